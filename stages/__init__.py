@@ -1,0 +1,1 @@
+"""What happens to documents: one module per product, pure functions over Arrow batches."""

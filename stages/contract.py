@@ -1,0 +1,126 @@
+"""What every stage and the pipeline agree on: parameters, splits, tasks and the store.
+
+A stage is a module named after its product (`stages/language.py` makes `language`). It offers, by kind:
+
+*aligned map* (`language`, `quality`, `signatures`): one row out per row of `documents`, in order
+    - ``VERSION: int``            raised when the same input and parameters would give other bytes
+    - ``Params(StageParams)``     everything a user may set for it in the YAML
+    - ``SCHEMA: pa.Schema``       from `stages.schemas`
+    - ``identity(params) -> dict``  what else decides its output: hashes of model files, library versions
+    - ``prepare(params) -> Callable[[pa.RecordBatch], pa.RecordBatch]``  loads models once, returns the batch function
+
+*exchange* (`clusters`, `shards`): a ``plan`` function that lists its `Phase`s of `Task`s, files in and files out.
+
+Nothing here knows how tasks are run, and nothing here imports Ray.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, Protocol
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
+
+
+class StageParams(BaseModel):
+    """Base of every stage's parameters: immutable, and a key nobody knows is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+@dataclass(frozen=True, order=True)
+class Split:
+    """A piece of input that one task reads: a whole file, or a range of it.
+
+    ``file`` is the path relative to the source's base folder (what stands before the first wildcard), so
+    doc_ids survive a move of the data. ``start``/``end`` count bytes (``unit="bytes"``), row groups
+    (``"row_groups"``) or record batches (``"batches"``); ``unit="file"`` reads all, with start = end = 0.
+    ``etag`` is whatever tells another content under the same name: an object store's ETag, or the time of
+    last change of a local file.
+    """
+
+    source: str
+    file: str
+    start: int
+    end: int
+    unit: str
+    uri: str
+    size: int
+    etag: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """One call of a job function: files in, files out.
+
+    ``job`` is ``"module:function"``; the function is called as ``function(store, **args)`` and returns a small
+    JSON-able dict. It must be a pure function of ``args`` and the files they name. A task whose ``outputs``
+    (addresses under the root) all exist is not run again.
+    """
+
+    job: str
+    args: dict[str, Any]
+    outputs: tuple[str, ...]
+    label: str
+    cost: int = 0
+    """Bytes of input, for the order of submission (largest first) and for progress."""
+    memory: int = 1 << 30
+    """Bytes of memory to reserve, from measured peaks."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Tasks that may run in any order; the next phase starts when all are done."""
+
+    name: str
+    tasks: tuple[Task, ...]
+    discard: tuple[str, ...] = field(default=())
+    """Address prefixes of intermediate files nobody needs once this phase is whole."""
+
+
+class Store(Protocol):
+    """Files under the root of a run, local or on an object store. Every write is whole or absent."""
+
+    def exists(self, address: str) -> bool: ...
+
+    def list(self, prefix: str) -> list[tuple[str, int]]:
+        """All files under a prefix, recursively, as (address, bytes), sorted by address."""
+        ...
+
+    def open(self, address: str) -> pa.NativeFile:
+        """Random-access reader, memory-mapped where the root is local."""
+        ...
+
+    def read_bytes(self, address: str) -> bytes: ...
+
+    def read_table(self, address: str, columns: list[str] | None = None) -> pa.Table:
+        """A whole Parquet file."""
+        ...
+
+    def metadata(self, address: str) -> dict[str, Any]:
+        """The report inside a Parquet or Arrow file of ours: the JSON under the schema key ``gristmill``."""
+        ...
+
+    def create(self, address: str) -> AbstractContextManager[BinaryIO]:
+        """A sink under a temporary name; renamed to ``address`` when the block ends without an exception."""
+        ...
+
+    def write_bytes(self, address: str, data: bytes) -> None: ...
+
+    def write_table(self, address: str, table: pa.Table, report: dict[str, Any] | None = None) -> None:
+        """A Parquet file (zstd) with ``report`` as JSON under the schema key ``gristmill``."""
+        ...
+
+    def remove(self, prefix: str) -> None: ...
+
+
+class DocumentReader(Protocol):
+    """What `stages.documents` gives for one split: batches to iterate, then the account of what made no row."""
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]: ...
+
+    @property
+    def report(self) -> dict[str, Any]: ...

@@ -1,0 +1,22 @@
+"""How kernels are compiled: one decorator, so that one place decides caching, threads and checks.
+
+Kernels release the GIL, never use fast-math, and are cached on disk (`docs/decisions/numba-cache.md`).
+Set NUMBA_BOUNDSCHECK=1 for a debug build that checks every index (Numba's own switch).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+
+
+def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile `function` at its first call: no GIL, wrap-around integers, exact floats, cached on disk."""
+    return numba.njit(cache=True, nogil=True)(function)
+
+
+def inline_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A small function that only other kernels call: compiled into them, so it has no cache entry of its own."""
+    return numba.njit(nogil=True, inline="never")(function)

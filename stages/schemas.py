@@ -1,0 +1,120 @@
+"""Arrow schemas of all products: the only place where stages meet.
+
+`documents` holds the text once; `language`, `quality`, `signatures`, `clusters` and `kept` are sidecars,
+row for row beside it, in a file of their own per split. `docs/formats.md` describes every column.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+DOC_ID = pa.binary(16)
+"""128-bit hash of (source, file relative to the source's base, position of the record in the file)."""
+
+DOCUMENTS = pa.schema(
+    [
+        pa.field("doc_id", DOC_ID, nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("file", pa.string(), nullable=False),
+        # Where the record starts: byte of the compressed file (WARC), byte of the uncompressed text (JSONL),
+        # row number (Parquet, Arrow).
+        pa.field("offset", pa.int64(), nullable=False),
+        pa.field("url", pa.string()),
+        pa.field("time", pa.timestamp("s", tz="UTC")),
+        pa.field("content_type", pa.string()),
+        pa.field("charset", pa.string()),
+        pa.field("language_declared", pa.string()),
+        pa.field("title", pa.string()),
+        pa.field("licence", pa.string()),
+        pa.field("raw_bytes", pa.int64(), nullable=False),
+        pa.field("text_bytes", pa.int64(), nullable=False),
+        pa.field("text_hash", pa.binary(16), nullable=False),
+        # null, or why text or payload is not whole: 'truncated', 'over_limit', ...
+        pa.field("note", pa.string()),
+        pa.field("text", pa.large_string(), nullable=False),
+    ]
+)
+
+LANGUAGE = pa.schema(
+    [
+        pa.field("language", pa.string(), nullable=False),  # 'en', 'zh', ...; 'und' where there is nothing to tell
+        pa.field("script", pa.string(), nullable=False),  # ISO 15924: 'Latn', 'Cyrl', ...; 'Zyyy' if none
+        pa.field("confidence", pa.float32(), nullable=False),  # 0..1
+    ]
+)
+
+# `quality` composes its schema from the rule files: one column per measurement, named rule_measurement.
+
+SIGNATURE_FIELDS = (
+    pa.field("doc_id", DOC_ID, nullable=False),
+    pa.field("exact_hash", pa.binary(16), nullable=False),  # of the normalised text
+    pa.field("num_shingles", pa.int32(), nullable=False),
+)
+
+
+def signatures(num_permutations: int) -> pa.Schema:
+    """`signatures`: the fixed fields and a MinHash of ``num_permutations`` unsigned 32-bit minima."""
+    minhash = pa.list_(pa.field("item", pa.uint32(), nullable=False), num_permutations)
+    return pa.schema([*SIGNATURE_FIELDS, pa.field("minhash", minhash, nullable=False)])
+
+
+CLUSTERS = pa.schema(
+    [
+        pa.field("cluster", DOC_ID),  # smallest doc_id of the cluster; null: the page has no duplicate
+        pa.field("cluster_size", pa.int32(), nullable=False),  # pages in it, the survivor included; 1 if alone
+        pa.field("survivor", DOC_ID),  # the page that stays in this one's place; null: this page stays
+        pa.field("similarity", pa.float32()),  # verified Jaccard to the survivor; null: this page stays
+        pa.field("match", pa.string()),  # 'exact' or 'fuzzy'; null: this page stays
+    ]
+)
+
+SPAN = pa.struct(
+    [
+        pa.field("start", pa.int32(), nullable=False),  # byte of the UTF-8 text
+        pa.field("stop", pa.int32(), nullable=False),
+        pa.field("replacement", pa.string(), nullable=False),  # '' cuts
+    ]
+)
+
+KEPT = pa.schema(
+    [
+        pa.field("keep", pa.bool_(), nullable=False),
+        pa.field("reason", pa.string()),  # first rule that failed, null if kept
+        pa.field("failed", pa.uint64(), nullable=False),  # every rule that failed: bit i = RULES[i] of the file's report
+        pa.field("domain", pa.string()),  # null if dropped
+        pa.field("spans", pa.list_(SPAN)),  # sorted, not overlapping; null or empty: the text as it is
+    ]
+)
+
+
+def tokens(id_type: pa.DataType) -> pa.Schema:
+    """`tokens` of one split: kept pages ordered by (domain, order_key, doc_id).
+
+    ``id_type`` is uint16 when every id fits, else uint32. ``input_ids`` ends with EOS, once.
+    """
+    return pa.schema(
+        [
+            pa.field("domain", pa.string(), nullable=False),
+            pa.field("order_key", pa.uint64(), nullable=False),  # keyed hash of doc_id
+            pa.field("doc_id", DOC_ID, nullable=False),
+            pa.field("input_ids", pa.large_list(pa.field("item", id_type, nullable=False)), nullable=False),
+            pa.field("text_bytes", pa.int64(), nullable=False),  # of the text that was tokenized
+            *DOC_FIELDS[2:],
+        ]
+    )
+
+
+# The text metadata that travels with a training document into docs.parquet beside each shard.
+DOC_FIELDS = (
+    pa.field("doc_id", DOC_ID, nullable=False),
+    pa.field("num_tokens", pa.int64(), nullable=False),
+    pa.field("url", pa.string()),
+    pa.field("time", pa.timestamp("s", tz="UTC")),
+    pa.field("source", pa.string(), nullable=False),
+    pa.field("file", pa.string(), nullable=False),
+    pa.field("offset", pa.int64(), nullable=False),
+    pa.field("language", pa.string(), nullable=False),
+    pa.field("confidence", pa.float32(), nullable=False),
+    pa.field("cluster_size", pa.int32(), nullable=False),
+)
+DOCS = pa.schema([*DOC_FIELDS, pa.field("text_bytes", pa.int64(), nullable=False)])
