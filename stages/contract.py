@@ -81,6 +81,15 @@ class Phase:
     """Address prefixes of intermediate files nobody needs once this phase is whole."""
 
 
+class TableWriter(Protocol):
+    """A Parquet file being written: one row group per batch; set ``report`` before the block ends."""
+
+    report: dict[str, Any] | None
+    rows: int
+
+    def write(self, batch: pa.RecordBatch | pa.Table) -> None: ...
+
+
 class Store(Protocol):
     """Files under the root of a run, local or on an object store. Every write is whole or absent."""
 
@@ -112,6 +121,10 @@ class Store(Protocol):
 
     def write_table(self, address: str, table: pa.Table, report: dict[str, Any] | None = None) -> None:
         """A Parquet file (zstd) with ``report`` as JSON under the schema key ``gristmill``."""
+        ...
+
+    def table_writer(self, address: str, schema: pa.Schema) -> AbstractContextManager[TableWriter]:
+        """A Parquet file (zstd) written batch by batch, one row group each; finished when the block ends."""
         ...
 
     def remove(self, prefix: str) -> None: ...

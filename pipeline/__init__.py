@@ -1,0 +1,1 @@
+"""How a run happens: configuration, addresses, files, tasks, engines, the command line."""

@@ -1,0 +1,207 @@
+"""Files under the root of a run, on a local or shared disk, S3 or GCS, through `pyarrow.fs`.
+
+A file under its final name is finished. Local writes go to ``.tmp/`` under the root, are flushed to the disk
+and renamed; on an object store the file is written to a local temporary file first and sent in one upload,
+which that store makes visible whole or not at all. Killing a process at any moment leaves at worst a
+file under ``.tmp/``, which the next run sweeps away.
+
+An address is a path relative to the root, with forward slashes. Every Parquet or Arrow file carries its report
+(counts, reasons, digests) as JSON under the key ``gristmill`` of its metadata.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, cast
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+from pipeline.errors import UserError
+
+METADATA_KEY = b"gristmill"
+TEMPORARY = ".tmp"
+_COPY_BYTES = 1 << 22
+
+
+def encode(report: dict[str, Any]) -> bytes:
+    """A report as the bytes that go into a file: sorted keys, no spaces, UTF-8."""
+    return json.dumps(report, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+class TableWriter:
+    """A Parquet file being written, one row group per batch; set ``report`` before the block ends."""
+
+    def __init__(self, sink: BinaryIO, schema: pa.Schema) -> None:
+        self.report: dict[str, Any] | None = None
+        self.rows = 0
+        self._writer = pq.ParquetWriter(sink, schema, compression="zstd", compression_level=3)
+
+    def write(self, batch: pa.RecordBatch | pa.Table) -> None:
+        table = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
+        self._writer.write_table(table, row_group_size=max(1, table.num_rows))
+        self.rows += table.num_rows
+
+    def close(self) -> None:
+        if self.report is not None:
+            self._writer.add_key_value_metadata({METADATA_KEY: encode(self.report)})
+        self._writer.close()
+
+
+class Store:
+    """The root of a run. Picklable: workers open it again from its URI (see `stages.contract.Store`)."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        try:
+            self.fs, self.base = filesystem_of(root)
+        except (OSError, ValueError, pa.ArrowInvalid) as error:
+            raise UserError(f"root {root!r} cannot be opened: {error}") from error
+        self.local = isinstance(self.fs, pafs.LocalFileSystem)
+
+    def __reduce__(self) -> tuple[type[Store], tuple[str]]:
+        return Store, (self.root,)
+
+    def path(self, address: str) -> str:
+        """The full path of an address, as the file system (not the user) spells it."""
+        return f"{self.base}/{address}" if address else self.base
+
+    def uri(self, address: str) -> str:
+        """The address as a user would type it."""
+        return f"{self.root.rstrip('/')}/{address}"
+
+    # Reading
+
+    def exists(self, address: str) -> bool:
+        return self.fs.get_file_info(self.path(address)).type == pafs.FileType.File
+
+    def list(self, prefix: str) -> list[tuple[str, int]]:
+        """All finished files under a folder, recursively, as (address, bytes), sorted by address."""
+        selector = pafs.FileSelector(self.path(prefix), recursive=True, allow_not_found=True)
+        skip = len(self.base) + 1
+        hidden = f"{TEMPORARY}/"
+        found = [
+            (info.path[skip:], info.size)
+            for info in self.fs.get_file_info(selector)
+            if info.type == pafs.FileType.File and not info.path[skip:].startswith(hidden)
+        ]
+        return sorted(found)
+
+    def open(self, address: str) -> pa.NativeFile:
+        if self.local:
+            return pa.memory_map(self.path(address))
+        return self.fs.open_input_file(self.path(address))
+
+    def read_bytes(self, address: str) -> bytes:
+        with self.fs.open_input_file(self.path(address)) as file:
+            return cast(bytes, file.read())
+
+    def read_json(self, address: str) -> Any:
+        return json.loads(self.read_bytes(address))
+
+    def read_table(self, address: str, columns: list[str] | None = None) -> pa.Table:
+        with self.open(address) as file:
+            return pq.ParquetFile(file).read(columns=columns)
+
+    def metadata(self, address: str) -> dict[str, Any]:
+        """The report inside a Parquet file, an Arrow IPC file or an Arrow IPC stream of ours."""
+        with self.open(address) as file:
+            if address.endswith(".parquet"):
+                pairs = pq.ParquetFile(file).metadata.metadata or {}
+            elif bytes(file.read(6)) == b"ARROW1":
+                pairs = pa.ipc.open_file(file).schema.metadata or {}
+            else:
+                file.seek(0)
+                pairs = pa.ipc.open_stream(file).schema.metadata or {}
+        if METADATA_KEY not in pairs:
+            raise UserError(f"{self.uri(address)}: no report inside; it was not written by this program")
+        return cast(dict[str, Any], json.loads(pairs[METADATA_KEY]))
+
+    # Writing
+
+    @contextmanager
+    def create(self, address: str) -> Iterator[BinaryIO]:
+        """A sink that becomes ``address`` when the block ends without an exception."""
+        if self.local:
+            with self._create_local(address) as sink:
+                yield sink
+            return
+        with tempfile.TemporaryFile() as copy:
+            yield cast(BinaryIO, copy)
+            copy.seek(0)
+            with self.fs.open_output_stream(self.path(address)) as upload:
+                shutil.copyfileobj(copy, upload, _COPY_BYTES)
+
+    @contextmanager
+    def _create_local(self, address: str) -> Iterator[BinaryIO]:
+        final = self.path(address)
+        temporary = f"{self.base}/{TEMPORARY}/{os.getpid()}-{uuid.uuid4().hex}"
+        os.makedirs(os.path.dirname(temporary), exist_ok=True)
+        os.makedirs(os.path.dirname(final), exist_ok=True)
+        try:
+            with open(temporary, "wb", buffering=1 << 20) as sink:
+                yield sink
+                sink.flush()
+                os.fsync(sink.fileno())
+            os.replace(temporary, final)
+        except BaseException:
+            with_suppressed_unlink(temporary)
+            raise
+
+    def write_bytes(self, address: str, data: bytes) -> None:
+        with self.create(address) as sink:
+            sink.write(data)
+
+    def write_json(self, address: str, value: Any) -> None:
+        """JSON for people and programs: indented, sorted keys."""
+        self.write_bytes(address, (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode())
+
+    def write_table(self, address: str, table: pa.Table, report: dict[str, Any] | None = None) -> None:
+        with self.table_writer(address, table.schema) as writer:
+            writer.write(table)
+            writer.report = report
+
+    @contextmanager
+    def table_writer(self, address: str, schema: pa.Schema) -> Iterator[TableWriter]:
+        """A Parquet file written batch by batch; one row group each."""
+        with self.create(address) as sink:
+            writer = TableWriter(sink, schema)
+            yield writer
+            writer.close()
+
+    def remove(self, prefix: str) -> None:
+        """Remove a file, or a folder with all in it; nothing if it is not there."""
+        info = self.fs.get_file_info(self.path(prefix))
+        if info.type == pafs.FileType.File:
+            self.fs.delete_file(self.path(prefix))
+        elif info.type == pafs.FileType.Directory:
+            self.fs.delete_dir(self.path(prefix))
+
+    def sweep(self) -> None:
+        """Remove what killed processes left unfinished. Only for the run that holds the root (`pipeline.lock`)."""
+        if self.local:
+            shutil.rmtree(f"{self.base}/{TEMPORARY}", ignore_errors=True)
+
+
+def filesystem_of(uri: str) -> tuple[pafs.FileSystem, str]:
+    """The file system of a URI or path, and the path in it without a trailing slash; local paths are made absolute."""
+    if "://" in uri:
+        fs, path = pafs.FileSystem.from_uri(uri)
+    else:
+        fs, path = pafs.LocalFileSystem(), os.path.abspath(os.path.expanduser(uri))
+    return fs, path.rstrip("/") or "/"
+
+
+def with_suppressed_unlink(path: str) -> None:
+    """Remove a file that may already be gone, so that the error under way stays the one that is seen."""
+    try:
+        os.unlink(path)
+    except OSError:
+        pass

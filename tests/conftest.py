@@ -1,0 +1,26 @@
+"""Fixtures that several test files use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pipeline.storage import Store
+
+SHARED = Path(os.environ.get("GRISTMILL_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real test data beside the checkout (GRISTMILL_SHARED names another); skips where it is absent."""
+    if not (SHARED / "data").is_dir():
+        pytest.skip(f"no real test data at {SHARED}; set GRISTMILL_SHARED")
+    return SHARED
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty root."""
+    return Store(str(tmp_path / "root"))
