@@ -17,7 +17,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
@@ -152,7 +152,8 @@ class Store:
                 os.fsync(sink.fileno())
             os.replace(temporary, final)
         except BaseException:
-            with_suppressed_unlink(temporary)
+            with suppress(OSError):  # it may be gone; the error under way is the one to see
+                os.unlink(temporary)
             raise
 
     def write_bytes(self, address: str, data: bytes) -> None:
@@ -197,11 +198,3 @@ def filesystem_of(uri: str) -> tuple[pafs.FileSystem, str]:
     else:
         fs, path = pafs.LocalFileSystem(), os.path.abspath(os.path.expanduser(uri))
     return fs, path.rstrip("/") or "/"
-
-
-def with_suppressed_unlink(path: str) -> None:
-    """Remove a file that may already be gone, so that the error under way stays the one that is seen."""
-    try:
-        os.unlink(path)
-    except OSError:
-        pass

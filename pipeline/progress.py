@@ -1,0 +1,100 @@
+"""What a run shows: bars with rate and time left on a terminal, a plain line now and then in a job log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+LINE_SECONDS = 10.0
+
+
+def human_bytes(count: float) -> str:
+    """A byte count with a binary unit: ``1.5 GiB``."""
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if abs(count) < 1024 or unit == "TiB":
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    raise AssertionError
+
+
+def human_seconds(seconds: float) -> str:
+    """``42 s``, ``3 min 05 s`` or ``2 h 10 min``."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+class Reporter:
+    """Tells the user how far the run is. Lines go to standard error, so standard output holds results alone."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.console = Console(stderr=True, highlight=False, quiet=quiet)
+        self.bars = self.console.is_terminal and not quiet
+
+    def say(self, line: str) -> None:
+        self.console.print(line, markup=False, soft_wrap=True)
+
+    def phase(self, name: str, tasks: int, cost: int) -> PhaseProgress:
+        return PhaseProgress(self, name, tasks, cost)
+
+
+class PhaseProgress:
+    """Progress of one phase, in tasks and input bytes."""
+
+    def __init__(self, reporter: Reporter, name: str, tasks: int, cost: int) -> None:
+        self.reporter, self.name, self.tasks, self.cost = reporter, name, tasks, cost
+        self.done_tasks = self.done_cost = 0
+        self.started = self.last_line = time.monotonic()
+        self._bar: Progress | None = None
+
+    def __enter__(self) -> PhaseProgress:
+        if self.reporter.bars:
+            columns = (
+                SpinnerColumn(),
+                TextColumn(f"{self.name:<12}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TextColumn("{task.fields[rate]}"),
+            )
+            self._bar = Progress(*columns, console=self.reporter.console, transient=False)
+            self._id = self._bar.add_task(self.name, total=self.tasks, rate="")
+            self._bar.start()
+        return self
+
+    def advance(self, cost: int) -> None:
+        self.done_tasks += 1
+        self.done_cost += cost
+        if self._bar is not None:
+            self._bar.update(self._id, advance=1, rate=self._rate())
+        elif time.monotonic() - self.last_line >= LINE_SECONDS:
+            self.last_line = time.monotonic()
+            self.reporter.say(f"{self.name}: {self.done_tasks}/{self.tasks}  {self._rate()}")
+
+    def _rate(self) -> str:
+        seconds = max(1e-3, time.monotonic() - self.started)
+        left = seconds * (self.cost / self.done_cost - 1) if self.done_cost and self.cost else 0.0
+        return f"{human_bytes(self.done_cost / seconds)}/s, {human_seconds(left)} left"
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        seconds = time.monotonic() - self.started
+        if self._bar is not None:
+            self._bar.stop()
+        elif error is None and self.tasks:
+            rate = f" at {human_bytes(self.done_cost / max(1e-3, seconds))}/s" if self.done_cost else ""
+            self.reporter.say(f"{self.name}: {self.done_tasks} tasks in {seconds:.1f} s{rate}")
+
+
+def flush() -> None:
+    """Everything said so far is on its way to whoever reads the log."""
+    sys.stderr.flush()
+    sys.stdout.flush()
