@@ -30,7 +30,6 @@ import uuid
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +39,15 @@ import pyarrow.parquet as pq
 VERSION = 1
 PAGES = 3000
 PAGES_PER_WARC = 400
-MODULES_PER_CHILD = 24
+MODULES_PER_CHILD = (24, 8)
+"""Of the standard library and of packages, in turn: about two pages of the first to one of the second."""
 CHILD_SECONDS = 60
 CODE_BYTES = 12 << 20
 """Python sources are taken in order of path until this many bytes."""
 CODE_BYTES_PER_FILE = 4 << 20
 WARC_DATE = "2026-01-01T00:00:00Z"
 MARKER = "sample.json"
+CHILD = Path(__file__).with_name("sample_pages.py")
 
 # Packages whose documentation is rendered, where installed: those this project itself depends on.
 PACKAGES = (
@@ -58,7 +59,7 @@ PACKAGES = (
 SKIPPED = frozenset(
     {"antigravity", "this", "idlelib", "turtledemo", "test", "lib2to3", "encodings", "pydoc_data", "ensurepip", "venv"}
     | {"tkinter", "turtle", "distutils", "msilib", "nt", "winreg", "winsound", "numpy.f2py", "numpy.distutils"}
-    | {"numpy.testing", "rich.diagnose", "pyarrow.cuda", "pyarrow.jvm", "pydantic.v1", "pydantic.mypy"}
+    | {"numpy.matlib", "numpy.core", "rich.diagnose", "pyarrow.cuda", "pyarrow.jvm", "pydantic.v1", "pydantic.mypy"}
 )
 
 Progress = Callable[[str, int, int], None]
@@ -179,8 +180,8 @@ def module_groups() -> list[list[str]]:
         folder = next((Path(entry) for entry in sys.path if entry and (Path(entry) / name).is_dir()), None)
         packages += public_modules(name, folder) if folder else []
     both = (
-        [names[start : start + MODULES_PER_CHILD] for start in range(0, len(names), MODULES_PER_CHILD)]
-        for names in (standard, packages)
+        [names[start : start + step] for start in range(0, len(names), step)]
+        for names, step in zip((standard, packages), MODULES_PER_CHILD, strict=True)
     )
     turns = itertools.zip_longest(*both, fillvalue=[])
     return [["topics"], *(group for turn in turns for group in turn if group)]
@@ -193,7 +194,7 @@ def stdlib_folder() -> Path:
 def public_modules(name: str, folder: Path) -> list[str]:
     """A module and, if it is a package, its public submodules, found without importing anything."""
     short = name.rpartition(".")[2]
-    if name in SKIPPED or short.startswith("_") or short in ("test", "tests", "testing", "conftest"):
+    if name in SKIPPED or short.startswith("_") or short in ("test", "tests", "testing", "benchmarks", "conftest"):
         return []
     package = folder / short
     if not (package / "__init__.py").is_file():
@@ -207,15 +208,14 @@ def public_modules(name: str, folder: Path) -> list[str]:
     return names
 
 
-def render(names: list[str]) -> list[tuple[str, str]]:
+def render(names: list[str], script: Path = CHILD) -> list[tuple[str, str]]:
     """Pages of some modules from a child process; a module that kills or hangs it is left out."""
     pages: list[tuple[str, str]] = []
-    script = str(Path(__file__).with_name("sample_pages.py"))
     # Nothing of the caller's environment: some modules' pages show it.
     environment = {"PATH": os.defpath, "TZ": "UTC", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0", "HOME": "/nonexistent"}
     while names:
         with tempfile.TemporaryDirectory(prefix="gristmill-sample-") as scratch, tempfile.TemporaryFile() as out:
-            command = [sys.executable, "-P", "-B", "-X", "utf8", script, *names]
+            command = [sys.executable, "-P", "-B", "-X", "utf8", str(script), *names]
             child = subprocess.Popen(
                 command, cwd=scratch, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.DEVNULL
             )
@@ -276,7 +276,7 @@ def response(url: str, html: str) -> bytes:
 
 def distributions() -> list[tuple[str, str, importlib.metadata.Distribution]]:
     """(name, version, distribution) of the installed packages, by name; this project itself left out."""
-    found = {}
+    found: dict[str, tuple[str, str, importlib.metadata.Distribution]] = {}
     for entry in importlib.metadata.distributions():
         name = (entry.metadata["Name"] or "").lower().replace("_", "-")
         if name and name != "gristmill":
@@ -321,7 +321,7 @@ def write_code(folder: Path, pages: int, report: Progress) -> Iterator[tuple[Pat
             yield write_whole(folder / f"code-{number:05d}.parquet", sink.getvalue().to_pybytes()), len(batch)
             batch, size, number = [], 0, number + 1
         size, total = size + len(text), total + len(text)
-        url = f"https://github.com/python/cpython/blob/{version}/Lib/{escape(path)}"
+        url = f"https://github.com/python/cpython/blob/{version}/Lib/{path}"
         batch.append((f"Lib/{path}", text, url, "PSF-2.0", "python", f"Lib/{path}"))
 
 

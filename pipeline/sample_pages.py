@@ -29,6 +29,15 @@ MAX_PAGE_CHARACTERS = 1 << 20
 ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,16}\b")
 
 
+class Renderer(pydoc.HTMLDoc):
+    """pydoc's own renderer, except that values without a stable form are shown by their type."""
+
+    def docother(self, object: Any, name: str | None = None, mod: Any = None, *ignored: Any) -> str:
+        label = f"<strong>{name}</strong> = " if name else ""
+        plain = isinstance(object, (int, float)) or (isinstance(object, str) and "/" not in object)
+        return label + (self.repr(object) if plain else f"<em>{self.escape(type(object).__name__)}</em>")
+
+
 def paths() -> list[tuple[str, str]]:
     """What to mask, longest first: where this environment's modules lie, and the home and temporary folders."""
     folders = {os.path.realpath(entry) for entry in sys.path if entry} | {entry for entry in sys.path if entry}
@@ -87,8 +96,8 @@ def main(names: list[str]) -> None:
         os.dup2(null, stream)
     warnings.simplefilter("ignore")
     # Where there is no docstring pydoc looks for comments, which parses the whole file anew for each object.
-    inspect.getcomments = lambda target: None
-    renderer, folders = pydoc.HTMLDoc(), paths()
+    inspect.getcomments = lambda object: None
+    renderer, folders = Renderer(), paths()
     for name in names:
         out.write(json.dumps({"module": name}) + "\n")
         out.flush()
