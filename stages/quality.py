@@ -1,0 +1,89 @@
+"""`quality`: every measurement of every published rule family, one number a column, and no decision.
+
+For whom: `kept` applies thresholds to it, domains select by it, `calibrate` and the report show its distributions.
+
+Input: `documents` (column ``text``). Output: row for row, the ``FIELDS`` of every family switched on, in the order of
+`families` (`schema(params)`). The rule files in `stages/rules/` define each column, with the paper and our deviations.
+
+Method: words and lines are found once a piece of about ``PIECE_BYTES`` of text, which then stays in the processor's
+cache while the families' kernels pass over it. Price: see `docs/decisions/quality.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pyarrow as pa
+from pydantic import field_validator
+
+from stages.contract import StageParams
+from stages.kernels import unicode
+from stages.kernels.ragged import Bytes, Offsets, text_buffers
+from stages.kernels.words import split_words
+from stages.rules import gopher_quality
+
+VERSION = 1
+PIECE_BYTES = 1 << 20
+FIELDS = {
+    "gopher_quality": gopher_quality.FIELDS,
+}
+
+
+class Params(StageParams):
+    """Settings of `quality`."""
+
+    families: tuple[str, ...] = tuple(FIELDS)
+    """Rule families to measure."""
+
+    @field_validator("families")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in names if name not in FIELDS]
+        if unknown:
+            raise ValueError(f"unknown rule family {', '.join(unknown)}; known: {', '.join(FIELDS)}")
+        return tuple(name for name in FIELDS if name in names)
+
+
+def schema(params: Params) -> pa.Schema:
+    """The columns of the families switched on."""
+    return pa.schema([field for name in params.families for field in FIELDS[name]])
+
+
+def identity(params: Params) -> dict[str, Any]:
+    """The version of the Unicode tables."""
+    return {"unicode": unicode.UNICODE_VERSION}
+
+
+def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
+    """The function returned measures one batch of `documents`."""
+    columns = schema(params)
+
+    def measure(batch: pa.RecordBatch) -> pa.RecordBatch:
+        data, offsets = text_buffers(batch.column("text"))
+        parts = [
+            pa.RecordBatch.from_arrays(measure_piece(data, piece, params), schema=columns) for piece in pieces(offsets)
+        ]
+        if not parts:
+            return pa.RecordBatch.from_pylist([], schema=columns)
+        return pa.concat_batches(parts)
+
+    return measure
+
+
+def measure_piece(data: Bytes, offsets: Offsets, params: Params) -> list[pa.Array]:
+    """The columns of `schema(params)` for the documents of (data, offsets)."""
+    words = split_words(data, offsets)
+    columns: list[pa.Array] = []
+    if "gopher_quality" in params.families:
+        columns += gopher_quality.measure(data, offsets, words)
+    return columns
+
+
+def pieces(offsets: Offsets) -> Iterator[Offsets]:
+    """The offsets of runs of documents of about `PIECE_BYTES` together; a longer document is a piece of its own."""
+    first = 0
+    for d in range(1, len(offsets)):
+        if offsets[d] - offsets[first] >= PIECE_BYTES or d == len(offsets) - 1:
+            yield offsets[first : d + 1]
+            first = d
