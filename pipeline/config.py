@@ -1,6 +1,6 @@
 """Mixture files: YAML in, validated models out, every mistake at once, with file, line and key.
 
-YAML is read by the rules of YAML 1.2 where 1.1 surprises: ``no`` is Norwegian, not false; a key given twice is an error.
+YAML is read by the rules of YAML 1.2 where 1.1 surprises: ``no`` is Norwegian, not false. A key given twice is an error.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Document:
             raise ConfigError(self.path, self.problems)
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]
     """SafeLoader whose only booleans are true and false, as in YAML 1.2."""
 
 

@@ -16,7 +16,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, cast
 
@@ -82,7 +82,7 @@ class Store:
     def exists(self, address: str) -> bool:
         return self.fs.get_file_info(self.path(address)).type == pafs.FileType.File
 
-    def list(self, prefix: str) -> list[tuple[str, int]]:
+    def list(self, prefix: str) -> Sequence[tuple[str, int]]:
         """All finished files under a folder, recursively, as (address, bytes), sorted by address."""
         selector = pafs.FileSelector(self.path(prefix), recursive=True, allow_not_found=True)
         skip = len(self.base) + 1
@@ -106,9 +106,9 @@ class Store:
     def read_json(self, address: str) -> Any:
         return json.loads(self.read_bytes(address))
 
-    def read_table(self, address: str, columns: list[str] | None = None) -> pa.Table:
+    def read_table(self, address: str, columns: Sequence[str] | None = None) -> pa.Table:
         with self.open(address) as file:
-            return pq.ParquetFile(file).read(columns=columns)
+            return pq.ParquetFile(file).read(columns=columns and [*columns])
 
     def metadata(self, address: str) -> dict[str, Any]:
         """The report inside a Parquet file, an Arrow IPC file or an Arrow IPC stream of ours."""

@@ -1,0 +1,188 @@
+"""The command line: ``python -m pipeline`` or ``gristmill``.
+
+Every command prints its result on standard output and its progress on standard error, ends with 0 only when all is
+well, says what is wrong in one line, and shows the traceback with ``--debug``.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from pipeline.errors import UserError
+
+ROOT = click.option(
+    "--root",
+    envvar="GRISTMILL_ROOT",
+    required=True,
+    help="Folder or s3://, gs:// URI that holds everything of the run [env: GRISTMILL_ROOT].",
+)
+MIXTURE = click.argument("mixture", type=click.Path(dir_okay=False))
+NAME = click.option("--mixture", "name", help="Name of the mixture; by default the one run last under this root.")
+
+
+class Group(click.Group):
+    """Turns every error into one line and an exit code."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        debug = "--debug" in sys.argv
+        signal.signal(signal.SIGTERM, _terminated)
+        try:
+            return super().main(*args, standalone_mode=False, **kwargs)
+        except click.ClickException as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except (click.Abort, KeyboardInterrupt):
+            sys.exit(_say("interrupted; the same command continues where it stopped", 130))
+        except UserError as error:
+            if debug:
+                traceback.print_exc()
+                for trace in getattr(error, "traces", []):
+                    click.echo(trace, err=True)
+            sys.exit(_say(str(error), error.exit_code))
+        except Exception as error:  # noqa: BLE001 - the last place where an error can become one line
+            if debug:
+                traceback.print_exc()
+            kind = "" if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: "
+            hint = "" if debug else " (--debug shows where)"
+            sys.exit(_say(f"{kind}{error}{hint}", 1))
+
+
+def _say(message: str, code: int) -> int:
+    click.echo(f"gristmill: {message}", err=True)
+    return code
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(package_name="gristmill")
+def main(debug: bool) -> None:
+    """From web crawls to token-counted Arrow shards: filter, deduplicate, tokenize and mix pretraining data on Ray."""
+    from pipeline.engine import prepare_process
+
+    prepare_process()
+
+
+def command(*args: Any, **kwargs: Any) -> Any:
+    """A command of `main` that takes ``--debug`` after its name too."""
+
+    def decorate(function: Any) -> Any:
+        return main.command(*args, **kwargs)(
+            click.option("--debug", is_flag=True, hidden=True, expose_value=False)(function)
+        )
+
+    return decorate
+
+
+def open_root(root: str) -> Any:
+    """The store of a root; a relative path is refused where it would mean another folder on every node."""
+    from pipeline.storage import Store
+
+    relative = "://" not in root and not os.path.isabs(os.path.expanduser(root))
+    if relative and (os.environ.get("RAY_ADDRESS") or os.environ.get("RAY_JOB_ID")):
+        raise UserError(
+            f"root {root!r} is relative: on a cluster every node has another working folder; give an absolute path on a"
+            " shared disk, or s3://, gs://"
+        )
+    return Store(root)
+
+
+@command()
+@MIXTURE
+@ROOT
+@click.option("--engine", type=click.Choice(["ray", "inline"]), default="ray", show_default=True)
+@click.option("--workers", type=click.IntRange(1), help="Processes at most; by default every CPU there is.")
+@click.option("--quiet", is_flag=True, help="Say nothing but errors and the result.")
+def run(mixture: str, root: str, engine: str, workers: int | None, quiet: bool) -> None:
+    """Make everything MIXTURE asks for, redoing only what is not there yet."""
+    from pipeline import drive
+
+    click.echo(drive.run(mixture, open_root(root), engine, workers, quiet), nl=False)
+
+
+@command()
+@MIXTURE
+@ROOT
+def plan(mixture: str, root: str) -> None:
+    """Show what `run` would do, redo and reuse, and why. Changes nothing."""
+    from pipeline import drive
+
+    click.echo(drive.plan(mixture, open_root(root)), nl=False)
+
+
+@command()
+@ROOT
+def status(root: str) -> None:
+    """Show how far a root is: what runs, what is finished, what failed or was quarantined."""
+    from pipeline.status import status_text
+
+    click.echo(status_text(open_root(root)), nl=False)
+
+
+@command()
+@ROOT
+@NAME
+@click.option("--json", "as_json", is_flag=True, help="Print stats.json.")
+@click.option("--html", type=click.Path(dir_okay=False), help="Write the report as one HTML file here.")
+def stats(root: str, name: str | None, as_json: bool, html: str | None) -> None:
+    """Report of a finished or running root: the funnel, tokens per domain and language, shares."""
+    from pipeline import reporting
+
+    store = open_root(root)
+    if html:
+        Path(html).write_text(reporting.html(store, name), encoding="utf-8")
+        click.echo(html)
+    else:
+        click.echo(reporting.json_text(store, name) if as_json else reporting.text(store, name), nl=False)
+
+
+@command()
+@click.argument("page")
+@ROOT
+@NAME
+@click.option("--raw", is_flag=True, help="Print the original record instead, byte for byte.")
+def show(page: str, root: str, name: str | None, raw: bool) -> None:
+    """Show one page, by doc_id or URL, through all products."""
+    from pipeline import show as showing
+
+    store = open_root(root)
+    if raw:
+        sys.stdout.buffer.write(showing.raw_record(store, name, page))
+    else:
+        click.echo(showing.page_text(store, name, page), nl=False)
+
+
+@command()
+@ROOT
+@NAME
+def verify(root: str, name: str | None) -> None:
+    """Check every file of a mixture: checksums, alignment, conservation, manifest against bytes."""
+    from pipeline.verify import verify_root
+
+    click.echo(verify_root(open_root(root), name), nl=False)
+
+
+@command()
+@click.argument("folder", type=click.Path(file_okay=False))
+@click.option("--pages", type=click.IntRange(1), help="Documentation pages to render.")
+def sample(folder: str, pages: int | None) -> None:
+    """Make the demo corpus in FOLDER, from what is installed on this machine, without network."""
+    from pipeline.sample import make_sample
+
+    made = make_sample(Path(folder), pages=pages)
+    click.echo("".join(f"{key}: {value}\n" for key, value in made.items()), nl=False)
+
+
+if __name__ == "__main__":
+    main()

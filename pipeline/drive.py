@@ -1,0 +1,125 @@
+"""What `run` and `plan` do around `pipeline.run`: lock, sample, engine, report, and the words at the end."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pipeline import recipe as recipes
+from pipeline.costs import Costs
+from pipeline.engine import Executor, InlineExecutor, Scheduler
+from pipeline.errors import UserError
+from pipeline.lock import RootLock
+from pipeline.progress import Reporter, human_seconds
+from pipeline.run import Run, Step
+from pipeline.storage import Store
+
+
+class LazyExecutor:
+    """Starts the engine when the first task comes: a run with nothing to do starts no Ray."""
+
+    def __init__(self, engine: str, store: Store, workers: int | None, reporter: Reporter) -> None:
+        self.engine, self.store, self.workers, self.reporter = engine, store, workers, reporter
+        self._executor: Executor | None = None
+
+    def __call__(self) -> Executor:
+        if self._executor is None:
+            if self.engine == "inline":
+                self._executor = InlineExecutor(self.store.root)
+            else:
+                from pipeline.ray_engine import RayExecutor
+
+                started = time.monotonic()
+                self._executor = RayExecutor(self.store.root, self.workers)
+                where = os.environ.get("RAY_ADDRESS", "this machine")
+                seconds = time.monotonic() - started
+                self.reporter.say(f"Ray on {where}: {self._executor.slots()} CPUs ({seconds:.1f} s)")
+        return self._executor
+
+    def close(self) -> None:
+        if self._executor is not None and self.engine == "ray":
+            from pipeline.ray_engine import shutdown
+
+            shutdown()
+
+
+def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: bool) -> str:
+    """Run a mixture file; the text that ends the run."""
+    reporter = Reporter(quiet)
+    started = time.monotonic()
+    recipe = recipes.load(mixture, store)
+    executor = LazyExecutor(engine, store, workers, reporter)
+    with RootLock(store):
+        store.sweep()
+        make_sample(recipe, store, reporter)
+        costs = Costs(store)
+        scheduler = Scheduler(executor, reporter.say)
+        job = Run(recipe, store, scheduler, reporter, costs)
+        try:
+            store.write_json("runs/current.json", {"mixture": recipe.name})
+            snapshot = job.execute()
+            from pipeline import reporting
+
+            pages = reporting.write(store, recipe.name)
+        finally:
+            executor.close()
+    made = sum(step.to_do for step in job.steps)
+    seconds = time.monotonic() - started
+    done = f"{made} files made" if costs.entries else "nothing to do: everything was there"
+    reporter.say(f"{recipe.name}: {done} in {human_seconds(seconds) if seconds >= 10 else f'{seconds:.1f} s'}")
+    shards = store.uri(snapshot["corpus"].rpartition("/")[0])
+    return f"{reporting.text(store, recipe.name)}\nshards  {shards}\nreport  {pages}\n"
+
+
+def make_sample(recipe: recipes.Recipe, store: Store, reporter: Reporter) -> None:
+    """The demo corpus under the root, where the mixture asks for it."""
+    if recipe.sample is None:
+        return
+    if not store.local:
+        raise UserError(f"{recipe.path}: `sample` makes files on a local or shared disk; root {store.root} is neither")
+    from pipeline.sample import make_sample as make
+
+    made = make(Path(store.path("sample")), pages=recipe.sample.pages)
+    reporter.say(f"sample: {', '.join(f'{key} {value}' for key, value in made.items())}")
+
+
+def plan(mixture: str, store: Store) -> str:
+    """What `run` would do, as a table."""
+    reporter = Reporter(quiet=True)
+    recipe = recipes.load(mixture, store)
+    if recipe.sample is not None and not store.exists("sample/done.json"):
+        return "sample: the demo corpus is made first; then everything is made for the first time\n"
+
+    def no_engine() -> Executor:
+        raise AssertionError("a plan runs no task")
+
+    job = Run(recipe, store, Scheduler(no_engine, reporter.say), reporter, Costs(store), dry=True)
+    return plan_text(job.plan()) + extra(recipe)
+
+
+def plan_text(steps: list[Step]) -> str:
+    table = Table("product", "files", "reused", "to do", "why", box=None, pad_edge=False)
+    for step in steps:
+        to_do = str(step.to_do) if step.exact else f"at most {step.to_do}"
+        reused = str(step.total - step.to_do) if step.exact else "?"
+        table.add_row(step.product, str(step.total), reused, to_do, step.why)
+    return render(table)
+
+
+def extra(recipe: recipes.Recipe) -> str:
+    """What else a planner wants to know before anything runs."""
+    return ""
+
+
+def render(*things: Any) -> str:
+    """Rich objects as plain text, as wide as the terminal but never under 100 columns."""
+    console = Console(width=max(100, Console().width), no_color=True, highlight=False)
+    with console.capture() as captured:
+        for thing in things:
+            console.print(thing)
+    return "\n".join(line.rstrip() for line in captured.get().split("\n"))

@@ -1,0 +1,262 @@
+"""The one module that knows all stages: the mixture file's sections, and how the products follow from one another.
+
+A mixture file has one section per product, named after it; `sources` may override the sections of the map
+products (`documents`, `language`, `quality`, `kept`) for one source. Nothing here touches files of a run:
+`pipeline.run` does, with what this module says.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from pipeline.address import Fingerprint
+from pipeline.config import Document, Key, Problem, nearest, read_yaml, validate
+from pipeline.storage import Store
+from stages import corpus, documents, kept, language, mixture, quality, shards, signatures, sources, tokens
+from stages import clusters as clusters
+from stages.contract import Split, StageParams
+
+SIDECARS: dict[str, Any] = {"language": language, "quality": quality, "signatures": signatures}
+"""The aligned map stages, in the order in which they see a batch."""
+
+OVERRIDABLE = ("documents", "language", "quality", "kept")
+_URI = re.compile(r"^[a-z][a-z0-9+.-]*://")
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+
+class RunParams(StageParams):
+    """Section ``run``: what makes a run fail, and nothing that changes a byte of its output."""
+
+    max_bad_fraction: float = Field(0.01, ge=0, le=1)
+    """Largest share of a source's input, in bytes of unreadable files and records quarantined or bad."""
+    allow_empty: tuple[str, ...] = ()
+    """Sources that may yield no document."""
+
+
+class SampleParams(StageParams):
+    """Section ``sample``: the demo corpus to make under the root first (`pipeline.sample`)."""
+
+    pages: int | None = Field(None, ge=1)
+
+
+class ClustersSection(clusters.Params):
+    """Section ``clusters``: deduplication, or ``enabled: false``."""
+
+    enabled: bool = True
+
+
+SECTIONS: dict[str, type[BaseModel]] = {
+    "run": RunParams,
+    "documents": documents.Params,
+    "language": language.Params,
+    "quality": quality.Params,
+    "signatures": signatures.Params,
+    "clusters": ClustersSection,
+    "kept": kept.Params,
+    "tokens": tokens.Params,
+    "shards": shards.Params,
+    "mixture": mixture.MixtureParams,
+    "corpus": corpus.Params,
+}
+TOP_KEYS = ("name", "sample", "sources", "domains", *SECTIONS)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One entry of ``sources`` with the sections that hold for it."""
+
+    name: str
+    params: sources.SourceParams
+    sections: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A mixture file, validated: what to read and how each product is made."""
+
+    path: str
+    name: str
+    sample: SampleParams | None
+    sources: dict[str, Source]
+    domains: dict[str, kept.Domain]
+    sections: dict[str, Any]
+
+    def section(self, name: str) -> Any:
+        return self.sections[name]
+
+    def fingerprint(self, product: str, source: str) -> Fingerprint:
+        """What decides a map product of one source."""
+        here = self.sources[source]
+        if product == "documents":
+            params = here.sections["documents"]
+            identity = {"source": source, "reading": here.params.reading(), **documents.identity(params)}
+            return Fingerprint(product, documents.VERSION, dump(params), identity)
+        stage = SIDECARS[product]
+        params = here.sections.get(product, self.sections.get(product))
+        upstream = (self.fingerprint("documents", source).hex,)
+        return Fingerprint(product, stage.VERSION, dump(params), stage.identity(params), upstream)
+
+    def map_params(self, product: str, source: str) -> dict[str, Any]:
+        here = self.sources[source]
+        return dump(here.sections.get(product, self.sections.get(product)))
+
+    def clusters(self) -> Fingerprint | None:
+        """What decides `clusters`, the set of pages apart; None when deduplication is off."""
+        section: ClustersSection = self.sections["clusters"]
+        if not section.enabled:
+            return None
+        return Fingerprint("clusters", clusters.VERSION, dump(section), clusters.identity(section))
+
+    def kept(self, source: str) -> Fingerprint:
+        params = self.sources[source].sections["kept"]
+        upstream = tuple(self.fingerprint(product, source).hex for product in ("documents", "language", "quality"))
+        domains = {name: dump(domain) for name, domain in self.domains.items()}
+        identity = {"domains": [[name, domains[name]] for name in self.domains]}
+        return Fingerprint("kept", kept.VERSION, dump(params), identity, upstream)
+
+    def tokens(self, source: str) -> Fingerprint:
+        params = self.sections["tokens"]
+        upstream = (self.fingerprint("documents", source).hex, self.fingerprint("language", source).hex)
+        return Fingerprint("tokens", tokens.VERSION, dump(params), tokens.identity(params), upstream)
+
+    def shards(self) -> Fingerprint:
+        params = self.sections["shards"]
+        return Fingerprint("shards", shards.VERSION, dump(params), {}, ())
+
+    def corpus(self) -> Fingerprint:
+        identity = {"mixture": dump(self.sections["mixture"]), "mixture_version": mixture.VERSION}
+        return Fingerprint("corpus", corpus.VERSION, dump(self.sections["corpus"]), identity)
+
+    def list_splits(self) -> list[Split]:
+        """Every split of every source, sorted: the same list whatever the order in which files are found."""
+        splits: list[Split] = []
+        for name in sorted(self.sources):
+            splits += sources.list_splits(name, self.sources[name].params)
+        return splits
+
+
+def dump(params: BaseModel) -> dict[str, Any]:
+    """Parameters as plain JSON data, defaults included: the form that is hashed and sent to tasks."""
+    return params.model_dump(mode="json")
+
+
+def load(path: str | Path, store: Store) -> Recipe:
+    """Read and check a mixture file for a run under the root of ``store``.
+
+    Raises:
+        ConfigError: with every mistake in it, each with its line and key.
+    """
+    document = read_yaml(path)
+    data = document.data
+    for key in data:
+        if key not in TOP_KEYS:
+            document.add((key,), f"no such key{nearest(str(key), list(TOP_KEYS))}")
+    for key in ("sources", "domains"):
+        if not isinstance(data.get(key), dict) or not data[key]:
+            document.add((key,), "expected at least one entry: a mapping of names")
+    document.check()
+    sample = validate(SampleParams, data.get("sample") or {}, document, ("sample",)) if "sample" in data else None
+    sections = {name: validate(model, data.get(name) or {}, document, (name,)) for name, model in SECTIONS.items()}
+    found = {str(name): _source(str(name), raw, document, store) for name, raw in data["sources"].items()}
+    domains = {
+        str(name): validate(kept.Domain, raw or {}, document, ("domains", name))
+        for name, raw in data["domains"].items()
+    }
+    name = str(data.get("name") or Path(path).stem)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        document.add(("name",), f"expected letters, digits, '.', '_' and '-', found {name!r}")
+    _check_references(document, found, domains, sections)
+    document.check()
+    return Recipe(str(path), name, sample, found, domains, sections)  # type: ignore[arg-type]
+
+
+def _source(name: str, raw: Any, document: Document, store: Store) -> Source | None:
+    key: Key = ("sources", name)
+    if not isinstance(raw, dict):
+        document.add(key, "expected a mapping with at least `paths`")
+        return None
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        document.add(key, f"expected letters, digits, '.', '_' and '-' in a name, found {name!r}")
+    own = {field: value for field, value in raw.items() if field not in OVERRIDABLE}
+    if "paths" in own:
+        own["paths"] = _paths(own["paths"], (*key, "paths"), document, store)
+    if isinstance(own.get("base"), str):
+        own["base"] = _resolve(own["base"], (*key, "base"), document, store)
+    params = validate(sources.SourceParams, own, document, key)
+    sections = {}
+    for section in OVERRIDABLE:
+        override = raw.get(section) or {}
+        if not isinstance(override, dict):
+            document.add((*key, section), "expected a mapping")
+            continue
+        known = SECTIONS[section].model_fields
+        for field in override:
+            if field not in known:
+                document.add((*key, section, field), f"no such key{nearest(str(field), list(known))}")
+        merged = merge(document.data.get(section) or {}, {k: v for k, v in override.items() if k in known})
+        scratch = Document(document.path, document.data, document.lines)
+        sections[section] = validate(SECTIONS[section], merged, scratch, (*key, section))
+        if override:  # mistakes of the common section are already told where they stand
+            document.problems += scratch.problems
+    return Source(name, params, sections) if params is not None else None
+
+
+def merge(common: Any, own: Any) -> Any:
+    """``own`` laid over ``common``: mappings key by key, everything else replaced."""
+    if isinstance(common, dict) and isinstance(own, dict):
+        return {**common, **{key: merge(common.get(key), value) for key, value in own.items()}}
+    return own
+
+
+def _paths(raw: Any, key: Key, document: Document, store: Store) -> Any:
+    if isinstance(raw, str):
+        return [_resolve(raw, key, document, store)]
+    if isinstance(raw, list):
+        return [
+            _resolve(path, (*key, position), document, store) if isinstance(path, str) else path
+            for position, path in enumerate(raw)
+        ]
+    return raw
+
+
+def _resolve(path: str, key: Key, document: Document, store: Store) -> str:
+    """A path of the mixture file: ``${root}`` and environment variables filled in, relative to that file."""
+
+    def value(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name == "root":
+            return store.base if store.local else store.root.rstrip("/")
+        if name not in os.environ:
+            document.add(key, f"${{{name}}} is not set in the environment")
+        return os.environ.get(name, "")
+
+    filled = _VARIABLE.sub(value, path)
+    if _URI.match(filled):
+        return filled
+    return os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(document.path)), os.path.expanduser(filled)))
+
+
+def _check_references(
+    document: Document, found: dict[str, Source | None], domains: dict[str, Any], sections: dict[str, Any]
+) -> None:
+    for name, domain in domains.items():
+        for position, source in enumerate(getattr(domain, "sources", None) or ()):
+            if source not in found:
+                key: Key = ("domains", name, "sources", position)
+                document.add(key, f"no such source {source!r}{nearest(source, list(found))}")
+    blend = sections.get("mixture")
+    if blend is not None:
+        for problem in mixture.check_domains(blend, list(domains)):
+            document.problems.append(Problem(document.line(("mixture", *problem[0])), *_named(problem)))
+
+
+def _named(problem: tuple[tuple[str | int, ...], str]) -> tuple[str, str]:
+    from pipeline.config import dotted
+
+    return dotted(("mixture", *problem[0])), problem[1]

@@ -1,0 +1,460 @@
+"""A run: from a recipe and a root to the corpus and its report, doing only what is not there yet.
+
+Each step computes the addresses of its product, sees which files stand, runs tasks for the others, and writes one
+manifest of addresses and reports. A run is a function of the recipe and the input files: stopping it anywhere and
+starting it again, or running it twice, ends in the same bytes. What differs from run to run (costs, locks,
+logs) lives under ``runs/`` and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from pipeline.address import Fingerprint, digest, split_id
+from pipeline.costs import Costs
+from pipeline.engine import Done, Scheduler
+from pipeline.errors import RunError
+from pipeline.progress import Reporter
+from pipeline.recipe import SIDECARS, Recipe, clusters, corpus, dump, mixture, shards
+from pipeline.storage import Store
+from stages.contract import Phase, Split, Task
+
+READ_THREADS = 16
+MAP_MEMORY = 1536 << 20
+KEEP_MEMORY = 512 << 20
+TOKENS_MEMORY = 1024 << 20
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one product needs: how many files in all, how many of them are to be made, and why."""
+
+    product: str
+    total: int
+    to_do: int
+    why: str
+    exact: bool = True
+    """False when ``to_do`` is a bound: it depends on rows that are not computed yet."""
+
+
+@dataclass
+class Product:
+    """A product of every split: addresses and reports, in the order of the splits."""
+
+    addresses: list[str]
+    reports: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Unknown(Exception):
+    """Planning cannot look further: the next addresses depend on files that are not made yet."""
+
+
+class Run:
+    """One run of a recipe. ``dry`` only plans: it fills ``steps`` and changes nothing."""
+
+    def __init__(
+        self, recipe: Recipe, store: Store, scheduler: Scheduler, reporter: Reporter, costs: Costs, dry: bool = False
+    ) -> None:
+        self.recipe, self.store, self.scheduler, self.reporter = recipe, store, scheduler, reporter
+        self.costs, self.dry = costs, dry
+        self.steps: list[Step] = []
+        self.snapshot: dict[str, Any] = {"version": 1, "name": recipe.name, "products": {}}
+
+    # The steps
+
+    def execute(self) -> dict[str, Any]:
+        """Make everything, in order; the snapshot of the finished run.
+
+        Raises:
+            RunError: when the result cannot be right (conservation, bad input, empty sources, an impossible mixture).
+        """
+        self.splits = self.recipe.list_splits()
+        self._write_listing()
+        measured = self._measure()
+        self._check_input(measured["documents"])
+        clustered = self._cluster(measured)
+        kept = self._keep(measured, clustered)
+        tokens = self._tokenize(measured, clustered, kept)
+        blend = self._solve(tokens)
+        domains = self._shard(tokens, blend)
+        self._corpus(blend, domains)
+        self._write_snapshot()
+        return self.snapshot
+
+    def plan(self) -> list[Step]:
+        """What `execute` would do, as far as it can be known before it is done."""
+        try:
+            self.execute()
+        except Unknown:
+            known = {step.product for step in self.steps}
+            bounds = {
+                "kept": len(self.splits),
+                "tokens": len(self.splits),
+                "shards": len(self.recipe.domains),
+                "corpus": 1,
+            }
+            for product, bound in bounds.items():
+                if product not in known:
+                    self.steps.append(Step(product, bound, bound, "those whose input rows change", exact=False))
+        return self.steps
+
+    def _write_listing(self) -> None:
+        listing = [asdict(split) | {"id": split_id(split)} for split in self.splits]
+        address = f"sources/{digest([[s['id'], s['file']] for s in listing])}.json"
+        self.snapshot["sources"] = address
+        self.steps.append(Step("sources", len(listing), 0, "listed"))
+        if not self.dry and not self.store.exists(address):
+            stable = [{key: value for key, value in entry.items() if key != "uri"} for entry in listing]
+            self.store.write_json(address, stable)
+
+    def _measure(self) -> dict[str, Product]:
+        names = ["documents", "language", "quality"] + (["signatures"] if self.recipe.clusters() else [])
+        products = {name: Product([]) for name in names}
+        for name in names:
+            prints = {source: self.recipe.fingerprint(name, source) for source in self.recipe.sources}
+            products[name].addresses = [f"{prints[s.source].folder}/{split_id(s)}.parquet" for s in self.splits]
+        missing = {name: self._missing(product.addresses) for name, product in products.items()}
+        for name, product in products.items():
+            why = self._why(
+                name, product, missing[name], lambda source, name=name: self.recipe.fingerprint(name, source)
+            )
+            self.steps.append(Step(name, len(product.addresses), len(missing[name]), why))
+        tasks = [
+            self._measure_task(index, split, products)
+            for index, split in enumerate(self.splits)
+            if any(product.addresses[index] in missing[name] for name, product in products.items())
+        ]
+        fresh: dict[str, dict[str, Any]] = {}
+
+        def done(result: Done) -> None:
+            for name, report in result.value["reports"].items():
+                address = result.task.outputs[names.index(name)]
+                fresh[address] = report
+
+        self._run("measure", tasks, done)
+        for name, product in products.items():
+            self._finish(name, product, fresh)
+        return products
+
+    def _measure_task(self, index: int, split: Split, products: dict[str, Product]) -> Task:
+        recipe = self.recipe
+        args = {
+            "split": asdict(split),
+            "documents": {
+                "module": "stages.documents",
+                "params": recipe.map_params("documents", split.source),
+                "address": products["documents"].addresses[index],
+            },
+            "sidecars": [
+                {
+                    "product": name,
+                    "module": SIDECARS[name].__name__,
+                    "params": recipe.map_params(name, split.source),
+                    "address": product.addresses[index],
+                }
+                for name, product in products.items()
+                if name != "documents"
+            ],
+            "isolate": False,
+        }
+        outputs = tuple(product.addresses[index] for product in products.values())
+        return Task("pipeline.measure:measure", args, outputs, f"{split.source}/{split.file}", split.size, MAP_MEMORY)
+
+    def _check_input(self, documents: Product) -> None:
+        """Fail on a source that is too bad or yields nothing."""
+        limits = self.recipe.section("run")
+        for source in sorted(self.recipe.sources):
+            pairs = [
+                (split, report)
+                for split, report in zip(self.splits, documents.reports, strict=True)
+                if split.source == source
+            ]
+            rows = sum(report["rows"] for _, report in pairs)
+            records = max(1, sum(report["records"] for _, report in pairs))
+            quarantined = sum(len(report["quarantined"]) for _, report in pairs) / records
+            unread = [(split, report) for split, report in pairs if report["bad"] and not report["records"]]
+            unreadable = sum(split.size for split, _ in unread) / max(1, sum(split.size for split, _ in pairs))
+            worst = max(quarantined, unreadable)
+            if worst > limits.max_bad_fraction:
+                example = unread[0][0].uri if unread else next(s.uri for s, r in pairs if r["quarantined"])
+                raise RunError(
+                    f"source {source}: {worst:.2%} of its input is bad (for example {example}), above run.max_bad_fraction"
+                    f" = {limits.max_bad_fraction:.2%}; `gristmill status` lists the files"
+                )
+            if rows == 0 and source not in limits.allow_empty:
+                raise RunError(
+                    f"source {source}: no document in its {len(pairs)} files; check `paths` and `format`, or name it in"
+                    " run.allow_empty"
+                )
+
+    def _cluster(self, measured: dict[str, Product]) -> Product | None:
+        print_ = self.recipe.clusters()
+        if print_ is None:
+            return None
+        inputs = [
+            clusters.ClusterInput(
+                name=split_id(split),
+                source=split.source,
+                documents=measured["documents"].addresses[index],
+                signatures=measured["signatures"].addresses[index],
+                language=measured["language"].addresses[index],
+                quality=measured["quality"].addresses[index],
+                rows=measured["documents"].reports[index]["rows"],
+                text_bytes=measured["documents"].reports[index]["text_bytes"],
+            )
+            for index, split in enumerate(self.splits)
+        ]
+        folder = f"{print_.folder}-{digest([asdict(entry) for entry in inputs])}"
+        product = Product([f"{folder}/{entry.name}.parquet" for entry in inputs])
+        self.snapshot["clusters"] = folder
+        summary = f"{folder}/summary.json"
+        missing = self._missing([*product.addresses, summary])
+        why = self._why_global("clusters", print_, bool(missing))
+        self.steps.append(Step("clusters", len(product.addresses), len(product.addresses) if missing else 0, why))
+        if missing:
+            section = self.recipe.section("clusters")
+            params = clusters.Params.model_validate({k: v for k, v in dump(section).items() if k != "enabled"})
+            self._phases("clusters", clusters.plan(params, inputs, folder))
+            self._about(print_)
+        self._finish("clusters", product, {})
+        return product
+
+    def _keep(self, measured: dict[str, Product], clustered: Product | None) -> Product:
+        prints = {source: self.recipe.kept(source) for source in self.recipe.sources}
+        product = Product([])
+        tasks = []
+        domains = [[name, dump(domain)] for name, domain in self.recipe.domains.items()]
+        for index, split in enumerate(self.splits):
+            suffix = f"-{clustered.reports[index]['digest']}" if clustered else ""
+            address = f"{prints[split.source].folder}/{split_id(split)}{suffix}.parquet"
+            product.addresses.append(address)
+            args = {
+                "documents": measured["documents"].addresses[index],
+                "language": measured["language"].addresses[index],
+                "quality": measured["quality"].addresses[index],
+                "clusters": clustered.addresses[index] if clustered else None,
+                "output": address,
+                "params": self.recipe.map_params("kept", split.source),
+                "domains": domains,
+            }
+            cost = measured["documents"].reports[index]["rows"]
+            tasks.append(Task("stages.kept:keep", args, (address,), f"{split.source}/{split.file}", cost, KEEP_MEMORY))
+        self._map("kept", product, tasks, self.recipe.kept)
+        return product
+
+    def _tokenize(self, measured: dict[str, Product], clustered: Product | None, kept: Product) -> Product:
+        prints = {source: self.recipe.tokens(source) for source in self.recipe.sources}
+        product = Product([])
+        tasks = []
+        for index, split in enumerate(self.splits):
+            selection = kept.reports[index]["selection_digest"]
+            suffix = f"-{clustered.reports[index]['digest']}" if clustered else ""
+            address = f"{prints[split.source].folder}/{split_id(split)}-{digest([selection, suffix])}.arrow"
+            product.addresses.append(address)
+            args = {
+                "documents": measured["documents"].addresses[index],
+                "language": measured["language"].addresses[index],
+                "kept": kept.addresses[index],
+                "clusters": clustered.addresses[index] if clustered else None,
+                "output": address,
+                "params": dump(self.recipe.section("tokens")),
+            }
+            cost = measured["documents"].reports[index]["text_bytes"]
+            label = f"{split.source}/{split.file}"
+            tasks.append(Task("stages.tokens:tokenize", args, (address,), label, cost, TOKENS_MEMORY))
+        self._map("tokens", product, tasks, self.recipe.tokens)
+        return product
+
+    def _solve(self, tokens: Product) -> Any:
+        available: dict[str, dict[str, int]] = {name: {"tokens": 0, "documents": 0} for name in self.recipe.domains}
+        for report in tokens.reports:
+            for group in report["groups"]:
+                available[group["domain"]]["tokens"] += group["tokens"]
+                available[group["domain"]]["documents"] += group["documents"]
+        try:
+            return mixture.solve(self.recipe.section("mixture"), {name: a["tokens"] for name, a in available.items()})
+        except ValueError as error:
+            raise RunError(f"{self.recipe.path}: mixture: {error}") from error
+
+    def _shard(self, tokens: Product, blend: Any) -> dict[str, str]:
+        print_ = self.recipe.shards()
+        manifests: dict[str, str] = {}
+        phases: list[list[Phase]] = []
+        to_do = 0
+        for name in sorted(self.recipe.domains):
+            inputs = [
+                shards.ShardInput(address, report)
+                for address, report in zip(tokens.addresses, tokens.reports, strict=True)
+                if name in report["domain_digests"]
+            ]
+            identity = sorted(entry.report["domain_digests"][name] for entry in inputs)
+            folder = f"{print_.folder}/{name}-{digest([self._tokenizer(), identity])}"
+            manifests[name] = f"{folder}/manifest.json"
+            if inputs and not self.store.exists(manifests[name]):
+                to_do += 1
+                phases.append(shards.plan(self.recipe.section("shards"), name, inputs, folder))
+        self.steps.append(Step("shards", len(manifests), to_do, self._why_global("shards", print_, to_do > 0)))
+        if phases:
+            self._about(print_)
+            for position in range(max(len(each) for each in phases)):
+                together = [each[position] for each in phases if position < len(each)]
+                tasks = tuple(task for phase in together for task in phase.tasks)
+                discard = tuple(prefix for phase in together for prefix in phase.discard)
+                self._phases("shards", [Phase(together[0].name, tasks, discard)])
+        self.snapshot["shards"] = manifests
+        return {name: manifest for name, manifest in manifests.items() if self.dry or self.store.exists(manifest)}
+
+    def _tokenizer(self) -> str:
+        return next(iter(self.recipe.sources.values())) and self.recipe.tokens(sorted(self.recipe.sources)[0]).hex
+
+    def _corpus(self, blend: Any, domains: dict[str, str]) -> None:
+        print_ = self.recipe.corpus()
+        folder = f"{print_.folder}-{digest(sorted(domains.items()))}"
+        manifest = f"{folder}/manifest.json"
+        self.snapshot["corpus"] = manifest
+        missing = not self.store.exists(manifest)
+        self.steps.append(Step("corpus", 1, int(missing), self._why_global("corpus", print_, missing)))
+        if missing:
+            if self.dry:
+                return
+            loaded = {name: self.store.read_json(address) for name, address in domains.items()}
+            folders = {name: address.rpartition("/")[0] for name, address in domains.items()}
+            params = self.recipe.section("corpus")
+            self._phases("corpus", corpus.plan(params, self.recipe.name, blend, loaded, folders, folder))
+            self._about(print_)
+
+    # What the steps share
+
+    def _map(self, name: str, product: Product, tasks: list[Task], print_of: Callable[[str], Fingerprint]) -> None:
+        missing = self._missing(product.addresses)
+        self.steps.append(Step(name, len(tasks), len(missing), self._why(name, product, missing, print_of)))
+        fresh: dict[str, dict[str, Any]] = {}
+
+        def done(result: Done) -> None:
+            fresh[result.task.outputs[0]] = result.value["report"]
+
+        self._run(name, [task for task in tasks if task.outputs[0] in missing], done)
+        self._finish(name, product, fresh, {split.source: print_of(split.source) for split in self.splits})
+
+    def _missing(self, addresses: Iterable[str]) -> set[str]:
+        wanted = set(addresses)
+        folders = {address.rpartition("/")[0] for address in wanted}
+        present = {address for folder in folders for address, _ in self.store.list(folder)}
+        return wanted - present
+
+    def _run(self, name: str, tasks: list[Task], done: Callable[[Done], None]) -> None:
+        if self.dry:
+            if tasks:
+                raise Unknown
+            return
+        if not tasks:
+            return
+        with self.reporter.phase(name, len(tasks), sum(task.cost for task in tasks)) as progress:
+
+            def finished(result: Done) -> None:
+                done(result)
+                self.costs.add(name, result)
+                progress.advance(result.task.cost)
+
+            try:
+                self.scheduler.run(name, tasks, finished)
+            finally:
+                self.costs.retries = self.scheduler.retries
+                self.costs.write()
+
+    def _phases(self, name: str, phases: list[Phase]) -> None:
+        if self.dry:
+            raise Unknown
+        discard: list[str] = []
+        for phase in phases:
+            wanted = [address for task in phase.tasks for address in task.outputs]
+            missing = self._missing(wanted)
+            label = name if phase.name == name else f"{name}: {phase.name}"
+            self._run(label, [task for task in phase.tasks if missing & set(task.outputs)], lambda result: None)
+            discard += phase.discard
+        for prefix in discard:
+            self.store.remove(prefix)
+
+    def _finish(
+        self,
+        name: str,
+        product: Product,
+        fresh: dict[str, dict[str, Any]],
+        prints: dict[str, Fingerprint] | None = None,
+    ) -> None:
+        """Fill in the reports of a product, from its manifest, from the tasks just run, or from the files themselves."""
+        address = f"manifests/{name}-{digest(product.addresses)}.json"
+        self.snapshot["products"][name] = address
+        if self.store.exists(address):
+            product.reports = self.store.read_json(address)["reports"]
+            return
+        with ThreadPoolExecutor(READ_THREADS) as threads:
+            read = lambda file: fresh[file] if file in fresh else self.store.metadata(file)  # noqa: E731
+            product.reports = list(threads.map(read, product.addresses))
+        if self.dry:
+            return
+        for print_ in (prints or self._prints(name)).values():
+            self._about(print_)
+        self.store.write_json(address, {"addresses": product.addresses, "reports": product.reports})
+
+    def _prints(self, name: str) -> dict[str, Fingerprint]:
+        if name == "clusters":
+            return {}
+        return {source: self.recipe.fingerprint(name, source) for source in self.recipe.sources}
+
+    def _about(self, print_: Fingerprint) -> None:
+        address = f"{print_.folder}/about.json"
+        if not self.store.exists(address):
+            self.store.write_json(address, print_.about())
+
+    def _write_snapshot(self) -> None:
+        if self.dry:
+            return
+        self.store.write_json(f"mixtures/{self.recipe.name}.json", self.snapshot)
+
+    # Why something is to be done
+
+    def _why(self, name: str, product: Product, missing: set[str], print_of: Callable[[str], Fingerprint]) -> str:
+        if not missing:
+            return "nothing changed"
+        sources = sorted(
+            {s.source for s, address in zip(self.splits, product.addresses, strict=True) if address in missing}
+        )
+        reasons = {self._why_print(name, print_of(source)) for source in sources}
+        return "; ".join(sorted(reasons))
+
+    def _why_global(self, name: str, print_: Fingerprint, missing: bool) -> str:
+        return self._why_print(name, print_) if missing else "nothing changed"
+
+    def _why_print(self, name: str, print_: Fingerprint) -> str:
+        """What changed against the nearest earlier result of the same product."""
+        if self.store.exists(f"{print_.folder}/about.json"):
+            return "input that is new or changed"
+        files = [address for address, _ in self.store.list(name) if address.endswith("/about.json")]
+        earlier = [self.store.read_json(address) for address in files]
+        if not earlier:
+            return "made for the first time"
+        about = print_.about()
+        changes = [differences(old, about) for old in earlier]
+        return ", ".join(min(changes, key=len)) or "input that is new or changed"
+
+
+def differences(old: Any, new: Any, key: str = "") -> list[str]:
+    """What differs between two plain values, as ``key: old -> new`` lines, the stages before as one word."""
+    if key == "upstream":
+        return ["an earlier product changed"] if old != new else []
+    if isinstance(old, dict) and isinstance(new, dict):
+        found = []
+        for part in sorted({*old, *new}):
+            inner = part if key in ("", "params", "identity") else f"{key}.{part}"
+            found += differences(old.get(part), new.get(part), inner)
+        return found
+    return [f"{key}: {short(old)} -> {short(new)}"] if old != new else []
+
+
+def short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else text[:37] + "..."
