@@ -1,0 +1,172 @@
+"""Copying rows of ragged columns: gather by row number, cut and replace spans, append a token to every row.
+
+All data is passed as bytes, whatever it holds, so each kernel is compiled once. Limits: rows are copied one
+after another by one thread; memory bandwidth is the limit from a few hundred bytes a row on.
+
+Legend: D rows of the output, S spans; ``_N`` bytes of input, ``_M`` bytes of output.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stages.kernels.jit import kernel
+from stages.kernels.ragged import Bytes, Offsets
+
+Unsigned = npt.NDArray[np.unsignedinteger]
+
+
+@kernel
+def copy_rows(data_N: Bytes, starts_D: Offsets, sizes_D: Offsets, targets_D: Offsets, out_M: Bytes) -> None:
+    """Copy ``data[starts[d] : starts[d] + sizes[d]]`` to ``out[targets[d] :]`` for every row d."""
+    for d in range(starts_D.shape[0]):
+        start = starts_D[d]
+        target = targets_D[d]
+        for i in range(sizes_D[d]):
+            out_M[target + i] = data_N[start + i]
+
+
+def gather_rows(data: Bytes, offsets: Offsets, rows: Offsets) -> tuple[Bytes, Offsets]:
+    """The given rows of a ragged byte column, in the given order, as a new (data, offsets)."""
+    starts = offsets[rows]
+    sizes = offsets[rows + 1] - starts
+    targets = offsets_of(sizes)
+    out = np.empty(targets[-1], np.uint8)
+    copy_rows(data, starts, sizes, targets, out)
+    return out, targets
+
+
+def offsets_of(sizes: Offsets) -> Offsets:
+    """Sizes to offsets: 0 and the running sums."""
+    offsets = np.zeros(len(sizes) + 1, np.int64)
+    np.cumsum(sizes, out=offsets[1:])
+    return offsets
+
+
+@kernel
+def _spliced_sizes(offsets_D1: Offsets, span_rows_D1: Offsets, spans_S3: Offsets, replaced_S1: Offsets) -> Offsets:
+    """Bytes of every row after its spans are replaced; -1 where its spans overlap, run backwards or leave it."""
+    rows = offsets_D1.shape[0] - 1
+    sizes = np.empty(rows, np.int64)
+    for d in range(rows):
+        whole = offsets_D1[d + 1] - offsets_D1[d]
+        size = whole
+        last = 0
+        for s in range(span_rows_D1[d], span_rows_D1[d + 1]):
+            start, stop = spans_S3[s, 0], spans_S3[s, 1]
+            if start < last or stop < start or stop > whole:
+                size = -1
+                break
+            size += replaced_S1[s + 1] - replaced_S1[s] - (stop - start)
+            last = stop
+        sizes[d] = size
+    return sizes
+
+
+@kernel
+def _splice(
+    data_N: Bytes,
+    offsets_D1: Offsets,
+    span_rows_D1: Offsets,
+    spans_S3: Offsets,
+    replacement: Bytes,
+    replaced_S1: Offsets,
+    targets_D1: Offsets,
+    out_M: Bytes,
+) -> None:
+    for d in range(offsets_D1.shape[0] - 1):
+        base = offsets_D1[d]
+        position = base
+        target = targets_D1[d]
+        for s in range(span_rows_D1[d], span_rows_D1[d + 1]):
+            while position < base + spans_S3[s, 0]:
+                out_M[target] = data_N[position]
+                target += 1
+                position += 1
+            for i in range(replaced_S1[s], replaced_S1[s + 1]):
+                out_M[target] = replacement[i]
+                target += 1
+            position = base + spans_S3[s, 1]
+        while position < offsets_D1[d + 1]:
+            out_M[target] = data_N[position]
+            target += 1
+            position += 1
+
+
+def splice_spans(
+    data: Bytes,
+    offsets: Offsets,
+    span_rows: Offsets,
+    starts: Offsets,
+    stops: Offsets,
+    replacement: Bytes,
+    replacement_offsets: Offsets,
+) -> tuple[Bytes, Offsets]:
+    """Text with spans cut or replaced, as a new (data, offsets).
+
+    Row d owns the spans ``span_rows[d] : span_rows[d + 1]``; ``starts`` and ``stops`` count bytes from the start of
+    the row's text, sorted and not overlapping.
+
+    Raises:
+        ValueError: naming the first row whose spans overlap, run backwards or leave its text.
+    """
+    spans = np.stack([starts.astype(np.int64), stops.astype(np.int64)], axis=1)
+    sizes = _spliced_sizes(offsets, span_rows, spans, replacement_offsets)
+    wrong = np.flatnonzero(sizes < 0)
+    if len(wrong):
+        raise ValueError(f"row {wrong[0]}: its spans overlap, run backwards or leave the text")
+    targets = offsets_of(sizes)
+    out = np.empty(targets[-1], np.uint8)
+    _splice(data, offsets, span_rows, spans, replacement, replacement_offsets, targets, out)
+    return out, targets
+
+
+@kernel
+def _append(ids_N: Unsigned, offsets_D1: Offsets, last: np.uint32, out_M: Unsigned) -> tuple[Any, Any]:
+    """Copy every row and put ``last`` behind it; the largest id seen and how many rows already held ``last``."""
+    largest = np.uint32(last)
+    found = 0
+    for d in range(offsets_D1.shape[0] - 1):
+        shift = d - offsets_D1[0]
+        for i in range(offsets_D1[d], offsets_D1[d + 1]):
+            token = ids_N[i]
+            largest = max(largest, token)
+            found += token == last
+            out_M[i + shift] = token
+        out_M[offsets_D1[d + 1] + shift] = last
+    return largest, found
+
+
+def append_token(ids: npt.NDArray[np.uint32], offsets: Offsets, last: int, dtype: np.dtype) -> tuple[Unsigned, Offsets]:
+    """Every row with ``last`` once behind it, in the narrower type ``dtype``.
+
+    Raises:
+        ValueError: an id does not fit ``dtype``, or ``last`` is already inside a row.
+    """
+    rows = len(offsets) - 1
+    out = np.empty(offsets[-1] - offsets[0] + rows, dtype)
+    largest, found = _append(ids, offsets, np.uint32(last), out)
+    if largest > np.iinfo(dtype).max:
+        raise ValueError(f"token id {largest} does not fit {dtype.name}")
+    if found:
+        raise ValueError(f"token id {last}, which ends every document, was found {found} times inside documents")
+    return out, offsets - offsets[0] + np.arange(rows + 1)
+
+
+@kernel
+def id_summary(ids_N: Unsigned, last: int) -> tuple[Any, Any, Any]:
+    """Smallest id, largest id and how often ``last`` occurs; (0, 0, 0) for no ids."""
+    if ids_N.shape[0] == 0:
+        return 0, 0, 0
+    smallest = np.int64(ids_N[0])
+    largest = np.int64(ids_N[0])
+    found = 0
+    for i in range(ids_N.shape[0]):
+        token = np.int64(ids_N[i])
+        smallest = min(smallest, token)
+        largest = max(largest, token)
+        found += token == last
+    return smallest, largest, found

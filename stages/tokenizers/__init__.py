@@ -1,0 +1,238 @@
+"""Tokenizers by path or by shipped name: batches of text in, ids with one EOS behind every document out.
+
+`load("mistral-v1")` gives a `Tokenizer`. Each has a *reference* (the library its makers use: sentencepiece,
+tiktoken, tokenizers) that decides what the right ids are, and where possible a *fast* encoder (gigatoken) that
+is used only as long as it is proven equal: on the fixed texts of `probe` when it is loaded, then on a sample of
+the documents of every split (`Tokenizer.first_difference`). One difference and the reference does the work.
+
+Policies, the same for all: the text is encoded as it stands, no BOS is put before it, EOS is put behind it once,
+and the spelling of a special token inside a text is text. Ids are uint16 if the largest id is at most 65,535,
+else uint32. `Tokenizer.identity` is what a trainer compares: hash of the model file, vocabulary, ids, policies,
+reference library and the hash of the ids of the fixed texts.
+
+Price: with a 32k SentencePiece model about 60 MB of text a second and core by the fast encoder, 4 by the
+reference; `benchmarks/tokens.py` measures both. Loading takes about a second and 100 MB.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import hashlib
+import importlib.util
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.fs as pafs
+
+from stages.kernels.gather import Unsigned, append_token, offsets_of
+from stages.kernels.ragged import Bytes, Offsets
+from stages.tokenizers import probe
+
+Ids = npt.NDArray[np.uint32]
+
+SHIPPED = {
+    "mistral-v1": "tokenizer.model.v1",
+    "mistral-v2": "mistral_instruct_tokenizer_240216.model.v2",
+    "mistral-v3": "mistral_instruct_tokenizer_240323.model.v3",
+    "mistral-v7": "mistral_instruct_tokenizer_241114.model.v7",
+    "tekken": "tekken_240911.json",
+    "tekken-240718": "tekken_240718.json",
+    "tekken-240911": "tekken_240911.json",
+}
+"""Names of the tokenizers that the package mistral-common carries (Apache-2.0), and their files."""
+
+DEFAULT = "mistral-v1"
+
+
+class TokenizerError(ValueError):
+    """A tokenizer that cannot be found, read or used; the message says what to do."""
+
+
+class Reference(Protocol):
+    """The library whose ids are right. ``encode`` adds no token and takes special spellings as text."""
+
+    library: str
+    library_version: str
+    vocab_size: int
+    """Largest id + 1, added and special tokens included."""
+    bos_id: int | None
+    eos_id: int | None
+    pad_id: int | None
+    unk_id: int | None
+    special_spellings: tuple[str, ...]
+
+    def encode(self, text: bytes) -> Ids: ...
+
+    def id_of(self, piece: str) -> int | None: ...
+
+
+FastEncode = Callable[[Bytes, Offsets], tuple[Ids, Offsets]]
+"""A batch of texts to ids, with no special token anywhere."""
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """One tokenizer, ready to encode batches. Not to be shared between threads."""
+
+    name: str
+    sha256: str
+    reference: Reference
+    eos_id: int
+    probe_sha256: str
+    fast: FastEncode | None
+    why_slow: str | None
+    """Why there is no fast encoder; None if there is one."""
+
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype(np.uint16 if self.reference.vocab_size <= 1 << 16 else np.uint32)
+
+    def identity(self) -> dict[str, Any]:
+        """What makes two tokenizers the same for a trainer; the `tokenizer` block of every manifest."""
+        reference = self.reference
+        return {
+            "name": self.name,
+            "sha256": self.sha256,
+            "library": reference.library,
+            "library_version": reference.library_version,
+            "vocab_size": reference.vocab_size,
+            "bos_id": reference.bos_id,
+            "eos_id": self.eos_id,
+            "pad_id": reference.pad_id,
+            "unk_id": reference.unk_id,
+            "add_bos": False,
+            "add_eos": True,
+            "dtype": self.dtype.name,
+            "probe_version": probe.PROBE_VERSION,
+            "probe_sha256": self.probe_sha256,
+        }
+
+    def encode(self, data: Bytes, offsets: Offsets, fast: bool = True) -> tuple[Unsigned, Offsets]:
+        """Ids of every text of a batch, EOS behind each, as (ids, offsets); ``fast=False``: by the reference."""
+        encode = self.fast if fast and self.fast else functools.partial(encode_by_reference, self.reference)
+        ids, bounds = encode(data, offsets)
+        return append_token(ids, bounds, self.eos_id, self.dtype)
+
+    def first_difference(self, data: Bytes, offsets: Offsets) -> int | None:
+        """Row of the first text of a batch on which the fast encoder differs from the reference; None if none does."""
+        if self.fast is None:
+            return None
+        return first_difference(self.fast, self.reference, data, offsets)
+
+
+def encode_by_reference(reference: Reference, data: Bytes, offsets: Offsets) -> tuple[Ids, Offsets]:
+    """A batch through the reference library, text by text."""
+    rows = [reference.encode(data[offsets[d] : offsets[d + 1]].tobytes()) for d in range(len(offsets) - 1)]
+    bounds = offsets_of(np.array([len(row) for row in rows], np.int64))
+    return np.concatenate(rows).astype(np.uint32, copy=False) if rows else np.empty(0, np.uint32), bounds
+
+
+def first_difference(fast: FastEncode, reference: Reference, data: Bytes, offsets: Offsets) -> int | None:
+    """Row of the first text whose ids differ between the two; None if none does."""
+    ids, bounds = fast(data, offsets)
+    for d in range(len(offsets) - 1):
+        expected = reference.encode(data[offsets[d] : offsets[d + 1]].tobytes())
+        if not np.array_equal(expected, ids[bounds[d] : bounds[d + 1]]):
+            return d
+    return None
+
+
+def load(name: str = DEFAULT, eos: str | int | None = None) -> Tokenizer:
+    """A tokenizer by shipped name, path or URI; loaded once per process.
+
+    Args:
+        eos: the token that ends documents, by piece or id, where the model names none or another is wanted.
+
+    Raises:
+        TokenizerError: unknown name, unreadable or unsupported file, or no EOS to be found.
+    """
+    data, shown = read_model(name)
+    return _load(data, shown, eos)
+
+
+@functools.lru_cache(maxsize=4)
+def _load(data: bytes, shown: str, eos: str | int | None) -> Tokenizer:
+    reference, make_fast = _open(data, shown)
+    fast, why_slow = _prove(reference, make_fast)
+    return Tokenizer(
+        name=shown,
+        sha256=hashlib.sha256(data).hexdigest(),
+        reference=reference,
+        eos_id=_choose_eos(reference, shown, eos),
+        probe_sha256=probe.digest(reference.encode),
+        fast=fast,
+        why_slow=why_slow,
+    )
+
+
+def _prove(reference: Reference, make_fast: Callable[[], FastEncode]) -> tuple[FastEncode | None, str | None]:
+    """The fast encoder if it agrees with the reference on every fixed text, else the reason why not."""
+    try:
+        fast = make_fast()
+    except (ImportError, ValueError, NotImplementedError) as error:
+        return None, f"no fast encoder for this model: {error}"
+    texts = probe.texts(reference.special_spellings)
+    offsets = offsets_of(np.array([len(text) for text in texts], np.int64))
+    row = first_difference(fast, reference, np.frombuffer(b"".join(texts), np.uint8), offsets)
+    if row is None:
+        return fast, None
+    return None, f"the fast encoder differs from {reference.library} on the fixed text {texts[row]!r}"
+
+
+def _choose_eos(reference: Reference, shown: str, eos: str | int | None) -> int:
+    if isinstance(eos, str):
+        found = reference.id_of(eos)
+        if found is None:
+            raise TokenizerError(f"tokenizer {shown!r} has no token {eos!r}; `eos` must be one of its tokens or ids")
+        return found
+    chosen = reference.eos_id if eos is None else eos
+    if chosen is None:
+        raise TokenizerError(f"tokenizer {shown!r} names no end-of-document token; choose one with `eos`")
+    if not 0 <= chosen < reference.vocab_size:
+        raise TokenizerError(f"tokenizer {shown!r}: `eos` {chosen} is not an id below {reference.vocab_size}")
+    return chosen
+
+
+def read_model(name: str) -> tuple[bytes, str]:
+    """The bytes of a model and the name to show for it: a shipped name, or the file name of a path or URI."""
+    if name in SHIPPED:
+        spec = importlib.util.find_spec("mistral_common")
+        if spec is None or spec.origin is None:
+            raise TokenizerError(f"tokenizer {name!r} comes with the package mistral-common, which is not installed")
+        return (Path(spec.origin).parent / "data" / SHIPPED[name]).read_bytes(), name
+    try:
+        if "://" in name:
+            fs, path = pafs.FileSystem.from_uri(name)
+            with fs.open_input_file(path) as file:
+                return file.read(), Path(path).name
+        if Path(name).is_file():
+            return Path(name).read_bytes(), Path(name).name
+    except (OSError, ValueError) as error:
+        raise TokenizerError(f"tokenizer {name!r} cannot be read: {error}") from error
+    near = difflib.get_close_matches(name, SHIPPED, n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"shipped names: {', '.join(SHIPPED)}"
+    raise TokenizerError(f"tokenizer {name!r} is neither a shipped name nor a file; {hint}")
+
+
+def _open(data: bytes, shown: str) -> tuple[Reference, Callable[[], FastEncode]]:
+    """Reference library and fast encoder for a model file, told apart by what is in it."""
+    if data[:1] == b"{":
+        config = json.loads(data)
+        if "pattern" in config.get("config", {}):
+            from stages.tokenizers.tekken import TekkenReference, tekken_fast
+
+            tekken = TekkenReference(config)
+            return tekken, lambda: tekken_fast(tekken)
+        raise TokenizerError(f"tokenizer {shown!r}: a JSON file, but not a Tekken model")
+    if data[:1] == b"\x0a":
+        from stages.tokenizers.pieces import PieceReference, piece_fast
+
+        pieces = PieceReference(data)
+        return pieces, lambda: piece_fast(data, pieces)
+    raise TokenizerError(f"tokenizer {shown!r}: expected a SentencePiece model or a Tekken JSON file")

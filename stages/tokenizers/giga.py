@@ -1,0 +1,26 @@
+"""gigatoken over (data, offsets): one call per batch, no Python object per text or token."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stages.kernels.ragged import Bytes, Offsets
+from stages.tokenizers import FastEncode, Ids
+
+
+def from_tokenizer_json(config: str) -> FastEncode:
+    """A batch encoder for the contents of a Hugging Face tokenizer.json, on the calling thread alone."""
+    import awkward
+    import gigatoken
+
+    tokenizer = gigatoken.Tokenizer.from_json(config)
+    # Ray gives every process its own cores: no thread pool of the library's own beside them.
+    contents, index = awkward.contents, awkward.index
+
+    def encode(data: Bytes, offsets: Offsets) -> tuple[Ids, Offsets]:
+        letters = contents.NumpyArray(data, parameters={"__array__": "byte"})
+        texts = contents.ListOffsetArray(index.Index64(offsets), letters, parameters={"__array__": "bytestring"})
+        layout = tokenizer.encode_batch(awkward.Array(texts), parallel=False).layout
+        return np.asarray(layout.content.data), np.asarray(layout.offsets.data)
+
+    return encode

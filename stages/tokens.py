@@ -1,0 +1,328 @@
+"""`tokens`: the kept pages of one split as token ids, ordered so that a shard can read its part of them.
+
+Input: the aligned Parquet files of one split (`documents`, `language`, `kept`, and `clusters` if there was
+deduplication). Output: one Arrow IPC *file* with the schema `stages.schemas.tokens`, rows ordered by (domain,
+order_key, doc_id), cut into record batches of about a megabyte that never hold two domains, so that a reader finds
+one domain's range of keys by random access. ``order_key`` is a keyed hash of doc_id: neighbours in a shard have
+nothing to do with each other, and any prefix is an unbiased sample.
+
+The spans of `kept` are cut or replaced before tokenization. A page of which nothing is left makes no row and is
+counted (``empty_documents``). A sample of the pages is encoded by the reference library too; one difference and the
+whole split is encoded by the reference (``fast: false`` and why).
+
+The report in the metadata of the file: ``rows``, ``tokens``, ``text_bytes``, ``empty_documents``, ``fast``,
+``why_slow``, ``checked_documents``, ``tokenizer`` (see `stages.tokenizers`), ``seed``, ``groups`` (documents,
+text_bytes and tokens per source, language and domain), ``batches`` (domain, first_key, last_key, rows, tokens; in
+file order; keys as 16 hex digits) and ``domain_digests`` (xxh3_128 of a domain's batches).
+
+Price: tokenization, then two copies of the ids; memory is about twice the ids of the split.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import xxhash
+from pydantic import Field
+
+from stages import schemas
+from stages.contract import StageParams, Store
+from stages.kernels.gather import gather_rows, offsets_of, splice_spans
+from stages.kernels.ragged import Bytes, Offsets, text_buffers
+from stages.tokenizers import DEFAULT, Tokenizer, load
+
+VERSION = 1
+BATCH_BYTES = 1 << 20
+"""A record batch is closed when its ids pass this: large enough for an object store, small enough to skip."""
+
+_DOCUMENT_COLUMNS = ("doc_id", "url", "time", "source", "file", "offset")
+_MAX_CHECKED_BYTES = 1 << 18
+
+
+class Params(StageParams):
+    """How kept pages become tokens."""
+
+    tokenizer: str = Field(DEFAULT, description="a shipped name, or path or URI of a model file")
+    eos: str | int | None = Field(None, description="token that ends a document, where the model names none")
+    seed: int = Field(0, ge=0, lt=1 << 63, description="seed of the document order")
+    check_one_in: int = Field(500, ge=1, description="one page in so many is compared with the reference library")
+
+
+def identity(params: Params) -> dict[str, Any]:
+    """What decides the ids beside the parameters: the tokenizer's model, library and behaviour."""
+    return {"tokenizer": load(params.tokenizer, params.eos).identity()}
+
+
+def order_keys(doc_ids: Bytes, seed: int) -> npt.NDArray[np.uint64]:
+    """xxh3_64 of every 16-byte doc_id, keyed with the seed."""
+    raw = doc_ids.tobytes()
+    digest = xxhash.xxh3_64_intdigest
+    return np.array([digest(raw[i : i + 16], seed) for i in range(0, len(raw), 16)], np.uint64)
+
+
+def tokenize(
+    store: Store,
+    *,
+    documents: str,
+    language: str,
+    kept: str,
+    clusters: str | None,
+    output: str,
+    params: dict[str, Any],
+) -> dict[str, Any]:
+    """Job: tokenize the kept pages of one split. Arguments are addresses; returns the report without its batches."""
+    settings = Params.model_validate(params)
+    tokenizer = load(settings.tokenizer, settings.eos)
+    addresses = (documents, language, kept, clusters)
+    try:
+        encoded = _encode(_read(store, *addresses), tokenizer, settings, tokenizer.why_slow)
+    except _Difference as difference:
+        encoded = _encode(_read(store, *addresses), tokenizer, settings, str(difference))
+    report = _write(store, output, encoded, tokenizer, settings)
+    return {key: report[key] for key in ("rows", "tokens", "text_bytes", "empty_documents", "fast", "why_slow")}
+
+
+# Reading
+
+
+@dataclass
+class _Pages:
+    """Kept pages of one row group: their text after the spans, and the columns that travel with them."""
+
+    data: Bytes
+    offsets: Offsets
+    columns: pa.Table
+
+
+def _read(store: Store, documents: str, language: str, kept: str, clusters: str | None) -> Iterator[_Pages]:
+    decisions = store.read_table(kept, ["keep", "domain", "spans"])
+    sidecars = store.read_table(language, ["language", "confidence"])
+    sizes = store.read_table(clusters, ["cluster_size"]) if clusters else None
+    with store.open(documents) as file:
+        parquet = pq.ParquetFile(file)
+        found = {"documents": parquet.metadata.num_rows, "kept": len(decisions), "language": len(sidecars)}
+        found |= {"clusters": len(sizes)} if sizes is not None else {}
+        if len(set(found.values())) > 1:
+            raise ValueError(f"files of one split must have the same rows, found {found} ({documents})")
+        row = 0
+        for group in range(parquet.num_row_groups):
+            count = parquet.metadata.row_group(group).num_rows
+            keep = decisions["keep"].slice(row, count)
+            if pc.any(keep).as_py():
+                table = parquet.read_row_group(group, columns=[*_DOCUMENT_COLUMNS, "text"])
+                for name in ("language", "confidence"):
+                    table = table.append_column(name, sidecars[name].slice(row, count))
+                one = pa.repeat(pa.scalar(1, pa.int32()), count)
+                table = table.append_column(
+                    "cluster_size", sizes["cluster_size"].slice(row, count) if sizes is not None else one
+                )
+                for name in ("domain", "spans"):
+                    table = table.append_column(name, decisions[name].slice(row, count))
+                yield _pages(table.filter(keep), documents)
+            row += count
+
+
+def _pages(table: pa.Table, documents: str) -> _Pages:
+    """Text with the spans cut or replaced; pages without text fall away later, in `_encode`."""
+    table = table.combine_chunks()
+    data, offsets = text_buffers(table["text"])
+    spans = table["spans"].combine_chunks() if table["spans"].num_chunks != 1 else table["spans"].chunk(0)
+    counts = pc.fill_null(pc.list_value_length(spans), 0).to_numpy(zero_copy_only=False).astype(np.int64)
+    if counts.any():
+        flat = spans.flatten()
+        replacement, replaced = text_buffers(flat.field("replacement"))
+        try:
+            data, offsets = splice_spans(
+                data,
+                offsets,
+                offsets_of(counts),
+                flat.field("start").to_numpy(zero_copy_only=False),
+                flat.field("stop").to_numpy(zero_copy_only=False),
+                replacement,
+                replaced,
+            )
+            pa.LargeStringArray.from_buffers(len(table), pa.py_buffer(offsets), pa.py_buffer(data)).validate(full=True)
+        except (ValueError, pa.ArrowInvalid) as error:
+            raise ValueError(f"{documents}: spans of `kept` do not fit the text: {error}") from error
+    return _Pages(data, offsets, table.drop_columns(["text", "spans"]))
+
+
+# Encoding
+
+
+@dataclass
+class _Encoded:
+    """All pages of the split: ids (with EOS) as bytes, offsets in bytes, and the columns beside them."""
+
+    ids: Bytes
+    offsets: Offsets
+    columns: pa.Table
+    keys: npt.NDArray[np.uint64]
+    empty: int
+    checked: int
+    why_slow: str | None
+
+
+def _encode(groups: Iterator[_Pages], tokenizer: Tokenizer, settings: Params, why_slow: str | None) -> _Encoded:
+    """Encode a split, by the reference where ``why_slow`` is given; else stop with `_Difference` at the first one."""
+    ids: list[Bytes] = []
+    sizes: list[Offsets] = []
+    columns: list[pa.Table] = []
+    keys: list[npt.NDArray[np.uint64]] = []
+    empty = checked = 0
+    for group in groups:
+        rows = np.flatnonzero(np.diff(group.offsets))
+        if len(rows) < len(group.columns):
+            empty += len(group.columns) - len(rows)
+            data, offsets = gather_rows(group.data, group.offsets, rows)
+            group = _Pages(data, offsets, group.columns.take(pa.array(rows)))
+        group_keys = order_keys(fixed_bytes(group.columns["doc_id"]), settings.seed)
+        if why_slow is None:
+            checked += _check(group, group_keys, tokenizer, settings.check_one_in, first=not checked)
+        found, bounds = tokenizer.encode(group.data, group.offsets, fast=why_slow is None)
+        ids.append(found.view(np.uint8))
+        sizes.append(np.diff(bounds) * found.itemsize)
+        keys.append(group_keys)
+        columns.append(group.columns.append_column("text_bytes", pa.array(np.diff(group.offsets), pa.int64())))
+    return _Encoded(
+        ids=np.concatenate(ids) if ids else np.empty(0, np.uint8),
+        offsets=offsets_of(np.concatenate(sizes)) if sizes else np.zeros(1, np.int64),
+        columns=pa.concat_tables(columns).combine_chunks() if columns else None,
+        keys=np.concatenate(keys) if keys else np.empty(0, np.uint64),
+        empty=empty,
+        checked=checked,
+        why_slow=why_slow,
+    )
+
+
+class _Difference(Exception):
+    """The fast encoder gave other ids than the reference; the message names the document."""
+
+
+def _check(group: _Pages, keys: npt.NDArray[np.uint64], tokenizer: Tokenizer, one_in: int, first: bool) -> int:
+    """Compare a sample, chosen by order_key, with the reference; the number of pages compared.
+
+    ``first`` adds the page of the smallest key, so that a split with few pages is checked too.
+    """
+    small = np.diff(group.offsets) <= _MAX_CHECKED_BYTES
+    chosen = small & (keys % np.uint64(one_in) == 0)
+    if first and small.any():
+        chosen[np.flatnonzero(small)[np.argmin(keys[small])]] = True
+    rows = np.flatnonzero(chosen)
+    data, offsets = gather_rows(group.data, group.offsets, rows)
+    row = tokenizer.first_difference(data, offsets)
+    if row is not None:
+        doc_id = group.columns["doc_id"][int(rows[row])].as_py().hex()
+        raise _Difference(f"the fast encoder differs from {tokenizer.reference.library} on document {doc_id}")
+    return len(rows)
+
+
+def fixed_bytes(column: pa.Array | pa.ChunkedArray) -> Bytes:
+    """The bytes of a fixed_size_binary column without nulls."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    width = column.type.byte_width
+    buffer = column.buffers()[1]
+    if buffer is None:
+        return np.empty(0, np.uint8)
+    return np.frombuffer(buffer, np.uint8)[column.offset * width : (column.offset + len(column)) * width]
+
+
+# Writing
+
+
+def _write(store: Store, output: str, encoded: _Encoded, tokenizer: Tokenizer, settings: Params) -> dict[str, Any]:
+    schema = schemas.tokens(pa.from_numpy_dtype(tokenizer.dtype))
+    batches = list(_batches(encoded, schema)) if encoded.columns is not None and len(encoded.columns) else []
+    digests: dict[str, xxhash.xxh3_128] = {}
+    listed = []
+    for batch in batches:
+        domain = batch["domain"][0].as_py()
+        digests.setdefault(domain, xxhash.xxh3_128()).update(batch.serialize())
+        listed.append(
+            {
+                "domain": domain,
+                "first_key": f"{batch['order_key'][0].as_py():016x}",
+                "last_key": f"{batch['order_key'][-1].as_py():016x}",
+                "rows": len(batch),
+                "tokens": len(batch["input_ids"].values),
+            }
+        )
+    groups = _groups(batches)
+    report = {
+        "rows": sum(group["documents"] for group in groups),
+        "tokens": sum(group["tokens"] for group in groups),
+        "text_bytes": sum(group["text_bytes"] for group in groups),
+        "empty_documents": encoded.empty,
+        "checked_documents": encoded.checked,
+        "fast": encoded.why_slow is None,
+        "why_slow": encoded.why_slow,
+        "tokenizer": tokenizer.identity(),
+        "seed": settings.seed,
+        "groups": groups,
+        "batches": listed,
+        "domain_digests": {domain: digest.hexdigest() for domain, digest in digests.items()},
+    }
+    metadata = {b"gristmill": json.dumps(report, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()}
+    with store.create(output) as sink, pa.ipc.new_file(sink, schema.with_metadata(metadata)) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    return report
+
+
+def _batches(encoded: _Encoded, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Rows in order of (domain, order_key, doc_id), cut at domains and whenever a batch passes BATCH_BYTES."""
+    columns = encoded.columns.append_column("order_key", pa.array(encoded.keys, pa.uint64()))
+    order = pc.sort_indices(columns, [(name, "ascending") for name in ("domain", "order_key", "doc_id")])
+    rows = order.to_numpy().astype(np.int64)
+    columns = columns.take(order).combine_chunks()
+    domains = pc.dictionary_encode(columns["domain"].combine_chunks()).indices.to_numpy()
+    sizes = np.diff(encoded.offsets)[rows]
+    width = schema.field("input_ids").type.value_type.bit_width // 8
+    start = 0
+    for stop in _cuts(domains, sizes):
+        ids, bounds = gather_rows(encoded.ids, encoded.offsets, rows[start:stop])
+        values = pa.Array.from_buffers(
+            schema.field("input_ids").type.value_type, len(ids) // width, [None, pa.py_buffer(ids)]
+        )
+        lists = pa.LargeListArray.from_arrays(
+            pa.array(bounds // width, pa.int64()), values, type=schema.field("input_ids").type
+        )
+        part = columns.slice(start, stop - start).append_column(schema.field("input_ids"), lists)
+        yield part.select(schema.names).cast(schema).combine_chunks().to_batches()[0]
+        start = stop
+
+
+def _cuts(domains: npt.NDArray[np.integer], sizes: Offsets) -> Iterator[int]:
+    """Ends of the batches."""
+    filled = 0
+    for row in range(len(sizes)):
+        filled += int(sizes[row])
+        if row + 1 == len(sizes) or domains[row + 1] != domains[row] or filled >= BATCH_BYTES:
+            yield row + 1
+            filled = 0
+
+
+def _groups(batches: list[pa.RecordBatch]) -> list[dict[str, Any]]:
+    """Documents, bytes and tokens per source, language and domain, sorted."""
+    keys = ["source", "language", "domain"]
+    if not batches:
+        return []
+    parts = [
+        pa.table(
+            {name: batch[name] for name in (*keys, "text_bytes")} | {"tokens": pc.list_value_length(batch["input_ids"])}
+        )
+        for batch in batches
+    ]
+    wanted = [("tokens", "count"), ("text_bytes", "sum"), ("tokens", "sum")]
+    sums = pa.concat_tables(parts).group_by(keys).aggregate(wanted)
+    named = sums.rename_columns({"tokens_count": "documents", "text_bytes_sum": "text_bytes", "tokens_sum": "tokens"})
+    return named.sort_by([(name, "ascending") for name in keys]).to_pylist()
