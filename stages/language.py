@@ -3,9 +3,9 @@
 For whom: `kept` selects by it, the mixture's domains refer to it, the report counts by it.
 
 Input: `documents` (column ``text``). Output: `schemas.LANGUAGE`, row for row: ``language`` is the model's best label
-(without ``__label__`` and without a script suffix such as ``_Latn``), ``und`` with confidence 0 where the model sees
-nothing; ``script`` is the ISO 15924 code of most letters (by bytes: one Han character says as much as a few Latin
-letters), ``Jpan`` where kana is among Han, ``Zyyy`` where there is none.
+(without ``__label__`` and without a script suffix such as ``_Latn``), ``und`` with confidence 0 where there is
+no letter to judge by; ``script`` is the ISO 15924 code of most letters (by bytes: one Han
+character says as much as a few Latin letters), ``Jpan`` where kana is among Han, ``Zyyy`` where there is none.
 
 Method: fastText (Joulin et al. 2016, arXiv 1607.01759); lid.176 is shipped, any other supervised model (GlotLID,
 OpenLID) goes by path. The model reads the first ``max_bytes`` of the text with line breaks as spaces, as its authors'
@@ -36,6 +36,8 @@ VERSION = 1
 SCHEMA = schemas.LANGUAGE
 
 MODELS = {"lid.176": Path(__file__).parent / "models" / "lid.176.ftz"}
+UNDETERMINED = "und"
+NO_SCRIPT = "Zyyy"
 _PREFIX = "__label__"
 _LINE_BREAKS = bytes.maketrans(b"\n\r", b"  ")
 
@@ -73,13 +75,13 @@ def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
 
     def label(batch: pa.RecordBatch) -> pa.RecordBatch:
         data, offsets = text_buffers(batch.column("text"))
+        scripts = text_scripts(data, offsets, params.max_bytes)
         languages, confidences = [], []
-        for head in heads(data, offsets, params):
-            predicted = predict(head, 1, 0.0, "strict")
-            confidence, name = predicted[0] if predicted else (0.0, _PREFIX + "und")
+        for head, script in zip(heads(data, offsets, params), scripts, strict=True):
+            predicted = predict(head, 1, 0.0, "strict") if script != NO_SCRIPT else []
+            confidence, name = predicted[0] if predicted else (0.0, _PREFIX + UNDETERMINED)
             languages.append(language_of(name))
             confidences.append(min(max(confidence, 0.0), 1.0))
-        scripts = text_scripts(data, offsets, params.max_bytes)
         return pa.RecordBatch.from_arrays(
             [pa.array(languages, pa.string()), pa.array(scripts, pa.string()), pa.array(confidences, pa.float32())],
             schema=SCHEMA,
@@ -110,7 +112,7 @@ def language_of(name: str) -> str:
 
 def heads(data: Bytes, offsets: Offsets, params: Params) -> list[bytes]:
     """What the model reads of each text: its first bytes, cut between characters, as one line."""
-    view = memoryview(data)
+    view = data.data
     lines = []
     for start, stop in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
         cut = start + params.max_bytes
@@ -141,7 +143,7 @@ def text_scripts(data: Bytes, offsets: Offsets, max_bytes: int) -> list[str]:
     scripts = []
     for d, s in enumerate(best.tolist()):
         if counts_DS[d, s] == 0:
-            scripts.append("Zyyy")
+            scripts.append(NO_SCRIPT)
         elif names[s] == "Hani" and kana[d] * 20 >= together[d]:
             scripts.append("Jpan")
         else:

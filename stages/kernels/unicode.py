@@ -37,11 +37,11 @@ PUNCTUATION = 256  # general category P*
 UPPER = 512  # general category Lu or Lt
 OTHER_SYMBOL = 1024  # general category S*
 
-_SPACES = (*range(9, 14), *range(28, 33), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)
-_BREAKS = (*range(10, 14), *range(28, 31), 0x85, 0x2028, 0x2029)
+_SPACE_RANGES = "9-D 1C-20 85 A0 1680 2000-200A 2028-2029 202F 205F 3000"
+_BREAK_RANGES = "A-D 1C-1E 85 2028-2029"
 _UNSPACED_SCRIPTS = ("Hani", "Hira", "Kana", "Thai", "Laoo", "Khmr", "Mymr", "Tibt")
 
-# Sentence-ending marks of the reference (datatrove 0.10.1), as the oracle's constants list them: first-last, hexadecimal.
+# Sentence-ending marks of the reference (datatrove 0.10.1), first-last, hexadecimal.
 TERMINAL_RANGES = """
 21 2E 3F 589 61D-61F 6D4 700-702 7F9 837 839 83D-83E 964-965 104A-104B 1362 1367-1368 166E 1735-1736 17D4-17D6
 17D9-17DA 1803 1809 1944-1945 1AA8-1AAB 1B5A-1B5B 1B5E-1B5F 1B7D-1B7E 1C3B-1C3C 1C7E-1C7F 203C-203D 2047-2049 2E2E
@@ -52,9 +52,9 @@ FE56-FE57 FF01 FF0E FF1F FF61 10A56-10A57 10F55-10F59 10F86-10F89 11047-11048 11
 1DA88
 """
 
-# Symbols of the reference beside the sentence-ending marks. No Unicode category: it has the full-width digit one and the
-# C0/C1 controls but for tab and line feed, and lacks bullets, arrows and the left single quote. Kept as it is, because
-# published corpora were filtered with it.
+# Symbols of the reference beside the sentence-ending marks. No Unicode category: it has the full-width digit one and
+# the C0/C1 controls but for tab and line feed, and lacks bullets, arrows and the left single quote. Kept as it is,
+# because published corpora were filtered with it.
 SYMBOL_RANGES = """
 0-8 B-1F 21-2F 3A-40 5B-60 7B-9F AB B4 BB 2013-2014 2019 201C-201E 2026 2236 2501 25BA 3001-3002 3008-300D 3010-3011
 FF05 FF08-FF09 FF0C FF11 FF1A-FF1B FF5E
@@ -109,8 +109,8 @@ def classes() -> npt.NDArray[np.uint16]:
         for value in values
     ]
     table: npt.NDArray[np.uint16] = np.repeat(np.array(flags, np.uint16), lengths)
-    table[list(_SPACES)] |= np.uint16(SPACE)
-    table[list(_BREAKS)] |= np.uint16(BREAK)
+    table[_code_points(_SPACE_RANGES)] |= np.uint16(SPACE)
+    table[_code_points(_BREAK_RANGES)] |= np.uint16(BREAK)
     table[_code_points(TERMINAL_RANGES)] |= np.uint16(TERMINAL | SYMBOL)
     table[_code_points(SYMBOL_RANGES)] |= np.uint16(SYMBOL)
     unspaced = [script_names().index(name) for name in _UNSPACED_SCRIPTS]
@@ -121,7 +121,7 @@ def classes() -> npt.NDArray[np.uint16]:
 
 @inline_kernel
 def code_point(data, i, stop):  # type: ignore[no-untyped-def]
-    """(code point, index behind it) of the character that starts at byte ``i``; U+FFFD and one byte if it is invalid."""
+    """(code point, index behind it) of the character at byte ``i``; U+FFFD and one byte if it is invalid."""
     b = np.int64(data[i])
     if b < 0x80:
         return b, i + 1

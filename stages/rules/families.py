@@ -8,3 +8,6 @@ from stages.rules.rule import Rule
 RULES: dict[str, tuple[Rule, ...]] = {
     "gopher_quality": gopher_quality.RULES,
 }
+
+DEFAULT = ("gopher_quality",)
+"""Families that decide when a mixture names none."""

@@ -1,0 +1,46 @@
+"""Names a user may write in the YAML, and the nearest known one for a name that is not."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Iterable
+from typing import TypeVar
+
+Languages = TypeVar("Languages", bound=Collection[str] | None)
+
+# What lid.176 can say. Other models (GlotLID, OpenLID) use the three letters of ISO 639-3.
+_LID176 = """
+af als am an ar arz as ast av az azb ba bar bcl be bg bh bn bo bpy br bs bxr ca cbk ce ceb ckb co cs cv cy da de
+    diq dsb dty dv el eml en eo es et eu fa fi fr frr fy ga gd gl gn gom gu gv he hi hif hr hsb ht hu hy ia id ie ilo io
+    is it ja jbo jv ka kk km kn ko krc ku kv kw ky la lb lez li lmo lo lrc lt lv mai mg mhr min mk ml mn mr mrj ms mt
+    mwl my myv mzn nah nap nds ne new nl nn no oc or os pa pam pfl pl pms pnb ps pt qu rm ro ru rue sa sah sc scn sco sd
+    sh si sk sl so sq sr su sv sw ta te tg th tk tl tr tt tyv ug uk ur uz vec vep vi vls vo wa war wuu xal xmf yi yo yue
+    zh
+"""
+LID176 = frozenset(_LID176.split())
+UNDETERMINED = "und"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` or nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def check_names(noun: str, names: Iterable[str], known: Collection[str]) -> None:
+    """Refuse all unknown names at once, each with the nearest known one.
+
+    Raises:
+        ValueError: naming every unknown name.
+    """
+    unknown = [f"unknown {noun} {name!r}{nearest(name, known)}" for name in names if name not in known]
+    if unknown:
+        raise ValueError("; ".join(unknown))
+
+
+def check_languages(languages: Languages) -> Languages:
+    """Refuse what cannot be a language code: two-letter codes must be known, three letters may be any model's."""
+    if languages is not None:
+        check_names("language", [name for name in languages if not re.fullmatch("[a-z]{3}", name)], LID176)
+    return languages

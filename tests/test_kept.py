@@ -1,0 +1,212 @@
+"""`kept`: every reason has a page that triggers it and a neighbour that passes; the report adds up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.storage import Store
+from stages import kept, quality, schemas
+from stages.rules import families
+
+PASSES: dict[str, Any] = {
+    "source": "web",
+    "text_bytes": 6000,
+    "language": "en",
+    "confidence": 0.9,
+    "match": None,
+    "similarity": None,
+    "cluster_size": 1,
+}
+for _rule in kept.PUBLISHED.values():
+    PASSES.setdefault(_rule.column, _rule.threshold)
+
+
+def pages(*rows: dict[str, Any]) -> pa.Table:
+    types = {"source": pa.string(), "language": pa.string(), "match": pa.string(), "text_bytes": pa.int64()}
+    columns = {name: [(PASSES | row)[name] for row in rows] for name in PASSES | rows[0]}
+    return pa.table({name: pa.array(values, types.get(name, pa.float64())) for name, values in columns.items()})
+
+
+def decide(*rows: dict[str, Any], domains: list[kept.Domain] | None = None, **params: Any) -> list[dict[str, Any]]:
+    given = {"families": tuple(families.RULES)} | params
+    decided = kept.prepare(kept.Params(**given), domains or [])(pages(*rows))
+    assert decided.schema == schemas.KEPT
+    return decided.to_pylist()
+
+
+def reasons(*rows: dict[str, Any], domains: list[kept.Domain] | None = None, **params: Any) -> list[str | None]:
+    return [row["reason"] for row in decide(*rows, domains=domains, **params)]
+
+
+FIXED_CASES = [
+    ("empty_text", {"text_bytes": 0}, {"text_bytes": 1}, {}),
+    ("language_not_selected", {"language": "de"}, {"language": "en"}, {"languages": ("en",)}),
+    ("low_language_confidence", {"confidence": 0.49}, {"confidence": 0.5}, {"min_confidence": 0.5}),
+    ("low_language_confidence", {"confidence": 0.69}, {"confidence": 0.7}, {"min_confidences": {"en": 0.7}}),
+    ("exact_duplicate", {"match": "exact", "similarity": 1.0}, {}, {}),
+    ("near_duplicate", {"match": "fuzzy", "similarity": 0.8}, {"cluster_size": 7}, {}),
+    (
+        "near_duplicate",
+        {"match": "fuzzy", "similarity": 0.9},
+        {"match": "fuzzy", "similarity": 0.89},
+        {"rules": {"near_duplicate": 0.9}},
+    ),
+]
+
+
+@pytest.mark.parametrize(("reason", "fails", "passes", "params"), FIXED_CASES)
+def test_each_fixed_reason_has_its_page_and_its_neighbour(
+    reason: str, fails: dict[str, Any], passes: dict[str, Any], params: dict[str, Any]
+) -> None:
+    assert reasons(fails, passes, **params) == [reason, None]
+
+
+@pytest.mark.parametrize("name", kept.PUBLISHED)
+def test_each_published_rule_fails_beyond_its_threshold_and_keeps_at_it(name: str) -> None:
+    rule = kept.PUBLISHED[name]
+    beyond = rule.threshold - 1e-9 if rule.side == "min" else rule.threshold + 1e-9
+    alone = {other: False for other in kept.PUBLISHED if other != name}
+    rows = [{rule.column: beyond}, {rule.column: rule.threshold}, {rule.column: None}]
+    assert reasons(*rows, rules=alone | {name: True}) == [name, None, None]
+    assert reasons(*rows, rules=alone | {name: False}) == [None, None, None]
+
+
+def test_every_reason_is_covered_here() -> None:
+    assert {case[0] for case in FIXED_CASES} | set(kept.PUBLISHED) | {"no_domain"} == set(kept.ORDER)
+
+
+def test_a_page_without_domain_is_dropped_and_the_first_domain_wins() -> None:
+    domains = [
+        kept.Domain(name="long", min={"text_bytes": 5000}, sources=("web",)),
+        kept.Domain(name="english", languages=("en",), max={"text_bytes": 9000}),
+    ]
+    rows = decide({}, {"text_bytes": 10}, {"language": "de", "text_bytes": 10}, {"source": "b"}, domains=domains)
+    assert [(row["domain"], row["reason"]) for row in rows] == [
+        ("long", None),
+        ("english", None),
+        (None, "no_domain"),
+        ("english", None),
+    ]
+
+
+def test_the_first_reason_is_named_and_all_are_in_the_bits() -> None:
+    params = kept.Params(languages=("en",), families=("gopher_quality",))
+    names = kept.active_rules(params)
+    (row,) = decide({"language": "de", "gopher_num_words": 3}, languages=("en",), families=("gopher_quality",))
+    assert row["reason"] == "language_not_selected"
+    failed = {name for bit, name in enumerate(names) if row["failed"] >> bit & 1}
+    assert failed == {"language_not_selected", "too_few_words"}
+
+
+def test_overrides_apply_where_they_match_and_the_last_wins() -> None:
+    domains = [kept.Domain(name="code", sources=("code",)), kept.Domain(name="rest")]
+    overrides = (
+        kept.Override(languages=("zh",), rules={"too_few_words": 10}),
+        kept.Override(domains=("code",), rules={"too_few_words": False}),
+        kept.Override(sources=("strict",), languages=("zh",), rules={"too_few_words": 40}),
+    )
+    few = {"gopher_num_words": 20}
+    rows = [few, few | {"language": "zh"}, few | {"source": "code"}, few | {"source": "strict", "language": "zh"}]
+    assert reasons(*rows, overrides=overrides, domains=domains) == ["too_few_words", None, None, "too_few_words"]
+
+
+def test_a_rule_turned_on_by_an_override_alone_is_active() -> None:
+    params = kept.Params(families=(), overrides=(kept.Override(sources=("web",), rules={"too_few_words": True}),))
+    assert "too_few_words" in kept.active_rules(params)
+    assert kept.quality_columns(params, []) == ["gopher_num_words"]
+
+
+def test_unknown_names_are_refused_with_the_nearest() -> None:
+    with pytest.raises(ValueError, match="'too_few_words'"):
+        kept.Params(rules={"too_few_word": 1})
+    with pytest.raises(ValueError, match="unknown language 'qq'"):
+        kept.Params(languages=("qq",))
+    with pytest.raises(ValueError, match="always on"):
+        kept.Params(rules={"no_domain": False})
+    with pytest.raises(ValueError, match="gopher_quality"):
+        kept.Params(families=("gopher",))
+
+
+def write_split(store: Store, texts: list[str], clusters: bool) -> dict[str, Any]:
+    batch = pa.RecordBatch.from_arrays([pa.array(texts, pa.large_string())], ["text"])
+    store.write_table("q.parquet", pa.Table.from_batches([quality.prepare(quality.Params())(batch)]))
+    sizes = pa.array([len(text.encode()) for text in texts], pa.int64())
+    store.write_table("d.parquet", pa.table({"source": ["web"] * len(texts), "text_bytes": sizes, "text": texts}))
+    language = [pa.array([value] * len(texts)) for value in ("en", "Latn")]
+    confidence = pa.array([0.8] * len(texts), pa.float32())
+    store.write_table("l.parquet", pa.Table.from_arrays([*language, confidence], schema=schemas.LANGUAGE))
+    if clusters:
+        alone = [None, 1, None, None, None]
+        rows = [dict(zip(schemas.CLUSTERS.names, alone, strict=True)) for _ in texts]
+        rows[0] |= {"survivor": b"x" * 16, "cluster": b"x" * 16, "match": "exact", "similarity": 1.0, "cluster_size": 2}
+        store.write_table("c.parquet", pa.Table.from_pylist(rows, schema=schemas.CLUSTERS))
+    return {
+        "documents": "d.parquet",
+        "language": "l.parquet",
+        "quality": "q.parquet",
+        "clusters": "c.parquet" if clusters else None,
+    }
+
+
+GOOD = "The people of the village have to be with that mill and its river. " * 20
+
+
+def keep(store: Store, files: dict[str, Any], output: str, **params: Any) -> dict[str, Any]:
+    params = {"families": ["gopher_quality"]} | params
+    kept.keep(store, **files, output=output, params=params, domains=[{"name": "all"}])
+    return store.metadata(output)
+
+
+def test_the_report_adds_up(store: Store) -> None:
+    report = keep(store, write_split(store, [GOOD, GOOD, "short", "", GOOD], clusters=True), "k.parquet")
+    assert (report["rows"], report["kept"]) == (5, 2)
+    assert sum(group["documents"] for group in report["groups"]) == report["rows"]
+    assert sum(group["documents"] for group in report["groups"] if group["reason"] is None) == report["kept"]
+    assert report["failed"]["exact_duplicate"]["alone"] == report["failed"]["exact_duplicate"]["documents"] == 1
+    assert report["failed"]["too_few_words"]["documents"] == 2
+    assert report["failed"]["too_few_words"]["first"] == 1
+    assert sum(rule["first"] for rule in report["failed"].values()) == report["rows"] - report["kept"]
+    table = store.read_table("k.parquet")
+    assert table.column("keep").to_pylist() == [False, True, False, False, True]
+
+
+def test_the_selection_digest_follows_the_selection_alone(store: Store) -> None:
+    files = write_split(store, [GOOD, "one two " * 30, "short"], clusters=False)
+    base = keep(store, files, "k1.parquet")
+    other_reason = keep(store, files, "k2.parquet", rules={"words_too_short": 3.1})
+    more = keep(store, files, "k3.parquet", rules={"too_few_stop_words": False, "too_few_words": False})
+    assert base["selection_digest"] == other_reason["selection_digest"] != more["selection_digest"]
+
+
+def test_files_of_unequal_rows_are_refused(store: Store) -> None:
+    files = write_split(store, [GOOD, GOOD], clusters=False)
+    store.write_table("l.parquet", store.read_table("l.parquet").slice(0, 1))
+    with pytest.raises(ValueError, match="expected 2 rows"):
+        keep(store, files, "k.parquet")
+
+
+# Family of ours -> (the reference's decision, rules to leave out).
+REFERENCE = {
+    "gopher_quality": ("gq_keep_ws", ()),
+    "gopher_quality without stop words": ("gq_nostop_keep_ws", ("too_few_stop_words",)),
+}
+
+
+def test_decisions_agree_with_the_reference(shared: Path) -> None:
+    table = pq.read_table(shared / "reference" / "quality" / "dev.parquet")
+    text = table.column("text").cast(pa.large_string()).combine_chunks()
+    measured = quality.prepare(quality.Params())(pa.RecordBatch.from_arrays([text], ["text"]))
+    rows = pa.table({"source": ["web"] * len(text), "language": table.column("lang"), "text_bytes": [1] * len(text)})
+    rows = rows.append_column("confidence", table.column("lang_score"))
+    for name in measured.schema.names:
+        rows = rows.append_column(name, measured.column(name))
+    for label, (column, without) in REFERENCE.items():
+        params = kept.Params(families=(label.split()[0],), rules=dict.fromkeys(without, False))
+        decided = kept.prepare(params, [])(rows).column("keep").to_numpy()
+        agreement = (decided == table.column(column).to_numpy()).mean()
+        assert agreement >= 0.999, (label, agreement)

@@ -1,0 +1,88 @@
+"""`language`: labels, scripts, and what is not a language at all."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from stages import language, schemas
+
+PAGES = {
+    "en": "The mill stood by the river, and the people of the village brought their grain there every autumn.",
+    "de": "Die Mühle stand am Fluss, und die Leute aus dem Dorf brachten im Herbst ihr Korn dorthin.",
+    "ru": "Мельница стояла у реки, и жители деревни каждую осень привозили туда своё зерно.",
+    "zh": "磨坊坐落在河边,村里的人们每年秋天都把粮食送到那里去磨成面粉。",
+    "ja": "水車小屋は川のそばにあり、村の人々は毎年秋になると穀物をそこへ運んでいました。",
+    "th": "โรงสีตั้งอยู่ริมแม่น้ำและชาวบ้านนำข้าวไปที่นั่นทุกฤดูใบไม้ร่วง",
+}
+SCRIPTS = {"en": "Latn", "de": "Latn", "ru": "Cyrl", "zh": "Hani", "ja": "Jpan", "th": "Thai"}
+
+
+def label(texts: list[str], **params: object) -> list[dict[str, object]]:
+    batch = pa.RecordBatch.from_arrays([pa.array(texts, pa.large_string())], ["text"])
+    labelled = language.prepare(language.Params(**params))(batch)
+    assert labelled.schema == schemas.LANGUAGE
+    assert labelled.num_rows == len(texts)
+    return labelled.to_pylist()
+
+
+def test_pages_get_their_language_and_script() -> None:
+    rows = label(list(PAGES.values()))
+    assert [row["language"] for row in rows] == list(PAGES)
+    assert [row["script"] for row in rows] == [SCRIPTS[name] for name in PAGES]
+    assert all(0.5 < row["confidence"] <= 1 for row in rows)
+
+
+@pytest.mark.parametrize("text", ["", " \n\t", "1234 5678 !!", "\0\0"])
+def test_text_without_letters_is_undetermined(text: str) -> None:
+    assert label([text]) == [{"language": "und", "script": "Zyyy", "confidence": 0.0}]
+
+
+def test_no_rows_give_no_rows() -> None:
+    assert label([]) == []
+
+
+def test_line_breaks_do_not_end_the_reading() -> None:
+    one_line = label([PAGES["de"]])
+    assert label([PAGES["de"].replace(" ", "\n")]) == one_line
+    assert label([PAGES["de"].replace(" ", "\r\n")])[0]["language"] == "de"
+
+
+def test_only_the_head_is_read() -> None:
+    text = PAGES["de"] * 10
+    assert label([text + PAGES["en"] * 100], max_bytes=len(text.encode())) == label([text])
+
+
+def test_the_head_never_ends_inside_a_character() -> None:
+    for max_bytes in range(64, 72):
+        assert label([PAGES["zh"] * 4], max_bytes=max_bytes)[0]["script"] == "Hani"
+
+
+def test_a_slice_is_labelled_like_the_whole() -> None:
+    batch = pa.RecordBatch.from_arrays([pa.array(list(PAGES.values()), pa.large_string())], ["text"])
+    run = language.prepare(language.Params())
+    assert run(batch.slice(2, 3)).equals(run(batch).slice(2, 3))
+
+
+def test_identity_is_the_content_of_the_model(tmp_path: Path) -> None:
+    copy = tmp_path / "other-name.ftz"
+    copy.write_bytes(language.MODELS["lid.176"].read_bytes())
+    assert language.identity(language.Params(model=str(copy))) == language.identity(language.Params())
+
+
+def test_what_is_no_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"lid\.176"):
+        language.prepare(language.Params(model="lid.177"))
+    broken = tmp_path / "broken.ftz"
+    broken.write_bytes(b"no model at all")
+    with pytest.raises(ValueError, match="expected a supervised fastText model"):
+        language.prepare(language.Params(model=str(broken)))
+
+
+@pytest.mark.slow
+def test_labels_agree_with_the_full_text(shared: Path) -> None:
+    table = pq.read_table(shared / "reference" / "quality" / "dev.parquet", columns=["text", "lang"])
+    rows = label(table.column("text").to_pylist())
+    same = sum(row["language"] == name for row, name in zip(rows, table.column("lang").to_pylist(), strict=True))
+    assert same / len(rows) > 0.99
