@@ -1,0 +1,123 @@
+"""The store: whole files or none, reports inside, nothing left of what was killed."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.storage import TEMPORARY, Store
+
+
+def test_a_file_is_there_only_when_its_block_ended(store: Store) -> None:
+    with store.create("a/b.bin") as sink:
+        sink.write(b"whole")
+        assert not store.exists("a/b.bin")
+    assert store.read_bytes("a/b.bin") == b"whole"
+
+
+def test_an_exception_leaves_neither_the_file_nor_a_temporary_one(store: Store) -> None:
+    with pytest.raises(RuntimeError, match="midway"), store.create("a/b.bin") as sink:
+        sink.write(b"half")
+        raise RuntimeError("midway")
+    assert not store.exists("a/b.bin")
+    assert os.listdir(store.path(TEMPORARY)) == []
+
+
+def test_a_killed_writer_leaves_only_what_sweep_removes(store: Store) -> None:
+    code = (
+        "import sys, time; from pipeline.storage import Store\n"
+        "with Store(sys.argv[1]).create('x/final') as sink:\n"
+        "    sink.write(b'half'); sink.flush(); print('ready', flush=True); time.sleep(60)\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code, store.root], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"ready\n"
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert store.list("") == []
+    assert len(os.listdir(store.path(TEMPORARY))) == 1
+    store.sweep()
+    assert not os.path.exists(store.path(TEMPORARY))
+
+
+def test_a_rewritten_file_replaces_the_old_one_whole(store: Store) -> None:
+    store.write_bytes("f", b"old")
+    store.write_bytes("f", b"new")
+    assert store.read_bytes("f") == b"new"
+    assert store.list("") == [("f", 3)]
+
+
+def test_the_report_travels_inside_parquet_and_arrow_files(store: Store) -> None:
+    table = pa.table({"a": [1, 2, 3]})
+    store.write_table("t.parquet", table, report={"rows": 3, "ü": "é"})
+    assert store.metadata("t.parquet") == {"rows": 3, "ü": "é"}
+    assert store.read_table("t.parquet").equals(table)
+    schema = table.schema.with_metadata({"gristmill": '{"rows":3}'})
+    for name, writer in (("f.arrow", pa.ipc.new_file), ("s.arrow", pa.ipc.new_stream)):
+        with store.create(name) as sink, writer(sink, schema) as out:
+            out.write_table(table.cast(schema))
+        assert store.metadata(name) == {"rows": 3}
+
+
+def test_a_file_without_a_report_is_refused(store: Store) -> None:
+    store.write_table("t.parquet", pa.table({"a": [1]}))
+    with pytest.raises(UserError, match="no report inside"):
+        store.metadata("t.parquet")
+
+
+def test_equal_tables_give_equal_bytes(store: Store) -> None:
+    table = pa.table({"a": list(range(1000)), "b": [str(n) for n in range(1000)]})
+    for name in ("x", "y"):
+        store.write_table(name, table, report={"b": 1, "a": 2})
+    assert store.read_bytes("x") == store.read_bytes("y")
+
+
+def test_row_groups_are_the_batches_written(store: Store) -> None:
+    schema = pa.schema([("a", pa.int64())])
+    with store.table_writer("t.parquet", schema) as writer:
+        for size in (3, 0, 5):
+            writer.write(pa.record_batch([pa.array(range(size), pa.int64())], schema=schema))
+    assert store.read_table("t.parquet").num_rows == 8
+
+
+def test_a_store_opens_again_in_another_process(store: Store) -> None:
+    store.write_bytes("f", b"1")
+    assert pickle.loads(pickle.dumps(store)).read_bytes("f") == b"1"
+
+
+def test_remove_takes_files_and_folders_and_minds_nothing_missing(store: Store) -> None:
+    store.write_bytes("d/e/f", b"1")
+    store.write_bytes("d/g", b"1")
+    store.remove("d/e")
+    store.remove("d/g")
+    store.remove("nowhere")
+    assert store.list("d") == []
+
+
+def test_a_root_that_is_no_uri_we_know_is_one_clear_error() -> None:
+    with pytest.raises(UserError, match="cannot be opened"):
+        Store("gopher://somewhere/else")
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not os.path.exists("/bin/mount"), reason="needs root to mount a small tmpfs")
+def test_a_full_disk_is_an_error_and_leaves_no_half_file(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True).returncode:
+        pytest.skip("mount is not allowed here")
+    try:
+        store = Store(str(disk / "root"))
+        with pytest.raises(OSError, match="No space left"):
+            store.write_bytes("big", b"x" * (4 << 20))
+        assert store.list("") == []
+        assert os.listdir(store.path(TEMPORARY)) == []
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
