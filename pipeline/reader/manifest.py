@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ from pipeline.errors import RunError, UserError
 
 FORMAT = "gristmill-shards"
 VERSION = 1
-_DTYPES = {"uint16": np.dtype("<u2"), "uint32": np.dtype("<u4")}
+BLOCK_BYTES = 1 << 24
+_DTYPES: dict[str, np.dtype[Any]] = {"uint16": np.dtype("<u2"), "uint32": np.dtype("<u4")}
 
 
 class DamagedShard(RunError):
@@ -60,6 +61,8 @@ class Shard:
     eos_count: int
     domains: Mapping[str, int]
     batches: tuple[Batch, ...]
+    blocks: tuple[str, ...] = ()
+    """XXH3-64 of consecutive blocks of `BLOCK_BYTES`, where the writer gave them: damage is then named by block."""
     multiplicity: int = 1
     """How often a corpus that only refers to shards reads this one."""
 
@@ -127,7 +130,7 @@ def read_manifest(folder: str | Path, split: str | None = "train") -> Manifest:
     shards = tuple(shard for shard in manifest.shards if shard.split == split)
     if not shards:
         raise UserError(f"{path}: no shard of split {split!r}; it has {', '.join(manifest.splits()) or 'none'}")
-    return Manifest(**{**_shallow(manifest), "shards": shards})
+    return replace(manifest, shards=shards)
 
 
 def _parse(folder: Path, data: Mapping[str, Any]) -> Manifest:
@@ -147,14 +150,11 @@ def _parse(folder: Path, data: Mapping[str, Any]) -> Manifest:
 
 def _parse_shard(data: Mapping[str, Any]) -> Shard:
     batches = tuple(Batch(**{f.name: int(batch[f.name]) for f in fields(Batch)}) for batch in data["batches"])
-    text = {key: str(data[key]) for key in ("path", "docs", "xxh3_128")}
-    numbers = {key: int(data[key]) for key in ("rows", "tokens", "bytes", "min_id", "max_id", "eos_count")}
+    values: dict[str, Any] = {key: str(data[key]) for key in ("path", "docs", "xxh3_128")}
+    values |= {key: int(data[key]) for key in ("rows", "tokens", "bytes", "min_id", "max_id", "eos_count")}
+    blocks = tuple(data.get("blocks_xxh3_64", ()))
     multiplicity = int(data.get("multiplicity", 1))
-    return Shard(**text, **numbers, domains=data["domains"], batches=batches, multiplicity=multiplicity)  # type: ignore[arg-type]
-
-
-def _shallow(manifest: Manifest) -> dict[str, Any]:
-    return {f.name: getattr(manifest, f.name) for f in fields(Manifest)}
+    return Shard(**values, domains=data["domains"], batches=batches, blocks=blocks, multiplicity=multiplicity)
 
 
 def check_tokenizer(

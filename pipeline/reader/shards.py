@@ -25,14 +25,13 @@ import pyarrow as pa
 import xxhash
 
 from pipeline.errors import UserError
-from pipeline.reader.manifest import Batch, DamagedShard, Manifest, Shard, check_tokenizer, read_manifest
+from pipeline.reader.manifest import BLOCK_BYTES, Batch, DamagedShard, Manifest, Shard, check_tokenizer, read_manifest
 
 Verify = Literal["open", "lazy", "structure"]
 Tokens = npt.NDArray[Any]
 Positions = npt.NDArray[np.int64]
 
 END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
-_HASH_BYTES = 1 << 24
 
 
 class TokenShards:
@@ -62,8 +61,8 @@ class TokenShards:
             check_tokenizer(self.manifest, **tokenizer)
         self.dtype = self.manifest.dtype
         self.eos_id = self.manifest.eos_id
-        self._lazy = verify == "lazy"
         self._index()
+        self._unchecked = set(range(len(self.shards))) if verify == "lazy" else set()
         for number in range(len(self.shards)):
             if verify == "open":
                 check_checksum(self.manifest, self.shards[number])
@@ -116,17 +115,14 @@ class TokenShards:
         found = self._arrays.get(segment)
         if found is None:
             number, batch = self._segments[segment]
-            if self._lazy and number not in self._checked():
+            if number in self._unchecked:
                 check_checksum(self.manifest, self.shards[number])
-                self._checked().add(number)
+                self._unchecked.discard(number)
             buffer = self._map(number)
             values = np.frombuffer(buffer, self.dtype, batch.tokens, batch.values_position)
             offsets = np.frombuffer(buffer, np.int64, batch.rows + 1, batch.offsets_position)
             found = self._arrays[segment] = (values, offsets)
         return found
-
-    def _checked(self) -> set[int]:
-        return self.__dict__.setdefault("_checked_shards", set())
 
     @property
     def num_segments(self) -> int:
@@ -150,8 +146,10 @@ class TokenShards:
         """Ids at global positions [start, stop): a view where they are in one record batch, else a copy."""
         if not 0 <= start <= stop <= self.num_tokens:
             raise IndexError(f"tokens [{start}, {stop}) are outside 0..{self.num_tokens}")
+        if start == stop:
+            return np.empty(0, self.dtype)
         starts = self._token_starts
-        segment = min(bisect_right(starts, start), len(self._segments)) - 1
+        segment = bisect_right(starts, start) - 1
         base = starts[segment]
         if stop <= starts[segment + 1]:
             return self.arrays(segment)[0][start - base : stop - base]
@@ -232,8 +230,15 @@ def check_checksum(manifest: Manifest, shard: Shard) -> None:
         check_structure(manifest, shard)
     digest = xxhash.xxh3_128()
     with path.open("rb") as file:
-        while block := file.read(_HASH_BYTES):
+        for number in range(-(-shard.bytes // BLOCK_BYTES)):
+            block = file.read(BLOCK_BYTES)
             digest.update(block)
+            if shard.blocks and xxhash.xxh3_64_hexdigest(block) != shard.blocks[number]:
+                start = number * BLOCK_BYTES
+                raise DamagedShard(
+                    f"{shard.path}: bytes {start} to {start + len(block)} are not those written: "
+                    f"{locate_damage(manifest, shard)}. Copy this shard again or run the stage again."
+                )
     if digest.hexdigest() != shard.xxh3_128:
         raise DamagedShard(
             f"{shard.path}: checksum {digest.hexdigest()} instead of {shard.xxh3_128}: "
@@ -264,6 +269,4 @@ def locate_damage(manifest: Manifest, shard: Shard) -> str:
             first = int(np.flatnonzero(wrong)[0])
             where = batch.values_position + size * first
             return f"token {first} of a batch is {values[first]}, at byte offset {where}"
-    first, last = shard.batches[0], shard.batches[-1]
-    begin, end = first.offsets_position, last.values_position + last.values_bytes
-    return f"a byte between offset 0 and {len(data)} differs (batches are at {begin} to {end})"
+    return f"a byte between offset 0 and {len(data)} differs, and every id in them is a possible one"
