@@ -32,7 +32,7 @@ class RootLock:
         self._thread = threading.Thread(target=self._renew, daemon=True)
 
     def __enter__(self) -> RootLock:
-        holder = self._holder()
+        holder = self.holder()
         if holder is not None:
             raise UserError(
                 f"another run ({holder}) is working on {self.store.root}; wait for it, or stop it, or use another root"
@@ -48,7 +48,7 @@ class RootLock:
         self._thread.join()
         self.store.remove(ADDRESS)
 
-    def _holder(self) -> str | None:
+    def holder(self) -> str | None:
         """Who holds the root and is alive, or None."""
         if not self.store.exists(ADDRESS):
             return None

@@ -59,7 +59,7 @@ def measure(
         if store.exists(documents["address"]):
             batches = stored_batches(store, documents["address"])
         else:
-            skip = killers(split, documents, missing) if isolate else {}
+            skip = killers(split, documents, missing) if isolate else frozenset()
             reader = open_split(split, documents, skip)
             batches = reader
             seconds["documents"] = 0.0
@@ -118,11 +118,13 @@ def prepared(module: str, params: str) -> Batch:
     return stage.prepare(stage.Params.model_validate_json(params))
 
 
-def open_split(split: dict[str, Any], documents: dict[str, Any], skip: dict[int, str], **window: int) -> Any:
+def open_split(
+    split: dict[str, Any], documents: dict[str, Any], skip: frozenset[int], window: tuple[int, int] | None = None
+) -> Any:
     """The reader of a split's records (`stages.contract.DocumentReader`)."""
     stage: Any = importlib.import_module(documents["module"])
     params: StageParams = stage.Params.model_validate(documents["params"])
-    return stage.read(Split(**split), params, skip=skip, **window)
+    return stage.read(Split(**split), params, skip=skip, window=window)
 
 
 def stored_batches(store: Store, address: str) -> Iterator[pa.RecordBatch]:
@@ -133,38 +135,39 @@ def stored_batches(store: Store, address: str) -> Iterator[pa.RecordBatch]:
             yield from parquet.read_row_group(group).combine_chunks().to_batches()
 
 
-def killers(split: dict[str, Any], documents: dict[str, Any], sidecars: list[dict[str, Any]]) -> dict[int, str]:
-    """Positions of the records that kill a process, and how, found by halving the split in child processes."""
+def killers(split: dict[str, Any], documents: dict[str, Any], sidecars: list[dict[str, Any]]) -> frozenset[int]:
+    """Positions of the records that kill a process, found by halving the split in child processes."""
     request = {"split": split, "documents": documents, "sidecars": sidecars}
     stage: Any = importlib.import_module(documents["module"])
     positions = stage.positions(Split(**split), stage.Params.model_validate(documents["params"]))
-    found: dict[int, str] = {}
+    found: set[int] = set()
     ranges = [(0, len(positions))]
     while ranges:
         first, last = ranges.pop()
-        death = run_isolated({**request, "first": first, "last": last})
-        if death is None or first == last:
+        if first == last or survives({**request, "first": first, "last": last}):
             continue
         if last - first == 1:
-            found[positions[first]] = death
+            found.add(positions[first])
         else:
             middle = (first + last) // 2
             ranges += [(middle, last), (first, middle)]
-    return found
+    return frozenset(found)
 
 
-def run_isolated(request: dict[str, Any]) -> str | None:
-    """Measure records ``first`` to ``last`` in a child process without writing; how it died, or None if it lived."""
+def survives(request: dict[str, Any]) -> bool:
+    """Measure records ``first`` to ``last`` in a child process, writing nothing; whether it lived to the end.
+
+    Raises:
+        RuntimeError: when the child raised an exception, which is no matter of one record.
+    """
     command = [sys.executable, "-m", "pipeline.measure"]
     try:
         child = subprocess.run(command, input=json.dumps(request).encode(), timeout=ISOLATED_SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        return "did_not_finish"
-    if child.returncode < 0:
-        return f"killed_process_signal_{-child.returncode}"
-    if child.returncode:
+        return False
+    if child.returncode > 0:
         raise RuntimeError(f"the isolated run of {request['split']['file']} ended with exit code {child.returncode}")
-    return None
+    return child.returncode == 0
 
 
 def _isolated() -> None:
@@ -172,8 +175,8 @@ def _isolated() -> None:
     functions = [
         prepared(entry["module"], json.dumps(entry["params"], sort_keys=True)) for entry in request["sidecars"]
     ]
-    window = {"first": request["first"], "last": request["last"]}
-    for batch in open_split(request["split"], request["documents"], {}, **window):
+    window = (request["first"], request["last"])
+    for batch in open_split(request["split"], request["documents"], frozenset(), window):
         for function in functions:
             function(batch)
 

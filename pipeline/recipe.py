@@ -95,7 +95,7 @@ class Recipe:
         here = self.sources[source]
         if product == "documents":
             params = here.sections["documents"]
-            identity = {"source": source, "reading": here.params.reading(), **documents.identity(params)}
+            identity = {"source": source, **documents.identity(params)}
             return Fingerprint(product, documents.VERSION, dump(params), identity)
         stage = SIDECARS[product]
         params = here.sections.get(product, self.sections.get(product))
@@ -204,6 +204,8 @@ def _source(name: str, raw: Any, document: Document, store: Store) -> Source | N
         sections[section] = validate(SECTIONS[section], merged, scratch, (*key, section))
         if override:  # mistakes of the common section are already told where they stand
             document.problems += scratch.problems
+    if params is not None and sections.get("documents") is not None:
+        sections["documents"] = sections["documents"].model_copy(update=params.reading())
     return Source(name, params, sections) if params is not None else None
 
 

@@ -8,6 +8,7 @@ logs) lives under ``runs/`` and nowhere else.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -17,7 +18,7 @@ from pipeline.address import Fingerprint, digest, split_id
 from pipeline.costs import Costs
 from pipeline.engine import Done, Scheduler
 from pipeline.errors import RunError
-from pipeline.progress import Reporter
+from pipeline.progress import PhaseProgress, Reporter
 from pipeline.recipe import SIDECARS, Recipe, clusters, corpus, dump, mixture, shards
 from pipeline.storage import Store
 from stages.contract import Phase, Split, Task
@@ -26,6 +27,7 @@ READ_THREADS = 16
 MAP_MEMORY = 1536 << 20
 KEEP_MEMORY = 512 << 20
 TOKENS_MEMORY = 1024 << 20
+PROGRESS_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Run:
     ) -> None:
         self.recipe, self.store, self.scheduler, self.reporter = recipe, store, scheduler, reporter
         self.costs, self.dry = costs, dry
+        self._told = 0.0
         self.steps: list[Step] = []
         self.snapshot: dict[str, Any] = {"version": 1, "name": recipe.name, "products": {}}
 
@@ -73,6 +76,7 @@ class Run:
         """
         self.splits = self.recipe.list_splits()
         self._write_listing()
+        self._save()
         measured = self._measure()
         self._check_input(measured["documents"])
         clustered = self._cluster(measured)
@@ -81,7 +85,7 @@ class Run:
         blend = self._solve(tokens)
         domains = self._shard(tokens, blend)
         self._corpus(blend, domains)
-        self._write_snapshot()
+        self._save(complete=True)
         return self.snapshot
 
     def plan(self) -> list[Step]:
@@ -134,9 +138,11 @@ class Run:
                 address = result.task.outputs[names.index(name)]
                 fresh[address] = report
 
+        self._save({name: product.addresses for name, product in products.items()})
         self._run("measure", tasks, done)
         for name, product in products.items():
             self._finish(name, product, fresh)
+        self._save()
         return products
 
     def _measure_task(self, index: int, split: Split, products: dict[str, Product]) -> Task:
@@ -174,15 +180,15 @@ class Run:
             ]
             rows = sum(report["rows"] for _, report in pairs)
             records = max(1, sum(report["records"] for _, report in pairs))
-            quarantined = sum(len(report["quarantined"]) for _, report in pairs) / records
+            quarantined = sum(report["num_quarantined"] for _, report in pairs) / records
             unread = [(split, report) for split, report in pairs if report["bad"] and not report["records"]]
             unreadable = sum(split.size for split, _ in unread) / max(1, sum(split.size for split, _ in pairs))
             worst = max(quarantined, unreadable)
             if worst > limits.max_bad_fraction:
                 example = unread[0][0].uri if unread else next(s.uri for s, r in pairs if r["quarantined"])
                 raise RunError(
-                    f"source {source}: {worst:.2%} of its input is bad (for example {example}), above run.max_bad_fraction"
-                    f" = {limits.max_bad_fraction:.2%}; `gristmill status` lists the files"
+                    f"source {source}: {worst:.2%} of its input is bad (for example {example}), above"
+                    f" run.max_bad_fraction = {limits.max_bad_fraction:.2%}; `gristmill status` lists the files"
                 )
             if rows == 0 and source not in limits.allow_empty:
                 raise RunError(
@@ -226,7 +232,7 @@ class Run:
         prints = {source: self.recipe.kept(source) for source in self.recipe.sources}
         product = Product([])
         tasks = []
-        domains = [[name, dump(domain)] for name, domain in self.recipe.domains.items()]
+        domains = [dump(domain) for domain in self.recipe.domains.values()]
         for index, split in enumerate(self.splits):
             suffix = f"-{clustered.reports[index]['digest']}" if clustered else ""
             address = f"{prints[split.source].folder}/{split_id(split)}{suffix}.parquet"
@@ -334,7 +340,8 @@ class Run:
         fresh: dict[str, dict[str, Any]] = {}
 
         def done(result: Done) -> None:
-            fresh[result.task.outputs[0]] = result.value["report"]
+            if "report" in result.value:
+                fresh[result.task.outputs[0]] = result.value["report"]
 
         self._run(name, [task for task in tasks if task.outputs[0] in missing], done)
         self._finish(name, product, fresh, {split.source: print_of(split.source) for split in self.splits})
@@ -358,6 +365,7 @@ class Run:
                 done(result)
                 self.costs.add(name, result)
                 progress.advance(result.task.cost)
+                self._progress(name, progress)
 
             try:
                 self.scheduler.run(name, tasks, finished)
@@ -385,7 +393,7 @@ class Run:
         fresh: dict[str, dict[str, Any]],
         prints: dict[str, Fingerprint] | None = None,
     ) -> None:
-        """Fill in the reports of a product, from its manifest, from the tasks just run, or from the files themselves."""
+        """Fill in the reports of a product: from its manifest, from the tasks just run, or from its files."""
         address = f"manifests/{name}-{digest(product.addresses)}.json"
         self.snapshot["products"][name] = address
         if self.store.exists(address):
@@ -410,10 +418,27 @@ class Run:
         if not self.store.exists(address):
             self.store.write_json(address, print_.about())
 
-    def _write_snapshot(self) -> None:
+    def _save(self, pending: dict[str, list[str]] | None = None, complete: bool = False) -> None:
+        """Tell `status` and `stats` how far this run is; and, once it is whole, keep its snapshot."""
         if self.dry:
             return
-        self.store.write_json(f"mixtures/{self.recipe.name}.json", self.snapshot)
+        snapshot = self.snapshot | ({"pending": pending} if pending else {})
+        if complete:
+            self.store.write_json(f"mixtures/{self.recipe.name}.json", self.snapshot)
+        self.store.write_json(
+            "runs/current.json", {"mixture": self.recipe.name, "complete": complete, "snapshot": snapshot}
+        )
+
+    def _progress(self, phase: str, progress: PhaseProgress) -> None:
+        now = time.time()
+        if now - self._told < PROGRESS_SECONDS:
+            return
+        self._told = now
+        told = {"phase": phase, "tasks": progress.tasks, "done": progress.done_tasks, "cost": progress.cost}
+        started = now - (time.monotonic() - progress.started)
+        self.store.write_json(
+            "runs/progress.json", {**told, "done_cost": progress.done_cost, "started": started, "time": now}
+        )
 
     # Why something is to be done
 

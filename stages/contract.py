@@ -16,7 +16,7 @@ Nothing here knows how tasks are run, and nothing here imports Ray.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
@@ -95,7 +95,7 @@ class Store(Protocol):
 
     def exists(self, address: str) -> bool: ...
 
-    def list(self, prefix: str) -> list[tuple[str, int]]:
+    def list(self, prefix: str) -> Sequence[tuple[str, int]]:
         """All files under a prefix, recursively, as (address, bytes), sorted by address."""
         ...
 
@@ -105,7 +105,7 @@ class Store(Protocol):
 
     def read_bytes(self, address: str) -> bytes: ...
 
-    def read_table(self, address: str, columns: list[str] | None = None) -> pa.Table:
+    def read_table(self, address: str, columns: Sequence[str] | None = None) -> pa.Table:
         """A whole Parquet file."""
         ...
 

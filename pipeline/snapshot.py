@@ -1,0 +1,68 @@
+"""What a root holds for a mixture: the snapshot of its last run, and the manifests it names.
+
+``runs/current.json`` names the mixture run last and holds the snapshot so far; ``mixtures/NAME.json`` is
+the snapshot of a finished run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.errors import UserError
+from pipeline.storage import Store
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The products of one mixture: where its files are, and their reports."""
+
+    store: Store
+    name: str
+    data: dict[str, Any]
+    complete: bool
+
+    def product(self, name: str) -> list[tuple[str, dict[str, Any]]]:
+        """(address, report) of every split, in order; empty when the product is not there (yet)."""
+        address = self.data["products"].get(name)
+        if address is None or not self.store.exists(address):
+            return []
+        manifest = self.store.read_json(address)
+        return list(zip(manifest["addresses"], manifest["reports"], strict=True))
+
+    def splits(self) -> list[dict[str, Any]]:
+        return list(self.store.read_json(self.data["sources"]))
+
+    def corpus(self) -> dict[str, Any] | None:
+        """The corpus manifest, or None before it is there."""
+        address = self.data.get("corpus")
+        return self.store.read_json(address) if address and self.store.exists(address) else None
+
+
+def load(store: Store, name: str | None = None) -> Snapshot:
+    """The snapshot of a mixture, or of the one run last.
+
+    Raises:
+        UserError: when the root holds no run, no such mixture, or one of another version.
+    """
+    current = store.read_json("runs/current.json") if store.exists("runs/current.json") else None
+    if name is None or (current and current["mixture"] == name and not store.exists(f"mixtures/{name}.json")):
+        if current is None:
+            raise UserError(f"{store.root} holds no run; start one with: gristmill run MIXTURE --root {store.root}")
+        name = str(current["mixture"])
+        if not current["complete"]:
+            return checked(store, Snapshot(store, name, current["snapshot"], False))
+    address = f"mixtures/{name}.json"
+    if not store.exists(address):
+        known = [found.removeprefix("mixtures/").removesuffix(".json") for found, _ in store.list("mixtures")]
+        raise UserError(f"{store.root} holds no finished mixture {name!r}; it holds: {', '.join(known) or 'none'}")
+    return checked(store, Snapshot(store, name, store.read_json(address), True))
+
+
+def checked(store: Store, snapshot: Snapshot) -> Snapshot:
+    version = snapshot.data.get("version")
+    if version != VERSION:
+        raise UserError(f"{store.root} was written by another version (format {version}, this program knows {VERSION})")
+    return snapshot

@@ -1,0 +1,132 @@
+"""`verify`: every file of a mixture against what its manifest says, and every product against the one before it.
+
+Checked are: page checksums and readability of every column; rows, counts and digests against the reports; alignment
+of sidecars with their documents; conservation (records in = rows + dropped + quarantined; rows = kept + dropped);
+hashes of the texts; the corpus and its shards byte by byte (`stages.corpus.verify`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import xxhash
+
+from pipeline import snapshot as snapshots
+from pipeline.errors import RunError
+from pipeline.measure import id_bytes
+from pipeline.recipe import verify_corpus, verify_tokens
+from pipeline.storage import Store
+
+SIDECARS = ("language", "quality", "signatures", "clusters", "kept")
+SHOWN = 20
+
+
+def verify_root(store: Store, name: str | None) -> str:
+    """Check a mixture; one line a product when all is well.
+
+    Raises:
+        RunError: with the problems found, each naming its file.
+    """
+    snapshot = snapshots.load(store, name)
+    problems: list[str] = []
+    lines = []
+    documents = snapshot.product("documents")
+    for product in ("documents", *SIDECARS, "tokens"):
+        entries = snapshot.product(product)
+        for index, (address, report) in enumerate(entries):
+            try:
+                problems += check_file(store, product, address, report, documents[index][1])
+            except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+                problems.append(f"{address}: cannot be read: {str(error).splitlines()[0]}")
+        if entries:
+            lines.append(f"{product:<11} {len(entries)} files, {sum(r.get('rows', 0) for _, r in entries)} rows")
+    for domain, manifest in sorted(snapshot.data.get("shards", {}).items()):
+        if store.exists(manifest):
+            problems += verify_corpus(store, manifest)
+            lines.append(f"{'shards':<11} {domain}: {store.read_json(manifest)['tokens']} tokens")
+    corpus = snapshot.data.get("corpus")
+    if corpus and store.exists(corpus):
+        problems += verify_corpus(store, corpus)
+        lines.append(f"{'corpus':<11} {store.read_json(corpus)['tokens']} tokens")
+    elif snapshot.complete:
+        problems.append(f"{corpus}: missing")
+    if problems:
+        more = f"\n... and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+        raise RunError(f"{snapshot.name}: {len(problems)} problems\n" + "\n".join(problems[:SHOWN]) + more)
+    return "\n".join([*lines, f"{snapshot.name}: all is well"]) + "\n"
+
+
+def check_file(
+    store: Store, product: str, address: str, report: dict[str, Any], documents: dict[str, Any]
+) -> list[str]:
+    """Problems of one product file, given its report in the manifest and the report of its documents."""
+    problems = []
+    if store.metadata(address) != report:
+        problems.append(f"{address}: its report is not the one in the manifest")
+    if product == "tokens":
+        return problems + verify_tokens(store, address, report)
+    with store.open(address) as file:
+        parquet = pq.ParquetFile(file, page_checksum_verification=True)
+        rows = parquet.metadata.num_rows
+        if rows != report["rows"] or rows != documents["rows"]:
+            problems.append(f"{address}: {rows} rows, its report says {report['rows']}, documents {documents['rows']}")
+        if report.get("doc_ids", documents["doc_ids"]) != documents["doc_ids"]:
+            problems.append(f"{address}: its rows are not those of the documents beside it")
+        for group in range(parquet.num_row_groups):
+            table = parquet.read_row_group(group)
+            if product == "documents":
+                problems += check_texts(address, table)
+        if product == "documents":
+            problems += check_documents(address, parquet, report)
+        elif product == "kept":
+            problems += check_kept(address, parquet, report)
+    return problems
+
+
+def check_texts(address: str, table: pa.Table) -> list[str]:
+    """Texts whose hash or size is not what stands beside them."""
+    problems = []
+    columns = (table.column(name).to_pylist() for name in ("doc_id", "text", "text_hash", "text_bytes"))
+    for doc_id, text, text_hash, text_bytes in zip(*columns, strict=True):
+        data = text.encode()
+        if xxhash.xxh3_128_digest(data) != text_hash or len(data) != text_bytes:
+            problems.append(f"{address}: the text of {doc_id.hex()} is not what its hash says")
+    return problems
+
+
+def check_documents(address: str, parquet: pq.ParquetFile, report: dict[str, Any]) -> list[str]:
+    problems = []
+    dropped = sum(entry["records"] for entry in report["dropped"].values())
+    quarantined = report["num_quarantined"]
+    if report["records"] != report["rows"] + dropped + quarantined:
+        problems.append(
+            f"{address}: {report['records']} records in, but {report['rows']} rows + {dropped} dropped"
+            f" + {quarantined} quarantined"
+        )
+    table = parquet.read(columns=["doc_id", "text_bytes"])
+    alignment = xxhash.xxh3_128()
+    for chunk in table.column("doc_id").chunks:
+        alignment.update(id_bytes(chunk))
+    if alignment.hexdigest() != report["doc_ids"]:
+        problems.append(f"{address}: its doc_ids are not those its report was made from")
+    if (pc.sum(table.column("text_bytes")).as_py() or 0) != report["text_bytes"]:
+        problems.append(f"{address}: the bytes of its texts do not add up to its report")
+    return problems
+
+
+def check_kept(address: str, parquet: pq.ParquetFile, report: dict[str, Any]) -> list[str]:
+    """Counts of kept pages and of drop reasons against the report's groups."""
+    table = parquet.read(columns=["keep", "reason", "domain"])
+    rows = zip(*(table.column(name).to_pylist() for name in ("keep", "reason", "domain")), strict=True)
+    counted = Counter((reason, domain) for _, reason, domain in rows)
+    told: Counter[tuple[str | None, str | None]] = Counter()
+    for group in report["groups"]:
+        told[group["reason"], group["domain"]] += group["documents"]
+    problems = [] if counted == told else [f"{address}: its reasons and domains are not those its report counts"]
+    if (pc.sum(table.column("keep")).as_py() or 0) != report["kept"]:
+        problems.append(f"{address}: the number of kept pages is not what its report says")
+    return problems
