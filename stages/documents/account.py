@@ -1,0 +1,72 @@
+"""The account of one split: what was read, what became a row, and what became of the rest.
+
+Every record is counted once as a row, dropped with a reason, or quarantined with its position. Stretches of a file in
+which no record could be read at all are ``bad``: they have a position and a reason and are not records.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+MAX_LISTED = 1000
+"""Quarantined records and bad stretches listed with their positions; beyond it they are only counted."""
+
+
+class Account:
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.records = 0
+        self.rows = 0
+        self.raw_bytes = 0
+        self.text_bytes = 0
+        self.num_quarantined = 0
+        self.num_bad = 0
+        self.dropped: dict[str, list[int]] = {}
+        self.quarantined: list[dict[str, Any]] = []
+        self.bad: list[dict[str, Any]] = []
+        self.content_types: dict[str, int] = {}
+        self.notes: dict[str, int] = {}
+
+    def drop(self, reason: str, num_bytes: int) -> None:
+        """A record that makes no row."""
+        self.records += 1
+        self.raw_bytes += num_bytes
+        count = self.dropped.setdefault(reason, [0, 0])
+        count[0] += 1
+        count[1] += num_bytes
+
+    def quarantine(self, offset: int, reason: str, num_bytes: int = 0) -> None:
+        """A record that could not be read as what it says it is."""
+        self.records += 1
+        self.raw_bytes += num_bytes
+        self.num_quarantined += 1
+        if len(self.quarantined) < MAX_LISTED:
+            self.quarantined.append({"file": self.file, "offset": offset, "reason": reason})
+
+    def damage(self, offset: int, reason: str) -> None:
+        """A stretch of the file from ``offset`` on in which no record can be read."""
+        self.num_bad += 1
+        if len(self.bad) < MAX_LISTED:
+            self.bad.append({"file": self.file, "offset": offset, "reason": reason})
+
+    def report(self) -> dict[str, Any]:
+        """JSON-able; raises RuntimeError if the records do not add up, which would be our own mistake."""
+        num_dropped = sum(count[0] for count in self.dropped.values())
+        if self.records != self.rows + num_dropped + self.num_quarantined:
+            raise RuntimeError(
+                f"{self.file}: {self.records} records read, but {self.rows} rows, {num_dropped} dropped and"
+                f" {self.num_quarantined} quarantined"
+            )
+        return {
+            "records": self.records,
+            "rows": self.rows,
+            "raw_bytes": self.raw_bytes,
+            "text_bytes": self.text_bytes,
+            "dropped": {r: {"records": c[0], "bytes": c[1]} for r, c in sorted(self.dropped.items())},
+            "quarantined": self.quarantined,
+            "num_quarantined": self.num_quarantined,
+            "bad": self.bad,
+            "num_bad": self.num_bad,
+            "content_types": dict(sorted(self.content_types.items())),
+            "notes": dict(sorted(self.notes.items())),
+        }

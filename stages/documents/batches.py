@@ -1,0 +1,130 @@
+"""Pages to batches of `schemas.DOCUMENTS`: extraction, hashes, and the bounds of a batch.
+
+A batch holds at most `MAX_ROWS` pages and about `MAX_BYTES` of HTML or text, so memory does not depend on file size.
+Where a batch ends depends only on the pages before it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import pyarrow as pa
+import xxhash
+
+from stages.documents.account import Account
+from stages.documents.extraction import Extract
+from stages.schemas import DOCUMENTS
+
+MAX_ROWS = 1024
+MAX_BYTES = 16 << 20
+
+
+@dataclass(slots=True)
+class Page:
+    """One row to be: either ``html`` (UTF-8, to extract) or ``text``."""
+
+    offset: int
+    raw_bytes: int
+    html: bytes | None = None
+    text: str | None = None
+    url: str | None = None
+    time: int | None = None
+    """Seconds since 1970."""
+    content_type: str | None = None
+    charset: str | None = None
+    language_declared: str | None = None
+    title: str | None = None
+    licence: str | None = None
+    note: str | None = None
+
+
+class Batches:
+    """Collects the pages of one split and makes record batches of them."""
+
+    def __init__(self, source: str, file: str, extract: Extract, account: Account) -> None:
+        self.extract = extract
+        self.account = account
+        self.source = source
+        self.file = file
+        self.key = f"{source}\0{file}\0".encode()
+        self.pages: list[Page] = []
+        self.num_bytes = 0
+
+    def add(self, page: Page) -> bool:
+        """Take a page; True when the batch is full and `flush` is due."""
+        self.pages.append(page)
+        self.num_bytes += len(page.html) if page.html is not None else len(page.text or "")
+        return len(self.pages) >= MAX_ROWS or self.num_bytes >= MAX_BYTES
+
+    def flush(self) -> pa.RecordBatch | None:
+        """The batch of all pages taken; None if no row comes of them."""
+        texts = self._texts()
+        pages = self.pages
+        self.pages, self.num_bytes = [], 0
+        if texts.null_count:
+            pages, texts = self._without_failures(pages, texts)
+        if not pages:
+            return None
+        return self._batch(pages, texts)
+
+    def _texts(self) -> pa.LargeStringArray:
+        with_html = [page for page in self.pages if page.html is not None]
+        if not with_html:
+            return pa.array([page.text for page in self.pages], pa.large_string())
+        extracted = self.extract(pa.array([page.html for page in with_html], pa.large_binary()))
+        if len(with_html) == len(self.pages):
+            return extracted
+        answers = iter(extracted.to_pylist())
+        return pa.array([page.text if page.html is None else next(answers) for page in self.pages], pa.large_string())
+
+    def _without_failures(
+        self, pages: list[Page], texts: pa.LargeStringArray
+    ) -> tuple[list[Page], pa.LargeStringArray]:
+        good = texts.is_valid()
+        for page, is_good in zip(pages, good.to_pylist(), strict=True):
+            if not is_good:
+                self.account.quarantine(page.offset, "extraction_failed", page.raw_bytes)
+        return [p for p, g in zip(pages, good.to_pylist(), strict=True) if g], texts.filter(good)
+
+    def _batch(self, pages: list[Page], texts: pa.LargeStringArray) -> pa.RecordBatch:
+        sizes, hashes = measure(texts)
+        count = len(pages)
+        columns: dict[str, Any] = {
+            "doc_id": pa.array([xxhash.xxh3_128_digest(self.key + b"%d" % p.offset) for p in pages], pa.binary(16)),
+            "source": pa.array([self.source] * count, pa.string()),
+            "file": pa.array([self.file] * count, pa.string()),
+            "raw_bytes": pa.array([p.raw_bytes for p in pages], pa.int64()),
+            "text_bytes": sizes,
+            "text_hash": hashes,
+            "text": texts,
+        }
+        for field in DOCUMENTS:
+            if field.name not in columns:
+                columns[field.name] = pa.array([getattr(p, field.name) for p in pages], field.type)
+        account = self.account
+        account.records += count
+        account.rows += count
+        account.raw_bytes += sum(p.raw_bytes for p in pages)
+        account.text_bytes += sum(sizes.to_pylist())
+        for page in pages:
+            if page.note is not None:
+                account.notes[page.note] = account.notes.get(page.note, 0) + 1
+        return pa.record_batch([columns[name] for name in DOCUMENTS.names], schema=DOCUMENTS)
+
+
+def doc_id(source: str, file: str, offset: int) -> bytes:
+    """The 16 bytes that name a document: xxh3_128 of source, file and position, separated by NUL."""
+    return xxhash.xxh3_128_digest(f"{source}\0{file}\0{offset}".encode())
+
+
+def measure(texts: pa.LargeStringArray) -> tuple[pa.Array, pa.Array]:
+    """(text_bytes, text_hash) of a column of texts: bytes of UTF-8 and their xxh3_128."""
+    _, offsets_buffer, data_buffer = texts.buffers()
+    offsets = memoryview(offsets_buffer).cast("q")[texts.offset : texts.offset + len(texts) + 1].tolist()
+    data = memoryview(data_buffer) if data_buffer is not None else memoryview(b"")
+    digest = xxhash.xxh3_128_digest
+    pairs = list(pairwise(offsets))
+    hashes = pa.array([digest(data[start:stop]) for start, stop in pairs], pa.binary(16))
+    return pa.array([stop - start for start, stop in pairs], pa.int64()), hashes

@@ -1,0 +1,70 @@
+"""Extraction behind one seam: UTF-8 HTML in, text out, a batch at a time, chosen by name.
+
+An `Extract` takes a ``large_binary`` column of pages (valid UTF-8, no byte order mark, empty raw-text elements of XHTML
+already closed) and returns a ``large_string`` column, row for row; null where it could not read the page. ``""`` is an
+answer: the page has no text. `EXTRACTORS` names what can be chosen: ``resiliparse`` (main content, paragraphs, lists
+and code blocks kept), ``full_text`` (all visible text).
+
+Price: resiliparse about 20 MB/s of HTML for main content.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+
+Extract = Callable[[pa.LargeBinaryArray], pa.LargeStringArray]
+
+_RAW_ELEMENT = re.compile(
+    rb"<(script|style|title|textarea|iframe|noscript|noembed|noframes|xmp)\b([^<>]*?)/>", re.IGNORECASE
+)
+
+
+def close_empty_elements(html: bytes, content_type: str | None) -> bytes:
+    """XHTML's ``<script/>`` as ``<script></script>``: an HTML parser would take the rest of the page for script."""
+    head = html[:1024]
+    is_xhtml = head.lstrip().startswith(b"<?xml") or b"www.w3.org/1999/xhtml" in head or "xhtml" in (content_type or "")
+    if not is_xhtml or b"/>" not in html:
+        return html
+    return _RAW_ELEMENT.sub(rb"<\1\2></\1>", html)
+
+
+def _resiliparse(main_content: bool) -> Extract:
+    from resiliparse.extract.html2text import extract_plain_text
+    from resiliparse.parse.html import HTMLTree
+
+    def text_of(html: bytes) -> str | None:
+        try:
+            tree = HTMLTree.parse_from_bytes(html, "utf-8")
+            return str(extract_plain_text(tree, preserve_formatting=True, main_content=main_content))
+        except (ValueError, RuntimeError, TypeError):
+            return None
+
+    def extract(pages: pa.LargeBinaryArray) -> pa.LargeStringArray:
+        return pa.array([text_of(html) for html in pages.to_pylist()], pa.large_string())
+
+    return extract
+
+
+def _make_resiliparse() -> Extract:
+    return _resiliparse(main_content=True)
+
+
+def _make_full_text() -> Extract:
+    return _resiliparse(main_content=False)
+
+
+EXTRACTORS: dict[str, Callable[[], Extract]] = {
+    "resiliparse": _make_resiliparse,
+    "full_text": _make_full_text,
+}
+
+
+def versions(extractor: str) -> dict[str, Any]:
+    """What decides an extractor's output beside its name."""
+    from importlib.metadata import version
+
+    return {"resiliparse": version("resiliparse")}

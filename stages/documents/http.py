@@ -1,0 +1,172 @@
+"""HTTP responses as archives keep them: head, body, and the body's encodings undone.
+
+Archives disagree with their own headers: Common Crawl stores decoded bodies under renamed headers, others store
+decoded bodies under ``Content-Encoding: gzip``. So a declared encoding is undone only if the bytes bear it out, and a
+gzip or zstd body is recognised undeclared. RFC 9112 (chunked), RFC 9110
+(gzip, deflate), RFC 7932 (br), RFC 8878 (zstd).
+
+Price: nothing for plain bodies. Limit: at most ``limit`` bytes of a body come out; a bomb costs no more than that.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import brotli
+import zstandard
+
+from stages.documents.warc import parse_fields
+
+MAX_HEAD = 256 << 10
+STEP = 16 << 10
+GZIP, ZSTD = b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd"
+_HEX = frozenset(b"0123456789abcdefABCDEF")
+
+
+@dataclass(slots=True)
+class Response:
+    status: int | None
+    """None where there is no status line that could be read."""
+    headers: dict[str, str]
+    body: bytes
+
+
+def parse_response(content: bytes) -> Response:
+    """Head and body; content without a status line is all body."""
+    if content[:5].upper() != b"HTTP/":
+        return Response(None, {}, content)
+    end = content.find(b"\n\r\n", 0, MAX_HEAD)
+    early = content.find(b"\n\n", 0, end if end >= 0 else MAX_HEAD)
+    if early >= 0:
+        end, after = early, early + 2
+    elif end >= 0:
+        after = end + 3
+    else:
+        end = after = len(content)
+    head = content[:end]
+    words = head[: head.find(b"\n") if b"\n" in head else end].split(None, 2)
+    status = int(words[1]) if len(words) > 1 and words[1].isdigit() and len(words[1]) <= 4 else None
+    return Response(status, parse_fields(head), content[after:])
+
+
+def decode_body(response: Response, limit: int) -> tuple[bytes, str | None]:
+    """The body without transfer and content encodings, at most ``limit`` bytes, and a note.
+
+    The note is ``truncated`` where an encoding stops short, ``damaged_body`` where its bytes are wrong from some point
+    on (what came before is kept), ``over_limit`` where there was more.
+    """
+    body, note = response.body, None
+    if "chunked" in response.headers.get("transfer-encoding", "").lower():
+        body, note = unchunk(body)
+    names = response.headers.get("content-encoding", "").lower().replace(",", " ").split()
+    for name in reversed([n for n in names if n not in ("identity", "none", "utf-8")]):
+        body, problem = inflate(body, name.removeprefix("x-"), limit)
+        note = problem or note
+    if body.startswith((GZIP, ZSTD)):
+        body, problem = inflate(body, "gzip" if body.startswith(GZIP) else "zstd", limit)
+        note = problem or note
+    if len(body) > limit:
+        return body[:limit], "over_limit"
+    return body, note
+
+
+def unchunk(body: bytes) -> tuple[bytes, str | None]:
+    """The chunks joined; a body that is not chunked after all comes back as it is."""
+    parts: list[bytes] = []
+    position, size = 0, len(body)
+    while position < size:
+        line_end = body.find(b"\n", position, position + 1024)
+        digits = body[position:line_end].split(b";", 1)[0].strip() if line_end >= 0 else b""
+        if not digits or not _HEX.issuperset(digits) or len(digits) > 12:
+            if not parts:
+                return body, None
+            return b"".join(parts), "truncated" if line_end < 0 else "damaged_body"
+        length = int(digits, 16)
+        if length == 0:
+            return b"".join(parts), None
+        start = line_end + 1
+        parts.append(body[start : start + length])
+        position = start + length
+        if body.startswith(b"\r\n", position):
+            position += 2
+        elif body.startswith(b"\n", position):
+            position += 1
+    return b"".join(parts), "truncated" if parts else None
+
+
+def inflate(body: bytes, encoding: str, limit: int) -> tuple[bytes, str | None]:
+    """One content encoding undone, if the bytes bear it out; an unknown one leaves the body as it is."""
+    if encoding == "gzip" and body.startswith(b"\x1f\x8b"):
+        return _zlib(body, 31, limit)
+    if encoding == "zstd" and body.startswith(ZSTD):
+        return _steps(zstandard.ZstdDecompressor().decompressobj(read_across_frames=True), body, limit)
+    if encoding == "deflate":
+        for bits in (15, -15):
+            plain, note = _zlib(body, bits, limit)
+            if plain and note != "damaged_body":
+                return plain, note
+    if encoding == "br":
+        plain, note = _brotli(body, limit)
+        if plain and note != "damaged_body":
+            return plain, note
+    return body, None
+
+
+def _zlib(body: bytes, bits: int, limit: int) -> tuple[bytes, str | None]:
+    inflater = zlib.decompressobj(bits)
+    out: list[bytes] = []
+    total, position = 0, 0
+    rest = b""
+    while not inflater.eof and total <= limit:
+        step = rest or body[position : position + STEP]
+        if not rest:
+            position += len(step)
+        if not step:
+            return b"".join(out), "truncated"
+        try:
+            plain = inflater.decompress(step, limit + 1 - total)
+        except zlib.error:
+            return b"".join(out), "damaged_body"
+        rest = inflater.unconsumed_tail
+        total += len(plain)
+        out.append(plain)
+        if inflater.eof and bits == 31 and (inflater.unused_data + body[position:]).startswith(GZIP):
+            body, position, rest = inflater.unused_data + body[position:], 0, b""
+            inflater = zlib.decompressobj(bits)
+    return b"".join(out)[: limit + 1], None
+
+
+def _steps(inflater: zstandard.ZstdDecompressionObj, body: bytes, limit: int) -> tuple[bytes, str | None]:
+    out: list[bytes] = []
+    total = 0
+    for position in range(0, len(body), 1024):
+        if total > limit:
+            break
+        try:
+            plain = inflater.decompress(body[position : position + 1024])
+        except zstandard.ZstdError:
+            return b"".join(out), "damaged_body"
+        total += len(plain)
+        out.append(plain)
+    return b"".join(out)[: limit + 1], None
+
+
+def _brotli(body: bytes, limit: int) -> tuple[bytes, str | None]:
+    inflater = brotli.Decompressor()
+    out: list[bytes] = []
+    total, position = 0, 0
+    while not inflater.is_finished() and total <= limit:
+        step = b""
+        if inflater.can_accept_more_data():
+            step = body[position : position + STEP]
+            position += len(step)
+            if not step:
+                return b"".join(out), "truncated"
+        try:
+            plain = inflater.process(step, output_buffer_limit=max(limit + 1 - total, 1))
+        except brotli.error:
+            return b"".join(out), "damaged_body"
+        total += len(plain)
+        out.append(plain)
+    return b"".join(out)[: limit + 1], None

@@ -1,0 +1,300 @@
+"""Compressed members: a WARC or ARC file as chunks of plain bytes, each with the place it came from.
+
+A ``.warc.gz`` is a row of gzip members, usually one a record. `chunks` inflates member by member, holds one piece of
+at most `PIECE` bytes at a time, and says where each member starts. What cannot be inflated is a `Chunk` with a
+``problem``; reading goes on at the next member that starts a record. Damage costs the members it touches, no more.
+
+gzip goes through igzip (`isal`), zstd through `zstandard` (a dictionary in a leading skippable frame is honoured), LZ4
+frames through Arrow; uncompressed files come in pieces. Price: inflating alone, plus a scan of the damaged stretches.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Generator
+from typing import Any, NamedTuple, Protocol
+
+import pyarrow as pa
+import zstandard
+from isal import igzip_lib
+
+PIECE = 4 << 20
+"""Most bytes one chunk holds."""
+BLOCK = 1 << 20
+"""Bytes read from a file at a time."""
+FIRST_FEED = 16 << 10
+"""Compressed bytes offered to a new member at first: most records fit, and little is copied when they do."""
+
+MAGIC = {"gzip": b"\x1f\x8b\x08", "zstd": b"\x28\xb5\x2f\xfd", "lz4": b"\x04\x22\x4d\x18"}
+ZSTD_SKIPPABLE = tuple(bytes([0x50 + i, 0x2A, 0x4D, 0x18]) for i in range(16))
+ZSTD_DICTIONARY = b"\x5d\x2a\x4d\x18"
+ZSTD_DICTIONARY_MAGIC = b"\x37\xa4\x30\xec"
+
+
+class Chunk(NamedTuple):
+    """Bytes of one member, or a problem: then ``data`` is empty and what follows does not continue what came before."""
+
+    data: bytes
+    offset: int
+    """Where the member starts in the file; in an uncompressed file, where ``data`` starts."""
+    fresh: bool
+    """The first bytes of a member."""
+    problem: str | None = None
+
+
+class Window:
+    """A file read forwards in blocks; keeps what has not been consumed. ``at`` is the file offset of ``data[0]``."""
+
+    def __init__(self, file: Any, start: int = 0) -> None:
+        self.file = file
+        if start:
+            file.seek(start)
+        self.at = start
+        self.data = memoryview(b"")
+        self.ended = False
+
+    def ensure(self, position: int, count: int) -> int:
+        """Bytes available at file offset ``position``, after reading until there are ``count`` or the file ends."""
+        have = self.at + len(self.data) - position
+        while have < count and not self.ended:
+            block = self.file.read(max(BLOCK, count - have))
+            if not block:
+                self.ended = True
+                break
+            kept = self.data[max(0, position - self.at) :]
+            self.at += len(self.data) - len(kept)
+            self.data = memoryview(bytes(kept) + block if len(kept) else block)
+            have = self.at + len(self.data) - position
+        return have
+
+    def peek(self, position: int, count: int) -> memoryview:
+        self.ensure(position, count)
+        start = position - self.at
+        return self.data[start : start + count]
+
+    def find(self, needle: bytes, position: int) -> int:
+        """File offset of the next ``needle`` at or after ``position``, -1 if there is none."""
+        while self.ensure(position, len(needle)) >= len(needle):
+            found = bytes(self.data[position - self.at :]).find(needle)
+            if found >= 0:
+                return position + found
+            position = self.at + len(self.data) - len(needle) + 1
+        return -1
+
+
+class Inflater(Protocol):
+    """What igzip, zstandard and LZ4 are made to look like."""
+
+    eof: bool
+    needs_input: bool
+    unused_data: bytes
+
+    def decompress(self, data: Any, max_length: int) -> bytes: ...
+
+
+class ZstdInflater:
+    """One zstd frame, piece by piece."""
+
+    def __init__(self, dictionary: zstandard.ZstdCompressionDict | None) -> None:
+        context = zstandard.ZstdDecompressor(dict_data=dictionary) if dictionary else zstandard.ZstdDecompressor()
+        self._object = context.decompressobj(read_across_frames=False)
+        self.eof = False
+        self.needs_input = True
+        self.unused_data = b""
+        self._input = io.BytesIO()
+
+    def decompress(self, data: Any, max_length: int) -> bytes:
+        """zstandard cannot stop at ``max_length``: input is fed in small steps instead (128 KB blocks, at most)."""
+        if data:
+            rest = self._input.read()
+            self._input = io.BytesIO(rest + bytes(data))
+        out: list[bytes] = []
+        total = 0
+        while total < max_length:
+            step = self._input.read(1024)
+            if not step:
+                break
+            out.append(self._object.decompress(step))
+            total += len(out[-1])
+            if self._object.eof:
+                self.eof = True
+                self.unused_data = self._object.unused_data + self._input.read()
+                break
+        self.needs_input = not self.eof and self._input.tell() == len(self._input.getbuffer())
+        return b"".join(out)
+
+
+class Lz4Inflater:
+    """One LZ4 frame. Its blocks state their sizes, so walking them finds its end; Arrow inflates it. Limit: the
+    compressed frame is held whole."""
+
+    def __init__(self) -> None:
+        self.eof = False
+        self.needs_input = True
+        self.unused_data = b""
+        self._frame = bytearray()
+        self._walked = 0
+        self._stream: Any = None
+
+    def decompress(self, data: Any, max_length: int) -> bytes:
+        if self._stream is None:
+            self._frame += data
+            end = self._frame_end()
+            if end < 0:
+                return b""
+            self.needs_input = False
+            self.unused_data = bytes(self._frame[end:])
+            self._stream = pa.CompressedInputStream(pa.BufferReader(bytes(self._frame[:end])), "lz4")
+        out: bytes = self._stream.read(max_length)
+        self.eof = len(out) < max_length
+        return out
+
+    def _frame_end(self) -> int:
+        """Where the frame ends in what has come so far, -1 if not yet (LZ4 frame format 1.6.1)."""
+        frame = self._frame
+        if len(frame) < 7:
+            return -1
+        if not frame.startswith(MAGIC["lz4"]):
+            raise OSError("no LZ4 frame")
+        flags = frame[4]
+        position = self._walked or 7 + 8 * (flags >> 3 & 1) + 4 * (flags & 1)
+        while len(frame) >= position + 4:
+            size = int.from_bytes(frame[position : position + 4], "little") & 0x7FFFFFFF
+            if size == 0:
+                end = position + 4 + 4 * (flags >> 2 & 1)
+                return end if len(frame) >= end else -1
+            if len(frame) < position + 4 + size:
+                break
+            position += 4 + size + 4 * (flags >> 4 & 1)
+            self._walked = position
+        return -1
+
+
+INFLATE_ERRORS: Any = (igzip_lib.IsalError, EOFError, zstandard.ZstdError, pa.ArrowException, OSError)
+
+
+def chunks(
+    file: Any, compression: str, starts_record: Callable[[bytes], bool], start: int = 0, end: int | None = None
+) -> Generator[Chunk, bool | None, None]:
+    """The plain bytes of ``file``: members that start in [``start``, ``end``), each to its end.
+
+    ``compression`` is what the first bytes say (`sniff`). ``starts_record`` tells whether bytes begin a record; it
+    decides where reading goes on after damage, and where it begins when ``start`` is not 0. Sending True to the
+    generator gives up the present member.
+    """
+    window = Window(file, start)
+    if compression == "none":
+        yield from _plain(window, start, end)
+        return
+    members = _Members(window, compression, starts_record)
+    position = members.prepare(start) if start == 0 else members.search(start)
+    while position >= 0 and (end is None or position < end):
+        position = yield from members.member(position)
+
+
+def sniff(head: bytes) -> str:
+    """Compression by the first bytes of a file."""
+    if head.startswith(ZSTD_SKIPPABLE):
+        return "zstd"
+    for name, magic in MAGIC.items():
+        if head.startswith(magic):
+            return name
+    return "none"
+
+
+def _plain(window: Window, start: int, end: int | None) -> Generator[Chunk, bool | None, None]:
+    position = start
+    while True:
+        data = bytes(window.peek(position, BLOCK))
+        if not data:
+            return
+        yield Chunk(data, position, position == start)
+        position += len(data)
+        if end is not None and position >= end:
+            end = None  # the record that straddles the end is read on; the record reader stops by its offset
+
+
+class _Members:
+    """Walks the members of one file."""
+
+    def __init__(self, window: Window, compression: str, starts_record: Callable[[bytes], bool]) -> None:
+        self.window = window
+        self.compression = compression
+        self.magic = MAGIC[compression]
+        self.starts_record = starts_record
+        self.dictionary: zstandard.ZstdCompressionDict | None = None
+
+    def prepare(self, start: int) -> int:
+        """Read a zstd dictionary if the file begins with one; the offset of the first member."""
+        head = bytes(self.window.peek(start, 8))
+        if self.compression != "zstd" or not head.startswith(ZSTD_DICTIONARY) or len(head) < 8:
+            return start
+        size = int.from_bytes(head[4:8], "little")
+        content = bytes(self.window.peek(start + 8, size))
+        if content.startswith(MAGIC["zstd"]):
+            content = zstandard.ZstdDecompressor().decompressobj().decompress(content)
+        self.dictionary = zstandard.ZstdCompressionDict(content)
+        return start + 8 + size
+
+    def inflater(self, position: int) -> Inflater:
+        if self.compression == "gzip":
+            return igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+        if self.compression == "zstd":
+            return ZstdInflater(self.dictionary)
+        return Lz4Inflater()
+
+    def member(self, position: int) -> Generator[Chunk, bool | None, int]:
+        """The member at ``position`` as chunks; returns where the next one is, -1 at the end of the file."""
+        window = self.window
+        inflater = self.inflater(position)
+        cursor, feed, fresh = position, FIRST_FEED, True
+        while not inflater.eof:
+            block: Any = b""
+            if inflater.needs_input:
+                block = window.peek(cursor, feed)
+                if not block:
+                    yield Chunk(b"", position, False, "truncated_member")
+                    return -1
+                cursor += len(block)
+                feed = min(feed * 4, BLOCK)
+            try:
+                data = inflater.decompress(block, PIECE)
+            except INFLATE_ERRORS:
+                yield Chunk(b"", position, False, "damaged_member")
+                return self.search(position + 1)
+            if data:
+                abandoned = yield Chunk(data, position, fresh)
+                if abandoned:
+                    return self.search(position + 1)
+                fresh = False
+        position = cursor - len(inflater.unused_data)
+        head = bytes(window.peek(position, 4))
+        if head.startswith(self.magic):
+            return position
+        return (yield from self._between(position, head))
+
+    def _between(self, position: int, head: bytes) -> Generator[Chunk, bool | None, int]:
+        """Past the end of a member what follows is no member: the file's end, padding, a skippable frame or garbage."""
+        if self.compression == "zstd" and head in ZSTD_SKIPPABLE:
+            size = int.from_bytes(bytes(self.window.peek(position, 8))[4:8], "little")
+            return position + 8 + size
+        start = position
+        while block := bytes(self.window.peek(position, BLOCK)):
+            if block.strip(b"\0"):
+                position = self.search(start)
+                yield Chunk(b"", start, False, "garbage_between_members")
+                return position
+            position += len(block)
+        return -1
+
+    def search(self, position: int) -> int:
+        """Offset of the next member that starts a record, -1 if there is none."""
+        while (position := self.window.find(self.magic, position)) >= 0:
+            try:
+                head = self.inflater(position).decompress(self.window.peek(position, FIRST_FEED), 64)
+            except INFLATE_ERRORS:
+                head = b""
+            if self.starts_record(head):
+                return position
+            position += 1
+        return -1

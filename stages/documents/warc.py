@@ -1,0 +1,259 @@
+"""WARC records from the chunks of a file (`members`), whatever state the file is in.
+
+WARC 0.18 to 1.1 (ISO 28500), records in gzip members of their own, all in one, or split over several. A record's
+``offset`` is where its member starts, plus its number within the member; in an uncompressed file, where it starts.
+Declared lengths that do not fit are corrected at the next record's head and noted; where no record can be read the
+stretch is put down as damage and reading goes on at the next record.
+
+Price: one copy of each record's content. Holds at most ``max_content`` bytes of a record: the rest is read and let go.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+
+from stages.documents.account import Account
+from stages.documents.members import Chunk
+
+MAX_HEAD = 64 << 10
+MAX_SKIP = 1 << 30
+"""Plain bytes of one record or one lost stretch that are read past before its member is given up (gzip bombs)."""
+_NEXT_RECORD = re.compile(rb"\nWARC/\d+\.\d+[ \t]*\r?\n(?=[A-Za-z-]+:)")
+
+
+@dataclass(slots=True)
+class Record:
+    offset: int
+    headers: dict[str, str]
+    """Names in lower case; the first of repeated ones."""
+    content: bytes
+    num_bytes: int
+    """Of the whole content, as far as it is there."""
+    note: str | None
+
+
+def starts_record(head: bytes) -> bool:
+    """Whether the plain bytes of a member begin a WARC record."""
+    return head.startswith(b"WARC/")
+
+
+class _Inflow:
+    """Chunks joined into one buffer that knows where each byte came from, and stops where they do not continue."""
+
+    def __init__(self, source: Generator[Chunk, bool | None, None], account: Account, plain: bool) -> None:
+        self.source = source
+        self.account = account
+        self.plain = plain
+        self.data = b""
+        self.pos = 0
+        self.member = 0
+        self.marks: list[tuple[int, int]] = []
+        self.number = -1
+        self.pending: Chunk | None = None
+        self.ended = False
+
+    def more(self, breaks: bool = True) -> bool:
+        """Append the next chunk. False at the end, at damage and, if ``breaks``, where a member starts a record."""
+        if self.pending is not None:
+            return False
+        chunk = next(self.source, None)
+        if chunk is None:
+            self.ended = True
+            return False
+        if chunk.problem is not None or (breaks and not self.plain and chunk.fresh and starts_record(chunk.data)):
+            self.pending = chunk
+            return False
+        self._append(chunk)
+        return True
+
+    def _append(self, chunk: Chunk) -> None:
+        rest = len(self.data) - self.pos
+        if rest == 0:
+            self.data = chunk.data
+        else:
+            self.data = self.data[self.pos :] + chunk.data
+        if self.plain:
+            self.member = chunk.offset - rest
+        else:
+            marks = [(at - self.pos, member) for at, member in self.marks]
+            before = [mark for mark in marks if mark[0] <= 0]
+            self.marks = before[-1:] + [mark for mark in marks if mark[0] > 0]
+            if chunk.fresh:
+                self.marks.append((rest, chunk.offset))
+        self.pos = 0
+
+    def resume(self) -> bool:
+        """Go on after a break; what is left of before it is given up. False at the end of the file."""
+        self.pos = len(self.data)
+        if self.pending is None:
+            return self.more(breaks=False) or self.pending is not None
+        chunk, self.pending = self.pending, None
+        if chunk.problem is not None:
+            self.account.damage(chunk.offset, chunk.problem)
+        else:
+            self._append(chunk)
+        return True
+
+    def position(self) -> int:
+        """The offset of a record that starts at ``pos``."""
+        if self.plain:
+            return self.member + self.pos
+        member = self.member
+        for at, offset in self.marks:
+            if at <= self.pos:
+                member = offset
+        self.number = self.number + 1 if member == self.member and self.number >= 0 else 0
+        self.member = member
+        return member + self.number
+
+    def skip_blank(self) -> bool:
+        """Move to the next byte that is no CR or LF; False at a break."""
+        while True:
+            data, pos = self.data, self.pos
+            size = len(data)
+            while pos < size and data[pos] in b"\r\n":
+                pos += 1
+            self.pos = pos
+            if pos < size:
+                return True
+            if not self.more():
+                return False
+
+    def head(self) -> dict[str, str] | None:
+        """Parse the record head at ``pos`` and move past it; None if there is none."""
+        while True:
+            data, pos = self.data, self.pos
+            end = data.find(b"\n\r\n", pos, pos + MAX_HEAD)
+            early = data.find(b"\n\n", pos, end if end >= 0 else pos + MAX_HEAD)
+            if early >= 0:
+                end, after = early, early + 2
+            else:
+                after = end + 3
+            if end >= 0 or len(data) - pos >= MAX_HEAD or not self.more():
+                break
+        if end < 0 or not data.startswith(b"WARC/", pos):
+            return None
+        self.pos = after
+        return parse_fields(data[pos:end])
+
+    def content(self, size: int, max_content: int) -> tuple[bytes, int, str | None]:
+        """The ``size`` bytes at ``pos``, or what is there of them: (kept bytes, bytes there, note). Moves past them."""
+        while len(self.data) - self.pos < min(size, max_content) and self.more():
+            pass
+        have = len(self.data) - self.pos
+        if have >= size:
+            if self._followed(size):
+                return self._take(size), size, None
+        elif have >= max_content and not _NEXT_RECORD.search(self.data, self.pos):
+            content = self._take(max_content)
+            return content, max_content + self._discard(size - max_content), "over_limit"
+        found = _NEXT_RECORD.search(self.data, self.pos, self.pos + size + 64)
+        if found and found.start() < self.pos + size:
+            content = self._take(found.start() - self.pos).rstrip(b"\r\n")
+            return content, len(content), "length_mismatch"
+        content = self._take(min(size, have))
+        return content, len(content), "length_mismatch" if have >= size else "truncated"
+
+    def _take(self, size: int) -> bytes:
+        content = self.data[self.pos : self.pos + size]
+        self.pos += size
+        return content
+
+    def _followed(self, size: int) -> bool:
+        """Whether ``size`` bytes on there is another record, or nothing."""
+        if self.data.startswith(b"\r\n\r\nWARC/", self.pos + size):
+            return True
+        cursor = size
+        while True:
+            while self.pos + cursor < len(self.data) and self.data[self.pos + cursor] in b"\r\n":
+                cursor += 1
+            if len(self.data) - self.pos - cursor >= 5:
+                return self.data.startswith(b"WARC/", self.pos + cursor)
+            if not self.more():
+                return len(self.data) - self.pos == cursor
+
+    def _discard(self, size: int) -> int:
+        """Read past ``size`` bytes without keeping them; how many there were."""
+        passed = 0
+        while passed < size:
+            step = min(size - passed, len(self.data) - self.pos)
+            self.pos += step
+            passed += step
+            if passed < size and (passed > MAX_SKIP or not self.more()):
+                break
+        if passed > MAX_SKIP:
+            self.abandon()
+        return passed
+
+    def seek(self) -> None:
+        """Move to the next record head in what continues here, or to the next break."""
+        passed = 0
+        self.pos += 1
+        while True:
+            found = _NEXT_RECORD.search(self.data, max(0, self.pos - 1))
+            if found:
+                self.pos = found.start() + 1
+                return
+            keep = min(len(self.data) - self.pos, 200)
+            passed += len(self.data) - self.pos - keep
+            self.pos = len(self.data) - keep
+            if passed > MAX_SKIP:
+                self.abandon()
+                return
+            if not self.more():
+                self.pos = len(self.data)
+                return
+
+    def abandon(self) -> None:
+        """Give up the member: too much has come out of it that is no use."""
+        self.pos = len(self.data)
+        if self.plain or self.pending is not None or self.ended:
+            return
+        self.account.damage(self.member, "inflates_without_end")
+        try:
+            self.pending = self.source.send(True)
+        except StopIteration:
+            self.ended = True
+
+
+def parse_fields(head: bytes) -> dict[str, str]:
+    """Header lines after the first, names in lower case, folded lines joined; the first of repeated names stays."""
+    fields: dict[str, str] = {}
+    name = ""
+    for line in head.decode("utf-8", "replace").split("\n")[1:]:
+        if line[:1] in (" ", "\t") and name:
+            fields[name] += " " + line.strip()
+            continue
+        name, colon, value = line.partition(":")
+        name = name.strip().lower() if colon else ""
+        if name and name not in fields:
+            fields[name] = value.strip()
+    return fields
+
+
+def records(
+    source: Generator[Chunk, bool | None, None], account: Account, *, plain: bool, max_content: int
+) -> Iterator[Record]:
+    """All records of the chunks, in order. Damage goes to ``account``; a head without a length is quarantined."""
+    inflow = _Inflow(source, account, plain)
+    while inflow.resume():
+        while inflow.skip_blank():
+            offset = inflow.position()
+            headers = inflow.head()
+            if headers is None:
+                account.damage(offset, "no_record_head")
+                inflow.seek()
+                continue
+            size = headers.get("content-length", "")
+            if not (size.isascii() and size.isdigit()):
+                account.quarantine(offset, "no_content_length")
+                inflow.seek()
+                continue
+            content, num_bytes, note = inflow.content(int(size), max_content)
+            yield Record(offset, headers, content, num_bytes, note or _declared(headers))
+
+
+def _declared(headers: dict[str, str]) -> str | None:
+    return "truncated" if "warc-truncated" in headers else None

@@ -1,0 +1,60 @@
+"""Which container and compression a file name stands for, and how a URI is opened.
+
+Shared by `stages.sources` (lists and splits files) and `stages.documents` (reads them). A name gives a `Format`
+by its suffixes (`x.warc.gz` is warc and gzip); the YAML's ``format:`` may override the container. Compression is
+read from the name here and checked against the first bytes where the file is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pyarrow import fs
+
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".lz4": "lz4", ".bz2": "bz2"}
+
+CONTAINERS = {
+    ".warc": "warc",
+    ".wet": "warc",
+    ".wat": "warc",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+}
+
+CONTAINER_NAMES = tuple(sorted(set(CONTAINERS.values())))
+
+
+@dataclass(frozen=True)
+class Format:
+    """``container`` is one of `CONTAINER_NAMES`, ``compression`` one of `COMPRESSIONS`' values or ``"none"``."""
+
+    container: str
+    compression: str
+
+
+def format_of(name: str, container: str | None = None) -> Format | None:
+    """The format a file name stands for, None if its suffix says nothing and no ``container`` is given."""
+    stem, compression = name.lower(), "none"
+    for suffix, codec in COMPRESSIONS.items():
+        if stem.endswith(suffix):
+            stem, compression = stem[: -len(suffix)], codec
+            break
+    if container is not None:
+        return Format(container, compression)
+    for suffix, found in CONTAINERS.items():
+        if stem.endswith(suffix):
+            return Format(found, compression)
+    return None
+
+
+def locate(uri: str) -> tuple[Any, str]:
+    """The file system and the path on it: an absolute local path, or a URI (`file`, `s3`, `gs`).
+
+    Raises:
+        ValueError, OSError: pyarrow's, for a scheme it does not know or credentials that are missing.
+    """
+    if "://" in uri:
+        return fs.FileSystem.from_uri(uri)
+    return fs.LocalFileSystem(), uri
