@@ -1,0 +1,71 @@
+"""Numbers as people read them: short for bars and columns, exact on demand."""
+
+from __future__ import annotations
+
+UNITS = ("", "K", "M", "B", "T", "P")
+BYTES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
+
+def short(count: float | None) -> str:
+    """Three significant digits with a decimal unit: 999, 1.23 K, 45.6 M; a dash for what is not known."""
+    if count is None:
+        return "–"
+    value = float(count)
+    for unit in UNITS:
+        if abs(value) < 999.5 or unit == UNITS[-1]:
+            return f"{digits(value, whole=not unit and float(count).is_integer())} {unit}".rstrip()
+        value /= 1000
+    return str(count)
+
+
+def size(num_bytes: float | None) -> str:
+    """Bytes with a binary unit: 512 B, 1.50 MiB."""
+    if num_bytes is None:
+        return "–"
+    value = float(num_bytes)
+    for unit in BYTES:
+        if abs(value) < 1023.5 or unit == BYTES[-1]:
+            return f"{digits(value, whole=unit == 'B')} {unit}"
+        value /= 1024
+    return str(num_bytes)
+
+
+def digits(value: float, *, whole: bool) -> str:
+    """Three significant digits below 1,000; whole numbers without a fraction."""
+    if whole:
+        return f"{value:.0f}"
+    return f"{value:.2f}" if abs(value) < 9.995 else f"{value:.1f}" if abs(value) < 99.95 else f"{value:.0f}"
+
+
+def exact(count: float | None) -> str:
+    """All digits, in groups of three."""
+    if count is None:
+        return "–"
+    return f"{count:,}" if isinstance(count, int) else f"{count:,.6g}"
+
+
+def percent(part: float | None, whole: float | None) -> str:
+    """A share in percent, with more digits where it is small; a dash where it has no meaning."""
+    if part is None or not whole:
+        return "–"
+    value = 100 * part / whole
+    if value == 0 or value == 100:
+        return f"{value:.0f}%"
+    if value > 99.9 or value < 0.1:
+        return ">99.9%" if value > 99.9 else "<0.1%" if value > 0 else f"{value:.1f}%"
+    return f"{value:.1f}%"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as 12.3 s, 4 min 05 s, 3 h 20 min, 2 d 4 h."""
+    if seconds is None:
+        return "–"
+    if seconds < 99.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02d} min"
+    return f"{hours // 24} d {hours % 24} h"

@@ -1,0 +1,184 @@
+"""The ledger of a run: counts of all files added up, and the check that nothing got lost between products.
+
+Input are the reports that stand inside the product files, one per split and product, in the same order:
+
+    documents  {"source", "records", "rows", "raw_bytes", "text_bytes", "dropped": {reason: {"records", "bytes"}},
+                "quarantined": [{"file", "offset", "reason"}], "num_quarantined", "bad": [...], "num_bad"}
+    kept       {"rows", "kept", "groups": [{"source", "language", "domain", "reason", "documents", "text_bytes"}],
+                "failed": {rule: {"documents", "text_bytes", "first", "alone"}}}
+    tokens     {"rows", "tokens", "text_bytes", "empty_documents", "groups": [{"source", "language", "domain",
+                "documents", "text_bytes", "tokens"}]}
+
+Rows are conserved, per file and in all: records = pages + dropped + quarantined; pages = kept + dropped per reason, in
+documents and in bytes of text; kept = tokenized + left with no text. A file that breaks this raises
+`ConservationError`, which names the product, the file and the two numbers.
+
+Price: a few microseconds per group of a file; memory grows with the number of different groups, not of files.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+MAX_LISTED = 100
+"""Quarantined records and bad stretches listed in stats.json; all are counted."""
+
+Report = Mapping[str, Any]
+Group = tuple[str, str, str | None, str | None]
+"""(source, language, domain, reason); domain is None for a dropped page, reason for a kept one."""
+
+
+class ConservationError(Exception):
+    """Rows or bytes got lost, or came from nowhere, between two products: our own mistake, never the data's."""
+
+
+@dataclass
+class Reading:
+    """What `documents` says of one source."""
+
+    files: int = 0
+    records: int = 0
+    pages: int = 0
+    raw_bytes: int = 0
+    text_bytes: int = 0
+    quarantined: int = 0
+    bad: int = 0
+    dropped: dict[str, list[int]] = field(default_factory=dict)
+    """reason -> [records, raw bytes]"""
+
+
+@dataclass
+class Ledger:
+    """Counts of all files of a run. ``kept`` and ``tokens`` are None while those products are not there."""
+
+    sources: dict[str, Reading] = field(default_factory=dict)
+    pages: dict[Group, list[int]] = field(default_factory=dict)
+    """group -> [documents, bytes of text]"""
+    tokens: dict[tuple[str, str, str], list[int]] = field(default_factory=dict)
+    """(source, language, domain) -> [documents, bytes of the text that was tokenized, tokens]"""
+    failed: dict[str, list[int]] = field(default_factory=dict)
+    """rule -> [documents that fail it, their bytes, those it is the reason of, those that fail nothing else]"""
+    listed: list[dict[str, Any]] = field(default_factory=list)
+    content_types: Counter[str] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
+    tokenizer: dict[str, Any] | None = None
+    slow_files: Counter[str] = field(default_factory=Counter)
+    """Why files were tokenized by the reference library -> how many."""
+    has_kept: bool = False
+    has_tokens: bool = False
+
+
+def add_up(documents: Iterable[Report], kept: Iterable[Report], tokens: Iterable[Report]) -> Ledger:
+    """Add up the reports of all files and check every file; ``kept`` and ``tokens`` may be empty (not made yet).
+
+    Raises:
+        ConservationError: at the first file whose counts do not add up.
+    """
+    ledger = Ledger()
+    rows_of = [_add_documents(ledger, report) for report in documents]
+    rows_kept: list[tuple[str, int]] = []
+    for index, report in enumerate(kept):
+        if index == len(rows_of):
+            raise ConservationError(f"kept: there are more than the {len(rows_of)} files of documents")
+        rows_kept.append((rows_of[index][0], _add_kept(ledger, report, *rows_of[index])))
+    if rows_kept:
+        ledger.has_kept = True
+        _equal("kept", "all files", "files", len(rows_of), len(rows_kept))
+    num_tokens = 0
+    for index, report in enumerate(tokens):
+        if index == len(rows_kept):
+            raise ConservationError(f"tokens: there are more than the {len(rows_kept)} files of kept")
+        _add_tokens(ledger, report, *rows_kept[index])
+        num_tokens += 1
+    if num_tokens:
+        ledger.has_tokens = True
+        _equal("tokens", "all files", "files", len(rows_kept), num_tokens)
+        _check_groups(ledger)
+    return ledger
+
+
+def _equal(product: str, where: str, what: str, expected: int, found: int) -> None:
+    if expected != found:
+        raise ConservationError(f"{product}: {where}: expected {expected:,} {what}, found {found:,}")
+
+
+def _add_documents(ledger: Ledger, report: Report) -> tuple[str, int, int]:
+    """Add one file; returns its name, rows and bytes of text."""
+    source = report["source"]
+    name = f"{source}/{report['file']}" if "file" in report else source
+    dropped = sum(entry["records"] for entry in report["dropped"].values())
+    quarantined = report.get("num_quarantined", len(report["quarantined"]))
+    _equal("documents", name, "records in all", report["records"], report["rows"] + dropped + quarantined)
+    reading = ledger.sources.setdefault(source, Reading())
+    reading.files += 1
+    reading.records += report["records"]
+    reading.pages += report["rows"]
+    reading.raw_bytes += report["raw_bytes"]
+    reading.text_bytes += report["text_bytes"]
+    reading.quarantined += quarantined
+    reading.bad += report.get("num_bad", len(report["bad"]))
+    for reason, entry in report["dropped"].items():
+        _add(reading.dropped, reason, entry["records"], entry["bytes"])
+    for kind in ("quarantined", "bad"):
+        for entry in report[kind]:
+            if len(ledger.listed) < MAX_LISTED:
+                place = {"source": source, "file": str(entry.get("file", report.get("file", "")))}
+                ledger.listed.append({**place, "offset": entry["offset"], "reason": entry["reason"], "kind": kind})
+    ledger.content_types.update(report.get("content_types", {}))
+    ledger.notes.update(report.get("notes", {}))
+    return name, report["rows"], report["text_bytes"]
+
+
+def _add_kept(ledger: Ledger, report: Report, name: str, rows: int, text_bytes: int) -> int:
+    """Add one file; returns how many of its pages are kept."""
+    groups = report["groups"]
+    _equal("kept", name, "rows", rows, report["rows"])
+    _equal("kept", name, "documents in its groups", rows, sum(group["documents"] for group in groups))
+    _equal("kept", name, "bytes of text in its groups", text_bytes, sum(group["text_bytes"] for group in groups))
+    stay = 0
+    for group in groups:
+        reason = group["reason"]
+        if reason is None:
+            stay += group["documents"]
+        key = (group["source"], group["language"], None if reason else group["domain"], reason)
+        _add(ledger.pages, key, group["documents"], group["text_bytes"])
+    _equal("kept", name, "kept pages in its groups", report["kept"], stay)
+    for rule, entry in report["failed"].items():
+        counts = (entry.get(column, 0) for column in ("documents", "text_bytes", "first", "alone"))
+        _add(ledger.failed, rule, *counts)
+    return int(report["kept"])
+
+
+def _add_tokens(ledger: Ledger, report: Report, name: str, kept: int) -> None:
+    groups = report["groups"]
+    _equal("tokens", name, "documents", kept, report["rows"] + report.get("empty_documents", 0))
+    _equal("tokens", name, "documents in its groups", report["rows"], sum(group["documents"] for group in groups))
+    _equal("tokens", name, "tokens in its groups", report["tokens"], sum(group["tokens"] for group in groups))
+    for group in groups:
+        key = (group["source"], group["language"], group["domain"])
+        _add(ledger.tokens, key, group["documents"], group["text_bytes"], group["tokens"])
+    if not report.get("fast", True):
+        ledger.slow_files[str(report.get("why_slow"))] += 1
+    if ledger.tokenizer is None and "tokenizer" in report:
+        ledger.tokenizer = dict(report["tokenizer"])
+
+
+def _check_groups(ledger: Ledger) -> None:
+    """No (source, language, domain) has more documents tokenized than kept."""
+    for (source, language, domain), (documents, *_) in ledger.tokens.items():
+        kept = ledger.pages.get((source, language, domain, None), [0])[0]
+        if documents > kept:
+            where = f"source {source}, language {language}, domain {domain}"
+            raise ConservationError(f"tokens: {where}: {kept:,} pages kept, but {documents:,} tokenized")
+
+
+def _add(into: dict[Any, list[int]], key: Any, *counts: int) -> None:
+    found = into.get(key)
+    if found is None:
+        into[key] = list(counts)
+    else:
+        for i, count in enumerate(counts):
+            found[i] += count

@@ -1,0 +1,263 @@
+"""stats.json: the figures of a finished (or running) run, from which every other form of the report is made.
+
+Schema (``version`` is raised when a key changes its meaning; keys are only added within a version):
+
+    version, name
+    complete         false while products are missing
+    totals           files, records, raw_bytes, pages, text_bytes, kept, tokens, training_tokens (null: not known yet)
+    funnel           steps in order, each {"step", "documents", "bytes", "tokens", "estimated", "removed": [...]}: what
+                     is left after the step, and per reason what it took away. The step `records` counts raw bytes, all
+                     others bytes of text; `removed` of the step `documents` counts raw bytes too.
+    removed          pages dropped: step, source, language, reason, documents, bytes, tokens (estimated)
+    tokens           pages tokenized: source, language, domain, documents, bytes, tokens
+    sources, languages, domains, reasons, rules
+                     the same, added up by one thing: see the builders below
+    mixture          the corpus manifest's domains: requested and realised
+    shards, tokenizer, input, clusters
+    survey           distributions, hosts, samples (`stages.report.survey`), where it was made
+
+Adding up: for each step, documents before = documents after + removed, likewise bytes (of text) and tokens. Tokens of
+dropped pages are estimates (`stages.report.funnel`); ``estimated`` marks every sum that holds one.
+
+Nothing here depends on time, host or paths: the same files give the same bytes (`encode`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from stages.report.funnel import (
+    STEPS,
+    Rates,
+    Row,
+    build_funnel,
+    by_reason,
+    check_funnel,
+    record_drops,
+    removed_rows,
+    step_of,
+    token_rows,
+)
+from stages.report.ledger import ConservationError, Ledger, Report, add_up
+from stages.rules import families
+
+__all__ = ["VERSION", "ConservationError", "build_stats", "encode"]
+
+VERSION = 1
+FAMILY_OF = {rule.name: family for family, rules in families.RULES.items() for rule in rules}
+RULES = {rule.name: rule for rules in families.RULES.values() for rule in rules}
+
+
+def encode(stats: Mapping[str, Any]) -> bytes:
+    """stats.json: sorted keys, one space of indent, UTF-8, the same for the same figures."""
+    return (json.dumps(stats, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+
+
+def build_stats(
+    name: str,
+    documents: Iterable[Report],
+    kept: Iterable[Report],
+    clusters: Mapping[str, Any] | None,
+    tokens: Iterable[Report],
+    corpus: Mapping[str, Any] | None,
+    *,
+    survey: Mapping[str, Any] | None = None,
+) -> Row:
+    """The figures of a run from the reports inside its files.
+
+    Args:
+        name: of the mixture.
+        documents, kept, tokens: one report per split, in the same order (`stages.report.ledger` has their keys);
+            ``kept`` and ``tokens`` may be empty while those products are not there.
+        clusters: the summary of deduplication, or None.
+        corpus: the corpus manifest, or None.
+        survey: what `stages.report.survey.finish` gives, or None.
+
+    Raises:
+        ConservationError: when the counts of the products do not add up.
+    """
+    ledger = add_up(documents, kept, tokens)
+    rates = Rates(ledger)
+    removed, tokenized = removed_rows(ledger, rates), token_rows(ledger)
+    funnel = build_funnel(ledger, removed, tokenized)
+    sources = list(ledger.sources.values())
+    mixture = mixture_rows(corpus)
+    stats: Row = {
+        "version": VERSION,
+        "name": name,
+        "complete": corpus is not None,
+        "totals": {
+            "files": sum(reading.files for reading in sources),
+            "records": sum(reading.records for reading in sources),
+            "raw_bytes": sum(reading.raw_bytes for reading in sources),
+            "pages": sum(reading.pages for reading in sources),
+            "text_bytes": sum(reading.text_bytes for reading in sources),
+            "kept": sum(count for key, (count, _) in ledger.pages.items() if key[3] is None)
+            if ledger.has_kept
+            else None,
+            "tokens": sum(row["tokens"] for row in tokenized) if ledger.has_tokens else None,
+            "training_tokens": sum(row["tokens"] for row in mixture) if corpus is not None else None,
+        },
+        "funnel": funnel,
+        "removed": removed,
+        "tokens": tokenized,
+        "sources": source_rows(ledger, removed, tokenized),
+        "languages": totals_by(("language",), ledger, removed, tokenized),
+        "domains": domain_rows(tokenized),
+        "reasons": reason_rows(ledger, removed),
+        "rules": [rule_row(rule, counts) for rule, counts in sorted(ledger.failed.items())],
+        "mixture": mixture,
+        "shards": shard_figures(corpus),
+        "tokenizer": ledger.tokenizer or (dict(corpus["tokenizer"]) if corpus and "tokenizer" in corpus else None),
+        "input": input_figures(ledger),
+        "clusters": dict(clusters) if clusters else None,
+        "survey": dict(survey) if survey else None,
+    }
+    check_funnel(stats)
+    return stats
+
+
+def totals_by(keys: tuple[str, ...], ledger: Ledger, removed: list[Row], tokenized: list[Row]) -> list[Row]:
+    """Pages, kept pages and tokens per value of ``keys`` (of source, language); most pages first."""
+    names = ("source", "language", "domain", "reason")
+    sums: dict[tuple[str, ...], Row] = {}
+
+    def entry(row: Mapping[str, Any]) -> Row:
+        key = tuple(str(row[column]) for column in keys)
+        counts = ("pages", "text_bytes", "kept", "kept_bytes", "tokens", "tokenized_bytes", "removed_tokens")
+        return sums.setdefault(key, dict(zip(keys, key, strict=True)) | dict.fromkeys(counts, 0))
+
+    for group, (documents, num_bytes) in ledger.pages.items():
+        found = entry(dict(zip(names, group, strict=True)))
+        found["pages"] += documents
+        found["text_bytes"] += num_bytes
+        if group[3] is None:
+            found["kept"] += documents
+            found["kept_bytes"] += num_bytes
+    for row in tokenized:
+        found = entry(row)
+        found["tokens"] += row["tokens"]
+        found["tokenized_bytes"] += row["bytes"]
+    for row in removed:
+        entry(row)["removed_tokens"] += row["tokens"] or 0
+    return [sums[key] for key in sorted(sums, key=lambda key: (-sums[key]["pages"], key))]
+
+
+def source_rows(ledger: Ledger, removed: list[Row], tokenized: list[Row]) -> list[Row]:
+    """One row a source: from files and records to tokens, and what each step took."""
+    pages = {row["source"]: row for row in totals_by(("source",), ledger, removed, tokenized)}
+    rows = []
+    for source, reading in sorted(ledger.sources.items()):
+        found = pages.get(source, {})
+        steps = dict.fromkeys(STEPS[1:-1], 0)
+        for row in removed:
+            if row["source"] == source:
+                steps[row["step"]] += row["documents"]
+        rows.append(
+            {
+                "source": source,
+                "files": reading.files,
+                "records": reading.records,
+                "raw_bytes": reading.raw_bytes,
+                "no_page": sum(records for records, _ in reading.dropped.values()) + reading.quarantined,
+                "pages": reading.pages,
+                "text_bytes": reading.text_bytes,
+                "removed": steps if ledger.has_kept else None,
+                "kept": found.get("kept", 0) if ledger.has_kept else None,
+                "kept_bytes": found.get("kept_bytes", 0) if ledger.has_kept else None,
+                "tokens": found.get("tokens", 0) if ledger.has_tokens else None,
+                "tokenized_bytes": found.get("tokenized_bytes", 0) if ledger.has_tokens else None,
+            }
+        )
+    return rows
+
+
+def domain_rows(tokenized: list[Row]) -> list[Row]:
+    """One row a domain, most tokens first."""
+    sums: dict[str, Row] = {}
+    for row in tokenized:
+        found = sums.setdefault(
+            row["domain"], {"domain": row["domain"], "documents": 0, "bytes": 0, "tokens": 0, "languages": {}}
+        )
+        for column in ("documents", "bytes", "tokens"):
+            found[column] += row[column]
+        languages = found["languages"]
+        languages[row["language"]] = languages.get(row["language"], 0) + row["tokens"]
+    return sorted(sums.values(), key=lambda row: (-row["tokens"], row["domain"]))
+
+
+def reason_rows(ledger: Ledger, removed: list[Row]) -> list[Row]:
+    """One row a reason, those of records first: where the rule stands, what it dropped, what it would drop alone."""
+    rows: list[Row] = [
+        {"step": "documents", "bytes": None, "rule": None, "fails": None, "alone": None, **row}
+        for row in record_drops(ledger)
+    ]
+    for row in by_reason(removed):
+        counts = ledger.failed.get(row["reason"])
+        rule = RULES.get(row["reason"])
+        rows.append(
+            {
+                "step": step_of(row["reason"]),
+                **row,
+                "raw_bytes": None,
+                "rule": {"family": FAMILY_OF[rule.name], "column": rule.column, "side": rule.side} if rule else None,
+                "fails": counts[0] if counts else None,
+                "alone": counts[3] if counts else None,
+            }
+        )
+    return rows
+
+
+def rule_row(rule: str, counts: list[int]) -> Row:
+    documents, num_bytes, first, alone = counts
+    return {"rule": rule, "documents": documents, "bytes": num_bytes, "first": first, "alone": alone}
+
+
+def mixture_rows(corpus: Mapping[str, Any] | None) -> list[Row]:
+    """The domains of the corpus manifest, given as a list with names or as a mapping."""
+    if corpus is None:
+        return []
+    domains = corpus["domains"]
+    if isinstance(domains, Mapping):
+        domains = [{"domain": name, **entry} for name, entry in domains.items()]
+    columns = ["requested_share", "requested_tokens", "target_tokens", "realised_share", "epochs"]
+    columns += ["available_tokens", "unique_tokens", "documents", "text_bytes"]
+    return [
+        {
+            "domain": str(entry.get("domain", entry.get("name"))),
+            **{column: entry.get(column) for column in columns},
+            "tokens": int(entry["tokens"]),
+        }
+        for entry in sorted(domains, key=lambda entry: (-entry["tokens"], str(entry.get("domain"))))
+    ]
+
+
+def shard_figures(corpus: Mapping[str, Any] | None) -> Row | None:
+    """Number, sizes and tokens of the shards, as a trainer reads them."""
+    if corpus is None or not corpus.get("shards"):
+        return None
+    shards = corpus["shards"]
+    sizes = sorted(int(shard["bytes"]) for shard in shards)
+    return {
+        "files": len(shards),
+        "bytes": sum(sizes),
+        "smallest": sizes[0],
+        "largest": sizes[-1],
+        "rows": sum(int(shard["rows"]) for shard in shards),
+        "tokens": sum(int(shard["tokens"]) for shard in shards),
+    }
+
+
+def input_figures(ledger: Ledger) -> Row:
+    """What could not be read, and what kind of payloads there were."""
+    readings = ledger.sources.values()
+    return {
+        "quarantined": sum(reading.quarantined for reading in readings),
+        "bad": sum(reading.bad for reading in readings),
+        "listed": ledger.listed,
+        "content_types": dict(sorted(ledger.content_types.items())),
+        "notes": dict(sorted(ledger.notes.items())),
+        "reference_tokenized_files": dict(sorted(ledger.slow_files.items())),
+    }

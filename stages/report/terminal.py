@@ -1,0 +1,128 @@
+"""The report for a terminal: the funnel, what was removed, tokens per domain and the mixture, as plain tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stages.report.figures import exact, percent, short, size
+
+SHOWN = 12
+"""Rows of a table; the rest is added up in its last line."""
+
+
+def render_text(stats: Mapping[str, Any]) -> str:
+    """Tables of at most 100 columns; ends with a line feed."""
+    parts = [headline(stats), funnel(stats), reasons(stats), languages(stats), domains(stats), trouble(stats)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def headline(stats: Mapping[str, Any]) -> str:
+    totals = stats["totals"]
+    read = f"{exact(totals['records'])} records, {exact(totals['pages'])} pages"
+    if totals["tokens"] is None:
+        return f"{stats['name']}: {read}; not finished"
+    left = f"{exact(totals['kept'])} kept, {exact(totals['tokens'])} tokens"
+    if totals["training_tokens"] is None:
+        return f"{stats['name']}: {read}, {left}; the corpus is not there yet"
+    return f"{stats['name']}: {read}, {left}, {exact(totals['training_tokens'])} in the corpus"
+
+
+def funnel(stats: Mapping[str, Any]) -> str:
+    """What is left after each step."""
+    rows = []
+    start = stats["totals"]["pages"]
+    for step in stats["funnel"]:
+        mark = "~" if step["estimated"] else ""
+        tokens = mark + short(step["tokens"]) if step["tokens"] is not None else ""
+        of_pages = percent(step["documents"], start) if step["step"] != "records" else ""
+        rows.append([step["step"], exact(step["documents"]), of_pages, size(step["bytes"]), tokens])
+    return table(["left after", "documents", "of pages", "bytes", "tokens"], rows)
+
+
+def reasons(stats: Mapping[str, Any]) -> str:
+    """What was removed and why."""
+    rows = sorted(stats["reasons"], key=lambda row: (-row["documents"], row["reason"]))
+    lines = []
+    for row in rows[:SHOWN]:
+        num_bytes = row["bytes"] if row["bytes"] is not None else row["raw_bytes"]
+        tokens = f"~{short(row['tokens'])}" if row["tokens"] is not None else ""
+        lines.append([row["reason"], row["step"], exact(row["documents"]), size(num_bytes), tokens])
+    if len(rows) > SHOWN:
+        lines.append([f"{len(rows) - SHOWN} more", "", exact(sum(row["documents"] for row in rows[SHOWN:])), "", ""])
+    return table(["removed because", "step", "documents", "bytes", "tokens"], lines) if lines else ""
+
+
+def languages(stats: Mapping[str, Any]) -> str:
+    """Tokens per language."""
+    rows = sorted(stats["languages"], key=lambda row: (-row["tokens"], -row["pages"], row["language"]))
+    if stats["totals"]["tokens"] is None or not rows:
+        return ""
+    lines = [language_line(row["language"], row, stats) for row in rows[:SHOWN]]
+    if len(rows) > SHOWN:
+        columns = ("pages", "kept", "tokens", "tokenized_bytes")
+        rest = {column: sum(row[column] for row in rows[SHOWN:]) for column in columns}
+        lines.append(language_line(f"{len(rows) - SHOWN} more", rest, stats))
+    return table(["language", "pages", "kept", "tokens", "share", "bytes/token"], lines)
+
+
+def language_line(name: str, row: Mapping[str, Any], stats: Mapping[str, Any]) -> list[str]:
+    share = percent(row["tokens"], stats["totals"]["tokens"])
+    rate = f"{row['tokenized_bytes'] / row['tokens']:.2f}" if row["tokens"] else "–"
+    return [name, exact(row["pages"]), percent(row["kept"], row["pages"]), exact(row["tokens"]), share, rate]
+
+
+def domains(stats: Mapping[str, Any]) -> str:
+    """Tokens per domain: what there is and, once the corpus is there, what it takes."""
+    if stats["totals"]["tokens"] is None:
+        return ""
+    mixture = {row["domain"]: row for row in stats["mixture"]}
+    found = {row["domain"]: row for row in stats["domains"]}
+    lines = []
+    for name in [*mixture, *(name for name in found if name not in mixture)]:
+        row, taken = found.get(name, {"documents": 0, "tokens": 0}), mixture.get(name)
+        line = [name, exact(row["documents"]), exact(row["tokens"])]
+        if taken:
+            epochs = f"{taken['epochs']:.2f}" if taken["epochs"] is not None else "–"
+            shares = [percent(taken["requested_share"], 1), percent(taken["realised_share"], 1)]
+            line += [exact(taken["tokens"]), *shares, epochs]
+        elif mixture:
+            line += ["0", "–", "0%", "–"]
+        lines.append(line)
+    total = ["total", *(exact(sum(row[c] for row in found.values())) for c in ("documents", "tokens"))]
+    if mixture:
+        total += [exact(stats["totals"]["training_tokens"]), "", "", ""]
+    heads = ["domain", "documents", "tokens"] + (["corpus", "asked", "got", "epochs"] if mixture else [])
+    return table(heads, [*lines, total])
+
+
+def trouble(stats: Mapping[str, Any]) -> str:
+    """What could not be read, and where."""
+    figures = stats["input"]
+    if not figures["quarantined"] and not figures["bad"]:
+        return ""
+    lines = [f"{exact(figures['quarantined'])} records quarantined, {exact(figures['bad'])} bad stretches of files:"]
+    for entry in figures["listed"][:SHOWN]:
+        lines.append(f"  {entry['source']}/{entry['file']} at {entry['offset']}: {entry['reason']}")
+    return "\n".join(lines)
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns set by width, the first to the left, numbers to the right; names that run over 40 columns are cut."""
+    cells = [[clean(cell) for cell in row] for row in [heads, *rows]]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(heads))]
+    textual = {0} | {i for i, head in enumerate(heads) if head == "step"}
+    lines = [
+        "  ".join(
+            cell.ljust(width) if i in textual else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in cells
+    ]
+    return "\n".join(lines)
+
+
+def clean(cell: str) -> str:
+    """One line without control characters, which names from outside might hold."""
+    text = "".join(c if c.isprintable() else "\ufffd" for c in cell)
+    return text if len(text) <= 40 else text[:39] + "…"
