@@ -37,6 +37,7 @@ from stages import schemas
 from stages.contract import StageParams, Store
 from stages.kernels.gather import gather_rows, offsets_of, splice_spans
 from stages.kernels.ragged import Bytes, Offsets, text_buffers
+from stages.shard_format import fixed_bytes
 from stages.tokenizers import DEFAULT, Tokenizer, load
 
 VERSION = 1
@@ -223,17 +224,6 @@ def _check(group: _Pages, keys: npt.NDArray[np.uint64], tokenizer: Tokenizer, on
         doc_id = group.columns["doc_id"][int(rows[row])].as_py().hex()
         raise _Difference(f"the fast encoder differs from {tokenizer.reference.library} on document {doc_id}")
     return len(rows)
-
-
-def fixed_bytes(column: pa.Array | pa.ChunkedArray) -> Bytes:
-    """The bytes of a fixed_size_binary column without nulls."""
-    if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
-    width = column.type.byte_width
-    buffer = column.buffers()[1]
-    if buffer is None:
-        return np.empty(0, np.uint8)
-    return np.frombuffer(buffer, np.uint8)[column.offset * width : (column.offset + len(column)) * width]
 
 
 # Writing

@@ -1,0 +1,306 @@
+"""The shard format: Arrow IPC streams of token ids, the Parquet beside them, and the manifest that vouches for both.
+
+A folder of shards (one domain, or a whole corpus) holds
+
+- ``train/data-00000-of-00004.arrow``: an Arrow IPC *stream*, uncompressed, of few large record batches with the
+  columns ``input_ids`` (large_list of uint16 or uint32, EOS once at the end of every document) and ``doc_id``;
+- ``train/docs-00000-of-00004.parquet``: row for row beside it, the text metadata (`stages.schemas.DOCS`);
+- ``train/data-00000-of-00004.json``: the shard's entry of the manifest, written last of the three;
+- ``train/state.json``, ``train/dataset_info.json``: what Hugging Face `load_from_disk` wants to see;
+- ``manifest.json``, written last of all: rows, tokens, bytes and checksums of every file, the tokenizer's identity, and
+  absolute byte positions of the buffers, so that ``numpy.memmap(path, dtype, offset=values_position)`` is the tokens.
+
+A stream that was cut at a batch boundary reads as a shorter valid stream: only the manifest can tell, see `verify`.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xxhash
+
+from stages import schemas
+from stages.contract import Store
+from stages.kernels.gather import Unsigned, id_summary
+from stages.kernels.ragged import Bytes, Offsets
+
+FORMAT = "gristmill-shards"
+FORMAT_VERSION = 1
+END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+
+_DOCS_ROW_GROUP = 1 << 16
+
+
+def shard_schema(dtype: str, metadata: dict[str, Any]) -> pa.Schema:
+    """Columns of a token shard; ``metadata`` travels as JSON under the key ``gristmill``."""
+    item = pa.field("item", pa.from_numpy_dtype(np.dtype(dtype)), nullable=False)
+    return pa.schema(
+        [
+            pa.field("input_ids", pa.large_list(item), nullable=False),
+            pa.field("doc_id", schemas.DOC_ID, nullable=False),
+        ],
+        metadata={b"gristmill": _compact(metadata)},
+    )
+
+
+def shard_batch(schema: pa.Schema, ids: Unsigned, offsets: Offsets, doc_ids: Bytes) -> pa.RecordBatch:
+    """A record batch over the given arrays, without copying. ``offsets`` start at 0."""
+    rows = len(offsets) - 1
+    kind = schema.field("input_ids").type
+    values = pa.Array.from_buffers(kind.value_type, len(ids), [None, pa.py_buffer(ids)])
+    lists = pa.Array.from_buffers(kind, rows, [None, pa.py_buffer(offsets)], children=[values])
+    names = pa.Array.from_buffers(schemas.DOC_ID, rows, [None, pa.py_buffer(doc_ids)])
+    return pa.RecordBatch.from_arrays([lists, names], schema=schema)
+
+
+def fixed_bytes(column: pa.Array | pa.ChunkedArray) -> Bytes:
+    """The bytes of a fixed_size_binary column without nulls."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    width = column.type.byte_width
+    buffer = column.buffers()[1]
+    if buffer is None:
+        return np.empty(0, np.uint8)
+    return np.frombuffer(buffer, np.uint8)[column.offset * width : (column.offset + len(column)) * width]
+
+
+def batch_cuts(sizes: Offsets, limit: int) -> Iterator[tuple[int, int]]:
+    """Cut rows into runs of at most ``limit`` tokens; a longer row stands alone."""
+    ends = np.cumsum(sizes)
+    start = 0
+    while start < len(sizes):
+        before = int(ends[start - 1]) if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, before + limit, side="right")))
+        yield start, stop
+        start = stop
+
+
+class _PositionSink:
+    """A file that counts and hashes what is written, and notes where each Arrow buffer went."""
+
+    closed = False
+
+    def __init__(self, sink: BinaryIO) -> None:
+        self._sink = sink
+        self._hash = xxhash.xxh3_128()
+        self.position = 0
+        self.buffers: dict[tuple[int, int], int] = {}
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data)
+        if isinstance(data, pa.Buffer):
+            self.buffers[data.address, data.size] = self.position
+        self._sink.write(view)
+        self._hash.update(view)
+        self.position += view.nbytes
+        return view.nbytes
+
+    def tell(self) -> int:
+        return self.position
+
+    def writable(self) -> bool:
+        return True
+
+    def flush(self) -> None:
+        """Flushing is the store's business."""
+
+    def close(self) -> None:
+        self.closed = True
+
+    def hexdigest(self) -> str:
+        return self._hash.hexdigest()
+
+
+@dataclass
+class ShardWriter:
+    """A token shard being written: batches in, then `entry`."""
+
+    eos_id: int
+    _sink: _PositionSink
+    _stream: pa.ipc.RecordBatchStreamWriter
+    batches: list[dict[str, int]] = field(default_factory=list)
+    smallest: int | None = None
+    largest: int = 0
+    eos_count: int = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append a batch of `shard_batch`; refuses one with no rows, or with EOS anywhere but at the ends of rows."""
+        lists = batch["input_ids"]
+        offsets, values, names = lists.buffers()[1], lists.values.buffers()[1], batch["doc_id"].buffers()[1]
+        ids = np.frombuffer(values, lists.type.value_type.to_pandas_dtype())
+        bounds = np.frombuffer(offsets, np.int64)
+        smallest, largest, found = id_summary(ids, self.eos_id)
+        if found != len(batch) or not np.all(ids[bounds[1:] - 1] == self.eos_id):
+            raise ValueError(f"{len(batch)} documents hold {found} end tokens ({self.eos_id}); each must end with one")
+        self._sink.buffers.clear()
+        self._stream.write_batch(batch)
+        position = self._sink.buffers
+        self.batches.append(
+            {
+                "rows": len(batch),
+                "tokens": len(ids),
+                "offsets_position": position[offsets.address, offsets.size],
+                "offsets_bytes": offsets.size,
+                "values_position": position[values.address, values.size],
+                "values_bytes": values.size,
+                "doc_id_position": position[names.address, names.size],
+            }
+        )
+        self.smallest = smallest if self.smallest is None else min(self.smallest, smallest)
+        self.largest = max(self.largest, largest)
+        self.eos_count += found
+
+    def summary(self) -> dict[str, Any]:
+        """The numbers of the manifest entry that the stream decides; call after the block of `open_shard`."""
+        return {
+            "rows": sum(batch["rows"] for batch in self.batches),
+            "tokens": sum(batch["tokens"] for batch in self.batches),
+            "bytes": self._sink.position,
+            "xxh3_128": self._sink.hexdigest(),
+            "min_id": self.smallest or 0,
+            "max_id": self.largest,
+            "eos_count": self.eos_count,
+            "batches": self.batches,
+        }
+
+
+@contextmanager
+def open_shard(store: Store, address: str, schema: pa.Schema, eos_id: int) -> Iterator[ShardWriter]:
+    """Write one token shard; its file has its final name when the block ends without an exception."""
+    with store.create(address) as file:
+        sink = _PositionSink(file)
+        with pa.PythonFile(sink, mode="w") as python_file, pa.ipc.new_stream(python_file, schema) as stream:
+            yield ShardWriter(eos_id, sink, stream)
+
+
+def write_docs(store: Store, address: str, docs: pa.Table) -> dict[str, Any]:
+    """The Parquet beside a shard, row for row; its size and checksum for the manifest."""
+    buffer = io.BytesIO()
+    pq.write_table(docs, buffer, compression="zstd", compression_level=3, row_group_size=_DOCS_ROW_GROUP)
+    data = buffer.getvalue()
+    store.write_bytes(address, data)
+    return {"docs_bytes": len(data), "docs_xxh3_128": xxhash.xxh3_128_hexdigest(data)}
+
+
+@dataclass(frozen=True)
+class ShardNames:
+    """Addresses of the files of shard ``index`` of ``count`` in a folder."""
+
+    directory: str
+    index: int
+    count: int
+    split: str = "train"
+
+    def _name(self, kind: str, extension: str) -> str:
+        return f"{self.split}/{kind}-{self.index:05d}-of-{self.count:05d}.{extension}"
+
+    @property
+    def data(self) -> str:
+        return self._name("data", "arrow")
+
+    @property
+    def docs(self) -> str:
+        return self._name("docs", "parquet")
+
+    @property
+    def entry(self) -> str:
+        return self._name("data", "json")
+
+    def addresses(self) -> tuple[str, str, str]:
+        return tuple(f"{self.directory}/{name}" for name in (self.data, self.docs, self.entry))  # type: ignore[return-value]
+
+
+def write_entry(store: Store, names: ShardNames, entry: dict[str, Any]) -> None:
+    """The shard's own line of the manifest, beside it: its presence says that the shard is whole."""
+    store.write_bytes(names.addresses()[2], _pretty({"path": names.data, "docs": names.docs, **entry}))
+
+
+def read_entries(store: Store, directory: str, count: int) -> list[dict[str, Any]]:
+    """The lines of all shards, in order."""
+    return [json.loads(store.read_bytes(ShardNames(directory, k, count).addresses()[2])) for k in range(count)]
+
+
+def sum_domains(entries: Iterable[dict[str, Any]]) -> dict[str, dict[str, int]]:
+    """Documents, tokens and text_bytes per domain over all shards."""
+    totals: dict[str, dict[str, int]] = {}
+    for entry in entries:
+        for domain, tokens in entry["domains"].items():
+            total = totals.setdefault(domain, {"documents": 0, "tokens": 0, "text_bytes": 0})
+            total["tokens"] += tokens
+            total["documents"] += entry["domain_documents"][domain]
+            total["text_bytes"] += entry["domain_text_bytes"][domain]
+    return dict(sorted(totals.items()))
+
+
+def write_manifest(
+    store: Store,
+    directory: str,
+    entries: list[dict[str, Any]],
+    *,
+    kind: str,
+    name: str,
+    seed: int,
+    tokenizer: dict[str, Any],
+    domains: dict[str, dict[str, Any]],
+) -> dict[str, Any]:
+    """Write the files Hugging Face reads, then the manifest; returns the manifest."""
+    content = xxhash.xxh3_64()
+    for entry in entries:
+        content.update(entry["xxh3_128"].encode())
+    files = [{"filename": entry["path"].split("/")[-1]} for entry in entries if entry["rows"]] or [
+        {"filename": entry["path"].split("/")[-1]} for entry in entries[:1]
+    ]
+    state: dict[str, Any] = {
+        "_data_files": files,
+        "_fingerprint": content.hexdigest(),
+        "_format_columns": None,
+        "_format_kwargs": {},
+        "_format_type": None,
+        "_output_all_columns": False,
+        "_split": "train",
+    }
+    store.write_bytes(f"{directory}/train/state.json", _pretty(state))
+    store.write_bytes(f"{directory}/train/dataset_info.json", _pretty({}))
+    manifest = {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "kind": kind,
+        "name": name,
+        "seed": seed,
+        "tokenizer": tokenizer,
+        "domains": domains,
+        "documents": sum(entry["rows"] for entry in entries),
+        "tokens": sum(entry["tokens"] for entry in entries),
+        "shards": entries,
+    }
+    store.write_bytes(f"{directory}/manifest.json", _pretty(manifest))
+    return manifest
+
+
+def read_manifest(store: Store, address: str) -> dict[str, Any]:
+    """A manifest of a version this code knows.
+
+    Raises:
+        ValueError: it is not one, or a newer one.
+    """
+    manifest = json.loads(store.read_bytes(address))
+    if manifest.get("format") != FORMAT or manifest.get("version") != FORMAT_VERSION:
+        found = (manifest.get("format"), manifest.get("version"))
+        raise ValueError(f"{address}: expected {FORMAT} version {FORMAT_VERSION}, found {found}")
+    return manifest
+
+
+def _compact(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _pretty(value: Any) -> bytes:
+    return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()

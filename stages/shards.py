@@ -1,0 +1,348 @@
+"""`shards`: all documents of one domain as trainer-ready token shards, in keyed-hash order.
+
+Input: the `tokens` files of every split. Output: a folder in the format of `stages.shard_format` with
+K = ceil(tokens / target_tokens) shards. Shard k holds the documents whose order_key lies in the k-th of K equal
+ranges of the 64-bit keys, sorted by (order_key, doc_id). So the order does not depend on how the input was divided,
+shard k is a random 1/K of the domain, and any prefix of the sequence is an unbiased sample.
+
+Method: an exchange. Each shard's task opens every tokens file, reads from its metadata which record batches
+overlap its range, and copies their rows into place. Where inputs x shards would pass ``max_reads`` a merge level
+comes first: groups of inputs become files of one range of keys each (the record batches of a tokens file again).
+
+Price: one sequential read of the tokens, one write; memory of a task is about twice its shard, at least one copy
+of it. Shard sizes scatter around the target like a sample of their documents: with 100,000 documents of mixed
+sizes by well under 1%.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field
+
+from stages import schemas
+from stages.contract import Phase, StageParams, Store, Task
+from stages.kernels.gather import Unsigned, copy_rows, offsets_of
+from stages.kernels.ragged import Offsets
+from stages.shard_format import (
+    ShardNames,
+    batch_cuts,
+    fixed_bytes,
+    open_shard,
+    read_entries,
+    shard_batch,
+    shard_schema,
+    sum_domains,
+    write_docs,
+    write_entry,
+    write_manifest,
+)
+
+VERSION = 1
+KEY_SPACE = 1 << 64
+MERGED_BATCH_BYTES = 1 << 20
+
+
+class Params(StageParams):
+    """How a domain's tokens are cut into shards."""
+
+    target_tokens: int = Field(1 << 28, ge=1, description="tokens a shard, about")
+    batch_tokens: int = Field(1 << 27, ge=1, lt=1 << 31, description="tokens a record batch of a shard, at most")
+    max_reads: int = Field(1_000_000, ge=1, description="inputs x shards above which inputs are merged first")
+    merged_bytes: int = Field(1 << 29, ge=1, description="size to aim at for merged inputs")
+
+
+@dataclass(frozen=True)
+class Input:
+    """What `plan` must know of one tokens file: its address and, for this domain, what its report counts."""
+
+    address: str
+    documents: int
+    tokens: int
+
+
+def inputs_of(reports: list[tuple[str, dict[str, Any]]], domain: str) -> list[Input]:
+    """The tokens files that hold documents of a domain, from their (address, report)."""
+    found = []
+    for address, report in reports:
+        groups = [group for group in report["groups"] if group["domain"] == domain]
+        if groups:
+            documents, tokens = (sum(group[key] for group in groups) for key in ("documents", "tokens"))
+            found.append(Input(address, documents, tokens))
+    return sorted(found, key=lambda item: item.address)
+
+
+def plan(
+    params: Params, domain: str, inputs: list[Input], directory: str, *, tokenizer: dict[str, Any], seed: int
+) -> list[Phase]:
+    """Phases that write the shards and the manifest of one domain into ``directory``.
+
+    Args:
+        inputs: from `inputs_of`, sorted by address.
+        tokenizer: the `tokenizer` block of the inputs' reports.
+        seed: the seed of their order keys.
+
+    Raises:
+        ValueError: the domain has no tokens.
+    """
+    tokens = sum(item.tokens for item in inputs)
+    documents = sum(item.documents for item in inputs)
+    if not documents:
+        raise ValueError(f"domain {domain!r} has no tokens: no page was kept for it")
+    count = max(1, min(-(-tokens // params.target_tokens), documents))
+    width = np.dtype(tokenizer["dtype"]).itemsize
+    merge, sources = _merge_level(params, domain, inputs, directory, count, width)
+    tasks = tuple(
+        _shard_task(params, domain, sources, directory, k, count, tokenizer, tokens * width) for k in range(count)
+    )
+    finish = Task(
+        job="stages.shards:manifest",
+        args={"directory": directory, "count": count, "domain": domain, "tokenizer": tokenizer, "seed": seed},
+        outputs=(f"{directory}/manifest.json",),
+        label=f"manifest of {domain}",
+    )
+    shards = Phase("shards", tasks, discard=(f"{directory}/merged",) if merge else ())
+    return [*merge, shards, Phase("manifest", (finish,))]
+
+
+def key_range(index: int, count: int) -> tuple[int, int]:
+    """First key of part ``index`` of ``count`` equal parts of the key space, and the first key behind it."""
+    return -(-index * KEY_SPACE // count), -(-(index + 1) * KEY_SPACE // count)
+
+
+def _shard_task(
+    params: Params,
+    domain: str,
+    sources: list[list[str]],
+    directory: str,
+    index: int,
+    count: int,
+    tokenizer: dict[str, Any],
+    total_bytes: int,
+) -> Task:
+    names = ShardNames(directory, index, count)
+    # Merged files are listed by ranges of keys; a shard reads those that overlap its own.
+    first, stop = key_range(index, count)
+    ranges = len(sources)
+    overlapping = [k for k in range(ranges) if key_range(k, ranges)[0] < stop and first < key_range(k, ranges)[1]]
+    return Task(
+        job="stages.shards:shard",
+        args={
+            "inputs": [address for k in overlapping for address in sources[k]],
+            "domain": domain,
+            "directory": directory,
+            "index": index,
+            "count": count,
+            "batch_tokens": params.batch_tokens,
+            "tokenizer": tokenizer,
+        },
+        outputs=names.addresses(),
+        label=f"{domain} shard {index + 1}/{count}",
+        cost=total_bytes // count,
+        memory=(1 << 28) + 3 * total_bytes // count,
+    )
+
+
+def _merge_level(
+    params: Params, domain: str, inputs: list[Input], directory: str, count: int, width: int
+) -> tuple[list[Phase], list[list[str]]]:
+    """The merge phase, if one is needed, and the addresses to read per range of keys (one range: no merging)."""
+    if len(inputs) * count <= params.max_reads or len(inputs) == 1:
+        return [], [[item.address for item in inputs]]
+    total = sum(item.tokens for item in inputs) * width
+    wanted = -(-total // params.merged_bytes)
+    ranges = max(1, min(params.max_reads // len(inputs), count, wanted))
+    groups = max(1, min(params.max_reads // count, len(inputs), -(-wanted // ranges)))
+    tasks: list[Task] = []
+    sources: list[list[str]] = []
+    for k in range(ranges):
+        outputs = []
+        for group in range(groups):
+            part = inputs[group * len(inputs) // groups : (group + 1) * len(inputs) // groups]
+            output = f"{directory}/merged/{k:05d}-{group:05d}.arrow"
+            size = sum(item.tokens for item in part) * width // ranges
+            task = Task(
+                job="stages.shards:merge",
+                args={
+                    "inputs": [item.address for item in part],
+                    "domain": domain,
+                    "index": k,
+                    "count": ranges,
+                    "output": output,
+                },
+                outputs=(output,),
+                label=f"merge {domain} {len(tasks) + 1}/{ranges * groups}",
+                cost=size,
+                memory=(1 << 28) + 3 * size,
+            )
+            tasks.append(task)
+            outputs.append(output)
+        sources.append(outputs)
+    return [Phase("merge", tuple(tasks))], sources
+
+
+# Jobs
+
+
+def shard(
+    store: Store,
+    *,
+    inputs: list[str],
+    domain: str,
+    directory: str,
+    index: int,
+    count: int,
+    batch_tokens: int,
+    tokenizer: dict[str, Any],
+) -> dict[str, Any]:
+    """Job: write shard ``index`` of ``count`` of a domain, the docs beside it and its entry."""
+    rows = _Rows(store, inputs, domain, *key_range(index, count))
+    names = ShardNames(directory, index, count)
+    schema = shard_schema(tokenizer["dtype"], {"kind": "domain", "name": domain, "tokenizer": tokenizer})
+    with open_shard(store, f"{directory}/{names.data}", schema, tokenizer["eos_id"]) as writer:
+        for start, stop in batch_cuts(rows.sizes, batch_tokens):
+            ids, offsets = rows.ids(start, stop, np.dtype(tokenizer["dtype"]))
+            writer.write(
+                shard_batch(schema, ids, offsets, fixed_bytes(rows.columns["doc_id"].slice(start, stop - start)))
+            )
+        entry = writer
+    docs = rows.columns.append_column("num_tokens", pa.array(rows.sizes, pa.int64())).select(schemas.DOCS.names)
+    size = write_docs(store, f"{directory}/{names.docs}", docs.cast(schemas.DOCS))
+    keys = rows.columns["order_key"]
+    summary = entry.summary()
+    write_entry(
+        store,
+        names,
+        summary
+        | size
+        | {
+            "domains": {domain: summary["tokens"]},
+            "domain_documents": {domain: summary["rows"]},
+            "domain_text_bytes": {domain: pc.sum(rows.columns["text_bytes"]).as_py() or 0},
+            "first_key": f"{keys[0].as_py():016x}" if len(keys) else None,
+            "last_key": f"{keys[-1].as_py():016x}" if len(keys) else None,
+        },
+    )
+    return {"rows": summary["rows"], "tokens": summary["tokens"], "bytes": summary["bytes"]}
+
+
+def merge(store: Store, *, inputs: list[str], domain: str, index: int, count: int, output: str) -> dict[str, Any]:
+    """Job: the rows of one range of keys of several tokens files, sorted, as one tokens file."""
+    rows = _Rows(store, inputs, domain, *key_range(index, count))
+    schema = rows.schema
+    item = schema.field("input_ids").type
+    parts, listed = [], []
+    for start, stop in batch_cuts(rows.sizes, MERGED_BATCH_BYTES // (item.value_type.bit_width // 8)):
+        ids, offsets = rows.ids(start, stop, np.dtype(item.value_type.to_pandas_dtype()))
+        values = pa.Array.from_buffers(item.value_type, len(ids), [None, pa.py_buffer(ids)])
+        lists = pa.LargeListArray.from_arrays(pa.array(offsets), values, type=item)
+        part = rows.columns.slice(start, stop - start).append_column("input_ids", lists).select(schema.names)
+        parts.append(part.cast(schema).combine_chunks().to_batches()[0])
+        keys = part["order_key"]
+        listed.append(
+            {
+                "domain": domain,
+                "first_key": f"{keys[0].as_py():016x}",
+                "last_key": f"{keys[-1].as_py():016x}",
+                "rows": len(part),
+                "tokens": len(ids),
+            }
+        )
+    report = json.dumps({"batches": listed}, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    with store.create(output) as sink, pa.ipc.new_file(sink, schema.with_metadata({b"gristmill": report})) as writer:
+        for batch in parts:
+            writer.write_batch(batch)
+    return {"rows": len(rows.columns), "tokens": int(rows.sizes.sum())}
+
+
+def manifest(
+    store: Store, *, directory: str, count: int, domain: str, tokenizer: dict[str, Any], seed: int
+) -> dict[str, Any]:
+    """Job: the manifest of a domain, written last."""
+    entries = read_entries(store, directory, count)
+    domains: dict[str, dict[str, Any]] = {
+        domain: {"documents": 0, "tokens": 0, "text_bytes": 0},
+        **sum_domains(entries),
+    }
+    written = write_manifest(
+        store, directory, entries, kind="domain", name=domain, seed=seed, tokenizer=tokenizer, domains=domains
+    )
+    return {"documents": written["documents"], "tokens": written["tokens"], "shards": count}
+
+
+class _Rows:
+    """One domain's rows of a range of keys from several tokens files, in order; ids stay where they are until asked."""
+
+    def __init__(self, store: Store, inputs: list[str], domain: str, first: int, stop: int) -> None:
+        batches, self.schema = _overlapping(store, inputs, domain, first, stop)
+        self._values = [np.frombuffer(batch["input_ids"].values.buffers()[1], np.uint8) for batch in batches]
+        tables = [pa.Table.from_batches([batch]).drop_columns("input_ids") for batch in batches]
+        starts, sizes = [], []
+        for batch in batches:
+            lists = batch["input_ids"]
+            offsets = np.frombuffer(lists.buffers()[1], np.int64)[lists.offset : lists.offset + len(lists) + 1]
+            starts.append(offsets[:-1] + lists.values.offset)
+            sizes.append(np.diff(offsets))
+        columns = (
+            pa.concat_tables(tables)
+            if tables
+            else self.schema.remove(self.schema.get_field_index("input_ids")).empty_table()
+        )
+        order = pc.sort_indices(columns, [("order_key", "ascending"), ("doc_id", "ascending")])
+        rows = order.to_numpy()
+        self.columns = columns.take(order).combine_chunks()
+        none = [np.empty(0, np.int64)]
+        self._batch = np.repeat(np.arange(len(batches)), [len(batch) for batch in batches])[rows]
+        self._starts: Offsets = np.concatenate(starts or none)[rows]
+        self.sizes: Offsets = np.concatenate(sizes or none)[rows]
+
+    def ids(self, start: int, stop: int, dtype: np.dtype) -> tuple[Unsigned, Offsets]:
+        """Ids of rows start to stop, copied together; offsets count tokens."""
+        width = dtype.itemsize
+        offsets = offsets_of(self.sizes[start:stop])
+        out = np.empty(offsets[-1], dtype)
+        owner = self._batch[start:stop]
+        grouped = np.argsort(owner, kind="stable")
+        bounds = np.searchsorted(owner[grouped], np.arange(len(self._values) + 1))
+        for batch in np.flatnonzero(np.diff(bounds)):
+            rows = grouped[bounds[batch] : bounds[batch + 1]]
+            copy_rows(
+                self._values[batch],
+                self._starts[start:stop][rows] * width,
+                self.sizes[start:stop][rows] * width,
+                offsets[rows] * width,
+                out.view(np.uint8),
+            )
+        return out, offsets
+
+
+def _overlapping(
+    store: Store, inputs: list[str], domain: str, first: int, stop: int
+) -> tuple[list[pa.RecordBatch], pa.Schema]:
+    """The record batches that hold rows of the range, sliced to it, and their schema without metadata."""
+    found, schema = [], None
+    for address in inputs:
+        reader = pa.ipc.open_file(store.open(address))
+        here = reader.schema.remove_metadata()
+        if schema is not None and here != schema:
+            raise ValueError(
+                f"{address}: its columns differ from those of {inputs[0]}; tokenized by another tokenizer?"
+            )
+        schema = here
+        report = json.loads(reader.schema.metadata[b"gristmill"])
+        for number, batch in enumerate(report["batches"]):
+            if batch["domain"] == domain and int(batch["first_key"], 16) < stop and int(batch["last_key"], 16) >= first:
+                rows = reader.get_batch(number)
+                keys = rows["order_key"].to_numpy()
+                start = int(np.searchsorted(keys, np.uint64(first)))
+                end = len(keys) if stop >= KEY_SPACE else int(np.searchsorted(keys, np.uint64(stop)))
+                if end > start:
+                    found.append(rows.slice(start, end - start))
+    if schema is None:
+        raise ValueError("no inputs")
+    return found, schema

@@ -1,0 +1,106 @@
+"""`verify`: whether a folder of shards is what its manifest says, byte for byte.
+
+Checks every file: presence, size, checksum, the end-of-stream marker (a stream cut at a batch boundary reads as a
+shorter valid one), rows and tokens against the buffers at the recorded positions, EOS once per document and at its
+end, ids within the vocabulary, and the totals of the manifest. Price: one read of all files.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xxhash
+
+from stages.contract import Store
+from stages.kernels.gather import id_summary
+from stages.shard_format import END_OF_STREAM, read_manifest
+
+_PIECE = 1 << 24
+
+
+def verify(store: Store, manifest_address: str) -> list[str]:
+    """Problems found, each naming the file and, where there is one, the byte; an empty list is a clean bill."""
+    try:
+        manifest = read_manifest(store, manifest_address)
+    except (OSError, ValueError, KeyError) as error:
+        return [f"{manifest_address}: cannot be read as a manifest: {error}"]
+    directory = manifest_address.rpartition("/")[0]
+    problems: list[str] = []
+    for entry in manifest["shards"]:
+        problems += _check_data(store, f"{directory}/{entry['path']}", entry, manifest["tokenizer"])
+        problems += _check_docs(store, f"{directory}/{entry['docs']}", entry)
+    for what, key in (("documents", "rows"), ("tokens", "tokens")):
+        found = sum(entry[key] for entry in manifest["shards"])
+        if found != manifest[what]:
+            problems.append(f"{manifest_address}: {what} is {manifest[what]}, its shards sum to {found}")
+    return problems
+
+
+def _check_data(store: Store, address: str, entry: dict[str, Any], tokenizer: dict[str, Any]) -> list[str]:
+    problem = _check_bytes(store, address, entry["bytes"], entry["xxh3_128"])
+    if problem:
+        return [problem]
+    problems = []
+    with store.open(address) as file:
+        if file.read_at(len(END_OF_STREAM), entry["bytes"] - len(END_OF_STREAM)) != END_OF_STREAM:
+            problems.append(f"{address}: no end-of-stream marker at byte {entry['bytes'] - len(END_OF_STREAM)}")
+        try:
+            found = [batch.num_rows for batch in pa.ipc.open_stream(file)]
+        except pa.ArrowInvalid as error:
+            return [*problems, f"{address}: not a readable Arrow stream: {error}"]
+        if found != [batch["rows"] for batch in entry["batches"]]:
+            problems.append(f"{address}: batches of {found} rows, the manifest says otherwise")
+    rows = tokens = 0
+    with store.open(address) as file:
+        for batch in entry["batches"]:
+            problems += _check_batch(file, address, batch, tokenizer)
+            rows += batch["rows"]
+            tokens += batch["tokens"]
+    if (rows, tokens) != (entry["rows"], entry["tokens"]) or entry["eos_count"] != entry["rows"]:
+        problems.append(f"{address}: rows, tokens or EOS count of the manifest do not agree with its batches")
+    return problems
+
+
+def _check_batch(file: pa.NativeFile, address: str, batch: dict[str, int], tokenizer: dict[str, Any]) -> list[str]:
+    dtype = np.dtype(tokenizer["dtype"])
+    where = f"{address}: batch at byte {batch['values_position']}"
+    offsets = np.frombuffer(file.read_at(batch["offsets_bytes"], batch["offsets_position"]), np.int64)
+    ids = np.frombuffer(file.read_at(batch["values_bytes"], batch["values_position"]), dtype)
+    if len(offsets) != batch["rows"] + 1 or len(ids) != batch["tokens"] or offsets[0] or offsets[-1] != len(ids):
+        return [f"{where}: offsets do not span the {batch['tokens']} tokens of {batch['rows']} rows"]
+    if np.any(np.diff(offsets) < 1):
+        return [f"{where}: an empty document"]
+    problems = []
+    _, largest, found = id_summary(ids, tokenizer["eos_id"])
+    if largest >= tokenizer["vocab_size"]:
+        problems.append(f"{where}: id {largest} is outside the vocabulary of {tokenizer['vocab_size']}")
+    if found != batch["rows"] or np.any(ids[offsets[1:] - 1] != tokenizer["eos_id"]):
+        problems.append(f"{where}: {found} end tokens in {batch['rows']} documents, or not at their ends")
+    return problems
+
+
+def _check_docs(store: Store, address: str, entry: dict[str, Any]) -> list[str]:
+    problem = _check_bytes(store, address, entry["docs_bytes"], entry["docs_xxh3_128"])
+    if problem:
+        return [problem]
+    with store.open(address) as file:
+        rows = pq.ParquetFile(file).metadata.num_rows
+    return [] if rows == entry["rows"] else [f"{address}: {rows} rows, {entry['rows']} documents in the shard"]
+
+
+def _check_bytes(store: Store, address: str, size: int, checksum: str) -> str | None:
+    if not store.exists(address):
+        return f"{address}: missing"
+    hasher = xxhash.xxh3_128()
+    with store.open(address) as file:
+        found = file.size()
+        if found != size:
+            return f"{address}: {found} bytes, the manifest says {size}"
+        for position in range(0, size, _PIECE):
+            hasher.update(file.read_at(min(_PIECE, size - position), position))
+    if hasher.hexdigest() != checksum:
+        return f"{address}: checksum {hasher.hexdigest()}, the manifest says {checksum}"
+    return None
