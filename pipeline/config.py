@@ -1,6 +1,7 @@
 """Mixture files: YAML in, validated models out, every mistake at once, with file, line and key.
 
-YAML is read by the rules of YAML 1.2 where 1.1 surprises: ``no`` is Norwegian, not false. A key given twice is an error.
+YAML is read by the rules of YAML 1.2 where 1.1 surprises: ``no`` is Norwegian, not false. A key
+given twice is an error.
 """
 
 from __future__ import annotations

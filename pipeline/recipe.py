@@ -16,10 +16,10 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from pipeline.address import Fingerprint
-from pipeline.config import Document, Key, Problem, nearest, read_yaml, validate
+from pipeline.config import Document, Key, nearest, read_yaml, validate
 from pipeline.storage import Store
-from stages import corpus, documents, kept, language, mixture, quality, shards, signatures, sources, tokens
-from stages import clusters as clusters
+from stages import clusters, corpus, documents, kept, language, mixture, quality, shards, signatures, sources, tokens
+from stages import verify as shard_verify
 from stages.contract import Split, StageParams
 
 SIDECARS: dict[str, Any] = {"language": language, "quality": quality, "signatures": signatures}
@@ -111,7 +111,7 @@ class Recipe:
         section: ClustersSection = self.sections["clusters"]
         if not section.enabled:
             return None
-        return Fingerprint("clusters", clusters.VERSION, dump(section), clusters.identity(section))
+        return Fingerprint("clusters", clusters.VERSION, dump(section), {})
 
     def kept(self, source: str) -> Fingerprint:
         params = self.sources[source].sections["kept"]
@@ -129,8 +129,9 @@ class Recipe:
         params = self.sections["shards"]
         return Fingerprint("shards", shards.VERSION, dump(params), {}, ())
 
-    def corpus(self) -> Fingerprint:
-        identity = {"mixture": dump(self.sections["mixture"]), "mixture_version": mixture.VERSION}
+    def corpus(self, blend: mixture.Mixture) -> Fingerprint:
+        """What decides `corpus`, its domains' shards apart: the name in its manifest and the tokens of each domain."""
+        identity = {"name": self.name, "mixture": blend.as_dict()}
         return Fingerprint("corpus", corpus.VERSION, dump(self.sections["corpus"]), identity)
 
     def list_splits(self) -> list[Split]:
@@ -165,7 +166,7 @@ def load(path: str | Path, store: Store) -> Recipe:
     sections = {name: validate(model, data.get(name) or {}, document, (name,)) for name, model in SECTIONS.items()}
     found = {str(name): _source(str(name), raw, document, store) for name, raw in data["sources"].items()}
     domains = {
-        str(name): validate(kept.Domain, raw or {}, document, ("domains", name))
+        str(name): validate(kept.Domain, {"name": str(name), **(raw or {})}, document, ("domains", name))
         for name, raw in data["domains"].items()
     }
     name = str(data.get("name") or Path(path).stem)
@@ -254,11 +255,11 @@ def _check_references(
                 document.add(key, f"no such source {source!r}{nearest(source, list(found))}")
     blend = sections.get("mixture")
     if blend is not None:
-        for problem in mixture.check_domains(blend, list(domains)):
-            document.problems.append(Problem(document.line(("mixture", *problem[0])), *_named(problem)))
+        for name in blend.domains:
+            if name not in domains:
+                document.add(("mixture", "domains", name), f"no such domain{nearest(name, list(domains))}")
 
 
-def _named(problem: tuple[tuple[str | int, ...], str]) -> tuple[str, str]:
-    from pipeline.config import dotted
-
-    return dotted(("mixture", *problem[0])), problem[1]
+def verify_corpus(store: Store, manifest: str) -> list[str]:
+    """Problems of a folder of shards (`stages.verify`)."""
+    return shard_verify.verify(store, manifest)

@@ -28,6 +28,8 @@ MAP_MEMORY = 1536 << 20
 KEEP_MEMORY = 512 << 20
 TOKENS_MEMORY = 1024 << 20
 PROGRESS_SECONDS = 3.0
+LOCAL_KEYS = ("batches",)
+"""Parts of a report that stay in its file: where to find rows in it."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,7 @@ class Run:
         print_ = self.recipe.clusters()
         if print_ is None:
             return None
+        section = self.recipe.section("clusters")
         inputs = [
             clusters.ClusterInput(
                 name=split_id(split),
@@ -207,7 +210,7 @@ class Run:
                 documents=measured["documents"].addresses[index],
                 signatures=measured["signatures"].addresses[index],
                 language=measured["language"].addresses[index],
-                quality=measured["quality"].addresses[index],
+                quality=measured["quality"].addresses[index] if section.quality_column else None,
                 rows=measured["documents"].reports[index]["rows"],
                 text_bytes=measured["documents"].reports[index]["text_bytes"],
             )
@@ -221,7 +224,6 @@ class Run:
         why = self._why_global("clusters", print_, bool(missing))
         self.steps.append(Step("clusters", len(product.addresses), len(product.addresses) if missing else 0, why))
         if missing:
-            section = self.recipe.section("clusters")
             params = clusters.Params.model_validate({k: v for k, v in dump(section).items() if k != "enabled"})
             self._phases("clusters", clusters.plan(params, inputs, folder))
             self._about(print_)
@@ -286,50 +288,42 @@ class Run:
             raise RunError(f"{self.recipe.path}: mixture: {error}") from error
 
     def _shard(self, tokens: Product, blend: Any) -> dict[str, str]:
+        """Token shards of every domain the mixture takes anything of; the addresses of their manifests."""
         print_ = self.recipe.shards()
+        self.tokenizer = next((r["tokenizer"] for r in tokens.reports if r["rows"]), None)
+        if self.tokenizer is None:
+            raise RunError("no page was kept: `gristmill stats` shows why each was dropped")
+        seed = self.recipe.section("tokens").seed
         manifests: dict[str, str] = {}
-        phases: list[list[Phase]] = []
-        to_do = 0
-        for name in sorted(self.recipe.domains):
-            inputs = [
-                shards.ShardInput(address, report)
-                for address, report in zip(tokens.addresses, tokens.reports, strict=True)
-                if name in report["domain_digests"]
-            ]
-            identity = sorted(entry.report["domain_digests"][name] for entry in inputs)
-            folder = f"{print_.folder}/{name}-{digest([self._tokenizer(), identity])}"
+        plans: list[list[Phase]] = []
+        pairs = list(zip(tokens.addresses, tokens.reports, strict=True))
+        for name in sorted(domain for domain, target in blend.targets.items() if target):
+            holding = [(address, report) for address, report in pairs if name in report["domain_digests"]]
+            content = sorted(report["domain_digests"][name] for _, report in holding)
+            folder = f"{print_.folder}/{name}-{digest([self.tokenizer, seed, content])}"
             manifests[name] = f"{folder}/manifest.json"
-            if inputs and not self.store.exists(manifests[name]):
-                to_do += 1
-                phases.append(shards.plan(self.recipe.section("shards"), name, inputs, folder))
-        self.steps.append(Step("shards", len(manifests), to_do, self._why_global("shards", print_, to_do > 0)))
-        if phases:
-            self._about(print_)
-            for position in range(max(len(each) for each in phases)):
-                together = [each[position] for each in phases if position < len(each)]
-                tasks = tuple(task for phase in together for task in phase.tasks)
-                discard = tuple(prefix for phase in together for prefix in phase.discard)
-                self._phases("shards", [Phase(together[0].name, tasks, discard)])
+            if not self.store.exists(manifests[name]):
+                inputs = shards.inputs_of(holding, name)
+                section = self.recipe.section("shards")
+                plans.append(shards.plan(section, name, inputs, folder, tokenizer=self.tokenizer, seed=seed))
+        self.steps.append(Step("shards", len(manifests), len(plans), self._why_global("shards", print_, bool(plans))))
         self.snapshot["shards"] = manifests
-        return {name: manifest for name, manifest in manifests.items() if self.dry or self.store.exists(manifest)}
-
-    def _tokenizer(self) -> str:
-        return next(iter(self.recipe.sources.values())) and self.recipe.tokens(sorted(self.recipe.sources)[0]).hex
+        self._phases("shards", side_by_side(plans))
+        if plans:
+            self._about(print_)
+        return manifests
 
     def _corpus(self, blend: Any, domains: dict[str, str]) -> None:
-        print_ = self.recipe.corpus()
+        print_ = self.recipe.corpus(blend)
         folder = f"{print_.folder}-{digest(sorted(domains.items()))}"
         manifest = f"{folder}/manifest.json"
         self.snapshot["corpus"] = manifest
         missing = not self.store.exists(manifest)
         self.steps.append(Step("corpus", 1, int(missing), self._why_global("corpus", print_, missing)))
         if missing:
-            if self.dry:
-                return
-            loaded = {name: self.store.read_json(address) for name, address in domains.items()}
-            folders = {name: address.rpartition("/")[0] for name, address in domains.items()}
             params = self.recipe.section("corpus")
-            self._phases("corpus", corpus.plan(params, self.recipe.name, blend, loaded, folders, folder))
+            phases = corpus.plan(params, self.recipe.name, blend, domains, folder, tokenizer=self.tokenizer or {})
+            self._phases("corpus", phases)
             self._about(print_)
 
     # What the steps share
@@ -340,8 +334,7 @@ class Run:
         fresh: dict[str, dict[str, Any]] = {}
 
         def done(result: Done) -> None:
-            if "report" in result.value:
-                fresh[result.task.outputs[0]] = result.value["report"]
+            fresh[result.task.outputs[0]] = result.value
 
         self._run(name, [task for task in tasks if task.outputs[0] in missing], done)
         self._finish(name, product, fresh, {split.source: print_of(split.source) for split in self.splits})
@@ -374,7 +367,7 @@ class Run:
                 self.costs.write()
 
     def _phases(self, name: str, phases: list[Phase]) -> None:
-        if self.dry:
+        if self.dry and phases:
             raise Unknown
         discard: list[str] = []
         for phase in phases:
@@ -400,13 +393,17 @@ class Run:
             product.reports = self.store.read_json(address)["reports"]
             return
         with ThreadPoolExecutor(READ_THREADS) as threads:
-            read = lambda file: fresh[file] if file in fresh else self.store.metadata(file)  # noqa: E731
-            product.reports = list(threads.map(read, product.addresses))
+            product.reports = list(threads.map(lambda file: fresh.get(file) or self._report(file), product.addresses))
         if self.dry:
             return
         for print_ in (prints or self._prints(name)).values():
             self._about(print_)
         self.store.write_json(address, {"addresses": product.addresses, "reports": product.reports})
+
+    def _report(self, address: str) -> dict[str, Any]:
+        """The report inside a file, without what only readers of that file need."""
+        report = self.store.metadata(address)
+        return {key: value for key, value in report.items() if key not in LOCAL_KEYS}
 
     def _prints(self, name: str) -> dict[str, Fingerprint]:
         if name == "clusters":
@@ -465,6 +462,21 @@ class Run:
         about = print_.about()
         changes = [differences(old, about) for old in earlier]
         return ", ".join(min(changes, key=len)) or "input that is new or changed"
+
+
+def side_by_side(plans: list[list[Phase]]) -> list[Phase]:
+    """Plans that do not depend on each other as one: the first phases together, then the second ones, and so on.
+
+    They are lined up at their ends, so that each plan's last phase (its manifest) comes when all else is done.
+    """
+    depth = max((len(plan) for plan in plans), default=0)
+    merged = []
+    for back in range(depth, 0, -1):
+        together = [plan[-back] for plan in plans if len(plan) >= back]
+        tasks = tuple(task for phase in together for task in phase.tasks)
+        discard = tuple(prefix for phase in together for prefix in phase.discard)
+        merged.append(Phase(together[0].name, tasks, discard))
+    return merged
 
 
 def differences(old: Any, new: Any, key: str = "") -> list[str]:

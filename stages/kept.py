@@ -274,7 +274,7 @@ def keep(
     params: dict[str, Any],
     domains: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    """Decide one split: four aligned Parquet files in, one out. Returns {"rows": n, "kept": k}."""
+    """Decide one split: four aligned Parquet files in, one out. Returns the report of the file."""
     settings, chosen = Params(**params), [Domain(**domain) for domain in domains]
     pages = store.read_table(documents, list(DOCUMENT_COLUMNS))
     parts = [(language, list(LANGUAGE_COLUMNS)), (quality, quality_columns(settings, chosen))]
@@ -291,7 +291,7 @@ def keep(
     kept = prepare(settings, chosen)(pages)
     report = account(pages, kept, active_rules(settings))
     store.write_table(output, kept, report=report)
-    return {"rows": report["rows"], "kept": report["kept"]}
+    return report
 
 
 def account(pages: pa.Table, kept: pa.Table, rules: list[str]) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def tokenize(
     except _Difference as difference:
         encoded = _encode(_read(store, *addresses), tokenizer, settings, str(difference))
     report = _write(store, output, encoded, tokenizer, settings)
-    return {key: report[key] for key in ("rows", "tokens", "text_bytes", "empty_documents", "fast", "why_slow")}
+    return {key: value for key, value in report.items() if key != "batches"}
 
 
 # Reading

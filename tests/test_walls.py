@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_BY_STAGES = {"contract", "schemas", "kernels", "rules", "models", "formats", "shard_format"}
-SUPPORTING = {"extraction", "tokenizers"}
+SUPPORTING = {"extraction", "tokenizers", "mixture"}
 """Packages that stages use: no product of their own, and they know no stage."""
 
 
