@@ -1,0 +1,63 @@
+"""The stats report of a root: gathered from the reports inside its files, written beside the corpus.
+
+``report/<address>/stats.json`` and ``report.html`` are reproducible like every product: they hold no times. The page
+that a user is pointed to, ``runs/<mixture>/report.html``, adds what the run cost.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline import costs
+from pipeline import snapshot as snapshots
+from pipeline.address import digest
+from pipeline.snapshot import Snapshot
+from pipeline.storage import Store
+from stages import report
+
+
+def stats_of(snapshot: Snapshot) -> dict[str, Any]:
+    """The figures of a mixture, finished or not (then of what is there)."""
+    store = snapshot.store
+    products = {name: [entry for _, entry in snapshot.product(name)] for name in ("documents", "kept", "tokens")}
+    if not products["documents"]:
+        pending = snapshot.data.get("pending", {}).get("documents", [])
+        products["documents"] = [store.metadata(address) for address in pending if store.exists(address)]
+    folder = snapshot.data.get("clusters")
+    summary = f"{folder}/summary.json"
+    clusters = store.read_json(summary) if folder and store.exists(summary) else None
+    return report.build_stats(
+        snapshot.name, products["documents"], products["kept"], clusters, products["tokens"], snapshot.corpus()
+    )
+
+
+def costs_of(snapshot: Snapshot) -> dict[str, dict[str, float]]:
+    """What making the files of this mixture cost, whichever run made them."""
+    addresses = {address for product in snapshot.data["products"] for address, _ in snapshot.product(product)}
+    return costs.gather(snapshot.store, addresses)
+
+
+def write(store: Store, name: str) -> str:
+    """Write the report of a finished mixture; where the page with costs lies."""
+    snapshot = snapshots.load(store, name)
+    stats = stats_of(snapshot)
+    folder = f"report/{name}-{digest([snapshot.data, report.VERSION])}"
+    if not store.exists(f"{folder}/report.html"):
+        store.write_bytes(f"{folder}/stats.json", report.encode(stats))
+        store.write_bytes(f"{folder}/report.html", report.render_html(stats, {}).encode("utf-8", "replace"))
+    page = f"runs/{name}/report.html"
+    store.write_bytes(page, report.render_html(stats, costs_of(snapshot)).encode("utf-8", "replace"))
+    return store.uri(page)
+
+
+def html(store: Store, name: str | None) -> str:
+    snapshot = snapshots.load(store, name)
+    return str(report.render_html(stats_of(snapshot), costs_of(snapshot)))
+
+
+def json_text(store: Store, name: str | None) -> str:
+    return str(report.encode(stats_of(snapshots.load(store, name))).decode())
+
+
+def text(store: Store, name: str | None) -> str:
+    return str(report.render_text(stats_of(snapshots.load(store, name))))
