@@ -19,6 +19,7 @@ are random numbers and do not compress). Limit: 32-bit minima tell shingles apar
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Callable
 from typing import Any
@@ -33,9 +34,10 @@ from stages.contract import StageParams
 from stages.kernels import minhash
 from stages.kernels.normalise import normalise
 from stages.kernels.ragged import Bytes, Offsets, text_buffers
-from stages.kernels.shingles import Hashes, shingle_sets
 
 VERSION = 1
+METHOD_KEY = "signatures"
+"""Schema metadata: JSON of version, parameters and Unicode version. Signatures of two methods cannot be compared."""
 
 
 class Params(StageParams):
@@ -50,8 +52,9 @@ class Params(StageParams):
 
 
 def schema(params: Params) -> pa.Schema:
-    """Arrow schema of this product for these parameters."""
-    return schemas.signatures(params.permutations)
+    """Arrow schema for these parameters; its metadata says by which method and parameters the signatures were made."""
+    method = {"version": VERSION, **params.model_dump(), **identity(params)}
+    return schemas.signatures(params.permutations).with_metadata({METHOD_KEY: json.dumps(method, sort_keys=True)})
 
 
 def identity(params: Params) -> dict[str, Any]:
@@ -76,12 +79,6 @@ def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
         return pa.RecordBatch.from_arrays(columns, schema=out_schema)
 
     return sign
-
-
-def shingles_of(column: pa.Array | pa.ChunkedArray, ngram: int) -> tuple[Hashes, Offsets]:
-    """Sorted distinct 64-bit shingle hashes of each text of a string column: what similarity is computed on."""
-    data, offsets, spaceless = normalise(*text_buffers(column))
-    return shingle_sets(data, offsets, spaceless, ngram)
 
 
 def _exact_hashes(data: Bytes, offsets: Offsets) -> pa.Array:

@@ -1,0 +1,123 @@
+"""The decision: candidates are compared on their shingle sets, and every removal names the survivor it was compared with.
+
+`decide` (a decision partition) has all candidate pairs of its components and the shingle sets of their texts. It
+computes the Jaccard index of every candidate pair, joins those that reach the threshold to clusters, and chooses survivors
+(`stages.kernels.decide`). Texts are put in order of number first, so nothing depends on who wrote what.
+
+Writes, by hash range of the text: text, size of its cluster in pages, cluster id (cluster_hi, cluster_lo: smallest doc_id),
+removed, the survivor's doc_id (survivor_hi, survivor_lo) and the similarity to it. ``about`` counts pairs by similarity
+and names the largest clusters.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stages.clusters.exchange_file import Array, Columns, read_all, write_partitioned
+from stages.clusters.pages import preference_names, text_bases
+from stages.clusters.params import Params
+from stages.contract import Store
+from stages.kernels import unionfind
+from stages.kernels.buckets import distinct_edges
+from stages.kernels.decide import choose_survivors
+from stages.kernels.gather import offsets_of
+from stages.kernels.jaccard import pair_similarities
+
+SIMILARITY_BINS = 20
+LARGEST = 20
+
+
+def decide(
+    store: Store,
+    *,
+    params: dict[str, Any],
+    texts: list[str],
+    edges: list[str],
+    shingles: list[str],
+    partition: int,
+    output: str,
+) -> dict[str, Any]:
+    """Decide all components of one partition; see the module's docstring."""
+    settings = Params.model_validate(params)
+    records = read_all(store, shingles, partition)
+    found = read_all(store, edges, partition)
+    left_texts, right_texts = distinct_edges(found["left"], found["right"])
+    order = np.argsort(records["text"])
+    starts = offsets_of(records["size"])[:-1][order]
+    hashes = records["hash"]
+    nodes = {name: column[order] for name, column in records.items() if name != "hash"}
+    numbers = nodes["text"]
+    left = np.searchsorted(numbers, left_texts.astype(np.int64))
+    right = np.searchsorted(numbers, right_texts.astype(np.int64))
+    similarities = pair_similarities(hashes, starts, nodes["size"], left, right)
+    survivors, similarity, compared = choose_survivors(
+        hashes, starts, nodes["size"], left, right, similarities, _ranks(nodes, settings), settings.threshold
+    )
+    removed = np.flatnonzero(survivors >= 0)
+    same = similarities >= settings.threshold
+    parents = unionfind.singletons(len(numbers))
+    unionfind.unite(parents, left[same], right[same])
+    unionfind.unite(parents, removed, survivors[removed])
+    unionfind.flatten(parents)
+    columns = _decisions(nodes, parents, survivors, similarity)
+    about = {
+        "pairs_by_similarity": np.bincount(
+            np.minimum(similarities * SIMILARITY_BINS, SIMILARITY_BINS).astype(np.int64), minlength=SIMILARITY_BINS + 1
+        ).tolist(),
+        "pairs_verified": int(same.sum()),
+        "pairs_compared": len(left) + compared,
+        "texts": len(numbers),
+        "largest": _largest(columns),
+    }
+    places = np.searchsorted(text_bases(store, texts), columns["text"], side="right") - 1
+    write_partitioned(store, output, columns, places, len(texts), about)
+    return {"texts": len(numbers), "pairs": about["pairs_compared"], "removed": len(removed)}
+
+
+def _ranks(nodes: Columns, settings: Params) -> npt.NDArray[np.int64]:
+    """Place of every text in the order of the survivor policy; the doc_id of its representative breaks ties."""
+    keys = [nodes[name] for name in (*preference_names(settings), "id_hi", "id_lo")]
+    ranks = np.empty(len(keys[0]), np.int64)
+    ranks[np.lexsort(keys[::-1])] = np.arange(len(ranks))
+    return ranks
+
+
+def _decisions(nodes: Columns, parents: Array, survivors: Array, similarity: Array) -> Columns:
+    count = len(parents)
+    pages = np.bincount(parents, weights=nodes["copies"], minlength=count).astype(np.int64)
+    by_cluster = np.lexsort((nodes["min_lo"], nodes["min_hi"], parents))
+    first = np.ones(count, np.bool_)
+    first[1:] = parents[by_cluster][1:] != parents[by_cluster][:-1]
+    smallest = np.zeros(count, np.int64)
+    smallest[parents[by_cluster[first]]] = by_cluster[first]
+    label = smallest[parents]
+    removed = survivors >= 0
+    kept_for = np.where(removed, survivors, 0)
+    none = np.uint64(0)
+    return {
+        "text": nodes["text"],
+        "pages": pages[parents],
+        "cluster_hi": nodes["min_hi"][label],
+        "cluster_lo": nodes["min_lo"][label],
+        "removed": removed,
+        "survivor_hi": np.where(removed, nodes["id_hi"][kept_for], none),
+        "survivor_lo": np.where(removed, nodes["id_lo"][kept_for], none),
+        "similarity": np.where(removed, similarity, 0.0).astype(np.float32),
+    }
+
+
+def _largest(columns: Columns) -> list[dict[str, Any]]:
+    """The largest clusters here, by pages; the smaller id first among equals."""
+    order = np.lexsort((columns["cluster_lo"], columns["cluster_hi"], -columns["pages"]))
+    entries: list[dict[str, Any]] = []
+    for index in order.tolist():
+        name = f"{int(columns['cluster_hi'][index]):016x}{int(columns['cluster_lo'][index]):016x}"
+        if entries and entries[-1]["cluster"] == name:
+            continue
+        if len(entries) == LARGEST or columns["pages"][index] < 2:
+            break
+        entries.append({"cluster": name, "pages": int(columns["pages"][index])})
+    return entries

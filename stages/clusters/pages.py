@@ -1,0 +1,223 @@
+"""First exchange: pages by the hash of their text. Finds exact copies and gives every distinct text a number.
+
+`map_pages` (a group of splits) writes one record per page that has a shingle; `reduce_texts` (a range of hashes) sorts
+them and picks each text's representative by the survivor policy, the smaller doc_id where that leaves a tie. A text's number is
+its place in the order of hashes (scope mixed in), so it depends on the texts alone, not on splits or tasks.
+Only representatives go on to the fuzzy part.
+
+Record columns: hash_hi, hash_lo (exact_hash; scope mixed into hi), id_hi, id_lo (doc_id, big-endian), split, row,
+shingles, preference_0.. (float64, smaller is better).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import xxhash
+
+from stages.clusters.exchange_file import Array, Columns, concatenate, partition_of, read_about, read_all, write_ordered
+from stages.clusters.exchange_file import write_partitioned
+from stages.clusters.params import Params
+from stages.contract import Store
+
+RECORD_BYTES = 160
+"""Bytes of memory a page costs in either job, sort included."""
+
+METHOD_KEY = b"signatures"
+"""Where the schema of `signatures` says how they were made."""
+
+
+def map_pages(
+    store: Store, *, params: dict[str, Any], splits: list[dict[str, Any]], partitions: int, output: str
+) -> dict[str, Any]:
+    """Write the page records of a group of splits, ordered by hash range. ``splits`` are ClusterInputs with their number."""
+    settings = Params.model_validate(params)
+    parts = []
+    method: str | None = None
+    for split in splits:
+        columns, found = _page_records(store, settings, split)
+        parts.append(columns)
+        method = method or found
+        _check_method(method, found, split["signatures"])
+    records = concatenate(parts)
+    where = partition_of(records["hash_hi"], partitions)
+    write_partitioned(store, output, records, where, partitions, {"method": method, "signatures": splits[0]["signatures"]})
+    return {"pages": len(where)}
+
+
+def reduce_texts(
+    store: Store, *, params: dict[str, Any], inputs: list[str], partition: int, groups: list[int], texts: str, rows: str
+) -> dict[str, Any]:
+    """Number the texts of one hash range.
+
+    Writes ``texts``, one record per text in hash order: its representative (id_hi, id_lo, split, row, shingles,
+    preferences), the number of its copies, the smallest doc_id among them (min_hi, min_lo); and ``rows``, one record per
+    page (split, row, text within this range, chosen), partitioned by group. ``groups[s]`` is the group of split s.
+    """
+    _check_methods(store, inputs)
+    records = read_all(store, inputs, partition)
+    names = preference_names(Params.model_validate(params))
+    keys = [records[name] for name in ("hash_hi", "hash_lo", *names, "id_hi", "id_lo")]
+    order = np.lexsort(keys[::-1])
+    sorted_hi, sorted_lo = keys[0][order], keys[1][order]
+    first = np.ones(len(order), np.bool_)
+    first[1:] = (sorted_hi[1:] != sorted_hi[:-1]) | (sorted_lo[1:] != sorted_lo[:-1])
+    starts = np.flatnonzero(first)
+    copies = np.diff(np.append(starts, len(order)))
+    text_numbers = np.cumsum(first) - 1
+    chosen = order[starts]
+    columns = {name: records[name][chosen] for name in ("id_hi", "id_lo", "split", "row", "shingles", *names)}
+    columns["copies"] = copies.astype(np.int64)
+    columns["min_hi"], columns["min_lo"] = _smallest_ids(records, order, text_numbers, starts)
+    whole = np.array([0, len(starts)], np.int64)
+    write_ordered(store, texts, columns, dict.fromkeys(columns, whole))
+    pages: Columns = {
+        "split": records["split"][order],
+        "row": records["row"][order],
+        "text": text_numbers,
+        "chosen": first,
+    }
+    group_of = np.array(groups, np.int64)
+    write_partitioned(store, rows, pages, group_of[pages["split"]], int(group_of.max()) + 1)
+    return {"pages": len(order), "texts": len(starts)}
+
+
+def text_bases(store: Store, texts: list[str]) -> npt.NDArray[np.int64]:
+    """Number of the first text of every hash range, and the total."""
+    bases = np.zeros(len(texts) + 1, np.int64)
+    for index, address in enumerate(texts):
+        bases[index + 1] = read_about(store, address)[1]["copies"]
+    return np.cumsum(bases)
+
+
+def id_columns(column: pa.Array | pa.ChunkedArray) -> tuple[Array, Array]:
+    """A column of 16-byte values as two uint64 columns whose order is the order of the bytes."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    data = np.frombuffer(column.buffers()[1] or b"", ">u8")[2 * column.offset : 2 * (column.offset + len(column))]
+    pairs = data.reshape(-1, 2)
+    return pairs[:, 0].astype(np.uint64), pairs[:, 1].astype(np.uint64)
+
+
+def scope_salts(settings: Params, sources: pa.ChunkedArray, languages: pa.ChunkedArray | None) -> npt.NDArray[np.uint64]:
+    """A 64-bit number per page; pages of different numbers are never compared. 0 where the scope is everything."""
+    salts = np.zeros(len(sources), np.uint64)
+    group_of = {source: name for name, members in settings.groups.items() for source in members}
+    if settings.scope != "everything":
+        names = {
+            source: f"group {group_of[source]}" if settings.scope == "group" and source in group_of else f"source {source}"
+            for source in sources.unique().to_pylist()
+        }
+        salts ^= _hashed(sources, {source: xxhash.xxh3_64_intdigest(name) for source, name in names.items()})
+    if languages is not None and settings.per_language:
+        salts ^= _hashed(languages, {name: xxhash.xxh3_64_intdigest(f"language {name}") for name in languages.unique().to_pylist()})
+    return salts
+
+
+def _hashed(column: pa.ChunkedArray, numbers: dict[str, int]) -> npt.NDArray[np.uint64]:
+    encoded = column.combine_chunks().dictionary_encode()
+    values = np.array([numbers[value] for value in encoded.dictionary.to_pylist()], np.uint64)
+    return values[encoded.indices.to_numpy(zero_copy_only=False)]
+
+
+def _page_records(store: Store, settings: Params, split: dict[str, Any]) -> tuple[Columns, str]:
+    with store.open(split["signatures"]) as file:
+        reader = pq.ParquetFile(file)
+        method = (reader.schema_arrow.metadata or {}).get(METHOD_KEY, b"{}").decode()
+        _check_bands(settings, reader.schema_arrow, split["signatures"])
+        signed = reader.read(columns=["doc_id", "exact_hash", "num_shingles"])
+    documents = store.read_table(split["documents"], ["source", "time", "text_bytes"])
+    if documents.num_rows != signed.num_rows:
+        raise ValueError(f"{split['signatures']}: {signed.num_rows} rows, but {split['documents']} has {documents.num_rows}")
+    languages = None
+    if settings.per_language:
+        if split["language"] is None:
+            raise ValueError(f"per_language needs the language of every page; {split['name']} has none")
+        languages = store.read_table(split["language"], ["language"]).column("language")
+    hash_hi, hash_lo = id_columns(signed.column("exact_hash"))
+    id_hi, id_lo = id_columns(signed.column("doc_id"))
+    shingles = signed.column("num_shingles").to_numpy()
+    exempt = pc.is_in(documents.column("source"), pa.array(settings.exempt, pa.string())).to_numpy()
+    rows = np.flatnonzero((shingles > 0) & ~exempt)
+    columns: Columns = {
+        "hash_hi": hash_hi ^ scope_salts(settings, documents.column("source"), languages),
+        "hash_lo": hash_lo,
+        "id_hi": id_hi,
+        "id_lo": id_lo,
+        "split": np.full(len(shingles), split["number"], np.int64),
+        "row": np.arange(len(shingles), dtype=np.int64),
+        "shingles": shingles.astype(np.int64),
+    }
+    for name, preference in zip(preference_names(settings), settings.survivor, strict=True):
+        columns[name] = _preference(store, settings, preference, documents, split)
+    return {name: column[rows] for name, column in columns.items()}, method
+
+
+def preference_names(settings: Params) -> list[str]:
+    """Names of the record columns that hold the survivor policy's criteria, most important first."""
+    return [f"preference_{index}" for index in range(len(settings.survivor))]
+
+
+def _preference(store: Store, settings: Params, name: str, documents: pa.Table, split: dict[str, Any]) -> Array:
+    """One criterion of the survivor policy as float64, smaller is better; what is unknown comes last."""
+    if name == "longest":
+        return -documents.column("text_bytes").to_numpy().astype(np.float64)
+    if name in ("newest", "oldest"):
+        seconds = pc.cast(documents.column("time"), pa.int64()).to_numpy(zero_copy_only=False).astype(np.float64)
+        return _unknown_last(-seconds if name == "newest" else seconds)
+    if name == "source":
+        ranks = {source: rank for rank, source in enumerate(settings.source_priority)}
+        encoded = documents.column("source").combine_chunks().dictionary_encode()
+        values = [ranks.get(source, len(ranks)) for source in encoded.dictionary.to_pylist()]
+        return np.array(values, np.float64)[encoded.indices.to_numpy(zero_copy_only=False)]
+    if split["quality"] is None:
+        raise ValueError(f"the survivor policy needs {settings.quality_column}, but {split['name']} has no quality file")
+    found = store.read_table(split["quality"], [str(settings.quality_column)])
+    if found.num_columns == 0:
+        raise ValueError(f"{split['quality']} has no column {settings.quality_column!r} (clusters.quality_column)")
+    values = pc.cast(found.column(0), pa.float64()).to_numpy(zero_copy_only=False)
+    return _unknown_last(-values)
+
+
+def _unknown_last(values: Array) -> Array:
+    return np.where(np.isnan(values), np.inf, values) + 0.0  # + 0.0: no negative zero
+
+
+def _smallest_ids(records: Columns, order: Array, text_numbers: Array, starts: Array) -> tuple[Array, Array]:
+    by_id = np.lexsort((records["id_lo"][order], records["id_hi"][order], text_numbers))
+    smallest = order[by_id[starts]]
+    return records["id_hi"][smallest], records["id_lo"][smallest]
+
+
+def _check_bands(settings: Params, schema: pa.Schema, address: str) -> None:
+    found = schema.field("minhash").type.list_size
+    if settings.bands * settings.rows > found:
+        raise ValueError(
+            f"{address}: signatures of {found} permutations, but clusters.bands x clusters.rows ="
+            f" {settings.bands} x {settings.rows} needs {settings.bands * settings.rows}"
+        )
+
+
+def _check_methods(store: Store, inputs: list[str]) -> None:
+    first = read_about(store, inputs[0])[0]
+    for address in inputs[1:]:
+        about = read_about(store, address)[0]
+        _check_method(first["method"], about["method"], about["signatures"])
+
+
+def _check_method(expected: str, found: str, address: str) -> None:
+    if expected == found:
+        return
+    one, other = json.loads(expected), json.loads(found)
+    differing = [
+        f"{key} {other.get(key)} instead of {one.get(key)}"
+        for key in sorted({*one, *other})
+        if one.get(key) != other.get(key)
+    ]
+    raise ValueError(f"{address}: signatures that cannot be compared with the others: {', '.join(differing)}")

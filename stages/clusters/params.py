@@ -1,0 +1,67 @@
+"""What a user sets for `clusters`, and what `plan` must know of each split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from stages.contract import StageParams
+
+Preference = Literal["quality", "longest", "source", "newest", "oldest"]
+
+
+class Params(StageParams):
+    """How duplicates are found, decided, and when to stop instead."""
+
+    bands: int = Field(default=18, ge=1, le=256, description="bands of the signature that nominate candidates")
+    rows: int = Field(default=6, ge=1, le=64, description="minima that must agree in a band")
+    threshold: float = Field(
+        default=0.8, gt=0.0, le=1.0, description="Jaccard index from which two texts are duplicates"
+    )
+    survivor: tuple[Preference, ...] = Field(
+        default=("longest", "newest"), description="what makes a page the one that stays, most important first"
+    )
+    quality_column: str | None = Field(default=None, description="column of `quality`; larger is better")
+    source_priority: tuple[str, ...] = Field(default=(), description="sources in order of preference")
+    scope: Literal["everything", "source", "group"] = Field(
+        default="everything", description="within which pages are compared: all, one source, one of `groups`"
+    )
+    groups: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="sources by name of group; a source in none is a group of its own"
+    )
+    per_language: bool = Field(default=False, description="compare pages of one language only")
+    exempt: tuple[str, ...] = Field(default=(), description="sources left out: nothing of them goes, nothing goes for them")
+    memory: int = Field(default=1 << 31, ge=1 << 26, description="bytes of memory a task may use")
+    passes: int = Field(default=1, ge=1, description="rounds in which bands are exchanged: divides the temporary disk")
+    max_source_loss: float = Field(default=1.0, gt=0.0, le=1.0, description="brake: share of a source that may go")
+    max_language_loss: float = Field(default=1.0, gt=0.0, le=1.0, description="brake: share of a language that may go")
+    max_cluster_size: int | None = Field(default=None, ge=2, description="brake: pages in one cluster")
+    min_brake_rows: int = Field(default=1000, ge=0, description="a source or language of fewer pages brakes nothing")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Params:
+        if "quality" in self.survivor and self.quality_column is None:
+            raise ValueError("survivor names 'quality': set quality_column to a column of `quality`")
+        if "source" in self.survivor and not self.source_priority:
+            raise ValueError("survivor names 'source': set source_priority to the sources in order of preference")
+        if self.scope == "group" and not self.groups:
+            raise ValueError("scope is 'group': set groups to sources by name of group")
+        if self.passes > self.bands:
+            raise ValueError(f"passes ({self.passes}) may not exceed bands ({self.bands})")
+        return self
+
+
+@dataclass(frozen=True, order=True)
+class ClusterInput:
+    """One split: a name that stays the same from run to run, and the addresses of its aligned files."""
+
+    name: str
+    source: str
+    documents: str
+    signatures: str
+    language: str | None
+    quality: str | None
+    rows: int
+    text_bytes: int
