@@ -126,9 +126,9 @@ def _batches(path: Path) -> list[dict[str, int]]:
                     "tokens": len(batch["input_ids"].values),
                     "offsets_position": offsets.address - start,
                     "offsets_bytes": offsets.size,
-                    "values_position": values.address - start,
+                    "values_position": values.address - start if values.size else 0,
                     "values_bytes": values.size,
-                    "doc_id_position": names.address - start,
+                    "doc_id_position": names.address - start if names.size else 0,
                 }
             )
     return found

@@ -213,12 +213,12 @@ def check_structure(manifest: Manifest, shard: Shard) -> None:
             f"{shard.path}: its batches hold {rows} rows and {tokens} tokens, expected {shard.rows} and {shard.tokens}"
         )
     for batch in shard.batches:
-        ends = {
-            batch.offsets_position: 8 * (batch.rows + 1),
-            batch.values_position: manifest.dtype.itemsize * batch.tokens,
-            batch.doc_id_position: 16 * batch.rows,
-        }
-        for position, length in ends.items():
+        buffers = (
+            (batch.offsets_position, 8 * (batch.rows + 1)),
+            (batch.values_position, manifest.dtype.itemsize * batch.tokens),
+            (batch.doc_id_position, 16 * batch.rows),
+        )
+        for position, length in buffers:
             if position < 0 or position + length > size:
                 raise DamagedShard(f"{shard.path}: buffer at byte offset {position} of {length} bytes leaves the file")
 
