@@ -23,6 +23,8 @@ from pydantic import AfterValidator, Field, model_validator
 
 from stages.contract import StageParams
 
+VERSION = 1
+
 _UNITS = {"": 0, "k": 3, "m": 6, "b": 9, "g": 9, "t": 12}
 _SUM_TOLERANCE = Fraction(1, 10**6)
 

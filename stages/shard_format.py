@@ -6,7 +6,7 @@ A folder of shards (one domain, or a whole corpus) holds
   columns ``input_ids`` (large_list of uint16 or uint32, EOS once at the end of every document) and ``doc_id``;
 - ``train/docs-00000-of-00004.parquet``: row for row beside it, the text metadata (`stages.schemas.DOCS`);
 - ``train/data-00000-of-00004.json``: the shard's entry of the manifest, written last of the three;
-- ``train/state.json``, ``train/dataset_info.json``: what Hugging Face `load_from_disk` wants to see;
+- ``train/state.json``, ``train/dataset_info.json``, ``dataset_dict.json``: for Hugging Face `load_from_disk`;
 - ``manifest.json``, written last of all: rows, tokens, bytes and checksums of every file, the tokenizer's identity, and
   absolute byte positions of the buffers, so that ``numpy.memmap(path, dtype, offset=values_position)`` is the tokens.
 
@@ -34,6 +34,8 @@ from stages.kernels.ragged import Bytes, Offsets
 
 FORMAT = "gristmill-shards"
 FORMAT_VERSION = 1
+BLOCK_BYTES = 1 << 24
+"""A shard has a checksum per block of so many bytes, so that a reader can check what it touches and name the place."""
 END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
 _DOCS_ROW_GROUP = 1 << 16
@@ -91,17 +93,27 @@ class _PositionSink:
     def __init__(self, sink: BinaryIO) -> None:
         self._sink = sink
         self._hash = xxhash.xxh3_128()
+        self._block = xxhash.xxh3_64()
+        self._blocks: list[str] = []
         self.position = 0
         self.buffers: dict[tuple[int, int], int] = {}
 
     def write(self, data: Any) -> int:
-        view = memoryview(data)
+        view = memoryview(data).cast("B")
         if isinstance(data, pa.Buffer):
             self.buffers[data.address, data.size] = self.position
         self._sink.write(view)
         self._hash.update(view)
-        self.position += view.nbytes
-        return view.nbytes
+        size, done = view.nbytes, 0
+        while done < size:
+            step = min(size - done, BLOCK_BYTES - self.position % BLOCK_BYTES)
+            self._block.update(view[done : done + step])
+            done += step
+            self.position += step
+            if self.position % BLOCK_BYTES == 0:
+                self._blocks.append(self._block.hexdigest())
+                self._block = xxhash.xxh3_64()
+        return size
 
     def tell(self) -> int:
         return self.position
@@ -117,6 +129,10 @@ class _PositionSink:
 
     def hexdigest(self) -> str:
         return self._hash.hexdigest()
+
+    def blocks(self) -> list[str]:
+        """xxh3_64 of every block of BLOCK_BYTES, the last one shorter."""
+        return [*self._blocks, self._block.hexdigest()] if self.position % BLOCK_BYTES else list(self._blocks)
 
 
 @dataclass
@@ -165,6 +181,7 @@ class ShardWriter:
             "tokens": sum(batch["tokens"] for batch in self.batches),
             "bytes": self._sink.position,
             "xxh3_128": self._sink.hexdigest(),
+            "blocks_xxh3_64": self._sink.blocks(),
             "min_id": self.smallest or 0,
             "max_id": self.largest,
             "eos_count": self.eos_count,
@@ -269,6 +286,7 @@ def write_manifest(
     }
     store.write_bytes(f"{directory}/train/state.json", _pretty(state))
     store.write_bytes(f"{directory}/train/dataset_info.json", _pretty({}))
+    store.write_bytes(f"{directory}/dataset_dict.json", _pretty({"splits": ["train"]}))
     manifest = {
         "format": FORMAT,
         "version": FORMAT_VERSION,

@@ -16,9 +16,7 @@ import xxhash
 
 from stages.contract import Store
 from stages.kernels.gather import id_summary
-from stages.shard_format import END_OF_STREAM, read_manifest
-
-_PIECE = 1 << 24
+from stages.shard_format import BLOCK_BYTES, END_OF_STREAM, read_manifest
 
 
 def verify(store: Store, manifest_address: str) -> list[str]:
@@ -40,7 +38,7 @@ def verify(store: Store, manifest_address: str) -> list[str]:
 
 
 def _check_data(store: Store, address: str, entry: dict[str, Any], tokenizer: dict[str, Any]) -> list[str]:
-    problem = _check_bytes(store, address, entry["bytes"], entry["xxh3_128"])
+    problem = _check_bytes(store, address, entry["bytes"], entry["xxh3_128"], entry.get("blocks_xxh3_64"))
     if problem:
         return [problem]
     problems = []
@@ -91,7 +89,8 @@ def _check_docs(store: Store, address: str, entry: dict[str, Any]) -> list[str]:
     return [] if rows == entry["rows"] else [f"{address}: {rows} rows, {entry['rows']} documents in the shard"]
 
 
-def _check_bytes(store: Store, address: str, size: int, checksum: str) -> str | None:
+def _check_bytes(store: Store, address: str, size: int, checksum: str, blocks: list[str] | None = None) -> str | None:
+    """Size and checksum; of the blocks of a shard, the first that is damaged is named."""
     if not store.exists(address):
         return f"{address}: missing"
     hasher = xxhash.xxh3_128()
@@ -99,8 +98,11 @@ def _check_bytes(store: Store, address: str, size: int, checksum: str) -> str | 
         found = file.size()
         if found != size:
             return f"{address}: {found} bytes, the manifest says {size}"
-        for position in range(0, size, _PIECE):
-            hasher.update(file.read_at(min(_PIECE, size - position), position))
+        for position in range(0, size, BLOCK_BYTES):
+            piece = file.read_at(min(BLOCK_BYTES, size - position), position)
+            hasher.update(piece)
+            if blocks and xxhash.xxh3_64_hexdigest(piece) != blocks[position // BLOCK_BYTES]:
+                return f"{address}: damaged between byte {position} and byte {position + len(piece)}"
     if hasher.hexdigest() != checksum:
         return f"{address}: checksum {hasher.hexdigest()}, the manifest says {checksum}"
     return None

@@ -1,0 +1,185 @@
+"""The mixture solver: what the shares, caps and policies promise."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from stages.mixture import Mixture, MixtureError, MixtureParams, parse_tokens, solve
+
+
+def params(domains: dict[str, dict[str, Any]], **more: Any) -> MixtureParams:
+    return MixtureParams.model_validate({"domains": domains, **more})
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> tuple[dict[str, dict[str, Any]], dict[str, int]]:
+    """Domains with shares that sum to 1 and, sometimes, one with epochs."""
+    count = draw(st.integers(1, 6))
+    weights = draw(st.lists(st.integers(1, 100), min_size=count, max_size=count))
+    names = [f"d{i}" for i in range(count)]
+    domains: dict[str, dict[str, Any]] = {n: {"share": w / sum(weights)} for n, w in zip(names, weights, strict=True)}
+    for name in names:
+        if draw(st.booleans()):
+            domains[name]["max_epochs"] = draw(st.sampled_from([0.5, 1, 2, 7]))
+    if draw(st.booleans()):
+        domains["whole"] = {"epochs": draw(st.sampled_from([0.25, 1, 3]))}
+    available = {name: draw(st.integers(1, 10**6)) for name in domains}
+    return domains, available
+
+
+def cap(domains: dict[str, dict[str, Any]], available: dict[str, int], name: str) -> Fraction:
+    return Fraction(domains[name].get("max_epochs", 4)) * available[name]
+
+
+@given(problems())
+def test_without_a_budget_the_largest_that_keeps_the_shares_is_taken(problem: Any) -> None:
+    domains, available = problem
+    mixture = solve(params(domains), available)
+    assert mixture.tokens == mixture.requested_budget == mixture.max_budget
+    assert any(domain.binding for domain in mixture.domains)
+    free = mixture.tokens - sum(d.target_tokens for d in mixture.domains if d.name == "whole")
+    for domain in mixture.domains:
+        assert domain.target_tokens <= cap(domains, available, domain.name)
+        if domain.name != "whole":
+            assert abs(domain.target_tokens - domains[domain.name]["share"] * free) <= len(domains)
+
+
+@given(problems(), st.integers(1, 10**7), st.sampled_from(["error", "shrink", "redistribute"]))
+def test_targets_keep_caps_and_sum_to_the_tokens(problem: Any, budget: int, policy: str) -> None:
+    domains, available = problem
+    try:
+        mixture = solve(params(domains, budget=budget, on_shortfall=policy), available)
+    except MixtureError:
+        assume(False)
+    assert sum(mixture.targets.values()) == mixture.tokens
+    assert mixture.tokens == (mixture.max_budget if policy == "shrink" and mixture.tokens < budget else budget)
+    assert all(mixture.targets[name] <= cap(domains, available, name) for name in domains)
+    assert sum(domain.requested_tokens for domain in mixture.domains) == mixture.requested_budget
+
+
+@given(problems(), st.integers(1, 10**7), st.randoms())
+def test_order_of_the_domains_does_not_matter(problem: Any, budget: int, random: Any) -> None:
+    domains, available = problem
+    shuffled = list(domains)
+    random.shuffle(shuffled)
+    outcomes = []
+    for order in (list(domains), shuffled):
+        try:
+            outcomes.append(solve(params({name: domains[name] for name in order}, budget=budget), available))
+        except MixtureError as error:
+            outcomes.append(error.args)  # type: ignore[arg-type]
+    assert outcomes[0] == outcomes[1]
+
+
+@given(problems(), st.floats(1, 8), st.floats(1, 8))
+def test_the_largest_budget_grows_with_the_caps(problem: Any, one: float, two: float) -> None:
+    domains, available = problem
+    domains = {name: {k: v for k, v in domain.items() if k != "max_epochs"} for name, domain in domains.items()}
+    domains.pop("whole", None)
+    low, high = (solve(params(domains, max_epochs=cap), available) for cap in sorted((one, two)))
+    assert low.tokens <= high.tokens
+
+
+def slow_water_fill(shares: dict[str, float], caps: dict[str, float], total: float) -> dict[str, float]:
+    """Raise all levels together by bisection on the multiplier of the shares."""
+    low, high = 0.0, 1e18
+    for _ in range(300):
+        middle = (low + high) / 2
+        if sum(min(caps[n], middle * shares[n]) for n in shares) < total:
+            low = middle
+        else:
+            high = middle
+    return {n: min(caps[n], high * shares[n]) for n in shares}
+
+
+@given(problems(), st.floats(0.01, 1))
+def test_redistribution_is_water_filling(problem: Any, part: float) -> None:
+    domains, available = problem
+    domains.pop("whole", None)
+    caps = {name: float(cap(domains, available, name)) for name in domains}
+    budget = int(part * sum(caps.values()))
+    assume(budget >= 1)
+    try:
+        mixture = solve(params(domains, budget=budget, on_shortfall="redistribute"), available)
+    except MixtureError:  # caps that are not whole numbers lose up to a token each
+        assert budget > sum(int(value) for value in caps.values())
+        return
+    expected = slow_water_fill({n: d["share"] for n, d in domains.items()}, caps, budget)
+    for name, tokens in mixture.targets.items():
+        assert abs(tokens - expected[name]) <= len(domains) + 1e-6 * budget
+
+
+def test_shares_divide_what_the_domains_with_epochs_leave() -> None:
+    mixture = solve(
+        params({"web": {"share": 0.75}, "code": {"share": 0.25}, "books": {"epochs": 2}}, budget=1000),
+        {"web": 10000, "code": 10000, "books": 100},
+    )
+    assert mixture.targets == {"books": 200, "code": 200, "web": 600}
+
+
+def test_remainders_go_to_the_largest_fractions_then_by_name() -> None:
+    mixture = solve(
+        params({"c": {"share": 0.25}, "a": {"share": 0.25}, "b": {"share": 0.5}}, budget=10), {"a": 9, "b": 9, "c": 9}
+    )
+    assert mixture.targets == {"a": 3, "b": 5, "c": 2}
+
+
+def solved(policy: str, budget: int | str = "2k") -> Mixture:
+    return solve(
+        params({"a": {"share": 0.5}, "b": {"share": 0.5}}, budget=budget, on_shortfall=policy), {"a": 100, "b": 900}
+    )
+
+
+def test_each_shortfall_policy() -> None:
+    with pytest.raises(MixtureError, match=r"'a' has 100 tokens x 4 epochs, 1,000 wanted.*largest budget.* is 800"):
+        solved("error")
+    assert solved("shrink").targets == {"a": 400, "b": 400}
+    assert solved("redistribute").targets == {"a": 400, "b": 1600}
+    with pytest.raises(MixtureError, match="beyond all caps: they allow 4,000 tokens"):
+        solved("redistribute", 4001)
+
+
+@pytest.mark.parametrize(
+    ("domains", "more", "message"),
+    [
+        ({"a": {"share": 0.5}, "b": {"share": 0.4}}, {}, "shares must sum to 1, found 0.9"),
+        ({"a": {"share": 1, "epochs": 1}}, {}, "exactly one of `share` and `epochs`"),
+        ({"a": {}}, {}, "exactly one of `share` and `epochs`"),
+        ({"a": {"epochs": 5}}, {}, "epochs 5 is above max_epochs 4"),
+        ({"a": {"share": 1}}, {"budget": "ten"}, "not a number of tokens"),
+        ({"a": {"share": 1}}, {"budget": 0}, "whole, positive"),
+        ({"a": {"share": 1}}, {"budget": "1.0001k"}, "whole, positive"),
+        ({"a": {"share": 1.5}}, {}, "less than or equal to 1"),
+        ({"a": {"shares": 1}}, {}, "shares"),
+    ],
+)
+def test_a_mixture_that_makes_no_sense_is_refused(domains: Any, more: Any, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        params(domains, **more)
+
+
+@pytest.mark.parametrize(
+    ("domains", "budget", "available", "message"),
+    [
+        ({"a": {"share": 1}}, None, {"b": 5}, "domain 'a' is not among those with tokens"),
+        ({"a": {"share": 1}}, None, {"a": 0}, "domain 'a' has no tokens"),
+        ({"a": {"epochs": 2}}, 10, {"a": 10}, "more than the budget"),
+        ({"a": {"epochs": 1}}, 11, {"a": 10}, "every domain has `epochs`"),
+    ],
+)
+def test_a_mixture_that_the_tokens_do_not_allow_is_refused(
+    domains: Any, budget: Any, available: Any, message: str
+) -> None:
+    with pytest.raises(MixtureError, match=message):
+        solve(params(domains, budget=budget), available)
+
+
+def test_numbers_of_tokens_as_people_write_them() -> None:
+    written = {"10M": 10**7, "2.5B": 25 * 10**8, "1_000k": 10**6, "3e9": 3 * 10**9, "1T": 10**12, " 7 ": 7, 5: 5}
+    assert {text: parse_tokens(text) for text in written} == written

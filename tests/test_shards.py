@@ -1,0 +1,175 @@
+"""Domain shards: every document once, in key order, independent of how the input was divided; damage is found."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from pipeline.storage import Store
+from stages import schemas, shards, tokens, verify
+from stages.shard_format import batch_cuts, read_manifest
+from tests.token_files import doc_id, read_docs, read_documents, run, write_split
+
+TEXTS = [f"page {i} " + "wörd " * (i % 11) for i in range(60)]
+
+
+def build(store: Store, name: str, parts: int, **params: Any) -> dict[str, Any]:
+    """Tokenize the texts in ``parts`` splits and write the shards of their domain."""
+    reports = []
+    for part in range(parts):
+        texts, names = TEXTS[part::parts], [f"doc {i}" for i in range(part, len(TEXTS), parts)]
+        arguments = write_split(store, f"{name}-in/{part}", texts, names=names)
+        if not store.exists(arguments["output"]):
+            tokens.tokenize(store, **arguments, params={})
+        reports.append((arguments["output"], store.metadata(arguments["output"])))
+    inputs = shards.inputs_of(reports, "en")
+    settings = shards.Params(**{"target_tokens": 200, "batch_tokens": 90, **params})
+    run(store, shards.plan(settings, "en", inputs, name, tokenizer=reports[0][1]["tokenizer"], seed=0))
+    return read_manifest(store, f"{name}/manifest.json")
+
+
+def files(store: Store, folder: str) -> dict[str, bytes]:
+    return {address.removeprefix(folder): store.read_bytes(address) for address, _ in store.list(folder)}
+
+
+def test_every_document_is_there_once_in_key_order(store: Store) -> None:
+    manifest = build(store, "d", 2)
+    found = read_documents(store, "d", manifest)
+    assert len(found) > 2
+    names = [name for shard in found for name, _ in shard]
+    keys = tokens.order_keys(np.frombuffer(b"".join(names), np.uint8), 0).tolist()
+    assert sorted(names) == sorted(doc_id(f"doc {i}") for i in range(60))
+    assert keys == sorted(keys)
+    assert manifest["documents"] == 60
+    assert manifest["tokens"] == sum(len(ids) for shard in found for _, ids in shard)
+
+
+def test_docs_stand_row_for_row_beside_the_tokens(store: Store) -> None:
+    manifest = build(store, "d", 2)
+    for documents, docs in zip(read_documents(store, "d", manifest), read_docs(store, "d", manifest), strict=True):
+        assert docs.schema.names == schemas.DOCS.names
+        assert docs["doc_id"].to_pylist() == [name for name, _ in documents]
+        assert docs["num_tokens"].to_pylist() == [len(ids) for _, ids in documents]
+
+
+@pytest.mark.parametrize(("parts", "params"), [(1, {}), (5, {}), (5, {"max_reads": 3, "merged_bytes": 300})])
+def test_bytes_do_not_depend_on_the_division_of_the_input(store: Store, parts: int, params: dict[str, int]) -> None:
+    build(store, "one", 2)
+    build(store, "two", parts, **params)
+    assert files(store, "one") == files(store, "two")
+
+
+def test_merging_reads_less_and_loses_nothing(store: Store) -> None:
+    manifest = build(store, "d", 6, max_reads=4, merged_bytes=200)
+    assert manifest["documents"] == 60
+    assert not store.list("d/merged")
+
+
+def test_positions_in_the_manifest_are_the_buffers(store: Store, tmp_path: Path) -> None:
+    manifest = build(store, "d", 2)
+    for entry in manifest["shards"]:
+        path = tmp_path / "root" / "d" / entry["path"]
+        with store.open(f"d/{entry['path']}") as file:
+            batches = list(pa.ipc.open_stream(file))
+        assert len(batches) == len(entry["batches"]) > 1
+        for batch, listed in zip(batches, entry["batches"], strict=True):
+            ids = np.memmap(path, np.uint16, "r", listed["values_position"], (listed["tokens"],))
+            offsets = np.memmap(path, np.int64, "r", listed["offsets_position"], (listed["rows"] + 1,))
+            names = np.memmap(path, np.uint8, "r", listed["doc_id_position"], (16 * listed["rows"],))
+            assert np.array_equal(ids, batch["input_ids"].values)
+            assert np.array_equal(offsets, batch["input_ids"].offsets)
+            assert names.tobytes() == b"".join(batch["doc_id"].to_pylist())
+
+
+def test_more_shards_than_documents_are_not_made(store: Store) -> None:
+    manifest = build(store, "d", 1, target_tokens=1)
+    assert len(manifest["shards"]) == 60
+    assert manifest["documents"] == 60
+    assert verify.verify(store, "d/manifest.json") == []
+
+
+def test_a_domain_without_tokens_is_refused() -> None:
+    with pytest.raises(ValueError, match="domain 'x' has no tokens"):
+        shards.plan(shards.Params(), "x", [], "d", tokenizer={"dtype": "uint16"}, seed=0)
+
+
+def test_key_ranges_cover_the_key_space_without_gap() -> None:
+    for count in (1, 2, 3, 7, 1000):
+        bounds = [shards.key_range(k, count) for k in range(count)]
+        assert bounds[0][0] == 0
+        assert bounds[-1][1] == 1 << 64
+        assert all(one[1] == two[0] for one, two in itertools.pairwise(bounds))
+
+
+def test_batches_hold_at_most_the_limit_unless_one_document_is_larger() -> None:
+    sizes = np.array([5, 5, 1, 20, 3, 3, 3])
+    assert list(batch_cuts(sizes, 10)) == [(0, 2), (2, 3), (3, 4), (4, 7)]
+    assert list(batch_cuts(sizes[:0], 10)) == []
+
+
+# Damage
+
+
+def damage(store: Store, tmp_path: Path, address: str, change: Any) -> list[str]:
+    path = tmp_path / "root" / address
+    path.write_bytes(change(bytearray(path.read_bytes())))
+    return verify.verify(store, "d/manifest.json")
+
+
+def test_a_whole_folder_has_no_problems(store: Store) -> None:
+    build(store, "d", 2)
+    assert verify.verify(store, "d/manifest.json") == []
+
+
+@pytest.mark.parametrize("position", [0, 100, 700, -1, -9])
+@pytest.mark.parametrize("kind", ["path", "docs"])
+def test_a_flipped_byte_anywhere_is_found(store: Store, tmp_path: Path, position: int, kind: str) -> None:
+    entry = build(store, "d", 2)["shards"][1]
+
+    def flip(data: bytearray) -> bytearray:
+        data[position] ^= 1
+        return data
+
+    problems = damage(store, tmp_path, f"d/{entry[kind]}", flip)
+    assert len(problems) == 1
+    assert problems[0].startswith(f"d/{entry[kind]}: ")
+
+
+def test_a_shard_cut_at_a_batch_boundary_is_found(store: Store, tmp_path: Path) -> None:
+    entry = build(store, "d", 2)["shards"][0]
+    cut = entry["batches"][1]["offsets_position"] - 500  # anywhere before the second batch's body
+    problems = damage(store, tmp_path, f"d/{entry['path']}", lambda data: data[:cut])
+    assert problems == [f"d/{entry['path']}: {cut} bytes, the manifest says {entry['bytes']}"]
+
+
+def test_a_missing_file_is_found(store: Store) -> None:
+    entry = build(store, "d", 2)["shards"][0]
+    store.remove(f"d/{entry['docs']}")
+    assert verify.verify(store, "d/manifest.json") == [f"d/{entry['docs']}: missing"]
+
+
+def test_a_manifest_that_disagrees_with_its_shards_is_found(store: Store) -> None:
+    manifest = build(store, "d", 2)
+    manifest["tokens"] += 1
+    manifest["tokenizer"]["vocab_size"] = 5
+    store.write_bytes("d/manifest.json", json.dumps(manifest).encode())
+    problems = verify.verify(store, "d/manifest.json")
+    assert any("outside the vocabulary of 5" in problem for problem in problems)
+    assert any("tokens is" in problem for problem in problems)
+    store.write_bytes("d/manifest.json", b"{}")
+    assert "expected gristmill-shards version 1" in verify.verify(store, "d/manifest.json")[0]
+
+
+def test_hugging_face_opens_the_folder(store: Store, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    manifest = build(store, "d", 1, target_tokens=4)  # some shards stay empty
+    loaded = datasets.load_from_disk(str(tmp_path / "root" / "d" / "train"))
+    expected = [ids for shard in read_documents(store, "d", manifest) for _, ids in shard]
+    assert loaded["input_ids"][:] == expected
+    assert datasets.load_from_disk(str(tmp_path / "root" / "d"))["train"].num_rows == 60
