@@ -18,7 +18,7 @@ from tests.archives import record
 MODULES = """
     argparse asyncio.queues bisect calendar codecs collections configparser contextlib csv datetime decimal difflib
     email.message enum fractions functools gzip heapq http.client inspect io ipaddress itertools json logging mailbox
-    optparse pathlib pickle pprint queue random re sched shelve shutil smtplib socket sqlite3 statistics string"
+    optparse pathlib pickle pprint queue random re sched shelve shutil smtplib socket sqlite3 statistics string
     subprocess tarfile tempfile textwrap threading timeit tokenize trace traceback types unittest.mock urllib.request
     uuid warnings wave weakref xml.dom.minidom zipfile
 """.split()  # noqa: SIM905 - a list of 60 short words

@@ -92,7 +92,7 @@ def _band_records(
     mine = np.flatnonzero(members["split"] == split["number"])
     rows = members["row"][mine]
     column = store.read_table(split["signatures"], ["minhash"]).column("minhash").combine_chunks()
-    minima = column.flatten().to_numpy().reshape(len(column), -1)[rows]
+    minima = column.flatten().to_numpy().reshape(len(column), column.type.list_size)[rows]
     keys = minhash.band_keys(minima, settings.bands, settings.rows, _salts(store, settings, split)[rows])
     keys = keys[:, first_band:last_band]
     sketches = minhash.sketches(minima)
