@@ -7,13 +7,15 @@ BYTES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
 def short(count: float | None) -> str:
-    """Three significant digits with a decimal unit: 999, 1.23 K, 45.6 M; a dash for what is not known."""
+    """All digits below 100,000, else three significant ones with a decimal unit: 12,345, 1.23 M; a dash for None."""
     if count is None:
         return "–"
     value = float(count)
+    if value.is_integer() and abs(value) < 100_000:
+        return f"{value:,.0f}"
     for unit in UNITS:
         if abs(value) < 999.5 or unit == UNITS[-1]:
-            return f"{digits(value, whole=not unit and float(count).is_integer())} {unit}".rstrip()
+            return f"{digits(value, whole=False)} {unit}".rstrip()
         value /= 1000
     return str(count)
 

@@ -64,6 +64,7 @@ def build_stats(
     corpus: Mapping[str, Any] | None,
     *,
     survey: Mapping[str, Any] | None = None,
+    thresholds: Mapping[str, float] | None = None,
 ) -> Row:
     """The figures of a run from the reports inside its files.
 
@@ -74,11 +75,13 @@ def build_stats(
         clusters: the summary of deduplication, or None.
         corpus: the corpus manifest, or None.
         survey: what `stages.report.survey.finish` gives, or None.
+        thresholds: of rules whose threshold is not the published one.
 
     Raises:
         ConservationError: when the counts of the products do not add up.
     """
     ledger = add_up(documents, kept, tokens)
+    thresholds = {name: rule.threshold for name, rule in RULES.items()} | dict(thresholds or {})
     rates = Rates(ledger)
     removed, tokenized = removed_rows(ledger, rates), token_rows(ledger)
     funnel = build_funnel(ledger, removed, tokenized)
@@ -106,8 +109,8 @@ def build_stats(
         "sources": source_rows(ledger, removed, tokenized),
         "languages": totals_by(("language",), ledger, removed, tokenized),
         "domains": domain_rows(tokenized),
-        "reasons": reason_rows(ledger, removed),
-        "rules": [rule_row(rule, counts) for rule, counts in sorted(ledger.failed.items())],
+        "reasons": reason_rows(ledger, removed, thresholds),
+        "rules": [rule_row(rule, counts, thresholds) for rule, counts in sorted(ledger.failed.items())],
         "mixture": mixture,
         "shards": shard_figures(corpus),
         "tokenizer": ledger.tokenizer or (dict(corpus["tokenizer"]) if corpus and "tokenizer" in corpus else None),
@@ -188,7 +191,7 @@ def domain_rows(tokenized: list[Row]) -> list[Row]:
     return sorted(sums.values(), key=lambda row: (-row["tokens"], row["domain"]))
 
 
-def reason_rows(ledger: Ledger, removed: list[Row]) -> list[Row]:
+def reason_rows(ledger: Ledger, removed: list[Row], thresholds: Mapping[str, float]) -> list[Row]:
     """One row a reason, those of records first: where the rule stands, what it dropped, what it would drop alone."""
     rows: list[Row] = [
         {"step": "documents", "bytes": None, "rule": None, "fails": None, "alone": None, **row}
@@ -196,13 +199,12 @@ def reason_rows(ledger: Ledger, removed: list[Row]) -> list[Row]:
     ]
     for row in by_reason(removed):
         counts = ledger.failed.get(row["reason"])
-        rule = RULES.get(row["reason"])
         rows.append(
             {
                 "step": step_of(row["reason"]),
                 **row,
                 "raw_bytes": None,
-                "rule": {"family": FAMILY_OF[rule.name], "column": rule.column, "side": rule.side} if rule else None,
+                "rule": described(row["reason"], thresholds),
                 "fails": counts[0] if counts else None,
                 "alone": counts[3] if counts else None,
             }
@@ -210,9 +212,18 @@ def reason_rows(ledger: Ledger, removed: list[Row]) -> list[Row]:
     return rows
 
 
-def rule_row(rule: str, counts: list[int]) -> Row:
+def described(name: str, thresholds: Mapping[str, float]) -> Row | None:
+    """A published rule: its family, column, side and the threshold in force; None for other reasons."""
+    rule = RULES.get(name)
+    if rule is None:
+        return None
+    return {"family": FAMILY_OF[name], "column": rule.column, "side": rule.side, "threshold": thresholds[name]}
+
+
+def rule_row(name: str, counts: list[int], thresholds: Mapping[str, float]) -> Row:
     documents, num_bytes, first, alone = counts
-    return {"rule": rule, "documents": documents, "bytes": num_bytes, "first": first, "alone": alone}
+    figures = {"rule": name, "documents": documents, "bytes": num_bytes, "first": first, "alone": alone}
+    return figures | (described(name, thresholds) or {})
 
 
 def mixture_rows(corpus: Mapping[str, Any] | None) -> list[Row]:

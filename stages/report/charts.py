@@ -1,0 +1,127 @@
+"""What the charts of the report show, as numbers: widths and positions in hundredths of the chart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from stages.report.figures import exact, percent, short
+
+Stats = Mapping[str, Any]
+MAX_SHARES = 16
+"""Domains drawn; the table below the chart has all."""
+
+
+def shares(stats: Stats) -> list[dict[str, Any]]:
+    """Requested against realised share of each domain, on one scale."""
+    rows = [row for row in stats["mixture"] if row["realised_share"] is not None][:MAX_SHARES]
+    top = max((max(row["realised_share"], row["requested_share"] or 0) for row in rows), default=0) or 1
+    views = []
+    for row in rows:
+        asked, got = row["requested_share"], row["realised_share"]
+        views.append(
+            {
+                "domain": row["domain"],
+                "asked": None if asked is None else round(100 * asked / top, 2),
+                "got": round(100 * got / top, 2),
+                "asked_text": percent(asked, 1),
+                "got_text": percent(got, 1),
+                "short": asked is not None and got < asked - 0.0005,
+                "epochs": f"{row['epochs']:.2f}" if row["epochs"] is not None else "–",
+                "repeated": row["epochs"] is not None and row["epochs"] > 1,
+            }
+        )
+    return views
+
+
+def histograms(stats: Stats) -> list[dict[str, Any]]:
+    """One view per surveyed column: bars of all pages and of kept pages, the threshold, quantiles."""
+    survey = stats["survey"] or {}
+    return [view for view in (histogram(entry) for entry in survey.get("histograms", [])) if view]
+
+
+def histogram(entry: Mapping[str, Any]) -> dict[str, Any] | None:
+    """``entry``: {"column", "edges", "all", "kept", "nulls", "thresholds": [{"value", "side", "rule"}]}.
+
+    Empty bins before the first used and after the last used one are left out.
+    """
+    counts, kept, edges = entry["all"], entry["kept"], entry["edges"]
+    used = [i for i, count in enumerate(counts) if count]
+    if not used:
+        return None
+    first, last = used[0], used[-1]
+    for threshold in entry["thresholds"]:
+        inside = [i for i in range(len(edges) - 1) if edges[i] <= threshold["value"] <= edges[i + 1]]
+        first, last = min([first, *inside]), max([last, *inside])
+    shown = range(first, last + 1)
+    top = max(counts[i] for i in shown)
+    step = 100 / len(shown)
+    bars = [
+        {
+            "x": round((i - first) * step, 3),
+            "width": round(step * 0.86, 3),
+            "height": round(100 * counts[i] / top, 2),
+            "kept": round(100 * kept[i] / top, 2),
+            "label": f"{label(edges[i])} to {label(edges[i + 1])}: {exact(counts[i])} pages, {exact(kept[i])} kept",
+        }
+        for i in shown
+    ]
+    total = sum(counts)
+    marks = [
+        {
+            **threshold,
+            "x": round(position(threshold["value"], edges, first, step), 3),
+            "label": label(threshold["value"]),
+        }
+        for threshold in entry["thresholds"]
+    ]
+    return {
+        "column": entry["column"],
+        "bars": bars,
+        "marks": marks,
+        "low": label(edges[first]),
+        "high": label(edges[last + 1]),
+        "median": label(quantile(counts, edges, 0.5)),
+        "p5": label(quantile(counts, edges, 0.05)),
+        "p95": label(quantile(counts, edges, 0.95)),
+        "pages": short(total),
+        "nulls": short(entry["nulls"]) if entry["nulls"] else "",
+    }
+
+
+def position(value: float, edges: list[float], first: int, step: float) -> float:
+    """Where a value lies on the axis, bins being equally wide on it."""
+    for i in range(len(edges) - 1):
+        if value < edges[i + 1] or i == len(edges) - 2:
+            inside = (value - edges[i]) / (edges[i + 1] - edges[i]) if edges[i + 1] > edges[i] else 0
+            return (i - first + min(max(inside, 0), 1)) * step
+    return 0.0
+
+
+def quantile(counts: list[int], edges: list[float], q: float) -> float:
+    """Within a bin, values are taken as evenly spread."""
+    wanted = q * sum(counts)
+    for i, count in enumerate(counts):
+        if count and wanted <= count:
+            return edges[i] + (edges[i + 1] - edges[i]) * wanted / count
+        wanted -= count
+    return edges[-1]
+
+
+def label(value: float) -> str:
+    """A value on an axis."""
+    if abs(value) >= 1000:
+        return short(value)
+    return f"{value:.3g}"
+
+
+def cluster_sizes(stats: Stats) -> list[dict[str, Any]]:
+    """How many clusters there are of each size, if the summary of `clusters` says."""
+    sizes = (stats["clusters"] or {}).get("cluster_sizes") or {}
+    top = max(sizes.values(), default=0)
+    if not top:
+        return []
+    return [
+        {"size": str(size), "count": exact(count), "width": round(100 * count / top, 2)}
+        for size, count in sizes.items()
+    ]
