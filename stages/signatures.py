@@ -19,6 +19,7 @@ are random numbers and do not compress). Limit: 32-bit minima tell shingles apar
 
 from __future__ import annotations
 
+import itertools
 import json
 import unicodedata
 from collections.abc import Callable
@@ -82,9 +83,6 @@ def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
 
 
 def _exact_hashes(data: Bytes, offsets: Offsets) -> pa.Array:
-    view = memoryview(np.ascontiguousarray(data))
-    bounds = offsets.tolist()
-    digests = [
-        xxhash.xxh3_128_digest(view[start:stop]) for start, stop in zip(bounds[:-1], bounds[1:], strict=True)
-    ]
+    view = np.ascontiguousarray(data).data
+    digests = [xxhash.xxh3_128_digest(view[start:stop]) for start, stop in itertools.pairwise(offsets.tolist())]
     return pa.Array.from_buffers(pa.binary(16), len(digests), [None, pa.py_buffer(b"".join(digests))])

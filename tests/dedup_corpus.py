@@ -61,7 +61,8 @@ def write_split(
             writer.write(sign(batch))
     languages = pa.table({"language": pa.array([page.language for page in pages], pa.string())})
     store.write_table(addresses["language"], languages)
-    store.write_table(addresses["quality"], pa.table({"score": pa.array([page.quality for page in pages], pa.float32())}))
+    scores = pa.table({"score": pa.array([page.quality for page in pages], pa.float32())})
+    store.write_table(addresses["quality"], scores)
     text_bytes = sum(len(page.text.encode()) for page in pages)
     return clusters.ClusterInput(name=name, source="web", rows=len(pages), text_bytes=text_bytes, **addresses)
 
@@ -74,7 +75,8 @@ def run_phases(store: Store, phases: Sequence[Phase], discard: bool = True) -> d
             if all(store.exists(address) for address in task.outputs):
                 continue
             module, _, function = task.job.partition(":")
-            results.setdefault(phase.name, []).append(getattr(importlib.import_module(module), function)(store, **task.args))
+            job = getattr(importlib.import_module(module), function)
+            results.setdefault(phase.name, []).append(job(store, **task.args))
             assert all(store.exists(address) for address in task.outputs), task
         if discard:
             for prefix in phase.discard:

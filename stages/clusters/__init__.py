@@ -3,17 +3,17 @@
 For `kept`, which leaves removed pages out, and for the report. Input: `documents`, `signatures`, optionally `language`
 and `quality`, aligned, per split. Output: `schemas.CLUSTERS`, row for row, one file per split, and ``summary.json``.
 
-Method. (1) Pages with equal `exact_hash` are one text; the survivor policy picks its representative. (2) Representatives
-that agree in a band of their MinHash (Broder 1997; Leskovec, Rajaraman, Ullman, ch. 3) and whose one-bit sketches
-(Li and Koenig 2010) do not rule it out are candidates. (3) Candidates are compared by the exact Jaccard index of
-their shingle sets, taken from the text. (4) Survivors are chosen greedily in the order of the policy; a text is removed only
-for a survivor it was compared with and whose similarity reaches the threshold. The cluster of a page is its connected
-component over pairs that reach the threshold; it may keep more than one survivor.
+Method. (1) Pages with equal `exact_hash` are one text; the survivor policy picks its representative.
+(2) Representatives that agree in a band of their MinHash (Broder 1997; Leskovec, Rajaraman, Ullman, ch. 3) and whose
+one-bit sketches (Li and Koenig 2010) do not rule it out are candidates. (3) Candidates are compared by the exact
+Jaccard index of their shingle sets, taken from the text. (4) Survivors are chosen greedily in the order of the
+policy; a text is removed only for a survivor it was compared with and whose similarity reaches the threshold.
+The cluster of a page is its connected component over pairs that reach the threshold; it may keep several survivors.
 
 Nothing depends on the order, number or division of the input: ties go to the smaller doc_id.
 
-The exchanges (each box a phase of restartable tasks, files in, files out; G groups of splits, P ranges of text hashes,
-B ranges of band keys, V decision partitions, all planned from rows and bytes so that a task stays within ``memory``):
+The exchanges (a word is a phase of restartable tasks, files in, files out; G groups of splits, P ranges of text
+hashes, B ranges of band keys, V decision partitions, planned from rows and bytes so that a task keeps to ``memory``):
 
     pages G -> texts P -> bands G -> candidates B -> components 1 -> shingles G' -> decide V -> assign P -> output G -> 1
 

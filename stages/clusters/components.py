@@ -1,4 +1,4 @@
-"""From candidate pairs to places of decision: every text that has a candidate, with its shingles, beside its candidates.
+"""From candidate pairs to places of decision: every text that has a candidate, with its shingles, where they meet.
 
 `find_components` (one task) joins candidate pairs by union-find and deals the components out to decision partitions
 of about equal numbers of shingles. `extract_shingles` (a group of splits) reads the text of those representatives,
@@ -79,8 +79,10 @@ def find_components(
 def extract_shingles(
     store: Store, *, splits: list[dict[str, Any]], members: list[str], partitions: int, output: str
 ) -> dict[str, Any]:
-    """Write the records of these splits' candidates with their shingle sets (``size`` each, ``hash`` ragged), by place."""
-    parts = [part for split in splits for part in _with_shingles(store, split, read_all(store, members, split["number"]))]
+    """Write the records of these splits' candidates with their shingles (``size`` each, ``hash`` ragged), by place."""
+    parts = [
+        part for split in splits for part in _with_shingles(store, split, read_all(store, members, split["number"]))
+    ]
     records = concatenate(parts)
     order, bounds = order_by_partition(records["place"], partitions)
     sizes = records["size"]
@@ -90,9 +92,7 @@ def extract_shingles(
     byte_starts, byte_sizes = starts[:-1][order] * 8, sizes[order] * 8
     copy_rows(records["hash"].view(np.uint8), byte_starts, byte_sizes, targets[:-1] * 8, hashes.view(np.uint8))
     columns = {name: column[order] for name, column in records.items() if name not in ("hash", "place")}
-    write_ordered(
-        store, output, columns | {"hash": hashes}, dict.fromkeys(columns, bounds) | {"hash": targets[bounds]}
-    )
+    write_ordered(store, output, columns | {"hash": hashes}, dict.fromkeys(columns, bounds) | {"hash": targets[bounds]})
     return {"texts": len(order), "shingles": len(hashes)}
 
 

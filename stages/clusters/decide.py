@@ -1,12 +1,12 @@
-"""The decision: candidates are compared on their shingle sets, and every removal names the survivor it was compared with.
+"""The decision: candidates are compared on their shingle sets; every removal names the survivor it was compared with.
 
 `decide` (a decision partition) has all candidate pairs of its components and the shingle sets of their texts. It
-computes the Jaccard index of every candidate pair, joins those that reach the threshold to clusters, and chooses survivors
-(`stages.kernels.decide`). Texts are put in order of number first, so nothing depends on who wrote what.
+computes the Jaccard index of every candidate pair, joins those that reach the threshold to clusters, and chooses
+survivors (`stages.kernels.decide`). Texts are put in order of number first, so nothing depends on who wrote what.
 
-Writes, by hash range of the text: text, size of its cluster in pages, cluster id (cluster_hi, cluster_lo: smallest doc_id),
-removed, the survivor's doc_id (survivor_hi, survivor_lo) and the similarity to it. ``about`` counts pairs by similarity
-and names the largest clusters.
+Writes, by hash range of the text: text, size of its cluster in pages, cluster id (cluster_hi, cluster_lo: smallest
+doc_id), removed, the survivor's doc_id (survivor_hi, survivor_lo) and the similarity to it. ``about`` counts pairs by
+similarity and names the largest clusters.
 """
 
 from __future__ import annotations

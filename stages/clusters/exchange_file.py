@@ -49,10 +49,10 @@ def write_partitioned(
     """Write equally long columns, ordered (stably) by the partition number of each record."""
     order, bounds = order_by_partition(partitions, count)
     if count == 1:
-        write_ordered(store, address, columns, {name: bounds for name in columns}, about)
+        write_ordered(store, address, columns, dict.fromkeys(columns, bounds), about)
     else:
         ordered = {name: column[order] for name, column in columns.items()}
-        write_ordered(store, address, ordered, {name: bounds for name in columns}, about)
+        write_ordered(store, address, ordered, dict.fromkeys(columns, bounds), about)
 
 
 def write_ordered(
@@ -69,7 +69,7 @@ def write_ordered(
             for name in names:
                 limits = bounds[name]
                 part = np.ascontiguousarray(columns[name][limits[partition] : limits[partition + 1]])
-                view = memoryview(part).cast("B") if len(part) else memoryview(b"")
+                view = part.view(np.uint8).data
                 digest.update(view)
                 sink.write(view)
                 size += len(view)
@@ -142,4 +142,6 @@ def _footer(store: Store, address: str, file: Any) -> dict[str, Any]:
 
 def _corrupt(store: Store, address: str, what: str) -> CorruptIntermediate:
     store.remove(address)
-    return CorruptIntermediate(f"{address}: {what}; the file has been removed, run the same command again to rebuild it")
+    return CorruptIntermediate(
+        f"{address}: {what}; the file has been removed, run the same command again to rebuild it"
+    )

@@ -40,7 +40,7 @@ def assign(
     partition: int,
     output: str,
 ) -> dict[str, Any]:
-    """Write a record per page of this hash range (split, row, state, cluster, pages, survivor, similarity), by group."""
+    """Write a record per page of this hash range: split, row, state, cluster, pages, survivor, similarity; by group."""
     text = read_partition(store, texts[partition], 0)
     count = len(text["copies"])
     decided = read_all(store, decisions, partition)
@@ -50,8 +50,8 @@ def assign(
     removed = np.zeros(count, np.bool_)
     survivor_hi, survivor_lo = text["id_hi"].copy(), text["id_lo"].copy()
     similarity = np.ones(count, np.float32)
-    for target, name in ((cluster_hi, "cluster_hi"), (cluster_lo, "cluster_lo"), (pages, "pages"), (removed, "removed")):
-        target[place] = decided[name]
+    cluster_hi[place], cluster_lo[place] = decided["cluster_hi"], decided["cluster_lo"]
+    pages[place], removed[place] = decided["pages"], decided["removed"]
     gone = decided["removed"]
     survivor_hi[place[gone]] = decided["survivor_hi"][gone]
     survivor_lo[place[gone]] = decided["survivor_lo"][gone]
@@ -172,7 +172,7 @@ def _report(store: Store, split: dict[str, Any], columns: Columns) -> dict[str, 
     digest = xxhash.xxh3_128()
     for name in ("state", "pages", "cluster_hi", "cluster_lo", "survivor_hi", "survivor_lo", "similarity"):
         alone = np.where(state == ALONE, columns[name].dtype.type(0), columns[name])
-        digest.update(np.ascontiguousarray(alone).view(np.uint8))
+        digest.update(np.ascontiguousarray(alone).view(np.uint8).data)
     sizes = columns["pages"][state == STAYS]
     report: dict[str, Any] = {
         "rows": len(state),

@@ -1,9 +1,9 @@
 """First exchange: pages by the hash of their text. Finds exact copies and gives every distinct text a number.
 
-`map_pages` (a group of splits) writes one record per page that has a shingle; `reduce_texts` (a range of hashes) sorts
-them and picks each text's representative by the survivor policy, the smaller doc_id where that leaves a tie. A text's number is
-its place in the order of hashes (scope mixed in), so it depends on the texts alone, not on splits or tasks.
-Only representatives go on to the fuzzy part.
+`map_pages` (a group of splits) writes one record per page that has a shingle; `reduce_texts` (a range of hashes)
+sorts them and picks each text's representative by the survivor policy, the smaller doc_id where that leaves a tie.
+A text's number is its place in the order of hashes (scope mixed in), so it depends on the texts alone, not on splits
+or tasks. Only representatives go on to the fuzzy part.
 
 Record columns: hash_hi, hash_lo (exact_hash; scope mixed into hi), id_hi, id_lo (doc_id, big-endian), split, row,
 shingles, preference_0.. (float64, smaller is better).
@@ -12,6 +12,7 @@ shingles, preference_0.. (float64, smaller is better).
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 
-from stages.clusters.exchange_file import Array, Columns, concatenate, partition_of, read_about, read_all, write_ordered
-from stages.clusters.exchange_file import write_partitioned
+from stages.clusters.exchange_file import (
+    Array,
+    Columns,
+    concatenate,
+    partition_of,
+    read_about,
+    read_all,
+    write_ordered,
+    write_partitioned,
+)
 from stages.clusters.params import Params
 from stages.contract import Store
 
@@ -36,7 +45,7 @@ METHOD_KEY = b"signatures"
 def map_pages(
     store: Store, *, params: dict[str, Any], splits: list[dict[str, Any]], partitions: int, output: str
 ) -> dict[str, Any]:
-    """Write the page records of a group of splits, ordered by hash range. ``splits`` are ClusterInputs with their number."""
+    """Write the page records of a group of splits (ClusterInputs with their number), ordered by hash range."""
     settings = Params.model_validate(params)
     parts = []
     method: str | None = None
@@ -47,7 +56,9 @@ def map_pages(
         _check_method(method, found, split["signatures"])
     records = concatenate(parts)
     where = partition_of(records["hash_hi"], partitions)
-    write_partitioned(store, output, records, where, partitions, {"method": method, "signatures": splits[0]["signatures"]})
+    write_partitioned(
+        store, output, records, where, partitions, {"method": method, "signatures": splits[0]["signatures"]}
+    )
     return {"pages": len(where)}
 
 
@@ -57,8 +68,8 @@ def reduce_texts(
     """Number the texts of one hash range.
 
     Writes ``texts``, one record per text in hash order: its representative (id_hi, id_lo, split, row, shingles,
-    preferences), the number of its copies, the smallest doc_id among them (min_hi, min_lo); and ``rows``, one record per
-    page (split, row, text within this range, chosen), partitioned by group. ``groups[s]`` is the group of split s.
+    preferences), the number of its copies, the smallest doc_id among them (min_hi, min_lo); and ``rows``, one record
+    per page (split, row, text within this range, chosen), partitioned by group. ``groups[s]`` is split s's group.
     """
     _check_methods(store, inputs)
     records = read_all(store, inputs, partition)
@@ -105,24 +116,25 @@ def id_columns(column: pa.Array | pa.ChunkedArray) -> tuple[Array, Array]:
     return pairs[:, 0].astype(np.uint64), pairs[:, 1].astype(np.uint64)
 
 
-def scope_salts(settings: Params, sources: pa.ChunkedArray, languages: pa.ChunkedArray | None) -> npt.NDArray[np.uint64]:
+def scope_salts(
+    settings: Params, sources: pa.ChunkedArray, languages: pa.ChunkedArray | None
+) -> npt.NDArray[np.uint64]:
     """A 64-bit number per page; pages of different numbers are never compared. 0 where the scope is everything."""
     salts = np.zeros(len(sources), np.uint64)
     group_of = {source: name for name, members in settings.groups.items() for source in members}
     if settings.scope != "everything":
-        names = {
-            source: f"group {group_of[source]}" if settings.scope == "group" and source in group_of else f"source {source}"
-            for source in sources.unique().to_pylist()
-        }
-        salts ^= _hashed(sources, {source: xxhash.xxh3_64_intdigest(name) for source, name in names.items()})
+        in_group = group_of if settings.scope == "group" else {}
+        salts ^= _hashed(sources, lambda name: f"group {in_group[name]}" if name in in_group else f"source {name}")
     if languages is not None and settings.per_language:
-        salts ^= _hashed(languages, {name: xxhash.xxh3_64_intdigest(f"language {name}") for name in languages.unique().to_pylist()})
+        salts ^= _hashed(languages, lambda name: f"language {name}")
     return salts
 
 
-def _hashed(column: pa.ChunkedArray, numbers: dict[str, int]) -> npt.NDArray[np.uint64]:
+def _hashed(column: pa.ChunkedArray, label: Callable[[str], str]) -> npt.NDArray[np.uint64]:
+    """A hash of each value's label."""
     encoded = column.combine_chunks().dictionary_encode()
-    values = np.array([numbers[value] for value in encoded.dictionary.to_pylist()], np.uint64)
+    labels = [label(value).encode() for value in encoded.dictionary.to_pylist()]
+    values = np.array([xxhash.xxh3_64_intdigest(encoded_label) for encoded_label in labels], np.uint64)
     return values[encoded.indices.to_numpy(zero_copy_only=False)]
 
 
@@ -134,7 +146,8 @@ def _page_records(store: Store, settings: Params, split: dict[str, Any]) -> tupl
         signed = reader.read(columns=["doc_id", "exact_hash", "num_shingles"])
     documents = store.read_table(split["documents"], ["source", "time", "text_bytes"])
     if documents.num_rows != signed.num_rows:
-        raise ValueError(f"{split['signatures']}: {signed.num_rows} rows, but {split['documents']} has {documents.num_rows}")
+        found = f"{signed.num_rows} rows, but {split['documents']} has {documents.num_rows}"
+        raise ValueError(f"{split['signatures']}: {found}")
     languages = None
     if settings.per_language:
         if split["language"] is None:
@@ -177,7 +190,7 @@ def _preference(store: Store, settings: Params, name: str, documents: pa.Table, 
         values = [ranks.get(source, len(ranks)) for source in encoded.dictionary.to_pylist()]
         return np.array(values, np.float64)[encoded.indices.to_numpy(zero_copy_only=False)]
     if split["quality"] is None:
-        raise ValueError(f"the survivor policy needs {settings.quality_column}, but {split['name']} has no quality file")
+        raise ValueError(f"clusters.survivor needs {settings.quality_column}; {split['name']} has no quality file")
     found = store.read_table(split["quality"], [str(settings.quality_column)])
     if found.num_columns == 0:
         raise ValueError(f"{split['quality']} has no column {settings.quality_column!r} (clusters.quality_column)")

@@ -32,7 +32,9 @@ class Params(StageParams):
         default_factory=dict, description="sources by name of group; a source in none is a group of its own"
     )
     per_language: bool = Field(default=False, description="compare pages of one language only")
-    exempt: tuple[str, ...] = Field(default=(), description="sources left out: nothing of them goes, nothing goes for them")
+    exempt: tuple[str, ...] = Field(
+        default=(), description="sources left out: nothing of them goes, nothing goes for them"
+    )
     memory: int = Field(default=1 << 31, ge=1 << 26, description="bytes of memory a task may use")
     passes: int = Field(default=1, ge=1, description="rounds in which bands are exchanged: divides the temporary disk")
     max_source_loss: float = Field(default=1.0, gt=0.0, le=1.0, description="brake: share of a source that may go")

@@ -89,7 +89,7 @@ class _Work:
 
 
 def plan(params: Params, splits: list[ClusterInput], directory: str) -> list[Phase]:
-    """All phases of deduplication. Final outputs: ``{directory}/{split.name}.parquet`` and ``{directory}/summary.json``.
+    """All phases of deduplication. Final outputs: ``DIRECTORY/NAME.parquet`` per split and ``DIRECTORY/summary.json``.
 
     The order of ``splits`` does not matter. A task's memory grows with its input only where one split
     alone passes ``params.memory``; `Task.memory` says so.

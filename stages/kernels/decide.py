@@ -1,10 +1,10 @@
 """Who stays: a greedy choice of survivors among candidates, every removal resting on a computed Jaccard index.
 
-Nodes are distinct texts, sorted sets of shingle hashes; edges are candidate pairs with their similarity. Nodes are visited in
-order of rank (0 is the page the policy likes best). A node is removed in favour of the survivor most similar to it,
-if that similarity reaches the threshold; otherwise it survives. It is compared with the survivors among its
-neighbours (their similarity is known), with those its neighbours were removed for, and with those that are neighbours
-of a neighbour: whoever shares a near-copy with it. At most `MAX_COMPARISONS` of the latter, best rank first.
+Nodes are distinct texts, sorted sets of shingle hashes; edges are candidate pairs with their similarity. Nodes are
+visited in order of rank (0 is the page the policy likes best). A node is removed in favour of the survivor most
+similar to it, if that similarity reaches the threshold; otherwise it survives. It is compared with the survivors
+among its neighbours (their similarity is known), with those its neighbours were removed for, and with those that are
+neighbours of a neighbour: whoever shares a near-copy with it. At most `MAX_COMPARISONS` of the latter two.
 
 So a removed text always has a survivor it was compared with; a chain A~B~C never removes C for A unless J(A, C) itself
 reaches the threshold; and a survivor stays one. Ties go to the better rank. Legend: V nodes, E edges.
@@ -33,7 +33,7 @@ def choose_survivors(
     ranks: Indices,
     threshold: float,
 ) -> tuple[Indices, npt.NDArray[np.float64], int]:
-    """(survivor_V, similarity_V, comparisons): -1 and nan where the node stays. ``ranks`` is a permutation of 0..V-1."""
+    """(survivor_V, similarity_V, comparisons): -1 and nan where the node stays. ``ranks`` permutes 0..V-1."""
     num_nodes = len(starts)
     sources = np.concatenate([left, right])
     order = np.lexsort((ranks[np.concatenate([right, left])], sources))

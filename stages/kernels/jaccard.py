@@ -1,7 +1,7 @@
 """Jaccard index of sorted sets of 64-bit hashes.
 
-A set is ``hashes[starts[i] : starts[i] + sizes[i]]``, ascending and distinct. J = common / (a + b - common), in float64;
-two empty sets have J = 0. Price: about 2 ns an element of both sets.
+A set is ``hashes[starts[i] : starts[i] + sizes[i]]``, ascending and distinct. J = common / (a + b - common), in
+float64; two empty sets have J = 0. Price: about 2 ns an element of both sets.
 """
 
 from __future__ import annotations

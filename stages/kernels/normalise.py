@@ -91,9 +91,9 @@ def _merge(
 
 
 @kernel
-def _normalise(
+def _normalise(  # type: ignore[no-untyped-def]
     data, offsets, table, sequence_data, sequence_offsets, ascii_table, share, out, out_offsets, spaceless, is_complex
-):  # type: ignore[no-untyped-def]
+):
     """One pass; a text that meets a COMPLEX code point, or bytes that are not UTF-8, yields nothing and is marked."""
     position = 0
     for text in range(len(offsets) - 1):
@@ -120,7 +120,7 @@ def _normalise(
             if byte < 0xC2 or byte > 0xF4 or i + size > end:
                 bad = True
                 break
-            code = np.int64(byte) & (0x7F >> size)
+            code = np.int64(byte & (0x7F >> size))
             broken = False
             for k in range(1, size):
                 code = code << 6 | (data[i + k] & 0x3F)
@@ -135,7 +135,7 @@ def _normalise(
                 bad = True
                 break
             if kind == MARK:
-                mark_class = entry >> PAYLOAD_SHIFT
+                mark_class = int(entry >> PAYLOAD_SHIFT)
                 if previous_class > mark_class:
                     bad = True
                     break

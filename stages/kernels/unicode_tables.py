@@ -66,7 +66,9 @@ class UnicodeTables(NamedTuple):
 def reduce_characters(text: str) -> str:
     """Delete P* and S*, turn each white space into one space: the last step of the normal form, before splitting."""
     return "".join(
-        " " if character.isspace() else character for character in text if unicodedata.category(character)[0] not in "PS"
+        " " if character.isspace() else character
+        for character in text
+        if unicodedata.category(character)[0] not in "PS"
     )
 
 
