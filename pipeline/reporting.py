@@ -41,7 +41,7 @@ def write(store: Store, name: str) -> str:
     """Write the report of a finished mixture; where the page with costs lies."""
     snapshot = snapshots.load(store, name)
     stats = stats_of(snapshot)
-    folder = f"report/{name}-{digest([snapshot.data, report.VERSION])}"
+    folder = f"report/{name}-{digest([snapshot.data, report.stats.VERSION])}"
     if not store.exists(f"{folder}/report.html"):
         store.write_bytes(f"{folder}/stats.json", report.encode(stats))
         store.write_bytes(f"{folder}/report.html", report.render_html(stats, {}).encode("utf-8", "replace"))
