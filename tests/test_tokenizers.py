@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import importlib.util
+import itertools
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from pipeline.storage import Store
 from stages import tokenizers
+from stages.kernels.merges import merges_of
 from stages.kernels.ragged import text_buffers
 from stages.tokenizers import TokenizerError, encode_by_reference, load, probe
+from stages.tokenizers.train import TrainParams, sample_texts, train
+from tests.token_files import write_split
 
 
 def buffers(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -73,7 +81,7 @@ def test_an_unknown_name_is_answered_with_near_ones() -> None:
         load("mistral-v9")
 
 
-def test_a_file_that_is_no_model_is_refused(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
     for content in (b"hello", b"\x0aworld", b'{"a": 1}', b"{", b""):
         path = tmp_path / "model"
         path.write_bytes(content)
@@ -121,3 +129,102 @@ def test_identity_tells_file_library_policies_and_behaviour() -> None:
     assert identity["probe_sha256"] == "c0e0b866588d0ce0a74ee202cbd711f3b336cbd72e6046589bfff0f430916c95"
     assert (identity["vocab_size"], identity["eos_id"], identity["dtype"]) == (32000, 2, "uint16")
     assert load("tekken").identity()["dtype"] == "uint32"
+
+
+# Models made here: unigram, BPE, byte-level BPE, ranks
+
+PROSE = [text.decode() for text in probe.texts()] * 3 + [f"number {i} is {i * i} and {i:x}" for i in range(2000)]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("models")
+    made = {}
+    for kind, suffix in (("bpe", "model"), ("unigram", "model"), ("byte-bpe", "json")):
+        made[kind] = str(folder / f"{kind}.{suffix}")
+        if kind == "byte-bpe" and importlib.util.find_spec("tokenizers") is None:
+            continue
+        Path(made[kind]).write_bytes(train(PROSE, TrainParams(kind=kind, vocab_size=900)))
+    made["ranks"] = str(folder / "cl100k_base.tiktoken")
+    ranks = sorted(load("tekken").reference.ranks.items(), key=lambda item: item[1])[:3000]  # type: ignore[attr-defined]
+    Path(made["ranks"]).write_text("".join(f"{base64.b64encode(t).decode()} {r}\n" for t, r in ranks))
+    return made
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram", "byte-bpe", "ranks"])
+def test_other_kinds_of_models_give_the_ids_of_their_library(models: dict[str, str], kind: str) -> None:
+    if kind == "byte-bpe":
+        pytest.importorskip("tokenizers")
+    tokenizer = load(models[kind])
+    texts = [text.decode() for text in probe.texts()]
+    ids, offsets = tokenizer.encode(*buffers(texts))
+    slow, slow_offsets = tokenizer.encode(*buffers(texts), fast=False)
+    assert np.array_equal(ids, slow)
+    assert np.array_equal(offsets, slow_offsets)
+    assert (tokenizer.fast is None) == (kind == "unigram")
+    spelling = tokenizer.reference.special_spellings[0]
+    ids, _ = tokenizer.encode(*buffers([f"a{spelling}b"]))
+    assert tokenizer.reference.id_of(spelling) not in ids[:-1].tolist()
+
+
+def test_training_is_deterministic(models: dict[str, str]) -> None:
+    assert train(PROSE, TrainParams(kind="bpe", vocab_size=900)) == Path(models["bpe"]).read_bytes()
+
+
+def test_a_trained_model_gives_the_text_back(models: dict[str, str]) -> None:
+    tokenizer = load(models["bpe"])
+    for text in probe.TEXTS:
+        ids, _ = tokenizer.encode(*buffers([text]))
+        assert tokenizer.reference._model.decode(ids[:-1].tolist()) == text.replace("▁", " ")  # type: ignore[attr-defined]
+
+
+def test_too_little_text_for_a_vocabulary_is_refused() -> None:
+    with pytest.raises(TokenizerError, match="smaller vocab_size"):
+        train(["a b c"], TrainParams(kind="bpe", vocab_size=5000))
+
+
+def test_a_file_of_ranks_must_bear_the_name_of_its_encoding(models: dict[str, str], tmp_path: Path) -> None:
+    other = tmp_path / "mine.tiktoken"
+    other.write_bytes(Path(models["ranks"]).read_bytes())
+    with pytest.raises(TokenizerError, match="name it after its encoding"):
+        load(str(other))
+
+
+def test_the_sample_for_training_does_not_depend_on_the_splits(store: Store) -> None:
+    texts = [f"text {i} " * 5 for i in range(40)]
+    params = TrainParams(sample_bytes=600)
+    found = []
+    for parts in (1, 3):
+        splits = []
+        for part in range(parts):
+            names = [f"doc {i}" for i in range(part, 40, parts)]
+            domains = [("de", "en", None)[i % 3] for i in range(part, 40, parts)]
+            written = write_split(store, f"{parts}/{part}", texts[part::parts], names=names, domains=domains)
+            splits.append((written["documents"], written["kept"]))
+        found.append(sample_texts(store, splits, {"de": 1, "en": 3}, params))
+    assert found[0] == found[1]
+    sizes = {
+        domain: sum(len(t) for t in found[0] if int(t.split()[1]) % 3 == k) for k, domain in enumerate(("de", "en"))
+    }
+    assert 150 <= sizes["de"] < 150 + 45
+    assert 450 <= sizes["en"] < 450 + 45
+
+
+def slow_merge(token: bytes, ranks: dict[bytes, int]) -> tuple[int, int]:
+    parts = [bytes([byte]) for byte in token]
+    while len(parts) > 2:
+        known = [(ranks[a + b], i) for i, (a, b) in enumerate(itertools.pairwise(parts)) if a + b in ranks]
+        known = [pair for pair in known if pair[0] < ranks[token]]
+        if not known:
+            return -1, -1
+        i = min(known)[1]
+        parts[i : i + 2] = [parts[i] + parts[i + 1]]
+    return (ranks[parts[0]], ranks[parts[1]]) if len(parts) == 2 else (-1, -1)
+
+
+def test_merges_recovered_from_ranks_are_those_of_bpe() -> None:
+    ranks: dict[bytes, int] = load("tekken").reference.ranks  # type: ignore[attr-defined]
+    tokens = [*sorted(ranks, key=ranks.__getitem__)[:1500], b"zqzqzq"]
+    some = {token: rank for rank, token in enumerate(tokens)}
+    data, offsets = text_buffers(pa.array(tokens, pa.large_binary()))
+    assert merges_of(data, offsets).tolist() == [list(slow_merge(token, some)) for token in tokens]

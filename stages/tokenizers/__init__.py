@@ -175,8 +175,8 @@ def _prove(reference: Reference, make_fast: Callable[[], FastEncode]) -> tuple[F
     """The fast encoder if it agrees with the reference on every fixed text, else the reason why not."""
     try:
         fast = make_fast()
-    except (ImportError, ValueError, NotImplementedError) as error:
-        return None, f"no fast encoder for this model: {error}"
+    except (ImportError, ValueError, RuntimeError) as error:  # what gigatoken raises for models it does not know
+        return None, f"no fast encoder for this model: {str(error).splitlines()[0]}"
     texts = probe.texts(reference.special_spellings)
     offsets = offsets_of(np.array([len(text) for text in texts], np.int64))
     row = first_difference(fast, reference, np.frombuffer(b"".join(texts), np.uint8), offsets)
@@ -223,16 +223,35 @@ def read_model(name: str) -> tuple[bytes, str]:
 def _open(data: bytes, shown: str) -> tuple[Reference, Callable[[], FastEncode]]:
     """Reference library and fast encoder for a model file, told apart by what is in it."""
     if data[:1] == b"{":
-        config = json.loads(data)
-        if "pattern" in config.get("config", {}):
-            from stages.tokenizers.tekken import TekkenReference, tekken_fast
-
-            tekken = TekkenReference(config)
-            return tekken, lambda: tekken_fast(tekken)
-        raise TokenizerError(f"tokenizer {shown!r}: a JSON file, but not a Tekken model")
+        return _open_json(data, shown)
     if data[:1] == b"\x0a":
         from stages.tokenizers.pieces import PieceReference, piece_fast
 
         pieces = PieceReference(data)
         return pieces, lambda: piece_fast(data, pieces)
-    raise TokenizerError(f"tokenizer {shown!r}: expected a SentencePiece model or a Tekken JSON file")
+    if shown.endswith(".tiktoken"):
+        from stages.tokenizers.ranks import rank_fast, tiktoken_reference
+
+        ranks = tiktoken_reference(data, shown)
+        return ranks, lambda: rank_fast(ranks)
+    raise TokenizerError(
+        f"tokenizer {shown!r}: expected a SentencePiece model, a tokenizer.json, a Tekken JSON file or a .tiktoken file"
+    )
+
+
+def _open_json(data: bytes, shown: str) -> tuple[Reference, Callable[[], FastEncode]]:
+    try:
+        config = json.loads(data)
+    except ValueError as error:
+        raise TokenizerError(f"tokenizer {shown!r}: not JSON: {error}") from error
+    if "pattern" in config.get("config", {}):
+        from stages.tokenizers.ranks import rank_fast, tekken_reference
+
+        tekken = tekken_reference(config)
+        return tekken, lambda: rank_fast(tekken)
+    if "model" in config:
+        from stages.tokenizers.hugging_face import HuggingFaceReference, hugging_face_fast
+
+        hugging_face = HuggingFaceReference(data, config)
+        return hugging_face, lambda: hugging_face_fast(config)
+    raise TokenizerError(f"tokenizer {shown!r}: a JSON file, but neither a tokenizer.json nor a Tekken model")

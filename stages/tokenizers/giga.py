@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from stages.kernels.ragged import Bytes, Offsets
@@ -10,10 +12,21 @@ from stages.tokenizers import FastEncode, Ids
 
 def from_tokenizer_json(config: str) -> FastEncode:
     """A batch encoder for the contents of a Hugging Face tokenizer.json, on the calling thread alone."""
-    import awkward
     import gigatoken
 
-    tokenizer = gigatoken.Tokenizer.from_json(config)
+    return _encoder(gigatoken.Tokenizer.from_json(config))
+
+
+def from_ranks(path: str, scheme: str) -> FastEncode:
+    """A batch encoder for a .tiktoken file, its pattern by gigatoken's name for it, without special tokens."""
+    import gigatoken
+
+    return _encoder(gigatoken.Tokenizer.from_tiktoken(path, pretokenizer=scheme, special_tokens={}))
+
+
+def _encoder(tokenizer: Any) -> FastEncode:
+    import awkward
+
     # Ray gives every process its own cores: no thread pool of the library's own beside them.
     contents, index = awkward.contents, awkward.index
 

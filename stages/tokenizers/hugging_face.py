@@ -1,0 +1,63 @@
+"""Hugging Face tokenizer.json: the library `tokenizers` as reference, gigatoken where it supports the model."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from typing import Any
+
+import numpy as np
+
+from stages.tokenizers import FastEncode, Ids, TokenizerError
+from stages.tokenizers.giga import from_tokenizer_json
+
+_EOS_SPELLINGS = ("</s>", "<|endoftext|>", "<|end_of_text|>", "<eos>", "<|im_end|>")
+_BOS_SPELLINGS = ("<s>", "<|begin_of_text|>", "<bos>")
+_PAD_SPELLINGS = ("<pad>", "[PAD]", "<|padding|>")
+
+
+class HuggingFaceReference:
+    """`tokenizers` on a tokenizer.json, special tokens never recognised in text, no post-processor."""
+
+    library = "tokenizers"
+
+    def __init__(self, data: bytes, config: dict[str, Any]) -> None:
+        try:
+            import tokenizers
+        except ImportError as error:
+            raise TokenizerError("a tokenizer.json needs the package tokenizers: pip install tokenizers") from error
+        try:
+            self._tokenizer = tokenizers.Tokenizer.from_str(data.decode())
+        except Exception as error:  # the library raises bare Exception for a file it cannot read
+            raise TokenizerError(f"not a tokenizer.json: {error}") from error
+        self._tokenizer.encode_special_tokens = True
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self.library_version = importlib.metadata.version("tokenizers")
+        vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
+        self.vocab_size = max(vocabulary.values()) + 1
+        self.special_spellings = tuple(t["content"] for t in config.get("added_tokens") or [] if t.get("special"))
+        self.bos_id = self._first(_BOS_SPELLINGS)
+        self.eos_id = self._first(_EOS_SPELLINGS)
+        self.pad_id = self._first(_PAD_SPELLINGS)
+        unknown = config["model"].get("unk_token")
+        self.unk_id = self._tokenizer.token_to_id(unknown) if isinstance(unknown, str) else None
+
+    def _first(self, spellings: tuple[str, ...]) -> int | None:
+        """The id of the first of these spellings that is a special token; only one may be one."""
+        found = [spelling for spelling in spellings if spelling in self.special_spellings]
+        return self._tokenizer.token_to_id(found[0]) if len(found) == 1 else None
+
+    def encode(self, text: bytes) -> Ids:
+        return np.array(self._tokenizer.encode(text.decode(), add_special_tokens=False).ids, np.uint32)
+
+    def id_of(self, piece: str) -> int | None:
+        found = self._tokenizer.token_to_id(piece)
+        return None if found is None else int(found)
+
+
+def hugging_face_fast(config: dict[str, Any]) -> FastEncode:
+    """gigatoken on the same file without its special tokens, which it would recognise in text."""
+    added = [token for token in config.get("added_tokens") or [] if not token.get("special")]
+    plain = {**config, "added_tokens": added, "post_processor": None, "truncation": None, "padding": None}
+    return from_tokenizer_json(json.dumps(plain, ensure_ascii=False))
