@@ -15,7 +15,7 @@ Nothing depends on the order, number or division of the input: ties go to the sm
 The exchanges (a word is a phase of restartable tasks, files in, files out; G groups of splits, P ranges of text
 hashes, B ranges of band keys, V decision partitions, planned from rows and bytes so that a task keeps to ``memory``):
 
-    pages G -> texts P -> bands G -> candidates B -> components 1 -> shingles G' -> decide V -> assign P -> output G -> 1
+    pages G, texts P, bands G, candidates B, components 1, shingles G', decide V, assign P, output G, summary 1
 
 Price and limits: docs/decisions/dedup-at-scale.md.
 """

@@ -24,7 +24,7 @@ import numpy.typing as npt
 KEEP, DELETE, SPACE, MAP, MARK, COMPLEX = range(6)
 KIND_MASK = 7
 SPACELESS = 8
-"""Bit: letter of a script written without spaces between words."""
+"""Bit: becomes letters of a script written without spaces between words."""
 PLAIN = 16
 """Bit: decomposes to itself, so a MARK may follow."""
 PAYLOAD_SHIFT = 8
@@ -72,6 +72,11 @@ def reduce_characters(text: str) -> str:
     )
 
 
+def is_spaceless(character: str) -> bool:
+    """Whether a character belongs to a script written without spaces between words."""
+    return any(first <= ord(character) <= last for first, last in SPACELESS_RANGES)
+
+
 @cache
 def composing_seconds() -> frozenset[int]:
     """Code points that NFC may join to what stands before them."""
@@ -92,9 +97,10 @@ def raw_text_tables() -> UnicodeTables:
     for code in _scanned():
         entry, sequence = _entry(chr(code), seconds)
         if sequence is not None:
-            entry |= len(sequences) << PAYLOAD_SHIFT
+            table[code] = entry | len(sequences) << PAYLOAD_SHIFT
             sequences.append(sequence)
-        table[code] |= entry
+        else:
+            table[code] |= entry
     return _finish(table, sequences)
 
 
@@ -128,6 +134,11 @@ def _entry(character: str, seconds: frozenset[int]) -> tuple[int, bytes | None]:
         return DELETE | plain, None
     if reduced == " ":
         return SPACE | plain, None
+    in_spaceless = {is_spaceless(part) for part in reduced if part != " "}
+    if len(in_spaceless) > 1:
+        return COMPLEX, None
+    if True in in_spaceless:
+        plain |= SPACELESS
     sequence = reduced.encode()
     if len(sequence) > MAX_GROWTH * len(character.encode()):
         return COMPLEX, None
