@@ -1,0 +1,181 @@
+"""The survey: sums that do not depend on how the input is divided, and the same samples in every run."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from itertools import pairwise
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import xxhash
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.storage import Store
+from stages import schemas
+from stages.report import bins, build_stats, render_html, survey
+from stages.rules import families
+from tests.report_runs import make_run
+
+URLS = (
+    "https://a.example/x",
+    "http://user@B.example:8080/?q#f",
+    "ftp://c.example",
+    None,
+    "no address",
+    "https://d.example?x",
+)
+
+
+def make_pages(seed: int, rows: int) -> pa.Table:
+    """A table with the columns of all products."""
+    rng = random.Random(seed)
+    reasons = [rng.choice([None, None, "too_few_words", "near_duplicate"]) for _ in range(rows)]
+    columns: dict[str, Any] = {
+        "doc_id": pa.array([rng.randbytes(16) for _ in range(rows)], schemas.DOC_ID),
+        "source": pa.array(["web"] * rows, pa.string()),
+        "url": pa.array([rng.choice(URLS) for _ in range(rows)], pa.string()),
+        "time": pa.array([rng.choice([None, 1_700_000_000]) for _ in range(rows)], pa.timestamp("s", tz="UTC")),
+        "licence": pa.array([rng.choice([None, "MIT"]) for _ in range(rows)], pa.string()),
+        "charset": pa.array(["utf-8"] * rows, pa.string()),
+        "text_bytes": pa.array([rng.randrange(9999) for _ in range(rows)], pa.int64()),
+        "language": pa.array([rng.choice(["en", "ja"]) for _ in range(rows)], pa.string()),
+        "script": pa.array(["Latn"] * rows, pa.string()),
+        "confidence": pa.array([rng.random() for _ in range(rows)], pa.float32()),
+        "gopher_num_words": pa.array([rng.randrange(300) for _ in range(rows)], pa.int64()),
+        "gopher_alphabetic_word_fraction": pa.array(
+            [rng.choice([None, rng.random()]) for _ in range(rows)], pa.float64()
+        ),
+        "keep": pa.array([reason is None for reason in reasons], pa.bool_()),
+        "reason": pa.array(reasons, pa.string()),
+    }
+    return pa.table(columns)
+
+
+@given(seed=st.integers(0, 999), cuts=st.lists(st.integers(0, 60), max_size=4))
+@settings(max_examples=30, deadline=None)
+def test_the_sum_does_not_depend_on_how_pages_are_divided_or_merged(seed: int, cuts: list[int]) -> None:
+    pages = make_pages(seed, 60)
+    bounds = [0, *sorted(cuts), 60]
+    parts = [survey.look(pages.slice(a, b - a), "d") for a, b in pairwise(bounds)]
+    hosts, report = survey.add_up([survey.look(pages, "d")])
+    for some in (parts, parts[::-1], [survey.add_up(parts[:2]), survey.add_up(parts[2:])]):
+        other_hosts, other = survey.add_up(some)
+        assert other_hosts.equals(hosts)
+        positions = ("row",)  # within the file, so they do depend on the division
+        for entry in (*report["samples"], *other["samples"]):
+            for key in positions:
+                entry.pop(key, None)
+        assert other == report
+
+
+def test_hosts_are_counted_as_urlsplit_sees_them() -> None:
+    pages = make_pages(1, 500)
+    hosts, report = survey.look(pages, "d")
+    expected: Counter[str] = Counter()
+    for url in pages.column("url").to_pylist():
+        expected[(urlsplit(url).hostname if url and "://" in url else None) or ""] += 1
+    assert dict(zip(hosts.column("host").to_pylist(), hosts.column("pages").to_pylist(), strict=True)) == expected
+    assert report["hosts_error"] == 0
+
+
+def test_more_hosts_than_the_limit_leave_a_stated_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(survey, "MAX_HOSTS", 3)
+    pages = make_pages(2, 400)
+    exact: Counter[str] = Counter(survey.hosts_of(pages.column("url")).to_pylist())
+    parts = [survey.look(pages.slice(start, 50), "d") for start in range(0, 400, 50)]
+    hosts, report = survey.add_up(parts)
+    assert hosts.num_rows == 3
+    for row in hosts.to_pylist():
+        assert exact[row["host"]] - report["hosts_error"] <= row["pages"] <= exact[row["host"]]
+    assert sum(hosts.column("pages").to_pylist()) + report["hosts_left_out"][0] == 400
+
+
+@pytest.mark.parametrize("kind", ["fractions", "counts", "numbers"])
+def test_bins_hold_their_lower_edge_and_everything_has_a_bin(kind: str) -> None:
+    edges = bins.edges(kind)
+    assert (np.diff(edges) > 0).all()
+    counts = bins.count(kind, edges[:-1])
+    assert (counts == 1).all()
+    rng = np.random.default_rng(3)
+    values = rng.lognormal(0, 6, 5000)
+    slow = np.zeros(len(edges) - 1, np.int64)
+    for value in values:
+        slow[max(0, max((i for i in range(len(edges) - 1) if edges[i] <= value), default=0))] += 1
+    assert (bins.count(kind, values) == slow).all()
+    assert bins.count(kind, np.array([-1.0, 1e300])).tolist()[0] == 1
+    assert (bins.unpacked(kind, bins.packed(slow)) == slow).all()
+    assert (bins.unpacked(kind, bins.packed(slow * 0)) == 0).all()
+
+
+def test_samples_are_the_smallest_keys_of_each_reason() -> None:
+    pages = make_pages(4, 300)
+    _, report = survey.look(pages, "d")
+    rows = pages.to_pylist()
+    for reason in (None, "too_few_words", "near_duplicate"):
+        keys = sorted(xxhash.xxh3_64_intdigest(row["doc_id"], survey.SEED) for row in rows if row["reason"] == reason)
+        found = [entry for entry in report["samples"] if entry["reason"] == reason]
+        assert [int(entry["key"], 16) for entry in found] == keys[: survey.SAMPLES]
+        assert all(rows[entry["row"]]["doc_id"].hex() == entry["doc_id"] for entry in found)
+
+
+def write_split(store: Store, name: str, pages: pa.Table) -> survey.SurveyInput:
+    """The products of one split, with a text that names its row."""
+    text = pa.array([f"text of {name} {i} " + "é" * 3000 for i in range(pages.num_rows)], pa.large_string())
+    documents = pages.select(list(survey.DOCUMENT_COLUMNS)).append_column("text", text)
+    with store.table_writer(f"documents/{name}.parquet", documents.schema) as writer:
+        for start in range(0, max(1, documents.num_rows), 7):
+            writer.write(documents.slice(start, 7))
+    store.write_table(f"language/{name}.parquet", pages.select(["language", "script", "confidence"]))
+    store.write_table(f"quality/{name}.parquet", pages.select(["gopher_num_words", "gopher_alphabetic_word_fraction"]))
+    store.write_table(f"kept/{name}.parquet", pages.select(["keep", "reason"]))
+    folders = ("documents", "language", "quality", "kept")
+    return survey.SurveyInput(*(f"{folder}/{name}.parquet" for folder in folders), clusters=None)
+
+
+def run_plan(store: Store, inputs: list[survey.SurveyInput], monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(survey, "FAN_IN", 2)
+    outputs = [f"surveys/{entry.documents.rpartition('/')[2]}" for entry in inputs]
+    for phase in survey.plan(inputs, outputs, "merged"):
+        for task in phase.tasks:
+            getattr(survey, task.job.partition(":")[2])(store, **task.args)
+            assert all(store.exists(output) for output in task.outputs)
+    return "merged/survey.parquet"
+
+
+def test_a_run_is_surveyed_through_its_files_and_shown(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = [write_split(store, f"s{i}", make_pages(i, rows)) for i, rows in enumerate((40, 0, 25, 9, 33))]
+    found = survey.finish(store, run_plan(store, inputs, monkeypatch), thresholds={"too_few_words": 20.0})
+    words = next(entry for entry in found["histograms"] if entry["column"] == "gopher_num_words")
+    assert sum(words["all"]) == 107
+    assert {"rule": "too_few_words", "side": "min", "value": 20.0} in words["thresholds"]
+    assert sum(row["pages"] for row in found["hosts"]) == 107
+    assert sum(row["share"] for row in found["hosts"]) == pytest.approx(1)
+    assert {len(entry["text"]) for entry in found["samples"]} == {survey.SAMPLE_CHARACTERS}
+    assert len({entry["doc_id"] for entry in found["samples"]}) == 3 * survey.SAMPLES
+    months = {row["value"]: row["pages"] for row in found["groups"]["month"]}
+    assert set(months) == {"", "2023-11"}
+    assert sum(months.values()) == 107
+    page = render_html(build_stats("made-up", **make_run(1, files=2), survey=found))
+    assert "gopher_num_words" in page
+    assert "text of s" in page
+
+
+def test_a_run_without_pages_has_an_empty_survey(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = survey.finish(store, run_plan(store, [write_split(store, "s0", make_pages(0, 0))], monkeypatch))
+    assert found["hosts"] == found["samples"] == []
+    assert render_html(build_stats("nothing", [], [], None, [], None, survey=found))
+    found = survey.finish(store, run_plan(store, [], monkeypatch))
+    assert found["hosts"] == []
+
+
+def test_every_column_with_a_rule_has_its_threshold_drawn() -> None:
+    for rules in families.RULES.values():
+        for rule in rules:
+            drawn = survey.thresholds_of(rule.column, {})
+            assert {"rule": rule.name, "side": rule.side, "value": rule.threshold} in drawn
+            assert rule.name not in [entry["rule"] for entry in survey.thresholds_of(rule.column, {rule.name: None})]
