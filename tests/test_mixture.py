@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from stages.mixture import Mixture, MixtureError, MixtureParams, parse_tokens, solve
+from stages.mixture import Mixture, MixtureError, MixtureParams, parse_tokens, read_weights, solve
 
 
 def params(domains: dict[str, dict[str, Any]], **more: Any) -> MixtureParams:
@@ -183,3 +184,124 @@ def test_a_mixture_that_the_tokens_do_not_allow_is_refused(
 def test_numbers_of_tokens_as_people_write_them() -> None:
     written = {"10M": 10**7, "2.5B": 25 * 10**8, "1_000k": 10**6, "3e9": 3 * 10**9, "1T": 10**12, " 7 ": 7, 5: 5}
     assert {text: parse_tokens(text) for text in written} == written
+
+
+# Published rules
+
+
+UNIMAX = {
+    "fao": (549_707_867, 2_198_831_468, 0.008795325872, 4.0),
+    "isl": (10_027_573_389, 40_110_293_556, 0.160441174224, 4.0),
+    "ekk": (42_541_080_893, 69_230_291_658, 0.276921166635, 1.627375),
+    "swe": (179_955_884_499, 69_230_291_658, 0.276921166635, 0.384707),
+    "fas": (184_595_788_282, 69_230_291_658, 0.276921166635, 0.375037),
+}
+"""Tokens, tokens taken, share and epochs at N = 4 and 250e9 tokens: the table in the README of unimax-sampling."""
+
+
+def test_unimax_gives_the_published_table() -> None:
+    available = {name: row[0] for name, row in UNIMAX.items()}
+    mixture = solve(params({name: {} for name in UNIMAX}, solver="unimax", budget="250B"), available)
+    assert mixture.tokens == 250 * 10**9
+    for domain in mixture.domains:
+        _, taken, share, epochs = UNIMAX[domain.name]
+        assert 0 <= domain.target_tokens - taken <= 1
+        assert domain.target_share == pytest.approx(share, abs=1e-11)
+        assert domain.epochs == pytest.approx(epochs, abs=1e-6)
+        assert domain.binding == (domain.name in ("fao", "isl"))
+
+
+def test_unimax_without_caps_is_uniform_and_beyond_all_caps_is_refused() -> None:
+    domains = {"a": {"max_epochs": 1000}, "b": {"max_epochs": 1000}, "c": {"max_epochs": 1000}}
+    assert solve(params(domains, solver="unimax", budget=300), {"a": 1, "b": 50, "c": 7}).targets == {
+        "a": 100,
+        "b": 100,
+        "c": 100,
+    }
+    with pytest.raises(MixtureError, match="beyond all caps: they allow 40 tokens"):
+        solve(params({"a": {}, "b": {}}, solver="unimax", budget=41), {"a": 5, "b": 5})
+    shrunk = solve(params({"a": {}, "b": {}}, solver="unimax", budget=41, on_shortfall="shrink"), {"a": 5, "b": 5})
+    assert shrunk.targets == {"a": 20, "b": 20}
+
+
+def test_temperature_lifts_small_domains_past_any_cap() -> None:
+    available = {name: row[0] for name, row in UNIMAX.items()}
+    domains = {name: {"max_epochs": 100} for name in UNIMAX}
+    mixture = solve(params(domains, solver="temperature", alpha=0.3, budget="250B"), available)
+    assert next(d for d in mixture.domains if d.name == "fao").epochs == pytest.approx(24.6, abs=0.05)
+    assert solve(params(domains, solver="temperature", alpha=1, budget=1000), available).targets == (
+        solve(params(domains, solver="natural", budget=1000), available).targets
+    )
+
+
+def test_quality_curve_is_the_integral_over_the_buckets() -> None:
+    buckets = {"low": (0.0, 0.4), "mid": (0.4, 0.7), "good": (0.7, 0.95), "top": (0.95, 1.0)}
+    domains = {name: {"percentiles": list(range_)} for name, range_ in buckets.items()}
+    available = {name: int(1e9 * (high - low)) for name, (low, high) in buckets.items()}
+    mixture = solve(
+        params(domains, solver="quality-curve", curve_start=0.4, curve_power=1, budget=10**6, max_epochs=7), available
+    )
+    steps = 200_000
+    weights = [max(0.0, (k + 0.5) / steps - 0.4) for k in range(steps)]
+    for name, (low, high) in buckets.items():
+        part = sum(weights[int(low * steps) : int(high * steps)]) / sum(weights)
+        assert mixture.targets[name] == pytest.approx(part * 10**6, abs=20)
+    assert mixture.targets["low"] == 0
+
+
+def test_groups_multiply_their_shares() -> None:
+    nested = {
+        "web": {"share": 0.3, "domains": {"good": {"share": 0.7}, "poor": {"share": 0.3}}},
+        "code": {"share": 0.7},
+    }
+    mixture = solve(params(nested, budget=1000), {"good": 999, "poor": 999, "code": 999})
+    assert mixture.targets == {"good": 210, "poor": 90, "code": 700}
+    with pytest.raises(ValidationError, match=r"inside group 'web' must sum to 1, found 0\.9"):
+        params({"web": {"share": 1, "domains": {"a": {"share": 0.9}}}})
+    with pytest.raises(ValidationError, match="stands in the mixture twice"):
+        params({"web": {"share": 0.5, "domains": {"a": {"share": 1}}}, "a": {"share": 0.5}})
+
+
+def test_imported_weights_warn_of_another_tokenizer() -> None:
+    doremi = {"Pile-CC": 0.6057, "OpenWebText2": 0.1019, "Wikipedia": 0.0699, "Rest": 0.2226}  # rounded: sums to 1.0001
+    weights = read_weights(json.dumps({"train_domain_weights": doremi}).encode())
+    section = {"solver": "imported", "budget": 10**6, "imported": weights.model_dump()}
+    available = dict.fromkeys(doremi, 10**6)
+    mixture = solve(params({name: {} for name in doremi}, **section), available, {"sha256": "ab" * 32})
+    assert mixture.targets["Pile-CC"] == round(0.6057 / 1.0001 * 10**6)
+    assert "do not say which tokenizer" in mixture.warnings[0]
+    section["imported"]["tokenizer_sha256"] = "cd" * 32  # type: ignore[index]
+    mixture = solve(params({name: {} for name in doremi}, **section), available, {"sha256": "ab" * 32})
+    assert "another tokenizer" in mixture.warnings[0]
+    with pytest.raises(ValidationError, match="they differ in Rest"):
+        params({name: {} for name in doremi if name != "Rest"}, **section)
+
+
+OLMO2_50B = {  # Dolmino mid-training, 50B column: tokens in billions, percent used, percent of the mix
+    "DCLM": (752, 3.23, 47.2),
+    "FLAN": (17.0, 50, 16.6),
+    "StackExchange": (1.26, 100, 2.45),
+    "peS2o": (58.6, 5.15, 5.85),
+    "Wikipedia": (3.7, 100, 7.11),
+    "Math": (10.7, 100, 20.8),
+}
+
+
+def test_epochs_give_the_published_mid_training_mix() -> None:
+    available = {name: int(row[0] * 1e9) for name, row in OLMO2_50B.items()}
+    mixture = solve(params({name: {"epochs": row[1] / 100} for name, row in OLMO2_50B.items()}), available)
+    for domain in mixture.domains:
+        assert 100 * domain.target_share == pytest.approx(OLMO2_50B[domain.name][2], abs=0.1)
+
+
+def test_the_table_of_skywork_is_a_mixture() -> None:
+    english = {"web": 0.398, "books": 0.036, "papers": 0.03, "encyclopaedia": 0.005, "misc": 0.029}
+    chinese = {"web": 0.304, "social": 0.055, "encyclopaedia": 0.008, "misc": 0.031}
+    domains = {
+        f"{language} {name}": {"share": share}
+        for language, part in (("en", english), ("zh", chinese))
+        for name, share in part.items()
+    }
+    domains |= {"other languages": {"share": 0.024}, "code": {"share": 0.08}}
+    mixture = solve(params(domains, budget="3.1T"), dict.fromkeys(domains, 10**12))
+    assert mixture.targets["en web"] == 1_233_800_000_000

@@ -1,0 +1,43 @@
+"""The mixture: how many tokens of each domain a corpus takes. Pure arithmetic, exact, no files.
+
+A domain declares either its ``share`` of the tokens or its number of ``epochs``, never both. Domains with epochs
+take epochs x available tokens; the shares divide what those leave of the budget and sum to 1. Groups of domains nest:
+their shares multiply. Instead of declaring shares, let a ``solver`` find them (`stages.mixture.solvers`), or import
+them. No domain is repeated more than its ``max_epochs`` (default 4, after Muennighoff et al. 2023, arXiv
+2305.16264, who find that up to four epochs are worth almost as much as new text).
+
+Where a share asks for more than that, ``on_shortfall`` decides: ``error`` says what is missing; ``shrink`` takes
+the largest budget that keeps the shares; ``redistribute`` gives what a domain cannot to the others in proportion
+to their shares, until all fit (water-filling). A budget of null is the largest that keeps the shares.
+Token counts are integers that sum exactly to the budget: largest remainder, ties by name. Fractions are exact
+decimals as written, so the result depends neither on the order of the domains nor on floating point.
+"""
+
+from __future__ import annotations
+
+from stages.mixture.params import (
+    DomainShare,
+    ImportedWeights,
+    MixtureError,
+    MixtureParams,
+    flatten,
+    parse_tokens,
+    read_weights,
+)
+from stages.mixture.solve import DomainPlan, Mixture, solve
+
+VERSION = 2
+
+__all__ = [
+    "VERSION",
+    "DomainPlan",
+    "DomainShare",
+    "ImportedWeights",
+    "Mixture",
+    "MixtureError",
+    "MixtureParams",
+    "flatten",
+    "parse_tokens",
+    "read_weights",
+    "solve",
+]

@@ -1,0 +1,234 @@
+"""`solve`: tokens per domain, within the caps, by the shortfall policy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from stages.mixture.params import MixtureError, MixtureParams, exact
+from stages.mixture.solvers import (
+    Shares,
+    apportion,
+    natural,
+    normalised,
+    quality_curve,
+    temperature,
+    unimax,
+    water_fill,
+)
+
+
+@dataclass(frozen=True)
+class DomainPlan:
+    """What the corpus takes of one domain."""
+
+    name: str
+    available_tokens: int
+    requested_tokens: int
+    """What its share or epochs of the budget as written come to."""
+    target_tokens: int
+    """What it gets: the same, unless a cap and the shortfall policy changed it."""
+    requested_share: float
+    """requested_tokens as a fraction of the requested budget."""
+    target_share: float
+    epochs: float
+    """target_tokens / available_tokens."""
+    max_epochs: float
+    binding: bool
+    """Whether its cap keeps the corpus (or its own share) from being larger."""
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A solved mixture."""
+
+    requested_budget: int
+    tokens: int
+    """Sum of the targets."""
+    max_budget: int | None
+    """The largest budget that keeps the shares within the caps; None if no domain has a share."""
+    domains: tuple[DomainPlan, ...]
+    """Sorted by name."""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def targets(self) -> dict[str, int]:
+        """Tokens to take per domain."""
+        return {domain.name: domain.target_tokens for domain in self.domains}
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: the fields, domains keyed by name."""
+        domains = {domain.name: {k: v for k, v in vars(domain).items() if k != "name"} for domain in self.domains}
+        return {
+            "requested_budget": self.requested_budget,
+            "tokens": self.tokens,
+            "max_budget": self.max_budget,
+            "domains": domains,
+            "warnings": list(self.warnings),
+        }
+
+
+def solve(params: MixtureParams, available: dict[str, int], tokenizer: Mapping[str, Any] | None = None) -> Mixture:
+    """Tokens per domain.
+
+    Args:
+        available: unique tokens of each domain, after tokenization, EOS included.
+        tokenizer: its identity, to compare with the one imported weights were found with.
+
+    Raises:
+        MixtureError: a domain without tokens, a budget that the caps do not allow (and ``on_shortfall: error``),
+            or a budget beyond all caps together.
+    """
+    problem = _Problem(params, available)
+    free = problem.budget - problem.fixed_tokens
+    requested = problem.fixed | apportion({n: share * free for n, share in problem.shares.items()}, free)
+    targets = problem.fixed | _within_caps(problem, free)
+    total = sum(targets.values())
+    domains = tuple(
+        DomainPlan(
+            name=name,
+            available_tokens=available[name],
+            requested_tokens=requested[name],
+            target_tokens=targets[name],
+            requested_share=requested[name] / problem.budget if problem.budget else 0.0,
+            target_share=targets[name] / total if total else 0.0,
+            epochs=targets[name] / available[name] if available[name] else 0.0,
+            max_epochs=float(_cap(params, name)),
+            binding=problem.binds(name, targets[name]),
+        )
+        for name in sorted(params.domains)
+    )
+    return Mixture(problem.budget, total, problem.max_budget, domains, _warnings(params, tokenizer))
+
+
+class _Problem:
+    """Shares, caps and budget of a mixture over the tokens there are."""
+
+    def __init__(self, params: MixtureParams, available: dict[str, int]) -> None:
+        _check_available(params, available)
+        self.params, self.available = params, available
+        exact_caps = {name: _cap(params, name) * available[name] for name in params.domains}
+        self.caps = {name: int(cap) for name, cap in exact_caps.items()}
+        with_epochs = {name: domain.epochs for name, domain in params.domains.items() if domain.epochs is not None}
+        self.fixed = {name: _round(exact(epochs) * available[name]) for name, epochs in with_epochs.items()}
+        self.fixed_tokens = sum(self.fixed.values())
+        free = {name: available[name] for name in sorted(params.domains) if name not in self.fixed}
+        self.uniform = params.solver == "unimax" and bool(free)
+        if self.uniform:
+            self.largest: int | None = sum(self.caps[name] for name in free)
+            self.budget = self._requested()
+            self.shares = normalised(unimax({name: Fraction(self.caps[name]) for name in free}, self._free()))
+        else:
+            self.shares = _shares(params, free)
+            limits = [exact_caps[name] / share for name, share in self.shares.items() if share]
+            self.largest = int(min(limits)) if limits else None
+            self.budget = self._requested()
+
+    @property
+    def max_budget(self) -> int | None:
+        return None if self.largest is None else self.fixed_tokens + self.largest
+
+    def _free(self) -> int:
+        return self.budget - self.fixed_tokens
+
+    def _requested(self) -> int:
+        taken = self.fixed_tokens
+        if self.params.budget is None:
+            return taken if self.max_budget is None else self.max_budget
+        budget = int(self.params.budget)
+        if taken > budget:
+            raise MixtureError(
+                f"domains with `epochs` take {taken:,} tokens, more than the budget of {budget:,}; "
+                "raise the budget or lower their epochs"
+            )
+        if self.largest is None and taken != budget:
+            raise MixtureError(
+                f"every domain has `epochs`, which come to {taken:,} tokens, and the budget says {budget:,}; "
+                "leave the budget out, or give a domain a share"
+            )
+        return budget
+
+    def binds(self, name: str, target: int) -> bool:
+        if name not in self.shares or not self.shares[name] or self.largest is None:
+            return False
+        if self.uniform:
+            return target == self.caps[name]
+        cap = _cap(self.params, name) * self.available[name]
+        return int(cap / self.shares[name]) == self.largest
+
+
+def _shares(params: MixtureParams, free: dict[str, int]) -> Shares:
+    """Shares of the domains without epochs, by the solver."""
+    if params.solver == "natural":
+        return natural(free)
+    if params.solver == "temperature":
+        return temperature(free, params.alpha)
+    if params.solver == "quality-curve":
+        percentiles = {name: params.domains[name].percentiles or (0.0, 1.0) for name in free}
+        return quality_curve(percentiles, params.curve_start, params.curve_power)
+    if params.solver == "imported" and params.imported is not None:
+        return normalised({name: exact(share) for name, share in params.imported.shares.items()})
+    return normalised({name: exact(params.domains[name].share) for name in free})
+
+
+def _round(number: Fraction) -> int:
+    return int(number + Fraction(1, 2))
+
+
+def _cap(params: MixtureParams, name: str) -> Fraction:
+    own = params.domains[name].max_epochs
+    return exact(params.max_epochs if own is None else own)
+
+
+def _check_available(params: MixtureParams, available: dict[str, int]) -> None:
+    problems = []
+    for name, domain in sorted(params.domains.items()):
+        if name not in available:
+            problems.append(
+                f"domain {name!r} is not among those with tokens ({', '.join(sorted(available)) or 'none'})"
+            )
+        elif available[name] == 0 and domain.share != 0 and domain.epochs != 0:
+            problems.append(f"domain {name!r} has no tokens; take it out of the mixture or loosen its selection")
+    if problems:
+        raise MixtureError("; ".join(problems))
+
+
+def _within_caps(problem: _Problem, free: int) -> dict[str, int]:
+    """Targets of the domains with shares, by the shortfall policy."""
+    shares, caps, params = problem.shares, problem.caps, problem.params
+    largest = problem.largest
+    if largest is None or free <= largest:
+        return apportion({n: share * free for n, share in shares.items()}, free, caps)
+    if params.on_shortfall == "shrink":
+        return apportion({n: share * largest for n, share in shares.items()}, largest, caps)
+    everything = sum(caps[name] for name in shares if shares[name])
+    short = "; ".join(
+        f"{name!r} has {problem.available[name]:,} tokens x {float(_cap(params, name)):g} epochs, "
+        f"{_round(shares[name] * free):,} wanted"
+        for name in sorted(shares)
+        if shares[name] * free > caps[name]
+    )
+    if free > everything and (params.on_shortfall == "redistribute" or problem.uniform):
+        raise MixtureError(f"the budget is beyond all caps: they allow {everything:,} tokens; {short}")
+    if params.on_shortfall == "error":
+        raise MixtureError(
+            f"not enough tokens: {short}. The largest budget for these shares is {problem.max_budget:,}; "
+            "lower the budget, raise max_epochs, or set on_shortfall to shrink or redistribute"
+        )
+    return apportion(water_fill(shares, caps, free), free, caps)
+
+
+def _warnings(params: MixtureParams, tokenizer: Mapping[str, Any] | None) -> tuple[str, ...]:
+    imported = params.imported
+    if params.solver != "imported" or imported is None or tokenizer is None:
+        return ()
+    if imported.tokenizer_sha256 is None:
+        return (f"the weights of {imported.method} do not say which tokenizer they were found with",)
+    if imported.tokenizer_sha256 != tokenizer["sha256"]:
+        return (
+            f"the weights of {imported.method} were found with another tokenizer "
+            f"({imported.tokenizer_sha256[:12]}, here {tokenizer['sha256'][:12]}); shares of tokens do not carry over",
+        )
+    return ()
