@@ -28,7 +28,7 @@ from typing import Any, Literal, Protocol
 import pyarrow as pa
 
 from pipeline.errors import RunError
-from pipeline.storage import Store
+from pipeline.storage import Checksum, Store
 from stages.contract import Task
 
 MAX_CRASHES = 4
@@ -44,17 +44,19 @@ class Outcome:
     kind: Kind
     value: dict[str, Any] | None = None
     cost: dict[str, float] | None = None
+    files: dict[str, Checksum] | None = None
     message: str = ""
     trace: str = ""
 
 
 @dataclass(frozen=True)
 class Done:
-    """A finished task, its job's result, and what it cost (seconds, cpu_seconds, peak_bytes)."""
+    """A finished task, its job's result, what it cost (seconds, cpu_seconds, peak_bytes), and what it wrote."""
 
     task: Task
     value: dict[str, Any]
     cost: dict[str, float]
+    files: dict[str, Checksum]
 
 
 class Executor(Protocol):
@@ -95,18 +97,22 @@ def prepare_process() -> None:
     pa.set_io_thread_count(4)
 
 
-def call_job(root: str, job: str, args: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
-    """Run one job function in this process; its result and what it cost."""
+Result = tuple[dict[str, Any], dict[str, float], dict[str, Checksum]]
+
+
+def call_job(root: str, job: str, args: dict[str, Any]) -> Result:
+    """Run one job function in this process; its result, what it cost, and the checksums of the files it wrote."""
     module, function = job.split(":")
     started, cpu = time.perf_counter(), time.process_time()
-    value = getattr(importlib.import_module(module), function)(Store(root), **args)
+    store = Store(root)
+    value = getattr(importlib.import_module(module), function)(store, **args)
     cost = {
         "seconds": time.perf_counter() - started,
         "cpu_seconds": time.process_time() - cpu,
         "peak_bytes": float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
         * (1 if sys.platform == "darwin" else 1024),
     }
-    return value, cost
+    return value, cost, store.written
 
 
 def failure(index: int, error: BaseException) -> Outcome:
@@ -136,10 +142,10 @@ class InlineExecutor:
     def wait(self, seconds: float) -> list[Outcome]:
         index, task = self._queue.pop(0)
         try:
-            value, cost = call_job(self._root, task.job, task.args)
+            value, cost, files = call_job(self._root, task.job, task.args)
         except Exception as error:  # noqa: BLE001 - every error of a job is an outcome, reported by the scheduler
             return [failure(index, error)]
-        return [Outcome(index, "done", value, cost)]
+        return [Outcome(index, "done", value, cost, files)]
 
     def cancel(self) -> None:
         self._queue.clear()
@@ -189,7 +195,7 @@ class Scheduler:
                 running.discard(outcome.index)
                 task = tasks[outcome.index]
                 if outcome.kind == "done":
-                    on_done(Done(task, outcome.value or {}, outcome.cost or {}))
+                    on_done(Done(task, outcome.value or {}, outcome.cost or {}, outcome.files or {}))
                     continue
                 retry = outcome.kind != "error" and crashes[outcome.index] < MAX_CRASHES
                 if not retry:

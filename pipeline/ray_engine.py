@@ -13,7 +13,7 @@ import time
 import uuid
 from typing import Any
 
-from pipeline.engine import Outcome, call_job, failure, prepare_process
+from pipeline.engine import Outcome, Result, call_job, failure, prepare_process
 from pipeline.errors import RunError, UserError
 from pipeline.storage import TEMPORARY, Store
 from stages.contract import Task
@@ -45,7 +45,7 @@ def connect(workers: int | None) -> None:
                 include_dashboard=False,
                 **quiet,
             )
-    except (ConnectionError, RuntimeError, OSError) as error:
+    except (ConnectionError, RuntimeError, OSError, ValueError) as error:
         where = f"the cluster at RAY_ADDRESS={cluster}" if cluster else "a local Ray"
         raise RunError(
             f"cannot start {where}: {str(error).splitlines()[0]}; `--engine inline` runs without Ray"
@@ -95,7 +95,7 @@ class RayExecutor:
         index = self._running.pop(ref)
         errors = self._ray.exceptions
         try:
-            value, cost = self._ray.get(ref)
+            value, cost, files = self._ray.get(ref)
         except errors.OutOfMemoryError:
             return Outcome(index, "memory", message="it was killed because its node ran out of memory")
         except (errors.NodeDiedError, errors.ObjectLostError, errors.RaySystemError) as error:
@@ -107,7 +107,7 @@ class RayExecutor:
             return Outcome(index, "error", message=outcome.message, trace=str(error))
         except errors.RayError as error:
             return Outcome(index, "crash", message=f"{type(error).__name__}: {str(error).splitlines()[0]}")
-        return Outcome(index, "done", value, cost)
+        return Outcome(index, "done", value, cost, files)
 
     def cancel(self) -> None:
         for ref in self._running:
@@ -115,7 +115,7 @@ class RayExecutor:
         self._running.clear()
 
 
-def _run(root: str, job: str, args: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
+def _run(root: str, job: str, args: dict[str, Any]) -> Result:
     prepare_process()
     return call_job(root, job, args)
 

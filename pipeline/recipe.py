@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from pipeline.address import Fingerprint
-from pipeline.config import Document, Key, nearest, read_yaml, validate
+from pipeline.config import Document, Key, dotted, nearest, read_yaml, validate
 from pipeline.storage import Store
 from stages import clusters, corpus, documents, kept, language, mixture, quality, shards, signatures, sources, tokens
 from stages import verify as shard_verify
@@ -174,6 +174,8 @@ def load(path: str | Path, store: Store) -> Recipe:
         document.add(("name",), f"expected letters, digits, '.', '_' and '-', found {name!r}")
     _check_references(document, found, domains, sections)
     document.check()
+    _check_models(document, sections)
+    document.check()
     return Recipe(str(path), name, sample, found, domains, sections)  # type: ignore[arg-type]
 
 
@@ -203,8 +205,10 @@ def _source(name: str, raw: Any, document: Document, store: Store) -> Source | N
         merged = merge(document.data.get(section) or {}, {k: v for k, v in override.items() if k in known})
         scratch = Document(document.path, document.data, document.lines)
         sections[section] = validate(SECTIONS[section], merged, scratch, (*key, section))
-        if override:  # mistakes of the common section are already told where they stand
-            document.problems += scratch.problems
+        own_keys = {
+            dotted(place) for place in document.lines
+        }  # the common section's mistakes are told where they stand
+        document.problems += [problem for problem in scratch.problems if problem.key in own_keys]
     if params is not None and sections.get("documents") is not None:
         sections["documents"] = sections["documents"].model_copy(update=params.reading())
     return Source(name, params, sections) if params is not None else None
@@ -258,6 +262,15 @@ def _check_references(
         for name in blend.domains:
             if name not in domains:
                 document.add(("mixture", "domains", name), f"no such domain{nearest(name, list(domains))}")
+
+
+def _check_models(document: Document, sections: dict[str, Any]) -> None:
+    """Load what is named by name or path, so that a wrong one is found before any work is done."""
+    for section, key, stage in (("tokens", "tokenizer", tokens), ("language", "model", language)):
+        try:
+            stage.identity(sections[section])
+        except (ValueError, OSError) as error:
+            document.add((section, key), str(error).split("\n")[0])
 
 
 def verify_corpus(store: Store, manifest: str) -> list[str]:

@@ -20,7 +20,7 @@ from pipeline.engine import Done, Scheduler
 from pipeline.errors import RunError
 from pipeline.progress import PhaseProgress, Reporter
 from pipeline.recipe import SIDECARS, Recipe, clusters, corpus, dump, mixture, shards
-from pipeline.storage import Store
+from pipeline.storage import Checksum, Store
 from stages.contract import Phase, Split, Task
 
 READ_THREADS = 16
@@ -28,6 +28,7 @@ MAP_MEMORY = 1536 << 20
 KEEP_MEMORY = 512 << 20
 TOKENS_MEMORY = 1024 << 20
 PROGRESS_SECONDS = 3.0
+SUM_FILES = 64
 LOCAL_KEYS = ("batches",)
 """Parts of a report that stay in its file: where to find rows in it."""
 
@@ -64,6 +65,7 @@ class Run:
     ) -> None:
         self.recipe, self.store, self.scheduler, self.reporter = recipe, store, scheduler, reporter
         self.costs, self.dry = costs, dry
+        self.checksums: dict[str, Checksum] = {}
         self._told = 0.0
         self.steps: list[Step] = []
         self.snapshot: dict[str, Any] = {"version": 1, "name": recipe.name, "products": {}}
@@ -84,6 +86,8 @@ class Run:
         clustered = self._cluster(measured)
         kept = self._keep(measured, clustered)
         tokens = self._tokenize(measured, clustered, kept)
+        if not any(report["rows"] for report in tokens.reports):
+            raise RunError("no page was kept: `gristmill stats` shows why each was dropped")
         blend = self._solve(tokens)
         domains = self._shard(tokens, blend)
         self._corpus(blend, domains)
@@ -290,9 +294,7 @@ class Run:
     def _shard(self, tokens: Product, blend: Any) -> dict[str, str]:
         """Token shards of every domain the mixture takes anything of; the addresses of their manifests."""
         print_ = self.recipe.shards()
-        self.tokenizer = next((r["tokenizer"] for r in tokens.reports if r["rows"]), None)
-        if self.tokenizer is None:
-            raise RunError("no page was kept: `gristmill stats` shows why each was dropped")
+        self.tokenizer = next(report["tokenizer"] for report in tokens.reports if report["rows"])
         seed = self.recipe.section("tokens").seed
         manifests: dict[str, str] = {}
         plans: list[list[Phase]] = []
@@ -322,7 +324,7 @@ class Run:
         self.steps.append(Step("corpus", 1, int(missing), self._why_global("corpus", print_, missing)))
         if missing:
             params = self.recipe.section("corpus")
-            phases = corpus.plan(params, self.recipe.name, blend, domains, folder, tokenizer=self.tokenizer or {})
+            phases = corpus.plan(params, self.recipe.name, blend, domains, folder, tokenizer=self.tokenizer)
             self._phases("corpus", phases)
             self._about(print_)
 
@@ -356,6 +358,7 @@ class Run:
 
             def finished(result: Done) -> None:
                 done(result)
+                self.checksums.update(result.files)
                 self.costs.add(name, result)
                 progress.advance(result.task.cost)
                 self._progress(name, progress)
@@ -373,7 +376,7 @@ class Run:
         for phase in phases:
             wanted = [address for task in phase.tasks for address in task.outputs]
             missing = self._missing(wanted)
-            label = name if phase.name == name else f"{name}: {phase.name}"
+            label = phase.name if phase.name.startswith(name) else f"{name}: {phase.name}"
             self._run(label, [task for task in phase.tasks if missing & set(task.outputs)], lambda result: None)
             discard += phase.discard
         for prefix in discard:
@@ -398,7 +401,18 @@ class Run:
             return
         for print_ in (prints or self._prints(name)).values():
             self._about(print_)
-        self.store.write_json(address, {"addresses": product.addresses, "reports": product.reports})
+        self._check_sums(name, product.addresses)
+        files = [self.checksums.pop(file) for file in product.addresses]
+        self.store.write_json(address, {"addresses": product.addresses, "files": files, "reports": product.reports})
+
+    def _check_sums(self, name: str, addresses: list[str]) -> None:
+        """Read the files an interrupted run left without telling their checksums, on the workers."""
+        unknown = [address for address in addresses if address not in self.checksums]
+        groups = [unknown[start : start + SUM_FILES] for start in range(0, len(unknown), SUM_FILES)]
+        tasks = [
+            Task("pipeline.verify:checksums", {"addresses": group}, (), f"{name} from {group[0]}") for group in groups
+        ]
+        self._run(f"{name}: checksums", tasks, lambda result: self.checksums.update(result.value))
 
     def _report(self, address: str) -> dict[str, Any]:
         """The report inside a file, without what only readers of that file need."""

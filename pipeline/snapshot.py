@@ -24,12 +24,16 @@ class Snapshot:
     data: dict[str, Any]
     complete: bool
 
-    def product(self, name: str) -> list[tuple[str, dict[str, Any]]]:
-        """(address, report) of every split, in order; empty when the product is not there (yet)."""
+    def manifest(self, name: str) -> dict[str, list[Any]]:
+        """``addresses``, ``files`` (checksums) and ``reports`` of a product; empty lists before it is there."""
         address = self.data["products"].get(name)
         if address is None or not self.store.exists(address):
-            return []
-        manifest = self.store.read_json(address)
+            return {"addresses": [], "files": [], "reports": []}
+        return dict(self.store.read_json(address))
+
+    def product(self, name: str) -> list[tuple[str, dict[str, Any]]]:
+        """(address, report) of every split, in order; empty when the product is not there (yet)."""
+        manifest = self.manifest(name)
         return list(zip(manifest["addresses"], manifest["reports"], strict=True))
 
     def splits(self) -> list[dict[str, Any]]:

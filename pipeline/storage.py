@@ -23,12 +23,15 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
+import xxhash
 
 from pipeline.errors import UserError
 
 METADATA_KEY = b"gristmill"
 TEMPORARY = ".tmp"
 _COPY_BYTES = 1 << 22
+Checksum = dict[str, int | str]
+"""``{"bytes": n, "xxh3_128": hex}`` of a file."""
 
 
 def encode(report: dict[str, Any]) -> bytes:
@@ -42,7 +45,7 @@ class TableWriter:
     def __init__(self, sink: BinaryIO, schema: pa.Schema) -> None:
         self.report: dict[str, Any] | None = None
         self.rows = 0
-        self._writer = pq.ParquetWriter(sink, schema, compression="zstd", compression_level=3)
+        self._writer = pq.ParquetWriter(sink, schema, compression="zstd", compression_level=3, write_page_checksum=True)
 
     def write(self, batch: pa.RecordBatch | pa.Table) -> None:
         table = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
@@ -55,6 +58,40 @@ class TableWriter:
         self._writer.close()
 
 
+class HashingSink:
+    """A sink that takes the size and xxh3-128 of what is written through it, in order, from start to end."""
+
+    closed = False
+
+    def __init__(self, sink: BinaryIO) -> None:
+        self._sink = sink
+        self._hash = xxhash.xxh3_128()
+        self.size = 0
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        self._hash.update(view)
+        self.size += view.nbytes
+        self._sink.write(view)
+        return view.nbytes
+
+    def tell(self) -> int:
+        return self.size
+
+    def writable(self) -> bool:
+        return True
+
+    def flush(self) -> None:
+        self._sink.flush()
+
+    def close(self) -> None:
+        """The store closes the file; writers that close their sink only flush it."""
+        self._sink.flush()
+
+    def checksum(self) -> Checksum:
+        return {"bytes": self.size, "xxh3_128": self._hash.hexdigest()}
+
+
 class Store:
     """The root of a run. Picklable: workers open it again from its URI (see `stages.contract.Store`)."""
 
@@ -65,6 +102,8 @@ class Store:
         except (OSError, ValueError, pa.ArrowInvalid) as error:
             raise UserError(f"root {root!r} cannot be opened: {error}") from error
         self.local = isinstance(self.fs, pafs.LocalFileSystem)
+        self.written: dict[str, Checksum] = {}
+        """Checksums of the files written through this object, by address."""
 
     def __reduce__(self) -> tuple[type[Store], tuple[str]]:
         return Store, (self.root,)
@@ -103,6 +142,16 @@ class Store:
         with self.fs.open_input_file(self.path(address)) as file:
             return cast(bytes, file.read())
 
+    def checksum(self, address: str) -> Checksum:
+        """Size and xxh3-128 of a file, read from end to end."""
+        total = xxhash.xxh3_128()
+        size = 0
+        with self.fs.open_input_stream(self.path(address)) as file:
+            while piece := file.read(_COPY_BYTES):
+                total.update(piece)
+                size += len(piece)
+        return {"bytes": size, "xxh3_128": total.hexdigest()}
+
     def read_json(self, address: str) -> Any:
         return json.loads(self.read_bytes(address))
 
@@ -129,10 +178,13 @@ class Store:
     @contextmanager
     def create(self, address: str) -> Iterator[BinaryIO]:
         """A sink that becomes ``address`` when the block ends without an exception."""
-        if self.local:
-            with self._create_local(address) as sink:
-                yield sink
-            return
+        with self._create_local(address) if self.local else self._create_remote(address) as file:
+            sink = HashingSink(file)
+            yield cast(BinaryIO, sink)
+        self.written[address] = sink.checksum()
+
+    @contextmanager
+    def _create_remote(self, address: str) -> Iterator[BinaryIO]:
         with tempfile.TemporaryFile() as copy:
             yield cast(BinaryIO, copy)
             copy.seek(0)

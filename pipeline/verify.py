@@ -1,8 +1,8 @@
 """`verify`: every file of a mixture against what its manifest says, and every product against the one before it.
 
-Checked are: page checksums and readability of every column; rows, counts and digests against the reports; alignment
-of sidecars with their documents; conservation (records in = rows + dropped + quarantined; rows = kept + dropped);
-hashes of the texts; the corpus and its shards byte by byte (`stages.corpus.verify`).
+Checked are: size and checksum of every file; readability of every column; rows, counts and digests against the
+reports; alignment of sidecars with their documents; conservation (records in = rows + dropped + quarantined; rows =
+kept + dropped); hashes of the texts; the shards and the corpus byte by byte (`stages.verify`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pipeline import snapshot as snapshots
 from pipeline.errors import RunError
 from pipeline.measure import id_bytes
 from pipeline.recipe import verify_corpus
-from pipeline.storage import Store
+from pipeline.storage import Checksum, Store
 
 SIDECARS = ("language", "quality", "signatures", "clusters", "kept")
 SHOWN = 20
@@ -37,8 +37,12 @@ def verify_root(store: Store, name: str | None) -> str:
     documents = snapshot.product("documents")
     for product in ("documents", *SIDECARS, "tokens"):
         entries = snapshot.product(product)
+        sums = snapshot.manifest(product)["files"]
         for index, (address, report) in enumerate(entries):
             try:
+                if store.checksum(address) != sums[index]:
+                    problems.append(f"{address}: its bytes are not those that were written")
+                    continue
                 problems += check_file(store, product, address, report, documents[index][1])
             except (OSError, pa.ArrowException, KeyError, ValueError) as error:
                 problems.append(f"{address}: cannot be read: {str(error).splitlines()[0]}")
@@ -58,6 +62,11 @@ def verify_root(store: Store, name: str | None) -> str:
         more = f"\n... and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
         raise RunError(f"{snapshot.name}: {len(problems)} problems\n" + "\n".join(problems[:SHOWN]) + more)
     return "\n".join([*lines, f"{snapshot.name}: all is well"]) + "\n"
+
+
+def checksums(store: Store, *, addresses: list[str]) -> dict[str, Checksum]:
+    """Job: size and xxh3-128 of files, by address."""
+    return {address: store.checksum(address) for address in addresses}
 
 
 def check_file(

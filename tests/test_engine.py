@@ -50,7 +50,7 @@ class Played:
         index, task = self.queue.pop(0)
         script = self.scripts.get(task.label, [])
         kind: Kind = script.pop(0) if script else "done"
-        return [Outcome(index, kind, {} if kind == "done" else None, {}, f"played {kind}")]
+        return [Outcome(index, kind, {} if kind == "done" else None, {}, {}, f"played {kind}")]
 
     def cancel(self) -> None:
         self.cancelled = True
@@ -131,6 +131,7 @@ def test_inline_runs_the_job_and_tells_its_cost(store: Store) -> None:
     assert results[0].value == {"bytes": 1}
     assert results[0].cost["seconds"] >= 0
     assert results[0].cost["peak_bytes"] > 1 << 20
+    assert results[0].files == {"x": store.checksum("x")}
 
 
 def test_inline_turns_an_exception_into_one_line_and_keeps_the_trace(store: Store) -> None:
