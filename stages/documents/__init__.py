@@ -21,6 +21,7 @@ from pydantic import Field
 
 from stages.contract import Split, StageParams
 from stages.documents.account import Account
+from stages.documents.allocator import keep_freed_memory
 from stages.documents.archives import Limits, page_of, warc_records
 from stages.documents.batches import Batches, Page, doc_id
 from stages.documents.extraction import EXTRACTORS, versions
@@ -85,6 +86,7 @@ class Reader:
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         if self._finished or self.account.records:
             raise RuntimeError(f"{self.split.file}: a reader is read once")
+        keep_freed_memory()
         extract = EXTRACTORS[self.params.extractor]()
         batches = Batches(self.split.source, self.split.file, extract, self.account)
         for page in self._chosen():

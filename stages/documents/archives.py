@@ -17,6 +17,7 @@ from stages.documents.account import Account
 from stages.documents.batches import Page
 from stages.documents.charsets import to_utf8
 from stages.documents.extraction import close_empty_elements
+from stages.documents.fields import single
 from stages.documents.http import Response, decode_body, parse_response
 from stages.documents.members import chunks, sniff
 from stages.documents.warc import Record, records, starts_record
@@ -66,11 +67,11 @@ def page_of(record: Record, account: Account, limits: Limits) -> Page | None:
         account.drop(f"{kind}_record", record.num_bytes)
         return None
     if kind == "response":
-        response = parse_response(record.content)
+        response = parse_response(record.data, record.start, record.stop)
         if response.status is None and _media_type(record.headers.get("content-type", "")) in HTML_TYPES:
-            response = Response(None, {"content-type": record.headers["content-type"]}, record.content)
+            response = _bare(record)
     elif kind in ("resource", "conversion"):
-        response = Response(None, {"content-type": record.headers.get("content-type", "")}, record.content)
+        response = _bare(record)
     else:
         account.drop("other_record", record.num_bytes)
         return None
@@ -78,6 +79,11 @@ def page_of(record: Record, account: Account, limits: Limits) -> Page | None:
         account.drop("status_not_ok", record.num_bytes)
         return None
     return _page(record, response, kind, account, limits)
+
+
+def _bare(record: Record) -> Response:
+    """A record whose content is the body itself, its type in the record's own head."""
+    return Response(None, single("content-type", record.headers.get("content-type", "")), record.content)
 
 
 def _page(record: Record, response: Response, kind: str, account: Account, limits: Limits) -> Page | None:
@@ -120,10 +126,9 @@ def _page(record: Record, response: Response, kind: str, account: Account, limit
 
 def describe(page: Page, html: bytes) -> None:
     """Give the page its HTML and what that says of itself."""
-    lower = html[: self_description.HEAD].lower()
     page.html = html
-    page.title = self_description.title(html, lower)
-    page.language_declared = self_description.language(lower)
+    page.title = self_description.title(html)
+    page.language_declared = self_description.language(html)
     page.licence = self_description.licence(html)
 
 

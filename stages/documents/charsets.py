@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from functools import lru_cache
 
 from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 
@@ -111,6 +112,7 @@ def page_label(page: bytes) -> str | None:
     return known(found.group(1).decode("ascii")) if found else None
 
 
+@lru_cache(maxsize=4096)
 def known(label: str) -> str | None:
     """A label as browsers understand it, or as Python does; None if neither does."""
     name = map_encoding_to_html5(label, fallback_utf8=False)

@@ -18,9 +18,7 @@ import pyarrow as pa
 
 Extract = Callable[[pa.LargeBinaryArray], pa.LargeStringArray]
 
-_RAW_ELEMENT = re.compile(
-    rb"<(script|style|title|textarea|iframe|noscript|noembed|noframes|xmp)\b([^<>]*?)/>", re.IGNORECASE
-)
+_RAW_ELEMENT = re.compile(rb"<(script|style|title|textarea|iframe|noscript|noembed|noframes|xmp)\b([^<>]*?)/>")
 
 
 def close_empty_elements(html: bytes, content_type: str | None) -> bytes:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import brotli
 import zstandard
 
-from stages.documents.warc import parse_fields
+from stages.documents.fields import EMPTY, Fields
 
 MAX_HEAD = 256 << 10
 STEP = 16 << 10
@@ -28,26 +28,27 @@ _HEX = frozenset(b"0123456789abcdefABCDEF")
 class Response:
     status: int | None
     """None where there is no status line that could be read."""
-    headers: dict[str, str]
+    headers: Fields
     body: bytes
 
 
-def parse_response(content: bytes) -> Response:
-    """Head and body; content without a status line is all body."""
-    if content[:5].upper() != b"HTTP/":
-        return Response(None, {}, content)
-    end = content.find(b"\n\r\n", 0, MAX_HEAD)
-    early = content.find(b"\n\n", 0, end if end >= 0 else MAX_HEAD)
+def parse_response(data: bytes, start: int, stop: int) -> Response:
+    """Head and body of the response from ``start`` to ``stop``; without a status line it is all body."""
+    if data[start : start + 5].upper() != b"HTTP/":
+        return Response(None, EMPTY, data[start:stop])
+    last = min(stop, start + MAX_HEAD)
+    end = data.find(b"\n\r\n", start, last)
+    early = data.find(b"\n\n", start, end if end >= 0 else last)
     if early >= 0:
         end, after = early, early + 2
     elif end >= 0:
         after = end + 3
     else:
-        end = after = len(content)
-    head = content[:end]
-    words = head[: head.find(b"\n") if b"\n" in head else end].split(None, 2)
+        end = after = stop
+    head = data[start:end]
+    words = head[:80].split(None, 2)
     status = int(words[1]) if len(words) > 1 and words[1].isdigit() and len(words[1]) <= 4 else None
-    return Response(status, parse_fields(head), content[after:])
+    return Response(status, Fields(head), data[after:stop])
 
 
 def decode_body(response: Response, limit: int) -> tuple[bytes, str | None]:

@@ -14,32 +14,38 @@ MAX_TITLE = 500
 
 _LANG = re.compile(rb"""\b(?:xml:)?lang\s*=\s*["']?\s*([A-Za-z][A-Za-z0-9_-]{0,34})""", re.IGNORECASE)
 _LICENCE = re.compile(rb"(?:licenses|licences|publicdomain)/[a-z+-]+(?:/\d\.\d)?(?:/[a-z]{2})?", re.IGNORECASE)
-_SPACE = re.compile(r"\s+")
 
 
-def title(html: bytes, lower: bytes) -> str | None:
-    """Content of ``<title>``; ``lower`` is the head of ``html`` in lower case."""
-    start = lower.find(b"<title")
-    if start < 0:
+def title(html: bytes) -> str | None:
+    """Content of ``<title>``, entities resolved, white space collapsed, at most `MAX_TITLE` characters."""
+    start = html.find(b">", _tag(html, b"<title")) + 1
+    if start == 0:
         return None
-    start = lower.find(b">", start) + 1
-    end = lower.find(b"</title", start)
-    if start == 0 or end < 0:
+    end = html.find(b"</", start, start + 16 * MAX_TITLE)
+    if end < 0:
         return None
     text = html[start:end].decode("utf-8", "replace")
     if "&" in text:
         text = entities.unescape(text)
-    text = _SPACE.sub(" ", text).strip()[:MAX_TITLE]
+    text = " ".join(text.split())[:MAX_TITLE]
     return text.encode("utf-8", "replace").decode("utf-8") or None
 
 
-def language(lower: bytes) -> str | None:
+def language(html: bytes) -> str | None:
     """``lang`` of the ``<html>`` element."""
-    start = lower.find(b"<html")
-    if start < 0:
+    start = _tag(html, b"<html")
+    if start == len(html):
         return None
-    found = _LANG.search(lower, start, lower.find(b">", start) + 1 or start)
+    found = _LANG.search(html, start, html.find(b">", start) + 1 or start)
     return found.group(1).decode("ascii") if found else None
+
+
+def _tag(html: bytes, tag: bytes) -> int:
+    """Where ``tag`` is in the head, in lower or upper case; the page's length if it is not."""
+    start = html.find(tag, 0, HEAD)
+    if start < 0:
+        start = html.find(tag.upper(), 0, HEAD)
+    return start if start >= 0 else len(html)
 
 
 def licence(html: bytes) -> str | None:

@@ -15,6 +15,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 from stages.documents.account import Account
+from stages.documents.fields import Fields
 from stages.documents.members import Chunk
 
 MAX_HEAD = 64 << 10
@@ -26,12 +27,18 @@ _NEXT_RECORD = re.compile(rb"\nWARC/\d+\.\d+[ \t]*\r?\n(?=[A-Za-z-]+:)")
 @dataclass(slots=True)
 class Record:
     offset: int
-    headers: dict[str, str]
-    """Names in lower case; the first of repeated ones."""
-    content: bytes
+    headers: Fields
+    data: bytes
+    """Bytes of a member; the record's content is from ``start`` to ``stop``."""
+    start: int
+    stop: int
     num_bytes: int
     """Of the whole content, as far as it is there."""
     note: str | None
+
+    @property
+    def content(self) -> bytes:
+        return self.data[self.start : self.stop]
 
 
 def starts_record(head: bytes) -> bool:
@@ -70,10 +77,10 @@ class _Inflow:
 
     def _append(self, chunk: Chunk) -> None:
         rest = len(self.data) - self.pos
-        if rest == 0:
-            self.data = chunk.data
-        else:
-            self.data = self.data[self.pos :] + chunk.data
+        if rest == 0 and chunk.fresh and not self.plain:
+            self.data, self.pos, self.marks = chunk.data, 0, [(0, chunk.offset)]
+            return
+        self.data = self.data[self.pos :] + chunk.data if rest else chunk.data
         if self.plain:
             self.member = chunk.offset - rest
         else:
@@ -88,13 +95,40 @@ class _Inflow:
         """Go on after a break; what is left of before it is given up. False at the end of the file."""
         self.pos = len(self.data)
         if self.pending is None:
-            return self.more(breaks=False) or self.pending is not None
+            return not self.ended and (self.more(breaks=False) or self.pending is not None)
         chunk, self.pending = self.pending, None
         if chunk.problem is not None:
             self.account.damage(chunk.offset, chunk.problem)
         else:
             self._append(chunk)
         return True
+
+    def whole_member(self) -> Record | None:
+        """The short way for the usual case: the next chunk is one member that holds one record, and nothing else."""
+        chunk = self.pending
+        if chunk is None or chunk.problem is not None:
+            return None
+        data = chunk.data
+        end = data.find(b"\r\n\r\n", 0, MAX_HEAD)
+        if end < 0 or not data.endswith(b"\r\n\r\n"):
+            return None
+        headers = Fields(data[:end])
+        size = _size(headers)
+        if size != len(data) - end - 8:
+            return None
+        following = next(self.source, None)
+        if following is not None and following.problem is None and not following.fresh:
+            self.pending, self.pos = None, len(self.data)
+            self._append(chunk)
+            self._append(following)
+            return None
+        self.pending, self.ended = following, following is None
+        self.data, self.pos, self.number, self.member = b"", 0, 0, chunk.offset
+        return Record(chunk.offset, headers, data, end + 4, len(data) - 4, size, _declared(headers))
+
+    def between(self) -> bool:
+        """Whether there are bytes that no record has claimed yet."""
+        return self.pos < len(self.data)
 
     def position(self) -> int:
         """The offset of a record that starts at ``pos``."""
@@ -113,6 +147,8 @@ class _Inflow:
         while True:
             data, pos = self.data, self.pos
             size = len(data)
+            if size == pos + 4 and data.endswith(b"\r\n\r\n"):
+                pos = size
             while pos < size and data[pos] in b"\r\n":
                 pos += 1
             self.pos = pos
@@ -121,7 +157,7 @@ class _Inflow:
             if not self.more():
                 return False
 
-    def head(self) -> dict[str, str] | None:
+    def head(self) -> Fields | None:
         """Parse the record head at ``pos`` and move past it; None if there is none."""
         while True:
             data, pos = self.data, self.pos
@@ -136,7 +172,7 @@ class _Inflow:
         if end < 0 or not data.startswith(b"WARC/", pos):
             return None
         self.pos = after
-        return parse_fields(data[pos:end])
+        return Fields(data[pos:end])
 
     def content(self, size: int, max_content: int) -> tuple[bytes, int, str | None]:
         """The ``size`` bytes at ``pos``, or what is there of them: (kept bytes, bytes there, note). Moves past them."""
@@ -163,8 +199,12 @@ class _Inflow:
 
     def _followed(self, size: int) -> bool:
         """Whether ``size`` bytes on there is another record, or nothing."""
-        if self.data.startswith(b"\r\n\r\nWARC/", self.pos + size):
-            return True
+        end = self.pos + size
+        if self.data.startswith(b"\r\n\r\n", end):
+            if len(self.data) == end + 4 and not self.more():
+                return True
+            if self.data.startswith(b"WARC/", self.pos + size + 4):
+                return True
         cursor = size
         while True:
             while self.pos + cursor < len(self.data) and self.data[self.pos + cursor] in b"\r\n":
@@ -218,42 +258,38 @@ class _Inflow:
             self.ended = True
 
 
-def parse_fields(head: bytes) -> dict[str, str]:
-    """Header lines after the first, names in lower case, folded lines joined; the first of repeated names stays."""
-    fields: dict[str, str] = {}
-    name = ""
-    for line in head.decode("utf-8", "replace").split("\n")[1:]:
-        if line[:1] in (" ", "\t") and name:
-            fields[name] += " " + line.strip()
-            continue
-        name, colon, value = line.partition(":")
-        name = name.strip().lower() if colon else ""
-        if name and name not in fields:
-            fields[name] = value.strip()
-    return fields
-
-
 def records(
     source: Generator[Chunk, bool | None, None], account: Account, *, plain: bool, max_content: int
 ) -> Iterator[Record]:
     """All records of the chunks, in order. Damage goes to ``account``; a head without a length is quarantined."""
     inflow = _Inflow(source, account, plain)
-    while inflow.resume():
-        while inflow.skip_blank():
-            offset = inflow.position()
-            headers = inflow.head()
-            if headers is None:
-                account.damage(offset, "no_record_head")
-                inflow.seek()
-                continue
-            size = headers.get("content-length", "")
-            if not (size.isascii() and size.isdigit()):
-                account.quarantine(offset, "no_content_length")
-                inflow.seek()
-                continue
-            content, num_bytes, note = inflow.content(int(size), max_content)
-            yield Record(offset, headers, content, num_bytes, note or _declared(headers))
+    while True:
+        if not inflow.skip_blank():
+            while (record := inflow.whole_member()) is not None:
+                yield record
+            if not inflow.between() and not inflow.resume():
+                return
+            continue
+        offset = inflow.position()
+        headers = inflow.head()
+        if headers is None:
+            account.damage(offset, "no_record_head")
+            inflow.seek()
+            continue
+        size = _size(headers)
+        if size < 0:
+            account.quarantine(offset, "no_content_length")
+            inflow.seek()
+            continue
+        content, num_bytes, note = inflow.content(size, max_content)
+        yield Record(offset, headers, content, 0, len(content), num_bytes, note or _declared(headers))
 
 
-def _declared(headers: dict[str, str]) -> str | None:
+def _size(headers: Fields) -> int:
+    """The declared length of a record, -1 where there is none."""
+    size = headers.get("content-length", "")
+    return int(size) if size.isascii() and size.isdigit() and len(size) < 19 else -1
+
+
+def _declared(headers: Fields) -> str | None:
     return "truncated" if "warc-truncated" in headers else None

@@ -1,0 +1,115 @@
+"""Reading: ours against bare loops over the libraries, on the same files, in the same run.
+
+    python benchmarks/ingest.py reading FILES...      WARC to payload bytes, against a bare FastWARC loop
+    python benchmarks/ingest.py extraction FILES...   WARC to text, against a bare FastWARC + resiliparse loop
+
+Each pair runs alternately, `--rounds` times; the ratio of the medians is printed (CPU seconds of one process).
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from fastwarc.warc import ArchiveIterator
+from resiliparse.extract.html2text import extract_plain_text
+from resiliparse.parse.encoding import detect_encoding
+from resiliparse.parse.html import HTMLTree
+
+from stages import documents
+from stages.contract import Split
+from stages.documents.account import Account
+from stages.documents.allocator import keep_freed_memory
+from stages.documents.archives import Limits, warc_records
+from stages.documents.http import decode_body, parse_response
+
+LIMITS = Limits(64 << 20, 5 << 20, frozenset())
+Result = tuple[int, int]
+
+
+def bare_reading(files: list[Path]) -> Result:
+    """(responses, payload bytes) by FastWARC alone."""
+    count = total = 0
+    for path in files:
+        with path.open("rb") as file:
+            for record in ArchiveIterator(file, parse_http=True):
+                body = record.reader.read()
+                if record.headers.get("WARC-Type") == "response":
+                    count += 1
+                    total += len(body)
+    return count, total
+
+
+def our_reading(files: list[Path]) -> Result:
+    count = total = 0
+    for path in files:
+        with path.open("rb") as file:
+            for record in warc_records(file, Account(path.name), LIMITS):
+                if record.headers.get("warc-type") == "response":
+                    body, _ = decode_body(parse_response(record.data, record.start, record.stop), LIMITS.max_html_bytes)
+                    count += 1
+                    total += len(body)
+    return count, total
+
+
+def bare_extraction(files: list[Path]) -> Result:
+    """(pages, text bytes) by FastWARC and resiliparse alone, as their manuals show."""
+    count = total = 0
+    for path in files:
+        with path.open("rb") as file:
+            for record in ArchiveIterator(file, parse_http=True, auto_decode="all"):
+                if record.headers.get("WARC-Type") != "response" or "html" not in (record.http_content_type or ""):
+                    continue
+                body = record.reader.read()
+                encoding = record.http_charset or detect_encoding(body, from_html_meta=True)
+                tree = HTMLTree.parse_from_bytes(body, encoding)
+                text = extract_plain_text(tree, preserve_formatting=True, main_content=True)
+                count += 1
+                total += len(text.encode("utf-8", "replace"))
+    return count, total
+
+
+def our_extraction(files: list[Path]) -> Result:
+    count = total = 0
+    for path in files:
+        split = Split("web", path.name, 0, 0, "file", str(path.resolve()), path.stat().st_size, "0")
+        reader = documents.read(split, documents.Params())
+        for batch in reader:
+            count += batch.num_rows
+        total += reader.report["text_bytes"]
+    return count, total
+
+
+def compare(name: str, ours: Callable[[], Result], bare: Callable[[], Result], rounds: int) -> None:
+    """Run both alternately and print the ratio of their medians."""
+    seconds: dict[str, list[float]] = {"ours": [], "bare": []}
+    results: dict[str, Result] = {}
+    for _ in range(rounds):
+        for key, function in (("bare", bare), ("ours", ours)):
+            started = time.process_time()
+            results[key] = function()
+            seconds[key].append(time.process_time() - started)
+    middle = {key: statistics.median(values) for key, values in seconds.items()}
+    for key in ("bare", "ours"):
+        count, total = results[key]
+        print(f"{name} {key}: {middle[key]:.2f} s, {count} records, {total / 1e6 / middle[key]:.0f} MB/s of result")
+    print(f"{name}: ours / bare = {middle['ours'] / middle['bare']:.2f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("reading", "extraction"))
+    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
+    pairs = {"reading": (our_reading, bare_reading), "extraction": (our_extraction, bare_extraction)}
+    keep_freed_memory()
+    ours, bare = pairs[given.what]
+    compare(given.what, lambda: ours(given.files), lambda: bare(given.files), given.rounds)
+
+
+if __name__ == "__main__":
+    main()
