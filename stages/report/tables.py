@@ -1,7 +1,7 @@
 """The tables of the report: one description serves the page, its script, and CSV and Parquet files.
 
-A column's ``kind`` says how a value is shown: text, reason, language; count, bytes, estimate (of a count), number,
-seconds; share (0..1) and points (a difference of shares). A null is shown as a dash.
+A column's ``kind`` says how a value is shown: text, reason, language; count, bytes, estimate (of a count), change (of
+a count), bytes_change, number, seconds; share (0..1) and points (a difference of shares). A null is shown as a dash.
 """
 
 from __future__ import annotations
@@ -46,6 +46,10 @@ def shown(value: Any, kind: str) -> tuple[str, str]:
             return short(value), exact(value)
         case "estimate":
             return f"~{short(value)}", f"about {exact(value)}"
+        case "change":
+            return sign(value) + short(abs(value)), sign(value) + exact(abs(value))
+        case "bytes_change":
+            return sign(value) + size(abs(value)), f"{sign(value)}{exact(abs(value))} bytes"
         case "bytes":
             return size(value), f"{exact(value)} bytes"
         case "number":
@@ -55,9 +59,14 @@ def shown(value: Any, kind: str) -> tuple[str, str]:
         case "share":
             return percent(value, 1), f"{100 * value:.4f}%"
         case "points":
-            return f"{100 * value:+.2f}", f"{100 * value:+.4f} percentage points"
+            points = abs(100 * value)
+            return f"{sign(value)}{points:.2f}", f"{sign(value)}{points:.4f} percentage points"
         case _:
             return str(value), ""
+
+
+def sign(value: float) -> str:
+    return "+" if value > 0 else "−" if value < 0 else ""
 
 
 def build_tables(stats: Stats, costs: Mapping[str, Any] | None = None) -> list[Table]:

@@ -1,0 +1,159 @@
+"""What changed between two runs: every figure of two stats.json side by side, as data, text and a page.
+
+For whom: the researcher who changed a threshold or a share and wants to see what came of it, and scripts that ask
+whether anything did (``equal``). Only figures are compared; two corpora with equal figures can hold other documents.
+
+    diff            two stats -> {"a", "b", "equal", "tables": [...]}, only rows that differ
+    render_diff_text, render_diff_html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from stages.report import page
+from stages.report.tables import Column, Table, shown
+from stages.report.terminal import clean, table
+from stages.report.untrusted import cleaned
+
+Stats = Mapping[str, Any]
+
+# Table of stats -> (heading, key columns, numbers compared). The first number decides the order.
+COMPARED: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+    "funnel": ("What was left after each step", ("step",), ("documents", "bytes", "tokens")),
+    "reasons": ("What was removed", ("reason",), ("documents", "bytes", "tokens")),
+    "mixture": ("The mixture", ("domain",), ("tokens", "realised_share", "requested_share", "epochs")),
+    "domains": ("Tokens there are, by domain", ("domain",), ("tokens", "documents")),
+    "languages": ("Languages", ("language",), ("tokens", "pages", "kept")),
+    "sources": ("Sources", ("source",), ("tokens", "files", "records", "pages", "kept")),
+    "rules": ("Rules, whatever else a page fails", ("rule",), ("documents", "alone", "threshold")),
+    "hosts": ("Hosts", ("host",), ("kept", "pages")),
+}
+SHARES = ("realised_share", "requested_share")
+NUMBERS = ("epochs", "threshold")
+SHOWN = 20
+
+
+def diff(a: Stats, b: Stats) -> dict[str, Any]:
+    """The figures that differ.
+
+    Returns:
+        ``{"a": name, "b": name, "equal": bool, "totals": [{"figure", "a", "b"}], "tables": {name: [row]}}``; a row has
+        the key columns and, per number, ``[before, after]`` (None: not there). Totals are listed whole.
+    """
+    totals = [{"figure": key, "a": a["totals"].get(key), "b": b["totals"].get(key)} for key in b["totals"]]
+    tables = {}
+    for name, (_, keys, numbers) in COMPARED.items():
+        rows = changed(entries(a, name), entries(b, name), keys, numbers)
+        if name == "funnel":
+            order = [step["step"] for step in b["funnel"]] + [step["step"] for step in a["funnel"]]
+            rows.sort(key=lambda row: order.index(row["step"]))
+        if rows:
+            tables[name] = rows
+    equal = not tables and all(row["a"] == row["b"] for row in totals)
+    return {"a": a["name"], "b": b["name"], "equal": equal, "totals": totals, "tables": tables}
+
+
+def entries(stats: Stats, name: str) -> Sequence[Mapping[str, Any]]:
+    found = (stats["survey"] or {}).get("hosts", []) if name == "hosts" else stats[name]
+    rows: Sequence[Mapping[str, Any]] = found
+    return rows
+
+
+def changed(
+    before: Sequence[Mapping[str, Any]],
+    after: Sequence[Mapping[str, Any]],
+    keys: tuple[str, ...],
+    numbers: tuple[str, ...],
+) -> list[dict[str, Any]]:
+    """Rows whose numbers differ, the largest change of the first number first."""
+    old = {tuple(row[key] for key in keys): row for row in before}
+    new = {tuple(row[key] for key in keys): row for row in after}
+    rows = []
+    for key in sorted({*old, *new}, key=str):
+        pairs = {number: [old.get(key, {}).get(number), new.get(key, {}).get(number)] for number in numbers}
+        if any(pair[0] != pair[1] for pair in pairs.values()):
+            rows.append(dict(zip(keys, key, strict=True)) | pairs)
+    return sorted(rows, key=lambda row: -abs(change(row[numbers[0]]) or 0))
+
+
+def change(pair: Sequence[float | None]) -> float | None:
+    """After minus before, what is missing counting as nothing; None where both are."""
+    before, after = pair
+    return None if before is None and after is None else (after or 0) - (before or 0)
+
+
+def kind_of(number: str) -> str:
+    return "share" if number in SHARES else "number" if number in NUMBERS else "bytes" if number == "bytes" else "count"
+
+
+def change_kind(number: str) -> str:
+    if number == "bytes":
+        return "bytes_change"
+    return "points" if number in SHARES else "number" if number in NUMBERS else "change"
+
+
+def tables_of(found: Mapping[str, Any]) -> list[Table]:
+    """The diff as tables: key, then before, after and change of each number."""
+    figure = (Column("figure", "Figure", "text"), Column("a", "Before", "count"), Column("b", "After", "count"))
+    rows = [
+        [row["figure"].replace("_", " "), row["a"], row["b"], change((row["a"], row["b"]))] for row in found["totals"]
+    ]
+    tables = [Table("totals", "Totals", (*figure, Column("change", "Change", "change")), rows)]
+    for name, changes in found["tables"].items():
+        caption, keys, numbers = COMPARED[name]
+        columns = [Column(key, key.capitalize(), "language" if key == "language" else "text") for key in keys]
+        for number in numbers:
+            label = number.replace("_", " ").capitalize()
+            columns += [Column(f"{number}_before", f"{label} before", kind_of(number))]
+            columns += [Column(f"{number}_after", "after", kind_of(number))]
+            columns += [Column(f"{number}_change", "change", change_kind(number))]
+        cells = [
+            [*(row[key] for key in keys), *(cell for number in numbers for cell in (*row[number], change(row[number])))]
+            for row in changes
+        ]
+        tables.append(Table(name, caption, tuple(columns), cells))
+    return tables
+
+
+def render_diff_text(found: Mapping[str, Any]) -> str:
+    """Tables for a terminal; ends with a line feed."""
+    if found["equal"]:
+        return f"{clean(found['a'])} and {clean(found['b'])}: no figure differs\n"
+    parts = [f"{clean(found['a'])} -> {clean(found['b'])}"]
+    for each in tables_of(found):
+        # Before is left out: after and change say it, and lines stay within a terminal.
+        keep = [i for i, column in enumerate(each.columns) if not column.key.endswith("_before")]
+        heads = [each.columns[i].label for i in keep]
+        named = [column.key.removesuffix("_after").replace("_", " ") for column in each.columns]
+        heads = [
+            named[i] if each.columns[i].key.endswith("_after") else head for i, head in zip(keep, heads, strict=True)
+        ]
+        rows = [[shown(row[i], each.columns[i].kind)[0] for i in keep] for row in each.rows[:SHOWN]]
+        more = f"\n{len(each.rows) - SHOWN} more" if len(each.rows) > SHOWN else ""
+        parts.append(f"{each.caption}\n{table(heads, rows)}{more}")
+    return "\n\n".join(parts) + "\n"
+
+
+def render_diff_html(found: Mapping[str, Any]) -> str:
+    """The diff as one self-contained page, in the manner of the report."""
+    safe = cleaned(dict(found))
+    tables = {each.name: page.table_view(each) for each in tables_of(safe)}
+    style, script = page.read("page.css.j2"), page.read("page.js.j2")
+    return (
+        page.environment()
+        .get_template("diff.html.j2")
+        .render(
+            a=safe["a"],
+            b=safe["b"],
+            equal=safe["equal"],
+            tables=tables,
+            style=Markup(style),
+            script=Markup(script),
+            style_hash=page.content_hash(style),
+            script_hash=page.content_hash(script),
+        )
+    )
