@@ -19,14 +19,19 @@ from pydantic import field_validator
 
 from stages.contract import StageParams
 from stages.kernels import unicode
+from stages.kernels.c4_lines import c4_lines
+from stages.kernels.lines import split_lines
 from stages.kernels.ragged import Bytes, Offsets, text_buffers
 from stages.kernels.words import split_words
-from stages.rules import gopher_quality
+from stages.rules import c4, fineweb, gopher_quality, gopher_repetition
 
 VERSION = 1
 PIECE_BYTES = 1 << 20
 FIELDS = {
     "gopher_quality": gopher_quality.FIELDS,
+    "gopher_repetition": gopher_repetition.FIELDS,
+    **c4.FIELDS,
+    "fineweb": fineweb.FIELDS,
 }
 
 
@@ -74,9 +79,16 @@ def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
 def measure_piece(data: Bytes, offsets: Offsets, params: Params) -> list[pa.Array]:
     """The columns of `schema(params)` for the documents of (data, offsets)."""
     words = split_words(data, offsets)
+    lines = split_lines(data, offsets)
     columns: list[pa.Array] = []
     if "gopher_quality" in params.families:
-        columns += gopher_quality.measure(data, offsets, words)
+        columns += gopher_quality.measure(words)
+    if "gopher_repetition" in params.families:
+        columns += gopher_repetition.measure(words, lines)
+    if "c4" in params.families or "c4_strict" in params.families:
+        columns += c4.measure(c4_lines(data, offsets), params.families)
+    if "fineweb" in params.families:
+        columns += fineweb.measure(words, lines)
     return columns
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+
 from stages.kernels import unicode
 
 
@@ -9,8 +12,8 @@ def is_symbol(character: str) -> bool:
     return bool(unicode.classes()[ord(character)] & unicode.SYMBOL)
 
 
-def ratio(numerator: float, denominator: float) -> float | None:
-    return numerator / denominator if denominator else None
+def ratio(numerator: float | None, denominator: float) -> float | None:
+    return numerator / denominator if denominator and numerator is not None else None
 
 
 def gopher_quality(text: str) -> dict[str, float | None]:
@@ -28,4 +31,116 @@ def gopher_quality(text: str) -> dict[str, float | None]:
         "gopher_ellipsis_line_fraction": ratio(sum(line.rstrip().endswith(("...", "…")) for line in lines), len(lines)),
         "gopher_alphabetic_word_fraction": ratio(sum(any(c.isalpha() for c in token) for token in tokens), len(tokens)),
         "gopher_num_stop_words": len(stop_words & set(tokens)),
+    }
+
+
+def again(pieces: list[str]) -> list[str]:
+    """The pieces that equal an earlier one."""
+    return [piece for i, piece in enumerate(pieces) if piece in pieces[:i]]
+
+
+def top_ngram(words: list[str], n: int) -> int | None:
+    grams = Counter(" ".join(words[i : i + n]) for i in range(len(words) - n + 1))
+    return max((len(gram) * times for gram, times in grams.most_common(1)), default=None)
+
+
+def repeated_ngrams(words: list[str], n: int) -> int:
+    met, i, characters = set(), 0, 0
+    while i + n <= len(words):
+        gram = tuple(words[i : i + n])
+        if gram in met:
+            characters += sum(map(len, gram))
+            i += n
+        else:
+            met.add(gram)
+            i += 1
+    return characters
+
+
+def gopher_repetition(text: str) -> dict[str, float | None]:
+    words, size = text.split(), len(text)
+    paragraphs = re.split("\n{2,}", text.strip())
+    lines = re.split("\n+", text)
+    columns = {
+        "paragraph": ratio(len(again(paragraphs)), len(paragraphs)),
+        "paragraph_character": ratio(sum(map(len, again(paragraphs))), size),
+        "line": ratio(len(again(lines)), len(lines)),
+        "line_character": ratio(sum(map(len, again(lines))), size),
+    }
+    columns |= {f"top_{n}_gram": ratio(top_ngram(words, n), size) for n in (2, 3, 4)}
+    columns |= {f"{n}_gram": ratio(repeated_ngrams(words, n), size) for n in range(5, 11)}
+    return {f"repetition_{name}_fraction": value for name, value in columns.items()}
+
+
+CLOSERS = "\"'”’»)]}」』）】〉》］｝"
+OTHER_MARKS = "".join(chr(c) for c in range(128, 0x110000) if unicode.classes()[c] & unicode.TERMINAL)
+BOUNDARY = re.compile(
+    rf"(?:(?<!\.)\.(?![^\s{re.escape(CLOSERS)}])|[!?]++)[{re.escape(CLOSERS)}]*+\s++(?=\S)"
+    rf"|[{re.escape(OTHER_MARKS)}]++[{re.escape(CLOSERS)}]*+\s*+(?=\S)"
+)
+CITATION = re.compile(r"\[\d*]|\[edit]|\[citation needed]", re.ASCII)
+POLICY = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies")
+
+
+def sentences(line: str) -> int:
+    return 1 + len(BOUNDARY.findall(line))
+
+
+def ascii_lower(text: str) -> str:
+    return "".join(c.lower() if c.isascii() else c for c in text)
+
+
+def c4_line(line: str, strict: bool) -> tuple[str, str]:
+    """(what happens to it, the line without citations)."""
+    line = line.strip()
+    words = line.split()
+    if any(len(word) > 1000 for word in words):
+        return "long_word", line
+    line = CITATION.sub("", line)
+    if strict and (not line.endswith((".", "?", "!", '"', "'")) or line.endswith("...")):
+        return "unterminated", line
+    if len(words) < 3:
+        return "few_word", line
+    lower = ascii_lower(line)
+    for name, phrases in {
+        "lorem_ipsum": ["lorem ipsum"],
+        "javascript": ["javascript"],
+        "curly": "{",
+        "policy": POLICY,
+    }.items():
+        if any(phrase in lower for phrase in phrases):
+            return name, line
+    return "kept", line
+
+
+def c4(text: str, strict: bool = False) -> dict[str, float | None]:
+    lines = [c4_line(line, strict) for line in text.splitlines()]
+    names = [
+        "kept",
+        "unterminated" if strict else "long_word",
+        "few_word",
+        "lorem_ipsum",
+        "javascript",
+        "curly",
+        "policy",
+    ]
+    prefix = "c4_strict" if strict else "c4"
+    columns = {f"{prefix}_num_{name}_lines": sum(fate == name for fate, _ in lines) for name in names}
+    columns[f"{prefix}_num_sentences"] = sum(sentences(line) for fate, line in lines if fate == "kept")
+    return columns if strict else {"c4_num_lines": len(lines)} | columns
+
+
+def c4_strict(text: str) -> dict[str, float | None]:
+    return c4(text, strict=True)
+
+
+def fineweb(text: str) -> dict[str, float | None]:
+    lines = [line for line in text.split("\n") if line.strip()]
+    marks = OTHER_MARKS + ".!?"
+    return {
+        "fineweb_num_lines": len(lines),
+        "fineweb_punctuated_line_fraction": ratio(sum(line[-1] in marks for line in lines), len(lines)),
+        "fineweb_short_line_fraction": ratio(sum(len(line) <= 30 for line in lines), len(lines)),
+        "fineweb_repeated_line_character_fraction": ratio(sum(map(len, again(lines))), len(text.replace("\n", ""))),
+        "fineweb_line_breaks_per_word": ratio(text.count("\n"), len(text.split())),
     }

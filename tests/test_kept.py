@@ -193,6 +193,10 @@ def test_files_of_unequal_rows_are_refused(store: Store) -> None:
 # Family of ours -> (the reference's decision, rules to leave out).
 REFERENCE = {
     "gopher_quality": ("gq_keep_ws", ()),
+    "gopher_repetition": ("gr_keep_ws", ()),
+    "c4": ("c4_keep_ws", ()),
+    "c4_strict": ("c4t_keep_ws", ()),
+    "fineweb": ("fw_keep_ws", ()),
     "gopher_quality without stop words": ("gq_nostop_keep_ws", ("too_few_stop_words",)),
 }
 
@@ -201,7 +205,9 @@ def test_decisions_agree_with_the_reference(shared: Path) -> None:
     table = pq.read_table(shared / "reference" / "quality" / "dev.parquet")
     text = table.column("text").cast(pa.large_string()).combine_chunks()
     measured = quality.prepare(quality.Params())(pa.RecordBatch.from_arrays([text], ["text"]))
-    rows = pa.table({"source": ["web"] * len(text), "language": table.column("lang"), "text_bytes": [1] * len(text)})
+    rows = pa.table(
+        {"source": ["web"] * len(text), "language": table.column("lang"), "text_bytes": table.column("n_bytes")}
+    )
     rows = rows.append_column("confidence", table.column("lang_score"))
     for name in measured.schema.names:
         rows = rows.append_column(name, measured.column(name))

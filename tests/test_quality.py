@@ -17,6 +17,10 @@ from tests import slow_rules
 
 TWINS = {
     "gopher_quality": slow_rules.gopher_quality,
+    "gopher_repetition": slow_rules.gopher_repetition,
+    "c4": slow_rules.c4,
+    "c4_strict": slow_rules.c4_strict,
+    "fineweb": slow_rules.fineweb,
 }
 
 # Column of ours -> column of the reference (white-space words).
@@ -30,6 +34,18 @@ REFERENCE = {
     "gopher_ellipsis_line_fraction": "gq_ellipsis_line_frac",
     "gopher_alphabetic_word_fraction": "gq_alpha_word_frac_ws",
     "gopher_num_stop_words": "gq_n_stop_words_ws",
+    "repetition_paragraph_fraction": "gr_dup_para_frac",
+    "repetition_paragraph_character_fraction": "gr_dup_para_char_frac",
+    "repetition_line_fraction": "gr_dup_line_frac",
+    "repetition_line_character_fraction": "gr_dup_line_char_frac",
+    **{f"repetition_top_{n}_gram_fraction": f"gr_top_{n}gram_frac_ws" for n in (2, 3, 4)},
+    "c4_num_lines": "c4_n_lines",
+    "fineweb_num_lines": "fw_n_lines",
+    "fineweb_punctuated_line_fraction": "fw_line_punct_ratio",
+    "fineweb_short_line_fraction": "fw_short_line_ratio",
+    "fineweb_repeated_line_character_fraction": "fw_char_dup_ratio",
+    "fineweb_line_breaks_per_word": "fw_newline_ratio_ws",
+    **{f"repetition_{n}_gram_fraction": f"gr_dup_{n}gram_frac_ws" for n in range(5, 11)},
 }
 
 AWKWARD = [
@@ -53,8 +69,12 @@ AWKWARD = [
     "ab c a bc " * 30,
     "磨坊坐落在河边。村里的人们。",
     "# ## #\n#",
+    "One sentence. Two (here!) Three? Four... five. Six.\nIt uses javaScript now.\nlorem IPSUM dolor\na { b c",
+    "See [1] this[23] text.[citation needed] Yes!\n[1] [2] [3]\n[edit] it [] now. [x]\nOur Privacy Policy is here.",
+    "一。二！」三？\n完。。 四。\n" + "y" * 1001 + " a b c\n" + "é" * 1000 + " a b c.",
+    "a b c \u212a. ...d e f... \nWe use cookies. Terms of use.\n. . .\n!? a b",
 ]
-TEXTS = st.text(st.sampled_from("aabtheof. …\n\n\r\t #-•.!?{[]1,é中の"), max_size=60) | st.text(max_size=40)
+TEXTS = st.text(st.sampled_from("aabtheof. …\n\n\r\t #-•.!?{[]1,é中の。」\"'"), max_size=60) | st.text(max_size=40)
 
 
 def batch_of(texts: list[str]) -> pa.RecordBatch:

@@ -36,9 +36,11 @@ MARK = 128  # general category M*: combining
 PUNCTUATION = 256  # general category P*
 UPPER = 512  # general category Lu or Lt
 OTHER_SYMBOL = 1024  # general category S*
+CLOSER = 2048  # quotation marks and brackets that may stand between a sentence's mark and its end
 
 _SPACE_RANGES = "9-D 1C-20 85 A0 1680 2000-200A 2028-2029 202F 205F 3000"
 _BREAK_RANGES = "A-D 1C-1E 85 2028-2029"
+_CLOSERS = "\"'”’»)]}」』）】〉》］｝"
 _UNSPACED_SCRIPTS = ("Hani", "Hira", "Kana", "Thai", "Laoo", "Khmr", "Mymr", "Tibt")
 
 # Sentence-ending marks of the reference (datatrove 0.10.1), first-last, hexadecimal.
@@ -112,6 +114,7 @@ def classes() -> npt.NDArray[np.uint16]:
     table[_code_points(_SPACE_RANGES)] |= np.uint16(SPACE)
     table[_code_points(_BREAK_RANGES)] |= np.uint16(BREAK)
     table[_code_points(TERMINAL_RANGES)] |= np.uint16(TERMINAL | SYMBOL)
+    table[[ord(character) for character in _CLOSERS]] |= np.uint16(CLOSER)
     table[_code_points(SYMBOL_RANGES)] |= np.uint16(SYMBOL)
     unspaced = [script_names().index(name) for name in _UNSPACED_SCRIPTS]
     table[np.isin(scripts(), unspaced) & (table & (ALPHA | MARK) != 0)] |= np.uint16(UNSPACED)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from stages.rules import gopher_quality
+from stages.rules import c4, fineweb, gopher_quality, gopher_repetition
 from stages.rules.rule import Rule
 
 RULES: dict[str, tuple[Rule, ...]] = {
     "gopher_quality": gopher_quality.RULES,
+    "gopher_repetition": gopher_repetition.RULES,
+    **c4.RULES,
+    "fineweb": fineweb.RULES,
 }
 
-DEFAULT = ("gopher_quality",)
-"""Families that decide when a mixture names none."""
+DEFAULT = ("gopher_quality", "gopher_repetition", "c4", "fineweb")
+"""Families that decide when a mixture names none: those of the FineWeb recipe."""

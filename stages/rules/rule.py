@@ -9,6 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -18,3 +22,9 @@ class Rule:
     column: str
     side: Literal["min", "max"]
     threshold: float
+
+
+def fractions(numerator: npt.NDArray[np.int64], denominator: npt.NDArray[np.int64]) -> pa.Array:
+    """float64 quotients, null where the denominator is 0."""
+    undefined = denominator == 0
+    return pa.array(numerator / np.where(undefined, 1, denominator), pa.float64(), mask=undefined)
