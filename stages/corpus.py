@@ -73,9 +73,9 @@ def plan(
     if missing:
         raise ValueError(f"no shards for the domains {', '.join(missing)}")
     domains = {
-        domain: {"manifest": manifests[domain], "target": target}
-        for domain, target in sorted(mixture.targets.items())
-        if target
+        part.name: {"manifest": manifests[part.name], "target": part.target_tokens, "available": part.available_tokens}
+        for part in mixture.domains
+        if part.target_tokens
     }
     if not domains:
         raise ValueError("the mixture takes no tokens of any domain")
@@ -134,6 +134,11 @@ def shard(
         manifest = read_manifest(store, wanted["manifest"])
         if manifest["tokenizer"] != tokenizer:
             raise ValueError(f"{wanted['manifest']}: its tokenizer differs from the one the corpus was planned with")
+        if manifest["tokens"] != wanted["available"]:
+            raise ValueError(
+                f"{wanted['manifest']}: it has {manifest['tokens']:,} tokens to train on, "
+                f"the mixture was solved for {wanted['available']:,}"
+            )
         target = wanted["target"]
         folder = wanted["manifest"].rpartition("/")[0]
         source = _Sequence(store, folder, manifest, domain)
@@ -174,7 +179,7 @@ def manifest(
     tokenizer: dict[str, Any],
 ) -> dict[str, Any]:
     """Job: the manifest of the corpus, written last: requested against realised, per domain."""
-    entries = read_entries(store, directory, count)
+    entries = read_entries(store, directory, {"train": count})
     sums = sum_domains(entries)
     total = sum(found["tokens"] for found in sums.values())
     domains = {}
@@ -227,6 +232,8 @@ class _Sequence:
         self._width = np.dtype(manifest["tokenizer"]["dtype"]).itemsize
         self._batches: list[tuple[dict[str, Any], dict[str, int], int]] = []  # shard, batch, row in the shard
         for entry in manifest["shards"]:
+            if entry.get("split", "train") != "train":
+                continue
             row = 0
             for batch in entry["batches"]:
                 self._batches.append((entry, batch, row))

@@ -99,6 +99,7 @@ def tokens(id_type: pa.DataType) -> pa.Schema:
             pa.field("doc_id", DOC_ID, nullable=False),
             pa.field("input_ids", pa.large_list(pa.field("item", id_type, nullable=False)), nullable=False),
             pa.field("text_bytes", pa.int64(), nullable=False),  # of the text that was tokenized
+            pa.field("text_hash", pa.binary(16), nullable=False),  # of the text as extracted; decides held-out splits
             *DOC_FIELDS[2:],
         ]
     )

@@ -237,12 +237,15 @@ class ShardNames:
 
 def write_entry(store: Store, names: ShardNames, entry: dict[str, Any]) -> None:
     """The shard's own line of the manifest, beside it: its presence says that the shard is whole."""
-    store.write_bytes(names.addresses()[2], _pretty({"path": names.data, "docs": names.docs, **entry}))
+    store.write_bytes(
+        names.addresses()[2], _pretty({"path": names.data, "docs": names.docs, "split": names.split, **entry})
+    )
 
 
-def read_entries(store: Store, directory: str, count: int) -> list[dict[str, Any]]:
-    """The lines of all shards, in order."""
-    return [json.loads(store.read_bytes(ShardNames(directory, k, count).addresses()[2])) for k in range(count)]
+def read_entries(store: Store, directory: str, counts: dict[str, int]) -> list[dict[str, Any]]:
+    """The lines of all shards, in order, of the given number of shards per split."""
+    names = [ShardNames(directory, k, count, split) for split, count in counts.items() for k in range(count)]
+    return [json.loads(store.read_bytes(name.addresses()[2])) for name in names]
 
 
 def sum_domains(entries: Iterable[dict[str, Any]]) -> dict[str, dict[str, int]]:
@@ -268,25 +271,17 @@ def write_manifest(
     tokenizer: dict[str, Any],
     domains: dict[str, dict[str, Any]],
 ) -> dict[str, Any]:
-    """Write the files Hugging Face reads, then the manifest; returns the manifest."""
-    content = xxhash.xxh3_64()
+    """Write the files Hugging Face reads, then the manifest; returns the manifest.
+
+    ``documents``, ``tokens`` and ``domains`` of a manifest speak of the split ``train``; ``splits`` of all.
+    """
+    by_split: dict[str, list[dict[str, Any]]] = {}
     for entry in entries:
-        content.update(entry["xxh3_128"].encode())
-    files = [{"filename": entry["path"].split("/")[-1]} for entry in entries if entry["rows"]] or [
-        {"filename": entry["path"].split("/")[-1]} for entry in entries[:1]
-    ]
-    state: dict[str, Any] = {
-        "_data_files": files,
-        "_fingerprint": content.hexdigest(),
-        "_format_columns": None,
-        "_format_kwargs": {},
-        "_format_type": None,
-        "_output_all_columns": False,
-        "_split": "train",
-    }
-    store.write_bytes(f"{directory}/train/state.json", _pretty(state))
-    store.write_bytes(f"{directory}/train/dataset_info.json", _pretty({}))
-    store.write_bytes(f"{directory}/dataset_dict.json", _pretty({"splits": ["train"]}))
+        by_split.setdefault(entry.get("split", "train"), []).append(entry)
+    for split, held in by_split.items():
+        _write_hugging_face(store, f"{directory}/{split}", split, held)
+    store.write_bytes(f"{directory}/dataset_dict.json", _pretty({"splits": list(by_split)}))
+    train = by_split.get("train", [])
     manifest = {
         "format": FORMAT,
         "version": FORMAT_VERSION,
@@ -295,12 +290,40 @@ def write_manifest(
         "seed": seed,
         "tokenizer": tokenizer,
         "domains": domains,
-        "documents": sum(entry["rows"] for entry in entries),
-        "tokens": sum(entry["tokens"] for entry in entries),
+        "documents": sum(entry["rows"] for entry in train),
+        "tokens": sum(entry["tokens"] for entry in train),
+        "splits": {split: _totals(held) for split, held in by_split.items()},
         "shards": entries,
     }
     store.write_bytes(f"{directory}/manifest.json", _pretty(manifest))
     return manifest
+
+
+def _totals(entries: list[dict[str, Any]]) -> dict[str, int]:
+    return {
+        "documents": sum(entry["rows"] for entry in entries),
+        "tokens": sum(entry["tokens"] for entry in entries),
+        "text_bytes": sum(sum(entry["domain_text_bytes"].values()) for entry in entries),
+    }
+
+
+def _write_hugging_face(store: Store, folder: str, split: str, entries: list[dict[str, Any]]) -> None:
+    """What `load_from_disk` reads beside the shards; its fingerprint is that of the contents."""
+    content = xxhash.xxh3_64()
+    for entry in entries:
+        content.update(entry["xxh3_128"].encode())
+    holding = [entry for entry in entries if entry["rows"]] or entries[:1]
+    state: dict[str, Any] = {
+        "_data_files": [{"filename": entry["path"].split("/")[-1]} for entry in holding],
+        "_fingerprint": content.hexdigest(),
+        "_format_columns": None,
+        "_format_kwargs": {},
+        "_format_type": None,
+        "_output_all_columns": False,
+        "_split": split,
+    }
+    store.write_bytes(f"{folder}/state.json", _pretty(state))
+    store.write_bytes(f"{folder}/dataset_info.json", _pretty({}))
 
 
 def read_manifest(store: Store, address: str) -> dict[str, Any]:

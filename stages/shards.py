@@ -9,6 +9,10 @@ Method: an exchange. Each shard's task opens every tokens file, reads from its m
 overlap its range, and copies their rows into place. Where inputs x shards would pass ``max_reads`` a merge level
 comes first: groups of inputs become files of one range of keys each (the record batches of a tokens file again).
 
+Documents held out for validation and tests go to folders of their own. A hash of the extracted text alone decides,
+so neither seed nor tokenizer nor new input moves a text between splits, and exact copies of a text are in one
+split even where nothing was deduplicated. The manifest's documents and tokens are those of training.
+
 Price: one sequential read of the tokens, one write; memory of a task is about twice its shard, at least one copy
 of it. Shard sizes scatter around the target like a sample of their documents: with 100,000 documents of mixed
 sizes by well under 1%.
@@ -23,6 +27,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import xxhash
 from pydantic import Field
 
 from stages import schemas
@@ -43,9 +48,11 @@ from stages.shard_format import (
     write_manifest,
 )
 
-VERSION = 1
+VERSION = 2
 KEY_SPACE = 1 << 64
 MERGED_BATCH_BYTES = 1 << 20
+_HELD_OUT_SEED = 0x68656C64
+"""Fixed: whatever else changes, a text that was held out once is never trained on."""
 
 
 class Params(StageParams):
@@ -55,6 +62,15 @@ class Params(StageParams):
     batch_tokens: int = Field(1 << 27, ge=1, lt=1 << 31, description="tokens a record batch of a shard, at most")
     max_reads: int = Field(1_000_000, ge=1, description="inputs x shards above which inputs are merged first")
     merged_bytes: int = Field(1 << 29, ge=1, description="size to aim at for merged inputs")
+    valid_fraction: float = Field(0.0, ge=0, lt=0.5, description="part of the documents held out for validation")
+    test_fraction: float = Field(0.0, ge=0, lt=0.5, description="part of the documents held out for tests")
+
+    def parts(self) -> dict[str, tuple[int, int]]:
+        """Splits and their ranges of the 64-bit hash that decides them: validation lowest, then test, then training."""
+        valid = int(self.valid_fraction * KEY_SPACE)
+        test = valid + int(self.test_fraction * KEY_SPACE)
+        ranges = {"train": (test, KEY_SPACE), "valid": (0, valid), "test": (valid, test)}
+        return {split: (first, stop) for split, (first, stop) in ranges.items() if stop > first}
 
 
 @dataclass(frozen=True)
@@ -94,15 +110,22 @@ def plan(
     documents = sum(item.documents for item in inputs)
     if not documents:
         raise ValueError(f"domain {domain!r} has no tokens: no page was kept for it")
-    count = max(1, min(-(-tokens // params.target_tokens), documents))
+    parts = params.parts()
+    fractions = {split: (stop - first) / KEY_SPACE for split, (first, stop) in parts.items()}
+    counts = {
+        split: max(1, min(-(-int(tokens * part) // params.target_tokens), documents))
+        for split, part in fractions.items()
+    }
     width = np.dtype(tokenizer["dtype"]).itemsize
-    merge, sources = _merge_level(params, domain, inputs, directory, count, width)
+    merge, sources = _merge_level(params, domain, inputs, directory, sum(counts.values()), width)
     tasks = tuple(
-        _shard_task(params, domain, sources, directory, k, count, tokenizer, tokens * width) for k in range(count)
+        _shard_task(params, domain, sources, ShardNames(directory, k, count, split), tokenizer, tokens * width)
+        for split, count in counts.items()
+        for k in range(count)
     )
     finish = Task(
         job="stages.shards:manifest",
-        args={"directory": directory, "count": count, "domain": domain, "tokenizer": tokenizer, "seed": seed},
+        args={"directory": directory, "counts": counts, "domain": domain, "tokenizer": tokenizer, "seed": seed},
         outputs=(f"{directory}/manifest.json",),
         label=f"manifest of {domain}",
     )
@@ -119,15 +142,12 @@ def _shard_task(
     params: Params,
     domain: str,
     sources: list[list[str]],
-    directory: str,
-    index: int,
-    count: int,
+    names: ShardNames,
     tokenizer: dict[str, Any],
     total_bytes: int,
 ) -> Task:
-    names = ShardNames(directory, index, count)
     # Merged files are listed by ranges of keys; a shard reads those that overlap its own.
-    first, stop = key_range(index, count)
+    first, stop = key_range(names.index, names.count)
     ranges = len(sources)
     overlapping = [k for k in range(ranges) if key_range(k, ranges)[0] < stop and first < key_range(k, ranges)[1]]
     return Task(
@@ -135,16 +155,18 @@ def _shard_task(
         args={
             "inputs": [address for k in overlapping for address in sources[k]],
             "domain": domain,
-            "directory": directory,
-            "index": index,
-            "count": count,
+            "directory": names.directory,
+            "split": names.split,
+            "hashes": list(params.parts()[names.split]),
+            "index": names.index,
+            "count": names.count,
             "batch_tokens": params.batch_tokens,
             "tokenizer": tokenizer,
         },
         outputs=names.addresses(),
-        label=f"{domain} shard {index + 1}/{count}",
-        cost=total_bytes // count,
-        memory=(1 << 28) + 3 * total_bytes // count,
+        label=f"{domain} {names.split} shard {names.index + 1}/{names.count}",
+        cost=total_bytes // names.count,
+        memory=(1 << 28) + 3 * total_bytes // names.count,
     )
 
 
@@ -195,14 +217,19 @@ def shard(
     inputs: list[str],
     domain: str,
     directory: str,
+    split: str,
+    hashes: list[int],
     index: int,
     count: int,
     batch_tokens: int,
     tokenizer: dict[str, Any],
 ) -> dict[str, Any]:
-    """Job: write shard ``index`` of ``count`` of a domain, the docs beside it and its entry."""
-    rows = _Rows(store, inputs, domain, *key_range(index, count))
-    names = ShardNames(directory, index, count)
+    """Job: write shard ``index`` of ``count`` of one split of a domain, the docs beside it and its entry.
+
+    ``hashes`` is the range of the split's held-out hashes.
+    """
+    rows = _Rows(store, inputs, domain, key_range(index, count), (hashes[0], hashes[1]))
+    names = ShardNames(directory, index, count, split)
     schema = shard_schema(tokenizer["dtype"], {"kind": "domain", "name": domain, "tokenizer": tokenizer})
     with open_shard(store, f"{directory}/{names.data}", schema, tokenizer["eos_id"]) as writer:
         for start, stop in batch_cuts(rows.sizes, batch_tokens):
@@ -233,7 +260,7 @@ def shard(
 
 def merge(store: Store, *, inputs: list[str], domain: str, index: int, count: int, output: str) -> dict[str, Any]:
     """Job: the rows of one range of keys of several tokens files, sorted, as one tokens file."""
-    rows = _Rows(store, inputs, domain, *key_range(index, count))
+    rows = _Rows(store, inputs, domain, key_range(index, count))
     schema = rows.schema
     item = schema.field("input_ids").type
     parts, listed = [], []
@@ -261,25 +288,33 @@ def merge(store: Store, *, inputs: list[str], domain: str, index: int, count: in
 
 
 def manifest(
-    store: Store, *, directory: str, count: int, domain: str, tokenizer: dict[str, Any], seed: int
+    store: Store, *, directory: str, counts: dict[str, int], domain: str, tokenizer: dict[str, Any], seed: int
 ) -> dict[str, Any]:
     """Job: the manifest of a domain, written last."""
-    entries = read_entries(store, directory, count)
+    entries = read_entries(store, directory, counts)
+    train = [entry for entry in entries if entry["split"] == "train"]
     domains: dict[str, dict[str, Any]] = {
         domain: {"documents": 0, "tokens": 0, "text_bytes": 0},
-        **sum_domains(entries),
+        **sum_domains(train),
     }
     written = write_manifest(
         store, directory, entries, kind="domain", name=domain, seed=seed, tokenizer=tokenizer, domains=domains
     )
-    return {"documents": written["documents"], "tokens": written["tokens"], "shards": count}
+    return {"documents": written["documents"], "tokens": written["tokens"], "shards": len(entries)}
 
 
 class _Rows:
     """One domain's rows of a range of keys from several tokens files, in order; ids stay where they are until asked."""
 
-    def __init__(self, store: Store, inputs: list[str], domain: str, first: int, stop: int) -> None:
-        batches, self.schema = _overlapping(store, inputs, domain, first, stop)
+    def __init__(
+        self,
+        store: Store,
+        inputs: list[str],
+        domain: str,
+        keys: tuple[int, int],
+        hashes: tuple[int, int] = (0, KEY_SPACE),
+    ) -> None:
+        batches, self.schema = _overlapping(store, inputs, domain, *keys)
         self._values = [np.frombuffer(batch["input_ids"].values.buffers()[1], np.uint8) for batch in batches]
         tables = [pa.Table.from_batches([batch]).drop_columns("input_ids") for batch in batches]
         starts, sizes = [], []
@@ -294,6 +329,8 @@ class _Rows:
             else self.schema.remove(self.schema.get_field_index("input_ids")).empty_table()
         )
         order = pc.sort_indices(columns, [("order_key", "ascending"), ("doc_id", "ascending")])
+        if hashes != (0, KEY_SPACE):
+            order = order.filter(_within(columns.take(order)["text_hash"], *hashes))
         rows = order.to_numpy()
         self.columns = columns.take(order).combine_chunks()
         none = [np.empty(0, np.int64)]
@@ -319,6 +356,15 @@ class _Rows:
                 out.view(np.uint8),
             )
         return out, offsets
+
+
+def _within(text_hashes: pa.ChunkedArray, first: int, stop: int) -> pa.Array:
+    """Which texts a split of held-out hashes from ``first`` to ``stop - 1`` takes."""
+    raw = fixed_bytes(text_hashes).tobytes()
+    digest = xxhash.xxh3_64_intdigest
+    return pa.array(
+        [first <= digest(raw[i : i + 16], _HELD_OUT_SEED) < stop for i in range(0, len(raw), 16)], pa.bool_()
+    )
 
 
 def _overlapping(

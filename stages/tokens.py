@@ -40,11 +40,11 @@ from stages.kernels.ragged import Bytes, Offsets, text_buffers
 from stages.shard_format import fixed_bytes
 from stages.tokenizers import DEFAULT, Tokenizer, load
 
-VERSION = 1
+VERSION = 2
 BATCH_BYTES = 1 << 20
 """A record batch is closed when its ids pass this: large enough for an object store, small enough to skip."""
 
-_DOCUMENT_COLUMNS = ("doc_id", "url", "time", "source", "file", "offset")
+_DOCUMENT_COLUMNS = ("doc_id", "text_hash", "url", "time", "source", "file", "offset")
 _MAX_CHECKED_BYTES = 1 << 18
 
 

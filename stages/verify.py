@@ -31,9 +31,9 @@ def verify(store: Store, manifest_address: str) -> list[str]:
         problems += _check_data(store, f"{directory}/{entry['path']}", entry, manifest["tokenizer"])
         problems += _check_docs(store, f"{directory}/{entry['docs']}", entry)
     for what, key in (("documents", "rows"), ("tokens", "tokens")):
-        found = sum(entry[key] for entry in manifest["shards"])
+        found = sum(entry[key] for entry in manifest["shards"] if entry.get("split", "train") == "train")
         if found != manifest[what]:
-            problems.append(f"{manifest_address}: {what} is {manifest[what]}, its shards sum to {found}")
+            problems.append(f"{manifest_address}: {what} is {manifest[what]}, its shards for training sum to {found}")
     return problems
 
 

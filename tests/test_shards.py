@@ -173,3 +173,42 @@ def test_hugging_face_opens_the_folder(store: Store, tmp_path: Path) -> None:
     expected = [ids for shard in read_documents(store, "d", manifest) for _, ids in shard]
     assert loaded["input_ids"][:] == expected
     assert datasets.load_from_disk(str(tmp_path / "root" / "d"))["train"].num_rows == 60
+
+
+# Held-out splits
+
+
+def test_held_out_documents_are_not_trained_on(store: Store, tmp_path: Path) -> None:
+    manifest = build(store, "d", 2, valid_fraction=0.2, test_fraction=0.1)
+    assert verify.verify(store, "d/manifest.json") == []
+    names: dict[str, set[bytes]] = {"train": set(), "valid": set(), "test": set()}
+    for entry, documents in zip(manifest["shards"], read_documents(store, "d", manifest), strict=True):
+        assert entry["path"].startswith(entry["split"] + "/")
+        names[entry["split"]] |= {name for name, _ in documents}
+    assert sum(map(len, names.values())) == 60
+    assert len(set.union(*names.values())) == 60
+    assert manifest["documents"] == manifest["domains"]["en"]["documents"] == len(names["train"])
+    assert {split: found["documents"] for split, found in manifest["splits"].items()} == {
+        k: len(v) for k, v in names.items()
+    }
+    assert 4 <= len(names["valid"]) <= 22
+    assert sorted(p.name for p in (tmp_path / "root" / "d").iterdir() if p.is_dir()) == ["test", "train", "valid"]
+
+
+def test_seed_and_division_move_no_text_between_splits(store: Store) -> None:
+    found = []
+    for name, parts, seed in (("one", 2, 0), ("two", 5, 77)):
+        reports = []
+        for part in range(parts):
+            names = [f"{name} {i}" for i in range(part, len(TEXTS), parts)]  # other doc_ids, the same texts
+            hashes = [doc_id(text) for text in TEXTS[part::parts]]
+            arguments = write_split(store, f"{name}-in/{part}", TEXTS[part::parts], names=names, text_hashes=hashes)
+            tokens.tokenize(store, **arguments, params={"seed": seed})
+            reports.append((arguments["output"], store.metadata(arguments["output"])))
+        tokenizer = reports[0][1]["tokenizer"]
+        params = shards.Params(valid_fraction=0.3)
+        run(store, shards.plan(params, "en", shards.inputs_of(reports, "en"), name, tokenizer=tokenizer, seed=seed))
+        manifest = read_manifest(store, f"{name}/manifest.json")
+        documents = read_documents(store, name, manifest)
+        found.append([sorted(ids for _, ids in shard) for shard in documents])
+    assert found[0] == found[1]

@@ -56,6 +56,7 @@ def write_split(
     domains: Sequence[str | None] | None = None,
     spans: Sequence[list[dict[str, Any]] | None] | None = None,
     cluster_sizes: Sequence[int] | None = None,
+    text_hashes: Sequence[bytes] | None = None,
     rows_per_group: int = 4,
 ) -> dict[str, Any]:
     """Aligned files of one split; returns the arguments of `stages.tokens.tokenize`. A null domain drops the page."""
@@ -72,7 +73,7 @@ def write_split(
         "url": [f"https://example.org/{name}" for name in names],
         "raw_bytes": sizes,
         "text_bytes": sizes,
-        "text_hash": ids,
+        "text_hash": text_hashes or ids,
         "text": list(texts),
     }
     documents = [pa.array(fill.get(f.name, [None] * count), f.type) for f in schemas.DOCUMENTS]
@@ -144,7 +145,7 @@ def write_domain(store: Store, folder: str, domain: str, shards: Shards, batch_r
             "domain_documents": {domain: summary["rows"]},
             "domain_text_bytes": {domain: 4 * summary["tokens"]},
         }
-        entries.append({"path": names.data, "docs": names.docs, **summary, **size, **counts})
+        entries.append({"path": names.data, "docs": names.docs, "split": "train", **summary, **size, **counts})
         write_entry(store, names, entries[-1])
     totals = {"documents": sum(e["rows"] for e in entries), "tokens": sum(e["tokens"] for e in entries)}
     totals["text_bytes"] = 4 * totals["tokens"]
