@@ -5,7 +5,6 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from functools import cache
-from itertools import pairwise
 
 import numpy as np
 
@@ -135,7 +134,7 @@ def small_bucket_pairs(keys: np.ndarray, texts: np.ndarray, sketches: np.ndarray
 
 
 def choose_survivors(
-    sets: Sequence[set[int]], edges: dict[tuple[int, int], float], ranks: Sequence[int], threshold: float
+    sets: Sequence[set[int]], edges: Sequence[tuple[int, int]], ranks: Sequence[int], threshold: float
 ) -> list[tuple[int, float] | None]:
     """Greedy choice in order of rank, without a limit of comparisons; see `stages.kernels.decide`."""
     count = len(sets)
@@ -143,6 +142,8 @@ def choose_survivors(
         node: sorted({a + b - node for a, b in edges if node in (a, b)}, key=lambda n: ranks[n])
         for node in range(count)
     }
+    same = [(a, b) for a, b in edges if jaccard(sets[a], sets[b]) >= threshold]
+    cluster = components(count, same)
     result: list[tuple[int, float] | None] = [None] * count
     visited: list[int] = []
     for node in sorted(range(count), key=lambda n: ranks[n]):
@@ -152,15 +153,14 @@ def choose_survivors(
                 if near in visited and result[near] is None and near != node:
                     candidates.add(near)
         scored = [(-jaccard(sets[node], sets[c]), ranks[c], c) for c in candidates]
+        if not scored or -min(scored)[0] < threshold:
+            for other in visited:  # in order of rank
+                if cluster[other] == cluster[node] and result[other] is None and other not in candidates:
+                    scored.append((-jaccard(sets[node], sets[other]), ranks[other], other))
+                    if -scored[-1][0] >= threshold:
+                        break
         visited.append(node)
         if scored and -min(scored)[0] >= threshold:
             best = min(scored)
             result[node] = (best[2], -best[0])
     return result
-
-
-def bounds_of(sizes: Sequence[int]) -> list[tuple[int, int]]:
-    limits = [0]
-    for size in sizes:
-        limits.append(limits[-1] + size)
-    return list(pairwise(limits))

@@ -53,13 +53,15 @@ def decide(
     left = np.searchsorted(numbers, left_texts.astype(np.int64))
     right = np.searchsorted(numbers, right_texts.astype(np.int64))
     similarities = pair_similarities(hashes, starts, nodes["size"], left, right)
-    survivors, similarity, compared = choose_survivors(
-        hashes, starts, nodes["size"], left, right, similarities, _ranks(nodes, settings), settings.threshold
-    )
-    removed = np.flatnonzero(survivors >= 0)
     same = similarities >= settings.threshold
     parents = unionfind.singletons(len(numbers))
     unionfind.unite(parents, left[same], right[same])
+    unionfind.flatten(parents)
+    ranks = _ranks(nodes, settings)
+    survivors, similarity, compared = choose_survivors(
+        hashes, starts, nodes["size"], left, right, similarities, parents, ranks, settings.threshold
+    )
+    removed = np.flatnonzero(survivors >= 0)
     unionfind.unite(parents, removed, survivors[removed])
     unionfind.flatten(parents)
     columns = _decisions(nodes, parents, survivors, similarity)

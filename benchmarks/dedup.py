@@ -1,0 +1,148 @@
+"""Deduplication measured: growth with the number of pages, speed of signatures, quality on real pages.
+
+    python -m benchmarks.dedup growth --pages 100000 1000000 10000000 --folder SCRATCH
+    python -m benchmarks.dedup signatures --documents FILE.parquet
+    python -m benchmarks.dedup quality --reference FOLDER
+
+`growth` makes pages (`benchmarks.dedup_pages`), signs them and runs every phase of `clusters` one task after another
+in a process of its own, so its peak memory is a task's. It prints seconds of CPU per phase, the peak of memory, the
+largest temporary disk, and seconds per n log n relative to the smallest run. `signatures` compares with datasketch (and
+rensa where installed) on the same text in the same run, and `quality` scores recall and precision against exact pairs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import math
+import multiprocessing
+import os
+import resource
+import shutil
+import time
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.storage import Store
+from stages import clusters, signatures
+
+SPLIT_PAGES = 250_000
+BATCH_PAGES = 8192
+
+
+def make_splits(store: Store, pages: int) -> list[clusters.ClusterInput]:
+    """Write documents and signatures of ``pages`` made-up pages, unless they are there already."""
+    from benchmarks.dedup_pages import page_batch, vocabulary, zipf_table
+
+    words, table = vocabulary(), zipf_table()
+    params = signatures.Params()
+    sign = signatures.prepare(params)
+    inputs = []
+    for split, first in enumerate(range(0, pages, SPLIT_PAGES)):
+        count = min(SPLIT_PAGES, pages - first)
+        name = f"{split:04d}-{count}"
+        documents, signed = f"documents/{name}.parquet", f"signatures/{name}.parquet"
+        if not store.exists(signed):
+            with (
+                store.table_writer(documents, page_batch(0, 1, words, table).schema) as texts,
+                store.table_writer(signed, signatures.schema(params)) as out,
+            ):
+                for start in range(first, first + count, BATCH_PAGES):
+                    batch = page_batch(start, min(BATCH_PAGES, first + count - start), words, table)
+                    texts.write(batch)
+                    out.write(sign(batch))
+        with store.open(documents) as file:
+            text_bytes = sum(pq.ParquetFile(file).read(columns=["text_bytes"]).column(0).to_numpy())
+        inputs.append(
+            clusters.ClusterInput(
+                name=name,
+                source="made",
+                documents=documents,
+                signatures=signed,
+                language=None,
+                quality=None,
+                rows=count,
+                text_bytes=int(text_bytes),
+            )
+        )
+    return inputs
+
+
+def run_phases(root: str, inputs: list[clusters.ClusterInput], settings: dict[str, Any], answer: Any) -> None:
+    """Run all phases in this process; send back CPU seconds per phase, peak memory and peak temporary disk."""
+    store = Store(root)
+    store.remove("clusters")
+    phases = clusters.plan(clusters.Params(**settings), inputs, "clusters")
+    seconds: dict[str, float] = {}
+    tasks: dict[str, int] = {}
+    disk = planned = 0
+    for phase in phases:
+        started = time.process_time()
+        for task in phase.tasks:
+            module, _, function = task.job.partition(":")
+            getattr(importlib.import_module(module), function)(store, **task.args)
+            planned = max(planned, task.memory)
+        seconds[phase.name] = time.process_time() - started
+        tasks[phase.name] = len(phase.tasks)
+        disk = max(disk, sum(size for _, size in store.list("clusters/work")))
+        for prefix in phase.discard:
+            store.remove(prefix)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    answer.put({"seconds": seconds, "tasks": tasks, "peak": peak, "planned": planned, "disk": disk})
+
+
+def growth(args: argparse.Namespace) -> None:
+    first: float | None = None
+    for pages in args.pages:
+        store = Store(f"{args.folder}/pages")
+        started = time.process_time()
+        inputs = make_splits(store, pages)
+        making = time.process_time() - started
+        context = multiprocessing.get_context("spawn")
+        answer = context.Queue()
+        job = context.Process(
+            target=run_phases, args=(store.root, inputs, {"memory": args.memory, "passes": args.passes}, answer)
+        )
+        wall = time.perf_counter()
+        job.start()
+        result = answer.get()
+        job.join()
+        wall = time.perf_counter() - wall
+        total = sum(result["seconds"].values())
+        text = sum(entry.text_bytes for entry in inputs)
+        summary = json.loads(store.read_bytes("clusters/summary.json"))
+        unit = total / (pages * math.log2(pages))
+        first = first or unit
+        print(f"\n{pages:,} pages, {text / 1e9:.2f} GB of text (made and signed in {making:.0f} s)")
+        for name, seconds in result["seconds"].items():
+            print(f"  {name:40s} {result['tasks'][name]:4d} tasks {seconds:8.1f} s CPU")
+        print(
+            f"  all {total:.1f} s CPU, {wall:.1f} s wall, {pages / total:,.0f} pages/s, {text / total / 1e6:.0f} MB/s;"
+            f" per n log n {unit / first:.2f} of the smallest; peak memory {result['peak'] / 2**30:.2f} GiB"
+            f" (largest task planned {result['planned'] / 2**30:.2f}), temporary disk {result['disk'] / 1e9:.2f} GB"
+        )
+        print(f"  exact {summary['exact_removed']:,} fuzzy {summary['fuzzy_removed']:,} {summary['candidates']}")
+        print(f"  compared {summary['pairs_compared']:,} verified {summary['pairs_verified']:,}", flush=True)
+    if not args.keep:
+        shutil.rmtree(f"{args.folder}/pages", ignore_errors=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    grow = commands.add_parser("growth")
+    grow.add_argument("--pages", type=int, nargs="+", default=[100_000, 1_000_000])
+    grow.add_argument("--folder", required=True)
+    grow.add_argument("--memory", type=int, default=2 << 30)
+    grow.add_argument("--passes", type=int, default=1)
+    grow.add_argument("--keep", action="store_true")
+    args = parser.parse_args()
+    {"growth": growth}[args.command](args)
+
+
+if __name__ == "__main__":
+    main()
