@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import recipe as recipes
+from pipeline import warm
 from pipeline.costs import Costs
 from pipeline.engine import Executor, InlineExecutor, Scheduler
 from pipeline.errors import UserError
@@ -23,7 +24,10 @@ from pipeline.storage import Store
 class LazyExecutor:
     """Starts the engine when the first task comes: a run with nothing to do starts no Ray."""
 
-    def __init__(self, engine: str, store: Store, workers: int | None, reporter: Reporter) -> None:
+    def __init__(
+        self, engine: str, store: Store, workers: int | None, reporter: Reporter, stages: list[dict[str, Any]]
+    ) -> None:
+        self.stages = stages
         self.engine, self.store, self.workers, self.reporter = engine, store, workers, reporter
         self._executor: Executor | None = None
 
@@ -35,6 +39,7 @@ class LazyExecutor:
                 from pipeline.ray_engine import RayExecutor
 
                 started = time.monotonic()
+                warm.start(self.stages)
                 self._executor = RayExecutor(self.store.root, self.workers)
                 where = os.environ.get("RAY_ADDRESS", "this machine")
                 seconds = time.monotonic() - started
@@ -53,7 +58,7 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
     reporter = Reporter(quiet)
     started = time.monotonic()
     recipe = recipes.load(mixture, store)
-    executor = LazyExecutor(engine, store, workers, reporter)
+    executor = LazyExecutor(engine, store, workers, reporter, recipe.sidecars())
     with RootLock(store):
         store.sweep()
         make_sample(recipe, store, reporter)

@@ -84,15 +84,10 @@ class TasksFailed(RunError):
 
 
 def prepare_process() -> None:
-    """One thread a process (the engine runs one process a core), and one place for compiled kernels.
-
-    Must come before Numba or a library with a thread pool is imported.
-    """
+    """One thread a process, as the engine runs one process a core. Must come before libraries with thread pools."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
         os.environ[name] = "1"
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    os.environ.setdefault("NUMBA_CACHE_DIR", os.path.join(cache, "gristmill", "numba"))
     pa.set_cpu_count(1)
     pa.set_io_thread_count(4)
 

@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from pipeline.storage import Store
+from pipeline.warm import warm
 from stages.contract import Split, StageParams
 
 ISOLATED_SECONDS = 1800.0
@@ -50,6 +51,7 @@ def measure(
     Returns:
         ``{"reports": {product: report}, "seconds": {product: seconds}}`` of what was written.
     """
+    warm(sidecars)
     missing = [entry for entry in sidecars if not store.exists(entry["address"])]
     seconds = dict.fromkeys([*(entry["product"] for entry in missing)], 0.0)
     with ExitStack() as files:

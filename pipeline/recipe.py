@@ -106,6 +106,12 @@ class Recipe:
         here = self.sources[source]
         return dump(here.sections.get(product, self.sections.get(product)))
 
+    def sidecars(self) -> list[dict[str, Any]]:
+        """Module and parameters of the aligned stages, as the first source has them: what workers will compile."""
+        first = next(iter(self.sources))
+        used = [name for name in SIDECARS if name != "signatures" or self.clusters()]
+        return [{"module": SIDECARS[name].__name__, "params": self.map_params(name, first)} for name in used]
+
     def clusters(self) -> Fingerprint | None:
         """What decides `clusters`, the set of pages apart; None when deduplication is off."""
         section: ClustersSection = self.sections["clusters"]

@@ -1,0 +1,91 @@
+"""Compiles the kernels of the measuring pass once per node (`docs/decisions/numba-cache.md`).
+
+The first process that finds no mark beside the compiled kernels runs every stage on a few lines of text while it
+holds a file lock; the others wait, then load from disk. The driver does the same in a child while Ray starts.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+TEXTS = (
+    "The quick brown fox jumps over the lazy dog. It was said that this is a sentence, and so it is, of the language.",
+    "Fünf ähnliche Übungen\nBegründung: „groß“ – naïve café … ½ № Ⅷ\n\n• one\n- two\n# three",
+    "これは日本語の文章です。短い文。\n这是一个中文句子。ภาษาไทย 한국어 문장입니다. Русский текст, ещё раз.",
+    "",
+    "https://example.org/path?q=1 someone@example.org 203.0.113.9 0123456789 {a: [1, 2]}",
+) * 3
+
+
+_warmed: set[tuple[str, ...]] = set()
+
+
+def warm(stages: list[dict[str, Any]]) -> None:
+    """Compile what ``stages`` (``{"module", "params"}`` each) call, or wait for the process that does."""
+    modules = tuple(stage["module"] for stage in stages)
+    if modules in _warmed:
+        return
+    _warmed.add(modules)
+    mark = mark_of(modules)
+    if mark.exists():
+        return
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    with open(mark.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if mark.exists():
+            return
+        from pipeline.measure import prepared
+
+        batch = pages()
+        for stage in stages:
+            prepared(stage["module"], json.dumps(stage["params"], sort_keys=True))(batch)
+        mark.write_text("")
+
+
+def mark_of(modules: tuple[str, ...]) -> Path:
+    """The file whose presence says that these stages' kernels are compiled for these sources."""
+    from stages.kernels.cache import folder
+
+    return folder() / f"warm-{'-'.join(module.rpartition('.')[2] for module in modules)}"
+
+
+def pages() -> pa.RecordBatch:
+    """A batch of `documents` with `TEXTS`."""
+    from stages.schemas import DOCUMENTS
+
+    columns = []
+    for field in DOCUMENTS:
+        if field.name == "text":
+            columns.append(pa.array(TEXTS, field.type))
+        elif pa.types.is_fixed_size_binary(field.type):
+            columns.append(pa.array([number.to_bytes(16, "big") for number in range(len(TEXTS))], field.type))
+        elif pa.types.is_integer(field.type):
+            columns.append(pa.array([len(text.encode()) for text in TEXTS], field.type))
+        elif field.nullable:
+            columns.append(pa.nulls(len(TEXTS), field.type))
+        else:
+            columns.append(pa.array(["warm"] * len(TEXTS), field.type))
+    return pa.RecordBatch.from_arrays(columns, schema=DOCUMENTS)
+
+
+def start(stages: list[dict[str, Any]]) -> None:
+    """Begin to compile in a child process, if this machine has not yet."""
+    if not mark_of(tuple(stage["module"] for stage in stages)).exists():
+        child = subprocess.Popen([sys.executable, "-m", "pipeline.warm"], stdin=subprocess.PIPE)
+        assert child.stdin is not None
+        child.stdin.write(json.dumps(stages).encode())
+        child.stdin.close()
+
+
+if __name__ == "__main__":
+    from pipeline.engine import prepare_process
+
+    prepare_process()
+    warm(json.load(sys.stdin))
