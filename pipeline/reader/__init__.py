@@ -17,7 +17,7 @@ and `stream` order them, `pytorch` wraps them. Needs NumPy, pyarrow and xxhash; 
 from pipeline.reader.manifest import DamagedShard, Manifest, WrongTokenizer, check_tokenizer, read_manifest
 from pipeline.reader.packing import PackingPlan, pack
 from pipeline.reader.permutation import Permutation
-from pipeline.reader.samples import IGNORE, Packed, Windows
+from pipeline.reader.samples import IGNORE, Packed, Windows, position_ids
 from pipeline.reader.shards import TokenShards
 from pipeline.reader.stream import Order, Stream
 
@@ -35,5 +35,6 @@ __all__ = [
     "WrongTokenizer",
     "check_tokenizer",
     "pack",
+    "position_ids",
     "read_manifest",
 ]

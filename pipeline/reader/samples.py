@@ -10,7 +10,7 @@ is learned. Without (nanosets' way) a window takes S + 1 tokens of its own: floo
 
 A batch is a dict of arrays: ``input_ids`` and ``labels`` (B x S), ``index`` (B, sample numbers), and with
 ``boundaries`` also ``cu_seqlens`` (int32, starts of documents and of rows in the flattened B*S tokens, with the
-end last: what variable-length FlashAttention takes), ``max_seqlen`` and ``position_ids`` (B x S, from 0 in each).
+end last: what variable-length FlashAttention takes) and ``max_seqlen``, from which `position_ids` follow.
 """
 
 from __future__ import annotations
@@ -104,8 +104,9 @@ class Windows:
             ends = sample["input_ids"] == self.shards.eos_id
             sample["labels"] = np.where(ends, np.asarray(IGNORE, self.dtype), sample["labels"])
         if self.boundaries:
-            starts = [self.shards.document_starts(n * stride, n * stride + length) - n * stride for n in index.tolist()]
-            sample.update(boundaries(starts, length))
+            starts = self.shards.document_starts
+            places = ((number * stride, row * length) for row, number in enumerate(index.tolist()))
+            sample.update(boundaries([starts(at, at + length, at - to) for at, to in places], len(index), length))
         return sample
 
 
@@ -148,34 +149,31 @@ class Packed:
             raise IndexError(f"a sequence is outside 0..{len(self) - 1}")
         ids = np.full((len(index), self.sequence_length), self.pad_id, np.int64)
         labels = np.full_like(ids, IGNORE)
-        starts = []
+        starts: list[int] = []
         for row, number in enumerate(index.tolist()):
-            at, row_starts = 0, []
+            at = 0
             for position, size in self.pieces(number):
                 piece = self.shards.tokens(position, min(position + size + 1, self.shards.num_tokens))
                 ids[row, at : at + size] = piece[:size]
                 known = size - 1 if piece[size - 1] == self.shards.eos_id else size
                 labels[row, at : at + known] = piece[1 : known + 1]
                 at += size
-                row_starts.append(at)
-            starts.append(np.array([p for p in row_starts if p < self.sequence_length], np.int64))
-        return {"input_ids": ids, "labels": labels, "index": index, **boundaries(starts, self.sequence_length)}
+                if at < self.sequence_length:
+                    starts.append(row * self.sequence_length + at)
+        edges = boundaries([np.array(starts, np.int64)], len(index), self.sequence_length)
+        return {"input_ids": ids, "labels": labels, "index": index, **edges}
 
 
-def boundaries(starts: Sequence[npt.NDArray[np.int64]], length: int) -> Sample:
-    """``cu_seqlens``, ``max_seqlen`` and ``position_ids`` of rows of ``length`` tokens.
+def boundaries(starts: Sequence[npt.NDArray[np.int64]], rows: int, length: int) -> Sample:
+    """``cu_seqlens`` and ``max_seqlen`` of ``rows`` of ``length`` tokens.
 
-    ``starts[r]`` are the places inside row r (0 < p < length) where a document begins; a row begins one anyway.
+    ``starts`` are arrays of places in the flattened tokens, not at a row's begin, where a document begins.
     """
-    flat = [np.zeros(0, np.int64)]
-    for row, inside in enumerate(starts):
-        flat += [np.array([row * length]), inside + row * length]
-    total = len(starts) * length
-    edges = np.concatenate([*flat, [total]])
-    sizes = np.diff(edges)
-    positions = np.arange(total) - np.repeat(edges[:-1], sizes)
-    return {
-        "cu_seqlens": edges.astype(np.int32),
-        "max_seqlen": int(sizes.max(initial=0)),
-        "position_ids": positions.reshape(len(starts), length),
-    }
+    edges = np.concatenate([np.arange(rows + 1) * length, *starts], dtype=np.int32, casting="unsafe")
+    edges.sort()
+    return {"cu_seqlens": edges, "max_seqlen": int((edges[1:] - edges[:-1]).max(initial=0))}
+
+
+def position_ids(cu_seqlens: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """Place of each token in its document, from 0, for the flattened tokens that ``cu_seqlens`` divides."""
+    return np.arange(int(cu_seqlens[-1])) - np.repeat(cu_seqlens[:-1], np.diff(cu_seqlens))
