@@ -278,7 +278,7 @@ def distributions() -> list[tuple[str, str, importlib.metadata.Distribution]]:
     """(name, version, distribution) of the installed packages, by name; this project itself left out."""
     found: dict[str, tuple[str, str, importlib.metadata.Distribution]] = {}
     for entry in importlib.metadata.distributions():
-        name = (entry.metadata["Name"] or "").lower().replace("_", "-")
+        name = (entry.metadata.get("Name") or "").lower().replace("_", "-")
         if name and name != "gristmill":
             found.setdefault(name, (name, entry.version or "", entry))
     return [found[name] for name in sorted(found)]
@@ -287,7 +287,7 @@ def distributions() -> list[tuple[str, str, importlib.metadata.Distribution]]:
 def licence(metadata: Any) -> str:
     """SPDX expression, or what stands in its place in older metadata."""
     classifiers = [entry for entry in metadata.get_all("Classifier") or [] if entry.startswith("License ::")]
-    stated = (metadata["License-Expression"] or metadata["License"] or "").strip().splitlines()
+    stated = (metadata.get("License-Expression") or metadata.get("License") or "").strip().splitlines()
     return stated[0][:100] if stated else classifiers[0].rpartition(" :: ")[2] if classifiers else "not stated"
 
 
@@ -296,7 +296,7 @@ def write_readmes(folder: Path, pages: int, report: Progress) -> Iterator[tuple[
     rows = []
     for name, version, entry in distributions():
         metadata = entry.metadata
-        text = (metadata["Description"] or metadata.get_payload() or "").strip()  # type: ignore[attr-defined]
+        text = (metadata.get("Description") or metadata.get_payload() or "").strip()  # type: ignore[attr-defined]
         if text and text != "UNKNOWN":
             url = f"https://pypi.org/project/{name}/{version}/"
             row = {"id": f"{name}=={version}", "text": text, "url": url, "licence": licence(metadata), "language": "en"}

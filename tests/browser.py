@@ -11,6 +11,7 @@ import json
 import shutil
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,15 @@ class Browser:
         self._loop.run_until_complete(self._connect(folder / "DevToolsActivePort"))
 
     def close(self) -> None:
+        with suppress(Exception):  # the socket closes before the answer comes
+            self.call("Browser.close")
         self._loop.run_until_complete(self._session.close())
         self._loop.close()
-        self._process.kill()
-        self._process.wait()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
     def open(self, path: Path) -> None:
         """Load a file and wait until it is loaded."""

@@ -146,3 +146,14 @@ def test_names_the_skipped_modules_and_finds_submodules_without_importing() -> N
     assert {"topics", "asyncio.events", "numpy.linalg"} <= names
     assert not {name for name in names if name.split(".")[0] in {"antigravity", "this", "test", "idlelib"}}
     assert not {name for name in names if "._" in name or name.endswith(".tests")}
+
+
+def test_package_metadata_may_lack_any_field_whoever_reads_it() -> None:
+    class Strict(dict[str, str]):  # as importlib_metadata gives it, which replaces Python's own where it is imported
+        def get_all(self, name: str) -> list[str] | None:
+            return [self[name]] if name in self else None
+
+    assert sample.licence(Strict()) == "not stated"
+    assert sample.licence(Strict({"License": "MIT\nmore"})) == "MIT"
+    assert sample.licence(Strict({"License-Expression": "Apache-2.0", "License": "x"})) == "Apache-2.0"
+    assert sample.licence(Strict({"Classifier": "License :: OSI Approved :: BSD License"})) == "BSD License"
