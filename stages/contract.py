@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict
 class StageParams(BaseModel):
     """Base of every stage's parameters: immutable, and a key nobody knows is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True)
 
 
 @dataclass(frozen=True, order=True)
@@ -39,7 +39,8 @@ class Split:
     doc_ids survive a move of the data. ``start``/``end`` count bytes (``unit="bytes"``), row groups
     (``"row_groups"``) or record batches (``"batches"``); ``unit="file"`` reads all, with start = end = 0.
     ``etag`` is whatever tells another content under the same name: an object store's ETag, or the time of
-    last change of a local file.
+    last change of a local file. ``unit="files"`` reads the files named in ``parts``, many small ones, one after the
+    other; ``file`` is then the first of them, ``size`` their sum, and ``etag`` a digest of all their identities.
     """
 
     source: str
@@ -50,6 +51,8 @@ class Split:
     uri: str
     size: int
     etag: str
+    parts: tuple[tuple[str, str, int], ...] = ()
+    """(file, uri, size) of each."""
 
 
 @dataclass(frozen=True)

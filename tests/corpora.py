@@ -78,7 +78,7 @@ def write_corpus(folder: Path, files: int = 6) -> Path:
 MIXTURE = """\
 name: small
 sources:
-  web: {{paths: "{folder}/web/*.warc.gz"}}
+  web: {{paths: "{folder}/web/*.warc.gz", group_bytes: 0}}
   code:
     paths: "{folder}/code/*.jsonl"
     kept: {{families: [], rules: {{low_language_confidence: false}}}}

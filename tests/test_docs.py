@@ -1,0 +1,59 @@
+"""The docs say what is true: keys, files and commands named in them exist, and none is missing."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli import main
+from pipeline.reference import page
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_the_reference_of_mixture_files_is_that_of_the_models() -> None:
+    written = (ROOT / "docs" / "mixtures.md").read_text(encoding="utf-8")
+    assert written == page(), "run: python -m pipeline.reference > docs/mixtures.md"
+
+
+def test_the_readme_names_every_command_and_no_other() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^gristmill (\w[\w-]*)", text, re.MULTILINE))
+    assert named == set(main.commands)
+
+
+def test_the_tree_in_the_readme_is_the_tree() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    tree = text.partition("<!-- tree -->")[2].partition("<!-- /tree -->")[0]
+    named = set(re.findall(r"^ *([\w/]+(?:\.py|/))", tree, re.MULTILINE))
+    files = [path for folder in ("pipeline", "stages", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
+    missing = {path.name for path in files if path.name != "__init__.py"} - named
+    assert not missing
+    gone = {name for name in named if name.endswith(".py")} - {path.name for path in files}
+    assert not gone
+
+
+@pytest.mark.parametrize(
+    "path", [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"], ids=lambda path: path.name
+)
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    for folder in ("pipeline", "stages", "tests", "benchmarks"):
+        for path in (ROOT / folder).rglob("*.py"):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            assert not tree.body or ast.get_docstring(tree), f"{path} has no docstring"
+
+
+def test_nothing_in_the_repository_names_a_machine() -> None:
+    pattern = re.compile("/" + "work/|/tmp/venv|/ro" + "ot/")
+    for folder in ("pipeline", "stages", "tests", "benchmarks", "docs", "mixtures"):
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix in (".py", ".md", ".yaml", ".j2"):
+                assert not pattern.search(path.read_text(encoding="utf-8")), path
