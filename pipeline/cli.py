@@ -178,10 +178,10 @@ def verify(root: str, name: str | None) -> None:
 @click.option("--pages", type=click.IntRange(1), help="Documentation pages to render.")
 def sample(folder: str, pages: int | None) -> None:
     """Make the demo corpus in FOLDER, from what is installed on this machine, without network."""
+    from pipeline.drive import sample_text
     from pipeline.sample import make_sample
 
-    made = make_sample(Path(folder), pages=pages)
-    click.echo("".join(f"{key}: {value}\n" for key, value in made.items()), nl=False)
+    click.echo(f"{folder}: {sample_text(make_sample(Path(folder), pages=pages))}")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pipeline.costs import Costs
 from pipeline.engine import Executor, InlineExecutor, Scheduler
 from pipeline.errors import UserError
 from pipeline.lock import RootLock
-from pipeline.progress import Reporter, human_seconds
+from pipeline.progress import Reporter, human_bytes, human_seconds
 from pipeline.run import Run, Step
 from pipeline.storage import Store
 
@@ -90,14 +90,24 @@ def make_sample(recipe: recipes.Recipe, store: Store, reporter: Reporter) -> Non
     from pipeline.sample import make_sample as make
 
     made = make(Path(store.path("sample")), pages=recipe.sample.pages)
-    reporter.say(f"sample: {', '.join(f'{key} {value}' for key, value in made.items())}")
+    reporter.say(f"sample: {sample_text(made)}")
+
+
+def sample_text(made: dict[str, Any]) -> str:
+    """What the demo corpus holds, in one line."""
+    parts = [
+        f"{name} {entry['documents']:,} documents in {entry['files']} files ({human_bytes(entry['bytes'])})"
+        for name, entry in made.items()
+        if isinstance(entry, dict)
+    ]
+    return ", ".join(parts) + ("" if made["made"] else "; it was there")
 
 
 def plan(mixture: str, store: Store) -> str:
     """What `run` would do, as a table."""
     reporter = Reporter(quiet=True)
     recipe = recipes.load(mixture, store)
-    if recipe.sample is not None and not store.exists("sample/done.json"):
+    if recipe.sample is not None and not store.exists("sample/sample.json"):
         return "sample: the demo corpus is made first; then everything is made for the first time\n"
 
     def no_engine() -> Executor:

@@ -21,6 +21,8 @@ from stages.contract import Task
 LOCAL_OBJECT_STORE = 128 << 20
 PROBE_SECONDS = 120.0
 SLOTS_SECONDS = 5.0
+HUNG_SECONDS = 4 * 3600.0
+"""Tasks take seconds to minutes; one that is not back after this long hangs in native code."""
 
 
 def connect(workers: int | None) -> None:
@@ -66,6 +68,7 @@ class RayExecutor:
         self._limit = workers
         self._remote = ray.remote(num_cpus=1, max_retries=0)(_run)
         self._running: dict[Any, int] = {}
+        self._submitted: dict[Any, float] = {}
         self._slots = (0.0, 0)
         probe(root)
 
@@ -81,6 +84,7 @@ class RayExecutor:
         memory = min(task.memory, self._node_memory())
         ref = self._remote.options(memory=memory, name=task.label).remote(self._root, task.job, task.args)
         self._running[ref] = index
+        self._submitted[ref] = time.monotonic()
 
     def _node_memory(self) -> int:
         """Memory of the largest node: a task that asks for more would wait for ever."""
@@ -88,11 +92,15 @@ class RayExecutor:
         return int(max(nodes, default=0)) or (1 << 30)
 
     def wait(self, seconds: float) -> list[Outcome]:
-        ready, _ = self._ray.wait(list(self._running), num_returns=1, timeout=seconds, fetch_local=False)
+        ready, late = self._ray.wait(list(self._running), num_returns=1, timeout=seconds, fetch_local=False)
+        for ref in late:
+            if time.monotonic() - self._submitted[ref] > HUNG_SECONDS:
+                self._ray.cancel(ref, force=True)  # comes back as a crash: tried again, then isolated
         return [self._outcome(ref) for ref in ready]
 
     def _outcome(self, ref: Any) -> Outcome:
         index = self._running.pop(ref)
+        del self._submitted[ref]
         errors = self._ray.exceptions
         try:
             value, cost, files = self._ray.get(ref)
@@ -113,6 +121,7 @@ class RayExecutor:
         for ref in self._running:
             self._ray.cancel(ref, force=True)
         self._running.clear()
+        self._submitted.clear()
 
 
 def _run(root: str, job: str, args: dict[str, Any]) -> Result:
