@@ -56,8 +56,9 @@ def write_folder(folder: Path, tokens: int) -> None:
         with open_shard(store, f"made/{names.data}", schema, EOS) as writer:
             writer.write(shard_batch(schema, ids, offsets, doc_ids))
         docs = write_docs(store, f"made/{names.docs}", pa.table({"num_tokens": sizes}))
-        write_entry(store, names, writer.summary() | docs | {"domains": {"made": int(offsets[-1])}})
-    entries = read_entries(store, "made", count)
+        domains = {"domains": {"made": len(ids)}, "domain_text_bytes": {"made": 4 * len(ids)}}
+        write_entry(store, names, writer.summary() | docs | domains)
+    entries = read_entries(store, "made", {"train": count})
     write_manifest(store, "made", entries, kind="domain", name="made", seed=0, tokenizer=tokenizer, domains={})
 
 

@@ -32,13 +32,13 @@ def write_folder(
     shards: Sequence[Sequence[Documents]],
     dtype: str = "uint16",
     split: str = "train",
-    blocks: bool = False,
+    block_bytes: int = 0,
     **tokenizer: Any,
 ) -> dict[str, Any]:
     """A folder of shards; ``shards[s][b]`` are the documents of record batch b of shard s. Returns the manifest."""
     (folder / split).mkdir(parents=True, exist_ok=True)
     entries = [
-        _write_shard(folder, split, number, len(shards), batches, dtype, blocks)
+        _write_shard(folder, split, number, len(shards), batches, dtype, block_bytes)
         for number, batches in enumerate(shards)
     ]
     files = [{"filename": Path(entry["path"]).name} for entry in entries]
@@ -71,7 +71,7 @@ def write_folder(
 
 
 def _write_shard(
-    folder: Path, split: str, number: int, total: int, batches: Sequence[Documents], dtype: str, blocks: bool
+    folder: Path, split: str, number: int, total: int, batches: Sequence[Documents], dtype: str, block_bytes: int
 ) -> dict[str, Any]:
     path = folder / split / f"data-{number:05d}-of-{total:05d}.arrow"
     item = pa.field("item", pa.from_numpy_dtype(np.dtype(dtype)), nullable=False)
@@ -102,9 +102,9 @@ def _write_shard(
         "domains": {"made": len(every)},
         "batches": _batches(path),
     }
-    if blocks:
-        size = 1 << 24
-        entry["blocks_xxh3_64"] = [xxhash.xxh3_64_hexdigest(data[i : i + size]) for i in range(0, len(data), size)]
+    if block_bytes:
+        cuts = range(0, len(data), block_bytes)
+        entry["blocks_xxh3_64"] = [xxhash.xxh3_64_hexdigest(data[at : at + block_bytes]) for at in cuts]
     return entry
 
 

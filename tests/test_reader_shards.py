@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import UserError
 from pipeline.reader import DamagedShard, TokenShards, WrongTokenizer, check_tokenizer, read_manifest
+from pipeline.reader.manifest import BLOCK_BYTES
 from pipeline.reader.shards import check_checksum
 from tests.shard_folders import EOS, random_documents, write_folder
 
@@ -129,7 +130,7 @@ def test_damage_that_shows_is_named_to_the_byte(folder: Path, tmp_path: Path) ->
 
 
 def test_damage_in_a_plausible_id_is_named_by_block(tmp_path: Path) -> None:
-    write_folder(tmp_path, [[random_documents(50)]], blocks=True)
+    write_folder(tmp_path, [[random_documents(50)]], block_bytes=BLOCK_BYTES)
     entry = read_manifest(tmp_path).shards[0]
     path = tmp_path / entry.path
     data = bytearray(path.read_bytes())
@@ -137,6 +138,28 @@ def test_damage_in_a_plausible_id_is_named_by_block(tmp_path: Path) -> None:
     data[first : first + 2] = data[first + 2 : first + 4]
     path.write_bytes(data)
     with pytest.raises(DamagedShard, match=f"bytes 0 to {entry.bytes} are not those written"):
+        TokenShards(tmp_path)
+
+
+def test_lazy_checks_the_blocks_it_reads_and_no_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.reader.shards.BLOCK_BYTES", 4096)
+    documents = random_documents(400)
+    write_folder(tmp_path, [[documents]], block_bytes=4096)
+    entry = read_manifest(tmp_path).shards[0]
+    batch, data = entry.batches[0], bytearray((tmp_path / entry.path).read_bytes())
+    damaged = batch.values_position + 2 * 30_000 // 2
+    data[damaged] ^= 1
+    (tmp_path / entry.path).write_bytes(data)
+    edges = batch.values_position + 2 * np.cumsum([0, *map(len, documents)])
+    shards = TokenShards(tmp_path, verify="lazy")
+    start = damaged // 4096 * 4096
+    for row in range(len(documents)):
+        if edges[row] < start + 4096 and edges[row + 1] > start:
+            with pytest.raises(DamagedShard, match=f"bytes {start} to"):
+                shards.document(row)
+        else:
+            assert np.array_equal(shards.document(row), documents[row])
+    with pytest.raises(DamagedShard):
         TokenShards(tmp_path)
 
 

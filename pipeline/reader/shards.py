@@ -6,7 +6,7 @@ global position (0 to `num_tokens`), a document a global row, both in the order 
 
 Nothing is believed unread. ``verify`` says how much is checked and when:
     ``"open"``       sizes, end marker, buffer positions, and the checksum of every shard, at once (default)
-    ``"lazy"``       the same, but the checksum of a shard when it is first touched
+    ``"lazy"``       the same, but checksums of the blocks that are read, when they are first read
     ``"structure"``  no checksums: for the other ranks once one rank has opened with ``"open"``
 A cut or altered shard raises `DamagedShard` with its name and byte offset.
 
@@ -63,7 +63,10 @@ class TokenShards:
         self.dtype = self.manifest.dtype
         self.eos_id = self.manifest.eos_id
         self._index()
-        self._unchecked = set(range(len(self.shards))) if verify == "lazy" else set()
+        self._unchecked: dict[int, set[int]] = {}
+        if verify == "lazy":
+            # A shard without checksums of blocks is one block.
+            self._unchecked = {n: set(range(max(1, len(shard.blocks)))) for n, shard in enumerate(self.shards)}
         for number in range(len(self.shards)):
             if verify == "open":
                 check_checksum(self.manifest, self.shards[number])
@@ -113,12 +116,46 @@ class TokenShards:
 
     def arrays(self, segment: int) -> tuple[Tokens, Positions]:
         """Token ids and list offsets (rows + 1, from 0) of one record batch: read-only views of the file."""
+        if self._unchecked:
+            batch = self._segments[segment][1]
+            self._touch(segment, batch.offsets_position, batch.offsets_bytes)
+            self._touch(segment, batch.values_position, batch.values_bytes)
+        return self._views(segment)
+
+    def _touch(self, segment: int, position: int, size: int) -> None:
+        """Check the blocks that hold these bytes of the shard, unless they have been."""
+        number = self._segments[segment][0]
+        pending = self._unchecked.get(number)
+        if pending is None:
+            return
+        shard = self.shards[number]
+        if not shard.blocks:
+            check_checksum(self.manifest, shard)
+            pending.clear()
+        for block in range(position // BLOCK_BYTES, -(-(position + size) // BLOCK_BYTES)):
+            if block in pending:
+                check_block(self.manifest, shard, block)
+                pending.discard(block)
+        if not pending:
+            del self._unchecked[number]
+
+    def _offsets(self, segment: int) -> Positions:
+        if self._unchecked:
+            batch = self._segments[segment][1]
+            self._touch(segment, batch.offsets_position, batch.offsets_bytes)
+        return self._views(segment)[1]
+
+    def _values(self, segment: int, start: int, stop: int) -> Tokens:
+        if self._unchecked:
+            size = self.dtype.itemsize
+            position = self._segments[segment][1].values_position
+            self._touch(segment, position + start * size, (stop - start) * size)
+        return self._views(segment)[0][start:stop]
+
+    def _views(self, segment: int) -> tuple[Tokens, Positions]:
         found = self._arrays.get(segment)
         if found is None:
             number, batch = self._segments[segment]
-            if number in self._unchecked:
-                check_checksum(self.manifest, self.shards[number])
-                self._unchecked.discard(number)
             buffer = self._map(number)
             values = np.frombuffer(buffer, self.dtype, batch.tokens, batch.values_position)
             offsets = np.frombuffer(buffer, np.int64, batch.rows + 1, batch.offsets_position)
@@ -153,11 +190,11 @@ class TokenShards:
         segment = bisect_right(starts, start) - 1
         base = starts[segment]
         if stop <= starts[segment + 1]:
-            return self.arrays(segment)[0][start - base : stop - base]
+            return self._values(segment, start - base, stop - base)
         pieces = []
         while start < stop:
             end = min(stop, starts[segment + 1])
-            pieces.append(self.arrays(segment)[0][start - starts[segment] : end - starts[segment]])
+            pieces.append(self._values(segment, start - starts[segment], end - starts[segment]))
             start, segment = end, segment + 1
         return np.concatenate(pieces)
 
@@ -168,7 +205,7 @@ class TokenShards:
         pieces = []
         while segment < len(self._segments) and starts[segment] < stop:
             base = starts[segment]
-            offsets = self.arrays(segment)[1]
+            offsets = self._offsets(segment)
             low, high = offsets.searchsorted(start - base, "right"), offsets.searchsorted(stop - base, "left")
             # The last offset is the end of the batch: a start only if the next batch says so.
             pieces.append(offsets[low : min(high, len(offsets) - 1)] + (base - origin))
@@ -180,7 +217,7 @@ class TokenShards:
         if not 0 <= row < self.num_documents:
             raise IndexError(f"document {row} is outside 0..{self.num_documents - 1}")
         segment = bisect_right(self._row_starts, row) - 1
-        offsets = self.arrays(segment)[1]
+        offsets = self._offsets(segment)
         local = row - self._row_starts[segment]
         base = self._token_starts[segment]
         return base + int(offsets[local]), base + int(offsets[local + 1])
@@ -192,6 +229,8 @@ class TokenShards:
     def doc_ids(self, segment: int) -> npt.NDArray[np.void]:
         """The 16-byte doc_ids of one record batch, as an array of raw 16-byte items (a view)."""
         number, batch = self._segments[segment]
+        if self._unchecked:
+            self._touch(segment, batch.doc_id_position, 16 * batch.rows)
         return np.frombuffer(self._map(number), np.dtype("V16"), batch.rows, batch.doc_id_position)
 
 
@@ -229,28 +268,45 @@ def check_checksum(manifest: Manifest, shard: Shard) -> None:
     path = manifest.folder / shard.path
     if not path.is_file() or path.stat().st_size != shard.bytes:
         check_structure(manifest, shard)
-    digest, block = xxhash.xxh3_128(), xxhash.xxh3_64()
-    piece = memoryview(bytearray(_PIECE_BYTES))
+    digest = xxhash.xxh3_128()
     with path.open("rb", buffering=0) as file:
-        for start in range(0, shard.bytes, _PIECE_BYTES):
-            held = piece[: file.readinto(piece)]
-            digest.update(held)
-            end = start + len(held)
-            if shard.blocks:
-                block.update(held)
-                if end % BLOCK_BYTES == 0 or end == shard.bytes:
-                    number = (end - 1) // BLOCK_BYTES
-                    if block.hexdigest() != shard.blocks[number]:
-                        raise DamagedShard(
-                            f"{shard.path}: bytes {number * BLOCK_BYTES} to {end} are not those written: "
-                            f"{locate_damage(manifest, shard)}. Copy this shard again or run the stage again."
-                        )
-                    block.reset()
+        for number in range(-(-shard.bytes // BLOCK_BYTES)):
+            found = _hash_block(file, digest)
+            if shard.blocks and found != shard.blocks[number]:
+                raise _damaged_block(manifest, shard, number)
     if digest.hexdigest() != shard.xxh3_128:
         raise DamagedShard(
             f"{shard.path}: checksum {digest.hexdigest()} instead of {shard.xxh3_128}: "
             f"{locate_damage(manifest, shard)}. Copy this shard again or run the stage again."
         )
+
+
+def check_block(manifest: Manifest, shard: Shard, number: int) -> None:
+    """XXH3-64 of one block of `BLOCK_BYTES` against the manifest."""
+    with (manifest.folder / shard.path).open("rb", buffering=0) as file:
+        file.seek(number * BLOCK_BYTES)
+        if _hash_block(file, None) != shard.blocks[number]:
+            raise _damaged_block(manifest, shard, number)
+
+
+def _hash_block(file: Any, whole: Any) -> str:
+    """XXH3-64 of the next block of a file; its bytes go into ``whole`` too, if given."""
+    block, piece = xxhash.xxh3_64(), memoryview(bytearray(_PIECE_BYTES))
+    left = BLOCK_BYTES
+    while left and (held := file.readinto(piece[:left])):
+        block.update(piece[:held])
+        if whole is not None:
+            whole.update(piece[:held])
+        left -= held
+    return block.hexdigest()
+
+
+def _damaged_block(manifest: Manifest, shard: Shard, number: int) -> DamagedShard:
+    start = number * BLOCK_BYTES
+    return DamagedShard(
+        f"{shard.path}: bytes {start} to {min(start + BLOCK_BYTES, shard.bytes)} are not those written: "
+        f"{locate_damage(manifest, shard)}. Copy this shard again or run the stage again."
+    )
 
 
 def locate_damage(manifest: Manifest, shard: Shard) -> str:
