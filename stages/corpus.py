@@ -16,6 +16,7 @@ memory and disk; `benchmarks/corpus.py` measures it.
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +31,7 @@ from stages import schemas
 from stages.contract import Phase, StageParams, Store, Task
 from stages.kernels.gather import Unsigned, copy_rows, offsets_of
 from stages.kernels.ragged import Bytes, Offsets
-from stages.mixture import Mixture
+from stages.mixture import Mixture, PhasePlan, Window
 from stages.shard_format import (
     ShardNames,
     batch_cuts,
@@ -45,7 +46,7 @@ from stages.shard_format import (
     write_manifest,
 )
 
-VERSION = 1
+VERSION = 2
 
 DOCS = pa.schema(
     [*schemas.DOCS, pa.field("domain", pa.string(), nullable=False), pa.field("pass", pa.int32(), nullable=False)]
@@ -58,27 +59,53 @@ class Params(StageParams):
     target_tokens: int = Field(1 << 28, ge=1, description="tokens a shard, about")
     batch_tokens: int = Field(1 << 27, ge=1, lt=1 << 31, description="tokens a record batch of a shard, at most")
     seed: int = Field(0, ge=0, lt=1 << 63, description="seed of the order inside a shard")
+    materialise: bool = Field(
+        True, description="write the interleaved shards; else a manifest that refers to the domains'"
+    )
 
 
 def plan(
-    params: Params, name: str, mixture: Mixture, manifests: dict[str, str], directory: str, *, tokenizer: dict[str, Any]
+    params: Params,
+    name: str,
+    mixture: Mixture,
+    manifests: dict[str, str],
+    directory: str,
+    *,
+    tokenizer: dict[str, Any],
+    windows: dict[str, Window] | None = None,
 ) -> list[Phase]:
     """Phases that write the corpus into ``directory``.
 
     Args:
         manifests: address of the shard manifest of every domain of the mixture.
         tokenizer: the `tokenizer` block that all those manifests must have.
+        windows: of a phase of training, the part of each domain's sequence it reads (`stages.mixture.solve_phases`).
     """
     missing = sorted(domain for domain, target in mixture.targets.items() if target and domain not in manifests)
     if missing:
         raise ValueError(f"no shards for the domains {', '.join(missing)}")
     domains = {
-        part.name: {"manifest": manifests[part.name], "target": part.target_tokens, "available": part.available_tokens}
+        part.name: {
+            "manifest": manifests[part.name],
+            "target": part.target_tokens,
+            "available": part.available_tokens,
+            "window": list(vars(windows[part.name]).values()) if windows else None,
+        }
         for part in mixture.domains
         if part.target_tokens
     }
     if not domains:
         raise ValueError("the mixture takes no tokens of any domain")
+    described = {"name": name, "directory": directory, "seed": params.seed, "mixture": mixture.as_dict()}
+    manifest_address = f"{directory}/manifest.json"
+    if not params.materialise:
+        if windows:
+            raise ValueError(
+                "phases take parts of domains, which a corpus of references cannot; set corpus.materialise"
+            )
+        args = {**described, "domains": domains, "tokenizer": tokenizer}
+        task = Task("stages.corpus:refer", args, (manifest_address,), "corpus manifest")
+        return [Phase("manifest", (task,))]
     count = max(1, -(-mixture.tokens // params.target_tokens))
     width = np.dtype(tokenizer["dtype"]).itemsize
     tasks = []
@@ -101,18 +128,35 @@ def plan(
         )
     finish = Task(
         job="stages.corpus:manifest",
-        args={
-            "name": name,
-            "directory": directory,
-            "count": count,
-            "seed": params.seed,
-            "mixture": mixture.as_dict(),
-            "tokenizer": tokenizer,
-        },
-        outputs=(f"{directory}/manifest.json",),
+        args={**described, "count": count, "tokenizer": tokenizer},
+        outputs=(manifest_address,),
         label="corpus manifest",
     )
     return [Phase("corpus", tuple(tasks)), Phase("manifest", (finish,))]
+
+
+def plan_phases(
+    params: Params,
+    name: str,
+    phases: list[PhasePlan],
+    manifests: dict[str, str],
+    directory: str,
+    *,
+    tokenizer: dict[str, Any],
+) -> dict[str, list[Phase]]:
+    """For every phase of training the `Phase`s of work that write its corpus, into a folder of its name."""
+    return {
+        phase.name: plan(
+            params,
+            f"{name}/{phase.name}",
+            phase.mixture,
+            manifests,
+            f"{directory}/{phase.name}",
+            tokenizer=tokenizer,
+            windows=phase.windows,
+        )
+        for phase in phases
+    }
 
 
 def shard(
@@ -131,18 +175,12 @@ def shard(
     names = ShardNames(directory, index, count)
     pieces: list[_Piece] = []
     for domain, wanted in domains.items():
-        manifest = read_manifest(store, wanted["manifest"])
-        if manifest["tokenizer"] != tokenizer:
-            raise ValueError(f"{wanted['manifest']}: its tokenizer differs from the one the corpus was planned with")
-        if manifest["tokens"] != wanted["available"]:
-            raise ValueError(
-                f"{wanted['manifest']}: it has {manifest['tokens']:,} tokens to train on, "
-                f"the mixture was solved for {wanted['available']:,}"
-            )
+        manifest = _read_domain(store, wanted, tokenizer)
         target = wanted["target"]
         folder = wanted["manifest"].rpartition("/")[0]
         source = _Sequence(store, folder, manifest, domain)
-        pieces += source.pieces(index * target // count, (index + 1) * target // count)
+        start = source.narrow(*wanted["window"]) if wanted["window"] else 0
+        pieces += source.pieces(start + index * target // count, start + (index + 1) * target // count)
     selection = _Selection(pieces, seed)
     schema = shard_schema(tokenizer["dtype"], {"kind": "corpus", "name": name, "tokenizer": tokenizer})
     with open_shard(store, f"{directory}/{names.data}", schema, tokenizer["eos_id"]) as writer:
@@ -155,6 +193,22 @@ def shard(
     size = write_docs(store, f"{directory}/{names.docs}", docs)
     write_entry(store, names, summary | size | _per_domain(docs))
     return {"rows": summary["rows"], "tokens": summary["tokens"], "bytes": summary["bytes"]}
+
+
+def _read_domain(store: Store, wanted: dict[str, Any], tokenizer: dict[str, Any]) -> dict[str, Any]:
+    """A domain's manifest, if it is what the mixture was solved for."""
+    manifest = read_manifest(store, wanted["manifest"])
+    if manifest["tokenizer"] != tokenizer:
+        raise ValueError(f"{wanted['manifest']}: its tokenizer differs from the one the corpus was planned with")
+    if wanted.get("window") is None and manifest["tokens"] != wanted["available"]:
+        raise ValueError(
+            f"{wanted['manifest']}: it has {manifest['tokens']:,} tokens to train on, "
+            f"the mixture was solved for {wanted['available']:,}"
+        )
+    return manifest
+
+
+_PER_DOMAIN = ("domains", "domain_documents", "domain_text_bytes")
 
 
 def _per_domain(docs: pa.Table) -> dict[str, dict[str, int]]:
@@ -180,7 +234,15 @@ def manifest(
 ) -> dict[str, Any]:
     """Job: the manifest of the corpus, written last: requested against realised, per domain."""
     entries = read_entries(store, directory, {"train": count})
-    sums = sum_domains(entries)
+    domains = _realised(mixture, sum_domains(entries))
+    written = write_manifest(
+        store, directory, entries, kind="corpus", name=name, seed=seed, tokenizer=tokenizer, domains=domains
+    )
+    return {"documents": written["documents"], "tokens": written["tokens"], "shards": count}
+
+
+def _realised(mixture: dict[str, Any], sums: dict[str, dict[str, int]]) -> dict[str, dict[str, Any]]:
+    """Requested against realised, per domain."""
     total = sum(found["tokens"] for found in sums.values())
     domains = {}
     for domain, wanted in sorted(mixture["domains"].items()):
@@ -195,10 +257,51 @@ def manifest(
             "available_tokens": available,
             "unique_tokens": min(found["tokens"], available),
         }
+    return domains
+
+
+def refer(
+    store: Store,
+    *,
+    name: str,
+    directory: str,
+    seed: int,
+    mixture: dict[str, Any],
+    domains: dict[str, dict[str, Any]],
+    tokenizer: dict[str, Any],
+) -> dict[str, Any]:
+    """Job: a corpus that copies nothing: the domains' own shards, each with how often it is read.
+
+    Every shard is a random part of its domain, so whole passes and then the shards whose tokens come nearest to the
+    rest make the share; the error is at most half a shard per domain. Paths are relative to the manifest.
+    """
+    entries: list[dict[str, Any]] = []
+    for _, wanted in sorted(domains.items()):
+        folder = wanted["manifest"].rpartition("/")[0]
+        source = _read_domain(store, wanted, tokenizer)
+        train = [entry for entry in source["shards"] if entry.get("split", "train") == "train"]
+        passes, rest = divmod(wanted["target"], source["tokens"])
+        ends = offsets_of(np.array([entry["tokens"] for entry in train], np.int64))
+        more = int(np.argmin(np.abs(ends - rest)))
+        for position, entry in enumerate(train):
+            times = passes + (position < more)
+            if times:
+                paths = {key: posixpath.relpath(f"{folder}/{entry[key]}", directory) for key in ("path", "docs")}
+                entries.append({**entry, **paths, "split": "train", "multiplicity": times})
+    repeated = [
+        {key: {d: n * entry["multiplicity"] for d, n in entry[key].items()} for key in _PER_DOMAIN} for entry in entries
+    ]
     written = write_manifest(
-        store, directory, entries, kind="corpus", name=name, seed=seed, tokenizer=tokenizer, domains=domains
+        store,
+        directory,
+        entries,
+        kind="corpus",
+        name=name,
+        seed=seed,
+        tokenizer=tokenizer,
+        domains=_realised(mixture, sum_domains(repeated)),
     )
-    return {"documents": written["documents"], "tokens": written["tokens"], "shards": count}
+    return {"documents": written["documents"], "tokens": written["tokens"], "shards": len(entries)}
 
 
 # The documents of a domain as one sequence
@@ -239,15 +342,33 @@ class _Sequence:
                 self._batches.append((entry, batch, row))
                 row += batch["rows"]
         self._starts = offsets_of(np.array([batch["tokens"] for _, batch, _ in self._batches], np.int64))
+        self._first, self._stop = 0, int(self._starts[-1])
+
+    def narrow(self, first: int, stop: int, start: int) -> int:
+        """Keep to the documents that begin at tokens ``first`` to ``stop - 1``; returns ``start``."""
+        self._first, self._stop = self._next_document(first), self._next_document(stop)
+        return start
+
+    def _next_document(self, position: int) -> int:
+        """Where the first document begins that does not begin before ``position``; the end if there is none."""
+        if position >= self._starts[-1]:
+            return int(self._starts[-1])
+        k = int(np.searchsorted(self._starts, position, side="right")) - 1
+        entry, batch, _ = self._batches[k]
+        with self._store.open(f"{self._folder}/{entry['path']}") as file:
+            offsets = np.frombuffer(file.read_at(batch["offsets_bytes"], batch["offsets_position"]), np.int64)
+        begin = int(self._starts[k])
+        return begin + int(offsets[np.searchsorted(offsets, position - begin)])
 
     def pieces(self, first: int, stop: int) -> list[_Piece]:
         """The documents whose first token is number ``first`` to ``stop - 1`` of the endlessly repeated sequence."""
-        length = int(self._starts[-1])
+        length = self._stop - self._first
         found: list[_Piece] = []
-        if first >= stop:
+        if first >= stop or not length:
             return found
         for number in range(first // length, (stop - 1) // length + 1):
-            low, high = max(0, first - number * length), min(length, stop - number * length)
+            low = self._first + max(0, first - number * length)
+            high = self._first + min(length, stop - number * length)
             begin = int(np.searchsorted(self._starts, low, side="right")) - 1
             for k in range(begin, int(np.searchsorted(self._starts, high, side="left"))):
                 piece = self._piece(k, number, low - int(self._starts[k]), high - int(self._starts[k]))

@@ -278,9 +278,10 @@ def write_manifest(
     by_split: dict[str, list[dict[str, Any]]] = {}
     for entry in entries:
         by_split.setdefault(entry.get("split", "train"), []).append(entry)
-    for split, held in by_split.items():
-        _write_hugging_face(store, f"{directory}/{split}", split, held)
-    store.write_bytes(f"{directory}/dataset_dict.json", _pretty({"splits": list(by_split)}))
+    if all("multiplicity" not in entry for entry in entries):  # else the shards lie in other folders
+        for split, held in by_split.items():
+            _write_hugging_face(store, f"{directory}/{split}", split, held)
+        store.write_bytes(f"{directory}/dataset_dict.json", _pretty({"splits": list(by_split)}))
     train = by_split.get("train", [])
     manifest = {
         "format": FORMAT,
@@ -290,8 +291,8 @@ def write_manifest(
         "seed": seed,
         "tokenizer": tokenizer,
         "domains": domains,
-        "documents": sum(entry["rows"] for entry in train),
-        "tokens": sum(entry["tokens"] for entry in train),
+        "documents": _totals(train)["documents"],
+        "tokens": _totals(train)["tokens"],
         "splits": {split: _totals(held) for split, held in by_split.items()},
         "shards": entries,
     }
@@ -300,11 +301,11 @@ def write_manifest(
 
 
 def _totals(entries: list[dict[str, Any]]) -> dict[str, int]:
-    return {
-        "documents": sum(entry["rows"] for entry in entries),
-        "tokens": sum(entry["tokens"] for entry in entries),
-        "text_bytes": sum(sum(entry["domain_text_bytes"].values()) for entry in entries),
-    }
+    times = [entry.get("multiplicity", 1) for entry in entries]
+    sizes = {"documents": "rows", "tokens": "tokens"}
+    totals = {name: sum(n * entry[key] for n, entry in zip(times, entries, strict=True)) for name, key in sizes.items()}
+    texts = (sum(entry["domain_text_bytes"].values()) for entry in entries)
+    return totals | {"text_bytes": sum(n * size for n, size in zip(times, texts, strict=True))}
 
 
 def _write_hugging_face(store: Store, folder: str, split: str, entries: list[dict[str, Any]]) -> None:

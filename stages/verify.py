@@ -30,8 +30,9 @@ def verify(store: Store, manifest_address: str) -> list[str]:
     for entry in manifest["shards"]:
         problems += _check_data(store, f"{directory}/{entry['path']}", entry, manifest["tokenizer"])
         problems += _check_docs(store, f"{directory}/{entry['docs']}", entry)
+    train = [entry for entry in manifest["shards"] if entry.get("split", "train") == "train"]
     for what, key in (("documents", "rows"), ("tokens", "tokens")):
-        found = sum(entry[key] for entry in manifest["shards"] if entry.get("split", "train") == "train")
+        found = sum(entry[key] * entry.get("multiplicity", 1) for entry in train)
         if found != manifest[what]:
             problems.append(f"{manifest_address}: {what} is {manifest[what]}, its shards for training sum to {found}")
     return problems

@@ -7,11 +7,11 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from stages.mixture import Mixture, MixtureError, MixtureParams, parse_tokens, read_weights, solve
+from stages.mixture import Mixture, MixtureError, MixtureParams, parse_tokens, read_weights, solve, swarm
 
 
 def params(domains: dict[str, dict[str, Any]], **more: Any) -> MixtureParams:
@@ -38,6 +38,7 @@ def cap(domains: dict[str, dict[str, Any]], available: dict[str, int], name: str
     return Fraction(domains[name].get("max_epochs", 4)) * available[name]
 
 
+@settings(deadline=None)
 @given(problems())
 def test_without_a_budget_the_largest_that_keeps_the_shares_is_taken(problem: Any) -> None:
     domains, available = problem
@@ -51,6 +52,7 @@ def test_without_a_budget_the_largest_that_keeps_the_shares_is_taken(problem: An
             assert abs(domain.target_tokens - domains[domain.name]["share"] * free) <= len(domains)
 
 
+@settings(deadline=None)
 @given(problems(), st.integers(1, 10**7), st.sampled_from(["error", "shrink", "redistribute"]))
 def test_targets_keep_caps_and_sum_to_the_tokens(problem: Any, budget: int, policy: str) -> None:
     domains, available = problem
@@ -64,6 +66,7 @@ def test_targets_keep_caps_and_sum_to_the_tokens(problem: Any, budget: int, poli
     assert sum(domain.requested_tokens for domain in mixture.domains) == mixture.requested_budget
 
 
+@settings(deadline=None)
 @given(problems(), st.integers(1, 10**7), st.randoms())
 def test_order_of_the_domains_does_not_matter(problem: Any, budget: int, random: Any) -> None:
     domains, available = problem
@@ -78,6 +81,7 @@ def test_order_of_the_domains_does_not_matter(problem: Any, budget: int, random:
     assert outcomes[0] == outcomes[1]
 
 
+@settings(deadline=None)
 @given(problems(), st.floats(1, 8), st.floats(1, 8))
 def test_the_largest_budget_grows_with_the_caps(problem: Any, one: float, two: float) -> None:
     domains, available = problem
@@ -99,6 +103,7 @@ def slow_water_fill(shares: dict[str, float], caps: dict[str, float], total: flo
     return {n: min(caps[n], high * shares[n]) for n in shares}
 
 
+@settings(deadline=None)
 @given(problems(), st.floats(0.01, 1))
 def test_redistribution_is_water_filling(problem: Any, part: float) -> None:
     domains, available = problem
@@ -305,3 +310,26 @@ def test_the_table_of_skywork_is_a_mixture() -> None:
     domains |= {"other languages": {"share": 0.024}, "code": {"share": 0.08}}
     mixture = solve(params(domains, budget="3.1T"), dict.fromkeys(domains, 10**12))
     assert mixture.targets["en web"] == 1_233_800_000_000
+
+
+@given(st.integers(0, 5), st.floats(0.05, 1))
+@settings(deadline=None, max_examples=30)
+def test_a_swarm_keeps_caps_and_sums_to_one(seed: int, part: float) -> None:
+    available = {"a": 1000, "b": 30_000, "c": 500_000}
+    budget = int(part * 4 * sum(available.values()))
+    mixtures = swarm(available, 10, seed=seed, budget=budget)
+    assert mixtures == swarm(dict(reversed(available.items())), 10, seed=seed, budget=budget)
+    for shares in mixtures:
+        assert sum(shares.values()) == pytest.approx(1, abs=1e-12)
+        assert all(share * budget <= 4 * available[name] * (1 + 1e-12) for name, share in shares.items())
+
+
+def test_a_swarm_scatters_around_its_prior() -> None:
+    available = dict.fromkeys("abcd", 10**9)
+    mixtures = swarm(available, 400, seed=1, budget=1000, prior={"a": 0.7, "b": 0.2, "c": 0.1})
+    means = {name: sum(shares[name] for shares in mixtures) / 400 for name in available}
+    assert means["a"] == pytest.approx(0.7, abs=0.06)
+    assert means["d"] == 0
+    assert len({tuple(shares.values()) for shares in mixtures}) > 150
+    with pytest.raises(MixtureError, match="beyond all caps"):
+        swarm({"a": 10}, 1, seed=0, budget=41)

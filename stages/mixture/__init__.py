@@ -24,7 +24,9 @@ from stages.mixture.params import (
     parse_tokens,
     read_weights,
 )
+from stages.mixture.phases import PhaseParams, PhasePlan, PhasesParams, Window, solve_phases
 from stages.mixture.solve import DomainPlan, Mixture, solve
+from stages.mixture.swarm import swarm
 
 VERSION = 2
 
@@ -36,8 +38,14 @@ __all__ = [
     "Mixture",
     "MixtureError",
     "MixtureParams",
+    "PhaseParams",
+    "PhasePlan",
+    "PhasesParams",
+    "Window",
     "flatten",
     "parse_tokens",
     "read_weights",
     "solve",
+    "solve_phases",
+    "swarm",
 ]

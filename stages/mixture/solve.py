@@ -70,18 +70,24 @@ class Mixture:
         }
 
 
-def solve(params: MixtureParams, available: dict[str, int], tokenizer: Mapping[str, Any] | None = None) -> Mixture:
+def solve(
+    params: MixtureParams,
+    available: dict[str, int],
+    tokenizer: Mapping[str, Any] | None = None,
+    used: Mapping[str, int] | None = None,
+) -> Mixture:
     """Tokens per domain.
 
     Args:
         available: unique tokens of each domain, after tokenization, EOS included.
         tokenizer: its identity, to compare with the one imported weights were found with.
+        used: tokens of each domain that earlier phases took already; they count against its cap.
 
     Raises:
         MixtureError: a domain without tokens, a budget that the caps do not allow (and ``on_shortfall: error``),
             or a budget beyond all caps together.
     """
-    problem = _Problem(params, available)
+    problem = _Problem(params, available, used or {})
     free = problem.budget - problem.fixed_tokens
     requested = problem.fixed | apportion({n: share * free for n, share in problem.shares.items()}, free)
     targets = problem.fixed | _within_caps(problem, free)
@@ -106,14 +112,25 @@ def solve(params: MixtureParams, available: dict[str, int], tokenizer: Mapping[s
 class _Problem:
     """Shares, caps and budget of a mixture over the tokens there are."""
 
-    def __init__(self, params: MixtureParams, available: dict[str, int]) -> None:
+    def __init__(self, params: MixtureParams, available: dict[str, int], used: Mapping[str, int]) -> None:
         _check_available(params, available)
         self.params, self.available = params, available
-        exact_caps = {name: _cap(params, name) * available[name] for name in params.domains}
+        exact_caps = {
+            name: max(Fraction(0), _cap(params, name) * available[name] - used.get(name, 0)) for name in params.domains
+        }
+        self._exact_caps = exact_caps
         self.caps = {name: int(cap) for name, cap in exact_caps.items()}
         with_epochs = {name: domain.epochs for name, domain in params.domains.items() if domain.epochs is not None}
-        self.fixed = {name: _round(exact(epochs) * available[name]) for name, epochs in with_epochs.items()}
+        self.fixed = {
+            name: min(_round(exact(epochs) * available[name]), int(_cap(params, name) * available[name]))
+            for name, epochs in with_epochs.items()
+        }
         self.fixed_tokens = sum(self.fixed.values())
+        for name, tokens in self.fixed.items():
+            if tokens > self.caps[name]:
+                raise MixtureError(
+                    f"domain {name!r}: {tokens:,} tokens wanted, {self.caps[name]:,} left of it within max_epochs"
+                )
         free = {name: available[name] for name in sorted(params.domains) if name not in self.fixed}
         self.uniform = params.solver == "unimax" and bool(free)
         if self.uniform:
@@ -155,8 +172,7 @@ class _Problem:
             return False
         if self.uniform:
             return target == self.caps[name]
-        cap = _cap(self.params, name) * self.available[name]
-        return int(cap / self.shares[name]) == self.largest
+        return int(self._exact_caps[name] / self.shares[name]) == self.largest
 
 
 def _shares(params: MixtureParams, free: dict[str, int]) -> Shares:

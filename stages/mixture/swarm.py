@@ -1,0 +1,62 @@
+"""`swarm`: mixtures to train small proxy models on, for methods that fit shares by regression (RegMix, Olmix).
+
+Shares are drawn from Dirichlet distributions around a prior, with strengths from 0.1 to 5 on a logarithmic scale as
+Olmix does: weak ones leave few domains, strong ones stay near the prior. Shares below ``min_share`` become 0. Every
+mixture keeps the caps: what a domain cannot give goes to the others (water-filling). Deterministic for a seed.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+
+from stages.mixture.params import MixtureError
+from stages.mixture.solvers import natural, normalised, water_fill
+
+
+def swarm(
+    available: dict[str, int],
+    count: int,
+    *,
+    seed: int,
+    budget: int,
+    prior: dict[str, float] | None = None,
+    max_epochs: float = 4.0,
+    min_share: float = 0.002,
+    strengths: tuple[float, float] = (0.1, 5.0),
+) -> list[dict[str, float]]:
+    """``count`` mixtures as shares by domain, each summing to 1 and within ``max_epochs`` at ``budget`` tokens.
+
+    Args:
+        prior: shares to scatter around; in proportion to the tokens where absent.
+
+    Raises:
+        MixtureError: the budget is beyond all caps.
+    """
+    names = sorted(available)
+    caps = {name: int(Fraction(max_epochs) * available[name]) for name in names}
+    centre = natural(available) if prior is None else normalised({name: Fraction(prior.get(name, 0)) for name in names})
+    everything = sum(caps[name] for name in names if centre[name])
+    if budget > everything:
+        raise MixtureError(f"a swarm of {budget:,} tokens each is beyond all caps, which allow {everything:,}")
+    weights = np.array([float(centre[name]) for name in names])
+    inside = np.flatnonzero(weights)
+    generator = np.random.Generator(np.random.PCG64(seed))
+    low, high = np.log(strengths)
+    found: list[dict[str, float]] = []
+    for _ in range(count):
+        strength = np.exp(generator.uniform(low, high))
+        drawn = generator.gamma(weights[inside] * strength * len(inside))
+        total = drawn.sum()
+        shares = drawn / total if total > 0 else weights[inside]
+        shares = np.where(shares < min_share, 0.0, shares)
+        exact = normalised({names[i]: Fraction(share) for i, share in zip(inside, shares.tolist(), strict=True)})
+        filled = water_fill(exact, caps, budget)
+        # Where the domains drawn cannot hold the budget, the others take the rest, by the prior.
+        rest = budget - sum(filled.values())
+        room = {name: caps[name] - int(filled[name]) if name in filled else caps[name] for name in names}
+        more = water_fill(centre, room, int(rest)) if rest else {}
+        sums = {name: filled.get(name, Fraction(0)) + more.get(name, Fraction(0)) for name in names}
+        found.append({name: float(tokens / budget) for name, tokens in sums.items()})
+    return found
