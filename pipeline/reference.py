@@ -1,6 +1,6 @@
 """docs/mixtures.md, written from the models that check mixture files.
 
-``python -m pipeline.reference > docs/mixtures.md``; a test compares the two, so a key without a line in the docs cannot be.
+``python -m pipeline.reference > docs/mixtures.md``; a test compares the two, so no key can be without its line.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from pipeline.recipe import OVERRIDABLE, SECTIONS, SampleParams, kept, sources
 INTRODUCTION = """\
 # Mixture files
 
-YAML, read by the rules of YAML 1.2 (`no` is Norwegian, not false). All mistakes are told at once, with file, line and the
-nearest known key. Paths are relative to the file; `${root}` is the root of the run, `${NAME}` an environment variable.
+YAML, read by the rules of YAML 1.2 (`no` is Norwegian, not false). All mistakes are told at once, with file, line and
+the nearest known key. Paths are relative to the file; `${root}` is the root of the run, `${NAME}` an environment variable.
 `mixtures/commoncrawl.yaml` is a commented file to start from. This page is written from the models that check files.
 
 Top level: `name` (default: the file's name), `sources`, `domains`, and one section per product. An entry under
