@@ -281,7 +281,8 @@ def distributions() -> list[tuple[str, str, importlib.metadata.Distribution]]:
     """(name, version, distribution) of the installed packages, by name; this project itself left out."""
     found: dict[str, tuple[str, str, importlib.metadata.Distribution]] = {}
     for entry in importlib.metadata.distributions():
-        name = (entry.metadata.get("Name") or "").lower().replace("_", "-")
+        metadata: Any = entry.metadata  # a mapping with `get`, which its protocol does not promise
+        name = (metadata.get("Name") or "").lower().replace("_", "-")
         if name and name != "gristmill":
             found.setdefault(name, (name, entry.version or "", entry))
     return [found[name] for name in sorted(found)]
@@ -298,8 +299,8 @@ def write_readmes(folder: Path, pages: int, report: Progress) -> Iterator[tuple[
     """Descriptions of the installed packages as JSON lines."""
     rows = []
     for name, version, entry in distributions():
-        metadata = entry.metadata
-        text = (metadata.get("Description") or metadata.get_payload() or "").strip()  # type: ignore[attr-defined]
+        metadata: Any = entry.metadata
+        text = (metadata.get("Description") or metadata.get_payload() or "").strip()
         if text and text != "UNKNOWN":
             url = f"https://pypi.org/project/{name}/{version}/"
             row = {"id": f"{name}=={version}", "text": text, "url": url, "licence": licence(metadata), "language": "en"}
