@@ -35,7 +35,7 @@ class Group(click.Group):
         debug = "--debug" in sys.argv
         signal.signal(signal.SIGTERM, _terminated)
         try:
-            return super().main(*args, standalone_mode=False, **kwargs)
+            return super().main(*args, standalone_mode=False, **kwargs)  # type: ignore[call-overload]
         except click.ClickException as error:
             error.show()
             sys.exit(error.exit_code)

@@ -66,7 +66,7 @@ class Document:
             raise ConfigError(self.path, self.problems)
 
 
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+class _Loader(yaml.SafeLoader):
     """SafeLoader whose only booleans are true and false, as in YAML 1.2."""
 
 

@@ -17,10 +17,11 @@ from pydantic import BaseModel, Field
 
 from pipeline.address import Fingerprint
 from pipeline.config import Document, Key, dotted, nearest, read_yaml, validate
+from pipeline.errors import RunError
 from pipeline.storage import Store
 from stages import clusters, corpus, documents, kept, language, mixture, quality, shards, signatures, sources, tokens
 from stages import verify as shard_verify
-from stages.contract import Split, StageParams
+from stages.contract import Phase, Split, StageParams
 
 SIDECARS: dict[str, Any] = {"language": language, "quality": quality, "signatures": signatures}
 """The aligned map stages, in the order in which they see a batch."""
@@ -64,6 +65,11 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "mixture": mixture.MixtureParams,
     "corpus": corpus.Params,
 }
+ENTRIES: dict[str, type[BaseModel]] = {
+    "sources.NAME": sources.SourceParams,
+    "domains.NAME": kept.Domain,
+    "sample": SampleParams,
+}
 TOP_KEYS = ("name", "sample", "sources", "domains", *SECTIONS)
 
 
@@ -98,13 +104,13 @@ class Recipe:
             identity = {"source": source, **documents.identity(params)}
             return Fingerprint(product, documents.VERSION, dump(params), identity)
         stage = SIDECARS[product]
-        params = here.sections.get(product, self.sections.get(product))
+        params = here.sections.get(product) or self.sections[product]
         upstream = (self.fingerprint("documents", source).hex,)
         return Fingerprint(product, stage.VERSION, dump(params), stage.identity(params), upstream)
 
     def map_params(self, product: str, source: str) -> dict[str, Any]:
         here = self.sources[source]
-        return dump(here.sections.get(product, self.sections.get(product)))
+        return dump(here.sections.get(product) or self.sections[product])
 
     def sidecars(self) -> list[dict[str, Any]]:
         """Module and parameters of the aligned stages, as the first source has them: what workers will compile."""
@@ -146,6 +152,52 @@ class Recipe:
         for name in sorted(self.sources):
             splits += sources.list_splits(name, self.sources[name].params)
         return splits
+
+    # The exchanges: what each wants to know of the products before it, and its phases
+
+    def cluster_input(self, split: Split, name: str, files: dict[str, str], report: dict[str, Any]) -> Any:
+        """What `clusters` must know of a split: addresses of its aligned files, and its documents' report."""
+        return clusters.ClusterInput(
+            name=name,
+            source=split.source,
+            documents=files["documents"],
+            signatures=files["signatures"],
+            language=files["language"],
+            quality=files["quality"] if self.sections["clusters"].quality_column else None,
+            rows=report["rows"],
+            text_bytes=report["text_bytes"],
+        )
+
+    def cluster_phases(self, inputs: list[Any], folder: str) -> list[Phase]:
+        section = self.sections["clusters"]
+        params = clusters.Params.model_validate(
+            {key: value for key, value in dump(section).items() if key != "enabled"}
+        )
+        return clusters.plan(params, inputs, folder)
+
+    def solve(self, available: dict[str, int]) -> mixture.Mixture:
+        """How many tokens of each domain the corpus takes.
+
+        Raises:
+            RunError: when the mixture cannot be made from the tokens there are.
+        """
+        try:
+            return mixture.solve(self.sections["mixture"], available)
+        except ValueError as error:
+            raise RunError(f"{self.path}: mixture: {error}") from error
+
+    def shard_phases(
+        self, domain: str, holding: list[tuple[str, dict[str, Any]]], folder: str, tokenizer: dict[str, Any]
+    ) -> list[Phase]:
+        """Phases that write one domain's shards from the (address, report) of the tokens files that hold it."""
+        inputs = shards.inputs_of(holding, domain)
+        seed = self.sections["tokens"].seed
+        return shards.plan(self.sections["shards"], domain, inputs, folder, tokenizer=tokenizer, seed=seed)
+
+    def corpus_phases(
+        self, blend: mixture.Mixture, manifests: dict[str, str], folder: str, tokenizer: dict[str, Any]
+    ) -> list[Phase]:
+        return corpus.plan(self.sections["corpus"], self.name, blend, manifests, folder, tokenizer=tokenizer)
 
 
 def dump(params: BaseModel) -> dict[str, Any]:
@@ -198,7 +250,7 @@ def _source(name: str, raw: Any, document: Document, store: Store) -> Source | N
     if isinstance(own.get("base"), str):
         own["base"] = _resolve(own["base"], (*key, "base"), document, store)
     params = validate(sources.SourceParams, own, document, key)
-    sections = {}
+    sections: dict[str, Any] = {}
     for section in OVERRIDABLE:
         override = raw.get(section) or {}
         if not isinstance(override, dict):

@@ -13,13 +13,14 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from pipeline.recipe import OVERRIDABLE, SECTIONS, SampleParams, kept, sources
+from pipeline.recipe import ENTRIES, OVERRIDABLE, SECTIONS
 
 INTRODUCTION = """\
 # Mixture files
 
 YAML, read by the rules of YAML 1.2 (`no` is Norwegian, not false). All mistakes are told at once, with file, line and
-the nearest known key. Paths are relative to the file; `${root}` is the root of the run, `${NAME}` an environment variable.
+the nearest known key. Paths are relative to the file; `${root}` is the root of the run, `${NAME}` an environment
+variable.
 `mixtures/commoncrawl.yaml` is a commented file to start from. This page is written from the models that check files.
 
 Top level: `name` (default: the file's name), `sources`, `domains`, and one section per product. An entry under
@@ -30,24 +31,19 @@ Top level: `name` (default: the file's name), `sources`, `domains`, and one sect
 def page() -> str:
     """The whole page."""
     parts = [INTRODUCTION.replace("OVERRIDABLE", ", ".join(f"`{name}`" for name in OVERRIDABLE))]
-    models: list[tuple[str, str, type[BaseModel]]] = [
-        ("sources.NAME", "", sources.SourceParams),
-        ("domains.NAME", "", kept.Domain),
-        ("sample", "", SampleParams),
-        *((name, "", model) for name, model in SECTIONS.items()),
-    ]
+    models = [*ENTRIES.items(), *SECTIONS.items()]
     seen: set[type[BaseModel]] = set()
     while models:
-        path, note, model = models.pop(0)
+        path, model = models.pop(0)
         if model in seen:
             continue
         seen.add(model)
-        parts.append(section(path, note, model))
-        models[:0] = [(f"{path}.{name}", "", inner) for name, inner in inner_models(model)]
+        parts.append(section(path, model))
+        models[:0] = [(f"{path}.{name}", inner) for name, inner in inner_models(model)]
     return "\n".join(parts)
 
 
-def section(path: str, note: str, model: type[BaseModel]) -> str:
+def section(path: str, model: type[BaseModel]) -> str:
     lines = [f"## `{path}`", "", *paragraph(model.__doc__ or ""), "", "| key | type | default | |", "|---|---|---|---|"]
     for name, field in model.model_fields.items():
         if hidden(path, name):

@@ -12,14 +12,16 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
+from pipeline import why
 from pipeline.address import Fingerprint, digest, split_id
 from pipeline.costs import Costs
 from pipeline.engine import Done, Scheduler
 from pipeline.errors import RunError
 from pipeline.progress import PhaseProgress, Reporter
-from pipeline.recipe import SIDECARS, Recipe, clusters, corpus, dump, mixture, shards
+from pipeline.recipe import SIDECARS, Recipe, dump
 from pipeline.storage import Checksum, Store
 from stages.contract import Phase, Split, Task
 
@@ -128,10 +130,8 @@ class Run:
             products[name].addresses = [f"{prints[s.source].folder}/{split_id(s)}.parquet" for s in self.splits]
         missing = {name: self._missing(product.addresses) for name, product in products.items()}
         for name, product in products.items():
-            why = self._why(
-                name, product, missing[name], lambda source, name=name: self.recipe.fingerprint(name, source)
-            )
-            self.steps.append(Step(name, len(product.addresses), len(missing[name]), why))
+            reason = self._why(name, product, missing[name], partial(self.recipe.fingerprint, name))
+            self.steps.append(Step(name, len(product.addresses), len(missing[name]), reason))
         tasks = [
             self._measure_task(index, split, products)
             for index, split in enumerate(self.splits)
@@ -206,30 +206,20 @@ class Run:
         print_ = self.recipe.clusters()
         if print_ is None:
             return None
-        section = self.recipe.section("clusters")
-        inputs = [
-            clusters.ClusterInput(
-                name=split_id(split),
-                source=split.source,
-                documents=measured["documents"].addresses[index],
-                signatures=measured["signatures"].addresses[index],
-                language=measured["language"].addresses[index],
-                quality=measured["quality"].addresses[index] if section.quality_column else None,
-                rows=measured["documents"].reports[index]["rows"],
-                text_bytes=measured["documents"].reports[index]["text_bytes"],
-            )
-            for index, split in enumerate(self.splits)
-        ]
+        inputs = []
+        for index, split in enumerate(self.splits):
+            files = {name: product.addresses[index] for name, product in measured.items()}
+            report = measured["documents"].reports[index]
+            inputs.append(self.recipe.cluster_input(split, split_id(split), files, report))
         folder = f"{print_.folder}-{digest([asdict(entry) for entry in inputs])}"
         product = Product([f"{folder}/{entry.name}.parquet" for entry in inputs])
         self.snapshot["clusters"] = folder
         summary = f"{folder}/summary.json"
         missing = self._missing([*product.addresses, summary])
-        why = self._why_global("clusters", print_, bool(missing))
-        self.steps.append(Step("clusters", len(product.addresses), len(product.addresses) if missing else 0, why))
+        reason = self._why_global("clusters", print_, bool(missing))
+        self.steps.append(Step("clusters", len(product.addresses), len(product.addresses) if missing else 0, reason))
         if missing:
-            params = clusters.Params.model_validate({k: v for k, v in dump(section).items() if k != "enabled"})
-            self._phases("clusters", clusters.plan(params, inputs, folder))
+            self._phases("clusters", self.recipe.cluster_phases(inputs, folder))
             self._about(print_)
         self._finish("clusters", product, {})
         return product
@@ -281,15 +271,11 @@ class Run:
         return product
 
     def _solve(self, tokens: Product) -> Any:
-        available: dict[str, dict[str, int]] = {name: {"tokens": 0, "documents": 0} for name in self.recipe.domains}
+        available = dict.fromkeys(self.recipe.domains, 0)
         for report in tokens.reports:
             for group in report["groups"]:
-                available[group["domain"]]["tokens"] += group["tokens"]
-                available[group["domain"]]["documents"] += group["documents"]
-        try:
-            return mixture.solve(self.recipe.section("mixture"), {name: a["tokens"] for name, a in available.items()})
-        except ValueError as error:
-            raise RunError(f"{self.recipe.path}: mixture: {error}") from error
+                available[group["domain"]] += group["tokens"]
+        return self.recipe.solve(available)
 
     def _shard(self, tokens: Product, blend: Any) -> dict[str, str]:
         """Token shards of every domain the mixture takes anything of; the addresses of their manifests."""
@@ -305,9 +291,7 @@ class Run:
             folder = f"{print_.folder}/{name}-{digest([self.tokenizer, seed, content])}"
             manifests[name] = f"{folder}/manifest.json"
             if not self.store.exists(manifests[name]):
-                inputs = shards.inputs_of(holding, name)
-                section = self.recipe.section("shards")
-                plans.append(shards.plan(section, name, inputs, folder, tokenizer=self.tokenizer, seed=seed))
+                plans.append(self.recipe.shard_phases(name, holding, folder, self.tokenizer))
         self.steps.append(Step("shards", len(manifests), len(plans), self._why_global("shards", print_, bool(plans))))
         self.snapshot["shards"] = manifests
         self._phases("shards", side_by_side(plans))
@@ -323,9 +307,7 @@ class Run:
         missing = not self.store.exists(manifest)
         self.steps.append(Step("corpus", 1, int(missing), self._why_global("corpus", print_, missing)))
         if missing:
-            params = self.recipe.section("corpus")
-            phases = corpus.plan(params, self.recipe.name, blend, domains, folder, tokenizer=self.tokenizer)
-            self._phases("corpus", phases)
+            self._phases("corpus", self.recipe.corpus_phases(blend, domains, folder, self.tokenizer))
             self._about(print_)
 
     # What the steps share
@@ -466,16 +448,7 @@ class Run:
         return self._why_print(name, print_) if missing else "nothing changed"
 
     def _why_print(self, name: str, print_: Fingerprint) -> str:
-        """What changed against the nearest earlier result of the same product."""
-        if self.store.exists(f"{print_.folder}/about.json"):
-            return "input that is new or changed"
-        files = [address for address, _ in self.store.list(name) if address.endswith("/about.json")]
-        earlier = [self.store.read_json(address) for address in files]
-        if not earlier:
-            return "made for the first time"
-        about = print_.about()
-        changes = [differences(old, about) for old in earlier]
-        return ", ".join(min(changes, key=len)) or "input that is new or changed"
+        return why.changed(self.store, name, print_)
 
 
 def side_by_side(plans: list[list[Phase]]) -> list[Phase]:
@@ -491,21 +464,3 @@ def side_by_side(plans: list[list[Phase]]) -> list[Phase]:
         discard = tuple(prefix for phase in together for prefix in phase.discard)
         merged.append(Phase(together[0].name, tasks, discard))
     return merged
-
-
-def differences(old: Any, new: Any, key: str = "") -> list[str]:
-    """What differs between two plain values, as ``key: old -> new`` lines, the stages before as one word."""
-    if key == "upstream":
-        return ["an earlier product changed"] if old != new else []
-    if isinstance(old, dict) and isinstance(new, dict):
-        found = []
-        for part in sorted({*old, *new}):
-            inner = part if key in ("", "params", "identity") else f"{key}.{part}"
-            found += differences(old.get(part), new.get(part), inner)
-        return found
-    return [f"{key}: {short(old)} -> {short(new)}"] if old != new else []
-
-
-def short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 40 else text[:37] + "..."
