@@ -43,7 +43,12 @@ def make_run(
     return {
         "documents": documents,
         "kept": kept,
-        "clusters": {"clusters": 12, "cluster_sizes": {"2": 8, "3-4": 3, "5-8": 1}},
+        "clusters": {
+            "cluster_sizes": {"16": 1, "2": 8, "4": 3},
+            "pairs_by_similarity": {"0.80": 7, "0.95": 12},
+            "sources": {source: {"rows": 90, "exact_removed": 5, "fuzzy_removed": 7} for source in sources},
+            "languages": {name: {"rows": 40, "exact_removed": 1, "fuzzy_removed": 2} for name in languages},
+        },
         "tokens": tokens,
         "corpus": corpus(tokens),
     }

@@ -26,7 +26,7 @@ def shares(stats: Stats) -> list[dict[str, Any]]:
                 "got": round(100 * got / top, 2),
                 "asked_text": percent(asked, 1),
                 "got_text": percent(got, 1),
-                "short": asked is not None and got < asked - 0.0005,
+                "short": asked is not None and got < asked - max(0.001, 0.01 * asked),
                 "epochs": f"{row['epochs']:.2f}" if row["epochs"] is not None else "–",
                 "repeated": row["epochs"] is not None and row["epochs"] > 1,
             }
@@ -116,12 +116,21 @@ def label(value: float) -> str:
 
 
 def cluster_sizes(stats: Stats) -> list[dict[str, Any]]:
-    """How many clusters there are of each size, if the summary of `clusters` says."""
-    sizes = (stats["clusters"] or {}).get("cluster_sizes") or {}
-    top = max(sizes.values(), default=0)
-    if not top:
-        return []
+    """How many clusters there are from each power of two up to the next."""
+    sizes = {int(size): count for size, count in ((stats["clusters"] or {}).get("cluster_sizes") or {}).items()}
+    return counted({f"{size} to {2 * size - 1} pages": sizes[size] for size in sorted(sizes)})
+
+
+def similarities(stats: Stats) -> list[dict[str, Any]]:
+    """How many compared pairs have each similarity, in steps of 0.05."""
+    pairs = (stats["clusters"] or {}).get("pairs_by_similarity") or {}
+    return counted({f"from {lower}": pairs[lower] for lower in sorted(pairs, key=float)})
+
+
+def counted(counts: Mapping[str, int]) -> list[dict[str, Any]]:
+    top = max(counts.values(), default=0)
     return [
-        {"size": str(size), "count": exact(count), "width": round(100 * count / top, 2)}
-        for size, count in sizes.items()
+        {"label": name, "count": exact(count), "width": round(100 * count / top, 2)}
+        for name, count in counts.items()
+        if top
     ]

@@ -65,6 +65,7 @@ def render_html(stats: Mapping[str, Any], costs: Mapping[str, Any] | None = None
             tables={table.name: table_view(table) for table in tables},
             histograms=charts.histograms(figures_of),
             sizes=charts.cluster_sizes(figures_of),
+            similarities=charts.similarities(figures_of),
             samples=samples,
             shares=charts.shares(figures_of),
             style=Markup(style),

@@ -13,7 +13,7 @@ Schema (``version`` is raised when a key changes its meaning; keys are only adde
     sources, languages, domains, reasons, rules
                      the same, added up by one thing: see the builders below
     mixture          the corpus manifest's domains: requested and realised
-    shards, tokenizer, input, clusters
+    shards, splits, tokenizer, input, clusters
     survey           distributions, hosts, samples (`stages.report.survey`), where it was made
 
 Adding up: for each step, documents before = documents after + removed, likewise bytes (of text) and tokens. Tokens of
@@ -46,6 +46,10 @@ from stages.rules import families
 __all__ = ["VERSION", "ConservationError", "build_stats", "encode"]
 
 VERSION = 1
+CLUSTER_FIGURES = (
+    "rows", "exact_removed", "fuzzy_removed", "pairs_compared", "pairs_verified", "pairs_by_similarity",
+    "cluster_sizes", "largest_clusters", "sources", "languages",
+)  # fmt: skip
 FAMILY_OF = {rule.name: family for family, rules in families.RULES.items() for rule in rules}
 RULES = {rule.name: rule for rules in families.RULES.values() for rule in rules}
 
@@ -113,9 +117,10 @@ def build_stats(
         "rules": [rule_row(rule, counts, thresholds) for rule, counts in sorted(ledger.failed.items())],
         "mixture": mixture,
         "shards": shard_figures(corpus),
+        "splits": dict(corpus.get("splits") or {}) if corpus is not None else None,
         "tokenizer": ledger.tokenizer or (dict(corpus["tokenizer"]) if corpus and "tokenizer" in corpus else None),
         "input": input_figures(ledger),
-        "clusters": dict(clusters) if clusters else None,
+        "clusters": {key: clusters[key] for key in CLUSTER_FIGURES if key in clusters} if clusters else None,
         "survey": dict(survey) if survey else None,
     }
     check_funnel(stats)

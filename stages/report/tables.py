@@ -59,8 +59,9 @@ def shown(value: Any, kind: str) -> tuple[str, str]:
         case "share":
             return percent(value, 1), f"{100 * value:.4f}%"
         case "points":
-            points = abs(100 * value)
-            return f"{sign(value)}{points:.2f}", f"{sign(value)}{points:.4f} percentage points"
+            points = f"{abs(100 * value):.2f}"
+            before = "" if points == "0.00" else sign(value)
+            return before + points, f"{sign(value)}{abs(100 * value):.4f} percentage points"
         case _:
             return str(value), ""
 
@@ -72,7 +73,7 @@ def sign(value: float) -> str:
 def build_tables(stats: Stats, costs: Mapping[str, Any] | None = None) -> list[Table]:
     """Every table that has a row."""
     builders = (reasons, mixture, domains, languages, sources, content_types, hosts, trouble)
-    tables = [builder(stats) for builder in builders]
+    tables = [builder(stats) for builder in builders] + [duplicates(stats, kind) for kind in ("source", "language")]
     if costs:
         tables.append(costs_table(costs))
     return [table for table in tables if table.rows]
@@ -220,6 +221,27 @@ def hosts(stats: Stats) -> Table:
         Column("text_bytes", "Bytes of pages", "bytes"),
     ]
     return make("hosts", "Hosts, by pages", columns, records)
+
+
+def duplicates(stats: Stats, kind: str) -> Table:
+    """What deduplication removed, per source or language."""
+    found = (stats["clusters"] or {}).get(f"{kind}s") or {}
+    records = [
+        {kind: name, **counts, "removed": counts["exact_removed"] + counts["fuzzy_removed"]}
+        for name, counts in found.items()
+    ]
+    for record in records:
+        record["share"] = ratio(record["removed"], record["rows"])
+    columns = [
+        Column(kind, kind.capitalize(), "language" if kind == "language" else "text"),
+        Column("rows", "Pages", "count"),
+        Column("exact_removed", "Exact copies", "count"),
+        Column("fuzzy_removed", "Near copies", "count"),
+        Column("removed", "Removed", "count", bar=True),
+        Column("share", "Of pages", "share"),
+    ]
+    records.sort(key=lambda record: (-record["removed"], record[kind]))
+    return make(f"duplicates_by_{kind}", f"Duplicates found, by {kind}", columns, records)
 
 
 def trouble(stats: Stats) -> Table:
