@@ -68,6 +68,15 @@ CLUSTERS = pa.schema(
     ]
 )
 
+# The last column of a `clusters` file: of a cluster's survivor, the pages it stands for, itself included, by source
+# (sorted by name); null for every other page.
+CLUSTER_COPIES = pa.field(
+    "copies",
+    pa.list_(
+        pa.struct([pa.field("source", pa.string(), nullable=False), pa.field("pages", pa.int32(), nullable=False)])
+    ),
+)
+
 SPAN = pa.struct(
     [
         pa.field("start", pa.int32(), nullable=False),  # byte of the UTF-8 text
@@ -80,7 +89,9 @@ KEPT = pa.schema(
     [
         pa.field("keep", pa.bool_(), nullable=False),
         pa.field("reason", pa.string()),  # first rule that failed, null if kept
-        pa.field("failed", pa.uint64(), nullable=False),  # every rule that failed: bit i = RULES[i] of the file's report
+        pa.field(
+            "failed", pa.uint64(), nullable=False
+        ),  # every rule that failed: bit i = RULES[i] of the file's report
         pa.field("domain", pa.string()),  # null if dropped
         pa.field("spans", pa.list_(SPAN)),  # sorted, not overlapping; null or empty: the text as it is
     ]

@@ -399,11 +399,30 @@ def test_reports_add_up_and_the_digest_follows_the_rows(store: Store) -> None:
     assert digests["a"] != digests["c"]
 
 
+def test_survivors_count_the_pages_they_stand_for_by_source(
+    adversarial: tuple[list[Page], dict[bytes, dict]], store: Store
+) -> None:
+    pages, rows = adversarial
+    stand_for: Counter[bytes] = Counter(rows[page.doc_id]["survivor"] or page.doc_id for page in pages)
+    for page in pages:
+        copies = rows[page.doc_id]["copies"]
+        if stand_for[page.doc_id] > 1:
+            assert copies == [{"source": "web", "pages": stand_for[page.doc_id]}]
+        elif rows[page.doc_id]["survivor"] is not None:
+            assert copies is None
+    sources = ["b", "a", "c", "a", "b", "a"]
+    mixed = [Page(f"p{i}", TEXT + (" more" if i > 2 else ""), source) for i, source in enumerate(sources)]
+    found = cluster(store, split_up(store, mixed, 3), PARAMS)
+    assert [row["copies"] for row in found.values() if row["copies"]] == [
+        [{"source": "a", "pages": 3}, {"source": "b", "pages": 2}, {"source": "c", "pages": 1}]
+    ]
+
+
 def test_empty_splits_and_pages_without_duplicates_are_fine(store: Store) -> None:
     inputs = [write_split(store, "empty", [], SIGNED), write_split(store, "one", [Page("a", TEXT)], SIGNED)]
     rows = cluster(store, inputs, PARAMS)
     assert rows[Page("a", "").doc_id] == {
-        "cluster": None, "cluster_size": 1, "survivor": None, "similarity": None, "match": None,
+        "cluster": None, "cluster_size": 1, "survivor": None, "similarity": None, "match": None, "copies": None,
     }  # fmt: skip
     only_empty = [write_split(store, "none", [], SIGNED), write_split(store, "marks", [Page("m", "...")], SIGNED)]
     assert cluster(store, only_empty, PARAMS, "clusters/none")[Page("m", "").doc_id]["cluster_size"] == 1

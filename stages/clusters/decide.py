@@ -5,8 +5,8 @@ computes the Jaccard index of every candidate pair, joins those that reach the t
 survivors (`stages.kernels.decide`). Texts are put in order of number first, so nothing depends on who wrote what.
 
 Writes, by hash range of the text: text, size of its cluster in pages, cluster id (cluster_hi, cluster_lo: smallest
-doc_id), removed, the survivor's doc_id (survivor_hi, survivor_lo) and the similarity to it. ``about`` counts pairs by
-similarity and names the largest clusters.
+doc_id), removed, the survivor's doc_id (survivor_hi, survivor_lo), where it stands (survivor_split, survivor_row) and
+the similarity to it. ``about`` counts pairs by similarity and names the largest clusters.
 """
 
 from __future__ import annotations
@@ -107,6 +107,8 @@ def _decisions(nodes: Columns, parents: Array, survivors: Array, similarity: Arr
         "removed": removed,
         "survivor_hi": np.where(removed, nodes["id_hi"][kept_for], none),
         "survivor_lo": np.where(removed, nodes["id_lo"][kept_for], none),
+        "survivor_split": nodes["split"][kept_for],
+        "survivor_row": nodes["row"][kept_for],
         "similarity": np.where(removed, similarity, 0.0).astype(np.float32),
     }
 

@@ -1,7 +1,8 @@
 """Back to the pages: decisions on texts become one aligned `clusters` file per split, and a summary of all.
 
-`assign` (a hash range) spreads each text's decision over all pages that have this text, ordered by group of splits;
-`write_splits` (a group) puts them in row order; `summarise` (one task) adds the reports up.
+`assign` (a hash range) spreads each text's decision over all pages that have this text, ordered by group of splits, and
+counts for every survivor the pages it stands for; `write_splits` (a group) puts them in row order and counts losses,
+with examples; `summarise` (one task) adds the reports up.
 """
 
 from __future__ import annotations
@@ -13,20 +14,29 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 import xxhash
 
 from stages import schemas
 from stages.clusters.decide import LARGEST, SIMILARITY_BINS
-from stages.clusters.exchange_file import Array, Columns, read_about, read_all, read_partition, write_partitioned
+from stages.clusters.exchange_file import (
+    Array,
+    Columns,
+    concatenate,
+    read_about,
+    read_all,
+    read_partition,
+    write_partitioned,
+)
 from stages.clusters.pages import text_bases
 from stages.contract import Store
 
 ALONE, STAYS, EXACT, FUZZY = range(4)
 """What a page is: without duplicate, the survivor of a cluster, an exact copy, removed for its similarity."""
 
+EXAMPLES = 3
 MATCHES = {EXACT: "exact", FUZZY: "fuzzy"}
-ROW_BYTES = 140
+ROW_BYTES = 200
 """Bytes of memory a page costs in `assign` and `write_splits`."""
 
 
@@ -38,7 +48,9 @@ def assign(
     num_groups: int,
     decisions: list[str],
     partition: int,
+    groups: list[int],
     output: str,
+    copies: str,
 ) -> dict[str, Any]:
     """Write a record per page of this hash range: split, row, state, cluster, pages, survivor, similarity; by group."""
     text = read_partition(store, texts[partition], 0)
@@ -52,17 +64,29 @@ def assign(
     similarity = np.ones(count, np.float32)
     cluster_hi[place], cluster_lo[place] = decided["cluster_hi"], decided["cluster_lo"]
     pages[place], removed[place] = decided["pages"], decided["removed"]
+    stays_split, stays_row = text["split"].copy(), text["row"].copy()
     gone = decided["removed"]
     survivor_hi[place[gone]] = decided["survivor_hi"][gone]
     survivor_lo[place[gone]] = decided["survivor_lo"][gone]
     similarity[place[gone]] = decided["similarity"][gone]
-    groups = []
+    stays_split[place[gone]] = decided["survivor_split"][gone]
+    stays_row[place[gone]] = decided["survivor_row"][gone]
+    parts = []
+    stand_ins = []
     for group in range(num_groups):
         found = read_partition(store, rows, group)
         number = found["text"]
         state = np.where(found["chosen"], np.where(pages[number] > 1, STAYS, ALONE), EXACT)
         state = np.where(removed[number], FUZZY, state)
-        groups.append(
+        stand_ins.append(
+            {
+                "split": stays_split[number],
+                "row": stays_row[number],
+                "source": found["source"],
+                "pages": np.ones(len(number), np.int64),
+            }
+        )
+        parts.append(
             {
                 "split": found["split"],
                 "row": found["row"],
@@ -75,24 +99,37 @@ def assign(
                 "similarity": similarity[number],
             }
         )
-    sizes = [len(part["row"]) for part in groups]
-    columns = {name: np.concatenate([part[name] for part in groups]) for name in groups[0]}
-    write_partitioned(store, output, columns, np.repeat(np.arange(num_groups), sizes), num_groups)
+    sizes = [len(part["row"]) for part in parts]
+    write_partitioned(store, output, concatenate(parts), np.repeat(np.arange(num_groups), sizes), num_groups)
+    counted = _sum_copies(concatenate(stand_ins))
+    where = np.array(groups, np.int64)[counted["split"]]
+    write_partitioned(store, copies, counted, where, num_groups, read_about(store, rows)[0])
     return {"pages": sum(sizes)}
 
 
 def write_splits(
-    store: Store, *, splits: list[dict[str, Any]], group: int, assigned: list[str], outputs: list[str]
+    store: Store,
+    *,
+    splits: list[dict[str, Any]],
+    group: int,
+    assigned: list[str],
+    copies: list[str],
+    outputs: list[str],
 ) -> dict[str, Any]:
     """Write the `clusters` file of every split of a group."""
     records = read_all(store, assigned, group)
+    counted = _sum_copies(read_all(store, copies, group))
+    names = {number: name for address in copies for number, name in read_about(store, address)[0]["sources"].items()}
     order = np.lexsort((records["row"], records["split"]))
     limits = np.searchsorted(records["split"][order], [[split["number"], split["number"] + 1] for split in splits])
     for split, (start, stop), output in zip(splits, limits.tolist(), outputs, strict=True):
         mine = {name: column[order[start:stop]] for name, column in records.items()}
         columns = {name: _over_rows(values, mine["row"], split["rows"]) for name, values in mine.items()}
-        table = _table(columns)
-        store.write_table(output, table, _report(store, split, columns))
+        here = counted["split"] == split["number"]
+        table = _table(columns).append_column(
+            schemas.CLUSTER_COPIES, _copies({name: column[here] for name, column in counted.items()}, columns, names)
+        )
+        store.write_table(output, table, _report(store, split, columns, table))
     return {"splits": len(splits)}
 
 
@@ -103,6 +140,7 @@ def summarise(
     totals: dict[str, dict[str, Counter[str]]] = {"sources": {}, "languages": {}}
     whole: Counter[str] = Counter()
     cluster_sizes: Counter[str] = Counter()
+    examples: dict[str, dict[str, list[dict[str, Any]]]] = {"sources": {}, "languages": {}}
     for address in outputs:
         report = store.metadata(address)
         whole.update({name: report[name] for name in ("rows", "exact_removed", "fuzzy_removed")})
@@ -110,6 +148,9 @@ def summarise(
         for kind, found in totals.items():
             for name, counts in report[kind].items():
                 found.setdefault(name, Counter()).update(counts)
+            for name, entries in report["examples"].get(kind, {}).items():
+                known = examples[kind].get(name, []) + entries
+                examples[kind][name] = sorted(known, key=lambda entry: entry["doc_id"])[:EXAMPLES]
     bins = np.zeros(SIMILARITY_BINS + 1, np.int64)
     verified = compared = 0
     largest: list[dict[str, Any]] = []
@@ -132,10 +173,43 @@ def summarise(
         "pairs_by_similarity": {f"{index / SIMILARITY_BINS:.2f}": int(n) for index, n in enumerate(bins) if n},
         "cluster_sizes": dict(cluster_sizes),
         "largest_clusters": sorted(largest, key=lambda entry: (-entry["pages"], entry["cluster"]))[:LARGEST],
+        "examples": examples,
         **{kind: {name: dict(counts) for name, counts in found.items()} for kind, found in totals.items()},
     }
     store.write_bytes(summary, (json.dumps(result, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode())
     return {name: int(whole[name]) for name in ("rows", "exact_removed", "fuzzy_removed")}
+
+
+def _sum_copies(columns: Columns) -> Columns:
+    """Pages per (split, row of the survivor, source), in that order."""
+    order = np.lexsort((columns["source"], columns["row"], columns["split"]))
+    ordered = {name: column[order] for name, column in columns.items()}
+    fresh = np.ones(len(order), np.bool_)
+    fresh[1:] = False
+    for name in ("split", "row", "source"):
+        fresh[1:] |= ordered[name][1:] != ordered[name][:-1]
+    starts = np.flatnonzero(fresh)
+    summed = {name: column[starts] for name, column in ordered.items()}
+    summed["pages"] = np.add.reduceat(ordered["pages"], starts) if len(starts) else ordered["pages"]
+    return summed
+
+
+def _copies(counted: Columns, columns: Columns, names: dict[str, str]) -> pa.Array:
+    """The column ``copies`` of one split: its survivors' pages by source name."""
+    stays = columns["state"][counted["row"]] == STAYS
+    counted = {name: column[stays] for name, column in counted.items()}
+    numbers, index = np.unique(counted["source"], return_inverse=True)
+    labels = np.array([names[f"{number:016x}"] for number in numbers.tolist()], object)
+    rank = np.argsort(np.argsort(labels))
+    order = np.lexsort((rank[index], counted["row"])) if len(numbers) else np.zeros(0, np.int64)
+    entries = pa.StructArray.from_arrays(
+        [pa.array(labels[index][order].tolist(), pa.string()), pa.array(counted["pages"][order].astype(np.int32))],
+        fields=list(schemas.CLUSTER_COPIES.type.value_type),
+    )
+    offsets = np.zeros(len(columns["state"]) + 1, np.int32)
+    np.cumsum(np.bincount(counted["row"], minlength=len(columns["state"])), out=offsets[1:])
+    stand_alone = pa.array(columns["state"] != STAYS)
+    return pa.ListArray.from_arrays(pa.array(offsets), entries, type=schemas.CLUSTER_COPIES.type, mask=stand_alone)
 
 
 def _over_rows(values: Array, rows: Array, count: int) -> Array:
@@ -167,12 +241,14 @@ def _ids(high: Array, low: Array, valid: npt.NDArray[np.bool_]) -> pa.Array:
     return pa.Array.from_buffers(schemas.DOC_ID, len(high), [mask, pa.py_buffer(pairs.tobytes())])
 
 
-def _report(store: Store, split: dict[str, Any], columns: Columns) -> dict[str, Any]:
+def _report(store: Store, split: dict[str, Any], columns: Columns, table: pa.Table) -> dict[str, Any]:
     state = columns["state"]
     digest = xxhash.xxh3_128()
     for name in ("state", "pages", "cluster_hi", "cluster_lo", "survivor_hi", "survivor_lo", "similarity"):
         alone = np.where(state == ALONE, columns[name].dtype.type(0), columns[name])
         digest.update(np.ascontiguousarray(alone).view(np.uint8).data)
+    for entry in table.column("copies").combine_chunks().flatten().flatten():
+        digest.update("\n".join(map(str, entry.to_pylist())).encode())
     sizes = columns["pages"][state == STAYS]
     report: dict[str, Any] = {
         "rows": len(state),
@@ -183,21 +259,45 @@ def _report(store: Store, split: dict[str, Any], columns: Columns) -> dict[str, 
         "cluster_sizes": {
             str(1 << power): int(n) for power, n in enumerate(np.bincount(np.log2(sizes).astype(np.int64))) if n
         },
-        "sources": _losses(_column(store, split["documents"], "source"), state),
+        "sources": {},
         "languages": {},
+        "examples": {},
     }
+    documents = store.read_table(split["documents"], ["doc_id", "source", "url"])
+    groups = {"sources": documents.column("source")}
     if split["language"] is not None:
-        report["languages"] = _losses(_column(store, split["language"], "language"), state)
+        groups["languages"] = store.read_table(split["language"], ["language"]).column("language")
+    for kind, names in groups.items():
+        encoded = names.combine_chunks().dictionary_encode()
+        report[kind] = _losses(encoded, state)
+        report["examples"][kind] = _examples(encoded, state, documents, table)
     return report
 
 
-def _column(store: Store, address: str, name: str) -> pa.Array:
-    with store.open(address) as file:
-        return pq.ParquetFile(file).read(columns=[name]).column(name).combine_chunks()
+def _examples(names: pa.DictionaryArray, state: Array, documents: pa.Table, table: pa.Table) -> dict[str, Any]:
+    """A few pages removed for their similarity per name: those of the smallest doc_id, whatever the splits."""
+    indices = names.indices.to_numpy(zero_copy_only=False)
+    found = {}
+    for number, name in enumerate(names.dictionary.to_pylist()):
+        rows = np.flatnonzero((state == FUZZY) & (indices == number))
+        if len(rows):
+            ids = documents.column("doc_id").take(pa.array(rows))
+            first = rows[pc.sort_indices(ids).to_numpy()[:EXAMPLES]]
+            about = documents.select(["doc_id", "url"]).take(pa.array(first)).to_pylist()
+            why = table.select(["survivor", "similarity"]).take(pa.array(first)).to_pylist()
+            found[name] = [
+                {
+                    "doc_id": page["doc_id"].hex(),
+                    "url": page["url"],
+                    "survivor": row["survivor"].hex(),
+                    "similarity": round(row["similarity"], 4),
+                }
+                for page, row in zip(about, why, strict=True)
+            ]
+    return found
 
 
-def _losses(names: pa.Array, state: Array) -> dict[str, dict[str, int]]:
-    encoded = names.dictionary_encode()
+def _losses(encoded: pa.DictionaryArray, state: Array) -> dict[str, dict[str, int]]:
     indices = encoded.indices.to_numpy(zero_copy_only=False)
     count = len(encoded.dictionary)
     rows = np.bincount(indices, minlength=count)

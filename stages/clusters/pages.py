@@ -6,7 +6,7 @@ A text's number is its place in the order of hashes (scope mixed in), so it depe
 or tasks. Only representatives go on to the fuzzy part.
 
 Record columns: hash_hi, hash_lo (exact_hash; scope mixed into hi), id_hi, id_lo (doc_id, big-endian), split, row,
-shingles, preference_0.. (float64, smaller is better).
+source (hash of its name; ``about`` has the names), shingles, preference_0.. (float64, smaller is better).
 """
 
 from __future__ import annotations
@@ -49,16 +49,17 @@ def map_pages(
     settings = Params.model_validate(params)
     parts = []
     method: str | None = None
+    sources: dict[str, str] = {}
     for split in splits:
-        columns, found = _page_records(store, settings, split)
+        columns, found, names = _page_records(store, settings, split)
         parts.append(columns)
+        sources |= names
         method = method or found
         _check_method(method, found, split["signatures"])
     records = concatenate(parts)
     where = partition_of(records["hash_hi"], partitions)
-    write_partitioned(
-        store, output, records, where, partitions, {"method": method, "signatures": splits[0]["signatures"]}
-    )
+    about = {"method": method, "signatures": splits[0]["signatures"], "sources": sources}
+    write_partitioned(store, output, records, where, partitions, about)
     return {"pages": len(where)}
 
 
@@ -69,9 +70,10 @@ def reduce_texts(
 
     Writes ``texts``, one record per text in hash order: its representative (id_hi, id_lo, split, row, shingles,
     preferences), the number of its copies, the smallest doc_id among them (min_hi, min_lo); and ``rows``, one record
-    per page (split, row, text within this range, chosen), partitioned by group. ``groups[s]`` is split s's group.
+    per page (split, row, text within this range, chosen, source), partitioned by group. ``groups[s]`` is split s's
+    group.
     """
-    _check_methods(store, inputs)
+    sources = _check_methods(store, inputs)
     records = read_all(store, inputs, partition)
     names = preference_names(Params.model_validate(params))
     keys = [records[name] for name in ("hash_hi", "hash_lo", *names, "id_hi", "id_lo")]
@@ -93,9 +95,10 @@ def reduce_texts(
         "row": records["row"][order],
         "text": text_numbers,
         "chosen": first,
+        "source": records["source"][order],
     }
     group_of = np.array(groups, np.int64)
-    write_partitioned(store, rows, pages, group_of[pages["split"]], int(group_of.max()) + 1)
+    write_partitioned(store, rows, pages, group_of[pages["split"]], int(group_of.max()) + 1, {"sources": sources})
     return {"pages": len(order), "texts": len(starts)}
 
 
@@ -134,11 +137,17 @@ def _hashed(column: pa.ChunkedArray, label: Callable[[str], str]) -> npt.NDArray
     """A hash of each value's label."""
     encoded = column.combine_chunks().dictionary_encode()
     labels = [label(value).encode() for value in encoded.dictionary.to_pylist()]
-    values = np.array([xxhash.xxh3_64_intdigest(encoded_label) for encoded_label in labels], np.uint64)
+    values = np.array([xxhash.xxh3_64_intdigest(name) for name in labels], np.uint64)
     return values[encoded.indices.to_numpy(zero_copy_only=False)]
 
 
-def _page_records(store: Store, settings: Params, split: dict[str, Any]) -> tuple[Columns, str]:
+def source_hash(name: str) -> int:
+    """The number that stands for a source in records."""
+    return xxhash.xxh3_64_intdigest(name.encode())
+
+
+def _page_records(store: Store, settings: Params, split: dict[str, Any]) -> tuple[Columns, str, dict[str, str]]:
+    """Records of one split, how its signatures were made, and the names of its sources by hash (hexadecimal)."""
     with store.open(split["signatures"]) as file:
         reader = pq.ParquetFile(file)
         method = (reader.schema_arrow.metadata or {}).get(METHOD_KEY, b"{}").decode()
@@ -165,11 +174,13 @@ def _page_records(store: Store, settings: Params, split: dict[str, Any]) -> tupl
         "id_lo": id_lo,
         "split": np.full(len(shingles), split["number"], np.int64),
         "row": np.arange(len(shingles), dtype=np.int64),
+        "source": _hashed(documents.column("source"), str),
         "shingles": shingles.astype(np.int64),
     }
+    names = {f"{source_hash(name):016x}": name for name in documents.column("source").unique().to_pylist()}
     for name, preference in zip(preference_names(settings), settings.survivor, strict=True):
         columns[name] = _preference(store, settings, preference, documents, split)
-    return {name: column[rows] for name, column in columns.items()}, method
+    return {name: column[rows] for name, column in columns.items()}, method, names
 
 
 def preference_names(settings: Params) -> list[str]:
@@ -217,11 +228,15 @@ def _check_bands(settings: Params, schema: pa.Schema, address: str) -> None:
         )
 
 
-def _check_methods(store: Store, inputs: list[str]) -> None:
+def _check_methods(store: Store, inputs: list[str]) -> dict[str, str]:
+    """Refuse signatures of different kinds; return the names of all sources by hash."""
     first = read_about(store, inputs[0])[0]
-    for address in inputs[1:]:
+    sources: dict[str, str] = {}
+    for address in inputs:
         about = read_about(store, address)[0]
         _check_method(first["method"], about["method"], about["signatures"])
+        sources |= about["sources"]
+    return sources
 
 
 def _check_method(expected: str, found: str, address: str) -> None:

@@ -53,6 +53,8 @@ class _Work:
         self.shingles = self.files("shingles", len(self.text_groups))
         self.decisions = self.files("decisions", self.places)
         self.assigned = self.files("assigned", self.hash_ranges)
+        self.copies = self.files("copies", self.hash_ranges)
+        self.group_of = [group for group, members in enumerate(self.groups) for _ in members]
 
     def folder(self, name: str) -> str:
         return f"{self.directory}/work/{name}"
@@ -134,17 +136,13 @@ def _pages(work: _Work) -> Phase:
 
 
 def _texts(work: _Work) -> Phase:
-    group_of = [0] * len(work.splits)
-    for group, members in enumerate(work.groups):
-        for split in members:
-            group_of[split] = group
     tasks = []
     for partition, (texts, rows) in enumerate(zip(work.texts, work.page_rows, strict=True)):
         args = {
             "params": work.settings,
             "inputs": work.pages,
             "partition": partition,
-            "groups": group_of,
+            "groups": work.group_of,
             "texts": texts,
             "rows": rows,
         }
@@ -232,10 +230,12 @@ def _assign(work: _Work) -> Phase:
             "num_groups": len(work.groups),
             "decisions": work.decisions,
             "partition": partition,
+            "groups": work.group_of,
             "output": output,
+            "copies": work.copies[partition],
         }
         memory = work.all_rows * ROW_BYTES / len(work.texts)
-        tasks.append(_task(assign, args, [output], f"assign {partition}", memory))
+        tasks.append(_task(assign, args, [output, work.copies[partition]], f"assign {partition}", memory))
     return Phase("clusters: assign", tuple(tasks), (work.folder("texts"), work.folder("rows")))
 
 
@@ -243,9 +243,15 @@ def _output(work: _Work) -> Phase:
     tasks = []
     for group, members in enumerate(work.groups):
         outputs = [work.final(split) for split in members]
-        args = {"splits": work.of(members), "group": group, "assigned": work.assigned, "outputs": outputs}
+        args = {
+            "splits": work.of(members),
+            "group": group,
+            "assigned": work.assigned,
+            "copies": work.copies,
+            "outputs": outputs,
+        }
         tasks.append(_task(write_splits, args, outputs, f"output {group}", work.rows(members) * ROW_BYTES))
-    return Phase("clusters: output", tuple(tasks), (work.folder("assigned"),))
+    return Phase("clusters: output", tuple(tasks), (work.folder("assigned"), work.folder("copies")))
 
 
 def _summary(work: _Work) -> Phase:

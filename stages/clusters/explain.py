@@ -1,0 +1,130 @@
+"""`dedup-report`: what deduplication did, for people, from ``summary.json`` and the files it points at.
+
+Pairs by similarity, cluster sizes, loss per source and language, and the largest clusters with excerpts and what
+joins them. Price: reads the cluster column of every split, and the text of the few pages it shows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from stages.clusters.params import ClusterInput
+from stages.contract import Store
+from stages.kernels.normalise import normalise
+from stages.kernels.ragged import text_buffers
+
+EXCERPT_CHARACTERS = 160
+PAGES_SHOWN = 4
+SHINGLES_SHOWN = 5
+
+
+def dedup_report(
+    store: Store, splits: list[ClusterInput], directory: str, largest: int = 5, ngram: int = 5
+) -> dict[str, Any]:
+    """The summary of a finished run, with the ``largest`` clusters explained under ``clusters``."""
+    summary: dict[str, Any] = json.loads(store.read_bytes(f"{directory}/summary.json"))
+    wanted = [entry["cluster"] for entry in summary["largest_clusters"][:largest]]
+    members: dict[str, list[dict[str, Any]]] = {name: [] for name in wanted}
+    keys = pa.array([bytes.fromhex(name) for name in wanted], pa.binary(16))
+    for split in sorted(splits):
+        column = store.read_table(f"{directory}/{split.name}.parquet", ["cluster", "survivor", "similarity"])
+        rows = np.flatnonzero(pc.is_in(column.column("cluster"), keys).to_numpy(zero_copy_only=False))
+        if len(rows):
+            for page in _pages(store, split, rows, column):
+                members[page.pop("cluster")].append(page)
+    summary["clusters"] = [_explained(name, members[name], ngram) for name in wanted]
+    return summary
+
+
+def report_lines(report: dict[str, Any]) -> list[str]:
+    """`dedup_report` as text."""
+    removed = report["exact_removed"] + report["fuzzy_removed"]
+    lines = [
+        f"{report['rows']:,} pages: {report['exact_removed']:,} exact and {report['fuzzy_removed']:,} similar copies"
+        f" removed ({removed / max(report['rows'], 1):.1%}); {report['pairs_compared']:,} pairs compared on the text,"
+        f" {report['pairs_verified']:,} at or above the threshold",
+        "",
+        "compared pairs by similarity",
+    ]
+    most = max(report["pairs_by_similarity"].values(), default=1)
+    for similarity, count in sorted(report["pairs_by_similarity"].items()):
+        lines.append(f"  {similarity}  {count:10,}  {'#' * round(40 * count / most)}")
+    lines += ["", "clusters by size (from this size up to the next)"]
+    for size, count in sorted(report["cluster_sizes"].items(), key=lambda entry: int(entry[0])):
+        lines.append(f"  {int(size):8,}  {count:10,}")
+    for kind in ("sources", "languages"):
+        lines += ["", f"loss by {kind[:-1]}            pages      exact    similar   lost"]
+        for name, counts in sorted(report[kind].items(), key=lambda entry: (-entry[1]["rows"], entry[0])):
+            exact, fuzzy, rows = counts["exact_removed"], counts["fuzzy_removed"], counts["rows"]
+            lines.append(f"  {name:20.20s} {rows:10,} {exact:10,} {fuzzy:10,}  {(exact + fuzzy) / max(rows, 1):6.1%}")
+    for cluster in report["clusters"]:
+        lines += ["", f"cluster {cluster['cluster']}: {cluster['pages']:,} pages, {cluster['stay']:,} of them stay"]
+        for page in cluster["examples"]:
+            fate = "stays" if page["survivor"] is None else f"removed, similarity {page['similarity']:.3f}"
+            lines.append(f"  {page['url'] or page['doc_id']}  ({fate})")
+            lines.append(f"    {page['excerpt']}")
+        lines += [f"  joined by: {text!r} ({share:.0%} of the pages shown)" for text, share in cluster["shingles"]]
+    return lines
+
+
+def _pages(store: Store, split: ClusterInput, rows: Any, column: pa.Table) -> list[dict[str, Any]]:
+    """Id, address, fate and text of some rows; reads only the row groups that hold them."""
+    found: list[dict[str, Any]] = []
+    decided = column.take(pa.array(rows)).to_pylist()
+    with store.open(split.documents) as file:
+        reader = pq.ParquetFile(file)
+        first = 0
+        for group in range(reader.num_row_groups):
+            last = first + reader.metadata.row_group(group).num_rows
+            here = rows[(rows >= first) & (rows < last)]
+            if len(here):
+                table = reader.read_row_group(group, columns=["doc_id", "url", "text"])
+                found += table.take(pa.array(here - first)).to_pylist()
+            first = last
+    return [
+        {
+            "cluster": row["cluster"].hex(),
+            "doc_id": page["doc_id"].hex(),
+            "url": page["url"],
+            "survivor": row["survivor"].hex() if row["survivor"] else None,
+            "similarity": row["similarity"],
+            "text": page["text"],
+        }
+        for page, row in zip(found, decided, strict=True)
+    ]
+
+
+def _explained(name: str, pages: list[dict[str, Any]], ngram: int) -> dict[str, Any]:
+    pages = sorted(pages, key=lambda page: (page["survivor"] is not None, page["doc_id"]))
+    stay = sum(page["survivor"] is None for page in pages)
+    shown = pages[: PAGES_SHOWN // 2] + [page for page in pages if page["survivor"] is not None][: PAGES_SHOWN // 2]
+    shown = list({page["doc_id"]: page for page in shown}.values())
+    counts: Counter[str] = Counter()
+    for page in shown:
+        counts.update(_readable_shingles(page["text"], ngram))
+    common = sorted(counts.items(), key=lambda entry: (-entry[1], -len(entry[0]), entry[0]))[:SHINGLES_SHOWN]
+    examples = [
+        {**{key: page[key] for key in ("doc_id", "url", "survivor", "similarity")}, "excerpt": _excerpt(page["text"])}
+        for page in shown
+    ]
+    shares = [(text, count / len(shown)) for text, count in common]
+    return {"cluster": name, "pages": len(pages), "stay": stay, "examples": examples, "shingles": shares}
+
+
+def _excerpt(text: str) -> str:
+    return " ".join(text[: 2 * EXCERPT_CHARACTERS].split())[:EXCERPT_CHARACTERS]
+
+
+def _readable_shingles(text: str, ngram: int) -> set[str]:
+    data, offsets, spaceless = normalise(*text_buffers(pa.array([text], pa.large_string())))
+    normal = data[: offsets[-1]].tobytes().decode()
+    units = list(normal) if spaceless[0] else normal.split()
+    glue = "" if spaceless[0] else " "
+    return {glue.join(units[start : start + ngram]) for start in range(max(1, len(units) - ngram + 1))} - {""}

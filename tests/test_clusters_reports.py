@@ -1,0 +1,94 @@
+"""What deduplication tells: brakes with examples, the S-curve, the report."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+
+from pipeline.storage import Store
+from stages import clusters, signatures
+from stages.clusters import brakes, curve, explain
+from tests.dedup_corpus import Page, cluster, write_split
+
+
+def wiped_out(store: Store) -> tuple[list[clusters.ClusterInput], dict]:
+    """Two sources; all but one page of ``calls`` repeat each other."""
+    draw = random.Random(1)
+    text = [f"w{draw.randrange(999)}" for _ in range(300)]
+    pages = [Page(f"call {i}", " ".join([*text[:-1], f"call{i}"]), "calls", language="de") for i in range(50)]
+    pages += [Page(f"page {i}", " ".join(draw.choices(text, k=80)), "web") for i in range(50)]
+    inputs = [write_split(store, f"s{i}", pages[i::2], signatures.Params()) for i in range(2)]
+    cluster(store, inputs, clusters.Params())
+    return inputs, json.loads(store.read_bytes("clusters/run/summary.json"))
+
+
+def test_a_source_or_language_that_loses_too_much_stops_the_run_with_examples(store: Store) -> None:
+    _, summary = wiped_out(store)
+    params = clusters.Params(max_source_loss=0.9, max_language_loss=0.5, min_brake_rows=10)
+    with pytest.raises(brakes.BrakeError) as caught:
+        brakes.check(params, summary)
+    message = str(caught.value)
+    assert "source calls would lose 49 of 50 pages (98.0%" in message
+    assert "clusters.max_source_loss = 90.0%" in message
+    assert "language de would lose 49 of 50" in message
+    assert "clusters.max_language_loss" in message
+    assert "for example" in message
+    assert "similarity 0.9" in message
+    assert "source web" not in message
+
+
+def test_brakes_do_not_hold_below_their_limits_or_for_small_sources(store: Store) -> None:
+    _, summary = wiped_out(store)
+    brakes.check(clusters.Params(), summary)
+    brakes.check(clusters.Params(max_source_loss=0.98, min_brake_rows=10), summary)
+    brakes.check(clusters.Params(max_source_loss=0.1, min_brake_rows=51), summary)
+
+
+def test_a_cluster_that_grows_too_large_stops_the_run(store: Store) -> None:
+    _, summary = wiped_out(store)
+    brakes.check(clusters.Params(max_cluster_size=50), summary)
+    with pytest.raises(brakes.BrakeError, match=r"has 50 pages, more than clusters.max_cluster_size = 49"):
+        brakes.check(clusters.Params(max_cluster_size=49), summary)
+
+
+def test_the_curve_rises_and_meets_the_formula() -> None:
+    params = clusters.Params(bands=14, rows=8, threshold=0.7)
+    found = [curve.found_probability(params, similarity) for similarity in curve.SIMILARITIES]
+    assert found == sorted(found)
+    assert curve.found_probability(params, 0.8) == pytest.approx(1 - (1 - 0.8**8) ** 14, abs=1e-3)
+    lines = "\n".join(curve.curve_lines(params))
+    assert "14 bands x 8 rows" in lines
+    assert "J 0.70" in lines
+    assert "below 99%" in lines
+
+
+def test_the_defaults_find_more_than_99_percent_at_and_above_their_threshold() -> None:
+    params = clusters.Params()
+    assert curve.found_probability(params, params.threshold) > 0.99
+    assert curve.mean_recall(params) > 0.999
+    assert "below 99%" not in "\n".join(curve.curve_lines(params))
+
+
+def test_the_report_shows_the_largest_cluster_and_what_joins_it(store: Store) -> None:
+    inputs, summary = wiped_out(store)
+    report = explain.dedup_report(store, inputs, "clusters/run")
+    top = report["clusters"][0]
+    assert (top["pages"], top["stay"]) == (50, 1)
+    assert report["rows"] == summary["rows"] == 100
+    assert [page["survivor"] is None for page in top["examples"]].count(True) == 1
+    assert all(share == 1.0 for _, share in top["shingles"])
+    assert all(len(text.split()) == 5 for text, _ in top["shingles"])
+    lines = "\n".join(explain.report_lines(report))
+    assert "50 pages, 1 of them stay" in lines
+    assert "joined by" in lines
+    assert "calls" in lines
+
+
+def test_the_report_of_no_duplicates_is_short(store: Store) -> None:
+    inputs = [write_split(store, "one", [Page("a", "just one page of text here")], signatures.Params())]
+    cluster(store, inputs, clusters.Params())
+    report = explain.dedup_report(store, inputs, "clusters/run")
+    assert report["clusters"] == []
+    assert "1 pages: 0 exact" in explain.report_lines(report)[0]
