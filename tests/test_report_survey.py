@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from pipeline.storage import Store
 from stages import schemas
-from stages.report import bins, build_stats, render_html, survey
+from stages.report import bins, build_stats, charts, render_html, survey
 from stages.rules import families
 from tests.report_runs import make_run
 
@@ -149,10 +149,9 @@ def run_plan(store: Store, inputs: list[survey.SurveyInput], monkeypatch: pytest
 
 def test_a_run_is_surveyed_through_its_files_and_shown(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = [write_split(store, f"s{i}", make_pages(i, rows)) for i, rows in enumerate((40, 0, 25, 9, 33))]
-    found = survey.finish(store, run_plan(store, inputs, monkeypatch), thresholds={"too_few_words": 20.0})
+    found = survey.finish(store, run_plan(store, inputs, monkeypatch))
     words = next(entry for entry in found["histograms"] if entry["column"] == "gopher_num_words")
     assert sum(words["all"]) == 107
-    assert {"rule": "too_few_words", "side": "min", "value": 20.0} in words["thresholds"]
     assert sum(row["pages"] for row in found["hosts"]) == 107
     assert sum(row["share"] for row in found["hosts"]) == pytest.approx(1)
     assert {len(entry["text"]) for entry in found["samples"]} == {survey.SAMPLE_CHARACTERS}
@@ -160,7 +159,10 @@ def test_a_run_is_surveyed_through_its_files_and_shown(store: Store, monkeypatch
     months = {row["value"]: row["pages"] for row in found["groups"]["month"]}
     assert set(months) == {"", "2023-11"}
     assert sum(months.values()) == 107
-    page = render_html(build_stats("made-up", **make_run(1, files=2), survey=found))
+    stats = build_stats("made-up", **make_run(1, files=2), survey=found, thresholds={"too_few_words": 20.0})
+    words = next(entry for entry in stats["survey"]["histograms"] if entry["column"] == "gopher_num_words")
+    assert words["thresholds"] == [{"rule": "too_few_words", "side": "min", "value": 20.0}]  # the only one that is on
+    page = render_html(stats)
     assert "gopher_num_words" in page
     assert "text of s" in page
 
@@ -173,9 +175,18 @@ def test_a_run_without_pages_has_an_empty_survey(store: Store, monkeypatch: pyte
     assert found["hosts"] == []
 
 
-def test_every_column_with_a_rule_has_its_threshold_drawn() -> None:
+def test_every_column_with_a_rule_has_its_threshold() -> None:
     for rules in families.RULES.values():
         for rule in rules:
-            drawn = survey.thresholds_of(rule.column, {})
+            drawn = survey.thresholds_of(rule.column)
             assert {"rule": rule.name, "side": rule.side, "value": rule.threshold} in drawn
-            assert rule.name not in [entry["rule"] for entry in survey.thresholds_of(rule.column, {rule.name: None})]
+
+
+def test_quantiles_of_whole_numbers_are_whole_and_zeros_are_zero() -> None:
+    edges = bins.edges("counts").tolist()
+    counts = bins.count("counts", np.array([1.0, 1, 1, 2, 5])).tolist()
+    assert [charts.quantile(counts, edges, q) for q in (0.05, 0.5, 0.95)] == [1, 1, 5]
+    edges = bins.edges("fractions").tolist()
+    counts = bins.count("fractions", np.array([0.0, 0, 0, 0.001, 0.5])).tolist()
+    assert charts.quantile(counts, edges, 0.5) == 0
+    assert 0.48 <= charts.quantile(counts, edges, 1.0) <= 0.52

@@ -35,9 +35,10 @@ def shares(stats: Stats) -> list[dict[str, Any]]:
 
 
 def histograms(stats: Stats) -> list[dict[str, Any]]:
-    """One view per surveyed column: bars of all pages and of kept pages, the threshold, quantiles."""
+    """One view per surveyed column, those with a threshold first."""
     survey = stats["survey"] or {}
-    return [view for view in (histogram(entry) for entry in survey.get("histograms", [])) if view]
+    entries = sorted(survey.get("histograms", []), key=lambda entry: (not entry["thresholds"], entry["column"]))
+    return [view for view in (histogram(entry) for entry in entries) if view]
 
 
 def histogram(entry: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -62,7 +63,7 @@ def histogram(entry: Mapping[str, Any]) -> dict[str, Any] | None:
             "width": round(step * 0.86, 3),
             "height": round(100 * counts[i] / top, 2),
             "kept": round(100 * kept[i] / top, 2),
-            "label": f"{label(edges[i])} to {label(edges[i + 1])}: {exact(counts[i])} pages, {exact(kept[i])} kept",
+            "label": f"{interval(edges[i], edges[i + 1])}: {exact(counts[i])} pages, {exact(kept[i])} kept",
         }
         for i in shown
     ]
@@ -99,10 +100,12 @@ def position(value: float, edges: list[float], first: int, step: float) -> float
 
 
 def quantile(counts: list[int], edges: list[float], q: float) -> float:
-    """Within a bin, values are taken as evenly spread."""
+    """Within a bin values are taken as evenly spread; bins of one whole number, or of 0, say it."""
     wanted = q * sum(counts)
     for i, count in enumerate(counts):
         if count and wanted <= count:
+            if edges[i].is_integer() and (edges[i + 1] == edges[i] + 1 or edges[i + 1] < 1e-300):
+                return edges[i]
             return edges[i] + (edges[i + 1] - edges[i]) * wanted / count
         wanted -= count
     return edges[-1]
@@ -110,15 +113,21 @@ def quantile(counts: list[int], edges: list[float], q: float) -> float:
 
 def label(value: float) -> str:
     """A value on an axis."""
+    if abs(value) < 1e-300:
+        return "0"
     if abs(value) >= 1000:
         return short(value)
     return f"{value:.3g}"
 
 
+def interval(low: float, high: float) -> str:
+    return "0" if high < 1e-300 else f"{label(low)} to {label(high)}"
+
+
 def cluster_sizes(stats: Stats) -> list[dict[str, Any]]:
     """How many clusters there are from each power of two up to the next."""
     sizes = {int(size): count for size, count in ((stats["clusters"] or {}).get("cluster_sizes") or {}).items()}
-    return counted({f"{size} to {2 * size - 1} pages": sizes[size] for size in sorted(sizes)})
+    return counted({f"{size}–{2 * size - 1} pages": sizes[size] for size in sorted(sizes)})
 
 
 def similarities(stats: Stats) -> list[dict[str, Any]]:

@@ -4,8 +4,8 @@ Input are the reports that stand inside the product files, one per split and pro
 
     documents  {"source", "records", "rows", "raw_bytes", "text_bytes", "dropped": {reason: {"records", "bytes"}},
                 "quarantined": [{"file", "offset", "reason"}], "num_quarantined", "bad": [...], "num_bad"}
-    kept       {"rows", "kept", "groups": [{"source", "language", "domain", "reason", "documents", "text_bytes"}],
-                "failed": {rule: {"documents", "text_bytes", "first", "alone"}}}
+    kept       {"rows", "kept", "rules", "groups": [{"source", "language", "domain", "reason", "documents",
+                "text_bytes"}], "failed": {rule: {"documents", "text_bytes", "first", "alone"}}}
     tokens     {"rows", "tokens", "text_bytes", "empty_documents", "groups": [{"source", "language", "domain",
                 "documents", "text_bytes", "tokens"}]}
 
@@ -61,6 +61,8 @@ class Ledger:
     """(source, language, domain) -> [documents, bytes of the text that was tokenized, tokens]"""
     failed: dict[str, list[int]] = field(default_factory=dict)
     """rule -> [documents that fail it, their bytes, those it is the reason of, those that fail nothing else]"""
+    active: set[str] = field(default_factory=set)
+    """Rules that were on for some page."""
     listed: list[dict[str, Any]] = field(default_factory=list)
     content_types: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
@@ -146,6 +148,7 @@ def _add_kept(ledger: Ledger, report: Report, name: str, rows: int, text_bytes: 
         key = (group["source"], group["language"], None if reason else group["domain"], reason)
         _add(ledger.pages, key, group["documents"], group["text_bytes"])
     _equal("kept", name, "kept pages in its groups", report["kept"], stay)
+    ledger.active.update(report["rules"])
     for rule, entry in report["failed"].items():
         counts = (entry.get(column, 0) for column in ("documents", "text_bytes", "first", "alone"))
         _add(ledger.failed, rule, *counts)

@@ -121,7 +121,7 @@ def build_stats(
         "tokenizer": ledger.tokenizer or (dict(corpus["tokenizer"]) if corpus and "tokenizer" in corpus else None),
         "input": input_figures(ledger),
         "clusters": {key: clusters[key] for key in CLUSTER_FIGURES if key in clusters} if clusters else None,
-        "survey": dict(survey) if survey else None,
+        "survey": with_thresholds(survey, ledger, thresholds) if survey else None,
     }
     check_funnel(stats)
     return stats
@@ -223,6 +223,22 @@ def described(name: str, thresholds: Mapping[str, float]) -> Row | None:
     if rule is None:
         return None
     return {"family": FAMILY_OF[name], "column": rule.column, "side": rule.side, "threshold": thresholds[name]}
+
+
+def with_thresholds(survey: Mapping[str, Any], ledger: Ledger, thresholds: Mapping[str, float]) -> Row:
+    """The survey, its histograms with the thresholds that were in force."""
+    histograms = [
+        entry
+        | {
+            "thresholds": [
+                mark | {"value": thresholds[mark["rule"]]}
+                for mark in entry["thresholds"]
+                if mark["rule"] in ledger.active
+            ]
+        }
+        for entry in survey["histograms"]
+    ]
+    return {**survey, "histograms": histograms}
 
 
 def rule_row(name: str, counts: list[int], thresholds: Mapping[str, float]) -> Row:

@@ -290,14 +290,8 @@ def add_histogram(into: dict[str, dict[str, Any]], name: str, entry: Mapping[str
 # For stats.json
 
 
-def finish(
-    store: Store, address: str, *, thresholds: Mapping[str, float] | None = None, max_hosts: int = 10_000
-) -> dict[str, Any]:
-    """What `build_stats` takes as ``survey``: the last merge, with thresholds, and with the text of the samples.
-
-    Args:
-        thresholds: of rules whose threshold is not the published one; a rule that is off is given as None.
-    """
+def finish(store: Store, address: str, *, max_hosts: int = 10_000) -> dict[str, Any]:
+    """What `build_stats` takes as ``survey``: the last merge, with the text of the samples."""
     hosts, report = store.read_table(address), store.metadata(address)
     return {
         "histograms": [
@@ -307,7 +301,7 @@ def finish(
                 "all": bins.unpacked(entry["kind"], entry["all"]).tolist(),
                 "kept": bins.unpacked(entry["kind"], entry["kept"]).tolist(),
                 "nulls": entry["nulls"],
-                "thresholds": thresholds_of(name, thresholds or {}),
+                "thresholds": thresholds_of(name),
             }
             for name, entry in sorted(report["histograms"].items())
         ],
@@ -322,11 +316,10 @@ def finish(
     }
 
 
-def thresholds_of(column: str, changed: Mapping[str, float | None]) -> list[dict[str, Any]]:
-    """The rules that look at a column."""
+def thresholds_of(column: str) -> list[dict[str, Any]]:
+    """The published rules that look at a column; `build_stats` keeps those in force, at their thresholds."""
     rules = [rule for rules in families.RULES.values() for rule in rules if rule.column == column]
-    found = [(rule, changed.get(rule.name, rule.threshold)) for rule in rules]
-    return [{"rule": rule.name, "side": rule.side, "value": value} for rule, value in found if value is not None]
+    return [{"rule": rule.name, "side": rule.side, "value": rule.threshold} for rule in rules]
 
 
 def host_rows(hosts: pa.Table, report: Report, max_hosts: int) -> list[dict[str, Any]]:
