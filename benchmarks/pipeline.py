@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import zstandard
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -78,7 +79,9 @@ def pages(root: Path, name: str) -> tuple[int, int, list[str]]:
     """Pages of WARC sources, pages of all, and the WARC files' names relative to their source."""
     snapshot = json.loads((root / "mixtures" / f"{name}.json").read_text())
     listing = json.loads((root / snapshot["sources"]).read_text())
-    reports = json.loads((root / snapshot["products"]["documents"]).read_text())["reports"]
+    packed = (root / snapshot["products"]["documents"]).read_bytes()
+    lines = zstandard.ZstdDecompressor().decompressobj().decompress(packed).decode().splitlines()
+    reports = [json.loads(line)["report"] for line in lines]
     warc = [".warc" in split["file"] for split in listing]
     rows = [report["rows"] for report in reports]
     return sum(n for n, is_warc in zip(rows, warc, strict=True) if is_warc), sum(rows), [s["file"] for s in listing]

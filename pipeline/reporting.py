@@ -6,6 +6,7 @@ that a user is pointed to, ``runs/<mixture>/report.html``, adds what the run cos
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from pipeline import costs
@@ -19,21 +20,23 @@ from stages import report
 def stats_of(snapshot: Snapshot) -> dict[str, Any]:
     """The figures of a mixture, finished or not (then of what is there)."""
     store = snapshot.store
-    products = {name: [entry for _, entry in snapshot.product(name)] for name in ("documents", "kept", "tokens")}
-    if not products["documents"]:
-        pending = snapshot.data.get("pending", {}).get("documents", [])
-        products["documents"] = [store.metadata(address) for address in pending if store.exists(address)]
+
+    def reports(product: str) -> Iterator[dict[str, Any]]:
+        return (entry.report for entry in snapshot.product(product))
+
+    documents = reports("documents")
+    pending = snapshot.data.get("pending", {}).get("documents")
+    if pending:
+        documents = (store.metadata(address) for address in pending if store.exists(address))
     folder = snapshot.data.get("clusters")
     summary = f"{folder}/summary.json"
     clusters = store.read_json(summary) if folder and store.exists(summary) else None
-    return report.build_stats(
-        snapshot.name, products["documents"], products["kept"], clusters, products["tokens"], snapshot.corpus()
-    )
+    return report.build_stats(snapshot.name, documents, reports("kept"), clusters, reports("tokens"), snapshot.corpus())
 
 
 def costs_of(snapshot: Snapshot) -> dict[str, dict[str, float]]:
     """What making the files of this mixture cost, whichever run made them."""
-    addresses = {address for product in snapshot.data["products"] for address, _ in snapshot.product(product)}
+    addresses = {entry.address for product in snapshot.data["products"] for entry in snapshot.product(product)}
     return costs.gather(snapshot.store, addresses)
 
 

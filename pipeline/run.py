@@ -8,24 +8,26 @@ logs) lives under ``runs/`` and nowhere else.
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
-from pipeline import why
+from pipeline import manifest, why
 from pipeline.address import Fingerprint, digest, split_id
 from pipeline.costs import Costs
 from pipeline.engine import Done, Scheduler
 from pipeline.errors import RunError
 from pipeline.progress import PhaseProgress, Reporter
 from pipeline.recipe import SIDECARS, Recipe, dump
-from pipeline.storage import Checksum, Store
+from pipeline.storage import Checksum, Store, encode
 from stages.contract import Phase, Split, Task
 
 READ_THREADS = 16
+READ_AHEAD = 1024
 MAP_MEMORY = 1536 << 20
 KEEP_MEMORY = 512 << 20
 TOKENS_MEMORY = 1024 << 20
@@ -49,10 +51,10 @@ class Step:
 
 @dataclass
 class Product:
-    """A product of every split: addresses and reports, in the order of the splits."""
+    """A product of every split: addresses, and the facts of each file's report, in the order of the splits."""
 
     addresses: list[str]
-    reports: list[dict[str, Any]] = field(default_factory=list)
+    facts: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Unknown(Exception):
@@ -88,7 +90,7 @@ class Run:
         clustered = self._cluster(measured)
         kept = self._keep(measured, clustered)
         tokens = self._tokenize(measured, clustered, kept)
-        if not any(report["rows"] for report in tokens.reports):
+        if not any(report["rows"] for report in tokens.facts):
             raise RunError("no page was kept: `gristmill stats` shows why each was dropped")
         blend = self._solve(tokens)
         domains = self._shard(tokens, blend)
@@ -137,12 +139,12 @@ class Run:
             for index, split in enumerate(self.splits)
             if any(product.addresses[index] in missing[name] for name, product in products.items())
         ]
-        fresh: dict[str, dict[str, Any]] = {}
+        fresh: dict[str, bytes] = {}
 
         def done(result: Done) -> None:
             for name, report in result.value["reports"].items():
                 address = result.task.outputs[names.index(name)]
-                fresh[address] = report
+                fresh[address] = encode(report)
 
         self._save({name: product.addresses for name, product in products.items()})
         self._run("measure", tasks, done)
@@ -181,7 +183,7 @@ class Run:
         for source in sorted(self.recipe.sources):
             pairs = [
                 (split, report)
-                for split, report in zip(self.splits, documents.reports, strict=True)
+                for split, report in zip(self.splits, documents.facts, strict=True)
                 if split.source == source
             ]
             rows = sum(report["rows"] for _, report in pairs)
@@ -209,7 +211,7 @@ class Run:
         inputs = []
         for index, split in enumerate(self.splits):
             files = {name: product.addresses[index] for name, product in measured.items()}
-            report = measured["documents"].reports[index]
+            report = measured["documents"].facts[index]
             inputs.append(self.recipe.cluster_input(split, split_id(split), files, report))
         folder = f"{print_.folder}-{digest([asdict(entry) for entry in inputs])}"
         product = Product([f"{folder}/{entry.name}.parquet" for entry in inputs])
@@ -230,7 +232,7 @@ class Run:
         tasks = []
         domains = [dump(domain) for domain in self.recipe.domains.values()]
         for index, split in enumerate(self.splits):
-            suffix = f"-{clustered.reports[index]['digest']}" if clustered else ""
+            suffix = f"-{clustered.facts[index]['digest']}" if clustered else ""
             address = f"{prints[split.source].folder}/{split_id(split)}{suffix}.parquet"
             product.addresses.append(address)
             args = {
@@ -242,7 +244,7 @@ class Run:
                 "params": self.recipe.map_params("kept", split.source),
                 "domains": domains,
             }
-            cost = measured["documents"].reports[index]["rows"]
+            cost = measured["documents"].facts[index]["rows"]
             tasks.append(Task("stages.kept:keep", args, (address,), f"{split.source}/{split.file}", cost, KEEP_MEMORY))
         self._map("kept", product, tasks, self.recipe.kept)
         return product
@@ -252,8 +254,8 @@ class Run:
         product = Product([])
         tasks = []
         for index, split in enumerate(self.splits):
-            selection = kept.reports[index]["selection_digest"]
-            suffix = f"-{clustered.reports[index]['digest']}" if clustered else ""
+            selection = kept.facts[index]["selection_digest"]
+            suffix = f"-{clustered.facts[index]['digest']}" if clustered else ""
             address = f"{prints[split.source].folder}/{split_id(split)}-{digest([selection, suffix])}.arrow"
             product.addresses.append(address)
             args = {
@@ -264,7 +266,7 @@ class Run:
                 "output": address,
                 "params": dump(self.recipe.section("tokens")),
             }
-            cost = measured["documents"].reports[index]["text_bytes"]
+            cost = measured["documents"].facts[index]["text_bytes"]
             label = f"{split.source}/{split.file}"
             tasks.append(Task("stages.tokens:tokenize", args, (address,), label, cost, TOKENS_MEMORY))
         self._map("tokens", product, tasks, self.recipe.tokens)
@@ -272,7 +274,7 @@ class Run:
 
     def _solve(self, tokens: Product) -> Any:
         available = dict.fromkeys(self.recipe.domains, 0)
-        for report in tokens.reports:
+        for report in tokens.facts:
             for group in report["groups"]:
                 available[group["domain"]] += group["tokens"]
         return self.recipe.solve(available)
@@ -280,11 +282,12 @@ class Run:
     def _shard(self, tokens: Product, blend: Any) -> dict[str, str]:
         """Token shards of every domain the mixture takes anything of; the addresses of their manifests."""
         print_ = self.recipe.shards()
-        self.tokenizer = next(report["tokenizer"] for report in tokens.reports if report["rows"])
+        holder = next(address for address, facts in zip(tokens.addresses, tokens.facts, strict=True) if facts["rows"])
+        self.tokenizer = self._report(holder)["tokenizer"]
         seed = self.recipe.section("tokens").seed
         manifests: dict[str, str] = {}
         plans: list[list[Phase]] = []
-        pairs = list(zip(tokens.addresses, tokens.reports, strict=True))
+        pairs = list(zip(tokens.addresses, tokens.facts, strict=True))
         for name in sorted(domain for domain, target in blend.targets.items() if target):
             holding = [(address, report) for address, report in pairs if name in report["domain_digests"]]
             content = sorted(report["domain_digests"][name] for _, report in holding)
@@ -302,9 +305,8 @@ class Run:
     def _corpus(self, blend: Any, domains: dict[str, str]) -> None:
         print_ = self.recipe.corpus(blend)
         folder = f"{print_.folder}-{digest(sorted(domains.items()))}"
-        manifest = f"{folder}/manifest.json"
-        self.snapshot["corpus"] = manifest
-        missing = not self.store.exists(manifest)
+        self.snapshot["corpus"] = f"{folder}/manifest.json"
+        missing = not self.store.exists(self.snapshot["corpus"])
         self.steps.append(Step("corpus", 1, int(missing), self._why_global("corpus", print_, missing)))
         if missing:
             self._phases("corpus", self.recipe.corpus_phases(blend, domains, folder, self.tokenizer))
@@ -315,10 +317,10 @@ class Run:
     def _map(self, name: str, product: Product, tasks: list[Task], print_of: Callable[[str], Fingerprint]) -> None:
         missing = self._missing(product.addresses)
         self.steps.append(Step(name, len(tasks), len(missing), self._why(name, product, missing, print_of)))
-        fresh: dict[str, dict[str, Any]] = {}
+        fresh: dict[str, bytes] = {}
 
         def done(result: Done) -> None:
-            fresh[result.task.outputs[0]] = result.value
+            fresh[result.task.outputs[0]] = encode(result.value)
 
         self._run(name, [task for task in tasks if task.outputs[0] in missing], done)
         self._finish(name, product, fresh, {split.source: print_of(split.source) for split in self.splits})
@@ -368,24 +370,37 @@ class Run:
         self,
         name: str,
         product: Product,
-        fresh: dict[str, dict[str, Any]],
+        fresh: dict[str, bytes],
         prints: dict[str, Fingerprint] | None = None,
     ) -> None:
         """Fill in the reports of a product: from its manifest, from the tasks just run, or from its files."""
-        address = f"manifests/{name}-{digest(product.addresses)}.json"
+        address = manifest.address_of(name, product.addresses)
         self.snapshot["products"][name] = address
         if self.store.exists(address):
-            product.reports = self.store.read_json(address)["reports"]
+            product.facts = [manifest.facts(entry.report) for entry in manifest.read(self.store, address)]
             return
-        with ThreadPoolExecutor(READ_THREADS) as threads:
-            product.reports = list(threads.map(lambda file: fresh.get(file) or self._report(file), product.addresses))
         if self.dry:
+            product.facts = [manifest.facts(report) for report in self._reports(product.addresses, fresh)]
             return
         for print_ in (prints or self._prints(name)).values():
             self._about(print_)
         self._check_sums(name, product.addresses)
-        files = [self.checksums.pop(file) for file in product.addresses]
-        self.store.write_json(address, {"addresses": product.addresses, "files": files, "reports": product.reports})
+
+        def entries() -> Iterator[manifest.Entry]:
+            for file, report in zip(product.addresses, self._reports(product.addresses, fresh), strict=True):
+                product.facts.append(manifest.facts(report))
+                yield manifest.Entry(file, self.checksums.pop(file), report)
+
+        manifest.write(self.store, address, entries())
+
+    def _reports(self, addresses: list[str], fresh: dict[str, bytes]) -> Iterator[dict[str, Any]]:
+        """Reports in order: of tasks just run from memory, of files that stood there from the files."""
+        with ThreadPoolExecutor(READ_THREADS) as threads:
+            for start in range(0, len(addresses), READ_AHEAD):
+                part = addresses[start : start + READ_AHEAD]
+                yield from threads.map(
+                    lambda file: json.loads(fresh[file]) if file in fresh else self._report(file), part
+                )
 
     def _check_sums(self, name: str, addresses: list[str]) -> None:
         """Read the files an interrupted run left without telling their checksums, on the workers."""

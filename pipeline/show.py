@@ -35,8 +35,8 @@ def find(snapshot: snapshots.Snapshot, page: str) -> list[Found]:
     by_id = re.fullmatch(r"[0-9a-fA-F]{32}", page) is not None
     column, value = ("doc_id", bytes.fromhex(page)) if by_id else ("url", page)
     found = []
-    for index, (address, _) in enumerate(snapshot.product("documents")):
-        with snapshot.store.open(address) as file:
+    for index, entry in enumerate(snapshot.product("documents")):
+        with snapshot.store.open(entry.address) as file:
             parquet = pq.ParquetFile(file)
             start = 0
             for group in range(parquet.num_row_groups):
@@ -62,17 +62,16 @@ def describe(snapshot: snapshots.Snapshot, found: Found) -> str:
     text = document.pop("text")
     lines = ["documents", *fields(document), "", excerpt(text), ""]
     for product in ("language", "quality", "signatures", "clusters", "kept"):
-        entries = snapshot.product(product)
-        if entries:
-            address, report = entries[found.split]
-            row = row_of(snapshot.store, address, found.row)
+        entry = snapshot.entry(product, found.split)
+        if entry:
+            row = row_of(snapshot.store, entry.address, found.row)
             row.pop("minhash", None)
             if product == "kept":
-                row["failed"] = [rule for bit, rule in enumerate(report["rules"]) if row["failed"] >> bit & 1]
+                row["failed"] = [rule for bit, rule in enumerate(entry.report["rules"]) if row["failed"] >> bit & 1]
             lines += [product, *fields(row), ""]
-    tokens = snapshot.product("tokens")
+    tokens = snapshot.entry("tokens", found.split)
     if tokens:
-        lines += ["tokens", *fields(token_row(snapshot.store, tokens[found.split][0], document["doc_id"])), ""]
+        lines += ["tokens", *fields(token_row(snapshot.store, tokens.address, document["doc_id"])), ""]
     return "\n".join(lines)
 
 

@@ -6,10 +6,14 @@ the snapshot of a finished run.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
+from pipeline import manifest
 from pipeline.errors import UserError
+from pipeline.manifest import Entry
 from pipeline.storage import Store
 
 VERSION = 1
@@ -24,17 +28,15 @@ class Snapshot:
     data: dict[str, Any]
     complete: bool
 
-    def manifest(self, name: str) -> dict[str, list[Any]]:
-        """``addresses``, ``files`` (checksums) and ``reports`` of a product; empty lists before it is there."""
+    def product(self, name: str) -> Iterator[Entry]:
+        """The files of a product, one a split, in order; none when the product is not there (yet)."""
         address = self.data["products"].get(name)
-        if address is None or not self.store.exists(address):
-            return {"addresses": [], "files": [], "reports": []}
-        return dict(self.store.read_json(address))
+        if address is not None and self.store.exists(address):
+            yield from manifest.read(self.store, address)
 
-    def product(self, name: str) -> list[tuple[str, dict[str, Any]]]:
-        """(address, report) of every split, in order; empty when the product is not there (yet)."""
-        manifest = self.manifest(name)
-        return list(zip(manifest["addresses"], manifest["reports"], strict=True))
+    def entry(self, name: str, split: int) -> Entry | None:
+        """The file of one split, by its number."""
+        return next(islice(self.product(name), split, None), None)
 
     def splits(self) -> list[dict[str, Any]]:
         return list(self.store.read_json(self.data["sources"]))

@@ -14,7 +14,7 @@ from pipeline.progress import human_bytes, human_seconds
 from pipeline.storage import Store
 
 PRODUCTS = ("documents", "language", "quality", "signatures", "clusters", "kept", "tokens")
-SHOWN = 10
+SHOWN = 20
 
 
 def status_text(store: Store) -> str:
@@ -33,24 +33,35 @@ def status_text(store: Store) -> str:
         parts.append(progress_line(store.read_json("runs/progress.json")))
     table = Table("product", "files", "rows", box=None, pad_edge=False)
     for product in PRODUCTS:
-        entries = snapshot.product(product)
-        if entries:
-            table.add_row(product, str(len(entries)), f"{sum(report.get('rows', 0) for _, report in entries):,}")
+        rows = [entry.report.get("rows", 0) for entry in snapshot.product(product)]
+        if rows:
+            table.add_row(product, str(len(rows)), f"{sum(rows):,}")
         elif (pending := snapshot.data.get("pending", {}).get(product)) is not None:
             folders = {address.rpartition("/")[0] for address in pending}
             present = {address for folder in folders for address, _ in store.list(folder)} & set(pending)
             table.add_row(product, f"{len(present)} of {len(pending)}", "")
     parts.append(table)
-    for index, (_, report) in enumerate(snapshot.product("documents")):
-        for kind in ("quarantined", "bad"):
-            for entry in report[kind]:
-                if index < SHOWN or not snapshot.complete:
-                    parts.append(f"{kind}: {report['source']}/{report['file']} at {entry['offset']}: {entry['reason']}")
+    parts += troubles(snapshot)
     corpus = snapshot.corpus()
     if corpus:
         size = human_bytes(sum(shard["bytes"] for shard in corpus["shards"]))
         parts.append(f"corpus: {corpus['tokens']:,} tokens in {len(corpus['shards'])} shards, {size}")
     return render(*parts)
+
+
+def troubles(snapshot: snapshots.Snapshot) -> list[str]:
+    """Records quarantined and stretches of input that could not be read, the first of them by name."""
+    lines: list[str] = []
+    more = 0
+    for entry in snapshot.product("documents"):
+        for kind in ("quarantined", "bad"):
+            for trouble in entry.report[kind]:
+                if len(lines) < SHOWN:
+                    where = f"{entry.report['source']}/{entry.report['file']} at {trouble['offset']}"
+                    lines.append(f"{kind}: {where}: {trouble['reason']}")
+                else:
+                    more += 1
+    return lines + ([f"... and {more:,} more"] if more else [])
 
 
 def progress_line(progress: dict[str, Any]) -> str:

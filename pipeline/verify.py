@@ -17,6 +17,7 @@ import xxhash
 
 from pipeline import snapshot as snapshots
 from pipeline.errors import RunError
+from pipeline.manifest import Entry
 from pipeline.measure import id_bytes
 from pipeline.recipe import verify_corpus
 from pipeline.storage import Checksum, Store
@@ -34,20 +35,13 @@ def verify_root(store: Store, name: str | None) -> str:
     snapshot = snapshots.load(store, name)
     problems: list[str] = []
     lines = []
-    documents = snapshot.product("documents")
     for product in ("documents", *SIDECARS, "tokens"):
-        entries = snapshot.product(product)
-        sums = snapshot.manifest(product)["files"]
-        for index, (address, report) in enumerate(entries):
-            try:
-                if store.checksum(address) != sums[index]:
-                    problems.append(f"{address}: its bytes are not those that were written")
-                    continue
-                problems += check_file(store, product, address, report, documents[index][1])
-            except (OSError, pa.ArrowException, KeyError, ValueError) as error:
-                problems.append(f"{address}: cannot be read: {str(error).splitlines()[0]}")
-        if entries:
-            lines.append(f"{product:<11} {len(entries)} files, {sum(r.get('rows', 0) for _, r in entries)} rows")
+        count = rows = 0
+        for entry, documents in zip(snapshot.product(product), snapshot.product("documents"), strict=False):
+            problems += check_entry(store, product, entry, documents.report)
+            count, rows = count + 1, rows + entry.report["rows"]
+        if count:
+            lines.append(f"{product:<11} {count} files, {rows} rows")
     for domain, manifest in sorted(snapshot.data.get("shards", {}).items()):
         if store.exists(manifest):
             problems += verify_corpus(store, manifest)
@@ -62,6 +56,16 @@ def verify_root(store: Store, name: str | None) -> str:
         more = f"\n... and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
         raise RunError(f"{snapshot.name}: {len(problems)} problems\n" + "\n".join(problems[:SHOWN]) + more)
     return "\n".join([*lines, f"{snapshot.name}: all is well"]) + "\n"
+
+
+def check_entry(store: Store, product: str, entry: Entry, documents: dict[str, Any]) -> list[str]:
+    """Problems of one file of a manifest, given the report of its documents."""
+    try:
+        if store.checksum(entry.address) != entry.checksum:
+            return [f"{entry.address}: its bytes are not those that were written"]
+        return check_file(store, product, entry.address, entry.report, documents)
+    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+        return [f"{entry.address}: cannot be read: {str(error).splitlines()[0]}"]
 
 
 def checksums(store: Store, *, addresses: list[str]) -> dict[str, Checksum]:

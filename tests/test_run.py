@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from pipeline import snapshot as snapshots
 from pipeline.errors import RunError
 from pipeline.storage import Store
 from pipeline.verify import verify_root
@@ -33,6 +34,10 @@ def copied(finished: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
+def addresses(store: Store, product: str) -> list[str]:
+    return [entry.address for entry in snapshots.load(store).product(product)]
+
+
 def test_a_run_ends_in_a_corpus_that_verifies(finished: Path) -> None:
     store = Store(str(finished / "root"))
     manifest = store.read_json(store.read_json("mixtures/small.json")["corpus"])
@@ -47,10 +52,7 @@ def test_every_kept_page_is_in_the_shards_of_its_domain_once(finished: Path) -> 
     store = Store(str(finished / "root"))
     snapshot = store.read_json("mixtures/small.json")
     kept: dict[str, set[bytes]] = {"docs": set(), "code": set()}
-    for product in ("documents", "kept"):
-        assert snapshot["products"][product]
-    documents = store.read_json(snapshot["products"]["documents"])["addresses"]
-    decisions = store.read_json(snapshot["products"]["kept"])["addresses"]
+    documents, decisions = (addresses(store, product) for product in ("documents", "kept"))
     for texts, decided in zip(documents, decisions, strict=True):
         ids = store.read_table(texts, ["doc_id"]).column("doc_id").to_pylist()
         for doc_id, domain in zip(ids, store.read_table(decided, ["domain"]).column("domain").to_pylist(), strict=True):
@@ -68,13 +70,8 @@ def test_every_kept_page_is_in_the_shards_of_its_domain_once(finished: Path) -> 
 
 def test_duplicates_name_a_survivor_that_stays(finished: Path) -> None:
     store = Store(str(finished / "root"))
-    snapshot = store.read_json("mixtures/small.json")
     removed, staying = {}, set()
-    for texts, clusters in zip(
-        store.read_json(snapshot["products"]["documents"])["addresses"],
-        store.read_json(snapshot["products"]["clusters"])["addresses"],
-        strict=True,
-    ):
+    for texts, clusters in zip(addresses(store, "documents"), addresses(store, "clusters"), strict=True):
         ids = store.read_table(texts, ["doc_id", "url"]).to_pylist()
         for document, row in zip(ids, store.read_table(clusters).to_pylist(), strict=True):
             if row["survivor"] is None:
