@@ -9,17 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.kernels import buckets, unionfind
+from stages.kernels import buckets, minhash, unionfind
 from stages.kernels.decide import choose_survivors
-from stages.kernels.jaccard import pair_similarities
+from stages.kernels.jaccard import ShingleSets, pair_similarities
 from tests import slow_dedup as slow
 
 
-def ragged(sets: list[set[int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sets as (hashes, starts, sizes)."""
+def ragged(sets: list[set[int]]) -> ShingleSets:
     sizes = np.array([len(found) for found in sets], np.int64)
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
-    return np.array([value for found in sets for value in sorted(found)], np.uint64), starts, sizes
+    return ShingleSets.of(np.array([value for found in sets for value in sorted(found)], np.uint64), starts, sizes)
 
 
 @settings(max_examples=100, deadline=None)
@@ -27,7 +26,7 @@ def ragged(sets: list[set[int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def test_jaccard_equals_the_definition(sets: list[set[int]]) -> None:
     left = np.array([i for i in range(len(sets)) for _ in sets], np.int64)
     right = np.array([j for _ in sets for j in range(len(sets))], np.int64)
-    found = pair_similarities(*ragged(sets), left, right)
+    found = pair_similarities(ragged(sets), left, right)
     assert found.tolist() == [slow.jaccard(sets[i], sets[j]) for i, j in zip(left, right, strict=True)]
 
 
@@ -45,6 +44,19 @@ def test_components_are_named_by_their_smallest_node(
         unionfind.unite(parents, pairs[:, 0].copy(), pairs[:, 1].copy())
     unionfind.flatten(parents)
     assert parents.tolist() == expected
+
+
+def test_minima_of_sets_are_those_of_their_texts() -> None:
+    draw = np.random.default_rng(1)
+    hashes = np.sort(draw.integers(0, 2**64, 50, dtype=np.uint64))
+    a, b = minhash.permutations(20, 3)
+    found = minhash.minima_of_sets(hashes, np.array([0, 10, 50]), np.array([10, 40, 0]), a, b)
+    for row, part in enumerate((hashes[:10], hashes[10:])):
+        inputs = [value >> 32 for value in part.tolist()]
+        assert found[row].tolist() == [
+            min((x * m + n) % 2**32 for x in inputs) for m, n in zip(a.tolist(), b.tolist(), strict=True)
+        ]
+    assert set(found[2].tolist()) == {2**32 - 1}
 
 
 def random_records(seed: int, count: int, keys: int, spread: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -116,13 +128,12 @@ def test_survivors_equal_the_slow_twin(count: int, draw: random.Random, threshol
     edges = sorted({(a, b) for a in range(count) for b in range(a + 1, count) if draw.random() < 0.3})
     ranks = draw.sample(range(count), count)
     expected = slow.choose_survivors(sets, edges, ranks, threshold)
-    hashes, starts, sizes = ragged(sets)
     pairs = np.array(edges, np.int64).reshape(-1, 2)
     left, right = pairs[:, 0].copy(), pairs[:, 1].copy()
-    similarities = pair_similarities(hashes, starts, sizes, left, right)
+    similarities = pair_similarities(ragged(sets), left, right)
     clusters = np.array(slow.components(count, [e for e, s in zip(edges, similarities, strict=True) if s >= threshold]))
     survivors, found, _ = choose_survivors(
-        hashes, starts, sizes, left, right, similarities, clusters, np.array(ranks), threshold
+        ragged(sets), left, right, similarities, clusters, np.array(ranks), threshold
     )
     assert [None if s < 0 else (s, f) for s, f in zip(survivors.tolist(), found.tolist(), strict=True)] == expected
     for node, survivor in enumerate(survivors.tolist()):

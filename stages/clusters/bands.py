@@ -21,7 +21,7 @@ from stages.clusters.exchange_file import (
     write_ordered,
     write_partitioned,
 )
-from stages.clusters.pages import scope_salts, text_bases
+from stages.clusters.pages import document_columns, scope_salts, text_bases
 from stages.clusters.params import Params
 from stages.contract import Store
 from stages.kernels import buckets, minhash
@@ -111,7 +111,7 @@ def _band_records(
 
 
 def _salts(store: Store, settings: Params, split: dict[str, Any]) -> Array:
-    sources = store.read_table(split["documents"], ["source"]).column("source")
+    sources = document_columns(store, split, ["source"]).column("source")
     languages = None
     if settings.per_language:
         languages = store.read_table(split["language"], ["language"]).column("language")

@@ -79,7 +79,10 @@ def find_components(
 def extract_shingles(
     store: Store, *, splits: list[dict[str, Any]], members: list[str], partitions: int, output: str
 ) -> dict[str, Any]:
-    """Write the records of these splits' candidates with their shingles (``size`` each, ``hash`` ragged), by place."""
+    """Write the records of these splits' candidates with their shingles (``size`` each, ``hash`` ragged), by place.
+
+    A candidate whose text is not at hand is ``signed``: its values are its minima instead.
+    """
     parts = [
         part for split in splits for part in _with_shingles(store, split, read_all(store, members, split["number"]))
     ]
@@ -92,7 +95,8 @@ def extract_shingles(
     byte_starts, byte_sizes = starts[:-1][order] * 8, sizes[order] * 8
     copy_rows(records["hash"].view(np.uint8), byte_starts, byte_sizes, targets[:-1] * 8, hashes.view(np.uint8))
     columns = {name: column[order] for name, column in records.items() if name not in ("hash", "place")}
-    write_ordered(store, output, columns | {"hash": hashes}, dict.fromkeys(columns, bounds) | {"hash": targets[bounds]})
+    bounds_of = dict.fromkeys(columns, bounds) | {"hash": targets[bounds]}
+    write_ordered(store, output, columns | {"hash": hashes}, bounds_of, _method(store, splits[0]["signatures"]))
     return {"texts": len(order), "shingles": len(hashes)}
 
 
@@ -102,9 +106,16 @@ def _with_shingles(store: Store, split: dict[str, Any], records: Columns) -> Ite
     records = {name: column[by_row] for name, column in records.items()}
     rows = records["row"]
     if len(rows) == 0:
-        yield records | {"size": np.zeros(0, np.int64), "hash": np.zeros(0, np.uint64)}
+        none = {"size": np.zeros(0, np.int64), "hash": np.zeros(0, np.uint64), "signed": np.zeros(0, np.bool_)}
+        yield records | none
         return
-    ngram = _ngram(store, split["signatures"])
+    if split["documents"] is None:
+        column = store.read_table(split["signatures"], ["minhash"]).column(0).take(pa.array(rows)).combine_chunks()
+        minima = column.flatten().to_numpy().astype(np.uint64)
+        sizes = np.full(len(rows), len(minima) // len(rows))
+        yield records | {"size": sizes, "hash": minima, "signed": np.ones(len(rows), np.bool_)}
+        return
+    ngram = int(_method(store, split["signatures"])["ngram"])
     with store.open(split["documents"]) as file:
         reader = pq.ParquetFile(file)
         first = 0
@@ -116,14 +127,16 @@ def _with_shingles(store: Store, split: dict[str, Any], records: Columns) -> Ite
                 text = column.take(pa.array(rows[start:stop] - first))
                 hashes, offsets = shingle_sets(*normalise(*text_buffers(text)), ngram)
                 part = {name: values[start:stop] for name, values in records.items()}
-                yield part | {"size": np.diff(offsets), "hash": hashes}
+                yield part | {"size": np.diff(offsets), "hash": hashes, "signed": np.zeros(stop - start, np.bool_)}
             first = last
 
 
-def _ngram(store: Store, signatures: str) -> int:
+def _method(store: Store, signatures: str) -> dict[str, Any]:
+    """Parameters of the signatures in a file."""
     with store.open(signatures) as file:
         metadata = pq.ParquetFile(file).schema_arrow.metadata or {}
-    return int(json.loads(metadata[METHOD_KEY])["ngram"])
+    found: dict[str, Any] = json.loads(metadata[METHOD_KEY])
+    return found
 
 
 def _write_members(

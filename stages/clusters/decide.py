@@ -11,20 +11,21 @@ the similarity to it. ``about`` counts pairs by similarity and names the largest
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from stages.clusters.exchange_file import Array, Columns, read_all, write_partitioned
+from stages.clusters.exchange_file import Array, Columns, read_about, read_all, write_partitioned
 from stages.clusters.pages import preference_names, text_bases
 from stages.clusters.params import Params
 from stages.contract import Store
-from stages.kernels import unionfind
+from stages.kernels import minhash, unionfind
 from stages.kernels.buckets import distinct_edges
 from stages.kernels.decide import choose_survivors
 from stages.kernels.gather import offsets_of
-from stages.kernels.jaccard import pair_similarities
+from stages.kernels.jaccard import ShingleSets, pair_similarities
 
 SIMILARITY_BINS = 20
 LARGEST = 20
@@ -47,19 +48,19 @@ def decide(
     left_texts, right_texts = distinct_edges(found["left"], found["right"])
     order = np.argsort(records["text"])
     starts = offsets_of(records["size"])[:-1][order]
-    hashes = records["hash"]
     nodes = {name: column[order] for name, column in records.items() if name != "hash"}
     numbers = nodes["text"]
     left = np.searchsorted(numbers, left_texts.astype(np.int64))
     right = np.searchsorted(numbers, right_texts.astype(np.int64))
-    similarities = pair_similarities(hashes, starts, nodes["size"], left, right)
+    sets = _sets(records["hash"], starts, nodes, settings.threshold, read_about(store, shingles[0])[0])
+    similarities = pair_similarities(sets, left, right)
     same = similarities >= settings.threshold
     parents = unionfind.singletons(len(numbers))
     unionfind.unite(parents, left[same], right[same])
     unionfind.flatten(parents)
     ranks = _ranks(nodes, settings)
     survivors, similarity, compared = choose_survivors(
-        hashes, starts, nodes["size"], left, right, similarities, parents, ranks, settings.threshold
+        sets, left, right, similarities, parents, ranks, settings.threshold
     )
     removed = np.flatnonzero(survivors >= 0)
     unionfind.unite(parents, removed, survivors[removed])
@@ -77,6 +78,18 @@ def decide(
     places = np.searchsorted(text_bases(store, texts), columns["text"], side="right") - 1
     write_partitioned(store, output, columns, places, len(texts), about)
     return {"texts": len(numbers), "pairs": about["pairs_compared"], "removed": len(removed)}
+
+
+def _sets(hashes: Array, starts: Array, nodes: Columns, threshold: float, method: dict[str, Any]) -> ShingleSets:
+    signed = nodes["signed"]
+    if not signed.any():
+        return ShingleSets.of(hashes, starts, nodes["size"])
+    drawn = minhash.permutations(method["permutations"], method["seed"])
+    minima = minhash.minima_of_sets(hashes, starts, np.where(signed, 0, nodes["size"]), *drawn)
+    for row in np.flatnonzero(signed).tolist():
+        minima[row] = hashes[starts[row] : starts[row] + nodes["size"][row]]
+    margin = 2.0 * math.sqrt(threshold * (1.0 - threshold) / method["permutations"])
+    return ShingleSets(hashes, starts, nodes["shingles"], signed, minima, margin)
 
 
 def _ranks(nodes: Columns, settings: Params) -> npt.NDArray[np.int64]:

@@ -33,7 +33,7 @@ def dedup_report(
     wanted = [entry["cluster"] for entry in summary["largest_clusters"][:largest]]
     members: dict[str, list[dict[str, Any]]] = {name: [] for name in wanted}
     keys = pa.array([bytes.fromhex(name) for name in wanted], pa.binary(16))
-    for split in sorted(splits):
+    for split in sorted(splits, key=lambda split: split.name):
         column = store.read_table(f"{directory}/{split.name}.parquet", ["cluster", "survivor", "similarity"])
         rows = np.flatnonzero(pc.is_in(column.column("cluster"), keys).to_numpy(zero_copy_only=False))
         if len(rows):
@@ -78,6 +78,8 @@ def _pages(store: Store, split: ClusterInput, rows: Any, column: pa.Table) -> li
     """Id, address, fate and text of some rows; reads only the row groups that hold them."""
     found: list[dict[str, Any]] = []
     decided = column.take(pa.array(rows)).to_pylist()
+    if split.documents is None:
+        return []
     with store.open(split.documents) as file:
         reader = pq.ParquetFile(file)
         first = 0

@@ -28,7 +28,7 @@ from stages.clusters.exchange_file import (
     read_partition,
     write_partitioned,
 )
-from stages.clusters.pages import text_bases
+from stages.clusters.pages import document_columns, text_bases
 from stages.contract import Store
 
 ALONE, STAYS, EXACT, FUZZY = range(4)
@@ -263,7 +263,7 @@ def _report(store: Store, split: dict[str, Any], columns: Columns, table: pa.Tab
         "languages": {},
         "examples": {},
     }
-    documents = store.read_table(split["documents"], ["doc_id", "source", "url"])
+    documents = document_columns(store, split, ["doc_id", "source", "url"])
     groups = {"sources": documents.column("source")}
     if split["language"] is not None:
         groups["languages"] = store.read_table(split["language"], ["language"]).column("language")

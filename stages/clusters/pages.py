@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 
+from stages import schemas
 from stages.clusters.exchange_file import (
     Array,
     Columns,
@@ -141,6 +142,20 @@ def _hashed(column: pa.ChunkedArray, label: Callable[[str], str]) -> npt.NDArray
     return values[encoded.indices.to_numpy(zero_copy_only=False)]
 
 
+def document_columns(store: Store, split: dict[str, Any], names: list[str]) -> pa.Table:
+    """Columns of a split's `documents`; of an earlier split without them, its source and nulls."""
+    if split["documents"] is not None:
+        return store.read_table(split["documents"], names)
+    if not split["earlier"]:
+        raise ValueError(f"split {split['name']} has no documents; only splits marked `earlier` may go without")
+    columns = {name: pa.nulls(split["rows"], schemas.DOCUMENTS.field(name).type) for name in names}
+    if "source" in columns:
+        columns["source"] = pa.array([split["source"]] * split["rows"], pa.string())
+    if "doc_id" in columns:
+        columns["doc_id"] = store.read_table(split["signatures"], ["doc_id"]).column(0).combine_chunks()
+    return pa.table(columns)
+
+
 def source_hash(name: str) -> int:
     """The number that stands for a source in records."""
     return xxhash.xxh3_64_intdigest(name.encode())
@@ -153,7 +168,7 @@ def _page_records(store: Store, settings: Params, split: dict[str, Any]) -> tupl
         method = (reader.schema_arrow.metadata or {}).get(METHOD_KEY, b"{}").decode()
         _check_bands(settings, reader.schema_arrow, split["signatures"])
         signed = reader.read(columns=["doc_id", "exact_hash", "num_shingles"])
-    documents = store.read_table(split["documents"], ["source", "time", "text_bytes"])
+    documents = document_columns(store, split, ["source", "time", "text_bytes"])
     if documents.num_rows != signed.num_rows:
         found = f"{signed.num_rows} rows, but {split['documents']} has {documents.num_rows}"
         raise ValueError(f"{split['signatures']}: {found}")
@@ -166,7 +181,10 @@ def _page_records(store: Store, settings: Params, split: dict[str, Any]) -> tupl
     id_hi, id_lo = id_columns(signed.column("doc_id"))
     shingles = signed.column("num_shingles").to_numpy()
     exempt = pc.is_in(documents.column("source"), pa.array(settings.exempt, pa.string())).to_numpy()
-    rows = np.flatnonzero((shingles > 0) & ~exempt)
+    takes_part = (shingles > 0) & ~exempt
+    if split["decided"] is not None:
+        takes_part &= store.read_table(split["decided"], ["survivor"]).column(0).is_null().to_numpy()
+    rows = np.flatnonzero(takes_part)
     columns: Columns = {
         "hash_hi": hash_hi ^ scope_salts(settings, documents.column("source"), languages),
         "hash_lo": hash_lo,
@@ -190,8 +208,11 @@ def preference_names(settings: Params) -> list[str]:
 
 def _preference(store: Store, settings: Params, name: str, documents: pa.Table, split: dict[str, Any]) -> Array:
     """One criterion of the survivor policy as float64, smaller is better; what is unknown comes last."""
+    if name in ("earlier", "later"):
+        return np.full(documents.num_rows, float(split["earlier"] == (name == "later")))
     if name == "longest":
-        return -documents.column("text_bytes").to_numpy().astype(np.float64)
+        sizes = documents.column("text_bytes").to_numpy(zero_copy_only=False)
+        return _unknown_last(-sizes.astype(np.float64))
     if name in ("newest", "oldest"):
         seconds = pc.cast(documents.column("time"), pa.int64()).to_numpy(zero_copy_only=False).astype(np.float64)
         return _unknown_last(-seconds if name == "newest" else seconds)

@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 
 from stages.contract import StageParams
 
-Preference = Literal["quality", "longest", "source", "newest", "oldest"]
+Preference = Literal["quality", "longest", "source", "newest", "oldest", "earlier", "later"]
+"""``earlier``: pages of an earlier run before new ones; ``later``: the other way round."""
 
 
 class Params(StageParams):
@@ -55,15 +56,23 @@ class Params(StageParams):
         return self
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class ClusterInput:
-    """One split: a name that stays the same from run to run, and the addresses of its aligned files."""
+    """One split: a name that stays the same from run to run, and the addresses of its aligned files.
+
+    A split of an earlier crawl says ``earlier`` and may name its old `clusters` file (``decided``): only the pages
+    that stayed then take part. Of earlier splits only the text of pages that meet a candidate is read. Without
+    ``documents`` not even that: signatures decide in its place (`stages.kernels.jaccard`), and time and text_bytes
+    count as unknown in the survivor policy.
+    """
 
     name: str
     source: str
-    documents: str
+    documents: str | None
     signatures: str
     language: str | None
     quality: str | None
     rows: int
     text_bytes: int
+    earlier: bool = False
+    decided: str | None = None

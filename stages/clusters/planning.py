@@ -31,9 +31,10 @@ class _Work:
     def __init__(self, params: Params, splits: list[ClusterInput], directory: str) -> None:
         self.params = params
         self.directory = directory
-        self.splits = [{**asdict(split), "number": number} for number, split in enumerate(sorted(splits))]
-        rows = [split.rows for split in sorted(splits)]
-        shingles = [int(split.text_bytes * SHINGLE_BYTES * SHINGLE_COPIES) for split in sorted(splits)]
+        ordered = sorted(splits, key=lambda split: split.name)
+        self.splits = [{**asdict(split), "number": number} for number, split in enumerate(ordered)]
+        rows = [split.rows for split in ordered]
+        shingles = [int(split.text_bytes * SHINGLE_BYTES * SHINGLE_COPIES) for split in ordered]
         budget = max(params.memory - BASE_MEMORY, params.memory // 4)
         bands = ceil(params.bands / params.passes)
         page_bytes = max(RECORD_BYTES, ROW_BYTES)

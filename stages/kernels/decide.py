@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels.jaccard import jaccard
+from stages.kernels.jaccard import ShingleSets, similarity_of
 from stages.kernels.jit import kernel
 
 Indices = npt.NDArray[np.int64]
@@ -27,9 +27,7 @@ MAX_CLUSTER_COMPARISONS = 16
 
 
 def choose_survivors(
-    hashes: npt.NDArray[np.uint64],
-    starts: Indices,
-    sizes: Indices,
+    sets: ShingleSets,
     left: Indices,
     right: Indices,
     similarities: npt.NDArray[np.float64],
@@ -41,7 +39,7 @@ def choose_survivors(
 
     ``ranks`` permutes 0..V-1; ``clusters`` names each node's component by one of its nodes.
     """
-    num_nodes = len(starts)
+    num_nodes = len(sets.starts)
     sources = np.concatenate([left, right])
     order = np.lexsort((ranks[np.concatenate([right, left])], sources))
     neighbours = np.concatenate([right, left])[order]
@@ -52,15 +50,16 @@ def choose_survivors(
     found = np.full(num_nodes, np.nan)
     visits = np.argsort(ranks)
     compared = _choose(
-        hashes, starts, sizes, bounds, neighbours, weights, clusters, visits, ranks, threshold, survivors, found
+        *sets.arrays(), bounds, neighbours, weights, clusters, visits, ranks, threshold, survivors, found
     )
     return survivors, found, int(compared)
 
 
 @kernel
 def _choose(  # type: ignore[no-untyped-def]
-    hashes, starts, sizes, bounds, neighbours, weights, clusters, visits, ranks, threshold, survivors, found
-):
+    hashes, starts, sizes, signed, minima, margin,
+    bounds, neighbours, weights, clusters, visits, ranks, threshold, survivors, found,
+):  # fmt: skip
     num_nodes = len(starts)
     # attached[u]: survivors beside u, as a linked list in order of rank
     head = np.full(num_nodes, -1, np.int64)
@@ -109,7 +108,7 @@ def _choose(  # type: ignore[no-untyped-def]
                     continue
                 budget -= 1
                 compared += 1
-                similarity = jaccard(hashes, starts[node], sizes[node], starts[candidate], sizes[candidate])
+                similarity = similarity_of(hashes, starts, sizes, signed, minima, margin, node, candidate)
                 if similarity > best_similarity or (
                     similarity == best_similarity and best >= 0 and ranks[candidate] < ranks[best]
                 ):
@@ -121,7 +120,7 @@ def _choose(  # type: ignore[no-untyped-def]
                 break
             if stamp[candidate] != node:
                 compared += 1
-                similarity = jaccard(hashes, starts[node], sizes[node], starts[candidate], sizes[candidate])
+                similarity = similarity_of(hashes, starts, sizes, signed, minima, margin, node, candidate)
                 if similarity > best_similarity:
                     best = candidate
                     best_similarity = similarity

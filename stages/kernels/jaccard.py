@@ -2,9 +2,15 @@
 
 A set is ``hashes[starts[i] : starts[i] + sizes[i]]``, ascending and distinct. J = common / (a + b - common), in
 float64; two empty sets have J = 0. Price: about 2 ns an element of both sets.
+
+Where the text of one side is not at hand (`signed`), the share of equal minima stands in for J, less a ``margin`` of
+two standard errors: a bound that the true index stays above in 98 of 100 cases.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,18 +36,51 @@ def jaccard(hashes, first_a, size_a, first_b, size_b):  # type: ignore[no-untype
     return common / union if union > 0 else 0.0
 
 
-def pair_similarities(
-    hashes: npt.NDArray[np.uint64], starts: Indices, sizes: Indices, left: Indices, right: Indices
-) -> Similarities:
+@dataclass(frozen=True)
+class ShingleSets:
+    """The sets of V texts, and of those without text their minima.
+
+    ``signed_V`` is true where only the signature is known; ``minima_VK`` (zero columns if nobody is signed) then
+    holds everybody's minima.
+    """
+
+    hashes: npt.NDArray[np.uint64]
+    starts: Indices
+    sizes: Indices
+    signed: npt.NDArray[np.bool_]
+    minima: npt.NDArray[np.uint32]
+    margin: float
+
+    @classmethod
+    def of(cls, hashes: npt.NDArray[np.uint64], starts: Indices, sizes: Indices) -> ShingleSets:
+        """Sets of texts that are all at hand."""
+        none = np.zeros((len(starts), 0), np.uint32)
+        return cls(hashes, starts, sizes, np.zeros(len(starts), np.bool_), none, 0.0)
+
+    def arrays(self) -> tuple[Any, ...]:
+        """What kernels take, in order."""
+        return self.hashes, self.starts, self.sizes, self.signed, self.minima, self.margin
+
+
+def pair_similarities(sets: ShingleSets, left: Indices, right: Indices) -> Similarities:
     """J of every pair (left[p], right[p])."""
     out = np.empty(len(left), np.float64)
-    _pair_similarities(hashes, starts, sizes, left, right, out)
+    _pair_similarities(*sets.arrays(), left, right, out)
     return out
 
 
+@inline_kernel
+def similarity_of(hashes, starts, sizes, signed, minima, margin, a, b):  # type: ignore[no-untyped-def]
+    """J of two texts, or its lower bound where one is signed."""
+    if signed[a] or signed[b]:
+        equal = 0
+        for k in range(minima.shape[1]):
+            equal += 1 if minima[a, k] == minima[b, k] else 0
+        return max(0.0, equal / minima.shape[1] - margin)
+    return jaccard(hashes, starts[a], sizes[a], starts[b], sizes[b])
+
+
 @kernel
-def _pair_similarities(hashes, starts, sizes, left, right, out):  # type: ignore[no-untyped-def]
+def _pair_similarities(hashes, starts, sizes, signed, minima, margin, left, right, out):  # type: ignore[no-untyped-def]
     for pair in range(len(left)):
-        a = left[pair]
-        b = right[pair]
-        out[pair] = jaccard(hashes, starts[a], sizes[a], starts[b], sizes[b])
+        out[pair] = similarity_of(hashes, starts, sizes, signed, minima, margin, left[pair], right[pair])

@@ -41,6 +41,27 @@ def minhash(
     return minima, num_shingles
 
 
+def minima_of_sets(
+    hashes: npt.NDArray[np.uint64], starts: Offsets, sizes: Offsets, multipliers: Words, increments: Words
+) -> Words:
+    """Minima of shingle sets as `minhash` gives them for their texts, uint32 of shape (D, K)."""
+    minima = np.empty((len(starts), len(multipliers)), np.uint32)
+    _minima_of_sets(hashes, starts, sizes, multipliers, increments, minima)
+    return minima
+
+
+@kernel
+def _minima_of_sets(hashes, starts, sizes, multipliers, increments, minima):  # type: ignore[no-untyped-def]
+    for row in range(len(starts)):
+        for k in range(len(multipliers)):
+            smallest = np.uint32(0xFFFFFFFF)
+            for i in range(starts[row], starts[row] + sizes[row]):
+                smallest = min(
+                    smallest, np.uint32(np.uint32(multipliers[k] * np.uint32(hashes[i] >> _S32)) + increments[k])
+                )
+            minima[row, k] = smallest
+
+
 @inline_kernel
 def _distinct(hashes, count, table):  # type: ignore[no-untyped-def]
     """Keep the first of each value, in order, by a hash set of at least 2 * count slots; 0 marks a free slot."""
