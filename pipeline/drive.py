@@ -71,6 +71,7 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
             from pipeline import reporting
 
             pages = reporting.write(store, recipe.name)
+            store.sweep()  # what workers that were killed on the way left behind
         finally:
             executor.close()
     made = sum(step.to_do for step in job.steps)

@@ -21,6 +21,7 @@ from stages.contract import Task
 LOCAL_OBJECT_STORE = 128 << 20
 PROBE_SECONDS = 120.0
 SLOTS_SECONDS = 5.0
+MAX_RESTARTS = 3
 HUNG_SECONDS = 4 * 3600.0
 """Tasks take seconds to minutes; one that is not back after this long hangs in native code."""
 
@@ -70,6 +71,8 @@ class RayExecutor:
         self._running: dict[Any, int] = {}
         self._submitted: dict[Any, float] = {}
         self._slots = (0.0, 0)
+        self._lost_here = False
+        self._restarts = 0
         probe(root)
 
     def slots(self) -> int:
@@ -92,11 +95,26 @@ class RayExecutor:
         return int(max(nodes, default=0)) or (1 << 30)
 
     def wait(self, seconds: float) -> list[Outcome]:
+        if self._lost_here:
+            return self._start_again()
         ready, late = self._ray.wait(list(self._running), num_returns=1, timeout=seconds, fetch_local=False)
         for ref in late:
             if time.monotonic() - self._submitted[ref] > HUNG_SECONDS:
                 self._ray.cancel(ref, force=True)  # comes back as a crash: tried again, then isolated
         return [self._outcome(ref) for ref in ready]
+
+    def _start_again(self) -> list[Outcome]:
+        """Start the Ray of this machine anew after its raylet died; every task under way counts as lost."""
+        self._restarts += 1
+        if os.environ.get("RAY_ADDRESS") or self._restarts > MAX_RESTARTS:
+            raise RunError("Ray's own process on this machine died; run the same command again to continue")
+        lost = [Outcome(index, "node", message="Ray is started again") for index in self._running.values()]
+        self._running.clear()
+        self._submitted.clear()
+        self._ray.shutdown()
+        connect(self._limit)
+        self._lost_here = False
+        return lost
 
     def _outcome(self, ref: Any) -> Outcome:
         index = self._running.pop(ref)
@@ -106,6 +124,9 @@ class RayExecutor:
             value, cost, files = self._ray.get(ref)
         except errors.OutOfMemoryError:
             return Outcome(index, "memory", message="it was killed because its node ran out of memory")
+        except errors.LocalRayletDiedError:
+            self._lost_here = True
+            return Outcome(index, "node", message="Ray's own process on this machine died")
         except (errors.NodeDiedError, errors.ObjectLostError, errors.RaySystemError) as error:
             return Outcome(index, "node", message=f"its node was lost ({type(error).__name__})")
         except errors.WorkerCrashedError:

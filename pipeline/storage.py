@@ -239,8 +239,7 @@ class Store:
 
     def sweep(self) -> None:
         """Remove what killed processes left unfinished. Only for the run that holds the root (`pipeline.lock`)."""
-        if self.local:
-            shutil.rmtree(f"{self.base}/{TEMPORARY}", ignore_errors=True)
+        self.remove(TEMPORARY)
 
 
 def filesystem_of(uri: str) -> tuple[pafs.FileSystem, str]:

@@ -101,7 +101,8 @@ def workers_of(run: subprocess.Popen[bytes]) -> Iterator[psutil.Process]:
     with contextlib.suppress(psutil.Error):
         for child in psutil.Process(run.pid).children(recursive=True):
             with contextlib.suppress(psutil.Error):
-                if any("ray::" in part and "IDLE" not in part for part in child.cmdline()[:1]):
+                name = " ".join(child.cmdline()[:1])
+                if "ray::" in name and "IDLE" not in name and "Agent" not in name:
                     yield child
 
 
@@ -118,6 +119,18 @@ def test_killed_workers_are_replaced_within_the_run(small: Path, tmp_path: Path)
     _, errors = run.communicate(timeout=SECONDS)
     assert run.returncode == 0, errors.decode()
     assert killed
+    assert tree(root) == tree(small / "expected")
+
+
+def test_a_killed_raylet_of_this_machine_is_started_again(small: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    run = start(small, root)
+    assert wait_until(lambda: files(root, "documents/*/*.parquet") >= 2, run)
+    for child in psutil.Process(run.pid).children(recursive=True):
+        if name_of(child) == "raylet":
+            child.kill()
+    _, errors = run.communicate(timeout=SECONDS)
+    assert run.returncode == 0, errors.decode()
     assert tree(root) == tree(small / "expected")
 
 
