@@ -30,6 +30,7 @@ from pydantic import Field
 from stages import schemas
 from stages.contract import Phase, StageParams, Store, Task
 from stages.kernels.gather import Unsigned, copy_rows, offsets_of
+from stages.kernels.keyed_hash import hash_names
 from stages.kernels.ragged import Bytes, Offsets
 from stages.mixture import Mixture, PhasePlan, Window
 from stages.shard_format import (
@@ -454,9 +455,7 @@ class _Selection:
 def _keys(piece: _Piece, seed: int) -> npt.NDArray[np.uint64]:
     """xxh3_64 of every doc_id, keyed with the seed and the pass."""
     keyed = xxhash.xxh3_64_intdigest(f"{seed} {piece.number}".encode())
-    raw = piece.doc_ids.tobytes()
-    digest = xxhash.xxh3_64_intdigest
-    return np.array([digest(raw[i : i + 16], keyed) for i in range(0, len(raw), 16)], np.uint64)
+    return hash_names(piece.doc_ids, keyed)
 
 
 def _read_rows(store: Store, address: str, row: int, count: int) -> pa.Table:

@@ -27,12 +27,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import xxhash
 from pydantic import Field
 
 from stages import schemas
 from stages.contract import Phase, StageParams, Store, Task
 from stages.kernels.gather import Unsigned, copy_rows, offsets_of
+from stages.kernels.keyed_hash import hash_names
 from stages.kernels.ragged import Offsets
 from stages.shard_format import (
     ShardNames,
@@ -360,11 +360,8 @@ class _Rows:
 
 def _within(text_hashes: pa.ChunkedArray, first: int, stop: int) -> pa.Array:
     """Which texts a split of held-out hashes from ``first`` to ``stop - 1`` takes."""
-    raw = fixed_bytes(text_hashes).tobytes()
-    digest = xxhash.xxh3_64_intdigest
-    return pa.array(
-        [first <= digest(raw[i : i + 16], _HELD_OUT_SEED) < stop for i in range(0, len(raw), 16)], pa.bool_()
-    )
+    hashes = hash_names(fixed_bytes(text_hashes), _HELD_OUT_SEED)
+    return pa.array((hashes >= np.uint64(first)) & (hashes <= np.uint64(stop - 1)))
 
 
 def _overlapping(

@@ -36,6 +36,7 @@ from pydantic import Field
 from stages import schemas
 from stages.contract import StageParams, Store
 from stages.kernels.gather import gather_rows, offsets_of, splice_spans
+from stages.kernels.keyed_hash import hash_names
 from stages.kernels.ragged import Bytes, Offsets, text_buffers
 from stages.shard_format import fixed_bytes
 from stages.tokenizers import DEFAULT, Tokenizer, load
@@ -64,9 +65,7 @@ def identity(params: Params) -> dict[str, Any]:
 
 def order_keys(doc_ids: Bytes, seed: int) -> npt.NDArray[np.uint64]:
     """xxh3_64 of every 16-byte doc_id, keyed with the seed."""
-    raw = doc_ids.tobytes()
-    digest = xxhash.xxh3_64_intdigest
-    return np.array([digest(raw[i : i + 16], seed) for i in range(0, len(raw), 16)], np.uint64)
+    return hash_names(doc_ids, seed)
 
 
 def tokenize(

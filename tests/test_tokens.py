@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.storage import Store
 from stages import schemas, tokens
 from stages.kernels.gather import append_token, gather_rows, offsets_of, splice_spans
+from stages.kernels.keyed_hash import hash_names
 from stages.kernels.ragged import text_buffers
 from stages.tokenizers import load
 from tests.token_files import doc_id, write_split
@@ -200,3 +202,10 @@ def test_append_puts_the_token_behind_every_row(rows: list[list[int]]) -> None:
 def test_append_refuses_the_token_inside_a_row() -> None:
     with pytest.raises(ValueError, match="found 1 times inside"):
         append_token(np.array([5, 2, 6], np.uint32), np.array([0, 3]), 2, np.dtype(np.uint16))
+
+
+@given(st.lists(st.binary(min_size=16, max_size=16), max_size=6), st.integers(0, 2**64 - 1))
+@settings(max_examples=60, deadline=None)
+def test_names_hash_as_by_the_library(names: list[bytes], seed: int) -> None:
+    found = hash_names(np.frombuffer(b"".join(names), np.uint8), seed)
+    assert found.tolist() == [xxhash.xxh3_64_intdigest(name, seed) for name in names]

