@@ -23,7 +23,7 @@ from stages import documents
 from stages.contract import Split
 from stages.documents.account import Account
 from stages.documents.allocator import keep_freed_memory
-from stages.documents.archives import Limits, warc_records
+from stages.documents.archives import Limits, archive_records
 from stages.documents.http import decode_body, parse_response
 
 LIMITS = Limits(64 << 20, 5 << 20, frozenset())
@@ -47,7 +47,7 @@ def our_reading(files: list[Path]) -> Result:
     count = total = 0
     for path in files:
         with path.open("rb") as file:
-            for record in warc_records(file, Account(path.name), LIMITS):
+            for record in archive_records(file, Account(path.name), LIMITS):
                 if record.headers.get("warc-type") == "response":
                     body, _ = decode_body(parse_response(record.data, record.start, record.stop), LIMITS.max_html_bytes)
                     count += 1

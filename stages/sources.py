@@ -1,28 +1,35 @@
 """`sources`: the fixed list of input splits of one entry under ``sources:`` in the YAML.
 
-Contract: `list_splits` turns paths, folders and globs (local, ``s3://``, ``gs://``) into `Split`s, sorted by file and
-start, the same whatever the order in which a file system lists its files. ``Split.file`` is relative to the folder
-before the first wildcard, so doc_ids survive a move of the data; ``Split.etag`` changes when the content may have
-(time of last change in nanoseconds, and size).
+Contract: `list_splits` turns paths, folders, globs and lists of paths (local, ``s3://``, ``gs://``, ``https://``) into
+`Split`s, sorted by file and start, the same whatever the order in which a file system lists its files and whatever the
+number of workers. ``Split.file`` is relative to the folder before the first wildcard, so doc_ids survive a move of the
+data; ``Split.etag`` changes when the content may have (time of last change in nanoseconds and size, or an ETag).
 
-Price: one listing per path. Limits: two files of one source with the same relative name are an error, because they
-would get the same doc_ids; ``base`` in the YAML tells them apart.
+Large files are split into equal parts of about ``split_bytes`` where their format can be entered in the middle
+(`stages.formats.splitting`), many small ones are grouped. Price: one listing per path; the footer of each Parquet or
+Arrow file above ``split_bytes``.
+Limits: two files of one source with the same relative name are an error, because they would get the same doc_ids;
+``base`` in the YAML tells them apart.
 """
 
 from __future__ import annotations
 
+import gzip
 import re
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pyarrow import fs
 from pydantic import Field, field_validator
 
 from stages.contract import Split, StageParams
-from stages.formats import CONTAINER_NAMES, CONTAINERS, format_of, locate
+from stages.formats import CONTAINER_NAMES, CONTAINERS, format_of, splitting
+from stages.formats.locations import is_http, locate, open_file, stat_http
 
 VERSION = 1
 
 COLUMNS = ("text", "id", "url", "language", "licence", "title", "time")
+COMMON_CRAWL = "https://data.commoncrawl.org/"
 _WILDCARD = re.compile(r"[*?\[{]")
 
 
@@ -41,6 +48,19 @@ class SourceParams(StageParams):
         default_factory=dict
     )
     """Ours: theirs, for JSONL and tables; a dot goes into nested fields. Default: the same name, or its spellings."""
+    split_bytes: int = Field(256 << 20, ge=1 << 16)
+    """Files above this size are read in equal parts of about this size, where their format allows."""
+    group_bytes: int = Field(16 << 20, ge=0)
+    """Files below a sixteenth of this size are read in groups of about this size; 0: each alone."""
+    newlines_in_values: bool = True
+    """Whether quoted CSV values may hold line ends; false lets large CSV files be split."""
+    prefix: str | None = None
+    """What stands before each line of a ``.paths`` or ``.paths.gz`` list; by default the folder of the list, or Common
+    Crawl's own address for its lists."""
+    first: int | None = Field(None, ge=1)
+    """Only so many lines of each list."""
+    missing: Literal["fail", "skip"] = "fail"
+    """What to do about a listed file that is gone."""
     base: str | None = None
     """Folder the files' names are relative to; by default what stands before the first wildcard of each path."""
 
@@ -58,7 +78,17 @@ class SourceParams(StageParams):
 
     def reading(self) -> dict[str, Any]:
         """What `stages.documents.Params` must know of this source."""
-        return {"format": self.format, "columns": dict(self.columns)}
+        return {"format": self.format, "columns": dict(self.columns), "missing": self.missing}
+
+
+@dataclass(frozen=True)
+class Found:
+    """One file of a source."""
+
+    file: str
+    uri: str
+    size: int
+    etag: str
 
 
 def list_splits(name: str, params: SourceParams) -> list[Split]:
@@ -68,45 +98,128 @@ def list_splits(name: str, params: SourceParams) -> list[Split]:
         SourceError: a path that is missing or cannot be read, a glob that matches nothing, a file whose format its
             name does not tell, two files with one name.
     """
-    found: dict[str, Split] = {}
+    found: dict[str, Found] = {}
     for path in params.paths:
-        for split in _splits_of_path(name, path, params):
-            other = found.get(split.file)
-            if other is not None and other.uri != split.uri:
+        for one in _found(name, path, params):
+            other = found.setdefault(one.file, one)
+            if other.uri != one.uri:
                 raise SourceError(
-                    f"source {name}: {other.uri} and {split.uri} would both be called {split.file!r};"
+                    f"source {name}: {other.uri} and {one.uri} would both be called {one.file!r};"
                     " set `base:` to a folder above both"
                 )
-            found[split.file] = split
-    return sorted(found.values())
+            if format_of(one.file, params.format) is None:
+                raise SourceError(
+                    f"source {name}: {one.uri} has no suffix we know ({', '.join(sorted(CONTAINERS))}); set `format:`"
+                )
+    small = min(params.group_bytes // 16, params.split_bytes)
+    grouped = sorted((one for one in found.values() if 0 < one.size < small), key=lambda one: one.file)
+    splits = [split for one in found.values() if not 0 < one.size < small for split in _parts(name, one, params)]
+    for group in splitting.groups([(one.file, one.size) for one in grouped], params.group_bytes):
+        splits.append(_group(name, [grouped[index] for index in group]))
+    return sorted(splits)
 
 
-def _splits_of_path(name: str, path: str, params: SourceParams) -> list[Split]:
+def _parts(name: str, one: Found, params: SourceParams) -> list[Split]:
+    kind = format_of(one.file, params.format)
+    assert kind is not None  # `list_splits` has looked
+    try:
+        ranges = splitting.ranges(
+            one.uri, kind, one.size, params.split_bytes, newlines_in_values=params.newlines_in_values
+        )
+    except (OSError, ValueError) as error:
+        raise SourceError(f"source {name}: cannot read {one.uri}: {_one_line(error)}") from error
+    return [Split(name, one.file, start, end, unit, one.uri, size, one.etag) for start, end, unit, size in ranges]
+
+
+def _group(name: str, group: list[Found]) -> Split:
+    if len(group) == 1:
+        return Split(name, group[0].file, 0, 0, "file", group[0].uri, group[0].size, group[0].etag)
+    etag = splitting.digest([(one.file, one.size, one.etag) for one in group])
+    parts = tuple((one.file, one.uri, one.size) for one in group)
+    size = sum(one.size for one in group)
+    return Split(name, group[0].file, 0, len(group), "files", group[0].uri, size, etag, parts)
+
+
+def _found(name: str, path: str, params: SourceParams) -> list[Found]:
+    """The files one path stands for."""
+    try:
+        if path.endswith((".paths", ".paths.gz")):
+            return _listed(name, path, params)
+        if is_http(path):
+            remote = stat_http(path)
+            return [Found(_relative(path, params), path, remote.size, remote.etag)]
+        return _globbed(name, path, params)
+    except FileNotFoundError:
+        raise SourceError(f"source {name}: {path} does not exist") from None
+    except SourceError:
+        raise
+    except (OSError, ValueError) as error:
+        raise SourceError(f"source {name}: cannot list {path}: {_one_line(error)}") from error
+
+
+def _relative(uri: str, params: SourceParams) -> str:
+    """Name of a single remote file: below ``base``, else its last part."""
+    if params.base is not None and uri.startswith(params.base.rstrip("/") + "/"):
+        return uri[len(params.base.rstrip("/")) + 1 :]
+    return uri.rpartition("/")[2]
+
+
+def _listed(name: str, path: str, params: SourceParams) -> list[Found]:
+    """The files a list names, one a line. Sizes are asked for on disks and object stores, not on web servers."""
+    with open_file(path) as file:
+        content = file.read()
+    text = (gzip.decompress(content) if path.endswith(".gz") else content).decode("utf-8")
+    entries = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    entries = entries[: params.first]
+    if not entries:
+        raise SourceError(f"source {name}: {path} lists no file")
+    prefix = params.prefix
+    if prefix is None:
+        prefix = COMMON_CRAWL if entries[0].startswith("crawl-data/") else path.rpartition("/")[0] + "/"
+    found = []
+    for entry in entries:
+        uri = entry if "://" in entry or entry.startswith("/") else prefix + entry
+        if is_http(uri):
+            found.append(Found(entry, uri, 0, "listed"))
+            continue
+        filesystem, root = locate(uri)
+        info = filesystem.get_file_info(root)
+        if info.type != fs.FileType.File:
+            if params.missing == "skip":
+                continue
+            raise SourceError(
+                f"source {name}: {path} lists {uri}, which does not exist; `missing: skip` passes over it"
+            )
+        found.append(Found(entry, uri, info.size, f"{info.mtime_ns or 0}-{info.size}"))
+    return found
+
+
+def _globbed(name: str, path: str, params: SourceParams) -> list[Found]:
+    path, query = _without_query(path)
     wildcard = _WILDCARD.search(path)
     folder = path[: path.rindex("/", 0, wildcard.start())] if wildcard else path.rstrip("/")
+    filesystem, root = locate((folder or "/") + query)
     try:
-        filesystem, root = locate(folder or "/")
         infos = _matching(filesystem, root, path[len(folder) + 1 :] if wildcard else None, params)
     except FileNotFoundError:
         raise SourceError(f"source {name}: {folder} does not exist") from None
-    except (OSError, ValueError) as error:
-        raise SourceError(f"source {name}: cannot list {path}: {_one_line(error)}") from error
     if not infos:
         raise SourceError(f"source {name}: no file of a known format matches {path}")
-    base = _base(filesystem, root, infos, wildcard is not None, params.base)
+    base = _base(root, infos, wildcard is not None, params.base)
     prefix = folder[: len(folder) - len(root)] if folder.endswith(root) else ""
-    splits = []
+    found = []
     for info in infos:
         if base and not info.path.startswith(base + "/"):
             raise SourceError(f"source {name}: {info.path} is not under its base {params.base}")
-        if format_of(info.path, params.format) is None:
-            raise SourceError(
-                f"source {name}: {info.path} has no suffix we know ({', '.join(sorted(CONTAINERS))}); set `format:`"
-            )
         file = info.path[len(base) + 1 :] if base else info.path.lstrip("/")
-        etag = f"{info.mtime_ns or 0}-{info.size}"
-        splits.append(Split(name, file, 0, 0, "file", prefix + info.path, info.size, etag))
-    return splits
+        found.append(Found(file, prefix + info.path + query, info.size, f"{info.mtime_ns or 0}-{info.size}"))
+    return found
+
+
+def _without_query(path: str) -> tuple[str, str]:
+    """A URI and its ``?key=value`` options; a question mark that is no option is a wildcard."""
+    before, mark, options = path.rpartition("?")
+    return (before, "?" + options) if mark and "://" in path and "=" in options else (path, "")
 
 
 def _matching(filesystem: Any, root: str, pattern: str | None, params: SourceParams) -> list[fs.FileInfo]:
@@ -126,7 +239,7 @@ def _matching(filesystem: Any, root: str, pattern: str | None, params: SourcePar
     return [i for i in infos if regex.fullmatch(i.path[cut:])]
 
 
-def _base(filesystem: Any, root: str, infos: list[fs.FileInfo], is_glob: bool, base: str | None) -> str:
+def _base(root: str, infos: list[fs.FileInfo], is_glob: bool, base: str | None) -> str:
     if base is not None:
         return str(locate(base)[1]).rstrip("/")
     alone = not is_glob and len(infos) == 1 and infos[0].path == root

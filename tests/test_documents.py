@@ -154,7 +154,7 @@ def test_a_gzip_bomb_in_a_body_comes_out_at_the_limit(tmp_path: Path) -> None:
 def test_a_member_that_inflates_without_end_is_given_up_and_the_next_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stages.documents.warc.MAX_SKIP", 32 << 20)
+    monkeypatch.setattr("stages.documents.records.MAX_SKIP", 32 << 20)
     bomb = record(b"x" * 10) + b"\0" * (64 << 20)
     rows, report = read(write(tmp_path / "a.warc.gz", [record(), bomb, record()]))
     assert [row["text"] for row in rows] == [TEXT, "x" * 10, TEXT]
@@ -205,7 +205,7 @@ def test_wrong_lengths_lose_no_record(tmp_path: Path, off: int) -> None:
         ("a.warc.gz", gzip.compress(PAGE), "no_record_head"),
         ("a.warc", b"\r\n" * 40, "no_records"),
         ("a.parquet", b"PAR1 not really", "not_parquet"),
-        ("a.jsonl.gz", b"not gzip", "damaged_compression"),
+        ("a.jsonl.gz", b"\x1f\x8b\x08 no more", "damaged_compression"),
     ],
 )
 def test_a_file_that_is_not_what_its_name_says_is_reported(

@@ -1,12 +1,14 @@
 """`documents`: one row a page, with its extracted text, written once and read by every later stage.
 
-In: one `Split` of a source (WARC, WET, JSONL, Parquet; gzip, zstd, LZ4). Out: record batches of `schemas.DOCUMENTS`, at
-most 1,024 rows and about 16 MB of HTML each, in the order of the file, and an account in which every record is a row,
+In: one `Split` of a source (WARC, ARC, WET, JSON Lines, CSV, Parquet, Arrow, tar, HTML, Markdown and text files,
+MediaWiki dumps; gzip, zstd, LZ4, bz2; local, S3, GCS, HTTPS). Out: record batches of `schemas.DOCUMENTS`, at most
+1,024 rows and about 16 MB of HTML each, in the order of the file, and an account in which every record is a row,
 dropped with a reason, or quarantined with its position. A page whose text is empty is a row; `kept` decides about it.
 
-Method: containers (`members`, `warc`, `tables`), HTTP bodies (`http`), charsets (`charsets`), what a page says of
-itself (`page`), text through the extraction seam (`extraction`), rows (`batches`). The same bytes always give
-the same text: nothing depends on time, machine or how the input is divided.
+Method: `containers` opens files and hands them to a reader (`members` and `records` for archives, `tables`, `files`,
+`dumps`); HTTP bodies (`http`), charsets (`charsets`), what a page says of itself (`page`), text through the extraction
+seam (`extraction`), rows (`batches`). The same bytes always give the same rows: nothing depends on time, machine or
+how the input is divided.
 
 Price: reading about 300 MB/s of payload and core, plus the extractor. Memory: a few batches, whatever the file's size.
 """
@@ -22,11 +24,10 @@ from pydantic import Field
 from stages.contract import Split, StageParams
 from stages.documents.account import Account
 from stages.documents.allocator import keep_freed_memory
-from stages.documents.archives import Limits, page_of, warc_records
 from stages.documents.batches import Batches, Page, doc_id
+from stages.documents.containers import pages_of_split
 from stages.documents.extraction import EXTRACTORS, versions
-from stages.documents.tables import ColumnError, json_pages, parquet_pages
-from stages.formats import format_of, locate
+from stages.documents.tables import ColumnError
 
 __all__ = ["VERSION", "ColumnError", "Params", "doc_id", "identity", "positions", "read"]
 
@@ -45,6 +46,7 @@ class Params(StageParams):
     """Media types beside HTML whose body is taken as text, such as `text/plain`."""
     format: str | None = None
     columns: dict[str, str] = Field(default_factory=dict)
+    missing: Literal["fail", "skip"] = "fail"
 
 
 def identity(params: Params) -> dict[str, Any]:
@@ -61,15 +63,18 @@ def read(
 ) -> Reader:
     """Read a split; iterate the result once, then take its ``report``.
 
-    ``skip``: offsets of records to quarantine unread, because they killed a process before. ``window``: read only the
+    ``skip``: positions of records to quarantine unread, because they killed a process before. ``window``: read only the
     pages numbered [first, last) in the order of `positions`; the others are passed over and not counted.
     """
     return Reader(split, params, skip, window)
 
 
 def positions(split: Split, params: Params) -> list[int]:
-    """Offsets of the split's candidate pages, in order: what `read` would hand to the extractor. Extracts nothing."""
-    return [page.offset for page in _pages(split, params, Account(split.file))]
+    """Positions of the split's candidate pages, in order: what `read` would hand to the extractor. Extracts nothing.
+
+    A position is the page's offset, plus the number of its file in the split times 2**48.
+    """
+    return [page.position for page in pages_of_split(split, params, Account(split.file))]
 
 
 class Reader:
@@ -88,7 +93,7 @@ class Reader:
             raise RuntimeError(f"{self.split.file}: a reader is read once")
         keep_freed_memory()
         extract = EXTRACTORS[self.params.extractor]()
-        batches = Batches(self.split.source, self.split.file, extract, self.account)
+        batches = Batches(self.split.source, extract, self.account)
         for page in self._chosen():
             if batches.add(page):
                 batch = batches.flush()
@@ -101,12 +106,12 @@ class Reader:
 
     def _chosen(self) -> Iterator[Page]:
         first, last = self.window if self.window is not None else (0, None)
-        for number, page in enumerate(_pages(self.split, self.params, self.account)):
+        for number, page in enumerate(pages_of_split(self.split, self.params, self.account)):
             if number < first:
                 continue
             if last is not None and number >= last:
                 return
-            if page.offset in self.skip:
+            if page.position in self.skip:
                 self.account.quarantine(page.offset, "killed_the_process", page.raw_bytes)
                 continue
             yield page
@@ -116,28 +121,3 @@ class Reader:
         if not self._finished:
             raise RuntimeError(f"{self.split.file}: the report is there when all batches have been read")
         return self.account.report()
-
-
-def _pages(split: Split, params: Params, account: Account) -> Iterator[Page]:
-    """Candidate pages of a split, in order; what is none goes to ``account``."""
-    kind = format_of(split.file, params.format)
-    if kind is None:
-        raise ValueError(f"{split.uri}: no format is known for this name; set `format:` on the source")
-    filesystem, path = locate(split.uri)
-    with filesystem.open_input_file(path) as file:
-        if kind.container == "warc":
-            limits = Limits(params.max_record_bytes, params.max_html_bytes, frozenset(params.text_types))
-            for record in warc_records(file, account, limits):
-                page = page_of(record, account, limits)
-                if page is not None:
-                    yield page
-        elif file.size() == 0:
-            account.damage(0, "empty_file")
-        elif kind.container == "jsonl":
-            stream = file if kind.compression == "none" else pa.CompressedInputStream(file, kind.compression)
-            yield from json_pages(stream, account, params.columns, params.max_record_bytes)
-        elif kind.container == "parquet":
-            groups = range(split.start, split.end) if split.unit == "row_groups" else None
-            yield from parquet_pages(file, account, params.columns, groups)
-        else:
-            raise ValueError(f"{split.uri}: {kind.container} files are not read yet")

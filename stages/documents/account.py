@@ -35,13 +35,13 @@ class Account:
         count[0] += 1
         count[1] += num_bytes
 
-    def quarantine(self, offset: int, reason: str, num_bytes: int = 0) -> None:
+    def quarantine(self, offset: int, reason: str, num_bytes: int = 0, file: str | None = None) -> None:
         """A record that could not be read as what it says it is."""
         self.records += 1
         self.raw_bytes += num_bytes
         self.num_quarantined += 1
         if len(self.quarantined) < MAX_LISTED:
-            self.quarantined.append({"file": self.file, "offset": offset, "reason": reason})
+            self.quarantined.append({"file": file or self.file, "offset": offset, "reason": reason})
 
     def damage(self, offset: int, reason: str) -> None:
         """A stretch of the file from ``offset`` on in which no record can be read."""

@@ -18,9 +18,10 @@ from stages.documents.batches import Page
 from stages.documents.charsets import to_utf8
 from stages.documents.extraction import close_empty_elements
 from stages.documents.fields import single
+from stages.documents.heads import WARC, Dialect
 from stages.documents.http import Response, decode_body, parse_response
 from stages.documents.members import chunks, sniff
-from stages.documents.warc import Record, records, starts_record
+from stages.documents.records import Record, records
 
 HTML_TYPES = frozenset(("text/html", "application/xhtml+xml"))
 VAGUE_TYPES = frozenset(("", "application/octet-stream", "application/unknown", "unknown/unknown", "content/unknown"))
@@ -40,10 +41,10 @@ class Limits:
         self.text_types = text_types
 
 
-def warc_records(
-    file: Any, account: Account, limits: Limits, start: int = 0, end: int | None = None
+def archive_records(
+    file: Any, account: Account, limits: Limits, dialect: Dialect = WARC, start: int = 0, end: int | None = None
 ) -> Iterator[Record]:
-    """The records of an open WARC file, of any compression."""
+    """The records of an open WARC or ARC file, of any compression; only members that start in [``start``, ``end``)."""
     file.seek(0)
     head = file.read(16)
     file.seek(0)
@@ -51,12 +52,12 @@ def warc_records(
         account.damage(0, "empty_file")
         return
     compression = sniff(head)
-    source = chunks(file, compression, starts_record, start, end)
+    source = chunks(file, compression, dialect.starts, start, end)
     found = False
-    for record in records(source, account, plain=compression == "none", max_content=limits.max_record_bytes):
+    for record in records(source, account, dialect, plain=compression == "none", max_content=limits.max_record_bytes):
         found = True
         yield record
-    if not found and not account.num_bad and not account.num_quarantined:
+    if not found and not start and not account.num_bad and not account.num_quarantined:
         account.damage(0, "no_records")
 
 

@@ -38,17 +38,23 @@ class Page:
     title: str | None = None
     licence: str | None = None
     note: str | None = None
+    file: str = ""
+    part: int = 0
+    """Number of the file in its split."""
+
+    @property
+    def position(self) -> int:
+        """The page's place in its split, for `skip` and `positions`."""
+        return self.part << 48 | self.offset
 
 
 class Batches:
     """Collects the pages of one split and makes record batches of them."""
 
-    def __init__(self, source: str, file: str, extract: Extract, account: Account) -> None:
+    def __init__(self, source: str, extract: Extract, account: Account) -> None:
         self.extract = extract
         self.account = account
         self.source = source
-        self.file = file
-        self.key = f"{source}\0{file}\0".encode()
         self.pages: list[Page] = []
         self.num_bytes = 0
 
@@ -85,16 +91,15 @@ class Batches:
         good = texts.is_valid()
         for page, is_good in zip(pages, good.to_pylist(), strict=True):
             if not is_good:
-                self.account.quarantine(page.offset, "extraction_failed", page.raw_bytes)
+                self.account.quarantine(page.offset, "extraction_failed", page.raw_bytes, page.file)
         return [p for p, g in zip(pages, good.to_pylist(), strict=True) if g], texts.filter(good)
 
     def _batch(self, pages: list[Page], texts: pa.LargeStringArray) -> pa.RecordBatch:
         sizes, hashes = measure(texts)
         count = len(pages)
         columns: dict[str, Any] = {
-            "doc_id": pa.array([xxhash.xxh3_128_digest(self.key + b"%d" % p.offset) for p in pages], pa.binary(16)),
+            "doc_id": pa.array([doc_id(self.source, p.file, p.offset) for p in pages], pa.binary(16)),
             "source": pa.array([self.source] * count, pa.string()),
-            "file": pa.array([self.file] * count, pa.string()),
             "raw_bytes": pa.array([p.raw_bytes for p in pages], pa.int64()),
             "text_bytes": sizes,
             "text_hash": hashes,

@@ -47,8 +47,7 @@ class Window:
 
     def __init__(self, file: Any, start: int = 0) -> None:
         self.file = file
-        if start:
-            file.seek(start)
+        file.seek(start)
         self.at = start
         self.data = memoryview(b"")
         self.ended = False
@@ -182,17 +181,21 @@ def chunks(
     decides where reading goes on after damage, and where it begins when ``start`` is not 0. Sending True to the
     generator gives up the present member.
     """
-    window = Window(file, start)
     if compression == "none":
-        yield from _plain(window, start, end)
+        yield from _plain(Window(file))
         return
-    members = _Members(window, compression, starts_record)
-    position = members.prepare(start) if start == 0 else members.search(start)
+    members = _Members(Window(file), compression, starts_record)
+    position = members.prepare(0)
+    if start:
+        members.window = Window(file, max(start, position))
+        position = members.search(members.window.at)
     while position >= 0 and (end is None or position < end):
         if compression == "gzip":
             position = yield from members.small(position, end)
         if end is None or position < end:
             position = yield from members.member(position)
+    while position >= 0 and not members.begins_record(position):  # the rest of a record that began before the end
+        position = yield from members.member(position)
 
 
 def sniff(head: bytes) -> str:
@@ -205,16 +208,11 @@ def sniff(head: bytes) -> str:
     return "none"
 
 
-def _plain(window: Window, start: int, end: int | None) -> Generator[Chunk, bool | None, None]:
-    position = start
-    while True:
-        data = bytes(window.peek(position, BLOCK))
-        if not data:
-            return
-        yield Chunk(data, position, position == start)
+def _plain(window: Window) -> Generator[Chunk, bool | None, None]:
+    position = 0
+    while data := bytes(window.peek(position, BLOCK)):
+        yield Chunk(data, position, position == 0)
         position += len(data)
-        if end is not None and position >= end:
-            end = None  # the record that straddles the end is read on; the record reader stops by its offset
 
 
 class _Members:
@@ -229,8 +227,10 @@ class _Members:
 
     def prepare(self, start: int) -> int:
         """Read a zstd dictionary if the file begins with one; the offset of the first member."""
+        if self.compression != "zstd":
+            return start
         head = bytes(self.window.peek(start, 8))
-        if self.compression != "zstd" or not head.startswith(ZSTD_DICTIONARY) or len(head) < 8:
+        if not head.startswith(ZSTD_DICTIONARY) or len(head) < 8:
             return start
         size = int.from_bytes(head[4:8], "little")
         content = bytes(self.window.peek(start + 8, size))
@@ -318,14 +318,18 @@ class _Members:
             position += len(block)
         return -1
 
+    def begins_record(self, position: int) -> bool:
+        """Whether a member that starts a record is at ``position``."""
+        try:
+            head = self.inflater(position).decompress(self.window.peek(position, FIRST_FEED), 64)
+        except INFLATE_ERRORS:
+            return False
+        return self.starts_record(head)
+
     def search(self, position: int) -> int:
         """Offset of the next member that starts a record, -1 if there is none."""
         while (position := self.window.find(self.magic, position)) >= 0:
-            try:
-                head = self.inflater(position).decompress(self.window.peek(position, FIRST_FEED), 64)
-            except INFLATE_ERRORS:
-                head = b""
-            if self.starts_record(head):
+            if self.begins_record(position):
                 return position
             position += 1
         return -1

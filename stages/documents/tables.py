@@ -1,4 +1,4 @@
-"""Rows of JSONL and Parquet files as pages.
+"""Rows of JSON Lines, CSV, Parquet and Arrow files as pages.
 
 Columns are found by the names the YAML maps, else by our own names or their common spellings (`ALIASES`); a dot goes
 into nested fields. A row without text is dropped (`no_text`); a line that is no JSON object, or whose text is no
@@ -7,8 +7,10 @@ string, is quarantined with its place (byte of the uncompressed file, or row num
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -18,6 +20,7 @@ import pyarrow.parquet as pq
 from stages.documents.account import Account
 from stages.documents.archives import seconds
 from stages.documents.batches import Page
+from stages.documents.files import READ_ERRORS
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "text": ("text", "content"),
@@ -29,15 +32,20 @@ ALIASES: dict[str, tuple[str, ...]] = {
 }
 BLOCK = 1 << 20
 ROWS = 1024
+LOOK_FOR_TEXT = 100
+"""Rows without a text after which the column is taken to be the wrong one."""
 
 
 class ColumnError(ValueError):
     """A column that was asked for is not there; the message says which are."""
 
 
-def json_pages(stream: Any, account: Account, columns: Mapping[str, str], max_line: int) -> Iterator[Page]:
-    """Pages of a JSON Lines stream; ``offset`` is the byte where the line starts."""
-    for offset, line, over in lines(stream, account, max_line):
+def json_pages(
+    stream: Any, account: Account, columns: Mapping[str, str], max_line: int, span: tuple[int, int] | None = None
+) -> Iterator[Page]:
+    """Pages of a JSON Lines stream, or of the lines that start in ``span``; ``offset`` is the byte of the line."""
+    seen = with_text = 0
+    for offset, line, over in lines(stream, account, max_line, span):
         if over:
             account.quarantine(offset, "line_over_limit", over)
             continue
@@ -51,33 +59,170 @@ def json_pages(stream: Any, account: Account, columns: Mapping[str, str], max_li
         if not isinstance(row, dict):
             account.quarantine(offset, "not_json_object", len(line))
             continue
+        seen += 1
+        with_text += lookup(row, "text", columns) is not None
+        if seen == LOOK_FOR_TEXT and not with_text:
+            raise no_column(columns, row, account.file)
         page = page_of_row(row, offset, len(line), account, columns)
         if page is not None:
             yield page
+    if seen and not with_text:
+        raise no_column(columns, row, account.file)
 
 
-def lines(stream: Any, account: Account, max_line: int) -> Iterator[tuple[int, bytes, int]]:
-    """(offset, line, 0) of each line, or (offset, b"", bytes) of one that is too long to hold."""
+def no_column(columns: Mapping[str, str], row: Mapping[str, Any], file: str) -> ColumnError:
+    wanted = columns.get("text") or " or ".join(ALIASES["text"])
+    return ColumnError(f"{file}: no row has {wanted!r} for text; rows have {', '.join(map(str, row))}")
+
+
+def lines(
+    stream: Any, account: Account, max_line: int, span: tuple[int, int] | None = None
+) -> Iterator[tuple[int, bytes, int]]:
+    """(offset, line, 0) of each line, or (offset, b"", bytes) of one that is too long to hold.
+
+    With a ``span``, the lines that start in it: the one that is cut by its start belongs to the span before.
+    """
     offset, rest, skipped = 0, b"", 0
-    while True:
+    last = None
+    if span is not None:
+        start, last = span
+        if start:
+            stream.seek(start - 1)
+            offset = _after_line_end(stream, start - 1)
+            if offset < 0:
+                return
+        stream.seek(offset)
+    while last is None or offset < last:
         try:
             block = stream.read(BLOCK)
-        except (OSError, EOFError, pa.ArrowException):
+        except READ_ERRORS:
             account.damage(offset, "damaged_compression")
             return
         if not block:
-            break
+            if rest or skipped:
+                over = skipped > 0 or len(rest) > max_line
+                yield (offset, b"", skipped + len(rest)) if over else (offset, rest, 0)
+            return
         parts = (rest + block).split(b"\n")
         rest = parts.pop()
         for part in parts:
-            yield (offset, b"", skipped + len(part)) if skipped else (offset, part, 0)
+            if last is not None and offset >= last:
+                return
+            over = skipped > 0 or len(part) > max_line
+            yield (offset, b"", skipped + len(part)) if over else (offset, part, 0)
             offset += skipped + len(part) + 1
             skipped = 0
         if skipped or len(rest) > max_line:
             skipped += len(rest)
             rest = b""
-    if rest or skipped:
-        yield (offset, b"", skipped + len(rest)) if skipped else (offset, rest, 0)
+
+
+def _after_line_end(stream: Any, offset: int) -> int:
+    """Where the line after the next line end starts; -1 if there is none."""
+    while block := stream.read(BLOCK):
+        found = block.find(b"\n")
+        if found >= 0:
+            return offset + found + 1
+        offset += len(block)
+    return -1
+
+
+def csv_pages(
+    stream: Any,
+    account: Account,
+    columns: Mapping[str, str],
+    max_line: int,
+    delimiter: str,
+    span: tuple[int, int] | None = None,
+) -> Iterator[Page]:
+    """Pages of a CSV or TSV stream with a head line (RFC 4180); ``offset`` is the byte where the record starts."""
+    source = _csv_records(stream, account, max_line, None)
+    first = next(source, None)
+    if first is None:
+        return
+    names = _csv_fields(first[1].removeprefix(b"\xef\xbb\xbf"), delimiter) or []
+    wanted_columns(names, columns, account.file)
+    if span is not None:
+        source = _csv_records(stream, account, max_line, span)
+        if span[0] == 0:
+            next(source, None)
+    for offset, record, over in source:
+        if over:
+            account.quarantine(offset, "line_over_limit", over)
+            continue
+        if not record.strip():
+            continue
+        fields = _csv_fields(record, delimiter)
+        if fields is None or len(fields) != len(names):
+            account.quarantine(offset, "wrong_number_of_fields", len(record))
+            continue
+        row = {name: value or None for name, value in zip(names, fields, strict=True)}
+        page = page_of_row(row, offset, len(record), account, columns)
+        if page is not None:
+            yield page
+
+
+def _csv_records(
+    stream: Any, account: Account, max_line: int, span: tuple[int, int] | None
+) -> Iterator[tuple[int, bytes, int]]:
+    """Lines joined while a quote is open; in a span no value holds a line end (`splitting.ranges` has it so)."""
+    held: list[bytes] = []
+    begin = size = quotes = 0
+    if span is None:
+        stream.seek(0) if stream.seekable() else None
+    for offset, line, over in lines(stream, account, max_line, span):
+        if over:
+            yield begin if held else offset, b"", size + over
+            held, size, quotes = [], 0, 0
+            continue
+        if not held:
+            begin = offset
+        held.append(line)
+        size += len(line) + 1
+        quotes += line.count(b'"')
+        if quotes % 2 == 0 or span is not None:
+            yield begin, b"\n".join(held), 0
+            held, size, quotes = [], 0, 0
+        elif size > max_line:
+            yield begin, b"", size
+            held, size, quotes = [], 0, 0
+    if held:
+        yield begin, b"\n".join(held), 0
+
+
+def _csv_fields(record: bytes, delimiter: str) -> list[str] | None:
+    """The fields of one record, None if it is none."""
+    text = record.decode("utf-8", "replace").removesuffix("\r")
+    csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+    except csv.Error:
+        return None
+    return rows[0] if len(rows) == 1 else None
+
+
+def arrow_pages(
+    file: Any, account: Account, columns: Mapping[str, str], batches: range | None = None
+) -> Iterator[Page]:
+    """Pages of an Arrow IPC file or stream; ``offset`` is the row number."""
+    row = 0
+    try:
+        is_file = file.read(6) == b"ARROW1"
+        file.seek(0)
+        reader: Any = pa.ipc.open_file(file) if is_file else pa.ipc.open_stream(file)
+        wanted = wanted_columns(reader.schema.names, columns, account.file)
+        if is_file:
+            chosen = range(reader.num_record_batches) if batches is None else batches
+            row = sum(reader.get_batch(i).num_rows for i in range(chosen.start))
+            source: Iterator[pa.RecordBatch] = (reader.get_batch(i) for i in chosen)
+        else:
+            source = iter(reader)
+        for batch in source:
+            for start in range(0, batch.num_rows, ROWS):
+                yield from _table_pages(batch.select(wanted).slice(start, ROWS), row + start, account, columns)
+            row += batch.num_rows
+    except (pa.ArrowInvalid, OSError):
+        account.damage(row, "not_arrow" if row == 0 else "damaged_batch")
 
 
 def parquet_pages(file: Any, account: Account, columns: Mapping[str, str], groups: range | None) -> Iterator[Page]:
@@ -87,34 +232,39 @@ def parquet_pages(file: Any, account: Account, columns: Mapping[str, str], group
     except (pa.ArrowInvalid, OSError):
         account.damage(0, "not_parquet")
         return
-    wanted = parquet_columns(parquet.schema_arrow, columns, account.file)
+    wanted = wanted_columns(parquet.schema_arrow.names, columns, account.file)
     groups = range(parquet.num_row_groups) if groups is None else groups
     for group in groups:
         row = sum(parquet.metadata.row_group(i).num_rows for i in range(group))
         try:
             for batch in parquet.iter_batches(ROWS, row_groups=[group], columns=wanted, use_threads=False):
-                for values in batch.to_pylist():
-                    text = lookup(values, "text", columns)
-                    size = len(text.encode("utf-8", "replace")) if isinstance(text, str) else 0
-                    page = page_of_row(values, row, size, account, columns)
-                    row += 1
-                    if page is not None:
-                        yield page
+                yield from _table_pages(batch, row, account, columns)
+                row += batch.num_rows
         except (pa.ArrowInvalid, OSError):
             account.damage(row, "damaged_row_group")
 
 
-def parquet_columns(schema: pa.Schema, columns: Mapping[str, str], file: str) -> list[str]:
+def _table_pages(batch: pa.RecordBatch, row: int, account: Account, columns: Mapping[str, str]) -> Iterator[Page]:
+    for values in batch.to_pylist():
+        text = lookup(values, "text", columns)
+        size = len(text.encode("utf-8", "replace")) if isinstance(text, str) else 0
+        page = page_of_row(values, row, size, account, columns)
+        row += 1
+        if page is not None:
+            yield page
+
+
+def wanted_columns(found: Sequence[str], columns: Mapping[str, str], file: str) -> list[str]:
     """Top-level columns to read: the mapped ones must be there, and text must be."""
-    names = set(schema.names)
+    names = set(found)
     for ours, theirs in columns.items():
-        if theirs.split(".")[0] not in names:
-            raise ColumnError(f"{file}: no column {theirs!r} for {ours}; it has {', '.join(schema.names)}")
+        if theirs not in names and theirs.split(".")[0] not in names:
+            raise ColumnError(f"{file}: no column {theirs!r} for {ours}; it has {', '.join(found)}")
     if "text" not in columns and not names.intersection(ALIASES["text"]):
-        raise ColumnError(f"{file}: no text column; it has {', '.join(schema.names)}; set `columns: {{text: ...}}`")
-    wanted = {theirs.split(".")[0] for theirs in columns.values()}
+        raise ColumnError(f"{file}: no text column; it has {', '.join(found)}; set `columns: {{text: ...}}`")
+    wanted = {theirs if theirs in names else theirs.split(".")[0] for theirs in columns.values()}
     wanted.update(name for ours, spellings in ALIASES.items() if ours not in columns for name in spellings)
-    return [name for name in schema.names if name in wanted]
+    return [name for name in found if name in wanted]
 
 
 def page_of_row(

@@ -1,4 +1,4 @@
-"""Which container and compression a file name stands for, and how a URI is opened.
+"""Which container and compression a file name stands for.
 
 Shared by `stages.sources` (lists and splits files) and `stages.documents` (reads them). A name gives a `Format`
 by its suffixes (`x.warc.gz` is warc and gzip); the YAML's ``format:`` may override the container. Compression is
@@ -8,9 +8,6 @@ read from the name here and checked against the first bytes where the file is re
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
-
-from pyarrow import fs
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".lz4": "lz4", ".bz2": "bz2"}
 
@@ -18,9 +15,24 @@ CONTAINERS = {
     ".warc": "warc",
     ".wet": "warc",
     ".wat": "warc",
+    ".arc": "arc",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".ipc": "arrow",
+    ".feather": "arrow",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".html": "html",
+    ".htm": "html",
+    ".xhtml": "html",
+    ".md": "text",
+    ".markdown": "text",
+    ".rst": "text",
+    ".txt": "text",
+    ".tar": "tar",
+    ".xml": "mediawiki",
 }
 
 CONTAINER_NAMES = tuple(sorted(set(CONTAINERS.values())))
@@ -37,6 +49,8 @@ class Format:
 def format_of(name: str, container: str | None = None) -> Format | None:
     """The format a file name stands for, None if its suffix says nothing and no ``container`` is given."""
     stem, compression = name.lower(), "none"
+    if stem.endswith(".tgz"):
+        stem = stem[:-4] + ".tar.gz"
     for suffix, codec in COMPRESSIONS.items():
         if stem.endswith(suffix):
             stem, compression = stem[: -len(suffix)], codec
@@ -47,14 +61,3 @@ def format_of(name: str, container: str | None = None) -> Format | None:
         if stem.endswith(suffix):
             return Format(found, compression)
     return None
-
-
-def locate(uri: str) -> tuple[Any, str]:
-    """The file system and the path on it: an absolute local path, or a URI (`file`, `s3`, `gs`).
-
-    Raises:
-        ValueError, OSError: pyarrow's, for a scheme it does not know or credentials that are missing.
-    """
-    if "://" in uri:
-        return fs.FileSystem.from_uri(uri)
-    return fs.LocalFileSystem(), uri

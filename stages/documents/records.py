@@ -1,4 +1,4 @@
-"""WARC records from the chunks of a file (`members`), whatever state the file is in.
+"""WARC and ARC records from the chunks of a file (`members`), whatever state the file is in.
 
 WARC 0.18 to 1.1 (ISO 28500), records in gzip members of their own, all in one, or split over several. A record's
 ``offset`` is where its member starts, plus its number within the member; in an uncompressed file, where it starts.
@@ -10,18 +10,16 @@ Price: one copy of each record's content. Holds at most ``max_content`` bytes of
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 from stages.documents.account import Account
 from stages.documents.fields import Fields
+from stages.documents.heads import MAX_HEAD, WARC, Dialect
 from stages.documents.members import Chunk
 
-MAX_HEAD = 64 << 10
 MAX_SKIP = 1 << 30
 """Plain bytes of one record or one lost stretch that are read past before its member is given up (gzip bombs)."""
-_NEXT_RECORD = re.compile(rb"\nWARC/\d+\.\d+[ \t]*\r?\n(?=[A-Za-z-]+:)")
 
 
 @dataclass(slots=True)
@@ -41,18 +39,18 @@ class Record:
         return self.data[self.start : self.stop]
 
 
-def starts_record(head: bytes) -> bool:
-    """Whether the plain bytes of a member begin a WARC record."""
-    return head.startswith(b"WARC/")
-
-
 class _Inflow:
     """Chunks joined into one buffer that knows where each byte came from, and stops where they do not continue."""
 
-    def __init__(self, source: Generator[Chunk, bool | None, None], account: Account, plain: bool) -> None:
+    def __init__(
+        self, source: Generator[Chunk, bool | None, None], account: Account, plain: bool, dialect: Dialect
+    ) -> None:
         self.source = source
         self.account = account
         self.plain = plain
+        self.dialect = dialect
+        self.starts = dialect.start.match
+        self.following = dialect.following.search
         self.data = b""
         self.pos = 0
         self.member = 0
@@ -69,7 +67,7 @@ class _Inflow:
         if chunk is None:
             self.ended = True
             return False
-        if chunk.problem is not None or (breaks and not self.plain and chunk.fresh and starts_record(chunk.data)):
+        if chunk.problem is not None or (breaks and not self.plain and chunk.fresh and self.starts(chunk.data)):
             self.pending = chunk
             return False
         self._append(chunk)
@@ -106,7 +104,7 @@ class _Inflow:
     def whole_member(self) -> Record | None:
         """The short way for the usual case: the next chunk is one member that holds one record, and nothing else."""
         chunk = self.pending
-        if chunk is None or chunk.problem is not None:
+        if chunk is None or chunk.problem is not None or self.dialect is not WARC:
             return None
         data = chunk.data
         end = data.find(b"\r\n\r\n", 0, MAX_HEAD)
@@ -160,19 +158,12 @@ class _Inflow:
     def head(self) -> Fields | None:
         """Parse the record head at ``pos`` and move past it; None if there is none."""
         while True:
-            data, pos = self.data, self.pos
-            end = data.find(b"\n\r\n", pos, pos + MAX_HEAD)
-            early = data.find(b"\n\n", pos, end if end >= 0 else pos + MAX_HEAD)
-            if early >= 0:
-                end, after = early, early + 2
-            else:
-                after = end + 3
-            if end >= 0 or len(data) - pos >= MAX_HEAD or not self.more():
-                break
-        if end < 0 or not data.startswith(b"WARC/", pos):
-            return None
-        self.pos = after
-        return Fields(data[pos:end])
+            headers, after = self.dialect.head(self.data, self.pos)
+            if headers is not None:
+                self.pos = after
+                return headers
+            if after < 0 or not self.more():
+                return None
 
     def content(self, size: int, max_content: int) -> tuple[bytes, int, str | None]:
         """The ``size`` bytes at ``pos``, or what is there of them: (kept bytes, bytes there, note). Moves past them."""
@@ -182,10 +173,10 @@ class _Inflow:
         if have >= size:
             if self._followed(size):
                 return self._take(size), size, None
-        elif have >= max_content and not _NEXT_RECORD.search(self.data, self.pos):
+        elif have >= max_content and not self.following(self.data, self.pos):
             content = self._take(max_content)
             return content, max_content + self._discard(size - max_content), "over_limit"
-        found = _NEXT_RECORD.search(self.data, self.pos, self.pos + size + 64)
+        found = self.following(self.data, self.pos, self.pos + size + 64)
         if found and found.start() < self.pos + size:
             content = self._take(found.start() - self.pos).rstrip(b"\r\n")
             return content, len(content), "length_mismatch"
@@ -203,14 +194,14 @@ class _Inflow:
         if self.data.startswith(b"\r\n\r\n", end):
             if len(self.data) == end + 4 and not self.more():
                 return True
-            if self.data.startswith(b"WARC/", self.pos + size + 4):
+            if self.starts(self.data, self.pos + size + 4):
                 return True
         cursor = size
         while True:
             while self.pos + cursor < len(self.data) and self.data[self.pos + cursor] in b"\r\n":
                 cursor += 1
             if len(self.data) - self.pos - cursor >= 5:
-                return self.data.startswith(b"WARC/", self.pos + cursor)
+                return self.starts(self.data, self.pos + cursor) is not None
             if not self.more():
                 return len(self.data) - self.pos == cursor
 
@@ -232,7 +223,7 @@ class _Inflow:
         passed = 0
         self.pos += 1
         while True:
-            found = _NEXT_RECORD.search(self.data, max(0, self.pos - 1))
+            found = self.following(self.data, max(0, self.pos - 1))
             if found:
                 self.pos = found.start() + 1
                 return
@@ -259,10 +250,10 @@ class _Inflow:
 
 
 def records(
-    source: Generator[Chunk, bool | None, None], account: Account, *, plain: bool, max_content: int
+    source: Generator[Chunk, bool | None, None], account: Account, dialect: Dialect, *, plain: bool, max_content: int
 ) -> Iterator[Record]:
     """All records of the chunks, in order. Damage goes to ``account``; a head without a length is quarantined."""
-    inflow = _Inflow(source, account, plain)
+    inflow = _Inflow(source, account, plain, dialect)
     while True:
         if not inflow.skip_blank():
             while (record := inflow.whole_member()) is not None:
