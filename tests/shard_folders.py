@@ -91,6 +91,7 @@ def _write_shard(
     every = np.concatenate([np.empty(0, np.int64), *[d for batch in batches for d in batch]])
     entry = {
         "path": f"{split}/{path.name}",
+        "split": split,
         "docs": f"{split}/{docs.name}",
         "rows": len(flat),
         "tokens": len(every),

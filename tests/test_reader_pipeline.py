@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipeline.exports import EXPORTS, prefixes, read_idx
+from pipeline.exports import EXPORTS, link, prefixes, read_idx
 from pipeline.reader import DamagedShard, Packed, Stream, TokenShards, Windows, WrongTokenizer, read_manifest
 from pipeline.storage import Store
-from stages import verify
-from tests.token_files import TOKENIZER, Shards, doc_id, read_documents, write_domain
+from stages import corpus, verify
+from stages.mixture import MixtureParams, solve
+from tests.token_files import TOKENIZER, Shards, doc_id, read_documents, run, write_domain
 
 
 @pytest.fixture
@@ -70,6 +72,20 @@ def test_a_cut_shard_and_another_tokenizer_are_refused(folder: Path) -> None:
     path.write_bytes(path.read_bytes()[: shard.batches[1].offsets_position])
     with pytest.raises(DamagedShard, match=r"data-00000-of-00003\.arrow: cut: ends at byte offset"):
         TokenShards(folder, verify="structure")
+
+
+def test_a_corpus_of_references_is_read_from_the_domains_shards(store: Store, documents: Shards) -> None:
+    addresses = {"web": write_domain(store, "domains/web", "web", documents)}
+    available = {"web": sum(len(ids) for shard in documents for _, ids in shard)}
+    mixture = solve(MixtureParams.model_validate({"domains": {"web": {"epochs": 2}}}), available)
+    run(store, corpus.plan(corpus.Params(materialise=False), "c", mixture, addresses, "corpus", tokenizer=TOKENIZER))
+    shards = TokenShards(Path(store.path("corpus")))
+    assert shards.num_tokens == 2 * available["web"]
+    once = Counter(tuple(ids) for shard in documents for _, ids in shard)
+    assert Counter(tuple(shards.document(row).tolist()) for row in range(len(shards))) == once + once
+    link(shards, Path(store.path("linked")))
+    lengths = [int(n) for p in prefixes(Path(store.path("linked"))) for n in read_idx(f"{p}.idx")["lengths"]]
+    assert sum(lengths) == shards.num_tokens
 
 
 def test_windows_packing_and_resume_run_on_them(folder: Path) -> None:

@@ -21,10 +21,8 @@ from pipeline.scaling import (
     MUENNIGHOFF,
     Law,
     Parametric,
-    Phase,
     Supply,
     amount,
-    check_phases,
     compute_of_gpus,
     data_constrained_optimum,
     disk_table,
@@ -39,8 +37,10 @@ from pipeline.scaling import (
     plan,
     render,
     repeats_table,
+    supplies_of,
     yield_table,
 )
+from stages.mixture import MixtureParams, PhasesParams, solve, solve_phases
 
 HOFFMANN_TABLES = [
     # parameters; then FLOP and tokens of approach 1 (table 3), 2 and 3 (table A3)
@@ -308,27 +308,27 @@ def test_a_domain_without_tokens_binds_everything() -> None:
     assert "inf" in render(domain_table(found))
 
 
-# Phases
+# Mixtures of the pipeline
 
 
-def test_phases_may_not_touch_what_a_later_one_reserves() -> None:
-    phases = [
-        Phase("stable", 800, {"web": 0.9, "gold": 0.1}),
-        Phase("anneal", 200, {"web": 0.5, "gold": 0.5}, frozenset({"gold"})),
-    ]
-    rows = check_phases(phases, {"web": 1000, "gold": 100}, {"gold": 2.0})
-    problems = {(row.phase, row.domain): row.problem for row in rows}
-    assert problems[("stable", "gold")] == "reserved for a later phase"
-    assert problems[("stable", "web")] is None
-    assert problems[("anneal", "web")] is None
-    assert next(row for row in rows if row.phase == "anneal" and row.domain == "gold").epochs_after == 1.8
+def test_a_solved_mixture_is_planned_at_the_shares_it_asks_for() -> None:
+    params = MixtureParams.model_validate(
+        {"budget": 1000, "on_shortfall": "redistribute", "domains": {"a": {"share": 0.5}, "b": {"share": 0.5}}}
+    )
+    supplies = supplies_of(solve(params, {"a": 10, "b": 10_000}))
+    assert supplies == [Supply("a", 10, 0.5, 4.0), Supply("b", 10_000, 0.5, 4.0)]
+    assert largest_corpus(supplies) == (80, "a")
 
 
-def test_phases_together_keep_the_caps() -> None:
-    phases = [Phase("a", 150, {"x": 1.0}), Phase("b", 100, {"x": 1.0})]
-    first, second = check_phases(phases, {"x": 100}, {"x": 2.0})
-    assert first.problem is None
-    assert second.problem == "50 tokens over 2 epochs"
+def test_phases_are_shown_with_the_part_they_read() -> None:
+    stable = {"name": "stable", "until": 0.8, "mixture": {"domains": {"web": {"share": 1}}}}
+    last = {"domains": {"web": {"share": 0.5}, "gold": {"share": 0.5}}}
+    anneal = {"name": "anneal", "until": 1, "mixture": last, "reserve": {"gold": 0.5}}
+    params = PhasesParams.model_validate({"budget": 1000, "phases": [stable, anneal]})
+    text = render(phase_table(solve_phases(params, {"web": 1000, "gold": 400})))
+    assert "phases of 1k tokens" in text
+    (line,) = [line for line in text.splitlines() if "gold" in line]
+    assert line.split() == ["anneal", "(20%)", "gold", "100", "50.00%", "200", "to", "400", "0.50"]
 
 
 # Tables
@@ -350,7 +350,6 @@ def test_every_table_renders_in_aligned_columns() -> None:
         repeats_table(),
         yield_table([1 << 29], 500_000, 4096),
         disk_table({"web": 1e12, "code": 5e9}, 32000),
-        phase_table(check_phases([Phase("a", 10, {"x": 1.0})], {"x": 100}, {})),
     ]
     for table in tables:
         lines = render(table).splitlines()

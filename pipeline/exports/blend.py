@@ -19,7 +19,6 @@ from pipeline.errors import UserError
 from pipeline.exports.megatron import prefixes, read_idx
 from pipeline.exports.target import whole_file
 from pipeline.reader import Manifest
-from stages.kernels.jit import kernel
 
 MAX_DATASETS = 32766
 SPLITS = ("train", "valid", "test")
@@ -34,23 +33,12 @@ def greedy_order(weights: Sequence[float], num_samples: int, normalise: bool = T
     shares = np.asarray(weights, np.float64)
     if shares.ndim != 1 or not shares.size or (shares <= 0).any() or not np.isfinite(shares).all():
         raise UserError(f"blend weights must be positive numbers, found {list(weights)}")
+    # Here, because only this needs Numba, which takes a second to import.
+    from stages.kernels.greedy import fill_order
+
     order = np.empty(num_samples, np.int64)
-    _greedy_order(shares / shares.sum() if normalise else shares, order)
+    fill_order(shares / shares.sum() if normalise else shares, order)
     return order
-
-
-@kernel
-def _greedy_order(shares_K, order_N):  # type: ignore[no-untyped-def]
-    taken = np.zeros(shares_K.size, np.float64)
-    for i in range(order_N.size):
-        done = max(float(i), 1.0)
-        best, most = 0, shares_K[0] * done - taken[0]
-        for k in range(1, shares_K.size):
-            behind = shares_K[k] * done - taken[k]
-            if behind > most:
-                best, most = k, behind
-        order_N[i] = best
-        taken[best] += 1.0
 
 
 def blend(folders: Mapping[str, str | Path], shares: Mapping[str, float]) -> list[str]:

@@ -66,10 +66,8 @@ class Shard:
     multiplicity: int = 1
     """How often a corpus that only refers to shards reads this one."""
 
-    @property
-    def split(self) -> str:
-        """First folder of the path: ``train``, ``valid`` or ``test``."""
-        return self.path.split("/", 1)[0] if "/" in self.path else "train"
+    split: str = "train"
+    """``train``, ``valid`` or ``test``."""
 
 
 @dataclass(frozen=True)
@@ -152,9 +150,10 @@ def _parse_shard(data: Mapping[str, Any]) -> Shard:
     batches = tuple(Batch(**{f.name: int(batch[f.name]) for f in fields(Batch)}) for batch in data["batches"])
     values: dict[str, Any] = {key: str(data[key]) for key in ("path", "docs", "xxh3_128")}
     values |= {key: int(data[key]) for key in ("rows", "tokens", "bytes", "min_id", "max_id", "eos_count")}
-    blocks = tuple(data.get("blocks_xxh3_64", ()))
-    multiplicity = int(data.get("multiplicity", 1))
-    return Shard(**values, domains=data["domains"], batches=batches, blocks=blocks, multiplicity=multiplicity)
+    values["split"] = str(data.get("split", "train"))
+    values["blocks"] = tuple(data.get("blocks_xxh3_64", ()))
+    values["multiplicity"] = int(data.get("multiplicity", 1))
+    return Shard(**values, domains=data["domains"], batches=batches)
 
 
 def check_tokenizer(

@@ -24,7 +24,6 @@ import numpy.typing as npt
 
 from pipeline.errors import UserError
 from pipeline.reader.shards import TokenShards
-from stages.kernels.jit import inline_kernel, kernel
 
 BLOCK_DOCUMENTS = 1 << 20
 _FILES = ("bins", "starts", "sizes")
@@ -124,61 +123,13 @@ def best_fit(sizes: npt.NDArray[np.int64], capacity: int) -> tuple[npt.NDArray[n
 
     Equal sizes are taken in their order; of bins with equal room the one filled last is taken.
     """
+    # Here, because only packing needs Numba, which takes a second to import.
+    from stages.kernels.best_fit import assign_bins
+
     order = np.argsort(-sizes, kind="stable")
     bin_of = np.empty(len(sizes), np.int64)
     leaves = 1 << max(1, int(capacity).bit_length())
     tree = np.zeros(2 * leaves, np.int64)
     head = np.full(leaves, -1, np.int64)
     following = np.full(len(sizes), -1, np.int64)
-    return bin_of, int(_best_fit(sizes, order, capacity, tree, head, following, bin_of))
-
-
-@inline_kernel
-def _count(tree, node, change):  # type: ignore[no-untyped-def]
-    while node > 0:
-        tree[node] += change
-        node //= 2
-
-
-@inline_kernel
-def _least_room(tree, leaves, size):  # type: ignore[no-untyped-def]
-    """Smallest room >= size with a bin, or -1: up until a right sibling has one, then down its left side."""
-    node = leaves + size
-    if tree[node] > 0:
-        return size
-    while node > 1:
-        if node % 2 == 0 and tree[node + 1] > 0:
-            node += 1
-            while node < leaves:
-                node = 2 * node if tree[2 * node] > 0 else 2 * node + 1
-            return node - leaves
-        node //= 2
-    return -1
-
-
-@kernel
-def _best_fit(sizes_P, order_P, capacity, tree, head, following_P, bin_of_P):  # type: ignore[no-untyped-def]
-    """Bins of equal room form a stack (head, following); tree counts the stacks that are not empty below a node."""
-    leaves = tree.size // 2
-    num_bins = 0
-    for at in range(order_P.size):
-        piece = order_P[at]
-        size = sizes_P[piece]
-        room = _least_room(tree, leaves, size)
-        if room < 0:
-            chosen = num_bins
-            num_bins += 1
-            room = capacity
-        else:
-            chosen = head[room]
-            head[room] = following_P[chosen]
-            if head[room] < 0:
-                _count(tree, leaves + room, -1)
-        bin_of_P[piece] = chosen
-        left = room - size
-        if left > 0:
-            if head[left] < 0:
-                _count(tree, leaves + left, 1)
-            following_P[chosen] = head[left]
-            head[left] = chosen
-    return num_bins
+    return bin_of, int(assign_bins(sizes, order, capacity, tree, head, following, bin_of))

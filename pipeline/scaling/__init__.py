@@ -21,15 +21,14 @@ from pipeline.scaling.laws import (
 )
 from pipeline.scaling.planner import (
     PEAK_FLOPS,
-    Phase,
     Plan,
     Supply,
-    check_phases,
     compute_of_gpus,
     domain_rows,
     largest_corpus,
     mixture_optimum,
     plan,
+    supplies_of,
 )
 from pipeline.scaling.tables import (
     Table,
@@ -57,13 +56,11 @@ __all__ = [
     "Law",
     "Optimum",
     "Parametric",
-    "Phase",
     "Plan",
     "PowerLaw",
     "Supply",
     "Table",
     "amount",
-    "check_phases",
     "compute_of_gpus",
     "data_constrained_optimum",
     "disk_table",
@@ -79,5 +76,6 @@ __all__ = [
     "plan",
     "render",
     "repeats_table",
+    "supplies_of",
     "yield_table",
 ]

@@ -8,9 +8,10 @@ Muennighoff's law applied to each domain alone, which extrapolates it: it was fi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, inf, log
+from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.scaling.laws import (
@@ -215,45 +216,6 @@ def _law_row(
     )
 
 
-@dataclass(frozen=True)
-class Phase:
-    """A stretch of training with shares of its own; ``reserved`` domains may not be touched by earlier phases."""
-
-    name: str
-    tokens: int
-    shares: Mapping[str, float]
-    reserved: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class PhaseRow:
-    """A domain in a phase."""
-
-    phase: str
-    domain: str
-    needed_tokens: float
-    seen_before: float
-    epochs_after: float
-    """Passes over the domain once this phase is done."""
-    problem: str | None
-
-
-def check_phases(
-    phases: Sequence[Phase], available: Mapping[str, int], max_epochs: Mapping[str, float]
-) -> list[PhaseRow]:
-    """Whether each phase finds what it needs: caps over all phases, and reserves that earlier phases left alone."""
-    used: dict[str, float] = {}
-    rows = []
-    for number, phase in enumerate(phases):
-        later = {name for other in phases[number + 1 :] for name in other.reserved}
-        for domain in sorted(name for name, share in phase.shares.items() if share > 0):
-            needed, before = phase.shares[domain] * phase.tokens, used.get(domain, 0.0)
-            used[domain] = before + needed
-            have, cap = available.get(domain, 0), max_epochs.get(domain, 4.0)
-            problem = None
-            if domain in later:
-                problem = "reserved for a later phase"
-            elif used[domain] > cap * have * (1 + 1e-12):
-                problem = f"{used[domain] - cap * have:.4g} tokens over {cap:g} epochs"
-            rows.append(PhaseRow(phase.name, domain, needed, before, used[domain] / have if have else inf, problem))
-    return rows
+def supplies_of(mixture: Any) -> list[Supply]:
+    """The domains of a solved mixture (`stages.mixture.Mixture`), at the shares it asks for."""
+    return [Supply(d.name, d.available_tokens, d.requested_share, d.max_epochs) for d in mixture.domains]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, isinf
+from typing import Any
 
 from pipeline.exports.yields import trainer_yields
 from pipeline.scaling.laws import effective_tokens
-from pipeline.scaling.planner import PhaseRow, Plan
+from pipeline.scaling.planner import Plan
 
 _UNITS = ((1e15, "P"), (1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 EPOCHS_SHOWN = (2, 3, 4, 5, 8, 10, 16, 20, 32, 44, 100, inf)
@@ -153,10 +154,21 @@ def repeats_table() -> Table:
     )
 
 
-def phase_table(found: Sequence[PhaseRow]) -> Table:
-    """Phases, domain by domain, with what is wrong."""
-    rows = tuple(
-        (row.phase, row.domain, amount(row.needed_tokens), f"{row.epochs_after:.2f}", row.problem or "")
-        for row in found
-    )
-    return Table("phases", ("phase", "domain", "tokens", "epochs after", "problem"), rows)
+def phase_table(phases: Sequence[Any]) -> Table:
+    """Solved phases (`stages.mixture.PhasePlan`), domain by domain: what each reads, and of which part of the domain."""
+    rows, total = [], sum(phase.mixture.tokens for phase in phases)
+    for phase in phases:
+        for domain in phase.mixture.domains:
+            window = phase.windows[domain.name]
+            rows.append(
+                (
+                    f"{phase.name} ({100 * phase.mixture.tokens / total:.0f}%)",
+                    domain.name,
+                    amount(domain.target_tokens),
+                    f"{100 * domain.target_share:.2f}%",
+                    f"{amount(window.first)} to {amount(window.stop)}",
+                    f"{(window.start + domain.target_tokens) / (window.stop - window.first):.2f}",
+                )
+            )
+    columns = ("phase", "domain", "tokens", "share", "tokens of the domain", "epochs after")
+    return Table(f"phases of {amount(total)} tokens", columns, tuple(rows))
