@@ -155,7 +155,7 @@ def repeats_table() -> Table:
 
 
 def phase_table(phases: Sequence[Any]) -> Table:
-    """Solved phases (`stages.mixture.PhasePlan`), domain by domain: what each reads, and of which part of the domain."""
+    """Solved phases (`stages.mixture.PhasePlan`), domain by domain: what each reads, of which part of the domain."""
     rows, total = [], sum(phase.mixture.tokens for phase in phases)
     for phase in phases:
         for domain in phase.mixture.domains:
