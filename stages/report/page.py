@@ -206,7 +206,7 @@ def sample_groups(stats: Mapping[str, Any]) -> list[dict[str, Any]]:
     found: dict[str | None, list[dict[str, Any]]] = {}
     for sample in (stats["survey"] or {}).get("samples", []):
         entry = {key: cleaned(value) for key, value in sample.items() if key != "text"}
-        text = passage(sample["text"], SAMPLE_CHARACTERS)
+        text = passage(sample["text"].strip("\n"), SAMPLE_CHARACTERS)
         found.setdefault(entry["reason"], []).append({**entry, "text": text, "cut": len(text) > SAMPLE_CHARACTERS})
     order = sorted(found, key=lambda reason: (reason is not None, reason or ""))
     return [{"reason": reason, "pages": found[reason]} for reason in order]

@@ -104,13 +104,13 @@ def reasons(stats: Stats) -> Table:
         records.append({**row, "bytes": num_bytes, "share": share, "fails_when": fails_when})
     columns = [
         Column("reason", "Reason", "reason"),
-        Column("step", "Step", "text"),
         Column("documents", "Documents", "count", bar=True),
         Column("share", "Of pages", "share"),
         Column("bytes", "Bytes", "bytes"),
         Column("tokens", "Tokens", "estimate"),
         Column("fails", "Fail it", "count", help="All pages that fail the rule, whatever else they fail"),
         Column("alone", "Fail only it", "count", help="What comes back when this rule alone is turned off"),
+        Column("step", "Step", "text"),
         Column("fails_when", "Fails when", "text"),
     ]
     caption = "Records and pages removed, by the first reason that applied"
