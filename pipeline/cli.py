@@ -24,6 +24,7 @@ ROOT = click.option(
     required=True,
     help="Folder or s3://, gs:// URI that holds everything of the run [env: GRISTMILL_ROOT].",
 )
+TRAINERS = ("megatron-link", "megatron-merge", "olmo", "mds", "litdata", "nanosets")
 MIXTURE = click.argument("mixture", type=click.Path(dir_okay=False))
 NAME = click.option("--mixture", "name", help="Name of the mixture; by default the one run last under this root.")
 
@@ -114,11 +115,17 @@ def run(mixture: str, root: str, engine: str, workers: int | None, quiet: bool) 
 @command()
 @MIXTURE
 @ROOT
-def plan(mixture: str, root: str) -> None:
-    """Show what `run` would do, redo and reuse, and why. Changes nothing."""
+@click.option("--compute", type=float, help="FLOP of a training run: its model and corpus by the scaling laws.")
+@click.option("--gpus", type=click.IntRange(1), help="The compute as GPUs, with --days.")
+@click.option("--days", type=float, help="Days of training on --gpus.")
+@click.option("--gpu", default="h100", show_default=True, help="Kind of GPU, or its peak in FLOP/s.")
+@click.option("--utilisation", type=click.FloatRange(0, 1, min_open=True), default=0.4, show_default=True)
+@click.option("--parameters", type=float, help="Size of the model, where it is fixed.")
+def plan(mixture: str, root: str, **training: Any) -> None:
+    """Show what `run` would do, redo and reuse, and why; and plan a training run. Changes nothing."""
     from pipeline import drive
 
-    click.echo(drive.plan(mixture, open_root(root)), nl=False)
+    click.echo(drive.plan(mixture, open_root(root), drive.Training(**training)), nl=False)
 
 
 @command()
@@ -171,6 +178,30 @@ def verify(root: str, name: str | None) -> None:
     from pipeline.verify import verify_root
 
     click.echo(verify_root(open_root(root), name), nl=False)
+
+
+@command("dedup-report")
+@ROOT
+@NAME
+@click.option("--largest", type=click.IntRange(0), default=5, show_default=True, help="Largest clusters to explain.")
+def dedup_report(root: str, name: str | None, largest: int) -> None:
+    """Show what deduplication removed: similarities, cluster sizes, losses, the largest clusters with excerpts."""
+    from pipeline import duplicates
+
+    click.echo(duplicates.text(open_root(root), name, largest), nl=False)
+
+
+@command()
+@click.argument("trainer", type=click.Choice(TRAINERS))
+@click.argument("folder", type=click.Path(file_okay=False))
+@ROOT
+@NAME
+@click.option("--domain", help="Export this domain's shards instead of the corpus.")
+def export(trainer: str, folder: str, root: str, name: str | None, domain: str | None) -> None:
+    """Write the corpus into FOLDER in another TRAINER's format. datasets and PyTorch read the shards as they are."""
+    from pipeline import handover
+
+    click.echo(handover.export_text(open_root(root), name, domain, trainer, folder), nl=False)
 
 
 @command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import recipe as recipes
-from pipeline import warm
+from pipeline import scaling, warm
 from pipeline.costs import Costs
 from pipeline.engine import Executor, InlineExecutor, Scheduler
 from pipeline.errors import UserError
@@ -104,8 +105,35 @@ def sample_text(made: dict[str, Any]) -> str:
     return ", ".join(parts) + ("" if made["made"] else "; it was there")
 
 
-def plan(mixture: str, store: Store) -> str:
-    """What `run` would do, as a table."""
+@dataclass(frozen=True)
+class Training:
+    """What a model is to be trained with: a compute in FLOP, or GPUs and days, or a number of parameters."""
+
+    compute: float | None = None
+    gpus: int | None = None
+    days: float | None = None
+    gpu: str = "h100"
+    utilisation: float = 0.4
+    parameters: float | None = None
+
+    def asked(self) -> bool:
+        return any(value is not None for value in (self.compute, self.gpus, self.days, self.parameters))
+
+    def flop(self) -> float | None:
+        """The compute, from whichever way it was given.
+
+        Raises:
+            UserError: when GPUs come without days, or days without GPUs.
+        """
+        if (self.gpus is None) != (self.days is None):
+            raise UserError("give --gpus and --days together")
+        if self.gpus is not None and self.days is not None:
+            return scaling.compute_of_gpus(self.gpus, self.days, self.gpu, self.utilisation)
+        return self.compute
+
+
+def plan(mixture: str, store: Store, training: Training | None = None) -> str:
+    """What `run` would do, as a table; and, asked for a training run, what its compute and these tokens are worth."""
     reporter = Reporter(quiet=True)
     recipe = recipes.load(mixture, store)
     if recipe.sample is not None and not store.exists("sample/sample.json"):
@@ -115,7 +143,21 @@ def plan(mixture: str, store: Store) -> str:
         raise AssertionError("a plan runs no task")
 
     job = Run(recipe, store, Scheduler(no_engine, reporter.say), reporter, Costs(store), dry=True)
-    return plan_text(job.plan()) + extra(recipe)
+    text = plan_text(job.plan())
+    curve = recipe.duplicate_curve()
+    text += "\n" + "\n".join(curve) + "\n" if curve else ""
+    if training is not None and training.asked():
+        if job.blend is None:
+            raise UserError(f"the tokens of {recipe.name} are not counted yet: run it once, then plan a training run")
+        text += "\n" + training_text(job.blend, training)
+    return text
+
+
+def training_text(blend: Any, training: Training) -> str:
+    """Model and corpus sizes by each law, and what of it the domains can give."""
+    found = scaling.plan(scaling.supplies_of(blend), compute=training.flop(), parameters=training.parameters)
+    tables = (scaling.law_table(found), scaling.domain_table(found), scaling.repeats_table())
+    return "\n\n".join(scaling.render(table) for table in tables) + "\n"
 
 
 def plan_text(steps: list[Step]) -> str:
@@ -125,11 +167,6 @@ def plan_text(steps: list[Step]) -> str:
         reused = str(step.total - step.to_do) if step.exact else "?"
         table.add_row(step.product, str(step.total), reused, to_do, step.why)
     return render(table)
-
-
-def extra(recipe: recipes.Recipe) -> str:
-    """What else a planner wants to know before anything runs."""
-    return ""
 
 
 def render(*things: Any) -> str:

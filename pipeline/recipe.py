@@ -21,6 +21,7 @@ from pipeline.errors import RunError
 from pipeline.storage import Store
 from stages import clusters, corpus, documents, kept, language, mixture, quality, shards, signatures, sources, tokens
 from stages import verify as shard_verify
+from stages.clusters import curve, explain
 from stages.contract import Phase, Split, StageParams
 
 SIDECARS: dict[str, Any] = {"language": language, "quality": quality, "signatures": signatures}
@@ -174,6 +175,12 @@ class Recipe:
             {key: value for key, value in dump(section).items() if key != "enabled"}
         )
         return clusters.plan(params, inputs, folder)
+
+    def duplicate_curve(self) -> list[str]:
+        """With which probability two pages of a similarity meet, for the choice of bands and rows; as text."""
+        if self.clusters() is None:
+            return []
+        return curve.curve_lines(self.sections["clusters"], self.sections["signatures"].permutations)
 
     def solve(self, available: dict[str, int]) -> mixture.Mixture:
         """How many tokens of each domain the corpus takes.
@@ -329,6 +336,12 @@ def _check_models(document: Document, sections: dict[str, Any]) -> None:
             stage.identity(sections[section])
         except (ValueError, OSError) as error:
             document.add((section, key), str(error).split("\n")[0])
+
+
+def duplicates_text(store: Store, folder: str, splits: list[dict[str, Any]], largest: int) -> str:
+    """What deduplication did, for people; ``splits`` are the fields of `stages.clusters.ClusterInput`."""
+    report = explain.dedup_report(store, [clusters.ClusterInput(**split) for split in splits], folder, largest)
+    return "\n".join(explain.report_lines(report)) + "\n"
 
 
 def verify_corpus(store: Store, manifest: str) -> list[str]:

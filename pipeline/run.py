@@ -70,6 +70,8 @@ class Run:
         self.recipe, self.store, self.scheduler, self.reporter = recipe, store, scheduler, reporter
         self.costs, self.dry = costs, dry
         self.checksums: dict[str, Checksum] = {}
+        self.blend: Any = None
+        """The solved mixture, once the tokens are counted."""
         self._told = 0.0
         self.steps: list[Step] = []
         self.snapshot: dict[str, Any] = {"version": 1, "name": recipe.name, "products": {}}
@@ -92,7 +94,7 @@ class Run:
         tokens = self._tokenize(measured, clustered, kept)
         if not any(report["rows"] for report in tokens.facts):
             raise RunError("no page was kept: `gristmill stats` shows why each was dropped")
-        blend = self._solve(tokens)
+        blend = self.blend = self._solve(tokens)
         domains = self._shard(tokens, blend)
         self._corpus(blend, domains)
         self._save(complete=True)

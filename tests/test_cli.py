@@ -218,3 +218,26 @@ def test_pages_that_do_not_belong_are_counted_and_the_run_goes_on(small: Path, t
     status = call("status", "--root", tmp_path / "root").stdout
     for name in ("truncated", "empty", "not-a-warc"):
         assert name in status
+
+
+def test_plan_of_a_training_run_prints_laws_and_what_binds(small: Path) -> None:
+    shown = call("plan", small / "small.yaml", "--root", small / "root", "--compute", "1e16").stdout
+    for law in ("Besiroglu", "Hoffmann", "Muennighoff"):
+        assert law.lower() in shown.lower()
+    assert "docs" in shown
+    assert "<- threshold" in shown
+    assert "--gpus and --days" in refused("plan", small / "small.yaml", "--root", small / "root", "--gpus", 8)
+
+
+def test_dedup_report_explains_the_largest_clusters(small: Path) -> None:
+    shown = call("dedup-report", "--root", small / "root", "--largest", 2).stdout
+    assert shown.count("\ncluster ") == 2
+    assert "(stays)" in shown
+
+
+def test_export_writes_the_corpus_or_a_domain_and_says_how_to_open_it(small: Path, tmp_path: Path) -> None:
+    done = call("export", "megatron-link", tmp_path / "m", "--root", small / "root", "--domain", "docs")
+    assert done.exit_code == 0, done.stderr
+    assert "--data-path" in done.stdout
+    assert list((tmp_path / "m").glob("*.idx"))
+    assert "docs" in refused("export", "olmo", tmp_path / "x", "--root", small / "root", "--domain", "dogs")

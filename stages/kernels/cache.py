@@ -3,7 +3,7 @@
 Numba files a kernel under its module's folder and the hash of its own file. Two things go wrong with that here: a job
 submitted to Ray unpacks its code into a folder of its own each time, and would compile everything anew; and a
 kernel that calls another one in another file is not compiled again when that one changes. So all kernels go to
-``NUMBA_CACHE_DIR/gristmill-<hash of every source under stages/>/``. Numba tells the processor and its own version
+``NUMBA_CACHE_DIR/gristmill-<hash of every source that holds kernels>/``. Numba tells the processor and its own version
 apart by itself. A folder is never cleaned; it holds a few megabytes.
 """
 
@@ -27,7 +27,9 @@ def folder() -> Path:
     """The folder of the kernels of this version of the sources; made if need be."""
     digest = hashlib.sha256(numba.__version__.encode())
     for path in sorted(SOURCES.rglob("*.py")):
-        digest.update(path.relative_to(SOURCES).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+        source = path.read_bytes()
+        if b"kernels.jit import" in source:
+            digest.update(path.relative_to(SOURCES).as_posix().encode() + b"\0" + source + b"\0")
     return writable(Path(numba.config.CACHE_DIR or "")) / f"gristmill-{digest.hexdigest()[:16]}"
 
 

@@ -1,0 +1,36 @@
+"""`export`: a corpus, or one domain's shards, in another trainer's format."""
+
+from __future__ import annotations
+
+from pipeline import snapshot as snapshots
+from pipeline.errors import UserError
+from pipeline.exports import EXPORTS
+from pipeline.progress import human_bytes
+from pipeline.reader import TokenShards
+from pipeline.storage import Store
+
+
+def shards_folder(store: Store, name: str | None, domain: str | None) -> str:
+    """The local folder of a mixture's corpus, or of the shards of one of its domains.
+
+    Raises:
+        UserError: when it is not there, or not on a local or shared disk.
+    """
+    snapshot = snapshots.load(store, name)
+    found = snapshot.data.get("corpus") if domain is None else snapshot.data.get("shards", {}).get(domain)
+    if found is None or not store.exists(found):
+        known = ", ".join(sorted(snapshot.data.get("shards", {})))
+        what = "a finished corpus" if domain is None else f"a domain {domain!r} (it has: {known or 'none'})"
+        raise UserError(f"mixture {snapshot.name} has no {what}")
+    if not store.local:
+        raise UserError(f"an export reads shards from a disk; copy {store.uri(found.rpartition('/')[0])} to one first")
+    return store.path(found.rpartition("/")[0])
+
+
+def export_text(store: Store, name: str | None, domain: str | None, trainer: str, folder: str) -> str:
+    """Export, and say what was written and how to open it."""
+    made = EXPORTS[trainer](TokenShards(shards_folder(store, name, domain)), folder)
+    lost = f", {made.dropped_tokens:,} left out" if made.dropped_tokens else ""
+    written = f"{len(made.files)} files, {human_bytes(made.bytes_written)} written"
+    counts = f"{made.tokens:,} tokens{lost}, {made.documents:,} documents"
+    return f"{made.trainer}: {counts}, {written}\n{made.folder}\n{made.read_with}\n"
