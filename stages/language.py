@@ -29,7 +29,7 @@ from pydantic import Field
 from stages import schemas
 from stages.contract import StageParams
 from stages.kernels import unicode
-from stages.kernels.jit import kernel
+from stages.kernels.jit import lean_kernel
 from stages.kernels.ragged import Bytes, Offsets, text_buffers
 
 VERSION = 1
@@ -151,7 +151,7 @@ def text_scripts(data: Bytes, offsets: Offsets, max_bytes: int) -> list[str]:
     return scripts
 
 
-@kernel
+@lean_kernel
 def _count_scripts(data, offsets, max_bytes, classes, scripts, counts_DS):  # type: ignore[no-untyped-def]
     for d in range(len(offsets) - 1):
         i = offsets[d]

@@ -20,10 +20,13 @@ from pydantic import field_validator
 from stages.contract import StageParams
 from stages.kernels import unicode
 from stages.kernels.c4_lines import c4_lines
+from stages.kernels.line_kinds import line_kinds
 from stages.kernels.lines import split_lines
+from stages.kernels.ngrams import repeated_ngrams
 from stages.kernels.ragged import Bytes, Offsets, text_buffers
 from stages.kernels.words import split_words
-from stages.rules import c4, fineweb, gopher_quality, gopher_repetition
+from stages.rules import c4, fineweb, gopher_quality, gopher_repetition, privacy, redpajama, refinedweb, views
+from stages.rules.names import check_names
 
 VERSION = 1
 PIECE_BYTES = 1 << 20
@@ -32,6 +35,9 @@ FIELDS = {
     "gopher_repetition": gopher_repetition.FIELDS,
     **c4.FIELDS,
     "fineweb": fineweb.FIELDS,
+    "refinedweb": refinedweb.FIELDS,
+    "redpajama": redpajama.FIELDS,
+    "privacy": privacy.FIELDS,
 }
 
 
@@ -40,19 +46,26 @@ class Params(StageParams):
 
     families: tuple[str, ...] = tuple(FIELDS)
     """Rule families to measure."""
+    views: tuple[str, ...] = ()
+    """Cleaned texts to have spans for (`stages.rules.views`)."""
 
     @field_validator("families")
     @classmethod
-    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [name for name in names if name not in FIELDS]
-        if unknown:
-            raise ValueError(f"unknown rule family {', '.join(unknown)}; known: {', '.join(FIELDS)}")
+    def _families(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        check_names("rule family", names, FIELDS)
         return tuple(name for name in FIELDS if name in names)
+
+    @field_validator("views")
+    @classmethod
+    def _views(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        check_names("view", names, views.VIEWS)
+        return tuple(name for name in views.VIEWS if name in names)
 
 
 def schema(params: Params) -> pa.Schema:
-    """The columns of the families switched on."""
-    return pa.schema([field for name in params.families for field in FIELDS[name]])
+    """The columns of the families and views switched on."""
+    measured = [field for name in params.families for field in FIELDS[name]]
+    return pa.schema([*measured, *(views.FIELDS[name] for name in params.views)])
 
 
 def identity(params: Params) -> dict[str, Any]:
@@ -78,17 +91,36 @@ def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
 
 def measure_piece(data: Bytes, offsets: Offsets, params: Params) -> list[pa.Array]:
     """The columns of `schema(params)` for the documents of (data, offsets)."""
+    families = params.families
     words = split_words(data, offsets)
     lines = split_lines(data, offsets)
     columns: list[pa.Array] = []
-    if "gopher_quality" in params.families:
+    if "gopher_quality" in families:
         columns += gopher_quality.measure(words)
-    if "gopher_repetition" in params.families:
-        columns += gopher_repetition.measure(words, lines)
-    if "c4" in params.families or "c4_strict" in params.families:
-        columns += c4.measure(c4_lines(data, offsets), params.families)
-    if "fineweb" in params.families:
+    if "gopher_repetition" in families or "redpajama" in families:
+        repetition = repeated_ngrams(words)
+    if "gopher_repetition" in families:
+        columns += gopher_repetition.measure(words, lines, repetition)
+    wanted = {*families, *params.views}
+    if wanted & {*c4.FIELDS, "c4_cleaned", "c4_strict_cleaned"}:
+        sentences = c4_lines(data, offsets)
+        columns += c4.measure(sentences, families)
+    if "fineweb" in families:
         columns += fineweb.measure(words, lines)
+    if wanted & {"refinedweb", "redpajama", "refinedweb_corrected"}:
+        kinds = line_kinds(data, offsets)
+    if "refinedweb" in families:
+        columns += refinedweb.measure(kinds)
+    if "redpajama" in families:
+        columns += redpajama.measure(words, kinds, repetition)
+    if "privacy" in families:
+        columns += privacy.measure(data, offsets)
+    if "c4_cleaned" in wanted:
+        columns.append(views.c4_cleaned(data, offsets, sentences, strict=False))
+    if "c4_strict_cleaned" in wanted:
+        columns.append(views.c4_cleaned(data, offsets, sentences, strict=True))
+    if "refinedweb_corrected" in wanted:
+        columns.append(views.refinedweb_corrected(data, offsets, kinds))
     return columns
 
 

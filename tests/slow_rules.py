@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 
@@ -144,3 +145,74 @@ def fineweb(text: str) -> dict[str, float | None]:
         "fineweb_repeated_line_character_fraction": ratio(sum(map(len, again(lines))), len(text.replace("\n", ""))),
         "fineweb_line_breaks_per_word": ratio(text.count("\n"), len(text.split())),
     }
+
+
+def line_kind(line: str) -> str | None:
+    words, lower = line.split(), ascii_lower(line.strip())
+    if not words:
+        return None
+    one_spaced = " ".join(words)
+    capitals = sum(bool(unicode.classes()[ord(c)] & unicode.UPPER) for c in line)
+    if 2 * capitals > len(one_spaced):
+        return "uppercase"
+    if all(map(str.isdecimal, words)):
+        return "digit"
+    counters = "likes shares comments retweets reposts quotes bookmarks upvotes downvotes downloads views followers"
+    if len(words) == 2 and words[0].isdecimal() and ascii_lower(words[1]) in counters.split():
+        return "counter"
+    if len(words) == 1:
+        return "one_word"
+    framed = lower.startswith(("sign-in", "sign in")) or lower.endswith(("read more...", "read more…"))
+    if len(words) <= 10 and (framed or "items in cart" in lower):
+        return "boilerplate"
+    return "ordinary"
+
+
+def refinedweb(text: str) -> dict[str, float | None]:
+    lines = [(line_kind(line), len(line.split())) for line in text.split("\n") if line.split()]
+    columns: dict[str, float | None] = {
+        f"refinedweb_num_{name}_lines": sum(kind == name for kind, _ in lines)
+        for name in ("uppercase", "digit", "counter", "one_word", "boilerplate")
+    }
+    corrected = sum(words for kind, words in lines if kind != "ordinary")
+    columns["refinedweb_corrected_word_fraction"] = ratio(corrected, len(text.split()))
+    return columns
+
+
+def redpajama(text: str) -> dict[str, float | None]:
+    words, characters = text.split(), "".join(text.split())
+    flags = [int(unicode.classes()[ord(c)]) for c in characters]
+    shares = [times / len(words) for times in Counter(words).values()]
+
+    def all_caps(word: str) -> bool:
+        kinds = [int(unicode.classes()[ord(c)]) for c in word]
+        return any(f & unicode.UPPER for f in kinds) and not any(f & unicode.LOWER for f in kinds)
+
+    return {
+        "redpajama_all_caps_word_fraction": ratio(sum(map(all_caps, words)), len(words)),
+        "redpajama_capital_letter_fraction": ratio(
+            sum(bool(f & unicode.UPPER) for f in flags), sum(map(str.isalpha, characters))
+        ),
+        "redpajama_digit_fraction": ratio(sum(map(str.isdecimal, characters)), len(characters)),
+        "redpajama_curly_bracket_fraction": ratio(sum(c in "{}" for c in characters), len(characters)),
+        "redpajama_unique_word_fraction": ratio(len(shares), len(words)),
+        "redpajama_unigram_entropy": -sum(p * math.log(p) for p in shares) if words else None,
+    }
+
+
+def privacy(text: str) -> dict[str, float | None]:
+    """The patterns over the whole text, without any sieve."""
+    from ipaddress import ip_address
+
+    from stages.rules.privacy import EMAIL, IP, PHONE, SECRET
+
+    raw = text.encode("utf-8", "surrogatepass")
+    taken = [(len(text[: m.start()].encode()), len(text[: m.end()].encode())) for m in EMAIL.finditer(text)]
+    counts = [len(taken)]
+    for pattern in (IP, PHONE, SECRET):
+        found = [m for m in pattern.finditer(raw) if pattern is not IP or ip_address(m.group().decode()).is_global]
+        spans = [m.span() for m in found if all(m.end() <= a or m.start() >= b for a, b in taken)]
+        counts.append(len(spans))
+        taken += spans
+    names = ("emails", "ips", "phones", "secrets")
+    return {f"privacy_num_{name}": count for name, count in zip(names, counts, strict=True)}

@@ -76,8 +76,47 @@ def test_each_published_rule_fails_beyond_its_threshold_and_keeps_at_it(name: st
     assert reasons(*rows, rules=alone | {name: False}) == [None, None, None]
 
 
+def test_a_limit_on_any_column_is_a_rule_of_the_users_own() -> None:
+    rules = {"below_min_redpajama_digit_fraction": 0.1, "above_max_redpajama_digit_fraction": 0.2}
+    rows = [{"redpajama_digit_fraction": value} for value in (0.09, 0.1, 0.2, 0.21, None)]
+    names = ["below_min_redpajama_digit_fraction", None, None, "above_max_redpajama_digit_fraction", None]
+    assert reasons(*rows, families=(), rules=rules) == names
+    assert kept.quality_columns(kept.Params(families=(), rules=rules), []) == ["redpajama_digit_fraction"]
+    with pytest.raises(ValueError, match="expected a number or false"):
+        kept.Params(rules={"below_min_x": True})
+
+
+def view_of(
+    spans: dict[str, list[list[dict[str, Any]] | None]], text_bytes: int, **params: Any
+) -> list[dict[str, Any]]:
+    table = pages(*({"text_bytes": text_bytes} for _ in next(iter(spans.values()))))
+    for name, lists in spans.items():
+        table = table.append_column(name, pa.array(lists))
+    return kept.prepare(kept.Params(families=(), **params), [])(table).to_pylist()
+
+
+def test_a_page_of_which_the_views_leave_nothing_is_dropped() -> None:
+    def cut(start: int, stop: int) -> dict[str, Any]:
+        return {"start": start, "stop": stop, "replacement": ""}
+
+    rows = view_of({"c4_cleaned_spans": [[cut(0, 9)], [cut(0, 8)], []]}, 9, views=("c4_cleaned",))
+    assert [(row["reason"], row["spans"]) for row in rows] == [
+        ("nothing_left", None),
+        (None, [cut(0, 8)]),
+        (None, None),
+    ]
+
+
+def test_spans_of_several_views_become_one_list() -> None:
+    private = [[{"start": 2, "stop": 5, "kind": "email"}, {"start": 20, "stop": 25, "kind": "ip"}]]
+    cut = [[{"start": 0, "stop": 10, "replacement": "\n"}, {"start": 24, "stop": 30, "replacement": ""}]]
+    spans = {"privacy_spans": private, "c4_cleaned_spans": cut}
+    (row,) = view_of(spans, 40, views=("c4_cleaned", "redacted"), redaction={"ip": "X"})
+    assert [tuple(span.values()) for span in row["spans"]] == [(0, 10, "\n"), (20, 30, "X")]
+
+
 def test_every_reason_is_covered_here() -> None:
-    assert {case[0] for case in FIXED_CASES} | set(kept.PUBLISHED) | {"no_domain"} == set(kept.ORDER)
+    assert {case[0] for case in FIXED_CASES} | set(kept.PUBLISHED) | {"no_domain", "nothing_left"} == set(kept.ORDER)
 
 
 def test_a_page_without_domain_is_dropped_and_the_first_domain_wins() -> None:

@@ -9,6 +9,7 @@ starts_L, stops_L int64 (bytes of data); facts_L, sentences_L int64.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 
@@ -16,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.kernels import unicode
-from stages.kernels.jit import inline_kernel, kernel
+from stages.kernels.jit import lean_inline_kernel, lean_kernel
 from stages.kernels.lines import strip
 from stages.kernels.ragged import Bytes, Offsets
 
@@ -31,14 +32,10 @@ CITATION = 128  # has a citation mark: [digits], [], [edit], [citation needed]
 
 MAX_WORD_CHARACTERS = 1000
 MIN_WORDS = 3
-CITATIONS = (b"[edit]", b"[citation needed]")
+CITATION_PATTERN = re.compile(rb"\[[0-9]*]|\[edit]|\[citation needed]")
 POLICY_PHRASES = (
-    b"terms of use",
-    b"privacy policy",
-    b"cookie policy",
-    b"uses cookies",
-    b"use of cookies",
-    b"use cookies",
+    *(b"terms of use", b"privacy policy", b"cookie policy"),
+    *(b"uses cookies", b"use of cookies", b"use cookies"),
 )
 
 # Kinds of ASCII bytes. A phrase is looked for where its rarest letter stands.
@@ -114,17 +111,28 @@ def c4_lines(data: Bytes, offsets: Offsets) -> C4Lines:
     facts_L, sentences_L = np.empty(most, np.int64), np.empty(most, np.int64)
     num_lines = _c4_lines(
         data, offsets, unicode.classes(), _kinds(), _PHRASE_BYTES, _PHRASES, _rows_of_letter(),
-        lines_D1, starts_L, stops_L, facts_L, sentences_L,
+        np.empty(int(np.diff(offsets).max(initial=0)), np.uint8), lines_D1, starts_L, stops_L, facts_L, sentences_L,
     )  # fmt: skip
     return C4Lines(lines_D1, starts_L[:num_lines], stops_L[:num_lines], facts_L[:num_lines], sentences_L[:num_lines])
 
 
-@kernel
+@lean_kernel
 def _c4_lines(  # type: ignore[no-untyped-def]
-    data, offsets, classes, kinds, phrase_bytes, phrases, letters, lines_D1, starts_L, stops_L, facts_L, sentences_L
+    data,
+    offsets,
+    classes,
+    kinds,
+    phrase_bytes,
+    phrases,
+    letters,
+    copy,
+    lines_D1,
+    starts_L,
+    stops_L,
+    facts_L,
+    sentences_L,
 ):
     line = 0
-    copy = np.empty(0, np.uint8)
     for d in range(len(offsets) - 1):
         i, stop = offsets[d], offsets[d + 1]
         while i < stop:
@@ -133,8 +141,6 @@ def _c4_lines(  # type: ignore[no-untyped-def]
             begin, end = strip(data, begin, end, classes)
             facts, sentences = _facts(data, begin, end, classes, kinds, phrase_bytes, phrases, letters)
             if facts & CITATION:
-                if len(copy) < end - begin:
-                    copy = np.empty(2 * (end - begin), np.uint8)
                 size = _without_citations(data, begin, end, copy)
                 words = facts & (LONG_WORD | FEW_WORDS)
                 facts, sentences = _facts(copy, 0, size, classes, kinds, phrase_bytes, phrases, letters)
@@ -146,7 +152,7 @@ def _c4_lines(  # type: ignore[no-untyped-def]
     return line
 
 
-@inline_kernel
+@lean_inline_kernel
 def _line_end(data, i, stop, classes):  # type: ignore[no-untyped-def]
     """(end of the line that begins at i, begin of the next)."""
     while i < stop:
@@ -164,7 +170,7 @@ def _line_end(data, i, stop, classes):  # type: ignore[no-untyped-def]
     return stop, stop
 
 
-@inline_kernel
+@lean_inline_kernel
 def _facts(data, begin, end, classes, kinds, phrase_bytes, phrases, letters):  # type: ignore[no-untyped-def]
     facts = np.int64(0)
     words = 0
@@ -245,7 +251,7 @@ def _facts(data, begin, end, classes, kinds, phrase_bytes, phrases, letters):  #
     return facts, sentences
 
 
-@inline_kernel
+@lean_inline_kernel
 def _characters(data, begin, end):  # type: ignore[no-untyped-def]
     """Characters of a word where it may be a long one, else 0."""
     if end - begin <= MAX_WORD_CHARACTERS:
@@ -256,7 +262,7 @@ def _characters(data, begin, end):  # type: ignore[no-untyped-def]
     return characters
 
 
-@inline_kernel
+@lean_inline_kernel
 def _phrase(data, i, begin, end, phrase_bytes, phrases, letters):  # type: ignore[no-untyped-def]
     """Facts of the phrases whose trigger letter stands at byte i; ASCII capitals count as small letters."""
     facts = np.int64(0)
@@ -281,7 +287,7 @@ def _phrase(data, i, begin, end, phrase_bytes, phrases, letters):  # type: ignor
     return facts
 
 
-@inline_kernel
+@lean_inline_kernel
 def _citation(data, i, end):  # type: ignore[no-untyped-def]
     """Byte behind the citation mark that begins at i, or i."""
     k = i + 1
@@ -299,7 +305,7 @@ def _citation(data, i, end):  # type: ignore[no-untyped-def]
     return i
 
 
-@inline_kernel
+@lean_inline_kernel
 def _without_citations(data, begin, end, copy):  # type: ignore[no-untyped-def]
     """Copy begin:end without its citation marks; how many bytes were copied."""
     size = 0

@@ -12,9 +12,12 @@ Legend: K keys. keys_K uint64; numbers_K int64, the count of equal keys << 32 | 
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from stages.kernels.jit import inline_kernel
+import numpy as np
+import numpy.typing as npt
+
+from stages.kernels.jit import lean_inline_kernel
 
 PART_KEYS = 4096
 """Up to so many keys share one table: 8,192 entries of 16 bytes fit the second-level cache."""
@@ -26,7 +29,7 @@ _MIDDLE = np.uint64(20)
 _ENTRIES = 16  # of the smallest table
 
 
-@inline_kernel
+@lean_inline_kernel
 def mix(key):  # type: ignore[no-untyped-def]
     """Spread a 64-bit key over all bits (multiply, fold, multiply)."""
     h = key * _MIX
@@ -34,24 +37,25 @@ def mix(key):  # type: ignore[no-untyped-def]
     return h * _MIX
 
 
-@inline_kernel
-def work_space(num_keys):  # type: ignore[no-untyped-def]
-    """(table, divided_K, places_K, local_K): what `number_equals` needs for up to ``num_keys`` keys."""
+def work_space(num_keys: int) -> tuple[npt.NDArray[Any], ...]:
+    """(table, divided_K, counts_K, places_K, local_K, ends): what `number_equals` needs for up to ``num_keys`` keys."""
     entries = _ENTRIES
     while entries < 4 * num_keys:
         entries *= 2
     return (
         np.empty(2 * entries, np.uint64),
         np.empty(num_keys, np.uint64),
+        np.empty(num_keys, np.int64),
         np.empty(num_keys, np.int32),
         np.empty(num_keys, np.int32),
+        np.empty(2 * (num_keys // PART_KEYS) + 4, np.int64),
     )
 
 
-@inline_kernel
+@lean_inline_kernel
 def number_equals(keys_K, num_keys, numbers_K, work):  # type: ignore[no-untyped-def]
     """Fill ``numbers_K[k]`` for k < ``num_keys``, which is below 2**31."""
-    table, divided_K, places_K, local_K = work
+    table, divided_K, counts_K, places_K, local_K, ends = work
     if num_keys <= PART_KEYS:
         _number_part(keys_K, 0, num_keys, numbers_K, local_K, table)
         for k in range(num_keys):
@@ -61,7 +65,8 @@ def number_equals(keys_K, num_keys, numbers_K, work):  # type: ignore[no-untyped
     while num_keys >> bits > PART_KEYS:
         bits += 1
     shift = np.uint64(64 - bits)
-    ends = np.zeros((1 << bits) + 1, np.int64)
+    for p in range((1 << bits) + 1):
+        ends[p] = 0
     for k in range(num_keys):
         ends[np.int64(mix(keys_K[k]) >> shift) + 1] += 1
     for p in range(1 << bits):
@@ -73,20 +78,20 @@ def number_equals(keys_K, num_keys, numbers_K, work):  # type: ignore[no-untyped
         ends[p] += 1
     begin = np.int64(0)
     for p in range(1 << bits):
-        _number_part(divided_K, begin, ends[p], divided_K.view(np.int64), local_K, table)
+        _number_part(divided_K, begin, ends[p], counts_K, local_K, table)
         for k in range(begin, ends[p]):
             first = local_K[k]
-            numbers_K[places_K[k]] = np.int64(divided_K[first]) & ~FIRST_MASK | places_K[first]
+            numbers_K[places_K[k]] = counts_K[first] & ~FIRST_MASK | places_K[first]
         begin = ends[p]
 
 
-@inline_kernel
+@lean_inline_kernel
 def _number_part(keys_K, begin, end, counts_K, local_K, table):  # type: ignore[no-untyped-def]
     """Set ``local_K`` to the first equal of each key of begin:end, and at firsts ``counts_K`` to the count << 32.
 
     Open addressing, entries of (position + 1, key); 0 is free. The table starts no larger than the cache and grows
-    with the number of *different* keys, so that a part of many equal ones costs no more. ``counts_K`` may be the memory
-    of ``keys_K``: the table has the keys. The upper bits of `mix` chose the part; the slot comes from the middle ones.
+    with the number of *different* keys, so that a part of many equal ones costs no more. The upper bits of `mix` chose
+    the part; the slot comes from the middle ones.
     """
     entries = _ENTRIES
     while entries < 2 * (end - begin) and entries < 2 * PART_KEYS:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from stages.kernels import unicode
 from stages.kernels.equals import FIRST_MASK, number_equals, work_space
-from stages.kernels.jit import inline_kernel, kernel
+from stages.kernels.jit import lean_inline_kernel, lean_kernel
 from stages.kernels.ragged import Bytes, Offsets
 from stages.kernels.words import finish_hash
 
@@ -60,8 +60,9 @@ def split_lines(data: Bytes, offsets: Offsets) -> Lines:
         data, offsets, unicode.classes(), lines_D1, hashes_L, characters_L, kinds_L,
         paragraphs_D1, hashes_P, characters_P, kinds_P, totals_D3,
     )  # fmt: skip
-    _mark_repeated(lines_D1, hashes_L, kinds_L)
-    _mark_repeated(paragraphs_D1, hashes_P, kinds_P)
+    for pieces_D1, hashes, kinds in ((lines_D1, hashes_L, kinds_L), (paragraphs_D1, hashes_P, kinds_P)):
+        size = int(np.diff(pieces_D1).max(initial=0))
+        _mark_repeated(pieces_D1, hashes, kinds, np.empty(size, np.int64), work_space(size))
     num_lines, num_paragraphs = lines_D1[-1], paragraphs_D1[-1]
     return Lines(
         lines_D1, characters_L[:num_lines], kinds_L[:num_lines],
@@ -76,7 +77,7 @@ def sums(values_L: npt.NDArray[np.generic], lines_D1: Offsets) -> npt.NDArray[np
     return np.diff(running[lines_D1])
 
 
-@inline_kernel
+@lean_inline_kernel
 def strip(data, start, stop, classes):  # type: ignore[no-untyped-def]
     """(start, stop) of a text without the white space around it; equal where there is nothing else."""
     while start < stop:
@@ -95,7 +96,7 @@ def strip(data, start, stop, classes):  # type: ignore[no-untyped-def]
     return start, stop
 
 
-@inline_kernel
+@lean_inline_kernel
 def last_flags(data, start, stop, classes):  # type: ignore[no-untyped-def]
     """Flags of the last character of start:stop, which is not empty."""
     i = stop - 1
@@ -105,7 +106,7 @@ def last_flags(data, start, stop, classes):  # type: ignore[no-untyped-def]
     return classes[cp]
 
 
-@inline_kernel
+@lean_inline_kernel
 def _line_kind(data, start, stop, classes):  # type: ignore[no-untyped-def]
     kind = ENDS_SENTENCE if last_flags(data, start, stop, classes) & _TERMINAL else 0
     i = start
@@ -116,7 +117,7 @@ def _line_kind(data, start, stop, classes):  # type: ignore[no-untyped-def]
     return kind
 
 
-@kernel
+@lean_kernel
 def _split_lines(  # type: ignore[no-untyped-def]
     data, offsets, classes, lines_D1, hashes_L, characters_L, kinds_L,
     paragraphs_D1, hashes_P, characters_P, kinds_P, totals_D3,
@@ -173,19 +174,12 @@ def _split_lines(  # type: ignore[no-untyped-def]
             totals_D3[d, OUTER_FEEDS] = (data[start] == _LF) + (data[stop - 1] == _LF)
 
 
-@kernel
-def _mark_repeated(pieces_D1, hashes_P, kinds_P):  # type: ignore[no-untyped-def]
+@lean_kernel
+def _mark_repeated(pieces_D1, hashes_P, kinds_P, numbers, work):  # type: ignore[no-untyped-def]
     """Set `REPEATED` on every line (or paragraph) equal to an earlier one of its document."""
-    most = 0
-    for d in range(len(pieces_D1) - 1):
-        most = max(most, pieces_D1[d + 1] - pieces_D1[d])
-    work = work_space(most)
-    keys, numbers = np.empty(most, np.uint64), np.empty(most, np.int64)
     for d in range(len(pieces_D1) - 1):
         begin, size = pieces_D1[d], pieces_D1[d + 1] - pieces_D1[d]
-        for k in range(size):
-            keys[k] = hashes_P[begin + k]
-        number_equals(keys, size, numbers, work)
+        number_equals(hashes_P[begin : begin + size], size, numbers, work)
         for k in range(size):
             if numbers[k] & FIRST_MASK < k:
                 kinds_P[begin + k] |= REPEATED

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels.jit import inline_kernel
+from stages.kernels.jit import lean_inline_kernel
 
 UNICODE_VERSION = "14.0.0"
 NUM_CODE_POINTS = 0x110000
@@ -40,6 +40,8 @@ CLOSER = 2048  # quotation marks and brackets that may stand between a sentence'
 
 _SPACE_RANGES = "9-D 1C-20 85 A0 1680 2000-200A 2028-2029 202F 205F 3000"
 _BREAK_RANGES = "A-D 1C-1E 85 2028-2029"
+LOWER = 4096  # general category Ll
+
 _CLOSERS = "\"'”’»)]}」』）】〉》］｝"
 _UNSPACED_SCRIPTS = ("Hani", "Hira", "Kana", "Thai", "Laoo", "Khmr", "Mymr", "Tibt")
 
@@ -107,7 +109,9 @@ def classes() -> npt.NDArray[np.uint16]:
     lengths, values = _ranges(_data()["category"])
     of_category = {"L": ALPHA, "M": MARK, "P": PUNCTUATION, "S": OTHER_SYMBOL}
     flags = [
-        of_category.get(value[0], 0) | (DIGIT if value == "Nd" else 0) | (UPPER if value in ("Lu", "Lt") else 0)
+        of_category.get(value[0], 0)
+        | (DIGIT if value == "Nd" else 0)
+        | {"Lu": UPPER, "Lt": UPPER, "Ll": LOWER}.get(value, 0)
         for value in values
     ]
     table: npt.NDArray[np.uint16] = np.repeat(np.array(flags, np.uint16), lengths)
@@ -122,7 +126,7 @@ def classes() -> npt.NDArray[np.uint16]:
     return table
 
 
-@inline_kernel
+@lean_inline_kernel
 def code_point(data, i, stop):  # type: ignore[no-untyped-def]
     """(code point, index behind it) of the character at byte ``i``; U+FFFD and one byte if it is invalid."""
     b = np.int64(data[i])

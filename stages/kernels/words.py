@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.kernels import unicode
-from stages.kernels.jit import inline_kernel, kernel
+from stages.kernels.jit import lean_inline_kernel, lean_kernel
 from stages.kernels.ragged import Bytes, Offsets
 
 HAS_ALPHA = 1  # a character of category L*
@@ -76,7 +76,7 @@ def word_hash(word: str) -> int:
     return h ^ h >> 32
 
 
-@inline_kernel
+@lean_inline_kernel
 def finish_hash(h):  # type: ignore[no-untyped-def]
     """Mix the upper half of an FNV-1a hash into the lower one."""
     h ^= h >> _SHIFT
@@ -84,13 +84,13 @@ def finish_hash(h):  # type: ignore[no-untyped-def]
     return h ^ (h >> _SHIFT)
 
 
-@inline_kernel
+@lean_inline_kernel
 def _fold(h, eight):  # type: ignore[no-untyped-def]
     h = (h ^ eight) * _MIX
     return h ^ (h >> _SHIFT)
 
 
-@kernel
+@lean_kernel
 def _split_words(  # type: ignore[no-untyped-def]
     data, offsets, classes, words_D1, hashes_W, characters_W, kinds_W, marks_D5
 ):
@@ -181,7 +181,7 @@ def _split_words(  # type: ignore[no-untyped-def]
     return word
 
 
-@inline_kernel
+@lean_inline_kernel
 def _is_bullet(data, start, stop):  # type: ignore[no-untyped-def]
     if data[start] == 45:
         return True

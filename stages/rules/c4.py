@@ -22,9 +22,9 @@ Each line (``str.splitlines``, stripped) meets the first of these that holds; `c
 Two families: `c4` without the test for a terminal mark, as the FineWeb recipe uses it, and `c4_strict` with it, as the
 paper has it; its columns and reasons are named `c4_strict_...` and `..._in_terminated_lines`. Taking the lines out is
 the view `c4_cleaned` of `kept`. Definitions are those of datatrove 0.10.1 with sentences of white-space text
-(`stages.kernels.c4_lines`), but for two deliberate differences: columns count the whole page, where the reference stops at
-the first line that fails it (so a page with a bracket has all its lines counted); and letters beyond ASCII have
-no other case (the Kelvin sign is no k). The paper's list of bad words is `stages.rules.bad_words`.
+(`stages.kernels.c4_lines`), but for two deliberate differences: columns count the whole page, where the reference
+stops at the first line that fails it (so a page with a bracket has all its lines counted); and letters beyond ASCII
+have no other case (the Kelvin sign is no k). The paper's list of bad words is `stages.rules.bad_words`.
 
 Price: one pass over the bytes for both families.
 """
@@ -37,7 +37,7 @@ import pyarrow as pa
 
 from stages.kernels import c4_lines
 from stages.kernels.c4_lines import C4Lines
-from stages.kernels.jit import inline_kernel, kernel
+from stages.kernels.jit import lean_inline_kernel, lean_kernel
 from stages.rules.rule import Rule
 
 _LINES = ("kept", "long_word", "unterminated", "few_word", "lorem_ipsum", "javascript", "curly", "policy")
@@ -101,7 +101,7 @@ def fates(lines: C4Lines, strict: bool) -> npt.NDArray[np.int64]:
     return fates_L
 
 
-@inline_kernel
+@lean_inline_kernel
 def _fate(facts, strict):  # type: ignore[no-untyped-def]
     if facts & c4_lines.LONG_WORD:
         return LONG_WORD
@@ -120,13 +120,13 @@ def _fate(facts, strict):  # type: ignore[no-untyped-def]
     return KEPT
 
 
-@kernel
+@lean_kernel
 def _fates(facts_L, strict, fates_L):  # type: ignore[no-untyped-def]
     for k in range(len(facts_L)):
         fates_L[k] = _fate(facts_L[k], strict)
 
 
-@kernel
+@lean_kernel
 def _count(lines_D1, facts_L, sentences_L, strict, counts_D9):  # type: ignore[no-untyped-def]
     for d in range(len(lines_D1) - 1):
         for k in range(lines_D1[d], lines_D1[d + 1]):

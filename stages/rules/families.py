@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stages.rules import c4, fineweb, gopher_quality, gopher_repetition
+from stages.rules import c4, fineweb, gopher_quality, gopher_repetition, privacy, redpajama, refinedweb
 from stages.rules.rule import Rule
 
 RULES: dict[str, tuple[Rule, ...]] = {
@@ -10,6 +10,9 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "gopher_repetition": gopher_repetition.RULES,
     **c4.RULES,
     "fineweb": fineweb.RULES,
+    "refinedweb": refinedweb.RULES,
+    "redpajama": redpajama.RULES,
+    "privacy": privacy.RULES,
 }
 
 DEFAULT = ("gopher_quality", "gopher_repetition", "c4", "fineweb")

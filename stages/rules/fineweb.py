@@ -4,7 +4,7 @@
 |---|---|---|
 | `too_few_lines_end_in_punctuation` | `fineweb_punctuated_line_fraction` | < 0.12 |
 | `too_many_short_lines` (at most 30 characters) | `fineweb_short_line_fraction` | > 0.67 |
-| `too_many_repeated_characters` (in lines equal to an earlier one) | `fineweb_repeated_line_character_fraction` | > 0.01 |
+| `too_many_repeated_characters` (of repeated lines) | `fineweb_repeated_line_character_fraction` | > 0.01 |
 | `too_many_line_breaks` | `fineweb_line_breaks_per_word` | > 0.3 |
 
 Equality keeps. Lines are the text cut at line feeds, those of white space alone left out, the others not stripped; a

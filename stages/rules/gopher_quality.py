@@ -26,7 +26,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from stages.kernels.jit import kernel
+from stages.kernels.jit import lean_kernel
 from stages.kernels.words import (
     BULLET_LINES,
     ELLIPSES,
@@ -90,7 +90,7 @@ def measure(words: Words) -> list[pa.Array]:
     ]
 
 
-@kernel
+@lean_kernel
 def _count_words(words_D1, hashes_W, characters_W, kinds_W, stop_words, counts_D5):  # type: ignore[no-untyped-def]
     for d in range(len(words_D1) - 1):
         real = characters = alphabetic = 0

@@ -28,7 +28,7 @@ import pyarrow as pa
 from stages.kernels.lines import CHARACTERS, OUTER_FEEDS, REPEATED, Lines, sums
 from stages.kernels.ngrams import REPEATED as REPEATED_N
 from stages.kernels.ngrams import TOP as TOP_N
-from stages.kernels.ngrams import repeated_ngrams
+from stages.kernels.ngrams import Repetition
 from stages.kernels.words import Words
 from stages.rules.rule import Rule, fractions
 
@@ -61,9 +61,8 @@ RULES = (
 )
 
 
-def measure(words: Words, lines: Lines) -> list[pa.Array]:
+def measure(words: Words, lines: Lines, repetition: Repetition) -> list[pa.Array]:
     """One array per entry of `FIELDS`, a row per document."""
-    top_D3, repeated_D6 = repeated_ngrams(words)
     characters = lines.totals_D3[:, CHARACTERS]
     again_L, again_P = lines.kinds_L & REPEATED != 0, lines.kinds_P & REPEATED != 0
     # A line feed first and one last make two empty lines, the second a repetition of the first.
@@ -78,6 +77,6 @@ def measure(words: Words, lines: Lines) -> list[pa.Array]:
         fractions(sums(again_P * lines.characters_P, lines.paragraphs_D1), characters),
         fractions(repeated_lines, num_lines),
         fractions(sums(again_L * lines.characters_L, lines.lines_D1), characters),
-        *(fractions(top_D3[:, k], np.where(num_words < n, 0, characters)) for k, n in enumerate(TOP_N)),
-        *(fractions(counts, characters) for counts in repeated_D6.T),
+        *(fractions(repetition.top_D3[:, k], np.where(num_words < n, 0, characters)) for k, n in enumerate(TOP_N)),
+        *(fractions(counts, characters) for counts in repetition.repeated_D6.T),
     ]

@@ -1,0 +1,81 @@
+"""`kept`: which pages stay, why the others go, and the domain each kept page belongs to.
+
+For whom: `tokens` reads it, the report counts by it, `why` answers from it. All thresholds live here and nowhere else:
+a changed threshold redoes this file, which reads a few columns of numbers and no text.
+
+Input: `documents` (source, text_bytes), `language`, `quality` (the columns that some rule or domain names) and
+`clusters` (or none, when deduplication is off), row for row. Output: `schemas.KEPT`, row for row, with a report:
+
+    {"rows": n, "kept": k, "rules": [name of bit 0, name of bit 1, ...], "selection_digest": hex,
+     "groups": [{"source", "language", "domain", "reason", "documents", "text_bytes"}, ...],
+     "failed": {rule: {"documents", "text_bytes", "first", "alone"}}}
+
+``documents`` of a rule are all that fail it (what it drops when it is the only rule), ``first`` those that name it as
+their reason, ``alone`` those that fail nothing else (what it drops when it comes last, and what turning it off brings
+back). ``selection_digest`` covers what tokenization depends on: kept rows, their domains and spans.
+
+Order of reasons: `FIXED`, then the rule families in the order of `stages.rules.families`, the user's own limits
+(`below_min_<column>`, `above_max_<column>`), last `nothing_left` (the views cut everything) and `no_domain`.
+Equality passes. A null (nothing to measure, no duplicate) passes. Thresholds: ``rules`` over the published one, then
+every override that matches the page, the last one winning.
+
+Price: about 1 µs a page. Limits: 64 rules active at once, because ``failed`` is a 64-bit set.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stages.contract import Store
+from stages.kept.decide import CLUSTER_COLUMNS, DOCUMENT_COLUMNS, LANGUAGE_COLUMNS, prepare, quality_columns
+from stages.kept.params import FIXED, ORDER, PUBLISHED, Domain, Override, Params, active_rules
+from stages.kept.report import account, selection_digest
+
+__all__ = [
+    "FIXED",
+    "ORDER",
+    "PUBLISHED",
+    "VERSION",
+    "Domain",
+    "Override",
+    "Params",
+    "account",
+    "active_rules",
+    "keep",
+    "prepare",
+    "quality_columns",
+    "selection_digest",
+]
+
+VERSION = 1
+
+
+def keep(
+    store: Store,
+    *,
+    documents: str,
+    language: str,
+    quality: str,
+    clusters: str | None,
+    output: str,
+    params: dict[str, Any],
+    domains: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """Decide one split: four aligned Parquet files in, one out. Returns the report of the file."""
+    settings, chosen = Params(**params), [Domain(**domain) for domain in domains]
+    pages = store.read_table(documents, list(DOCUMENT_COLUMNS))
+    parts = [(language, list(LANGUAGE_COLUMNS)), (quality, quality_columns(settings, chosen))]
+    if clusters is not None:
+        parts.append((clusters, list(CLUSTER_COLUMNS)))
+    for address, columns in parts:
+        if not columns:
+            continue
+        table = store.read_table(address, columns)
+        if table.num_rows != pages.num_rows:
+            raise ValueError(f"{address}: expected {pages.num_rows} rows as in {documents}, found {table.num_rows}")
+        for column in columns:
+            pages = pages.append_column(column, table.column(column))
+    kept = prepare(settings, chosen)(pages)
+    report = account(pages, kept, active_rules(settings))
+    store.write_table(output, kept, report=report)
+    return report

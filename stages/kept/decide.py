@@ -1,0 +1,161 @@
+"""The decision itself: a pure function of the columns of one split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stages import schemas
+from stages.kept.params import (
+    FAMILY_OF,
+    FIXED,
+    NO_DOMAIN,
+    NOTHING_LEFT,
+    Domain,
+    Params,
+    Setting,
+    active_rules,
+    rule_of,
+    span_columns,
+)
+from stages.kept.spans import all_cut, merged_spans
+
+Mask = npt.NDArray[np.bool_]
+Numbers = npt.NDArray[np.float64]
+
+LANGUAGE_COLUMNS = ("language", "confidence")
+DOCUMENT_COLUMNS = ("source", "text_bytes")
+CLUSTER_COLUMNS = ("match", "similarity", "cluster_size")
+
+
+def quality_columns(params: Params, domains: Sequence[Domain]) -> list[str]:
+    """Columns of `quality` that the active rules and the domains refer to, in a fixed order."""
+    elsewhere = {*LANGUAGE_COLUMNS, *DOCUMENT_COLUMNS, *CLUSTER_COLUMNS}
+    rules = [rule_of(name) for name in active_rules(params)]
+    columns = [rule.column for rule in rules if rule]
+    columns += [column for domain in domains for column in (*domain.min, *domain.max) if column not in elsewhere]
+    return list(dict.fromkeys([*(name for name in columns if name not in elsewhere), *span_columns(params)]))
+
+
+def prepare(params: Params, domains: Sequence[Domain]) -> Callable[[pa.Table], pa.Table]:
+    """The function returned decides a table that has the columns of all inputs side by side.
+
+    Without any domain, every page that passes belongs to the domain ``all``.
+    """
+    active = active_rules(params)
+    chosen = list(domains) or [Domain(name="all")]
+
+    def decide(pages: pa.Table) -> pa.Table:
+        domain_of = first_domain(pages, chosen)
+        failed = np.zeros(pages.num_rows, np.uint64)
+        spans = merged_spans(pages, params)
+        first = np.full(pages.num_rows, -1, np.int64)
+        for bit, name in enumerate(active):
+            if name == NOTHING_LEFT:
+                fails = all_cut(spans, pages.column("text_bytes").to_numpy())
+            else:
+                fails = _fails(name, pages, domain_of, chosen, params)
+            failed |= fails.astype(np.uint64) << np.uint64(bit)
+            first[fails & (first < 0)] = bit
+        keep = first < 0
+        reasons = pa.array(active, pa.string()).take(pa.array(first, mask=keep))
+        names = pa.array([domain.name for domain in chosen], pa.string())
+        domain = names.take(pa.array(domain_of, mask=~keep))
+        left = pc.if_else(pa.array(keep), spans, pa.scalar(None, spans.type))
+        return pa.table([pa.array(keep), reasons, pa.array(failed), domain, left], schema=schemas.KEPT)
+
+    return decide
+
+
+def first_domain(pages: pa.Table, domains: Sequence[Domain]) -> npt.NDArray[np.int64]:
+    """Index of the first domain each page meets, -1 where there is none."""
+    domain_of = np.full(pages.num_rows, -1, np.int64)
+    for i in reversed(range(len(domains))):
+        domain = domains[i]
+        meets = _among(pages, "source", domain.sources) & _among(pages, "language", domain.languages)
+        for column, least in domain.min.items():
+            meets &= numbers(pages, column) >= least
+        for column, most in domain.max.items():
+            meets &= numbers(pages, column) <= most
+        domain_of[meets] = i
+    return domain_of
+
+
+def numbers(pages: pa.Table, column: str) -> Numbers:
+    """A column as float64, NaN where it is null; a comparison with NaN is false, so a null fails no rule."""
+    if column not in pages.column_names:
+        raise KeyError(f"no column {column} was measured; is its rule family switched on in quality.families?")
+    values = pages.column(column).cast(pa.float64()).combine_chunks()
+    array: Numbers = values.to_numpy(zero_copy_only=False)
+    return array
+
+
+def _among(pages: pa.Table, column: str, names: Iterable[str] | None) -> Mask:
+    if names is None:
+        return np.ones(pages.num_rows, np.bool_)
+    return np.isin(pages.column(column).to_numpy().astype(str), list(names))
+
+
+def _thresholds(
+    name: str,
+    default: float,
+    pages: pa.Table,
+    domain_of: npt.NDArray[np.int64],
+    domains: Sequence[Domain],
+    params: Params,
+) -> Numbers:
+    """The rule's threshold for each page; NaN where it is off."""
+
+    def number(setting: Setting) -> float:
+        return (default if setting else np.nan) if isinstance(setting, bool) else setting
+
+    on = name in FIXED or FAMILY_OF.get(name) in params.families
+    thresholds = np.full(pages.num_rows, number(params.rules.get(name, on)), np.float64)
+    for override in params.overrides:
+        if name in override.rules:
+            matches = _among(pages, "source", override.sources) & _among(pages, "language", override.languages)
+            if override.domains is not None:
+                wanted = [i for i, domain in enumerate(domains) if domain.name in override.domains]
+                matches &= np.isin(domain_of, wanted)
+            thresholds[matches] = number(override.rules[name])
+    return thresholds
+
+
+def _fails(
+    name: str, pages: pa.Table, domain_of: npt.NDArray[np.int64], domains: Sequence[Domain], params: Params
+) -> Mask:
+    if name == "empty_text":
+        return numbers(pages, "text_bytes") == 0
+    if name == NO_DOMAIN:
+        return domain_of < 0
+    rule = rule_of(name)
+    default = rule.threshold if rule else 0.0
+    thresholds = _thresholds(name, default, pages, domain_of, domains, params)
+    if rule:
+        values = numbers(pages, rule.column)
+        return values < thresholds if rule.side == "min" else values > thresholds
+    on = ~np.isnan(thresholds)
+    if name == "language_not_selected":
+        return on & ~_among(pages, "language", params.languages)
+    if name == "low_language_confidence":
+        return _low_confidence(pages, thresholds, params)
+    if "match" not in pages.column_names:
+        return np.zeros(pages.num_rows, np.bool_)
+    match: Literal["exact", "fuzzy"] = "exact" if name == "exact_duplicate" else "fuzzy"
+    duplicate = np.asarray(pages.column("match").to_numpy() == match, np.bool_)
+    return on & duplicate & (numbers(pages, "similarity").astype(np.float32) >= thresholds.astype(np.float32))
+
+
+def _low_confidence(pages: pa.Table, thresholds: Numbers, params: Params) -> Mask:
+    """An override's number beats the language's own, which beats ``min_confidence``; 0 stands for 'as declared'."""
+    declared = np.full(pages.num_rows, params.min_confidence)
+    for language, own in params.min_confidences.items():
+        declared[_among(pages, "language", (language,))] = own
+    least = np.where(thresholds == 0, declared, thresholds)
+    confidence = numbers(pages, "confidence").astype(np.float32)
+    return np.asarray(confidence < least.astype(np.float32), np.bool_)

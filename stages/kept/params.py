@@ -1,0 +1,143 @@
+"""Settings of `kept` and of the mixture's domains, and the order of all rules."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator, model_validator
+
+from stages.contract import StageParams
+from stages.rules import families, views
+from stages.rules.names import check_languages, check_names
+from stages.rules.rule import Rule
+
+FIXED = ("empty_text", "language_not_selected", "low_language_confidence", "exact_duplicate", "near_duplicate")
+NO_DOMAIN = "no_domain"
+NOTHING_LEFT = "nothing_left"
+ALWAYS = ("empty_text", NOTHING_LEFT, NO_DOMAIN)
+PUBLISHED: dict[str, Rule] = {rule.name: rule for rules in families.RULES.values() for rule in rules}
+FAMILY_OF = {rule.name: family for family, rules in families.RULES.items() for rule in rules}
+LAST = (NOTHING_LEFT, NO_DOMAIN)
+ORDER = (*FIXED, *PUBLISHED, *LAST)
+LIMITS = ("below_min_", "above_max_")
+"""A rule of the user's own: one of these and the name of any column of `quality`, with a number."""
+VIEWS = ("redacted", "decontaminated", *views.VIEWS)
+REDACTION = {"email": "email@example.com", "ip": "192.0.2.1", "phone": "+1 555 0100", "secret": "SECRET"}
+MAX_RULES = 64
+
+Setting = bool | float
+"""Of a rule: off, on (with the published threshold), or on with this threshold."""
+
+
+def _check_rules(rules: dict[str, Setting]) -> dict[str, Setting]:
+    check_names("rule", [name for name in rules if not name.startswith(LIMITS)], ORDER)
+    for name in ALWAYS:
+        if name in rules:
+            raise ValueError(f"{name} is always on: such a page has no place in a corpus")
+    for name, setting in rules.items():
+        if name.startswith(LIMITS) and setting is True:
+            raise ValueError(f"{name} has no published threshold: expected a number or false, found true")
+    for name in ("language_not_selected", "exact_duplicate"):
+        if name in rules and not isinstance(rules[name], bool):
+            raise ValueError(f"{name} has no threshold: expected true or false, found {rules[name]!r}")
+    return rules
+
+
+class Override(StageParams):
+    """Other settings for the pages that match every condition given."""
+
+    sources: tuple[str, ...] | None = None
+    languages: tuple[str, ...] | None = None
+    domains: tuple[str, ...] | None = None
+    rules: dict[str, Setting]
+
+    _rules = field_validator("rules")(_check_rules)
+    _languages = field_validator("languages")(check_languages)
+
+
+class Params(StageParams):
+    """Settings of `kept`."""
+
+    languages: tuple[str, ...] | None = None
+    """Languages to keep; none: all."""
+    min_confidence: float = Field(default=0.0, ge=0, le=1)
+    """Least confidence of the language label."""
+    min_confidences: dict[str, float] = Field(default={})
+    """The same for single languages."""
+    families: tuple[str, ...] = families.DEFAULT
+    """Rule families switched on, each at its published thresholds."""
+    rules: dict[str, Setting] = Field(default={})
+    """Single rules: false (off), true (on) or a threshold. ``near_duplicate: 0.9`` drops from that similarity on."""
+    views: tuple[str, ...] = ()
+    """What to cut or replace in kept pages: spans that `quality` measured, put together here."""
+    redaction: dict[str, str] = Field(default=REDACTION)
+    """What stands in the place of each kind of personal data in the view `redacted`."""
+    overrides: tuple[Override, ...] = ()
+    """Other settings for some sources, languages or domains; a later one wins."""
+
+    _rules = field_validator("rules")(_check_rules)
+    _languages = field_validator("languages", "min_confidences")(check_languages)
+
+    @field_validator("families")
+    @classmethod
+    def _families(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        check_names("rule family", names, families.RULES)
+        return tuple(name for name in families.RULES if name in names)
+
+    @field_validator("views")
+    @classmethod
+    def _views(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        check_names("view", names, VIEWS)
+        return tuple(name for name in VIEWS if name in names)
+
+    @field_validator("redaction")
+    @classmethod
+    def _redaction(cls, texts: dict[str, str]) -> dict[str, str]:
+        check_names("kind of personal data", texts, REDACTION)
+        return REDACTION | texts
+
+    @model_validator(mode="after")
+    def _bits(self) -> Params:
+        if len(active_rules(self)) > MAX_RULES:
+            raise ValueError(f"expected at most {MAX_RULES} active rules, found {len(active_rules(self))}")
+        return self
+
+
+class Domain(StageParams):
+    """A part of the corpus: the kept pages that meet every condition given. A page goes to the first it meets."""
+
+    name: str
+    sources: tuple[str, ...] | None = None
+    languages: tuple[str, ...] | None = None
+    min: dict[str, float] = Field(default={})
+    """Least value of a column of `quality`, or of confidence, text_bytes, cluster_size; null does not meet it."""
+    max: dict[str, float] = Field(default={})
+
+    _languages = field_validator("languages")(check_languages)
+
+
+def active_rules(params: Params) -> list[str]:
+    """Names of the rules that are on for some page, in the order of reasons: bit i of ``failed`` is the i-th."""
+    settings = [params.rules, *(override.rules for override in params.overrides)]
+    names = []
+    limits = sorted({name for given in settings for name in given if name.startswith(LIMITS)})
+    for name in (*FIXED, *PUBLISHED, *limits, *LAST):
+        if name == NOTHING_LEFT and not params.views:
+            continue
+        default: Setting = name in (*FIXED, *LAST) or FAMILY_OF.get(name) in params.families
+        base = params.rules.get(name, default)
+        if base is not False or any(given.get(name, False) is not False for given in settings[1:]):
+            names.append(name)
+    return names
+
+
+def rule_of(name: str) -> Rule | None:
+    """The measured rule of that name, the user's own ones included; None for the others."""
+    for prefix, side in zip(LIMITS, ("min", "max"), strict=True):
+        if name.startswith(prefix):
+            return Rule(name, name.removeprefix(prefix), "min" if side == "min" else "max", 0.0)
+    return PUBLISHED.get(name)
+
+
+def span_columns(params: Params) -> list[str]:
+    """Columns of `quality` that hold the spans of the views."""
+    known = {"redacted": "privacy_spans", "decontaminated": "contamination_spans"}
+    return [known.get(view, f"{view}_spans") for view in params.views]

@@ -1,0 +1,73 @@
+"""The account of one file of `kept`: what the report, `why` and early cut-off read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import xxhash
+
+
+def account(pages: pa.Table, kept: pa.Table, rules: list[str]) -> dict[str, Any]:
+    """The report of one file; see `stages.kept`."""
+    text_bytes = pages.column("text_bytes").to_numpy()
+    failed = kept.column("failed").to_numpy()
+    first = kept.column("reason").to_numpy()
+    per_rule = {}
+    for bit, name in enumerate(rules):
+        mask = np.uint64(1 << bit)
+        fails = failed & mask != 0
+        per_rule[name] = {
+            "documents": int(fails.sum()),
+            "text_bytes": int(text_bytes[fails].sum()),
+            "first": int((first == name).sum()),
+            "alone": int((failed == mask).sum()),
+        }
+    return {
+        "rows": kept.num_rows,
+        "kept": int(kept.column("keep").to_numpy().sum()),
+        "rules": rules,
+        "selection_digest": selection_digest(kept),
+        "groups": _groups(pages, kept),
+        "failed": per_rule,
+    }
+
+
+def selection_digest(kept: pa.Table) -> str:
+    """xxh3-128 of what tokenization depends on: the kept rows, their domains, their spans; not the reasons."""
+    digest = xxhash.xxh3_128()
+    rows = np.flatnonzero(kept.column("keep").to_numpy())
+    digest.update(np.asarray(rows, "<i8").tobytes())
+    selected = kept.select(["domain", "spans"]).take(pa.array(rows))
+    domains = selected.column("domain").combine_chunks().dictionary_encode()
+    digest.update("\0".join(domains.dictionary.to_pylist()).encode() + b"\0")
+    digest.update(np.asarray(domains.indices.to_numpy(), "<i4").tobytes())
+    spans = selected.column("spans").combine_chunks().fill_null([])
+    counts = spans.value_lengths().to_numpy()
+    digest.update(np.asarray(counts, "<i4").tobytes())
+    if counts.sum():
+        flat = spans.flatten()
+        for name in ("start", "stop"):
+            digest.update(np.asarray(flat.field(name).to_numpy(), "<i4").tobytes())
+        digest.update("\0".join(flat.field("replacement").to_pylist()).encode())
+    return digest.hexdigest()
+
+
+def _groups(pages: pa.Table, kept: pa.Table) -> list[dict[str, Any]]:
+    table = pa.table(
+        {
+            "source": pages.column("source"),
+            "language": pages.column("language"),
+            "domain": kept.column("domain"),
+            "reason": kept.column("reason"),
+            "text_bytes": pages.column("text_bytes"),
+        }
+    )
+    keys = ["source", "language", "domain", "reason"]
+    counted = table.group_by(keys, use_threads=False).aggregate([("text_bytes", "count"), ("text_bytes", "sum")])
+    rows = [
+        {key: row[key] for key in keys} | {"documents": row["text_bytes_count"], "text_bytes": row["text_bytes_sum"]}
+        for row in counted.to_pylist()
+    ]
+    return sorted(rows, key=lambda row: tuple(row[key] or "" for key in keys))

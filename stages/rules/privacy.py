@@ -1,0 +1,137 @@
+"""Personal data and credentials: how many a page has, and where, for the view `redacted` of `kept`.
+
+| kind | column | what it is |
+|---|---|---|
+| `email` | `privacy_num_emails` | an e-mail address (pattern of the FineWeb recipe, datatrove 0.10.1) |
+| `ip` | `privacy_num_ips` | an IPv4 address that is public (the same recipe's pattern; `ipaddress` decides) |
+| `phone` | `privacy_num_phones` | a number after a + and a country code, or in the North American form; ours |
+| `secret` | `privacy_num_secrets` | keys of AWS, GitHub, Google, Slack and Stripe, private key blocks; ours |
+
+`privacy_spans` lists them (bytes of the text, sorted, not overlapping; e-mail first, then ip, phone, secret where two
+overlap). The address pattern has no word boundary: it matches within longer numbers, as the reference's does.
+No rule: a page is not dropped for an address.
+
+Method: a kernel finds the places (`stages.kernels.candidates`), the patterns look at the bytes around each. Price:
+500 MB/s on pages without hits, about 5 µs a hit.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from stages.kernels import candidates as sieve
+from stages.kernels.ragged import Bytes, Offsets
+from stages.rules.rule import Rule
+
+KINDS = ("email", "ip", "phone", "secret")
+SPAN = pa.struct(
+    [
+        pa.field("start", pa.int32(), nullable=False),
+        pa.field("stop", pa.int32(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+    ]
+)
+FIELDS = (
+    *(pa.field(f"privacy_num_{kind}s", pa.int64(), nullable=False) for kind in KINDS),
+    pa.field("privacy_spans", pa.list_(SPAN), nullable=False),
+)
+RULES: tuple[Rule, ...] = ()
+
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|[01]?[0-9][0-9]?)"
+_ATOM_BYTES = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+/=?^_`{|}~-.")
+_HOST_BYTES = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.[]:")
+EMAIL = re.compile(
+    rf"\b{_ATOM}(?:\.{_ATOM})*@(?:(?:{_NAME}\.)+{_NAME}|"
+    rf"\[(?:{_OCTET}\.){{3}}(?:{_OCTET}|[A-Za-z0-9-]*[A-Za-z0-9]:)])"
+)
+IP = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}".encode())
+PHONE = re.compile(
+    rb"(?<![\w.+-])\+(?=(?:[ .()-]?\d){8,15}(?!\d))[1-9]\d{0,2}(?:[ .-]?\(?\d{1,4}\)?)(?:[ .-]?\d{2,4}){1,5}(?![\w-])"
+    rb"|(?<![\w.-])(?:\(\d{3}\) ?|\d{3}[.-])\d{3}[.-]\d{4}(?![\w-])"
+)
+SECRET = re.compile(
+    rb"(?<!\w)(?:A[KS]IA[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{35}|gh[pousr]_[0-9A-Za-z]{36,}|xox[abeoprs]-[0-9A-Za-z-]{10,}"
+    rb"|sk_live_[0-9A-Za-z]{24,})(?!\w)"
+    rb"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]{0,8000}?-----END [A-Z ]*PRIVATE KEY-----"
+)
+_AROUND = {"phone": 32, "secret": 64}
+_LONGEST_ADDRESS = 2_000
+_LONGEST_KEY_BLOCK = 8_192
+
+
+def measure(data: Bytes, offsets: Offsets) -> list[pa.Array]:
+    """One array per entry of `FIELDS`, a row per document."""
+    num_documents = len(offsets) - 1
+    found = sieve.candidates(data, offsets)
+    row_of = np.searchsorted(offsets, found[:, 0], "right") - 1
+    counts = np.zeros((num_documents, len(KINDS)), np.int64)
+    spans: list[list[dict[str, object]]] = [[] for _ in range(num_documents)]
+    for d in np.unique(row_of).tolist():
+        start, stop = int(offsets[d]), int(offsets[d + 1])
+        page = data[start:stop].tobytes()
+        places = [(int(at) - start, KINDS[kind]) for at, kind in found[row_of == d].tolist()]
+        for first, last, kind in page_spans(page, places):
+            counts[d, KINDS.index(kind)] += 1
+            spans[d].append({"start": first, "stop": last, "kind": kind})
+    columns = [pa.array(counts[:, k]) for k in range(len(KINDS))]
+    return [*columns, pa.array(spans, pa.list_(SPAN))]
+
+
+def page_spans(page: bytes, places: list[tuple[int, str]]) -> list[tuple[int, int, str]]:
+    """(start, stop, kind) of what stands at the places (byte, kind) of a page; sorted, not overlapping."""
+    spans: list[tuple[int, int, str]] = []
+    for kind in KINDS:
+        taken = list(spans)
+        done = 0
+        for at, what in places:
+            if what == kind and at >= done:
+                for first, last in _at(page, at, done, kind):
+                    done = max(done, last)
+                    if all(last <= a or first >= b for a, b, _ in taken):
+                        spans.append((first, last, kind))
+    return sorted(spans)
+
+
+def _at(page: bytes, at: int, done: int, kind: str) -> Iterator[tuple[int, int]]:
+    if kind == "email":
+        yield from _emails(page, at, done)
+    elif kind == "ip":
+        first, last = at, at
+        while first > done and page[first - 1] in b"0123456789.":
+            first -= 1
+        while last < len(page) and page[last] in b"0123456789.":
+            last += 1
+        for match in IP.finditer(page, first, last):
+            if ipaddress.ip_address(match.group().decode()).is_global:
+                yield match.span()
+    else:
+        around = _AROUND[kind]
+        last = at + (_LONGEST_KEY_BLOCK if page[at : at + 6] == b"-BEGIN" else around)
+        pattern = PHONE if kind == "phone" else SECRET
+        for match in pattern.finditer(page, max(done, at - around), min(len(page), last)):
+            if match.start() <= at <= match.end():
+                yield match.span()
+
+
+def _emails(page: bytes, at: int, done: int) -> Iterator[tuple[int, int]]:
+    """Addresses in the run of address characters around an '@': the pattern's \\b sees one character before it."""
+    first, last = at, at + 1
+    while first > max(done, at - _LONGEST_ADDRESS) and page[first - 1] in _ATOM_BYTES:
+        first -= 1
+    while last < min(len(page), at + _LONGEST_ADDRESS) and (page[last] in _HOST_BYTES or page[last] == 64):
+        last += 1
+    before = first
+    while before > 0 and page[before - 1] & 0xC0 == 0x80:
+        before -= 1
+    before = max(before - 1, 0)
+    head = page[before:first].decode("utf-8", "replace")
+    run = page[first:last].decode("latin-1")
+    for match in EMAIL.finditer(head + run, len(head)):
+        yield first + match.start() - len(head), first + match.end() - len(head)
