@@ -1,6 +1,6 @@
 """Reading shards for training: ours against a bare memory map of the same ids, in the same run, on one core.
 
-    python benchmarks/reader.py [--tokens 200_000_000] [--length 4096] [--folder DIR]
+    python -m benchmarks.reader [--tokens 200_000_000] [--length 4096] [--folder DIR]
 
 Writes random documents with the pipeline's own shard format (into a temporary folder unless --folder is given, which
 is reused), reads everything once so that it is in the page cache, then prints rates and their ratio to the peers:
