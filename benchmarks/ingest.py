@@ -2,6 +2,7 @@
 
     python benchmarks/ingest.py reading FILES...      WARC to payload bytes, against a bare FastWARC loop
     python benchmarks/ingest.py extraction FILES...   WARC to text, against a bare FastWARC + resiliparse loop
+    python benchmarks/ingest.py fuzz FILES...         --rounds damaged variants: none may crash, hang or lose a record
 
 Each pair runs alternately, `--rounds` times; the ratio of the medians is printed (CPU seconds of one process).
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -99,14 +101,37 @@ def compare(name: str, ours: Callable[[], Result], bare: Callable[[], Result], r
     print(f"{name}: ours / bare = {middle['ours'] / middle['bare']:.2f}")
 
 
+def fuzz(files: list[Path], rounds: int) -> None:
+    """Read ``rounds`` damaged variants of the files; the report of each read checks that its records add up."""
+    from tests.mutations import mutate
+
+    slowest, records, rows, bad = 0.0, 0, 0, 0
+    contents = [path.read_bytes() for path in files]
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(rounds):
+            path = Path(folder) / files[seed % len(files)].name
+            path.write_bytes(mutate(contents[seed % len(files)], seed))
+            split = Split("web", path.name, 0, 0, "file", str(path), path.stat().st_size, "0")
+            started = time.perf_counter()
+            reader = documents.read(split, documents.Params())
+            rows += sum(batch.num_rows for batch in reader)
+            slowest = max(slowest, time.perf_counter() - started)
+            records += reader.report["records"]
+            bad += reader.report["num_bad"]
+    print(f"fuzz: {rounds} variants, {records} records, {rows} rows, {bad} bad stretches, slowest {slowest:.2f} s")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("reading", "extraction"))
+    parser.add_argument("what", choices=("reading", "extraction", "fuzz"))
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
     pairs = {"reading": (our_reading, bare_reading), "extraction": (our_extraction, bare_extraction)}
     keep_freed_memory()
+    if given.what == "fuzz":
+        fuzz(given.files, given.rounds)
+        return
     ours, bare = pairs[given.what]
     compare(given.what, lambda: ours(given.files), lambda: bare(given.files), given.rounds)
 

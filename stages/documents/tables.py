@@ -60,7 +60,7 @@ def json_pages(
             account.quarantine(offset, "not_json_object", len(line))
             continue
         seen += 1
-        with_text += lookup(row, "text", columns) is not None
+        with_text += has_text(row, columns)
         if seen == LOOK_FOR_TEXT and not with_text:
             raise no_column(columns, row, account.file)
         page = page_of_row(row, offset, len(line), account, columns)
@@ -68,6 +68,14 @@ def json_pages(
             yield page
     if seen and not with_text:
         raise no_column(columns, row, account.file)
+
+
+def has_text(row: Mapping[str, Any], columns: Mapping[str, str]) -> bool:
+    """Whether the row has the column for text, be it null."""
+    path = columns.get("text")
+    if path is None:
+        return any(name in row for name in ALIASES["text"])
+    return path in row or path.split(".")[0] in row
 
 
 def no_column(columns: Mapping[str, str], row: Mapping[str, Any], file: str) -> ColumnError:
