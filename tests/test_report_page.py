@@ -63,6 +63,10 @@ def survey() -> dict[str, Any]:
         "histograms": [{"column": "gopher_alphabetic_word_fraction", **fractions}],
         "hosts": hosts,
         "hosts_error": 0,
+        "groups": {
+            name: [{"value": value, "pages": 9, "kept": 4, "bytes": 99, "kept_bytes": 9} for value in ("", *HOSTILE)]
+            for name in ("month", "licence", "script", "charset")
+        },
         "samples": pages,
     }
 

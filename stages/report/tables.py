@@ -13,6 +13,7 @@ from typing import Any
 from stages.report.figures import duration, exact, percent, short, size
 
 Stats = Mapping[str, Any]
+GROUPS = {"month": "Month", "licence": "Licence", "script": "Script", "charset": "Charset"}
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ def build_tables(stats: Stats, costs: Mapping[str, Any] | None = None) -> list[T
     """Every table that has a row."""
     builders = (reasons, mixture, domains, languages, sources, content_types, hosts, trouble)
     tables = [builder(stats) for builder in builders] + [duplicates(stats, kind) for kind in ("source", "language")]
+    tables += [group(stats, name, label) for name, label in GROUPS.items()]
     if costs:
         tables.append(costs_table(costs))
     return [table for table in tables if table.rows]
@@ -242,6 +244,26 @@ def duplicates(stats: Stats, kind: str) -> Table:
     ]
     records.sort(key=lambda record: (-record["removed"], record[kind]))
     return make(f"duplicates_by_{kind}", f"Duplicates found, by {kind}", columns, records)
+
+
+def group(stats: Stats, name: str, label: str) -> Table:
+    """Pages and bytes by something the survey counted; months in order of time, others by size."""
+    found = (stats["survey"] or {}).get("groups", {}).get(name, [])
+    records = [
+        {**row, "value": row["value"] or "(none)", "kept_share": ratio(row["kept"], row["pages"])}
+        for row in found
+        if len(found) > 1 or row["value"]
+    ]
+    columns = [
+        Column("value", label, "text"),
+        Column("pages", "Pages", "count", bar=True),
+        Column("kept", "Kept", "count"),
+        Column("kept_share", "Kept of pages", "share"),
+        Column("bytes", "Bytes of pages", "bytes"),
+        Column("kept_bytes", "Bytes of kept", "bytes"),
+    ]
+    records.sort(key=lambda row: row["value"] if name == "month" else (-row["pages"], row["value"]))
+    return make(f"by_{name}", f"Pages by {label.lower()}", columns, records)
 
 
 def trouble(stats: Stats) -> Table:
