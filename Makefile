@@ -4,6 +4,7 @@ VENV ?= .venv
 ROOT ?= $(CURDIR)/demo
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
+BENCHMARKS = reader
 
 .PHONY: demo test check bench clean
 
@@ -19,7 +20,7 @@ check: $(READY)                ## style, types, walls
 	$(BIN)/mypy
 
 bench: $(READY)                ## every benchmark, each a ratio against a named peer or limit
-	for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 clean:                         ## what the other targets made
 	rm -rf $(VENV) demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

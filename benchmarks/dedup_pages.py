@@ -94,9 +94,7 @@ def _write_pages(first, count, words, table, out, offsets):  # type: ignore[no-u
         for word in range(size):
             value = _mix(base + np.uint64(word) * np.uint64(0x9E3779B97F4A7C15))
             own = _mix(number * np.uint64(0xD6E8FEB86659FD93) + np.uint64(word))
-            if (own & np.uint64(0xFFFF)) < rate:
-                value = own
-            elif kind >= np.uint64(95) and word * 10 >= size * 6:
+            if (own & np.uint64(0xFFFF)) < rate or (kind >= np.uint64(95) and word * 10 >= size * 6):
                 value = own
             row = table[(value >> np.uint64(20)) & np.uint64(0xFFFF)]
             k = 0

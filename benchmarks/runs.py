@@ -1,6 +1,6 @@
 """Whole runs of a mixture, as a user starts them: pages a second and core, restart, remix, start-up, memory.
 
-    python benchmarks/pipeline.py mixtures/crawl.yaml --work /tmp/bench [--workers 2]
+    python -m benchmarks.runs mixtures/crawl.yaml --work /tmp/bench [--workers 2]
 
 Prints, for one machine in one run:
 
