@@ -1,7 +1,8 @@
 """What changed between two runs: every figure of two stats.json side by side, as data, text and a page.
 
 For whom: the researcher who changed a threshold or a share and wants to see what came of it, and scripts that ask
-whether anything did (``equal``). Only figures are compared; two corpora with equal figures can hold other documents.
+whether anything did (``equal``). Figures are compared, and pages where `stages.report.changes` was asked too: without
+it, two corpora with equal figures can hold other documents.
 
     diff            two stats -> {"a", "b", "equal", "tables": [...]}, only rows that differ
     render_diff_text, render_diff_html
@@ -15,6 +16,7 @@ from typing import Any
 from markupsafe import Markup
 
 from stages.report import page
+from stages.report.changes import tables_of as page_changes
 from stages.report.tables import Column, Table, shown
 from stages.report.terminal import clean, table
 from stages.report.untrusted import cleaned
@@ -37,8 +39,8 @@ NUMBERS = ("epochs", "threshold")
 SHOWN = 20
 
 
-def diff(a: Stats, b: Stats) -> dict[str, Any]:
-    """The figures that differ.
+def diff(a: Stats, b: Stats, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The figures that differ; ``changes`` (`stages.report.changes.add_up`) is passed on, and counted in ``equal``.
 
     Returns:
         ``{"a": name, "b": name, "equal": bool, "totals": [{"figure", "a", "b"}], "tables": {name: [row]}}``; a row has
@@ -53,8 +55,9 @@ def diff(a: Stats, b: Stats) -> dict[str, Any]:
             rows.sort(key=lambda row: order.index(row["step"]))
         if rows:
             tables[name] = rows
-    equal = not tables and all(row["a"] == row["b"] for row in totals)
-    return {"a": a["name"], "b": b["name"], "equal": equal, "totals": totals, "tables": tables}
+    equal = not tables and all(row["a"] == row["b"] for row in totals) and not (changes and changes["transitions"])
+    found = {"a": a["name"], "b": b["name"], "equal": equal, "totals": totals, "tables": tables}
+    return found | {"changes": dict(changes) if changes else None}
 
 
 def entries(stats: Stats, name: str) -> Sequence[Mapping[str, Any]]:
@@ -103,6 +106,8 @@ def tables_of(found: Mapping[str, Any]) -> list[Table]:
         [row["figure"].replace("_", " "), row["a"], row["b"], change((row["a"], row["b"]))] for row in found["totals"]
     ]
     tables = [Table("totals", "Totals", (*figure, Column("change", "Change", "change")), rows)]
+    if found["changes"]:
+        tables += [each for each in page_changes(found["changes"]) if each.rows]
     for name, changes in found["tables"].items():
         caption, keys, numbers = COMPARED[name]
         columns = [Column(key, key.capitalize(), "language" if key == "language" else "text") for key in keys]
