@@ -25,7 +25,17 @@ from stages.kernels.lines import split_lines
 from stages.kernels.ngrams import repeated_ngrams
 from stages.kernels.ragged import Bytes, Offsets, text_buffers
 from stages.kernels.words import split_words
-from stages.rules import c4, fineweb, gopher_quality, gopher_repetition, privacy, redpajama, refinedweb, views
+from stages.rules import (
+    c4,
+    contamination,
+    fineweb,
+    gopher_quality,
+    gopher_repetition,
+    privacy,
+    redpajama,
+    refinedweb,
+    views,
+)
 from stages.rules.names import check_names
 
 VERSION = 1
@@ -38,6 +48,7 @@ FIELDS = {
     "refinedweb": refinedweb.FIELDS,
     "redpajama": redpajama.FIELDS,
     "privacy": privacy.FIELDS,
+    "contamination": contamination.FIELDS,
 }
 
 
@@ -48,6 +59,9 @@ class Params(StageParams):
     """Rule families to measure."""
     views: tuple[str, ...] = ()
     """Cleaned texts to have spans for (`stages.rules.views`)."""
+
+    benchmarks: contamination.Benchmarks = contamination.Benchmarks()
+    """Evaluation sets no page should contain; without any, the family `contamination` is not measured."""
 
     @field_validator("families")
     @classmethod
@@ -64,13 +78,19 @@ class Params(StageParams):
 
 def schema(params: Params) -> pa.Schema:
     """The columns of the families and views switched on."""
-    measured = [field for name in params.families for field in FIELDS[name]]
+    measured = [field for name in measured_families(params) for field in FIELDS[name]]
     return pa.schema([*measured, *(views.FIELDS[name] for name in params.views)])
 
 
+def measured_families(params: Params) -> list[str]:
+    """The families switched on that have what they need."""
+    return [name for name in params.families if name != "contamination" or params.benchmarks.files]
+
+
 def identity(params: Params) -> dict[str, Any]:
-    """The version of the Unicode tables."""
-    return {"unicode": unicode.UNICODE_VERSION}
+    """The version of the Unicode tables, and the contents of the benchmarks."""
+    benchmarks = {"benchmarks": contamination.identity(params.benchmarks)} if params.benchmarks.files else {}
+    return {"unicode": unicode.UNICODE_VERSION, **benchmarks}
 
 
 def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
@@ -91,7 +111,7 @@ def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
 
 def measure_piece(data: Bytes, offsets: Offsets, params: Params) -> list[pa.Array]:
     """The columns of `schema(params)` for the documents of (data, offsets)."""
-    families = params.families
+    families = tuple(measured_families(params))
     words = split_words(data, offsets)
     lines = split_lines(data, offsets)
     columns: list[pa.Array] = []
@@ -115,6 +135,8 @@ def measure_piece(data: Bytes, offsets: Offsets, params: Params) -> list[pa.Arra
         columns += redpajama.measure(words, kinds, repetition)
     if "privacy" in families:
         columns += privacy.measure(data, offsets)
+    if "contamination" in families:
+        columns += contamination.measure(data, offsets, params.benchmarks)
     if "c4_cleaned" in wanted:
         columns.append(views.c4_cleaned(data, offsets, sentences, strict=False))
     if "c4_strict_cleaned" in wanted:

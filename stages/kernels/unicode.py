@@ -126,6 +126,18 @@ def classes() -> npt.NDArray[np.uint16]:
     return table
 
 
+@cache
+def lower() -> npt.NDArray[np.int32]:
+    """int32 per code point: its small letter where that is one code point, else itself. Stable between versions."""
+    table = np.arange(NUM_CODE_POINTS, dtype=np.int32)
+    for upper in np.flatnonzero(classes() & UPPER).tolist():
+        small = chr(upper).lower()
+        if len(small) == 1:
+            table[upper] = ord(small)
+    table.flags.writeable = False
+    return table
+
+
 @lean_inline_kernel
 def code_point(data, i, stop):  # type: ignore[no-untyped-def]
     """(code point, index behind it) of the character at byte ``i``; U+FFFD and one byte if it is invalid."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stages.rules import c4, fineweb, gopher_quality, gopher_repetition, privacy, redpajama, refinedweb
+from stages.rules import c4, contamination, fineweb, gopher_quality, gopher_repetition, privacy, redpajama, refinedweb
 from stages.rules.rule import Rule
 
 RULES: dict[str, tuple[Rule, ...]] = {
@@ -13,6 +13,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "refinedweb": refinedweb.RULES,
     "redpajama": redpajama.RULES,
     "privacy": privacy.RULES,
+    "contamination": contamination.RULES,
 }
 
 DEFAULT = ("gopher_quality", "gopher_repetition", "c4", "fineweb")

@@ -1,0 +1,160 @@
+"""Overlap with benchmarks: which pages contain text of an evaluation set, which item, and where.
+
+| rule (reason of a drop) | column | fails when |
+|---|---|---|
+| `contaminated` | `contamination_num_ngrams` | > 0 |
+
+`contamination_num_ngrams` counts the places of the page where n normalised words (13 unless told, Brown et al. 2020,
+arXiv 2005.14165, appendix C) equal n words of an item; `contamination_benchmark` and `contamination_item` (row in the
+file, from 0) name the first such item, `contamination_spans` the stretches of the page, for the view `decontaminated`. Words:
+`stages.kernels.overlap`. An item of fewer than n words is never found; the number of those is logged.
+
+A benchmark is a JSONL (.jsonl, .json, also .gz or .zst), Parquet or text file (a line an item). Of a row, all strings
+of the fields named are joined by a space; without names, all its strings, in their order.
+
+Price: one pass over the bytes, about 150 MB/s, where benchmarks are given; 32 bytes of memory a byte of benchmark text.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field
+
+from stages import schemas
+from stages.contract import StageParams
+from stages.kernels.overlap import Index, build_index, overlaps
+from stages.kernels.ragged import Bytes, Offsets, text_buffers
+from stages.rules.rule import Rule
+
+NGRAM = 13
+
+FIELDS = (
+    pa.field("contamination_num_ngrams", pa.int64(), nullable=False),
+    pa.field("contamination_benchmark", pa.string()),
+    pa.field("contamination_item", pa.int64()),
+    pa.field("contamination_spans", pa.list_(schemas.SPAN), nullable=False),
+)
+RULES = (Rule("contaminated", "contamination_num_ngrams", "max", 0),)
+
+
+class Benchmark(StageParams):
+    """A file of items no page should contain."""
+
+    path: str
+    name: str = ""
+    """How it is called in the columns; the file's name without its endings if empty."""
+    fields: tuple[str, ...] = ()
+    """Fields (JSONL) or columns (Parquet) that hold its text; none: every string."""
+
+    def label(self) -> str:
+        """The name in the columns."""
+        return self.name or Path(self.path).name.partition(".")[0]
+
+
+class Benchmarks(StageParams):
+    """Settings of the family."""
+
+    files: tuple[Benchmark, ...] = ()
+    ngram: int = Field(default=NGRAM, ge=3, le=64)
+    """Words that must be equal in a row."""
+
+
+def identity(params: Benchmarks) -> list[str]:
+    """SHA-256 of each file."""
+    digests = []
+    for benchmark in params.files:
+        with Path(benchmark.path).open("rb") as file:
+            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return digests
+
+
+@lru_cache(maxsize=2)
+def load(params: Benchmarks) -> tuple[Index, list[tuple[str, int]]]:
+    """(the index, (name, row) of each item)."""
+    texts, rows = [], []
+    for benchmark in params.files:
+        for row, text in enumerate(items(benchmark)):
+            texts.append(text)
+            rows.append((benchmark.label(), row))
+    data, offsets = text_buffers(pa.array(texts, pa.large_string()))
+    index = build_index(data, offsets, params.ngram)
+    logging.getLogger(__name__).info("%d items, %d of fewer than %d words", len(rows), index.num_short, params.ngram)
+    return index, rows
+
+
+def items(benchmark: Benchmark) -> Iterator[str]:
+    """The text of each item.
+
+    Raises:
+        ValueError: for a row that is no JSON object, naming file and line.
+    """
+    path = Path(benchmark.path)
+    if path.suffix == ".parquet":
+        for row in pq.read_table(path, columns=list(benchmark.fields) or None).to_pylist():
+            yield " ".join(_strings(row, benchmark.fields))
+        return
+    raw = path.read_bytes()
+    if path.suffix == ".gz":
+        raw = gzip.decompress(raw)
+    elif path.suffix == ".zst":
+        import zstandard
+
+        raw = zstandard.ZstdDecompressor().decompressobj().decompress(raw)
+    lines = raw.decode("utf-8", "replace").split("\n")
+    for number, line in enumerate(lines, 1):
+        if not any(suffix in (".jsonl", ".json", ".ndjson") for suffix in path.suffixes):
+            yield line
+        elif line.strip():
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise ValueError(
+                    f"{path}, line {number}: expected a JSON object, found {line[:40]!r}: {error}"
+                ) from error
+            yield " ".join(_strings(row, benchmark.fields))
+
+
+def _strings(value: Any, fields: Sequence[str] = ()) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name in fields or value:
+            yield from _strings(value.get(name))
+    elif isinstance(value, list):
+        for part in value:
+            yield from _strings(part)
+
+
+def measure(data: Bytes, offsets: Offsets, params: Benchmarks) -> list[pa.Array]:
+    """One array per entry of `FIELDS`, a row per document."""
+    index, rows = load(params)
+    num_documents = len(offsets) - 1
+    matches_M4 = overlaps(data, offsets, index)
+    counts = np.bincount(matches_M4[:, 0], minlength=num_documents)
+    names: list[str | None] = [None] * num_documents
+    items_found: list[int | None] = [None] * num_documents
+    spans: list[list[dict[str, Any]]] = [[] for _ in range(num_documents)]
+    for d, start, stop, item in matches_M4.tolist():
+        if not spans[d]:
+            names[d], items_found[d] = rows[item]
+        if spans[d] and start <= spans[d][-1]["stop"]:
+            spans[d][-1]["stop"] = stop
+        else:
+            spans[d].append({"start": start, "stop": stop, "replacement": ""})
+    return [
+        pa.array(counts.astype(np.int64)),
+        pa.array(names, pa.string()),
+        pa.array(items_found, pa.int64()),
+        pa.array(spans, pa.list_(schemas.SPAN)),
+    ]
