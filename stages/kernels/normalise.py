@@ -107,14 +107,18 @@ def _normalise(  # type: ignore[no-untyped-def]
         while i < end:
             byte = data[i]
             if byte < 128:
-                mapped = ascii_table[byte]
-                kept = mapped != 255
-                space = mapped == 32
-                out[position] = mapped
-                position += 1 if kept and not (space and after_space) else 0
-                after_space = space if kept else after_space
                 previous_class = 0
-                i += 1
+                while byte < 128:
+                    mapped = ascii_table[byte]
+                    kept = mapped != 255
+                    space = mapped == 32
+                    out[position] = mapped
+                    position += 1 if kept and not (space and after_space) else 0
+                    after_space = space if kept else after_space
+                    i += 1
+                    if i == end:
+                        break
+                    byte = data[i]
                 continue
             size = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
             if byte < 0xC2 or byte > 0xF4 or i + size > end:

@@ -54,6 +54,7 @@ def shingle_one(data, start, end, spaceless, ngram, power, ring, hashes, first):
     """Write the shingle hashes of one text from ``hashes[first]`` on, with repeats; return how many."""
     total = np.uint64(0)
     units = 0
+    slot = 0
     count = 0
     size = np.uint64(ngram)
     i = start
@@ -76,12 +77,11 @@ def shingle_one(data, start, end, spaceless, ngram, power, ring, hashes, first):
                     packed = np.uint64(0)
         unit = mix64(unit + packed + np.uint64(i - began) * UNIT_SIZE_WEIGHT)
         i += 0 if spaceless else 1
-        slot = units % ngram
         if units >= ngram:
-            total = (total - ring[slot] * power) * MULTIPLIER + unit
-        else:
-            total = total * MULTIPLIER + unit
+            total -= ring[slot] * power
+        total = total * MULTIPLIER + unit
         ring[slot] = unit
+        slot = slot + 1 if slot + 1 < ngram else 0
         units += 1
         if units >= ngram:
             hashes[first + count] = mix64(total + size)
