@@ -27,9 +27,10 @@ from stages.documents.allocator import keep_freed_memory
 from stages.documents.batches import Batches, Page, doc_id
 from stages.documents.containers import pages_of_split
 from stages.documents.extraction import EXTRACTORS, versions
+from stages.documents.raw import raw_record
 from stages.documents.tables import ColumnError
 
-__all__ = ["VERSION", "ColumnError", "Params", "doc_id", "identity", "positions", "read"]
+__all__ = ["VERSION", "ColumnError", "Params", "doc_id", "identity", "positions", "raw_record", "read"]
 
 VERSION = 1
 

@@ -21,7 +21,7 @@ from stages.documents.batches import Page
 from stages.documents.heads import ARC, WARC
 from stages.documents.members import sniff
 from stages.formats import Format, format_of
-from stages.formats.locations import open_file
+from stages.formats.locations import ReadAhead, is_far, open_file
 
 Span = tuple[int, int] | None
 """The part of a file to read, in the unit of its split; None: all of it."""
@@ -48,20 +48,22 @@ def pages_of_split(split: Split, params: Any, account: Account) -> Iterator[Page
             account.damage(0, "missing_file")
             continue
         with file:
-            for page in pages_of_file(file, kind, params, account, span):
+            for page in pages_of_file(file, kind, params, account, span, is_far(uri)):
                 page.file, page.part = name, number
                 yield page
 
 
-def pages_of_file(file: Any, kind: Format, params: Any, account: Account, span: Span = None) -> Iterator[Page]:
-    """Candidate pages of one open file."""
+def pages_of_file(
+    file: Any, kind: Format, params: Any, account: Account, span: Span = None, far: bool = False
+) -> Iterator[Page]:
+    """Candidate pages of one open file; ``far``: it is worth reading ahead."""
     limits = Limits(params.max_record_bytes, params.max_html_bytes, frozenset(params.text_types))
     if file.size() == 0:
         account.damage(0, "empty_file")
     elif kind.container in ("warc", "arc"):
         dialect = WARC if kind.container == "warc" else ARC
         start, end = span if span is not None else (0, None)
-        for record in archive_records(file, account, limits, dialect, start, end):
+        for record in archive_records(ReadAhead(file) if far else file, account, limits, dialect, start, end):
             page = page_of(record, account, limits)
             if page is not None:
                 yield page
@@ -70,11 +72,12 @@ def pages_of_file(file: Any, kind: Format, params: Any, account: Account, span: 
     elif kind.container == "arrow":
         yield from tables.arrow_pages(file, account, params.columns, range(*span) if span else None)
     else:
-        yield from _stream_pages(file, kind, params, account, limits, span)
+        yield from _stream_pages(plain(file, kind, far), kind, params, account, limits, span)
 
 
-def _stream_pages(file: Any, kind: Format, params: Any, account: Account, limits: Limits, span: Span) -> Iterator[Page]:
-    stream = plain(file, kind)
+def _stream_pages(
+    stream: Any, kind: Format, params: Any, account: Account, limits: Limits, span: Span
+) -> Iterator[Page]:
     if kind.container == "jsonl":
         yield from tables.json_pages(stream, account, params.columns, limits.max_record_bytes, span)
     elif kind.container in ("csv", "tsv"):
@@ -90,12 +93,14 @@ def _stream_pages(file: Any, kind: Format, params: Any, account: Account, limits
         raise ValueError(f"{account.file}: no reader for {kind.container}")
 
 
-def plain(file: Any, kind: Format) -> Any:
+def plain(file: Any, kind: Format, far: bool = False) -> Any:
     """The uncompressed bytes of a file as a stream; the first bytes decide, not the name."""
     compression = "bz2" if kind.compression == "bz2" else sniff(file.read(16))
     file.seek(0)
     if compression == "none":
         return file
+    if far:
+        file = pa.BufferedInputStream(file, ReadAhead.AHEAD)
     if compression == "bz2":
         return bz2.BZ2File(file)
     return pa.CompressedInputStream(file, compression)

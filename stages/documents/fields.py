@@ -46,6 +46,9 @@ class Fields:
             value += " " + text[start:end].strip()
         return value
 
+    def __str__(self) -> str:
+        return self._text
+
     def __contains__(self, name: str) -> bool:
         return self.get(name) is not None
 

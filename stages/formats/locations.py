@@ -54,6 +54,37 @@ def open_file(uri: str) -> Any:
     return filesystem.open_input_file(path)
 
 
+class ReadAhead:
+    """A file far away, asked for `AHEAD` bytes at a time: an object store takes tens of milliseconds to answer."""
+
+    AHEAD = 8 << 20
+
+    def __init__(self, file: Any) -> None:
+        self.file = file
+        self._held = b""
+        self._at = 0
+        """Where ``_held`` begins."""
+        self._position = 0
+
+    def read(self, size: int) -> bytes:
+        begin = self._position - self._at
+        if not 0 <= begin < len(self._held):
+            self.file.seek(self._position)
+            self._held, self._at, begin = self.file.read(max(size, self.AHEAD)), self._position, 0
+        data = self._held[begin : begin + size]
+        self._position += len(data)
+        return data
+
+    def seek(self, position: int) -> int:
+        self._position = position
+        return position
+
+
+def is_far(uri: str) -> bool:
+    """Whether every read of this file is a request over the network."""
+    return "://" in uri and not uri.startswith("file://")
+
+
 class Remote(NamedTuple):
     size: int
     etag: str
