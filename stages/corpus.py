@@ -123,7 +123,7 @@ def plan(
             "tokenizer": tokenizer,
         }
         size = mixture.tokens * width // count
-        memory = (1 << 28) + 2 * min(size, params.batch_tokens * width) + size // 2
+        memory = (1 << 28) + min(size, params.batch_tokens * width) + size
         tasks.append(
             Task("stages.corpus:shard", args, names.addresses(), f"corpus shard {k + 1}/{count}", size, memory)
         )

@@ -19,14 +19,21 @@ from stages.kernels.gather import id_summary
 from stages.shard_format import BLOCK_BYTES, END_OF_STREAM, read_manifest
 
 
-def verify(store: Store, manifest_address: str) -> list[str]:
-    """Problems found, each naming the file and, where there is one, the byte; an empty list is a clean bill."""
+def verify(store: Store, manifest_address: str, tokenizer: dict[str, Any] | None = None) -> list[str]:
+    """Problems found, each naming the file and, where there is one, the byte; an empty list is a clean bill.
+
+    ``tokenizer`` is the identity (`stages.tokenizers.Tokenizer.identity`) that the shards should have.
+    """
     try:
         manifest = read_manifest(store, manifest_address)
     except (OSError, ValueError, KeyError) as error:
         return [f"{manifest_address}: cannot be read as a manifest: {error}"]
     directory = manifest_address.rpartition("/")[0]
     problems: list[str] = []
+    for key, value in (tokenizer or {}).items():
+        if manifest["tokenizer"].get(key) != value:
+            found = manifest["tokenizer"].get(key)
+            problems.append(f"{manifest_address}: another tokenizer: {key} is {found!r}, expected {value!r}")
     for entry in manifest["shards"]:
         problems += _check_data(store, f"{directory}/{entry['path']}", entry, manifest["tokenizer"])
         problems += _check_docs(store, f"{directory}/{entry['docs']}", entry)

@@ -14,6 +14,7 @@ import pytest
 from pipeline.storage import Store
 from stages import schemas, shards, tokens, verify
 from stages.shard_format import batch_cuts, read_manifest
+from stages.tokenizers import load
 from tests.token_files import doc_id, read_docs, read_documents, run, write_split
 
 TEXTS = [f"page {i} " + "wörd " * (i % 11) for i in range(60)]
@@ -173,6 +174,13 @@ def test_hugging_face_opens_the_folder(store: Store, tmp_path: Path) -> None:
     expected = [ids for shard in read_documents(store, "d", manifest) for _, ids in shard]
     assert loaded["input_ids"][:] == expected
     assert datasets.load_from_disk(str(tmp_path / "root" / "d"))["train"].num_rows == 60
+
+
+def test_shards_of_another_tokenizer_are_found(store: Store) -> None:
+    build(store, "d", 1)
+    assert verify.verify(store, "d/manifest.json", load("mistral-v1").identity()) == []
+    problems = verify.verify(store, "d/manifest.json", load("mistral-v3").identity())
+    assert any("another tokenizer: probe_sha256 is" in problem for problem in problems)
 
 
 # Held-out splits

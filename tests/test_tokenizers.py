@@ -167,8 +167,11 @@ def test_other_kinds_of_models_give_the_ids_of_their_library(models: dict[str, s
     assert tokenizer.reference.id_of(spelling) not in ids[:-1].tolist()
 
 
-def test_training_is_deterministic(models: dict[str, str]) -> None:
-    assert train(PROSE, TrainParams(kind="bpe", vocab_size=900)) == Path(models["bpe"]).read_bytes()
+@pytest.mark.parametrize("kind", ["bpe", "unigram", "byte-bpe"])
+def test_training_is_deterministic(models: dict[str, str], kind: str) -> None:
+    if kind == "byte-bpe":
+        pytest.importorskip("tokenizers")
+    assert train(PROSE, TrainParams(kind=kind, vocab_size=900)) == Path(models[kind]).read_bytes()
 
 
 def test_a_trained_model_gives_the_text_back(models: dict[str, str]) -> None:
