@@ -40,6 +40,7 @@ from stages.kernels.keyed_hash import hash_names
 from stages.kernels.ragged import Bytes, Offsets, text_buffers
 from stages.shard_format import fixed_bytes
 from stages.tokenizers import DEFAULT, Tokenizer, load
+from stages.tokenizers.giga import FastEncoderError
 
 VERSION = 2
 BATCH_BYTES = 1 << 20
@@ -84,7 +85,7 @@ def tokenize(
     addresses = (documents, language, kept, clusters)
     try:
         encoded = _encode(_read(store, *addresses), tokenizer, settings, tokenizer.why_slow)
-    except _Difference as difference:
+    except (_Difference, FastEncoderError) as difference:
         encoded = _encode(_read(store, *addresses), tokenizer, settings, str(difference))
     report = _write(store, output, encoded, tokenizer, settings)
     return {key: value for key, value in report.items() if key != "batches"}

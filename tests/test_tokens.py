@@ -18,6 +18,7 @@ from stages.kernels.gather import append_token, gather_rows, offsets_of, splice_
 from stages.kernels.keyed_hash import hash_names
 from stages.kernels.ragged import text_buffers
 from stages.tokenizers import load
+from stages.tokenizers.giga import FastEncoderError
 from tests.token_files import doc_id, write_split
 
 TEXTS = [f"page {i} " + "wörd " * (i % 7) for i in range(30)]
@@ -116,6 +117,21 @@ def test_one_difference_makes_the_reference_do_the_split(store: Store, monkeypat
     table, report = tokenize(store, write_split(store, "s", TEXTS), check_one_in=1)
     assert not report["fast"]
     assert "differs from sentencepiece on document" in report["why_slow"]
+    assert table.equals(honest)
+
+
+def test_a_fast_encoder_that_breaks_down_leaves_the_split_to_the_reference(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest, _ = tokenize(store, write_split(store, "s", TEXTS))
+    tokenizer = load("mistral-v1")
+
+    def broken(data: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        raise FastEncoderError("gigatoken panicked: out of luck")
+
+    monkeypatch.setattr(tokens, "load", lambda *_: type(tokenizer)(**{**vars(tokenizer), "fast": broken}))
+    table, report = tokenize(store, write_split(store, "s", TEXTS))
+    assert (report["fast"], report["why_slow"]) == (False, "gigatoken panicked: out of luck")
     assert table.equals(honest)
 
 

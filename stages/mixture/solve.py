@@ -115,11 +115,9 @@ class _Problem:
     def __init__(self, params: MixtureParams, available: dict[str, int], used: Mapping[str, int]) -> None:
         _check_available(params, available)
         self.params, self.available = params, available
-        exact_caps = {
-            name: max(Fraction(0), _cap(params, name) * available[name] - used.get(name, 0)) for name in params.domains
+        self.caps = {
+            name: max(0, int(_cap(params, name) * available[name]) - used.get(name, 0)) for name in params.domains
         }
-        self._exact_caps = exact_caps
-        self.caps = {name: int(cap) for name, cap in exact_caps.items()}
         with_epochs = {name: domain.epochs for name, domain in params.domains.items() if domain.epochs is not None}
         self.fixed = {
             name: min(_round(exact(epochs) * available[name]), int(_cap(params, name) * available[name]))
@@ -139,7 +137,7 @@ class _Problem:
             self.shares = normalised(unimax({name: Fraction(self.caps[name]) for name in free}, self._free()))
         else:
             self.shares = _shares(params, free)
-            limits = [exact_caps[name] / share for name, share in self.shares.items() if share]
+            limits = [self.caps[name] / share for name, share in self.shares.items() if share]
             self.largest = int(min(limits)) if limits else None
             self.budget = self._requested()
 
@@ -172,7 +170,7 @@ class _Problem:
             return False
         if self.uniform:
             return target == self.caps[name]
-        return int(self._exact_caps[name] / self.shares[name]) == self.largest
+        return int(self.caps[name] / self.shares[name]) == self.largest
 
 
 def _shares(params: MixtureParams, free: dict[str, int]) -> Shares:

@@ -10,6 +10,10 @@ from stages.kernels.ragged import Bytes, Offsets
 from stages.tokenizers import FastEncode, Ids
 
 
+class FastEncoderError(RuntimeError):
+    """The fast encoder broke down on a text; the reference has to do the work."""
+
+
 def from_tokenizer_json(config: str) -> FastEncode:
     """A batch encoder for the contents of a Hugging Face tokenizer.json, on the calling thread alone."""
     import gigatoken
@@ -33,7 +37,12 @@ def _encoder(tokenizer: Any) -> FastEncode:
     def encode(data: Bytes, offsets: Offsets) -> tuple[Ids, Offsets]:
         letters = contents.NumpyArray(data, parameters={"__array__": "byte"})
         texts = contents.ListOffsetArray(index.Index64(offsets), letters, parameters={"__array__": "bytestring"})
-        layout = tokenizer.encode_batch(awkward.Array(texts), parallel=False).layout
+        try:
+            layout = tokenizer.encode_batch(awkward.Array(texts), parallel=False).layout
+        except BaseException as error:
+            if type(error).__name__ == "PanicException":  # how a Rust panic arrives; not an Exception
+                raise FastEncoderError(f"gigatoken panicked: {error}") from error
+            raise
         return np.asarray(layout.content.data), np.asarray(layout.offsets.data)
 
     return encode
