@@ -41,7 +41,7 @@ PAGES = 3000
 PAGES_PER_WARC = 400
 MODULES_PER_CHILD = (24, 8)
 """Of the standard library and of packages, in turn: about two pages of the first to one of the second."""
-CHILD_SECONDS = 60
+CHILD_SECONDS = 300  # some 3 s are usual; a busy machine must not change the sample
 CODE_BYTES = 12 << 20
 """Python sources are taken in order of path until this many bytes."""
 CODE_BYTES_PER_FILE = 4 << 20
@@ -161,9 +161,9 @@ def write_web(folder: Path, pages: int, report: Progress) -> Iterator[tuple[Path
 
 def rendered_pages() -> Iterator[tuple[str, str]]:
     """(address, HTML) in fixed order, rendered a few children ahead of the reader."""
-    groups = iter(module_groups())
-    with ThreadPoolExecutor(max(1, min(4, os.cpu_count() or 1))) as pool:
-        ahead = [pool.submit(render, group) for group in itertools.islice(groups, 4)]
+    groups, children = iter(module_groups()), max(1, min(4, os.cpu_count() or 1))
+    with ThreadPoolExecutor(children) as pool:
+        ahead = [pool.submit(render, group) for group in itertools.islice(groups, children)]
         while ahead:
             pages = ahead.pop(0).result()
             ahead += [pool.submit(render, group) for group in itertools.islice(groups, 1)]
@@ -278,9 +278,14 @@ def response(url: str, html: str) -> bytes:
 
 
 def distributions() -> list[tuple[str, str, importlib.metadata.Distribution]]:
-    """(name, version, distribution) of the installed packages, by name; this project itself left out."""
+    """(name, version, distribution) of the installed packages, by name; this project itself left out.
+
+    Python's own finder is asked, not `importlib.metadata.distributions`: where the package importlib_metadata is
+    loaded it takes that function over, and gives descriptions in another form.
+    """
     found: dict[str, tuple[str, str, importlib.metadata.Distribution]] = {}
-    for entry in importlib.metadata.distributions():
+    everywhere = importlib.metadata.DistributionFinder.Context()
+    for entry in importlib.metadata.MetadataPathFinder.find_distributions(everywhere):
         metadata: Any = entry.metadata  # a mapping with `get`, which its protocol does not promise
         name = (metadata.get("Name") or "").lower().replace("_", "-")
         if name and name != "gristmill":

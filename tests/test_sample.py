@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -92,7 +93,7 @@ def test_a_finished_sample_is_not_made_again(made: Path) -> None:
 
 
 def test_a_damaged_or_other_sample_is_made_anew_and_stale_files_go(made: Path, tmp_path: Path) -> None:
-    sample.make_sample(tmp_path, pages=90)
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     (tmp_path / "own.txt").write_text("mine")
     (tmp_path / "web/pydoc-00000.warc.gz").write_bytes(b"cut")
     marker = json.loads((tmp_path / "sample.json").read_bytes())
@@ -146,6 +147,13 @@ def test_names_the_skipped_modules_and_finds_submodules_without_importing() -> N
     assert {"topics", "asyncio.events", "numpy.linalg"} <= names
     assert not {name for name in names if name.split(".")[0] in {"antigravity", "this", "test", "idlelib"}}
     assert not {name for name in names if "._" in name or name.endswith(".tests")}
+
+
+def test_a_package_that_takes_over_metadata_changes_no_byte(made: Path, tmp_path: Path) -> None:
+    pytest.importorskip("importlib_metadata")
+    for path, count in sample.write_readmes(tmp_path, 0, lambda *_: None):
+        assert count > 10
+        assert path.read_bytes() == (made / "readmes" / path.name).read_bytes()
 
 
 def test_package_metadata_may_lack_any_field_whoever_reads_it() -> None:
