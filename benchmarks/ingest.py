@@ -2,6 +2,7 @@
 
     python benchmarks/ingest.py reading FILES...      WARC to payload bytes, against a bare FastWARC loop
     python benchmarks/ingest.py extraction FILES...   WARC to text, against a bare FastWARC + resiliparse loop
+    python benchmarks/ingest.py urls FILES...         URL lists of a million domains, against sets of suffixes in Python
     python benchmarks/ingest.py fuzz FILES...         --rounds damaged variants: none may crash, hang or lose a record
 
 Each pair runs alternately, `--rounds` times; the ratio of the medians is printed (CPU seconds of one process).
@@ -15,7 +16,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import pyarrow as pa
 from fastwarc.warc import ArchiveIterator
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.encoding import detect_encoding
@@ -27,6 +30,7 @@ from stages.documents.account import Account
 from stages.documents.allocator import keep_freed_memory
 from stages.documents.archives import Limits, archive_records
 from stages.documents.http import decode_body, parse_response
+from stages.rules.urls import UrlList, compile_lists
 
 LIMITS = Limits(64 << 20, 5 << 20, frozenset())
 Result = tuple[int, int]
@@ -97,7 +101,7 @@ def compare(name: str, ours: Callable[[], Result], bare: Callable[[], Result], r
     middle = {key: statistics.median(values) for key, values in seconds.items()}
     for key in ("bare", "ours"):
         count, total = results[key]
-        print(f"{name} {key}: {middle[key]:.2f} s, {count} records, {total / 1e6 / middle[key]:.0f} MB/s of result")
+        print(f"{name} {key}: {middle[key]:.2f} s, {count / middle[key]:.0f} records/s, result {total}")
     print(f"{name}: ours / bare = {middle['ours'] / middle['bare']:.2f}")
 
 
@@ -121,14 +125,49 @@ def fuzz(files: list[Path], rounds: int) -> None:
     print(f"fuzz: {rounds} variants, {records} records, {rows} rows, {bad} bad stretches, slowest {slowest:.2f} s")
 
 
+def urls(files: list[Path], rounds: int) -> None:
+    """Match every address of the archives, a million in all, against a million domains and some substrings."""
+    found = []
+    for path in files:
+        with path.open("rb") as file:
+            records = archive_records(file, Account(path.name), LIMITS)
+            found += [record.headers.get("warc-target-uri") for record in records]
+    addresses = [url for url in found if url] * (1_000_000 // len(found) + 1)
+    column = pa.array(addresses[:1_000_000], pa.string())
+    domains = [f"site-{i}.example{i % 97}.com" for i in range(1_000_000)] + ["numpy.org", "apache.org"]
+    words = ["casino", "poker", "xxx", "/porn/", "viagra"]
+    compiled = compile_lists(
+        [UrlList("domains", "domains", tuple(domains)), UrlList("words", "substrings", tuple(words))]
+    )
+    compiled.match(column[:10])
+    names = set(domains)
+
+    def ours() -> Result:
+        return len(column), int((compiled.match(column) >= 0).sum())
+
+    def bare() -> Result:
+        hits = 0
+        for url in column.to_pylist():
+            host = urlsplit(url).hostname or ""
+            parts = host.split(".")
+            if any(".".join(parts[i:]) in names for i in range(len(parts))) or any(word in url for word in words):
+                hits += 1
+        return len(column), hits
+
+    compare("urls", ours, bare, rounds)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("reading", "extraction", "fuzz"))
+    parser.add_argument("what", choices=("reading", "extraction", "urls", "fuzz"))
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
     pairs = {"reading": (our_reading, bare_reading), "extraction": (our_extraction, bare_extraction)}
     keep_freed_memory()
+    if given.what == "urls":
+        urls(given.files, given.rounds)
+        return
     if given.what == "fuzz":
         fuzz(given.files, given.rounds)
         return
