@@ -1,9 +1,9 @@
 """Which rule a URL falls under: host suffixes, address prefixes and substrings, a column of URLs at a time.
 
-Legend: N bytes of URLs, U URLs. data_N uint8, offsets_U1 int64. Keys are 64-bit polynomial hashes, in an
-open-addressing table of (keys_T uint64, values_T int64), T a power of two, key 0 meaning empty. A host is hashed from its end,
-so that one pass meets every suffix at a dot; an address (host and path) from its start, so that one pass meets every prefix at
-a ``/``, ``?`` or its end. Substrings run through an Aho-Corasick automaton over bytes.
+Legend: N bytes of URLs, U URLs. data_N uint8, offsets_U1 int64. Keys are 64-bit polynomial hashes, in an open-
+addressing table of (keys_T uint64, values_T int64), T a power of two, key 0 meaning empty. A host is hashed from its
+end, so that one pass meets every suffix at a dot; an address (host and path) from its start, so that one pass meets
+every prefix at a ``/``, ``?`` or its end. Substrings run through an Aho-Corasick automaton over bytes.
 
 Hosts and addresses are compared in lower case, without ``www.`` kept or cut: what a rule says is what is compared.
 Price: about 0.15 microseconds a URL. Limit: two of n names share a key with a chance of n**2 / 2**65.

@@ -2,8 +2,9 @@
 
 Lists come as people have them (`read_list`): UT1-style folders (a folder a category, with ``domains`` and ``urls``),
 hosts files (``0.0.0.0 name``), one domain a line, substrings of addresses. A domain covers its subdomains; an address
-in a ``urls`` list covers what lies below it; comparison is in lower case. Everything is compiled once (`compile_lists`) and
-matched a column at a time (`UrlLists.match`), at more than a million addresses a second and core.
+in a ``urls`` list covers what lies below it; comparison is in lower case. Everything is compiled once
+(`compile_lists`) and matched a column at a time (`UrlLists.match`), at more than a million addresses a second and
+core.
 
 Method: hash tables over host suffixes and address prefixes, Aho-Corasick over substrings (`stages.kernels.urls`).
 Limit: names are compared as the crawl wrote them: punycode is not decoded, percent signs neither.
