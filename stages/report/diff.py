@@ -28,7 +28,7 @@ COMPARED: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "funnel": ("What was left after each step", ("step",), ("documents", "bytes", "tokens")),
     "reasons": ("What was removed", ("reason",), ("documents", "bytes", "tokens")),
     "mixture": ("The mixture", ("domain",), ("tokens", "realised_share", "requested_share", "epochs")),
-    "domains": ("Tokens there are, by domain", ("domain",), ("tokens", "documents")),
+    "domains": ("Tokens available, by domain", ("domain",), ("tokens", "documents")),
     "languages": ("Languages", ("language",), ("tokens", "pages", "kept")),
     "sources": ("Sources", ("source",), ("tokens", "files", "records", "pages", "kept")),
     "rules": ("Rules, whatever else a page fails", ("rule",), ("documents", "alone", "threshold")),

@@ -119,7 +119,7 @@ def cards(stats: Mapping[str, Any]) -> list[dict[str, str]]:
         ("Records read", totals["records"], f"{figures.size(totals['raw_bytes'])} in {totals['files']:,} files"),
         ("Pages", totals["pages"], f"{figures.size(totals['text_bytes'])} of text"),
         ("Pages kept", totals["kept"], f"{kept} of pages" if totals["kept"] is not None else "not known yet"),
-        ("Tokens there are", totals["tokens"], rate or "not known yet"),
+        ("Tokens available", totals["tokens"], rate or "not known yet"),
         ("Tokens in the corpus", totals["training_tokens"], times or ("" if stats["complete"] else "not known yet")),
     ]
     return [

@@ -129,8 +129,8 @@ def mixture(stats: Stats) -> Table:
         Column("domain", "Domain", "text"),
         Column("requested_share", "Requested", "share"),
         Column("realised_share", "Realised", "share"),
-        Column("difference", "Points", "points", help="Realised minus requested, in percentage points"),
-        Column("available_tokens", "Tokens there are", "count"),
+        Column("difference", "Difference", "points", help="Realised minus requested, in percentage points"),
+        Column("available_tokens", "Tokens available", "count"),
         Column("epochs", "Epochs", "number", help="How many times the domain's tokens are used"),
         Column("requested_tokens", "Tokens requested", "count"),
         Column("tokens", "Tokens in the corpus", "count", bar=True),
@@ -155,7 +155,7 @@ def domains(stats: Stats) -> Table:
         Column("mean", "Tokens per document", "count"),
         Column("languages", "Languages", "count"),
     ]
-    return make("domains", "Tokens there are, by domain", columns, records)
+    return make("domains", "Tokens available, by domain", columns, records)
 
 
 def languages(stats: Stats) -> Table:
@@ -294,4 +294,5 @@ def costs_table(costs: Mapping[str, Any]) -> Table:
         Column("peak_memory", "Peak memory", "bytes", help="Of the largest task"),
         Column("retries", "Retries", "count"),
     ]
-    return make("costs", "What the run cost, by stage", columns, records)
+    known = [column for column in columns if any(record.get(column.key) is not None for record in records)]
+    return make("costs", "What the run cost, by stage", known, records)
