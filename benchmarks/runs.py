@@ -159,8 +159,9 @@ def report(options: argparse.Namespace, root: Path, cold: dict[str, float], warm
 
 
 def rate(root: Path, remix: dict[str, Any]) -> None:
-    latest = max((root / "runs" / "costs").glob("*.json"), key=lambda path: path.stat().st_mtime)
-    tasks = [task for task in json.loads(latest.read_text())["tasks"] if task["phase"] == "corpus"]
+    newest = max((root / "runs" / "costs").glob("*.json"), key=lambda path: path.stat().st_mtime).name[:-9]
+    files = (root / "runs" / "costs").glob(f"{newest}-*.json")
+    tasks = [task for path in files for task in json.loads(path.read_text())["tasks"] if task["phase"] == "corpus"]
     size, seconds = sum(task["bytes"] for task in tasks), sum(task["seconds"] for task in tasks)
     print(f"remix   {remix['seconds']:.1f} s in all; the corpus at {size / seconds / 1e6:.0f} MB/s of token bytes")
 

@@ -15,24 +15,30 @@ from pipeline.storage import Store
 
 
 class Costs:
-    """The costs of one run, written to ``runs/costs/`` after every phase."""
+    """The costs of one run: a file per phase under ``runs/costs/``."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.run = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"
-        self.entries: list[dict[str, Any]] = []
+        self.tasks = 0
         self.retries = 0
+        self._entries: list[dict[str, Any]] = []
+        self._phases = 0
 
     def add(self, phase: str, done: Done) -> None:
         entry = {"phase": phase, "outputs": list(done.task.outputs), "bytes": done.task.cost, **done.cost}
         if "seconds" in done.value:
             entry["stages"] = done.value["seconds"]
-        self.entries.append(entry)
+        self._entries.append(entry)
+        self.tasks += 1
 
     def write(self) -> None:
-        if self.entries:
-            record = {"run": self.run, "retries": self.retries, "tasks": self.entries}
-            self.store.write_json(f"runs/costs/{self.run}.json", record)
+        """Keep what came since the last call."""
+        if self._entries:
+            record = {"run": self.run, "retries": self.retries, "tasks": self._entries}
+            self.store.write_json(f"runs/costs/{self.run}-{self._phases:03}.json", record)
+            self._entries = []
+            self._phases += 1
 
 
 def gather(store: Store, addresses: set[str]) -> dict[str, dict[str, float]]:

@@ -77,7 +77,7 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
             executor.close()
     made = sum(step.to_do for step in job.steps)
     seconds = time.monotonic() - started
-    done = f"{made} files made" if costs.entries else "nothing to do: everything was there"
+    done = f"{made} files made" if costs.tasks else "nothing to do: everything was there"
     reporter.say(f"{recipe.name}: {done} in {human_seconds(seconds) if seconds >= 10 else f'{seconds:.1f} s'}")
     shards = store.uri(snapshot["corpus"].rpartition("/")[0])
     return f"{reporting.text(store, recipe.name)}\nshards  {shards}\nreport  {pages}\n"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -93,12 +93,20 @@ class Recipe:
     sources: dict[str, Source]
     domains: dict[str, kept.Domain]
     sections: dict[str, Any]
+    _prints: dict[tuple[str, ...], Fingerprint] = field(default_factory=dict, compare=False, repr=False)
+    """Fingerprints made so far: an identity may read a model file."""
 
     def section(self, name: str) -> Any:
         return self.sections[name]
 
     def fingerprint(self, product: str, source: str) -> Fingerprint:
         """What decides a map product of one source."""
+        key = (product, source)
+        if key not in self._prints:
+            self._prints[key] = self._fingerprint(product, source)
+        return self._prints[key]
+
+    def _fingerprint(self, product: str, source: str) -> Fingerprint:
         here = self.sources[source]
         if product == "documents":
             params = here.sections["documents"]
@@ -134,6 +142,11 @@ class Recipe:
         return Fingerprint("kept", kept.VERSION, dump(params), identity, upstream)
 
     def tokens(self, source: str) -> Fingerprint:
+        if ("tokens", source) not in self._prints:
+            self._prints["tokens", source] = self._tokens(source)
+        return self._prints["tokens", source]
+
+    def _tokens(self, source: str) -> Fingerprint:
         params = self.sections["tokens"]
         upstream = (self.fingerprint("documents", source).hex, self.fingerprint("language", source).hex)
         return Fingerprint("tokens", tokens.VERSION, dump(params), tokens.identity(params), upstream)
@@ -182,14 +195,14 @@ class Recipe:
             return []
         return curve.curve_lines(self.sections["clusters"], self.sections["signatures"].permutations)
 
-    def solve(self, available: dict[str, int]) -> mixture.Mixture:
+    def solve(self, available: dict[str, int], tokenizer: dict[str, Any]) -> mixture.Mixture:
         """How many tokens of each domain the corpus takes.
 
         Raises:
             RunError: when the mixture cannot be made from the tokens there are.
         """
         try:
-            return mixture.solve(self.sections["mixture"], available)
+            return mixture.solve(self.sections["mixture"], available, tokenizer)
         except ValueError as error:
             raise RunError(f"{self.path}: mixture: {error}") from error
 

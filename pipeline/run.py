@@ -72,6 +72,8 @@ class Run:
         self.checksums: dict[str, Checksum] = {}
         self.blend: Any = None
         """The solved mixture, once the tokens are counted."""
+        self.tokenizer: dict[str, Any] = {}
+        """The identity of the tokenizer, once a page is tokenized."""
         self._told = 0.0
         self.steps: list[Step] = []
         self.snapshot: dict[str, Any] = {"version": 1, "name": recipe.name, "products": {}}
@@ -94,9 +96,9 @@ class Run:
         tokens = self._tokenize(measured, clustered, kept)
         if not any(report["rows"] for report in tokens.facts):
             raise RunError("no page was kept: `gristmill stats` shows why each was dropped")
-        blend = self.blend = self._solve(tokens)
-        domains = self._shard(tokens, blend)
-        self._corpus(blend, domains)
+        self._solve(tokens)  # an impossible mixture is found before anything is written for it
+        domains = self._shard(tokens)
+        self._corpus(domains)
         self._save(complete=True)
         return self.snapshot
 
@@ -274,25 +276,26 @@ class Run:
         self._map("tokens", product, tasks, self.recipe.tokens)
         return product
 
-    def _solve(self, tokens: Product) -> Any:
+    def _solve(self, tokens: Product) -> None:
+        """How many tokens of each domain the corpus takes, by the counts of `tokens`, held-out ones included."""
         available = dict.fromkeys(self.recipe.domains, 0)
-        for report in tokens.facts:
-            for group in report["groups"]:
+        for facts in tokens.facts:
+            for group in facts["groups"]:
                 available[group["domain"]] += group["tokens"]
-        return self.recipe.solve(available)
-
-    def _shard(self, tokens: Product, blend: Any) -> dict[str, str]:
-        """Token shards of every domain the mixture takes anything of; the addresses of their manifests."""
-        print_ = self.recipe.shards()
         holder = next(address for address, facts in zip(tokens.addresses, tokens.facts, strict=True) if facts["rows"])
         self.tokenizer = self._report(holder)["tokenizer"]
+        self.blend = self.recipe.solve(available, self.tokenizer)
+
+    def _shard(self, tokens: Product) -> dict[str, str]:
+        """Token shards of every domain the mixture takes anything of; the addresses of their manifests."""
+        print_ = self.recipe.shards()
         seed = self.recipe.section("tokens").seed
         manifests: dict[str, str] = {}
         plans: list[list[Phase]] = []
         pairs = list(zip(tokens.addresses, tokens.facts, strict=True))
-        for name in sorted(domain for domain, target in blend.targets.items() if target):
-            holding = [(address, report) for address, report in pairs if name in report["domain_digests"]]
-            content = sorted(report["domain_digests"][name] for _, report in holding)
+        for name in sorted(domain for domain, target in self.blend.targets.items() if target):
+            holding = [(address, facts) for address, facts in pairs if name in facts["domain_digests"]]
+            content = sorted(facts["domain_digests"][name] for _, facts in holding)
             folder = f"{print_.folder}/{name}-{digest([self.tokenizer, seed, content])}"
             manifests[name] = f"{folder}/manifest.json"
             if not self.store.exists(manifests[name]):
@@ -304,14 +307,20 @@ class Run:
             self._about(print_)
         return manifests
 
-    def _corpus(self, blend: Any, domains: dict[str, str]) -> None:
-        print_ = self.recipe.corpus(blend)
+    def _corpus(self, domains: dict[str, str]) -> None:
+        """Solve the mixture again from what the shards hold for training, and write it."""
+        available = {name: self.store.read_json(address)["tokens"] for name, address in domains.items()}
+        self.blend = self.recipe.solve(dict.fromkeys(self.recipe.domains, 0) | available, self.tokenizer)
+        if not self.dry:
+            for warning in self.blend.warnings:
+                self.reporter.say(f"mixture: {warning}")
+        print_ = self.recipe.corpus(self.blend)
         folder = f"{print_.folder}-{digest(sorted(domains.items()))}"
         self.snapshot["corpus"] = f"{folder}/manifest.json"
         missing = not self.store.exists(self.snapshot["corpus"])
         self.steps.append(Step("corpus", 1, int(missing), self._why_global("corpus", print_, missing)))
         if missing:
-            self._phases("corpus", self.recipe.corpus_phases(blend, domains, folder, self.tokenizer))
+            self._phases("corpus", self.recipe.corpus_phases(self.blend, domains, folder, self.tokenizer))
             self._about(print_)
 
     # What the steps share
@@ -325,7 +334,7 @@ class Run:
             fresh[result.task.outputs[0]] = encode(result.value)
 
         self._run(name, [task for task in tasks if task.outputs[0] in missing], done)
-        self._finish(name, product, fresh, {split.source: print_of(split.source) for split in self.splits})
+        self._finish(name, product, fresh, {source: print_of(source) for source in self.recipe.sources})
 
     def _missing(self, addresses: Iterable[str]) -> set[str]:
         wanted = set(addresses)
