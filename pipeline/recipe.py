@@ -277,9 +277,9 @@ def _source(name: str, raw: Any, document: Document, store: Store) -> Source | N
             document.add((*key, section), "expected a mapping")
             continue
         known = SECTIONS[section].model_fields
-        for field in override:
-            if field not in known:
-                document.add((*key, section, field), f"no such key{nearest(str(field), list(known))}")
+        for name_ in override:
+            if name_ not in known:
+                document.add((*key, section, name_), f"no such key{nearest(str(name_), list(known))}")
         merged = merge(document.data.get(section) or {}, {k: v for k, v in override.items() if k in known})
         scratch = Document(document.path, document.data, document.lines)
         sections[section] = validate(SECTIONS[section], merged, scratch, (*key, section))

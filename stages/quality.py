@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pyarrow as pa
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from stages.contract import StageParams
 from stages.kernels import unicode
@@ -27,6 +27,7 @@ from stages.kernels.ragged import Bytes, Offsets, text_buffers
 from stages.kernels.words import split_words
 from stages.rules import (
     c4,
+    classifiers,
     contamination,
     fineweb,
     gopher_quality,
@@ -60,6 +61,8 @@ class Params(StageParams):
     views: tuple[str, ...] = ()
     """Cleaned texts to have spans for (`stages.rules.views`)."""
 
+    classifiers: dict[str, classifiers.Classifier] = Field(default={})
+    """fastText models to apply: name -> model; the score of ``x`` is the column ``x_score``."""
     benchmarks: contamination.Benchmarks = contamination.Benchmarks()
     """Evaluation sets no page should contain; without any, the family `contamination` is not measured."""
 
@@ -79,6 +82,7 @@ class Params(StageParams):
 def schema(params: Params) -> pa.Schema:
     """The columns of the families and views switched on."""
     measured = [field for name in measured_families(params) for field in FIELDS[name]]
+    measured += [classifiers.field(name) for name in sorted(params.classifiers)]
     return pa.schema([*measured, *(views.FIELDS[name] for name in params.views)])
 
 
@@ -90,7 +94,8 @@ def measured_families(params: Params) -> list[str]:
 def identity(params: Params) -> dict[str, Any]:
     """The version of the Unicode tables, and the contents of the benchmarks."""
     benchmarks = {"benchmarks": contamination.identity(params.benchmarks)} if params.benchmarks.files else {}
-    return {"unicode": unicode.UNICODE_VERSION, **benchmarks}
+    models = {"classifiers": classifiers.identity(params.classifiers)} if params.classifiers else {}
+    return {"unicode": unicode.UNICODE_VERSION, **benchmarks, **models}
 
 
 def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
@@ -137,6 +142,8 @@ def measure_piece(data: Bytes, offsets: Offsets, params: Params) -> list[pa.Arra
         columns += privacy.measure(data, offsets)
     if "contamination" in families:
         columns += contamination.measure(data, offsets, params.benchmarks)
+    for name in sorted(params.classifiers):
+        columns.append(pa.array(classifiers.scorer(params.classifiers[name])(data, offsets)))
     if "c4_cleaned" in wanted:
         columns.append(views.c4_cleaned(data, offsets, sentences, strict=False))
     if "c4_strict_cleaned" in wanted:

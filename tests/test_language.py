@@ -22,7 +22,8 @@ SCRIPTS = {"en": "Latn", "de": "Latn", "ru": "Cyrl", "zh": "Hani", "ja": "Jpan",
 def label(texts: list[str], **params: object) -> list[dict[str, object]]:
     batch = pa.RecordBatch.from_arrays([pa.array(texts, pa.large_string())], ["text"])
     labelled = language.prepare(language.Params(**params))(batch)
-    assert labelled.schema == schemas.LANGUAGE
+    assert labelled.schema == language.schema(language.Params(**params))
+    assert list(labelled.schema)[:3] == list(schemas.LANGUAGE)
     assert labelled.num_rows == len(texts)
     return labelled.to_pylist()
 
@@ -49,12 +50,28 @@ def test_line_breaks_do_not_end_the_reading() -> None:
     assert label([PAGES["de"].replace(" ", "\r\n")])[0]["language"] == "de"
 
 
-def test_only_the_head_is_read() -> None:
+def test_one_piece_is_the_beginning() -> None:
     text = PAGES["de"] * 10
-    assert label([text + PAGES["en"] * 100], max_bytes=len(text.encode())) == label([text])
+    assert label([text + PAGES["en"] * 100], max_bytes=len(text.encode()), pieces=1)[0]["language"] == "de"
+    assert label([text + PAGES["en"] * 100], max_bytes=len(text.encode()))[0]["language"] == "en"
 
 
-def test_the_head_never_ends_inside_a_character() -> None:
+def test_short_texts_are_read_whole() -> None:
+    predict = language.load_model(language.MODELS["lid.176"])
+    (confidence, name), *_ = predict(PAGES["ru"].encode() + b"\n", 1, 0.0, "strict")
+    (row,) = label([PAGES["ru"]])
+    assert (row["language"], row["confidence"]) == (language.language_of(name), pytest.approx(confidence, rel=1e-6))
+
+
+def test_top_labels_and_mixed_pages_are_told() -> None:
+    mixed, plain = label([PAGES["de"] * 20 + PAGES["ru"] * 20, PAGES["de"] * 20], top_k=3, segments=4)
+    assert len(mixed["languages"]) == len(mixed["confidences"]) == 3
+    assert mixed["languages"][0] == mixed["language"]
+    assert mixed["other_language_fraction"] >= 0.25
+    assert plain["other_language_fraction"] == 0
+
+
+def test_a_piece_never_ends_inside_a_character() -> None:
     for max_bytes in range(64, 72):
         assert label([PAGES["zh"] * 4], max_bytes=max_bytes)[0]["script"] == "Hani"
 
