@@ -352,6 +352,9 @@ def test_parameters_that_make_no_sense_are_refused(params: dict, message: str) -
 def test_more_bands_than_permutations_are_refused(store: Store) -> None:
     with pytest.raises(ValueError, match=r"signatures of 112 permutations.*20 x 6 needs 120"):
         cluster(store, split_up(store, families()[:5], 1), clusters.Params(bands=20, rows=6))
+    with pytest.raises(ValueError, match=r"20 x 6 needs 120 permutations, but signatures.permutations is 112"):
+        clusters.check_permutations(clusters.Params(bands=20, rows=6), 112)
+    clusters.check_permutations(PARAMS, 112)
 
 
 @pytest.mark.parametrize("split_apart", [False, True])

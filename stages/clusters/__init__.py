@@ -24,13 +24,30 @@ from __future__ import annotations
 
 from typing import Any
 
+from stages.clusters.brakes import BrakeError, check, violations
+from stages.clusters.curve import curve_lines
 from stages.clusters.exchange_file import CorruptIntermediate
-from stages.clusters.params import ClusterInput, Params
+from stages.clusters.explain import dedup_report, report_lines
+from stages.clusters.params import ClusterInput, Params, check_permutations
 from stages.clusters.planning import plan
 
 VERSION = 1
 
-__all__ = ["VERSION", "ClusterInput", "CorruptIntermediate", "Params", "identity", "plan"]
+__all__ = [
+    "VERSION",
+    "BrakeError",
+    "ClusterInput",
+    "CorruptIntermediate",
+    "Params",
+    "check",
+    "check_permutations",
+    "curve_lines",
+    "dedup_report",
+    "identity",
+    "plan",
+    "report_lines",
+    "violations",
+]
 
 
 def identity(params: Params) -> dict[str, Any]:

@@ -56,6 +56,16 @@ class Params(StageParams):
         return self
 
 
+def check_permutations(params: Params, permutations: int) -> None:
+    """Refuse, before anything runs, bands that need more minima than the signatures have."""
+    needed = params.bands * params.rows
+    if needed > permutations:
+        raise ValueError(
+            f"clusters.bands x clusters.rows = {params.bands} x {params.rows} needs {needed} permutations, but"
+            f" signatures.permutations is {permutations}"
+        )
+
+
 @dataclass(frozen=True)
 class ClusterInput:
     """One split: a name that stays the same from run to run, and the addresses of its aligned files.
