@@ -37,6 +37,7 @@ from stages.rules import (
     refinedweb,
     views,
 )
+from stages.rules.classifiers import Classifier
 from stages.rules.names import check_names
 
 VERSION = 1
@@ -61,7 +62,7 @@ class Params(StageParams):
     views: tuple[str, ...] = ()
     """Cleaned texts to have spans for (`stages.rules.views`)."""
 
-    classifiers: dict[str, classifiers.Classifier] = Field(default={})
+    classifiers: dict[str, Classifier] = Field(default={})
     """fastText models to apply: name -> model; the score of ``x`` is the column ``x_score``."""
     benchmarks: contamination.Benchmarks = contamination.Benchmarks()
     """Evaluation sets no page should contain; without any, the family `contamination` is not measured."""
