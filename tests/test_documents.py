@@ -11,6 +11,7 @@ import pytest
 import zstandard
 
 from stages import documents
+from stages.kernels.html_depth import depth
 from stages.schemas import DOCUMENTS
 from tests.archives import PAGE, read, record, whole, write
 
@@ -57,6 +58,41 @@ def test_what_is_no_page_is_dropped_with_its_reason_and_its_neighbour_stays(
     assert [row["text"] for row in rows] == [TEXT]
     assert {r: d["records"] for r, d in report["dropped"].items()} == {reason: 1}
     assert report["records"] == 2
+
+
+def test_a_page_nested_too_deep_is_dropped_and_its_neighbour_stays(tmp_path: Path) -> None:
+    deep = record(b"<div>" * 100_000 + b"x")
+    flat = record(PAGE.replace(b"<p>", b"<p>x" * 5000 + b"<br>" * 5000 + b"<div></div>" * 5000 + b"<p>"))
+    rows, report = read(write(tmp_path / "a.warc.gz", [deep, flat, record()]))
+    assert [row["text"][-len(TEXT) :] for row in rows] == [TEXT, TEXT]
+    assert report["dropped"] == {"nested_too_deep": {"records": 1, "bytes": 500060}}
+
+
+@pytest.mark.parametrize(
+    ("html", "levels"),
+    [
+        (b"", 0),
+        (b"<", 0),
+        (b"<div", 1),
+        (b"<div>" * 9 + b"</div>" * 9, 9),
+        (b"<DIV><Div></div></div><b>", 2),
+        (b"<p>x<p>y<li><br><img>", 0),
+        (b"<!-- <div><div><div> --><i>", 1),
+        (b"<script>'<div><div>'</script><style>a<b<c</style><b></b>", 1),
+        (b"<svg><g/><g/><g></g></svg>", 2),
+        (b"</div></div><div>", 1),
+        (b"a < b <1> <?php <b>", 1),
+    ],
+)
+def test_depth_is_that_of_the_open_elements(html: bytes, levels: int) -> None:
+    assert depth(html) == levels
+
+
+@pytest.mark.parametrize("extractor", ["full_text", "trafilatura"])
+def test_other_extractors_are_chosen_by_name(tmp_path: Path, extractor: str) -> None:
+    pytest.importorskip("trafilatura")
+    rows, _ = read(write(tmp_path / "a.warc.gz", [record(PAGE.replace(b"page.", b"page. " * 40))]), extractor=extractor)
+    assert rows[0]["text"].startswith("Plain words on a page.")
 
 
 def test_a_page_without_text_is_a_row(tmp_path: Path) -> None:

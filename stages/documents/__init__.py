@@ -38,9 +38,11 @@ VERSION = 1
 class Params(StageParams):
     """How records become text. ``format`` and ``columns`` come from the source's entry (`SourceParams.reading`)."""
 
-    extractor: Literal["resiliparse", "full_text"] = "resiliparse"
+    extractor: Literal["resiliparse", "full_text", "trafilatura"] = "resiliparse"
     max_html_bytes: int = Field(5 << 20, ge=1 << 10, le=1 << 30)
     """A page is cut here and noted `over_limit`; what compression hides beyond it is never inflated."""
+    max_depth: int = Field(512, ge=16)
+    """Pages whose elements nest deeper are dropped (`nested_too_deep`): time grows with the square. Browsers' limit."""
     max_record_bytes: int = Field(64 << 20, ge=1 << 16, le=1 << 31)
     """Bytes of one archive record or JSON line that are held; the rest of a record is read past."""
     text_types: tuple[str, ...] = ()
@@ -94,7 +96,7 @@ class Reader:
             raise RuntimeError(f"{self.split.file}: a reader is read once")
         keep_freed_memory()
         extract = EXTRACTORS[self.params.extractor]()
-        batches = Batches(self.split.source, extract, self.account)
+        batches = Batches(self.split.source, extract, self.account, self.params.max_depth)
         for page in self._chosen():
             if batches.add(page):
                 batch = batches.flush()

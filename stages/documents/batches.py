@@ -15,6 +15,7 @@ import xxhash
 
 from stages.documents.account import Account
 from stages.documents.extraction import Extract
+from stages.kernels.html_depth import depth
 from stages.schemas import DOCUMENTS
 
 MAX_ROWS = 1024
@@ -51,7 +52,8 @@ class Page:
 class Batches:
     """Collects the pages of one split and makes record batches of them."""
 
-    def __init__(self, source: str, extract: Extract, account: Account) -> None:
+    def __init__(self, source: str, extract: Extract, account: Account, max_depth: int) -> None:
+        self.max_depth = max_depth
         self.extract = extract
         self.account = account
         self.source = source
@@ -60,9 +62,16 @@ class Batches:
 
     def add(self, page: Page) -> bool:
         """Take a page; True when the batch is full and `flush` is due."""
+        if page.html is not None and self._too_deep(page.html):
+            self.account.drop("nested_too_deep", page.raw_bytes)
+            return False
         self.pages.append(page)
         self.num_bytes += len(page.html) if page.html is not None else len(page.text or "")
         return len(self.pages) >= MAX_ROWS or self.num_bytes >= MAX_BYTES
+
+    def _too_deep(self, html: bytes) -> bool:
+        """Counting tags is enough for most pages: one with few start tags cannot be deep."""
+        return html.count(b"<") - html.count(b"</") > self.max_depth and depth(html) > self.max_depth
 
     def flush(self) -> pa.RecordBatch | None:
         """The batch of all pages taken; None if no row comes of them."""
