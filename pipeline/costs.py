@@ -24,45 +24,66 @@ class Costs:
         self.retries = 0
         self._entries: list[dict[str, Any]] = []
         self._phases = 0
+        self._told_retries = 0
 
     def add(self, phase: str, done: Done) -> None:
         entry = {"phase": phase, "outputs": list(done.task.outputs), "bytes": done.task.cost, **done.cost}
         if "seconds" in done.value:
             entry["stages"] = done.value["seconds"]
+        pages = pages_of(phase, done.value)
+        if pages is not None:
+            entry["pages"] = pages
         self._entries.append(entry)
         self.tasks += 1
 
     def write(self) -> None:
         """Keep what came since the last call."""
         if self._entries:
-            record = {"run": self.run, "retries": self.retries, "tasks": self._entries}
+            retries = self.retries - self._told_retries
+            record = {"run": self.run, "retries": retries, "tasks": self._entries}
             self.store.write_json(f"runs/costs/{self.run}-{self._phases:03}.json", record)
             self._entries = []
             self._phases += 1
+            self._told_retries = self.retries
+
+
+def pages_of(phase: str, value: dict[str, Any]) -> int | None:
+    """Pages a task looked at; None where its phase does not go page by page."""
+    if phase not in PAGE_PHASES:
+        return None
+    rows = [report["rows"] for report in value.get("reports", {}).values()] or [value.get("rows")]
+    return max((row for row in rows if row is not None), default=None)
 
 
 def gather(store: Store, addresses: set[str]) -> dict[str, dict[str, float]]:
-    """Cost per stage of the files at ``addresses``: seconds, bytes, tasks, peak_memory, retries.
+    """Cost per stage of the files at ``addresses``: seconds, bytes, pages (where known), tasks, peak_memory, retries.
 
-    The latest run that made a file counts. Stages measured in one pass over the text are told apart.
+    The latest run that made a file counts. Stages measured in one pass over the text are told apart; a repeated pass is
+    counted for the first of them.
     """
     total: dict[str, dict[str, float]] = {}
     seen: set[str] = set()
     runs = [address for address, _ in store.list("runs/costs")]
     for address in sorted(runs, reverse=True):
         record = store.read_json(address)
+        retries = record["retries"]
         for task in record["tasks"]:
             outputs = set(task["outputs"])
             if outputs & seen or (addresses and not outputs & addresses and task["phase"] in PRODUCT_PHASES):
                 continue
             seen |= outputs
             for stage, seconds in (task.get("stages") or {task["phase"]: task["seconds"]}).items():
-                entry = total.setdefault(stage, {"seconds": 0.0, "bytes": 0, "tasks": 0, "peak_memory": 0})
+                entry = total.setdefault(stage, {"seconds": 0.0, "bytes": 0, "tasks": 0, "peak_memory": 0, "retries": 0})
+                entry["retries"] += retries
+                retries = 0
                 entry["seconds"] += seconds
                 entry["bytes"] += task["bytes"]
                 entry["tasks"] += 1
+                if "pages" in task:
+                    entry["pages"] = entry.get("pages", 0) + task["pages"]
                 entry["peak_memory"] = max(entry["peak_memory"], task["peak_bytes"])
     return total
 
 
 PRODUCT_PHASES = ("measure", "kept", "tokens")
+PAGE_PHASES = (*PRODUCT_PHASES, "survey")

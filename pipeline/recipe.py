@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field
 
-from pipeline.address import Fingerprint
+from pipeline.address import Fingerprint, digest
 from pipeline.config import Document, Key, dotted, nearest, read_yaml, validate
 from pipeline.errors import RunError
 from pipeline.storage import Store
@@ -23,6 +24,7 @@ from stages import clusters, corpus, documents, kept, language, mixture, quality
 from stages import verify as shard_verify
 from stages.clusters import curve, explain
 from stages.contract import Phase, Split, StageParams
+from stages.report import survey
 
 SIDECARS: dict[str, Any] = {"language": language, "quality": quality, "signatures": signatures}
 """The aligned map stages, in the order in which they see a batch."""
@@ -70,8 +72,9 @@ ENTRIES: dict[str, type[BaseModel]] = {
     "sources.NAME": sources.SourceParams,
     "domains.NAME": kept.Domain,
     "sample": SampleParams,
+    "phases": mixture.PhasesParams,
 }
-TOP_KEYS = ("name", "sample", "sources", "domains", *SECTIONS)
+TOP_KEYS = ("name", "sample", "sources", "domains", "phases", *SECTIONS)
 
 
 @dataclass(frozen=True)
@@ -155,9 +158,11 @@ class Recipe:
         params = self.sections["shards"]
         return Fingerprint("shards", shards.VERSION, dump(params), {}, ())
 
-    def corpus(self, blend: mixture.Mixture) -> Fingerprint:
+    def corpus(self, blend: mixture.Mixture, phases: list[mixture.PhasePlan]) -> Fingerprint:
         """What decides `corpus`, its domains' shards apart: the name in its manifest and the tokens of each domain."""
-        identity = {"name": self.name, "mixture": blend.as_dict()}
+        identity: dict[str, Any] = {"name": self.name, "mixture": blend.as_dict()}
+        if phases:
+            identity["phases"] = [asdict(phase) for phase in phases]
         return Fingerprint("corpus", corpus.VERSION, dump(self.sections["corpus"]), identity)
 
     def list_splits(self) -> list[Split]:
@@ -195,16 +200,44 @@ class Recipe:
             return []
         return curve.curve_lines(self.sections["clusters"], self.sections["signatures"].permutations)
 
+    def survey(self, files: list[dict[str, str | None]], kept: list[str]) -> tuple[str, list[str], list[Phase]]:
+        """What the report says beyond counts: the address of the whole survey, of each split's, and the phases.
+
+        Args:
+            files: addresses of each split's documents, language, quality, kept and clusters.
+            kept: those of kept, whose addresses tell all others.
+        """
+        outputs = [f"survey/splits-v{survey.VERSION}/{digest(address)}.parquet" for address in kept]
+        folder = f"survey/{digest([survey.VERSION, outputs])}"
+        inputs = [survey.SurveyInput(**entry) for entry in files]  # type: ignore[arg-type]
+        return f"{folder}/survey.parquet", outputs, survey.plan(inputs, outputs, folder)
+
     def solve(self, available: dict[str, int], tokenizer: dict[str, Any]) -> mixture.Mixture:
         """How many tokens of each domain the corpus takes.
 
         Raises:
             RunError: when the mixture cannot be made from the tokens there are.
         """
+        phases = self.solve_phases(available, tokenizer)
+        if phases:
+            return mixture.whole_of(phases, available)
         try:
             return mixture.solve(self.sections["mixture"], available, tokenizer)
         except ValueError as error:
             raise RunError(f"{self.path}: mixture: {error}") from error
+
+    def solve_phases(self, available: dict[str, int], tokenizer: dict[str, Any]) -> list[mixture.PhasePlan]:
+        """The phases of training, each with the part of every domain it reads; none where there is one mixture.
+
+        Raises:
+            RunError: when a phase cannot be made from the tokens left to it.
+        """
+        if self.sections["phases"] is None:
+            return []
+        try:
+            return mixture.solve_phases(self.sections["phases"], available, tokenizer)
+        except ValueError as error:
+            raise RunError(f"{self.path}: phases: {error}") from error
 
     def shard_phases(
         self, domain: str, holding: list[tuple[str, dict[str, Any]]], folder: str, tokenizer: dict[str, Any]
@@ -214,10 +247,21 @@ class Recipe:
         seed = self.sections["tokens"].seed
         return shards.plan(self.sections["shards"], domain, inputs, folder, tokenizer=tokenizer, seed=seed)
 
-    def corpus_phases(
-        self, blend: mixture.Mixture, manifests: dict[str, str], folder: str, tokenizer: dict[str, Any]
-    ) -> list[Phase]:
-        return corpus.plan(self.sections["corpus"], self.name, blend, manifests, folder, tokenizer=tokenizer)
+    def corpora(
+        self,
+        blend: mixture.Mixture,
+        phases: list[mixture.PhasePlan],
+        manifests: dict[str, str],
+        folder: str,
+        tokenizer: dict[str, Any],
+    ) -> dict[str, list[Phase]]:
+        """The work for the corpus, by the address of its manifest; for one of every phase of training, if any."""
+        params = self.sections["corpus"]
+        if not phases:
+            work = corpus.plan(params, self.name, blend, manifests, folder, tokenizer=tokenizer)
+            return {f"{folder}/manifest.json": work}
+        plans = corpus.plan_phases(params, self.name, phases, manifests, folder, tokenizer=tokenizer)
+        return {f"{folder}/{name}/manifest.json": work for name, work in plans.items()}
 
 
 def dump(params: BaseModel) -> dict[str, Any]:
@@ -241,7 +285,12 @@ def load(path: str | Path, store: Store) -> Recipe:
             document.add((key,), "expected at least one entry: a mapping of names")
     document.check()
     sample = validate(SampleParams, data.get("sample") or {}, document, ("sample",)) if "sample" in data else None
-    sections = {name: validate(model, data.get(name) or {}, document, (name,)) for name, model in SECTIONS.items()}
+    sections = {
+        name: validate(model, data.get(name) or {}, document, (name,))
+        for name, model in SECTIONS.items()
+        if name != "mixture"
+    }
+    sections |= _blends(document, sections["corpus"])
     found = {str(name): _source(str(name), raw, document, store) for name, raw in data["sources"].items()}
     domains = {
         str(name): validate(kept.Domain, {"name": str(name), **(raw or {})}, document, ("domains", name))
@@ -335,11 +384,31 @@ def _check_references(
             if source not in found:
                 key: Key = ("domains", name, "sources", position)
                 document.add(key, f"no such source {source!r}{nearest(source, list(found))}")
-    blend = sections.get("mixture")
-    if blend is not None:
+    for place, blend in _mixtures(sections):
         for name in blend.domains:
             if name not in domains:
-                document.add(("mixture", "domains", name), f"no such domain{nearest(name, list(domains))}")
+                document.add((*place, "domains", name), f"no such domain{nearest(name, list(domains))}")
+
+
+def _mixtures(sections: dict[str, Any]) -> Iterator[tuple[Key, mixture.MixtureParams]]:
+    """Every mixture of the file, with the key it stands at."""
+    if sections.get("mixture") is not None:
+        yield ("mixture",), sections["mixture"]
+    if sections.get("phases") is not None:
+        for position, phase in enumerate(sections["phases"].phases):
+            yield ("phases", "phases", position, "mixture"), phase.mixture
+
+
+def _blends(document: Document, corpus_params: Any) -> dict[str, Any]:
+    """The sections `mixture` and `phases`, of which a file has exactly one; the other is None."""
+    data = document.data
+    if "phases" not in data:
+        return {"mixture": validate(mixture.MixtureParams, data.get("mixture") or {}, document, ("mixture",)), "phases": None}
+    if "mixture" in data:
+        document.add(("phases",), "a file has either `mixture` or `phases`; take one of them out")
+    if corpus_params is not None and not corpus_params.materialise:
+        document.add(("corpus", "materialise"), "phases take parts of domains, which a corpus of references cannot")
+    return {"mixture": None, "phases": validate(mixture.PhasesParams, data["phases"] or {}, document, ("phases",))}
 
 
 def _check_models(document: Document, sections: dict[str, Any]) -> None:

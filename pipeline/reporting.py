@@ -6,6 +6,7 @@ that a user is pointed to, ``runs/<mixture>/report.html``, adds what the run cos
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,11 +16,21 @@ from pipeline.address import digest
 from pipeline.snapshot import Snapshot
 from pipeline.storage import Store
 from stages import report
+from stages.report import survey
+
+REPORT_VERSION = (report.stats.VERSION, survey.VERSION)
 
 
 def stats_of(snapshot: Snapshot) -> dict[str, Any]:
-    """The figures of a mixture, finished or not (then of what is there)."""
+    """The figures of a mixture, finished or not (then of what is there).
+
+    Those of a finished one stand in its stats.json, which the same products always lead to.
+    """
     store = snapshot.store
+    made = f"{folder_of(snapshot)}/stats.json"
+    if snapshot.complete and store.exists(made):
+        found: dict[str, Any] = store.read_json(made)
+        return found
 
     def reports(product: str) -> Iterator[dict[str, Any]]:
         return (entry.report for entry in snapshot.product(product))
@@ -31,7 +42,44 @@ def stats_of(snapshot: Snapshot) -> dict[str, Any]:
     folder = snapshot.data.get("clusters")
     summary = f"{folder}/summary.json"
     clusters = store.read_json(summary) if folder and store.exists(summary) else None
-    return report.build_stats(snapshot.name, documents, reports("kept"), clusters, reports("tokens"), snapshot.corpus())
+    return report.build_stats(
+        snapshot.name,
+        documents,
+        reports("kept"),
+        clusters,
+        reports("tokens"),
+        snapshot.corpus(),
+        survey=survey_of(snapshot),
+        thresholds=thresholds_of(snapshot),
+    )
+
+
+def folder_of(snapshot: Snapshot) -> str:
+    """Where the report of a finished mixture is."""
+    return f"report/{snapshot.name}-{digest([snapshot.data, REPORT_VERSION])}"
+
+
+def survey_of(snapshot: Snapshot) -> dict[str, Any] | None:
+    """Distributions, hosts and samples; None before they are there."""
+    address = snapshot.data.get("survey")
+    if address is None or not snapshot.store.exists(address):
+        return None
+    return survey.finish(snapshot.store, address)
+
+
+def thresholds_of(snapshot: Snapshot) -> dict[str, float]:
+    """Thresholds the mixture sets itself. Where sources differ, that of most pages; overrides are not among them."""
+    pages: dict[str, Counter[float]] = {}
+    about: dict[str, dict[str, Any]] = {}
+    for entry in snapshot.product("kept"):
+        folder = entry.address.rpartition("/")[0]
+        if folder not in about:
+            address = f"{folder}/about.json"
+            about[folder] = snapshot.store.read_json(address)["params"] if snapshot.store.exists(address) else {}
+        for rule, setting in about[folder].get("rules", {}).items():
+            if not isinstance(setting, bool):
+                pages.setdefault(rule, Counter())[setting] += entry.report["rows"]
+    return {rule: max(sorted(found), key=found.__getitem__) for rule, found in sorted(pages.items())}
 
 
 def costs_of(snapshot: Snapshot) -> dict[str, dict[str, float]]:
@@ -44,7 +92,7 @@ def write(store: Store, name: str) -> str:
     """Write the report of a finished mixture; where the page with costs lies."""
     snapshot = snapshots.load(store, name)
     stats = stats_of(snapshot)
-    folder = f"report/{name}-{digest([snapshot.data, report.stats.VERSION])}"
+    folder = folder_of(snapshot)
     if not store.exists(f"{folder}/report.html"):
         store.write_bytes(f"{folder}/stats.json", report.encode(stats))
         store.write_bytes(f"{folder}/report.html", report.render_html(stats, {}).encode("utf-8", "replace"))

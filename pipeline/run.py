@@ -33,6 +33,7 @@ KEEP_MEMORY = 512 << 20
 TOKENS_MEMORY = 1024 << 20
 PROGRESS_SECONDS = 3.0
 SUM_FILES = 64
+UNCHANGED = "nothing changed"
 LOCAL_KEYS = ("batches",)
 """Parts of a report that stay in its file: where to find rows in it."""
 
@@ -72,6 +73,8 @@ class Run:
         self.checksums: dict[str, Checksum] = {}
         self.blend: Any = None
         """The solved mixture, once the tokens are counted."""
+        self.available: dict[str, int] = {}
+        """Tokens of each domain: counted, and once there are shards of it, those for training."""
         self.tokenizer: dict[str, Any] = {}
         """The identity of the tokenizer, once a page is tokenized."""
         self._told = 0.0
@@ -93,6 +96,7 @@ class Run:
         self._check_input(measured["documents"])
         clustered = self._cluster(measured)
         kept = self._keep(measured, clustered)
+        self._survey(measured, clustered, kept)
         tokens = self._tokenize(measured, clustered, kept)
         if not any(report["rows"] for report in tokens.facts):
             raise RunError("no page was kept: `gristmill stats` shows why each was dropped")
@@ -110,6 +114,7 @@ class Run:
             known = {step.product for step in self.steps}
             bounds = {
                 "kept": len(self.splits),
+                "survey": len(self.splits),
                 "tokens": len(self.splits),
                 "shards": len(self.recipe.domains),
                 "corpus": 1,
@@ -253,6 +258,21 @@ class Run:
         self._map("kept", product, tasks, self.recipe.kept)
         return product
 
+    def _survey(self, measured: dict[str, Product], clustered: Product | None, kept: Product) -> None:
+        """Distributions, hosts and samples for the report."""
+        files: list[dict[str, str | None]] = [
+            {name: measured[name].addresses[index] for name in ("documents", "language", "quality")}
+            | {"kept": kept.addresses[index], "clusters": clustered.addresses[index] if clustered else None}
+            for index in range(len(self.splits))
+        ]
+        address, outputs, phases = self.recipe.survey(files, kept.addresses)
+        self.snapshot["survey"] = address
+        missing = not self.store.exists(address)
+        to_do = len(self._missing(outputs)) or 1 if missing else 0
+        self.steps.append(Step("survey", len(outputs), to_do, "what it describes changed" if missing else UNCHANGED))
+        if missing and not self.dry:  # nothing else waits for it: a plan looks on
+            self._phases("survey", phases)
+
     def _tokenize(self, measured: dict[str, Product], clustered: Product | None, kept: Product) -> Product:
         prints = {source: self.recipe.tokens(source) for source in self.recipe.sources}
         product = Product([])
@@ -282,6 +302,7 @@ class Run:
         for facts in tokens.facts:
             for group in facts["groups"]:
                 available[group["domain"]] += group["tokens"]
+        self.available = available
         holder = next(address for address, facts in zip(tokens.addresses, tokens.facts, strict=True) if facts["rows"])
         self.tokenizer = self._report(holder)["tokenizer"]
         self.blend = self.recipe.solve(available, self.tokenizer)
@@ -308,19 +329,26 @@ class Run:
         return manifests
 
     def _corpus(self, domains: dict[str, str]) -> None:
-        """Solve the mixture again from what the shards hold for training, and write it."""
-        available = {name: self.store.read_json(address)["tokens"] for name, address in domains.items()}
-        self.blend = self.recipe.solve(dict.fromkeys(self.recipe.domains, 0) | available, self.tokenizer)
+        """Solve the mixture again from what the shards hold for training, and write it, phase by phase if it has any."""
+        held = {name: self.store.read_json(address)["tokens"] for name, address in domains.items()}
+        self.available |= held
+        available = dict.fromkeys(self.recipe.domains, 0) | held
+        self.blend = self.recipe.solve(available, self.tokenizer)
+        phases = self.recipe.solve_phases(available, self.tokenizer)
         if not self.dry:
             for warning in self.blend.warnings:
                 self.reporter.say(f"mixture: {warning}")
-        print_ = self.recipe.corpus(self.blend)
+        print_ = self.recipe.corpus(self.blend, phases)
         folder = f"{print_.folder}-{digest(sorted(domains.items()))}"
-        self.snapshot["corpus"] = f"{folder}/manifest.json"
-        missing = not self.store.exists(self.snapshot["corpus"])
-        self.steps.append(Step("corpus", 1, int(missing), self._why_global("corpus", print_, missing)))
+        corpora = self.recipe.corpora(self.blend, phases, domains, folder, self.tokenizer)
+        self.snapshot["corpus"] = list(corpora)[-1]
+        if phases:
+            self.snapshot["corpora"] = {phase.name: place for phase, place in zip(phases, corpora, strict=True)}
+        missing = [work for place, work in corpora.items() if not self.store.exists(place)]
+        reason = self._why_global("corpus", print_, bool(missing))
+        self.steps.append(Step("corpus", len(corpora), len(missing), reason))
         if missing:
-            self._phases("corpus", self.recipe.corpus_phases(self.blend, domains, folder, self.tokenizer))
+            self._phases("corpus", side_by_side(missing))
             self._about(print_)
 
     # What the steps share
@@ -463,7 +491,7 @@ class Run:
 
     def _why(self, name: str, product: Product, missing: set[str], print_of: Callable[[str], Fingerprint]) -> str:
         if not missing:
-            return "nothing changed"
+            return UNCHANGED
         sources = sorted(
             {s.source for s, address in zip(self.splits, product.addresses, strict=True) if address in missing}
         )
@@ -471,7 +499,7 @@ class Run:
         return "; ".join(sorted(reasons))
 
     def _why_global(self, name: str, print_: Fingerprint, missing: bool) -> str:
-        return self._why_print(name, print_) if missing else "nothing changed"
+        return self._why_print(name, print_) if missing else UNCHANGED
 
     def _why_print(self, name: str, print_: Fingerprint) -> str:
         return why.changed(self.store, name, print_)

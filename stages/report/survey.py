@@ -86,14 +86,14 @@ def plan(inputs: Sequence[SurveyInput], outputs: Sequence[str], folder: str) -> 
         groups = [names[start : start + FAN_IN] for start in range(0, len(names), FAN_IN)] or [[]]
         last = len(groups) == 1
         names = [
-            f"{folder}/survey.parquet" if last else f"{folder}/merge-{level}-{i:05d}.parquet"
+            f"{folder}/survey.parquet" if last else f"{folder}/merge-{level}/{i:05d}.parquet"
             for i in range(len(groups))
         ]
         tasks = [
             Task("stages.report.survey:merge", {"inputs": group, "output": name}, (name,), name, memory=1 << 30)
             for group, name in zip(groups, names, strict=True)
         ]
-        phases.append(Phase(f"merge {level}", tuple(tasks), () if not level else (f"{folder}/merge-{level - 1}-",)))
+        phases.append(Phase(f"merge {level}", tuple(tasks), () if not level else (f"{folder}/merge-{level - 1}",)))
         if last:
             return phases
         level += 1
