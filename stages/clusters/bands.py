@@ -29,7 +29,7 @@ from stages.kernels import buckets, minhash
 BAND_RECORD_BYTES = 32
 MAP_RECORD_BYTES = 96
 """Bytes of memory per band record while it is made: record, order, ordered copy."""
-REDUCE_RECORD_BYTES = 80
+REDUCE_RECORD_BYTES = 112
 """Bytes of memory per band record while it is reduced: as read, joined, sort order, pairs."""
 
 

@@ -36,7 +36,7 @@ from stages.clusters.exchange_file import (
 from stages.clusters.params import Params
 from stages.contract import Store
 
-RECORD_BYTES = 160
+RECORD_BYTES = 240
 """Bytes of memory a page costs in either job, sort included."""
 
 METHOD_KEY = b"signatures"
