@@ -69,7 +69,7 @@ def _depth(data, flat, raw):  # type: ignore[no-untyped-def]
         if place < len(flat) and flat[place] == name:
             continue
         if closing:
-            now = max(now - 1, 0)
+            now = max(now - 1, np.int64(0))
             continue
         for other in raw:
             if name == other:
