@@ -197,11 +197,12 @@ def dedup_report(root: str, name: str | None, largest: int) -> None:
 @ROOT
 @NAME
 @click.option("--domain", help="Export this domain's shards instead of the corpus.")
-def export(trainer: str, folder: str, root: str, name: str | None, domain: str | None) -> None:
+@click.option("--phase", help="Export the corpus of this phase of training, where the mixture has phases.")
+def export(trainer: str, folder: str, root: str, name: str | None, domain: str | None, phase: str | None) -> None:
     """Write the corpus into FOLDER in another TRAINER's format. datasets and PyTorch read the shards as they are."""
     from pipeline import handover
 
-    click.echo(handover.export_text(open_root(root), name, domain, trainer, folder), nl=False)
+    click.echo(handover.export_text(open_root(root), name, domain, trainer, folder, phase), nl=False)
 
 
 @command()

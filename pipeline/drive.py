@@ -79,7 +79,8 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
     seconds = time.monotonic() - started
     done = f"{made} files made" if costs.tasks else "nothing to do: everything was there"
     reporter.say(f"{recipe.name}: {done} in {human_seconds(seconds) if seconds >= 10 else f'{seconds:.1f} s'}")
-    shards = store.uri(snapshot["corpus"].rpartition("/")[0])
+    corpora = snapshot.get("corpora", {"": snapshot["corpus"]})
+    shards = "\nshards  ".join(store.uri(place.rpartition("/")[0]) for place in corpora.values())
     return f"{reporting.text(store, recipe.name)}\nshards  {shards}\nreport  {pages}\n"
 
 

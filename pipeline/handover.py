@@ -7,17 +7,18 @@ from pipeline.errors import UserError
 from pipeline.exports import EXPORTS
 from pipeline.progress import human_bytes
 from pipeline.reader import TokenShards
+from pipeline.snapshot import Snapshot
 from pipeline.storage import Store
 
 
-def shards_folder(store: Store, name: str | None, domain: str | None) -> str:
-    """The local folder of a mixture's corpus, or of the shards of one of its domains.
+def shards_folder(store: Store, name: str | None, domain: str | None, phase: str | None = None) -> str:
+    """The local folder of a mixture's corpus (of one phase of training), or of the shards of one of its domains.
 
     Raises:
         UserError: when it is not there, or not on a local or shared disk.
     """
     snapshot = snapshots.load(store, name)
-    found = snapshot.data.get("corpus") if domain is None else snapshot.data.get("shards", {}).get(domain)
+    found = snapshot.data.get("shards", {}).get(domain) if domain else corpus_of(snapshot, phase)
     if found is None or not store.exists(found):
         known = ", ".join(sorted(snapshot.data.get("shards", {})))
         what = "a finished corpus" if domain is None else f"a domain {domain!r} (it has: {known or 'none'})"
@@ -27,9 +28,32 @@ def shards_folder(store: Store, name: str | None, domain: str | None) -> str:
     return store.path(found.rpartition("/")[0])
 
 
-def export_text(store: Store, name: str | None, domain: str | None, trainer: str, folder: str) -> str:
+def corpus_of(snapshot: Snapshot, phase: str | None) -> str | None:
+    """Address of the corpus manifest, of a phase where the mixture has phases; None before it is there.
+
+    Raises:
+        UserError: when a phase is to be named and is not, or the mixture has no such phase.
+    """
+    corpora = snapshot.corpora()
+    if not corpora:
+        return None
+    known = ", ".join(corpora)
+    if "" in corpora:
+        if phase:
+            raise UserError(f"mixture {snapshot.name} has no phases; leave --phase out")
+        return corpora[""]
+    if phase is None:
+        raise UserError(f"mixture {snapshot.name} has a corpus for each phase; choose with --phase one of: {known}")
+    if phase not in corpora:
+        raise UserError(f"mixture {snapshot.name} has no phase {phase!r}; it has: {known}")
+    return corpora[phase]
+
+
+def export_text(
+    store: Store, name: str | None, domain: str | None, trainer: str, folder: str, phase: str | None = None
+) -> str:
     """Export, and say what was written and how to open it."""
-    made = EXPORTS[trainer](TokenShards(shards_folder(store, name, domain)), folder)
+    made = EXPORTS[trainer](TokenShards(shards_folder(store, name, domain, phase)), folder)
     lost = f", {made.dropped_tokens:,} left out" if made.dropped_tokens else ""
     written = f"{len(made.files)} files, {human_bytes(made.bytes_written)} written"
     counts = f"{made.tokens:,} tokens{lost}, {made.documents:,} documents"

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from pydantic import BaseModel, Field
 
 from pipeline.address import Fingerprint, digest
@@ -403,7 +404,8 @@ def _blends(document: Document, corpus_params: Any) -> dict[str, Any]:
     """The sections `mixture` and `phases`, of which a file has exactly one; the other is None."""
     data = document.data
     if "phases" not in data:
-        return {"mixture": validate(mixture.MixtureParams, data.get("mixture") or {}, document, ("mixture",)), "phases": None}
+        blend = validate(mixture.MixtureParams, data.get("mixture") or {}, document, ("mixture",))
+        return {"mixture": blend, "phases": None}
     if "mixture" in data:
         document.add(("phases",), "a file has either `mixture` or `phases`; take one of them out")
     if corpus_params is not None and not corpus_params.materialise:
@@ -424,6 +426,22 @@ def duplicates_text(store: Store, folder: str, splits: list[dict[str, Any]], lar
     """What deduplication did, for people; ``splits`` are the fields of `stages.clusters.ClusterInput`."""
     report = explain.dedup_report(store, [clusters.ClusterInput(**split) for split in splits], folder, largest)
     return "\n".join(explain.report_lines(report)) + "\n"
+
+
+def page_rules(about: dict[str, Any], page: pa.Table) -> list[dict[str, Any]]:
+    """The rules of `kept` that held for a page; ``about`` is the content of ``about.json`` beside its file."""
+    domains = [kept.Domain(**domain) for _, domain in about["identity"]["domains"]]
+    return kept.page_rules(page, kept.Params(**about["params"]), domains)
+
+
+def raw_record(source: str, file: str, uri: str, params: dict[str, Any], offset: int) -> bytes:
+    """The record a page was made of, byte for byte, from the input file at ``uri``.
+
+    Raises:
+        LookupError: there is none.
+    """
+    split = Split(source, file, 0, 0, "file", uri, 0, "")
+    return documents.raw_record(split, documents.Params(**params), file, offset)
 
 
 def verify_corpus(store: Store, manifest: str) -> list[str]:

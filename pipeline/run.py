@@ -329,7 +329,7 @@ class Run:
         return manifests
 
     def _corpus(self, domains: dict[str, str]) -> None:
-        """Solve the mixture again from what the shards hold for training, and write it, phase by phase if it has any."""
+        """Solve the mixture again from what the shards hold for training, and write it, phase by phase."""
         held = {name: self.store.read_json(address)["tokens"] for name, address in domains.items()}
         self.available |= held
         available = dict.fromkeys(self.recipe.domains, 0) | held
@@ -343,6 +343,7 @@ class Run:
         corpora = self.recipe.corpora(self.blend, phases, domains, folder, self.tokenizer)
         self.snapshot["corpus"] = list(corpora)[-1]
         if phases:
+            self.snapshot["phases"] = [phase.name for phase in phases]
             self.snapshot["corpora"] = {phase.name: place for phase, place in zip(phases, corpora, strict=True)}
         missing = [work for place, work in corpora.items() if not self.store.exists(place)]
         reason = self._why_global("corpus", print_, bool(missing))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from pipeline import manifest
+from pipeline import manifest, phases
 from pipeline.errors import UserError
 from pipeline.manifest import Entry
 from pipeline.storage import Store
@@ -41,10 +41,22 @@ class Snapshot:
     def splits(self) -> list[dict[str, Any]]:
         return list(self.store.read_json(self.data["sources"]))
 
+    def corpora(self) -> dict[str, str]:
+        """Addresses of the corpus manifests by phase of training, in their order; of the one corpus under ''."""
+        if "corpora" in self.data:
+            return {phase: self.data["corpora"][phase] for phase in self.data["phases"]}
+        return {"": self.data["corpus"]} if self.data.get("corpus") else {}
+
     def corpus(self) -> dict[str, Any] | None:
-        """The corpus manifest, or None before it is there."""
-        address = self.data.get("corpus")
-        return self.store.read_json(address) if address and self.store.exists(address) else None
+        """The corpus manifest, or None before it is there; phases of training are added up (`phases.whole`)."""
+        found = self.corpora()
+        if not found or not all(self.store.exists(address) for address in found.values()):
+            return None
+        manifests = {phase: self.store.read_json(address) for phase, address in found.items()}
+        if "" in manifests:
+            return dict(manifests[""])
+        held = {name: self.store.read_json(address)["tokens"] for name, address in self.data["shards"].items()}
+        return phases.whole(self.name, manifests, held)
 
 
 def load(store: Store, name: str | None = None) -> Snapshot:

@@ -46,12 +46,13 @@ def verify_root(store: Store, name: str | None) -> str:
         if store.exists(manifest):
             problems += verify_corpus(store, manifest)
             lines.append(f"{'shards':<11} {domain}: {store.read_json(manifest)['tokens']} tokens")
-    corpus = snapshot.data.get("corpus")
-    if corpus and store.exists(corpus):
-        problems += verify_corpus(store, corpus)
-        lines.append(f"{'corpus':<11} {store.read_json(corpus)['tokens']} tokens")
-    elif snapshot.complete:
-        problems.append(f"{corpus}: missing")
+    for phase, corpus in snapshot.corpora().items():
+        if store.exists(corpus):
+            problems += verify_corpus(store, corpus)
+            of_phase = f"{phase}: " if phase else ""
+            lines.append(f"{'corpus':<11} {of_phase}{store.read_json(corpus)['tokens']} tokens")
+        elif snapshot.complete:
+            problems.append(f"{corpus}: missing")
     if problems:
         more = f"\n... and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
         raise RunError(f"{snapshot.name}: {len(problems)} problems\n" + "\n".join(problems[:SHOWN]) + more)

@@ -24,7 +24,7 @@ from stages.mixture.params import (
     parse_tokens,
     read_weights,
 )
-from stages.mixture.phases import PhaseParams, PhasePlan, PhasesParams, Window, solve_phases
+from stages.mixture.phases import PhaseParams, PhasePlan, PhasesParams, Window, solve_phases, whole_of
 from stages.mixture.solve import DomainPlan, Mixture, solve
 from stages.mixture.swarm import swarm
 
@@ -48,4 +48,5 @@ __all__ = [
     "solve",
     "solve_phases",
     "swarm",
+    "whole_of",
 ]

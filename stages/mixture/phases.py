@@ -8,7 +8,7 @@ it was read once. `max_epochs` holds over all phases together.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 
 from stages.contract import StageParams
 from stages.mixture.params import Budget, MixtureError, MixtureParams, exact
-from stages.mixture.solve import Mixture, solve
+from stages.mixture.solve import DomainPlan, Mixture, solve
 
 
 class PhaseParams(StageParams):
@@ -110,12 +110,43 @@ def solve_phases(
             mixture = solve(budget, here, tokenizer, used={name: windows[name].start for name in here})
         except MixtureError as error:
             raise MixtureError(f"phase {phase.name!r}: {error}") from error
+        if not mixture.tokens:
+            raise MixtureError(f"phase {phase.name!r}: its part of the budget is not one token; raise the budget")
         for name, target in mixture.targets.items():
             if phase.name not in reserves[name]:
                 used[name] += target
         plans.append(PhasePlan(phase.name, mixture, windows))
         done = stop
     return plans
+
+
+def whole_of(plans: Sequence[PhasePlan], available: Mapping[str, int]) -> Mixture:
+    """The phases as one mixture: what the whole of the training takes of each domain."""
+    parts: dict[str, list[DomainPlan]] = {}
+    for plan in plans:
+        for part in plan.mixture.domains:
+            parts.setdefault(part.name, []).append(part)
+    requested = sum(plan.mixture.requested_budget for plan in plans)
+    total = sum(plan.mixture.tokens for plan in plans)
+    domains = []
+    for name in sorted(parts):
+        wanted = sum(part.requested_tokens for part in parts[name])
+        target = sum(part.target_tokens for part in parts[name])
+        domains.append(
+            DomainPlan(
+                name=name,
+                available_tokens=available[name],
+                requested_tokens=wanted,
+                target_tokens=target,
+                requested_share=wanted / requested if requested else 0.0,
+                target_share=target / total if total else 0.0,
+                epochs=target / available[name] if available[name] else 0.0,
+                max_epochs=max(part.max_epochs for part in parts[name]),
+                binding=any(part.binding for part in parts[name]),
+            )
+        )
+    warnings = tuple(dict.fromkeys(warning for plan in plans for warning in plan.mixture.warnings))
+    return Mixture(requested, total, None, tuple(domains), warnings)
 
 
 def _reserves(params: PhasesParams, available: dict[str, int]) -> dict[str, dict[str, int]]:

@@ -13,6 +13,7 @@ Schema (``version`` is raised when a key changes its meaning; keys are only adde
     sources, languages, domains, reasons, rules
                      the same, added up by one thing: see the builders below
     mixture          the corpus manifest's domains: requested and realised
+    phases           the same per phase of training, where the mixture has phases: {"phase", ...}
     shards, splits, tokenizer, input, clusters
     survey           distributions, hosts, samples (`stages.report.survey`), where it was made
 
@@ -116,6 +117,7 @@ def build_stats(
         "reasons": reason_rows(ledger, removed, thresholds),
         "rules": [rule_row(rule, counts, thresholds) for rule, counts in sorted(ledger.failed.items())],
         "mixture": mixture,
+        "phases": phase_rows(corpus),
         "shards": shard_figures(corpus),
         "splits": dict(corpus.get("splits") or {}) if corpus is not None else None,
         "tokenizer": ledger.tokenizer or (dict(corpus["tokenizer"]) if corpus and "tokenizer" in corpus else None),
@@ -264,6 +266,12 @@ def mixture_rows(corpus: Mapping[str, Any] | None) -> list[Row]:
         }
         for entry in sorted(domains, key=lambda entry: (-entry["tokens"], str(entry.get("domain"))))
     ]
+
+
+def phase_rows(corpus: Mapping[str, Any] | None) -> list[Row]:
+    """The domains of every phase of training, in order of the phases; none where there is one mixture."""
+    phases: Mapping[str, Any] = (corpus or {}).get("phases") or {}
+    return [{"phase": name} | row for name, domains in phases.items() for row in mixture_rows({"domains": domains})]
 
 
 def shard_figures(corpus: Mapping[str, Any] | None) -> Row | None:

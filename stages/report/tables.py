@@ -73,7 +73,7 @@ def sign(value: float) -> str:
 
 def build_tables(stats: Stats, costs: Mapping[str, Any] | None = None) -> list[Table]:
     """Every table that has a row."""
-    builders = (reasons, mixture, domains, languages, sources, content_types, hosts, trouble)
+    builders = (reasons, mixture, phases, domains, languages, sources, content_types, hosts, trouble)
     tables = [builder(stats) for builder in builders] + [duplicates(stats, kind) for kind in ("source", "language")]
     tables += [group(stats, name, label) for name, label in GROUPS.items()]
     if costs:
@@ -121,12 +121,23 @@ def reasons(stats: Stats) -> Table:
 
 def mixture(stats: Stats) -> Table:
     """Requested against realised shares."""
+    return taken("mixture", "The mixture, by domain", [Column("domain", "Domain", "text")], stats["mixture"])
+
+
+def phases(stats: Stats) -> Table:
+    """Requested against realised shares of every phase of training."""
+    keys = [Column("phase", "Phase", "text"), Column("domain", "Domain", "text")]
+    return taken("phases", "The mixture of every phase of training, by domain", keys, stats.get("phases") or [])
+
+
+def taken(name: str, caption: str, keys: list[Column], rows: Sequence[Mapping[str, Any]]) -> Table:
+    """What a corpus takes of its domains."""
     records = []
-    for row in stats["mixture"]:
+    for row in rows:
         asked, got = row["requested_share"], row["realised_share"]
         records.append({**row, "difference": got - asked if asked is not None and got is not None else None})
     columns = [
-        Column("domain", "Domain", "text"),
+        *keys,
         Column("requested_share", "Requested", "share"),
         Column("realised_share", "Realised", "share"),
         Column("difference", "Difference", "points", help="Realised minus requested, in percentage points"),
@@ -135,7 +146,7 @@ def mixture(stats: Stats) -> Table:
         Column("requested_tokens", "Tokens requested", "count"),
         Column("tokens", "Tokens in the corpus", "count", bar=True),
     ]
-    return make("mixture", "The mixture, by domain", columns, records)
+    return make(name, caption, columns, records)
 
 
 def domains(stats: Stats) -> Table:

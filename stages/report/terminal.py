@@ -13,7 +13,15 @@ SHOWN = 12
 
 def render_text(stats: Mapping[str, Any]) -> str:
     """Tables of at most 100 columns; ends with a line feed."""
-    parts = [headline(stats), funnel(stats), reasons(stats), languages(stats), domains(stats), trouble(stats)]
+    parts = [
+        headline(stats),
+        funnel(stats),
+        reasons(stats),
+        languages(stats),
+        domains(stats),
+        phases(stats),
+        trouble(stats),
+    ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -94,6 +102,17 @@ def domains(stats: Mapping[str, Any]) -> str:
         total += [exact(stats["totals"]["training_tokens"]), "", "", ""]
     heads = ["domain", "documents", "tokens"] + (["corpus", "asked", "got", "epochs"] if mixture else [])
     return table(heads, [*lines, total])
+
+
+def phases(stats: Mapping[str, Any]) -> str:
+    """What every phase of training takes of each domain, where there are phases."""
+    rows = stats.get("phases") or []
+    lines = []
+    for row in rows:
+        epochs = f"{row['epochs']:.2f}" if row["epochs"] is not None else "–"
+        shares = [percent(row["requested_share"], 1), percent(row["realised_share"], 1)]
+        lines.append([f"{row['phase']}: {row['domain']}", exact(row["tokens"]), *shares, epochs])
+    return table(["phase", "corpus", "asked", "got", "epochs"], lines) if lines else ""
 
 
 def trouble(stats: Mapping[str, Any]) -> str:
