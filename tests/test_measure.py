@@ -1,0 +1,96 @@
+"""The map over one split: aligned files in one pass, text read back, records that kill a process found and left out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.engine import Done, Scheduler
+from pipeline.measure import measure
+from pipeline.storage import Store
+from stages.contract import Task
+from tests.archives import record, write
+from tests.corpora import documented, page
+from tests.deadly_stage import MARK
+
+
+def arguments(split: Any, *modules: str) -> dict[str, Any]:
+    sidecars = [
+        {"product": module.rpartition(".")[2], "module": module, "params": {}, "address": f"{module}.parquet"}
+        for module in modules
+    ]
+    return {
+        "split": asdict(split),
+        "documents": {"module": "stages.documents", "params": {}, "address": "documents.parquet"},
+        "sidecars": sidecars,
+    }
+
+
+def pages(count: int, deadly: tuple[int, ...] = ()) -> list[bytes]:
+    return [
+        record(page(name, f"{text}\n\n{MARK if number in deadly else ''}"), url=f"https://d.example/{name}")
+        for number, (name, text) in enumerate(documented()[:count])
+    ]
+
+
+def test_every_sidecar_is_aligned_with_its_documents(store: Store, tmp_path: Path) -> None:
+    split = write(tmp_path / "a.warc.gz", pages(30))
+    done = measure(store, **arguments(split, "stages.language", "stages.quality", "stages.signatures"))
+    ids = {name: report["doc_ids"] for name, report in done["reports"].items()}
+    assert len(set(ids.values())) == 1
+    assert {report["rows"] for report in done["reports"].values()} == {30}
+    signed = store.read_table("stages.signatures.parquet", ["doc_id"])
+    assert signed.column("doc_id").equals(store.read_table("documents.parquet", ["doc_id"]).column("doc_id"))
+
+
+def test_a_missing_sidecar_is_made_from_the_stored_text_alone(store: Store, tmp_path: Path) -> None:
+    split = write(tmp_path / "a.warc.gz", pages(10))
+    measure(store, **arguments(split, "stages.language"))
+    before = store.read_bytes("documents.parquet")
+    (tmp_path / "a.warc.gz").unlink()
+    done = measure(store, **arguments(split, "stages.language", "stages.quality"))
+    assert set(done["reports"]) == {"quality"}
+    assert store.read_bytes("documents.parquet") == before
+    assert store.read_table("stages.quality.parquet").num_rows == 10
+
+
+def test_records_that_kill_the_process_are_found_and_the_rest_is_kept(store: Store, tmp_path: Path) -> None:
+    split = write(tmp_path / "a.warc.gz", pages(12, deadly=(3, 8)))
+    done = measure(store, **arguments(split, "tests.deadly_stage"), isolate=True)
+    report = done["reports"]["documents"]
+    assert report["rows"] == 10
+    assert len(report["quarantined"]) == report["num_quarantined"] == 2
+    urls = store.read_table("documents.parquet", ["url"]).column("url").to_pylist()
+    names = [name for name, _ in documented()[:12]]
+    assert urls == [f"https://d.example/{name}" for number, name in enumerate(names) if number not in (3, 8)]
+    assert store.read_table("tests.deadly_stage.parquet").num_rows == 10
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_the_engine_isolates_a_split_whose_worker_dies_twice(store: Store, tmp_path: Path) -> None:
+    from pipeline.ray_engine import RayExecutor, shutdown
+
+    splits = [write(tmp_path / f"{n}.warc.gz", pages(6, deadly=(4,) if n == 1 else ())) for n in range(2)]
+    tasks = []
+    for number, split in enumerate(splits):
+        args = arguments(split, "tests.deadly_stage")
+        args["documents"]["address"] = f"{number}.parquet"
+        args["sidecars"][0]["address"] = f"{number}-deadly.parquet"
+        outputs = (f"{number}.parquet", f"{number}-deadly.parquet")
+        tasks.append(Task("pipeline.measure:measure", {**args, "isolate": False}, outputs, split.file))
+    said: list[str] = []
+    results: list[Done] = []
+    try:
+        executor = RayExecutor(store.root, 1)
+        Scheduler(lambda: executor, said.append).run("measure", tasks, results.append)
+    finally:
+        shutdown()
+    reports = {result.task.label: result.value["reports"]["documents"] for result in results}
+    assert reports["0.warc.gz"]["num_quarantined"] == 0
+    assert reports["1.warc.gz"]["num_quarantined"] == 1
+    assert reports["1.warc.gz"]["rows"] == 5
+    assert sum("is run again" in line for line in said) >= 2
