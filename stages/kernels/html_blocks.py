@@ -8,7 +8,7 @@ For `stages.extraction`: `scan_pages` takes the pages of a batch as UTF-8 bytes 
 - nodes ``nodes_CM``: one column an element that holds blocks, in document order, rows `TAG` ... `LAST_BLOCK`;
   the first node of a page is its root;
 - pages ``pages_CD``: where a page's blocks and nodes begin and end, and spans of the HTML for title, language, licence,
-  address and date (`decode_span` reads them).
+  address and date.
 
 Method: the HTML standard's tokenizer, and of its tree builder what moves text or ends elements: implied ends (`p`, `li`,
 `dt`, `dd`, table parts, headings, nested `a`), scopes, raw text, foreign content. Not followed: text straight inside a table
@@ -31,7 +31,7 @@ import numpy.typing as npt
 from stages.kernels import html_tokens as t
 from stages.kernels.html_entities import fill_reference_tables, read_reference
 from stages.kernels.html_hints import NOT_SHOWN, fill_hint_table, read_hints
-from stages.kernels.html_tables import BYTE_CLASSES, FNV_PRIME, FNV_START, TABLE_SLOTS, TAG_FLAGS
+from stages.kernels.html_tables import BYTE_CLASSES, FNV_PRIME, FNV_START, TABLE_SLOTS, TAG_FLAGS, fnv
 from stages.kernels.html_tokens import (
     SPANS,
     find_raw_end,
@@ -69,6 +69,11 @@ _OFF = -1
 # and the hints of class values met before, by the hash of the value
 STACK_TAGS, STACK_NODES, OPEN, CACHE = 32, 288, 544, 704
 _CACHE_SIZE = 1024
+_OG_TITLE, _OG_TYPE, _GENERATOR, _PUBLISHED, _DATE, _CANONICAL, _LICENSE, _LINKED_DATA = (
+    fnv(name)
+    for name in (b"og:title", b"og:type", b"generator", b"article:published_time", b"date", b"canonical", b"license",
+                 b"application/ld+json")
+)  # fmt: skip
 WORK_SLOTS = CACHE + 2 * _CACHE_SIZE
 
 
@@ -365,15 +370,18 @@ def shows_nothing(data, start, stop):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def value_is(data, start, stop, word):  # type: ignore[no-untyped-def]
-    """Whether an attribute value is ``word`` (lower case ASCII), whatever its case."""
-    if stop - start != len(word):
-        return False
-    for i in range(stop - start):
-        b = data[start + i]
-        if (b | 0x20 if 65 <= b <= 90 else b) != word[i]:
-            return False
-    return True
+def hash_value(data, start, stop):  # type: ignore[no-untyped-def]
+    """FNV of a short attribute value, letters as small ones; longer than 40 bytes, of its beginning."""
+    value = FNV_START
+    for i in range(start, min(stop, start + 40)):
+        b = data[i]
+        value = (value ^ np.int64(b | 0x20 if 65 <= b <= 90 else b)) * FNV_PRIME
+    return value
+
+
+@inline_kernel
+def _is_linked_data(data, W):  # type: ignore[no-untyped-def]
+    return hash_value(data, W[SPANS + 2 * t.TYPE], W[SPANS + 2 * t.TYPE + 1]) == _LINKED_DATA
 
 
 @inline_kernel
@@ -392,11 +400,12 @@ def note_meta(data, W, T, found, pages, d):  # type: ignore[no-untyped-def]
     which = t.PROPERTY if (found >> t.PROPERTY) & 1 else t.NAME
     a, b = W[SPANS + 2 * which], W[SPANS + 2 * which + 1]
     start, stop = W[SPANS + 2 * t.CONTENT], W[SPANS + 2 * t.CONTENT + 1]
-    if value_is(data, a, b, b"og:title"):
+    name = hash_value(data, a, b)
+    if name == _OG_TITLE:
         note_span(pages, d, SOCIAL_TITLE_FROM, start, stop)
-    elif value_is(data, a, b, b"og:type") or value_is(data, a, b, b"generator"):
+    elif name == _OG_TYPE or name == _GENERATOR:
         pages[SCHEMA_HINTS, d] |= read_hints(data, start, min(stop, start + HINT_BYTES), T)
-    elif value_is(data, a, b, b"article:published_time") or value_is(data, a, b, b"date"):
+    elif name == _PUBLISHED or name == _DATE:
         note_span(pages, d, DATE_FROM, start, stop)
 
 
@@ -429,9 +438,10 @@ def note_element(data, tag, W, T, found, pages, d):  # type: ignore[no-untyped-d
         pages[BODY_HINTS, d] |= element_hints(data, W, T, found)[0]
     elif (found >> t.REL) & 1 and (found >> t.HREF) & 1:
         a, b = W[SPANS + 2 * t.REL], W[SPANS + 2 * t.REL + 1]
-        if value_is(data, a, b, b"canonical"):
+        rel = hash_value(data, a, b)
+        if rel == _CANONICAL:
             note_span(pages, d, ADDRESS_FROM, W[SPANS + 2 * t.HREF], W[SPANS + 2 * t.HREF + 1])
-        elif value_is(data, a, b, b"license"):
+        elif rel == _LICENSE:
             note_span(pages, d, LICENCE_FROM, W[SPANS + 2 * t.HREF], W[SPANS + 2 * t.HREF + 1])
 
 
@@ -576,9 +586,7 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
             note_span(pages, d, TITLE_FROM, after, stop)
         elif tag == t.SCRIPT:
             pages[NUM_SCRIPTS, d] += 1
-            if (found >> t.TYPE) & 1 and value_is(
-                data, W[SPANS + 2 * t.TYPE], W[SPANS + 2 * t.TYPE + 1], b"application/ld+json"
-            ):
+            if (found >> t.TYPE) & 1 and _is_linked_data(data, W):
                 note_linked_data(data, after, stop, T, pages, d)
         return stop, o
     if tag == t.XMP or tag == t.PLAINTEXT:
@@ -648,16 +656,19 @@ def read_markup(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type:
 def begin_page(data, pos, end, W, nodes, pages, d, T, o):  # type: ignore[no-untyped-def]
     """Clear the state and open the root."""
     blocks_before, nodes_before = W[S_BLOCKS], W[S_NODES]
-    W[:STACK_TAGS] = 0
+    for i in range(STACK_TAGS):
+        W[i] = 0
     W[S_BLOCKS], W[S_NODES], W[S_TEXT] = blocks_before, nodes_before, o
-    W[S_LINK : S_LINK + 3] = _OFF
+    for i in range(S_LINK, S_LINK + 3):
+        W[i] = _OFF
     W[S_BREAK] = PARTS
-    W[OPEN : OPEN + len(t.TAG_NAMES)] = 0
+    for i in range(OPEN, CACHE - 32):
+        W[i] = 0
     while pos < end and is_space(data[pos]):
         pos += 1
     W[S_XML] = pos + 4 < end and data[pos] == 60 and data[pos + 1] == 63 and data[pos + 2] == 120 and data[pos + 3] == 109
-    pages[:, d] = 0
-    pages[TITLE_FROM : DATE_TO + 1, d] = _OFF
+    for row in range(PAGE_ROWS):
+        pages[row, d] = _OFF if TITLE_FROM <= row <= DATE_TO else 0
     pages[BLOCKS_FROM, d] = blocks_before
     pages[NODES_FROM, d] = nodes_before
     open_element(W, nodes, T, t.BODY, 0, 0)
@@ -670,7 +681,8 @@ def scan_pages(data, offsets, first, last, T, W, blocks, nodes, pages, out):  # 
     ``blocks``, ``nodes`` and ``pages`` are int64 with `BLOCK_ROWS`, `NODE_ROWS` and `PAGE_ROWS` rows, ``out`` uint8; see the
     module for what to reserve. Gives (number of blocks, of nodes, bytes of text).
     """
-    W[:STACK_TAGS] = 0
+    for i in range(STACK_TAGS):
+        W[i] = 0
     o = 0
     for d in range(last - first):
         pos, end = offsets[first + d], offsets[first + d + 1]
@@ -699,25 +711,3 @@ def scan_pages(data, offsets, first, last, T, W, blocks, nodes, pages, out):  # 
         pages[BLOCKS_TO, d] = W[S_BLOCKS]
         pages[NODES_TO, d] = W[S_NODES]
     return W[S_BLOCKS], W[S_NODES], o
-
-
-@kernel
-def decode_span(data, start, stop, T, out):  # type: ignore[no-untyped-def]
-    """A span of HTML as plain text with references decoded and white space normalised: bytes written to ``out``."""
-    o = 0
-    pos = start
-    while pos < stop:
-        pos, o = copy_text(data, pos, stop, T, out, o, 0, False)
-        if pos >= stop:
-            break
-        if data[pos] == 38:
-            before = o
-            pos, o = read_reference(data, pos, stop, T, out, o)
-            o = fold_reference(out, before, o, 0, False)
-        else:
-            out[o] = data[pos]
-            o += 1
-            pos += 1
-    while o > 0 and out[o - 1] == 32:
-        o -= 1
-    return o

@@ -1,0 +1,149 @@
+"""HTML pages to their main text, or to all their visible text, a batch at a time.
+
+For `stages.documents`, which decodes a page to UTF-8 and offers this as an extractor. `extract` takes a ``large_binary``
+column (or data and offsets) and gives an `ExtractionResult`: columns of text and of what the page says of itself, row for
+row. Method: one pass cuts the page into blocks (`html_blocks`), two small classifiers decide which of them are its text
+(`html_features`, `html_trees`, trained by `train`), the chosen ones are written (`html_text`).
+
+Any bytes may come in: what is not UTF-8 becomes U+FFFD first, at the cost of a copy. Price: see
+``docs/decisions/extraction.md``. Limits: no CSS beyond ``hidden`` and ``display:none`` in the page, no scripts; text that only a
+script shows is not there.
+"""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from stages.contract import StageParams
+from stages.extraction.model import Model, load_model
+from stages.extraction.scanning import Measures, Scanned, Scanner, Table, groups
+from stages.kernels import html_blocks, html_text
+from stages.kernels.ragged import Bytes, Offsets, text_buffers
+
+VERSION = 1
+_MAX_SPAN = 2000
+
+
+class ExtractionParams(StageParams):
+    """``markdown``: headings and code marked as in Markdown. ``threshold``: added to the model's own, in 4096ths
+    of a logit; higher keeps less."""
+
+    markdown: bool = False
+    threshold: int = 0
+
+
+@dataclass(frozen=True)
+class ExtractionResult:
+    """Columns, row for row with the pages; null where a page does not say."""
+
+    text: pa.LargeStringArray
+    title: pa.StringArray
+    language: pa.StringArray
+    """The ``lang`` of its `html` element."""
+    canonical: pa.StringArray
+    licence: pa.StringArray
+    """Target of the first ``rel=license``."""
+    date: pa.StringArray
+    """As published, in the page's own words."""
+
+
+_FIELDS = {
+    "title": (html_blocks.TITLE_FROM, html_blocks.SOCIAL_TITLE_FROM),
+    "language": (html_blocks.LANG_FROM,),
+    "canonical": (html_blocks.ADDRESS_FROM,),
+    "licence": (html_blocks.LICENCE_FROM,),
+    "date": (html_blocks.DATE_FROM,),
+}
+
+
+def valid_utf8(pages: pa.Array | tuple[Bytes, Offsets]) -> tuple[Bytes, Offsets]:
+    """Data and offsets of a column of pages; bytes that are not UTF-8 are replaced by U+FFFD."""
+    if isinstance(pages, tuple):
+        data, offsets = pages
+        base = pa.py_buffer(np.ascontiguousarray(data[offsets[0] : offsets[-1]]))
+        starts = pa.py_buffer(np.ascontiguousarray(offsets - offsets[0]))
+        pages = pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(offsets) - 1, [None, starts, base])
+    try:
+        pages.cast(pa.large_string())
+    except pa.ArrowInvalid:
+        repaired = [(page or b"").decode("utf-8", "replace").encode() for page in pages.to_pylist()]
+        pages = pa.array(repaired, pa.large_binary())
+    return text_buffers(pages)
+
+
+def _spans(data: Bytes, pages: Table) -> dict[str, list[str | None]]:
+    """The fields of a page that stand in attributes or in `title`."""
+    found: dict[str, list[str | None]] = {name: [] for name in _FIELDS}
+    for page in pages.T.tolist():
+        for name, rows in _FIELDS.items():
+            value = None
+            for row in rows:
+                start, stop = page[row], min(page[row + 1], page[row] + _MAX_SPAN)
+                if value is None and start >= 0:
+                    raw = data[start:stop].tobytes()
+                    decoded = html.unescape(raw.replace(b"\0", b"").decode("utf-8", "ignore"))
+                    value = " ".join(decoded.split()) or None
+            found[name].append(value)
+    return found
+
+
+def _result(text: list[Bytes], ends: list[Table], fields: dict[str, list[str | None]]) -> ExtractionResult:
+    offsets = np.zeros(sum(len(part) for part in ends) + 1, np.int64)
+    at, base = 1, 0
+    for written, part in zip(text, ends, strict=True):
+        offsets[at : at + len(part)] = part + base
+        at, base = at + len(part), base + len(written)
+    data = np.concatenate([np.empty(0, np.uint8), *text])
+    column = pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
+    return ExtractionResult(column, **{name: pa.array(values, pa.string()) for name, values in fields.items()})
+
+
+def _write(
+    scanner: Scanner, s: Scanned, params: ExtractionParams, model: Model, keep_all: bool, out: Bytes, ends: Table
+) -> int:
+    one, two, m = model.first, model.second, scanner.measures(s)
+    return int(
+        html_text.write_pages(
+            s.text, s.blocks, s.nodes, s.pages, scanner.logs, m.measures, m.inherited, m.slots, m.layout, m.features,
+            one.features_TK, one.limits_TK, one.leaves_TE, one.bias, two.features_TK, two.limits_TK, two.leaves_TE,
+            two.bias, m.index, m.sums, m.scores, model.threshold + params.threshold, keep_all, params.markdown, out, ends,
+        )
+    )  # fmt: skip
+
+
+def _extract(
+    pages: pa.Array | tuple[Bytes, Offsets], params: ExtractionParams, model: Model, keep_all: bool
+) -> ExtractionResult:
+    data, offsets = valid_utf8(pages)
+    scanner = Scanner()
+    text, ends = [], []
+    fields: dict[str, list[str | None]] = {name: [] for name in _FIELDS}
+    out = np.empty(0, np.uint8)
+    for first, last in groups(offsets):
+        scanned = scanner.scan(data, offsets, first, last)
+        size = len(scanned.text) + html_text.MAX_SEPARATOR * scanned.blocks.shape[1] + 64
+        if len(out) < size:
+            out = np.empty(2 * size, np.uint8)
+        page_ends = np.empty(last - first, np.int64)
+        written = _write(scanner, scanned, params, model, keep_all, out, page_ends)
+        text.append(out[:written].copy())
+        ends.append(page_ends)
+        for name, values in _spans(data, scanned.pages).items():
+            fields[name].extend(values)
+    return _result(text, ends, fields)
+
+
+def extract(
+    pages: pa.Array | tuple[Bytes, Offsets], params: ExtractionParams | None = None, model: Model | None = None
+) -> ExtractionResult:
+    """Main text of each page; ``""`` where there is none."""
+    return _extract(pages, params or ExtractionParams(), model or load_model(), False)
+
+
+def visible_text(pages: pa.Array | tuple[Bytes, Offsets]) -> ExtractionResult:
+    """All text of each page that is not script, style, comment, template, drop-down, text field or drawing."""
+    return _extract(pages, ExtractionParams(), load_model(), True)

@@ -1,0 +1,82 @@
+"""The block classifier as arrays, read from ``model.json``.
+
+The file is what `train` writes and a person can read: two classifiers (`html_trees`), each a bias and a list of trees; a tree
+names the features it asks about, the limits, and its leaves in 4096ths of a logit. ``threshold`` is the least sum
+of the second classifier of a block that is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stages.kernels.html_features import CONTEXT, FEATURES
+
+MODEL_FILE = "model.json"
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """Trees as `html_trees.sum_trees` takes them: T trees of K questions."""
+
+    features_TK: npt.NDArray[np.int64]
+    limits_TK: npt.NDArray[np.uint8]
+    leaves_TE: npt.NDArray[np.int32]
+    bias: int
+
+
+@dataclass(frozen=True)
+class Model:
+    """First and second classifier and the threshold; ``digest`` is the SHA-256 of the file, for provenance."""
+
+    first: Classifier
+    second: Classifier
+    threshold: int
+    digest: str
+
+
+def _classifier(parsed: dict[str, Any], names: Sequence[str]) -> Classifier:
+    trees = parsed["trees"]
+    depth = max(len(tree["features"]) for tree in trees)
+    row = {name: number for number, name in enumerate(names)}
+    features = np.zeros((len(trees), depth), np.int64)
+    limits = np.full((len(trees), depth), 255, np.uint8)
+    leaves = np.zeros((len(trees), 1 << depth), np.int32)
+    for number, tree in enumerate(trees):
+        count = len(tree["features"])
+        unknown = [name for name in tree["features"] if name not in row]
+        if unknown or len(tree["limits"]) != count or len(tree["leaves"]) != 1 << count:
+            raise ValueError(f"tree {number}: expected known features, as many limits and 2**n leaves; found {tree}")
+        features[number, :count] = [row[name] for name in tree["features"]]
+        limits[number, :count] = tree["limits"]
+        leaves[number, : 1 << count] = tree["leaves"]
+    return Classifier(features, limits, leaves, int(parsed["bias"]))
+
+
+def parse_model(content: bytes) -> Model:
+    """A model from the bytes of its file.
+
+    Raises:
+        ValueError: if a tree asks about a feature that `html_features` does not measure.
+    """
+    parsed = json.loads(content)
+    return Model(
+        _classifier(parsed["first"], FEATURES),
+        _classifier(parsed["second"], (*FEATURES, *CONTEXT)),
+        int(parsed["threshold"]),
+        hashlib.sha256(content).hexdigest(),
+    )
+
+
+@cache
+def load_model() -> Model:
+    """The model that ships with the package."""
+    return parse_model(files("stages.extraction").joinpath(MODEL_FILE).read_bytes())

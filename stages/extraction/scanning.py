@@ -1,0 +1,116 @@
+"""Buffers around the HTML kernels: pages in, their blocks, elements and text out, a group of pages at a time.
+
+Memory: about 150 bytes for every ``<`` of the largest group, 1.25 bytes for every byte of HTML, 250 for every block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from stages.kernels import html_blocks, html_features
+from stages.kernels.html_entities import MAX_GROWTH
+from stages.kernels.ragged import Bytes, Offsets
+
+Table = npt.NDArray[np.int64]
+GROUP_BYTES = 1 << 20
+"""Of HTML scanned at a time: what is written stays in the processor's cache."""
+
+
+@dataclass
+class Scanned:
+    """What `html_blocks.scan_pages` made of some pages: columns of blocks, nodes and pages, and their text."""
+
+    blocks: Table
+    nodes: Table
+    pages: Table
+    text: Bytes
+
+    def block_text(self, block: int) -> str:
+        """Text of one block."""
+        start, stop = self.blocks[html_blocks.TEXT_START, block], self.blocks[html_blocks.TEXT_STOP, block]
+        return self.text[start:stop].tobytes().decode("utf-8", "replace")
+
+
+@dataclass
+class Measures:
+    """Scratch arrays of `html_features` for pages of up to so many blocks and nodes."""
+
+    measures: Table
+    inherited: Table
+    slots: Table
+    layout: Table
+    features: npt.NDArray[np.uint8]
+    index: npt.NDArray[np.uint8]
+    sums: npt.NDArray[np.int32]
+    scores: npt.NDArray[np.uint8]
+
+
+class Scanner:
+    """Tables and buffers kept from group to group; for one thread at a time."""
+
+    def __init__(self) -> None:
+        self.tables = html_blocks.scan_tables()
+        self.work = html_blocks.scan_work()
+        self.logs = html_features.measure_tables()
+        self._blocks = np.empty((html_blocks.BLOCK_ROWS, 0), np.int64)
+        self._nodes = np.empty((html_blocks.NODE_ROWS, 0), np.int64)
+        self._text = np.empty(0, np.uint8)
+        self._measures = _measures(64, 64)
+
+    def scan(self, data: Bytes, offsets: Offsets, first: int, last: int) -> Scanned:
+        """Scan pages ``first`` to ``last``; the result is a view of buffers that the next call writes over."""
+        html = data[offsets[first] : offsets[last]]
+        columns = int(np.count_nonzero(html == ord("<"))) + 2 * (last - first)
+        if self._blocks.shape[1] < columns:
+            self._blocks = np.empty((html_blocks.BLOCK_ROWS, columns + columns // 4), np.int64)
+            self._nodes = np.empty((html_blocks.NODE_ROWS, columns + columns // 4), np.int64)
+        if len(self._text) < len(html) * MAX_GROWTH + 64:
+            self._text = np.empty(int(len(html) * MAX_GROWTH * 1.2) + 64, np.uint8)
+        pages = np.empty((html_blocks.PAGE_ROWS, last - first), np.int64)
+        num_blocks, num_nodes, num_bytes = html_blocks.scan_pages(
+            data, offsets, first, last, self.tables, self.work, self._blocks, self._nodes, pages, self._text
+        )
+        return Scanned(self._blocks[:, :num_blocks], self._nodes[:, :num_nodes], pages, self._text[:num_bytes])
+
+    def measures(self, scanned: Scanned) -> Measures:
+        """Scratch arrays large enough for every page of ``scanned``."""
+        pages = scanned.pages
+        num_blocks = int((pages[html_blocks.BLOCKS_TO] - pages[html_blocks.BLOCKS_FROM]).max(initial=0))
+        num_nodes = int((pages[html_blocks.NODES_TO] - pages[html_blocks.NODES_FROM]).max(initial=0))
+        held = self._measures
+        if held.features.shape[1] < num_blocks or held.inherited.shape[1] < num_nodes:
+            self._measures = _measures(
+                max(num_blocks * 5 // 4, held.features.shape[1]), max(num_nodes * 5 // 4, held.inherited.shape[1])
+            )
+        return self._measures
+
+
+def _measures(num_blocks: int, num_nodes: int) -> Measures:
+    places = 16
+    while places < 2 * num_blocks + 2:
+        places *= 2
+    rows = html_features.NUM_FEATURES + len(html_features.CONTEXT)
+    return Measures(
+        np.zeros((html_features.MEASURES, num_blocks + 1), np.int64),
+        np.zeros((html_features.INHERITED, num_nodes), np.int64),
+        np.zeros((8, places), np.int64),
+        np.zeros(num_nodes, np.int64),
+        np.zeros((rows, num_blocks), np.uint8),
+        np.zeros(num_blocks, np.uint8),
+        np.zeros(num_blocks, np.int32),
+        np.zeros(num_blocks, np.uint8),
+    )
+
+
+def groups(offsets: Offsets) -> Iterator[tuple[int, int]]:
+    """Pages cut into runs of about `GROUP_BYTES`; a larger page is a run of its own."""
+    first, num = 0, len(offsets) - 1
+    while first < num:
+        last = int(np.searchsorted(offsets, offsets[first] + GROUP_BYTES, "right")) - 1
+        last = min(num, max(first + 1, last))
+        yield first, last
+        first = last

@@ -1,0 +1,222 @@
+"""Train and judge the block classifier: labelled pages in, ``model.json`` and a table of F1 by source out.
+
+    python -m stages.extraction.train dev.parquet --out stages/extraction/model.json
+
+Needs `catboost` (training only) and a file of pages with columns ``page_id, source, url, html, gold_text``. Labels: `labels`.
+Method: the first classifier sees a block, its elements, neighbours and page; the second sees that and the first one's scores
+around it. Sites are dealt to five folds by a hash of their name; every score used to train the second classifier, and
+every F1 reported, comes from a classifier that has seen no page of that site. A page weighs the same whatever its size, a
+source with the square root of its pages. Seeds are fixed; CatBoost's result may still differ between its versions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stages.extraction.labels import gram_f1, grams, label_blocks, words
+from stages.extraction.scanning import Measures, Scanned, Scanner
+from stages.kernels import html_features as f
+from stages.kernels.html_trees import LEAF_UNIT
+from stages.kernels.ragged import text_buffers
+
+FOLDS = 5
+THRESHOLDS = (-0.75, -0.5, -0.25, 0.0, 0.25)
+SETTINGS = {
+    "depth": 6, "l2_leaf_reg": 5, "border_count": 64, "rsm": 0.3, "subsample": 0.8, "bootstrap_type": "Bernoulli",
+    "leaf_estimation_iterations": 3, "random_seed": 1, "verbose": False,
+}  # fmt: skip
+Bytes2 = npt.NDArray[np.uint8]
+
+
+@dataclass
+class Page:
+    """A labelled page: features of its blocks (F x B), their words, and what to choose."""
+
+    source: str
+    fold: int
+    scanned: Scanned
+    features: Bytes2
+    words: list[list[str]]
+    gold: Counter[Any]
+    chosen: npt.NDArray[np.bool_]
+    weights: npt.NDArray[np.float64]
+
+
+def decode(html: bytes) -> bytes:
+    """The page as UTF-8; another charset is detected."""
+    try:
+        html.decode()
+    except UnicodeDecodeError:
+        from resiliparse.parse.encoding import bytes_to_str, detect_encoding
+
+        return bytes_to_str(html, detect_encoding(html)).encode("utf-8", "replace")
+    return html
+
+
+def site_fold(url: str | None, page_id: str) -> int:
+    """Fold of a page: all pages of a site, by the last two labels of its host, are in one."""
+    host = urlsplit(url or "").hostname or url or ""
+    return zlib.crc32((".".join(host.split(".")[-2:]) or page_id).encode()) % FOLDS
+
+
+def _measure(scanner: Scanner, s: Scanned) -> tuple[Bytes2, Measures]:
+    m = scanner.measures(s)
+    X = np.zeros((f.NUM_FEATURES, s.blocks.shape[1]), np.uint8)
+    f.measure_blocks(X, s.text, s.blocks, s.nodes, s.pages, scanner.logs, m.measures, m.inherited, m.slots)
+    return X, m
+
+
+def read_pages(path: Path) -> list[Page]:
+    """Scan, measure and label every page that has a gold text."""
+    scanner, pages = Scanner(), []
+    for row in pq.read_table(path).to_pylist():
+        if row["gold_text"] is None:
+            continue
+        data, offsets = text_buffers(pa.array([decode(row["html"])], pa.large_binary()))
+        s = scanner.scan(data, offsets, 0, 1)
+        s = Scanned(s.blocks.copy(), s.nodes.copy(), s.pages, s.text.copy())
+        features, _ = _measure(scanner, s)
+        block_words = [words(s.block_text(block)) for block in range(s.blocks.shape[1])]
+        chosen, weights, _ = label_blocks(row["gold_text"], block_words)
+        gold = Counter(grams(words(row["gold_text"])))
+        fold = site_fold(row["url"], row["page_id"])
+        pages.append(Page(row["source"], fold, s, features, block_words, gold, chosen, weights))
+    return pages
+
+
+def page_weights(pages: Sequence[Page]) -> npt.NDArray[np.float64]:
+    """Weight of every block: what a mistake costs, to the 0.6, a little for its words and for being there."""
+    count = Counter(page.source for page in pages)
+    parts = []
+    for page in pages:
+        num_words = np.array([len(w) for w in page.words], float)
+        weight = page.weights**0.6 + 0.02 * num_words / max(1.0, num_words.sum()) + 0.002 / max(1, len(num_words))
+        parts.append(weight / max(weight.sum(), 1e-9) / count[page.source] ** 0.5)
+    joined = np.concatenate(parts)
+    return joined * len(joined) / joined.sum()
+
+
+def score_features(pages: Sequence[Page], scores: npt.NDArray[np.uint8]) -> Bytes2:
+    """`html_features.CONTEXT` of all blocks from the first scores, F x B."""
+    scanner, parts, at = Scanner(), [], 0
+    for page in pages:
+        s, num = page.scanned, page.features.shape[1]
+        m = scanner.measures(s)
+        X = np.zeros((len(f.CONTEXT), num), np.uint8)
+        f.measure_context(
+            X, 0, scores[at : at + num].copy(), s.text, s.blocks, s.nodes, s.pages, scanner.logs, m.measures,
+            m.inherited, m.slots,
+        )  # fmt: skip
+        parts.append(X)
+        at += num
+    return np.concatenate(parts, axis=1)
+
+
+def judge(pages: Sequence[Page], raw: npt.NDArray[np.float64], threshold: float) -> dict[str, float]:
+    """Mean F1 of the pages of each source."""
+    found: dict[str, list[float]] = defaultdict(list)
+    at = 0
+    for page in pages:
+        keep = raw[at : at + len(page.words)] > threshold
+        at += len(page.words)
+        text = [word for block in np.nonzero(keep)[0] for word in page.words[block]]
+        found[page.source].append(gram_f1(page.gold, Counter(grams(text))))
+    return {source: float(np.mean(values)) for source, values in sorted(found.items())}
+
+
+def fit(X: Any, y: Any, w: Any, trees: int) -> Any:
+    """One classifier."""
+    from catboost import CatBoostClassifier
+
+    return CatBoostClassifier(iterations=trees, learning_rate=0.08, **SETTINGS).fit(X, y, sample_weight=w)
+
+
+def out_of_fold(X: Any, y: Any, w: Any, fold: Any, trees: int) -> npt.NDArray[np.float64]:
+    """Logits of every block from a classifier that has not seen its site."""
+    raw = np.zeros(len(y))
+    for k in range(FOLDS):
+        seen = fold != k
+        raw[~seen] = fit(X[seen], y[seen], w[seen], trees).predict(X[~seen], prediction_type="RawFormulaVal")
+    return raw
+
+
+def byte_scores(raw: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
+    """Logits as `html_trees.byte_scores` writes them."""
+    return np.clip(np.floor(raw * 32) + 128, 0, 255).astype(np.uint8)
+
+
+def readable(model: Any, names: Sequence[str]) -> dict[str, Any]:
+    """A trained classifier as `model` reads it."""
+    with TemporaryDirectory() as folder:
+        model.save_model(f"{folder}/model.json", format="json")
+        parsed = json.loads(Path(folder, "model.json").read_text())
+    scale, bias = parsed["scale_and_bias"]
+    index = [column["feature_index"] for column in parsed["features_info"]["float_features"]]
+    trees = [
+        {
+            "features": [names[index[split["float_feature_index"]]] for split in tree["splits"]],
+            "limits": [int(np.floor(split["border"])) for split in tree["splits"]],
+            "leaves": [round(leaf * scale * LEAF_UNIT) for leaf in tree["leaf_values"]],
+        }
+        for tree in parsed["oblivious_trees"]
+    ]
+    return {"bias": round(bias[0] * LEAF_UNIT), "trees": trees}
+
+
+def write_model(model: dict[str, Any], path: Path) -> None:
+    """One tree a line."""
+    lines = []
+    for part in ("first", "second"):
+        trees = ",\n  ".join(json.dumps(tree) for tree in model[part]["trees"])
+        lines.append(f'"{part}": {{"bias": {model[part]["bias"]}, "trees": [\n  {trees}\n]}}')
+    path.write_text(f'{{"threshold": {model["threshold"]},\n' + ",\n".join(lines) + "}\n")
+
+
+def main() -> None:
+    """Cross-validate, then train on everything."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    parser.add_argument("pages", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--trees", type=int, default=200)
+    parser.add_argument("--only-fit", action="store_true", help="no cross-validation of the second classifier")
+    args = parser.parse_args()
+    pages = read_pages(args.pages)
+    X = np.concatenate([page.features for page in pages], axis=1).T
+    y = np.concatenate([page.chosen for page in pages]).astype(int)
+    fold = np.repeat([page.fold for page in pages], [len(page.words) for page in pages])
+    w = page_weights(pages)
+    raw = out_of_fold(X, y, w, fold, args.trees)
+    XX = np.concatenate([X, score_features(pages, byte_scores(raw)).T], axis=1)
+    threshold = -0.25
+    if not args.only_fit:
+        raw = out_of_fold(XX, y, w, fold, args.trees)
+        by_threshold = {value: judge(pages, raw, value) for value in THRESHOLDS}
+        threshold = max(by_threshold, key=lambda value: float(np.mean(list(by_threshold[value].values()))))
+        for source, value in by_threshold[threshold].items():
+            print(f"{source:20} {value:.3f}")
+        print(f"{'macro':20} {np.mean(list(by_threshold[threshold].values())):.4f} at {threshold}")
+    first, second = fit(X, y, w, args.trees), fit(XX, y, w, args.trees)
+    model = {
+        "threshold": round(threshold * LEAF_UNIT),
+        "first": readable(first, f.FEATURES),
+        "second": readable(second, (*f.FEATURES, *f.CONTEXT)),
+    }
+    write_model(model, args.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""Decide which blocks of a page are its text, and write them: paragraphs, lists, table rows, headings, code.
+
+For `stages.extraction`, after `html_blocks.scan_pages`. `write_pages` is the whole second half in one call: features, first
+classifier, context, second classifier, text.
+
+Form of the text: blocks are parted by an empty line; items of a list begin with ``- `` and stand on lines of their own; cells
+of a row of a data table are joined by `` | ``, rows stand on lines of their own; lines that `br` ends stay lines; `pre` is kept
+as it is. With ``markdown`` headings begin with ``#`` and code is fenced. A table is for layout, and its cells are paragraphs,
+when it holds another table, a heading or more than `MAX_CELL_BLOCKS` blocks a cell.
+
+Price: the text is copied once. Legend: B blocks, M nodes, D pages; X_FB features; see `html_features`.
+"""
+
+from __future__ import annotations
+
+from stages.kernels import html_blocks as h
+from stages.kernels import html_features as f
+from stages.kernels import html_tokens as t
+from stages.kernels.html_trees import byte_scores, sum_trees
+from stages.kernels.jit import lean_inline_kernel as inline_kernel
+from stages.kernels.jit import lean_kernel as kernel
+
+MAX_CELL_BLOCKS = 3
+MAX_SEPARATOR = 16
+"""Bytes that may be written around a block beside its own."""
+
+
+@inline_kernel
+def mark_layout(nodes, first, last, layout_M):  # type: ignore[no-untyped-def]
+    """Which tables are for layout: ``layout_M`` 1 at their nodes."""
+    for n in range(first, last):
+        layout_M[n - first] = 0
+    for n in range(first, last):
+        tag = nodes[h.TAG, n]
+        if tag == t.TABLE or t.H1 <= tag <= t.H6 or tag == t.TD:
+            held = nodes[h.LAST_BLOCK, n] - nodes[h.FIRST_BLOCK, n]
+            if tag == t.TD and held <= MAX_CELL_BLOCKS:
+                continue
+            outer = nodes[h.PARENT, n]
+            while outer != first and nodes[h.TAG, outer] != t.TABLE:
+                outer = nodes[h.PARENT, outer]
+            if nodes[h.TAG, outer] == t.TABLE and held > 0:
+                layout_M[outer - first] = 1
+
+
+@inline_kernel
+def put(out, o, a, b, n):  # type: ignore[no-untyped-def]
+    """Write ``n`` times byte ``a``, then ``b`` unless it is 0: next o."""
+    for _ in range(n):
+        out[o] = a
+        o += 1
+    if b:
+        out[o] = b
+        o += 1
+    return o
+
+
+@inline_kernel
+def write_separator(out, o, before, block, blocks, m, n, inherited, layout_M, markdown):  # type: ignore[no-untyped-def]
+    """What stands between written block ``before`` (node ``m``) and ``block`` (node ``n``): next o."""
+    table = inherited[f.I_TABLE, n]
+    is_data = table >= 0 and layout_M[table] == 0
+    item, last_item = inherited[f.I_ITEM, n], inherited[f.I_ITEM, m]
+    pre = inherited[f.I_PRE, n]
+    if pre >= 0 and pre == inherited[f.I_PRE, m]:
+        return put(out, o, 10, 0, 1)
+    if markdown and inherited[f.I_PRE, m] >= 0:
+        o = put(out, o, 10, 0, 1)
+        o = put(out, o, 96, 0, 3)
+    if is_data and table == inherited[f.I_TABLE, m]:
+        row = inherited[f.I_ROW, n]
+        if row >= 0 and row == inherited[f.I_ROW, m]:
+            out[o] = 32
+            if inherited[f.I_CELL, n] == inherited[f.I_CELL, m]:
+                return o + 1
+            out[o + 1] = 124
+            out[o + 2] = 32
+            return o + 3
+        return put(out, o, 10, 0, 1)
+    if item >= 0 and item != last_item and last_item >= 0:
+        return put(out, o, 10, 0, 1)
+    if block == before + 1 and blocks[h.BREAK, block] == h.LINE:
+        return put(out, o, 10, 0, 1)
+    return put(out, o, 10, 0, 2)
+
+
+@inline_kernel
+def write_page(text, blocks, nodes, pages, d, chosen_B, inherited, layout_M, markdown, out, o):  # type: ignore[no-untyped-def]
+    """Write the chosen blocks of page ``d``: next o."""
+    block0, num = pages[h.BLOCKS_FROM, d], pages[h.BLOCKS_TO, d] - pages[h.BLOCKS_FROM, d]
+    node0 = pages[h.NODES_FROM, d]
+    mark_layout(nodes, node0, pages[h.NODES_TO, d], layout_M)
+    before, m = -1, 0
+    for b in range(num):
+        if not chosen_B[b]:
+            continue
+        block = block0 + b
+        node = blocks[h.NODE, block]
+        n = node - node0
+        tag = nodes[h.TAG, node]
+        if before >= 0:
+            o = write_separator(out, o, before, block, blocks, m, n, inherited, layout_M, markdown)
+        item = inherited[f.I_ITEM, n]
+        if item >= 0 and nodes[h.TAG, node0 + item] == t.LI and (before < 0 or item != inherited[f.I_ITEM, m]):
+            o = put(out, o, 45, 32, 1)
+        if markdown and t.H1 <= tag <= t.H6:
+            o = put(out, o, 35, 32, tag - t.H1 + 1)
+        pre = inherited[f.I_PRE, n]
+        if markdown and pre >= 0 and (before < 0 or inherited[f.I_PRE, m] != pre):
+            o = put(out, o, 96, 10, 3)
+        for i in range(blocks[h.TEXT_START, block], blocks[h.TEXT_STOP, block]):
+            out[o] = text[i]
+            o += 1
+        before, m = block, n
+    if markdown and before >= 0 and inherited[f.I_PRE, m] >= 0:
+        o = put(out, o, 10, 0, 1)
+        o = put(out, o, 96, 0, 3)
+    return o
+
+
+@kernel
+def write_pages(text, blocks, nodes, pages, L, measures, inherited, slots, layout_M, X, features_1, limits_1, leaves_1,
+                bias_1, features_2, limits_2, leaves_2, bias_2, index_B, sums_B, scores_B, threshold, keep_all,
+                markdown, out, ends_D):  # type: ignore[no-untyped-def]  # fmt: skip
+    """Choose and write the text of every page into ``out``; page ``d`` ends at ``ends_D[d]``.
+
+    ``threshold`` is the least sum of the second classifier (4096ths of a logit) of a block that is kept; with
+    ``keep_all`` every block is, and the classifiers are not asked. Gives the bytes written.
+    """
+    o = 0
+    for d in range(pages.shape[1]):
+        num = pages[h.BLOCKS_TO, d] - pages[h.BLOCKS_FROM, d]
+        if keep_all:
+            for b in range(num):
+                measures[f.SUM_CHARS, b] = 0
+                scores_B[b] = 1
+            measures[f.SUM_CHARS, num] = 0
+            f.inherit(
+                nodes, pages[h.NODES_FROM, d], pages[h.NODES_TO, d], inherited, L, 1, measures, pages[h.BLOCKS_FROM, d]
+            )
+        elif num > 0:
+            f.fill_features(X, text, blocks, nodes, pages, d, L, measures, inherited, slots)
+            sum_trees(X, num, features_1, limits_1, leaves_1, bias_1, index_B, sums_B)
+            byte_scores(sums_B, num, scores_B)
+            f.score_context(X, f.NUM_FEATURES, scores_B, blocks, nodes, pages, d, measures, slots)
+            sum_trees(X, num, features_2, limits_2, leaves_2, bias_2, index_B, sums_B)
+            for b in range(num):
+                scores_B[b] = sums_B[b] >= threshold
+        if num > 0:
+            o = write_page(text, blocks, nodes, pages, d, scores_B, inherited, layout_M, markdown, out, o)
+        ends_D[d] = o
+    return o
