@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from pipeline.address import Fingerprint, digest
 from pipeline.config import Document, Key, dotted, nearest, read_yaml, validate
-from pipeline.errors import RunError
-from pipeline.storage import Store
+from pipeline.errors import RunError, UserError
+from pipeline.storage import Store, filesystem_of
 from stages import clusters, corpus, documents, kept, language, mixture, quality, shards, signatures, sources, tokens
 from stages import verify as shard_verify
 from stages.clusters import curve, explain
@@ -240,6 +240,27 @@ class Recipe:
         except ValueError as error:
             raise RunError(f"{self.path}: phases: {error}") from error
 
+    def swarm(
+        self,
+        available: dict[str, int],
+        count: int,
+        *,
+        seed: int,
+        budget: str,
+        prior: dict[str, float] | None,
+        max_epochs: dict[str, float],
+    ) -> tuple[int, list[dict[str, float]]]:
+        """The budget in tokens, and ``count`` mixtures of it as shares by domain (`stages.mixture.swarm`).
+
+        Raises:
+            UserError: for a budget that is none, or beyond all caps.
+        """
+        try:
+            tokens = mixture.parse_tokens(budget)
+            return tokens, mixture.swarm(available, count, seed=seed, budget=tokens, prior=prior, max_epochs=max_epochs)
+        except ValueError as error:
+            raise UserError(str(error)) from error
+
     def shard_phases(
         self, domain: str, holding: list[tuple[str, dict[str, Any]]], folder: str, tokenizer: dict[str, Any]
     ) -> list[Phase]:
@@ -291,7 +312,7 @@ def load(path: str | Path, store: Store) -> Recipe:
         for name, model in SECTIONS.items()
         if name != "mixture"
     }
-    sections |= _blends(document, sections["corpus"])
+    sections |= _blends(document, store, sections["corpus"])
     found = {str(name): _source(str(name), raw, document, store) for name, raw in data["sources"].items()}
     domains = {
         str(name): validate(kept.Domain, {"name": str(name), **(raw or {})}, document, ("domains", name))
@@ -400,17 +421,49 @@ def _mixtures(sections: dict[str, Any]) -> Iterator[tuple[Key, mixture.MixturePa
             yield ("phases", "phases", position, "mixture"), phase.mixture
 
 
-def _blends(document: Document, corpus_params: Any) -> dict[str, Any]:
+def _blends(document: Document, store: Store, corpus_params: Any) -> dict[str, Any]:
     """The sections `mixture` and `phases`, of which a file has exactly one; the other is None."""
     data = document.data
     if "phases" not in data:
-        blend = validate(mixture.MixtureParams, data.get("mixture") or {}, document, ("mixture",))
+        raw = _with_weights(data.get("mixture") or {}, ("mixture",), document, store)
+        blend = validate(mixture.MixtureParams, raw, document, ("mixture",)) if raw is not None else None
         return {"mixture": blend, "phases": None}
     if "mixture" in data:
         document.add(("phases",), "a file has either `mixture` or `phases`; take one of them out")
     if corpus_params is not None and not corpus_params.materialise:
         document.add(("corpus", "materialise"), "phases take parts of domains, which a corpus of references cannot")
-    return {"mixture": None, "phases": validate(mixture.PhasesParams, data["phases"] or {}, document, ("phases",))}
+    raw = data["phases"] or {}
+    if isinstance(raw, dict) and isinstance(raw.get("phases"), list):
+        filled = []
+        for position, phase in enumerate(raw["phases"]):
+            if isinstance(phase, dict) and "mixture" in phase:
+                key = ("phases", "phases", position, "mixture")
+                phase = {**phase, "mixture": _with_weights(phase["mixture"], key, document, store)}
+                if phase["mixture"] is None:
+                    return {"mixture": None, "phases": None}
+            filled.append(phase)
+        raw = {**raw, "phases": filled}
+    return {"mixture": None, "phases": validate(mixture.PhasesParams, raw, document, ("phases",))}
+
+
+def _with_weights(raw: Any, key: Key, document: Document, store: Store) -> Any:
+    """A mixture section with the file of ``weights_from`` as its ``imported``; None where that cannot be read."""
+    if not isinstance(raw, dict) or not isinstance(raw.get("weights_from"), str):
+        return raw
+    place = (*key, "weights_from")
+    if raw.get("imported") is not None:
+        document.add(place, "give the weights either here or as `imported`, not both")
+        return None
+    path = _resolve(raw["weights_from"], place, document, store)
+    try:
+        filesystem, inside = filesystem_of(path)
+        with filesystem.open_input_file(inside) as file:
+            weights = mixture.read_weights(file.read())
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        document.add(place, f"{path} cannot be read as weights: {told.removeprefix('Value error, ')}")
+        return None
+    return {"solver": "imported", **raw, "imported": dump(weights)}
 
 
 def _check_models(document: Document, sections: dict[str, Any]) -> None:

@@ -89,6 +89,7 @@ class MixtureParams(StageParams):
     curve_start: float = Field(0.4, ge=0, lt=1, description="quality-curve: percentile below which nothing is taken")
     curve_power: float = Field(1.0, ge=0, description="quality-curve: how fast multiplicity grows above it")
     imported: ImportedWeights | None = None
+    weights_from: str | None = Field(None, description="JSON file of shares to read as `imported`; implies that solver")
     max_epochs: float = Field(4.0, gt=0, description="a domain is never repeated more often")
     on_shortfall: Literal["error", "shrink", "redistribute"] = "error"
     domains: dict[str, DomainShare] = Field(min_length=1)
@@ -104,6 +105,8 @@ class MixtureParams(StageParams):
     def _sound(self) -> MixtureParams:
         for name, domain in sorted(self.domains.items()):
             self._check_domain(name, domain)
+        if self.weights_from is not None and self.solver != "imported":
+            raise ValueError(f"`weights_from` is for the solver `imported`; found solver {self.solver!r}")
         if self.solver == "imported":
             if self.imported is None:
                 raise ValueError("solver `imported` needs the section `imported` with method and shares")

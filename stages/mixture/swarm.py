@@ -7,6 +7,7 @@ mixture keeps the caps: what a domain cannot give goes to the others (water-fill
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 
 import numpy as np
@@ -22,7 +23,7 @@ def swarm(
     seed: int,
     budget: int,
     prior: dict[str, float] | None = None,
-    max_epochs: float = 4.0,
+    max_epochs: float | Mapping[str, float] = 4.0,
     min_share: float = 0.002,
     strengths: tuple[float, float] = (0.1, 5.0),
 ) -> list[dict[str, float]]:
@@ -30,12 +31,14 @@ def swarm(
 
     Args:
         prior: shares to scatter around; in proportion to the tokens where absent.
+        max_epochs: of every domain, or by domain.
 
     Raises:
         MixtureError: the budget is beyond all caps.
     """
     names = sorted(available)
-    caps = {name: int(Fraction(max_epochs) * available[name]) for name in names}
+    most = max_epochs if isinstance(max_epochs, Mapping) else dict.fromkeys(names, max_epochs)
+    caps = {name: int(Fraction(most[name]) * available[name]) for name in names}
     centre = natural(available) if prior is None else normalised({name: Fraction(prior.get(name, 0)) for name in names})
     everything = sum(caps[name] for name in names if centre[name])
     if budget > everything:
