@@ -216,6 +216,7 @@ def sample(folder: str, pages: int | None) -> None:
     click.echo(f"{folder}: {sample_text(make_sample(Path(folder), pages=pages))}")
 
 
+from pipeline import cli_answers as cli_answers  # noqa: E402 - its commands join `main`
 from pipeline import cli_mixtures as cli_mixtures  # noqa: E402 - its commands join `main`
 
 if __name__ == "__main__":

@@ -73,7 +73,9 @@ def gather(store: Store, addresses: set[str]) -> dict[str, dict[str, float]]:
                 continue
             seen |= outputs
             for stage, seconds in (task.get("stages") or {task["phase"]: task["seconds"]}).items():
-                entry = total.setdefault(stage, {"seconds": 0.0, "bytes": 0, "tasks": 0, "peak_memory": 0, "retries": 0})
+                entry = total.setdefault(
+                    stage, {"seconds": 0.0, "bytes": 0, "tasks": 0, "peak_memory": 0, "retries": 0}
+                )
                 entry["retries"] += retries
                 retries = 0
                 entry["seconds"] += seconds

@@ -189,11 +189,22 @@ class Recipe:
         )
 
     def cluster_phases(self, inputs: list[Any], folder: str) -> list[Phase]:
-        section = self.sections["clusters"]
-        params = clusters.Params.model_validate(
-            {key: value for key, value in dump(section).items() if key != "enabled"}
-        )
-        return clusters.plan(params, inputs, folder)
+        return clusters.plan(self._cluster_params(), inputs, folder)
+
+    def _cluster_params(self) -> clusters.Params:
+        section = dump(self.sections["clusters"])
+        return clusters.Params.model_validate({key: value for key, value in section.items() if key != "enabled"})
+
+    def check_clusters(self, summary: dict[str, Any]) -> None:
+        """Apply the brakes.
+
+        Raises:
+            RunError: when deduplication took more of a source or language, or made a larger cluster, than allowed.
+        """
+        try:
+            clusters.check(self._cluster_params(), summary)
+        except clusters.BrakeError as error:
+            raise RunError(str(error)) from error
 
     def duplicate_curve(self) -> list[str]:
         """With which probability two pages of a similarity meet, for the choice of bands and rows; as text."""
@@ -239,6 +250,29 @@ class Recipe:
             return mixture.solve_phases(self.sections["phases"], available, tokenizer)
         except ValueError as error:
             raise RunError(f"{self.path}: phases: {error}") from error
+
+    def text_shares(self, text_bytes: dict[str, int]) -> dict[str, float]:
+        """Shares of the domains in a sample of text, taking bytes for tokens where the solver wants to know how many.
+
+        Raises:
+            RunError: when a domain of the mixture has no text.
+        """
+        phases = self.sections["phases"]
+        parts = [(1.0, self.sections["mixture"])] if phases is None else []
+        before = 0.0
+        for phase in phases.phases if phases else ():
+            parts.append((phase.until - before, phase.mixture))
+            before = phase.until
+        shares: dict[str, float] = {}
+        for weight, params in parts:
+            free = params.model_copy(update={"budget": None, "on_shortfall": "redistribute"})
+            try:
+                solved = mixture.solve(free, text_bytes)
+            except ValueError as error:
+                raise RunError(f"{self.path}: {error}") from error
+            for domain in solved.domains:
+                shares[domain.name] = shares.get(domain.name, 0.0) + weight * domain.requested_share
+        return shares
 
     def swarm(
         self,
@@ -291,8 +325,11 @@ def dump(params: BaseModel) -> dict[str, Any]:
     return params.model_dump(mode="json")
 
 
-def load(path: str | Path, store: Store) -> Recipe:
+def load(path: str | Path, store: Store, tokenizer: bool = True) -> Recipe:
     """Read and check a mixture file for a run under the root of ``store``.
+
+    Args:
+        tokenizer: False where its tokenizer may not be there yet.
 
     Raises:
         ConfigError: with every mistake in it, each with its line and key.
@@ -323,7 +360,7 @@ def load(path: str | Path, store: Store) -> Recipe:
         document.add(("name",), f"expected letters, digits, '.', '_' and '-', found {name!r}")
     _check_references(document, found, domains, sections)
     document.check()
-    _check_models(document, sections)
+    _check_models(document, sections, tokenizer)
     document.check()
     return Recipe(str(path), name, sample, found, domains, sections)  # type: ignore[arg-type]
 
@@ -466,9 +503,10 @@ def _with_weights(raw: Any, key: Key, document: Document, store: Store) -> Any:
     return {"solver": "imported", **raw, "imported": dump(weights)}
 
 
-def _check_models(document: Document, sections: dict[str, Any]) -> None:
+def _check_models(document: Document, sections: dict[str, Any], tokenizer: bool) -> None:
     """Load what is named by name or path, so that a wrong one is found before any work is done."""
-    for section, key, stage in (("tokens", "tokenizer", tokens), ("language", "model", language)):
+    named = [("tokens", "tokenizer", tokens)] if tokenizer else []
+    for section, key, stage in (*named, ("language", "model", language)):
         try:
             stage.identity(sections[section])
         except (ValueError, OSError) as error:
@@ -500,3 +538,15 @@ def raw_record(source: str, file: str, uri: str, params: dict[str, Any], offset:
 def verify_corpus(store: Store, manifest: str) -> list[str]:
     """Problems of a folder of shards (`stages.verify`)."""
     return shard_verify.verify(store, manifest)
+
+
+def tokenizer_identity(name: str, eos: str | int | None = None) -> dict[str, Any]:
+    """What makes a tokenizer the same for a trainer (`stages.tokenizers`), by shipped name, path or URI.
+
+    Raises:
+        UserError: when it cannot be found or used.
+    """
+    try:
+        return tokens.load(name, eos).identity()
+    except ValueError as error:
+        raise UserError(str(error)) from error

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
-from pipeline import manifest, why
+from pipeline import manifest, origin, why
 from pipeline.address import Fingerprint, digest, split_id
 from pipeline.costs import Costs
 from pipeline.engine import Done, Scheduler
@@ -77,6 +77,8 @@ class Run:
         """Tokens of each domain: counted, and once there are shards of it, those for training."""
         self.tokenizer: dict[str, Any] = {}
         """The identity of the tokenizer, once a page is tokenized."""
+        self.aside = False
+        """True: the run of something else than a corpus, which `status` and `stats` do not take for the last run."""
         self._told = 0.0
         self.steps: list[Step] = []
         self.snapshot: dict[str, Any] = {"version": 1, "name": recipe.name, "products": {}}
@@ -89,13 +91,7 @@ class Run:
         Raises:
             RunError: when the result cannot be right (conservation, bad input, empty sources, an impossible mixture).
         """
-        self.splits = self.recipe.list_splits()
-        self._write_listing()
-        self._save()
-        measured = self._measure()
-        self._check_input(measured["documents"])
-        clustered = self._cluster(measured)
-        kept = self._keep(measured, clustered)
+        measured, clustered, kept = self.select()
         self._survey(measured, clustered, kept)
         tokens = self._tokenize(measured, clustered, kept)
         if not any(report["rows"] for report in tokens.facts):
@@ -105,6 +101,16 @@ class Run:
         self._corpus(domains)
         self._save(complete=True)
         return self.snapshot
+
+    def select(self) -> tuple[dict[str, Product], Product | None, Product]:
+        """Everything up to the decision which pages are kept: the measured products, `clusters` if any, and `kept`."""
+        self.splits = self.recipe.list_splits()
+        self._write_listing()
+        self._save()
+        measured = self._measure()
+        self._check_input(measured["documents"])
+        clustered = self._cluster(measured)
+        return measured, clustered, self._keep(measured, clustered)
 
     def plan(self) -> list[Step]:
         """What `execute` would do, as far as it can be known before it is done."""
@@ -130,8 +136,14 @@ class Run:
         self.snapshot["sources"] = address
         self.steps.append(Step("sources", len(listing), 0, "listed"))
         if not self.dry and not self.store.exists(address):
-            stable = [{key: value for key, value in entry.items() if key != "uri"} for entry in listing]
+            stable = [
+                {key: value for key, value in entry.items() if key != "uri"}
+                | {"parts": [[file, size] for file, _, size in entry["parts"]]}
+                for entry in listing
+            ]
             self.store.write_json(address, stable)
+        if not self.dry:
+            self.store.write_json(f"runs/inputs/{self.recipe.name}.json", origin.places(self.splits))
 
     def _measure(self) -> dict[str, Product]:
         names = ["documents", "language", "quality"] + (["signatures"] if self.recipe.clusters() else [])
@@ -232,6 +244,8 @@ class Run:
         if missing:
             self._phases("clusters", self.recipe.cluster_phases(inputs, folder))
             self._about(print_)
+        if not self.dry:
+            self.recipe.check_clusters(self.store.read_json(summary))
         self._finish("clusters", product, {})
         return product
 
@@ -352,6 +366,10 @@ class Run:
             self._phases("corpus", side_by_side(missing))
             self._about(print_)
 
+    def make(self, name: str, tasks: list[Task]) -> None:
+        """Run those tasks whose outputs are not there."""
+        self._phases(name, [Phase(name, tuple(tasks))])
+
     # What the steps share
 
     def _map(self, name: str, product: Product, tasks: list[Task], print_of: Callable[[str], Fingerprint]) -> None:
@@ -396,15 +414,19 @@ class Run:
     def _phases(self, name: str, phases: list[Phase]) -> None:
         if self.dry and phases:
             raise Unknown
-        discard: list[str] = []
-        for phase in phases:
-            wanted = [address for task in phase.tasks for address in task.outputs]
-            missing = self._missing(wanted)
+        last = max((number for number, phase in enumerate(phases) if not self._lacking(phase)), default=-1)
+        gone = [prefix for phase in phases[: last + 1] for prefix in phase.discard]
+        for number, phase in enumerate(phases):
+            missing = self._lacking(phase)
+            if number <= last:  # what an interrupted run discarded is not made again for phases that are done
+                missing = {address for address in missing if not any(under(address, prefix) for prefix in gone)}
             label = phase.name if phase.name.startswith(name) else f"{name}: {phase.name}"
             self._run(label, [task for task in phase.tasks if missing & set(task.outputs)], lambda result: None)
-            discard += phase.discard
-        for prefix in discard:
-            self.store.remove(prefix)
+            for prefix in phase.discard:
+                self.store.remove(prefix)
+
+    def _lacking(self, phase: Phase) -> set[str]:
+        return self._missing(address for task in phase.tasks for address in task.outputs)
 
     def _finish(
         self,
@@ -468,7 +490,7 @@ class Run:
 
     def _save(self, pending: dict[str, list[str]] | None = None, complete: bool = False) -> None:
         """Tell `status` and `stats` how far this run is; and, once it is whole, keep its snapshot."""
-        if self.dry:
+        if self.dry or self.aside:
             return
         snapshot = self.snapshot | ({"pending": pending} if pending else {})
         if complete:
@@ -504,6 +526,11 @@ class Run:
 
     def _why_print(self, name: str, print_: Fingerprint) -> str:
         return why.changed(self.store, name, print_)
+
+
+def under(address: str, prefix: str) -> bool:
+    """Whether an address is a file or lies in a folder that was discarded."""
+    return address == prefix or address.startswith(prefix.rstrip("/") + "/")
 
 
 def side_by_side(plans: list[list[Phase]]) -> list[Phase]:

@@ -28,6 +28,7 @@ from typing import Any
 
 from stages.contract import Store
 from stages.kept.decide import CLUSTER_COLUMNS, DOCUMENT_COLUMNS, LANGUAGE_COLUMNS, prepare, quality_columns
+from stages.kept.explain import page_rules
 from stages.kept.params import FIXED, ORDER, PUBLISHED, Domain, Override, Params, active_rules
 from stages.kept.report import account, selection_digest
 
@@ -42,6 +43,7 @@ __all__ = [
     "account",
     "active_rules",
     "keep",
+    "page_rules",
     "prepare",
     "quality_columns",
     "selection_digest",

@@ -1,0 +1,208 @@
+"""`why`: the whole life of a page, from the record it was read from to the training shards it is in, or why it is not.
+
+    where        source, file, position, split
+    document     its row of `documents`, and the start of its text
+    language     label, script, confidence
+    measurements every column of `quality`, with the rules that look at it and the thresholds that held for this page
+    decision     kept or not, the reason, every rule it failed, domain, how much of the text was cut
+    cluster      its duplicates: survivor, similarity, and how the two texts differ
+    tokens       how many, and the first of them
+    shards       each training document made of it: shard, row, and which pass over the domain
+
+All is read through key indices (`pipeline.keys`): a few row groups, whatever the size of the root.
+"""
+
+from __future__ import annotations
+
+import difflib
+import posixpath
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline import pages, recipe
+from pipeline.errors import UserError
+from pipeline.keys import KeyIndex
+from pipeline.pages import Found, rows_of, token_row
+from pipeline.snapshot import Snapshot
+
+EXCERPT = 600
+DIFF_CHARACTERS = 20_000
+DIFF_LINES = 24
+FIRST_IDS = 12
+MAX_DOCUMENTS = 1000
+
+
+def lives(snapshot: Snapshot, page: str, say: Callable[[str], None] = pages.tell) -> list[dict[str, Any]]:
+    """The lives of all pages with this doc_id or URL (a URL may have been crawled more than once)."""
+    index = pages.index_of(snapshot, say)
+    return [life(snapshot, found, index, say) for found in pages.find(snapshot, page, index)]
+
+
+def life(snapshot: Snapshot, found: Found, index: KeyIndex, say: Callable[[str], None]) -> dict[str, Any]:
+    """See the module; plain data, doc_ids and hashes in hex."""
+    document = dict(found.document)
+    text = document.pop("text")
+    told: dict[str, Any] = {
+        "mixture": snapshot.name,
+        "where": {key: document.pop(key) for key in ("source", "file", "offset")}
+        | {"split": found.split, "row": found.row},
+        "document": plain(document) | {"excerpt": text[:EXCERPT], "characters": len(text)},
+    }
+    rows = sidecars(snapshot, found)
+    if "language" in rows:
+        told["language"] = plain(rows["language"][1].to_pylist()[0])
+    page = together(found, rows)
+    kept = rows.get("kept")
+    rules = page_rules(snapshot, kept, page) if kept else []
+    if "quality" in rows:
+        told["measurements"] = measurements(rows["quality"][1].to_pylist()[0], rules)
+    if kept:
+        told["decision"] = decision(kept, rules, page)
+    if "clusters" in rows:
+        told["cluster"] = cluster(snapshot, rows["clusters"][1].to_pylist()[0], text, index)
+    entry = snapshot.entry("tokens", found.split)
+    row = token_row(snapshot.store, entry.address, document["doc_id"]) if entry else None
+    if row:
+        ids = row["input_ids"]
+        told["tokens"] = {"domain": row["domain"], "tokens": len(ids), "text_bytes": row["text_bytes"]}
+        told["tokens"] |= {"order_key": f"{row['order_key']:016x}", "first_ids": ids[:FIRST_IDS]}
+        told["shards"] = training(snapshot, document["doc_id"], row["domain"], say)
+    return told
+
+
+def plain(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: as_json(value) for key, value in row.items()}
+
+
+def as_json(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, list):
+        return [as_json(entry) for entry in value]
+    return value if value is None or isinstance(value, (bool, int, float, str, dict)) else str(value)
+
+
+Rows = dict[str, tuple[Any, pa.Table]]
+
+
+def sidecars(snapshot: Snapshot, found: Found) -> Rows:
+    """The page's row in every aligned product that is there, each with its manifest entry."""
+    rows = {}
+    for product in ("language", "quality", "clusters", "kept"):
+        entry = snapshot.entry(product, found.split)
+        if entry:
+            rows[product] = (entry, rows_of(snapshot.store, entry.address, found.row))
+    return rows
+
+
+def together(found: Found, rows: Rows) -> pa.Table:
+    """All columns of a page that rules and domains may name, side by side."""
+    columns = {"source": [found.document["source"]], "text_bytes": [found.document["text_bytes"]]}
+    page = pa.table({name: pa.array(values) for name, values in columns.items()})
+    for product in ("language", "quality", "clusters"):
+        if product in rows:
+            table = rows[product][1]
+            for name in table.column_names:
+                page = page.append_column(name, table.column(name))
+    return page
+
+
+def page_rules(snapshot: Snapshot, kept: tuple[Any, pa.Table], page: pa.Table) -> list[dict[str, Any]]:
+    """The rules that held for the page, each with ``value`` and whether it ``fails``; none where no file tells them."""
+    entry, table = kept
+    about = f"{entry.address.rpartition('/')[0]}/about.json"
+    if not snapshot.store.exists(about):
+        return []
+    bits = table.column("failed")[0].as_py()
+    failed = {rule for bit, rule in enumerate(entry.report["rules"]) if bits >> bit & 1}
+    return [
+        rule
+        | {
+            "value": as_json(page.column(rule["column"])[0].as_py()) if rule["column"] in page.column_names else None,
+            "fails": rule["rule"] in failed,
+        }
+        for rule in recipe.page_rules(snapshot.store.read_json(about), page)
+    ]
+
+
+def measurements(row: dict[str, Any], rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every column of `quality` in order, with its rules; of lists (spans) the number of entries."""
+    keys = ("rule", "side", "threshold", "fails")
+    return [
+        {
+            "column": name,
+            "value": len(value) if isinstance(value, list) else as_json(value),
+            "rules": [{key: rule[key] for key in keys} for rule in rules if rule["column"] == name],
+        }
+        for name, value in row.items()
+    ]
+
+
+def decision(kept: tuple[Any, pa.Table], rules: list[dict[str, Any]], page: pa.Table) -> dict[str, Any]:
+    """What `kept` decided, and every rule that failed with its value and threshold."""
+    entry, table = kept
+    row = table.to_pylist()[0]
+    names = [rule for bit, rule in enumerate(entry.report["rules"]) if row["failed"] >> bit & 1]
+    known = {rule["rule"]: rule for rule in rules}
+    keys = ("rule", "family", "column", "side", "threshold", "value")
+    failed = [{key: known.get(name, {"rule": name}).get(key) for key in keys} for name in names]
+    cut = sum(span["stop"] - span["start"] for span in row["spans"] or ())
+    return {
+        "keep": row["keep"],
+        "reason": row["reason"],
+        "failed": failed,
+        "domain": row["domain"],
+        "spans": len(row["spans"] or ()),
+        "bytes_cut_or_replaced": cut,
+        "rules_asked": len(entry.report["rules"]),
+    }
+
+
+def cluster(snapshot: Snapshot, row: dict[str, Any], text: str, index: KeyIndex) -> dict[str, Any]:
+    """The page's cluster; of a copy, the page that stays in its place and how it differs from that."""
+    told = plain({key: value for key, value in row.items() if key != "copies"}) | {"copies": row.get("copies")}
+    if row["survivor"] is None:
+        return told
+    try:
+        stays = pages.find(snapshot, row["survivor"].hex(), index)[0].document
+    except UserError as error:
+        return told | {"survivor_page": {"problem": str(error)}}
+    where = {key: as_json(stays[key]) for key in ("url", "source", "file", "offset", "title", "text_bytes")}
+    told["survivor_page"] = where
+    told["difference"] = difference(stays["text"], text)
+    return told
+
+
+def difference(stays: str, gone: str) -> list[str]:
+    """Lines that differ, as a unified diff without head: ``-`` only in the page that stays, ``+`` only in this one."""
+    if stays == gone:
+        return []
+    sides = (stays[:DIFF_CHARACTERS].splitlines(), gone[:DIFF_CHARACTERS].splitlines())
+    lines = list(difflib.unified_diff(*sides, lineterm="", n=1))[2:]
+    more = [f"... and {len(lines) - DIFF_LINES} more lines"] if len(lines) > DIFF_LINES else []
+    return lines[:DIFF_LINES] + more
+
+
+def training(snapshot: Snapshot, doc_id: bytes, domain: str, say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Every training document made of a page: in the shards of its domain, and in the corpus once per pass."""
+    wanted = [(domain, snapshot.data.get("shards", {}).get(domain))]
+    wanted += [(f"corpus {phase}".strip(), address) for phase, address in snapshot.corpora().items()]
+    found = []
+    for name, address in wanted:
+        if address is None or not snapshot.store.exists(address):
+            continue
+        folder = address.rpartition("/")[0]
+        entries = snapshot.store.read_json(address)["shards"]
+        docs = [posixpath.normpath(f"{folder}/{entry['docs']}") for entry in entries]
+        index = KeyIndex(snapshot.store, address.removesuffix(".json"), lambda docs=docs: docs, urls=False, say=say)  # type: ignore[misc]
+        for shard, row in index.find("doc_id", doc_id, MAX_DOCUMENTS):
+            document = rows_of(snapshot.store, docs[shard], row).to_pylist()[0]
+            if document["doc_id"] == doc_id:
+                entry = entries[shard]
+                path = posixpath.normpath(f"{folder}/{entry['path']}")
+                place = {"of": name, "shard": path, "row": row, "tokens": document["num_tokens"]}
+                place |= {"split": entry.get("split", "train"), "pass": document.get("pass", 0)}
+                found.append(place | {"times": entry.get("multiplicity", 1)})
+    return found

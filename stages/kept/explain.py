@@ -1,0 +1,61 @@
+"""What `kept` asked of one page: every rule that could have dropped it, with the threshold that held for it.
+
+For whom: `why`. The same code that decides gives the thresholds, so what is told is what was done.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from stages.kept.decide import _thresholds, first_domain
+from stages.kept.params import FAMILY_OF, Domain, Params, active_rules, rule_of
+
+COLUMNS = {
+    "empty_text": ("text_bytes", "min"),
+    "language_not_selected": ("language", None),
+    "low_language_confidence": ("confidence", "min"),
+    "exact_duplicate": ("match", None),
+    "near_duplicate": ("similarity", "max"),
+}
+"""Column and side of the rules that stand outside the families."""
+
+
+def page_rules(page: pa.Table, params: Params, domains: Sequence[Domain]) -> list[dict[str, Any]]:
+    """``{"rule", "family", "column", "side", "threshold"}`` of every rule that is on for a page, in order of reasons.
+
+    Args:
+        page: one row, with the columns of all products that the domains name.
+    """
+    chosen = list(domains) or [Domain(name="all")]
+    domain_of = first_domain(page, chosen)
+    found = []
+    for name in active_rules(params):
+        rule = rule_of(name)
+        value = float(_thresholds(name, rule.threshold if rule else 0.0, page, domain_of, chosen, params)[0])
+        if math.isnan(value):
+            continue
+        column, side = (rule.column, rule.side) if rule else COLUMNS.get(name, (None, None))
+        found.append(
+            {
+                "rule": name,
+                "family": FAMILY_OF.get(name),
+                "column": column,
+                "side": side,
+                "threshold": _shown(name, value, page, params) if side or name == "language_not_selected" else None,
+            }
+        )
+    return found
+
+
+def _shown(name: str, value: float, page: pa.Table, params: Params) -> Any:
+    if name == "language_not_selected":
+        return list(params.languages) if params.languages is not None else None
+    if name == "empty_text":
+        return 1
+    if name == "low_language_confidence" and value == 0:
+        return params.min_confidences.get(page.column("language")[0].as_py(), params.min_confidence)
+    return value
