@@ -75,6 +75,14 @@ ENTRIES: dict[str, type[BaseModel]] = {
     "sample": SampleParams,
     "phases": mixture.PhasesParams,
 }
+MODEL_PATHS = (
+    ("language", "model"),
+    ("quality", "classifiers", "*", "model"),
+    ("quality", "benchmarks", "files", "*", "path"),
+    ("tokens", "tokenizer"),
+)
+"""Where a mixture file may name a model or file by path."""
+MODEL_SUFFIXES = (".bin", ".ftz", ".model", ".json", ".jsonl", ".tiktoken", ".parquet", ".txt")
 TOP_KEYS = ("name", "sample", "sources", "domains", "phases", *SECTIONS)
 
 
@@ -343,6 +351,9 @@ def load(path: str | Path, store: Store, tokenizer: bool = True) -> Recipe:
         if not isinstance(data.get(key), dict) or not data[key]:
             document.add((key,), "expected at least one entry: a mapping of names")
     document.check()
+    for holder, key in [(data, ()), *((raw, ("sources", name)) for name, raw in data["sources"].items())]:
+        for place in MODEL_PATHS:
+            _resolve_models(holder, place, key, document, store)
     sample = validate(SampleParams, data.get("sample") or {}, document, ("sample",)) if "sample" in data else None
     sections = {
         name: validate(model, data.get(name) or {}, document, (name,))
@@ -363,6 +374,23 @@ def load(path: str | Path, store: Store, tokenizer: bool = True) -> Recipe:
     _check_models(document, sections, tokenizer)
     document.check()
     return Recipe(str(path), name, sample, found, domains, sections)  # type: ignore[arg-type]
+
+
+def _resolve_models(holder: Any, place: tuple[str, ...], key: Key, document: Document, store: Store) -> None:
+    """Make the paths at ``place`` in ``holder`` absolute; ``*`` stands for every key or entry; names are left alone."""
+    part, rest = place[0], place[1:]
+    if isinstance(holder, dict):
+        inside: list[Any] = [name for name in holder if part in ("*", name)]
+    elif isinstance(holder, list) and part == "*":
+        inside = list(range(len(holder)))
+    else:
+        return
+    for name in inside:
+        value = holder[name]
+        if rest:
+            _resolve_models(value, rest, (*key, name), document, store)
+        elif isinstance(value, str) and ("/" in value or "${" in value or Path(value).suffix in MODEL_SUFFIXES):
+            holder[name] = _resolve(value, (*key, name), document, store)
 
 
 def _source(name: str, raw: Any, document: Document, store: Store) -> Source | None:
@@ -443,6 +471,11 @@ def _check_references(
             if source not in found:
                 key: Key = ("domains", name, "sources", position)
                 document.add(key, f"no such source {source!r}{nearest(source, list(found))}")
+    if sections.get("clusters") is not None and sections.get("signatures") is not None:
+        try:
+            clusters.check_permutations(sections["clusters"], sections["signatures"].permutations)
+        except ValueError as error:
+            document.add(("clusters", "bands"), str(error))
     for place, blend in _mixtures(sections):
         for name in blend.domains:
             if name not in domains:

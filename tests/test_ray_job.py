@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.runs import CHECKOUT
@@ -59,9 +59,11 @@ def head() -> Iterator[dict[str, str]]:
             time.sleep(0.5)
         yield {**environment, "RAY_API_SERVER_ADDRESS": url}
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGTERM)
-            server.wait(30)
+        processes = [*psutil.Process(server.pid).children(recursive=True), psutil.Process(server.pid)]
+        for process in processes:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        server.wait(30)
         shutil.rmtree(session, ignore_errors=True)
 
 

@@ -94,3 +94,19 @@ def test_names_that_cannot_be_folders_are_refused(tmp_path: Path) -> None:
         load(tmp_path, BASE.replace("  web: {paths", "  a/b: {paths"))
     with pytest.raises(ConfigError, match="name: expected letters"):
         load(tmp_path, "name: ../up\n" + BASE)
+
+
+def test_models_named_by_path_are_found_beside_the_mixture_file_and_names_are_left_alone(tmp_path: Path) -> None:
+    model = ROOT / "stages" / "models" / "lid.176.ftz"
+    (tmp_path / "lid.ftz").write_bytes(model.read_bytes())
+    recipe = load(tmp_path, BASE + "language: {model: lid.ftz}\n")
+    assert recipe.section("language").model == str(tmp_path / "lid.ftz")
+    by_name = load(tmp_path, BASE)
+    assert by_name.section("language").model == "lid.176"
+    with pytest.raises(ConfigError, match=r"m.yaml:6: language.model: .*none.ftz"):
+        load(tmp_path, BASE + "language: {model: models/none.ftz}\n")
+
+
+def test_more_bands_than_permutations_are_refused_before_anything_runs(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="clusters.bands"):
+        load(tmp_path, BASE + "clusters: {bands: 40, rows: 8}\n")

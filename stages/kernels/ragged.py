@@ -5,6 +5,8 @@ Legend: N bytes of data, D documents. data_N uint8, offsets_D1 int64 (length D +
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -31,10 +33,19 @@ def text_buffers(column: pa.Array | pa.ChunkedArray) -> tuple[Bytes, Offsets]:
     else:
         raise TypeError(f"expected a string or binary column, found {column.type}")
     if column.null_count:
-        column = column.fill_null(b"" if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type) else "")
+        column = column.fill_null(
+            b"" if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type) else ""
+        )
     _, offsets_buffer, data_buffer = column.buffers()
     if len(column) == 0 or offsets_buffer is None:
-        return np.empty(0, np.uint8), np.zeros(len(column) + 1, np.int64)
+        return read_only(np.empty(0, np.uint8)), read_only(np.zeros(len(column) + 1, np.int64))
     offsets = np.frombuffer(offsets_buffer, width)[column.offset : column.offset + len(column) + 1]
     data = np.empty(0, np.uint8) if data_buffer is None else np.frombuffer(data_buffer, np.uint8)
-    return data, offsets.astype(np.int64, copy=False)
+    return read_only(data), read_only(offsets.astype(np.int64, copy=False))
+
+
+def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """A view that cannot be written: Numba compiles a kernel anew for arrays that can."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
