@@ -103,7 +103,7 @@ def test_models_named_by_path_are_found_beside_the_mixture_file_and_names_are_le
     assert recipe.section("language").model == str(tmp_path / "lid.ftz")
     by_name = load(tmp_path, BASE)
     assert by_name.section("language").model == "lid.176"
-    with pytest.raises(ConfigError, match=r"m.yaml:6: language.model: .*none.ftz"):
+    with pytest.raises(ConfigError, match=r"m.yaml:7: language.model: .*none.ftz"):
         load(tmp_path, BASE + "language: {model: models/none.ftz}\n")
 
 
