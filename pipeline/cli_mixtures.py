@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from pipeline.cli import MIXTURE, ROOT, command, open_root
@@ -31,3 +33,44 @@ def swarm(mixture: str, folder: str, root: str, count: int, budget: str, seed: i
         mixture, open_root(root), folder, count=count, budget=budget, seed=seed, around_mixture=prior == "mixture"
     )
     click.echo("\n".join(made))
+
+
+@command("train-tokenizer")
+@MIXTURE
+@click.argument("output", type=click.Path(dir_okay=False))
+@ROOT
+@click.option("--vocab-size", type=click.IntRange(300, 1 << 20), default=32_000, show_default=True)
+@click.option(
+    "--kind",
+    type=click.Choice(["sentencepiece-bpe", "sentencepiece-unigram", "byte-bpe"]),
+    default="sentencepiece-bpe",
+    show_default=True,
+    help="SentencePiece with byte fallback, or a byte-level tokenizer.json.",
+)
+@click.option(
+    "--sample-bytes", type=click.IntRange(1), default=200_000_000, show_default=True, help="Text to train on."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--engine", type=click.Choice(["ray", "inline"]), default="ray", show_default=True)
+@click.option("--workers", type=click.IntRange(1), help="Processes at most; by default every CPU there is.")
+@click.option("--quiet", is_flag=True, help="Say nothing but errors and the result.")
+def train_tokenizer(
+    mixture: str, output: str, root: str, engine: str, workers: int | None, quiet: bool, **training: Any
+) -> None:
+    """Train a tokenizer on the pages that MIXTURE keeps, by its shares; write it to OUTPUT."""
+    from pipeline import tokenizer
+
+    made = tokenizer.Training(**training)
+    store = open_root(root)
+    click.echo(tokenizer.train(mixture, store, output, made, engine=engine, workers=workers, quiet=quiet), nl=False)
+
+
+@command("check-tokenizer")
+@click.argument("shards", type=click.Path(file_okay=False))
+@click.argument("tokenizer")
+@click.option("--eos", help="Token that ends a document, by piece or id, where TOKENIZER names none.")
+def check_tokenizer(shards: str, tokenizer: str, eos: str | None) -> None:
+    """Compare the tokenizer of a folder of SHARDS with a TOKENIZER file or name; name every difference."""
+    from pipeline import tokenizer as tokenizers
+
+    click.echo(tokenizers.check(shards, tokenizer, eos), nl=False)

@@ -162,3 +162,82 @@ def test_a_swarm_refuses_a_budget_beyond_the_caps_uncounted_tokens_and_files_in_
     assert there.exit_code == 2
     assert "holds something else" in there.stderr
     assert (tmp_path / "small-swarm-1.yaml").read_text() == "mine"
+
+
+# Tokenizers
+
+
+def train(small: Path, root: Path, output: Path, *more: object) -> Result:
+    return call("train-tokenizer", small / "small.yaml", output, "--root", root, "--engine", "inline", *more)
+
+
+KINDS = {"sentencepiece-bpe": ("sentencepiece", 1000), "byte-bpe": ("tokenizers", 1000)}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_tokenizer_is_trained_from_the_kept_pages_and_the_same_from_any_division_of_them(
+    kind: str, small: Path, tmp_path: Path
+) -> None:
+    if kind == "byte-bpe":
+        pytest.importorskip("tokenizers")
+    library, size = KINDS[kind]
+    more = ("--kind", kind, "--vocab-size", size, "--sample-bytes", 300_000, "--quiet")
+    result = train(small, small / "root", tmp_path / "a.model", *more)
+    assert result.exit_code == 0, result.stderr
+    assert f"library       {library}" in result.stdout
+    assert f"vocab_size    {size}" in result.stdout
+    # The same pages with the files of a source read in one go: other splits.
+    text = (small / "small.yaml").read_text().replace("group_bytes: 0", "group_bytes: 100000000")
+    (tmp_path / "small.yaml").write_text(text)
+    other = train(tmp_path, tmp_path / "root", tmp_path / "b.model", *more)
+    assert other.exit_code == 0, other.stderr
+    assert (tmp_path / "a.model").read_bytes() == (tmp_path / "b.model").read_bytes()
+
+
+def test_a_trained_tokenizer_makes_shards_that_know_it(small: Path, tmp_path: Path) -> None:
+    made = train(small, small / "root", tmp_path / "own.model", "--vocab-size", 1000, "--quiet")
+    assert made.exit_code == 0, made.stderr
+    shutil.copytree(small / "root", tmp_path / "root")
+    path = tmp_path / "own.yaml"
+    path.write_text((small / "small.yaml").read_text() + f"tokens: {{tokenizer: {tmp_path / 'own.model'}}}\n")
+    assert call("run", path, "--root", tmp_path / "root", "--engine", "inline").exit_code == 0
+    snapshot = json.loads((tmp_path / "root/mixtures/small.json").read_text())
+    shards = (tmp_path / "root" / snapshot["corpus"]).parent
+    same = call("check-tokenizer", shards, tmp_path / "own.model")
+    assert same.exit_code == 0, same.stderr
+    assert "written with this tokenizer" in same.stdout
+    other = call("check-tokenizer", shards, "mistral-v1")
+    assert other.exit_code == 1
+    for key in (
+        "sha256: expected",
+        "vocab_size: expected 32000, shares have 1000".replace("shares", "shards"),
+        "probe_",
+    ):
+        assert key in other.stderr, other.stderr
+
+
+def test_training_leaves_the_last_run_the_last_run(small: Path, tmp_path: Path) -> None:
+    before = (small / "root/runs/current.json").read_text()
+    assert train(small, small / "root", tmp_path / "own.model", "--vocab-size", 900, "--quiet").exit_code == 0
+    assert (small / "root/runs/current.json").read_text() == before
+    assert "all is well" in call("verify", "--root", small / "root").stdout
+
+
+def test_a_tokenizer_can_be_trained_for_a_mixture_that_names_it_already(small: Path, tmp_path: Path) -> None:
+    path = tmp_path / "small.yaml"
+    path.write_text((small / "small.yaml").read_text() + f"tokens: {{tokenizer: {tmp_path / 'later.model'}}}\n")
+    assert call("plan", path, "--root", small / "root").exit_code == 2
+    more = ("--vocab-size", 800, "--sample-bytes", 200_000, "--quiet")
+    assert train(tmp_path, small / "root", tmp_path / "later.model", *more).exit_code == 0
+    assert call("plan", path, "--root", small / "root").exit_code == 0
+
+
+def test_training_refuses_files_in_the_way_and_too_little_text(small: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    refused = train(small, small / "root", tmp_path / "mine", "--vocab-size", 900, "--quiet")
+    assert refused.exit_code == 2
+    assert "holds something else" in refused.stderr
+    little = train(small, small / "root", tmp_path / "own", "--vocab-size", 60_000, "--sample-bytes", 9_000, "--quiet")
+    assert little.exit_code == 1
+    assert "a smaller vocab_size or more text may help" in little.stderr
+    assert not (tmp_path / "own").exists()
