@@ -26,6 +26,7 @@ from stages import verify as shard_verify
 from stages.clusters import curve, explain
 from stages.contract import Phase, Split, StageParams
 from stages.report import survey
+from stages.tokenizers import load as load_tokenizer
 
 SIDECARS: dict[str, Any] = {"language": language, "quality": quality, "signatures": signatures}
 """The aligned map stages, in the order in which they see a batch."""
@@ -580,6 +581,6 @@ def tokenizer_identity(name: str, eos: str | int | None = None) -> dict[str, Any
         UserError: when it cannot be found or used.
     """
     try:
-        return tokens.load(name, eos).identity()
+        return load_tokenizer(name, eos).identity()
     except ValueError as error:
         raise UserError(str(error)) from error

@@ -122,7 +122,7 @@ def rewritten(text: str, path: str, folder: str, name: str, section: str) -> str
     stop = start + len(text[start:stop].rstrip())
     edits.append((start, stop, section.rstrip("\n")))
     here = os.path.dirname(os.path.abspath(path))
-    for scalar in path_scalars(keys["sources"][1]):
+    for scalar in path_scalars(root):
         if not _ABSOLUTE.match(scalar.value):
             moved = os.path.relpath(os.path.join(here, scalar.value), os.path.abspath(folder))
             edits.append((scalar.start_mark.index, scalar.end_mark.index, json.dumps(moved)))
@@ -131,12 +131,37 @@ def rewritten(text: str, path: str, folder: str, name: str, section: str) -> str
     return text
 
 
-def path_scalars(sources: Any) -> Iterator[Any]:
-    """The YAML nodes of ``paths`` and ``base`` of all sources."""
-    for _, source in sources.value:
-        for key, value in source.value:
-            if key.value in ("paths", "base"):
-                yield from [value] if isinstance(value, yaml.ScalarNode) else value.value
+def path_scalars(root: Any) -> Iterator[Any]:
+    """The YAML nodes of all paths: of the sources' files, and of models where a path is given instead of a name."""
+    for key, section in root.value:
+        if key.value == "sources":
+            for _, source in section.value:
+                yield from scalars_at(source, ("paths",))
+                yield from scalars_at(source, ("paths", "*"))
+                yield from scalars_at(source, ("base",))
+                yield from model_scalars(source)
+    yield from model_scalars(root)
+
+
+def model_scalars(holder: Any) -> Iterator[Any]:
+    for place in recipes.MODEL_PATHS:
+        for scalar in scalars_at(holder, place):
+            if "/" in scalar.value or Path(scalar.value).suffix in recipes.MODEL_SUFFIXES:
+                yield scalar
+
+
+def scalars_at(node: Any, place: tuple[str, ...]) -> Iterator[Any]:
+    """The scalars under a node at a path of keys, of which ``*`` stands for every key or entry."""
+    if not place:
+        if isinstance(node, yaml.ScalarNode):
+            yield node
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if place[0] in ("*", key.value):
+                yield from scalars_at(value, place[1:])
+    elif isinstance(node, yaml.SequenceNode) and place[0] == "*":
+        for value in node.value:
+            yield from scalars_at(value, place[1:])
 
 
 def check_same(old: recipes.Recipe, new: recipes.Recipe) -> None:

@@ -7,11 +7,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from pipeline import recipe as recipes
 from pipeline.cli import main
 from pipeline.storage import Store
+from pipeline.swarm import rewritten
 from tests.corpora import write_corpus, write_mixture
 from tests.runs import run_inline, tree
 
@@ -146,6 +148,21 @@ def test_relative_paths_of_a_swarm_lead_to_the_same_files_and_comments_stay(smal
     assert "# how large" in made.read_text()
     store = Store(str(small / "root"))
     assert recipes.load(made, store).list_splits() == recipes.load(small / "small.yaml", store).list_splits()
+
+
+def test_paths_of_models_move_with_the_file_and_names_stay() -> None:
+    text = (
+        "sources: {web: {paths: [in/a, /in/b, 's3://c/d'], language: {model: ../own.bin}}}\n"
+        "tokens: {tokenizer: own.model}\nlanguage: {model: lid.176}\nmixture: {}\n"
+    )
+    made = yaml.safe_load(rewritten(text, "/x/y/m.yaml", "/x/z", "other", "mixture: {budget: 1}\n"))
+    assert made == {
+        "name": "other",
+        "sources": {"web": {"paths": ["../y/in/a", "/in/b", "s3://c/d"], "language": {"model": "../own.bin"}}},
+        "tokens": {"tokenizer": "../y/own.model"},
+        "language": {"model": "lid.176"},
+        "mixture": {"budget": 1},
+    }
 
 
 def test_a_swarm_refuses_a_budget_beyond_the_caps_uncounted_tokens_and_files_in_the_way(
