@@ -202,15 +202,21 @@ def redpajama(text: str) -> dict[str, float | None]:
 
 def privacy(text: str) -> dict[str, float | None]:
     """The patterns over the whole text, without any sieve."""
-    from ipaddress import ip_address
+    from ipaddress import AddressValueError, IPv4Address
 
     from stages.rules.privacy import EMAIL, IP, PHONE, SECRET
+
+    def public(text: str) -> bool:
+        try:
+            return IPv4Address(text).is_global
+        except AddressValueError:
+            return False
 
     raw = text.encode("utf-8", "surrogatepass")
     taken = [(len(text[: m.start()].encode()), len(text[: m.end()].encode())) for m in EMAIL.finditer(text)]
     counts = [len(taken)]
     for pattern in (IP, PHONE, SECRET):
-        found = [m for m in pattern.finditer(raw) if pattern is not IP or ip_address(m.group().decode()).is_global]
+        found = [m for m in pattern.finditer(raw) if pattern is not IP or public(m.group().decode())]
         spans = [m.span() for m in found if all(m.end() <= a or m.start() >= b for a, b in taken)]
         counts.append(len(spans))
         taken += spans

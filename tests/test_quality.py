@@ -81,7 +81,7 @@ AWKWARD = [
     "See [1] this[23] text.[citation needed] Yes!\n[1] [2] [3]\n[edit] it [] now. [x]\nOur Privacy Policy is here.",
     "一。二！」三？\n完。。 四。\n" + "y" * 1001 + " a b c\n" + "é" * 1000 + " a b c.",
     "SHOUTING HERE\n12 34\n12\n3 Likes\n3likes\nword\nSign In now\nTo read more...\nNo Items in Cart today\nABC Def ÉÀ",
-    "Mail a.b@c.example, éa@b.cd; @ x@ @y a@b. 8.8.8.8 and 10.0.0.1, 1.2.3.256.7 +44 20 7946 0958 (212) 555-0199",
+    "Mail a.b@c.example, éa@b.cd; @ x@ @y a@b. 8.8.8.8 and 10.0.0.1, 1.2.3.256.7 v1.01.11.2 00.0.39.2 +44 20 7946 0958 (212) 555-0199",
     "212-555-0199 is no 1212-555-01990. AKIA" + "ABCDEFGH" * 2 + " ghp_" + "a1" * 18 + " xoxb-123456789012",
     "-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY----- AIza" + "x" * 35 + " sk_live_" + "y" * 24,
     "a b c \u212a. ...d e f... \nWe use cookies. Terms of use.\n. . .\n!? a b",

@@ -99,6 +99,14 @@ def page_spans(page: bytes, places: list[tuple[int, str]]) -> list[tuple[int, in
     return sorted(spans)
 
 
+def is_global(address: str) -> bool:
+    """Whether this is a public IPv4 address; numbers with leading zeros, as in versions (1.01.11.2), are none."""
+    try:
+        return ipaddress.ip_address(address).is_global
+    except ValueError:
+        return False
+
+
 def _at(page: bytes, at: int, done: int, kind: str) -> Iterator[tuple[int, int]]:
     if kind == "email":
         yield from _emails(page, at, done)
@@ -109,7 +117,7 @@ def _at(page: bytes, at: int, done: int, kind: str) -> Iterator[tuple[int, int]]
         while last < len(page) and page[last] in b"0123456789.":
             last += 1
         for match in IP.finditer(page, first, last):
-            if ipaddress.ip_address(match.group().decode()).is_global:
+            if is_global(match.group().decode()):
                 yield match.span()
     else:
         around = _AROUND[kind]
