@@ -29,11 +29,11 @@ _MAX_SPAN = 2000
 
 
 class ExtractionParams(StageParams):
-    """``markdown``: headings and code marked as in Markdown. ``threshold``: added to the model's own, in 4096ths
-    of a logit; higher keeps less."""
+    """``markdown``: headings and code marked as in Markdown. ``strictness``: added to the score a block
+    needs, in 32nds of a logit; higher keeps less."""
 
     markdown: bool = False
-    threshold: int = 0
+    strictness: int = 0
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def _write(
         html_text.write_pages(
             s.text, s.blocks, s.nodes, s.pages, scanner.logs, m.measures, m.inherited, m.slots, m.layout, m.features,
             one.features_TK, one.limits_TK, one.leaves_TE, one.bias, two.features_TK, two.limits_TK, two.leaves_TE,
-            two.bias, m.index, m.sums, m.scores, model.threshold + params.threshold, keep_all, params.markdown, out, ends,
+            two.bias, m.index, m.sums, m.scores, model.odds_256, m.tally, params.strictness, keep_all, params.markdown, out, ends,
         )
     )  # fmt: skip
 
@@ -125,7 +125,7 @@ def _extract(
     out = np.empty(0, np.uint8)
     for first, last in groups(offsets):
         scanned = scanner.scan(data, offsets, first, last)
-        size = len(scanned.text) + html_text.MAX_SEPARATOR * scanned.blocks.shape[1] + 64
+        size = scanned.num_bytes + html_text.MAX_SEPARATOR * scanned.num_blocks + 64
         if len(out) < size:
             out = np.empty(2 * size, np.uint8)
         page_ends = np.empty(last - first, np.int64)

@@ -1,8 +1,8 @@
 """The block classifier as arrays, read from ``model.json``.
 
 The file is what `train` writes and a person can read: two classifiers (`html_trees`), each a bias and a list of trees; a tree
-names the features it asks about, the limits, and its leaves in 4096ths of a logit. ``threshold`` is the least sum
-of the second classifier of a block that is kept.
+names the features it asks about, the limits, and its leaves in 4096ths of a logit. ``odds`` is the chance,
+in 4096ths, that a block of each score (`html_trees.byte_scores` of the second sum) belongs to the text.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ class Classifier:
 
 @dataclass(frozen=True)
 class Model:
-    """First and second classifier and the threshold; ``digest`` is the SHA-256 of the file, for provenance."""
+    """First and second classifier and the chances of scores; ``digest`` is the SHA-256 of the file, for provenance."""
 
     first: Classifier
     second: Classifier
-    threshold: int
+    odds_256: npt.NDArray[np.int64]
     digest: str
 
 
@@ -71,7 +71,7 @@ def parse_model(content: bytes) -> Model:
     return Model(
         _classifier(parsed["first"], FEATURES),
         _classifier(parsed["second"], (*FEATURES, *CONTEXT)),
-        int(parsed["threshold"]),
+        np.array(parsed["odds"], np.int64),
         hashlib.sha256(content).hexdigest(),
     )
 

@@ -28,6 +28,10 @@ class Scanned:
     nodes: Table
     pages: Table
     text: Bytes
+    num_blocks: int
+    num_nodes: int
+    num_bytes: int
+    """How much of the first, second and fourth is filled; they are whole buffers, so kernels see one layout."""
 
     def block_text(self, block: int) -> str:
         """Text of one block."""
@@ -47,6 +51,7 @@ class Measures:
     index: npt.NDArray[np.uint8]
     sums: npt.NDArray[np.int32]
     scores: npt.NDArray[np.uint8]
+    tally: Table
 
 
 class Scanner:
@@ -74,7 +79,7 @@ class Scanner:
         num_blocks, num_nodes, num_bytes = html_blocks.scan_pages(
             data, offsets, first, last, self.tables, self.work, self._blocks, self._nodes, pages, self._text
         )
-        return Scanned(self._blocks[:, :num_blocks], self._nodes[:, :num_nodes], pages, self._text[:num_bytes])
+        return Scanned(self._blocks, self._nodes, pages, self._text, num_blocks, num_nodes, num_bytes)
 
     def measures(self, scanned: Scanned) -> Measures:
         """Scratch arrays large enough for every page of ``scanned``."""
@@ -103,6 +108,7 @@ def _measures(num_blocks: int, num_nodes: int) -> Measures:
         np.zeros(num_blocks, np.uint8),
         np.zeros(num_blocks, np.int32),
         np.zeros(num_blocks, np.uint8),
+        np.zeros((2, 256), np.int64),
     )
 
 

@@ -118,14 +118,41 @@ def write_page(text, blocks, nodes, pages, d, chosen_B, inherited, layout_M, mar
     return o
 
 
+@inline_kernel
+def find_limit(scores_B, num, measures, odds_256, tally_2):  # type: ignore[no-untyped-def]
+    """The score from which on keeping blocks gives the best expected F1 over words (256: keep none).
+
+    ``odds_256`` is the chance, in 4096ths, that a block of each score is wanted. With chances p and words w, keeping a set
+    K gives about ``2 sum_K pw / (sum_K w + sum pw)``; the best set is all blocks from some score on (Lipton et al. 2014).
+    """
+    for score in range(256):
+        tally_2[0, score] = 0
+        tally_2[1, score] = 0
+    wanted = 0
+    for b in range(num):
+        words = measures[f.M_WORDS, b]
+        tally_2[0, scores_B[b]] += words
+        tally_2[1, scores_B[b]] += words * odds_256[scores_B[b]]
+        wanted += words * odds_256[scores_B[b]]
+    best, limit, kept, hits = 0, 256, 0, 0
+    for score in range(255, -1, -1):
+        kept += tally_2[0, score]
+        hits += tally_2[1, score]
+        if tally_2[0, score] > 0:
+            expected = (hits << 21) // max(1, (kept << 12) + wanted)
+            if expected > best:
+                best, limit = expected, score
+    return limit
+
+
 @kernel
 def write_pages(text, blocks, nodes, pages, L, measures, inherited, slots, layout_M, X, features_1, limits_1, leaves_1,
-                bias_1, features_2, limits_2, leaves_2, bias_2, index_B, sums_B, scores_B, threshold, keep_all,
-                markdown, out, ends_D):  # type: ignore[no-untyped-def]  # fmt: skip
+                bias_1, features_2, limits_2, leaves_2, bias_2, index_B, sums_B, scores_B, odds_256,
+                tally_2, strictness, keep_all, markdown, out, ends_D):  # type: ignore[no-untyped-def]  # fmt: skip
     """Choose and write the text of every page into ``out``; page ``d`` ends at ``ends_D[d]``.
 
-    ``threshold`` is the least sum of the second classifier (4096ths of a logit) of a block that is kept; with
-    ``keep_all`` every block is, and the classifiers are not asked. Gives the bytes written.
+    A page's limit is the one of best expected F1 (`find_limit`), raised by ``strictness`` score steps; with ``keep_all``
+    every block is kept and the classifiers are not asked. Gives the bytes written.
     """
     o = 0
     for d in range(pages.shape[1]):
@@ -144,8 +171,10 @@ def write_pages(text, blocks, nodes, pages, L, measures, inherited, slots, layou
             byte_scores(sums_B, num, scores_B)
             f.score_context(X, f.NUM_FEATURES, scores_B, blocks, nodes, pages, d, measures, slots)
             sum_trees(X, num, features_2, limits_2, leaves_2, bias_2, index_B, sums_B)
+            byte_scores(sums_B, num, scores_B)
+            limit = find_limit(scores_B, num, measures, odds_256, tally_2) + strictness
             for b in range(num):
-                scores_B[b] = sums_B[b] >= threshold
+                scores_B[b] = scores_B[b] >= limit
         if num > 0:
             o = write_page(text, blocks, nodes, pages, d, scores_B, inherited, layout_M, markdown, out, o)
         ends_D[d] = o
