@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -52,3 +54,50 @@ def trace(place: str, root: str, name: str | None, as_json: bool) -> None:
         show_json(found)
     else:
         click.echo("\n".join(origin.trace_lines(reporting.safe(found))))
+
+
+@command()
+@click.argument("text")
+@ROOT
+@NAME
+@AS_JSON
+@click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Pages to show at most; 0: all.")
+@click.option("--ignore-case", is_flag=True)
+@click.option("--regex", is_flag=True, help="TEXT is a regular expression (RE2).")
+@click.option("--workers", type=click.IntRange(1), help="Threads; by default one for every CPU.")
+def find(text: str, root: str, name: str | None, as_json: bool, limit: int, workers: int | None, **how: bool) -> None:
+    """List the pages whose text contains TEXT, kept or dropped, with the reasons. Reads all texts."""
+    from pipeline import phrases, reporting, snapshot
+
+    phrase = phrases.Phrase(text, **how)
+    threads = workers or os.cpu_count() or 1
+    count = 0
+    for found in phrases.find(snapshot.load(open_root(root), name), phrase, limit or None, threads):
+        count += 1
+        click.echo(json.dumps(found) if as_json else "\n".join(phrases.hit_lines(reporting.safe(found))))
+    if not count:
+        click.echo("no page contains it", err=True)
+        sys.exit(1)
+
+
+@command()
+@click.argument("roots", nargs=-1)
+@click.option("--root", envvar="GRISTMILL_ROOT", help="The root of both, where no ROOTS are given.")
+@click.option("--mixture", "names", multiple=True, help="Mixtures to compare, where not those run last; up to two.")
+@AS_JSON
+@click.option("--html", type=click.Path(dir_okay=False), help="Write the differences as one HTML file here.")
+def diff(roots: tuple[str, ...], root: str | None, names: tuple[str, ...], as_json: bool, html: str | None) -> None:
+    """Tell what changed between two roots, or two mixtures of one. Ends with 0 when nothing did, with 1 otherwise."""
+    from pipeline import compare, reporting
+
+    places = roots or ((root,) if root else ())
+    found = compare.difference(*compare.sides([open_root(place) for place in places], list(names)))
+    if html:
+        Path(html).write_text(reporting.difference_html(found), encoding="utf-8")
+    if as_json:
+        show_json(found)
+    elif html:
+        click.echo(html)
+    else:
+        click.echo(reporting.difference_text(found), nl=False)
+    sys.exit(0 if found["equal"] else 1)

@@ -1,8 +1,8 @@
 """Where a page is, found by its doc_id, URL or host without a scan: sorted key indices over the files of a product.
 
-An index is made on first use, under ``runs/index/<name of what it covers>/<column>.keys``: sorted pairs of little-endian
-uint64, (xxh3_64 of the value, file number << 32 | row). The name is the address of a manifest, so an index is never out
-of date. A look-up is a binary search that reads a few blocks; hashes may collide, so callers compare the value.
+An index is made on first use, under ``runs/index/<name of what it covers>/<column>.keys``: sorted pairs of uint64
+(little endian), xxh3_64 of the value and file number << 32 | row. The name is the address of a manifest, so an index is
+never out of date. A look-up is a binary search that reads a few blocks; hashes may collide, so callers compare values.
 
 Price: one read of two columns while it is made, and 48 bytes a page on the disk.
 Limit: it is made in one process; beyond some 300 million pages it wants more memory than a small machine has.

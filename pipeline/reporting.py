@@ -7,8 +7,10 @@ that a user is pointed to, ``runs/<mixture>/report.html``, adds what the run cos
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
+
+import pyarrow as pa
 
 from pipeline import costs
 from pipeline import snapshot as snapshots
@@ -16,7 +18,7 @@ from pipeline.address import digest
 from pipeline.snapshot import Snapshot
 from pipeline.storage import Store
 from stages import report
-from stages.report import survey, untrusted
+from stages.report import changes, diff, export, survey, untrusted
 
 REPORT_VERSION = (report.stats.VERSION, survey.VERSION)
 
@@ -108,6 +110,31 @@ def safe(told: dict[str, Any]) -> dict[str, Any]:
     if excerpt is not None:
         found["document"]["excerpt"] = untrusted.passage(excerpt, len(excerpt))
     return found
+
+
+def page_changes(before: pa.Table | None, after: pa.Table | None) -> dict[str, Any]:
+    """Pages that two runs treat differently; each side with the columns of `stages.report.changes`."""
+    return changes.compare(before, after)
+
+
+def difference(a: dict[str, Any], b: dict[str, Any], parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """What differs between two stats, and the changes of all splits together."""
+    return diff.diff(a, b, changes.add_up(parts))
+
+
+def difference_text(found: dict[str, Any]) -> str:
+    return str(diff.render_diff_text(found))
+
+
+def difference_html(found: dict[str, Any]) -> str:
+    return str(diff.render_diff_html(found))
+
+
+def tables(store: Store, name: str | None, suffix: str) -> dict[str, bytes]:
+    """Every table of the report as a file, by name; ``suffix`` is ``.csv`` or ``.parquet``."""
+    snapshot = snapshots.load(store, name)
+    files = export.export_tables(stats_of(snapshot), costs_of(snapshot))
+    return {file: data for file, data in files.items() if file.endswith(suffix)}
 
 
 def html(store: Store, name: str | None) -> str:
