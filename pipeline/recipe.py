@@ -200,7 +200,7 @@ class Recipe:
     def cluster_phases(self, inputs: list[Any], folder: str) -> list[Phase]:
         return clusters.plan(self._cluster_params(), inputs, folder)
 
-    def _cluster_params(self) -> clusters.Params:
+    def _cluster_params(self) -> Any:
         section = dump(self.sections["clusters"])
         return clusters.Params.model_validate({key: value for key, value in section.items() if key != "enabled"})
 
@@ -352,9 +352,9 @@ def load(path: str | Path, store: Store, tokenizer: bool = True) -> Recipe:
         if not isinstance(data.get(key), dict) or not data[key]:
             document.add((key,), "expected at least one entry: a mapping of names")
     document.check()
-    for holder, key in [(data, ()), *((raw, ("sources", name)) for name, raw in data["sources"].items())]:
-        for place in MODEL_PATHS:
-            _resolve_models(holder, place, key, document, store)
+    for place in MODEL_PATHS:
+        _resolve_models(data, place, (), document, store)
+        _resolve_models(data["sources"], ("*", *place), ("sources",), document, store)
     sample = validate(SampleParams, data.get("sample") or {}, document, ("sample",)) if "sample" in data else None
     sections = {
         name: validate(model, data.get(name) or {}, document, (name,))
@@ -572,6 +572,12 @@ def raw_record(source: str, file: str, uri: str, params: dict[str, Any], offset:
 def verify_corpus(store: Store, manifest: str) -> list[str]:
     """Problems of a folder of shards (`stages.verify`)."""
     return shard_verify.verify(store, manifest)
+
+
+def page_ids(store: Store, documents: str, kept: str, row: int, params: dict[str, Any]) -> Any:
+    """Token ids of one page by the reference library; ``params`` are those of `tokens`."""
+    named = {"tokenizer": params["tokenizer"], "eos": params["eos"]}
+    return tokens.page_ids(store, documents=documents, kept=kept, row=row, **named)
 
 
 def tokenizer_identity(name: str, eos: str | int | None = None) -> dict[str, Any]:

@@ -108,5 +108,5 @@ def test_models_named_by_path_are_found_beside_the_mixture_file_and_names_are_le
 
 
 def test_more_bands_than_permutations_are_refused_before_anything_runs(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="clusters.bands"):
+    with pytest.raises(ConfigError, match=r"clusters\.bands"):
         load(tmp_path, BASE + "clusters: {bands: 40, rows: 8}\n")
