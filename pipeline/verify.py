@@ -2,7 +2,8 @@
 
 Checked are: size and checksum of every file; readability of every column; rows, counts and digests against the
 reports; alignment of sidecars with their documents; conservation (records in = rows + dropped + quarantined; rows =
-kept + dropped); hashes of the texts; the shards and the corpus byte by byte (`stages.verify`).
+kept + dropped); hashes of the texts; the shards and the corpus byte by byte (`stages.verify`); that no corpus holds a
+document that is held out; and, for a few documents of every folder, ids against the text (`pipeline.verify_shards`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from pipeline import snapshot as snapshots
+from pipeline import verify_shards
 from pipeline.errors import RunError
 from pipeline.manifest import Entry
 from pipeline.measure import id_bytes
@@ -42,21 +44,33 @@ def verify_root(store: Store, name: str | None) -> str:
             count, rows = count + 1, rows + entry.report["rows"]
         if count:
             lines.append(f"{product:<11} {count} files, {rows} rows")
-    for domain, manifest in sorted(snapshot.data.get("shards", {}).items()):
+    folders = [("shards", f"{domain}: ", place) for domain, place in sorted(snapshot.data.get("shards", {}).items())]
+    folders += [("corpus", f"{phase}: " if phase else "", place) for phase, place in snapshot.corpora().items()]
+    whole = []
+    for product, of, manifest in folders:
         if store.exists(manifest):
-            problems += verify_corpus(store, manifest)
-            lines.append(f"{'shards':<11} {domain}: {store.read_json(manifest)['tokens']} tokens")
-    for phase, corpus in snapshot.corpora().items():
-        if store.exists(corpus):
-            problems += verify_corpus(store, corpus)
-            of_phase = f"{phase}: " if phase else ""
-            lines.append(f"{'corpus':<11} {of_phase}{store.read_json(corpus)['tokens']} tokens")
+            found = verify_corpus(store, manifest)
+            whole += [] if found else [manifest]
+            problems += found
+            lines.append(f"{product:<11} {of}{tokens_text(store.read_json(manifest))}")
         elif snapshot.complete:
-            problems.append(f"{corpus}: missing")
+            problems.append(f"{manifest}: missing")
+    if not problems and whole:  # what follows reads files that are known to be good
+        problems += verify_shards.held_out_problems(snapshot)
+        sample = verify_shards.Sample(snapshot)
+        for manifest in whole:
+            problems += sample.problems(manifest)
+        lines.append(f"{'sample':<11} {sample.line()}")
     if problems:
         more = f"\n... and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
         raise RunError(f"{snapshot.name}: {len(problems)} problems\n" + "\n".join(problems[:SHOWN]) + more)
     return "\n".join([*lines, f"{snapshot.name}: all is well"]) + "\n"
+
+
+def tokens_text(manifest: dict[str, Any]) -> str:
+    """Tokens of a folder of shards, those held out apart."""
+    held = {split: counts["tokens"] for split, counts in manifest["splits"].items() if split != "train"}
+    return f"{manifest['tokens']} tokens" + "".join(f", {split} {tokens}" for split, tokens in sorted(held.items()))
 
 
 def check_entry(store: Store, product: str, entry: Entry, documents: dict[str, Any]) -> list[str]:

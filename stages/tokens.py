@@ -156,6 +156,24 @@ def _pages(table: pa.Table, documents: str) -> _Pages:
     return _Pages(data, offsets, table.drop_columns(["text", "spans"]))
 
 
+def page_ids(
+    store: Store, *, documents: str, kept: str, row: int, tokenizer: str, eos: str | int | None
+) -> npt.NDArray[np.integer]:
+    """Ids of one page, EOS included, from its text and spans by the reference library: what a shard must hold of it."""
+    with store.open(documents) as file:
+        parquet = pq.ParquetFile(file)
+        before = 0
+        for group in range(parquet.num_row_groups):
+            count = parquet.metadata.row_group(group).num_rows
+            if row < before + count:
+                break
+            before += count
+        table = parquet.read_row_group(group, columns=["doc_id", "text"]).slice(row - before, 1)
+    pages = _pages(table.append_column("spans", store.read_table(kept, ["spans"])["spans"].slice(row, 1)), documents)
+    ids, _ = load(tokenizer, eos).encode(pages.data, pages.offsets, fast=False)
+    return ids
+
+
 # Encoding
 
 
