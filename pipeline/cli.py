@@ -142,11 +142,18 @@ def status(root: str) -> None:
 @NAME
 @click.option("--json", "as_json", is_flag=True, help="Print stats.json.")
 @click.option("--html", type=click.Path(dir_okay=False), help="Write the report as one HTML file here.")
-def stats(root: str, name: str | None, as_json: bool, html: str | None) -> None:
+@click.option("--csv", type=click.Path(file_okay=False), help="Write every table as a CSV file into this folder.")
+@click.option("--parquet", type=click.Path(file_okay=False), help="Write every table as a Parquet file there.")
+def stats(root: str, name: str | None, as_json: bool, html: str | None, csv: str | None, parquet: str | None) -> None:
     """Report of a finished or running root: the funnel, tokens per domain and language, shares."""
-    from pipeline import reporting
+    from pipeline import release, reporting
 
     store = open_root(root)
+    for suffix, folder in ((".csv", csv), (".parquet", parquet)):
+        if folder:
+            click.echo(release.write_tables(store, name, suffix, folder))
+    if (csv or parquet) and not (html or as_json):
+        return
     if html:
         Path(html).write_text(reporting.html(store, name), encoding="utf-8")
         click.echo(html)

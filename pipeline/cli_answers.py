@@ -81,6 +81,26 @@ def find(text: str, root: str, name: str | None, as_json: bool, limit: int, work
 
 
 @command()
+@click.argument("folder", type=click.Path(file_okay=False))
+@ROOT
+@NAME
+@click.option("--phase", help="The corpus of this phase of training.")
+@click.option("--licence", help="As the Hub spells it: odc-by, apache-2.0, other.")
+@click.option("--title", help="By default the mixture's name.")
+@click.option("--description", default="", help="Markdown to put first.")
+@click.option("--url", help="Where the dataset is found; Croissant must say it.")
+@click.option("--creator", "creators", multiple=True, help="Name of a creator; may be given more than once.")
+@click.option("--release", "version", default="1.0.0", show_default=True, help="Version of the dataset.")
+@click.option("--date", help="Of publication, YYYY-MM-DD.")
+def card(folder: str, root: str, name: str | None, phase: str | None, **about: Any) -> None:
+    """Write a Hugging Face dataset card and Croissant JSON-LD of the corpus into FOLDER."""
+    from pipeline import release
+
+    for line in release.write_cards(open_root(root), name, phase, folder, release.About(**about)):
+        click.echo(line)
+
+
+@command()
 @click.argument("roots", nargs=-1)
 @click.option("--root", envvar="GRISTMILL_ROOT", help="The root of both, where no ROOTS are given.")
 @click.option("--mixture", "names", multiple=True, help="Mixtures to compare, where not those run last; up to two.")

@@ -18,7 +18,7 @@ from pipeline.address import digest
 from pipeline.snapshot import Snapshot
 from pipeline.storage import Store
 from stages import report
-from stages.report import changes, diff, export, survey, untrusted
+from stages.report import cards, changes, diff, export, survey, untrusted
 
 REPORT_VERSION = (report.stats.VERSION, survey.VERSION)
 
@@ -128,6 +128,17 @@ def difference_text(found: dict[str, Any]) -> str:
 
 def difference_html(found: dict[str, Any]) -> str:
     return str(diff.render_diff_html(found))
+
+
+def dataset_card(stats: dict[str, Any], licence: str | None, title: str | None, description: str) -> bytes:
+    """README.md for the Hugging Face Hub."""
+    card = cards.dataset_card(stats, licence=licence, title=title, description=description)
+    return str(card).encode("utf-8", "replace")
+
+
+def croissant(stats: dict[str, Any], **about: Any) -> bytes:
+    """Croissant JSON-LD; the arguments are those of `stages.report.cards.croissant`."""
+    return bytes(cards.encode_croissant(cards.croissant(stats, **about)))
 
 
 def tables(store: Store, name: str | None, suffix: str) -> dict[str, bytes]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
 import json
 import shutil
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from pipeline import snapshot as snapshots
@@ -126,3 +130,36 @@ def test_find_of_nothing_ends_with_1_and_of_a_bad_pattern_with_2(two: Path) -> N
     assert call("find", "no page says thiis", "--root", two / "root").exit_code == 1
     assert call("find", "(", "--regex", "--root", two / "root").exit_code == 2
     assert call("find", "", "--root", two / "root").exit_code == 2
+
+
+# Tables and cards
+
+
+def test_tables_as_csv_and_parquet_hold_the_figures_of_the_report(two: Path, tmp_path: Path) -> None:
+    result = call("stats", "--root", two / "root", "--csv", tmp_path / "c", "--parquet", tmp_path / "p")
+    assert result.exit_code == 0, result.stderr
+    stats = json.loads(call("stats", "--root", two / "root", "--json").stdout)
+    hosts = pq.read_table(tmp_path / "p" / "hosts.parquet").to_pylist()
+    assert {row["host"]: row["pages"] for row in hosts} == {
+        row["host"]: row["pages"] for row in stats["survey"]["hosts"]
+    }
+    with (tmp_path / "c" / "hosts.csv").open(newline="") as file:
+        assert {row["host"]: int(row["pages"]) for row in csv.DictReader(file)} == {
+            row["host"]: row["pages"] for row in hosts
+        }
+    assert {path.suffix for path in (tmp_path / "c").iterdir()} == {".csv"}
+    assert (tmp_path / "c" / "costs.csv").exists()
+
+
+def test_cards_describe_the_corpus_that_is_there(two: Path, tmp_path: Path) -> None:
+    about = ("--licence", "odc-by", "--url", "https://data.example/small", "--creator", "Somebody")
+    result = call("card", tmp_path / "card", "--root", two / "root", *about)
+    assert result.exit_code == 0, result.stderr
+    head = yaml.safe_load((tmp_path / "card" / "README.md").read_text().split("---\n")[1])
+    assert (head["pretty_name"], head["license"]) == ("small", "odc-by")
+    found = json.loads((tmp_path / "card" / "croissant.json").read_text())
+    manifest = Path(two / "root" / snapshots.load(Store(str(two / "root"))).data["corpus"]).read_bytes()
+    assert found["distribution"][0]["sha256"] == hashlib.sha256(manifest).hexdigest()
+    alone = call("card", tmp_path / "alone", "--root", two / "root")
+    assert "--url" in alone.stdout
+    assert not (tmp_path / "alone" / "croissant.json").exists()
