@@ -145,6 +145,8 @@ def plan(mixture: str, store: Store, training: Training | None = None) -> str:
 
     job = Run(recipe, store, Scheduler(no_engine, reporter.say), reporter, Costs(store), dry=True)
     text = plan_text(job.plan())
+    if job.phases:
+        text += "\n" + scaling.render(scaling.phase_table(job.phases)) + "\n"
     curve = recipe.duplicate_curve()
     text += "\n" + "\n".join(curve) + "\n" if curve else ""
     if training is not None and training.asked():

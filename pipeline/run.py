@@ -16,11 +16,12 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
-from pipeline import manifest, origin, why
+from pipeline import manifest, origin, takedown, why
 from pipeline.address import Fingerprint, digest, split_id
 from pipeline.costs import Costs
 from pipeline.engine import Done, Scheduler
 from pipeline.errors import RunError
+from pipeline.keys import KeyIndex
 from pipeline.progress import PhaseProgress, Reporter
 from pipeline.recipe import SIDECARS, Recipe, dump
 from pipeline.storage import Checksum, Store, encode
@@ -73,12 +74,16 @@ class Run:
         self.checksums: dict[str, Checksum] = {}
         self.blend: Any = None
         """The solved mixture, once the tokens are counted."""
+        self.phases: list[Any] = []
+        """The solved phases of training, where the mixture has any."""
         self.available: dict[str, int] = {}
         """Tokens of each domain: counted, and once there are shards of it, those for training."""
         self.tokenizer: dict[str, Any] = {}
         """The identity of the tokenizer, once a page is tokenized."""
         self.aside = False
         """True: the run of something else than a corpus, which `status` and `stats` do not take for the last run."""
+        self.removed: dict[int, list[str]] = {}
+        """Pages taken down, by split."""
         self._told = 0.0
         self.steps: list[Step] = []
         self.snapshot: dict[str, Any] = {"version": 1, "name": recipe.name, "products": {}}
@@ -254,8 +259,11 @@ class Run:
         product = Product([])
         tasks = []
         domains = [dump(domain) for domain in self.recipe.domains.values()]
+        self.removed = self._taken_down(measured, clustered)
         for index, split in enumerate(self.splits):
             suffix = f"-{clustered.facts[index]['digest']}" if clustered else ""
+            gone = self.removed.get(index)
+            suffix += f"-{digest(gone)}" if gone else ""
             address = f"{prints[split.source].folder}/{split_id(split)}{suffix}.parquet"
             product.addresses.append(address)
             args = {
@@ -267,10 +275,21 @@ class Run:
                 "params": self.recipe.map_params("kept", split.source),
                 "domains": domains,
             }
+            args |= {"remove": gone} if gone else {}
             cost = measured["documents"].facts[index]["rows"]
             tasks.append(Task("stages.kept:keep", args, (address,), f"{split.source}/{split.file}", cost, KEEP_MEMORY))
         self._map("kept", product, tasks, self.recipe.kept)
         return product
+
+    def _taken_down(self, measured: dict[str, Product], clustered: Product | None) -> dict[int, list[str]]:
+        """Pages of the root's take-down list, by split."""
+        entries = takedown.load(self.store)
+        if not entries:
+            return {}
+        files = measured["documents"].addresses
+        name = manifest.address_of("documents", files)
+        index = KeyIndex(self.store, name, lambda: files, urls=True, say=self.reporter.say, keep=not self.dry)
+        return takedown.resolve(self.store, entries, index, files, clustered.addresses if clustered else None)
 
     def _survey(self, measured: dict[str, Product], clustered: Product | None, kept: Product) -> None:
         """Distributions, hosts and samples for the report."""
@@ -320,6 +339,7 @@ class Run:
         holder = next(address for address, facts in zip(tokens.addresses, tokens.facts, strict=True) if facts["rows"])
         self.tokenizer = self._report(holder)["tokenizer"]
         self.blend = self.recipe.solve(available, self.tokenizer)
+        self.phases = self.recipe.solve_phases(available, self.tokenizer)
 
     def _shard(self, tokens: Product) -> dict[str, str]:
         """Token shards of every domain the mixture takes anything of; the addresses of their manifests."""
@@ -348,7 +368,7 @@ class Run:
         self.available |= held
         available = dict.fromkeys(self.recipe.domains, 0) | held
         self.blend = self.recipe.solve(available, self.tokenizer)
-        phases = self.recipe.solve_phases(available, self.tokenizer)
+        self.phases = phases = self.recipe.solve_phases(available, self.tokenizer)
         if not self.dry:
             for warning in self.blend.warnings:
                 self.reporter.say(f"mixture: {warning}")

@@ -10,9 +10,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from pipeline.cli import main
 from pipeline.reader import TokenShards
+from stages.mixture import MixtureError, PhasesParams, solve_phases, swarm, whole_of
 from tests.corpora import MIXTURE, write_corpus
 from tests.runs import run_inline, tree
 
@@ -108,7 +111,8 @@ def test_a_second_run_makes_nothing_and_plan_says_so(phased: Path) -> None:
     assert result.exit_code == 0, result.stderr
     line = next(line.split() for line in result.stdout.splitlines() if line.startswith("corpus"))
     assert line[1:4] == ["2", "2", "0"]
-    assert "docs" in result.stdout.partition("corpus")[2]
+    assert "phases of 120k tokens" in result.stdout.lower()
+    assert "anneal (25%)" in result.stdout
 
 
 def test_reports_show_the_sum_and_the_shares_of_every_phase(phased: Path, tmp_path: Path) -> None:
@@ -190,3 +194,44 @@ def test_a_phase_that_the_tokens_do_not_allow_is_named_before_shards_are_written
     result = call("run", tmp_path / "large.yaml", "--root", tmp_path / "root", "--engine", "inline")
     assert result.exit_code == 1
     assert "phases: phase 'stable': not enough tokens" in result.stderr
+
+
+@given(
+    until=st.sampled_from([0.1, 0.25, 0.5, 0.9]),
+    budget=st.integers(100, 100_000),
+    docs=st.sampled_from([0.2, 0.5, 0.8]),
+    reserve=st.sampled_from([0.1, 0.5, 0.75]),
+)
+def test_phases_add_up_to_the_budget_within_the_caps(until: float, budget: int, docs: float, reserve: float) -> None:
+    shares = {"docs": {"share": docs}, "code": {"share": round(1 - docs, 6)}}
+    second = {"name": "b", "until": 1, "mixture": {"domains": shares}, "reserve": {"code": reserve}}
+    first = {"name": "a", "until": until, "mixture": {"domains": shares}}
+    params = PhasesParams.model_validate({"budget": budget, "phases": [first, second]})
+    available = {"docs": 40_000, "code": 30_000, "other": 5}
+    try:
+        plans = solve_phases(params, available)
+    except MixtureError:
+        assume(False)
+    whole = whole_of(plans, available)
+    assert whole.tokens == whole.requested_budget == budget
+    assert whole.targets == {name: sum(plan.mixture.targets[name] for plan in plans) for name in ("code", "docs")}
+    for domain in whole.domains:
+        assert domain.available_tokens == available[domain.name]
+        assert domain.target_tokens <= domain.max_epochs * domain.available_tokens
+    assert abs(sum(domain.target_share for domain in whole.domains) - 1) < 1e-9
+
+
+def test_a_phase_of_less_than_a_token_is_refused() -> None:
+    one = {"domains": {"docs": {"share": 1}}}
+    phases = [{"name": "a", "until": 0.001, "mixture": one}, {"name": "b", "until": 1, "mixture": one}]
+    params = PhasesParams.model_validate({"budget": 100, "phases": phases})
+    with pytest.raises(MixtureError, match="phase 'a': its part of the budget is not one token"):
+        solve_phases(params, {"docs": 1000})
+
+
+def test_a_swarm_keeps_the_cap_of_every_domain() -> None:
+    available = {"docs": 1000, "code": 1000, "books": 1000}
+    caps = {"docs": 0.5, "code": 1.0, "books": 4.0}
+    for shares in swarm(available, 50, seed=3, budget=4000, max_epochs=caps):
+        for name, share in shares.items():
+            assert share * 4000 <= caps[name] * available[name] + 1e-6

@@ -160,6 +160,7 @@ def phase_table(phases: Sequence[Any]) -> Table:
     for phase in phases:
         for domain in phase.mixture.domains:
             window = phase.windows[domain.name]
+            size = max(1, window.stop - window.first)
             rows.append(
                 (
                     f"{phase.name} ({100 * phase.mixture.tokens / total:.0f}%)",
@@ -167,7 +168,7 @@ def phase_table(phases: Sequence[Any]) -> Table:
                     amount(domain.target_tokens),
                     f"{100 * domain.target_share:.2f}%",
                     f"{amount(window.first)} to {amount(window.stop)}",
-                    f"{(window.start + domain.target_tokens) / (window.stop - window.first):.2f}",
+                    f"{(window.start + domain.target_tokens) / size:.2f}",
                 )
             )
     columns = ("phase", "domain", "tokens", "share", "tokens of the domain", "epochs after")
