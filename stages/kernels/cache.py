@@ -20,17 +20,20 @@ import numba
 from numba.core.caching import UserProvidedCacheLocator
 
 SOURCES = Path(__file__).resolve().parents[1]
+KERNELS = SOURCES / "kernels"
+CONFIG: Any = numba.config
 
 
 @lru_cache(maxsize=1)
 def folder() -> Path:
     """The folder of the kernels of this version of the sources; made if need be."""
     digest = hashlib.sha256(numba.__version__.encode())
-    for path in sorted(SOURCES.rglob("*.py")):
+    for path in sorted([*SOURCES.rglob("*.py"), *SOURCES.rglob("*.json")]):
         source = path.read_bytes()
-        if b"kernels.jit import" in source:
+        # Beside the kernels themselves: the tables they take in as constants when they are compiled.
+        if KERNELS in path.parents or path.suffix == ".json" or b"kernels.jit import" in source:
             digest.update(path.relative_to(SOURCES).as_posix().encode() + b"\0" + source + b"\0")
-    return writable(Path(numba.config.CACHE_DIR or "")) / f"gristmill-{digest.hexdigest()[:16]}"
+    return writable(Path(CONFIG.CACHE_DIR or "")) / f"gristmill-{digest.hexdigest()[:16]}"
 
 
 def writable(wanted: Path) -> Path:
@@ -47,7 +50,7 @@ def writable(wanted: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"gristmill-{os.getuid()}"
 
 
-class ContentCacheLocator(UserProvidedCacheLocator):  # type: ignore[misc]
+class ContentCacheLocator(UserProvidedCacheLocator):
     """Numba's locator of user-provided folders, with `folder` as the folder of every kernel."""
 
     def __init__(self, py_func: Any, py_file: str) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 
 import numba
 
-numba.config.CACHE_LOCATOR_CLASSES = "stages.kernels.cache.ContentCacheLocator,InTreeCacheLocator"
+CONFIG: Any = numba.config
+CONFIG.CACHE_LOCATOR_CLASSES = "stages.kernels.cache.ContentCacheLocator,InTreeCacheLocator"
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
