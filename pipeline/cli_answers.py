@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli import NAME, ROOT, command, open_root
+from pipeline.cli import MIXTURE, NAME, ROOT, command, open_root
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -98,6 +98,20 @@ def card(folder: str, root: str, name: str | None, phase: str | None, **about: A
 
     for line in release.write_cards(open_root(root), name, phase, folder, release.About(**about)):
         click.echo(line)
+
+
+@command()
+@click.argument("listing", metavar="LIST", type=click.Path(exists=True, dir_okay=False))
+@MIXTURE
+@ROOT
+@click.option("--copies", is_flag=True, help="Remove the page that stayed in the place of a removed duplicate too.")
+@click.option("--engine", type=click.Choice(["ray", "inline"]), default="ray", show_default=True)
+@click.option("--workers", type=click.IntRange(1), help="Processes at most; by default every CPU there is.")
+def remove(listing: str, mixture: str, root: str, copies: bool, engine: str, workers: int | None) -> None:
+    """Take the URLs, hosts and doc_ids of LIST out of MIXTURE, for good, and write a receipt that they are gone."""
+    from pipeline import removal
+
+    click.echo(removal.remove(listing, mixture, open_root(root), copies, engine, workers), nl=False)
 
 
 @command()

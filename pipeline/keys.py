@@ -36,23 +36,31 @@ class KeyIndex:
         name: what the files are the content of: the address of their manifest.
         files: gives their addresses, in order; asked only when the index is to be made.
         say: told when it is made.
+        keep: False makes it for this object alone and writes nothing.
     """
 
     def __init__(
-        self, store: Store, name: str, files: Callable[[], Sequence[str]], *, urls: bool, say: Callable[[str], None]
+        self,
+        store: Store,
+        name: str,
+        files: Callable[[], Sequence[str]],
+        *,
+        urls: bool,
+        say: Callable[[str], None],
+        keep: bool = True,
     ) -> None:
-        self.store, self.files, self.say = store, files, say
+        self.store, self.files, self.say, self.keep = store, files, say, keep
         self.folder = f"runs/index/{name}"
         self.columns = ("doc_id", "url", "host") if urls else ("doc_id",)
         self._entries: dict[str, Any] = {}
 
-    def find(self, column: str, value: bytes | str, limit: int = 1000) -> list[tuple[int, int]]:
+    def find(self, column: str, value: bytes | str, limit: int | None = 1000) -> list[tuple[int, int]]:
         """(file number, row) of the rows whose value has the hash of ``value``, at most ``limit``, in order."""
         entries = self._open(column)
         key = int(hash_names(np.frombuffer(value, np.uint8), 0)[0]) if isinstance(value, bytes) else text_key(value)
         first = search(entries, key)
         found = []
-        for index in range(first, min(first + limit, len(entries))):
+        for index in range(first, len(entries) if limit is None else min(first + limit, len(entries))):
             entry = entries[index]
             if int(entry[0]) != key:
                 break
@@ -83,6 +91,9 @@ class KeyIndex:
             for at, side in enumerate(zip(*found, strict=True)):
                 np.concatenate(side, out=entries[:, at])
             entries = entries[np.argsort(entries[:, 0], kind="stable")]
+            if not self.keep:
+                self._entries[column] = entries
+                continue
             try:
                 self.store.write_bytes(f"{self.folder}/{column}.keys", entries.tobytes())
             except OSError:

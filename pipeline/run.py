@@ -266,7 +266,7 @@ class Run:
             suffix += f"-{digest(gone)}" if gone else ""
             address = f"{prints[split.source].folder}/{split_id(split)}{suffix}.parquet"
             product.addresses.append(address)
-            args = {
+            args: dict[str, Any] = {
                 "documents": measured["documents"].addresses[index],
                 "language": measured["language"].addresses[index],
                 "quality": measured["quality"].addresses[index],

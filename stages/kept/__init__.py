@@ -15,7 +15,8 @@ their reason, ``alone`` those that fail nothing else (what it drops when it come
 back). ``selection_digest`` covers what tokenization depends on: kept rows, their domains and spans.
 
 Order of reasons: `FIXED`, then the rule families in the order of `stages.rules.families`, the user's own limits
-(`below_min_<column>`, `above_max_<column>`), last `nothing_left` (the views cut everything) and `no_domain`.
+(`below_min_<column>`, `above_max_<column>`), last `nothing_left` (the views cut everything), `no_domain`, and, in the
+splits that hold pages of the root's take-down list, `taken_down`.
 Equality passes. A null (nothing to measure, no duplicate) passes. Thresholds: ``rules`` over the published one, then
 every override that matches the page, the last one winning.
 
@@ -31,6 +32,7 @@ from stages.kept.decide import CLUSTER_COLUMNS, DOCUMENT_COLUMNS, LANGUAGE_COLUM
 from stages.kept.explain import page_rules
 from stages.kept.params import FIXED, ORDER, PUBLISHED, Domain, Override, Params, active_rules
 from stages.kept.report import account, selection_digest
+from stages.kept.takedown import TAKEN_DOWN, taken_down
 
 __all__ = [
     "FIXED",
@@ -62,8 +64,12 @@ def keep(
     output: str,
     params: dict[str, Any],
     domains: list[dict[str, Any]],
+    remove: list[str] | None = None,
 ) -> dict[str, Any]:
-    """Decide one split: four aligned Parquet files in, one out. Returns the report of the file."""
+    """Decide one split: four aligned Parquet files in, one out. Returns the report of the file.
+
+    ``remove``: doc_ids (hex) of pages that are dropped as ``taken_down`` whatever else holds for them.
+    """
     settings, chosen = Params(**params), [Domain(**domain) for domain in domains]
     pages = store.read_table(documents, list(DOCUMENT_COLUMNS))
     parts = [(language, list(LANGUAGE_COLUMNS)), (quality, quality_columns(settings, chosen))]
@@ -78,6 +84,11 @@ def keep(
         for column in columns:
             pages = pages.append_column(column, table.column(column))
     kept = prepare(settings, chosen)(pages)
-    report = account(pages, kept, active_rules(settings))
+    rules = active_rules(settings)
+    if remove:
+        doc_ids = store.read_table(documents, ["doc_id"]).column("doc_id")
+        kept = taken_down(kept, doc_ids, remove, len(rules))
+        rules = [*rules, TAKEN_DOWN]
+    report = account(pages, kept, rules)
     store.write_table(output, kept, report=report)
     return report

@@ -21,6 +21,7 @@ STEP_OF = {
     "exact_duplicate": "clusters",
     "near_duplicate": "clusters",
     "no_domain": "kept",
+    "taken_down": "kept",
 }
 CUT = "text_cut"
 """Between kept and tokens: bytes of spans that were cut, and pages of which nothing was left."""

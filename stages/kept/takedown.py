@@ -1,0 +1,41 @@
+"""Pages taken down: dropped whatever else was decided, with a reason of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stages import schemas
+
+TAKEN_DOWN = "taken_down"
+MAX_BIT = 63
+
+
+def taken_down(kept: pa.Table, doc_ids: pa.ChunkedArray, removed: Sequence[str], bit: int) -> pa.Table:
+    """``kept`` with the pages of these doc_ids (hex) dropped; a page that was dropped before keeps its reason.
+
+    Args:
+        bit: of ``failed``, free for this rule.
+
+    Raises:
+        ValueError: no bit is free.
+    """
+    if bit > MAX_BIT:
+        raise ValueError(f"{TAKEN_DOWN} needs one of {MAX_BIT + 1} rules, and all are active; switch one off")
+    names = pa.array([bytes.fromhex(doc_id) for doc_id in removed], schemas.DOC_ID)
+    gone = pc.is_in(doc_ids, names).combine_chunks()
+    failed = kept.column("failed").to_numpy() | (
+        gone.to_numpy(zero_copy_only=False).astype(np.uint64) << np.uint64(bit)
+    )
+    stay = pc.invert(gone)
+    columns = {
+        "keep": pc.and_(kept.column("keep"), stay),
+        "reason": pc.if_else(gone, pc.coalesce(kept.column("reason"), pa.scalar(TAKEN_DOWN)), kept.column("reason")),
+        "failed": pa.array(failed),
+        "domain": pc.if_else(stay, kept.column("domain"), pa.scalar(None, pa.string())),
+        "spans": pc.if_else(stay, kept.column("spans"), pa.scalar(None, schemas.KEPT.field("spans").type)),
+    }
+    return pa.table(columns).cast(schemas.KEPT)
