@@ -205,11 +205,16 @@ def dedup_report(root: str, name: str | None, largest: int) -> None:
 @NAME
 @click.option("--domain", help="Export this domain's shards instead of the corpus.")
 @click.option("--phase", help="Export the corpus of this phase of training, where the mixture has phases.")
-def export(trainer: str, folder: str, root: str, name: str | None, domain: str | None, phase: str | None) -> None:
+@click.option(
+    "--split", type=click.Choice(["train", "valid", "test"]), default="train", help="Held out, with --domain."
+)
+def export(
+    trainer: str, folder: str, root: str, name: str | None, domain: str | None, phase: str | None, split: str
+) -> None:
     """Write the corpus into FOLDER in another TRAINER's format. datasets and PyTorch read the shards as they are."""
     from pipeline import handover
 
-    click.echo(handover.export_text(open_root(root), name, domain, trainer, folder, phase), nl=False)
+    click.echo(handover.export_text(open_root(root), name, domain, trainer, folder, phase, split), nl=False)
 
 
 @command()

@@ -50,10 +50,16 @@ def corpus_of(snapshot: Snapshot, phase: str | None) -> str | None:
 
 
 def export_text(
-    store: Store, name: str | None, domain: str | None, trainer: str, folder: str, phase: str | None = None
+    store: Store,
+    name: str | None,
+    domain: str | None,
+    trainer: str,
+    folder: str,
+    phase: str | None = None,
+    split: str = "train",
 ) -> str:
     """Export, and say what was written and how to open it."""
-    made = EXPORTS[trainer](TokenShards(shards_folder(store, name, domain, phase)), folder)
+    made = EXPORTS[trainer](TokenShards(shards_folder(store, name, domain, phase), split=split), folder)
     lost = f", {made.dropped_tokens:,} left out" if made.dropped_tokens else ""
     written = f"{len(made.files)} files, {human_bytes(made.bytes_written)} written"
     counts = f"{made.tokens:,} tokens{lost}, {made.documents:,} documents"

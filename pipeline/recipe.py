@@ -74,8 +74,10 @@ ENTRIES: dict[str, type[BaseModel]] = {
     "sources.NAME": sources.SourceParams,
     "domains.NAME": kept.Domain,
     "sample": SampleParams,
-    "phases": mixture.PhasesParams,
 }
+ALTERNATIVES: dict[str, type[BaseModel]] = {"phases": mixture.PhasesParams}
+"""Sections that stand in place of another: `phases` of `mixture`."""
+
 MODEL_PATHS = (
     ("language", "model"),
     ("quality", "classifiers", "*", "model"),
@@ -84,7 +86,7 @@ MODEL_PATHS = (
 )
 """Where a mixture file may name a model or file by path."""
 MODEL_SUFFIXES = (".bin", ".ftz", ".model", ".json", ".jsonl", ".tiktoken", ".parquet", ".txt")
-TOP_KEYS = ("name", "sample", "sources", "domains", "phases", *SECTIONS)
+TOP_KEYS = ("name", "sample", "sources", "domains", *SECTIONS, *ALTERNATIVES)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from pipeline.recipe import ENTRIES, OVERRIDABLE, SECTIONS
+from pipeline.recipe import ALTERNATIVES, ENTRIES, OVERRIDABLE, SECTIONS
 
 INTRODUCTION = """\
 # Mixture files
@@ -24,14 +24,14 @@ variable.
 `mixtures/commoncrawl.yaml` is a commented file to start from. This page is written from the models that check files.
 
 Top level: `name` (default: the file's name), `sources`, `domains`, and one section per product. An entry under
-`sources` may override the sections OVERRIDABLE for that source, key by key.
+`sources` may override the sections OVERRIDABLE for that source, key by key. A file has either `mixture` or `phases`.
 """
 
 
 def page() -> str:
     """The whole page."""
     parts = [INTRODUCTION.replace("OVERRIDABLE", ", ".join(f"`{name}`" for name in OVERRIDABLE))]
-    models = [*ENTRIES.items(), *SECTIONS.items()]
+    models = [*ENTRIES.items(), *SECTIONS.items(), *ALTERNATIVES.items()]
     seen: set[type[BaseModel]] = set()
     while models:
         path, model = models.pop(0)

@@ -12,8 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import xxhash
+from click.testing import CliRunner, Result
 
 from pipeline import snapshot as snapshots
+from pipeline.cli import main
 from pipeline.errors import RunError
 from pipeline.reader import TokenShards
 from pipeline.storage import Store
@@ -93,6 +95,21 @@ def test_the_mixture_counts_only_what_is_for_training(held: Path) -> None:
     for split in ("valid", "test"):
         folder = Path(store.path(snapshot["shards"]["docs"])).parent
         assert len(TokenShards(folder, split=split)) == len(documents(store, snapshot["shards"]["docs"])[split])
+
+
+def test_a_held_out_split_can_be_exported_and_a_corpus_has_none(held: Path, tmp_path: Path) -> None:
+    def export(*more: str) -> Result:
+        args = ["export", "nanosets", str(tmp_path / "out"), "--root", str(held / "root"), *more]
+        return CliRunner().invoke(main, args)
+
+    store = Store(str(held / "root"))
+    splits = store.read_json(store.read_json("mixtures/small.json")["shards"]["docs"])["splits"]
+    made = export("--domain", "docs", "--split", "valid")
+    assert made.exit_code == 0, made.stderr
+    assert f"{splits['valid']['tokens']:,} tokens" in made.stdout
+    refused = export("--split", "test")
+    assert refused.exit_code == 2
+    assert "no shard of split 'test'; it has train" in refused.stderr
 
 
 def test_verify_counts_the_held_out_splits_and_tokenizes_a_sample_again(held: Path) -> None:
