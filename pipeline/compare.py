@@ -42,7 +42,7 @@ def difference(a: Snapshot, b: Snapshot) -> dict[str, Any]:
         stats = [
             told | {"name": f"{told['name']} in {side.store.root}"} for told, side in zip(stats, (a, b), strict=True)
         ]
-    return reporting.difference(*stats, page_changes(a, b))
+    return reporting.difference(stats[0], stats[1], page_changes(a, b))
 
 
 def page_changes(a: Snapshot, b: Snapshot) -> Iterator[dict[str, Any]]:

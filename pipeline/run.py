@@ -294,8 +294,13 @@ class Run:
     def _survey(self, measured: dict[str, Product], clustered: Product | None, kept: Product) -> None:
         """Distributions, hosts and samples for the report."""
         files: list[dict[str, str | None]] = [
-            {name: measured[name].addresses[index] for name in ("documents", "language", "quality")}
-            | {"kept": kept.addresses[index], "clusters": clustered.addresses[index] if clustered else None}
+            {
+                "documents": measured["documents"].addresses[index],
+                "language": measured["language"].addresses[index],
+                "quality": measured["quality"].addresses[index],
+                "kept": kept.addresses[index],
+                "clusters": clustered.addresses[index] if clustered else None,
+            }
             for index in range(len(self.splits))
         ]
         address, outputs, phases = self.recipe.survey(files, kept.addresses)
