@@ -163,7 +163,8 @@ class Recipe:
 
     def _tokens(self, source: str) -> Fingerprint:
         params = self.sections["tokens"]
-        upstream = (self.fingerprint("documents", source).hex, self.fingerprint("language", source).hex)
+        products = ("documents", "language", *(("quality",) if params.scores else ()))
+        upstream = tuple(self.fingerprint(product, source).hex for product in products)
         return Fingerprint("tokens", tokens.VERSION, dump(params), tokens.identity(params), upstream)
 
     def shards(self) -> Fingerprint:
@@ -474,6 +475,12 @@ def _check_references(
             if source not in found:
                 key: Key = ("domains", name, "sources", position)
                 document.add(key, f"no such source {source!r}{nearest(source, list(found))}")
+    settings = [source.sections.get("quality") for source in found.values() if source is not None]
+    measured = [quality.schema(params).names for params in settings if params is not None]
+    for position, name in enumerate(getattr(sections.get("tokens"), "scores", ())):
+        if measured and not any(name in columns for columns in measured):
+            known = sorted({column for columns in measured for column in columns})
+            document.add(("tokens", "scores", position), f"no column {name!r} is measured{nearest(name, known)}")
     if sections.get("clusters") is not None and sections.get("signatures") is not None:
         try:
             clusters.check_permutations(sections["clusters"], sections["signatures"].permutations)

@@ -98,7 +98,9 @@ class Run:
         """
         measured, clustered, kept = self.select()
         self._survey(measured, clustered, kept)
+        self._save()
         tokens = self._tokenize(measured, clustered, kept)
+        self._save()
         if not any(report["rows"] for report in tokens.facts):
             raise RunError("no page was kept: `gristmill stats` shows why each was dropped")
         self._solve(tokens)  # an impossible mixture is found before anything is written for it
@@ -325,6 +327,7 @@ class Run:
                 "language": measured["language"].addresses[index],
                 "kept": kept.addresses[index],
                 "clusters": clustered.addresses[index] if clustered else None,
+                "quality": measured["quality"].addresses[index],
                 "output": address,
                 "params": dump(self.recipe.section("tokens")),
             }

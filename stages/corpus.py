@@ -449,7 +449,9 @@ class _Selection:
             parts.append(part.append_column("pass", pa.repeat(pa.scalar(piece.number, pa.int32()), rows)))
         if not parts:
             return DOCS.empty_table()
-        return pa.concat_tables(parts).take(pa.array(self._order)).cast(DOCS).combine_chunks()
+        scores = schemas.score_fields(parts[0].schema)
+        described = pa.schema([*schemas.DOCS, *scores, *list(DOCS)[len(schemas.DOCS) :]])
+        return pa.concat_tables(parts).take(pa.array(self._order)).cast(described).combine_chunks()
 
 
 def _keys(piece: _Piece, seed: int) -> npt.NDArray[np.uint64]:

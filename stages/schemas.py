@@ -6,6 +6,8 @@ row for row beside it, in a file of their own per split. `docs/formats.md` descr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 
 DOC_ID = pa.binary(16)
@@ -98,10 +100,11 @@ KEPT = pa.schema(
 )
 
 
-def tokens(id_type: pa.DataType) -> pa.Schema:
+def tokens(id_type: pa.DataType, scores: Sequence[str] = ()) -> pa.Schema:
     """`tokens` of one split: kept pages ordered by (domain, order_key, doc_id).
 
-    ``id_type`` is uint16 when every id fits, else uint32. ``input_ids`` ends with EOS, once.
+    ``id_type`` is uint16 when every id fits, else uint32. ``input_ids`` ends with EOS, once. ``scores`` are columns of
+    `quality` that travel with the document; null where it was not measured.
     """
     return pa.schema(
         [
@@ -112,8 +115,15 @@ def tokens(id_type: pa.DataType) -> pa.Schema:
             pa.field("text_bytes", pa.int64(), nullable=False),  # of the text that was tokenized
             pa.field("text_hash", pa.binary(16), nullable=False),  # of the text as extracted; decides held-out splits
             *DOC_FIELDS[2:],
+            *(pa.field(name, pa.float32()) for name in scores),
         ]
     )
+
+
+def score_fields(columns: pa.Schema) -> list[pa.Field]:
+    """The scores among the columns of a `tokens` file or of docs.parquet: those that no other table has."""
+    known = {*tokens(pa.uint16()).names, *DOCS.names, "domain", "pass"}
+    return [field for field in columns if field.name not in known]
 
 
 # The text metadata that travels with a training document into docs.parquet beside each shard.

@@ -239,8 +239,9 @@ def shard(
                 shard_batch(schema, ids, offsets, fixed_bytes(rows.columns["doc_id"].slice(start, stop - start)))
             )
         entry = writer
-    docs = rows.columns.append_column("num_tokens", pa.array(rows.sizes, pa.int64())).select(schemas.DOCS.names)
-    size = write_docs(store, f"{directory}/{names.docs}", docs.cast(schemas.DOCS))
+    described = pa.schema([*schemas.DOCS, *schemas.score_fields(rows.columns.schema)])
+    docs = rows.columns.append_column("num_tokens", pa.array(rows.sizes, pa.int64())).select(described.names)
+    size = write_docs(store, f"{directory}/{names.docs}", docs.cast(described))
     keys = rows.columns["order_key"]
     summary = entry.summary()
     write_entry(

@@ -1,7 +1,7 @@
 """`tokens`: the kept pages of one split as token ids, ordered so that a shard can read its part of them.
 
-Input: the aligned Parquet files of one split (`documents`, `language`, `kept`, and `clusters` if there was
-deduplication). Output: one Arrow IPC *file* with the schema `stages.schemas.tokens`, rows ordered by (domain,
+Input: the aligned Parquet files of one split (`documents`, `language`, `kept`, `clusters` if there was
+deduplication, `quality` if ``scores`` are carried). Output: one Arrow IPC *file* with the schema `stages.schemas.tokens`, rows ordered by (domain,
 order_key, doc_id), cut into record batches of about a megabyte that never hold two domains, so that a reader finds
 one domain's range of keys by random access. ``order_key`` is a keyed hash of doc_id: neighbours in a shard have
 nothing to do with each other, and any prefix is an unbiased sample.
@@ -31,7 +31,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from stages import schemas
 from stages.contract import StageParams, Store
@@ -56,7 +56,18 @@ class Params(StageParams):
     tokenizer: str = Field(DEFAULT, description="a shipped name, or path or URI of a model file")
     eos: str | int | None = Field(None, description="token that ends a document, where the model names none")
     seed: int = Field(0, ge=0, lt=1 << 63, description="seed of the document order")
+    scores: tuple[str, ...] = Field(
+        (), description="columns of `quality`, such as a classifier's, to carry into the docs beside the shards"
+    )
     check_one_in: int = Field(500, ge=1, description="one page in so many is compared with the reference library")
+
+    @field_validator("scores")
+    @classmethod
+    def _scores(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        taken = {*schemas.tokens(pa.uint16()).names, *schemas.DOCS.names, "pass"} & set(names)
+        if taken or len(set(names)) < len(names):
+            raise ValueError(f"scores must be columns of `quality`, each once; found {', '.join(names)}")
+        return tuple(sorted(names))
 
 
 def identity(params: Params) -> dict[str, Any]:
@@ -78,15 +89,20 @@ def tokenize(
     clusters: str | None,
     output: str,
     params: dict[str, Any],
+    quality: str | None = None,
 ) -> dict[str, Any]:
-    """Job: tokenize the kept pages of one split. Arguments are addresses; returns the report without its batches."""
+    """Job: tokenize the kept pages of one split. Arguments are addresses; returns the report without its batches.
+
+    ``quality`` is needed only where there are scores to carry.
+    """
     settings = Params.model_validate(params)
     tokenizer = load(settings.tokenizer, settings.eos)
     addresses = (documents, language, kept, clusters)
+    scores = _scores(store, quality, settings.scores)
     try:
-        encoded = _encode(_read(store, *addresses), tokenizer, settings, tokenizer.why_slow)
+        encoded = _encode(_read(store, *addresses, scores), tokenizer, settings, tokenizer.why_slow)
     except (_Difference, FastEncoderError) as difference:
-        encoded = _encode(_read(store, *addresses), tokenizer, settings, str(difference))
+        encoded = _encode(_read(store, *addresses, scores), tokenizer, settings, str(difference))
     report = _write(store, output, encoded, tokenizer, settings)
     return {key: value for key, value in report.items() if key != "batches"}
 
@@ -103,7 +119,23 @@ class _Pages:
     columns: pa.Table
 
 
-def _read(store: Store, documents: str, language: str, kept: str, clusters: str | None) -> Iterator[_Pages]:
+def _scores(store: Store, quality: str | None, names: tuple[str, ...]) -> pa.Table | None:
+    """The scores to carry, as float32; null where the source was not measured for them."""
+    if not names or quality is None:
+        return None
+    with store.open(quality) as file:
+        parquet = pq.ParquetFile(file)
+        rows = parquet.metadata.num_rows
+        found = parquet.read(columns=[name for name in names if name in parquet.schema_arrow.names])
+    columns = [
+        found[name].cast(pa.float32()) if name in found.column_names else pa.nulls(rows, pa.float32()) for name in names
+    ]
+    return pa.table(columns, names=list(names))
+
+
+def _read(
+    store: Store, documents: str, language: str, kept: str, clusters: str | None, scores: pa.Table | None
+) -> Iterator[_Pages]:
     decisions = store.read_table(kept, ["keep", "domain", "spans"])
     sidecars = store.read_table(language, ["language", "confidence"])
     sizes = store.read_table(clusters, ["cluster_size"]) if clusters else None
@@ -111,6 +143,7 @@ def _read(store: Store, documents: str, language: str, kept: str, clusters: str 
         parquet = pq.ParquetFile(file)
         found = {"documents": parquet.metadata.num_rows, "kept": len(decisions), "language": len(sidecars)}
         found |= {"clusters": len(sizes)} if sizes is not None else {}
+        found |= {"quality": len(scores)} if scores is not None else {}
         if len(set(found.values())) > 1:
             raise ValueError(f"files of one split must have the same rows, found {found} ({documents})")
         row = 0
@@ -125,6 +158,9 @@ def _read(store: Store, documents: str, language: str, kept: str, clusters: str 
                 table = table.append_column(
                     "cluster_size", sizes["cluster_size"].slice(row, count) if sizes is not None else one
                 )
+                if scores is not None:
+                    for name in scores.column_names:
+                        table = table.append_column(name, scores[name].slice(row, count))
                 for name in ("domain", "spans"):
                     table = table.append_column(name, decisions[name].slice(row, count))
                 yield _pages(table.filter(keep), documents)
@@ -248,7 +284,7 @@ def _check(group: _Pages, keys: npt.NDArray[np.uint64], tokenizer: Tokenizer, on
 
 
 def _write(store: Store, output: str, encoded: _Encoded, tokenizer: Tokenizer, settings: Params) -> dict[str, Any]:
-    schema = schemas.tokens(pa.from_numpy_dtype(tokenizer.dtype))
+    schema = schemas.tokens(pa.from_numpy_dtype(tokenizer.dtype), settings.scores)
     batches = list(_batches(encoded, schema)) if encoded.columns is not None and len(encoded.columns) else []
     digests: dict[str, xxhash.xxh3_128] = {}
     listed = []
