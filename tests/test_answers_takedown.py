@@ -72,6 +72,9 @@ def test_removed_pages_are_in_no_shard_and_all_others_stay(small: Path) -> None:
     result = remove(small, by_url["url"], by_id["doc_id"].hex(), "code.example", "https://nowhere.example/")
     assert result.exit_code == 1  # of the domain `code`, nothing is left
     assert "code" in result.stderr
+    told = call("why", "https://code.example/bisect", "--root", small / "root")
+    assert ": dropped, taken_down" in told.stdout.splitlines()[0]  # a stopped run answers too
+    assert json.loads(call("stats", "--root", small / "root", "--json").stdout)["complete"] is False
     result = remove(small, by_url["url"], by_id["doc_id"].hex(), "old.example", "https://nowhere.example/")
     assert result.exit_code == 1  # the list holds what it held
     (small / "root" / takedown.LIST).unlink()
