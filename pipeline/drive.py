@@ -59,6 +59,8 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
     reporter = Reporter(quiet)
     started = time.monotonic()
     recipe = recipes.load(mixture, store)
+    for warning in recipe.warnings():
+        reporter.say(warning)
     executor = LazyExecutor(engine, store, workers, reporter, recipe.sidecars())
     with RootLock(store):
         store.sweep()
@@ -144,7 +146,7 @@ def plan(mixture: str, store: Store, training: Training | None = None) -> str:
         raise AssertionError("a plan runs no task")
 
     job = Run(recipe, store, Scheduler(no_engine, reporter.say), reporter, Costs(store), dry=True)
-    text = plan_text(job.plan())
+    text = plan_text(job.plan()) + "".join(f"\n{warning}\n" for warning in recipe.warnings())
     if job.phases:
         text += "\n" + scaling.render(scaling.phase_table(job.phases)) + "\n"
     curve = recipe.duplicate_curve()

@@ -236,6 +236,15 @@ class Recipe:
         inputs = [survey.SurveyInput(**entry) for entry in files]  # type: ignore[arg-type]
         return f"{folder}/survey.parquet", outputs, survey.plan(inputs, outputs, folder)
 
+    def warnings(self) -> list[str]:
+        """What is doubtful about the mixture, known before any work is done."""
+        blends = [blend for _, blend in _mixtures(self.sections)]
+        if all(blend.imported is None for blend in blends):
+            return []
+        tokenizer = tokens.identity(self.sections["tokens"])["tokenizer"]
+        found = [warning for blend in blends for warning in mixture.weight_warnings(blend, tokenizer)]
+        return [f"mixture: {warning}" for warning in dict.fromkeys(found)]
+
     def solve(self, available: dict[str, int], tokenizer: dict[str, Any]) -> mixture.Mixture:
         """How many tokens of each domain the corpus takes.
 

@@ -377,9 +377,6 @@ class Run:
         available = dict.fromkeys(self.recipe.domains, 0) | held
         self.blend = self.recipe.solve(available, self.tokenizer)
         self.phases = phases = self.recipe.solve_phases(available, self.tokenizer)
-        if not self.dry:
-            for warning in self.blend.warnings:
-                self.reporter.say(f"mixture: {warning}")
         print_ = self.recipe.corpus(self.blend, phases)
         folder = f"{print_.folder}-{digest(sorted(domains.items()))}"
         corpora = self.recipe.corpora(self.blend, phases, domains, folder, self.tokenizer)

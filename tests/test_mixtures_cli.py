@@ -67,7 +67,9 @@ def test_weights_found_with_another_tokenizer_make_a_run_say_so(small: Path, tmp
     shutil.copytree(small / "root", tmp_path / "root")
     result = call("run", path, "--root", tmp_path / "root", "--engine", "inline")
     assert result.exit_code == 0, result.stderr
-    assert "the weights of RegMix were found with another tokenizer (000000000000, here " in result.stderr
+    warning = "the weights of RegMix were found with another tokenizer (000000000000, here "
+    assert result.stderr.startswith(f"mixture: {warning}")
+    assert warning in call("plan", path, "--root", tmp_path / "root").stdout
 
 
 WRONG = {

@@ -25,7 +25,7 @@ from stages.mixture.params import (
     read_weights,
 )
 from stages.mixture.phases import PhaseParams, PhasePlan, PhasesParams, Window, solve_phases, whole_of
-from stages.mixture.solve import DomainPlan, Mixture, solve
+from stages.mixture.solve import DomainPlan, Mixture, solve, weight_warnings
 from stages.mixture.swarm import swarm
 
 VERSION = 2
@@ -48,5 +48,6 @@ __all__ = [
     "solve",
     "solve_phases",
     "swarm",
+    "weight_warnings",
     "whole_of",
 ]

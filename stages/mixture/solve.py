@@ -106,7 +106,7 @@ def solve(
         )
         for name in sorted(params.domains)
     )
-    return Mixture(problem.budget, total, problem.max_budget, domains, _warnings(params, tokenizer))
+    return Mixture(problem.budget, total, problem.max_budget, domains, weight_warnings(params, tokenizer))
 
 
 class _Problem:
@@ -234,7 +234,8 @@ def _within_caps(problem: _Problem, free: int) -> dict[str, int]:
     return apportion(water_fill(shares, caps, free), free, caps)
 
 
-def _warnings(params: MixtureParams, tokenizer: Mapping[str, Any] | None) -> tuple[str, ...]:
+def weight_warnings(params: MixtureParams, tokenizer: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """What is doubtful about imported weights: that another tokenizer counted the tokens they are shares of."""
     imported = params.imported
     if params.solver != "imported" or imported is None or tokenizer is None:
         return ()
