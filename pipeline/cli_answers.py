@@ -135,3 +135,15 @@ def diff(roots: tuple[str, ...], root: str | None, names: tuple[str, ...], as_js
     else:
         click.echo(reporting.difference_text(found), nl=False)
     sys.exit(0 if found["equal"] else 1)
+
+
+@command()
+@ROOT
+@click.option("--port", type=click.IntRange(0, 65535), default=8266, show_default=True, help="0: any free one.")
+def watch(root: str, port: int) -> None:
+    """Show on a local web page how a run is doing, until interrupted."""
+    from pipeline import watch as watching
+
+    with watching.server(open_root(root), port) as server:
+        click.echo(f"http://{watching.HOST}:{server.server_port}/")
+        server.serve_forever()

@@ -1,0 +1,87 @@
+"""`watch`: the page shows a running, a stopped and a finished root, and answers nobody from elsewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline import watch
+from pipeline.storage import Store
+from tests.corpora import write_corpus, write_mixture
+from tests.runs import run_inline
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("watch")
+    write_corpus(folder / "in", files=2)
+    run_inline(write_mixture(folder / "small.yaml", folder / "in"), folder / "root")
+    return folder / "root"
+
+
+@pytest.fixture
+def address(root: Path) -> Iterator[str]:
+    with watch.server(Store(str(root)), 0) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def get(url: str, **headers: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=20) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_a_finished_root_is_shown_with_its_slowest_tasks_and_its_report(address: str) -> None:
+    code, page = get(f"{address}/")
+    assert code == 200
+    assert "small: finished" in page
+    assert "Slowest tasks" in page
+    told = json.loads(get(f"{address}/status.json")[1])
+    assert (told["complete"], told["running"]) == (True, False)
+    seconds = [task["seconds"] for task in told["slowest"]]
+    assert seconds == sorted(seconds, reverse=True)
+    assert get(f"{address}/report")[1].startswith("<!doctype html>")
+    assert get(f"{address}/../../etc/passwd")[0] == 404
+
+
+def test_a_running_root_is_shown_with_rate_and_what_is_left(root: Path, address: str) -> None:
+    store = Store(str(root))
+    now = time.time()
+    progress = {
+        "phase": "measure",
+        "tasks": 10,
+        "done": 4,
+        "cost": 1000,
+        "done_cost": 400,
+        "started": now - 8,
+        "time": now,
+    }
+    other = {"host": socket.gethostname(), "pid": os.getppid(), "time": now, "started": None}
+    store.write_json("runs/lock.json", other)
+    store.write_json("runs/progress.json", progress)
+    told = json.loads(get(f"{address}/status.json")[1])["progress"]
+    page = get(f"{address}/")[1]
+    store.remove("runs/lock.json")
+    assert told["bytes_per_second"] == pytest.approx(50)
+    assert told["seconds_left"] == pytest.approx(12)
+    assert "measure: 4 of 10 tasks" in page
+
+
+def test_a_root_without_a_run_and_a_request_under_another_name_are_refused(tmp_path: Path, address: str) -> None:
+    assert get(f"{address}/", Host="evil.example")[0] == 403
+    with pytest.raises(Exception, match="holds no run"):
+        watch.state(Store(str(tmp_path)))
