@@ -2,7 +2,7 @@
 
 ``/`` shows status, rates, what is left, and the slowest tasks, and renews itself; ``/status.json`` is the same for
 programs; ``/report`` is the report of what is there. Everything is read from the root, so it makes no difference which
-machine runs. Listens on the loopback address alone, and answers only requests that name it, so no other site reads along.
+machine runs. Listens on the loopback address alone, and answers only requests that name it: no other site reads along.
 """
 
 from __future__ import annotations
