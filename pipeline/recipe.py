@@ -25,6 +25,7 @@ from stages import clusters, corpus, documents, kept, language, mixture, quality
 from stages import verify as shard_verify
 from stages.clusters import curve, explain
 from stages.contract import Phase, Split, StageParams
+from stages.rules import families
 from stages.report import survey
 from stages.tokenizers import load as load_tokenizer
 
@@ -585,6 +586,15 @@ def raw_record(source: str, file: str, uri: str, params: dict[str, Any], offset:
     """
     split = Split(source, file, 0, 0, "file", uri, 0, "")
     return documents.raw_record(split, documents.Params(**params), file, offset)
+
+
+def rules() -> list[tuple[str, str, str, str, float]]:
+    """Every published rule: family, name, column of `quality`, 'min' or 'max', the published threshold."""
+    return [
+        (family, rule.name, rule.column, rule.side, rule.threshold)
+        for family, members in families.RULES.items()
+        for rule in members
+    ]
 
 
 def verify_corpus(store: Store, manifest: str) -> list[str]:

@@ -40,7 +40,23 @@ def page() -> str:
         seen.add(model)
         parts.append(section(path, model))
         models[:0] = [(f"{path}.{name}", inner) for name, inner in inner_models(model)]
-    return "\n".join(parts)
+    return "\n".join([*parts, rule_table()])
+
+
+def rule_table() -> str:
+    """The rules that `kept.rules` may name."""
+    lines = [
+        "## Rules",
+        "",
+        "What `kept.rules` may name, by family (`kept.families` switches a family on). `false` turns a rule off, `true` on,",
+        "a number is its threshold. Equality passes. `below_min_COLUMN` and `above_max_COLUMN` limit any other column.",
+        "",
+        "| family | rule | column of `quality` | fails | published threshold |",
+        "|---|---|---|---|---|",
+    ]
+    for family, name, column, side, threshold in rules():
+        lines.append(f"| {family} | `{name}` | `{column}` | {'below' if side == 'min' else 'above'} | {threshold:g} |")
+    return "\n".join([*lines, ""])
 
 
 def section(path: str, model: type[BaseModel]) -> str:
