@@ -25,8 +25,8 @@ from stages import clusters, corpus, documents, kept, language, mixture, quality
 from stages import verify as shard_verify
 from stages.clusters import curve, explain
 from stages.contract import Phase, Split, StageParams
-from stages.rules import families
 from stages.report import survey
+from stages.rules import families
 from stages.tokenizers import load as load_tokenizer
 
 SIDECARS: dict[str, Any] = {"language": language, "quality": quality, "signatures": signatures}

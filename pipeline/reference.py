@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from pipeline.recipe import ALTERNATIVES, ENTRIES, OVERRIDABLE, SECTIONS
+from pipeline.recipe import ENTRIES, OVERRIDABLE, SECTIONS, rules
 
 INTRODUCTION = """\
 # Mixture files
@@ -48,7 +48,7 @@ def rule_table() -> str:
     lines = [
         "## Rules",
         "",
-        "What `kept.rules` may name, by family (`kept.families` switches a family on). `false` turns a rule off, `true` on,",
+        "What `kept.rules` may name, by family (`kept.families` switches one on). `false` turns a rule off, `true` on,",
         "a number is its threshold. Equality passes. `below_min_COLUMN` and `above_max_COLUMN` limit any other column.",
         "",
         "| family | rule | column of `quality` | fails | published threshold |",
