@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from pipeline.recipe import ENTRIES, OVERRIDABLE, SECTIONS, rules
+from pipeline.recipe import ALTERNATIVES, ENTRIES, OVERRIDABLE, SECTIONS, rules
 
 INTRODUCTION = """\
 # Mixture files
