@@ -25,6 +25,7 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import uuid
 import zlib
@@ -281,11 +282,13 @@ def distributions() -> list[tuple[str, str, importlib.metadata.Distribution]]:
     """(name, version, distribution) of the installed packages, by name; this project itself left out.
 
     Python's own finder is asked, not `importlib.metadata.distributions`: where the package importlib_metadata is
-    loaded it takes that function over, and gives descriptions in another form.
+    loaded it takes that function over, and gives descriptions in another form. Only the environment's own folders are
+    looked into: packages such as Ray put folders of theirs on the path when they are imported.
     """
     found: dict[str, tuple[str, str, importlib.metadata.Distribution]] = {}
-    everywhere = importlib.metadata.DistributionFinder.Context()
-    for entry in importlib.metadata.MetadataPathFinder.find_distributions(everywhere):
+    folders = list(dict.fromkeys(sysconfig.get_paths()[name] for name in ("purelib", "platlib")))
+    installed = importlib.metadata.DistributionFinder.Context(path=folders)
+    for entry in importlib.metadata.MetadataPathFinder.find_distributions(installed):
         metadata: Any = entry.metadata  # a mapping with `get`, which its protocol does not promise
         name = (metadata.get("Name") or "").lower().replace("_", "-")
         if name and name != "gristmill":
