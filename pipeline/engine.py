@@ -159,7 +159,7 @@ class Scheduler:
         self.retries = 0
 
     def run(self, phase: str, tasks: Iterable[Task], on_done: Callable[[Done], None]) -> None:
-        """Run tasks, largest first, in any order; returns when all are done.
+        """Run tasks, a small one a slot and then the largest first; returns when all are done.
 
         Raises:
             TasksFailed: when any task failed for good.
@@ -171,7 +171,7 @@ class Scheduler:
 
     def _run(self, phase: str, tasks: dict[int, Task], on_done: Callable[[Done], None]) -> None:
         executor = self._executor()
-        queue = list(reversed(tasks))
+        queue = list(reversed(early_first(list(tasks), executor.slots())))
         alone: list[int] = []
         crashes: dict[int, int] = dict.fromkeys(tasks, 0)
         running: set[int] = set()
@@ -206,6 +206,12 @@ class Scheduler:
         if failures:
             executor.cancel()
             raise TasksFailed(phase, failures)
+
+
+def early_first(largest_first: list[int], slots: int) -> list[int]:
+    """Largest first, but for a small task a slot: what is wrong with all of them shows at once, and so does progress."""
+    early = largest_first[-slots:] if len(largest_first) > 2 * slots else []
+    return early + largest_first[: len(largest_first) - len(early)]
 
 
 def changed(task: Task, kind: Kind, crashes: int) -> Task:

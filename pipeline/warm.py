@@ -7,6 +7,7 @@ holds a file lock; the others wait, then load from disk. The driver does the sam
 from __future__ import annotations
 
 import fcntl
+import importlib
 import json
 import subprocess
 import sys
@@ -24,6 +25,7 @@ TEXTS = (
 ) * 3
 
 
+PARTS = 2
 _warmed: set[tuple[str, ...]] = set()
 
 
@@ -41,12 +43,39 @@ def warm(stages: list[dict[str, Any]]) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if mark.exists():
             return
-        from pipeline.measure import prepared
-
-        batch = pages()
-        for stage in stages:
-            prepared(stage["module"], json.dumps(stage["params"], sort_keys=True))(batch)
+        parts = parts_of(stages)
+        for part in [start_part(part) for part in parts if len(parts) > 1]:
+            part.wait()
+        compile_all(stages)  # what the parts left, and a check that what they wrote can be loaded
         mark.write_text("")
+
+
+def parts_of(stages: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """``stages`` dealt out to `PARTS` processes, a stage that knows its own parts (``compile_parts``) split by them."""
+    dealt: list[list[dict[str, Any]]] = [[] for _ in range(PARTS)]
+    number = 0
+    for stage in stages:
+        module: Any = importlib.import_module(stage["module"])
+        params = [stage["params"]]
+        if hasattr(module, "compile_parts"):
+            found = module.compile_parts(module.Params.model_validate(stage["params"]))
+            params = [part.model_dump(mode="json") for part in found]
+        for part in params:
+            dealt[number % PARTS].append({"module": stage["module"], "params": part})
+            number += 1
+    return [part for part in dealt if part]
+
+
+def compile_all(stages: list[dict[str, Any]]) -> None:
+    from pipeline.measure import prepared
+
+    batch = pages()
+    for stage in stages:
+        prepared(stage["module"], json.dumps(stage["params"], sort_keys=True))(batch)
+
+
+def start_part(stages: list[dict[str, Any]]) -> subprocess.Popen[bytes]:
+    return _child(stages, "part")
 
 
 def mark_of(modules: tuple[str, ...]) -> Path:
@@ -78,14 +107,19 @@ def pages() -> pa.RecordBatch:
 def start(stages: list[dict[str, Any]]) -> None:
     """Begin to compile in a child process, if this machine has not yet."""
     if not mark_of(tuple(stage["module"] for stage in stages)).exists():
-        child = subprocess.Popen([sys.executable, "-m", "pipeline.warm"], stdin=subprocess.PIPE)
-        assert child.stdin is not None
-        child.stdin.write(json.dumps(stages).encode())
-        child.stdin.close()
+        _child(stages, "all")
+
+
+def _child(stages: list[dict[str, Any]], what: str) -> subprocess.Popen[bytes]:
+    child = subprocess.Popen([sys.executable, "-m", "pipeline.warm", what], stdin=subprocess.PIPE)
+    assert child.stdin is not None
+    child.stdin.write(json.dumps(stages).encode())
+    child.stdin.close()
+    return child
 
 
 if __name__ == "__main__":
     from pipeline.engine import prepare_process
 
     prepare_process()
-    warm(json.load(sys.stdin))
+    (compile_all if sys.argv[1] == "part" else warm)(json.load(sys.stdin))

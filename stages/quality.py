@@ -99,6 +99,13 @@ def identity(params: Params) -> dict[str, Any]:
     return {"unicode": unicode.UNICODE_VERSION, **benchmarks, **models}
 
 
+def compile_parts(params: Params) -> list[Params]:
+    """Parameters that together compile the kernels of ``params``, each about half: for two processes side by side."""
+    half = tuple(name for name in params.families if name.startswith("gopher"))
+    rest = tuple(name for name in params.families if name not in half)
+    return [params.model_copy(update={"families": part}) for part in (half, rest) if part]
+
+
 def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
     """The function returned measures one batch of `documents`."""
     columns = schema(params)

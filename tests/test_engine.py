@@ -70,9 +70,9 @@ def test_no_task_starts_no_executor() -> None:
     Scheduler(never, lambda line: None).run("phase", [], lambda result: None)
 
 
-def test_largest_tasks_go_first_and_the_window_is_twice_the_slots() -> None:
+def test_a_small_task_a_slot_goes_first_then_the_largest_and_the_window_is_twice_the_slots() -> None:
     executor, done = play({}, [make(str(n), cost=n) for n in range(20)])
-    assert [task.label for task in executor.submitted[:4]] == ["19", "18", "17", "16"]
+    assert [task.label for task in executor.submitted[:4]] == ["1", "0", "19", "18"]
     assert executor.most_in_flight == 4
     assert sorted(done, key=int) == [str(n) for n in range(20)]
 
