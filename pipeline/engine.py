@@ -209,7 +209,7 @@ class Scheduler:
 
 
 def early_first(largest_first: list[int], slots: int) -> list[int]:
-    """Largest first, but for a small task a slot: what is wrong with all of them shows at once, and so does progress."""
+    """Largest first, but for a small task a slot: what is wrong with all shows at once, and so does progress."""
     early = largest_first[-slots:] if len(largest_first) > 2 * slots else []
     return early + largest_first[: len(largest_first) - len(early)]
 

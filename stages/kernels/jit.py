@@ -12,6 +12,8 @@ from typing import Any
 import numba
 
 CONFIG: Any = numba.config
+COMPILE: Any = numba.njit
+"""Untyped: Numba's stubs do not know all of its options."""
 CONFIG.CACHE_LOCATOR_CLASSES = "stages.kernels.cache.ContentCacheLocator,InTreeCacheLocator"
 
 
@@ -31,16 +33,16 @@ def lean_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     Compiled without Numba's reference counting: its atomic increments at every call cost four fifths of the
     time of the HTML scanner (50 MB/s with it). Such a kernel can neither make nor return arrays.
     """
-    return numba.njit(cache=True, nogil=True, _nrt=False, error_model="numpy")(function)
+    return COMPILE(cache=True, nogil=True, _nrt=False, error_model="numpy")(function)
 
 
 def lean_inline_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """`inline_kernel` for the callees of a `lean_kernel`, compiled once whatever constants it is called with.
 
-    Numba compiles a function again for every literal argument (`put(out, o, 10, 0, 1)`): that doubled the time to compile
-    the HTML kernels.
+    Numba compiles a function again for every literal argument (`put(out, o, 10, 0, 1)`): that doubled the time to
+    compile the HTML kernels.
     """
-    dispatcher = numba.njit(nogil=True, inline="never", _nrt=False, error_model="numpy")(function)
+    dispatcher = COMPILE(nogil=True, inline="never", _nrt=False, error_model="numpy")(function)
     resolve = dispatcher.get_call_template
 
     def resolve_without_literals(args: Any, keywords: Any) -> Any:
