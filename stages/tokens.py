@@ -1,10 +1,10 @@
 """`tokens`: the kept pages of one split as token ids, ordered so that a shard can read its part of them.
 
-Input: the aligned Parquet files of one split (`documents`, `language`, `kept`, `clusters` if there was
-deduplication, `quality` if ``scores`` are carried). Output: one Arrow IPC *file* with the schema `stages.schemas.tokens`, rows ordered by (domain,
-order_key, doc_id), cut into record batches of about a megabyte that never hold two domains, so that a reader finds
-one domain's range of keys by random access. ``order_key`` is a keyed hash of doc_id: neighbours in a shard have
-nothing to do with each other, and any prefix is an unbiased sample.
+Input: the aligned Parquet files of one split (`documents`, `language`, `kept`, `clusters` if there was deduplication,
+`quality` if ``scores`` are carried). Output: one Arrow IPC *file* with the schema `stages.schemas.tokens`, rows
+ordered by (domain, order_key, doc_id), cut into record batches of about a megabyte that never hold two domains, so
+that a reader finds one domain's range of keys by random access. ``order_key`` is a keyed hash of doc_id: neighbours
+in a shard have nothing to do with each other, and any prefix is an unbiased sample.
 
 The spans of `kept` are cut or replaced before tokenization. A page of which nothing is left makes no row and is
 counted (``empty_documents``). A sample of the pages is encoded by the reference library too; one difference and the

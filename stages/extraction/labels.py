@@ -69,8 +69,8 @@ class _Choice:
 
     def flip(self, block: int) -> None:
         before, after = self._around(block)
-        with_it = [g for g in zip(*((before + self.blocks[block] + after)[i:] for i in range(4)), strict=False)]
-        without = [g for g in zip(*((before + after)[i:] for i in range(4)), strict=False)]
+        with_it = list(zip(*((before + self.blocks[block] + after)[i:] for i in range(4)), strict=False))
+        without = list(zip(*((before + after)[i:] for i in range(4)), strict=False))
         gone, come = (with_it, without) if self.chosen[block] else (without, with_it)
         for g in gone:
             self.hits -= self.held[g] <= self.gold.get(g, 0)

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.kernels.html_features import CONTEXT, FEATURES
+from stages.kernels.html_trees import DEPTH
 
 MODEL_FILE = "model.json"
 
@@ -45,7 +46,7 @@ class Model:
 
 def _classifier(parsed: dict[str, Any], names: Sequence[str]) -> Classifier:
     trees = parsed["trees"]
-    depth = max(len(tree["features"]) for tree in trees)
+    depth = DEPTH
     row = {name: number for number, name in enumerate(names)}
     features = np.zeros((len(trees), depth), np.int64)
     limits = np.full((len(trees), depth), 255, np.uint8)
@@ -53,8 +54,10 @@ def _classifier(parsed: dict[str, Any], names: Sequence[str]) -> Classifier:
     for number, tree in enumerate(trees):
         count = len(tree["features"])
         unknown = [name for name in tree["features"] if name not in row]
-        if unknown or len(tree["limits"]) != count or len(tree["leaves"]) != 1 << count:
-            raise ValueError(f"tree {number}: expected known features, as many limits and 2**n leaves; found {tree}")
+        if unknown or count > depth or len(tree["limits"]) != count or len(tree["leaves"]) != 1 << count:
+            raise ValueError(
+                f"tree {number}: expected up to {depth} known features, as many limits and 2**n leaves; found {tree}"
+            )
         features[number, :count] = [row[name] for name in tree["features"]]
         limits[number, :count] = tree["limits"]
         leaves[number, : 1 << count] = tree["leaves"]

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from stages.kernels import html_blocks, html_features
 from stages.kernels.html_entities import MAX_GROWTH
+from stages.kernels.html_trees import LANES
 from stages.kernels.ragged import Bytes, Offsets
 
 Table = npt.NDArray[np.int64]
@@ -95,6 +96,7 @@ class Scanner:
 
 
 def _measures(num_blocks: int, num_nodes: int) -> Measures:
+    num_blocks = -(-num_blocks // LANES) * LANES  # `sum_trees` goes on to the end of its last lanes
     places = 16
     while places < 2 * num_blocks + 2:
         places *= 2

@@ -40,7 +40,8 @@ from stages.kernels.html_tokens import (
     read_tag_name,
     skip_markup,
 )
-from stages.kernels.jit import lean_inline_kernel as inline_kernel, lean_kernel as kernel
+from stages.kernels.jit import lean_inline_kernel as inline_kernel
+from stages.kernels.jit import lean_kernel as kernel
 
 MAX_DEPTH = 256
 HINT_BYTES = 400
@@ -221,9 +222,9 @@ def find_open(W, T, first_tag, last_tag, boundary):  # type: ignore[no-untyped-d
         if boundary > 0:
             if T[TAG_FLAGS + tag] & t.SCOPE:
                 return -1
-        elif tag == t.TABLE:
-            return -1
-        elif boundary < 0 and (tag == t.UL or tag == t.OL or tag == t.DL or T[TAG_FLAGS + tag] & t.SCOPE):
+        elif tag == t.TABLE or (
+            boundary < 0 and (tag == t.UL or tag == t.OL or tag == t.DL or T[TAG_FLAGS + tag] & t.SCOPE)
+        ):
             return -1
         i -= 1
     return -1
@@ -346,7 +347,9 @@ def element_hints(data, W, T, found):  # type: ignore[no-untyped-def]
         if (found >> t.ARIA_HIDDEN) & 1 and W[SPANS + 2 * t.ARIA_HIDDEN] < W[SPANS + 2 * t.ARIA_HIDDEN + 1]:
             if data[W[SPANS + 2 * t.ARIA_HIDDEN]] | 0x20 == 116:
                 hints |= 1 << NOT_SHOWN
-        if (found >> t.STYLE_ATTR) & 1 and shows_nothing(data, W[SPANS + 2 * t.STYLE_ATTR], W[SPANS + 2 * t.STYLE_ATTR + 1]):
+        if (found >> t.STYLE_ATTR) & 1 and shows_nothing(
+            data, W[SPANS + 2 * t.STYLE_ATTR], W[SPANS + 2 * t.STYLE_ATTR + 1]
+        ):
             hints |= 1 << NOT_SHOWN
     return hints, signature
 
@@ -361,7 +364,12 @@ def shows_nothing(data, start, stop):  # type: ignore[no-untyped-def]
             while k < stop and data[k] == 32:
                 k += 1
             if k + 4 <= stop and data[i - 1] | 0x20 == 121:
-                if data[k] | 0x20 == 110 and data[k + 1] | 0x20 == 111 and data[k + 2] | 0x20 == 110 and data[k + 3] | 0x20 == 101:
+                if (
+                    data[k] | 0x20 == 110
+                    and data[k + 1] | 0x20 == 111
+                    and data[k + 2] | 0x20 == 110
+                    and data[k + 3] | 0x20 == 101
+                ):
                     return True
                 if data[k] | 0x20 == 104 and data[k + 1] | 0x20 == 105 and data[k + 2] | 0x20 == 100:
                     return True
@@ -403,9 +411,9 @@ def note_meta(data, W, T, found, pages, d):  # type: ignore[no-untyped-def]
     name = hash_value(data, a, b)
     if name == _OG_TITLE:
         note_span(pages, d, SOCIAL_TITLE_FROM, start, stop)
-    elif name == _OG_TYPE or name == _GENERATOR:
+    elif name in (_OG_TYPE, _GENERATOR):
         pages[SCHEMA_HINTS, d] |= read_hints(data, start, min(stop, start + HINT_BYTES), T)
-    elif name == _PUBLISHED or name == _DATE:
+    elif name in (_PUBLISHED, _DATE):
         note_span(pages, d, DATE_FROM, start, stop)
 
 
@@ -490,7 +498,9 @@ def skip_dropped(data, pos, end, T, W):  # type: ignore[no-untyped-def]
 @inline_kernel
 def is_cdata(data, pos, end):  # type: ignore[no-untyped-def]
     """Whether ``<![CDATA[`` stands at ``pos``."""
-    return pos + 9 <= end and data[pos + 1] == 33 and data[pos + 2] == 91 and data[pos + 3] == 67 and data[pos + 8] == 91
+    return (
+        pos + 9 <= end and data[pos + 1] == 33 and data[pos + 2] == 91 and data[pos + 3] == 67 and data[pos + 8] == 91
+    )
 
 
 @inline_kernel
@@ -596,9 +606,8 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
         W[S_DROPPED] = tag
         W[S_DROP_DEPTH] = 1
         W[S_INSIDE] = 0
-    elif (tag == t.PRE or tag == t.LISTING) and after < end:
-        if data[after] == 10:
-            after += 1
+    elif (tag == t.PRE or tag == t.LISTING) and after < end and data[after] == 10:
+        after += 1
     return after, o
 
 
@@ -666,7 +675,9 @@ def begin_page(data, pos, end, W, nodes, pages, d, T, o):  # type: ignore[no-unt
         W[i] = 0
     while pos < end and is_space(data[pos]):
         pos += 1
-    W[S_XML] = pos + 4 < end and data[pos] == 60 and data[pos + 1] == 63 and data[pos + 2] == 120 and data[pos + 3] == 109
+    W[S_XML] = (
+        pos + 4 < end and data[pos] == 60 and data[pos + 1] == 63 and data[pos + 2] == 120 and data[pos + 3] == 109
+    )
     for row in range(PAGE_ROWS):
         pages[row, d] = _OFF if TITLE_FROM <= row <= DATE_TO else 0
     pages[BLOCKS_FROM, d] = blocks_before

@@ -14,6 +14,7 @@ Legend: T is the array of all tables (`html_tables`).
 from __future__ import annotations
 
 import html.entities
+
 import numpy as np
 import numpy.typing as npt
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from stages.kernels import html_blocks as h
 from stages.kernels import html_tokens as t
-from stages.kernels.html_hints import HINT_NAMES
+from stages.kernels.html_hints import HINT_NAMES, read_hints
 from stages.kernels.html_tables import FNV_PRIME, FNV_START
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 from stages.kernels.jit import lean_kernel as kernel
@@ -33,36 +33,111 @@ _INSIDE = {
     "paragraph": (t.P,), "section": (t.SECTION,), "dialog": (t.DIALOG, t.VIDEO, t.AUDIO, t.CANVAS),
 }  # fmt: skip
 _KINDS = ("article", "forum", "product", "docs", "list", "faq", "comment", "review")
+_WORDS = (
+    "comment",
+    "related",
+    "share",
+    "author",
+    "date",
+    "tag",
+    "form",
+    "legal",
+    "product",
+    "review",
+    "list",
+    "consent",
+    "lead",
+)
 _CONTAINER = ("chars", "links", "blocks", "mean", "share", "punctuation")
 FEATURES = (
-    *"chars words word_chars digits capitals punctuation last first unspaced links num_links bold code images times".split(),
-    *"break tag parent_tag outer_tag depth index_in_element".split(),
+    *[
+        "chars",
+        "words",
+        "word_chars",
+        "digits",
+        "capitals",
+        "punctuation",
+        "last",
+        "first",
+        "unspaced",
+        "links",
+        "num_links",
+        "bold",
+        "code",
+        "images",
+        "times",
+    ],
+    *["break", "tag", "parent_tag", "outer_tag", "depth", "index_in_element"],
     *(f"in_{name}" for name in _INSIDE),
     *(f"hint_{name}" for name in (*HINT_NAMES, "not_shown")),
     *(f"{where}_{what}" for where in ("element", "parent", "outer", "section") for what in _CONTAINER),
-    *(f"{what}_{where}" for where in ("before2", "before", "after", "after2") for what in ("chars", "links", "tag", "last")),
-    *"near_chars near_links wide_chars wide_links".split(),
-    *"place text_place blocks_before blocks_after since_h1 h1s_before since_heading text_since_long".split(),
-    *"signature_blocks signature_mean signature_links text_repeats".split(),
-    *"page_chars page_blocks page_links page_mean page_long page_unspaced page_in_p page_in_table page_in_list".split(),
+    *(
+        f"{what}_{where}"
+        for where in ("before2", "before", "after", "after2")
+        for what in ("chars", "links", "tag", "last")
+    ),
+    *["near_chars", "near_links", "wide_chars", "wide_links"],
+    *[
+        "place",
+        "text_place",
+        "blocks_before",
+        "blocks_after",
+        "since_h1",
+        "h1s_before",
+        "since_heading",
+        "text_since_long",
+    ],
+    *["signature_blocks", "signature_mean", "signature_links", "text_repeats"],
+    *[
+        "page_chars",
+        "page_blocks",
+        "page_links",
+        "page_mean",
+        "page_long",
+        "page_unspaced",
+        "page_in_p",
+        "page_in_table",
+        "page_in_list",
+    ],
     *(f"page_{name}" for name in _KINDS),
-    *"page_inputs page_scripts page_tags page_main_share".split(),
+    *["page_inputs", "page_scripts", "page_tags", "page_main_share"],
+    *(f"{where}_says_{name}" for where in ("text", "heading", "before") for name in _WORDS),
 )
 CONTEXT = (
-    *"score before1 before2 before3 after1 after2 after3 near wide element parent outer section signature page".split(),
-    *"kept_before kept_after to_kept_before to_kept_after highest run".split(),
+    *[
+        "score",
+        "before1",
+        "before2",
+        "before3",
+        "after1",
+        "after2",
+        "after3",
+        "near",
+        "wide",
+        "element",
+        "parent",
+        "outer",
+        "section",
+        "signature",
+        "page",
+    ],
+    *["kept_before", "kept_after", "to_kept_before", "to_kept_after", "highest", "run"],
 )
 NUM_FEATURES = len(FEATURES)
 _AT = {name: row for row, name in enumerate(FEATURES)}
 _F_INSIDE, _F_HINTS, _F_CONTAINER = _AT["in_article"], _AT[f"hint_{HINT_NAMES[0]}"], _AT["element_chars"]
 _F_NEIGHBOURS, _F_NEAR, _F_PLACE = _AT["chars_before2"], _AT["near_chars"], _AT["place"]
 _F_SIGNATURE, _F_PAGE, _F_KINDS = _AT["signature_blocks"], _AT["page_chars"], _AT[f"page_{_KINDS[0]}"]
+_F_WORDS, _NUM_WORDS = _AT[f"text_says_{_WORDS[0]}"], len(_WORDS)
+_MAX_LABEL = 80  # bytes: a longer text is no label
 _NUM_INSIDE, _NUM_HINTS, _NUM_KINDS = len(_INSIDE), len(HINT_NAMES) + 1, len(_KINDS)
 _LIST_BIT, _TABLE_BIT, _P_BIT, _MAIN_BIT = (1 << list(_INSIDE).index(n) for n in ("list", "table", "paragraph", "main"))
 _LONG = 80
 
 # rows of measures_RB: of each block; then running sums before each block
-M_CHARS, M_WORDS, M_DIGITS, M_CAPITALS, M_PUNCTUATION, M_UNSPACED, M_LAST, M_FIRST, M_SLOT, M_TEXT_SLOT, M_SECTION = range(11)
+M_CHARS, M_WORDS, M_DIGITS, M_CAPITALS, M_PUNCTUATION, M_UNSPACED, M_LAST, M_FIRST, M_SLOT, M_TEXT_SLOT, M_SECTION = (
+    range(11)
+)
 SUM_CHARS, SUM_LINKS, SUM_PUNCTUATION, SUM_WEIGHT, SUM_SCORE = range(11, 16)
 MEASURES = 16
 # rows of inherited_IM: of each node
@@ -73,7 +148,7 @@ _NONE = -1
 
 def measure_tables() -> npt.NDArray[np.int64]:
     """L: eighths of an octave of 1..4096 at 0..4095, what a byte counts for (256), elements' bits (128), kinds' bits."""
-    L = np.zeros(4096 + 256 + 128 + _NUM_KINDS, np.int64)
+    L = np.zeros(4096 + 256 + 128 + _NUM_KINDS + _NUM_WORDS, np.int64)
     for n in range(1, 4097):
         octave = n.bit_length() - 1
         L[n - 1] = 8 * octave + (((n << 3) >> octave) & 7)
@@ -90,6 +165,8 @@ def measure_tables() -> npt.NDArray[np.int64]:
             L[4352 + tag] |= 1 << bit
     for k, name in enumerate(_KINDS):
         L[4480 + k] = HINT_NAMES.index(name)
+    for k, name in enumerate(_WORDS):
+        L[4480 + _NUM_KINDS + k] = HINT_NAMES.index(name)
     return L
 
 
@@ -155,7 +232,12 @@ def measure_text(out, b, i, blocks, measures, L):  # type: ignore[no-untyped-def
     last = char_class(out[stop - 1])
     if stop - start >= 3 and out[stop - 3] == 0xE3 and out[stop - 2] == 0x80 and out[stop - 1] == 0x82:
         last = 1  # ideographic full stop
-    if stop - start >= 3 and out[stop - 3] == 0xEF and out[stop - 2] == 0xBC and (out[stop - 1] == 0x81 or out[stop - 1] == 0x9F):
+    if (
+        stop - start >= 3
+        and out[stop - 3] == 0xEF
+        and out[stop - 2] == 0xBC
+        and (out[stop - 1] == 0x81 or out[stop - 1] == 0x9F)
+    ):
         last = 1  # full-width ! and ?
     measures[M_LAST, i] = last
     measures[M_FIRST, i] = char_class(out[start])
@@ -312,7 +394,9 @@ def describe_page(X, num, block0, blocks, nodes, node0, inherited, measures, pag
     fill_row(X, row + 8, num, share(in_list, chars))
     for k in range(_NUM_KINDS):
         hint = L[4480 + k]
-        fill_row(X, _F_KINDS + k, num, 2 * ((pages[h.SCHEMA_HINTS, d] >> hint) & 1) + ((pages[h.BODY_HINTS, d] >> hint) & 1))
+        fill_row(
+            X, _F_KINDS + k, num, 2 * ((pages[h.SCHEMA_HINTS, d] >> hint) & 1) + ((pages[h.BODY_HINTS, d] >> hint) & 1)
+        )
     row = _F_KINDS + _NUM_KINDS
     fill_row(X, row, num, min(255, pages[h.NUM_INPUTS, d]))
     fill_row(X, row + 1, num, log_bins(pages[h.NUM_SCRIPTS, d], L))
@@ -353,13 +437,23 @@ def measure_page(out, blocks, nodes, pages, d, L, measures, inherited, slots):  
 
 
 @inline_kernel
-def fill_features(X, out, blocks, nodes, pages, d, L, measures, inherited, slots):  # type: ignore[no-untyped-def]
+def describe_words(X, b, said, L):  # type: ignore[no-untyped-def]
+    """Kinds of words in a label: of the block, of the heading above, of the short block before it (``said``: 3 masks)."""
+    for where in range(3):
+        for k in range(_NUM_WORDS):
+            mask = said[0] if where == 0 else said[1] if where == 1 else said[2]
+            X[_F_WORDS + where * _NUM_WORDS + k, b] = (mask >> L[4480 + _NUM_KINDS + k]) & 1
+
+
+@inline_kernel
+def fill_features(X, out, blocks, nodes, pages, d, T, L, measures, inherited, slots):  # type: ignore[no-untyped-def]
     """Rows of `FEATURES` for the blocks of page ``d``; see `measure_blocks`."""
     long_blocks = measure_page(out, blocks, nodes, pages, d, L, measures, inherited, slots)
     block0, num = pages[h.BLOCKS_FROM, d], pages[h.BLOCKS_TO, d] - pages[h.BLOCKS_FROM, d]
     node0 = pages[h.NODES_FROM, d]
     page_chars = measures[SUM_CHARS, num]
     since_h1, h1s, since_heading, since_long = 250, 0, 250, 0
+    heading_words, label_words = 0, 0
     for b in range(num):
         block = block0 + b
         node = blocks[h.NODE, block]
@@ -382,6 +476,13 @@ def fill_features(X, out, blocks, nodes, pages, d, L, measures, inherited, slots
             if tag == t.H1:
                 since_h1 = 0
                 h1s += 1
+        start, stop = blocks[h.TEXT_START, block], blocks[h.TEXT_STOP, block]
+        words = read_hints(out, start, stop, T) if stop - start <= _MAX_LABEL else 0
+        describe_words(X, b, (words, heading_words, label_words), L)
+        if since_heading == 0:
+            heading_words = words
+        if stop - start <= _MAX_LABEL:
+            label_words = words
         row = _F_PLACE
         X[row, b] = share(b, num)
         X[row + 1, b] = share(measures[SUM_CHARS, b], page_chars)
@@ -449,7 +550,9 @@ def score_context(X, row, scores, blocks, nodes, pages, d, measures, slots):  # 
         X[row + 8, b] = mean_score(max(0, b - 10), min(num, b + 11), measures)
         for level in range(4):
             n = node if level == 0 else parent if level == 1 else outer if level == 2 else section
-            X[row + 9 + level, b] = mean_score(nodes[h.FIRST_BLOCK, n] - block0, nodes[h.LAST_BLOCK, n] - block0, measures)
+            X[row + 9 + level, b] = mean_score(
+                nodes[h.FIRST_BLOCK, n] - block0, nodes[h.LAST_BLOCK, n] - block0, measures
+            )
         place = measures[M_SLOT, b]
         X[row + 13, b] = slots[3, place] // max(1, slots[2, place])
         X[row + 14, b] = all_score // max(1, measures[SUM_WEIGHT, num])
@@ -467,10 +570,10 @@ def score_context(X, row, scores, blocks, nodes, pages, d, measures, slots):  # 
 
 
 @kernel
-def measure_blocks(X, out, blocks, nodes, pages, L, measures, inherited, slots):  # type: ignore[no-untyped-def]
+def measure_blocks(X, out, blocks, nodes, pages, T, L, measures, inherited, slots):  # type: ignore[no-untyped-def]
     """Features of all blocks of all pages, for training: block ``b`` fills column ``b`` of ``X``."""
     for d in range(pages.shape[1]):
-        fill_features(X[:, pages[h.BLOCKS_FROM, d] :], out, blocks, nodes, pages, d, L, measures, inherited, slots)
+        fill_features(X[:, pages[h.BLOCKS_FROM, d] :], out, blocks, nodes, pages, d, T, L, measures, inherited, slots)
 
 
 @kernel

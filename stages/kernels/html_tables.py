@@ -39,9 +39,7 @@ def fnv(word: bytes, start: int = FNV_START) -> int:
     return value - (1 << 64) if value >> 63 else value
 
 
-def build_table(
-    words: Sequence[bytes], size: int, values: Sequence[int] | None = None
-) -> npt.NDArray[np.int64]:
+def build_table(words: Sequence[bytes], size: int, values: Sequence[int] | None = None) -> npt.NDArray[np.int64]:
     """Keys, then values, of an open-addressed table of ``size`` places; a word's value defaults to its index.
 
     Raises:

@@ -64,32 +64,91 @@ TAGS: dict[str, int] = {
     **dict.fromkeys(("a", "b", "strong", "code", "tt", "kbd", "samp", "time", "em", "i", "span", "foreignobject"), 0),
     **dict.fromkeys(("big", "nobr", "ruby", "s", "small", "strike", "sub", "sup", "u", "var", "option"), 0),
 }
-for _name in (
-    "b big blockquote body br center code dd div dl dt em h1 h2 h3 h4 h5 h6 head hr i img li menu meta nobr ol p pre "
-    "ruby s small span strong strike sub sup table tt u ul var"
-).split():
+for _name in [
+    "b",
+    "big",
+    "blockquote",
+    "body",
+    "br",
+    "center",
+    "code",
+    "dd",
+    "div",
+    "dl",
+    "dt",
+    "em",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "head",
+    "hr",
+    "i",
+    "img",
+    "li",
+    "menu",
+    "meta",
+    "nobr",
+    "ol",
+    "p",
+    "pre",
+    "ruby",
+    "s",
+    "small",
+    "span",
+    "strong",
+    "strike",
+    "sub",
+    "sup",
+    "table",
+    "tt",
+    "u",
+    "ul",
+    "var",
+]:
     TAGS[_name] |= BREAKOUT
 
 TAG_NAMES = ("", *TAGS)
 """Names by number; 0 is every element we do not know, which is treated as inline."""
 _N = {name: number for number, name in enumerate(TAG_NAMES)}
-P, LI, DD, DT, PRE, LISTING, XMP, PLAINTEXT = (_N[n] for n in "p li dd dt pre listing xmp plaintext".split())
-H1, H2, H3, H4, H5, H6, A, BR, HR = (_N[n] for n in "h1 h2 h3 h4 h5 h6 a br hr".split())
-TABLE, TR, TD, TH, CAPTION = (_N[n] for n in "table tr td th caption".split())
-TBODY, THEAD, TFOOT = (_N[n] for n in "tbody thead tfoot".split())
-SCRIPT, STYLE, TITLE, TEXTAREA, SELECT = (_N[n] for n in "script style title textarea select".split())
-SVG, TEMPLATE, FOREIGNOBJECT = (_N[n] for n in "svg template foreignobject".split())
-BODY, HTML, META, LINK, IMG, INPUT = (_N[n] for n in "body html meta link img input".split())
-CODE, TT, KBD, SAMP, B, STRONG, TIME = (_N[n] for n in "code tt kbd samp b strong time".split())
-FORM, DIV, ADDRESS, BUTTON, UL, OL, DL, MENU = (_N[n] for n in "form div address button ul ol dl menu".split())
-ARTICLE, MAIN, NAV, ASIDE, HEADER, FOOTER = (_N[n] for n in "article main nav aside header footer".split())
-SECTION, BLOCKQUOTE, FIGURE, FIGCAPTION = (_N[n] for n in "section blockquote figure figcaption".split())
-NOSCRIPT, DETAILS, VIDEO, AUDIO, CANVAS = (_N[n] for n in "noscript details video audio canvas".split())
-SUMMARY, LEGEND, CENTER, FIELDSET, DIALOG = (_N[n] for n in "summary legend center fieldset dialog".split())
+P, LI, DD, DT, PRE, LISTING, XMP, PLAINTEXT = (
+    _N[n] for n in ["p", "li", "dd", "dt", "pre", "listing", "xmp", "plaintext"]
+)
+H1, H2, H3, H4, H5, H6, A, BR, HR = (_N[n] for n in ["h1", "h2", "h3", "h4", "h5", "h6", "a", "br", "hr"])
+TABLE, TR, TD, TH, CAPTION = (_N[n] for n in ["table", "tr", "td", "th", "caption"])
+TBODY, THEAD, TFOOT = (_N[n] for n in ["tbody", "thead", "tfoot"])
+SCRIPT, STYLE, TITLE, TEXTAREA, SELECT = (_N[n] for n in ["script", "style", "title", "textarea", "select"])
+SVG, TEMPLATE, FOREIGNOBJECT = (_N[n] for n in ["svg", "template", "foreignobject"])
+BODY, HTML, META, LINK, IMG, INPUT = (_N[n] for n in ["body", "html", "meta", "link", "img", "input"])
+CODE, TT, KBD, SAMP, B, STRONG, TIME = (_N[n] for n in ["code", "tt", "kbd", "samp", "b", "strong", "time"])
+FORM, DIV, ADDRESS, BUTTON, UL, OL, DL, MENU = (
+    _N[n] for n in ["form", "div", "address", "button", "ul", "ol", "dl", "menu"]
+)
+ARTICLE, MAIN, NAV, ASIDE, HEADER, FOOTER = (_N[n] for n in ["article", "main", "nav", "aside", "header", "footer"])
+SECTION, BLOCKQUOTE, FIGURE, FIGCAPTION = (_N[n] for n in ["section", "blockquote", "figure", "figcaption"])
+NOSCRIPT, DETAILS, VIDEO, AUDIO, CANVAS = (_N[n] for n in ["noscript", "details", "video", "audio", "canvas"])
+SUMMARY, LEGEND, CENTER, FIELDSET, DIALOG = (_N[n] for n in ["summary", "legend", "center", "fieldset", "dialog"])
 
-ATTRIBUTES = (
-    "class id role itemprop itemtype style hidden aria-hidden href rel type name property content lang datetime"
-).split()
+ATTRIBUTES = [
+    "class",
+    "id",
+    "role",
+    "itemprop",
+    "itemtype",
+    "style",
+    "hidden",
+    "aria-hidden",
+    "href",
+    "rel",
+    "type",
+    "name",
+    "property",
+    "content",
+    "lang",
+    "datetime",
+]
 (CLASS, ID, ROLE, ITEMPROP, ITEMTYPE, STYLE_ATTR, HIDDEN, ARIA_HIDDEN, HREF, REL, TYPE, NAME, PROPERTY, CONTENT,
  LANG, DATETIME) = range(len(ATTRIBUTES))  # fmt: skip
 

@@ -1,0 +1,170 @@
+"""Extraction measured: speed beside resiliparse, agreement of visible text with its DOM, compile time.
+
+    python -m benchmarks.extraction speed crawl.warc.gz ...       MB/s of HTML a core, ratio to resiliparse in the same run
+    python -m benchmarks.extraction agreement crawl.warc.gz ...   share of characters, white space aside
+    python -m benchmarks.extraction compile                       seconds to compile the kernels into an empty cache
+
+F1 is printed by `stages.extraction.train`, for sites the classifier has not seen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+
+import pyarrow as pa
+from fastwarc.warc import ArchiveIterator, WarcRecordType
+from resiliparse.extract.html2text import extract_plain_text
+from resiliparse.parse.encoding import bytes_to_str, detect_encoding
+from resiliparse.parse.html import HTMLTree
+
+from stages.extraction import extract, visible_text
+from stages.extraction.scanning import Scanner
+from stages.kernels.ragged import text_buffers
+
+NO_TEXT = frozenset(
+    ["script", "style", "template", "iframe", "noembed", "noframes", "title", "textarea", "select", "datalist", "svg"]
+)
+
+
+def read_pages(paths: list[str], limit: int) -> Iterator[bytes]:
+    """HTML of WARC responses as UTF-8."""
+    found = 0
+    for path in paths:
+        with open(path, "rb") as file:
+            for record in ArchiveIterator(file, record_types=WarcRecordType.response, parse_http=True):
+                if "html" not in (record.http_content_type or ""):
+                    continue
+                body = record.reader.read()
+                try:
+                    body.decode()
+                except UnicodeDecodeError:
+                    body = bytes_to_str(body, detect_encoding(body)).encode("utf-8", "replace")
+                yield body
+                found += 1
+                if found == limit:
+                    return
+
+
+def dom_text(html: bytes) -> str:
+    """Text nodes of resiliparse's DOM outside `NO_TEXT`, without white space."""
+    tree = HTMLTree.parse_from_bytes(html, "utf-8")
+    parts: list[str] = []
+    stack = [tree.document]
+    while stack:
+        node = stack.pop()
+        if node.type == 3:
+            parts.append(node.text)
+        elif node.type in (1, 9) and node.tag not in NO_TEXT:
+            stack.extend(reversed(node.child_nodes))
+    return squeeze("".join(parts))
+
+
+def squeeze(text: str) -> str:
+    """Without white space and NUL."""
+    return "".join(text.replace("\0", "").split())
+
+
+def same_characters(a: str, b: str) -> int:
+    """Characters of ``a`` that stand in ``b`` in the same order: equal ends, and a difference of the middle."""
+    if a == b:
+        return len(a)
+    size = min(len(a), len(b))
+    head = next((i for i in range(size) if a[i] != b[i]), size)
+    tail = next((i for i in range(size - head) if a[-1 - i] != b[-1 - i]), size - head)
+    a, b = a[head : len(a) - tail], b[head : len(b) - tail]
+    middle = difflib.SequenceMatcher(None, a, b, autojunk=len(a) > 20000)
+    return head + tail + sum(match.size for match in middle.get_matching_blocks())
+
+
+def block_texts(pages: list[bytes]) -> Iterator[str]:
+    """Text of all blocks of each page, without the marks the writer puts between them."""
+    scanner = Scanner()
+    data, offsets = text_buffers(pa.array(pages, pa.large_binary()))
+    for page in range(len(pages)):
+        scanned = scanner.scan(data, offsets, page, page + 1)
+        yield "".join(scanned.block_text(block) for block in range(scanned.num_blocks))
+
+
+def agreement(pages: list[bytes], show: int) -> None:
+    """Print the share of characters that are the same."""
+    total = same = different = 0
+    for html, text in zip(pages, block_texts(pages), strict=True):
+        ours, theirs = squeeze(text), dom_text(html)
+        total += max(len(ours), len(theirs))
+        same += same_characters(ours, theirs)
+        if ours != theirs:
+            different += 1
+            if different <= show:
+                at = next((i for i, (x, y) in enumerate(zip(ours, theirs, strict=False)) if x != y), 0)
+                print(
+                    f"{len(ours)} {len(theirs)} ours {ours[max(0, at - 20) : at + 50]!r} DOM {theirs[max(0, at - 20) : at + 50]!r}"
+                )
+    print(f"{len(pages)} pages, {total} characters, {same / total:.5%} the same; {different} pages differ")
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """CPU seconds of a call."""
+    start = time.process_time()
+    call()
+    return time.process_time() - start
+
+
+def speed(pages: list[bytes]) -> None:
+    """Print MB/s of both extractors in the same run, in turns."""
+    size = sum(map(len, pages)) / 1e6
+    batches = [pa.array(pages[i : i + 600], pa.large_binary()) for i in range(0, len(pages), 600)]
+    extract(batches[0].slice(0, 20))
+    rows: dict[str, Callable[[], object]] = {
+        "gristmill": lambda: [extract(batch) for batch in batches],
+        "gristmill, visible text": lambda: [visible_text(batch) for batch in batches],
+        "resiliparse": lambda: [
+            extract_plain_text(HTMLTree.parse_from_bytes(page, "utf-8"), preserve_formatting=True, main_content=True)
+            for page in pages
+        ],
+    }
+    best = {name: min(seconds(call) for _ in range(2)) for name, call in rows.items()}
+    for name, spent in best.items():
+        print(
+            f"{name:24} {size / spent:7.1f} MB/s {len(pages) / spent:8.0f} pages/s {best['resiliparse'] / spent:6.1f} x resiliparse"
+        )
+
+
+def compile_time() -> None:
+    """Print the seconds of a process with an empty cache, and of one with a full one."""
+    code = (
+        "import pyarrow as pa\nfrom stages.extraction import extract\nextract(pa.array([b'<p>a'], pa.large_binary()))"
+    )
+    with tempfile.TemporaryDirectory() as cache:
+        for name in ("empty cache", "full cache"):
+            before = os.times()
+            subprocess.run([sys.executable, "-c", code], env={**os.environ, "NUMBA_CACHE_DIR": cache}, check=True)
+            after = os.times()
+            spent = after.children_user + after.children_system - before.children_user - before.children_system
+            print(f"{name}: {spent:.1f} CPU seconds")
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("speed", "agreement", "compile"))
+    parser.add_argument("warc", nargs="*")
+    parser.add_argument("--pages", type=int, default=1500)
+    parser.add_argument("--show", type=int, default=0, help="differences to print")
+    args = parser.parse_args()
+    if args.what == "compile":
+        compile_time()
+    elif args.what == "speed":
+        speed(list(read_pages(args.warc, args.pages)))
+    else:
+        agreement(list(read_pages(args.warc, args.pages)), args.show)
+
+
+if __name__ == "__main__":
+    main()
