@@ -80,9 +80,9 @@ def start_part(stages: list[dict[str, Any]]) -> subprocess.Popen[bytes]:
 
 def mark_of(modules: tuple[str, ...]) -> Path:
     """The file whose presence says that these stages' kernels are compiled for these sources."""
-    from stages.kernels.cache import folder
+    from stages.kernels.cache import digest, folder
 
-    return folder() / f"warm-{'-'.join(module.rpartition('.')[2] for module in modules)}"
+    return folder() / f"warm-{'-'.join(module.rpartition('.')[2] for module in modules)}-{digest(modules)}"
 
 
 def pages() -> pa.RecordBatch:

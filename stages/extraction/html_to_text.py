@@ -108,7 +108,7 @@ def _write(
     one, two, m = model.first, model.second, scanner.measures(s)
     return int(
         html_text.write_pages(
-            s.text, s.blocks, s.nodes, s.pages, scanner.tables, scanner.logs, m.measures, m.inherited, m.slots, m.layout, m.features,
+            s.text, s.blocks, s.nodes, s.pages, scanner.logs, m.measures, m.inherited, m.slots, m.layout, m.features,
             one.features_TK, one.limits_TK, one.leaves_TE, one.bias, two.features_TK, two.limits_TK, two.leaves_TE,
             two.bias, m.index, m.sums, m.scores, model.odds_256, m.tally, params.strictness, keep_all, params.markdown, out, ends,
         )

@@ -76,9 +76,7 @@ def site_fold(url: str | None, page_id: str) -> int:
 def _measure(scanner: Scanner, s: Scanned) -> tuple[Bytes2, Measures]:
     m = scanner.measures(s)
     X = np.zeros((f.NUM_FEATURES, s.num_blocks), np.uint8)
-    f.measure_blocks(
-        X, s.text, s.blocks, s.nodes, s.pages, scanner.tables, scanner.logs, m.measures, m.inherited, m.slots
-    )
+    f.measure_blocks(X, s.text, s.blocks, s.nodes, s.pages, scanner.logs, m.measures, m.inherited, m.slots)
     return X, m
 
 

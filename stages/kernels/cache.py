@@ -1,18 +1,21 @@
-"""Where compiled kernels are kept: by the content of all their sources, not by where a checkout lies.
+"""Where compiled kernels are kept: by the content of the sources they are made of, not by where a checkout lies.
 
 Numba files a kernel under its module's folder and the hash of its own file. Two things go wrong with that here: a job
 submitted to Ray unpacks its code into a folder of its own each time, and would compile everything anew; and a
-kernel that calls another one in another file is not compiled again when that one changes. So all kernels go to
-``NUMBA_CACHE_DIR/gristmill-<hash of every source that holds kernels>/``. Numba tells the processor and its own version
-apart by itself. A folder is never cleaned; it holds a few megabytes.
+kernel that calls another one in another file is not compiled again when that one changes. So the kernels of a
+module go to ``NUMBA_CACHE_DIR/<module>-<digest>/``, the digest taken over that module, every module of `stages` it
+imports, directly or through others, and the JSON files beside them (tables): a change compiles again what it
+touches and nothing else. Numba tells the processor and its own version apart by itself. A folder is never cleaned; all
+together hold some ten megabytes.
 """
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import os
 import tempfile
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +23,48 @@ import numba
 from numba.core.caching import UserProvidedCacheLocator
 
 SOURCES = Path(__file__).resolve().parents[1]
-KERNELS = SOURCES / "kernels"
 CONFIG: Any = numba.config
 
 
 @lru_cache(maxsize=1)
 def folder() -> Path:
-    """The folder of the kernels of this version of the sources; made if need be."""
-    digest = hashlib.sha256(numba.__version__.encode())
-    for path in sorted([*SOURCES.rglob("*.py"), *SOURCES.rglob("*.json")]):
-        source = path.read_bytes()
-        # Beside the kernels themselves: the tables they take in as constants when they are compiled.
-        if KERNELS in path.parents or path.suffix == ".json" or b"kernels.jit import" in source:
-            digest.update(path.relative_to(SOURCES).as_posix().encode() + b"\0" + source + b"\0")
-    return writable(Path(CONFIG.CACHE_DIR or "")) / f"gristmill-{digest.hexdigest()[:16]}"
+    """The folder under which every module has its own; made if need be."""
+    return writable(Path(CONFIG.CACHE_DIR or ""))
+
+
+@cache
+def digest(modules: tuple[str, ...]) -> str:
+    """16 hex digits for what the kernels of ``modules`` (dotted names under `stages`) are compiled from."""
+    found, waiting = set(), list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += imported(name)
+    hashed = hashlib.sha256(numba.__version__.encode())
+    sources = {source_of(name) for name in found}
+    tables = {table for folder in {source.parent for source in sources} for table in folder.glob("*.json")}
+    for path in sorted(sources | tables):
+        hashed.update(path.relative_to(SOURCES).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return hashed.hexdigest()[:16]
+
+
+@cache
+def imported(module: str) -> tuple[str, ...]:
+    """The modules of `stages` that a module imports anywhere in its source."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source_of(module).read_bytes())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.update([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
+    return tuple(sorted(name for name in names if name.split(".")[0] == SOURCES.name and source_of(name).exists()))
+
+
+def source_of(module: str) -> Path:
+    """The file of a dotted module name under `stages`; of a package, its ``__init__.py``."""
+    path = SOURCES.joinpath(*module.split(".")[1:])
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
 def writable(wanted: Path) -> Path:
@@ -51,13 +82,13 @@ def writable(wanted: Path) -> Path:
 
 
 class ContentCacheLocator(UserProvidedCacheLocator):
-    """Numba's locator of user-provided folders, with `folder` as the folder of every kernel."""
+    """Numba's locator of user-provided folders, with a folder of its own for every module and content."""
 
     def __init__(self, py_func: Any, py_file: str) -> None:
         super().__init__(py_func, py_file)
-        self._cache_path = str(
-            folder() / Path(py_file).resolve().relative_to(SOURCES).with_suffix("").as_posix().replace("/", ".")
-        )
+        parts = Path(py_file).resolve().relative_to(SOURCES.parent).with_suffix("").parts
+        module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        self._cache_path = str(folder() / f"{module}-{digest((module,))}")
 
     @classmethod
     def from_function(cls, py_func: Any, py_file: str) -> Any:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from stages.kernels import html_blocks as h
 from stages.kernels import html_tokens as t
-from stages.kernels.html_hints import HINT_NAMES, read_hints
+from stages.kernels.html_hints import HINT_NAMES
 from stages.kernels.html_tables import FNV_PRIME, FNV_START
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 from stages.kernels.jit import lean_kernel as kernel
@@ -33,21 +33,6 @@ _INSIDE = {
     "paragraph": (t.P,), "section": (t.SECTION,), "dialog": (t.DIALOG, t.VIDEO, t.AUDIO, t.CANVAS),
 }  # fmt: skip
 _KINDS = ("article", "forum", "product", "docs", "list", "faq", "comment", "review")
-_WORDS = (
-    "comment",
-    "related",
-    "share",
-    "author",
-    "date",
-    "tag",
-    "form",
-    "legal",
-    "product",
-    "review",
-    "list",
-    "consent",
-    "lead",
-)
 _CONTAINER = ("chars", "links", "blocks", "mean", "share", "punctuation")
 FEATURES = (
     *[
@@ -101,7 +86,6 @@ FEATURES = (
     ],
     *(f"page_{name}" for name in _KINDS),
     *["page_inputs", "page_scripts", "page_tags", "page_main_share"],
-    *(f"{where}_says_{name}" for where in ("text", "heading", "before") for name in _WORDS),
 )
 CONTEXT = (
     *[
@@ -128,8 +112,6 @@ _AT = {name: row for row, name in enumerate(FEATURES)}
 _F_INSIDE, _F_HINTS, _F_CONTAINER = _AT["in_article"], _AT[f"hint_{HINT_NAMES[0]}"], _AT["element_chars"]
 _F_NEIGHBOURS, _F_NEAR, _F_PLACE = _AT["chars_before2"], _AT["near_chars"], _AT["place"]
 _F_SIGNATURE, _F_PAGE, _F_KINDS = _AT["signature_blocks"], _AT["page_chars"], _AT[f"page_{_KINDS[0]}"]
-_F_WORDS, _NUM_WORDS = _AT[f"text_says_{_WORDS[0]}"], len(_WORDS)
-_MAX_LABEL = 80  # bytes: a longer text is no label
 _NUM_INSIDE, _NUM_HINTS, _NUM_KINDS = len(_INSIDE), len(HINT_NAMES) + 1, len(_KINDS)
 _LIST_BIT, _TABLE_BIT, _P_BIT, _MAIN_BIT = (1 << list(_INSIDE).index(n) for n in ("list", "table", "paragraph", "main"))
 _LONG = 80
@@ -148,7 +130,7 @@ _NONE = -1
 
 def measure_tables() -> npt.NDArray[np.int64]:
     """L: eighths of an octave of 1..4096 at 0..4095, what a byte counts for (256), elements' bits (128), kinds' bits."""
-    L = np.zeros(4096 + 256 + 128 + _NUM_KINDS + _NUM_WORDS, np.int64)
+    L = np.zeros(4096 + 256 + 128 + _NUM_KINDS, np.int64)
     for n in range(1, 4097):
         octave = n.bit_length() - 1
         L[n - 1] = 8 * octave + (((n << 3) >> octave) & 7)
@@ -165,8 +147,6 @@ def measure_tables() -> npt.NDArray[np.int64]:
             L[4352 + tag] |= 1 << bit
     for k, name in enumerate(_KINDS):
         L[4480 + k] = HINT_NAMES.index(name)
-    for k, name in enumerate(_WORDS):
-        L[4480 + _NUM_KINDS + k] = HINT_NAMES.index(name)
     return L
 
 
@@ -437,23 +417,13 @@ def measure_page(out, blocks, nodes, pages, d, L, measures, inherited, slots):  
 
 
 @inline_kernel
-def describe_words(X, b, said, L):  # type: ignore[no-untyped-def]
-    """Kinds of words in a label: of the block, of the heading above, of the short block before it (``said``: 3 masks)."""
-    for where in range(3):
-        for k in range(_NUM_WORDS):
-            mask = said[0] if where == 0 else said[1] if where == 1 else said[2]
-            X[_F_WORDS + where * _NUM_WORDS + k, b] = (mask >> L[4480 + _NUM_KINDS + k]) & 1
-
-
-@inline_kernel
-def fill_features(X, out, blocks, nodes, pages, d, T, L, measures, inherited, slots):  # type: ignore[no-untyped-def]
+def fill_features(X, out, blocks, nodes, pages, d, L, measures, inherited, slots):  # type: ignore[no-untyped-def]
     """Rows of `FEATURES` for the blocks of page ``d``; see `measure_blocks`."""
     long_blocks = measure_page(out, blocks, nodes, pages, d, L, measures, inherited, slots)
     block0, num = pages[h.BLOCKS_FROM, d], pages[h.BLOCKS_TO, d] - pages[h.BLOCKS_FROM, d]
     node0 = pages[h.NODES_FROM, d]
     page_chars = measures[SUM_CHARS, num]
     since_h1, h1s, since_heading, since_long = 250, 0, 250, 0
-    heading_words, label_words = 0, 0
     for b in range(num):
         block = block0 + b
         node = blocks[h.NODE, block]
@@ -476,13 +446,6 @@ def fill_features(X, out, blocks, nodes, pages, d, T, L, measures, inherited, sl
             if tag == t.H1:
                 since_h1 = 0
                 h1s += 1
-        start, stop = blocks[h.TEXT_START, block], blocks[h.TEXT_STOP, block]
-        words = read_hints(out, start, stop, T) if stop - start <= _MAX_LABEL else 0
-        describe_words(X, b, (words, heading_words, label_words), L)
-        if since_heading == 0:
-            heading_words = words
-        if stop - start <= _MAX_LABEL:
-            label_words = words
         row = _F_PLACE
         X[row, b] = share(b, num)
         X[row + 1, b] = share(measures[SUM_CHARS, b], page_chars)
@@ -570,10 +533,10 @@ def score_context(X, row, scores, blocks, nodes, pages, d, measures, slots):  # 
 
 
 @kernel
-def measure_blocks(X, out, blocks, nodes, pages, T, L, measures, inherited, slots):  # type: ignore[no-untyped-def]
+def measure_blocks(X, out, blocks, nodes, pages, L, measures, inherited, slots):  # type: ignore[no-untyped-def]
     """Features of all blocks of all pages, for training: block ``b`` fills column ``b`` of ``X``."""
     for d in range(pages.shape[1]):
-        fill_features(X[:, pages[h.BLOCKS_FROM, d] :], out, blocks, nodes, pages, d, T, L, measures, inherited, slots)
+        fill_features(X[:, pages[h.BLOCKS_FROM, d] :], out, blocks, nodes, pages, d, L, measures, inherited, slots)
 
 
 @kernel

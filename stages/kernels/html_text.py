@@ -146,7 +146,7 @@ def find_limit(scores_B, num, measures, odds_256, tally_2):  # type: ignore[no-u
 
 
 @kernel
-def write_pages(text, blocks, nodes, pages, T, L, measures, inherited, slots, layout_M, X, features_1, limits_1, leaves_1,
+def write_pages(text, blocks, nodes, pages, L, measures, inherited, slots, layout_M, X, features_1, limits_1, leaves_1,
                 bias_1, features_2, limits_2, leaves_2, bias_2, index_B, sums_B, scores_B, odds_256,
                 tally_2, strictness, keep_all, markdown, out, ends_D):  # type: ignore[no-untyped-def]  # fmt: skip
     """Choose and write the text of every page into ``out``; page ``d`` ends at ``ends_D[d]``.
@@ -166,7 +166,7 @@ def write_pages(text, blocks, nodes, pages, T, L, measures, inherited, slots, la
                 nodes, pages[h.NODES_FROM, d], pages[h.NODES_TO, d], inherited, L, 1, measures, pages[h.BLOCKS_FROM, d]
             )
         elif num > 0:
-            f.fill_features(X, text, blocks, nodes, pages, d, T, L, measures, inherited, slots)
+            f.fill_features(X, text, blocks, nodes, pages, d, L, measures, inherited, slots)
             sum_trees(X, num, features_1, limits_1, leaves_1, bias_1, index_B, sums_B)
             byte_scores(sums_B, num, scores_B)
             f.score_context(X, f.NUM_FEATURES, scores_B, blocks, nodes, pages, d, measures, slots)
