@@ -29,8 +29,6 @@ def digests() -> dict[str, str]:
     forget()
     names = ("minhash", "jaccard", "html_blocks", "unicode")
     return {name: cache.digest((f"stages.kernels.{name}",)) for name in names}
-        name: cache.digest((f"stages.kernels.{name}",)) for name in ("minhash", "jaccard", "html_blocks", "unicode")
-    }
 
 
 def changed(before: dict[str, str]) -> set[str]:
