@@ -17,8 +17,9 @@ from pipeline.costs import Costs
 from pipeline.engine import Executor, InlineExecutor, Scheduler
 from pipeline.errors import UserError
 from pipeline.lock import RootLock
+from pipeline.making import Step
 from pipeline.progress import Reporter, human_bytes, human_seconds
-from pipeline.run import Run, Step
+from pipeline.run import Run
 from pipeline.storage import Store
 
 

@@ -21,9 +21,10 @@ from pipeline.drive import LazyExecutor, make_sample
 from pipeline.engine import Scheduler
 from pipeline.errors import RunError, UserError
 from pipeline.lock import RootLock
+from pipeline.making import Product
 from pipeline.progress import Reporter
 from pipeline.reader.manifest import WrongTokenizer, check_tokenizer, read_manifest
-from pipeline.run import Product, Run
+from pipeline.run import Run
 from pipeline.storage import Store
 from stages.contract import Task
 

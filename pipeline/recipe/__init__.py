@@ -1,0 +1,44 @@
+"""The one room that knows all stages: the sections of a mixture file, and how the products follow from one another."""
+
+from pipeline.recipe.answers import (
+    duplicates_text,
+    page_ids,
+    page_rules,
+    raw_record,
+    rules,
+    tokenizer_identity,
+    verify_corpus,
+)
+from pipeline.recipe.file import load
+from pipeline.recipe.products import Recipe, Source
+from pipeline.recipe.sections import (
+    ALTERNATIVES,
+    ENTRIES,
+    MODEL_PATHS,
+    MODEL_SUFFIXES,
+    OVERRIDABLE,
+    SECTIONS,
+    SIDECARS,
+    dump,
+)
+
+__all__ = [
+    "ALTERNATIVES",
+    "ENTRIES",
+    "MODEL_PATHS",
+    "MODEL_SUFFIXES",
+    "OVERRIDABLE",
+    "SECTIONS",
+    "SIDECARS",
+    "Recipe",
+    "Source",
+    "dump",
+    "duplicates_text",
+    "load",
+    "page_ids",
+    "page_rules",
+    "raw_record",
+    "rules",
+    "tokenizer_identity",
+    "verify_corpus",
+]

@@ -1,0 +1,70 @@
+"""What the stages know of single pages, files and names: for the commands that answer questions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.errors import UserError
+from pipeline.storage import Store
+from stages import clusters, documents, kept, tokens
+from stages import verify as shard_verify
+from stages.clusters import explain
+from stages.contract import Split
+from stages.rules import families
+from stages.tokenizers import load as load_tokenizer
+
+
+def duplicates_text(store: Store, folder: str, splits: list[dict[str, Any]], largest: int) -> str:
+    """What deduplication did, for people; ``splits`` are the fields of `stages.clusters.ClusterInput`."""
+    report = explain.dedup_report(store, [clusters.ClusterInput(**split) for split in splits], folder, largest)
+    return "\n".join(explain.report_lines(report)) + "\n"
+
+
+def page_rules(about: dict[str, Any], page: pa.Table) -> list[dict[str, Any]]:
+    """The rules of `kept` that held for a page; ``about`` is the content of ``about.json`` beside its file."""
+    domains = [kept.Domain(**domain) for _, domain in about["identity"]["domains"]]
+    return kept.page_rules(page, kept.Params(**about["params"]), domains)
+
+
+def raw_record(source: str, file: str, uri: str, params: dict[str, Any], offset: int) -> bytes:
+    """The record a page was made of, byte for byte, from the input file at ``uri``.
+
+    Raises:
+        LookupError: there is none.
+    """
+    split = Split(source, file, 0, 0, "file", uri, 0, "")
+    return documents.raw_record(split, documents.Params(**params), file, offset)
+
+
+def rules() -> list[tuple[str, str, str, str, float]]:
+    """Every published rule: family, name, column of `quality`, 'min' or 'max', the published threshold."""
+    return [
+        (family, rule.name, rule.column, rule.side, rule.threshold)
+        for family, members in families.RULES.items()
+        for rule in members
+    ]
+
+
+def verify_corpus(store: Store, manifest: str) -> list[str]:
+    """Problems of a folder of shards (`stages.verify`)."""
+    return shard_verify.verify(store, manifest)
+
+
+def page_ids(store: Store, documents: str, kept: str, row: int, params: dict[str, Any]) -> Any:
+    """Token ids of one page by the reference library; ``params`` are those of `tokens`."""
+    named = {"tokenizer": params["tokenizer"], "eos": params["eos"]}
+    return tokens.page_ids(store, documents=documents, kept=kept, row=row, **named)
+
+
+def tokenizer_identity(name: str, eos: str | int | None = None) -> dict[str, Any]:
+    """What makes a tokenizer the same for a trainer (`stages.tokenizers`), by shipped name, path or URI.
+
+    Raises:
+        UserError: when it cannot be found or used.
+    """
+    try:
+        return load_tokenizer(name, eos).identity()
+    except ValueError as error:
+        raise UserError(str(error)) from error

@@ -1,0 +1,184 @@
+"""Reading a mixture file: every section checked, every mistake told at once, and a `Recipe` if there is none.
+
+`sources` may override the sections of the map products (`documents`, `language`, `quality`, `kept`) for one source.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from pipeline.config import Document, Key, dotted, nearest, read_yaml, validate
+from pipeline.recipe.paths import resolve, resolve_models, source_paths
+from pipeline.recipe.products import Recipe, Source, mixtures_of
+from pipeline.recipe.sections import MODEL_PATHS, OVERRIDABLE, SECTIONS, TOP_KEYS, SampleParams, dump
+from pipeline.storage import Store, filesystem_of
+from stages import clusters, kept, language, mixture, quality, sources, tokens
+
+
+def load(path: str | Path, store: Store, tokenizer: bool = True) -> Recipe:
+    """Read and check a mixture file for a run under the root of ``store``.
+
+    Args:
+        tokenizer: False where its tokenizer may not be there yet.
+
+    Raises:
+        ConfigError: with every mistake in it, each with its line and key.
+    """
+    document = read_yaml(path)
+    data = document.data
+    for key in data:
+        if key not in TOP_KEYS:
+            document.add((key,), f"no such key{nearest(str(key), list(TOP_KEYS))}")
+    for key in ("sources", "domains"):
+        if not isinstance(data.get(key), dict) or not data[key]:
+            document.add((key,), "expected at least one entry: a mapping of names")
+    document.check()
+    for place in MODEL_PATHS:
+        resolve_models(data, place, (), document, store)
+        resolve_models(data["sources"], ("*", *place), ("sources",), document, store)
+    sample = validate(SampleParams, data.get("sample") or {}, document, ("sample",)) if "sample" in data else None
+    sections = {
+        name: validate(model, data.get(name) or {}, document, (name,))
+        for name, model in SECTIONS.items()
+        if name != "mixture"
+    }
+    sections |= _blends(document, store, sections["corpus"])
+    found = {str(name): _source(str(name), raw, document, store) for name, raw in data["sources"].items()}
+    domains = {
+        str(name): validate(kept.Domain, {"name": str(name), **(raw or {})}, document, ("domains", name))
+        for name, raw in data["domains"].items()
+    }
+    name = str(data.get("name") or Path(path).stem)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        document.add(("name",), f"expected letters, digits, '.', '_' and '-', found {name!r}")
+    _check_references(document, found, domains, sections)
+    document.check()
+    _check_models(document, sections, tokenizer)
+    document.check()
+    return Recipe(str(path), name, sample, found, domains, sections)  # type: ignore[arg-type]
+
+
+def _source(name: str, raw: Any, document: Document, store: Store) -> Source | None:
+    key: Key = ("sources", name)
+    if not isinstance(raw, dict):
+        document.add(key, "expected a mapping with at least `paths`")
+        return None
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        document.add(key, f"expected letters, digits, '.', '_' and '-' in a name, found {name!r}")
+    own = {field: value for field, value in raw.items() if field not in OVERRIDABLE}
+    if "paths" in own:
+        own["paths"] = source_paths(own["paths"], (*key, "paths"), document, store)
+    if isinstance(own.get("base"), str):
+        own["base"] = resolve(own["base"], (*key, "base"), document, store)
+    params = validate(sources.SourceParams, own, document, key)
+    sections: dict[str, Any] = {}
+    for section in OVERRIDABLE:
+        override = raw.get(section) or {}
+        if not isinstance(override, dict):
+            document.add((*key, section), "expected a mapping")
+            continue
+        known = SECTIONS[section].model_fields
+        for name_ in override:
+            if name_ not in known:
+                document.add((*key, section, name_), f"no such key{nearest(str(name_), list(known))}")
+        merged = merge(document.data.get(section) or {}, {k: v for k, v in override.items() if k in known})
+        scratch = Document(document.path, document.data, document.lines)
+        sections[section] = validate(SECTIONS[section], merged, scratch, (*key, section))
+        own_keys = {
+            dotted(place) for place in document.lines
+        }  # the common section's mistakes are told where they stand
+        document.problems += [problem for problem in scratch.problems if problem.key in own_keys]
+    if params is not None and sections.get("documents") is not None:
+        sections["documents"] = sections["documents"].model_copy(update=params.reading())
+    return Source(name, params, sections) if params is not None else None
+
+
+def merge(common: Any, own: Any) -> Any:
+    """``own`` laid over ``common``: mappings key by key, everything else replaced."""
+    if isinstance(common, dict) and isinstance(own, dict):
+        return {**common, **{key: merge(common.get(key), value) for key, value in own.items()}}
+    return own
+
+
+def _check_references(
+    document: Document, found: dict[str, Source | None], domains: dict[str, Any], sections: dict[str, Any]
+) -> None:
+    for name, domain in domains.items():
+        for position, source in enumerate(getattr(domain, "sources", None) or ()):
+            if source not in found:
+                key: Key = ("domains", name, "sources", position)
+                document.add(key, f"no such source {source!r}{nearest(source, list(found))}")
+    settings = [source.sections.get("quality") for source in found.values() if source is not None]
+    measured = [quality.schema(params).names for params in settings if params is not None]
+    for position, name in enumerate(getattr(sections.get("tokens"), "scores", ())):
+        if measured and not any(name in columns for columns in measured):
+            known = sorted({column for columns in measured for column in columns})
+            document.add(("tokens", "scores", position), f"no column {name!r} is measured{nearest(name, known)}")
+    if sections.get("clusters") is not None and sections.get("signatures") is not None:
+        try:
+            clusters.check_permutations(sections["clusters"], sections["signatures"].permutations)
+        except ValueError as error:
+            document.add(("clusters", "bands"), str(error))
+    for place, blend in mixtures_of(sections):
+        for name in blend.domains:
+            if name not in domains:
+                document.add((*place, "domains", name), f"no such domain{nearest(name, list(domains))}")
+
+
+def _blends(document: Document, store: Store, corpus_params: Any) -> dict[str, Any]:
+    """The sections `mixture` and `phases`, of which a file has exactly one; the other is None."""
+    data = document.data
+    if "phases" not in data:
+        raw = _with_weights(data.get("mixture") or {}, ("mixture",), document, store)
+        blend = validate(mixture.MixtureParams, raw, document, ("mixture",)) if raw is not None else None
+        return {"mixture": blend, "phases": None}
+    if "mixture" in data:
+        document.add(("phases",), "a file has either `mixture` or `phases`; take one of them out")
+    if corpus_params is not None and not corpus_params.materialise:
+        document.add(("corpus", "materialise"), "phases take parts of domains, which a corpus of references cannot")
+    raw = data["phases"] or {}
+    if isinstance(raw, dict) and isinstance(raw.get("phases"), list):
+        filled = []
+        for position, phase in enumerate(raw["phases"]):
+            if isinstance(phase, dict) and "mixture" in phase:
+                key = ("phases", "phases", position, "mixture")
+                phase = {**phase, "mixture": _with_weights(phase["mixture"], key, document, store)}
+                if phase["mixture"] is None:
+                    return {"mixture": None, "phases": None}
+            filled.append(phase)
+        raw = {**raw, "phases": filled}
+    return {"mixture": None, "phases": validate(mixture.PhasesParams, raw, document, ("phases",))}
+
+
+def _with_weights(raw: Any, key: Key, document: Document, store: Store) -> Any:
+    """A mixture section with the file of ``weights_from`` as its ``imported``; None where that cannot be read."""
+    if not isinstance(raw, dict) or not isinstance(raw.get("weights_from"), str):
+        return raw
+    place = (*key, "weights_from")
+    if raw.get("imported") is not None:
+        document.add(place, "give the weights either here or as `imported`, not both")
+        return None
+    path = resolve(raw["weights_from"], place, document, store)
+    try:
+        filesystem, inside = filesystem_of(path)
+        with filesystem.open_input_file(inside) as file:
+            weights = mixture.read_weights(file.read())
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        document.add(place, f"{path} cannot be read as weights: {told.removeprefix('Value error, ')}")
+        return None
+    return {"solver": "imported", **raw, "imported": dump(weights)}
+
+
+def _check_models(document: Document, sections: dict[str, Any], tokenizer: bool) -> None:
+    """Load what is named by name or path, so that a wrong one is found before any work is done."""
+    named = [("tokens", "tokenizer", tokens)] if tokenizer else []
+    for section, key, stage in (*named, ("language", "model", language)):
+        try:
+            stage.identity(sections[section])
+        except (ValueError, OSError) as error:
+            document.add((section, key), str(error).split("\n")[0])

@@ -1,0 +1,60 @@
+"""Paths in a mixture file: variables filled in, relative ones taken from the folder of that file."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import Document, Key
+from pipeline.recipe.sections import MODEL_SUFFIXES
+from pipeline.storage import Store
+
+_URI = re.compile(r"^[a-z][a-z0-9+.-]*://")
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+
+def resolve_models(holder: Any, place: tuple[str, ...], key: Key, document: Document, store: Store) -> None:
+    """Make the paths at ``place`` in ``holder`` absolute; ``*`` stands for every key or entry; names are left alone."""
+    part, rest = place[0], place[1:]
+    if isinstance(holder, dict):
+        inside: list[Any] = [name for name in holder if part in ("*", name)]
+    elif isinstance(holder, list) and part == "*":
+        inside = list(range(len(holder)))
+    else:
+        return
+    for name in inside:
+        value = holder[name]
+        if rest:
+            resolve_models(value, rest, (*key, name), document, store)
+        elif isinstance(value, str) and ("/" in value or "${" in value or Path(value).suffix in MODEL_SUFFIXES):
+            holder[name] = resolve(value, (*key, name), document, store)
+
+
+def source_paths(raw: Any, key: Key, document: Document, store: Store) -> Any:
+    if isinstance(raw, str):
+        return [resolve(raw, key, document, store)]
+    if isinstance(raw, list):
+        return [
+            resolve(path, (*key, position), document, store) if isinstance(path, str) else path
+            for position, path in enumerate(raw)
+        ]
+    return raw
+
+
+def resolve(path: str, key: Key, document: Document, store: Store) -> str:
+    """A path of the mixture file: ``${root}`` and environment variables filled in, relative to that file."""
+
+    def value(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name == "root":
+            return store.base if store.local else store.root.rstrip("/")
+        if name not in os.environ:
+            document.add(key, f"${{{name}}} is not set in the environment")
+        return os.environ.get(name, "")
+
+    filled = _VARIABLE.sub(value, path)
+    if _URI.match(filled):
+        return filled
+    return os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(document.path)), os.path.expanduser(filled)))

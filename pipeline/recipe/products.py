@@ -1,0 +1,280 @@
+"""A mixture file, validated: how the products follow from one another, and what decides the bytes of each.
+
+Nothing here touches files of a run: `pipeline.run` does, with what this module says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from pipeline.address import Fingerprint, digest
+from pipeline.config import Key
+from pipeline.errors import RunError, UserError
+from pipeline.recipe.sections import SIDECARS, ClustersSection, SampleParams, dump
+from stages import clusters, corpus, documents, kept, mixture, shards, sources, tokens
+from stages.clusters import curve
+from stages.contract import Phase, Split
+from stages.report import survey
+
+
+@dataclass(frozen=True)
+class Source:
+    """One entry of ``sources`` with the sections that hold for it."""
+
+    name: str
+    params: sources.SourceParams
+    sections: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A mixture file, validated: what to read and how each product is made."""
+
+    path: str
+    name: str
+    sample: SampleParams | None
+    sources: dict[str, Source]
+    domains: dict[str, kept.Domain]
+    sections: dict[str, Any]
+    _prints: dict[tuple[str, ...], Fingerprint] = field(default_factory=dict, compare=False, repr=False)
+    """Fingerprints made so far: an identity may read a model file."""
+
+    def section(self, name: str) -> Any:
+        return self.sections[name]
+
+    def fingerprint(self, product: str, source: str) -> Fingerprint:
+        """What decides a map product of one source."""
+        key = (product, source)
+        if key not in self._prints:
+            self._prints[key] = self._fingerprint(product, source)
+        return self._prints[key]
+
+    def _fingerprint(self, product: str, source: str) -> Fingerprint:
+        here = self.sources[source]
+        if product == "documents":
+            params = here.sections["documents"]
+            identity = {"source": source, **documents.identity(params)}
+            return Fingerprint(product, documents.VERSION, dump(params), identity)
+        stage = SIDECARS[product]
+        params = here.sections.get(product) or self.sections[product]
+        upstream = (self.fingerprint("documents", source).hex,)
+        return Fingerprint(product, stage.VERSION, dump(params), stage.identity(params), upstream)
+
+    def map_params(self, product: str, source: str) -> dict[str, Any]:
+        here = self.sources[source]
+        return dump(here.sections.get(product) or self.sections[product])
+
+    def sidecars(self) -> list[dict[str, Any]]:
+        """Module and parameters of the aligned stages, as the first source has them: what workers will compile."""
+        first = next(iter(self.sources))
+        used = [name for name in SIDECARS if name != "signatures" or self.clusters()]
+        return [{"module": SIDECARS[name].__name__, "params": self.map_params(name, first)} for name in used]
+
+    def clusters(self) -> Fingerprint | None:
+        """What decides `clusters`, the set of pages apart; None when deduplication is off."""
+        section: ClustersSection = self.sections["clusters"]
+        if not section.enabled:
+            return None
+        return Fingerprint("clusters", clusters.VERSION, dump(section), {})
+
+    def kept(self, source: str) -> Fingerprint:
+        params = self.sources[source].sections["kept"]
+        upstream = tuple(self.fingerprint(product, source).hex for product in ("documents", "language", "quality"))
+        domains = {name: dump(domain) for name, domain in self.domains.items()}
+        identity = {"domains": [[name, domains[name]] for name in self.domains]}
+        return Fingerprint("kept", kept.VERSION, dump(params), identity, upstream)
+
+    def tokens(self, source: str) -> Fingerprint:
+        if ("tokens", source) not in self._prints:
+            self._prints["tokens", source] = self._tokens(source)
+        return self._prints["tokens", source]
+
+    def _tokens(self, source: str) -> Fingerprint:
+        params = self.sections["tokens"]
+        products = ("documents", "language", *(("quality",) if params.scores else ()))
+        upstream = tuple(self.fingerprint(product, source).hex for product in products)
+        return Fingerprint("tokens", tokens.VERSION, dump(params), tokens.identity(params), upstream)
+
+    def shards(self) -> Fingerprint:
+        params = self.sections["shards"]
+        return Fingerprint("shards", shards.VERSION, dump(params), {}, ())
+
+    def corpus(self, blend: mixture.Mixture, phases: list[mixture.PhasePlan]) -> Fingerprint:
+        """What decides `corpus`, its domains' shards apart: the name in its manifest and the tokens of each domain."""
+        identity: dict[str, Any] = {"name": self.name, "mixture": blend.as_dict()}
+        if phases:
+            identity["phases"] = [asdict(phase) for phase in phases]
+        return Fingerprint("corpus", corpus.VERSION, dump(self.sections["corpus"]), identity)
+
+    def list_splits(self) -> list[Split]:
+        """Every split of every source, sorted: the same list whatever the order in which files are found."""
+        splits: list[Split] = []
+        for name in sorted(self.sources):
+            splits += sources.list_splits(name, self.sources[name].params)
+        return splits
+
+    # The exchanges: what each wants to know of the products before it, and its phases
+
+    def cluster_input(self, split: Split, name: str, files: dict[str, str], report: dict[str, Any]) -> Any:
+        """What `clusters` must know of a split: addresses of its aligned files, and its documents' report."""
+        return clusters.ClusterInput(
+            name=name,
+            source=split.source,
+            documents=files["documents"],
+            signatures=files["signatures"],
+            language=files["language"],
+            quality=files["quality"] if self.sections["clusters"].quality_column else None,
+            rows=report["rows"],
+            text_bytes=report["text_bytes"],
+        )
+
+    def cluster_phases(self, inputs: list[Any], folder: str) -> list[Phase]:
+        return clusters.plan(self._cluster_params(), inputs, folder)
+
+    def _cluster_params(self) -> Any:
+        section = dump(self.sections["clusters"])
+        return clusters.Params.model_validate({key: value for key, value in section.items() if key != "enabled"})
+
+    def check_clusters(self, summary: dict[str, Any]) -> None:
+        """Apply the brakes.
+
+        Raises:
+            RunError: when deduplication took more of a source or language, or made a larger cluster, than allowed.
+        """
+        try:
+            clusters.check(self._cluster_params(), summary)
+        except clusters.BrakeError as error:
+            raise RunError(str(error)) from error
+
+    def duplicate_curve(self) -> list[str]:
+        """With which probability two pages of a similarity meet, for the choice of bands and rows; as text."""
+        if self.clusters() is None:
+            return []
+        return curve.curve_lines(self.sections["clusters"], self.sections["signatures"].permutations)
+
+    def survey(self, files: list[dict[str, str | None]], kept: list[str]) -> tuple[str, list[str], list[Phase]]:
+        """What the report says beyond counts: the address of the whole survey, of each split's, and the phases.
+
+        Args:
+            files: addresses of each split's documents, language, quality, kept and clusters.
+            kept: those of kept, whose addresses tell all others.
+        """
+        outputs = [f"survey/splits-v{survey.VERSION}/{digest(address)}.parquet" for address in kept]
+        folder = f"survey/{digest([survey.VERSION, outputs])}"
+        inputs = [survey.SurveyInput(**entry) for entry in files]  # type: ignore[arg-type]
+        return f"{folder}/survey.parquet", outputs, survey.plan(inputs, outputs, folder)
+
+    def warnings(self) -> list[str]:
+        """What is doubtful about the mixture, known before any work is done."""
+        blends = [blend for _, blend in mixtures_of(self.sections)]
+        if all(blend.imported is None for blend in blends):
+            return []
+        tokenizer = tokens.identity(self.sections["tokens"])["tokenizer"]
+        found = [warning for blend in blends for warning in mixture.weight_warnings(blend, tokenizer)]
+        return [f"mixture: {warning}" for warning in dict.fromkeys(found)]
+
+    def solve(self, available: dict[str, int], tokenizer: dict[str, Any]) -> mixture.Mixture:
+        """How many tokens of each domain the corpus takes.
+
+        Raises:
+            RunError: when the mixture cannot be made from the tokens there are.
+        """
+        phases = self.solve_phases(available, tokenizer)
+        if phases:
+            return mixture.whole_of(phases, available)
+        try:
+            return mixture.solve(self.sections["mixture"], available, tokenizer)
+        except ValueError as error:
+            raise RunError(f"{self.path}: mixture: {error}") from error
+
+    def solve_phases(self, available: dict[str, int], tokenizer: dict[str, Any]) -> list[mixture.PhasePlan]:
+        """The phases of training, each with the part of every domain it reads; none where there is one mixture.
+
+        Raises:
+            RunError: when a phase cannot be made from the tokens left to it.
+        """
+        if self.sections["phases"] is None:
+            return []
+        try:
+            return mixture.solve_phases(self.sections["phases"], available, tokenizer)
+        except ValueError as error:
+            raise RunError(f"{self.path}: phases: {error}") from error
+
+    def text_shares(self, text_bytes: dict[str, int]) -> dict[str, float]:
+        """Shares of the domains in a sample of text, taking bytes for tokens where the solver wants to know how many.
+
+        Raises:
+            RunError: when a domain of the mixture has no text.
+        """
+        phases = self.sections["phases"]
+        parts = [(1.0, self.sections["mixture"])] if phases is None else []
+        before = 0.0
+        for phase in phases.phases if phases else ():
+            parts.append((phase.until - before, phase.mixture))
+            before = phase.until
+        shares: dict[str, float] = {}
+        for weight, params in parts:
+            free = params.model_copy(update={"budget": None, "on_shortfall": "redistribute"})
+            try:
+                solved = mixture.solve(free, text_bytes)
+            except ValueError as error:
+                raise RunError(f"{self.path}: {error}") from error
+            for domain in solved.domains:
+                shares[domain.name] = shares.get(domain.name, 0.0) + weight * domain.requested_share
+        return shares
+
+    def swarm(
+        self,
+        available: dict[str, int],
+        count: int,
+        *,
+        seed: int,
+        budget: str,
+        prior: dict[str, float] | None,
+        max_epochs: dict[str, float],
+    ) -> tuple[int, list[dict[str, float]]]:
+        """The budget in tokens, and ``count`` mixtures of it as shares by domain (`stages.mixture.swarm`).
+
+        Raises:
+            UserError: for a budget that is none, or beyond all caps.
+        """
+        try:
+            tokens = mixture.parse_tokens(budget)
+            return tokens, mixture.swarm(available, count, seed=seed, budget=tokens, prior=prior, max_epochs=max_epochs)
+        except ValueError as error:
+            raise UserError(str(error)) from error
+
+    def shard_phases(
+        self, domain: str, holding: list[tuple[str, dict[str, Any]]], folder: str, tokenizer: dict[str, Any]
+    ) -> list[Phase]:
+        """Phases that write one domain's shards from the (address, report) of the tokens files that hold it."""
+        inputs = shards.inputs_of(holding, domain)
+        seed = self.sections["tokens"].seed
+        return shards.plan(self.sections["shards"], domain, inputs, folder, tokenizer=tokenizer, seed=seed)
+
+    def corpora(
+        self,
+        blend: mixture.Mixture,
+        phases: list[mixture.PhasePlan],
+        manifests: dict[str, str],
+        folder: str,
+        tokenizer: dict[str, Any],
+    ) -> dict[str, list[Phase]]:
+        """The work for the corpus, by the address of its manifest; for one of every phase of training, if any."""
+        params = self.sections["corpus"]
+        if not phases:
+            work = corpus.plan(params, self.name, blend, manifests, folder, tokenizer=tokenizer)
+            return {f"{folder}/manifest.json": work}
+        plans = corpus.plan_phases(params, self.name, phases, manifests, folder, tokenizer=tokenizer)
+        return {f"{folder}/{name}/manifest.json": work for name, work in plans.items()}
+
+
+def mixtures_of(sections: dict[str, Any]) -> Iterator[tuple[Key, mixture.MixtureParams]]:
+    """Every mixture of the file, with the key it stands at."""
+    if sections.get("mixture") is not None:
+        yield ("mixture",), sections["mixture"]
+    if sections.get("phases") is not None:
+        for position, phase in enumerate(sections["phases"].phases):
+            yield ("phases", "phases", position, "mixture"), phase.mixture

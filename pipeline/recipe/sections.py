@@ -1,0 +1,73 @@
+"""The sections of a mixture file: one per product, named after it, and the models that check them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from stages import clusters, corpus, documents, kept, language, mixture, quality, shards, signatures, sources, tokens
+from stages.contract import StageParams
+
+SIDECARS: dict[str, Any] = {"language": language, "quality": quality, "signatures": signatures}
+"""The aligned map stages, in the order in which they see a batch."""
+
+OVERRIDABLE = ("documents", "language", "quality", "kept")
+
+
+class RunParams(StageParams):
+    """Section ``run``: what makes a run fail, and nothing that changes a byte of its output."""
+
+    max_bad_fraction: float = Field(0.01, ge=0, le=1)
+    """Largest share of a source's input, in bytes of unreadable files and records quarantined or bad."""
+    allow_empty: tuple[str, ...] = ()
+    """Sources that may yield no document."""
+
+
+class SampleParams(StageParams):
+    """Section ``sample``: the demo corpus to make under the root first (`pipeline.sample`)."""
+
+    pages: int | None = Field(None, ge=1)
+
+
+class ClustersSection(clusters.Params):
+    """Section ``clusters``: deduplication, or ``enabled: false``."""
+
+    enabled: bool = True
+
+
+SECTIONS: dict[str, type[BaseModel]] = {
+    "run": RunParams,
+    "documents": documents.Params,
+    "language": language.Params,
+    "quality": quality.Params,
+    "signatures": signatures.Params,
+    "clusters": ClustersSection,
+    "kept": kept.Params,
+    "tokens": tokens.Params,
+    "shards": shards.Params,
+    "mixture": mixture.MixtureParams,
+    "corpus": corpus.Params,
+}
+ENTRIES: dict[str, type[BaseModel]] = {
+    "sources.NAME": sources.SourceParams,
+    "domains.NAME": kept.Domain,
+    "sample": SampleParams,
+}
+ALTERNATIVES: dict[str, type[BaseModel]] = {"phases": mixture.PhasesParams}
+"""Sections that stand in place of another: `phases` of `mixture`."""
+
+MODEL_PATHS = (
+    ("language", "model"),
+    ("quality", "classifiers", "*", "model"),
+    ("quality", "benchmarks", "files", "*", "path"),
+    ("tokens", "tokenizer"),
+)
+"""Where a mixture file may name a model or file by path."""
+MODEL_SUFFIXES = (".bin", ".ftz", ".model", ".json", ".jsonl", ".tiktoken", ".parquet", ".txt")
+TOP_KEYS = ("name", "sample", "sources", "domains", *SECTIONS, *ALTERNATIVES)
+
+
+def dump(params: BaseModel) -> dict[str, Any]:
+    """Parameters as plain JSON data, defaults included: the form that is hashed and sent to tasks."""
+    return params.model_dump(mode="json")
