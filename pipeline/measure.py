@@ -15,9 +15,8 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -25,13 +24,12 @@ import pyarrow.parquet as pq
 import xxhash
 
 from pipeline.storage import Store
-from pipeline.warm import warm
+from pipeline.warm import prepared, warm
 from stages.contract import Split, StageParams
 
 ISOLATED_SECONDS = 120.0
 ISOLATED_SECONDS_PER_RECORD = 0.25
 """Time for a child over some records, some fifty times what they take: past it a record hangs."""
-Batch = Callable[[pa.RecordBatch], pa.RecordBatch]
 
 
 def measure(
@@ -113,13 +111,6 @@ def id_bytes(doc_ids: pa.FixedSizeBinaryArray) -> memoryview:
 def _no_documents() -> pa.RecordBatch:
     schema = importlib.import_module("stages.schemas").DOCUMENTS
     return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema)
-
-
-@lru_cache(maxsize=32)
-def prepared(module: str, params: str) -> Batch:
-    """The batch function of a stage, its models loaded once per process."""
-    stage: Any = importlib.import_module(module)
-    return stage.prepare(stage.Params.model_validate_json(params))
 
 
 def open_split(

@@ -1,4 +1,4 @@
-"""Compiles the kernels of the measuring pass once per node (`docs/decisions/numba-cache.md`).
+"""Stages made ready in a process: models loaded, and kernels compiled once per node (`docs/decisions/numba-cache.md`).
 
 The first process that finds no mark beside the compiled kernels runs every stage on a few lines of text while it
 holds a file lock; the others wait, then load from disk. The driver does the same in a child while Ray starts.
@@ -11,6 +11,8 @@ import importlib
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ TEXTS = (
 
 
 PARTS = 2
+Batch = Callable[[pa.RecordBatch], pa.RecordBatch]
 _warmed: set[tuple[str, ...]] = set()
 
 
@@ -50,6 +53,13 @@ def warm(stages: list[dict[str, Any]]) -> None:
         mark.write_text("")
 
 
+@lru_cache(maxsize=32)
+def prepared(module: str, params: str) -> Batch:
+    """The batch function of a stage, its models loaded once per process."""
+    stage: Any = importlib.import_module(module)
+    return stage.prepare(stage.Params.model_validate_json(params))
+
+
 def parts_of(stages: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     """``stages`` dealt out to `PARTS` processes, a stage that knows its own parts (``compile_parts``) split by them."""
     dealt: list[list[dict[str, Any]]] = [[] for _ in range(PARTS)]
@@ -67,8 +77,6 @@ def parts_of(stages: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
 
 
 def compile_all(stages: list[dict[str, Any]]) -> None:
-    from pipeline.measure import prepared
-
     batch = pages()
     for stage in stages:
         prepared(stage["module"], json.dumps(stage["params"], sort_keys=True))(batch)

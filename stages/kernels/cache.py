@@ -34,8 +34,8 @@ def folder() -> Path:
 
 @cache
 def digest(modules: tuple[str, ...]) -> str:
-    """16 hex digits for what the kernels of ``modules`` (dotted names under `stages`) are compiled from."""
-    found, waiting = set(), list(modules)
+    """16 hex digits for what the kernels of ``modules`` are compiled from; those outside `stages` hold none."""
+    found, waiting = set(), [module for module in modules if is_stage(module)]
     while waiting:
         name = waiting.pop()
         if name not in found:
@@ -58,7 +58,12 @@ def imported(module: str) -> tuple[str, ...]:
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.update([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
-    return tuple(sorted(name for name in names if name.split(".")[0] == SOURCES.name and source_of(name).exists()))
+    return tuple(sorted(filter(is_stage, names)))
+
+
+def is_stage(module: str) -> bool:
+    """Whether a dotted name is a module of `stages`, and no name inside one."""
+    return module.split(".")[0] == SOURCES.name and source_of(module).exists()
 
 
 def source_of(module: str) -> Path:

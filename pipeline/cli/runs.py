@@ -1,102 +1,16 @@
-"""The command line: ``python -m pipeline`` or ``gristmill``.
-
-Every command prints its result on standard output and its progress on standard error, ends with 0 only when all is
-well, says what is wrong in one line, and shows the traceback with ``--debug``.
-"""
+"""Commands that make a corpus, show and check it, and hand it over: run, plan, status, stats, show, verify, export."""
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import traceback
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
 
-from pipeline.errors import UserError
+from pipeline.cli.group import MIXTURE, NAME, ROOT, command, open_root
 
-ROOT = click.option(
-    "--root",
-    envvar="GRISTMILL_ROOT",
-    required=True,
-    help="Folder or s3://, gs:// URI that holds everything of the run [env: GRISTMILL_ROOT].",
-)
 TRAINERS = ("megatron-link", "megatron-merge", "olmo", "mds", "litdata", "nanosets")
-MIXTURE = click.argument("mixture", type=click.Path(dir_okay=False))
-NAME = click.option("--mixture", "name", help="Name of the mixture; by default the one run last under this root.")
-
-
-class Group(click.Group):
-    """Turns every error into one line and an exit code."""
-
-    def main(self, *args: Any, **kwargs: Any) -> Any:
-        debug = "--debug" in sys.argv
-        signal.signal(signal.SIGTERM, _terminated)
-        try:
-            return super().main(*args, standalone_mode=False, **kwargs)  # type: ignore[call-overload]
-        except click.ClickException as error:
-            error.show()
-            sys.exit(error.exit_code)
-        except (click.Abort, KeyboardInterrupt):
-            sys.exit(_say("interrupted; the same command continues where it stopped", 130))
-        except UserError as error:
-            if debug:
-                traceback.print_exc()
-                for trace in getattr(error, "traces", []):
-                    click.echo(trace, err=True)
-            sys.exit(_say(str(error), error.exit_code))
-        except Exception as error:  # noqa: BLE001 - the last place where an error can become one line
-            if debug:
-                traceback.print_exc()
-            kind = "" if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: "
-            hint = "" if debug else " (--debug shows where)"
-            sys.exit(_say(f"{kind}{error}{hint}", 1))
-
-
-def _say(message: str, code: int) -> int:
-    click.echo(f"gristmill: {message}", err=True)
-    return code
-
-
-def _terminated(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
-
-
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-@click.version_option(package_name="gristmill")
-def main(debug: bool) -> None:
-    """From web crawls to token-counted Arrow shards: filter, deduplicate, tokenize and mix pretraining data on Ray."""
-    from pipeline.engine import prepare_process
-
-    prepare_process()
-
-
-def command(*args: Any, **kwargs: Any) -> Any:
-    """A command of `main` that takes ``--debug`` after its name too."""
-
-    def decorate(function: Any) -> Any:
-        return main.command(*args, **kwargs)(
-            click.option("--debug", is_flag=True, hidden=True, expose_value=False)(function)
-        )
-
-    return decorate
-
-
-def open_root(root: str) -> Any:
-    """The store of a root; a relative path is refused where it would mean another folder on every node."""
-    from pipeline.storage import Store
-
-    relative = "://" not in root and not os.path.isabs(os.path.expanduser(root))
-    if relative and (os.environ.get("RAY_ADDRESS") or os.environ.get("RAY_JOB_ID")):
-        raise UserError(
-            f"root {root!r} is relative: on a cluster every node has another working folder; give an absolute path on a"
-            " shared disk, or s3://, gs://"
-        )
-    return Store(root)
 
 
 @command()
@@ -226,10 +140,3 @@ def sample(folder: str, pages: int | None) -> None:
     from pipeline.sample import make_sample
 
     click.echo(f"{folder}: {sample_text(make_sample(Path(folder), pages=pages))}")
-
-
-from pipeline import cli_answers as cli_answers  # noqa: E402 - its commands join `main`
-from pipeline import cli_mixtures as cli_mixtures  # noqa: E402 - its commands join `main`
-
-if __name__ == "__main__":
-    main()

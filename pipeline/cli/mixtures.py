@@ -1,4 +1,4 @@
-"""Commands about mixtures and tokenizers: `swarm`, `train-tokenizer`, `check-tokenizer`. `pipeline.cli` loads them."""
+"""Commands about mixtures and tokenizers: `swarm`, `train-tokenizer`, `check-tokenizer`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli import MIXTURE, ROOT, command, open_root
+from pipeline.cli.group import MIXTURE, ROOT, command, open_root
 
 FOLDER = click.argument("folder", type=click.Path(file_okay=False))
 

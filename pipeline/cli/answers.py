@@ -1,4 +1,4 @@
-"""Commands that answer questions about a root: why, trace, find, diff, card, remove. See `pipeline.cli`."""
+"""Commands that answer questions about a root: why, trace, find, diff, card, remove."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli import MIXTURE, NAME, ROOT, command, open_root
+from pipeline.cli.group import MIXTURE, NAME, ROOT, command, open_root
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
