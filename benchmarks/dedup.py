@@ -137,14 +137,17 @@ def read_texts(path: str) -> list[str]:
     return texts
 
 
-def our_signatures(texts: list[str]) -> np.ndarray:
-    params = signatures.Params()
-    sign = signatures.prepare(params)
+def text_batches(texts: list[str]) -> list[pa.RecordBatch]:
+    """Texts as the pipeline has them: batches of Arrow columns."""
     ids = pa.array([number.to_bytes(16, "big") for number in range(len(texts))], pa.binary(16))
     table = pa.table({"doc_id": ids, "text": pa.array(texts, pa.large_string())})
-    batches = [sign(batch) for batch in table.to_batches(max_chunksize=1024)]
-    column = pa.Table.from_batches(batches).column("minhash").combine_chunks()
-    return column.flatten().to_numpy().reshape(len(texts), -1)
+    return list(table.to_batches(max_chunksize=1024))
+
+
+def our_signatures(batches: list[pa.RecordBatch]) -> np.ndarray:
+    sign = signatures.prepare(signatures.Params())
+    column = pa.Table.from_batches([sign(batch) for batch in batches]).column("minhash").combine_chunks()
+    return column.flatten().to_numpy().reshape(len(column), -1)
 
 
 def word_shingles(text: str) -> list[str]:
@@ -173,10 +176,13 @@ def compare_signatures(args: argparse.Namespace) -> None:
     ours_bytes = sum(len(text.encode()) for text in texts)
     thin = texts[:: args.thin]
     thin_bytes = sum(len(text.encode()) for text in thin)
-    contestants = {"ours": (our_signatures, texts, ours_bytes), "datasketch": (datasketch_signatures, thin, thin_bytes)}
+    contestants: dict[str, tuple[Any, Any, int]] = {
+        "ours": (our_signatures, text_batches(texts), ours_bytes),
+        "datasketch": (datasketch_signatures, thin, thin_bytes),
+    }
     if importlib.util.find_spec("rensa"):
         contestants["rensa"] = (rensa_signatures, thin, thin_bytes)
-    our_signatures(texts[:10])
+    our_signatures(text_batches(texts[:10]))
     best: dict[str, float] = {}
     for _ in range(args.rounds):
         for name, (function, part, size) in contestants.items():
@@ -197,7 +203,7 @@ def quality(args: argparse.Namespace) -> None:
     left = np.array([number[name] for name in pairs["doc_a"]])
     right = np.array([number[name] for name in pairs["doc_b"]])
     similarity = np.array(pairs["jaccard"])
-    minima = our_signatures(documents["text"])
+    minima = our_signatures(text_batches(documents["text"]))
     params = clusters.Params()
     ours = minima[:, : params.bands * params.rows].reshape(len(minima), params.bands, params.rows)
     ours_met = (ours[left] == ours[right]).all(axis=2).any(axis=1)

@@ -13,7 +13,7 @@ Reads `documents.text`; writes `schemas.signatures(permutations)`:
 Normal form: `stages.kernels.normalise` (NFKC, lower case, punctuation and symbols deleted, white space collapsed).
 MinHash after Broder (1997), with 32-bit linear permutations over 64-bit shingle hashes: `stages.kernels.minhash`.
 
-Price: about 150 MB of text a second and core at 112 permutations; 470 bytes a page before compression (the minima
+Price: about 160 MB of text a second and core at 112 permutations; 470 bytes a page before compression (the minima
 are random numbers and do not compress). Limit: 32-bit minima tell shingles apart up to about 1e7 a page.
 """
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels.jit import inline_kernel, kernel
+from stages.kernels.jit import kernel, lean_inline_kernel, lean_kernel
 from stages.kernels.ragged import Bytes, Offsets
 from stages.kernels.shingles import highest_power, mix64, shingle_one
 
@@ -37,7 +37,12 @@ def minhash(
     minima = np.empty((num_texts, len(multipliers)), np.uint32)
     num_shingles = np.zeros(num_texts, np.int32)
     longest = int(np.diff(offsets).max()) if num_texts else 0
-    _minhash(data, offsets, spaceless, ngram, multipliers, increments, longest, minima, num_shingles)
+    ring = np.zeros(ngram, np.uint64)
+    hashes, inputs = np.empty(longest + 1, np.uint64), np.empty(longest + 1, np.uint32)
+    table = np.empty(1 << max(4, (2 * longest + 1).bit_length()), np.uint64)
+    _minhash(
+        data, offsets, spaceless, ngram, multipliers, increments, ring, hashes, inputs, table, minima, num_shingles
+    )
     return minima, num_shingles
 
 
@@ -62,7 +67,7 @@ def _minima_of_sets(hashes, starts, sizes, multipliers, increments, minima):  # 
             minima[row, k] = smallest
 
 
-@inline_kernel
+@lean_inline_kernel
 def _distinct(hashes, count, table):  # type: ignore[no-untyped-def]
     """Keep the first of each value, in order, by a hash set of at least 2 * count slots; 0 marks a free slot."""
     capacity = 16
@@ -83,16 +88,11 @@ def _distinct(hashes, count, table):  # type: ignore[no-untyped-def]
     return kept
 
 
-@kernel
-def _minhash(data, offsets, spaceless, ngram, multipliers, increments, longest, minima, num_shingles):  # type: ignore[no-untyped-def]
-    ring = np.zeros(ngram, np.uint64)
+@lean_kernel
+def _minhash(  # type: ignore[no-untyped-def]
+    data, offsets, spaceless, ngram, multipliers, increments, ring, hashes, inputs, table, minima, num_shingles
+):
     power = highest_power(ngram)
-    hashes = np.empty(longest + 1, np.uint64)
-    inputs = np.empty(longest + 1, np.uint32)
-    capacity = 16
-    while capacity < 2 * (longest + 1):
-        capacity *= 2
-    table = np.empty(capacity, np.uint64)
     for text in range(len(offsets) - 1):
         count = shingle_one(data, offsets[text], offsets[text + 1], spaceless[text], ngram, power, ring, hashes, 0)
         count = _distinct(hashes, count, table)

@@ -17,7 +17,8 @@ import unicodedata
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels.jit import kernel
+from stages.kernels.eight import HIGH, SLACK, eight_bytes, plain_ascii, write_eight
+from stages.kernels.jit import leading_zeros, lean_kernel
 from stages.kernels.ragged import Bytes, Offsets
 from stages.kernels.unicode_tables import (
     COMPLEX,
@@ -36,6 +37,8 @@ from stages.kernels.unicode_tables import (
 )
 
 SPACELESS_SHARE = 0.2
+_FIRST, _LAST, _NONE = np.uint64(0x80 << 56), np.uint64(0x80), np.uint64(0)
+_S3, _S8 = np.uint64(3), np.uint64(8)
 
 Bools = npt.NDArray[np.bool_]
 
@@ -62,7 +65,7 @@ def normalise(data: Bytes, offsets: Offsets) -> tuple[Bytes, Offsets, Bools]:
 
 def _run(data: Bytes, offsets: Offsets, tables: UnicodeTables) -> tuple[Bytes, Offsets, Bools, Bools]:
     num_texts = len(offsets) - 1
-    out = np.empty(int(offsets[-1] - offsets[0]) * MAX_GROWTH + 16, np.uint8)
+    out = np.empty(int(offsets[-1] - offsets[0]) * MAX_GROWTH + SLACK, np.uint8)
     out_offsets = np.zeros(num_texts + 1, np.int64)
     spaceless = np.zeros(num_texts, np.bool_)
     is_complex = np.zeros(num_texts, np.bool_)
@@ -78,7 +81,7 @@ def _merge(
     sizes[odd] = np.diff(odd_offsets)
     merged_offsets = np.zeros(len(sizes) + 1, np.int64)
     np.cumsum(sizes, out=merged_offsets[1:])
-    merged = np.empty(max(int(merged_offsets[-1]), 1), np.uint8)
+    merged = np.empty(int(merged_offsets[-1]) + SLACK, np.uint8)
     previous = 0
     for number, row in enumerate([*odd.tolist(), len(sizes)]):
         if row > previous:
@@ -90,7 +93,7 @@ def _merge(
     return merged, merged_offsets
 
 
-@kernel
+@lean_kernel
 def _normalise(  # type: ignore[no-untyped-def]
     data, offsets, table, sequence_data, sequence_offsets, ascii_table, share, out, out_offsets, spaceless, is_complex
 ):
@@ -108,17 +111,40 @@ def _normalise(  # type: ignore[no-untyped-def]
             byte = data[i]
             if byte < 128:
                 previous_class = 0
-                while byte < 128:
-                    mapped = ascii_table[byte]
+                while i + 8 <= end:
+                    group = eight_bytes(data, i)
+                    if group & HIGH:
+                        break
+                    lower, words, spaces = plain_ascii(group)
+                    # a space after a space does not count; so does one first after a space
+                    double = spaces & (spaces >> _S8 | (_FIRST if after_space else _NONE))
+                    other = ~(words | spaces) & HIGH | double
+                    write_eight(out, position, lower)
+                    if other == 0:
+                        position += 8
+                        i += 8
+                        after_space = spaces & _LAST != 0
+                        continue
+                    clear = np.int64(leading_zeros(other) >> _S3)
+                    position += clear
+                    i += clear
+                    if clear > 0:
+                        after_space = out[position - 1] == 32
+                    mapped = ascii_table[data[i]]
                     kept = mapped != 255
                     space = mapped == 32
                     out[position] = mapped
                     position += 1 if kept and not (space and after_space) else 0
                     after_space = space if kept else after_space
                     i += 1
-                    if i == end:
-                        break
-                    byte = data[i]
+                while i < end and data[i] < 128:
+                    mapped = ascii_table[data[i]]
+                    kept = mapped != 255
+                    space = mapped == 32
+                    out[position] = mapped
+                    position += 1 if kept and not (space and after_space) else 0
+                    after_space = space if kept else after_space
+                    i += 1
                 continue
             size = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
             if byte < 0xC2 or byte > 0xF4 or i + size > end:

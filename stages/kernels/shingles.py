@@ -7,7 +7,7 @@ finaliser of splitmix64 (Steele, Lea, Flood 2014). A shingle of n units u1..un i
 one shingle of all of them; an empty text has none. Two different shingles share a hash with a chance of about 2**-60;
 the similarity of two texts is the Jaccard index of these sets.
 
-Price: about 3 ns a byte. Legend: D texts, S shingles.
+Price: about 1.8 ns a byte. Legend: D texts, S shingles.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import itertools
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels.jit import inline_kernel, kernel
+from stages.kernels.eight import bytes_before_space, eight_bytes
+from stages.kernels.jit import lean_inline_kernel, lean_kernel
 from stages.kernels.ragged import Bytes, Offsets
 
 UNIT_SIZE_WEIGHT = np.uint64(0xD6E8FEB86659FD93)
@@ -29,7 +30,7 @@ _S8, _S27, _S30, _S31 = np.uint64(8), np.uint64(27), np.uint64(30), np.uint64(31
 Hashes = npt.NDArray[np.uint64]
 
 
-@inline_kernel
+@lean_inline_kernel
 def mix64(value):  # type: ignore[no-untyped-def]
     """Finaliser of splitmix64: a bijection of 64-bit numbers that spreads every bit over all."""
     value = (value ^ (value >> _S30)) * _MIX1
@@ -41,7 +42,7 @@ def shingle_sets(data: Bytes, offsets: Offsets, spaceless: npt.NDArray[np.bool_]
     """Sorted distinct shingle hashes of every text, as (hashes_S, offsets_D1)."""
     hashes = np.empty(max(int(offsets[-1] - offsets[0]), 1), np.uint64)
     hash_offsets = np.zeros(len(offsets), np.int64)
-    _all_shingles(data, offsets, spaceless, ngram, hashes, hash_offsets)
+    _all_shingles(data, offsets, spaceless, ngram, np.zeros(ngram, np.uint64), hashes, hash_offsets)
     # NumPy sorts 64-bit numbers several times faster than compiled code of ours could.
     for start, stop in itertools.pairwise(hash_offsets.tolist()):
         hashes[start:stop].sort()
@@ -49,9 +50,12 @@ def shingle_sets(data: Bytes, offsets: Offsets, spaceless: npt.NDArray[np.bool_]
     return hashes[: hash_offsets[-1]], hash_offsets
 
 
-@inline_kernel
+@lean_inline_kernel
 def shingle_one(data, start, end, spaceless, ngram, power, ring, hashes, first):  # type: ignore[no-untyped-def]
-    """Write the shingle hashes of one text from ``hashes[first]`` on, with repeats; return how many."""
+    """Write the shingle hashes of one text from ``hashes[first]`` on, with repeats; return how many.
+
+    ``data`` goes on for `eight.SLACK` bytes after the last text, as `normalise` leaves it.
+    """
     total = np.uint64(0)
     units = 0
     slot = 0
@@ -69,12 +73,15 @@ def shingle_one(data, start, end, spaceless, ngram, power, ring, hashes, first):
                 packed = packed << _S8 | np.uint64(data[i])
                 i += 1
         else:
-            while i < end and data[i] != 32:
-                packed = packed << _S8 | np.uint64(data[i])
-                i += 1
-                if (i - began) & 7 == 0:
-                    unit = mix64(unit + packed)
-                    packed = np.uint64(0)
+            whole = 8
+            while whole == 8 and i < end:
+                group = eight_bytes(data, i)
+                whole = min(bytes_before_space(group), end - i)
+                if whole == 8:
+                    unit = mix64(unit + group)
+                else:  # in two steps: a shift by 64 is undefined
+                    packed = group >> np.uint64(56 - 8 * whole) >> _S8
+                i += whole
         unit = mix64(unit + packed + np.uint64(i - began) * UNIT_SIZE_WEIGHT)
         i += 0 if spaceless else 1
         if units >= ngram:
@@ -92,7 +99,7 @@ def shingle_one(data, start, end, spaceless, ngram, power, ring, hashes, first):
     return count
 
 
-@inline_kernel
+@lean_inline_kernel
 def highest_power(ngram):  # type: ignore[no-untyped-def]
     """MULTIPLIER ** (ngram - 1) modulo 2**64: the weight of the unit that leaves."""
     power = np.uint64(1)
@@ -101,9 +108,8 @@ def highest_power(ngram):  # type: ignore[no-untyped-def]
     return power
 
 
-@kernel
-def _all_shingles(data, offsets, spaceless, ngram, hashes, hash_offsets):  # type: ignore[no-untyped-def]
-    ring = np.zeros(ngram, np.uint64)
+@lean_kernel
+def _all_shingles(data, offsets, spaceless, ngram, ring, hashes, hash_offsets):  # type: ignore[no-untyped-def]
     power = highest_power(ngram)
     position = 0
     for text in range(len(offsets) - 1):
@@ -113,7 +119,7 @@ def _all_shingles(data, offsets, spaceless, ngram, hashes, hash_offsets):  # typ
         hash_offsets[text + 1] = position
 
 
-@kernel
+@lean_kernel
 def _drop_repeats(hashes, hash_offsets):  # type: ignore[no-untyped-def]
     """Keep the first of equal neighbours within each text, in place, and move the offsets with them."""
     position = 0
