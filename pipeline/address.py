@@ -14,9 +14,10 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stages.contract import Split
+if TYPE_CHECKING:
+    from stages.contract import Split
 
 
 def digest(value: Any, digits: int = 16) -> str:

@@ -16,7 +16,6 @@ Failures are gathered until the phase is done or ``MAX_FAILURES`` are there; the
 from __future__ import annotations
 
 import importlib
-import os
 import resource
 import sys
 import time
@@ -24,8 +23,6 @@ import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
-
-import pyarrow as pa
 
 from pipeline.errors import RunError
 from pipeline.storage import Checksum, Store
@@ -81,15 +78,6 @@ class TasksFailed(RunError):
         shown = "; ".join(lines[:3]) + (f"; and {len(lines) - 3} more" if len(lines) > 3 else "")
         super().__init__(f"{phase}: {shown}")
         self.traces = [outcome.trace for _, outcome in failures if outcome.trace]
-
-
-def prepare_process() -> None:
-    """One thread a process, as the engine runs one process a core. Must come before libraries with thread pools."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
-        os.environ[name] = "1"
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    pa.set_cpu_count(1)
-    pa.set_io_thread_count(4)
 
 
 Result = tuple[dict[str, Any], dict[str, float], dict[str, Checksum]]

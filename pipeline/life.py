@@ -21,9 +21,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline import pages, recipe
+from pipeline import pages, telling
 from pipeline.errors import UserError
-from pipeline.keys import KeyIndex
+from pipeline.keys import KeyIndex, shard_index
 from pipeline.pages import Found, rows_of, token_row
 from pipeline.snapshot import Snapshot
 
@@ -99,8 +99,7 @@ def sidecars(snapshot: Snapshot, found: Found) -> Rows:
 
 def together(found: Found, rows: Rows) -> pa.Table:
     """All columns of a page that rules and domains may name, side by side."""
-    columns = {"source": [found.document["source"]], "text_bytes": [found.document["text_bytes"]]}
-    page = pa.table({name: pa.array(values) for name, values in columns.items()})
+    page = found.table.select(["source", "text_bytes"])  # making an array of values would load pandas: half a second
     for product in ("language", "quality", "clusters"):
         if product in rows:
             table = rows[product][1]
@@ -123,7 +122,7 @@ def page_rules(snapshot: Snapshot, kept: tuple[Any, pa.Table], page: pa.Table) -
             "value": as_json(page.column(rule["column"])[0].as_py()) if rule["column"] in page.column_names else None,
             "fails": rule["rule"] in failed,
         }
-        for rule in recipe.page_rules(snapshot.store.read_json(about), page)
+        for rule in telling.page_rules(snapshot.store.read_json(about), page)
     ]
 
 
@@ -195,12 +194,11 @@ def training(snapshot: Snapshot, doc_id: bytes, domain: str, say: Callable[[str]
             continue
         folder = address.rpartition("/")[0]
         entries = snapshot.store.read_json(address)["shards"]
-        docs = [posixpath.normpath(f"{folder}/{entry['docs']}") for entry in entries]
-        index = KeyIndex(snapshot.store, address.removesuffix(".json"), lambda docs=docs: docs, urls=False, say=say)  # type: ignore[misc]
-        for shard, row in index.find("doc_id", doc_id, MAX_DOCUMENTS):
-            document = rows_of(snapshot.store, docs[shard], row).to_pylist()[0]
+        for shard, row in shard_index(snapshot.store, address, say).find("doc_id", doc_id, MAX_DOCUMENTS):
+            entry = entries[shard]
+            docs = posixpath.normpath(f"{folder}/{entry['docs']}")
+            document = rows_of(snapshot.store, docs, row).to_pylist()[0]
             if document["doc_id"] == doc_id:
-                entry = entries[shard]
                 path = posixpath.normpath(f"{folder}/{entry['path']}")
                 place = {"of": name, "shard": path, "row": row, "tokens": document["num_tokens"]}
                 place |= {"split": entry.get("split", "train"), "pass": document.get("pass", 0)}

@@ -178,7 +178,7 @@ def _isolated() -> None:
 
 
 if __name__ == "__main__":
-    from pipeline.engine import prepare_process
+    from pipeline.process import prepare_process
 
     prepare_process()
     _isolated()

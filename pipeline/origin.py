@@ -5,18 +5,19 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow.fs as pafs
 
-from pipeline import recipe
 from pipeline import snapshot as snapshots
 from pipeline.errors import UserError
 from pipeline.pages import rows_of
 from pipeline.snapshot import Snapshot
 from pipeline.storage import Store, filesystem_of
-from stages.contract import Split
+
+if TYPE_CHECKING:
+    from stages.contract import Split
 
 SHARD = re.compile(r"^(?P<shard>.+?\.arrow)(?::(?P<row>\d+)(?::(?P<token>\d+))?)?$")
 NEAR = 12
@@ -42,6 +43,8 @@ def raw_record(snapshot: Snapshot, split: int, document: dict[str, Any]) -> byte
     Raises:
         UserError: it is not, or it is another file by now.
     """
+    from pipeline import recipe
+
     uris = input_uris(snapshot, document["source"], document["file"])
     entry = snapshot.entry("documents", split)
     assert entry is not None

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from pipeline import snapshot as snapshots
 from pipeline.errors import UserError
-from pipeline.keys import KeyIndex, hosts_of
+from pipeline.keys import KeyIndex, hosts_of, index_name
 from pipeline.storage import Store
 
 MAX_SAME = 20
@@ -26,11 +26,12 @@ NEAR_FILES, NEAR_PAGES = 5, 4000
 
 @dataclass(frozen=True)
 class Found:
-    """A page: the position of its split in the products, its row there, and its `documents` row."""
+    """A page: the position of its split in the products, its row there, and its `documents` row, as it stands too."""
 
     split: int
     row: int
     document: dict[str, Any]
+    table: pa.Table
 
 
 def tell(message: str) -> None:
@@ -48,7 +49,12 @@ def index_of(snapshot: snapshots.Snapshot, say: Callable[[str], None] = tell) ->
         raise UserError(
             f"the pages of mixture {snapshot.name} are not all read yet; `gristmill status` shows how far it is"
         )
-    return KeyIndex(snapshot.store, address, lambda: addresses(snapshot), urls=True, say=say)
+    return KeyIndex(snapshot.store, index_name(address), lambda: files_of(snapshot), urls=True, say=say)
+
+
+def files_of(snapshot: snapshots.Snapshot, product: str = "documents") -> list[tuple[str, int]]:
+    """Address and rows of every file of a product."""
+    return [(entry.address, entry.report["rows"]) for entry in snapshot.product(product)]
 
 
 def addresses(snapshot: snapshots.Snapshot, product: str = "documents") -> list[str]:
@@ -68,9 +74,10 @@ def find(snapshot: snapshots.Snapshot, page: str, index: KeyIndex | None = None)
     for split, row in index.find(column, value, MAX_SAME):
         entry = snapshot.entry("documents", split)
         assert entry is not None
-        document = rows_of(snapshot.store, entry.address, row).to_pylist()[0]
+        table = rows_of(snapshot.store, entry.address, row)
+        document = table.to_pylist()[0]
         if document[column] == value:
-            found.append(Found(split, row, document))
+            found.append(Found(split, row, document, table))
     if not found:
         near = "" if by_id else nearest_urls(snapshot, index, page)
         raise UserError(f"no page with {'doc_id' if by_id else 'URL'} {page} in mixture {snapshot.name}{near}")

@@ -13,8 +13,9 @@ import time
 import uuid
 from typing import Any
 
-from pipeline.engine import Outcome, Result, call_job, failure, prepare_process
+from pipeline.engine import Outcome, Result, call_job, failure
 from pipeline.errors import RunError, UserError
+from pipeline.process import prepare_process
 from pipeline.storage import TEMPORARY, Store
 from stages.contract import Task
 

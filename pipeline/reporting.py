@@ -18,9 +18,9 @@ from pipeline.address import digest
 from pipeline.snapshot import Snapshot
 from pipeline.storage import Store
 from stages import report
-from stages.report import cards, changes, diff, export, survey, untrusted
+from stages.report import cards, changes, diff, export, stats, survey
 
-REPORT_VERSION = (report.stats.VERSION, survey.VERSION)
+REPORT_VERSION = (stats.VERSION, survey.VERSION)
 
 
 def stats_of(snapshot: Snapshot) -> dict[str, Any]:
@@ -101,15 +101,6 @@ def write(store: Store, name: str) -> str:
     page = f"runs/{name}/report.html"
     store.write_bytes(page, report.render_html(stats, costs_of(snapshot)).encode("utf-8", "replace"))
     return store.uri(page)
-
-
-def safe(told: dict[str, Any]) -> dict[str, Any]:
-    """Plain data that holds strings from pages, made safe to show on a terminal; an excerpt keeps its lines."""
-    found: dict[str, Any] = untrusted.cleaned(told)
-    excerpt = told.get("document", {}).get("excerpt")
-    if excerpt is not None:
-        found["document"]["excerpt"] = untrusted.passage(excerpt, len(excerpt))
-    return found
 
 
 def page_changes(before: pa.Table | None, after: pa.Table | None) -> dict[str, Any]:

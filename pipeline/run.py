@@ -16,7 +16,7 @@ from pipeline.address import digest, split_id
 from pipeline.costs import Costs
 from pipeline.engine import Done, Scheduler
 from pipeline.errors import RunError
-from pipeline.keys import KeyIndex
+from pipeline.keys import KeyIndex, index_name, shard_index
 from pipeline.making import UNCHANGED, Maker, Product, Step, Unknown
 from pipeline.progress import Reporter
 from pipeline.recipe import SIDECARS, Recipe, dump
@@ -62,6 +62,9 @@ class Run(Maker):
         self._solve(tokens)  # an impossible mixture is found before anything is written for it
         domains = self._shard(tokens)
         self._corpus(domains)
+        corpora = self.snapshot.get("corpora", {"": self.snapshot["corpus"]})
+        shards = [shard_index(self.store, place, self.reporter.say) for place in (*domains.values(), *corpora.values())]
+        self._index([self._page_index(measured["documents"]), *shards])
         self._save(complete=True)
         return self.snapshot
 
@@ -245,9 +248,23 @@ class Run(Maker):
         if not entries:
             return {}
         files = measured["documents"].addresses
-        name = manifest.address_of("documents", files)
-        index = KeyIndex(self.store, name, lambda: files, urls=True, say=self.reporter.say, keep=not self.dry)
+        index = self._page_index(measured["documents"])
+        self._index([index])
         return takedown.resolve(self.store, entries, index, files, clustered.addresses if clustered else None)
+
+    def _page_index(self, documents: Product) -> KeyIndex:
+        """The key index of all pages, for take-downs, `why` and their like."""
+        rows = [facts["rows"] for facts in documents.facts]
+        files = list(zip(documents.addresses, rows, strict=True))
+        name = index_name(manifest.address_of("documents", documents.addresses))
+        return KeyIndex(self.store, name, lambda: files, urls=True, say=self.reporter.say, keep=not self.dry)
+
+    def _index(self, indices: list[KeyIndex]) -> None:
+        """Make what is not there of key indices. They lie under ``runs/``: no product, and nothing to plan."""
+        missing = [] if self.dry else [index for index in indices if not index.ready()]
+        self._run("index", [task for index in missing for task in index.tasks()], lambda result: None)
+        for index in missing:
+            index.close()
 
     def _survey(self, measured: dict[str, Product], clustered: Product | None, kept: Product) -> None:
         """Distributions, hosts and samples for the report."""

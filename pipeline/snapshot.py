@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from pipeline import manifest, phases
@@ -36,7 +35,10 @@ class Snapshot:
 
     def entry(self, name: str, split: int) -> Entry | None:
         """The file of one split, by its number."""
-        return next(islice(self.product(name), split, None), None)
+        address = self.data["products"].get(name)
+        if address is None or not self.store.exists(address):
+            return None
+        return manifest.nth(self.store, address, split)
 
     def splits(self) -> list[dict[str, Any]]:
         return list(self.store.read_json(self.data["sources"]))

@@ -127,7 +127,7 @@ def _child(stages: list[dict[str, Any]], what: str) -> subprocess.Popen[bytes]:
 
 
 if __name__ == "__main__":
-    from pipeline.engine import prepare_process
+    from pipeline.process import prepare_process
 
     prepare_process()
     (compile_all if sys.argv[1] == "part" else warm)(json.load(sys.stdin))

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import keys, life, origin, pages
@@ -21,6 +21,8 @@ from pipeline.costs import Costs
 from pipeline.errors import UserError
 from pipeline.snapshot import Snapshot
 from pipeline.storage import Store
+from stages.kernels import url_keys
+from stages.kernels.ragged import text_buffers
 from tests.corpora import write_corpus, write_mixture
 from tests.runs import run_inline
 
@@ -56,10 +58,66 @@ def documents(snapshot: Snapshot) -> list[dict[str, Any]]:
 # The index
 
 
-@given(st.lists(st.integers(0, 50), max_size=200), st.integers(0, 51))
-def test_search_gives_the_first_entry_not_below_a_key(values: list[int], key: int) -> None:
-    entries = np.array([(value, 0) for value in sorted(values)], np.uint64).reshape(-1, 2)
-    assert keys.search(entries, key) == sum(value < key for value in values)
+@given(
+    st.lists(st.integers(0, 2**64 - 1) | st.sampled_from([0, 5, 2**63, 2**64 - 1]), max_size=60),
+    st.integers(1, 50),
+    st.data(),
+)
+def test_places_of_a_key_are_all_its_places_in_order(values: list[int], repeats: int, data: st.DataObject) -> None:
+    everything = np.array(values * repeats, np.uint64)
+    entries = keys.sorted_pairs([(everything, np.arange(len(everything), dtype=np.uint64))])
+    key = data.draw(st.integers(0, 2**64 - 1) | st.sampled_from([*values, 5]))
+    slow = [place for place, value in enumerate(values * repeats) if value == key]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keys, "BLOCK_ENTRIES", 8)
+        assert keys.places(entries, key, None).tolist() == slow
+        assert keys.places(entries, key, 3).tolist() == slow[:3]
+
+
+@settings(deadline=None)  # the first example loads the kernel
+@given(st.lists(st.text(st.sampled_from("ab:/@?#.+-1 AZ\u00c9\U0001f680"), max_size=24), max_size=30))
+def test_compiled_keys_of_urls_and_hosts_are_those_of_single_strings(texts: list[str]) -> None:
+    urls = [*texts, *(f"http://{text}" for text in texts)]
+    found, hosts = url_keys.url_keys(*text_buffers(pa.array(urls, pa.string())))
+    assert found.tolist() == [url_keys.key_of(url.encode()) for url in urls]
+    names = [url_keys.host_of(url) for url in urls]
+    assert names == keys.hosts_of(pa.array(urls, pa.string())).to_pylist()
+    assert hosts.tolist() == [url_keys.key_of(name.encode()) if name else 0 for name in names]
+
+
+def test_segments_hold_whole_files_up_to_a_size_and_more_files_leave_the_full_ones_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(keys, "SEGMENT_ROWS", 10)
+    files = [(f"d/{number}", rows) for number, rows in enumerate((4, 6, 1, 30, 2))]
+    found = keys.segments(files)
+    assert [segment["files"] for segment in found] == [["d/0", "d/1"], ["d/2"], ["d/3"], ["d/4"]]
+    assert [segment["first"] for segment in found] == [0, 2, 3, 4]
+    more = keys.segments([*files, ("d/5", 9)])
+    assert [segment["folder"] for segment in more[:4]] == [segment["folder"] for segment in found]
+
+
+def test_an_index_of_many_segments_answers_as_one_of_one(snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "SEGMENT_ROWS", 50)
+    files = pages.files_of(snapshot)
+    index = keys.KeyIndex(snapshot.store, "many", lambda: files, urls=True, say=print, keep=False)
+    whole = pages.index_of(snapshot)
+    for page in documents(snapshot)[::7]:
+        for column, value in (("doc_id", page["doc_id"]), ("url", page["url"]), ("host", "docs.example")):
+            assert index.find(column, value) == whole.find(column, value)
+    assert not snapshot.store.exists(index.address)
+
+
+def test_an_index_of_a_root_that_cannot_be_written_answers_all_the_same(
+    snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object) -> None:
+        raise PermissionError("read-only")
+
+    page = documents(snapshot)[5]
+    monkeypatch.setattr(snapshot.store, "write_bytes", refuse)
+    index = keys.KeyIndex(snapshot.store, "refused", lambda: pages.files_of(snapshot), urls=True, say=print)
+    assert index.find("doc_id", page["doc_id"]) == [(page["split"], page["row"])]
 
 
 def test_every_page_is_found_by_its_doc_id_and_by_its_url(snapshot: Snapshot) -> None:
@@ -76,14 +134,25 @@ def test_every_page_is_found_by_its_doc_id_and_by_its_url(snapshot: Snapshot) ->
     assert index.find("url", "https://docs.example/none") == []
 
 
-def test_an_index_is_made_once_and_lies_where_runs_differ(snapshot: Snapshot) -> None:
+def test_a_finished_run_has_made_its_indices(snapshot: Snapshot) -> None:
     told: list[str] = []
     pages.index_of(snapshot, told.append).find("url", "x")
-    again: list[str] = []
-    pages.index_of(snapshot, again.append).find("url", "x")
-    assert again == []
+    for manifest in (snapshot.data["corpus"], *snapshot.data["shards"].values()):
+        keys.shard_index(snapshot.store, manifest, told.append).find("doc_id", b"x" * 16)
+    assert told == []
     files = [address for address, _ in snapshot.store.list("runs/index")]
     assert {address.rpartition("/")[2] for address in files} >= {"doc_id.keys", "url.keys", "host.keys"}
+
+
+def test_without_an_index_the_first_question_makes_it(tmp_path: Path) -> None:
+    write_corpus(tmp_path / "in", files=1)
+    run_inline(write_mixture(tmp_path / "m.yaml", tmp_path / "in"), tmp_path / "root")
+    snapshot = snapshots.load(Store(str(tmp_path / "root")))
+    snapshot.store.remove("runs/index")
+    told: list[str] = []
+    for _ in range(2):
+        assert pages.index_of(snapshot, told.append).find("host", "docs.example")
+    assert len(told) == 1
 
 
 def test_rows_without_a_url_are_found_by_doc_id_alone() -> None:
@@ -91,7 +160,7 @@ def test_rows_without_a_url_are_found_by_doc_id_alone() -> None:
     table = pa.table({"doc_id": ids, "url": pa.array(["http://A.b/x", None, "no url", None], pa.string())}).slice(1, 3)
     found = keys.keys_of(table, ("doc_id", "url", "host"))
     assert found["doc_id"][1].tolist() == [0, 1, 2]
-    assert found["url"][1].tolist() == found["host"][1].tolist() == [1]
+    assert (found["url"][1].tolist(), found["host"][1].tolist()) == ([1], [])
     assert keys.hosts_of(table.column("url").drop_null()).to_pylist() == [""]
 
 

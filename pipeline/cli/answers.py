@@ -27,7 +27,7 @@ def show_json(value: Any) -> None:
 @click.option("--raw", is_flag=True, help="Print the original record instead, byte for byte.")
 def why(page: str, root: str, name: str | None, as_json: bool, raw: bool) -> None:
     """Tell the whole life of a page, by URL or doc_id: why it was kept or dropped, and the shards it is in."""
-    from pipeline import life, life_text, reporting, show, snapshot
+    from pipeline import life, life_text, show, snapshot, telling
 
     store = open_root(root)
     if raw:
@@ -37,7 +37,7 @@ def why(page: str, root: str, name: str | None, as_json: bool, raw: bool) -> Non
     if as_json:
         show_json(lives)
     else:
-        click.echo("\n".join(life_text.life_text(reporting.safe(told)) for told in lives), nl=False)
+        click.echo("\n".join(life_text.life_text(telling.safe(told)) for told in lives), nl=False)
 
 
 @command()
@@ -47,13 +47,13 @@ def why(page: str, root: str, name: str | None, as_json: bool, raw: bool) -> Non
 @AS_JSON
 def trace(place: str, root: str, name: str | None, as_json: bool) -> None:
     """Find where a token or document of a shard came from: document, URL, input file and position in it."""
-    from pipeline import origin, reporting
+    from pipeline import origin, telling
 
     found = origin.trace(open_root(root), name, place)
     if as_json:
         show_json(found)
     else:
-        click.echo("\n".join(origin.trace_lines(reporting.safe(found))))
+        click.echo("\n".join(origin.trace_lines(telling.safe(found))))
 
 
 @command()
@@ -67,14 +67,14 @@ def trace(place: str, root: str, name: str | None, as_json: bool) -> None:
 @click.option("--workers", type=click.IntRange(1), help="Threads; by default one for every CPU.")
 def find(text: str, root: str, name: str | None, as_json: bool, limit: int, workers: int | None, **how: bool) -> None:
     """List the pages whose text contains TEXT, kept or dropped, with the reasons. Reads all texts."""
-    from pipeline import phrases, reporting, snapshot
+    from pipeline import phrases, snapshot, telling
 
     phrase = phrases.Phrase(text, **how)
     threads = workers or os.cpu_count() or 1
     count = 0
     for found in phrases.find(snapshot.load(open_root(root), name), phrase, limit or None, threads):
         count += 1
-        click.echo(json.dumps(found) if as_json else "\n".join(phrases.hit_lines(reporting.safe(found))))
+        click.echo(json.dumps(found) if as_json else "\n".join(phrases.hit_lines(telling.safe(found))))
     if not count:
         click.echo("no page contains it", err=True)
         sys.exit(1)

@@ -3,7 +3,6 @@
 from pipeline.recipe.answers import (
     duplicates_text,
     page_ids,
-    page_rules,
     raw_record,
     rules,
     tokenizer_identity,
@@ -36,7 +35,6 @@ __all__ = [
     "duplicates_text",
     "load",
     "page_ids",
-    "page_rules",
     "raw_record",
     "rules",
     "tokenizer_identity",

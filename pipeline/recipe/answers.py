@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pyarrow as pa
-
 from pipeline.errors import UserError
 from pipeline.storage import Store
-from stages import clusters, documents, kept, tokens
+from stages import clusters, documents, tokens
 from stages import verify as shard_verify
 from stages.clusters import explain
 from stages.contract import Split
@@ -20,12 +18,6 @@ def duplicates_text(store: Store, folder: str, splits: list[dict[str, Any]], lar
     """What deduplication did, for people; ``splits`` are the fields of `stages.clusters.ClusterInput`."""
     report = explain.dedup_report(store, [clusters.ClusterInput(**split) for split in splits], folder, largest)
     return "\n".join(explain.report_lines(report)) + "\n"
-
-
-def page_rules(about: dict[str, Any], page: pa.Table) -> list[dict[str, Any]]:
-    """The rules of `kept` that held for a page; ``about`` is the content of ``about.json`` beside its file."""
-    domains = [kept.Domain(**domain) for _, domain in about["identity"]["domains"]]
-    return kept.page_rules(page, kept.Params(**about["params"]), domains)
 
 
 def raw_record(source: str, file: str, uri: str, params: dict[str, Any], offset: int) -> bytes:
