@@ -30,7 +30,7 @@ from stages.documents.account import Account
 from stages.documents.allocator import keep_freed_memory
 from stages.documents.archives import Limits, archive_records
 from stages.documents.http import decode_body, parse_response
-from stages.rules.urls import UrlList, compile_lists
+from stages.rules.url_lists import UrlList, compile_lists
 
 LIMITS = Limits(64 << 20, 5 << 20, frozenset())
 Result = tuple[int, int]
@@ -136,14 +136,12 @@ def urls(files: list[Path], rounds: int) -> None:
     column = pa.array(addresses[:1_000_000], pa.string())
     domains = [f"site-{i}.example{i % 97}.com" for i in range(1_000_000)] + ["numpy.org", "apache.org"]
     words = ["casino", "poker", "xxx", "/porn/", "viagra"]
-    compiled = compile_lists(
-        [UrlList("domains", "domains", tuple(domains)), UrlList("words", "substrings", tuple(words))]
-    )
+    compiled = compile_lists({"domains": UrlList(domains=tuple(domains)), "words": UrlList(substrings=tuple(words))})
     compiled.match(column[:10])
     names = set(domains)
 
     def ours() -> Result:
-        return len(column), int((compiled.match(column) >= 0).sum())
+        return len(column), int((compiled.match(column).failed > 0).sum())
 
     def bare() -> Result:
         hits = 0

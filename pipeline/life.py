@@ -151,6 +151,7 @@ def decision(kept: tuple[Any, pa.Table], rules: list[dict[str, Any]], page: pa.T
     return {
         "keep": row["keep"],
         "reason": row["reason"],
+        "listed": row.get("listed"),
         "failed": failed,
         "domain": row["domain"],
         "spans": len(row["spans"] or ()),

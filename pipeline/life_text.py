@@ -99,6 +99,8 @@ def decided(decision: dict[str, Any]) -> list[str]:
             lines.append(
                 f"    {rule['rule']}" + (f": {rule['column']} {value_text(rule['value'])}" if rule["column"] else "")
             )
+    if decision["listed"]:
+        lines.append(f"  its address is in the list {decision['listed']}")
     if decision["spans"]:
         lines.append(f"  {decision['spans']} spans cut or replaced, {decision['bytes_cut_or_replaced']:,} bytes")
     return lines

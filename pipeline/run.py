@@ -16,6 +16,7 @@ from pipeline.address import digest, split_id
 from pipeline.costs import Costs
 from pipeline.engine import Done, Scheduler
 from pipeline.errors import RunError
+from pipeline.filters import url_files
 from pipeline.keys import KeyIndex, index_name, shard_index
 from pipeline.making import UNCHANGED, Maker, Product, Step, Unknown
 from pipeline.progress import Reporter
@@ -221,6 +222,7 @@ class Run(Maker):
         tasks = []
         domains = [dump(domain) for domain in self.recipe.domains.values()]
         self.removed = self._taken_down(measured, clustered)
+        urls = url_files(self.recipe, self.store, self.reporter.say, self.dry)
         for index, split in enumerate(self.splits):
             suffix = f"-{clustered.facts[index]['digest']}" if clustered else ""
             gone = self.removed.get(index)
@@ -237,6 +239,7 @@ class Run(Maker):
                 "domains": domains,
             }
             args |= {"remove": gone} if gone else {}
+            args |= {"urls": urls[split.source]} if split.source in urls else {}
             cost = measured["documents"].facts[index]["rows"]
             tasks.append(Task("stages.kept:keep", args, (address,), f"{split.source}/{split.file}", cost, KEEP_MEMORY))
         self._map("kept", product, tasks, self.recipe.kept)

@@ -96,6 +96,7 @@ KEPT = pa.schema(
         ),  # every rule that failed: bit i = RULES[i] of the file's report
         pa.field("domain", pa.string()),  # null if dropped
         pa.field("spans", pa.list_(SPAN)),  # sorted, not overlapping; null or empty: the text as it is
+        pa.field("listed", pa.string()),  # 'list: entry' its URL falls under, an allow-list's too; null: none
     ]
 )
 

@@ -176,6 +176,7 @@ def test_a_page_dropped_before_keeps_its_reason_and_its_bits() -> None:
             "spans": pa.array(
                 [[{"start": 0, "stop": 1, "replacement": ""}], None, None], schemas.KEPT.field("spans").type
             ),
+            "listed": pa.nulls(3, pa.string()),
         }
     )
     ids = pa.chunked_array([pa.array([bytes([n] * 16) for n in range(3)], pa.binary(16))])

@@ -1,7 +1,8 @@
-"""URL lists: what a list covers and what it leaves alone; the compiled matcher against a slow one."""
+"""URL lists: what a list covers and what it leaves alone; the compiled matcher against a slow one; addresses."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,67 +10,86 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.rules.urls import UrlList, compile_lists, normalise, read_list
+from pipeline.storage import Store
+from stages.rules import url_lists
+from stages.rules.url_lists import UrlList, compile_lists
+from stages.rules.urls import host, normalise, registered_domain
 
-LISTS = [
-    UrlList("adult", "domains", ("bad.com", "Worse.org.")),
-    UrlList("paths", "urls", ("mixed.net/adult", "https://mixed.net/x?y=1")),
-    UrlList("words", "substrings", ("casino", "Poker")),
-    UrlList("mine", "domains", ("good.bad.com",), allow=True),
-]
+LISTS = {
+    "adult": UrlList(domains=("bad.com", "Worse.org."), hosts=("alone.net",)),
+    "paths": UrlList(urls=("mixed.net/adult", "https://mixed.net/x?y=1")),
+    "registered": UrlList(registered_domains=("www.shop.co.uk",)),
+    "words": UrlList(substrings=("casino", "Poker"), expressions=(r"/tag/\d+$",)),
+    "mine": UrlList(domains=("good.bad.com",), allow=True),
+}
 
 
-def slow(url: str, lists: list[UrlList]) -> str | None:
-    """The first list, allow-lists before others, that covers ``url``."""
+def slow(url: str) -> tuple[list[str], str | None]:
+    """The lists that block an address, and the entry that decides, by the words of `url_files` and `url_lists`."""
     address = url.partition("://")[2] if "://" in url[:35] else url
     end = min((address.find(c) for c in "/?#" if c in address), default=len(address))
-    host, tail = address[:end].rpartition("@")[2].lower(), address[end:].lower()
-    name, colon, port = host.rpartition(":")
-    if colon and len(port) <= 5 and all(c in "0123456789" for c in port):
-        host = name
-    host = host.removesuffix(".")
-    for one in sorted(lists, key=lambda item: not item.allow):
-        for raw in one.entries:
-            entry = raw.lower()
-            if one.kind == "substrings":
-                hit = entry in url.lower()
-            elif one.kind == "domains":
-                hit = host == entry.strip(".") or host.endswith("." + entry.strip("."))
-            else:
-                entry = entry.removeprefix("https://").rstrip("/")
-                full = host + tail
-                hit = full == entry or (full.startswith(entry) and full[len(entry)] in "/?" and len(entry) >= len(host))
-            if hit:
-                return None if one.allow else one.name
-    return None
+    name, tail = host(url), address[end:].lower()
+    hits: dict[str, str] = {}
+    for label, one in sorted(LISTS.items(), key=lambda item: (not item[1].allow, item[0])):
+        suffixes = [entry.lower().strip(".") for entry in one.domains]
+        suffixes += [registered_domain(entry) for entry in one.registered_domains]
+        places = [(0, -len(e), e) for e in suffixes if name == e or name.endswith("." + e)]
+        places += [(0, -len(name), name) for e in one.hosts if name == e.lower()]
+        for raw in one.urls:
+            entry, full = re.sub("^[a-z]+://", "", raw.lower()).rstrip("/"), name + tail
+            if full == entry or (full.startswith(entry) and full[len(entry)] in "/?" and len(entry) >= len(name)):
+                places.append((1, len(entry), entry))
+        for raw in one.substrings:
+            if raw.lower() in url.lower():
+                places.append((2, url.lower().index(raw.lower()) + len(raw), raw.lower()))
+        places += [(3, number, e) for number, e in enumerate(one.expressions) if re.search(e, url)]
+        if places:
+            first = sorted(places, key=lambda place: (place[0], place[1] if place[0] else -place[1]))[0]
+            hits[label] = f"{label}: {first[2]}"
+    allowed = [label for label in hits if LISTS[label].allow]
+    return ([] if allowed else list(hits)), next((hits[label] for label in (*allowed, *hits)), None)
+
+
+def fast(urls: list[str | None]) -> list[tuple[list[str], str | None]]:
+    compiled = compile_lists(LISTS)
+    found = compiled.match(pa.array(urls, pa.string()))
+    names = [[name for bit, name in enumerate(compiled.blocking) if mask >> bit & 1] for mask in found.failed.tolist()]
+    return list(zip(names, found.entries.to_pylist(), strict=True))
 
 
 @pytest.mark.parametrize(
-    ("url", "name"),
+    ("url", "entry"),
     [
-        ("http://bad.com/", "adult"),
-        ("https://user:pw@WWW.BAD.com:8080/x", "adult"),
+        ("http://bad.com/", "adult: bad.com"),
+        ("https://user:pw@WWW.BAD.com:8080/x", "adult: bad.com"),
         ("http://notbad.com/", None),
         ("http://bad.com.example.org/", None),
         ("http://example.org/bad.com", None),
-        ("http://worse.org./", "adult"),
-        ("http://good.bad.com/", None),
-        ("http://a.good.bad.com/", None),
-        ("http://mixed.net/adult", "paths"),
-        ("http://mixed.net/Adult/1.html", "paths"),
+        ("http://worse.org./", "adult: worse.org"),
+        ("http://alone.net/x", "adult: alone.net"),
+        ("http://www.alone.net/x", None),
+        ("http://good.bad.com/", "mine: good.bad.com"),
+        ("http://a.good.bad.com/casino", "mine: good.bad.com"),
+        ("http://mixed.net/adult", "paths: mixed.net/adult"),
+        ("http://mixed.net/Adult/1.html", "paths: mixed.net/adult"),
         ("http://mixed.net/adults", None),
         ("http://mixed.net/", None),
-        ("http://mixed.net/x?y=1", "paths"),
-        ("http://e.org/CASINO.html", "words"),
+        ("http://mixed.net/x?y=1", "paths: mixed.net/x?y=1"),
+        ("http://help.shop.co.uk/", "registered: shop.co.uk"),
+        ("http://shop2.co.uk/", None),
+        ("http://e.org/CASINO.html", "words: casino"),
         ("http://e.org/po/ker", None),
+        ("http://e.org/tag/12", r"words: /tag/\d+$"),
+        ("http://e.org/tag/12/x", None),
         ("", None),
-        ("bad.com", "adult"),
+        ("bad.com", "adult: bad.com"),
     ],
 )
-def test_lists_cover_what_they_name_and_nothing_beside(url: str, name: str | None) -> None:
-    compiled = compile_lists(LISTS)
-    [found] = compiled.match(pa.array([url]))
-    assert (compiled.names[found] if found >= 0 else None) == name == slow(url, LISTS)
+def test_lists_cover_what_they_name_and_nothing_beside(url: str, entry: str | None) -> None:
+    [(names, found)] = fast([url])
+    assert found == entry
+    assert names == ([] if entry is None or entry.startswith("mine") else [entry.partition(":")[0]])
+    assert (names, found) == slow(url)
 
 
 @settings(max_examples=400, deadline=None)
@@ -78,40 +98,75 @@ def test_lists_cover_what_they_name_and_nothing_beside(url: str, name: str | Non
         st.builds(
             "{}{}{}".format,
             st.sampled_from(["http://", "https://", "ftp://u@", ""]),
-            st.text("abdomgst.B-", max_size=14).map(lambda t: t + "bad.com") | st.text("abcdegio.:9", max_size=12),
-            st.text("/?#adultcsinoPkexy1=", max_size=14),
+            st.text("abdomgst.B-", max_size=14).map(lambda t: t + "bad.com")
+            | st.text("abcdegio.:9", max_size=12)
+            | st.sampled_from(["alone.net", "a.alone.net", "mixed.net", "x.shop.co.uk"]),
+            st.text("/?#adultcsinoPkexy1=", max_size=14) | st.sampled_from(["/adult/poker", "/casino/tag/1"]),
         ),
         max_size=8,
     )
 )
 def test_the_kernel_agrees_with_the_slow_twin(urls: list[str]) -> None:
-    compiled = compile_lists(LISTS)
-    found = compiled.match(pa.array(urls, pa.string()))
-    assert [compiled.names[i] if i >= 0 else None for i in found] == [slow(url, LISTS) for url in urls]
+    assert fast([*urls]) == [slow(url) for url in urls]
 
 
-def test_counts_are_per_list() -> None:
-    compiled = compile_lists(LISTS)
-    found = compiled.match(pa.array(["http://bad.com", "http://x.bad.com", "http://poker.org", None]))
-    assert compiled.counts(found) == {"adult": 2, "words": 1}
+def test_a_page_falls_under_every_list_that_covers_it() -> None:
+    assert fast(["http://bad.com/poker/tag/7", None]) == [(["adult", "words"], "adult: bad.com"), ([], None)]
+
+
+def test_compiled_lists_are_the_same_from_their_file(tmp_path: Path) -> None:
+    store, place = Store(str(tmp_path)), url_lists.address(LISTS)
+    url_lists.save(store, place, compile_lists(LISTS))
+    urls = pa.array(["http://bad.com/", "http://e.org/casino", "http://e.org/tag/1", "http://e.org"])
+    for one, other in zip(url_lists.load(store, place).match(urls), compile_lists(LISTS).match(urls), strict=True):
+        assert list(one) == list(other)
 
 
 def test_files_are_read_as_people_have_them(tmp_path: Path) -> None:
-    (tmp_path / "ut1" / "adult").mkdir(parents=True)
-    (tmp_path / "ut1" / "adult" / "domains").write_text("a.com\nb.com\n")
-    (tmp_path / "ut1" / "adult" / "urls").write_text("c.com/x\n")
-    (tmp_path / "hosts").write_text("127.0.0.1 localhost\n0.0.0.0 ads.example tracker.example # note\n")
-    assert read_list(tmp_path / "ut1") == [
-        UrlList("adult", "domains", ("a.com", "b.com")),
-        UrlList("adult", "urls", ("c.com/x",)),
-    ]
-    assert read_list(tmp_path / "hosts") == [UrlList("hosts", "domains", ("ads.example", "tracker.example"))]
+    category = tmp_path / "ut1" / "adult"
+    category.mkdir(parents=True)
+    (category / "domains").write_text("a.com\nb.com\n")
+    (category / "urls").write_text("c.com/x\n")
+    (tmp_path / "hosts.txt").write_text("127.0.0.1 localhost\n0.0.0.0 ads.example tracker.example # note\n")
+    (tmp_path / "mixed.txt").write_text("! Adblock\n||ads.example^$third-party\nhttp://C.com/Path/\n# note\n")
+    entries = UrlList(paths=str(category)).entries()  # type: ignore[arg-type]
+    assert (entries["domains"], entries["urls"]) == ([b"a.com", b"b.com"], [b"c.com/x"])
+    assert UrlList(paths=(str(tmp_path / "hosts.txt"),)).entries()["domains"] == [b"ads.example", b"tracker.example"]
+    mixed = UrlList(paths=(str(tmp_path / "mixed.txt"),)).entries()
+    assert (mixed["domains"], mixed["urls"]) == ([b"ads.example"], [b"c.com/path"])
     (tmp_path / "empty").write_text("# nothing\n")
     with pytest.raises(ValueError, match="no entry"):
-        read_list(tmp_path / "empty")
-    (tmp_path / "none").mkdir()
-    with pytest.raises(ValueError, match="domains"):
-        read_list(tmp_path / "none")
+        UrlList(paths=(str(tmp_path / "empty"),)).entries()
+    with pytest.raises(ValueError, match="give each of its categories a list of its own: adult"):
+        UrlList(paths=(str(tmp_path / "ut1"),)).entries()
+
+
+def test_a_wrong_list_is_told_in_a_line(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is no expression of RE2"):
+        UrlList(expressions=("(",))
+    with pytest.raises(ValueError, match="expected paths or entries"):
+        UrlList()
+    assert list(url_lists.broad({"x": UrlList(domains=("co.uk", "bad.co.uk"))})) == [
+        "x: co.uk covers every address under that suffix"
+    ]
+
+
+def test_what_decides_is_the_content_of_files_not_their_place(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "list.txt").write_text("a.com\n")
+    one, two = ({"x": UrlList(paths=(str(tmp_path / name / "list.txt"),))} for name in ("one", "two"))
+    assert url_lists.address(one) == url_lists.address(two)
+    (tmp_path / "two" / "list.txt").write_text("a.com\nb.com\n")
+    assert url_lists.address(one) != url_lists.address(two)
+
+
+@pytest.mark.parametrize(
+    ("name", "registered"),
+    [("news.bbc.co.uk", "bbc.co.uk"), ("a.b.github.io", "b.github.io"), ("127.0.0.1", "127.0.0.1"), ("co.uk", "co.uk")],
+)
+def test_the_registered_domain_follows_the_public_suffix_list(name: str, registered: str) -> None:
+    assert registered_domain(name) == registered
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The one room that knows all stages: the sections of a mixture file, and how the products follow from one another."""
 
 from pipeline.recipe.answers import (
+    compile_lists,
     duplicates_text,
     page_ids,
     raw_record,
@@ -31,6 +32,7 @@ __all__ = [
     "SIDECARS",
     "Recipe",
     "Source",
+    "compile_lists",
     "dump",
     "duplicates_text",
     "load",

@@ -6,11 +6,11 @@ from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.storage import Store
-from stages import clusters, documents, tokens
+from stages import clusters, documents, kept, tokens
 from stages import verify as shard_verify
 from stages.clusters import explain
 from stages.contract import Split
-from stages.rules import families
+from stages.rules import families, url_lists
 from stages.tokenizers import load as load_tokenizer
 
 
@@ -18,6 +18,16 @@ def duplicates_text(store: Store, folder: str, splits: list[dict[str, Any]], lar
     """What deduplication did, for people; ``splits`` are the fields of `stages.clusters.ClusterInput`."""
     report = explain.dedup_report(store, [clusters.ClusterInput(**split) for split in splits], folder, largest)
     return "\n".join(explain.report_lines(report)) + "\n"
+
+
+def compile_lists(params: kept.Params, store: Store, place: str) -> list[str]:
+    """Compile the lists of addresses of `kept` into one file under the root; what is doubtful about them.
+
+    Raises:
+        ValueError, OSError: a list cannot be read, or is none.
+    """
+    url_lists.save(store, place, url_lists.compile_lists(params.urls))
+    return list(url_lists.broad(params.urls))
 
 
 def raw_record(source: str, file: str, uri: str, params: dict[str, Any], offset: int) -> bytes:

@@ -12,11 +12,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipeline.config import Document, Key, dotted, nearest, read_yaml, validate
-from pipeline.recipe.paths import resolve, resolve_models, source_paths
+from pipeline.recipe.checks import check_files
+from pipeline.recipe.paths import resolve, resolve_files, resolve_models, source_paths
 from pipeline.recipe.products import Recipe, Source, mixtures_of
-from pipeline.recipe.sections import MODEL_PATHS, OVERRIDABLE, SECTIONS, TOP_KEYS, SampleParams, dump
+from pipeline.recipe.sections import FILE_PATHS, MODEL_PATHS, OVERRIDABLE, SECTIONS, TOP_KEYS, SampleParams, dump
 from pipeline.storage import Store, filesystem_of
-from stages import clusters, kept, language, mixture, quality, sources, tokens
+from stages import clusters, kept, mixture, quality, sources
 
 
 def load(path: str | Path, store: Store, tokenizer: bool = True) -> Recipe:
@@ -40,6 +41,9 @@ def load(path: str | Path, store: Store, tokenizer: bool = True) -> Recipe:
     for place in MODEL_PATHS:
         resolve_models(data, place, (), document, store)
         resolve_models(data["sources"], ("*", *place), ("sources",), document, store)
+    for place in FILE_PATHS:
+        resolve_files(data, place, (), document, store)
+        resolve_files(data["sources"], ("*", *place), ("sources",), document, store)
     sample = validate(SampleParams, data.get("sample") or {}, document, ("sample",)) if "sample" in data else None
     sections = {
         name: validate(model, data.get(name) or {}, document, (name,))
@@ -57,7 +61,7 @@ def load(path: str | Path, store: Store, tokenizer: bool = True) -> Recipe:
         document.add(("name",), f"expected letters, digits, '.', '_' and '-', found {name!r}")
     _check_references(document, found, domains, sections)
     document.check()
-    _check_models(document, sections, tokenizer)
+    check_files(document, sections, found, store, tokenizer)
     document.check()
     return Recipe(str(path), name, sample, found, domains, sections)  # type: ignore[arg-type]
 
@@ -172,13 +176,3 @@ def _with_weights(raw: Any, key: Key, document: Document, store: Store) -> Any:
         document.add(place, f"{path} cannot be read as weights: {told.removeprefix('Value error, ')}")
         return None
     return {"solver": "imported", **raw, "imported": dump(weights)}
-
-
-def _check_models(document: Document, sections: dict[str, Any], tokenizer: bool) -> None:
-    """Load what is named by name or path, so that a wrong one is found before any work is done."""
-    named = [("tokens", "tokenizer", tokens)] if tokenizer else []
-    for section, key, stage in (*named, ("language", "model", language)):
-        try:
-            stage.identity(sections[section])
-        except (ValueError, OSError) as error:
-            document.add((section, key), str(error).split("\n")[0])

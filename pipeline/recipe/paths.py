@@ -15,8 +15,19 @@ _URI = re.compile(r"^[a-z][a-z0-9+.-]*://")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
-def resolve_models(holder: Any, place: tuple[str, ...], key: Key, document: Document, store: Store) -> None:
-    """Make the paths at ``place`` in ``holder`` absolute; ``*`` stands for every key or entry; names are left alone."""
+def resolve_files(holder: Any, place: tuple[str, ...], key: Key, document: Document, store: Store) -> None:
+    """`resolve_models` where every text is a path."""
+    resolve_models(holder, place, key, document, store, names=False)
+
+
+def resolve_models(
+    holder: Any, place: tuple[str, ...], key: Key, document: Document, store: Store, names: bool = True
+) -> None:
+    """Make the paths at ``place`` in ``holder`` absolute; ``*`` stands for every key or entry.
+
+    Args:
+        names: a text without a slash or a known suffix is a name, and left alone.
+    """
     part, rest = place[0], place[1:]
     if isinstance(holder, dict):
         inside: list[Any] = [name for name in holder if part in ("*", name)]
@@ -27,9 +38,14 @@ def resolve_models(holder: Any, place: tuple[str, ...], key: Key, document: Docu
     for name in inside:
         value = holder[name]
         if rest:
-            resolve_models(value, rest, (*key, name), document, store)
-        elif isinstance(value, str) and ("/" in value or "${" in value or Path(value).suffix in MODEL_SUFFIXES):
+            resolve_models(value, rest, (*key, name), document, store, names)
+        elif isinstance(value, str) and (not names or is_path(value)):
             holder[name] = resolve(value, (*key, name), document, store)
+
+
+def is_path(text: str) -> bool:
+    """Whether a text that may be a name or a path is a path."""
+    return "/" in text or "${" in text or Path(text).suffix in MODEL_SUFFIXES
 
 
 def source_paths(raw: Any, key: Key, document: Document, store: Store) -> Any:

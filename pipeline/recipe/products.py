@@ -17,6 +17,7 @@ from stages import clusters, corpus, documents, kept, mixture, shards, sources, 
 from stages.clusters import curve
 from stages.contract import Phase, Split
 from stages.report import survey
+from stages.rules import url_lists
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,16 @@ class Recipe:
         return Fingerprint("clusters", clusters.VERSION, dump(section), {})
 
     def kept(self, source: str) -> Fingerprint:
-        params = self.sources[source].sections["kept"]
+        params = kept.deciding(self.sources[source].sections["kept"])
         upstream = tuple(self.fingerprint(product, source).hex for product in ("documents", "language", "quality"))
         domains = {name: dump(domain) for name, domain in self.domains.items()}
         identity = {"domains": [[name, domains[name]] for name in self.domains]}
-        return Fingerprint("kept", kept.VERSION, dump(params), identity, upstream)
+        return Fingerprint("kept", kept.VERSION, params, identity, upstream)
+
+    def url_lists(self, source: str) -> str | None:
+        """Where the compiled lists of addresses of a source's `kept` lie; None where there are none."""
+        lists = self.sources[source].sections["kept"].urls
+        return url_lists.address(lists) if lists else None
 
     def tokens(self, source: str) -> Fingerprint:
         if ("tokens", source) not in self._prints:

@@ -8,15 +8,19 @@ Input: `documents` (source, text_bytes), `language`, `quality` (the columns that
 
     {"rows": n, "kept": k, "rules": [name of bit 0, name of bit 1, ...], "selection_digest": hex,
      "groups": [{"source", "language", "domain", "reason", "documents", "text_bytes"}, ...],
-     "failed": {rule: {"documents", "text_bytes", "first", "alone"}}}
+     "failed": {rule: {"documents", "text_bytes", "first", "alone"}},
+     "entries": {"list: entry": documents},
+     "views": {view: {"documents", "spans", "bytes", "kinds": {kind of personal data: spans}}}}
 
 ``documents`` of a rule are all that fail it (what it drops when it is the only rule), ``first`` those that name it as
 their reason, ``alone`` those that fail nothing else (what it drops when it comes last, and what turning it off brings
-back). ``selection_digest`` covers what tokenization depends on: kept rows, their domains and spans.
+back). ``entries`` are those of the lists of addresses that most pages fall under, ``views`` what was cut or replaced in
+the pages kept. ``selection_digest`` covers what tokenization depends on: kept rows, their domains and spans.
 
-Order of reasons: `FIXED`, then the rule families in the order of `stages.rules.families`, the user's own limits
-(`below_min_<column>`, `above_max_<column>`), last `nothing_left` (the views cut everything), `no_domain`, and, in the
-splits that hold pages of the root's take-down list, `taken_down`.
+Order of reasons: `FIXED`, with the lists of addresses (``listed_in_<name>``) behind ``empty_text``, then the rule
+families in the order of `stages.rules.families`, the user's own limits (`below_min_<column>`, `above_max_<column>`),
+last `nothing_left` (the views cut everything), `no_domain`, and, in the splits that hold pages of the root's take-down
+list, `taken_down`.
 Equality passes. A null (nothing to measure, no duplicate) passes. Thresholds: ``rules`` over the published one, then
 every override that matches the page, the last one winning.
 
@@ -30,9 +34,10 @@ from typing import Any
 from stages.contract import Store
 from stages.kept.decide import CLUSTER_COLUMNS, DOCUMENT_COLUMNS, LANGUAGE_COLUMNS, prepare, quality_columns
 from stages.kept.explain import page_rules
-from stages.kept.params import FIXED, ORDER, PUBLISHED, Domain, Override, Params, active_rules
+from stages.kept.params import FIXED, ORDER, PUBLISHED, Domain, Override, Params, active_rules, span_columns
 from stages.kept.report import account, selection_digest
 from stages.kept.takedown import TAKEN_DOWN, taken_down
+from stages.rules import url_lists
 
 __all__ = [
     "FIXED",
@@ -44,6 +49,7 @@ __all__ = [
     "Params",
     "account",
     "active_rules",
+    "deciding",
     "keep",
     "page_rules",
     "prepare",
@@ -51,7 +57,16 @@ __all__ = [
     "selection_digest",
 ]
 
-VERSION = 1
+VERSION = 2
+
+
+def deciding(params: Params) -> dict[str, Any]:
+    """The settings as plain data that tells what decides, whatever file it comes from (`url_lists.deciding`).
+
+    Raises:
+        FileNotFoundError, ValueError: a list of addresses cannot be read.
+    """
+    return params.model_dump(mode="json") | {"urls": url_lists.deciding(params.urls)}
 
 
 def keep(
@@ -65,13 +80,16 @@ def keep(
     params: dict[str, Any],
     domains: list[dict[str, Any]],
     remove: list[str] | None = None,
+    urls: str | None = None,
 ) -> dict[str, Any]:
     """Decide one split: four aligned Parquet files in, one out. Returns the report of the file.
 
-    ``remove``: doc_ids (hex) of pages that are dropped as ``taken_down`` whatever else holds for them.
+    ``remove``: doc_ids (hex) of pages that are dropped as ``taken_down`` whatever else holds for them. ``urls``:
+    address of the compiled lists of ``params.urls``.
     """
     settings, chosen = Params(**params), [Domain(**domain) for domain in domains]
-    pages = store.read_table(documents, list(DOCUMENT_COLUMNS))
+    lists = url_lists.load(store, urls) if urls else None
+    pages = store.read_table(documents, [*DOCUMENT_COLUMNS, *(("url",) if lists else ())])
     parts = [(language, list(LANGUAGE_COLUMNS)), (quality, quality_columns(settings, chosen))]
     if clusters is not None:
         parts.append((clusters, list(CLUSTER_COLUMNS)))
@@ -83,12 +101,12 @@ def keep(
             raise ValueError(f"{address}: expected {pages.num_rows} rows as in {documents}, found {table.num_rows}")
         for column in columns:
             pages = pages.append_column(column, table.column(column))
-    kept = prepare(settings, chosen)(pages)
+    kept = prepare(settings, chosen, lists)(pages)
     rules = active_rules(settings)
     if remove:
         doc_ids = store.read_table(documents, ["doc_id"]).column("doc_id")
         kept = taken_down(kept, doc_ids, remove, len(rules))
         rules = [*rules, TAKEN_DOWN]
-    report = account(pages, kept, rules)
+    report = account(pages, kept, rules, dict(zip(settings.views, span_columns(settings), strict=True)))
     store.write_table(output, kept, report=report)
     return report

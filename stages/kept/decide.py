@@ -14,16 +14,19 @@ from stages import schemas
 from stages.kept.params import (
     FAMILY_OF,
     FIXED,
+    LISTED,
     NO_DOMAIN,
     NOTHING_LEFT,
     Domain,
     Params,
     Setting,
     active_rules,
+    list_rules,
     rule_of,
     span_columns,
 )
 from stages.kept.spans import all_cut, merged_spans
+from stages.rules.url_lists import UrlLists
 
 Mask = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.float64]
@@ -42,16 +45,20 @@ def quality_columns(params: Params, domains: Sequence[Domain]) -> list[str]:
     return list(dict.fromkeys([*(name for name in columns if name not in elsewhere), *span_columns(params)]))
 
 
-def prepare(params: Params, domains: Sequence[Domain]) -> Callable[[pa.Table], pa.Table]:
+def prepare(params: Params, domains: Sequence[Domain], lists: UrlLists | None = None) -> Callable[[pa.Table], pa.Table]:
     """The function returned decides a table that has the columns of all inputs side by side.
 
     Without any domain, every page that passes belongs to the domain ``all``.
+
+    Args:
+        lists: the lists of addresses of ``params``, compiled; the pages then have the column ``url``.
     """
     active = active_rules(params)
     chosen = list(domains) or [Domain(name="all")]
 
     def decide(pages: pa.Table) -> pa.Table:
         domain_of = first_domain(pages, chosen)
+        found = lists.match(pages.column("url")) if lists else None
         failed = np.zeros(pages.num_rows, np.uint64)
         spans = merged_spans(pages, params)
         first = np.full(pages.num_rows, -1, np.int64)
@@ -60,6 +67,8 @@ def prepare(params: Params, domains: Sequence[Domain]) -> Callable[[pa.Table], p
                 fails = all_cut(spans, pages.column("text_bytes").to_numpy())
             else:
                 fails = _fails(name, pages, domain_of, chosen, params)
+            if found and name.startswith(LISTED):
+                fails &= (found.failed >> np.uint64(list_rules(params).index(name)) & np.uint64(1)).astype(np.bool_)
             failed |= fails.astype(np.uint64) << np.uint64(bit)
             first[fails & (first < 0)] = bit
         keep = first < 0
@@ -67,7 +76,8 @@ def prepare(params: Params, domains: Sequence[Domain]) -> Callable[[pa.Table], p
         names = pa.array([domain.name for domain in chosen], pa.string())
         domain = names.take(pa.array(domain_of, mask=~keep))
         left = pc.if_else(pa.array(keep), spans, pa.scalar(None, spans.type))
-        return pa.table([pa.array(keep), reasons, pa.array(failed), domain, left], schema=schemas.KEPT)
+        listed = found.entries if found else pa.nulls(pages.num_rows, pa.string())
+        return pa.table([pa.array(keep), reasons, pa.array(failed), domain, left, listed], schema=schemas.KEPT)
 
     return decide
 
@@ -114,7 +124,7 @@ def _thresholds(
     def number(setting: Setting) -> float:
         return (default if setting else np.nan) if isinstance(setting, bool) else setting
 
-    on = name in FIXED or FAMILY_OF.get(name) in params.families
+    on = name in FIXED or name.startswith(LISTED) or FAMILY_OF.get(name) in params.families
     thresholds = np.full(pages.num_rows, number(params.rules.get(name, on)), np.float64)
     for override in params.overrides:
         if name in override.rules:
@@ -140,6 +150,8 @@ def _fails(
         values = numbers(pages, rule.column)
         return values < thresholds if rule.side == "min" else values > thresholds
     on = ~np.isnan(thresholds)
+    if name.startswith(LISTED):
+        return np.asarray(on)
     if name == "language_not_selected":
         return on & ~_among(pages, "language", params.languages)
     if name == "low_language_confidence":

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from pydantic import Field, field_validator, model_validator
 
 from stages.contract import StageParams
-from stages.rules import families, views
+from stages.rules import families, url_lists, views
 from stages.rules.names import check_languages, check_names
 from stages.rules.rule import Rule
+from stages.rules.url_lists import UrlList
 
 FIXED = ("empty_text", "language_not_selected", "low_language_confidence", "exact_duplicate", "near_duplicate")
 NO_DOMAIN = "no_domain"
@@ -19,6 +22,8 @@ LAST = (NOTHING_LEFT, NO_DOMAIN)
 ORDER = (*FIXED, *PUBLISHED, *LAST)
 LIMITS = ("below_min_", "above_max_")
 """A rule of the user's own: one of these and the name of any column of `quality`, with a number."""
+LISTED = url_lists.RULE
+"""A rule for each list of addresses: this and its name."""
 VIEWS = ("redacted", "decontaminated", *views.VIEWS)
 REDACTION = {"email": "email@example.com", "ip": "192.0.2.1", "phone": "+1 555 0100", "secret": "SECRET"}
 MAX_RULES = 64
@@ -28,15 +33,16 @@ Setting = bool | float
 
 
 def _check_rules(rules: dict[str, Setting]) -> dict[str, Setting]:
-    check_names("rule", [name for name in rules if not name.startswith(LIMITS)], ORDER)
+    check_names("rule", [name for name in rules if not name.startswith((*LIMITS, LISTED))], ORDER)
     for name in ALWAYS:
         if name in rules:
             raise ValueError(f"{name} is always on: such a page has no place in a corpus")
     for name, setting in rules.items():
         if name.startswith(LIMITS) and setting is True:
             raise ValueError(f"{name} has no published threshold: expected a number or false, found true")
-    for name in ("language_not_selected", "exact_duplicate"):
-        if name in rules and not isinstance(rules[name], bool):
+    for name in rules:
+        switch = name in ("language_not_selected", "exact_duplicate") or name.startswith(LISTED)
+        if switch and not isinstance(rules[name], bool):
             raise ValueError(f"{name} has no threshold: expected true or false, found {rules[name]!r}")
     return rules
 
@@ -70,6 +76,8 @@ class Params(StageParams):
     """What to cut or replace in kept pages: spans that `quality` measured, put together here."""
     redaction: dict[str, str] = Field(default=REDACTION)
     """What stands in the place of each kind of personal data in the view `redacted`."""
+    urls: dict[str, UrlList] = Field(default={})
+    """Lists of addresses by name: a page under the list `x` is dropped as `listed_in_x`."""
     overrides: tuple[Override, ...] = ()
     """Other settings for some sources, languages or domains; a later one wins."""
 
@@ -93,6 +101,20 @@ class Params(StageParams):
     def _redaction(cls, texts: dict[str, str]) -> dict[str, str]:
         check_names("kind of personal data", texts, REDACTION)
         return REDACTION | texts
+
+    @field_validator("urls")
+    @classmethod
+    def _urls(cls, lists: dict[str, UrlList]) -> dict[str, UrlList]:
+        for name in lists:
+            if not re.fullmatch("[a-z0-9_]+", name):
+                raise ValueError(f"expected small letters, digits and _ in the name of a list, found {name!r}")
+        return dict(sorted(lists.items()))
+
+    @model_validator(mode="after")
+    def _lists(self) -> Params:
+        for given in (self.rules, *(override.rules for override in self.overrides)):
+            check_names("rule", [name for name in given if name.startswith(LISTED)], list_rules(self))
+        return self
 
     @model_validator(mode="after")
     def _bits(self) -> Params:
@@ -119,14 +141,20 @@ def active_rules(params: Params) -> list[str]:
     settings = [params.rules, *(override.rules for override in params.overrides)]
     names = []
     limits = sorted({name for given in settings for name in given if name.startswith(LIMITS)})
-    for name in (*FIXED, *PUBLISHED, *limits, *LAST):
+    listed = list_rules(params)
+    for name in (FIXED[0], *listed, *FIXED[1:], *PUBLISHED, *limits, *LAST):
         if name == NOTHING_LEFT and not params.views:
             continue
-        default: Setting = name in (*FIXED, *LAST) or FAMILY_OF.get(name) in params.families
+        default: Setting = name in (*FIXED, *LAST, *listed) or FAMILY_OF.get(name) in params.families
         base = params.rules.get(name, default)
         if base is not False or any(given.get(name, False) is not False for given in settings[1:]):
             names.append(name)
     return names
+
+
+def list_rules(params: Params) -> tuple[str, ...]:
+    """The rules of the lists that block, in the order of `url_lists.UrlLists.blocking`."""
+    return tuple(LISTED + name for name, one in params.urls.items() if not one.allow)
 
 
 def rule_of(name: str) -> Rule | None:

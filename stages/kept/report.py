@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import xxhash
 
+MAX_ENTRIES = 100
+"""Entries of lists of addresses that a file's report names, those with most pages."""
 
-def account(pages: pa.Table, kept: pa.Table, rules: list[str]) -> dict[str, Any]:
-    """The report of one file; see `stages.kept`."""
+
+def account(
+    pages: pa.Table, kept: pa.Table, rules: list[str], views: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The report of one file; see `stages.kept`.
+
+    Args:
+        views: column of spans of each view that is on.
+    """
     text_bytes = pages.column("text_bytes").to_numpy()
     failed = kept.column("failed").to_numpy()
     first = kept.column("reason").to_numpy()
@@ -31,7 +42,31 @@ def account(pages: pa.Table, kept: pa.Table, rules: list[str]) -> dict[str, Any]
         "selection_digest": selection_digest(kept),
         "groups": _groups(pages, kept),
         "failed": per_rule,
+        "entries": _entries(kept),
+        "views": {view: _cut(pages.column(column), kept.column("keep")) for view, column in (views or {}).items()},
     }
+
+
+def _entries(kept: pa.Table) -> dict[str, int]:
+    """Pages under each entry of the lists of addresses."""
+    counted = pc.value_counts(kept.column("listed").drop_null()).to_pylist()
+    counted.sort(key=lambda row: (-row["counts"], row["values"]))
+    return {row["values"]: row["counts"] for row in counted[:MAX_ENTRIES]}
+
+
+def _cut(spans: pa.ChunkedArray, keep: pa.ChunkedArray) -> dict[str, Any]:
+    """What a view cuts or replaces in the kept pages; of personal data, how many of each kind."""
+    lists = spans.filter(keep).combine_chunks()
+    flat = lists.flatten()
+    told: dict[str, Any] = {
+        "documents": pc.sum(pc.greater(lists.value_lengths(), 0)).as_py() or 0,
+        "spans": len(flat),
+        "bytes": pc.sum(pc.subtract(flat.field("stop"), flat.field("start"))).as_py() or 0,
+    }
+    if flat.type.get_field_index("kind") >= 0:
+        counted = pc.value_counts(flat.field("kind")).to_pylist()
+        told["kinds"] = {row["values"]: row["counts"] for row in sorted(counted, key=lambda row: row["values"])}
+    return told
 
 
 def selection_digest(kept: pa.Table) -> str:

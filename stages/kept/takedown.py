@@ -38,4 +38,5 @@ def taken_down(kept: pa.Table, doc_ids: pa.ChunkedArray, removed: Sequence[str],
         "domain": pc.if_else(stay, kept.column("domain"), pa.scalar(None, pa.string())),
         "spans": pc.if_else(stay, kept.column("spans"), pa.scalar(None, schemas.KEPT.field("spans").type)),
     }
+    columns["listed"] = kept.column("listed")
     return pa.table(columns).cast(schemas.KEPT)

@@ -5,7 +5,8 @@ Input are the reports that stand inside the product files, one per split and pro
     documents  {"source", "records", "rows", "raw_bytes", "text_bytes", "dropped": {reason: {"records", "bytes"}},
                 "quarantined": [{"file", "offset", "reason"}], "num_quarantined", "bad": [...], "num_bad"}
     kept       {"rows", "kept", "rules", "groups": [{"source", "language", "domain", "reason", "documents",
-                "text_bytes"}], "failed": {rule: {"documents", "text_bytes", "first", "alone"}}}
+                "text_bytes"}], "failed": {rule: {"documents", "text_bytes", "first", "alone"}},
+                "entries": {"list: entry": documents}, "views": {view: {"documents", "spans", "bytes", "kinds"}}}
     tokens     {"rows", "tokens", "text_bytes", "empty_documents", "groups": [{"source", "language", "domain",
                 "documents", "text_bytes", "tokens"}]}
 
@@ -63,6 +64,12 @@ class Ledger:
     """rule -> [documents that fail it, their bytes, those it is the reason of, those that fail nothing else]"""
     active: set[str] = field(default_factory=set)
     """Rules that were on for some page."""
+    entries: Counter[str] = field(default_factory=Counter)
+    """Entries of lists of addresses -> pages under them, at least: each file names its most common ones."""
+    views: dict[str, list[int]] = field(default_factory=dict)
+    """view -> [kept documents it changes, spans, bytes cut or replaced]"""
+    redacted: Counter[str] = field(default_factory=Counter)
+    """Kinds of personal data -> places replaced in kept pages."""
     listed: list[dict[str, Any]] = field(default_factory=list)
     content_types: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
@@ -152,6 +159,10 @@ def _add_kept(ledger: Ledger, report: Report, name: str, rows: int, text_bytes: 
     for rule, entry in report["failed"].items():
         counts = (entry.get(column, 0) for column in ("documents", "text_bytes", "first", "alone"))
         _add(ledger.failed, rule, *counts)
+    ledger.entries.update(report.get("entries", {}))
+    for view, entry in report.get("views", {}).items():
+        _add(ledger.views, view, entry["documents"], entry["spans"], entry["bytes"])
+        ledger.redacted.update(entry.get("kinds", {}))
     return int(report["kept"])
 
 

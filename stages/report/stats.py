@@ -12,6 +12,9 @@ Schema (``version`` is raised when a key changes its meaning; keys are only adde
     tokens           pages tokenized: source, language, domain, documents, bytes, tokens
     sources, languages, domains, reasons, rules
                      the same, added up by one thing: see the builders below
+    listed           entries of lists of addresses that most pages fall under: {"entry", "documents"} (at least so many)
+    views            what was cut or replaced in kept pages: {"view", "documents", "spans", "bytes"}; of personal data,
+                     {"view": "redacted: email", "spans"} and so on too
     mixture          the corpus manifest's domains: requested and realised
     phases           the same per phase of training, where the mixture has phases: {"phase", ...}
     shards, splits, tokenizer, input, clusters
@@ -47,6 +50,7 @@ from stages.rules import families
 __all__ = ["VERSION", "ConservationError", "build_stats", "encode"]
 
 VERSION = 1
+MAX_ENTRIES = 200
 CLUSTER_FIGURES = (
     "rows", "exact_removed", "fuzzy_removed", "pairs_compared", "pairs_verified", "pairs_by_similarity",
     "cluster_sizes", "largest_clusters", "sources", "languages",
@@ -116,6 +120,11 @@ def build_stats(
         "domains": domain_rows(tokenized),
         "reasons": reason_rows(ledger, removed, thresholds),
         "rules": [rule_row(rule, counts, thresholds) for rule, counts in sorted(ledger.failed.items())],
+        "listed": [
+            {"entry": entry, "documents": documents}
+            for entry, documents in sorted(ledger.entries.items(), key=lambda item: (-item[1], item[0]))[:MAX_ENTRIES]
+        ],
+        "views": view_rows(ledger),
         "mixture": mixture,
         "phases": phase_rows(corpus),
         "shards": shard_figures(corpus),
@@ -247,6 +256,16 @@ def rule_row(name: str, counts: list[int], thresholds: Mapping[str, float]) -> R
     documents, num_bytes, first, alone = counts
     figures = {"rule": name, "documents": documents, "bytes": num_bytes, "first": first, "alone": alone}
     return figures | (described(name, thresholds) or {})
+
+
+def view_rows(ledger: Ledger) -> list[Row]:
+    """One row a view, and one for each kind of personal data that was replaced."""
+    columns = ("documents", "spans", "bytes")
+    rows = [{"view": view, **dict(zip(columns, counts, strict=True))} for view, counts in sorted(ledger.views.items())]
+    kinds = sorted(ledger.redacted.items())
+    return rows + [
+        {"view": f"redacted: {kind}", "documents": None, "spans": spans, "bytes": None} for kind, spans in kinds
+    ]
 
 
 def mixture_rows(corpus: Mapping[str, Any] | None) -> list[Row]:

@@ -73,7 +73,7 @@ def sign(value: float) -> str:
 
 def build_tables(stats: Stats, costs: Mapping[str, Any] | None = None) -> list[Table]:
     """Every table that has a row."""
-    builders = (reasons, mixture, phases, domains, languages, sources, content_types, hosts, trouble)
+    builders = (reasons, listed, views, mixture, phases, domains, languages, sources, content_types, hosts, trouble)
     tables = [builder(stats) for builder in builders] + [duplicates(stats, kind) for kind in ("source", "language")]
     tables += [group(stats, name, label) for name, label in GROUPS.items()]
     if costs:
@@ -117,6 +117,23 @@ def reasons(stats: Stats) -> Table:
     ]
     caption = "Records and pages removed, by the first reason that applied"
     return make("reasons", caption, columns, sorted(records, key=lambda row: (-row["documents"], row["reason"])))
+
+
+def listed(stats: Stats) -> Table:
+    """Which entries of which lists of addresses pages fall under."""
+    columns = [Column("entry", "List and entry", "text"), Column("documents", "Pages, at least", "count", bar=True)]
+    return make("listed", "Pages under lists of addresses, by entry", columns, stats.get("listed") or [])
+
+
+def views(stats: Stats) -> Table:
+    """What was cut or replaced in the pages kept."""
+    columns = [
+        Column("view", "View", "text"),
+        Column("documents", "Documents changed", "count"),
+        Column("spans", "Places", "count", bar=True),
+        Column("bytes", "Bytes cut or replaced", "bytes"),
+    ]
+    return make("views", "Cut or replaced in kept pages, by view", columns, stats.get("views") or [])
 
 
 def mixture(stats: Stats) -> Table:

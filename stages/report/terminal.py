@@ -17,6 +17,8 @@ def render_text(stats: Mapping[str, Any]) -> str:
         headline(stats),
         funnel(stats),
         reasons(stats),
+        listed(stats),
+        views(stats),
         languages(stats),
         domains(stats),
         phases(stats),
@@ -59,6 +61,21 @@ def reasons(stats: Mapping[str, Any]) -> str:
     if len(rows) > SHOWN:
         lines.append([f"{len(rows) - SHOWN} more", "", exact(sum(row["documents"] for row in rows[SHOWN:])), "", ""])
     return table(["removed because", "step", "documents", "bytes", "tokens"], lines) if lines else ""
+
+
+def listed(stats: Mapping[str, Any]) -> str:
+    """Entries of lists of addresses that most pages fall under."""
+    lines = [[row["entry"], exact(row["documents"])] for row in (stats.get("listed") or [])[:SHOWN]]
+    return table(["list: entry", "pages"], lines) if lines else ""
+
+
+def views(stats: Mapping[str, Any]) -> str:
+    """What was cut or replaced in the pages kept, where any view is on."""
+    lines = [
+        [row["view"], exact(row["documents"]) if row["documents"] is not None else "", exact(row["spans"])]
+        for row in stats.get("views") or []
+    ]
+    return table(["cut or replaced in kept pages", "documents", "places"], lines) if lines else ""
 
 
 def languages(stats: Mapping[str, Any]) -> str:

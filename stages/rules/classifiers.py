@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -68,6 +69,39 @@ def identity(classifiers: dict[str, Classifier]) -> dict[str, str]:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+MAGIC, FORMAT, SUPERVISED = 793712314, 12, 3
+LARGE_BYTES = 256 << 20
+
+
+def check_header(path: str) -> None:
+    """Whether a file is a supervised fastText model of a version that can be read, by its first bytes.
+
+    Raises:
+        ValueError: it is not.
+        OSError: it is not there.
+    """
+    with open(path, "rb") as file:
+        head = file.read(40)
+    numbers = struct.unpack("<10i", head) if len(head) == 40 else (0,) * 10
+    if numbers[0] != MAGIC:
+        raise ValueError(f"expected a supervised fastText model, found another kind of file: {path}")
+    if numbers[1] > FORMAT:
+        raise ValueError(f"expected a fastText model of format {FORMAT} or older, found format {numbers[1]}: {path}")
+    if numbers[9] != SUPERVISED:
+        raise ValueError(f"expected a supervised fastText model, found word vectors without labels: {path}")
+
+
+def check(classifier: Classifier) -> None:
+    """Whether a classifier can be applied; the label of a very large model is found wrong only when it is loaded.
+
+    Raises:
+        ValueError, OSError: it cannot.
+    """
+    check_header(classifier.model)
+    if Path(classifier.model).stat().st_size <= LARGE_BYTES:
+        scorer(classifier)
 
 
 @lru_cache(maxsize=8)

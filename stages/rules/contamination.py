@@ -93,6 +93,17 @@ def load(params: Benchmarks) -> tuple[Index, list[tuple[str, int]]]:
     return index, rows
 
 
+def check(benchmark: Benchmark) -> None:
+    """Read a benchmark once.
+
+    Raises:
+        ValueError, OSError: it cannot be read, has no item, or none has the fields named.
+    """
+    if not any(text.strip() for text in items(benchmark)):
+        fields = f" in the fields {', '.join(benchmark.fields)}" if benchmark.fields else ""
+        raise ValueError(f"{benchmark.path}: no text{fields}")
+
+
 def items(benchmark: Benchmark) -> Iterator[str]:
     """The text of each item.
 

@@ -1,0 +1,75 @@
+"""Files that a mixture names, looked at before any work is done: a wrong one is told with the key that names it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pipeline.config import Document, Key
+from pipeline.recipe.products import Source
+from pipeline.storage import Store
+from stages import kept, language, quality, tokens
+from stages.rules import classifiers, contamination, url_lists
+
+Check = tuple[Key, Callable[[], Any]]
+
+
+def check_files(
+    document: Document, sections: dict[str, Any], found: dict[str, Source | None], store: Store, tokenizer: bool
+) -> None:
+    """Load what is named by name or path in the common sections, and where a source has its own.
+
+    Args:
+        tokenizer: False where the tokenizer may not be there yet.
+    """
+    checks = list(_checks((), sections, store))
+    if tokenizer:
+        checks.append((("tokens", "tokenizer"), lambda: tokens.identity(sections["tokens"])))
+    for name, source in found.items():
+        if source is not None:
+            own = _checks(("sources", name), source.sections, store)
+            checks += [check for check in own if check[0] in document.lines]  # the others are told where they stand
+    for key, check in checks:
+        try:
+            check()
+        except (ValueError, OSError) as error:
+            document.add(key, str(error).split("\n")[0])
+
+
+def _checks(prefix: Key, sections: dict[str, Any], store: Store) -> Iterator[Check]:
+    if "language" in sections:
+        yield (*prefix, "language", "model"), lambda: _check_language(sections["language"])
+    if "quality" in sections:
+        yield from _quality((*prefix, "quality"), sections["quality"])
+    if "kept" in sections:
+        yield from _lists((*prefix, "kept", "urls"), sections["kept"], store)
+
+
+def _check_language(params: language.Params) -> None:
+    language.identity(params)
+    classifiers.check_header(str(language.model_path(params)))
+
+
+def _quality(key: Key, params: quality.Params) -> Iterator[Check]:
+    for name, classifier in params.classifiers.items():
+        yield (*key, "classifiers", name), lambda classifier=classifier: classifiers.check(classifier)  # type: ignore[misc]
+    for position, benchmark in enumerate(params.benchmarks.files):
+        yield (
+            (*key, "benchmarks", "files", position, "path"),
+            lambda benchmark=benchmark: contamination.check(benchmark),  # type: ignore[misc]
+        )
+
+
+def _lists(key: Key, params: kept.Params, store: Store) -> Iterator[Check]:
+    for name, one in params.urls.items():
+        yield (*key, name), lambda name=name, one=one: _check_list(name, one, params, store)  # type: ignore[misc]
+
+
+def _check_list(name: str, one: url_lists.UrlList, params: kept.Params, store: Store) -> None:
+    url_lists.deciding({name: one})
+    try:
+        compiled = store.exists(url_lists.address(params.urls))
+    except (ValueError, OSError):
+        compiled = False  # another list is wrong, which is told at its own key
+    if not compiled:
+        one.entries()

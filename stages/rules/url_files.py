@@ -1,0 +1,125 @@
+"""Files of URL lists as people have them: entries by what they cover.
+
+| kind | an entry covers | for example |
+|---|---|---|
+| `domains` | a host and all below it | `bad.com`, `||bad.com^` |
+| `hosts` | this host alone | `www.bad.com` |
+| `registered_domains` | all of the domain somebody registered (Public Suffix List) | `www.bad.co.uk`: `bad.co.uk` |
+| `urls` | an address and what lies below it | `mixed.net/adult` |
+| `substrings` | addresses that contain it, in any case | `casino` |
+| `expressions` | addresses in which it is found (RE2; `(?i)` for any case) | `^https?://[^/]*porn` |
+
+A folder is a category as UT1 and squidGuard have them: files `domains`, `urls`, `expressions`, each optional. A file's
+kind is its name where that is one of these (a file called ``hosts`` is a hosts file); else an entry with a slash behind
+its host is one of `urls`, and any other one of `domains`. Hosts files (``0.0.0.0 name``), ``#`` and ``!`` comments,
+Adblock's ``||name^`` and gzip are understood. Lines that name this machine (``localhost``) are left out.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from stages.formats.locations import open_file
+
+Kind = Literal["domains", "hosts", "registered_domains", "urls", "substrings", "expressions"]
+KINDS: tuple[Kind, ...] = ("domains", "hosts", "registered_domains", "urls", "substrings", "expressions")
+Entries = dict[Kind, list[bytes]]
+
+_FOLDER = ("domains", "urls", "expressions")
+_PLAIN = bytes(range(0x61, 0x7B)) + b"0123456789.-_\n"
+_SCHEME = re.compile(rb"^[a-z][a-z0-9+.-]*://")
+_NUMBER = re.compile(rb"[0-9]+(\.[0-9]+){3}|[0-9a-f]*:[0-9a-f:]*")
+_LOCAL = frozenset((b"localhost", b"localhost.localdomain", b"broadcasthost", b"local", b"0.0.0.0", b"::1"))
+
+
+def files_of(path: str) -> list[str]:
+    """The file itself, or the files of a category's folder.
+
+    Raises:
+        ValueError: a folder that is no category.
+    """
+    folder = Path(path)
+    if "://" in path or not folder.is_dir():
+        return [path]
+    found = [str(folder / name) for name in _FOLDER if (folder / name).is_file()]
+    if not found:
+        inside = sorted(entry.parent.name for entry in folder.glob("*/domains"))
+        hint = f"; give each of its categories a list of its own: {', '.join(inside)}" if inside else ""
+        raise ValueError(f"{path}: expected files called domains, urls or expressions in this folder, found none{hint}")
+    return found
+
+
+@lru_cache(maxsize=256)
+def _sha256(path: str, changed: tuple[int, int]) -> str:
+    with open_file(path) as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def identity(path: str) -> list[str]:
+    """SHA-256 of each of its files; one that was hashed in this process and did not change is not read again.
+
+    Raises:
+        FileNotFoundError, ValueError: nothing there, or nothing that can be a list.
+    """
+    digests = []
+    for name in files_of(path):
+        told = (0, 0)
+        if "://" not in name:
+            about = Path(name).stat()
+            told = (about.st_mtime_ns, about.st_size)
+        digests.append(_sha256(name, told))
+    return digests
+
+
+def read(path: str, kind: Kind | None = None) -> Entries:
+    """The entries of a file or folder, in lower case but for expressions.
+
+    Raises:
+        FileNotFoundError, ValueError: nothing there, or no entry in it.
+    """
+    found: Entries = {one: [] for one in KINDS}
+    for name in files_of(path):
+        with open_file(name) as file:
+            data = file.read()
+        for one, entries in parse(gzip.decompress(data) if name.endswith(".gz") else data, name, kind).items():
+            found[one] += entries
+    if not any(found.values()):
+        raise ValueError(f"{path}: no entry in this list")
+    return found
+
+
+def parse(data: bytes, name: str, kind: Kind | None = None) -> Entries:
+    """The entries of one file's content."""
+    found: Entries = {one: [] for one in KINDS}
+    stem = Path(name.removesuffix(".gz")).stem
+    own = kind or next((one for one in KINDS if one == stem and one != "hosts"), None)
+    if own in ("expressions", "substrings"):
+        lines = (line.strip() for line in data.split(b"\n"))
+        lines = (line for line in lines if line and not line.startswith(b"#"))
+        found[own] = [line if own == "expressions" else line.lower() for line in lines]
+        return found
+    if not data.translate(None, _PLAIN) and own != "urls":  # names alone, as the large lists are
+        found[own or "domains"] = [line for line in data.split(b"\n") if line and line not in _LOCAL]
+        return found
+    for line in data.lower().split(b"\n"):
+        for entry in _entries(line):
+            bare = _SCHEME.sub(b"", entry).rstrip(b"/")
+            if bare and bare not in _LOCAL:
+                found[own or ("urls" if b"/" in bare or b"?" in bare else "domains")].append(bare)
+    return found
+
+
+def _entries(line: bytes) -> list[bytes]:
+    """The entries of one line: none, one, or the names of a line of a hosts file."""
+    line = line.strip()
+    if line.startswith((b"#", b"!", b"[")):
+        return []
+    words = re.split(rb"\s#|\s//", line, maxsplit=1)[0].split()
+    if len(words) > 1 and _NUMBER.fullmatch(words[0]):
+        return words[1:]
+    return [re.sub(rb"^\|\||\^.*$", b"", words[0])] if words else []
