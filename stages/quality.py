@@ -23,6 +23,7 @@ from stages.kernels.c4_lines import c4_lines
 from stages.kernels.line_kinds import line_kinds
 from stages.kernels.lines import split_lines
 from stages.kernels.ngrams import repeated_ngrams
+from stages.kernels.planes import find_planes
 from stages.kernels.ragged import Bytes, Offsets, text_buffers
 from stages.kernels.words import split_words
 from stages.rules import (
@@ -40,7 +41,7 @@ from stages.rules import (
 from stages.rules.classifiers import Classifier
 from stages.rules.names import check_names
 
-VERSION = 1
+VERSION = 2
 PIECE_BYTES = 1 << 20
 FIELDS = {
     "gopher_quality": gopher_quality.FIELDS,
@@ -125,8 +126,9 @@ def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
 def measure_piece(data: Bytes, offsets: Offsets, params: Params) -> list[pa.Array]:
     """The columns of `schema(params)` for the documents of (data, offsets)."""
     families = tuple(measured_families(params))
-    words = split_words(data, offsets)
-    lines = split_lines(data, offsets)
+    planes_BK = find_planes(data, offsets)
+    words = split_words(data, offsets, planes_BK)
+    lines = split_lines(data, offsets, planes_BK)
     columns: list[pa.Array] = []
     if "gopher_quality" in families:
         columns += gopher_quality.measure(words)
@@ -136,12 +138,12 @@ def measure_piece(data: Bytes, offsets: Offsets, params: Params) -> list[pa.Arra
         columns += gopher_repetition.measure(words, lines, repetition)
     wanted = {*families, *params.views}
     if wanted & {*c4.FIELDS, "c4_cleaned", "c4_strict_cleaned"}:
-        sentences = c4_lines(data, offsets)
+        sentences = c4_lines(data, offsets, planes_BK)
         columns += c4.measure(sentences, families)
     if "fineweb" in families:
         columns += fineweb.measure(words, lines)
     if wanted & {"refinedweb", "redpajama", "refinedweb_corrected"}:
-        kinds = line_kinds(data, offsets)
+        kinds = line_kinds(data, offsets, planes_BK)
     if "refinedweb" in families:
         columns += refinedweb.measure(kinds)
     if "redpajama" in families:

@@ -16,10 +16,12 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels import unicode
+from stages.kernels import planes, unicode
 from stages.kernels.jit import lean_inline_kernel, lean_kernel
 from stages.kernels.lines import strip
+from stages.kernels.planes import Planes, count, count_words, find_planes, next_bit
 from stages.kernels.ragged import Bytes, Offsets
+from stages.kernels.words import behind_break
 
 LONG_WORD = 1  # a word of more than 1,000 characters
 FEW_WORDS = 2  # fewer than 3 words
@@ -38,18 +40,25 @@ POLICY_PHRASES = (
     *(b"uses cookies", b"use of cookies", b"use cookies"),
 )
 
-# Kinds of ASCII bytes. A phrase is looked for where its rarest letter stands.
+# Kinds of ASCII bytes.
 _WHITE, _DOT, _MARK, _CLOSER, _TRIGGER, _BRACKET, _OTHER_MARK, _NOT_ASCII = 1, 2, 4, 8, 16, 32, 64, 128
 _FLAGS = unicode.SPACE | unicode.TERMINAL | unicode.CLOSER
 _TERMINAL = unicode.TERMINAL
 _SPACE = unicode.SPACE
-_BREAK = unicode.BREAK
+_FULL = np.uint64(0xFFFFFFFFFFFFFFFF)
+_ZERO = np.uint64(0)
 
 
 def _phrases() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """(bytes, rows of start, stop, place of the trigger letter, fact, byte behind that letter) of all phrases."""
-    table = [(b"javascript", 0, JAVASCRIPT), (b"lorem ipsum", 7, LOREM_IPSUM), (POLICY_PHRASES[0], 7, POLICY)]
-    table += [(phrase, phrase.index(b"v" if b"v" in phrase else b"k"), POLICY) for phrase in POLICY_PHRASES[1:]]
+    """(bytes, rows of start, stop, place of the trigger letter, fact, byte behind that letter) of all phrases.
+
+    A phrase is looked for where two of its letters stand that seldom follow each other: `planes.PAIRS`.
+    """
+    table = []
+    facts = {b"javascript": JAVASCRIPT, b"lorem ipsum": LOREM_IPSUM} | dict.fromkeys(POLICY_PHRASES, POLICY)
+    for phrase, fact in facts.items():
+        pair = next(pair for pair in planes.PAIRS if pair in phrase)
+        table.append((phrase, phrase.index(pair), fact))
     table.sort(key=lambda row: row[0][row[1]])
     text, rows = b"", []
     for phrase, trigger, fact in table:
@@ -103,14 +112,16 @@ class C4Lines:
     white space, if any; in both cases only if a character follows that is no white space."""
 
 
-def c4_lines(data: Bytes, offsets: Offsets) -> C4Lines:
+def c4_lines(data: Bytes, offsets: Offsets, planes_BK: Planes | None = None) -> C4Lines:
     """All lines of every document of (data, offsets), empty ones too."""
+    if planes_BK is None:
+        planes_BK = find_planes(data, offsets)
     lines_D1 = np.zeros(len(offsets), np.int64)
     most = int(offsets[-1] - offsets[0])
     starts_L, stops_L = np.empty(most, np.int64), np.empty(most, np.int64)
     facts_L, sentences_L = np.empty(most, np.int64), np.empty(most, np.int64)
     num_lines = _c4_lines(
-        data, offsets, unicode.classes(), _kinds(), _PHRASE_BYTES, _PHRASES, _rows_of_letter(),
+        data, offsets, planes_BK, unicode.classes(), _kinds(), _PHRASE_BYTES, _PHRASES, _rows_of_letter(),
         np.empty(int(np.diff(offsets).max(initial=0)), np.uint8), lines_D1, starts_L, stops_L, facts_L, sentences_L,
     )  # fmt: skip
     return C4Lines(lines_D1, starts_L[:num_lines], stops_L[:num_lines], facts_L[:num_lines], sentences_L[:num_lines])
@@ -118,34 +129,29 @@ def c4_lines(data: Bytes, offsets: Offsets) -> C4Lines:
 
 @lean_kernel
 def _c4_lines(  # type: ignore[no-untyped-def]
-    data,
-    offsets,
-    classes,
-    kinds,
-    phrase_bytes,
-    phrases,
-    letters,
-    copy,
-    lines_D1,
-    starts_L,
-    stops_L,
-    facts_L,
-    sentences_L,
-):
+    data, offsets, planes_BK, classes, kinds, phrase_bytes, phrases, letters, copy,
+    lines_D1, starts_L, stops_L, facts_L, sentences_L,
+):  # fmt: skip
     line = 0
+    base = offsets[0]
     for d in range(len(offsets) - 1):
-        i, stop = offsets[d], offsets[d + 1]
+        i, stop = offsets[d] - base, offsets[d + 1] - base
         while i < stop:
+            end = next_bit(planes_BK, planes.BREAK, _ZERO, i, stop)
             begin = i
-            end, i = _line_end(data, i, stop, classes)
-            begin, end = strip(data, begin, end, classes)
-            facts, sentences = _facts(data, begin, end, classes, kinds, phrase_bytes, phrases, letters)
+            i = behind_break(data, base + end, base + stop) - base if end < stop else stop
+            begin, end = strip(planes_BK, begin, end)
+            facts = _rare_facts(data, base, planes_BK, begin, end, phrase_bytes, phrases, letters)
+            facts |= _word_facts(planes_BK, begin, end)
             if facts & CITATION:
-                size = _without_citations(data, begin, end, copy)
+                size = _without_citations(data, base + begin, base + end, copy)
                 words = facts & (LONG_WORD | FEW_WORDS)
                 facts, sentences = _facts(copy, 0, size, classes, kinds, phrase_bytes, phrases, letters)
                 facts = facts & ~(LONG_WORD | FEW_WORDS) | words | CITATION
-            starts_L[line], stops_L[line] = begin, end
+            else:
+                facts |= _terminated(data, base + begin, base + end)
+                sentences = _sentences(data, base, planes_BK, classes, begin, end)
+            starts_L[line], stops_L[line] = base + begin, base + end
             facts_L[line], sentences_L[line] = facts, sentences
             line += 1
         lines_D1[d + 1] = line
@@ -153,21 +159,84 @@ def _c4_lines(  # type: ignore[no-untyped-def]
 
 
 @lean_inline_kernel
-def _line_end(data, i, stop, classes):  # type: ignore[no-untyped-def]
-    """(end of the line that begins at i, begin of the next)."""
-    while i < stop:
-        b = np.int64(data[i])
-        if b < 32:
-            if classes[b] & _BREAK:
-                if b == 13 and i + 1 < stop and data[i + 1] == 10:
-                    return i, i + 2
-                return i, i + 1
-        elif b == 0xC2 or b == 0xE2:
-            cp, after = unicode.code_point(data, i, stop)
-            if classes[cp] & _BREAK:
-                return i, after
-        i += 1
-    return stop, stop
+def _rare_facts(data, base, planes_BK, begin, end, phrase_bytes, phrases, letters):  # type: ignore[no-untyped-def]
+    """Facts of the phrases, brackets and citations of a line."""
+    facts = np.int64(0)
+    at = next_bit(planes_BK, planes.RARE, _ZERO, begin, end)
+    while at < end:
+        b = data[base + at]
+        if letters[b, 1]:
+            facts |= _phrase(data, base + at, base + begin, base + end, phrase_bytes, phrases, letters)
+        elif b == 123:
+            facts |= CURLY
+        elif b == 91 and _citation(data, base + at, base + end) > base + at:
+            facts |= CITATION
+        at = next_bit(planes_BK, planes.RARE, _ZERO, at + 1, end)
+    return facts
+
+
+@lean_inline_kernel
+def _word_facts(planes_BK, begin, end):  # type: ignore[no-untyped-def]
+    """`FEW_WORDS` and `LONG_WORD` of a line."""
+    facts = np.int64(0)
+    if (
+        count_words(planes_BK, begin, min(end, begin + 64)) < MIN_WORDS
+        and count_words(planes_BK, begin, end) < MIN_WORDS
+    ):
+        facts = np.int64(FEW_WORDS)
+    at = begin
+    while end - at > MAX_WORD_CHARACTERS:
+        space = next_bit(planes_BK, planes.SPACE, _ZERO, at, end)
+        if space - at > MAX_WORD_CHARACTERS and count(planes_BK, planes.STARTS, at, space) > MAX_WORD_CHARACTERS:
+            return facts | LONG_WORD
+        at = space + 1
+    return facts
+
+
+@lean_inline_kernel
+def _terminated(data, begin, end):  # type: ignore[no-untyped-def]
+    if end <= begin:
+        return 0
+    last = data[end - 1]
+    dots = end - begin >= 3 and last == 46 and data[end - 2] == 46 and data[end - 3] == 46
+    return TERMINATED if (last == 46 or last == 63 or last == 33 or last == 34 or last == 39) and not dots else 0
+
+
+@lean_inline_kernel
+def _sentences(data, base, planes_BK, classes, begin, end):  # type: ignore[no-untyped-def]
+    """1 and the boundaries of a line; see `C4Lines`."""
+    sentences = 1
+    at = next_bit(planes_BK, planes.TERMINAL, _ZERO, begin, end)
+    while at < end:
+        b = data[base + at]
+        behind = at + 1
+        other = b >= 0x80
+        if b == 46:
+            if at > begin and data[base + at - 1] == 46:
+                at = next_bit(planes_BK, planes.TERMINAL, _ZERO, behind, end)
+                continue
+        elif other:
+            cp, after = unicode.code_point(data, base + at, base + end)
+            behind = after - base
+            while behind < end and data[base + behind] >= 0x80:
+                cp, after = unicode.code_point(data, base + behind, base + end)
+                if not classes[cp] & _TERMINAL:
+                    break
+                behind = after - base
+        else:
+            while behind < end and (data[base + behind] == 33 or data[base + behind] == 63):
+                behind += 1
+        run = behind
+        while behind < end:
+            cp, after = unicode.code_point(data, base + behind, base + end)
+            if not classes[cp] & unicode.CLOSER:
+                break
+            behind = after - base
+        spaced = next_bit(planes_BK, planes.SPACE, _FULL, behind, end)
+        if (other or spaced > behind) and spaced < end:
+            sentences += 1
+        at = next_bit(planes_BK, planes.TERMINAL, _ZERO, run, end)
+    return sentences
 
 
 @lean_inline_kernel

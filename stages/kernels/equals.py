@@ -1,10 +1,13 @@
 """Which keys are equal, and how many equal each: in linear time, at the same cost a key whatever the size.
 
-A hash table larger than the processor's cache costs a memory access a key, several times the price of a small one. So
-many keys are first divided by their hash into parts that fit (two passes), each part has a small table of its own, and
-each key gets one write back. Keys are compared in full: what is equal here is equal.
+Each different key gets a number; a table of numbers alone, four bytes an entry, leads to the keys, which are compared
+in full: what is equal here is equal. A table larger than the processor's cache costs a memory access a key, several
+times the price of a small one. So many keys are first divided by their hash into parts that fit (two passes), each part
+has a small table of its own, and each key gets one write back. Whether a key is new is computed, not branched on: the
+processor cannot guess it, and half of the time went there.
 
-Legend: K keys. keys_K uint64; numbers_K int64, the count of equal keys << 32 | position of the first of them.
+Legend: K keys, M different keys. keys_K uint64, numbers_K int32; known_M uint64, counts_M and firsts_M int32: the key,
+how many equal it, the position of the first of them.
 """
 
 # Kernel bodies are typed by Numba.
@@ -19,13 +22,10 @@ import numpy.typing as npt
 
 from stages.kernels.jit import lean_inline_kernel
 
-PART_KEYS = 4096
-"""Up to so many keys share one table: 8,192 entries of 16 bytes fit the second-level cache."""
-COUNT_SHIFT = 32
-FIRST_MASK = (1 << 32) - 1
+PART_KEYS = 8192
+"""Up to so many keys share one table: 16,384 entries and the keys fit the second-level cache."""
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _HALF = np.uint64(32)
-_MIDDLE = np.uint64(20)
 _ENTRIES = 16  # of the smallest table
 
 
@@ -38,29 +38,33 @@ def mix(key):  # type: ignore[no-untyped-def]
 
 
 def work_space(num_keys: int) -> tuple[npt.NDArray[Any], ...]:
-    """(table, divided_K, counts_K, places_K, local_K, ends): what `number_equals` needs for up to ``num_keys`` keys."""
+    """(counts_M, firsts_M, known_M, table, divided_K, local_K, places_K, ends): what `number_equals` needs for up to
+    ``num_keys`` keys; it answers in the first two."""
     entries = _ENTRIES
     while entries < 4 * num_keys:
         entries *= 2
+    divided = num_keys if num_keys > PART_KEYS else 0
     return (
-        np.empty(2 * entries, np.uint64),
-        np.empty(num_keys, np.uint64),
-        np.empty(num_keys, np.int64),
-        np.empty(num_keys, np.int32),
-        np.empty(num_keys, np.int32),
+        np.empty(num_keys + 1, np.int32),
+        np.empty(num_keys + 1, np.int32),
+        np.empty(num_keys + 1, np.uint64),
+        np.empty(entries, np.int32),
+        np.empty(divided, np.uint64),
+        np.empty(divided, np.int32),
+        np.empty(divided, np.int32),
         np.empty(2 * (num_keys // PART_KEYS) + 4, np.int64),
     )
 
 
 @lean_inline_kernel
 def number_equals(keys_K, num_keys, numbers_K, work):  # type: ignore[no-untyped-def]
-    """Fill ``numbers_K[k]`` for k < ``num_keys``, which is below 2**31."""
-    table, divided_K, counts_K, places_K, local_K, ends = work
+    """Fill ``numbers_K[k]`` for k < ``num_keys``, which is below 2**31; how many different keys there are.
+
+    Up to `PART_KEYS` keys are numbered in the order in which they come first.
+    """
+    counts_M, firsts_M, known_M, table, divided_K, local_K, places_K, ends = work
     if num_keys <= PART_KEYS:
-        _number_part(keys_K, 0, num_keys, numbers_K, local_K, table)
-        for k in range(num_keys):
-            numbers_K[k] = numbers_K[local_K[k]] & ~FIRST_MASK | local_K[k]
-        return
+        return _number_part(keys_K, 0, num_keys, numbers_K, 0, counts_M, firsts_M, known_M, table)
     bits = 1
     while num_keys >> bits > PART_KEYS:
         bits += 1
@@ -76,50 +80,50 @@ def number_equals(keys_K, num_keys, numbers_K, work):  # type: ignore[no-untyped
         places_K[ends[p]] = k
         divided_K[ends[p]] = keys_K[k]
         ends[p] += 1
-    begin = np.int64(0)
+    begin = different = np.int64(0)
     for p in range(1 << bits):
-        _number_part(divided_K, begin, ends[p], counts_K, local_K, table)
+        before = different
+        different = _number_part(divided_K, begin, ends[p], local_K, before, counts_M, firsts_M, known_M, table)
+        for m in range(before, different):
+            firsts_M[m] = places_K[firsts_M[m]]
         for k in range(begin, ends[p]):
-            first = local_K[k]
-            numbers_K[places_K[k]] = counts_K[first] & ~FIRST_MASK | places_K[first]
+            numbers_K[places_K[k]] = local_K[k]
         begin = ends[p]
+    return different
 
 
 @lean_inline_kernel
-def _number_part(keys_K, begin, end, counts_K, local_K, table):  # type: ignore[no-untyped-def]
-    """Set ``local_K`` to the first equal of each key of begin:end, and at firsts ``counts_K`` to the count << 32.
+def _number_part(keys_K, begin, end, numbers_K, before, counts_M, firsts_M, known_M, table):  # type: ignore[no-untyped-def]
+    """Number the keys of begin:end from ``before`` on; the number behind the last.
 
-    Open addressing, entries of (position + 1, key); 0 is free. The table starts no larger than the cache and grows
-    with the number of *different* keys, so that a part of many equal ones costs no more. The upper bits of `mix` chose
-    the part; the slot comes from the middle ones.
+    Open addressing, -1 is free. The table starts no larger than the cache and grows with the number of *different*
+    keys, so that a part of many equal ones costs no more. The upper bits of `mix` chose the part; the slot comes from
+    another product.
     """
-    entries = _ENTRIES
+    entries, shift = np.int64(_ENTRIES), np.uint64(60)
     while entries < 2 * (end - begin) and entries < 2 * PART_KEYS:
-        entries *= 2
+        entries, shift = entries * 2, shift - np.uint64(1)
     while True:
         for slot in range(entries):
-            table[2 * slot] = np.uint64(0)
-        different = 0
+            table[slot] = -1
+        different = before
         k = begin
-        while k < end and 2 * different <= entries:
+        while k < end and 2 * (different - before) <= entries:
             key = keys_K[k]
-            slot = np.int64(mix(key) >> _MIDDLE) & (entries - 1)
-            while True:
-                there = np.int64(table[2 * slot])
-                if there == 0:
-                    table[2 * slot] = np.uint64(k + 1)
-                    table[2 * slot + 1] = key
-                    local_K[k] = k
-                    different += 1
-                    break
-                if table[2 * slot + 1] == key:
-                    local_K[k] = there - 1
-                    break
+            slot = np.int64(key * _MIX >> shift)
+            there = np.int64(table[slot])
+            while there >= 0 and known_M[there] != key:
                 slot = (slot + 1) & (entries - 1)
+                there = np.int64(table[slot])
+            new = there < 0
+            number = different if new else there
+            table[slot] = number
+            known_M[number] = key
+            numbers_K[k] = number
+            counts_M[number] = (0 if new else counts_M[number]) + 1
+            firsts_M[number] = k if new else firsts_M[number]
+            different += new
             k += 1
         if k == end:
-            break
-        entries *= 2
-    for k in range(begin, end):
-        first = local_K[k]
-        counts_K[first] = (np.int64(0) if first == k else counts_K[first]) + (1 << COUNT_SHIFT)
+            return different
+        entries, shift = entries * 2, shift - np.uint64(1)

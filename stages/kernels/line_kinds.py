@@ -1,6 +1,7 @@
 """Letters, capitals and digits of texts and of their lines (cut at line feeds), and what each line looks like.
 
-Legend: N bytes of data, D documents, L lines. All int64: lines_D1, starts_L, stops_L, words_L, kinds_L, totals_D7.
+Legend: N bytes of data, D documents, L lines. All int64: lines_D1, starts_L, stops_L, words_L, kinds_L, totals_D6;
+planes_BK: `stages.kernels.planes`.
 """
 
 # Kernel bodies are typed by Numba.
@@ -13,16 +14,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels import unicode
+from stages.kernels import planes
 from stages.kernels.jit import lean_inline_kernel, lean_kernel
 from stages.kernels.lines import strip
+from stages.kernels.planes import Planes, count, find_planes, first_bits, next_bit, window
 from stages.kernels.ragged import Bytes, Offsets
+from stages.kernels.wide import lowest, ones
 
 ORDINARY, MAINLY_UPPERCASE, ONLY_DIGITS, COUNTER, ONE_WORD, BOILERPLATE = range(6)
 """Kinds of a line; the first that holds, in this order, after `ORDINARY`."""
 
-CHARACTERS, LETTERS, CAPITALS, DIGITS, WORDS, ALL_CAPS_WORDS, CURLY_BRACKETS = range(7)
-"""Columns of ``totals_D7``; CHARACTERS are those that are no white space."""
+CHARACTERS, LETTERS, CAPITALS, DIGITS, WORDS, CURLY_BRACKETS = range(6)
+"""Columns of ``totals_D6``; CHARACTERS are those that are no white space."""
 
 COUNTERS = (
     *(b"likes", b"shares", b"comments", b"retweets", b"reposts", b"quotes", b"bookmarks"),
@@ -33,9 +36,9 @@ PREFIXES = (b"sign-in", b"sign in")
 SUFFIXES = (b"read more...", "read more…".encode())
 INFIXES = (b"items in cart",)
 
-_SPACE = unicode.SPACE
-_UPPER = unicode.UPPER
-_LOWER = unicode.LOWER
+_ZERO = np.uint64(0)
+_ONE = np.uint64(1)
+_LOW = np.uint64(63)
 
 
 @dataclass(frozen=True)
@@ -47,26 +50,28 @@ class LineKinds:
     stops_L: npt.NDArray[np.int64]
     words_L: npt.NDArray[np.int64]
     kinds_L: npt.NDArray[np.int64]
-    totals_D7: npt.NDArray[np.int64]
+    totals_D6: npt.NDArray[np.int64]
 
 
-def line_kinds(data: Bytes, offsets: Offsets) -> LineKinds:
+def line_kinds(data: Bytes, offsets: Offsets, planes_BK: Planes | None = None) -> LineKinds:
     """Lines and totals of every document of (data, offsets).
 
     A line is mainly upper case when more than half of its characters are capitals, a counter when it is a number and
     one word of `COUNTERS`, boilerplate when it has at most 10 words and begins with one of `PREFIXES`, ends with one
     of `SUFFIXES` or contains one of `INFIXES`; ASCII capitals count as small letters.
     """
+    if planes_BK is None:
+        planes_BK = find_planes(data, offsets)
     lines_D1 = np.zeros(len(offsets), np.int64)
-    totals_D7 = np.zeros((len(offsets) - 1, 7), np.int64)
+    totals_D6 = np.zeros((len(offsets) - 1, 6), np.int64)
     most = int(offsets[-1] - offsets[0]) // 2 + len(offsets)
     starts_L, stops_L, words_L, kinds_L = (np.empty(most, np.int64) for _ in range(4))
     num_lines = _line_kinds(
-        data, offsets, unicode.classes(), _PHRASE_BYTES, _PHRASES,
-        lines_D1, starts_L, stops_L, words_L, kinds_L, totals_D7,
+        data, offsets, planes_BK, _PHRASE_BYTES, _PHRASES,
+        lines_D1, starts_L, stops_L, words_L, kinds_L, totals_D6,
     )  # fmt: skip
     return LineKinds(
-        lines_D1, starts_L[:num_lines], stops_L[:num_lines], words_L[:num_lines], kinds_L[:num_lines], totals_D7
+        lines_D1, starts_L[:num_lines], stops_L[:num_lines], words_L[:num_lines], kinds_L[:num_lines], totals_D6
     )
 
 
@@ -88,72 +93,69 @@ _PHRASE_BYTES, _PHRASES = _phrases()
 
 @lean_kernel
 def _line_kinds(  # type: ignore[no-untyped-def]
-    data, offsets, classes, phrase_bytes, phrases, lines_D1, starts_L, stops_L, words_L, kinds_L, totals_D7
+    data, offsets, planes_BK, phrase_bytes, phrases, lines_D1, starts_L, stops_L, words_L, kinds_L, totals_D6
 ):
     line = 0
+    base = offsets[0]
     for d in range(len(offsets) - 1):
-        i, stop = offsets[d], offsets[d + 1]
-        while i < stop:
-            begin = i
-            characters = letters = capitals = digits = words = all_caps = curly = 0
-            word_flags = np.int64(0)
-            first_digit_word = False
-            while i < stop and data[i] != 10:
-                cp = np.int64(data[i])
-                if cp < 0x80:
-                    i += 1
-                else:
-                    cp, i = unicode.code_point(data, i, stop)
-                flags = np.int64(classes[cp])
-                if flags & _SPACE:
-                    if word_flags:
-                        all_caps += word_flags & (_UPPER | _LOWER) == _UPPER
-                        first_digit_word |= words == 1 and word_flags == _IN_WORD | unicode.DIGIT
-                        word_flags = np.int64(0)
-                    continue
-                words += word_flags == 0
-                word_flags |= flags & ~unicode.MARK | _IN_WORD
-                characters += 1
-                letters += (flags & unicode.ALPHA) >> 1
-                capitals += (flags & _UPPER) >> 9
-                digits += (flags & unicode.DIGIT) >> 5
-                curly += cp == 123 or cp == 125
-            if word_flags:
-                all_caps += word_flags & (_UPPER | _LOWER) == _UPPER
-            end = i
-            i += 1
-            if words == 0:
+        start, stop = offsets[d] - base, offsets[d + 1] - base
+        while start < stop:
+            end = next_bit(planes_BK, planes.FEED, _ZERO, start, stop)
+            behind = end + 1
+            begin, end = strip(planes_BK, start, end)
+            start = behind
+            if begin == end:
                 continue
-            begin, end = strip(data, begin, end, classes)
+            characters = letters = capitals = digits = words = 0
+            before = _ONE
+            for at in range(begin, end, 64):
+                mask = first_bits(min(end - at, 64))
+                blank = window(planes_BK, planes.SPACE, at)
+                characters += ones(window(planes_BK, planes.STARTS, at) & ~blank & mask)
+                words += ones(~blank & (blank << _ONE | before) & mask)
+                before = blank >> _LOW
+                letters += ones(window(planes_BK, planes.ALPHA, at) & mask)
+                capitals += ones(window(planes_BK, planes.UPPER, at) & mask)
+                digits += ones(window(planes_BK, planes.DIGIT, at) & mask)
+                rare = window(planes_BK, planes.RARE, at) & mask
+                while rare:
+                    b = data[base + at + lowest(rare)]
+                    totals_D6[d, CURLY_BRACKETS] += b == 123 or b == 125
+                    rare &= rare - _ONE
             kind = ORDINARY
             if 2 * capitals > characters + words - 1:
                 kind = MAINLY_UPPERCASE
             elif digits == characters:
                 kind = ONLY_DIGITS
-            elif words == 2 and first_digit_word and _has(data, begin, end, phrase_bytes, phrases, _COUNTER):
+            elif words == 2 and _is_counter(data, base, planes_BK, begin, end, phrase_bytes, phrases):
                 kind = COUNTER
             elif words == 1:
                 kind = ONE_WORD
             elif words <= MAX_BOILERPLATE_WORDS and (
-                _has(data, begin, end, phrase_bytes, phrases, _PREFIX)
-                or _has(data, begin, end, phrase_bytes, phrases, _SUFFIX)
-                or _has(data, begin, end, phrase_bytes, phrases, _INFIX)
+                _has(data, base + begin, base + end, phrase_bytes, phrases, _PREFIX)
+                or _has(data, base + begin, base + end, phrase_bytes, phrases, _SUFFIX)
+                or _has(data, base + begin, base + end, phrase_bytes, phrases, _INFIX)
             ):
                 kind = BOILERPLATE
-            starts_L[line], stops_L[line], words_L[line], kinds_L[line] = begin, end, words, kind
+            starts_L[line], stops_L[line], words_L[line], kinds_L[line] = base + begin, base + end, words, kind
             line += 1
-            totals_D7[d, CHARACTERS] += characters
-            totals_D7[d, LETTERS] += letters
-            totals_D7[d, CAPITALS] += capitals
-            totals_D7[d, DIGITS] += digits
-            totals_D7[d, WORDS] += words
-            totals_D7[d, ALL_CAPS_WORDS] += all_caps
-            totals_D7[d, CURLY_BRACKETS] += curly
+            totals_D6[d, CHARACTERS] += characters
+            totals_D6[d, LETTERS] += letters
+            totals_D6[d, CAPITALS] += capitals
+            totals_D6[d, DIGITS] += digits
+            totals_D6[d, WORDS] += words
         lines_D1[d + 1] = line
     return line
 
 
-_IN_WORD = 1 << 20
+@lean_inline_kernel
+def _is_counter(data, base, planes_BK, begin, end, phrase_bytes, phrases):  # type: ignore[no-untyped-def]
+    """Whether the first of two words is a number and the second counts something."""
+    space = next_bit(planes_BK, planes.SPACE, _ZERO, begin, end)
+    digits = count(planes_BK, planes.DIGIT, begin, space)
+    if digits != count(planes_BK, planes.STARTS, begin, space):
+        return False
+    return _has(data, base + begin, base + end, phrase_bytes, phrases, _COUNTER)
 
 
 @lean_inline_kernel

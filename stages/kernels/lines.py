@@ -1,7 +1,7 @@
 """Lines (cut at line feeds) and paragraphs (cut at two or more) of many texts, as ragged arrays of hashes.
 
 Legend: N bytes of data, D documents, L lines, P paragraphs. lines_D1 int64, hashes_L uint64, characters_L int64,
-kinds_L uint8; the same for P without kinds; totals_D3 int64.
+kinds_L uint8; the same for P without kinds; totals_D3 int64; planes_BK: `stages.kernels.planes`.
 """
 
 # Kernel bodies are typed by Numba.
@@ -14,11 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels import unicode
-from stages.kernels.equals import FIRST_MASK, number_equals, work_space
+from stages.kernels import planes, unicode
+from stages.kernels.equals import number_equals, work_space
 from stages.kernels.jit import lean_inline_kernel, lean_kernel
+from stages.kernels.planes import Planes, count, find_planes, next_bit
 from stages.kernels.ragged import Bytes, Offsets
-from stages.kernels.words import finish_hash
+from stages.kernels.words import span_hash
 
 HAS_TEXT = 1  # a character that is no white space
 ENDS_SENTENCE = 2  # the last character is a terminal mark
@@ -28,9 +29,10 @@ CHARACTERS, FEEDS, OUTER_FEEDS = range(3)
 """Columns of ``totals_D3``: characters of the text, line feeds in it, and 0 to 2 for a line feed first and last."""
 
 _SPACE = unicode.SPACE
-_TERMINAL = unicode.TERMINAL
-_SEED = np.uint64(0x9E3779B97F4A7C15)
-_PRIME = np.uint64(0x00000100000001B3)
+_FULL = np.uint64(0xFFFFFFFFFFFFFFFF)
+_ZERO = np.uint64(0)
+_ONE = np.uint64(1)
+_LOW = np.uint64(63)
 _LF = 10
 
 
@@ -47,22 +49,24 @@ class Lines:
     totals_D3: npt.NDArray[np.int64]
 
 
-def split_lines(data: Bytes, offsets: Offsets) -> Lines:
+def split_lines(data: Bytes, offsets: Offsets, planes_BK: Planes | None = None) -> Lines:
     """Lines of the text as it is, paragraphs of the text without white space around it."""
+    if planes_BK is None:
+        planes_BK = find_planes(data, offsets)
     num_documents = len(offsets) - 1
     most = int(offsets[-1] - offsets[0]) // 2 + num_documents
     lines_D1, paragraphs_D1 = np.zeros(num_documents + 1, np.int64), np.zeros(num_documents + 1, np.int64)
     hashes_L, hashes_P = np.empty(most, np.uint64), np.empty(most, np.uint64)
     characters_L, characters_P = np.empty(most, np.int64), np.empty(most, np.int64)
-    kinds_L, kinds_P = np.empty(most, np.uint8), np.zeros(most, np.uint8)
+    kinds_L, kinds_P = np.empty(most, np.uint8), np.empty(most, np.uint8)
     totals_D3 = np.zeros((num_documents, 3), np.int64)
     _split_lines(
-        data, offsets, unicode.classes(), lines_D1, hashes_L, characters_L, kinds_L,
+        data, offsets, planes_BK, lines_D1, hashes_L, characters_L, kinds_L,
         paragraphs_D1, hashes_P, characters_P, kinds_P, totals_D3,
     )  # fmt: skip
     for pieces_D1, hashes, kinds in ((lines_D1, hashes_L, kinds_L), (paragraphs_D1, hashes_P, kinds_P)):
         size = int(np.diff(pieces_D1).max(initial=0))
-        _mark_repeated(pieces_D1, hashes, kinds, np.empty(size, np.int64), work_space(size))
+        _mark_repeated(pieces_D1, hashes, kinds, np.empty(size, np.int32), work_space(size))
     num_lines, num_paragraphs = lines_D1[-1], paragraphs_D1[-1]
     return Lines(
         lines_D1, characters_L[:num_lines], kinds_L[:num_lines],
@@ -78,100 +82,71 @@ def sums(values_L: npt.NDArray[np.generic], lines_D1: Offsets) -> npt.NDArray[np
 
 
 @lean_inline_kernel
-def strip(data, start, stop, classes):  # type: ignore[no-untyped-def]
+def strip(planes_BK, start, stop):  # type: ignore[no-untyped-def]
     """(start, stop) of a text without the white space around it; equal where there is nothing else."""
-    while start < stop:
-        cp, i = unicode.code_point(data, start, stop)
-        if not classes[cp] & _SPACE:
-            break
-        start = i
-    while start < stop:
-        i = stop - 1
-        while i > start and data[i] & 0xC0 == 0x80:
-            i -= 1
-        cp, end = unicode.code_point(data, i, stop)
-        if end != stop or not classes[cp] & _SPACE:  # end != stop: not valid UTF-8, so no white space either
-            break
-        stop = i
+    start = next_bit(planes_BK, planes.SPACE, _FULL, start, stop)
+    while stop > start and planes_BK[(stop - 1) >> 6, planes.SPACE] >> (np.uint64(stop - 1) & _LOW) & _ONE:
+        stop -= 1
     return start, stop
 
 
 @lean_inline_kernel
-def last_flags(data, start, stop, classes):  # type: ignore[no-untyped-def]
-    """Flags of the last character of start:stop, which is not empty."""
+def _last_is(planes_BK, plane, start, stop):  # type: ignore[no-untyped-def]
+    """Whether the last character of start:stop is in a plane: 0 or 1."""
     i = stop - 1
-    while i > start and data[i] & 0xC0 == 0x80:
+    while i > start and not planes_BK[i >> 6, planes.STARTS] >> (np.uint64(i) & _LOW) & _ONE:
         i -= 1
-    cp, _ = unicode.code_point(data, i, stop)
-    return classes[cp]
-
-
-@lean_inline_kernel
-def _line_kind(data, start, stop, classes):  # type: ignore[no-untyped-def]
-    kind = ENDS_SENTENCE if last_flags(data, start, stop, classes) & _TERMINAL else 0
-    i = start
-    while i < stop:
-        cp, i = unicode.code_point(data, i, stop)
-        if not classes[cp] & _SPACE:
-            return kind | HAS_TEXT
-    return kind
+    return planes_BK[i >> 6, plane] >> (np.uint64(i) & _LOW) & _ONE
 
 
 @lean_kernel
 def _split_lines(  # type: ignore[no-untyped-def]
-    data, offsets, classes, lines_D1, hashes_L, characters_L, kinds_L,
+    data, offsets, planes_BK, lines_D1, hashes_L, characters_L, kinds_L,
     paragraphs_D1, hashes_P, characters_P, kinds_P, totals_D3,
 ):  # fmt: skip
     line = paragraph = 0
+    base = offsets[0]
     for d in range(len(offsets) - 1):
-        start, stop = offsets[d], offsets[d + 1]
-        inner, outer = strip(data, start, stop, classes)
-        h, g = _SEED, _SEED
-        in_line = in_paragraph = total = all_feeds = 0
-        feeds = 0  # line feeds since the last other character
-        line_start = start
-        for i in range(start, stop + 1):
-            b = np.int64(data[i]) if i < stop else _LF
-            if b == _LF:
-                if i > start and feeds == 0:
-                    hashes_L[line] = finish_hash(h)
-                    characters_L[line] = in_line
-                    kinds_L[line] = _line_kind(data, line_start, i, classes)
-                    line += 1
-                    total += in_line
-                    h, in_line = _SEED, 0
-                feeds += 1
-                if i < stop:
-                    all_feeds += 1
-                continue
-            if feeds:
-                line_start = i
-                if inner < i < outer and in_paragraph:
-                    if feeds >= 2:
-                        hashes_P[paragraph] = finish_hash(g)
-                        characters_P[paragraph] = in_paragraph
-                        paragraph += 1
-                        g, in_paragraph = _SEED, 0
-                    else:
-                        g = (g ^ np.uint64(_LF)) * _PRIME
-                        in_paragraph += 1
-                feeds = 0
-            character = 1 if b & 0xC0 != 0x80 else 0
-            h = (h ^ np.uint64(b)) * _PRIME
-            in_line += character
-            if inner <= i < outer:
-                g = (g ^ np.uint64(b)) * _PRIME
-                in_paragraph += character
-        if in_paragraph:
-            hashes_P[paragraph] = finish_hash(g)
-            characters_P[paragraph] = in_paragraph
-            paragraph += 1
+        start, stop = offsets[d] - base, offsets[d + 1] - base
+        inner, outer = strip(planes_BK, start, stop)
+        total = all_feeds = 0
+        paragraph_start, paragraph_characters = inner, 0
+        i = start
+        while i < stop:
+            end = next_bit(planes_BK, planes.FEED, _ZERO, i, stop)
+            if end > i:
+                characters = count(planes_BK, planes.STARTS, i, end)
+                hashes_L[line] = span_hash(data, base + i, base + end)
+                characters_L[line] = characters
+                blank = next_bit(planes_BK, planes.SPACE, _FULL, i, end) == end
+                ends = _last_is(planes_BK, planes.TERMINAL, i, end)
+                kinds_L[line] = (ENDS_SENTENCE if ends else 0) | (0 if blank else HAS_TEXT)
+                line += 1
+                total += characters
+                first, last = max(i, inner), min(end, outer)
+                if first == i and last == end:
+                    paragraph_characters += characters
+                elif first < last:
+                    paragraph_characters += count(planes_BK, planes.STARTS, first, last)
+            i = end
+            while i < stop and data[base + i] == _LF:
+                i += 1
+            all_feeds += i - end
+            if end > inner and paragraph_start < outer:
+                if i - end >= 2 or end >= outer:
+                    hashes_P[paragraph] = span_hash(data, base + paragraph_start, base + min(end, outer))
+                    characters_P[paragraph] = paragraph_characters
+                    kinds_P[paragraph] = 0
+                    paragraph += 1
+                    paragraph_start, paragraph_characters = i, 0
+                elif i - end == 1:
+                    paragraph_characters += 1
         lines_D1[d + 1] = line
         paragraphs_D1[d + 1] = paragraph
         totals_D3[d, CHARACTERS] = total + all_feeds
         totals_D3[d, FEEDS] = all_feeds
         if stop > start:
-            totals_D3[d, OUTER_FEEDS] = (data[start] == _LF) + (data[stop - 1] == _LF)
+            totals_D3[d, OUTER_FEEDS] = (data[base + start] == _LF) + (data[base + stop - 1] == _LF)
 
 
 @lean_kernel
@@ -179,7 +154,8 @@ def _mark_repeated(pieces_D1, hashes_P, kinds_P, numbers, work):  # type: ignore
     """Set `REPEATED` on every line (or paragraph) equal to an earlier one of its document."""
     for d in range(len(pieces_D1) - 1):
         begin, size = pieces_D1[d], pieces_D1[d + 1] - pieces_D1[d]
-        number_equals(hashes_P[begin : begin + size], size, numbers, work)
-        for k in range(size):
-            if numbers[k] & FIRST_MASK < k:
+        different = number_equals(hashes_P[begin : begin + size], size, numbers, work)
+        firsts_M = work[1]
+        for k in range(size if different < size else 0):
+            if firsts_M[numbers[k]] != k:
                 kinds_P[begin + k] |= REPEATED

@@ -1,9 +1,10 @@
 """Repeated word n-grams of every document, for n = 2 to 10, with exact comparison and linear cost.
 
 An n-gram that occurs twice begins with an (n-1)-gram that occurs twice and ends with one. So from n to n + 1 only the
-positions whose two (n-1)-grams both repeat are looked at, and an n-gram is known by the pair of first positions of
-its two (n-1)-grams: no n-gram is ever hashed from its words, and two n-grams are equal when all their words are
-(as far as 64-bit word hashes tell). On ordinary pages this costs about three table look-ups a word for all nine n.
+positions whose two (n-1)-grams both repeat are looked at, and an n-gram is known by the pair of
+numbers (`stages.kernels.equals`) of its two (n-1)-grams: no n-gram is ever hashed from its words, and two n-grams are
+equal when all their words are (as far as 64-bit word hashes tell). On ordinary pages this costs about one and a half
+table look-ups a word for all ten n.
 
 Legend: D documents, W words. words_D1 int64, hashes_W uint64, characters_W int64; top_D3 and repeated_D6 int64.
 """
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels.equals import COUNT_SHIFT, FIRST_MASK, number_equals, work_space
+from stages.kernels.equals import number_equals, work_space
 from stages.kernels.jit import lean_inline_kernel, lean_kernel
 from stages.kernels.words import Words
 
@@ -59,8 +60,8 @@ def repeated_ngrams(words: Words) -> Repetition:
     size = int(np.diff(words.words_D1).max(initial=0))
     _repeated_ngrams(
         words.words_D1, words.hashes_W, words.characters_W, top_D3, repeated_D6, unique_D, clogc_D, _CLOGC,
-        np.empty(size, np.uint64), np.empty(size, np.int64), np.empty(size, np.int32),
-        np.zeros(size + 1, np.int32), np.empty(size // 64 + 1, np.uint64), work_space(size),
+        np.empty(size, np.uint64), np.empty(size, np.int32), np.empty(size, np.int32),
+        np.zeros(size + 1, np.int64), np.empty(size, np.uint8), work_space(size),
     )  # fmt: skip
     return Repetition(top_D3, repeated_D6, unique_D, clogc_D)
 
@@ -69,85 +70,81 @@ def repeated_ngrams(words: Words) -> Repetition:
 def _repeated_ngrams(  # type: ignore[no-untyped-def]
     words_D1, hashes_W, characters_W, top_D3, repeated_D6, unique_D, clogc_D, clogc, keys, numbers, at, ends, met, work
 ):
-    """``at``: positions whose n-gram repeats, rising, and their ``numbers``; ``ends``: characters before each word."""
+    """``at``: positions of the n-grams that may repeat, rising, and their ``numbers``; ``ends``: characters before each
+    word."""
+    counts_M, firsts_M = work[0], work[1]
     for d in range(len(words_D1) - 1):
         begin = words_D1[d]
         size = words_D1[d + 1] - begin
         for w in range(size):
-            keys[w] = hashes_W[begin + w]
             at[w] = w
             ends[w + 1] = ends[w] + characters_W[begin + w]
-        number_equals(keys, size, numbers, work)
-        unique_D[d], clogc_D[d] = _unigrams(numbers, size, clogc)
-        num_at = _repeating(numbers, size, at)
+        different = number_equals(hashes_W[begin : begin + size], size, numbers, work)
+        unique_D[d], clogc_D[d] = different, _clogc_sum(counts_M, different, clogc)
+        num_keys = size
         for n in range(2, 11):
             if size < n:
                 break
-            num_keys = 0
-            for a in range(num_at - 1):
-                w = at[a]
-                keys[num_keys] = np.uint64(numbers[a]) << _HALF | np.uint64(numbers[a + 1] & FIRST_MASK)
-                at[num_keys] = w
-                num_keys += at[a + 1] == w + 1
-            number_equals(keys, num_keys, numbers, work)
-            num_at = _repeating(numbers, num_keys, at)
+            num_keys = _next_keys(num_keys, at, numbers, counts_M, keys)
+            different = number_equals(keys, num_keys, numbers, work)
             if n <= 4:
-                top_D3[d, n - 2] = _top(num_at, at, numbers, ends, n)
-            else:
-                repeated_D6[d, n - 5] = _walk(num_at, at, numbers, num_keys, met, ends, n)
+                top_D3[d, n - 2] = _top(different, counts_M, firsts_M, at, ends, n)
+            elif different < num_keys:
+                repeated_D6[d, n - 5] = _walk(num_keys, different, at, numbers, counts_M, met, ends, n)
 
 
 @lean_inline_kernel
-def _unigrams(numbers, num_keys, clogc):  # type: ignore[no-untyped-def]
-    """(different keys, sum of c ln c over them)."""
-    different = 0
+def _clogc_sum(counts_M, different, clogc):  # type: ignore[no-untyped-def]
+    """Sum of c ln c over the counts."""
     total = 0.0
-    for k in range(num_keys):
-        if numbers[k] & FIRST_MASK == k:
-            different += 1
-            count = numbers[k] >> COUNT_SHIFT
-            total += clogc[count] if count < len(clogc) else count * math.log(count)
-    return different, total
+    for m in range(different):
+        count = counts_M[m]
+        total += clogc[count] if count < len(clogc) else count * math.log(count)
+    return total
 
 
 @lean_inline_kernel
-def _repeating(numbers, num_keys, at):  # type: ignore[no-untyped-def]
-    """Keep in ``at`` and ``numbers`` the positions whose key repeats; how many they are."""
-    num_at = 0
+def _next_keys(num_keys, at, numbers, counts_M, keys):  # type: ignore[no-untyped-def]
+    """Pairs of n-grams that repeat and follow each other: the (n+1)-grams that may; how many they are."""
+    num_next = 0
+    before, before_at, before_repeats = np.uint64(0), np.int32(-2), False
     for k in range(num_keys):
-        number = numbers[k]
-        at[num_at] = at[k]
-        numbers[num_at] = number
-        num_at += number >> COUNT_SHIFT > 1
-    return num_at
+        number, here = numbers[k], at[k]
+        repeats = counts_M[number] > 1
+        keys[num_next] = before << _HALF | np.uint64(number)
+        at[num_next] = before_at  # num_next <= k, and at[k] has been read
+        num_next += before_repeats & repeats & (here == before_at + 1)
+        before, before_at, before_repeats = np.uint64(number), here, repeats
+    return num_next
 
 
 @lean_inline_kernel
-def _top(num_at, at, numbers, ends, n):  # type: ignore[no-untyped-def]
+def _top(different, counts_M, firsts_M, at, ends, n):  # type: ignore[no-untyped-def]
     best, times = np.int64(0), np.int64(1)
-    for a in range(num_at):
-        count = numbers[a] >> COUNT_SHIFT
-        if count > times:
-            best, times = np.int64(at[a]), count
+    for m in range(different):
+        count = np.int64(counts_M[m])
+        if count >= times and count > 1:
+            first = np.int64(at[firsts_M[m]])
+            if count > times or first < best:
+                best, times = first, count
     return (ends[best + n] - ends[best] + n - 1) * times
 
 
 @lean_inline_kernel
-def _walk(num_at, at, numbers, num_keys, met, ends, n):  # type: ignore[no-untyped-def]
+def _walk(num_keys, different, at, numbers, counts_M, met, ends, n):  # type: ignore[no-untyped-def]
     """An n-gram that does not repeat is never met again, so the walk stops only where one does."""
-    for i in range(num_keys // 64 + 1):
-        met[i] = np.uint64(0)
+    for m in range(different):
+        met[m] = 0
     characters = np.int64(0)
     free = np.int64(0)
-    for a in range(num_at):
-        w = np.int64(at[a])
-        if w < free:
+    for k in range(num_keys):
+        w = np.int64(at[k])
+        number = numbers[k]
+        if w < free or counts_M[number] < 2:
             continue
-        number = np.uint64(numbers[a] & FIRST_MASK)
-        bit = np.uint64(1) << (number & np.uint64(63))
-        if met[number >> np.uint64(6)] & bit:
+        if met[number]:
             characters += ends[w + n] - ends[w]
             free = w + n
         else:
-            met[number >> np.uint64(6)] |= bit
+            met[number] = 1
     return characters

@@ -21,6 +21,9 @@ fraction are tokens, as in datatrove 0.10.1, whose decisions on white-space word
 Price: one pass over the words that `split_words` found.
 """
 
+# Kernel bodies are typed by Numba.
+# mypy: disable-error-code="assignment"
+
 from __future__ import annotations
 
 import numpy as np
@@ -92,20 +95,23 @@ def measure(words: Words) -> list[pa.Array]:
 
 @lean_kernel
 def _count_words(words_D1, hashes_W, characters_W, kinds_W, stop_words, counts_D5):  # type: ignore[no-untyped-def]
+    some = np.uint64(0)  # the last six bits of the stop words' hashes
+    for k in range(len(stop_words)):
+        some |= np.uint64(1) << (stop_words[k] & np.uint64(63))
     for d in range(len(words_D1) - 1):
         real = characters = alphabetic = 0
         found = 0
         for w in range(words_D1[d], words_D1[d + 1]):
-            kind = kinds_W[w]
-            if kind & HAS_TEXT:
-                real += 1
-                characters += characters_W[w]
-            if kind & HAS_ALPHA:
-                alphabetic += 1
-                if characters_W[w] < 5:
-                    for k in range(len(stop_words)):
-                        if hashes_W[w] == stop_words[k]:
-                            found |= 1 << k
+            kind = np.int64(kinds_W[w])
+            is_real = (kind & HAS_TEXT) >> 1
+            real += is_real
+            characters += characters_W[w] * is_real
+            alphabetic += kind & HAS_ALPHA
+        for w in range(words_D1[d], words_D1[d + 1]):
+            if some >> (hashes_W[w] & np.uint64(63)) & np.uint64(1):
+                for k in range(len(stop_words)):
+                    if hashes_W[w] == stop_words[k]:
+                        found |= 1 << k
         counts_D5[d, _TOKENS] = words_D1[d + 1] - words_D1[d]
         counts_D5[d, _REAL] = real
         counts_D5[d, _REAL_CHARACTERS] = characters

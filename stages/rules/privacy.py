@@ -12,12 +12,13 @@ overlap). The address pattern has no word boundary: it matches within longer num
 No rule: a page is not dropped for an address.
 
 Method: a kernel finds the places (`stages.kernels.candidates`), the patterns look at the bytes around each. Price:
-500 MB/s on pages without hits, about 5 µs a hit.
+2 GB/s on pages without hits, about 10 µs a hit.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -70,18 +71,29 @@ def measure(data: Bytes, offsets: Offsets) -> list[pa.Array]:
     """One array per entry of `FIELDS`, a row per document."""
     num_documents = len(offsets) - 1
     found = sieve.candidates(data, offsets)
-    row_of = np.searchsorted(offsets, found[:, 0], "right") - 1
+    rows = np.searchsorted(offsets, found[:, 0], "right") - 1
     counts = np.zeros((num_documents, len(KINDS)), np.int64)
-    spans: list[list[dict[str, object]]] = [[] for _ in range(num_documents)]
-    for d in np.unique(row_of).tolist():
-        start, stop = int(offsets[d]), int(offsets[d + 1])
-        page = data[start:stop].tobytes()
-        places = [(int(at) - start, KINDS[kind]) for at, kind in found[row_of == d].tolist()]
-        for first, last, kind in page_spans(page, places):
+    ends = np.zeros(num_documents + 1, np.int32)
+    starts: list[int] = []
+    stops: list[int] = []
+    kinds: list[str] = []
+    cuts = np.flatnonzero(np.diff(rows, prepend=-1, append=num_documents)).tolist()
+    for first, last in itertools.pairwise(cuts):
+        d = int(rows[first])
+        start = int(offsets[d])
+        page = data[start : int(offsets[d + 1])].tobytes()
+        places = [(at - start, KINDS[kind]) for at, kind in found[first:last].tolist()]
+        for begin, end, kind in page_spans(page, places):
             counts[d, KINDS.index(kind)] += 1
-            spans[d].append({"start": first, "stop": last, "kind": kind})
+            starts.append(begin)
+            stops.append(end)
+            kinds.append(kind)
+        ends[d + 1] = len(starts)
+    spans = pa.StructArray.from_arrays(
+        [pa.array(starts, pa.int32()), pa.array(stops, pa.int32()), pa.array(kinds, pa.string())], fields=list(SPAN)
+    )
     columns = [pa.array(counts[:, k]) for k in range(len(KINDS))]
-    return [*columns, pa.array(spans, pa.list_(SPAN))]
+    return [*columns, pa.ListArray.from_arrays(pa.array(np.maximum.accumulate(ends)), spans, type=pa.list_(SPAN))]
 
 
 def page_spans(page: bytes, places: list[tuple[int, str]]) -> list[tuple[int, int, str]]:

@@ -23,9 +23,10 @@ import numpy as np
 import pyarrow as pa
 
 from stages.kernels import line_kinds
+from stages.kernels.jit import lean_kernel
 from stages.kernels.line_kinds import LineKinds
 from stages.kernels.ngrams import Repetition
-from stages.kernels.words import Words
+from stages.kernels.words import HAS_LOWER, HAS_UPPER, Words
 from stages.rules.rule import Rule, fractions
 
 FIELDS = tuple(
@@ -45,15 +46,26 @@ RULES: tuple[Rule, ...] = ()
 
 def measure(words: Words, lines: LineKinds, repetition: Repetition) -> list[pa.Array]:
     """One array per entry of `FIELDS`, a row per document."""
-    totals, num_words = lines.totals_D7, np.diff(words.words_D1)
+    totals, num_words = lines.totals_D6, np.diff(words.words_D1)
     characters = totals[:, line_kinds.CHARACTERS]
     safe = np.maximum(num_words, 1)
+    all_caps_D = np.zeros(len(num_words), np.int64)
+    _all_caps(words.words_D1, words.kinds_W, all_caps_D)
     entropy = np.maximum(np.log(safe) - repetition.clogc_D / safe, 0.0)
     return [
-        fractions(totals[:, line_kinds.ALL_CAPS_WORDS], totals[:, line_kinds.WORDS]),
+        fractions(all_caps_D, num_words),
         fractions(totals[:, line_kinds.CAPITALS], totals[:, line_kinds.LETTERS]),
         fractions(totals[:, line_kinds.DIGITS], characters),
         fractions(totals[:, line_kinds.CURLY_BRACKETS], characters),
         fractions(repetition.unique_D, num_words),
         pa.array(entropy, pa.float64(), mask=num_words == 0),
     ]
+
+
+@lean_kernel
+def _all_caps(words_D1, kinds_W, all_caps_D):  # type: ignore[no-untyped-def]
+    for d in range(len(words_D1) - 1):
+        found = np.int64(0)
+        for w in range(words_D1[d], words_D1[d + 1]):
+            found += kinds_W[w] & (HAS_UPPER | HAS_LOWER) == HAS_UPPER
+        all_caps_D[d] = found

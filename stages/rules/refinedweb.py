@@ -43,5 +43,5 @@ def measure(lines: LineKinds) -> list[pa.Array]:
     corrected = sums((lines.kinds_L != line_kinds.ORDINARY) * lines.words_L, lines.lines_D1)
     return [
         *(pa.array(sums(lines.kinds_L == kind, lines.lines_D1)) for kind in KINDS.values()),
-        fractions(corrected, lines.totals_D7[:, line_kinds.WORDS]),
+        fractions(corrected, lines.totals_D6[:, line_kinds.WORDS]),
     ]
