@@ -37,9 +37,10 @@ from stages.rules import (
     redpajama,
     refinedweb,
     views,
+    word_lists,
 )
 from stages.rules.classifiers import Classifier
-from stages.rules.names import check_names
+from stages.rules.names import check_languages, check_names
 
 VERSION = 2
 PIECE_BYTES = 1 << 20
@@ -53,6 +54,7 @@ FIELDS = {
     "privacy": privacy.FIELDS,
     "contamination": contamination.FIELDS,
 }
+"""Columns of each family; those of word lists and classifiers depend on the settings (`schema`)."""
 
 
 class Params(StageParams):
@@ -67,6 +69,17 @@ class Params(StageParams):
     """fastText models to apply: name -> model; the score of ``x`` is the column ``x_score``."""
     benchmarks: contamination.Benchmarks = contamination.Benchmarks()
     """Evaluation sets no page should contain; without any, the family `contamination` is not measured."""
+
+    stop_words: dict[str, word_lists.Words] = Field(default={})
+    """Stop words by language: a list, or a file with one a line; the rule `too_few_stop_words` takes those."""
+    bad_words: dict[str, word_lists.Words] = Field(default={})
+    """Words nobody wants, by language or for `all`, in the same way; the rule `has_bad_words` drops pages with any."""
+
+    @field_validator("stop_words", "bad_words")
+    @classmethod
+    def _lists(cls, lists: dict[str, word_lists.Words]) -> dict[str, word_lists.Words]:
+        check_languages([name for name in lists if name != word_lists.ALL])
+        return dict(sorted(lists.items()))
 
     @field_validator("families")
     @classmethod
@@ -84,6 +97,7 @@ class Params(StageParams):
 def schema(params: Params) -> pa.Schema:
     """The columns of the families and views switched on."""
     measured = [field for name in measured_families(params) for field in FIELDS[name]]
+    measured += word_lists.fields(params.stop_words, params.bad_words)
     measured += [classifiers.field(name) for name in sorted(params.classifiers)]
     return pa.schema([*measured, *(views.FIELDS[name] for name in params.views)])
 
@@ -94,10 +108,15 @@ def measured_families(params: Params) -> list[str]:
 
 
 def identity(params: Params) -> dict[str, Any]:
-    """The version of the Unicode tables, and the contents of the benchmarks."""
+    """The version of the Unicode tables, and the contents of benchmarks, models and word lists."""
     benchmarks = {"benchmarks": contamination.identity(params.benchmarks)} if params.benchmarks.files else {}
     models = {"classifiers": classifiers.identity(params.classifiers)} if params.classifiers else {}
-    return {"unicode": unicode.UNICODE_VERSION, **benchmarks, **models}
+    lists = {
+        name: word_lists.identity(words)
+        for name, words in (("stop_words", params.stop_words), ("bad_words", params.bad_words))
+        if words
+    }
+    return {"unicode": unicode.UNICODE_VERSION, **benchmarks, **models, **lists}
 
 
 def compile_parts(params: Params) -> list[Params]:
@@ -152,6 +171,8 @@ def measure_piece(data: Bytes, offsets: Offsets, params: Params) -> list[pa.Arra
         columns += privacy.measure(data, offsets)
     if "contamination" in families:
         columns += contamination.measure(data, offsets, params.benchmarks)
+    if params.stop_words or params.bad_words:
+        columns += word_lists.measure(data, offsets, params.stop_words, params.bad_words)
     for name in sorted(params.classifiers):
         columns.append(pa.array(classifiers.scorer(params.classifiers[name])(data, offsets)))
     if "c4_cleaned" in wanted:

@@ -9,7 +9,7 @@ from pipeline.config import Document, Key
 from pipeline.recipe.products import Source
 from pipeline.storage import Store
 from stages import kept, language, quality, tokens
-from stages.rules import classifiers, contamination, url_lists
+from stages.rules import classifiers, contamination, url_lists, word_lists
 
 Check = tuple[Key, Callable[[], Any]]
 
@@ -53,6 +53,9 @@ def _check_language(params: language.Params) -> None:
 def _quality(key: Key, params: quality.Params) -> Iterator[Check]:
     for name, classifier in params.classifiers.items():
         yield (*key, "classifiers", name), lambda classifier=classifier: classifiers.check(classifier)  # type: ignore[misc]
+    for kind, lists in (("stop_words", params.stop_words), ("bad_words", params.bad_words)):
+        for name, words in lists.items():
+            yield (*key, kind, name), lambda words=words: word_lists.read(words)  # type: ignore[misc]
     for position, benchmark in enumerate(params.benchmarks.files):
         yield (
             (*key, "benchmarks", "files", position, "path"),

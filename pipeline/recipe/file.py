@@ -41,9 +41,9 @@ def load(path: str | Path, store: Store, tokenizer: bool = True) -> Recipe:
     for place in MODEL_PATHS:
         resolve_models(data, place, (), document, store)
         resolve_models(data["sources"], ("*", *place), ("sources",), document, store)
-    for place in FILE_PATHS:
-        resolve_files(data, place, (), document, store)
-        resolve_files(data["sources"], ("*", *place), ("sources",), document, store)
+    for inside in FILE_PATHS:
+        resolve_files(data, inside, (), document, store)
+        resolve_files(data["sources"], ("*", *inside), ("sources",), document, store)
     sample = validate(SampleParams, data.get("sample") or {}, document, ("sample",)) if "sample" in data else None
     sections = {
         name: validate(model, data.get(name) or {}, document, (name,))
@@ -122,6 +122,8 @@ def _check_references(
         if measured and not any(name in columns for columns in measured):
             known = sorted({column for columns in measured for column in columns})
             document.add(("tokens", "scores", position), f"no column {name!r} is measured{nearest(name, known)}")
+    for name, source in found.items():
+        _check_columns(document, name, source, [domain for domain in domains.values() if domain is not None])
     if sections.get("clusters") is not None and sections.get("signatures") is not None:
         try:
             clusters.check_permutations(sections["clusters"], sections["signatures"].permutations)
@@ -131,6 +133,32 @@ def _check_references(
         for name in blend.domains:
             if name not in domains:
                 document.add((*place, "domains", name), f"no such domain{nearest(name, list(domains))}")
+
+
+def _check_columns(document: Document, name: str, source: Source | None, domains: list[kept.Domain]) -> None:
+    """Whether all that `kept` asks of a source is measured there."""
+    decides, measures = ((source.sections.get(part) if source else None) for part in ("kept", "quality"))
+    if decides is None or measures is None:
+        return
+    here = [domain for domain in domains if domain.sources is None or name in domain.sources]
+    columns = quality.schema(measures).names
+    own: Key = ("sources", name, "kept")
+    key = own if own in document.lines else ("kept",)
+    for column in kept.quality_columns(decides, here):
+        if column not in columns:
+            place = next(
+                (
+                    ("domains", d.name, side, column)
+                    for d in here
+                    for side in ("min", "max")
+                    if column in getattr(d, side)
+                ),
+                key,
+            )
+            hint = "; give quality.benchmarks.files" if column.startswith("contamination") else nearest(column, columns)
+            document.add(place, f"no column {column!r} is measured in source {name}{hint}")
+    if "has_bad_words" in kept.active_rules(decides) and not measures.bad_words:
+        document.add(key, f"has_bad_words needs quality.bad_words, of which source {name} has none")
 
 
 def _blends(document: Document, store: Store, corpus_params: Any) -> dict[str, Any]:

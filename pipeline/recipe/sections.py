@@ -64,7 +64,12 @@ MODEL_PATHS = (
     ("tokens", "tokenizer"),
 )
 """Where a mixture file may name a model or file by path."""
-FILE_PATHS = (("kept", "urls", "*", "paths"), ("kept", "urls", "*", "paths", "*"))
+FILE_PATHS = (
+    ("kept", "urls", "*", "paths"),
+    ("kept", "urls", "*", "paths", "*"),
+    ("quality", "stop_words", "*"),
+    ("quality", "bad_words", "*"),
+)
 """Where it names files and nothing else."""
 MODEL_SUFFIXES = (".bin", ".ftz", ".model", ".json", ".jsonl", ".tiktoken", ".parquet", ".txt")
 TOP_KEYS = ("name", "sample", "sources", "domains", *SECTIONS, *ALTERNATIVES)

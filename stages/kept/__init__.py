@@ -31,6 +31,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from stages.contract import Store
 from stages.kept.decide import CLUSTER_COLUMNS, DOCUMENT_COLUMNS, LANGUAGE_COLUMNS, prepare, quality_columns
 from stages.kept.explain import page_rules
@@ -58,6 +60,11 @@ __all__ = [
 ]
 
 VERSION = 2
+
+
+def _columns(store: Store, address: str) -> list[str]:
+    with store.open(address) as file:
+        return list(pq.read_schema(file).names)
 
 
 def deciding(params: Params) -> dict[str, Any]:
@@ -90,7 +97,7 @@ def keep(
     settings, chosen = Params(**params), [Domain(**domain) for domain in domains]
     lists = url_lists.load(store, urls) if urls else None
     pages = store.read_table(documents, [*DOCUMENT_COLUMNS, *(("url",) if lists else ())])
-    parts = [(language, list(LANGUAGE_COLUMNS)), (quality, quality_columns(settings, chosen))]
+    parts = [(language, list(LANGUAGE_COLUMNS)), (quality, quality_columns(settings, chosen, _columns(store, quality)))]
     if clusters is not None:
         parts.append((clusters, list(CLUSTER_COLUMNS)))
     for address, columns in parts:

@@ -27,6 +27,7 @@ from stages.kept.params import (
 )
 from stages.kept.spans import all_cut, merged_spans
 from stages.rules.url_lists import UrlLists
+from stages.rules.word_lists import ALL, BAD_WORDS, STOP_WORDS
 
 Mask = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.float64]
@@ -36,13 +37,24 @@ DOCUMENT_COLUMNS = ("source", "text_bytes")
 CLUSTER_COLUMNS = ("match", "similarity", "cluster_size")
 
 
-def quality_columns(params: Params, domains: Sequence[Domain]) -> list[str]:
-    """Columns of `quality` that the active rules and the domains refer to, in a fixed order."""
+BY_LANGUAGE = {"gopher_num_stop_words": STOP_WORDS, "bad_words": BAD_WORDS}
+"""Columns that have one more for each language with a word list: this and its name (of bad words `ALL` too)."""
+
+
+def quality_columns(params: Params, domains: Sequence[Domain], measured: Sequence[str] = ()) -> list[str]:
+    """Columns of `quality` that the active rules and the domains refer to, in a fixed order.
+
+    Args:
+        measured: the columns there are; those of word lists are asked for as there are some.
+    """
     elsewhere = {*LANGUAGE_COLUMNS, *DOCUMENT_COLUMNS, *CLUSTER_COLUMNS}
     rules = [rule_of(name) for name in active_rules(params)]
     columns = [rule.column for rule in rules if rule]
     columns += [column for domain in domains for column in (*domain.min, *domain.max) if column not in elsewhere]
-    return list(dict.fromkeys([*(name for name in columns if name not in elsewhere), *span_columns(params)]))
+    lists = tuple(BY_LANGUAGE[name] for name in columns if name in BY_LANGUAGE)
+    columns += [name for name in measured if name.startswith(lists)] if lists else []
+    columns = [name for name in columns if name not in elsewhere and name != "bad_words"]
+    return list(dict.fromkeys([*columns, *span_columns(params)]))
 
 
 def prepare(params: Params, domains: Sequence[Domain], lists: UrlLists | None = None) -> Callable[[pa.Table], pa.Table]:
@@ -105,6 +117,31 @@ def numbers(pages: pa.Table, column: str) -> Numbers:
     return array
 
 
+def rule_values(pages: pa.Table, column: str) -> Numbers:
+    """What a rule looks at: its column, or that of the page's language where there are word lists for languages."""
+    prefix = BY_LANGUAGE.get(column)
+    if prefix is None:
+        return numbers(pages, column)
+    values = numbers(pages, column) if column in pages.column_names else np.full(pages.num_rows, np.nan)
+    own = [name for name in pages.column_names if name.startswith(prefix)]
+    if not own:
+        return values
+    labels = pages.column("language").to_numpy().astype(str)
+    for name in own:
+        rows = labels == name.removeprefix(prefix)
+        values = np.where(rows, numbers(pages, name), values)
+    if prefix == BAD_WORDS and prefix + ALL in own:
+        values = np.nan_to_num(values) + numbers(pages, prefix + ALL)
+    return values
+
+
+def own_column(page: pa.Table, column: str) -> str:
+    """The column that `rule_values` looks at for a page (one row)."""
+    prefix = BY_LANGUAGE.get(column, "")
+    names = (f"{prefix}{page.column('language')[0].as_py()}", f"{prefix}{ALL}" if prefix == BAD_WORDS else column)
+    return next((name for name in names if prefix and name in page.column_names), column)
+
+
 def _among(pages: pa.Table, column: str, names: Iterable[str] | None) -> Mask:
     if names is None:
         return np.ones(pages.num_rows, np.bool_)
@@ -147,7 +184,7 @@ def _fails(
     default = rule.threshold if rule else 0.0
     thresholds = _thresholds(name, default, pages, domain_of, domains, params)
     if rule:
-        values = numbers(pages, rule.column)
+        values = rule_values(pages, rule.column)
         return values < thresholds if rule.side == "min" else values > thresholds
     on = ~np.isnan(thresholds)
     if name.startswith(LISTED):

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from stages.kept.decide import _thresholds, first_domain
+from stages.kept.decide import _thresholds, first_domain, own_column
 from stages.kept.params import FAMILY_OF, Domain, Params, active_rules, rule_of
 
 COLUMNS = {
@@ -38,7 +38,7 @@ def page_rules(page: pa.Table, params: Params, domains: Sequence[Domain]) -> lis
         value = float(_thresholds(name, rule.threshold if rule else 0.0, page, domain_of, chosen, params)[0])
         if math.isnan(value):
             continue
-        column, side = (rule.column, rule.side) if rule else COLUMNS.get(name, (None, None))
+        column, side = (own_column(page, rule.column), rule.side) if rule else COLUMNS.get(name, (None, None))
         found.append(
             {
                 "rule": name,

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from stages.rules import c4, contamination, fineweb, gopher_quality, gopher_repetition, privacy, redpajama, refinedweb
+from stages.rules import (
+    c4,
+    contamination,
+    fineweb,
+    gopher_quality,
+    gopher_repetition,
+    privacy,
+    redpajama,
+    refinedweb,
+    word_lists,
+)
 from stages.rules.rule import Rule
 
 RULES: dict[str, tuple[Rule, ...]] = {
@@ -13,6 +23,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "refinedweb": refinedweb.RULES,
     "redpajama": redpajama.RULES,
     "privacy": privacy.RULES,
+    "bad_words": word_lists.RULES,
     "contamination": contamination.RULES,
 }
 

@@ -1,0 +1,88 @@
+"""Word lists per language, measured on every page: stop words (FineWeb-2's way), and words nobody wants (C4's rule).
+
+| rule (reason of a drop) | column | fails when |
+|---|---|---|
+| `has_bad_words` | `bad_words_<language of the page>` and `bad_words_all` together | > 0 |
+| `too_few_stop_words` (Gopher) | `stop_words_<language>`, where there is one, for `gopher_num_stop_words` | < 2 |
+
+`quality.stop_words` and `quality.bad_words` name a list a language: words in the mixture file, or a file with one a
+line (``#`` comments). Every list is counted on every page, so a page's label may change without a new pass over its
+text: `stop_words_de` is how many different stop words of the list `de` it has, `bad_words_de` how often it has any bad
+word of the list `de`; `kept` looks at the columns of the language it has. The list `all` holds for every language.
+
+C4 (Raffel et al. 2019, section 2.2) drops a page with any word of a list; as in its code, phrases count too, in any
+case, between characters that are no letters, and anywhere in scripts without spaces (`stages.kernels.phrases`;
+combining marks are letters here, which the reference forgets). FineWeb-2 (Penedo et al. 2025, arXiv 2506.20920) uses
+Gopher's stop word rule with the most frequent words of each language; `gristmill calibrate` proposes them.
+
+Price: one more pass over the text, 5 ns a character, only where lists are given.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+import pyarrow as pa
+
+from stages.kernels.phrases import Phrases, build_phrases, count_phrases
+from stages.kernels.ragged import Bytes, Offsets
+from stages.rules.rule import Rule
+
+Words = str | tuple[str, ...]
+"""Words, or the path of a file with one a line."""
+Lists = Mapping[str, Words]
+
+STOP_WORDS, BAD_WORDS = "stop_words_", "bad_words_"
+ALL = "all"
+RULES = (Rule("has_bad_words", "bad_words", "max", 0),)
+
+
+def fields(stop_words: Lists, bad_words: Lists) -> list[pa.Field]:
+    """The columns of the lists, by kind and language."""
+    names = [STOP_WORDS + name for name in sorted(stop_words)] + [BAD_WORDS + name for name in sorted(bad_words)]
+    return [pa.field(name, pa.int64(), nullable=False) for name in names]
+
+
+def read(words: Words) -> tuple[str, ...]:
+    """The words of one list.
+
+    Raises:
+        FileNotFoundError, ValueError: no such file, or no word in it.
+    """
+    if isinstance(words, str):
+        lines = Path(words).read_text(encoding="utf-8", errors="replace").splitlines()
+        found = tuple(line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#"))
+        where = words
+    else:
+        found, where = words, "this list"
+    if not found:
+        raise ValueError(f"{where}: no word in it")
+    build_phrases([found])
+    return found
+
+
+def identity(lists: Lists) -> dict[str, str]:
+    """SHA-256 of the words of each list."""
+    return {name: hashlib.sha256("\n".join(read(words)).encode()).hexdigest() for name, words in sorted(lists.items())}
+
+
+@lru_cache(maxsize=4)
+def _compiled(lists: tuple[tuple[str, ...], ...]) -> Phrases:
+    return build_phrases(lists)
+
+
+@lru_cache(maxsize=4)
+def _words(lists: tuple[tuple[str, Words], ...]) -> tuple[tuple[str, ...], ...]:
+    return tuple(read(words) for _, words in lists)
+
+
+def measure(data: Bytes, offsets: Offsets, stop_words: Lists, bad_words: Lists) -> list[pa.Array]:
+    """One array per field of `fields`, a row per document."""
+    stops, bads = (_words(tuple(sorted(lists.items()))) for lists in (stop_words, bad_words))
+    places_DL, different_DL = count_phrases(data, offsets, _compiled((*stops, *bads)))
+    columns = [different_DL[:, k] for k in range(len(stops))]
+    columns += [places_DL[:, len(stops) + k] for k in range(len(bads))]
+    return [pa.array(column.copy()) for column in columns]
