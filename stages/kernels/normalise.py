@@ -10,6 +10,9 @@ texts with characters that may compose (Hindi nukta, decomposed Vietnamese, capi
 about 15 ns a byte. Bytes that are not UTF-8 are replaced by U+FFFD, which is a symbol and falls out.
 """
 
+# Kernel bodies are typed by Numba.
+# mypy: disable-error-code="assignment"
+
 from __future__ import annotations
 
 import unicodedata
