@@ -14,10 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline import manifest, why
+from pipeline import lineage, manifest, why
 from pipeline.address import Fingerprint
 from pipeline.costs import Costs
-from pipeline.engine import Done, Scheduler
+from pipeline.engine import Done, Scheduler, TasksFailed
 from pipeline.progress import PhaseProgress, Reporter
 from pipeline.recipe import Recipe
 from pipeline.storage import Checksum, Store, encode
@@ -27,6 +27,8 @@ READ_THREADS = 16
 READ_AHEAD = 1024
 PROGRESS_SECONDS = 3.0
 SUM_FILES = 64
+MAX_REBUILDS = 3
+"""How often one run makes damaged files of an exchange again: a disk that damages more than that is no disk."""
 UNCHANGED = "nothing changed"
 LOCAL_KEYS = ("batches",)
 """Parts of a report that stay in its file: where to find rows in it."""
@@ -117,18 +119,26 @@ class Maker:
                 self.costs.write()
 
     def _phases(self, name: str, phases: list[Phase]) -> None:
+        """Run an exchange; what is found damaged on the way is made again (see `pipeline.lineage`)."""
         if self.dry and phases:
             raise Unknown
-        last = max((number for number, phase in enumerate(phases) if not self._lacking(phase)), default=-1)
-        gone = [prefix for phase in phases[: last + 1] for prefix in phase.discard]
-        for number, phase in enumerate(phases):
-            missing = self._lacking(phase)
-            if number <= last:  # what an interrupted run discarded is not made again for phases that are done
-                missing = {address for address in missing if not any(under(address, prefix) for prefix in gone)}
-            label = phase.name if phase.name.startswith(name) else f"{name}: {phase.name}"
-            self._run(label, [task for task in phase.tasks if missing & set(task.outputs)], lambda result: None)
-            for prefix in phase.discard:
-                self.store.remove(prefix)
+        for rebuilds_left in reversed(range(MAX_REBUILDS + 1)):
+            missing = {address for phase in phases for address in self._lacking(phase)}
+            wanted = lineage.to_run(phases, missing.__contains__)
+            for phase, tasks in zip(phases, wanted, strict=True):
+                label = phase.name if phase.name.startswith(name) else f"{name}: {phase.name}"
+                try:
+                    self._run(label, tasks, lambda result: None)
+                except TasksFailed:
+                    lost = self._missing(lineage.inputs_of(tasks, phases))
+                    if not lost or not rebuilds_left:
+                        raise
+                    self.reporter.say(f"{name}: {len(lost)} damaged file(s) are made again, first {min(lost)}")
+                    break
+                for prefix in phase.discard:
+                    self.store.remove(prefix)
+            else:
+                return
 
     def _lacking(self, phase: Phase) -> set[str]:
         return self._missing(address for task in phase.tasks for address in task.outputs)
@@ -231,8 +241,3 @@ class Maker:
 
     def _why_print(self, name: str, print_: Fingerprint) -> str:
         return why.changed(self.store, name, print_)
-
-
-def under(address: str, prefix: str) -> bool:
-    """Whether an address is a file or lies in a folder that was discarded."""
-    return address == prefix or address.startswith(prefix.rstrip("/") + "/")

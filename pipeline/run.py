@@ -212,7 +212,8 @@ class Run(Maker):
             self._phases("clusters", self.recipe.cluster_phases(inputs, folder))
             self._about(print_)
         if not self.dry:
-            self.recipe.check_clusters(self.store.read_json(summary))
+            for warning in self.recipe.check_clusters(self.store.read_json(summary)):
+                self.reporter.say(warning)
         self._finish("clusters", product, {})
         return product
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 
@@ -39,6 +40,16 @@ def test_a_source_or_language_that_loses_too_much_stops_the_run_with_examples(st
     assert "source web" not in message
 
 
+def test_single_sources_and_languages_may_lose_more_or_less_than_the_others(store: Store) -> None:
+    _, summary = wiped_out(store)
+    loose = clusters.Params(max_source_loss=0.5, max_source_losses={"calls": 0.99}, min_brake_rows=10)
+    assert clusters.violations(loose, summary) == []
+    tight = clusters.Params(max_language_losses={"de": 0.2}, max_source_losses={"web": 0.01}, min_brake_rows=10)
+    found = clusters.violations(tight, summary)
+    assert len(found) == 1
+    assert "more than clusters.max_language_losses.de = 20.0%" in found[0]
+
+
 def test_brakes_do_not_hold_below_their_limits_or_for_small_sources(store: Store) -> None:
     _, summary = wiped_out(store)
     brakes.check(clusters.Params(), summary)
@@ -49,8 +60,10 @@ def test_brakes_do_not_hold_below_their_limits_or_for_small_sources(store: Store
 def test_a_cluster_that_grows_too_large_stops_the_run(store: Store) -> None:
     _, summary = wiped_out(store)
     brakes.check(clusters.Params(max_cluster_size=50), summary)
-    with pytest.raises(brakes.BrakeError, match=r"has 50 pages, more than clusters.max_cluster_size = 49"):
+    with pytest.raises(brakes.BrakeError, match=r"has 50 pages, more than clusters.max_cluster_size = 49") as caught:
         brakes.check(clusters.Params(max_cluster_size=49), summary)
+    calls = sorted(hashlib.md5(f"call {i}".encode()).hexdigest() for i in range(50))
+    assert f"among them {', '.join(calls[:3])};" in str(caught.value)
 
 
 def test_the_curve_rises_and_meets_the_formula() -> None:

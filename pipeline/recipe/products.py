@@ -78,7 +78,8 @@ class Recipe:
         section: ClustersSection = self.sections["clusters"]
         if not section.enabled:
             return None
-        return Fingerprint("clusters", clusters.VERSION, dump(section), {})
+        deciding = {name: value for name, value in dump(section).items() if name not in clusters.BRAKES}
+        return Fingerprint("clusters", clusters.VERSION, deciding, {})
 
     def kept(self, source: str) -> Fingerprint:
         params = kept.deciding(self.sources[source].sections["kept"])
@@ -143,16 +144,20 @@ class Recipe:
         section = dump(self.sections["clusters"])
         return clusters.Params.model_validate({key: value for key, value in section.items() if key != "enabled"})
 
-    def check_clusters(self, summary: dict[str, Any]) -> None:
-        """Apply the brakes.
+    def check_clusters(self, summary: dict[str, Any]) -> list[str]:
+        """Apply the brakes; what they say where they only warn.
 
         Raises:
             RunError: when deduplication took more of a source or language, or made a larger cluster, than allowed.
         """
+        params = self._cluster_params()
+        if params.past_brakes == "warn":
+            return [f"deduplication: {reason}" for reason in clusters.violations(params, summary)]
         try:
-            clusters.check(self._cluster_params(), summary)
+            clusters.check(params, summary)
         except clusters.BrakeError as error:
             raise RunError(str(error)) from error
+        return []
 
     def duplicate_curve(self) -> list[str]:
         """With which probability two pages of a similarity meet, for the choice of bands and rows; as text."""

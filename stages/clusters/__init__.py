@@ -28,12 +28,13 @@ from stages.clusters.brakes import BrakeError, check, violations
 from stages.clusters.curve import curve_lines
 from stages.clusters.exchange_file import CorruptIntermediate
 from stages.clusters.explain import dedup_report, report_lines
-from stages.clusters.params import ClusterInput, Params, check_permutations
+from stages.clusters.params import BRAKES, ClusterInput, Params, check_permutations
 from stages.clusters.planning import plan
 
-VERSION = 1
+VERSION = 2
 
 __all__ = [
+    "BRAKES",
     "VERSION",
     "BrakeError",
     "ClusterInput",

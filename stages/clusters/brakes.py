@@ -26,18 +26,20 @@ def check(params: Params, summary: dict[str, Any]) -> None:
 def violations(params: Params, summary: dict[str, Any]) -> list[str]:
     """Every brake that holds, as a sentence with figures, examples and the setting to change; empty if none."""
     found = []
-    for kind, setting, allowed in (
-        ("sources", "max_source_loss", params.max_source_loss),
-        ("languages", "max_language_loss", params.max_language_loss),
+    for kind, setting, allowed_each, allowed_all in (
+        ("sources", "max_source_loss", params.max_source_losses, params.max_source_loss),
+        ("languages", "max_language_loss", params.max_language_losses, params.max_language_loss),
     ):
         for name, counts in sorted(summary[kind].items()):
             lost = counts["exact_removed"] + counts["fuzzy_removed"]
+            allowed = allowed_each.get(name, allowed_all)
+            key = f"{setting}es.{name}" if name in allowed_each else setting
             if counts["rows"] < max(params.min_brake_rows, 1) or lost <= allowed * counts["rows"]:
                 continue
             found.append(
                 f"{kind[:-1]} {name} would lose {lost:,} of {counts['rows']:,} pages ({lost / counts['rows']:.1%}:"
                 f" {counts['exact_removed']:,} exact, {counts['fuzzy_removed']:,} similar), more than"
-                f" clusters.{setting} = {allowed:.1%}{_examples(summary, kind, name)}; look at them, then raise the"
+                f" clusters.{key} = {allowed:.1%}{_examples(summary, kind, name)}; look at them, then raise the"
                 f" setting, raise clusters.threshold, or name the source in clusters.exempt"
             )
     if params.max_cluster_size is not None:
@@ -45,8 +47,8 @@ def violations(params: Params, summary: dict[str, Any]) -> list[str]:
             if entry["pages"] > params.max_cluster_size:
                 found.append(
                     f"cluster {entry['cluster']} has {entry['pages']:,} pages, more than clusters.max_cluster_size ="
-                    f" {params.max_cluster_size:,}; see which shingles join it, then raise the setting or"
-                    f" clusters.threshold"
+                    f" {params.max_cluster_size:,}, among them {', '.join(entry['examples'])}; `dedup-report` shows"
+                    f" excerpts and the shingles that join it; then raise the setting or clusters.threshold"
                 )
     return found
 

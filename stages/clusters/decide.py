@@ -29,6 +29,7 @@ from stages.kernels.jaccard import ShingleSets, pair_similarities
 
 SIMILARITY_BINS = 20
 LARGEST = 20
+EXAMPLES = 3
 
 
 def decide(
@@ -73,7 +74,7 @@ def decide(
         "pairs_verified": int(same.sum()),
         "pairs_compared": len(left) + compared,
         "texts": len(numbers),
-        "largest": _largest(columns),
+        "largest": _largest(columns, nodes),
     }
     places = np.searchsorted(text_bases(store, texts), columns["text"], side="right") - 1
     write_partitioned(store, output, columns, places, len(texts), about)
@@ -126,15 +127,26 @@ def _decisions(nodes: Columns, parents: Array, survivors: Array, similarity: Arr
     }
 
 
-def _largest(columns: Columns) -> list[dict[str, Any]]:
-    """The largest clusters here, by pages; the smaller id first among equals."""
+def _largest(columns: Columns, nodes: Columns) -> list[dict[str, Any]]:
+    """The largest clusters here, by pages; the smaller id first among equals; of each, a few pages with text."""
     order = np.lexsort((columns["cluster_lo"], columns["cluster_hi"], -columns["pages"]))
     entries: list[dict[str, Any]] = []
     for index in order.tolist():
-        name = f"{int(columns['cluster_hi'][index]):016x}{int(columns['cluster_lo'][index]):016x}"
+        name = page_name(columns["cluster_hi"][index], columns["cluster_lo"][index])
         if entries and entries[-1]["cluster"] == name:
             continue
         if len(entries) == LARGEST or columns["pages"][index] < 2:
             break
-        entries.append({"cluster": name, "pages": int(columns["pages"][index])})
+        members = np.flatnonzero(
+            (columns["cluster_hi"] == columns["cluster_hi"][index])
+            & (columns["cluster_lo"] == columns["cluster_lo"][index])
+        )
+        first = members[np.lexsort((nodes["id_lo"][members], nodes["id_hi"][members]))][:EXAMPLES]
+        examples = [page_name(nodes["id_hi"][member], nodes["id_lo"][member]) for member in first.tolist()]
+        entries.append({"cluster": name, "pages": int(columns["pages"][index]), "examples": examples})
     return entries
+
+
+def page_name(high: Any, low: Any) -> str:
+    """A doc_id in hexadecimal."""
+    return f"{int(high):016x}{int(low):016x}"

@@ -27,7 +27,7 @@ Columns = dict[str, Array]
 
 
 class CorruptIntermediate(RuntimeError):
-    """An intermediate file is damaged; it has been removed and will be made again by the next run."""
+    """An intermediate file is damaged; it has been removed and will be made again."""
 
 
 def order_by_partition(partitions: Array, count: int) -> tuple[Array, Array]:
@@ -142,6 +142,4 @@ def _footer(store: Store, address: str, file: Any) -> dict[str, Any]:
 
 def _corrupt(store: Store, address: str, what: str) -> CorruptIntermediate:
     store.remove(address)
-    return CorruptIntermediate(
-        f"{address}: {what}; the file has been removed, run the same command again to rebuild it"
-    )
+    return CorruptIntermediate(f"{address}: {what}; the file has been removed and will be made again")

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import xxhash
 
 from stages import schemas
-from stages.clusters.decide import LARGEST, SIMILARITY_BINS
+from stages.clusters.decide import EXAMPLES, LARGEST, SIMILARITY_BINS
 from stages.clusters.exchange_file import (
     Array,
     Columns,
@@ -34,7 +34,6 @@ from stages.contract import Store
 ALONE, STAYS, EXACT, FUZZY = range(4)
 """What a page is: without duplicate, the survivor of a cluster, an exact copy, removed for its similarity."""
 
-EXAMPLES = 3
 MATCHES = {EXACT: "exact", FUZZY: "fuzzy"}
 ROW_BYTES = 200
 """Bytes of memory a page costs in `assign` and `write_splits`."""

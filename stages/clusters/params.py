@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -11,6 +11,18 @@ from stages.contract import StageParams
 
 Preference = Literal["quality", "longest", "source", "newest", "oldest", "earlier", "later"]
 """``earlier``: pages of an earlier run before new ones; ``later``: the other way round."""
+
+Share = Annotated[float, Field(gt=0.0, le=1.0)]
+BRAKES = (
+    "max_source_loss",
+    "max_source_losses",
+    "max_language_loss",
+    "max_language_losses",
+    "max_cluster_size",
+    "min_brake_rows",
+    "past_brakes",
+)
+"""Parameters that decide whether a run goes on and nothing else: changing one makes no file again."""
 
 
 class Params(StageParams):
@@ -39,9 +51,14 @@ class Params(StageParams):
     memory: int = Field(default=1 << 31, ge=1 << 26, description="bytes of memory a task may use")
     passes: int = Field(default=1, ge=1, description="rounds in which bands are exchanged: divides the temporary disk")
     max_source_loss: float = Field(default=1.0, gt=0.0, le=1.0, description="brake: share of a source that may go")
+    max_source_losses: dict[str, Share] = Field(default_factory=dict, description="the same for single sources")
     max_language_loss: float = Field(default=1.0, gt=0.0, le=1.0, description="brake: share of a language that may go")
+    max_language_losses: dict[str, Share] = Field(default_factory=dict, description="the same for single languages")
     max_cluster_size: int | None = Field(default=None, ge=2, description="brake: pages in one cluster")
     min_brake_rows: int = Field(default=1000, ge=0, description="a source or language of fewer pages brakes nothing")
+    past_brakes: Literal["stop", "warn"] = Field(
+        default="stop", description="what a brake does: stop the run, or say so and go on"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Params:

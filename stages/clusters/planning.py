@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from math import ceil
 from typing import Any
+
+import xxhash
 
 from stages.clusters.bands import MAP_RECORD_BYTES, REDUCE_RECORD_BYTES, map_bands, reduce_bands
 from stages.clusters.components import TEXT_BYTES, extract_shingles, find_components
@@ -45,6 +48,9 @@ class _Work:
         self.key_ranges = max(1, ceil(sum(rows) * bands * REDUCE_RECORD_BYTES / budget))
         self.places = max(1, ceil(sum(shingles) / budget))
         self.settings = params.model_dump(mode="json")
+        # files of an interrupted run that cut its work in another way are no use to this one
+        shape = [self.groups, self.text_groups, self.hash_ranges, self.key_ranges, self.places, params.passes]
+        self.key = xxhash.xxh3_64_hexdigest(json.dumps(shape).encode())
         self.pages = self.files("pages", len(self.groups))
         self.texts = self.files("texts", self.hash_ranges)
         self.page_rows = self.files("rows", self.hash_ranges)
@@ -58,7 +64,7 @@ class _Work:
         self.group_of = [group for group, members in enumerate(self.groups) for _ in members]
 
     def folder(self, name: str) -> str:
-        return f"{self.directory}/work/{name}"
+        return f"{self.directory}/work/{self.key}/{name}"
 
     def files(self, name: str, count: int) -> list[str]:
         return [f"{self.folder(name)}/{index:05d}.part" for index in range(count)]

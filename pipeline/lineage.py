@@ -1,0 +1,61 @@
+"""Which tasks of an exchange are still to run: make's question, asked of files that are thrown away when they are used.
+
+A final output is one that no phase discards. A task runs if a final output of it is missing, or if a task that runs
+reads an output of it that is missing. So what an interrupted run discarded is not made again for tasks that are done,
+and a file that was damaged and removed is made again from wherever its inputs still stand, or from the beginning.
+
+A task's inputs are the addresses that its arguments name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from stages.contract import Phase, Task
+
+
+def to_run(phases: Sequence[Phase], is_missing: Callable[[str], bool]) -> list[list[Task]]:
+    """The tasks to run, by phase, in the order of the plan."""
+    makers = {address: task for phase in phases for task in phase.tasks for address in task.outputs}
+    prefixes = tuple(dict.fromkeys(prefix.rstrip("/") for phase in phases for prefix in phase.discard))
+    wanted: dict[int, Task] = {}
+    open_ends = [
+        makers[address]
+        for address in makers
+        if is_missing(address) and not any(under(address, prefix) for prefix in prefixes)
+    ]
+    known: dict[int, tuple[str, ...]] = {}
+    while open_ends:
+        task = open_ends.pop()
+        if id(task) in wanted:
+            continue
+        wanted[id(task)] = task
+        open_ends += [makers[address] for address in named(task.args, makers, known) if is_missing(address)]
+    return [[task for task in phase.tasks if id(task) in wanted] for phase in phases]
+
+
+def inputs_of(tasks: Sequence[Task], phases: Sequence[Phase]) -> set[str]:
+    """The outputs of the phases that these tasks read."""
+    makers = {address: task for phase in phases for task in phase.tasks for address in task.outputs}
+    known: dict[int, tuple[str, ...]] = {}
+    own = {address for task in tasks for address in task.outputs}
+    return {address for task in tasks for address in named(task.args, makers, known)} - own
+
+
+def under(address: str, prefix: str) -> bool:
+    """Whether an address is a file or lies in a folder that is discarded."""
+    return address == prefix or address.startswith(prefix.rstrip("/") + "/")
+
+
+def named(value: Any, makers: dict[str, Task], known: dict[int, tuple[str, ...]]) -> tuple[str, ...]:
+    """The outputs among the strings anywhere in a task's arguments; ``known`` keeps those of lists that tasks share."""
+    if isinstance(value, str):
+        return (value,) if value in makers else ()
+    if not isinstance(value, (dict, list, tuple)):
+        return ()
+    if id(value) not in known:
+        parts = value.values() if isinstance(value, dict) else value
+        found = dict.fromkeys(address for part in parts for address in named(part, makers, known))
+        known[id(value)] = tuple(found)
+    return known[id(value)]

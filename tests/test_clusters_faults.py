@@ -1,0 +1,147 @@
+"""Deduplication under damage and death: the same bytes, whatever is lost on the way."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from pipeline import lineage
+from pipeline.costs import Costs
+from pipeline.engine import Executor, InlineExecutor, Scheduler, TasksFailed
+from pipeline.making import Maker
+from pipeline.progress import Reporter
+from pipeline.storage import Store
+from stages import clusters
+from stages.contract import Phase, Task
+from tests.deadly_job import MortalExecutor
+from tests.dedup_corpus import run_phases
+from tests.test_clusters import families, many_partitions, split_up
+
+PARAMS = clusters.Params(memory=1 << 26, passes=2)
+
+
+def exchange(root: Path, monkeypatch: pytest.MonkeyPatch, count: int = 300) -> tuple[Store, list[Phase]]:
+    """A root with signed pages, and the phases of `clusters` over several groups, ranges and places."""
+    many_partitions(monkeypatch)
+    store = Store(str(root))
+    inputs = split_up(store, families()[:count], 4)
+    return store, clusters.plan(PARAMS, inputs, "clusters/run")
+
+
+def results(store: Store) -> dict[str, bytes]:
+    return {address: store.read_bytes(address) for address, _ in store.list("clusters")}
+
+
+def maker(store: Store, executor: Executor | None = None) -> Maker:
+    reporter = Reporter(quiet=True)
+    engine = executor or InlineExecutor(store.root)
+    recipe = cast(Any, SimpleNamespace(name="test"))
+    return Maker(recipe, store, Scheduler(lambda: engine, reporter.say), reporter, Costs(store))
+
+
+def run_all(store: Store, phases: list[Phase]) -> None:
+    maker(store)._phases("clusters", phases)
+
+
+def damaged(good: bytes) -> Iterable[bytes]:
+    """Flipped in the records, cut short, and emptied."""
+    return good[:5] + bytes([good[5] ^ 1]) + good[6:], good[:-9], b""
+
+
+def test_an_intermediate_file_damaged_before_any_phase_is_made_again_in_the_same_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, phases = exchange(tmp_path / "root", monkeypatch)
+    run_all(store, phases)
+    expected = results(store)
+    assert not any("/work/" in address for address in expected)
+    struck = 0
+    for number, phase in enumerate(phases):
+        read = sorted(lineage.inputs_of(phase.tasks, phases))
+        by_folder = {address.rpartition("/")[0]: address for address in read if "/work/" in address}
+        for folder, address in by_folder.items():
+            store.remove("clusters")
+            run_all(store, phases[:number])
+            good = store.read_bytes(address)
+            store.write_bytes(address, list(damaged(good))[struck % 3] if len(good) > 200 else b"")
+            run_all(store, phases)
+            assert results(store) == expected, (phase.name, folder)
+            struck += 1
+    assert struck > 12
+
+
+def test_a_task_that_fails_for_another_reason_fails_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, phases = exchange(tmp_path / "root", monkeypatch, count=40)
+    broken = replace(phases[1].tasks[0], args={**phases[1].tasks[0].args, "partition": 10**6})
+    phases[1] = replace(phases[1], tasks=(broken, *phases[1].tasks[1:]))
+    with pytest.raises(TasksFailed):
+        run_all(store, phases)
+
+
+def test_nothing_is_made_again_for_what_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, phases = exchange(tmp_path / "root", monkeypatch, count=80)
+    present: set[str] = set()
+    for number, phase in enumerate(phases):
+        wanted = lineage.to_run(phases, lambda address, present=present: address not in present)  # type: ignore[misc]
+        assert [len(tasks) for tasks in wanted[:number]] == [0] * number
+        assert [len(tasks) for tasks in wanted[number:]] == [len(later.tasks) for later in phases[number:]]
+        present |= {address for task in phase.tasks for address in task.outputs}
+        present = {
+            address for address in present if not any(lineage.under(address, prefix) for prefix in phase.discard)
+        }
+    assert not any(lineage.to_run(phases, lambda address: address not in present))
+
+
+def test_every_task_names_all_it_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each task runs on nothing but what its arguments name: everything else of the exchange is away."""
+    store, phases = exchange(tmp_path / "root", monkeypatch, count=120)
+    run_phases(store, phases, discard=False)
+    whole = results(store)
+    for phase in phases[1:]:
+        task = phase.tasks[0]
+        for address in whole.keys() - lineage.inputs_of([task], phases):
+            store.remove(address)
+        module, _, function = task.job.partition(":")
+        getattr(__import__(module, fromlist=[function]), function)(store, **task.args)
+        for address in task.outputs:
+            assert store.read_bytes(address) == whole[address]
+        for address, data in whole.items():
+            store.write_bytes(address, data)
+
+
+@pytest.mark.parametrize("order", ["reversed", "shuffled"])
+def test_a_worker_killed_in_every_phase_and_another_order_of_input_change_no_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    many_partitions(monkeypatch)
+    inputs, expected = {}, {}
+    for root in ("calm", "killed"):
+        store = Store(str(tmp_path / root))
+        inputs[root] = split_up(store, families()[:200], 3)
+        listed = inputs[root][::-1] if order == "reversed" else list(inputs[root])
+        if root == "killed" and order == "shuffled":
+            random.Random(2).shuffle(listed)
+        phases = clusters.plan(PARAMS, listed if root == "killed" else inputs[root], "clusters/run")
+        if root == "calm":
+            run_all(store, phases)
+            expected = results(store)
+    markers = tmp_path / "markers"
+    markers.mkdir()
+
+    def deadly(task: Task, number: int) -> Task:
+        args = {"job": task.job, "args": task.args, "marker": str(markers / str(number))}
+        return replace(task, job="tests.deadly_job:once", args=args)
+
+    phases = [
+        replace(phase, tasks=(deadly(phase.tasks[0], number), *phase.tasks[1:])) for number, phase in enumerate(phases)
+    ]
+    work = maker(store, MortalExecutor(store.root))
+    work._phases("clusters", phases)
+    assert work.scheduler.retries == len(phases) == len(list(markers.iterdir()))
+    assert results(store) == expected
