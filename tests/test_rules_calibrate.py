@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from pipeline import calibration
+from pipeline.config import parse_yaml
+from pipeline.storage import Store
 from stages import kept
-from stages.rules.calibrate import calibrate, overrides
+from stages.rules.calibrate import Method, calibrate, least_confidences, overrides, stop_words
+from tests.corpora import write_corpus, write_mixture
+from tests.runs import gristmill, run_inline
 
 
 def sample() -> tuple[pa.Table, pa.ChunkedArray]:
@@ -42,3 +49,36 @@ def test_too_few_pages_of_the_reference_are_refused() -> None:
     with pytest.raises(ValueError, match="found 0"):
         calibrate(quality, languages, reference="fr")
     assert calibrate(quality.slice(0, 1050), languages.slice(0, 1050)) == []
+
+
+@pytest.mark.parametrize(("method", "proposed"), [("median", 10 * 14 / 8), ("tail", 6 + 16 * 0.9)])
+def test_the_other_published_methods(method: Method, proposed: float) -> None:
+    [proposal] = calibrate(*sample(), rules=("words_too_long",), method=method)
+    assert proposal.proposed == pytest.approx(proposed, rel=0.01)
+
+
+def test_confidences_and_stop_words_are_those_of_fineweb_2() -> None:
+    languages = pa.chunked_array([["en"] * 1000 + ["de"] * 1000 + ["fr"] * 3])
+    values = pa.chunked_array([np.concatenate([np.full(1000, 0.99), np.arange(1000) / 1000, np.zeros(3)])])
+    assert least_confidences(values, languages) == {"en": 0.9, "de": 0.3}
+    text = "der Hund und die Katze und das Haus in der Stadt mit dem Fluss auf der Karte"
+    assert stop_words([text] * 3)[:2] == ["der", "und"]
+    assert stop_words(["one two"]) == []
+
+
+def test_the_command_prints_yaml_that_a_mixture_takes(tmp_path: Path) -> None:
+    mixture = write_mixture(tmp_path / "small.yaml", write_corpus(tmp_path / "in", files=2))
+    run_inline(mixture, tmp_path / "root")
+    wanted = calibration.Wanted("tail", "en", 300, 10, stop_words=True)
+    text = calibration.calibrate(str(mixture), Store(str(tmp_path / "root")), wanted)
+    proposed = parse_yaml(text[text.index("# proposals") :], "proposals").data
+    assert "the" in proposed["quality"]["stop_words"]["en"]
+    params = kept.Params.model_validate(proposed["kept"])
+    assert set(params.min_confidences) == {"en"} | {
+        name for entry in params.overrides for name in entry.languages or ()
+    }
+    told = gristmill("calibrate", mixture, "--root", tmp_path / "root", "--source", "wbe")
+    assert told.returncode != 0
+    assert told.stderr.count("\n") == 1
+    told = gristmill("calibrate", mixture, "--root", tmp_path / "root", "--rule", "too_few_wrods", "--min-pages", 5)
+    assert "did you mean 'too_few_words'" in told.stderr

@@ -34,7 +34,15 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from stages.contract import Store
-from stages.kept.decide import CLUSTER_COLUMNS, DOCUMENT_COLUMNS, LANGUAGE_COLUMNS, prepare, quality_columns
+from stages.kept.decide import (
+    BY_LANGUAGE,
+    CLUSTER_COLUMNS,
+    DOCUMENT_COLUMNS,
+    LANGUAGE_COLUMNS,
+    prepare,
+    quality_columns,
+    rule_values,
+)
 from stages.kept.explain import page_rules
 from stages.kept.params import FIXED, ORDER, PUBLISHED, Domain, Override, Params, active_rules, span_columns
 from stages.kept.report import account, selection_digest
@@ -42,6 +50,7 @@ from stages.kept.takedown import TAKEN_DOWN, taken_down
 from stages.rules import url_lists
 
 __all__ = [
+    "BY_LANGUAGE",
     "FIXED",
     "ORDER",
     "PUBLISHED",
@@ -56,6 +65,7 @@ __all__ = [
     "page_rules",
     "prepare",
     "quality_columns",
+    "rule_values",
     "selection_digest",
 ]
 

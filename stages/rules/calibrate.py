@@ -3,12 +3,17 @@
 For whom: somebody whose language the published (English) thresholds do not fit. `calibrate` looks at the columns that
 `quality` measured on a sample of pages and proposes, for each language and rule, a threshold with a histogram.
 
-Methods, for a rule with a lower limit (an upper one mirrored):
+Methods, for a rule with a lower limit (an upper one mirrored); those that FineWeb-2 tried:
 
 - ``quantile``: the value below which a language's pages lie as often as those of the reference language lie below the
   published threshold, so the rule drops the same share everywhere (their "quantile" method).
 - ``spread``: mean - k * standard deviation, with the k that gives the published threshold in the reference language
   (their "mean and standard deviation" method).
+- ``median``: the published threshold times the language's median over that of the reference (their "median ratio").
+- ``tail``: what drops a tenth of the language's pages, whatever the reference loses (their "10 tail").
+
+Beside thresholds: `least_confidences` of the language label (a standard deviation below the median, between 0.3 and
+0.9), and `stop_words` (words that are 0.8% or more of a language's words, eight at least), as they have them.
 
 Nothing is decided here: the proposals are YAML for ``kept.overrides``, for a person to read. Nulls are left out. A
 language of fewer than ``min_pages`` pages gets no proposal.
@@ -16,6 +21,9 @@ language of fewer than ``min_pages`` pages gets no proposal.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -24,9 +32,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from stages.rules import families
+from stages.rules.names import UNDETERMINED
 from stages.rules.rule import Rule
 
-Method = Literal["quantile", "spread"]
+Method = Literal["quantile", "spread", "median", "tail"]
+TAIL = 0.1
+CONFIDENCE_RANGE = (0.3, 0.9)
+STOP_WORD_SHARE = 0.008
+MIN_STOP_WORDS, MAX_STOP_WORDS = 8, 64
+_WORD = re.compile(r"[^\W\d_]+")
 Numbers = npt.NDArray[np.float64]
 NUM_BINS = 20
 _BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -83,7 +97,8 @@ def calibrate(
     """
     labels = languages.to_numpy(zero_copy_only=False).astype(str)
     names, counts = np.unique(labels, return_counts=True)
-    enough = [str(name) for name, count in zip(names, counts, strict=True) if count >= min_pages]
+    known = [(str(name), count) for name, count in zip(names, counts, strict=True) if name != UNDETERMINED]
+    enough = [name for name, count in known if count >= min_pages]
     if reference not in enough:
         found = int((labels == reference).sum())
         raise ValueError(f"expected {min_pages} pages of the reference language {reference!r} or more, found {found}")
@@ -116,7 +131,7 @@ def _present(values: Numbers) -> Numbers:
 
 
 def _propose(language: str, rule: Rule, own: Numbers, theirs: Numbers, method: Method) -> Proposal:
-    proposed = _quantile(rule, own, theirs) if method == "quantile" else _spread(rule, own, theirs)
+    proposed = _METHODS[method](rule, own, theirs)
     first, last = (float(value) for value in np.percentile(own, (1, 99)))
     bins = np.histogram(np.clip(own, first, last), NUM_BINS, (first, last) if last > first else (first, first + 1))[0]
     return Proposal(
@@ -131,7 +146,20 @@ def _dropped(rule: Rule, values: Numbers, threshold: float) -> float:
 
 
 def _quantile(rule: Rule, own: Numbers, theirs: Numbers) -> float:
-    share = _dropped(rule, theirs, rule.threshold)
+    return _losing(_dropped(rule, theirs, rule.threshold), rule, own)
+
+
+def _tail(rule: Rule, own: Numbers, theirs: Numbers) -> float:
+    return _losing(TAIL, rule, own)
+
+
+def _median(rule: Rule, own: Numbers, theirs: Numbers) -> float:
+    middle = float(np.median(theirs))
+    return rule.threshold * float(np.median(own)) / middle if middle else rule.threshold
+
+
+def _losing(share: float, rule: Rule, own: Numbers) -> float:
+    """The threshold that drops this share of the pages; of equal values all pass."""
     ordered = np.sort(own) if rule.side == "min" else np.sort(own)[::-1]
     return float(ordered[min(round(share * len(own)), len(own) - 1)])
 
@@ -140,3 +168,32 @@ def _spread(rule: Rule, own: Numbers, theirs: Numbers) -> float:
     spread = theirs.std()
     steps = (rule.threshold - theirs.mean()) / spread if spread else 0.0
     return float(own.mean() + steps * own.std())
+
+
+_METHODS = {"quantile": _quantile, "spread": _spread, "median": _median, "tail": _tail}
+
+
+def least_confidences(
+    confidences: pa.ChunkedArray, languages: pa.ChunkedArray, min_pages: int = 100
+) -> dict[str, float]:
+    """The least confidence proposed for each language of ``min_pages`` pages or more, to two digits."""
+    labels = languages.to_numpy(zero_copy_only=False).astype(str)
+    values = confidences.to_numpy(zero_copy_only=False).astype(np.float64)
+    found = {}
+    for name, count in zip(*np.unique(labels, return_counts=True), strict=True):
+        if count >= min_pages and name != UNDETERMINED:
+            own = values[labels == name]
+            found[str(name)] = round(float(np.clip(np.median(own) - own.std(), *CONFIDENCE_RANGE)), 2)
+    return found
+
+
+def stop_words(texts: Iterable[str]) -> list[str]:
+    """The most frequent words of a language that writes spaces, in order of that; none where it has too few words."""
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(_WORD.findall(text.lower()))
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MAX_STOP_WORDS]
+    least = STOP_WORD_SHARE * counts.total()
+    if len(ranked) < MIN_STOP_WORDS or ranked[MIN_STOP_WORDS - 1][1] < 2:
+        return []
+    return [word for place, (word, count) in enumerate(ranked) if count >= least or place < MIN_STOP_WORDS]
