@@ -28,6 +28,11 @@ DOCUMENTS = pa.schema(
         pa.field("language_declared", pa.string()),
         pa.field("title", pa.string()),
         pa.field("licence", pa.string()),
+        pa.field("canonical", pa.string()),  # absolute address of <link rel=canonical>
+        pa.field("published", pa.timestamp("s", tz="UTC")),  # as the page states it
+        # What page and HTTP head ask of robots: 'noai,noindex', 'ccbot:nofollow', 'tdm-reservation'; null: nothing.
+        pa.field("robots", pa.string()),
+        pa.field("record_id", pa.string()),  # the id its row or line came with
         pa.field("raw_bytes", pa.int64(), nullable=False),
         pa.field("text_bytes", pa.int64(), nullable=False),
         pa.field("text_hash", pa.binary(16), nullable=False),

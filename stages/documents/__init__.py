@@ -32,7 +32,7 @@ from stages.documents.tables import ColumnError
 
 __all__ = ["VERSION", "ColumnError", "Params", "doc_id", "identity", "positions", "raw_record", "read"]
 
-VERSION = 1
+VERSION = 2
 
 
 class Params(StageParams):

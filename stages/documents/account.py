@@ -27,12 +27,12 @@ class Account:
         self.content_types: dict[str, int] = {}
         self.notes: dict[str, int] = {}
 
-    def drop(self, reason: str, num_bytes: int) -> None:
-        """A record that makes no row."""
-        self.records += 1
+    def drop(self, reason: str, num_bytes: int, num_records: int = 1) -> None:
+        """Records that make no row, and the bytes of all of them."""
+        self.records += num_records
         self.raw_bytes += num_bytes
         count = self.dropped.setdefault(reason, [0, 0])
-        count[0] += 1
+        count[0] += num_records
         count[1] += num_bytes
 
     def quarantine(self, offset: int, reason: str, num_bytes: int = 0, file: str | None = None) -> None:

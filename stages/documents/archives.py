@@ -3,29 +3,37 @@
 Responses and resources with HTML make a page; conversion records (WET) are text as they are. Everything else is
 dropped with a reason: `request_record`, `metadata_record`, `revisit_record`, `warcinfo_record`, `other_record`,
 `status_not_ok`, `no_body`, `not_html` (counted by content type).
+
+Sound records come framed, a stretch at a time (`runs`): those that are no page cost no Python at all.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
-from stages.documents import page as self_description
+import numpy as np
+
 from stages.documents.account import Account
 from stages.documents.batches import Page
 from stages.documents.charsets import to_utf8
 from stages.documents.extraction import close_empty_elements
-from stages.documents.fields import single
 from stages.documents.heads import WARC, Dialect
-from stages.documents.http import Response, decode_body, parse_response
-from stages.documents.members import chunks, sniff
-from stages.documents.records import Record, records
+from stages.documents.http import decode_body, parse_response
+from stages.documents.members import Pieces, pieces, sniff
+from stages.documents.records import Record, framed_records, records
+from stages.documents.runs import Framed
+from stages.kernels import record_heads as columns
 
 HTML_TYPES = frozenset(("text/html", "application/xhtml+xml"))
 VAGUE_TYPES = frozenset(("", "application/octet-stream", "application/unknown", "unknown/unknown", "content/unknown"))
-PLAIN_RECORDS = frozenset(("request", "metadata", "revisit", "warcinfo"))
+PLAIN_RECORDS = ("warcinfo", "request", "metadata", "revisit")
+_PLAIN_KINDS = tuple(columns.KINDS.index(kind) for kind in PLAIN_RECORDS)
+_RESPONSE, _CONVERSION, _OTHER = (columns.KINDS.index(kind) for kind in ("response", "conversion", "continuation"))
 _LOOKS_HTML = re.compile(
     rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|script|title|div|p|table|h1|a\s)",
     re.IGNORECASE | re.DOTALL,
@@ -41,10 +49,59 @@ class Limits:
         self.text_types = text_types
 
 
+@dataclass(slots=True)
+class Head:
+    """What the heads of a record say of its page."""
+
+    offset: int
+    num_bytes: int
+    url: str | None
+    date: str | None
+    content_type: str
+    """Of the body, parameters included."""
+    payload_type: str = ""
+    """What the crawler took the body for."""
+    languages: str = ""
+    transfer_encoding: str = ""
+    content_encoding: str = ""
+    robots: str | None = None
+    note: str | None = None
+    is_conversion: bool = False
+
+
 def archive_records(
     file: Any, account: Account, limits: Limits, dialect: Dialect = WARC, start: int = 0, end: int | None = None
 ) -> Iterator[Record]:
     """The records of an open WARC or ARC file, of any compression; only members that start in [``start``, ``end``)."""
+    yield from _read(records, file, account, limits, dialect, start, end)
+
+
+def archive_pages(
+    file: Any, account: Account, limits: Limits, dialect: Dialect = WARC, start: int = 0, end: int | None = None
+) -> Iterator[Page]:
+    """The pages in them; what is no page goes to ``account``."""
+    for head, body in payloads(file, account, limits, dialect, start, end):
+        page = _page(head, body, account, limits)
+        if page is not None:
+            yield page
+
+
+def payloads(
+    file: Any, account: Account, limits: Limits, dialect: Dialect = WARC, start: int = 0, end: int | None = None
+) -> Iterator[tuple[Head, bytes]]:
+    """Head and body, still encoded, of every record that may be a page; the others go to ``account``."""
+    for found in _read(framed_records, file, account, limits, dialect, start, end):
+        if isinstance(found, Framed):
+            yield from _framed_payloads(found, account)
+        else:
+            payload = _payload(found, account)
+            if payload is not None:
+                yield payload
+
+
+def _read(
+    reader: Any, file: Any, account: Account, limits: Limits, dialect: Dialect, start: int, end: int | None
+) -> Iterator[Any]:
     file.seek(0)
     head = file.read(16)
     file.seek(0)
@@ -52,87 +109,141 @@ def archive_records(
         account.damage(0, "empty_file")
         return
     compression = sniff(head)
-    source = chunks(file, compression, dialect.starts, start, end)
+    source: Pieces = pieces(file, compression, dialect.starts, start, end)
     found = False
-    for record in records(source, account, dialect, plain=compression == "none", max_content=limits.max_record_bytes):
+    for item in reader(source, account, dialect, plain=compression == "none", max_content=limits.max_record_bytes):
         found = True
-        yield record
+        yield item
     if not found and not start and not account.num_bad and not account.num_quarantined:
         account.damage(0, "no_records")
 
 
+def _framed_payloads(framed: Framed, account: Account) -> Iterator[tuple[Head, bytes]]:
+    """Those of a stretch; what is none is counted together."""
+    frames = framed.frames
+    kind, size, status = frames[:, columns.KIND], frames[:, columns.SIZE], frames[:, columns.STATUS]
+    reasons = {f"{name}_record": kind == number for name, number in zip(PLAIN_RECORDS, _PLAIN_KINDS, strict=True)}
+    reasons["other_record"] = kind == _OTHER
+    reasons["status_not_ok"] = (kind == _RESPONSE) & ((status < 200) | (status >= 300))
+    rest = np.ones(len(frames), np.bool_)
+    for reason, rows in reasons.items():
+        if count := int(np.count_nonzero(rows)):
+            account.drop(reason, int(size[rows].sum(dtype=np.int64)), count)
+            rest &= ~rows
+    members, places, text = framed.members, framed.places, framed.heads.decode("latin-1")
+    for index, row in zip(np.flatnonzero(rest).tolist(), frames[rest].tolist(), strict=True):
+        head, start = _framed_head(row, text, places[index]), row[columns.START]
+        first = row[columns.BODY] if row[columns.KIND] == _RESPONSE else start
+        yield head, bytes(memoryview(members[index])[first : start + row[columns.SIZE]])
+
+
+def _framed_head(row: list[int], text: str, offset: int) -> Head:
+    """Absent fields are -1, -1: the empty string."""
+    url, stop, date, date_stop, payload, payload_stop = row[columns.URL : columns.LANGUAGES]
+    head = Head(offset, row[columns.SIZE], text[url:stop], text[date:date_stop], "", text[payload:payload_stop])
+    if row[columns.TRUNCATED] >= 0:
+        head.note = "truncated"
+    if row[columns.KIND] != _RESPONSE:
+        start, stop, kind, kind_stop = row[columns.LANGUAGES : columns.HTTP_TYPE]
+        head.content_type, head.languages = text[kind:kind_stop], text[start:stop]
+        head.is_conversion = row[columns.KIND] == _CONVERSION
+        return head
+    kind, kind_stop, encoding, encoding_stop, transfer, transfer_stop, language, stop = row[
+        columns.HTTP_TYPE : columns.HTTP_ROBOTS
+    ]
+    head.content_type, head.languages = text[kind:kind_stop], text[language:stop]
+    head.transfer_encoding, head.content_encoding = text[transfer:transfer_stop], text[encoding:encoding_stop]
+    robots, stop, reserved, reserved_stop = row[columns.HTTP_ROBOTS : columns.WIDTH]
+    if robots >= 0 or reserved >= 0:
+        head.robots = opt_outs(text[robots:stop], text[reserved:reserved_stop])
+    return head
+
+
 def page_of(record: Record, account: Account, limits: Limits) -> Page | None:
     """The page in a record; None when it holds none, which is then in ``account``."""
-    kind = record.headers.get("warc-type", "").lower()
+    payload = _payload(record, account)
+    return _page(*payload, account, limits) if payload is not None else None
+
+
+def _payload(record: Record, account: Account) -> tuple[Head, bytes] | None:
+    fields = record.headers
+    kind = fields.get("warc-type", "").lower()
     if kind in PLAIN_RECORDS:
         account.drop(f"{kind}_record", record.num_bytes)
         return None
-    if kind == "response":
-        response = parse_response(record.data, record.start, record.stop)
-        if response.status is None and _media_type(record.headers.get("content-type", "")) in HTML_TYPES:
-            response = _bare(record)
-    elif kind in ("resource", "conversion"):
-        response = _bare(record)
-    else:
+    if kind not in ("response", "resource", "conversion"):
         account.drop("other_record", record.num_bytes)
         return None
+    head = Head(
+        offset=record.offset,
+        num_bytes=record.num_bytes,
+        url=fields.get("warc-target-uri"),
+        date=fields.get("warc-date"),
+        content_type=fields.get("content-type", ""),
+        payload_type=fields.get("warc-identified-payload-type", ""),
+        languages=fields.get("warc-identified-content-language", ""),
+        note=record.note,
+        is_conversion=kind == "conversion",
+    )
+    if kind != "response":
+        return head, record.content
+    response = parse_response(record.data, record.start, record.stop)
+    if response.status is None and _media_type(head.content_type) in HTML_TYPES:
+        return head, record.content
     if response.status is not None and not 200 <= response.status < 300:
         account.drop("status_not_ok", record.num_bytes)
         return None
-    return _page(record, response, kind, account, limits)
+    http = response.headers
+    head.content_type, head.languages = http.get("content-type", ""), http.get("content-language", "")
+    head.transfer_encoding, head.content_encoding = http.get("transfer-encoding", ""), http.get("content-encoding", "")
+    head.robots = opt_outs(", ".join(http.every("x-robots-tag")), ", ".join(http.every("tdm-reservation")))
+    return head, response.body
 
 
-def _bare(record: Record) -> Response:
-    """A record whose content is the body itself, its type in the record's own head."""
-    return Response(None, single("content-type", record.headers.get("content-type", "")), record.content)
+def opt_outs(robots: str, reservation: str) -> str | None:
+    """What the HTTP head asks of robots: ``X-Robots-Tag``, and ``TDM-Reservation: 1`` (W3C TDMRep)."""
+    found = [robots] if robots else []
+    if reservation.startswith("1"):
+        found.append("tdm-reservation")
+    return ", ".join(found) or None
 
 
-def _page(record: Record, response: Response, kind: str, account: Account, limits: Limits) -> Page | None:
-    body, note = decode_body(response, limits.max_html_bytes)
+def _page(head: Head, body: bytes, account: Account, limits: Limits) -> Page | None:
+    body, note = decode_body(body, head.transfer_encoding, head.content_encoding, limits.max_html_bytes)
     if not body:
-        account.drop("no_body", record.num_bytes)
+        account.drop("no_body", head.num_bytes)
         return None
-    declared = response.headers.get("content-type", "")
-    media_type = _media_type(declared)
+    media_type = _media_type(head.content_type)
     if media_type in VAGUE_TYPES:
-        media_type = _media_type(record.headers.get("warc-identified-payload-type", ""))
+        media_type = _media_type(head.payload_type)
         if media_type in VAGUE_TYPES and _LOOKS_HTML.match(body, 0, 1024):
             media_type = "text/html"
     is_html = media_type in HTML_TYPES
-    if not is_html and not (media_type in limits.text_types or (kind == "conversion" and media_type == "text/plain")):
-        account.drop("not_html", record.num_bytes)
+    if not is_html and not (media_type in limits.text_types or (head.is_conversion and media_type == "text/plain")):
+        account.drop("not_html", head.num_bytes)
         name = media_type if len(media_type) <= 80 and len(account.content_types) < 200 else "other"
         account.content_types[name or "unknown"] = account.content_types.get(name or "unknown", 0) + 1
         return None
-    utf8, charset = to_utf8(body, declared)
+    utf8, charset = to_utf8(body, head.content_type)
     page = Page(
-        offset=record.offset,
-        raw_bytes=record.num_bytes,
-        url=clean_url(record.headers.get("warc-target-uri")),
-        time=seconds(record.headers.get("warc-date")),
+        offset=head.offset,
+        raw_bytes=head.num_bytes,
+        url=clean_url(head.url),
+        time=seconds(head.date),
         content_type=media_type,
         charset=charset,
-        note=record.note or note,
+        language_declared=head.languages.split(",")[0].strip() or None,
+        robots=head.robots,
+        note=head.note or note,
     )
     if is_html:
-        describe(page, close_empty_elements(utf8, media_type))
+        page.html = close_empty_elements(utf8, media_type)
     else:
         page.text = utf8.decode("utf-8", "replace")
-        languages = record.headers.get("warc-identified-content-language")
-        page.language_declared = languages.split(",")[0] if languages else None
-    if page.language_declared is None:
-        page.language_declared = response.headers.get("content-language") or None
     return page
 
 
-def describe(page: Page, html: bytes) -> None:
-    """Give the page its HTML and what that says of itself."""
-    page.html = html
-    page.title = self_description.title(html)
-    page.language_declared = self_description.language(html)
-    page.licence = self_description.licence(html)
-
-
+@lru_cache(maxsize=4096)
 def _media_type(content_type: str) -> str:
     return content_type.split(";", 1)[0].strip().lower()
 

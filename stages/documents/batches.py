@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ import xxhash
 
 from stages.documents.account import Account
 from stages.documents.extraction import Extract
+from stages.documents.page import describe
+from stages.kernels.byte_scan import start_tags
 from stages.kernels.html_depth import depth
 from stages.schemas import DOCUMENTS
 
@@ -39,6 +42,11 @@ class Page:
     language_declared: str | None = None
     title: str | None = None
     licence: str | None = None
+    canonical: str | None = None
+    published: int | None = None
+    """Seconds since 1970."""
+    robots: str | None = None
+    record_id: str | None = None
     note: str | None = None
     file: str = ""
     part: int = 0
@@ -71,9 +79,8 @@ class Batches:
         return len(self.pages) >= MAX_ROWS or self.num_bytes >= MAX_BYTES
 
     def _too_deep(self, html: bytes) -> bool:
-        """Counting tags is enough for most pages: one with few start tags cannot be deep."""
-        tags = int(np.count_nonzero(np.frombuffer(html, np.uint8) == ord("<")))  # ten times faster than bytes.count
-        return tags > self.max_depth and tags - html.count(b"</") > self.max_depth and depth(html) > self.max_depth
+        """Counting start tags is enough for most pages: one with few cannot be deep."""
+        return start_tags(html) > self.max_depth and depth(html) > self.max_depth
 
     def flush(self) -> pa.RecordBatch | None:
         """The batch of all pages taken; None if no row comes of them."""
@@ -90,7 +97,9 @@ class Batches:
         with_html = [page for page in self.pages if page.html is not None]
         if not with_html:
             return pa.array([page.text for page in self.pages], pa.large_string())
-        extracted = self.extract(pa.array([page.html for page in with_html], pa.large_binary()))
+        column = binary_column([page.html or b"" for page in with_html])
+        describe(with_html, column)
+        extracted = self.extract(column)
         if len(with_html) == len(self.pages):
             return extracted
         answers = iter(extracted.to_pylist())
@@ -118,7 +127,7 @@ class Batches:
         }
         for field in DOCUMENTS:
             if field.name not in columns:
-                columns[field.name] = pa.array([getattr(p, field.name) for p in pages], field.type)
+                columns[field.name] = pa.array(list(map(attrgetter(field.name), pages)), field.type)
         account = self.account
         account.records += count
         account.rows += count
@@ -133,6 +142,14 @@ class Batches:
 def doc_id(source: str, file: str, offset: int) -> bytes:
     """The 16 bytes that name a document: xxh3_128 of source, file and position, separated by NUL."""
     return xxhash.xxh3_128_digest(f"{source}\0{file}\0{offset}".encode())
+
+
+def binary_column(values: list[bytes]) -> pa.LargeBinaryArray:
+    """The values as one column: twice as fast as ``pa.array``, which grows its buffer as it goes."""
+    offsets = np.zeros(len(values) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, values), np.int64, len(values)), out=offsets[1:])
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(values))]
+    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(values), buffers)
 
 
 def measure(texts: pa.LargeStringArray) -> tuple[pa.Array, pa.Array]:

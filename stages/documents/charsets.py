@@ -17,6 +17,8 @@ from functools import lru_cache
 
 from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 
+from stages.kernels.byte_scan import survey
+
 SAMPLE = 256 << 10
 """Bytes of a page that detection and trial decoding look at."""
 PRESCAN = 4096
@@ -81,24 +83,28 @@ def to_utf8(page: bytes, content_type: str = "") -> tuple[bytes, str]:
             if name == "utf-8":
                 return _valid_utf8(page[3:]), name
             return _encode(decode(page[2:], name)), name
-    stateful = b"\x1b" in page
-    if page.isascii() and not stateful and b"\0" not in page:
-        return page, "utf-8"
-    wide = _wide(page)
-    if wide:
+    found = survey(page)
+    if found.has_nul and (wide := _wide(page)):
         return _encode(decode(page, wide)), wide
-    if not stateful:
-        try:
-            page.decode("utf-8")
-        except UnicodeDecodeError as error:
-            if error.start >= len(page) - 3 and error.end == len(page):
-                return page[: error.start], "utf-8"
-        else:
+    if not found.has_escape:
+        if found.valid == len(page):
             return page, "utf-8"
+        if found.valid >= len(page) - 3 and _is_cut(page[found.valid :]):
+            return page[: found.valid], "utf-8"
     name = choose(page, header_label(content_type), page_label(page))
     return _encode(decode(page, name)), name
 
 
+def _is_cut(end: bytes) -> bool:
+    """Whether these bytes begin a character of UTF-8 that the page's end cuts."""
+    try:
+        end.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start == 0 and error.end == len(end)
+    return False
+
+
+@lru_cache(maxsize=4096)
 def header_label(content_type: str) -> str | None:
     """Charset of a Content-Type header, as a name Python knows; None if there is none."""
     found = _HEADER.search(content_type)
@@ -195,11 +201,7 @@ codecs.register_error("gristmill-c1", _c1)
 
 
 def _valid_utf8(page: bytes) -> bytes:
-    try:
-        page.decode("utf-8")
-    except UnicodeDecodeError:
-        return _encode(decode(page, "utf-8"))
-    return page
+    return page if survey(page).valid == len(page) else _encode(decode(page, "utf-8"))
 
 
 def _encode(text: str) -> bytes:

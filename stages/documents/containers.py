@@ -16,7 +16,7 @@ import pyarrow as pa
 from stages.contract import Split
 from stages.documents import dumps, files, tables
 from stages.documents.account import Account
-from stages.documents.archives import Limits, archive_records, page_of
+from stages.documents.archives import Limits, archive_pages
 from stages.documents.batches import Page
 from stages.documents.heads import ARC, WARC
 from stages.documents.members import sniff
@@ -63,10 +63,7 @@ def pages_of_file(
     elif kind.container in ("warc", "arc"):
         dialect = WARC if kind.container == "warc" else ARC
         start, end = span if span is not None else (0, None)
-        for record in archive_records(ReadAhead(file) if far else file, account, limits, dialect, start, end):
-            page = page_of(record, account, limits)
-            if page is not None:
-                yield page
+        yield from archive_pages(ReadAhead(file) if far else file, account, limits, dialect, start, end)
     elif kind.container == "parquet":
         yield from tables.parquet_pages(file, account, params.columns, range(*span) if span else None)
     elif kind.container == "arrow":

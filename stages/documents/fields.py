@@ -6,6 +6,7 @@ costs a third of making a dict of it.
 
 from __future__ import annotations
 
+import re
 from typing import overload
 
 
@@ -45,6 +46,14 @@ class Fields:
             end = len(text) if end < 0 else end
             value += " " + text[start:end].strip()
         return value
+
+    def every(self, name: str) -> list[str]:
+        """The values of all fields ``name``, in order; only the first is looked for where a line is folded."""
+        if f"\n{name}:" not in self._lower and f"\n{name} :" not in self._lower:
+            return []
+        first = self.get(name, "")
+        found = re.findall(rf"\n{re.escape(name)}[ ]?:([^\n]*)", self._text, re.IGNORECASE)
+        return [first, *(value.strip() for value in found[1:])]
 
     def __str__(self) -> str:
         return self._text

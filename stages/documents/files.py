@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from stages.documents.account import Account
-from stages.documents.archives import Limits, describe
+from stages.documents.archives import Limits
 from stages.documents.batches import Page
 from stages.documents.charsets import to_utf8
 from stages.documents.extraction import close_empty_elements
@@ -42,7 +42,7 @@ def page_of_bytes(body: bytes, size: int, offset: int, container: str, limits: L
     page = Page(offset=offset, raw_bytes=size, charset=charset, note=note)
     if container == "html":
         page.content_type = "text/html"
-        describe(page, close_empty_elements(utf8, None))
+        page.html = close_empty_elements(utf8, None)
     else:
         page.content_type = "text/plain"
         page.text = utf8.decode("utf-8", "replace")

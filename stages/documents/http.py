@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import brotli
 import zstandard
+from deflate import DeflateError, gzip_decompress
 
 from stages.documents.fields import EMPTY, Fields
 
@@ -51,19 +52,22 @@ def parse_response(data: bytes, start: int, stop: int) -> Response:
     return Response(status, Fields(head), data[after:stop])
 
 
-def decode_body(response: Response, limit: int) -> tuple[bytes, str | None]:
+def decode_body(body: bytes, transfer: str, encoding: str, limit: int) -> tuple[bytes, str | None]:
     """The body without transfer and content encodings, at most ``limit`` bytes, and a note.
+
+    ``transfer`` and ``encoding`` are the values of the header fields ``Transfer-Encoding`` and ``Content-Encoding``.
 
     The note is ``truncated`` where an encoding stops short, ``damaged_body`` where its bytes are wrong from some point
     on (what came before is kept), ``over_limit`` where there was more.
     """
-    body, note = response.body, None
-    if "chunked" in response.headers.get("transfer-encoding", "").lower():
+    note = None
+    if transfer and "chunked" in transfer.lower():
         body, note = unchunk(body)
-    names = response.headers.get("content-encoding", "").lower().replace(",", " ").split()
-    for name in reversed([n for n in names if n not in ("identity", "none", "utf-8")]):
-        body, problem = inflate(body, name.removeprefix("x-"), limit)
-        note = problem or note
+    if encoding:
+        names = encoding.lower().replace(",", " ").split()
+        for name in reversed([n for n in names if n not in ("identity", "none", "utf-8")]):
+            body, problem = inflate(body, name.removeprefix("x-"), limit)
+            note = problem or note
     if body.startswith((GZIP, ZSTD)):
         body, problem = inflate(body, "gzip" if body.startswith(GZIP) else "zstd", limit)
         note = problem or note
@@ -99,7 +103,8 @@ def unchunk(body: bytes) -> tuple[bytes, str | None]:
 def inflate(body: bytes, encoding: str, limit: int) -> tuple[bytes, str | None]:
     """One content encoding undone, if the bytes bear it out; an unknown one leaves the body as it is."""
     if encoding == "gzip" and body.startswith(b"\x1f\x8b"):
-        return _zlib(body, 31, limit)
+        plain = _whole_gzip(body, limit)
+        return (plain, None) if plain is not None else _zlib(body, 31, limit)
     if encoding == "zstd" and body.startswith(ZSTD):
         return _steps(zstandard.ZstdDecompressor().decompressobj(read_across_frames=True), body, limit)
     if encoding == "deflate":
@@ -112,6 +117,18 @@ def inflate(body: bytes, encoding: str, limit: int) -> tuple[bytes, str | None]:
         if plain and note != "damaged_body":
             return plain, note
     return body, None
+
+
+def _whole_gzip(body: bytes, limit: int) -> bytes | None:
+    """A body that is one sound gzip member within the limit, by libdeflate at three times the speed; None otherwise."""
+    size = int.from_bytes(body[-4:], "little")
+    if size > limit or body.find(GZIP, 3) >= 0:
+        return None
+    try:
+        plain = gzip_decompress(body, size)
+    except (DeflateError, ValueError):
+        return None
+    return bytes(plain) if len(plain) == size else None
 
 
 def _zlib(body: bytes, bits: int, limit: int) -> tuple[bytes, str | None]:

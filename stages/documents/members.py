@@ -1,22 +1,29 @@
 """Compressed members: a WARC or ARC file as chunks of plain bytes, each with the place it came from.
 
-A ``.warc.gz`` is a row of gzip members, usually one a record. `chunks` inflates member by member, holds one piece of
+A ``.warc.gz`` is a row of gzip members, usually one a record. `pieces` inflates member by member, holds one piece of
 at most `PIECE` bytes at a time, and says where each member starts. What cannot be inflated is a `Chunk` with a
 ``problem``; reading goes on at the next member that starts a record. Damage costs the members it touches, no more.
 
-gzip goes through igzip (`isal`), zstd through `zstandard` (a dictionary in a leading skippable frame is honoured), LZ4
-frames through Arrow; uncompressed files come in pieces. Price: inflating alone, plus a scan of the damaged stretches.
+Whole gzip members that lie in one block, which is to say nearly all, come many at a time as a `Run`, inflated by
+libdeflate (`deflate`) at their full size; any other goes through igzip (`isal`), zstd through `zstandard` (a dictionary
+in a leading skippable frame is honoured), LZ4 frames through Arrow; uncompressed files come in pieces. Price: inflating
+alone, plus a scan of the damaged stretches.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable, Generator
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import pyarrow as pa
 import zstandard
+from deflate import DeflateError, gzip_decompress
 from isal import igzip_lib
+
+from stages.kernels.record_heads import member_edges
 
 PIECE = 1 << 20
 """Most bytes one chunk holds."""
@@ -24,6 +31,9 @@ BLOCK = 256 << 10
 """Bytes read from a file at a time. Larger ones and larger pieces are slower: they leave the processor's cache."""
 FIRST_FEED = 16 << 10
 """Compressed bytes offered to a new member at first: most records fit, and little is copied when they do."""
+RUN_BYTES = 1 << 20
+"""Plain bytes after which a run of members ends."""
+RUN_MEMBERS = 1024
 
 MAGIC = {"gzip": b"\x1f\x8b\x08", "zstd": b"\x28\xb5\x2f\xfd", "lz4": b"\x04\x22\x4d\x18"}
 ZSTD_SKIPPABLE = tuple(bytes([0x50 + i, 0x2A, 0x4D, 0x18]) for i in range(16))
@@ -40,6 +50,16 @@ class Chunk(NamedTuple):
     fresh: bool
     """The first bytes of a member."""
     problem: str | None = None
+
+
+class Run(NamedTuple):
+    """Whole members, one after the other: the plain bytes of each, and where it starts in the file."""
+
+    members: list[bytearray]
+    places: list[int]
+
+
+Pieces = Generator[Chunk | Run, bool | None, None]
 
 
 class Window:
@@ -172,9 +192,9 @@ class Lz4Inflater:
 INFLATE_ERRORS: Any = (igzip_lib.IsalError, EOFError, zstandard.ZstdError, pa.ArrowException, OSError)
 
 
-def chunks(
+def pieces(
     file: Any, compression: str, starts_record: Callable[[bytes], bool], start: int = 0, end: int | None = None
-) -> Generator[Chunk, bool | None, None]:
+) -> Pieces:
     """The plain bytes of ``file``: members that start in [``start``, ``end``), each to its end.
 
     ``compression`` is what the first bytes say (`sniff`). ``starts_record`` tells whether bytes begin a record; it
@@ -191,7 +211,7 @@ def chunks(
         position = members.search(members.window.at)
     while position >= 0 and (end is None or position < end):
         if compression == "gzip":
-            position = yield from members.small(position, end)
+            position = yield from members.runs(position, end)
         if end is None or position < end:
             position = yield from members.member(position)
     while position >= 0 and not members.begins_record(position):  # the rest of a record that began before the end
@@ -208,7 +228,7 @@ def sniff(head: bytes) -> str:
     return "none"
 
 
-def _plain(window: Window) -> Generator[Chunk, bool | None, None]:
+def _plain(window: Window) -> Pieces:
     position = 0
     while data := bytes(window.peek(position, BLOCK)):
         yield Chunk(data, position, position == 0)
@@ -246,29 +266,48 @@ class _Members:
             return ZstdInflater(self.dictionary)
         return Lz4Inflater()
 
-    def small(self, position: int, end: int | None) -> Generator[Chunk, bool | None, int]:
-        """The short way: gzip members that fit one feed and are followed by another. Returns where that ends."""
-        window, magic = self.window, self.magic
+    def runs(self, position: int, end: int | None) -> Generator[Chunk | Run, bool | None, int]:
+        """The short way: gzip members that lie in the window and are followed by another. Returns where that ends.
+
+        A member is taken to reach to the next bytes that may begin one; its own size and checksum, which stand right
+        before these, tell if it does.
+        """
+        window = self.window
         while end is None or position < end:
-            begin = position - window.at
-            block = window.data[begin : begin + FIRST_FEED]
-            if len(block) < FIRST_FEED:
-                if len(window.peek(position, BLOCK)) < FIRST_FEED:
+            window.ensure(position, BLOCK)
+            block = window.data[position - window.at :]
+            edges = member_edges(np.frombuffer(block, np.uint8), RUN_MEMBERS)
+            if len(edges) < 2 or edges[0] != 0:
+                break
+            members: list[bytearray] = []
+            places: list[int] = []
+            held, whole = 0, True
+            for first, last in pairwise(edges):
+                size = int.from_bytes(block[last - 4 : last], "little")
+                whole = 0 < size <= PIECE and last - first >= 18
+                if not whole or held >= RUN_BYTES or (end is not None and position + first >= end):
                     break
-                continue
-            inflater = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
-            try:
-                data = inflater.decompress(block, PIECE)
-            except INFLATE_ERRORS:
+                try:
+                    data = gzip_decompress(block[first:last], size)
+                except (DeflateError, ValueError):
+                    whole = False
+                    break
+                if len(data) != size:
+                    whole = False
+                    break
+                members.append(data)
+                places.append(position + first)
+                held += size
+            else:
+                first = last
+            if members:
+                yield Run(members, places)
+                position += first
+            if not whole:
                 break
-            rest = inflater.unused_data
-            if not inflater.eof or not data or not rest.startswith(magic):
-                break
-            yield Chunk(data, position, True)
-            position += FIRST_FEED - len(rest)
         return position
 
-    def member(self, position: int) -> Generator[Chunk, bool | None, int]:
+    def member(self, position: int) -> Generator[Chunk | Run, bool | None, int]:
         """The member at ``position`` as chunks; returns where the next one is, -1 at the end of the file."""
         window = self.window
         inflater = self.inflater(position)
@@ -304,7 +343,7 @@ class _Members:
             return position
         return (yield from self._between(position, head))
 
-    def _between(self, position: int, head: bytes) -> Generator[Chunk, bool | None, int]:
+    def _between(self, position: int, head: bytes) -> Generator[Chunk | Run, bool | None, int]:
         """Past the end of a member what follows is no member: the file's end, padding, a skippable frame or garbage."""
         if self.compression == "zstd" and head in ZSTD_SKIPPABLE:
             size = int.from_bytes(bytes(self.window.peek(position, 8))[4:8], "little")

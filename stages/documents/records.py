@@ -5,18 +5,20 @@ WARC 0.18 to 1.1 (ISO 28500), records in gzip members of their own, all in one, 
 Declared lengths that do not fit are corrected at the next record's head and noted; where no record can be read the
 stretch is put down as damage and reading goes on at the next record.
 
+Members of a gzip file that hold one sound record each come framed, many at a time (`runs`), where that is asked for.
 Price: one copy of each record's content. Holds at most ``max_content`` bytes of a record: the rest is read and let go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stages.documents.account import Account
 from stages.documents.fields import Fields
 from stages.documents.heads import MAX_HEAD, WARC, Dialect
-from stages.documents.members import Chunk
+from stages.documents.members import Chunk, Pieces
+from stages.documents.runs import Framed, Inlet
 
 MAX_SKIP = 1 << 30
 """Plain bytes of one record or one lost stretch that are read past before its member is given up (gzip bombs)."""
@@ -42,9 +44,7 @@ class Record:
 class _Inflow:
     """Chunks joined into one buffer that knows where each byte came from, and stops where they do not continue."""
 
-    def __init__(
-        self, source: Generator[Chunk, bool | None, None], account: Account, plain: bool, dialect: Dialect
-    ) -> None:
+    def __init__(self, source: Inlet, account: Account, plain: bool, dialect: Dialect) -> None:
         self.source = source
         self.account = account
         self.plain = plain
@@ -61,9 +61,9 @@ class _Inflow:
 
     def more(self, breaks: bool = True) -> bool:
         """Append the next chunk. False at the end, at damage and, if ``breaks``, where a member starts a record."""
-        if self.pending is not None:
+        if self.pending is not None or (breaks and self.source.at_framed()):
             return False
-        chunk = next(self.source, None)
+        chunk = self.source.next()
         if chunk is None:
             self.ended = True
             return False
@@ -101,10 +101,21 @@ class _Inflow:
             self._append(chunk)
         return True
 
+    def framed(self) -> Framed | None:
+        """The records that come framed from here on; None where the next piece must be read by other means."""
+        if self.pending is not None or self.ended or self.between():
+            return None
+        found = self.source.framed()
+        if isinstance(found, Framed):
+            self.data, self.pos, self.number, self.member = b"", 0, 0, found.places[-1]
+            return found
+        self.pending, self.ended = found, found is None
+        return None
+
     def whole_member(self) -> Record | None:
         """The short way for the usual case: the next chunk is one member that holds one record, and nothing else."""
         chunk = self.pending
-        if chunk is None or chunk.problem is not None or self.dialect is not WARC:
+        if chunk is None or not chunk.fresh or self.dialect is not WARC or not self.starts(chunk.data):
             return None
         data = chunk.data
         end = data.find(b"\r\n\r\n", 0, MAX_HEAD)
@@ -114,13 +125,13 @@ class _Inflow:
         size = _size(headers)
         if size != len(data) - end - 8:
             return None
-        following = next(self.source, None)
+        following = None if self.source.at_framed() else self.source.next()
         if following is not None and following.problem is None and not following.fresh:
             self.pending, self.pos = None, len(self.data)
             self._append(chunk)
             self._append(following)
             return None
-        self.pending, self.ended = following, following is None
+        self.pending, self.ended = following, following is None and not self.source.at_framed()
         self.data, self.pos, self.number, self.member = b"", 0, 0, chunk.offset
         return Record(chunk.offset, headers, data, end + 4, len(data) - 4, size, _declared(headers))
 
@@ -243,21 +254,32 @@ class _Inflow:
         if self.plain or self.pending is not None or self.ended:
             return
         self.account.damage(self.member, "inflates_without_end")
-        try:
-            self.pending = self.source.send(True)
-        except StopIteration:
-            self.ended = True
+        self.pending = self.source.give_up()
+        self.ended = self.pending is None
 
 
-def records(
-    source: Generator[Chunk, bool | None, None], account: Account, dialect: Dialect, *, plain: bool, max_content: int
-) -> Iterator[Record]:
-    """All records of the chunks, in order. Damage goes to ``account``; a head without a length is quarantined."""
+def records(source: Pieces, account: Account, dialect: Dialect, *, plain: bool, max_content: int) -> Iterator[Record]:
+    """All records of the pieces, in order. Damage goes to ``account``; a head without a length is quarantined."""
+    for record in _records(Inlet(source, framing=False), account, dialect, plain, max_content):
+        assert isinstance(record, Record)
+        yield record
+
+
+def framed_records(
+    source: Pieces, account: Account, dialect: Dialect, *, plain: bool, max_content: int
+) -> Iterator[Record | Framed]:
+    """The same records in the same order, sound ones in stretches."""
+    return _records(Inlet(source, framing=dialect is WARC and not plain), account, dialect, plain, max_content)
+
+
+def _records(
+    source: Inlet, account: Account, dialect: Dialect, plain: bool, max_content: int
+) -> Iterator[Record | Framed]:
     inflow = _Inflow(source, account, plain, dialect)
     while True:
         if not inflow.skip_blank():
-            while (record := inflow.whole_member()) is not None:
-                yield record
+            while (found := inflow.framed() or inflow.whole_member()) is not None:
+                yield found
             if not inflow.between() and not inflow.resume():
                 return
             continue

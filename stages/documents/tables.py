@@ -24,6 +24,7 @@ from stages.documents.files import READ_ERRORS
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "text": ("text", "content"),
+    "id": ("id",),
     "url": ("url",),
     "language": ("language", "lang"),
     "licence": ("licence", "license"),
@@ -294,6 +295,7 @@ def page_of_row(
         language_declared=string(lookup(row, "language", columns)),
         title=string(lookup(row, "title", columns)),
         licence=string(lookup(row, "licence", columns)),
+        record_id=string(lookup(row, "id", columns)),
     )
 
 

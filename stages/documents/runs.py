@@ -1,0 +1,97 @@
+"""Records read many at a time: what a `members.Run` holds, framed by one kernel call.
+
+`Inlet` hands out the pieces of a file: `Framed` stretches of records that a strict parser reads, for those who ask for
+them, and chunks for all else. Memory: one run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stages.documents.members import Chunk, Pieces, Run
+from stages.kernels.record_heads import HEAD, KIND, Frames, frame
+
+
+@dataclass(frozen=True, slots=True)
+class Framed:
+    """Records of members of their own. ``frames`` as `kernels.record_heads` has them, a row each."""
+
+    members: list[bytearray]
+    places: list[int]
+    heads: bytes
+    """What the spans of ``frames`` point into."""
+    frames: Frames
+
+
+class Inlet:
+    """The pieces of a file one after the other."""
+
+    def __init__(self, source: Pieces, *, framing: bool) -> None:
+        self._source = source
+        self._framing = framing
+        self._run = Run([], [])
+        self._at = 0
+        self._framed: Framed | None = None
+        self._breaks: list[int] = []
+        """Members of the run that are not framed, and its end."""
+
+    def next(self) -> Chunk | None:
+        """The next chunk, be it framed or not; None at the end of the file."""
+        if self._at == len(self._run.members):
+            piece = next(self._source, None)
+            if piece is None or isinstance(piece, Chunk):
+                return piece
+            self._take(piece)
+        chunk = Chunk(bytes(self._run.members[self._at]), self._run.places[self._at], True)
+        self._at += 1
+        return chunk
+
+    def give_up(self) -> Chunk | None:
+        """The next chunk that does not belong to the present member."""
+        if self._at < len(self._run.members):
+            return self.next()
+        try:
+            piece = self._source.send(True)
+        except StopIteration:
+            return None
+        if isinstance(piece, Chunk):
+            return piece
+        self._take(piece)
+        return self.next()
+
+    def at_framed(self) -> bool:
+        """Whether `framed` would give something, as far as can be said without reading on."""
+        return self._framing and self._at < len(self._run.members) and self._next_break() > self._at
+
+    def framed(self) -> Framed | Chunk | None:
+        """The records framed from here to the next that is not; a chunk where there is none; None at the end."""
+        if self._at == len(self._run.members):
+            piece = next(self._source, None)
+            if piece is None or isinstance(piece, Chunk):
+                return piece
+            self._take(piece)
+        start, stop = self._at, self._next_break()
+        if start == stop or self._framed is None:
+            return self.next()
+        self._at = stop
+        whole = self._framed
+        return Framed(whole.members[start:stop], whole.places[start:stop], whole.heads, whole.frames[start:stop])
+
+    def _next_break(self) -> int:
+        return next(place for place in self._breaks if place >= self._at)
+
+    def _take(self, run: Run) -> None:
+        self._run, self._at = run, 0
+        if not self._framing:
+            return
+        members = run.members
+        sizes = np.fromiter(map(len, members), np.int64, len(members))
+        offsets = np.zeros(len(members) + 1, np.int64)
+        np.cumsum(np.minimum(sizes, HEAD), out=offsets[1:])
+        heads = b"".join([member[:HEAD] for member in members])
+        tails = b"".join([member[-4:].rjust(4) for member in members])
+        frames = frame(heads, offsets, sizes, tails)
+        self._framed = Framed(members, run.places, heads, frames)
+        self._breaks = [*np.flatnonzero(frames[:, KIND] == 0).tolist(), len(members)]
