@@ -17,11 +17,13 @@ from __future__ import annotations
 import difflib
 import posixpath
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline import pages, telling
+from pipeline import snapshot as snapshots
 from pipeline.errors import UserError
 from pipeline.keys import KeyIndex, shard_index
 from pipeline.pages import Found, rows_of, token_row
@@ -166,13 +168,28 @@ def cluster(snapshot: Snapshot, row: dict[str, Any], text: str, index: KeyIndex)
     if row["survivor"] is None:
         return told
     try:
-        stays = pages.find(snapshot, row["survivor"].hex(), index)[0].document
+        stays = survivor(snapshot, row["survivor"].hex(), index)
     except UserError as error:
         return told | {"survivor_page": {"problem": str(error)}}
     where = {key: as_json(stays[key]) for key in ("url", "source", "file", "offset", "title", "text_bytes")}
     told["survivor_page"] = where
     told["difference"] = difference(stays["text"], text)
     return told
+
+
+def survivor(snapshot: Snapshot, doc_id: str, index: KeyIndex) -> dict[str, Any]:
+    """The page that stays: of this mixture, or of an earlier one it was compared with.
+
+    Raises:
+        UserError: none of them has it (any more).
+    """
+    try:
+        return pages.find(snapshot, doc_id, index)[0].document
+    except UserError:
+        for name in snapshot.data.get("earlier", ()):
+            with suppress(UserError):
+                return pages.find(snapshots.load(snapshot.store, name), doc_id)[0].document
+        raise
 
 
 def difference(stays: str, gone: str) -> list[str]:

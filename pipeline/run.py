@@ -11,7 +11,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from pipeline import manifest, origin, takedown
+from pipeline import earlier, manifest, origin, takedown
 from pipeline.address import digest, split_id
 from pipeline.costs import Costs
 from pipeline.engine import Done, Scheduler
@@ -201,8 +201,13 @@ class Run(Maker):
             files = {name: product.addresses[index] for name, product in measured.items()}
             report = measured["documents"].facts[index]
             inputs.append(self.recipe.cluster_input(split, split_id(split), files, report))
+        new = [entry.name for entry in inputs]
+        names = self.recipe.section("clusters").earlier
+        if names:
+            self.snapshot["earlier"] = list(names)
+        inputs += [self.recipe.earlier_input(entry) for entry in earlier.splits(self.store, names, new)]
         folder = f"{print_.folder}-{digest([asdict(entry) for entry in inputs])}"
-        product = Product([f"{folder}/{entry.name}.parquet" for entry in inputs])
+        product = Product([f"{folder}/{name}.parquet" for name in new])
         self.snapshot["clusters"] = folder
         summary = f"{folder}/summary.json"
         missing = self._missing([*product.addresses, summary])

@@ -137,12 +137,19 @@ class Recipe:
             text_bytes=report["text_bytes"],
         )
 
+    def earlier_input(self, split: dict[str, Any]) -> Any:
+        """The same of a split of an earlier mixture (`pipeline.earlier`)."""
+        quality = split["quality"] if self.sections["clusters"].quality_column else None
+        return clusters.ClusterInput(**{**split, "quality": quality}, earlier=True)
+
     def cluster_phases(self, inputs: list[Any], folder: str) -> list[Phase]:
         return clusters.plan(self._cluster_params(), inputs, folder)
 
     def _cluster_params(self) -> Any:
         section = dump(self.sections["clusters"])
-        return clusters.Params.model_validate({key: value for key, value in section.items() if key != "enabled"})
+        return clusters.Params.model_validate(
+            {key: value for key, value in section.items() if key in clusters.Params.model_fields}
+        )
 
     def check_clusters(self, summary: dict[str, Any]) -> list[str]:
         """Apply the brakes; what they say where they only warn.

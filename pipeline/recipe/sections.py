@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from stages import clusters, corpus, documents, kept, language, mixture, quality, shards, signatures, sources, tokens
 from stages.contract import StageParams
@@ -34,6 +34,18 @@ class ClustersSection(clusters.Params):
     """Section ``clusters``: deduplication, or ``enabled: false``."""
 
     enabled: bool = True
+    earlier: tuple[str, ...] = Field(
+        default=(), description="finished mixtures of this root whose kept pages new ones are compared with"
+    )
+
+    @model_validator(mode="after")
+    def _who_wins(self) -> ClustersSection:
+        if self.earlier and not {"earlier", "later"} & {*self.survivor}:
+            raise ValueError(
+                "with earlier mixtures, `survivor` must say who wins: put 'earlier' (their pages stay) or 'later' (new"
+                f" ones do) into it; found {list(self.survivor)}"
+            )
+        return self
 
 
 SECTIONS: dict[str, type[BaseModel]] = {

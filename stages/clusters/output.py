@@ -138,10 +138,15 @@ def summarise(
     """Write ``summary``: JSON for the report, for the brakes and for people."""
     totals: dict[str, dict[str, Counter[str]]] = {"sources": {}, "languages": {}}
     whole: Counter[str] = Counter()
+    earlier: Counter[str] = Counter()
     cluster_sizes: Counter[str] = Counter()
     examples: dict[str, dict[str, list[dict[str, Any]]]] = {"sources": {}, "languages": {}}
     for address in outputs:
         report = store.metadata(address)
+        if report["earlier"]:  # another corpus: its losses are no part of this one's
+            earlier["rows"] += report["rows"]
+            earlier["removed"] += report["exact_removed"] + report["fuzzy_removed"]
+            continue
         whole.update({name: report[name] for name in ("rows", "exact_removed", "fuzzy_removed")})
         cluster_sizes.update(report["cluster_sizes"])
         for kind, found in totals.items():
@@ -166,6 +171,7 @@ def summarise(
         nominated.update(about)
     result = {
         **whole,
+        "earlier": dict(earlier),
         "candidates": dict(nominated),
         "pairs_compared": compared,
         "pairs_verified": verified,
@@ -251,6 +257,7 @@ def _report(store: Store, split: dict[str, Any], columns: Columns, table: pa.Tab
     sizes = columns["pages"][state == STAYS]
     report: dict[str, Any] = {
         "rows": len(state),
+        "earlier": split["earlier"],
         "exact_removed": int((state == EXACT).sum()),
         "fuzzy_removed": int((state == FUZZY).sum()),
         "digest": digest.hexdigest(),

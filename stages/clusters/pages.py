@@ -183,7 +183,7 @@ def _page_records(store: Store, settings: Params, split: dict[str, Any]) -> tupl
     exempt = pc.is_in(documents.column("source"), pa.array(settings.exempt, pa.string())).to_numpy()
     takes_part = (shingles > 0) & ~exempt
     if split["decided"] is not None:
-        takes_part &= store.read_table(split["decided"], ["survivor"]).column(0).is_null().to_numpy()
+        takes_part &= _stayed(store, split["decided"])
     rows = np.flatnonzero(takes_part)
     columns: Columns = {
         "hash_hi": hash_hi ^ scope_salts(settings, documents.column("source"), languages),
@@ -199,6 +199,18 @@ def _page_records(store: Store, settings: Params, split: dict[str, Any]) -> tupl
     for name, preference in zip(preference_names(settings), settings.survivor, strict=True):
         columns[name] = _preference(store, settings, preference, documents, split)
     return {name: column[rows] for name, column in columns.items()}, method, names
+
+
+def _stayed(store: Store, decided: str) -> Array:
+    """Which pages an earlier run left: by its `kept` file, or by its `clusters` file."""
+    with store.open(decided) as file:
+        reader = pq.ParquetFile(file)
+        if "keep" in reader.schema_arrow.names:
+            column = reader.read(columns=["keep"]).column(0)
+        else:
+            column = pc.is_null(reader.read(columns=["survivor"]).column(0))
+    stayed: Array = column.to_numpy()
+    return stayed
 
 
 def preference_names(settings: Params) -> list[str]:

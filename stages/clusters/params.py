@@ -87,8 +87,8 @@ def check_permutations(params: Params, permutations: int) -> None:
 class ClusterInput:
     """One split: a name that stays the same from run to run, and the addresses of its aligned files.
 
-    A split of an earlier crawl says ``earlier`` and may name its old `clusters` file (``decided``): only the pages
-    that stayed then take part. Of earlier splits only the text of pages that meet a candidate is read. Without
+    A split of an earlier crawl says ``earlier`` and may name its old `kept` or `clusters` file (``decided``): only the
+    pages that stayed then take part. Of earlier splits only the text of pages that meet a candidate is read. Without
     ``documents`` not even that: signatures decide in its place (`stages.kernels.jaccard`), and time and text_bytes
     count as unknown in the survivor policy.
     """

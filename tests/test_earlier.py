@@ -1,0 +1,119 @@
+"""A new crawl against an earlier one of its root: nothing of that corpus comes again, and its text is not needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import life
+from pipeline import recipe as recipes
+from pipeline import snapshot as snapshots
+from pipeline.errors import UserError
+from pipeline.storage import Store
+from tests.corpora import write_corpus, write_mixture
+from tests.runs import run_inline
+
+POLICY = "clusters: {{survivor: [{first}, longest], earlier: [old]}}\n"
+
+
+def mixture(path: Path, folder: Path, name: str, parts: str, extra: str = "") -> Path:
+    """The mixture of `write_mixture` over some of the WARC files; the sources go by the same names."""
+    write_mixture(path, folder, extra=extra)
+    text = path.read_text().replace("name: small", f"name: {name}").replace("*.warc.gz", f"part-{parts}.warc.gz")
+    path.write_text(text)
+    return path
+
+
+@pytest.fixture(scope="module")
+def crawls(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("crawls")
+    write_corpus(folder / "in")
+    run_inline(mixture(folder / "old.yaml", folder / "in", "old", "00[0-3]"), folder / "root")
+    return folder
+
+
+def rows(store: Store, name: str) -> Iterator[dict[str, Any]]:
+    snapshot = snapshots.load(store, name)
+    products = [snapshot.product(product) for product in ("signatures", "clusters", "kept")]
+    for signed, clustered, kept in zip(*products, strict=True):
+        tables = (
+            store.read_table(signed.address, ["doc_id", "exact_hash", "num_shingles"]),
+            store.read_table(clustered.address, ["survivor", "match"]),
+            store.read_table(kept.address, ["keep"]),
+        )
+        for parts in zip(*(table.to_pylist() for table in tables), strict=True):
+            yield {key: value for part in parts for key, value in part.items()}
+
+
+def kept_again(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> set[bytes]:
+    """Texts of kept pages of both, those of a split that both read left out."""
+    shared = {row["doc_id"] for row in old} & {row["doc_id"] for row in new}
+    assert shared
+    one, other = (
+        {row["exact_hash"] for row in found if row["keep"] and row["doc_id"] not in shared} for found in (old, new)
+    )
+    assert one
+    assert other
+    return one & other
+
+
+def test_nothing_that_the_earlier_corpus_holds_is_kept_again(crawls: Path) -> None:
+    path = mixture(crawls / "new.yaml", crawls / "in", "new", "00[45]", POLICY.format(first="earlier"))
+    store = Store(str(crawls / "root"))
+    run_inline(path, crawls / "root")
+    old, new = list(rows(store, "old")), list(rows(store, "new"))
+    assert kept_again(old, new) == set()
+    stayed = {row["doc_id"] for row in old if row["keep"]}
+    gone = [row for row in new if row["survivor"] in stayed]
+    assert {row["match"] for row in gone} == {"exact", "fuzzy"}
+    # the code is in both mixtures: its split counts as new, so no page goes for itself
+    assert all(row["survivor"] != row["doc_id"] for row in new)
+    # a page the earlier mixture did not keep is no reason to drop one
+    dropped = {row["doc_id"] for row in old if not row["keep"]}
+    assert not dropped & {row["survivor"] for row in new}
+    told = life.lives(snapshots.load(store, "new"), gone[0]["doc_id"].hex())[0]
+    assert told["cluster"]["survivor_page"]["url"].startswith("https://")
+
+
+def test_earlier_pages_lose_where_the_policy_says_so_and_their_corpus_stays_as_it_is(crawls: Path) -> None:
+    path = mixture(crawls / "later.yaml", crawls / "in", "later", "00[45]", POLICY.format(first="later"))
+    store = Store(str(crawls / "root"))
+    before = list(rows(store, "old"))
+    run_inline(path, crawls / "root")
+    stayed = {row["doc_id"] for row in before if row["keep"]}
+    assert not stayed & {row["survivor"] for row in rows(store, "later")}
+    assert list(rows(store, "old")) == before
+    summary = store.read_json(f"{snapshots.load(store, 'later').data['clusters']}/summary.json")
+    assert summary["earlier"]["removed"] > 5
+    assert summary["rows"] == sum(1 for _ in rows(store, "later"))
+
+
+def test_the_earlier_text_may_be_gone(crawls: Path) -> None:
+    store = Store(str(crawls / "root"))
+    path = mixture(crawls / "light.yaml", crawls / "in", "light", "00[45]", POLICY.format(first="earlier"))
+    documents = [entry.address for entry in snapshots.load(store, "old").product("documents")]
+    kept = {address: store.read_bytes(address) for address in documents}
+    for address in kept:
+        store.remove(address)
+    try:
+        run_inline(path, crawls / "root")
+    finally:
+        for address, data in kept.items():
+            if not store.exists(address):
+                store.write_bytes(address, data)
+    assert kept_again(list(rows(store, "old")), list(rows(store, "light"))) == set()
+
+
+def test_an_earlier_mixture_must_be_there_and_the_policy_must_say_who_wins(crawls: Path, tmp_path: Path) -> None:
+    store = Store(str(crawls / "root"))
+    path = mixture(tmp_path / "a.yaml", crawls / "in", "a", "00[45]", "clusters: {earlier: [old]}\n")
+    with pytest.raises(UserError, match=r"`survivor` must say who wins"):
+        recipes.load(path, store)
+    path = mixture(
+        tmp_path / "b.yaml", crawls / "in", "b", "00[45]", POLICY.format(first="earlier").replace("old", "odl")
+    )
+    with pytest.raises(UserError, match=r"no finished mixture 'odl'"):
+        run_inline(path, crawls / "root")
