@@ -1,4 +1,4 @@
-"""Commands about mixtures, rules and tokenizers: `swarm`, `calibrate`, `train-tokenizer`, `check-tokenizer`."""
+"""Commands about mixtures and tokenizers: `swarm`, `train-tokenizer`, `check-tokenizer`."""
 
 from __future__ import annotations
 
@@ -74,26 +74,3 @@ def check_tokenizer(shards: str, tokenizer: str, eos: str | None) -> None:
     from pipeline import tokenizer as tokenizers
 
     click.echo(tokenizers.check(shards, tokenizer, eos), nl=False)
-
-
-@command()
-@MIXTURE
-@ROOT
-@click.option(
-    "--method",
-    type=click.Choice(["quantile", "spread", "median", "tail"]),
-    default="quantile",
-    show_default=True,
-    help="FineWeb-2's: drop the share that the reference loses, equal deviations, scale by medians, drop a tenth.",
-)
-@click.option("--reference", default="en", show_default=True, help="Language of the published thresholds.")
-@click.option("--source", "sources", multiple=True, help="Look at this source alone; may be given again.")
-@click.option("--rule", "rules", multiple=True, help="Propose for this rule alone; may be given again.")
-@click.option("--pages", type=click.IntRange(1), default=1_000_000, show_default=True, help="Pages to look at.")
-@click.option("--min-pages", type=click.IntRange(1), default=100, show_default=True, help="Least pages of a language.")
-@click.option("--stop-words", is_flag=True, help="Propose stop words too, from the text of the pages.")
-def calibrate(mixture: str, root: str, **wanted: Any) -> None:
-    """Propose thresholds per language from what ROOT measured for MIXTURE, with histograms, as YAML to paste."""
-    from pipeline import calibration
-
-    click.echo(calibration.calibrate(mixture, open_root(root), calibration.Wanted(**wanted)), nl=False)

@@ -3,10 +3,13 @@
 from pipeline.recipe.answers import (
     compile_lists,
     duplicates_text,
+    file_digest,
+    file_rows,
     page_ids,
     raw_record,
     rules,
     tokenizer_identity,
+    train_classifier,
     verify_corpus,
 )
 from pipeline.recipe.file import load
@@ -35,10 +38,13 @@ __all__ = [
     "compile_lists",
     "dump",
     "duplicates_text",
+    "file_digest",
+    "file_rows",
     "load",
     "page_ids",
     "raw_record",
     "rules",
     "tokenizer_identity",
+    "train_classifier",
     "verify_corpus",
 ]

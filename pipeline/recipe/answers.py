@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pipeline.errors import UserError
@@ -10,7 +11,7 @@ from stages import clusters, documents, kept, tokens
 from stages import verify as shard_verify
 from stages.clusters import explain
 from stages.contract import Split
-from stages.rules import families, url_lists
+from stages.rules import classifiers, families, row_files, url_lists
 from stages.tokenizers import load as load_tokenizer
 
 
@@ -58,6 +59,27 @@ def page_ids(store: Store, documents: str, kept: str, row: int, params: dict[str
     """Token ids of one page by the reference library; ``params`` are those of `tokens`."""
     named = {"tokenizer": params["tokenizer"], "eos": params["eos"]}
     return tokens.page_ids(store, documents=documents, kept=kept, row=row, **named)
+
+
+def train_classifier(
+    positives: list[str], negatives: list[str], output: str, settings: dict[str, Any], data: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Train a classifier of quality (`stages.rules.classifiers.train`); what its sidecar says.
+
+    Raises:
+        ValueError: where a class has too few texts.
+    """
+    return classifiers.train(positives, negatives, output, classifiers.Training(**settings), data)
+
+
+def file_rows(path: str, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Rows of a file that a user supplies (`stages.rules.row_files`)."""
+    return row_files.rows(path, columns)
+
+
+def file_digest(path: str) -> str:
+    """SHA-256 of a file's content."""
+    return row_files.sha256(path)
 
 
 def tokenizer_identity(name: str, eos: str | int | None = None) -> dict[str, Any]:

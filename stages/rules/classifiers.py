@@ -20,7 +20,7 @@ import os
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,6 +34,7 @@ from pydantic import Field
 
 from stages.contract import StageParams
 from stages.kernels.ragged import Bytes, Offsets
+from stages.rules.row_files import sha256
 
 Scorer = Callable[[Bytes, Offsets], npt.NDArray[np.float64]]
 """A batch of texts to one number each."""
@@ -63,12 +64,7 @@ def field(name: str) -> pa.Field:
 
 def identity(classifiers: dict[str, Classifier]) -> dict[str, str]:
     """SHA-256 of each model."""
-    return {name: _sha256(Path(classifier.model)) for name, classifier in classifiers.items()}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return {name: sha256(classifier.model) for name, classifier in classifiers.items()}
 
 
 MAGIC, FORMAT, SUPERVISED = 793712314, 12, 3
@@ -154,8 +150,17 @@ class Training(StageParams):
     """Share of the texts that measure the model and do not train it, chosen by a hash of the text."""
 
 
-def train(positives: Iterable[str], negatives: Iterable[str], output: str, params: Training) -> dict[str, Any]:
+def train(
+    positives: Iterable[str],
+    negatives: Iterable[str],
+    output: str,
+    params: Training,
+    origins: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
     """Fit a model, write it to ``output`` and what is known of it to ``output.json``; returns the latter.
+
+    Args:
+        origins: where the texts are from, as it is to stand in that file.
 
     Raises:
         ValueError: where a class has no text to train on or none to measure with.
@@ -187,8 +192,9 @@ def train(positives: Iterable[str], negatives: Iterable[str], output: str, param
         scored[label] = scorer(Classifier(model=output))(np.frombuffer(data, np.uint8), offsets)
     report = {
         "params": params.model_dump(),
+        "data": [dict(origin) for origin in origins],
         "data_sha256": digest.hexdigest(),
-        "model_sha256": _sha256(Path(output)),
+        "model_sha256": sha256(output),
         "num_positives": sum(len(lines[POSITIVE, held]) for held in (False, True)),
         "num_negatives": sum(len(lines[NEGATIVE, held]) for held in (False, True)),
         "held_out": measures(scored[POSITIVE], scored[NEGATIVE]),

@@ -17,9 +17,6 @@ Price: one pass over the bytes, about 150 MB/s, where benchmarks are given; 32 b
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -28,13 +25,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import Field
 
 from stages import schemas
 from stages.contract import StageParams
 from stages.kernels.overlap import Index, build_index, overlaps
 from stages.kernels.ragged import Bytes, Offsets, text_buffers
+from stages.rules.row_files import rows, sha256
 from stages.rules.rule import Rule
 
 NGRAM = 13
@@ -72,25 +69,21 @@ class Benchmarks(StageParams):
 
 def identity(params: Benchmarks) -> list[str]:
     """SHA-256 of each file."""
-    digests = []
-    for benchmark in params.files:
-        with Path(benchmark.path).open("rb") as file:
-            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
-    return digests
+    return [sha256(benchmark.path) for benchmark in params.files]
 
 
 @lru_cache(maxsize=2)
 def load(params: Benchmarks) -> tuple[Index, list[tuple[str, int]]]:
     """(the index, (name, row) of each item)."""
-    texts, rows = [], []
+    texts, places = [], []
     for benchmark in params.files:
         for row, text in enumerate(items(benchmark)):
             texts.append(text)
-            rows.append((benchmark.label(), row))
+            places.append((benchmark.label(), row))
     data, offsets = text_buffers(pa.array(texts, pa.large_string()))
     index = build_index(data, offsets, params.ngram)
-    logging.getLogger(__name__).info("%d items, %d of fewer than %d words", len(rows), index.num_short, params.ngram)
-    return index, rows
+    logging.getLogger(__name__).info("%d items, %d of fewer than %d words", len(places), index.num_short, params.ngram)
+    return index, places
 
 
 def check(benchmark: Benchmark) -> None:
@@ -108,32 +101,10 @@ def items(benchmark: Benchmark) -> Iterator[str]:
     """The text of each item.
 
     Raises:
-        ValueError: for a row that is no JSON object, naming file and line.
+        ValueError, OSError: see `stages.rules.row_files.rows`.
     """
-    path = Path(benchmark.path)
-    if path.suffix == ".parquet":
-        for row in pq.read_table(path, columns=list(benchmark.fields) or None).to_pylist():
-            yield " ".join(_strings(row, benchmark.fields))
-        return
-    raw = path.read_bytes()
-    if path.suffix == ".gz":
-        raw = gzip.decompress(raw)
-    elif path.suffix == ".zst":
-        import zstandard
-
-        raw = zstandard.ZstdDecompressor().decompressobj().decompress(raw)
-    lines = raw.decode("utf-8", "replace").split("\n")
-    for number, line in enumerate(lines, 1):
-        if not any(suffix in (".jsonl", ".json", ".ndjson") for suffix in path.suffixes):
-            yield line
-        elif line.strip():
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise ValueError(
-                    f"{path}, line {number}: expected a JSON object, found {line[:40]!r}: {error}"
-                ) from error
-            yield " ".join(_strings(row, benchmark.fields))
+    for row in rows(benchmark.path, benchmark.fields):
+        yield " ".join(_strings(row, benchmark.fields))
 
 
 def _strings(value: Any, fields: Sequence[str] = ()) -> Iterator[str]:
@@ -149,7 +120,7 @@ def _strings(value: Any, fields: Sequence[str] = ()) -> Iterator[str]:
 
 def measure(data: Bytes, offsets: Offsets, params: Benchmarks) -> list[pa.Array]:
     """One array per entry of `FIELDS`, a row per document."""
-    index, rows = load(params)
+    index, places = load(params)
     num_documents = len(offsets) - 1
     matches_M4 = overlaps(data, offsets, index)
     counts = np.bincount(matches_M4[:, 0], minlength=num_documents)
@@ -158,7 +129,7 @@ def measure(data: Bytes, offsets: Offsets, params: Benchmarks) -> list[pa.Array]
     spans: list[list[dict[str, Any]]] = [[] for _ in range(num_documents)]
     for d, start, stop, item in matches_M4.tolist():
         if not spans[d]:
-            names[d], items_found[d] = rows[item]
+            names[d], items_found[d] = places[item]
         if spans[d] and start <= spans[d][-1]["stop"]:
             spans[d][-1]["stop"] = stop
         else:

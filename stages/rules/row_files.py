@@ -1,0 +1,74 @@
+"""Files of texts that a user supplies: benchmarks, training sets, labelled pages; read as a stream of rows.
+
+JSONL (.jsonl, .json, .ndjson), Parquet, or text (a line a row, under the key ``text``); .gz and .zst behind any of them
+but Parquet. Price: a Python object a row.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+JSON_SUFFIXES = (".jsonl", ".json", ".ndjson")
+
+
+def rows(path: str, columns: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+    """Every row; of Parquet only ``columns``, where any are named.
+
+    Raises:
+        ValueError: for a row that is no JSON object, naming file and line; for a column that a Parquet file has not.
+        OSError: the file cannot be read.
+    """
+    file = Path(path)
+    if file.suffix == ".parquet":
+        yield from _parquet(file, columns)
+        return
+    as_json = any(suffix in JSON_SUFFIXES for suffix in file.suffixes)
+    with _opened(file) as lines:
+        for number, line in enumerate(lines, 1):
+            text = line.rstrip("\n")
+            if not as_json:
+                yield {"text": text}
+            elif text.strip():
+                try:
+                    row = json.loads(text)
+                except json.JSONDecodeError as error:
+                    found = f"found {text[:40]!r}: {error}"
+                    raise ValueError(f"{path}, line {number}: expected a JSON object, {found}") from error
+                if not isinstance(row, dict):
+                    raise ValueError(f"{path}, line {number}: expected a JSON object, found {text[:40]!r}")
+                yield row
+
+
+def _parquet(file: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    table = pq.ParquetFile(file)
+    known = table.schema_arrow.names
+    missing = [name for name in columns if name not in known]
+    if missing:
+        raise ValueError(f"{file}: no column {missing[0]!r}; it has {', '.join(known)}")
+    for batch in table.iter_batches(1024, columns=[*columns] or None):
+        yield from batch.to_pylist()
+
+
+def _opened(file: Path) -> io.TextIOWrapper:
+    raw: Any = file.open("rb")
+    if file.suffix == ".gz":
+        raw = gzip.GzipFile(fileobj=raw)
+    elif file.suffix == ".zst":
+        import zstandard
+
+        raw = io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="replace", newline="\n")
+
+
+def sha256(path: str) -> str:
+    """Of the file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
