@@ -14,7 +14,7 @@ import xxhash
 from pipeline.storage import Store
 from stages import schemas
 from stages.contract import Phase
-from stages.kernels.gather import offsets_of
+from stages.kernels.ragged import offsets_of
 from stages.shard_format import (
     ShardNames,
     open_shard,
