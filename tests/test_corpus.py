@@ -59,7 +59,7 @@ def build(store: Store, domains: dict[str, Shards], shares: dict[str, Any], budg
     return mixture
 
 
-def test_a_fresh_process_writes_shards_without_loading_numba(store: Store) -> None:
+def test_a_fresh_process_writes_shards_without_loading_numba_or_pandas(store: Store) -> None:
     build(store, {"a": made_shards("a", [[3, 4, 2], [5]])}, {"a": {"share": 1}}, 14)
     names = write_split(store, "s", ["one two", "three"])
     jobs: list[tuple[str, dict[str, Any]]] = [("stages.tokens:tokenize", {**names, "params": {}})]
@@ -69,9 +69,10 @@ def test_a_fresh_process_writes_shards_without_loading_numba(store: Store) -> No
     inputs = [shards.Input(names["output"], 2, 5)]
     plans += shards.plan(shards.Params(), "en", inputs, "shards", tokenizer=identity, seed=0)
     jobs += [(task.job, task.args) for phase in plans for task in phase.tasks]
-    code = "import json, sys; from pipeline.engine import call_job\n"
+    code = "import json, sys; from pipeline.engine import call_job; from pipeline.process import prepare_process\n"
+    code += "prepare_process()\n"
     code += "for job in json.load(sys.stdin): call_job(sys.argv[1], *job)\n"
-    code += "assert 'numba' not in sys.modules"
+    code += "assert not {'numba', 'pandas'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code, str(store.root)], input=json.dumps(jobs), text=True, check=True)
     assert store.exists("again/manifest.json")
     assert store.exists("shards/manifest.json")
