@@ -179,8 +179,9 @@ class Recipe:
             files: addresses of each split's documents, language, quality, kept and clusters.
             kept: those of kept, whose addresses tell all others.
         """
-        outputs = [f"survey/splits-v{survey.VERSION}/{digest(address)}.parquet" for address in kept]
-        folder = f"survey/{digest([survey.VERSION, outputs])}"
+        version = survey.version()
+        outputs = [f"survey/splits-v{version}/{digest(address)}.parquet" for address in kept]
+        folder = f"survey/{digest([version, outputs])}"
         inputs = [survey.SurveyInput(**entry) for entry in files]  # type: ignore[arg-type]
         return f"{folder}/survey.parquet", outputs, survey.plan(inputs, outputs, folder)
 

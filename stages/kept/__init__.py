@@ -15,7 +15,8 @@ Input: `documents` (source, text_bytes), `language`, `quality` (the columns that
 ``documents`` of a rule are all that fail it (what it drops when it is the only rule), ``first`` those that name it as
 their reason, ``alone`` those that fail nothing else (what it drops when it comes last, and what turning it off brings
 back). ``entries`` are those of the lists of addresses that most pages fall under, ``views`` what was cut or replaced in
-the pages kept. ``selection_digest`` covers what tokenization depends on: kept rows, their domains and spans.
+the pages kept. A group's domain is the one its pages belong to, kept or not: each domain has a funnel of its own.
+``selection_digest`` covers what tokenization depends on: kept rows, their domains and spans.
 
 Order of reasons: `FIXED`, with the lists of addresses (``listed_in_<name>``) behind ``empty_text``, then the rule
 families in the order of `stages.rules.families`, the user's own limits (`below_min_<column>`, `above_max_<column>`),
@@ -39,6 +40,7 @@ from stages.kept.decide import (
     CLUSTER_COLUMNS,
     DOCUMENT_COLUMNS,
     LANGUAGE_COLUMNS,
+    domains_of,
     prepare,
     quality_columns,
     rule_values,
@@ -69,7 +71,7 @@ __all__ = [
     "selection_digest",
 ]
 
-VERSION = 2
+VERSION = 3
 
 
 def _columns(store: Store, address: str) -> list[str]:
@@ -124,6 +126,7 @@ def keep(
         doc_ids = store.read_table(documents, ["doc_id"]).column("doc_id")
         kept = taken_down(kept, doc_ids, remove, len(rules))
         rules = [*rules, TAKEN_DOWN]
-    report = account(pages, kept, rules, dict(zip(settings.views, span_columns(settings), strict=True)))
+    views = dict(zip(settings.views, span_columns(settings), strict=True))
+    report = account(pages, kept, rules, domains_of(pages, chosen), views)
     store.write_table(output, kept, report=report)
     return report

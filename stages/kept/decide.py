@@ -108,6 +108,13 @@ def first_domain(pages: pa.Table, domains: Sequence[Domain]) -> npt.NDArray[np.i
     return domain_of
 
 
+def domains_of(pages: pa.Table, domains: Sequence[Domain]) -> pa.Array:
+    """Name of the domain each page belongs to, whether it is kept or not; null where there is none."""
+    chosen = list(domains) or [Domain(name="all")]
+    domain_of = first_domain(pages, chosen)
+    return pa.array([domain.name for domain in chosen], pa.string()).take(pa.array(domain_of, mask=domain_of < 0))
+
+
 def numbers(pages: pa.Table, column: str) -> Numbers:
     """A column as float64, NaN where it is null; a comparison with NaN is false, so a null fails no rule."""
     if column not in pages.column_names:
