@@ -4,16 +4,19 @@ The job reads the split's records, hands each batch of `documents` to every stag
 commits each product as its own Parquet file, row for row beside the text. Where the text stands already,
 it is read back instead: a new version of one measurement costs one read of the text and nothing else.
 
-A record that kills the process (a fault in native code) is found by bisection in child processes when the engine
-asks for ``isolate``; it is then quarantined by its position and the split completes.
+A record that kills the process (a fault in native code), or holds it for more than ``page_seconds`` of CPU time, is
+found in child processes when the engine asks for ``isolate``; it is then quarantined by its position and the split
+completes.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -23,13 +26,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
+from pipeline import deadline
 from pipeline.storage import Store
-from pipeline.warm import prepared, warm
+from pipeline.warm import pages, prepared, warm
 from stages.contract import Split, StageParams
 
-ISOLATED_SECONDS = 120.0
-ISOLATED_SECONDS_PER_RECORD = 0.25
-"""Time for a child over some records, some fifty times what they take: past it a record hangs."""
+ISOLATED_SECONDS = 600.0
+ISOLATED_SECONDS_PER_RECORD = 1.0
+"""Time by the clock for a child over some records, a hundred times what they take: past it something waits for ever."""
 
 
 def measure(
@@ -39,6 +43,7 @@ def measure(
     documents: dict[str, Any],
     sidecars: list[dict[str, Any]],
     isolate: bool = False,
+    page_seconds: float = 0,
 ) -> dict[str, Any]:
     """Write the products of one split that are not there yet.
 
@@ -47,10 +52,13 @@ def measure(
         documents: ``{"module", "params", "address"}`` of the stage that reads records.
         sidecars: the same and ``"product"`` for each aligned stage.
         isolate: find records that kill the process first, and leave them out.
+        page_seconds: CPU time for a page, for a few of them together, or for one measurement of a batch; past it the
+            process ends, if it is one that may (`pipeline.deadline`). 0: without limit.
 
     Returns:
         ``{"reports": {product: report}, "seconds": {product: seconds}}`` of what was written.
     """
+    deadline.disarm()
     warm(sidecars)
     missing = [entry for entry in sidecars if not store.exists(entry["address"])]
     seconds = dict.fromkeys([*(entry["product"] for entry in missing)], 0.0)
@@ -61,8 +69,8 @@ def measure(
         if store.exists(documents["address"]):
             batches = stored_batches(store, documents["address"])
         else:
-            skip = killers(split, documents, missing) if isolate else frozenset()
-            reader = open_split(split, documents, skip)
+            skip = killers(split, documents, missing, page_seconds) if isolate else frozenset()
+            reader = open_split(split, documents, skip=skip, step=lambda _: deadline.arm(page_seconds))
             batches = reader
             seconds["documents"] = 0.0
         text_writer = None
@@ -82,9 +90,11 @@ def measure(
                 seconds["documents"] += time.perf_counter() - started
             alignment.update(id_bytes(batch.column("doc_id")))
             for product, process, writer in writers:
+                deadline.arm(page_seconds)
                 started = time.perf_counter()
                 writer.write(process(batch))
                 seconds[product] += time.perf_counter() - started
+            deadline.disarm()  # writing, reading, and the rest of the file's records take what they take
             started = time.perf_counter()
         reports: dict[str, Any] = {}
         for product, _, writer in writers:
@@ -113,13 +123,11 @@ def _no_documents() -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema)
 
 
-def open_split(
-    split: dict[str, Any], documents: dict[str, Any], skip: frozenset[int], window: tuple[int, int] | None = None
-) -> Any:
+def open_split(split: dict[str, Any], documents: dict[str, Any], **options: Any) -> Any:
     """The reader of a split's records (`stages.contract.DocumentReader`)."""
     stage: Any = importlib.import_module(documents["module"])
     params: StageParams = stage.Params.model_validate(documents["params"])
-    return stage.read(Split(**split), params, skip=skip, window=window)
+    return stage.read(Split(**split), params, **options)
 
 
 def stored_batches(store: Store, address: str) -> Iterator[pa.RecordBatch]:
@@ -130,13 +138,32 @@ def stored_batches(store: Store, address: str) -> Iterator[pa.RecordBatch]:
             yield from parquet.read_row_group(group).combine_chunks().to_batches()
 
 
-def killers(split: dict[str, Any], documents: dict[str, Any], sidecars: list[dict[str, Any]]) -> frozenset[int]:
-    """Positions of the records that kill a process, found by halving the split in child processes."""
-    request = {"split": split, "documents": documents, "sidecars": sidecars}
+def killers(
+    split: dict[str, Any], documents: dict[str, Any], sidecars: list[dict[str, Any]], page_seconds: float
+) -> frozenset[int]:
+    """Positions of the records that kill a process or hold it too long.
+
+    A child process goes through the records one by one and notes each before it begins it; the one at which it ends is
+    tried alone in another child, and only if it ends that too it is one of them. Where it does not (what came before
+    matters), the rest of the split is halved until single records are left.
+    """
+    request = {"split": split, "documents": documents, "sidecars": sidecars, "page_seconds": page_seconds}
     stage: Any = importlib.import_module(documents["module"])
     positions = stage.positions(Split(**split), stage.Params.model_validate(documents["params"]))
     found: set[int] = set()
-    ranges = [(0, len(positions))]
+    first = 0
+    while (number := last_begun({**request, "first": first, "last": len(positions)})) is not None:
+        if survives({**request, "first": number, "last": number + 1}):
+            return frozenset(found) | halved(request, positions, first)
+        found.add(positions[number])
+        first = number + 1
+    return frozenset(found)
+
+
+def halved(request: dict[str, Any], positions: list[int], first: int) -> frozenset[int]:
+    """Those of the records from ``first`` on that end a process by themselves."""
+    found: set[int] = set()
+    ranges = [(first, len(positions))]
     while ranges:
         first, last = ranges.pop()
         if first == last or survives({**request, "first": first, "last": last}):
@@ -147,6 +174,17 @@ def killers(split: dict[str, Any], documents: dict[str, Any], sidecars: list[dic
             middle = (first + last) // 2
             ranges += [(middle, last), (first, middle)]
     return frozenset(found)
+
+
+def last_begun(request: dict[str, Any]) -> int | None:
+    """Number of the record at which a child ended that took ``first`` to ``last`` one by one; None if none ended it."""
+    if request["first"] >= request["last"]:
+        return None
+    with tempfile.NamedTemporaryFile() as note:
+        if survives({**request, "note": note.name}):
+            return None
+        written = note.read(8)
+    return int.from_bytes(written, "little") if written else int(request["first"])
 
 
 def survives(request: dict[str, Any]) -> bool:
@@ -171,9 +209,21 @@ def _isolated() -> None:
     functions = [
         prepared(entry["module"], json.dumps(entry["params"], sort_keys=True)) for entry in request["sidecars"]
     ]
-    window = (request["first"], request["last"])
-    for batch in open_split(request["split"], request["documents"], frozenset(), window):
+    for function in functions:
+        function(pages())  # what only the first page costs is no page's fault
+    note = os.open(request["note"], os.O_WRONLY) if "note" in request else None
+
+    def step(number: int) -> None:
+        deadline.arm(request["page_seconds"])
+        if note is not None:
+            os.pwrite(note, number.to_bytes(8, "little"), 0)
+
+    options: dict[str, Any] = {"window": (request["first"], request["last"]), "step": step}
+    if note is not None:
+        options["max_rows"] = 1
+    for batch in open_split(request["split"], request["documents"], **options):
         for function in functions:
+            deadline.arm(request["page_seconds"])
             function(batch)
 
 
@@ -181,4 +231,5 @@ if __name__ == "__main__":
     from pipeline.process import prepare_process
 
     prepare_process()
+    deadline.allow()
     _isolated()

@@ -13,6 +13,7 @@ import time
 import uuid
 from typing import Any
 
+from pipeline import deadline
 from pipeline.engine import Outcome, Result, call_job, failure
 from pipeline.errors import RunError, UserError
 from pipeline.process import prepare_process
@@ -24,7 +25,8 @@ PROBE_SECONDS = 120.0
 SLOTS_SECONDS = 5.0
 MAX_RESTARTS = 3
 HUNG_SECONDS = 4 * 3600.0
-"""Tasks take seconds to minutes; one that is not back after this long hangs in native code."""
+"""Tasks take seconds to minutes; one that is not back after this long waits for something that never comes (a loop in
+native code ends sooner: `pipeline.deadline`)."""
 
 
 def connect(workers: int | None) -> None:
@@ -148,7 +150,11 @@ class RayExecutor:
 
 def _run(root: str, job: str, args: dict[str, Any]) -> Result:
     prepare_process()
-    return call_job(root, job, args)
+    deadline.allow()
+    try:
+        return call_job(root, job, args)
+    finally:
+        deadline.disarm()
 
 
 def probe(root: str) -> None:

@@ -161,6 +161,7 @@ class Run(Maker):
                 if name != "documents"
             ],
             "isolate": False,
+            "page_seconds": recipe.section("run").page_seconds,
         }
         outputs = tuple(product.addresses[index] for product in products.values())
         return Task("pipeline.measure:measure", args, outputs, f"{split.source}/{split.file}", split.size, MAP_MEMORY)

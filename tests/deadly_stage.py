@@ -1,4 +1,4 @@
-"""A stage that a page can kill, as a fault in native code would: for the tests of isolation."""
+"""A stage that a page can kill or hold for ever, as native code may: for the tests of isolation."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 from stages.contract import StageParams
 
 MARK = "this page kills the process that reads it"
+HANG = "this page holds the process that reads it"
 SCHEMA = pa.schema([pa.field("characters", pa.int64(), nullable=False)])
 
 
@@ -23,6 +24,8 @@ def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
         texts = batch.column("text").to_pylist()
         if any(MARK in text for text in texts):
             os.kill(os.getpid(), signal.SIGKILL)
+        while any(HANG in text for text in texts):
+            pass
         return pa.record_batch([pa.array([len(text) for text in texts], pa.int64())], schema=SCHEMA)
 
     return measure

@@ -14,7 +14,7 @@ from pipeline.storage import Store
 from stages.contract import Task
 from tests.archives import record, write
 from tests.corpora import documented, page
-from tests.deadly_stage import MARK
+from tests.deadly_stage import HANG, MARK
 
 
 def arguments(split: Any, *modules: str) -> dict[str, Any]:
@@ -29,9 +29,10 @@ def arguments(split: Any, *modules: str) -> dict[str, Any]:
     }
 
 
-def pages(count: int, deadly: tuple[int, ...] = ()) -> list[bytes]:
+def pages(count: int, deadly: tuple[int, ...] = (), hanging: tuple[int, ...] = ()) -> list[bytes]:
+    marks = {**dict.fromkeys(deadly, MARK), **dict.fromkeys(hanging, HANG)}
     return [
-        record(page(name, f"{text}\n\n{MARK if number in deadly else ''}"), url=f"https://d.example/{name}")
+        record(page(name, f"{text}\n\n{marks.get(number, '')}"), url=f"https://d.example/{name}")
         for number, (name, text) in enumerate(documented()[:count])
     ]
 
@@ -69,19 +70,42 @@ def test_records_that_kill_the_process_are_found_and_the_rest_is_kept(store: Sto
     assert store.read_table("tests.deadly_stage.parquet").num_rows == 10
 
 
+def test_records_that_hold_the_process_are_found_and_the_rest_is_kept(store: Store, tmp_path: Path) -> None:
+    split = write(tmp_path / "a.warc.gz", pages(12, hanging=(2,)))
+    done = measure(store, **arguments(split, "tests.deadly_stage"), isolate=True, page_seconds=1.5)
+    report = done["reports"]["documents"]
+    assert (report["rows"], report["num_quarantined"]) == (11, 1)
+    offsets = store.read_table("documents.parquet", ["offset"]).column("offset").to_pylist()
+    assert not set(offsets) & {entry["offset"] for entry in report["quarantined"]}
+    assert store.read_table("tests.deadly_stage.parquet").num_rows == 11
+
+
+def test_a_record_that_kills_only_in_company_is_not_blamed_alone(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A child that ends at a record which lives alone makes the search fall back to halves."""
+    split = write(tmp_path / "a.warc.gz", pages(8))
+    monkeypatch.setattr("pipeline.measure.last_begun", lambda request: 5)
+    monkeypatch.setattr("pipeline.measure.survives", lambda request: not request["first"] <= 3 < request["last"])
+    done = measure(store, **arguments(split, "tests.deadly_stage"), isolate=True)
+    assert done["reports"]["documents"]["num_quarantined"] == 1
+
+
 @pytest.mark.ray
 @pytest.mark.slow
-def test_the_engine_isolates_a_split_whose_worker_dies_twice(store: Store, tmp_path: Path) -> None:
+def test_the_engine_isolates_a_split_that_holds_its_worker_twice(store: Store, tmp_path: Path) -> None:
     from pipeline.ray_engine import RayExecutor, shutdown
 
-    splits = [write(tmp_path / f"{n}.warc.gz", pages(6, deadly=(4,) if n == 1 else ())) for n in range(2)]
+    splits = [write(tmp_path / f"{n}.warc.gz", pages(6, hanging=(4,) if n == 1 else ())) for n in range(2)]
     tasks = []
     for number, split in enumerate(splits):
         args = arguments(split, "tests.deadly_stage")
         args["documents"]["address"] = f"{number}.parquet"
         args["sidecars"][0]["address"] = f"{number}-deadly.parquet"
         outputs = (f"{number}.parquet", f"{number}-deadly.parquet")
-        tasks.append(Task("pipeline.measure:measure", {**args, "isolate": False}, outputs, split.file))
+        tasks.append(
+            Task("pipeline.measure:measure", {**args, "isolate": False, "page_seconds": 1.5}, outputs, split.file)
+        )
     said: list[str] = []
     results: list[Done] = []
     try:

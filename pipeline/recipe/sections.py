@@ -22,6 +22,9 @@ class RunParams(StageParams):
     """Largest share of a source's input, in bytes of unreadable files and records quarantined or bad."""
     allow_empty: tuple[str, ...] = ()
     """Sources that may yield no document."""
+    page_seconds: float = Field(60.0, ge=0)
+    """CPU seconds after which a page counts as hung, a thousand times what one takes; 0: never. It is then tried
+    alone, quarantined with its position, and its file completes (on Ray; a run in one process waits)."""
 
 
 class SampleParams(StageParams):

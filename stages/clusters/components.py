@@ -30,9 +30,9 @@ from stages.clusters.exchange_file import (
 from stages.clusters.pages import METHOD_KEY, text_bases
 from stages.contract import Store
 from stages.kernels import unionfind
-from stages.kernels.gather import copy_rows, offsets_of
+from stages.kernels.gather import copy_rows
 from stages.kernels.normalise import normalise
-from stages.kernels.ragged import text_buffers
+from stages.kernels.ragged import offsets_of, text_buffers
 from stages.kernels.shingles import shingle_sets
 
 TEXT_BYTES = 64

@@ -24,8 +24,8 @@ from stages.contract import Store
 from stages.kernels import minhash, unionfind
 from stages.kernels.buckets import distinct_edges
 from stages.kernels.decide import choose_survivors
-from stages.kernels.gather import offsets_of
 from stages.kernels.jaccard import ShingleSets, pair_similarities
+from stages.kernels.ragged import offsets_of
 
 SIMILARITY_BINS = 20
 LARGEST = 20

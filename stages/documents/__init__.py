@@ -15,7 +15,7 @@ Price: reading about 300 MB/s of payload and core, plus the extractor. Memory: a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -24,7 +24,7 @@ from pydantic import Field
 from stages.contract import Split, StageParams
 from stages.documents.account import Account
 from stages.documents.allocator import keep_freed_memory
-from stages.documents.batches import Batches, Page, doc_id
+from stages.documents.batches import MAX_ROWS, Batches, Page, doc_id
 from stages.documents.containers import pages_of_split
 from stages.documents.extraction import EXTRACTORS, versions
 from stages.documents.raw import raw_record
@@ -63,13 +63,17 @@ def read(
     *,
     skip: frozenset[int] = frozenset(),
     window: tuple[int, int] | None = None,
+    max_rows: int = MAX_ROWS,
+    step: Callable[[int], None] | None = None,
 ) -> Reader:
     """Read a split; iterate the result once, then take its ``report``.
 
     ``skip``: positions of records to quarantine unread, because they killed a process before. ``window``: read only the
-    pages numbered [first, last) in the order of `positions`; the others are passed over and not counted.
+    pages numbered [first, last) in the order of `positions`; the others are passed over and not counted. ``max_rows``:
+    rows of a batch. ``step``: called before each piece of work of a bounded size, with the number of the page taken
+    up last: before a page is looked at, and before a few of them are extracted.
     """
-    return Reader(split, params, skip, window)
+    return Reader(split, params, skip, window, max_rows, step)
 
 
 def positions(split: Split, params: Params) -> list[int]:
@@ -83,11 +87,22 @@ def positions(split: Split, params: Params) -> list[int]:
 class Reader:
     """Batches of one split, then the account of what made no row (`contract.DocumentReader`)."""
 
-    def __init__(self, split: Split, params: Params, skip: frozenset[int], window: tuple[int, int] | None) -> None:
+    def __init__(
+        self,
+        split: Split,
+        params: Params,
+        skip: frozenset[int] = frozenset(),
+        window: tuple[int, int] | None = None,
+        max_rows: int = MAX_ROWS,
+        step: Callable[[int], None] | None = None,
+    ) -> None:
         self.split = split
         self.params = params
         self.skip = skip
         self.window = window
+        self.max_rows = max_rows
+        self.step = step
+        self.number = 0
         self.account = Account(split.file)
         self._finished = False
 
@@ -96,7 +111,8 @@ class Reader:
             raise RuntimeError(f"{self.split.file}: a reader is read once")
         keep_freed_memory()
         extract = EXTRACTORS[self.params.extractor]()
-        batches = Batches(self.split.source, extract, self.account, self.params.max_depth)
+        step = (lambda: self.step(self.number)) if self.step is not None else None  # type: ignore[misc]
+        batches = Batches(self.split.source, extract, self.account, self.params.max_depth, self.max_rows, step)
         for page in self._chosen():
             if batches.add(page):
                 batch = batches.flush()
@@ -117,6 +133,9 @@ class Reader:
             if page.position in self.skip:
                 self.account.quarantine(page.offset, "killed_the_process", page.raw_bytes)
                 continue
+            self.number = number
+            if self.step is not None:
+                self.step(number)
             yield page
 
     @property

@@ -6,6 +6,7 @@ Where a batch ends depends only on the pages before it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from operator import attrgetter
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import xxhash
 
 from stages.documents.account import Account
@@ -24,6 +26,8 @@ from stages.schemas import DOCUMENTS
 
 MAX_ROWS = 1024
 MAX_BYTES = 16 << 20
+SLICE_BYTES = 2 << 20
+"""HTML handed to the extractor at a time, or one page: a step."""
 
 
 @dataclass(slots=True)
@@ -64,8 +68,18 @@ class Page:
 class Batches:
     """Collects the pages of one split and makes record batches of them."""
 
-    def __init__(self, source: str, extract: Extract, account: Account, max_depth: int) -> None:
+    def __init__(
+        self,
+        source: str,
+        extract: Extract,
+        account: Account,
+        max_depth: int,
+        max_rows: int = MAX_ROWS,
+        step: Callable[[], None] | None = None,
+    ) -> None:
         self.max_depth = max_depth
+        self.max_rows = max_rows
+        self.step = step
         self.extract = extract
         self.account = account
         self.source = source
@@ -84,7 +98,7 @@ class Batches:
             return False
         self.pages.append(page)
         self.num_bytes += len(page.html) if page.html is not None else len(page.text or "")
-        return len(self.pages) >= MAX_ROWS or self.num_bytes >= MAX_BYTES
+        return len(self.pages) >= self.max_rows or self.num_bytes >= MAX_BYTES
 
     def _too_deep(self, html: bytes) -> bool:
         """Counting start tags is enough for most pages: one with few cannot be deep."""
@@ -107,11 +121,28 @@ class Batches:
             return pa.array([page.text for page in self.pages], pa.large_string())
         column = binary_column([page.html or b"" for page in with_html])
         describe(with_html, column)
-        extracted = self.extract(column)
+        extracted = self._extracted(column)
         if len(with_html) == len(self.pages):
             return extracted
         answers = iter(extracted.to_pylist())
         return pa.array([page.text if page.html is None else next(answers) for page in self.pages], pa.large_string())
+
+    def _extracted(self, column: pa.LargeBinaryArray) -> pa.LargeStringArray:
+        """The text of each page, extracted a few at a time."""
+        found: list[pa.LargeStringArray] = []
+        start = held = 0
+        for index, size in enumerate(pc.binary_length(column).to_pylist()):
+            if index > start and held + size > SLICE_BYTES:
+                found.append(self._slice(column, start, index))
+                start, held = index, 0
+            held += size
+        found.append(self._slice(column, start, len(column)))
+        return pa.concat_arrays(found)
+
+    def _slice(self, column: pa.LargeBinaryArray, start: int, stop: int) -> pa.LargeStringArray:
+        if self.step is not None:
+            self.step()
+        return self.extract(column.slice(start, stop - start))
 
     def _without_failures(
         self, pages: list[Page], texts: pa.LargeStringArray
