@@ -116,6 +116,8 @@ def page_rules(snapshot: Snapshot, kept: tuple[Any, pa.Table], page: pa.Table) -
     about = f"{entry.address.rpartition('/')[0]}/about.json"
     if not snapshot.store.exists(about):
         return []
+    buckets = snapshot.data.get("buckets")
+    edges = snapshot.store.read_json(buckets) if buckets else None
     bits = table.column("failed")[0].as_py()
     failed = {rule for bit, rule in enumerate(entry.report["rules"]) if bits >> bit & 1}
     return [
@@ -124,7 +126,7 @@ def page_rules(snapshot: Snapshot, kept: tuple[Any, pa.Table], page: pa.Table) -
             "value": as_json(page.column(rule["column"])[0].as_py()) if rule["column"] in page.column_names else None,
             "fails": rule["rule"] in failed,
         }
-        for rule in telling.page_rules(snapshot.store.read_json(about), page)
+        for rule in telling.page_rules(snapshot.store.read_json(about), page, edges)
     ]
 
 

@@ -16,7 +16,7 @@ from pipeline.address import digest, split_id
 from pipeline.costs import Costs
 from pipeline.engine import Done, Scheduler
 from pipeline.errors import RunError
-from pipeline.filters import url_files
+from pipeline.filters import bucket_phases, url_files
 from pipeline.keys import KeyIndex, index_name, shard_index
 from pipeline.making import UNCHANGED, Maker, Product, Step, Unknown
 from pipeline.progress import Reporter
@@ -230,27 +230,45 @@ class Run(Maker):
         domains = [dump(domain) for domain in self.recipe.domains.values()]
         self.removed = self._taken_down(measured, clustered)
         urls = url_files(self.recipe, self.store, self.reporter.say, self.dry)
+        inputs: list[dict[str, Any]] = [
+            {
+                **{name: measured[name].addresses[index] for name in ("documents", "language", "quality")},
+                "clusters": clustered.addresses[index] if clustered else None,
+                "params": self.recipe.map_params("kept", split.source),
+                **({"urls": urls[split.source]} if split.source in urls else {}),
+            }
+            for index, split in enumerate(self.splits)
+        ]
+        matched = [f"-{facts['digest']}" for facts in clustered.facts] if clustered else [""] * len(inputs)
+        edges = self._edges(inputs, matched)
         for index, split in enumerate(self.splits):
-            suffix = f"-{clustered.facts[index]['digest']}" if clustered else ""
             gone = self.removed.get(index)
-            suffix += f"-{digest(gone)}" if gone else ""
+            suffix = matched[index] + (f"-{digest(gone)}" if gone else "") + (f"-{digest(edges)}" if edges else "")
             address = f"{prints[split.source].folder}/{split_id(split)}{suffix}.parquet"
             product.addresses.append(address)
-            args: dict[str, Any] = {
-                "documents": measured["documents"].addresses[index],
-                "language": measured["language"].addresses[index],
-                "quality": measured["quality"].addresses[index],
-                "clusters": clustered.addresses[index] if clustered else None,
-                "output": address,
-                "params": self.recipe.map_params("kept", split.source),
-                "domains": domains,
-            }
+            args = {**inputs[index], "output": address, "domains": domains}
             args |= {"remove": gone} if gone else {}
-            args |= {"urls": urls[split.source]} if split.source in urls else {}
+            args |= {"edges": edges} if edges else {}
             cost = measured["documents"].facts[index]["rows"]
             tasks.append(Task("stages.kept:keep", args, (address,), f"{split.source}/{split.file}", cost, KEEP_MEMORY))
         self._map("kept", product, tasks, self.recipe.kept)
         return product
+
+    def _edges(self, inputs: list[dict[str, Any]], matched: list[str]) -> dict[str, Any] | None:
+        """The values at the percentiles that domains name, over all splits; None where none does."""
+        rules = {source: digest(self.recipe.kept_rules(source)) for source in self.recipe.sources}
+        decides = [
+            digest([entry["documents"], entry["language"], entry["quality"], match, rules[split.source]])
+            for entry, match, split in zip(inputs, matched, self.splits, strict=True)
+        ]
+        found = bucket_phases(self.recipe, inputs, decides)
+        if found is None:
+            return None
+        self.snapshot["buckets"], phases = found
+        if not self.store.exists(self.snapshot["buckets"]):
+            self._phases("kept: percentiles", phases)
+        edges: dict[str, Any] = self.store.read_json(self.snapshot["buckets"])
+        return edges
 
     def _taken_down(self, measured: dict[str, Product], clustered: Product | None) -> dict[int, list[str]]:
         """Pages of the root's take-down list, by split."""

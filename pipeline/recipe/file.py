@@ -150,7 +150,7 @@ def _check_columns(document: Document, name: str, source: Source | None, domains
                 (
                     ("domains", d.name, side, column)
                     for d in here
-                    for side in ("min", "max")
+                    for side in ("min", "max", "percentiles")
                     if column in getattr(d, side)
                 ),
                 key,

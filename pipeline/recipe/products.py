@@ -16,6 +16,7 @@ from pipeline.recipe.sections import SIDECARS, ClustersSection, SampleParams, du
 from stages import clusters, corpus, documents, kept, mixture, shards, sources, tokens
 from stages.clusters import curve
 from stages.contract import Phase, Split
+from stages.kept import buckets
 from stages.report import survey
 from stages.rules import url_lists
 
@@ -82,11 +83,23 @@ class Recipe:
         return Fingerprint("clusters", clusters.VERSION, deciding, {})
 
     def kept(self, source: str) -> Fingerprint:
-        params = kept.deciding(self.sources[source].sections["kept"])
+        params = self.kept_rules(source)
         upstream = tuple(self.fingerprint(product, source).hex for product in ("documents", "language", "quality"))
         domains = {name: dump(domain) for name, domain in self.domains.items()}
         identity = {"domains": [[name, domains[name]] for name in self.domains]}
         return Fingerprint("kept", kept.VERSION, params, identity, upstream)
+
+    def kept_rules(self, source: str) -> dict[str, Any]:
+        """What decides which of a source's pages pass every rule, domains apart."""
+        return kept.deciding(self.sources[source].sections["kept"])
+
+    def percentiles(self) -> dict[str, Any]:
+        """The percentiles of columns that domains name."""
+        return buckets.wanted_of(self.domains.values())
+
+    def bucket_plan(self, inputs: list[dict[str, Any]], names: list[str], output: str) -> list[Phase]:
+        """Phases that find the values at those percentiles, language by language."""
+        return buckets.plan(inputs, self.percentiles(), names, output)
 
     def url_lists(self, source: str) -> str | None:
         """Where the compiled lists of addresses of a source's `kept` lie; None where there are none."""

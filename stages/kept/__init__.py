@@ -32,20 +32,23 @@ from __future__ import annotations
 
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from stages.contract import Store
 from stages.kept.decide import (
     BY_LANGUAGE,
+<<<<<<< HEAD
     CLUSTER_COLUMNS,
     DOCUMENT_COLUMNS,
     LANGUAGE_COLUMNS,
     domains_of,
+=======
+    Edges,
+>>>>>>> 6344b7c (Buckets: domains take pages by percentile of a score within each language, from histograms that add up in any order)
     prepare,
     quality_columns,
     rule_values,
 )
 from stages.kept.explain import page_rules
+from stages.kept.inputs import read_pages
 from stages.kept.params import FIXED, ORDER, PUBLISHED, Domain, Override, Params, active_rules, span_columns
 from stages.kept.report import account, selection_digest
 from stages.kept.takedown import TAKEN_DOWN, taken_down
@@ -74,11 +77,6 @@ __all__ = [
 VERSION = 3
 
 
-def _columns(store: Store, address: str) -> list[str]:
-    with store.open(address) as file:
-        return list(pq.read_schema(file).names)
-
-
 def deciding(params: Params) -> dict[str, Any]:
     """The settings as plain data that tells what decides, whatever file it comes from (`url_lists.deciding`).
 
@@ -100,27 +98,19 @@ def keep(
     domains: list[dict[str, Any]],
     remove: list[str] | None = None,
     urls: str | None = None,
+    edges: Edges | None = None,
 ) -> dict[str, Any]:
     """Decide one split: four aligned Parquet files in, one out. Returns the report of the file.
 
     ``remove``: doc_ids (hex) of pages that are dropped as ``taken_down`` whatever else holds for them. ``urls``:
-    address of the compiled lists of ``params.urls``.
+    address of the compiled lists of ``params.urls``. ``edges``: of the percentiles that domains name
+    (`stages.kept.buckets`).
     """
     settings, chosen = Params(**params), [Domain(**domain) for domain in domains]
     lists = url_lists.load(store, urls) if urls else None
-    pages = store.read_table(documents, [*DOCUMENT_COLUMNS, *(("url",) if lists else ())])
-    parts = [(language, list(LANGUAGE_COLUMNS)), (quality, quality_columns(settings, chosen, _columns(store, quality)))]
-    if clusters is not None:
-        parts.append((clusters, list(CLUSTER_COLUMNS)))
-    for address, columns in parts:
-        if not columns:
-            continue
-        table = store.read_table(address, columns)
-        if table.num_rows != pages.num_rows:
-            raise ValueError(f"{address}: expected {pages.num_rows} rows as in {documents}, found {table.num_rows}")
-        for column in columns:
-            pages = pages.append_column(column, table.column(column))
-    kept = prepare(settings, chosen, lists)(pages)
+    files = {"documents": documents, "language": language, "quality": quality, "clusters": clusters}
+    pages = read_pages(store, **files, params=settings, domains=chosen, urls=bool(lists))  # type: ignore[arg-type]
+    kept = prepare(settings, chosen, lists, edges)(pages)
     rules = active_rules(settings)
     if remove:
         doc_ids = store.read_table(documents, ["doc_id"]).column("doc_id")

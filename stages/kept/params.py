@@ -132,6 +132,21 @@ class Domain(StageParams):
     min: dict[str, float] = Field(default={})
     """Least value of a column of `quality`, or of confidence, text_bytes, cluster_size; null does not meet it."""
     max: dict[str, float] = Field(default={})
+    percentiles: dict[str, tuple[float, float]] = Field(default={})
+    """Buckets: from and below which percentile of such a column, among the pages of the same language in these sources
+    that pass every rule; `{x_score: [90, 100]}` is the best tenth of each language."""
+
+    def group(self, column: str) -> str:
+        """Within what pages a column is ranked, as a name."""
+        return column if self.sources is None else f"{column} of {', '.join(sorted(self.sources))}"
+
+    @field_validator("percentiles")
+    @classmethod
+    def _percentiles(cls, columns: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        for name, (low, high) in columns.items():
+            if not 0 <= low < high <= 100:
+                raise ValueError(f"{name}: expected two rising percentiles from 0 to 100, found {low:g} and {high:g}")
+        return columns
 
     _languages = field_validator("languages")(check_languages)
 
