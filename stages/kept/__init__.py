@@ -35,14 +35,8 @@ from typing import Any
 from stages.contract import Store
 from stages.kept.decide import (
     BY_LANGUAGE,
-<<<<<<< HEAD
-    CLUSTER_COLUMNS,
-    DOCUMENT_COLUMNS,
-    LANGUAGE_COLUMNS,
-    domains_of,
-=======
     Edges,
->>>>>>> 6344b7c (Buckets: domains take pages by percentile of a score within each language, from histograms that add up in any order)
+    domains_of,
     prepare,
     quality_columns,
     rule_values,
@@ -117,6 +111,6 @@ def keep(
         kept = taken_down(kept, doc_ids, remove, len(rules))
         rules = [*rules, TAKEN_DOWN]
     views = dict(zip(settings.views, span_columns(settings), strict=True))
-    report = account(pages, kept, rules, domains_of(pages, chosen), views)
+    report = account(pages, kept, rules, domains_of(pages, chosen, edges), views)
     store.write_table(output, kept, report=report)
     return report

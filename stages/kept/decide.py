@@ -118,13 +118,13 @@ def first_domain(pages: pa.Table, domains: Sequence[Domain], edges: Edges | None
     return domain_of
 
 
-<<<<<<< HEAD
-def domains_of(pages: pa.Table, domains: Sequence[Domain]) -> pa.Array:
+def domains_of(pages: pa.Table, domains: Sequence[Domain], edges: Edges | None = None) -> pa.Array:
     """Name of the domain each page belongs to, whether it is kept or not; null where there is none."""
     chosen = list(domains) or [Domain(name="all")]
-    domain_of = first_domain(pages, chosen)
+    domain_of = first_domain(pages, chosen, edges)
     return pa.array([domain.name for domain in chosen], pa.string()).take(pa.array(domain_of, mask=domain_of < 0))
-=======
+
+
 def _limits(pages: pa.Table, edges: dict[str, dict[str, float | None]], percentile: float, without: float) -> Numbers:
     """The edge of a percentile for each page, by its language; ``without`` where it has none."""
     found = np.full(pages.num_rows, without)
@@ -133,7 +133,6 @@ def _limits(pages: pa.Table, edges: dict[str, dict[str, float | None]], percenti
         if edge is not None:
             found[_among(pages, "language", (language,))] = edge
     return found
->>>>>>> 6344b7c (Buckets: domains take pages by percentile of a score within each language, from histograms that add up in any order)
 
 
 def numbers(pages: pa.Table, column: str) -> Numbers:
