@@ -77,6 +77,7 @@ class Run(Maker):
         measured = self._measure()
         self._check_input(measured["documents"])
         clustered = self._cluster(measured)
+        measured |= self._recurring(measured["documents"])
         return measured, clustered, self._keep(measured, clustered)
 
     def plan(self) -> list[Step]:
@@ -223,6 +224,27 @@ class Run(Maker):
         self._finish("clusters", product, {})
         return product
 
+    def _recurring(self, documents: Product) -> dict[str, Product]:
+        """The product `lines`, where it is asked for."""
+        print_ = self.recipe.lines()
+        if print_ is None:
+            return {}
+        inputs = [
+            self.recipe.lines_input(split, split_id(split), address, report)
+            for split, address, report in zip(self.splits, documents.addresses, documents.facts, strict=True)
+        ]
+        folder = f"{print_.folder}-{digest([asdict(entry) for entry in inputs])}"
+        product = Product([f"{folder}/{entry.name}.parquet" for entry in inputs])
+        self.snapshot["lines"] = folder
+        missing = self._missing([*product.addresses, f"{folder}/summary.json"])
+        reason = self._why_global("lines", print_, bool(missing))
+        self.steps.append(Step("lines", len(product.addresses), len(product.addresses) if missing else 0, reason))
+        if missing:
+            self._phases("lines", self.recipe.lines_phases(inputs, folder))
+            self._about(print_)
+        self._finish("lines", product, {})
+        return {"lines": product}
+
     def _keep(self, measured: dict[str, Product], clustered: Product | None) -> Product:
         prints = {source: self.recipe.kept(source) for source in self.recipe.sources}
         product = Product([])
@@ -236,10 +258,14 @@ class Run(Maker):
                 "clusters": clustered.addresses[index] if clustered else None,
                 "params": self.recipe.map_params("kept", split.source),
                 **({"urls": urls[split.source]} if split.source in urls else {}),
+                **({"lines": measured["lines"].addresses[index]} if "lines" in measured else {}),
             }
             for index, split in enumerate(self.splits)
         ]
-        matched = [f"-{facts['digest']}" for facts in clustered.facts] if clustered else [""] * len(inputs)
+        matched = [""] * len(inputs)
+        for exchanged in (clustered, measured.get("lines")):
+            if exchanged:
+                matched = [f"{told}-{facts['digest']}" for told, facts in zip(matched, exchanged.facts, strict=True)]
         edges = self._edges(inputs, matched)
         for index, split in enumerate(self.splits):
             gone = self.removed.get(index)

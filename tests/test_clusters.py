@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from pipeline.storage import Store
 from stages import clusters, signatures
-from stages.clusters.exchange_file import CorruptIntermediate, read_partition
+from stages.exchange_file import CorruptIntermediate, read_partition
 from tests import slow_dedup as slow
 from tests.dedup_corpus import Page, cluster, run_phases, write_split
 

@@ -12,8 +12,8 @@ from typing import Any
 from pipeline.address import Fingerprint, digest
 from pipeline.config import Key
 from pipeline.errors import RunError, UserError
-from pipeline.recipe.sections import SIDECARS, ClustersSection, SampleParams, dump
-from stages import clusters, corpus, documents, kept, mixture, shards, sources, tokens
+from pipeline.recipe.sections import SIDECARS, ClustersSection, LinesSection, SampleParams, dump
+from stages import clusters, corpus, documents, kept, lines, mixture, shards, sources, tokens
 from stages.clusters import curve
 from stages.contract import Phase, Split
 from stages.kept import buckets
@@ -81,6 +81,11 @@ class Recipe:
             return None
         deciding = {name: value for name, value in dump(section).items() if name not in clusters.BRAKES}
         return Fingerprint("clusters", clusters.VERSION, deciding, {})
+
+    def lines(self) -> Fingerprint | None:
+        """What decides `lines`, the set of pages apart; None when they are not measured."""
+        section: LinesSection = self.sections["lines"]
+        return Fingerprint("lines", lines.VERSION, dump(section), {}) if section.enabled else None
 
     def kept(self, source: str) -> Fingerprint:
         params = self.kept_rules(source)
@@ -157,6 +162,16 @@ class Recipe:
 
     def cluster_phases(self, inputs: list[Any], folder: str) -> list[Phase]:
         return clusters.plan(self._cluster_params(), inputs, folder)
+
+    def lines_input(self, split: Split, name: str, documents: str, report: dict[str, Any]) -> Any:
+        """What `lines` must know of a split."""
+        return lines.LinesInput(name, split.source, documents, report["rows"], report["text_bytes"])
+
+    def lines_phases(self, inputs: list[Any], folder: str) -> list[Phase]:
+        section = dump(self.sections["lines"])
+        known = lines.Params.model_fields
+        params = lines.Params.model_validate({key: value for key, value in section.items() if key in known})
+        return lines.plan(params, inputs, folder)
 
     def _cluster_params(self) -> Any:
         section = dump(self.sections["clusters"])

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stages.clusters.exchange_file import Array, Columns, read_about, read_all, write_partitioned
 from stages.clusters.pages import preference_names, text_bases
 from stages.clusters.params import Params
 from stages.contract import Store
+from stages.exchange_file import Array, Columns, read_about, read_all, write_partitioned
 from stages.kernels import minhash, unionfind
 from stages.kernels.buckets import distinct_edges
 from stages.kernels.decide import choose_survivors

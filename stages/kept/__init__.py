@@ -93,16 +93,17 @@ def keep(
     remove: list[str] | None = None,
     urls: str | None = None,
     edges: Edges | None = None,
+    lines: str | None = None,
 ) -> dict[str, Any]:
     """Decide one split: four aligned Parquet files in, one out. Returns the report of the file.
 
     ``remove``: doc_ids (hex) of pages that are dropped as ``taken_down`` whatever else holds for them. ``urls``:
     address of the compiled lists of ``params.urls``. ``edges``: of the percentiles that domains name
-    (`stages.kept.buckets`).
+    (`stages.kept.buckets`). ``lines``: address of the `lines` file, where that is measured.
     """
     settings, chosen = Params(**params), [Domain(**domain) for domain in domains]
     lists = url_lists.load(store, urls) if urls else None
-    files = {"documents": documents, "language": language, "quality": quality, "clusters": clusters}
+    files = {"documents": documents, "language": language, "quality": quality, "clusters": clusters, "lines": lines}
     pages = read_pages(store, **files, params=settings, domains=chosen, urls=bool(lists))  # type: ignore[arg-type]
     kept = prepare(settings, chosen, lists, edges)(pages)
     rules = active_rules(settings)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from stages import schemas
 from stages.contract import Store
 from stages.kept.decide import CLUSTER_COLUMNS, DOCUMENT_COLUMNS, LANGUAGE_COLUMNS, quality_columns
 from stages.kept.params import Domain, Params
@@ -22,6 +23,7 @@ def read_pages(
     params: Params,
     domains: Sequence[Domain],
     urls: bool,
+    lines: str | None = None,
 ) -> pa.Table:
     """What `decide.prepare` reads; with ``urls`` the addresses too.
 
@@ -31,7 +33,11 @@ def read_pages(
     pages = store.read_table(documents, [*DOCUMENT_COLUMNS, *(("url",) if urls else ())])
     with store.open(quality) as file:
         measured = list(pq.read_schema(file).names)
-    parts = [(language, list(LANGUAGE_COLUMNS)), (quality, quality_columns(params, domains, measured))]
+    asked = quality_columns(params, domains, measured)
+    recurring = [name for name in asked if name in schemas.LINES.names] if lines else []
+    parts = [(language, list(LANGUAGE_COLUMNS)), (quality, [name for name in asked if name not in recurring])]
+    if lines is not None:
+        parts.append((lines, recurring))
     if clusters is not None:
         parts.append((clusters, list(CLUSTER_COLUMNS)))
     for address, columns in parts:

@@ -24,7 +24,12 @@ LIMITS = ("below_min_", "above_max_")
 """A rule of the user's own: one of these and the name of any column of `quality`, with a number."""
 LISTED = url_lists.RULE
 """A rule for each list of addresses: this and its name."""
-VIEWS = ("redacted", "decontaminated", *views.VIEWS)
+LINE_VIEWS = {
+    "without_repeated_lines": "repeated_lines_spans",
+    "without_frequent_lines": "frequent_lines_spans",
+}
+"""Views that `lines` has the spans for."""
+VIEWS = ("redacted", "decontaminated", *views.VIEWS, *LINE_VIEWS)
 REDACTION = {"email": "email@example.com", "ip": "192.0.2.1", "phone": "+1 555 0100", "secret": "SECRET"}
 MAX_RULES = 64
 
@@ -181,6 +186,6 @@ def rule_of(name: str) -> Rule | None:
 
 
 def span_columns(params: Params) -> list[str]:
-    """Columns of `quality` that hold the spans of the views."""
-    known = {"redacted": "privacy_spans", "decontaminated": "contamination_spans"}
+    """Columns of `quality` or `lines` that hold the spans of the views."""
+    known = {"redacted": "privacy_spans", "decontaminated": "contamination_spans", **LINE_VIEWS}
     return [known.get(view, f"{view}_spans") for view in params.views]
