@@ -215,12 +215,13 @@ class Recipe:
 
     def warnings(self) -> list[str]:
         """What is doubtful about the mixture, known before any work is done."""
+        found = [warning for source in self.sources.values() for warning in unused(source)]
         blends = [blend for _, blend in mixtures_of(self.sections)]
         if all(blend.imported is None for blend in blends):
-            return []
+            return found
         tokenizer = tokens.identity(self.sections["tokens"])["tokenizer"]
-        found = [warning for blend in blends for warning in mixture.weight_warnings(blend, tokenizer)]
-        return [f"mixture: {warning}" for warning in dict.fromkeys(found)]
+        doubts = [warning for blend in blends for warning in mixture.weight_warnings(blend, tokenizer)]
+        return [*found, *(f"mixture: {warning}" for warning in dict.fromkeys(doubts))]
 
     def solve(self, available: dict[str, int], tokenizer: dict[str, Any]) -> mixture.Mixture:
         """How many tokens of each domain the corpus takes.
@@ -325,3 +326,16 @@ def mixtures_of(sections: dict[str, Any]) -> Iterator[tuple[Key, mixture.Mixture
     if sections.get("phases") is not None:
         for position, phase in enumerate(sections["phases"].phases):
             yield ("phases", "phases", position, "mixture"), phase.mixture
+
+
+def unused(source: Source) -> Iterator[str]:
+    """What is measured for a source because somebody named it, and then neither drops nor cuts anything."""
+    measured, decides = source.sections["quality"], source.sections["kept"]
+    active = kept.active_rules(decides)
+    if measured.benchmarks.files and "contaminated" not in active and "decontaminated" not in decides.views:
+        yield (
+            f"source {source.name}: quality.benchmarks are looked for, but what is found stays: add contamination to"
+            " kept.families, or decontaminated to kept.views"
+        )
+    if measured.bad_words and "has_bad_words" not in active:
+        yield f"source {source.name}: quality.bad_words are counted, but drop nothing: add bad_words to kept.families"
