@@ -62,7 +62,7 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
     recipe = recipes.load(mixture, store)
     for warning in recipe.warnings():
         reporter.say(warning)
-    executor = LazyExecutor(engine, store, workers, reporter, recipe.sidecars())
+    executor = LazyExecutor(engine, store, workers, reporter, recipe.compiled())
     with RootLock(store):
         store.sweep()
         make_sample(recipe, store, reporter)

@@ -59,7 +59,7 @@ def measure(
         ``{"reports": {product: report}, "seconds": {product: seconds}}`` of what was written.
     """
     deadline.disarm()
-    warm(sidecars)
+    warm([documents, *sidecars])
     missing = [entry for entry in sidecars if not store.exists(entry["address"])]
     seconds = dict.fromkeys([*(entry["product"] for entry in missing)], 0.0)
     with ExitStack() as files:

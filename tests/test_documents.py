@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import zlib
 from pathlib import Path
@@ -10,7 +11,7 @@ import brotli
 import pytest
 import zstandard
 
-from stages import documents
+from stages import documents, extraction
 from stages.kernels.html_depth import depth
 from stages.schemas import DOCUMENTS
 from tests.archives import PAGE, read, record, whole, write
@@ -63,9 +64,15 @@ def test_what_is_no_page_is_dropped_with_its_reason_and_its_neighbour_stays(
 def test_a_page_nested_too_deep_is_dropped_and_its_neighbour_stays(tmp_path: Path) -> None:
     deep = record(b"<div>" * 100_000 + b"x")
     flat = record(PAGE.replace(b"<p>", b"<p>x" * 5000 + b"<br>" * 5000 + b"<div></div>" * 5000 + b"<p>"))
-    rows, report = read(write(tmp_path / "a.warc.gz", [deep, flat, record()]))
+    rows, report = read(write(tmp_path / "a.warc.gz", [deep, flat, record()]), extractor="resiliparse")
     assert [row["text"][-len(TEXT) :] for row in rows] == [TEXT, TEXT]
     assert report["dropped"] == {"nested_too_deep": {"records": 1, "bytes": 500060}}
+
+
+def test_no_page_is_too_deep_for_an_extractor_of_linear_time(tmp_path: Path) -> None:
+    rows, report = read(write(tmp_path / "a.warc.gz", [record(b"<div>" * 100_000 + b"x")]), extractor="gristmill")
+    assert [row["text"] for row in rows] == ["x"]
+    assert report["dropped"] == {}
 
 
 @pytest.mark.parametrize(
@@ -88,11 +95,29 @@ def test_depth_is_that_of_the_open_elements(html: bytes, levels: int) -> None:
     assert depth(html) == levels
 
 
-@pytest.mark.parametrize("extractor", ["full_text", "trafilatura"])
+@pytest.mark.parametrize("extractor", ["resiliparse", "full_text", "trafilatura"])
 def test_other_extractors_are_chosen_by_name(tmp_path: Path, extractor: str) -> None:
-    pytest.importorskip("trafilatura")
+    pytest.importorskip("trafilatura" if extractor == "trafilatura" else "resiliparse")
     rows, _ = read(write(tmp_path / "a.warc.gz", [record(PAGE.replace(b"page.", b"page. " * 40))]), extractor=extractor)
     assert rows[0]["text"].startswith("Plain words on a page.")
+
+
+def test_markdown_marks_headings_and_code_and_other_extractors_refuse_it(tmp_path: Path) -> None:
+    page = PAGE.replace(b"<p>", b"<h2>Head</h2><pre>a = 1\nb = 2</pre><p>")
+    path = write(tmp_path / "a.warc.gz", [record(page)])
+    rows, _ = read(path, markdown=True)
+    assert rows[0]["text"] == f"## Head\n\n```\na = 1\nb = 2\n```\n\n{TEXT}"
+    with pytest.raises(ValueError, match="expected `extractor: gristmill`"):
+        read(path, extractor="resiliparse", markdown=True)
+
+
+def test_what_decides_the_text_is_in_the_identity_of_the_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = documents.identity(documents.Params(extractor="gristmill"))
+    assert set(before) == {"gristmill", "model"}
+    model = dataclasses.replace(extraction.load_model(), digest="another model.json")
+    monkeypatch.setattr(extraction, "load_model", lambda: model)
+    assert documents.identity(documents.Params(extractor="gristmill")) != before
+    assert set(documents.identity(documents.Params(extractor="resiliparse"))) == {"resiliparse"}
 
 
 def test_a_page_without_text_is_a_row(tmp_path: Path) -> None:

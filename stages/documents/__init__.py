@@ -19,30 +19,33 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import pyarrow as pa
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from stages.contract import Split, StageParams
 from stages.documents.account import Account
 from stages.documents.allocator import keep_freed_memory
 from stages.documents.batches import MAX_ROWS, Batches, Page, doc_id
 from stages.documents.containers import pages_of_split
-from stages.documents.extraction import EXTRACTORS, versions
+from stages.documents.extraction import LINEAR, WRITES_MARKDOWN, extractor, versions
 from stages.documents.raw import raw_record
 from stages.documents.tables import ColumnError
 
-__all__ = ["VERSION", "ColumnError", "Params", "doc_id", "identity", "positions", "raw_record", "read"]
+__all__ = ["VERSION", "ColumnError", "Params", "doc_id", "identity", "positions", "prepare", "raw_record", "read"]
 
-VERSION = 2
+VERSION = 3
 
 
 class Params(StageParams):
     """How records become text. ``format`` and ``columns`` come from the source's entry (`SourceParams.reading`)."""
 
-    extractor: Literal["resiliparse", "full_text", "trafilatura"] = "resiliparse"
+    extractor: Literal["gristmill", "resiliparse", "full_text", "trafilatura"] = "gristmill"
+    markdown: bool = False
+    """Headings begin with `#` and code is fenced; `extractor: gristmill` alone writes it."""
     max_html_bytes: int = Field(5 << 20, ge=1 << 10, le=1 << 30)
     """A page is cut here and noted `over_limit`; what compression hides beyond it is never inflated."""
     max_depth: int = Field(512, ge=16)
-    """Pages whose elements nest deeper are dropped (`nested_too_deep`): time grows with the square. Browsers' limit."""
+    """Pages whose elements nest deeper are dropped (`nested_too_deep`), unless the extractor is `gristmill`: the time
+    of the others grows with the square. Browsers' limit."""
     max_record_bytes: int = Field(64 << 20, ge=1 << 16, le=1 << 31)
     """Bytes of one archive record or JSON line that are held; the rest of a record is read past."""
     text_types: tuple[str, ...] = ()
@@ -50,6 +53,12 @@ class Params(StageParams):
     format: str | None = None
     columns: dict[str, str] = Field(default_factory=dict)
     missing: Literal["fail", "skip"] = "fail"
+
+    @model_validator(mode="after")
+    def _markdown_is_written(self) -> Params:
+        if self.markdown and self.extractor not in WRITES_MARKDOWN:
+            raise ValueError(f"markdown: expected `extractor: gristmill`, which writes it; found `{self.extractor}`")
+        return self
 
 
 def identity(params: Params) -> dict[str, Any]:
@@ -74,6 +83,12 @@ def read(
     up last: before a page is looked at, and before a few of them are extracted.
     """
     return Reader(split, params, skip, window, max_rows, step)
+
+
+def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.Array]:
+    """The extractor as a function of a batch's texts, taken for pages: `pipeline.warm` compiles its kernels so."""
+    extract = extractor(params.extractor, params.markdown)
+    return lambda batch: extract(batch.column("text").cast(pa.large_binary()))
 
 
 def positions(split: Split, params: Params) -> list[int]:
@@ -110,9 +125,10 @@ class Reader:
         if self._finished or self.account.records:
             raise RuntimeError(f"{self.split.file}: a reader is read once")
         keep_freed_memory()
-        extract = EXTRACTORS[self.params.extractor]()
+        extract = extractor(self.params.extractor, self.params.markdown)
+        max_depth = None if self.params.extractor in LINEAR else self.params.max_depth
         step = (lambda: self.step(self.number)) if self.step is not None else None  # type: ignore[misc]
-        batches = Batches(self.split.source, extract, self.account, self.params.max_depth, self.max_rows, step)
+        batches = Batches(self.split.source, extract, self.account, max_depth, self.max_rows, step)
         for page in self._chosen():
             if batches.add(page):
                 batch = batches.flush()

@@ -32,7 +32,7 @@ SLICE_BYTES = 2 << 20
 
 @dataclass(slots=True)
 class Page:
-    """One row to be: either ``html`` (UTF-8, to extract) or ``text``, or what `finish` makes them of."""
+    """One row to be: either ``html`` (UTF-8, to extract) or ``text``."""
 
     offset: int
     raw_bytes: int
@@ -55,9 +55,6 @@ class Page:
     file: str = ""
     part: int = 0
     """Number of the file in its split."""
-    finish: Callable[[Page], bool] | None = None
-    """Fills in ``html`` or ``text``; false: it cannot be done. Called when the page is taken up, so that a library that
-    dies of a page does so at its turn, and never where pages are only counted."""
 
     @property
     def position(self) -> int:
@@ -73,7 +70,7 @@ class Batches:
         source: str,
         extract: Extract,
         account: Account,
-        max_depth: int,
+        max_depth: int | None,
         max_rows: int = MAX_ROWS,
         step: Callable[[], None] | None = None,
     ) -> None:
@@ -88,11 +85,6 @@ class Batches:
 
     def add(self, page: Page) -> bool:
         """Take a page; True when the batch is full and `flush` is due."""
-        if page.finish is not None:
-            finish, page.finish = page.finish, None
-            if not finish(page):
-                self.account.quarantine(page.offset, "extraction_failed", page.raw_bytes, page.file)
-                return False
         if page.html is not None and self._too_deep(page.html):
             self.account.drop("nested_too_deep", page.raw_bytes)
             return False
@@ -102,7 +94,8 @@ class Batches:
 
     def _too_deep(self, html: bytes) -> bool:
         """Counting start tags is enough for most pages: one with few cannot be deep."""
-        return start_tags(html) > self.max_depth and depth(html) > self.max_depth
+        limit = self.max_depth
+        return limit is not None and start_tags(html) > limit and depth(html) > limit
 
     def flush(self) -> pa.RecordBatch | None:
         """The batch of all pages taken; None if no row comes of them."""

@@ -2,10 +2,11 @@
 
 An `Extract` takes a ``large_binary`` column of pages (valid UTF-8, no byte order mark, empty raw-text elements of XHTML
 already closed) and returns a ``large_string`` column, row for row; null where it could not read the page. ``""`` is an
-answer: the page has no text. `EXTRACTORS` names what can be chosen: ``resiliparse`` (main content, paragraphs, lists
-and code blocks kept), ``full_text`` (all visible text), ``trafilatura`` (an extra; its defaults, without comments).
+answer: the page has no text. `EXTRACTORS` names what can be chosen: ``gristmill`` (`stages.extraction`: main content, whole
+batches without an object a page), ``resiliparse`` (main content, paragraphs, lists and code blocks kept), ``full_text``
+(resiliparse's visible text), ``trafilatura`` (an extra; its defaults, without comments).
 
-Price: resiliparse about 20 MB/s of HTML for main content, trafilatura 1 MB/s.
+Price: ``docs/decisions/extraction.md``; resiliparse about 20 MB/s of HTML for main content, trafilatura 1 MB/s.
 """
 
 from __future__ import annotations
@@ -61,11 +62,8 @@ def _make_trafilatura() -> Extract:
     except ImportError:
         raise ImportError("`extractor: trafilatura` needs the library: pip install 'gristmill[trafilatura]'") from None
 
-    def text_of(html: bytes) -> str | None:
-        try:
-            return trafilatura.extract(html.decode("utf-8"), include_comments=False, deduplicate=False) or ""
-        except Exception:  # noqa: BLE001 - of three libraries under it; the page is quarantined
-            return None
+    def text_of(html: bytes) -> str:
+        return trafilatura.extract(html.decode("utf-8"), include_comments=False, deduplicate=False) or ""
 
     def extract(pages: pa.LargeBinaryArray) -> pa.LargeStringArray:
         return pa.array([text_of(html) for html in pages.to_pylist()], pa.large_string())
@@ -73,16 +71,37 @@ def _make_trafilatura() -> Extract:
     return extract
 
 
+def _make_gristmill(markdown: bool = False) -> Extract:
+    from stages.extraction import ExtractionParams, main_text
+
+    params = ExtractionParams(markdown=markdown)
+    return lambda pages: main_text(pages, params)
+
+
 EXTRACTORS: dict[str, Callable[[], Extract]] = {
+    "gristmill": _make_gristmill,
     "resiliparse": _make_resiliparse,
     "full_text": _make_full_text,
     "trafilatura": _make_trafilatura,
 }
 
+LINEAR = frozenset({"gristmill"})
+"""Extractors whose time does not grow with the square of a page's depth: no page is too deep for them."""
+WRITES_MARKDOWN = frozenset({"gristmill"})
 
-def versions(extractor: str) -> dict[str, Any]:
-    """What decides an extractor's output beside its name."""
+
+def extractor(name: str, markdown: bool = False) -> Extract:
+    """The extractor of that name; ``markdown`` only for those in `WRITES_MARKDOWN`."""
+    return _make_gristmill(markdown) if name == "gristmill" else EXTRACTORS[name]()
+
+
+def versions(name: str) -> dict[str, Any]:
+    """What decides an extractor's output beside its name: the version of its library, and of a trained model."""
+    if name == "gristmill":
+        from stages import extraction
+
+        return {"gristmill": extraction.VERSION, "model": extraction.load_model().digest}
     from importlib.metadata import version
 
-    library = "trafilatura" if extractor == "trafilatura" else "resiliparse"
+    library = "trafilatura" if name == "trafilatura" else "resiliparse"
     return {library: version(library)}

@@ -2,7 +2,7 @@
 
 For `stages.documents`, which decodes a page to UTF-8 and offers this as an extractor. `extract` takes a ``large_binary``
 column (or data and offsets) and gives an `ExtractionResult`: columns of text and of what the page says of itself, row for
-row. Method: one pass cuts the page into blocks (`html_blocks`), two small classifiers decide which of them are its text
+row; `main_text` gives the text alone. Method: one pass cuts the page into blocks (`html_blocks`), two small classifiers decide which of them are its text
 (`html_features`, `html_trees`, trained by `train`), the chosen ones are written (`html_text`).
 
 Any bytes may come in: what is not UTF-8 becomes U+FFFD first, at the cost of a copy. Price: see
@@ -13,6 +13,7 @@ script shows is not there.
 from __future__ import annotations
 
 import html
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,7 @@ from stages.kernels.ragged import Bytes, Offsets, text_buffers
 
 VERSION = 1
 _MAX_SPAN = 2000
+_held = threading.local()
 
 
 class ExtractionParams(StageParams):
@@ -91,15 +93,21 @@ def _spans(data: Bytes, pages: Table) -> dict[str, list[str | None]]:
     return found
 
 
-def _result(text: list[Bytes], ends: list[Table], fields: dict[str, list[str | None]]) -> ExtractionResult:
+def _scanner() -> Scanner:
+    """This thread's: its tables take ten milliseconds to make."""
+    if not hasattr(_held, "scanner"):
+        _held.scanner = Scanner()
+    return _held.scanner  # type: ignore[no-any-return]
+
+
+def _text_column(text: list[Bytes], ends: list[Table]) -> pa.LargeStringArray:
     offsets = np.zeros(sum(len(part) for part in ends) + 1, np.int64)
     at, base = 1, 0
     for written, part in zip(text, ends, strict=True):
         offsets[at : at + len(part)] = part + base
         at, base = at + len(part), base + len(written)
     data = np.concatenate([np.empty(0, np.uint8), *text])
-    column = pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
-    return ExtractionResult(column, **{name: pa.array(values, pa.string()) for name, values in fields.items()})
+    return pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
 
 
 def _write(
@@ -116,12 +124,16 @@ def _write(
 
 
 def _extract(
-    pages: pa.Array | tuple[Bytes, Offsets], params: ExtractionParams, model: Model, keep_all: bool
-) -> ExtractionResult:
+    pages: pa.Array | tuple[Bytes, Offsets],
+    params: ExtractionParams,
+    model: Model,
+    keep_all: bool = False,
+    fields: dict[str, list[str | None]] | None = None,
+) -> pa.LargeStringArray:
+    """The text of each page; what `_FIELDS` name is added to ``fields`` unless that is None."""
     data, offsets = valid_utf8(pages)
-    scanner = Scanner()
+    scanner = _scanner()
     text, ends = [], []
-    fields: dict[str, list[str | None]] = {name: [] for name in _FIELDS}
     out = np.empty(0, np.uint8)
     for first, last in groups(offsets):
         scanned = scanner.scan(data, offsets, first, last)
@@ -132,18 +144,34 @@ def _extract(
         written = _write(scanner, scanned, params, model, keep_all, out, page_ends)
         text.append(out[:written].copy())
         ends.append(page_ends)
-        for name, values in _spans(data, scanned.pages).items():
-            fields[name].extend(values)
-    return _result(text, ends, fields)
+        if fields is not None:
+            for name, values in _spans(data, scanned.pages).items():
+                fields[name].extend(values)
+    return _text_column(text, ends)
+
+
+def _with_fields(
+    pages: pa.Array | tuple[Bytes, Offsets], params: ExtractionParams, model: Model, keep_all: bool
+) -> ExtractionResult:
+    fields: dict[str, list[str | None]] = {name: [] for name in _FIELDS}
+    text = _extract(pages, params, model, keep_all, fields)
+    return ExtractionResult(text, **{name: pa.array(values, pa.string()) for name, values in fields.items()})
 
 
 def extract(
     pages: pa.Array | tuple[Bytes, Offsets], params: ExtractionParams | None = None, model: Model | None = None
 ) -> ExtractionResult:
-    """Main text of each page; ``""`` where there is none."""
-    return _extract(pages, params or ExtractionParams(), model or load_model(), False)
+    """Main text of each page, ``""`` where there is none, and what the page says of itself."""
+    return _with_fields(pages, params or ExtractionParams(), model or load_model(), False)
+
+
+def main_text(
+    pages: pa.Array | tuple[Bytes, Offsets], params: ExtractionParams | None = None, model: Model | None = None
+) -> pa.LargeStringArray:
+    """`extract` without the fields: no object a page is made."""
+    return _extract(pages, params or ExtractionParams(), model or load_model())
 
 
 def visible_text(pages: pa.Array | tuple[Bytes, Offsets]) -> ExtractionResult:
     """All text of each page that is not script, style, comment, template, drop-down, text field or drawing."""
-    return _extract(pages, ExtractionParams(), load_model(), True)
+    return _with_fields(pages, ExtractionParams(), load_model(), True)

@@ -31,7 +31,7 @@ import numpy.typing as npt
 from stages.kernels import html_tokens as t
 from stages.kernels.html_entities import fill_reference_tables, read_reference
 from stages.kernels.html_hints import NOT_SHOWN, fill_hint_table, read_hints
-from stages.kernels.html_tables import BYTE_CLASSES, FNV_PRIME, FNV_START, TABLE_SLOTS, TAG_FLAGS, fnv
+from stages.kernels.html_tables import BYTE_CLASSES, FNV_START, TABLE_SLOTS, TAG_FLAGS, fnv, mix
 from stages.kernels.html_tokens import (
     SPANS,
     find_raw_end,
@@ -323,7 +323,7 @@ def cached_hints(data, start, stop, W, T):  # type: ignore[no-untyped-def]
     stop = min(stop, start + HINT_BYTES)
     h = FNV_START
     for i in range(start, stop):
-        h = (h ^ np.int64(data[i])) * FNV_PRIME
+        h = mix(h, data[i])
     slot = (h >> 32) & (_CACHE_SIZE - 1)
     if W[CACHE + slot] != h:
         W[CACHE + slot] = h
@@ -383,7 +383,7 @@ def hash_value(data, start, stop):  # type: ignore[no-untyped-def]
     value = FNV_START
     for i in range(start, min(stop, start + 40)):
         b = data[i]
-        value = (value ^ np.int64(b | 0x20 if 65 <= b <= 90 else b)) * FNV_PRIME
+        value = mix(value, b | 0x20 if 65 <= b <= 90 else b)
     return value
 
 

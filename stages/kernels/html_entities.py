@@ -20,13 +20,13 @@ import numpy.typing as npt
 
 from stages.kernels.html_tables import (
     C1_CODES,
-    FNV_PRIME,
     FNV_START,
     REFERENCE_SIZE,
     REFERENCE_TABLE,
     REFERENCE_TEXTS,
     build_table,
     look_up,
+    mix,
 )
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
@@ -124,7 +124,7 @@ def read_reference(data, pos, end, T, out, o):  # type: ignore[no-untyped-def]
         letter = 97 <= (b | 0x20) <= 122 or 48 <= b <= 57
         if not letter and b != 59:
             break
-        h = (h ^ np.int64(b)) * FNV_PRIME
+        h = mix(h, b)
         i += 1
         # only old names of 2 to 6 letters, and anything at its semicolon, can end here
         if b == 59 or i - pos <= 7:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from stages.kernels import html_blocks as h
 from stages.kernels import html_tokens as t
 from stages.kernels.html_hints import HINT_NAMES
-from stages.kernels.html_tables import FNV_PRIME, FNV_START
+from stages.kernels.html_tables import FNV_START, mix
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 from stages.kernels.jit import lean_kernel as kernel
 
@@ -223,7 +223,7 @@ def measure_text(out, b, i, blocks, measures, L):  # type: ignore[no-untyped-def
     measures[M_FIRST, i] = char_class(out[start])
     key = FNV_START
     for j in range(start, min(stop, start + 48)):
-        key = (key ^ np.int64(out[j])) * FNV_PRIME
+        key = mix(key, out[j])
     return key
 
 
@@ -405,8 +405,8 @@ def measure_page(out, blocks, nodes, pages, d, L, measures, inherited, slots):  
         measures[M_TEXT_SLOT, b] = count_slot(slots, 4, size - 1, key, 0, 0)
         node = blocks[h.NODE, block0 + b]
         parent = nodes[h.PARENT, node]
-        signature = nodes[h.SIGNATURE, node] * FNV_PRIME ^ nodes[h.SIGNATURE, parent]
-        signature = (signature * FNV_PRIME ^ (nodes[h.TAG, node] * 128 + nodes[h.TAG, parent] + 1)) * FNV_PRIME
+        signature = mix(nodes[h.SIGNATURE, node], 0) ^ nodes[h.SIGNATURE, parent]
+        signature = mix(mix(signature, 0), nodes[h.TAG, node] * 128 + nodes[h.TAG, parent] + 1)
         measures[M_SLOT, b] = count_slot(slots, 0, size - 1, signature, chars, links)
         measures[SUM_CHARS, b + 1] = measures[SUM_CHARS, b] + chars
         measures[SUM_LINKS, b + 1] = measures[SUM_LINKS, b] + links

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels.html_tables import FNV_PRIME, FNV_START, HINT_SIZE, HINT_TABLE, build_table, look_up
+from stages.kernels.html_tables import FNV_START, HINT_SIZE, HINT_TABLE, build_table, look_up, mix
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
 HINTS: dict[str, str] = {
@@ -103,7 +103,7 @@ def read_hints(data, start, stop, T):  # type: ignore[no-untyped-def]
             if not (upper or 97 <= b <= 122) or (upper and was_lower):
                 break
             was_lower = not upper
-            h = (h ^ np.int64(b | 0x20)) * FNV_PRIME
+            h = mix(h, b | 0x20)
             i += 1
             if i - first >= _MIN_BEGINNING:
                 bits = look_up(T, HINT_TABLE, HINT_SIZE, h)

@@ -60,6 +60,15 @@ def build_table(words: Sequence[bytes], size: int, values: Sequence[int] | None 
     return np.concatenate([keys, held])
 
 
+_PRIME = np.uint64(FNV_PRIME)
+
+
+@inline_kernel
+def mix(h, value):  # type: ignore[no-untyped-def]
+    """One step of FNV-1a. Unsigned inside: LLVM takes a signed product for one that never overflows."""
+    return np.int64((np.uint64(h) ^ np.uint64(value)) * _PRIME)
+
+
 @inline_kernel
 def look_up(T, table, size, key):  # type: ignore[no-untyped-def]
     """Value of ``key`` in the word table of ``size`` places that begins at ``T[table]``; -1: not there."""

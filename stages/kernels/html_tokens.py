@@ -18,13 +18,13 @@ import numpy.typing as npt
 from stages.kernels.html_tables import (
     ATTRIBUTE_SIZE,
     ATTRIBUTE_TABLE,
-    FNV_PRIME,
     FNV_START,
     TAG_FLAGS,
     TAG_SIZE,
     TAG_TABLE,
     build_table,
     look_up,
+    mix,
 )
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
@@ -182,7 +182,7 @@ def read_tag_name(data, pos, end, T):  # type: ignore[no-untyped-def]
             break
         if 65 <= b <= 90:
             b |= 0x20
-        h = (h ^ np.int64(b)) * FNV_PRIME
+        h = mix(h, b)
         pos += 1
     return pos, max(0, look_up(T, TAG_TABLE, TAG_SIZE, h))
 
@@ -202,7 +202,7 @@ def read_attributes(data, pos, end, T, W):  # type: ignore[no-untyped-def]
         if b == 47 or is_space(b):
             pos += 1
             continue
-        h = (FNV_START ^ np.int64(b | 0x20 if 65 <= b <= 90 else b)) * FNV_PRIME
+        h = mix(FNV_START, b | 0x20 if 65 <= b <= 90 else b)
         pos += 1
         while pos < end:
             b = data[pos]
@@ -210,7 +210,7 @@ def read_attributes(data, pos, end, T, W):  # type: ignore[no-untyped-def]
                 break
             if 65 <= b <= 90:
                 b |= 0x20
-            h = (h ^ np.int64(b)) * FNV_PRIME
+            h = mix(h, b)
             pos += 1
         while pos < end and is_space(data[pos]):
             pos += 1
