@@ -31,7 +31,7 @@ bench: $(DEV)                  ## every benchmark on the real data in $(DATA), e
 	$(BIN)/python -m benchmarks.dedup signatures --documents $(REFERENCE)/dedup/dev_docs.parquet
 	$(BIN)/python -m benchmarks.dedup quality --reference $(REFERENCE)/dedup
 	$(BIN)/python -m benchmarks.dedup growth --pages 100000 1000000 --folder $(WORK)/dedup
-	$(BIN)/python -m benchmarks.tokens $(DATA)/wiki-like/wiki.parquet
+	$(BIN)/python -m benchmarks.tokens speed $(DATA)/wiki-like/wiki.parquet
 	$(BIN)/python -m benchmarks.corpus
 	$(BIN)/python -m benchmarks.reader
 	$(BIN)/python -m benchmarks.driver --splits 20000

@@ -39,15 +39,15 @@ def survey_of(rng: np.random.Generator, hosts: int) -> tuple[pa.Table, dict[str,
     names = np.unique(rng.zipf(1.3, hosts) % 2_000_000)
     pages = rng.integers(1, 50, len(names))
     columns = [pa.array([f"host{name}.example" for name in names]), *(pa.array(pages) for _ in range(4))]
-    table = pa.table(dict(zip(surveys.HOSTS.names, columns, strict=True))).sort_by("host").cast(surveys.HOSTS)
+    hosts = pa.table(dict(zip(("host", *surveys.SUMS), columns, strict=True))).sort_by("host")
+    table = surveys.with_registered(hosts).cast(surveys.HOSTS)
     counts = {"first": 0, "counts": list(range(100))}
     histograms = {
         f"column_{i}_fraction": {"kind": "numbers", "nulls": 1, "all": counts, "kept": counts} for i in range(40)
     }
     report = {
         "rows": 1,
-        "hosts_error": 0,
-        "hosts_left_out": [0] * 4,
+        "left_out": surveys.nothing_left_out(),
         "histograms": histograms,
         "groups": {},
         "samples": [],

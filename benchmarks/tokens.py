@@ -1,27 +1,46 @@
-"""Tokens: the whole job, text in and Arrow file out, against the bare libraries on the same texts in the same run.
+"""Tokens: how fast the whole job is beside the bare libraries, and whether its ids are the reference library's.
 
-    python -m benchmarks.tokens wiki.parquet --tokenizer mistral-v1 [--rounds 3]
+    python -m benchmarks.tokens speed wiki.parquet --tokenizer mistral-v1 [--rounds 3]
+    python -m benchmarks.tokens agreement data/crawl data/books ... --tokenizers mistral-v1 mistral-v3 tekken unigram
 
-The Parquet file needs a string column `text`. Rounds alternate; printed are megabytes of text per second of CPU of one
-process (median of the rounds) and the ratios. The reference library is slow and encodes only the first megabytes.
+`speed` runs text in, Arrow file out against gigatoken and the reference library alone, on the same texts in the same
+run. The Parquet file needs a string column `text`. Rounds alternate; printed are megabytes of text per second of CPU of
+one process (median of the rounds) and the ratios. The reference library is slow and encodes only the first megabytes.
+
+`agreement` encodes every text of the given files both ways and compares all ids. Of HTML pages the visible text is
+taken and, with ``--markup``, the page's source as well. ``unigram`` and ``bpe`` are models of 8,000 pieces trained on
+a sample of the same texts. The exit code is 1 if one id differs.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
 from pipeline.storage import Store
-from stages import schemas, tokens
-from stages.kernels.ragged import text_buffers
-from stages.tokenizers import encode_by_reference, load
+from stages import documents, schemas, tokens
+from stages.documents.account import Account
+from stages.documents.containers import pages_of_split
+from stages.documents.extraction import EXTRACTORS
+from stages.kernels.ragged import offsets_of, text_buffers
+from stages.sources import SourceParams, list_splits
+from stages.tokenizers import Tokenizer, encode_by_reference, load
+from stages.tokenizers.train import TrainParams, train
+
+TRAINED_PIECES = 8000
+BATCH_BYTES = 4 << 20
+Text = tuple[str, bytes]
+"""Where it comes from, for a message, and UTF-8."""
 
 
 def aligned_files(store: Store, texts: pa.ChunkedArray, rows_per_group: int) -> dict[str, str]:
@@ -41,13 +60,7 @@ def aligned_files(store: Store, texts: pa.ChunkedArray, rows_per_group: int) -> 
     return addresses
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file")
-    parser.add_argument("--tokenizer", default="mistral-v1")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--reference-megabytes", type=float, default=4)
-    arguments = parser.parse_args()
+def speed(arguments: argparse.Namespace) -> None:
     texts = pq.read_table(arguments.file, columns=["text"])["text"].cast(pa.large_string())
     tokenizer = load(arguments.tokenizer)
     data, offsets = text_buffers(texts)
@@ -85,6 +98,108 @@ def main() -> None:
     medians = {name: statistics.median(found) for name, found in speeds.items()}
     for name, median in medians.items():
         print(f"{name:24} {median:7.1f} MB/s   job / this {medians['job'] / median:5.2f}")
+
+
+def texts_of(paths: list[str], markup: bool) -> Iterator[Text]:
+    """Every text of the files; of HTML the visible text, or its source."""
+    extract = EXTRACTORS["full_text"]()
+    params = documents.Params()
+    for split in list_splits("data", SourceParams(paths=tuple(paths))):
+        for page in pages_of_split(split, params, Account(split.file)):
+            where = f"{page.file or split.file} at {page.offset}"
+            if page.html is None:
+                if not markup:
+                    yield where, (page.text or "").encode()
+            elif markup:
+                yield where, page.html
+            else:
+                yield where, (extract(pa.array([page.html], pa.large_binary()))[0].as_py() or "").encode()
+
+
+def batches_of(texts: Iterator[Text]) -> Iterator[list[Text]]:
+    """Texts in batches of some megabytes."""
+    batch: list[Text] = []
+    size = 0
+    for text in texts:
+        batch.append(text)
+        size += len(text[1])
+        if size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def differing(tokenizer: Tokenizer, batch: list[Text]) -> tuple[int, list[str]]:
+    """Tokens of the batch as a shard would hold them, EOS left out, and where they are not the reference's."""
+    data = np.frombuffer(b"".join(text for _, text in batch), np.uint8)
+    offsets = offsets_of(np.array([len(text) for _, text in batch], np.int64))
+    ids, bounds = tokenizer.encode(data, offsets)
+    wrong = []
+    for row, (where, text) in enumerate(batch):
+        found, expected = ids[bounds[row] : bounds[row + 1] - 1], tokenizer.reference.encode(text)
+        if not np.array_equal(found, expected):
+            same = [a == b for a, b in zip(found.tolist(), expected.tolist(), strict=False)]
+            first = same.index(False) if False in same else len(same)
+            wrong.append(f"{where}: {len(found)} ids, {len(expected)} expected, the first other at {first}")
+    return len(ids) - len(batch), wrong
+
+
+def agreement(arguments: argparse.Namespace) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizers = [_loaded(name, arguments.files, Path(folder)) for name in arguments.tokenizers]
+        wrong = 0
+        for kind in ("text", "markup") if arguments.markup else ("text",):
+            totals = {tokenizer.name: [0, 0] for tokenizer in tokenizers}  # tokens, differences
+            num_texts = num_bytes = 0
+            for batch in batches_of(texts_of(arguments.files, kind == "markup")):
+                num_texts += len(batch)
+                num_bytes += sum(len(text) for _, text in batch)
+                for tokenizer in tokenizers:
+                    count, found = differing(tokenizer, batch)
+                    totals[tokenizer.name][0] += count
+                    totals[tokenizer.name][1] += len(found)
+                    for line in found:
+                        print(f"{tokenizer.name}: {line}", flush=True)
+            for tokenizer in tokenizers:
+                count, differences = totals[tokenizer.name]
+                wrong += differences
+                how = "gigatoken" if tokenizer.fast else "the reference itself"
+                print(
+                    f"{tokenizer.name:18} {kind:6} by {how}, against {tokenizer.reference.library}"
+                    f" {tokenizer.reference.library_version}: {num_texts:,} texts, {num_bytes / 1e6:,.1f} MB,"
+                    f" {count:,} tokens, {differences} texts differ",
+                    flush=True,
+                )
+    sys.exit(bool(wrong))
+
+
+def _loaded(name: str, files: list[str], folder: Path) -> Tokenizer:
+    """A tokenizer by name, or one trained on every 50th text."""
+    if name not in ("unigram", "bpe"):
+        return load(name)
+    sample = [text.decode() for number, (_, text) in enumerate(texts_of(files, markup=False)) if number % 50 == 0]
+    path = folder / f"{name}.model"
+    path.write_bytes(train(sample, TrainParams(kind=name, vocab_size=TRAINED_PIECES)))
+    return load(str(path))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    command = commands.add_parser("speed")
+    command.add_argument("file")
+    command.add_argument("--tokenizer", default="mistral-v1")
+    command.add_argument("--rounds", type=int, default=3)
+    command.add_argument("--reference-megabytes", type=float, default=4)
+    command.set_defaults(run=speed)
+    command = commands.add_parser("agreement")
+    command.add_argument("files", nargs="+", help="files, folders and globs that a source may name")
+    command.add_argument("--tokenizers", nargs="+", default=["mistral-v1", "mistral-v3", "tekken", "unigram"])
+    command.add_argument("--markup", action="store_true", help="the source of HTML pages too")
+    command.set_defaults(run=agreement)
+    arguments = parser.parse_args()
+    arguments.run(arguments)
 
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ Rows = dict[str, tuple[Any, pa.Table]]
 def sidecars(snapshot: Snapshot, found: Found) -> Rows:
     """The page's row in every aligned product that is there, each with its manifest entry."""
     rows = {}
-    for product in ("language", "quality", "clusters", "kept"):
+    for product in ("language", "quality", "clusters", "lines", "kept"):
         entry = snapshot.entry(product, found.split)
         if entry:
             rows[product] = (entry, rows_of(snapshot.store, entry.address, found.row))
@@ -102,7 +102,7 @@ def sidecars(snapshot: Snapshot, found: Found) -> Rows:
 def together(found: Found, rows: Rows) -> pa.Table:
     """All columns of a page that rules and domains may name, side by side."""
     page = found.table.select(["source", "text_bytes"])  # making an array of values would load pandas: half a second
-    for product in ("language", "quality", "clusters"):
+    for product in ("language", "quality", "clusters", "lines"):
         if product in rows:
             table = rows[product][1]
             for name in table.column_names:
@@ -116,6 +116,8 @@ def page_rules(snapshot: Snapshot, kept: tuple[Any, pa.Table], page: pa.Table) -
     about = f"{entry.address.rpartition('/')[0]}/about.json"
     if not snapshot.store.exists(about):
         return []
+    buckets = snapshot.data.get("buckets")
+    edges = snapshot.store.read_json(buckets) if buckets else None
     bits = table.column("failed")[0].as_py()
     failed = {rule for bit, rule in enumerate(entry.report["rules"]) if bits >> bit & 1}
     return [
@@ -124,7 +126,7 @@ def page_rules(snapshot: Snapshot, kept: tuple[Any, pa.Table], page: pa.Table) -
             "value": as_json(page.column(rule["column"])[0].as_py()) if rule["column"] in page.column_names else None,
             "fails": rule["rule"] in failed,
         }
-        for rule in telling.page_rules(snapshot.store.read_json(about), page)
+        for rule in telling.page_rules(snapshot.store.read_json(about), page, edges)
     ]
 
 

@@ -194,7 +194,7 @@ class Maker:
         return {key: value for key, value in report.items() if key not in LOCAL_KEYS}
 
     def _prints(self, name: str) -> dict[str, Fingerprint]:
-        if name == "clusters":
+        if name in ("clusters", "lines"):
             return {}
         return {source: self.recipe.fingerprint(name, source) for source in self.recipe.sources}
 

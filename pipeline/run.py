@@ -16,7 +16,7 @@ from pipeline.address import digest, split_id
 from pipeline.costs import Costs
 from pipeline.engine import Done, Scheduler
 from pipeline.errors import RunError
-from pipeline.filters import url_files
+from pipeline.filters import bucket_phases, url_files
 from pipeline.keys import KeyIndex, index_name, shard_index
 from pipeline.making import UNCHANGED, Maker, Product, Step, Unknown
 from pipeline.progress import Reporter
@@ -77,6 +77,7 @@ class Run(Maker):
         measured = self._measure()
         self._check_input(measured["documents"])
         clustered = self._cluster(measured)
+        measured |= self._recurring(measured["documents"])
         return measured, clustered, self._keep(measured, clustered)
 
     def plan(self) -> list[Step]:
@@ -223,6 +224,27 @@ class Run(Maker):
         self._finish("clusters", product, {})
         return product
 
+    def _recurring(self, documents: Product) -> dict[str, Product]:
+        """The product `lines`, where it is asked for."""
+        print_ = self.recipe.lines()
+        if print_ is None:
+            return {}
+        inputs = [
+            self.recipe.lines_input(split, split_id(split), address, report)
+            for split, address, report in zip(self.splits, documents.addresses, documents.facts, strict=True)
+        ]
+        folder = f"{print_.folder}-{digest([asdict(entry) for entry in inputs])}"
+        product = Product([f"{folder}/{entry.name}.parquet" for entry in inputs])
+        self.snapshot["lines"] = folder
+        missing = self._missing([*product.addresses, f"{folder}/summary.json"])
+        reason = self._why_global("lines", print_, bool(missing))
+        self.steps.append(Step("lines", len(product.addresses), len(product.addresses) if missing else 0, reason))
+        if missing:
+            self._phases("lines", self.recipe.lines_phases(inputs, folder))
+            self._about(print_)
+        self._finish("lines", product, {})
+        return {"lines": product}
+
     def _keep(self, measured: dict[str, Product], clustered: Product | None) -> Product:
         prints = {source: self.recipe.kept(source) for source in self.recipe.sources}
         product = Product([])
@@ -230,27 +252,49 @@ class Run(Maker):
         domains = [dump(domain) for domain in self.recipe.domains.values()]
         self.removed = self._taken_down(measured, clustered)
         urls = url_files(self.recipe, self.store, self.reporter.say, self.dry)
+        inputs: list[dict[str, Any]] = [
+            {
+                **{name: measured[name].addresses[index] for name in ("documents", "language", "quality")},
+                "clusters": clustered.addresses[index] if clustered else None,
+                "params": self.recipe.map_params("kept", split.source),
+                **({"urls": urls[split.source]} if split.source in urls else {}),
+                **({"lines": measured["lines"].addresses[index]} if "lines" in measured else {}),
+            }
+            for index, split in enumerate(self.splits)
+        ]
+        matched = [""] * len(inputs)
+        for exchanged in (clustered, measured.get("lines")):
+            if exchanged:
+                matched = [f"{told}-{facts['digest']}" for told, facts in zip(matched, exchanged.facts, strict=True)]
+        edges = self._edges(inputs, matched)
         for index, split in enumerate(self.splits):
-            suffix = f"-{clustered.facts[index]['digest']}" if clustered else ""
             gone = self.removed.get(index)
-            suffix += f"-{digest(gone)}" if gone else ""
+            suffix = matched[index] + (f"-{digest(gone)}" if gone else "") + (f"-{digest(edges)}" if edges else "")
             address = f"{prints[split.source].folder}/{split_id(split)}{suffix}.parquet"
             product.addresses.append(address)
-            args: dict[str, Any] = {
-                "documents": measured["documents"].addresses[index],
-                "language": measured["language"].addresses[index],
-                "quality": measured["quality"].addresses[index],
-                "clusters": clustered.addresses[index] if clustered else None,
-                "output": address,
-                "params": self.recipe.map_params("kept", split.source),
-                "domains": domains,
-            }
+            args = {**inputs[index], "output": address, "domains": domains}
             args |= {"remove": gone} if gone else {}
-            args |= {"urls": urls[split.source]} if split.source in urls else {}
+            args |= {"edges": edges} if edges else {}
             cost = measured["documents"].facts[index]["rows"]
             tasks.append(Task("stages.kept:keep", args, (address,), f"{split.source}/{split.file}", cost, KEEP_MEMORY))
         self._map("kept", product, tasks, self.recipe.kept)
         return product
+
+    def _edges(self, inputs: list[dict[str, Any]], matched: list[str]) -> dict[str, Any] | None:
+        """The values at the percentiles that domains name, over all splits; None where none does."""
+        rules = {source: digest(self.recipe.kept_rules(source)) for source in self.recipe.sources}
+        decides = [
+            digest([entry["documents"], entry["language"], entry["quality"], match, rules[split.source]])
+            for entry, match, split in zip(inputs, matched, self.splits, strict=True)
+        ]
+        found = bucket_phases(self.recipe, inputs, decides)
+        if found is None:
+            return None
+        self.snapshot["buckets"], phases = found
+        if not self.store.exists(self.snapshot["buckets"]):
+            self._phases("kept: percentiles", phases)
+        edges: dict[str, Any] = self.store.read_json(self.snapshot["buckets"])
+        return edges
 
     def _taken_down(self, measured: dict[str, Product], clustered: Product | None) -> dict[int, list[str]]:
         """Pages of the root's take-down list, by split."""

@@ -13,12 +13,16 @@ import pyarrow as pa
 from stages.report import untrusted
 
 
-def page_rules(about: dict[str, Any], page: pa.Table) -> list[dict[str, Any]]:
-    """The rules of `kept` that held for a page; ``about`` is the content of ``about.json`` beside its file."""
+def page_rules(about: dict[str, Any], page: pa.Table, edges: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The rules of `kept` that held for a page; ``about`` is the content of ``about.json`` beside its file.
+
+    Args:
+        edges: of the percentiles that domains name, where any does.
+    """
     from stages import kept
 
     domains = [kept.Domain(**domain) for _, domain in about["identity"]["domains"]]
-    return kept.page_rules(page, kept.Params(**about["params"]), domains)
+    return kept.page_rules(page, kept.Params(**about["params"]), domains, edges)
 
 
 def safe(told: dict[str, Any]) -> dict[str, Any]:

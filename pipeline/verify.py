@@ -24,7 +24,7 @@ from pipeline.measure import id_bytes
 from pipeline.recipe import verify_corpus
 from pipeline.storage import Checksum, Store
 
-SIDECARS = ("language", "quality", "signatures", "clusters", "kept")
+SIDECARS = ("language", "quality", "signatures", "clusters", "lines", "kept")
 SHOWN = 20
 
 

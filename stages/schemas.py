@@ -92,6 +92,18 @@ SPAN = pa.struct(
     ]
 )
 
+LINES = pa.schema(
+    [
+        pa.field("num_lines", pa.int32(), nullable=False),  # those with anything but white space
+        pa.field("num_repeated_lines", pa.int32(), nullable=False),  # equal to an earlier line of the page
+        pa.field("repeated_lines_fraction", pa.float32()),  # of the bytes of its lines; null: it has none
+        pa.field("repeated_lines_spans", pa.list_(SPAN), nullable=False),
+        pa.field("num_frequent_lines", pa.int32(), nullable=False),  # on at least min_pages pages of the scope
+        pa.field("frequent_lines_fraction", pa.float32()),
+        pa.field("frequent_lines_spans", pa.list_(SPAN), nullable=False),
+    ]
+)
+
 KEPT = pa.schema(
     [
         pa.field("keep", pa.bool_(), nullable=False),

@@ -13,10 +13,10 @@ Documents held out for validation and tests go to folders of their own. A hash o
 so neither seed nor tokenizer nor new input moves a text between splits, and exact copies of a text are in one
 split even where nothing was deduplicated. The manifest's documents and tokens are those of training.
 
-Price: one sequential read of the tokens, one write; memory of a task is about twice its shard, at least one copy
-of it. Shard sizes scatter around the target like a sample of
-their documents: by sqrt((1 + c**2) / n) for n documents a shard whose sizes have the coefficient of variation c (about
-1% at 100,000 documents of very mixed sizes).
+Price: one sequential read of the tokens, one write; memory of a task is about twice its shard. Nothing is compiled, so
+a fresh process begins at once. Shard sizes scatter around the target like a sample of their documents: by
+sqrt((1 + c**2) / n) for n documents a shard whose sizes have the coefficient of variation c (about 1% at 100,000
+documents of very mixed sizes).
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from pydantic import Field
 
 from stages import schemas
 from stages.contract import Phase, StageParams, Store, Task
-from stages.kernels.gather import Unsigned, copy_rows, offsets_of
 from stages.kernels.keyed_hash import hash_names
-from stages.kernels.ragged import Offsets
+from stages.kernels.ragged import Offsets, Unsigned, offsets_of
+from stages.kernels.rows import joined, take_ids
 from stages.shard_format import (
     ShardNames,
     batch_cuts,
@@ -306,7 +306,7 @@ def manifest(
 
 
 class _Rows:
-    """One domain's rows of a range of keys from several tokens files, in order; ids stay where they are until asked."""
+    """One domain's rows of a range of keys from several tokens files, in order; ids are put in it when asked for."""
 
     def __init__(
         self,
@@ -317,13 +317,14 @@ class _Rows:
         hashes: tuple[int, int] = (0, KEY_SPACE),
     ) -> None:
         batches, self.schema = _overlapping(store, inputs, domain, *keys)
-        self._values = [np.frombuffer(batch["input_ids"].values.buffers()[1], np.uint8) for batch in batches]
         tables = [pa.Table.from_batches([batch]).drop_columns("input_ids") for batch in batches]
-        starts, sizes = [], []
+        parts, sizes = [], []
         for batch in batches:
             lists = batch["input_ids"]
+            width = lists.type.value_type.bit_width // 8
             offsets = np.frombuffer(lists.buffers()[1], np.int64)[lists.offset : lists.offset + len(lists) + 1]
-            starts.append(offsets[:-1] + lists.values.offset)
+            first, last = (int(place + lists.values.offset) * width for place in (offsets[0], offsets[-1]))
+            parts.append(np.frombuffer(lists.values.buffers()[1], np.uint8)[first:last])
             sizes.append(np.diff(offsets))
         columns = (
             pa.concat_tables(tables)
@@ -333,31 +334,16 @@ class _Rows:
         order = pc.sort_indices(columns, [("order_key", "ascending"), ("doc_id", "ascending")])
         if hashes != (0, KEY_SPACE):
             order = order.filter(_within(columns.take(order)["text_hash"], *hashes))
-        rows = order.to_numpy()
+        self._order = order.to_numpy().astype(np.int64)
         self.columns = columns.take(order).combine_chunks()
-        none = [np.empty(0, np.int64)]
-        self._batch = np.repeat(np.arange(len(batches)), [len(batch) for batch in batches])[rows]
-        self._starts: Offsets = np.concatenate(starts or none)[rows]
-        self.sizes: Offsets = np.concatenate(sizes or none)[rows]
+        found: Offsets = np.concatenate(sizes or [np.empty(0, np.int64)])
+        self.sizes: Offsets = found[self._order]
+        self._values = joined(parts)
+        self._bounds = offsets_of(found)
 
     def ids(self, start: int, stop: int, dtype: np.dtype) -> tuple[Unsigned, Offsets]:
         """Ids of rows start to stop, copied together; offsets count tokens."""
-        width = dtype.itemsize
-        offsets = offsets_of(self.sizes[start:stop])
-        out = np.empty(offsets[-1], dtype)
-        owner = self._batch[start:stop]
-        grouped = np.argsort(owner, kind="stable")
-        bounds = np.searchsorted(owner[grouped], np.arange(len(self._values) + 1))
-        for batch in np.flatnonzero(np.diff(bounds)):
-            rows = grouped[bounds[batch] : bounds[batch + 1]]
-            copy_rows(
-                self._values[batch],
-                self._starts[start:stop][rows] * width,
-                self.sizes[start:stop][rows] * width,
-                offsets[rows] * width,
-                out.view(np.uint8),
-            )
-        return out, offsets
+        return take_ids(self._values, self._bounds, self._order[start:stop], dtype)
 
 
 def _within(text_hashes: pa.ChunkedArray, first: int, stop: int) -> pa.Array:

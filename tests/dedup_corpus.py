@@ -25,6 +25,7 @@ class Page:
     seconds: int = 0
     language: str = "en"
     quality: float = 0.0
+    url: str | None = None
 
     @property
     def doc_id(self) -> bytes:
@@ -35,6 +36,7 @@ def documents_table(pages: Sequence[Page]) -> pa.Table:
     columns: dict[str, Any] = {name: [None] * len(pages) for name in schemas.DOCUMENTS.names}
     columns["doc_id"] = [page.doc_id for page in pages]
     columns["source"] = [page.source for page in pages]
+    columns["url"] = [page.url for page in pages]
     columns["time"] = [page.seconds for page in pages]
     columns["text"] = [page.text for page in pages]
     columns["file"] = ["file"] * len(pages)

@@ -9,83 +9,20 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
 from pipeline.storage import Store
 from stages import clusters, signatures
-from stages.clusters.exchange_file import CorruptIntermediate, read_partition
+from stages.exchange_file import CorruptIntermediate, read_partition
 from tests import slow_dedup as slow
 from tests.dedup_corpus import Page, cluster, run_phases, write_split
+from tests.dedup_families import all_families, jaccard, words
 
 PARAMS = clusters.Params()
 SIGNED = signatures.Params()
-
-
-def words(draw: random.Random, count: int, vocabulary: int = 20_000) -> list[str]:
-    return [f"w{draw.randrange(vocabulary)}" for _ in range(count)]
-
-
-def edited(draw: random.Random, text: Sequence[str], similarity: float) -> list[str]:
-    """Replace words, far enough from each other, until the 5-gram Jaccard index is about ``similarity``."""
-    edits = round(len(text) * (1 - similarity) / (1 + similarity) / 5)
-    places = draw.sample(range(0, len(text) - 5, 5), edits) if edits else []
-    changed = list(text)
-    for place in places:
-        changed[place] = f"x{draw.getrandbits(40):x}"
-    return changed
-
-
-def jaccard(a: str, b: str) -> float:
-    return slow.jaccard(slow.shingles(a, 5), slow.shingles(b, 5))
-
-
-def families(seed: int = 1) -> list[Page]:
-    """The families in which others' deduplication failed; all of them at once, as a crawl has them."""
-    draw = random.Random(seed)
-    texts: list[tuple[str, str]] = []
-    for index in range(60):  # 1: edits at J of 0.5 to 0.97
-        text = words(draw, draw.randint(100, 300))
-        texts.append((f"edit-{index}-a", " ".join(text)))
-        texts.append((f"edit-{index}-b", " ".join(edited(draw, text, draw.uniform(0.5, 0.97)))))
-    text = words(draw, 400)
-    for index in range(12):  # 2: a chain of small steps
-        texts.append((f"chain-{index}", " ".join(text)))
-        text = edited(draw, text, 0.88)
-    template = words(draw, 160)
-    for index in range(40):  # 3: one template, each its own payload
-        texts.append((f"template-{index}", " ".join([*template, *words(draw, 60)])))
-    for index in range(20):  # 4: long, unrelated, common vocabulary
-        texts.append((f"common-{index}", " ".join(words(draw, 3000, vocabulary=200))))
-    for index in range(6):  # 5: shorter than a shingle, empty, identical short ones
-        texts += [(f"empty-{index}", " \n"), (f"marks-{index}", "... !!"), (f"short-{index}", "Page not found")]
-        texts.append((f"single-{index}", f"word{index}"))
-    for index in range(15):  # 6: containment: a beginning of a longer page
-        text = words(draw, 200)
-        texts.append((f"whole-{index}", " ".join(text)))
-        texts.append((f"part-{index}", " ".join(text[: 100 + 7 * index])))
-    for index in range(15):  # 7: noise of character recognition
-        text = words(draw, 300)
-        texts.append((f"clean-{index}", " ".join(text)))
-        texts.append((f"noisy-{index}", " ".join(w[:-1] + "0" if draw.random() < 0.01 * index else w for w in text)))
-    for index in range(15):  # 8: Japanese and Chinese
-        characters = [chr(draw.randrange(0x4E00, 0x9000)) for _ in range(200)]
-        texts.append((f"han-{index}-a", "".join(characters)))
-        for place in draw.sample(range(0, 195, 5), index):
-            characters[place] = chr(draw.randrange(0x3041, 0x3090))
-        texts.append((f"han-{index}-b", "。".join(["".join(characters[:90]), "".join(characters[90:])])))
-    for index in range(5):  # 9: repeats inside a page
-        line = words(draw, 20)
-        texts += [(f"repeat-{index}-{n}", " ".join(line * n)) for n in (3, 30, 31)]
-        texts.append((f"one-shingle-{index}", "go " * (40 + index)))
-    text = words(draw, 150)
-    for index in range(160):  # 10: a hot bucket, exact and nearly exact
-        copy = list(text)
-        if index % 3:
-            copy[draw.randrange(150)] = f"date{index}"
-        texts.append((f"hot-{index}", " ".join(copy)))
-    return [Page(key, text, seconds=draw.randrange(10**6)) for key, text in texts]
 
 
 def split_up(store: Store, pages: Sequence[Page], cuts: int, batch_rows: int = 100) -> list[clusters.ClusterInput]:
@@ -95,7 +32,7 @@ def split_up(store: Store, pages: Sequence[Page], cuts: int, batch_rows: int = 1
 @pytest.fixture(scope="module")
 def adversarial(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Page], dict[bytes, dict]]:
     store = Store(str(tmp_path_factory.mktemp("families")))
-    pages = families()
+    pages = all_families()
     return pages, cluster(store, split_up(store, pages, 3), PARAMS)
 
 
@@ -237,7 +174,7 @@ def test_a_second_run_and_a_run_killed_in_any_phase_give_the_same_bytes(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many_partitions(monkeypatch)
-    pages = families()[:300]
+    pages = all_families()[:300]
     inputs = split_up(store, pages, 4)
     phases = clusters.plan(clusters.Params(memory=1 << 26), inputs, "clusters/run")
     run_phases(store, phases, discard=False)
@@ -252,7 +189,7 @@ def test_a_second_run_and_a_run_killed_in_any_phase_give_the_same_bytes(
 
 
 def test_a_damaged_intermediate_file_is_removed_and_named(store: Store) -> None:
-    inputs = split_up(store, families()[:50], 2)
+    inputs = split_up(store, all_families()[:50], 2)
     phases = clusters.plan(PARAMS, inputs, "c")
     run_phases(store, phases[:2], discard=False)
     address = phases[1].tasks[0].outputs[0]
@@ -351,7 +288,7 @@ def test_parameters_that_make_no_sense_are_refused(params: dict, message: str) -
 
 def test_more_bands_than_permutations_are_refused(store: Store) -> None:
     with pytest.raises(ValueError, match=r"signatures of 112 permutations.*20 x 6 needs 120"):
-        cluster(store, split_up(store, families()[:5], 1), clusters.Params(bands=20, rows=6))
+        cluster(store, split_up(store, all_families()[:5], 1), clusters.Params(bands=20, rows=6))
     with pytest.raises(ValueError, match=r"20 x 6 needs 120 permutations, but signatures.permutations is 112"):
         clusters.check_permutations(clusters.Params(bands=20, rows=6), 112)
     clusters.check_permutations(PARAMS, 112)
@@ -364,8 +301,8 @@ def test_signatures_of_another_kind_are_refused_by_name(
     if split_apart:
         many_partitions(monkeypatch)
     inputs = [
-        write_split(store, "one", families()[:9], SIGNED),
-        write_split(store, "two", families()[9:19], signatures.Params(ngram=7, seed=3)),
+        write_split(store, "one", all_families()[:9], SIGNED),
+        write_split(store, "two", all_families()[9:19], signatures.Params(ngram=7, seed=3)),
     ]
     with pytest.raises(ValueError, match=r"signatures/two.parquet: .*ngram 7 instead of 5, seed 3 instead of 1"):
         cluster(store, inputs, clusters.Params(memory=1 << 26))
@@ -375,7 +312,7 @@ def test_signatures_of_another_kind_are_refused_by_name(
 
 
 def test_reports_add_up_and_the_digest_follows_the_rows(store: Store) -> None:
-    pages = families()
+    pages = all_families()
     inputs = split_up(store, pages, 3)
     rows = cluster(store, inputs, PARAMS, "clusters/a")
     summary = json.loads(store.read_bytes("clusters/a/summary.json"))
@@ -435,6 +372,22 @@ def test_empty_splits_and_pages_without_duplicates_are_fine(store: Store) -> Non
 # Real pages
 
 
+def assert_curve(store: Store, pages: Sequence[Page], true: dict[frozenset[str], float]) -> None:
+    """Pairs below the threshold share a band as often as the curve says, give or take two points."""
+    minima: dict[str, np.ndarray] = {}
+    for cut in range(4):
+        column = store.read_table(f"signatures/s{cut}.parquet", ["minhash"]).column(0).combine_chunks()
+        found = column.flatten().to_numpy().reshape(len(column), -1)[:, : PARAMS.bands * PARAMS.rows]
+        found = found.reshape(-1, PARAMS.bands, PARAMS.rows)
+        minima |= {page.key: row for page, row in zip(pages[cut::4], found, strict=True)}
+    for low, high in ((0.7, 0.75), (0.75, 0.8)):
+        pairs = [(tuple(pair), value) for pair, value in true.items() if low <= value < high]
+        met = [bool((minima[a] == minima[b]).all(axis=1).any()) for (a, b), _ in pairs]
+        predicted = [1 - (1 - value**PARAMS.rows) ** PARAMS.bands for _, value in pairs]
+        assert len(pairs) > 1500
+        assert abs(np.mean(met) - np.mean(predicted)) < 0.02
+
+
 def test_recall_and_precision_on_real_pages(shared: Path, store: Store) -> None:
     """Every pair of J >= 0.8 among 10,000 real pages was counted exactly; see the reference's README."""
     folder = shared / "reference/dedup"
@@ -447,6 +400,7 @@ def test_recall_and_precision_on_real_pages(shared: Path, store: Store) -> None:
     duplicates = [pair for pair, similarity in true.items() if similarity >= 0.8]
     together = sum(len({by_key[key]["cluster"] for key in pair}) == 1 for pair in duplicates)
     assert together >= 0.99 * len(duplicates)
+    assert_curve(store, pages, true)
     key_of = {page.doc_id: page.key for page in pages}
     for page in pages:
         row = rows[page.doc_id]

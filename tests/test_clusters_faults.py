@@ -21,7 +21,8 @@ from stages import clusters
 from stages.contract import Phase, Task
 from tests.deadly_job import MortalExecutor
 from tests.dedup_corpus import run_phases
-from tests.test_clusters import families, many_partitions, split_up
+from tests.dedup_families import all_families
+from tests.test_clusters import many_partitions, split_up
 
 PARAMS = clusters.Params(memory=1 << 26, passes=2)
 
@@ -30,7 +31,7 @@ def exchange(root: Path, monkeypatch: pytest.MonkeyPatch, count: int = 300) -> t
     """A root with signed pages, and the phases of `clusters` over several groups, ranges and places."""
     many_partitions(monkeypatch)
     store = Store(str(root))
-    inputs = split_up(store, families()[:count], 4)
+    inputs = split_up(store, all_families()[:count], 4)
     return store, clusters.plan(PARAMS, inputs, "clusters/run")
 
 
@@ -123,7 +124,7 @@ def test_a_worker_killed_in_every_phase_and_another_order_of_input_change_no_byt
     inputs, expected = {}, {}
     for root in ("calm", "killed"):
         store = Store(str(tmp_path / root))
-        inputs[root] = split_up(store, families()[:200], 3)
+        inputs[root] = split_up(store, all_families()[:200], 3)
         listed = inputs[root][::-1] if order == "reversed" else list(inputs[root])
         if root == "killed" and order == "shuffled":
             random.Random(2).shuffle(listed)

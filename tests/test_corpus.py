@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -14,10 +17,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from pipeline.storage import Store
-from stages import corpus, verify
+from stages import corpus, shards, verify
 from stages.mixture import Mixture, MixtureError, MixtureParams, PhasesParams, solve, solve_phases
 from stages.shard_format import read_manifest
-from tests.token_files import TOKENIZER, Shards, doc_id, read_docs, read_documents, run, write_domain
+from stages.tokenizers import load
+from tests.token_files import TOKENIZER, Shards, doc_id, read_docs, read_documents, run, write_domain, write_split
 
 
 def made_shards(domain: str, sizes: list[list[int]]) -> Shards:
@@ -53,6 +57,25 @@ def build(store: Store, domains: dict[str, Shards], shares: dict[str, Any], budg
     settings = corpus.Params(**{"target_tokens": 50, "batch_tokens": 30, **params})
     run(store, corpus.plan(settings, "c", mixture, manifests, "corpus", tokenizer=TOKENIZER))
     return mixture
+
+
+def test_a_fresh_process_writes_shards_without_loading_numba_or_pandas(store: Store) -> None:
+    build(store, {"a": made_shards("a", [[3, 4, 2], [5]])}, {"a": {"share": 1}}, 14)
+    names = write_split(store, "s", ["one two", "three"])
+    jobs: list[tuple[str, dict[str, Any]]] = [("stages.tokens:tokenize", {**names, "params": {}})]
+    mixture = solve(MixtureParams.model_validate({"domains": {"a": {"share": 1}}, "budget": 14}), {"a": 14})
+    plans = corpus.plan(corpus.Params(), "c", mixture, {"a": "domains/a/manifest.json"}, "again", tokenizer=TOKENIZER)
+    identity = load("mistral-v1").identity()
+    inputs = [shards.Input(names["output"], 2, 5)]
+    plans += shards.plan(shards.Params(), "en", inputs, "shards", tokenizer=identity, seed=0)
+    jobs += [(task.job, task.args) for phase in plans for task in phase.tasks]
+    code = "import json, sys; from pipeline.engine import call_job; from pipeline.process import prepare_process\n"
+    code += "prepare_process()\n"
+    code += "for job in json.load(sys.stdin): call_job(sys.argv[1], *job)\n"
+    code += "assert not {'numba', 'pandas'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code, str(store.root)], input=json.dumps(jobs), text=True, check=True)
+    assert store.exists("again/manifest.json")
+    assert store.exists("shards/manifest.json")
 
 
 SIZES = st.lists(st.lists(st.integers(1, 12), max_size=7), min_size=1, max_size=3).filter(lambda s: any(s))

@@ -13,6 +13,7 @@ import pytest
 from stages.documents import archives
 from stages.documents.account import Account
 from stages.documents.archives import Limits, archive_pages, archive_records, page_of
+from stages.documents.batches import Page
 from stages.documents.heads import ARC, WARC
 from tests.archives import PAGE, record
 from tests.mutations import mutate
@@ -21,10 +22,18 @@ LIMITS = Limits(64 << 20, 5 << 20, frozenset())
 Outcome = tuple[list[dict[str, Any]], dict[str, Any]]
 
 
+def finished(page: Page) -> dict[str, Any]:
+    assert page.finish is not None
+    page.finish(page)
+    page.finish = None
+    return asdict(page)
+
+
 def framed(path: Path) -> Outcome:
     account = Account(path.name)
     with path.open("rb") as file:
-        pages = [asdict(page) for page in archive_pages(file, account, LIMITS, ARC if ".arc" in path.name else WARC)]
+        dialect = ARC if ".arc" in path.name else WARC
+        pages = [finished(page) for page in archive_pages(file, account, LIMITS, dialect)]
     account.rows = len(pages)
     account.records += len(pages)
     return pages, account.report()
@@ -38,7 +47,7 @@ def one_by_one(path: Path) -> Outcome:
         for found in archive_records(file, account, LIMITS, ARC if ".arc" in path.name else WARC):
             page = page_of(found, account, LIMITS)
             if page is not None:
-                pages.append(asdict(page))
+                pages.append(finished(page))
     account.rows = len(pages)
     account.records += len(pages)
     return pages, account.report()

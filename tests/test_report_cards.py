@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from stages import corpus
+from stages.corpus import selection
 from stages.report import build_stats
 from stages.report.cards import ABOUT, DOCS, croissant, dataset_card, encode_croissant, escaped, size_category
 from tests.report_runs import make_run
@@ -64,7 +64,7 @@ def test_mlcroissant_accepts_the_description(stats: Stats, tmp_path: Path) -> No
 
 
 def test_the_description_names_every_column_of_the_documents(stats: Stats) -> None:
-    assert DOCS.names == corpus.DOCS.names
+    assert DOCS.names == selection.DOCS.names
     assert set(ABOUT) == set(DOCS.names)
     fields = a_croissant(stats)["recordSet"][0]["field"]
     assert [field["source"]["extract"]["column"] for field in fields] == DOCS.names

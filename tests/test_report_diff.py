@@ -100,7 +100,7 @@ def test_the_page_of_a_diff_is_quiet_and_hostile_names_are_text(tmp_path: Path) 
 
 def test_tables_as_files_hold_the_exact_figures(before: Stats) -> None:
     files = export_tables(before, COSTS)
-    assert {"languages.csv", "languages.parquet", "costs.csv", "removed_groups.parquet"} <= set(files)
+    assert {"languages.csv", "languages.parquet", "costs.csv", "removed.parquet"} <= set(files)
     for name in ("reasons", "languages", "sources", "domains", "mixture", "tokens_groups"):
         table = pq.read_table(io.BytesIO(files[f"{name}.parquet"]))
         lines = list(csv.DictReader(io.StringIO(files[f"{name}.csv"].decode())))

@@ -24,6 +24,7 @@ from stages.report.funnel import CUT, step_of
 from tests.corpora import write_corpus, write_mixture
 from tests.runs import run_inline
 
+PublicSuffixList = pytest.importorskip("publicsuffixlist").PublicSuffixList
 duckdb: Any = pytest.importorskip("duckdb")
 Rows = list[tuple[Any, ...]]
 
@@ -54,13 +55,18 @@ def sql(snapshot: Snapshot) -> Iterator[Any]:
     def paths(product: str) -> list[str]:
         return [store.path(entry.address) for entry in snapshot.product(product)]
 
-    aligned = zip(*(paths(product) for product in ("documents", "language", "quality", "kept")), strict=True)
+    aligned = zip(
+        *(paths(product) for product in ("documents", "language", "quality", "kept", "clusters")), strict=True
+    )
     pages = [
-        f"SELECT d.* EXCLUDE (text), l.*, q.*, k.* FROM read_parquet('{d}') d POSITIONAL JOIN read_parquet('{la}') l"
+        f"SELECT d.* EXCLUDE (text), l.*, q.*, k.*, c.* FROM read_parquet('{d}') d"
+        f" POSITIONAL JOIN read_parquet('{la}') l"
         f" POSITIONAL JOIN read_parquet('{q}') q POSITIONAL JOIN read_parquet('{k}') k"
-        for d, la, q, k in aligned
+        f" POSITIONAL JOIN read_parquet('{c}') c"
+        for d, la, q, k, c in aligned
     ]
-    connection.execute("CREATE TABLE pages AS " + " UNION ALL BY NAME ".join(pages))
+    union = " UNION ALL BY NAME ".join(pages)
+    connection.execute(f"CREATE TABLE pages AS SELECT *, {belongs(snapshot)} AS belongs FROM ({union})")
     columns = ["domain", "source", "language", "text_bytes"]
     parts = []
     for path in paths("tokens"):
@@ -74,6 +80,22 @@ def sql(snapshot: Snapshot) -> Iterator[Any]:
     connection.execute(f"CREATE TABLE corpus AS SELECT * FROM read_parquet('{folder}/train/docs-*.parquet')")
     yield connection
     connection.close()
+
+
+def belongs(snapshot: Snapshot) -> str:
+    """SQL for the domain of a page, kept or not, from the definitions beside the files of `kept`."""
+    folder = next(snapshot.product("kept")).address.rpartition("/")[0]
+    cases = []
+    for name, domain in snapshot.store.read_json(f"{folder}/about.json")["identity"]["domains"]:
+        tests = [
+            f"{column} IN ({', '.join(repr(value) for value in domain[key])})"
+            for key, column in (("sources", "source"), ("languages", "language"))
+            if domain.get(key) is not None
+        ]
+        tests += [f"coalesce({column} >= {least}, false)" for column, least in domain.get("min", {}).items()]
+        tests += [f"coalesce({column} <= {most}, false)" for column, most in domain.get("max", {}).items()]
+        cases.append(f"WHEN {' AND '.join(tests) or 'true'} THEN '{name}'")
+    return f"CASE {' '.join(cases)} END"
 
 
 def rows(table: list[dict[str, Any]], *columns: str) -> Rows:
@@ -92,12 +114,20 @@ def test_totals(sql: Any, stats: dict[str, Any]) -> None:
     assert sql.execute("SELECT sum(num_tokens)::BIGINT FROM corpus").fetchone()[0] == totals["training_tokens"]
 
 
-def test_removed_pages_by_source_language_and_reason(sql: Any, stats: dict[str, Any]) -> None:
-    found = query(
-        sql,
-        "SELECT source, language, reason, count(*), sum(text_bytes)::BIGINT FROM pages WHERE NOT keep GROUP BY ALL",
-    )
-    assert rows(stats["removed"], "source", "language", "reason", "documents", "bytes") == found
+def test_records_and_raw_bytes(snapshot: Snapshot, stats: dict[str, Any]) -> None:
+    reports = [snapshot.store.metadata(entry.address) for entry in snapshot.product("documents")]
+    totals = stats["totals"]
+    assert totals["files"] == len(reports)
+    for column in ("records", "raw_bytes"):
+        assert totals[column] == sum(report[column] for report in reports)
+    lost = sum(entry["records"] for report in reports for entry in report["dropped"].values())
+    assert totals["records"] == totals["pages"] + lost + sum(report["num_quarantined"] for report in reports)
+
+
+def test_removed_pages_by_source_language_domain_and_reason(sql: Any, stats: dict[str, Any]) -> None:
+    keys = "source, language, belongs, reason"
+    text = f"SELECT {keys}, count(*), sum(text_bytes)::BIGINT FROM pages WHERE NOT keep GROUP BY ALL"
+    assert rows(stats["removed"], "source", "language", "domain", "reason", "documents", "bytes") == query(sql, text)
     assert all(row["step"] == step_of(row["reason"]) for row in stats["removed"])
 
 
@@ -106,11 +136,15 @@ def test_estimated_tokens_of_removed_pages(sql: Any, stats: dict[str, Any]) -> N
         WITH known AS (SELECT language, num_tokens::HUGEINT AS t, text_bytes::HUGEINT AS b FROM tokens),
         rates AS (SELECT language, sum(t)::HUGEINT AS t, sum(b)::HUGEINT AS b FROM known GROUP BY ALL),
         whole AS (SELECT sum(t)::HUGEINT AS t, sum(b)::HUGEINT AS b FROM known),
-        gone AS (SELECT source, language, reason, sum(text_bytes)::HUGEINT AS n FROM pages WHERE NOT keep GROUP BY ALL)
-        SELECT source, language, reason, (n * coalesce(rates.t, whole.t) // coalesce(rates.b, whole.b))::BIGINT
+        gone AS (
+            SELECT source, language, belongs, reason, sum(text_bytes)::HUGEINT AS n
+            FROM pages WHERE NOT keep GROUP BY ALL
+        )
+        SELECT source, language, belongs, reason,
+            (n * coalesce(rates.t, whole.t) // coalesce(rates.b, whole.b))::BIGINT
         FROM gone LEFT JOIN rates USING (language), whole
     """
-    assert rows(stats["removed"], "source", "language", "reason", "tokens") == query(sql, text)
+    assert rows(stats["removed"], "source", "language", "domain", "reason", "tokens") == query(sql, text)
 
 
 def test_tokens_by_source_language_and_domain(sql: Any, stats: dict[str, Any]) -> None:
@@ -121,14 +155,50 @@ def test_tokens_by_source_language_and_domain(sql: Any, stats: dict[str, Any]) -
     assert rows(stats["domains"], "domain", "documents", "bytes", "tokens") == found
 
 
-@pytest.mark.parametrize("column", ["source", "language"])
-def test_tables_by_source_and_language(sql: Any, stats: dict[str, Any], column: str) -> None:
+@pytest.mark.parametrize("column", ["source", "language", "domain"])
+def test_tables_by_source_language_and_domain(sql: Any, stats: dict[str, Any], column: str) -> None:
+    by = "coalesce(belongs, '(none)')" if column == "domain" else column
     kept = "count(*) FILTER (keep), coalesce(sum(text_bytes) FILTER (keep), 0)::BIGINT"
-    found = query(sql, f"SELECT {column}, count(*), sum(text_bytes)::BIGINT, {kept} FROM pages GROUP BY ALL")
+    found = query(sql, f"SELECT {by}, count(*), sum(text_bytes)::BIGINT, {kept} FROM pages GROUP BY ALL")
     table = stats[f"{column}s"]
     assert rows(table, column, "pages", "text_bytes", "kept", "kept_bytes") == found
     found = query(sql, f"SELECT {column}, sum(num_tokens)::BIGINT, sum(text_bytes)::BIGINT FROM tokens GROUP BY ALL")
-    assert rows([row for row in table if row["tokens"]], column, "tokens", "tokenized_bytes") == found
+    num_bytes = "bytes" if column == "domain" else "tokenized_bytes"
+    assert rows([row for row in table if row["tokens"]], column, "tokens", num_bytes) == found
+    for row in table:
+        gone = sql.execute(
+            f"SELECT reason, count(*) FROM pages WHERE NOT keep AND {by} = ? GROUP BY ALL", [row[column]]
+        ).fetchall()
+        steps = dict.fromkeys(row["removed"], 0)
+        for reason, documents in gone:
+            steps[step_of(reason)] += documents
+        assert steps == row["removed"]
+
+
+def test_tokens_from_tokenization_to_the_corpus(sql: Any, stats: dict[str, Any]) -> None:
+    account = stats["corpus"]
+    unique = "SELECT sum(n)::BIGINT FROM (SELECT any_value(num_tokens) AS n FROM corpus GROUP BY doc_id)"
+    assert account["unique"] == sql.execute(unique).fetchone()[0]
+    assert account["training"] == sql.execute("SELECT sum(num_tokens)::BIGINT FROM corpus").fetchone()[0]
+    assert account["tokenized"] == account["held_out"] + account["not_taken"] + account["unique"]
+    assert account["training"] == account["unique"] + account["repeated"]
+    assert min(account.values()) >= 0
+
+
+def test_duplicates_by_source_and_language(sql: Any, stats: dict[str, Any]) -> None:
+    for name in ("source", "language"):
+        text = f"""
+            SELECT {name}, count(*), count(*) FILTER (match = 'exact'), count(*) FILTER (match = 'fuzzy')
+            FROM pages GROUP BY ALL
+        """
+        table = stats["clusters"][f"{name}s"]
+        found = [(key, row["rows"], row["exact_removed"], row["fuzzy_removed"]) for key, row in table.items()]
+        assert sorted(found, key=str) == query(sql, text)
+    text = """
+        SELECT (1::BIGINT << floor(log2(cluster_size))::BIGINT)::VARCHAR, count(*) FROM pages
+        WHERE survivor IS NULL AND cluster_size > 1 GROUP BY ALL
+    """
+    assert sorted(stats["clusters"]["cluster_sizes"].items()) == query(sql, text)
 
 
 def test_the_funnel(sql: Any, stats: dict[str, Any]) -> None:
@@ -208,6 +278,11 @@ def test_histograms(sql: Any, surveyed: dict[str, Any]) -> None:
             assert np.histogram(values, bounds)[0].tolist() == entry[key]
         nulls = sql.execute(f"SELECT count(*) FROM pages WHERE {entry['column']} IS NULL").fetchone()[0]
         assert nulls == entry["nulls"]
+        if entry["totals"]:
+            column = entry["column"]
+            text = f"coalesce(sum({column}), 0)::BIGINT, coalesce(sum({column}) FILTER (keep), 0)::BIGINT"
+            text += f", count(*) FILTER ({column} > 0), count(*) FILTER ({column} > 0 AND keep)"
+            assert sql.execute(f"SELECT {text} FROM pages").fetchone() == tuple(entry["totals"])
         checked += 1
     assert checked > 10
     assert bins.edges("counts")[-1] == 2**40
@@ -218,6 +293,30 @@ def test_hosts(sql: Any, surveyed: dict[str, Any]) -> None:
     text = f"SELECT {host} AS host, count(*), count(*) FILTER (keep), sum(text_bytes)::BIGINT FROM pages GROUP BY ALL"
     found = [(name or "(none)", *counts) for name, *counts in query(sql, text)]
     assert rows(surveyed["hosts"], "host", "pages", "kept", "text_bytes") == sorted(found, key=str)
+
+
+def test_registered_domains(sql: Any, surveyed: dict[str, Any]) -> None:
+    expected: dict[str, list[int]] = {}
+    suffixes = PublicSuffixList()
+    for host in surveyed["hosts"]:
+        number = host["host"].rpartition(".")[2].isdigit()
+        name = host["host"] if number else suffixes.privatesuffix(host["host"]) or host["host"]
+        found = expected.setdefault(name, [0, 0, 0])
+        for i, column in enumerate(("pages", "kept", "text_bytes")):
+            found[i] += host[column]
+    assert rows(surveyed["registered"], "host", "pages", "kept", "text_bytes") == sorted(
+        ((name, *counts) for name, counts in expected.items()), key=str
+    )
+
+
+def test_groups_of_pages(sql: Any, surveyed: dict[str, Any]) -> None:
+    columns = {name: name for name in surveyed["groups"]} | {"month": "strftime(time AT TIME ZONE 'UTC', '%Y-%m')"}
+    assert {"month", "licence", "script", "charset"} <= columns.keys()
+    for name, column in columns.items():
+        sums = "count(*), count(*) FILTER (keep), sum(text_bytes)::BIGINT"
+        sums += ", coalesce(sum(text_bytes) FILTER (keep), 0)::BIGINT"
+        found = query(sql, f"SELECT coalesce({column}, ''), {sums} FROM pages GROUP BY ALL")
+        assert rows(surveyed["groups"][name], "value", "pages", "kept", "bytes", "kept_bytes") == found
 
 
 def test_samples_are_pages_with_the_reason_they_are_shown_under(sql: Any, surveyed: dict[str, Any]) -> None:

@@ -145,7 +145,7 @@ def test_injected_markup_is_shown_as_text(browser: Browser, page: Path) -> None:
     browser.size(1280, 900)
     browser.open(page)
     assert browser.run("document.querySelector('h1').textContent") == HOSTILE[0]
-    assert browser.run("document.querySelectorAll('img, pre *, bdi *').length") == 0
+    assert browser.run("document.querySelectorAll('img, pre *, bdi *:not(wbr)').length") == 0
     shown = browser.run("[...document.querySelectorAll('pre')].map(e => e.textContent)")
     assert HOSTILE[1] * 3 in shown
     assert max(len(text) for text in shown) < 2000
@@ -178,7 +178,7 @@ def test_the_script_shows_numbers_as_the_server_does(browser: Browser, page: Pat
         "[...document.querySelectorAll('tbody td:not(.language)')].map(e => [e.textContent.trim(), e.title])"
     )
     source = page.read_text(encoding="utf-8")
-    cells = re.findall(r'<td class="[a-z ]*"(?: title="([^"]*)")?>(.*?)</td>', source)
+    cells = re.findall(r'<td class="(?!language)[a-z ]*"(?: title="([^"]*)")?>(.*?)</td>', source)
     served = [[re.sub(r"<[^>]*>", "", text).strip(), title] for title, text in cells]
     unescaped = browser.run(
         f"(() => {{ const t = document.createElement('textarea'); return {json.dumps(served)}"
@@ -207,6 +207,39 @@ def test_tables_sort_filter_and_grow(browser: Browser, page: Path) -> None:
     browser.run("new Promise(done => setTimeout(done, 200))")
     browser.run(f"{grid}.querySelector('.more button').click()")
     assert len(column(browser, "hosts", 0)) == 220
+
+
+def test_what_became_of_pages_is_a_named_bar_and_sorts_by_what_was_kept(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    bars = "[...document.querySelectorAll('#table-languages td.parts')].map(e => [e.title, e.firstChild.ariaLabel])"
+    served = re.findall(r'<td class="parts" title="([^"]*)"', page.read_text(encoding="utf-8"))
+    drawn = browser.run(bars)
+    assert drawn
+    assert all(title == label and title.startswith("kept ") for title, label in drawn)
+    assert {title for title, _ in drawn} <= set(served)
+    browser.run("document.querySelector('#table-languages thead th.parts button').click()")
+    kept = [float(title.split()[1].strip("%<>")) for title, _ in browser.run(bars)]
+    assert kept == sorted(kept, reverse=True)
+
+
+def test_two_hundred_languages_and_their_filter(browser: Browser, tmp_path: Path) -> None:
+    languages = tuple(f"{a}{b}{c}" for a in "abcdef" for b in "abcdef" for c in "abcdef")[:200]
+    run = make_run(3, files=60, pages=400, languages=languages)
+    for number, reports in enumerate(zip(run["kept"], run["tokens"], strict=True)):
+        for group in (group for report in reports for group in report["groups"]):
+            group["language"] = languages[(languages.index(group["language"]) + 7 * number) % 200]
+    path = tmp_path / "many.html"
+    path.write_text(render_html(build_stats("many", **run)), encoding="utf-8")
+    assert path.stat().st_size < 3_000_000
+    browser.size(375, 800)
+    browser.open(path)
+    assert (browser.requests, browser.messages, browser.errors) == ([path.as_uri()], [], [])
+    assert browser.run("document.documentElement.scrollWidth <= innerWidth")
+    grid = "document.querySelector('[data-table=removed]')"
+    browser.run(f"{grid}.querySelector('input').value = 'abc'")
+    browser.run(f"{grid}.querySelector('input').dispatchEvent(new Event('input'))")
+    browser.run("new Promise(done => setTimeout(done, 200))")
+    assert {text[:3] for text in column(browser, "removed", 3)} == {"abc"}
 
 
 def test_sorting_ten_thousand_rows_feels_immediate(browser: Browser, page: Path) -> None:

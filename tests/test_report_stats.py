@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.scaling.laws import effective_tokens
 from stages.report import ConservationError, build_stats, encode, render_text
-from stages.report.funnel import STEPS, step_of
+from stages.report.funnel import ADDRESSES, STEPS, step_of
+from stages.report.remarks import remarks
+from stages.report.tables import effective
 from stages.rules import families
 from tests.report_runs import make_run
 
@@ -38,13 +41,20 @@ def test_every_table_adds_up_to_the_same_totals(seed: int, files: int, pages: in
     assert totals["records"] == sum(report["records"] for report in run["documents"])
     assert totals["pages"] == totals["kept"] + total(removed, "documents")
     assert totals["tokens"] == sum(report["tokens"] for report in run["tokens"]) == total(stats["domains"], "tokens")
-    for table in ("sources", "languages"):
+    for table in ("sources", "languages", "domains"):
         for column in ("pages", "text_bytes", "kept"):
             assert total(stats[table], column) == totals[column]
         assert total(stats[table], "tokens") == totals["tokens"]
     assert total(stats["reasons"], "documents") == totals["records"] - totals["kept"]
     assert total(stats["languages"], "removed_tokens") == total(removed, "tokens")
-    assert sum(sum(row["removed"].values()) for row in stats["sources"]) == total(removed, "documents")
+    for table in ("sources", "languages", "domains"):
+        assert sum(sum(row["removed"].values()) for row in stats[table]) == total(removed, "documents")
+        assert all(row["pages"] == row["kept"] + sum(row["removed"].values()) for row in stats[table])
+    account = stats["corpus"] or dict.fromkeys(
+        ("tokenized", "held_out", "not_taken", "unique", "training", "repeated"), 0
+    )
+    assert account["tokenized"] == totals["tokens"] == account["held_out"] + account["not_taken"] + account["unique"]
+    assert account["training"] == totals["training_tokens"] == account["unique"] + account["repeated"]
     assert total(stats["sources"], "no_page") == totals["records"] - totals["pages"]
     assert total(tokens, "bytes") == sum(report["text_bytes"] for report in run["tokens"])
 
@@ -54,7 +64,7 @@ def test_every_table_adds_up_to_the_same_totals(seed: int, files: int, pages: in
 def test_the_funnel_ends_in_the_exact_count_of_tokens(seed: int) -> None:
     run = make_run(seed, files=4, pages=80)
     funnel = build_stats("made-up", **run)["funnel"]
-    assert [step["step"] for step in funnel] == list(STEPS)
+    assert [step["step"] for step in funnel] == [step for step in STEPS if step != ADDRESSES]
     for before, after in pairwise(funnel[1:]):
         for column in ("documents", "bytes", "tokens"):
             assert before[column] == after[column] + total(after["removed"], column)
@@ -162,7 +172,7 @@ def test_a_run_without_later_products_says_what_is_known(run: Row) -> None:
     assert not early["complete"]
     half = build_stats("made-up", run["documents"], run["kept"], None, [], None)
     assert half["totals"]["kept"] == whole["totals"]["kept"]
-    assert [step["step"] for step in half["funnel"]] == list(STEPS[:-1])
+    assert [step["step"] for step in half["funnel"]] == [step for step in STEPS[:-1] if step != ADDRESSES]
     assert all(row["tokens"] is None for row in half["removed"])
     for stats in (early, half, whole):
         assert "made-up" in render_text(stats)
@@ -193,7 +203,7 @@ def test_equal_figures_give_equal_bytes_whatever_the_order_of_groups(run: Row) -
     for report in (*run["kept"], *run["tokens"]):
         report["groups"].reverse()
     assert encode(build_stats("made-up", **run)) == first
-    assert json.loads(first)["version"] == 1
+    assert json.loads(first)["version"] == 2
 
 
 def test_every_published_rule_is_counted_under_quality_and_the_fixed_reasons_under_their_product() -> None:
@@ -229,3 +239,41 @@ def test_control_characters_of_names_do_not_reach_the_terminal(run: Row) -> None
         for row in report["groups"]:
             row["language"] = "e\x1b[31mn\u202e"
     assert "\x1b" not in render_text(build_stats("made-up", **run))
+
+
+def test_what_a_list_of_addresses_took_is_a_step_of_its_own(run: Row) -> None:
+    for report in run["kept"]:
+        for group in report["groups"]:
+            if group["reason"] == "too_few_words":
+                group["reason"] = "listed_in_blocked"
+    funnel = build_stats("made-up", **run)["funnel"]
+    assert [step["step"] for step in funnel] == list(STEPS)
+    step = next(step for step in funnel if step["step"] == ADDRESSES)
+    assert [row["reason"] for row in step["removed"]] == ["listed_in_blocked"]
+
+
+def test_remarks_say_what_is_out_of_the_ordinary_and_nothing_of_an_even_run(run: Row) -> None:
+    stats = build_stats("made-up", **run)
+    for row in stats["mixture"]:
+        row["realised_share"] = row["requested_share"]
+    assert not any("short" in remark["text"] for remark in remarks(stats))
+    row = stats["mixture"][0]
+    row["realised_share"], row["requested_share"], row["epochs"] = 0.1, 0.2, 5.5
+    stats["input"]["bad"] = 3
+    emails = {"column": "privacy_num_secrets", "totals": [9, 4, 3, 2], "thresholds": []}
+    groups = {"contamination_benchmark": [{"value": "gsm8k", "kept": 7}, {"value": "", "kept": 99}]}
+    stats["survey"] = {"histograms": [emails], "groups": groups, "registered": []}
+    found = remarks(stats)
+    texts = " | ".join(remark["text"] for remark in found)
+    short = f"{row['domain']} came out short: 10.0%"
+    for part in (short, "used 5.50 times", "3 stretches", "7 pages with text", "2 kept"):
+        assert part in texts
+    levels = [remark["level"] for remark in found]
+    assert levels == sorted(levels, reverse=True)
+    assert {"warn", "note"} >= set(levels)
+
+
+def test_effective_tokens_are_those_of_the_planner() -> None:
+    for unique, seen in ((10, 5), (10, 10), (1000, 4000), (1000, 44_000)):
+        assert effective(seen, unique) == round(effective_tokens(unique, seen))
+    assert effective(None, 3) is None

@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from pipeline.storage import Store
 from stages import schemas
 from stages.report import bins, build_stats, charts, render_html, survey
+from stages.report import hosts as hosts_module
+from stages.report.hosts import of_level
 from stages.rules import families
 from tests.report_runs import make_run
 
@@ -76,23 +78,57 @@ def test_the_sum_does_not_depend_on_how_pages_are_divided_or_merged(seed: int, c
 def test_hosts_are_counted_as_urlsplit_sees_them() -> None:
     pages = make_pages(1, 500)
     hosts, report = survey.look(pages, "d")
+    hosts = of_level(hosts, "host")
     expected: Counter[str] = Counter()
     for url in pages.column("url").to_pylist():
         expected[(urlsplit(url).hostname if url and "://" in url else None) or ""] += 1
     assert dict(zip(hosts.column("host").to_pylist(), hosts.column("pages").to_pylist(), strict=True)) == expected
-    assert report["hosts_error"] == 0
+    assert report["left_out"]["host"]["error"] == 0
+
+
+def test_registered_domains_are_sums_of_their_hosts() -> None:
+    pages = make_pages(1, 300)
+    names = ["https://news.bbc.co.uk/x", "https://bbc.co.uk", "https://a.github.io/", "http://192.0.2.7/", "no", None]
+    pages = pages.set_column(2, "url", pa.array([names[i % 6] for i in range(300)], pa.string()))
+    table, _ = survey.look(pages, "d")
+    found = {row["host"]: row for row in of_level(table, "registered").to_pylist()}
+    assert set(found) == {"bbc.co.uk", "a.github.io", "192.0.2.7", ""}
+    assert (found["bbc.co.uk"]["pages"], found[""]["pages"], found["a.github.io"]["pages"]) == (100, 100, 50)
+    kept = [row for row in pages.to_pylist() if row["keep"] and row["url"] and "bbc" in row["url"]]
+    assert found["bbc.co.uk"]["kept_bytes"] == sum(row["text_bytes"] for row in kept)
+
+
+def test_every_column_of_quality_is_looked_at_whatever_it_is() -> None:
+    pages = make_pages(5, 200)
+    counts = [i % 4 for i in range(200)]
+    pages = pages.append_column("privacy_num_emails", pa.array(counts, pa.int64()))
+    pages = pages.append_column("some_list", pa.array([("x", None)[i % 2] for i in range(200)], pa.string()))
+    _, report = survey.add_up([survey.look(pages.slice(0, 77), "d"), survey.look(pages.slice(77), "d")])
+    keep = pages.column("keep").to_pylist()
+    kept = [count for count, stays in zip(counts, keep, strict=True) if stays]
+    expected = [sum(counts), sum(kept), sum(count > 0 for count in counts), sum(count > 0 for count in kept)]
+    assert report["histograms"]["privacy_num_emails"]["totals"] == expected
+    assert "totals" not in report["histograms"]["confidence"]
+    assert report["groups"]["some_list"]["x"][0] == report["groups"]["some_list"][""][0] == 100
+    _, whole = survey.look(pages, "d")
+    for entry in whole["samples"]:
+        measured = {"too_few_words": "gopher_num_words"}.get(entry["reason"])
+        assert entry["column"] == measured
+        assert entry["value"] == (pages.column(measured)[entry["row"]].as_py() if measured else None)
 
 
 def test_more_hosts_than_the_limit_leave_a_stated_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(survey, "MAX_HOSTS", 3)
+    monkeypatch.setattr(hosts_module, "MAX_HOSTS", 3)
     pages = make_pages(2, 400)
     exact: Counter[str] = Counter(survey.hosts_of(pages.column("url")).to_pylist())
     parts = [survey.look(pages.slice(start, 50), "d") for start in range(0, 400, 50)]
     hosts, report = survey.add_up(parts)
-    assert hosts.num_rows == 3
-    for row in hosts.to_pylist():
-        assert exact[row["host"]] - report["hosts_error"] <= row["pages"] <= exact[row["host"]]
-    assert sum(hosts.column("pages").to_pylist()) + report["hosts_left_out"][0] == 400
+    assert hosts.num_rows == 6
+    for level in hosts_module.LEVELS:
+        rows, left_out = of_level(hosts, level).to_pylist(), report["left_out"][level]
+        for row in rows:
+            assert exact[row["host"]] - left_out["error"] <= row["pages"] <= exact[row["host"]]
+        assert sum(row["pages"] for row in rows) + left_out["sums"][0] == 400
 
 
 @pytest.mark.parametrize("kind", ["fractions", "counts", "numbers"])

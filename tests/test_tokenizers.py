@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import importlib.util
 import itertools
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -119,8 +118,20 @@ def test_first_difference_names_the_row() -> None:
         ids[bounds[1]] += 1
         return ids, bounds
 
-    assert replace(tokenizer, fast=wrong).first_difference(*buffers(["a", "b", "c"])) == 1
-    assert tokenizer.first_difference(*buffers(["a", "b", "c"])) is None
+    texts = buffers(["a", "b", "c"])
+    assert tokenizers.first_difference(wrong, tokenizer.reference, *texts) == 1
+    assert tokenizers.first_difference(fast, tokenizer.reference, *texts) is None
+
+
+def test_ids_are_right_only_as_the_reference_gives_them_with_eos_at_the_end() -> None:
+    tokenizer = load("mistral-v1")
+    data, offsets = buffers(["one two three"])
+    ids, _ = tokenizer.encode(data, offsets)
+    assert tokenizer.is_right(data, ids)
+    assert not tokenizer.is_right(data, ids[:-1])
+    assert not tokenizer.is_right(data, np.append(ids, ids[-1]))
+    for place in range(len(ids)):
+        assert not tokenizer.is_right(data, np.where(np.arange(len(ids)) == place, ids + 1, ids))
 
 
 def test_identity_tells_file_library_policies_and_behaviour() -> None:

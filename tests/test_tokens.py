@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 
 from pipeline.storage import Store
 from stages import schemas, tokens
-from stages.kernels.gather import append_token, gather_rows, offsets_of, splice_spans
+from stages.kernels import rows
+from stages.kernels.gather import splice_spans
 from stages.kernels.keyed_hash import hash_names
-from stages.kernels.ragged import text_buffers
+from stages.kernels.ragged import offsets_of, text_buffers
+from stages.kernels.rows import append_token, take_rows
 from stages.tokenizers import load
 from stages.tokenizers.giga import FastEncoderError
 from tests.token_files import doc_id, write_split
@@ -135,6 +137,17 @@ def test_a_fast_encoder_that_breaks_down_leaves_the_split_to_the_reference(
     assert table.equals(honest)
 
 
+def test_how_many_row_groups_are_encoded_together_changes_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    addresses = write_split(store, "s", TEXTS, rows_per_group=4)
+    together, report = tokenize(store, addresses)
+    monkeypatch.setattr(tokens, "ENCODED_BYTES", 1)
+    apart, other = tokenize(store, addresses)
+    assert together.equals(apart)
+    assert report["groups"] == other["groups"]
+
+
 def test_cluster_size_travels_and_is_one_without_deduplication(store: Store) -> None:
     table, _ = tokenize(store, write_split(store, "s", ["a", "b"], cluster_sizes=[3, 1]))
     assert sorted(table["cluster_size"].to_pylist()) == [1, 3]
@@ -162,11 +175,20 @@ RAGGED = st.lists(st.text(max_size=12), max_size=8)
 
 @given(RAGGED, st.randoms())
 @settings(max_examples=60, deadline=None)
-def test_gather_equals_picking_rows(texts: list[str], random: Any) -> None:
+def test_taking_rows_equals_picking_them(texts: list[str], random: Any) -> None:
     data, offsets = text_buffers(pa.array(["x", *texts], pa.large_string()).slice(1))
-    rows = [random.randrange(len(texts)) for _ in range(random.randrange(6))] if texts else []
-    out, bounds = gather_rows(data, offsets, np.array(rows, np.int64))
-    assert [out[a:b].tobytes().decode() for a, b in itertools.pairwise(bounds)] == [texts[r] for r in rows]
+    wanted = [random.randrange(len(texts)) for _ in range(random.randrange(6))] if texts else []
+    out, bounds = take_rows(data, offsets, np.array(wanted, np.int64))
+    assert [out[a:b].tobytes().decode() for a, b in itertools.pairwise(bounds)] == [texts[row] for row in wanted]
+
+
+@given(st.lists(st.integers(0, 5), max_size=40), st.integers(1, 9))
+@settings(max_examples=60, deadline=None)
+def test_summary_of_ids_equals_counting_them(ids: list[int], block: int) -> None:
+    expected = (min(ids), max(ids), ids.count(2)) if ids else (0, 0, 0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows, "_BLOCK", block)
+        assert rows.id_summary(np.array(ids, np.uint16), 2) == expected
 
 
 @given(

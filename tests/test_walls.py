@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-SHARED_BY_STAGES = {"contract", "schemas", "kernels", "rules", "models", "formats", "shard_format"}
+SHARED_BY_STAGES = {"contract", "schemas", "kernels", "rules", "models", "formats", "shard_format", "exchange_file"}
 SUPPORTING = {"extraction", "tokenizers", "mixture"}
 """Packages that stages use: no product of their own, and they know no stage."""
 

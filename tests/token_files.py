@@ -14,7 +14,7 @@ import xxhash
 from pipeline.storage import Store
 from stages import schemas
 from stages.contract import Phase
-from stages.kernels.gather import offsets_of
+from stages.kernels.ragged import offsets_of
 from stages.shard_format import (
     ShardNames,
     open_shard,
@@ -78,7 +78,8 @@ def write_split(
     }
     documents = [pa.array(fill.get(f.name, [None] * count), f.type) for f in schemas.DOCUMENTS]
     keep = [domain is not None for domain in domains]
-    kept = [keep, [None if k else "too_short" for k in keep], [0] * count, domains, spans or [None] * count]
+    reasons = [None if k else "too_short" for k in keep]
+    kept = [keep, reasons, [0] * count, domains, spans or [None] * count, [None] * count]
     language = [["en"] * count, ["Latn"] * count, [0.5] * count]
     clusters = [[None] * count, cluster_sizes or [1] * count, [None] * count, [None] * count, [None] * count]
     arguments: dict[str, Any] = {"output": f"{folder}/tokens.arrow"}

@@ -17,7 +17,7 @@ from pipeline.recipe.paths import resolve, resolve_files, resolve_models, source
 from pipeline.recipe.products import Recipe, Source, mixtures_of
 from pipeline.recipe.sections import FILE_PATHS, MODEL_PATHS, OVERRIDABLE, SECTIONS, TOP_KEYS, SampleParams, dump
 from pipeline.storage import Store, filesystem_of
-from stages import clusters, kept, mixture, quality, sources
+from stages import clusters, kept, mixture, quality, schemas, sources
 
 
 def load(path: str | Path, store: Store, tokenizer: bool = True) -> Recipe:
@@ -123,7 +123,8 @@ def _check_references(
             known = sorted({column for columns in measured for column in columns})
             document.add(("tokens", "scores", position), f"no column {name!r} is measured{nearest(name, known)}")
     for name, source in found.items():
-        _check_columns(document, name, source, [domain for domain in domains.values() if domain is not None])
+        known = [domain for domain in domains.values() if domain is not None]
+        _check_columns(document, name, source, known, sections.get("lines"))
     if sections.get("clusters") is not None and sections.get("signatures") is not None:
         try:
             clusters.check_permutations(sections["clusters"], sections["signatures"].permutations)
@@ -135,13 +136,15 @@ def _check_references(
                 document.add((*place, "domains", name), f"no such domain{nearest(name, list(domains))}")
 
 
-def _check_columns(document: Document, name: str, source: Source | None, domains: list[kept.Domain]) -> None:
+def _check_columns(
+    document: Document, name: str, source: Source | None, domains: list[kept.Domain], lines: Any
+) -> None:
     """Whether all that `kept` asks of a source is measured there."""
     decides, measures = ((source.sections.get(part) if source else None) for part in ("kept", "quality"))
     if decides is None or measures is None:
         return
     here = [domain for domain in domains if domain.sources is None or name in domain.sources]
-    columns = quality.schema(measures).names
+    columns = [*quality.schema(measures).names, *(schemas.LINES.names if lines and lines.enabled else ())]
     own: Key = ("sources", name, "kept")
     key = own if own in document.lines else ("kept",)
     for column in kept.quality_columns(decides, here):
@@ -150,12 +153,17 @@ def _check_columns(document: Document, name: str, source: Source | None, domains
                 (
                     ("domains", d.name, side, column)
                     for d in here
-                    for side in ("min", "max")
+                    for side in ("min", "max", "percentiles")
                     if column in getattr(d, side)
                 ),
                 key,
             )
-            hint = "; give quality.benchmarks.files" if column.startswith("contamination") else nearest(column, columns)
+            if column in schemas.LINES.names:
+                hint = "; set lines.enabled: true"
+            elif column.startswith("contamination"):
+                hint = "; give quality.benchmarks.files"
+            else:
+                hint = nearest(column, columns)
             document.add(place, f"no column {column!r} is measured in source {name}{hint}")
     if "has_bad_words" in kept.active_rules(decides) and not measures.bad_words:
         document.add(key, f"has_bad_words needs quality.bad_words, of which source {name} has none")

@@ -12,10 +12,11 @@ from typing import Any
 from pipeline.address import Fingerprint, digest
 from pipeline.config import Key
 from pipeline.errors import RunError, UserError
-from pipeline.recipe.sections import SIDECARS, ClustersSection, SampleParams, dump
-from stages import clusters, corpus, documents, kept, mixture, shards, sources, tokens
+from pipeline.recipe.sections import SIDECARS, ClustersSection, LinesSection, SampleParams, dump
+from stages import clusters, corpus, documents, kept, lines, mixture, shards, sources, tokens
 from stages.clusters import curve
 from stages.contract import Phase, Split
+from stages.kept import buckets
 from stages.report import survey
 from stages.rules import url_lists
 
@@ -82,12 +83,29 @@ class Recipe:
         deciding = {name: value for name, value in dump(section).items() if name not in clusters.BRAKES}
         return Fingerprint("clusters", clusters.VERSION, deciding, {})
 
+    def lines(self) -> Fingerprint | None:
+        """What decides `lines`, the set of pages apart; None when they are not measured."""
+        section: LinesSection = self.sections["lines"]
+        return Fingerprint("lines", lines.VERSION, dump(section), {}) if section.enabled else None
+
     def kept(self, source: str) -> Fingerprint:
-        params = kept.deciding(self.sources[source].sections["kept"])
+        params = self.kept_rules(source)
         upstream = tuple(self.fingerprint(product, source).hex for product in ("documents", "language", "quality"))
         domains = {name: dump(domain) for name, domain in self.domains.items()}
         identity = {"domains": [[name, domains[name]] for name in self.domains]}
         return Fingerprint("kept", kept.VERSION, params, identity, upstream)
+
+    def kept_rules(self, source: str) -> dict[str, Any]:
+        """What decides which of a source's pages pass every rule, domains apart."""
+        return kept.deciding(self.sources[source].sections["kept"])
+
+    def percentiles(self) -> dict[str, Any]:
+        """The percentiles of columns that domains name."""
+        return buckets.wanted_of(self.domains.values())
+
+    def bucket_plan(self, inputs: list[dict[str, Any]], names: list[str], output: str) -> list[Phase]:
+        """Phases that find the values at those percentiles, language by language."""
+        return buckets.plan(inputs, self.percentiles(), names, output)
 
     def url_lists(self, source: str) -> str | None:
         """Where the compiled lists of addresses of a source's `kept` lie; None where there are none."""
@@ -146,6 +164,16 @@ class Recipe:
     def cluster_phases(self, inputs: list[Any], folder: str) -> list[Phase]:
         return clusters.plan(self._cluster_params(), inputs, folder)
 
+    def lines_input(self, split: Split, name: str, documents: str, report: dict[str, Any]) -> Any:
+        """What `lines` must know of a split."""
+        return lines.LinesInput(name, split.source, documents, report["rows"], report["text_bytes"])
+
+    def lines_phases(self, inputs: list[Any], folder: str) -> list[Phase]:
+        section = dump(self.sections["lines"])
+        known = lines.Params.model_fields
+        params = lines.Params.model_validate({key: value for key, value in section.items() if key in known})
+        return lines.plan(params, inputs, folder)
+
     def _cluster_params(self) -> Any:
         section = dump(self.sections["clusters"])
         return clusters.Params.model_validate(
@@ -180,19 +208,21 @@ class Recipe:
             files: addresses of each split's documents, language, quality, kept and clusters.
             kept: those of kept, whose addresses tell all others.
         """
-        outputs = [f"survey/splits-v{survey.VERSION}/{digest(address)}.parquet" for address in kept]
-        folder = f"survey/{digest([survey.VERSION, outputs])}"
+        version = survey.version()
+        outputs = [f"survey/splits-v{version}/{digest(address)}.parquet" for address in kept]
+        folder = f"survey/{digest([version, outputs])}"
         inputs = [survey.SurveyInput(**entry) for entry in files]  # type: ignore[arg-type]
         return f"{folder}/survey.parquet", outputs, survey.plan(inputs, outputs, folder)
 
     def warnings(self) -> list[str]:
         """What is doubtful about the mixture, known before any work is done."""
+        found = [warning for source in self.sources.values() for warning in unused(source)]
         blends = [blend for _, blend in mixtures_of(self.sections)]
         if all(blend.imported is None for blend in blends):
-            return []
+            return found
         tokenizer = tokens.identity(self.sections["tokens"])["tokenizer"]
-        found = [warning for blend in blends for warning in mixture.weight_warnings(blend, tokenizer)]
-        return [f"mixture: {warning}" for warning in dict.fromkeys(found)]
+        doubts = [warning for blend in blends for warning in mixture.weight_warnings(blend, tokenizer)]
+        return [*found, *(f"mixture: {warning}" for warning in dict.fromkeys(doubts))]
 
     def solve(self, available: dict[str, int], tokenizer: dict[str, Any]) -> mixture.Mixture:
         """How many tokens of each domain the corpus takes.
@@ -297,3 +327,16 @@ def mixtures_of(sections: dict[str, Any]) -> Iterator[tuple[Key, mixture.Mixture
     if sections.get("phases") is not None:
         for position, phase in enumerate(sections["phases"].phases):
             yield ("phases", "phases", position, "mixture"), phase.mixture
+
+
+def unused(source: Source) -> Iterator[str]:
+    """What is measured for a source because somebody named it, and then neither drops nor cuts anything."""
+    measured, decides = source.sections["quality"], source.sections["kept"]
+    active = kept.active_rules(decides)
+    if measured.benchmarks.files and "contaminated" not in active and "decontaminated" not in decides.views:
+        yield (
+            f"source {source.name}: quality.benchmarks are looked for, but what is found stays: add contamination to"
+            " kept.families, or decontaminated to kept.views"
+        )
+    if measured.bad_words and "has_bad_words" not in active:
+        yield f"source {source.name}: quality.bad_words are counted, but drop nothing: add bad_words to kept.families"

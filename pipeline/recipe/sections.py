@@ -6,7 +6,20 @@ from typing import Any
 
 from pydantic import BaseModel, Field, model_validator
 
-from stages import clusters, corpus, documents, kept, language, mixture, quality, shards, signatures, sources, tokens
+from stages import (
+    clusters,
+    corpus,
+    documents,
+    kept,
+    language,
+    lines,
+    mixture,
+    quality,
+    shards,
+    signatures,
+    sources,
+    tokens,
+)
 from stages.contract import StageParams
 
 SIDECARS: dict[str, Any] = {"language": language, "quality": quality, "signatures": signatures}
@@ -51,6 +64,12 @@ class ClustersSection(clusters.Params):
         return self
 
 
+class LinesSection(lines.Params):
+    """Section ``lines``: lines that recur on many pages, with ``enabled: true``."""
+
+    enabled: bool = False
+
+
 SECTIONS: dict[str, type[BaseModel]] = {
     "run": RunParams,
     "documents": documents.Params,
@@ -58,6 +77,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "quality": quality.Params,
     "signatures": signatures.Params,
     "clusters": ClustersSection,
+    "lines": LinesSection,
     "kept": kept.Params,
     "tokens": tokens.Params,
     "shards": shards.Params,

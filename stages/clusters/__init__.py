@@ -26,10 +26,10 @@ from typing import Any
 
 from stages.clusters.brakes import BrakeError, check, violations
 from stages.clusters.curve import curve_lines
-from stages.clusters.exchange_file import CorruptIntermediate
 from stages.clusters.explain import dedup_report, report_lines
 from stages.clusters.params import BRAKES, ClusterInput, Params, check_permutations
 from stages.clusters.planning import plan
+from stages.exchange_file import CorruptIntermediate
 
 VERSION = 2
 

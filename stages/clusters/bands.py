@@ -10,7 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from stages.clusters.exchange_file import (
+from stages.clusters.pages import document_columns, scope_salts, text_bases
+from stages.clusters.params import Params
+from stages.contract import Store
+from stages.exchange_file import (
     Array,
     Columns,
     concatenate,
@@ -21,9 +24,6 @@ from stages.clusters.exchange_file import (
     write_ordered,
     write_partitioned,
 )
-from stages.clusters.pages import document_columns, scope_salts, text_bases
-from stages.clusters.params import Params
-from stages.contract import Store
 from stages.kernels import buckets, minhash
 
 BAND_RECORD_BYTES = 32

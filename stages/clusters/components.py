@@ -18,7 +18,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.clusters.exchange_file import (
+from stages.clusters.pages import METHOD_KEY, text_bases
+from stages.contract import Store
+from stages.exchange_file import (
     Columns,
     concatenate,
     order_by_partition,
@@ -27,12 +29,10 @@ from stages.clusters.exchange_file import (
     write_ordered,
     write_partitioned,
 )
-from stages.clusters.pages import METHOD_KEY, text_bases
-from stages.contract import Store
 from stages.kernels import unionfind
-from stages.kernels.gather import copy_rows, offsets_of
+from stages.kernels.gather import copy_rows
 from stages.kernels.normalise import normalise
-from stages.kernels.ragged import text_buffers
+from stages.kernels.ragged import offsets_of, text_buffers
 from stages.kernels.shingles import shingle_sets
 
 TEXT_BYTES = 64

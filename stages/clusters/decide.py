@@ -17,15 +17,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stages.clusters.exchange_file import Array, Columns, read_about, read_all, write_partitioned
 from stages.clusters.pages import preference_names, text_bases
 from stages.clusters.params import Params
 from stages.contract import Store
+from stages.exchange_file import Array, Columns, read_about, read_all, write_partitioned
 from stages.kernels import minhash, unionfind
 from stages.kernels.buckets import distinct_edges
 from stages.kernels.decide import choose_survivors
-from stages.kernels.gather import offsets_of
 from stages.kernels.jaccard import ShingleSets, pair_similarities
+from stages.kernels.ragged import offsets_of
 
 SIMILARITY_BINS = 20
 LARGEST = 20

@@ -19,7 +19,9 @@ import xxhash
 
 from stages import schemas
 from stages.clusters.decide import EXAMPLES, LARGEST, SIMILARITY_BINS
-from stages.clusters.exchange_file import (
+from stages.clusters.pages import document_columns, text_bases
+from stages.contract import Store
+from stages.exchange_file import (
     Array,
     Columns,
     concatenate,
@@ -28,8 +30,6 @@ from stages.clusters.exchange_file import (
     read_partition,
     write_partitioned,
 )
-from stages.clusters.pages import document_columns, text_bases
-from stages.contract import Store
 
 ALONE, STAYS, EXACT, FUZZY = range(4)
 """What a page is: without duplicate, the survivor of a cluster, an exact copy, removed for its similarity."""

@@ -23,7 +23,9 @@ import pyarrow.parquet as pq
 import xxhash
 
 from stages import schemas
-from stages.clusters.exchange_file import (
+from stages.clusters.params import Params
+from stages.contract import Store
+from stages.exchange_file import (
     Array,
     Columns,
     concatenate,
@@ -33,8 +35,6 @@ from stages.clusters.exchange_file import (
     write_ordered,
     write_partitioned,
 )
-from stages.clusters.params import Params
-from stages.contract import Store
 
 RECORD_BYTES = 240
 """Bytes of memory a page costs in either job, sort included."""

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -224,23 +224,26 @@ def _page(head: Head, body: bytes, account: Account, limits: Limits) -> Page | N
         name = media_type if len(media_type) <= 80 and len(account.content_types) < 200 else "other"
         account.content_types[name or "unknown"] = account.content_types.get(name or "unknown", 0) + 1
         return None
-    utf8, charset = to_utf8(body, head.content_type)
-    page = Page(
+    return Page(
         offset=head.offset,
         raw_bytes=head.num_bytes,
         url=clean_url(head.url),
         time=seconds(head.date),
         content_type=media_type,
-        charset=charset,
         language_declared=head.languages.split(",")[0].strip() or None,
         robots=head.robots,
         note=head.note or note,
+        finish=partial(_finish, body=body, declared=head.content_type, is_html=is_html),
     )
+
+
+def _finish(page: Page, body: bytes, declared: str, is_html: bool) -> bool:
+    utf8, page.charset = to_utf8(body, declared)
     if is_html:
-        page.html = close_empty_elements(utf8, media_type)
+        page.html = close_empty_elements(utf8, page.content_type)
     else:
         page.text = utf8.decode("utf-8", "replace")
-    return page
+    return True
 
 
 @lru_cache(maxsize=4096)

@@ -32,7 +32,7 @@ SLICE_BYTES = 2 << 20
 
 @dataclass(slots=True)
 class Page:
-    """One row to be: either ``html`` (UTF-8, to extract) or ``text``."""
+    """One row to be: either ``html`` (UTF-8, to extract) or ``text``, or what `finish` makes them of."""
 
     offset: int
     raw_bytes: int
@@ -55,6 +55,9 @@ class Page:
     file: str = ""
     part: int = 0
     """Number of the file in its split."""
+    finish: Callable[[Page], bool] | None = None
+    """Fills in ``html`` or ``text``; false: it cannot be done. Called when the page is taken up, so that a library that
+    dies of a page does so at its turn, and never where pages are only counted."""
 
     @property
     def position(self) -> int:
@@ -85,6 +88,11 @@ class Batches:
 
     def add(self, page: Page) -> bool:
         """Take a page; True when the batch is full and `flush` is due."""
+        if page.finish is not None:
+            finish, page.finish = page.finish, None
+            if not finish(page):
+                self.account.quarantine(page.offset, "extraction_failed", page.raw_bytes, page.file)
+                return False
         if page.html is not None and self._too_deep(page.html):
             self.account.drop("nested_too_deep", page.raw_bytes)
             return False

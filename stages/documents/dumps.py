@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree
@@ -69,13 +70,21 @@ def _article(element: Any, number: int, root: str, account: Account) -> Page | N
         return Page(
             offset=number,
             raw_bytes=size,
-            text=plain_text(markup),
             url=root + quote(title.replace(" ", "_"), safe="/:()',!*~@;$") if root else None,
             time=seconds(_text(revision, "timestamp")),
             content_type="text/x-wiki",
             title=title or None,
+            finish=partial(_finish, markup=markup),
         )
     return None
+
+
+def _finish(page: Page, markup: str) -> bool:
+    try:
+        page.text = plain_text(markup)
+    except (ValueError, RecursionError, RuntimeError):
+        return False
+    return True
 
 
 def _text(element: Any, tag: str) -> str | None:
@@ -88,6 +97,9 @@ def plain_text(markup: str) -> str:
         import mwparserfromhell
     except ImportError:
         raise ImportError("MediaWiki dumps need mwparserfromhell: pip install 'gristmill[mediawiki]'") from None
-    code = mwparserfromhell.parse(_HIDDEN.sub("", markup), skip_style_tags=True)
+    try:
+        code = mwparserfromhell.parse(_HIDDEN.sub("", markup), skip_style_tags=True)
+    except mwparserfromhell.parser.ParserError as error:
+        raise ValueError(str(error)) from error
     text = str(code.strip_code(normalize=True, collapse=True, keep_template_params=False))
     return _BLANK.sub("\n\n", text.replace("'''", "").replace("''", "")).strip()

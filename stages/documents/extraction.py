@@ -62,8 +62,11 @@ def _make_trafilatura() -> Extract:
     except ImportError:
         raise ImportError("`extractor: trafilatura` needs the library: pip install 'gristmill[trafilatura]'") from None
 
-    def text_of(html: bytes) -> str:
-        return trafilatura.extract(html.decode("utf-8"), include_comments=False, deduplicate=False) or ""
+    def text_of(html: bytes) -> str | None:
+        try:
+            return trafilatura.extract(html.decode("utf-8"), include_comments=False, deduplicate=False) or ""
+        except Exception:  # noqa: BLE001 - of three libraries under it; the page is quarantined
+            return None
 
     def extract(pages: pa.LargeBinaryArray) -> pa.LargeStringArray:
         return pa.array([text_of(html) for html in pages.to_pylist()], pa.large_string())

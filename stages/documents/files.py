@@ -9,6 +9,7 @@ from __future__ import annotations
 import tarfile
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -38,15 +39,18 @@ def file_pages(stream: Any, container: str, account: Account, limits: Limits) ->
 
 def page_of_bytes(body: bytes, size: int, offset: int, container: str, limits: Limits) -> Page:
     note = "over_limit" if size > limits.max_html_bytes else None
-    utf8, charset = to_utf8(body[: limits.max_html_bytes])
-    page = Page(offset=offset, raw_bytes=size, charset=charset, note=note)
-    if container == "html":
-        page.content_type = "text/html"
+    kind = "text/html" if container == "html" else "text/plain"
+    finish = partial(_finish, body=body[: limits.max_html_bytes])
+    return Page(offset=offset, raw_bytes=size, content_type=kind, note=note, finish=finish)
+
+
+def _finish(page: Page, body: bytes) -> bool:
+    utf8, page.charset = to_utf8(body)
+    if page.content_type == "text/html":
         page.html = close_empty_elements(utf8, None)
     else:
-        page.content_type = "text/plain"
         page.text = utf8.decode("utf-8", "replace")
-    return page
+    return True
 
 
 def tar_pages(stream: Any, account: Account, limits: Limits) -> Iterator[Page]:

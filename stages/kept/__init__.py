@@ -15,7 +15,8 @@ Input: `documents` (source, text_bytes), `language`, `quality` (the columns that
 ``documents`` of a rule are all that fail it (what it drops when it is the only rule), ``first`` those that name it as
 their reason, ``alone`` those that fail nothing else (what it drops when it comes last, and what turning it off brings
 back). ``entries`` are those of the lists of addresses that most pages fall under, ``views`` what was cut or replaced in
-the pages kept. ``selection_digest`` covers what tokenization depends on: kept rows, their domains and spans.
+the pages kept. A group's domain is the one its pages belong to, kept or not: each domain has a funnel of its own.
+``selection_digest`` covers what tokenization depends on: kept rows, their domains and spans.
 
 Order of reasons: `FIXED`, with the lists of addresses (``listed_in_<name>``) behind ``empty_text``, then the rule
 families in the order of `stages.rules.families`, the user's own limits (`below_min_<column>`, `above_max_<column>`),
@@ -31,19 +32,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from stages.contract import Store
 from stages.kept.decide import (
     BY_LANGUAGE,
-    CLUSTER_COLUMNS,
-    DOCUMENT_COLUMNS,
-    LANGUAGE_COLUMNS,
+    Edges,
+    domains_of,
     prepare,
     quality_columns,
     rule_values,
 )
 from stages.kept.explain import page_rules
+from stages.kept.inputs import read_pages
 from stages.kept.params import FIXED, ORDER, PUBLISHED, Domain, Override, Params, active_rules, span_columns
 from stages.kept.report import account, selection_digest
 from stages.kept.takedown import TAKEN_DOWN, taken_down
@@ -69,12 +68,7 @@ __all__ = [
     "selection_digest",
 ]
 
-VERSION = 2
-
-
-def _columns(store: Store, address: str) -> list[str]:
-    with store.open(address) as file:
-        return list(pq.read_schema(file).names)
+VERSION = 3
 
 
 def deciding(params: Params) -> dict[str, Any]:
@@ -98,32 +92,26 @@ def keep(
     domains: list[dict[str, Any]],
     remove: list[str] | None = None,
     urls: str | None = None,
+    edges: Edges | None = None,
+    lines: str | None = None,
 ) -> dict[str, Any]:
     """Decide one split: four aligned Parquet files in, one out. Returns the report of the file.
 
     ``remove``: doc_ids (hex) of pages that are dropped as ``taken_down`` whatever else holds for them. ``urls``:
-    address of the compiled lists of ``params.urls``.
+    address of the compiled lists of ``params.urls``. ``edges``: of the percentiles that domains name
+    (`stages.kept.buckets`). ``lines``: address of the `lines` file, where that is measured.
     """
     settings, chosen = Params(**params), [Domain(**domain) for domain in domains]
     lists = url_lists.load(store, urls) if urls else None
-    pages = store.read_table(documents, [*DOCUMENT_COLUMNS, *(("url",) if lists else ())])
-    parts = [(language, list(LANGUAGE_COLUMNS)), (quality, quality_columns(settings, chosen, _columns(store, quality)))]
-    if clusters is not None:
-        parts.append((clusters, list(CLUSTER_COLUMNS)))
-    for address, columns in parts:
-        if not columns:
-            continue
-        table = store.read_table(address, columns)
-        if table.num_rows != pages.num_rows:
-            raise ValueError(f"{address}: expected {pages.num_rows} rows as in {documents}, found {table.num_rows}")
-        for column in columns:
-            pages = pages.append_column(column, table.column(column))
-    kept = prepare(settings, chosen, lists)(pages)
+    files = {"documents": documents, "language": language, "quality": quality, "clusters": clusters, "lines": lines}
+    pages = read_pages(store, **files, params=settings, domains=chosen, urls=bool(lists))  # type: ignore[arg-type]
+    kept = prepare(settings, chosen, lists, edges)(pages)
     rules = active_rules(settings)
     if remove:
         doc_ids = store.read_table(documents, ["doc_id"]).column("doc_id")
         kept = taken_down(kept, doc_ids, remove, len(rules))
         rules = [*rules, TAKEN_DOWN]
-    report = account(pages, kept, rules, dict(zip(settings.views, span_columns(settings), strict=True)))
+    views = dict(zip(settings.views, span_columns(settings), strict=True))
+    report = account(pages, kept, rules, domains_of(pages, chosen, edges), views)
     store.write_table(output, kept, report=report)
     return report

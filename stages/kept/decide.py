@@ -31,6 +31,8 @@ from stages.rules.word_lists import ALL, BAD_WORDS, STOP_WORDS
 
 Mask = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.float64]
+Edges = dict[str, dict[str, dict[str, float | None]]]
+"""Of percentiles: `Domain.group` -> language -> percentile as text -> where it begins (`stages.kept.buckets`)."""
 
 LANGUAGE_COLUMNS = ("language", "confidence")
 DOCUMENT_COLUMNS = ("source", "text_bytes")
@@ -50,26 +52,30 @@ def quality_columns(params: Params, domains: Sequence[Domain], measured: Sequenc
     elsewhere = {*LANGUAGE_COLUMNS, *DOCUMENT_COLUMNS, *CLUSTER_COLUMNS}
     rules = [rule_of(name) for name in active_rules(params)]
     columns = [rule.column for rule in rules if rule]
-    columns += [column for domain in domains for column in (*domain.min, *domain.max) if column not in elsewhere]
+    named = [column for domain in domains for column in (*domain.min, *domain.max, *domain.percentiles)]
+    columns += [column for column in named if column not in elsewhere]
     lists = tuple(BY_LANGUAGE[name] for name in columns if name in BY_LANGUAGE)
     columns += [name for name in measured if name.startswith(lists)] if lists else []
     columns = [name for name in columns if name not in elsewhere and name != "bad_words"]
     return list(dict.fromkeys([*columns, *span_columns(params)]))
 
 
-def prepare(params: Params, domains: Sequence[Domain], lists: UrlLists | None = None) -> Callable[[pa.Table], pa.Table]:
+def prepare(
+    params: Params, domains: Sequence[Domain], lists: UrlLists | None = None, edges: Edges | None = None
+) -> Callable[[pa.Table], pa.Table]:
     """The function returned decides a table that has the columns of all inputs side by side.
 
     Without any domain, every page that passes belongs to the domain ``all``.
 
     Args:
         lists: the lists of addresses of ``params``, compiled; the pages then have the column ``url``.
+        edges: of the percentiles that domains name.
     """
     active = active_rules(params)
     chosen = list(domains) or [Domain(name="all")]
 
     def decide(pages: pa.Table) -> pa.Table:
-        domain_of = first_domain(pages, chosen)
+        domain_of = first_domain(pages, chosen, edges)
         found = lists.match(pages.column("url")) if lists else None
         failed = np.zeros(pages.num_rows, np.uint64)
         spans = merged_spans(pages, params)
@@ -94,7 +100,7 @@ def prepare(params: Params, domains: Sequence[Domain], lists: UrlLists | None = 
     return decide
 
 
-def first_domain(pages: pa.Table, domains: Sequence[Domain]) -> npt.NDArray[np.int64]:
+def first_domain(pages: pa.Table, domains: Sequence[Domain], edges: Edges | None = None) -> npt.NDArray[np.int64]:
     """Index of the first domain each page meets, -1 where there is none."""
     domain_of = np.full(pages.num_rows, -1, np.int64)
     for i in reversed(range(len(domains))):
@@ -104,8 +110,29 @@ def first_domain(pages: pa.Table, domains: Sequence[Domain]) -> npt.NDArray[np.i
             meets &= numbers(pages, column) >= least
         for column, most in domain.max.items():
             meets &= numbers(pages, column) <= most
+        for column, (low, high) in domain.percentiles.items():
+            values, own = numbers(pages, column), (edges or {}).get(domain.group(column), {})
+            meets &= values >= _limits(pages, own, low, -np.inf)
+            meets &= values < _limits(pages, own, high, np.inf)
         domain_of[meets] = i
     return domain_of
+
+
+def domains_of(pages: pa.Table, domains: Sequence[Domain], edges: Edges | None = None) -> pa.Array:
+    """Name of the domain each page belongs to, whether it is kept or not; null where there is none."""
+    chosen = list(domains) or [Domain(name="all")]
+    domain_of = first_domain(pages, chosen, edges)
+    return pa.array([domain.name for domain in chosen], pa.string()).take(pa.array(domain_of, mask=domain_of < 0))
+
+
+def _limits(pages: pa.Table, edges: dict[str, dict[str, float | None]], percentile: float, without: float) -> Numbers:
+    """The edge of a percentile for each page, by its language; ``without`` where it has none."""
+    found = np.full(pages.num_rows, without)
+    for language, own in edges.items():
+        edge = own[f"{percentile:g}"]
+        if edge is not None:
+            found[_among(pages, "language", (language,))] = edge
+    return found
 
 
 def numbers(pages: pa.Table, column: str) -> Numbers:

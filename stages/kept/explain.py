@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from stages.kept.decide import _thresholds, first_domain, own_column
+from stages.kept.decide import Edges, _thresholds, first_domain, own_column
 from stages.kept.params import FAMILY_OF, Domain, Params, active_rules, rule_of
 
 COLUMNS = {
@@ -24,14 +24,16 @@ COLUMNS = {
 """Column and side of the rules that stand outside the families."""
 
 
-def page_rules(page: pa.Table, params: Params, domains: Sequence[Domain]) -> list[dict[str, Any]]:
+def page_rules(
+    page: pa.Table, params: Params, domains: Sequence[Domain], edges: Edges | None = None
+) -> list[dict[str, Any]]:
     """``{"rule", "family", "column", "side", "threshold"}`` of every rule that is on for a page, in order of reasons.
 
     Args:
         page: one row, with the columns of all products that the domains name.
     """
     chosen = list(domains) or [Domain(name="all")]
-    domain_of = first_domain(page, chosen)
+    domain_of = first_domain(page, chosen, edges)
     found = []
     for name in active_rules(params):
         rule = rule_of(name)

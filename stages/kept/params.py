@@ -24,7 +24,12 @@ LIMITS = ("below_min_", "above_max_")
 """A rule of the user's own: one of these and the name of any column of `quality`, with a number."""
 LISTED = url_lists.RULE
 """A rule for each list of addresses: this and its name."""
-VIEWS = ("redacted", "decontaminated", *views.VIEWS)
+LINE_VIEWS = {
+    "without_repeated_lines": "repeated_lines_spans",
+    "without_frequent_lines": "frequent_lines_spans",
+}
+"""Views that `lines` has the spans for."""
+VIEWS = ("redacted", "decontaminated", *views.VIEWS, *LINE_VIEWS)
 REDACTION = {"email": "email@example.com", "ip": "192.0.2.1", "phone": "+1 555 0100", "secret": "SECRET"}
 MAX_RULES = 64
 
@@ -132,6 +137,21 @@ class Domain(StageParams):
     min: dict[str, float] = Field(default={})
     """Least value of a column of `quality`, or of confidence, text_bytes, cluster_size; null does not meet it."""
     max: dict[str, float] = Field(default={})
+    percentiles: dict[str, tuple[float, float]] = Field(default={})
+    """Buckets: from and below which percentile of such a column, among the pages of the same language in these sources
+    that pass every rule; `{x_score: [90, 100]}` is the best tenth of each language."""
+
+    def group(self, column: str) -> str:
+        """Within what pages a column is ranked, as a name."""
+        return column if self.sources is None else f"{column} of {', '.join(sorted(self.sources))}"
+
+    @field_validator("percentiles")
+    @classmethod
+    def _percentiles(cls, columns: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        for name, (low, high) in columns.items():
+            if not 0 <= low < high <= 100:
+                raise ValueError(f"{name}: expected two rising percentiles from 0 to 100, found {low:g} and {high:g}")
+        return columns
 
     _languages = field_validator("languages")(check_languages)
 
@@ -166,6 +186,6 @@ def rule_of(name: str) -> Rule | None:
 
 
 def span_columns(params: Params) -> list[str]:
-    """Columns of `quality` that hold the spans of the views."""
-    known = {"redacted": "privacy_spans", "decontaminated": "contamination_spans"}
+    """Columns of `quality` or `lines` that hold the spans of the views."""
+    known = {"redacted": "privacy_spans", "decontaminated": "contamination_spans", **LINE_VIEWS}
     return [known.get(view, f"{view}_spans") for view in params.views]

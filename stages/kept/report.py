@@ -15,11 +15,12 @@ MAX_ENTRIES = 100
 
 
 def account(
-    pages: pa.Table, kept: pa.Table, rules: list[str], views: Mapping[str, str] | None = None
+    pages: pa.Table, kept: pa.Table, rules: list[str], belongs: pa.Array, views: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     """The report of one file; see `stages.kept`.
 
     Args:
+        belongs: the domain of each page, also where it is dropped.
         views: column of spans of each view that is on.
     """
     text_bytes = pages.column("text_bytes").to_numpy()
@@ -40,7 +41,7 @@ def account(
         "kept": int(kept.column("keep").to_numpy().sum()),
         "rules": rules,
         "selection_digest": selection_digest(kept),
-        "groups": _groups(pages, kept),
+        "groups": _groups(pages, kept, belongs),
         "failed": per_rule,
         "entries": _entries(kept),
         "views": {view: _cut(pages.column(column), kept.column("keep")) for view, column in (views or {}).items()},
@@ -89,12 +90,12 @@ def selection_digest(kept: pa.Table) -> str:
     return digest.hexdigest()
 
 
-def _groups(pages: pa.Table, kept: pa.Table) -> list[dict[str, Any]]:
+def _groups(pages: pa.Table, kept: pa.Table, belongs: pa.Array) -> list[dict[str, Any]]:
     table = pa.table(
         {
             "source": pages.column("source"),
             "language": pages.column("language"),
-            "domain": kept.column("domain"),
+            "domain": belongs,
             "reason": kept.column("reason"),
             "text_bytes": pages.column("text_bytes"),
         }

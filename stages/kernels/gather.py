@@ -1,4 +1,4 @@
-"""Copying rows of ragged columns: gather by row number, cut and replace spans, append a token to every row.
+"""Copying rows of ragged columns: to given places, or with spans cut or replaced.
 
 All data is passed as bytes, whatever it holds, so each kernel is compiled once. Limits: rows are copied one
 after another by one thread; memory bandwidth is the limit from a few hundred bytes a row on.
@@ -11,12 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from stages.kernels.jit import inline_kernel, kernel
-from stages.kernels.ragged import Bytes, Offsets
-
-Unsigned = npt.NDArray[np.unsignedinteger]
+from stages.kernels.ragged import Bytes, Offsets, offsets_of
 
 
 @kernel
@@ -27,23 +24,6 @@ def copy_rows(data_N: Bytes, starts_D: Offsets, sizes_D: Offsets, targets_D: Off
         target = out_M[targets_D[d] : targets_D[d] + sizes_D[d]]
         for i in range(source.shape[0]):  # from 0, so that no index can be negative: nine times faster
             target[i] = source[i]
-
-
-def gather_rows(data: Bytes, offsets: Offsets, rows: Offsets) -> tuple[Bytes, Offsets]:
-    """The given rows of a ragged byte column, in the given order, as a new (data, offsets)."""
-    starts = offsets[rows]
-    sizes = offsets[rows + 1] - starts
-    targets = offsets_of(sizes)
-    out = np.empty(targets[-1], np.uint8)
-    copy_rows(data, starts, sizes, targets, out)
-    return out, targets
-
-
-def offsets_of(sizes: Offsets) -> Offsets:
-    """Sizes to offsets: 0 and the running sums."""
-    offsets = np.zeros(len(sizes) + 1, np.int64)
-    np.cumsum(sizes, out=offsets[1:])
-    return offsets
 
 
 @kernel
@@ -121,52 +101,3 @@ def splice_spans(
     out = np.empty(targets[-1], np.uint8)
     _splice(data, offsets, span_rows, spans, replacement, replacement_offsets, targets, out)
     return out, targets
-
-
-@kernel
-def _append(ids_N: Unsigned, offsets_D1: Offsets, last: np.uint32, out_M: Unsigned) -> tuple[Any, Any]:
-    """Copy every row and put ``last`` behind it; the largest id seen and how many rows already held ``last``."""
-    largest = np.uint32(last)
-    found = 0
-    for d in range(offsets_D1.shape[0] - 1):
-        source = ids_N[offsets_D1[d] : offsets_D1[d + 1]]
-        target = out_M[offsets_D1[d] - offsets_D1[0] + d :]
-        for i in range(source.shape[0]):
-            token = source[i]
-            largest = max(largest, token)
-            found += token == last
-            target[i] = token
-        target[source.shape[0]] = last
-    return largest, found
-
-
-def append_token(ids: npt.NDArray[np.uint32], offsets: Offsets, last: int, dtype: np.dtype) -> tuple[Unsigned, Offsets]:
-    """Every row with ``last`` once behind it, in the narrower type ``dtype``.
-
-    Raises:
-        ValueError: an id does not fit ``dtype``, or ``last`` is already inside a row.
-    """
-    rows = len(offsets) - 1
-    out = np.empty(offsets[-1] - offsets[0] + rows, dtype)
-    largest, found = _append(ids, offsets, np.uint32(last), out)
-    if largest > np.iinfo(dtype).max:
-        raise ValueError(f"token id {largest} does not fit {dtype.name}")
-    if found:
-        raise ValueError(f"token id {last}, which ends every document, was found {found} times inside documents")
-    return out, offsets - offsets[0] + np.arange(rows + 1)
-
-
-@kernel
-def id_summary(ids_N: Unsigned, last: int) -> tuple[Any, Any, Any]:
-    """Smallest id, largest id and how often ``last`` occurs; (0, 0, 0) for no ids."""
-    if ids_N.shape[0] == 0:
-        return 0, 0, 0
-    smallest = np.int64(ids_N[0])
-    largest = np.int64(ids_N[0])
-    found = 0
-    for i in range(ids_N.shape[0]):
-        token = np.int64(ids_N[i])
-        smallest = min(smallest, token)
-        largest = max(largest, token)
-        found += token == last
-    return smallest, largest, found

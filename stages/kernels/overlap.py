@@ -43,11 +43,11 @@ class Index:
 
 def build_index(data: Bytes, offsets: Offsets, n: int) -> Index:
     """Index all n-grams of the items (data, offsets)."""
-    most = int(offsets[-1] - offsets[0]) + 16
+    tables = unicode.classes(), unicode.lower()
+    most = 3 * _num_words(data, offsets, *tables) // 2 + 16
     entries = 1 << (most - 1).bit_length()
     keys_E, items_E = np.zeros(entries, np.uint64), np.empty(entries, np.int64)
     words, none = np.empty((n, 2), np.int64), np.empty((0, 4), np.int64)
-    tables = unicode.classes(), unicode.lower()
     short = _overlap(data, offsets, *tables, n, words, np.empty(n, np.uint64), True, keys_E, items_E, none)
     return Index(n, keys_E, items_E, int(short))
 
@@ -63,6 +63,18 @@ def overlaps(data: Bytes, offsets: Offsets, index: Index) -> npt.NDArray[np.int6
         if found <= room:
             return matches_M4[:found]
         room = int(found)
+
+
+@lean_kernel
+def _num_words(data, offsets, classes, lower):  # type: ignore[no-untyped-def]
+    """Words of all documents together: at least as many as n-grams."""
+    count = 0
+    for d in range(len(offsets) - 1):
+        i, stop = offsets[d], offsets[d + 1]
+        while i < stop:
+            begin, i, _ = _word(data, i, stop, classes, lower)
+            count += begin < i
+    return count
 
 
 @lean_kernel

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 Bytes = npt.NDArray[np.uint8]
 Offsets = npt.NDArray[np.int64]
+Unsigned = npt.NDArray[np.unsignedinteger]
 
 
 def text_buffers(column: pa.Array | pa.ChunkedArray) -> tuple[Bytes, Offsets]:
@@ -49,3 +50,10 @@ def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+def offsets_of(sizes: Offsets) -> Offsets:
+    """Sizes to offsets: 0 and the running sums."""
+    offsets = np.zeros(len(sizes) + 1, np.int64)
+    np.cumsum(sizes, out=offsets[1:])
+    return offsets

@@ -17,8 +17,9 @@ import pyarrow as pa
 import yaml
 
 from stages import schemas
+from stages.report.columns import Table, shown
 from stages.report.figures import exact, percent, size
-from stages.report.tables import Table, domains, languages, mixture, reasons, shown
+from stages.report.tables import domains, languages, mixture, reasons
 from stages.report.untrusted import cleaned, line
 
 MAX_LANGUAGES = 100
@@ -150,10 +151,15 @@ def usage(stats: Mapping[str, Any]) -> str:
 
 def markdown(table: Table, limit: int = 30) -> str:
     """A Markdown table of the first rows; bars and helps are left out."""
-    heads = [column.label for column in table.columns]
-    rule = ["---" if column.kind in ("text", "reason", "language") else "--:" for column in table.columns]
+    columns = [column for column in table.columns if column.kind != "parts"]
+    heads = [column.label for column in columns]
+    rule = ["---" if column.kind in ("text", "reason", "language") else "--:" for column in columns]
     rows = [
-        [escaped(shown(value, column.kind)[0]) for value, column in zip(row, table.columns, strict=True)]
+        [
+            escaped(shown(value, column.kind)[0])
+            for value, column in zip(row, table.columns, strict=True)
+            if column.kind != "parts"
+        ]
         for row in table.rows[:limit]
     ]
     text = "\n".join("| " + " | ".join(cells) + " |" for cells in (heads, rule, *rows))

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 import xxhash
 
 from stages import schemas
-from stages.report.tables import Column, Table, make
+from stages.report.columns import Column, Table, make
 
 EXAMPLES = 5
 SEED = 7

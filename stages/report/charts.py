@@ -8,6 +8,8 @@ from typing import Any
 from stages.report.figures import exact, percent, short
 
 Stats = Mapping[str, Any]
+CHIEF = ("text_bytes", "confidence", "similarity", "cluster_size", "gopher_num_tokens")
+"""Columns that are shown without being asked for, whether a rule looks at them or not."""
 MAX_SHARES = 16
 """Domains drawn; the table below the chart has all."""
 
@@ -37,8 +39,13 @@ def shares(stats: Stats) -> list[dict[str, Any]]:
 def histograms(stats: Stats) -> list[dict[str, Any]]:
     """One view per surveyed column, those with a threshold first."""
     survey = stats["survey"] or {}
-    entries = sorted(survey.get("histograms", []), key=lambda entry: (not entry["thresholds"], entry["column"]))
+    entries = sorted(survey.get("histograms", []), key=lambda entry: (not entry["thresholds"], order(entry["column"])))
     return [view for view in (histogram(entry) for entry in entries) if view]
+
+
+def order(column: str) -> tuple[int, str]:
+    """The chief columns first, the rest by name."""
+    return (CHIEF.index(column) if column in CHIEF else len(CHIEF), column)
 
 
 def histogram(entry: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -76,8 +83,12 @@ def histogram(entry: Mapping[str, Any]) -> dict[str, Any] | None:
         }
         for threshold in entry["thresholds"]
     ]
+    for mark in marks:  # a limit is written on the side where pages fall, where there is room
+        left = mark["x"] > 80 or (mark["side"] == "min" and mark["x"] > 20)
+        mark["anchor"] = "end" if left else "start"
     return {
         "column": entry["column"],
+        "chief": bool(marks) or entry["column"] in CHIEF,
         "bars": bars,
         "marks": marks,
         "low": label(edges[first]),

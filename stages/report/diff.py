@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from stages.report import page
 from stages.report.changes import tables_of as page_changes
-from stages.report.tables import Column, Table, shown
+from stages.report.columns import Column, Table, shown
 from stages.report.terminal import clean, table
 from stages.report.untrusted import cleaned
 

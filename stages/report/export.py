@@ -10,26 +10,27 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.report.tables import Table, build_tables
+from stages.report.columns import Table
+from stages.report.tables import build_tables
 
 FLOATS = ("number", "seconds", "share", "points")
 TEXTS = ("text", "reason", "language")
 
 
 def export_tables(stats: Mapping[str, Any], costs: Mapping[str, Any] | None = None) -> dict[str, bytes]:
-    """File name -> content: every table of the page in full, and the two base tables of stats.json.
+    """File name -> content: every table of the page in full, and the base table of tokens.
 
     Numbers are exact; a value that is not known is an empty field in CSV and a null in Parquet.
     """
     files: dict[str, bytes] = {}
     for table in build_tables(stats, costs):
-        files[f"{table.name}.csv"] = csv_bytes(list(table.records()), [column.key for column in table.columns])
+        columns = [column.key for column in table.columns if column.kind != "parts"]
+        files[f"{table.name}.csv"] = csv_bytes(list(table.records()), columns)
         files[f"{table.name}.parquet"] = parquet_bytes(typed(table))
-    for name in ("removed", "tokens"):
-        rows = stats[name]
-        if rows:
-            files[f"{name}_groups.csv"] = csv_bytes(rows, list(rows[0]))
-            files[f"{name}_groups.parquet"] = parquet_bytes(pa.Table.from_pylist([encodable(row) for row in rows]))
+    rows = stats["tokens"]
+    if rows:
+        files["tokens_groups.csv"] = csv_bytes(rows, list(rows[0]))
+        files["tokens_groups.parquet"] = parquet_bytes(pa.Table.from_pylist([encodable(row) for row in rows]))
     return files
 
 
@@ -49,6 +50,8 @@ def harmless(value: Any) -> Any:
 def typed(table: Table) -> pa.Table:
     columns = {}
     for index, column in enumerate(table.columns):
+        if column.kind == "parts":
+            continue
         values = [row[index] for row in table.rows]
         if column.kind in TEXTS:
             columns[column.key] = pa.array(encodable(values), pa.string())

@@ -2,8 +2,8 @@
 
 Steps are the products whose finding a drop rests on, in the order in which `kept` gives its reasons. Tokens of a
 dropped page are not known: they are estimated as bytes * tokens / bytes of the tokenized pages of its language (of
-all, where its language has none), rounded down per (source, language, reason). The funnel is built from its end, so
-every sum of estimates ends in the exact number of tokens.
+all, where its language has none), rounded down per (source, language, domain, reason). The funnel is built from its
+end, so every sum of estimates ends in the exact number of tokens.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from typing import Any
 
 from stages.report.ledger import ConservationError, Group, Ledger
 
-STEPS = ("records", "documents", "language", "clusters", "quality", "kept", "tokens")
+ADDRESSES = "addresses"
+"""Only where a list of addresses took something: most mixtures have none."""
+STEPS = ("records", "documents", ADDRESSES, "language", "clusters", "quality", "kept", "tokens")
 STEP_OF = {
     "empty_text": "documents",
     "language_not_selected": "language",
@@ -31,7 +33,7 @@ Row = dict[str, Any]
 
 def step_of(reason: str) -> str:
     """The product whose finding a reason rests on: what the funnel counts a drop under."""
-    return STEP_OF.get(reason, "quality")
+    return ADDRESSES if reason.startswith("listed_in_") else STEP_OF.get(reason, "quality")
 
 
 class Rates:
@@ -55,10 +57,10 @@ class Rates:
 
 
 def removed_rows(ledger: Ledger, rates: Rates) -> list[Row]:
-    """Dropped pages by step, source, language and reason."""
+    """Dropped pages by step, source, language, domain (that they would have been in) and reason."""
     rows = []
     for key in sorted(ledger.pages, key=group_order):
-        source, language, _, reason = key
+        source, language, domain, reason = key
         documents, num_bytes = ledger.pages[key]
         if reason is None:
             continue
@@ -67,6 +69,7 @@ def removed_rows(ledger: Ledger, rates: Rates) -> list[Row]:
                 "step": step_of(reason),
                 "source": source,
                 "language": language,
+                "domain": domain,
                 "reason": reason,
                 "documents": documents,
                 "bytes": num_bytes,
@@ -119,6 +122,8 @@ def build_funnel(ledger: Ledger, removed: list[Row], tokenized: list[Row]) -> li
     documents, num_bytes, gone = kept_documents, kept_bytes, 0
     for step in reversed(STEPS[1:-1]):
         reasons = by_reason([row for row in removed if row["step"] == step])
+        if step == ADDRESSES and not reasons:
+            continue
         listed = [*before, *reasons] if step == "documents" else reasons
         left = {"documents": documents, "bytes": num_bytes, "tokens": tokens + gone if known else None}
         steps.append({**empty_step(step, listed), **left, "estimated": gone > 0})
@@ -158,6 +163,32 @@ def by_reason(rows: list[Row]) -> list[Row]:
         if row["tokens"] is not None:
             found["tokens"] = (found["tokens"] or 0) + row["tokens"]
     return sorted(sums.values(), key=lambda row: (-row["documents"], row["reason"]))
+
+
+def corpus_account(tokenized: list[Row], mixture: list[Row]) -> Row | None:
+    """Tokens between tokenization and the corpus, which add up:
+
+    tokenized = held_out + not_taken + unique; training = unique + repeated. Held out are other splits of the domains
+    of the mixture, not taken what it leaves of them and domains it does not name.
+    """
+    if any(row["unique_tokens"] is None or row["available_tokens"] is None for row in mixture) or not mixture:
+        return None
+    held = dict.fromkeys((row["domain"] for row in tokenized), 0)
+    for row in tokenized:
+        held[row["domain"]] += row["tokens"]
+    available = sum(row["available_tokens"] for row in mixture)
+    unique = sum(row["unique_tokens"] for row in mixture)
+    training = sum(row["tokens"] for row in mixture)
+    named = {row["domain"] for row in mixture}
+    of_mixture = sum(tokens for domain, tokens in held.items() if domain in named)
+    return {
+        "tokenized": sum(held.values()),
+        "held_out": of_mixture - available,
+        "not_taken": sum(held.values()) - of_mixture + available - unique,
+        "unique": unique,
+        "repeated": training - unique,
+        "training": training,
+    }
 
 
 def check_funnel(stats: Row) -> None:

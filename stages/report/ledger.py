@@ -29,7 +29,7 @@ MAX_LISTED = 100
 
 Report = Mapping[str, Any]
 Group = tuple[str, str, str | None, str | None]
-"""(source, language, domain, reason); domain is None for a dropped page, reason for a kept one."""
+"""(source, language, domain, reason); domain is None for a page that belongs to none, reason for a kept one."""
 
 
 class ConservationError(Exception):
@@ -152,7 +152,7 @@ def _add_kept(ledger: Ledger, report: Report, name: str, rows: int, text_bytes: 
         reason = group["reason"]
         if reason is None:
             stay += group["documents"]
-        key = (group["source"], group["language"], None if reason else group["domain"], reason)
+        key = (group["source"], group["language"], group["domain"], reason)
         _add(ledger.pages, key, group["documents"], group["text_bytes"])
     _equal("kept", name, "kept pages in its groups", report["kept"], stay)
     ledger.active.update(report["rules"])

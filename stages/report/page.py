@@ -21,7 +21,10 @@ import jinja2
 from markupsafe import Markup
 
 from stages.report import charts, figures
-from stages.report.tables import Table, build_tables, shown
+from stages.report.columns import FATES, Table, shown
+from stages.report.remarks import remarks
+from stages.report.surveyed import GROUPS
+from stages.report.tables import build_tables
 from stages.report.untrusted import cleaned, passage, script_data
 
 FIRST_ROWS = 20
@@ -32,11 +35,13 @@ SAMPLE_CHARACTERS = 1500
 STEP_NAMES = {
     "records": ("Records read", "All records of the input files."),
     "documents": ("Pages with text", "Records that are pages, could be read, and have text."),
+    "addresses": ("Not on a list", "Hosts, addresses and words that the mixture shuts out."),
     "language": ("In a wanted language", "The language label, and how sure it is."),
     "clusters": ("Not a duplicate", "Exact copies, then near copies whose similarity was verified on the text."),
     "quality": ("Passed the rules", "Quality rules, each at its threshold."),
     "kept": ("In a domain", "Belongs to one of the mixture's domains."),
     "tokens": ("Tokenized", "After spans were cut from the text."),
+    "corpus": ("In the corpus", "What the mixture takes, repeats included."),
 }
 
 
@@ -62,8 +67,13 @@ def render_html(stats: Mapping[str, Any], costs: Mapping[str, Any] | None = None
             totals=figures_of["totals"],
             funnel=funnel_view(figures_of),
             cards=cards(figures_of),
+            remarks=remarks(figures_of),
+            harm=bool({"personal_data", "contamination"} & set(names_of(tables))),
+            fates=FATES,
             tables={table.name: table_view(table) for table in tables},
             histograms=charts.histograms(figures_of),
+            scripts=[f"by_{name}" for name in GROUPS if f"by_{name}" in names_of(tables)],
+            counted=[name for name in names_of(tables) if name.startswith("by_") and name[3:] not in GROUPS],
             sizes=charts.cluster_sizes(figures_of),
             similarities=charts.similarities(figures_of),
             samples=samples,
@@ -86,7 +96,12 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        short=figures.short, size=figures.size, exact=figures.exact, seconds=figures.duration, words=words
+        short=figures.short,
+        size=figures.size,
+        exact=figures.exact,
+        seconds=figures.duration,
+        words=words,
+        breakable=breakable,
     )
     made.globals.update(percent=figures.percent)
     return made
@@ -104,6 +119,11 @@ def content_hash(text: str) -> str:
 def words(reason: str) -> str:
     """A snake_case reason as words."""
     return reason.replace("_", " ")
+
+
+def breakable(reason: str) -> Markup:
+    """A snake_case reason that may be broken at its underscores."""
+    return Markup("_<wbr>").join(reason.split("_"))
 
 
 def cards(stats: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -130,14 +150,15 @@ def cards(stats: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def funnel_view(stats: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Steps with the widths of their bars, in hundredths, for each of the three units."""
-    steps = stats["funnel"]
+    steps = [*stats["funnel"], *corpus_step(stats)]
     tops = {
-        "documents": steps[0]["documents"],
-        "bytes": max((step["bytes"] for step in steps[1:]), default=0),
+        "documents": max((step["documents"] or 0 for step in steps), default=0),
+        "bytes": max((step["bytes"] or 0 for step in steps[1:]), default=0),
         "tokens": max((step["tokens"] or 0 for step in steps), default=0),
     }
     totals = stats["totals"]
-    pages = {"documents": totals["pages"], "bytes": totals["text_bytes"], "tokens": tops["tokens"]}
+    estimated = max((step["tokens"] or 0 for step in stats["funnel"]), default=0)
+    pages = {"documents": totals["pages"], "bytes": totals["text_bytes"], "tokens": estimated}
     views = []
     for index, step in enumerate(steps):
         label, about = STEP_NAMES[step["step"]]
@@ -147,7 +168,24 @@ def funnel_view(stats: Mapping[str, Any]) -> list[dict[str, Any]]:
             units[unit] = unit_view(step, unit, before, top, pages[unit], raw=index == 0)
         removed = sorted(step["removed"], key=lambda row: (-row["documents"], row["reason"]))
         views.append({"step": step["step"], "label": label, "about": about, "units": units, "removed": removed})
+        views[-1]["account"] = step.get("account", "")
     return views
+
+
+def corpus_step(stats: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The last step: what training reads, and how its tokens follow from those tokenized."""
+    found = stats.get("corpus")
+    if not found:
+        return []
+    documents, num_bytes = (sum(row[key] or 0 for row in stats["mixture"]) for key in ("documents", "text_bytes"))
+    signs = (("held_out", "−", "held out"), ("not_taken", "−", "not taken"), ("repeated", "+", "repeated"))
+    account = ", ".join(f"{sign}{figures.short(found[key])} {text}" for key, sign, text in signs if found[key])
+    step = {"step": "corpus", "documents": documents, "bytes": num_bytes, "tokens": found["training"], "removed": []}
+    return [step | {"estimated": False, "account": f"tokens: {account}" if account else ""}]
+
+
+def names_of(tables: list[Table]) -> list[str]:
+    return [table.name for table in tables]
 
 
 def unit_view(
@@ -164,8 +202,9 @@ def unit_view(
         "value": "–" if value is None else mark + number(value),
         "exact": "" if value is None else ("about " if mark else "") + figures.exact(value) + f" {unit}",
         "note": "raw, before extraction" if raw and unit == "bytes" else "",
-        "of_pages": "" if raw or value is None else figures.percent(value, pages),
+        "of_pages": "" if raw or value is None or step["step"] == "corpus" else figures.percent(value, pages),
         "gone": "" if not gone else ("+" if gone < 0 else "−") + number(abs(gone)),
+        "more": bool(gone and gone < 0),
         "gone_share": figures.percent(gone, before) if gone and gone > 0 else "",
         "width": width,
         "lost": lost,
@@ -177,13 +216,16 @@ def table_view(table: Table) -> dict[str, Any]:
     kinds = [column.kind for column in table.columns]
     rows = table.rows[:MAX_ROWS]
     tops = [top(rows, i) if column.bar else 0 for i, column in enumerate(table.columns)]
+    fates = {"fates": FATES} if "parts" in kinds else {}
     first = []
     for row in rows[:FIRST_ROWS]:
         cells = []
         for value, kind, most in zip(row, kinds, tops, strict=True):
             text, full = shown(value, kind)
             bar = round(100 * value / most, 2) if most and value else None
-            cells.append({"text": text, "full": full, "bar": bar if most else None, "has_bar": bool(most)})
+            parts = segments(value) if kind == "parts" else None
+            cell = {"text": text, "full": full, "bar": bar if most else None, "has_bar": bool(most), "parts": parts}
+            cells.append(cell)
         first.append(cells)
     return {
         "name": table.name,
@@ -193,8 +235,18 @@ def table_view(table: Table) -> dict[str, Any]:
         "total": len(rows),
         "left_out": len(table.rows) - len(rows),
         "tools": len(rows) > 8,
-        "data": script_data({"kinds": kinds, "tops": tops, "first": FIRST_ROWS, "rows": rows}),
+        "data": script_data({"kinds": kinds, "tops": tops, "first": FIRST_ROWS, "rows": rows} | fates),
     }
+
+
+def segments(counts: list[int] | None) -> list[tuple[int, float, float]]:
+    """(number of the part, where it begins, how wide it is) in hundredths, of the parts that are not empty."""
+    found, place, whole = [], 0.0, sum(counts or ())
+    for number, count in enumerate(counts or ()):
+        if count:
+            found.append((number, round(place, 2), round(100 * count / whole, 2)))
+            place += 100 * count / whole
+    return found
 
 
 def top(rows: list[list[Any]], index: int) -> float:
@@ -204,9 +256,23 @@ def top(rows: list[list[Any]], index: int) -> float:
 def sample_groups(stats: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Samples by reason, kept pages first, text bounded and made visible."""
     found: dict[str | None, list[dict[str, Any]]] = {}
+    rules = {row["reason"]: row["rule"] for row in stats["reasons"] if row["rule"]}
     for sample in (stats["survey"] or {}).get("samples", []):
         entry = {key: cleaned(value) for key, value in sample.items() if key != "text"}
-        text = passage(sample["text"].strip("\n"), SAMPLE_CHARACTERS)
-        found.setdefault(entry["reason"], []).append({**entry, "text": text, "cut": len(text) > SAMPLE_CHARACTERS})
+        text = passage(sample["text"].strip(), SAMPLE_CHARACTERS)
+        entry |= {"text": text, "cut": len(text) > SAMPLE_CHARACTERS, "measured": measured(entry, rules)}
+        found.setdefault(entry["reason"], []).append(entry)
     order = sorted(found, key=lambda reason: (reason is not None, reason or ""))
     return [{"reason": reason, "pages": found[reason]} for reason in order]
+
+
+def measured(sample: Mapping[str, Any], rules: Mapping[str, Any]) -> str:
+    """What a sample was removed for: its value of the reason's column, and what would have been kept."""
+    if not sample.get("column") or sample.get("value") is None:
+        return ""
+    value = sample["value"]
+    said = f"{sample['column']} {f'{value:g}' if isinstance(value, float) else value}"
+    rule = rules.get(sample["reason"])
+    if not rule:
+        return said
+    return f"{said}, kept {'from' if rule['side'] == 'min' else 'up to'} {rule['threshold']:g}"

@@ -8,7 +8,9 @@ Schema (``version`` is raised when a key changes its meaning; keys are only adde
     funnel           steps in order, each {"step", "documents", "bytes", "tokens", "estimated", "removed": [...]}: what
                      is left after the step, and per reason what it took away. The step `records` counts raw bytes, all
                      others bytes of text; `removed` of the step `documents` counts raw bytes too.
-    removed          pages dropped: step, source, language, reason, documents, bytes, tokens (estimated)
+    corpus           tokens from tokenization to the corpus (`stages.report.funnel.corpus_account`), null before
+    removed          pages dropped: step, source, language, domain (they would have been in), reason, documents, bytes,
+                     tokens (estimated)
     tokens           pages tokenized: source, language, domain, documents, bytes, tokens
     sources, languages, domains, reasons, rules
                      the same, added up by one thing: see the builders below
@@ -39,6 +41,7 @@ from stages.report.funnel import (
     build_funnel,
     by_reason,
     check_funnel,
+    corpus_account,
     record_drops,
     removed_rows,
     step_of,
@@ -49,12 +52,13 @@ from stages.rules import families
 
 __all__ = ["VERSION", "ConservationError", "build_stats", "encode"]
 
-VERSION = 1
+VERSION = 2
 MAX_ENTRIES = 200
 CLUSTER_FIGURES = (
     "rows", "exact_removed", "fuzzy_removed", "pairs_compared", "pairs_verified", "pairs_by_similarity",
     "cluster_sizes", "largest_clusters", "sources", "languages",
 )  # fmt: skip
+NO_NAME = "(none)"
 FAMILY_OF = {rule.name: family for family, rules in families.RULES.items() for rule in rules}
 RULES = {rule.name: rule for rules in families.RULES.values() for rule in rules}
 
@@ -113,11 +117,12 @@ def build_stats(
             "training_tokens": sum(row["tokens"] for row in mixture) if corpus is not None else None,
         },
         "funnel": funnel,
+        "corpus": corpus_account(tokenized, mixture),
         "removed": removed,
         "tokens": tokenized,
         "sources": source_rows(ledger, removed, tokenized),
         "languages": totals_by(("language",), ledger, removed, tokenized),
-        "domains": domain_rows(tokenized),
+        "domains": domain_rows(ledger, removed, tokenized),
         "reasons": reason_rows(ledger, removed, thresholds),
         "rules": [rule_row(rule, counts, thresholds) for rule, counts in sorted(ledger.failed.items())],
         "listed": [
@@ -139,14 +144,20 @@ def build_stats(
 
 
 def totals_by(keys: tuple[str, ...], ledger: Ledger, removed: list[Row], tokenized: list[Row]) -> list[Row]:
-    """Pages, kept pages and tokens per value of ``keys`` (of source, language); most pages first."""
+    """Pages, those each step removed, kept pages and tokens per value of ``keys`` (of source, language, domain).
+
+    Most pages first.
+    """
     names = ("source", "language", "domain", "reason")
     sums: dict[tuple[str, ...], Row] = {}
 
     def entry(row: Mapping[str, Any]) -> Row:
-        key = tuple(str(row[column]) for column in keys)
-        counts = ("pages", "text_bytes", "kept", "kept_bytes", "tokens", "tokenized_bytes", "removed_tokens")
-        return sums.setdefault(key, dict(zip(keys, key, strict=True)) | dict.fromkeys(counts, 0))
+        key = tuple(NO_NAME if row[column] is None else str(row[column]) for column in keys)
+        if key not in sums:
+            counts = ("pages", "text_bytes", "kept", "kept_bytes", "tokens", "tokenized_bytes", "removed_tokens")
+            steps = dict.fromkeys(STEPS[1:-1], 0)
+            sums[key] = dict(zip(keys, key, strict=True)) | dict.fromkeys(counts, 0) | {"removed": steps}
+        return sums[key]
 
     for group, (documents, num_bytes) in ledger.pages.items():
         found = entry(dict(zip(names, group, strict=True)))
@@ -160,7 +171,9 @@ def totals_by(keys: tuple[str, ...], ledger: Ledger, removed: list[Row], tokeniz
         found["tokens"] += row["tokens"]
         found["tokenized_bytes"] += row["bytes"]
     for row in removed:
-        entry(row)["removed_tokens"] += row["tokens"] or 0
+        found = entry(row)
+        found["removed_tokens"] += row["tokens"] or 0
+        found["removed"][row["step"]] += row["documents"]
     return [sums[key] for key in sorted(sums, key=lambda key: (-sums[key]["pages"], key))]
 
 
@@ -170,10 +183,7 @@ def source_rows(ledger: Ledger, removed: list[Row], tokenized: list[Row]) -> lis
     rows = []
     for source, reading in sorted(ledger.sources.items()):
         found = pages.get(source, {})
-        steps = dict.fromkeys(STEPS[1:-1], 0)
-        for row in removed:
-            if row["source"] == source:
-                steps[row["step"]] += row["documents"]
+        steps = found.get("removed", dict.fromkeys(STEPS[1:-1], 0))
         rows.append(
             {
                 "source": source,
@@ -193,18 +203,17 @@ def source_rows(ledger: Ledger, removed: list[Row], tokenized: list[Row]) -> lis
     return rows
 
 
-def domain_rows(tokenized: list[Row]) -> list[Row]:
-    """One row a domain, most tokens first."""
-    sums: dict[str, Row] = {}
+def domain_rows(ledger: Ledger, removed: list[Row], tokenized: list[Row]) -> list[Row]:
+    """One row a domain, most tokens first: the pages that belong to it, what each step took of them, its tokens."""
+    pages = {row["domain"]: row for row in totals_by(("domain",), ledger, removed, tokenized)}
+    for row in pages.values():
+        row |= {"documents": 0, "bytes": row.pop("tokenized_bytes"), "languages": {}}
     for row in tokenized:
-        found = sums.setdefault(
-            row["domain"], {"domain": row["domain"], "documents": 0, "bytes": 0, "tokens": 0, "languages": {}}
-        )
-        for column in ("documents", "bytes", "tokens"):
-            found[column] += row[column]
+        found = pages[row["domain"]]
+        found["documents"] += row["documents"]
         languages = found["languages"]
         languages[row["language"]] = languages.get(row["language"], 0) + row["tokens"]
-    return sorted(sums.values(), key=lambda row: (-row["tokens"], row["domain"]))
+    return sorted(pages.values(), key=lambda row: (-row["tokens"], row["domain"]))
 
 
 def reason_rows(ledger: Ledger, removed: list[Row], thresholds: Mapping[str, float]) -> list[Row]:

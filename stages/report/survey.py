@@ -4,14 +4,16 @@
 report everything else. `merge` adds such files up, to a tree of any shape, and `finish` makes of the last one what
 stats.json holds; only there, text is read, of the few pages shown as samples.
 
-    hosts    host, pages, kept, bytes, kept_bytes; of more than `MAX_HOSTS` the largest stay, and the report says what
-             was left out and by how much a count may be too low (``hosts_error``)
-    report   {"rows", "histograms": {column: {"kind", "nulls", "all", "kept"}}, "groups": {name: {value: sums}},
-             "samples": [...], "hosts_error", "hosts_left_out": sums}; sums are [pages, kept, bytes, kept_bytes]
+    hosts    level, host, pages, kept, bytes, kept_bytes: hosts and registered domains, see `stages.report.hosts`
+    report   {"rows", "histograms": {column: {"kind", "nulls", "all", "kept", "totals"}},
+             "groups": {name: {value: sums}}, "samples": [...], "left_out"}; sums are [pages, kept, bytes, kept_bytes],
+             totals (of whole numbers) [sum, sum of kept pages, pages that have any, kept pages that have any]
+
+Every column of `quality` is looked at, whatever it is: numbers make a histogram, strings a group.
 
 Samples are the pages with the smallest keyed hashes of doc_id per reason: the same pages in every run, however the
-input is divided. Everything else is a sum, so the order of merging makes no difference (with more than `MAX_HOSTS`
-hosts it does, within ``hosts_error``).
+input is divided. Everything else is a sum, so the order of merging makes no difference (with more than
+`MAX_HOSTS` hosts it does, within ``error``).
 
 Price: about 2 µs a page; a merge of 64 surveys of 20,000 hosts each takes about a second.
 """
@@ -31,32 +33,41 @@ import xxhash
 
 from stages.contract import Phase, Store, Task
 from stages.report import bins
+from stages.report.hosts import (
+    HOSTS,
+    SUMS,
+    add,
+    added_up,
+    host_rows,
+    hosts_of,
+    largest,
+    nothing_left_out,
+    sums_by,
+    with_registered,
+)
 from stages.rules import families
+from stages.rules.urls import suffix_list_version
 
-VERSION = 1
-MAX_HOSTS = 50_000
+VERSION = 2
 MAX_GROUP_VALUES = 1000
 SAMPLES = 4
 """Pages shown per reason."""
+SHOWN = ("reason", "source", "url", "language", "text_bytes")
 SAMPLE_CHARACTERS = 2000
 FAN_IN = 64
 SEED = 7
 
-HOSTS = pa.schema(
-    [
-        pa.field("host", pa.string(), nullable=False),
-        pa.field("pages", pa.int64(), nullable=False),
-        pa.field("kept", pa.int64(), nullable=False),
-        pa.field("bytes", pa.int64(), nullable=False),
-        pa.field("kept_bytes", pa.int64(), nullable=False),
-    ]
-)
-SUMS = ("pages", "kept", "bytes", "kept_bytes")
 DOCUMENT_COLUMNS = ("doc_id", "source", "url", "time", "licence", "charset", "text_bytes")
 CLUSTER_COLUMNS = ("similarity", "cluster_size")
-HOST = r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(?P<host>[^/?#:]+)"
+RULE_COLUMNS = {rule.name: rule.column for rules in families.RULES.values() for rule in rules}
+RULE_COLUMNS |= {"near_duplicate": "similarity", "low_language_confidence": "confidence"}
 
 Report = dict[str, Any]
+
+
+def version() -> str:
+    """What decides a survey beside its input: this program, and the list of public suffixes."""
+    return f"{VERSION}-{suffix_list_version()}"
 
 
 @dataclass(frozen=True)
@@ -107,7 +118,7 @@ def survey(
 ) -> dict[str, Any]:
     """Job: the survey of one split."""
     pages = store.read_table(documents, list(DOCUMENT_COLUMNS))
-    parts = [store.read_table(language), store.read_table(quality), store.read_table(kept, ["keep", "reason"])]
+    parts = [store.read_table(language), flat(store, quality), store.read_table(kept, ["keep", "reason"])]
     if clusters is not None:
         parts.append(store.read_table(clusters, list(CLUSTER_COLUMNS)))
     for part in parts:
@@ -116,6 +127,13 @@ def survey(
     hosts, report = look(pages, documents)
     store.write_table(output, hosts, report=report)
     return {"rows": report["rows"]}
+
+
+def flat(store: Store, address: str) -> pa.Table:
+    """The columns of a file that hold one value a page; lists of spans stay unread."""
+    with store.open(address) as file:
+        parquet = pq.ParquetFile(file)
+        return parquet.read([field.name for field in parquet.schema_arrow if not pa.types.is_nested(field.type)])
 
 
 def look(pages: pa.Table, address: str) -> tuple[pa.Table, Report]:
@@ -131,10 +149,10 @@ def look(pages: pa.Table, address: str) -> tuple[pa.Table, Report]:
         "histograms": {name: histogram(name, pages.column(name), keep) for name in numeric},
         "groups": {name: group_sums(pages, column) for name, column in group_columns(pages).items()},
         "samples": samples(pages, address),
-        "hosts_error": 0,
-        "hosts_left_out": [0] * len(SUMS),
+        "left_out": nothing_left_out(),
     }
-    return largest(sums_by(pages, "host", hosts_of(pages.column("url"))), report), report
+    hosts = with_registered(sums_by(pages, "host", hosts_of(pages.column("url"))))
+    return largest(hosts, report["left_out"]), report
 
 
 def histogram(name: str, column: pa.ChunkedArray, keep: npt.NDArray[np.bool_]) -> dict[str, Any]:
@@ -143,34 +161,23 @@ def histogram(name: str, column: pa.ChunkedArray, keep: npt.NDArray[np.bool_]) -
     values = column.cast(pa.float64()).to_numpy()
     known = ~np.isnan(values)
     both = {"all": known, "kept": known & keep}
-    counts = {key: bins.packed(bins.count(kind, values[mask])) for key, mask in both.items()}
+    counts: dict[str, Any] = {key: bins.packed(bins.count(kind, values[mask])) for key, mask in both.items()}
+    if kind == "counts":
+        whole = [pc.sum(column.filter(pa.array(mask))).as_py() or 0 for mask in both.values()]
+        counts["totals"] = [*whole, *(int((values[mask] > 0).sum()) for mask in both.values())]
     return {"kind": kind, "nulls": int((~known).sum()), **counts}
-
-
-def hosts_of(urls: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Host names in lower case, without user and port; empty where there is none."""
-    host = pc.struct_field(pc.extract_regex(urls, HOST), "host")
-    return pc.fill_null(pc.utf8_lower(host), "")
 
 
 def group_columns(pages: pa.Table) -> dict[str, pa.ChunkedArray]:
     """What pages are counted by, beside hosts."""
     months = pc.fill_null(pc.strftime(pages.column("time"), format="%Y-%m"), "")
-    by = {name: pc.fill_null(pages.column(name), "") for name in ("licence", "charset", "script")}
+    others = [
+        name
+        for name, kind in zip(pages.column_names, pages.schema.types, strict=True)
+        if pa.types.is_string(kind) and name not in (*DOCUMENT_COLUMNS, "language", "script", "reason")
+    ]
+    by = {name: pc.fill_null(pages.column(name), "") for name in ("licence", "charset", "script", *others)}
     return {"month": months, **by}
-
-
-def sums_by(pages: pa.Table, name: str, values: pa.ChunkedArray) -> pa.Table:
-    """Pages and bytes, all and kept, per value, sorted by value."""
-    kept = pages.column("keep").cast(pa.int64())
-    sizes = pages.column("text_bytes")
-    columns = [values, pa.array(np.ones(pages.num_rows, np.int64)), kept, sizes, pc.multiply(sizes, kept)]
-    return added_up(pa.table(dict(zip((name, *SUMS), columns, strict=True))), name)
-
-
-def added_up(table: pa.Table, name: str) -> pa.Table:
-    sums = table.group_by(name).aggregate([(column, "sum") for column in SUMS])
-    return sums.select([name, *(f"{column}_sum" for column in SUMS)]).rename_columns([name, *SUMS]).sort_by(name)
 
 
 def group_sums(pages: pa.Table, values: pa.ChunkedArray) -> dict[str, list[int]]:
@@ -190,18 +197,6 @@ def fewest(groups: dict[str, list[int]]) -> dict[str, list[int]]:
     return found
 
 
-def largest(hosts: pa.Table, report: Report) -> pa.Table:
-    """The `MAX_HOSTS` largest, sorted by name; what is left out goes into the report."""
-    if hosts.num_rows > MAX_HOSTS:
-        order = pc.sort_indices(hosts, [("pages", "descending"), ("host", "ascending")])
-        rest = hosts.take(order.slice(MAX_HOSTS))
-        report["hosts_error"] += rest.column("pages")[0].as_py()
-        left_out = [pc.sum(rest.column(column)).as_py() for column in SUMS]
-        report["hosts_left_out"] = [a + b for a, b in zip(report["hosts_left_out"], left_out, strict=True)]
-        hosts = hosts.take(order.slice(0, MAX_HOSTS)).sort_by("host")
-    return hosts.combine_chunks().cast(HOSTS)
-
-
 def samples(pages: pa.Table, address: str) -> list[dict[str, Any]]:
     """The `SAMPLES` pages of each reason (null: kept) with the smallest keys."""
     ids = pages.column("doc_id").combine_chunks()
@@ -210,12 +205,24 @@ def samples(pages: pa.Table, address: str) -> list[dict[str, Any]]:
     reasons = pages.column("reason").combine_chunks().dictionary_encode()
     codes = pc.fill_null(reasons.indices, -1).to_numpy()[order]
     chosen = np.sort(np.concatenate([order[codes == code][:SAMPLES] for code in np.unique(codes)] or [order]))
-    shown = pages.select(["doc_id", "reason", "source", "url", "language", "text_bytes"]).take(pa.array(chosen))
-    entries = [
-        {**row, "doc_id": row["doc_id"].hex(), "key": f"{int(keys[i]):016x}", "documents": address, "row": int(i)}
-        for row, i in zip(shown.to_pylist(), chosen, strict=True)
-    ]
+    measured = [column_of(reason) for reason in reasons.dictionary.to_pylist()]
+    columns = ["doc_id", *SHOWN]
+    columns += sorted({name for name in measured if name in pages.column_names and name not in columns})
+    entries = []
+    for row, i in zip(pages.select(columns).take(pa.array(chosen)).to_pylist(), chosen.tolist(), strict=True):
+        name = column_of(row["reason"])
+        shown = {key: row[key] for key in SHOWN} | {"column": name if name in row else None, "value": row.get(name)}
+        place = {"doc_id": row["doc_id"].hex(), "key": f"{int(keys[i]):016x}", "documents": address, "row": i}
+        entries.append({**shown, **place})
     return smallest(entries)
+
+
+def column_of(reason: str | None) -> str:
+    """The column whose value a reason is about; empty where there is none."""
+    name = reason or ""
+    if name.startswith(("below_min_", "above_max_")):
+        return name[len("below_min_") :]
+    return RULE_COLUMNS.get(name, "")
 
 
 def smallest(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -246,14 +253,11 @@ def add_up(surveys: Iterable[tuple[pa.Table, Report]]) -> tuple[pa.Table, Report
     histograms: dict[str, dict[str, Any]] = {}
     groups: dict[str, dict[str, list[int]]] = {}
     entries: list[dict[str, Any]] = []
-    report: Report = {"rows": 0, "hosts_error": 0, "hosts_left_out": [0] * len(SUMS)}
+    report: Report = {"rows": 0, "left_out": nothing_left_out()}
     for hosts, other in surveys:
         tables.append(hosts)
         report["rows"] += other["rows"]
-        report["hosts_error"] += other["hosts_error"]
-        report["hosts_left_out"] = [
-            a + b for a, b in zip(report["hosts_left_out"], other["hosts_left_out"], strict=True)
-        ]
+        add(report["left_out"], other["left_out"])
         for name, entry in other["histograms"].items():
             add_histogram(histograms, name, entry)
         for name, values in other["groups"].items():
@@ -270,7 +274,7 @@ def add_up(surveys: Iterable[tuple[pa.Table, Report]]) -> tuple[pa.Table, Report
         "samples": entries,
     }
     together = pa.concat_tables(tables) if tables else HOSTS.empty_table()
-    return largest(added_up(together, "host"), report), report
+    return largest(added_up(together, ["level", "host"]), report["left_out"]), report
 
 
 def add_histogram(into: dict[str, dict[str, Any]], name: str, entry: Mapping[str, Any]) -> None:
@@ -279,10 +283,14 @@ def add_histogram(into: dict[str, dict[str, Any]], name: str, entry: Mapping[str
     mine = into.get(name)
     if mine is None:
         into[name] = {"kind": kind, "nulls": entry["nulls"], **counts}
+        if "totals" in entry:
+            into[name]["totals"] = entry["totals"]
         return
     if mine["kind"] != kind:
         raise ValueError(f"histogram of {name}: bins of {kind} in one survey, of {mine['kind']} in another")
     mine["nulls"] += entry["nulls"]
+    if "totals" in entry:
+        mine["totals"] = [a + b for a, b in zip(mine["totals"], entry["totals"], strict=True)]
     for key, found in counts.items():
         mine[key] = mine[key] + found
 
@@ -301,13 +309,16 @@ def finish(store: Store, address: str, *, max_hosts: int = 10_000) -> dict[str, 
                 "all": bins.unpacked(entry["kind"], entry["all"]).tolist(),
                 "kept": bins.unpacked(entry["kind"], entry["kept"]).tolist(),
                 "nulls": entry["nulls"],
+                "totals": entry.get("totals"),
                 "thresholds": thresholds_of(name),
             }
             for name, entry in sorted(report["histograms"].items())
         ],
-        "hosts": host_rows(hosts, report, max_hosts),
-        "hosts_error": report["hosts_error"],
-        "num_hosts": hosts.num_rows,
+        "hosts": host_rows(hosts, report["left_out"], "host", max_hosts),
+        "hosts_error": report["left_out"]["host"]["error"],
+        "registered": host_rows(hosts, report["left_out"], "registered", max_hosts),
+        "registered_error": report["left_out"]["registered"]["error"],
+        "suffix_list": suffix_list_version(),
         "groups": {
             name: [{"value": value, **dict(zip(SUMS, counts, strict=True))} for value, counts in values.items()]
             for name, values in sorted(report["groups"].items())
@@ -320,27 +331,6 @@ def thresholds_of(column: str) -> list[dict[str, Any]]:
     """The published rules that look at a column; `build_stats` keeps those in force, at their thresholds."""
     rules = [rule for rules in families.RULES.values() for rule in rules if rule.column == column]
     return [{"rule": rule.name, "side": rule.side, "value": rule.threshold} for rule in rules]
-
-
-def host_rows(hosts: pa.Table, report: Report, max_hosts: int) -> list[dict[str, Any]]:
-    """The largest hosts by pages, with their shares of all pages and of all kept pages."""
-    totals = {
-        column: (pc.sum(hosts.column(column)).as_py() or 0) + left_out
-        for column, left_out in zip(SUMS, report["hosts_left_out"], strict=True)
-    }
-    order = pc.sort_indices(hosts, [("pages", "descending"), ("host", "ascending")]).slice(0, max_hosts)
-    return [
-        {
-            "host": row["host"] or "(none)",
-            "pages": row["pages"],
-            "share": row["pages"] / totals["pages"],
-            "kept": row["kept"],
-            "kept_share": row["kept"] / row["pages"],
-            "share_kept": row["kept"] / totals["kept"] if totals["kept"] else None,
-            "text_bytes": row["bytes"],
-        }
-        for row in hosts.take(order).to_pylist()
-    ]
 
 
 def with_text(store: Store, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -358,7 +348,7 @@ def with_text(store: Store, entries: Sequence[Mapping[str, Any]]) -> list[dict[s
                     text = parquet.read_row_group(group, columns=["text"]).column("text")
                     texts |= {(address, row): text[row - first].as_py()[:SAMPLE_CHARACTERS] for row in inside}
                 first += size
-    shown = ("doc_id", "reason", "source", "url", "language", "text_bytes")
+    shown = ("doc_id", *SHOWN, "column", "value")
     return [
         {**{key: entry[key] for key in shown}, "text": texts[entry["documents"], entry["row"]]} for entry in entries
     ]

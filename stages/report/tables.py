@@ -1,96 +1,67 @@
-"""The tables of the report: one description serves the page, its script, and CSV and Parquet files.
-
-A column's ``kind`` says how a value is shown: text, reason, language; count, bytes, estimate (of a count), change (of
-a count), bytes_change, number, seconds; share (0..1) and points (a difference of shares). A null is shown as a dash.
-"""
+"""The tables of the report: one description serves the page, its script, and CSV and Parquet files."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from stages.report.figures import duration, exact, percent, short, size
+from stages.report.columns import Column, Stats, Table, make, ratio, rounded
+from stages.report.surveyed import (
+    GROUPS,
+    benchmarks,
+    group,
+    group_names,
+    hosts,
+    personal_data,
+    registered_domains,
+)
 
-Stats = Mapping[str, Any]
-GROUPS = {"month": "Month", "licence": "Licence", "script": "Script", "charset": "Charset"}
-
-
-@dataclass(frozen=True)
-class Column:
-    key: str
-    label: str
-    kind: str
-    bar: bool = False
-    """Draw a bar beside the number, as long as its part of the column's largest."""
-    help: str = ""
-
-
-@dataclass(frozen=True)
-class Table:
-    name: str
-    caption: str
-    columns: tuple[Column, ...]
-    rows: list[list[Any]]
-
-    def records(self) -> list[dict[str, Any]]:
-        """The rows with the columns' keys."""
-        return [dict(zip((column.key for column in self.columns), row, strict=True)) for row in self.rows]
-
-
-def shown(value: Any, kind: str) -> tuple[str, str]:
-    """A value as the page shows it, and in full. `page.js.j2` does the same; a test compares them."""
-    if value is None:
-        return "–", ""
-    match kind:
-        case "count":
-            return short(value), exact(value)
-        case "estimate":
-            return f"~{short(value)}", f"about {exact(value)}"
-        case "change":
-            return sign(value) + short(abs(value)), sign(value) + exact(abs(value))
-        case "bytes_change":
-            return sign(value) + size(abs(value)), f"{sign(value)}{exact(abs(value))} bytes"
-        case "bytes":
-            return size(value), f"{exact(value)} bytes"
-        case "number":
-            return f"{value:.2f}", f"{value:.6f}"
-        case "seconds":
-            return duration(value), f"{value:.3f} s"
-        case "share":
-            return percent(value, 1), f"{100 * value:.4f}%"
-        case "points":
-            points = f"{abs(100 * value):.2f}"
-            before = "" if points == "0.00" else sign(value)
-            return before + points, f"{sign(value)}{abs(100 * value):.4f} percentage points"
-        case _:
-            return str(value), ""
-
-
-def sign(value: float) -> str:
-    return "+" if value > 0 else "−" if value < 0 else ""
+REPEAT_DECAY = 15.387756
+"""Half-life of repetition in passes (Muennighoff et al. 2023, 2305.16264)."""
 
 
 def build_tables(stats: Stats, costs: Mapping[str, Any] | None = None) -> list[Table]:
     """Every table that has a row."""
-    builders = (reasons, listed, views, mixture, phases, domains, languages, sources, content_types, hosts, trouble)
-    tables = [builder(stats) for builder in builders] + [duplicates(stats, kind) for kind in ("source", "language")]
-    tables += [group(stats, name, label) for name, label in GROUPS.items()]
+    tables = [builder(stats) for builder in BUILDERS]
+    tables += [duplicates(stats, kind) for kind in ("source", "language")]
+    tables += [group(stats, name, GROUPS.get(name, name.replace("_", " "))) for name in group_names(stats)]
     if costs:
         tables.append(costs_table(costs))
     return [table for table in tables if table.rows]
 
 
-def make(name: str, caption: str, columns: Sequence[Column], records: Sequence[Mapping[str, Any]]) -> Table:
-    return Table(name, caption, tuple(columns), [[record.get(column.key) for column in columns] for record in records])
+def fate(row: Mapping[str, Any]) -> list[int] | None:
+    """Of the pages of a source, language or domain, how many each of `FATES` has."""
+    if not row.get("removed") or not row.get("pages"):
+        return None
+    steps = ("kept", "quality", "clusters", "language", "addresses", "documents")
+    return [row["kept"], *(row["removed"].get(step, 0) for step in steps)]
 
 
-def ratio(part: float | None, whole: float | None) -> float | None:
-    return part / whole if part is not None and whole else None
+def effective(tokens: float | None, unique: float | None) -> int | None:
+    """What tokens are worth, repeats counted for less: U + U R* (1 - exp(-R / R*)) for R = tokens / U - 1 repeats."""
+    if tokens is None or not unique:
+        return None
+    repeats = max(0.0, tokens / unique - 1)
+    return round(min(tokens, unique) + unique * REPEAT_DECAY * -math.expm1(-repeats / REPEAT_DECAY))
 
 
-def rounded(value: float | None) -> int | None:
-    return None if value is None else round(value)
+def removed(stats: Stats) -> Table:
+    """Everything that was removed, one row each: what filters and sorts to any question."""
+    columns = [
+        Column("reason", "Reason", "reason"),
+        Column("step", "Step", "text"),
+        Column("source", "Source", "text"),
+        Column("language", "Language", "language"),
+        Column("domain", "Domain", "text", help="The domain the pages would have been in"),
+        Column("documents", "Documents", "count", bar=True),
+        Column("bytes", "Bytes", "bytes"),
+        Column("tokens", "Tokens", "estimate"),
+    ]
+    rows = sorted(stats["removed"], key=lambda row: -row["documents"])  # stable: ties stay in the order of names
+    caption = "Pages removed, by reason, source, language and domain"
+    return make("removed", caption, columns, rows)
 
 
 def reasons(stats: Stats) -> Table:
@@ -152,7 +123,9 @@ def taken(name: str, caption: str, keys: list[Column], rows: Sequence[Mapping[st
     records = []
     for row in rows:
         asked, got = row["requested_share"], row["realised_share"]
-        records.append({**row, "difference": got - asked if asked is not None and got is not None else None})
+        difference = got - asked if asked is not None and got is not None else None
+        worth = effective(row["tokens"], row["unique_tokens"])
+        records.append({**row, "difference": difference, "effective": worth})
     columns = [
         *keys,
         Column("requested_share", "Requested", "share"),
@@ -160,6 +133,7 @@ def taken(name: str, caption: str, keys: list[Column], rows: Sequence[Mapping[st
         Column("difference", "Difference", "points", help="Realised minus requested, in percentage points"),
         Column("available_tokens", "Tokens available", "count"),
         Column("epochs", "Epochs", "number", help="How many times the domain's tokens are used"),
+        Column("effective", "Effective", "count", help="Tokens, repeats counted for what they are worth"),
         Column("requested_tokens", "Tokens requested", "count"),
         Column("tokens", "Tokens in the corpus", "count", bar=True),
     ]
@@ -171,31 +145,36 @@ def domains(stats: Stats) -> Table:
     records = [
         {**row, "share": ratio(row["tokens"], total), "rate": ratio(row["bytes"], row["tokens"])}
         | {"mean": rounded(ratio(row["tokens"], row["documents"])), "languages": len(row["languages"])}
+        | {"kept_share": ratio(row["kept"], row["pages"]), "fate": fate(row)}
         for row in stats["domains"]
     ]
     columns = [
         Column("domain", "Domain", "text"),
-        Column("tokens", "Tokens", "count", bar=True),
+        Column("fate", "What became of them", "parts"),
+        Column("tokens", "Tokens", "count"),
         Column("share", "Share", "share"),
         Column("documents", "Documents", "count"),
         Column("bytes", "Bytes", "bytes"),
         Column("rate", "Bytes per token", "number"),
         Column("mean", "Tokens per document", "count"),
         Column("languages", "Languages", "count"),
+        Column("pages", "Pages", "count", help="That belong to the domain, kept or not"),
+        Column("kept_share", "Kept of pages", "share"),
     ]
-    return make("domains", "Tokens available, by domain", columns, records)
+    return make("domains", "From pages to tokens, by domain", columns, records)
 
 
 def languages(stats: Stats) -> Table:
     total = stats["totals"]["tokens"]
     records = [
         {**row, "share": ratio(row["tokens"], total), "rate": ratio(row["tokenized_bytes"], row["tokens"])}
-        | {"kept_share": ratio(row["kept"], row["pages"])}
+        | {"kept_share": ratio(row["kept"], row["pages"]), "fate": fate(row)}
         for row in sorted(stats["languages"], key=lambda row: (-row["tokens"], -row["pages"], row["language"]))
     ]
     columns = [
         Column("language", "Language", "language"),
-        Column("tokens", "Tokens", "count", bar=True),
+        Column("fate", "What became of them", "parts"),
+        Column("tokens", "Tokens", "count"),
         Column("share", "Share", "share"),
         Column("pages", "Pages", "count"),
         Column("kept", "Kept", "count"),
@@ -210,10 +189,12 @@ def sources(stats: Stats) -> Table:
     records = [
         {**row, **{f"removed_{step}": count for step, count in (row["removed"] or {}).items()}}
         | {"kept_share": ratio(row["kept"], row["pages"]), "rate": ratio(row["tokenized_bytes"], row["tokens"])}
+        | {"fate": fate(row)}
         for row in stats["sources"]
     ]
     columns = [
         Column("source", "Source", "text"),
+        Column("fate", "What became of them", "parts"),
         Column("files", "Files", "count"),
         Column("raw_bytes", "Raw bytes", "bytes"),
         Column("records", "Records", "count"),
@@ -225,7 +206,7 @@ def sources(stats: Stats) -> Table:
         Column("removed_quality", "Quality", "count", help="Pages removed by quality rules"),
         Column("kept", "Kept", "count"),
         Column("kept_share", "Kept of pages", "share"),
-        Column("tokens", "Tokens", "count", bar=True),
+        Column("tokens", "Tokens", "count"),
         Column("rate", "Bytes per token", "number"),
     ]
     return make("sources", "From files to tokens, by source", columns, records)
@@ -236,21 +217,6 @@ def content_types(stats: Stats) -> Table:
     records = [{"content_type": name, "records": found[name]} for name in sorted(found, key=lambda k: (-found[k], k))]
     columns = [Column("content_type", "Content type", "text"), Column("records", "Records", "count", bar=True)]
     return make("content_types", "Payloads read, by content type", columns, records)
-
-
-def hosts(stats: Stats) -> Table:
-    """Largest hosts, with their share of pages before and after."""
-    records = (stats["survey"] or {}).get("hosts", [])
-    columns = [
-        Column("host", "Host", "text"),
-        Column("pages", "Pages", "count", bar=True),
-        Column("share", "Share of pages", "share"),
-        Column("kept", "Kept", "count"),
-        Column("kept_share", "Kept of pages", "share"),
-        Column("share_kept", "Share of kept", "share"),
-        Column("text_bytes", "Bytes of pages", "bytes"),
-    ]
-    return make("hosts", "Hosts, by pages", columns, records)
 
 
 def duplicates(stats: Stats, kind: str) -> Table:
@@ -272,26 +238,6 @@ def duplicates(stats: Stats, kind: str) -> Table:
     ]
     records.sort(key=lambda record: (-record["removed"], record[kind]))
     return make(f"duplicates_by_{kind}", f"Duplicates found, by {kind}", columns, records)
-
-
-def group(stats: Stats, name: str, label: str) -> Table:
-    """Pages and bytes by something the survey counted; months in order of time, others by size."""
-    found = (stats["survey"] or {}).get("groups", {}).get(name, [])
-    records = [
-        {**row, "value": row["value"] or "(none)", "kept_share": ratio(row["kept"], row["pages"])}
-        for row in found
-        if len(found) > 1 or row["value"]
-    ]
-    columns = [
-        Column("value", label, "text"),
-        Column("pages", "Pages", "count", bar=True),
-        Column("kept", "Kept", "count"),
-        Column("kept_share", "Kept of pages", "share"),
-        Column("bytes", "Bytes of pages", "bytes"),
-        Column("kept_bytes", "Bytes of kept", "bytes"),
-    ]
-    records.sort(key=lambda row: row["value"] if name == "month" else (-row["pages"], row["value"]))
-    return make(f"by_{name}", f"Pages by {label.lower()}", columns, records)
 
 
 def trouble(stats: Stats) -> Table:
@@ -324,3 +270,9 @@ def costs_table(costs: Mapping[str, Any]) -> Table:
     ]
     known = [column for column in columns if any(record.get(column.key) is not None for record in records)]
     return make("costs", "What the run cost, by stage", known, records)
+
+
+BUILDERS: tuple[Callable[[Stats], Table], ...] = (
+    reasons, listed, views, mixture, phases, domains, languages, sources, removed, content_types, hosts,
+    registered_domains, personal_data, benchmarks, trouble,
+)  # fmt: skip

@@ -9,6 +9,7 @@ from stages.rules import (
     gopher_quality,
     gopher_repetition,
     privacy,
+    recurring_lines,
     redpajama,
     refinedweb,
     word_lists,
@@ -25,6 +26,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "privacy": privacy.RULES,
     "bad_words": word_lists.RULES,
     "contamination": contamination.RULES,
+    "recurring_lines": recurring_lines.RULES,
 }
 
 DEFAULT = ("gopher_quality", "gopher_repetition", "c4", "fineweb")

@@ -3,7 +3,7 @@
 `load("mistral-v1")` gives a `Tokenizer`. Each has a *reference* (the library its makers use: sentencepiece,
 tiktoken, tokenizers) that decides what the right ids are, and where possible a *fast* encoder (gigatoken) that
 is used only as long as it is proven equal: on the fixed texts of `probe` when it is loaded, then on a sample of
-the documents of every split (`Tokenizer.first_difference`). One difference and the reference does the work.
+the documents of every split (`Tokenizer.is_right`). One difference and the reference does the work.
 
 Policies, the same for all: the text is encoded as it stands, no BOS is put before it, EOS is put behind it once,
 and the spelling of a special token inside a text is text. Ids are uint16 if the largest id is at most 65,535,
@@ -30,8 +30,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.fs as pafs
 
-from stages.kernels.gather import Unsigned, append_token, offsets_of
-from stages.kernels.ragged import Bytes, Offsets
+from stages.kernels.ragged import Bytes, Offsets, Unsigned, offsets_of
+from stages.kernels.rows import append_token
 from stages.tokenizers import probe
 
 Ids = npt.NDArray[np.uint32]
@@ -119,11 +119,9 @@ class Tokenizer:
         ids, bounds = encode(data, offsets)
         return append_token(ids, bounds, self.eos_id, self.dtype)
 
-    def first_difference(self, data: Bytes, offsets: Offsets) -> int | None:
-        """Row of the first text of a batch on which the fast encoder differs from the reference; None if none does."""
-        if self.fast is None:
-            return None
-        return first_difference(self.fast, self.reference, data, offsets)
+    def is_right(self, text: Bytes, ids: Unsigned) -> bool:
+        """Whether ``ids``, EOS at their end, are those of the reference for a text."""
+        return np.array_equal(ids[:-1], self.reference.encode(text.tobytes())) and ids[-1] == self.eos_id
 
 
 def encode_by_reference(reference: Reference, data: Bytes, offsets: Offsets) -> tuple[Ids, Offsets]:

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import tiktoken
 
-from stages.kernels.gather import offsets_of
 from stages.kernels.merges import merges_of
+from stages.kernels.ragged import offsets_of
 from stages.tokenizers import FastEncode, Ids, TokenizerError
 from stages.tokenizers.giga import from_ranks, from_tokenizer_json
 

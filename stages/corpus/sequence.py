@@ -1,0 +1,106 @@
+"""A domain's documents as one endless sequence: its shards in order, pass after pass, found by buffer positions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from stages.contract import Store
+from stages.kernels.ragged import Bytes, Offsets, offsets_of
+
+
+@dataclass
+class Piece:
+    """Neighbouring documents of one record batch: where they are, and which rows of the docs describe them."""
+
+    domain: str
+    number: int
+    """Which pass over the domain."""
+    values: Bytes
+    """Token bytes of the rows, from the first row's on."""
+    offsets: Offsets
+    """Tokens, from 0."""
+    doc_ids: Bytes
+    docs: str
+    """Address of the Parquet beside the shard."""
+    row: int
+    """Row of the first document in it."""
+
+
+class Sequence:
+    """A domain's documents in order, by the buffer positions in its manifest; nothing is read before it is needed."""
+
+    def __init__(self, store: Store, folder: str, manifest: dict[str, Any], domain: str) -> None:
+        self._store = store
+        self._folder = folder
+        self._domain = domain
+        self._width = np.dtype(manifest["tokenizer"]["dtype"]).itemsize
+        self._batches: list[tuple[dict[str, Any], dict[str, int], int]] = []  # shard, batch, row in the shard
+        for entry in manifest["shards"]:
+            if entry.get("split", "train") != "train":
+                continue
+            row = 0
+            for batch in entry["batches"]:
+                self._batches.append((entry, batch, row))
+                row += batch["rows"]
+        self._starts = offsets_of(np.array([batch["tokens"] for _, batch, _ in self._batches], np.int64))
+        self._first, self._stop = 0, int(self._starts[-1])
+
+    def narrow(self, first: int, stop: int, start: int) -> int:
+        """Keep to the documents that begin at tokens ``first`` to ``stop - 1``; returns ``start``."""
+        self._first, self._stop = self._next_document(first), self._next_document(stop)
+        return start
+
+    def _next_document(self, position: int) -> int:
+        """Where the first document begins that does not begin before ``position``; the end if there is none."""
+        if position >= self._starts[-1]:
+            return int(self._starts[-1])
+        k = int(np.searchsorted(self._starts, position, side="right")) - 1
+        entry, batch, _ = self._batches[k]
+        with self._store.open(f"{self._folder}/{entry['path']}") as file:
+            offsets = np.frombuffer(file.read_at(batch["offsets_bytes"], batch["offsets_position"]), np.int64)
+        begin = int(self._starts[k])
+        return begin + int(offsets[np.searchsorted(offsets, position - begin)])
+
+    def pieces(self, first: int, stop: int) -> list[Piece]:
+        """The documents whose first token is number ``first`` to ``stop - 1`` of the endlessly repeated sequence."""
+        length = self._stop - self._first
+        found: list[Piece] = []
+        if first >= stop or not length:
+            return found
+        for number in range(first // length, (stop - 1) // length + 1):
+            low = self._first + max(0, first - number * length)
+            high = self._first + min(length, stop - number * length)
+            begin = int(np.searchsorted(self._starts, low, side="right")) - 1
+            for k in range(begin, int(np.searchsorted(self._starts, high, side="left"))):
+                piece = self._piece(k, number, low - int(self._starts[k]), high - int(self._starts[k]))
+                if piece:
+                    found.append(piece)
+        return found
+
+    def _piece(self, k: int, number: int, low: int, high: int) -> Piece | None:
+        """The documents of batch k that start at its tokens ``low`` to ``high - 1``."""
+        entry, batch, row = self._batches[k]
+        with self._store.open(f"{self._folder}/{entry['path']}") as file:
+            raw = file.read_at(batch["offsets_bytes"], batch["offsets_position"])
+            offsets = np.frombuffer(raw, np.int64)
+            begin, end = (int(row) for row in np.searchsorted(offsets[:-1], (low, high)))
+            if begin == end:
+                return None
+            width = self._width
+            size = int(offsets[end] - offsets[begin]) * width
+            file.seek(batch["values_position"] + int(offsets[begin]) * width)
+            values = np.frombuffer(file.read_buffer(size), np.uint8)
+            file.seek(batch["doc_id_position"] + 16 * begin)
+            doc_ids = np.frombuffer(file.read_buffer(16 * (end - begin)), np.uint8)
+        return Piece(
+            domain=self._domain,
+            number=number,
+            values=values,
+            offsets=offsets[begin : end + 1] - offsets[begin],
+            doc_ids=doc_ids,
+            docs=f"{self._folder}/{entry['docs']}",
+            row=row + begin,
+        )

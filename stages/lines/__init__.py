@@ -1,0 +1,34 @@
+"""`lines`: how much of a page is lines that recur: in the page itself, and on many pages of its source or host.
+
+For `kept`, which drops by these columns or cuts those lines (views ``without_frequent_lines`` and
+``without_repeated_lines``), and for people, who read in ``summary.json`` which lines recur most. Off by default: it
+reads all text twice more. Input: `documents` per split. Output: `schemas.LINES`, row for row, one file per split.
+
+A line is what stands between line feeds without the white space at its ends (`stages.kernels.line_hashes`); it is
+*frequent* where at least ``min_pages`` pages of its scope (the source, or one host of it) have it. Counts are exact:
+they are exchanged by ranges of the line's hash, and one page counts a line once. Nothing depends on the order, number
+or division of the input.
+
+The exchange (files in, files out; G groups of splits, R ranges of hashes, planned to keep a task to ``memory``):
+
+    count G, frequent R, mark G, summary 1
+
+Price: about 3 ns a byte in each of two passes over the text, 12 bytes of temporary disk per distinct line of a group.
+Limit: two lines of one scope share a hash with a chance of 2**-64 a pair.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stages.lines.params import LinesInput, Params
+from stages.lines.planning import plan
+
+VERSION = 1
+
+__all__ = ["VERSION", "LinesInput", "Params", "identity", "plan"]
+
+
+def identity(params: Params) -> dict[str, Any]:
+    """Nothing outside the parameters and the inputs decides the output."""
+    return {}

@@ -1,0 +1,108 @@
+"""First half of the exchange: how many pages have a line, and which lines are frequent.
+
+`count_lines` (a group of splits) writes (key, pages) per distinct line of the group, by range of keys; `find_frequent`
+(a range) adds them up and writes the frequent ones back, to each group those that it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import xxhash
+
+from stages.contract import Store
+from stages.exchange_file import Columns, concatenate, partition_of, read_partition, write_partitioned
+from stages.kernels.line_hashes import HashedLines, hash_lines
+from stages.kernels.ragged import text_buffers
+from stages.lines.params import Params
+
+_HOST = r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^@/?#]*@)?(?P<host>[^/?#:]*)"
+
+
+def count_lines(
+    store: Store, *, params: dict[str, Any], splits: list[dict[str, Any]], ranges: int, output: str
+) -> dict[str, Any]:
+    """Pages that have each line of these splits."""
+    settings = Params.model_validate(params)
+    keys, pages = np.zeros(0, np.uint64), np.zeros(0, np.int64)
+    for split in splits:
+        here = [
+            lines.hashes_L[countable(lines, settings) & ~lines.repeated_L]
+            for _, lines in batches(store, settings, split)
+        ]
+        keys, pages = summed(
+            np.concatenate([keys, *here]), np.concatenate([pages, np.ones(sum(map(len, here)), np.int64)])
+        )
+    columns: Columns = {"key": keys, "pages": pages.astype(np.uint32)}
+    write_partitioned(store, output, columns, partition_of(keys, ranges), ranges)
+    return {"lines": len(keys)}
+
+
+def find_frequent(
+    store: Store, *, params: dict[str, Any], inputs: list[str], partition: int, output: str
+) -> dict[str, Any]:
+    """The frequent lines of one range of keys: (key, pages) for every group that has them."""
+    settings = Params.model_validate(params)
+    parts = [read_partition(store, address, partition) for address in inputs]
+    whole = concatenate(parts)
+    keys, pages = summed(whole["key"], whole["pages"].astype(np.int64))
+    frequent = pages >= settings.min_pages
+    keys, pages = keys[frequent], pages[frequent]
+    found = []
+    for part in parts:
+        places = np.searchsorted(keys, part["key"])
+        places = (
+            places[(places < len(keys)) & (keys[np.minimum(places, len(keys) - 1)] == part["key"])]
+            if len(keys)
+            else places[:0]
+        )
+        found.append({"key": keys[places], "pages": pages[places]})
+    groups = np.repeat(np.arange(len(parts)), [len(part["key"]) for part in found])
+    about = {"lines": len(whole["key"]), "frequent": len(keys)}
+    write_partitioned(store, output, concatenate(found), groups, len(parts), about)
+    return about
+
+
+def summed(keys: npt.NDArray[np.uint64], pages: npt.NDArray[np.int64]) -> tuple[Any, Any]:
+    """Distinct keys, ascending, and the sums of their pages."""
+    order = np.argsort(keys)
+    keys = keys[order]
+    first = np.ones(len(keys), np.bool_)
+    first[1:] = keys[1:] != keys[:-1]
+    starts = np.flatnonzero(first)
+    return keys[starts], np.add.reduceat(pages[order], starts) if len(starts) else pages
+
+
+def countable(lines: HashedLines, settings: Params) -> npt.NDArray[np.bool_]:
+    """Lines of enough bytes to be frequent or repeated."""
+    found: npt.NDArray[np.bool_] = lines.sizes_L >= settings.min_bytes
+    return found
+
+
+def batches(store: Store, settings: Params, split: dict[str, Any]) -> Iterator[tuple[pa.ChunkedArray, HashedLines]]:
+    """Text and lines of a split, row group by row group."""
+    columns = ["text", "url"] if settings.scope == "host" else ["text"]
+    with store.open(split["documents"]) as file:
+        reader = pq.ParquetFile(file)
+        for group in range(reader.num_row_groups):
+            table = reader.read_row_group(group, columns=columns)
+            text = table.column("text").combine_chunks()
+            hosts = table.column("url") if settings.scope == "host" else None
+            yield text, hash_lines(*text_buffers(text), _salts(split["source"], hosts, len(text)))
+
+
+def _salts(source: str, urls: pa.ChunkedArray | None, count: int) -> npt.NDArray[np.uint64]:
+    """A number for the scope of every page; a page without a host belongs to its source alone."""
+    if urls is None:
+        return np.full(count, xxhash.xxh3_64_intdigest(source.encode()), np.uint64)
+    hosts = pc.fill_null(pc.struct_field(pc.extract_regex(urls.cast(pa.string()), _HOST), "host"), "")
+    encoded = pc.utf8_lower(hosts).combine_chunks().dictionary_encode()
+    labels = [f"{source}\n{host}".encode() for host in encoded.dictionary.to_pylist()]
+    salts = np.array([xxhash.xxh3_64_intdigest(label) for label in labels], np.uint64)
+    return salts[encoded.indices.to_numpy(zero_copy_only=False)] if count else salts

@@ -1,0 +1,92 @@
+"""The phases of `lines`: how splits are grouped and hashes are cut so that every task stays within its memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from math import ceil
+from typing import Any
+
+import xxhash
+
+from stages.contract import Phase, Task
+from stages.lines.counting import count_lines, find_frequent
+from stages.lines.marking import mark_splits, summarise
+from stages.lines.params import LinesInput, Params
+
+BASE_MEMORY = 256 << 20
+"""What a worker holds before any data: interpreter, Arrow, compiled kernels."""
+MAX_GROUP = 256
+"""Splits one task reads at most."""
+LINES_PER_BYTE = 1 / 30
+"""Lines per byte of text, rather too many."""
+COUNT_BYTES = 64
+"""Bytes of memory a line costs while a group's are counted: keys, pages, sort order, copies."""
+RANGE_BYTES = 96
+"""The same while a range is added up."""
+
+
+def plan(params: Params, splits: list[LinesInput], directory: str) -> list[Phase]:
+    """All phases. Final outputs: ``DIRECTORY/NAME.parquet`` per split and ``DIRECTORY/summary.json``.
+
+    The order of ``splits`` does not matter.
+    """
+    if not splits:
+        return []
+    ordered = [asdict(split) for split in sorted(splits, key=lambda split: split.name)]
+    budget = max(params.memory - BASE_MEMORY, params.memory // 4)
+    groups = _grouped([ceil(split["text_bytes"] * LINES_PER_BYTE * COUNT_BYTES) for split in ordered], budget)
+    total = sum(split["text_bytes"] for split in ordered)
+    num_ranges = max(1, ceil(total * LINES_PER_BYTE * RANGE_BYTES / budget))
+    # files of an interrupted run that cut its work in another way are no use to this one
+    shape = xxhash.xxh3_64_hexdigest(json.dumps([groups, num_ranges]).encode())
+    work = f"{directory}/work/{shape}"
+    counts = [f"{work}/counts/{group:05d}.part" for group in range(len(groups))]
+    frequent = [f"{work}/frequent/{number:05d}.part" for number in range(num_ranges)]
+    finals = [f"{directory}/{split['name']}.parquet" for split in ordered]
+    settings = params.model_dump(mode="json")
+    counting, finding, marking = [], [], []
+    for group, members in enumerate(groups):
+        mine = [ordered[index] for index in members]
+        size = sum(split["text_bytes"] for split in mine)
+        memory = size * LINES_PER_BYTE * COUNT_BYTES
+        args: dict[str, Any] = {"params": settings, "splits": mine}
+        count_args = {**args, "ranges": num_ranges, "output": counts[group]}
+        counting.append(_task(count_lines, count_args, [counts[group]], f"count {group}", size, memory))
+        outputs = [finals[index] for index in members]
+        mark_args = {**args, "frequent": frequent, "group": group, "outputs": outputs}
+        marking.append(_task(mark_splits, mark_args, outputs, f"mark {group}", size, memory))
+    for number, output in enumerate(frequent):
+        args = {"params": settings, "inputs": counts, "partition": number, "output": output}
+        size = total // num_ranges
+        memory = size * LINES_PER_BYTE * RANGE_BYTES
+        finding.append(_task(find_frequent, args, [output], f"frequent {number}", size, memory))
+    summary = f"{directory}/summary.json"
+    args = {"outputs": finals, "frequent": frequent, "summary": summary}
+    last = _task(summarise, args, [summary], "summary", 0, 0)
+    return [
+        Phase("lines: count", tuple(counting)),
+        Phase("lines: frequent", tuple(finding), (f"{work}/counts",)),
+        Phase("lines: mark", tuple(marking)),
+        Phase("lines: summary", (last,), (f"{directory}/work",)),
+    ]
+
+
+def _grouped(costs: Sequence[int], budget: int) -> list[list[int]]:
+    """Consecutive splits in groups of at most ``budget``, or of one."""
+    groups: list[list[int]] = []
+    used = 0
+    for index, cost in enumerate(costs):
+        if not groups or used + cost > budget or len(groups[-1]) == MAX_GROUP:
+            groups.append([])
+            used = 0
+        groups[-1].append(index)
+        used += cost
+    return groups
+
+
+def _task(
+    job: Callable[..., Any], args: dict[str, Any], outputs: Sequence[str], label: str, cost: int, memory: float
+) -> Task:
+    return Task(f"{job.__module__}:{job.__name__}", args, tuple(outputs), label, cost, BASE_MEMORY + int(memory))

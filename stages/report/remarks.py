@@ -1,0 +1,98 @@
+"""What is worth a look: the few facts of a run that somebody would want to be told before reading any table.
+
+Each remark is true by its numbers alone, and says where to read on. Limits are ours, chosen on real crawls so that an
+ordinary run has about five remarks; nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from stages.report.figures import exact, percent, short
+
+Stats = Mapping[str, Any]
+MOST = 10
+LARGE_REASON, LARGE_HOST = 0.15, 0.10
+FEW_KEPT, LARGE_LANGUAGE = 0.35, 0.01
+MANY_EPOCHS = 4
+SHORT = 0.01
+FELL = {
+    "documents": "had no text",
+    "addresses": "stood on a list of addresses",
+    "language": "were in no wanted language",
+    "clusters": "were duplicates",
+    "quality": "failed a rule",
+    "kept": "were in no domain",
+}
+
+
+def remarks(stats: Stats) -> list[dict[str, str]]:
+    """``{"text", "anchor", "level"}``, the gravest first; level is ``warn`` or ``note``."""
+    found = [*trouble(stats), *mixture(stats), *harm(stats), *losses(stats), *concentration(stats)]
+    found.sort(key=lambda remark: remark["level"] != "warn")
+    return found[:MOST]
+
+
+def remark(text: str, anchor: str, level: str = "note") -> dict[str, str]:
+    return {"text": text, "anchor": anchor, "level": level}
+
+
+def trouble(stats: Stats) -> Iterator[dict[str, str]]:
+    figures = stats["input"]
+    if figures["quarantined"] or figures["bad"]:
+        records, stretches = exact(figures["quarantined"]), exact(figures["bad"])
+        yield remark(
+            f"{records} records were quarantined, {stretches} stretches of files unreadable", "trouble", "warn"
+        )
+    for why, files in sorted(figures["reference_tokenized_files"].items()):
+        yield remark(f"{exact(files)} files were tokenized by the slow reference library: {why}", "about")
+
+
+def mixture(stats: Stats) -> Iterator[dict[str, str]]:
+    for row in stats["mixture"]:
+        asked, got = row["requested_share"], row["realised_share"]
+        if asked and got is not None and got < asked * (1 - SHORT):
+            text = (
+                f"Domain {row['domain']} came out short: {percent(got, 1)} of the corpus, {percent(asked, 1)} requested"
+            )
+            yield remark(text, "mixture", "warn")
+        if row["epochs"] is not None and row["epochs"] >= MANY_EPOCHS:
+            yield remark(f"Domain {row['domain']} is used {row['epochs']:.2f} times over", "mixture")
+
+
+def harm(stats: Stats) -> Iterator[dict[str, str]]:
+    survey = stats["survey"] or {}
+    kept = sum(row["kept"] for row in survey.get("groups", {}).get("contamination_benchmark", []) if row["value"])
+    if kept:
+        yield remark(f"{exact(kept)} pages with text of a benchmark were kept", "harm", "warn")
+    redacted = any(row["view"] == "redacted" for row in stats.get("views") or [])
+    for entry in survey.get("histograms", []):
+        if entry["column"] == "privacy_num_secrets" and entry.get("totals") and entry["totals"][3] and not redacted:
+            yield remark(f"{exact(entry['totals'][3])} kept pages hold keys or passwords", "harm", "warn")
+
+
+def losses(stats: Stats) -> Iterator[dict[str, str]]:
+    pages = stats["totals"]["pages"]
+    for row in stats["reasons"]:
+        if row["bytes"] is not None and row["documents"] > LARGE_REASON * pages:
+            share = percent(row["documents"], pages)
+            yield remark(f"{share} of all pages were removed as {row['reason'].replace('_', ' ')}", "removed")
+    if stats["totals"]["kept"] is None:
+        return
+    for name in ("source", "language", "domain"):
+        for row in stats[f"{name}s"]:
+            few = row["pages"] > LARGE_LANGUAGE * pages and (row["kept"] or 0) < FEW_KEPT * row["pages"]
+            if few and row["removed"]["documents"] < row["pages"]:
+                most = max(row["removed"], key=lambda step: row["removed"][step])
+                share = percent(row["kept"], row["pages"])
+                whole = f"{share} of {short(row['pages'])} pages stayed"
+                text = f"{name.capitalize()} {row[name]}: {whole}, most others {FELL[most]}"
+                yield remark(text, "sources" if name == "source" else "tokens")
+
+
+def concentration(stats: Stats) -> Iterator[dict[str, str]]:
+    for row in (stats["survey"] or {}).get("registered", []):
+        if row["host"] != "(none)" and (row["share_kept"] or 0) > LARGE_HOST:
+            before, after = percent(row["share"], 1), percent(row["share_kept"], 1)
+            yield remark(f"{row['host']} has {after} of the kept pages, {before} of all", "hosts")
