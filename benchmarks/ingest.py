@@ -19,6 +19,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from fastwarc.warc import ArchiveIterator
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.encoding import detect_encoding
@@ -68,7 +69,7 @@ def our_pages(files: list[Path]) -> Result:
 
     def extract(pages: pa.LargeBinaryArray) -> pa.LargeStringArray:
         nonlocal total
-        total += pages.buffers()[2].size
+        total += pc.sum(pc.binary_length(pages)).as_py()
         return pa.array([""] * len(pages), pa.large_string())
 
     for path in files:

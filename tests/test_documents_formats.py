@@ -301,7 +301,50 @@ def test_a_line_that_is_no_row_is_quarantined_with_its_place(tmp_path: Path, lin
     (tmp_path / "a.jsonl").write_bytes(good + line + b"\n" + good)
     rows, report = read(whole(tmp_path / "a.jsonl"), max_record_bytes=1 << 16)
     assert [row["text"] for row in rows] == ["good", "good"]
-    assert report["quarantined"] == [{"file": "a.jsonl", "offset": len(good), "reason": reason}]
+    assert report["quarantined"] == [{"file": "a.jsonl", "offset": len(good), "reason": reason, "line": 2}]
+
+
+def test_lines_are_numbered_from_the_start_of_the_file_in_every_part(tmp_path: Path) -> None:
+    lines = [b"{broken" if number % 7 == 3 else b'{"text": "%d"}' % number for number in range(100)]
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"\n".join(lines))
+    size = path.stat().st_size
+    found = []
+    for start, end in pairwise([0, 1, size // 3, size // 2, size]):
+        _, report = read(Split("web", path.name, start, end, "bytes", str(path), end - start, "0"))
+        found += [entry["line"] for entry in report["quarantined"]]
+    assert found == [number + 1 for number in range(100) if number % 7 == 3]
+
+
+def test_ids_that_repeat_are_kept_and_have_doc_ids_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b'{"id": 7, "text": "a"}\n' * 3)
+    rows, _ = read(whole(tmp_path / "a.jsonl"))
+    assert [row["record_id"] for row in rows] == ["7"] * 3
+    assert len({row["doc_id"] for row in rows}) == 3
+
+
+def test_parquet_files_of_different_schemas_are_one_source(tmp_path: Path) -> None:
+    tables = {
+        "a": pa.table({"text": ["one"], "url": ["u"]}),
+        "b": pa.table({"id": [1], "text": pa.array(["two"], pa.large_string()), "extra": [[1, 2]]}),
+        "c": pa.table({"text": pa.array(["three"]).dictionary_encode(), "url": pa.nulls(1)}),
+        "d": pa.table({"text": pa.array([4], pa.int64())}),
+        "e": pa.table({"text": pa.nulls(1, pa.string())}),
+        "f": pa.table({"text": pa.array([b"six"], pa.binary())}),
+    }
+    for name, table in tables.items():
+        pq.write_table(table, tmp_path / f"{name}.parquet")
+    [split] = list_splits("web", SourceParams(paths=(str(tmp_path),)))
+    rows, report = read(split)
+    assert [(row["text"], row["url"], row["record_id"]) for row in rows[:3]] == [
+        ("one", "u", None),
+        ("two", None, "1"),
+        ("three", None, None),
+    ]
+    assert [(entry["file"], entry["reason"]) for entry in report["quarantined"]][:1] == [
+        ("d.parquet", "text_not_string")
+    ]
+    assert report["dropped"]["no_text"]["records"] == 1
 
 
 def test_a_row_without_text_is_dropped(tmp_path: Path) -> None:

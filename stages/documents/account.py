@@ -6,6 +6,7 @@ which no record could be read at all are ``bad``: they have a position and a rea
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 MAX_LISTED = 1000
@@ -26,6 +27,8 @@ class Account:
         self.bad: list[dict[str, Any]] = []
         self.content_types: dict[str, int] = {}
         self.notes: dict[str, int] = {}
+        self.line: Callable[[], int] | None = None
+        """The number of the line being read, from 1, in files of lines."""
 
     def drop(self, reason: str, num_bytes: int, num_records: int = 1) -> None:
         """Records that make no row, and the bytes of all of them."""
@@ -41,7 +44,8 @@ class Account:
         self.raw_bytes += num_bytes
         self.num_quarantined += 1
         if len(self.quarantined) < MAX_LISTED:
-            self.quarantined.append({"file": file or self.file, "offset": offset, "reason": reason})
+            entry = {"file": file or self.file, "offset": offset, "reason": reason}
+            self.quarantined.append({**entry, "line": self.line()} if self.line is not None else entry)
 
     def damage(self, offset: int, reason: str) -> None:
         """A stretch of the file from ``offset`` on in which no record can be read."""

@@ -2,7 +2,8 @@
 
 Columns are found by the names the YAML maps, else by our own names or their common spellings (`ALIASES`); a dot goes
 into nested fields. A row without text is dropped (`no_text`); a line that is no JSON object, or whose text is no
-string, is quarantined with its place (byte of the uncompressed file, or row number).
+string, is quarantined with its place (byte of the uncompressed file, or row number; of JSON Lines the line too).
+The id that a row came with is kept as ``record_id`` and need not be unique: doc_ids are made of places.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import pyarrow.parquet as pq
 from stages.documents.account import Account
 from stages.documents.archives import seconds
 from stages.documents.batches import Page
+from stages.documents.charsets import to_utf8
 from stages.documents.files import READ_ERRORS
 
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -45,8 +47,22 @@ def json_pages(
     stream: Any, account: Account, columns: Mapping[str, str], max_line: int, span: tuple[int, int] | None = None
 ) -> Iterator[Page]:
     """Pages of a JSON Lines stream, or of the lines that start in ``span``; ``offset`` is the byte of the line."""
-    seen = with_text = 0
+    seen = with_text = number = before = 0
+    if span is not None and span[0]:
+        before = -1  # not counted yet
+
+    def line_number() -> int:
+        nonlocal before
+        if before < 0:
+            before = _line_ends(stream, first)
+        return before + number
+
+    account.line = line_number
+    first = -1
     for offset, line, over in lines(stream, account, max_line, span):
+        number += 1
+        if first < 0:
+            first = offset
         if over:
             account.quarantine(offset, "line_over_limit", over)
             continue
@@ -67,8 +83,20 @@ def json_pages(
         page = page_of_row(row, offset, len(line), account, columns)
         if page is not None:
             yield page
+    account.line = None
     if seen and not with_text:
         raise no_column(columns, row, account.file)
+
+
+def _line_ends(stream: Any, stop: int) -> int:
+    """Line ends before byte ``stop`` of a file; leaves the stream where it was."""
+    place, count, at = stream.tell(), 0, 0
+    stream.seek(0)
+    while at < stop and (block := stream.read(min(BLOCK, stop - at))):
+        count += block.count(b"\n")
+        at += len(block)
+    stream.seek(place)
+    return count
 
 
 def has_text(row: Mapping[str, Any], columns: Mapping[str, str]) -> bool:
@@ -257,6 +285,7 @@ def _table_pages(batch: pa.RecordBatch, row: int, account: Account, columns: Map
     for values in batch.to_pylist():
         text = lookup(values, "text", columns)
         size = len(text.encode("utf-8", "replace")) if isinstance(text, str) else 0
+        size = len(text) if isinstance(text, bytes) else size
         page = page_of_row(values, row, size, account, columns)
         row += 1
         if page is not None:
@@ -283,6 +312,8 @@ def page_of_row(
     if text is None:
         account.drop("no_text", num_bytes)
         return None
+    if isinstance(text, bytes):  # a Parquet column that does not say it is UTF-8
+        text = to_utf8(text)[0].decode("utf-8")
     if not isinstance(text, str):
         account.quarantine(offset, "text_not_string", num_bytes)
         return None
