@@ -92,7 +92,7 @@ Rows = dict[str, tuple[Any, pa.Table]]
 def sidecars(snapshot: Snapshot, found: Found) -> Rows:
     """The page's row in every aligned product that is there, each with its manifest entry."""
     rows = {}
-    for product in ("language", "quality", "clusters", "lines", "kept"):
+    for product in ("language", "quality", "clusters", "lines", "scores", "kept"):
         entry = snapshot.entry(product, found.split)
         if entry:
             rows[product] = (entry, rows_of(snapshot.store, entry.address, found.row))
@@ -102,7 +102,7 @@ def sidecars(snapshot: Snapshot, found: Found) -> Rows:
 def together(found: Found, rows: Rows) -> pa.Table:
     """All columns of a page that rules and domains may name, side by side."""
     page = found.table.select(["source", "text_bytes"])  # making an array of values would load pandas: half a second
-    for product in ("language", "quality", "clusters", "lines"):
+    for product in ("language", "quality", "clusters", "lines", "scores"):
         if product in rows:
             table = rows[product][1]
             for name in table.column_names:

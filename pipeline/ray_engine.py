@@ -88,7 +88,8 @@ class RayExecutor:
 
     def submit(self, index: int, task: Task) -> None:
         memory = min(task.memory, self._node_memory())
-        ref = self._remote.options(memory=memory, name=task.label).remote(self._root, task.job, task.args)
+        options = {"memory": memory, "name": task.label} | ({"num_gpus": task.gpus} if task.gpus else {})
+        ref = self._remote.options(**options).remote(self._root, task.job, task.args)
         self._running[ref] = index
         self._submitted[ref] = time.monotonic()
 

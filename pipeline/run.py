@@ -78,6 +78,7 @@ class Run(Maker):
         self._check_input(measured["documents"])
         clustered = self._cluster(measured)
         measured |= self._recurring(measured["documents"])
+        measured |= self._score(measured["documents"])
         return measured, clustered, self._keep(measured, clustered)
 
     def plan(self) -> list[Step]:
@@ -224,6 +225,30 @@ class Run(Maker):
         self._finish("clusters", product, {})
         return product
 
+    def _score(self, documents: Product) -> dict[str, Product]:
+        """The product `scores`, where the mixture has a scorer."""
+        prints = {source: print_ for source in self.recipe.sources if (print_ := self.recipe.scores(source))}
+        if not prints:
+            return {}
+        params, gpus, memory = self.recipe.scorers()
+        product = Product([f"{prints[split.source].folder}/{split_id(split)}.parquet" for split in self.splits])
+        tasks = [
+            Task(
+                "stages.scores:score",
+                {"documents": text, "output": address, "params": params},
+                (address,),
+                f"{split.source}/{split.file}",
+                facts["text_bytes"],
+                memory,
+                gpus,
+            )
+            for split, text, facts, address in zip(
+                self.splits, documents.addresses, documents.facts, product.addresses, strict=True
+            )
+        ]
+        self._map("scores", product, tasks, prints.__getitem__)
+        return {"scores": product}
+
     def _recurring(self, documents: Product) -> dict[str, Product]:
         """The product `lines`, where it is asked for."""
         print_ = self.recipe.lines()
@@ -258,7 +283,7 @@ class Run(Maker):
                 "clusters": clustered.addresses[index] if clustered else None,
                 "params": self.recipe.map_params("kept", split.source),
                 **({"urls": urls[split.source]} if split.source in urls else {}),
-                **({"lines": measured["lines"].addresses[index]} if "lines" in measured else {}),
+                **{name: measured[name].addresses[index] for name in ("lines", "scores") if name in measured},
             }
             for index, split in enumerate(self.splits)
         ]
@@ -284,7 +309,16 @@ class Run(Maker):
         """The values at the percentiles that domains name, over all splits; None where none does."""
         rules = {source: digest(self.recipe.kept_rules(source)) for source in self.recipe.sources}
         decides = [
-            digest([entry["documents"], entry["language"], entry["quality"], match, rules[split.source]])
+            digest(
+                [
+                    entry["documents"],
+                    entry["language"],
+                    entry["quality"],
+                    entry.get("scores"),
+                    match,
+                    rules[split.source],
+                ]
+            )
             for entry, match, split in zip(inputs, matched, self.splits, strict=True)
         ]
         found = bucket_phases(self.recipe, inputs, decides)

@@ -22,7 +22,7 @@ def describe(snapshot: snapshots.Snapshot, found: Found) -> str:
     document = dict(found.document)
     text = document.pop("text")
     lines = ["documents", *fields(document), "", excerpt(text), ""]
-    for product in ("language", "quality", "signatures", "clusters", "lines", "kept"):
+    for product in ("language", "quality", "signatures", "clusters", "lines", "scores", "kept"):
         entry = snapshot.entry(product, found.split)
         if entry:
             row = rows_of(snapshot.store, entry.address, found.row).to_pylist()[0]

@@ -13,7 +13,7 @@ from pipeline.lock import RootLock
 from pipeline.progress import human_bytes, human_seconds
 from pipeline.storage import Store
 
-PRODUCTS = ("documents", "language", "quality", "signatures", "clusters", "lines", "kept", "tokens")
+PRODUCTS = ("documents", "language", "quality", "signatures", "clusters", "lines", "scores", "kept", "tokens")
 SHOWN = 20
 
 

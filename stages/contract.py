@@ -72,6 +72,8 @@ class Task:
     """Bytes of input, for the order of submission (largest first) and for progress."""
     memory: int = 1 << 30
     """Bytes of memory to reserve, from measured peaks."""
+    gpus: float = 0
+    """GPUs, or the share of one, to reserve."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.config import Document, Key
 from pipeline.recipe.products import Source
 from pipeline.storage import Store
-from stages import kept, language, quality, tokens
+from stages import kept, language, quality, scores, tokens
 from stages.rules import classifiers, contamination, url_lists, word_lists
 
 Check = tuple[Key, Callable[[], Any]]
@@ -23,6 +23,8 @@ def check_files(
         tokenizer: False where the tokenizer may not be there yet.
     """
     checks = list(_checks((), sections, store))
+    for name, scorer in sections["scores"].scorers.items():
+        checks.append((("scores", "scorers", name), lambda name=scorer.function: scores.load(name)))  # type: ignore[misc]
     if tokenizer:
         checks.append((("tokens", "tokenizer"), lambda: tokens.identity(sections["tokens"])))
     for name, source in found.items():

@@ -17,7 +17,7 @@ from pipeline.recipe.paths import resolve, resolve_files, resolve_models, source
 from pipeline.recipe.products import Recipe, Source, mixtures_of
 from pipeline.recipe.sections import FILE_PATHS, MODEL_PATHS, OVERRIDABLE, SECTIONS, TOP_KEYS, SampleParams, dump
 from pipeline.storage import Store, filesystem_of
-from stages import clusters, kept, mixture, quality, schemas, sources
+from stages import clusters, kept, mixture, quality, schemas, scores, sources
 
 
 def load(path: str | Path, store: Store, tokenizer: bool = True) -> Recipe:
@@ -124,7 +124,7 @@ def _check_references(
             document.add(("tokens", "scores", position), f"no column {name!r} is measured{nearest(name, known)}")
     for name, source in found.items():
         known = [domain for domain in domains.values() if domain is not None]
-        _check_columns(document, name, source, known, sections.get("lines"))
+        _check_columns(document, name, source, known, sections)
     if sections.get("clusters") is not None and sections.get("signatures") is not None:
         try:
             clusters.check_permutations(sections["clusters"], sections["signatures"].permutations)
@@ -137,14 +137,16 @@ def _check_references(
 
 
 def _check_columns(
-    document: Document, name: str, source: Source | None, domains: list[kept.Domain], lines: Any
+    document: Document, name: str, source: Source | None, domains: list[kept.Domain], sections: dict[str, Any]
 ) -> None:
     """Whether all that `kept` asks of a source is measured there."""
     decides, measures = ((source.sections.get(part) if source else None) for part in ("kept", "quality"))
     if decides is None or measures is None:
         return
     here = [domain for domain in domains if domain.sources is None or name in domain.sources]
+    lines, scorers = sections.get("lines"), sections.get("scores")
     columns = [*quality.schema(measures).names, *(schemas.LINES.names if lines and lines.enabled else ())]
+    columns += scores.schema(scorers).names if scorers else []
     own: Key = ("sources", name, "kept")
     key = own if own in document.lines else ("kept",)
     for column in kept.quality_columns(decides, here):

@@ -13,7 +13,7 @@ from pipeline.address import Fingerprint, digest
 from pipeline.config import Key
 from pipeline.errors import RunError, UserError
 from pipeline.recipe.sections import SIDECARS, ClustersSection, LinesSection, SampleParams, dump
-from stages import clusters, corpus, documents, kept, lines, mixture, shards, sources, tokens
+from stages import clusters, corpus, documents, kept, lines, mixture, scores, shards, sources, tokens
 from stages.clusters import curve
 from stages.contract import Phase, Split
 from stages.kept import buckets
@@ -88,9 +88,29 @@ class Recipe:
         section: LinesSection = self.sections["lines"]
         return Fingerprint("lines", lines.VERSION, dump(section), {}) if section.enabled else None
 
+    def scores(self, source: str) -> Fingerprint | None:
+        """What decides `scores` of one source; None where there is no scorer."""
+        section: scores.Params = self.sections["scores"]
+        if not section.scorers:
+            return None
+        if ("scores", source) not in self._prints:
+            params = {name: scorer.deciding() for name, scorer in section.scorers.items()}
+            upstream = (self.fingerprint("documents", source).hex,)
+            print_ = Fingerprint("scores", scores.VERSION, params, scores.identity(section), upstream)
+            self._prints["scores", source] = print_
+        return self._prints["scores", source]
+
+    def scorers(self) -> tuple[dict[str, Any], float, int]:
+        """Settings of `scores`, and the GPUs and bytes of memory that one of its tasks reserves."""
+        section: scores.Params = self.sections["scores"]
+        each = section.scorers.values()
+        return dump(section), max((one.gpus for one in each), default=0), sum(one.memory for one in each)
+
     def kept(self, source: str) -> Fingerprint:
         params = self.kept_rules(source)
         upstream = tuple(self.fingerprint(product, source).hex for product in ("documents", "language", "quality"))
+        scored = self.scores(source)
+        upstream += (scored.hex,) if scored else ()
         domains = {name: dump(domain) for name, domain in self.domains.items()}
         identity = {"domains": [[name, domains[name]] for name in self.domains]}
         return Fingerprint("kept", kept.VERSION, params, identity, upstream)

@@ -15,6 +15,7 @@ from stages import (
     lines,
     mixture,
     quality,
+    scores,
     shards,
     signatures,
     sources,
@@ -78,6 +79,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "signatures": signatures.Params,
     "clusters": ClustersSection,
     "lines": LinesSection,
+    "scores": scores.Params,
     "kept": kept.Params,
     "tokens": tokens.Params,
     "shards": shards.Params,
@@ -96,6 +98,7 @@ MODEL_PATHS = (
     ("language", "model"),
     ("quality", "classifiers", "*", "model"),
     ("quality", "benchmarks", "files", "*", "path"),
+    ("scores", "scorers", "*", "params", "*"),
     ("tokens", "tokenizer"),
 )
 """Where a mixture file may name a model or file by path."""

@@ -94,16 +94,18 @@ def keep(
     urls: str | None = None,
     edges: Edges | None = None,
     lines: str | None = None,
+    scores: str | None = None,
 ) -> dict[str, Any]:
     """Decide one split: four aligned Parquet files in, one out. Returns the report of the file.
 
     ``remove``: doc_ids (hex) of pages that are dropped as ``taken_down`` whatever else holds for them. ``urls``:
     address of the compiled lists of ``params.urls``. ``edges``: of the percentiles that domains name
-    (`stages.kept.buckets`). ``lines``: address of the `lines` file, where that is measured.
+    (`stages.kept.buckets`). ``lines``, ``scores``: addresses of these files, where there are such.
     """
     settings, chosen = Params(**params), [Domain(**domain) for domain in domains]
     lists = url_lists.load(store, urls) if urls else None
-    files = {"documents": documents, "language": language, "quality": quality, "clusters": clusters, "lines": lines}
+    files = {"documents": documents, "language": language, "quality": quality, "clusters": clusters}
+    files |= {"lines": lines, "scores": scores}
     pages = read_pages(store, **files, params=settings, domains=chosen, urls=bool(lists))  # type: ignore[arg-type]
     kept = prepare(settings, chosen, lists, edges)(pages)
     rules = active_rules(settings)

@@ -91,8 +91,8 @@ def count(store: Store, *, splits: list[dict[str, Any]], columns: list[str], out
         params = params.model_copy(update={"overrides": free})
         ranked = [Domain(name="all", min=dict.fromkeys(columns, 0.0))]  # asks for the columns, and nothing of them
         files = {name: split[name] for name in ("documents", "language", "quality", "clusters")}
-        lines = split.get("lines")
-        pages = read_pages(store, **files, params=params, domains=ranked, urls=bool(urls), lines=lines)
+        files |= {name: split[name] for name in ("lines", "scores") if name in split}
+        pages = read_pages(store, **files, params=params, domains=ranked, urls=bool(urls))
         kept = prepare(params, [], url_lists.load(store, urls) if urls else None)(pages)
         found.append(histograms(pages.filter(kept.column("keep")), columns))
     table = added(found)

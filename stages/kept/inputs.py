@@ -24,6 +24,7 @@ def read_pages(
     domains: Sequence[Domain],
     urls: bool,
     lines: str | None = None,
+    scores: str | None = None,
 ) -> pa.Table:
     """What `decide.prepare` reads; with ``urls`` the addresses too.
 
@@ -31,11 +32,13 @@ def read_pages(
         ValueError: the files have not the same number of rows.
     """
     pages = store.read_table(documents, [*DOCUMENT_COLUMNS, *(("url",) if urls else ())])
-    with store.open(quality) as file:
-        measured = list(pq.read_schema(file).names)
-    asked = quality_columns(params, domains, measured)
+    asked = quality_columns(params, domains, _columns(store, quality))
     recurring = [name for name in asked if name in schemas.LINES.names] if lines else []
-    parts = [(language, list(LANGUAGE_COLUMNS)), (quality, [name for name in asked if name not in recurring])]
+    scored = [name for name in asked if name in _columns(store, scores)] if scores else []
+    elsewhere = {*recurring, *scored}
+    parts = [(language, list(LANGUAGE_COLUMNS)), (quality, [name for name in asked if name not in elsewhere])]
+    if scores is not None:
+        parts.append((scores, scored))
     if lines is not None:
         parts.append((lines, recurring))
     if clusters is not None:
@@ -49,3 +52,8 @@ def read_pages(
         for column in columns:
             pages = pages.append_column(column, table.column(column))
     return pages
+
+
+def _columns(store: Store, address: str) -> list[str]:
+    with store.open(address) as file:
+        return list(pq.read_schema(file).names)

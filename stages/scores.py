@@ -1,0 +1,160 @@
+"""`scores`: numbers of heavier models, each a function of a batch of texts; one column a scorer, one row a page.
+
+For whom: whoever has a model of quality of their own (a small transformer, an embedding, a language model) and wants
+its number beside the pages: `kept` takes ``below_min_x_score``, domains take ranges and percentiles of it, as of any
+column. A scorer is named ``module:function`` in the mixture file:
+
+    def score(texts: pa.LargeStringArray, **params) -> pa.Array | np.ndarray    # one number a text
+
+It is called with batches of the pages of a split, and loads what it needs at its first call (`functools.lru_cache`):
+processes are used again for the next split, so a model is loaded once a process, as in an actor. ``gpus`` reserves a
+GPU or a share of one for each process; without it, one CPU. NaN becomes null: not measured, which fails no rule.
+
+A product of its own, apart from `quality`: another scorer, or a new model of one, leaves all other measurements alone.
+What decides: the source of the function's module, its `params`, and the content of the files that these name.
+`stages.scorers.byte_model` is an example that needs no GPU. Price: what the function costs, and one read of the text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field, field_validator
+
+from stages.contract import StageParams, Store
+
+VERSION = 1
+
+Function = Callable[..., Any]
+
+
+class Scorer(StageParams):
+    """One function to apply: `NAME` gives the column `NAME_score`."""
+
+    function: str
+    """As `module:function`; modules are found as Python finds them (a folder submitted with the job, a package)."""
+    params: dict[str, Any] = Field(default={})
+    """Its arguments by name. Text with a slash or a known suffix is a path, relative to the mixture file."""
+    gpus: float = Field(default=0, ge=0)
+    """GPUs a process reserves; 0.25: four share one."""
+    memory: int = Field(default=2 << 30, ge=1)
+    """Bytes of memory a process reserves."""
+    batch: int = Field(default=1024, ge=1)
+    """Texts given at once."""
+
+    def deciding(self) -> dict[str, Any]:
+        """The settings that decide the numbers: not where files lie, nor what is reserved."""
+        plain = {
+            key: value for key, value in self.params.items() if not (isinstance(value, str) and Path(value).is_file())
+        }
+        return {"function": self.function, "params": plain}
+
+    @field_validator("function")
+    @classmethod
+    def _named(cls, name: str) -> str:
+        module, mark, function = name.partition(":")
+        if not (module and mark and function):
+            raise ValueError(f"expected module:function, found {name!r}")
+        return name
+
+
+class Params(StageParams):
+    """Section `scores`: scorers of the user's own, by name."""
+
+    scorers: dict[str, Scorer] = Field(default={})
+
+    @field_validator("scorers")
+    @classmethod
+    def _sorted(cls, scorers: dict[str, Scorer]) -> dict[str, Scorer]:
+        for name in scorers:
+            if not name.isidentifier():
+                raise ValueError(f"expected letters, digits and _ in the name of a scorer, found {name!r}")
+        return dict(sorted(scorers.items()))
+
+
+def schema(params: Params) -> pa.Schema:
+    """The columns of the scorers."""
+    return pa.schema([pa.field(f"{name}_score", pa.float64()) for name in params.scorers])
+
+
+def identity(params: Params) -> dict[str, Any]:
+    """Of each scorer the SHA-256 of its module's source and of every file its arguments name.
+
+    Raises:
+        ValueError: the module or the function is not there.
+    """
+    return {
+        name: {
+            "source": _sha256(Path(str(importlib.import_module(load(scorer.function).__module__).__file__))),
+            **{
+                key: _sha256(Path(value))
+                for key, value in sorted(scorer.params.items())
+                if isinstance(value, str) and Path(value).is_file()
+            },
+        }
+        for name, scorer in params.scorers.items()
+    }
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=64)
+def load(name: str) -> Function:
+    """The function of that name.
+
+    Raises:
+        ValueError: it is not there, or cannot be called.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"{name}: {error}") from error
+    if not callable(found):
+        raise ValueError(f"{name}: expected a function, found {type(found).__name__}")
+    function: Function = found
+    return function
+
+
+def score(store: Store, *, documents: str, output: str, params: dict[str, Any]) -> dict[str, Any]:
+    """Job: the scores of one split. Returns the report of the file.
+
+    Raises:
+        ValueError: where a scorer does not give one number a text.
+    """
+    settings = Params(**params)
+    columns = schema(settings)
+    batch_size = max((scorer.batch for scorer in settings.scorers.values()), default=1)
+    with store.open(documents) as file, store.table_writer(output, columns) as writer:
+        for batch in pq.ParquetFile(file).iter_batches(batch_size, columns=["text"]):
+            arrays = [numbers(name, scorer, batch.column("text")) for name, scorer in settings.scorers.items()]
+            writer.write(pa.RecordBatch.from_arrays(arrays, schema=columns))
+        report = {"rows": writer.rows, "doc_ids": store.metadata(documents)["doc_ids"]}
+        writer.report = report
+    return report
+
+
+def numbers(name: str, scorer: Scorer, texts: pa.Array) -> pa.Array:
+    """What a scorer says of some texts, ``batch`` at a time."""
+    texts = texts.cast(pa.large_string())
+    found = []
+    for start in range(0, len(texts), scorer.batch):
+        part = texts.slice(start, scorer.batch)
+        values = load(scorer.function)(part, **scorer.params)
+        array = values if isinstance(values, pa.Array) else pa.array(np.asarray(values, np.float64))
+        if len(array) != len(part):
+            raise ValueError(f"scorer {name}: expected {len(part)} numbers, one a text, found {len(array)}")
+        plain = np.asarray(array.cast(pa.float64()).to_numpy(zero_copy_only=False))
+        found.append(pa.array(plain, mask=np.isnan(plain)))
+    return pa.concat_arrays(found) if found else pa.array([], pa.float64())
