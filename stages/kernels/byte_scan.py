@@ -35,7 +35,8 @@ def survey(page: bytes) -> Survey:
 
 
 def start_tags(page: bytes) -> int:
-    """``<`` that no ``/`` follows: elements nest no deeper than that."""
+    """``<`` that no ``/`` follows, without those of a, p, li, br, td, tr, th, dd, dt and hr (a space or ``>`` after
+    the name), which `kernels.html_depth` leaves out too: other elements nest no deeper than that."""
     return int(_start_tags(np.frombuffer(page, np.uint8)))
 
 
@@ -157,17 +158,33 @@ def _start_tags(data):  # type: ignore[no-untyped-def]
     size = np.uint64(len(data))
     count = np.int64(0)
     base = np.uint64(0)
-    while base + _B < size:
+    while base + _B + _2 < size:
         opens = np.uint8(0)
         for j in range(BLOCK):
             k = base + np.uint64(j)
-            opens = np.uint8(opens + (np.uint8(data[k] == np.uint8(60)) & np.uint8(data[k + _1] != np.uint8(47))))
+            opens = np.uint8(opens + _is_start(data[k], data[k + _1], data[k + _2], data[k + _3]))
         count += np.int64(opens)
         base += _B
+    space = np.uint8(32)
     for i in range(base, size):
-        if data[i] == 60 and not (i + _1 < size and data[i + _1] == 47):
-            count += 1
+        one = data[i + _1] if i + _1 < size else space
+        two = data[i + _2] if i + _2 < size else space
+        count += np.int64(_is_start(data[i], one, two, data[i + _3] if i + _3 < size else space))
     return count
+
+
+@inline_kernel
+def _is_start(first, one, two, three):  # type: ignore[no-untyped-def]
+    """1 if these four bytes begin a start tag of an element that may hold itself, 0 if not."""
+    case = np.uint8(32)
+    a, b = one | case, two | case
+    short = (np.uint8(a == 97) | np.uint8(a == 112)) & (np.uint8(two == 62) | np.uint8(two == 32))  # a, p
+    long = np.uint8(a == 108) & np.uint8(b == 105)  # li
+    long |= (np.uint8(a == 98) | np.uint8(a == 104)) & np.uint8(b == 114)  # br, hr
+    long |= np.uint8(a == 116) & (np.uint8(b == 100) | np.uint8(b == 114) | np.uint8(b == 104))  # td, tr, th
+    long |= np.uint8(a == 100) & (np.uint8(b == 100) | np.uint8(b == 116))  # dd, dt
+    flat = short | (long & (np.uint8(three == 62) | np.uint8(three == 32)))
+    return np.uint8(first == 60) & np.uint8(one != 47) & np.uint8(flat == 0)
 
 
 @inline_kernel
