@@ -70,8 +70,8 @@ CLUSTERS = pa.schema(
         pa.field("cluster", DOC_ID),  # smallest doc_id of the cluster; null: the page has no duplicate
         pa.field("cluster_size", pa.int32(), nullable=False),  # pages in it, the survivor included; 1 if alone
         pa.field("survivor", DOC_ID),  # the page that stays in this one's place; null: this page stays
-        pa.field("similarity", pa.float32()),  # verified Jaccard to the survivor; null: this page stays
-        pa.field("match", pa.string()),  # 'exact' or 'fuzzy'; null: this page stays
+        pa.field("similarity", pa.float32()),  # verified Jaccard to the survivor; null: this page stays, or 'url'
+        pa.field("match", pa.string()),  # 'exact', 'fuzzy' or (where asked for) 'url'; null: this page stays
     ]
 )
 

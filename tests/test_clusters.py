@@ -266,6 +266,53 @@ def test_pages_are_compared_within_the_scope_only(store: Store, params: dict, st
     assert len(survivors(store, pages, **params)) == stay
 
 
+# Addresses
+
+
+def address_pages() -> list[Page]:
+    other = " ".join(words(random.Random(5), 120))
+    return [
+        Page("new", other, seconds=9, url="https://a.example/x"),
+        Page("old", TEXT, seconds=1, url="https://a.example/x#top"),
+        Page("older", " ".join(words(random.Random(6), 90)), seconds=0, url="https://a.example/x"),
+        Page("copy of old", TEXT, seconds=5, url="https://b.example/"),
+        Page("near new", other + " and more", seconds=10, url="https://c.example/"),
+        Page("no address", " ".join(words(random.Random(7), 90)), seconds=0),
+        Page("none either", " ".join(words(random.Random(8), 90)), seconds=0),
+        Page("elsewhere", " ".join(words(random.Random(9), 90)), "books", seconds=0, url="https://a.example/x"),
+    ]
+
+
+@pytest.mark.parametrize("cuts", [1, 3])
+def test_pages_of_one_address_are_one_page_where_asked_for(
+    store: Store, cuts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if cuts > 1:
+        many_partitions(monkeypatch)
+    pages = address_pages()
+    params = clusters.Params(urls=True, survivor=("newest",), scope="source", memory=1 << 26)
+    inputs = split_up(store, pages, cuts)
+    rows = cluster(store, inputs, params)
+    found = {page.key: rows[page.doc_id] for page in pages}
+    by_id = {page.doc_id: page.key for page in pages}
+    told = {key: (row["match"], by_id.get(row["survivor"])) for key, row in found.items() if row["survivor"]}
+    # whoever goes for its address names the page that stays, here one that the winner of the address went for
+    assert told == {"new": ("fuzzy", "near new"), "old": ("url", "near new"), "older": ("url", "near new")}
+    assert [found[key]["similarity"] for key in ("old", "older")] == [None, None]
+    assert found["near new"]["cluster_size"] == 4
+    assert found["near new"]["copies"] == [{"source": "web", "pages": 4}]
+    summary = json.loads(store.read_bytes("clusters/run/summary.json"))
+    assert (summary["url_removed"], summary["exact_removed"], summary["fuzzy_removed"]) == (2, 0, 1)
+    assert summary["sources"]["web"]["url_removed"] == 2
+
+
+def test_the_address_says_nothing_unless_asked_for(store: Store) -> None:
+    pages = address_pages()
+    rows = cluster(store, split_up(store, pages, 2), clusters.Params(survivor=("newest",)))
+    told = {page.key: rows[page.doc_id]["match"] for page in pages if rows[page.doc_id]["survivor"]}
+    assert told == {"new": "fuzzy", "old": "exact"}
+
+
 # Refusals
 
 

@@ -56,6 +56,7 @@ FIXED_CASES = [
         {"match": "fuzzy", "similarity": 0.89},
         {"rules": {"near_duplicate": 0.9}},
     ),
+    ("same_address", {"match": "url"}, {}, {}),
 ]
 
 

@@ -3,7 +3,8 @@
 For `kept`, which leaves removed pages out, and for the report. Input: `documents`, `signatures`, optionally `language`
 and `quality`, aligned, per split. Output: `schemas.CLUSTERS`, row for row, one file per split, and ``summary.json``.
 
-Method. (1) Pages with equal `exact_hash` are one text; the survivor policy picks its representative.
+Method. (1) Pages with equal `exact_hash` are one text; the survivor policy picks its representative. On request
+(``urls``) pages of one address count as copies of the one that stands for it, whatever their text.
 (2) Representatives that agree in a band of their MinHash (Broder 1997; Leskovec, Rajaraman, Ullman, ch. 3) and whose
 one-bit sketches (Li and Koenig 2010) do not rule it out are candidates. (3) Candidates are compared by the exact
 Jaccard index of their shingle sets, taken from the text. (4) Survivors are chosen greedily in the order of the
@@ -16,6 +17,8 @@ The exchanges (a word is a phase of restartable tasks, files in, files out; G gr
 hashes, B ranges of band keys, V decision partitions, planned from rows and bytes so that a task keeps to ``memory``):
 
     pages G, texts P, bands G, candidates B, components 1, shingles G', decide V, assign P, output G, summary 1
+
+before them, with ``urls``: addresses G, same address P.
 
 Price and limits: docs/decisions/dedup-at-scale.md.
 """
@@ -31,7 +34,7 @@ from stages.clusters.params import BRAKES, ClusterInput, Params, check_permutati
 from stages.clusters.planning import plan
 from stages.exchange_file import CorruptIntermediate
 
-VERSION = 2
+VERSION = 3
 
 __all__ = [
     "BRAKES",

@@ -31,14 +31,15 @@ def violations(params: Params, summary: dict[str, Any]) -> list[str]:
         ("languages", "max_language_loss", params.max_language_losses, params.max_language_loss),
     ):
         for name, counts in sorted(summary[kind].items()):
-            lost = counts["exact_removed"] + counts["fuzzy_removed"]
+            lost = counts["exact_removed"] + counts["fuzzy_removed"] + counts["url_removed"]
             allowed = allowed_each.get(name, allowed_all)
             key = f"{setting}es.{name}" if name in allowed_each else setting
             if counts["rows"] < max(params.min_brake_rows, 1) or lost <= allowed * counts["rows"]:
                 continue
             found.append(
                 f"{kind[:-1]} {name} would lose {lost:,} of {counts['rows']:,} pages ({lost / counts['rows']:.1%}:"
-                f" {counts['exact_removed']:,} exact, {counts['fuzzy_removed']:,} similar), more than"
+                f" {counts['exact_removed']:,} exact, {counts['fuzzy_removed']:,} similar,"
+                f" {counts['url_removed']:,} of one address), more than"
                 f" clusters.{key} = {allowed:.1%}{_examples(summary, kind, name)}; look at them, then raise the"
                 f" setting, raise clusters.threshold, or name the source in clusters.exempt"
             )

@@ -1,7 +1,8 @@
 """`dedup-report`: what deduplication did, for people, from ``summary.json`` and the files it points at.
 
 Pairs by similarity, cluster sizes, loss per source and language, and the largest clusters with excerpts and what
-joins them. Price: reads the cluster column of every split, and the text of the few pages it shows.
+joins them: of each split the first pages that stay and that go. Price: reads the cluster column of every split, and the
+text of a few pages of each.
 """
 
 from __future__ import annotations
@@ -32,24 +33,36 @@ def dedup_report(
     summary: dict[str, Any] = json.loads(store.read_bytes(f"{directory}/summary.json"))
     wanted = [entry["cluster"] for entry in summary["largest_clusters"][:largest]]
     members: dict[str, list[dict[str, Any]]] = {name: [] for name in wanted}
+    counts = {name: Counter[bool]() for name in wanted}
     keys = pa.array([bytes.fromhex(name) for name in wanted], pa.binary(16))
     for split in sorted(splits, key=lambda split: split.name):
         column = store.read_table(f"{directory}/{split.name}.parquet", ["cluster", "survivor", "similarity"])
-        rows = np.flatnonzero(pc.is_in(column.column("cluster"), keys).to_numpy(zero_copy_only=False))
-        if len(rows):
-            for page in _pages(store, split, rows, column):
-                members[page.pop("cluster")].append(page)
-    summary["clusters"] = [_explained(name, members[name], ngram) for name in wanted]
+        which = pc.index_in(column.column("cluster"), keys).to_numpy()
+        stays = column.column("survivor").is_null().to_numpy()
+        first = []
+        for number, name in enumerate(wanted):
+            for stay in (True, False):
+                rows = np.flatnonzero((which == number) & (stays == stay))
+                counts[name][stay] += len(rows)
+                first.append(rows[: PAGES_SHOWN // 2])
+        shown = np.sort(np.concatenate(first)) if first else np.zeros(0, np.int64)
+        for page in _pages(store, split, shown, column):
+            members[page.pop("cluster")].append(page)
+    summary["clusters"] = [
+        _explained(name, members[name], ngram) | {"pages": counts[name].total(), "stay": counts[name][True]}
+        for name in wanted
+    ]
     return summary
 
 
 def report_lines(report: dict[str, Any]) -> list[str]:
     """`dedup_report` as text."""
-    removed = report["exact_removed"] + report["fuzzy_removed"]
+    removed = report["exact_removed"] + report["fuzzy_removed"] + report["url_removed"]
+    same_address = f" and {report['url_removed']:,} of one address" if report["url_removed"] else ""
     lines = [
         f"{report['rows']:,} pages: {report['exact_removed']:,} exact and {report['fuzzy_removed']:,} similar copies"
-        f" removed ({removed / max(report['rows'], 1):.1%}); {report['pairs_compared']:,} pairs compared on the text,"
-        f" {report['pairs_verified']:,} at or above the threshold",
+        f"{same_address} removed ({removed / max(report['rows'], 1):.1%}); {report['pairs_compared']:,} pairs compared"
+        f" on the text, {report['pairs_verified']:,} at or above the threshold",
         "",
         "compared pairs by similarity",
     ]
@@ -60,14 +73,18 @@ def report_lines(report: dict[str, Any]) -> list[str]:
     for size, count in sorted(report["cluster_sizes"].items(), key=lambda entry: int(entry[0])):
         lines.append(f"  {int(size):8,}  {count:10,}")
     for kind in ("sources", "languages"):
-        lines += ["", f"loss by {kind[:-1]}            pages      exact    similar   lost"]
+        lines += ["", f"loss by {kind[:-1]}            pages      exact    similar    address   lost"]
         for name, counts in sorted(report[kind].items(), key=lambda entry: (-entry[1]["rows"], entry[0])):
-            exact, fuzzy, rows = counts["exact_removed"], counts["fuzzy_removed"], counts["rows"]
-            lines.append(f"  {name:20.20s} {rows:10,} {exact:10,} {fuzzy:10,}  {(exact + fuzzy) / max(rows, 1):6.1%}")
+            gone = [counts[name] for name in ("exact_removed", "fuzzy_removed", "url_removed")]
+            columns = "".join(f" {count:10,}" for count in (counts["rows"], *gone))
+            lines.append(f"  {name:20.20s}{columns}  {sum(gone) / max(counts['rows'], 1):6.1%}")
     for cluster in report["clusters"]:
         lines += ["", f"cluster {cluster['cluster']}: {cluster['pages']:,} pages, {cluster['stay']:,} of them stay"]
         for page in cluster["examples"]:
-            fate = "stays" if page["survivor"] is None else f"removed, similarity {page['similarity']:.3f}"
+            fate = "stays"
+            if page["survivor"] is not None:
+                similarity = page["similarity"]
+                fate = "removed, same address" if similarity is None else f"removed, similarity {similarity:.3f}"
             lines.append(f"  {page['url'] or page['doc_id']}  ({fate})")
             lines.append(f"    {page['excerpt']}")
         lines += [f"  joined by: {text!r} ({share:.0%} of the pages shown)" for text, share in cluster["shingles"]]
@@ -105,7 +122,6 @@ def _pages(store: Store, split: ClusterInput, rows: Any, column: pa.Table) -> li
 
 def _explained(name: str, pages: list[dict[str, Any]], ngram: int) -> dict[str, Any]:
     pages = sorted(pages, key=lambda page: (page["survivor"] is not None, page["doc_id"]))
-    stay = sum(page["survivor"] is None for page in pages)
     shown = pages[: PAGES_SHOWN // 2] + [page for page in pages if page["survivor"] is not None][: PAGES_SHOWN // 2]
     shown = list({page["doc_id"]: page for page in shown}.values())
     counts: Counter[str] = Counter()
@@ -117,7 +133,7 @@ def _explained(name: str, pages: list[dict[str, Any]], ngram: int) -> dict[str, 
         for page in shown
     ]
     shares = [(text, count / len(shown)) for text, count in common]
-    return {"cluster": name, "pages": len(pages), "stay": stay, "examples": examples, "shingles": shares}
+    return {"cluster": name, "examples": examples, "shingles": shares}
 
 
 def _excerpt(text: str) -> str:

@@ -31,10 +31,12 @@ from stages.exchange_file import (
     write_partitioned,
 )
 
-ALONE, STAYS, EXACT, FUZZY = range(4)
-"""What a page is: without duplicate, the survivor of a cluster, an exact copy, removed for its similarity."""
+ALONE, STAYS, EXACT, FUZZY, SAME_ADDRESS = range(5)
+"""What a page is: without duplicate, the survivor of a cluster, an exact copy, removed for its similarity, removed for
+its address."""
 
-MATCHES = {EXACT: "exact", FUZZY: "fuzzy"}
+MATCHES = {EXACT: "exact", FUZZY: "fuzzy", SAME_ADDRESS: "url"}
+REMOVED = ("exact_removed", "fuzzy_removed", "url_removed")
 ROW_BYTES = 200
 """Bytes of memory a page costs in `assign` and `write_splits`."""
 
@@ -77,6 +79,7 @@ def assign(
         number = found["text"]
         state = np.where(found["chosen"], np.where(pages[number] > 1, STAYS, ALONE), EXACT)
         state = np.where(removed[number], FUZZY, state)
+        state = np.where(found["moved"], SAME_ADDRESS, state)
         stand_ins.append(
             {
                 "split": stays_split[number],
@@ -145,9 +148,9 @@ def summarise(
         report = store.metadata(address)
         if report["earlier"]:  # another corpus: its losses are no part of this one's
             earlier["rows"] += report["rows"]
-            earlier["removed"] += report["exact_removed"] + report["fuzzy_removed"]
+            earlier["removed"] += sum(report[name] for name in REMOVED)
             continue
-        whole.update({name: report[name] for name in ("rows", "exact_removed", "fuzzy_removed")})
+        whole.update({name: report[name] for name in ("rows", *REMOVED)})
         cluster_sizes.update(report["cluster_sizes"])
         for kind, found in totals.items():
             for name, counts in report[kind].items():
@@ -182,7 +185,7 @@ def summarise(
         **{kind: {name: dict(counts) for name, counts in found.items()} for kind, found in totals.items()},
     }
     store.write_bytes(summary, (json.dumps(result, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode())
-    return {name: int(whole[name]) for name in ("rows", "exact_removed", "fuzzy_removed")}
+    return {name: int(whole[name]) for name in ("rows", *REMOVED)}
 
 
 def _sum_copies(columns: Columns) -> Columns:
@@ -228,13 +231,13 @@ def _table(columns: Columns) -> pa.Table:
     state = columns["state"]
     removed = state >= EXACT
     names = pa.DictionaryArray.from_arrays(
-        pa.array(np.maximum(state, EXACT) - EXACT, pa.int8(), mask=~removed), pa.array([MATCHES[EXACT], MATCHES[FUZZY]])
+        pa.array(np.maximum(state, EXACT) - EXACT, pa.int8(), mask=~removed), pa.array(list(MATCHES.values()))
     )
     arrays = [
         _ids(columns["cluster_hi"], columns["cluster_lo"], state != ALONE),
         pa.array(np.maximum(columns["pages"], 1).astype(np.int32)),
         _ids(columns["survivor_hi"], columns["survivor_lo"], removed),
-        pa.array(columns["similarity"], pa.float32(), mask=~removed),
+        pa.array(columns["similarity"], pa.float32(), mask=~removed | (state == SAME_ADDRESS)),
         names.cast(pa.string()),
     ]
     return pa.Table.from_arrays(arrays, schema=schemas.CLUSTERS)
@@ -260,6 +263,7 @@ def _report(store: Store, split: dict[str, Any], columns: Columns, table: pa.Tab
         "earlier": split["earlier"],
         "exact_removed": int((state == EXACT).sum()),
         "fuzzy_removed": int((state == FUZZY).sum()),
+        "url_removed": int((state == SAME_ADDRESS).sum()),
         "digest": digest.hexdigest(),
         # of survivors; a power of two stands for all sizes up to the next
         "cluster_sizes": {
@@ -309,7 +313,13 @@ def _losses(encoded: pa.DictionaryArray, state: Array) -> dict[str, dict[str, in
     rows = np.bincount(indices, minlength=count)
     exact = np.bincount(indices[state == EXACT], minlength=count)
     fuzzy = np.bincount(indices[state == FUZZY], minlength=count)
+    url = np.bincount(indices[state == SAME_ADDRESS], minlength=count)
     return {
-        name: {"rows": int(rows[i]), "exact_removed": int(exact[i]), "fuzzy_removed": int(fuzzy[i])}
+        name: {
+            "rows": int(rows[i]),
+            "exact_removed": int(exact[i]),
+            "fuzzy_removed": int(fuzzy[i]),
+            "url_removed": int(url[i]),
+        }
         for i, name in enumerate(encoded.dictionary.to_pylist())
     }

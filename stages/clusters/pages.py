@@ -6,7 +6,10 @@ A text's number is its place in the order of hashes (scope mixed in), so it depe
 or tasks. Only representatives go on to the fuzzy part.
 
 Record columns: hash_hi, hash_lo (exact_hash; scope mixed into hi), id_hi, id_lo (doc_id, big-endian), split, row,
-source (hash of its name; ``about`` has the names), shingles, preference_0.. (float64, smaller is better).
+source (hash of its name; ``about`` has the names), shingles, moved, preference_0.. (float64, smaller is better).
+
+With ``urls``, pages of one address come first (`stages.clusters.addresses`): those that lose there are ``moved``, that
+is, they count as copies of the text of the page that stands for the address, and never represent it.
 """
 
 from __future__ import annotations
@@ -44,15 +47,31 @@ METHOD_KEY = b"signatures"
 
 
 def map_pages(
-    store: Store, *, params: dict[str, Any], splits: list[dict[str, Any]], partitions: int, output: str
+    store: Store,
+    *,
+    params: dict[str, Any],
+    splits: list[dict[str, Any]],
+    partitions: int,
+    output: str,
+    group: int = 0,
+    moved: list[str] | None = None,
 ) -> dict[str, Any]:
-    """Write the page records of a group of splits (ClusterInputs with their number), ordered by hash range."""
+    """Write the page records of a group of splits (ClusterInputs with their number), ordered by hash range.
+
+    ``moved``: files of `addresses.reduce_addresses`, whose partition ``group`` says which of these pages are moved.
+    """
     settings = Params.model_validate(params)
+    found_moved = read_all(store, moved, group) if moved else None
     parts = []
     method: str | None = None
     sources: dict[str, str] = {}
     for split in splits:
-        columns, found, names = _page_records(store, settings, split)
+        columns, found, names = page_records(store, settings, split)
+        columns.pop("salt")
+        if found_moved is not None:
+            _move(
+                columns, {name: column[found_moved["split"] == split["number"]] for name, column in found_moved.items()}
+            )
         parts.append(columns)
         sources |= names
         method = method or found
@@ -71,13 +90,13 @@ def reduce_texts(
 
     Writes ``texts``, one record per text in hash order: its representative (id_hi, id_lo, split, row, shingles,
     preferences), the number of its copies, the smallest doc_id among them (min_hi, min_lo); and ``rows``, one record
-    per page (split, row, text within this range, chosen, source), partitioned by group. ``groups[s]`` is split s's
-    group.
+    per page (split, row, text within this range, chosen, moved, source), partitioned by group. ``groups[s]`` is split
+    s's group.
     """
     sources = _check_methods(store, inputs)
     records = read_all(store, inputs, partition)
     names = preference_names(Params.model_validate(params))
-    keys = [records[name] for name in ("hash_hi", "hash_lo", *names, "id_hi", "id_lo")]
+    keys = [records[name] for name in ("hash_hi", "hash_lo", "moved", *names, "id_hi", "id_lo")]
     order = np.lexsort(keys[::-1])
     sorted_hi, sorted_lo = keys[0][order], keys[1][order]
     first = np.ones(len(order), np.bool_)
@@ -96,6 +115,7 @@ def reduce_texts(
         "row": records["row"][order],
         "text": text_numbers,
         "chosen": first,
+        "moved": records["moved"][order],
         "source": records["source"][order],
     }
     group_of = np.array(groups, np.int64)
@@ -161,7 +181,7 @@ def source_hash(name: str) -> int:
     return xxhash.xxh3_64_intdigest(name.encode())
 
 
-def _page_records(store: Store, settings: Params, split: dict[str, Any]) -> tuple[Columns, str, dict[str, str]]:
+def page_records(store: Store, settings: Params, split: dict[str, Any]) -> tuple[Columns, str, dict[str, str]]:
     """Records of one split, how its signatures were made, and the names of its sources by hash (hexadecimal)."""
     with store.open(split["signatures"]) as file:
         reader = pq.ParquetFile(file)
@@ -185,8 +205,10 @@ def _page_records(store: Store, settings: Params, split: dict[str, Any]) -> tupl
     if split["decided"] is not None:
         takes_part &= _stayed(store, split["decided"])
     rows = np.flatnonzero(takes_part)
+    salts = scope_salts(settings, documents.column("source"), languages)
     columns: Columns = {
-        "hash_hi": hash_hi ^ scope_salts(settings, documents.column("source"), languages),
+        "salt": salts,
+        "hash_hi": hash_hi ^ salts,
         "hash_lo": hash_lo,
         "id_hi": id_hi,
         "id_lo": id_lo,
@@ -194,11 +216,19 @@ def _page_records(store: Store, settings: Params, split: dict[str, Any]) -> tupl
         "row": np.arange(len(shingles), dtype=np.int64),
         "source": _hashed(documents.column("source"), str),
         "shingles": shingles.astype(np.int64),
+        "moved": np.zeros(len(shingles), np.bool_),
     }
     names = {f"{source_hash(name):016x}": name for name in documents.column("source").unique().to_pylist()}
     for name, preference in zip(preference_names(settings), settings.survivor, strict=True):
         columns[name] = _preference(store, settings, preference, documents, split)
     return {name: column[rows] for name, column in columns.items()}, method, names
+
+
+def _move(columns: Columns, moved: Columns) -> None:
+    """Give moved pages the text of the page that stands for their address, in place; both are in order of row."""
+    place = np.searchsorted(columns["row"], moved["row"])
+    columns["moved"][place] = True
+    columns["hash_hi"][place], columns["hash_lo"][place] = moved["hash_hi"], moved["hash_lo"]
 
 
 def _stayed(store: Store, decided: str) -> Array:

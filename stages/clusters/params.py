@@ -44,6 +44,9 @@ class Params(StageParams):
     groups: dict[str, tuple[str, ...]] = Field(
         default_factory=dict, description="sources by name of group; a source in none is a group of its own"
     )
+    urls: bool = Field(
+        default=False, description="pages of one address are one page, whatever they say: the policy picks which stays"
+    )
     per_language: bool = Field(default=False, description="compare pages of one language only")
     exempt: tuple[str, ...] = Field(
         default=(), description="sources left out: nothing of them goes, nothing goes for them"

@@ -10,6 +10,7 @@ from typing import Any
 
 import xxhash
 
+from stages.clusters.addresses import map_addresses, reduce_addresses
 from stages.clusters.bands import MAP_RECORD_BYTES, REDUCE_RECORD_BYTES, map_bands, reduce_bands
 from stages.clusters.components import TEXT_BYTES, extract_shingles, find_components
 from stages.clusters.decide import decide
@@ -51,6 +52,8 @@ class _Work:
         # files of an interrupted run that cut its work in another way are no use to this one
         shape = [self.groups, self.text_groups, self.hash_ranges, self.key_ranges, self.places, params.passes]
         self.key = xxhash.xxh3_64_hexdigest(json.dumps(shape).encode())
+        self.addresses = self.files("addresses", len(self.groups)) if params.urls else []
+        self.moved = self.files("moved", self.hash_ranges) if params.urls else []
         self.pages = self.files("pages", len(self.groups))
         self.texts = self.files("texts", self.hash_ranges)
         self.page_rows = self.files("rows", self.hash_ranges)
@@ -109,7 +112,8 @@ def plan(params: Params, splits: list[ClusterInput], directory: str) -> list[Pha
     if len({*names}) != len(names):
         raise ValueError("splits of `clusters` must have different names")
     work = _Work(params, splits, directory)
-    phases = [_pages(work), _texts(work)]
+    phases = [_addresses(work), _same_address(work)] if params.urls else []
+    phases += [_pages(work), _texts(work)]
     for number in range(params.passes):
         phases += [_bands(work, number), _candidates(work, number)]
     return [*phases, _components(work), _shingles(work), _decide(work), _assign(work), _output(work), _summary(work)]
@@ -133,13 +137,38 @@ def _task(job: Callable[..., Any], args: dict[str, Any], outputs: Sequence[str],
     return Task(name, args, tuple(outputs), label, int(memory), BASE_MEMORY + int(memory))
 
 
+def _addresses(work: _Work) -> Phase:
+    tasks = []
+    for group, output in enumerate(work.addresses):
+        members = work.groups[group]
+        args = {"params": work.settings, "splits": work.of(members), "partitions": len(work.moved), "output": output}
+        tasks.append(_task(map_addresses, args, [output], f"addresses {group}", work.rows(members) * RECORD_BYTES))
+    return Phase("clusters: addresses", tuple(tasks))
+
+
+def _same_address(work: _Work) -> Phase:
+    tasks = []
+    for partition, output in enumerate(work.moved):
+        args = {
+            "params": work.settings,
+            "inputs": work.addresses,
+            "partition": partition,
+            "groups": work.group_of,
+            "output": output,
+        }
+        memory = work.all_rows * RECORD_BYTES / len(work.moved)
+        tasks.append(_task(reduce_addresses, args, [output], f"same address {partition}", memory))
+    return Phase("clusters: same address", tuple(tasks), (work.folder("addresses"),))
+
+
 def _pages(work: _Work) -> Phase:
     tasks = []
     for group, output in enumerate(work.pages):
         members = work.groups[group]
         args = {"params": work.settings, "splits": work.of(members), "partitions": len(work.texts), "output": output}
+        args |= {"group": group, "moved": work.moved} if work.moved else {}
         tasks.append(_task(map_pages, args, [output], f"pages {group}", work.rows(members) * RECORD_BYTES))
-    return Phase("clusters: pages", tuple(tasks))
+    return Phase("clusters: pages", tuple(tasks), (work.folder("moved"),) if work.moved else ())
 
 
 def _texts(work: _Work) -> Phase:

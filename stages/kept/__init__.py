@@ -68,7 +68,7 @@ __all__ = [
     "selection_digest",
 ]
 
-VERSION = 3
+VERSION = 4
 
 
 def deciding(params: Params) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +35,7 @@ Edges = dict[str, dict[str, dict[str, float | None]]]
 
 LANGUAGE_COLUMNS = ("language", "confidence")
 DOCUMENT_COLUMNS = ("source", "text_bytes")
+MATCH_OF = {"exact_duplicate": "exact", "near_duplicate": "fuzzy", "same_address": "url"}
 CLUSTER_COLUMNS = ("match", "similarity", "cluster_size")
 
 
@@ -222,8 +222,9 @@ def _fails(
         return _low_confidence(pages, thresholds, params)
     if "match" not in pages.column_names:
         return np.zeros(pages.num_rows, np.bool_)
-    match: Literal["exact", "fuzzy"] = "exact" if name == "exact_duplicate" else "fuzzy"
-    duplicate = np.asarray(pages.column("match").to_numpy() == match, np.bool_)
+    duplicate = np.asarray(pages.column("match").to_numpy() == MATCH_OF[name], np.bool_)
+    if name == "same_address":  # no similarity decided it
+        return on & duplicate
     return on & duplicate & (numbers(pages, "similarity").astype(np.float32) >= thresholds.astype(np.float32))
 
 

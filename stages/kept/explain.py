@@ -20,6 +20,7 @@ COLUMNS = {
     "low_language_confidence": ("confidence", "min"),
     "exact_duplicate": ("match", None),
     "near_duplicate": ("similarity", "max"),
+    "same_address": ("match", None),
 }
 """Column and side of the rules that stand outside the families."""
 

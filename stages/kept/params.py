@@ -12,7 +12,14 @@ from stages.rules.names import check_languages, check_names
 from stages.rules.rule import Rule
 from stages.rules.url_lists import UrlList
 
-FIXED = ("empty_text", "language_not_selected", "low_language_confidence", "exact_duplicate", "near_duplicate")
+FIXED = (
+    "empty_text",
+    "language_not_selected",
+    "low_language_confidence",
+    "exact_duplicate",
+    "near_duplicate",
+    "same_address",
+)
 NO_DOMAIN = "no_domain"
 NOTHING_LEFT = "nothing_left"
 ALWAYS = ("empty_text", NOTHING_LEFT, NO_DOMAIN)
@@ -46,7 +53,7 @@ def _check_rules(rules: dict[str, Setting]) -> dict[str, Setting]:
         if name.startswith(LIMITS) and setting is True:
             raise ValueError(f"{name} has no published threshold: expected a number or false, found true")
     for name in rules:
-        switch = name in ("language_not_selected", "exact_duplicate") or name.startswith(LISTED)
+        switch = name in ("language_not_selected", "exact_duplicate", "same_address") or name.startswith(LISTED)
         if switch and not isinstance(rules[name], bool):
             raise ValueError(f"{name} has no threshold: expected true or false, found {rules[name]!r}")
     return rules

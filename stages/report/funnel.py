@@ -22,6 +22,7 @@ STEP_OF = {
     "low_language_confidence": "language",
     "exact_duplicate": "clusters",
     "near_duplicate": "clusters",
+    "same_address": "clusters",
     "no_domain": "kept",
     "taken_down": "kept",
 }

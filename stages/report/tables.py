@@ -219,11 +219,14 @@ def content_types(stats: Stats) -> Table:
     return make("content_types", "Payloads read, by content type", columns, records)
 
 
+REMOVED = ("exact_removed", "fuzzy_removed", "url_removed")
+
+
 def duplicates(stats: Stats, kind: str) -> Table:
     """What deduplication removed, per source or language."""
     found = (stats["clusters"] or {}).get(f"{kind}s") or {}
     records = [
-        {kind: name, **counts, "removed": counts["exact_removed"] + counts["fuzzy_removed"]}
+        {kind: name, "url_removed": 0, **counts, "removed": sum(counts.get(part, 0) for part in REMOVED)}
         for name, counts in found.items()
     ]
     for record in records:
@@ -233,6 +236,7 @@ def duplicates(stats: Stats, kind: str) -> Table:
         Column("rows", "Pages", "count"),
         Column("exact_removed", "Exact copies", "count"),
         Column("fuzzy_removed", "Near copies", "count"),
+        Column("url_removed", "Same address", "count"),
         Column("removed", "Removed", "count", bar=True),
         Column("share", "Of pages", "share"),
     ]
