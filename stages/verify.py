@@ -30,6 +30,9 @@ def verify(store: Store, manifest_address: str, tokenizer: dict[str, Any] | None
         return [f"{manifest_address}: cannot be read as a manifest: {error}"]
     directory = manifest_address.rpartition("/")[0]
     problems: list[str] = []
+    vocabulary, dtype = manifest["tokenizer"]["vocab_size"], manifest["tokenizer"]["dtype"]
+    if vocabulary > np.iinfo(dtype).max + 1:
+        problems.append(f"{manifest_address}: a vocabulary of {vocabulary:,} does not fit its ids of {dtype}")
     for key, value in (tokenizer or {}).items():
         if manifest["tokenizer"].get(key) != value:
             found = manifest["tokenizer"].get(key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from click.testing import CliRunner, Result
 from pipeline import snapshot as snapshots
 from pipeline.cli import main
 from pipeline.errors import RunError
+from pipeline.exports import read_idx
 from pipeline.reader import TokenShards
 from pipeline.storage import Store
 from pipeline.verify import verify_root
@@ -110,6 +112,29 @@ def test_a_held_out_split_can_be_exported_and_a_corpus_has_none(held: Path, tmp_
     refused = export("--split", "test")
     assert refused.exit_code == 2
     assert "no shard of split 'test'; it has train" in refused.stderr
+
+
+def test_a_blend_for_megatron_links_every_domain_and_split_with_the_mixtures_shares(held: Path, tmp_path: Path) -> None:
+    args = ["export", "megatron-blend", str(tmp_path / "out"), "--root", str(held / "root")]
+    made = CliRunner().invoke(main, [*args, "--sequence-length", "128"])
+    assert made.exit_code == 0, made.stderr
+    store = Store(str(held / "root"))
+    snapshot = store.read_json("mixtures/small.json")
+    domains = store.read_json(snapshot["corpus"])["domains"]
+    total = sum(domain["requested_tokens"] for domain in domains.values())
+    blends = json.loads((tmp_path / "out" / "blend.json").read_text())
+    for split in ("train", "valid", "test"):
+        weights, prefixes = [float(weight) for weight in blends[split][::2]], blends[split][1::2]
+        assert sum(weights) == pytest.approx(1)
+        for name, domain in domains.items():
+            mine = [number for number, prefix in enumerate(prefixes) if Path(prefix).parent.name == name]
+            assert sum(weights[number] for number in mine) == pytest.approx(domain["requested_tokens"] / total)
+            shards = TokenShards(Path(store.path(snapshot["shards"][name])).parent, split=split)
+            assert sum(int(read_idx(f"{prefixes[n]}.idx")["lengths"].sum()) for n in mine) == shards.num_tokens
+    flags = shlex.split((tmp_path / "out" / "flags.sh").read_text())
+    assert flags[flags.index("--train-samples") + 1] == str(total // 128)
+    refused = CliRunner().invoke(main, [*args, "--domain", "docs"])
+    assert refused.exit_code == 2
 
 
 def test_verify_counts_the_held_out_splits_and_tokenizes_a_sample_again(held: Path) -> None:

@@ -203,6 +203,12 @@ def test_another_tokenizer_is_refused_with_every_difference(folder: Path) -> Non
         TokenShards(folder, tokenizer={"eos_id": 0, "probe_sha256": "x", "vocab_size": 32000})
 
 
+def test_a_vocabulary_that_does_not_fit_the_ids_is_refused(tmp_path: Path) -> None:
+    write_folder(tmp_path, [[random_documents(3)]], vocab_size=65537)
+    with pytest.raises(UserError, match="a vocabulary of 65,537 does not fit its ids of uint16"):
+        TokenShards(tmp_path)
+
+
 def test_a_tokenizer_file_is_compared_by_its_content(tmp_path: Path) -> None:
     import hashlib
 

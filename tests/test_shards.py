@@ -163,6 +163,9 @@ def test_a_manifest_that_disagrees_with_its_shards_is_found(store: Store) -> Non
     problems = verify.verify(store, "d/manifest.json")
     assert any("outside the vocabulary of 5" in problem for problem in problems)
     assert any("tokens is" in problem for problem in problems)
+    manifest["tokenizer"]["vocab_size"] = 70000
+    store.write_bytes("d/manifest.json", json.dumps(manifest).encode())
+    assert "a vocabulary of 70,000 does not fit its ids of uint16" in verify.verify(store, "d/manifest.json")[0]
     store.write_bytes("d/manifest.json", b"{}")
     assert "expected gristmill-shards version 1" in verify.verify(store, "d/manifest.json")[0]
 

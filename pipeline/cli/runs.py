@@ -10,7 +10,7 @@ import click
 
 from pipeline.cli.group import MIXTURE, NAME, ROOT, command, open_root
 
-TRAINERS = ("megatron-link", "megatron-merge", "olmo", "mds", "litdata", "nanosets")
+TRAINERS = ("megatron-link", "megatron-merge", "megatron-blend", "olmo", "mds", "litdata", "nanosets")
 
 
 @command()
@@ -122,12 +122,30 @@ def dedup_report(root: str, name: str | None, largest: int) -> None:
 @click.option(
     "--split", type=click.Choice(["train", "valid", "test"]), default="train", help="Held out, with --domain."
 )
+@click.option(
+    "--sequence-length", type=click.IntRange(1), default=4096, show_default=True, help="For the flags of a blend."
+)
 def export(
-    trainer: str, folder: str, root: str, name: str | None, domain: str | None, phase: str | None, split: str
+    trainer: str,
+    folder: str,
+    root: str,
+    name: str | None,
+    domain: str | None,
+    phase: str | None,
+    split: str,
+    sequence_length: int,
 ) -> None:
-    """Write the corpus into FOLDER in another TRAINER's format. datasets and PyTorch read the shards as they are."""
+    """Write the corpus into FOLDER in another TRAINER's format. datasets and PyTorch read the shards as they are.
+
+    megatron-blend links every domain and its held-out splits, and writes their weights and the flags.
+    """
     from pipeline import handover
 
+    if trainer == "megatron-blend":
+        if domain or phase or split != "train":
+            raise click.UsageError("megatron-blend takes all of a mixture: leave out --domain, --phase and --split")
+        click.echo(handover.blend_text(open_root(root), name, folder, sequence_length), nl=False)
+        return
     click.echo(handover.export_text(open_root(root), name, domain, trainer, folder, phase, split), nl=False)
 
 

@@ -135,6 +135,9 @@ def _parse(folder: Path, data: Mapping[str, Any]) -> Manifest:
     if data["tokenizer"]["dtype"] not in _DTYPES:
         raise UserError(f"{folder}/manifest.json: dtype is {data['tokenizer']['dtype']!r}, expected uint16 or uint32")
     int(data["tokenizer"]["eos_id"])
+    vocabulary, dtype = int(data["tokenizer"]["vocab_size"]), data["tokenizer"]["dtype"]
+    if vocabulary > np.iinfo(_DTYPES[dtype]).max + 1:
+        raise UserError(f"{folder}/manifest.json: a vocabulary of {vocabulary:,} does not fit its ids of {dtype}")
     return Manifest(
         folder=folder,
         name=str(data["name"]),
