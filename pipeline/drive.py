@@ -22,6 +22,10 @@ from pipeline.progress import Reporter, human_bytes, human_seconds
 from pipeline.run import Run
 from pipeline.storage import Store
 
+FAILURE = "runs/failure.json"
+"""What a run that failed said last; gone once another one starts."""
+FAILURE_LINES = 20
+
 
 class LazyExecutor:
     """Starts the engine when the first task comes: a run with nothing to do starts no Ray."""
@@ -69,6 +73,7 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
         costs = Costs(store)
         scheduler = Scheduler(executor, reporter.say)
         job = Run(recipe, store, scheduler, reporter, costs)
+        store.remove(FAILURE)
         try:
             store.write_json("runs/current.json", {"mixture": recipe.name})
             snapshot = job.execute()
@@ -76,6 +81,10 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
 
             pages = reporting.write(store, recipe.name)
             store.sweep()  # what workers that were killed on the way left behind
+        except BaseException as error:
+            said = [*reporter.said, (time.time(), str(error).partition("\n")[0] or type(error).__name__)]
+            store.write_json(FAILURE, {"time": time.time(), "said": said[-FAILURE_LINES:]})
+            raise
         finally:
             executor.close()
     made = sum(step.to_do for step in job.steps)

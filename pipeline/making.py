@@ -219,11 +219,10 @@ class Maker:
         if now - self._told < PROGRESS_SECONDS:
             return
         self._told = now
-        told = {"phase": phase, "tasks": progress.tasks, "done": progress.done_tasks, "cost": progress.cost}
+        told: dict[str, Any] = {"phase": phase, "tasks": progress.tasks, "done": progress.done_tasks}
         started = now - (time.monotonic() - progress.started)
-        self.store.write_json(
-            "runs/progress.json", {**told, "done_cost": progress.done_cost, "started": started, "time": now}
-        )
+        told |= {"cost": progress.cost, "done_cost": progress.done_cost, "started": started, "time": now}
+        self.store.write_json("runs/progress.json", told | {"said": list(self.reporter.said)})
 
     # Why something is to be done
 

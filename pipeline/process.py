@@ -29,14 +29,6 @@ class NoPandas(MetaPathFinder):
             raise ModuleNotFoundError("pandas is left alone here: see pipeline.process", name=fullname)
 
 
-def without_pandas() -> None:
-    """Keep Arrow from loading pandas, which it does at its first conversion to NumPy, wanted or not: half a second.
-
-    For processes that answer one question and end; nothing in them may ask for pandas itself.
-    """
-    sys.meta_path.insert(0, NoPandas())
-
-
 def settle_pandas() -> None:
     """Let Arrow conclude that the first value it is given is not one of pandas, without loading pandas to see.
 

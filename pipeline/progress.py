@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import deque
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 LINE_SECONDS = 10.0
+SAID = 30
 
 
 def human_bytes(count: float) -> str:
@@ -37,8 +39,11 @@ class Reporter:
     def __init__(self, quiet: bool = False) -> None:
         self.console = Console(stderr=True, highlight=False, quiet=quiet)
         self.bars = self.console.is_terminal and not quiet
+        self.said: deque[tuple[float, str]] = deque(maxlen=SAID)
+        """The last lines, with their times, for `watch`."""
 
     def say(self, line: str) -> None:
+        self.said.append((time.time(), line))
         self.console.print(line, markup=False, soft_wrap=True)
 
     def phase(self, name: str, tasks: int, cost: int) -> PhaseProgress:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from typing import Any
 
 from rich.table import Table
 
+from pipeline import manifest
 from pipeline import snapshot as snapshots
-from pipeline.drive import render
+from pipeline.drive import FAILURE, render
 from pipeline.lock import RootLock
 from pipeline.progress import human_bytes, human_seconds
 from pipeline.storage import Store
@@ -21,25 +23,21 @@ def status_text(store: Store) -> str:
     """Progress, products, failures and quarantined records of the mixture run last."""
     snapshot = snapshots.load(store)
     holder = RootLock(store).holder()
+    failed = last_words(store) if not snapshot.complete and not holder else []
     state = (
         "finished"
         if snapshot.complete
         else f"running ({holder})"
         if holder
-        else "stopped; the same run command continues it"
+        else f"{'failed' if failed else 'stopped'}; the same run command continues it"
     )
-    parts: list[Any] = [f"{snapshot.name}: {state}"]
+    parts: list[Any] = [f"{snapshot.name}: {state}", *(f"last said: {text}" for _, text in failed[-1:])]
     if holder and store.exists("runs/progress.json"):
         parts.append(progress_line(store.read_json("runs/progress.json")))
     table = Table("product", "files", "rows", box=None, pad_edge=False)
-    for product in PRODUCTS:
-        rows = [entry.report.get("rows", 0) for entry in snapshot.product(product)]
-        if rows:
-            table.add_row(product, str(len(rows)), f"{sum(rows):,}")
-        elif (pending := snapshot.data.get("pending", {}).get(product)) is not None:
-            folders = {address.rpartition("/")[0] for address in pending}
-            present = {address for folder in folders for address, _ in store.list(folder)} & set(pending)
-            table.add_row(product, f"{len(present)} of {len(pending)}", "")
+    for found in products(snapshot):
+        files = str(found["files"]) if found["files"] == found["of"] else f"{found['files']} of {found['of']}"
+        table.add_row(found["product"], files, "" if found["rows"] is None else f"{found['rows']:,}")
     parts.append(table)
     parts += troubles(snapshot)
     corpus = snapshot.corpus()
@@ -47,6 +45,33 @@ def status_text(store: Store) -> str:
         size = human_bytes(sum(shard["bytes"] for shard in corpus["shards"]))
         parts.append(f"corpus: {corpus['tokens']:,} tokens in {len(corpus['shards'])} shards, {size}")
     return render(*parts)
+
+
+def products(snapshot: snapshots.Snapshot) -> list[dict[str, Any]]:
+    """``{"product", "files", "of", "rows"}`` of what is there or being made; rows are known once all files are."""
+    found: list[dict[str, Any]] = []
+    for product in PRODUCTS:
+        address = snapshot.data["products"].get(product)
+        if address is not None and snapshot.store.exists(address):
+            files, rows = counted(snapshot.store, address)
+            found.append({"product": product, "files": files, "of": files, "rows": rows})
+        elif (pending := snapshot.data.get("pending", {}).get(product)) is not None:
+            folders = {address.rpartition("/")[0] for address in pending}
+            present = {address for folder in folders for address, _ in snapshot.store.list(folder)} & set(pending)
+            found.append({"product": product, "files": len(present), "of": len(pending), "rows": None})
+    return found
+
+
+@lru_cache(maxsize=64)
+def counted(store: Store, address: str) -> tuple[int, int]:
+    """Files and rows of a manifest, which never changes under its name: `watch` asks every two seconds."""
+    rows = [entry.report.get("rows", 0) for entry in manifest.read(store, address)]
+    return len(rows), sum(rows)
+
+
+def last_words(store: Store) -> list[tuple[float, str]]:
+    """What the last run said when it failed, with times; nothing where it did not fail, or was killed."""
+    return [(when, text) for when, text in store.read_json(FAILURE)["said"]] if store.exists(FAILURE) else []
 
 
 def troubles(snapshot: snapshots.Snapshot) -> list[str]:

@@ -1,44 +1,60 @@
 """`watch`: a page on this machine that shows how a run is doing, for as long as somebody looks.
 
-``/`` shows status, rates, what is left, and the slowest tasks, and renews itself; ``/status.json`` is the same for
-programs; ``/report`` is the report of what is there. Everything is read from the root, so it makes no difference which
-machine runs. Listens on the loopback address alone, and answers only requests that name it: no other site reads along.
+``/`` shows progress, rate, what is left, products, failures and the slowest tasks, and renews itself; ``/status.json``
+is the same for programs; ``/report`` is the report of what is there. Everything is read from the root, so it makes no
+difference which machine runs. Listens on the loopback address alone, and answers only requests that name it: no other site reads along.
 """
 
 from __future__ import annotations
 
-import html
+import base64
+import hashlib
 import json
 import time
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+
+import jinja2
+from markupsafe import Markup
 
 from pipeline import reporting
 from pipeline import snapshot as snapshots
 from pipeline.errors import UserError
 from pipeline.lock import RootLock
-from pipeline.progress import human_bytes, human_seconds
-from pipeline.status import status_text
+from pipeline.status import last_words, products, status_text, troubles
 from pipeline.storage import Store
 
 HOST = "127.0.0.1"
 SECONDS = 2
 SLOWEST = 10
-PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="{seconds}">
-<meta name="viewport" content="width=device-width"><title>{title}</title>
-<style>:root{{color-scheme:light dark;font-family:system-ui,sans-serif}}body{{margin:2rem;max-width:60rem}}
-pre{{overflow-x:auto}}progress{{width:100%}}td{{padding-right:1.5rem}}</style>
-<h1>{title}</h1>{progress}<pre>{status}</pre>{slowest}<p><a href="/report">Report of what is there</a></p></html>"""
 
 
 def state(store: Store) -> dict[str, Any]:
     """How the run is doing, as plain data."""
     snapshot = snapshots.load(store)
     holder = RootLock(store).holder()
-    told: dict[str, Any] = {"mixture": snapshot.name, "complete": snapshot.complete, "running": holder is not None}
-    if holder and store.exists("runs/progress.json"):
-        told["progress"] = pace(store.read_json("runs/progress.json"))
-    return told | {"slowest": slowest(store), "status": status_text(store)}
+    failed = [] if holder or snapshot.complete else last_words(store)
+    progress = store.read_json("runs/progress.json") if store.exists("runs/progress.json") else {}
+    said = failed or (progress.get("said", []) if holder else [])
+    what = "finished" if snapshot.complete else "running" if holder else "failed" if failed else "stopped"
+    told: dict[str, Any] = {"mixture": snapshot.name, "state": what, "holder": holder or ""}
+    told |= {"complete": snapshot.complete, "running": holder is not None, "products": products(snapshot)}
+    if holder and progress:
+        told["progress"] = pace({key: value for key, value in progress.items() if key != "said"})
+    costs = [costs_of(store, address) for address in last_costs(store)]
+    slowest = sorted((task for tasks, _ in costs for task in tasks), key=order)[:SLOWEST]
+    told |= {"slowest": slowest, "retries": sum(retries for _, retries in costs)}
+    told["troubles"] = [{"kind": "failed", "text": text} for _, text in failed[-1:]]
+    if told["retries"]:
+        told["troubles"].append({"kind": "run again", "text": f"{told['retries']} tasks, after losses"})
+    told["troubles"] += [
+        dict(zip(("kind", "text"), line.split(": ", 1), strict=True)) if ": " in line else {"kind": "", "text": line}
+        for line in troubles(snapshot)
+    ]
+    told["said"] = [{"time": when, "text": text} for when, text in reversed(said)]
+    return told | {"status": status_text(store)}
 
 
 def pace(progress: dict[str, Any]) -> dict[str, Any]:
@@ -50,41 +66,60 @@ def pace(progress: dict[str, Any]) -> dict[str, Any]:
     return progress | {"bytes_per_second": rate, "seconds_left": left, "seconds_ago": age}
 
 
-def slowest(store: Store) -> list[dict[str, Any]]:
-    """The tasks of the run last heard of that took longest."""
+def last_costs(store: Store) -> list[str]:
+    """Where the costs of the run last heard of stand."""
     files = [address for address, _ in store.list("runs/costs")]
     run = max((address.rpartition("-")[0] for address in files), default="")
-    tasks = [task for address in files if address.startswith(run) for task in store.read_json(address)["tasks"]]
-    tasks.sort(key=lambda task: (-task["seconds"], task["phase"], task["outputs"]))
-    return [
+    return [address for address in files if address.startswith(run)]
+
+
+@lru_cache(maxsize=4096)
+def costs_of(store: Store, address: str) -> tuple[list[dict[str, Any]], int]:
+    """The slowest tasks of a file of costs, which never changes, and how many tasks were run again."""
+    record = store.read_json(address)
+    tasks = [
         {
             "phase": task["phase"],
             "file": (task["outputs"] or [""])[0],
             "seconds": task["seconds"],
             "bytes": task["bytes"],
+            "memory": int(task.get("peak_bytes", 0)),
         }
-        for task in tasks[:SLOWEST]
+        for task in record["tasks"]
     ]
+    return sorted(tasks, key=order)[:SLOWEST], record["retries"]
+
+
+def order(task: dict[str, Any]) -> tuple[Any, ...]:
+    return (-task["seconds"], task["phase"], task["file"])
 
 
 def page(told: dict[str, Any]) -> str:
-    """The state as a page that renews itself."""
-    bar = ""
-    if "progress" in told:
-        progress = told["progress"]
-        left = f", about {human_seconds(progress['seconds_left'])} left" if progress["seconds_left"] is not None else ""
-        speed = human_bytes(int(progress["bytes_per_second"]))
-        bar = (
-            f"<p>{html.escape(progress['phase'])}: {progress['done']:,} of {progress['tasks']:,} tasks, {speed}/s{left}"
-            f"</p><progress max='{max(1, progress['cost'])}' value='{progress['done_cost']}'></progress>"
-        )
-    rows = "".join(
-        f"<tr><td>{html.escape(task['phase'])}<td>{task['seconds']:.1f} s<td>{html.escape(task['file'])}"
-        for task in told["slowest"]
+    """The state as a page that renews itself: its script asks for the state and draws it."""
+    made = environment()
+    style = made.get_template("watch.css.j2").render().strip()
+    script = made.get_template("watch.js.j2").render(seconds=SECONDS).strip()
+    return made.get_template("watch.html.j2").render(
+        told=told,
+        seconds=SECONDS,
+        style=Markup(style),
+        script=Markup(script),
+        style_hash=content_hash(style),
+        script_hash=content_hash(script),
+        data=Markup(json.dumps(told).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")),
     )
-    table = f"<h2>Slowest tasks</h2><table>{rows}</table>" if rows else ""
-    title = html.escape(told["mixture"])
-    return PAGE.format(seconds=SECONDS, title=title, progress=bar, status=html.escape(told["status"]), slowest=table)
+
+
+@lru_cache(maxsize=1)
+def environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+
+
+def content_hash(text: str) -> str:
+    """For the content security policy."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def server(store: Store, port: int) -> ThreadingHTTPServer:

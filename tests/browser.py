@@ -56,13 +56,13 @@ class Browser:
             self._process.kill()
             self._process.wait()
 
-    def open(self, path: Path) -> None:
-        """Load a file and wait until it is loaded."""
+    def open(self, path: Path | str) -> None:
+        """Load a file, or an address, and wait until it is loaded."""
         self.requests.clear()
         self.blocked.clear()
         self.messages.clear()
         self.errors.clear()
-        self.call("Page.navigate", url=path.as_uri())
+        self.call("Page.navigate", url=path.as_uri() if isinstance(path, Path) else path)
         self._loop.run_until_complete(asyncio.wait_for(self._until("Page.loadEventFired"), 60))
 
     def run(self, expression: str) -> Any:

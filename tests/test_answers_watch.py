@@ -13,11 +13,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from pipeline import watch
+from pipeline.cli import main
 from pipeline.storage import Store
+from tests.browser import Browser, chromium
 from tests.corpora import write_corpus, write_mixture
 from tests.runs import run_inline
+
+EMPTY = {"version": 1, "name": "m", "products": {}}
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +84,67 @@ def test_a_running_root_is_shown_with_rate_and_what_is_left(root: Path, address:
     assert told["bytes_per_second"] == pytest.approx(50)
     assert told["seconds_left"] == pytest.approx(12)
     assert "measure: 4 of 10 tasks" in page
+
+
+def test_a_failed_run_says_what_it_said_last_until_another_one_starts(tmp_path: Path) -> None:
+    write_corpus(tmp_path / "in", files=1)
+    mixture = write_mixture(tmp_path / "m.yaml", tmp_path / "in")
+    text = mixture.read_text()
+    mixture.write_text(text.replace("*.warc.gz", "*.nothing"))
+    result = CliRunner().invoke(main, ["run", str(mixture), "--root", str(tmp_path / "root"), "--engine", "inline"])
+    assert result.exit_code != 0
+    store = Store(str(tmp_path / "root"))
+    store.write_json("runs/current.json", {"mixture": "m", "complete": False, "snapshot": EMPTY})
+    told = watch.state(store)
+    assert told["state"] == "failed"
+    assert told["troubles"][0]["kind"] == "failed"
+    assert told["troubles"][0]["text"] in result.stderr
+    assert "failed; the same run command continues it" in told["status"]
+    mixture.write_text(text)
+    assert CliRunner().invoke(main, ["run", str(mixture), "--root", store.root, "--engine", "inline"]).exit_code == 0
+    assert watch.state(store)["state"] == "finished"
+
+
+def test_the_page_draws_itself_without_error_and_asks_nobody_else(
+    root: Path, address: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    if chromium() is None:
+        pytest.skip("no Chromium on this machine")
+    store = Store(str(root))
+    now = time.time()
+    hostile = "<img src=x onerror=alert(1)>"
+    progress = {
+        "phase": hostile,
+        "tasks": 10,
+        "done": 4,
+        "cost": 1000,
+        "done_cost": 400,
+        "started": now - 8,
+        "time": now,
+    }
+    store.write_json("runs/progress.json", progress | {"said": [[now, hostile]]})
+    store.write_json(
+        "runs/lock.json", {"host": socket.gethostname(), "pid": os.getppid(), "time": now, "started": None}
+    )
+    browser = Browser(tmp_path_factory.mktemp("chromium"))
+    try:
+        browser.size(375, 800)
+        browser.open(f"{address}/")
+        assert browser.run("document.getElementById('phase').textContent") == hostile
+        assert browser.run("document.getElementById('said').textContent").endswith(hostile)
+        assert browser.run("document.querySelectorAll('img').length") == 0
+        assert browser.run("document.getElementById('done').textContent") == "40.0%"
+        assert browser.run("document.querySelectorAll('#products tr').length") == 7
+        assert browser.run("document.documentElement.scrollWidth <= innerWidth")
+        store.write_json("runs/progress.json", progress | {"done_cost": 500, "time": now + 1})
+        deadline = "new Promise(done => setTimeout(done, 100))"
+        while browser.run("document.getElementById('done').textContent") != "50.0%":
+            browser.run(deadline)
+        assert set(browser.requests) == {f"{address}/", f"{address}/status.json"}
+        assert (browser.messages, browser.errors, browser.blocked) == ([], [], [])
+    finally:
+        store.remove("runs/lock.json")
+        browser.close()
 
 
 def test_a_root_without_a_run_and_a_request_under_another_name_are_refused(tmp_path: Path, address: str) -> None:

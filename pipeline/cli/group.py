@@ -24,8 +24,6 @@ ROOT = click.option(
     help="Folder or s3://, gs:// URI that holds everything of the run [env: GRISTMILL_ROOT].",
 )
 MIXTURE = click.argument("mixture", type=click.Path(dir_okay=False))
-QUICK = {"why", "trace", "find", "show", "status"}
-"""Commands that should have answered before the libraries they do not need are loaded."""
 NAME = click.option("--mixture", "name", help="Name of the mixture; by default the one run last under this root.")
 
 
@@ -34,10 +32,6 @@ class Group(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         debug = "--debug" in sys.argv
-        if not args and kwargs.get("args") is None and QUICK & set(sys.argv[1:3]):  # this process is all the command's
-            from pipeline.process import without_pandas
-
-            without_pandas()
         signal.signal(signal.SIGTERM, _terminated)
         try:
             return super().main(*args, standalone_mode=False, **kwargs)  # type: ignore[call-overload]
