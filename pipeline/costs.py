@@ -6,6 +6,7 @@ corpus cost.
 
 from __future__ import annotations
 
+import heapq
 import time
 import uuid
 from typing import Any
@@ -36,6 +37,11 @@ class Costs:
         self._entries.append(entry)
         self.tasks += 1
 
+    def slowest(self, count: int) -> list[dict[str, Any]]:
+        """Those of the phase under way that took longest so far."""
+        found = heapq.nsmallest(count, self._entries, key=lambda entry: -entry["seconds"])
+        return [shown(entry) for entry in found]
+
     def write(self) -> None:
         """Keep what came since the last call."""
         if self._entries:
@@ -45,6 +51,17 @@ class Costs:
             self._entries = []
             self._phases += 1
             self._told_retries = self.retries
+
+
+def shown(entry: dict[str, Any]) -> dict[str, Any]:
+    """What `watch` shows of a task."""
+    return {
+        "phase": entry["phase"],
+        "file": (entry["outputs"] or [""])[0],
+        "seconds": entry["seconds"],
+        "bytes": entry["bytes"],
+        "memory": int(entry.get("peak_bytes", 0)),
+    }
 
 
 def pages_of(phase: str, value: dict[str, Any]) -> int | None:

@@ -26,6 +26,8 @@ from stages.contract import Phase, Split, Task
 READ_THREADS = 16
 READ_AHEAD = 1024
 PROGRESS_SECONDS = 3.0
+SLOWEST = 10
+"""Tasks of the phase under way that `watch` names."""
 SUM_FILES = 64
 MAX_REBUILDS = 3
 """How often one run makes damaged files of an exchange again: a disk that damages more than that is no disk."""
@@ -222,6 +224,7 @@ class Maker:
         told: dict[str, Any] = {"phase": phase, "tasks": progress.tasks, "done": progress.done_tasks}
         started = now - (time.monotonic() - progress.started)
         told |= {"cost": progress.cost, "done_cost": progress.done_cost, "started": started, "time": now}
+        told["slowest"] = self.costs.slowest(SLOWEST)
         self.store.write_json("runs/progress.json", told | {"said": list(self.reporter.said)})
 
     # Why something is to be done

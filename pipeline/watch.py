@@ -2,7 +2,8 @@
 
 ``/`` shows progress, rate, what is left, products, failures and the slowest tasks, and renews itself; ``/status.json``
 is the same for programs; ``/report`` is the report of what is there. Everything is read from the root, so it makes no
-difference which machine runs. Listens on the loopback address alone, and answers only requests that name it: no other site reads along.
+difference which machine runs. Listens on the loopback address alone, and answers only requests that name it: no other
+site reads along.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from markupsafe import Markup
 
 from pipeline import reporting
 from pipeline import snapshot as snapshots
+from pipeline.costs import shown
 from pipeline.errors import UserError
 from pipeline.lock import RootLock
 from pipeline.status import last_words, products, status_text, troubles
@@ -42,9 +44,10 @@ def state(store: Store) -> dict[str, Any]:
     told: dict[str, Any] = {"mixture": snapshot.name, "state": what, "holder": holder or ""}
     told |= {"complete": snapshot.complete, "running": holder is not None, "products": products(snapshot)}
     if holder and progress:
-        told["progress"] = pace({key: value for key, value in progress.items() if key != "said"})
+        told["progress"] = pace({key: value for key, value in progress.items() if key not in ("said", "slowest")})
     costs = [costs_of(store, address) for address in last_costs(store)]
-    slowest = sorted((task for tasks, _ in costs for task in tasks), key=order)[:SLOWEST]
+    finished = [task for tasks, _ in costs for task in tasks]
+    slowest = sorted([*finished, *(progress.get("slowest", []) if holder else [])], key=order)[:SLOWEST]
     told |= {"slowest": slowest, "retries": sum(retries for _, retries in costs)}
     told["troubles"] = [{"kind": "failed", "text": text} for _, text in failed[-1:]]
     if told["retries"]:
@@ -77,16 +80,7 @@ def last_costs(store: Store) -> list[str]:
 def costs_of(store: Store, address: str) -> tuple[list[dict[str, Any]], int]:
     """The slowest tasks of a file of costs, which never changes, and how many tasks were run again."""
     record = store.read_json(address)
-    tasks = [
-        {
-            "phase": task["phase"],
-            "file": (task["outputs"] or [""])[0],
-            "seconds": task["seconds"],
-            "bytes": task["bytes"],
-            "memory": int(task.get("peak_bytes", 0)),
-        }
-        for task in record["tasks"]
-    ]
+    tasks = [shown(task) for task in record["tasks"]]
     return sorted(tasks, key=order)[:SLOWEST], record["retries"]
 
 

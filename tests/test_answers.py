@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,18 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def snapshot(finished: Path) -> Snapshot:
     return snapshots.load(Store(str(finished / "root")))
+
+
+@pytest.fixture(scope="module")
+def checked(request: pytest.FixtureRequest) -> Snapshot:
+    """The root that GRISTMILL_CHECK_ROOT names, or the small one."""
+    given = os.environ.get("GRISTMILL_CHECK_ROOT")
+    return snapshots.load(Store(given)) if given else request.getfixturevalue("snapshot")
+
+
+PAGES = int(os.environ.get("GRISTMILL_CHECK_PAGES", "100"))
+TOKENS = int(os.environ.get("GRISTMILL_CHECK_PAGES", "150"))
+"""GRISTMILL_CHECK_PAGES=1000 with GRISTMILL_CHECK_ROOT checks so many pages and tokens of a real run."""
 
 
 def call(*args: object) -> Result:
@@ -167,12 +180,14 @@ def test_rows_without_a_url_are_found_by_doc_id_alone() -> None:
 # why
 
 
-def test_why_tells_of_every_page_what_the_files_say(snapshot: Snapshot) -> None:
+def test_why_tells_of_every_page_what_the_files_say(checked: Snapshot) -> None:
+    snapshot = checked
     everything = documents(snapshot)
     decided = [snapshot.store.read_table(entry.address).to_pylist() for entry in snapshot.product("kept")]
     clustered = [snapshot.store.read_table(entry.address).to_pylist() for entry in snapshot.product("clusters")]
     places = slow_places(snapshot)
-    for page in random.Random(1).sample(everything, 200):
+    known = {page["doc_id"]: page for page in everything}
+    for page in random.Random(1).sample(everything, PAGES):
         told = next(
             one
             for one in life.lives(snapshot, page["doc_id"].hex())
@@ -187,7 +202,7 @@ def test_why_tells_of_every_page_what_the_files_say(snapshot: Snapshot) -> None:
         assert ("tokens" in told) == kept["keep"]
         assert (told["cluster"]["survivor"] or "") == (cluster["survivor"] or b"").hex()
         if cluster["survivor"]:
-            stays = next(one for one in everything if one["doc_id"] == cluster["survivor"])
+            stays = known[cluster["survivor"]]
             assert told["cluster"]["survivor_page"]["url"] == stays["url"]
             assert bool(told["cluster"]["difference"]) == (stays["text"] != page["text"])
         shown = sorted((place["shard"], place["row"]) for place in told.get("shards", ()))
@@ -281,7 +296,8 @@ def test_a_raw_record_whose_file_is_gone_is_one_line(finished: Path, tmp_path: P
 # trace
 
 
-def test_trace_of_random_tokens_leads_to_the_tokens_and_pages_they_came_from(snapshot: Snapshot) -> None:
+def test_trace_of_random_tokens_leads_to_the_tokens_and_pages_they_came_from(checked: Snapshot) -> None:
+    snapshot = checked
     known = {page["doc_id"].hex(): page for page in documents(snapshot)}
     chance = random.Random(2)
     for address in [snapshot.data["corpus"], *snapshot.data["shards"].values()]:
@@ -290,7 +306,7 @@ def test_trace_of_random_tokens_leads_to_the_tokens_and_pages_they_came_from(sna
         with snapshot.store.open(f"{folder}/{entry['path']}") as file:
             table = pa.ipc.open_stream(file).read_all()
         ends = np.cumsum([len(ids) for ids in table.column("input_ids")])
-        for row in chance.choices(range(len(table)), k=350):
+        for row in chance.choices(range(len(table)), k=TOKENS):
             ids = table.column("input_ids")[row].as_py()
             token = chance.randrange(len(ids))
             found = origin.trace(snapshot.store, None, f"{folder}/{entry['path']}:{row}:{token}")

@@ -113,15 +113,9 @@ def test_the_page_draws_itself_without_error_and_asks_nobody_else(
     store = Store(str(root))
     now = time.time()
     hostile = "<img src=x onerror=alert(1)>"
-    progress = {
-        "phase": hostile,
-        "tasks": 10,
-        "done": 4,
-        "cost": 1000,
-        "done_cost": 400,
-        "started": now - 8,
-        "time": now,
-    }
+    progress = {"phase": hostile, "tasks": 10, "done": 4, "cost": 1000, "done_cost": 400, "started": now - 8}
+    slow = {"phase": "measure", "file": "documents/x/slow.parquet", "seconds": 1e6, "bytes": 7, "memory": 9}
+    progress |= {"time": now, "slowest": [slow]}
     store.write_json("runs/progress.json", progress | {"said": [[now, hostile]]})
     store.write_json(
         "runs/lock.json", {"host": socket.gethostname(), "pid": os.getppid(), "time": now, "started": None}
@@ -135,6 +129,7 @@ def test_the_page_draws_itself_without_error_and_asks_nobody_else(
         assert browser.run("document.querySelectorAll('img').length") == 0
         assert browser.run("document.getElementById('done').textContent") == "40.0%"
         assert browser.run("document.querySelectorAll('#products tr').length") == 7
+        assert browser.run("document.querySelector('#slowest th').textContent") == slow["file"]
         assert browser.run("document.documentElement.scrollWidth <= innerWidth")
         store.write_json("runs/progress.json", progress | {"done_cost": 500, "time": now + 1})
         deadline = "new Promise(done => setTimeout(done, 100))"
