@@ -6,7 +6,7 @@
 
 Perplexity as CCNet has it (Wenzek et al. 2020, arXiv 1911.00359, section 4), with n-grams of bytes in the place of
 words, so no tokenizer decides and every language will do. The model is made from the file when a process first needs
-it (a second for 50 MB), and never saved. Price: about 40 MB/s; memory: 8 bytes a slot and order, 160 MB by default.
+it (a second for 50 MB), and never saved. Price: about 14 MB/s; memory: 8 bytes a slot and order, 160 MB by default.
 """
 
 from __future__ import annotations
