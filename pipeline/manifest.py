@@ -21,6 +21,7 @@ from pipeline.storage import Checksum, Store, encode
 
 FACTS = (
     "rows",
+    "kept",
     "records",
     "raw_bytes",
     "text_bytes",

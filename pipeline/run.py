@@ -303,6 +303,9 @@ class Run(Maker):
             cost = measured["documents"].facts[index]["rows"]
             tasks.append(Task("stages.kept:keep", args, (address,), f"{split.source}/{split.file}", cost, KEEP_MEMORY))
         self._map("kept", product, tasks, self.recipe.kept)
+        if self.steps[-1].to_do and not self.dry:
+            stay, pages = (sum(facts[count] for facts in product.facts) for count in ("kept", "rows"))
+            self.reporter.say(f"kept: {stay:,} of {pages:,} pages")
         return product
 
     def _edges(self, inputs: list[dict[str, Any]], matched: list[str]) -> dict[str, Any] | None:

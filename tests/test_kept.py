@@ -256,3 +256,22 @@ def test_decisions_agree_with_the_reference(shared: Path) -> None:
         decided = kept.prepare(params, [])(rows).column("keep").to_numpy()
         agreement = (decided == table.column(column).to_numpy()).mean()
         assert agreement >= 0.999, (label, agreement)
+
+
+def test_the_report_counts_what_views_cut_and_what_was_redacted_in_kept_pages() -> None:
+    texts = ["write to a@b.org or to c@d.org, or ask 8.8.8.8", "nothing here", "e@f.org is dropped"]
+    batch = pa.RecordBatch.from_arrays([pa.array(texts, pa.large_string())], ["text"])
+    measured = pa.Table.from_batches([quality.prepare(quality.Params(families=("privacy",)))(batch)])
+    table = pages(*({"text_bytes": len(text), "language": "en"} for text in texts))
+    table = table.set_column(table.column_names.index("language"), "language", pa.array(["en", "en", "de"]))
+    table = table.drop_columns([name for name in measured.column_names if name in table.column_names])
+    for name in measured.column_names:
+        table = table.append_column(name, measured.column(name))
+    params = kept.Params(families=(), languages=("en",), views=("redacted",))
+    decided = kept.prepare(params, [])(table)
+    [spans, none, dropped] = decided.column("spans").to_pylist()
+    assert [span["replacement"] for span in spans] == ["email@example.com", "email@example.com", "192.0.2.1"]
+    assert (none, dropped) == (None, None)
+    belongs = kept.decide.domains_of(table, [])
+    report = kept.account(table, decided, kept.active_rules(params), belongs, {"redacted": "privacy_spans"})
+    assert report["views"] == {"redacted": {"documents": 1, "spans": 3, "bytes": 21, "kinds": {"email": 2, "ip": 1}}}

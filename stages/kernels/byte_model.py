@@ -5,7 +5,8 @@ prior, MacKay and Peto 1995): p_k = (c(context, byte) + m p_(k-1)) / (c(context)
 
 Legend: N bytes of data, D documents, H slots (a power of two), K orders (contexts of 0 to K - 1 bytes).
 counts_KH uint32 of context and byte together, totals_KH uint32 of contexts. Two contexts may share a slot: with counts
-of up to a few slots' number this costs some hundredths of a bit. Price: about 70 ns a byte with five orders: look-ups in memory.
+of up to a few slots' number this costs some hundredths of a bit. Price: about 70 ns a byte with five orders: look-ups
+in memory.
 """
 
 # Kernel bodies are typed by Numba.
