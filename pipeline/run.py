@@ -366,6 +366,7 @@ class Run(Maker):
                 "quality": measured["quality"].addresses[index],
                 "kept": kept.addresses[index],
                 "clusters": clustered.addresses[index] if clustered else None,
+                "scores": measured["scores"].addresses[index] if "scores" in measured else None,
             }
             for index in range(len(self.splits))
         ]
@@ -392,6 +393,7 @@ class Run(Maker):
                 "kept": kept.addresses[index],
                 "clusters": clustered.addresses[index] if clustered else None,
                 "quality": measured["quality"].addresses[index],
+                **({"scores": measured["scores"].addresses[index]} if "scores" in measured else {}),
                 "output": address,
                 "params": dump(self.recipe.section("tokens")),
             }

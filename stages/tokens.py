@@ -59,7 +59,8 @@ class Params(StageParams):
     eos: str | int | None = Field(None, description="token that ends a document, where the model names none")
     seed: int = Field(0, ge=0, lt=1 << 63, description="seed of the document order")
     scores: tuple[str, ...] = Field(
-        (), description="columns of `quality`, such as a classifier's, to carry into the docs beside the shards"
+        (),
+        description="columns of `quality` or `scores`, as a classifier's, to carry into the docs beside the shards",
     )
     check_one_in: int = Field(500, ge=1, description="one page in so many is compared with the reference library")
 
@@ -68,7 +69,7 @@ class Params(StageParams):
     def _scores(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         taken = {*schemas.tokens(pa.uint16()).names, *schemas.DOCS.names, "pass"} & set(names)
         if taken or len(set(names)) < len(names):
-            raise ValueError(f"scores must be columns of `quality`, each once; found {', '.join(names)}")
+            raise ValueError(f"scores must be columns of `quality` or `scores`, each once; found {', '.join(names)}")
         return tuple(sorted(names))
 
 
@@ -92,19 +93,20 @@ def tokenize(
     output: str,
     params: dict[str, Any],
     quality: str | None = None,
+    scores: str | None = None,
 ) -> dict[str, Any]:
     """Job: tokenize the kept pages of one split. Arguments are addresses; returns the report without its batches.
 
-    ``quality`` is needed only where there are scores to carry.
+    ``quality`` and ``scores`` are needed only where there are scores to carry.
     """
     settings = Params.model_validate(params)
     tokenizer = load(settings.tokenizer, settings.eos)
     addresses = (documents, language, kept, clusters)
-    scores = _scores(store, quality, settings.scores)
+    carried = _scores(store, (quality, scores), settings.scores)
     try:
-        encoded = _encode(_read(store, *addresses, scores), tokenizer, settings, tokenizer.why_slow)
+        encoded = _encode(_read(store, *addresses, carried), tokenizer, settings, tokenizer.why_slow)
     except (_Difference, FastEncoderError) as difference:
-        encoded = _encode(_read(store, *addresses, scores), tokenizer, settings, str(difference))
+        encoded = _encode(_read(store, *addresses, carried), tokenizer, settings, str(difference))
     report = _write(store, output, encoded, tokenizer, settings)
     return {key: value for key, value in report.items() if key != "batches"}
 
@@ -121,17 +123,19 @@ class _Pages:
     columns: pa.Table
 
 
-def _scores(store: Store, quality: str | None, names: tuple[str, ...]) -> pa.Table | None:
+def _scores(store: Store, files: tuple[str | None, ...], names: tuple[str, ...]) -> pa.Table | None:
     """The scores to carry, as float32; null where the source was not measured for them."""
-    if not names or quality is None:
+    found: dict[str, pa.ChunkedArray] = {}
+    rows = 0
+    for address in (address for address in files if names and address is not None):
+        with store.open(address) as file:
+            parquet = pq.ParquetFile(file)
+            rows = parquet.metadata.num_rows
+            table = parquet.read(columns=[name for name in names if name in parquet.schema_arrow.names])
+            found |= dict(zip(table.column_names, table.columns, strict=True))
+    if not names or not any(files):
         return None
-    with store.open(quality) as file:
-        parquet = pq.ParquetFile(file)
-        rows = parquet.metadata.num_rows
-        found = parquet.read(columns=[name for name in names if name in parquet.schema_arrow.names])
-    columns = [
-        found[name].cast(pa.float32()) if name in found.column_names else pa.nulls(rows, pa.float32()) for name in names
-    ]
+    columns = [found[name].cast(pa.float32()) if name in found else pa.nulls(rows, pa.float32()) for name in names]
     return pa.table(columns, names=list(names))
 
 

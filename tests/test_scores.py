@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline import recipe as recipes
+from pipeline import reporting
 from pipeline.config import ConfigError
 from pipeline.life import lives
 from pipeline.ray_engine import RayExecutor
@@ -77,9 +78,14 @@ def test_scorers_make_a_product_of_their_own(tmp_path: Path) -> None:
     text = text.replace("mixture:\n  domains:\n", "mixture:\n  domains:\n    plain: {share: 0.1}\n").replace(
         "0.7}", "0.6}"
     )
-    mixture.write_text(text + scorers)
+    mixture.write_text(text + scorers + "tokens: {scores: [size_score, gopher_num_words]}\n")
     assert made(run_inline(mixture, root))["scores"] == 3
     snapshot = load(Store(str(root)))
+    figures = reporting.stats_of(snapshot)
+    assert "model_score" in {entry["column"] for entry in figures["survey"]["histograms"]}
+    with snapshot.store.open(next(snapshot.product("tokens")).address) as file:
+        carried = pa.ipc.open_file(file).read_all()
+    assert min(carried.column("size_score").to_pylist()) >= 2000
     outcomes = set()
     by_size = sorted((len(text), name) for name, text in documented())
     for _, name in (*by_size[:2], *by_size[-2:]):

@@ -118,6 +118,8 @@ def _check_references(
                 document.add(key, f"no such source {source!r}{nearest(source, list(found))}")
     settings = [source.sections.get("quality") for source in found.values() if source is not None]
     measured = [quality.schema(params).names for params in settings if params is not None]
+    if sections.get("scores") is not None:
+        measured.append(scores.schema(sections["scores"]).names)
     for position, name in enumerate(getattr(sections.get("tokens"), "scores", ())):
         if measured and not any(name in columns for columns in measured):
             known = sorted({column for columns in measured for column in columns})

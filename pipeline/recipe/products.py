@@ -141,6 +141,8 @@ class Recipe:
         params = self.sections["tokens"]
         products = ("documents", "language", *(("quality",) if params.scores else ()))
         upstream = tuple(self.fingerprint(product, source).hex for product in products)
+        scored = self.scores(source) if params.scores else None
+        upstream += (scored.hex,) if scored else ()
         return Fingerprint("tokens", tokens.VERSION, dump(params), tokens.identity(params), upstream)
 
     def shards(self) -> Fingerprint:

@@ -72,13 +72,14 @@ def version() -> str:
 
 @dataclass(frozen=True)
 class SurveyInput:
-    """Addresses of one split's products; ``clusters`` is None where there was no deduplication."""
+    """Addresses of one split's products; ``clusters``, ``scores`` are None where there are none."""
 
     documents: str
     language: str
     quality: str
     kept: str
     clusters: str | None
+    scores: str | None = None
 
 
 def plan(inputs: Sequence[SurveyInput], outputs: Sequence[str], folder: str) -> list[Phase]:
@@ -114,13 +115,23 @@ def plan(inputs: Sequence[SurveyInput], outputs: Sequence[str], folder: str) -> 
 
 
 def survey(
-    store: Store, *, documents: str, language: str, quality: str, kept: str, clusters: str | None, output: str
+    store: Store,
+    *,
+    documents: str,
+    language: str,
+    quality: str,
+    kept: str,
+    clusters: str | None,
+    output: str,
+    scores: str | None = None,
 ) -> dict[str, Any]:
     """Job: the survey of one split."""
     pages = store.read_table(documents, list(DOCUMENT_COLUMNS))
     parts = [store.read_table(language), flat(store, quality), store.read_table(kept, ["keep", "reason"])]
     if clusters is not None:
         parts.append(store.read_table(clusters, list(CLUSTER_COLUMNS)))
+    if scores is not None:
+        parts.append(store.read_table(scores))
     for part in parts:
         for name in part.column_names:
             pages = pages.append_column(name, part.column(name))
