@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels import html_blocks, html_features
+from stages.kernels import html_blocks, html_features, html_text
 from stages.kernels.html_entities import MAX_GROWTH
 from stages.kernels.html_trees import LANES
 from stages.kernels.ragged import Bytes, Offsets
@@ -42,7 +42,7 @@ class Scanned:
 
 @dataclass
 class Measures:
-    """Scratch arrays of `html_features` for pages of up to so many blocks and nodes."""
+    """Scratch arrays of `html_features` for a run of pages (`html_text.end_of_run`), or pages of so many blocks and nodes."""
 
     measures: Table
     inherited: Table
@@ -83,7 +83,7 @@ class Scanner:
         return Scanned(self._blocks, self._nodes, pages, self._text, num_blocks, num_nodes, num_bytes)
 
     def measures(self, scanned: Scanned) -> Measures:
-        """Scratch arrays large enough for every page of ``scanned``."""
+        """Scratch arrays large enough for every page and every run of ``scanned``."""
         pages = scanned.pages
         num_blocks = int((pages[html_blocks.BLOCKS_TO] - pages[html_blocks.BLOCKS_FROM]).max(initial=0))
         num_nodes = int((pages[html_blocks.NODES_TO] - pages[html_blocks.NODES_FROM]).max(initial=0))
@@ -96,15 +96,13 @@ class Scanner:
 
 
 def _measures(num_blocks: int, num_nodes: int) -> Measures:
-    num_blocks = -(-num_blocks // LANES) * LANES  # `sum_trees` goes on to the end of its last lanes
-    places = 16
-    while places < 2 * num_blocks + 2:
-        places *= 2
+    num_blocks = -(-max(num_blocks, html_text.RUN_BLOCKS) // LANES) * LANES  # `sum_trees` goes on to its last lanes
+    num_nodes = max(num_nodes, html_text.RUN_NODES)
     rows = html_features.NUM_FEATURES + len(html_features.CONTEXT)
     return Measures(
-        np.zeros((html_features.MEASURES, num_blocks + 1), np.int64),
+        np.zeros((html_features.MEASURES, num_blocks + html_text.RUN_PAGES), np.int64),
         np.zeros((html_features.INHERITED, num_nodes), np.int64),
-        np.zeros((8, places), np.int64),
+        np.zeros((8, 4 * num_blocks + 20 * html_text.RUN_PAGES), np.int64),
         np.zeros(num_nodes, np.int64),
         np.zeros((rows, num_blocks), np.uint8),
         np.zeros(num_blocks, np.uint8),

@@ -31,9 +31,10 @@ import numpy.typing as npt
 from stages.kernels import html_tokens as t
 from stages.kernels.html_entities import fill_reference_tables, read_reference
 from stages.kernels.html_hints import NOT_SHOWN, fill_hint_table, read_hints
-from stages.kernels.html_tables import BYTE_CLASSES, FNV_START, TABLE_SLOTS, TAG_FLAGS, fnv, mix
+from stages.kernels.html_tables import BYTE_CLASSES, FNV_START, TABLE_SLOTS, TAG_FLAGS, fnv, hash_span, mix
 from stages.kernels.html_tokens import (
     SPANS,
+    find_byte,
     find_raw_end,
     is_space,
     read_attributes,
@@ -42,6 +43,7 @@ from stages.kernels.html_tokens import (
 )
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 from stages.kernels.jit import lean_kernel as kernel
+from stages.kernels.wide import block_bits, copy_block, lowest
 
 MAX_DEPTH = 256
 HINT_BYTES = 400
@@ -66,6 +68,7 @@ LINE, PARTS = 1, 2
 (S_TEXT, S_BLOCKS, S_NODES, S_DEPTH, S_BREAK, S_HINTS, S_LINKS, S_IMAGES, S_TIMES, S_OVERFLOW, S_LINK, S_BOLD, S_CODE,
  S_LINK_BYTES, S_BOLD_BYTES, S_CODE_BYTES, S_DROPPED, S_DROP_DEPTH, S_INSIDE, S_XML) = range(20)  # fmt: skip
 _OFF = -1
+_U1 = np.uint64(1)
 # what else stands in W: tag and node of each open element, how many of each element are open, spans of attributes,
 # and the hints of class values met before, by the hash of the value
 STACK_TAGS, STACK_NODES, OPEN, CACHE = 32, 288, 544, 704
@@ -102,6 +105,18 @@ def scan_work() -> npt.NDArray[np.int64]:
 def copy_text(data, pos, end, T, out, o, start, pre):  # type: ignore[no-untyped-def]
     """Copy text up to the next ``<`` or ``&``, white space normalised: (position there, next o)."""
     while pos < end:
+        if not pre and pos + 64 <= end:
+            spaces = block_bits(data, pos, 32, 0, 0)
+            ends = spaces & (spaces >> _U1) | block_bits(data, pos, 0, 31, 0) | block_bits(data, pos, 60, 0, 0)
+            ends |= block_bits(data, pos, 38, 0, 0) | block_bits(data, pos, 0xC2, 0, 0)
+            if o == start or out[o - 1] == 32:
+                ends |= spaces & _U1
+            plain = lowest(ends)
+            copy_block(data, pos, out, o)
+            pos += plain
+            o += plain
+            if plain == 64:
+                continue
         b = data[pos]
         k = T[BYTE_CLASSES + b]
         if k == 0:
@@ -115,9 +130,12 @@ def copy_text(data, pos, end, T, out, o, start, pre):  # type: ignore[no-untyped
                 elif pos + 1 >= end or data[pos + 1] != 10:
                     out[o] = 10
                     o += 1
-            elif o > start and out[o - 1] != 32:
-                out[o] = 32
-                o += 1
+            else:
+                if o > start and out[o - 1] != 32:
+                    out[o] = 32
+                    o += 1
+                while pos + 1 < end and T[BYTE_CLASSES + data[pos + 1]] == 1:
+                    pos += 1
         elif k == 2:
             break
         elif k == 4:
@@ -321,9 +339,7 @@ def close_element(W, nodes, T, tag):  # type: ignore[no-untyped-def]
 def cached_hints(data, start, stop, W, T):  # type: ignore[no-untyped-def]
     """(hints, hash) of a class or id value."""
     stop = min(stop, start + HINT_BYTES)
-    h = FNV_START
-    for i in range(start, stop):
-        h = mix(h, data[i])
+    h = hash_span(data, start, stop)
     slot = (h >> 32) & (_CACHE_SIZE - 1)
     if W[CACHE + slot] != h:
         W[CACHE + slot] = h
@@ -702,8 +718,7 @@ def scan_pages(data, offsets, first, last, T, W, blocks, nodes, pages, out):  # 
             pos += 3
         while pos < end:
             if W[S_DROPPED]:
-                while pos < end and data[pos] != 60:
-                    pos += 1
+                pos = find_byte(data, pos, end, 60)
                 if pos < end:
                     pos = skip_dropped(data, pos, end, T, W)
                 continue

@@ -21,9 +21,10 @@ import numpy.typing as npt
 from stages.kernels import html_blocks as h
 from stages.kernels import html_tokens as t
 from stages.kernels.html_hints import HINT_NAMES
-from stages.kernels.html_tables import FNV_START, mix
+from stages.kernels.html_tables import hash_span, mix
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 from stages.kernels.jit import lean_kernel as kernel
+from stages.kernels.wide import block_bits, lowest, ones
 
 _INSIDE = {
     "article": (t.ARTICLE,), "main": (t.MAIN,), "nav": (t.NAV,), "aside": (t.ASIDE,), "header": (t.HEADER,),
@@ -115,13 +116,16 @@ _F_SIGNATURE, _F_PAGE, _F_KINDS = _AT["signature_blocks"], _AT["page_chars"], _A
 _NUM_INSIDE, _NUM_HINTS, _NUM_KINDS = len(_INSIDE), len(HINT_NAMES) + 1, len(_KINDS)
 _LIST_BIT, _TABLE_BIT, _P_BIT, _MAIN_BIT = (1 << list(_INSIDE).index(n) for n in ("list", "table", "paragraph", "main"))
 _LONG = 80
+_ELEMENTS, _KIND_BITS = 4096, 4096 + 128  # where they stand in L
+_ALL, _ONE = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(1)
 
 # rows of measures_RB: of each block; then running sums before each block
 M_CHARS, M_WORDS, M_DIGITS, M_CAPITALS, M_PUNCTUATION, M_UNSPACED, M_LAST, M_FIRST, M_SLOT, M_TEXT_SLOT, M_SECTION = (
     range(11)
 )
 SUM_CHARS, SUM_LINKS, SUM_PUNCTUATION, SUM_WEIGHT, SUM_SCORE = range(11, 16)
-MEASURES = 16
+M_HELD_BY = 16  # in column 0: the four nodes last described
+MEASURES = 20
 # rows of inherited_IM: of each node
 I_HINTS, I_INSIDE, I_TABLE, I_ROW, I_CELL, I_ITEM, I_PRE, I_SECTION = range(8)
 INHERITED = 8
@@ -129,24 +133,16 @@ _NONE = -1
 
 
 def measure_tables() -> npt.NDArray[np.int64]:
-    """L: eighths of an octave of 1..4096 at 0..4095, what a byte counts for (256), elements' bits (128), kinds' bits."""
-    L = np.zeros(4096 + 256 + 128 + _NUM_KINDS, np.int64)
+    """L: eighths of an octave of 1..4096 at 0..4095, elements' bits (128), kinds' bits."""
+    L = np.zeros(4096 + 128 + _NUM_KINDS, np.int64)
     for n in range(1, 4097):
         octave = n.bit_length() - 1
         L[n - 1] = 8 * octave + (((n << 3) >> octave) & 7)
-    counts = L[4096:4352]
-    counts[[ord(c) for c in "0123456789"]] = 1
-    counts[ord("A") : ord("Z") + 1] = 1 << 12
-    counts[[ord(c) for c in ".,;:!?"]] = 1 << 24
-    counts[0xEF] = 1 << 24  # full-width punctuation begins with it
-    counts[0x80:0xC0] = 1 << 36
-    counts[0xE3:0xEA] = 1 << 48  # kana and Han begin with these
-    counts[32] = 1 << 60
     for bit, tags in enumerate(_INSIDE.values()):
         for tag in tags:
-            L[4352 + tag] |= 1 << bit
+            L[_ELEMENTS + tag] |= 1 << bit
     for k, name in enumerate(_KINDS):
-        L[4480 + k] = HINT_NAMES.index(name)
+        L[_KIND_BITS + k] = HINT_NAMES.index(name)
     return L
 
 
@@ -192,17 +188,19 @@ def measure_text(out, b, i, blocks, measures, L):  # type: ignore[no-untyped-def
     digits, capitals, punctuation, marks, unspaced, spaces = 0, 0, 0, 0, 0, 0
     k = start
     while k < stop:
-        edge = min(stop, k + 4000)
-        total = 0
-        for j in range(k, edge):
-            total += L[4096 + out[j]] if out[j] != 32 else 0
-            spaces += out[j] == 32
-        digits += total & 0xFFF
-        capitals += (total >> 12) & 0xFFF
-        punctuation += (total >> 24) & 0xFFF
-        marks += (total >> 36) & 0xFFF
-        unspaced += (total >> 48) & 0xFFF
-        k = edge
+        held = _ALL >> np.uint64(max(0, 64 - (stop - k)))
+        digits += ones(held & block_bits(out, k, 48, 9, 0))
+        capitals += ones(held & block_bits(out, k, 65, 25, 0))
+        signs = block_bits(out, k, 46, 0, 0) | block_bits(out, k, 44, 0, 0) | block_bits(out, k, 58, 1, 0)
+        signs |= block_bits(out, k, 33, 0, 0) | block_bits(out, k, 63, 0, 0)
+        spaces += ones(held & block_bits(out, k, 32, 0, 0))
+        beyond = held & block_bits(out, k, 128, 127, 0)
+        if beyond:
+            marks += ones(held & block_bits(out, k, 0x80, 0x3F, 0))
+            unspaced += ones(held & block_bits(out, k, 0xE3, 6, 0))  # kana and Han begin with these
+            signs |= block_bits(out, k, 0xEF, 0, 0)  # full-width punctuation begins with it
+        punctuation += ones(held & signs)
+        k += 64
     measures[M_CHARS, i] = stop - start - marks
     measures[M_WORDS, i] = spaces + 1 + unspaced
     measures[M_DIGITS, i] = digits
@@ -221,10 +219,7 @@ def measure_text(out, b, i, blocks, measures, L):  # type: ignore[no-untyped-def
         last = 1  # full-width ! and ?
     measures[M_LAST, i] = last
     measures[M_FIRST, i] = char_class(out[start])
-    key = FNV_START
-    for j in range(start, min(stop, start + 48)):
-        key = mix(key, out[j])
-    return key
+    return hash_span(out, start, min(stop, start + 48))
 
 
 @inline_kernel
@@ -243,7 +238,7 @@ def inherit(nodes, first, last, inherited, L, chars_total, measures, base):  # t
         for row in range(INHERITED):
             inherited[row, m] = inherited[row, parent]
         inherited[I_HINTS, m] |= nodes[h.HINTS, n]
-        inherited[I_INSIDE, m] |= L[4352 + tag]
+        inherited[I_INSIDE, m] |= L[_ELEMENTS + tag]
         if tag == t.TABLE:
             inherited[I_TABLE, m] = m
             inherited[I_ROW, m] = _NONE
@@ -329,16 +324,20 @@ def describe_element(X, b, block, blocks, nodes, first_node, inherited):  # type
     X[18, b] = nodes[h.TAG, outer]
     X[19, b] = min(255, nodes[h.DEPTH, node])
     X[20, b] = min(255, block - nodes[h.FIRST_BLOCK, node])
-    inside = inherited[I_INSIDE, node - first_node]
-    for k in range(_NUM_INSIDE):
-        X[_F_INSIDE + k, b] = (inside >> k) & 1
+    inside = np.uint64(inherited[I_INSIDE, node - first_node])
+    while inside:
+        X[_F_INSIDE + lowest(inside), b] = 1
+        inside &= inside - _ONE
     anywhere = inherited[I_HINTS, node - first_node]
     own = nodes[h.HINTS, node] | blocks[h.INLINE_HINTS, block]
     near, far = nodes[h.HINTS, parent], nodes[h.HINTS, outer]
     far |= near | own
     near |= own
     anywhere |= own
-    for k in range(_NUM_HINTS):
+    bits = np.uint64(anywhere)
+    while bits:
+        k = lowest(bits)
+        bits &= bits - _ONE
         X[_F_HINTS + k, b] = ((anywhere >> k) & 1) + ((far >> k) & 1) + ((near >> k) & 1) + ((own >> k) & 1)
 
 
@@ -373,7 +372,7 @@ def describe_page(X, num, block0, blocks, nodes, node0, inherited, measures, pag
     fill_row(X, row + 7, num, share(in_table, chars))
     fill_row(X, row + 8, num, share(in_list, chars))
     for k in range(_NUM_KINDS):
-        hint = L[4480 + k]
+        hint = L[_KIND_BITS + k]
         fill_row(
             X, _F_KINDS + k, num, 2 * ((pages[h.SCHEMA_HINTS, d] >> hint) & 1) + ((pages[h.BODY_HINTS, d] >> hint) & 1)
         )
@@ -424,6 +423,8 @@ def fill_features(X, out, blocks, nodes, pages, d, L, measures, inherited, slots
     node0 = pages[h.NODES_FROM, d]
     page_chars = measures[SUM_CHARS, num]
     since_h1, h1s, since_heading, since_long = 250, 0, 250, 0
+    for row in range(_F_INSIDE, _F_HINTS + _NUM_HINTS):
+        fill_row(X, row, num, 0)
     for b in range(num):
         block = block0 + b
         node = blocks[h.NODE, block]
@@ -435,8 +436,14 @@ def fill_features(X, out, blocks, nodes, pages, d, L, measures, inherited, slots
         measures[M_SECTION, b] = section
         for level in range(4):
             held_by = node if level == 0 else parent if level == 1 else outer if level == 2 else section
-            first, last = nodes[h.FIRST_BLOCK, held_by] - block0, nodes[h.LAST_BLOCK, held_by] - block0
-            describe_container(X, _F_CONTAINER + 6 * level, b, first, last, measures, page_chars, L)
+            row = _F_CONTAINER + 6 * level
+            if held_by == measures[M_HELD_BY + level, 0] and b > 0:
+                for k in range(row, row + 6):
+                    X[k, b] = X[k, b - 1]
+            else:
+                measures[M_HELD_BY + level, 0] = held_by
+                first, last = nodes[h.FIRST_BLOCK, held_by] - block0, nodes[h.LAST_BLOCK, held_by] - block0
+                describe_container(X, row, b, first, last, measures, page_chars, L)
         describe_window(X, _F_NEAR, b, 3, num, measures, L)
         describe_window(X, _F_NEAR + 2, b, 10, num, measures, L)
         tag = nodes[h.TAG, node]

@@ -19,8 +19,11 @@ from stages.kernels import html_tokens as t
 from stages.kernels.html_trees import byte_scores, sum_trees
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 from stages.kernels.jit import lean_kernel as kernel
+from stages.kernels.wide import copy_block
 
 MAX_CELL_BLOCKS = 3
+RUN_BLOCKS, RUN_NODES, RUN_PAGES = 512, 4096, 64
+"""Pages that are judged together have at most so many, or are one page."""
 MAX_SEPARATOR = 16
 """Bytes that may be written around a block beside its own."""
 
@@ -108,9 +111,9 @@ def write_page(text, blocks, nodes, pages, d, chosen_B, inherited, layout_M, mar
         pre = inherited[f.I_PRE, n]
         if markdown and pre >= 0 and (before < 0 or inherited[f.I_PRE, m] != pre):
             o = put(out, o, 96, 10, 3)
-        for i in range(blocks[h.TEXT_START, block], blocks[h.TEXT_STOP, block]):
-            out[o] = text[i]
-            o += 1
+        for i in range(blocks[h.TEXT_START, block], blocks[h.TEXT_STOP, block], 64):
+            copy_block(text, i, out, o + i - blocks[h.TEXT_START, block])
+        o += blocks[h.TEXT_STOP, block] - blocks[h.TEXT_START, block]
         before, m = block, n
     if markdown and before >= 0 and inherited[f.I_PRE, m] >= 0:
         o = put(out, o, 10, 0, 1)
@@ -145,37 +148,78 @@ def find_limit(scores_B, num, measures, odds_256, tally_2):  # type: ignore[no-u
     return limit
 
 
+@inline_kernel
+def end_of_run(pages, first):  # type: ignore[no-untyped-def]
+    """The page after the last of the run that begins with page ``first``: `RUN_BLOCKS`, or one page."""
+    num, last = pages.shape[1], first + 1
+    while last < num and last - first < RUN_PAGES:
+        if pages[h.BLOCKS_TO, last] - pages[h.BLOCKS_FROM, first] > RUN_BLOCKS:
+            break
+        if pages[h.NODES_TO, last] - pages[h.NODES_FROM, first] > RUN_NODES:
+            break
+        last += 1
+    return last
+
+
+@inline_kernel
+def places_before(pages, first, d):  # type: ignore[no-untyped-def]
+    """(columns of measures, of slots) that pages ``first`` to ``d`` of a run take."""
+    num = pages[h.BLOCKS_FROM, d] - pages[h.BLOCKS_FROM, first]
+    return num + d - first, 4 * num + 20 * (d - first)
+
+
 @kernel
 def write_pages(text, blocks, nodes, pages, L, measures, inherited, slots, layout_M, X, features_1, limits_1, leaves_1,
                 bias_1, features_2, limits_2, leaves_2, bias_2, index_B, sums_B, scores_B, odds_256,
                 tally_2, strictness, keep_all, markdown, out, ends_D):  # type: ignore[no-untyped-def]  # fmt: skip
     """Choose and write the text of every page into ``out``; page ``d`` ends at ``ends_D[d]``.
 
-    A page's limit is the one of best expected F1 (`find_limit`), raised by ``strictness`` score steps; with ``keep_all``
-    every block is kept and the classifiers are not asked. Gives the bytes written.
+    Pages are judged in runs (`end_of_run`): trees take `LANES` blocks at a time, and most pages have fewer. A page's limit is
+    the one of best expected F1 (`find_limit`), raised by ``strictness`` score steps; with ``keep_all`` every block is kept and
+    the classifiers are not asked. Gives the bytes written.
     """
-    o = 0
-    for d in range(pages.shape[1]):
-        num = pages[h.BLOCKS_TO, d] - pages[h.BLOCKS_FROM, d]
+    o, first = 0, 0
+    while first < pages.shape[1]:
+        last = end_of_run(pages, first)
+        block0, node0 = pages[h.BLOCKS_FROM, first], pages[h.NODES_FROM, first]
+        num_run = pages[h.BLOCKS_TO, last - 1] - block0
+        for d in range(first, last):
+            at, slot = places_before(pages, first, d)
+            base, node = pages[h.BLOCKS_FROM, d] - block0, pages[h.NODES_FROM, d] - node0
+            num = pages[h.BLOCKS_TO, d] - pages[h.BLOCKS_FROM, d]
+            if keep_all:
+                for b in range(num + 1):
+                    measures[f.SUM_CHARS, at + b] = 0
+                f.inherit(nodes, pages[h.NODES_FROM, d], pages[h.NODES_TO, d], inherited[:, node:], L, 1,
+                          measures[:, at:], pages[h.BLOCKS_FROM, d])  # fmt: skip
+            elif num > 0:
+                f.fill_features(X[:, base:], text, blocks, nodes, pages, d, L, measures[:, at:], inherited[:, node:],
+                                slots[:, slot:])  # fmt: skip
         if keep_all:
-            for b in range(num):
-                measures[f.SUM_CHARS, b] = 0
+            for b in range(num_run):
                 scores_B[b] = 1
-            measures[f.SUM_CHARS, num] = 0
-            f.inherit(
-                nodes, pages[h.NODES_FROM, d], pages[h.NODES_TO, d], inherited, L, 1, measures, pages[h.BLOCKS_FROM, d]
-            )
-        elif num > 0:
-            f.fill_features(X, text, blocks, nodes, pages, d, L, measures, inherited, slots)
-            sum_trees(X, num, features_1, limits_1, leaves_1, bias_1, index_B, sums_B)
-            byte_scores(sums_B, num, scores_B)
-            f.score_context(X, f.NUM_FEATURES, scores_B, blocks, nodes, pages, d, measures, slots)
-            sum_trees(X, num, features_2, limits_2, leaves_2, bias_2, index_B, sums_B)
-            byte_scores(sums_B, num, scores_B)
-            limit = find_limit(scores_B, num, measures, odds_256, tally_2) + strictness
-            for b in range(num):
-                scores_B[b] = scores_B[b] >= limit
-        if num > 0:
-            o = write_page(text, blocks, nodes, pages, d, scores_B, inherited, layout_M, markdown, out, o)
-        ends_D[d] = o
+        else:
+            sum_trees(X, num_run, features_1, limits_1, leaves_1, bias_1, index_B, sums_B)
+            byte_scores(sums_B, num_run, scores_B)
+            for d in range(first, last):
+                at, slot = places_before(pages, first, d)
+                base = pages[h.BLOCKS_FROM, d] - block0
+                if pages[h.BLOCKS_TO, d] - pages[h.BLOCKS_FROM, d] > 0:
+                    f.score_context(X[:, base:], f.NUM_FEATURES, scores_B[base:], blocks, nodes, pages, d,
+                                    measures[:, at:], slots[:, slot:])  # fmt: skip
+            sum_trees(X, num_run, features_2, limits_2, leaves_2, bias_2, index_B, sums_B)
+            byte_scores(sums_B, num_run, scores_B)
+        for d in range(first, last):
+            at, _ = places_before(pages, first, d)
+            base, node = pages[h.BLOCKS_FROM, d] - block0, pages[h.NODES_FROM, d] - node0
+            num = pages[h.BLOCKS_TO, d] - pages[h.BLOCKS_FROM, d]
+            if num > 0:
+                if not keep_all:
+                    limit = find_limit(scores_B[base:], num, measures[:, at:], odds_256, tally_2) + strictness
+                    for b in range(base, base + num):
+                        scores_B[b] = scores_B[b] >= limit
+                o = write_page(text, blocks, nodes, pages, d, scores_B[base:], inherited[:, node:], layout_M, markdown,
+                               out, o)  # fmt: skip
+            ends_D[d] = o
+        first = last
     return o

@@ -27,6 +27,7 @@ from stages.kernels.html_tables import (
     mix,
 )
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
+from stages.kernels.wide import block_bits, lowest
 
 BLOCK = 1  # text before and after it stands apart
 STACKED = 2  # has an end tag we wait for: becomes a node
@@ -173,6 +174,19 @@ def is_space(b):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def find_byte(data, pos, end, byte):  # type: ignore[no-untyped-def]
+    """The first place of ``byte`` from ``pos`` on; ``end`` if there is none before it."""
+    while pos + 64 <= end:
+        found = block_bits(data, pos, byte, 0, 0)
+        if found:
+            return pos + lowest(found)
+        pos += 64
+    while pos < end and data[pos] != byte:
+        pos += 1
+    return pos
+
+
+@inline_kernel
 def read_tag_name(data, pos, end, T):  # type: ignore[no-untyped-def]
     """(position after the name at ``pos``, its number or 0)."""
     h = FNV_START
@@ -225,8 +239,7 @@ def read_attributes(data, pos, end, T, W):  # type: ignore[no-untyped-def]
             if b == 34 or b == 39:
                 pos += 1
                 start = pos
-                while pos < end and data[pos] != b:
-                    pos += 1
+                pos = find_byte(data, pos, end, b)
                 stop = pos
                 pos += 1
             else:
@@ -259,20 +272,15 @@ def skip_markup(data, pos, end):  # type: ignore[no-untyped-def]
             return i + 1
         if i + 1 < end and data[i] == 45 and data[i + 1] == 62:
             return i + 2
-        while i + 2 < end:
-            if data[i] == 45 and data[i + 1] == 45:
-                if data[i + 2] == 62:
-                    return i + 3
-                if data[i + 2] == 33 and i + 3 < end and data[i + 3] == 62:
-                    return i + 4
-            i += 1
+        begin = i
+        i = find_byte(data, i, end, 62)
+        while i < end:
+            dash = i - 2 if data[i - 1] == 33 else i - 1
+            if dash > begin and data[dash] == 45 and data[dash - 1] == 45:
+                return i + 1
+            i = find_byte(data, i + 1, end, 62)
         return end
-    i = pos + 2
-    while i < end:
-        if data[i] == 62:
-            return i + 1
-        i += 1
-    return end
+    return min(end, find_byte(data, pos + 2, end, 62) + 1)
 
 
 @inline_kernel
@@ -291,6 +299,10 @@ def find_raw_end(data, pos, end, T, tag):  # type: ignore[no-untyped-def]
     escaped = 0
     i = pos
     while i + 1 < end:
+        if escaped == 0:
+            i = find_byte(data, i, end, 60)
+            if i + 1 >= end:
+                break
         b = data[i]
         if b == 60:
             c = data[i + 1]

@@ -51,6 +51,22 @@ def block_bits(typing_context, data, i, first, span, fold):
 
 
 @intrinsic
+def copy_block(typing_context, data, i, out, o):
+    """Write the sixty-four bytes from ``data[i]`` on to ``out[o]`` and on."""
+
+    def codegen(context, builder, signature, args):
+        pointer = ir.VectorType(ir.IntType(8), _BLOCK).as_pointer()
+        source = _address(context, builder, signature.args[0], args[0], args[1])
+        target = _address(context, builder, signature.args[2], args[2], args[3])
+        block = builder.load(builder.bitcast(source, pointer))
+        block.align = 1
+        builder.store(block, builder.bitcast(target, pointer), align=1)
+        return context.get_dummy_value()
+
+    return types.void(data, types.int64, out, types.int64), codegen
+
+
+@intrinsic
 def load_8(typing_context, data, i):
     """uint64: the eight bytes from ``data[i]`` on, the first of them lowest."""
 
