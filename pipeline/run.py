@@ -184,7 +184,7 @@ class Run(Maker):
             unreadable = sum(split.size for split, _ in unread) / max(1, sum(split.size for split, _ in pairs))
             worst = max(quarantined, unreadable)
             if worst > limits.max_bad_fraction:
-                example = unread[0][0].uri if unread else next(s.uri for s, r in pairs if r["quarantined"])
+                example = unread[0][0].uri if unread else next(s.uri for s, r in pairs if r["num_quarantined"])
                 raise RunError(
                     f"source {source}: {worst:.2%} of its input is bad (for example {example}), above"
                     f" run.max_bad_fraction = {limits.max_bad_fraction:.2%}; `gristmill status` lists the files"

@@ -57,6 +57,11 @@ class TableWriter:
             self._writer.add_key_value_metadata({METADATA_KEY: encode(self.report)})
         self._writer.close()
 
+    def abandon(self) -> None:
+        """End a file that nobody will see while its sink is still open: later Arrow would complain on stderr."""
+        with suppress(OSError, pa.ArrowException):
+            self._writer.close()
+
 
 class HashingSink:
     """A sink that takes the size and xxh3-128 of what is written through it, in order, from start to end."""
@@ -226,7 +231,11 @@ class Store:
         """A Parquet file written batch by batch; one row group each."""
         with self.create(address) as sink:
             writer = TableWriter(sink, schema)
-            yield writer
+            try:
+                yield writer
+            except BaseException:
+                writer.abandon()
+                raise
             writer.close()
 
     def remove(self, prefix: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from pathlib import Path
 
@@ -157,3 +158,21 @@ def test_too_much_bad_input_fails_the_run_and_names_an_example(tmp_path: Path) -
         run_inline(mixture, tmp_path / "root")
     mixture.write_text(mixture.read_text() + "run: {max_bad_fraction: 0.9}\n")
     run_inline(mixture, tmp_path / "root")
+
+
+def test_too_many_quarantined_lines_fail_the_run_and_name_their_file(tmp_path: Path) -> None:
+    write_corpus(tmp_path / "in", files=1)
+    (tmp_path / "in" / "code" / "bad.jsonl").write_bytes(b"{no json\n" * 1000)
+    with pytest.raises(RunError, match=r"source code: [0-9.]+% of its input is bad .*bad.jsonl"):
+        run_inline(write_mixture(tmp_path / "m.yaml", tmp_path / "in"), tmp_path / "root")
+
+
+def test_a_column_that_is_not_there_is_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write_corpus(tmp_path / "in", files=1)
+    for file in (tmp_path / "in" / "code").iterdir():
+        file.unlink()
+    (tmp_path / "in" / "code" / "a.jsonl").write_bytes(b'{"body": "words"}\n')
+    with pytest.raises(RunError, match="no row has 'text or content' for text; rows have body"):
+        run_inline(write_mixture(tmp_path / "m.yaml", tmp_path / "in"), tmp_path / "root")
+    gc.collect()
+    assert "Traceback" not in capfd.readouterr().err

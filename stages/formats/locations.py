@@ -18,6 +18,8 @@ from pyarrow import fs
 
 TRIES = 5
 TIMEOUT = 60.0
+GCS_SECONDS = "60"
+"""How long Google's client tries again; its own limit is a quarter of an hour, also where credentials are missing."""
 HTTP_SCHEMES = ("http://", "https://")
 
 
@@ -38,6 +40,9 @@ def locate(uri: str) -> tuple[Any, str]:
     if parts.scheme == "s3" and options.pop("anonymous", "") in ("true", "1"):
         return fs.S3FileSystem(anonymous=True, **options), parts.netloc + parts.path
     if parts.scheme == "s3" and options:
+        return fs.FileSystem.from_uri(urlunsplit(parts._replace(query=urlencode(options))))
+    if parts.scheme in ("gs", "gcs"):
+        options.setdefault("retry_limit_seconds", GCS_SECONDS)
         return fs.FileSystem.from_uri(urlunsplit(parts._replace(query=urlencode(options))))
     return fs.FileSystem.from_uri(uri)
 
