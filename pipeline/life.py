@@ -3,7 +3,7 @@
     where        source, file, position, split
     document     its row of `documents`, and the start of its text
     language     label, script, confidence
-    measurements every column of `quality`, with the rules that look at it and the thresholds that held for this page
+    measurements every column of `quality` and `scores`, with the rules that look at it and the thresholds that held for this page
     decision     kept or not, the reason, every rule it failed, domain, how much of the text was cut
     cluster      its duplicates: survivor, similarity, and how the two texts differ
     tokens       how many, and the first of them
@@ -59,7 +59,8 @@ def life(snapshot: Snapshot, found: Found, index: KeyIndex, say: Callable[[str],
     kept = rows.get("kept")
     rules = page_rules(snapshot, kept, page) if kept else []
     if "quality" in rows:
-        told["measurements"] = measurements(rows["quality"][1].to_pylist()[0], rules)
+        numbers = [row for name in ("quality", "scores") if name in rows for row in rows[name][1].to_pylist()]
+        told["measurements"] = measurements({key: value for row in numbers for key, value in row.items()}, rules)
     if kept:
         told["decision"] = decision(kept, rules, page)
     if "clusters" in rows:
@@ -131,7 +132,7 @@ def page_rules(snapshot: Snapshot, kept: tuple[Any, pa.Table], page: pa.Table) -
 
 
 def measurements(row: dict[str, Any], rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Every column of `quality` in order, with its rules; of lists (spans) the number of entries."""
+    """Every column in order, with its rules; of lists (spans) the number of entries."""
     keys = ("rule", "side", "threshold", "fails")
     return [
         {

@@ -329,6 +329,10 @@ class Run(Maker):
             return None
         self.snapshot["buckets"], phases = found
         if not self.store.exists(self.snapshot["buckets"]):
+            if self.dry:
+                reasons = {self._why_print("kept", self.recipe.kept(source)) for source in self.recipe.sources}
+                why = "; ".join(sorted(reasons - {UNCHANGED})) or "the percentiles that domains name are not known"
+                self.steps.append(Step("kept", len(inputs), len(inputs), why, exact=False))
             self._phases("kept: percentiles", phases)
         edges: dict[str, Any] = self.store.read_json(self.snapshot["buckets"])
         return edges

@@ -92,6 +92,7 @@ def test_scorers_make_a_product_of_their_own(tmp_path: Path) -> None:
         [page] = lives(snapshot, f"https://docs.example/{name}")
         short = 2 * page["document"]["characters"] < 2500
         assert ("below_min_size_score" in {rule["rule"] for rule in page["decision"]["failed"]}) == short
+        assert {"size_score", "model_score"} <= {entry["column"] for entry in page["measurements"]}
         outcomes.add(short)
     assert outcomes == {True, False}
     assert "scores" in verify_root(Store(str(root)), None)
