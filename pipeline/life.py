@@ -3,7 +3,7 @@
     where        source, file, position, split
     document     its row of `documents`, and the start of its text
     language     label, script, confidence
-    measurements every column of `quality` and `scores`, with the rules that look at it and the thresholds that held for this page
+    measurements every column of `quality` and `scores`, with the rules that look at it and their thresholds here
     decision     kept or not, the reason, every rule it failed, domain, how much of the text was cut
     cluster      its duplicates: survivor, similarity, and how the two texts differ
     tokens       how many, and the first of them
