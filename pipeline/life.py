@@ -16,8 +16,10 @@ from __future__ import annotations
 
 import difflib
 import posixpath
+import re
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import takewhile
 from typing import Any
 
 import pyarrow as pa
@@ -30,7 +32,9 @@ from pipeline.pages import Found, rows_of, token_row
 from pipeline.snapshot import Snapshot
 
 EXCERPT = 600
-DIFF_CHARACTERS = 20_000
+DIFF_READ = 400
+"""Lines of each text that are compared, from the first that differs."""
+HUNK = re.compile(r"^@@ -(\d+)(.*) \+(\d+)(.*)$")
 DIFF_LINES = 24
 FIRST_IDS = 12
 MAX_DOCUMENTS = 1000
@@ -196,13 +200,25 @@ def survivor(snapshot: Snapshot, doc_id: str, index: KeyIndex) -> dict[str, Any]
 
 
 def difference(stays: str, gone: str) -> list[str]:
-    """Lines that differ, as a unified diff without head: ``-`` only in the page that stays, ``+`` only in this one."""
+    """Lines that differ, as a unified diff without head: ``-`` only in the page that stays, ``+`` only in this one.
+
+    Begins at the first line that differs, wherever that is; empty only where the texts are equal.
+    """
     if stays == gone:
         return []
-    sides = (stays[:DIFF_CHARACTERS].splitlines(), gone[:DIFF_CHARACTERS].splitlines())
-    lines = list(difflib.unified_diff(*sides, lineterm="", n=1))[2:]
+    a, b = stays.splitlines(), gone.splitlines()
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
+    tails = zip(reversed(a[same:]), reversed(b[same:]), strict=False)
+    tail = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], tails))
+    first = max(0, same - 1)
+    middles = [lines[first : len(lines) - tail + 1] for lines in (a, b)]
+    parts = [lines[:DIFF_READ] for lines in middles]
+    lines = list(difflib.unified_diff(parts[0], parts[1], lineterm="", n=1))[2:]
+    lines = [HUNK.sub(lambda m: f"@@ -{int(m[1]) + first}{m[2]} +{int(m[3]) + first}{m[4]}", line) for line in lines]
     more = [f"... and {len(lines) - DIFF_LINES} more lines"] if len(lines) > DIFF_LINES else []
-    return lines[:DIFF_LINES] + more
+    unread = any(len(middle) > DIFF_READ for middle in middles)
+    rest = ["... and perhaps more further on"] if unread and not more else []
+    return lines[:DIFF_LINES] + more + rest or ["... nothing but their line ends"]
 
 
 def training(snapshot: Snapshot, doc_id: bytes, domain: str, say: Callable[[str], None]) -> list[dict[str, Any]]:

@@ -7,7 +7,6 @@ hundred megabytes of reports, and the driver holds the few facts it needs of eac
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import zstandard
 from pipeline.address import digest
 from pipeline.storage import Checksum, Store, encode
 
+CHUNK = 1 << 18
 FACTS = (
     "rows",
     "kept",
@@ -55,16 +55,29 @@ def write(store: Store, address: str, entries: Iterable[Entry]) -> None:
 
 def read(store: Store, address: str) -> Iterator[Entry]:
     """The entries of a manifest, in order."""
-    with store.open(address) as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
-        for line in io.TextIOWrapper(stream, encoding="utf-8"):
-            yield entry_of(line)
+    return (entry_of(line) for line in lines(store, address))
 
 
 def nth(store: Store, address: str, number: int) -> Entry | None:
     """One entry, counted from 0; the lines before it are passed over unread, some 500 MB of them a second."""
-    with store.open(address) as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
-        line = next(islice(io.BufferedReader(stream, 1 << 20), number, None), None)
+    line = next(islice(lines(store, address), number, None), None)
     return None if line is None else entry_of(line)
+
+
+def lines(store: Store, address: str) -> Iterator[bytes]:
+    """The lines of a manifest.
+
+    Raises:
+        ValueError: the file ends before its end, which a plain reader of zstd takes for an end.
+    """
+    decoder = zstandard.ZstdDecompressor().decompressobj()
+    rest = b""
+    with store.open(address) as file:
+        while chunk := file.read(CHUNK):
+            *whole, rest = (rest + decoder.decompress(chunk)).split(b"\n")
+            yield from whole
+    if rest or not decoder.eof:
+        raise ValueError("the manifest is cut off")
 
 
 def entry_of(line: str | bytes) -> Entry:

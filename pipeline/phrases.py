@@ -97,6 +97,15 @@ def find(
 
 def scan(store: Store, phrase: Phrase, documents: str, kept: str | None) -> tuple[list[dict[str, Any]], int]:
     """The hits of one split, and the bytes of text searched."""
+    store = Store(store.root)  # of this thread, so that what it opened last is what it cannot read
+    try:
+        return search(store, phrase, documents, kept)
+    except (OSError, ValueError) as error:
+        why = str(error).partition("\n")[0]
+        raise UserError(f"{store.uri(store.opened)} cannot be read ({why}); `gristmill verify` checks all") from error
+
+
+def search(store: Store, phrase: Phrase, documents: str, kept: str | None) -> tuple[list[dict[str, Any]], int]:
     hits = []
     size = 0
     for start, table in row_groups(store, documents, ["text"]):

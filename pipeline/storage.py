@@ -107,6 +107,8 @@ class Store:
         except (OSError, ValueError, pa.ArrowInvalid) as error:
             raise UserError(f"root {root!r} cannot be opened: {error}") from error
         self.local = isinstance(self.fs, pafs.LocalFileSystem)
+        self.opened = ""
+        """The address opened last: what cannot be read, when something cannot."""
         self.written: dict[str, Checksum] = {}
         """Checksums of the files written through this object, by address."""
 
@@ -139,11 +141,13 @@ class Store:
         return sorted(found)
 
     def open(self, address: str) -> pa.NativeFile:
+        self.opened = address
         if self.local:
             return pa.memory_map(self.path(address))
         return self.fs.open_input_file(self.path(address))
 
     def read_bytes(self, address: str) -> bytes:
+        self.opened = address
         with self.fs.open_input_file(self.path(address)) as file:
             return cast(bytes, file.read())
 

@@ -33,7 +33,8 @@ def make_run(
         for _ in range(rng.randrange(pages) + 1):
             language = languages[min(int(rng.expovariate(0.7)), len(languages) - 1)]
             reason = rng.choice(REASONS) if rng.random() < 0.4 else None
-            domain = None if reason else ("code" if source == "code" else f"{source}-{language}")
+            domain = "code" if source == "code" else f"{source}-{language}"
+            domain = None if reason == "no_domain" else domain
             found = groups.setdefault((language, domain, reason), [0, 0])
             found[0] += 1
             found[1] += 0 if reason == "empty_text" else int(rng.lognormvariate(8, 1.2))

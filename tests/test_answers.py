@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -236,6 +237,29 @@ def test_measurements_stand_beside_the_thresholds_that_decided(snapshot: Snapsho
     assert dropped
 
 
+def test_a_difference_is_shown_wherever_it_is_and_is_empty_only_for_equal_texts() -> None:
+    long = "\n".join(f"line {i}" for i in range(20_000))
+    changed = long.replace("line 15000", "line fifteen thousand")
+    assert life.difference(long, long) == []
+    assert life.difference(long, changed) == [
+        "@@ -15000,3 +15000,3 @@", " line 14999", "-line 15000", "+line fifteen thousand", " line 15001",
+    ]  # fmt: skip
+    assert life.difference("a\nb", "a\nb\n") == ["... nothing but their line ends"]
+    many = life.difference(long, long.replace("line", "row"))
+    assert many[-1].startswith("... and ")
+    assert len(many) == life.DIFF_LINES + 1
+
+
+@given(st.lists(st.sampled_from("abc")), st.lists(st.sampled_from("abc")))
+def test_a_short_difference_holds_every_line_that_changed(before: list[str], after: list[str]) -> None:
+    found = life.difference("\n".join(before), "\n".join(after))
+    if len(found) > life.DIFF_LINES:
+        return
+    gone = [line[1:] for line in found if line.startswith("-")]
+    new = [line[1:] for line in found if line.startswith("+")]
+    assert Counter(before) - Counter(gone) + Counter(new) == Counter(after)
+
+
 def test_why_as_text_begins_with_the_answer(finished: Path, snapshot: Snapshot) -> None:
     kept = call("why", "https://docs.example/argparse.ArgumentParser", "--root", finished / "root")
     assert kept.exit_code == 0, kept.stderr
@@ -330,6 +354,43 @@ def test_trace_takes_a_path_an_address_or_a_name_and_refuses_the_rest(finished: 
         refused = call("trace", wrong, "--root", finished / "root")
         assert refused.exit_code == 2
         assert refused.stderr.startswith("gristmill: ")
+
+
+# Damaged files
+
+
+@pytest.mark.parametrize(
+    ("kind", "command"),
+    [
+        ("documents", "why"),
+        ("documents", "find"),
+        ("kept", "find"),
+        ("kept", "why"),
+        ("corpus", "trace"),
+        ("manifests/kept", "why"),
+        ("manifests/kept", "status"),
+        ("mixtures", "stats"),
+        ("report", "stats"),
+    ],
+)
+def test_a_half_written_file_is_named_in_one_line(finished: Path, snapshot: Snapshot, kind: str, command: str) -> None:
+    files = [path for path in (finished / "root").rglob("*") if path.is_file()]
+    files = [path for path in files if str(path.relative_to(finished / "root")).startswith(kind)]
+    files = [path for path in files if path.suffix in (".parquet", ".arrow", ".zst") or kind in ("mixtures", "report")]
+    whole = {path: path.read_bytes() for path in files}
+    entry = snapshot.store.read_json(snapshot.data["corpus"])["shards"][0]
+    shard = f"{snapshot.data['corpus'].rpartition('/')[0]}/{entry['path']}:{entry['rows'] - 1}:1"
+    page = {"why": ["https://docs.example/argparse.ArgumentParser"], "find": ["parser"], "trace": [shard]}
+    try:
+        for path, data in whole.items():
+            path.write_bytes(data[: len(data) // 2])
+        result = call(command, *page.get(command, []), "--root", finished / "root")
+    finally:
+        for path, data in whole.items():
+            path.write_bytes(data)
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert any(str(path) in result.stderr for path in files)
 
 
 # The report

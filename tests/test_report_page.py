@@ -239,7 +239,8 @@ def test_two_hundred_languages_and_their_filter(browser: Browser, tmp_path: Path
     browser.run(f"{grid}.querySelector('input').value = 'abc'")
     browser.run(f"{grid}.querySelector('input').dispatchEvent(new Event('input'))")
     browser.run("new Promise(done => setTimeout(done, 200))")
-    assert {text[:3] for text in column(browser, "removed", 3)} == {"abc"}
+    found = zip(column(browser, "removed", 3), column(browser, "removed", 4), strict=True)
+    assert all("abc" in language + domain for language, domain in found)
 
 
 def test_sorting_ten_thousand_rows_feels_immediate(browser: Browser, page: Path) -> None:

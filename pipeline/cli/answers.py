@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.group import MIXTURE, NAME, ROOT, command, open_root
+from pipeline.cli.group import MIXTURE, NAME, ROOT, command, open_root, reading
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -25,6 +25,7 @@ def show_json(value: Any) -> None:
 @NAME
 @AS_JSON
 @click.option("--raw", is_flag=True, help="Print the original record instead, byte for byte.")
+@reading
 def why(page: str, root: str, name: str | None, as_json: bool, raw: bool) -> None:
     """Tell the whole life of a page, by URL or doc_id: why it was kept or dropped, and the shards it is in."""
     from pipeline import life, life_text, show, snapshot, telling
@@ -45,6 +46,7 @@ def why(page: str, root: str, name: str | None, as_json: bool, raw: bool) -> Non
 @ROOT
 @NAME
 @AS_JSON
+@reading
 def trace(place: str, root: str, name: str | None, as_json: bool) -> None:
     """Find where a token or document of a shard came from: document, URL, input file and position in it."""
     from pipeline import origin, telling
@@ -65,6 +67,7 @@ def trace(place: str, root: str, name: str | None, as_json: bool) -> None:
 @click.option("--ignore-case", is_flag=True)
 @click.option("--regex", is_flag=True, help="TEXT is a regular expression (RE2).")
 @click.option("--workers", type=click.IntRange(1), help="Threads; by default one for every CPU.")
+@reading
 def find(text: str, root: str, name: str | None, as_json: bool, limit: int, workers: int | None, **how: bool) -> None:
     """List the pages whose text contains TEXT, kept or dropped, with the reasons. Reads all texts."""
     from pipeline import phrases, snapshot, telling
@@ -92,6 +95,7 @@ def find(text: str, root: str, name: str | None, as_json: bool, limit: int, work
 @click.option("--creator", "creators", multiple=True, help="Name of a creator; may be given more than once.")
 @click.option("--release", "version", default="1.0.0", show_default=True, help="Version of the dataset.")
 @click.option("--date", help="Of publication, YYYY-MM-DD.")
+@reading
 def card(folder: str, root: str, name: str | None, phase: str | None, **about: Any) -> None:
     """Write a Hugging Face dataset card and Croissant JSON-LD of the corpus into FOLDER."""
     from pipeline import release
@@ -120,6 +124,7 @@ def remove(listing: str, mixture: str, root: str, copies: bool, engine: str, wor
 @click.option("--mixture", "names", multiple=True, help="Mixtures to compare, where not those run last; up to two.")
 @AS_JSON
 @click.option("--html", type=click.Path(dir_okay=False), help="Write the differences as one HTML file here.")
+@reading
 def diff(roots: tuple[str, ...], root: str | None, names: tuple[str, ...], as_json: bool, html: str | None) -> None:
     """Tell what changed between two roots, or two mixtures of one. Ends with 0 when nothing did, with 1 otherwise."""
     from pipeline import compare, reporting

@@ -6,6 +6,7 @@ well, says what is wrong in one line, and shows the traceback with ``--debug``.
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sys
@@ -25,6 +26,10 @@ ROOT = click.option(
 )
 MIXTURE = click.argument("mixture", type=click.Path(dir_okay=False))
 NAME = click.option("--mixture", "name", help="Name of the mixture; by default the one run last under this root.")
+
+
+STORES: list[Any] = []
+"""Roots opened by the command under way."""
 
 
 class Group(click.Group):
@@ -84,6 +89,28 @@ def command(*args: Any, **kwargs: Any) -> Any:
     return decorate
 
 
+def reading(function: Any) -> Any:
+    """For commands that only read a root: a file that cannot be read is named in one line, with exit code 2."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        del STORES[:]
+        try:
+            return function(*args, **kwargs)
+        except (UserError, click.ClickException, BrokenPipeError):
+            raise
+        except Exception as error:
+            known = isinstance(error, (OSError, ValueError, EOFError)) or type(error).__module__.startswith("zstandard")
+            store = next((store for store in STORES if store.opened), None)
+            if not known or store is None:
+                raise
+            why = str(error).partition("\n")[0]
+            hint = "a damaged or half-written file? `gristmill verify` checks all; without it, a run makes it again"
+            raise UserError(f"{store.uri(store.opened)} cannot be read ({why}); {hint}") from error
+
+    return wrapped
+
+
 def open_root(root: str) -> Any:
     """The store of a root; a relative path is refused where it would mean another folder on every node."""
     from pipeline.storage import Store
@@ -94,4 +121,5 @@ def open_root(root: str) -> Any:
             f"root {root!r} is relative: on a cluster every node has another working folder; give an absolute path on a"
             " shared disk, or s3://, gs://"
         )
-    return Store(root)
+    STORES.append(Store(root))
+    return STORES[-1]

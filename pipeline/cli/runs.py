@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.group import MIXTURE, NAME, ROOT, command, open_root
+from pipeline.cli.group import MIXTURE, NAME, ROOT, command, open_root, reading
 
 TRAINERS = ("megatron-link", "megatron-merge", "megatron-blend", "olmo", "mds", "litdata", "nanosets")
 
@@ -44,6 +44,7 @@ def plan(mixture: str, root: str, **training: Any) -> None:
 
 @command()
 @ROOT
+@reading
 def status(root: str) -> None:
     """Show how far a root is: what runs, what is finished, what failed or was quarantined."""
     from pipeline.status import status_text
@@ -58,6 +59,7 @@ def status(root: str) -> None:
 @click.option("--html", type=click.Path(dir_okay=False), help="Write the report as one HTML file here.")
 @click.option("--csv", type=click.Path(file_okay=False), help="Write every table as a CSV file into this folder.")
 @click.option("--parquet", type=click.Path(file_okay=False), help="Write every table as a Parquet file there.")
+@reading
 def stats(root: str, name: str | None, as_json: bool, html: str | None, csv: str | None, parquet: str | None) -> None:
     """Report of a finished or running root: the funnel, tokens per domain and language, shares."""
     from pipeline import release, reporting
@@ -80,6 +82,7 @@ def stats(root: str, name: str | None, as_json: bool, html: str | None, csv: str
 @ROOT
 @NAME
 @click.option("--raw", is_flag=True, help="Print the original record instead, byte for byte.")
+@reading
 def show(page: str, root: str, name: str | None, raw: bool) -> None:
     """Show one page, by doc_id or URL, through all products."""
     from pipeline import show as showing
