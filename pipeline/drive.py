@@ -128,6 +128,7 @@ class Training:
     gpu: str = "h100"
     utilisation: float = 0.4
     parameters: float | None = None
+    sequence_length: int = 4096
 
     def asked(self) -> bool:
         return any(value is not None for value in (self.compute, self.gpus, self.days, self.parameters))
@@ -164,14 +165,28 @@ def plan(mixture: str, store: Store, training: Training | None = None) -> str:
     if training is not None and training.asked():
         if job.blend is None:
             raise UserError(f"the tokens of {recipe.name} are not counted yet: run it once, then plan a training run")
-        text += "\n" + training_text(job.blend, training)
+        text += "\n" + training_text(job, training)
     return text
 
 
-def training_text(blend: Any, training: Training) -> str:
-    """Model and corpus sizes by each law, and what of it the domains can give."""
-    found = scaling.plan(scaling.supplies_of(blend), compute=training.flop(), parameters=training.parameters)
-    tables = (scaling.law_table(found), scaling.domain_table(found), scaling.repeats_table())
+def training_text(job: Run, training: Training) -> str:
+    """Model and corpus sizes by each law, what of it the domains can give, its disk and what trainers make of it."""
+    found = scaling.plan(scaling.supplies_of(job.blend), compute=training.flop(), parameters=training.parameters)
+    size = job.recipe.section("corpus").target_tokens
+    whole, rest = divmod(int(found.tokens), size)
+    needed = {row.domain: row.needed_tokens for row in found.domains}
+    documents = sum(
+        needed[name] * count / max(1, job.available.get(name, 0))
+        for name, count in job.documents.items()
+        if name in needed
+    )
+    tables = (
+        scaling.law_table(found),
+        scaling.domain_table(found),
+        scaling.disk_table(needed, job.tokenizer["vocab_size"], size),
+        scaling.yield_table([size] * whole + [rest] * bool(rest), int(documents), training.sequence_length),
+        scaling.repeats_table(),
+    )
     return "\n\n".join(scaling.render(table) for table in tables) + "\n"
 
 

@@ -37,6 +37,7 @@ class Run(Maker):
     ) -> None:
         super().__init__(recipe, store, scheduler, reporter, costs, dry)
         self.blend: Any = None
+        self.documents: dict[str, int] = {}
         """The solved mixture, once the tokens are counted."""
         self.phases: list[Any] = []
         """The solved phases of training, where the mixture has any."""
@@ -413,6 +414,7 @@ class Run(Maker):
         for facts in tokens.facts:
             for group in facts["groups"]:
                 available[group["domain"]] += group["tokens"]
+                self.documents[group["domain"]] = self.documents.get(group["domain"], 0) + group["documents"]
         self.available = available
         holder = next(address for address, facts in zip(tokens.addresses, tokens.facts, strict=True) if facts["rows"])
         self.tokenizer = self._report(holder)["tokenizer"]

@@ -225,6 +225,9 @@ def test_plan_of_a_training_run_prints_laws_and_what_binds(small: Path) -> None:
     for law in ("Besiroglu", "Hoffmann", "Muennighoff"):
         assert law.lower() in shown.lower()
     assert "docs" in shown
+    assert "disk at 2 bytes a token" in shown
+    assert "at sequence length 4,096" in shown
+    assert all(trainer in shown for trainer in ("megatron", "olmo-core", "nanosets", "litdata", "torchtitan"))
     assert "<- threshold" in shown
     assert "--gpus and --days" in refused("plan", small / "small.yaml", "--root", small / "root", "--gpus", 8)
 

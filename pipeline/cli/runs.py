@@ -35,6 +35,9 @@ def run(mixture: str, root: str, engine: str, workers: int | None, quiet: bool) 
 @click.option("--gpu", default="h100", show_default=True, help="Kind of GPU, or its peak in FLOP/s.")
 @click.option("--utilisation", type=click.FloatRange(0, 1, min_open=True), default=0.4, show_default=True)
 @click.option("--parameters", type=float, help="Size of the model, where it is fixed.")
+@click.option(
+    "--sequence-length", type=click.IntRange(2), default=4096, show_default=True, help="For the windows of trainers."
+)
 def plan(mixture: str, root: str, **training: Any) -> None:
     """Show what `run` would do, redo and reuse, and why; and plan a training run. Changes nothing."""
     from pipeline import drive
