@@ -30,6 +30,8 @@ VERSION = 1
 
 COLUMNS = ("text", "id", "url", "language", "licence", "title", "time")
 COMMON_CRAWL = "https://data.commoncrawl.org/"
+MAX_MESSAGE = 400
+"""Characters of a library's error that are shown; Google's go on for thousands."""
 _WILDCARD = re.compile(r"[*?\[{]")
 
 
@@ -281,4 +283,5 @@ def glob_regex(pattern: str) -> re.Pattern[str]:
 
 
 def _one_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return line if len(line) <= MAX_MESSAGE else line[:MAX_MESSAGE] + "…"

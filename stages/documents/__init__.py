@@ -15,6 +15,8 @@ Price: reading about 300 MB/s of payload and core, plus the extractor. Memory: a
 
 from __future__ import annotations
 
+import gzip
+import io
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
@@ -24,6 +26,7 @@ from pydantic import Field, model_validator
 from stages.contract import Split, StageParams
 from stages.documents.account import Account
 from stages.documents.allocator import keep_freed_memory
+from stages.documents.archives import Limits, archive_pages
 from stages.documents.batches import MAX_ROWS, Batches, Page, doc_id
 from stages.documents.containers import pages_of_split
 from stages.documents.extraction import LINEAR, WRITES_MARKDOWN, extractor, versions
@@ -33,6 +36,12 @@ from stages.documents.tables import ColumnError
 __all__ = ["VERSION", "ColumnError", "Params", "doc_id", "identity", "positions", "prepare", "raw_record", "read"]
 
 VERSION = 3
+
+
+_PAGE = b"<html lang=en><title>\xc3\xa9</title>" + b"<div></div>" * 600
+_HTTP = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n" + _PAGE
+_RECORD = b"WARC/1.0\r\nWARC-Type: response\r\nContent-Length: %d\r\n\r\n%b\r\n\r\n" % (len(_HTTP), _HTTP)
+"""A record that calls every kernel of reading."""
 
 
 class Params(StageParams):
@@ -86,9 +95,20 @@ def read(
 
 
 def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.Array]:
-    """The extractor as a function of a batch's texts, taken for pages: `pipeline.warm` compiles its kernels so."""
+    """The extractor as a function of a batch's texts, taken for pages, after a read of a small archive:
+    `pipeline.warm` compiles the kernels of both so."""
     extract = extractor(params.extractor, params.markdown)
-    return lambda batch: extract(batch.column("text").cast(pa.large_binary()))
+
+    def process(batch: pa.RecordBatch) -> pa.Array:
+        account = Account("warm")
+        batches = Batches("warm", extract, account, params.max_depth)
+        limits = Limits(params.max_record_bytes, params.max_html_bytes, frozenset())
+        for page in archive_pages(io.BytesIO(3 * gzip.compress(_RECORD)), account, limits):
+            batches.add(page)
+        batches.flush()
+        return extract(batch.column("text").cast(pa.large_binary()))
+
+    return process
 
 
 def positions(split: Split, params: Params) -> list[int]:
