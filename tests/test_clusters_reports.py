@@ -63,7 +63,7 @@ def test_a_cluster_that_grows_too_large_stops_the_run(store: Store) -> None:
     with pytest.raises(brakes.BrakeError, match=r"has 50 pages, more than clusters.max_cluster_size = 49") as caught:
         brakes.check(clusters.Params(max_cluster_size=49), summary)
     calls = sorted(hashlib.md5(f"call {i}".encode()).hexdigest() for i in range(50))
-    assert f"among them {', '.join(calls[:3])};" in str(caught.value)
+    assert f"for example {', '.join(calls[:3])};" in str(caught.value)
 
 
 def test_the_curve_rises_and_meets_the_formula() -> None:

@@ -12,6 +12,9 @@ from typing import Any
 from stages.clusters.params import Params
 
 
+CLUSTERS_TOLD = 3
+
+
 class BrakeError(RuntimeError):
     """Deduplication would remove more than its parameters allow."""
 
@@ -44,13 +47,14 @@ def violations(params: Params, summary: dict[str, Any]) -> list[str]:
                 f" setting, raise clusters.threshold, or name the source in clusters.exempt"
             )
     if params.max_cluster_size is not None:
-        for entry in summary["largest_clusters"]:
-            if entry["pages"] > params.max_cluster_size:
-                found.append(
-                    f"cluster {entry['cluster']} has {entry['pages']:,} pages, more than clusters.max_cluster_size ="
-                    f" {params.max_cluster_size:,}, among them {', '.join(entry['examples'])}; `dedup-report` shows"
-                    f" excerpts and the shingles that join it; then raise the setting or clusters.threshold"
-                )
+        large = [entry for entry in summary["largest_clusters"] if entry["pages"] > params.max_cluster_size]
+        for number, entry in enumerate(large[:CLUSTERS_TOLD]):
+            more = f" (one of {len(large)} or more such)" if len(large) > 1 and number == 0 else ""
+            found.append(
+                f"cluster {entry['cluster']} has {entry['pages']:,} pages, more than clusters.max_cluster_size ="
+                f" {params.max_cluster_size:,}{more}, for example {', '.join(entry['examples'])}; `dedup-report` shows"
+                f" excerpts and the shingles that join it; then raise the setting or clusters.threshold"
+            )
     return found
 
 
