@@ -11,7 +11,6 @@ from typing import Any
 
 from stages.clusters.params import Params
 
-
 CLUSTERS_TOLD = 3
 
 
