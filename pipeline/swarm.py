@@ -148,6 +148,8 @@ def model_scalars(holder: Any) -> Iterator[Any]:
         for scalar in scalars_at(holder, place):
             if "/" in scalar.value or Path(scalar.value).suffix in recipes.MODEL_SUFFIXES:
                 yield scalar
+    for files in recipes.FILE_PATHS:
+        yield from scalars_at(holder, files)
 
 
 def scalars_at(node: Any, place: tuple[str, ...]) -> Iterator[Any]:

@@ -155,7 +155,8 @@ def test_relative_paths_of_a_swarm_lead_to_the_same_files_and_comments_stay(smal
 def test_paths_of_models_move_with_the_file_and_names_stay() -> None:
     text = (
         "sources: {web: {paths: [in/a, /in/b, 's3://c/d'], language: {model: ../own.bin}}}\n"
-        "tokens: {tokenizer: own.model}\nlanguage: {model: lid.176}\nmixture: {}\n"
+        "tokens: {tokenizer: own.model}\nlanguage: {model: lid.176}\n"
+        "kept: {urls: {adult: {paths: [list, /l]}}}\nquality: {bad_words: {en: words, de: [wort]}}\nmixture: {}\n"
     )
     made = yaml.safe_load(rewritten(text, "/x/y/m.yaml", "/x/z", "other", "mixture: {budget: 1}\n"))
     assert made == {
@@ -163,6 +164,8 @@ def test_paths_of_models_move_with_the_file_and_names_stay() -> None:
         "sources": {"web": {"paths": ["../y/in/a", "/in/b", "s3://c/d"], "language": {"model": "../own.bin"}}},
         "tokens": {"tokenizer": "../y/own.model"},
         "language": {"model": "lid.176"},
+        "kept": {"urls": {"adult": {"paths": ["../y/list", "/l"]}}},
+        "quality": {"bad_words": {"en": "../y/words", "de": ["wort"]}},
         "mixture": {"budget": 1},
     }
 

@@ -114,3 +114,16 @@ def test_a_rule_whose_measurement_is_off_is_told_before_any_work(tmp_path: Path)
         recipes.load(mixture, Store(str(tmp_path)))
     assert "'contamination_num_ngrams' is measured in source web; give quality.benchmarks.files" in str(caught.value)
     assert "has_bad_words needs quality.bad_words" in str(caught.value)
+
+
+def test_files_decide_by_their_content_wherever_they_lie(tmp_path: Path) -> None:
+    prints = {}
+    for folder, words in (("one", "bad\n"), ("two", "bad\n"), ("three", "worse\n")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "words.txt").write_text(words)
+        (tmp_path / folder / "quiz.txt").write_text("one two three four five\n")
+        mixture = write_mixture(tmp_path / folder / "a.yaml", tmp_path)
+        extra = "quality: {bad_words: {en: words.txt}, benchmarks: {files: [{path: quiz.txt}]}}\n"
+        mixture.write_text(mixture.read_text() + extra)
+        prints[folder] = recipes.load(mixture, Store(str(tmp_path))).fingerprint("quality", "web").hex
+    assert prints["one"] == prints["two"] != prints["three"]

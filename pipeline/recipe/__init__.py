@@ -17,6 +17,7 @@ from pipeline.recipe.products import Recipe, Source
 from pipeline.recipe.sections import (
     ALTERNATIVES,
     ENTRIES,
+    FILE_PATHS,
     MODEL_PATHS,
     MODEL_SUFFIXES,
     OVERRIDABLE,
@@ -28,6 +29,7 @@ from pipeline.recipe.sections import (
 __all__ = [
     "ALTERNATIVES",
     "ENTRIES",
+    "FILE_PATHS",
     "MODEL_PATHS",
     "MODEL_SUFFIXES",
     "OVERRIDABLE",

@@ -12,7 +12,15 @@ from typing import Any
 from pipeline.address import Fingerprint, digest
 from pipeline.config import Key
 from pipeline.errors import RunError, UserError
-from pipeline.recipe.sections import SIDECARS, ClustersSection, LinesSection, SampleParams, dump
+from pipeline.recipe.sections import (
+    FILE_PATHS,
+    MODEL_PATHS,
+    SIDECARS,
+    ClustersSection,
+    LinesSection,
+    SampleParams,
+    dump,
+)
 from stages import clusters, corpus, documents, kept, lines, mixture, scores, shards, sources, tokens
 from stages.clusters import curve
 from stages.contract import Phase, Split
@@ -62,7 +70,7 @@ class Recipe:
         stage = SIDECARS[product]
         params = here.sections.get(product) or self.sections[product]
         upstream = (self.fingerprint("documents", source).hex,)
-        return Fingerprint(product, stage.VERSION, dump(params), stage.identity(params), upstream)
+        return Fingerprint(product, stage.VERSION, placeless(product, dump(params)), stage.identity(params), upstream)
 
     def map_params(self, product: str, source: str) -> dict[str, Any]:
         here = self.sources[source]
@@ -362,3 +370,21 @@ def unused(source: Source) -> Iterator[str]:
         )
     if measured.bad_words and "has_bad_words" not in active:
         yield f"source {source.name}: quality.bad_words are counted, but drop nothing: add bad_words to kept.families"
+
+
+def placeless(product: str, params: dict[str, Any]) -> dict[str, Any]:
+    """Settings with every path in them as the name of its file: what it holds is in the identity, and the same file in
+    another folder (another checkout, another machine) gives the same bytes."""
+    for place in (*MODEL_PATHS, *FILE_PATHS):
+        if place[0] == product:
+            _named(params, place[1:])
+    return params
+
+
+def _named(holder: Any, place: tuple[str, ...]) -> None:
+    keys = holder if isinstance(holder, dict) else range(len(holder)) if isinstance(holder, list) else ()
+    for key in [key for key in keys if place[0] in ("*", key)]:
+        if place[1:]:
+            _named(holder[key], place[1:])
+        elif isinstance(holder[key], str):
+            holder[key] = holder[key].rpartition("/")[2]
