@@ -7,6 +7,7 @@ holds a file lock; the others wait, then load from disk. The driver does the sam
 from __future__ import annotations
 
 import fcntl
+import gc
 import importlib
 import json
 import subprocess
@@ -134,6 +135,7 @@ def _child(stages: list[dict[str, Any]], what: str) -> subprocess.Popen[bytes]:
 
 
 if __name__ == "__main__":
+    gc.disable()  # a seventh of the time to compile: Numba makes millions of small objects, and the process ends soon
     from pipeline.process import prepare_process
 
     prepare_process()
