@@ -105,7 +105,7 @@ def our_extraction(files: list[Path]) -> Result:
     count = total = 0
     for path in files:
         split = Split("web", path.name, 0, 0, "file", str(path.resolve()), path.stat().st_size, "0")
-        reader = documents.read(split, documents.Params())
+        reader = documents.read(split, documents.Params(extractor="resiliparse"))
         for batch in reader:
             count += batch.num_rows
         total += reader.report["text_bytes"]

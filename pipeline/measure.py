@@ -35,6 +35,9 @@ ISOLATED_SECONDS = 600.0
 ISOLATED_SECONDS_PER_RECORD = 1.0
 """Time by the clock for a child over some records, a hundred times what they take: past it something waits for ever."""
 
+PAGES_IN_STEP = 60
+"""Pages whose measurement may take as long as one page that hangs: a scorer of one's own may need a second for each."""
+
 
 def measure(
     store: Store,
@@ -52,13 +55,14 @@ def measure(
         documents: ``{"module", "params", "address"}`` of the stage that reads records.
         sidecars: the same and ``"product"`` for each aligned stage.
         isolate: find records that kill the process first, and leave them out.
-        page_seconds: CPU time for a page, for a few of them together, or for one measurement of a batch; past it the
-            process ends, if it is one that may (`pipeline.deadline`). 0: without limit.
+        page_seconds: CPU time for a page or a few of them together, and, for measurements, for every `PAGES_IN_STEP`
+            pages of a batch; past it the process ends, if it is one that may (`pipeline.deadline`). 0: without limit.
 
     Returns:
         ``{"reports": {product: report}, "seconds": {product: seconds}}`` of what was written.
     """
     deadline.disarm()
+    limit = 0 if isolate else page_seconds  # every page has been tried alone: what is left is slow, not hung
     warm([documents, *sidecars])
     missing = [entry for entry in sidecars if not store.exists(entry["address"])]
     seconds = dict.fromkeys([*(entry["product"] for entry in missing)], 0.0)
@@ -70,7 +74,7 @@ def measure(
             batches = stored_batches(store, documents["address"])
         else:
             skip = killers(split, documents, missing, page_seconds) if isolate else frozenset()
-            reader = open_split(split, documents, skip=skip, step=lambda _: deadline.arm(page_seconds))
+            reader = open_split(split, documents, skip=skip, step=lambda _: deadline.arm(limit))
             batches = reader
             seconds["documents"] = 0.0
         text_writer = None
@@ -90,7 +94,7 @@ def measure(
                 seconds["documents"] += time.perf_counter() - started
             alignment.update(id_bytes(batch.column("doc_id")))
             for product, process, writer in writers:
-                deadline.arm(page_seconds)
+                deadline.arm(limit * (1 + batch.num_rows / PAGES_IN_STEP))
                 started = time.perf_counter()
                 writer.write(process(batch))
                 seconds[product] += time.perf_counter() - started
@@ -223,7 +227,7 @@ def _isolated() -> None:
         options["max_rows"] = 1
     for batch in open_split(request["split"], request["documents"], **options):
         for function in functions:
-            deadline.arm(request["page_seconds"])
+            deadline.arm(request["page_seconds"] * (1 + batch.num_rows / PAGES_IN_STEP))
             function(batch)
 
 
