@@ -34,7 +34,7 @@ from stages import schemas
 from stages.contract import Phase, StageParams, Store, Task
 from stages.kernels.keyed_hash import hash_names
 from stages.kernels.ragged import Offsets, Unsigned, offsets_of
-from stages.kernels.rows import joined, take_ids
+from stages.kernels.rows import Pieces
 from stages.shard_format import (
     ShardNames,
     batch_cuts,
@@ -234,7 +234,7 @@ def shard(
     schema = shard_schema(tokenizer["dtype"], {"kind": "domain", "name": domain, "tokenizer": tokenizer})
     with open_shard(store, f"{directory}/{names.data}", schema, tokenizer["eos_id"]) as writer:
         for start, stop in batch_cuts(rows.sizes, batch_tokens):
-            ids, offsets = rows.ids(start, stop, np.dtype(tokenizer["dtype"]))
+            ids, offsets = rows.ids(start, stop)
             writer.write(
                 shard_batch(schema, ids, offsets, fixed_bytes(rows.columns["doc_id"].slice(start, stop - start)))
             )
@@ -267,7 +267,7 @@ def merge(store: Store, *, inputs: list[str], domain: str, index: int, count: in
     item = schema.field("input_ids").type
     parts, listed = [], []
     for start, stop in batch_cuts(rows.sizes, MERGED_BATCH_BYTES // (item.value_type.bit_width // 8)):
-        ids, offsets = rows.ids(start, stop, np.dtype(item.value_type.to_pandas_dtype()))
+        ids, offsets = rows.ids(start, stop)
         values = pa.Array.from_buffers(item.value_type, len(ids), [None, pa.py_buffer(ids)])
         lists = pa.LargeListArray.from_arrays(pa.array(offsets), values, type=item)
         part = rows.columns.slice(start, stop - start).append_column("input_ids", lists).select(schema.names)
@@ -338,12 +338,12 @@ class _Rows:
         self.columns = columns.take(order).combine_chunks()
         found: Offsets = np.concatenate(sizes or [np.empty(0, np.int64)])
         self.sizes: Offsets = found[self._order]
-        self._values = joined(parts)
-        self._bounds = offsets_of(found)
+        dtype = np.dtype(self.schema.field("input_ids").type.value_type.to_pandas_dtype())
+        self._values = Pieces(parts, offsets_of(found), dtype)
 
-    def ids(self, start: int, stop: int, dtype: np.dtype) -> tuple[Unsigned, Offsets]:
+    def ids(self, start: int, stop: int) -> tuple[Unsigned, Offsets]:
         """Ids of rows start to stop, copied together; offsets count tokens."""
-        return take_ids(self._values, self._bounds, self._order[start:stop], dtype)
+        return self._values.take(self._order[start:stop])
 
 
 def _within(text_hashes: pa.ChunkedArray, first: int, stop: int) -> pa.Array:

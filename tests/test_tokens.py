@@ -182,6 +182,19 @@ def test_taking_rows_equals_picking_them(texts: list[str], random: Any) -> None:
     assert [out[a:b].tobytes().decode() for a, b in itertools.pairwise(bounds)] == [texts[row] for row in wanted]
 
 
+@given(st.lists(st.lists(st.lists(st.integers(0, 9), max_size=4), max_size=4), max_size=4), st.randoms(), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_rows_of_several_pieces_come_in_the_order_asked(parts: list[list[list[int]]], random: Any, join: bool) -> None:
+    every = [row for part in parts for row in part]
+    wanted = [random.randrange(len(every)) for _ in range(random.randrange(6))] if every else []
+    data = [np.array([token for row in part for token in row], np.uint16).view(np.uint8) for part in parts]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows, "_MEAN_BYTES", 1 << 20 if join else 0)
+        pieces = rows.Pieces(data, offsets_of(np.array([len(row) for row in every], np.int64)), np.dtype(np.uint16))
+        ids, bounds = pieces.take(np.array(wanted, np.int64))
+    assert [ids[a:b].tolist() for a, b in itertools.pairwise(bounds)] == [every[row] for row in wanted]
+
+
 @given(st.lists(st.integers(0, 5), max_size=40), st.integers(1, 9))
 @settings(max_examples=60, deadline=None)
 def test_summary_of_ids_equals_counting_them(ids: list[int], block: int) -> None:

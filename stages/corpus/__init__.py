@@ -12,8 +12,8 @@ by a keyed hash of (seed, doc_id, pass).
 
 Here is the plan; `jobs` does the work, `sequence` is a domain's documents in order, `selection` those of one shard.
 
-Price: one read of the tokens used, one write; a task holds its shard once and one record batch of its output. Copying
-is bound by memory and disk; `benchmarks/corpus.py` measures it.
+Price: one read of the tokens used, one write; a task holds its shard at most twice, and one record batch of its
+output. Copying is bound by memory and disk; `benchmarks/corpus.py` measures it.
 """
 
 from __future__ import annotations

@@ -52,11 +52,11 @@ def shard(
         source = Sequence(store, folder, manifest, domain)
         start = source.narrow(*wanted["window"]) if wanted["window"] else 0
         pieces += source.pieces(start + index * target // count, start + (index + 1) * target // count)
-    selection = Selection(pieces, seed)
+    selection = Selection(pieces, seed, np.dtype(tokenizer["dtype"]))
     schema = shard_schema(tokenizer["dtype"], {"kind": "corpus", "name": name, "tokenizer": tokenizer})
     with open_shard(store, f"{directory}/{names.data}", schema, tokenizer["eos_id"]) as writer:
         for start, stop in batch_cuts(selection.sizes, batch_tokens):
-            ids, offsets = selection.ids(start, stop, np.dtype(tokenizer["dtype"]))
+            ids, offsets = selection.ids(start, stop)
             doc_ids = np.ascontiguousarray(selection.doc_ids[start:stop]).view(np.uint8).reshape(-1)
             writer.write(shard_batch(schema, ids, offsets, doc_ids))
     summary = writer.summary()

@@ -13,7 +13,7 @@ from stages.contract import Store
 from stages.corpus.sequence import Piece
 from stages.kernels.keyed_hash import hash_names
 from stages.kernels.ragged import Offsets, Unsigned, offsets_of
-from stages.kernels.rows import joined, take_ids
+from stages.kernels.rows import Pieces
 
 DOCS = pa.schema(
     [*schemas.DOCS, pa.field("domain", pa.string(), nullable=False), pa.field("pass", pa.int32(), nullable=False)]
@@ -23,7 +23,7 @@ DOCS = pa.schema(
 class Selection:
     """The documents of one corpus shard in their final order."""
 
-    def __init__(self, pieces: list[Piece], seed: int) -> None:
+    def __init__(self, pieces: list[Piece], seed: int, dtype: np.dtype) -> None:
         self._pieces = pieces
         rows = [len(piece.offsets) - 1 for piece in pieces]
         names = [piece.doc_ids for piece in pieces] or [np.empty(0, np.uint8)]
@@ -36,14 +36,13 @@ class Selection:
         self.sizes: Offsets = sizes[order]
         self.doc_ids = doc_ids[order]
         self._order = order
-        self._values = joined([piece.values for piece in pieces])
-        for piece in pieces:  # what an object store sent would be held twice
+        self._values = Pieces([piece.values for piece in pieces], offsets_of(sizes), dtype)
+        for piece in pieces:  # or what an object store sent might be held twice
             piece.values = np.empty(0, np.uint8)
-        self._bounds = offsets_of(sizes)
 
-    def ids(self, start: int, stop: int, dtype: np.dtype) -> tuple[Unsigned, Offsets]:
+    def ids(self, start: int, stop: int) -> tuple[Unsigned, Offsets]:
         """Ids of documents start to stop, copied together; offsets count tokens."""
-        return take_ids(self._values, self._bounds, self._order[start:stop], dtype)
+        return self._values.take(self._order[start:stop])
 
     def docs(self, store: Store) -> pa.Table:
         """The docs of the documents, with domain and pass, in their final order."""
