@@ -14,7 +14,7 @@ from stages.extraction import ExtractionParams, extract, visible_text
 from stages.extraction.model import load_model, parse_model
 from stages.extraction.scanning import groups
 from stages.kernels.html_features import CONTEXT, FEATURES
-from stages.kernels.html_trees import LANES, evaluate_trees
+from stages.kernels.html_trees import LANES, SCRATCH, evaluate_trees
 from tests.html_fuzz import SEEDS, run
 
 ARTICLE = """<!doctype html><html lang="en"><head><title>Bees &amp; bread</title><link rel=canonical href="https://x.org/b">
@@ -88,7 +88,9 @@ def test_trees_equal_a_plain_loop() -> None:
     rng = np.random.default_rng(3)
     X = rng.integers(0, 256, (len(FEATURES) + len(CONTEXT), LANES * 2), dtype=np.uint8)
     sums = np.zeros(LANES * 2, np.int32)
-    evaluate_trees(X, model.features_TK, model.limits_TK, model.leaves_TE, model.bias, np.zeros(LANES, np.uint8), sums)
+    evaluate_trees(
+        X, model.features_TK, model.limits_TK, model.leaves_TE, model.bias, np.zeros(SCRATCH, np.uint8), sums
+    )
     for block in range(0, LANES * 2, 7):
         expected = model.bias
         for questions, limits, leaves in zip(model.features_TK, model.limits_TK, model.leaves_TE, strict=True):

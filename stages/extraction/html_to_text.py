@@ -25,7 +25,7 @@ from stages.extraction.scanning import Scanned, Scanner, Table, groups
 from stages.kernels import html_blocks, html_text
 from stages.kernels.ragged import Bytes, Offsets, text_buffers
 
-VERSION = 1
+VERSION = 2
 _MAX_SPAN = 2000
 _held = threading.local()
 
@@ -134,12 +134,9 @@ def _extract(
     data, offsets = valid_utf8(pages)
     scanner = _scanner()
     text, ends = [], []
-    out = np.empty(0, np.uint8)
     for first, last in groups(offsets):
         scanned = scanner.scan(data, offsets, first, last)
-        size = scanned.num_bytes + html_text.MAX_SEPARATOR * scanned.num_blocks + 64
-        if len(out) < size:
-            out = np.empty(2 * size, np.uint8)
+        out = scanner.written(scanned.num_bytes + html_text.MAX_SEPARATOR * scanned.num_blocks + 64)
         page_ends = np.empty(last - first, np.int64)
         written = _write(scanner, scanned, params, model, keep_all, out, page_ends)
         text.append(out[:written].copy())

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from stages.kernels import html_blocks, html_features, html_text
 from stages.kernels.html_entities import MAX_GROWTH
-from stages.kernels.html_trees import LANES
+from stages.kernels.html_trees import LANES, SCRATCH
 from stages.kernels.ragged import Bytes, Offsets
 
 Table = npt.NDArray[np.int64]
@@ -65,6 +65,7 @@ class Scanner:
         self._blocks = np.empty((html_blocks.BLOCK_ROWS, 0), np.int64)
         self._nodes = np.empty((html_blocks.NODE_ROWS, 0), np.int64)
         self._text = np.empty(0, np.uint8)
+        self._written = np.empty(0, np.uint8)
         self._measures = _measures(64, 64)
 
     def scan(self, data: Bytes, offsets: Offsets, first: int, last: int) -> Scanned:
@@ -81,6 +82,12 @@ class Scanner:
             data, offsets, first, last, self.tables, self.work, self._blocks, self._nodes, pages, self._text
         )
         return Scanned(self._blocks, self._nodes, pages, self._text, num_blocks, num_nodes, num_bytes)
+
+    def written(self, size: int) -> Bytes:
+        """A buffer for ``size`` bytes of written text."""
+        if len(self._written) < size:
+            self._written = np.empty(size * 5 // 4, np.uint8)
+        return self._written
 
     def measures(self, scanned: Scanned) -> Measures:
         """Scratch arrays large enough for every page and every run of ``scanned``."""
@@ -105,7 +112,7 @@ def _measures(num_blocks: int, num_nodes: int) -> Measures:
         np.zeros((8, 4 * num_blocks + 20 * html_text.RUN_PAGES), np.int64),
         np.zeros(num_nodes, np.int64),
         np.zeros((rows, num_blocks), np.uint8),
-        np.zeros(num_blocks, np.uint8),
+        np.zeros(SCRATCH, np.uint8),
         np.zeros(num_blocks, np.int32),
         np.zeros(num_blocks, np.uint8),
         np.zeros((2, 256), np.int64),

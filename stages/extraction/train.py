@@ -2,7 +2,8 @@
 
     python -m stages.extraction.train dev.parquet --out stages/extraction/model.json
 
-Needs `catboost` (training only) and a file of pages with columns ``page_id, source, url, html, gold_text``. Labels: `labels`.
+Needs `catboost` (``pip install 'gristmill[train]'``) and a file of pages with columns ``page_id, source, url, html, gold_text,
+must_contain, must_not_contain``. Labels: `labels`; of a page without a gold text only the blocks that hold one of its strings count.
 Method: the first classifier sees a block, its elements, neighbours and page; the second sees that and the first one's scores
 around it. Sites are dealt to five folds by a hash of their name; every score used to train the second classifier, and
 every F1 reported, comes from a classifier that has seen no page of that site. A page weighs the same whatever its size, a
@@ -34,25 +35,28 @@ from stages.kernels.html_trees import LEAF_UNIT
 from stages.kernels.ragged import text_buffers
 
 FOLDS = 5
-SHARPEN = 1.2
 SETTINGS = {
-    "depth": 6, "l2_leaf_reg": 5, "border_count": 64, "subsample": 0.8, "bootstrap_type": "Bernoulli",
-    "leaf_estimation_iterations": 3, "random_seed": 1, "verbose": False,
+    "depth": 6, "l2_leaf_reg": 5, "border_count": 64, "subsample": 0.8, "bootstrap_type": "Bernoulli", "rsm": 0.2,
+    "leaf_estimation_iterations": 3, "random_seed": 1, "verbose": False, "allow_writing_files": False, "thread_count": 1,
 }  # fmt: skip
+LEARNING = 24
+"""Learning rate times number of trees."""
+UNKNOWN = -1
 Bytes2 = npt.NDArray[np.uint8]
 
 
 @dataclass
 class Page:
-    """A labelled page: features of its blocks (F x B), their words, and what to choose."""
+    """A labelled page: features of its blocks (F x B), their words, and what to choose (1, 0, `UNKNOWN`)."""
 
     source: str
     fold: int
     scanned: Scanned
     features: Bytes2
     words: list[list[str]]
-    gold: Counter[Any]
-    chosen: npt.NDArray[np.bool_]
+    gold: Counter[Any] | None
+    """4-grams of its gold text, if it has one."""
+    chosen: npt.NDArray[np.int64]
     weights: npt.NDArray[np.float64]
 
 
@@ -81,29 +85,57 @@ def _measure(scanner: Scanner, s: Scanned) -> tuple[Bytes2, Measures]:
 
 
 def read_pages(path: Path) -> list[Page]:
-    """Scan, measure and label every page that has a gold text."""
+    """Scan, measure and label every page."""
     scanner, pages = Scanner(), []
     for row in pq.read_table(path).to_pylist():
-        if row["gold_text"] is None:
-            continue
         data, offsets = text_buffers(pa.array([decode(row["html"])], pa.large_binary()))
         s = scanner.scan(data, offsets, 0, 1)
         blocks, nodes = s.blocks[:, : s.num_blocks].copy(), s.nodes[:, : s.num_nodes].copy()
         s = replace(s, blocks=blocks, nodes=nodes, text=s.text[: s.num_bytes].copy())
         features, _ = _measure(scanner, s)
         block_words = [words(s.block_text(block)) for block in range(s.num_blocks)]
+        fold = site_fold(row["url"], row["page_id"])
+        if row["gold_text"] is None:
+            texts = [squeeze(s.block_text(block)) for block in range(s.num_blocks)]
+            known = held_strings(texts, row["must_contain"] or [], row["must_not_contain"] or [])
+            pages.append(Page(row["source"], fold, s, features, block_words, None, known, np.zeros(len(texts))))
+            continue
         chosen, weights, _ = label_blocks(row["gold_text"], block_words)
         gold = Counter(grams(words(row["gold_text"])))
-        fold = site_fold(row["url"], row["page_id"])
-        pages.append(Page(row["source"], fold, s, features, block_words, gold, chosen, weights))
-    return pages
+        pages.append(Page(row["source"], fold, s, features, block_words, gold, chosen.astype(np.int64), weights))
+    return sorted(pages, key=lambda page: page.gold is None)
+
+
+def squeeze(text: str) -> str:
+    """Without white space."""
+    return "".join(text.split())
+
+
+def held_strings(texts: Sequence[str], must: Sequence[str], must_not: Sequence[str]) -> npt.NDArray[np.int64]:
+    """1 for a block that holds a string which the text must contain, 0 for one that holds a string it must not."""
+    known = np.full(len(texts), UNKNOWN, np.int64)
+    for block, text in enumerate(texts):
+        if any(squeeze(string) in text for string in must_not):
+            known[block] = 0
+        if any(squeeze(string) in text for string in must):
+            known[block] = 1
+    return known
 
 
 def page_weights(pages: Sequence[Page]) -> npt.NDArray[np.float64]:
-    """Weight of every block: what a mistake costs, and a little for its words and for being there."""
+    """Weight of every block: what a mistake costs, and a little for its words and for being there.
+
+    A page without a gold text weighs half the mean of the others, all in the blocks that are known.
+    """
     count = Counter(page.source for page in pages)
+    num_gold = sum(page.gold is not None for page in pages)
+    mean = sum(count[page.source] ** -0.5 for page in pages if page.gold is not None) / num_gold
     parts = []
     for page in pages:
+        if page.gold is None:
+            known = page.chosen != UNKNOWN
+            parts.append(np.where(known, 0.5 * mean / max(1, known.sum()), 0.0))
+            continue
         num_words = np.array([len(w) for w in page.words], float)
         weight = page.weights + 0.02 * num_words / max(1.0, num_words.sum()) + 0.002 / max(1, len(num_words))
         parts.append(weight / max(weight.sum(), 1e-9) / count[page.source] ** 0.5)
@@ -128,8 +160,8 @@ def score_features(pages: Sequence[Page], scores: npt.NDArray[np.uint8]) -> Byte
 
 
 def odds() -> npt.NDArray[np.int64]:
-    """Chance in 4096ths that a block of each score belongs to the text. Scores come a little too timid: 1.2 mends that."""
-    return np.round(4096 / (1 + np.exp(-SHARPEN * (np.arange(256) - 128) / 32))).astype(np.int64)
+    """Chance in 4096ths that a block of each score belongs to the text."""
+    return np.round(4096 / (1 + np.exp(-(np.arange(256) - 128) / 32))).astype(np.int64)
 
 
 def choose(scores: npt.NDArray[np.uint8], num_words: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
@@ -150,6 +182,8 @@ def judge(pages: Sequence[Page], raw: npt.NDArray[np.float64]) -> dict[str, floa
     found: dict[str, list[float]] = defaultdict(list)
     at = 0
     for page in pages:
+        if page.gold is None:
+            continue
         num_words = np.array([len(w) for w in page.words], np.int64)
         keep = choose(byte_scores(raw[at : at + len(page.words)]), num_words)
         at += len(page.words)
@@ -162,7 +196,9 @@ def fit(X: Any, y: Any, w: Any, trees: int) -> Any:
     """One classifier."""
     from catboost import CatBoostClassifier
 
-    return CatBoostClassifier(iterations=trees, learning_rate=0.1, **SETTINGS).fit(X, y, sample_weight=w)
+    known = y != UNKNOWN
+    settings = {**SETTINGS, "iterations": trees, "learning_rate": LEARNING / trees}
+    return CatBoostClassifier(**settings).fit(X[known], y[known], sample_weight=w[known])
 
 
 def out_of_fold(X: Any, y: Any, w: Any, fold: Any, trees: int) -> npt.NDArray[np.float64]:
@@ -211,12 +247,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("pages", type=Path)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--trees", type=int, default=150)
+    parser.add_argument("--trees", type=int, default=400)
     parser.add_argument("--only-fit", action="store_true", help="no cross-validation of the second classifier")
     args = parser.parse_args()
     pages = read_pages(args.pages)
     X = np.concatenate([page.features for page in pages], axis=1).T
-    y = np.concatenate([page.chosen for page in pages]).astype(int)
+    y = np.concatenate([page.chosen for page in pages])
     fold = np.repeat([page.fold for page in pages], [len(page.words) for page in pages])
     w = page_weights(pages)
     raw = out_of_fold(X, y, w, fold, args.trees)

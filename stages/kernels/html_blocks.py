@@ -490,7 +490,10 @@ def skip_dropped(data, pos, end, T, W):  # type: ignore[no-untyped-def]
     if drop == t.SVG:
         leaves = W[S_INSIDE] == 0 and not closing and (flags & t.BREAKOUT) != 0
     elif drop != t.TEMPLATE and tag != drop:
-        leaves = tag == t.INPUT or tag == t.TEXTAREA or t.TABLE <= tag <= t.TFOOT or tag == t.FORM or tag == t.BODY
+        # parts of a table end a drop-down that stands in one; outside they are nothing (standard: "in select in table")
+        leaves = tag == t.INPUT or tag == t.TEXTAREA or tag == t.FORM or tag == t.BODY
+        if t.TABLE <= tag <= t.TFOOT and W[OPEN + t.TABLE] > 0:
+            leaves |= not closing or W[OPEN + tag] > 0
     elif drop == t.SELECT and tag == t.SELECT:
         leaves = not closing
     if leaves:
