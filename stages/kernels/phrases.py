@@ -5,7 +5,7 @@ behind; a phrase with a character of a script without spaces (Han, kana, Thai, .
 phrase is compared like any character.
 
 Method: Aho and Corasick (1975) over code points. Those that no phrase has lead back to the start, the others are
-numbered, so a row of the table is short. Price: about 5 ns a character of text.
+numbered, so a row of the table is short. Price: about 4 ns a byte of text.
 
 Legend: N bytes of data, D documents, L lists, P phrases, S states, C classes of code points (0: in no phrase).
 """
