@@ -3,8 +3,8 @@
     python -m benchmarks.filters PAGES.parquet
 
 PAGES has a column ``text``. Processor seconds of one thread, the best of three; the twins see a hundred pages.
-Word lists: 400 words and phrases, against C4's regular expression. Decontamination: 13-grams of 10,000 made-up items and
-a page's own sentence, against a set of tuples. `kept`: a million pages of random measurements, all families.
+Word lists: 400 words and phrases, against C4's regular expression. Decontamination: 13-grams of 10,000 made-up items,
+against a set of tuples. `kept`: a million pages of random measurements, all families.
 """
 
 from __future__ import annotations
