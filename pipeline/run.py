@@ -89,6 +89,7 @@ class Run(Maker):
         except Unknown:
             known = {step.product for step in self.steps}
             bounds = {
+                **({"lines": len(self.splits)} if self.recipe.lines() else {}),
                 "kept": len(self.splits),
                 "survey": len(self.splits),
                 "tokens": len(self.splits),

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline import lineage
+from pipeline import drive, lineage
 from pipeline import recipe as recipes
 from pipeline import snapshot as snapshots
 from pipeline.errors import UserError
@@ -165,6 +165,12 @@ def test_kept_cuts_frequent_lines_and_drops_pages_of_nothing_much_else(corpus: P
                 assert len(text.encode()) >= sum(span["stop"] - span["start"] for span in decision["spans"] or [])
     assert dropped > 0
     assert cut > 10
+
+
+def test_a_plan_tells_of_lines_before_anything_is_there(corpus: Path, tmp_path: Path) -> None:
+    path = write_mixture(tmp_path / "planned.yaml", corpus / "in", extra=LINES)
+    text = drive.plan(str(path), Store(str(tmp_path / "root")))
+    assert [line.split()[0] for line in text.splitlines() if line.startswith(("lines", "kept"))] == ["lines", "kept"]
 
 
 def test_what_lines_measures_is_not_asked_for_where_it_is_off(corpus: Path, tmp_path: Path) -> None:
