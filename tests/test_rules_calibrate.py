@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,12 @@ import pytest
 
 from pipeline import calibration
 from pipeline.config import parse_yaml
+from pipeline.errors import UserError
 from pipeline.storage import Store
 from stages import kept
 from stages.rules.calibrate import Method, calibrate, least_confidences, overrides, stop_words
 from tests.corpora import write_corpus, write_mixture
-from tests.runs import gristmill, run_inline
+from tests.runs import run_inline
 
 
 def sample() -> tuple[pa.Table, pa.ChunkedArray]:
@@ -77,8 +79,8 @@ def test_the_command_prints_yaml_that_a_mixture_takes(tmp_path: Path) -> None:
     assert set(params.min_confidences) == {"en"} | {
         name for entry in params.overrides for name in entry.languages or ()
     }
-    told = gristmill("calibrate", mixture, "--root", tmp_path / "root", "--source", "wbe")
-    assert told.returncode != 0
-    assert told.stderr.count("\n") == 1
-    told = gristmill("calibrate", mixture, "--root", tmp_path / "root", "--rule", "too_few_wrods", "--min-pages", 5)
-    assert "did you mean 'too_few_words'" in told.stderr
+    store = Store(str(tmp_path / "root"))
+    with pytest.raises(UserError, match=r"nothing is measured for these sources; it has \['code', 'web'\]"):
+        calibration.calibrate(str(mixture), store, replace(wanted, sources=("wbe",)))
+    with pytest.raises(UserError, match="did you mean 'too_few_words'"):
+        calibration.calibrate(str(mixture), store, replace(wanted, rules=("too_few_wrods",)))
