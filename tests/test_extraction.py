@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from stages.extraction import ExtractionParams, extract, visible_text
+from stages.extraction import ExtractionParams, extract, main_text, visible_text
 from stages.extraction.model import load_model, parse_model
 from stages.extraction.scanning import groups
 from stages.kernels.html_features import CONTEXT, FEATURES
@@ -75,6 +75,36 @@ def test_empty_input_and_null_pages_give_rows() -> None:
 def test_strictness_keeps_less() -> None:
     result = [len(extract(pages(ARTICLE), ExtractionParams(strictness=s)).text[0].as_py()) for s in (-256, 0, 256)]
     assert result[0] >= result[1] > result[2] == 0
+
+
+SENTENCE = "The miller kept the hives behind the mill, and nobody in the village thought it strange at all. "
+
+
+@pytest.mark.parametrize(
+    ("page", "kept", "junk"),
+    [
+        (f"<p>{SENTENCE * 3}</p><script>var a = 'junk';" * 2, "hives", "junk"),
+        (f"<script>junk</script><p>{SENTENCE * 3}<script>more junk", "hives", "junk"),
+        (f"<img src='data:image/png;base64,{'Junk' * 10_000_000}'><p>{SENTENCE * 3}", "hives", "Junk"),
+        (f"<p title='{'junk ' * 1000}><p>{SENTENCE * 3}", "", "junk"),
+        ("<frameset cols='20%,80%'><frame src=a><frame src=b><noframes>junk</noframes></frameset>", "", "junk"),
+        (f"<table><tr><td><table><tr><td>{SENTENCE * 3}<tr><td>{SENTENCE * 2}</table></table>", "hives", "|"),
+        (f"<div dir=rtl><p>{'كان الطحان يحتفظ بخلايا النحل خلف الطاحونة، ولم يستغرب أحد. ' * 4}", "الطحان", "<"),
+        (f"<b><p>{SENTENCE}<i></b>{SENTENCE}</p></i></div></td>{SENTENCE}<p></b>{SENTENCE}", "hives", "<"),
+        (f"<body><style>junk {{}} <p>{SENTENCE}", "", "junk"),
+    ],
+)
+def test_damaged_pages_give_their_text_or_nothing_and_no_junk(page: str, kept: str, junk: str) -> None:
+    text = str(main_text(pages(page))[0].as_py())
+    assert kept in text
+    assert junk not in text
+
+
+def test_utf16_without_a_charset_and_nuls_give_valid_text() -> None:
+    for content in (SENTENCE.encode("utf-16"), b"\0".join([b"<p>", SENTENCE.encode(), b"</p>"]), b"\0" * 5000):
+        column = main_text(pages(content))
+        column.validate(full=True)
+        assert "\0" not in column[0].as_py()
 
 
 def test_groups_cover_every_page_once() -> None:

@@ -78,7 +78,7 @@ def _make_gristmill(markdown: bool = False) -> Extract:
     from stages.extraction import ExtractionParams, main_text
 
     params = ExtractionParams(markdown=markdown)
-    return lambda pages: main_text(pages, params)
+    return lambda pages: main_text(pages, params, is_utf8=True)
 
 
 EXTRACTORS: dict[str, Callable[[], Extract]] = {

@@ -129,9 +129,10 @@ def _extract(
     model: Model,
     keep_all: bool = False,
     fields: dict[str, list[str | None]] | None = None,
+    is_utf8: bool = False,
 ) -> pa.LargeStringArray:
     """The text of each page; what `_FIELDS` name is added to ``fields`` unless that is None."""
-    data, offsets = valid_utf8(pages)
+    data, offsets = text_buffers(pages) if is_utf8 else valid_utf8(pages)
     scanner = _scanner()
     text, ends = [], []
     for first, last in groups(offsets):
@@ -163,10 +164,13 @@ def extract(
 
 
 def main_text(
-    pages: pa.Array | tuple[Bytes, Offsets], params: ExtractionParams | None = None, model: Model | None = None
+    pages: pa.Array | tuple[Bytes, Offsets],
+    params: ExtractionParams | None = None,
+    model: Model | None = None,
+    is_utf8: bool = False,
 ) -> pa.LargeStringArray:
-    """`extract` without the fields: no object a page is made."""
-    return _extract(pages, params or ExtractionParams(), model or load_model())
+    """`extract` without the fields: no object a page is made. With ``is_utf8`` the caller vouches for a column without nulls."""
+    return _extract(pages, params or ExtractionParams(), model or load_model(), is_utf8=is_utf8)
 
 
 def visible_text(pages: pa.Array | tuple[Bytes, Offsets]) -> ExtractionResult:
