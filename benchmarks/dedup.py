@@ -79,6 +79,7 @@ def run_phases(root: str, inputs: list[clusters.ClusterInput], settings: dict[st
     phases = clusters.plan(clusters.Params(**settings), inputs, "clusters")
     seconds: dict[str, float] = {}
     tasks: dict[str, int] = {}
+    peaks: dict[str, int] = {}
     disk = planned = 0
     for phase in phases:
         started = time.process_time()
@@ -88,11 +89,12 @@ def run_phases(root: str, inputs: list[clusters.ClusterInput], settings: dict[st
             planned = max(planned, task.memory)
         seconds[phase.name] = time.process_time() - started
         tasks[phase.name] = len(phase.tasks)
+        peaks[phase.name] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
         disk = max(disk, sum(size for _, size in store.list("clusters/work")))
         for prefix in phase.discard:
             store.remove(prefix)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-    answer.put({"seconds": seconds, "tasks": tasks, "peak": peak, "planned": planned, "disk": disk})
+    answer.put({"seconds": seconds, "tasks": tasks, "peaks": peaks, "peak": peak, "planned": planned, "disk": disk})
 
 
 def growth(args: argparse.Namespace) -> None:
@@ -119,7 +121,8 @@ def growth(args: argparse.Namespace) -> None:
         first = first or unit
         print(f"\n{pages:,} pages, {text / 1e9:.2f} GB of text (made and signed in {making:.0f} s)")
         for name, seconds in result["seconds"].items():
-            print(f"  {name:40s} {result['tasks'][name]:4d} tasks {seconds:8.1f} s CPU")
+            peak = f"peak so far {result['peaks'][name] / 2**30:.2f} GiB"
+            print(f"  {name:40s} {result['tasks'][name]:4d} tasks {seconds:8.1f} s CPU, {peak}")
         print(
             f"  all {total:.1f} s CPU, {wall:.1f} s wall, {pages / total:,.0f} pages/s, {text / total / 1e6:.0f} MB/s;"
             f" per n log n {unit / first:.2f} of the smallest; peak memory {result['peak'] / 2**30:.2f} GiB"

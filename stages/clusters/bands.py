@@ -49,9 +49,14 @@ def map_bands(
     """Write the band records of a group's representatives for bands first_band to last_band - 1."""
     settings = Params.model_validate(params)
     members = representatives(store, texts, rows, group)
-    found = [_band_records(store, settings, split, members, first_band, last_band) for split in splits]
-    records = concatenate(columns for columns, _ in found)
-    about = {"permutations": max(permutations for _, permutations in found)}
+    parts = []
+    about = {"permutations": 0}
+    for split in splits:
+        columns, permutations = _band_records(store, settings, split, members, first_band, last_band)
+        parts.append(columns)
+        about["permutations"] = max(about["permutations"], permutations)
+    records = concatenate(parts)
+    del parts, columns  # a copy of everything, which would still be held while the records are put in order
     write_partitioned(store, output, records, partition_of(records["key"], partitions), partitions, about)
     return {"records": len(records["key"])}
 

@@ -87,6 +87,7 @@ def extract_shingles(
         part for split in splits for part in _with_shingles(store, split, read_all(store, members, split["number"]))
     ]
     records = concatenate(parts)
+    del parts
     order, bounds = order_by_partition(records["place"], partitions)
     sizes = records["size"]
     starts = offsets_of(sizes)

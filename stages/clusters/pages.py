@@ -77,6 +77,7 @@ def map_pages(
         method = method or found
         _check_method(method, found, split["signatures"])
     records = concatenate(parts)
+    del parts
     where = partition_of(records["hash_hi"], partitions)
     about = {"method": method, "signatures": splits[0]["signatures"], "sources": sources}
     write_partitioned(store, output, records, where, partitions, about)
