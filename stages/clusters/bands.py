@@ -27,7 +27,7 @@ from stages.exchange_file import (
 from stages.kernels import buckets, minhash
 
 BAND_RECORD_BYTES = 32
-MAP_RECORD_BYTES = 96
+MAP_RECORD_BYTES = 112
 """Bytes of memory per band record while it is made: record, order, ordered copy."""
 REDUCE_RECORD_BYTES = 112
 """Bytes of memory per band record while it is reduced: as read, joined, sort order, pairs."""

@@ -19,7 +19,7 @@ from stages.clusters.pages import RECORD_BYTES, map_pages, reduce_texts
 from stages.clusters.params import ClusterInput, Params
 from stages.contract import Phase, Task
 
-BASE_MEMORY = 256 << 20
+BASE_MEMORY = 384 << 20
 """What a worker holds before any data: interpreter, Arrow, compiled kernels."""
 MAX_GROUP = 256
 """Splits one task reads at most."""
