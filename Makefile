@@ -28,8 +28,13 @@ bench: $(DEV)                  ## every benchmark on the real data in $(DATA), e
 	$(BIN)/python -m benchmarks.ingest reading $(DATA)/crawl/crawl-0000[0-3].warc.gz
 	$(BIN)/python -m benchmarks.ingest extraction $(DATA)/crawl/crawl-0000[0-3].warc.gz
 	$(BIN)/python -m benchmarks.ingest urls $(DATA)/crawl/crawl-0000[0-3].warc.gz
-	$(BIN)/python -m benchmarks.quality $(REFERENCE)/quality/dev.parquet --books $(DATA)/books/books.jsonl.gz
 	$(BIN)/python -m benchmarks.filters $(REFERENCE)/quality/dev.parquet
+	$(BIN)/python -m benchmarks.quality_agreement $(REFERENCE)/quality/dev.parquet
+	$(BIN)/python -m benchmarks.quality kernels $(REFERENCE)/quality/dev.parquet
+	$(BIN)/python -m benchmarks.quality sizes $(DATA)/books/books.jsonl.gz
+	$(BIN)/python -m benchmarks.quality redaction $(REFERENCE)/quality/dev.parquet
+	$(BIN)/python -m benchmarks.quality classifier $(REFERENCE)/quality/dev.parquet
+	$(BIN)/python -m benchmarks.language $(REFERENCE)/quality/dev.parquet
 	$(BIN)/python -m benchmarks.dedup signatures --documents $(REFERENCE)/dedup/dev_docs.parquet
 	$(BIN)/python -m benchmarks.dedup quality --reference $(REFERENCE)/dedup
 	$(BIN)/python -m benchmarks.dedup growth --pages 100000 1000000 --folder $(WORK)/dedup

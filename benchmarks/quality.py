@@ -1,10 +1,16 @@
-"""Speed of `quality`, family by family, against the plain Python twins on the same pages, and cost by page size.
+"""Speed of `quality`, kernel by kernel, against the plain Python twins on the same pages, and cost by page size.
 
-    python -m benchmarks.quality PAGES.parquet [--books BOOKS.jsonl.gz]
+    python -m benchmarks.quality kernels PAGES.parquet
+    python -m benchmarks.quality sizes BOOKS.jsonl.gz
+    python -m benchmarks.quality redaction PAGES.parquet
+    python -m benchmarks.quality classifier PAGES.parquet [--model MODEL]
 
-PAGES has a column ``text``. All times are processor seconds of one thread, the best of three. Page size: books cut
-into pages of 10 KB, 100 KB, 1 MB, 10 MB (ordinary prose; of crawled pages joined, most n-grams repeat, which is another
-text, not another size).
+PAGES has a column ``text``. All times are processor seconds of one thread, the best of three. `kernels`: a line for
+each row of the comparison table (`tests/quality_kernels.py`), and all families together by each unit of words. `sizes`:
+books (9 MB of ordinary prose; of crawled pages joined, most n-grams repeat, which is another text, not another size) as
+one page and cut into pages of 10 KB; status 1 where a kernel costs more than twice as much a byte of the large page.
+`redaction`: pages without a hit. `classifier`: what `classifiers` costs beside fastText alone on the same lines;
+without a model, one is trained on the pages.
 """
 
 from __future__ import annotations
@@ -12,78 +18,126 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages import quality
-from tests import slow_rules
+from stages.kernels.ragged import text_buffers
+from stages.rules import classifiers, privacy
+from tests.quality_kernels import FAMILIES, ROWS, Row
 
-TWINS: dict[str, Callable[[str], object]] = {
-    "gopher_quality": slow_rules.gopher_quality,
-    "gopher_repetition": slow_rules.gopher_repetition,
-    "c4": slow_rules.c4,
-    "c4_strict": slow_rules.c4_strict,
-    "fineweb": slow_rules.fineweb,
-    "refinedweb": slow_rules.refinedweb,
-    "redpajama": slow_rules.redpajama,
-    "privacy": slow_rules.privacy,
-}
-
-
-def batch_of(texts: list[str]) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([pa.array(texts, pa.large_string())], ["text"])
+SMALL, LARGE, MOST = 10_000, 10_000_000, 2.0
 
 
 def seconds(run: Callable[[], object], times: int = 3) -> float:
     best = float("inf")
     for _ in range(times):
-        start = time.process_time()
+        start = time.thread_time()
         run()
-        best = min(best, time.process_time() - start)
+        best = min(best, time.thread_time() - start)
     return best
 
 
-def families(texts: list[str]) -> None:
-    batch = batch_of(texts)
-    size = sum(len(text.encode()) for text in texts) / 1e6
-    few = [text for text in texts if len(text) < 20_000][:100]
+def run_row(row: Row, texts: pa.LargeStringArray) -> Callable[[], object]:
+    """The row's kernel over the texts, in pieces as `quality` takes them."""
+    data, offsets = text_buffers(texts)
+    pieces = list(quality.pieces(offsets))
+    return lambda: [row.run(data, piece) for piece in pieces]
+
+
+def kernels(texts: pa.LargeStringArray) -> None:
+    size = pa.compute.sum(pa.compute.binary_length(texts)).as_py() / 1e6
+    few = [text for text in texts.to_pylist() if len(text) < 20_000][:60]
     few_size = sum(len(text.encode()) for text in few) / 1e6
-    print(f"{'family':<20}{'MB/s':>8}{'twin MB/s':>11}{'times':>8}")
-    for name in (*TWINS, "all"):
-        measure = quality.prepare(quality.Params(families=tuple(TWINS) if name == "all" else (name,)))
+    print(f"{size:.0f} MB\n{'kernel':<22}{'MB/s':>8}{'twin MB/s':>11}{'times':>8}")
+    twins = 0.0
+    for row in ROWS:
+        run_row(row, texts.slice(0, 2))()
+        speed = size / seconds(run_row(row, texts))
+        spent = seconds(lambda: [row.twin(text) for text in few], 1)  # noqa: B023
+        twins += spent if row.name in FAMILIES and row.name != "contamination" else 0.0
+        print(f"{row.name:<22}{speed:>8.0f}{few_size / spent:>11.2f}{speed * spent / few_size:>8.0f}", flush=True)
+    batch = pa.RecordBatch.from_arrays([texts], ["text"])
+    for unit in quality.UNITS:
+        measure = quality.prepare(quality.Params(unit=unit))
         measure(batch.slice(0, 2))
         speed = size / seconds(lambda: measure(batch))  # noqa: B023
-        twins = list(TWINS.values()) if name == "all" else [TWINS[name]]
-        slow = few_size / seconds(lambda: [twin(text) for text in few for twin in twins], 1)  # noqa: B023
-        print(f"{name:<20}{speed:>8.0f}{slow:>11.2f}{speed / slow:>8.0f}", flush=True)
+        slow = few_size / twins
+        label = f"all by {unit}"
+        print(f"{label:<22}{speed:>8.0f}{slow:>11.2f}{speed / slow:>8.0f}", flush=True)
 
 
-def page_sizes(text: str) -> None:
-    raw = text.encode()
-    raw = (raw * (10_000_000 // len(raw) + 1))[:10_000_000] if len(raw) < 10_000_000 else raw[:10_000_000]
-    print(f"{'page':<20}{'MB/s':>8}{'cost a byte':>13}")
-    measure = quality.prepare(quality.Params())
-    base = 0.0
-    for size in (10_000, 100_000, 1_000_000, len(raw)):
-        pages = [raw[i : i + size].decode("utf-8", "ignore") for i in range(0, len(raw), size)]
-        batch = batch_of(pages)
-        spent = seconds(lambda: measure(batch))  # noqa: B023
-        base = base or spent
-        print(f"{size:<20}{len(raw) / spent / 1e6:>8.0f}{spent / base:>13.2f}", flush=True)
+def sizes(text: str) -> bool:
+    """Print the cost a byte of one page against 10 KB pages; whether no kernel costs more than twice as much."""
+    raw = text.encode()[:LARGE]
+    pages = [raw[i : i + SMALL].decode("utf-8", "ignore") for i in range(0, len(raw), SMALL)]
+    small, large = pa.array(pages, pa.large_string()), pa.array(["".join(pages)], pa.large_string())
+    print(f"{'kernel':<22}{'small MB/s':>12}{'large MB/s':>12}{'cost a byte':>13}")
+    linear = True
+    for row in ROWS:
+        run_row(row, small.slice(0, 2))()
+        costs = [seconds(run_row(row, texts)) for texts in (small, large)]
+        linear &= costs[1] <= MOST * costs[0]
+        speeds = "".join(f"{len(raw) / cost / 1e6:>12.0f}" for cost in costs)
+        print(f"{row.name:<22}{speeds}{costs[1] / costs[0]:>13.2f}", flush=True)
+    return linear
+
+
+def redaction(texts: pa.LargeStringArray) -> None:
+    measured = privacy.measure(*text_buffers(texts))
+    hits = sum(np.array(column) for column in measured[: len(privacy.KINDS)])
+    without = texts.filter(pa.array(hits == 0))
+    for label, some in (("pages without hits", without), ("pages with hits", texts.filter(pa.array(hits > 0)))):
+        size = pa.compute.sum(pa.compute.binary_length(some)).as_py() / 1e6
+        speed = size / seconds(lambda: privacy.measure(*text_buffers(some)))  # noqa: B023
+        print(f"{label}: {len(some)}, {size:.1f} MB, {speed:.0f} MB/s")
+
+
+def classifier(texts: pa.LargeStringArray, model: str | None) -> None:
+    import fasttext
+
+    with tempfile.TemporaryDirectory() as folder:
+        if model is None:
+            model = str(Path(folder) / "model.bin")
+            some = [text for text in texts.to_pylist() if text.strip()][:600]
+            classifiers.train(some[::2], some[1::2], model, classifiers.Training(epochs=1, dimensions=64))
+        bare = fasttext.load_model(model).f
+        label = bare.getLabels("strict")[0][0]
+        score = classifiers.scorer(classifiers.Classifier(model=model, label=label))
+        lines = [text.replace("\n", " ").replace("\r", " ") + "\n" for text in texts.to_pylist()]
+        data, offsets = text_buffers(texts)
+        alone = seconds(lambda: [bare.predict(line, 2, 0.0, "strict") for line in lines])
+        ours = seconds(lambda: score(data, offsets))
+    size = int(offsets[-1] - offsets[0]) / 1e6
+    print(f"fastText alone {size / alone:.1f} MB/s, as a column {size / ours:.1f} MB/s: {ours / alone:.2f} times")
+
+
+def read(path: str) -> pa.LargeStringArray:
+    return pq.read_table(path, columns=["text"]).column("text").combine_chunks().cast(pa.large_string())
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("pages")
-    parser.add_argument("--books")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("kernels", "sizes", "redaction", "classifier"))
+    parser.add_argument("path")
+    parser.add_argument("--model")
     given = parser.parse_args()
-    families(pq.read_table(given.pages, columns=["text"]).column("text").to_pylist())
-    if given.books:
-        with gzip.open(given.books, "rt") as file:
-            page_sizes("\n".join(json.loads(line)["text"] for line in file))
+    if given.what == "sizes":
+        with gzip.open(given.path, "rt") as file:
+            text = "\n".join(json.loads(line)["text"] for line in file)
+        if not sizes(text):
+            sys.exit("a kernel costs more than twice as much a byte of a large page")
+    elif given.what == "classifier":
+        classifier(read(given.path), given.model)
+    else:
+        {"kernels": kernels, "redaction": redaction}[given.what](read(given.path))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ cache while the families' kernels pass over it. Price: see `docs/decisions/quali
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 from pydantic import Field, field_validator
@@ -23,9 +23,10 @@ from stages.kernels.c4_lines import c4_lines
 from stages.kernels.line_kinds import line_kinds
 from stages.kernels.lines import split_lines
 from stages.kernels.ngrams import repeated_ngrams
-from stages.kernels.planes import find_planes
+from stages.kernels.planes import Planes, find_planes
 from stages.kernels.ragged import Bytes, Offsets, text_buffers
-from stages.kernels.words import split_words
+from stages.kernels.spacy_words import split_script_words, split_spacy_words
+from stages.kernels.words import Words, split_words
 from stages.rules import (
     c4,
     classifiers,
@@ -57,9 +58,21 @@ FIELDS = {
 """Columns of each family; those of word lists and classifiers depend on the settings (`schema`)."""
 
 
+Unit = Literal["white_space", "spacy", "script"]
+UNITS: dict[str, Callable[[Bytes, Offsets, Planes], Words]] = {
+    "white_space": split_words,
+    "spacy": split_spacy_words,
+    "script": split_script_words,
+}
+
+
 class Params(StageParams):
     """Settings of `quality`."""
 
+    unit: Unit = "white_space"
+    """What a word is to Gopher's rules, FineWeb's line breaks and RedPajama's words: what stands between
+    `white_space`; what `spacy`'s English tokenizer makes of it, punctuation apart, as the recipe that made FineWeb
+    counts on every page; or by `script`: as spacy, and scripts without spaces are cut too."""
     families: tuple[str, ...] = tuple(FIELDS)
     """Rule families to measure."""
     views: tuple[str, ...] = ()
@@ -146,8 +159,10 @@ def measure_piece(data: Bytes, offsets: Offsets, params: Params) -> list[pa.Arra
     """The columns of `schema(params)` for the documents of (data, offsets)."""
     families = tuple(measured_families(params))
     planes_BK = find_planes(data, offsets)
-    words = split_words(data, offsets, planes_BK)
-    lines = split_lines(data, offsets, planes_BK)
+    if {"gopher_quality", "gopher_repetition", "fineweb", "redpajama"} & {*families}:
+        words = UNITS[params.unit](data, offsets, planes_BK)
+    if {"gopher_repetition", "fineweb"} & {*families}:
+        lines = split_lines(data, offsets, planes_BK)
     columns: list[pa.Array] = []
     if "gopher_quality" in families:
         columns += gopher_quality.measure(words)

@@ -222,3 +222,21 @@ def privacy(text: str) -> dict[str, float | None]:
         taken += spans
     names = ("emails", "ips", "phones", "secrets")
     return {f"privacy_num_{name}": count for name, count in zip(names, counts, strict=True)}
+
+
+def script(text: str) -> str:
+    """ISO 15924 code of most letters, by bytes."""
+    names = unicode.script_names()
+    counts: Counter[str] = Counter()
+    for c in text:
+        if c.isalpha():
+            counts[names[int(unicode.scripts()[ord(c)])]] += len(c.encode())
+    kana = counts.pop("Hira", 0) + counts.pop("Kana", 0)
+    counts["Hani"] += kana
+    for name in ("Zyyy", "Zinh", "Zzzz"):
+        counts.pop(name, 0)
+    most = max(counts.values())
+    best = min(name for name in counts if counts[name] == most)
+    if most == 0:
+        return "Zyyy"
+    return "Jpan" if best == "Hani" and kana * 20 >= counts["Hani"] else best

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.kernels.eight import eight_bytes
-from stages.kernels.equals import mix, number_equals, work_space
+from stages.kernels.equals import first_of, mix, number_equals, work_space
 from stages.kernels.jit import lean_inline_kernel, lean_kernel
 from stages.kernels.ragged import Bytes, Offsets
 from stages.kernels.shingles import UNIT_SIZE_WEIGHT, mix64
@@ -123,9 +123,8 @@ def _mark_repeated(lines_D1, hashes_L, repeated_L, numbers, work):  # type: igno
     for d in range(len(lines_D1) - 1):
         begin, size = lines_D1[d], lines_D1[d + 1] - lines_D1[d]
         number_equals(hashes_L[begin : begin + size], size, numbers, work)
-        firsts = work[1]
         for k in range(size):
-            repeated_L[begin + k] = firsts[numbers[k]] < k
+            repeated_L[begin + k] = numbers[k] >= 0 and first_of(work[0], numbers[k]) < k
 
 
 @lean_kernel

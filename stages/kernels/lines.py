@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.kernels import planes, unicode
-from stages.kernels.equals import number_equals, work_space
+from stages.kernels.equals import first_of, number_equals, work_space
 from stages.kernels.jit import lean_inline_kernel, lean_kernel
 from stages.kernels.planes import Planes, count, find_planes, next_bit
 from stages.kernels.ragged import Bytes, Offsets
@@ -155,7 +155,6 @@ def _mark_repeated(pieces_D1, hashes_P, kinds_P, numbers, work):  # type: ignore
     for d in range(len(pieces_D1) - 1):
         begin, size = pieces_D1[d], pieces_D1[d + 1] - pieces_D1[d]
         different = number_equals(hashes_P[begin : begin + size], size, numbers, work)
-        firsts_M = work[1]
         for k in range(size if different < size else 0):
-            if firsts_M[numbers[k]] != k:
+            if numbers[k] >= 0 and first_of(work[0], numbers[k]) != k:
                 kinds_P[begin + k] |= REPEATED

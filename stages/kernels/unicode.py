@@ -103,6 +103,12 @@ def scripts() -> npt.NDArray[np.uint8]:
     return table
 
 
+def of_category(*names: str) -> npt.NDArray[np.bool_]:
+    """Whether each code point is of one of the general categories (``So``)."""
+    lengths, values = _ranges(_data()["category"])
+    return np.repeat(np.isin(np.array(values), names), lengths)
+
+
 @cache
 def classes() -> npt.NDArray[np.uint16]:
     """uint16 of flags per code point."""

@@ -107,3 +107,19 @@ def highest(typing_context, bits):
         return builder.sub(ir.IntType(64)(63), builder.ctlz(args[0], cgutils.false_bit))
 
     return types.int64(types.uint64), codegen
+
+
+@intrinsic
+def prefetch(typing_context, array, i):
+    """Ask for the cache line of ``array[i]``, which will be needed soon; any index is harmless."""
+
+    def codegen(context, builder, signature, args):
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        address = builder.bitcast(builder.gep(data, [args[1]]), byte)
+        builder.call(function, [address, number(1), number(3), number(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), codegen

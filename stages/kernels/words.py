@@ -4,8 +4,8 @@ The unit `white_space` is Python's ``str.split()``: what stands between white sp
 Words are compared by a 64-bit hash of their UTF-8 bytes (two different words of one page share a hash with a
 probability near 1e-12 for a page of 10,000 different words).
 
-Legend: N bytes of data, D documents, W words. data_N uint8, offsets_D1 int64; words_D1 int64, bounds_W2 int64,
-hashes_W uint64, characters_W int64, kinds_W uint8; marks_D5 int64; planes_BK: `stages.kernels.planes`.
+Legend: N bytes of data, D documents, W words. data_N uint8, offsets_D1 int64; words_D1 int64, bounds_W2 int32,
+hashes_W uint64, characters_W int32, kinds_W uint8; marks_D5 int64; planes_BK: `stages.kernels.planes`.
 """
 
 # Kernel bodies are typed by Numba.
@@ -48,10 +48,10 @@ class Words:
     """All words of a batch; those of document d are ``words_D1[d]:words_D1[d + 1]``."""
 
     words_D1: Offsets
-    bounds_W2: npt.NDArray[np.int64]
+    bounds_W2: npt.NDArray[np.int32]
     """First byte and byte behind the last, from ``offsets[0]`` on."""
     hashes_W: npt.NDArray[np.uint64]
-    characters_W: npt.NDArray[np.int64]
+    characters_W: npt.NDArray[np.int32]
     kinds_W: npt.NDArray[np.uint8]
     marks_D5: npt.NDArray[np.int64]
 
@@ -62,19 +62,19 @@ def split_words(data: Bytes, offsets: Offsets, planes_BK: Planes | None = None) 
         planes_BK = find_planes(data, offsets)
     num_documents = len(offsets) - 1
     words_D1 = np.zeros(num_documents + 1, np.int64)
-    bounds = np.empty(int(offsets[-1] - offsets[0]) + 2 * num_documents, np.int64)
+    bounds = np.empty(int(offsets[-1] - offsets[0]) + 2 * num_documents, np.int32)
     num_words = _word_bounds(offsets, planes_BK, words_D1, bounds)
     bounds_W2 = bounds[: 2 * num_words].reshape(-1, 2)
     return measure_words(data, offsets, planes_BK, words_D1, bounds_W2)
 
 
 def measure_words(
-    data: Bytes, offsets: Offsets, planes_BK: Planes, words_D1: Offsets, bounds_W2: npt.NDArray[np.int64]
+    data: Bytes, offsets: Offsets, planes_BK: Planes, words_D1: Offsets, bounds_W2: npt.NDArray[np.int32]
 ) -> Words:
     """`Words` with these bounds, whatever unit they are of."""
     num_words = len(bounds_W2)
     hashes_W = np.empty(num_words, np.uint64)
-    characters_W = np.empty(num_words, np.int64)
+    characters_W = np.empty(num_words, np.int32)
     kinds_W = np.empty(num_words, np.uint8)
     marks_D5 = np.zeros((len(offsets) - 1, 5), np.int64)
     _measure_words(data, offsets[0], planes_BK, bounds_W2, hashes_W, characters_W, kinds_W)
