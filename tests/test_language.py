@@ -1,5 +1,7 @@
 """`language`: labels, scripts, and what is not a language at all."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -86,6 +88,22 @@ def test_identity_is_the_content_of_the_model(tmp_path: Path) -> None:
     copy = tmp_path / "other-name.ftz"
     copy.write_bytes(language.MODELS["lid.176"].read_bytes())
     assert language.identity(language.Params(model=str(copy))) == language.identity(language.Params())
+
+
+def test_a_model_by_path_with_labels_of_language_and_script(tmp_path: Path) -> None:
+    """As GlotLID and OpenLID name them: the language is what stands before the script."""
+    script = (
+        "import fasttext, sys\n"
+        "fasttext.train_supervised(sys.argv[1], dim=8, epoch=30, minn=2, maxn=3, bucket=1000, thread=1, verbose=0)"
+        ".save_model(sys.argv[2])"
+    )
+    lines = [f"__label__{name} {PAGES[page]}" for name, page in (("eng_Latn", "en"), ("rus_Cyrl", "ru"))] * 20
+    (tmp_path / "train.txt").write_text("\n".join(lines) + "\n")
+    model = tmp_path / "model.bin"
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "train.txt"), str(model)], check=True)
+    rows = label([PAGES["en"], PAGES["ru"]], model=str(model), top_k=2)
+    assert [row["language"] for row in rows] == ["eng", "rus"]
+    assert rows[0]["languages"] == ["eng", "rus"]
 
 
 def test_what_is_no_model_is_named(tmp_path: Path) -> None:
