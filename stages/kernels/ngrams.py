@@ -26,7 +26,7 @@ from stages.kernels.words import Words
 
 TOP = (2, 3, 4)
 REPEATED = (5, 6, 7, 8, 9, 10)
-_SIFTED = 3  # up to which n most n-grams of repeated parts do not repeat
+_SIFTED = 4  # up to which n most n-grams of repeated parts do not repeat
 _HALF = np.uint64(32)
 _ONE, _SIX, _LOW = np.uint64(1), np.uint64(6), np.uint64(63)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
