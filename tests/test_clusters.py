@@ -161,13 +161,18 @@ def test_many_groups_and_ranges_give_the_same_rows_as_one(
     assert fingerprint(cluster(store, inputs, params)) == fingerprint(expected)
 
 
-def test_a_small_input_takes_one_task_a_phase(store: Store) -> None:
+@pytest.mark.parametrize(("text_bytes", "shingle_tasks"), [(1_000_000, 1), (10_000_000, 3)])
+def test_a_small_input_takes_one_task_a_phase_but_for_much_text(
+    store: Store, text_bytes: int, shingle_tasks: int
+) -> None:
     inputs = [
-        clusters.ClusterInput(f"s{i}", "web", f"d{i}", f"g{i}", None, None, rows=2500, text_bytes=10_000_000)
+        clusters.ClusterInput(f"s{i}", "web", f"d{i}", f"g{i}", None, None, rows=2500, text_bytes=text_bytes)
         for i in range(12)
     ]
     phases = clusters.plan(PARAMS, inputs, "clusters/run")
-    assert [len(phase.tasks) for phase in phases] == [1] * len(phases)
+    tasks = {phase.name: len(phase.tasks) for phase in phases}
+    assert tasks.pop("clusters: shingles") == shingle_tasks
+    assert set(tasks.values()) == {1}
 
 
 def test_a_second_run_and_a_run_killed_in_any_phase_give_the_same_bytes(

@@ -27,6 +27,10 @@ SHINGLE_BYTES = 1.5
 """Bytes of shingle hashes per byte of text: 8 for a word of 5.8 in English, less in most scripts; see the benchmark."""
 SHINGLE_COPIES = 2.5
 """How often a task holds them: as read, joined, ordered."""
+SHINGLE_TASK_BYTES = 192 << 20
+"""Shingle hashes of a task, all copies: some 50 MB of text, a second of work, so that few splits use every core."""
+EARLY_SHINGLE_TASKS = 64
+"""No more tasks than this for that reason: past it a task takes all its memory allows."""
 
 
 class _Work:
@@ -44,7 +48,8 @@ class _Work:
         page_bytes = max(RECORD_BYTES, ROW_BYTES)
         row_bytes = max(page_bytes, bands * MAP_RECORD_BYTES)
         self.groups = _grouped([count * row_bytes for count in rows], budget)
-        self.text_groups = _grouped(shingles, budget)
+        task = max(SHINGLE_TASK_BYTES, sum(shingles) // EARLY_SHINGLE_TASKS)
+        self.text_groups = _grouped(shingles, min(budget, task))
         self.hash_ranges = max(1, ceil(sum(rows) * page_bytes / budget))
         self.key_ranges = max(1, ceil(sum(rows) * bands * REDUCE_RECORD_BYTES / budget))
         self.places = max(1, ceil(sum(shingles) / budget))
