@@ -1,7 +1,7 @@
 """Extraction measured: speed beside resiliparse, agreement of visible text with its DOM, compile time.
 
     python -m benchmarks.extraction speed crawl.warc.gz ...       MB/s of HTML a core, ratio to resiliparse in the same run
-    python -m benchmarks.extraction agreement crawl.warc.gz ...   share of characters, white space aside
+    python -m benchmarks.extraction agreement crawl.warc.gz ...   share of characters, white space aside (--pages: how many)
     python -m benchmarks.extraction compile                       seconds to compile the kernels into an empty cache
 
 F1 is printed by `stages.extraction.train`, for sites the classifier has not seen.
@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import importlib.util
+import itertools
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
 from fastwarc.warc import ArchiveIterator, WarcRecordType
@@ -84,7 +86,7 @@ def same_characters(a: str, b: str) -> int:
     return head + tail + sum(match.size for match in middle.get_matching_blocks())
 
 
-def block_texts(pages: list[bytes]) -> Iterator[str]:
+def block_texts(pages: Sequence[bytes]) -> Iterator[str]:
     """Text of all blocks of each page, without the marks the writer puts between them."""
     scanner = Scanner()
     data, offsets = text_buffers(pa.array(pages, pa.large_binary()))
@@ -93,21 +95,22 @@ def block_texts(pages: list[bytes]) -> Iterator[str]:
         yield "".join(scanned.block_text(block) for block in range(scanned.num_blocks))
 
 
-def agreement(pages: list[bytes], show: int) -> None:
+def agreement(pages: Iterator[bytes], show: int) -> None:
     """Print the share of characters that are the same."""
-    total = same = different = 0
-    for html, text in zip(pages, block_texts(pages), strict=True):
-        ours, theirs = squeeze(text), dom_text(html)
-        total += max(len(ours), len(theirs))
-        same += same_characters(ours, theirs)
-        if ours != theirs:
-            different += 1
-            if different <= show:
-                at = next((i for i, (x, y) in enumerate(zip(ours, theirs, strict=False)) if x != y), 0)
-                print(
-                    f"{len(ours)} {len(theirs)} ours {ours[max(0, at - 20) : at + 50]!r} DOM {theirs[max(0, at - 20) : at + 50]!r}"
-                )
-    print(f"{len(pages)} pages, {total} characters, {same / total:.5%} the same; {different} pages differ")
+    num = total = same = different = 0
+    for some in iter(lambda: list(itertools.islice(pages, 200)), []):
+        for html, text in zip(some, block_texts(some), strict=True):
+            ours, theirs = squeeze(text), dom_text(html)
+            num += 1
+            total += max(len(ours), len(theirs))
+            same += same_characters(ours, theirs)
+            if ours != theirs:
+                different += 1
+                if different <= show:
+                    at = next((i for i, (x, y) in enumerate(zip(ours, theirs, strict=False)) if x != y), 0)
+                    around = slice(max(0, at - 20), at + 50)
+                    print(f"{len(ours)} {len(theirs)} ours {ours[around]!r} DOM {theirs[around]!r}")
+    print(f"{num} pages, {total} characters, {same / total:.5%} the same; {different} pages differ")
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -117,26 +120,37 @@ def seconds(call: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def speed(pages: list[bytes]) -> None:
-    """Print MB/s of both extractors in the same run, in turns."""
-    size = sum(map(len, pages)) / 1e6
+def speed(pages: list[bytes], slow_pages: int = 100) -> None:
+    """Print MB/s of all extractors in the same run, in turns; trafilatura on about `slow_pages` of them."""
     batches = [pa.array(pages[i : i + 600], pa.large_binary()) for i in range(0, len(pages), 600)]
+    few = pages[:: max(1, len(pages) // slow_pages)]
     extract(batches[0].slice(0, 20))
     documents_text = extractor("gristmill")
-    rows: dict[str, Callable[[], object]] = {
-        "gristmill, as documents": lambda: [documents_text(batch) for batch in batches],
-        "gristmill, and fields": lambda: [extract(batch) for batch in batches],
-        "gristmill, visible text": lambda: [visible_text(batch) for batch in batches],
-        "resiliparse": lambda: [
-            extract_plain_text(HTMLTree.parse_from_bytes(page, "utf-8"), preserve_formatting=True, main_content=True)
-            for page in pages
-        ],
+    rows: dict[str, tuple[list[bytes], Callable[[], object]]] = {
+        "gristmill, as documents": (pages, lambda: [documents_text(batch) for batch in batches]),
+        "gristmill, and fields": (pages, lambda: [extract(batch) for batch in batches]),
+        "gristmill, visible text": (pages, lambda: [visible_text(batch) for batch in batches]),
+        "resiliparse": (
+            pages,
+            lambda: [
+                extract_plain_text(
+                    HTMLTree.parse_from_bytes(page, "utf-8"), preserve_formatting=True, main_content=True
+                )
+                for page in pages
+            ],
+        ),
     }
-    best = {name: min(seconds(call) for _ in range(2)) for name, call in rows.items()}
-    for name, spent in best.items():
-        print(
-            f"{name:24} {size / spent:7.1f} MB/s {len(pages) / spent:8.0f} pages/s {best['resiliparse'] / spent:6.1f} x resiliparse"
-        )
+    if importlib.util.find_spec("trafilatura"):
+        slow, batch = extractor("trafilatura"), pa.array(few, pa.large_binary())
+        rows["trafilatura"] = (few, lambda: slow(batch))
+    found = {}
+    for name, (read, call) in rows.items():
+        turns = 2 if name in ("resiliparse", "trafilatura") else 5
+        spent = min(seconds(call) for _ in range(turns))
+        found[name] = sum(map(len, read)) / 1e6 / spent, len(read) / spent
+    for name, (megabytes, num) in found.items():
+        ratio = megabytes / found["resiliparse"][0]
+        print(f"{name:24} {megabytes:7.1f} MB/s {num:8.0f} pages/s {ratio:7.2f} x resiliparse")
 
 
 def compile_time() -> None:
@@ -166,7 +180,7 @@ def main() -> None:
     elif args.what == "speed":
         speed(list(read_pages(args.warc, args.pages)))
     else:
-        agreement(list(read_pages(args.warc, args.pages)), args.show)
+        agreement(read_pages(args.warc, args.pages), args.show)
 
 
 if __name__ == "__main__":

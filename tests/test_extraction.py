@@ -148,3 +148,9 @@ def test_no_index_leaves_its_array_on_mutated_pages(tmp_path: os.PathLike[str]) 
     environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
     command = [sys.executable, "-m", "tests.html_fuzz", "--pages", "1500"]
     subprocess.run(command, env=environment, check=True, capture_output=True, timeout=300)
+
+
+def test_pages_of_text_alone_outgrow_the_room_first_made_and_stay_whole() -> None:
+    content = ["&amp; word " * num for num in (0, 30_000, 1, 300_000, 7)]
+    text = visible_text(pages(*content)).text.to_pylist()
+    assert text == [("& word " * num).strip() for num in (0, 30_000, 1, 300_000, 7)]

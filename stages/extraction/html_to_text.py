@@ -27,6 +27,8 @@ from stages.kernels.ragged import Bytes, Offsets, text_buffers
 
 VERSION = 2
 _MAX_SPAN = 2000
+_HTML_TO_TEXT = 3
+"""Room is made for a byte of text for so many of HTML; more when it is needed."""
 _held = threading.local()
 
 
@@ -100,14 +102,35 @@ def _scanner() -> Scanner:
     return _held.scanner
 
 
-def _text_column(text: list[Bytes], ends: list[Table]) -> pa.LargeStringArray:
-    offsets = np.zeros(sum(len(part) for part in ends) + 1, np.int64)
-    at, base = 1, 0
-    for written, part in zip(text, ends, strict=True):
-        offsets[at : at + len(part)] = part + base
-        at, base = at + len(part), base + len(written)
-    data = np.concatenate([np.empty(0, np.uint8), *text])
-    return pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
+class _Output:
+    """The text of a batch as it grows: written where it stays."""
+
+    def __init__(self, num_pages: int, size: int) -> None:
+        self.offsets = np.zeros(num_pages + 1, np.int64)
+        self.data = np.empty(size, np.uint8)
+        self.num_pages = self.num_bytes = 0
+
+    def room(self, size: int) -> Bytes:
+        """Where the next ``size`` bytes may be written."""
+        if len(self.data) < self.num_bytes + size:
+            grown = np.empty(2 * (self.num_bytes + size), np.uint8)
+            grown[: self.num_bytes] = self.data[: self.num_bytes]
+            self.data = grown
+        return self.data[self.num_bytes :]
+
+    def add(self, written: int, ends: Table) -> None:
+        """``written`` bytes were, of pages that end at ``ends``."""
+        first = self.num_pages + 1
+        self.offsets[first : first + len(ends)] = ends + self.num_bytes
+        self.num_pages += len(ends)
+        self.num_bytes += written
+
+    def column(self) -> pa.LargeStringArray:
+        """All pages. A buffer far from full is cut to what was written."""
+        data = self.data[: self.num_bytes]
+        if 2 * self.num_bytes < len(self.data):
+            data = data.copy()
+        return pa.LargeStringArray.from_buffers(self.num_pages, pa.py_buffer(self.offsets), pa.py_buffer(data))
 
 
 def _write(
@@ -134,18 +157,16 @@ def _extract(
     """The text of each page; what `_FIELDS` name is added to ``fields`` unless that is None."""
     data, offsets = text_buffers(pages) if is_utf8 else valid_utf8(pages)
     scanner = _scanner()
-    text, ends = [], []
+    output = _Output(len(offsets) - 1, int(offsets[-1] - offsets[0]) // _HTML_TO_TEXT + 4096)
     for first, last in groups(offsets):
         scanned = scanner.scan(data, offsets, first, last)
-        out = scanner.written(scanned.num_bytes + html_text.MAX_SEPARATOR * scanned.num_blocks + 64)
-        page_ends = np.empty(last - first, np.int64)
-        written = _write(scanner, scanned, params, model, keep_all, out, page_ends)
-        text.append(out[:written].copy())
-        ends.append(page_ends)
+        out = output.room(scanned.num_bytes + html_text.MAX_SEPARATOR * scanned.num_blocks + 64)
+        ends = np.empty(last - first, np.int64)
+        output.add(_write(scanner, scanned, params, model, keep_all, out, ends), ends)
         if fields is not None:
             for name, values in _spans(data, scanned.pages).items():
                 fields[name].extend(values)
-    return _text_column(text, ends)
+    return output.column()
 
 
 def _with_fields(

@@ -65,7 +65,6 @@ class Scanner:
         self._blocks = np.empty((html_blocks.BLOCK_ROWS, 0), np.int64)
         self._nodes = np.empty((html_blocks.NODE_ROWS, 0), np.int64)
         self._text = np.empty(0, np.uint8)
-        self._written = np.empty(0, np.uint8)
         self._measures = _measures(64, 64)
 
     def scan(self, data: Bytes, offsets: Offsets, first: int, last: int) -> Scanned:
@@ -82,12 +81,6 @@ class Scanner:
             data, offsets, first, last, self.tables, self.work, self._blocks, self._nodes, pages, self._text
         )
         return Scanned(self._blocks, self._nodes, pages, self._text, num_blocks, num_nodes, num_bytes)
-
-    def written(self, size: int) -> Bytes:
-        """A buffer for ``size`` bytes of written text."""
-        if len(self._written) < size:
-            self._written = np.empty(size * 5 // 4, np.uint8)
-        return self._written
 
     def measures(self, scanned: Scanned) -> Measures:
         """Scratch arrays large enough for every page and every run of ``scanned``."""
