@@ -34,6 +34,8 @@ from stages.kernels.ragged import text_buffers
 NO_TEXT = frozenset(
     ["script", "style", "template", "iframe", "noembed", "noframes", "title", "textarea", "select", "datalist", "svg"]
 )
+MAX_MIDDLE = 2000
+"""`difflib` takes the square of it."""
 
 
 def read_pages(paths: list[str], limit: int) -> Iterator[bytes]:
@@ -57,16 +59,12 @@ def read_pages(paths: list[str], limit: int) -> Iterator[bytes]:
 
 def dom_text(html: bytes) -> str:
     """Text nodes of resiliparse's DOM outside `NO_TEXT`, without white space."""
-    tree = HTMLTree.parse_from_bytes(html, "utf-8")
-    parts: list[str] = []
-    stack = [tree.document]
-    while stack:
-        node = stack.pop()
-        if node.type == 3:
-            parts.append(node.text)
-        elif node.type in (1, 9) and node.tag not in NO_TEXT:
-            stack.extend(reversed(node.child_nodes))
-    return squeeze("".join(parts))
+    root = HTMLTree.parse_from_bytes(html, "utf-8").document.first_element_child
+    if root is None:
+        return ""
+    for node in root.query_selector_all(",".join(NO_TEXT)):
+        node.parent.remove_child(node)
+    return squeeze(root.text)
 
 
 def squeeze(text: str) -> str:
@@ -75,14 +73,17 @@ def squeeze(text: str) -> str:
 
 
 def same_characters(a: str, b: str) -> int:
-    """Characters of ``a`` that stand in ``b`` in the same order: equal ends, and a difference of the middle."""
+    """Characters of ``a`` that stand in ``b`` in the same order, at least: equal ends, and what a difference of the middle
+    finds; a middle of more than `MAX_MIDDLE` counts as wholly different."""
     if a == b:
         return len(a)
     size = min(len(a), len(b))
     head = next((i for i in range(size) if a[i] != b[i]), size)
     tail = next((i for i in range(size - head) if a[-1 - i] != b[-1 - i]), size - head)
     a, b = a[head : len(a) - tail], b[head : len(b) - tail]
-    middle = difflib.SequenceMatcher(None, a, b, autojunk=len(a) > 20000)
+    if max(len(a), len(b)) > MAX_MIDDLE:
+        return head + tail
+    middle = difflib.SequenceMatcher(None, a, b, autojunk=False)
     return head + tail + sum(match.size for match in middle.get_matching_blocks())
 
 
