@@ -25,7 +25,7 @@ from stages.extraction.scanning import Scanned, Scanner, Table, groups
 from stages.kernels import html_blocks, html_text
 from stages.kernels.ragged import Bytes, Offsets, text_buffers
 
-VERSION = 2
+VERSION = 3
 _MAX_SPAN = 2000
 _HTML_TO_TEXT = 3
 """Room is made for a byte of text for so many of HTML; more when it is needed."""

@@ -1,0 +1,62 @@
+"""Training the block classifier: what is reported comes from classifiers that have not seen the site, nor learned from one that has."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stages.extraction import train
+
+FOLDS = np.array([0, 0, 1, 2, 3, 3, 4])
+
+
+class Stub:
+    """A classifier whose score of a block is the set of folds it has seen, as bits; column 0 of X is the fold."""
+
+    def __init__(self, X: Any, asked: list[tuple[set[int], set[int]]]) -> None:
+        self.seen, self.asked = set(X[:, 0].tolist()), asked
+
+    def predict(self, X: Any, prediction_type: str) -> Any:
+        assert prediction_type == "RawFormulaVal"
+        self.asked.append((self.seen, set(X[:, 0].tolist())))
+        return np.full(len(X), (sum(1 << fold for fold in self.seen) - 128) / 32)
+
+
+def test_no_score_comes_from_a_classifier_that_saw_the_site_itself_or_through_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[set[int], set[int]]] = []
+    X = np.stack([FOLDS, np.zeros(len(FOLDS), int)], axis=1)
+    y = w = np.ones(len(FOLDS))
+
+    def fit(X: Any, y: Any, w: Any, trees: int, shares: dict[str, float]) -> Stub:
+        if X.shape[1] == 3:  # the second classifier: column 2 is who gave the first score
+            seen = set(X[:, 0].tolist())
+            (held_out,) = set(range(5)) - seen
+            for fold, _, givers in X.tolist():
+                assert not givers & (1 << held_out)
+                assert not givers & (1 << fold)
+        return Stub(X, asked)
+
+    monkeypatch.setattr(train, "fit", fit)
+    monkeypatch.setattr(train, "score_features", lambda pages, scores: scores[None].astype(int))
+    scores = train.unseen_scores(X, y, w, FOLDS, 1)
+    train.nested([], X, y, w, FOLDS, scores, 1)
+    assert len(asked) == 15 + 5
+    assert all(not seen & judged for seen, judged in asked)
+    assert np.array_equal(
+        scores[FOLDS, FOLDS, np.arange(len(FOLDS))], [0b11110] * 2 + [0b11101, 0b11011] + [0b10111] * 2 + [0b01111]
+    )
+
+
+def test_macro_is_the_mean_of_sources_whatever_their_pages() -> None:
+    def page(source: str, gold: str) -> train.Page:
+        empty: Any = None
+        return train.Page(source, 0, b"", empty, empty, [], Counter(train.grams(gold.split())), empty, empty)
+
+    texts = [(page("a", "one two three four"), ["one", "two", "three", "four"])] * 3
+    texts.append((page("b", "one two three four"), ["five"]))
+    assert train.judge(texts) == {"a": 1.0, "b": 0.0, "macro": 0.5}
