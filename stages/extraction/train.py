@@ -31,7 +31,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.documents.extraction import extractor
 from stages.extraction.labels import gram_f1, grams, label_blocks, words
 from stages.extraction.scanning import Measures, Scanned, Scanner
 from stages.kernels import html_features as f
@@ -225,12 +224,29 @@ def scorer(path: Path) -> Callable[[Counter[Any], list[str]], float]:
     return lambda gold, text: float(module.prf(gold, module.shingles(module.words(" ".join(text))))[2])
 
 
+def _resiliparse(html: bytes) -> str | None:
+    from resiliparse.extract.html2text import extract_plain_text
+    from resiliparse.parse.html import HTMLTree
+
+    tree = HTMLTree.parse_from_bytes(html, "utf-8")
+    return str(extract_plain_text(tree, preserve_formatting=True, main_content=True))
+
+
+def _trafilatura(html: bytes) -> str | None:
+    import trafilatura
+
+    return trafilatura.extract(html.decode(), include_comments=False, deduplicate=False)
+
+
+PEERS: dict[str, Callable[[bytes], str | None]] = {"resiliparse": _resiliparse, "trafilatura": _trafilatura}
+"""Other extractors as `documents` calls them."""
+
+
 def texts_of(name: str, pages: Sequence[Page]) -> Iterator[tuple[Page, list[str]]]:
-    """Every page with a gold text, and the words that another extractor of `documents` finds."""
-    extract = extractor(name)
+    """Every page with a gold text, and the words that one of `PEERS` finds."""
     for page in pages:
         if page.gold is not None:
-            yield page, words(extract(pa.array([page.html], pa.large_binary()))[0].as_py() or "")
+            yield page, words(PEERS[name](page.html) or "")
 
 
 def fit(X: Any, y: Any, w: Any, trees: int, shares: dict[str, float]) -> Any:
@@ -334,7 +350,9 @@ def main() -> None:
     parser.add_argument("pages", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--trees", type=int, nargs=2, default=TREES, help="of the first and the second classifier")
-    parser.add_argument("--beside", nargs="*", default=[], help="other extractors to judge on the same pages")
+    parser.add_argument(
+        "--beside", nargs="*", default=[], choices=PEERS, help="other extractors to judge on the same pages"
+    )
     parser.add_argument("--score", type=Path, help="a file with words, shingles and prf to judge by")
     parser.add_argument(
         "--leave-out-source", action="store_true", help="hold out whole sources, print their F1 and stop"
