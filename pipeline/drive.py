@@ -6,6 +6,7 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from rich.console import Console
@@ -36,6 +37,7 @@ class LazyExecutor:
         self.stages = stages
         self.engine, self.store, self.workers, self.reporter = engine, store, workers, reporter
         self._executor: Executor | None = None
+        self._closing: Thread | None = None
 
     def __call__(self) -> Executor:
         if self._executor is None:
@@ -52,11 +54,19 @@ class LazyExecutor:
                 self.reporter.say(f"Ray on {where}: {self._executor.slots()} CPUs ({seconds:.1f} s)")
         return self._executor
 
-    def close(self) -> None:
-        if self._executor is not None and self.engine == "ray":
+    def leave(self) -> None:
+        """Begin to stop the engine, which takes Ray a second: whoever has no more tasks need not wait for it."""
+        if self._executor is not None and self.engine == "ray" and self._closing is None:
             from pipeline.ray_engine import shutdown
 
-            shutdown()
+            self._closing = Thread(target=shutdown)
+            self._closing.start()
+
+    def close(self) -> None:
+        """Stop the engine."""
+        self.leave()
+        if self._closing is not None:
+            self._closing.join()
 
 
 def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: bool) -> str:
@@ -77,6 +87,7 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
         try:
             store.write_json("runs/current.json", {"mixture": recipe.name})
             snapshot = job.execute()
+            executor.leave()
             from pipeline import reporting
 
             pages = reporting.write(store, recipe.name)

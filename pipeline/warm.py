@@ -10,6 +10,7 @@ import fcntl
 import gc
 import importlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -28,7 +29,6 @@ TEXTS = (
 ) * 3
 
 
-PARTS = 2
 Batch = Callable[[pa.RecordBatch], pa.RecordBatch]
 _warmed: set[tuple[str, ...]] = set()
 
@@ -47,10 +47,10 @@ def warm(stages: list[dict[str, Any]]) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if mark.exists():
             return
-        parts = parts_of(stages)
-        for part in [start_part(part) for part in parts if len(parts) > 1]:
-            part.wait()
-        compile_all(stages)  # what the parts left, and a check that what they wrote can be loaded
+        parts = parts_of(stages, len(os.sched_getaffinity(0)))
+        children = [_child(part, "part") for part in parts] if len(parts) > 1 else []
+        if not children or any(child.wait() for child in children):
+            compile_all(parts[0] if len(parts) == 1 else [piece for part in parts for piece in part])
         mark.write_text("")
 
 
@@ -61,37 +61,35 @@ def prepared(module: str, params: str) -> Batch:
     return stage.prepare(stage.Params.model_validate_json(params))
 
 
-def parts_of(stages: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """``stages`` dealt out to `PARTS` processes, a stage that knows its own parts (``compile_parts``) split by them.
+def parts_of(stages: list[dict[str, Any]], processes: int) -> list[list[dict[str, Any]]]:
+    """What ``stages`` compile, dealt out to at most ``processes``: the costliest piece first, to whoever has least.
 
-    `documents` has a process to itself: its kernels take as long to compile as all others together.
+    A piece is ``{"module", "params", "part"}``. A stage tells its own with ``compile_parts(params)``: by name the
+    seconds it takes and a function of a batch of `documents` that compiles it; another stage is one piece.
     """
-    first = [stage for stage in stages if stage["module"] == "stages.documents"]
-    rest = [stage for stage in stages if stage not in first]
-    if first and rest and PARTS == 2:
-        return [first, rest]
-    dealt: list[list[dict[str, Any]]] = [[] for _ in range(PARTS)]
-    number = 0
+    pieces = []
     for stage in stages:
-        module: Any = importlib.import_module(stage["module"])
-        params = [stage["params"]]
-        if hasattr(module, "compile_parts"):
-            found = module.compile_parts(module.Params.model_validate(stage["params"]))
-            params = [part.model_dump(mode="json") for part in found]
-        for part in params:
-            dealt[number % PARTS].append({"module": stage["module"], "params": part})
-            number += 1
-    return [part for part in dealt if part]
+        for part, (cost, _) in _parts(stage).items():
+            pieces.append((cost, {**stage, "part": part}))
+    pieces.sort(key=lambda piece: -piece[0])
+    dealt: list[tuple[float, list[dict[str, Any]]]] = [(0.0, []) for _ in range(max(1, processes))]
+    for cost, piece in pieces:
+        least = min(range(len(dealt)), key=lambda number: dealt[number][0])
+        dealt[least] = (dealt[least][0] + cost, [*dealt[least][1], piece])
+    return [part for _, part in dealt if part]
 
 
-def compile_all(stages: list[dict[str, Any]]) -> None:
+def _parts(stage: dict[str, Any]) -> dict[str, tuple[float, Callable[[pa.RecordBatch], object]]]:
+    module: Any = importlib.import_module(stage["module"])
+    if hasattr(module, "compile_parts"):
+        return dict(module.compile_parts(module.Params.model_validate(stage["params"])))
+    return {"": (1.0, prepared(stage["module"], json.dumps(stage["params"], sort_keys=True)))}
+
+
+def compile_all(pieces: list[dict[str, Any]]) -> None:
     batch = pages()
-    for stage in stages:
-        prepared(stage["module"], json.dumps(stage["params"], sort_keys=True))(batch)
-
-
-def start_part(stages: list[dict[str, Any]]) -> subprocess.Popen[bytes]:
-    return _child(stages, "part")
+    for piece in pieces:
+        _parts(piece)[piece["part"]][1](batch)
 
 
 def mark_of(modules: tuple[str, ...]) -> Path:
