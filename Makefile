@@ -16,7 +16,7 @@ demo: $(READY)                 ## crawl to token shards on the built-in sample, 
 	$(BIN)/python -m pipeline run mixtures/demo.yaml --root $(ROOT)
 
 test: $(DEV)                 ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup
 
 check: $(DEV)                  ## style, types, walls
 	$(BIN)/ruff check .

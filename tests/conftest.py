@@ -24,3 +24,10 @@ def shared() -> Path:
 def store(tmp_path: Path) -> Store:
     """An empty root."""
     return Store(str(tmp_path / "root"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With ``-n 2``, all tests that start a Ray run in one process, one after the other, and a file stays together."""
+    for item in items:
+        group = "ray" if item.get_closest_marker("ray") else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))

@@ -24,6 +24,10 @@ MODULES = """
 """.split()  # noqa: SIM905 - a list of 60 short words
 
 
+MIRRORED = 7
+"""Of so many pages one stands a second time, word for word, on another host."""
+
+
 def documented() -> list[tuple[str, str]]:
     """(dotted name, documentation) of the public classes and functions of `MODULES` that have much to say."""
     found = {}
@@ -54,7 +58,7 @@ def write_corpus(folder: Path, files: int = 6) -> Path:
     code.mkdir()
     docs = documented()
     pages = [(f"https://docs.example/{name}", page(name, text)) for name, text in docs]
-    pages += [(f"https://mirror.example/{name}", page(name, text)) for name, text in docs[::7]]
+    pages += [(f"https://mirror.example/{name}", page(name, text)) for name, text in docs[::MIRRORED]]
     pages += [
         (f"https://old.example/{name}", page(name, text + "\n\nThis page describes an older version of the library."))
         for name, text in docs[::9]

@@ -14,11 +14,12 @@ from pipeline.config import ConfigError
 from pipeline.life import lives
 from pipeline.snapshot import load
 from pipeline.storage import Store
-from tests.corpora import documented, write_corpus, write_mixture
+from tests.corpora import MIRRORED, documented, write_corpus, write_mixture
 from tests.runs import made, run_inline
 
-NAME = "mailbox.Mailbox"
-OTHER = "tarfile.TarFile"
+LONG_PAGES = ("mailbox.Mailbox", "tarfile.TarFile", "zipfile.ZipFile", "calendar.Calendar", "socket.socket")
+NAME, OTHER = [name for i, (name, _) in enumerate(documented()) if i % MIRRORED and name in LONG_PAGES][:2]
+"""Pages without an exact copy, which would be dropped as one: what `documented` finds depends on what is loaded."""
 
 
 def sentence(name: str) -> str:

@@ -44,6 +44,7 @@ def head() -> Iterator[dict[str, str]]:
     arguments = [
         *("ray", "start", "--head", "--block", "--num-cpus=2", f"--port={port}", f"--temp-dir={session}"),
         *("--include-dashboard=true", "--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}"),
+        f"--dashboard-agent-listen-port={free_port()}",  # its default is one port for all Rays of a machine
         *(f"--object-store-memory={100 << 20}", "--disable-usage-stats", "--node-ip-address=127.0.0.1"),
     ]
     server = subprocess.Popen(arguments, env=environment, start_new_session=True, stdout=subprocess.DEVNULL)
@@ -69,9 +70,14 @@ def head() -> Iterator[dict[str, str]]:
 
 def submit(head: dict[str, str], *arguments: object) -> subprocess.CompletedProcess[str]:
     command = ["ray", "job", "submit", "--working-dir", str(CHECKOUT), "--", "python", "-m", "pipeline"]
-    return subprocess.run(
-        [*command, *map(str, arguments)], env=head, capture_output=True, text=True, timeout=SECONDS, check=False
-    )
+    for _ in range(30):  # a head that answers may still have no agent to start jobs
+        done = subprocess.run(
+            [*command, *map(str, arguments)], env=head, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+        if "No available agent" not in done.stderr + done.stdout:
+            break
+        time.sleep(2)
+    return done
 
 
 def test_the_demo_runs_as_a_submitted_job_and_exits_with_zero(head: dict[str, str], tmp_path: Path) -> None:
