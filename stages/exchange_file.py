@@ -21,6 +21,8 @@ import xxhash
 from stages.contract import Store
 
 MARK = b"GMXCHG01"
+MAX_GROUP = 256
+"""Splits that one task of an exchange reads at most."""
 
 Array = npt.NDArray[Any]
 Columns = dict[str, Array]
@@ -143,3 +145,16 @@ def _footer(store: Store, address: str, file: Any) -> dict[str, Any]:
 def _corrupt(store: Store, address: str, what: str) -> CorruptIntermediate:
     store.remove(address)
     return CorruptIntermediate(f"{address}: {what}; the file has been removed and will be made again")
+
+
+def grouped(costs: Sequence[int], budget: int) -> tuple[tuple[int, ...], ...]:
+    """Consecutive splits in groups of at most ``budget``, or of one."""
+    groups: list[list[int]] = []
+    used = 0
+    for index, cost in enumerate(costs):
+        if not groups or used + cost > budget or len(groups[-1]) == MAX_GROUP:
+            groups.append([])
+            used = 0
+        groups[-1].append(index)
+        used += cost
+    return tuple(tuple(group) for group in groups)

@@ -18,11 +18,10 @@ from stages.clusters.output import ROW_BYTES, assign, summarise, write_splits
 from stages.clusters.pages import RECORD_BYTES, map_pages, reduce_texts
 from stages.clusters.params import ClusterInput, Params
 from stages.contract import Phase, Task
+from stages.exchange_file import grouped
 
 BASE_MEMORY = 384 << 20
 """What a worker holds before any data: interpreter, Arrow, compiled kernels."""
-MAX_GROUP = 256
-"""Splits one task reads at most."""
 SHINGLE_BYTES = 1.5
 """Bytes of shingle hashes per byte of text: 8 for a word of 5.8 in English, less in most scripts; see the benchmark."""
 SHINGLE_COPIES = 2.5
@@ -47,9 +46,9 @@ class _Work:
         bands = ceil(params.bands / params.passes)
         page_bytes = max(RECORD_BYTES, ROW_BYTES)
         row_bytes = max(page_bytes, bands * MAP_RECORD_BYTES)
-        self.groups = _grouped([count * row_bytes for count in rows], budget)
+        self.groups = grouped([count * row_bytes for count in rows], budget)
         task = max(SHINGLE_TASK_BYTES, sum(shingles) // EARLY_SHINGLE_TASKS)
-        self.text_groups = _grouped(shingles, min(budget, task))
+        self.text_groups = grouped(shingles, min(budget, task))
         self.hash_ranges = max(1, ceil(sum(rows) * page_bytes / budget))
         self.key_ranges = max(1, ceil(sum(rows) * bands * REDUCE_RECORD_BYTES / budget))
         self.places = max(1, ceil(sum(shingles) / budget))
@@ -122,19 +121,6 @@ def plan(params: Params, splits: list[ClusterInput], directory: str) -> list[Pha
     for number in range(params.passes):
         phases += [_bands(work, number), _candidates(work, number)]
     return [*phases, _components(work), _shingles(work), _decide(work), _assign(work), _output(work), _summary(work)]
-
-
-def _grouped(costs: Sequence[int], budget: int) -> tuple[tuple[int, ...], ...]:
-    """Consecutive splits in groups of at most ``budget``, or of one."""
-    groups: list[list[int]] = []
-    used = 0
-    for index, cost in enumerate(costs):
-        if not groups or used + cost > budget or len(groups[-1]) == MAX_GROUP:
-            groups.append([])
-            used = 0
-        groups[-1].append(index)
-        used += cost
-    return tuple(tuple(group) for group in groups)
 
 
 def _task(job: Callable[..., Any], args: dict[str, Any], outputs: Sequence[str], label: str, memory: float) -> Task:

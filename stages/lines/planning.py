@@ -11,14 +11,13 @@ from typing import Any
 import xxhash
 
 from stages.contract import Phase, Task
+from stages.exchange_file import grouped
 from stages.lines.counting import count_lines, find_frequent
 from stages.lines.marking import mark_splits, summarise
 from stages.lines.params import LinesInput, Params
 
 BASE_MEMORY = 256 << 20
 """What a worker holds before any data: interpreter, Arrow, compiled kernels."""
-MAX_GROUP = 256
-"""Splits one task reads at most."""
 LINES_PER_BYTE = 1 / 30
 """Lines per byte of text, rather too many."""
 COUNT_BYTES = 64
@@ -36,7 +35,7 @@ def plan(params: Params, splits: list[LinesInput], directory: str) -> list[Phase
         return []
     ordered = [asdict(split) for split in sorted(splits, key=lambda split: split.name)]
     budget = max(params.memory - BASE_MEMORY, params.memory // 4)
-    groups = _grouped([ceil(split["text_bytes"] * LINES_PER_BYTE * COUNT_BYTES) for split in ordered], budget)
+    groups = grouped([ceil(split["text_bytes"] * LINES_PER_BYTE * COUNT_BYTES) for split in ordered], budget)
     total = sum(split["text_bytes"] for split in ordered)
     num_ranges = max(1, ceil(total * LINES_PER_BYTE * RANGE_BYTES / budget))
     # files of an interrupted run that cut its work in another way are no use to this one
@@ -71,19 +70,6 @@ def plan(params: Params, splits: list[LinesInput], directory: str) -> list[Phase
         Phase("lines: mark", tuple(marking)),
         Phase("lines: summary", (last,), (f"{directory}/work",)),
     ]
-
-
-def _grouped(costs: Sequence[int], budget: int) -> list[list[int]]:
-    """Consecutive splits in groups of at most ``budget``, or of one."""
-    groups: list[list[int]] = []
-    used = 0
-    for index, cost in enumerate(costs):
-        if not groups or used + cost > budget or len(groups[-1]) == MAX_GROUP:
-            groups.append([])
-            used = 0
-        groups[-1].append(index)
-        used += cost
-    return groups
 
 
 def _task(
