@@ -49,8 +49,9 @@ def warm(stages: list[dict[str, Any]]) -> None:
             return
         parts = parts_of(stages, len(os.sched_getaffinity(0)))
         children = [_child(part, "part") for part in parts] if len(parts) > 1 else []
-        if not children or any(child.wait() for child in children):
-            compile_all(parts[0] if len(parts) == 1 else [piece for part in parts for piece in part])
+        ended = [child.wait() for child in children]
+        if not ended or any(ended):  # what one that failed left is compiled here, where its error is seen
+            compile_all([piece for part in parts for piece in part])
         mark.write_text("")
 
 
