@@ -107,7 +107,8 @@ def growth(args: argparse.Namespace) -> None:
         context = multiprocessing.get_context("spawn")
         answer = context.Queue()
         job = context.Process(
-            target=run_phases, args=(store.root, inputs, {"memory": args.memory, "passes": args.passes}, answer)
+            target=run_phases,
+            args=(store.root, inputs, {"memory": args.memory, "passes": args.passes, "rounds": args.rounds}, answer),
         )
         wall = time.perf_counter()
         job.start()
@@ -246,6 +247,7 @@ def main() -> None:
     grow.add_argument("--folder", required=True)
     grow.add_argument("--memory", type=int, default=2 << 30)
     grow.add_argument("--passes", type=int, default=1)
+    grow.add_argument("--rounds", type=int)
     grow.add_argument("--keep", action="store_true")
     sign = commands.add_parser("signatures")
     sign.add_argument("--documents", required=True)

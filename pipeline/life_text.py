@@ -114,7 +114,14 @@ def duplicates(cluster: dict[str, Any]) -> list[str]:
         copies = ", ".join(f"{entry['pages']} of {entry['source']}" for entry in cluster["copies"] or ())
         return [*lines, "  this page stays" + (f" for {copies}" if copies else "")]
     page = cluster.get("survivor_page", {})
-    lines.append(f"  {cluster['match']} copy, similarity {cluster['similarity']:.4f}, of {cluster['survivor']}")
+    similarity = cluster["similarity"]
+    alike = "same address as" if similarity is None else f"{cluster['match']} copy, similarity {similarity:.4f}, of"
+    if cluster.get("via"):
+        lines.append(
+            f"  {'same address as' if similarity is None else 'exact copy of'} {cluster['via']}, which goes too"
+        )
+        alike = "in its place stays" if similarity is None else f"similarity {similarity:.4f} to"
+    lines.append(f"  {alike} {cluster['survivor']}")
     lines.append(f"    {page.get('problem') or page.get('url') or page.get('file')}")
     difference = cluster.get("difference")
     if difference is not None:

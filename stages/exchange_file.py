@@ -1,8 +1,9 @@
 """Intermediate files of an exchange: a mapper writes one, its records ordered by partition; reducers read their part.
 
-Layout: for each partition the bytes of each column; then a JSON footer (column types, counts, positions, a checksum
-per partition, and ``about``); then its size (8 bytes, little-endian) and the mark. Columns are one-dimensional NumPy
-arrays; they need not have equal counts, so a ragged column is a column of sizes and one of values.
+Layout: for each partition the bytes of each column; then a table, one row of 64-bit numbers a partition (count of each
+column, position, checksum); then JSON (column types, totals, ``about``); then its size and checksum (8 bytes each,
+little-endian) and the mark. Columns are one-dimensional NumPy arrays; they need not have equal counts, so a ragged
+column is a column of sizes and one of values. What a reader reads does not grow with the number of partitions.
 
 A part that does not match its checksum is never used: the file is removed, so the next run makes it anew, and
 `CorruptIntermediate` says so.
@@ -11,7 +12,7 @@ A part that does not match its checksum is never used: the file is removed, so t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,9 @@ import xxhash
 
 from stages.contract import Store
 
-MARK = b"GMXCHG01"
+MARK = b"GMXCHG02"
+TAIL_BYTES = 1 << 16
+"""Read at once from the end of a file: its footer, and the table where that is small."""
 MAX_GROUP = 256
 """Splits that one task of an exchange reads at most."""
 
@@ -49,12 +52,12 @@ def write_partitioned(
     store: Store, address: str, columns: Columns, partitions: Array, count: int, about: dict[str, Any] | None = None
 ) -> None:
     """Write equally long columns, ordered (stably) by the partition number of each record."""
-    order, bounds = order_by_partition(partitions, count)
     if count == 1:
-        write_ordered(store, address, columns, dict.fromkeys(columns, bounds), about)
-    else:
-        ordered = {name: column[order] for name, column in columns.items()}
-        write_ordered(store, address, ordered, dict.fromkeys(columns, bounds), about)
+        write_ordered(store, address, columns, dict.fromkeys(columns, np.array([0, len(partitions)])), about)
+        return
+    order, bounds = order_by_partition(partitions, count)
+    ordered = {name: column[order] for name, column in columns.items()}
+    write_ordered(store, address, ordered, dict.fromkeys(columns, bounds), about)
 
 
 def write_ordered(
@@ -63,54 +66,49 @@ def write_ordered(
     """Write columns whose records already stand in partition order; ``bounds`` gives each column's P + 1 limits."""
     names = list(columns)
     num_partitions = len(bounds[names[0]]) - 1
-    positions, checksums = [0], []
+    table = np.zeros((num_partitions, len(names) + 2), "<u8")
+    position = 0
     with store.create(address) as sink:
         for partition in range(num_partitions):
-            digest = xxhash.xxh3_64()
-            size = 0
-            for name in names:
-                limits = bounds[name]
-                part = np.ascontiguousarray(columns[name][limits[partition] : limits[partition + 1]])
-                view = part.view(np.uint8).data
+            limits = [bounds[name][partition : partition + 2].tolist() for name in names]
+            table[partition, :-1] = [*(stop - start for start, stop in limits), position]
+            digest = xxhash.xxh3_64(table[partition, :-1].tobytes())
+            for name, (start, stop) in zip(names, limits, strict=True):
+                view = np.ascontiguousarray(columns[name][start:stop]).view(np.uint8).data
                 digest.update(view)
                 sink.write(view)
-                size += len(view)
-            positions.append(positions[-1] + size)
-            checksums.append(digest.hexdigest())
+                position += len(view)
+            table[partition, -1] = digest.intdigest()
+        sink.write(table.tobytes())
         footer = {
             "about": about or {},
             "columns": [[name, columns[name].dtype.str] for name in names],
-            "counts": [np.diff(bounds[name]).tolist() for name in names],
-            "positions": positions,
-            "checksums": checksums,
+            "totals": table[:, : len(names)].sum(axis=0).tolist(),
+            "partitions": num_partitions,
         }
         encoded = json.dumps(footer, sort_keys=True, separators=(",", ":")).encode()
-        sink.write(encoded + len(encoded).to_bytes(8, "little") + MARK)
+        sink.write(encoded + len(encoded).to_bytes(8, "little") + xxhash.xxh3_64_digest(encoded) + MARK)
 
 
 def read_about(store: Store, address: str) -> tuple[dict[str, Any], dict[str, int]]:
     """What the writer said of the file, and how many values each column has over all partitions."""
     with store.open(address) as file:
-        footer = _footer(store, address, file)
-    counts = {name: sum(found) for (name, _), found in zip(footer["columns"], footer["counts"], strict=True)}
-    return footer["about"], counts
+        footer = _Reader(store, address, file).footer
+    totals = {name: total for (name, _), total in zip(footer["columns"], footer["totals"], strict=True)}
+    return footer["about"], totals
 
 
 def read_partition(store: Store, address: str, partition: int) -> Columns:
     """The columns of one partition; views of the file where the root is local."""
     with store.open(address) as file:
-        footer = _footer(store, address, file)
-        start, stop = footer["positions"][partition : partition + 2]
-        file.seek(start)
-        data = file.read_buffer(stop - start)
-        if len(data) != stop - start or xxhash.xxh3_64_hexdigest(memoryview(data)) != footer["checksums"][partition]:
-            raise _corrupt(store, address, f"partition {partition} does not match its checksum")
-    columns: Columns = {}
-    position = 0
-    for (name, dtype), counts in zip(footer["columns"], footer["counts"], strict=True):
-        columns[name] = np.frombuffer(data, dtype, counts[partition], position)
-        position += columns[name].nbytes
-    return columns
+        return next(_Reader(store, address, file).parts(partition, partition + 1))
+
+
+def read_partitions(store: Store, address: str) -> list[Columns]:
+    """The columns of every partition of a file, by one read."""
+    with store.open(address) as file:
+        reader = _Reader(store, address, file)
+        return list(reader.parts(0, reader.footer["partitions"]))
 
 
 def read_all(store: Store, addresses: Sequence[str], partition: int) -> Columns:
@@ -126,20 +124,55 @@ def concatenate(parts: Iterable[Columns]) -> Columns:
     return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
 
 
-def _footer(store: Store, address: str, file: Any) -> dict[str, Any]:
-    size = file.size()
-    if size >= 16:
-        file.seek(size - 16)
-        tail = bytes(file.read(16))
-        length = int.from_bytes(tail[:8], "little")
-        if tail[8:] == MARK and length <= size - 16:
-            file.seek(size - 16 - length)
-            try:
-                footer: dict[str, Any] = json.loads(bytes(file.read(length)))
-            except ValueError as error:
-                raise _corrupt(store, address, f"unreadable footer ({error})") from error
-            return footer
-    raise _corrupt(store, address, "no footer")
+class _Reader:
+    """An open file and its footer."""
+
+    def __init__(self, store: Store, address: str, file: Any) -> None:
+        self.store, self.address, self.file = store, address, file
+        size = file.size()
+        self.tail_start = max(0, size - TAIL_BYTES)
+        self.tail = self._read(self.tail_start, size)
+        tail = bytes(self.tail[-24:])
+        self.end = size - 24 - int.from_bytes(tail[:8], "little")
+        if len(tail) < 24 or tail[16:] != MARK or self.end < 0:
+            raise _corrupt(store, address, "no footer")
+        encoded = self._bytes(self.end, size - 24)
+        if xxhash.xxh3_64_digest(encoded) != tail[8:16]:
+            raise _corrupt(store, address, "the footer does not match its checksum")
+        self.footer: dict[str, Any] = json.loads(bytes(encoded))
+
+    def parts(self, first: int, last: int) -> Iterator[Columns]:
+        """The columns of partitions ``first`` to ``last - 1``."""
+        names = self.footer["columns"]
+        row_bytes = 8 * (len(names) + 2)
+        table_start = self.end - self.footer["partitions"] * row_bytes
+        rows = self._bytes(table_start + first * row_bytes, min(table_start + (last + 1) * row_bytes, self.end))
+        table = np.frombuffer(rows, "<u8").reshape(-1, len(names) + 2)
+        bounds = [*table[:, -2].tolist(), table_start][: last - first + 1]
+        data = self._read(bounds[0], bounds[-1])
+        for number in range(last - first):
+            row = table[number]
+            part = data[bounds[number] - bounds[0] : bounds[number + 1] - bounds[0]]
+            digest = xxhash.xxh3_64(row[:-1].tobytes())
+            digest.update(part)
+            if digest.intdigest() != row[-1]:
+                raise _corrupt(self.store, self.address, f"partition {first + number} does not match its checksum")
+            columns: Columns = {}
+            position = 0
+            for (name, dtype), count in zip(names, row[:-2].tolist(), strict=True):
+                columns[name] = np.frombuffer(part, dtype, count, position)
+                position += columns[name].nbytes
+            yield columns
+
+    def _bytes(self, start: int, stop: int) -> memoryview:
+        """Of the tail where it holds them."""
+        if start >= self.tail_start:
+            return self.tail[start - self.tail_start : stop - self.tail_start]
+        return self._read(start, stop)
+
+    def _read(self, start: int, stop: int) -> memoryview:
+        self.file.seek(max(0, start))
+        return memoryview(self.file.read_buffer(max(0, stop - start)))
 
 
 def _corrupt(store: Store, address: str, what: str) -> CorruptIntermediate:

@@ -72,6 +72,7 @@ CLUSTERS = pa.schema(
         pa.field("survivor", DOC_ID),  # the page that stays in this one's place; null: this page stays
         pa.field("similarity", pa.float32()),  # verified Jaccard to the survivor; null: this page stays, or 'url'
         pa.field("match", pa.string()),  # 'exact', 'fuzzy' or (where asked for) 'url'; null: this page stays
+        pa.field("via", DOC_ID),  # the page this one equals, where that is not the survivor but goes for it; else null
     ]
 )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
 from pipeline.storage import Store
 from stages import clusters, schemas, signatures
@@ -98,3 +99,17 @@ def cluster(
         assert len(ids) == len(found) == entry.rows
         rows |= dict(zip(ids, found, strict=True))
     return rows
+
+
+def split_up(store: Store, pages: Sequence[Page], cuts: int, batch_rows: int = 100) -> list[clusters.ClusterInput]:
+    return [write_split(store, f"s{i}", pages[i::cuts], signatures.Params(), batch_rows) for i in range(cuts)]
+
+
+def many_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plan as if every page were huge: several groups, ranges and places even for a small test."""
+    from stages.clusters import work
+
+    monkeypatch.setattr(work, "RECORD_BYTES", 80_000)
+    monkeypatch.setattr(work, "REDUCE_RECORD_BYTES", 6_000)
+    monkeypatch.setattr(work, "MAP_RECORD_BYTES", 6_000)
+    monkeypatch.setattr(work, "SHINGLE_BYTES", 120.0)

@@ -20,9 +20,8 @@ from pipeline.storage import Store
 from stages import clusters
 from stages.contract import Phase, Task
 from tests.deadly_job import MortalExecutor
-from tests.dedup_corpus import run_phases
+from tests.dedup_corpus import many_partitions, run_phases, split_up
 from tests.dedup_families import all_families
-from tests.test_clusters import many_partitions, split_up
 
 PARAMS = clusters.Params(memory=1 << 26, passes=2)
 

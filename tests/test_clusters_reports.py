@@ -8,6 +8,7 @@ import random
 
 import pytest
 
+from pipeline.life_text import duplicates
 from pipeline.storage import Store
 from stages import clusters, signatures
 from stages.clusters import brakes, curve, explain
@@ -105,3 +106,18 @@ def test_the_report_of_no_duplicates_is_short(store: Store) -> None:
     report = explain.dedup_report(store, inputs, "clusters/run")
     assert report["clusters"] == []
     assert "1 pages: 0 exact" in explain.report_lines(report)[0]
+
+
+def test_why_says_by_which_way_a_page_goes() -> None:
+    row = {"cluster": "c1", "cluster_size": 3, "survivor": "5a", "survivor_page": {"url": "https://a.example/"}}
+    told = {
+        "exact copy, similarity 1.0000, of 5a": {"match": "exact", "similarity": 1.0, "via": None},
+        "fuzzy copy, similarity 0.9000, of 5a": {"match": "fuzzy", "similarity": 0.9, "via": None},
+        "exact copy of 7b, which goes too; similarity 0.9000 to 5a": {"match": "exact", "similarity": 0.9, "via": "7b"},
+        "same address as 5a": {"match": "url", "similarity": None, "via": None},
+        "same address as 7b, which goes too; in its place stays 5a": {"match": "url", "similarity": None, "via": "7b"},
+    }
+    for expected, way in told.items():
+        lines = [line.strip() for line in duplicates(row | way)]
+        assert "; ".join(lines[1:-1]) == expected
+        assert lines[-1] == "https://a.example/"

@@ -19,6 +19,7 @@ PASSES: dict[str, Any] = {
     "language": "en",
     "confidence": 0.9,
     "match": None,
+    "via": None,
     "similarity": None,
     "cluster_size": 1,
 }
@@ -27,7 +28,13 @@ for _rule in kept.PUBLISHED.values():
 
 
 def pages(*rows: dict[str, Any]) -> pa.Table:
-    types = {"source": pa.string(), "language": pa.string(), "match": pa.string(), "text_bytes": pa.int64()}
+    types = {
+        "source": pa.string(),
+        "language": pa.string(),
+        "match": pa.string(),
+        "via": pa.binary(16),
+        "text_bytes": pa.int64(),
+    }
     columns = {name: [(PASSES | row)[name] for row in rows] for name in PASSES | rows[0]}
     return pa.table({name: pa.array(values, types.get(name, pa.float64())) for name, values in columns.items()})
 
@@ -55,6 +62,19 @@ FIXED_CASES = [
         {"match": "fuzzy", "similarity": 0.9},
         {"match": "fuzzy", "similarity": 0.89},
         {"rules": {"near_duplicate": 0.9}},
+    ),
+    # of two copies of a page that near_duplicate does not drop, one goes; with it they all do
+    (
+        "exact_duplicate",
+        {"match": "exact", "similarity": 0.85, "via": b"x" * 16},
+        {},
+        {"rules": {"near_duplicate": 0.9}},
+    ),
+    (
+        "near_duplicate",
+        {"match": "exact", "similarity": 0.9, "via": b"x" * 16},
+        {"match": "exact", "similarity": 1.0},
+        {"rules": {"exact_duplicate": False}},
     ),
     ("same_address", {"match": "url"}, {}, {}),
 ]
@@ -181,7 +201,7 @@ def write_split(store: Store, texts: list[str], clusters: bool) -> dict[str, Any
     confidence = pa.array([0.8] * len(texts), pa.float32())
     store.write_table("l.parquet", pa.Table.from_arrays([*language, confidence], schema=schemas.LANGUAGE))
     if clusters:
-        alone = [None, 1, None, None, None]
+        alone = [None, 1, None, None, None, None]
         rows = [dict(zip(schemas.CLUSTERS.names, alone, strict=True)) for _ in texts]
         rows[0] |= {"survivor": b"x" * 16, "cluster": b"x" * 16, "match": "exact", "similarity": 1.0, "cluster_size": 2}
         store.write_table("c.parquet", pa.Table.from_pylist(rows, schema=schemas.CLUSTERS))

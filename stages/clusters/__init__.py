@@ -10,15 +10,19 @@ one-bit sketches (Li and Koenig 2010) do not rule it out are candidates. (3) Can
 Jaccard index of their shingle sets, taken from the text. (4) Survivors are chosen greedily in the order of the
 policy; a text is removed only for a survivor it was compared with and whose similarity reaches the threshold.
 The cluster of a page is its connected component over pairs that reach the threshold; it may keep several survivors.
+(5) A copy of a text that goes for another is an exact copy, `via` its representative, of the same similarity to the
+survivor as that.
 
 Nothing depends on the order, number or division of the input: ties go to the smaller doc_id.
 
 The exchanges (a word is a phase of restartable tasks, files in, files out; G groups of splits, P ranges of text
-hashes, B ranges of band keys, V decision partitions, planned from rows and bytes so that a task keeps to ``memory``):
+hashes, B ranges of band keys, V places of decision, planned from rows and bytes so that a task keeps to ``memory``):
 
-    pages G, texts P, bands G, candidates B, components 1, shingles G', decide V, assign P, output G, summary 1
+    pages G, texts P, bands G, candidates B, components 1, deal P, shingles G', decide V, assign P, output G, summary 1
 
-before them, with ``urls``: addresses G, same address P.
+before them, with ``urls``: addresses G, same address P. Bands and candidates, shingles and decide are done in
+``passes`` rounds each, whose files are gone before the next. Where one task cannot hold the components, it is
+`stages.clusters.stars`.
 
 Price and limits: docs/decisions/dedup-at-scale.md.
 """
@@ -34,7 +38,7 @@ from stages.clusters.params import BRAKES, ClusterInput, Params, check_permutati
 from stages.clusters.planning import plan
 from stages.exchange_file import CorruptIntermediate
 
-VERSION = 3
+VERSION = 4
 
 __all__ = [
     "BRAKES",

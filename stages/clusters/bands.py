@@ -1,14 +1,17 @@
 """Second exchange: texts by band key. Texts that meet in a band are candidates, if their sketches agree.
 
 `map_bands` (a group of splits) writes a record (key, text, sketch: 32 bytes) per representative and band, ordered by
-key range; `reduce_bands` (a key range) turns buckets into distinct candidate pairs (`stages.kernels.buckets`).
+key range; `reduce_bands` (a key range) turns buckets into distinct candidate pairs (`stages.kernels.buckets`), by
+range of the smaller text.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from stages.clusters.pages import document_columns, scope_salts, text_bases
 from stages.clusters.params import Params
@@ -26,8 +29,8 @@ from stages.exchange_file import (
 )
 from stages.kernels import buckets, minhash
 
-BAND_RECORD_BYTES = 32
-MAP_RECORD_BYTES = 112
+RECORD = ("key", "text", "sketch_0", "sketch_1")
+MAP_RECORD_BYTES = 80
 """Bytes of memory per band record while it is made: record, order, ordered copy."""
 REDUCE_RECORD_BYTES = 112
 """Bytes of memory per band record while it is reduced: as read, joined, sort order, pairs."""
@@ -49,22 +52,31 @@ def map_bands(
     """Write the band records of a group's representatives for bands first_band to last_band - 1."""
     settings = Params.model_validate(params)
     members = representatives(store, texts, rows, group)
-    parts = []
+    width = last_band - first_band
+    records = {name: np.empty(len(members["text"]) * width, np.uint64) for name in RECORD}
     about = {"permutations": 0}
     for split in splits:
-        columns, permutations = _band_records(store, settings, split, members, first_band, last_band)
-        parts.append(columns)
-        about["permutations"] = max(about["permutations"], permutations)
-    records = concatenate(parts)
-    del parts, columns  # a copy of everything, which would still be held while the records are put in order
+        start, stop = np.searchsorted(members["split"], (split["number"], split["number"] + 1)).tolist()
+        salts = _salts(store, settings, split)
+        for first, last, minima in minima_of_rows(store, split["signatures"], members["row"][start:stop]):
+            here = slice(start + first, start + last)
+            own = np.ascontiguousarray(minima[:, first_band * settings.rows : last_band * settings.rows])
+            keys = minhash.band_keys(own, width, settings.rows, salts[members["row"][here]] + np.uint64(first_band))
+            sketches = minhash.sketches(minima)
+            place = slice(here.start * width, here.stop * width)
+            records["key"][place] = keys.reshape(-1)
+            records["text"][place] = np.repeat(members["text"][here].astype(np.uint64), width)
+            records["sketch_0"][place] = np.repeat(sketches[:, 0], width)
+            records["sketch_1"][place] = np.repeat(sketches[:, 1], width)
+            about["permutations"] = max(about["permutations"], minima.shape[1])
     write_partitioned(store, output, records, partition_of(records["key"], partitions), partitions, about)
     return {"records": len(records["key"])}
 
 
 def reduce_bands(
-    store: Store, *, params: dict[str, Any], inputs: list[str], partition: int, output: str
+    store: Store, *, params: dict[str, Any], texts: list[str], inputs: list[str], partition: int, output: str
 ) -> dict[str, Any]:
-    """Candidate pairs (left < right, text numbers) of one key range, ascending and distinct."""
+    """Candidate pairs (left < right, text numbers) of one key range, ascending and distinct, by range of ``left``."""
     settings = Params.model_validate(params)
     records = read_all(store, inputs, partition)
     permutations = max(read_about(store, address)[0]["permutations"] for address in inputs)
@@ -73,49 +85,51 @@ def reduce_bands(
     left, right, statistics = buckets.candidate_pairs(records["key"], records["text"], sketches, near, far)
     names = ("buckets", "largest_bucket", "compared", "nominated", "limited")
     counts = dict(zip(names, statistics.tolist(), strict=True)) | {"pairs": len(left)}
-    bounds = np.array([0, len(left)], np.int64)
+    bounds = np.searchsorted(left, text_bases(store, texts).astype(np.uint64))
     write_ordered(store, output, {"left": left, "right": right}, {"left": bounds, "right": bounds}, counts)
     return counts
 
 
 def representatives(store: Store, texts: list[str], rows: list[str], group: int) -> Columns:
-    """(split, row, text number) of the pages of a group that stand for their text."""
+    """(split, row, text number) of the pages of a group that stand for their text, in this order."""
     bases = text_bases(store, texts)
     parts = []
     for base, address in zip(bases[:-1], rows, strict=True):
         found = read_partition(store, address, group)
         chosen = found["chosen"]
         parts.append(
-            {"split": found["split"][chosen], "row": found["row"][chosen], "text": found["text"][chosen] + base}
+            {
+                "split": found["split"][chosen],
+                "row": found["row"][chosen],
+                "text": found["text"][chosen].astype(np.int64) + base,
+            }
         )
-    return concatenate(parts)
+    found = concatenate(parts)
+    order = np.lexsort((found["row"], found["split"]))
+    return {name: column[order] for name, column in found.items()}
 
 
-def _band_records(
-    store: Store, settings: Params, split: dict[str, Any], members: Columns, first_band: int, last_band: int
-) -> tuple[Columns, int]:
-    mine = np.flatnonzero(members["split"] == split["number"])
-    rows = members["row"][mine]
-    column = store.read_table(split["signatures"], ["minhash"]).column("minhash").combine_chunks()
-    minima = column.flatten().to_numpy().reshape(len(column), column.type.list_size)[rows]
-    keys = minhash.band_keys(minima, settings.bands, settings.rows, _salts(store, settings, split)[rows])
-    keys = keys[:, first_band:last_band]
-    sketches = minhash.sketches(minima)
-    width = keys.shape[1]
+def minima_of_rows(store: Store, signatures: str, rows: Array) -> Iterator[tuple[int, int, Array]]:
+    """Minima of some rows, ascending, row group by row group: (first, last + 1) among ``rows``, and theirs.
 
-    def spread(values: Array) -> Array:
-        return np.repeat(values, width)
-
-    columns = {
-        "key": np.ascontiguousarray(keys).reshape(-1),
-        "text": spread(members["text"][mine].astype(np.uint64)),
-        "sketch_0": spread(sketches[:, 0]),
-        "sketch_1": spread(sketches[:, 1]),
-    }
-    return columns, minima.shape[1]
+    A whole column at once would be four times as slow: its memory is fresh from the system every time.
+    """
+    with store.open(signatures) as file:
+        reader = pq.ParquetFile(file)
+        first = 0
+        for group in range(reader.num_row_groups):
+            last = first + reader.metadata.row_group(group).num_rows
+            start, stop = np.searchsorted(rows, (first, last))
+            if stop > start:
+                column = reader.read_row_group(group, columns=["minhash"]).column(0).combine_chunks()
+                minima = column.flatten().to_numpy().reshape(len(column), -1)
+                yield int(start), int(stop), minima[rows[start:stop] - first]
+            first = last
 
 
 def _salts(store: Store, settings: Params, split: dict[str, Any]) -> Array:
+    if settings.scope == "everything" and not settings.per_language:
+        return np.zeros(split["rows"], np.uint64)
     sources = document_columns(store, split, ["source"]).column("source")
     languages = None
     if settings.per_language:

@@ -1,10 +1,9 @@
 """From candidate pairs to places of decision: every text that has a candidate, with its shingles, where they meet.
 
-`find_components` (one task) joins candidate pairs by union-find and deals the components out to decision partitions
-of about equal numbers of shingles. `extract_shingles` (a group of splits) reads the text of those representatives,
-and of no other page, once, and writes their shingle sets ordered by decision partition.
-
-Memory of `find_components`: `TEXT_BYTES` per distinct text, plus one file of pairs.
+`find_components` (one task) joins candidate pairs by union-find; where its `TEXT_BYTES` per distinct text are more than
+a task may have, `stages.clusters.stars` does the same in many. `deal` (a range of texts) sends components to decision
+places, by a hash of their smallest text, so that all places are about equal. `extract_shingles` (a group of splits)
+reads the text of the representatives of some places, and of no other page, and writes their shingle sets by place.
 """
 
 from __future__ import annotations
@@ -14,81 +13,115 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from stages.clusters import stars
+from stages.clusters.bands import minima_of_rows
 from stages.clusters.pages import METHOD_KEY, text_bases
 from stages.contract import Store
 from stages.exchange_file import (
     Columns,
     concatenate,
     order_by_partition,
+    partition_of,
     read_all,
     read_partition,
+    read_partitions,
     write_ordered,
     write_partitioned,
 )
 from stages.kernels import unionfind
+from stages.kernels.buckets import distinct_edges
 from stages.kernels.gather import copy_rows
 from stages.kernels.normalise import normalise
 from stages.kernels.ragged import offsets_of, text_buffers
 from stages.kernels.shingles import shingle_sets
 
-TEXT_BYTES = 64
+TEXT_BYTES = 32
 """Bytes of memory per distinct text in `find_components`."""
 
-NOWHERE = 0xFFFF
-"""Partition of a text without candidates."""
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
 
-def find_components(
-    store: Store,
-    *,
-    texts: list[str],
-    pairs: list[str],
-    num_splits: int,
-    partitions: int,
-    members: list[str],
-    edges: list[str],
-) -> dict[str, Any]:
-    """Deal components of candidates out to ``partitions`` decision tasks.
-
-    Writes ``members[i]`` for every texts file (the records of its texts that have a candidate, with ``text`` and
-    ``place``, by split) and ``edges[i]`` for every pairs file (its pairs, by place).
-    """
+def find_components(store: Store, *, texts: list[str], pairs: list[str], output: str) -> dict[str, Any]:
+    """Write every text that has a candidate (node) and the smallest text of its component (neighbour), by range."""
     bases = text_bases(store, texts)
     parents = unionfind.singletons(int(bases[-1]))
     paired = np.zeros(len(parents), np.bool_)
     for address in pairs:
-        found = read_partition(store, address, 0)
-        left, right = found["left"].astype(np.int64), found["right"].astype(np.int64)
-        unionfind.unite(parents, left, right)
-        paired[left] = True
-        paired[right] = True
+        for found in read_partitions(store, address):
+            left, right = found["left"].astype(np.int64), found["right"].astype(np.int64)
+            unionfind.unite(parents, left, right)
+            paired[left] = True
+            paired[right] = True
     unionfind.flatten(parents)
-    places = _places(parents, paired, _shingles(store, texts, bases), partitions)
-    for index, address in enumerate(texts):
-        _write_members(store, address, int(bases[index]), places, num_splits, members[index])
-    for address, output in zip(pairs, edges, strict=True):
-        found = read_partition(store, address, 0)
-        write_partitioned(store, output, found, places[found["left"].astype(np.int64)], partitions)
-    return {"texts": len(parents), "candidates": int(paired.sum())}
+    nodes = np.flatnonzero(paired)
+    columns = {"node": nodes, "neighbour": parents[nodes]}
+    write_ordered(store, output, columns, dict.fromkeys(columns, np.searchsorted(nodes, bases)), {"settled": True})
+    return {"texts": len(parents), "candidates": len(nodes)}
+
+
+def deal(
+    store: Store,
+    *,
+    texts: list[str],
+    components: dict[str, Any],
+    pairs: list[str],
+    partition: int,
+    places: int,
+    rounds: int,
+    groups: list[int],
+    members: str,
+    edges: str,
+) -> dict[str, Any]:
+    """Deal the texts of a range that have a candidate, and the pairs they begin, out to ``places``.
+
+    ``components``: arguments of `stars.labels`. Writes ``members`` (the records of the texts, with ``text`` and
+    ``place``, by round of places and group of their split) and ``edges`` (distinct pairs, by place). ``groups[s]`` is
+    split s's group.
+    """
+    base = int(text_bases(store, texts)[partition])
+    nodes, roots = stars.labels(store, **components, partition=partition)
+    place = partition_of(roots.astype(np.uint64) * _SPREAD, places).astype(np.int64)
+    records = read_partition(store, texts[partition], 0)
+    columns = {name: column[nodes - base] for name, column in records.items()}
+    columns |= {"text": nodes, "place": place}
+    num_groups = max(groups) + 1
+    where = place * rounds // places * num_groups + np.array(groups, np.int64)[columns["split"]]
+    write_partitioned(store, members, columns, where, rounds * num_groups)
+    found = read_all(store, pairs, partition)
+    left, right = distinct_edges(found["left"], found["right"])
+    begun = place[np.searchsorted(nodes, left.astype(np.int64))]
+    write_partitioned(store, edges, {"left": left, "right": right}, begun, places)
+    return {"candidates": len(nodes), "pairs": len(left)}
 
 
 def extract_shingles(
-    store: Store, *, splits: list[dict[str, Any]], members: list[str], partitions: int, output: str
+    store: Store,
+    *,
+    splits: list[dict[str, Any]],
+    members: list[str],
+    partition: int,
+    first_place: int,
+    last_place: int,
+    output: str,
 ) -> dict[str, Any]:
     """Write the records of these splits' candidates with their shingles (``size`` each, ``hash`` ragged), by place.
 
+    ``partition`` of ``members``: those of these splits with a place from first_place to last_place - 1.
     A candidate whose text is not at hand is ``signed``: its values are its minima instead.
     """
-    parts = [
-        part for split in splits for part in _with_shingles(store, split, read_all(store, members, split["number"]))
-    ]
+    found = read_all(store, members, partition)
+    order = np.lexsort((found["row"], found["split"]))
+    found = {name: column[order] for name, column in found.items()}
+    limits = np.searchsorted(found["split"], [[split["number"], split["number"] + 1] for split in splits])
+    parts: list[Columns] = []
+    for split, (start, stop) in zip(splits, limits.tolist(), strict=True):
+        parts += _with_shingles(store, split, {name: column[start:stop] for name, column in found.items()})
     records = concatenate(parts)
     del parts
-    order, bounds = order_by_partition(records["place"], partitions)
+    order, bounds = order_by_partition(records["place"] - first_place, last_place - first_place)
     sizes = records["size"]
     starts = offsets_of(sizes)
     hashes = np.empty(len(records["hash"]), np.uint64)
@@ -102,19 +135,18 @@ def extract_shingles(
 
 
 def _with_shingles(store: Store, split: dict[str, Any], records: Columns) -> Iterator[Columns]:
-    """The records of one split, in row order, with their shingles; only row groups that hold one are read."""
-    by_row = np.argsort(records["row"])
-    records = {name: column[by_row] for name, column in records.items()}
+    """The records of one split, by row, with their shingles; only row groups that hold one are read."""
     rows = records["row"]
     if len(rows) == 0:
         none = {"size": np.zeros(0, np.int64), "hash": np.zeros(0, np.uint64), "signed": np.zeros(0, np.bool_)}
         yield records | none
         return
     if split["documents"] is None:
-        column = store.read_table(split["signatures"], ["minhash"]).column(0).take(pa.array(rows)).combine_chunks()
-        minima = column.flatten().to_numpy().astype(np.uint64)
-        sizes = np.full(len(rows), len(minima) // len(rows))
-        yield records | {"size": sizes, "hash": minima, "signed": np.ones(len(rows), np.bool_)}
+        for start, stop, minima in minima_of_rows(store, split["signatures"], rows):
+            part = {name: values[start:stop] for name, values in records.items()}
+            sizes = np.full(stop - start, minima.shape[1])
+            signed = np.ones(stop - start, np.bool_)
+            yield part | {"size": sizes, "hash": minima.reshape(-1).astype(np.uint64), "signed": signed}
         return
     ngram = int(_method(store, split["signatures"])["ngram"])
     with store.open(split["documents"]) as file:
@@ -138,32 +170,3 @@ def _method(store: Store, signatures: str) -> dict[str, Any]:
         metadata = pq.ParquetFile(file).schema_arrow.metadata or {}
     found: dict[str, Any] = json.loads(metadata[METHOD_KEY])
     return found
-
-
-def _write_members(
-    store: Store, texts: str, base: int, places: npt.NDArray[np.uint16], num_splits: int, output: str
-) -> None:
-    records = read_partition(store, texts, 0)
-    here = places[base : base + len(records["row"])]
-    found = np.flatnonzero(here != NOWHERE)
-    columns = {name: column[found] for name, column in records.items()}
-    columns |= {"text": found + base, "place": here[found]}
-    write_partitioned(store, output, columns, columns["split"], num_splits)
-
-
-def _shingles(store: Store, texts: list[str], bases: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    out = np.zeros(int(bases[-1]), np.int64)
-    for index, address in enumerate(texts):
-        out[bases[index] : bases[index + 1]] = read_partition(store, address, 0)["shingles"]
-    return out
-
-
-def _places(
-    parents: npt.NDArray[np.int64], paired: npt.NDArray[np.bool_], shingles: npt.NDArray[np.int64], partitions: int
-) -> npt.NDArray[np.uint16]:
-    """Decision partition of every text: components in order of their smallest text, cut into equal loads."""
-    loads = np.bincount(parents[paired], weights=shingles[paired], minlength=len(parents))
-    before = np.cumsum(loads) - loads
-    total = max(float(loads.sum()), 1.0)
-    place_of_root = np.minimum((before * partitions / total).astype(np.int64), partitions - 1)
-    return np.where(paired, place_of_root[parents], NOWHERE).astype(np.uint16)

@@ -1,6 +1,6 @@
 """The decision: candidates are compared on their shingle sets; every removal names the survivor it was compared with.
 
-`decide` (a decision partition) has all candidate pairs of its components and the shingle sets of their texts. It
+`decide` (a place of decision) has all candidate pairs of its components and the shingle sets of their texts. It
 computes the Jaccard index of every candidate pair, joins those that reach the threshold to clusters, and chooses
 survivors (`stages.kernels.decide`). Texts are put in order of number first, so nothing depends on who wrote what.
 
@@ -22,7 +22,6 @@ from stages.clusters.params import Params
 from stages.contract import Store
 from stages.exchange_file import Array, Columns, read_about, read_all, write_partitioned
 from stages.kernels import minhash, unionfind
-from stages.kernels.buckets import distinct_edges
 from stages.kernels.decide import choose_survivors
 from stages.kernels.jaccard import ShingleSets, pair_similarities
 from stages.kernels.ragged import offsets_of
@@ -40,19 +39,19 @@ def decide(
     edges: list[str],
     shingles: list[str],
     partition: int,
+    first_place: int,
     output: str,
 ) -> dict[str, Any]:
-    """Decide all components of one partition; see the module's docstring."""
+    """Decide all components of one place, where ``shingles`` begin with ``first_place``; see the module's docstring."""
     settings = Params.model_validate(params)
-    records = read_all(store, shingles, partition)
+    records = read_all(store, shingles, partition - first_place)
     found = read_all(store, edges, partition)
-    left_texts, right_texts = distinct_edges(found["left"], found["right"])
     order = np.argsort(records["text"])
     starts = offsets_of(records["size"])[:-1][order]
     nodes = {name: column[order] for name, column in records.items() if name != "hash"}
     numbers = nodes["text"]
-    left = np.searchsorted(numbers, left_texts.astype(np.int64))
-    right = np.searchsorted(numbers, right_texts.astype(np.int64))
+    left = np.searchsorted(numbers, found["left"].astype(np.int64))
+    right = np.searchsorted(numbers, found["right"].astype(np.int64))
     sets = _sets(records["hash"], starts, nodes, settings.threshold, read_about(store, shingles[0])[0])
     similarities = pair_similarities(sets, left, right)
     same = similarities >= settings.threshold
@@ -90,7 +89,7 @@ def _sets(hashes: Array, starts: Array, nodes: Columns, threshold: float, method
     for row in np.flatnonzero(signed).tolist():
         minima[row] = hashes[starts[row] : starts[row] + nodes["size"][row]]
     margin = 2.0 * math.sqrt(threshold * (1.0 - threshold) / method["permutations"])
-    return ShingleSets(hashes, starts, nodes["shingles"], signed, minima, margin)
+    return ShingleSets(hashes, starts, nodes["shingles"].astype(np.int64), signed, minima, margin)
 
 
 def _ranks(nodes: Columns, settings: Params) -> npt.NDArray[np.int64]:

@@ -36,7 +36,7 @@ def dedup_report(
     counts = {name: Counter[bool]() for name in wanted}
     keys = pa.array([bytes.fromhex(name) for name in wanted], pa.binary(16))
     for split in sorted(splits, key=lambda split: split.name):
-        column = store.read_table(f"{directory}/{split.name}.parquet", ["cluster", "survivor", "similarity"])
+        column = store.read_table(f"{directory}/{split.name}.parquet", ["cluster", "survivor", "similarity", "via"])
         which = pc.index_in(column.column("cluster"), keys).to_numpy()
         stays = column.column("survivor").is_null().to_numpy()
         first = []
@@ -85,6 +85,7 @@ def report_lines(report: dict[str, Any]) -> list[str]:
             if page["survivor"] is not None:
                 similarity = page["similarity"]
                 fate = "removed, same address" if similarity is None else f"removed, similarity {similarity:.3f}"
+                fate += f", equal to {page['via']}" if page["via"] and similarity is not None else ""
             lines.append(f"  {page['url'] or page['doc_id']}  ({fate})")
             lines.append(f"    {page['excerpt']}")
         lines += [f"  joined by: {text!r} ({share:.0%} of the pages shown)" for text, share in cluster["shingles"]]
@@ -114,6 +115,7 @@ def _pages(store: Store, split: ClusterInput, rows: Any, column: pa.Table) -> li
             "url": page["url"],
             "survivor": row["survivor"].hex() if row["survivor"] else None,
             "similarity": row["similarity"],
+            "via": row["via"].hex() if row.get("via") else None,
             "text": page["text"],
         }
         for page, row in zip(found, decided, strict=True)
@@ -129,7 +131,10 @@ def _explained(name: str, pages: list[dict[str, Any]], ngram: int) -> dict[str, 
         counts.update(_readable_shingles(page["text"], ngram))
     common = sorted(counts.items(), key=lambda entry: (-entry[1], -len(entry[0]), entry[0]))[:SHINGLES_SHOWN]
     examples = [
-        {**{key: page[key] for key in ("doc_id", "url", "survivor", "similarity")}, "excerpt": _excerpt(page["text"])}
+        {
+            **{key: page[key] for key in ("doc_id", "url", "survivor", "similarity", "via")},
+            "excerpt": _excerpt(page["text"]),
+        }
         for page in shown
     ]
     shares = [(text, count / len(shown)) for text, count in common]

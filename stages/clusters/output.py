@@ -28,6 +28,7 @@ from stages.exchange_file import (
     read_about,
     read_all,
     read_partition,
+    read_partitions,
     write_partitioned,
 )
 
@@ -53,7 +54,11 @@ def assign(
     output: str,
     copies: str,
 ) -> dict[str, Any]:
-    """Write a record per page of this hash range: split, row, state, cluster, pages, survivor, similarity; by group."""
+    """Write a record per page of this hash range that is not alone, by group of splits.
+
+    split, row, state, pages, similarity, ids of its cluster and its survivor; ``through``: whether it goes for that
+    because the page it equals does (``via``).
+    """
     text = read_partition(store, texts[partition], 0)
     count = len(text["copies"])
     decided = read_all(store, decisions, partition)
@@ -74,11 +79,13 @@ def assign(
     stays_row[place[gone]] = decided["survivor_row"][gone]
     parts = []
     stand_ins = []
-    for group in range(num_groups):
-        found = read_partition(store, rows, group)
-        number = found["text"]
-        state = np.where(found["chosen"], np.where(pages[number] > 1, STAYS, ALONE), EXACT)
-        state = np.where(removed[number], FUZZY, state)
+    num_pages = 0
+    for found in read_partitions(store, rows):
+        num_pages += len(found["row"])
+        together = (pages[found["text"]] > 1) | found["moved"]
+        found = {name: column[together] for name, column in found.items()}
+        number, chosen = found["text"], found["chosen"]
+        state = np.where(chosen, np.where(removed[number], FUZZY, STAYS), EXACT)
         state = np.where(found["moved"], SAME_ADDRESS, state)
         stand_ins.append(
             {
@@ -99,6 +106,9 @@ def assign(
                 "survivor_hi": survivor_hi[number],
                 "survivor_lo": survivor_lo[number],
                 "similarity": similarity[number],
+                "through": removed[number] & ~chosen,
+                "via_hi": text["id_hi"][number],
+                "via_lo": text["id_lo"][number],
             }
         )
     sizes = [len(part["row"]) for part in parts]
@@ -106,7 +116,7 @@ def assign(
     counted = _sum_copies(concatenate(stand_ins))
     where = np.array(groups, np.int64)[counted["split"]]
     write_partitioned(store, copies, counted, where, num_groups, read_about(store, rows)[0])
-    return {"pages": sum(sizes)}
+    return {"pages": num_pages}
 
 
 def write_splits(
@@ -239,6 +249,7 @@ def _table(columns: Columns) -> pa.Table:
         _ids(columns["survivor_hi"], columns["survivor_lo"], removed),
         pa.array(columns["similarity"], pa.float32(), mask=~removed | (state == SAME_ADDRESS)),
         names.cast(pa.string()),
+        _ids(columns["via_hi"], columns["via_lo"], columns["through"]),
     ]
     return pa.Table.from_arrays(arrays, schema=schemas.CLUSTERS)
 
@@ -252,7 +263,7 @@ def _ids(high: Array, low: Array, valid: npt.NDArray[np.bool_]) -> pa.Array:
 def _report(store: Store, split: dict[str, Any], columns: Columns, table: pa.Table) -> dict[str, Any]:
     state = columns["state"]
     digest = xxhash.xxh3_128()
-    for name in ("state", "pages", "cluster_hi", "cluster_lo", "survivor_hi", "survivor_lo", "similarity"):
+    for name in ("state", "pages", "cluster_hi", "cluster_lo", "survivor_hi", "survivor_lo", "similarity", "through"):
         alone = np.where(state == ALONE, columns[name].dtype.type(0), columns[name])
         digest.update(np.ascontiguousarray(alone).view(np.uint8).data)
     for entry in table.column("copies").combine_chunks().flatten().flatten():

@@ -91,8 +91,8 @@ def reduce_texts(
 
     Writes ``texts``, one record per text in hash order: its representative (id_hi, id_lo, split, row, shingles,
     preferences), the number of its copies, the smallest doc_id among them (min_hi, min_lo); and ``rows``, one record
-    per page (split, row, text within this range, chosen, moved, source), partitioned by group. ``groups[s]`` is split
-    s's group.
+    per page (split, row, text within this range, chosen, moved, source), partitioned by group and in this order.
+    ``groups[s]`` is split s's group.
     """
     sources = _check_methods(store, inputs)
     records = read_all(store, inputs, partition)
@@ -111,16 +111,18 @@ def reduce_texts(
     columns["min_hi"], columns["min_lo"] = _smallest_ids(records, order, text_numbers, starts)
     whole = np.array([0, len(starts)], np.int64)
     write_ordered(store, texts, columns, dict.fromkeys(columns, whole))
+    splits, page_rows = records["split"][order], records["row"][order]
+    by_place = np.lexsort((page_rows, splits))
     pages: Columns = {
-        "split": records["split"][order],
-        "row": records["row"][order],
-        "text": text_numbers,
-        "chosen": first,
-        "moved": records["moved"][order],
-        "source": records["source"][order],
+        "split": splits[by_place],
+        "row": page_rows[by_place],
+        "text": text_numbers[by_place].astype(np.int32),
+        "chosen": first[by_place],
+        "moved": records["moved"][order][by_place],
+        "source": records["source"][order][by_place],
     }
-    group_of = np.array(groups, np.int64)
-    write_partitioned(store, rows, pages, group_of[pages["split"]], int(group_of.max()) + 1, {"sources": sources})
+    bounds = np.searchsorted(np.array(groups)[pages["split"]], np.arange(max(groups) + 2))
+    write_ordered(store, rows, pages, dict.fromkeys(pages, bounds), {"sources": sources})
     return {"pages": len(order), "texts": len(starts)}
 
 
@@ -213,10 +215,10 @@ def page_records(store: Store, settings: Params, split: dict[str, Any]) -> tuple
         "hash_lo": hash_lo,
         "id_hi": id_hi,
         "id_lo": id_lo,
-        "split": np.full(len(shingles), split["number"], np.int64),
-        "row": np.arange(len(shingles), dtype=np.int64),
+        "split": np.full(len(shingles), split["number"], np.int32),
+        "row": np.arange(len(shingles), dtype=np.int32),
         "source": _hashed(documents.column("source"), str),
-        "shingles": shingles.astype(np.int64),
+        "shingles": shingles,
         "moved": np.zeros(len(shingles), np.bool_),
     }
     names = {f"{source_hash(name):016x}": name for name in documents.column("source").unique().to_pylist()}

@@ -53,6 +53,11 @@ class Params(StageParams):
     )
     memory: int = Field(default=1 << 31, ge=1 << 26, description="bytes of memory a task may use")
     passes: int = Field(default=1, ge=1, description="rounds in which bands are exchanged: divides the temporary disk")
+    rounds: int | None = Field(
+        default=None,
+        ge=1,
+        description="rounds in which candidates are compared: the same for theirs; none: as `passes`",
+    )
     max_source_loss: float = Field(default=1.0, gt=0.0, le=1.0, description="brake: share of a source that may go")
     max_source_losses: dict[str, Share] = Field(default_factory=dict, description="the same for single sources")
     max_language_loss: float = Field(default=1.0, gt=0.0, le=1.0, description="brake: share of a language that may go")

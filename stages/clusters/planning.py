@@ -1,107 +1,20 @@
-"""The phases of `clusters`: how splits are grouped and hashes are cut so that every task stays within its memory."""
+"""The phases of `clusters`, task by task; `stages.clusters.work` says how the work is cut."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from math import ceil
+from collections.abc import Callable
 from typing import Any
-
-import xxhash
 
 from stages.clusters.addresses import map_addresses, reduce_addresses
 from stages.clusters.bands import MAP_RECORD_BYTES, REDUCE_RECORD_BYTES, map_bands, reduce_bands
-from stages.clusters.components import TEXT_BYTES, extract_shingles, find_components
+from stages.clusters.components import TEXT_BYTES, deal, extract_shingles, find_components
 from stages.clusters.decide import decide
 from stages.clusters.output import ROW_BYTES, assign, summarise, write_splits
 from stages.clusters.pages import RECORD_BYTES, map_pages, reduce_texts
 from stages.clusters.params import ClusterInput, Params
-from stages.contract import Phase, Task
-from stages.exchange_file import grouped
-
-BASE_MEMORY = 384 << 20
-"""What a worker holds before any data: interpreter, Arrow, compiled kernels."""
-SHINGLE_BYTES = 1.5
-"""Bytes of shingle hashes per byte of text: 8 for a word of 5.8 in English, less in most scripts; see the benchmark."""
-SHINGLE_COPIES = 2.5
-"""How often a task holds them: as read, joined, ordered."""
-SHINGLE_TASK_BYTES = 192 << 20
-"""Shingle hashes of a task, all copies: some 50 MB of text, a second of work, so that few splits use every core."""
-EARLY_SHINGLE_TASKS = 64
-"""No more tasks than this for that reason: past it a task takes all its memory allows."""
-
-
-class _Work:
-    """Everything the phases share: how the work is cut, and the address of every file."""
-
-    def __init__(self, params: Params, splits: list[ClusterInput], directory: str) -> None:
-        self.params = params
-        self.directory = directory
-        ordered = sorted(splits, key=lambda split: split.name)
-        self.splits = [{**asdict(split), "number": number} for number, split in enumerate(ordered)]
-        rows = [split.rows for split in ordered]
-        shingles = [int(split.text_bytes * SHINGLE_BYTES * SHINGLE_COPIES) for split in ordered]
-        budget = max(params.memory - BASE_MEMORY, params.memory // 4)
-        bands = ceil(params.bands / params.passes)
-        page_bytes = max(RECORD_BYTES, ROW_BYTES)
-        row_bytes = max(page_bytes, bands * MAP_RECORD_BYTES)
-        self.groups = grouped([count * row_bytes for count in rows], budget)
-        task = max(SHINGLE_TASK_BYTES, sum(shingles) // EARLY_SHINGLE_TASKS)
-        self.text_groups = grouped(shingles, min(budget, task))
-        self.hash_ranges = max(1, ceil(sum(rows) * page_bytes / budget))
-        self.key_ranges = max(1, ceil(sum(rows) * bands * REDUCE_RECORD_BYTES / budget))
-        self.places = max(1, ceil(sum(shingles) / budget))
-        self.settings = params.model_dump(mode="json")
-        # files of an interrupted run that cut its work in another way are no use to this one
-        shape = [self.groups, self.text_groups, self.hash_ranges, self.key_ranges, self.places, params.passes]
-        self.key = xxhash.xxh3_64_hexdigest(json.dumps(shape).encode())
-        self.addresses = self.files("addresses", len(self.groups)) if params.urls else []
-        self.moved = self.files("moved", self.hash_ranges) if params.urls else []
-        self.pages = self.files("pages", len(self.groups))
-        self.texts = self.files("texts", self.hash_ranges)
-        self.page_rows = self.files("rows", self.hash_ranges)
-        self.all_pairs = [address for number in range(self.params.passes) for address in self.pairs(number)]
-        self.members = self.files("members", self.hash_ranges)
-        self.edges = self.files("edges", len(self.all_pairs))
-        self.shingles = self.files("shingles", len(self.text_groups))
-        self.decisions = self.files("decisions", self.places)
-        self.assigned = self.files("assigned", self.hash_ranges)
-        self.copies = self.files("copies", self.hash_ranges)
-        self.group_of = [group for group, members in enumerate(self.groups) for _ in members]
-
-    def folder(self, name: str) -> str:
-        return f"{self.directory}/work/{self.key}/{name}"
-
-    def files(self, name: str, count: int) -> list[str]:
-        return [f"{self.folder(name)}/{index:05d}.part" for index in range(count)]
-
-    def bands(self, number: int) -> list[str]:
-        return self.files(f"bands-{number}", len(self.groups))
-
-    def pairs(self, number: int) -> list[str]:
-        return self.files(f"pairs-{number}", self.key_ranges)
-
-    def band_range(self, number: int) -> tuple[int, int]:
-        """First band of a pass, and the one after its last."""
-        bands, passes = self.params.bands, self.params.passes
-        return number * bands // passes, (number + 1) * bands // passes
-
-    def final(self, split: int) -> str:
-        return f"{self.directory}/{self.splits[split]['name']}.parquet"
-
-    def of(self, members: Sequence[int]) -> list[dict[str, Any]]:
-        return [self.splits[index] for index in members]
-
-    def rows(self, members: Sequence[int]) -> int:
-        return sum(self.splits[index]["rows"] for index in members)
-
-    def text(self, members: Sequence[int]) -> int:
-        return sum(self.splits[index]["text_bytes"] for index in members)
-
-    @property
-    def all_rows(self) -> int:
-        return self.rows(range(len(self.splits)))
+from stages.clusters.stars import EDGE_BYTES, ROUNDS, contract, gather, large_star, small_star
+from stages.clusters.work import SHINGLE_BYTES, SHINGLE_COPIES, Work, task
+from stages.contract import Phase
 
 
 def plan(params: Params, splits: list[ClusterInput], directory: str) -> list[Phase]:
@@ -115,29 +28,27 @@ def plan(params: Params, splits: list[ClusterInput], directory: str) -> list[Pha
     names = [split.name for split in splits]
     if len({*names}) != len(names):
         raise ValueError("splits of `clusters` must have different names")
-    work = _Work(params, splits, directory)
+    work = Work(params, splits, directory)
     phases = [_addresses(work), _same_address(work)] if params.urls else []
     phases += [_pages(work), _texts(work)]
     for number in range(params.passes):
         phases += [_bands(work, number), _candidates(work, number)]
-    return [*phases, _components(work), _shingles(work), _decide(work), _assign(work), _output(work), _summary(work)]
+    phases += _components(work)
+    for number in range(work.rounds):
+        phases += [_shingles(work, number), _decide(work, number)]
+    return [*phases, _assign(work), _output(work), _summary(work)]
 
 
-def _task(job: Callable[..., Any], args: dict[str, Any], outputs: Sequence[str], label: str, memory: float) -> Task:
-    name = f"{job.__module__}:{job.__name__}"
-    return Task(name, args, tuple(outputs), label, int(memory), BASE_MEMORY + int(memory))
-
-
-def _addresses(work: _Work) -> Phase:
+def _addresses(work: Work) -> Phase:
     tasks = []
     for group, output in enumerate(work.addresses):
         members = work.groups[group]
         args = {"params": work.settings, "splits": work.of(members), "partitions": len(work.moved), "output": output}
-        tasks.append(_task(map_addresses, args, [output], f"addresses {group}", work.rows(members) * RECORD_BYTES))
+        tasks.append(task(map_addresses, args, [output], f"addresses {group}", work.rows(members) * RECORD_BYTES))
     return Phase("clusters: addresses", tuple(tasks))
 
 
-def _same_address(work: _Work) -> Phase:
+def _same_address(work: Work) -> Phase:
     tasks = []
     for partition, output in enumerate(work.moved):
         args = {
@@ -148,21 +59,21 @@ def _same_address(work: _Work) -> Phase:
             "output": output,
         }
         memory = work.all_rows * RECORD_BYTES / len(work.moved)
-        tasks.append(_task(reduce_addresses, args, [output], f"same address {partition}", memory))
+        tasks.append(task(reduce_addresses, args, [output], f"same address {partition}", memory))
     return Phase("clusters: same address", tuple(tasks), (work.folder("addresses"),))
 
 
-def _pages(work: _Work) -> Phase:
+def _pages(work: Work) -> Phase:
     tasks = []
     for group, output in enumerate(work.pages):
         members = work.groups[group]
         args = {"params": work.settings, "splits": work.of(members), "partitions": len(work.texts), "output": output}
         args |= {"group": group, "moved": work.moved} if work.moved else {}
-        tasks.append(_task(map_pages, args, [output], f"pages {group}", work.rows(members) * RECORD_BYTES))
+        tasks.append(task(map_pages, args, [output], f"pages {group}", work.rows(members) * RECORD_BYTES))
     return Phase("clusters: pages", tuple(tasks), (work.folder("moved"),) if work.moved else ())
 
 
-def _texts(work: _Work) -> Phase:
+def _texts(work: Work) -> Phase:
     tasks = []
     for partition, (texts, rows) in enumerate(zip(work.texts, work.page_rows, strict=True)):
         args = {
@@ -174,11 +85,11 @@ def _texts(work: _Work) -> Phase:
             "rows": rows,
         }
         memory = work.all_rows * RECORD_BYTES / len(work.texts)
-        tasks.append(_task(reduce_texts, args, [texts, rows], f"texts {partition}", memory))
+        tasks.append(task(reduce_texts, args, [texts, rows], f"texts {partition}", memory))
     return Phase("clusters: texts", tuple(tasks), (work.folder("pages"),))
 
 
-def _bands(work: _Work, number: int) -> Phase:
+def _bands(work: Work, number: int) -> Phase:
     first, last = work.band_range(number)
     tasks = []
     for group, output in enumerate(work.bands(number)):
@@ -195,60 +106,123 @@ def _bands(work: _Work, number: int) -> Phase:
             "output": output,
         }
         memory = work.rows(members) * (last - first) * MAP_RECORD_BYTES
-        tasks.append(_task(map_bands, args, [output], f"bands {first}-{last - 1} of {group}", memory))
+        tasks.append(task(map_bands, args, [output], f"bands {first}-{last - 1} of {group}", memory))
     return Phase(f"clusters: bands {first}-{last - 1}", tuple(tasks))
 
 
-def _candidates(work: _Work, number: int) -> Phase:
+def _candidates(work: Work, number: int) -> Phase:
     first, last = work.band_range(number)
     tasks = []
     for partition, output in enumerate(work.pairs(number)):
-        args = {"params": work.settings, "inputs": work.bands(number), "partition": partition, "output": output}
+        args = {"params": work.settings, "texts": work.texts, "inputs": work.bands(number), "partition": partition}
+        args |= {"output": output}
         memory = work.all_rows * (last - first) * REDUCE_RECORD_BYTES / work.key_ranges
-        tasks.append(_task(reduce_bands, args, [output], f"candidates {partition}", memory))
+        tasks.append(task(reduce_bands, args, [output], f"candidates {partition}", memory))
     return Phase(f"clusters: candidates of bands {first}-{last - 1}", tuple(tasks), (work.folder(f"bands-{number}"),))
 
 
-def _components(work: _Work) -> Phase:
-    args = {
-        "texts": work.texts,
-        "pairs": work.all_pairs,
-        "num_splits": len(work.splits),
-        "partitions": work.places,
-        "members": work.members,
-        "edges": work.edges,
-    }
-    task = _task(find_components, args, [*work.members, *work.edges], "components", work.all_rows * TEXT_BYTES)
-    return Phase("clusters: components", (task,))
-
-
-def _shingles(work: _Work) -> Phase:
+def _components(work: Work) -> list[Phase]:
+    """One task, or the rounds of `stages.clusters.stars` where it would need more than a task may have; then `deal`."""
+    output = work.files("components", 1)[0]
+    whole = work.all_rows * TEXT_BYTES
+    if whole <= work.budget:
+        args: dict[str, Any] = {"texts": work.texts, "pairs": work.all_pairs, "output": output}
+        found = Phase("clusters: components", (task(find_components, args, [output], "components", whole),))
+        return [found, _deal(work, {"whole": output, "rounds": []})]
+    forests = work.files("components/forests", len(work.all_pairs))
+    memory = work.all_rows * EDGE_BYTES / work.hash_ranges
     tasks = []
-    for group, output in enumerate(work.shingles):
+    for number, (pairs, forest) in enumerate(zip(work.all_pairs, forests, strict=True)):
+        args = {"texts": work.texts, "pairs": pairs, "output": forest}
+        tasks.append(task(contract, args, [forest], f"forest {number}", memory))
+    args = {"texts": work.texts, "forests": forests, "memory": work.budget, "output": output}
+    phases = [
+        Phase("clusters: forests", tuple(tasks)),
+        Phase("clusters: components", (task(gather, args, [output], "components", work.budget),)),
+    ]
+    large: list[str] | None = None
+    small = work.stars(0, "small")
+    phases.append(_stars(work, small_star, "small stars 0", small, {"gathered": output, "inputs": forests}))
+    rounds = []
+    for number in range(1, ROUNDS + 1):
+        shared = {"gathered": output, "inputs": small, "before": large}
+        large = work.stars(number, "large")
+        phases.append(_stars(work, large_star, f"large stars {number}", large, shared))
+        small = work.stars(number, "small")
+        shared = {"gathered": output, "inputs": large}
+        phases.append(_stars(work, small_star, f"small stars {number}", small, shared))
+        rounds.append([large, small])
+    return [*phases, _deal(work, {"whole": output, "rounds": rounds})]
+
+
+def _stars(work: Work, job: Callable[..., Any], name: str, outputs: list[str], shared: dict[str, Any]) -> Phase:
+    memory = work.all_rows * EDGE_BYTES / work.hash_ranges
+    tasks = []
+    for partition, output in enumerate(outputs):
+        args = {"texts": work.texts, **shared, "partition": partition, "output": output}
+        tasks.append(task(job, args, [output], f"{name} of {partition}", memory))
+    return Phase(f"clusters: {name}", tuple(tasks))
+
+
+def _deal(work: Work, components: dict[str, Any]) -> Phase:
+    group_of = [group for group, members in enumerate(work.text_groups) for _ in members]
+    tasks = []
+    for partition, (members, edges) in enumerate(zip(work.members, work.edges, strict=True)):
+        args = {
+            "texts": work.texts,
+            "components": components,
+            "pairs": work.all_pairs,
+            "partition": partition,
+            "places": work.places,
+            "rounds": work.rounds,
+            "groups": group_of,
+            "members": members,
+            "edges": edges,
+        }
+        memory = work.all_rows * RECORD_BYTES / len(work.texts)
+        tasks.append(task(deal, args, [members, edges], f"deal {partition}", memory))
+    return Phase("clusters: deal", tuple(tasks), (work.folder("components"),))
+
+
+def _shingles(work: Work, number: int) -> Phase:
+    first, last = work.place_range(number)
+    tasks = []
+    for group, output in enumerate(work.shingles(number)):
         members = work.text_groups[group]
-        args = {"splits": work.of(members), "members": work.members, "partitions": work.places, "output": output}
-        memory = work.text(members) * SHINGLE_BYTES * SHINGLE_COPIES
-        tasks.append(_task(extract_shingles, args, [output], f"shingles {group}", memory))
-    return Phase("clusters: shingles", tuple(tasks), (work.folder("members"),))
+        args = {
+            "splits": work.of(members),
+            "members": work.members,
+            "partition": number * len(work.text_groups) + group,
+            "first_place": first,
+            "last_place": last,
+            "output": output,
+        }
+        memory = work.text(members) * SHINGLE_BYTES * SHINGLE_COPIES / work.rounds
+        tasks.append(task(extract_shingles, args, [output], f"shingles {group} of round {number}", memory))
+    return Phase(f"clusters: shingles of places {first}-{last - 1}", tuple(tasks))
 
 
-def _decide(work: _Work) -> Phase:
+def _decide(work: Work, number: int) -> Phase:
+    first, last = work.place_range(number)
     tasks = []
-    for partition, output in enumerate(work.decisions):
+    for place in range(first, last):
         args = {
             "params": work.settings,
             "texts": work.texts,
             "edges": work.edges,
-            "shingles": work.shingles,
-            "partition": partition,
-            "output": output,
+            "shingles": work.shingles(number),
+            "partition": place,
+            "first_place": first,
+            "output": work.decisions[place],
         }
         memory = work.text(range(len(work.splits))) * SHINGLE_BYTES * SHINGLE_COPIES / work.places
-        tasks.append(_task(decide, args, [output], f"decide {partition}", memory))
-    return Phase("clusters: decide", tuple(tasks), (work.folder("shingles"), work.folder("edges")))
+        tasks.append(task(decide, args, [work.decisions[place]], f"decide {place}", memory))
+    used = [work.folder(f"shingles-{number}")]
+    used += [work.folder("members"), work.folder("edges")] if last == work.places else []
+    return Phase(f"clusters: decide {first}-{last - 1}", tuple(tasks), tuple(used))
 
 
-def _assign(work: _Work) -> Phase:
+def _assign(work: Work) -> Phase:
     tasks = []
     for partition, output in enumerate(work.assigned):
         args = {
@@ -262,11 +236,11 @@ def _assign(work: _Work) -> Phase:
             "copies": work.copies[partition],
         }
         memory = work.all_rows * ROW_BYTES / len(work.texts)
-        tasks.append(_task(assign, args, [output, work.copies[partition]], f"assign {partition}", memory))
+        tasks.append(task(assign, args, [output, work.copies[partition]], f"assign {partition}", memory))
     return Phase("clusters: assign", tuple(tasks), (work.folder("texts"), work.folder("rows")))
 
 
-def _output(work: _Work) -> Phase:
+def _output(work: Work) -> Phase:
     tasks = []
     for group, members in enumerate(work.groups):
         outputs = [work.final(split) for split in members]
@@ -277,11 +251,11 @@ def _output(work: _Work) -> Phase:
             "copies": work.copies,
             "outputs": outputs,
         }
-        tasks.append(_task(write_splits, args, outputs, f"output {group}", work.rows(members) * ROW_BYTES))
+        tasks.append(task(write_splits, args, outputs, f"output {group}", work.rows(members) * ROW_BYTES))
     return Phase("clusters: output", tuple(tasks), (work.folder("assigned"), work.folder("copies")))
 
 
-def _summary(work: _Work) -> Phase:
+def _summary(work: Work) -> Phase:
     summary = f"{work.directory}/summary.json"
     args = {
         "outputs": [work.final(split) for split in range(len(work.splits))],
@@ -289,5 +263,5 @@ def _summary(work: _Work) -> Phase:
         "pairs": work.all_pairs,
         "summary": summary,
     }
-    task = _task(summarise, args, [summary], "summary", 0)
-    return Phase("clusters: summary", (task,), (f"{work.directory}/work",))
+    last = task(summarise, args, [summary], "summary", 0)
+    return Phase("clusters: summary", (last,), (f"{work.directory}/work",))

@@ -36,7 +36,7 @@ Edges = dict[str, dict[str, dict[str, float | None]]]
 LANGUAGE_COLUMNS = ("language", "confidence")
 DOCUMENT_COLUMNS = ("source", "text_bytes")
 MATCH_OF = {"exact_duplicate": "exact", "near_duplicate": "fuzzy", "same_address": "url"}
-CLUSTER_COLUMNS = ("match", "similarity", "cluster_size")
+CLUSTER_COLUMNS = ("match", "similarity", "cluster_size", "via")
 
 
 BY_LANGUAGE = {"gopher_num_stop_words": STOP_WORDS, "bad_words": BAD_WORDS}
@@ -225,6 +225,8 @@ def _fails(
     duplicate = np.asarray(pages.column("match").to_numpy() == MATCH_OF[name], np.bool_)
     if name == "same_address":  # no similarity decided it
         return on & duplicate
+    if name == "near_duplicate":  # a copy of a page that goes for its similarity has that similarity too
+        duplicate |= pages.column("via").is_valid().to_numpy() & np.asarray(pages.column("match").to_numpy() == "exact")
     return on & duplicate & (numbers(pages, "similarity").astype(np.float32) >= thresholds.astype(np.float32))
 
 

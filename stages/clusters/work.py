@@ -1,0 +1,121 @@
+"""How the work of `clusters` is cut so that every task stays within its memory, and the address of every file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from math import ceil
+from typing import Any
+
+import xxhash
+
+from stages.clusters.bands import MAP_RECORD_BYTES, REDUCE_RECORD_BYTES
+from stages.clusters.output import ROW_BYTES
+from stages.clusters.pages import RECORD_BYTES
+from stages.clusters.params import ClusterInput, Params
+from stages.contract import Task
+from stages.exchange_file import grouped
+
+BASE_MEMORY = 384 << 20
+"""What a worker holds before any data: interpreter, Arrow, compiled kernels."""
+SHINGLE_BYTES = 1.5
+"""Bytes of shingle hashes per byte of text: 8 for a word of 5.8 in English, less in most scripts; see the benchmark."""
+SHINGLE_COPIES = 2.5
+"""How often a task holds them: as read, joined, ordered."""
+SHINGLE_TASK_BYTES = 192 << 20
+"""Shingle hashes of a task, all copies: some 50 MB of text, a second of work, so that few splits use every core."""
+EARLY_SHINGLE_TASKS = 64
+"""No more tasks than this for that reason: past it a task takes all its memory allows."""
+
+
+class Work:
+    """Everything the phases share: how the work is cut, and the address of every file."""
+
+    def __init__(self, params: Params, splits: list[ClusterInput], directory: str) -> None:
+        self.params = params
+        self.directory = directory
+        ordered = sorted(splits, key=lambda split: split.name)
+        self.splits = [{**asdict(split), "number": number} for number, split in enumerate(ordered)]
+        rows = [split.rows for split in ordered]
+        # of one round of places; which of them a component falls in, a hash decides
+        self.rounds = params.rounds or params.passes
+        shingles = [ceil(split.text_bytes * SHINGLE_BYTES * SHINGLE_COPIES / self.rounds) for split in ordered]
+        budget = max(params.memory - BASE_MEMORY, params.memory // 4)
+        bands = ceil(params.bands / params.passes)
+        page_bytes = max(RECORD_BYTES, ROW_BYTES)
+        row_bytes = max(page_bytes, bands * MAP_RECORD_BYTES)
+        self.groups = grouped([count * row_bytes for count in rows], budget)
+        task = max(SHINGLE_TASK_BYTES, sum(shingles) // EARLY_SHINGLE_TASKS)
+        self.text_groups = grouped(shingles, min(budget, task))
+        self.hash_ranges = max(1, ceil(sum(rows) * page_bytes / budget))
+        self.key_ranges = max(1, ceil(sum(rows) * bands * REDUCE_RECORD_BYTES / budget))
+        self.places = self.rounds * max(1, ceil(sum(shingles) / budget))
+        self.budget = budget
+        self.settings = params.model_dump(mode="json")
+        # files of an interrupted run that cut its work in another way are no use to this one
+        cuts = [self.hash_ranges, self.key_ranges, self.places, params.passes, self.rounds]
+        shape = [self.groups, self.text_groups, *cuts]
+        self.key = xxhash.xxh3_64_hexdigest(json.dumps(shape).encode())
+        self.addresses = self.files("addresses", len(self.groups)) if params.urls else []
+        self.moved = self.files("moved", self.hash_ranges) if params.urls else []
+        self.pages = self.files("pages", len(self.groups))
+        self.texts = self.files("texts", self.hash_ranges)
+        self.page_rows = self.files("rows", self.hash_ranges)
+        self.all_pairs = [address for number in range(self.params.passes) for address in self.pairs(number)]
+        self.members = self.files("members", self.hash_ranges)
+        self.edges = self.files("edges", self.hash_ranges)
+        self.decisions = self.files("decisions", self.places)
+        self.assigned = self.files("assigned", self.hash_ranges)
+        self.copies = self.files("copies", self.hash_ranges)
+        self.group_of = [group for group, members in enumerate(self.groups) for _ in members]
+
+    def folder(self, name: str) -> str:
+        return f"{self.directory}/work/{self.key}/{name}"
+
+    def files(self, name: str, count: int) -> list[str]:
+        return [f"{self.folder(name)}/{index:05d}.part" for index in range(count)]
+
+    def bands(self, number: int) -> list[str]:
+        return self.files(f"bands-{number}", len(self.groups))
+
+    def pairs(self, number: int) -> list[str]:
+        return self.files(f"pairs-{number}", self.key_ranges)
+
+    def shingles(self, number: int) -> list[str]:
+        return self.files(f"shingles-{number}", len(self.text_groups))
+
+    def stars(self, number: int, kind: str) -> list[str]:
+        return self.files(f"components/{kind}-{number:02d}", self.hash_ranges)
+
+    def band_range(self, number: int) -> tuple[int, int]:
+        """First band of a pass, and the one after its last."""
+        bands, passes = self.params.bands, self.params.passes
+        return number * bands // passes, (number + 1) * bands // passes
+
+    def place_range(self, number: int) -> tuple[int, int]:
+        """First place of decision of a round, and the one after its last."""
+        each = self.places // self.rounds
+        return number * each, (number + 1) * each
+
+    def final(self, split: int) -> str:
+        return f"{self.directory}/{self.splits[split]['name']}.parquet"
+
+    def of(self, members: Sequence[int]) -> list[dict[str, Any]]:
+        return [self.splits[index] for index in members]
+
+    def rows(self, members: Sequence[int]) -> int:
+        return sum(self.splits[index]["rows"] for index in members)
+
+    def text(self, members: Sequence[int]) -> int:
+        return sum(self.splits[index]["text_bytes"] for index in members)
+
+    @property
+    def all_rows(self) -> int:
+        return self.rows(range(len(self.splits)))
+
+
+def task(job: Callable[..., Any], args: dict[str, Any], outputs: Sequence[str], label: str, memory: float) -> Task:
+    """A task and the memory it reserves: what a worker holds anyway, and ``memory`` for its data."""
+    name = f"{job.__module__}:{job.__name__}"
+    return Task(name, args, tuple(outputs), label, int(memory), BASE_MEMORY + int(memory))
