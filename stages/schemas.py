@@ -93,17 +93,20 @@ SPAN = pa.struct(
     ]
 )
 
-LINES = pa.schema(
-    [
-        pa.field("num_lines", pa.int32(), nullable=False),  # those with anything but white space
-        pa.field("num_repeated_lines", pa.int32(), nullable=False),  # equal to an earlier line of the page
-        pa.field("repeated_lines_fraction", pa.float32()),  # of the bytes of its lines; null: it has none
-        pa.field("repeated_lines_spans", pa.list_(SPAN), nullable=False),
-        pa.field("num_frequent_lines", pa.int32(), nullable=False),  # on at least min_pages pages of the scope
-        pa.field("frequent_lines_fraction", pa.float32()),
-        pa.field("frequent_lines_spans", pa.list_(SPAN), nullable=False),
+
+def _recurring(unit: str) -> list[pa.Field]:
+    return [
+        pa.field(f"num_{unit}", pa.int32(), nullable=False),  # those with anything but white space
+        pa.field(f"num_repeated_{unit}", pa.int32(), nullable=False),  # equal to an earlier one of the page
+        pa.field(f"repeated_{unit}_fraction", pa.float32()),  # of the bytes of its lines; null: it has none
+        pa.field(f"repeated_{unit}_spans", pa.list_(SPAN), nullable=False),
+        pa.field(f"num_frequent_{unit}", pa.int32(), nullable=False),  # on at least min_pages pages of the scope
+        pa.field(f"frequent_{unit}_fraction", pa.float32()),
+        pa.field(f"frequent_{unit}_spans", pa.list_(SPAN), nullable=False),
     ]
-)
+
+
+LINES = pa.schema([*_recurring("lines"), *_recurring("paragraphs")])
 
 KEPT = pa.schema(
     [

@@ -82,7 +82,7 @@ URLS = st.sampled_from(
     st.integers(1, 3),
     st.integers(1, 6),
 )
-def test_recurring_lines_equal_the_plain_count(
+def test_recurring_lines_and_paragraphs_equal_the_plain_count(
     tmp_path_factory: pytest.TempPathFactory, given_pages: list[Any], min_pages: int, scope: str, cuts: int, least: int
 ) -> None:
     pages = [Page(str(i), text, source, url=url) for i, (text, url, source) in enumerate(given_pages)]
@@ -112,7 +112,8 @@ def test_layout_and_memory_change_no_row_and_no_byte_of_the_summary(
     store = Store(str(tmp_path / "one"))
     expected = run_lines(store, pages, lines.Params(min_pages=10), 3, 50)
     summary = store.read_bytes("lines/run/summary.json")
-    assert json.loads(summary)["most_frequent"][0]["pages"] == 50
+    assert json.loads(summary)["most_frequent_lines"][0]["pages"] == 50
+    assert json.loads(summary)["most_frequent_paragraphs"] == []
     monkeypatch.setattr(planning, "COUNT_BYTES", 10**6)
     monkeypatch.setattr(planning, "RANGE_BYTES", 10**6)
     for cuts, rows in ((3, 11), (5, 300)):
@@ -136,14 +137,31 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_a_frequent_paragraph_is_cut_whole_and_its_lines_alone_are_none(store: Store) -> None:
+    notice = "Subscribe to our letter\nIt is  free\n"
+    texts = [f"About {i}\n\n{notice}\n \nText {i} here\n\n" for i in range(3)]
+    texts += ["It is  free\n\nSubscribe to our letter", "Subscribe to our letter\n\nIt is  free"]
+    pages = [Page(str(i), text) for i, text in enumerate(texts)]
+    rows = run_lines(store, pages, lines.Params(min_pages=3, scope="source"))
+    assert [row["num_paragraphs"] for row in rows] == [3, 3, 3, 2, 2]
+    assert [row["num_frequent_paragraphs"] for row in rows] == [1, 1, 1, 0, 0]
+    assert [row["num_frequent_lines"] for row in rows] == [2, 2, 2, 2, 2]
+    for page, row in zip(pages[:3], rows, strict=False):
+        (span,) = row["frequent_paragraphs_spans"]
+        assert page.text[: span["start"]] + page.text[span["stop"] :] == f"About {page.key}\n\nText {page.key} here\n\n"
+    (shown,) = json.loads(store.read_bytes("lines/run/summary.json"))["most_frequent_paragraphs"]
+    assert shown == {"pages": 3, "source": "web", "text": notice.strip()}
+
+
 LINES = "lines: {enabled: true, min_pages: 4}\n"
 
 
-def test_kept_cuts_frequent_lines_and_drops_pages_of_nothing_much_else(corpus: Path) -> None:
-    path = write_mixture(corpus / "small.yaml", corpus / "in", extra=LINES)
+@pytest.mark.parametrize("unit", ["lines", "paragraphs"])
+def test_kept_cuts_what_is_frequent_and_drops_pages_of_nothing_much_else(corpus: Path, unit: str) -> None:
+    path = write_mixture(corpus / f"{unit}.yaml", corpus / "in", extra=LINES)
     text = path.read_text().replace(
         "  families: [gopher_quality]\n",
-        "  families: [gopher_quality, recurring_lines]\n  views: [without_frequent_lines]\n",
+        "  families: [gopher_quality, recurring_lines]\n  views: [without_frequent_UNIT]\n".replace("UNIT", unit),
     )
     path.write_text(text.replace("too_few_words: 50", "too_few_words: 50, too_many_frequent_lines: 0.2"))
     run_inline(path, corpus / "root")
@@ -160,8 +178,8 @@ def test_kept_cuts_frequent_lines_and_drops_pages_of_nothing_much_else(corpus: P
                 assert row["frequent_lines_fraction"] > 0.2
                 dropped += 1
             if decision["keep"]:
-                assert (decision["spans"] or []) == row["frequent_lines_spans"]
-                cut += len(row["frequent_lines_spans"])
+                assert (decision["spans"] or []) == row[f"frequent_{unit}_spans"]
+                cut += len(row[f"frequent_{unit}_spans"])
                 assert len(text.encode()) >= sum(span["stop"] - span["start"] for span in decision["spans"] or [])
     assert dropped > 0
     assert cut > 10

@@ -34,6 +34,8 @@ LISTED = url_lists.RULE
 LINE_VIEWS = {
     "without_repeated_lines": "repeated_lines_spans",
     "without_frequent_lines": "frequent_lines_spans",
+    "without_repeated_paragraphs": "repeated_paragraphs_spans",
+    "without_frequent_paragraphs": "frequent_paragraphs_spans",
 }
 """Views that `lines` has the spans for."""
 VIEWS = ("redacted", "decontaminated", *views.VIEWS, *LINE_VIEWS)

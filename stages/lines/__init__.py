@@ -1,13 +1,15 @@
-"""`lines`: how much of a page is lines that recur: in the page itself, and on many pages of its source or host.
+"""`lines`: how much of a page is lines and paragraphs that recur: in the page, and on many pages of its source or host.
 
-For `kept`, which drops by these columns or cuts those lines (views ``without_frequent_lines`` and
-``without_repeated_lines``), and for people, who read in ``summary.json`` which lines recur most. Off by default: it
-reads all text twice more. Input: `documents` per split. Output: `schemas.LINES`, row for row, one file per split.
+For `kept`, which drops by these columns or cuts those lines or paragraphs (views ``without_frequent_lines``,
+``without_repeated_lines``, and the same of paragraphs), and for people, who read in ``summary.json`` which of them
+recur most. Off by default: it reads all text twice more. Input: `documents` per split. Output: `schemas.LINES`, row for
+row, one file per split.
 
-A line is what stands between line feeds without the white space at its ends (`stages.kernels.line_hashes`); it is
-*frequent* where at least ``min_pages`` pages of its scope (the source, or one host of it) have it. Counts are exact:
-they are exchanged by ranges of the line's hash, and one page counts a line once. Nothing depends on the order, number
-or division of the input.
+A line is what stands between line feeds without the white space at its ends, a paragraph what stands between lines of
+nothing but white space; paragraphs are equal when their lines are (`stages.kernels.line_hashes`). Either is *frequent*
+where at least ``min_pages`` pages of its scope (the source, or one host of it) have it. Counts are exact: they are
+exchanged by ranges of hashes, and one page counts a line or paragraph once. Nothing depends on the order, number or
+division of the input.
 
 The exchange (files in, files out; G groups of splits, R ranges of hashes, planned to keep a task to ``memory``):
 
@@ -24,7 +26,7 @@ from typing import Any
 from stages.lines.params import LinesInput, Params
 from stages.lines.planning import plan
 
-VERSION = 1
+VERSION = 2
 
 __all__ = ["VERSION", "LinesInput", "Params", "identity", "plan"]
 

@@ -1,7 +1,8 @@
 """First half of the exchange: how many pages have a line, and which lines are frequent.
 
-`count_lines` (a group of splits) writes (key, pages) per distinct line of the group, by range of keys; `find_frequent`
-(a range) adds them up and writes the frequent ones back, to each group those that it has.
+`count_lines` (a group of splits) writes (key, pages) per distinct line and paragraph of the group, by range of keys;
+`find_frequent` (a range) adds them up and writes the frequent ones back, to each group those that it has. A key is the
+hash, its lowest bit 1 for a paragraph.
 """
 
 from __future__ import annotations
@@ -18,23 +19,27 @@ import xxhash
 
 from stages.contract import Store
 from stages.exchange_file import Columns, concatenate, partition_of, read_partition, write_partitioned
-from stages.kernels.line_hashes import HashedLines, hash_lines
+from stages.kernels.line_hashes import HashedLines, hash_lines, paragraphs_of
 from stages.kernels.ragged import text_buffers
 from stages.lines.params import Params
 
+Units = tuple[HashedLines, HashedLines]
+"""Lines and paragraphs of a batch."""
+_ONE = np.uint64(1)
 _HOST = r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^@/?#]*@)?(?P<host>[^/?#:]*)"
 
 
 def count_lines(
     store: Store, *, params: dict[str, Any], splits: list[dict[str, Any]], ranges: int, output: str
 ) -> dict[str, Any]:
-    """Pages that have each line of these splits."""
+    """Pages that have each line and each paragraph of these splits."""
     settings = Params.model_validate(params)
     keys, pages = np.zeros(0, np.uint64), np.zeros(0, np.int64)
     for split in splits:
         here = [
-            lines.hashes_L[countable(lines, settings) & ~lines.repeated_L]
-            for _, lines in batches(store, settings, split)
+            keys_of(lines, unit)[countable(lines, settings) & ~lines.repeated_L]
+            for _, units in batches(store, settings, split)
+            for unit, lines in enumerate(units)
         ]
         keys, pages = summed(
             np.concatenate([keys, *here]), np.concatenate([pages, np.ones(sum(map(len, here)), np.int64)])
@@ -64,7 +69,8 @@ def find_frequent(
         )
         found.append({"key": keys[places], "pages": pages[places]})
     groups = np.repeat(np.arange(len(parts)), [len(part["key"]) for part in found])
-    about = {"lines": len(whole["key"]), "frequent": len(keys)}
+    num_paragraphs = int((keys & _ONE).sum())
+    about = {"keys": len(whole["key"]), "lines": len(keys) - num_paragraphs, "paragraphs": num_paragraphs}
     write_partitioned(store, output, concatenate(found), groups, len(parts), about)
     return about
 
@@ -79,14 +85,19 @@ def summed(keys: npt.NDArray[np.uint64], pages: npt.NDArray[np.int64]) -> tuple[
     return keys[starts], np.add.reduceat(pages[order], starts) if len(starts) else pages
 
 
+def keys_of(lines: HashedLines, unit: int) -> npt.NDArray[np.uint64]:
+    """Keys of lines (``unit`` 0) or of paragraphs (1)."""
+    return lines.hashes_L & ~_ONE | np.uint64(unit)
+
+
 def countable(lines: HashedLines, settings: Params) -> npt.NDArray[np.bool_]:
-    """Lines of enough bytes to be frequent or repeated."""
+    """Lines or paragraphs of enough bytes to be frequent or repeated."""
     found: npt.NDArray[np.bool_] = lines.sizes_L >= settings.min_bytes
     return found
 
 
-def batches(store: Store, settings: Params, split: dict[str, Any]) -> Iterator[tuple[pa.ChunkedArray, HashedLines]]:
-    """Text and lines of a split, row group by row group."""
+def batches(store: Store, settings: Params, split: dict[str, Any]) -> Iterator[tuple[pa.Array, Units]]:
+    """Text of a split, its lines and its paragraphs, row group by row group."""
     columns = ["text", "url"] if settings.scope == "host" else ["text"]
     with store.open(split["documents"]) as file:
         reader = pq.ParquetFile(file)
@@ -94,7 +105,8 @@ def batches(store: Store, settings: Params, split: dict[str, Any]) -> Iterator[t
             table = reader.read_row_group(group, columns=columns)
             text = table.column("text").combine_chunks()
             hosts = table.column("url") if settings.scope == "host" else None
-            yield text, hash_lines(*text_buffers(text), _salts(split["source"], hosts, len(text)))
+            lines = hash_lines(*text_buffers(text), _salts(split["source"], hosts, len(text)))
+            yield text, (lines, paragraphs_of(lines))
 
 
 def _salts(source: str, urls: pa.ChunkedArray | None, count: int) -> npt.NDArray[np.uint64]:

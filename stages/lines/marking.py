@@ -1,4 +1,4 @@
-"""Second half of the exchange: frequent and repeated lines of every page, and what they are.
+"""Second half of the exchange: frequent and repeated lines and paragraphs of every page, and what they are.
 
 `mark_splits` (a group of splits) reads the text again and writes the `lines` file of every split; `summarise` adds
 their reports up.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,16 @@ from stages.contract import Store
 from stages.exchange_file import read_about, read_all
 from stages.kernels.line_hashes import HashedLines, look_up, table_of
 from stages.kernels.ragged import text_buffers
-from stages.lines.counting import batches, countable
+from stages.lines.counting import batches, countable, keys_of
 from stages.lines.params import Params
 
 SHOWN = 100
-"""Frequent lines named in a report, those of most pages."""
+"""Frequent lines, and paragraphs, named in a report: those of most pages."""
 EXCERPT_BYTES = 200
-COUNTS = ("lines", "line_bytes", "repeated_lines", "repeated_bytes", "frequent_lines", "frequent_bytes")
+UNITS = ("lines", "paragraphs")
+COUNTS = tuple(
+    f"{kind}{unit}{of}" for unit in UNITS for kind in ("", "repeated_", "frequent_") for of in ("", "_bytes")
+)
 
 Mask = npt.NDArray[np.bool_]
 
@@ -47,55 +51,56 @@ def mark_splits(
 def summarise(store: Store, *, outputs: list[str], frequent: list[str], summary: str) -> dict[str, Any]:
     """Write ``summary``: counts per source, and the lines that most pages have."""
     sources: dict[str, Counter[str]] = {}
-    most: dict[str, dict[str, Any]] = {}
+    most: dict[str, dict[str, dict[str, Any]]] = {unit: {} for unit in UNITS}
     for address in outputs:
         report = store.metadata(address)
         counts = sources.setdefault(report["source"], Counter())
         counts.update({name: report[name] for name in ("rows", *COUNTS)})
-        for entry in report["most_frequent"]:
-            # the same line may stand in white space of another kind; the smaller text of equal ones is shown
-            text = min(entry["text"], most.get(entry["key"], entry)["text"])
-            most[entry["key"]] = entry | {"text": text, "source": report["source"]}
-    shown = sorted(most.values(), key=lambda entry: (-entry["pages"], entry["key"]))[:SHOWN]
+        for unit, found in most.items():
+            for entry in report[f"most_frequent_{unit}"]:
+                # the same line may stand in white space of another kind; the smaller text of equal ones is shown
+                text = min(entry["text"], found.get(entry["key"], entry)["text"])
+                found[entry["key"]] = entry | {"text": text, "source": report["source"]}
     abouts = [read_about(store, address)[0] for address in frequent]
-    result = {
-        "distinct_frequent_lines": sum(about["frequent"] for about in abouts),
-        "sources": {name: dict(counts) for name, counts in sources.items()},
-        "most_frequent": [{key: entry[key] for key in ("pages", "source", "text")} for entry in shown],
-    }
+    result: dict[str, Any] = {"sources": {name: dict(counts) for name, counts in sources.items()}}
+    for unit, found in most.items():
+        shown = [{key: entry[key] for key in ("pages", "source", "text")} for entry in _most(found.values())]
+        result |= {f"distinct_frequent_{unit}": sum(about[unit] for about in abouts), f"most_frequent_{unit}": shown}
     store.write_bytes(summary, (json.dumps(result, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode())
-    return {"frequent": result["distinct_frequent_lines"]}
+    return {unit: result[f"distinct_frequent_{unit}"] for unit in UNITS}
 
 
 def _mark_split(store: Store, settings: Params, split: dict[str, Any], pages: Any, table: Any, output: str) -> None:
     counts: Counter[str] = Counter(dict.fromkeys(COUNTS, 0))
     digest = xxhash.xxh3_128()
-    shown: dict[int, dict[str, Any]] = {}
+    shown: dict[str, dict[int, dict[str, Any]]] = {unit: {} for unit in UNITS}
     with store.table_writer(output, schemas.LINES) as writer:
-        for text, lines in batches(store, settings, split):
-            may = countable(lines, settings)
-            repeated = lines.repeated_L & may
-            place = np.where(may, look_up(lines.hashes_L, table), -1)
-            frequent = place >= 0
-            batch, numbers = _columns(text, lines, repeated, frequent)
-            writer.write(batch)
-            for array in numbers:
-                digest.update(np.ascontiguousarray(array).view(np.uint8).data)
-            counts.update(
-                {
-                    "lines": len(place), "line_bytes": int(lines.sizes_L.sum()),
-                    "repeated_lines": int(repeated.sum()), "repeated_bytes": int(lines.sizes_L[repeated].sum()),
-                    "frequent_lines": int(frequent.sum()), "frequent_bytes": int(lines.sizes_L[frequent].sum()),
-                }
-            )  # fmt: skip
-            _show(text, lines, place, pages, shown)
-        most = sorted(shown.values(), key=lambda entry: (-entry["pages"], entry["key"]))[:SHOWN]
+        for text, units in batches(store, settings, split):
+            arrays: list[pa.Array] = []
+            for number, (unit, lines) in enumerate(zip(UNITS, units, strict=True)):
+                may = countable(lines, settings)
+                place = np.where(may, look_up(keys_of(lines, number), table), -1)
+                marked = {"": np.ones(len(may), np.bool_), "repeated_": lines.repeated_L & may, "frequent_": place >= 0}
+                for kind, which in marked.items():
+                    sizes = {f"{kind}{unit}": which.sum(), f"{kind}{unit}_bytes": lines.sizes_L[which].sum()}
+                    counts.update({name: int(value) for name, value in sizes.items()})
+                columns, numbers = _columns(text, lines, marked["repeated_"], marked["frequent_"])
+                arrays += columns
+                for values in numbers:
+                    digest.update(np.ascontiguousarray(values).view(np.uint8).data)
+                _show(text, lines, place, pages, shown[unit])
+            writer.write(pa.RecordBatch.from_arrays(arrays, schema=schemas.LINES))
         about = {"rows": writer.rows, "source": split["source"], "digest": digest.hexdigest()}
-        writer.report = {**about, **counts, "most_frequent": most}
+        most = {f"most_frequent_{unit}": _most(found.values()) for unit, found in shown.items()}
+        writer.report = {**about, **counts, **most}
 
 
-def _columns(text: pa.Array, lines: HashedLines, repeated: Mask, frequent: Mask) -> tuple[pa.RecordBatch, list[Any]]:
-    """The rows of `schemas.LINES`, and the arrays that tell them from others."""
+def _most(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(entries, key=lambda entry: (-entry["pages"], entry["key"]))[:SHOWN]
+
+
+def _columns(text: pa.Array, lines: HashedLines, repeated: Mask, frequent: Mask) -> tuple[list[pa.Array], list[Any]]:
+    """The columns of `schemas.LINES` for lines or paragraphs, and the arrays that tell them from others."""
     _, offsets = text_buffers(text)
     num_lines = np.diff(lines.lines_D1)
     line_bytes = _per_page(lines.sizes_L, lines)
@@ -112,7 +117,7 @@ def _columns(text: pa.Array, lines: HashedLines, repeated: Mask, frequent: Mask)
             [
                 pa.array(first.astype(np.int32)),
                 pa.array(last.astype(np.int32)),
-                pa.array([""] * len(which), pa.string()),
+                pa.repeat("", len(which)),
             ],
             fields=list(schemas.SPAN),
         )
@@ -122,7 +127,7 @@ def _columns(text: pa.Array, lines: HashedLines, repeated: Mask, frequent: Mask)
             pa.ListArray.from_arrays(pa.array(bounds.astype(np.int32)), spans, type=pa.list_(schemas.SPAN)),
         ]
         numbers += [bounds, fraction, first, last]
-    return pa.RecordBatch.from_arrays(arrays, schema=schemas.LINES), numbers
+    return arrays, numbers
 
 
 def _per_page(values_L: npt.NDArray[np.int64], lines: HashedLines) -> npt.NDArray[np.int64]:
@@ -132,7 +137,7 @@ def _per_page(values_L: npt.NDArray[np.int64], lines: HashedLines) -> npt.NDArra
 
 
 def _show(text: pa.Array, lines: HashedLines, place: Any, pages: Any, shown: dict[int, dict[str, Any]]) -> None:
-    """Add the lines of most pages of a batch to ``shown``, with their text."""
+    """Add the lines (or paragraphs) of most pages of a batch to ``shown``, with their text."""
     numbers, first = np.unique(place, return_index=True)
     numbers, first = numbers[numbers >= 0], first[numbers >= 0]
     order = np.lexsort((lines.hashes_L[first], -pages[numbers]))[:SHOWN]

@@ -11,13 +11,15 @@ from stages.contract import StageParams
 
 
 class Params(StageParams):
-    """Which lines are called frequent."""
+    """Which lines and paragraphs are called frequent."""
 
-    min_pages: int = Field(default=20, ge=2, description="pages of its scope that have a frequent line, at least")
+    min_pages: int = Field(
+        default=20, ge=2, description="pages of its scope that have a frequent line or paragraph, at least"
+    )
     scope: Literal["source", "host"] = Field(
         default="host", description="where pages are counted: in the whole source, or on one host of it"
     )
-    min_bytes: int = Field(default=1, ge=1, description="bytes of a line that can be frequent or repeated")
+    min_bytes: int = Field(default=1, ge=1, description="bytes of a line or paragraph that can be frequent or repeated")
     memory: int = Field(default=1 << 31, ge=1 << 26, description="bytes of memory a task may use")
 
 

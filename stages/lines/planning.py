@@ -19,7 +19,7 @@ from stages.lines.params import LinesInput, Params
 BASE_MEMORY = 256 << 20
 """What a worker holds before any data: interpreter, Arrow, compiled kernels."""
 LINES_PER_BYTE = 1 / 30
-"""Lines per byte of text, rather too many."""
+"""Lines and paragraphs per byte of text, rather too many."""
 COUNT_BYTES = 64
 """Bytes of memory a line costs while a group's are counted: keys, pages, sort order, copies."""
 RANGE_BYTES = 96
