@@ -28,6 +28,9 @@ from stages.kernels.shingles import MULTIPLIER, UNIT_SIZE_WEIGHT, mix64
 Hashes = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int64]
 _LF = 10
+_ONES = np.uint64(0x0101010101010101)
+_FEEDS = np.uint64(0x0A0A0A0A0A0A0A0A)
+_TOPS = np.uint64(0x8080808080808080)
 _S8, _S32 = np.uint64(8), np.uint64(32)
 
 
@@ -115,6 +118,13 @@ def _is_white(byte):  # type: ignore[no-untyped-def]
 
 
 @lean_inline_kernel
+def _has_feed(group):  # type: ignore[no-untyped-def]
+    """Whether one of eight bytes is a line feed."""
+    differing = group ^ _FEEDS
+    return (differing - _ONES) & ~differing & _TOPS != 0
+
+
+@lean_inline_kernel
 def _hash(data, start, stop, salt):  # type: ignore[no-untyped-def]
     h = salt
     i = start
@@ -135,6 +145,8 @@ def _hash_lines(data, offsets, salts_D, lines_D1, starts_L, stops_L, sizes_L, ha
         start, stop = offsets[d], offsets[d + 1]
         while start < stop:
             end = start
+            while end + 8 <= stop and not _has_feed(eight_bytes(data, end)):
+                end += 8
             while end < stop and data[end] != _LF:
                 end += 1
             inner, outer = start, end
