@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import tempfile
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +19,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from stages.report import build_stats, encode, render_html
+from pipeline.storage import Store
+from stages.kernels import bins
+from stages.report import build_stats, encode, render_html, sums
+from stages.report import hosts as naming
 from stages.report import survey as surveys
 from tests.report_runs import make_run
 
@@ -35,30 +39,63 @@ def many(reports: list[bytes], files: int) -> Iterator[Any]:
         yield json.loads(reports[index % len(reports)])
 
 
-def survey_of(rng: np.random.Generator, hosts: int) -> tuple[pa.Table, dict[str, Any]]:
-    names = np.unique(rng.zipf(1.3, hosts) % 2_000_000)
-    pages = rng.integers(1, 50, len(names))
-    columns = [pa.array([f"host{name}.example" for name in names]), *(pa.array(pages) for _ in range(4))]
-    hosts = pa.table(dict(zip(("host", *surveys.SUMS), columns, strict=True))).sort_by("host")
-    table = surveys.with_registered(hosts).cast(surveys.HOSTS)
-    counts = {"first": 0, "counts": list(range(100))}
-    histograms = {
-        f"column_{i}_fraction": {"kind": "numbers", "nulls": 1, "all": counts, "kept": counts} for i in range(40)
+def survey_of(rng: np.random.Generator, pages: int) -> sums.Survey:
+    """What a split of so many pages leaves: hosts as a crawl has them, 70 columns, groups, samples of 25 reasons."""
+    names, counts = np.unique(rng.zipf(1.3, pages) % 2_000_000, return_counts=True)
+    columns = [pa.array([f"www.host{name}.example" for name in names]), *(pa.array(counts) for _ in naming.OF_HOSTS)]
+    hosts = pa.table(dict(zip(("host", *naming.OF_HOSTS), columns, strict=True)))
+    kinds = ["fractions"] * 40 + ["counts"] * 25 + ["numbers"] * 5
+    sizes = [len(bins.edges(kind)) - 1 for kind in kinds]
+    found = [
+        (kind, *(rng.poisson(2, size) for _ in range(2)), 1, [1, 1, 1, 1])
+        for kind, size in zip(kinds, sizes, strict=True)
+    ]
+    groups = {
+        name: {f"value-{i}": [3, 2, 1000, 900] for i in range(40)} for name in ("month", "charset", "licence", "script")
     }
-    report = {
-        "rows": 1,
-        "left_out": surveys.nothing_left_out(),
-        "histograms": histograms,
-        "groups": {},
-        "samples": [],
-    }
-    return table, report
+    about = json.dumps(
+        {"url": "https://www.example/" + "x" * 60, "documents": "documents/" + "x" * 40, "row": 1, "value": 0.5}
+    )
+    samples = [
+        (f"reason_{i}", f"{int(key):016x}", "0" * 32, about)
+        for i in range(25)
+        for key in rng.integers(0, 1 << 62, sums.SAMPLES)
+    ]
+    histograms = sums.flattened({f"column_{i}": sums.Histogram(*entry) for i, entry in enumerate(found)})
+    return sums.Survey(pages, naming.table_of(hosts, hosts), histograms, groups, samples)
+
+
+def merges(files: int, pages: int) -> None:
+    """Merge as many surveys as a run of so many files makes, level by level, in this process."""
+    rng = np.random.default_rng(1)
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(folder)
+        for number in range(DISTINCT):
+            sums.write(store, f"split/{number}.arrow", survey_of(rng, pages))
+        size = sum(size for _, size in store.list("split")) / DISTINCT
+        hosts = sums.read(store, "split/0.arrow").hosts.num_rows
+        names = [f"split/{number % DISTINCT}.arrow" for number in range(files)]
+        whole, level = 0.0, 0
+        while len(names) > 1 or not level:
+            groups = [names[start : start + surveys.FAN_IN] for start in range(0, len(names), surveys.FAN_IN)]
+            started = time.process_time()
+            names = [f"merge-{level}/{number}.arrow" for number in range(len(groups))]
+            for group, name in zip(groups, names, strict=True):
+                surveys.merge(store, inputs=group, output=name)
+            spent = time.process_time() - started
+            whole, level = whole + spent, level + 1
+            print(f"  level {level}: {len(groups):,} tasks of {spent / len(groups):.3f} s of CPU")
+        started = time.process_time()
+        found = surveys.finish(store, names[0], texts=False)
+        print(f"  finish: {time.process_time() - started:.2f} s, {len(found['hosts']):,} hosts")
+    print(f"merge of {files:,} surveys ({size / 1e3:.0f} kB, {hosts:,} hosts and domains each): ", end="")
+    print(f"{whole:.1f} s of CPU, {1000 * whole / files:.2f} ms each; {memory():.0f} MiB")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=100_000)
-    parser.add_argument("--hosts", type=int, default=20_000, help="pages of a survey, each of some host")
+    parser.add_argument("--pages", type=int, default=20_000, help="pages of a split, for its hosts")
     arguments = parser.parse_args()
     languages = tuple(f"l{i}" for i in range(40))
     run = make_run(1, files=DISTINCT, pages=2000, languages=languages, sources=("web", "books", "code", "wiki"))
@@ -81,14 +118,7 @@ def main() -> None:
     )
     print(f"{building / parsing:.2f} times the parsing alone; {memory():.0f} MiB")
     print(f"page: {rendering:.2f} s, {len(page) / 1e6:.2f} MB; stats.json {len(encode(stats)) / 1e6:.2f} MB")
-    rng = np.random.default_rng(1)
-    parts = [survey_of(rng, arguments.hosts) for _ in range(surveys.FAN_IN)]
-    started = time.perf_counter()
-    hosts, _ = surveys.add_up(parts)
-    merging = time.perf_counter() - started
-    merges = arguments.files / surveys.FAN_IN * (1 + 1 / (surveys.FAN_IN - 1))
-    print(f"merge of {surveys.FAN_IN} surveys: {merging:.2f} s, {hosts.num_rows:,} hosts; ", end="")
-    print(f"of {arguments.files:,} files: {merges * merging / 60:.1f} core minutes in tasks; {memory():.0f} MiB")
+    merges(arguments.files, arguments.pages)
 
 
 if __name__ == "__main__":

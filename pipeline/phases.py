@@ -6,10 +6,19 @@ other. Reports want the sums: what the whole of the training takes of each domai
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 SUMMED = ("tokens", "documents", "text_bytes", "requested_tokens", "target_tokens")
+
+
+def unique(parts: Iterable[Mapping[str, Any]]) -> int:
+    """Different tokens of a domain that phases read: of each window as many as they read of it together, or all."""
+    read: dict[tuple[int, int], int] = {}
+    for part in parts:
+        first, stop = part["window"]
+        read[first, stop] = read.get((first, stop), 0) + part["tokens"]
+    return sum(min(stop - first, tokens) for (first, stop), tokens in read.items())
 
 
 def whole(name: str, manifests: Mapping[str, Mapping[str, Any]], available: Mapping[str, int]) -> dict[str, Any]:
@@ -34,7 +43,7 @@ def whole(name: str, manifests: Mapping[str, Mapping[str, Any]], available: Mapp
             "realised_share": entry["tokens"] / tokens if tokens else 0.0,
             "epochs": entry["tokens"] / held if held else 0.0,
             "available_tokens": held,
-            "unique_tokens": min(held, entry["tokens"]),
+            "unique_tokens": unique(parts[domain]),
         }
     shards = [
         {**shard, **{key: f"{phase}/{shard[key]}" for key in ("path", "docs")}}

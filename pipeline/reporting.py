@@ -53,6 +53,8 @@ def stats_of(snapshot: Snapshot) -> dict[str, Any]:
         snapshot.corpus(),
         survey=survey_of(snapshot),
         thresholds=thresholds_of(snapshot),
+        buckets=buckets_of(snapshot),
+        held_out=held_out_of(snapshot),
     )
 
 
@@ -82,6 +84,32 @@ def thresholds_of(snapshot: Snapshot) -> dict[str, float]:
             if not isinstance(setting, bool):
                 pages.setdefault(rule, Counter())[setting] += entry.report["rows"]
     return {rule: max(sorted(found), key=found.__getitem__) for rule, found in sorted(pages.items())}
+
+
+def buckets_of(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Where the buckets lie that domains select by, by language."""
+    address = snapshot.data.get("buckets")
+    if not address or not snapshot.store.exists(address):
+        return []
+    entry = next(snapshot.product("kept"), None)
+    about = f"{entry.address.rpartition('/')[0]}/about.json" if entry else ""
+    if not about or not snapshot.store.exists(about):
+        return []
+    from pipeline.recipe import answers as telling  # loads the stages: only where there are buckets
+
+    domains = snapshot.store.read_json(about)["identity"]["domains"]
+    return telling.bucket_edges(domains, snapshot.store.read_json(address))
+
+
+def held_out_of(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """What splits other than training hold of each domain."""
+    rows = []
+    for domain, address in sorted((snapshot.data.get("shards") or {}).items()):
+        if snapshot.store.exists(address):
+            splits = snapshot.store.read_json(address)["splits"]
+            others = {name: held for name, held in splits.items() if name != "train" and held["documents"]}
+            rows += [{"domain": domain, "split": name, **held} for name, held in others.items()]
+    return rows
 
 
 def costs_of(snapshot: Snapshot) -> dict[str, dict[str, float]]:

@@ -372,7 +372,7 @@ class Run(Maker):
                 "quality": measured["quality"].addresses[index],
                 "kept": kept.addresses[index],
                 "clusters": clustered.addresses[index] if clustered else None,
-                "scores": measured["scores"].addresses[index] if "scores" in measured else None,
+                **{name: measured[name].addresses[index] for name in ("scores", "lines") if name in measured},
             }
             for index in range(len(self.splits))
         ]

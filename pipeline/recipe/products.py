@@ -235,14 +235,14 @@ class Recipe:
         """What the report says beyond counts: the address of the whole survey, of each split's, and the phases.
 
         Args:
-            files: addresses of each split's documents, language, quality, kept and clusters.
+            files: addresses of each split's documents, language, quality, kept, clusters, scores and lines.
             kept: those of kept, whose addresses tell all others.
         """
         version = survey.version()
-        outputs = [f"survey/splits-v{version}/{digest(address)}.parquet" for address in kept]
+        outputs = [f"survey/splits-v{version}/{digest(address)}.arrow" for address in kept]
         folder = f"survey/{digest([version, outputs])}"
         inputs = [survey.SurveyInput(**entry) for entry in files]  # type: ignore[arg-type]
-        return f"{folder}/survey.parquet", outputs, survey.plan(inputs, outputs, folder)
+        return f"{folder}/survey.arrow", outputs, survey.plan(inputs, outputs, folder)
 
     def warnings(self) -> list[str]:
         """What is doubtful about the mixture, known before any work is done."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # jobs import this package: a fresh process need not load the
 
     from stages.mixture import Mixture, PhasePlan, Window
 
-VERSION = 2
+VERSION = 3
 
 
 class Params(StageParams):
@@ -109,7 +109,7 @@ def plan(
         )
     finish = Task(
         job="stages.corpus.jobs:manifest",
-        args={**described, "count": count, "tokenizer": tokenizer},
+        args={**described, "count": count, "tokenizer": tokenizer, **({"windows": domains} if windows else {})},
         outputs=(manifest_address,),
         label="corpus manifest",
     )

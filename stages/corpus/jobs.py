@@ -102,10 +102,19 @@ def manifest(
     seed: int,
     mixture: dict[str, Any],
     tokenizer: dict[str, Any],
+    windows: dict[str, dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """Job: the manifest of the corpus, written last: requested against realised, per domain."""
+    """Job: the manifest of the corpus, written last: requested against realised, per domain.
+
+    ``windows``: of a phase of training, the manifest and the window of every domain.
+    """
     entries = read_entries(store, directory, {"train": count})
     domains = _realised(mixture, sum_domains(entries))
+    for domain, wanted in sorted((windows or {}).items()):
+        folder = wanted["manifest"].rpartition("/")[0]
+        source = Sequence(store, folder, _read_domain(store, wanted, tokenizer), domain)
+        source.narrow(*wanted["window"])
+        domains[domain] |= {"window": [*source.bounds], "unique_tokens": source.unique(domains[domain]["tokens"])}
     written = write_manifest(
         store, directory, entries, kind="corpus", name=name, seed=seed, tokenizer=tokenizer, domains=domains
     )

@@ -53,6 +53,15 @@ class Sequence:
         self._first, self._stop = self._next_document(first), self._next_document(stop)
         return start
 
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """First token of the part that is read, and the end of its last document."""
+        return self._first, self._stop
+
+    def unique(self, tokens: int) -> int:
+        """How many different tokens so many tokens of whole documents in a row are."""
+        return min(tokens, self._stop - self._first)
+
     def _next_document(self, position: int) -> int:
         """Where the first document begins that does not begin before ``position``; the end if there is none."""
         if position >= self._starts[-1]:

@@ -68,7 +68,7 @@ __all__ = [
     "selection_digest",
 ]
 
-VERSION = 4
+VERSION = 5
 
 
 def deciding(params: Params) -> dict[str, Any]:

@@ -126,12 +126,14 @@ def domains_of(pages: pa.Table, domains: Sequence[Domain], edges: Edges | None =
 
 
 def _limits(pages: pa.Table, edges: dict[str, dict[str, float | None]], percentile: float, without: float) -> Numbers:
-    """The edge of a percentile for each page, by its language; ``without`` where it has none."""
-    found = np.full(pages.num_rows, without)
+    """The edge of a percentile for each page, by its language: ``without`` where it sets no limit.
+
+    NaN in a language of which no page was ranked: it has no buckets, and its pages are in none.
+    """
+    found = np.full(pages.num_rows, np.nan)
     for language, own in edges.items():
         edge = own[f"{percentile:g}"]
-        if edge is not None:
-            found[_among(pages, "language", (language,))] = edge
+        found[_among(pages, "language", (language,))] = without if edge is None else edge
     return found
 
 

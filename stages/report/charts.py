@@ -8,7 +8,8 @@ from typing import Any
 from stages.report.figures import exact, percent, short
 
 Stats = Mapping[str, Any]
-CHIEF = ("text_bytes", "confidence", "similarity", "cluster_size", "gopher_num_tokens")
+TOKENS = "tokens of a document"
+CHIEF = (TOKENS, "text_bytes", "confidence", "similarity", "cluster_size", "gopher_num_tokens")
 """Columns that are shown without being asked for, whether a rule looks at them or not."""
 MAX_SHARES = 16
 """Domains drawn; the table below the chart has all."""
@@ -37,9 +38,13 @@ def shares(stats: Stats) -> list[dict[str, Any]]:
 
 
 def histograms(stats: Stats) -> list[dict[str, Any]]:
-    """One view per surveyed column, those with a threshold first."""
+    """Lengths in tokens, then one view per surveyed column, those with a threshold first."""
     survey = stats["survey"] or {}
     entries = sorted(survey.get("histograms", []), key=lambda entry: (not entry["thresholds"], order(entry["column"])))
+    lengths = stats.get("lengths")
+    if lengths:
+        counts = {"all": lengths["documents"], "kept": lengths["documents"]}
+        entries.insert(0, {"column": TOKENS, "edges": lengths["edges"], **counts, "nulls": 0, "thresholds": []})
     return [view for view in (histogram(entry) for entry in entries) if view]
 
 

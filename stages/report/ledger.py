@@ -8,7 +8,7 @@ Input are the reports that stand inside the product files, one per split and pro
                 "text_bytes"}], "failed": {rule: {"documents", "text_bytes", "first", "alone"}},
                 "entries": {"list: entry": documents}, "views": {view: {"documents", "spans", "bytes", "kinds"}}}
     tokens     {"rows", "tokens", "text_bytes", "empty_documents", "groups": [{"source", "language", "domain",
-                "documents", "text_bytes", "tokens"}]}
+                "documents", "text_bytes", "tokens"}], "lengths": {domain: documents by number of tokens, in bins}}
 
 Rows are conserved, per file and in all: records = pages + dropped + quarantined; pages = kept + dropped per reason, in
 documents and in bytes of text; kept = tokenized + left with no text. A file that breaks this raises
@@ -23,6 +23,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from stages.kernels import bins
+from stages.kernels.bins import Counts
 
 MAX_LISTED = 100
 """Quarantined records and bad stretches listed in stats.json; all are counted."""
@@ -60,6 +63,8 @@ class Ledger:
     """group -> [documents, bytes of text]"""
     tokens: dict[tuple[str, str, str], list[int]] = field(default_factory=dict)
     """(source, language, domain) -> [documents, bytes of the text that was tokenized, tokens]"""
+    lengths: dict[str, Counts] = field(default_factory=dict)
+    """domain -> documents by number of tokens, in the bins ``counts``"""
     failed: dict[str, list[int]] = field(default_factory=dict)
     """rule -> [documents that fail it, their bytes, those it is the reason of, those that fail nothing else]"""
     active: set[str] = field(default_factory=set)
@@ -104,6 +109,15 @@ def add_up(documents: Iterable[Report], kept: Iterable[Report], tokens: Iterable
         num_tokens += 1
     if num_tokens:
         ledger.has_tokens = True
+        measured = sum(int(counts.sum()) for counts in ledger.lengths.values())
+        if measured:
+            _equal(
+                "tokens",
+                "all files",
+                "documents by length",
+                sum(found[0] for found in ledger.tokens.values()),
+                measured,
+            )
         _equal("tokens", "all files", "files", len(rows_kept), num_tokens)
         _check_groups(ledger)
     return ledger
@@ -174,6 +188,9 @@ def _add_tokens(ledger: Ledger, report: Report, name: str, kept: int) -> None:
     for group in groups:
         key = (group["source"], group["language"], group["domain"])
         _add(ledger.tokens, key, group["documents"], group["text_bytes"], group["tokens"])
+    for domain, found in report.get("lengths", {}).items():
+        counts = bins.unpacked("counts", found)
+        ledger.lengths[domain] = ledger.lengths[domain] + counts if domain in ledger.lengths else counts
     if not report.get("fast", True):
         ledger.slow_files[str(report.get("why_slow"))] += 1
     if ledger.tokenizer is None and "tokenizer" in report:

@@ -19,7 +19,11 @@ Schema (``version`` is raised when a key changes its meaning; keys are only adde
                      {"view": "redacted: email", "spans"} and so on too
     mixture          the corpus manifest's domains: requested and realised
     phases           the same per phase of training, where the mixture has phases: {"phase", ...}
-    shards, splits, tokenizer, input, clusters
+    held_out         of the domains of the mixture, what other splits hold: {"domain", "split", "documents", ...}
+    buckets          where the buckets of quality lie that domains select by: {"domain", "column", "language", "from",
+                     "to" (percentiles), "least", "below" (values, null: without limit), "documents", "tokens"}
+    lengths          documents by number of tokens: {"edges", "documents", "domains": [{"domain", "first", "counts"}]}
+    shards, tokenizer, input, clusters
     survey           distributions, hosts, samples (`stages.report.survey`), where it was made
 
 Adding up: for each step, documents before = documents after + removed, likewise bytes (of text) and tokens. Tokens of
@@ -34,6 +38,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from stages.kernels import bins
 from stages.report.funnel import (
     STEPS,
     Rates,
@@ -52,7 +57,7 @@ from stages.rules import families
 
 __all__ = ["VERSION", "ConservationError", "build_stats", "encode"]
 
-VERSION = 2
+VERSION = 3
 MAX_ENTRIES = 200
 CLUSTER_FIGURES = (
     "rows", "exact_removed", "fuzzy_removed", "pairs_compared", "pairs_verified", "pairs_by_similarity",
@@ -78,6 +83,8 @@ def build_stats(
     *,
     survey: Mapping[str, Any] | None = None,
     thresholds: Mapping[str, float] | None = None,
+    buckets: Iterable[Row] = (),
+    held_out: Iterable[Row] = (),
 ) -> Row:
     """The figures of a run from the reports inside its files.
 
@@ -89,6 +96,7 @@ def build_stats(
         corpus: the corpus manifest, or None.
         survey: what `stages.report.survey.finish` gives, or None.
         thresholds: of rules whose threshold is not the published one.
+        buckets, held_out: rows of these parts of the schema above, the former without counts.
 
     Raises:
         ConservationError: when the counts of the products do not add up.
@@ -132,8 +140,10 @@ def build_stats(
         "views": view_rows(ledger),
         "mixture": mixture,
         "phases": phase_rows(corpus),
+        "held_out": list(held_out),
+        "buckets": bucket_rows(buckets, ledger),
+        "lengths": length_figures(ledger),
         "shards": shard_figures(corpus),
-        "splits": dict(corpus.get("splits") or {}) if corpus is not None else None,
         "tokenizer": ledger.tokenizer or (dict(corpus["tokenizer"]) if corpus and "tokenizer" in corpus else None),
         "input": input_figures(ledger),
         "clusters": {key: clusters[key] for key in CLUSTER_FIGURES if key in clusters} if clusters else None,
@@ -300,6 +310,30 @@ def phase_rows(corpus: Mapping[str, Any] | None) -> list[Row]:
     """The domains of every phase of training, in order of the phases; none where there is one mixture."""
     phases: Mapping[str, Any] = (corpus or {}).get("phases") or {}
     return [{"phase": name} | row for name, domains in phases.items() for row in mixture_rows({"domains": domains})]
+
+
+def bucket_rows(buckets: Iterable[Row], ledger: Ledger) -> list[Row]:
+    """Buckets with what they hold, those without a page left out."""
+    sums: dict[tuple[str, str], list[int]] = {}
+    for (_, language, domain), (documents, _, tokens) in ledger.tokens.items():
+        found = sums.setdefault((domain, language), [0, 0])
+        sums[domain, language] = [found[0] + documents, found[1] + tokens]
+    rows = []
+    for row in buckets:
+        documents, tokens = sums.get((row["domain"], row["language"]), [0, 0])
+        if documents or not ledger.has_tokens:
+            counts = (documents, tokens) if ledger.has_tokens else (None, None)
+            rows.append({**row, "documents": counts[0], "tokens": counts[1]})
+    return rows
+
+
+def length_figures(ledger: Ledger) -> Row | None:
+    """Documents by number of tokens, all and per domain."""
+    if not ledger.lengths:
+        return None
+    total = sum(ledger.lengths.values(), bins.unpacked("counts", {"first": 0, "counts": []}))
+    domains = [{"domain": domain, **bins.packed(counts)} for domain, counts in sorted(ledger.lengths.items())]
+    return {"edges": bins.edges("counts").tolist(), "documents": total.tolist(), "domains": domains}
 
 
 def shard_figures(corpus: Mapping[str, Any] | None) -> Row | None:

@@ -1,26 +1,22 @@
 """The survey of a run: distributions, hosts, months, licences and samples, added up file by file.
 
-`survey` looks at the small columns of one split (never at text) and writes one Parquet file: a row per host, and in its
-report everything else. `merge` adds such files up, to a tree of any shape, and `finish` makes of the last one what
-stats.json holds; only there, text is read, of the few pages shown as samples.
+`survey` looks at the small columns of one split (never at text) and writes one file of sums (`stages.report.sums`);
+`merge` adds such files up, to a tree of any shape, and `finish` makes of the last one what stats.json holds; only
+there, text is read, of the few pages shown as samples.
 
-    hosts    level, host, pages, kept, bytes, kept_bytes: hosts and registered domains, see `stages.report.hosts`
-    report   {"rows", "histograms": {column: {"kind", "nulls", "all", "kept", "totals"}},
-             "groups": {name: {value: sums}}, "samples": [...], "left_out"}; sums are [pages, kept, bytes, kept_bytes],
-             totals (of whole numbers) [sum, sum of kept pages, pages that have any, kept pages that have any]
-
-Every column of `quality` is looked at, whatever it is: numbers make a histogram, strings a group.
+Every column of `quality`, `lines` and `scores` is looked at, whatever it is: numbers make a histogram, strings a group.
 
 Samples are the pages with the smallest keyed hashes of doc_id per reason: the same pages in every run, however the
 input is divided. Everything else is a sum, so the order of merging makes no difference (with more than
 `MAX_HOSTS` hosts it does, within ``error``).
 
-Price: about 2 µs a page; a merge of 64 surveys of 20,000 hosts each takes about a second.
+Price: about 2 µs a page; merging, a millisecond a survey.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,29 +25,18 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import xxhash
 
 from stages.contract import Phase, Store, Task
-from stages.report import bins
-from stages.report.hosts import (
-    HOSTS,
-    SUMS,
-    add,
-    added_up,
-    host_rows,
-    hosts_of,
-    largest,
-    nothing_left_out,
-    sums_by,
-    with_registered,
-)
+from stages.kernels import bins
+from stages.kernels.keyed_hash import hash_names
+from stages.report import hosts as naming
+from stages.report import sums
+from stages.report.hosts import SUMS, host_rows, sums_by
+from stages.report.sums import SAMPLES, Histogram, Sample, Survey
 from stages.rules import families
 from stages.rules.urls import suffix_list_version
 
-VERSION = 2
-MAX_GROUP_VALUES = 1000
-SAMPLES = 4
-"""Pages shown per reason."""
+VERSION = 3
 SHOWN = ("reason", "source", "url", "language", "text_bytes")
 SAMPLE_CHARACTERS = 2000
 FAN_IN = 64
@@ -62,8 +47,6 @@ CLUSTER_COLUMNS = ("similarity", "cluster_size")
 RULE_COLUMNS = {rule.name: rule.column for rules in families.RULES.values() for rule in rules}
 RULE_COLUMNS |= {"near_duplicate": "similarity", "low_language_confidence": "confidence"}
 
-Report = dict[str, Any]
-
 
 def version() -> str:
     """What decides a survey beside its input: this program, and the list of public suffixes."""
@@ -72,7 +55,7 @@ def version() -> str:
 
 @dataclass(frozen=True)
 class SurveyInput:
-    """Addresses of one split's products; ``clusters``, ``scores`` are None where there are none."""
+    """Addresses of one split's products; ``clusters``, ``scores``, ``lines`` are None where there are none."""
 
     documents: str
     language: str
@@ -80,10 +63,11 @@ class SurveyInput:
     kept: str
     clusters: str | None
     scores: str | None = None
+    lines: str | None = None
 
 
 def plan(inputs: Sequence[SurveyInput], outputs: Sequence[str], folder: str) -> list[Phase]:
-    """Survey every split, then merge `FAN_IN` at a time down to ``folder``/survey.parquet.
+    """Survey every split, then merge `FAN_IN` at a time down to ``folder``/survey.arrow.
 
     Args:
         outputs: where each split's survey goes; those that are there already are not made again.
@@ -98,8 +82,7 @@ def plan(inputs: Sequence[SurveyInput], outputs: Sequence[str], folder: str) -> 
         groups = [names[start : start + FAN_IN] for start in range(0, len(names), FAN_IN)] or [[]]
         last = len(groups) == 1
         names = [
-            f"{folder}/survey.parquet" if last else f"{folder}/merge-{level}/{i:05d}.parquet"
-            for i in range(len(groups))
+            f"{folder}/survey.arrow" if last else f"{folder}/merge-{level}/{i:05d}.arrow" for i in range(len(groups))
         ]
         tasks = [
             Task("stages.report.survey:merge", {"inputs": group, "output": name}, (name,), name, memory=1 << 30)
@@ -124,20 +107,20 @@ def survey(
     clusters: str | None,
     output: str,
     scores: str | None = None,
+    lines: str | None = None,
 ) -> dict[str, Any]:
     """Job: the survey of one split."""
     pages = store.read_table(documents, list(DOCUMENT_COLUMNS))
     parts = [store.read_table(language), flat(store, quality), store.read_table(kept, ["keep", "reason"])]
     if clusters is not None:
         parts.append(store.read_table(clusters, list(CLUSTER_COLUMNS)))
-    if scores is not None:
-        parts.append(store.read_table(scores))
+    parts += [flat(store, address) for address in (scores, lines) if address is not None]
     for part in parts:
         for name in part.column_names:
             pages = pages.append_column(name, part.column(name))
-    hosts, report = look(pages, documents)
-    store.write_table(output, hosts, report=report)
-    return {"rows": report["rows"]}
+    found = look(pages, documents)
+    sums.write(store, output, found)
+    return {"rows": found.rows}
 
 
 def flat(store: Store, address: str) -> pa.Table:
@@ -147,7 +130,7 @@ def flat(store: Store, address: str) -> pa.Table:
         return parquet.read([field.name for field in parquet.schema_arrow if not pa.types.is_nested(field.type)])
 
 
-def look(pages: pa.Table, address: str) -> tuple[pa.Table, Report]:
+def look(pages: pa.Table, address: str) -> Survey:
     """The survey of a table that has the columns of all products side by side; ``address`` is where its text is."""
     keep = pages.column("keep").to_numpy().astype(np.bool_)
     numeric = [
@@ -155,28 +138,28 @@ def look(pages: pa.Table, address: str) -> tuple[pa.Table, Report]:
         for name, kind in zip(pages.column_names, pages.schema.types, strict=True)
         if pa.types.is_integer(kind) or pa.types.is_floating(kind)
     ]
-    report: Report = {
-        "rows": pages.num_rows,
-        "histograms": {name: histogram(name, pages.column(name), keep) for name in numeric},
-        "groups": {name: group_sums(pages, column) for name, column in group_columns(pages).items()},
-        "samples": samples(pages, address),
-        "left_out": nothing_left_out(),
-    }
-    hosts = with_registered(sums_by(pages, "host", hosts_of(pages.column("url"))))
-    return largest(hosts, report["left_out"]), report
+    found = Survey(
+        rows=pages.num_rows,
+        histograms=sums.flattened({name: histogram(name, pages.column(name), keep) for name in numeric}),
+        groups={name: group_sums(pages, column) for name, column in group_columns(pages).items()},
+        samples=samples(pages, address),
+    )
+    found.hosts = naming.largest(naming.counted(pages), found.left_out)
+    return found
 
 
-def histogram(name: str, column: pa.ChunkedArray, keep: npt.NDArray[np.bool_]) -> dict[str, Any]:
+def histogram(name: str, column: pa.ChunkedArray, keep: npt.NDArray[np.bool_]) -> Histogram:
     """Counts per bin of all pages and of the kept ones."""
     kind = bins.kind_of(name, integer=pa.types.is_integer(column.type))
     values = column.cast(pa.float64()).to_numpy()
     known = ~np.isnan(values)
-    both = {"all": known, "kept": known & keep}
-    counts: dict[str, Any] = {key: bins.packed(bins.count(kind, values[mask])) for key, mask in both.items()}
+    both = (known, known & keep)
+    totals = [0] * sums.TOTALS
     if kind == "counts":
-        whole = [pc.sum(column.filter(pa.array(mask))).as_py() or 0 for mask in both.values()]
-        counts["totals"] = [*whole, *(int((values[mask] > 0).sum()) for mask in both.values())]
-    return {"kind": kind, "nulls": int((~known).sum()), **counts}
+        whole = [pc.sum(column.filter(pa.array(mask))).as_py() or 0 for mask in both]
+        totals = [*whole, *(int((values[mask] > 0).sum()) for mask in both)]
+    every, kept = (bins.count(kind, values[mask]) for mask in both)
+    return Histogram(kind, every, kept, int((~known).sum()), totals)
 
 
 def group_columns(pages: pa.Table) -> dict[str, pa.ChunkedArray]:
@@ -194,24 +177,13 @@ def group_columns(pages: pa.Table) -> dict[str, pa.ChunkedArray]:
 def group_sums(pages: pa.Table, values: pa.ChunkedArray) -> dict[str, list[int]]:
     table = sums_by(pages, "value", values)
     columns = [table.column(name).to_pylist() for name in ("value", *SUMS)]
-    return fewest({row[0]: list(row[1:]) for row in zip(*columns, strict=True)})
+    return sums.fewest({row[0]: list(row[1:]) for row in zip(*columns, strict=True)})
 
 
-def fewest(groups: dict[str, list[int]]) -> dict[str, list[int]]:
-    """The largest `MAX_GROUP_VALUES` values; the others are added up under "(other)"."""
-    order = sorted(groups, key=lambda value: (value == "(other)", -groups[value][0], value))
-    kept, rest = order[:MAX_GROUP_VALUES], order[MAX_GROUP_VALUES:]
-    found = {value: groups[value] for value in kept}
-    for value in rest:
-        other = found.setdefault("(other)", [0] * len(SUMS))
-        found["(other)"] = [a + b for a, b in zip(other, groups[value], strict=True)]
-    return found
-
-
-def samples(pages: pa.Table, address: str) -> list[dict[str, Any]]:
+def samples(pages: pa.Table, address: str) -> list[Sample]:
     """The `SAMPLES` pages of each reason (null: kept) with the smallest keys."""
     ids = pages.column("doc_id").combine_chunks()
-    keys = np.array([xxhash.xxh3_64_intdigest(doc_id.as_py(), SEED) for doc_id in ids], np.uint64)
+    keys = hash_names(np.frombuffer(b"".join(ids.to_pylist()), np.uint8), SEED)
     order = np.argsort(keys, kind="stable")
     reasons = pages.column("reason").combine_chunks().dictionary_encode()
     codes = pc.fill_null(reasons.indices, -1).to_numpy()[order]
@@ -219,13 +191,15 @@ def samples(pages: pa.Table, address: str) -> list[dict[str, Any]]:
     measured = [column_of(reason) for reason in reasons.dictionary.to_pylist()]
     columns = ["doc_id", *SHOWN]
     columns += sorted({name for name in measured if name in pages.column_names and name not in columns})
-    entries = []
+    found: list[Sample] = []
     for row, i in zip(pages.select(columns).take(pa.array(chosen)).to_pylist(), chosen.tolist(), strict=True):
         name = column_of(row["reason"])
-        shown = {key: row[key] for key in SHOWN} | {"column": name if name in row else None, "value": row.get(name)}
-        place = {"doc_id": row["doc_id"].hex(), "key": f"{int(keys[i]):016x}", "documents": address, "row": i}
-        entries.append({**shown, **place})
-    return smallest(entries)
+        about = {key: row[key] for key in SHOWN if key != "reason"} | {"documents": address, "row": i}
+        about |= {"column": name if name in row else None, "value": row.get(name)}
+        found.append(
+            (row["reason"] or "", f"{int(keys[i]):016x}", row["doc_id"].hex(), json.dumps(about, sort_keys=True))
+        )
+    return sums.smallest(found)
 
 
 def column_of(reason: str | None) -> str:
@@ -236,105 +210,45 @@ def column_of(reason: str | None) -> str:
     return RULE_COLUMNS.get(name, "")
 
 
-def smallest(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The `SAMPLES` entries of each reason with the smallest (key, doc_id)."""
-    taken: dict[str | None, int] = {}
-    found = []
-    for entry in sorted(entries, key=lambda entry: (entry["reason"] or "", entry["key"], entry["doc_id"])):
-        taken[entry["reason"]] = taken.get(entry["reason"], 0) + 1
-        if taken[entry["reason"]] <= SAMPLES:
-            found.append(entry)
-    return found
-
-
 # Many splits
 
 
 def merge(store: Store, *, inputs: list[str], output: str) -> dict[str, Any]:
     """Job: add up surveys."""
-    found = ((store.read_table(address), store.metadata(address)) for address in inputs)
-    hosts, report = add_up(found)
-    store.write_table(output, hosts, report=report)
-    return {"rows": report["rows"], "surveys": len(inputs)}
-
-
-def add_up(surveys: Iterable[tuple[pa.Table, Report]]) -> tuple[pa.Table, Report]:
-    """The sum of surveys; of none, an empty one."""
-    tables: list[pa.Table] = []
-    histograms: dict[str, dict[str, Any]] = {}
-    groups: dict[str, dict[str, list[int]]] = {}
-    entries: list[dict[str, Any]] = []
-    report: Report = {"rows": 0, "left_out": nothing_left_out()}
-    for hosts, other in surveys:
-        tables.append(hosts)
-        report["rows"] += other["rows"]
-        add(report["left_out"], other["left_out"])
-        for name, entry in other["histograms"].items():
-            add_histogram(histograms, name, entry)
-        for name, values in other["groups"].items():
-            mine = groups.setdefault(name, {})
-            for value, counts in values.items():
-                sums = mine.get(value)
-                mine[value] = counts if sums is None else [a + b for a, b in zip(sums, counts, strict=True)]
-        entries = smallest([*entries, *other["samples"]])
-    for entry in histograms.values():
-        entry.update({key: bins.packed(entry[key]) for key in ("all", "kept")})
-    report |= {
-        "histograms": histograms,
-        "groups": {name: fewest(values) for name, values in groups.items()},
-        "samples": entries,
-    }
-    together = pa.concat_tables(tables) if tables else HOSTS.empty_table()
-    return largest(added_up(together, ["level", "host"]), report["left_out"]), report
-
-
-def add_histogram(into: dict[str, dict[str, Any]], name: str, entry: Mapping[str, Any]) -> None:
-    kind = entry["kind"]
-    counts = {key: bins.unpacked(kind, entry[key]) for key in ("all", "kept")}
-    mine = into.get(name)
-    if mine is None:
-        into[name] = {"kind": kind, "nulls": entry["nulls"], **counts}
-        if "totals" in entry:
-            into[name]["totals"] = entry["totals"]
-        return
-    if mine["kind"] != kind:
-        raise ValueError(f"histogram of {name}: bins of {kind} in one survey, of {mine['kind']} in another")
-    mine["nulls"] += entry["nulls"]
-    if "totals" in entry:
-        mine["totals"] = [a + b for a, b in zip(mine["totals"], entry["totals"], strict=True)]
-    for key, found in counts.items():
-        mine[key] = mine[key] + found
+    found = sums.add_up(sums.read_all(store, inputs))
+    sums.write(store, output, found)
+    return {"rows": found.rows, "surveys": len(inputs)}
 
 
 # For stats.json
 
 
-def finish(store: Store, address: str, *, max_hosts: int = 10_000) -> dict[str, Any]:
-    """What `build_stats` takes as ``survey``: the last merge, with the text of the samples."""
-    hosts, report = store.read_table(address), store.metadata(address)
+def finish(store: Store, address: str, *, max_hosts: int = 10_000, texts: bool = True) -> dict[str, Any]:
+    """What `build_stats` takes as ``survey``: the last merge, with the text of the samples (or without samples)."""
+    found = sums.read(store, address)
     return {
         "histograms": [
             {
                 "column": name,
-                "edges": bins.edges(entry["kind"]).tolist(),
-                "all": bins.unpacked(entry["kind"], entry["all"]).tolist(),
-                "kept": bins.unpacked(entry["kind"], entry["kept"]).tolist(),
-                "nulls": entry["nulls"],
-                "totals": entry.get("totals"),
+                "edges": bins.edges(entry.kind).tolist(),
+                "all": entry.all.tolist(),
+                "kept": entry.kept.tolist(),
+                "nulls": entry.nulls,
+                "totals": entry.totals if entry.kind == "counts" else None,
                 "thresholds": thresholds_of(name),
             }
-            for name, entry in sorted(report["histograms"].items())
+            for name, entry in found.columns().items()
         ],
-        "hosts": host_rows(hosts, report["left_out"], "host", max_hosts),
-        "hosts_error": report["left_out"]["host"]["error"],
-        "registered": host_rows(hosts, report["left_out"], "registered", max_hosts),
-        "registered_error": report["left_out"]["registered"]["error"],
+        "hosts": host_rows(found.hosts, found.left_out, "host", max_hosts),
+        "hosts_error": found.left_out["host"]["error"],
+        "registered": host_rows(found.hosts, found.left_out, "registered", max_hosts),
+        "registered_error": found.left_out["registered"]["error"],
         "suffix_list": suffix_list_version(),
         "groups": {
             name: [{"value": value, **dict(zip(SUMS, counts, strict=True))} for value, counts in values.items()]
-            for name, values in sorted(report["groups"].items())
+            for name, values in sorted(found.groups.items())
         },
-        "samples": with_text(store, report["samples"]),
+        "samples": with_text(store, found.samples) if texts else [],
     }
 
 
@@ -344,8 +258,9 @@ def thresholds_of(column: str) -> list[dict[str, Any]]:
     return [{"rule": rule.name, "side": rule.side, "value": rule.threshold} for rule in rules]
 
 
-def with_text(store: Store, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def with_text(store: Store, chosen: Sequence[Sample]) -> list[dict[str, Any]]:
     """The samples with the first `SAMPLE_CHARACTERS` of their text, read row group by row group."""
+    entries = [{"reason": reason or None, "doc_id": doc_id, **json.loads(about)} for reason, _, doc_id, about in chosen]
     texts: dict[tuple[str, int], str] = {}
     for address in sorted({entry["documents"] for entry in entries}):
         rows = sorted(entry["row"] for entry in entries if entry["documents"] == address)

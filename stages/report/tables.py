@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from stages.kernels import bins
+from stages.report.charts import quantile
 from stages.report.columns import Column, Stats, Table, make, ratio, rounded
 from stages.report.surveyed import (
     GROUPS,
@@ -142,9 +144,11 @@ def taken(name: str, caption: str, keys: list[Column], rows: Sequence[Mapping[st
 
 def domains(stats: Stats) -> Table:
     total = stats["totals"]["tokens"]
+    medians, named = median_lengths(stats), bucket_names(stats)
     records = [
         {**row, "share": ratio(row["tokens"], total), "rate": ratio(row["bytes"], row["tokens"])}
         | {"mean": rounded(ratio(row["tokens"], row["documents"])), "languages": len(row["languages"])}
+        | {"median": medians.get(row["domain"]), "bucket": named.get(row["domain"], "")}
         | {"kept_share": ratio(row["kept"], row["pages"]), "fate": fate(row)}
         for row in stats["domains"]
     ]
@@ -157,11 +161,62 @@ def domains(stats: Stats) -> Table:
         Column("bytes", "Bytes", "bytes"),
         Column("rate", "Bytes per token", "number"),
         Column("mean", "Tokens per document", "count"),
+        Column("median", "Median", "count", help="Tokens of a document, within the bin of its distribution"),
         Column("languages", "Languages", "count"),
         Column("pages", "Pages", "count", help="That belong to the domain, kept or not"),
         Column("kept_share", "Kept of pages", "share"),
     ]
+    if named:
+        help_text = "What part of each language it takes, by which measurement; the edges are in a table below"
+        columns.insert(1, Column("bucket", "Bucket", "text", help=help_text))
     return make("domains", "From pages to tokens, by domain", columns, records)
+
+
+def median_lengths(stats: Stats) -> dict[str, int]:
+    """Tokens of the median document of each domain."""
+    found = stats.get("lengths")
+    if not found:
+        return {}
+    rows = {row["domain"]: bins.unpacked("counts", row).tolist() for row in found["domains"]}
+    return {domain: round(quantile(counts, found["edges"], 0.5)) for domain, counts in rows.items()}
+
+
+def bucket_names(stats: Stats) -> dict[str, str]:
+    """The buckets of each domain in words."""
+    found: dict[str, dict[str, str]] = {}
+    for row in stats.get("buckets") or []:
+        limits = f"{row['from']:g}–{row['to']:g}%"
+        found.setdefault(row["domain"], {})[row["column"]] = f"{row['column']} {limits}"
+    return {domain: ", ".join(columns.values()) for domain, columns in found.items()}
+
+
+def buckets(stats: Stats) -> Table:
+    """Where the buckets of each language lie, beside what they hold."""
+    records = [row | {"part": f"{row['from']:g}–{row['to']:g}%"} for row in stats.get("buckets") or []]
+    columns = [
+        Column("domain", "Domain", "text"),
+        Column("column", "By", "text"),
+        Column("part", "Percentiles", "text"),
+        Column("language", "Language", "language"),
+        Column("least", "From", "number", help="The smallest value that is in the bucket; a dash: no limit"),
+        Column("below", "Below", "number", help="The smallest value that is above the bucket; a dash: no limit"),
+        Column("documents", "Documents", "count", bar=True),
+        Column("tokens", "Tokens", "count"),
+    ]
+    records.sort(key=lambda row: -(row["tokens"] or 0))
+    return make("buckets", "Edges of the buckets, by domain and language", columns, records)
+
+
+def held_out(stats: Stats) -> Table:
+    """What is kept from training, for validation and tests."""
+    columns = [
+        Column("domain", "Domain", "text"),
+        Column("split", "Split", "text"),
+        Column("documents", "Documents", "count"),
+        Column("text_bytes", "Bytes of text", "bytes"),
+        Column("tokens", "Tokens", "count", bar=True),
+    ]
+    return make("held_out", "Held out of training, by domain and split", columns, stats.get("held_out") or [])
 
 
 def languages(stats: Stats) -> Table:
@@ -216,7 +271,7 @@ def content_types(stats: Stats) -> Table:
     found = stats["input"]["content_types"]
     records = [{"content_type": name, "records": found[name]} for name in sorted(found, key=lambda k: (-found[k], k))]
     columns = [Column("content_type", "Content type", "text"), Column("records", "Records", "count", bar=True)]
-    return make("content_types", "Payloads read, by content type", columns, records)
+    return make("content_types", "Payloads that were no pages, by content type", columns, records)
 
 
 REMOVED = ("exact_removed", "fuzzy_removed", "url_removed")
@@ -277,6 +332,6 @@ def costs_table(costs: Mapping[str, Any]) -> Table:
 
 
 BUILDERS: tuple[Callable[[Stats], Table], ...] = (
-    reasons, listed, views, mixture, phases, domains, languages, sources, removed, content_types, hosts,
-    registered_domains, personal_data, benchmarks, trouble,
+    reasons, listed, views, mixture, phases, held_out, domains, buckets, languages, sources, removed, content_types,
+    hosts, registered_domains, personal_data, benchmarks, trouble,
 )  # fmt: skip
