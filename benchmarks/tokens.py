@@ -1,11 +1,13 @@
 """Tokens: how fast the whole job is beside the bare libraries, and whether its ids are the reference library's.
 
-    python -m benchmarks.tokens speed wiki.parquet --tokenizer mistral-v1 [--rounds 3]
+    python -m benchmarks.tokens speed wiki.parquet crawl.warc.gz --tokenizers mistral-v1 tekken [--rounds 3]
     python -m benchmarks.tokens agreement data/crawl data/books ... --tokenizers mistral-v1 mistral-v3 tekken unigram
 
-`speed` runs text in, Arrow file out against gigatoken and the reference library alone, on the same texts in the same
-run. The Parquet file needs a string column `text`. Rounds alternate; printed are megabytes of text per second of CPU of
-one process (median of the rounds) and the ratios. The reference library is slow and encodes only the first megabytes.
+`speed` runs text in, Arrow file out against the encoder it uses, gigatoken and the reference library, each alone, on
+the same texts in the same run. A Parquet file needs a string column `text`; of an archive the pages are extracted as a
+run would do it. Rounds alternate; printed are megabytes of text per second of CPU of one process (median of the rounds)
+and the ratios. The first round of the encoder alone is told apart, because it knows no words yet. The reference library
+is slow and encodes only the first megabytes.
 
 `agreement` encodes every text of the given files both ways and compares all ids. Of HTML pages the visible text is
 taken and, with ``--markup``, the page's source as well. ``unigram`` and ``bpe`` are models of 8,000 pieces trained on
@@ -21,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -34,7 +37,9 @@ from stages.documents.containers import pages_of_split
 from stages.documents.extraction import EXTRACTORS
 from stages.kernels.ragged import offsets_of, text_buffers
 from stages.sources import SourceParams, list_splits
-from stages.tokenizers import Tokenizer, encode_by_reference, load
+from stages.tokenizers import FastEncode, Tokenizer, encode_by_reference, load, read_model
+from stages.tokenizers.bpe import BpeEncoder
+from stages.tokenizers.pieces import PieceReference, piece_fast
 from stages.tokenizers.train import TrainParams, train
 
 TRAINED_PIECES = 8000
@@ -61,43 +66,80 @@ def aligned_files(store: Store, texts: pa.ChunkedArray, rows_per_group: int) -> 
 
 
 def speed(arguments: argparse.Namespace) -> None:
-    texts = pq.read_table(arguments.file, columns=["text"])["text"].cast(pa.large_string())
-    tokenizer = load(arguments.tokenizer)
+    for file in arguments.files:
+        texts = texts_as_a_run_has_them(file)
+        for name in arguments.tokenizers:
+            _speed(file, texts, name, arguments)
+
+
+def texts_as_a_run_has_them(file: str) -> pa.ChunkedArray:
+    if file.endswith(".parquet"):
+        return pq.read_table(file, columns=["text"])["text"].cast(pa.large_string())
+    batches = []
+    for split in list_splits("data", SourceParams(paths=(file,))):
+        batches += [batch["text"].cast(pa.large_string()) for batch in documents.read(split, documents.Params())]
+    return pa.chunked_array(batches)
+
+
+def _speed(file: str, texts: pa.ChunkedArray, name: str, arguments: argparse.Namespace) -> None:
+    tokenizer = load(name)
     data, offsets = text_buffers(texts)
     few = max(2, int((offsets <= arguments.reference_megabytes * 1e6).sum()))
+    encoder = encoder_of(tokenizer)
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder)
         addresses = aligned_files(store, texts, 500)
 
         def job() -> int:
-            params = {"tokenizer": arguments.tokenizer}
-            report = tokens.tokenize(store, **addresses, clusters=None, output="tokens.arrow", params=params)
+            report = tokens.tokenize(
+                store, **addresses, clusters=None, output="tokens.arrow", params={"tokenizer": name}
+            )
+            assert report["fast"], report["why_slow"]
             return int(report["text_bytes"])
 
-        def bare() -> int:
-            assert tokenizer.fast is not None, tokenizer.why_slow
-            for start in range(0, len(offsets) - 1, 500):
-                tokenizer.fast(data, offsets[start : start + 501])
-            return int(offsets[-1] - offsets[0])
+        def alone(encode: FastEncode) -> Callable[[], int]:
+            def run() -> int:
+                for start in range(0, len(offsets) - 1, arguments.batch):
+                    encode(data, offsets[start : start + arguments.batch + 1])
+                return int(offsets[-1] - offsets[0])
+
+            return run
 
         def reference() -> int:
             encode_by_reference(tokenizer.reference, data, offsets[:few])
             return int(offsets[few - 1] - offsets[0])
 
-        library = tokenizer.reference.library
-        runs: dict[str, Callable[[], int]] = {"job": job, "gigatoken alone": bare, f"{library} alone": reference}
-        if tokenizer.fast is None:
-            del runs["gigatoken alone"]
-        job()  # compile and warm up
-        speeds: dict[str, list[float]] = {name: [] for name in runs}
+        runs: dict[str, Callable[[], int]] = {"job": job}
+        if tokenizer.fast:
+            runs[f"{encoder} alone"] = alone(tokenizer.fast)
+        if encoder == "our own encoder":
+            runs["gigatoken alone"] = alone(piece_fast(read_model(name)[0], cast(PieceReference, tokenizer.reference)))
+        runs[f"{tokenizer.reference.library} alone"] = reference
+        first = _megabytes_a_second(runs[f"{encoder} alone"]) if tokenizer.fast else 0.0
+        job()  # warm up
+        speeds: dict[str, list[float]] = {label: [] for label in runs}
         for _ in range(arguments.rounds):
-            for name, run in runs.items():
-                started = time.process_time()
-                size = run()
-                speeds[name].append(size / 1e6 / (time.process_time() - started))
-    medians = {name: statistics.median(found) for name, found in speeds.items()}
-    for name, median in medians.items():
-        print(f"{name:24} {median:7.1f} MB/s   job / this {medians['job'] / median:5.2f}")
+            for label, run in runs.items():
+                speeds[label].append(_megabytes_a_second(run))
+    medians = {label: statistics.median(found) for label, found in speeds.items()}
+    if tokenizer.fast:
+        medians[f"{encoder} alone, at first"] = first
+    print(f"{name}, {Path(file).name}, {len(texts):,} texts, {offsets[-1] / 1e6:.1f} MB")
+    for label, median in medians.items():
+        print(f"    {label:32} {median:7.1f} MB/s   job / this {medians['job'] / median:5.2f}", flush=True)
+
+
+def encoder_of(tokenizer: Tokenizer) -> str:
+    """What a run encodes with."""
+    if tokenizer.fast is None:
+        return "the reference itself"
+    return "our own encoder" if isinstance(tokenizer.fast, BpeEncoder) else "gigatoken"
+
+
+def _megabytes_a_second(run: Callable[[], int]) -> float:
+    started = time.process_time()
+    size = run()
+    return size / 1e6 / (time.process_time() - started)
 
 
 def texts_of(paths: list[str], markup: bool) -> Iterator[Text]:
@@ -164,7 +206,7 @@ def agreement(arguments: argparse.Namespace) -> None:
             for tokenizer in tokenizers:
                 count, differences = totals[tokenizer.name]
                 wrong += differences
-                how = "gigatoken" if tokenizer.fast else "the reference itself"
+                how = encoder_of(tokenizer)
                 print(
                     f"{tokenizer.name:18} {kind:6} by {how}, against {tokenizer.reference.library}"
                     f" {tokenizer.reference.library_version}: {num_texts:,} texts, {num_bytes / 1e6:,.1f} MB,"
@@ -188,8 +230,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
     command = commands.add_parser("speed")
-    command.add_argument("file")
-    command.add_argument("--tokenizer", default="mistral-v1")
+    command.add_argument("files", nargs="+", help="Parquet files with a column text, or what a source may name")
+    command.add_argument("--tokenizers", nargs="+", default=["mistral-v1"])
+    command.add_argument("--batch", type=int, default=10**6, help="texts a call, for an encoder alone")
     command.add_argument("--rounds", type=int, default=3)
     command.add_argument("--reference-megabytes", type=float, default=4)
     command.set_defaults(run=speed)

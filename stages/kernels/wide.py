@@ -123,3 +123,15 @@ def prefetch(typing_context, array, i):
         return context.get_dummy_value()
 
     return types.void(array, types.int64), codegen
+
+
+@intrinsic
+def store_8(typing_context, data, i, word):
+    """Write a uint64 to ``data[i]`` and the seven bytes behind it, its lowest byte first."""
+
+    def codegen(context, builder, signature, args):
+        address = _address(context, builder, signature.args[0], args[0], args[1])
+        builder.store(args[2], builder.bitcast(address, ir.IntType(64).as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.void(data, types.int64, types.uint64), codegen

@@ -1,16 +1,17 @@
 """Tokenizers by path or by shipped name: batches of text in, ids with one EOS behind every document out.
 
 `load("mistral-v1")` gives a `Tokenizer`. Each has a *reference* (the library its makers use: sentencepiece,
-tiktoken, tokenizers) that decides what the right ids are, and where possible a *fast* encoder (gigatoken) that
-is used only as long as it is proven equal: on the fixed texts of `probe` when it is loaded, then on a sample of
-the documents of every split (`Tokenizer.is_right`). One difference and the reference does the work.
+tiktoken, tokenizers) that decides what the right ids are, and where possible a *fast* encoder (our own for
+SentencePiece BPE, `stages.tokenizers.bpe`; gigatoken for other BPE models) that is used only as long as it is proven
+equal: on the fixed texts of `probe` before its first use, then on a sample of the documents of every split
+(`Tokenizer.is_right`). One difference and the reference does the work.
 
 Policies, the same for all: the text is encoded as it stands, no BOS is put before it, EOS is put behind it once,
 and the spelling of a special token inside a text is text. Ids are uint16 if the largest id is at most 65,535,
 else uint32. `Tokenizer.identity` is what a trainer compares: hash of the model file, vocabulary, ids, policies,
 reference library and the hash of the ids of the fixed texts.
 
-Price: with a 32k SentencePiece model about 60 MB of text a second and core by the fast encoder, 4 by the
+Price: with a 32k SentencePiece model about 100 MB of text a second and core by the fast encoder, 4 by the
 reference; `benchmarks/tokens.py` measures both. Loading takes about a second and 100 MB.
 """
 
@@ -21,7 +22,7 @@ import functools
 import hashlib
 import importlib.util
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -72,8 +73,20 @@ class Reference(Protocol):
     def id_of(self, piece: str) -> int | None: ...
 
 
-FastEncode = Callable[[Bytes, Offsets], tuple[Ids, Offsets]]
-"""A batch of texts to ids, with no special token anywhere."""
+class FastEncoderError(RuntimeError):
+    """The fast encoder cannot do a text; the reference has to do the work."""
+
+
+class FastEncode(Protocol):
+    """A batch of texts to (ids, offsets): no special token anywhere, but ``eos`` behind each text where it is given."""
+
+    def __call__(
+        self, data: Bytes, offsets: Offsets, eos: int | None = None, dtype: npt.DTypeLike = np.uint32
+    ) -> tuple[Unsigned, Offsets]: ...
+
+
+Proven = tuple[FastEncode | None, str | None]
+"""The fast encoder, or why there is none."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +98,17 @@ class Tokenizer:
     reference: Reference
     eos_id: int
     probe_sha256: str
-    fast: FastEncode | None
-    why_slow: str | None
-    """Why there is no fast encoder; None if there is one."""
+    proven: Callable[[], Proven]
+    """Made and proven when it is first asked for: who only needs the identity does not wait for it."""
+
+    @property
+    def fast(self) -> FastEncode | None:
+        return self.proven()[0]
+
+    @property
+    def why_slow(self) -> str | None:
+        """Why there is no fast encoder; None if there is one."""
+        return self.proven()[1]
 
     @property
     def dtype(self) -> np.dtype:
@@ -115,8 +136,9 @@ class Tokenizer:
 
     def encode(self, data: Bytes, offsets: Offsets, fast: bool = True) -> tuple[Unsigned, Offsets]:
         """Ids of every text of a batch, EOS behind each, as (ids, offsets); ``fast=False``: by the reference."""
-        encode = self.fast if fast and self.fast else functools.partial(encode_by_reference, self.reference)
-        ids, bounds = encode(data, offsets)
+        if fast and self.fast:
+            return self.fast(data, offsets, self.eos_id, self.dtype)
+        ids, bounds = encode_by_reference(self.reference, data, offsets)
         return append_token(ids, bounds, self.eos_id, self.dtype)
 
     def is_right(self, text: Bytes, ids: Unsigned) -> bool:
@@ -156,31 +178,33 @@ def load(name: str = DEFAULT, eos: str | int | None = None) -> Tokenizer:
 
 @functools.lru_cache(maxsize=4)
 def _load(data: bytes, shown: str, eos: str | int | None) -> Tokenizer:
-    reference, make_fast = _open(data, shown)
-    fast, why_slow = _prove(reference, make_fast)
+    reference, makers = _open(data, shown)
     return Tokenizer(
         name=shown,
         sha256=hashlib.sha256(data).hexdigest(),
         reference=reference,
         eos_id=_choose_eos(reference, shown, eos),
         probe_sha256=probe.digest(reference.encode),
-        fast=fast,
-        why_slow=why_slow,
+        proven=functools.cache(lambda: _prove(reference, makers)),
     )
 
 
-def _prove(reference: Reference, make_fast: Callable[[], FastEncode]) -> tuple[FastEncode | None, str | None]:
-    """The fast encoder if it agrees with the reference on every fixed text, else the reason why not."""
-    try:
-        fast = make_fast()
-    except (ImportError, ValueError, RuntimeError) as error:  # what gigatoken raises for models it does not know
-        return None, f"no fast encoder for this model: {str(error).splitlines()[0]}"
+def _prove(reference: Reference, makers: Sequence[Callable[[], FastEncode]]) -> Proven:
+    """The first fast encoder that agrees with the reference on every fixed text, else the reasons why none does."""
     texts = probe.texts(reference.special_spellings)
     offsets = offsets_of(np.array([len(text) for text in texts], np.int64))
-    row = first_difference(fast, reference, np.frombuffer(b"".join(texts), np.uint8), offsets)
-    if row is None:
-        return fast, None
-    return None, f"the fast encoder differs from {reference.library} on the fixed text {texts[row]!r}"
+    reasons = []
+    for make in makers:
+        try:
+            fast = make()
+        except (ImportError, ValueError, RuntimeError) as error:  # what gigatoken raises for models it does not know
+            reasons.append(f"no fast encoder for this model: {str(error).splitlines()[0]}")
+            continue
+        row = first_difference(fast, reference, np.frombuffer(b"".join(texts), np.uint8), offsets)
+        if row is None:
+            return fast, None
+        reasons.append(f"the fast encoder differs from {reference.library} on the fixed text {texts[row]!r}")
+    return None, "; ".join(reasons)
 
 
 def _choose_eos(reference: Reference, shown: str, eos: str | int | None) -> int:
@@ -218,26 +242,26 @@ def read_model(name: str) -> tuple[bytes, str]:
     raise TokenizerError(f"tokenizer {name!r} is neither a shipped name nor a file; {hint}")
 
 
-def _open(data: bytes, shown: str) -> tuple[Reference, Callable[[], FastEncode]]:
-    """Reference library and fast encoder for a model file, told apart by what is in it."""
+def _open(data: bytes, shown: str) -> tuple[Reference, list[Callable[[], FastEncode]]]:
+    """Reference library and fast encoders to try for a model file, told apart by what is in it."""
     if data[:1] == b"{":
         return _open_json(data, shown)
     if data[:1] == b"\x0a":
-        from stages.tokenizers.pieces import PieceReference, piece_fast
+        from stages.tokenizers.pieces import PieceReference, own_fast, piece_fast
 
         pieces = PieceReference(data)
-        return pieces, lambda: piece_fast(data, pieces)
+        return pieces, [lambda: own_fast(data), lambda: piece_fast(data, pieces)]
     if shown.endswith(".tiktoken"):
         from stages.tokenizers.ranks import rank_fast, tiktoken_reference
 
         ranks = tiktoken_reference(data, shown)
-        return ranks, lambda: rank_fast(ranks)
+        return ranks, [lambda: rank_fast(ranks)]
     raise TokenizerError(
         f"tokenizer {shown!r}: expected a SentencePiece model, a tokenizer.json, a Tekken JSON file or a .tiktoken file"
     )
 
 
-def _open_json(data: bytes, shown: str) -> tuple[Reference, Callable[[], FastEncode]]:
+def _open_json(data: bytes, shown: str) -> tuple[Reference, list[Callable[[], FastEncode]]]:
     try:
         config = json.loads(data)
     except ValueError as error:
@@ -246,10 +270,10 @@ def _open_json(data: bytes, shown: str) -> tuple[Reference, Callable[[], FastEnc
         from stages.tokenizers.ranks import rank_fast, tekken_reference
 
         tekken = tekken_reference(config)
-        return tekken, lambda: rank_fast(tekken)
+        return tekken, [lambda: rank_fast(tekken)]
     if "model" in config:
         from stages.tokenizers.hugging_face import HuggingFaceReference, hugging_face_fast
 
         hugging_face = HuggingFaceReference(data, config)
-        return hugging_face, lambda: hugging_face_fast(config)
+        return hugging_face, [lambda: hugging_face_fast(config)]
     raise TokenizerError(f"tokenizer {shown!r}: a JSON file, but neither a tokenizer.json nor a Tekken model")

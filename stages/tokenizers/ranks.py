@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import tiktoken
 
-from stages.kernels.merges import merges_of
 from stages.kernels.ragged import offsets_of
 from stages.tokenizers import FastEncode, Ids, TokenizerError
 from stages.tokenizers.giga import from_ranks, from_tokenizer_json
@@ -132,13 +131,17 @@ def rank_fast(reference: RankReference) -> FastEncode:
     """gigatoken on the ranks and a pattern it knows by name, or on a tokenizer.json made from pattern and ranks."""
     if reference.scheme is not None:
         return _fast_by_scheme(reference, reference.scheme)
+    from stages.kernels import merges as kernels  # loads Numba, half a second
+    from stages.kernels.cache import compile_once
+
     tokens = [b""] * len(reference.ranks)
     for token, rank in reference.ranks.items():
         if rank >= len(tokens):
             raise ValueError("its ranks have gaps")
         tokens[rank] = token
     offsets = offsets_of(np.array([len(token) for token in tokens], np.int64))
-    pairs = merges_of(np.frombuffer(b"".join(tokens), np.uint8), offsets)
+    joined = np.frombuffer(b"".join(tokens), np.uint8)
+    pairs = compile_once(kernels.__name__, lambda: kernels.merges_of(joined, offsets))
     letters = _letters()
     spelt = ["".join(letters[byte] for byte in token) for token in tokens]
     merges = [(spelt[left], spelt[right]) for left, right in pairs.tolist() if left >= 0]
@@ -164,16 +167,7 @@ def rank_fast(reference: RankReference) -> FastEncode:
             "merges": merges,
         },
     }
-    encode = from_tokenizer_json(json.dumps(config, ensure_ascii=False))
-    if not reference.shift:
-        return encode
-    shift = np.uint32(reference.shift)
-
-    def shifted(data: Any, offsets: Any) -> Any:
-        ids, bounds = encode(data, offsets)
-        return ids + shift, bounds
-
-    return shifted
+    return from_tokenizer_json(json.dumps(config, ensure_ascii=False), reference.shift)
 
 
 def _fast_by_scheme(reference: RankReference, scheme: str) -> FastEncode:
