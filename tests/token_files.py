@@ -81,7 +81,7 @@ def write_split(
     reasons = [None if k else "too_short" for k in keep]
     kept = [keep, reasons, [0] * count, domains, spans or [None] * count, [None] * count]
     language = [["en"] * count, ["Latn"] * count, [0.5] * count]
-    clusters = [[None] * count, cluster_sizes or [1] * count, [None] * count, [None] * count, [None] * count]
+    clusters = [[None] * count, cluster_sizes or [1] * count, *[[None] * count] * (len(schemas.CLUSTERS) - 2)]
     arguments: dict[str, Any] = {"output": f"{folder}/tokens.arrow"}
     for product, schema, columns in (
         ("documents", schemas.DOCUMENTS, documents),
