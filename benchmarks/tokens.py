@@ -149,6 +149,8 @@ def texts_of(paths: list[str], markup: bool) -> Iterator[Text]:
     for split in list_splits("data", SourceParams(paths=tuple(paths))):
         for page in pages_of_split(split, params, Account(split.file)):
             where = f"{page.file or split.file} at {page.offset}"
+            if page.finish is not None and not page.finish(page):  # decodes it
+                continue
             if page.html is None:
                 if not markup:
                     yield where, (page.text or "").encode()

@@ -32,16 +32,9 @@ class LazyExecutor:
     """Starts the engine when the first task comes: a run with nothing to do starts no Ray."""
 
     def __init__(
-        self,
-        engine: str,
-        store: Store,
-        workers: int | None,
-        reporter: Reporter,
-        stages: list[dict[str, Any]],
-        later: list[dict[str, Any]],
+        self, engine: str, store: Store, workers: int | None, reporter: Reporter, stages: list[dict[str, Any]]
     ) -> None:
-        """``stages`` are compiled before the first task, ``later`` beside the first ones (`pipeline.warm.start`)."""
-        self.stages, self.later = stages, later
+        self.stages = stages
         self.engine, self.store, self.workers, self.reporter = engine, store, workers, reporter
         self._executor: Executor | None = None
         self._closing: Thread | None = None
@@ -54,7 +47,7 @@ class LazyExecutor:
                 from pipeline.ray_engine import RayExecutor
 
                 started = time.monotonic()
-                warm.start(self.stages, self.later)
+                warm.start(self.stages)
                 self._executor = RayExecutor(self.store.root, self.workers)
                 where = os.environ.get("RAY_ADDRESS", "this machine")
                 seconds = time.monotonic() - started
@@ -83,7 +76,7 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
     recipe = recipes.load(mixture, store)
     for warning in recipe.warnings():
         reporter.say(warning)
-    executor = LazyExecutor(engine, store, workers, reporter, recipe.compiled(), recipe.compiled_later())
+    executor = LazyExecutor(engine, store, workers, reporter, recipe.compiled())
     with RootLock(store):
         store.sweep()
         make_sample(recipe, store, reporter)

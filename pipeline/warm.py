@@ -119,11 +119,10 @@ def pages() -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=DOCUMENTS)
 
 
-def start(stages: list[dict[str, Any]], later: list[dict[str, Any]]) -> None:
-    """Begin to compile in child processes, if this machine has not yet: ``later`` with the time that others leave."""
-    for part, what in ((stages, "all"), (later, "later")):
-        if part and not mark_of(tuple(stage["module"] for stage in part)).exists():
-            _child(part, what)
+def start(stages: list[dict[str, Any]]) -> None:
+    """Begin to compile in a child process, if this machine has not yet."""
+    if not mark_of(tuple(stage["module"] for stage in stages)).exists():
+        _child(stages, "all")
 
 
 def _child(stages: list[dict[str, Any]], what: str) -> subprocess.Popen[bytes]:
@@ -139,6 +138,4 @@ if __name__ == "__main__":
     from pipeline.process import prepare_process
 
     prepare_process()
-    if sys.argv[1] == "later":
-        os.nice(19)
     (compile_all if sys.argv[1] == "part" else warm)(json.load(sys.stdin))

@@ -1,12 +1,14 @@
 """Where compiled kernels are kept: named by what they are made of, and by nothing else."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
-from stages.kernels import cache
+from stages.kernels import cache, once
 
 
 @pytest.fixture
@@ -54,3 +56,33 @@ def test_the_same_sources_elsewhere_have_the_same_digests(sources: Path) -> None
     sources.rename(sources.with_name("moved"))
     shutil.copytree(sources.with_name("moved"), sources)
     assert digests() == here
+
+
+def test_kernels_needed_later_are_compiled_by_one_process_while_the_others_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(once, "folder", lambda: tmp_path)
+    steps: list[str] = []
+
+    def work() -> str:
+        steps.append("begin")
+        time.sleep(0.02)
+        steps.append("end")
+        return "result"
+
+    threads = [Thread(target=once.compile_once, args=("stages.kernels.eight", work)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert steps[:2] == ["begin", "end"]
+    assert steps.count("end") == 4
+    assert once.compile_once("stages.kernels.eight", work) == "result"
+    assert [path.name for path in tmp_path.iterdir() if path.suffix != ".lock"]
+
+
+def test_a_compilation_that_failed_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(once, "folder", lambda: tmp_path)
+    with pytest.raises(ZeroDivisionError):
+        once.compile_once("stages.kernels.eight", lambda: 1 // 0)
+    assert once.compile_once("stages.kernels.eight", lambda: 5) == 5

@@ -12,21 +12,18 @@ together hold some ten megabytes.
 from __future__ import annotations
 
 import ast
-import fcntl
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numba
 from numba.core.caching import UserProvidedCacheLocator
 
 SOURCES = Path(__file__).resolve().parents[1]
 CONFIG: Any = numba.config
-T = TypeVar("T")
 
 
 @lru_cache(maxsize=1)
@@ -87,20 +84,6 @@ def writable(wanted: Path) -> Path:
         if os.access(path, os.W_OK):
             return path
     return Path(tempfile.gettempdir()) / f"gristmill-{os.getuid()}"
-
-
-def compile_once(module: str, work: Callable[[], T]) -> T:
-    """The result of ``work``, which calls every kernel of ``module``; until it has been done on this machine, one
-    process does it while the others wait, then load what that one compiled.
-    """
-    mark = folder() / f"compiled-{module}-{digest((module,))}"
-    if mark.exists():
-        return work()
-    with open(mark.with_name(mark.name + ".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        result = work()
-        mark.write_text("")
-    return result
 
 
 class ContentCacheLocator(UserProvidedCacheLocator):

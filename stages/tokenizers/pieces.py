@@ -54,7 +54,7 @@ def _id_or_none(number: int) -> int | None:
 
 def own_fast(model: bytes) -> FastEncode:
     """Our own kernels on the same model, where they do all that it asks for."""
-    from stages.kernels.cache import compile_once  # loads Numba, half a second
+    from stages.kernels.once import compile_once  # loads Numba, half a second
     from stages.tokenizers import bpe
 
     def ready() -> FastEncode:

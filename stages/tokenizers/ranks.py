@@ -132,7 +132,7 @@ def rank_fast(reference: RankReference) -> FastEncode:
     if reference.scheme is not None:
         return _fast_by_scheme(reference, reference.scheme)
     from stages.kernels import merges as kernels  # loads Numba, half a second
-    from stages.kernels.cache import compile_once
+    from stages.kernels.once import compile_once
 
     tokens = [b""] * len(reference.ranks)
     for token, rank in reference.ranks.items():
