@@ -28,7 +28,7 @@ import xxhash
 
 from pipeline import deadline
 from pipeline.storage import Store
-from pipeline.warm import pages, prepared, warm
+from pipeline.warm import prepared, warm
 from stages.contract import Split, StageParams
 
 ISOLATED_SECONDS = 600.0
@@ -209,6 +209,8 @@ def survives(request: dict[str, Any]) -> bool:
 
 
 def _isolated() -> None:
+    from pipeline.compiling import pages
+
     request = json.load(sys.stdin)
     functions = [
         prepared(entry["module"], json.dumps(entry["params"], sort_keys=True)) for entry in request["sidecars"]

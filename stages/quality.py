@@ -138,7 +138,7 @@ def compile_parts(params: Params) -> dict[str, tuple[float, Callable[[pa.RecordB
     rest = tuple(name for name in params.families if name not in half)
     parts = {"gopher": half, "rest": rest}
     return {
-        name: (4.0, prepare(params.model_copy(update={"families": families})))
+        name: (2.8, prepare(params.model_copy(update={"families": families})))
         for name, families in parts.items()
         if families
     }

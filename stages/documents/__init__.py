@@ -108,7 +108,7 @@ def compile_parts(params: Params) -> dict[str, tuple[float, Callable[[pa.RecordB
             batches.add(page)
         batches.flush()
 
-    return {"extract": (11.0, extract), "read": (4.0, read_archive)}
+    return {"extract": (8.5, extract), "read": (3.7, read_archive)}
 
 
 def positions(split: Split, params: Params) -> list[int]:

@@ -11,9 +11,9 @@ together hold some ten megabytes.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import os
+import re
 import tempfile
 from functools import cache, lru_cache
 from pathlib import Path
@@ -49,15 +49,20 @@ def digest(modules: tuple[str, ...]) -> str:
     return hashed.hexdigest()[:16]
 
 
+_IMPORT = re.compile(rb"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|.*)|import[ \t]+(.*))", re.MULTILINE)
+_NAME = re.compile(rb"[\w.]+")
+
+
 @cache
 def imported(module: str) -> tuple[str, ...]:
-    """The modules of `stages` that a module imports anywhere in its source."""
+    """The modules of `stages` that a module imports anywhere in its source.
+
+    Found by their spelling: every process asks this of fifty sources, and parsing them takes a fifth of a second.
+    """
     names: set[str] = set()
-    for node in ast.walk(ast.parse(source_of(module).read_bytes())):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.update([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
+    for parent, members, modules in _IMPORT.findall(source_of(module).read_bytes()):
+        names.update(name.decode() for name in [parent, *_NAME.findall(modules)])
+        names.update(f"{parent.decode()}.{member.decode()}" for member in _NAME.findall(members))
     return tuple(sorted(filter(is_stage, names)))
 
 

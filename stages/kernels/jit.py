@@ -24,7 +24,7 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 
     Only unsigned integers wrap around: LLVM may take it that a signed product or sum never overflows.
     """
-    return numba.njit(cache=True, nogil=True)(function)
+    return COMPILE(cache=True, nogil=True, no_cfunc_wrapper=True)(function)
 
 
 def inline_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -38,7 +38,7 @@ def lean_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     Compiled without Numba's reference counting: its atomic increments at every call cost four fifths of the
     time of the HTML scanner (50 MB/s with it). Such a kernel can neither make nor return arrays.
     """
-    return COMPILE(cache=True, nogil=True, _nrt=False, error_model="numpy")(function)
+    return COMPILE(cache=True, nogil=True, no_cfunc_wrapper=True, _nrt=False, error_model="numpy")(function)
 
 
 def lean_inline_kernel(function: Callable[..., Any]) -> Callable[..., Any]:

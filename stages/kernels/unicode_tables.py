@@ -94,13 +94,19 @@ def raw_text_tables() -> UnicodeTables:
     table = _blank()
     sequences: list[bytes] = []
     seconds = composing_seconds()
-    for code in _scanned():
-        entry, sequence = _entry(chr(code), seconds)
-        if sequence is not None:
-            table[code] = entry | len(sequences) << PAYLOAD_SHIFT
-            sequences.append(sequence)
-        else:
-            table[code] |= entry
+    scanned = _scanned()
+    for start in range(0, len(scanned), 256):
+        codes = scanned[start : start + 256]
+        if _stands(codes, seconds):
+            table[codes] |= KEEP | PLAIN
+            continue
+        for code in codes:
+            entry, sequence = _entry(chr(code), seconds)
+            if sequence is not None:
+                table[code] = entry | len(sequences) << PAYLOAD_SHIFT
+                sequences.append(sequence)
+            else:
+                table[code] |= entry
     return _finish(table, sequences)
 
 
@@ -112,6 +118,17 @@ def lowered_text_tables() -> UnicodeTables:
         reduced = reduce_characters(chr(code))
         table[code] |= DELETE if reduced == "" else SPACE if reduced == " " else KEEP
     return _finish(table, [])
+
+
+def _stands(codes: list[int], seconds: frozenset[int]) -> bool:
+    """Whether `_entry` leaves every one of these characters as it stands: most are ideographs, or unassigned."""
+    text = "".join(map(chr, codes))
+    return (
+        not any(category[0] in "PSZM" or category == "Cc" for category in map(unicodedata.category, text))
+        and unicodedata.is_normalized("NFKD", text)
+        and text.lower() == text
+        and seconds.isdisjoint(codes)
+    )
 
 
 def _entry(character: str, seconds: frozenset[int]) -> tuple[int, bytes | None]:
