@@ -39,7 +39,7 @@ from stages.contract import StageParams, Store
 from stages.kernels import bins
 from stages.kernels.keyed_hash import hash_names
 from stages.kernels.ragged import Bytes, Offsets, Unsigned, offsets_of, text_buffers
-from stages.kernels.rows import take_rows
+from stages.kernels.rows import Pieces, take_rows
 from stages.shard_format import fixed_bytes
 from stages.tokenizers import DEFAULT, FastEncoderError, Tokenizer, load
 
@@ -229,10 +229,10 @@ def page_ids(
 
 @dataclass
 class _Encoded:
-    """All pages of the split: ids (with EOS) as bytes, offsets in bytes, and the columns beside them."""
+    """All pages of the split: their ids (with EOS), how many each has, and the columns beside them."""
 
-    ids: Bytes
-    offsets: Offsets
+    ids: Pieces
+    sizes: Offsets
     columns: pa.Table
     keys: npt.NDArray[np.uint64]
     empty: int
@@ -243,7 +243,7 @@ class _Encoded:
 def _encode(groups: Iterator[_Pages], tokenizer: Tokenizer, settings: Params, why_slow: str | None) -> _Encoded:
     """Encode a split, by the reference where ``why_slow`` is given; else stop with `_Difference` at the first one."""
     ids: list[Bytes] = []
-    sizes: list[Offsets] = []
+    sizes: list[Offsets] = [np.empty(0, np.int64)]
     columns: list[pa.Table] = []
     keys: list[npt.NDArray[np.uint64]] = []
     empty = checked = 0
@@ -260,12 +260,13 @@ def _encode(groups: Iterator[_Pages], tokenizer: Tokenizer, settings: Params, wh
             _compare(group, chosen, found, bounds, tokenizer)
             checked += len(chosen)
         ids.append(found.view(np.uint8))
-        sizes.append(np.diff(bounds) * found.itemsize)
+        sizes.append(np.diff(bounds))
         keys.append(group_keys)
         columns.append(group.columns.append_column("text_bytes", pa.array(np.diff(group.offsets), pa.int64())))
+    all_sizes = np.concatenate(sizes)
     return _Encoded(
-        ids=np.concatenate(ids) if ids else np.empty(0, np.uint8),
-        offsets=offsets_of(np.concatenate(sizes)) if sizes else np.zeros(1, np.int64),
+        ids=Pieces(ids, offsets_of(all_sizes), tokenizer.dtype),
+        sizes=all_sizes,
         columns=pa.concat_tables(columns).combine_chunks() if columns else None,
         keys=np.concatenate(keys) if keys else np.empty(0, np.uint64),
         empty=empty,
@@ -369,17 +370,12 @@ def _batches(encoded: _Encoded, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     rows = order.to_numpy().astype(np.int64)
     columns = columns.take(order).combine_chunks()
     domains = pc.dictionary_encode(columns["domain"].combine_chunks()).indices.to_numpy()
-    sizes = np.diff(encoded.offsets)[rows]
-    width = schema.field("input_ids").type.value_type.bit_width // 8
+    kind = schema.field("input_ids").type
     start = 0
-    for stop in _cuts(domains, sizes):
-        ids, bounds = take_rows(encoded.ids, encoded.offsets, rows[start:stop])
-        values = pa.Array.from_buffers(
-            schema.field("input_ids").type.value_type, len(ids) // width, [None, pa.py_buffer(ids)]
-        )
-        lists = pa.LargeListArray.from_arrays(
-            pa.array(bounds // width, pa.int64()), values, type=schema.field("input_ids").type
-        )
+    for stop in _cuts(domains, encoded.sizes[rows] * (kind.value_type.bit_width // 8)):
+        ids, bounds = encoded.ids.take(rows[start:stop])
+        values = pa.Array.from_buffers(kind.value_type, len(ids), [None, pa.py_buffer(ids)])
+        lists = pa.LargeListArray.from_arrays(pa.array(bounds, pa.int64()), values, type=kind)
         part = columns.slice(start, stop - start).append_column(schema.field("input_ids"), lists)
         yield part.select(schema.names).cast(schema).combine_chunks().to_batches()[0]
         start = stop

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from fractions import Fraction
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from stages.mixture import Mixture, MixtureError, MixtureParams, parse_tokens, read_weights, solve, swarm
+from stages.mixture.solvers import quality_curve
 
 
 def params(domains: dict[str, dict[str, Any]], **more: Any) -> MixtureParams:
@@ -252,6 +254,26 @@ def test_quality_curve_is_the_integral_over_the_buckets() -> None:
         part = sum(weights[int(low * steps) : int(high * steps)]) / sum(weights)
         assert mixture.targets[name] == pytest.approx(part * 10**6, abs=20)
     assert mixture.targets["low"] == 0
+
+
+@pytest.mark.parametrize(("power", "rate"), [(1, 0.0), (0, 2.0), (1, 3.5), (2.7, 1.2), (5, 40.0)])
+def test_quality_curve_with_an_exponential_factor_is_the_integral_over_the_buckets(power: float, rate: float) -> None:
+    buckets = {"low": (0.0, 0.5), "mid": (0.5, 0.8), "top": (0.8, 1.0)}
+    shares = quality_curve(buckets, 0.4, power, rate)
+    steps = 100_000
+    above = [max(0.0, (k + 0.5) / steps - 0.4) for k in range(steps)]
+    weights = [x**power * math.exp(rate * x) if x else 0.0 for x in above]
+    for name, (low, high) in buckets.items():
+        part = sum(weights[int(low * steps) : int(high * steps)]) / sum(weights)
+        assert float(shares[name]) == pytest.approx(part, abs=2e-5)
+
+
+def test_quality_curve_of_power_one_is_its_closed_form() -> None:
+    def integral(x: float) -> float:
+        return math.exp(3 * x) * (3 * x - 1) + 1
+
+    shares = quality_curve({"low": (0.4, 0.7), "top": (0.7, 1.0)}, 0.4, 1, 3)
+    assert float(shares["low"]) == pytest.approx(integral(0.3) / integral(0.6), rel=1e-12)
 
 
 def test_groups_multiply_their_shares() -> None:

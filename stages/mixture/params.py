@@ -88,6 +88,7 @@ class MixtureParams(StageParams):
     alpha: float = Field(0.3, ge=0, le=1, description="temperature: shares in proportion to tokens ** alpha")
     curve_start: float = Field(0.4, ge=0, lt=1, description="quality-curve: percentile below which nothing is taken")
     curve_power: float = Field(1.0, ge=0, description="quality-curve: how fast multiplicity grows above it")
+    curve_rate: float = Field(0.0, ge=0, le=100, description="quality-curve: rate of a factor e ** (rate * distance)")
     imported: ImportedWeights | None = None
     weights_from: str | None = Field(None, description="JSON file of shares to read as `imported`; implies that solver")
     max_epochs: float = Field(4.0, gt=0, description="a domain is never repeated more often")

@@ -181,7 +181,7 @@ def _shares(params: MixtureParams, free: dict[str, int]) -> Shares:
         return temperature(free, params.alpha)
     if params.solver == "quality-curve":
         percentiles = {name: params.domains[name].percentiles or (0.0, 1.0) for name in free}
-        return quality_curve(percentiles, params.curve_start, params.curve_power)
+        return quality_curve(percentiles, params.curve_start, params.curve_power, params.curve_rate)
     if params.solver == "imported" and params.imported is not None:
         return normalised({name: exact(share) for name, share in params.imported.shares.items()})
     return normalised({name: exact(params.domains[name].share) for name in free})

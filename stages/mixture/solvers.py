@@ -5,9 +5,9 @@
 | `natural` | share in proportion to tokens | |
 | `temperature` | share in proportion to tokens ** alpha | XLM-R, mT5 (alpha 0.3) |
 | `unimax` | equal parts, none above its cap, what is left to the larger | Chung et al. 2023, arXiv 2304.09151 |
-| `quality-curve` | multiplicity (x - a) ** p over quality percentile x | Olmo 3, arXiv 2512.13961 |
+| `quality-curve` | multiplicity (x - a) ** p * e ** (r * (x - a)) over percentile x | Olmo 3, arXiv 2512.13961 |
 
-Deviation: the curve of Olmo 3 has an exponential factor more.
+Olmo 3 finds p and r for each topic, so that no bucket is repeated more than seven times; here they are given.
 Limits: `temperature` and `quality-curve` use floating-point powers, whose last digit may differ between machines;
 shares enter as the exact value of the float that came out.
 """
@@ -50,11 +50,22 @@ def unimax(caps: Shares, budget: int | Fraction) -> Shares:
     return targets
 
 
-def quality_curve(percentiles: dict[str, tuple[float, float]], start: float, power: float) -> Shares:
-    """Shares of quality buckets: the integral of (x - start) ** power over each bucket's percentiles."""
+def quality_curve(percentiles: dict[str, tuple[float, float]], start: float, power: float, rate: float = 0.0) -> Shares:
+    """Shares of quality buckets: the integral of (x - start) ** power * e ** (rate * (x - start)) over each.
+
+    The integral up to x is t ** (power + 1) times a series in rate * t, t being what of start to 1 lies below x. All
+    its terms are positive, so nothing cancels; those after the last one that counts are left out.
+    """
+    grown = rate * (1 - start)
 
     def integral(x: float) -> Fraction:
-        return Fraction((max(0.0, x - start) / (1 - start)) ** (power + 1))
+        below = max(0.0, x - start) / (1 - start)
+        total, term, k = 1.0, 1.0, 0
+        while term > total * 1e-18:
+            k += 1
+            term *= grown * below / k
+            total += term * (power + 1) / (power + 1 + k)
+        return Fraction(below ** (power + 1) * total)
 
     return normalised({name: integral(high) - integral(low) for name, (low, high) in percentiles.items()})
 

@@ -23,7 +23,7 @@ from stages.kernels.rows import append_token
 from stages.tokenizers import FastEncoderError, piece_model
 from stages.tokenizers.piece_model import BYTE, NORMAL, WORD_MARK, PieceModel
 
-CACHE_BYTES = 8 << 20
+CACHE_BYTES = 16 << 20
 _SCRATCH = 1 << 14
 _CODE_POINTS = 0x110000
 _BITS_A_PAIR = 32
