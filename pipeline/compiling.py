@@ -1,9 +1,10 @@
 """The process that compiles kernels ahead: `python -m pipeline.compiling`, told what by its standard input.
 
 It loads what compiling needs, which takes a second and goes on while the command line still reads the mixture file
-(`pipeline.head_start`), waits for ``{"stages": [{"module", "params"}], "locked": bool}``, and compiles the pieces of
-those stages in as many copies of itself as there are cores. The copies share what is loaded; each takes the next
-piece, the costliest first, when it is done with one. What is compiled lies in the cache on disk
+(`pipeline.head_start`), waits for ``{"stages": [{"module", "params"}], "locked": bool, "later": like "stages"}``, and
+compiles the pieces of those stages in as many copies of itself as there are cores. The copies share what is loaded;
+each takes the next piece, the costliest first, when it is done with one. What no worker needs before the map is done
+(``later``) follows, with the time that the first tasks leave. What is compiled lies in the cache on disk
 (`stages.kernels.cache`); a mark beside it says that all of it is there (`pipeline.warm`).
 """
 
@@ -53,8 +54,15 @@ def main() -> None:
     asked = sys.stdin.read()
     if not asked:
         return
-    stages, locked = (json.loads(asked)[key] for key in ("stages", "locked"))
-    processes = len(os.sched_getaffinity(0))
+    stages, locked, later = (json.loads(asked)[key] for key in ("stages", "locked", "later"))
+    _compile_marked(stages, locked, len(os.sched_getaffinity(0)))
+    if later:
+        os.nice(19)  # others have begun to work
+        _compile_marked(later, False, 1)
+
+
+def _compile_marked(stages: list[dict[str, Any]], locked: bool, processes: int) -> None:
+    """Compile ``stages`` unless another process has, and leave the mark that says so."""
     mark = mark_of(stages)
     with nullcontext(True) if locked else sole(mark) as is_sole:
         if is_sole:

@@ -32,9 +32,16 @@ class LazyExecutor:
     """Starts the engine when the first task comes: a run with nothing to do starts no Ray."""
 
     def __init__(
-        self, engine: str, store: Store, workers: int | None, reporter: Reporter, stages: list[dict[str, Any]]
+        self,
+        engine: str,
+        store: Store,
+        workers: int | None,
+        reporter: Reporter,
+        stages: list[dict[str, Any]],
+        later: list[dict[str, Any]],
     ) -> None:
-        self.stages = stages
+        """``stages`` are compiled before the first task, ``later`` beside the first ones (`pipeline.warm.start`)."""
+        self.stages, self.later = stages, later
         self.engine, self.store, self.workers, self.reporter = engine, store, workers, reporter
         self._executor: Executor | None = None
         self._closing: Thread | None = None
@@ -47,7 +54,7 @@ class LazyExecutor:
                 from pipeline.ray_engine import RayExecutor
 
                 started = time.monotonic()
-                warm.start(self.stages)
+                warm.start(self.stages, self.later)
                 self._executor = RayExecutor(self.store.root, self.workers)
                 where = os.environ.get("RAY_ADDRESS", "this machine")
                 seconds = time.monotonic() - started
@@ -76,7 +83,7 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
     recipe = recipes.load(mixture, store)
     for warning in recipe.warnings():
         reporter.say(warning)
-    executor = LazyExecutor(engine, store, workers, reporter, recipe.compiled())
+    executor = LazyExecutor(engine, store, workers, reporter, recipe.compiled(), recipe.compiled_later())
     with RootLock(store):
         store.sweep()
         make_sample(recipe, store, reporter)

@@ -39,17 +39,17 @@ def warm(stages: list[dict[str, Any]]) -> None:
             prepared(stage["module"], json.dumps(stage["params"], sort_keys=True))
     with sole(mark) as is_sole:
         if is_sole:
-            if _child(stages, locked=True).wait():
+            if _child(stages, locked=True, later=[]).wait():
                 from pipeline.compiling import compile_stages
 
                 compile_stages(stages)  # its error is seen here
             mark.write_text("")
 
 
-def start(stages: list[dict[str, Any]]) -> None:
-    """Begin to compile in a child process, if this machine has not yet."""
-    if not mark_of(stages).exists():
-        _child(stages, locked=False)
+def start(stages: list[dict[str, Any]], later: list[dict[str, Any]]) -> None:
+    """Begin to compile in a child process, if this machine has not yet; ``later`` follows beside the first tasks."""
+    if not all(mark_of(part).exists() for part in (stages, later) if part):
+        _child(stages, locked=False, later=later)
 
 
 @lru_cache(maxsize=32)
@@ -76,10 +76,10 @@ def sole(mark: Path) -> Iterator[bool]:
         yield not mark.exists()
 
 
-def _child(stages: list[dict[str, Any]], locked: bool) -> subprocess.Popen[bytes]:
-    """A process that compiles ``stages``; ``locked``: the caller holds the lock of their mark."""
+def _child(stages: list[dict[str, Any]], *, locked: bool, later: list[dict[str, Any]]) -> subprocess.Popen[bytes]:
+    """A process that compiles ``stages``, then ``later``; ``locked``: the caller holds the lock of the stages' mark."""
     child = head_start.compiler()
     assert child.stdin is not None
-    child.stdin.write(json.dumps({"stages": stages, "locked": locked}).encode())
+    child.stdin.write(json.dumps({"stages": stages, "locked": locked, "later": later}).encode())
     child.stdin.close()
     return child

@@ -83,6 +83,10 @@ class Recipe:
         stages = [(documents, "documents"), *((SIDECARS[name], name) for name in used)]
         return [{"module": stage.__name__, "params": self.map_params(name, first)} for stage, name in stages]
 
+    def compiled_later(self) -> list[dict[str, Any]]:
+        """The same of what no worker needs before the map is done."""
+        return [{"module": tokens.__name__, "params": dump(self.sections["tokens"])}]
+
     def clusters(self) -> Fingerprint | None:
         """What decides `clusters`, the set of pages apart; None when deduplication is off."""
         section: ClustersSection = self.sections["clusters"]
