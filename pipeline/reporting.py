@@ -53,6 +53,7 @@ def stats_of(snapshot: Snapshot) -> dict[str, Any]:
         snapshot.corpus(),
         survey=survey_of(snapshot),
         thresholds=thresholds_of(snapshot),
+        overrides=overrides_of(snapshot),
         buckets=buckets_of(snapshot),
         held_out=held_out_of(snapshot),
     )
@@ -74,16 +75,32 @@ def survey_of(snapshot: Snapshot) -> dict[str, Any] | None:
 def thresholds_of(snapshot: Snapshot) -> dict[str, float]:
     """Thresholds the mixture sets itself. Where sources differ, that of most pages; overrides are not among them."""
     pages: dict[str, Counter[float]] = {}
-    about: dict[str, dict[str, Any]] = {}
-    for entry in snapshot.product("kept"):
-        folder = entry.address.rpartition("/")[0]
-        if folder not in about:
-            address = f"{folder}/about.json"
-            about[folder] = snapshot.store.read_json(address)["params"] if snapshot.store.exists(address) else {}
-        for rule, setting in about[folder].get("rules", {}).items():
+    for params, rows in settings_of(snapshot):
+        for rule, setting in params.get("rules", {}).items():
             if not isinstance(setting, bool):
-                pages.setdefault(rule, Counter())[setting] += entry.report["rows"]
+                pages.setdefault(rule, Counter())[setting] += rows
     return {rule: max(sorted(found), key=found.__getitem__) for rule, found in sorted(pages.items())}
+
+
+def settings_of(snapshot: Snapshot) -> list[tuple[dict[str, Any], int]]:
+    """The settings of `kept` of every source that has other ones, and how many pages they hold for."""
+    rows: Counter[str] = Counter()
+    for entry in snapshot.product("kept"):
+        rows[f"{entry.address.rpartition('/')[0]}/about.json"] += entry.report["rows"]
+    return [(snapshot.store.read_json(place)["params"], n) for place, n in rows.items() if snapshot.store.exists(place)]
+
+
+def overrides_of(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Thresholds for some sources, languages or domains alone."""
+    found = []
+    for params, _ in settings_of(snapshot):
+        for override in params.get("overrides", []):
+            whom = [", ".join(override[key]) for key in ("sources", "languages", "domains") if override.get(key)]
+            for rule, setting in override["rules"].items():
+                entry = {"rule": rule, "value": setting, "for": " in ".join(whom)}
+                if not isinstance(setting, bool) and entry not in found:
+                    found.append(entry)
+    return found
 
 
 def buckets_of(snapshot: Snapshot) -> list[dict[str, Any]]:

@@ -105,9 +105,15 @@ def histograms(files: Files) -> Iterator[Row]:
         text += f", count(*) FILTER ({column} > 0), count(*) FILTER ({column} > 0 AND keep)"
         found["totals"] = list(files.sql.execute(f"SELECT {text} FROM pages").fetchone()) if whole else None
         found["thresholds"] = [
-            {"rule": name, "side": rule.side, "value": threshold(files, name)}
+            {"rule": name, "side": rule.side, "value": threshold(files, name), "for": ""}
             for name, (_, rule) in RULES.items()
             if rule.column == column and name in active
+        ]
+        found["thresholds"] += [
+            {"rule": name, "side": RULES[name][1].side, "value": value, "for": ", ".join(other["languages"])}
+            for other in (files.mixture or {}).get("kept", {}).get("overrides", [])
+            for name, value in other["rules"].items()
+            if RULES[name][1].column == column and not isinstance(value, bool)
         ]
         yield found
 

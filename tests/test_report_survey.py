@@ -227,7 +227,9 @@ def test_a_run_is_surveyed_through_its_files_and_shown(store: Store, monkeypatch
     assert sum(months.values()) == 107
     stats = build_stats("made-up", **make_run(1, files=2), survey=found, thresholds={"too_few_words": 20.0})
     words = next(entry for entry in stats["survey"]["histograms"] if entry["column"] == "gopher_num_words")
-    assert words["thresholds"] == [{"rule": "too_few_words", "side": "min", "value": 20.0}]  # the only one that is on
+    assert words["thresholds"] == [
+        {"rule": "too_few_words", "side": "min", "value": 20.0, "for": ""}
+    ]  # the only one that is on
     page = render_html(stats)
     assert "gopher_num_words" in page
     assert "text of s" in page

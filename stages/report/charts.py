@@ -11,6 +11,8 @@ Stats = Mapping[str, Any]
 TOKENS = "tokens of a document"
 CHIEF = (TOKENS, "text_bytes", "confidence", "similarity", "cluster_size", "gopher_num_tokens")
 """Columns that are shown without being asked for, whether a rule looks at them or not."""
+LABEL_ROOM = 22
+"""Hundredths of a chart that the label of a threshold takes."""
 MAX_SHARES = 16
 """Domains drawn; the table below the chart has all."""
 
@@ -84,13 +86,15 @@ def histogram(entry: Mapping[str, Any]) -> dict[str, Any] | None:
         {
             **threshold,
             "x": round(position(threshold["value"], edges, first, step), 3),
-            "label": label(threshold["value"]),
+            "label": label(threshold["value"]) + (f" {threshold['for']}" if threshold.get("for") else ""),
         }
         for threshold in entry["thresholds"]
     ]
     for mark in marks:  # a limit is written on the side where pages fall, where there is room
         left = mark["x"] > 80 or (mark["side"] == "min" and mark["x"] > 20)
         mark["anchor"] = "end" if left else "start"
+    for number, mark in enumerate(marks):  # two labels that would lie upon each other: the first is written
+        mark["written"] = all(abs(mark["x"] - other["x"]) > LABEL_ROOM for other in marks[:number] if other["written"])
     return {
         "column": entry["column"],
         "chief": bool(marks) or entry["column"] in CHIEF,

@@ -41,24 +41,39 @@ def remark(text: str, anchor: str, level: str = "note") -> dict[str, str]:
 def trouble(stats: Stats) -> Iterator[dict[str, str]]:
     figures = stats["input"]
     if figures["quarantined"] or figures["bad"]:
-        records, stretches = exact(figures["quarantined"]), exact(figures["bad"])
-        yield remark(
-            f"{records} records were quarantined, {stretches} stretches of files unreadable", "trouble", "warn"
-        )
+        said = [some(figures["quarantined"], "record", "quarantined"), some(figures["bad"], "stretch", "unreadable")]
+        yield remark("Of the input " + " and ".join(part for part in said if part), "trouble", "warn")
     for why, files in sorted(figures["reference_tokenized_files"].items()):
         yield remark(f"{exact(files)} files were tokenized by the slow reference library: {why}", "about")
 
 
+def some(count: int, thing: str, state: str) -> str:
+    """``2 records were quarantined``; nothing of nothing."""
+    plural = "s" if thing == "record" else "es of files"
+    named = f"1 {thing} was" if count == 1 else f"{exact(count)} {thing}{plural} were"
+    return f"{named} {state}" if count else ""
+
+
 def mixture(stats: Stats) -> Iterator[dict[str, str]]:
+    short_of = [row for row in stats["mixture"] if is_short(row["requested_share"], row["realised_share"])]
+    for row in short_of[:1]:
+        got, asked = percent(row["realised_share"], 1), percent(row["requested_share"], 1)
+        others = f"; so did {listed([other['domain'] for other in short_of[1:]])}" if len(short_of) > 1 else ""
+        yield remark(
+            f"Domain {row['domain']} came out short: {got} of the corpus, {asked} requested{others}", "mixture", "warn"
+        )
     for row in stats["mixture"]:
-        asked, got = row["requested_share"], row["realised_share"]
-        if asked and got is not None and got < asked * (1 - SHORT):
-            text = (
-                f"Domain {row['domain']} came out short: {percent(got, 1)} of the corpus, {percent(asked, 1)} requested"
-            )
-            yield remark(text, "mixture", "warn")
         if row["epochs"] is not None and row["epochs"] >= MANY_EPOCHS:
             yield remark(f"Domain {row['domain']} is used {row['epochs']:.2f} times over", "mixture")
+
+
+def is_short(asked: float | None, got: float | None) -> bool:
+    return bool(asked and got is not None and got < asked * (1 - SHORT))
+
+
+def listed(names: list[str]) -> str:
+    """The first three of them in a row."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def harm(stats: Stats) -> Iterator[dict[str, str]]:

@@ -83,6 +83,7 @@ def build_stats(
     *,
     survey: Mapping[str, Any] | None = None,
     thresholds: Mapping[str, float] | None = None,
+    overrides: Iterable[Row] = (),
     buckets: Iterable[Row] = (),
     held_out: Iterable[Row] = (),
 ) -> Row:
@@ -96,6 +97,7 @@ def build_stats(
         corpus: the corpus manifest, or None.
         survey: what `stages.report.survey.finish` gives, or None.
         thresholds: of rules whose threshold is not the published one.
+        overrides: other thresholds for some pages: {"rule", "value", "for"}.
         buckets, held_out: rows of these parts of the schema above, the former without counts.
 
     Raises:
@@ -147,7 +149,7 @@ def build_stats(
         "tokenizer": ledger.tokenizer or (dict(corpus["tokenizer"]) if corpus and "tokenizer" in corpus else None),
         "input": input_figures(ledger),
         "clusters": {key: clusters[key] for key in CLUSTER_FIGURES if key in clusters} if clusters else None,
-        "survey": with_thresholds(survey, ledger, thresholds) if survey else None,
+        "survey": with_thresholds(survey, ledger, thresholds, list(overrides)) if survey else None,
     }
     check_funnel(stats)
     return stats
@@ -255,19 +257,21 @@ def described(name: str, thresholds: Mapping[str, float]) -> Row | None:
     return {"family": FAMILY_OF[name], "column": rule.column, "side": rule.side, "threshold": thresholds[name]}
 
 
-def with_thresholds(survey: Mapping[str, Any], ledger: Ledger, thresholds: Mapping[str, float]) -> Row:
-    """The survey, its histograms with the thresholds that were in force."""
-    histograms = [
-        entry
-        | {
-            "thresholds": [
-                mark | {"value": thresholds[mark["rule"]]}
-                for mark in entry["thresholds"]
-                if mark["rule"] in ledger.active
-            ]
-        }
-        for entry in survey["histograms"]
-    ]
+def with_thresholds(
+    survey: Mapping[str, Any], ledger: Ledger, thresholds: Mapping[str, float], overrides: list[Row]
+) -> Row:
+    """The survey, its histograms with the thresholds that were in force, and for whom where not for all."""
+    histograms = []
+    for entry in survey["histograms"]:
+        active = [mark for mark in entry["thresholds"] if mark["rule"] in ledger.active]
+        marks = [mark | {"value": thresholds[mark["rule"]], "for": ""} for mark in active]
+        marks += [
+            mark | {"value": other["value"], "for": other["for"]}
+            for mark in active
+            for other in overrides
+            if other["rule"] == mark["rule"] and other["value"] != thresholds[mark["rule"]]
+        ]
+        histograms.append(entry | {"thresholds": marks})
     return {**survey, "histograms": histograms}
 
 

@@ -160,15 +160,15 @@ def domains(stats: Stats) -> Table:
         Column("documents", "Documents", "count"),
         Column("bytes", "Bytes", "bytes"),
         Column("rate", "Bytes per token", "number"),
-        Column("mean", "Tokens per document", "count"),
-        Column("median", "Median", "count", help="Tokens of a document, within the bin of its distribution"),
+        Column("mean", "Mean tokens", "count", help="Of a document"),
+        Column("median", "Median tokens", "count", help="Of a document, within a bin of the distribution"),
         Column("languages", "Languages", "count"),
         Column("pages", "Pages", "count", help="That belong to the domain, kept or not"),
         Column("kept_share", "Kept of pages", "share"),
     ]
     if named:
         help_text = "What part of each language it takes, by which measurement; the edges are in a table below"
-        columns.insert(1, Column("bucket", "Bucket", "text", help=help_text))
+        columns.insert(4, Column("bucket", "Bucket", "text", help=help_text))
     return make("domains", "From pages to tokens, by domain", columns, records)
 
 
