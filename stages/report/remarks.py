@@ -42,15 +42,15 @@ def trouble(stats: Stats) -> Iterator[dict[str, str]]:
     figures = stats["input"]
     if figures["quarantined"] or figures["bad"]:
         said = [some(figures["quarantined"], "record", "quarantined"), some(figures["bad"], "stretch", "unreadable")]
-        yield remark("Of the input " + " and ".join(part for part in said if part), "trouble", "warn")
+        yield remark(" and ".join(part for part in said if part), "trouble", "warn")
     for why, files in sorted(figures["reference_tokenized_files"].items()):
         yield remark(f"{exact(files)} files were tokenized by the slow reference library: {why}", "about")
 
 
 def some(count: int, thing: str, state: str) -> str:
     """``2 records were quarantined``; nothing of nothing."""
-    plural = "s" if thing == "record" else "es of files"
-    named = f"1 {thing} was" if count == 1 else f"{exact(count)} {thing}{plural} were"
+    one, many = {"record": ("record", "records"), "stretch": ("stretch of a file", "stretches of files")}[thing]
+    named = f"1 {one} was" if count == 1 else f"{exact(count)} {many} were"
     return f"{named} {state}" if count else ""
 
 
@@ -100,6 +100,8 @@ def losses(stats: Stats) -> Iterator[dict[str, str]]:
             few = row["pages"] > LARGE_LANGUAGE * pages and (row["kept"] or 0) < FEW_KEPT * row["pages"]
             if few and row["removed"]["documents"] < row["pages"]:
                 most = max(row["removed"], key=lambda step: row["removed"][step])
+                if name == "language" and most == "language" and not row["kept"]:
+                    continue  # nobody asked for it
                 share = percent(row["kept"], row["pages"])
                 whole = f"{share} of {short(row['pages'])} pages stayed"
                 text = f"{name.capitalize()} {row[name]}: {whole}, most others {FELL[most]}"
