@@ -17,7 +17,7 @@ from __future__ import annotations
 import difflib
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import takewhile
 from typing import Any
@@ -193,10 +193,20 @@ def survivor(snapshot: Snapshot, doc_id: str, index: KeyIndex) -> dict[str, Any]
     try:
         return pages.find(snapshot, doc_id, index)[0].document
     except UserError:
-        for name in snapshot.data.get("earlier", ()):
+        for other in earlier(snapshot):
             with suppress(UserError):
-                return pages.find(snapshots.load(snapshot.store, name), doc_id)[0].document
+                if (found := pages.index_of(other)).ready():  # nothing is made in another's root
+                    return pages.find(other, doc_id, found)[0].document
         raise
+
+
+def earlier(snapshot: Snapshot) -> Iterator[Snapshot]:
+    """The earlier mixtures it was compared with, as far as they are still there."""
+    places = f"runs/earlier/{snapshot.name}.json"
+    entries = snapshot.store.read_json(places) if snapshot.store.exists(places) else snapshot.data.get("earlier", ())
+    for entry in entries:
+        with suppress(UserError):
+            yield snapshots.find(snapshot.store, entry)
 
 
 def difference(stays: str, gone: str) -> list[str]:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from pipeline import earlier, manifest, origin, takedown
+from pipeline import snapshot as snapshots
 from pipeline.address import digest, split_id
 from pipeline.costs import Costs
 from pipeline.engine import Done, Scheduler
@@ -207,11 +208,17 @@ class Run(Maker):
             report = measured["documents"].facts[index]
             inputs.append(self.recipe.cluster_input(split, split_id(split), files, report))
         new = [entry.name for entry in inputs]
-        names = self.recipe.section("clusters").earlier
-        if names:
-            self.snapshot["earlier"] = list(names)
-        inputs += [self.recipe.earlier_input(entry) for entry in earlier.splits(self.store, names, new)]
-        folder = f"{print_.folder}-{digest([asdict(entry) for entry in inputs])}"
+        entries = self.recipe.section("clusters").earlier
+        known = [self.recipe.fingerprint("signatures", source).about() for source in sorted(self.recipe.sources)]
+        others = earlier.splits(self.store, entries, new, known)
+        if entries:
+            self.snapshot["earlier"] = [(snapshots.elsewhere(entry) or (None, entry))[1] for entry in entries]
+            if not self.dry:
+                self.store.write_json(f"runs/earlier/{self.recipe.name}.json", list(entries))
+        # not where another root lies, but what it holds, is part of the address
+        content = [*map(asdict, inputs), *({**entry, "root": entry["root"] is not None} for entry in others)]
+        folder = f"{print_.folder}-{digest(content)}"
+        inputs += [self.recipe.earlier_input(entry) for entry in others]
         product = Product([f"{folder}/{name}.parquet" for name in new])
         self.snapshot["clusters"] = folder
         summary = f"{folder}/summary.json"

@@ -6,6 +6,7 @@ the snapshot of a finished run.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ from pipeline.manifest import Entry
 from pipeline.storage import Store
 
 VERSION = 1
+ELSEWHERE = r"(?P<root>.+)/mixtures/(?P<name>[^/?]+)\.json(?P<query>\?.*)?"
+"""A finished mixture of another root, by path or URI."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,22 @@ class Snapshot:
             return dict(manifests[""])
         held = {name: self.store.read_json(address)["tokens"] for name, address in self.data["shards"].items()}
         return phases.whole(self.name, manifests, held)
+
+
+def elsewhere(entry: str) -> tuple[str, str] | None:
+    """Root and name of a mixture given as `ELSEWHERE`; None of one given by its name."""
+    other = re.fullmatch(ELSEWHERE, entry)
+    return (other["root"] + (other["query"] or ""), other["name"]) if other else None
+
+
+def find(store: Store, entry: str) -> Snapshot:
+    """A mixture by name, or by the path of its snapshot in another root (`ELSEWHERE`).
+
+    Raises:
+        UserError: as `load`.
+    """
+    other = elsewhere(entry)
+    return load(Store(other[0]), other[1]) if other else load(store, entry)
 
 
 def load(store: Store, name: str | None = None) -> Snapshot:

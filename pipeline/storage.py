@@ -5,7 +5,8 @@ and renamed; on an object store the file is written to a local temporary file fi
 which that store makes visible whole or not at all. Killing a process at any moment leaves at worst a
 file under ``.tmp/``, which the next run sweeps away.
 
-An address is a path relative to the root, with forward slashes. Every Parquet or Arrow file carries its report
+An address is a path relative to the root, with forward slashes; what is only read may also be named by a full URI or
+path, of another root. Every Parquet or Arrow file carries its report
 (counts, reasons, digests) as JSON under the key ``gristmill`` of its metadata.
 """
 
@@ -125,8 +126,15 @@ class Store:
 
     # Reading
 
+    def _place(self, address: str) -> tuple[pafs.FileSystem, str]:
+        """The file system of an address and its full path there."""
+        if "://" in address or address.startswith("/"):
+            return filesystem_of(address)
+        return self.fs, self.path(address)
+
     def exists(self, address: str) -> bool:
-        return self.fs.get_file_info(self.path(address)).type == pafs.FileType.File
+        fs, path = self._place(address)
+        return fs.get_file_info(path).type == pafs.FileType.File
 
     def list(self, prefix: str) -> Sequence[tuple[str, int]]:
         """All finished files under a folder, recursively, as (address, bytes), sorted by address."""
@@ -142,9 +150,8 @@ class Store:
 
     def open(self, address: str) -> pa.NativeFile:
         self.opened = address
-        if self.local:
-            return pa.memory_map(self.path(address))
-        return self.fs.open_input_file(self.path(address))
+        fs, path = self._place(address)
+        return pa.memory_map(path) if isinstance(fs, pafs.LocalFileSystem) else fs.open_input_file(path)
 
     def read_bytes(self, address: str) -> bytes:
         self.opened = address
@@ -253,6 +260,12 @@ class Store:
     def sweep(self) -> None:
         """Remove what killed processes left unfinished. Only for the run that holds the root (`pipeline.lock`)."""
         self.remove(TEMPORARY)
+
+
+def inside(root: str, address: str) -> str:
+    """The URI or path of an address under another root; what follows a ``?`` stays last."""
+    place, mark, query = root.partition("?")
+    return f"{place.rstrip('/')}/{address}{mark}{query}"
 
 
 def filesystem_of(uri: str) -> tuple[pafs.FileSystem, str]:

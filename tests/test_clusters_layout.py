@@ -56,12 +56,16 @@ def test_many_groups_and_ranges_give_the_same_rows_as_one(
 ) -> None:
     pages, expected = adversarial
     many_partitions(monkeypatch)
-    params = clusters.Params(memory=1 << 26)
+    params = clusters.Params(memory=1 << 26, passes=3, rounds=2)
     inputs = split_up(store, pages, 6)
     phases = clusters.plan(params, inputs, "clusters/run")
     one = ("clusters: components", "clusters: summary")
     assert min(len(phase.tasks) for phase in phases if phase.name not in one) > 1
     assert fingerprint(cluster(store, inputs, params)) == fingerprint(expected)
+    monkeypatch.undo()
+    cluster(store, inputs, PARAMS, "clusters/one")
+    for address, _ in store.list("clusters/one"):
+        assert store.read_bytes(address) == store.read_bytes(address.replace("/one/", "/run/"))
 
 
 @pytest.mark.parametrize(("text_bytes", "shingle_tasks"), [(1_000_000, 1), (10_000_000, 3)])

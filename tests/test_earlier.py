@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ from pipeline import life
 from pipeline import recipe as recipes
 from pipeline import snapshot as snapshots
 from pipeline.errors import UserError
-from pipeline.storage import Store
+from pipeline.storage import Store, inside
 from tests.corpora import write_corpus, write_mixture
-from tests.runs import run_inline
+from tests.runs import made, run_inline
 
 POLICY = "clusters: {{survivor: [{first}, longest], earlier: [old]}}\n"
+ELSEWHERE = "clusters: {survivor: [earlier, longest], earlier: [../root/mixtures/old.json]}\n"
 
 
 def mixture(path: Path, folder: Path, name: str, parts: str, extra: str = "") -> Path:
@@ -107,11 +109,57 @@ def test_the_earlier_text_may_be_gone(crawls: Path) -> None:
     assert kept_again(list(rows(store, "old")), list(rows(store, "light"))) == set()
 
 
+def test_an_earlier_crawl_of_another_root_is_compared_without_its_text_and_wherever_it_lies(
+    crawls: Path, tmp_path: Path
+) -> None:
+    home, moved = tmp_path / "before" / "root", tmp_path / "after" / "root"
+    shutil.copytree(crawls / "root", home)
+    shutil.rmtree(home / "documents")
+    before = sorted(str(path) for path in home.rglob("*"))
+    store = Store(str(tmp_path / "mine"))
+    for place in (home, moved):
+        folder = place.parent / "mixtures"
+        folder.mkdir(parents=True)
+        path = mixture(folder / "new.yaml", crawls / "in", "new", "00[45]", ELSEWHERE)
+        if place == moved:
+            home.rename(moved)
+        job = run_inline(path, tmp_path / "mine")
+        assert ("clusters" in made(job)) == (place == home)
+    assert sorted(str(path).replace(str(moved), str(home)) for path in moved.rglob("*")) == before
+    old, new = list(rows(Store(str(moved)), "old")), list(rows(store, "new"))
+    assert kept_again(old, new) == set()
+    gone = [row for row in new if row["survivor"] in {row["doc_id"] for row in old if row["keep"]}]
+    assert {row["match"] for row in gone} == {"exact", "fuzzy"}
+    assert not any(row["survivor"] in {row["doc_id"] for row in old if not row["keep"]} for row in new)
+
+
+def test_another_root_is_named_by_path_or_uri() -> None:
+    assert snapshots.elsewhere("old") is None
+    assert snapshots.elsewhere("/data/root/mixtures/old.json") == ("/data/root", "old")
+    uri = "s3://bucket/root/mixtures/old.json?region=eu-west-1"
+    assert snapshots.elsewhere(uri) == ("s3://bucket/root?region=eu-west-1", "old")
+    assert inside("s3://bucket/root?region=x", "kept/a.parquet") == "s3://bucket/root/kept/a.parquet?region=x"
+
+
+@pytest.mark.parametrize("entry", ["old", "root/mixtures/old.json"])
+def test_signatures_made_in_another_way_are_refused_with_the_difference(crawls: Path, entry: str) -> None:
+    extra = f"clusters: {{survivor: [earlier], earlier: [{entry}]}}\nsignatures: {{ngram: 7}}\n"
+    path = mixture(crawls / "other.yaml", crawls / "in", "other", "00[45]", extra)
+    with pytest.raises(UserError, match=r"cannot be compared with these: ngram: 5 -> 7; sign its pages again"):
+        run_inline(path, crawls / "root")
+
+
 def test_an_earlier_mixture_must_be_there_and_the_policy_must_say_who_wins(crawls: Path, tmp_path: Path) -> None:
     store = Store(str(crawls / "root"))
     path = mixture(tmp_path / "a.yaml", crawls / "in", "a", "00[45]", "clusters: {earlier: [old]}\n")
     with pytest.raises(UserError, match=r"`survivor` must say who wins"):
         recipes.load(path, store)
+    path = mixture(tmp_path / "c.yaml", crawls / "in", "c", "00[45]", ELSEWHERE.replace("mixtures/old.json", "old"))
+    with pytest.raises(UserError, match=r"expected a mixture's name, or ROOT/mixtures/NAME.json of another root"):
+        recipes.load(path, store)
+    path = mixture(tmp_path / "d.yaml", crawls / "in", "d", "00[45]", ELSEWHERE)
+    with pytest.raises(UserError, match=r"clusters.earlier: .*holds no finished mixture 'old'"):
+        run_inline(path, crawls / "root")
     path = mixture(
         tmp_path / "b.yaml", crawls / "in", "b", "00[45]", POLICY.format(first="earlier").replace("old", "odl")
     )

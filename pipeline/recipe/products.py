@@ -21,6 +21,7 @@ from pipeline.recipe.sections import (
     SampleParams,
     dump,
 )
+from pipeline.storage import inside
 from stages import clusters, corpus, documents, kept, lines, mixture, scores, shards, sources, tokens
 from stages.clusters import curve
 from stages.contract import Phase, Split
@@ -92,13 +93,16 @@ class Recipe:
         section: ClustersSection = self.sections["clusters"]
         if not section.enabled:
             return None
-        deciding = {name: value for name, value in dump(section).items() if name not in clusters.BRAKES}
+        settings = placeless("clusters", dump(section))
+        others = (*clusters.BRAKES, *clusters.EFFORT)
+        deciding = {name: value for name, value in settings.items() if name not in others}
         return Fingerprint("clusters", clusters.VERSION, deciding, {})
 
     def lines(self) -> Fingerprint | None:
         """What decides `lines`, the set of pages apart; None when they are not measured."""
         section: LinesSection = self.sections["lines"]
-        return Fingerprint("lines", lines.VERSION, dump(section), {}) if section.enabled else None
+        deciding = {name: value for name, value in dump(section).items() if name not in lines.EFFORT}
+        return Fingerprint("lines", lines.VERSION, deciding, {}) if section.enabled else None
 
     def scores(self, source: str) -> Fingerprint | None:
         """What decides `scores` of one source; None where there is no scorer."""
@@ -191,9 +195,14 @@ class Recipe:
         )
 
     def earlier_input(self, split: dict[str, Any]) -> Any:
-        """The same of a split of an earlier mixture (`pipeline.earlier`)."""
+        """The same of a split of an earlier mixture (`pipeline.earlier`); files of another root by path or URI."""
         quality = split["quality"] if self.sections["clusters"].quality_column else None
-        return clusters.ClusterInput(**{**split, "quality": quality}, earlier=True)
+        files = {**split, "quality": quality}
+        root = files.pop("root")
+        if root is not None:
+            names = ("signatures", "language", "quality", "decided")
+            files |= {name: inside(root, files[name]) for name in names if files[name] is not None}
+        return clusters.ClusterInput(**files, earlier=True)
 
     def cluster_phases(self, inputs: list[Any], folder: str) -> list[Phase]:
         return clusters.plan(self._cluster_params(), inputs, folder)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
+from pipeline.snapshot import ELSEWHERE
 from stages import (
     clusters,
     corpus,
@@ -52,8 +54,20 @@ class ClustersSection(clusters.Params):
 
     enabled: bool = True
     earlier: tuple[str, ...] = Field(
-        default=(), description="finished mixtures of this root whose kept pages new ones are compared with"
+        default=(),
+        description="finished mixtures whose kept pages new ones are compared with: of this root by name, of another as"
+        " ROOT/mixtures/NAME.json",
     )
+
+    @field_validator("earlier")
+    @classmethod
+    def _where(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in entries:
+            if "/" in entry and not re.fullmatch(ELSEWHERE, entry):
+                raise ValueError(
+                    f"expected a mixture's name, or ROOT/mixtures/NAME.json of another root; found {entry}"
+                )
+        return entries
 
     @model_validator(mode="after")
     def _who_wins(self) -> ClustersSection:
@@ -100,6 +114,7 @@ MODEL_PATHS = (
     ("quality", "benchmarks", "files", "*", "path"),
     ("scores", "scorers", "*", "params", "*"),
     ("tokens", "tokenizer"),
+    ("clusters", "earlier", "*"),
 )
 """Where a mixture file may name a model or file by path."""
 FILE_PATHS = (

@@ -34,7 +34,7 @@ from typing import Any
 from stages.clusters.brakes import BrakeError, check, violations
 from stages.clusters.curve import curve_lines
 from stages.clusters.explain import dedup_report, report_lines
-from stages.clusters.params import BRAKES, ClusterInput, Params, check_permutations
+from stages.clusters.params import BRAKES, EFFORT, ClusterInput, Params, check_permutations
 from stages.clusters.planning import plan
 from stages.exchange_file import CorruptIntermediate
 
@@ -42,6 +42,7 @@ VERSION = 4
 
 __all__ = [
     "BRAKES",
+    "EFFORT",
     "VERSION",
     "BrakeError",
     "ClusterInput",

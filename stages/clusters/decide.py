@@ -70,6 +70,7 @@ def decide(
         "pairs_by_similarity": np.bincount(
             np.minimum(similarities * SIMILARITY_BINS, SIMILARITY_BINS).astype(np.int64), minlength=SIMILARITY_BINS + 1
         ).tolist(),
+        "pairs": len(left),
         "pairs_verified": int(same.sum()),
         "pairs_compared": len(left) + compared,
         "texts": len(numbers),

@@ -169,19 +169,21 @@ def summarise(
                 known = examples[kind].get(name, []) + entries
                 examples[kind][name] = sorted(known, key=lambda entry: entry["doc_id"])[:EXAMPLES]
     bins = np.zeros(SIMILARITY_BINS + 1, np.int64)
-    verified = compared = 0
+    verified = compared = distinct = 0
     largest: list[dict[str, Any]] = []
     for address in decisions:
         about = read_about(store, address)[0]
         bins += np.array(about["pairs_by_similarity"], np.int64)
         verified += about["pairs_verified"]
         compared += about["pairs_compared"]
+        distinct += about["pairs"]
         largest += about["largest"]
     nominated: Counter[str] = Counter()
     for address in pairs:
         about = read_about(store, address)[0]
         nominated["largest_bucket"] = max(nominated["largest_bucket"], about.pop("largest_bucket"))
         nominated.update(about)
+    nominated["pairs"] = distinct  # a pair may be in the files of several ranges
     result = {
         **whole,
         "earlier": dict(earlier),

@@ -23,6 +23,8 @@ BRAKES = (
     "past_brakes",
 )
 """Parameters that decide whether a run goes on and nothing else: changing one makes no file again."""
+EFFORT = ("memory", "passes", "rounds")
+"""Parameters that decide how the work is cut: the same bytes whatever they are."""
 
 
 class Params(StageParams):

@@ -23,12 +23,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from stages.lines.params import LinesInput, Params
+from stages.lines.params import EFFORT, LinesInput, Params
 from stages.lines.planning import plan
 
 VERSION = 2
 
-__all__ = ["VERSION", "LinesInput", "Params", "identity", "plan"]
+__all__ = ["EFFORT", "VERSION", "LinesInput", "Params", "identity", "plan"]
 
 
 def identity(params: Params) -> dict[str, Any]:

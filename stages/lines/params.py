@@ -9,6 +9,9 @@ from pydantic import Field
 
 from stages.contract import StageParams
 
+EFFORT = ("memory",)
+"""Parameters that decide how the work is cut: the same bytes whatever they are."""
+
 
 class Params(StageParams):
     """Which lines and paragraphs are called frequent."""
