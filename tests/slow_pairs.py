@@ -107,15 +107,13 @@ def compared(files: Files) -> Row:
     ranks = sorted(sets, key=lambda t: (-nodes[t]["text_bytes"], -when(nodes[t]), nodes[t]["doc_id"]))
     more = comparisons(sets, similarities, ranks, settings["threshold"])
     members = defaultdict(list)
-    for text in sets:
-        members[nodes[text]["cluster"]].append(nodes[text]["doc_id"].hex())
+    for node in nodes:
+        members[node["cluster"]].append(node["doc_id"].hex())
     sizes = files.rows(
         "SELECT cluster, count(*) AS pages FROM pages"
         " WHERE cluster IS NOT NULL AND coalesce(match, '') <> 'url' GROUP BY ALL"
     )
-    largest = sorted(
-        (row for row in sizes if row["cluster"] in members), key=lambda row: (-row["pages"], row["cluster"])
-    )
+    largest = sorted(sizes, key=lambda row: (-row["pages"], row["cluster"]))
     return {
         "pairs_compared": len(pairs) + more,
         "pairs_verified": sum(value >= settings["threshold"] for value in similarities.values()),

@@ -67,6 +67,20 @@ def test_a_cluster_that_grows_too_large_stops_the_run(store: Store) -> None:
     assert f"for example {', '.join(calls[:3])};" in str(caught.value)
 
 
+def test_many_copies_of_one_text_are_a_large_cluster_too(store: Store) -> None:
+    text = " ".join(f"word{i}" for i in range(50))
+    pages = [Page(f"copy {i}", text) for i in range(30)] + [Page("alone", "another page of five words")]
+    inputs = [write_split(store, f"s{i}", pages[i::2], signatures.Params()) for i in range(2)]
+    cluster(store, inputs, clusters.Params())
+    summary = json.loads(store.read_bytes("clusters/run/summary.json"))
+    assert [entry["pages"] for entry in summary["largest_clusters"]] == [30]
+    with pytest.raises(brakes.BrakeError, match=r"has 30 pages, more than clusters.max_cluster_size = 29"):
+        brakes.check(clusters.Params(max_cluster_size=29), summary)
+    (top,) = explain.dedup_report(store, inputs, "clusters/run")["clusters"]
+    assert (top["pages"], top["stay"]) == (30, 1)
+    assert [page["survivor"] is None for page in top["examples"]] == [True, False, False]
+
+
 def test_the_curve_rises_and_meets_the_formula() -> None:
     params = clusters.Params(bands=14, rows=8, threshold=0.7)
     found = [curve.found_probability(params, similarity) for similarity in curve.SIMILARITIES]

@@ -29,6 +29,8 @@ from stages.kernels.ragged import offsets_of
 SIMILARITY_BINS = 20
 LARGEST = 20
 EXAMPLES = 3
+SHOWN = 2
+"""Texts of a large cluster that stay, and that go, of which is noted where they stand."""
 
 
 def decide(
@@ -74,7 +76,7 @@ def decide(
         "pairs_verified": int(same.sum()),
         "pairs_compared": len(left) + compared,
         "texts": len(numbers),
-        "largest": _largest(columns, nodes),
+        "largest": largest_clusters(columns, nodes),
     }
     places = np.searchsorted(text_bases(store, texts), columns["text"], side="right") - 1
     write_partitioned(store, output, columns, places, len(texts), about)
@@ -127,8 +129,12 @@ def _decisions(nodes: Columns, parents: Array, survivors: Array, similarity: Arr
     }
 
 
-def _largest(columns: Columns, nodes: Columns) -> list[dict[str, Any]]:
-    """The largest clusters here, by pages; the smaller id first among equals; of each, a few pages with text."""
+def largest_clusters(columns: Columns, nodes: Columns) -> list[dict[str, Any]]:
+    """The largest clusters of some texts, by pages; the smaller id first among equals.
+
+    Of each its pages, its texts that stay, the doc_ids of a few texts, and where the first texts stand that stay and
+    that go: (split, row). ``columns``: pages, cluster_hi, cluster_lo, removed; ``nodes``: id_hi, id_lo, split, row.
+    """
     order = np.lexsort((columns["cluster_lo"], columns["cluster_hi"], -columns["pages"]))
     entries: list[dict[str, Any]] = []
     for index in order.tolist():
@@ -141,9 +147,18 @@ def _largest(columns: Columns, nodes: Columns) -> list[dict[str, Any]]:
             (columns["cluster_hi"] == columns["cluster_hi"][index])
             & (columns["cluster_lo"] == columns["cluster_lo"][index])
         )
-        first = members[np.lexsort((nodes["id_lo"][members], nodes["id_hi"][members]))][:EXAMPLES]
-        examples = [page_name(nodes["id_hi"][member], nodes["id_lo"][member]) for member in first.tolist()]
-        entries.append({"cluster": name, "pages": int(columns["pages"][index]), "examples": examples})
+        members = members[np.lexsort((nodes["id_lo"][members], nodes["id_hi"][members]))]
+        gone = columns["removed"][members]
+        shown = np.concatenate([members[~gone][:SHOWN], members[gone][:SHOWN]])
+        entries.append(
+            {
+                "cluster": name,
+                "pages": int(columns["pages"][index]),
+                "stay": int((~gone).sum()),
+                "examples": [page_name(nodes["id_hi"][k], nodes["id_lo"][k]) for k in members[:EXAMPLES].tolist()],
+                "shown": [[int(nodes["split"][k]), int(nodes["row"][k])] for k in shown.tolist()],
+            }
+        )
     return entries
 
 

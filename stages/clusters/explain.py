@@ -1,8 +1,8 @@
 """`dedup-report`: what deduplication did, for people, from ``summary.json`` and the files it points at.
 
 Pairs by similarity, cluster sizes, loss per source and language, and the largest clusters with excerpts and what
-joins them: of each split the first pages that stay and that go. Price: reads the cluster column of every split, and the
-text of a few pages of each.
+joins them: the first pages that stay and that go. Price: reads the files of the splits that hold these pages, at most
+four splits a cluster, however large the corpus is.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stages.clusters.params import ClusterInput
@@ -22,7 +21,6 @@ from stages.kernels.normalise import normalise
 from stages.kernels.ragged import text_buffers
 
 EXCERPT_CHARACTERS = 160
-PAGES_SHOWN = 4
 SHINGLES_SHOWN = 5
 
 
@@ -31,26 +29,20 @@ def dedup_report(
 ) -> dict[str, Any]:
     """The summary of a finished run, with the ``largest`` clusters explained under ``clusters``."""
     summary: dict[str, Any] = json.loads(store.read_bytes(f"{directory}/summary.json"))
-    wanted = [entry["cluster"] for entry in summary["largest_clusters"][:largest]]
-    members: dict[str, list[dict[str, Any]]] = {name: [] for name in wanted}
-    counts = {name: Counter[bool]() for name in wanted}
-    keys = pa.array([bytes.fromhex(name) for name in wanted], pa.binary(16))
-    for split in sorted(splits, key=lambda split: split.name):
-        column = store.read_table(f"{directory}/{split.name}.parquet", ["cluster", "survivor", "similarity", "via"])
-        which = pc.index_in(column.column("cluster"), keys).to_numpy()
-        stays = column.column("survivor").is_null().to_numpy()
-        first = []
-        for number, name in enumerate(wanted):
-            for stay in (True, False):
-                rows = np.flatnonzero((which == number) & (stays == stay))
-                counts[name][stay] += len(rows)
-                first.append(rows[: PAGES_SHOWN // 2])
-        shown = np.sort(np.concatenate(first)) if first else np.zeros(0, np.int64)
-        for page in _pages(store, split, shown, column):
-            members[page.pop("cluster")].append(page)
+    inputs = {split.name: split for split in splits}
+    places: dict[str, set[int]] = {}
+    for entry in summary["largest_shown"][:largest]:
+        for name, row in entry["pages"]:
+            places.setdefault(name, set()).add(row)
+    members: dict[str, list[dict[str, Any]]] = {}
+    for name in sorted(places.keys() & inputs.keys()):  # pages of an earlier crawl are counted only
+        column = store.read_table(f"{directory}/{name}.parquet", ["cluster", "survivor", "similarity", "via"])
+        for page in _pages(store, inputs[name], np.array(sorted(places[name])), column):
+            members.setdefault(page.pop("cluster"), []).append(page)
     summary["clusters"] = [
-        _explained(name, members[name], ngram) | {"pages": counts[name].total(), "stay": counts[name][True]}
-        for name in wanted
+        _explained(entry["cluster"], members.get(entry["cluster"], []), ngram)
+        | {"pages": entry["pages"], "stay": shown["stay"]}
+        for entry, shown in zip(summary["largest_clusters"][:largest], summary["largest_shown"][:largest], strict=True)
     ]
     return summary
 
@@ -123,9 +115,7 @@ def _pages(store: Store, split: ClusterInput, rows: Any, column: pa.Table) -> li
 
 
 def _explained(name: str, pages: list[dict[str, Any]], ngram: int) -> dict[str, Any]:
-    pages = sorted(pages, key=lambda page: (page["survivor"] is not None, page["doc_id"]))
-    shown = pages[: PAGES_SHOWN // 2] + [page for page in pages if page["survivor"] is not None][: PAGES_SHOWN // 2]
-    shown = list({page["doc_id"]: page for page in shown}.values())
+    shown = sorted(pages, key=lambda page: (page["survivor"] is not None, page["doc_id"]))
     counts: Counter[str] = Counter()
     for page in shown:
         counts.update(_readable_shingles(page["text"], ngram))

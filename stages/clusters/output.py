@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ import pyarrow.compute as pc
 import xxhash
 
 from stages import schemas
-from stages.clusters.decide import EXAMPLES, LARGEST, SIMILARITY_BINS
+from stages.clusters.decide import EXAMPLES, LARGEST, SHOWN, SIMILARITY_BINS, largest_clusters
 from stages.clusters.pages import document_columns, text_bases
 from stages.contract import Store
 from stages.exchange_file import (
@@ -38,6 +39,8 @@ its address."""
 
 MATCHES = {EXACT: "exact", FUZZY: "fuzzy", SAME_ADDRESS: "url"}
 REMOVED = ("exact_removed", "fuzzy_removed", "url_removed")
+READ_THREADS = 16
+"""Files whose reports are read at once: on an object store one takes tens of milliseconds, and there are many."""
 ROW_BYTES = 200
 """Bytes of memory a page costs in `assign` and `write_splits`."""
 
@@ -75,6 +78,7 @@ def assign(
     survivor_hi[place[gone]] = decided["survivor_hi"][gone]
     survivor_lo[place[gone]] = decided["survivor_lo"][gone]
     similarity[place[gone]] = decided["similarity"][gone]
+    copied = _copied(text, pages, place)
     stays_split[place[gone]] = decided["survivor_split"][gone]
     stays_row[place[gone]] = decided["survivor_row"][gone]
     parts = []
@@ -82,6 +86,7 @@ def assign(
     num_pages = 0
     for found in read_partitions(store, rows):
         num_pages += len(found["row"])
+        _add_copies(copied, found)
         together = (pages[found["text"]] > 1) | found["moved"]
         found = {name: column[together] for name, column in found.items()}
         number, chosen = found["text"], found["chosen"]
@@ -112,11 +117,33 @@ def assign(
             }
         )
     sizes = [len(part["row"]) for part in parts]
-    write_partitioned(store, output, concatenate(parts), np.repeat(np.arange(num_groups), sizes), num_groups)
+    where = np.repeat(np.arange(num_groups), sizes)
+    write_partitioned(store, output, concatenate(parts), where, num_groups, {"largest": list(copied.values())})
     counted = _sum_copies(concatenate(stand_ins))
     where = np.array(groups, np.int64)[counted["split"]]
     write_partitioned(store, copies, counted, where, num_groups, read_about(store, rows)[0])
     return {"pages": num_pages}
+
+
+def _copied(text: Columns, pages: Array, decided: Array) -> dict[int, dict[str, Any]]:
+    """By text: the largest clusters that are copies of one text without candidates (`decide` has the others)."""
+    only = np.ones(len(pages), np.bool_)
+    only[decided] = False
+    found = np.flatnonzero(only & (pages > 1))
+    found = found[np.lexsort((text["min_lo"][found], text["min_hi"][found], -pages[found]))][:LARGEST]
+    nodes = {name: text[name][found] for name in ("id_hi", "id_lo", "split", "row")}
+    columns = {"cluster_hi": text["min_hi"][found], "cluster_lo": text["min_lo"][found], "pages": pages[found]}
+    entries = largest_clusters(columns | {"removed": np.zeros(len(found), np.bool_)}, nodes)
+    return dict(zip(found.tolist(), entries, strict=True))
+
+
+def _add_copies(copied: dict[int, dict[str, Any]], rows: Columns) -> None:
+    """Note where the first copies stand of the texts of `_copied`."""
+    wanted = np.flatnonzero(np.isin(rows["text"], list(copied)) & ~rows["chosen"])
+    for row in wanted.tolist():
+        shown = copied[int(rows["text"][row])]["shown"]
+        if len(shown) <= SHOWN:
+            shown.append([int(rows["split"][row]), int(rows["row"][row])])
 
 
 def write_splits(
@@ -146,16 +173,17 @@ def write_splits(
 
 
 def summarise(
-    store: Store, *, outputs: list[str], decisions: list[str], pairs: list[str], summary: str
+    store: Store, *, outputs: list[str], decisions: list[str], assigned: list[str], pairs: list[str], summary: str
 ) -> dict[str, Any]:
     """Write ``summary``: JSON for the report, for the brakes and for people."""
+    with ThreadPoolExecutor(READ_THREADS) as threads:
+        reports = list(threads.map(store.metadata, outputs))
     totals: dict[str, dict[str, Counter[str]]] = {"sources": {}, "languages": {}}
     whole: Counter[str] = Counter()
     earlier: Counter[str] = Counter()
     cluster_sizes: Counter[str] = Counter()
     examples: dict[str, dict[str, list[dict[str, Any]]]] = {"sources": {}, "languages": {}}
-    for address in outputs:
-        report = store.metadata(address)
+    for report in reports:
         if report["earlier"]:  # another corpus: its losses are no part of this one's
             earlier["rows"] += report["rows"]
             earlier["removed"] += sum(report[name] for name in REMOVED)
@@ -178,6 +206,10 @@ def summarise(
         compared += about["pairs_compared"]
         distinct += about["pairs"]
         largest += about["largest"]
+    for address in assigned:
+        largest += read_about(store, address)[0]["largest"]
+    largest = sorted(largest, key=lambda entry: (-entry["pages"], entry["cluster"]))[:LARGEST]
+    names = [address.rpartition("/")[2].removesuffix(".parquet") for address in outputs]
     nominated: Counter[str] = Counter()
     for address in pairs:
         about = read_about(store, address)[0]
@@ -192,7 +224,11 @@ def summarise(
         "pairs_verified": verified,
         "pairs_by_similarity": {f"{index / SIMILARITY_BINS:.2f}": int(n) for index, n in enumerate(bins) if n},
         "cluster_sizes": dict(cluster_sizes),
-        "largest_clusters": sorted(largest, key=lambda entry: (-entry["pages"], entry["cluster"]))[:LARGEST],
+        "largest_clusters": [{key: entry[key] for key in ("cluster", "pages", "examples")} for entry in largest],
+        "largest_shown": [
+            {"stay": entry["stay"], "pages": [[names[split], row] for split, row in entry["shown"]]}
+            for entry in largest
+        ],
         "examples": examples,
         **{kind: {name: dict(counts) for name, counts in found.items()} for kind, found in totals.items()},
     }

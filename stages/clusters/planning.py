@@ -252,7 +252,7 @@ def _output(work: Work) -> Phase:
             "outputs": outputs,
         }
         tasks.append(task(write_splits, args, outputs, f"output {group}", work.rows(members) * ROW_BYTES))
-    return Phase("clusters: output", tuple(tasks), (work.folder("assigned"), work.folder("copies")))
+    return Phase("clusters: output", tuple(tasks), (work.folder("copies"),))
 
 
 def _summary(work: Work) -> Phase:
@@ -260,6 +260,7 @@ def _summary(work: Work) -> Phase:
     args = {
         "outputs": [work.final(split) for split in range(len(work.splits))],
         "decisions": work.decisions,
+        "assigned": work.assigned,
         "pairs": work.all_pairs,
         "summary": summary,
     }
