@@ -149,3 +149,4 @@ def pages() -> pa.RecordBatch:
 
 if __name__ == "__main__":
     main()
+    os._exit(0)  # taking a million objects apart would cost a second, while the first tasks run

@@ -18,6 +18,7 @@ from __future__ import annotations
 import gzip
 import io
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -29,7 +30,7 @@ from stages.documents.allocator import keep_freed_memory
 from stages.documents.archives import Limits, archive_pages
 from stages.documents.batches import MAX_ROWS, Batches, Page, doc_id
 from stages.documents.containers import pages_of_split
-from stages.documents.extraction import LINEAR, WRITES_MARKDOWN, extractor, versions
+from stages.documents.extraction import LINEAR, WRITES_MARKDOWN, compiled_parts, extractor, versions
 from stages.documents.raw import raw_record
 from stages.documents.tables import ColumnError
 
@@ -97,9 +98,6 @@ def read(
 def compile_parts(params: Params) -> dict[str, tuple[float, Callable[[pa.RecordBatch], object]]]:
     """What `pipeline.warm` compiles before the first page: by name, seconds on one core and a function that does it."""
 
-    def extract(batch: pa.RecordBatch) -> object:
-        return extractor(params.extractor, params.markdown)(batch.column("text").cast(pa.large_binary()))
-
     def read_archive(batch: pa.RecordBatch) -> None:
         account = Account("warm")
         batches = Batches("warm", lambda pages: pages.cast(pa.large_string()), account, params.max_depth)
@@ -108,7 +106,14 @@ def compile_parts(params: Params) -> dict[str, tuple[float, Callable[[pa.RecordB
             batches.add(page)
         batches.flush()
 
-    return {"extract": (8.5, extract), "read": (3.7, read_archive)}
+    parts: dict[str, tuple[float, Callable[[pa.RecordBatch], object]]] = {"read": (3.5, read_archive)}
+    for name, (seconds, compiled) in compiled_parts(params.extractor).items():
+        parts[name] = (seconds, partial(_of_text, compiled))
+    return parts
+
+
+def _of_text(function: Callable[[pa.LargeBinaryArray], object], batch: pa.RecordBatch) -> object:
+    return function(batch.column("text").cast(pa.large_binary()))
 
 
 def positions(split: Split, params: Params) -> list[int]:

@@ -34,6 +34,13 @@ class Scanned:
     num_bytes: int
     """How much of the first, second and fourth is filled; they are whole buffers, so kernels see one layout."""
 
+    @classmethod
+    def empty(cls) -> Scanned:
+        """Of no page."""
+        rows = (html_blocks.BLOCK_ROWS, html_blocks.NODE_ROWS, html_blocks.PAGE_ROWS)
+        blocks, nodes, pages = (np.empty((num, 0), np.int64) for num in rows)
+        return cls(blocks, nodes, pages, np.empty(0, np.uint8), 0, 0, 0)
+
     def block_text(self, block: int) -> str:
         """Text of one block."""
         start, stop = self.blocks[html_blocks.TEXT_START, block], self.blocks[html_blocks.TEXT_STOP, block]
