@@ -26,9 +26,17 @@ from tests.dedup_families import all_families
 PARAMS = clusters.Params(memory=1 << 26, passes=2)
 
 
+def in_stars(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plan components for many tasks, which one task could not do instead."""
+    monkeypatch.setattr("stages.clusters.planning.TEXT_BYTES", 1 << 40)
+    monkeypatch.setattr("stages.clusters.planning.ROUNDS", 3)
+    monkeypatch.setattr("stages.clusters.stars.EDGE_BYTES", 1 << 40)
+
+
 def exchange(root: Path, monkeypatch: pytest.MonkeyPatch, count: int = 300) -> tuple[Store, list[Phase]]:
     """A root with signed pages, and the phases of `clusters` over several groups, ranges and places."""
     many_partitions(monkeypatch)
+    monkeypatch.setattr("pipeline.storage.os.fsync", lambda file: None)  # nobody pulls the plug here
     store = Store(str(root))
     inputs = split_up(store, all_families()[:count], 4)
     return store, clusters.plan(PARAMS, inputs, "clusters/run")
@@ -54,10 +62,13 @@ def damaged(good: bytes) -> Iterable[bytes]:
     return good[:5] + bytes([good[5] ^ 1]) + good[6:], good[:-9], b""
 
 
+@pytest.mark.parametrize("stars", [False, True])
 def test_an_intermediate_file_damaged_before_any_phase_is_made_again_in_the_same_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stars: bool
 ) -> None:
-    store, phases = exchange(tmp_path / "root", monkeypatch)
+    if stars:
+        in_stars(monkeypatch)
+    store, phases = exchange(tmp_path / "root", monkeypatch, count=60 if stars else 120)
     run_all(store, phases)
     expected = results(store)
     assert not any("/work/" in address for address in expected)
@@ -115,11 +126,13 @@ def test_every_task_names_all_it_reads(tmp_path: Path, monkeypatch: pytest.Monke
             store.write_bytes(address, data)
 
 
-@pytest.mark.parametrize("order", ["reversed", "shuffled"])
+@pytest.mark.parametrize(("order", "stars"), [("reversed", False), ("shuffled", False), ("shuffled", True)])
 def test_a_worker_killed_in_every_phase_and_another_order_of_input_change_no_byte(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: str, stars: bool
 ) -> None:
     many_partitions(monkeypatch)
+    if stars:
+        in_stars(monkeypatch)
     inputs, expected = {}, {}
     for root in ("calm", "killed"):
         store = Store(str(tmp_path / root))
