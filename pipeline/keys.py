@@ -7,10 +7,11 @@ pairs of uint64 (little endian): the key of the value, and number of the file in
     runs/index/segments/<digest of the addresses>/   doc_id.keys, url.keys, host.keys
 
 A run makes them as tasks, side by side (`tasks`); a question that comes before does it itself. A segment is named by
-the addresses of its files, so it is never out of date, and more input makes only new segments. The key of a doc_id is
-its first eight bytes, that of a URL or host `stages.kernels.url_keys.key_of`; keys may collide, so callers compare
-values. Keys are spread evenly, so a look-up reads the one block of a segment where its key must be; where it is not (a
-host of very many pages), it searches by halves.
+the addresses of its files, so it is never out of date, and more input makes only new segments. One that was damaged is
+noticed by the question that reads it (`pipeline.key_file`), and made again. The key of a doc_id is its first eight
+bytes, that of a URL or host `stages.kernels.url_keys.key_of`; keys may collide, so callers compare values. Keys are
+spread evenly, so a look-up reads the one block of a segment where its key must be; where it is not (a host of very many
+pages), it searches by halves.
 
 Price: about 1 µs a page and 100 bytes of memory a page of a segment while it is made; 48 bytes a page on the disk. A
 look-up reads one block of 64 KiB a segment: 0.1 ms on a local disk.
@@ -29,14 +30,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.address import digest
+from pipeline.errors import UserError
+from pipeline.key_file import DamagedIndex, Entries, places, sealed
 from pipeline.storage import Store
 from stages.contract import Task
 from stages.kernels.url_keys import key_of, url_keys
 
-VERSION = 1
+VERSION = 2
 SEGMENT_ROWS = 4_000_000
-ENTRY_BYTES = 16
-BLOCK_ENTRIES = 4096
 THREADS = 16
 """Segments looked into side by side: an object store answers slowly, but many at once."""
 URL_COLUMNS = ("doc_id", "url", "host")
@@ -77,6 +78,17 @@ class KeyIndex:
     def find(self, column: str, value: bytes | str, limit: int | None = 1000) -> list[tuple[int, int]]:
         """(file number, row) of the rows whose value has the key of ``value``, at most ``limit``, in order."""
         key = key_of_id(value) if isinstance(value, bytes) else text_key(value)
+        repaired: set[str] = set()
+        while True:
+            try:
+                return self._find(column, key, limit)
+            except DamagedIndex as damage:
+                if damage.address in repaired:
+                    raise UserError(f"{damage}, made again a moment ago: is the disk of the root sound?") from damage
+                repaired.add(damage.address)
+                self._repair(damage)
+
+    def _find(self, column: str, key: int, limit: int | None) -> list[tuple[int, int]]:
         if column not in self._parts:
             self._parts[column] = self._open(column)
         parts = self._parts[column]
@@ -103,8 +115,18 @@ class KeyIndex:
         ]
 
     def ready(self) -> bool:
-        """Whether there is an index under the root."""
-        return self.store.exists(self.address)
+        """Whether there is an index under the root that this program can read."""
+        return self._listed() is not None
+
+    def _listed(self) -> list[dict[str, Any]] | None:
+        """The segments, as they were written down; None where none were, or by another version."""
+        if not self.store.exists(self.address):
+            return None
+        try:
+            found = self.store.read_json(self.address)
+            return list(found["segments"]) if found["version"] == VERSION else None
+        except (ValueError, KeyError, TypeError):
+            return None
 
     def close(self) -> None:
         """Write down that all segments are there."""
@@ -118,13 +140,24 @@ class KeyIndex:
             self._make()
         if self._made:
             return [(found["first"], found[column]) for found in self._made.values()]
-        listed = self.store.read_json(self.address)["segments"]
+        listed = self._listed() or []
         return [(entry["first"], Entries(self.store, f"{entry['folder']}/{column}.keys")) for entry in listed]
 
+    def _repair(self, damage: DamagedIndex) -> None:
+        """Make one segment again."""
+        self.say(f"{damage}; that part of the index is made again")
+        self._parts = {}
+        try:
+            self.store.remove(damage.address.rpartition("/")[0])
+        except OSError:
+            self.keep = False
+        self._make()
+
     def _make(self) -> None:
-        """Make all segments here; where the root cannot be written, they stay in memory."""
+        """Make the segments that are not there; where the root cannot be written, all of them, to stay in memory."""
         files = self.files()
-        self.say(f"indexing the pages of {len(files)} files, once")
+        if not self.ready():
+            self.say(f"indexing the pages of {len(files)} files, once")
         parts = segments(files)
         if self.keep:
             try:
@@ -176,7 +209,7 @@ def make(store: Store, *, files: list[str], columns: list[str], folder: str, fir
     """Job: one segment; ``first`` is told by the list of segments, no part of it."""
     rows = 0
     for column, entries in entries_of(store, files, columns).items():
-        store.write_bytes(f"{folder}/{column}.keys", entries.tobytes())
+        store.write_bytes(f"{folder}/{column}.keys", sealed(entries))
         rows = max(rows, len(entries))
     return {"rows": rows}
 
@@ -201,54 +234,6 @@ def sorted_pairs(parts: list[tuple[Keys, Keys]]) -> Any:
     del keys
     entries[:, 1] = np.concatenate([place for _, place in parts] or [np.empty(0, np.uint64)])[order]
     return entries
-
-
-class Entries:
-    """The pairs of an index file, read in blocks as they are asked for."""
-
-    def __init__(self, store: Store, address: str) -> None:
-        self._file = store.open(address)
-        self._size = self._file.size() // ENTRY_BYTES
-
-    def __len__(self) -> int:
-        return int(self._size)
-
-    def __getitem__(self, part: slice) -> Any:
-        first, last, _ = part.indices(self._size)
-        raw = self._file.read_at(max(0, last - first) * ENTRY_BYTES, first * ENTRY_BYTES)
-        return np.frombuffer(raw, "<u8").reshape(-1, 2)
-
-
-def places(entries: Any, key: int, limit: int | None) -> Any:
-    """The places of a key, at most ``limit``, in order."""
-    first = search(entries, key)
-    found = []
-    taken = 0
-    while limit is None or taken < limit:
-        block = entries[first : first + BLOCK_ENTRIES]
-        count = int(np.searchsorted(block[:, 0], np.uint64(key), "right"))
-        found.append(block[:count, 1])
-        taken += count
-        first += count
-        if count < BLOCK_ENTRIES:
-            break
-    everything = np.concatenate(found) if found else np.empty(0, np.uint64)
-    return everything[:limit]
-
-
-def search(entries: Any, key: int) -> int:
-    """Index of the first entry whose key is not below ``key``."""
-    low, high = 0, len(entries)
-    guess = (high * key) >> 64
-    while low < high:
-        first = max(low, min(guess - BLOCK_ENTRIES // 2, high - BLOCK_ENTRIES))
-        block = entries[first : min(first + BLOCK_ENTRIES, high)][:, 0]
-        place = first + int(np.searchsorted(block, np.uint64(key)))
-        if first < place < first + len(block) or (place == first == low) or (place == high):
-            return place
-        low, high = (low, place) if place == first else (place, high)
-        guess = (low + high) // 2
-    return low
 
 
 def key_of_id(doc_id: bytes) -> int:
@@ -295,6 +280,6 @@ def row_groups(store: Store, address: str, columns: list[str]) -> Iterator[tuple
         parquet = pq.ParquetFile(file)
         start = 0
         for group in range(parquet.num_row_groups):
-            table = parquet.read_row_group(group, columns=columns)
+            table = parquet.read_row_group(group, columns=columns, use_threads=False)
             yield start, table
             start += table.num_rows

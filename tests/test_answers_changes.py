@@ -8,13 +8,17 @@ import json
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
 from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline import snapshot as snapshots
 from pipeline.cli import main
+from pipeline.phrases import Phrase
 from pipeline.storage import Store
 from tests.archives import record, write
 from tests.corpora import page, write_corpus, write_mixture
@@ -124,6 +128,13 @@ def test_find_lists_every_page_with_the_phrase_and_its_fate(two: Path) -> None:
     assert len([line for line in few.stdout.splitlines() if line.startswith("https://")]) == 3
     either = call("find", "older versio[mn] of", "--regex", "--root", two / "root", "--limit", 0)
     assert either.stdout.count("https://old.example/") == len(wanted)
+
+
+@given(st.lists(st.text(st.sampled_from("aB.*[\\\n\0 _-é\U0001f680"), max_size=9), max_size=9), st.data())
+def test_plain_text_is_found_as_it_stands_whatever_characters_it_has(texts: list[str], data: st.DataObject) -> None:
+    phrase = data.draw(st.text(st.sampled_from("aB.*[\\\n\0 _-é\U0001f680"), min_size=1, max_size=3))
+    found = Phrase(phrase).matches(pa.array(texts, pa.large_string()))
+    assert found.to_pylist() == [phrase in text for text in texts]
 
 
 def test_find_of_nothing_ends_with_1_and_of_a_bad_pattern_with_2(two: Path) -> None:
