@@ -118,7 +118,8 @@ def main() -> None:
     for _ in range(1000):
         index.find("doc_id", chance.randbytes(16))
     print(f"look-up: {time.perf_counter() - started:.3f} ms of 1,000 unknown doc_ids, each")
-    shard: Any = next(address for address, _ in store.list("corpus") if address.endswith(".arrow"))
+    corpus = snapshot.data["corpus"].rpartition("/")[0]
+    shard: Any = next(address for address, _ in store.list(corpus) if address.endswith(".arrow"))
     for words in (("why", url), ("why", url, "--json"), ("trace", f"{shard}:5:7")):
         wall, spent = command(*words, "--root", store.root)
         print(f"{words[0]}, as a command: {wall:.2f} s, {spent:.2f} s of CPU")
