@@ -141,7 +141,11 @@ def find_shard(snapshot: Snapshot, shard: str) -> tuple[dict[str, Any], str, dic
             if path.endswith(f"/{wanted}"):
                 found.append((manifest, folder, entry))
     if not found:
-        raise UserError(f"{shard} is in no manifest of mixture {snapshot.name}")
+        folder = str(snapshot.data.get("corpus") or "").rpartition("/")[0]
+        others = [name for name in snapshots.names(store) if name != snapshot.name]
+        told = f"; its corpus is {folder}" if folder else "; its corpus is not there yet"
+        told += f"; for other mixtures of this root give --mixture {' or '.join(others)}" if others else ""
+        raise UserError(f"{shard} is in no manifest of mixture {snapshot.name}{told}")
     if len(found) > 1:
         names = ", ".join(f"{folder}/{entry['path']}" for _, folder, entry in found[:4])
         raise UserError(f"{shard} could be any of {names}; give more of its path")
@@ -153,6 +157,11 @@ def document_ids(store: Store, path: str, entry: dict[str, Any], dtype: str, row
     width = np.dtype(dtype).itemsize
     before = 0
     with store.open(path) as file:
+        if file.size() != entry["bytes"]:
+            raise UserError(
+                f"{store.uri(path)} has {file.size():,} bytes, {entry['bytes']:,} in its manifest: a half-written or"
+                " changed shard; without it, a run makes it again"
+            )
         for batch in entry["batches"]:
             if row < batch["rows"]:
                 raw = file.read_at(16, batch["offsets_position"] + 8 * row)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import heapq
 import re
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +22,10 @@ from pipeline.storage import Store
 
 MAX_SAME = 20
 """Pages of one URL that are looked at."""
-NEAR_FILES, NEAR_PAGES = 5, 4000
-"""Where pages of the same host are looked for when a URL is unknown."""
+NEAR_FILES, NEAR_PAGES, NEAR_SECONDS = 100, 20_000, 0.7
+"""Where pages of the same host are looked for when a URL is unknown, and for how long."""
+NEAR_URLS = 400
+"""Addresses that are compared letter by letter: those that begin alike, in their last part or as a whole."""
 
 
 @dataclass(frozen=True)
@@ -90,15 +94,29 @@ def nearest_urls(snapshot: snapshots.Snapshot, index: KeyIndex, page: str) -> st
     places = index.find("host", host, NEAR_PAGES) if host else []
     if not places:
         return "; it has no page of that host" if host else "; a URL begins with its scheme, such as https://"
-    urls: list[str] = []
+    urls: set[str] = set()
+    started = time.monotonic()
     for split in sorted({split for split, _ in places})[:NEAR_FILES]:
+        if time.monotonic() - started > NEAR_SECONDS:
+            break
         entry = snapshot.entry("documents", split)
         assert entry is not None
         column = snapshot.store.read_table(entry.address, ["url"]).column("url")
         rows = pa.array([row for number, row in places if number == split], pa.int64())
-        urls += [url for url in column.take(rows).to_pylist() if url]
-    close = difflib.get_close_matches(page, sorted(set(urls)), 3, 0.5) or sorted(set(urls))[:3]
+        urls.update(url for url in column.take(rows).to_pylist() if url)
+    alike = heapq.nlargest(NEAR_URLS, sorted(urls), key=lambda url: begins_alike(page, url))
+    close = difflib.get_close_matches(page, alike, 3, 0.5) or alike[:3]
     return f"; of that host it has {', '.join(close)}"
+
+
+def begins_alike(a: str, b: str) -> tuple[int, int]:
+    """Characters that two addresses share at the beginning of their last parts, and of the whole."""
+    last = [url.rstrip("/").rpartition("/")[2] for url in (a, b)]
+    return same_start(*last), same_start(a, b)
+
+
+def same_start(a: str, b: str) -> int:
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
 def rows_of(store: Store, address: str, row: int) -> pa.Table:

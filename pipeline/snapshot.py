@@ -21,6 +21,10 @@ ELSEWHERE = r"(?P<root>.+)/mixtures/(?P<name>[^/?]+)\.json(?P<query>\?.*)?"
 """A finished mixture of another root, by path or URI."""
 
 
+class OtherVersion(UserError):
+    """A root whose snapshots this program cannot read."""
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """The products of one mixture: where its files are, and their reports."""
@@ -95,13 +99,22 @@ def load(store: Store, name: str | None = None) -> Snapshot:
             return checked(store, Snapshot(store, name, current["snapshot"], False))
     address = f"mixtures/{name}.json"
     if not store.exists(address):
-        known = [found.removeprefix("mixtures/").removesuffix(".json") for found, _ in store.list("mixtures")]
-        raise UserError(f"{store.root} holds no finished mixture {name!r}; it holds: {', '.join(known) or 'none'}")
+        raise UserError(
+            f"{store.root} holds no finished mixture {name!r}; it holds: {', '.join(names(store)) or 'none'}"
+        )
     return checked(store, Snapshot(store, name, store.read_json(address), True))
+
+
+def names(store: Store) -> list[str]:
+    """The finished mixtures of a root."""
+    return [found.removeprefix("mixtures/").removesuffix(".json") for found, _ in store.list("mixtures")]
 
 
 def checked(store: Store, snapshot: Snapshot) -> Snapshot:
     version = snapshot.data.get("version")
     if version != VERSION:
-        raise UserError(f"{store.root} was written by another version (format {version}, this program knows {VERSION})")
+        raise OtherVersion(
+            f"{store.root} was written by another version (format {version}, this program knows {VERSION}): ask the"
+            " program that wrote it, or run the mixture again with this one"
+        )
     return snapshot

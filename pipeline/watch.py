@@ -33,6 +33,16 @@ SECONDS = 2
 SLOWEST = 10
 
 
+def check(store: Store) -> None:
+    """Raises OtherVersion for a root that could never be shown; one that holds no run yet may do so soon."""
+    try:
+        snapshots.load(store)
+    except snapshots.OtherVersion:
+        raise
+    except UserError:
+        return
+
+
 def state(store: Store) -> dict[str, Any]:
     """How the run is doing, as plain data."""
     snapshot = snapshots.load(store)

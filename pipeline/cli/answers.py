@@ -149,6 +149,8 @@ def watch(root: str, port: int) -> None:
     """Show on a local web page how a run is doing, until interrupted."""
     from pipeline import watch as watching
 
-    with watching.server(open_root(root), port) as server:
+    store = open_root(root)
+    watching.check(store)
+    with watching.server(store, port) as server:
         click.echo(f"http://{watching.HOST}:{server.server_port}/")
         server.serve_forever()
