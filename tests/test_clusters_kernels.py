@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stages.clusters.pages import order_by
 from stages.kernels import buckets, minhash, unionfind
 from stages.kernels.decide import choose_survivors
 from stages.kernels.jaccard import ShingleSets, pair_similarities
@@ -140,3 +141,9 @@ def test_survivors_equal_the_slow_twin(count: int, draw: random.Random, threshol
         if survivor >= 0:
             assert survivors[survivor] == -1
             assert slow.jaccard(sets[node], sets[survivor]) >= threshold
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.floats(allow_nan=False)), max_size=40))
+def test_records_are_ordered_by_all_keys(records: list[tuple[int, int, float]]) -> None:
+    keys = [np.array([record[place] for record in records]) for place in range(3)]
+    assert [records[place] for place in order_by([*keys, np.arange(len(records))])] == sorted(records)

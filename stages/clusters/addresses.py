@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from stages.clusters.pages import document_columns, page_records, preference_names
+from stages.clusters.pages import document_columns, order_by, page_records, preference_names
 from stages.clusters.params import Params
 from stages.contract import Store
 from stages.exchange_file import Array, Columns, concatenate, partition_of, read_all, write_partitioned
@@ -48,7 +48,7 @@ def reduce_addresses(
     records = read_all(store, inputs, partition)
     names = preference_names(Params.model_validate(params))
     keys = [records[name] for name in ("url_hi", "url_lo", *names, "id_hi", "id_lo")]
-    order = np.lexsort(keys[::-1])
+    order = order_by(keys)
     high, low = keys[0][order], keys[1][order]
     first = np.ones(len(order), np.bool_)
     first[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])

