@@ -3,8 +3,9 @@
     where        source, file, position, split
     document     its row of `documents`, and the start of its text
     language     label, script, confidence
-    measurements every column of `quality` and `scores`, with the rules that look at it and their thresholds here
-    decision     kept or not, the reason, every rule it failed, domain, how much of the text was cut
+    measurements every column of `quality`, `lines` and `scores`, and what else a rule looks at, with the rules that
+                 look at it and their thresholds here
+    decision     kept or not, the reason, every rule it failed, domain, its bucket, how much of the text was cut
     cluster      its duplicates: survivor, similarity, and how the two texts differ
     tokens       how many, and the first of them
     shards       each training document made of it: shard, row, and which pass over the domain
@@ -63,10 +64,15 @@ def life(snapshot: Snapshot, found: Found, index: KeyIndex, say: Callable[[str],
     kept = rows.get("kept")
     rules = page_rules(snapshot, kept, page) if kept else []
     if "quality" in rows:
-        numbers = [row for name in ("quality", "scores") if name in rows for row in rows[name][1].to_pylist()]
-        told["measurements"] = measurements({key: value for row in numbers for key, value in row.items()}, rules)
+        parts = [rows[name][1].to_pylist()[0] for name in ("quality", "lines", "scores") if name in rows]
+        numbers = {key: value for row in parts for key, value in row.items()}
+        others = [
+            r["column"] for r in rules if r["side"] and r["column"] not in numbers and r["column"] != "text_bytes"
+        ]
+        first = {name: page.column(name)[0].as_py() for name in dict.fromkeys(others) if name in page.column_names}
+        told["measurements"] = measurements(first | numbers, rules)
     if kept:
-        told["decision"] = decision(kept, rules, page)
+        told["decision"] = decision(kept, rules, page) | {"buckets": buckets(snapshot, kept, page)}
     if "clusters" in rows:
         told["cluster"] = cluster(snapshot, rows["clusters"][1].to_pylist()[0], text, index)
     entry = snapshot.entry("tokens", found.split)
@@ -125,13 +131,46 @@ def page_rules(snapshot: Snapshot, kept: tuple[Any, pa.Table], page: pa.Table) -
     edges = snapshot.store.read_json(buckets) if buckets else None
     bits = table.column("failed")[0].as_py()
     failed = {rule for bit, rule in enumerate(entry.report["rules"]) if bits >> bit & 1}
-    return [
+    rules = [
         rule
         | {
             "value": as_json(page.column(rule["column"])[0].as_py()) if rule["column"] in page.column_names else None,
             "fails": rule["rule"] in failed,
         }
         for rule in telling.page_rules(snapshot.store.read_json(about), page, edges)
+    ]
+    similar = "match" in page.column_names and page.column("match")[0].as_py() == "fuzzy"
+    for rule in rules:
+        if rule["rule"] == "near_duplicate" and not similar:
+            rule["side"] = None  # of other copies no similarity decided
+        elif rule["rule"] == "near_duplicate" and not rule["threshold"]:  # then what `clusters` holds for alike is
+            rule["threshold"] = likeness(snapshot)
+    return rules
+
+
+def likeness(snapshot: Snapshot) -> float | None:
+    """From which similarity on `clusters` took pages for duplicates."""
+    about = f"{(snapshot.data.get('clusters') or '').rpartition('-')[0]}/about.json"
+    if not snapshot.store.exists(about):
+        return None
+    threshold: float | None = snapshot.store.read_json(about)["params"].get("threshold")
+    return threshold
+
+
+def buckets(snapshot: Snapshot, kept: tuple[Any, pa.Table], page: pa.Table) -> list[dict[str, Any]]:
+    """Of the percentiles that the page's domain selects by: column, value, and the edges in the page's language."""
+    domain = kept[1].column("domain")[0].as_py()
+    place = snapshot.data.get("buckets")
+    if domain is None or place is None or "language" not in page.column_names:
+        return []
+    about = snapshot.store.read_json(f"{kept[0].address.rpartition('/')[0]}/about.json")
+    mine = [entry for entry in about["identity"]["domains"] if entry[0] == domain]
+    language = page.column("language")[0].as_py()
+    return [
+        {key: row[key] for key in ("column", "from", "to", "least", "below")}
+        | {"language": language, "value": as_json(page.column(row["column"])[0].as_py())}
+        for row in telling.bucket_edges(mine, snapshot.store.read_json(place))
+        if row["language"] == language
     ]
 
 

@@ -78,7 +78,7 @@ def measured(columns: list[dict[str, Any]]) -> list[str]:
     for entry in columns:
         line = f"  {entry['column']:<{width}}  {value_text(entry['value']):>12}"
         limits = [
-            f"{OPPOSITE[rule['side']]} {value_text(rule['threshold'])}: {MARK[rule['fails']]} ({rule['rule']})"
+            f"{kept_from(rule)} {value_text(rule['threshold'])}: {MARK[rule['fails']]} ({rule['rule']})"
             for rule in entry["rules"]
             if rule["side"]
         ]
@@ -86,14 +86,22 @@ def measured(columns: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
+def kept_from(rule: dict[str, Any]) -> str:
+    """What is kept: near_duplicate drops from its threshold on, the others beyond it."""
+    return "below" if rule["rule"] == "near_duplicate" else OPPOSITE[rule["side"]]
+
+
 def decided(decision: dict[str, Any]) -> list[str]:
     lines = [f"  kept in {decision['domain']}" if decision["keep"] else f"  dropped: {decision['reason']}"]
+    for bucket in decision.get("buckets", []):
+        limits = [f"from {value_text(bucket['least'])}"] if bucket["least"] is not None else []
+        limits += [f"below {value_text(bucket['below'])}"] if bucket["below"] is not None else []
+        part = f"{bucket['from']:g} to {bucket['to']:g}% of {bucket['language']}: {' and '.join(limits) or 'all'}"
+        lines.append(f"    {bucket['column']} {value_text(bucket['value'])}, its bucket is {part}")
     lines.append(f"  {len(decision['failed'])} of {decision['rules_asked']} rules failed")
     for rule in decision["failed"]:
         if rule["side"]:
-            # near_duplicate drops from its threshold on, the others beyond it
-            kept = "below" if rule["rule"] == "near_duplicate" else OPPOSITE[rule["side"]]
-            limit = f"{kept} {value_text(rule['threshold'])} is kept"
+            limit = f"{kept_from(rule)} {value_text(rule['threshold'])} is kept"
             lines.append(f"    {rule['rule']}: {rule['column']} {value_text(rule['value'])}, {limit}")
         else:
             lines.append(

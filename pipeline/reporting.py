@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline import costs
+from pipeline import costs, telling
 from pipeline import snapshot as snapshots
 from pipeline.address import digest
 from pipeline.snapshot import Snapshot
@@ -112,8 +112,6 @@ def buckets_of(snapshot: Snapshot) -> list[dict[str, Any]]:
     about = f"{entry.address.rpartition('/')[0]}/about.json" if entry else ""
     if not about or not snapshot.store.exists(about):
         return []
-    from pipeline.recipe import answers as telling  # loads the stages: only where there are buckets
-
     domains = snapshot.store.read_json(about)["identity"]["domains"]
     return telling.bucket_edges(domains, snapshot.store.read_json(address))
 

@@ -25,6 +25,26 @@ def page_rules(about: dict[str, Any], page: pa.Table, edges: dict[str, Any] | No
     return kept.page_rules(page, kept.Params(**about["params"]), domains, edges)
 
 
+def bucket_edges(domains: list[tuple[str, dict[str, Any]]], edges: dict[str, Any]) -> list[dict[str, Any]]:
+    """The buckets that domains select by, one row a domain, column and language.
+
+    Args:
+        domains: (name, settings) as ``about.json`` beside `kept` has them.
+        edges: of `stages.kept.buckets`.
+    """
+    from stages import kept
+
+    rows = []
+    for name, settings in domains:
+        domain = kept.Domain(name=name, **{key: value for key, value in settings.items() if key != "name"})
+        for column, limits in domain.percentiles.items():
+            for language, values in edges[domain.group(column)].items():
+                place = {"domain": name, "column": column, "language": language, "from": limits[0], "to": limits[1]}
+                least, below = (values[f"{percentile:g}"] for percentile in limits)
+                rows.append(place | {"least": least, "below": below})
+    return rows
+
+
 def safe(told: dict[str, Any]) -> dict[str, Any]:
     """Plain data that holds strings from pages, made safe to show on a terminal; an excerpt keeps its lines."""
     found: dict[str, Any] = untrusted.cleaned(told)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import reporting
+from pipeline import life, reporting
 from pipeline import snapshot as snapshots
 from pipeline.storage import Store
 from stages.report.tables import build_tables
@@ -105,6 +105,25 @@ def test_the_real_run_has_of_everything(run: Checked) -> None:
     assert benchmarks["passages"]
     assert {row["step"] for row in stats["reasons"]} == {"documents", "addresses", "language", "clusters", "quality"}
     assert any(row["epochs"] > 1 for row in stats["phases"])
+
+
+def test_why_tells_the_bucket_of_a_page_with_the_edges_of_its_language(run: Checked) -> None:
+    if not run.files.edges:
+        pytest.skip("no domain of this run selects by percentiles")
+    told = 0
+    for (domain, column), edges in run.files.edges.items():
+        text = "SELECT doc_id, language FROM pages WHERE keep AND domain = ? ORDER BY doc_id LIMIT 3"
+        for row in run.files.rows(text, domain):
+            (found,) = life.lives(run.files.snapshot, row["doc_id"].hex(), lambda _: None)
+            (bucket,) = [entry for entry in found["decision"]["buckets"] if entry["column"] == column]
+            assert (bucket["least"], bucket["below"]) == edges[row["language"]]
+            assert bucket["least"] is None or bucket["least"] <= bucket["value"]
+            assert bucket["below"] is None or bucket["value"] < bucket["below"]
+            told += 1
+            columns = {entry["column"]: entry for entry in found["measurements"]}
+            assert "frequent_lines_fraction" in columns
+            assert columns["confidence"]["rules"][0]["threshold"] == 0.3
+    assert told > 3
 
 
 def test_costs_are_those_of_the_tasks_that_made_the_files(run: Checked) -> None:

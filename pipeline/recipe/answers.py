@@ -50,24 +50,6 @@ def rules() -> list[tuple[str, str, str, str, float]]:
     ]
 
 
-def bucket_edges(domains: list[tuple[str, dict[str, Any]]], edges: dict[str, Any]) -> list[dict[str, Any]]:
-    """The buckets that domains select by, one row a domain, column and language.
-
-    Args:
-        domains: (name, settings) as ``about.json`` beside `kept` has them.
-        edges: of `stages.kept.buckets`.
-    """
-    rows = []
-    for name, settings in domains:
-        domain = kept.Domain(name=name, **{key: value for key, value in settings.items() if key != "name"})
-        for column, limits in domain.percentiles.items():
-            for language, values in edges[domain.group(column)].items():
-                place = {"domain": name, "column": column, "language": language, "from": limits[0], "to": limits[1]}
-                least, below = (values[f"{percentile:g}"] for percentile in limits)
-                rows.append(place | {"least": least, "below": below})
-    return rows
-
-
 def verify_corpus(store: Store, manifest: str) -> list[str]:
     """Problems of a folder of shards (`stages.verify`)."""
     return shard_verify.verify(store, manifest)
