@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -250,3 +251,29 @@ def test_a_cut_model_file_is_refused(trained: bytes, cut: int) -> None:
 def test_the_shipped_model_is_encoded_by_our_own_encoder() -> None:
     for name in ("mistral-v1", "mistral-v2", "mistral-v3", "mistral-v7"):
         assert isinstance(load(name).fast, BpeEncoder), load(name).why_slow
+
+
+def test_a_model_our_encoder_does_not_take_has_the_ids_of_the_library_all_the_same(
+    trained: bytes, tmp_path: Path
+) -> None:
+    model = sentencepiece_model_pb2.ModelProto.FromString(trained)
+    model.normalizer_spec.remove_extra_whitespaces = True
+    path = tmp_path / "squeezed.model"
+    path.write_bytes(model.SerializeToString())
+    tokenizer = load(str(path))
+    assert not isinstance(tokenizer.fast, BpeEncoder)
+    data, offsets = buffers(["  two  words ", "", "a\n b"])
+    for ids, bounds in (tokenizer.encode(data, offsets), tokenizer.encode(data, offsets, fast=False)):
+        assert bounds[-1] == len(ids)
+        assert tokenizer.is_right(data[: offsets[1]], ids[: bounds[1]])
+
+
+def test_why_there_is_no_fast_encoder_names_every_one_that_was_tried(tmp_path: Path) -> None:
+    model = sentencepiece_model_pb2.ModelProto.FromString(made(LETTER, lambda _: -1))
+    model.trainer_spec.model_type = UNIGRAM
+    path = tmp_path / "unigram.model"
+    path.write_bytes(model.SerializeToString())
+    reason = load(str(path)).why_slow
+    assert reason is not None
+    assert "not BPE" in reason
+    assert reason.count("no fast encoder for this model") == 2
