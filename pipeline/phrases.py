@@ -150,6 +150,11 @@ def hit(store: Store, phrase: Phrase, page: dict[str, Any], kept: str | None, ro
     }
 
 
+def in_a_line(found: dict[str, Any]) -> dict[str, Any]:
+    """A hit whose context has spaces for line ends and tabs."""
+    return found | {"context": " ".join(found["context"].split())}
+
+
 def hit_lines(found: dict[str, Any]) -> list[str]:
     """A hit as text; its strings come in already made safe to show."""
     fate = f"kept in {found['domain']}" if found["keep"] else f"dropped, {found['reason']}"

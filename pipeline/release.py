@@ -46,6 +46,8 @@ def write_cards(store: Store, name: str | None, phase: str | None, folder: str, 
     if not snapshot.complete or address is None or not store.exists(address):
         raise UserError(f"mixture {snapshot.name} has no finished corpus to describe")
     stats = reporting.stats_of(snapshot)
+    if phase is not None:
+        stats = reporting.of_phase(stats, phase, store.read_json(address))
     Path(folder).mkdir(parents=True, exist_ok=True)
     card = Path(folder) / "README.md"
     card.write_bytes(reporting.dataset_card(stats, about.licence, about.title, about.description))

@@ -164,6 +164,17 @@ def difference_html(found: dict[str, Any]) -> str:
     return str(diff.render_diff_html(found))
 
 
+def of_phase(figures: dict[str, Any], phase: str, corpus: dict[str, Any]) -> dict[str, Any]:
+    """The figures of a run as those of one phase of training alone; ``corpus`` is its manifest."""
+    return figures | {
+        "name": f"{figures['name']}-{phase}",
+        "mixture": [row for row in figures["phases"] if row["phase"] == phase],
+        "phases": [],
+        "shards": stats.shard_figures(corpus),
+        "totals": figures["totals"] | {"training_tokens": corpus["tokens"]},
+    }
+
+
 def dataset_card(stats: dict[str, Any], licence: str | None, title: str | None, description: str) -> bytes:
     """README.md for the Hugging Face Hub."""
     card = cards.dataset_card(stats, licence=licence, title=title, description=description)

@@ -235,3 +235,15 @@ def test_a_swarm_keeps_the_cap_of_every_domain() -> None:
     for shares in swarm(available, 50, seed=3, budget=4000, max_epochs=caps):
         for name, share in shares.items():
             assert share * 4000 <= caps[name] * available[name] + 1e-6
+
+
+def test_a_card_of_a_phase_tells_of_that_phase_alone(phased: Path, tmp_path: Path) -> None:
+    root = phased / "root"
+    assert call("card", tmp_path, "--root", root).exit_code == 2
+    for phase, manifest in corpora(root).items():
+        result = call("card", tmp_path, "--phase", phase, "--root", root)
+        assert result.exit_code == 0, result.stderr
+        card = (tmp_path / "README.md").read_text(encoding="utf-8")
+        files = len(manifest["shards"])
+        assert f"- {manifest['tokens']:,} tokens in {files} Arrow shard{'s' * (files > 1)}\n" in card
+        assert f"pretty_name: small-{phase}\n" in card

@@ -77,7 +77,11 @@ def find(text: str, root: str, name: str | None, as_json: bool, limit: int, work
     count = 0
     for found in phrases.find(snapshot.load(open_root(root), name), phrase, limit or None, threads):
         count += 1
-        click.echo(json.dumps(found) if as_json else "\n".join(phrases.hit_lines(telling.safe(found))))
+        click.echo(
+            json.dumps(found) if as_json else "\n".join(phrases.hit_lines(telling.safe(phrases.in_a_line(found))))
+        )
+    if limit and count == limit:
+        click.echo(f"the first {count:,}; --limit 0 lists all", err=True)
     if not count:
         click.echo("no page contains it", err=True)
         sys.exit(1)
