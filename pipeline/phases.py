@@ -12,11 +12,14 @@ from typing import Any
 SUMMED = ("tokens", "documents", "text_bytes", "requested_tokens", "target_tokens")
 
 
-def unique(parts: Iterable[Mapping[str, Any]]) -> int:
-    """Different tokens of a domain that phases read: of each window as many as they read of it together, or all."""
+def unique(parts: Iterable[Mapping[str, Any]], held: int) -> int:
+    """Different tokens of a domain that phases read: of each window as many as they read of it together, or all.
+
+    Manifests of earlier programs name no windows: then as if every phase could read all that is ``held``.
+    """
     read: dict[tuple[int, int], int] = {}
     for part in parts:
-        first, stop = part["window"]
+        first, stop = part.get("window", (0, held))
         read[first, stop] = read.get((first, stop), 0) + part["tokens"]
     return sum(min(stop - first, tokens) for (first, stop), tokens in read.items())
 
@@ -43,7 +46,7 @@ def whole(name: str, manifests: Mapping[str, Mapping[str, Any]], available: Mapp
             "realised_share": entry["tokens"] / tokens if tokens else 0.0,
             "epochs": entry["tokens"] / held if held else 0.0,
             "available_tokens": held,
-            "unique_tokens": unique(parts[domain]),
+            "unique_tokens": unique(parts[domain], held),
         }
     shards = [
         {**shard, **{key: f"{phase}/{shard[key]}" for key in ("path", "docs")}}

@@ -65,9 +65,9 @@ def folder_of(snapshot: Snapshot) -> str:
 
 
 def survey_of(snapshot: Snapshot) -> dict[str, Any] | None:
-    """Distributions, hosts and samples; None before they are there."""
+    """Distributions, hosts and samples; None before they are there, and where an earlier program wrote them."""
     address = snapshot.data.get("survey")
-    if address is None or not snapshot.store.exists(address):
+    if address is None or not address.endswith(survey.SUFFIX) or not snapshot.store.exists(address):
         return None
     return survey.finish(snapshot.store, address)
 

@@ -1,8 +1,8 @@
 """Tables as data: a column says how its values are shown, a row is a list of values.
 
 A column's ``kind``: text, reason, language; count, bytes, estimate (of a count), change (of a count), bytes_change,
-number, seconds; share (0..1) and points (a difference of shares); parts (a list of counts, drawn as one bar, see
-`FATES`). A null is shown as a dash.
+number, number_change, seconds; share (0..1) and points (a difference of shares); parts (a list of counts, drawn as one
+bar, see `FATES`). A null is shown as a dash.
 """
 
 from __future__ import annotations
@@ -57,6 +57,9 @@ def shown(value: Any, kind: str) -> tuple[str, str]:
             return size(value), f"{exact(value)} bytes"
         case "number":
             return f"{value:.2f}", f"{value:.6f}"
+        case "number_change":
+            number = f"{abs(value):.2f}"
+            return ("" if number == "0.00" else sign(value)) + number, f"{sign(value)}{abs(value):.6f}"
         case "seconds":
             return duration(value), f"{value:.3f} s"
         case "share":

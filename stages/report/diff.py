@@ -28,6 +28,7 @@ COMPARED: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "funnel": ("What was left after each step", ("step",), ("documents", "bytes", "tokens")),
     "reasons": ("What was removed", ("reason",), ("documents", "bytes", "tokens")),
     "mixture": ("The mixture", ("domain",), ("tokens", "realised_share", "requested_share", "epochs")),
+    "phases": ("Phases of training", ("phase", "domain"), ("tokens", "realised_share", "requested_share", "epochs")),
     "domains": ("Tokens available, by domain", ("domain",), ("tokens", "documents")),
     "languages": ("Languages", ("language",), ("tokens", "pages", "kept")),
     "sources": ("Sources", ("source",), ("tokens", "files", "records", "pages", "kept")),
@@ -83,9 +84,11 @@ def changed(
     return sorted(rows, key=lambda row: -abs(change(row[numbers[0]]) or 0))
 
 
-def change(pair: Sequence[float | None]) -> float | None:
-    """After minus before, what is missing counting as nothing; None where both are."""
+def change(pair: Sequence[float | None], number: str = "") -> float | None:
+    """After minus before, what is missing counting as nothing; None where both are, and where a threshold was not."""
     before, after = pair
+    if number in NUMBERS and (before is None or after is None):
+        return None
     return None if before is None and after is None else (after or 0) - (before or 0)
 
 
@@ -96,7 +99,7 @@ def kind_of(number: str) -> str:
 def change_kind(number: str) -> str:
     if number == "bytes":
         return "bytes_change"
-    return "points" if number in SHARES else "number" if number in NUMBERS else "change"
+    return "points" if number in SHARES else "number_change" if number in NUMBERS else "change"
 
 
 def tables_of(found: Mapping[str, Any]) -> list[Table]:
@@ -117,7 +120,10 @@ def tables_of(found: Mapping[str, Any]) -> list[Table]:
             columns += [Column(f"{number}_after", "after", kind_of(number))]
             columns += [Column(f"{number}_change", "change", change_kind(number))]
         cells = [
-            [*(row[key] for key in keys), *(cell for number in numbers for cell in (*row[number], change(row[number])))]
+            [
+                *(row[key] for key in keys),
+                *(cell for number in numbers for cell in (*row[number], change(row[number], number))),
+            ]
             for row in changes
         ]
         tables.append(Table(name, caption, tuple(columns), cells))

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from stages.report.columns import Table
 from stages.report.tables import build_tables
 
-FLOATS = ("number", "seconds", "share", "points")
+FLOATS = ("number", "number_change", "seconds", "share", "points")
 TEXTS = ("text", "reason", "language")
 
 

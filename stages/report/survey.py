@@ -37,6 +37,7 @@ from stages.rules import families
 from stages.rules.urls import suffix_list_version
 
 VERSION = 3
+SUFFIX = ".arrow"
 SHOWN = ("reason", "source", "url", "language", "text_bytes")
 SAMPLE_CHARACTERS = 2000
 FAN_IN = 64
