@@ -19,6 +19,10 @@ PRODUCTS = ("documents", "language", "quality", "signatures", "clusters", "lines
 SHOWN = 20
 
 
+def shards_told(count: int) -> str:
+    return "1 shard" if count == 1 else f"{count} shards"
+
+
 def status_text(store: Store) -> str:
     """Progress, products, failures and quarantined records of the mixture run last."""
     snapshot = snapshots.load(store)
@@ -43,7 +47,7 @@ def status_text(store: Store) -> str:
     corpus = snapshot.corpus()
     if corpus:
         size = human_bytes(sum(shard["bytes"] for shard in corpus["shards"]))
-        parts.append(f"corpus: {corpus['tokens']:,} tokens in {len(corpus['shards'])} shards, {size}")
+        parts.append(f"corpus: {corpus['tokens']:,} tokens in {shards_told(len(corpus['shards']))}, {size}")
     return render(*parts)
 
 

@@ -53,7 +53,7 @@ def read_list(path: str | Path, copies: bool) -> list[Entry]:
         elif HOST.match(value) and "." in value:
             entries.append({"kind": "host", "value": value.lower(), "copies": copies})
         else:
-            raise UserError(f"{path}:{number}: expected a URL, a host or a doc_id, found {value[:80]!r}")
+            raise UserError(f"{path}:{number}: expected a URL, a host or a doc_id by itself, found {value[:80]!r}")
     if not entries:
         raise UserError(f"{path} names no page and no host")
     return entries

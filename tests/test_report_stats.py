@@ -228,9 +228,12 @@ def test_the_terminal_shows_tokens_per_domain_requested_and_realised(run: Row) -
     stats = build_stats("made-up", **run)
     text = render_text(stats)
     assert max(len(line) for line in text.splitlines()) <= 110
-    for row in stats["mixture"]:
-        line = next(line for line in text.splitlines() if line.startswith(row["domain"] + " "))
-        assert f"{row['tokens']:,}" in line
+    sources, domains = (text[text.index(f"\n{head}") :].partition("\n\n")[0] for head in ("source ", "domain "))
+    for name, part in (("mixture", domains), ("sources", sources)):
+        for row in stats[name]:
+            key = row["domain" if name == "mixture" else "source"]
+            line = next(line for line in part.splitlines() if line.startswith(f"{key} "))
+            assert f"{row['tokens']:,}" in line
     assert f"{stats['totals']['training_tokens']:,}" in text
 
 

@@ -116,7 +116,10 @@ def card(folder: str, root: str, name: str | None, phase: str | None, **about: A
 @click.option("--engine", type=click.Choice(["ray", "inline"]), default="ray", show_default=True)
 @click.option("--workers", type=click.IntRange(1), help="Processes at most; by default every CPU there is.")
 def remove(listing: str, mixture: str, root: str, copies: bool, engine: str, workers: int | None) -> None:
-    """Take the URLs, hosts and doc_ids of LIST out of MIXTURE, for good, and write a receipt that they are gone."""
+    """Take the URLs, hosts and doc_ids of LIST out of MIXTURE, for good, and write a receipt that they are gone.
+
+    LIST is a text file with one of them a line; lines that begin with # are passed over.
+    """
     from pipeline import removal
 
     click.echo(removal.remove(listing, mixture, open_root(root), copies, engine, workers), nl=False)

@@ -19,6 +19,7 @@ def render_text(stats: Mapping[str, Any]) -> str:
         reasons(stats),
         listed(stats),
         views(stats),
+        sources(stats),
         languages(stats),
         domains(stats),
         phases(stats),
@@ -76,6 +77,22 @@ def views(stats: Mapping[str, Any]) -> str:
         for row in stats.get("views") or []
     ]
     return table(["cut or replaced in kept pages", "documents", "places"], lines) if lines else ""
+
+
+def sources(stats: Mapping[str, Any]) -> str:
+    """What became of each source, where there are several."""
+    rows = sorted(stats["sources"], key=lambda row: (-row["pages"], row["source"]))
+    if stats["totals"]["tokens"] is None or len(rows) < 2:
+        return ""
+    lines = []
+    for row in rows[:SHOWN]:
+        kept, tokens = percent(row["kept"], row["pages"]), exact(row["tokens"])
+        share = percent(row["tokens"], stats["totals"]["tokens"])
+        lines.append([row["source"], exact(row["records"]), exact(row["pages"]), kept, tokens, share])
+    if len(rows) > SHOWN:
+        counts = [exact(sum(row[name] for row in rows[SHOWN:])) for name in ("records", "pages", "tokens")]
+        lines.append([f"{len(rows) - SHOWN} more", *counts[:2], "", counts[2], ""])
+    return table(["source", "records", "pages", "kept", "tokens", "share"], lines)
 
 
 def languages(stats: Mapping[str, Any]) -> str:
