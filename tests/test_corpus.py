@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from pipeline.storage import Store
-from stages import corpus, shards, verify
+from stages import corpus, shards, tokens, verify
 from stages.mixture import Mixture, MixtureError, MixtureParams, PhasesParams, solve, solve_phases
 from stages.shard_format import read_manifest
 from stages.tokenizers import load
@@ -62,13 +62,13 @@ def build(store: Store, domains: dict[str, Shards], shares: dict[str, Any], budg
 def test_a_fresh_process_writes_shards_without_loading_numba_or_pandas(store: Store) -> None:
     build(store, {"a": made_shards("a", [[3, 4, 2], [5]])}, {"a": {"share": 1}}, 14)
     names = write_split(store, "s", ["one two", "three"])
-    jobs: list[tuple[str, dict[str, Any]]] = [("stages.tokens:tokenize", {**names, "params": {}})]
+    tokens.tokenize(store, **names, params={})
     mixture = solve(MixtureParams.model_validate({"domains": {"a": {"share": 1}}, "budget": 14}), {"a": 14})
     plans = corpus.plan(corpus.Params(), "c", mixture, {"a": "domains/a/manifest.json"}, "again", tokenizer=TOKENIZER)
     identity = load("mistral-v1").identity()
     inputs = [shards.Input(names["output"], 2, 5)]
     plans += shards.plan(shards.Params(), "en", inputs, "shards", tokenizer=identity, seed=0)
-    jobs += [(task.job, task.args) for phase in plans for task in phase.tasks]
+    jobs = [(task.job, task.args) for phase in plans for task in phase.tasks]
     code = "import json, sys; from pipeline.engine import call_job; from pipeline.process import prepare_process\n"
     code += "prepare_process()\n"
     code += "for job in json.load(sys.stdin): call_job(sys.argv[1], *job)\n"
