@@ -28,7 +28,6 @@ from stages.shard_format import (
     ShardNames,
     open_shard,
     read_entries,
-    shard_batch,
     shard_schema,
     write_docs,
     write_entry,
@@ -54,7 +53,7 @@ def write_folder(folder: Path, tokens: int) -> None:
         ids[offsets[1:] - 1] = EOS
         doc_ids = rng.integers(0, 256, 16 * len(sizes), dtype=np.uint8)
         with open_shard(store, f"made/{names.data}", schema, EOS) as writer:
-            writer.write(shard_batch(schema, ids, offsets, doc_ids))
+            writer.write([ids], offsets, doc_ids)
         docs = write_docs(store, f"made/{names.docs}", pa.table({"num_tokens": sizes}))
         domains = {"domains": {"made": len(ids)}, "domain_text_bytes": {"made": 4 * len(ids)}}
         write_entry(store, names, writer.summary() | docs | domains)

@@ -31,6 +31,7 @@ from pipeline.errors import UserError
 METADATA_KEY = b"gristmill"
 TEMPORARY = ".tmp"
 _COPY_BYTES = 1 << 22
+_EARLY_BYTES = 1 << 23
 Checksum = dict[str, int | str]
 """``{"bytes": n, "xxh3_128": hex}`` of a file."""
 
@@ -62,6 +63,28 @@ class TableWriter:
         """End a file that nobody will see while its sink is still open: later Arrow would complain on stderr."""
         with suppress(OSError, pa.ArrowException):
             self._writer.close()
+
+
+class EarlySink:
+    """A local file whose bytes go on their way to the disk as they come: its flush to the disk waits for the last only.
+
+    Linux begins to write what it is told will not be needed soon, and lets go only of what is written already.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._size = self._told = 0
+
+    def write(self, data: Any) -> int:
+        count = self._file.write(data)
+        self._size += count
+        if self._size - self._told >= _EARLY_BYTES and hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self._file.fileno(), self._told, self._size - self._told, os.POSIX_FADV_DONTNEED)
+            self._told = self._size
+        return count
+
+    def flush(self) -> None:
+        self._file.flush()
 
 
 class HashingSink:
@@ -215,7 +238,7 @@ class Store:
         os.makedirs(os.path.dirname(final), exist_ok=True)
         try:
             with open(temporary, "wb", buffering=1 << 20) as sink:
-                yield sink
+                yield cast(BinaryIO, EarlySink(sink))
                 sink.flush()
                 os.fsync(sink.fileno())
             os.replace(temporary, final)

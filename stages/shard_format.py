@@ -53,16 +53,6 @@ def shard_schema(dtype: str, metadata: dict[str, Any]) -> pa.Schema:
     )
 
 
-def shard_batch(schema: pa.Schema, ids: Unsigned, offsets: Offsets, doc_ids: Bytes) -> pa.RecordBatch:
-    """A record batch over the given arrays, without copying. ``offsets`` start at 0."""
-    rows = len(offsets) - 1
-    kind = schema.field("input_ids").type
-    values = pa.Array.from_buffers(kind.value_type, len(ids), [None, pa.py_buffer(ids)])
-    lists = pa.Array.from_buffers(kind, rows, [None, pa.py_buffer(offsets)], children=[values])
-    names = pa.Array.from_buffers(schemas.DOC_ID, rows, [None, pa.py_buffer(doc_ids)])
-    return pa.RecordBatch.from_arrays([lists, names], schema=schema)
-
-
 def fixed_bytes(column: pa.Array | pa.ChunkedArray) -> Bytes:
     """The bytes of a fixed_size_binary column without nulls."""
     if isinstance(column, pa.ChunkedArray):
@@ -74,19 +64,12 @@ def fixed_bytes(column: pa.Array | pa.ChunkedArray) -> Bytes:
     return np.frombuffer(buffer, np.uint8)[column.offset * width : (column.offset + len(column)) * width]
 
 
-def batch_cuts(sizes: Offsets, limit: int) -> Iterator[tuple[int, int]]:
-    """Cut rows into runs of at most ``limit`` tokens; a longer row stands alone."""
-    ends = np.cumsum(sizes)
-    start = 0
-    while start < len(sizes):
-        before = int(ends[start - 1]) if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, before + limit, side="right")))
-        yield start, stop
-        start = stop
-
-
 class _PositionSink:
-    """A file that counts and hashes what is written, and notes where each Arrow buffer went."""
+    """A file that counts and hashes what is written, and notes where each Arrow buffer went.
+
+    What is to be written in the place of a buffer may come from elsewhere (`replace`): Arrow then says where it goes
+    and how it is padded, and never looks at it.
+    """
 
     closed = False
 
@@ -97,11 +80,23 @@ class _PositionSink:
         self._blocks: list[str] = []
         self.position = 0
         self.buffers: dict[tuple[int, int], int] = {}
+        self._instead: dict[tuple[int, int], Iterator[memoryview]] = {}
+
+    def replace(self, buffer: pa.Buffer, parts: Iterator[memoryview]) -> None:
+        """Write ``parts``, together as many bytes, once ``buffer`` is to be written."""
+        self._instead[buffer.address, buffer.size] = parts
 
     def write(self, data: Any) -> int:
-        view = memoryview(data).cast("B")
-        if isinstance(data, pa.Buffer):
-            self.buffers[data.address, data.size] = self.position
+        place = (data.address, data.size) if isinstance(data, pa.Buffer) else None
+        if place is None or place not in self._instead:
+            parts: Iterable[memoryview] = [memoryview(data).cast("B")]
+        else:
+            parts = self._instead.pop(place)
+        if place is not None:
+            self.buffers[place] = self.position
+        return sum(self._put(part) for part in parts)
+
+    def _put(self, view: memoryview) -> int:
         self._sink.write(view)
         self._hash.update(view)
         size, done = view.nbytes, 0
@@ -137,8 +132,9 @@ class _PositionSink:
 
 @dataclass
 class ShardWriter:
-    """A token shard being written: batches in, then `entry`."""
+    """A token shard being written: batches in, then `summary`."""
 
+    schema: pa.Schema
     eos_id: int
     _sink: _PositionSink
     _stream: pa.ipc.RecordBatchStreamWriter
@@ -147,32 +143,63 @@ class ShardWriter:
     largest: int = 0
     eos_count: int = 0
 
-    def write(self, batch: pa.RecordBatch) -> None:
-        """Append a batch of `shard_batch`; refuses one with no rows, or with EOS anywhere but at the ends of rows."""
-        lists = batch["input_ids"]
-        offsets, values, names = lists.buffers()[1], lists.values.buffers()[1], batch["doc_id"].buffers()[1]
-        ids = np.frombuffer(values, lists.type.value_type.to_pandas_dtype())
-        bounds = np.frombuffer(offsets, np.int64)
-        smallest, largest, found = id_summary(ids, self.eos_id)
-        if found != len(batch) or not np.all(ids[bounds[1:] - 1] == self.eos_id):
-            raise ValueError(f"{len(batch)} documents hold {found} end tokens ({self.eos_id}); each must end with one")
+    def write(self, blocks: Iterable[Unsigned], offsets: Offsets, doc_ids: Bytes) -> None:
+        """Append a record batch.
+
+        Args:
+            blocks: the ids, some whole documents at a time; each block is done with before the next is asked for, so
+                a batch needs no memory of its own size.
+            offsets: of the documents among the ids, from 0.
+            doc_ids: 16 bytes a document.
+
+        Raises:
+            ValueError: EOS is anywhere but at the end of every document, or the blocks are not what ``offsets`` say.
+        """
+        rows, kind = len(offsets) - 1, self.schema.field("input_ids").type
+        if not rows:
+            raise ValueError("a batch of no documents")
+        room = np.empty(offsets[-1], kind.value_type.to_pandas_dtype())  # never touched: it only has a size
+        bounds, values, names = pa.py_buffer(offsets), pa.py_buffer(room), pa.py_buffer(doc_ids)
+        ids = pa.Array.from_buffers(kind.value_type, len(room), [None, values])
+        lists = pa.Array.from_buffers(kind, rows, [None, bounds], children=[ids])
+        batch = pa.RecordBatch.from_arrays(
+            [lists, pa.Array.from_buffers(schemas.DOC_ID, rows, [None, names])], schema=self.schema
+        )
         self._sink.buffers.clear()
+        self._sink.replace(values, self._checked(blocks, offsets))
         self._stream.write_batch(batch)
         position = self._sink.buffers
         self.batches.append(
             {
-                "rows": len(batch),
-                "tokens": len(ids),
-                "offsets_position": position[offsets.address, offsets.size],
-                "offsets_bytes": offsets.size,
+                "rows": rows,
+                "tokens": len(room),
+                "offsets_position": position[bounds.address, bounds.size],
+                "offsets_bytes": bounds.size,
                 "values_position": position[values.address, values.size],
                 "values_bytes": values.size,
                 "doc_id_position": position[names.address, names.size],
             }
         )
-        self.smallest = smallest if self.smallest is None else min(self.smallest, smallest)
-        self.largest = max(self.largest, largest)
-        self.eos_count += found
+
+    def _checked(self, blocks: Iterable[Unsigned], offsets: Offsets) -> Iterator[memoryview]:
+        """The bytes of the blocks, each looked at while it is in the cache."""
+        first = at = 0
+        for ids in blocks:
+            stop = int(np.searchsorted(offsets, at + len(ids)))
+            if stop == len(offsets) or offsets[stop] != at + len(ids):
+                raise ValueError(f"a block of {len(ids)} ids after {at} does not end where a document does")
+            smallest, largest, found = id_summary(ids, self.eos_id)
+            if found != stop - first or not np.all(ids[offsets[first + 1 : stop + 1] - at - 1] == self.eos_id):
+                raise ValueError(
+                    f"{stop - first} documents hold {found} end tokens ({self.eos_id}); each must end with one"
+                )
+            self.smallest = smallest if self.smallest is None else min(self.smallest, smallest)
+            self.largest = max(self.largest, largest)
+            self.eos_count += found
+            yield ids.data.cast("B")
+            first, at = stop, at + len(ids)
+        if first != len(offsets) - 1:
+            raise ValueError(f"the blocks hold {at} ids of {offsets[-1]}")
 
     def summary(self) -> dict[str, Any]:
         """The numbers of the manifest entry that the stream decides; call after the block of `open_shard`."""
@@ -195,7 +222,7 @@ def open_shard(store: Store, address: str, schema: pa.Schema, eos_id: int) -> It
     with store.create(address) as file:
         sink = _PositionSink(file)
         with pa.PythonFile(sink, mode="w") as python_file, pa.ipc.new_stream(python_file, schema) as stream:
-            yield ShardWriter(eos_id, sink, stream)
+            yield ShardWriter(schema, eos_id, sink, stream)
 
 
 def write_docs(store: Store, address: str, docs: pa.Table) -> dict[str, Any]:

@@ -22,6 +22,7 @@ documents of very mixed sizes).
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,15 +34,13 @@ from pydantic import Field
 from stages import schemas
 from stages.contract import Phase, StageParams, Store, Task
 from stages.kernels.keyed_hash import hash_names
-from stages.kernels.ragged import Offsets, Unsigned, offsets_of
+from stages.kernels.ragged import Offsets, Unsigned, offsets_of, row_cuts
 from stages.kernels.rows import Pieces
 from stages.shard_format import (
     ShardNames,
-    batch_cuts,
     fixed_bytes,
     open_shard,
     read_entries,
-    shard_batch,
     shard_schema,
     sum_domains,
     write_docs,
@@ -233,11 +232,9 @@ def shard(
     names = ShardNames(directory, index, count, split)
     schema = shard_schema(tokenizer["dtype"], {"kind": "domain", "name": domain, "tokenizer": tokenizer})
     with open_shard(store, f"{directory}/{names.data}", schema, tokenizer["eos_id"]) as writer:
-        for start, stop in batch_cuts(rows.sizes, batch_tokens):
-            ids, offsets = rows.ids(start, stop)
-            writer.write(
-                shard_batch(schema, ids, offsets, fixed_bytes(rows.columns["doc_id"].slice(start, stop - start)))
-            )
+        for start, stop in row_cuts(rows.sizes, batch_tokens):
+            doc_ids = fixed_bytes(rows.columns["doc_id"].slice(start, stop - start))
+            writer.write(rows.blocks(start, stop), offsets_of(rows.sizes[start:stop]), doc_ids)
         entry = writer
     described = pa.schema([*schemas.DOCS, *schemas.score_fields(rows.columns.schema)])
     docs = rows.columns.append_column("num_tokens", pa.array(rows.sizes, pa.int64())).select(described.names)
@@ -266,7 +263,7 @@ def merge(store: Store, *, inputs: list[str], domain: str, index: int, count: in
     schema = rows.schema
     item = schema.field("input_ids").type
     parts, listed = [], []
-    for start, stop in batch_cuts(rows.sizes, MERGED_BATCH_BYTES // (item.value_type.bit_width // 8)):
+    for start, stop in row_cuts(rows.sizes, MERGED_BATCH_BYTES // (item.value_type.bit_width // 8)):
         ids, offsets = rows.ids(start, stop)
         values = pa.Array.from_buffers(item.value_type, len(ids), [None, pa.py_buffer(ids)])
         lists = pa.LargeListArray.from_arrays(pa.array(offsets), values, type=item)
@@ -344,6 +341,10 @@ class _Rows:
     def ids(self, start: int, stop: int) -> tuple[Unsigned, Offsets]:
         """Ids of rows start to stop, copied together; offsets count tokens."""
         return self._values.take(self._order[start:stop])
+
+    def blocks(self, start: int, stop: int) -> Iterator[Unsigned]:
+        """The same ids, some rows at a time; a block is overwritten by the next one."""
+        return self._values.blocks(self._order[start:stop])
 
 
 def _within(text_hashes: pa.ChunkedArray, first: int, stop: int) -> pa.Array:

@@ -13,7 +13,8 @@ import pytest
 
 from pipeline.storage import Store
 from stages import schemas, shards, tokens, verify
-from stages.shard_format import batch_cuts, read_manifest
+from stages.kernels.ragged import row_cuts
+from stages.shard_format import read_manifest
 from stages.tokenizers import load
 from tests.token_files import doc_id, read_docs, read_documents, run, write_split
 
@@ -110,8 +111,8 @@ def test_key_ranges_cover_the_key_space_without_gap() -> None:
 
 def test_batches_hold_at_most_the_limit_unless_one_document_is_larger() -> None:
     sizes = np.array([5, 5, 1, 20, 3, 3, 3])
-    assert list(batch_cuts(sizes, 10)) == [(0, 2), (2, 3), (3, 4), (4, 7)]
-    assert list(batch_cuts(sizes[:0], 10)) == []
+    assert list(row_cuts(sizes, 10)) == [(0, 2), (2, 3), (3, 4), (4, 7)]
+    assert list(row_cuts(sizes[:0], 10)) == []
 
 
 # Damage

@@ -18,7 +18,6 @@ from stages.kernels.ragged import offsets_of
 from stages.shard_format import (
     ShardNames,
     open_shard,
-    shard_batch,
     shard_schema,
     write_docs,
     write_entry,
@@ -126,7 +125,7 @@ def write_domain(store: Store, folder: str, domain: str, shards: Shards, batch_r
                 ids = np.array([token for _, tokens in part for token in tokens], np.uint16)
                 offsets = offsets_of(np.array([len(tokens) for _, tokens in part], np.int64))
                 raw = np.frombuffer(b"".join(name for name, _ in part), np.uint8)
-                writer.write(shard_batch(schema, ids, offsets, raw))
+                writer.write([ids], offsets, raw)
         columns: dict[str, Any] = {
             "doc_id": [name for name, _ in documents],
             "num_tokens": [len(tokens) for _, tokens in documents],

@@ -14,14 +14,12 @@ import pyarrow as pa
 from stages.contract import Store
 from stages.corpus.selection import Selection
 from stages.corpus.sequence import Piece, Sequence
-from stages.kernels.ragged import offsets_of
+from stages.kernels.ragged import offsets_of, row_cuts
 from stages.shard_format import (
     ShardNames,
-    batch_cuts,
     open_shard,
     read_entries,
     read_manifest,
-    shard_batch,
     shard_schema,
     sum_domains,
     write_docs,
@@ -55,10 +53,9 @@ def shard(
     selection = Selection(pieces, seed, np.dtype(tokenizer["dtype"]))
     schema = shard_schema(tokenizer["dtype"], {"kind": "corpus", "name": name, "tokenizer": tokenizer})
     with open_shard(store, f"{directory}/{names.data}", schema, tokenizer["eos_id"]) as writer:
-        for start, stop in batch_cuts(selection.sizes, batch_tokens):
-            ids, offsets = selection.ids(start, stop)
+        for start, stop in row_cuts(selection.sizes, batch_tokens):
             doc_ids = np.ascontiguousarray(selection.doc_ids[start:stop]).view(np.uint8).reshape(-1)
-            writer.write(shard_batch(schema, ids, offsets, doc_ids))
+            writer.write(selection.blocks(start, stop), offsets_of(selection.sizes[start:stop]), doc_ids)
     summary = writer.summary()
     docs = selection.docs(store)
     size = write_docs(store, f"{directory}/{names.docs}", docs)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -40,9 +42,9 @@ class Selection:
         for piece in pieces:  # or what an object store sent might be held twice
             piece.values = np.empty(0, np.uint8)
 
-    def ids(self, start: int, stop: int) -> tuple[Unsigned, Offsets]:
-        """Ids of documents start to stop, copied together; offsets count tokens."""
-        return self._values.take(self._order[start:stop])
+    def blocks(self, start: int, stop: int) -> Iterator[Unsigned]:
+        """Ids of documents start to stop, some of them at a time; a block is overwritten by the next one."""
+        return self._values.blocks(self._order[start:stop])
 
     def docs(self, store: Store) -> pa.Table:
         """The docs of the documents, with domain and pass, in their final order."""

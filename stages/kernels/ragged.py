@@ -5,6 +5,7 @@ Legend: N bytes of data, D documents. data_N uint8, offsets_D1 int64 (length D +
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -57,3 +58,14 @@ def offsets_of(sizes: Offsets) -> Offsets:
     offsets = np.zeros(len(sizes) + 1, np.int64)
     np.cumsum(sizes, out=offsets[1:])
     return offsets
+
+
+def row_cuts(sizes: Offsets, limit: int) -> Iterator[tuple[int, int]]:
+    """Cut rows into runs, as (first, stop), whose sizes sum up to at most ``limit``; a larger row stands alone."""
+    ends = np.cumsum(sizes)
+    start = 0
+    while start < len(sizes):
+        before = int(ends[start - 1]) if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, before + limit, side="right")))
+        yield start, stop
+        start = stop
