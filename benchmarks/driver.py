@@ -154,7 +154,7 @@ def main() -> None:
         for label in ("first run", "second run"):
             executor = Pretender(store)
             quiet = Reporter(quiet=True)
-            job = Run(recipe, store, Scheduler(lambda: executor, quiet.say), quiet, Costs(store))  # noqa: B023
+            job = Run(recipe, store, Scheduler(lambda _: executor, quiet.say), quiet, Costs(store))  # noqa: B023
             started, cpu = time.perf_counter(), time.process_time()
             try:
                 job.execute()

@@ -162,7 +162,11 @@ def rate(root: Path, remix: dict[str, Any]) -> None:
     files = (root / "runs" / "costs").glob(f"{newest}-*.json")
     tasks = [task for path in files for task in json.loads(path.read_text())["tasks"] if task["phase"] == "corpus"]
     size, seconds = sum(task["bytes"] for task in tasks), sum(task["seconds"] for task in tasks)
-    print(f"remix   {remix['seconds']:.1f} s in all; the corpus at {size / seconds / 1e6:.0f} MB/s of token bytes")
+    print(
+        f"remix   {remix['seconds']:.1f} s in all; the corpus at {size / seconds / 1e6:.0f} MB/s of token bytes,",
+        end=" ",
+    )
+    print(f"driver {remix['driver'] / 2**20:.0f} MiB")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -22,14 +23,23 @@ from pipeline.making import Step
 from pipeline.progress import Reporter, human_bytes, human_seconds
 from pipeline.run import Run
 from pipeline.storage import Store
+from stages.contract import Task
 
 FAILURE = "runs/failure.json"
 """What a run that failed said last; gone once another one starts."""
 FAILURE_LINES = 20
 
 
+COPIED_HERE = 512 << 20
+"""Bytes that are copied in this process within a second or two; a Ray of this machine starts in three."""
+
+
 class LazyExecutor:
-    """Starts the engine when the first task comes: a run with nothing to do starts no Ray."""
+    """Starts the engine when the first task comes that is worth it.
+
+    A run with nothing to do starts no Ray; nor does one that only mixes anew what lies there in shards, up to
+    `COPIED_HERE`.
+    """
 
     def __init__(
         self,
@@ -46,8 +56,11 @@ class LazyExecutor:
         self._executor: Executor | None = None
         self._closing: Thread | None = None
 
-    def __call__(self) -> Executor:
+    def __call__(self, tasks: Collection[Task]) -> Executor:
         if self._executor is None:
+            here = all(task.copies for task in tasks) and sum(task.cost for task in tasks) <= COPIED_HERE
+            if here and not os.environ.get("RAY_ADDRESS"):
+                return InlineExecutor(self.store.root)
             if self.engine == "inline":
                 self._executor = InlineExecutor(self.store.root)
             else:
@@ -171,7 +184,7 @@ def plan(mixture: str, store: Store, training: Training | None = None) -> str:
     if recipe.sample is not None and not store.exists("sample/sample.json"):
         return "sample: the demo corpus is made first; then everything is made for the first time\n"
 
-    def no_engine() -> Executor:
+    def no_engine(tasks: Collection[Task]) -> Executor:
         raise AssertionError("a plan runs no task")
 
     job = Run(recipe, store, Scheduler(no_engine, reporter.say), reporter, Costs(store), dry=True)

@@ -20,7 +20,7 @@ import resource
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
@@ -137,11 +137,12 @@ class InlineExecutor:
 class Scheduler:
     """Keeps a window of tasks in flight on an executor and applies the retry rules.
 
-    ``executor`` is asked for only when there is a task to run, so a run with nothing to do starts no Ray.
+    ``executor`` is asked, with the tasks of the phase, only when there is one to run: a run with nothing to do starts
+    no Ray.
     ``progress(phase, task, state)`` is called for every change worth showing.
     """
 
-    def __init__(self, executor: Callable[[], Executor], say: Callable[[str], None]) -> None:
+    def __init__(self, executor: Callable[[Collection[Task]], Executor], say: Callable[[str], None]) -> None:
         self._executor = executor
         self._say = say
         self.retries = 0
@@ -158,7 +159,7 @@ class Scheduler:
         self._run(phase, dict(enumerate(waiting)), on_done)
 
     def _run(self, phase: str, tasks: dict[int, Task], on_done: Callable[[Done], None]) -> None:
-        executor = self._executor()
+        executor = self._executor(tasks.values())
         queue = list(reversed(early_first(list(tasks), executor.slots())))
         alone: list[int] = []
         crashes: dict[int, int] = dict.fromkeys(tasks, 0)

@@ -38,6 +38,7 @@ from stages.kernels.url_keys import key_of, url_keys
 
 VERSION = 2
 SEGMENT_ROWS = 4_000_000
+PAGE_BYTES = 100
 THREADS = 16
 """Segments looked into side by side: an object store answers slowly, but many at once."""
 URL_COLUMNS = ("doc_id", "url", "host")
@@ -107,12 +108,17 @@ class KeyIndex:
 
     def tasks(self) -> list[Task]:
         """What makes the segments that are not there, to be run before `close`."""
-        return [
-            Task("pipeline.keys:make", segment | {"columns": list(self.columns)}, outputs, f"index {i}", memory=1 << 30)
-            for i, segment in enumerate(segments(self.files()))
-            for outputs in [tuple(f"{segment['folder']}/{column}.keys" for column in self.columns)]
-            if not all(self.store.exists(address) for address in outputs)
-        ]
+        tasks = []
+        files = self.files()
+        rows = dict(files)
+        for i, segment in enumerate(segments(files)):
+            outputs = tuple(f"{segment['folder']}/{column}.keys" for column in self.columns)
+            if not all(self.store.exists(address) for address in outputs):
+                args = segment | {"columns": list(self.columns)}
+                cost = PAGE_BYTES * sum(rows[address] for address in segment["files"])
+                copies = self.columns == ("doc_id",)  # of a URL there is more to do: that kernel is compiled
+                tasks.append(Task("pipeline.keys:make", args, outputs, f"index {i}", cost, 1 << 30, copies=copies))
+        return tasks
 
     def ready(self) -> bool:
         """Whether there is an index under the root that this program can read."""

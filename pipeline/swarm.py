@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from pipeline.errors import UserError
 from pipeline.progress import Reporter
 from pipeline.run import Run
 from pipeline.storage import Store
+from stages.contract import Task
 
 _MILLION = 10**6
 _ABSOLUTE = re.compile(r"^(?:[a-z][a-z0-9+.-]*://|/|~|\$\{)")
@@ -77,7 +78,7 @@ def counted(recipe: recipes.Recipe, store: Store) -> Run:
         UserError: when the root does not hold the tokens yet.
     """
 
-    def no_engine() -> Executor:
+    def no_engine(tasks: Collection[Task]) -> Executor:
         raise AssertionError("a plan runs no task")
 
     reporter = Reporter(quiet=True)

@@ -74,6 +74,8 @@ class Task:
     """Bytes of memory to reserve, from measured peaks."""
     gpus: float = 0
     """GPUs, or the share of one, to reserve."""
+    copies: bool = False
+    """It only moves ``cost`` bytes from file to file: a few such tasks are done sooner than an engine starts."""
 
 
 @dataclass(frozen=True)

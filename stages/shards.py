@@ -13,7 +13,7 @@ Documents held out for validation and tests go to folders of their own. A hash o
 so neither seed nor tokenizer nor new input moves a text between splits, and exact copies of a text are in one
 split even where nothing was deduplicated. The manifest's documents and tokens are those of training.
 
-Price: one sequential read of the tokens, one write; memory of a task is about twice its shard. Nothing is compiled, so
+Price: one sequential read of the tokens, one write; memory of a task is at most twice its shard. Nothing is compiled, so
 a fresh process begins at once. Shard sizes scatter around the target like a sample of their documents: by
 sqrt((1 + c**2) / n) for n documents a shard whose sizes have the coefficient of variation c (about 1% at 100,000
 documents of very mixed sizes).
@@ -128,6 +128,7 @@ def plan(
         args={"directory": directory, "counts": counts, "domain": domain, "tokenizer": tokenizer, "seed": seed},
         outputs=(f"{directory}/manifest.json",),
         label=f"manifest of {domain}",
+        copies=True,
     )
     shards = Phase("shards", tasks, discard=(f"{directory}/merged",) if merge else ())
     return [*merge, shards, Phase("manifest", (finish,))]
@@ -167,6 +168,7 @@ def _shard_task(
         label=f"{domain} {names.split} shard {names.index + 1}/{names.count}",
         cost=total_bytes // names.count,
         memory=(1 << 28) + 2 * total_bytes // names.count,
+        copies=True,
     )
 
 
@@ -201,6 +203,7 @@ def _merge_level(
                 label=f"merge {domain} {len(tasks) + 1}/{ranges * groups}",
                 cost=size,
                 memory=(1 << 28) + 2 * size,
+                copies=True,
             )
             tasks.append(task)
             outputs.append(output)

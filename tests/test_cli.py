@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipeline.cli import main
+from pipeline.errors import RunError
 from tests.archives import record, write
 from tests.corpora import write_corpus, write_mixture
 
@@ -68,6 +69,31 @@ def test_plan_says_what_is_reused_and_what_an_edit_redoes_and_why(small: Path, t
     assert "nothing changed" in edited["documents"]
     assert "too_few_words: 50" in edited["kept"]
     assert "at most" in edited["corpus"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "cluster"), [(1 << 30, None), (0, None), (1 << 30, "10.0.0.1:6379")], ids=["small", "large", "cluster"]
+)
+def test_a_changed_share_of_a_small_corpus_starts_no_ray(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int, cluster: str | None
+) -> None:
+    def started(*_: object) -> None:
+        raise RunError("Ray was started")
+
+    monkeypatch.setattr("pipeline.ray_engine.RayExecutor", started)
+    monkeypatch.setattr("pipeline.drive.COPIED_HERE", limit)
+    monkeypatch.setattr("pipeline.warm.start", lambda *stages: None)
+    if cluster:
+        monkeypatch.setenv("RAY_ADDRESS", cluster)
+    shutil.copytree(small / "root", tmp_path / "root")
+    changed = write_mixture(tmp_path / "small.yaml", small / "in", docs=0.6)
+    result = call("run", changed, "--root", tmp_path / "root")
+    if limit and not cluster:
+        assert result.exit_code == 0, result.stderr
+        assert "1 files made" in result.stderr
+        assert call("verify", "--root", tmp_path / "root").exit_code == 0
+    else:
+        assert "Ray was started" in result.stderr
 
 
 def test_plan_changes_nothing(small: Path, tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def maker(store: Store, executor: Executor | None = None) -> Maker:
     reporter = Reporter(quiet=True)
     engine = executor or InlineExecutor(store.root)
     recipe = cast(Any, SimpleNamespace(name="test"))
-    return Maker(recipe, store, Scheduler(lambda: engine, reporter.say), reporter, Costs(store))
+    return Maker(recipe, store, Scheduler(lambda _: engine, reporter.say), reporter, Costs(store))
 
 
 def run_all(store: Store, phases: list[Phase]) -> None:

@@ -59,12 +59,12 @@ class Played:
 def play(scripts: dict[str, list[Kind]], tasks: list[Task], slots: int = 2) -> tuple[Played, list[str]]:
     executor = Played(scripts, slots)
     done: list[str] = []
-    Scheduler(lambda: executor, lambda line: None).run("phase", tasks, lambda result: done.append(result.task.label))
+    Scheduler(lambda _: executor, lambda line: None).run("phase", tasks, lambda result: done.append(result.task.label))
     return executor, done
 
 
 def test_no_task_starts_no_executor() -> None:
-    def never() -> Any:
+    def never(tasks: Any) -> Any:
         raise AssertionError("started")
 
     Scheduler(never, lambda line: None).run("phase", [], lambda result: None)
@@ -108,7 +108,7 @@ def test_an_error_is_never_tried_again_but_the_others_finish() -> None:
     executor = Played({"a": ["error"]})
     done: list[str] = []
     with pytest.raises(TasksFailed, match="phase: a: played error"):
-        Scheduler(lambda: executor, lambda line: None).run(
+        Scheduler(lambda _: executor, lambda line: None).run(
             "phase", [make("a", cost=9), make("b"), make("c")], lambda result: done.append(result.task.label)
         )
     assert sorted(done) == ["b", "c"]
@@ -120,13 +120,13 @@ def test_many_failures_stop_the_phase_early() -> None:
     tasks = [make(str(n)) for n in range(100)]
     executor = Played({str(n): ["error"] for n in range(100)})
     with pytest.raises(TasksFailed, match=r"and 1?[0-9] more"):
-        Scheduler(lambda: executor, lambda line: None).run("phase", tasks, lambda result: None)
+        Scheduler(lambda _: executor, lambda line: None).run("phase", tasks, lambda result: None)
     assert len(executor.submitted) < 20
 
 
 def test_inline_runs_the_job_and_tells_its_cost(store: Store) -> None:
     results: list[Done] = []
-    Scheduler(lambda: InlineExecutor(store.root), lambda line: None).run("phase", [make("x")], results.append)
+    Scheduler(lambda _: InlineExecutor(store.root), lambda line: None).run("phase", [make("x")], results.append)
     assert store.read_bytes("x") == b"x"
     assert results[0].value == {"bytes": 1}
     assert results[0].cost["seconds"] >= 0
@@ -137,6 +137,6 @@ def test_inline_runs_the_job_and_tells_its_cost(store: Store) -> None:
 def test_inline_turns_an_exception_into_one_line_and_keeps_the_trace(store: Store) -> None:
     task = Task("tests.test_engine:job_fail", {"output": "x"}, ("x",), "page 7")
     with pytest.raises(TasksFailed) as caught:
-        Scheduler(lambda: InlineExecutor(store.root), lambda line: None).run("phase", [task], lambda result: None)
+        Scheduler(lambda _: InlineExecutor(store.root), lambda line: None).run("phase", [task], lambda result: None)
     assert str(caught.value) == "phase: page 7: expected a page, found none"
     assert "job_fail" in caught.value.traces[0]

@@ -110,7 +110,7 @@ def test_the_engine_isolates_a_split_that_holds_its_worker_twice(store: Store, t
     results: list[Done] = []
     try:
         executor = RayExecutor(store.root, 1)
-        Scheduler(lambda: executor, said.append).run("measure", tasks, results.append)
+        Scheduler(lambda _: executor, said.append).run("measure", tasks, results.append)
     finally:
         shutdown()
     reports = {result.task.label: result.value["reports"]["documents"] for result in results}

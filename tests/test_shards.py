@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from pipeline.storage import Store
 from stages import schemas, shards, tokens, verify
 from stages.kernels.ragged import row_cuts
-from stages.shard_format import read_manifest
+from stages.shard_format import open_shard, read_manifest, shard_schema
 from stages.tokenizers import load
 from tests.token_files import doc_id, read_docs, read_documents, run, write_split
 
@@ -107,6 +108,54 @@ def test_key_ranges_cover_the_key_space_without_gap() -> None:
         assert bounds[0][0] == 0
         assert bounds[-1][1] == 1 << 64
         assert all(one[1] == two[0] for one, two in itertools.pairwise(bounds))
+
+
+def test_a_shard_is_the_same_bytes_in_whatever_blocks_its_ids_come(store: Store) -> None:
+    schema = shard_schema("uint16", {})
+    ids, offsets = np.array([5, 2, 2, 7, 8, 2], np.uint16), np.array([0, 2, 3, 6])
+    summaries = []
+    for name, cuts in (("whole", [6]), ("each", [2, 3, 6]), ("two", [3, 6])):
+        with open_shard(store, name, schema, 2) as writer:
+            room = np.empty(6, np.uint16)  # used again for every block, as a caller may
+            writer.write(_blocks(ids, cuts, room), offsets, np.zeros(48, np.uint8))
+        summaries.append(writer.summary())
+        with store.open(name) as file:
+            assert pa.ipc.open_stream(file).read_all()["input_ids"].to_pylist() == [[5, 2], [2], [7, 8, 2]]
+        at = summaries[-1]["batches"][0]["values_position"]
+        assert store.read_bytes(name)[at : at + 12] == ids.tobytes()
+    assert summaries[0] == summaries[1] == summaries[2]
+    assert summaries[0]["eos_count"] == 3
+    assert (summaries[0]["min_id"], summaries[0]["max_id"]) == (2, 8)
+
+
+def _blocks(ids: Any, cuts: list[int], room: Any) -> Iterator[Any]:
+    for start, stop in itertools.pairwise([0, *cuts]):
+        room[: stop - start] = ids[start:stop]
+        yield room[: stop - start]
+        room[:] = 9
+
+
+@pytest.mark.parametrize(
+    ("ids", "cuts", "problem"),
+    [
+        ([5, 2, 2, 7, 8, 9], [6], "3 documents hold 2 end tokens"),
+        ([5, 2, 2, 7, 2, 2], [6], "3 documents hold 4 end tokens"),
+        ([2, 5, 2, 7, 8, 2], [6], "each must end with one"),
+        ([5, 2, 2, 7, 8, 2], [2, 5], "does not end where a document does"),
+        ([5, 2, 2, 7, 8, 2], [2, 3], "the blocks hold 3 ids of 6"),
+        ([5, 2, 2, 7, 8, 2, 4, 2], [6, 8], "does not end where a document does"),
+    ],
+)
+def test_a_shard_of_wrong_ids_is_refused_and_not_written(
+    store: Store, ids: list[int], cuts: list[int], problem: str
+) -> None:
+    blocks = _blocks(np.array(ids, np.uint16), cuts, np.empty(8, np.uint16))
+    with (
+        pytest.raises(ValueError, match=problem),
+        open_shard(store, "wrong", shard_schema("uint16", {}), 2) as writer,
+    ):
+        writer.write(blocks, np.array([0, 2, 3, 6]), np.zeros(48, np.uint8))
+    assert not store.exists("wrong")
 
 
 def test_batches_hold_at_most_the_limit_unless_one_document_is_larger() -> None:

@@ -192,7 +192,11 @@ def test_rows_of_several_pieces_come_in_the_order_asked(parts: list[list[list[in
         patch.setattr(rows, "_MEAN_BYTES", 1 << 20 if join else 0)
         pieces = rows.Pieces(data, offsets_of(np.array([len(row) for row in every], np.int64)), np.dtype(np.uint16))
         ids, bounds = pieces.take(np.array(wanted, np.int64))
+        patch.setattr(rows, "_WRITTEN_BYTES", 6)
+        blocks = [block.tolist() for block in pieces.blocks(np.array(wanted, np.int64))]
     assert [ids[a:b].tolist() for a, b in itertools.pairwise(bounds)] == [every[row] for row in wanted]
+    assert list(itertools.chain(*blocks)) == ids.tolist()
+    assert all(len(block) <= 3 or block in every for block in blocks)
 
 
 @given(st.lists(st.integers(0, 5), max_size=40), st.integers(1, 9))

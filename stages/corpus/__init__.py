@@ -12,8 +12,9 @@ by a keyed hash of (seed, doc_id, pass).
 
 Here is the plan; `jobs` does the work, `sequence` is a domain's documents in order, `selection` those of one shard.
 
-Price: one read of the tokens used, one write; a task holds its shard at most twice, and one record batch of its
-output. Copying is bound by memory and disk; `benchmarks/corpus.py` measures it.
+Price: one read of the tokens used, one write. A task holds 8 MB of its output; of its input nothing where the root is
+local (files are mapped) and documents are large, all of it on an object store, twice where documents are also small.
+Copying is bound by memory and disk; `benchmarks/corpus.py` measures it.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def plan(
                 "phases take parts of domains, which a corpus of references cannot; set corpus.materialise"
             )
         args = {**described, "domains": domains, "tokenizer": tokenizer}
-        task = Task("stages.corpus.jobs:refer", args, (manifest_address,), "corpus manifest")
+        task = Task("stages.corpus.jobs:refer", args, (manifest_address,), "corpus manifest", copies=True)
         return [Phase("manifest", (task,))]
     count = max(1, -(-mixture.tokens // params.target_tokens))
     width = np.dtype(tokenizer["dtype"]).itemsize
@@ -104,14 +105,14 @@ def plan(
         }
         size = mixture.tokens * width // count
         memory = (1 << 28) + 2 * size
-        tasks.append(
-            Task("stages.corpus.jobs:shard", args, names.addresses(), f"corpus shard {k + 1}/{count}", size, memory)
-        )
+        label = f"corpus shard {k + 1}/{count}"
+        tasks.append(Task("stages.corpus.jobs:shard", args, names.addresses(), label, size, memory, copies=True))
     finish = Task(
         job="stages.corpus.jobs:manifest",
         args={**described, "count": count, "tokenizer": tokenizer, **({"windows": domains} if windows else {})},
         outputs=(manifest_address,),
         label="corpus manifest",
+        copies=True,
     )
     return [Phase("corpus", tuple(tasks)), Phase("manifest", (finish,))]
 
