@@ -67,7 +67,8 @@ class LazyExecutor:
                 from pipeline.ray_engine import RayExecutor
 
                 started = time.monotonic()
-                warm.start(self.stages, self.later)
+                if warm.start(self.stages, self.later):
+                    self.reporter.say("kernels are compiled, once on this machine: the first tasks wait some seconds")
                 self._executor = RayExecutor(self.store.root, self.workers)
                 where = os.environ.get("RAY_ADDRESS", "this machine")
                 seconds = time.monotonic() - started

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 LINE_SECONDS = 10.0
+TELLING = 0.02
 SAID = 30
 
 
@@ -81,11 +82,14 @@ class PhaseProgress:
             self._bar.update(self._id, advance=1, rate=self._rate())
         elif time.monotonic() - self.last_line >= LINE_SECONDS:
             self.last_line = time.monotonic()
-            self.reporter.say(f"{self.name}: {self.done_tasks}/{self.tasks}  {self._rate()}")
+            self.reporter.say(f"{self.name}: {self.done_tasks}/{self.tasks}  {self._rate()}".rstrip())
 
     def _rate(self) -> str:
+        """Nothing before `TELLING` of the cost is done: a small task a slot comes first and says little of the rest."""
+        if not self.done_cost or self.done_cost < TELLING * self.cost:
+            return ""
         seconds = max(1e-3, time.monotonic() - self.started)
-        left = seconds * (self.cost / self.done_cost - 1) if self.done_cost and self.cost else 0.0
+        left = seconds * (self.cost / self.done_cost - 1)
         return f"{human_bytes(self.done_cost / seconds)}/s, {human_seconds(left)} left"
 
     def __exit__(
@@ -96,7 +100,8 @@ class PhaseProgress:
             self._bar.stop()
         elif error is None and self.tasks:
             rate = f" at {human_bytes(self.done_cost / max(1e-3, seconds))}/s" if self.done_cost else ""
-            self.reporter.say(f"{self.name}: {self.done_tasks} tasks in {seconds:.1f} s{rate}")
+            tasks = "1 task" if self.done_tasks == 1 else f"{self.done_tasks} tasks"
+            self.reporter.say(f"{self.name}: {tasks} in {seconds:.1f} s{rate}")
 
 
 def flush() -> None:

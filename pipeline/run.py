@@ -309,7 +309,7 @@ class Run(Maker):
             args = {**inputs[index], "output": address, "domains": domains}
             args |= {"remove": gone} if gone else {}
             args |= {"edges": edges} if edges else {}
-            cost = measured["documents"].facts[index]["rows"]
+            cost = measured["documents"].facts[index]["text_bytes"]
             tasks.append(Task("stages.kept:keep", args, (address,), f"{split.source}/{split.file}", cost, KEEP_MEMORY))
         self._map("kept", product, tasks, self.recipe.kept)
         if self.steps[-1].to_do and not self.dry:

@@ -46,10 +46,16 @@ def warm(stages: list[dict[str, Any]]) -> None:
             mark.write_text("")
 
 
-def start(stages: list[dict[str, Any]], later: list[dict[str, Any]]) -> None:
-    """Begin to compile in a child process, if this machine has not yet; ``later`` follows beside the first tasks."""
-    if not all(mark_of(part).exists() for part in (stages, later) if part):
+def start(stages: list[dict[str, Any]], later: list[dict[str, Any]]) -> bool:
+    """Begin to compile in a child process, if this machine has not yet; ``later`` follows beside the first tasks.
+
+    Returns:
+        Whether the first tasks will wait for it.
+    """
+    ready = [mark_of(part).exists() for part in (stages, later) if part]
+    if not all(ready):
         _child(stages, locked=False, later=later)
+    return bool(stages) and not ready[0]
 
 
 @lru_cache(maxsize=32)
