@@ -1,11 +1,11 @@
 """The process that compiles kernels ahead: `python -m pipeline.compiling`, told what by its standard input.
 
 It loads what compiling needs, which takes a second and goes on while the command line still reads the mixture file
-(`pipeline.head_start`), waits for ``{"stages": [{"module", "params"}], "locked": bool, "later": like "stages"}``, and
-compiles the pieces of those stages in as many copies of itself as there are cores. The copies share what is loaded;
-each takes the next piece, the costliest first, when it is done with one. What no worker needs before the map is done
-(``later``) follows, with the time that the first tasks leave. What is compiled lies in the cache on disk
-(`stages.kernels.cache`); a mark beside it says that all of it is there (`pipeline.warm`).
+(`pipeline.head_start`), waits for ``{"pieces": [...], "locked": bool, "later": [...]}`` (`pipeline.warm.Piece.told`),
+and compiles the pieces in as many copies of itself as there are cores. The copies share what is loaded; each takes the
+next piece, in the order given, when it is done with one, and leaves the mark that says so: a task that needs no other
+piece begins. What no worker needs before the map is done (``later``) follows, with the time that the first tasks
+leave. What is compiled lies in the cache on disk (`stages.kernels.cache`).
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any
 
 import pyarrow as pa
 from numba.core.registry import cpu_target
 
 from pipeline.process import prepare_process
-from pipeline.warm import mark_of, prepared, sole
+from pipeline.warm import Piece, lacking, lock
 
 USUAL = ("stages.documents", "stages.extraction", "stages.language", "stages.quality", "stages.signatures")
 """What is loaded before it is known what to compile: nearly every mixture needs it."""
+NICENESS = 19
+"""That of Ray's workers: before them comes what starts Ray, and beside them nobody waits for what is compiled last."""
 TEXTS = (
     "The quick brown fox jumps over the lazy dog. It was said that this is a sentence, and so it is, of the language.",
     "Fünf ähnliche Übungen\nBegründung: „groß“ – naïve café … ½ № Ⅷ\n\n• one\n- two\n# three",
@@ -37,13 +37,11 @@ TEXTS = (
 ) * 3
 
 
-Piece = Callable[[pa.RecordBatch], object]
-
-
 def main() -> None:
     """Compile what standard input names, once it does."""
     from stages.kernels.haste import hasten
 
+    os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
     gc.disable()  # a seventh of the time to compile: Numba makes millions of small objects, and the process ends soon
     prepare_process()
     hasten()
@@ -51,32 +49,32 @@ def main() -> None:
         importlib.import_module(module)
     cpu_target.typing_context.refresh()  # half a second of imports
     cpu_target.target_context.refresh()
-    asked = sys.stdin.read()
-    if not asked:
+    told = sys.stdin.read()
+    if not told:
         return
-    stages, locked, later = (json.loads(asked)[key] for key in ("stages", "locked", "later"))
-    _compile_marked(stages, locked, len(os.sched_getaffinity(0)))
-    if later:
-        os.nice(19)  # others have begun to work
-        _compile_marked(later, False, 1)
+    asked = json.loads(told)
+    pieces, later = ([Piece(*entry) for entry in asked[key]] for key in ("pieces", "later"))
+    if pieces:
+        with nullcontext(True) if asked["locked"] else lock(wait=True):
+            compile_pieces(lacking(pieces), len(os.sched_getaffinity(0)))
+    _step_back()
+    compile_pieces(lacking(later))
 
 
-def _compile_marked(stages: list[dict[str, Any]], locked: bool, processes: int) -> None:
-    """Compile ``stages`` unless another process has, and leave the mark that says so."""
-    mark = mark_of(stages)
-    with nullcontext(True) if locked else sole(mark) as is_sole:
-        if is_sole:
-            compile_stages(stages, processes)
-            mark.write_text("")
+def _step_back() -> None:
+    """Take only what others leave of the processors: they have begun to work."""
+    if hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    else:
+        os.nice(19)
 
 
-def compile_stages(stages: list[dict[str, Any]], processes: int = 1) -> None:
-    """Compile what ``stages`` call, in this process and, if there are to be more, in copies of it.
+def compile_pieces(pieces: list[Piece], processes: int = 1) -> None:
+    """Compile ``pieces``, at most 256, in this process and, if there are to be more, in copies of it.
 
     Raises:
         RuntimeError: a copy failed; it has printed why.
     """
-    pieces = pieces_of(stages)
     batch = pages()
     numbers, source = os.pipe()
     os.write(source, bytes(range(len(pieces))))
@@ -91,26 +89,12 @@ def compile_stages(stages: list[dict[str, Any]], processes: int = 1) -> None:
         raise RuntimeError(f"{len(failed)} of {len(children)} copies could not compile their kernels")
 
 
-def pieces_of(stages: list[dict[str, Any]]) -> list[Piece]:
-    """Functions of a batch of `documents` that compile what ``stages`` call, the costliest first; at most 256.
-
-    A stage tells its own with ``compile_parts(params)``, by name the seconds it takes and the function; another stage
-    is one piece.
-    """
-    pieces: list[tuple[float, Piece]] = []
-    for stage in stages:
-        module: Any = importlib.import_module(stage["module"])
-        if hasattr(module, "compile_parts"):
-            pieces += module.compile_parts(module.Params.model_validate(stage["params"])).values()
-        else:
-            pieces.append((1.0, prepared(stage["module"], json.dumps(stage["params"], sort_keys=True))))
-    return [piece for _, piece in sorted(pieces, key=lambda entry: -entry[0])]
-
-
 def _compile_next(pieces: list[Piece], numbers: int, batch: pa.RecordBatch) -> None:
     """Take numbers of pieces out of a pipe, one byte each, and compile them, until it is empty."""
     while number := os.read(numbers, 1):
-        pieces[number[0]](batch)
+        piece = pieces[number[0]]
+        piece.compile(batch)
+        piece.mark.write_text("")
 
 
 def _fork(pieces: list[Piece], numbers: int, batch: pa.RecordBatch) -> int:

@@ -47,10 +47,10 @@ class LazyExecutor:
         store: Store,
         workers: int | None,
         reporter: Reporter,
-        stages: list[dict[str, Any]],
+        stages: list[list[dict[str, Any]]],
         later: list[dict[str, Any]],
     ) -> None:
-        """``stages`` are compiled before the first task, ``later`` beside the first ones (`pipeline.warm.start`)."""
+        """``stages`` are compiled before tasks that need them, ``later`` beside the first (`pipeline.warm.start`)."""
         self.stages, self.later = stages, later
         self.engine, self.store, self.workers, self.reporter = engine, store, workers, reporter
         self._executor: Executor | None = None

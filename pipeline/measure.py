@@ -39,6 +39,15 @@ PAGES_IN_STEP = 60
 """Pages whose measurement may take as long as one page that hangs: a scorer of one's own may need a second for each."""
 
 
+def _extracts(store: Store, split: dict[str, Any], documents: dict[str, Any]) -> bool:
+    """Whether the text of a split is still to be made, and takes more than to read it out of a table."""
+    if store.exists(documents["address"]):
+        return False
+    stage: Any = importlib.import_module(documents["module"])
+    names = [name for name, *_ in split["parts"]] or [split["file"]]
+    return not stage.has_text(names, stage.Params.model_validate(documents["params"]))
+
+
 def measure(
     store: Store,
     *,
@@ -63,8 +72,8 @@ def measure(
     """
     deadline.disarm()
     limit = 0 if isolate else page_seconds  # every page has been tried alone: what is left is slow, not hung
-    warm([documents, *sidecars])
     missing = [entry for entry in sidecars if not store.exists(entry["address"])]
+    warm([documents, *missing] if _extracts(store, split, documents) else missing)
     seconds = dict.fromkeys([*(entry["product"] for entry in missing)], 0.0)
     with ExitStack() as files:
         reader: Any = None

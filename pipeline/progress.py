@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 LINE_SECONDS = 10.0
+FIRST_LINE_SECONDS = 3.0
 TELLING = 0.02
 SAID = 30
 
@@ -57,7 +58,8 @@ class PhaseProgress:
     def __init__(self, reporter: Reporter, name: str, tasks: int, cost: int) -> None:
         self.reporter, self.name, self.tasks, self.cost = reporter, name, tasks, cost
         self.done_tasks = self.done_cost = 0
-        self.started = self.last_line = time.monotonic()
+        self.started = time.monotonic()
+        self.next_line = self.started + FIRST_LINE_SECONDS
         self._bar: Progress | None = None
 
     def __enter__(self) -> PhaseProgress:
@@ -80,8 +82,8 @@ class PhaseProgress:
         self.done_cost += cost
         if self._bar is not None:
             self._bar.update(self._id, advance=1, rate=self._rate())
-        elif time.monotonic() - self.last_line >= LINE_SECONDS:
-            self.last_line = time.monotonic()
+        elif time.monotonic() >= self.next_line:
+            self.next_line = time.monotonic() + LINE_SECONDS
             self.reporter.say(f"{self.name}: {self.done_tasks}/{self.tasks}  {self._rate()}".rstrip())
 
     def _rate(self) -> str:

@@ -1,19 +1,23 @@
 """Stages made ready in a process: models loaded, and kernels compiled once per node (`docs/decisions/numba-cache.md`).
 
-The first process that finds no mark beside the compiled kernels has a child compile everything (`pipeline.compiling`)
-while it holds a file lock; the others load what they need and wait, then take the kernels from disk. The driver
-starts such a child before Ray.
+What a stage compiles comes in pieces, and a mark beside the compiled kernels says of each that it is there. A process
+whose pieces lack marks has a child compile them (`pipeline.compiling`) while it holds a file lock; the others load
+what they need, wait for the marks of their own pieces, and take the kernels from disk. The driver starts such a child
+before Ray.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import importlib
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,40 +26,105 @@ import pyarrow as pa
 from pipeline import head_start
 
 Batch = Callable[[pa.RecordBatch], pa.RecordBatch]
-_warmed: set[tuple[str, ...]] = set()
+Stage = dict[str, Any]
+"""``{"module", "params"}`` of a stage; other keys are not looked at."""
+WAIT_SECONDS = 0.02
+WHOLE = "all"
+"""The one piece of a stage that does not say which it has."""
+_warmed: set[str] = set()
 
 
-def warm(stages: list[dict[str, Any]]) -> None:
-    """Compile what ``stages`` (``{"module", "params"}`` each) call, or wait for the process that does."""
-    modules = tuple(stage["module"] for stage in stages)
-    if modules in _warmed:
+@dataclass(frozen=True)
+class Piece:
+    """Some of the kernels of a stage; picklable as `told`."""
+
+    module: str
+    params: str
+    """The parameters of the stage, as JSON."""
+    name: str = WHOLE
+    seconds: float = 1.0
+    """Of one core, to compile it."""
+
+    @cached_property
+    def mark(self) -> Path:
+        """The file whose presence says that it is compiled, of these sources."""
+        from stages.kernels.cache import digest, folder
+
+        name = self.name if self.name != WHOLE else hashlib.sha256(self.params.encode()).hexdigest()[:8]
+        return folder() / f"warm-{self.module.rpartition('.')[2]}-{name}-{digest((self.module,))}"
+
+    def compile(self, batch: pa.RecordBatch) -> None:
+        """Compile it, by a call on some pages."""
+        stage: Any = importlib.import_module(self.module)
+        if self.name == WHOLE:
+            prepared(self.module, self.params)(batch)
+        else:
+            stage.compile_parts(stage.Params.model_validate_json(self.params))[self.name][1](batch)
+
+    def told(self) -> list[Any]:
+        return [self.module, self.params, self.name, self.seconds]
+
+
+def pieces_of(stages: Iterable[Stage]) -> list[Piece]:
+    """The pieces that ``stages`` compile, the costliest first.
+
+    A stage tells its own with ``compile_parts(params)``: by a name that says all that decides what is compiled, the
+    seconds it takes and a function of a batch of `documents`; another stage is one piece.
+    """
+    pieces = []
+    for entry in stages:
+        stage: Any = importlib.import_module(entry["module"])
+        params = json.dumps(entry["params"], sort_keys=True)
+        if hasattr(stage, "compile_parts"):
+            parts = stage.compile_parts(stage.Params.model_validate(entry["params"]))
+            pieces += [Piece(entry["module"], params, name, seconds) for name, (seconds, _) in parts.items()]
+        else:
+            pieces.append(Piece(entry["module"], params))
+    return sorted(pieces, key=lambda piece: -piece.seconds)
+
+
+def lacking(pieces: Iterable[Piece]) -> list[Piece]:
+    """Those that are not compiled, in order, of several with one mark one."""
+    return list({piece.mark: piece for piece in pieces if not piece.mark.exists()}.values())
+
+
+def warm(stages: list[Stage]) -> None:
+    """Have compiled what ``stages`` call, or wait for the process that does; return once it is there."""
+    key = json.dumps([[stage["module"], stage["params"]] for stage in stages], sort_keys=True)
+    if key in _warmed:
         return
-    _warmed.add(modules)
-    mark = mark_of(stages)
-    if mark.exists():
+    _warmed.add(key)
+    pieces = pieces_of(stages)
+    if not lacking(pieces):
         return
     for stage in stages:
         if hasattr(importlib.import_module(stage["module"]), "prepare"):
             prepared(stage["module"], json.dumps(stage["params"], sort_keys=True))
-    with sole(mark) as is_sole:
-        if is_sole:
-            if _child(stages, locked=True, later=[]).wait():
-                from pipeline.compiling import compile_stages
+    while missing := lacking(pieces):
+        with lock() as is_mine:
+            if is_mine and (missing := lacking(missing)) and _child(missing, locked=True, later=[]).wait():
+                from pipeline.compiling import compile_pieces
 
-                compile_stages(stages)  # its error is seen here
-            mark.write_text("")
+                compile_pieces(missing)  # its error is seen here
+        if not is_mine:
+            time.sleep(WAIT_SECONDS)
 
 
-def start(stages: list[dict[str, Any]], later: list[dict[str, Any]]) -> bool:
-    """Begin to compile in a child process, if this machine has not yet; ``later`` follows beside the first tasks.
+def start(groups: list[list[Stage]], later: list[Stage]) -> bool:
+    """Begin to compile in a child process what this machine lacks.
+
+    Args:
+        groups: stages, those that the first tasks wait for before others.
+        later: what follows beside the first tasks.
 
     Returns:
-        Whether the first tasks will wait for it.
+        Whether tasks will wait for it.
     """
-    ready = [mark_of(part).exists() for part in (stages, later) if part]
-    if not all(ready):
-        _child(stages, locked=False, later=later)
-    return bool(stages) and not ready[0]
+    missing = lacking(piece for stages in groups for piece in pieces_of(stages))
+    after = lacking(pieces_of(later))
+    if missing or after:
+        _child(missing, locked=False, later=after)
+    return bool(missing)
 
 
 @lru_cache(maxsize=32)
@@ -65,27 +134,25 @@ def prepared(module: str, params: str) -> Batch:
     return stage.prepare(stage.Params.model_validate_json(params))
 
 
-def mark_of(stages: list[dict[str, Any]]) -> Path:
-    """The file whose presence says that these stages' kernels are compiled for these sources."""
-    from stages.kernels.cache import digest, folder
-
-    modules = tuple(stage["module"] for stage in stages)
-    return folder() / f"warm-{'-'.join(module.rpartition('.')[2] for module in modules)}-{digest(modules)}"
-
-
 @contextmanager
-def sole(mark: Path) -> Iterator[bool]:
-    """Hold the lock of a mark; whether it is still for this process to make it."""
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    with open(mark.with_suffix(".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield not mark.exists()
+def lock(wait: bool = False) -> Iterator[bool]:
+    """Hold the lock of those who compile on this machine; whether it is held, where another may have it."""
+    from stages.kernels.cache import folder
+
+    with open(folder() / "warm.lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        yield True
 
 
-def _child(stages: list[dict[str, Any]], *, locked: bool, later: list[dict[str, Any]]) -> subprocess.Popen[bytes]:
-    """A process that compiles ``stages``, then ``later``; ``locked``: the caller holds the lock of the stages' mark."""
+def _child(pieces: list[Piece], *, locked: bool, later: list[Piece]) -> subprocess.Popen[Any]:
+    """A process that compiles ``pieces``, then ``later``; ``locked``: the caller holds the lock."""
     child = head_start.compiler()
     assert child.stdin is not None
-    child.stdin.write(json.dumps({"stages": stages, "locked": locked, "later": later}).encode())
+    told = {"pieces": [piece.told() for piece in pieces], "later": [piece.told() for piece in later]}
+    child.stdin.write(json.dumps(told | {"locked": locked}).encode())
     child.stdin.close()
     return child

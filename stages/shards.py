@@ -13,8 +13,8 @@ Documents held out for validation and tests go to folders of their own. A hash o
 so neither seed nor tokenizer nor new input moves a text between splits, and exact copies of a text are in one
 split even where nothing was deduplicated. The manifest's documents and tokens are those of training.
 
-Price: one sequential read of the tokens, one write; memory of a task is at most twice its shard. Nothing is compiled, so
-a fresh process begins at once. Shard sizes scatter around the target like a sample of their documents: by
+Price: one sequential read of the tokens, one write; memory of a task is at most twice its shard. Nothing is compiled,
+so a fresh process begins at once. Shard sizes scatter around the target like a sample of their documents: by
 sqrt((1 + c**2) / n) for n documents a shard whose sizes have the coefficient of variation c (about 1% at 100,000
 documents of very mixed sizes).
 """

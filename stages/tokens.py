@@ -21,6 +21,7 @@ Price: tokenization, then two copies of the ids; memory is about twice the ids o
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -81,7 +82,8 @@ def identity(params: Params) -> dict[str, Any]:
 
 def compile_parts(params: Params) -> dict[str, tuple[float, Callable[[pa.RecordBatch], object]]]:
     """What `pipeline.warm` compiles ahead: by name, seconds on one core and a function that does it."""
-    return {"encode": (4.0, lambda batch: load(params.tokenizer, params.eos).encode(*text_buffers(batch["text"])))}
+    name = f"encode-{hashlib.sha256(params.model_dump_json().encode()).hexdigest()[:8]}"
+    return {name: (4.0, lambda batch: load(params.tokenizer, params.eos).encode(*text_buffers(batch["text"])))}
 
 
 def order_keys(doc_ids: Bytes, seed: int) -> npt.NDArray[np.uint64]:

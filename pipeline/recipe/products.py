@@ -77,12 +77,16 @@ class Recipe:
         here = self.sources[source]
         return dump(here.sections.get(product) or self.sections[product])
 
-    def compiled(self) -> list[dict[str, Any]]:
-        """Module and parameters of the stages of a map, as the first source has them: what workers will compile."""
-        first = next(iter(self.sources))
+    def compiled(self) -> list[list[dict[str, Any]]]:
+        """What workers will compile: module and parameters of the stages of each map, those that need least first."""
         used = [name for name in SIDECARS if name != "signatures" or self.clusters()]
-        stages = [(documents, "documents"), *((SIDECARS[name], name) for name in used)]
-        return [{"module": stage.__name__, "params": self.map_params(name, first)} for stage, name in stages]
+        groups = []
+        for name, source in self.sources.items():
+            has_text = documents.has_text(source.params.paths, source.sections["documents"])
+            stages = [(SIDECARS[product], product) for product in used]
+            stages = stages if has_text else [(documents, "documents"), *stages]
+            groups.append([{"module": made.__name__, "params": self.map_params(key, name)} for made, key in stages])
+        return sorted(groups, key=len)
 
     def compiled_later(self) -> list[dict[str, Any]]:
         """The same of what no worker needs before the map is done."""

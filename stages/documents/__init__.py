@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import gzip
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, Literal
 
@@ -33,6 +33,9 @@ from stages.documents.containers import pages_of_split
 from stages.documents.extraction import LINEAR, WRITES_MARKDOWN, compiled_parts, extractor, versions
 from stages.documents.raw import raw_record
 from stages.documents.tables import ColumnError
+from stages.formats import TABLES, format_of
+from stages.kernels.page_head import page_heads
+from stages.kernels.ragged import text_buffers
 
 __all__ = ["VERSION", "ColumnError", "Params", "doc_id", "identity", "positions", "prepare", "raw_record", "read"]
 
@@ -95,18 +98,26 @@ def read(
     return Reader(split, params, skip, window, max_rows, step)
 
 
+def has_text(names: Iterable[str], params: Params) -> bool:
+    """Whether files of these names hold text as it is, so that no kernel is called to read them: tables do."""
+    kinds = [format_of(name, params.format) for name in names]
+    return all(kind is not None and kind.container in TABLES for kind in kinds)
+
+
 def compile_parts(params: Params) -> dict[str, tuple[float, Callable[[pa.RecordBatch], object]]]:
     """What `pipeline.warm` compiles before the first page: by name, seconds on one core and a function that does it."""
 
     def read_archive(batch: pa.RecordBatch) -> None:
         account = Account("warm")
-        batches = Batches("warm", lambda pages: pages.cast(pa.large_string()), account, params.max_depth)
+        batches = Batches("warm", lambda _: pa.array([], pa.large_string()), account, params.max_depth)
         limits = Limits(params.max_record_bytes, params.max_html_bytes, frozenset())
         for page in archive_pages(io.BytesIO(3 * gzip.compress(_RECORD)), account, limits):
             batches.add(page)
-        batches.flush()
 
-    parts: dict[str, tuple[float, Callable[[pa.RecordBatch], object]]] = {"read": (3.5, read_archive)}
+    parts: dict[str, tuple[float, Callable[[pa.RecordBatch], object]]] = {
+        "read": (1.6, read_archive),
+        "heads": (1.3, partial(_of_text, lambda pages: page_heads(*text_buffers(pages)))),
+    }
     for name, (seconds, compiled) in compiled_parts(params.extractor).items():
         parts[name] = (seconds, partial(_of_text, compiled))
     return parts

@@ -180,7 +180,7 @@ def compile_parts() -> dict[str, tuple[float, Callable[[pa.LargeBinaryArray], ob
         out, ends = np.empty(64, np.uint8), np.empty(0, np.int64)
         return _write(_scanner(), Scanned.empty(), ExtractionParams(), load_model(), False, out, ends)
 
-    return {"scan": (4.0, scan), "write": (4.0, write)}
+    return {"scan": (2.7, scan), "write": (2.8, write)}
 
 
 def _with_fields(

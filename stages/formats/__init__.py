@@ -35,6 +35,8 @@ CONTAINERS = {
     ".xml": "mediawiki",
 }
 
+TABLES = frozenset({"arrow", "csv", "jsonl", "parquet", "tsv"})
+"""Containers of rows, whose text stands in a column as it is."""
 CONTAINER_NAMES = tuple(sorted(set(CONTAINERS.values())))
 
 
