@@ -30,6 +30,7 @@ from stages.contract import Task
 
 MAX_CRASHES = 4
 MAX_FAILURES = 10
+WAIT_SECONDS = 0.5
 Kind = Literal["done", "node", "crash", "memory", "error"]
 
 
@@ -147,8 +148,16 @@ class Scheduler:
         self._say = say
         self.retries = 0
 
-    def run(self, phase: str, tasks: Iterable[Task], on_done: Callable[[Done], None]) -> None:
+    def run(
+        self,
+        phase: str,
+        tasks: Iterable[Task],
+        on_done: Callable[[Done], None],
+        on_wait: Callable[[], None] = lambda: None,
+    ) -> None:
         """Run tasks, a small one a slot and then the largest first; returns when all are done.
+
+        ``on_wait`` is called every `WAIT_SECONDS` or so while tasks are under way.
 
         Raises:
             TasksFailed: when any task failed for good.
@@ -156,9 +165,11 @@ class Scheduler:
         waiting = sorted(tasks, key=lambda task: (-task.cost, task.label))
         if not waiting:
             return
-        self._run(phase, dict(enumerate(waiting)), on_done)
+        self._run(phase, dict(enumerate(waiting)), on_done, on_wait)
 
-    def _run(self, phase: str, tasks: dict[int, Task], on_done: Callable[[Done], None]) -> None:
+    def _run(
+        self, phase: str, tasks: dict[int, Task], on_done: Callable[[Done], None], on_wait: Callable[[], None]
+    ) -> None:
         executor = self._executor(tasks.values())
         queue = list(reversed(early_first(list(tasks), executor.slots())))
         alone: list[int] = []
@@ -175,7 +186,7 @@ class Scheduler:
                 executor.submit(alone[-1], tasks[alone.pop()])
             if not running:
                 break
-            for outcome in executor.wait(1.0):
+            for outcome in executor.wait(WAIT_SECONDS):
                 running.discard(outcome.index)
                 task = tasks[outcome.index]
                 if outcome.kind == "done":
@@ -192,6 +203,7 @@ class Scheduler:
                     crashes[outcome.index] += 1
                 tasks[outcome.index] = changed(task, outcome.kind, crashes[outcome.index])
                 (alone if outcome.kind == "memory" else queue).append(outcome.index)
+            on_wait()
         if failures:
             executor.cancel()
             raise TasksFailed(phase, failures)

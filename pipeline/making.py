@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline import lineage, manifest, why
+from pipeline import lineage, manifest, pulse, why
 from pipeline.address import Fingerprint
 from pipeline.costs import Costs
 from pipeline.engine import Done, Scheduler, TasksFailed
@@ -114,8 +114,15 @@ class Maker:
                 progress.advance(result.task.cost)
                 self._progress(name, progress)
 
+            before = pulse.total()
+
+            def waited() -> None:
+                progress.measured(pulse.total() - before)
+                self._progress(name, progress)
+
             try:
-                self.scheduler.run(name, tasks, finished)
+                with pulse.heard(waited):
+                    self.scheduler.run(name, tasks, finished, waited)
             finally:
                 self.costs.retries = self.scheduler.retries
                 self.costs.write()
@@ -223,7 +230,8 @@ class Maker:
         self._told = now
         told: dict[str, Any] = {"phase": phase, "tasks": progress.tasks, "done": progress.done_tasks}
         started = now - (time.monotonic() - progress.started)
-        told |= {"cost": progress.cost, "done_cost": progress.done_cost, "started": started, "time": now}
+        told |= {"cost": progress.cost, "done_cost": progress.done_cost, "pages": progress.pages}
+        told |= {"started": started, "began": started + progress.began - progress.started, "time": now}
         told["slowest"] = self.costs.slowest(SLOWEST)
         self.store.write_json("runs/progress.json", told | {"said": list(self.reporter.said)})
 

@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from pipeline import deadline
+from pipeline import deadline, pulse
 from pipeline.storage import Store
 from pipeline.warm import prepared, warm
 from stages.contract import Split, StageParams
@@ -107,6 +107,7 @@ def measure(
                 started = time.perf_counter()
                 writer.write(process(batch))
                 seconds[product] += time.perf_counter() - started
+            pulse.add(batch.num_rows)
             deadline.disarm()  # writing, reading, and the rest of the file's records take what they take
             started = time.perf_counter()
         reports: dict[str, Any] = {}

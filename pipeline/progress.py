@@ -35,6 +35,14 @@ def human_seconds(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def seconds_left(seconds: float, done: int, cost: int) -> float | None:
+    """How long what is left of ``cost`` will take, at the rate so far.
+
+    None before `TELLING` of it is done: a small task a slot comes first, and says little of the rest.
+    """
+    return seconds * (cost / done - 1) if done and done >= TELLING * cost else None
+
+
 class Reporter:
     """Tells the user how far the run is. Lines go to standard error, so standard output holds results alone."""
 
@@ -53,12 +61,12 @@ class Reporter:
 
 
 class PhaseProgress:
-    """Progress of one phase, in tasks and input bytes."""
+    """Progress of one phase, in tasks, input bytes, and pages where tasks tell how far they are (`pipeline.pulse`)."""
 
     def __init__(self, reporter: Reporter, name: str, tasks: int, cost: int) -> None:
         self.reporter, self.name, self.tasks, self.cost = reporter, name, tasks, cost
-        self.done_tasks = self.done_cost = 0
-        self.started = time.monotonic()
+        self.done_tasks = self.done_cost = self.pages = 0
+        self.started = self.began = time.monotonic()
         self.next_line = self.started + FIRST_LINE_SECONDS
         self._bar: Progress | None = None
 
@@ -80,19 +88,30 @@ class PhaseProgress:
     def advance(self, cost: int) -> None:
         self.done_tasks += 1
         self.done_cost += cost
+        self._show()
+
+    def measured(self, pages: int) -> None:
+        """So many pages have been measured, by tasks that are done or under way."""
+        if pages > self.pages:
+            if not self.pages and not self.done_tasks:
+                self.began = time.monotonic()  # until now tasks waited, for kernels to be compiled or for a place
+            self.pages = pages
+            self._show()
+
+    def _show(self) -> None:
         if self._bar is not None:
-            self._bar.update(self._id, advance=1, rate=self._rate())
+            self._bar.update(self._id, completed=self.done_tasks, rate=self._rate())
         elif time.monotonic() >= self.next_line:
             self.next_line = time.monotonic() + LINE_SECONDS
             self.reporter.say(f"{self.name}: {self.done_tasks}/{self.tasks}  {self._rate()}".rstrip())
 
     def _rate(self) -> str:
-        """Nothing before `TELLING` of the cost is done: a small task a slot comes first and says little of the rest."""
-        if not self.done_cost or self.done_cost < TELLING * self.cost:
-            return ""
-        seconds = max(1e-3, time.monotonic() - self.started)
-        left = seconds * (self.cost / self.done_cost - 1)
-        return f"{human_bytes(self.done_cost / seconds)}/s, {human_seconds(left)} left"
+        told = [f"{self.pages:,} pages"] if self.pages else []
+        seconds = max(1e-3, time.monotonic() - self.began)
+        left = seconds_left(seconds, self.done_cost, self.cost)
+        if left is not None:
+            told += [f"{human_bytes(self.done_cost / seconds)}/s", f"{human_seconds(left)} left"]
+        return ", ".join(told)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

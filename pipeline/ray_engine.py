@@ -13,7 +13,7 @@ import time
 import uuid
 from typing import Any
 
-from pipeline import deadline
+from pipeline import deadline, pulse
 from pipeline.engine import Outcome, Result, call_job, failure
 from pipeline.errors import RunError, UserError
 from pipeline.process import prepare_process
@@ -34,6 +34,7 @@ def connect(workers: int | None) -> None:
     cluster = os.environ.get("RAY_ADDRESS")
     if not cluster:
         os.environ["RAY_AUTH_MODE"] = "disabled"
+        pulse.begin()
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
 
@@ -215,3 +216,4 @@ def shutdown() -> None:
 
     if ray.is_initialized():
         ray.shutdown()
+    pulse.end()

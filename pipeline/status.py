@@ -12,7 +12,7 @@ from pipeline import manifest
 from pipeline import snapshot as snapshots
 from pipeline.drive import FAILURE, render
 from pipeline.lock import RootLock
-from pipeline.progress import human_bytes, human_seconds
+from pipeline.progress import human_bytes, human_seconds, seconds_left
 from pipeline.storage import Store
 
 PRODUCTS = ("documents", "language", "quality", "signatures", "clusters", "lines", "scores", "kept", "tokens")
@@ -96,9 +96,10 @@ def troubles(snapshot: snapshots.Snapshot) -> list[str]:
 def progress_line(progress: dict[str, Any]) -> str:
     """One line on the phase under way, from what the run wrote last."""
     seconds = max(1e-3, progress["time"] - progress["started"])
-    left = seconds * (progress["cost"] / progress["done_cost"] - 1) if progress["done_cost"] else 0.0
+    at_work = progress["time"] - progress.get("began", progress["started"])
+    left = seconds_left(max(1e-3, at_work), progress["done_cost"], progress["cost"])
     age = time.time() - progress["time"]
-    return (
-        f"{progress['phase']}: {progress['done']} of {progress['tasks']} tasks in {human_seconds(seconds)},"
-        f" about {human_seconds(left)} left (said {human_seconds(age)} ago)"
-    )
+    told = [f"{progress['phase']}: {progress['done']} of {progress['tasks']} tasks in {human_seconds(seconds)}"]
+    told += [f"{progress['pages']:,} pages"] if progress.get("pages") else []
+    told += [f"about {human_seconds(left)} left"] if left is not None else []
+    return f"{', '.join(told)} (said {human_seconds(age)} ago)"

@@ -25,6 +25,7 @@ from pipeline import snapshot as snapshots
 from pipeline.costs import shown
 from pipeline.errors import UserError
 from pipeline.lock import RootLock
+from pipeline.progress import seconds_left
 from pipeline.status import last_words, products, status_text, troubles
 from pipeline.storage import Store
 
@@ -72,9 +73,9 @@ def state(store: Store) -> dict[str, Any]:
 
 def pace(progress: dict[str, Any]) -> dict[str, Any]:
     """Progress of the phase under way with its rate and the seconds left at it."""
-    seconds = max(1e-3, progress["time"] - progress["started"])
+    seconds = max(1e-3, progress["time"] - progress.get("began", progress["started"]))
     rate = progress["done_cost"] / seconds
-    left = (progress["cost"] - progress["done_cost"]) / rate if rate else None
+    left = seconds_left(seconds, progress["done_cost"], progress["cost"])
     age = max(0.0, time.time() - progress["time"])
     return progress | {"bytes_per_second": rate, "seconds_left": left, "seconds_ago": age}
 
