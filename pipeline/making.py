@@ -105,16 +105,16 @@ class Maker:
             return
         if not tasks:
             return
+        before = pulse.total()
         with self.reporter.phase(name, len(tasks), sum(task.cost for task in tasks)) as progress:
 
             def finished(result: Done) -> None:
                 done(result)
                 self.checksums.update(result.files)
                 self.costs.add(name, result)
+                progress.measured(pulse.total() - before)
                 progress.advance(result.task.cost)
                 self._progress(name, progress)
-
-            before = pulse.total()
 
             def waited() -> None:
                 progress.measured(pulse.total() - before)

@@ -2,84 +2,164 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
+from threading import Thread
 
 import pyarrow as pa
 import pytest
 
 from pipeline import compiling, head_start, warm
+from pipeline.compiling import TEXTS
 from stages import quality
+from stages.contract import Split
+from tests.archives import record, write
 
 STAGES = [{"module": "stages.language", "params": {}}]
+TEXT_STAGES = [{"module": f"stages.{name}", "params": {}} for name in ("language", "quality", "signatures")]
+PAGE = b"<html lang=en><title>a</title><p>some text of a page, enough of it to be kept as a page</p>"
 
 FIRST_TASK = """
 import json, sys
 from numba.core.dispatcher import Dispatcher
 compiled = []
 Dispatcher.compile, usual = lambda self, types: compiled.append(self) or usual(self, types), Dispatcher.compile
-import pyarrow as pa
-from pipeline.compiling import pages
-from pipeline.warm import prepared, warm
-stages = json.load(sys.stdin)
-warm(stages)
-loaded = len(compiled)
-from stages.extraction import main_text
-main_text(pa.array([b"<p>some text of a page</p>"], pa.large_binary()), is_utf8=True)
-for stage in stages[1:]:
-    prepared(stage["module"], json.dumps(stage["params"]))(pages())
+from pipeline import warm
+from pipeline.measure import measure
+from pipeline.storage import Store
+told = json.load(sys.stdin)
+missing = [piece.module for piece in warm.lacking(warm.pieces_of(told["stages"]))]
+measure(Store(told["root"]), **told["task"])
 missed = [str(kernel) for kernel in compiled if any(kernel.stats.cache_misses.values())]
-print(json.dumps({"kernels": len(compiled) - loaded, "missed": missed}))
+print(json.dumps({"kernels": len(compiled), "missed": missed, "lacking": missing}))
 """
 
 
-def test_the_first_task_loads_every_kernel_and_compiles_none(tmp_path: Path) -> None:
-    stages = [{"module": f"stages.{name}", "params": {}} for name in ("documents", "language", "signatures")]
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
-    found = subprocess.run(
-        [sys.executable, "-c", FIRST_TASK], input=json.dumps(stages).encode(), env=environment, stdout=-1, check=True
-    )
-    result = json.loads(found.stdout)
-    assert result["kernels"] > 3
-    assert result["missed"] == []
-    assert [path.suffix for path in tmp_path.glob("warm-*") if path.suffix != ".lock"] == [""]
+def task(file: Path, uses: list[dict[str, object]]) -> dict[str, object]:
+    """Arguments of `pipeline.measure.measure` for a file."""
+    split = Split("s", file.name, 0, 0, "file", str(file), file.stat().st_size, "0")
+    documents = {"module": "stages.documents", "params": {}, "address": "documents/a.parquet"}
+    names = [str(stage["module"]).rpartition(".")[2] for stage in uses]
+    sidecars = [
+        stage | {"product": name, "address": f"{name}/a.parquet"} for stage, name in zip(uses, names, strict=True)
+    ]
+    return {"split": asdict(split), "documents": documents, "sidecars": sidecars}
 
 
-def test_each_piece_is_compiled_once_whatever_the_number_of_processes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def first_task(tmp_path: Path, file: Path) -> dict[str, list[str]]:
+    """The first task of a fresh process: how many kernels it called, and which of them it compiled itself."""
+    stages = [{"module": "stages.documents", "params": {}}, *TEXT_STAGES]
+    told = {"stages": stages, "root": str(tmp_path / "root"), "task": task(file, TEXT_STAGES)}
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "kernels")}
+    command = [sys.executable, "-c", FIRST_TASK]
+    found = subprocess.run(command, input=json.dumps(told).encode(), env=environment, stdout=-1, check=True)
+    result: dict[str, list[str]] = json.loads(found.stdout)
+    return result
+
+
+def compile_ahead(tmp_path: Path, stages: list[dict[str, object]]) -> None:
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "kernels")}
+    code = "import json, sys; from pipeline import warm; warm.warm(json.load(sys.stdin))"
+    subprocess.run([sys.executable, "-c", code], input=json.dumps(stages).encode(), env=environment, check=True)
+
+
+def test_a_task_on_text_needs_no_kernel_that_reads_pages_and_one_on_pages_none_but_those_compiled_ahead(
+    tmp_path: Path,
 ) -> None:
-    def piece(name: str) -> compiling.Piece:
-        def compile_one(_: pa.RecordBatch) -> None:
-            with open(tmp_path / name, "a") as file:
-                file.write("x")
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps({"id": str(n), "text": text}) + "\n" for n, text in enumerate(TEXTS) if text))
+    pages = tmp_path / "pages.warc.gz"
+    write(pages, [record(PAGE, url=f"https://a.org/{n}") for n in range(3)])
+    compile_ahead(tmp_path, TEXT_STAGES)
+    result = first_task(tmp_path, rows)
+    assert result["lacking"] == ["stages.documents"] * 4
+    assert result["missed"] == []
+    shutil.rmtree(tmp_path / "root")
+    compile_ahead(tmp_path, [{"module": "stages.documents", "params": {}}])
+    result = first_task(tmp_path, pages)
+    assert result["lacking"] == []
+    assert result["missed"] == []
+    assert int(str(result["kernels"])) > 20
 
-        return compile_one
 
-    pieces = [piece(name) for name in "abcde"]
-    monkeypatch.setattr(compiling, "pieces_of", lambda stages: pieces)
-    compiling.compile_stages(STAGES, 3)
-    assert [path.read_text() for path in sorted(tmp_path.iterdir())] == ["x"] * 5
+def pieces(*names: str) -> list[warm.Piece]:
+    return [warm.Piece("stages.language", "{}", name) for name in names]
 
 
-def test_a_copy_that_fails_is_told_of_when_all_have_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+@pytest.fixture
+def marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of compiled kernels, for marks."""
+    monkeypatch.setattr("stages.kernels.cache.folder", lambda: tmp_path)
+    return tmp_path
+
+
+def test_each_piece_is_compiled_once_and_marked_whatever_the_number_of_processes(
+    marks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compile_one(piece: warm.Piece, _: pa.RecordBatch) -> None:
+        with open(marks / f"made-{piece.name}", "a") as file:
+            file.write("x")
+
+    monkeypatch.setattr(warm.Piece, "compile", compile_one)
+    wanted = pieces(*"abcde")
+    assert warm.lacking([*wanted, *wanted]) == wanted
+    compiling.compile_pieces(wanted, 3)
+    assert [path.read_text() for path in sorted(marks.glob("made-*"))] == ["x"] * 5
+    assert warm.lacking(wanted) == []
+
+
+def test_a_copy_that_fails_is_told_of_when_all_have_ended_and_leaves_no_mark(
+    marks: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     own = os.getpid()
 
-    def piece(_: pa.RecordBatch) -> None:
+    def compile_one(piece: warm.Piece, _: pa.RecordBatch) -> None:
         """Fails in the copy; this process keeps to its first piece until then, so that the copy gets one."""
         if os.getpid() != own:
-            (tmp_path / "failed").touch()
+            (marks / "failed").touch()
             raise ValueError("this kernel does not compile")
-        while not (tmp_path / "failed").exists():
+        while not (marks / "failed").exists():
             time.sleep(0.01)
 
-    monkeypatch.setattr(compiling, "pieces_of", lambda stages: [piece, piece])
+    monkeypatch.setattr(warm.Piece, "compile", compile_one)
     with pytest.raises(RuntimeError, match="1 of 1 copies"):
-        compiling.compile_stages(STAGES, 2)
+        compiling.compile_pieces(pieces("a", "b"), 2)
     assert "this kernel does not compile" in capfd.readouterr().err
+    assert len(warm.lacking(pieces("a", "b"))) == 1
+
+
+def test_a_process_waits_for_its_own_pieces_while_another_one_compiles_more(
+    marks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, other = pieces("mine", "other")
+    monkeypatch.setattr(warm, "pieces_of", lambda stages: [mine])
+    monkeypatch.setattr(warm, "prepared", lambda module, params: None)
+    monkeypatch.setattr(warm, "_warmed", set())
+    monkeypatch.setattr(warm, "_child", lambda *_, **__: pytest.fail("somebody else compiles"))
+    with warm.lock(wait=True) as is_mine:
+        assert is_mine
+        waiting = Thread(target=warm.warm, args=(STAGES,))
+        waiting.start()
+        time.sleep(0.1)
+        assert waiting.is_alive()
+        mine.mark.touch()
+        waiting.join(10)
+        assert not waiting.is_alive()
+    assert warm.lacking([mine, other]) == [other]
+
+
+def test_other_settings_of_a_stage_are_other_pieces(marks: Path) -> None:
+    def names(**params: object) -> set[Path]:
+        return {piece.mark for piece in warm.pieces_of([{"module": "stages.quality", "params": params}])}
+
+    assert names() == names()
+    assert not names() & names(unit="spacy")
+    assert names(families=["gopher_quality", "gopher_repetition"]) < names()
+    assert len(names(families=["c4"])) == 1
 
 
 def test_the_costliest_piece_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,8 +167,8 @@ def test_the_costliest_piece_comes_first(monkeypatch: pytest.MonkeyPatch) -> Non
         return {"small": (0.5, "small"), "large": (2.0, "large")}
 
     monkeypatch.setattr(quality, "compile_parts", parts)
-    pieces = compiling.pieces_of([*STAGES, {"module": "stages.quality", "params": {}}])
-    assert [pieces[0], pieces[2]] == ["large", "small"]  # a stage that says nothing counts as a second
+    found = warm.pieces_of([*STAGES, {"module": "stages.quality", "params": {}}])
+    assert [piece.name for piece in found] == ["large", warm.WHOLE, "small"]  # who says nothing counts as a second
 
 
 def test_a_head_start_is_taken_only_where_nothing_was_ever_compiled(
@@ -103,7 +183,7 @@ def test_a_head_start_is_taken_only_where_nothing_was_ever_compiled(
     assert len(started) == 1
     assert head_start.compiler() == 1
     assert head_start.compiler() == 2
-    (tmp_path / warm.mark_of(STAGES).name).touch()
+    (tmp_path / warm.pieces_of(STAGES)[0].mark.name).touch()
     head_start.begin()
     assert len(started) == 2
 

@@ -1,0 +1,101 @@
+"""What a run says while it works: lines in a log, pages of tasks that are not done, and no guess too early."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline import progress, pulse
+from pipeline.progress import Reporter, seconds_left
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(progress.time, "monotonic", clock)
+    return clock
+
+
+def lines(reporter: Reporter) -> list[str]:
+    return [line for _, line in reporter.said]
+
+
+def test_a_log_gets_a_first_line_soon_and_then_one_every_ten_seconds(clock: Clock) -> None:
+    reporter = Reporter(quiet=True)
+    with reporter.phase("measure", 100, 10_000) as phase:
+        for _ in range(40):
+            clock.now += 0.9
+            phase.advance(100)
+    told = [line.partition("  ")[0] for line in lines(reporter)]
+    assert told[:-1] == ["measure: 4/100", "measure: 16/100", "measure: 28/100", "measure: 40/100"]
+    assert told[-1] == "measure: 40 tasks in 36.0 s at 111 B/s"
+
+
+def test_pages_are_told_before_a_task_is_done_and_waiting_for_the_first_slows_no_rate(clock: Clock) -> None:
+    reporter = Reporter(quiet=True)
+    with reporter.phase("measure", 4, 4 << 20) as phase:
+        clock.now += 30  # kernels are compiled
+        phase.measured(0)
+        assert lines(reporter) == []
+        phase.measured(700)
+        clock.now += 10
+        phase.measured(5000)
+        phase.advance(1 << 20)
+        clock.now += 10
+        phase.measured(9000)
+    assert lines(reporter)[:-1] == [
+        "measure: 0/4  700 pages",
+        "measure: 0/4  5,000 pages",
+        "measure: 1/4  9,000 pages, 51.2 KiB/s, 1 min 00 s left",
+    ]
+
+
+def test_what_is_left_is_not_guessed_from_a_small_task() -> None:
+    assert seconds_left(10, 0, 1000) is None
+    assert seconds_left(10, 19, 1000) is None
+    assert seconds_left(10, 20, 1000) == pytest.approx(490)
+    assert seconds_left(10, 1000, 1000) == 0
+    assert seconds_left(10, 0, 0) is None
+
+
+def test_pages_of_other_processes_are_counted_also_of_those_that_ended() -> None:
+    before = pulse.total()
+    pulse.begin()
+    try:
+        code = "from pipeline import pulse; pulse.add(3); pulse.add(4)"
+        for _ in range(2):
+            subprocess.run([sys.executable, "-c", code], check=True)
+        pulse.add(5)
+        pulse.add(1)
+        assert pulse.total() - before == 20
+    finally:
+        pulse.end()
+    assert pulse.total() - before == 6
+
+
+def test_telling_fails_no_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(pulse.FOLDER, str(tmp_path / "gone"))
+    monkeypatch.setattr(pulse._Own, "file", None)
+    before = pulse.total()
+    pulse.add(2)
+    assert pulse.total() - before == 2
+
+
+def test_a_process_hears_itself_only_while_it_listens() -> None:
+    heard: list[int] = []
+    listen: Callable[[], None] = lambda: heard.append(pulse.total())  # noqa: E731 - a name for its type
+    with pulse.heard(listen):
+        pulse.add(1)
+    pulse.add(1)
+    assert len(heard) == 1
