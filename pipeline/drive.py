@@ -37,8 +37,8 @@ COPIED_HERE = 512 << 20
 class LazyExecutor:
     """Starts the engine when the first task comes that is worth it.
 
-    A run with nothing to do starts no Ray; nor does one that only mixes anew what lies there in shards, up to
-    `COPIED_HERE`.
+    A run with nothing to do starts no Ray; nor does one that only mixes anew what lies in shards on this machine's
+    disk, up to `COPIED_HERE`.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class LazyExecutor:
     def __call__(self, tasks: Collection[Task]) -> Executor:
         if self._executor is None:
             here = all(task.copies for task in tasks) and sum(task.cost for task in tasks) <= COPIED_HERE
-            if here and not os.environ.get("RAY_ADDRESS"):
+            if here and self.store.local and not os.environ.get("RAY_ADDRESS"):
                 return InlineExecutor(self.store.root)
             if self.engine == "inline":
                 self._executor = InlineExecutor(self.store.root)

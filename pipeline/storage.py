@@ -79,7 +79,8 @@ class EarlySink:
         count = self._file.write(data)
         self._size += count
         if self._size - self._told >= _EARLY_BYTES and hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(self._file.fileno(), self._told, self._size - self._told, os.POSIX_FADV_DONTNEED)
+            with suppress(OSError):  # it is advice: a file system need not take it
+                os.posix_fadvise(self._file.fileno(), self._told, self._size - self._told, os.POSIX_FADV_DONTNEED)
             self._told = self._size
         return count
 

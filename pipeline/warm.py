@@ -47,11 +47,12 @@ class Piece:
 
     @cached_property
     def mark(self) -> Path:
-        """The file whose presence says that it is compiled, of these sources."""
+        """The file whose presence says that it is compiled, of these sources and for this kind of processor."""
         from stages.kernels.cache import digest, folder
 
         name = self.name if self.name != WHOLE else hashlib.sha256(self.params.encode()).hexdigest()[:8]
-        return folder() / f"warm-{self.module.rpartition('.')[2]}-{name}-{digest((self.module,))}"
+        made_of = hashlib.sha256(f"{digest((self.module,))} {processor()}".encode()).hexdigest()[:16]
+        return folder() / f"warm-{self.module.rpartition('.')[2]}-{name}-{made_of}"
 
     def compile(self, batch: pa.RecordBatch) -> None:
         """Compile it, by a call on some pages."""
@@ -63,6 +64,15 @@ class Piece:
 
     def told(self) -> list[Any]:
         return [self.module, self.params, self.name, self.seconds]
+
+
+@lru_cache(maxsize=1)
+def processor() -> str:
+    """What Numba tells machine code apart by: nodes of several kinds may share a home."""
+    import llvmlite.binding
+
+    features = llvmlite.binding.get_host_cpu_features().flatten()
+    return f"{llvmlite.binding.get_host_cpu_name()} {features}"
 
 
 def pieces_of(stages: Iterable[Stage]) -> list[Piece]:
