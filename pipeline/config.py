@@ -22,6 +22,28 @@ from pipeline.errors import UserError
 Key = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
 
+MOST_SHOWN = 80
+_KINDS = {
+    "a list": "tuple_type list_type set_type frozen_set_type",
+    "a mapping of keys": "dict_type model_type model_attributes_type mapping_type",
+    "true or false": "bool_type bool_parsing",
+    "a whole number": "int_type int_parsing int_parsing_size int_from_float",
+    "a number": "float_type float_parsing",
+    "a finite number": "finite_number",
+    "text": "string_type",
+}
+KINDS = {name: kind for kind, names in _KINDS.items() for name in names.split()}
+"""What pydantic's errors about the kind of a value mean for somebody who writes YAML."""
+BOUNDS = {
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "{ge} or more",
+    "less_than": "less than {lt}",
+    "less_than_equal": "{le} or less",
+    "too_short": "at least {min_length} entry",
+    "too_long": "at most {max_length} entries",
+    "literal_error": "{expected}",
+}
+
 
 @dataclass(frozen=True, order=True)
 class Problem:
@@ -91,9 +113,20 @@ def read_yaml(path: str | Path) -> Document:
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise UserError(f"mixture file {path} does not exist{_beside(Path(path))}") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"mixture file {path} cannot be read: {error}") from error
+        why = "it is no text in UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror
+        raise UserError(f"mixture file {path} cannot be read: {why}") from error
     return parse_yaml(text, str(path))
+
+
+def _beside(path: Path) -> str:
+    """The mixture file of that folder, or of ``mixtures``, whose name is nearest."""
+    found = [str(one) for folder in {path.parent, Path("mixtures")} for one in folder.glob("*.yaml")]
+    close = difflib.get_close_matches(path.stem, [Path(one).stem for one in found], 1, 0.6)
+    near = sorted(one for one in found if Path(one).stem in close)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def parse_yaml(text: str, path: str) -> Document:
@@ -102,17 +135,28 @@ def parse_yaml(text: str, path: str) -> Document:
         loader = _Loader(text)
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
-            raise ConfigError(path, [Problem(1, "file", "expected a mapping of keys, found none")])
+            kind = "nothing" if node is None else "a list" if isinstance(node, yaml.SequenceNode) else "text"
+            raise ConfigError(path, [Problem(1, "file", f"expected a mapping of keys, found {kind}")])
         document = Document(path, {}, {})
         _walk(node, (), document)
         document.check()
         document.data = typing.cast(dict[str, Any], loader.construct_document(node))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(path, [Problem(line, "file", f"no YAML: {error.problem or error.context}")]) from error
+        raise ConfigError(path, [Problem(line, "file", f"no YAML: {_no_yaml(error)}")]) from error
     except yaml.YAMLError as error:
         raise ConfigError(path, [Problem(1, "file", f"no YAML: {error}")]) from error
     return document
+
+
+def _no_yaml(error: yaml.MarkedYAMLError) -> str:
+    """What the parser says, with the place where that began which it could not read."""
+    told = (error.problem or error.context or "").replace("but got", "found")
+    if "'\\t'" in told:
+        return f"{told}; indent with spaces"
+    if error.context and error.problem and error.context_mark:
+        return f"{told} ({error.context}, which begins in line {error.context_mark.line + 1})"
+    return told
 
 
 def _walk(node: yaml.Node, key: Key, document: Document) -> None:
@@ -122,6 +166,7 @@ def _walk(node: yaml.Node, key: Key, document: Document) -> None:
             inner = (*key, name.value)
             if inner in document.lines and name.value != "<<":
                 document.problems.append(Problem(name.start_mark.line + 1, dotted(inner), "this key stands here twice"))
+                continue
             document.lines[inner] = name.start_mark.line + 1
             _walk(value, inner, document)
     elif isinstance(node, yaml.SequenceNode):
@@ -142,15 +187,38 @@ def validate(model: type[Model], data: Any, document: Document, prefix: Key = ()
     try:
         return model.model_validate(data)
     except ValidationError as error:
+        wanted: dict[Key, tuple[list[str], Any]] = {}
         for entry in error.errors():
             key = (*prefix, *(part for part in entry["loc"] if not _is_union_tag(part)))
-            document.add(key, message_of(model, entry))
+            expected = expected_of(entry)
+            if expected is None:
+                document.add(key, message_of(model, entry))
+            else:
+                kinds = wanted.setdefault(key, ([], entry["input"]))[0]
+                kinds += [expected] if expected not in kinds else []
+        for key, (kinds, found) in wanted.items():  # what may be of several kinds is wrong for each, and told once
+            document.add(key, _unexpected(kinds, found))
         return None
+
+
+def _unexpected(kinds: list[str], found: Any) -> str:
+    shown = "nothing" if found is None else str(found).lower() if isinstance(found, bool) else repr(found)
+    shown = shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]}..."
+    hint = f"; write [{found}]" if "a list" in kinds and isinstance(found, (str, int, float)) else ""
+    return f"expected {', or '.join(kinds)}, found {shown}{hint}"
 
 
 def _is_union_tag(part: str | int) -> bool:
     """Pydantic names the branch of a union in the location; users have no such key."""
     return isinstance(part, str) and (part in ("int", "str", "float", "bool") or "[" in part)
+
+
+def expected_of(entry: Any) -> str | None:
+    """What a value should have been, where it was of another kind or out of bounds; None for other mistakes."""
+    if entry["type"] not in BOUNDS:
+        return KINDS.get(entry["type"])
+    bounds = {name: f"{bound:g}" if isinstance(bound, float) else bound for name, bound in entry["ctx"].items()}
+    return BOUNDS[entry["type"]].format(**bounds)
 
 
 def message_of(model: type[BaseModel], entry: Any) -> str:

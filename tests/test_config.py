@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-from pydantic import Field
+from pathlib import Path
 
-from pipeline.config import ConfigError, parse_yaml, validate
+import pytest
+from pydantic import BaseModel, Field
+
+from pipeline.config import ConfigError, parse_yaml, read_yaml, validate
+from pipeline.errors import UserError
 from stages.contract import StageParams
 
 
@@ -43,10 +46,10 @@ def test_norwegian_is_not_false() -> None:
 def test_all_mistakes_are_told_at_once_in_order_of_lines() -> None:
     found = problems("count: many\ninner:\n  treshold: 0.3\n  languages: 5\ntable:\n  x:\n    threshold: 2\n")
     assert found == [
-        "m.yaml:1: count: input should be a valid integer, unable to parse string as an integer; found 'many'",
+        "m.yaml:1: count: expected a whole number, found 'many'",
         "m.yaml:3: inner.treshold: no such key; did you mean 'threshold'?",
-        "m.yaml:4: inner.languages: input should be a valid tuple; found 5",
-        "m.yaml:7: table.x.threshold: input should be less than or equal to 1; found 2",
+        "m.yaml:4: inner.languages: expected a list, found 5; write [5]",
+        "m.yaml:7: table.x.threshold: expected 1 or less, found 2",
     ]
 
 
@@ -65,6 +68,35 @@ def test_a_key_given_twice_is_an_error_not_a_silent_choice() -> None:
     assert problems("count: 1\ninner:\n  threshold: 0.1\n  threshold: 0.2\n") == [
         "m.yaml:4: inner.threshold: this key stands here twice"
     ]
+
+
+def test_a_section_given_twice_is_told_once_not_for_each_key_in_it() -> None:
+    assert problems("count: 1\ninner: {threshold: 0.1}\ninner: {threshold: 0.2}\n") == [
+        "m.yaml:3: inner: this key stands here twice"
+    ]
+
+
+def test_what_may_be_of_several_kinds_is_told_once_with_all_of_them() -> None:
+    class Either(BaseModel):
+        rules: dict[str, bool | float]
+
+    document = parse_yaml("rules:\n  x: many\n  y:\n", "m.yaml")
+    assert validate(Either, document.data, document) is None
+    assert [str(problem.message) for problem in document.problems] == [
+        "expected true or false, or a number, found 'many'",
+        "expected true or false, or a number, found nothing",
+    ]
+
+
+def test_a_bracket_left_open_is_told_with_the_line_it_stands_in() -> None:
+    with pytest.raises(ConfigError, match=r"expected ',' or '\]', found '<stream end>'.* begins in line 2"):
+        parse_yaml("a: 1\nb: [1, 2\n", "m.yaml")
+
+
+def test_a_file_that_is_not_there_names_the_nearest_one_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "crawl.yaml").write_text("a: 1\n")
+    with pytest.raises(UserError, match=r"cawl.yaml does not exist; did you mean .*crawl.yaml\?"):
+        read_yaml(tmp_path / "cawl.yaml")
 
 
 @pytest.mark.parametrize(

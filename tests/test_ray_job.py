@@ -93,7 +93,7 @@ def test_the_demo_runs_as_a_submitted_job_and_exits_with_zero(head: dict[str, st
 def test_a_failing_job_exits_with_another_code_and_says_why(head: dict[str, str], tmp_path: Path) -> None:
     done = submit(head, "run", "mixtures/none.yaml", "--root", tmp_path / "root")
     assert done.returncode != 0
-    assert "cannot be read" in done.stdout
+    assert "does not exist" in done.stdout
 
 
 def test_a_relative_root_is_refused_in_a_job(head: dict[str, str]) -> None:

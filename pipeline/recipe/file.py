@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def load(path: str | Path, store: Store, tokenizer: bool = True) -> Recipe:
     for key in ("sources", "domains"):
         if not isinstance(data.get(key), dict) or not data[key]:
             document.add((key,), "expected at least one entry: a mapping of names")
-    document.check()
+            data[key] = {}
     for place in MODEL_PATHS:
         resolve_models(data, place, (), document, store)
         resolve_models(data["sources"], ("*", *place), ("sources",), document, store)
@@ -52,10 +53,7 @@ def load(path: str | Path, store: Store, tokenizer: bool = True) -> Recipe:
     }
     sections |= _blends(document, store, sections["corpus"])
     found = {str(name): _source(str(name), raw, document, store) for name, raw in data["sources"].items()}
-    domains = {
-        str(name): validate(kept.Domain, {"name": str(name), **(raw or {})}, document, ("domains", name))
-        for name, raw in data["domains"].items()
-    }
+    domains = {str(name): _domain(str(name), raw, document) for name, raw in data["domains"].items()}
     name = str(data.get("name") or Path(path).stem)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         document.add(("name",), f"expected letters, digits, '.', '_' and '-', found {name!r}")
@@ -101,6 +99,13 @@ def _source(name: str, raw: Any, document: Document, store: Store) -> Source | N
     return Source(name, params, sections) if params is not None else None
 
 
+def _domain(name: str, raw: Any, document: Document) -> kept.Domain | None:
+    if raw is not None and not isinstance(raw, dict):
+        document.add(("domains", name), "expected a mapping of conditions, such as {sources: [NAME]}")
+        return None
+    return validate(kept.Domain, {"name": name, **(raw or {})}, document, ("domains", name))
+
+
 def merge(common: Any, own: Any) -> Any:
     """``own`` laid over ``common``: mappings key by key, everything else replaced."""
     if isinstance(common, dict) and isinstance(own, dict):
@@ -111,11 +116,9 @@ def merge(common: Any, own: Any) -> Any:
 def _check_references(
     document: Document, found: dict[str, Source | None], domains: dict[str, Any], sections: dict[str, Any]
 ) -> None:
-    for name, domain in domains.items():
-        for position, source in enumerate(getattr(domain, "sources", None) or ()):
-            if source not in found:
-                key: Key = ("domains", name, "sources", position)
-                document.add(key, f"no such source {source!r}{nearest(source, list(found))}")
+    for key, named in _named(document.data["domains"]):
+        if found and named not in found:
+            document.add(("domains", *key), f"no such source {named!r}{nearest(named, list(found))}")
     settings = [source.sections.get("quality") for source in found.values() if source is not None]
     measured = [quality.schema(params).names for params in settings if params is not None]
     if sections.get("scores") is not None:
@@ -132,10 +135,23 @@ def _check_references(
             clusters.check_permutations(sections["clusters"], sections["signatures"].permutations)
         except ValueError as error:
             document.add(("clusters", "bands"), str(error))
-    for place, blend in mixtures_of(sections):
-        for name in blend.domains:
-            if name not in domains:
+    blends = [(place, blend.domains) for place, blend in mixtures_of(sections)]
+    raw = document.data.get("mixture")
+    if sections["mixture"] is None and isinstance(raw, dict) and isinstance(raw.get("domains"), dict):
+        blends.append((("mixture",), raw["domains"]))  # something else in it is wrong
+    for place, names in blends:
+        for name in names:
+            if domains and name not in domains:
                 document.add((*place, "domains", name), f"no such domain{nearest(name, list(domains))}")
+
+
+def _named(domains: dict[Any, Any]) -> Iterator[tuple[Key, str]]:
+    """The sources that domains name, with their places, whatever else is wrong with a domain."""
+    for name, raw in domains.items():
+        listed = raw.get("sources") if isinstance(raw, dict) else None
+        for position, source in enumerate(listed if isinstance(listed, list) else ()):
+            if isinstance(source, str):
+                yield (name, "sources", position), source
 
 
 def _check_columns(

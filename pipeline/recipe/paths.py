@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import Document, Key
+from pipeline.config import ConfigError, Document, Key, read_yaml
+from pipeline.errors import RunError, UserError
 from pipeline.recipe.sections import MODEL_SUFFIXES
 from pipeline.storage import Store
+from stages import sources
 
 _URI = re.compile(r"^[a-z][a-z0-9+.-]*://")
+SHIPPED = "/working_dir_files/"
+"""Where Ray unpacks what is submitted with a job."""
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
@@ -74,3 +79,16 @@ def resolve(path: str, key: Key, document: Document, store: Store) -> str:
     if _URI.match(filled):
         return filled
     return os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(document.path)), os.path.expanduser(filled)))
+
+
+def unlisted(path: str, wrong: list[tuple[Key, sources.SourceError]]) -> UserError:
+    """What is wrong with the paths of some sources, each with its place in the mixture file."""
+    document = read_yaml(path)
+    for key, error in wrong:
+        document.add(key, str(error).removeprefix(f"source {key[1]}: "))
+    told = ConfigError(path, document.problems)
+    if os.environ.get("RAY_JOB_ID") and SHIPPED in str(told):
+        shipped = "the job was shipped without these files: give absolute paths that every node has, or URIs"
+        told = ConfigError(path, [replace(one, message=f"{one.message} ({shipped})") for one in document.problems])
+    unread = any(error.__cause__ is not None for _, error in wrong)  # a disk or store that gives no answer
+    return RunError(str(told)) if unread else told

@@ -12,6 +12,7 @@ from typing import Any
 from pipeline.address import Fingerprint, digest
 from pipeline.config import Key
 from pipeline.errors import RunError, UserError
+from pipeline.recipe.paths import unlisted
 from pipeline.recipe.sections import (
     FILE_PATHS,
     MODEL_PATHS,
@@ -179,8 +180,14 @@ class Recipe:
     def list_splits(self) -> list[Split]:
         """Every split of every source, sorted: the same list whatever the order in which files are found."""
         splits: list[Split] = []
+        wrong: list[tuple[Key, sources.SourceError]] = []
         for name in sorted(self.sources):
-            splits += sources.list_splits(name, self.sources[name].params)
+            try:
+                splits += sources.list_splits(name, self.sources[name].params)
+            except sources.SourceError as error:
+                wrong.append((("sources", name, "paths"), error))
+        if wrong:
+            raise unlisted(self.path, wrong)
         return splits
 
     # The exchanges: what each wants to know of the products before it, and its phases

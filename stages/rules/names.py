@@ -42,5 +42,9 @@ def check_names(noun: str, names: Iterable[str], known: Collection[str]) -> None
 def check_languages(languages: Languages) -> Languages:
     """Refuse what cannot be a language code: two-letter codes must be known, three letters may be any model's."""
     if languages is not None:
-        check_names("language", [name for name in languages if not re.fullmatch("[a-z]{3}", name)], LID176)
+        known = [name for name in languages if re.fullmatch("[a-z]{3}", name) or name in LID176]
+        try:
+            check_names("language", languages, {*known, *LID176})
+        except ValueError as error:
+            raise ValueError(f"{error}; languages are written as codes: en, de, zh") from None
     return languages

@@ -1,0 +1,70 @@
+"""Wrong mixture files on the command line: all mistakes of one file at once, each with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from pipeline.cli import main
+
+
+def refused(folder: Path, text: str, *, job: str = "") -> list[str]:
+    """The lines that `plan` says of a mixture file, without the file's name."""
+    path = folder / "m.yaml"
+    path.write_text(text)
+    result = CliRunner().invoke(main, ["plan", str(path), "--root", str(folder / "root")], env={"RAY_JOB_ID": job})
+    assert result.exit_code == 2, result.output + result.stderr
+    return result.stderr.removeprefix("gristmill: ").replace(f"{path}:", "").splitlines()
+
+
+MIXTURE = "domains: {d: {sources: [a, b]}}\nmixture: {domains: {d: {share: 1}}}\n"
+
+
+def test_all_sources_that_are_missing_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
+    sources = "sources:\n  a: {paths: /nowhere/a.jsonl}\n  b: {paths: '/nowhere/*.gz'}\n"
+    assert refused(tmp_path, sources + MIXTURE) == [
+        "2: sources.a.paths: /nowhere/a.jsonl does not exist",
+        "3: sources.b.paths: /nowhere does not exist",
+    ]
+
+
+def test_a_job_that_was_shipped_without_its_input_says_so(tmp_path: Path) -> None:
+    folder = tmp_path / "working_dir_files" / "pkg"
+    folder.mkdir(parents=True)
+    sources = "sources:\n  a: {paths: ../data/a.jsonl}\n  b: {paths: ../data/b.jsonl}\n"
+    assert all("the job was shipped without" in line for line in refused(folder, sources + MIXTURE, job="1"))
+    assert not any("the job was shipped" in line for line in refused(folder, sources + MIXTURE))
+
+
+def test_one_mistake_hides_no_other(tmp_path: Path) -> None:
+    text = """\
+nmae: x
+sources: {a: {path: a.jsonl}}
+kept: {languages: en, rules: {too_few_words: many}}
+domains: {d: {sources: [b], languages: [english]}, e: [a]}
+mixture: {max_epochs: -1, domains: {f: {share: 0.5}}}
+"""
+    found = refused(tmp_path, text)
+    assert [line.partition(": ")[2].partition(":")[0] for line in found] == [
+        "nmae",
+        "sources.a.path",
+        "sources.a.paths",
+        "kept.languages",
+        "kept.rules.too_few_words",
+        "domains.d.languages",
+        "domains.d.sources[0]",
+        "domains.e",
+        "mixture.domains.f",
+        "mixture.max_epochs",
+    ]
+    assert found[3] == "3: kept.languages: expected a list, found 'en'; write [en]"
+    assert found[5].endswith("unknown language 'english'; languages are written as codes: en, de, zh")
+
+
+def test_a_misspelt_section_that_is_needed_blames_nothing_that_names_its_entries(tmp_path: Path) -> None:
+    text = "sorces: {a: {paths: x}}\ndomains: {d: {sources: [a]}}\nmixture: {domains: {d: {share: 1}}}\n"
+    assert refused(tmp_path, text) == [
+        "1: sorces: no such key; did you mean 'sources'?",
+        "1: sources: expected at least one entry: a mapping of names",
+    ]
