@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages import quality
-from tests import slow_rules
+from tests import characters, slow_rules
 
 TWINS = {
     "gopher_quality": slow_rules.gopher_quality,
@@ -87,7 +87,7 @@ AWKWARD = [
     "-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY----- AIza" + "x" * 35 + " sk_live_" + "y" * 24,
     "a b c \u212a. ...d e f... \nWe use cookies. Terms of use.\n. . .\n!? a b",
 ]
-TEXTS = st.text(st.sampled_from("aabtheof. …\n\n\r\t #-•.!?{[]1,é中の。」\"'"), max_size=60) | st.text(max_size=40)
+TEXTS = st.text(st.sampled_from("aabtheof. …\n\n\r\t #-•.!?{[]1,é中の。」\"'"), max_size=60) | characters.texts(40)
 
 
 def batch_of(texts: list[str]) -> pa.RecordBatch:

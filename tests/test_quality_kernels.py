@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from stages import language, quality
 from stages.kernels.ragged import text_buffers
+from tests import characters
 from tests.quality_kernels import FAMILIES, ROWS, Row
 from tests.test_quality import AWKWARD
 
@@ -66,7 +67,7 @@ def test_awkward_texts_equal_the_twin(row: Row) -> None:
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.name not in FAMILIES], ids=lambda row: row.name)
 @settings(max_examples=60, deadline=None)
-@given(st.lists(CHUNKS | st.text(max_size=30), max_size=4))
+@given(st.lists(CHUNKS | characters.texts(30), max_size=4))
 def test_any_texts_equal_the_twin(row: Row, texts: list[str]) -> None:
     check(row, texts)
 

@@ -16,10 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import struct
-import subprocess
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -40,7 +37,6 @@ Scorer = Callable[[Bytes, Offsets], npt.NDArray[np.float64]]
 """A batch of texts to one number each."""
 
 POSITIVE, NEGATIVE = "__label__positive", "__label__negative"
-_ATTEMPTS = 20
 _LINE_BREAKS = bytes.maketrans(b"\n\r", b"  ")
 
 
@@ -203,34 +199,24 @@ def train(
     return report
 
 
-_FIT = """
-import json, sys, fasttext
-fasttext.train_supervised(sys.argv[1], **json.loads(sys.argv[3])).save_model(sys.argv[2])
-"""
-
-
 def _fit(path: Path, output: str, params: Training) -> None:
-    """Write the model. fastText 0.9.2 reads memory that it has not set, and then stops with a NaN or gives another
-    model; in a process of its own, where memory is fresh, it does so least, and a stop is tried again."""
-    settings = {
-        "epoch": params.epochs,
-        "lr": params.learning_rate,
-        "dim": params.dimensions,
-        "wordNgrams": params.word_ngrams,
-        "bucket": params.buckets,
-        "thread": 1,
-        "verbose": 0,
-    }
-    command = [sys.executable, "-c", _FIT, str(path), output, json.dumps(settings)]
-    for _ in range(_ATTEMPTS):
-        done = subprocess.run(
-            command, capture_output=True, text=True, env=os.environ | {"PYTHONHASHSEED": "0"}, check=False
+    """Write the model: with one thread the same lines give the same bytes."""
+    import fasttext
+
+    try:
+        model = fasttext.train_supervised(
+            str(path),
+            epoch=params.epochs,
+            lr=params.learning_rate,
+            dim=params.dimensions,
+            wordNgrams=params.word_ngrams,
+            bucket=params.buckets,
+            thread=1,
+            verbose=0,
         )
-        if done.returncode == 0:
-            return
-        if "NaN" not in done.stderr:
-            break
-    raise RuntimeError(f"fastText could not train {output}: {done.stderr.strip().splitlines()[-1:]}")
+        model.save_model(output)
+    except (ValueError, RuntimeError) as error:
+        raise RuntimeError(f"fastText could not train {output}: {error}") from error
 
 
 def _interleaved(positives: list[bytes], negatives: list[bytes]) -> Iterable[bytes]:
