@@ -69,7 +69,9 @@ def sample(snapshot: snapshots.Snapshot, wanted: Wanted, rules: tuple[str, ...])
     ]
     if not chosen or not parts["quality"]:
         known = sorted({entry.report["source"] for entry in parts["documents"]})
-        raise UserError(f"{snapshot.store.root}: nothing is measured for these sources; it has {known or 'none'}")
+        asked = f" of source {', '.join(wanted.sources)}" if wanted.sources else ""
+        has = f"it has {', '.join(known)}" if known else "run the mixture first"
+        raise UserError(f"{snapshot.store.root}: nothing is measured{asked}; {has}")
     chosen = chosen[:: -(-len(chosen) // MAX_FILES)]
     rows = sum(parts["documents"][number].report["rows"] for number in chosen)
     step = max(1, rows // wanted.pages)

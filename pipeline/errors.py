@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 
+def told(error: Exception) -> str:
+    """One line; a file stands before what is wrong with it: ``/a/b: Permission denied``."""
+    if isinstance(error, OSError) and isinstance(error.filename, str) and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error).partition("\n")[0]
+
+
 class UserError(Exception):
     """Something the user can mend. The message says what was expected, what was found, where, and what to do."""
 

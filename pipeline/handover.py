@@ -23,7 +23,7 @@ def shards_folder(store: Store, name: str | None, domain: str | None, phase: str
     found = snapshot.data.get("shards", {}).get(domain) if domain else corpus_of(snapshot, phase)
     if found is None or not store.exists(found):
         known = ", ".join(sorted(snapshot.data.get("shards", {})))
-        what = "a finished corpus" if domain is None else f"a domain {domain!r} (it has: {known or 'none'})"
+        what = "finished corpus" if domain is None else f"domain {domain!r}; it has {known or 'none'}"
         raise UserError(f"mixture {snapshot.name} has no {what}")
     if not store.local:
         raise UserError(f"an export reads shards from a disk; copy {store.uri(found.rpartition('/')[0])} to one first")

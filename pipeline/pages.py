@@ -93,7 +93,8 @@ def nearest_urls(snapshot: snapshots.Snapshot, index: KeyIndex, page: str) -> st
     host = hosts_of(pa.array([page], pa.string()))[0].as_py()
     places = index.find("host", host, NEAR_PAGES) if host else []
     if not places:
-        return "; it has no page of that host" if host else "; a URL begins with its scheme, such as https://"
+        scheme = "; a URL begins with its scheme, such as https://, a doc_id has 32 hexadecimal digits"
+        return "; it has no page of that host" if host else scheme
     urls: set[str] = set()
     started = time.monotonic()
     for split in sorted({split for split, _ in places})[:NEAR_FILES]:

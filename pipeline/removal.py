@@ -45,6 +45,9 @@ def remove(listing: str, mixture: str, store: Store, copies: bool, engine: str, 
         more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
         lines.append(f"no page of mixture {name}: {', '.join(missing[:SHOWN])}{more}")
     if receipt["superseded"]:
-        lines.append(f"not searched: {len(receipt['superseded'])} folders of shards of other runs and mixtures:")
+        lines.append(
+            f"not searched, so they may hold some: {len(receipt['superseded'])} folders of shards of other runs and"
+            " mixtures; delete those that nobody needs, run the mixtures of the others again:"
+        )
         lines += [f"  {store.uri(folder)}" for folder in receipt["superseded"]]
     return "\n".join(lines) + "\n"

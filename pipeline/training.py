@@ -26,7 +26,7 @@ import xxhash
 
 from pipeline import recipe as recipes
 from pipeline import snapshot as snapshots
-from pipeline.errors import UserError
+from pipeline.errors import UserError, told
 from pipeline.storage import Store
 
 PREFIXES = ("source:", "domain:")
@@ -63,7 +63,7 @@ def train_quality(output: str, store: Store | None, name: str | None, texts: Tex
         os.replace(f"{unfinished}.json", f"{output}.json")
         os.replace(unfinished, output)
     except (ValueError, OSError) as error:
-        raise UserError(str(error)) from error
+        raise UserError(told(error)) from error
     finally:
         for path in (unfinished, f"{unfinished}.json"):
             Path(path).unlink(missing_ok=True)

@@ -43,7 +43,7 @@ def verify_root(store: Store, name: str | None) -> str:
             problems += check_entry(store, product, entry, documents.report)
             count, rows = count + 1, rows + entry.report["rows"]
         if count:
-            lines.append(f"{product:<11} {count} files, {rows} rows")
+            lines.append(f"{product:<11} {count:,} files, {rows:,} rows")
     folders = [("shards", f"{domain}: ", place) for domain, place in sorted(snapshot.data.get("shards", {}).items())]
     folders += [("corpus", f"{phase}: " if phase else "", place) for phase, place in snapshot.corpora().items()]
     whole = []
@@ -70,7 +70,7 @@ def verify_root(store: Store, name: str | None) -> str:
 def tokens_text(manifest: dict[str, Any]) -> str:
     """Tokens of a folder of shards, those held out apart."""
     held = {split: counts["tokens"] for split, counts in manifest["splits"].items() if split != "train"}
-    return f"{manifest['tokens']} tokens" + "".join(f", {split} {tokens}" for split, tokens in sorted(held.items()))
+    return f"{manifest['tokens']:,} tokens" + "".join(f", {split} {tokens:,}" for split, tokens in sorted(held.items()))
 
 
 def check_entry(store: Store, product: str, entry: Entry, documents: dict[str, Any]) -> list[str]:

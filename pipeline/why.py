@@ -8,6 +8,9 @@ from pipeline.address import Fingerprint
 from pipeline.storage import Store
 
 SHOWN = 40
+MOST = 6
+CAUSES = ("requested_share", "max_epochs", "available_tokens", "requested_budget")
+"""Of a solved mixture, what others of its numbers follow from."""
 
 
 def changed(store: Store, product: str, print_: Fingerprint) -> str:
@@ -21,7 +24,15 @@ def changed(store: Store, product: str, print_: Fingerprint) -> str:
     changes = sorted(
         (differences(store.read_json(file), about) for file in files), key=lambda lines: (len(lines), lines)
     )
-    return ", ".join(changes[0]) or "input that is new or changed"
+    told = causes(changes[0])
+    more = f", and {len(told) - MOST} more" if len(told) > MOST else ""
+    return ", ".join(told[:MOST]) + more or "input that is new or changed"
+
+
+def causes(lines: list[str]) -> list[str]:
+    """Of `differences`, those that others follow from, or all where there is none."""
+    keyed = [(line.partition(":")[0].rpartition(".")[2], line) for line in lines]
+    return [line for cause in CAUSES for key, line in keyed if key == cause] or lines
 
 
 def differences(old: Any, new: Any, key: str = "") -> list[str]:
@@ -38,5 +49,5 @@ def differences(old: Any, new: Any, key: str = "") -> list[str]:
 
 
 def short(value: Any) -> str:
-    text = str(value)
+    text = "not set" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
     return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."

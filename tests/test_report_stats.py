@@ -276,6 +276,20 @@ def test_remarks_say_what_is_out_of_the_ordinary_and_nothing_of_an_even_run(run:
     assert {"warn", "note"} >= set(levels)
 
 
+def test_a_domain_whose_last_document_is_large_explains_why_others_have_less(run: Row) -> None:
+    stats = build_stats("made-up", **run)
+    for row in stats["mixture"]:
+        row["target_tokens"], row["realised_share"] = row["tokens"], 0.9 * row["requested_share"]
+    large = stats["mixture"][0]
+    large |= {"tokens": 3000, "documents": 2, "target_tokens": 2000, "requested_share": 0.2, "realised_share": 0.3}
+    [found] = [one["text"] for one in remarks(stats) if one["level"] == "warn" and one["anchor"] == "mixture"]
+    assert found.startswith(f"Domain {large['domain']} takes more than its part: 30.0% of the corpus, 20.0% requested")
+    assert "taken whole, and its have 1,500 tokens on average" in found
+    assert found in render_text(stats)
+    large["tokens"] = 2010  # within a hundredth
+    assert "came out short" in " ".join(one["text"] for one in remarks(stats))
+
+
 def test_effective_tokens_are_those_of_the_planner() -> None:
     for unique, seen in ((10, 5), (10, 10), (1000, 4000), (1000, 44_000)):
         assert effective(seen, unique) == round(effective_tokens(unique, seen))

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
-from pipeline.cli.group import MIXTURE, NAME, ROOT, command, open_root, reading
+from pipeline.cli.group import ENGINE, MIXTURE, NAME, ROOT, WORKERS, command, open_root, reading, write_page
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -64,7 +63,7 @@ def trace(place: str, root: str, name: str | None, as_json: bool) -> None:
 @NAME
 @AS_JSON
 @click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Pages to show at most; 0: all.")
-@click.option("--ignore-case", is_flag=True)
+@click.option("--ignore-case", is_flag=True, help="Capital or small letters are the same.")
 @click.option("--regex", is_flag=True, help="TEXT is a regular expression (RE2).")
 @click.option("--workers", type=click.IntRange(1), help="Threads; by default one for every CPU.")
 @reading
@@ -113,8 +112,8 @@ def card(folder: str, root: str, name: str | None, phase: str | None, **about: A
 @MIXTURE
 @ROOT
 @click.option("--copies", is_flag=True, help="Remove the page that stayed in the place of a removed duplicate too.")
-@click.option("--engine", type=click.Choice(["ray", "inline"]), default="ray", show_default=True)
-@click.option("--workers", type=click.IntRange(1), help="Processes at most; by default every CPU there is.")
+@ENGINE
+@WORKERS
 def remove(listing: str, mixture: str, root: str, copies: bool, engine: str, workers: int | None) -> None:
     """Take the URLs, hosts and doc_ids of LIST out of MIXTURE, for good, and write a receipt that they are gone.
 
@@ -139,7 +138,7 @@ def diff(roots: tuple[str, ...], root: str | None, names: tuple[str, ...], as_js
     places = roots or ((root,) if root else ())
     found = compare.difference(*compare.sides([open_root(place) for place in places], list(names)))
     if html:
-        Path(html).write_text(reporting.difference_html(found), encoding="utf-8")
+        write_page(html, reporting.difference_html(found))
     if as_json:
         show_json(found)
     elif html:

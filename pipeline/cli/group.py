@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, told
 
 ROOT = click.option(
     "--root",
@@ -25,6 +25,14 @@ ROOT = click.option(
     help="Folder or s3://, gs:// URI that holds everything of the run [env: GRISTMILL_ROOT].",
 )
 MIXTURE = click.argument("mixture", type=click.Path(dir_okay=False))
+ENGINE = click.option(
+    "--engine",
+    type=click.Choice(["ray", "inline"]),
+    default="ray",
+    show_default=True,
+    help="On Ray, a local one if there is no cluster, or in one process.",
+)
+WORKERS = click.option("--workers", type=click.IntRange(1), help="Processes at most; by default every CPU there is.")
 NAME = click.option("--mixture", "name", help="Name of the mixture; by default the one run last under this root.")
 
 
@@ -56,7 +64,7 @@ class Group(click.Group):
                 traceback.print_exc()
             kind = "" if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: "
             hint = "" if debug else " (--debug shows where)"
-            sys.exit(_say(f"{kind}{error}{hint}", 1))
+            sys.exit(_say(f"{kind}{told(error) if isinstance(error, OSError) else error}{hint}", 1))
 
 
 def _say(message: str, code: int) -> int:
@@ -82,6 +90,8 @@ def command(*args: Any, **kwargs: Any) -> Any:
     """A command of `main` that takes ``--debug`` after its name too."""
 
     def decorate(function: Any) -> Any:
+        about = " ".join((function.__doc__ or "").split())
+        kwargs.setdefault("short_help", about.partition(". ")[0].rstrip("."))  # whole: click's own is cut at 45 letters
         return main.command(*args, **kwargs)(
             click.option("--debug", is_flag=True, hidden=True, expose_value=False)(function)
         )
@@ -102,13 +112,32 @@ def reading(function: Any) -> Any:
         except Exception as error:
             known = isinstance(error, (OSError, ValueError, EOFError)) or type(error).__module__.startswith("zstandard")
             store = next((store for store in STORES if store.opened), None)
-            if not known or store is None:
+            if not known or store is None or _elsewhere(error, store):
                 raise
             why = str(error).partition("\n")[0]
             hint = "a damaged or half-written file? `gristmill verify` checks all; without it, a run makes it again"
             raise UserError(f"{store.uri(store.opened)} cannot be read ({why}); {hint}") from error
 
     return wrapped
+
+
+def _elsewhere(error: Exception, store: Any) -> bool:
+    """Whether the error names a file that is not of the root: one to write to, say."""
+    name = getattr(error, "filename", None)
+    return isinstance(name, str) and not os.path.abspath(name).startswith(os.path.join(store.base, ""))
+
+
+def write_page(path: str, text: str) -> None:
+    """Write a page where a command was told to.
+
+    Raises:
+        UserError: when that cannot be done.
+    """
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def open_root(root: str) -> Any:
@@ -121,5 +150,7 @@ def open_root(root: str) -> Any:
             f"root {root!r} is relative: on a cluster every node has another working folder; give an absolute path on a"
             " shared disk, or s3://, gs://"
         )
+    if "://" not in root and os.path.isfile(os.path.expanduser(root)):
+        raise UserError(f"root {root} is a file; expected a folder, which is made if it is not there, or s3://, gs://")
     STORES.append(Store(root))
     return STORES[-1]

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.group import MIXTURE, NAME, ROOT, command, open_root, reading
+from pipeline.cli.group import ENGINE, MIXTURE, NAME, ROOT, WORKERS, command, open_root, reading, write_page
 
 TRAINERS = ("megatron-link", "megatron-merge", "megatron-blend", "olmo", "mds", "litdata", "nanosets")
 
@@ -16,8 +16,8 @@ TRAINERS = ("megatron-link", "megatron-merge", "megatron-blend", "olmo", "mds", 
 @command()
 @MIXTURE
 @ROOT
-@click.option("--engine", type=click.Choice(["ray", "inline"]), default="ray", show_default=True)
-@click.option("--workers", type=click.IntRange(1), help="Processes at most; by default every CPU there is.")
+@ENGINE
+@WORKERS
 @click.option("--quiet", is_flag=True, help="Say nothing but errors and the result.")
 def run(mixture: str, root: str, engine: str, workers: int | None, quiet: bool) -> None:
     """Make everything MIXTURE asks for, redoing only what is not there yet."""
@@ -36,7 +36,13 @@ def run(mixture: str, root: str, engine: str, workers: int | None, quiet: bool) 
 @click.option("--gpus", type=click.IntRange(1), help="The compute as GPUs, with --days.")
 @click.option("--days", type=float, help="Days of training on --gpus.")
 @click.option("--gpu", default="h100", show_default=True, help="Kind of GPU, or its peak in FLOP/s.")
-@click.option("--utilisation", type=click.FloatRange(0, 1, min_open=True), default=0.4, show_default=True)
+@click.option(
+    "--utilisation",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.4,
+    show_default=True,
+    help="Share of the GPUs' peak that training reaches.",
+)
 @click.option("--parameters", type=float, help="Size of the model, where it is fixed.")
 @click.option(
     "--sequence-length", type=click.IntRange(2), default=4096, show_default=True, help="For the windows of trainers."
@@ -77,7 +83,7 @@ def stats(root: str, name: str | None, as_json: bool, html: str | None, csv: str
     if (csv or parquet) and not (html or as_json):
         return
     if html:
-        Path(html).write_text(reporting.html(store, name), encoding="utf-8")
+        write_page(html, reporting.html(store, name))
         click.echo(html)
     else:
         click.echo(reporting.json_text(store, name) if as_json else reporting.text(store, name), nl=False)
@@ -122,7 +128,7 @@ def dedup_report(root: str, name: str | None, largest: int) -> None:
 
 
 @command()
-@click.argument("trainer", type=click.Choice(TRAINERS))
+@click.argument("trainer", metavar="TRAINER", type=click.Choice(TRAINERS))
 @click.argument("folder", type=click.Path(file_okay=False))
 @ROOT
 @NAME
@@ -146,7 +152,8 @@ def export(
 ) -> None:
     """Write the corpus into FOLDER in another TRAINER's format. datasets and PyTorch read the shards as they are.
 
-    megatron-blend links every domain and its held-out splits, and writes their weights and the flags.
+    TRAINER is megatron-link, megatron-merge, megatron-blend, olmo, mds, litdata or nanosets. megatron-blend links every
+    domain and its held-out splits, and writes their weights and the flags.
     """
     from pipeline import handover
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from pipeline.config import Document, Key
+from pipeline.errors import told
 from pipeline.recipe.products import Source
 from pipeline.storage import Store
 from stages import kept, language, quality, scores, tokens
@@ -35,7 +36,7 @@ def check_files(
         try:
             check()
         except (ValueError, OSError) as error:
-            document.add(key, str(error).split("\n")[0])
+            document.add(key, told(error))
 
 
 def _checks(prefix: Key, sections: dict[str, Any], store: Store) -> Iterator[Check]:

@@ -55,7 +55,18 @@ def some(count: int, thing: str, state: str) -> str:
 
 
 def mixture(stats: Stats) -> Iterator[dict[str, str]]:
-    short_of = [row for row in stats["mixture"] if is_short(row["requested_share"], row["realised_share"])]
+    over = [row for row in stats["mixture"] if row.get("target_tokens") and excess(row) > SHORT * row["target_tokens"]]
+    for row in sorted(over, key=excess, reverse=True)[:1]:
+        got, asked = percent(row["realised_share"], 1), percent(row["requested_share"], 1)
+        mean = short(row["tokens"] / row["documents"])
+        yield remark(
+            f"Domain {row['domain']} takes more than its part: {got} of the corpus, {asked} requested; documents are"
+            f" taken whole, and its have {mean} tokens on average",
+            "mixture",
+            "warn",
+        )
+    under = [row for row in stats["mixture"] if is_short(row["requested_share"], row["realised_share"])]
+    short_of = [row for row in under if not over or row["tokens"] < row["target_tokens"]]
     for row in short_of[:1]:
         got, asked = percent(row["realised_share"], 1), percent(row["requested_share"], 1)
         others = f"; so did {listed([other['domain'] for other in short_of[1:]])}" if len(short_of) > 1 else ""
@@ -65,6 +76,11 @@ def mixture(stats: Stats) -> Iterator[dict[str, str]]:
     for row in stats["mixture"]:
         if row["epochs"] is not None and row["epochs"] >= MANY_EPOCHS:
             yield remark(f"Domain {row['domain']} is used {row['epochs']:.2f} times over", "mixture")
+
+
+def excess(row: Mapping[str, Any]) -> int:
+    """Tokens of a domain beyond what the mixture gives it: the rest of its last document."""
+    return int(row["tokens"]) - int(row["target_tokens"])
 
 
 def is_short(asked: float | None, got: float | None) -> bool:

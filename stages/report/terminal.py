@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from stages.report import remarks
 from stages.report.figures import exact, percent, short, size
 
 SHOWN = 12
@@ -23,6 +24,7 @@ def render_text(stats: Mapping[str, Any]) -> str:
         languages(stats),
         domains(stats),
         phases(stats),
+        "\n".join(one["text"] for one in remarks.mixture(stats) if one["level"] == "warn"),
         trouble(stats),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
