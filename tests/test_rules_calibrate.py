@@ -80,7 +80,7 @@ def test_the_command_prints_yaml_that_a_mixture_takes(tmp_path: Path) -> None:
         name for entry in params.overrides for name in entry.languages or ()
     }
     store = Store(str(tmp_path / "root"))
-    with pytest.raises(UserError, match=r"nothing is measured for these sources; it has \['code', 'web'\]"):
+    with pytest.raises(UserError, match=r"nothing is measured of source \S+; it has code, web"):
         calibration.calibrate(str(mixture), store, replace(wanted, sources=("wbe",)))
     with pytest.raises(UserError, match="did you mean 'too_few_words'"):
         calibration.calibrate(str(mixture), store, replace(wanted, rules=("too_few_wrods",)))
