@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline.cli import main
 from pipeline.reference import page
+from tests.shard_folders import random_documents, write_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -58,3 +60,15 @@ def test_nothing_in_the_repository_names_a_machine() -> None:
         for path in (ROOT / folder).rglob("*"):
             if path.suffix in (".py", ".md", ".yaml", ".j2"):
                 assert not pattern.search(path.read_text(encoding="utf-8")), path
+
+
+def test_the_reader_in_the_readme_reads_every_sample_once_and_says_where_it_is(tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    code = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    assert code
+    write_folder(tmp_path / "corpus", [[random_documents(200)]])
+    small = code[1].replace("4096", "16").replace("512", "16")
+    names: dict[str, Any] = {"folder": tmp_path / "corpus"}
+    exec(small, names)  # the README's own words, at a smaller size
+    assert names["state"]["consumed_samples"] == len(names["samples"])
+    assert set(names["batch"]) == {"input_ids", "labels", "index", "consumed_samples"}
