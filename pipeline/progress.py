@@ -9,11 +9,13 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 LINE_SECONDS = 10.0
 FIRST_LINE_SECONDS = 3.0
 TELLING = 0.02
 SAID = 30
+WIDE = 76
 
 
 def human_bytes(count: float) -> str:
@@ -72,13 +74,14 @@ class PhaseProgress:
 
     def __enter__(self) -> PhaseProgress:
         if self.reporter.bars:
+            wide = self.reporter.console.width >= WIDE
             columns = (
                 SpinnerColumn(),
-                TextColumn(f"{self.name:<12}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-                TextColumn("{task.fields[rate]}"),
+                TextColumn(f"{self.name:<12}", table_column=Column(no_wrap=True)),
+                *([BarColumn()] if wide else []),  # numbers are worth more than a bar of a few characters
+                MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=2 * len(str(self.tasks)) + 1)),
+                TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
+                TextColumn("{task.fields[rate]}", table_column=Column(no_wrap=True)),
             )
             self._bar = Progress(*columns, console=self.reporter.console, transient=False)
             self._id = self._bar.add_task(self.name, total=self.tasks, rate="")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from pipeline import progress, pulse
 from pipeline.progress import Reporter, seconds_left
@@ -99,3 +101,20 @@ def test_a_process_hears_itself_only_while_it_listens() -> None:
         pulse.add(1)
     pulse.add(1)
     assert len(heard) == 1
+
+
+@pytest.mark.parametrize(("width", "bar"), [(72, False), (100, True)])
+def test_a_narrow_terminal_loses_the_bar_and_not_the_numbers(clock: Clock, width: int, bar: bool) -> None:
+    reporter, shown = Reporter(), io.StringIO()
+    reporter.console = Console(file=shown, force_terminal=True, width=width, legacy_windows=False)
+    reporter.bars = True
+    with reporter.phase("measure", 1234, 1000 << 20) as phase:
+        phase.measured(56_789)
+        clock.now += 100
+        phase.advance(100 << 20)
+    last = shown.getvalue().split("\r")[-1]
+    numbers = "56,789 pages, 1.0 MiB/s, 15 min 00 s left"
+    assert numbers in last
+    assert "1/1234" in last
+    assert "0:00:00" in last  # of a clock that the test does not turn
+    assert ("━" in last) == bar
