@@ -14,8 +14,10 @@ import gc
 import importlib
 import json
 import os
+import struct
 import sys
 import traceback
+import warnings
 from contextlib import nullcontext
 
 import pyarrow as pa
@@ -27,7 +29,7 @@ from pipeline.warm import Piece, lacking, lock
 USUAL = ("stages.documents", "stages.extraction", "stages.language", "stages.quality", "stages.signatures")
 """What is loaded before it is known what to compile: nearly every mixture needs it."""
 NICENESS = 19
-"""That of Ray's workers: before them comes what starts Ray, and beside them nobody waits for what is compiled last."""
+"""Below that of Ray's workers, which is 15: what starts Ray goes first, then tasks that have the kernels they need."""
 TEXTS = (
     "The quick brown fox jumps over the lazy dog. It was said that this is a sentence, and so it is, of the language.",
     "Fünf ähnliche Übungen\nBegründung: „groß“ – naïve café … ½ № Ⅷ\n\n• one\n- two\n# three",
@@ -70,14 +72,14 @@ def _step_back() -> None:
 
 
 def compile_pieces(pieces: list[Piece], processes: int = 1) -> None:
-    """Compile ``pieces``, at most 256, in this process and, if there are to be more, in copies of it.
+    """Compile ``pieces`` in this process and, if there are to be more, in copies of it.
 
     Raises:
         RuntimeError: a copy failed; it has printed why.
     """
     batch = pages()
     numbers, source = os.pipe()
-    os.write(source, bytes(range(len(pieces))))
+    os.write(source, b"".join(struct.pack("<H", number) for number in range(len(pieces))))
     os.close(source)
     children = [_fork(pieces, numbers, batch) for _ in range(1, min(processes, len(pieces)))]
     try:
@@ -90,16 +92,18 @@ def compile_pieces(pieces: list[Piece], processes: int = 1) -> None:
 
 
 def _compile_next(pieces: list[Piece], numbers: int, batch: pa.RecordBatch) -> None:
-    """Take numbers of pieces out of a pipe, one byte each, and compile them, until it is empty."""
-    while number := os.read(numbers, 1):
-        piece = pieces[number[0]]
+    """Take numbers of pieces out of a pipe, two bytes each, and compile them, until it is empty."""
+    while number := os.read(numbers, 2):
+        piece = pieces[struct.unpack("<H", number)[0]]
         piece.compile(batch)
         piece.mark.write_text("")
 
 
 def _fork(pieces: list[Piece], numbers: int, batch: pa.RecordBatch) -> int:
     """The process number of a copy of this process that compiles pieces and ends."""
-    child = os.fork()
+    with warnings.catch_warnings():  # the threads are OpenBLAS's and jemalloc's, which know about forks
+        warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+        child = os.fork()
     if child:
         return child
     code = 1
