@@ -26,8 +26,9 @@ def begin() -> None:
 
 
 def compiler() -> subprocess.Popen[Any]:
-    """The process that was begun, or a new one; it reads what to compile from its standard input."""
-    return _waiting.pop() if _waiting else _start()
+    """The process that was begun and still lives, or a new one; it reads what to compile from its standard input."""
+    begun = _waiting.pop() if _waiting else None
+    return begun if begun is not None and begun.poll() is None else _start()
 
 
 def _start() -> subprocess.Popen[bytes]:

@@ -15,7 +15,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -160,9 +160,10 @@ def lock(wait: bool = False) -> Iterator[bool]:
 
 def _child(pieces: list[Piece], *, locked: bool, later: list[Piece]) -> subprocess.Popen[Any]:
     """A process that compiles ``pieces``, then ``later``; ``locked``: the caller holds the lock."""
+    told = {"pieces": [piece.told() for piece in pieces], "later": [piece.told() for piece in later]}
+    words = json.dumps(told | {"locked": locked}).encode()
     child = head_start.compiler()
     assert child.stdin is not None
-    told = {"pieces": [piece.told() for piece in pieces], "later": [piece.told() for piece in later]}
-    child.stdin.write(json.dumps(told | {"locked": locked}).encode())
-    child.stdin.close()
+    with suppress(BrokenPipeError), child.stdin as listening:  # who died is missed by whoever waits for its pieces
+        listening.write(words)
     return child

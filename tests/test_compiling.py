@@ -171,18 +171,25 @@ def test_the_costliest_piece_comes_first(monkeypatch: pytest.MonkeyPatch) -> Non
     assert [piece.name for piece in found] == ["large", warm.WHOLE, "small"]  # who says nothing counts as a second
 
 
+class Alive:
+    """A process that has not ended."""
+
+    def poll(self) -> None:
+        return None
+
+
 def test_a_head_start_is_taken_only_where_nothing_was_ever_compiled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(head_start, "_waiting", [])
-    started: list[object] = []
-    monkeypatch.setattr(head_start, "_start", lambda: started.append(None) or len(started))
+    started: list[Alive] = []
+    monkeypatch.setattr(head_start, "_start", lambda: started.append(Alive()) or started[-1])
     head_start.begin()
     head_start.begin()
     assert len(started) == 1
-    assert head_start.compiler() == 1
-    assert head_start.compiler() == 2
+    assert head_start.compiler() is started[0]
+    assert head_start.compiler() is started[1]
     (tmp_path / warm.pieces_of(STAGES)[0].mark.name).touch()
     head_start.begin()
     assert len(started) == 2
@@ -192,3 +199,17 @@ def test_a_process_that_is_told_nothing_ends_and_compiles_nothing(tmp_path: Path
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
     subprocess.run([sys.executable, "-m", "pipeline.compiling"], stdin=subprocess.DEVNULL, env=environment, check=True)
     assert not list(tmp_path.glob("**/*.nbc"))
+
+
+def test_a_process_that_was_killed_while_it_waited_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(head_start, "_waiting", [])
+    head_start.begin()
+    begun = head_start._waiting[0]
+    begun.kill()
+    begun.wait()
+    child = warm._child([], locked=False, later=[])
+    assert child.pid != begun.pid
+    assert child.wait() == 0
+    monkeypatch.setattr(head_start, "compiler", lambda: begun)
+    assert warm._child([], locked=False, later=[]).wait() != 0  # no error here: those who wait compile themselves
