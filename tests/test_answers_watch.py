@@ -17,6 +17,8 @@ from click.testing import CliRunner
 
 from pipeline import watch
 from pipeline.cli import main
+from pipeline.drive import FAILURE
+from pipeline.status import last_words
 from pipeline.storage import Store
 from tests.browser import Browser, chromium
 from tests.corpora import write_corpus, write_mixture
@@ -103,6 +105,22 @@ def test_a_failed_run_says_what_it_said_last_until_another_one_starts(tmp_path: 
     mixture.write_text(text)
     assert CliRunner().invoke(main, ["run", str(mixture), "--root", store.root, "--engine", "inline"]).exit_code == 0
     assert watch.state(store)["state"] == "finished"
+
+
+@pytest.mark.parametrize("last", ["KeyboardInterrupt", "143"])
+def test_a_run_that_somebody_stopped_has_not_failed(tmp_path: Path, last: str) -> None:
+    store = Store(str(tmp_path))
+    store.write_json(FAILURE, {"time": 2.0, "said": [(1.0, "measure: 0/6"), (2.0, last)]})
+    assert last_words(store) == []
+    store.write_json(FAILURE, {"time": 2.0, "said": [(2.0, "no space left")]})
+    assert last_words(store) == [(2.0, "no space left")]
+
+
+def test_a_port_in_use_is_one_line_that_says_what_to_do(root: Path, address: str) -> None:
+    port = address.rpartition(":")[2]
+    result = CliRunner().invoke(main, ["watch", "--root", str(root), "--port", port])
+    assert result.exit_code == 2
+    assert f"port {port} cannot be had: Address already in use; give another, or --port 0" in result.stderr
 
 
 def test_the_page_draws_itself_without_error_and_asks_nobody_else(

@@ -262,4 +262,7 @@ def test_training_refuses_files_in_the_way_and_too_little_text(small: Path, tmp_
     little = train(small, small / "root", tmp_path / "own", "--vocab-size", 60_000, "--sample-bytes", 9_000, "--quiet")
     assert little.exit_code == 1
     assert "a smaller vocab_size or more text may help" in little.stderr
+    few = train(small, small / "root", tmp_path / "own", "--vocab-size", 300, "--quiet")
+    assert "vocab_size 300 is less than the " in few.stderr
+    assert "a smaller vocab_size" not in few.stderr
     assert not (tmp_path / "own").exists()

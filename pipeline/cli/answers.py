@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from pipeline.cli.group import ENGINE, MIXTURE, NAME, ROOT, WORKERS, command, open_root, reading, write_page
+from pipeline.errors import UserError
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -157,6 +158,10 @@ def watch(root: str, port: int) -> None:
 
     store = open_root(root)
     watching.check(store)
-    with watching.server(store, port) as server:
+    try:
+        server = watching.server(store, port)
+    except OSError as error:
+        raise UserError(f"port {port} cannot be had: {error.strerror}; give another, or --port 0") from error
+    with server:
         click.echo(f"http://{watching.HOST}:{server.server_port}/")
         server.serve_forever()

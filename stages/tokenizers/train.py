@@ -16,6 +16,7 @@ from __future__ import annotations
 import heapq
 import io
 import os
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
@@ -120,6 +121,13 @@ def train(texts: Iterable[str], params: TrainParams) -> bytes:
             minloglevel=2,
         )
     except RuntimeError as error:
+        needed = re.search(r"required_chars\. (\d+) vs (\d+)", str(error))
+        if needed:
+            found, least = needed.groups()
+            raise TokenizerError(
+                f"vocab_size {found} is less than the {least} characters and special tokens that the text needs;"
+                f" set it to more than {least}"
+            ) from error
         raise TokenizerError(f"training failed: {error}; a smaller vocab_size or more text may help") from error
     return model.getvalue()
 
