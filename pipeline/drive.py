@@ -121,7 +121,7 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
             executor.close()
     made = sum(step.to_do for step in job.steps)
     seconds = time.monotonic() - started
-    done = f"{made} files made" if costs.tasks else "nothing to do: everything was there"
+    done = f"{made} {'file' if made == 1 else 'files'} made" if costs.tasks else "nothing to do: everything was there"
     reporter.say(f"{recipe.name}: {done} in {human_seconds(seconds) if seconds >= 10 else f'{seconds:.1f} s'}")
     corpora = snapshot.get("corpora", {"": snapshot["corpus"]})
     shards = "\nshards  ".join(store.uri(place.rpartition("/")[0]) for place in corpora.values())

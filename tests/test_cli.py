@@ -90,7 +90,7 @@ def test_a_changed_share_of_a_small_corpus_starts_no_ray(
     result = call("run", changed, "--root", tmp_path / "root")
     if limit and not cluster:
         assert result.exit_code == 0, result.stderr
-        assert "1 files made" in result.stderr
+        assert "1 file made" in result.stderr
         assert call("verify", "--root", tmp_path / "root").exit_code == 0
     else:
         assert "Ray was started" in result.stderr
