@@ -1,5 +1,7 @@
 """Where compiled kernels are kept: named by what they are made of, and by nothing else."""
 
+import errno
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -7,6 +9,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from numba.core.caching import IndexDataCacheFile
 
 from stages.kernels import cache, once
 
@@ -86,3 +89,48 @@ def test_a_compilation_that_failed_is_tried_again(tmp_path: Path, monkeypatch: p
     with pytest.raises(ZeroDivisionError):
         once.compile_once("stages.kernels.eight", lambda: 1 // 0)
     assert once.compile_once("stages.kernels.eight", lambda: 5) == 5
+
+
+def kernel_files(folder: Path) -> cache.KernelFiles:
+    return cache.KernelFiles(IndexDataCacheFile(str(folder), "kernel", "stamp"))
+
+
+def test_processes_that_compile_a_kernel_at_once_never_load_the_code_of_other_types(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One saves in the middle of another one's save: Numba's own files answer one with the code of the other."""
+    write, others = cache.KernelFiles._open_for_write, [kernel_files(tmp_path)]
+
+    def interrupted(self: cache.KernelFiles, path: str) -> object:
+        if others:
+            others.pop().save(("float32",), "code of float32")
+        return write(self, path)
+
+    monkeypatch.setattr(cache.KernelFiles, "_open_for_write", interrupted)
+    kernel_files(tmp_path).save(("int64",), "code of int64")
+    assert kernel_files(tmp_path).load(("int64",)) == "code of int64"
+    assert kernel_files(tmp_path).load(("float32",)) == "code of float32"
+    assert kernel_files(tmp_path).load(("uint8",)) is None
+
+
+@pytest.mark.parametrize("size", [0, 7, 40])
+def test_a_kernel_that_was_cut_or_changed_on_the_disk_is_compiled_again(tmp_path: Path, size: int) -> None:
+    files = kernel_files(tmp_path)
+    files.save(("int64",), "code" * 100)
+    path = next(tmp_path.glob("*.nbc"))
+    content = path.read_bytes()
+    path.write_bytes(content[:size])
+    assert files.load(("int64",)) is None
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert files.load(("int64",)) is None
+    files.save(("int64",), "code again")
+    assert files.load(("int64",)) == "code again"
+
+
+def test_a_full_disk_under_the_kernels_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(cache.KernelFiles, "_open_for_write", full)
+    with pytest.raises(OSError, match=f"No space left on device, .*NUMBA_CACHE_DIR.*{tmp_path}"):
+        kernel_files(tmp_path).save(("int64",), "code")

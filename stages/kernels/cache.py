@@ -5,14 +5,15 @@ submitted to Ray unpacks its code into a folder of its own each time, and would 
 kernel that calls another one in another file is not compiled again when that one changes. So the kernels of a
 module go to ``NUMBA_CACHE_DIR/<module>-<digest>/``, the digest taken over that module, every module of `stages` it
 imports, directly or through others, and the JSON files beside them (tables): a change compiles again what it
-touches and nothing else. Numba tells the processor and its own version apart by itself. A folder is never cleaned; all
-together hold some ten megabytes.
+touches and nothing else. Within it a kernel has a file for each of its argument types and kinds of processor
+(`KernelFiles`). A folder is never cleaned; all together hold some ten megabytes.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 import re
 import tempfile
 from functools import cache, lru_cache
@@ -20,10 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core.caching import UserProvidedCacheLocator
+import xxhash
+from numba.core.caching import IndexDataCacheFile, UserProvidedCacheLocator
 
 SOURCES = Path(__file__).resolve().parents[1]
 CONFIG: Any = numba.config
+_DIGEST_BYTES = 16
 
 
 @lru_cache(maxsize=1)
@@ -108,3 +111,40 @@ class ContentCacheLocator(UserProvidedCacheLocator):
         locator = cls(py_func, py_file)
         locator.ensure_cache_path()
         return locator
+
+
+class KernelFiles(IndexDataCacheFile):
+    """The machine code of one kernel: a file for every combination of argument types and processor, without an index.
+
+    Numba numbers these files in an index beside them. Two processes that compile a kernel for other types, or nodes of
+    two kinds that share a home, take the same number if they do so at the same moment, and the index that one wrote
+    then leads to the code of the other. A file that was cut or damaged counts as none: its kernel is compiled again.
+    """
+
+    def __init__(self, usual: Any) -> None:
+        """In place of ``usual``, Numba's own."""
+        vars(self).update(vars(usual))
+
+    def load(self, key: Any) -> Any:
+        try:
+            stored = Path(self._file(key)).read_bytes()
+        except FileNotFoundError:
+            return None
+        digest, content = stored[:_DIGEST_BYTES], memoryview(stored)[_DIGEST_BYTES:]
+        return pickle.loads(content) if digest == xxhash.xxh3_128_digest(content) else None
+
+    def save(self, key: Any, data: Any) -> None:
+        path, content = self._file(key), self._dump(data)
+        try:
+            with self._open_for_write(path) as file:
+                file.write(xxhash.xxh3_128_digest(content) + content)
+        except OSError as error:
+            told = f"{error.strerror}, for a compiled kernel (NUMBA_CACHE_DIR names another folder)"
+            raise OSError(error.errno, told, path) from error
+
+    def flush(self) -> None:
+        """Nothing to forget: other sources have other folders."""
+
+    def _file(self, key: Any) -> str:
+        name = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
+        return str(self._data_path(self._data_name_pattern.replace("{number:d}", name)))

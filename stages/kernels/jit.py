@@ -12,6 +12,8 @@ from typing import Any
 import numba
 from numba.extending import intrinsic
 
+from stages.kernels.cache import KernelFiles
+
 CONFIG: Any = numba.config
 COMPILE: Any = numba.njit
 """Untyped: Numba's stubs do not know all of its options."""
@@ -24,7 +26,7 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 
     Only unsigned integers wrap around: LLVM may take it that a signed product or sum never overflows.
     """
-    return COMPILE(cache=True, nogil=True, no_cfunc_wrapper=True)(function)
+    return _cached(COMPILE(cache=True, nogil=True, no_cfunc_wrapper=True)(function))
 
 
 def inline_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -38,12 +40,19 @@ def lean_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     Compiled without Numba's reference counting: its atomic increments at every call cost four fifths of the
     time of the HTML scanner (50 MB/s with it). Such a kernel can neither make nor return arrays.
     """
-    return COMPILE(cache=True, nogil=True, no_cfunc_wrapper=True, _nrt=False, error_model="numpy")(function)
+    return _cached(COMPILE(cache=True, nogil=True, no_cfunc_wrapper=True, _nrt=False, error_model="numpy")(function))
 
 
 def lean_inline_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """`inline_kernel` for the callees of a `lean_kernel`."""
     return _callee(COMPILE(nogil=True, inline="never", _nrt=False, error_model="numpy")(function))
+
+
+def _cached(dispatcher: Any) -> Callable[..., Any]:
+    """Keep its machine code as `stages.kernels.cache` does; a plain function (NUMBA_DISABLE_JIT) has none."""
+    if hasattr(dispatcher, "enable_caching"):
+        dispatcher._cache._cache_file = KernelFiles(dispatcher._cache._cache_file)
+    return dispatcher
 
 
 def _callee(dispatcher: Any) -> Callable[..., Any]:
