@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Thread
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline import compiling, head_start, warm
@@ -39,9 +40,10 @@ print(json.dumps({"kernels": len(compiled), "missed": missed, "lacking": missing
 """
 
 
-def task(file: Path, uses: list[dict[str, object]]) -> dict[str, object]:
-    """Arguments of `pipeline.measure.measure` for a file."""
-    split = Split("s", file.name, 0, 0, "file", str(file), file.stat().st_size, "0")
+def task(files: list[Path], uses: list[dict[str, object]]) -> dict[str, object]:
+    """Arguments of `pipeline.measure.measure` for a split of several files."""
+    parts = tuple((file.name, str(file), file.stat().st_size) for file in files)
+    split = Split("s", files[0].name, 0, 0, "files", str(files[0]), sum(size for _, _, size in parts), "0", parts)
     documents = {"module": "stages.documents", "params": {}, "address": "documents/a.parquet"}
     names = [str(stage["module"]).rpartition(".")[2] for stage in uses]
     sidecars = [
@@ -50,10 +52,10 @@ def task(file: Path, uses: list[dict[str, object]]) -> dict[str, object]:
     return {"split": asdict(split), "documents": documents, "sidecars": sidecars}
 
 
-def first_task(tmp_path: Path, file: Path) -> dict[str, list[str]]:
+def first_task(tmp_path: Path, *files: Path) -> dict[str, list[str]]:
     """The first task of a fresh process: how many kernels it called, and which of them it compiled itself."""
     stages = [{"module": "stages.documents", "params": {}}, *TEXT_STAGES]
-    told = {"stages": stages, "root": str(tmp_path / "root"), "task": task(file, TEXT_STAGES)}
+    told = {"stages": stages, "root": str(tmp_path / "root"), "task": task(list(files), TEXT_STAGES)}
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "kernels")}
     command = [sys.executable, "-c", FIRST_TASK]
     found = subprocess.run(command, input=json.dumps(told).encode(), env=environment, stdout=-1, check=True)
@@ -70,12 +72,14 @@ def compile_ahead(tmp_path: Path, stages: list[dict[str, object]]) -> None:
 def test_a_task_on_text_needs_no_kernel_that_reads_pages_and_one_on_pages_none_but_those_compiled_ahead(
     tmp_path: Path,
 ) -> None:
-    rows = tmp_path / "rows.jsonl"
+    rows, encoded, note = tmp_path / "rows.jsonl", tmp_path / "bytes.parquet", tmp_path / "note.md"
     rows.write_text("".join(json.dumps({"id": str(n), "text": text}) + "\n" for n, text in enumerate(TEXTS) if text))
+    pq.write_table(pa.table({"text": [*(text.encode() for text in TEXTS if text), b"caf\xe9"]}), encoded)
+    note.write_bytes("Übung".encode("latin-1"))
     pages = tmp_path / "pages.warc.gz"
     write(pages, [record(PAGE, url=f"https://a.org/{n}") for n in range(3)])
     compile_ahead(tmp_path, TEXT_STAGES)
-    result = first_task(tmp_path, rows)
+    result = first_task(tmp_path, rows, encoded, note)
     assert result["lacking"] == ["stages.documents"] * 4
     assert result["missed"] == []
     shutil.rmtree(tmp_path / "root")

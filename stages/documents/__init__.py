@@ -33,7 +33,7 @@ from stages.documents.containers import pages_of_split
 from stages.documents.extraction import LINEAR, WRITES_MARKDOWN, compiled_parts, extractor, versions
 from stages.documents.raw import raw_record
 from stages.documents.tables import ColumnError
-from stages.formats import TABLES, format_of
+from stages.formats import WITH_TEXT, format_of
 from stages.kernels.page_head import page_heads
 from stages.kernels.ragged import text_buffers
 
@@ -99,9 +99,9 @@ def read(
 
 
 def has_text(names: Iterable[str], params: Params) -> bool:
-    """Whether files of these names hold text as it is, so that no kernel is called to read them: tables do."""
+    """Whether no kernel is called to read files of these names: tables, text files and dumps hold text as it is."""
     kinds = [format_of(name, params.format) for name in names]
-    return all(kind is not None and kind.container in TABLES for kind in kinds)
+    return all(kind is not None and kind.container in WITH_TEXT for kind in kinds)
 
 
 def compile_parts(params: Params) -> dict[str, tuple[float, Callable[[pa.RecordBatch], object]]]:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from stages.documents.account import Account
 from stages.documents.archives import Limits
 from stages.documents.batches import Page
-from stages.documents.charsets import to_utf8
+from stages.documents.charsets import plain_survey, to_utf8
 from stages.documents.extraction import close_empty_elements
 from stages.formats import format_of
 
@@ -45,10 +45,11 @@ def page_of_bytes(body: bytes, size: int, offset: int, container: str, limits: L
 
 
 def _finish(page: Page, body: bytes) -> bool:
-    utf8, page.charset = to_utf8(body)
     if page.content_type == "text/html":
+        utf8, page.charset = to_utf8(body)
         page.html = close_empty_elements(utf8, None)
     else:
+        utf8, page.charset = to_utf8(body, survey=plain_survey)
         page.text = utf8.decode("utf-8", "replace")
     return True
 

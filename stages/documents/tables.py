@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from stages.documents.account import Account
 from stages.documents.archives import seconds
 from stages.documents.batches import Page
-from stages.documents.charsets import to_utf8
+from stages.documents.charsets import plain_survey, to_utf8
 from stages.documents.files import READ_ERRORS
 
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -313,7 +313,7 @@ def page_of_row(
         account.drop("no_text", num_bytes)
         return None
     if isinstance(text, bytes):  # a Parquet column that does not say it is UTF-8
-        text = to_utf8(text)[0].decode("utf-8")
+        text = to_utf8(text, survey=plain_survey)[0].decode("utf-8")
     if not isinstance(text, str):
         account.quarantine(offset, "text_not_string", num_bytes)
         return None

@@ -35,8 +35,8 @@ CONTAINERS = {
     ".xml": "mediawiki",
 }
 
-TABLES = frozenset({"arrow", "csv", "jsonl", "parquet", "tsv"})
-"""Containers of rows, whose text stands in a column as it is."""
+WITH_TEXT = frozenset({"arrow", "csv", "jsonl", "mediawiki", "parquet", "text", "tsv"})
+"""Containers whose text is not taken out of pages, and read without a compiled kernel."""
 CONTAINER_NAMES = tuple(sorted(set(CONTAINERS.values())))
 
 
