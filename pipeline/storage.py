@@ -12,6 +12,7 @@ path, of another root. Every Parquet or Arrow file carries its report
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -225,7 +226,7 @@ class Store:
 
     @contextmanager
     def _create_remote(self, address: str) -> Iterator[BinaryIO]:
-        with tempfile.TemporaryFile() as copy:
+        with tempfile.TemporaryFile() as copy, _naming_full_disks(tempfile.gettempdir()):
             yield cast(BinaryIO, copy)
             copy.seek(0)
             with self.fs.open_output_stream(self.path(address)) as upload:
@@ -238,7 +239,7 @@ class Store:
         os.makedirs(os.path.dirname(temporary), exist_ok=True)
         os.makedirs(os.path.dirname(final), exist_ok=True)
         try:
-            with open(temporary, "wb", buffering=1 << 20) as sink:
+            with _naming_full_disks(final), open(temporary, "wb", buffering=1 << 20) as sink:
                 yield cast(BinaryIO, EarlySink(sink))
                 sink.flush()
                 os.fsync(sink.fileno())
@@ -284,6 +285,17 @@ class Store:
     def sweep(self) -> None:
         """Remove what killed processes left unfinished. Only for the run that holds the root (`pipeline.lock`)."""
         self.remove(TEMPORARY)
+
+
+@contextmanager
+def _naming_full_disks(path: str) -> Iterator[None]:
+    """Name ``path`` in the error of a full disk, which says of itself neither what nor where."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename is None:
+            error.filename = path
+        raise
 
 
 def inside(root: str, address: str) -> str:

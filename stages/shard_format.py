@@ -153,7 +153,8 @@ class ShardWriter:
             doc_ids: 16 bytes a document.
 
         Raises:
-            ValueError: EOS is anywhere but at the end of every document, or the blocks are not what ``offsets`` say.
+            ValueError: EOS is anywhere but at the end of every document, or the blocks are not what ``offsets`` and the
+                schema say.
         """
         rows, kind = len(offsets) - 1, self.schema.field("input_ids").type
         if not rows:
@@ -184,7 +185,10 @@ class ShardWriter:
     def _checked(self, blocks: Iterable[Unsigned], offsets: Offsets) -> Iterator[memoryview]:
         """The bytes of the blocks, each looked at while it is in the cache."""
         first = at = 0
+        dtype = self.schema.field("input_ids").type.value_type.to_pandas_dtype()
         for ids in blocks:
+            if ids.dtype != dtype:
+                raise ValueError(f"ids of type {ids.dtype} in a shard of {np.dtype(dtype)}")
             stop = int(np.searchsorted(offsets, at + len(ids)))
             if stop == len(offsets) or offsets[stop] != at + len(ids):
                 raise ValueError(f"a block of {len(ids)} ids after {at} does not end where a document does")

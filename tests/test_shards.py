@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import itertools
 import json
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.storage import Store
 from stages import schemas, shards, tokens, verify
-from stages.kernels.ragged import row_cuts
+from stages.kernels import rows
+from stages.kernels.ragged import offsets_of, row_cuts
 from stages.shard_format import open_shard, read_manifest, shard_schema
 from stages.tokenizers import load
 from tests.token_files import doc_id, read_docs, read_documents, run, write_split
@@ -32,8 +37,8 @@ def build(store: Store, name: str, parts: int, **params: Any) -> dict[str, Any]:
             tokens.tokenize(store, **arguments, params={})
         reports.append((arguments["output"], store.metadata(arguments["output"])))
     inputs = shards.inputs_of(reports, "en")
-    settings = shards.Params(**{"target_tokens": 200, "batch_tokens": 90, **params})
-    run(store, shards.plan(settings, "en", inputs, name, tokenizer=reports[0][1]["tokenizer"], seed=0))
+    chosen = shards.Params(**{"target_tokens": 200, "batch_tokens": 90, **params})
+    run(store, shards.plan(chosen, "en", inputs, name, tokenizer=reports[0][1]["tokenizer"], seed=0))
     return read_manifest(store, f"{name}/manifest.json")
 
 
@@ -156,6 +161,54 @@ def test_a_shard_of_wrong_ids_is_refused_and_not_written(
     ):
         writer.write(blocks, np.array([0, 2, 3, 6]), np.zeros(48, np.uint8))
     assert not store.exists("wrong")
+
+
+def test_ids_of_another_width_are_refused(store: Store) -> None:
+    ids = np.array([5, 2], np.uint32)
+    with (
+        pytest.raises(ValueError, match="ids of type uint32 in a shard of uint16"),
+        open_shard(store, "wrong", shard_schema("uint16", {}), 2) as writer,
+    ):
+        writer.write([ids], np.array([0, 2]), np.zeros(16, np.uint8))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.one_of(st.just(1), st.integers(1, 20), st.integers(1, 2000)), min_size=1, max_size=30),
+    st.sampled_from([np.uint16, np.uint32]),
+    st.integers(1, 4),
+    st.sampled_from([1, 64, 1 << 13]),
+    st.sampled_from([1, 1 << 10]),
+    st.integers(0, 1 << 30),
+)
+def test_a_streamed_shard_is_the_shard_written_in_one_block(
+    sizes: list[int], dtype: Any, parts: int, block: int, mean: int, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    offsets = offsets_of(np.array(sizes))
+    ids = random.integers(3, np.iinfo(dtype).max, offsets[-1], endpoint=True).astype(dtype)
+    ids[offsets[1:] - 1] = 2
+    cuts = sorted({0, len(sizes), *random.integers(0, len(sizes) + 1, parts - 1).tolist()})
+    buffers = [ids[offsets[a] : offsets[b]].view(np.uint8) for a, b in itertools.pairwise(cuts)]
+    order = random.integers(0, len(sizes), random.integers(1, 2 * len(sizes), endpoint=True))
+    found = []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch.object(rows, "_WRITTEN_BYTES", block),
+        mock.patch.object(rows, "_MEAN_BYTES", mean),
+    ):
+        store = Store(folder)
+        pieces = rows.Pieces(buffers, offsets, np.dtype(dtype))
+        for how in (pieces.blocks, lambda order: [pieces.take(order)[0]]):
+            with open_shard(store, "shard", shard_schema(np.dtype(dtype).name, {}), 2) as writer:
+                for start, stop in row_cuts(np.array(sizes)[order], 3000):
+                    chosen = order[start:stop]
+                    doc_ids = np.zeros(16 * len(chosen), np.uint8)
+                    writer.write(how(chosen), offsets_of(np.array(sizes)[chosen]), doc_ids)
+            found.append((store.read_bytes("shard"), writer.summary()))
+    assert found[0] == found[1]
+    written = pa.ipc.open_stream(found[0][0]).read_all()["input_ids"].to_pylist()
+    assert written == [ids[offsets[row] : offsets[row + 1]].tolist() for row in order]
 
 
 def test_batches_hold_at_most_the_limit_unless_one_document_is_larger() -> None:

@@ -115,7 +115,7 @@ def test_a_full_disk_is_an_error_and_leaves_no_half_file(tmp_path: Path) -> None
         pytest.skip("mount is not allowed here")
     try:
         store = Store(str(disk / "root"))
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(OSError, match=f"No space left on device: '{disk}/root/big'"):
             store.write_bytes("big", b"x" * (4 << 20))
         assert store.list("") == []
         assert os.listdir(store.path(TEMPORARY)) == []
