@@ -199,17 +199,6 @@ def test_a_head_start_is_taken_only_where_nothing_was_ever_compiled(
     assert len(started) == 2
 
 
-def test_a_compiler_that_has_died_fails_nobody_who_tells_it_what_to_compile(
-    marks: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    dead = subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE)
-    dead.wait()
-    monkeypatch.setattr(head_start, "_waiting", [dead])
-    assert warm.start([STAGES], [])
-    assert dead.stdin is not None
-    assert dead.stdin.closed
-
-
 def test_a_process_that_is_told_nothing_ends_and_compiles_nothing(tmp_path: Path) -> None:
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
     subprocess.run([sys.executable, "-m", "pipeline.compiling"], stdin=subprocess.DEVNULL, env=environment, check=True)
