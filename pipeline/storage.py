@@ -187,7 +187,7 @@ class Store:
         """Size and xxh3-128 of a file, read from end to end."""
         total = xxhash.xxh3_128()
         size = 0
-        with self.fs.open_input_stream(self.path(address)) as file:
+        with self.fs.open_input_stream(self.path(address), compression=None) as file:  # a name ends in .zst
             while piece := file.read(_COPY_BYTES):
                 total.update(piece)
                 size += len(piece)
@@ -229,7 +229,7 @@ class Store:
         with tempfile.TemporaryFile() as copy, _naming_full_disks(tempfile.gettempdir()):
             yield cast(BinaryIO, copy)
             copy.seek(0)
-            with self.fs.open_output_stream(self.path(address)) as upload:
+            with self.fs.open_output_stream(self.path(address), compression=None) as upload:  # a name ends in .zst
                 shutil.copyfileobj(copy, upload, _COPY_BYTES)
 
     @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,22 @@ def shared() -> Path:
 def store(tmp_path: Path) -> Store:
     """An empty root."""
     return Store(str(tmp_path / "root"))
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """An S3 server on loopback with one bucket; gives the query that leads to it."""
+    moto = pytest.importorskip("moto.server")
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true"}
+    before = {key: os.environ.get(key) for key in keys}
+    os.environ.update(keys)
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"?endpoint_override={host}:{port}&scheme=http&region=us-east-1"
+    server.stop()
+    for key, value in before.items():
+        os.environ.pop(key) if value is None else os.environ.__setitem__(key, value)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

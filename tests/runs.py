@@ -30,7 +30,7 @@ def tree(root: Path) -> dict[str, str]:
     }
 
 
-def run_inline(mixture: Path, root: Path) -> Run:
+def run_inline(mixture: Path, root: Path | str) -> Run:
     """One run in this process; its ``steps`` tell what was made."""
     store = Store(str(root))
     reporter = Reporter(quiet=True)

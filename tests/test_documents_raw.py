@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -56,22 +54,6 @@ def test_what_is_not_there_is_a_lookup_error(tmp_path: Path) -> None:
         documents.raw_record(split, PARAMS, "a.warc.gz", 77)
     with pytest.raises(LookupError, match="no file of this split"):
         documents.raw_record(split, PARAMS, "b.warc.gz", 0)
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[str]:
-    """An S3 server on loopback with one bucket; gives the query that leads to it."""
-    moto = pytest.importorskip("moto.server")
-    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true"}
-    before = {key: os.environ.get(key) for key in keys}
-    os.environ.update(keys)
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"?endpoint_override={host}:{port}&scheme=http&region=us-east-1"
-    server.stop()
-    for key, value in before.items():
-        os.environ.pop(key) if value is None else os.environ.__setitem__(key, value)
 
 
 def test_a_bucket_is_listed_split_and_read_like_a_folder(s3: str, tmp_path: Path) -> None:

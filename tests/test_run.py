@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from pipeline.errors import RunError
 from pipeline.storage import Store
 from pipeline.verify import verify_root
 from tests.archives import record, write
-from tests.corpora import page, write_corpus, write_mixture
+from tests.corpora import documented, page, write_corpus, write_mixture
 from tests.runs import made, run_inline, tree
 
 
@@ -94,6 +95,23 @@ def test_a_second_run_makes_nothing_and_changes_no_byte(finished: Path, copied: 
 def test_another_root_has_the_same_bytes_under_the_same_names(finished: Path, tmp_path: Path) -> None:
     run_inline(finished / "small.yaml", tmp_path / "other")
     assert tree(tmp_path / "other") == tree(finished / "root")
+
+
+def test_a_root_in_a_bucket_has_the_bytes_of_one_on_a_disk(tmp_path: Path, s3: str) -> None:
+    write(
+        tmp_path / "in.warc.gz",
+        [record(page(name, text), url=f"https://e.org/{name}") for name, text in documented()[:40]],
+    )
+    settings = f'sources: {{web: {{paths: "{tmp_path}/in.warc.gz"}}}}\ndomains: {{en: {{}}}}\nname: small\n'
+    (tmp_path / "small.yaml").write_text(settings + "mixture: {domains: {en: {share: 1}}}\n")
+    root = f"s3://roots/run{s3}&allow_bucket_creation=true"
+    store = Store(root)
+    store.fs.create_dir("roots")
+    for place in (tmp_path / "root", root, root):
+        job = run_inline(tmp_path / "small.yaml", place)
+    assert made(job) == {}
+    stored = {address: hashlib.sha256(store.read_bytes(address)).hexdigest() for address, _ in store.list("")}
+    assert {name: digest for name, digest in stored.items() if not name.startswith("runs/")} == tree(tmp_path / "root")
 
 
 def test_a_changed_share_redoes_only_the_corpus(finished: Path, copied: Path) -> None:
