@@ -17,8 +17,6 @@ from pipeline.storage import Store
 
 PRODUCTS = ("documents", "language", "quality", "signatures", "clusters", "lines", "scores", "kept", "tokens")
 SHOWN = 20
-STOPPED = ("KeyboardInterrupt", "143")
-"""Last words of a run that somebody stopped: by Ctrl-C, by SIGTERM (which ends it with this exit code)."""
 
 
 def shards_told(count: int) -> str:
@@ -77,8 +75,7 @@ def counted(store: Store, address: str) -> tuple[int, int]:
 
 def last_words(store: Store) -> list[tuple[float, str]]:
     """What the last run said when it failed, with times; nothing where it did not fail, or was stopped or killed."""
-    said = [(when, text) for when, text in store.read_json(FAILURE)["said"]] if store.exists(FAILURE) else []
-    return [] if said and said[-1][1] in STOPPED else said
+    return [(when, text) for when, text in store.read_json(FAILURE)["said"]] if store.exists(FAILURE) else []
 
 
 def troubles(snapshot: snapshots.Snapshot) -> list[str]:

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from pipeline import watch
+from pipeline import drive, watch
 from pipeline.cli import main
-from pipeline.drive import FAILURE
+from pipeline.errors import RunError
+from pipeline.run import Run
 from pipeline.status import last_words
 from pipeline.storage import Store
 from tests.browser import Browser, chromium
@@ -107,13 +108,22 @@ def test_a_failed_run_says_what_it_said_last_until_another_one_starts(tmp_path: 
     assert watch.state(store)["state"] == "finished"
 
 
-@pytest.mark.parametrize("last", ["KeyboardInterrupt", "143"])
-def test_a_run_that_somebody_stopped_has_not_failed(tmp_path: Path, last: str) -> None:
-    store = Store(str(tmp_path))
-    store.write_json(FAILURE, {"time": 2.0, "said": [(1.0, "measure: 0/6"), (2.0, last)]})
-    assert last_words(store) == []
-    store.write_json(FAILURE, {"time": 2.0, "said": [(2.0, "no space left")]})
-    assert last_words(store) == [(2.0, "no space left")]
+@pytest.mark.parametrize(
+    ("end", "said"), [(KeyboardInterrupt(), []), (SystemExit(143), []), (RunError("no space left"), ["no space left"])]
+)
+def test_a_run_that_somebody_stopped_has_not_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: BaseException, said: list[str]
+) -> None:
+    def execute(_: Run) -> None:
+        raise end
+
+    write_corpus(tmp_path / "in", files=1)
+    mixture = write_mixture(tmp_path / "m.yaml", tmp_path / "in")
+    monkeypatch.setattr(Run, "execute", execute)
+    store = Store(str(tmp_path / "root"))
+    with pytest.raises(type(end)):
+        drive.run(str(mixture), store, "inline", None, quiet=True)
+    assert [text for _, text in last_words(store)][-1:] == said
 
 
 def test_a_port_in_use_is_one_line_that_says_what_to_do(root: Path, address: str) -> None:
