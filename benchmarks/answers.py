@@ -25,9 +25,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import keys, manifest, pages
-from pipeline import snapshot as snapshots
-from pipeline.storage import Store
+from pipeline.store import key_index, manifest, pages
+from pipeline.store import snapshot as snapshots
+from pipeline.store.storage import Store
 
 ROWS = 25_000
 
@@ -85,7 +85,7 @@ def scan(store: Store, files: list[tuple[str, int]], url: str) -> int:
     return sum(
         pc.sum(pc.equal(table.column("url"), url)).as_py() or 0
         for address, _ in files
-        for _, table in keys.row_groups(store, address, ["doc_id", "url"])
+        for _, table in key_index.row_groups(store, address, ["doc_id", "url"])
     )
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from pipeline.storage import Store
+from pipeline.store.storage import Store
 from stages import corpus, schemas, shards
 from stages.contract import Phase
 from stages.mixture import MixtureParams, solve

@@ -27,7 +27,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.storage import Store
+from pipeline.store.storage import Store
 from stages import clusters, signatures
 
 SPLIT_PAGES = 250_000

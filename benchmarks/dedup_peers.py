@@ -24,9 +24,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.dedup import word_shingles
-from pipeline.storage import Store
+from pipeline.store.storage import Store
 from stages import clusters, kept, schemas, signatures
-from stages.kernels import unionfind
+from stages.kernels.dedup import unionfind
 
 BATCH_PAGES = 500
 THRESHOLD = 0.8

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import recipe as recipes
-from pipeline.costs import Costs
-from pipeline.engine import Outcome, Scheduler
+from pipeline.engine.costs import Costs
+from pipeline.engine.scheduler import Outcome, Scheduler
 from pipeline.progress import Reporter
-from pipeline.run import Run
-from pipeline.storage import Checksum, Store
+from pipeline.run.run import Run
+from pipeline.store.storage import Checksum, Store
 from stages.contract import Split, Task
 
 MIXTURE = """\

@@ -29,7 +29,7 @@ from resiliparse.parse.html import HTMLTree
 from stages.documents.extraction import extractor
 from stages.extraction import extract, visible_text
 from stages.extraction.scanning import Scanner
-from stages.kernels.ragged import text_buffers
+from stages.kernels.columns.ragged import text_buffers
 
 NO_TEXT = frozenset(
     ["script", "style", "template", "iframe", "noembed", "noframes", "title", "textarea", "select", "datalist", "svg"]

@@ -20,9 +20,9 @@ import pyarrow.parquet as pq
 
 from benchmarks.quality import batch_of, seconds
 from stages import kept
-from stages.kernels.overlap import build_index, overlaps
-from stages.kernels.phrases import build_phrases, count_phrases
-from stages.kernels.ragged import text_buffers
+from stages.kernels.columns.ragged import text_buffers
+from stages.kernels.words.overlap import build_index, overlaps
+from stages.kernels.words.phrases import build_phrases, count_phrases
 from stages.rules import families
 
 NGRAM = 13

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from pipeline import phrases
-from pipeline import snapshot as snapshots
-from pipeline.storage import Store
+from pipeline.answers import find
+from pipeline.store import snapshot as snapshots
+from pipeline.store.storage import Store
 
 BLOCK = 1 << 22
 
@@ -61,8 +61,8 @@ def decode(path: Path) -> int:
     return sum(parquet.read_row_group(group, columns=["text"], use_threads=False).nbytes for group in groups)
 
 
-def searching(snapshot: snapshots.Snapshot, phrase: phrases.Phrase, workers: int) -> Callable[[], object]:
-    return lambda: list(phrases.find(snapshot, phrase, None, workers))
+def searching(snapshot: snapshots.Snapshot, phrase: find.Phrase, workers: int) -> Callable[[], object]:
+    return lambda: list(find.find(snapshot, phrase, None, workers))
 
 
 def main() -> None:
@@ -94,13 +94,13 @@ def main() -> None:
     told("bytes, from the page cache", best(each(through)))
     told("column of text, decoded", best(each(decode)))
     for name, phrase in (
-        ("find, as it stands", phrases.Phrase(arguments.phrase)),
-        ("find, ignoring case", phrases.Phrase(arguments.phrase, ignore_case=True)),
-        ("find, a pattern", phrases.Phrase(arguments.phrase.replace(" ", r"\s+"), regex=True)),
+        ("find, as it stands", find.Phrase(arguments.phrase)),
+        ("find, ignoring case", find.Phrase(arguments.phrase, ignore_case=True)),
+        ("find, a pattern", find.Phrase(arguments.phrase.replace(" ", r"\s+"), regex=True)),
     ):
         told(name, best(searching(snapshot, phrase, workers)))
     forget(paths)
-    told("find, as it stands, from the disk", best(searching(snapshot, phrases.Phrase(arguments.phrase), workers), 1))
+    told("find, as it stands, from the disk", best(searching(snapshot, find.Phrase(arguments.phrase), workers), 1))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages import quality
-from stages.kernels.ragged import text_buffers
+from stages.kernels.columns.ragged import text_buffers
 from stages.rules import classifiers, privacy
 from tests.quality_kernels import FAMILIES, ROWS, Row
 

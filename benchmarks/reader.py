@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from pipeline.exports import link, prefixes
 from pipeline.reader import Packed, Permutation, Stream, TokenShards, Windows, pack
-from pipeline.storage import Store
+from pipeline.store.storage import Store
 from stages.shard_format import (
     ShardNames,
     open_shard,

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.storage import Store
-from stages.kernels import bins
+from pipeline.store.storage import Store
+from stages.kernels.columns import bins
 from stages.report import build_stats, encode, render_html, sums
 from stages.report import hosts as naming
 from stages.report import survey as surveys

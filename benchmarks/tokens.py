@@ -31,12 +31,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from pipeline.storage import Store
+from pipeline.store.storage import Store
 from stages import documents, schemas, tokens
 from stages.documents.account import Account
 from stages.documents.containers import pages_of_split
 from stages.documents.extraction import EXTRACTORS
-from stages.kernels.ragged import offsets_of, text_buffers
+from stages.kernels.columns.ragged import offsets_of, text_buffers
 from stages.sources import SourceParams, list_splits
 from stages.tokenizers import FastEncode, Tokenizer, encode_by_reference, load, read_model
 from stages.tokenizers.bpe import BpeEncoder

@@ -23,7 +23,7 @@ from contextlib import nullcontext
 import pyarrow as pa
 from numba.core.registry import cpu_target
 
-from pipeline.process import prepare_process
+from pipeline.engine.process import prepare_process
 from pipeline.warm import Piece, lacking, lock
 
 USUAL = ("stages.documents", "stages.extraction", "stages.language", "stages.quality", "stages.signatures")

@@ -63,7 +63,7 @@ class Reporter:
 
 
 class PhaseProgress:
-    """Progress of one phase, in tasks, input bytes, and pages where tasks tell how far they are (`pipeline.pulse`)."""
+    """Progress of one phase, in tasks, input bytes, and pages where tasks tell how far they are (`engine.pulse`)."""
 
     def __init__(self, reporter: Reporter, name: str, tasks: int, cost: int) -> None:
         self.reporter, self.name, self.tasks, self.cost = reporter, name, tasks, cost

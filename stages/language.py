@@ -32,9 +32,9 @@ from pydantic import Field
 
 from stages import schemas
 from stages.contract import StageParams
-from stages.kernels import unicode
+from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
 from stages.kernels.jit import lean_kernel
-from stages.kernels.ragged import Bytes, Offsets, text_buffers
+from stages.kernels.unicode import characters
 
 VERSION = 2
 SCHEMA = schemas.LANGUAGE
@@ -80,7 +80,7 @@ def model_path(params: Params) -> Path:
 def identity(params: Params) -> dict[str, Any]:
     """The model by its content, and the version of the Unicode tables."""
     with model_path(params).open("rb") as file:
-        return {"model_sha256": hashlib.file_digest(file, "sha256").hexdigest(), "unicode": unicode.UNICODE_VERSION}
+        return {"model_sha256": hashlib.file_digest(file, "sha256").hexdigest(), "unicode": characters.UNICODE_VERSION}
 
 
 def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
@@ -191,9 +191,9 @@ def _sample(data: Bytes, start: int, stop: int, params: Params) -> list[bytes]:
 
 def text_scripts(data: Bytes, offsets: Offsets, max_bytes: int) -> list[str]:
     """ISO 15924 code of most bytes of letters in the first ``max_bytes`` of each text."""
-    names = unicode.script_names()
+    names = characters.script_names()
     counts_DS = np.zeros((len(offsets) - 1, len(names)), np.int64)
-    _count_scripts(data, offsets, max_bytes, unicode.classes(), unicode.scripts(), counts_DS)
+    _count_scripts(data, offsets, max_bytes, characters.classes(), characters.scripts(), counts_DS)
     for name in ("Zyyy", "Zinh", "Zzzz"):
         counts_DS[:, names.index(name)] = 0
     kana = counts_DS[:, names.index("Hira")] + counts_DS[:, names.index("Kana")]
@@ -220,6 +220,6 @@ def _count_scripts(data, offsets, max_bytes, classes, scripts, counts_DS):  # ty
         stop = min(offsets[d + 1], i + max_bytes)
         while i < stop:
             start = i
-            cp, i = unicode.code_point(data, i, stop)
-            if classes[cp] & unicode.ALPHA:
+            cp, i = characters.code_point(data, i, stop)
+            if classes[cp] & characters.ALPHA:
                 counts_DS[d, scripts[cp]] += i - start

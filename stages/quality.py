@@ -19,15 +19,15 @@ import pyarrow as pa
 from pydantic import Field, field_validator
 
 from stages.contract import StageParams
-from stages.kernels import unicode
-from stages.kernels.c4_lines import c4_lines
-from stages.kernels.line_kinds import line_kinds
-from stages.kernels.lines import split_lines
-from stages.kernels.ngrams import repeated_ngrams
-from stages.kernels.planes import Planes, find_planes
-from stages.kernels.ragged import Bytes, Offsets, text_buffers
-from stages.kernels.spacy_words import split_script_words, split_spacy_words
-from stages.kernels.words import Words, split_words
+from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
+from stages.kernels.unicode import characters
+from stages.kernels.unicode.bitmaps import Planes, find_planes
+from stages.kernels.words.c4_lines import c4_lines
+from stages.kernels.words.line_kinds import line_kinds
+from stages.kernels.words.lines import split_lines
+from stages.kernels.words.ngrams import repeated_ngrams
+from stages.kernels.words.spacy_words import split_script_words, split_spacy_words
+from stages.kernels.words.words import Words, split_words
 from stages.rules import (
     c4,
     classifiers,
@@ -130,7 +130,7 @@ def identity(params: Params) -> dict[str, Any]:
         for name, words in (("stop_words", params.stop_words), ("bad_words", params.bad_words))
         if words
     }
-    return {"unicode": unicode.UNICODE_VERSION, **benchmarks, **models, **lists}
+    return {"unicode": characters.UNICODE_VERSION, **benchmarks, **models, **lists}
 
 
 def compile_parts(params: Params) -> dict[str, tuple[float, Callable[[pa.RecordBatch], object]]]:

@@ -29,8 +29,8 @@ import xxhash
 
 from stages import schemas
 from stages.contract import Store
-from stages.kernels.ragged import Bytes, Offsets, Unsigned
-from stages.kernels.rows import id_summary
+from stages.kernels.columns.ragged import Bytes, Offsets, Unsigned
+from stages.kernels.columns.rows import id_summary
 
 FORMAT = "gristmill-shards"
 FORMAT_VERSION = 1

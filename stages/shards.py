@@ -33,9 +33,9 @@ from pydantic import Field
 
 from stages import schemas
 from stages.contract import Phase, StageParams, Store, Task
-from stages.kernels.keyed_hash import hash_names
-from stages.kernels.ragged import Offsets, Unsigned, offsets_of, row_cuts
-from stages.kernels.rows import Pieces
+from stages.kernels.columns.keyed_hash import hash_names
+from stages.kernels.columns.ragged import Offsets, Unsigned, offsets_of, row_cuts
+from stages.kernels.columns.rows import Pieces
 from stages.shard_format import (
     ShardNames,
     fixed_bytes,

@@ -10,8 +10,9 @@ Reads `documents.text`; writes `schemas.signatures(permutations)`:
                   shingle of all of them; a text without units has none and is never a duplicate of anything
     minhash       minima of the shingle hashes under `permutations` permutations; all 2**32 - 1 without shingles
 
-Normal form: `stages.kernels.normalise` (NFKC, lower case, punctuation and symbols deleted, white space collapsed).
-MinHash after Broder (1997), with 32-bit linear permutations over 64-bit shingle hashes: `stages.kernels.minhash`.
+Normal form: `stages.kernels.unicode.normalise` (NFKC, lower case, punctuation and symbols deleted, white space
+collapsed). MinHash after Broder (1997), with 32-bit linear permutations over 64-bit shingle hashes:
+`stages.kernels.dedup.minhash`.
 
 Price: about 160 MB of text a second and core at 112 permutations; 470 bytes a page before compression (the minima
 are random numbers and do not compress). Limit: 32-bit minima tell shingles apart up to about 1e7 a page.
@@ -32,9 +33,9 @@ from pydantic import Field
 
 from stages import schemas
 from stages.contract import StageParams
-from stages.kernels import minhash
-from stages.kernels.normalise import normalise
-from stages.kernels.ragged import Bytes, Offsets, text_buffers
+from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
+from stages.kernels.dedup import minhash
+from stages.kernels.unicode.normalise import normalise
 
 VERSION = 1
 METHOD_KEY = "signatures"

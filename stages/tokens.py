@@ -13,7 +13,7 @@ whole split is encoded by the reference (``fast: false`` and why).
 The report in the metadata of the file: ``rows``, ``tokens``, ``text_bytes``, ``empty_documents``, ``fast``,
 ``why_slow``, ``checked_documents``, ``tokenizer`` (see `stages.tokenizers`), ``seed``, ``groups`` (documents,
 text_bytes and tokens per source, language and domain), ``lengths`` (documents by number of tokens, per domain, in
-the bins of `stages.kernels.bins`), ``batches`` (domain, first_key, last_key, rows, tokens; in
+the bins of `stages.kernels.columns.bins`), ``batches`` (domain, first_key, last_key, rows, tokens; in
 file order; keys as 16 hex digits) and ``domain_digests`` (xxh3_128 of a domain's batches).
 
 Price: tokenization, then two copies of the ids; memory is about twice the ids of the split.
@@ -37,10 +37,10 @@ from pydantic import Field, field_validator
 
 from stages import schemas
 from stages.contract import StageParams, Store
-from stages.kernels import bins
-from stages.kernels.keyed_hash import hash_names
-from stages.kernels.ragged import Bytes, Offsets, Unsigned, offsets_of, text_buffers
-from stages.kernels.rows import Pieces, take_rows
+from stages.kernels.columns import bins
+from stages.kernels.columns.keyed_hash import hash_names
+from stages.kernels.columns.ragged import Bytes, Offsets, Unsigned, offsets_of, text_buffers
+from stages.kernels.columns.rows import Pieces, take_rows
 from stages.shard_format import fixed_bytes
 from stages.tokenizers import DEFAULT, FastEncoderError, Tokenizer, load
 
@@ -190,7 +190,9 @@ def _pages(table: pa.Table, documents: str) -> _Pages:
     if counts.any():
         flat = spans.flatten()
         replacement, replaced = text_buffers(flat.field("replacement"))
-        from stages.kernels.gather import splice_spans  # loads Numba, half a second: only where there is work for it
+        from stages.kernels.columns.gather import (
+            splice_spans,  # loads Numba, half a second: only where there is work for it
+        )
 
         try:
             data, offsets = splice_spans(

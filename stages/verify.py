@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from stages.contract import Store
-from stages.kernels.rows import id_summary
+from stages.kernels.columns.rows import id_summary
 from stages.shard_format import BLOCK_BYTES, END_OF_STREAM, read_manifest
 
 

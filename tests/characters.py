@@ -1,4 +1,4 @@
-"""Text that Python and the tables of `stages.kernels.unicode` see alike: a later Python knows more letters."""
+"""Text that Python and `stages.kernels.unicode.characters` see alike: a later Python knows more letters."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from functools import cache
 import numpy as np
 from hypothesis import strategies as st
 
-from stages.kernels import unicode
+from stages.kernels.unicode import characters
 
 
 @cache
 def differing() -> frozenset[int]:
     """Code points that this Python files under another general category."""
-    if unicodedata.unidata_version == unicode.UNICODE_VERSION:
+    if unicodedata.unidata_version == characters.UNICODE_VERSION:
         return frozenset()
-    categories = [unicodedata.category(chr(code)) for code in range(unicode.NUM_CODE_POINTS)]
-    found = np.zeros(unicode.NUM_CODE_POINTS, bool)
+    categories = [unicodedata.category(chr(code)) for code in range(characters.NUM_CODE_POINTS)]
+    found = np.zeros(characters.NUM_CODE_POINTS, bool)
     for name in set(categories):
-        found |= unicode.of_category(name) != (np.array(categories) == name)
+        found |= characters.of_category(name) != (np.array(categories) == name)
     return frozenset(np.flatnonzero(found).tolist())
 
 

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pipeline.engine import InlineExecutor, Outcome, call_job
-from pipeline.storage import Store
+from pipeline.engine.scheduler import InlineExecutor, Outcome, call_job
+from pipeline.store.storage import Store
 
 
 class DyingStore(Store):

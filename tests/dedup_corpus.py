@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipeline.storage import Store
+from pipeline.store.storage import Store
 from stages import clusters, schemas, signatures
 from stages.contract import Phase
 

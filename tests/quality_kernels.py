@@ -14,11 +14,11 @@ from typing import Any
 import pyarrow as pa
 
 from stages import language, quality
-from stages.kernels import unicode
-from stages.kernels.overlap import build_index, overlaps
-from stages.kernels.phrases import build_phrases, count_phrases
-from stages.kernels.ragged import Bytes, Offsets, text_buffers
-from stages.kernels.words import Words
+from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
+from stages.kernels.unicode import characters
+from stages.kernels.words.overlap import build_index, overlaps
+from stages.kernels.words.phrases import build_phrases, count_phrases
+from stages.kernels.words.words import Words
 from tests import slow_rules, slow_words
 
 ITEMS = (
@@ -101,7 +101,7 @@ def _phrases(data: Bytes, offsets: Offsets) -> list[list[int]]:
 
 def _slow_phrases(text: str) -> list[int]:
     def places(phrase: str) -> int:
-        inside = "" if any(unicode.classes()[ord(c)] & unicode.UNSPACED for c in phrase) else r"[^\W]"
+        inside = "" if any(characters.classes()[ord(c)] & characters.UNSPACED for c in phrase) else r"[^\W]"
         pattern = rf"(?<!{inside})(?={re.escape(phrase.lower())}(?!{inside}))" if inside else rf"(?={phrase})"
         return len(re.findall(pattern, text.lower()))
 

@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 from pipeline import recipe as recipes
-from pipeline.costs import Costs
-from pipeline.drive import LazyExecutor
-from pipeline.engine import Scheduler
+from pipeline.engine.costs import Costs
+from pipeline.engine.scheduler import Scheduler
 from pipeline.progress import Reporter
-from pipeline.run import Run
-from pipeline.storage import Store
+from pipeline.run.driver import LazyExecutor
+from pipeline.run.run import Run
+from pipeline.store.storage import Store
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 

@@ -8,8 +8,8 @@ from functools import cache
 
 import numpy as np
 
-from stages.kernels.normalise import SPACELESS_SHARE
-from stages.kernels.unicode_tables import SPACELESS_RANGES
+from stages.kernels.unicode.normal_tables import SPACELESS_RANGES
+from stages.kernels.unicode.normalise import SPACELESS_SHARE
 
 MASK = (1 << 64) - 1
 UNIT_SIZE_WEIGHT = 0xD6E8FEB86659FD93
@@ -136,7 +136,7 @@ def small_bucket_pairs(keys: np.ndarray, texts: np.ndarray, sketches: np.ndarray
 def choose_survivors(
     sets: Sequence[set[int]], edges: Sequence[tuple[int, int]], ranks: Sequence[int], threshold: float
 ) -> list[tuple[int, float] | None]:
-    """Greedy choice in order of rank, without a limit of comparisons; see `stages.kernels.decide`."""
+    """Greedy choice in order of rank, without a limit of comparisons; see `stages.kernels.dedup.survivors`."""
     count = len(sets)
     beside = {
         node: sorted({a + b - node for a, b in edges if node in (a, b)}, key=lambda n: ranks[n])

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.ipc
 import yaml
 
-from pipeline.snapshot import Snapshot
+from pipeline.store.snapshot import Snapshot
 from tests import slow_inputs, slow_pairs
 
 ALIGNED = ("documents", "language", "quality", "kept", "clusters", "lines", "scores")

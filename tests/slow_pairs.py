@@ -1,7 +1,8 @@
 """Deduplication and buckets once more, for the figures of the report: plain Python over DuckDB's rows.
 
-`clusters` nominates candidate pairs from the signatures by the rules of `stages.kernels.buckets`, compares their texts
-as sets of words, and goes through the survivors in the order of `stages.kernels.decide`, counting comparisons.
+`clusters` nominates candidate pairs from the signatures by the rules of `stages.kernels.dedup.band_buckets`, compares
+their texts as sets of words, and goes through the survivors in the order of `stages.kernels.dedup.survivors`, counting
+comparisons.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import math
 import re
 from collections import Counter
 
-from stages.kernels import unicode
+from stages.kernels.unicode import characters as unicode
 
 
 def is_symbol(character: str) -> bool:

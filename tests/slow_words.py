@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from stages.kernels import spacy_tables as tables
-from stages.kernels import unicode, unspaced
+from stages.kernels.unicode import characters
+from stages.kernels.words import spacy_tables as tables
+from stages.kernels.words import unspaced
 
 
 def white_space(text: str) -> list[str]:
@@ -114,8 +115,8 @@ def script(text: str) -> list[str]:
 
 
 def pieces(word: str) -> list[str]:
-    """A word cut by `stages.kernels.unspaced`."""
-    if not any(unicode.classes()[ord(c)] & unicode.UNSPACED for c in word):
+    """A word cut by `stages.kernels.words.unspaced`."""
+    if not any(characters.classes()[ord(c)] & characters.UNSPACED for c in word):
         return [word]
     found = [""]
     group, letters, last = -1, 0, -1

@@ -15,12 +15,13 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import life, origin, pages
-from pipeline import snapshot as snapshots
+from pipeline.answers import trace, why
 from pipeline.cli import main
 from pipeline.errors import UserError
-from pipeline.snapshot import Snapshot
-from pipeline.storage import Store
+from pipeline.store import pages
+from pipeline.store import snapshot as snapshots
+from pipeline.store.snapshot import Snapshot
+from pipeline.store.storage import Store
 from tests.answers import call, documents, made
 from tests.corpora import write_corpus, write_mixture
 from tests.runs import run_inline
@@ -61,7 +62,7 @@ def test_why_tells_of_every_page_what_the_files_say(checked: Snapshot) -> None:
     for page in random.Random(1).sample(everything, PAGES):
         told = next(
             one
-            for one in life.lives(snapshot, page["doc_id"].hex())
+            for one in why.lives(snapshot, page["doc_id"].hex())
             if one["document"]["doc_id"] == page["doc_id"].hex()
         )
         kept, cluster = decided[page["split"]][page["row"]], clustered[page["split"]][page["row"]]
@@ -96,7 +97,7 @@ def slow_places(snapshot: Snapshot) -> dict[bytes, list[tuple[str, int]]]:
 def test_measurements_stand_beside_the_thresholds_that_decided(snapshot: Snapshot) -> None:
     dropped = 0
     for page in documents(snapshot):
-        for told in life.lives(snapshot, page["doc_id"].hex()) if page["text_bytes"] < 900 else ():
+        for told in why.lives(snapshot, page["doc_id"].hex()) if page["text_bytes"] < 900 else ():
             failed = {rule["rule"] for rule in told["decision"]["failed"]}
             for entry in told["measurements"]:
                 for rule in entry["rules"]:
@@ -110,20 +111,20 @@ def test_measurements_stand_beside_the_thresholds_that_decided(snapshot: Snapsho
 def test_a_difference_is_shown_wherever_it_is_and_is_empty_only_for_equal_texts() -> None:
     long = "\n".join(f"line {i}" for i in range(20_000))
     changed = long.replace("line 15000", "line fifteen thousand")
-    assert life.difference(long, long) == []
-    assert life.difference(long, changed) == [
+    assert why.difference(long, long) == []
+    assert why.difference(long, changed) == [
         "@@ -15000,3 +15000,3 @@", " line 14999", "-line 15000", "+line fifteen thousand", " line 15001",
     ]  # fmt: skip
-    assert life.difference("a\nb", "a\nb\n") == ["... nothing but their line ends"]
-    many = life.difference(long, long.replace("line", "row"))
+    assert why.difference("a\nb", "a\nb\n") == ["... nothing but their line ends"]
+    many = why.difference(long, long.replace("line", "row"))
     assert many[-1].startswith("... and ")
-    assert len(many) == life.DIFF_LINES + 1
+    assert len(many) == why.DIFF_LINES + 1
 
 
 @given(st.lists(st.sampled_from("abc")), st.lists(st.sampled_from("abc")))
 def test_a_short_difference_holds_every_line_that_changed(before: list[str], after: list[str]) -> None:
-    found = life.difference("\n".join(before), "\n".join(after))
-    if len(found) > life.DIFF_LINES:
+    found = why.difference("\n".join(before), "\n".join(after))
+    if len(found) > why.DIFF_LINES:
         return
     gone = [line[1:] for line in found if line.startswith("-")]
     new = [line[1:] for line in found if line.startswith("+")]
@@ -152,7 +153,7 @@ def test_why_as_text_begins_with_the_answer(finished: Path, snapshot: Snapshot) 
 def test_why_as_json_is_the_same_life(finished: Path, snapshot: Snapshot) -> None:
     url = "https://docs.example/argparse.ArgumentParser"
     told = json.loads(call("why", url, "--root", finished / "root", "--json").stdout)
-    assert told == json.loads(json.dumps(life.lives(snapshot, url), default=str))
+    assert told == json.loads(json.dumps(why.lives(snapshot, url), default=str))
 
 
 def test_an_unknown_url_names_pages_of_its_host(finished: Path) -> None:
@@ -187,7 +188,7 @@ def test_a_raw_record_whose_file_is_gone_is_one_line(finished: Path, tmp_path: P
     snapshot = snapshots.load(Store(str(tmp_path / "root")))
     found = pages.find(snapshot, "https://docs.example/empty")[0]
     with pytest.raises(UserError, match=r"part-000\.warc\.gz at"):
-        origin.raw_record(snapshot, found.split, found.document)
+        trace.raw_record(snapshot, found.split, found.document)
 
 
 # trace
@@ -206,7 +207,7 @@ def test_trace_of_random_tokens_leads_to_the_tokens_and_pages_they_came_from(che
         for row in chance.choices(range(len(table)), k=TOKENS):
             ids = table.column("input_ids")[row].as_py()
             token = chance.randrange(len(ids))
-            found = origin.trace(snapshot.store, None, f"{folder}/{entry['path']}:{row}:{token}")
+            found = trace.trace(snapshot.store, None, f"{folder}/{entry['path']}:{row}:{token}")
             assert found["id"] == ids[token]
             assert found["ids"] == ids[found["ids_start"] : found["ids_start"] + len(found["ids"])]
             assert found["first_token"] == ends[row] - len(ids)

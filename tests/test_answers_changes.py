@@ -16,10 +16,10 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import snapshot as snapshots
+from pipeline.answers.find import Phrase
 from pipeline.cli import main
-from pipeline.phrases import Phrase
-from pipeline.storage import Store
+from pipeline.store import snapshot as snapshots
+from pipeline.store.storage import Store
 from tests.archives import record, write
 from tests.corpora import page, write_corpus, write_mixture
 from tests.runs import run_inline

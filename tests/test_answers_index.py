@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import key_file, keys, pages
-from pipeline import snapshot as snapshots
-from pipeline.snapshot import Snapshot
-from pipeline.storage import Store
-from stages.kernels import url_keys
-from stages.kernels.ragged import text_buffers
+from pipeline.store import key_file, key_index, pages
+from pipeline.store import snapshot as snapshots
+from pipeline.store.snapshot import Snapshot
+from pipeline.store.storage import Store
+from stages.kernels.columns.ragged import text_buffers
+from stages.kernels.urls import keys as url_keys
 from tests.answers import documents, made
 from tests.corpora import write_corpus, write_mixture
 from tests.runs import run_inline
@@ -40,7 +40,7 @@ def snapshot(finished: Path) -> Snapshot:
 )
 def test_places_of_a_key_are_all_its_places_in_order(values: list[int], repeats: int, data: st.DataObject) -> None:
     everything = np.array(values * repeats, np.uint64)
-    entries = keys.sorted_pairs([(everything, np.arange(len(everything), dtype=np.uint64))])
+    entries = key_index.sorted_pairs([(everything, np.arange(len(everything), dtype=np.uint64))])
     key = data.draw(st.integers(0, 2**64 - 1) | st.sampled_from([*values, 5]))
     slow = [place for place, value in enumerate(values * repeats) if value == key]
     with pytest.MonkeyPatch.context() as patch:
@@ -56,26 +56,26 @@ def test_compiled_keys_of_urls_and_hosts_are_those_of_single_strings(texts: list
     found, hosts = url_keys.url_keys(*text_buffers(pa.array(urls, pa.string())))
     assert found.tolist() == [url_keys.key_of(url.encode()) for url in urls]
     names = [url_keys.host_of(url) for url in urls]
-    assert names == keys.hosts_of(pa.array(urls, pa.string())).to_pylist()
+    assert names == key_index.hosts_of(pa.array(urls, pa.string())).to_pylist()
     assert hosts.tolist() == [url_keys.key_of(name.encode()) if name else 0 for name in names]
 
 
 def test_segments_hold_whole_files_up_to_a_size_and_more_files_leave_the_full_ones_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(keys, "SEGMENT_ROWS", 10)
+    monkeypatch.setattr(key_index, "SEGMENT_ROWS", 10)
     files = [(f"d/{number}", rows) for number, rows in enumerate((4, 6, 1, 30, 2))]
-    found = keys.segments(files)
+    found = key_index.segments(files)
     assert [segment["files"] for segment in found] == [["d/0", "d/1"], ["d/2"], ["d/3"], ["d/4"]]
     assert [segment["first"] for segment in found] == [0, 2, 3, 4]
-    more = keys.segments([*files, ("d/5", 9)])
+    more = key_index.segments([*files, ("d/5", 9)])
     assert [segment["folder"] for segment in more[:4]] == [segment["folder"] for segment in found]
 
 
 def test_an_index_of_many_segments_answers_as_one_of_one(snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keys, "SEGMENT_ROWS", 50)
+    monkeypatch.setattr(key_index, "SEGMENT_ROWS", 50)
     files = pages.files_of(snapshot)
-    index = keys.KeyIndex(snapshot.store, "many", lambda: files, urls=True, say=print, keep=False)
+    index = key_index.KeyIndex(snapshot.store, "many", lambda: files, urls=True, say=print, keep=False)
     whole = pages.index_of(snapshot)
     for page in documents(snapshot)[::7]:
         for column, value in (("doc_id", page["doc_id"]), ("url", page["url"]), ("host", "docs.example")):
@@ -91,7 +91,7 @@ def test_an_index_of_a_root_that_cannot_be_written_answers_all_the_same(
 
     page = documents(snapshot)[5]
     monkeypatch.setattr(snapshot.store, "write_bytes", refuse)
-    index = keys.KeyIndex(snapshot.store, "refused", lambda: pages.files_of(snapshot), urls=True, say=print)
+    index = key_index.KeyIndex(snapshot.store, "refused", lambda: pages.files_of(snapshot), urls=True, say=print)
     assert index.find("doc_id", page["doc_id"]) == [(page["split"], page["row"])]
 
 
@@ -113,7 +113,7 @@ def test_a_finished_run_has_made_its_indices(snapshot: Snapshot) -> None:
     told: list[str] = []
     pages.index_of(snapshot, told.append).find("url", "x")
     for manifest in (snapshot.data["corpus"], *snapshot.data["shards"].values()):
-        keys.shard_index(snapshot.store, manifest, told.append).find("doc_id", b"x" * 16)
+        key_index.shard_index(snapshot.store, manifest, told.append).find("doc_id", b"x" * 16)
     assert told == []
     files = [address for address, _ in snapshot.store.list("runs/index")]
     assert {address.rpartition("/")[2] for address in files} >= {"doc_id.keys", "url.keys", "host.keys"}
@@ -133,10 +133,10 @@ def test_without_an_index_the_first_question_makes_it(tmp_path: Path) -> None:
 def test_rows_without_a_url_are_found_by_doc_id_alone() -> None:
     ids = pa.array([bytes([n] * 16) for n in range(4)], pa.binary(16))
     table = pa.table({"doc_id": ids, "url": pa.array(["http://A.b/x", None, "no url", None], pa.string())}).slice(1, 3)
-    found = keys.keys_of(table, ("doc_id", "url", "host"))
+    found = key_index.keys_of(table, ("doc_id", "url", "host"))
     assert found["doc_id"][1].tolist() == [0, 1, 2]
     assert (found["url"][1].tolist(), found["host"][1].tolist()) == ([1], [])
-    assert keys.hosts_of(table.column("url").drop_null()).to_pylist() == [""]
+    assert key_index.hosts_of(table.column("url").drop_null()).to_pylist() == [""]
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped in an entry", "flipped in a checksum", "empty", "gone", "list"])

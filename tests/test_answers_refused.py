@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import snapshot as snapshots
-from pipeline.storage import Store
+from pipeline.store import snapshot as snapshots
+from pipeline.store.storage import Store
 from tests.answers import call, made
 
 URL = "https://docs.example/argparse.ArgumentParser"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import snapshot as snapshots
-from pipeline.costs import Costs
-from pipeline.snapshot import Snapshot
-from pipeline.storage import Store
+from pipeline.engine.costs import Costs
+from pipeline.store import snapshot as snapshots
+from pipeline.store.snapshot import Snapshot
+from pipeline.store.storage import Store
 from tests.answers import call, documents, made
 from tests.corpora import write_corpus, write_mixture
 from tests.runs import run_inline
@@ -38,7 +38,7 @@ def test_the_report_shows_distributions_thresholds_and_samples(finished: Path) -
 
 
 def test_thresholds_of_the_mixture_are_those_drawn(tmp_path: Path) -> None:
-    from pipeline import reporting
+    from pipeline.answers import stats as reporting
 
     write_corpus(tmp_path / "in", files=1)
     run_inline(write_mixture(tmp_path / "m.yaml", tmp_path / "in", min_words=77), tmp_path / "root")
@@ -49,7 +49,7 @@ def test_thresholds_of_the_mixture_are_those_drawn(tmp_path: Path) -> None:
 
 
 def test_costs_tell_pages_and_retries_of_every_stage(finished: Path, snapshot: Snapshot) -> None:
-    from pipeline import reporting
+    from pipeline.answers import stats as reporting
 
     costs = reporting.costs_of(snapshot)
     count = len(documents(snapshot))
@@ -59,8 +59,8 @@ def test_costs_tell_pages_and_retries_of_every_stage(finished: Path, snapshot: S
 
 
 def test_retries_are_told_once_for_the_phase_they_happened_in(tmp_path: Path) -> None:
-    from pipeline import costs
-    from pipeline.engine import Done
+    from pipeline.engine import costs
+    from pipeline.engine.scheduler import Done
     from stages.contract import Task
 
     store = Store(str(tmp_path))

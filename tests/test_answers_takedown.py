@@ -11,13 +11,13 @@ import pyarrow.compute as pc
 import pytest
 from click.testing import CliRunner, Result
 
-from pipeline import snapshot as snapshots
-from pipeline import takedown
+from pipeline.answers.verify import verify_root
 from pipeline.cli import main
 from pipeline.errors import RunError, UserError
-from pipeline.snapshot import Snapshot
-from pipeline.storage import Store
-from pipeline.verify import verify_root
+from pipeline.run import takedown
+from pipeline.store import snapshot as snapshots
+from pipeline.store.snapshot import Snapshot
+from pipeline.store.storage import Store
 from stages import schemas
 from stages.kept.takedown import taken_down
 from tests.corpora import write_corpus, write_mixture

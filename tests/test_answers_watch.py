@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from pipeline import drive, watch
+from pipeline.answers import watch
+from pipeline.answers.status import last_words
 from pipeline.cli import main
 from pipeline.errors import RunError
-from pipeline.run import Run
-from pipeline.status import last_words
-from pipeline.storage import Store
+from pipeline.run import driver
+from pipeline.run.run import Run
+from pipeline.store.storage import Store
 from tests.browser import Browser, chromium
 from tests.corpora import write_corpus, write_mixture
 from tests.runs import run_inline
@@ -122,7 +123,7 @@ def test_a_run_that_somebody_stopped_has_not_failed(
     monkeypatch.setattr(Run, "execute", execute)
     store = Store(str(tmp_path / "root"))
     with pytest.raises(type(end)):
-        drive.run(str(mixture), store, "inline", None, quiet=True)
+        driver.run(str(mixture), store, "inline", None, quiet=True)
     assert [text for _, text in last_words(store)][-1:] == said
 
 

@@ -80,8 +80,8 @@ def test_a_changed_share_of_a_small_corpus_starts_no_ray(
     def started(*_: object) -> None:
         raise RunError("Ray was started")
 
-    monkeypatch.setattr("pipeline.ray_engine.RayExecutor", started)
-    monkeypatch.setattr("pipeline.drive.COPIED_HERE", limit)
+    monkeypatch.setattr("pipeline.engine.ray.RayExecutor", started)
+    monkeypatch.setattr("pipeline.run.driver.COPIED_HERE", limit)
     monkeypatch.setattr("pipeline.warm.start", lambda *stages: None)
     if cluster:
         monkeypatch.setenv("RAY_ADDRESS", cluster)

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from pipeline.storage import Store
+from pipeline.store.storage import Store
 from stages import clusters, signatures
 from tests import slow_dedup as slow
 from tests.dedup_corpus import Page, cluster, split_up, write_split

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from pipeline.storage import Store
+from pipeline.store.storage import Store
 from stages import clusters, signatures
 from tests import slow_dedup as slow
 from tests.dedup_corpus import Page, cluster, write_split

@@ -11,12 +11,12 @@ from typing import Any, cast
 
 import pytest
 
-from pipeline import lineage
-from pipeline.costs import Costs
-from pipeline.engine import Executor, InlineExecutor, Scheduler, TasksFailed
-from pipeline.making import Maker
+from pipeline.engine.costs import Costs
+from pipeline.engine.scheduler import Executor, InlineExecutor, Scheduler, TasksFailed
 from pipeline.progress import Reporter
-from pipeline.storage import Store
+from pipeline.run import rebuild
+from pipeline.run.steps import Maker
+from pipeline.store.storage import Store
 from stages import clusters
 from stages.contract import Phase, Task
 from tests.deadly_job import MortalExecutor
@@ -36,7 +36,7 @@ def in_stars(monkeypatch: pytest.MonkeyPatch) -> None:
 def exchange(root: Path, monkeypatch: pytest.MonkeyPatch, count: int = 300) -> tuple[Store, list[Phase]]:
     """A root with signed pages, and the phases of `clusters` over several groups, ranges and places."""
     many_partitions(monkeypatch)
-    monkeypatch.setattr("pipeline.storage.os.fsync", lambda file: None)  # nobody pulls the plug here
+    monkeypatch.setattr("pipeline.store.storage.os.fsync", lambda file: None)  # nobody pulls the plug here
     store = Store(str(root))
     inputs = split_up(store, all_families()[:count], 4)
     return store, clusters.plan(PARAMS, inputs, "clusters/run")
@@ -74,7 +74,7 @@ def test_an_intermediate_file_damaged_before_any_phase_is_made_again_in_the_same
     assert not any("/work/" in address for address in expected)
     struck = 0
     for number, phase in enumerate(phases):
-        read = sorted(lineage.inputs_of(phase.tasks, phases))
+        read = sorted(rebuild.inputs_of(phase.tasks, phases))
         by_folder = {address.rpartition("/")[0]: address for address in read if "/work/" in address}
         for folder, address in by_folder.items():
             store.remove("clusters")
@@ -99,14 +99,14 @@ def test_nothing_is_made_again_for_what_is_done(tmp_path: Path, monkeypatch: pyt
     _, phases = exchange(tmp_path / "root", monkeypatch, count=80)
     present: set[str] = set()
     for number, phase in enumerate(phases):
-        wanted = lineage.to_run(phases, lambda address, present=present: address not in present)  # type: ignore[misc]
+        wanted = rebuild.to_run(phases, lambda address, present=present: address not in present)  # type: ignore[misc]
         assert [len(tasks) for tasks in wanted[:number]] == [0] * number
         assert [len(tasks) for tasks in wanted[number:]] == [len(later.tasks) for later in phases[number:]]
         present |= {address for task in phase.tasks for address in task.outputs}
         present = {
-            address for address in present if not any(lineage.under(address, prefix) for prefix in phase.discard)
+            address for address in present if not any(rebuild.under(address, prefix) for prefix in phase.discard)
         }
-    assert not any(lineage.to_run(phases, lambda address: address not in present))
+    assert not any(rebuild.to_run(phases, lambda address: address not in present))
 
 
 def test_every_task_names_all_it_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +116,7 @@ def test_every_task_names_all_it_reads(tmp_path: Path, monkeypatch: pytest.Monke
     whole = results(store)
     for phase in phases[1:]:
         task = phase.tasks[0]
-        for address in whole.keys() - lineage.inputs_of([task], phases):
+        for address in whole.keys() - rebuild.inputs_of([task], phases):
             store.remove(address)
         module, _, function = task.job.partition(":")
         getattr(__import__(module, fromlist=[function]), function)(store, **task.args)

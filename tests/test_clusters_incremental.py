@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.storage import Store
+from pipeline.store.storage import Store
 from stages import clusters, signatures
 from tests.dedup_corpus import Page, cluster, run_phases, write_split
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.clusters.pages import order_by
-from stages.kernels import buckets, minhash, unionfind
-from stages.kernels.decide import choose_survivors
-from stages.kernels.jaccard import ShingleSets, pair_similarities
+from stages.kernels.dedup import band_buckets, minhash, unionfind
+from stages.kernels.dedup.jaccard import ShingleSets, pair_similarities
+from stages.kernels.dedup.survivors import choose_survivors
 from tests import slow_dedup as slow
 
 
@@ -74,8 +74,8 @@ def random_records(seed: int, count: int, keys: int, spread: int) -> tuple[np.nd
 @pytest.mark.parametrize("seed", range(5))
 def test_small_buckets_give_every_pair_within_the_bound(seed: int) -> None:
     keys, texts, sketches = random_records(seed, 60, 25, 20)
-    assert np.bincount(keys.astype(np.int64)).max() <= buckets.SMALL_BUCKET
-    left, right, statistics = buckets.candidate_pairs(keys, texts, sketches, 4, 23)
+    assert np.bincount(keys.astype(np.int64)).max() <= band_buckets.SMALL_BUCKET
+    left, right, statistics = band_buckets.candidate_pairs(keys, texts, sketches, 4, 23)
     pairs = list(zip(left.tolist(), right.tolist(), strict=True))
     assert set(pairs) == slow.small_bucket_pairs(keys, texts, sketches, 23)
     assert pairs == sorted(set(pairs))
@@ -84,9 +84,9 @@ def test_small_buckets_give_every_pair_within_the_bound(seed: int) -> None:
 
 def test_pairs_do_not_depend_on_the_order_of_records() -> None:
     keys, texts, sketches = random_records(3, 5000, 40, 16)
-    expected = buckets.candidate_pairs(keys, texts, sketches, 4, 23)
+    expected = band_buckets.candidate_pairs(keys, texts, sketches, 4, 23)
     order = np.random.default_rng(1).permutation(len(keys))
-    found = buckets.candidate_pairs(keys[order], texts[order], sketches[order], 4, 23)
+    found = band_buckets.candidate_pairs(keys[order], texts[order], sketches[order], 4, 23)
     for one, other in zip(expected, found, strict=True):
         assert one.tolist() == other.tolist()
 
@@ -94,7 +94,7 @@ def test_pairs_do_not_depend_on_the_order_of_records() -> None:
 def test_a_hot_bucket_gives_few_pairs_and_joins_all_that_belong_together() -> None:
     count = 100_000
     keys, texts, sketches = random_records(5, count, 1, 3)
-    left, right, statistics = buckets.candidate_pairs(keys, texts, sketches, 6, 23)
+    left, right, statistics = band_buckets.candidate_pairs(keys, texts, sketches, 6, 23)
     assert len(left) <= count * 2
     parents = unionfind.singletons(count)
     unionfind.unite(parents, left.astype(np.int64), right.astype(np.int64))
@@ -106,15 +106,15 @@ def test_a_hot_bucket_gives_few_pairs_and_joins_all_that_belong_together() -> No
 
 def test_leaders_out_of_view_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     draw = np.random.default_rng(2)
-    count = buckets.MAX_LEADERS + 500
+    count = band_buckets.MAX_LEADERS + 500
     sketches = draw.integers(0, 2**63, (count, 2), dtype=np.uint64)
     texts = np.arange(count, dtype=np.uint64)
-    _, _, statistics = buckets.candidate_pairs(np.zeros(count, np.uint64), texts, sketches, 4, 5)
+    _, _, statistics = band_buckets.candidate_pairs(np.zeros(count, np.uint64), texts, sketches, 4, 5)
     assert statistics[4] == 499
 
 
 def test_pairs_at_the_threshold_nearly_always_pass_the_sketch() -> None:
-    near, far = buckets.bit_bounds(0.8, 112)
+    near, far = band_buckets.bit_bounds(0.8, 112)
     draw = np.random.default_rng(7)
     differing = draw.binomial(112, 0.1, 200_000)
     assert (differing <= far).mean() > 0.9995

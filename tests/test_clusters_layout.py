@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.storage import Store
+from pipeline.store.storage import Store
 from stages import clusters
 from stages.exchange_file import CorruptIntermediate, read_partition
 from tests.dedup_corpus import Page, cluster, many_partitions, run_phases, split_up

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import pytest
 from pydantic import ValidationError
 
-from pipeline.storage import Store
+from pipeline.store.storage import Store
 from stages import clusters, signatures
 from tests.dedup_corpus import Page, cluster, many_partitions, split_up, write_split
 from tests.dedup_families import all_families, words

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from pipeline.storage import Store
+from pipeline.store.storage import Store
 from stages import clusters
 from tests.dedup_corpus import Page, cluster, split_up
 

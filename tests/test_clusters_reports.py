@@ -8,8 +8,8 @@ import random
 
 import pytest
 
-from pipeline.life_text import duplicates
-from pipeline.storage import Store
+from pipeline.answers.why_text import duplicates
+from pipeline.store.storage import Store
 from stages import clusters, signatures
 from stages.clusters import brakes, curve, explain
 from tests.dedup_corpus import Page, cluster, write_split

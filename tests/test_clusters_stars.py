@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.storage import Store
+from pipeline.store.storage import Store
 from stages import clusters
 from stages.clusters import stars
 from stages.exchange_file import write_ordered

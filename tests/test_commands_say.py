@@ -8,9 +8,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from pipeline import why
 from pipeline.cli import main
 from pipeline.errors import told
+from pipeline.run import redo_reasons
 
 
 def test_every_command_is_listed_with_a_whole_sentence() -> None:
@@ -63,11 +63,11 @@ def mixture(**domains: dict[str, float]) -> dict[str, object]:
 def test_a_changed_share_is_told_and_not_what_follows_from_it() -> None:
     old = mixture(a={"requested_share": 0.1 + 0.2, "target_tokens": 3}, b={"requested_share": 0.7, "target_tokens": 7})
     new = mixture(a={"requested_share": 0.4, "target_tokens": 4}, b={"requested_share": 0.6, "target_tokens": 6})
-    assert why.causes(why.differences(old, new)) == [
+    assert redo_reasons.causes(redo_reasons.differences(old, new)) == [
         "mixture.domains.a.requested_share: 0.3 -> 0.4",
         "mixture.domains.b.requested_share: 0.7 -> 0.6",
     ]
 
 
 def test_a_setting_that_was_not_there_is_called_not_set() -> None:
-    assert why.differences({"params": {"x": None}}, {"params": {"x": 30.0}}) == ["x: not set -> 30"]
+    assert redo_reasons.differences({"params": {"x": None}}, {"params": {"x": 30.0}}) == ["x: not set -> 30"]

@@ -30,8 +30,8 @@ from numba.core.dispatcher import Dispatcher
 compiled = []
 Dispatcher.compile, usual = lambda self, types: compiled.append(self) or usual(self, types), Dispatcher.compile
 from pipeline import warm
-from pipeline.measure import measure
-from pipeline.storage import Store
+from pipeline.run.map_task import measure
+from pipeline.store.storage import Store
 told = json.load(sys.stdin)
 missing = [piece.module for piece in warm.lacking(warm.pieces_of(told["stages"]))]
 measure(Store(told["root"]), **told["task"])
@@ -41,7 +41,7 @@ print(json.dumps({"kernels": len(compiled), "missed": missed, "lacking": missing
 
 
 def task(files: list[Path], uses: list[dict[str, object]]) -> dict[str, object]:
-    """Arguments of `pipeline.measure.measure` for a split of several files."""
+    """Arguments of `pipeline.run.map_task.measure` for a split of several files."""
     parts = tuple((file.name, str(file), file.stat().st_size) for file in files)
     split = Split("s", files[0].name, 0, 0, "files", str(files[0]), sum(size for _, _, size in parts), "0", parts)
     documents = {"module": "stages.documents", "params": {}, "address": "documents/a.parquet"}

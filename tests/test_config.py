@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, Field
 
-from pipeline.config import ConfigError, parse_yaml, read_yaml, validate
 from pipeline.errors import UserError
+from pipeline.recipe.yaml_file import ConfigError, parse_yaml, read_yaml, validate
 from stages.contract import StageParams
 
 

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipeline.storage import Store
+from pipeline.store.storage import Store
 from stages import corpus, shards, tokens, verify
 from stages.mixture import Mixture, MixtureError, MixtureParams, PhasesParams, solve, solve_phases
 from stages.shard_format import read_manifest
@@ -69,7 +69,8 @@ def test_a_fresh_process_writes_shards_without_loading_numba_or_pandas(store: St
     inputs = [shards.Input(names["output"], 2, 5)]
     plans += shards.plan(shards.Params(), "en", inputs, "shards", tokenizer=identity, seed=0)
     jobs = [(task.job, task.args) for phase in plans for task in phase.tasks]
-    code = "import json, sys; from pipeline.engine import call_job; from pipeline.process import prepare_process\n"
+    code = "import json, sys\nfrom pipeline.engine.scheduler import call_job\n"
+    code += "from pipeline.engine.process import prepare_process\n"
     code += "prepare_process()\n"
     code += "for job in json.load(sys.stdin): call_job(sys.argv[1], *job)\n"
     code += "assert not {'numba', 'pandas'} & set(sys.modules)"

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import recipe as recipes
-from pipeline.config import ConfigError
-from pipeline.life import lives
-from pipeline.snapshot import load
-from pipeline.storage import Store
+from pipeline.answers.why import lives
+from pipeline.recipe.yaml_file import ConfigError
+from pipeline.store.snapshot import load
+from pipeline.store.storage import Store
 from tests.corpora import MIRRORED, documented, write_corpus, write_mixture
 from tests.runs import made, run_inline
 

@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 
 from pipeline.cli import main
-from pipeline.reference import page
+from pipeline.recipe.reference import page
 from tests.shard_folders import random_documents, write_folder
+from tools import write_map
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_the_reference_of_mixture_files_is_that_of_the_models() -> None:
     written = (ROOT / "docs" / "mixtures.md").read_text(encoding="utf-8")
-    assert written == page(), "run: python -m pipeline.reference > docs/mixtures.md"
+    assert written == page(), "run: python -m pipeline.recipe.reference > docs/mixtures.md"
 
 
 def test_the_readme_names_every_command_and_no_other() -> None:
@@ -27,15 +28,8 @@ def test_the_readme_names_every_command_and_no_other() -> None:
     assert named == set(main.commands)
 
 
-def test_the_tree_in_the_readme_is_the_tree() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    tree = text.partition("<!-- tree -->")[2].partition("<!-- /tree -->")[0]
-    named = set(re.findall(r"^ *([\w/]+(?:\.py|/))", tree, re.MULTILINE))
-    files = [path for folder in ("pipeline", "stages", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
-    missing = {path.name for path in files if path.name != "__init__.py"} - named
-    assert not missing
-    gone = {name for name in named if name.endswith(".py")} - {path.name for path in files}
-    assert not gone
+def test_the_map_of_the_house_lists_every_file() -> None:
+    assert write_map.PAGE.read_text(encoding="utf-8") == write_map.page(), "run: python -m tools.write_map"
 
 
 @pytest.mark.parametrize(

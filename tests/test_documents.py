@@ -12,7 +12,7 @@ import pytest
 import zstandard
 
 from stages import documents, extraction
-from stages.kernels.html_depth import depth
+from stages.kernels.html.depth import depth
 from stages.schemas import DOCUMENTS
 from tests.archives import PAGE, read, record, whole, write
 

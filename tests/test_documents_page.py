@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from stages.documents.charsets import plain_survey
 from stages.documents.page import date, directives
-from stages.kernels.byte_scan import start_tags, survey
-from stages.kernels.html_depth import depth
+from stages.kernels.html.byte_scan import start_tags, survey
+from stages.kernels.html.depth import depth
 from tests.archives import read, record, write
 
 

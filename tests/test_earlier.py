@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from pipeline import life
 from pipeline import recipe as recipes
-from pipeline import snapshot as snapshots
+from pipeline.answers import why
 from pipeline.errors import UserError
-from pipeline.storage import Store, inside
+from pipeline.store import snapshot as snapshots
+from pipeline.store.storage import Store, inside
 from tests.corpora import write_corpus, write_mixture
 from tests.runs import made, run_inline
 
@@ -76,7 +76,7 @@ def test_nothing_that_the_earlier_corpus_holds_is_kept_again(crawls: Path) -> No
     # a page the earlier mixture did not keep is no reason to drop one
     dropped = {row["doc_id"] for row in old if not row["keep"]}
     assert not dropped & {row["survivor"] for row in new}
-    told = life.lives(snapshots.load(store, "new"), gone[0]["doc_id"].hex())[0]
+    told = why.lives(snapshots.load(store, "new"), gone[0]["doc_id"].hex())[0]
     assert told["cluster"]["survivor_page"]["url"].startswith("https://")
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.engine import Done, InlineExecutor, Kind, Outcome, Scheduler, TasksFailed
-from pipeline.storage import Store
+from pipeline.engine.scheduler import Done, InlineExecutor, Kind, Outcome, Scheduler, TasksFailed
+from pipeline.store.storage import Store
 from stages.contract import Task
 
 

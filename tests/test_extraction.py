@@ -13,8 +13,8 @@ import pytest
 from stages.extraction import ExtractionParams, extract, main_text, visible_text
 from stages.extraction.model import load_model, parse_model
 from stages.extraction.scanning import groups
-from stages.kernels.html_features import CONTEXT, FEATURES
-from stages.kernels.html_trees import LANES, SCRATCH, evaluate_trees
+from stages.kernels.html.features import CONTEXT, FEATURES
+from stages.kernels.html.trees import LANES, SCRATCH, evaluate_trees
 from tests.html_fuzz import SEEDS, run
 
 ARTICLE = """<!doctype html><html lang="en"><head><title>Bees &amp; bread</title><link rel=canonical href="https://x.org/b">

@@ -12,7 +12,7 @@ if sys.argv[1] == "hurried":
     haste.hasten()
 import numpy as np
 from stages.kernels import page_head, words
-from stages.kernels.ragged import offsets_of
+from stages.kernels.columns.ragged import offsets_of
 data = np.frombuffer(b"<html><head><title>a</title></head> some words of text", np.uint8)
 offsets = offsets_of(np.array([len(data)]))
 page_head.page_heads(data, offsets)

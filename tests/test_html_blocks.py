@@ -13,8 +13,8 @@ import pytest
 
 from stages.extraction import visible_text
 from stages.extraction.scanning import Scanner
-from stages.kernels import html_blocks
-from stages.kernels.ragged import text_buffers
+from stages.kernels.columns.ragged import text_buffers
+from stages.kernels.html import blocks as html_blocks
 
 
 def blocks_of(page: bytes | str) -> list[str]:
@@ -124,7 +124,7 @@ def test_marks_and_hints_of_blocks_and_elements_are_noted() -> None:
     row = s.blocks[:, 0].tolist()
     assert [row[html_blocks.LINK_BYTES], row[html_blocks.NUM_LINKS], row[html_blocks.BOLD_BYTES]] == [2, 1, 1]
     assert [row[html_blocks.CODE_BYTES], row[html_blocks.NUM_IMAGES]] == [2, 1]
-    from stages.kernels.html_hints import HINT_BITS, NOT_SHOWN
+    from stages.kernels.html.hints import HINT_BITS, NOT_SHOWN
 
     hints = int(s.nodes[html_blocks.HINTS, 1])
     assert hints >> HINT_BITS["comment"] & 1

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.storage import Store
+from pipeline.store.storage import Store
 from stages import kept, quality, schemas
 from stages.rules import families
 

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import recipe as recipes
-from pipeline import reporting
-from pipeline.config import ConfigError
-from pipeline.life import lives
-from pipeline.snapshot import load
-from pipeline.storage import Store
+from pipeline.answers import stats as reporting
+from pipeline.answers.why import lives
+from pipeline.recipe.yaml_file import ConfigError
+from pipeline.store.snapshot import load
+from pipeline.store.storage import Store
 from stages import kept
 from stages.kept import buckets
 from tests.corpora import write_corpus, write_mixture

@@ -8,12 +8,12 @@ import pyarrow as pa
 import pytest
 
 from pipeline import recipe as recipes
-from pipeline import reporting
-from pipeline.config import ConfigError
-from pipeline.life import lives
-from pipeline.life_text import life_text
-from pipeline.snapshot import load
-from pipeline.storage import Store
+from pipeline.answers import stats
+from pipeline.answers.why import lives
+from pipeline.answers.why_text import life_text
+from pipeline.recipe.yaml_file import ConfigError
+from pipeline.store.snapshot import load
+from pipeline.store.storage import Store
 from stages import kept
 from stages.rules.url_lists import UrlList, compile_lists
 from tests.corpora import write_corpus, write_mixture
@@ -44,7 +44,7 @@ def test_an_edited_list_redoes_kept_and_nothing_before_it(corpus: Path, tmp_path
     mixture = with_lists(tmp_path / "small.yaml", corpus)
     store = Store(str(tmp_path / "root"))
     run_inline(mixture, tmp_path / "root")
-    figures = reporting.stats_of(load(store))
+    figures = stats.stats_of(load(store))
     rules = {row["rule"]: row for row in figures["rules"]}
     assert rules["listed_in_mirrors"]["first"] > 10
     assert rules["listed_in_queues"]["documents"] > 2
@@ -62,7 +62,7 @@ def test_an_edited_list_redoes_kept_and_nothing_before_it(corpus: Path, tmp_path
     again = made(run_inline(mixture, tmp_path / "root"))
     assert again["kept"] == 3
     assert not {"documents", "language", "quality", "signatures", "clusters"} & set(again)
-    assert {row["rule"]: row for row in reporting.stats_of(load(store))["rules"]}["listed_in_mirrors"]["documents"] > (
+    assert {row["rule"]: row for row in stats.stats_of(load(store))["rules"]}["listed_in_mirrors"]["documents"] > (
         rules["listed_in_mirrors"]["documents"]
     )
 

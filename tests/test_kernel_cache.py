@@ -73,22 +73,22 @@ def test_kernels_needed_later_are_compiled_by_one_process_while_the_others_wait(
         steps.append("end")
         return "result"
 
-    threads = [Thread(target=once.compile_once, args=("stages.kernels.eight", work)) for _ in range(4)]
+    threads = [Thread(target=once.compile_once, args=("stages.kernels.eight_bytes", work)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert steps[:2] == ["begin", "end"]
     assert steps.count("end") == 4
-    assert once.compile_once("stages.kernels.eight", work) == "result"
+    assert once.compile_once("stages.kernels.eight_bytes", work) == "result"
     assert [path.name for path in tmp_path.iterdir() if path.suffix != ".lock"]
 
 
 def test_a_compilation_that_failed_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(once, "folder", lambda: tmp_path)
     with pytest.raises(ZeroDivisionError):
-        once.compile_once("stages.kernels.eight", lambda: 1 // 0)
-    assert once.compile_once("stages.kernels.eight", lambda: 5) == 5
+        once.compile_once("stages.kernels.eight_bytes", lambda: 1 // 0)
+    assert once.compile_once("stages.kernels.eight_bytes", lambda: 5) == 5
 
 
 def kernel_files(folder: Path) -> cache.KernelFiles:

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.kernels import eight
+from stages.kernels import eight_bytes
 from stages.kernels.jit import COMPILE
 
 GROUPS = st.lists(st.sampled_from([*b" aAzZ09@[`{/:\n~", 0, 31, 33, 127]), min_size=8, max_size=8).map(bytes)
@@ -16,18 +16,18 @@ GROUPS = st.lists(st.sampled_from([*b" aAzZ09@[`{/:\n~", 0, 31, 33, 127]), min_s
 
 @COMPILE
 def masks(group: Any) -> Any:
-    number = eight.eight_bytes(group, 0)
-    return number, eight.plain_ascii(number)
+    number = eight_bytes.eight_bytes(group, 0)
+    return number, eight_bytes.plain_ascii(number)
 
 
 @COMPILE
 def before_space(number: Any) -> Any:
-    return eight.bytes_before_space(number)
+    return eight_bytes.bytes_before_space(number)
 
 
 @COMPILE
 def write(out: Any, at: int, number: Any) -> None:
-    eight.write_eight(out, at, number)
+    eight_bytes.write_eight(out, at, number)
 
 
 def marked(mask: int) -> list[bool]:

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline import drive, lineage
 from pipeline import recipe as recipes
-from pipeline import snapshot as snapshots
 from pipeline.errors import UserError
-from pipeline.storage import Store
+from pipeline.run import driver, rebuild
+from pipeline.store import snapshot as snapshots
+from pipeline.store.storage import Store
 from stages import lines, schemas
 from tests import slow_lines as slow
 from tests.corpora import write_corpus, write_mixture
@@ -39,7 +39,7 @@ def run_lines(store: Store, pages: Sequence[Page], params: lines.Params, cuts: i
             inputs.append(lines.LinesInput(name, source, f"documents/{name}.parquet", len(part), size))
             places.append(part)
     phases = lines.plan(params, inputs[::-1], "lines/run")
-    for phase, tasks in zip(phases, lineage.to_run(phases, lambda address: not store.exists(address)), strict=True):
+    for phase, tasks in zip(phases, rebuild.to_run(phases, lambda address: not store.exists(address)), strict=True):
         for task in tasks:
             module, _, function = task.job.partition(":")
             getattr(importlib.import_module(module), function)(store, **task.args)
@@ -187,7 +187,7 @@ def test_kept_cuts_what_is_frequent_and_drops_pages_of_nothing_much_else(corpus:
 
 def test_a_plan_tells_of_lines_before_anything_is_there(corpus: Path, tmp_path: Path) -> None:
     path = write_mixture(tmp_path / "planned.yaml", corpus / "in", extra=LINES)
-    text = drive.plan(str(path), Store(str(tmp_path / "root")))
+    text = driver.plan(str(path), Store(str(tmp_path / "root")))
     assert [line.split()[0] for line in text.splitlines() if line.startswith(("lines", "kept"))] == ["lines", "kept"]
 
 

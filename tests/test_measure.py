@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from pipeline import pulse
-from pipeline.engine import Done, Scheduler
-from pipeline.measure import measure
-from pipeline.storage import Store
+from pipeline.engine import pulse
+from pipeline.engine.scheduler import Done, Scheduler
+from pipeline.run.map_task import measure
+from pipeline.store.storage import Store
 from stages.contract import Task
 from tests.archives import record, write
 from tests.corpora import documented, page
@@ -86,8 +86,8 @@ def test_a_record_that_kills_only_in_company_is_not_blamed_alone(
 ) -> None:
     """A child that ends at a record which lives alone makes the search fall back to halves."""
     split = write(tmp_path / "a.warc.gz", pages(8))
-    monkeypatch.setattr("pipeline.measure.last_begun", lambda request: 5)
-    monkeypatch.setattr("pipeline.measure.survives", lambda request: not request["first"] <= 3 < request["last"])
+    monkeypatch.setattr("pipeline.run.map_task.last_begun", lambda request: 5)
+    monkeypatch.setattr("pipeline.run.map_task.survives", lambda request: not request["first"] <= 3 < request["last"])
     done = measure(store, **arguments(split, "tests.deadly_stage"), isolate=True)
     assert done["reports"]["documents"]["num_quarantined"] == 1
 
@@ -95,7 +95,7 @@ def test_a_record_that_kills_only_in_company_is_not_blamed_alone(
 @pytest.mark.ray
 @pytest.mark.slow
 def test_the_engine_isolates_a_split_that_holds_its_worker_twice(store: Store, tmp_path: Path) -> None:
-    from pipeline.ray_engine import RayExecutor, shutdown
+    from pipeline.engine.ray import RayExecutor, shutdown
 
     splits = [write(tmp_path / f"{n}.warc.gz", pages(6, hanging=(4,) if n == 1 else ())) for n in range(2)]
     tasks = []
@@ -105,7 +105,7 @@ def test_the_engine_isolates_a_split_that_holds_its_worker_twice(store: Store, t
         args["sidecars"][0]["address"] = f"{number}-deadly.parquet"
         outputs = (f"{number}.parquet", f"{number}-deadly.parquet")
         tasks.append(
-            Task("pipeline.measure:measure", {**args, "isolate": False, "page_seconds": 1.5}, outputs, split.file)
+            Task("pipeline.run.map_task:measure", {**args, "isolate": False, "page_seconds": 1.5}, outputs, split.file)
         )
     said: list[str] = []
     results: list[Done] = []

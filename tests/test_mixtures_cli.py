@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 
 from pipeline import recipe as recipes
 from pipeline.cli import main
-from pipeline.storage import Store
-from pipeline.swarm import rewritten
+from pipeline.store.storage import Store
+from pipeline.tune.swarm import rewritten
 from tests.corpora import write_corpus, write_mixture
 from tests.runs import run_inline, tree
 

@@ -15,14 +15,14 @@ import pytest
 import xxhash
 from click.testing import CliRunner, Result
 
-from pipeline import snapshot as snapshots
+from pipeline.answers.verify import verify_root
+from pipeline.answers.verify_shards import Sample, held_out_problems
 from pipeline.cli import main
 from pipeline.errors import RunError
 from pipeline.exports import read_idx
 from pipeline.reader import TokenShards
-from pipeline.storage import Store
-from pipeline.verify import verify_root
-from pipeline.verify_shards import Sample, held_out_problems
+from pipeline.store import snapshot as snapshots
+from pipeline.store.storage import Store
 from stages.shard_format import BLOCK_BYTES
 from tests.corpora import write_corpus, write_mixture
 from tests.runs import run_inline

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pytest
 
 from pipeline import recipe as recipes
-from pipeline import snapshot as snapshots
-from pipeline.config import ConfigError
-from pipeline.storage import Store
-from pipeline.verify import verify_root
+from pipeline.answers.verify import verify_root
+from pipeline.recipe.yaml_file import ConfigError
+from pipeline.store import snapshot as snapshots
+from pipeline.store.storage import Store
 from tests.corpora import write_corpus, write_mixture
 from tests.runs import made, run_inline
 

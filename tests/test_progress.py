@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pipeline import progress, pulse
+from pipeline import progress
+from pipeline.engine import pulse
 from pipeline.progress import Reporter, seconds_left
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages import language, quality
-from stages.kernels.ragged import text_buffers
+from stages.kernels.columns.ragged import text_buffers
 from tests import characters
 from tests.quality_kernels import FAMILIES, ROWS, Row
 from tests.test_quality import AWKWARD

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.exports import EXPORTS, link, prefixes, read_idx
 from pipeline.reader import DamagedShard, Packed, Stream, TokenShards, Windows, WrongTokenizer, read_manifest
-from pipeline.storage import Store
+from pipeline.store.storage import Store
 from stages import corpus, verify
 from stages.mixture import MixtureParams, solve
 from tests.token_files import TOKENIZER, Shards, doc_id, read_documents, run, write_domain

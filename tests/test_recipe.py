@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from pipeline import recipe as recipes
-from pipeline.config import ConfigError
 from pipeline.recipe import Recipe
-from pipeline.storage import Store
+from pipeline.recipe.yaml_file import ConfigError
+from pipeline.store.storage import Store
 
 ROOT = Path(__file__).resolve().parents[1]
 BASE = """\

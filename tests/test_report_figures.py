@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from pipeline import life, reporting
-from pipeline import snapshot as snapshots
-from pipeline.storage import Store
+from pipeline.answers import stats as reporting
+from pipeline.answers import why
+from pipeline.store import snapshot as snapshots
+from pipeline.store.storage import Store
 from stages.report.tables import build_tables
 from tests.corpora import write_corpus, write_mixture
 from tests.runs import run_inline
@@ -114,7 +115,7 @@ def test_why_tells_the_bucket_of_a_page_with_the_edges_of_its_language(run: Chec
     for (domain, column), edges in run.files.edges.items():
         text = "SELECT doc_id, language FROM pages WHERE keep AND domain = ? ORDER BY doc_id LIMIT 3"
         for row in run.files.rows(text, domain):
-            (found,) = life.lives(run.files.snapshot, row["doc_id"].hex(), lambda _: None)
+            (found,) = why.lives(run.files.snapshot, row["doc_id"].hex(), lambda _: None)
             (bucket,) = [entry for entry in found["decision"]["buckets"] if entry["column"] == column]
             assert (bucket["least"], bucket["below"]) == edges[row["language"]]
             assert bucket["least"] is None or bucket["least"] <= bucket["value"]

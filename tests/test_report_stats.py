@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.scaling.laws import effective_tokens
+from pipeline.planner.laws import effective_tokens
 from stages.report import ConservationError, build_stats, encode, render_text
 from stages.report.funnel import ADDRESSES, STEPS, step_of
 from stages.report.remarks import remarks

@@ -18,9 +18,9 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.storage import Store
+from pipeline.store.storage import Store
 from stages import schemas
-from stages.kernels import bins
+from stages.kernels.columns import bins
 from stages.report import build_stats, charts, render_html, sums, survey
 from stages.report import hosts as hosts_module
 from stages.report.hosts import of_level

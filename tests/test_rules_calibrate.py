@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline import calibration
-from pipeline.config import parse_yaml
 from pipeline.errors import UserError
-from pipeline.storage import Store
+from pipeline.recipe.yaml_file import parse_yaml
+from pipeline.store.storage import Store
+from pipeline.tune import calibrate as calibration
 from stages import kept
 from stages.rules.calibrate import Method, calibrate, least_confidences, overrides, stop_words
 from tests.corpora import write_corpus, write_mixture

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.storage import Store
+from pipeline.store.storage import Store
 from stages.rules import url_lists
 from stages.rules.url_lists import UrlList, compile_lists
 from stages.rules.urls import host, normalise, registered_domain

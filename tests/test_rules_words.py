@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import recipe as recipes
-from pipeline.config import ConfigError
-from pipeline.storage import Store
+from pipeline.recipe.yaml_file import ConfigError
+from pipeline.store.storage import Store
 from stages import kept, quality
 from stages.kept.decide import own_column
-from stages.kernels.phrases import build_phrases, count_phrases
-from stages.kernels.ragged import text_buffers
+from stages.kernels.columns.ragged import text_buffers
+from stages.kernels.words.phrases import build_phrases, count_phrases
 from tests.corpora import write_mixture
 
 LISTS = [["bad", "very bad", "ad", "x_y"], ["Über", "bad"], ["色情", "ก"]]

@@ -10,10 +10,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from pipeline import snapshot as snapshots
+from pipeline.answers.verify import verify_root
 from pipeline.errors import RunError
-from pipeline.storage import Store
-from pipeline.verify import verify_root
+from pipeline.store import snapshot as snapshots
+from pipeline.store.storage import Store
 from tests.archives import record, write
 from tests.corpora import documented, page, write_corpus, write_mixture
 from tests.runs import made, run_inline, tree

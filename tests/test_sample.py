@@ -70,7 +70,7 @@ def test_each_record_is_a_gzip_member_of_its_own(made: Path) -> None:
 
 def test_bytes_do_not_depend_on_folder_environment_or_hash_seed(made: Path, tmp_path: Path) -> None:
     code = f"from pipeline.sample import make_sample; from pathlib import Path; make_sample(Path('s'), pages={PAGES})"
-    root = str(Path(sample.__file__).parent.parent)
+    root = str(Path(sample.__file__).parents[2])
     environment = {**os.environ, "PYTHONPATH": root, "PYTHONHASHSEED": "7", "SECRET": "do-not-show", "TZ": "Asia/Tokyo"}
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
     assert tree(tmp_path / "s") == tree(made)

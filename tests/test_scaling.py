@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import UserError
-from pipeline.scaling import (
+from pipeline.planner import (
     BESIROGLU,
     DEFAULT_LAWS,
     HOFFMANN_1,

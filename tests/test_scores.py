@@ -11,13 +11,13 @@ import pyarrow as pa
 import pytest
 
 from pipeline import recipe as recipes
-from pipeline import reporting
-from pipeline.config import ConfigError
-from pipeline.life import lives
-from pipeline.ray_engine import RayExecutor
-from pipeline.snapshot import load
-from pipeline.storage import Store
-from pipeline.verify import verify_root
+from pipeline.answers import stats
+from pipeline.answers.verify import verify_root
+from pipeline.answers.why import lives
+from pipeline.engine.ray import RayExecutor
+from pipeline.recipe.yaml_file import ConfigError
+from pipeline.store.snapshot import load
+from pipeline.store.storage import Store
 from stages import scores
 from stages.contract import Task
 from stages.kernels.byte_model import PRIOR
@@ -81,7 +81,7 @@ def test_scorers_make_a_product_of_their_own(tmp_path: Path) -> None:
     mixture.write_text(text + scorers + "tokens: {scores: [size_score, gopher_num_words]}\n")
     assert made(run_inline(mixture, root))["scores"] == 3
     snapshot = load(Store(str(root)))
-    figures = reporting.stats_of(snapshot)
+    figures = stats.stats_of(snapshot)
     assert "model_score" in {entry["column"] for entry in figures["survey"]["histograms"]}
     with snapshot.store.open(next(snapshot.product("tokens")).address) as file:
         carried = pa.ipc.open_file(file).read_all()

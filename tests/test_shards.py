@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.storage import Store
+from pipeline.store.storage import Store
 from stages import schemas, shards, tokens, verify
-from stages.kernels import rows
-from stages.kernels.ragged import offsets_of, row_cuts
+from stages.kernels.columns import rows
+from stages.kernels.columns.ragged import offsets_of, row_cuts
 from stages.shard_format import open_shard, read_manifest, shard_schema
 from stages.tokenizers import load
 from tests.token_files import doc_id, read_docs, read_documents, run, write_split

@@ -17,10 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages import signatures
-from stages.kernels import minhash, unicode_tables
-from stages.kernels.normalise import normalise
-from stages.kernels.ragged import text_buffers
-from stages.kernels.shingles import shingle_sets
+from stages.kernels.columns.ragged import text_buffers
+from stages.kernels.dedup import minhash
+from stages.kernels.dedup.shingles import shingle_sets
+from stages.kernels.unicode import normal_tables
+from stages.kernels.unicode.normalise import normalise
 from tests import slow_dedup as slow
 
 
@@ -49,7 +50,7 @@ def test_every_code_point_alone_and_between_neighbours_normalises_as_python_does
 
 
 def test_nothing_but_plain_letters_lies_outside_the_scanned_planes() -> None:
-    scanned = set(unicode_tables._scanned())
+    scanned = set(normal_tables._scanned())
     for code in range(sys.maxunicode + 1):
         if code in scanned or 0xD800 <= code < 0xE000:
             continue

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.storage import TEMPORARY, Store
+from pipeline.store.storage import TEMPORARY, Store
 
 
 def test_a_file_is_there_only_when_its_block_ended(store: Store) -> None:
@@ -33,7 +33,7 @@ def test_an_exception_leaves_neither_the_file_nor_a_temporary_one(store: Store) 
 
 def test_a_killed_writer_leaves_only_what_sweep_removes(store: Store) -> None:
     code = (
-        "import sys, time; from pipeline.storage import Store\n"
+        "import sys, time; from pipeline.store.storage import Store\n"
         "with Store(sys.argv[1]).create('x/final') as sink:\n"
         "    sink.write(b'half'); sink.flush(); print('ready', flush=True); time.sleep(60)\n"
     )

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.storage import Store
+from pipeline.store.storage import Store
 from stages import tokenizers
-from stages.kernels.merges import merges_of
-from stages.kernels.ragged import text_buffers
+from stages.kernels.bpe.rank_merges import merges_of
+from stages.kernels.columns.ragged import text_buffers
 from stages.tokenizers import TokenizerError, encode_by_reference, load, probe
 from stages.tokenizers.train import TrainParams, sample_texts, train
 from tests.token_files import write_split

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sentencepiece import sentencepiece_model_pb2
 
-from stages.kernels.bpe_merges import SHORT
-from stages.kernels.bpe_units import CHUNK, KEY_BYTES
-from stages.kernels.ragged import text_buffers
+from stages.kernels.bpe.merges import SHORT
+from stages.kernels.bpe.units import CHUNK, KEY_BYTES
+from stages.kernels.columns.ragged import text_buffers
 from stages.tokenizers import FastEncoderError, encode_by_reference, load, probe, read_model
 from stages.tokenizers.bpe import BpeEncoder, Unsuited
 from stages.tokenizers.piece_model import BPE, CONTROL, NORMAL, UNIGRAM, UNKNOWN, UNUSED, USER_DEFINED, parse

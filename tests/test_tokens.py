@@ -13,13 +13,13 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.storage import Store
+from pipeline.store.storage import Store
 from stages import schemas, tokens
-from stages.kernels import rows
-from stages.kernels.gather import splice_spans
-from stages.kernels.keyed_hash import hash_names
-from stages.kernels.ragged import offsets_of, text_buffers
-from stages.kernels.rows import append_token, take_rows
+from stages.kernels.columns import rows
+from stages.kernels.columns.gather import splice_spans
+from stages.kernels.columns.keyed_hash import hash_names
+from stages.kernels.columns.ragged import offsets_of, text_buffers
+from stages.kernels.columns.rows import append_token, take_rows
 from stages.tokenizers import FastEncoderError, load
 from tests.token_files import doc_id, write_split
 

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import recipe as recipes
-from pipeline import training
-from pipeline.config import ConfigError
 from pipeline.errors import UserError
-from pipeline.storage import Store
+from pipeline.recipe.yaml_file import ConfigError
+from pipeline.store.storage import Store
+from pipeline.tune import train_quality
 from tests.corpora import write_corpus, write_mixture
 from tests.runs import gristmill, made, run_inline
 from tests.test_rules_classifiers import BAD, GOOD, SMALL
@@ -21,10 +21,10 @@ from tests.test_rules_classifiers import BAD, GOOD, SMALL
 SETTINGS = SMALL.model_dump()
 
 
-def texts(**given: object) -> training.Texts:
+def texts(**given: object) -> train_quality.Texts:
     empty: dict[str, object] = dict.fromkeys(("positives", "negatives", "labelled"), ())
     fields = {"text_field": "text", "label_field": "label", "positive_labels": ("1",), "max_texts": 1000}
-    return training.Texts(**{**empty, **fields, **given})  # type: ignore[arg-type]
+    return train_quality.Texts(**{**empty, **fields, **given})  # type: ignore[arg-type]
 
 
 def test_labelled_rows_and_files_a_class_give_the_same_model(tmp_path: Path) -> None:
@@ -33,9 +33,9 @@ def test_labelled_rows_and_files_a_class_give_the_same_model(tmp_path: Path) -> 
     for name, rows in (("good", GOOD), ("bad", BAD)):
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps({"text": row}) + "\n" for row in rows))
     one, two = tmp_path / "one.bin", tmp_path / "two.bin"
-    training.train_quality(str(one), None, None, texts(labelled=(str(tmp_path / "both.parquet"),)), SETTINGS)
+    train_quality.train_quality(str(one), None, None, texts(labelled=(str(tmp_path / "both.parquet"),)), SETTINGS)
     files = {"positives": (str(tmp_path / "good.jsonl"),), "negatives": (str(tmp_path / "bad.jsonl"),)}
-    said = training.train_quality(str(two), None, None, texts(**files), SETTINGS)
+    said = train_quality.train_quality(str(two), None, None, texts(**files), SETTINGS)
     assert one.read_bytes() == two.read_bytes()
     assert "auc        1.0000" in said
     about = json.loads((tmp_path / "two.bin.json").read_text())
@@ -51,7 +51,7 @@ def test_sources_and_domains_of_a_root_train_a_classifier_that_the_next_run_appl
     run_inline(mixture, root)
     model = tmp_path / "code.bin"
     given = texts(positives=("source:code",), negatives=("domain:docs",))
-    training.train_quality(str(model), Store(str(root)), None, given, SETTINGS)
+    train_quality.train_quality(str(model), Store(str(root)), None, given, SETTINGS)
     data = json.loads((tmp_path / "code.bin.json").read_text())["data"]
     assert data[0]["from"] == "source:code"
     assert data[1]["kept"].startswith("manifests/kept-")
@@ -62,7 +62,7 @@ def test_sources_and_domains_of_a_root_train_a_classifier_that_the_next_run_appl
     )
     assert made(run_inline(mixture, root))["quality"] == 3
     with pytest.raises(UserError, match="source:wbe: no page; the root has sources code, web"):
-        training.train_quality(
+        train_quality.train_quality(
             str(model), Store(str(root)), None, texts(positives=("source:wbe",), negatives=("x",)), {}
         )
 

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from pipeline.storage import Store
+from pipeline.store.storage import Store
 from stages import schemas
 from stages.contract import Phase
-from stages.kernels.ragged import offsets_of
+from stages.kernels.columns.ragged import offsets_of
 from stages.shard_format import (
     ShardNames,
     open_shard,

@@ -28,7 +28,9 @@ def show_json(value: Any) -> None:
 @reading
 def why(page: str, root: str, name: str | None, as_json: bool, raw: bool) -> None:
     """Tell the whole life of a page, by URL or doc_id: why it was kept or dropped, and the shards it is in."""
-    from pipeline import life, life_text, show, snapshot, telling
+    from pipeline.answers import page_rules, show, why_text
+    from pipeline.answers import why as life
+    from pipeline.store import snapshot
 
     store = open_root(root)
     if raw:
@@ -38,7 +40,7 @@ def why(page: str, root: str, name: str | None, as_json: bool, raw: bool) -> Non
     if as_json:
         show_json(lives)
     else:
-        click.echo("\n".join(life_text.life_text(telling.safe(told)) for told in lives), nl=False)
+        click.echo("\n".join(why_text.life_text(page_rules.safe(told)) for told in lives), nl=False)
 
 
 @command()
@@ -49,13 +51,14 @@ def why(page: str, root: str, name: str | None, as_json: bool, raw: bool) -> Non
 @reading
 def trace(place: str, root: str, name: str | None, as_json: bool) -> None:
     """Find where a token or document of a shard came from: document, URL, input file and position in it."""
-    from pipeline import origin, telling
+    from pipeline.answers import page_rules
+    from pipeline.answers import trace as origin
 
     found = origin.trace(open_root(root), name, place)
     if as_json:
         show_json(found)
     else:
-        click.echo("\n".join(origin.trace_lines(telling.safe(found))))
+        click.echo("\n".join(origin.trace_lines(page_rules.safe(found))))
 
 
 @command()
@@ -70,7 +73,9 @@ def trace(place: str, root: str, name: str | None, as_json: bool) -> None:
 @reading
 def find(text: str, root: str, name: str | None, as_json: bool, limit: int, workers: int | None, **how: bool) -> None:
     """List the pages whose text contains TEXT, kept or dropped, with the reasons. Reads all texts."""
-    from pipeline import phrases, snapshot, telling
+    from pipeline.answers import find as phrases
+    from pipeline.answers import page_rules
+    from pipeline.store import snapshot
 
     phrase = phrases.Phrase(text, **how)
     threads = workers or os.cpu_count() or 1
@@ -78,7 +83,7 @@ def find(text: str, root: str, name: str | None, as_json: bool, limit: int, work
     for found in phrases.find(snapshot.load(open_root(root), name), phrase, limit or None, threads):
         count += 1
         click.echo(
-            json.dumps(found) if as_json else "\n".join(phrases.hit_lines(telling.safe(phrases.in_a_line(found))))
+            json.dumps(found) if as_json else "\n".join(phrases.hit_lines(page_rules.safe(phrases.in_a_line(found))))
         )
     if limit and count == limit:
         click.echo(f"the first {count:,}; --limit 0 lists all", err=True)
@@ -102,7 +107,7 @@ def find(text: str, root: str, name: str | None, as_json: bool, limit: int, work
 @reading
 def card(folder: str, root: str, name: str | None, phase: str | None, **about: Any) -> None:
     """Write a Hugging Face dataset card and Croissant JSON-LD of the corpus into FOLDER."""
-    from pipeline import release
+    from pipeline.exports import card as release
 
     for line in release.write_cards(open_root(root), name, phase, folder, release.About(**about)):
         click.echo(line)
@@ -120,7 +125,7 @@ def remove(listing: str, mixture: str, root: str, copies: bool, engine: str, wor
 
     LIST is a text file with one of them a line; lines that begin with # are passed over.
     """
-    from pipeline import removal
+    from pipeline.run import remove as removal
 
     click.echo(removal.remove(listing, mixture, open_root(root), copies, engine, workers), nl=False)
 
@@ -134,18 +139,19 @@ def remove(listing: str, mixture: str, root: str, copies: bool, engine: str, wor
 @reading
 def diff(roots: tuple[str, ...], root: str | None, names: tuple[str, ...], as_json: bool, html: str | None) -> None:
     """Tell what changed between two roots, or two mixtures of one. Ends with 0 when nothing did, with 1 otherwise."""
-    from pipeline import compare, reporting
+    from pipeline.answers import diff as compare
+    from pipeline.answers import stats
 
     places = roots or ((root,) if root else ())
     found = compare.difference(*compare.sides([open_root(place) for place in places], list(names)))
     if html:
-        write_page(html, reporting.difference_html(found))
+        write_page(html, stats.difference_html(found))
     if as_json:
         show_json(found)
     elif html:
         click.echo(html)
     else:
-        click.echo(reporting.difference_text(found), nl=False)
+        click.echo(stats.difference_text(found), nl=False)
     sys.exit(0 if found["equal"] else 1)
 
 
@@ -154,7 +160,7 @@ def diff(roots: tuple[str, ...], root: str | None, names: tuple[str, ...], as_js
 @click.option("--port", type=click.IntRange(0, 65535), default=8266, show_default=True, help="0: any free one.")
 def watch(root: str, port: int) -> None:
     """Show on a local web page how a run is doing, until interrupted."""
-    from pipeline import watch as watching
+    from pipeline.answers import watch as watching
 
     store = open_root(root)
     watching.check(store)

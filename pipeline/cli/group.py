@@ -81,7 +81,7 @@ def _terminated(number: int, frame: FrameType | None) -> None:
 @click.version_option(package_name="gristmill")
 def main(debug: bool) -> None:
     """From web crawls to token-counted Arrow shards: filter, deduplicate, tokenize and mix pretraining data on Ray."""
-    from pipeline.process import prepare_process
+    from pipeline.engine.process import prepare_process
 
     prepare_process()
 
@@ -142,7 +142,7 @@ def write_page(path: str, text: str) -> None:
 
 def open_root(root: str) -> Any:
     """The store of a root; a relative path is refused where it would mean another folder on every node."""
-    from pipeline.storage import Store
+    from pipeline.store.storage import Store
 
     relative = "://" not in root and not os.path.isabs(os.path.expanduser(root))
     if relative and (os.environ.get("RAY_ADDRESS") or os.environ.get("RAY_JOB_ID")):

@@ -27,7 +27,7 @@ FOLDER = click.argument("folder", type=click.Path(file_okay=False))
 )
 def swarm(mixture: str, folder: str, root: str, count: int, budget: str, seed: int, prior: str) -> None:
     """Write --count variants of MIXTURE with other shares into FOLDER, to train proxy models on."""
-    from pipeline.swarm import write_swarm
+    from pipeline.tune.swarm import write_swarm
 
     made = write_swarm(
         mixture, open_root(root), folder, count=count, budget=budget, seed=seed, around_mixture=prior == "mixture"
@@ -58,7 +58,7 @@ def train_tokenizer(
     mixture: str, output: str, root: str, engine: str, workers: int | None, quiet: bool, **training: Any
 ) -> None:
     """Train a tokenizer on the pages that MIXTURE keeps, by its shares; write it to OUTPUT."""
-    from pipeline import tokenizer
+    from pipeline.tune import train_tokenizer as tokenizer
 
     made = tokenizer.Training(**training)
     store = open_root(root)
@@ -71,6 +71,6 @@ def train_tokenizer(
 @click.option("--eos", help="Token that ends a document, by piece or id, where TOKENIZER names none.")
 def check_tokenizer(shards: str, tokenizer: str, eos: str | None) -> None:
     """Compare the tokenizer of a folder of SHARDS with a TOKENIZER file or name; name every difference."""
-    from pipeline import tokenizer as tokenizers
+    from pipeline.tune import train_tokenizer as tokenizers
 
     click.echo(tokenizers.check(shards, tokenizer, eos), nl=False)

@@ -24,9 +24,9 @@ def run(mixture: str, root: str, engine: str, workers: int | None, quiet: bool) 
     from pipeline import head_start
 
     head_start.begin()
-    from pipeline import drive
+    from pipeline.run import driver
 
-    click.echo(drive.run(mixture, open_root(root), engine, workers, quiet), nl=False)
+    click.echo(driver.run(mixture, open_root(root), engine, workers, quiet), nl=False)
 
 
 @command()
@@ -49,9 +49,9 @@ def run(mixture: str, root: str, engine: str, workers: int | None, quiet: bool) 
 )
 def plan(mixture: str, root: str, **training: Any) -> None:
     """Show what `run` would do, redo and reuse, and why; and plan a training run. Changes nothing."""
-    from pipeline import drive
+    from pipeline.run import driver
 
-    click.echo(drive.plan(mixture, open_root(root), drive.Training(**training)), nl=False)
+    click.echo(driver.plan(mixture, open_root(root), driver.Training(**training)), nl=False)
 
 
 @command()
@@ -59,7 +59,7 @@ def plan(mixture: str, root: str, **training: Any) -> None:
 @reading
 def status(root: str) -> None:
     """Show how far a root is: what runs, what is finished, what failed or was quarantined."""
-    from pipeline.status import status_text
+    from pipeline.answers.status import status_text
 
     click.echo(status_text(open_root(root)), nl=False)
 
@@ -74,12 +74,13 @@ def status(root: str) -> None:
 @reading
 def stats(root: str, name: str | None, as_json: bool, html: str | None, csv: str | None, parquet: str | None) -> None:
     """Report of a finished or running root: the funnel, tokens per domain and language, shares."""
-    from pipeline import release, reporting
+    from pipeline.answers import stats as reporting
+    from pipeline.exports import card
 
     store = open_root(root)
     for suffix, folder in ((".csv", csv), (".parquet", parquet)):
         if folder:
-            click.echo(release.write_tables(store, name, suffix, folder))
+            click.echo(card.write_tables(store, name, suffix, folder))
     if (csv or parquet) and not (html or as_json):
         return
     if html:
@@ -97,7 +98,7 @@ def stats(root: str, name: str | None, as_json: bool, html: str | None, csv: str
 @reading
 def show(page: str, root: str, name: str | None, raw: bool) -> None:
     """Show one page, by doc_id or URL, through all products."""
-    from pipeline import show as showing
+    from pipeline.answers import show as showing
 
     store = open_root(root)
     if raw:
@@ -111,7 +112,7 @@ def show(page: str, root: str, name: str | None, raw: bool) -> None:
 @NAME
 def verify(root: str, name: str | None) -> None:
     """Check every file of a mixture: checksums, alignment, conservation, manifest against bytes."""
-    from pipeline.verify import verify_root
+    from pipeline.answers.verify import verify_root
 
     click.echo(verify_root(open_root(root), name), nl=False)
 
@@ -122,7 +123,7 @@ def verify(root: str, name: str | None) -> None:
 @click.option("--largest", type=click.IntRange(0), default=5, show_default=True, help="Largest clusters to explain.")
 def dedup_report(root: str, name: str | None, largest: int) -> None:
     """Show what deduplication removed: similarities, cluster sizes, losses, the largest clusters with excerpts."""
-    from pipeline import duplicates
+    from pipeline.answers import dedup_report as duplicates
 
     click.echo(duplicates.text(open_root(root), name, largest), nl=False)
 
@@ -155,7 +156,7 @@ def export(
     TRAINER is megatron-link, megatron-merge, megatron-blend, olmo, mds, litdata or nanosets. megatron-blend links every
     domain and its held-out splits, and writes their weights and the flags.
     """
-    from pipeline import handover
+    from pipeline.exports import export as handover
 
     if trainer == "megatron-blend":
         if domain or phase or split != "train":
@@ -170,7 +171,7 @@ def export(
 @click.option("--pages", type=click.IntRange(1), help="Documentation pages to render.")
 def sample(folder: str, pages: int | None) -> None:
     """Make the demo corpus in FOLDER, from what is installed on this machine, without network."""
-    from pipeline.drive import sample_text
+    from pipeline.run.driver import sample_text
     from pipeline.sample import make_sample
 
     click.echo(f"{folder}: {sample_text(make_sample(Path(folder), pages=pages))}")

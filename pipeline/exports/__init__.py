@@ -14,7 +14,7 @@ from pipeline.exports.megatron import link, merge, prefixes, read_idx
 from pipeline.exports.nanosets import export_nanosets
 from pipeline.exports.olmo import export_olmo
 from pipeline.exports.target import Export
-from pipeline.exports.yields import Yield, trainer_yields
+from pipeline.planner.yields import Yield, trainer_yields
 
 EXPORTS: dict[str, Callable[..., Export]] = {
     "megatron-link": link,

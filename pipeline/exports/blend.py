@@ -34,7 +34,7 @@ def greedy_order(weights: Sequence[float], num_samples: int, normalise: bool = T
     if shares.ndim != 1 or not shares.size or (shares <= 0).any() or not np.isfinite(shares).all():
         raise UserError(f"blend weights must be positive numbers, found {list(weights)}")
     # Here, because only this needs Numba, which takes a second to import.
-    from stages.kernels.greedy import fill_order
+    from stages.kernels.packing.greedy import fill_order
 
     order = np.empty(num_samples, np.int64)
     fill_order(shares / shares.sum() if normalise else shares, order)

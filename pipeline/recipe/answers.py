@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pipeline.errors import UserError
-from pipeline.storage import Store
+from pipeline.store.storage import Store
 from stages import clusters, documents, kept, tokens
 from stages import verify as shard_verify
 from stages.clusters import explain

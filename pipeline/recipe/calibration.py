@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.recipe.products import Recipe
-from pipeline.storage import Store
+from pipeline.store.storage import Store
 from stages import kept
-from stages.kernels import unicode
+from stages.kernels.unicode import characters
 from stages.rules import calibrate
 from stages.rules.names import check_names
 
@@ -66,9 +66,9 @@ def stop_words(store: Store, pages: pa.Table, min_pages: int) -> dict[str, list[
         for file in dict.fromkeys(own.column("file").to_pylist()):
             rows = own.filter(pc.equal(own.column("file"), file)).column("row").to_numpy()[::step]
             texts += store.read_table(file, ["text"]).column("text").take(pa.array(rows)).to_pylist()
-        classes = unicode.classes()
+        classes = characters.classes()
         letters = [classes[ord(character)] for text in texts for character in text[:200]]
-        unspaced = sum(1 for flags in letters if flags & unicode.UNSPACED)
+        unspaced = sum(1 for flags in letters if flags & characters.UNSPACED)
         if unspaced * 5 < len(letters) and (words := calibrate.stop_words(texts)):
             found[language] = words
     return found

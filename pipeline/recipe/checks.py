@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pipeline.config import Document, Key
 from pipeline.errors import told
 from pipeline.recipe.products import Source
-from pipeline.storage import Store
+from pipeline.recipe.yaml_file import Document, Key
+from pipeline.store.storage import Store
 from stages import kept, language, quality, scores, tokens
 from stages.rules import classifiers, contamination, url_lists, word_lists
 

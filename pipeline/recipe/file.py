@@ -12,12 +12,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.config import Document, Key, dotted, nearest, read_yaml, validate
 from pipeline.recipe.checks import check_files
 from pipeline.recipe.paths import resolve, resolve_files, resolve_models, source_paths
 from pipeline.recipe.products import Recipe, Source, mixtures_of
 from pipeline.recipe.sections import FILE_PATHS, MODEL_PATHS, OVERRIDABLE, SECTIONS, TOP_KEYS, SampleParams, dump
-from pipeline.storage import Store, filesystem_of
+from pipeline.recipe.yaml_file import Document, Key, dotted, nearest, read_yaml, validate
+from pipeline.store.storage import Store, filesystem_of
 from stages import clusters, kept, mixture, quality, schemas, scores, sources
 
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import ConfigError, Document, Key, read_yaml
 from pipeline.errors import RunError, UserError
 from pipeline.recipe.sections import MODEL_SUFFIXES
-from pipeline.storage import Store
+from pipeline.recipe.yaml_file import ConfigError, Document, Key, read_yaml
+from pipeline.store.storage import Store
 from stages import sources
 
 _URI = re.compile(r"^[a-z][a-z0-9+.-]*://")

@@ -1,6 +1,6 @@
 """A mixture file, validated: how the products follow from one another, and what decides the bytes of each.
 
-Nothing here touches files of a run: `pipeline.run` does, with what this module says.
+Nothing here touches files of a run: `pipeline.run.run` does, with what this module says.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from pipeline.address import Fingerprint, digest
-from pipeline.config import Key
 from pipeline.errors import RunError, UserError
 from pipeline.recipe.paths import unlisted
 from pipeline.recipe.sections import (
@@ -22,7 +20,9 @@ from pipeline.recipe.sections import (
     SampleParams,
     dump,
 )
-from pipeline.storage import inside
+from pipeline.recipe.yaml_file import Key
+from pipeline.store.address import Fingerprint, digest
+from pipeline.store.storage import inside
 from stages import clusters, corpus, documents, kept, lines, mixture, scores, shards, sources, tokens
 from stages.clusters import curve
 from stages.contract import Phase, Split
@@ -206,7 +206,7 @@ class Recipe:
         )
 
     def earlier_input(self, split: dict[str, Any]) -> Any:
-        """The same of a split of an earlier mixture (`pipeline.earlier`); files of another root by path or URI."""
+        """The same of a split of an earlier mixture (`pipeline.run.earlier`); files of another root by path or URI."""
         quality = split["quality"] if self.sections["clusters"].quality_column else None
         files = {**split, "quality": quality}
         root = files.pop("root")

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
-from pipeline.snapshot import ELSEWHERE
+from pipeline.store.snapshot import ELSEWHERE
 from stages import (
     clusters,
     corpus,

@@ -1,8 +1,8 @@
 """Second exchange: texts by band key. Texts that meet in a band are candidates, if their sketches agree.
 
 `map_bands` (a group of splits) writes a record (key, text, sketch: 32 bytes) per representative and band, ordered by
-key range; `reduce_bands` (a key range) turns buckets into distinct candidate pairs (`stages.kernels.buckets`), by
-range of the smaller text.
+key range; `reduce_bands` (a key range) turns buckets into distinct candidate pairs
+(`stages.kernels.dedup.band_buckets`), by range of the smaller text.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from stages.exchange_file import (
     write_ordered,
     write_partitioned,
 )
-from stages.kernels import buckets, minhash
+from stages.kernels.dedup import band_buckets, minhash
 
 RECORD = ("key", "text", "sketch_0", "sketch_1")
 MAP_RECORD_BYTES = 80
@@ -80,9 +80,9 @@ def reduce_bands(
     settings = Params.model_validate(params)
     records = read_all(store, inputs, partition)
     permutations = max(read_about(store, address)[0]["permutations"] for address in inputs)
-    near, far = buckets.bit_bounds(settings.threshold, permutations)
+    near, far = band_buckets.bit_bounds(settings.threshold, permutations)
     sketches = np.stack([records["sketch_0"], records["sketch_1"]], axis=1)
-    left, right, statistics = buckets.candidate_pairs(records["key"], records["text"], sketches, near, far)
+    left, right, statistics = band_buckets.candidate_pairs(records["key"], records["text"], sketches, near, far)
     names = ("buckets", "largest_bucket", "compared", "nominated", "limited")
     counts = dict(zip(names, statistics.tolist(), strict=True)) | {"pairs": len(left)}
     bounds = np.searchsorted(left, text_bases(store, texts).astype(np.uint64))

@@ -31,12 +31,12 @@ from stages.exchange_file import (
     write_ordered,
     write_partitioned,
 )
-from stages.kernels import unionfind
-from stages.kernels.buckets import distinct_edges
-from stages.kernels.gather import copy_rows
-from stages.kernels.normalise import normalise
-from stages.kernels.ragged import offsets_of, text_buffers
-from stages.kernels.shingles import shingle_sets
+from stages.kernels.columns.gather import copy_rows
+from stages.kernels.columns.ragged import offsets_of, text_buffers
+from stages.kernels.dedup import unionfind
+from stages.kernels.dedup.band_buckets import distinct_edges
+from stages.kernels.dedup.shingles import shingle_sets
+from stages.kernels.unicode.normalise import normalise
 
 TEXT_BYTES = 32
 """Bytes of memory per distinct text in `find_components`."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 from math import comb
 
 from stages.clusters.params import Params
-from stages.kernels.buckets import bit_bounds
-from stages.kernels.minhash import SKETCH_BITS
+from stages.kernels.dedup.band_buckets import bit_bounds
+from stages.kernels.dedup.minhash import SKETCH_BITS
 
 SIMILARITIES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
 

@@ -2,7 +2,8 @@
 
 `decide` (a place of decision) has all candidate pairs of its components and the shingle sets of their texts. It
 computes the Jaccard index of every candidate pair, joins those that reach the threshold to clusters, and chooses
-survivors (`stages.kernels.decide`). Texts are put in order of number first, so nothing depends on who wrote what.
+survivors (`stages.kernels.dedup.survivors`). Texts are put in order of number first, so nothing depends on who wrote
+what.
 
 Writes, by hash range of the text: text, size of its cluster in pages, cluster id (cluster_hi, cluster_lo: smallest
 doc_id), removed, the survivor's doc_id (survivor_hi, survivor_lo), where it stands (survivor_split, survivor_row) and
@@ -21,10 +22,10 @@ from stages.clusters.pages import preference_names, text_bases
 from stages.clusters.params import Params
 from stages.contract import Store
 from stages.exchange_file import Array, Columns, read_about, read_all, write_partitioned
-from stages.kernels import minhash, unionfind
-from stages.kernels.decide import choose_survivors
-from stages.kernels.jaccard import ShingleSets, pair_similarities
-from stages.kernels.ragged import offsets_of
+from stages.kernels.columns.ragged import offsets_of
+from stages.kernels.dedup import minhash, unionfind
+from stages.kernels.dedup.jaccard import ShingleSets, pair_similarities
+from stages.kernels.dedup.survivors import choose_survivors
 
 SIMILARITY_BINS = 20
 LARGEST = 20

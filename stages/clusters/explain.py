@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 
 from stages.clusters.params import ClusterInput
 from stages.contract import Store
-from stages.kernels.normalise import normalise
-from stages.kernels.ragged import text_buffers
+from stages.kernels.columns.ragged import text_buffers
+from stages.kernels.unicode.normalise import normalise
 
 EXCERPT_CHARACTERS = 160
 SHINGLES_SHOWN = 5

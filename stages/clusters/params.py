@@ -99,8 +99,8 @@ class ClusterInput:
 
     A split of an earlier crawl says ``earlier`` and may name its old `kept` or `clusters` file (``decided``): only the
     pages that stayed then take part. Of earlier splits only the text of pages that meet a candidate is read. Without
-    ``documents`` not even that: signatures decide in its place (`stages.kernels.jaccard`), and time and text_bytes
-    count as unknown in the survivor policy.
+    ``documents`` not even that: signatures decide in its place (`stages.kernels.dedup.jaccard`), and time and
+    text_bytes count as unknown in the survivor policy.
     """
 
     name: str

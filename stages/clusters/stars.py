@@ -28,7 +28,7 @@ from stages.exchange_file import (
     read_partitions,
     write_partitioned,
 )
-from stages.kernels import unionfind
+from stages.kernels.dedup import unionfind
 
 ROUNDS = 24
 EDGE_BYTES = 96

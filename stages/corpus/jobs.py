@@ -14,7 +14,7 @@ import pyarrow as pa
 from stages.contract import Store
 from stages.corpus.selection import Selection
 from stages.corpus.sequence import Piece, Sequence
-from stages.kernels.ragged import offsets_of, row_cuts
+from stages.kernels.columns.ragged import offsets_of, row_cuts
 from stages.shard_format import (
     ShardNames,
     open_shard,

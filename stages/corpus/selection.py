@@ -13,9 +13,9 @@ import xxhash
 from stages import schemas
 from stages.contract import Store
 from stages.corpus.sequence import Piece
-from stages.kernels.keyed_hash import hash_names
-from stages.kernels.ragged import Offsets, Unsigned, offsets_of
-from stages.kernels.rows import Pieces
+from stages.kernels.columns.keyed_hash import hash_names
+from stages.kernels.columns.ragged import Offsets, Unsigned, offsets_of
+from stages.kernels.columns.rows import Pieces
 
 DOCS = pa.schema(
     [*schemas.DOCS, pa.field("domain", pa.string(), nullable=False), pa.field("pass", pa.int32(), nullable=False)]

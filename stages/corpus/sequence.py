@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from stages.contract import Store
-from stages.kernels.ragged import Bytes, Offsets, offsets_of
+from stages.kernels.columns.ragged import Bytes, Offsets, offsets_of
 
 
 @dataclass

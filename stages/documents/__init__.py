@@ -34,8 +34,8 @@ from stages.documents.extraction import LINEAR, WRITES_MARKDOWN, compiled_parts,
 from stages.documents.raw import raw_record
 from stages.documents.tables import ColumnError
 from stages.formats import WITH_TEXT, format_of
-from stages.kernels.page_head import page_heads
-from stages.kernels.ragged import text_buffers
+from stages.kernels.columns.ragged import text_buffers
+from stages.kernels.html.page_head import page_heads
 
 __all__ = ["VERSION", "ColumnError", "Params", "doc_id", "identity", "positions", "prepare", "raw_record", "read"]
 

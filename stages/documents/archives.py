@@ -27,7 +27,7 @@ from stages.documents.http import decode_body, parse_response
 from stages.documents.members import Pieces, pieces, sniff
 from stages.documents.records import Record, framed_records, records
 from stages.documents.runs import Framed
-from stages.kernels import record_heads as columns
+from stages.kernels.warc import record_heads as columns
 
 HTML_TYPES = frozenset(("text/html", "application/xhtml+xml"))
 VAGUE_TYPES = frozenset(("", "application/octet-stream", "application/unknown", "unknown/unknown", "content/unknown"))

@@ -20,8 +20,8 @@ import xxhash
 from stages.documents.account import Account
 from stages.documents.extraction import Extract
 from stages.documents.page import describe
-from stages.kernels.byte_scan import start_tags
-from stages.kernels.html_depth import depth
+from stages.kernels.html.byte_scan import start_tags
+from stages.kernels.html.depth import depth
 from stages.schemas import DOCUMENTS
 
 MAX_ROWS = 1024

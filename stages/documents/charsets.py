@@ -18,7 +18,7 @@ from functools import lru_cache
 
 from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 
-from stages.kernels.byte_scan import Survey, survey
+from stages.kernels.html.byte_scan import Survey, survey
 
 SAMPLE = 256 << 10
 """Bytes of a page that detection and trial decoding look at."""

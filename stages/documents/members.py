@@ -23,7 +23,7 @@ import zstandard
 from deflate import DeflateError, gzip_decompress
 from isal import igzip_lib
 
-from stages.kernels.record_heads import member_edges
+from stages.kernels.warc.record_heads import member_edges
 
 PIECE = 1 << 20
 """Most bytes one chunk holds."""

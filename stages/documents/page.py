@@ -18,8 +18,8 @@ from urllib.parse import urljoin
 
 import pyarrow as pa
 
-from stages.kernels import page_head
-from stages.kernels.ragged import text_buffers
+from stages.kernels.columns.ragged import text_buffers
+from stages.kernels.html import page_head
 
 if TYPE_CHECKING:
     from stages.documents.batches import Page

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.documents.members import Chunk, Pieces, Run
-from stages.kernels.record_heads import HEAD, KIND, Frames, frame
+from stages.kernels.warc.record_heads import HEAD, KIND, Frames, frame
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,9 @@ import pyarrow as pa
 from stages.contract import StageParams
 from stages.extraction.model import Model, load_model
 from stages.extraction.scanning import Scanned, Scanner, Table, groups
-from stages.kernels import html_blocks, html_text
-from stages.kernels.ragged import Bytes, Offsets, text_buffers
+from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
+from stages.kernels.html import blocks
+from stages.kernels.html import text as html_text
 
 VERSION = 3
 _MAX_SPAN = 2000
@@ -57,11 +58,11 @@ class ExtractionResult:
 
 
 _FIELDS = {
-    "title": (html_blocks.TITLE_FROM, html_blocks.SOCIAL_TITLE_FROM),
-    "language": (html_blocks.LANG_FROM,),
-    "canonical": (html_blocks.ADDRESS_FROM,),
-    "licence": (html_blocks.LICENCE_FROM,),
-    "date": (html_blocks.DATE_FROM,),
+    "title": (blocks.TITLE_FROM, blocks.SOCIAL_TITLE_FROM),
+    "language": (blocks.LANG_FROM,),
+    "canonical": (blocks.ADDRESS_FROM,),
+    "licence": (blocks.LICENCE_FROM,),
+    "date": (blocks.DATE_FROM,),
 }
 
 

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels.html_features import CONTEXT, FEATURES
-from stages.kernels.html_trees import DEPTH
+from stages.kernels.html.features import CONTEXT, FEATURES
+from stages.kernels.html.trees import DEPTH
 
 MODEL_FILE = "model.json"
 

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels import html_blocks, html_features, html_text
-from stages.kernels.html_entities import MAX_GROWTH
-from stages.kernels.html_trees import LANES, SCRATCH
-from stages.kernels.ragged import Bytes, Offsets
+from stages.kernels.columns.ragged import Bytes, Offsets
+from stages.kernels.html import blocks as html_blocks
+from stages.kernels.html import features as html_features
+from stages.kernels.html import text as html_text
+from stages.kernels.html.entities import MAX_GROWTH
+from stages.kernels.html.trees import LANES, SCRATCH
 
 Table = npt.NDArray[np.int64]
 GROUP_BYTES = 1 << 20

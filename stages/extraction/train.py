@@ -33,9 +33,9 @@ import pyarrow.parquet as pq
 
 from stages.extraction.labels import gram_f1, grams, label_blocks, words
 from stages.extraction.scanning import Measures, Scanned, Scanner
-from stages.kernels import html_features as f
-from stages.kernels.html_trees import LEAF_UNIT
-from stages.kernels.ragged import text_buffers
+from stages.kernels.columns.ragged import text_buffers
+from stages.kernels.html import features as f
+from stages.kernels.html.trees import LEAF_UNIT
 
 FOLDS = 5
 SETTINGS = {

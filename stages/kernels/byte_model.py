@@ -17,9 +17,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels.equals import mix
+from stages.kernels.columns.grouping import mix
+from stages.kernels.columns.ragged import Bytes, Offsets
 from stages.kernels.jit import lean_inline_kernel, lean_kernel
-from stages.kernels.ragged import Bytes, Offsets
 
 Counts = npt.NDArray[np.uint32]
 PRIOR = 4.0

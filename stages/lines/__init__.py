@@ -6,10 +6,10 @@ recur most. Off by default: it reads all text twice more. Input: `documents` per
 row, one file per split.
 
 A line is what stands between line feeds without the white space at its ends, a paragraph what stands between lines of
-nothing but white space; paragraphs are equal when their lines are (`stages.kernels.line_hashes`). Either is *frequent*
-where at least ``min_pages`` pages of its scope (the source, or one host of it) have it. Counts are exact: they are
-exchanged by ranges of hashes, and one page counts a line or paragraph once. Nothing depends on the order, number or
-division of the input.
+nothing but white space; paragraphs are equal when their lines are (`stages.kernels.words.line_hashes`). Either is
+*frequent* where at least ``min_pages`` pages of its scope (the source, or one host of it) have it. Counts are exact:
+they are exchanged by ranges of hashes, and one page counts a line or paragraph once. Nothing depends on the order,
+number or division of the input.
 
 The exchange (files in, files out; G groups of splits, R ranges of hashes, planned to keep a task to ``memory``):
 

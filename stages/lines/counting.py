@@ -19,8 +19,8 @@ import xxhash
 
 from stages.contract import Store
 from stages.exchange_file import Columns, concatenate, partition_of, read_partition, write_partitioned
-from stages.kernels.line_hashes import HashedLines, hash_lines, paragraphs_of
-from stages.kernels.ragged import text_buffers
+from stages.kernels.columns.ragged import text_buffers
+from stages.kernels.words.line_hashes import HashedLines, hash_lines, paragraphs_of
 from stages.lines.params import Params
 
 Units = tuple[HashedLines, HashedLines]

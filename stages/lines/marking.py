@@ -19,8 +19,8 @@ import xxhash
 from stages import schemas
 from stages.contract import Store
 from stages.exchange_file import read_about, read_all
-from stages.kernels.line_hashes import HashedLines, look_up, table_of
-from stages.kernels.ragged import text_buffers
+from stages.kernels.columns.ragged import text_buffers
+from stages.kernels.words.line_hashes import HashedLines, look_up, table_of
 from stages.lines.counting import batches, countable, keys_of
 from stages.lines.params import Params
 

@@ -24,8 +24,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stages.kernels import bins
-from stages.kernels.bins import Counts
+from stages.kernels.columns import bins
+from stages.kernels.columns.bins import Counts
 
 MAX_LISTED = 100
 """Quarantined records and bad stretches listed in stats.json; all are counted."""

@@ -38,7 +38,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from stages.kernels import bins
+from stages.kernels.columns import bins
 from stages.report.funnel import (
     STEPS,
     Rates,

@@ -26,7 +26,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from stages.contract import Store
-from stages.kernels import bins
+from stages.kernels.columns import bins
 from stages.report import hosts as naming
 from stages.report.hosts import HOSTS, SUMS, LeftOut, nothing_left_out
 

@@ -27,8 +27,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stages.contract import Phase, Store, Task
-from stages.kernels import bins
-from stages.kernels.keyed_hash import hash_names
+from stages.kernels.columns import bins
+from stages.kernels.columns.keyed_hash import hash_names
 from stages.report import hosts as naming
 from stages.report import sums
 from stages.report.hosts import SUMS, host_rows, sums_by

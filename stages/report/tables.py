@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from stages.kernels import bins
+from stages.kernels.columns import bins
 from stages.report.charts import quantile
 from stages.report.columns import Column, Stats, Table, make, ratio, rounded
 from stages.report.surveyed import (

@@ -22,7 +22,7 @@ Each line (``str.splitlines``, stripped) meets the first of these that holds; `c
 Two families: `c4` without the test for a terminal mark, as the FineWeb recipe uses it, and `c4_strict` with it, as the
 paper has it; its columns and reasons are named `c4_strict_...` and `..._in_terminated_lines`. Taking the lines out is
 the view `c4_cleaned` of `kept`. Definitions are those of datatrove 0.10.1 with sentences of white-space text
-(`stages.kernels.c4_lines`), but for two deliberate differences: columns count the whole page, where the reference
+(`stages.kernels.words.c4_lines`), but for two deliberate differences: columns count the whole page, where the reference
 stops at the first line that fails it (so a page with a bracket has all its lines counted); and letters beyond ASCII
 have no other case (the Kelvin sign is no k). The paper's list of bad words is `stages.rules.bad_words`.
 
@@ -35,9 +35,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from stages.kernels import c4_lines
-from stages.kernels.c4_lines import C4Lines
 from stages.kernels.jit import lean_inline_kernel, lean_kernel
+from stages.kernels.words import c4_lines
+from stages.kernels.words.c4_lines import C4Lines
 from stages.rules.rule import Rule
 
 _LINES = ("kept", "long_word", "unterminated", "few_word", "lorem_ipsum", "javascript", "curly", "policy")

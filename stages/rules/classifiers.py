@@ -30,7 +30,7 @@ import xxhash
 from pydantic import Field
 
 from stages.contract import StageParams
-from stages.kernels.ragged import Bytes, Offsets
+from stages.kernels.columns.ragged import Bytes, Offsets
 from stages.rules.row_files import sha256
 
 Scorer = Callable[[Bytes, Offsets], npt.NDArray[np.float64]]

@@ -7,7 +7,8 @@
 `contamination_num_ngrams` counts the places of the page where n normalised words (13 unless told, Brown et al. 2020,
 arXiv 2005.14165, appendix C) equal n words of an item; `contamination_benchmark` and `contamination_item` (row in the
 file, from 0) name the first such item, `contamination_spans` the stretches of the page, for the view
-`decontaminated`. Words: `stages.kernels.overlap`. An item of fewer than n words is never found; their number is logged.
+`decontaminated`. Words: `stages.kernels.words.overlap`. An item of fewer than n words is never found; their number is
+logged.
 
 A benchmark is a JSONL (.jsonl, .json, also .gz or .zst), Parquet or text file (a line an item). Of a row, all strings
 of the fields named are joined by a space; without names, all its strings, in their order.
@@ -31,8 +32,8 @@ from pydantic import Field
 
 from stages import schemas
 from stages.contract import StageParams
-from stages.kernels.overlap import Index, build_index, overlaps
-from stages.kernels.ragged import Bytes, Offsets, text_buffers
+from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
+from stages.kernels.words.overlap import Index, build_index, overlaps
 from stages.rules.row_files import rows, sha256
 from stages.rules.rule import Rule
 

@@ -21,8 +21,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from stages.kernels.lines import CHARACTERS, ENDS_SENTENCE, FEEDS, HAS_TEXT, REPEATED, Lines, sums
-from stages.kernels.words import Words
+from stages.kernels.words.lines import CHARACTERS, ENDS_SENTENCE, FEEDS, HAS_TEXT, REPEATED, Lines, sums
+from stages.kernels.words.words import Words
 from stages.rules.rule import Rule, fractions
 
 SHORT_CHARACTERS = 30

@@ -13,11 +13,11 @@
 | `too_few_alphabetic_words` | `gopher_alphabetic_word_fraction` | < 0.8 |
 | `too_few_stop_words` | `gopher_num_stop_words` | < 2 of the, be, to, of, and, that, have, with |
 
-Equality keeps. Tokens are what white space separates (`stages.kernels.words`; `quality.unit` has other units); *words*
-are the tokens with at least one character that is no symbol (`unicode.SYMBOL`), and the denominators of the `_per_word`
-columns and of the alphabetic fraction are tokens, as in datatrove 0.10.1, whose decisions these are, on white-space
-words and on spaCy's. Lines are those of ``str.splitlines()``. Stop words are case-sensitive. A column is null where its
-denominator is 0; a null never fails.
+Equality keeps. Tokens are what white space separates (`stages.kernels.words.words`; `quality.unit` has other units);
+*words* are the tokens with at least one character that is no symbol (`unicode.SYMBOL`), and the denominators of the
+`_per_word` columns and of the alphabetic fraction are tokens, as in datatrove 0.10.1, whose decisions these are, on
+white-space words and on spaCy's. Lines are those of ``str.splitlines()``. Stop words are case-sensitive. A column is
+null where its denominator is 0; a null never fails.
 
 Price: one pass over the words that `split_words` found.
 """
@@ -31,7 +31,7 @@ import numpy as np
 import pyarrow as pa
 
 from stages.kernels.jit import lean_kernel
-from stages.kernels.words import (
+from stages.kernels.words.words import (
     BULLET_LINES,
     ELLIPSES,
     ELLIPSIS_LINES,

@@ -12,10 +12,10 @@
 
 Equality keeps. All denominators below the first and third row are the characters of the whole text. Paragraphs are the
 stripped text cut at two or more line feeds, lines the unstripped text cut at every run of them (a line feed first or
-last makes an empty line). First occurrences do not count. N-grams: `stages.kernels.ngrams`. These are the definitions
-of datatrove 0.10.1 on the same words (`quality.unit`), but for one deliberate difference: it joins the words of
-repeated n-grams without a separator, so (ab, c) repeats (a, bc); here n-grams are equal when their words are. A column
-is null where its denominator is 0, and the top n-gram where the text has fewer than n words.
+last makes an empty line). First occurrences do not count. N-grams: `stages.kernels.words.ngrams`. These are the
+definitions of datatrove 0.10.1 on the same words (`quality.unit`), but for one deliberate difference: it joins the
+words of repeated n-grams without a separator, so (ab, c) repeats (a, bc); here n-grams are equal when their words are.
+A column is null where its denominator is 0, and the top n-gram where the text has fewer than n words.
 
 Price: one pass over the bytes and about three table look-ups a word; the cost a byte does not grow with the page.
 """
@@ -25,11 +25,11 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from stages.kernels.lines import CHARACTERS, OUTER_FEEDS, REPEATED, Lines, sums
-from stages.kernels.ngrams import REPEATED as REPEATED_N
-from stages.kernels.ngrams import TOP as TOP_N
-from stages.kernels.ngrams import Repetition
-from stages.kernels.words import Words
+from stages.kernels.words.lines import CHARACTERS, OUTER_FEEDS, REPEATED, Lines, sums
+from stages.kernels.words.ngrams import REPEATED as REPEATED_N
+from stages.kernels.words.ngrams import TOP as TOP_N
+from stages.kernels.words.ngrams import Repetition
+from stages.kernels.words.words import Words
 from stages.rules.rule import Rule, fractions
 
 FIELDS = tuple(

@@ -22,11 +22,11 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from stages.kernels import line_kinds
 from stages.kernels.jit import lean_kernel
-from stages.kernels.line_kinds import LineKinds
-from stages.kernels.ngrams import Repetition
-from stages.kernels.words import HAS_LOWER, HAS_UPPER, Words
+from stages.kernels.words import line_kinds
+from stages.kernels.words.line_kinds import LineKinds
+from stages.kernels.words.ngrams import Repetition
+from stages.kernels.words.words import HAS_LOWER, HAS_UPPER, Words
 from stages.rules.rule import Rule, fractions
 
 FIELDS = tuple(

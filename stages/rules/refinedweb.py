@@ -5,10 +5,10 @@
 | `too_many_corrected_words` (in the lines that would go) | `refinedweb_corrected_word_fraction` | > 0.05 |
 
 A line goes when it is mainly upper case, nothing but digits, a counter ("3 likes"), a single word, or a short piece of
-a page's frame ("sign in ...", "... read more...", "... items in cart ..."): `stages.kernels.line_kinds` has the exact
-tests and the order in which one line is counted. Lines are cut at line feeds; those without a word do not count. The
-view `refinedweb_corrected` of `kept` takes the lines out. The paper names the kinds of lines and gives examples; the
-word lists are therefore ours, and the reference (datatrove) has no such family.
+a page's frame ("sign in ...", "... read more...", "... items in cart ..."): `stages.kernels.words.line_kinds` has the
+exact tests and the order in which one line is counted. Lines are cut at line feeds; those without a word do not count.
+The view `refinedweb_corrected` of `kept` takes the lines out. The paper names the kinds of lines and gives examples;
+the word lists are therefore ours, and the reference (datatrove) has no such family.
 
 Price: one pass over the bytes, shared with `redpajama`.
 """
@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from stages.kernels import line_kinds
-from stages.kernels.line_kinds import LineKinds
-from stages.kernels.lines import sums
+from stages.kernels.words import line_kinds
+from stages.kernels.words.line_kinds import LineKinds
+from stages.kernels.words.lines import sums
 from stages.rules.rule import Rule, fractions
 
 KINDS = {

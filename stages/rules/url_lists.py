@@ -5,9 +5,9 @@ own, or both. All are compiled once, into one file under the root (`compile_list
 into memory (`load`), and matched a column at a time (`UrlLists.match`), at more than a million addresses a second and
 core. A page under a list that blocks fails the rule ``listed_in_<name>``; one that any allow-list covers fails none.
 
-Method: hash tables over host suffixes and address prefixes, Aho-Corasick over substrings (`stages.kernels.urls`), RE2
-for expressions. Limits: names are compared as the crawl wrote them: punycode is not decoded, percent signs neither;
-an expression costs a pass over the addresses of its own.
+Method: hash tables over host suffixes and address prefixes, Aho-Corasick over substrings
+(`stages.kernels.urls.lists`), RE2 for expressions. Limits: names are compared as the crawl wrote them: punycode is not
+decoded, percent signs neither; an expression costs a pass over the addresses of its own.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ import pyarrow.compute as pc
 from pydantic import field_validator, model_validator
 
 from stages.contract import StageParams, Store
-from stages.kernels import urls as kernels
-from stages.kernels.ragged import Bytes, Offsets, text_buffers
+from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
+from stages.kernels.urls import lists as kernels
 from stages.rules import url_files
 from stages.rules.url_files import KINDS, Entries, Kind
 from stages.rules.urls import is_public_suffix, registered_domain, suffix_list_version

@@ -20,10 +20,10 @@ import numpy as np
 import pyarrow as pa
 
 from stages import schemas
-from stages.kernels import c4_lines, line_kinds
-from stages.kernels.c4_lines import C4Lines
-from stages.kernels.line_kinds import LineKinds
-from stages.kernels.ragged import Bytes, Offsets
+from stages.kernels.columns.ragged import Bytes, Offsets
+from stages.kernels.words import c4_lines, line_kinds
+from stages.kernels.words.c4_lines import C4Lines
+from stages.kernels.words.line_kinds import LineKinds
 from stages.rules import c4
 
 VIEWS = ("c4_cleaned", "c4_strict_cleaned", "refinedweb_corrected")

@@ -11,7 +11,7 @@ text: `stop_words_de` is how many different stop words of the list `de` it has, 
 word of the list `de`; `kept` looks at the columns of the language it has. The list `all` holds for every language.
 
 C4 (Raffel et al. 2019, section 2.2) drops a page with any word of a list; as in its code, phrases count too, in any
-case, between characters that are no letters, and anywhere in scripts without spaces (`stages.kernels.phrases`;
+case, between characters that are no letters, and anywhere in scripts without spaces (`stages.kernels.words.phrases`;
 combining marks are letters here, which the reference forgets). FineWeb-2 (Penedo et al. 2025, arXiv 2506.20920) uses
 Gopher's stop word rule with the most frequent words of each language; `gristmill calibrate` proposes them.
 
@@ -27,8 +27,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from stages.kernels.phrases import Phrases, build_phrases, count_phrases
-from stages.kernels.ragged import Bytes, Offsets
+from stages.kernels.columns.ragged import Bytes, Offsets
+from stages.kernels.words.phrases import Phrases, build_phrases, count_phrases
 from stages.rules.rule import Rule
 
 Words = str | tuple[str, ...]

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from stages.kernels import byte_model
-from stages.kernels.ragged import text_buffers
+from stages.kernels.columns.ragged import text_buffers
 from stages.rules.row_files import rows
 
 

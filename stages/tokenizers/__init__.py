@@ -31,8 +31,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.fs as pafs
 
-from stages.kernels.ragged import Bytes, Offsets, Unsigned, offsets_of
-from stages.kernels.rows import append_token
+from stages.kernels.columns.ragged import Bytes, Offsets, Unsigned, offsets_of
+from stages.kernels.columns.rows import append_token
 from stages.tokenizers import probe
 
 Ids = npt.NDArray[np.uint32]

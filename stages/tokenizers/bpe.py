@@ -1,4 +1,4 @@
-"""SentencePiece BPE models by our own kernels (`stages.kernels.bpe_units`): the tables they need, and the encoder.
+"""SentencePiece BPE models by our own kernels (`stages.kernels.bpe.units`): the tables they need, and the encoder.
 
 Taken are models whose ids follow from pieces, scores and bytes alone: BPE with byte fallback, no normalisation, white
 space kept, no unused pieces. `Unsuited` says what else a model asks for; others encode it then. Price: a quarter of a
@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from stages.kernels.bpe_merges import EMPTY, MAX_SYMBOLS, SHORT, fill_pairs
-from stages.kernels.bpe_units import CHUNK, JOINED, MASKS, SLACK, USER_DEFINED, bit_of, encode_units
-from stages.kernels.ragged import Bytes, Offsets, Unsigned, offsets_of, read_only
-from stages.kernels.rows import append_token
+from stages.kernels.bpe.merges import EMPTY, MAX_SYMBOLS, SHORT, fill_pairs
+from stages.kernels.bpe.units import CHUNK, JOINED, MASKS, SLACK, USER_DEFINED, bit_of, encode_units
+from stages.kernels.columns.ragged import Bytes, Offsets, Unsigned, offsets_of, read_only
+from stages.kernels.columns.rows import append_token
 from stages.tokenizers import FastEncoderError, piece_model
 from stages.tokenizers.piece_model import BYTE, NORMAL, WORD_MARK, PieceModel
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels.ragged import Bytes, Offsets, Unsigned
-from stages.kernels.rows import append_token
+from stages.kernels.columns.ragged import Bytes, Offsets, Unsigned
+from stages.kernels.columns.rows import append_token
 from stages.tokenizers import FastEncode, FastEncoderError
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import tiktoken
 
-from stages.kernels.ragged import offsets_of
+from stages.kernels.columns.ragged import offsets_of
 from stages.tokenizers import FastEncode, Ids, TokenizerError
 from stages.tokenizers.giga import from_ranks, from_tokenizer_json
 
@@ -131,7 +131,7 @@ def rank_fast(reference: RankReference) -> FastEncode:
     """gigatoken on the ranks and a pattern it knows by name, or on a tokenizer.json made from pattern and ranks."""
     if reference.scheme is not None:
         return _fast_by_scheme(reference, reference.scheme)
-    from stages.kernels import merges as kernels  # loads Numba, half a second
+    from stages.kernels.bpe import rank_merges as kernels
     from stages.kernels.once import compile_once
 
     tokens = [b""] * len(reference.ranks)

@@ -1,0 +1,207 @@
+"""The stats report of a root: gathered from the reports inside its files, written beside the corpus.
+
+``report/<address>/stats.json`` and ``report.html`` are reproducible like every product: they hold no times. The page
+that a user is pointed to, ``runs/<mixture>/report.html``, adds what the run cost.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.answers import page_rules
+from pipeline.engine import costs
+from pipeline.store import snapshot as snapshots
+from pipeline.store.address import digest
+from pipeline.store.snapshot import Snapshot
+from pipeline.store.storage import Store
+from stages import report
+from stages.report import cards, changes, diff, export, stats, survey
+
+REPORT_VERSION = (stats.VERSION, survey.VERSION)
+
+
+def stats_of(snapshot: Snapshot) -> dict[str, Any]:
+    """The figures of a mixture, finished or not (then of what is there).
+
+    Those of a finished one stand in its stats.json, which the same products always lead to.
+    """
+    store = snapshot.store
+    made = f"{folder_of(snapshot)}/stats.json"
+    if snapshot.complete and store.exists(made):
+        found: dict[str, Any] = store.read_json(made)
+        return found
+
+    def reports(product: str) -> Iterator[dict[str, Any]]:
+        return (entry.report for entry in snapshot.product(product))
+
+    documents = reports("documents")
+    pending = snapshot.data.get("pending", {}).get("documents")
+    if pending:
+        documents = (store.metadata(address) for address in pending if store.exists(address))
+    folder = snapshot.data.get("clusters")
+    summary = f"{folder}/summary.json"
+    clusters = store.read_json(summary) if folder and store.exists(summary) else None
+    return report.build_stats(
+        snapshot.name,
+        documents,
+        reports("kept"),
+        clusters,
+        reports("tokens"),
+        snapshot.corpus(),
+        survey=survey_of(snapshot),
+        thresholds=thresholds_of(snapshot),
+        overrides=overrides_of(snapshot),
+        buckets=buckets_of(snapshot),
+        held_out=held_out_of(snapshot),
+    )
+
+
+def folder_of(snapshot: Snapshot) -> str:
+    """Where the report of a finished mixture is."""
+    return f"report/{snapshot.name}-{digest([snapshot.data, REPORT_VERSION])}"
+
+
+def survey_of(snapshot: Snapshot) -> dict[str, Any] | None:
+    """Distributions, hosts and samples; None before they are there, and where an earlier program wrote them."""
+    address = snapshot.data.get("survey")
+    if address is None or not address.endswith(survey.SUFFIX) or not snapshot.store.exists(address):
+        return None
+    return survey.finish(snapshot.store, address)
+
+
+def thresholds_of(snapshot: Snapshot) -> dict[str, float]:
+    """Thresholds the mixture sets itself. Where sources differ, that of most pages; overrides are not among them."""
+    pages: dict[str, Counter[float]] = {}
+    for params, rows in settings_of(snapshot):
+        for rule, setting in params.get("rules", {}).items():
+            if not isinstance(setting, bool):
+                pages.setdefault(rule, Counter())[setting] += rows
+    return {rule: max(sorted(found), key=found.__getitem__) for rule, found in sorted(pages.items())}
+
+
+def settings_of(snapshot: Snapshot) -> list[tuple[dict[str, Any], int]]:
+    """The settings of `kept` of every source that has other ones, and how many pages they hold for."""
+    rows: Counter[str] = Counter()
+    for entry in snapshot.product("kept"):
+        rows[f"{entry.address.rpartition('/')[0]}/about.json"] += entry.report["rows"]
+    return [(snapshot.store.read_json(place)["params"], n) for place, n in rows.items() if snapshot.store.exists(place)]
+
+
+def overrides_of(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Thresholds for some sources, languages or domains alone."""
+    found = []
+    for params, _ in settings_of(snapshot):
+        for override in params.get("overrides", []):
+            whom = [", ".join(override[key]) for key in ("sources", "languages", "domains") if override.get(key)]
+            for rule, setting in override["rules"].items():
+                entry = {"rule": rule, "value": setting, "for": " in ".join(whom)}
+                if not isinstance(setting, bool) and entry not in found:
+                    found.append(entry)
+    return found
+
+
+def buckets_of(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Where the buckets lie that domains select by, by language."""
+    address = snapshot.data.get("buckets")
+    if not address or not snapshot.store.exists(address):
+        return []
+    entry = next(snapshot.product("kept"), None)
+    about = f"{entry.address.rpartition('/')[0]}/about.json" if entry else ""
+    if not about or not snapshot.store.exists(about):
+        return []
+    domains = snapshot.store.read_json(about)["identity"]["domains"]
+    return page_rules.bucket_edges(domains, snapshot.store.read_json(address))
+
+
+def held_out_of(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """What splits other than training hold of each domain."""
+    rows = []
+    for domain, address in sorted((snapshot.data.get("shards") or {}).items()):
+        if snapshot.store.exists(address):
+            splits = snapshot.store.read_json(address)["splits"]
+            others = {name: held for name, held in splits.items() if name != "train" and held["documents"]}
+            rows += [{"domain": domain, "split": name, **held} for name, held in others.items()]
+    return rows
+
+
+def costs_of(snapshot: Snapshot) -> dict[str, dict[str, float]]:
+    """What making the files of this mixture cost, whichever run made them."""
+    addresses = {entry.address for product in snapshot.data["products"] for entry in snapshot.product(product)}
+    return costs.gather(snapshot.store, addresses)
+
+
+def write(store: Store, name: str) -> str:
+    """Write the report of a finished mixture; where the page with costs lies."""
+    snapshot = snapshots.load(store, name)
+    stats = stats_of(snapshot)
+    folder = folder_of(snapshot)
+    if not store.exists(f"{folder}/report.html"):
+        store.write_bytes(f"{folder}/stats.json", report.encode(stats))
+        store.write_bytes(f"{folder}/report.html", report.render_html(stats, {}).encode("utf-8", "replace"))
+    page = f"runs/{name}/report.html"
+    store.write_bytes(page, report.render_html(stats, costs_of(snapshot)).encode("utf-8", "replace"))
+    return store.uri(page)
+
+
+def page_changes(before: pa.Table | None, after: pa.Table | None) -> dict[str, Any]:
+    """Pages that two runs treat differently; each side with the columns of `stages.report.changes`."""
+    return changes.compare(before, after)
+
+
+def difference(a: dict[str, Any], b: dict[str, Any], parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """What differs between two stats, and the changes of all splits together."""
+    return diff.diff(a, b, changes.add_up(parts))
+
+
+def difference_text(found: dict[str, Any]) -> str:
+    return str(diff.render_diff_text(found))
+
+
+def difference_html(found: dict[str, Any]) -> str:
+    return str(diff.render_diff_html(found))
+
+
+def of_phase(figures: dict[str, Any], phase: str, corpus: dict[str, Any]) -> dict[str, Any]:
+    """The figures of a run as those of one phase of training alone; ``corpus`` is its manifest."""
+    return figures | {
+        "name": f"{figures['name']}-{phase}",
+        "mixture": [row for row in figures["phases"] if row["phase"] == phase],
+        "phases": [],
+        "shards": stats.shard_figures(corpus),
+        "totals": figures["totals"] | {"training_tokens": corpus["tokens"]},
+    }
+
+
+def dataset_card(stats: dict[str, Any], licence: str | None, title: str | None, description: str) -> bytes:
+    """README.md for the Hugging Face Hub."""
+    card = cards.dataset_card(stats, licence=licence, title=title, description=description)
+    return str(card).encode("utf-8", "replace")
+
+
+def croissant(stats: dict[str, Any], **about: Any) -> bytes:
+    """Croissant JSON-LD; the arguments are those of `stages.report.cards.croissant`."""
+    return bytes(cards.encode_croissant(cards.croissant(stats, **about)))
+
+
+def tables(store: Store, name: str | None, suffix: str) -> dict[str, bytes]:
+    """Every table of the report as a file, by name; ``suffix`` is ``.csv`` or ``.parquet``."""
+    snapshot = snapshots.load(store, name)
+    files = export.export_tables(stats_of(snapshot), costs_of(snapshot))
+    return {file: data for file, data in files.items() if file.endswith(suffix)}
+
+
+def html(store: Store, name: str | None) -> str:
+    snapshot = snapshots.load(store, name)
+    return str(report.render_html(stats_of(snapshot), costs_of(snapshot)))
+
+
+def json_text(store: Store, name: str | None) -> str:
+    return str(report.encode(stats_of(snapshots.load(store, name))).decode())
+
+
+def text(store: Store, name: str | None) -> str:
+    return str(report.render_text(stats_of(snapshots.load(store, name))))

@@ -1,0 +1,293 @@
+"""`why`: the whole life of a page, from the record it was read from to the training shards it is in, or why it is not.
+
+    where        source, file, position, split
+    document     its row of `documents`, and the start of its text
+    language     label, script, confidence
+    measurements every column of `quality`, `lines` and `scores`, and what else a rule looks at, with the rules that
+                 look at it and their thresholds here
+    decision     kept or not, the reason, every rule it failed, domain, its bucket, how much of the text was cut
+    cluster      its duplicates: survivor, similarity, and how the two texts differ
+    tokens       how many, and the first of them
+    shards       each training document made of it: shard, row, and which pass over the domain
+
+All is read through key indices (`pipeline.store.key_index`): a few row groups, whatever the size of the root.
+"""
+
+from __future__ import annotations
+
+import difflib
+import posixpath
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import takewhile
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.answers import page_rules as telling
+from pipeline.errors import UserError
+from pipeline.store import pages
+from pipeline.store import snapshot as snapshots
+from pipeline.store.key_index import KeyIndex, shard_index
+from pipeline.store.pages import Found, rows_of, token_row
+from pipeline.store.snapshot import Snapshot
+
+EXCERPT = 600
+DIFF_READ = 400
+"""Lines of each text that are compared, from the first that differs."""
+HUNK = re.compile(r"^@@ -(\d+)(.*) \+(\d+)(.*)$")
+DIFF_LINES = 24
+FIRST_IDS = 12
+MAX_DOCUMENTS = 1000
+
+
+def lives(snapshot: Snapshot, page: str, say: Callable[[str], None] = pages.tell) -> list[dict[str, Any]]:
+    """The lives of all pages with this doc_id or URL (a URL may have been crawled more than once)."""
+    index = pages.index_of(snapshot, say)
+    return [life(snapshot, found, index, say) for found in pages.find(snapshot, page, index)]
+
+
+def life(snapshot: Snapshot, found: Found, index: KeyIndex, say: Callable[[str], None]) -> dict[str, Any]:
+    """See the module; plain data, doc_ids and hashes in hex."""
+    document = dict(found.document)
+    text = document.pop("text")
+    told: dict[str, Any] = {
+        "mixture": snapshot.name,
+        "where": {key: document.pop(key) for key in ("source", "file", "offset")}
+        | {"split": found.split, "row": found.row},
+        "document": plain(document) | {"excerpt": text[:EXCERPT], "characters": len(text)},
+    }
+    rows = sidecars(snapshot, found)
+    if "language" in rows:
+        told["language"] = plain(rows["language"][1].to_pylist()[0])
+    page = together(found, rows)
+    kept = rows.get("kept")
+    rules = page_rules(snapshot, kept, page) if kept else []
+    if "quality" in rows:
+        parts = [rows[name][1].to_pylist()[0] for name in ("quality", "lines", "scores") if name in rows]
+        numbers = {key: value for row in parts for key, value in row.items()}
+        others = [
+            r["column"] for r in rules if r["side"] and r["column"] not in numbers and r["column"] != "text_bytes"
+        ]
+        first = {name: page.column(name)[0].as_py() for name in dict.fromkeys(others) if name in page.column_names}
+        told["measurements"] = measurements(first | numbers, rules)
+    if kept:
+        told["decision"] = decision(kept, rules, page) | {"buckets": buckets(snapshot, kept, page)}
+    if "clusters" in rows:
+        told["cluster"] = cluster(snapshot, rows["clusters"][1].to_pylist()[0], text, index)
+    entry = snapshot.entry("tokens", found.split)
+    row = token_row(snapshot.store, entry.address, document["doc_id"]) if entry else None
+    if row:
+        ids = row["input_ids"]
+        told["tokens"] = {"domain": row["domain"], "tokens": len(ids), "text_bytes": row["text_bytes"]}
+        told["tokens"] |= {"order_key": f"{row['order_key']:016x}", "first_ids": ids[:FIRST_IDS]}
+        told["shards"] = training(snapshot, document["doc_id"], row["domain"], say)
+    return told
+
+
+def plain(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: as_json(value) for key, value in row.items()}
+
+
+def as_json(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, list):
+        return [as_json(entry) for entry in value]
+    return value if value is None or isinstance(value, (bool, int, float, str, dict)) else str(value)
+
+
+Rows = dict[str, tuple[Any, pa.Table]]
+
+
+def sidecars(snapshot: Snapshot, found: Found) -> Rows:
+    """The page's row in every aligned product that is there, each with its manifest entry."""
+    rows = {}
+    for product in ("language", "quality", "clusters", "lines", "scores", "kept"):
+        entry = snapshot.entry(product, found.split)
+        if entry:
+            rows[product] = (entry, rows_of(snapshot.store, entry.address, found.row))
+    return rows
+
+
+def together(found: Found, rows: Rows) -> pa.Table:
+    """All columns of a page that rules and domains may name, side by side."""
+    page = found.table.select(["source", "text_bytes"])  # making an array of values would load pandas: half a second
+    for product in ("language", "quality", "clusters", "lines", "scores"):
+        if product in rows:
+            table = rows[product][1]
+            for name in table.column_names:
+                page = page.append_column(name, table.column(name))
+    return page
+
+
+def page_rules(snapshot: Snapshot, kept: tuple[Any, pa.Table], page: pa.Table) -> list[dict[str, Any]]:
+    """The rules that held for the page, each with ``value`` and whether it ``fails``; none where no file tells them."""
+    entry, table = kept
+    about = f"{entry.address.rpartition('/')[0]}/about.json"
+    if not snapshot.store.exists(about):
+        return []
+    buckets = snapshot.data.get("buckets")
+    edges = snapshot.store.read_json(buckets) if buckets else None
+    bits = table.column("failed")[0].as_py()
+    failed = {rule for bit, rule in enumerate(entry.report["rules"]) if bits >> bit & 1}
+    rules = [
+        rule
+        | {
+            "value": as_json(page.column(rule["column"])[0].as_py()) if rule["column"] in page.column_names else None,
+            "fails": rule["rule"] in failed,
+        }
+        for rule in telling.page_rules(snapshot.store.read_json(about), page, edges)
+    ]
+    similar = "match" in page.column_names and page.column("match")[0].as_py() == "fuzzy"
+    for rule in rules:
+        if rule["rule"] == "near_duplicate" and not similar:
+            rule["side"] = None  # of other copies no similarity decided
+        elif rule["rule"] == "near_duplicate" and not rule["threshold"]:  # then what `clusters` holds for alike is
+            rule["threshold"] = likeness(snapshot)
+    return rules
+
+
+def likeness(snapshot: Snapshot) -> float | None:
+    """From which similarity on `clusters` took pages for duplicates."""
+    about = f"{(snapshot.data.get('clusters') or '').rpartition('-')[0]}/about.json"
+    if not snapshot.store.exists(about):
+        return None
+    threshold: float | None = snapshot.store.read_json(about)["params"].get("threshold")
+    return threshold
+
+
+def buckets(snapshot: Snapshot, kept: tuple[Any, pa.Table], page: pa.Table) -> list[dict[str, Any]]:
+    """Of the percentiles that the page's domain selects by: column, value, and the edges in the page's language."""
+    domain = kept[1].column("domain")[0].as_py()
+    place = snapshot.data.get("buckets")
+    if domain is None or place is None or "language" not in page.column_names:
+        return []
+    about = snapshot.store.read_json(f"{kept[0].address.rpartition('/')[0]}/about.json")
+    mine = [entry for entry in about["identity"]["domains"] if entry[0] == domain]
+    language = page.column("language")[0].as_py()
+    return [
+        {key: row[key] for key in ("column", "from", "to", "least", "below")}
+        | {"language": language, "value": as_json(page.column(row["column"])[0].as_py())}
+        for row in telling.bucket_edges(mine, snapshot.store.read_json(place))
+        if row["language"] == language
+    ]
+
+
+def measurements(row: dict[str, Any], rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every column in order, with its rules; of lists (spans) the number of entries."""
+    keys = ("rule", "side", "threshold", "fails")
+    return [
+        {
+            "column": name,
+            "value": len(value) if isinstance(value, list) else as_json(value),
+            "rules": [{key: rule[key] for key in keys} for rule in rules if rule["column"] == name],
+        }
+        for name, value in row.items()
+    ]
+
+
+def decision(kept: tuple[Any, pa.Table], rules: list[dict[str, Any]], page: pa.Table) -> dict[str, Any]:
+    """What `kept` decided, and every rule that failed with its value and threshold."""
+    entry, table = kept
+    row = table.to_pylist()[0]
+    names = [rule for bit, rule in enumerate(entry.report["rules"]) if row["failed"] >> bit & 1]
+    known = {rule["rule"]: rule for rule in rules}
+    keys = ("rule", "family", "column", "side", "threshold", "value")
+    failed = [{key: known.get(name, {"rule": name}).get(key) for key in keys} for name in names]
+    cut = sum(span["stop"] - span["start"] for span in row["spans"] or ())
+    return {
+        "keep": row["keep"],
+        "reason": row["reason"],
+        "listed": row.get("listed"),
+        "failed": failed,
+        "domain": row["domain"],
+        "spans": len(row["spans"] or ()),
+        "bytes_cut_or_replaced": cut,
+        "rules_asked": len(entry.report["rules"]),
+    }
+
+
+def cluster(snapshot: Snapshot, row: dict[str, Any], text: str, index: KeyIndex) -> dict[str, Any]:
+    """The page's cluster; of a copy, the page that stays in its place and how it differs from that."""
+    told = plain({key: value for key, value in row.items() if key != "copies"}) | {"copies": row.get("copies")}
+    if row["survivor"] is None:
+        return told
+    try:
+        stays = survivor(snapshot, row["survivor"].hex(), index)
+    except UserError as error:
+        return told | {"survivor_page": {"problem": str(error)}}
+    where = {key: as_json(stays[key]) for key in ("url", "source", "file", "offset", "title", "text_bytes")}
+    told["survivor_page"] = where
+    told["difference"] = difference(stays["text"], text)
+    return told
+
+
+def survivor(snapshot: Snapshot, doc_id: str, index: KeyIndex) -> dict[str, Any]:
+    """The page that stays: of this mixture, or of an earlier one it was compared with.
+
+    Raises:
+        UserError: none of them has it (any more).
+    """
+    try:
+        return pages.find(snapshot, doc_id, index)[0].document
+    except UserError:
+        for other in earlier(snapshot):
+            with suppress(UserError):
+                if (found := pages.index_of(other)).ready():  # nothing is made in another's root
+                    return pages.find(other, doc_id, found)[0].document
+        raise
+
+
+def earlier(snapshot: Snapshot) -> Iterator[Snapshot]:
+    """The earlier mixtures it was compared with, as far as they are still there."""
+    places = f"runs/earlier/{snapshot.name}.json"
+    entries = snapshot.store.read_json(places) if snapshot.store.exists(places) else snapshot.data.get("earlier", ())
+    for entry in entries:
+        with suppress(UserError):
+            yield snapshots.find(snapshot.store, entry)
+
+
+def difference(stays: str, gone: str) -> list[str]:
+    """Lines that differ, as a unified diff without head: ``-`` only in the page that stays, ``+`` only in this one.
+
+    Begins at the first line that differs, wherever that is; empty only where the texts are equal.
+    """
+    if stays == gone:
+        return []
+    a, b = stays.splitlines(), gone.splitlines()
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
+    tails = zip(reversed(a[same:]), reversed(b[same:]), strict=False)
+    tail = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], tails))
+    first = max(0, same - 1)
+    middles = [lines[first : len(lines) - tail + 1] for lines in (a, b)]
+    parts = [lines[:DIFF_READ] for lines in middles]
+    lines = list(difflib.unified_diff(parts[0], parts[1], lineterm="", n=1))[2:]
+    lines = [HUNK.sub(lambda m: f"@@ -{int(m[1]) + first}{m[2]} +{int(m[3]) + first}{m[4]}", line) for line in lines]
+    more = [f"... and {len(lines) - DIFF_LINES} more lines"] if len(lines) > DIFF_LINES else []
+    unread = any(len(middle) > DIFF_READ for middle in middles)
+    rest = ["... and perhaps more further on"] if unread and not more else []
+    return lines[:DIFF_LINES] + more + rest or ["... nothing but their line ends"]
+
+
+def training(snapshot: Snapshot, doc_id: bytes, domain: str, say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Every training document made of a page: in the shards of its domain, and in the corpus once per pass."""
+    wanted = [(domain, snapshot.data.get("shards", {}).get(domain))]
+    wanted += [(f"corpus {phase}".strip(), address) for phase, address in snapshot.corpora().items()]
+    found = []
+    for name, address in wanted:
+        if address is None or not snapshot.store.exists(address):
+            continue
+        folder = address.rpartition("/")[0]
+        entries = snapshot.store.read_json(address)["shards"]
+        for shard, row in shard_index(snapshot.store, address, say).find("doc_id", doc_id, MAX_DOCUMENTS):
+            entry = entries[shard]
+            docs = posixpath.normpath(f"{folder}/{entry['docs']}")
+            document = rows_of(snapshot.store, docs, row).to_pylist()[0]
+            if document["doc_id"] == doc_id:
+                path = posixpath.normpath(f"{folder}/{entry['path']}")
+                place = {"of": name, "shard": path, "row": row, "tokens": document["num_tokens"]}
+                place |= {"split": entry.get("split", "train"), "pass": document.get("pass", 0)}
+                found.append(place | {"times": entry.get("multiplicity", 1)})
+    return found

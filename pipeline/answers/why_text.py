@@ -1,0 +1,145 @@
+"""A page's life (`pipeline.answers.why`) as text for a terminal. Strings from outside come in made safe to show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+OPPOSITE = {"min": "at least", "max": "at most"}
+MARK = {True: "FAILS", False: "ok"}
+
+
+def life_text(told: dict[str, Any]) -> str:
+    """One page; sections in the order in which things happened to it."""
+    where, document = told["where"], told["document"]
+    lines = [verdict(told), ""]
+    lines += [
+        f"read from {where['source']}/{where['file']} at {where['offset']} (split {where['split']}, row {where['row']})"
+    ]
+    shown = {
+        key: value for key, value in document.items() if key not in ("excerpt", "characters") and value is not None
+    }
+    lines += [*pairs(shown), "", *excerpt(document), ""]
+    if "language" in told:
+        lines += ["language", *pairs(told["language"]), ""]
+    if "measurements" in told:
+        lines += ["measured", *measured(told["measurements"]), ""]
+    if "cluster" in told:
+        lines += ["duplicates", *duplicates(told["cluster"]), ""]
+    if "decision" in told:
+        lines += ["decided", *decided(told["decision"]), ""]
+    if "tokens" in told:
+        lines += ["tokens", *pairs(told["tokens"]), ""]
+        lines += ["training documents", *(trained(place) for place in told["shards"])]
+        lines += [] if told["shards"] else ["  none"]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def verdict(told: dict[str, Any]) -> str:
+    """The answer in a line."""
+    page = told["document"]["url"] or told["document"]["doc_id"]
+    if "decision" not in told:
+        return f"{page}: not decided yet"
+    decision = told["decision"]
+    if not decision["keep"]:
+        more = len(decision["failed"]) - 1
+        also = f", and {more} more rule{'s' * (more > 1)} failed" if more > 0 else ""
+        return f"{page}: dropped, {decision['reason']}{also}"
+    if "tokens" not in told:
+        return f"{page}: kept in {decision['domain']}, not tokenized"
+    corpus = [place for place in told["shards"] if place["of"].startswith("corpus")]
+    times = sum(place["times"] for place in corpus)
+    held_out = next((place["split"] for place in told["shards"] if place["split"] != "train"), None)
+    use = f"held out in {held_out}" if held_out else f"{times} time{'s' * (times != 1)} in the corpus"
+    return f"{page}: kept in {decision['domain']}, {told['tokens']['tokens']:,} tokens, {use}"
+
+
+def pairs(row: dict[str, Any]) -> list[str]:
+    width = max((len(key) for key in row), default=0)
+    return [f"  {key:<{width}}  {value_text(value)}" for key, value in row.items()]
+
+
+def value_text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list):
+        return " ".join(map(str, value)) + " ..."
+    return "-" if value is None else str(value)
+
+
+def excerpt(document: dict[str, Any]) -> list[str]:
+    text, whole = document["excerpt"], document["characters"]
+    lines = [f"  | {line}" for line in text.split("\n")] if text.strip() else ["  | (no text)"]
+    return [*lines, f"  | ... {whole:,} characters"] if whole > len(text) else lines
+
+
+def measured(columns: list[dict[str, Any]]) -> list[str]:
+    width = max((len(entry["column"]) for entry in columns), default=0)
+    lines = []
+    for entry in columns:
+        line = f"  {entry['column']:<{width}}  {value_text(entry['value']):>12}"
+        limits = [
+            f"{kept_from(rule)} {value_text(rule['threshold'])}: {MARK[rule['fails']]} ({rule['rule']})"
+            for rule in entry["rules"]
+            if rule["side"]
+        ]
+        lines.append("  ".join([line, *limits]).rstrip())
+    return lines
+
+
+def kept_from(rule: dict[str, Any]) -> str:
+    """What is kept: near_duplicate drops from its threshold on, the others beyond it."""
+    return "below" if rule["rule"] == "near_duplicate" else OPPOSITE[rule["side"]]
+
+
+def decided(decision: dict[str, Any]) -> list[str]:
+    lines = [f"  kept in {decision['domain']}" if decision["keep"] else f"  dropped: {decision['reason']}"]
+    for bucket in decision.get("buckets", []):
+        limits = [f"from {value_text(bucket['least'])}"] if bucket["least"] is not None else []
+        limits += [f"below {value_text(bucket['below'])}"] if bucket["below"] is not None else []
+        part = f"{bucket['from']:g} to {bucket['to']:g}% of {bucket['language']}: {' and '.join(limits) or 'all'}"
+        lines.append(f"    {bucket['column']} {value_text(bucket['value'])}, its bucket is {part}")
+    lines.append(f"  {len(decision['failed'])} of {decision['rules_asked']} rules failed")
+    for rule in decision["failed"]:
+        if rule["side"]:
+            limit = f"{kept_from(rule)} {value_text(rule['threshold'])} is kept"
+            lines.append(f"    {rule['rule']}: {rule['column']} {value_text(rule['value'])}, {limit}")
+        else:
+            lines.append(
+                f"    {rule['rule']}" + (f": {rule['column']} {value_text(rule['value'])}" if rule["column"] else "")
+            )
+    if decision["listed"]:
+        lines.append(f"  its address is in the list {decision['listed']}")
+    if decision["spans"]:
+        lines.append(f"  {decision['spans']} spans cut or replaced, {decision['bytes_cut_or_replaced']:,} bytes")
+    return lines
+
+
+def duplicates(cluster: dict[str, Any]) -> list[str]:
+    if cluster["cluster"] is None:
+        return ["  none found"]
+    lines = [f"  cluster {cluster['cluster']} of {cluster['cluster_size']:,} pages"]
+    if cluster["survivor"] is None:
+        copies = ", ".join(f"{entry['pages']} of {entry['source']}" for entry in cluster["copies"] or ())
+        return [*lines, "  this page stays" + (f" for {copies}" if copies else "")]
+    page = cluster.get("survivor_page", {})
+    similarity = cluster["similarity"]
+    alike = "same address as" if similarity is None else f"{cluster['match']} copy, similarity {similarity:.4f}, of"
+    if cluster.get("via"):
+        lines.append(
+            f"  {'same address as' if similarity is None else 'exact copy of'} {cluster['via']}, which goes too"
+        )
+        alike = "in its place stays" if similarity is None else f"similarity {similarity:.4f} to"
+    lines.append(f"  {alike} {cluster['survivor']}")
+    lines.append(f"    {page.get('problem') or page.get('url') or page.get('file')}")
+    difference = cluster.get("difference")
+    if difference is not None:
+        lines.append("  - only in the page that stays, + only in this one" if difference else "  the texts are equal")
+        lines += [f"    {line}" for line in difference]
+    return lines
+
+
+def trained(place: dict[str, Any]) -> str:
+    what = f"pass {place['pass']}, " if place["pass"] else ""
+    again = f", read {place['times']} times" if place["times"] > 1 else ""
+    held = "" if place["split"] == "train" else f" ({place['split']})"
+    return f"  {place['of']}{held}: {place['shard']}:{place['row']} ({what}{place['tokens']:,} tokens{again})"

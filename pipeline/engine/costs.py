@@ -1,0 +1,108 @@
+"""What tasks cost: seconds, bytes, memory. Kept under ``runs/``, apart from products, whose bytes must not know time.
+
+A product keeps the cost of the run that made it, so the report of a run that reused everything still says what the
+corpus cost.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+import uuid
+from typing import Any
+
+from pipeline.engine.scheduler import Done
+from pipeline.store.storage import Store
+
+
+class Costs:
+    """The costs of one run: a file per phase under ``runs/costs/``."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.run = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"
+        self.tasks = 0
+        self.retries = 0
+        self._entries: list[dict[str, Any]] = []
+        self._phases = 0
+        self._told_retries = 0
+
+    def add(self, phase: str, done: Done) -> None:
+        entry = {"phase": phase, "outputs": list(done.task.outputs), "bytes": done.task.cost, **done.cost}
+        if "seconds" in done.value:
+            entry["stages"] = done.value["seconds"]
+        pages = pages_of(phase, done.value)
+        if pages is not None:
+            entry["pages"] = pages
+        self._entries.append(entry)
+        self.tasks += 1
+
+    def slowest(self, count: int) -> list[dict[str, Any]]:
+        """Those of the phase under way that took longest so far."""
+        found = heapq.nsmallest(count, self._entries, key=lambda entry: -entry["seconds"])
+        return [shown(entry) for entry in found]
+
+    def write(self) -> None:
+        """Keep what came since the last call."""
+        if self._entries:
+            retries = self.retries - self._told_retries
+            record = {"run": self.run, "retries": retries, "tasks": self._entries}
+            self.store.write_json(f"runs/costs/{self.run}-{self._phases:03}.json", record)
+            self._entries = []
+            self._phases += 1
+            self._told_retries = self.retries
+
+
+def shown(entry: dict[str, Any]) -> dict[str, Any]:
+    """What `watch` shows of a task."""
+    return {
+        "phase": entry["phase"],
+        "file": (entry["outputs"] or [""])[0],
+        "seconds": entry["seconds"],
+        "bytes": entry["bytes"],
+        "memory": int(entry.get("peak_bytes", 0)),
+    }
+
+
+def pages_of(phase: str, value: dict[str, Any]) -> int | None:
+    """Pages a task looked at; None where its phase does not go page by page."""
+    if phase not in PAGE_PHASES:
+        return None
+    rows = [report["rows"] for report in value.get("reports", {}).values()] or [value.get("rows")]
+    return max((row for row in rows if row is not None), default=None)
+
+
+def gather(store: Store, addresses: set[str]) -> dict[str, dict[str, float]]:
+    """Cost per stage of the files at ``addresses``: seconds, bytes, pages (where known), tasks, peak_memory, retries.
+
+    The latest run that made a file counts. Stages measured in one pass over the text are told apart; a repeated pass is
+    counted for the first of them.
+    """
+    total: dict[str, dict[str, float]] = {}
+    seen: set[str] = set()
+    runs = [address for address, _ in store.list("runs/costs")]
+    for address in sorted(runs, reverse=True):
+        record = store.read_json(address)
+        retries = record["retries"]
+        for task in record["tasks"]:
+            outputs = set(task["outputs"])
+            if outputs & seen or (addresses and not outputs & addresses and task["phase"] in PRODUCT_PHASES):
+                continue
+            seen |= outputs
+            for stage, seconds in (task.get("stages") or {task["phase"]: task["seconds"]}).items():
+                entry = total.setdefault(
+                    stage, {"seconds": 0.0, "bytes": 0, "tasks": 0, "peak_memory": 0, "retries": 0}
+                )
+                entry["retries"] += retries
+                retries = 0
+                entry["seconds"] += seconds
+                entry["bytes"] += task["bytes"]
+                entry["tasks"] += 1
+                if "pages" in task:
+                    entry["pages"] = entry.get("pages", 0) + task["pages"]
+                entry["peak_memory"] = max(entry["peak_memory"], task["peak_bytes"])
+    return total
+
+
+PRODUCT_PHASES = ("measure", "kept", "tokens")
+PAGE_PHASES = (*PRODUCT_PHASES, "survey")

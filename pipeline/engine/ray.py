@@ -1,0 +1,219 @@
+"""The one module that imports Ray: tasks as Ray Core tasks, files in and files out.
+
+Nothing of size goes through the object store, ``max_retries=0`` leaves every retry to `pipeline.engine.scheduler`, and
+a task reserves one CPU and its stated memory. Without RAY_ADDRESS a local Ray is started (no dashboard, a small object
+store, ``RAY_AUTH_MODE=disabled`` because it listens on loopback only); with it the cluster is joined as it is. Every
+node proves that it can read and write the root before work starts (`probe`).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from typing import Any
+
+from pipeline.engine import cpu_limit, pulse
+from pipeline.engine.process import prepare_process
+from pipeline.engine.scheduler import Outcome, Result, call_job, failure
+from pipeline.errors import RunError, UserError
+from pipeline.store.storage import TEMPORARY, Store
+from stages.contract import Task
+
+LOCAL_OBJECT_STORE = 128 << 20
+PROBE_SECONDS = 120.0
+SLOTS_SECONDS = 5.0
+MAX_RESTARTS = 3
+HUNG_SECONDS = 4 * 3600.0
+"""Tasks take seconds to minutes; one that is not back after this long waits for something that never comes (a loop in
+native code ends sooner: `pipeline.engine.cpu_limit`)."""
+
+
+def connect(workers: int | None) -> None:
+    """Join the cluster of RAY_ADDRESS, or start a Ray of ``workers`` CPUs on this machine."""
+    cluster = os.environ.get("RAY_ADDRESS")
+    if not cluster:
+        os.environ["RAY_AUTH_MODE"] = "disabled"
+        pulse.begin()
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import ray
+
+    if ray.is_initialized():
+        return
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    try:
+        if cluster:
+            ray.init(**quiet)
+        else:
+            ray.init(
+                address="local",
+                num_cpus=workers or len(os.sched_getaffinity(0)),
+                object_store_memory=LOCAL_OBJECT_STORE,
+                include_dashboard=False,
+                **quiet,
+            )
+    except (ConnectionError, RuntimeError, OSError, ValueError) as error:
+        where = f"the cluster at RAY_ADDRESS={cluster}" if cluster else "a local Ray"
+        raise RunError(
+            f"cannot start {where}: {str(error).splitlines()[0]}; `--engine inline` runs without Ray"
+        ) from error
+
+
+class RayExecutor:
+    """Executor over a Ray that is already connected."""
+
+    name = "ray"
+
+    def __init__(self, root: str, workers: int | None = None) -> None:
+        connect(workers)
+        import ray
+
+        self._ray = ray
+        self._root = root
+        self._limit = workers
+        self._remote = ray.remote(num_cpus=1, max_retries=0)(_run)
+        self._running: dict[Any, int] = {}
+        self._submitted: dict[Any, float] = {}
+        self._slots = (0.0, 0)
+        self._lost_here = False
+        self._restarts = 0
+        probe(root)
+
+    def slots(self) -> int:
+        """CPUs of the cluster now, at least 1: nodes come and go."""
+        now = time.monotonic()
+        if now - self._slots[0] > SLOTS_SECONDS or not self._slots[1]:
+            cpus = int(self._ray.cluster_resources().get("CPU", 1))
+            self._slots = (now, max(1, min(cpus, self._limit or cpus)))
+        return self._slots[1]
+
+    def submit(self, index: int, task: Task) -> None:
+        memory = min(task.memory, self._node_memory())
+        options = {"memory": memory, "name": task.label} | ({"num_gpus": task.gpus} if task.gpus else {})
+        ref = self._remote.options(**options).remote(self._root, task.job, task.args)
+        self._running[ref] = index
+        self._submitted[ref] = time.monotonic()
+
+    def _node_memory(self) -> int:
+        """Memory of the largest node: a task that asks for more would wait for ever."""
+        nodes = [node["Resources"].get("memory", 0) for node in self._ray.nodes() if node["Alive"]]
+        return int(max(nodes, default=0)) or (1 << 30)
+
+    def wait(self, seconds: float) -> list[Outcome]:
+        if self._lost_here:
+            return self._start_again()
+        ready, late = self._ray.wait(list(self._running), num_returns=1, timeout=seconds, fetch_local=False)
+        for ref in late:
+            if time.monotonic() - self._submitted[ref] > HUNG_SECONDS:
+                self._ray.cancel(ref, force=True)  # comes back as a crash: tried again, then isolated
+        return [self._outcome(ref) for ref in ready]
+
+    def _start_again(self) -> list[Outcome]:
+        """Start the Ray of this machine anew after its raylet died; every task under way counts as lost."""
+        self._restarts += 1
+        if os.environ.get("RAY_ADDRESS") or self._restarts > MAX_RESTARTS:
+            raise RunError("Ray's own process on this machine died; run the same command again to continue")
+        lost = [Outcome(index, "node", message="Ray is started again") for index in self._running.values()]
+        self._running.clear()
+        self._submitted.clear()
+        self._ray.shutdown()
+        connect(self._limit)
+        self._lost_here = False
+        return lost
+
+    def _outcome(self, ref: Any) -> Outcome:
+        index = self._running.pop(ref)
+        del self._submitted[ref]
+        errors = self._ray.exceptions
+        try:
+            value, cost, files = self._ray.get(ref)
+        except errors.OutOfMemoryError:
+            return Outcome(index, "memory", message="it was killed because its node ran out of memory")
+        except errors.LocalRayletDiedError:
+            self._lost_here = True
+            return Outcome(index, "node", message="Ray's own process on this machine died")
+        except (errors.NodeDiedError, errors.ObjectLostError, errors.RaySystemError) as error:
+            return Outcome(index, "node", message=f"its node was lost ({type(error).__name__})")
+        except errors.WorkerCrashedError:
+            return Outcome(index, "crash", message="its process died")
+        except errors.RayTaskError as error:
+            outcome = failure(index, error.cause if error.cause is not None else error)
+            return Outcome(index, "error", message=outcome.message, trace=str(error))
+        except errors.RayError as error:
+            return Outcome(index, "crash", message=f"{type(error).__name__}: {str(error).splitlines()[0]}")
+        return Outcome(index, "done", value, cost, files)
+
+    def cancel(self) -> None:
+        for ref in self._running:
+            self._ray.cancel(ref, force=True)
+        self._running.clear()
+        self._submitted.clear()
+
+
+def _run(root: str, job: str, args: dict[str, Any]) -> Result:
+    prepare_process()
+    cpu_limit.allow()
+    try:
+        return call_job(root, job, args)
+    finally:
+        cpu_limit.disarm()
+
+
+def probe(root: str) -> None:
+    """Every node reads the driver's token under the root and writes one back.
+
+    Raises:
+        UserError: when a node cannot, which is what a node-local root or a missing right looks like.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) > 0]
+    if len(nodes) < 2:
+        return
+    store = Store(root)
+    token = uuid.uuid4().hex
+    address = f"{TEMPORARY}/probe-{token}"
+    store.write_bytes(address, token.encode())
+    remote = ray.remote(num_cpus=0, max_retries=0)(_probe_node)
+    answers = {}
+    for node in nodes:
+        strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        ref = remote.options(scheduling_strategy=strategy).remote(root, address, token, node["NodeID"])
+        answers[ref] = node["NodeManagerAddress"]
+    ready, late = ray.wait(list(answers), num_returns=len(answers), timeout=PROBE_SECONDS)
+    problems = [f"{answers[ref]}: no answer in {PROBE_SECONDS:.0f} s" for ref in late]
+    for ref in ready:
+        try:
+            problem = ray.get(ref)
+        except ray.exceptions.RayError as error:
+            problem = str(error).splitlines()[0]
+        written = store.exists(f"{address}-{problem['node']}") if isinstance(problem, dict) else False
+        if not written:
+            problems.append(
+                f"{answers[ref]}: {problem if isinstance(problem, str) else 'wrote a file nobody else sees'}"
+            )
+    if problems:
+        raise UserError(
+            f"root {root} is not shared by all nodes ({'; '.join(problems[:3])}); use a shared disk or s3://, gs://"
+        )
+
+
+def _probe_node(root: str, address: str, token: str, node: str) -> dict[str, str] | str:
+    store = Store(root)
+    try:
+        if store.read_bytes(address).decode() != token:
+            return "read another token"
+        store.write_bytes(f"{address}-{node}", token.encode())
+    except OSError as error:
+        return str(error).splitlines()[0]
+    return {"node": node}
+
+
+def shutdown() -> None:
+    """Leave Ray, and stop it if it was started here."""
+    import ray
+
+    if ray.is_initialized():
+        ray.shutdown()
+    pulse.end()

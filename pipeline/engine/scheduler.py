@@ -1,0 +1,224 @@
+"""Runs the tasks of a phase: a small windowed scheduler over an executor, with our own retry rules.
+
+What happens when a task does not come back (`docs/decisions/retries.md` has the evidence):
+
+| outcome  | what it means                      | what is done                                                      |
+|----------|------------------------------------|-------------------------------------------------------------------|
+| done     | its outputs exist                  | counted                                                           |
+| node     | the machine went away              | run again elsewhere; counts against nobody                        |
+| crash    | the process died (native code, kill) | run again; the third time with its records isolated, then it fails |
+| memory   | killed for memory                  | run again alone with twice the memory, then isolated, then it fails |
+| error    | a Python exception                 | never run again: it would fail again                              |
+
+Failures are gathered until the phase is done or ``MAX_FAILURES`` are there; then the run fails, naming them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import resource
+import sys
+import time
+import traceback
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
+
+from pipeline.errors import RunError
+from pipeline.store.storage import Checksum, Store
+from stages.contract import Task
+
+MAX_CRASHES = 4
+MAX_FAILURES = 10
+WAIT_SECONDS = 0.5
+Kind = Literal["done", "node", "crash", "memory", "error"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one attempt at a task ended. ``value`` is the job's result when done; ``message`` says why when not."""
+
+    index: int
+    kind: Kind
+    value: dict[str, Any] | None = None
+    cost: dict[str, float] | None = None
+    files: dict[str, Checksum] | None = None
+    message: str = ""
+    trace: str = ""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished task, its job's result, what it cost (seconds, cpu_seconds, peak_bytes), and what it wrote."""
+
+    task: Task
+    value: dict[str, Any]
+    cost: dict[str, float]
+    files: dict[str, Checksum]
+
+
+class Executor(Protocol):
+    """Where tasks run. ``alone`` asks that nothing else of ours runs beside it, with all the memory of a node."""
+
+    name: str
+
+    def slots(self) -> int: ...
+
+    def submit(self, index: int, task: Task) -> None: ...
+
+    def wait(self, seconds: float) -> list[Outcome]: ...
+
+    def cancel(self) -> None: ...
+
+
+class TasksFailed(RunError):
+    """Some tasks of a phase failed. ``traces`` holds their tracebacks."""
+
+    def __init__(self, phase: str, failures: list[tuple[Task, Outcome]]) -> None:
+        lines = [f"{task.label}: {outcome.message}" for task, outcome in failures]
+        shown = "; ".join(lines[:3]) + (f"; and {len(lines) - 3} more" if len(lines) > 3 else "")
+        super().__init__(f"{phase}: {shown}")
+        self.traces = [outcome.trace for _, outcome in failures if outcome.trace]
+
+
+Result = tuple[dict[str, Any], dict[str, float], dict[str, Checksum]]
+
+
+def call_job(root: str, job: str, args: dict[str, Any]) -> Result:
+    """Run one job function in this process; its result, what it cost, and the checksums of the files it wrote."""
+    module, function = job.split(":")
+    started, cpu = time.perf_counter(), time.process_time()
+    store = Store(root)
+    value = getattr(importlib.import_module(module), function)(store, **args)
+    cost = {
+        "seconds": time.perf_counter() - started,
+        "cpu_seconds": time.process_time() - cpu,
+        "peak_bytes": float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        * (1 if sys.platform == "darwin" else 1024),
+    }
+    return value, cost, store.written
+
+
+def failure(index: int, error: BaseException) -> Outcome:
+    """The outcome of a job that raised: one line for the user, the traceback for ``--debug``."""
+    message = str(error) or type(error).__name__
+    if not isinstance(error, (RunError, ValueError, OSError)):
+        message = f"{type(error).__name__}: {message}"
+    trace = "".join(traceback.format_exception(error))
+    return Outcome(index, "error", message=message.strip().split("\n")[0], trace=trace)
+
+
+class InlineExecutor:
+    """Runs tasks in this process, one at a time: for tests, debuggers and single-core machines."""
+
+    name = "inline"
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._queue: list[tuple[int, Task]] = []
+
+    def slots(self) -> int:
+        return 1
+
+    def submit(self, index: int, task: Task) -> None:
+        self._queue.append((index, task))
+
+    def wait(self, seconds: float) -> list[Outcome]:
+        index, task = self._queue.pop(0)
+        try:
+            value, cost, files = call_job(self._root, task.job, task.args)
+        except Exception as error:  # noqa: BLE001 - every error of a job is an outcome, reported by the scheduler
+            return [failure(index, error)]
+        return [Outcome(index, "done", value, cost, files)]
+
+    def cancel(self) -> None:
+        self._queue.clear()
+
+
+class Scheduler:
+    """Keeps a window of tasks in flight on an executor and applies the retry rules.
+
+    ``executor`` is asked, with the tasks of the phase, only when there is one to run: a run with nothing to do starts
+    no Ray.
+    ``progress(phase, task, state)`` is called for every change worth showing.
+    """
+
+    def __init__(self, executor: Callable[[Collection[Task]], Executor], say: Callable[[str], None]) -> None:
+        self._executor = executor
+        self._say = say
+        self.retries = 0
+
+    def run(
+        self,
+        phase: str,
+        tasks: Iterable[Task],
+        on_done: Callable[[Done], None],
+        on_wait: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Run tasks, a small one a slot and then the largest first; returns when all are done.
+
+        ``on_wait`` is called every `WAIT_SECONDS` or so while tasks are under way.
+
+        Raises:
+            TasksFailed: when any task failed for good.
+        """
+        waiting = sorted(tasks, key=lambda task: (-task.cost, task.label))
+        if not waiting:
+            return
+        self._run(phase, dict(enumerate(waiting)), on_done, on_wait)
+
+    def _run(
+        self, phase: str, tasks: dict[int, Task], on_done: Callable[[Done], None], on_wait: Callable[[], None]
+    ) -> None:
+        executor = self._executor(tasks.values())
+        queue = list(reversed(early_first(list(tasks), executor.slots())))
+        alone: list[int] = []
+        crashes: dict[int, int] = dict.fromkeys(tasks, 0)
+        running: set[int] = set()
+        failures: list[tuple[Task, Outcome]] = []
+        while queue or alone or running:
+            window = 2 * executor.slots()
+            while queue and len(running) < window and len(failures) < MAX_FAILURES:
+                running.add(queue[-1])
+                executor.submit(queue[-1], tasks[queue.pop()])
+            if alone and not running and not queue:
+                running.add(alone[-1])
+                executor.submit(alone[-1], tasks[alone.pop()])
+            if not running:
+                break
+            for outcome in executor.wait(WAIT_SECONDS):
+                running.discard(outcome.index)
+                task = tasks[outcome.index]
+                if outcome.kind == "done":
+                    on_done(Done(task, outcome.value or {}, outcome.cost or {}, outcome.files or {}))
+                    continue
+                retry = outcome.kind != "error" and crashes[outcome.index] < MAX_CRASHES
+                if not retry:
+                    failures.append((task, outcome))
+                    self._say(f"{phase}: {task.label} failed: {outcome.message}")
+                    continue
+                self.retries += 1
+                self._say(f"{phase}: {task.label} is run again: {outcome.message}")
+                if outcome.kind != "node":
+                    crashes[outcome.index] += 1
+                tasks[outcome.index] = changed(task, outcome.kind, crashes[outcome.index])
+                (alone if outcome.kind == "memory" else queue).append(outcome.index)
+            on_wait()
+        if failures:
+            executor.cancel()
+            raise TasksFailed(phase, failures)
+
+
+def early_first(largest_first: list[int], slots: int) -> list[int]:
+    """Largest first, but for a small task a slot: what is wrong with all shows at once, and so does progress."""
+    early = largest_first[-slots:] if len(largest_first) > 2 * slots else []
+    return early + largest_first[: len(largest_first) - len(early)]
+
+
+def changed(task: Task, kind: Kind, crashes: int) -> Task:
+    """The task as it is tried again: with more memory after a memory kill, isolated after two deaths of its process."""
+    if kind == "memory":
+        task = replace(task, memory=2 * task.memory)
+    if crashes >= 2 and "isolate" in task.args:
+        task = replace(task, args={**task.args, "isolate": True})
+    return task

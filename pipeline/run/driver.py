@@ -1,0 +1,240 @@
+"""What `run` and `plan` do around `pipeline.run.run`: lock, sample, engine, report, and the words at the end."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pipeline import planner, warm
+from pipeline import recipe as recipes
+from pipeline.engine.costs import Costs
+from pipeline.engine.scheduler import Executor, InlineExecutor, Scheduler
+from pipeline.errors import UserError
+from pipeline.progress import Reporter, human_bytes, human_seconds
+from pipeline.run.run import Run
+from pipeline.run.steps import Step
+from pipeline.store.lock import RootLock
+from pipeline.store.storage import Store
+from stages.contract import Task
+
+FAILURE = "runs/failure.json"
+"""What a run that failed said last; gone once another one starts."""
+FAILURE_LINES = 20
+
+
+COPIED_HERE = 512 << 20
+"""Bytes that are copied in this process within a second or two; a Ray of this machine starts in three."""
+
+
+class LazyExecutor:
+    """Starts the engine when the first task comes that is worth it.
+
+    A run with nothing to do starts no Ray; nor does one that only mixes anew what lies in shards on this machine's
+    disk, up to `COPIED_HERE`.
+    """
+
+    def __init__(
+        self,
+        engine: str,
+        store: Store,
+        workers: int | None,
+        reporter: Reporter,
+        stages: list[list[dict[str, Any]]],
+        later: list[dict[str, Any]],
+    ) -> None:
+        """``stages`` are compiled before tasks that need them, ``later`` beside the first (`pipeline.warm.start`)."""
+        self.stages, self.later = stages, later
+        self.engine, self.store, self.workers, self.reporter = engine, store, workers, reporter
+        self._executor: Executor | None = None
+        self._closing: Thread | None = None
+
+    def __call__(self, tasks: Collection[Task]) -> Executor:
+        if self._executor is None:
+            here = all(task.copies for task in tasks) and sum(task.cost for task in tasks) <= COPIED_HERE
+            if here and self.store.local and not os.environ.get("RAY_ADDRESS"):
+                return InlineExecutor(self.store.root)
+            if self.engine == "inline":
+                self._executor = InlineExecutor(self.store.root)
+            else:
+                from pipeline.engine.ray import RayExecutor
+
+                started = time.monotonic()
+                if warm.start(self.stages, self.later):
+                    self.reporter.say("kernels are compiled, once on this machine: the first tasks wait some seconds")
+                self._executor = RayExecutor(self.store.root, self.workers)
+                where = os.environ.get("RAY_ADDRESS", "this machine")
+                seconds = time.monotonic() - started
+                self.reporter.say(f"Ray on {where}: {self._executor.slots()} CPUs ({seconds:.1f} s)")
+        return self._executor
+
+    def leave(self) -> None:
+        """Begin to stop the engine, which takes Ray a second: whoever has no more tasks need not wait for it."""
+        if self._executor is not None and self.engine == "ray" and self._closing is None:
+            from pipeline.engine.ray import shutdown
+
+            self._closing = Thread(target=shutdown)
+            self._closing.start()
+
+    def close(self) -> None:
+        """Stop the engine."""
+        self.leave()
+        if self._closing is not None:
+            self._closing.join()
+
+
+def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: bool) -> str:
+    """Run a mixture file; the text that ends the run."""
+    reporter = Reporter(quiet)
+    started = time.monotonic()
+    recipe = recipes.load(mixture, store)
+    for warning in recipe.warnings():
+        reporter.say(warning)
+    executor = LazyExecutor(engine, store, workers, reporter, recipe.compiled(), recipe.compiled_later())
+    with RootLock(store):
+        store.sweep()
+        make_sample(recipe, store, reporter)
+        costs = Costs(store)
+        scheduler = Scheduler(executor, reporter.say)
+        job = Run(recipe, store, scheduler, reporter, costs)
+        store.remove(FAILURE)
+        try:
+            store.write_json("runs/current.json", {"mixture": recipe.name})
+            snapshot = job.execute()
+            executor.leave()
+            from pipeline.answers import stats
+
+            pages = stats.write(store, recipe.name)
+            store.sweep()  # what workers that were killed on the way left behind
+        except Exception as error:  # who stops a run (Ctrl-C, SIGTERM) knows that it did not fail
+            said = [*reporter.said, (time.time(), str(error).partition("\n")[0] or type(error).__name__)]
+            store.write_json(FAILURE, {"time": time.time(), "said": said[-FAILURE_LINES:]})
+            raise
+        finally:
+            executor.close()
+    made = sum(step.to_do for step in job.steps)
+    seconds = time.monotonic() - started
+    done = f"{made} {'file' if made == 1 else 'files'} made" if costs.tasks else "nothing to do: everything was there"
+    reporter.say(f"{recipe.name}: {done} in {human_seconds(seconds) if seconds >= 10 else f'{seconds:.1f} s'}")
+    corpora = snapshot.get("corpora", {"": snapshot["corpus"]})
+    shards = "\nshards  ".join(store.uri(place.rpartition("/")[0]) for place in corpora.values())
+    return f"{stats.text(store, recipe.name)}\nshards  {shards}\nreport  {pages}\n"
+
+
+def make_sample(recipe: recipes.Recipe, store: Store, reporter: Reporter) -> None:
+    """The demo corpus under the root, where the mixture asks for it."""
+    if recipe.sample is None:
+        return
+    if not store.local:
+        raise UserError(f"{recipe.path}: `sample` makes files on a local or shared disk; root {store.root} is neither")
+    from pipeline.sample import make_sample as make
+
+    made = make(Path(store.path("sample")), pages=recipe.sample.pages)
+    reporter.say(f"sample: {sample_text(made)}")
+
+
+def sample_text(made: dict[str, Any]) -> str:
+    """What the demo corpus holds, in one line."""
+    parts = [
+        f"{name} {entry['documents']:,} documents in {entry['files']} files ({human_bytes(entry['bytes'])})"
+        for name, entry in made.items()
+        if isinstance(entry, dict)
+    ]
+    return ", ".join(parts) + ("" if made["made"] else "; it was there")
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a model is to be trained with: a compute in FLOP, or GPUs and days, or a number of parameters."""
+
+    compute: float | None = None
+    gpus: int | None = None
+    days: float | None = None
+    gpu: str = "h100"
+    utilisation: float = 0.4
+    parameters: float | None = None
+    sequence_length: int = 4096
+
+    def asked(self) -> bool:
+        return any(value is not None for value in (self.compute, self.gpus, self.days, self.parameters))
+
+    def flop(self) -> float | None:
+        """The compute, from whichever way it was given.
+
+        Raises:
+            UserError: when GPUs come without days, or days without GPUs.
+        """
+        if (self.gpus is None) != (self.days is None):
+            raise UserError("give --gpus and --days together")
+        if self.gpus is not None and self.days is not None:
+            return planner.compute_of_gpus(self.gpus, self.days, self.gpu, self.utilisation)
+        return self.compute
+
+
+def plan(mixture: str, store: Store, training: Training | None = None) -> str:
+    """What `run` would do, as a table; and, asked for a training run, what its compute and these tokens are worth."""
+    reporter = Reporter(quiet=True)
+    recipe = recipes.load(mixture, store)
+    if recipe.sample is not None and not store.exists("sample/sample.json"):
+        return "sample: the demo corpus is made first; then everything is made for the first time\n"
+
+    def no_engine(tasks: Collection[Task]) -> Executor:
+        raise AssertionError("a plan runs no task")
+
+    job = Run(recipe, store, Scheduler(no_engine, reporter.say), reporter, Costs(store), dry=True)
+    text = plan_text(job.plan()) + "".join(f"\n{warning}\n" for warning in recipe.warnings())
+    if job.phases:
+        text += "\n" + planner.render(planner.phase_table(job.phases)) + "\n"
+    curve = recipe.duplicate_curve()
+    text += "\n" + "\n".join(curve) + "\n" if curve else ""
+    if training is not None and training.asked():
+        if job.blend is None:
+            raise UserError(f"the tokens of {recipe.name} are not counted yet: run it once, then plan a training run")
+        text += "\n" + training_text(job, training)
+    return text
+
+
+def training_text(job: Run, training: Training) -> str:
+    """Model and corpus sizes by each law, what of it the domains can give, its disk and what trainers make of it."""
+    found = planner.plan(planner.supplies_of(job.blend), compute=training.flop(), parameters=training.parameters)
+    size = job.recipe.section("corpus").target_tokens
+    whole, rest = divmod(int(found.tokens), size)
+    needed = {row.domain: row.needed_tokens for row in found.domains}
+    documents = sum(
+        needed[name] * count / max(1, job.available.get(name, 0))
+        for name, count in job.documents.items()
+        if name in needed
+    )
+    tables = (
+        planner.law_table(found),
+        planner.domain_table(found),
+        planner.disk_table(needed, job.tokenizer["vocab_size"], size),
+        planner.yield_table([size] * whole + [rest] * bool(rest), int(documents), training.sequence_length),
+        planner.repeats_table(),
+    )
+    return "\n\n".join(planner.render(table) for table in tables) + "\n"
+
+
+def plan_text(steps: list[Step]) -> str:
+    table = Table("product", "files", "reused", "to do", "why", box=None, pad_edge=False)
+    for step in steps:
+        to_do = str(step.to_do) if step.exact else f"at most {step.to_do}"
+        reused = str(step.total - step.to_do) if step.exact else "?"
+        table.add_row(step.product, str(step.total), reused, to_do, step.why)
+    return render(table)
+
+
+def render(*things: Any) -> str:
+    """Rich objects as plain text, as wide as the terminal but never under 100 columns."""
+    console = Console(width=max(100, Console().width), no_color=True, highlight=False)
+    with console.capture() as captured:
+        for thing in things:
+            console.print(thing)
+    return "\n".join(line.rstrip() for line in captured.get().split("\n"))

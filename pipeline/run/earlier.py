@@ -1,0 +1,85 @@
+"""Earlier crawls that a new one is deduplicated against: finished mixtures of any root (`clusters.earlier`).
+
+Their stored signatures are compared with the new ones. Of a mixture of this root the text is read of pages that meet
+a candidate; where its `documents` are gone, and of another root always, signatures decide in its place. Only pages
+that the earlier mixture kept take part. What both mixtures read (the same split) counts as new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pipeline.errors import UserError
+from pipeline.run import redo_reasons
+from pipeline.store import snapshot as snapshots
+from pipeline.store.snapshot import Snapshot
+from pipeline.store.storage import Store
+
+PRODUCTS = ("documents", "signatures", "language", "quality", "kept")
+
+
+def splits(
+    store: Store, entries: Iterable[str], own: Iterable[str], known: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The fields of a `stages.clusters.ClusterInput` for every split of earlier mixtures, and its ``root``, if another.
+
+    Args:
+        entries: names of mixtures, or their snapshots as ROOT/mixtures/NAME.json.
+        own: ids of the new mixture's splits; earlier ones of the same id are left out.
+        known: what decides the new mixture's signatures, source by source.
+
+    Raises:
+        UserError: a mixture is not there, not finished, or has no signatures, or none that can be compared with those.
+    """
+    seen = set(own)
+    found: list[dict[str, Any]] = []
+    for entry in entries:
+        snapshot = _finished(store, entry)
+        root = snapshot.store.root if snapshots.elsewhere(entry) else None
+        kinds: set[str] = set()
+        products = (snapshot.product(product) for product in PRODUCTS)
+        for split, *files in zip(snapshot.splits(), *products, strict=True):
+            if split["id"] in seen:
+                continue
+            seen.add(split["id"])
+            addresses: dict[str, Any] = {name: file.address for name, file in zip(PRODUCTS, files, strict=True)}
+            decided = addresses.pop("kept")
+            kinds.add(addresses["signatures"].rpartition("/")[0])
+            counts = {key: files[0].report[key] for key in ("rows", "text_bytes")}
+            name = f"earlier-{snapshot.name}-{split['id']}"
+            found.append({"name": name, "source": split["source"], **addresses, **counts, "decided": decided})
+            found[-1]["root"] = root
+            if root is not None or not store.exists(addresses["documents"]):
+                found[-1]["documents"] = None
+        for kind in sorted(kinds):
+            _check(snapshot, entry, kind, known)
+    return found
+
+
+def _finished(store: Store, entry: str) -> Snapshot:
+    try:
+        snapshot = snapshots.find(store, entry)
+    except UserError as error:
+        raise UserError(f"clusters.earlier: {error}") from error
+    if not snapshot.complete:
+        raise UserError(f"clusters.earlier: mixture {entry} is not finished; run it to its end first")
+    if "signatures" not in snapshot.data["products"]:
+        raise UserError(f"clusters.earlier: mixture {entry} was not deduplicated, so it has no signatures")
+    return snapshot
+
+
+def _check(snapshot: Snapshot, entry: str, kind: str, known: list[dict[str, Any]]) -> None:
+    """Refuse signatures that were made in another way than every one of ``known``."""
+    address = f"{kind}/about.json"
+    if not snapshot.store.exists(address):
+        raise UserError(f"clusters.earlier: mixture {entry}: {snapshot.store.uri(address)} is not there")
+    about = snapshot.store.read_json(address)
+    kept = ("version", "params", "identity")
+    for own in known:
+        changes = redo_reasons.differences({key: about[key] for key in kept}, {key: own[key] for key in kept})
+        if changes:
+            raise UserError(
+                f"clusters.earlier: mixture {entry} has signatures that cannot be compared with these:"
+                f" {', '.join(changes)}; sign its pages again, or set the parameters as they were"
+            )

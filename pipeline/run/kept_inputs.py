@@ -1,0 +1,52 @@
+"""What `kept` needs beside the measured files of its split: compiled lists of addresses, edges of percentiles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pipeline.errors import UserError
+from pipeline.recipe import Recipe, compile_lists
+from pipeline.store.address import digest
+from pipeline.store.storage import Store
+from stages.contract import Phase
+
+
+def url_files(recipe: Recipe, store: Store, say: Callable[[str], None], dry: bool) -> dict[str, str]:
+    """Addresses of the compiled lists of each source that has any; those that are not there are made, unless ``dry``.
+
+    Raises:
+        UserError: a list changed or went away since the mixture file was read.
+    """
+    places = {name: place for name in recipe.sources if (place := recipe.url_lists(name))}
+    for source, place in places.items():
+        if dry or store.exists(place):
+            continue
+        try:
+            for warning in compile_lists(recipe.sources[source].sections["kept"], store, place):
+                say(f"kept.urls: {warning}")
+        except (ValueError, OSError) as error:
+            raise UserError(f"{recipe.path}: kept.urls: {error}") from error
+    return places
+
+
+FILES_A_TASK = 64
+
+
+def bucket_phases(recipe: Recipe, inputs: list[dict[str, Any]], decides: list[str]) -> tuple[str, list[Phase]] | None:
+    """Where the edges of the percentiles lie that domains name, and the work that makes them; None where none does.
+
+    Args:
+        inputs: of each split the files and settings that `kept` decides by.
+        decides: what tells the content of each: fingerprint and digests.
+    """
+    wanted = recipe.percentiles()
+    if not wanted:
+        return None
+    groups = [slice(start, start + FILES_A_TASK) for start in range(0, len(inputs), FILES_A_TASK)]
+    names = [
+        f"buckets/counts/{digest([sorted({entry['column'] for entry in wanted.values()}), decides[group]])}.parquet"
+        for group in groups
+    ]
+    output = f"buckets/{digest([wanted, names])}.json"
+    return output, recipe.bucket_plan([{"splits": inputs[group]} for group in groups], names, output)

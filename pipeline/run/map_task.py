@@ -1,0 +1,252 @@
+"""The map over one split: text once, and every sidecar computed in the same pass over it.
+
+The job reads the split's records, hands each batch of `documents` to every stage that still misses its file, and
+commits each product as its own Parquet file, row for row beside the text. Where the text stands already,
+it is read back instead: a new version of one measurement costs one read of the text and nothing else.
+
+A record that kills the process (a fault in native code), or holds it for more than ``page_seconds`` of CPU time, is
+found in child processes when the engine asks for ``isolate``; it is then quarantined by its position and the split
+completes.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xxhash
+
+from pipeline.engine import cpu_limit, pulse
+from pipeline.store.storage import Store
+from pipeline.warm import prepared, warm
+from stages.contract import Split, StageParams
+
+ISOLATED_SECONDS = 600.0
+ISOLATED_SECONDS_PER_RECORD = 1.0
+"""Time by the clock for a child over some records, a hundred times what they take: past it something waits for ever."""
+
+PAGES_IN_STEP = 60
+"""Pages whose measurement may take as long as one page that hangs: a scorer of one's own may need a second for each."""
+
+
+def _extracts(store: Store, split: dict[str, Any], documents: dict[str, Any]) -> bool:
+    """Whether the text of a split is still to be made, and takes more than to read it out of a table."""
+    if store.exists(documents["address"]):
+        return False
+    stage: Any = importlib.import_module(documents["module"])
+    names = [name for name, *_ in split["parts"]] or [split["file"]]
+    return not stage.has_text(names, stage.Params.model_validate(documents["params"]))
+
+
+def measure(
+    store: Store,
+    *,
+    split: dict[str, Any],
+    documents: dict[str, Any],
+    sidecars: list[dict[str, Any]],
+    isolate: bool = False,
+    page_seconds: float = 0,
+) -> dict[str, Any]:
+    """Write the products of one split that are not there yet.
+
+    Args:
+        split: fields of a `stages.contract.Split`.
+        documents: ``{"module", "params", "address"}`` of the stage that reads records.
+        sidecars: the same and ``"product"`` for each aligned stage.
+        isolate: find records that kill the process first, and leave them out.
+        page_seconds: CPU time for a page or a few of them together, and, for measurements, for every `PAGES_IN_STEP`
+            pages of a batch; past it the process ends, if it is one that may (`pipeline.engine.cpu_limit`). 0: without
+            limit.
+
+    Returns:
+        ``{"reports": {product: report}, "seconds": {product: seconds}}`` of what was written.
+    """
+    cpu_limit.disarm()
+    limit = 0 if isolate else page_seconds  # every page has been tried alone: what is left is slow, not hung
+    missing = [entry for entry in sidecars if not store.exists(entry["address"])]
+    warm([documents, *missing] if _extracts(store, split, documents) else missing)
+    seconds = dict.fromkeys([*(entry["product"] for entry in missing)], 0.0)
+    with ExitStack() as files:
+        reader: Any = None
+        batches: Iterable[pa.RecordBatch]
+        writers = []
+        if store.exists(documents["address"]):
+            batches = stored_batches(store, documents["address"])
+        else:
+            skip = killers(split, documents, missing, page_seconds) if isolate else frozenset()
+            reader = open_split(split, documents, skip=skip, step=lambda _: cpu_limit.arm(limit))
+            batches = reader
+            seconds["documents"] = 0.0
+        text_writer = None
+        alignment = xxhash.xxh3_128()
+        for entry in missing:
+            process = prepared(entry["module"], json.dumps(entry["params"], sort_keys=True))
+            schema = process(_no_documents()).schema
+            writers.append(
+                (entry["product"], process, files.enter_context(store.table_writer(entry["address"], schema)))
+            )
+        started = time.perf_counter()
+        for batch in batches:
+            if reader is not None:
+                if text_writer is None:
+                    text_writer = files.enter_context(store.table_writer(documents["address"], batch.schema))
+                text_writer.write(batch)
+                seconds["documents"] += time.perf_counter() - started
+            alignment.update(id_bytes(batch.column("doc_id")))
+            for product, process, writer in writers:
+                cpu_limit.arm(limit * (1 + batch.num_rows / PAGES_IN_STEP))
+                started = time.perf_counter()
+                writer.write(process(batch))
+                seconds[product] += time.perf_counter() - started
+            pulse.add(batch.num_rows)
+            cpu_limit.disarm()  # writing, reading, and the rest of the file's records take what they take
+            started = time.perf_counter()
+        reports: dict[str, Any] = {}
+        for product, _, writer in writers:
+            writer.report = reports[product] = {"rows": writer.rows, "doc_ids": alignment.hexdigest()}
+        if reader is not None:
+            if text_writer is None:
+                text_writer = files.enter_context(store.table_writer(documents["address"], _no_documents().schema))
+            report = {
+                **reader.report,
+                "doc_ids": alignment.hexdigest(),
+                "source": split["source"],
+                "file": split["file"],
+            }
+            text_writer.report = reports["documents"] = report
+    return {"reports": reports, "seconds": seconds}
+
+
+def id_bytes(doc_ids: pa.FixedSizeBinaryArray) -> memoryview:
+    """The bytes of a doc_id column, 16 a row, whatever it is a slice of."""
+    start = doc_ids.offset * 16
+    return memoryview(doc_ids.buffers()[1])[start : start + len(doc_ids) * 16]
+
+
+def _no_documents() -> pa.RecordBatch:
+    schema = importlib.import_module("stages.schemas").DOCUMENTS
+    return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema)
+
+
+def open_split(split: dict[str, Any], documents: dict[str, Any], **options: Any) -> Any:
+    """The reader of a split's records (`stages.contract.DocumentReader`)."""
+    stage: Any = importlib.import_module(documents["module"])
+    params: StageParams = stage.Params.model_validate(documents["params"])
+    return stage.read(Split(**split), params, **options)
+
+
+def stored_batches(store: Store, address: str) -> Iterator[pa.RecordBatch]:
+    """The batches of a `documents` file as they were written: one row group each."""
+    with store.open(address) as file:
+        parquet = pq.ParquetFile(file)
+        for group in range(parquet.num_row_groups):
+            yield from parquet.read_row_group(group).combine_chunks().to_batches()
+
+
+def killers(
+    split: dict[str, Any], documents: dict[str, Any], sidecars: list[dict[str, Any]], page_seconds: float
+) -> frozenset[int]:
+    """Positions of the records that kill a process or hold it too long.
+
+    A child process goes through the records one by one and notes each before it begins it; the one at which it ends is
+    tried alone in another child, and only if it ends that too it is one of them. Where it does not (what came before
+    matters), the rest of the split is halved until single records are left.
+    """
+    request = {"split": split, "documents": documents, "sidecars": sidecars, "page_seconds": page_seconds}
+    stage: Any = importlib.import_module(documents["module"])
+    positions = stage.positions(Split(**split), stage.Params.model_validate(documents["params"]))
+    found: set[int] = set()
+    first = 0
+    while (number := last_begun({**request, "first": first, "last": len(positions)})) is not None:
+        if survives({**request, "first": number, "last": number + 1}):
+            return frozenset(found) | halved(request, positions, first)
+        found.add(positions[number])
+        first = number + 1
+    return frozenset(found)
+
+
+def halved(request: dict[str, Any], positions: list[int], first: int) -> frozenset[int]:
+    """Those of the records from ``first`` on that end a process by themselves."""
+    found: set[int] = set()
+    ranges = [(first, len(positions))]
+    while ranges:
+        first, last = ranges.pop()
+        if first == last or survives({**request, "first": first, "last": last}):
+            continue
+        if last - first == 1:
+            found.add(positions[first])
+        else:
+            middle = (first + last) // 2
+            ranges += [(middle, last), (first, middle)]
+    return frozenset(found)
+
+
+def last_begun(request: dict[str, Any]) -> int | None:
+    """Number of the record at which a child ended that took ``first`` to ``last`` one by one; None if none ended it."""
+    if request["first"] >= request["last"]:
+        return None
+    with tempfile.NamedTemporaryFile() as note:
+        if survives({**request, "note": note.name}):
+            return None
+        written = note.read(8)
+    return int.from_bytes(written, "little") if written else int(request["first"])
+
+
+def survives(request: dict[str, Any]) -> bool:
+    """Measure records ``first`` to ``last`` in a child process, writing nothing; whether it lived to the end.
+
+    Raises:
+        RuntimeError: when the child raised an exception, which is no matter of one record.
+    """
+    command = [sys.executable, "-m", "pipeline.run.map_task"]
+    limit = ISOLATED_SECONDS + ISOLATED_SECONDS_PER_RECORD * (request["last"] - request["first"])
+    try:
+        child = subprocess.run(command, input=json.dumps(request).encode(), timeout=limit, check=False)
+    except subprocess.TimeoutExpired:
+        return False
+    if child.returncode > 0:
+        raise RuntimeError(f"the isolated run of {request['split']['file']} ended with exit code {child.returncode}")
+    return child.returncode == 0
+
+
+def _isolated() -> None:
+    from pipeline.compiling import pages
+
+    request = json.load(sys.stdin)
+    functions = [
+        prepared(entry["module"], json.dumps(entry["params"], sort_keys=True)) for entry in request["sidecars"]
+    ]
+    for function in functions:
+        function(pages())  # what only the first page costs is no page's fault
+    note = os.open(request["note"], os.O_WRONLY) if "note" in request else None
+
+    def step(number: int) -> None:
+        cpu_limit.arm(request["page_seconds"])
+        if note is not None:
+            os.pwrite(note, number.to_bytes(8, "little"), 0)
+
+    options: dict[str, Any] = {"window": (request["first"], request["last"]), "step": step}
+    if note is not None:
+        options["max_rows"] = 1
+    for batch in open_split(request["split"], request["documents"], **options):
+        for function in functions:
+            cpu_limit.arm(request["page_seconds"] * (1 + batch.num_rows / PAGES_IN_STEP))
+            function(batch)
+
+
+if __name__ == "__main__":
+    from pipeline.engine.process import prepare_process
+
+    prepare_process()
+    cpu_limit.allow()
+    _isolated()

@@ -1,0 +1,53 @@
+"""Why a product is made again: what changed against the nearest earlier result of the same product."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.store.address import Fingerprint
+from pipeline.store.storage import Store
+
+SHOWN = 40
+MOST = 6
+CAUSES = ("requested_share", "max_epochs", "available_tokens", "requested_budget")
+"""Of a solved mixture, what others of its numbers follow from."""
+
+
+def changed(store: Store, product: str, print_: Fingerprint) -> str:
+    """What makes this fingerprint new, read from the ``about.json`` of the earlier ones."""
+    if store.exists(f"{print_.folder}/about.json"):
+        return "input that is new or changed"
+    files = [address for address, _ in store.list(product) if address.endswith("/about.json")]
+    if not files:
+        return "made for the first time"
+    about = print_.about()
+    changes = sorted(
+        (differences(store.read_json(file), about) for file in files), key=lambda lines: (len(lines), lines)
+    )
+    told = causes(changes[0])
+    more = f", and {len(told) - MOST} more" if len(told) > MOST else ""
+    return ", ".join(told[:MOST]) + more or "input that is new or changed"
+
+
+def causes(lines: list[str]) -> list[str]:
+    """Of `differences`, those that others follow from, or all where there is none."""
+    keyed = [(line.partition(":")[0].rpartition(".")[2], line) for line in lines]
+    return [line for cause in CAUSES for key, line in keyed if key == cause] or lines
+
+
+def differences(old: Any, new: Any, key: str = "") -> list[str]:
+    """What differs between two plain values, as ``key: old -> new`` lines, the stages before as one word."""
+    if key == "upstream":
+        return ["an earlier product changed"] if old != new else []
+    if isinstance(old, dict) and isinstance(new, dict):
+        found = []
+        for part in sorted({*old, *new}):
+            inner = part if key in ("", "params", "identity") else f"{key}.{part}"
+            found += differences(old.get(part), new.get(part), inner)
+        return found
+    return [f"{key}: {short(old)} -> {short(new)}"] if old != new else []
+
+
+def short(value: Any) -> str:
+    text = "not set" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."

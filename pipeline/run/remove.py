@@ -1,0 +1,53 @@
+"""`remove`: put pages on the list (`pipeline.run.takedown`), run the mixture, prove that they are gone."""
+
+from __future__ import annotations
+
+from pipeline import recipe as recipes
+from pipeline.run import driver, takedown
+from pipeline.store import snapshot as snapshots
+from pipeline.store.lock import RootLock
+from pipeline.store.pages import addresses, index_of
+from pipeline.store.storage import Store
+
+SHOWN = 10
+
+
+def remove(listing: str, mixture: str, store: Store, copies: bool, engine: str, workers: int | None) -> str:
+    """Remove the pages of a list from a mixture; what came of it, as text.
+
+    Raises:
+        UserError: the list or the mixture file is wrong.
+        RunError: a shard still holds one of the pages.
+    """
+    entries = takedown.read_list(listing, copies)
+    name = recipes.load(mixture, store).name
+    with RootLock(store):
+        new = takedown.add(store, entries)
+    driver.run(mixture, store, engine, workers, quiet=False)
+    snapshot = snapshots.load(store, name)
+    index = index_of(snapshot)
+    clusters = addresses(snapshot, "clusters") or None
+    removed = takedown.resolve(store, takedown.load(store), index, addresses(snapshot), clusters)
+    address, receipt = takedown.receipt(snapshot, removed)
+    missing = [
+        entry["value"]
+        for entry in entries
+        if not index.find(
+            entry["kind"], bytes.fromhex(entry["value"]) if entry["kind"] == "doc_id" else entry["value"], 1
+        )
+    ]
+    lines = [
+        f"{len(entries)} entries, {new} of them new on the list of {store.root}, which every run heeds from now on",
+        f"{len(receipt['pages'])} pages taken down; {len(receipt['shards'])} shards searched, none holds any of them",
+        f"receipt  {store.uri(address)}",
+    ]
+    if missing:
+        more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+        lines.append(f"no page of mixture {name}: {', '.join(missing[:SHOWN])}{more}")
+    if receipt["superseded"]:
+        lines.append(
+            f"not searched, so they may hold some: {len(receipt['superseded'])} folders of shards of other runs and"
+            " mixtures; delete those that nobody needs, run the mixtures of the others again:"
+        )
+        lines += [f"  {store.uri(folder)}" for folder in receipt["superseded"]]
+    return "\n".join(lines) + "\n"

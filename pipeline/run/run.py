@@ -1,0 +1,491 @@
+"""A run: from a recipe and a root to the corpus and its report, doing only what is not there yet.
+
+Each step computes the addresses of its product and has what is missing made (`pipeline.run.steps`). A run is a function
+of the recipe and the input files: stopping it anywhere and starting it again, or running it twice, ends in the same
+bytes. What differs from run to run (costs, locks, logs) lives under ``runs/`` and nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from pipeline.answers import trace
+from pipeline.engine.costs import Costs
+from pipeline.engine.scheduler import Done, Scheduler
+from pipeline.errors import RunError
+from pipeline.progress import Reporter
+from pipeline.recipe import SIDECARS, Recipe, dump
+from pipeline.run import earlier, takedown
+from pipeline.run.kept_inputs import bucket_phases, url_files
+from pipeline.run.steps import UNCHANGED, Maker, Product, Step, Unknown
+from pipeline.store import manifest
+from pipeline.store import snapshot as snapshots
+from pipeline.store.address import digest, split_id
+from pipeline.store.key_index import KeyIndex, index_name, shard_index
+from pipeline.store.storage import Store, encode
+from stages.contract import Phase, Split, Task
+
+MAP_MEMORY = 1536 << 20
+KEEP_MEMORY = 512 << 20
+TOKENS_MEMORY = 1024 << 20
+
+
+class Run(Maker):
+    """One run of a recipe. ``dry`` only plans: it fills ``steps`` and changes nothing."""
+
+    def __init__(
+        self, recipe: Recipe, store: Store, scheduler: Scheduler, reporter: Reporter, costs: Costs, dry: bool = False
+    ) -> None:
+        super().__init__(recipe, store, scheduler, reporter, costs, dry)
+        self.blend: Any = None
+        self.documents: dict[str, int] = {}
+        """The solved mixture, once the tokens are counted."""
+        self.phases: list[Any] = []
+        """The solved phases of training, where the mixture has any."""
+        self.available: dict[str, int] = {}
+        """Tokens of each domain: counted, and once there are shards of it, those for training."""
+        self.tokenizer: dict[str, Any] = {}
+        """The identity of the tokenizer, once a page is tokenized."""
+        self.removed: dict[int, list[str]] = {}
+        """Pages taken down, by split."""
+
+    def execute(self) -> dict[str, Any]:
+        """Make everything, in order; the snapshot of the finished run.
+
+        Raises:
+            RunError: when the result cannot be right (conservation, bad input, empty sources, an impossible mixture).
+        """
+        measured, clustered, kept = self.select()
+        self._survey(measured, clustered, kept)
+        self._save()
+        tokens = self._tokenize(measured, clustered, kept)
+        self._save()
+        if not any(report["rows"] for report in tokens.facts):
+            raise RunError("no page was kept: `gristmill stats` shows why each was dropped")
+        self._solve(tokens)  # an impossible mixture is found before anything is written for it
+        domains = self._shard(tokens)
+        self._corpus(domains)
+        corpora = self.snapshot.get("corpora", {"": self.snapshot["corpus"]})
+        shards = [shard_index(self.store, place, self.reporter.say) for place in (*domains.values(), *corpora.values())]
+        self._index([self._page_index(measured["documents"]), *shards])
+        self._save(complete=True)
+        return self.snapshot
+
+    def select(self) -> tuple[dict[str, Product], Product | None, Product]:
+        """Everything up to the decision which pages are kept: the measured products, `clusters` if any, and `kept`."""
+        self.splits = self.recipe.list_splits()
+        self._write_listing()
+        self._save()
+        measured = self._measure()
+        self._check_input(measured["documents"])
+        clustered = self._cluster(measured)
+        measured |= self._recurring(measured["documents"])
+        measured |= self._score(measured["documents"])
+        return measured, clustered, self._keep(measured, clustered)
+
+    def plan(self) -> list[Step]:
+        """What `execute` would do, as far as it can be known before it is done."""
+        try:
+            self.execute()
+        except Unknown:
+            known = {step.product for step in self.steps}
+            bounds = {
+                **({"lines": len(self.splits)} if self.recipe.lines() else {}),
+                "kept": len(self.splits),
+                "survey": len(self.splits),
+                "tokens": len(self.splits),
+                "shards": len(self.recipe.domains),
+                "corpus": 1,
+            }
+            for product, bound in bounds.items():
+                if product not in known:
+                    self.steps.append(Step(product, bound, bound, "those whose input rows change", exact=False))
+        return self.steps
+
+    def _write_listing(self) -> None:
+        listing = [asdict(split) | {"id": split_id(split)} for split in self.splits]
+        address = f"sources/{digest([[s['id'], s['file']] for s in listing])}.json"
+        self.snapshot["sources"] = address
+        self.steps.append(Step("sources", len(listing), 0, "listed"))
+        if not self.dry and not self.store.exists(address):
+            stable = [
+                {key: value for key, value in entry.items() if key != "uri"}
+                | {"parts": [[file, size] for file, _, size in entry["parts"]]}
+                for entry in listing
+            ]
+            self.store.write_json(address, stable)
+        if not self.dry:
+            self.store.write_json(f"runs/inputs/{self.recipe.name}.json", trace.places(self.splits))
+
+    def _measure(self) -> dict[str, Product]:
+        names = ["documents", "language", "quality"] + (["signatures"] if self.recipe.clusters() else [])
+        products = {name: Product([]) for name in names}
+        for name in names:
+            prints = {source: self.recipe.fingerprint(name, source) for source in self.recipe.sources}
+            products[name].addresses = [f"{prints[s.source].folder}/{split_id(s)}.parquet" for s in self.splits]
+        missing = {name: self._missing(product.addresses) for name, product in products.items()}
+        for name, product in products.items():
+            reason = self._why(name, product, missing[name], partial(self.recipe.fingerprint, name))
+            self.steps.append(Step(name, len(product.addresses), len(missing[name]), reason))
+        tasks = [
+            self._measure_task(index, split, products)
+            for index, split in enumerate(self.splits)
+            if any(product.addresses[index] in missing[name] for name, product in products.items())
+        ]
+        fresh: dict[str, bytes] = {}
+
+        def done(result: Done) -> None:
+            for name, report in result.value["reports"].items():
+                address = result.task.outputs[names.index(name)]
+                fresh[address] = encode(report)
+
+        self._save({name: product.addresses for name, product in products.items()})
+        self._run("measure", tasks, done)
+        for name, product in products.items():
+            self._finish(name, product, fresh)
+        self._save()
+        return products
+
+    def _measure_task(self, index: int, split: Split, products: dict[str, Product]) -> Task:
+        recipe = self.recipe
+        args = {
+            "split": asdict(split),
+            "documents": {
+                "module": "stages.documents",
+                "params": recipe.map_params("documents", split.source),
+                "address": products["documents"].addresses[index],
+            },
+            "sidecars": [
+                {
+                    "product": name,
+                    "module": SIDECARS[name].__name__,
+                    "params": recipe.map_params(name, split.source),
+                    "address": product.addresses[index],
+                }
+                for name, product in products.items()
+                if name != "documents"
+            ],
+            "isolate": False,
+            "page_seconds": recipe.section("run").page_seconds,
+        }
+        outputs = tuple(product.addresses[index] for product in products.values())
+        return Task(
+            "pipeline.run.map_task:measure", args, outputs, f"{split.source}/{split.file}", split.size, MAP_MEMORY
+        )
+
+    def _check_input(self, documents: Product) -> None:
+        """Fail on a source that is too bad or yields nothing."""
+        limits = self.recipe.section("run")
+        for source in sorted(self.recipe.sources):
+            pairs = [
+                (split, report)
+                for split, report in zip(self.splits, documents.facts, strict=True)
+                if split.source == source
+            ]
+            rows = sum(report["rows"] for _, report in pairs)
+            records = max(1, sum(report["records"] for _, report in pairs))
+            quarantined = sum(report["num_quarantined"] for _, report in pairs) / records
+            unread = [(split, report) for split, report in pairs if report["bad"] and not report["records"]]
+            unreadable = sum(split.size for split, _ in unread) / max(1, sum(split.size for split, _ in pairs))
+            worst = max(quarantined, unreadable)
+            if worst > limits.max_bad_fraction:
+                example = unread[0][0].uri if unread else next(s.uri for s, r in pairs if r["num_quarantined"])
+                raise RunError(
+                    f"source {source}: {worst:.2%} of its input is bad (for example {example}), above"
+                    f" run.max_bad_fraction = {limits.max_bad_fraction:.2%}; `gristmill status` lists the files"
+                )
+            if rows == 0 and source not in limits.allow_empty:
+                raise RunError(
+                    f"source {source}: no document in its {len(pairs)} files; check `paths` and `format`, or name it in"
+                    " run.allow_empty"
+                )
+
+    def _cluster(self, measured: dict[str, Product]) -> Product | None:
+        print_ = self.recipe.clusters()
+        if print_ is None:
+            return None
+        inputs = []
+        for index, split in enumerate(self.splits):
+            files = {name: product.addresses[index] for name, product in measured.items()}
+            report = measured["documents"].facts[index]
+            inputs.append(self.recipe.cluster_input(split, split_id(split), files, report))
+        new = [entry.name for entry in inputs]
+        entries = self.recipe.section("clusters").earlier
+        known = [self.recipe.fingerprint("signatures", source).about() for source in sorted(self.recipe.sources)]
+        others = earlier.splits(self.store, entries, new, known)
+        if entries:
+            self.snapshot["earlier"] = [(snapshots.elsewhere(entry) or (None, entry))[1] for entry in entries]
+            if not self.dry:
+                self.store.write_json(f"runs/earlier/{self.recipe.name}.json", list(entries))
+        # not where another root lies, but what it holds, is part of the address
+        content = [*map(asdict, inputs), *({**entry, "root": entry["root"] is not None} for entry in others)]
+        folder = f"{print_.folder}-{digest(content)}"
+        inputs += [self.recipe.earlier_input(entry) for entry in others]
+        product = Product([f"{folder}/{name}.parquet" for name in new])
+        self.snapshot["clusters"] = folder
+        summary = f"{folder}/summary.json"
+        missing = self._missing([*product.addresses, summary])
+        reason = self._why_global("clusters", print_, bool(missing))
+        self.steps.append(Step("clusters", len(product.addresses), len(product.addresses) if missing else 0, reason))
+        if missing:
+            self._phases("clusters", self.recipe.cluster_phases(inputs, folder))
+            self._about(print_)
+        if not self.dry:
+            for warning in self.recipe.check_clusters(self.store.read_json(summary)):
+                self.reporter.say(warning)
+        self._finish("clusters", product, {})
+        return product
+
+    def _score(self, documents: Product) -> dict[str, Product]:
+        """The product `scores`, where the mixture has a scorer."""
+        prints = {source: print_ for source in self.recipe.sources if (print_ := self.recipe.scores(source))}
+        if not prints:
+            return {}
+        params, gpus, memory = self.recipe.scorers()
+        product = Product([f"{prints[split.source].folder}/{split_id(split)}.parquet" for split in self.splits])
+        tasks = [
+            Task(
+                "stages.scores:score",
+                {"documents": text, "output": address, "params": params},
+                (address,),
+                f"{split.source}/{split.file}",
+                facts["text_bytes"],
+                memory,
+                gpus,
+            )
+            for split, text, facts, address in zip(
+                self.splits, documents.addresses, documents.facts, product.addresses, strict=True
+            )
+        ]
+        self._map("scores", product, tasks, prints.__getitem__)
+        return {"scores": product}
+
+    def _recurring(self, documents: Product) -> dict[str, Product]:
+        """The product `lines`, where it is asked for."""
+        print_ = self.recipe.lines()
+        if print_ is None:
+            return {}
+        inputs = [
+            self.recipe.lines_input(split, split_id(split), address, report)
+            for split, address, report in zip(self.splits, documents.addresses, documents.facts, strict=True)
+        ]
+        folder = f"{print_.folder}-{digest([asdict(entry) for entry in inputs])}"
+        product = Product([f"{folder}/{entry.name}.parquet" for entry in inputs])
+        self.snapshot["lines"] = folder
+        missing = self._missing([*product.addresses, f"{folder}/summary.json"])
+        reason = self._why_global("lines", print_, bool(missing))
+        self.steps.append(Step("lines", len(product.addresses), len(product.addresses) if missing else 0, reason))
+        if missing:
+            self._phases("lines", self.recipe.lines_phases(inputs, folder))
+            self._about(print_)
+        self._finish("lines", product, {})
+        return {"lines": product}
+
+    def _keep(self, measured: dict[str, Product], clustered: Product | None) -> Product:
+        prints = {source: self.recipe.kept(source) for source in self.recipe.sources}
+        product = Product([])
+        tasks = []
+        domains = [dump(domain) for domain in self.recipe.domains.values()]
+        self.removed = self._taken_down(measured, clustered)
+        urls = url_files(self.recipe, self.store, self.reporter.say, self.dry)
+        inputs: list[dict[str, Any]] = [
+            {
+                **{name: measured[name].addresses[index] for name in ("documents", "language", "quality")},
+                "clusters": clustered.addresses[index] if clustered else None,
+                "params": self.recipe.map_params("kept", split.source),
+                **({"urls": urls[split.source]} if split.source in urls else {}),
+                **{name: measured[name].addresses[index] for name in ("lines", "scores") if name in measured},
+            }
+            for index, split in enumerate(self.splits)
+        ]
+        matched = [""] * len(inputs)
+        for exchanged in (clustered, measured.get("lines")):
+            if exchanged:
+                matched = [f"{told}-{facts['digest']}" for told, facts in zip(matched, exchanged.facts, strict=True)]
+        edges = self._edges(inputs, matched)
+        for index, split in enumerate(self.splits):
+            gone = self.removed.get(index)
+            suffix = matched[index] + (f"-{digest(gone)}" if gone else "") + (f"-{digest(edges)}" if edges else "")
+            address = f"{prints[split.source].folder}/{split_id(split)}{suffix}.parquet"
+            product.addresses.append(address)
+            args = {**inputs[index], "output": address, "domains": domains}
+            args |= {"remove": gone} if gone else {}
+            args |= {"edges": edges} if edges else {}
+            cost = measured["documents"].facts[index]["text_bytes"]
+            tasks.append(Task("stages.kept:keep", args, (address,), f"{split.source}/{split.file}", cost, KEEP_MEMORY))
+        self._map("kept", product, tasks, self.recipe.kept)
+        if self.steps[-1].to_do and not self.dry:
+            stay, pages = (sum(facts[count] for facts in product.facts) for count in ("kept", "rows"))
+            self.reporter.say(f"kept: {stay:,} of {pages:,} pages")
+        return product
+
+    def _edges(self, inputs: list[dict[str, Any]], matched: list[str]) -> dict[str, Any] | None:
+        """The values at the percentiles that domains name, over all splits; None where none does."""
+        rules = {source: digest(self.recipe.kept_rules(source)) for source in self.recipe.sources}
+        decides = [
+            digest(
+                [
+                    entry["documents"],
+                    entry["language"],
+                    entry["quality"],
+                    entry.get("scores"),
+                    match,
+                    rules[split.source],
+                ]
+            )
+            for entry, match, split in zip(inputs, matched, self.splits, strict=True)
+        ]
+        found = bucket_phases(self.recipe, inputs, decides)
+        if found is None:
+            return None
+        self.snapshot["buckets"], phases = found
+        if not self.store.exists(self.snapshot["buckets"]):
+            if self.dry:
+                reasons = {self._why_print("kept", self.recipe.kept(source)) for source in self.recipe.sources}
+                why = "; ".join(sorted(reasons - {UNCHANGED})) or "the percentiles that domains name are not known"
+                self.steps.append(Step("kept", len(inputs), len(inputs), why, exact=False))
+            self._phases("kept: percentiles", phases)
+        edges: dict[str, Any] = self.store.read_json(self.snapshot["buckets"])
+        return edges
+
+    def _taken_down(self, measured: dict[str, Product], clustered: Product | None) -> dict[int, list[str]]:
+        """Pages of the root's take-down list, by split."""
+        entries = takedown.load(self.store)
+        if not entries:
+            return {}
+        files = measured["documents"].addresses
+        index = self._page_index(measured["documents"])
+        self._index([index])
+        return takedown.resolve(self.store, entries, index, files, clustered.addresses if clustered else None)
+
+    def _page_index(self, documents: Product) -> KeyIndex:
+        """The key index of all pages, for take-downs, `why` and their like."""
+        rows = [facts["rows"] for facts in documents.facts]
+        files = list(zip(documents.addresses, rows, strict=True))
+        name = index_name(manifest.address_of("documents", documents.addresses))
+        return KeyIndex(self.store, name, lambda: files, urls=True, say=self.reporter.say, keep=not self.dry)
+
+    def _index(self, indices: list[KeyIndex]) -> None:
+        """Make what is not there of key indices. They lie under ``runs/``: no product, and nothing to plan."""
+        missing = [] if self.dry else [index for index in indices if not index.ready()]
+        self._run("index", [task for index in missing for task in index.tasks()], lambda result: None)
+        for index in missing:
+            index.close()
+
+    def _survey(self, measured: dict[str, Product], clustered: Product | None, kept: Product) -> None:
+        """Distributions, hosts and samples for the report."""
+        files: list[dict[str, str | None]] = [
+            {
+                "documents": measured["documents"].addresses[index],
+                "language": measured["language"].addresses[index],
+                "quality": measured["quality"].addresses[index],
+                "kept": kept.addresses[index],
+                "clusters": clustered.addresses[index] if clustered else None,
+                **{name: measured[name].addresses[index] for name in ("scores", "lines") if name in measured},
+            }
+            for index in range(len(self.splits))
+        ]
+        address, outputs, phases = self.recipe.survey(files, kept.addresses)
+        self.snapshot["survey"] = address
+        missing = not self.store.exists(address)
+        to_do = len(self._missing(outputs)) or 1 if missing else 0
+        self.steps.append(Step("survey", len(outputs), to_do, "what it describes changed" if missing else UNCHANGED))
+        if missing and not self.dry:  # nothing else waits for it: a plan looks on
+            self._phases("survey", phases)
+
+    def _tokenize(self, measured: dict[str, Product], clustered: Product | None, kept: Product) -> Product:
+        prints = {source: self.recipe.tokens(source) for source in self.recipe.sources}
+        product = Product([])
+        tasks = []
+        for index, split in enumerate(self.splits):
+            selection = kept.facts[index]["selection_digest"]
+            suffix = f"-{clustered.facts[index]['digest']}" if clustered else ""
+            address = f"{prints[split.source].folder}/{split_id(split)}-{digest([selection, suffix])}.arrow"
+            product.addresses.append(address)
+            args = {
+                "documents": measured["documents"].addresses[index],
+                "language": measured["language"].addresses[index],
+                "kept": kept.addresses[index],
+                "clusters": clustered.addresses[index] if clustered else None,
+                "quality": measured["quality"].addresses[index],
+                **({"scores": measured["scores"].addresses[index]} if "scores" in measured else {}),
+                "output": address,
+                "params": dump(self.recipe.section("tokens")),
+            }
+            cost = measured["documents"].facts[index]["text_bytes"]
+            label = f"{split.source}/{split.file}"
+            tasks.append(Task("stages.tokens:tokenize", args, (address,), label, cost, TOKENS_MEMORY))
+        self._map("tokens", product, tasks, self.recipe.tokens)
+        return product
+
+    def _solve(self, tokens: Product) -> None:
+        """How many tokens of each domain the corpus takes, by the counts of `tokens`, held-out ones included."""
+        available = dict.fromkeys(self.recipe.domains, 0)
+        for facts in tokens.facts:
+            for group in facts["groups"]:
+                available[group["domain"]] += group["tokens"]
+                self.documents[group["domain"]] = self.documents.get(group["domain"], 0) + group["documents"]
+        self.available = available
+        holder = next(address for address, facts in zip(tokens.addresses, tokens.facts, strict=True) if facts["rows"])
+        self.tokenizer = self._report(holder)["tokenizer"]
+        self.blend = self.recipe.solve(available, self.tokenizer)
+        self.phases = self.recipe.solve_phases(available, self.tokenizer)
+
+    def _shard(self, tokens: Product) -> dict[str, str]:
+        """Token shards of every domain the mixture takes anything of; the addresses of their manifests."""
+        print_ = self.recipe.shards()
+        seed = self.recipe.section("tokens").seed
+        manifests: dict[str, str] = {}
+        plans: list[list[Phase]] = []
+        pairs = list(zip(tokens.addresses, tokens.facts, strict=True))
+        for name in sorted(domain for domain, target in self.blend.targets.items() if target):
+            holding = [(address, facts) for address, facts in pairs if name in facts["domain_digests"]]
+            content = sorted(facts["domain_digests"][name] for _, facts in holding)
+            folder = f"{print_.folder}/{name}-{digest([self.tokenizer, seed, content])}"
+            manifests[name] = f"{folder}/manifest.json"
+            if not self.store.exists(manifests[name]):
+                plans.append(self.recipe.shard_phases(name, holding, folder, self.tokenizer))
+        self.steps.append(Step("shards", len(manifests), len(plans), self._why_global("shards", print_, bool(plans))))
+        self.snapshot["shards"] = manifests
+        self._phases("shards", side_by_side(plans))
+        if plans:
+            self._about(print_)
+        return manifests
+
+    def _corpus(self, domains: dict[str, str]) -> None:
+        """Solve the mixture again from what the shards hold for training, and write it, phase by phase."""
+        held = {name: self.store.read_json(address)["tokens"] for name, address in domains.items()}
+        self.available |= held
+        available = dict.fromkeys(self.recipe.domains, 0) | held
+        self.blend = self.recipe.solve(available, self.tokenizer)
+        self.phases = phases = self.recipe.solve_phases(available, self.tokenizer)
+        print_ = self.recipe.corpus(self.blend, phases)
+        folder = f"{print_.folder}-{digest(sorted(domains.items()))}"
+        corpora = self.recipe.corpora(self.blend, phases, domains, folder, self.tokenizer)
+        self.snapshot["corpus"] = list(corpora)[-1]
+        if phases:
+            self.snapshot["phases"] = [phase.name for phase in phases]
+            self.snapshot["corpora"] = {phase.name: place for phase, place in zip(phases, corpora, strict=True)}
+        missing = [work for place, work in corpora.items() if not self.store.exists(place)]
+        reason = self._why_global("corpus", print_, bool(missing))
+        self.steps.append(Step("corpus", len(corpora), len(missing), reason))
+        if missing:
+            self._phases("corpus", side_by_side(missing))
+            self._about(print_)
+
+
+def side_by_side(plans: list[list[Phase]]) -> list[Phase]:
+    """Plans that do not depend on each other as one: the first phases together, then the second ones, and so on.
+
+    They are lined up at their ends, so that each plan's last phase (its manifest) comes when all else is done.
+    """
+    depth = max((len(plan) for plan in plans), default=0)
+    merged = []
+    for back in range(depth, 0, -1):
+        together = [plan[-back] for plan in plans if len(plan) >= back]
+        tasks = tuple(task for phase in together for task in phase.tasks)
+        discard = tuple(prefix for phase in together for prefix in phase.discard)
+        merged.append(Phase(together[0].name, tasks, discard))
+    return merged

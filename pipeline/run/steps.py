@@ -1,0 +1,256 @@
+"""What the steps of a run share: which files of a product stand, tasks for the others, reports, and the manifest.
+
+A step names the addresses of its product; `Maker` sees which files are missing, runs the tasks that make them, checks
+what an interrupted run left, and writes one manifest of addresses, checksums and reports. In a dry run it
+stops at the first step that would have work to do (`Unknown`).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.engine import pulse
+from pipeline.engine.costs import Costs
+from pipeline.engine.scheduler import Done, Scheduler, TasksFailed
+from pipeline.progress import PhaseProgress, Reporter
+from pipeline.recipe import Recipe
+from pipeline.run import rebuild, redo_reasons
+from pipeline.store import manifest
+from pipeline.store.address import Fingerprint
+from pipeline.store.storage import Checksum, Store, encode
+from stages.contract import Phase, Split, Task
+
+READ_THREADS = 16
+READ_AHEAD = 1024
+PROGRESS_SECONDS = 3.0
+SLOWEST = 10
+"""Tasks of the phase under way that `watch` names."""
+SUM_FILES = 64
+MAX_REBUILDS = 3
+"""How often one run makes damaged files of an exchange again: a disk that damages more than that is no disk."""
+UNCHANGED = "nothing changed"
+LOCAL_KEYS = ("batches",)
+"""Parts of a report that stay in its file: where to find rows in it."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one product needs: how many files in all, how many of them are to be made, and why."""
+
+    product: str
+    total: int
+    to_do: int
+    why: str
+    exact: bool = True
+    """False when ``to_do`` is a bound: it depends on rows that are not computed yet."""
+
+
+@dataclass
+class Product:
+    """A product of every split: addresses, and the facts of each file's report, in the order of the splits."""
+
+    addresses: list[str]
+    facts: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Unknown(Exception):
+    """Planning cannot look further: the next addresses depend on files that are not made yet."""
+
+
+class Maker:
+    """The machinery of one run. ``dry`` only plans: it fills ``steps`` and changes nothing."""
+
+    splits: list[Split]
+
+    def __init__(
+        self, recipe: Recipe, store: Store, scheduler: Scheduler, reporter: Reporter, costs: Costs, dry: bool = False
+    ) -> None:
+        self.recipe, self.store, self.scheduler, self.reporter = recipe, store, scheduler, reporter
+        self.costs, self.dry = costs, dry
+        self.checksums: dict[str, Checksum] = {}
+        self.aside = False
+        """True: the run of something else than a corpus, which `status` and `stats` do not take for the last run."""
+        self._told = 0.0
+        self.steps: list[Step] = []
+        self.snapshot: dict[str, Any] = {"version": 1, "name": recipe.name, "products": {}}
+
+    def make(self, name: str, tasks: list[Task]) -> None:
+        """Run those tasks whose outputs are not there."""
+        self._phases(name, [Phase(name, tuple(tasks))])
+
+    def _map(self, name: str, product: Product, tasks: list[Task], print_of: Callable[[str], Fingerprint]) -> None:
+        missing = self._missing(product.addresses)
+        self.steps.append(Step(name, len(tasks), len(missing), self._why(name, product, missing, print_of)))
+        fresh: dict[str, bytes] = {}
+
+        def done(result: Done) -> None:
+            fresh[result.task.outputs[0]] = encode(result.value)
+
+        self._run(name, [task for task in tasks if task.outputs[0] in missing], done)
+        self._finish(name, product, fresh, {source: print_of(source) for source in self.recipe.sources})
+
+    def _missing(self, addresses: Iterable[str]) -> set[str]:
+        wanted = set(addresses)
+        folders = {address.rpartition("/")[0] for address in wanted}
+        present = {address for folder in folders for address, _ in self.store.list(folder)}
+        return wanted - present
+
+    def _run(self, name: str, tasks: list[Task], done: Callable[[Done], None]) -> None:
+        if self.dry:
+            if tasks:
+                raise Unknown
+            return
+        if not tasks:
+            return
+        before = pulse.total()
+        with self.reporter.phase(name, len(tasks), sum(task.cost for task in tasks)) as progress:
+
+            def finished(result: Done) -> None:
+                done(result)
+                self.checksums.update(result.files)
+                self.costs.add(name, result)
+                progress.measured(pulse.total() - before)
+                progress.advance(result.task.cost)
+                self._progress(name, progress)
+
+            def waited() -> None:
+                progress.measured(pulse.total() - before)
+                self._progress(name, progress)
+
+            try:
+                with pulse.heard(waited):
+                    self.scheduler.run(name, tasks, finished, waited)
+            finally:
+                self.costs.retries = self.scheduler.retries
+                self.costs.write()
+
+    def _phases(self, name: str, phases: list[Phase]) -> None:
+        """Run an exchange; what is found damaged on the way is made again (see `pipeline.run.rebuild`)."""
+        if self.dry and phases:
+            raise Unknown
+        for rebuilds_left in reversed(range(MAX_REBUILDS + 1)):
+            missing = {address for phase in phases for address in self._lacking(phase)}
+            wanted = rebuild.to_run(phases, missing.__contains__)
+            for phase, tasks in zip(phases, wanted, strict=True):
+                label = phase.name if phase.name.startswith(name) else f"{name}: {phase.name}"
+                try:
+                    self._run(label, tasks, lambda result: None)
+                except TasksFailed:
+                    lost = self._missing(rebuild.inputs_of(tasks, phases))
+                    if not lost or not rebuilds_left:
+                        raise
+                    self.reporter.say(f"{name}: {len(lost)} damaged file(s) are made again, first {min(lost)}")
+                    break
+                for prefix in phase.discard:
+                    self.store.remove(prefix)
+            else:
+                return
+
+    def _lacking(self, phase: Phase) -> set[str]:
+        return self._missing(address for task in phase.tasks for address in task.outputs)
+
+    def _finish(
+        self,
+        name: str,
+        product: Product,
+        fresh: dict[str, bytes],
+        prints: dict[str, Fingerprint] | None = None,
+    ) -> None:
+        """Fill in the reports of a product: from its manifest, from the tasks just run, or from its files."""
+        address = manifest.address_of(name, product.addresses)
+        self.snapshot["products"][name] = address
+        if self.store.exists(address):
+            product.facts = [manifest.facts(entry.report) for entry in manifest.read(self.store, address)]
+            return
+        if self.dry:
+            product.facts = [manifest.facts(report) for report in self._reports(product.addresses, fresh)]
+            return
+        for print_ in (prints or self._prints(name)).values():
+            self._about(print_)
+        self._check_sums(name, product.addresses)
+
+        def entries() -> Iterator[manifest.Entry]:
+            for file, report in zip(product.addresses, self._reports(product.addresses, fresh), strict=True):
+                product.facts.append(manifest.facts(report))
+                yield manifest.Entry(file, self.checksums.pop(file), report)
+
+        manifest.write(self.store, address, entries())
+
+    def _reports(self, addresses: list[str], fresh: dict[str, bytes]) -> Iterator[dict[str, Any]]:
+        """Reports in order: of tasks just run from memory, of files that stood there from the files."""
+        with ThreadPoolExecutor(READ_THREADS) as threads:
+            for start in range(0, len(addresses), READ_AHEAD):
+                part = addresses[start : start + READ_AHEAD]
+                yield from threads.map(
+                    lambda file: json.loads(fresh[file]) if file in fresh else self._report(file), part
+                )
+
+    def _check_sums(self, name: str, addresses: list[str]) -> None:
+        """Read the files an interrupted run left without telling their checksums, on the workers."""
+        unknown = [address for address in addresses if address not in self.checksums]
+        groups = [unknown[start : start + SUM_FILES] for start in range(0, len(unknown), SUM_FILES)]
+        tasks = [
+            Task("pipeline.answers.verify:checksums", {"addresses": group}, (), f"{name} from {group[0]}")
+            for group in groups
+        ]
+        self._run(f"{name}: checksums", tasks, lambda result: self.checksums.update(result.value))
+
+    def _report(self, address: str) -> dict[str, Any]:
+        """The report inside a file, without what only readers of that file need."""
+        report = self.store.metadata(address)
+        return {key: value for key, value in report.items() if key not in LOCAL_KEYS}
+
+    def _prints(self, name: str) -> dict[str, Fingerprint]:
+        if name in ("clusters", "lines"):
+            return {}
+        return {source: self.recipe.fingerprint(name, source) for source in self.recipe.sources}
+
+    def _about(self, print_: Fingerprint) -> None:
+        address = f"{print_.folder}/about.json"
+        if not self.store.exists(address):
+            self.store.write_json(address, print_.about())
+
+    def _save(self, pending: dict[str, list[str]] | None = None, complete: bool = False) -> None:
+        """Tell `status` and `stats` how far this run is; and, once it is whole, keep its snapshot."""
+        if self.dry or self.aside:
+            return
+        snapshot = self.snapshot | ({"pending": pending} if pending else {})
+        if complete:
+            self.store.write_json(f"mixtures/{self.recipe.name}.json", self.snapshot)
+        self.store.write_json(
+            "runs/current.json", {"mixture": self.recipe.name, "complete": complete, "snapshot": snapshot}
+        )
+
+    def _progress(self, phase: str, progress: PhaseProgress) -> None:
+        now = time.time()
+        if now - self._told < PROGRESS_SECONDS:
+            return
+        self._told = now
+        told: dict[str, Any] = {"phase": phase, "tasks": progress.tasks, "done": progress.done_tasks}
+        started = now - (time.monotonic() - progress.started)
+        told |= {"cost": progress.cost, "done_cost": progress.done_cost, "pages": progress.pages}
+        told |= {"started": started, "began": started + progress.began - progress.started, "time": now}
+        told["slowest"] = self.costs.slowest(SLOWEST)
+        self.store.write_json("runs/progress.json", told | {"said": list(self.reporter.said)})
+
+    # Why something is to be done
+
+    def _why(self, name: str, product: Product, missing: set[str], print_of: Callable[[str], Fingerprint]) -> str:
+        if not missing:
+            return UNCHANGED
+        sources = sorted(
+            {s.source for s, address in zip(self.splits, product.addresses, strict=True) if address in missing}
+        )
+        reasons = {self._why_print(name, print_of(source)) for source in sources}
+        return "; ".join(sorted(reasons))
+
+    def _why_global(self, name: str, print_: Fingerprint, missing: bool) -> str:
+        return self._why_print(name, print_) if missing else UNCHANGED
+
+    def _why_print(self, name: str, print_: Fingerprint) -> str:
+        return redo_reasons.changed(self.store, name, print_)

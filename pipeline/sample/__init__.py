@@ -1,0 +1,366 @@
+"""The demo corpus: real text made from what is installed, without network, in some seconds.
+
+``make_sample(folder)`` writes three sources, as different as the ones a real mixture has:
+
+    web/pydoc-NNNNN.warc.gz     Python's documentation as HTML pages: WARC, one gzip member per record
+    readmes/readmes.jsonl.gz    descriptions of the installed packages: id, text, url, licence, language
+    code/code-NNNNN.parquet     Python sources of the standard library: id, text, url, licence, language, path
+
+and ``sample.json`` last, which names every file with its size and SHA-256. A folder with a whole sample of the same
+environment is left as it is. The bytes depend on the Python version and on the versions of the installed packages,
+and on nothing else: no clock, no path, no order of completion.
+
+The pages come from `pydoc` (`pipeline.sample.pages`, in child processes that may crash or hang without harm). Their
+addresses are made up, under the reserved domain ``.example``. Price: 10 to 20 s of two cores for 3,000 pages.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import importlib.metadata
+import itertools
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import uuid
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+VERSION = 1
+PAGES = 3000
+PAGES_PER_WARC = 400
+MODULES_PER_CHILD = (24, 8)
+"""Of the standard library and of packages, in turn: about two pages of the first to one of the second."""
+CHILD_SECONDS = 300  # some 3 s are usual; a busy machine must not change the sample
+CODE_BYTES = 12 << 20
+"""Python sources are taken in order of path until this many bytes."""
+CODE_BYTES_PER_FILE = 4 << 20
+WARC_DATE = "2026-01-01T00:00:00Z"
+MARKER = "sample.json"
+CHILD = Path(__file__).with_name("pages.py")
+
+# Packages whose documentation is rendered, where installed: those this project itself depends on.
+PACKAGES = (
+    "numpy", "click", "jinja2", "pydantic", "rich", "requests", "pyarrow", "yaml", "markdown_it", "packaging",
+    "jsonschema", "filelock", "urllib3", "zstandard", "markupsafe", "msgpack", "referencing", "idna",
+)  # fmt: skip
+
+# Modules that open windows or browsers, take over the process, or hold nothing but tests and tables.
+SKIPPED = frozenset(
+    {"antigravity", "this", "idlelib", "turtledemo", "test", "lib2to3", "encodings", "pydoc_data", "ensurepip", "venv"}
+    | {"tkinter", "turtle", "distutils", "msilib", "nt", "winreg", "winsound", "numpy.f2py", "numpy.distutils"}
+    | {"numpy.matlib", "numpy.core", "rich.diagnose", "pyarrow.cuda", "pyarrow.jvm", "pydantic.v1", "pydantic.mypy"}
+)
+
+Progress = Callable[[str, int, int], None]
+"""Called as ``progress(what, done, total)``."""
+
+
+def make_sample(directory: Path, *, pages: int | None = None, progress: Progress | None = None) -> dict[str, Any]:
+    """Make the demo corpus under ``directory``, or find it there.
+
+    Args:
+        directory: made if it is missing; other files in it are not touched.
+        pages: how many HTML pages at most (default 3,000).
+        progress: called as ``progress(what, done, total)`` while pages are rendered and files written.
+
+    Returns:
+        ``{"made": bool, "web"|"readmes"|"code": {"files", "documents", "bytes"}}``, bytes as they stand on disk.
+    """
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    wanted = identity(PAGES if pages is None else pages)
+    found = read_marker(directory)
+    if found and found["identity"] == wanted and is_whole(directory, found["files"]):
+        return {"made": False, **found["sources"]}
+    (directory / MARKER).unlink(missing_ok=True)
+    files: dict[str, dict[str, Any]] = {}
+    sources: dict[str, dict[str, int]] = {}
+    report = progress or (lambda what, done, total: None)
+    for name, writer in (("readmes", write_readmes), ("code", write_code), ("web", write_web)):
+        (directory / name).mkdir(exist_ok=True)
+        documents = 0
+        mine: dict[str, dict[str, Any]] = {}
+        for path, count in writer(directory / name, wanted["pages"], report):
+            data = path.read_bytes()
+            sha256 = hashlib.sha256(data).hexdigest()
+            mine[f"{name}/{path.name}"] = {"bytes": len(data), "sha256": sha256}
+            changed = int(sha256[:7], 16)  # a time of last change that follows from the content: equal samples,
+            os.utime(path, (changed, changed))  # equal addresses
+            documents += count
+        files.update(mine)
+        size = sum(entry["bytes"] for entry in mine.values())
+        sources[name] = {"files": len(mine), "documents": documents, "bytes": size}
+    for stale in set(found["files"] if found else {}) - set(files):
+        (directory / stale).unlink(missing_ok=True)
+    marker = {"identity": wanted, "sources": sources, "files": files}
+    write_whole(directory / MARKER, (json.dumps(marker, indent=1, sort_keys=True) + "\n").encode())
+    return {"made": True, **sources}
+
+
+def identity(pages: int) -> dict[str, Any]:
+    """What decides the bytes: this module's version, Python's, and those of the installed packages."""
+    packages = sorted(f"{name}=={version}" for name, version, _ in distributions())
+    packages_hash = hashlib.sha256("\n".join(packages).encode()).hexdigest()
+    return {"version": VERSION, "python": sys.version.split()[0], "packages": packages_hash, "pages": pages}
+
+
+def read_marker(directory: Path) -> dict[str, Any] | None:
+    """The account of a finished sample; None where there is none, or none that can be read."""
+    try:
+        found = json.loads((directory / MARKER).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and {"identity", "sources", "files"} <= found.keys() else None
+
+
+def is_whole(directory: Path, files: dict[str, dict[str, Any]]) -> bool:
+    """All files are there, with the sizes they were written with."""
+    paths = {directory / name: entry["bytes"] for name, entry in files.items()}
+    return all(path.is_file() and path.stat().st_size == size for path, size in paths.items())
+
+
+def write_whole(path: Path, data: bytes) -> Path:
+    """Write under a temporary name and rename: the file is there whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+# --- web ------------------------------------------------------------------------------------------------------------
+
+
+def write_web(folder: Path, pages: int, report: Progress) -> Iterator[tuple[Path, int]]:
+    """WARC files of ``PAGES_PER_WARC`` pages each, and how many pages each holds."""
+    stream = itertools.islice(rendered_pages(), pages)
+    done = 0
+    for number in itertools.count():
+        batch = list(itertools.islice(stream, PAGES_PER_WARC))
+        if not batch:
+            return
+        name = f"pydoc-{number:05d}.warc.gz"
+        data = b"".join([warcinfo(name), *(response(url, html) for url, html in batch)])
+        done += len(batch)
+        report("pages", done, pages)
+        yield write_whole(folder / name, data), len(batch)
+
+
+def rendered_pages() -> Iterator[tuple[str, str]]:
+    """(address, HTML) in fixed order, rendered a few children ahead of the reader."""
+    groups, children = iter(module_groups()), max(1, min(4, os.cpu_count() or 1))
+    with ThreadPoolExecutor(children) as pool:
+        ahead = [pool.submit(render, group) for group in itertools.islice(groups, children)]
+        while ahead:
+            pages = ahead.pop(0).result()
+            ahead += [pool.submit(render, group) for group in itertools.islice(groups, 1)]
+            try:
+                yield from pages
+            except GeneratorExit:
+                for future in ahead:
+                    future.cancel()
+                raise
+
+
+def module_groups() -> list[list[str]]:
+    """What each child renders: the topics, then modules of the standard library and of packages in turn."""
+    standard = [name for root in sorted(sys.stdlib_module_names) for name in public_modules(root, stdlib_folder())]
+    packages: list[str] = []
+    for name in PACKAGES:
+        folder = next((Path(entry) for entry in sys.path if entry and (Path(entry) / name).is_dir()), None)
+        packages += public_modules(name, folder) if folder else []
+    both = (
+        [names[start : start + step] for start in range(0, len(names), step)]
+        for names, step in zip((standard, packages), MODULES_PER_CHILD, strict=True)
+    )
+    turns = itertools.zip_longest(*both, fillvalue=[])
+    return [["topics"], *(group for turn in turns for group in turn if group)]
+
+
+def stdlib_folder() -> Path:
+    return Path(os.__file__).parent
+
+
+def public_modules(name: str, folder: Path) -> list[str]:
+    """A module and, if it is a package, its public submodules, found without importing anything."""
+    short = name.rpartition(".")[2]
+    if name in SKIPPED or short.startswith("_") or short in ("test", "tests", "testing", "benchmarks", "conftest"):
+        return []
+    package = folder / short
+    if not (package / "__init__.py").is_file():
+        return [name]
+    names = [name]
+    for entry in sorted(os.listdir(package)):
+        submodule = entry.removesuffix(".py")
+        is_module = entry.endswith(".py") or (package / entry / "__init__.py").is_file()
+        if is_module and submodule.isidentifier():
+            names += public_modules(f"{name}.{submodule}", package)
+    return names
+
+
+def render(names: list[str], script: Path = CHILD) -> list[tuple[str, str]]:
+    """Pages of some modules from a child process; a module that kills or hangs it is left out."""
+    pages: list[tuple[str, str]] = []
+    # Nothing of the caller's environment: some modules' pages show it.
+    environment = {"PATH": os.defpath, "TZ": "UTC", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0", "HOME": "/nonexistent"}
+    while names:
+        with tempfile.TemporaryDirectory(prefix="gristmill-sample-") as scratch, tempfile.TemporaryFile() as out:
+            command = [sys.executable, "-P", "-B", "-X", "utf8", str(script), *names]
+            child = subprocess.Popen(
+                command, cwd=scratch, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.DEVNULL
+            )
+            try:
+                whole = child.wait(CHILD_SECONDS) == 0
+            except subprocess.TimeoutExpired:
+                whole = False
+            finally:
+                child.kill()
+                child.wait()
+            out.seek(0)
+            lines = out.read().split(b"\n")[:-1]  # what follows the last line feed was cut
+        begun, name = 0, ""
+        for line in lines:
+            entry = json.loads(line)
+            if "module" in entry:
+                begun, name = begun + 1, entry["module"]
+            else:
+                host = "python" if name == "topics" or name.split(".")[0] in sys.stdlib_module_names else name
+                url = f"https://{host.split('.')[0].replace('_', '-')}.pydoc.example/{entry['path']}.html"
+                pages.append((url, entry["html"]))
+        if whole:
+            break
+        names = names[max(begun, 1) :]
+    return pages
+
+
+def warc_record(headers: list[tuple[str, str]], block: bytes) -> bytes:
+    """One record in a gzip member of its own."""
+    lines = [*headers, ("Content-Length", str(len(block)))]
+    head = "WARC/1.0\r\n" + "".join(f"{key}: {value}\r\n" for key, value in lines) + "\r\n"
+    packer = zlib.compressobj(6, zlib.DEFLATED, 31)
+    return packer.compress(head.encode() + block + b"\r\n\r\n") + packer.flush()
+
+
+def record_id(name: str) -> str:
+    return f"<urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, name)}>"
+
+
+def warcinfo(name: str) -> bytes:
+    block = b"software: gristmill sample\r\nformat: WARC File Format 1.0\r\n"
+    headers = [("WARC-Type", "warcinfo"), ("WARC-Date", WARC_DATE), ("WARC-Record-ID", record_id(name))]
+    return warc_record([*headers, ("WARC-Filename", name), ("Content-Type", "application/warc-fields")], block)
+
+
+def response(url: str, html: str) -> bytes:
+    """A page as a crawler would have kept it."""
+    body = html.encode("utf-8", "replace")
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {len(body)}\r\n\r\n"
+    digest = base64.b32encode(hashlib.sha1(body).digest()).decode()
+    headers = [("WARC-Type", "response"), ("WARC-Date", WARC_DATE), ("WARC-Record-ID", record_id(url))]
+    headers += [("WARC-Target-URI", url), ("WARC-Payload-Digest", f"sha1:{digest}")]
+    return warc_record([*headers, ("Content-Type", "application/http; msgtype=response")], head.encode() + body)
+
+
+# --- readmes and code -----------------------------------------------------------------------------------------------
+
+
+def distributions() -> list[tuple[str, str, importlib.metadata.Distribution]]:
+    """(name, version, distribution) of the installed packages, by name; this project itself left out.
+
+    Python's own finder is asked, not `importlib.metadata.distributions`: where the package importlib_metadata is
+    loaded it takes that function over, and gives descriptions in another form. Only the environment's own folders are
+    looked into: packages such as Ray put folders of theirs on the path when they are imported.
+    """
+    found: dict[str, tuple[str, str, importlib.metadata.Distribution]] = {}
+    folders = list(dict.fromkeys(sysconfig.get_paths()[name] for name in ("purelib", "platlib")))
+    installed = importlib.metadata.DistributionFinder.Context(path=folders)
+    for entry in importlib.metadata.MetadataPathFinder.find_distributions(installed):
+        metadata: Any = entry.metadata  # a mapping with `get`, which its protocol does not promise
+        name = (metadata.get("Name") or "").lower().replace("_", "-")
+        if name and name != "gristmill":
+            found.setdefault(name, (name, entry.version or "", entry))
+    return [found[name] for name in sorted(found)]
+
+
+def licence(metadata: Any) -> str:
+    """SPDX expression, or what stands in its place in older metadata."""
+    classifiers = [entry for entry in metadata.get_all("Classifier") or [] if entry.startswith("License ::")]
+    stated = (metadata.get("License-Expression") or metadata.get("License") or "").strip().splitlines()
+    return stated[0][:100] if stated else classifiers[0].rpartition(" :: ")[2] if classifiers else "not stated"
+
+
+def write_readmes(folder: Path, pages: int, report: Progress) -> Iterator[tuple[Path, int]]:
+    """Descriptions of the installed packages as JSON lines."""
+    rows = []
+    for name, version, entry in distributions():
+        metadata: Any = entry.metadata
+        text = (metadata.get("Description") or metadata.get_payload() or "").strip()
+        if text and text != "UNKNOWN":
+            url = f"https://pypi.org/project/{name}/{version}/"
+            row = {"id": f"{name}=={version}", "text": text, "url": url, "licence": licence(metadata), "language": "en"}
+            rows.append(json.dumps(row, ensure_ascii=True) + "\n")
+    data = gzip.compress("".join(rows).encode(), 6, mtime=0)
+    report("readmes", len(rows), len(rows))
+    yield write_whole(folder / "readmes.jsonl.gz", data), len(rows)
+
+
+def write_code(folder: Path, pages: int, report: Progress) -> Iterator[tuple[Path, int]]:
+    """Python sources of the standard library, in order of path, as Parquet."""
+    version = ".".join(map(str, sys.version_info[:2]))
+    columns = ("id", "text", "url", "licence", "language", "path")
+    batch: list[tuple[str, ...]] = []
+    size = total = number = 0
+    for path, text in itertools.chain(stdlib_sources(), [("", "")]):
+        if batch and (not path or size + len(text) > CODE_BYTES_PER_FILE):
+            table = pa.table({name: [row[i] for row in batch] for i, name in enumerate(columns)})
+            sink = pa.BufferOutputStream()
+            pq.write_table(table, sink, compression="zstd", row_group_size=256)
+            report("code", total, CODE_BYTES)
+            yield write_whole(folder / f"code-{number:05d}.parquet", sink.getvalue().to_pybytes()), len(batch)
+            batch, size, number = [], 0, number + 1
+        size, total = size + len(text), total + len(text)
+        url = f"https://github.com/python/cpython/blob/{version}/Lib/{path}"
+        batch.append((f"Lib/{path}", text, url, "PSF-2.0", "python", f"Lib/{path}"))
+
+
+def stdlib_sources() -> Iterator[tuple[str, str]]:
+    """(path below Lib/, text) of sources that are UTF-8 and not tests, up to ``CODE_BYTES``."""
+    root, total = stdlib_folder(), 0
+    skipped = {"site-packages", "dist-packages", "test", "tests", "__pycache__", "idlelib", "lib2to3", "pydoc_data"}
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(set(folders) - skipped)
+        for name in sorted(names):
+            if not name.endswith(".py") or name.startswith("_sysconfigdata"):
+                continue
+            path = Path(folder) / name
+            try:
+                text = path.read_bytes().decode("utf-8")
+            except (OSError, UnicodeDecodeError):
+                continue
+            total += len(text)
+            if total > CODE_BYTES:
+                return
+            if text.strip():
+                yield path.relative_to(root).as_posix(), text
+
+
+def main() -> None:
+    print(json.dumps(make_sample(Path(sys.argv[1] if len(sys.argv) > 1 else "sample")), indent=1))
+
+
+if __name__ == "__main__":
+    main()

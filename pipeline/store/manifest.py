@@ -1,0 +1,107 @@
+"""Manifests: what a product's files are, written last, one line a file.
+
+``manifests/<product>-<hash of the addresses>.jsonl.zst``: zstd-compressed JSON lines ``{"address", "bytes", "xxh3_128",
+"report"}``, in the order of the splits. Written and read as a stream: a product of 100,000 files has a manifest of some
+hundred megabytes of reports, and the driver holds the few facts it needs of each.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import zstandard
+
+from pipeline.store.address import digest
+from pipeline.store.storage import Checksum, Store, encode
+
+CHUNK = 1 << 18
+FACTS = (
+    "rows",
+    "kept",
+    "records",
+    "raw_bytes",
+    "text_bytes",
+    "num_quarantined",
+    "digest",
+    "selection_digest",
+    "domain_digests",
+)
+"""Parts of a report that later steps use; the rest stays in the manifest."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of a product."""
+
+    address: str
+    checksum: Checksum
+    report: dict[str, Any]
+
+
+def address_of(product: str, addresses: list[str]) -> str:
+    return f"manifests/{product}-{digest(addresses)}.jsonl.zst"
+
+
+def write(store: Store, address: str, entries: Iterable[Entry]) -> None:
+    """Write a manifest; equal entries give equal bytes."""
+    with store.create(address) as sink, zstandard.ZstdCompressor(level=3).stream_writer(sink, closefd=False) as stream:
+        for entry in entries:
+            stream.write(encode({"address": entry.address, **entry.checksum, "report": entry.report}) + b"\n")
+
+
+def read(store: Store, address: str) -> Iterator[Entry]:
+    """The entries of a manifest, in order."""
+    return (entry_of(line) for line in lines(store, address))
+
+
+def nth(store: Store, address: str, number: int) -> Entry | None:
+    """One entry, counted from 0; the lines before it are passed over unread, some 500 MB of them a second."""
+    line = next(islice(lines(store, address), number, None), None)
+    return None if line is None else entry_of(line)
+
+
+def lines(store: Store, address: str) -> Iterator[bytes]:
+    """The lines of a manifest.
+
+    Raises:
+        ValueError: the file ends before its end, which a plain reader of zstd takes for an end.
+    """
+    decoder = zstandard.ZstdDecompressor().decompressobj()
+    rest = b""
+    with store.open(address) as file:
+        while chunk := file.read(CHUNK):
+            *whole, rest = (rest + decoder.decompress(chunk)).split(b"\n")
+            yield from whole
+    if rest or not decoder.eof:
+        raise ValueError("the manifest is cut off")
+
+
+def entry_of(line: str | bytes) -> Entry:
+    found = json.loads(line)
+    checksum = {"bytes": found["bytes"], "xxh3_128": found["xxh3_128"]}
+    return Entry(found["address"], checksum, found["report"])
+
+
+def facts(report: dict[str, Any]) -> dict[str, Any]:
+    """The parts of a report that a run keeps in memory for each of its files."""
+    kept = {key: report[key] for key in FACTS if key in report}
+    if "bad" in report:
+        kept["bad"] = bool(report["bad"])
+    if "domain_digests" in report:
+        kept["tokenizer"] = digest(report["tokenizer"])
+        kept["groups"] = by_domain(report["groups"])
+    return kept
+
+
+def by_domain(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Documents and tokens per domain of a tokens report, sources and languages added up."""
+    total: dict[str, dict[str, Any]] = {}
+    for group in groups:
+        entry = total.setdefault(group["domain"], {"domain": group["domain"], "documents": 0, "tokens": 0})
+        entry["documents"] += group["documents"]
+        entry["tokens"] += group["tokens"]
+    return [total[domain] for domain in sorted(total)]

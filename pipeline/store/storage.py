@@ -1,0 +1,313 @@
+"""Files under the root of a run, on a local or shared disk, S3 or GCS, through `pyarrow.fs`.
+
+A file under its final name is finished. Local writes go to ``.tmp/`` under the root, are flushed to the disk
+and renamed; on an object store the file is written to a local temporary file first and sent in one upload,
+which that store makes visible whole or not at all. Killing a process at any moment leaves at worst a
+file under ``.tmp/``, which the next run sweeps away.
+
+An address is a path relative to the root, with forward slashes; what is only read may also be named by a full URI or
+path, of another root. Every Parquet or Arrow file carries its report
+(counts, reasons, digests) as JSON under the key ``gristmill`` of its metadata.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, BinaryIO, cast
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+import xxhash
+
+from pipeline.errors import UserError
+
+METADATA_KEY = b"gristmill"
+TEMPORARY = ".tmp"
+_COPY_BYTES = 1 << 22
+_EARLY_BYTES = 1 << 23
+Checksum = dict[str, int | str]
+"""``{"bytes": n, "xxh3_128": hex}`` of a file."""
+
+
+def encode(report: dict[str, Any]) -> bytes:
+    """A report as the bytes that go into a file: sorted keys, no spaces, UTF-8."""
+    return json.dumps(report, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+class TableWriter:
+    """A Parquet file being written, one row group per batch; set ``report`` before the block ends."""
+
+    def __init__(self, sink: BinaryIO, schema: pa.Schema) -> None:
+        self.report: dict[str, Any] | None = None
+        self.rows = 0
+        self._writer = pq.ParquetWriter(sink, schema, compression="zstd", compression_level=3, write_page_checksum=True)
+
+    def write(self, batch: pa.RecordBatch | pa.Table) -> None:
+        table = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
+        self._writer.write_table(table, row_group_size=max(1, table.num_rows))
+        self.rows += table.num_rows
+
+    def close(self) -> None:
+        if self.report is not None:
+            self._writer.add_key_value_metadata({METADATA_KEY: encode(self.report)})
+        self._writer.close()
+
+    def abandon(self) -> None:
+        """End a file that nobody will see while its sink is still open: later Arrow would complain on stderr."""
+        with suppress(OSError, pa.ArrowException):
+            self._writer.close()
+
+
+class EarlySink:
+    """A local file whose bytes go on their way to the disk as they come: its flush to the disk waits for the last only.
+
+    Linux begins to write what it is told will not be needed soon, and lets go only of what is written already.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._size = self._told = 0
+
+    def write(self, data: Any) -> int:
+        count = self._file.write(data)
+        self._size += count
+        if self._size - self._told >= _EARLY_BYTES and hasattr(os, "posix_fadvise"):
+            with suppress(OSError):  # it is advice: a file system need not take it
+                os.posix_fadvise(self._file.fileno(), self._told, self._size - self._told, os.POSIX_FADV_DONTNEED)
+            self._told = self._size
+        return count
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
+class HashingSink:
+    """A sink that takes the size and xxh3-128 of what is written through it, in order, from start to end."""
+
+    closed = False
+
+    def __init__(self, sink: BinaryIO) -> None:
+        self._sink = sink
+        self._hash = xxhash.xxh3_128()
+        self.size = 0
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        self._hash.update(view)
+        self.size += view.nbytes
+        self._sink.write(view)
+        return view.nbytes
+
+    def tell(self) -> int:
+        return self.size
+
+    def writable(self) -> bool:
+        return True
+
+    def flush(self) -> None:
+        self._sink.flush()
+
+    def close(self) -> None:
+        """The store closes the file; writers that close their sink only flush it."""
+        self._sink.flush()
+
+    def checksum(self) -> Checksum:
+        return {"bytes": self.size, "xxh3_128": self._hash.hexdigest()}
+
+
+class Store:
+    """The root of a run. Picklable: workers open it again from its URI (see `stages.contract.Store`)."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        try:
+            self.fs, self.base = filesystem_of(root)
+        except (OSError, ValueError, pa.ArrowInvalid) as error:
+            raise UserError(f"root {root!r} cannot be opened: {error}") from error
+        self.local = isinstance(self.fs, pafs.LocalFileSystem)
+        self.opened = ""
+        """The address opened last: what cannot be read, when something cannot."""
+        self.written: dict[str, Checksum] = {}
+        """Checksums of the files written through this object, by address."""
+
+    def __reduce__(self) -> tuple[type[Store], tuple[str]]:
+        return Store, (self.root,)
+
+    def path(self, address: str) -> str:
+        """The full path of an address, as the file system (not the user) spells it."""
+        return f"{self.base}/{address}" if address else self.base
+
+    def uri(self, address: str) -> str:
+        """The address as a user would type it."""
+        return f"{self.root.rstrip('/')}/{address}"
+
+    # Reading
+
+    def _place(self, address: str) -> tuple[pafs.FileSystem, str]:
+        """The file system of an address and its full path there."""
+        if "://" in address or address.startswith("/"):
+            return filesystem_of(address)
+        return self.fs, self.path(address)
+
+    def exists(self, address: str) -> bool:
+        fs, path = self._place(address)
+        return fs.get_file_info(path).type == pafs.FileType.File
+
+    def list(self, prefix: str) -> Sequence[tuple[str, int]]:
+        """All finished files under a folder, recursively, as (address, bytes), sorted by address."""
+        selector = pafs.FileSelector(self.path(prefix), recursive=True, allow_not_found=True)
+        skip = len(self.base) + 1
+        hidden = f"{TEMPORARY}/"
+        found = [
+            (info.path[skip:], info.size)
+            for info in self.fs.get_file_info(selector)
+            if info.type == pafs.FileType.File and not info.path[skip:].startswith(hidden)
+        ]
+        return sorted(found)
+
+    def open(self, address: str) -> pa.NativeFile:
+        self.opened = address
+        fs, path = self._place(address)
+        return pa.memory_map(path) if isinstance(fs, pafs.LocalFileSystem) else fs.open_input_file(path)
+
+    def read_bytes(self, address: str) -> bytes:
+        self.opened = address
+        with self.fs.open_input_file(self.path(address)) as file:
+            return cast(bytes, file.read())
+
+    def checksum(self, address: str) -> Checksum:
+        """Size and xxh3-128 of a file, read from end to end."""
+        total = xxhash.xxh3_128()
+        size = 0
+        with self.fs.open_input_stream(self.path(address), compression=None) as file:  # a name ends in .zst
+            while piece := file.read(_COPY_BYTES):
+                total.update(piece)
+                size += len(piece)
+        return {"bytes": size, "xxh3_128": total.hexdigest()}
+
+    def read_json(self, address: str) -> Any:
+        return json.loads(self.read_bytes(address))
+
+    def read_table(self, address: str, columns: Sequence[str] | None = None) -> pa.Table:
+        with self.open(address) as file:
+            return pq.ParquetFile(file).read(columns=columns and [*columns])
+
+    def metadata(self, address: str) -> dict[str, Any]:
+        """The report inside a Parquet file, an Arrow IPC file or an Arrow IPC stream of ours."""
+        with self.open(address) as file:
+            if address.endswith(".parquet"):
+                pairs = pq.ParquetFile(file).metadata.metadata or {}
+            elif bytes(file.read(6)) == b"ARROW1":
+                pairs = pa.ipc.open_file(file).schema.metadata or {}
+            else:
+                file.seek(0)
+                pairs = pa.ipc.open_stream(file).schema.metadata or {}
+        if METADATA_KEY not in pairs:
+            raise UserError(f"{self.uri(address)}: no report inside; it was not written by this program")
+        return cast(dict[str, Any], json.loads(pairs[METADATA_KEY]))
+
+    # Writing
+
+    @contextmanager
+    def create(self, address: str) -> Iterator[BinaryIO]:
+        """A sink that becomes ``address`` when the block ends without an exception."""
+        with self._create_local(address) if self.local else self._create_remote(address) as file:
+            sink = HashingSink(file)
+            yield cast(BinaryIO, sink)
+        self.written[address] = sink.checksum()
+
+    @contextmanager
+    def _create_remote(self, address: str) -> Iterator[BinaryIO]:
+        with tempfile.TemporaryFile() as copy, _naming_full_disks(tempfile.gettempdir()):
+            yield cast(BinaryIO, copy)
+            copy.seek(0)
+            with self.fs.open_output_stream(self.path(address), compression=None) as upload:  # a name ends in .zst
+                shutil.copyfileobj(copy, upload, _COPY_BYTES)
+
+    @contextmanager
+    def _create_local(self, address: str) -> Iterator[BinaryIO]:
+        final = self.path(address)
+        temporary = f"{self.base}/{TEMPORARY}/{os.getpid()}-{uuid.uuid4().hex}"
+        os.makedirs(os.path.dirname(temporary), exist_ok=True)
+        os.makedirs(os.path.dirname(final), exist_ok=True)
+        try:
+            with _naming_full_disks(final), open(temporary, "wb", buffering=1 << 20) as sink:
+                yield cast(BinaryIO, EarlySink(sink))
+                sink.flush()
+                os.fsync(sink.fileno())
+            os.replace(temporary, final)
+        except BaseException:
+            with suppress(OSError):  # it may be gone; the error under way is the one to see
+                os.unlink(temporary)
+            raise
+
+    def write_bytes(self, address: str, data: bytes) -> None:
+        with self.create(address) as sink:
+            sink.write(data)
+
+    def write_json(self, address: str, value: Any) -> None:
+        """JSON for people and programs: indented, sorted keys."""
+        self.write_bytes(address, (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode())
+
+    def write_table(self, address: str, table: pa.Table, report: dict[str, Any] | None = None) -> None:
+        with self.table_writer(address, table.schema) as writer:
+            writer.write(table)
+            writer.report = report
+
+    @contextmanager
+    def table_writer(self, address: str, schema: pa.Schema) -> Iterator[TableWriter]:
+        """A Parquet file written batch by batch; one row group each."""
+        with self.create(address) as sink:
+            writer = TableWriter(sink, schema)
+            try:
+                yield writer
+            except BaseException:
+                writer.abandon()
+                raise
+            writer.close()
+
+    def remove(self, prefix: str) -> None:
+        """Remove a file, or a folder with all in it; nothing if it is not there."""
+        info = self.fs.get_file_info(self.path(prefix))
+        if info.type == pafs.FileType.File:
+            self.fs.delete_file(self.path(prefix))
+        elif info.type == pafs.FileType.Directory:
+            self.fs.delete_dir(self.path(prefix))
+
+    def sweep(self) -> None:
+        """Remove what killed processes left unfinished. Only for the run with the lock (`pipeline.store.lock`)."""
+        self.remove(TEMPORARY)
+
+
+@contextmanager
+def _naming_full_disks(path: str) -> Iterator[None]:
+    """Name ``path`` in the error of a full disk, which says of itself neither what nor where."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename is None:
+            error.filename = path
+        raise
+
+
+def inside(root: str, address: str) -> str:
+    """The URI or path of an address under another root; what follows a ``?`` stays last."""
+    place, mark, query = root.partition("?")
+    return f"{place.rstrip('/')}/{address}{mark}{query}"
+
+
+def filesystem_of(uri: str) -> tuple[pafs.FileSystem, str]:
+    """The file system of a URI or path, and the path in it without a trailing slash; local paths are made absolute."""
+    if "://" in uri:
+        fs, path = pafs.FileSystem.from_uri(uri)
+    else:
+        fs, path = pafs.LocalFileSystem(), os.path.abspath(os.path.expanduser(uri))
+    return fs, path.rstrip("/") or "/"

@@ -1,0 +1,1 @@
+"""Commands that make something for later runs: thresholds, classifiers, tokenizers, mixtures."""

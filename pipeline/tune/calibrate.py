@@ -1,0 +1,137 @@
+"""`calibrate`: thresholds for each language from what a root measured, printed with histograms and as YAML to paste.
+
+Nothing is decided or changed: a person reads the proposals and puts into the mixture file what is right. The sample is
+every n-th page of all that are no duplicates, the same one every time.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline import recipe as recipes
+from pipeline.errors import UserError
+from pipeline.recipe import calibration
+from pipeline.store import snapshot as snapshots
+from pipeline.store.storage import Store
+
+MAX_FILES = 2000
+"""Files that are looked at, evenly spread over all."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to propose and from which pages."""
+
+    method: str
+    reference: str
+    pages: int
+    min_pages: int
+    sources: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    stop_words: bool = False
+
+
+def calibrate(mixture: str, store: Store, wanted: Wanted) -> str:
+    """The proposals for a mixture as text.
+
+    Raises:
+        UserError: when nothing is measured yet, or the reference language has too few pages.
+    """
+    recipe = recipes.load(mixture, store)
+    names = wanted.rules or calibration.rules_of(recipe)
+    pages = sample(snapshots.load(store, recipe.name), wanted, names)
+    try:
+        found = calibration.propose(pages, names, wanted.method, wanted.reference, wanted.min_pages)
+        words = calibration.stop_words(store, pages, wanted.min_pages) if wanted.stop_words else {}
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    return "\n".join([*told(found.proposals, pages.num_rows), "", *as_yaml(found, words)]) + "\n"
+
+
+def sample(snapshot: snapshots.Snapshot, wanted: Wanted, rules: tuple[str, ...]) -> pa.Table:
+    """Of about ``wanted.pages`` pages the columns that rules look at, and ``file`` and ``row`` of `documents`.
+
+    Raises:
+        UserError: where no file is measured.
+    """
+    parts = {name: list(snapshot.product(name)) for name in ("documents", "language", "quality", "clusters")}
+    chosen = [
+        number
+        for number, entry in enumerate(parts["documents"])
+        if not wanted.sources or entry.report["source"] in wanted.sources
+    ]
+    if not chosen or not parts["quality"]:
+        known = sorted({entry.report["source"] for entry in parts["documents"]})
+        asked = f" of source {', '.join(wanted.sources)}" if wanted.sources else ""
+        has = f"it has {', '.join(known)}" if known else "run the mixture first"
+        raise UserError(f"{snapshot.store.root}: nothing is measured{asked}; {has}")
+    chosen = chosen[:: -(-len(chosen) // MAX_FILES)]
+    rows = sum(parts["documents"][number].report["rows"] for number in chosen)
+    step = max(1, rows // wanted.pages)
+    tables, passed = [], 0
+    for number in chosen:
+        address = parts["quality"][number].address
+        with snapshot.store.open(address) as file:
+            columns = calibration.columns_of(rules, pq.read_schema(file).names)
+        table = snapshot.store.read_table(address, columns)
+        language = snapshot.store.read_table(parts["language"][number].address, ["language", "confidence"])
+        for name in language.column_names:
+            table = table.append_column(name, language.column(name))
+        take = np.arange(-passed % step, table.num_rows, step)
+        passed += table.num_rows
+        if parts["clusters"]:
+            match = snapshot.store.read_table(parts["clusters"][number].address, ["match"]).column("match")
+            take = take[pc.is_null(match).to_numpy()[take]]
+        places = {
+            "file": pa.array([parts["documents"][number].address] * len(take), pa.string()),
+            "row": pa.array(take),
+        }
+        table = table.take(pa.array(take))
+        for name, column in places.items():
+            table = table.append_column(name, column)
+        tables.append(table)
+    return pa.concat_tables(tables, promote_options="default").combine_chunks()
+
+
+def told(proposals: list[Any], pages: int) -> list[str]:
+    """The proposals with their histograms, a language after the other."""
+    lines = [f"{pages:,} pages looked at"]
+    width = max((len(p.rule) for p in proposals), default=0)
+    head = f"  {'':<{width}}  {'published':>22}   {'proposed':>22}   1st to 99th percentile"
+    for language in dict.fromkeys(p.language for p in proposals):
+        own = [p for p in proposals if p.language == language]
+        lines += ["", f"{language}: {max(p.pages for p in own):,} pages", head]
+        for p in own:
+            limits = (
+                f"{p.published:>8.4g} drops {p.drops_published:6.1%}   {p.proposed:>8.4g} drops {p.drops_proposed:6.1%}"
+            )
+            lines.append(f"  {p.rule:<{width}}  {limits}   {p.bar()} {p.first:.3g} .. {p.last:.3g} {p.column}")
+    return lines
+
+
+def as_yaml(found: Any, words: dict[str, list[str]]) -> list[str]:
+    """Sections of a mixture file."""
+    lines = ["# proposals to read, then to put into the mixture file"]
+    if words:
+        lines += ["quality:", "  stop_words:"]
+        lines += [f"    {name}: {json.dumps(own, ensure_ascii=False)}" for name, own in words.items()]
+    lines += [
+        "kept:",
+        f"  min_confidences: {flow(found.confidences)}",
+        "  overrides:" + ("" if found.overrides else " []"),
+    ]
+    for entry in found.overrides:
+        lines.append(f"    - languages: {json.dumps(entry['languages'])}")
+        lines += [f"      rules: {flow(entry['rules'])}"]
+    return lines
+
+
+def flow(values: dict[str, float]) -> str:
+    return "{" + ", ".join(f"{name}: {value:g}" for name, value in values.items()) + "}"

@@ -1,0 +1,185 @@
+"""`swarm`: mixture files for small proxy models, each the original with other shares (`stages.mixture.swarm`).
+
+Methods that fit shares by regression (RegMix, Olmix) train many small models on such mixtures, and give weights that
+`mixture.weights_from` reads. The files differ from the original in ``name``, in their mixture and in where relative
+paths start; comments and all other sections stay as they stand. As they have the tokens in common, a run of each
+under the same root only copies.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline import recipe as recipes
+from pipeline.engine.costs import Costs
+from pipeline.engine.scheduler import Executor, Scheduler
+from pipeline.errors import UserError
+from pipeline.progress import Reporter
+from pipeline.run.run import Run
+from pipeline.store.storage import Store
+from stages.contract import Task
+
+_MILLION = 10**6
+_ABSOLUTE = re.compile(r"^(?:[a-z][a-z0-9+.-]*://|/|~|\$\{)")
+
+
+def write_swarm(
+    path: str, store: Store, folder: str, *, count: int, budget: str, seed: int, around_mixture: bool = False
+) -> list[str]:
+    """Write ``count`` mixture files into ``folder``; their paths.
+
+    Args:
+        budget: tokens of each, as in a mixture file.
+        around_mixture: scatter around the shares of the file, instead of those that the domains' tokens have.
+
+    Raises:
+        UserError: the tokens are not counted yet, the budget is beyond all caps, or other files are in the way.
+    """
+    recipe = recipes.load(path, store)
+    job = counted(recipe, store)
+    domains = job.blend.domains
+    tokens, drawn = recipe.swarm(
+        {domain.name: job.available[domain.name] for domain in domains},
+        count,
+        seed=seed,
+        budget=budget,
+        prior={domain.name: domain.requested_share for domain in domains} if around_mixture else None,
+        max_epochs={domain.name: domain.max_epochs for domain in domains},
+    )
+    epochs = {domain.name: domain.max_epochs for domain in domains}
+    text = Path(path).read_text(encoding="utf-8")
+    digits = len(str(count - 1))
+    made = {}
+    for index, shares in enumerate(drawn):
+        name = f"{recipe.name}-swarm-{index:0{digits}d}"
+        section = mixture_section(shares, epochs, tokens, f"mixture {index} of {count} drawn with seed {seed}")
+        made[os.path.join(folder, f"{name}.yaml")] = rewritten(text, path, folder, name, section)
+    in_the_way = [file for file, content in made.items() if os.path.exists(file) and content != read(file)]
+    if in_the_way:
+        raise UserError(f"{in_the_way[0]} is there and holds something else; choose another folder")
+    os.makedirs(folder, exist_ok=True)
+    for file, content in made.items():
+        Path(file).write_text(content, encoding="utf-8")
+    check_same(recipe, recipes.load(next(iter(made)), store))
+    return list(made)
+
+
+def counted(recipe: recipes.Recipe, store: Store) -> Run:
+    """A planned run with its tokens counted and its mixture solved.
+
+    Raises:
+        UserError: when the root does not hold the tokens yet.
+    """
+
+    def no_engine(tasks: Collection[Task]) -> Executor:
+        raise AssertionError("a plan runs no task")
+
+    reporter = Reporter(quiet=True)
+    job = Run(recipe, store, Scheduler(no_engine, reporter.say), reporter, Costs(store), dry=True)
+    job.plan()
+    if job.blend is None:
+        raise UserError(f"the tokens of {recipe.name} are not counted yet: run it once first")
+    return job
+
+
+def mixture_section(shares: dict[str, float], epochs: dict[str, float], budget: int, about: str) -> str:
+    """The section `mixture` as YAML, shares in millionths that sum to 1."""
+    lines = [f"mixture:  # {about}", f"  budget: {budget}", "  on_shortfall: redistribute", "  domains:"]
+    for name, millionths in in_millionths(shares).items():
+        entry = f"{{share: {millionths / _MILLION:.6f}, max_epochs: {float(epochs[name])!r}}}"
+        lines.append(f"    {json.dumps(name)}: {entry}")
+    return "\n".join(lines) + "\n"
+
+
+def in_millionths(shares: dict[str, float]) -> dict[str, int]:
+    """Whole millionths near ``shares`` that sum to a million: largest remainder, ties by name."""
+    whole = {name: int(share * _MILLION) for name, share in sorted(shares.items())}
+    left = _MILLION - sum(whole.values())
+    for name in sorted(whole, key=lambda name: (whole[name] - shares[name] * _MILLION, name))[:left]:
+        whole[name] += 1
+    return whole
+
+
+def rewritten(text: str, path: str, folder: str, name: str, section: str) -> str:
+    """A mixture file with another name and mixture, its relative paths those that lead to the same files."""
+    root: Any = yaml.compose(text, Loader=yaml.SafeLoader)
+    keys = {key.value: (key, value) for key, value in root.value}
+    edits: list[tuple[int, int, str]] = []
+    if "name" in keys:
+        value = keys["name"][1]
+        edits.append((value.start_mark.index, value.end_mark.index, name))
+    else:
+        start = root.value[0][0].start_mark.index
+        edits.append((start, start, f"name: {name}\n"))
+    key, value = keys["mixture" if "mixture" in keys else "phases"]
+    start, stop = key.start_mark.index, value.end_mark.index
+    stop = start + len(text[start:stop].rstrip())
+    edits.append((start, stop, section.rstrip("\n")))
+    here = os.path.dirname(os.path.abspath(path))
+    for scalar in path_scalars(root):
+        if not _ABSOLUTE.match(scalar.value):
+            moved = os.path.relpath(os.path.join(here, scalar.value), os.path.abspath(folder))
+            edits.append((scalar.start_mark.index, scalar.end_mark.index, json.dumps(moved)))
+    for start, stop, new in sorted(edits, reverse=True):
+        text = text[:start] + new + text[stop:]
+    return text
+
+
+def path_scalars(root: Any) -> Iterator[Any]:
+    """The YAML nodes of all paths: of the sources' files, and of models where a path is given instead of a name."""
+    for key, section in root.value:
+        if key.value == "sources":
+            for _, source in section.value:
+                yield from scalars_at(source, ("paths",))
+                yield from scalars_at(source, ("paths", "*"))
+                yield from scalars_at(source, ("base",))
+                yield from model_scalars(source)
+    yield from model_scalars(root)
+
+
+def model_scalars(holder: Any) -> Iterator[Any]:
+    for place in recipes.MODEL_PATHS:
+        for scalar in scalars_at(holder, place):
+            if "/" in scalar.value or Path(scalar.value).suffix in recipes.MODEL_SUFFIXES:
+                yield scalar
+    for files in recipes.FILE_PATHS:
+        yield from scalars_at(holder, files)
+
+
+def scalars_at(node: Any, place: tuple[str, ...]) -> Iterator[Any]:
+    """The scalars under a node at a path of keys, of which ``*`` stands for every key or entry."""
+    if not place:
+        if isinstance(node, yaml.ScalarNode):
+            yield node
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if place[0] in ("*", key.value):
+                yield from scalars_at(value, place[1:])
+    elif isinstance(node, yaml.SequenceNode) and place[0] == "*":
+        for value in node.value:
+            yield from scalars_at(value, place[1:])
+
+
+def check_same(old: recipes.Recipe, new: recipes.Recipe) -> None:
+    """Whether a written file reads the same input in the same way.
+
+    Raises:
+        UserError: naming the first difference.
+    """
+    for name, source in old.sources.items():
+        if new.sources[name] != source:
+            raise UserError(f"{new.path}: source {name} is not that of {old.path}; write its paths in full")
+    for name, section in old.sections.items():
+        if name not in ("mixture", "phases") and new.sections[name] != section:
+            raise UserError(f"{new.path}: section {name} is not that of {old.path}")
+
+
+def read(file: str) -> str:
+    return Path(file).read_text(encoding="utf-8", errors="replace")

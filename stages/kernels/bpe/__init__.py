@@ -1,0 +1,1 @@
+"""Byte-pair encoding: units of text, merges, and merges recovered from ranks."""

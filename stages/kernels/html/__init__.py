@@ -1,0 +1,1 @@
+"""HTML bytes: tokens, blocks, features of blocks, and the text written from them."""

@@ -1,0 +1,742 @@
+"""From HTML bytes to blocks of text and the elements that hold them, in one pass.
+
+For `stages.extraction`: `scan_pages` takes the pages of a batch as UTF-8 bytes and gives
+
+- text: what stands between block-level tags (`br` too), references decoded, runs of white space one space, `pre` as it
+  is; no script, style, comment, template, drop-down, textarea or svg;
+- blocks ``blocks_CB``: one column a block of text, rows `TEXT_START` ... `BREAK`;
+- nodes ``nodes_CM``: one column an element that holds blocks, in document order, rows `TAG` ... `LAST_BLOCK`;
+  the first node of a page is its root;
+- pages ``pages_CD``: where a page's blocks and nodes begin and end, and spans of the HTML for title, language, licence,
+  address and date.
+
+Method: the HTML standard's tokenizer, and of its tree builder what moves text or ends elements: implied ends (`p`, `li`,
+`dt`, `dd`, table parts, headings, nested `a`), scopes, raw text, foreign content. Not followed: text straight inside a table
+stays where it is written (the standard moves it before the table), formatting elements are marks and not nodes,
+and below `MAX_DEPTH` open elements a further one is not a node. A page that begins with an XML declaration may close
+`<script/>` as XML does.
+
+Price: time and memory linear in the bytes of the page whatever it holds. The caller reserves a column of blocks and nodes
+for every `<` and `MAX_GROWTH` bytes of text for every byte of HTML; input must be valid UTF-8 for the output to be so,
+but any bytes are safe.
+
+Legend: B blocks, M nodes, D pages, C rows of a table, S slots of state.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from stages.kernels.html import tokens as t
+from stages.kernels.html.entities import fill_reference_tables, read_reference
+from stages.kernels.html.hints import NOT_SHOWN, fill_hint_table, read_hints
+from stages.kernels.html.tables import BYTE_CLASSES, FNV_START, TABLE_SLOTS, TAG_FLAGS, fnv, hash_span, mix
+from stages.kernels.html.tokens import (
+    SPANS,
+    find_byte,
+    find_raw_end,
+    is_space,
+    read_attributes,
+    read_tag_name,
+    skip_markup,
+)
+from stages.kernels.jit import lean_inline_kernel as inline_kernel
+from stages.kernels.jit import lean_kernel as kernel
+from stages.kernels.simd import block_bits, copy_block, lowest
+
+MAX_DEPTH = 256
+HINT_BYTES = 400
+"""Of a class or id, this much is read."""
+
+# rows of blocks_CB
+(TEXT_START, TEXT_STOP, NODE, BREAK, LINK_BYTES, NUM_LINKS, BOLD_BYTES, CODE_BYTES, INLINE_HINTS, NUM_IMAGES,
+ NUM_TIMES) = range(11)  # fmt: skip
+BLOCK_ROWS = 11
+# rows of nodes_CM
+TAG, PARENT, HINTS, SIGNATURE, FIRST_BLOCK, LAST_BLOCK, DEPTH = range(7)
+NODE_ROWS = 7
+# rows of pages_CD
+(BLOCKS_FROM, BLOCKS_TO, NODES_FROM, NODES_TO, TITLE_FROM, TITLE_TO, SOCIAL_TITLE_FROM, SOCIAL_TITLE_TO, LANG_FROM, LANG_TO,
+ ADDRESS_FROM, ADDRESS_TO, LICENCE_FROM, LICENCE_TO, DATE_FROM, DATE_TO, SCHEMA_HINTS, BODY_HINTS, NUM_TAGS, NUM_INPUTS,
+ NUM_SCRIPTS) = range(21)  # fmt: skip
+PAGE_ROWS = 21
+# what separates a block from the one before it
+LINE, PARTS = 1, 2
+
+# slots of state
+(S_TEXT, S_BLOCKS, S_NODES, S_DEPTH, S_BREAK, S_HINTS, S_LINKS, S_IMAGES, S_TIMES, S_OVERFLOW, S_LINK, S_BOLD, S_CODE,
+ S_LINK_BYTES, S_BOLD_BYTES, S_CODE_BYTES, S_DROPPED, S_DROP_DEPTH, S_INSIDE, S_XML) = range(20)  # fmt: skip
+_OFF = -1
+_U1 = np.uint64(1)
+# what else stands in W: tag and node of each open element, how many of each element are open, spans of attributes,
+# and the hints of class values met before, by the hash of the value
+STACK_TAGS, STACK_NODES, OPEN, CACHE = 32, 288, 544, 704
+_CACHE_SIZE = 1024
+_OG_TITLE, _OG_TYPE, _GENERATOR, _PUBLISHED, _DATE, _CANONICAL, _LICENSE, _LINKED_DATA = (
+    fnv(name)
+    for name in (b"og:title", b"og:type", b"generator", b"article:published_time", b"date", b"canonical", b"license",
+                 b"application/ld+json")
+)  # fmt: skip
+WORK_SLOTS = CACHE + 2 * _CACHE_SIZE
+
+
+def scan_tables() -> npt.NDArray[np.int64]:
+    """T: all tables of the kernels, made once a process (about 10 ms)."""
+    T = np.zeros(TABLE_SLOTS, np.int64)
+    t.fill_token_tables(T)
+    fill_reference_tables(T)
+    fill_hint_table(T)
+    classes = T[BYTE_CLASSES:]
+    classes[[9, 10, 12, 13, 32]] = 1
+    classes[[ord("<"), ord("&")]] = 2
+    classes[0] = 3
+    classes[0xC2] = 4  # may begin a no-break space
+    T.flags.writeable = False
+    return T
+
+
+def scan_work() -> npt.NDArray[np.int64]:
+    """W: fresh state; may be used for any number of calls, by one thread at a time."""
+    return np.zeros(WORK_SLOTS, np.int64)
+
+
+@inline_kernel
+def copy_text(data, pos, end, T, out, o, start, pre):  # type: ignore[no-untyped-def]
+    """Copy text up to the next ``<`` or ``&``, white space normalised: (position there, next o)."""
+    while pos < end:
+        if not pre and pos + 64 <= end:
+            spaces = block_bits(data, pos, 32, 0, 0)
+            ends = spaces & (spaces >> _U1) | block_bits(data, pos, 0, 31, 0) | block_bits(data, pos, 60, 0, 0)
+            ends |= block_bits(data, pos, 38, 0, 0) | block_bits(data, pos, 0xC2, 0, 0)
+            if o == start or out[o - 1] == 32:
+                ends |= spaces & _U1
+            plain = lowest(ends)
+            copy_block(data, pos, out, o)
+            pos += plain
+            o += plain
+            if plain == 64:
+                continue
+        b = data[pos]
+        k = T[BYTE_CLASSES + b]
+        if k == 0:
+            out[o] = b
+            o += 1
+        elif k == 1:
+            if pre:
+                if b != 13:
+                    out[o] = b
+                    o += 1
+                elif pos + 1 >= end or data[pos + 1] != 10:
+                    out[o] = 10
+                    o += 1
+            else:
+                if o > start and out[o - 1] != 32:
+                    out[o] = 32
+                    o += 1
+                while pos + 1 < end and T[BYTE_CLASSES + data[pos + 1]] == 1:
+                    pos += 1
+        elif k == 2:
+            break
+        elif k == 4:
+            if pos + 1 < end and data[pos + 1] == 0xA0:
+                pos += 1
+                if pre or (o > start and out[o - 1] != 32):
+                    out[o] = 32
+                    o += 1
+            else:
+                out[o] = b
+                o += 1
+        pos += 1
+    return pos, o
+
+
+@inline_kernel
+def fold_reference(out, before, o, start, pre):  # type: ignore[no-untyped-def]
+    """White space written by a reference at ``out[before:o]`` becomes a space: next o."""
+    if o - before == 1 and is_space(out[before]):
+        if pre:
+            return o
+    elif not (o - before == 2 and out[before] == 0xC2 and out[before + 1] == 0xA0):
+        return o
+    if not pre and (before == start or out[before - 1] == 32):
+        return before
+    out[before] = 32
+    return before + 1
+
+
+@inline_kernel
+def mark_off(W, mark, o):  # type: ignore[no-untyped-def]
+    """End an inline mark (link, bold or code): its bytes in this block are added up."""
+    if W[mark] != _OFF:
+        W[mark + 3] += max(0, o - W[mark])
+        W[mark] = _OFF
+
+
+@inline_kernel
+def end_block(W, blocks, out, o, strength):  # type: ignore[no-untyped-def]
+    """Close the block of text that ends at ``o``, if there is any: next o."""
+    start = W[S_TEXT]
+    stop = o
+    while stop > start and is_space(out[stop - 1]):
+        stop -= 1
+    if stop > start:
+        for mark in range(S_LINK, S_LINK + 3):
+            if W[mark] != _OFF:
+                W[mark + 3] += max(0, stop - W[mark])
+                W[mark] = stop
+        b = W[S_BLOCKS]
+        first = start
+        while out[first] == 10:  # pre: empty lines at its beginning
+            first += 1
+        blocks[TEXT_START, b] = first
+        blocks[TEXT_STOP, b] = stop
+        blocks[NODE, b] = W[STACK_NODES + W[S_DEPTH] - 1]
+        blocks[BREAK, b] = W[S_BREAK]
+        blocks[LINK_BYTES, b] = min(W[S_LINK_BYTES], stop - first)
+        blocks[NUM_LINKS, b] = W[S_LINKS]
+        blocks[BOLD_BYTES, b] = min(W[S_BOLD_BYTES], stop - first)
+        blocks[CODE_BYTES, b] = min(W[S_CODE_BYTES], stop - first)
+        blocks[INLINE_HINTS, b] = W[S_HINTS]
+        blocks[NUM_IMAGES, b] = W[S_IMAGES]
+        blocks[NUM_TIMES, b] = W[S_TIMES]
+        W[S_BLOCKS] = b + 1
+        W[S_HINTS] = 0
+        W[S_LINKS] = 1 if W[S_LINK] != _OFF else 0
+        W[S_IMAGES] = 0
+        W[S_TIMES] = 0
+        W[S_BREAK] = 0
+    else:
+        stop = start
+        for mark in range(S_LINK, S_LINK + 3):
+            if W[mark] != _OFF:
+                W[mark] = stop
+    W[S_LINK_BYTES] = 0
+    W[S_BOLD_BYTES] = 0
+    W[S_CODE_BYTES] = 0
+    W[S_TEXT] = stop
+    W[S_BREAK] = max(W[S_BREAK], strength)
+    return stop
+
+
+@inline_kernel
+def pop_to(W, nodes, depth):  # type: ignore[no-untyped-def]
+    """Close open elements until ``depth`` are left."""
+    while W[S_DEPTH] > depth:
+        W[S_DEPTH] -= 1
+        W[OPEN + W[STACK_TAGS + W[S_DEPTH]]] -= 1
+        nodes[LAST_BLOCK, W[STACK_NODES + W[S_DEPTH]]] = W[S_BLOCKS]
+
+
+@inline_kernel
+def find_open(W, T, first_tag, last_tag, boundary):  # type: ignore[no-untyped-def]
+    """Stack place of the innermost open element from ``first_tag`` to ``last_tag``, not looking beyond a scope
+    (``boundary`` SCOPE), beyond a table (0) or beyond a list (``boundary`` -1); -1 if there is none."""
+    i = W[S_DEPTH] - 1
+    while i > 0:
+        tag = W[STACK_TAGS + i]
+        if first_tag <= tag <= last_tag:
+            return i
+        if boundary > 0:
+            if T[TAG_FLAGS + tag] & t.SCOPE:
+                return -1
+        elif tag == t.TABLE or (
+            boundary < 0 and (tag == t.UL or tag == t.OL or tag == t.DL or T[TAG_FLAGS + tag] & t.SCOPE)
+        ):
+            return -1
+        i -= 1
+    return -1
+
+
+@inline_kernel
+def close_implied(W, nodes, T, tag):  # type: ignore[no-untyped-def]
+    """What a start tag ends before it begins: a paragraph, a list item, a cell, a heading, ..."""
+    if T[TAG_FLAGS + tag] & t.CLOSES_P and W[OPEN + t.P] > 0:
+        i = find_open(W, T, t.P, t.P, t.SCOPE)
+        if i > 0:
+            pop_to(W, nodes, i)
+    i = -1
+    if t.H1 <= tag <= t.H6:
+        i = W[S_DEPTH] - 1
+        if not t.H1 <= W[STACK_TAGS + i] <= t.H6:
+            i = -1
+    elif tag == t.LI:
+        if W[OPEN + t.LI] > 0:
+            i = find_open(W, T, t.LI, t.LI, -1)
+    elif tag == t.DD or tag == t.DT:
+        if W[OPEN + t.DD] + W[OPEN + t.DT] > 0:
+            i = find_open(W, T, t.DD, t.DT, -1)
+    elif tag == t.BUTTON:
+        if W[OPEN + t.BUTTON] > 0:
+            i = find_open(W, T, t.BUTTON, t.BUTTON, 0)
+    elif t.TABLE <= tag <= t.TFOOT and W[OPEN + t.TABLE] > 0:
+        top = W[STACK_TAGS + W[S_DEPTH] - 1]
+        if tag == t.TABLE:
+            if top == t.TABLE or top == t.TR or t.TBODY <= top <= t.TFOOT:
+                i = find_open(W, T, t.TABLE, t.TABLE, t.SCOPE)
+        elif tag == t.TD or tag == t.TH:
+            i = find_open(W, T, t.TD, t.CAPTION, 0)
+        elif tag == t.TR:
+            i = find_open(W, T, t.TR, t.TR, 0)
+            if i < 0:
+                i = find_open(W, T, t.TD, t.CAPTION, 0)
+        else:
+            i = W[S_DEPTH]
+            while i > 1 and W[STACK_TAGS + i - 1] != t.TABLE:
+                i -= 1
+    if i > 0:
+        pop_to(W, nodes, i)
+
+
+@inline_kernel
+def open_element(W, nodes, T, tag, hints, signature):  # type: ignore[no-untyped-def]
+    """Push an element and make its node; too deep, it is only counted."""
+    depth = W[S_DEPTH]
+    if depth >= MAX_DEPTH:
+        W[S_OVERFLOW] += 1
+        return
+    node = W[S_NODES]
+    parent = W[STACK_NODES + depth - 1] if depth > 0 else node
+    nodes[TAG, node] = tag
+    nodes[PARENT, node] = parent
+    nodes[HINTS, node] = hints
+    nodes[SIGNATURE, node] = signature
+    nodes[FIRST_BLOCK, node] = W[S_BLOCKS]
+    nodes[LAST_BLOCK, node] = W[S_BLOCKS]
+    nodes[DEPTH, node] = depth
+    W[STACK_TAGS + depth] = tag
+    W[STACK_NODES + depth] = node
+    W[OPEN + tag] += 1
+    W[S_NODES] = node + 1
+    W[S_DEPTH] = depth + 1
+
+
+@inline_kernel
+def close_element(W, nodes, T, tag):  # type: ignore[no-untyped-def]
+    """An end tag: close the innermost such element in scope; without one it closes nothing."""
+    first, last = tag, tag
+    if t.H1 <= tag <= t.H6:
+        first, last = t.H1, t.H6
+    if W[S_OVERFLOW] > 0:
+        W[S_OVERFLOW] -= 1
+        return
+    is_open = False
+    for k in range(first, last + 1):
+        is_open |= W[OPEN + k] > 0
+    if not is_open:
+        return
+    boundary = t.SCOPE
+    if t.TABLE <= tag <= t.TFOOT:
+        boundary = 0
+    elif tag == t.LI:
+        boundary = -1
+    i = find_open(W, T, first, last, boundary)
+    if i > 0:
+        pop_to(W, nodes, i)
+
+
+@inline_kernel
+def cached_hints(data, start, stop, W, T):  # type: ignore[no-untyped-def]
+    """(hints, hash) of a class or id value."""
+    stop = min(stop, start + HINT_BYTES)
+    h = hash_span(data, start, stop)
+    slot = (h >> 32) & (_CACHE_SIZE - 1)
+    if W[CACHE + slot] != h:
+        W[CACHE + slot] = h
+        W[CACHE + _CACHE_SIZE + slot] = read_hints(data, start, stop, T)
+    return W[CACHE + _CACHE_SIZE + slot], h
+
+
+@inline_kernel
+def element_hints(data, W, T, found):  # type: ignore[no-untyped-def]
+    """(hints, hash of the class) of the tag whose attributes were just read."""
+    hints, signature = 0, 0
+    for which in range(t.CLASS, t.ITEMTYPE + 1):
+        if (found >> which) & 1:
+            more, h = cached_hints(data, W[SPANS + 2 * which], W[SPANS + 2 * which + 1], W, T)
+            hints |= more
+            if which == t.CLASS:
+                signature = h
+    if (found >> t.STYLE_ATTR) & 0b111:
+        if (found >> t.HIDDEN) & 1:
+            hints |= 1 << NOT_SHOWN
+        if (found >> t.ARIA_HIDDEN) & 1 and W[SPANS + 2 * t.ARIA_HIDDEN] < W[SPANS + 2 * t.ARIA_HIDDEN + 1]:
+            if data[W[SPANS + 2 * t.ARIA_HIDDEN]] | 0x20 == 116:
+                hints |= 1 << NOT_SHOWN
+        if (found >> t.STYLE_ATTR) & 1 and shows_nothing(
+            data, W[SPANS + 2 * t.STYLE_ATTR], W[SPANS + 2 * t.STYLE_ATTR + 1]
+        ):
+            hints |= 1 << NOT_SHOWN
+    return hints, signature
+
+
+@inline_kernel
+def shows_nothing(data, start, stop):  # type: ignore[no-untyped-def]
+    """Whether a style holds ``display:none`` or ``visibility:hidden``."""
+    i = start
+    while i + 4 < stop:
+        if data[i] == 58:
+            k = i + 1
+            while k < stop and data[k] == 32:
+                k += 1
+            if k + 4 <= stop and data[i - 1] | 0x20 == 121:
+                if (
+                    data[k] | 0x20 == 110
+                    and data[k + 1] | 0x20 == 111
+                    and data[k + 2] | 0x20 == 110
+                    and data[k + 3] | 0x20 == 101
+                ):
+                    return True
+                if data[k] | 0x20 == 104 and data[k + 1] | 0x20 == 105 and data[k + 2] | 0x20 == 100:
+                    return True
+        i += 1
+    return False
+
+
+@inline_kernel
+def hash_value(data, start, stop):  # type: ignore[no-untyped-def]
+    """FNV of a short attribute value, letters as small ones; longer than 40 bytes, of its beginning."""
+    value = FNV_START
+    for i in range(start, min(stop, start + 40)):
+        b = data[i]
+        value = mix(value, b | 0x20 if 65 <= b <= 90 else b)
+    return value
+
+
+@inline_kernel
+def _is_linked_data(data, W):  # type: ignore[no-untyped-def]
+    return hash_value(data, W[SPANS + 2 * t.TYPE], W[SPANS + 2 * t.TYPE + 1]) == _LINKED_DATA
+
+
+@inline_kernel
+def note_span(pages, d, row, start, stop):  # type: ignore[no-untyped-def]
+    """Keep the first span that is not empty."""
+    if pages[row, d] < 0 and start < stop:
+        pages[row, d] = start
+        pages[row + 1, d] = stop
+
+
+@inline_kernel
+def note_meta(data, W, T, found, pages, d):  # type: ignore[no-untyped-def]
+    """A `meta`: its content as title, date or kind of page, if its name or property says so."""
+    if not (found >> t.CONTENT) & 1 or not (found >> t.NAME) & 0b11:
+        return
+    which = t.PROPERTY if (found >> t.PROPERTY) & 1 else t.NAME
+    a, b = W[SPANS + 2 * which], W[SPANS + 2 * which + 1]
+    start, stop = W[SPANS + 2 * t.CONTENT], W[SPANS + 2 * t.CONTENT + 1]
+    name = hash_value(data, a, b)
+    if name == _OG_TITLE:
+        note_span(pages, d, SOCIAL_TITLE_FROM, start, stop)
+    elif name in (_OG_TYPE, _GENERATOR):
+        pages[SCHEMA_HINTS, d] |= read_hints(data, start, min(stop, start + HINT_BYTES), T)
+    elif name in (_PUBLISHED, _DATE):
+        note_span(pages, d, DATE_FROM, start, stop)
+
+
+@inline_kernel
+def note_linked_data(data, pos, stop, T, pages, d):  # type: ignore[no-untyped-def]
+    """Words of every ``"@type"`` of a JSON-LD script."""
+    i = pos
+    while i + 8 < stop:
+        if data[i] == 64 and data[i + 1] == 116 and data[i + 2] == 121 and data[i + 3] == 112 and data[i + 4] == 101:
+            i += 6
+            while i < stop and data[i] != 34 and data[i] != 125:
+                i += 1
+            first = i
+            i += 1
+            while i < stop and i < first + 40 and data[i] != 34:
+                i += 1
+            pages[SCHEMA_HINTS, d] |= read_hints(data, first, min(i, stop), T)
+        i += 1
+
+
+@inline_kernel
+def note_element(data, tag, W, T, found, pages, d):  # type: ignore[no-untyped-def]
+    """What `html`, `body`, `meta`, `link` and linked licences say of the page."""
+    if tag == t.META:
+        note_meta(data, W, T, found, pages, d)
+    elif tag == t.HTML:
+        if (found >> t.LANG) & 1:
+            note_span(pages, d, LANG_FROM, W[SPANS + 2 * t.LANG], W[SPANS + 2 * t.LANG + 1])
+    elif tag == t.BODY:
+        pages[BODY_HINTS, d] |= element_hints(data, W, T, found)[0]
+    elif (found >> t.REL) & 1 and (found >> t.HREF) & 1:
+        a, b = W[SPANS + 2 * t.REL], W[SPANS + 2 * t.REL + 1]
+        rel = hash_value(data, a, b)
+        if rel == _CANONICAL:
+            note_span(pages, d, ADDRESS_FROM, W[SPANS + 2 * t.HREF], W[SPANS + 2 * t.HREF + 1])
+        elif rel == _LICENSE:
+            note_span(pages, d, LICENCE_FROM, W[SPANS + 2 * t.HREF], W[SPANS + 2 * t.HREF + 1])
+
+
+@inline_kernel
+def skip_dropped(data, pos, end, T, W):  # type: ignore[no-untyped-def]
+    """Inside a dropped element: read one tag at ``pos``, or move on to the next; gives the next position.
+
+    Ends the element at its end tag, or (svg, select) at a tag that cannot stand in it; such a tag is read again.
+    """
+    drop = W[S_DROPPED]
+    closing = pos + 1 < end and data[pos + 1] == 47
+    first = pos + 2 if closing else pos + 1
+    if first >= end or not 97 <= data[first] | 0x20 <= 122:
+        if first < end and data[pos + 1] != 47 and data[pos + 1] != 33 and data[pos + 1] != 63:
+            return pos + 1
+        if drop == t.SVG and is_cdata(data, pos, end):
+            return find_cdata_end(data, pos, end)
+        return skip_markup(data, pos, end)
+    after, tag = read_tag_name(data, first, end, T)
+    flags = T[TAG_FLAGS + tag]
+    leaves = False
+    if drop == t.SVG:
+        leaves = W[S_INSIDE] == 0 and not closing and (flags & t.BREAKOUT) != 0
+    elif drop != t.TEMPLATE and tag != drop:
+        # parts of a table end a drop-down that stands in one; outside they are nothing (standard: "in select in table")
+        leaves = tag == t.INPUT or tag == t.TEXTAREA or tag == t.FORM or tag == t.BODY
+        if t.TABLE <= tag <= t.TFOOT and W[OPEN + t.TABLE] > 0:
+            leaves |= not closing or W[OPEN + tag] > 0
+    elif drop == t.SELECT and tag == t.SELECT:
+        leaves = not closing
+    if leaves:
+        W[S_DROPPED] = 0
+        return pos
+    after, _, empty = read_attributes(data, after, end, T, W)
+    if after < 0:
+        return end
+    if tag == drop:
+        if not (empty and drop == t.SVG and not closing):
+            W[S_DROP_DEPTH] += -1 if closing else 1
+        if W[S_DROP_DEPTH] == 0:
+            W[S_DROPPED] = 0
+    elif drop == t.SVG and tag == t.FOREIGNOBJECT and not empty:
+        W[S_INSIDE] = max(0, W[S_INSIDE] + (-1 if closing else 1))
+    elif not closing and flags & (t.RAW | t.ESCAPABLE) and (drop != t.SVG or W[S_INSIDE] > 0):
+        return find_raw_end(data, after, end, T, tag)
+    return after
+
+
+@inline_kernel
+def is_cdata(data, pos, end):  # type: ignore[no-untyped-def]
+    """Whether ``<![CDATA[`` stands at ``pos``."""
+    return (
+        pos + 9 <= end and data[pos + 1] == 33 and data[pos + 2] == 91 and data[pos + 3] == 67 and data[pos + 8] == 91
+    )
+
+
+@inline_kernel
+def find_cdata_end(data, pos, end):  # type: ignore[no-untyped-def]
+    """Position after the ``]]>`` of the CDATA section at ``pos``."""
+    i = pos + 9
+    while i + 2 < end:
+        if data[i] == 93 and data[i + 1] == 93 and data[i + 2] == 62:
+            return i + 3
+        i += 1
+    return end
+
+
+@inline_kernel
+def copy_raw(data, pos, stop, W, nodes, blocks, T, out, o):  # type: ignore[no-untyped-def]
+    """Text of `xmp` and `plaintext`: a preformatted block without tags and references. Next o."""
+    open_element(W, nodes, T, t.PRE, 0, 0)
+    start = W[S_TEXT]
+    while pos < stop:
+        pos, o = copy_text(data, pos, stop, T, out, o, start, True)
+        if pos < stop:
+            out[o] = data[pos]
+            o += 1
+            pos += 1
+    o = end_block(W, blocks, out, o, PARTS)
+    close_element(W, nodes, T, t.PRE)
+    return o
+
+
+@inline_kernel
+def start_inline(data, tag, found, W, T, o):  # type: ignore[no-untyped-def]
+    """A start tag that does not break the text: marks of links, bold and code, and hints for the block."""
+    if found & 0b1111:
+        W[S_HINTS] |= element_hints(data, W, T, found)[0]
+    if tag == t.A:
+        mark_off(W, S_LINK, o)
+        if (found >> t.HREF) & 1:
+            W[S_LINK] = o
+            W[S_LINKS] += 1
+    elif tag == t.B or tag == t.STRONG:
+        if W[S_BOLD] == _OFF:
+            W[S_BOLD] = o
+    elif tag == t.CODE or tag == t.TT or tag == t.KBD or tag == t.SAMP:
+        if W[S_CODE] == _OFF:
+            W[S_CODE] = o
+    elif tag == t.IMG:
+        W[S_IMAGES] += 1
+    elif tag == t.TIME:
+        W[S_TIMES] += 1
+
+
+@inline_kernel
+def end_inline(tag, W, o):  # type: ignore[no-untyped-def]
+    """An end tag that does not break the text."""
+    if tag == t.A:
+        mark_off(W, S_LINK, o)
+    elif tag == t.B or tag == t.STRONG:
+        mark_off(W, S_BOLD, o)
+    elif tag == t.CODE or tag == t.TT or tag == t.KBD or tag == t.SAMP:
+        mark_off(W, S_CODE, o)
+
+
+@inline_kernel
+def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: ignore[no-untyped-def]
+    """Read the start tag at ``pos``: (position after it and any raw text, next o)."""
+    after, tag = read_tag_name(data, pos + 1, end, T)
+    after, found, empty = read_attributes(data, after, end, T, W)
+    if after < 0:
+        return end, o
+    flags = T[TAG_FLAGS + tag]
+    pages[NUM_TAGS, d] += 1
+    if found & (1 << t.REL) or tag == t.META or tag == t.HTML or tag == t.BODY:
+        note_element(data, tag, W, T, found, pages, d)
+    if flags & t.BLOCK:
+        o = break_text(tag, W, blocks, T, out, o)
+        if flags & t.CLOSES_P or t.TABLE <= tag <= t.TFOOT or tag == t.BUTTON:
+            close_implied(W, nodes, T, tag)
+    if flags & t.STACKED:
+        orphan = t.TABLE < tag <= t.TFOOT and W[OPEN + t.TABLE] == 0
+        if not orphan and not (tag == t.FORM and W[OPEN + t.FORM] > 0):
+            hints, signature = 0, 0
+            if found & 0xFF:
+                hints, signature = element_hints(data, W, T, found)
+            open_element(W, nodes, T, tag, hints, signature)
+    elif not flags & t.BLOCK:
+        start_inline(data, tag, found, W, T, o)
+    pages[NUM_INPUTS, d] += tag == t.INPUT
+    if flags & (t.RAW | t.ESCAPABLE):
+        if tag == t.SCRIPT and empty and W[S_XML]:
+            return after, o
+        stop = find_raw_end(data, after, end, T, tag)
+        if tag == t.TITLE:
+            note_span(pages, d, TITLE_FROM, after, stop)
+        elif tag == t.SCRIPT:
+            pages[NUM_SCRIPTS, d] += 1
+            if (found >> t.TYPE) & 1 and _is_linked_data(data, W):
+                note_linked_data(data, after, stop, T, pages, d)
+        return stop, o
+    if tag == t.XMP or tag == t.PLAINTEXT:
+        stop = find_raw_end(data, after, end, T, tag) if tag == t.XMP else end
+        return stop, copy_raw(data, after, stop, W, nodes, blocks, T, out, o)
+    if flags & t.DROPPED and not (tag == t.SVG and empty):
+        W[S_DROPPED] = tag
+        W[S_DROP_DEPTH] = 1
+        W[S_INSIDE] = 0
+    elif (tag == t.PRE or tag == t.LISTING) and after < end and data[after] == 10:
+        after += 1
+    return after, o
+
+
+@inline_kernel
+def break_text(tag, W, blocks, T, out, o):  # type: ignore[no-untyped-def]
+    """A tag before or after which text stands apart: end the block, or write a line feed in `pre`. Next o."""
+    if tag == t.BR:
+        if W[OPEN + t.PRE] + W[OPEN + t.LISTING] > 0:
+            out[o] = 10
+            return o + 1
+        return end_block(W, blocks, out, o, LINE)
+    o = end_block(W, blocks, out, o, PARTS)
+    if t.TD <= tag <= t.CAPTION or tag == t.TABLE:
+        for mark in range(S_LINK, S_LINK + 3):
+            W[mark] = _OFF
+    return o
+
+
+@inline_kernel
+def end_tag(data, pos, end, T, W, blocks, nodes, out, o):  # type: ignore[no-untyped-def]
+    """Read the end tag at ``pos``: (position after it, next o)."""
+    after, tag = read_tag_name(data, pos + 2, end, T)
+    after, _, _ = read_attributes(data, after, end, T, W)
+    if after < 0:
+        return end, o
+    flags = T[TAG_FLAGS + tag]
+    if flags & t.BLOCK:
+        o = break_text(tag, W, blocks, T, out, o)
+        if flags & t.STACKED:
+            close_element(W, nodes, T, tag)
+    elif flags & t.STACKED:
+        close_element(W, nodes, T, tag)
+    else:
+        end_inline(tag, W, o)
+    return after, o
+
+
+@inline_kernel
+def read_markup(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: ignore[no-untyped-def]
+    """Whatever begins with the ``<`` at ``pos``: (position after it, next o)."""
+    c = data[pos + 1] if pos + 1 < end else 0
+    if 97 <= c | 0x20 <= 122:
+        return start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o)
+    if c == 47 and pos + 2 < end:
+        if 97 <= data[pos + 2] | 0x20 <= 122:
+            return end_tag(data, pos, end, T, W, blocks, nodes, out, o)
+        return skip_markup(data, pos, end), o
+    if c == 33 or c == 63:
+        return skip_markup(data, pos, end), o
+    out[o] = 60
+    return pos + 1, o + 1
+
+
+@inline_kernel
+def begin_page(data, pos, end, W, nodes, pages, d, T, o):  # type: ignore[no-untyped-def]
+    """Clear the state and open the root."""
+    blocks_before, nodes_before = W[S_BLOCKS], W[S_NODES]
+    for i in range(STACK_TAGS):
+        W[i] = 0
+    W[S_BLOCKS], W[S_NODES], W[S_TEXT] = blocks_before, nodes_before, o
+    for i in range(S_LINK, S_LINK + 3):
+        W[i] = _OFF
+    W[S_BREAK] = PARTS
+    for i in range(OPEN, CACHE - 32):
+        W[i] = 0
+    while pos < end and is_space(data[pos]):
+        pos += 1
+    W[S_XML] = (
+        pos + 4 < end and data[pos] == 60 and data[pos + 1] == 63 and data[pos + 2] == 120 and data[pos + 3] == 109
+    )
+    for row in range(PAGE_ROWS):
+        pages[row, d] = _OFF if TITLE_FROM <= row <= DATE_TO else 0
+    pages[BLOCKS_FROM, d] = blocks_before
+    pages[NODES_FROM, d] = nodes_before
+    open_element(W, nodes, T, t.BODY, 0, 0)
+
+
+@kernel
+def scan_pages(data, offsets, first, last, T, W, blocks, nodes, pages, out):  # type: ignore[no-untyped-def]
+    """Scan pages ``first`` to ``last`` of a batch; page ``first + d`` fills column ``d`` of ``pages``.
+
+    ``blocks``, ``nodes`` and ``pages`` are int64 with `BLOCK_ROWS`, `NODE_ROWS` and `PAGE_ROWS` rows, ``out`` uint8; see the
+    module for what to reserve. Gives (number of blocks, of nodes, bytes of text).
+    """
+    for i in range(STACK_TAGS):
+        W[i] = 0
+    o = 0
+    for d in range(last - first):
+        pos, end = offsets[first + d], offsets[first + d + 1]
+        begin_page(data, pos, end, W, nodes, pages, d, T, o)
+        if end - pos >= 3 and data[pos] == 0xEF and data[pos + 1] == 0xBB and data[pos + 2] == 0xBF:
+            pos += 3
+        while pos < end:
+            if W[S_DROPPED]:
+                pos = find_byte(data, pos, end, 60)
+                if pos < end:
+                    pos = skip_dropped(data, pos, end, T, W)
+                continue
+            pre = W[OPEN + t.PRE] + W[OPEN + t.LISTING] > 0
+            pos, o = copy_text(data, pos, end, T, out, o, W[S_TEXT], pre)
+            if pos >= end:
+                break
+            if data[pos] == 38:
+                before = o
+                pos, o = read_reference(data, pos, end, T, out, o)
+                o = fold_reference(out, before, o, W[S_TEXT], pre)
+            else:
+                pos, o = read_markup(data, pos, end, T, W, blocks, nodes, pages, d, out, o)
+        o = end_block(W, blocks, out, o, PARTS)
+        pop_to(W, nodes, 0)
+        pages[BLOCKS_TO, d] = W[S_BLOCKS]
+        pages[NODES_TO, d] = W[S_NODES]
+    return W[S_BLOCKS], W[S_NODES], o

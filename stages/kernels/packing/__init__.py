@@ -1,0 +1,1 @@
+"""Pieces into bins, and samples of several data sets in turn."""

@@ -1,0 +1,1 @@
+"""Characters: their kinds, bitmaps of them, and normal forms."""

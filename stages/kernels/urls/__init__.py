@@ -1,0 +1,1 @@
+"""Addresses of pages: keys of them, and the lists they fall under."""

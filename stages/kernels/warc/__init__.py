@@ -1,0 +1,1 @@
+"""Archive files: gzip members and WARC records."""

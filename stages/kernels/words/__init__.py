@@ -1,0 +1,1 @@
+"""Words, lines and phrases of texts: counted, hashed and found."""
