@@ -131,7 +131,7 @@ def compare(name: str, ours: Callable[[], Result], bare: Callable[[], Result], r
 
 def fuzz(files: list[Path], rounds: int) -> None:
     """Read ``rounds`` damaged variants of the files; the report of each read checks that its records add up."""
-    from tests.mutations import mutate
+    from tests.support.mutations import mutate
 
     slowest, records, rows, bad = 0.0, 0, 0, 0
     contents = [path.read_bytes() for path in files]

@@ -6,11 +6,11 @@
     python -m benchmarks.quality classifier PAGES.parquet [--model MODEL]
 
 PAGES has a column ``text``. All times are processor seconds of one thread, the best of three. `kernels`: a line for
-each row of the comparison table (`tests/quality_kernels.py`), and all families together by each unit of words. `sizes`:
-books (9 MB of ordinary prose; of crawled pages joined, most n-grams repeat, which is another text, not another size) as
-one page and cut into pages of 10 KB; status 1 where a kernel costs more than twice as much a byte of the large page.
-`redaction`: pages without a hit. `classifier`: what `classifiers` costs beside fastText alone on the same lines;
-without a model, one is trained on the pages.
+each row of the comparison table (`tests/support/quality_kernels.py`), and all families together by each unit of words.
+`sizes`: books (9 MB of ordinary prose; of crawled pages joined, most n-grams repeat, which is another text, not
+another size) as one page and cut into pages of 10 KB; status 1 where a kernel costs more than twice as much a byte of
+the large page. `redaction`: pages without a hit. `classifier`: what `classifiers` costs beside fastText alone on the
+same lines; without a model, one is trained on the pages.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ import pyarrow.parquet as pq
 from stages import quality
 from stages.kernels.columns.ragged import text_buffers
 from stages.rules import classifiers, privacy
-from tests.quality_kernels import FAMILIES, ROWS, Row
+from tests.support.quality_kernels import FAMILIES, ROWS, Row
 
 SMALL, LARGE, MOST = 10_000, 10_000_000, 2.0
 

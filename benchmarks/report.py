@@ -27,7 +27,7 @@ from stages.kernels.columns import bins
 from stages.report import build_stats, encode, render_html, sums
 from stages.report import hosts as naming
 from stages.report import survey as surveys
-from tests.report_runs import make_run
+from tests.support.report_runs import make_run
 
 DISTINCT = 64
 

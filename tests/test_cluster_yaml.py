@@ -131,7 +131,7 @@ def run_ray_up(folder: Path) -> None:
         **{key: value for key, value in os.environ.items() if not key.startswith("RAY_")},
         "HOME": str(folder),
         "TMPDIR": str(folder),
-        "PYTHONPATH": str(Path(__file__).parent),
+        "PYTHONPATH": str(Path(__file__).parent / "support"),
         "RAY_USAGE_STATS_ENABLED": "0",
     }
     command = [sys.executable, "-c", "from ray.scripts.scripts import main; main()"]

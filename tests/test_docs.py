@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.recipe.reference import page
-from tests.shard_folders import random_documents, write_folder
+from tests.support.shard_folders import random_documents, write_folder
 from tools import write_map
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -12,7 +12,8 @@ and again, or for nothing:
 - LLVM's verifier checks every module twice, which is a check of Numba itself.
 
 It replaces methods inside the pinned Numba (`pyproject.toml`), so it is called only where kernels are compiled ahead
-(`pipeline.warm`); anywhere else Numba compiles as its makers meant. `tests/test_haste.py` compares the machine code.
+(`pipeline.warm`); anywhere else Numba compiles as its makers meant. `tests/kernels/test_haste.py` compares the machine
+code.
 """
 
 from __future__ import annotations

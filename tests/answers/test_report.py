@@ -1,0 +1,78 @@
+"""The report of a root as commands show it: thresholds, samples, costs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.engine.costs import Costs
+from pipeline.store import snapshot as snapshots
+from pipeline.store.snapshot import Snapshot
+from pipeline.store.storage import Store
+from tests.support.answers import call, documents, made
+from tests.support.corpora import write_corpus, write_mixture
+from tests.support.runs import run_inline
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made(tmp_path_factory.mktemp("answers"))
+
+
+@pytest.fixture(scope="module")
+def snapshot(finished: Path) -> Snapshot:
+    return snapshots.load(Store(str(finished / "root")))
+
+
+def test_the_report_shows_distributions_thresholds_and_samples(finished: Path) -> None:
+    stats = json.loads(call("stats", "--root", finished / "root", "--json").stdout)
+    survey = stats["survey"]
+    assert {row["host"] for row in survey["hosts"]} == {"docs.example", "mirror.example", "old.example", "code.example"}
+    assert sum(row["pages"] for row in survey["hosts"]) == stats["totals"]["pages"]
+    reasons = {row["reason"] for row in stats["reasons"] if row["bytes"] is not None}
+    assert {sample["reason"] for sample in survey["samples"]} == {None, *reasons}
+    words = next(entry for entry in survey["histograms"] if entry["column"] == "gopher_num_words")
+    assert {"rule": "too_few_words", "side": "min", "value": 50, "for": ""} in words["thresholds"]
+
+
+def test_thresholds_of_the_mixture_are_those_drawn(tmp_path: Path) -> None:
+    from pipeline.answers import stats as reporting
+
+    write_corpus(tmp_path / "in", files=1)
+    run_inline(write_mixture(tmp_path / "m.yaml", tmp_path / "in", min_words=77), tmp_path / "root")
+    snapshot = snapshots.load(Store(str(tmp_path / "root")))
+    assert reporting.thresholds_of(snapshot) == {"too_few_words": 77}
+    drawn = next(row["rule"] for row in reporting.stats_of(snapshot)["reasons"] if row["reason"] == "too_few_words")
+    assert drawn["threshold"] == 77
+
+
+def test_costs_tell_pages_and_retries_of_every_stage(finished: Path, snapshot: Snapshot) -> None:
+    from pipeline.answers import stats as reporting
+
+    costs = reporting.costs_of(snapshot)
+    count = len(documents(snapshot))
+    for stage in ("documents", "language", "quality", "signatures", "kept", "survey"):
+        assert costs[stage]["pages"] == count
+    assert all(entry["retries"] == 0 for entry in costs.values())
+
+
+def test_retries_are_told_once_for_the_phase_they_happened_in(tmp_path: Path) -> None:
+    from pipeline.engine import costs
+    from pipeline.engine.scheduler import Done
+    from stages.contract import Task
+
+    store = Store(str(tmp_path))
+    kept = Costs(store)
+    spent = {"seconds": 1.0, "cpu_seconds": 1.0, "peak_bytes": 5.0}
+    for phase, retries in (("kept", 2), ("tokens", 2)):
+        for output in ("a", "b"):
+            kept.add(phase, Done(Task("m:f", {}, (f"{phase}/{output}",), output), {"rows": 3}, spent, {}))
+        kept.retries += retries - 1
+        kept.write()
+    found = costs.gather(store, {f"{phase}/{output}" for phase in ("kept", "tokens") for output in "ab"})
+    assert {stage: (entry["retries"], entry["pages"]) for stage, entry in found.items()} == {
+        "kept": (1, 6),
+        "tokens": (1, 6),
+    }

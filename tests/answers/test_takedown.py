@@ -1,0 +1,193 @@
+"""`remove`: pages on the take-down list are in no shard, only what held them is made again, and the receipt is true."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from click.testing import CliRunner, Result
+
+from pipeline.answers.verify import verify_root
+from pipeline.cli import main
+from pipeline.errors import RunError, UserError
+from pipeline.run import takedown
+from pipeline.store import snapshot as snapshots
+from pipeline.store.snapshot import Snapshot
+from pipeline.store.storage import Store
+from stages import schemas
+from stages.kept.takedown import taken_down
+from tests.support.corpora import write_corpus, write_mixture
+from tests.support.runs import made, run_inline, tree
+
+
+def call(*args: object) -> Result:
+    return CliRunner().invoke(main, [str(arg) for arg in args])
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    write_corpus(tmp_path / "in", files=3)
+    run_inline(write_mixture(tmp_path / "small.yaml", tmp_path / "in"), tmp_path / "root")
+    return tmp_path
+
+
+def remove(small: Path, *lines: str, options: tuple[str, ...] = ()) -> Result:
+    (small / "list.txt").write_text("\n".join(("# taken down", "", *lines)))
+    args = ("remove", small / "list.txt", small / "small.yaml", "--root", small / "root", "--engine", "inline")
+    return call(*args, *options)
+
+
+def load(small: Path) -> Snapshot:
+    return snapshots.load(Store(str(small / "root")))
+
+
+def pages(snapshot: Snapshot) -> list[dict[str, Any]]:
+    found = []
+    for texts, kept in zip(snapshot.product("documents"), snapshot.product("kept"), strict=True):
+        rows = snapshot.store.read_table(texts.address, ["doc_id", "url"]).to_pylist()
+        decided = snapshot.store.read_table(kept.address).to_pylist()
+        found += [page | decision for page, decision in zip(rows, decided, strict=True)]
+    return found
+
+
+def in_shards(snapshot: Snapshot) -> set[bytes]:
+    """doc_ids in all shards, the slow way."""
+    found: set[bytes] = set()
+    for address in [snapshot.data["corpus"], *snapshot.data["shards"].values()]:
+        folder = address.rpartition("/")[0]
+        for entry in snapshot.store.read_json(address)["shards"]:
+            with snapshot.store.open(f"{folder}/{entry['path']}") as file:
+                found |= set(pa.ipc.open_stream(file).read_all().column("doc_id").to_pylist())
+    return found
+
+
+def test_removed_pages_are_in_no_shard_and_all_others_stay(small: Path) -> None:
+    before = pages(load(small))
+    kept = [page for page in before if page["keep"] and page["url"].startswith("https://docs.example/")]
+    by_url, by_id = kept[3], kept[20]
+    result = remove(small, by_url["url"], by_id["doc_id"].hex(), "code.example", "https://nowhere.example/")
+    assert result.exit_code == 1  # of the domain `code`, nothing is left
+    assert "code" in result.stderr
+    told = call("why", "https://code.example/bisect", "--root", small / "root")
+    assert ": dropped, taken_down" in told.stdout.splitlines()[0]  # a stopped run answers too
+    assert json.loads(call("stats", "--root", small / "root", "--json").stdout)["complete"] is False
+    result = remove(small, by_url["url"], by_id["doc_id"].hex(), "old.example", "https://nowhere.example/")
+    assert result.exit_code == 1  # the list holds what it held
+    (small / "root" / takedown.LIST).unlink()
+    result = remove(small, by_url["url"], by_id["doc_id"].hex(), "old.example", "https://nowhere.example/")
+    assert result.exit_code == 0, result.stderr
+    assert "no page of mixture small: https://nowhere.example/" in result.stdout
+    wanted = {by_url["doc_id"], by_id["doc_id"]} | {
+        page["doc_id"] for page in before if "//old.example/" in page["url"]
+    }
+    after = pages(load(small))
+    assert {page["doc_id"] for page in before if page["keep"]} - {page["doc_id"] for page in after if page["keep"]} == {
+        page["doc_id"] for page in before if page["keep"] and page["doc_id"] in wanted
+    }
+    assert {page["doc_id"] for page in after if page["keep"]} == in_shards(load(small))
+    for old, new in zip(before, after, strict=True):
+        assert new["reason"] == (old["reason"] or ("taken_down" if old["doc_id"] in wanted else None))
+    assert "all is well" in verify_root(Store(str(small / "root")), None)
+    told = call("why", by_url["url"], "--root", small / "root").stdout
+    assert ": dropped, taken_down" in told.splitlines()[0]
+    stats = json.loads(call("stats", "--root", small / "root", "--json").stdout)
+    assert next(row for row in stats["reasons"] if row["reason"] == "taken_down")["documents"] == len(
+        [page for page in after if page["reason"] == "taken_down"]
+    )
+
+
+def test_only_the_splits_that_held_a_page_are_made_again_and_the_receipt_names_shards_and_pages(small: Path) -> None:
+    store = Store(str(small / "root"))
+    page = next(page for page in pages(load(small)) if page["keep"] and page["url"].startswith("https://docs.example/"))
+    old = load(small).data["corpus"].rpartition("/")[0]
+    takedown.add(store, [{"kind": "url", "value": page["url"], "copies": False}])
+    work = made(run_inline(small / "small.yaml", small / "root"))
+    assert work == {"kept": 1, "survey": 1, "tokens": 1, "shards": 1, "corpus": 1}
+    assert made(run_inline(small / "small.yaml", small / "root")) == {}
+    result = remove(small, page["url"])
+    assert result.exit_code == 0, result.stderr
+    address = next(line.split()[1] for line in result.stdout.splitlines() if line.startswith("receipt"))
+    receipt = json.loads(Path(address).read_text())
+    assert receipt["pages"] == [page["doc_id"].hex()]
+    assert old in receipt["superseded"]
+    listed = {
+        f"{manifest.rpartition('/')[0]}/{entry['path']}"
+        for manifest in [load(small).data["corpus"], *load(small).data["shards"].values()]
+        for entry in store.read_json(manifest)["shards"]
+    }
+    assert {shard["shard"] for shard in receipt["shards"]} == listed
+    assert all(shard["found"] == 0 for shard in receipt["shards"])
+
+
+def test_a_receipt_is_refused_while_a_shard_holds_the_page(small: Path) -> None:
+    snapshot = load(small)
+    page = next(page for page in pages(snapshot) if page["keep"])
+    takedown.add(snapshot.store, [{"kind": "url", "value": page["url"], "copies": False}])
+    with pytest.raises(RunError, match="still hold pages"):
+        takedown.receipt(snapshot, {0: [page["doc_id"].hex()]})
+
+
+def test_with_copies_the_page_that_stayed_for_a_duplicate_goes_too(small: Path) -> None:
+    snapshot = load(small)
+    gone = None
+    for entry, texts in zip(snapshot.product("clusters"), snapshot.product("documents"), strict=True):
+        rows = snapshot.store.read_table(entry.address).to_pylist()
+        urls = snapshot.store.read_table(texts.address, ["url"]).column("url").to_pylist()
+        gone = gone or next(
+            ((url, row["survivor"]) for url, row in zip(urls, rows, strict=True) if row["survivor"]), None
+        )
+    assert gone is not None
+    assert gone[1] in in_shards(snapshot)
+    assert remove(small, gone[0]).exit_code == 0
+    assert gone[1] in in_shards(load(small))
+    assert remove(small, gone[0], options=("--copies",)).exit_code == 0
+    assert gone[1] not in in_shards(load(small))
+
+
+def test_a_root_made_with_the_list_from_the_start_has_the_same_bytes(small: Path, tmp_path: Path) -> None:
+    page = next(page for page in pages(load(small)) if page["keep"])
+    takedown.add(Store(str(small / "root")), [{"kind": "url", "value": page["url"], "copies": False}])
+    run_inline(small / "small.yaml", small / "root")
+    other = tmp_path / "other"
+    takedown.add(Store(str(other)), [{"kind": "url", "value": page["url"], "copies": False}])
+    run_inline(small / "small.yaml", other)
+    mine, fresh = tree(small / "root"), tree(other)
+    assert {name: mine[name] for name in fresh} == fresh
+
+
+@pytest.mark.parametrize("line", ["what is this", "localhost", "f" * 31, "-.example"])
+def test_a_list_with_a_line_that_means_nothing_is_refused(tmp_path: Path, line: str) -> None:
+    (tmp_path / "list").write_text(f"https://a.example/\n{line}\n")
+    with pytest.raises(UserError, match="list:2: expected a URL"):
+        takedown.read_list(tmp_path / "list", copies=False)
+
+
+def test_a_page_dropped_before_keeps_its_reason_and_its_bits() -> None:
+    kept = pa.table(
+        {
+            "keep": [True, False, True],
+            "reason": pa.array([None, "empty_text", None], pa.string()),
+            "failed": pa.array([0, 1, 0], pa.uint64()),
+            "domain": pa.array(["a", None, "a"], pa.string()),
+            "spans": pa.array(
+                [[{"start": 0, "stop": 1, "replacement": ""}], None, None], schemas.KEPT.field("spans").type
+            ),
+            "listed": pa.nulls(3, pa.string()),
+        }
+    )
+    ids = pa.chunked_array([pa.array([bytes([n] * 16) for n in range(3)], pa.binary(16))])
+    found = taken_down(kept, ids, ["00" * 16, "01" * 16], 2).to_pylist()
+    assert [row["reason"] for row in found] == ["taken_down", "empty_text", None]
+    assert [row["failed"] for row in found] == [4, 5, 0]
+    assert [(row["keep"], row["domain"], row["spans"]) for row in found] == [
+        (False, None, None),
+        (False, None, None),
+        (True, "a", None),
+    ]
+    assert pc.sum(taken_down(kept, ids, ["03" * 16], 63).column("keep")).as_py() == 2
+    with pytest.raises(ValueError, match="all are active"):
+        taken_down(kept, ids, ["00" * 16], 64)

@@ -1,0 +1,154 @@
+"""What a page says of itself, and what kinds of bytes it has."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages.documents.charsets import plain_survey
+from stages.documents.page import date, directives
+from stages.kernels.html.byte_scan import start_tags, survey
+from stages.kernels.html.depth import depth
+from tests.support.archives import read, record, write
+
+
+def row_of(tmp_path: Path, head: str, http: str = "", body: str = "<p>Words.") -> dict[str, Any]:
+    html = f"<!DOCTYPE html><html lang='de-AT'><head>{head}</head><body>{body}</body></html>".encode()
+    lines = "\r\n".join(line for line in ("Content-Type: text/html", http) if line)
+    rows, _ = read(write(tmp_path / "a.warc.gz", [record(html, http=lines, url="https://e.org/a/b?x"), record()]))
+    return rows[0]
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        ('<link rel="canonical" href="https://e.org/c?a=1&amp;b=2">', "https://e.org/c?a=1&b=2"),
+        ("<LINK HREF=/c REL=Canonical>", "https://e.org/c"),
+        ("<link href='../c' rel='x canonical y'/>", "https://e.org/c"),
+        ('<link rel="canonical-x" href="/c">', None),
+        ('<!-- <link rel="canonical" href="/c"> -->', None),
+        ('<script>"<link rel=canonical href=/c>"</script>', None),
+        ('<link rel="canonical" href="javascript:x">', None),
+        ('<link rel="canonical" href="http://[broken">', "http://[broken"),
+        ('<link rel="canonical" href="/first"><link rel="canonical" href="/second">', "https://e.org/first"),
+    ],
+)
+def test_canonical_address(tmp_path: Path, head: str, expected: str | None) -> None:
+    assert row_of(tmp_path, head)["canonical"] == expected
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        ('<meta property="article:published_time" content="2021-03-04T05:06:07+01:00">', "2021-03-04T04:06:07"),
+        ('<meta name="date" content="2020-01-01"><meta itemprop=datePublished content=2021-03-04>', "2021-03-04"),
+        ('<meta itemprop=datePublished content=2021-03-04><meta name="date" content="2020-01-01">', "2021-03-04"),
+        ('<meta name="DC.date" content="2021/03/04">', "2021-03-04"),
+        ('<meta content="Thu, 04 Mar 2021 05:06:07 GMT" name=pubdate>', "2021-03-04T05:06:07"),
+        ('<script type="application/ld+json">{"a":1, "datePublished" : "2021-03-04"}</script>', "2021-03-04"),
+        ('<script>{"datePublished": "2021-03-04"}</script>', None),
+        ('<meta name="date" content="yesterday">', None),
+        ('<meta name="date" content="0001-01-01">', None),
+        ('<meta name="date">', None),
+    ],
+)
+def test_date_of_publication(tmp_path: Path, head: str, expected: str | None) -> None:
+    when = datetime.fromisoformat(expected).replace(tzinfo=UTC) if expected else None
+    assert row_of(tmp_path, head)["published"] == when
+
+
+@pytest.mark.parametrize(
+    ("head", "http", "expected"),
+    [
+        ('<meta name="robots" content="NoAI, noindex">', "", "noai,noindex"),
+        ('<meta name="robots" content="noai">', "X-Robots-Tag: noimageai, noai", "noai,noimageai"),
+        ("", "X-Robots-Tag: otherbot: noindex\r\nX-Robots-Tag: noai", "noai,otherbot:noindex"),
+        ('<meta name="CCBot" content="nofollow">', "", "ccbot:nofollow"),
+        ('<meta name="tdm-reservation" content="1">', "", "tdm-reservation"),
+        ('<meta name="tdm-reservation" content="0">', "TDM-Reservation: 1", "tdm-reservation"),
+        ('<meta name="robots" content=" , ">', "", None),
+        ('<meta name="description" content="noai">', "", None),
+    ],
+)
+def test_what_is_asked_of_robots(tmp_path: Path, head: str, http: str, expected: str | None) -> None:
+    assert row_of(tmp_path, head, http)["robots"] == expected
+
+
+def test_title_language_and_licence(tmp_path: Path) -> None:
+    link = '<a rel="license" href="https://creativecommons.org/licenses/by-sa/4.0/deed.en">'
+    row = row_of(tmp_path, "<title>\n A &lt;b&gt;\n</title>", body="x" * 5000 + link)
+    assert (row["title"], row["language_declared"]) == ("A <b>", "de-AT")
+    assert row["licence"] == "creativecommons.org/licenses/by-sa/4.0"
+    stated = '<link rel="license" href="//creativecommons.org/publicdomain/zero/1.0/">'
+    assert row_of(tmp_path, stated, body=link)["licence"] == "creativecommons.org/publicdomain/zero/1.0"
+    assert row_of(tmp_path, "", "Content-Language: fr", "creativecommons.org/about")["licence"] is None
+
+
+@pytest.mark.parametrize(
+    "head", ["<title>never closed", "<meta name='robots' content='noai", "<link rel=", "<", "<!--"]
+)
+def test_heads_that_end_in_the_middle_say_nothing(tmp_path: Path, head: str) -> None:
+    rows, _ = read(write(tmp_path / "a.warc", [record(f"<html><head>{head}".encode())]))
+    assert (rows[0]["title"], rows[0]["robots"], rows[0]["canonical"]) == (None, None, None)
+
+
+def test_directives_are_sorted_and_told_once() -> None:
+    assert (
+        directives("noindex;NOAI , noai", [("robots", "all"), ("gptbot", "noindex")])
+        == "all,gptbot:noindex,noai,noindex"
+    )
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_any_date_is_read_or_not(value: str) -> None:
+    found = date(value)
+    assert found is None or isinstance(found, int)
+
+
+BYTES = st.lists(
+    st.sampled_from(
+        [
+            b"a" * 40,
+            "é".encode(),
+            "中".encode(),
+            "😀".encode(),
+            b"\xf0\x9f",
+            b"\xff",
+            b"\0",
+            b"<",
+            b"</",
+            b"<p>",
+            b"<Br ",
+            b"<div",
+            b"<tr",
+            b"\x1b",
+        ]
+    )
+)
+
+
+@settings(deadline=None)
+@given(
+    st.one_of(
+        BYTES.map(b"".join),
+        st.binary(max_size=300),
+        st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace")),
+    )
+)
+def test_survey_equals_python_s_own_answers(page: bytes) -> None:
+    try:
+        page.decode("utf-8")
+        valid = len(page)
+    except UnicodeDecodeError as error:
+        valid = error.start
+    assert survey(page) == plain_survey(page) == (page.isascii(), b"\0" in page, b"\x1b" in page, valid)
+    padded = page + b"   "
+    kept = re.findall(rb"<(?!/)(?!(?:[ap]|li|[bh]r|t[dhr]|d[dt])[ >])", padded, re.IGNORECASE)
+    assert depth(padded) <= start_tags(padded) == len(kept)

@@ -1,0 +1,134 @@
+"""Buckets by percentile per language: the same edges however the input is divided, each bucket its share of pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline import recipe as recipes
+from pipeline.answers import stats as reporting
+from pipeline.answers.why import lives
+from pipeline.recipe.yaml_file import ConfigError
+from pipeline.store.snapshot import load
+from pipeline.store.storage import Store
+from stages import kept
+from stages.kept import buckets
+from tests.support.corpora import write_corpus, write_mixture
+from tests.support.runs import made, run_inline
+
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.lists(NUMBERS, min_size=1, max_size=50))
+@settings(max_examples=200, deadline=None)
+def test_bins_rise_with_the_numbers_and_begin_at_or_below_them(values: list[float]) -> None:
+    ordered = np.sort(np.array(values))
+    places = buckets.bins(ordered)
+    assert (np.diff(places) >= 0).all()
+    ends = buckets.lower_ends(places)
+    assert (ends <= ordered).all()
+    assert (buckets.bins(ends) == places).all()
+    assert ((ordered - ends) <= np.abs(ordered) * 2**-15 + 1e-300).all()
+
+
+def slow_edge(values: list[float], percentile: float) -> float:
+    """The smallest bin below which at least that share of the pages lies."""
+    places = sorted(buckets.bins(np.array(values)).tolist())
+    for place in [*places, places[-1] + 1]:
+        if sum(other < place for other in places) >= percentile / 100 * len(places):
+            return float(buckets.lower_ends(np.array([place]))[0])
+    raise AssertionError
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=40), st.integers(1, 5), st.sampled_from([1.0, 25.0, 50.0, 90.0]))
+@settings(max_examples=100, deadline=None)
+def test_edges_are_those_of_the_slow_twin_however_the_input_is_divided(
+    values: list[float], parts: int, percentile: float
+) -> None:
+    columns = {"x_score": pa.array(values), "language": ["en"] * len(values)}
+    columns["source"] = ["web" if row % 2 else "books" for row in range(len(values))]
+    table = pa.table(columns)
+    sizes = -(-len(values) // parts)
+    pieces = [buckets.histograms(table.slice(at, sizes), ["x_score"]) for at in range(0, len(values), sizes)]
+    domains = [kept.Domain(name="all", percentiles={"x_score": (percentile, 100)})]
+    domains += [kept.Domain(name="web", sources=("web",), percentiles={"x_score": (0, percentile)})]
+    found = buckets.edges(buckets.added(pieces[::-1]), buckets.wanted_of(domains))
+    if len(values) > 1:
+        assert found["x_score of web"]["en"] == {"0": None, f"{percentile:g}": slow_edge(values[1::2], percentile)}
+    assert found["x_score"]["en"] == {
+        f"{percentile:g}": slow_edge(values, percentile),
+        "100": None,
+    }
+
+
+def test_domains_divide_each_language_at_its_own_edges() -> None:
+    steps = np.arange(1000) / 1000
+    pages = pa.table(
+        {
+            "source": ["web"] * 2000,
+            "language": ["en"] * 1000 + ["de"] * 1000,
+            "confidence": [1.0] * 2000,
+            "text_bytes": [10] * 2000,
+            "x_score": np.concatenate([steps, steps / 10]),
+        }
+    )
+    pages = pages.append_column("y_score", pa.nulls(2000, pa.float64()))
+    domains = [
+        kept.Domain(name="best", percentiles={"x_score": (90, 100)}),
+        kept.Domain(name="none", percentiles={"y_score": (0, 100)}),
+        kept.Domain(name="middle", percentiles={"x_score": (50, 90)}),
+        kept.Domain(name="rest"),
+    ]
+    wanted = buckets.wanted_of(domains)
+    assert {group: entry["percentiles"] for group, entry in wanted.items()} == {
+        "x_score": [50, 90, 100],
+        "y_score": [0, 100],
+    }
+    edges = buckets.edges(buckets.histograms(pages, buckets.columns_of(wanted)), wanted)
+    decided = kept.prepare(kept.Params(families=()), domains, edges=edges)(pages)
+    for language in ("en", "de"):
+        rows = np.flatnonzero(pages.column("language").to_numpy() == language)
+        names, counts = np.unique(decided.column("domain").to_numpy()[rows].astype(str), return_counts=True)
+        assert dict(zip(names, counts, strict=True)) == {"best": 100, "middle": 400, "rest": 500}
+
+
+def test_a_run_finds_its_edges_and_a_moved_percentile_redoes_kept_alone(tmp_path: Path) -> None:
+    mixture, root = write_mixture(tmp_path / "a.yaml", write_corpus(tmp_path / "in", files=2)), tmp_path / "root"
+    text = mixture.read_text()
+    text = text.replace(
+        "domains:\n", "domains:\n  long: {sources: [web], percentiles: {gopher_num_words: [80, 100]}}\n", 1
+    )
+    text = text.replace("mixture:\n  domains:\n", "mixture:\n  domains:\n    long: {share: 0.1}\n").replace(
+        "0.7}", "0.6}"
+    )
+    mixture.write_text(text)
+    run_inline(mixture, root)
+    snapshot = load(Store(str(root)))
+    stats = reporting.stats_of(snapshot)
+    kept_pages = {row["domain"]: row["documents"] for row in stats["domains"]}
+    assert kept_pages["long"] == pytest.approx(0.2 * (kept_pages["long"] + kept_pages["docs"]), rel=0.35)
+    assert made(run_inline(mixture, root)) == {}
+    edge = snapshot.store.read_json(snapshot.data["buckets"])["gopher_num_words of web"]["en"]["80"]
+    for name in ("argparse.ArgumentParser", "tarfile.TarFile", "mailbox.Mailbox", "decimal.Context"):
+        [page] = lives(snapshot, f"https://docs.example/{name}")
+        words = {entry["column"]: entry["value"] for entry in page["measurements"]}["gopher_num_words"]
+        assert page["decision"]["domain"] in (None, "long" if words >= edge else "docs")
+    mixture.write_text(text.replace("[80, 100]", "[60, 100]"))
+    again = made(run_inline(mixture, root))
+    assert again["kept"] == 3
+    assert not {"documents", "language", "quality", "signatures", "clusters"} & set(again)
+    after = {row["domain"]: row["documents"] for row in reporting.stats_of(load(Store(str(root))))["domains"]}
+    assert after["long"] > kept_pages["long"]
+    mixture.write_text(text.replace("[80, 100]", "[100, 80]"))
+    with pytest.raises(ConfigError, match="expected two rising percentiles"):
+        recipes.load(mixture, Store(str(root)))
+    mixture.write_text(text.replace("gopher_num_words: [80", "gopher_num_wrods: [80"))
+    with pytest.raises(
+        ConfigError, match=r"domains.long.percentiles.gopher_num_wrods: .*did you mean 'gopher_num_words'"
+    ):
+        recipes.load(mixture, Store(str(root)))

@@ -1,0 +1,140 @@
+"""Every kernel of the comparison table says what its slow twin says; bad input has defined values."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages import language, quality
+from stages.kernels.columns.ragged import text_buffers
+from tests.rules.test_quality import AWKWARD
+from tests.support import characters
+from tests.support.quality_kernels import FAMILIES, ROWS, Row
+
+SPACY = [
+    "(don't) I'm... she'd've 10km 5US$ $5 a--b a---b x——y foo.Bar e.g. U.S. (http://x.com/a?b=c) me@x.org 1-2 1+1 a,b",
+    "a:b 'tis rock'n'roll end.) ''quoted'' \"x\". C++ c++. +5 + +a 5+ 20°C. $US A$5 ... .... …… ……… a…b Mr. Mr.' etc.",
+    "x.y x.Y 3.14 a_b __init__ #tag @me <b>hi</b> 10am 10am. 7p.m. isnt cannot Cannot let's 50% %50 km² 5km² x=y x==y",
+    "a=>b a->b foo() bar[0] {x} |y| 1/2 a/2 2/a a.'b\" --flag -x x- 'x-y-z' 1,000 a,b,c won't've a🙂🙂b foo()):",
+    "磨坊坐落在河边。コンピューターの ใหม่มากๆ ကျွန်တော် ភាសាខ្មែរ བཀྲ་ཤིས་བདེ་ལེགས། ພາສາລາວ abc中文def mill's 水車ʼs",
+    "http://a.b ftp://u:p@host.org:21/x?y#z a@b.c@d.ef .a.bc a..bc a.b-.cd x.com:1 x.com:123456 www.x.com/" + "a" * 80,
+    "x" * 70 + ".com " + "'" * 40 + " " + "." * 70 + " " + "-" * 70 + " €5 5€ 5kg. 5kg 5kgs A.B.C. NASA. NASA.' S.A.",
+]
+CHUNKS = st.lists(
+    st.sampled_from(
+        [
+            *"ab. ,'\"-–—:/@$€5+…()🙂中カのแ་က်្°ーMrC",
+            "'s",
+            "n't",
+            "do",
+            "10",
+            "km",
+            "US$",
+            "...",
+            "--",
+            ".com",
+            "http://",
+        ]
+    ),
+    max_size=14,
+).map("".join)
+
+
+def same(found: Any, expected: Any) -> bool:
+    if isinstance(expected, dict):
+        return found.keys() == expected.keys() and all(same(found[key], expected[key]) for key in expected)
+    if isinstance(expected, float):
+        return found is not None and math.isclose(found, expected, rel_tol=1e-12, abs_tol=1e-12)
+    return bool(found == expected)
+
+
+def check(row: Row, texts: list[str]) -> None:
+    for text, found in zip(texts, row.results(pa.array(texts, pa.large_string())), strict=True):
+        expected = row.twin(text)
+        assert same(found, expected), (row.name, text, found, expected)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_awkward_texts_equal_the_twin(row: Row) -> None:
+    check(row, [*AWKWARD, *SPACY])
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.name not in FAMILIES], ids=lambda row: row.name)
+@settings(max_examples=60, deadline=None)
+@given(st.lists(CHUNKS | characters.texts(30), max_size=4))
+def test_any_texts_equal_the_twin(row: Row, texts: list[str]) -> None:
+    check(row, texts)
+
+
+def test_every_family_and_unit_has_a_row() -> None:
+    assert list(FAMILIES) == list(quality.FIELDS)
+    assert {row.name for row in ROWS} >= {f"words by {unit}" for unit in quality.UNITS}
+
+
+def test_the_decision_page_lists_every_row() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "decisions" / "quality.md").read_text()
+    assert not [row.name for row in ROWS if f"| {row.name} | {row.modules} |" not in page]
+
+
+BAD = {
+    "lone surrogate": b"the mill \xed\xa0\x80 stood\xed\xbf\xbf by",
+    "invalid bytes": b"\xff\xfe abc \xe4 \xc3\x28 \xf4\x90\x80\x80 d\x80\x80",
+    "cut in a character": "磨坊".encode()[:-1],
+    "zeros": b"\0" * 300 + b" a\0b \0",
+    "right to left": "\u202eשלום עולם. مرحبا بالعالم! ‏\u202c".encode(),
+    "combining marks": ("e" + "\u0301" * 200 + " a\u0300 \u0301\u0302 x").encode(),
+    "empty": b"",
+    "white space": " \t\r\n\x0b\x0c\x1c\x85\u2028\u3000".encode(),
+    "no characters but marks": "…!?.。'\"".encode() * 40,
+}
+
+
+@pytest.mark.parametrize("unit", quality.UNITS)
+def test_bad_input_has_defined_values(unit: str) -> None:
+    text = pa.array(list(BAD.values()), pa.large_binary()).view(pa.large_string())
+    batch = pa.RecordBatch.from_arrays([text], ["text"])
+    measured = quality.prepare(quality.Params(unit=unit))(batch)
+    assert measured.num_rows == len(BAD)
+    for column in measured.columns:
+        if pa.types.is_floating(column.type):
+            values = [value for value in column.to_pylist() if value is not None]
+            assert all(math.isfinite(value) for value in values)
+    for name, texts in BAD.items():  # alone as among others: nothing is read beyond the text
+        alone = quality.prepare(quality.Params(unit=unit))(
+            pa.RecordBatch.from_arrays([pa.array([texts], pa.large_binary()).view(pa.large_string())], ["text"])
+        )
+        assert alone.to_pylist() == measured.slice(list(BAD).index(name), 1).to_pylist(), name
+    labelled = language.prepare(language.Params(top_k=3, segments=4))(batch)
+    for row in labelled.to_pylist():
+        assert 0 <= row["confidence"] <= 1
+        assert all(0 <= value <= 1 for value in row["confidences"])
+    assert labelled.column("language").to_pylist()[list(BAD).index("empty")] == "und"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("x" * 3_000_000, "a\n" * 300_000, "a b " * 300_000, "!?." * 300_000, "é@" * 200_000, "中" * 300_000),
+        "a.b@c." * 90_000,
+    ],
+    ids=["one line", "lines of one character", "two words", "marks", "at signs", "no spaces", "addresses"],
+)
+def test_extreme_pages_are_measured(text: str) -> None:
+    batch = pa.RecordBatch.from_arrays([pa.array([text], pa.large_string())], ["text"])
+    for unit in quality.UNITS:
+        (row,) = quality.prepare(quality.Params(unit=unit))(batch).to_pylist()
+        assert all(math.isfinite(value) for value in row.values() if isinstance(value, float))
+        assert row["gopher_num_tokens"] == len(row_words(unit, text))
+    language.prepare(language.Params())(batch)
+
+
+def row_words(unit: str, text: str) -> list[Any]:
+    data, offsets = text_buffers(pa.array([text], pa.large_string()))
+    words = quality.UNITS[unit](data, offsets, None)  # type: ignore[arg-type]
+    return words.hashes_W.tolist()

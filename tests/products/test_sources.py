@@ -1,0 +1,205 @@
+"""Listing a source: the same splits whatever the listing order, and one clear sentence where it cannot be."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import http.server
+import re
+import threading
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from stages.sources import SourceError, SourceParams, glob_regex, list_splits
+from tests.support.archives import read
+
+
+def make(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+
+
+def names(path: str, **more: str) -> list[str]:
+    return [split.file for split in list_splits("web", SourceParams(paths=(path,), group_bytes=0, **more))]
+
+
+def test_names_are_relative_to_what_stands_before_the_first_wildcard(tmp_path: Path) -> None:
+    make(tmp_path, "b/2.warc.gz", "b/1.warc.gz", "a/1.warc.gz", "a/notes.txt")
+    assert names(f"{tmp_path}/*/*.warc.gz") == ["a/1.warc.gz", "b/1.warc.gz", "b/2.warc.gz"]
+    assert names(f"{tmp_path}/b/*.gz") == ["1.warc.gz", "2.warc.gz"]
+    assert names(f"{tmp_path}/b/1.warc.gz") == ["1.warc.gz"]
+    assert names(f"{tmp_path}/b/1.warc.gz", base=str(tmp_path)) == ["b/1.warc.gz"]
+
+
+def test_a_folder_gives_its_known_files_and_no_hidden_ones(tmp_path: Path) -> None:
+    make(tmp_path, "a.jsonl", "deep/b.parquet", "c.unknown", ".d.jsonl", "_e.jsonl")
+    assert names(str(tmp_path)) == ["a.jsonl", "deep/b.parquet"]
+
+
+def test_splits_carry_uri_size_and_an_etag_that_follows_the_content(tmp_path: Path) -> None:
+    make(tmp_path, "a.jsonl")
+    [before] = list_splits("web", SourceParams(paths=(f"{tmp_path}/a.jsonl",)))
+    assert (before.uri, before.size, before.unit) == (f"{tmp_path}/a.jsonl", 7, "file")
+    (tmp_path / "a.jsonl").write_text("longer than before")
+    [after] = list_splits("web", SourceParams(paths=(f"{tmp_path}/a.jsonl",)))
+    assert after.etag != before.etag
+
+
+def test_several_paths_are_one_sorted_list(tmp_path: Path) -> None:
+    make(tmp_path, "x/b.jsonl", "y/a.jsonl")
+    paths = (f"{tmp_path}/x/*.jsonl", f"{tmp_path}/y/*.jsonl", f"{tmp_path}/x/b.jsonl")
+    params = SourceParams(paths=paths, group_bytes=0)
+    assert [split.file for split in list_splits("web", params)] == ["a.jsonl", "b.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("nowhere/*.warc.gz", "does not exist"),
+        ("nowhere.warc.gz", "does not exist"),
+        ("x/*.warc.gz", "no file of a known format matches"),
+        ("x/readme.unknown", "set `format:`"),
+        ("*/same.jsonl", None),
+    ],
+)
+def test_a_source_that_cannot_be_listed_says_so_in_one_line(tmp_path: Path, path: str, said: str | None) -> None:
+    make(tmp_path, "x/readme.unknown", "x/same.jsonl", "y/same.jsonl")
+    if said is None:
+        assert names(f"{tmp_path}/{path}") == ["x/same.jsonl", "y/same.jsonl"]
+        return
+    with pytest.raises(SourceError, match=said) as caught:
+        names(f"{tmp_path}/{path}")
+    assert "\n" not in str(caught.value)
+    assert "web" in str(caught.value)
+
+
+def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    make(tmp_path, "x/same.jsonl", "y/same.jsonl")
+    paths = (f"{tmp_path}/x/*.jsonl", f"{tmp_path}/y/*.jsonl")
+    with pytest.raises(SourceError, match="would both be called"):
+        list_splits("web", SourceParams(paths=paths))
+    assert len(list_splits("web", SourceParams(paths=paths, base=str(tmp_path), group_bytes=0))) == 2
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matches", "misses"),
+    [
+        ("*.gz", "a.gz", "a/b.gz"),
+        ("**/*.gz", "a/b/c.gz", "a.zst"),
+        ("**/*.gz", "c.gz", "c.gzz"),
+        ("a?.x", "ab.x", "a/.x"),
+        ("[ab].x", "a.x", "c.x"),
+        ("[!ab].x", "c.x", "a.x"),
+        ("{a,b*}.x", "bcd.x", "c.x"),
+        ("a.b", "a.b", "axb"),
+    ],
+)
+def test_globs_match_as_in_a_shell(pattern: str, matches: str, misses: str) -> None:
+    assert glob_regex(pattern).fullmatch(matches)
+    assert not glob_regex(pattern).fullmatch(misses)
+
+
+def test_large_files_are_split_into_equal_parts_and_others_are_read_whole(tmp_path: Path) -> None:
+    sizes = {"a.warc.gz": 1 << 20, "b.jsonl": 300_000, "c.jsonl.gz": 1 << 20, "d.csv": 300_000, "e.warc": 1 << 20}
+    for name, size in sizes.items():
+        (tmp_path / name).write_bytes(b"x" * size)
+    params = SourceParams(paths=(str(tmp_path),), split_bytes=1 << 18, group_bytes=0)
+    found = [(s.file, s.start, s.end, s.unit) for s in list_splits("web", params)]
+    assert found == [
+        *[("a.warc.gz", i << 18, (i + 1) << 18, "bytes") for i in range(4)],
+        ("b.jsonl", 0, 150_000, "bytes"),
+        ("b.jsonl", 150_000, 300_000, "bytes"),
+        ("c.jsonl.gz", 0, 0, "file"),
+        ("d.csv", 0, 0, "file"),
+        ("e.warc", 0, 0, "file"),
+    ]
+    open_csv = SourceParams(paths=(f"{tmp_path}/d.csv",), split_bytes=1 << 18, newlines_in_values=False)
+    assert [s.unit for s in list_splits("web", open_csv)] == ["bytes", "bytes"]
+
+
+def test_parquet_is_split_at_row_groups(tmp_path: Path) -> None:
+    table = pa.table({"text": [f"{i} " * 500 for i in range(1000)]})
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=100, compression="none", use_dictionary=False)
+    params = SourceParams(paths=(f"{tmp_path}/a.parquet",), split_bytes=1 << 19)
+    splits = list_splits("web", params)
+    assert len(splits) > 1
+    assert [s.unit for s in splits] == ["row_groups"] * len(splits)
+    assert [s.start for s in splits] == [0, *[s.end for s in splits[:-1]]]
+    assert splits[-1].end == 10
+
+
+def test_small_files_are_grouped_and_a_new_one_changes_few_groups(tmp_path: Path) -> None:
+    make(tmp_path, *[f"{i:05}.html" for i in range(400)])
+    params = SourceParams(paths=(str(tmp_path),), group_bytes=1 << 17)
+    before = list_splits("web", params)
+    assert 2 < len(before) < 100
+    assert sorted(name for s in before for name, _, _ in s.parts or ((s.file, s.uri, s.size),)) == [
+        f"{i:05}.html" for i in range(400)
+    ]
+    make(tmp_path, "00200a.html")
+    after = list_splits("web", params)
+    assert len(set(after) - set(before)) <= 2
+
+
+def test_a_list_of_paths_names_its_files(tmp_path: Path) -> None:
+    make(tmp_path, "data/1.warc.gz", "data/2.warc.gz")
+    (tmp_path / "warc.paths.gz").write_bytes(gzip.compress(b"data/1.warc.gz\ndata/2.warc.gz\ndata/3.warc.gz\n"))
+    path = f"{tmp_path}/warc.paths.gz"
+    assert names(path, missing="skip") == ["data/1.warc.gz", "data/2.warc.gz"]
+    assert names(path, first=1) == ["data/1.warc.gz"]
+    with pytest.raises(SourceError, match="which does not exist"):
+        names(path)
+
+
+def test_common_crawl_lists_stand_for_its_own_address(tmp_path: Path) -> None:
+    path = tmp_path / "warc.paths"
+    path.write_text("crawl-data/CC-MAIN-2026-40/segments/1/warc/a.warc.gz\n")
+    [split] = list_splits("web", SourceParams(paths=(str(path),)))
+    assert split.uri == "https://data.commoncrawl.org/crawl-data/CC-MAIN-2026-40/segments/1/warc/a.warc.gz"
+
+
+class Served(http.server.SimpleHTTPRequestHandler):
+    """A folder on loopback that answers range requests and hangs up now and then."""
+
+    hang_ups = 0
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        path = Path(self.translate_path(self.path))
+        if not path.is_file():
+            self.send_error(404)
+            return
+        data = path.read_bytes()
+        asked = re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        start = int(asked[1]) if asked else 0
+        self.send_response(206 if asked else 200)
+        self.send_header("Content-Length", str(len(data) - start))
+        self.end_headers()
+        if Served.hang_ups:
+            Served.hang_ups -= 1
+            self.wfile.write(data[start : start + 100])
+        else:
+            self.wfile.write(data[start:])
+
+
+def test_https_files_are_read_on_after_a_broken_connection(tmp_path: Path) -> None:
+    content = gzip.compress(b"\n".join(b'{"text": "line %d"}' % i for i in range(5000)))
+    (tmp_path / "a.jsonl.gz").write_bytes(content)
+    handler = functools.partial(Served, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        root = f"http://127.0.0.1:{server.server_port}"
+        [split] = list_splits("web", SourceParams(paths=(f"{root}/a.jsonl.gz",)))
+        assert split.size == len(content)
+        Served.hang_ups = 2
+        rows, _ = read(split)
+        with pytest.raises(SourceError, match="does not exist"):
+            list_splits("web", SourceParams(paths=(f"{root}/b.jsonl.gz",)))
+        server.shutdown()
+    assert len(rows) == 5000

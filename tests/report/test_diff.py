@@ -1,0 +1,123 @@
+"""What changed between two runs, and the tables as files."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from stages.report import build_stats
+from stages.report.diff import diff, render_diff_html, render_diff_text
+from stages.report.export import export_tables
+from tests.report.test_page import COSTS, HOSTILE, hostile_run, survey
+from tests.support.browser import Browser, chromium
+from tests.support.report_runs import make_run
+
+Stats = dict[str, Any]
+
+
+@pytest.fixture
+def before() -> Stats:
+    return build_stats("before", **make_run(1, files=6, pages=80))
+
+
+@pytest.fixture
+def after() -> Stats:
+    return build_stats("after", **make_run(2, files=6, pages=80))
+
+
+def test_equal_figures_have_no_difference(before: Stats) -> None:
+    found = diff(before, copy.deepcopy(before) | {"name": "after"})
+    assert found["equal"]
+    assert found["tables"] == {}
+    assert render_diff_text(found) == "before and after: no figure differs\n"
+
+
+def test_every_number_that_differs_is_listed_and_no_other(before: Stats) -> None:
+    changed = copy.deepcopy(before)
+    changed["languages"][1]["tokens"] += 7
+    changed["mixture"][0]["realised_share"] += 0.25
+    changed["reasons"][2]["documents"] -= 3
+    found = diff(before, changed)
+    assert not found["equal"]
+    assert {name: len(rows) for name, rows in found["tables"].items()} == {"languages": 1, "mixture": 1, "reasons": 1}
+    row = found["tables"]["languages"][0]
+    assert row["language"] == before["languages"][1]["language"]
+    assert row["tokens"][1] - row["tokens"][0] == 7
+
+
+def test_changes_add_up_to_the_change_of_the_totals(before: Stats, after: Stats) -> None:
+    found = diff(before, after)
+    change = after["totals"]["tokens"] - before["totals"]["tokens"]
+    for name in ("languages", "domains", "sources"):
+        rows = found["tables"][name]
+        assert sum((row["tokens"][1] or 0) - (row["tokens"][0] or 0) for row in rows) == change
+    back = diff(after, before)
+    assert back["tables"].keys() == found["tables"].keys()
+
+
+def test_what_is_only_in_one_of_them_is_shown(before: Stats, after: Stats) -> None:
+    after["domains"] = [
+        *after["domains"],
+        {"domain": "new", "tokens": 999_999_999, "documents": 3, "bytes": 1, "languages": {}},
+    ]
+    row = diff(before, after)["tables"]["domains"][0]
+    assert (row["domain"], row["tokens"]) == ("new", [None, 999_999_999])
+    assert "+1.00 B" in render_diff_text(diff(before, after))
+
+
+def test_runs_at_different_stages_compare(before: Stats) -> None:
+    run = make_run(1, files=6, pages=80)
+    early = build_stats("early", run["documents"], [], None, [], None)
+    for pair in ((early, before), (before, early)):
+        assert render_diff_text(diff(*pair))
+        assert render_diff_html(diff(*pair))
+
+
+def test_the_page_of_a_diff_is_quiet_and_hostile_names_are_text(tmp_path: Path) -> None:
+    if chromium() is None:
+        pytest.skip("no Chromium on this machine")
+    run = make_run(1, files=9, pages=60)
+    stats = build_stats(HOSTILE[1], **hostile_run(), survey=survey())
+    path = tmp_path / "diff.html"
+    path.write_text(render_diff_html(diff(build_stats("before", **run), stats)), encoding="utf-8")
+    browser = Browser(tmp_path / "chromium")
+    try:
+        browser.size(360, 800)
+        browser.open(path)
+        assert (browser.requests, browser.messages, browser.errors) == ([path.as_uri()], [], [])
+        assert browser.run("document.querySelectorAll('img').length") == 0
+        assert browser.run("document.documentElement.scrollWidth <= innerWidth")
+        assert browser.run("document.querySelectorAll('#table-hosts tbody tr').length") == 20
+    finally:
+        browser.close()
+
+
+def test_tables_as_files_hold_the_exact_figures(before: Stats) -> None:
+    files = export_tables(before, COSTS)
+    assert {"languages.csv", "languages.parquet", "costs.csv", "removed.parquet"} <= set(files)
+    for name in ("reasons", "languages", "sources", "domains", "mixture", "tokens_groups"):
+        table = pq.read_table(io.BytesIO(files[f"{name}.parquet"]))
+        lines = list(csv.DictReader(io.StringIO(files[f"{name}.csv"].decode())))
+        assert [line.keys() for line in lines] == [dict.fromkeys(table.column_names).keys()] * table.num_rows
+        for line, row in zip(lines, table.to_pylist(), strict=True):
+            assert line == {key: "" if value is None else str(value) for key, value in row.items()}
+    tokens = pq.read_table(io.BytesIO(files["languages.parquet"])).column("tokens")
+    assert sum(tokens.to_pylist()) == before["totals"]["tokens"]
+
+
+def test_hostile_names_survive_export_and_are_no_formulas() -> None:
+    stats = build_stats("x", **hostile_run(), survey=survey())
+    stats["sources"][0]["source"] = "=1+1"
+    files = export_tables(stats)
+    assert b"'=1+1" in files["sources.csv"]
+    assert pq.read_table(io.BytesIO(files["sources.parquet"])).num_rows == 9
+
+
+def test_equal_stats_give_equal_files(before: Stats) -> None:
+    assert export_tables(before) == export_tables(build_stats("before", **make_run(1, files=6, pages=80)))

@@ -1,0 +1,250 @@
+"""`quality`: every column equals its slow twin on awkward texts and the public reference on real ones."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages import quality
+from tests.slow import rules as slow_rules
+from tests.support import characters
+
+TWINS = {
+    "gopher_quality": slow_rules.gopher_quality,
+    "gopher_repetition": slow_rules.gopher_repetition,
+    "c4": slow_rules.c4,
+    "c4_strict": slow_rules.c4_strict,
+    "fineweb": slow_rules.fineweb,
+    "refinedweb": slow_rules.refinedweb,
+    "redpajama": slow_rules.redpajama,
+    "privacy": slow_rules.privacy,
+}
+
+# Column of ours -> column of the reference (white-space words).
+REFERENCE = {
+    "gopher_num_tokens": "gq_n_tokens_ws",
+    "gopher_num_words": "gq_n_words_ws",
+    "gopher_mean_word_characters": "gq_mean_word_len_ws",
+    "gopher_hashes_per_word": "gq_hash_ratio_ws",
+    "gopher_ellipses_per_word": "gq_ellipsis_ratio_ws",
+    "gopher_bullet_line_fraction": "gq_bullet_line_frac",
+    "gopher_ellipsis_line_fraction": "gq_ellipsis_line_frac",
+    "gopher_alphabetic_word_fraction": "gq_alpha_word_frac_ws",
+    "gopher_num_stop_words": "gq_n_stop_words_ws",
+    "repetition_paragraph_fraction": "gr_dup_para_frac",
+    "repetition_paragraph_character_fraction": "gr_dup_para_char_frac",
+    "repetition_line_fraction": "gr_dup_line_frac",
+    "repetition_line_character_fraction": "gr_dup_line_char_frac",
+    **{f"repetition_top_{n}_gram_fraction": f"gr_top_{n}gram_frac_ws" for n in (2, 3, 4)},
+    "c4_num_lines": "c4_n_lines",
+    "fineweb_num_lines": "fw_n_lines",
+    "fineweb_punctuated_line_fraction": "fw_line_punct_ratio",
+    "fineweb_short_line_fraction": "fw_short_line_ratio",
+    "fineweb_repeated_line_character_fraction": "fw_char_dup_ratio",
+    "fineweb_line_breaks_per_word": "fw_newline_ratio_ws",
+    **{f"repetition_{n}_gram_fraction": f"gr_dup_{n}gram_frac_ws" for n in range(5, 11)},
+}
+
+AWKWARD = [
+    "",
+    " ",
+    "\n\n\n",
+    "\r\n\r\n",
+    "a",
+    "the",
+    "...",
+    "....... x",
+    "a ... \nb…\t\nc..",
+    "- one\n  • two\n\u2028- three\x85x",
+    "\ufeff\u200bזה שלום",
+    "e\u0301 a\u0300",
+    "\0\0 \0",
+    "x" * 5000,
+    "\n".join("abcabcddd" * 200),
+    "one two\n\none two\n\none two\n\nthree",
+    "a b " * 300,
+    "ab c a bc " * 30,
+    "磨坊坐落在河边。村里的人们。",
+    "# ## #\n#",
+    "One sentence. Two (here!) Three? Four... five. Six.\nIt uses javaScript now.\nlorem IPSUM dolor\na { b c",
+    "See [1] this[23] text.[citation needed] Yes!\n[1] [2] [3]\n[edit] it [] now. [x]\nOur Privacy Policy is here.",
+    "一。二！」三？\n完。。 四。\n" + "y" * 1001 + " a b c\n" + "é" * 1000 + " a b c.",
+    "SHOUTING HERE\n12 34\n12\n3 Likes\n3likes\nword\nSign In now\nTo read more...\nNo Items in Cart today\nABC Def ÉÀ",
+    "Mail a.b@c.example, éa@b.cd; @ x@ @y a@b. 8.8.8.8 and 10.0.0.1, 1.2.3.256.7 +44 20 7946 0958 (212) 555-0199",
+    "Version 1.01.11.2 of 00.0.39.2 and 1.2.3.4.",
+    "212-555-0199 is no 1212-555-01990. AKIA" + "ABCDEFGH" * 2 + " ghp_" + "a1" * 18 + " xoxb-123456789012",
+    "-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY----- AIza" + "x" * 35 + " sk_live_" + "y" * 24,
+    "a b c \u212a. ...d e f... \nWe use cookies. Terms of use.\n. . .\n!? a b",
+]
+TEXTS = st.text(st.sampled_from("aabtheof. …\n\n\r\t #-•.!?{[]1,é中の。」\"'"), max_size=60) | characters.texts(40)
+
+
+def batch_of(texts: list[str]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.array(texts, pa.large_string())], ["text"])
+
+
+def measure(texts: list[str], **params: Any) -> pa.RecordBatch:
+    settings_ = quality.Params(**params)
+    measured = quality.prepare(settings_)(batch_of(texts))
+    assert measured.schema == quality.schema(settings_)
+    assert measured.num_rows == len(texts)
+    return measured
+
+
+def check(texts: list[str]) -> None:
+    rows = measure(texts).to_pylist()
+    for text, row in zip(texts, rows, strict=True):
+        expected: dict[str, Any] = {}
+        for twin in TWINS.values():
+            expected |= twin(text)
+        for name, value in expected.items():
+            close = pytest.approx(value, rel=1e-12, abs=1e-12) if value is not None else None
+            assert row[name] == close, (name, text)
+
+
+def test_every_family_has_a_twin() -> None:
+    assert list(TWINS) == quality.measured_families(quality.Params())
+
+
+def test_awkward_texts_equal_the_twins() -> None:
+    check(AWKWARD)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(TEXTS, max_size=5))
+def test_any_texts_equal_the_twins(texts: list[str]) -> None:
+    check(texts)
+
+
+def test_invalid_utf8_has_defined_values() -> None:
+    raw = [b"\xff\xfe the \xed\xa0\x80 of", b"abc \xe4", b"\xf4\x90\x80\x80", b"the mill"]
+    text = pa.array(raw, pa.large_binary()).view(pa.large_string())
+    measured = quality.prepare(quality.Params())(pa.RecordBatch.from_arrays([text], ["text"]))
+    for column in measured.columns:
+        assert not any(value != value for value in column.to_pylist() if value is not None)
+    assert measured.column("gopher_num_tokens").to_pylist() == [4, 2, 1, 2]
+
+
+def apply(text: str, spans: list[dict[str, Any]]) -> str:
+    raw, at, parts = text.encode(), 0, []
+    for span in spans:
+        assert at <= span["start"] <= span["stop"], "sorted, not overlapping"
+        parts += [raw[at : span["start"]], span["replacement"].encode()]
+        at = span["stop"]
+    return b"".join([*parts, raw[at:]]).decode()
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    TEXTS
+    | st.lists(st.sampled_from(["one two three. ", "\n", "[1]", "a{b c d", " \r\n", "x [2] y. z", " "])).map("".join)
+)
+def test_cleaned_views_leave_what_the_twins_leave(text: str) -> None:
+    row = measure([text], families=(), views=("c4_cleaned", "c4_strict_cleaned", "refinedweb_corrected")).to_pylist()[0]
+    for name, strict in (("c4_cleaned_spans", False), ("c4_strict_cleaned_spans", True)):
+        lines = [slow_rules.c4_line(line, strict) for line in text.splitlines()]
+        assert apply(text, row[name]) == "\n".join(line for fate, line in lines if fate == "kept").strip()
+    kept = [line for line in text.split("\n") if slow_rules.line_kind(line) in (None, "ordinary")]
+    assert apply(text, row["refinedweb_corrected_spans"]).split() == " ".join(kept).split()
+
+
+def test_c4_cleaned_equals_the_reference(shared: Path) -> None:
+    table = pq.read_table(
+        shared / "reference" / "quality" / "dev.parquet", columns=["text", "c4_text_sha", "c4t_text_sha"]
+    )
+    texts = table.column("text").to_pylist()
+    measured = measure(texts, families=(), views=("c4_cleaned", "c4_strict_cleaned"))
+    for ours, theirs in (("c4_cleaned_spans", "c4_text_sha"), ("c4_strict_cleaned_spans", "c4t_text_sha")):
+        for text, spans, digest in zip(texts, measured.column(ours), table.column(theirs).to_pylist(), strict=True):
+            if digest:
+                assert hashlib.sha256(apply(text, spans.as_py()).encode()).hexdigest()[:16] == digest
+
+
+def test_redaction_equals_the_reference(shared: Path) -> None:
+    folder = shared / "reference" / "quality"
+    constants = json.loads((folder / "constants.json").read_text())
+    table = pq.read_table(folder / "dev.parquet", columns=["text", "pii_text"])
+    texts = table.column("text").to_pylist()
+    measured = measure(texts, families=("privacy",))
+    for text, spans, expected in zip(texts, measured.column("privacy_spans"), table.column("pii_text"), strict=True):
+        turns = {kind: itertools.cycle(constants[f"{kind}_replacements"]) for kind in ("email", "ip")}
+        found = [s | {"replacement": next(turns[s["kind"]])} for s in spans.as_py() if s["kind"] in turns]
+        assert apply(text, found) == (expected.as_py() or text)
+
+
+def slow_words(text: str) -> list[str]:
+    """Normalised words: runs of letters, digits and marks in small letters; Han characters each for itself."""
+    return re.findall(r"[\u4e00-\u9fff]|(?:(?![\u4e00-\u9fff])[^\W_])+", text.lower())
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from(["aa", "b,", "C-d", "中", "中文", "e1", "F."]), max_size=60).map(" ".join), st.data())
+def test_contamination_equals_its_twin(text: str, data: st.DataObject) -> None:
+    items = data.draw(
+        st.lists(
+            st.lists(st.sampled_from(["aa", "B", "c", "d", "中", "文", "e1", "f"]), max_size=9).map(" ".join),
+            max_size=4,
+        )
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "exam.txt"
+        path.write_text("\n".join(items))
+        params = {"files": ({"path": str(path)},), "ngram": 3}
+        row = measure([text], families=("contamination",), benchmarks=params).to_pylist()[0]
+    known = [[slow_words(item)[i : i + 3] for i in range(len(slow_words(item)) - 2)] for item in items]
+    words = slow_words(text)
+    hits = [k for i in range(len(words) - 2) for k, grams in enumerate(known) if words[i : i + 3] in grams]
+    places = [i for i in range(len(words) - 2) if any(words[i : i + 3] in grams for grams in known)]
+    assert row["contamination_num_ngrams"] == len(places)
+    assert row["contamination_item"] == (hits[0] if hits else None)
+    covered = slow_words(" ".join(text.encode()[s["start"] : s["stop"]].decode() for s in row["contamination_spans"]))
+    assert covered == [word for k, word in enumerate(words) if any(i <= k < i + 3 for i in places)]
+
+
+def test_a_benchmark_item_in_a_page_is_named_and_cut(tmp_path: Path) -> None:
+    question = "If a miller grinds three sacks of grain in two hours, how many does he grind in ten?"
+    (tmp_path / "exam.jsonl").write_text(
+        json.dumps({"id": "x", "question": "short"}) + "\n" + json.dumps({"question": question})
+    )
+    params = {"files": ({"path": str(tmp_path / "exam.jsonl"), "fields": ("question",)},)}
+    page = f"A page.\n{question.upper()}\nAnd more."
+    rows = measure([page, "A clean page.", question[:40]], families=("contamination",), benchmarks=params).to_pylist()
+    found = [(row["contamination_benchmark"], row["contamination_item"]) for row in rows]
+    assert found == [("exam", 1), (None, None), (None, None)]
+    assert apply(page, rows[0]["contamination_spans"]) == "A page.\n?\nAnd more."
+
+
+def test_a_slice_and_a_division_into_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = batch_of(AWKWARD)
+    run = quality.prepare(quality.Params())
+    whole = run(batch)
+    assert run(batch.slice(3, 9)).equals(whole.slice(3, 9))
+    monkeypatch.setattr(quality, "PIECE_BYTES", 16)
+    assert run(batch).equals(whole)
+
+
+def test_an_unknown_family_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ValueError, match="gopher_quality"):
+        quality.Params(families=("gopher_qualty",))
+
+
+def test_values_equal_the_reference(shared: Path) -> None:
+    table = pq.read_table(shared / "reference" / "quality" / "dev.parquet", columns=["text", *REFERENCE.values()])
+    measured = measure(table.column("text").to_pylist())
+    for ours, theirs in REFERENCE.items():
+        found = measured.column(ours).cast(pa.float64()).to_numpy(zero_copy_only=False)
+        expected = table.column(theirs).cast(pa.float64()).combine_chunks().to_numpy(zero_copy_only=False)
+        share = np.isclose(found, expected, rtol=1e-6, atol=0, equal_nan=True).mean()
+        assert share >= 0.995, (ours, share)

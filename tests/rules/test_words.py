@@ -1,0 +1,129 @@
+"""Word lists per language: found as the published rule finds them, counted on every page, used by its language."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline import recipe as recipes
+from pipeline.recipe.yaml_file import ConfigError
+from pipeline.store.storage import Store
+from stages import kept, quality
+from stages.kept.decide import own_column
+from stages.kernels.columns.ragged import text_buffers
+from stages.kernels.words.phrases import build_phrases, count_phrases
+from tests.support.corpora import write_mixture
+
+LISTS = [["bad", "very bad", "ad", "x_y"], ["Über", "bad"], ["色情", "ก"]]
+
+
+def slow(text: str, words: list[str]) -> tuple[int, int]:
+    """C4's expression: every word between characters that are none, or anywhere where a script has no spaces."""
+    found = [
+        len(re.findall(f"(?={re.escape(w.lower())})", text.lower()))
+        if re.search("[\u0e00-\u0e7f\u4e00-\u9fff]", w)
+        else len(re.findall(rf"(?<!\w)(?={re.escape(w.lower())}(?!\w))", text.lower()))
+        for w in words
+    ]
+    return sum(found), sum(count > 0 for count in found)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.text("badvery x_üÜBR色情ก\n.é", max_size=24), max_size=6))
+def test_the_kernel_agrees_with_the_published_expression(texts: list[str]) -> None:
+    phrases = build_phrases(LISTS)
+    places, different = count_phrases(*text_buffers(pa.array(texts, pa.large_string())), phrases)
+    for d, text in enumerate(texts):
+        assert [(places[d, k], different[d, k]) for k in range(3)] == [slow(text, words) for words in LISTS]
+
+
+def test_odd_texts_have_counts() -> None:
+    data = pa.array(["", "bad\0bad", "a" * 50_000 + " bad", "bad" * 1000], pa.large_string())
+    places, _ = count_phrases(*text_buffers(data), build_phrases(LISTS))
+    assert places[:, 0].tolist() == [0, 2, 1, 0]
+    broken = pa.array([b"bad\xff\xed\xa0\x80 bad"], pa.large_binary())
+    assert count_phrases(*text_buffers(broken), build_phrases(LISTS))[0].tolist() == [[2, 2, 0]]
+
+
+def measured(texts: list[str], languages: list[str], **lists: object) -> pa.Table:
+    params = quality.Params.model_validate({"families": ("gopher_quality",), **lists})
+    table = pa.table({"text": pa.array(texts, pa.large_string())})
+    found = pa.Table.from_batches([quality.prepare(params)(table.to_batches()[0])])
+    size = len(texts)
+    for name, values in (("source", ["web"] * size), ("language", languages), ("confidence", [1.0] * size)):
+        found = found.append_column(name, pa.array(values))
+    return found.append_column("text_bytes", pa.array([len(text) for text in texts]))
+
+
+def test_a_page_is_held_to_the_lists_of_its_language(tmp_path: Path) -> None:
+    (tmp_path / "de.txt").write_text("# German\nder\nund\nist\n", encoding="utf-8")
+    texts = [
+        "Der Hund und die Katze",
+        "the dog and the cat",
+        "le chien et le chat",
+        "le chien damn",
+        "damn dog and the",
+    ]
+    pages = measured(
+        texts,
+        ["de", "en", "fr", "fr", "en"],
+        stop_words={"de": str(tmp_path / "de.txt"), "fr": ("le", "et")},
+        bad_words={"en": ("damn",), "all": ("dog",)},
+    )
+    assert pages.column("stop_words_de").to_pylist() == [2, 0, 0, 0, 0]
+    params = kept.Params(families=("bad_words",), rules={"too_few_stop_words": True})
+    decided = kept.prepare(params, [])(pages)
+    assert decided.column("reason").to_pylist() == [
+        None,
+        "has_bad_words",  # of the list for all
+        None,
+        "too_few_stop_words",  # `damn` is a word of the English list
+        "has_bad_words",
+    ]
+    assert [own_column(pages.slice(row, 1), "gopher_num_stop_words") for row in (0, 1)] == [
+        "stop_words_de",
+        "gopher_num_stop_words",
+    ]
+    assert own_column(pages.slice(3, 1), "bad_words") == "bad_words_all"
+
+
+def test_lists_are_known_by_their_words_and_wrong_ones_told(tmp_path: Path) -> None:
+    path = tmp_path / "words"
+    path.write_text("one\ntwo\n")
+    inline, named = (quality.Params.model_validate({"bad_words": {"en": w}}) for w in (("one", "two"), str(path)))
+    assert quality.identity(inline) == quality.identity(named)
+    mixture = write_mixture(tmp_path / "a.yaml", tmp_path)
+    extra = "quality:\n  bad_words: {en: gone.txt, xx: [word]}\n"
+    mixture.write_text(mixture.read_text() + extra)
+    with pytest.raises(ConfigError, match="unknown language 'xx'"):
+        recipes.load(mixture, Store(str(tmp_path)))
+    mixture.write_text(mixture.read_text().replace(", xx: [word]", ""))
+    with pytest.raises(ConfigError, match=r"quality\.bad_words\.en: "):
+        recipes.load(mixture, Store(str(tmp_path)))
+
+
+def test_a_rule_whose_measurement_is_off_is_told_before_any_work(tmp_path: Path) -> None:
+    mixture = write_mixture(tmp_path / "a.yaml", tmp_path)
+    mixture.write_text(mixture.read_text().replace("[gopher_quality]", "[gopher_quality, contamination, bad_words]"))
+    with pytest.raises(ConfigError) as caught:
+        recipes.load(mixture, Store(str(tmp_path)))
+    assert "'contamination_num_ngrams' is measured in source web; give quality.benchmarks.files" in str(caught.value)
+    assert "has_bad_words needs quality.bad_words" in str(caught.value)
+
+
+def test_files_decide_by_their_content_wherever_they_lie(tmp_path: Path) -> None:
+    prints = {}
+    for folder, words in (("one", "bad\n"), ("two", "bad\n"), ("three", "worse\n")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "words.txt").write_text(words)
+        (tmp_path / folder / "quiz.txt").write_text("one two three four five\n")
+        mixture = write_mixture(tmp_path / folder / "a.yaml", tmp_path)
+        extra = "quality: {bad_words: {en: words.txt}, benchmarks: {files: [{path: quiz.txt}]}}\n"
+        mixture.write_text(mixture.read_text() + extra)
+        prints[folder] = recipes.load(mixture, Store(str(tmp_path))).fingerprint("quality", "web").hex
+    assert prints["one"] == prints["two"] != prints["three"]

@@ -1,0 +1,164 @@
+"""kill -9 of everything: after the same command again, the same bytes, on any number of workers.
+
+Every test compares the SHA-256 of all files of a root (but ``runs/``, which tells of time) with those of an undisturbed
+run in one process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.corpora import write_corpus, write_mixture
+from tests.support.runs import CHECKOUT, command, gristmill, run_inline, tree
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+SECONDS = 180.0
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Inputs and their mixture file, and what an undisturbed run in one process makes of them (``expected``)."""
+    folder = tmp_path_factory.mktemp("small")
+    write_corpus(folder / "in", files=8)
+    write_mixture(folder / "small.yaml", folder / "in")
+    run_inline(folder / "small.yaml", folder / "expected")
+    gristmill("run", folder / "small.yaml", "--root", folder / "expected", "--engine", "inline")
+    return folder
+
+
+def start(small: Path, root: Path, **environment: str) -> subprocess.Popen[bytes]:
+    arguments = command("run", small / "small.yaml", "--root", root, "--workers", 2)
+    env = {**os.environ, **environment}
+    return subprocess.Popen(arguments, cwd=CHECKOUT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def wait_until(condition: Callable[[], bool], run: subprocess.Popen[bytes]) -> bool:
+    """Whether the condition came true while the run was going."""
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end and run.poll() is None:
+        if condition():
+            return True
+        time.sleep(0.005)
+    return False
+
+
+def files(root: Path, pattern: str) -> int:
+    return sum(1 for _ in root.glob(pattern))
+
+
+POINTS = {
+    "before anything is made": lambda root: (root / "runs" / "lock.json").exists(),
+    "when two splits are measured": lambda root: files(root, "documents/*/*.parquet") >= 2,
+    "while clusters are found": lambda root: files(root, "clusters/*/work/*") >= 1,
+    "when three splits are tokenized": lambda root: files(root, "tokens/*/*.arrow") >= 3,
+    "while shards are written": lambda root: files(root, "shards/*/*/*/*.arrow") >= 1,
+    "while the corpus is written": lambda root: files(root, "corpus/*/*/*.arrow") >= 1,
+}
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_any_number_of_workers_makes_the_bytes_of_one_process(small: Path, tmp_path: Path, workers: int) -> None:
+    done = gristmill("run", small / "small.yaml", "--root", tmp_path / "root", "--workers", workers)
+    assert done.returncode == 0, done.stderr
+    assert tree(tmp_path / "root") == tree(small / "expected")
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_killed_driver_leaves_nothing_a_second_run_does_not_mend(small: Path, tmp_path: Path, point: str) -> None:
+    root = tmp_path / "root"
+    run = start(small, root)
+    reached = wait_until(lambda: POINTS[point](root), run)
+    children = psutil.Process(run.pid).children(recursive=True) if run.poll() is None else []
+    run.kill()
+    run.communicate()
+    assert reached or run.returncode == 0, f"the run ended before the point {point!r}"
+    workers = [
+        child for child in children if "Agent" not in name_of(child)
+    ]  # Ray's agents take half a minute to notice
+    assert not psutil.wait_procs(workers, timeout=30)[1], "workers outlived their driver"
+    again = gristmill("run", small / "small.yaml", "--root", root, "--engine", "inline")
+    assert again.returncode == 0, again.stderr
+    assert tree(root) == tree(small / "expected")
+
+
+def name_of(process: psutil.Process) -> str:
+    with contextlib.suppress(psutil.Error):
+        return str(process.name())
+    return ""
+
+
+def workers_of(run: subprocess.Popen[bytes]) -> Iterator[psutil.Process]:
+    """Ray's worker processes below a run that are at work."""
+    with contextlib.suppress(psutil.Error):
+        for child in psutil.Process(run.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                name = " ".join(child.cmdline()[:1])
+                if "ray::" in name and "IDLE" not in name and "Agent" not in name:
+                    yield child
+
+
+def test_killed_workers_are_replaced_within_the_run(small: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    run = start(small, root)
+    killed = 0
+    for count in (0, 2, 5):
+        wait_until(lambda count=count: files(root, "documents/*/*.parquet") >= count and any(workers_of(run)), run)  # type: ignore[misc]
+        for worker in list(workers_of(run))[:1]:
+            with contextlib.suppress(psutil.Error):
+                worker.send_signal(signal.SIGKILL)
+                killed += 1
+    _, errors = run.communicate(timeout=SECONDS)
+    assert run.returncode == 0, errors.decode()
+    assert killed
+    assert tree(root) == tree(small / "expected")
+
+
+def test_a_killed_raylet_of_this_machine_is_started_again(small: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    run = start(small, root)
+    assert wait_until(lambda: files(root, "documents/*/*.parquet") >= 2, run)
+    for child in psutil.Process(run.pid).children(recursive=True):
+        if name_of(child) == "raylet":
+            child.kill()
+    _, errors = run.communicate(timeout=SECONDS)
+    assert run.returncode == 0, errors.decode()
+    assert tree(root) == tree(small / "expected")
+
+
+def test_a_killed_node_is_survived_by_the_others(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    try:
+        nodes = [cluster.add_node(num_cpus=1, object_store_memory=80 << 20) for _ in range(3)]
+        root = tmp_path / "root"
+        run = start(small, root, RAY_ADDRESS=cluster.address, RAY_AUTH_MODE="disabled")
+        reached = wait_until(lambda: files(root, "documents/*/*.parquet") >= 2, run)
+        cluster.remove_node(nodes[0], allow_graceful=False)
+        _, errors = run.communicate(timeout=SECONDS)
+    finally:
+        cluster.shutdown()
+    assert reached
+    assert run.returncode == 0, errors.decode()
+    assert tree(root) == tree(small / "expected")
+
+
+def test_a_second_driver_on_the_same_root_is_refused(small: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    run = start(small, root)
+    assert wait_until(lambda: (root / "runs" / "lock.json").exists(), run)
+    second = gristmill("run", small / "small.yaml", "--root", root, "--engine", "inline")
+    assert second.returncode == 2
+    assert "another run" in second.stderr
+    _, errors = run.communicate(timeout=SECONDS)
+    assert run.returncode == 0, errors.decode()

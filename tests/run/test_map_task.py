@@ -1,0 +1,129 @@
+"""The map over one split: aligned files in one pass, text read back, records that kill a process found and left out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.engine import pulse
+from pipeline.engine.scheduler import Done, Scheduler
+from pipeline.run.map_task import measure
+from pipeline.store.storage import Store
+from stages.contract import Task
+from tests.support.archives import record, write
+from tests.support.corpora import documented, page
+from tests.support.deadly_stage import HANG, MARK
+
+
+def arguments(split: Any, *modules: str) -> dict[str, Any]:
+    sidecars = [
+        {"product": module.rpartition(".")[2], "module": module, "params": {}, "address": f"{module}.parquet"}
+        for module in modules
+    ]
+    return {
+        "split": asdict(split),
+        "documents": {"module": "stages.documents", "params": {}, "address": "documents.parquet"},
+        "sidecars": sidecars,
+    }
+
+
+def pages(count: int, deadly: tuple[int, ...] = (), hanging: tuple[int, ...] = ()) -> list[bytes]:
+    marks = {**dict.fromkeys(deadly, MARK), **dict.fromkeys(hanging, HANG)}
+    return [
+        record(page(name, f"{text}\n\n{marks.get(number, '')}"), url=f"https://d.example/{name}")
+        for number, (name, text) in enumerate(documented()[:count])
+    ]
+
+
+def test_every_sidecar_is_aligned_with_its_documents(store: Store, tmp_path: Path) -> None:
+    split = write(tmp_path / "a.warc.gz", pages(30))
+    done = measure(store, **arguments(split, "stages.language", "stages.quality", "stages.signatures"))
+    ids = {name: report["doc_ids"] for name, report in done["reports"].items()}
+    assert len(set(ids.values())) == 1
+    assert {report["rows"] for report in done["reports"].values()} == {30}
+    signed = store.read_table("stages.signatures.parquet", ["doc_id"])
+    assert signed.column("doc_id").equals(store.read_table("documents.parquet", ["doc_id"]).column("doc_id"))
+
+
+def test_a_missing_sidecar_is_made_from_the_stored_text_alone(store: Store, tmp_path: Path) -> None:
+    split = write(tmp_path / "a.warc.gz", pages(10))
+    measure(store, **arguments(split, "stages.language"))
+    before = store.read_bytes("documents.parquet")
+    (tmp_path / "a.warc.gz").unlink()
+    done = measure(store, **arguments(split, "stages.language", "stages.quality"))
+    assert set(done["reports"]) == {"quality"}
+    assert store.read_bytes("documents.parquet") == before
+    assert store.read_table("stages.quality.parquet").num_rows == 10
+
+
+def test_records_that_kill_the_process_are_found_and_the_rest_is_kept(store: Store, tmp_path: Path) -> None:
+    split = write(tmp_path / "a.warc.gz", pages(12, deadly=(3, 8)))
+    done = measure(store, **arguments(split, "tests.support.deadly_stage"), isolate=True)
+    report = done["reports"]["documents"]
+    assert report["rows"] == 10
+    assert len(report["quarantined"]) == report["num_quarantined"] == 2
+    urls = store.read_table("documents.parquet", ["url"]).column("url").to_pylist()
+    names = [name for name, _ in documented()[:12]]
+    assert urls == [f"https://d.example/{name}" for number, name in enumerate(names) if number not in (3, 8)]
+    assert store.read_table("tests.support.deadly_stage.parquet").num_rows == 10
+
+
+def test_records_that_hold_the_process_are_found_and_the_rest_is_kept(store: Store, tmp_path: Path) -> None:
+    split = write(tmp_path / "a.warc.gz", pages(12, hanging=(2,)))
+    done = measure(store, **arguments(split, "tests.support.deadly_stage"), isolate=True, page_seconds=1.5)
+    report = done["reports"]["documents"]
+    assert (report["rows"], report["num_quarantined"]) == (11, 1)
+    offsets = store.read_table("documents.parquet", ["offset"]).column("offset").to_pylist()
+    assert not set(offsets) & {entry["offset"] for entry in report["quarantined"]}
+    assert store.read_table("tests.support.deadly_stage.parquet").num_rows == 11
+
+
+def test_a_record_that_kills_only_in_company_is_not_blamed_alone(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A child that ends at a record which lives alone makes the search fall back to halves."""
+    split = write(tmp_path / "a.warc.gz", pages(8))
+    monkeypatch.setattr("pipeline.run.map_task.last_begun", lambda request: 5)
+    monkeypatch.setattr("pipeline.run.map_task.survives", lambda request: not request["first"] <= 3 < request["last"])
+    done = measure(store, **arguments(split, "tests.support.deadly_stage"), isolate=True)
+    assert done["reports"]["documents"]["num_quarantined"] == 1
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_the_engine_isolates_a_split_that_holds_its_worker_twice(store: Store, tmp_path: Path) -> None:
+    from pipeline.engine.ray import RayExecutor, shutdown
+
+    splits = [write(tmp_path / f"{n}.warc.gz", pages(6, hanging=(4,) if n == 1 else ())) for n in range(2)]
+    tasks = []
+    for number, split in enumerate(splits):
+        args = arguments(split, "tests.support.deadly_stage")
+        args["documents"]["address"] = f"{number}.parquet"
+        args["sidecars"][0]["address"] = f"{number}-deadly.parquet"
+        outputs = (f"{number}.parquet", f"{number}-deadly.parquet")
+        tasks.append(
+            Task("pipeline.run.map_task:measure", {**args, "isolate": False, "page_seconds": 1.5}, outputs, split.file)
+        )
+    said: list[str] = []
+    results: list[Done] = []
+    told: list[int] = []
+    before = pulse.total()
+    try:
+        executor = RayExecutor(store.root, 1)
+        Scheduler(lambda _: executor, said.append).run(
+            "measure", tasks, results.append, lambda: told.append(pulse.total() - before)
+        )
+        assert pulse.total() - before == 11  # of workers that ended, too
+    finally:
+        shutdown()
+    reports = {result.task.label: result.value["reports"]["documents"] for result in results}
+    assert reports["0.warc.gz"]["num_quarantined"] == 0
+    assert reports["1.warc.gz"]["num_quarantined"] == 1
+    assert reports["1.warc.gz"]["rows"] == 5
+    assert sum("is run again" in line for line in said) >= 2
+    assert told == sorted(told)
+    assert {6, 11} & {*told}
+    assert pulse.total() == before  # what was told ends with Ray

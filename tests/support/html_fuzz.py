@@ -1,0 +1,90 @@
+"""Mutated pages through the HTML kernels: no crash, nothing written out of bounds, valid UTF-8 out.
+
+    NUMBA_BOUNDSCHECK=1 python -m tests.support.html_fuzz --pages 100000 [folder of .html files]
+
+Buffers get a canary behind the bytes they may use. Run with NUMBA_BOUNDSCHECK=1 every index is checked as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from stages.extraction import ExtractionParams, extract, visible_text
+
+SEEDS = (
+    b"<!doctype html><html lang=en><head><title>A &amp; B</title><meta property=og:type content=article></head><body>"
+    b"<nav><ul><li><a href=/>Home</a><li><a href=/x>News</a></ul></nav><article><h1>Title</h1><p>One &mdash; two, "
+    b"<b>three</b>.<br>Four<pre>\n  code &lt;x&gt;\r\n\ty</pre><table><tr><th>a<td>b<tr><td>c<table><td>d</table></table>"
+    b"<script>if (a<b) '<!--<script></script>-->'</script><style>p{}</style><!-- c --!><svg><title>t</title>x</svg>"
+    b"<select><option>o</select><template><p>t</template><textarea>x</textarea><noscript>n</noscript></article></body>",
+    b"<?xml version='1.0'?><html><script src='x'/><p class='comment-list' style='display:none'>a<dl><dt>b<dd>c</dl>"
+    b"<math><mi>x</mi></math><![CDATA[ y ]]><plaintext>rest <b>",
+    "<p>日本語の文章。<p>Ελληνικά &nGt; &#x1F600; &#0; &#55555555555; &nbsp;&notit;</p>".encode(),
+)
+PIECES = (
+    b"<", b">", b"</", b"<!--", b"-->", b"&", b"&#", b";", b'"', b"'", b"=", b"<script>", b"</script>", b"<pre>", b"<table>",
+    b"<td>", b"<tr>", b"</table>", b"<svg>", b"<select>", b"<template>", b"<textarea>", b"<title>", b"<plaintext>", b"<a href=",
+    b"<![CDATA[", b"]]>", b"\x00", b"\xff", b"\xc2", b"\xc2\xa0", b"\xe3\x80", b"\xef\xbb\xbf", b"&nGt;", b"&#x10FFFF;",
+    b"<p class=", b" style='display:none'", b"<br>", b"<li>", b"<h1>", b"</p>", b"\r\n", b'<script type="application/ld+json">"@type":"',
+)  # fmt: skip
+
+
+def mutate(page: bytes, rng: random.Random) -> bytes:
+    """A few cuts, copies, pieces and changed bytes."""
+    page_bytes = bytearray(page)
+    for _ in range(rng.randint(1, 12)):
+        at = rng.randint(0, len(page_bytes))
+        kind = rng.randrange(5)
+        if kind == 0:
+            page_bytes[at:at] = rng.choice(PIECES) * rng.choice((1, 1, 1, 5))
+        elif kind == 1:
+            del page_bytes[at : at + rng.randint(1, 40)]
+        elif kind == 2 and at < len(page_bytes):
+            page_bytes[at] = rng.randrange(256)
+        elif kind == 3:
+            page_bytes[at:at] = page_bytes[at : at + rng.randint(1, 200)]
+        else:
+            del page_bytes[at:]
+    return bytes(page_bytes)
+
+
+def batches(seeds: list[bytes], num_pages: int, seed: int) -> Iterator[list[bytes]]:
+    """Mutated pages, 500 at a time."""
+    rng = random.Random(seed)
+    for first in range(0, num_pages, 500):
+        yield [mutate(rng.choice(seeds), rng) for _ in range(min(500, num_pages - first))]
+
+
+def run(seeds: list[bytes], num_pages: int, seed: int = 1) -> int:
+    """Extract every mutated page in all ways; number of bytes of text. Raises on the first thing wrong."""
+    written = 0
+    for pages in batches(seeds, num_pages, seed):
+        column = pa.array(pages, pa.large_binary())
+        for result in (extract(column), extract(column, ExtractionParams(markdown=True)), visible_text(column)):
+            result.text.validate(full=True)  # UTF-8 and offsets
+            if len(result.text) != len(pages):
+                raise AssertionError(f"expected {len(pages)} texts, found {len(result.text)}")
+            written += result.text.nbytes
+    return written
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path)
+    parser.add_argument("--pages", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    seeds = list(SEEDS)
+    if args.folder:
+        seeds += [path.read_bytes() for path in sorted(args.folder.glob("*.html"))]
+    print(f"{args.pages} pages, {run(seeds, args.pages, args.seed)} bytes of text")
+
+
+if __name__ == "__main__":
+    main()

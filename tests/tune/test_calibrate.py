@@ -1,0 +1,86 @@
+"""`calibrate`: thresholds that drop as many pages of another language as the published one drops of English."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.recipe.yaml_file import parse_yaml
+from pipeline.store.storage import Store
+from pipeline.tune import calibrate as calibration
+from stages import kept
+from stages.rules.calibrate import Method, calibrate, least_confidences, overrides, stop_words
+from tests.support.corpora import write_corpus, write_mixture
+from tests.support.runs import run_inline
+
+
+def sample() -> tuple[pa.Table, pa.ChunkedArray]:
+    steps = np.arange(1000) / 1000
+    columns = {
+        "gopher_num_words": np.concatenate([1000 * steps, 2000 * steps]),
+        "gopher_mean_word_characters": np.concatenate([4 + 8 * steps, 6 + 16 * steps]),
+    }
+    return pa.table(columns), pa.chunked_array([["en"] * 1000 + ["de"] * 1000])
+
+
+def test_quantiles_drop_the_same_share() -> None:
+    proposals = calibrate(*sample(), rules=("too_few_words", "words_too_long"))
+    assert [(p.language, p.rule) for p in proposals] == [("de", "too_few_words"), ("de", "words_too_long")]
+    assert [p.proposed for p in proposals] == pytest.approx([100, 18], rel=0.01)
+    assert [p.drops_proposed for p in proposals] == pytest.approx([0.05, 0.25], abs=0.002)
+    assert all(sum(p.histogram) == p.pages == 1000 and len(p.bar()) == 20 for p in proposals)
+
+
+def test_spreads_scale_with_the_language() -> None:
+    (proposal,) = calibrate(*sample(), rules=("words_too_long",), method="spread")
+    assert proposal.proposed == pytest.approx(18, rel=0.01)
+
+
+def test_proposals_are_settings_of_kept() -> None:
+    params = kept.Params(overrides=tuple(overrides(calibrate(*sample()))))
+    assert params.overrides[0].languages == ("de",)
+
+
+def test_too_few_pages_of_the_reference_are_refused() -> None:
+    quality, languages = sample()
+    with pytest.raises(ValueError, match="found 0"):
+        calibrate(quality, languages, reference="fr")
+    assert calibrate(quality.slice(0, 1050), languages.slice(0, 1050)) == []
+
+
+@pytest.mark.parametrize(("method", "proposed"), [("median", 10 * 14 / 8), ("tail", 6 + 16 * 0.9)])
+def test_the_other_published_methods(method: Method, proposed: float) -> None:
+    [proposal] = calibrate(*sample(), rules=("words_too_long",), method=method)
+    assert proposal.proposed == pytest.approx(proposed, rel=0.01)
+
+
+def test_confidences_and_stop_words_are_those_of_fineweb_2() -> None:
+    languages = pa.chunked_array([["en"] * 1000 + ["de"] * 1000 + ["fr"] * 3])
+    values = pa.chunked_array([np.concatenate([np.full(1000, 0.99), np.arange(1000) / 1000, np.zeros(3)])])
+    assert least_confidences(values, languages) == {"en": 0.9, "de": 0.3}
+    text = "der Hund und die Katze und das Haus in der Stadt mit dem Fluss auf der Karte"
+    assert stop_words([text] * 3)[:2] == ["der", "und"]
+    assert stop_words(["one two"]) == []
+
+
+def test_the_command_prints_yaml_that_a_mixture_takes(tmp_path: Path) -> None:
+    mixture = write_mixture(tmp_path / "small.yaml", write_corpus(tmp_path / "in", files=2))
+    run_inline(mixture, tmp_path / "root")
+    wanted = calibration.Wanted("tail", "en", 300, 10, stop_words=True)
+    text = calibration.calibrate(str(mixture), Store(str(tmp_path / "root")), wanted)
+    proposed = parse_yaml(text[text.index("# proposals") :], "proposals").data
+    assert "the" in proposed["quality"]["stop_words"]["en"]
+    params = kept.Params.model_validate(proposed["kept"])
+    assert set(params.min_confidences) == {"en"} | {
+        name for entry in params.overrides for name in entry.languages or ()
+    }
+    store = Store(str(tmp_path / "root"))
+    with pytest.raises(UserError, match=r"nothing is measured of source \S+; it has code, web"):
+        calibration.calibrate(str(mixture), store, replace(wanted, sources=("wbe",)))
+    with pytest.raises(UserError, match="did you mean 'too_few_words'"):
+        calibration.calibrate(str(mixture), store, replace(wanted, rules=("too_few_wrods",)))
