@@ -82,7 +82,8 @@ def ours(docs: pa.Table, scratch: Path) -> tuple[float, pa.Table]:
             getattr(importlib.import_module(module), function)(store, **task.args)
     files = {name: f"{name}/a.parquet" for name in ("documents", "language", "quality")}
     params = kept.Params(families=()).model_dump()
-    kept.keep(store, **files, clusters="clusters/a.parquet", output="kept/a.parquet", params=params, domains=[])
+    files["clusters"] = "clusters/a.parquet"
+    kept.keep(store, files=files, output="kept/a.parquet", params=params, domains=[])
     seconds = time.process_time() - started
     found = store.read_table("clusters/a.parquet", ["cluster"]).column(0).combine_chunks().dictionary_encode()
     reasons = store.read_table("kept/a.parquet", ["reason"]).column(0)

@@ -92,9 +92,7 @@ def _speed(file: str, texts: pa.ChunkedArray, name: str, arguments: argparse.Nam
         addresses = aligned_files(store, texts, 500)
 
         def job() -> int:
-            report = tokens.tokenize(
-                store, **addresses, clusters=None, output="tokens.arrow", params={"tokenizer": name}
-            )
+            report = tokens.tokenize(store, files=addresses, output="tokens.arrow", params={"tokenizer": name})
             assert report["fast"], report["why_slow"]
             return int(report["text_bytes"])
 

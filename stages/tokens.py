@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,8 @@ ENCODED_BYTES = 32 << 20
 BATCH_BYTES = 1 << 20
 """A record batch is closed when its ids pass this: large enough for an object store, small enough to skip."""
 
+READ = ("documents", "language", "kept", "clusters")
+"""The products whose files it reads whatever scores are carried; `clusters` where there is such a file."""
 _DOCUMENT_COLUMNS = ("doc_id", "text_hash", "url", "time", "source", "file", "offset")
 _MAX_CHECKED_BYTES = 1 << 18
 
@@ -91,30 +93,18 @@ def order_keys(doc_ids: Bytes, seed: int) -> npt.NDArray[np.uint64]:
     return hash_names(doc_ids, seed)
 
 
-def tokenize(
-    store: Store,
-    *,
-    documents: str,
-    language: str,
-    kept: str,
-    clusters: str | None,
-    output: str,
-    params: dict[str, Any],
-    quality: str | None = None,
-    scores: str | None = None,
-) -> dict[str, Any]:
-    """Job: tokenize the kept pages of one split. Arguments are addresses; returns the report without its batches.
+def tokenize(store: Store, *, files: dict[str, str], output: str, params: dict[str, Any]) -> dict[str, Any]:
+    """Job: tokenize the kept pages of one split; returns the report without its batches.
 
-    ``quality`` and ``scores`` are needed only where there are scores to carry.
+    ``files``: addresses by product: those of `READ`, and those that have the scores to carry.
     """
     settings = Params.model_validate(params)
     tokenizer = load(settings.tokenizer, settings.eos)
-    addresses = (documents, language, kept, clusters)
-    carried = _scores(store, (quality, scores), settings.scores)
+    carried = _scores(store, files, settings.scores)
     try:
-        encoded = _encode(_read(store, *addresses, carried), tokenizer, settings, tokenizer.why_slow)
+        encoded = _encode(_read(store, files, carried), tokenizer, settings, tokenizer.why_slow)
     except (_Difference, FastEncoderError) as difference:
-        encoded = _encode(_read(store, *addresses, carried), tokenizer, settings, str(difference))
+        encoded = _encode(_read(store, files, carried), tokenizer, settings, str(difference))
     report = _write(store, output, encoded, tokenizer, settings)
     return {key: value for key, value in report.items() if key != "batches"}
 
@@ -131,33 +121,33 @@ class _Pages:
     columns: pa.Table
 
 
-def _scores(store: Store, files: tuple[str | None, ...], names: tuple[str, ...]) -> pa.Table | None:
+def _scores(store: Store, files: Mapping[str, str], names: tuple[str, ...]) -> pa.Table | None:
     """The scores to carry, as float32; null where the source was not measured for them."""
     found: dict[str, pa.ChunkedArray] = {}
     rows = 0
-    for address in (address for address in files if names and address is not None):
+    elsewhere = [address for name, address in files.items() if name not in READ]
+    for address in elsewhere if names else ():
         with store.open(address) as file:
             parquet = pq.ParquetFile(file)
             rows = parquet.metadata.num_rows
             table = parquet.read(columns=[name for name in names if name in parquet.schema_arrow.names])
             found |= dict(zip(table.column_names, table.columns, strict=True))
-    if not names or not any(files):
+    if not names or not elsewhere:
         return None
     columns = [found[name].cast(pa.float32()) if name in found else pa.nulls(rows, pa.float32()) for name in names]
     return pa.table(columns, names=list(names))
 
 
-def _read(
-    store: Store, documents: str, language: str, kept: str, clusters: str | None, scores: pa.Table | None
-) -> Iterator[_Pages]:
-    decisions = store.read_table(kept, ["keep", "domain", "spans"])
-    sidecars = store.read_table(language, ["language", "confidence"])
-    sizes = store.read_table(clusters, ["cluster_size"]) if clusters else None
+def _read(store: Store, files: Mapping[str, str], scores: pa.Table | None) -> Iterator[_Pages]:
+    documents = files["documents"]
+    decisions = store.read_table(files["kept"], ["keep", "domain", "spans"])
+    sidecars = store.read_table(files["language"], ["language", "confidence"])
+    sizes = store.read_table(files["clusters"], ["cluster_size"]) if "clusters" in files else None
     with store.open(documents) as file:
         parquet = pq.ParquetFile(file)
         found = {"documents": parquet.metadata.num_rows, "kept": len(decisions), "language": len(sidecars)}
         found |= {"clusters": len(sizes)} if sizes is not None else {}
-        found |= {"quality": len(scores)} if scores is not None else {}
+        found |= {"scores": len(scores)} if scores is not None else {}
         if len(set(found.values())) > 1:
             raise ValueError(f"files of one split must have the same rows, found {found} ({documents})")
         row = 0

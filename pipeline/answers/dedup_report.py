@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from pipeline.errors import UserError
-from pipeline.recipe import duplicates_text
+from pipeline.recipe import duplicates_text, graph
 from pipeline.store import snapshot as snapshots
 from pipeline.store.storage import Store
-
-SIDECARS = ("documents", "signatures", "language", "quality")
 
 
 def text(store: Store, name: str | None, largest: int) -> str:
@@ -21,8 +19,9 @@ def text(store: Store, name: str | None, largest: int) -> str:
     if not folder or not store.exists(f"{folder}/summary.json"):
         raise UserError(f"mixture {snapshot.name} has no clusters: deduplication is off, or its run is not so far")
     splits = []
-    for split, *files in zip(snapshot.splits(), *(snapshot.product(product) for product in SIDECARS), strict=True):
-        addresses = {product: entry.address for product, entry in zip(SIDECARS, files, strict=True)}
+    read = graph.BY_NAME["clusters"].inputs
+    for split, *files in zip(snapshot.splits(), *(snapshot.product(product) for product in read), strict=True):
+        addresses = {product: entry.address for product, entry in zip(read, files, strict=True)}
         documents = files[0].report
         counts = {"rows": documents["rows"], "text_bytes": documents["text_bytes"]}
         splits.append({"name": split["id"], "source": split["source"], **addresses, **counts})

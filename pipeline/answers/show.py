@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.answers import trace
+from pipeline.recipe import graph
 from pipeline.store import snapshot as snapshots
 from pipeline.store.pages import Found, find, rows_of, token_row
 from pipeline.store.storage import Store
@@ -22,7 +23,7 @@ def describe(snapshot: snapshots.Snapshot, found: Found) -> str:
     document = dict(found.document)
     text = document.pop("text")
     lines = ["documents", *fields(document), "", excerpt(text), ""]
-    for product in ("language", "quality", "signatures", "clusters", "lines", "scores", "kept"):
+    for product in graph.sidecars():
         entry = snapshot.entry(product, found.split)
         if entry:
             row = rows_of(snapshot.store, entry.address, found.row).to_pylist()[0]

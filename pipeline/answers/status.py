@@ -9,13 +9,13 @@ from typing import Any
 from rich.table import Table
 
 from pipeline.progress import human_bytes, human_seconds, seconds_left
+from pipeline.recipe import graph
 from pipeline.run.driver import FAILURE, render
 from pipeline.store import manifest
 from pipeline.store import snapshot as snapshots
 from pipeline.store.lock import RootLock
 from pipeline.store.storage import Store
 
-PRODUCTS = ("documents", "language", "quality", "signatures", "clusters", "lines", "scores", "kept", "tokens")
 SHOWN = 20
 
 
@@ -54,7 +54,7 @@ def status_text(store: Store) -> str:
 def products(snapshot: snapshots.Snapshot) -> list[dict[str, Any]]:
     """``{"product", "files", "of", "rows"}`` of what is there or being made; rows are known once all files are."""
     found: list[dict[str, Any]] = []
-    for product in PRODUCTS:
+    for product in graph.in_manifests():
         address = snapshot.data["products"].get(product)
         if address is not None and snapshot.store.exists(address):
             files, rows = counted(snapshot.store, address)

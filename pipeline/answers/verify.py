@@ -19,13 +19,12 @@ import xxhash
 
 from pipeline.answers import verify_shards
 from pipeline.errors import RunError
-from pipeline.recipe import verify_corpus
+from pipeline.recipe import graph, verify_corpus
 from pipeline.run.map_task import id_bytes
 from pipeline.store import snapshot as snapshots
 from pipeline.store.manifest import Entry
 from pipeline.store.storage import Checksum, Store
 
-SIDECARS = ("language", "quality", "signatures", "clusters", "lines", "scores", "kept")
 SHOWN = 20
 
 
@@ -38,7 +37,7 @@ def verify_root(store: Store, name: str | None) -> str:
     snapshot = snapshots.load(store, name)
     problems: list[str] = []
     lines = []
-    for product in ("documents", *SIDECARS, "tokens"):
+    for product in graph.in_manifests():
         count = rows = 0
         for entry, documents in zip(snapshot.product(product), snapshot.product("documents"), strict=False):
             problems += check_entry(store, product, entry, documents.report)

@@ -3,7 +3,7 @@
     where        source, file, position, split
     document     its row of `documents`, and the start of its text
     language     label, script, confidence
-    measurements every column of `quality`, `lines` and `scores`, and what else a rule looks at, with the rules that
+    measurements every column of the measured products, and what else a rule looks at, with the rules that
                  look at it and their thresholds here
     decision     kept or not, the reason, every rule it failed, domain, its bucket, how much of the text was cut
     cluster      its duplicates: survivor, similarity, and how the two texts differ
@@ -27,6 +27,7 @@ import pyarrow as pa
 
 from pipeline.answers import page_rules as telling
 from pipeline.errors import UserError
+from pipeline.recipe import graph
 from pipeline.store import pages
 from pipeline.store import snapshot as snapshots
 from pipeline.store.key_index import KeyIndex, shard_index
@@ -40,6 +41,8 @@ HUNK = re.compile(r"^@@ -(\d+)(.*) \+(\d+)(.*)$")
 DIFF_LINES = 24
 FIRST_IDS = 12
 MAX_DOCUMENTS = 1000
+OWN_SECTIONS = ("language", "clusters")
+"""What decides and has a section of its own in a life; the columns of all else that decides are its measurements."""
 
 
 def lives(snapshot: Snapshot, page: str, say: Callable[[str], None] = pages.tell) -> list[dict[str, Any]]:
@@ -65,7 +68,7 @@ def life(snapshot: Snapshot, found: Found, index: KeyIndex, say: Callable[[str],
     kept = rows.get("kept")
     rules = page_rules(snapshot, kept, page) if kept else []
     if "quality" in rows:
-        parts = [rows[name][1].to_pylist()[0] for name in ("quality", "lines", "scores") if name in rows]
+        parts = [rows[name][1].to_pylist()[0] for name in graph.DECIDING if name in rows and name not in OWN_SECTIONS]
         numbers = {key: value for row in parts for key, value in row.items()}
         others = [
             r["column"] for r in rules if r["side"] and r["column"] not in numbers and r["column"] != "text_bytes"
@@ -104,7 +107,7 @@ Rows = dict[str, tuple[Any, pa.Table]]
 def sidecars(snapshot: Snapshot, found: Found) -> Rows:
     """The page's row in every aligned product that is there, each with its manifest entry."""
     rows = {}
-    for product in ("language", "quality", "clusters", "lines", "scores", "kept"):
+    for product in graph.sidecars():
         entry = snapshot.entry(product, found.split)
         if entry:
             rows[product] = (entry, rows_of(snapshot.store, entry.address, found.row))
@@ -114,11 +117,10 @@ def sidecars(snapshot: Snapshot, found: Found) -> Rows:
 def together(found: Found, rows: Rows) -> pa.Table:
     """All columns of a page that rules and domains may name, side by side."""
     page = found.table.select(["source", "text_bytes"])  # making an array of values would load pandas: half a second
-    for product in ("language", "quality", "clusters", "lines", "scores"):
-        if product in rows:
-            table = rows[product][1]
-            for name in table.column_names:
-                page = page.append_column(name, table.column(name))
+    for product in (name for name in graph.DECIDING if name in rows):
+        table = rows[product][1]
+        for name in table.column_names:
+            page = page.append_column(name, table.column(name))
     return page
 
 

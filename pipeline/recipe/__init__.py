@@ -14,27 +14,10 @@ from pipeline.recipe.answers import (
 )
 from pipeline.recipe.file import load
 from pipeline.recipe.products import Recipe, Source
-from pipeline.recipe.sections import (
-    ALTERNATIVES,
-    ENTRIES,
-    FILE_PATHS,
-    MODEL_PATHS,
-    MODEL_SUFFIXES,
-    OVERRIDABLE,
-    SECTIONS,
-    SIDECARS,
-    dump,
-)
+from pipeline.recipe.sections import MODEL_SUFFIXES, dump
 
 __all__ = [
-    "ALTERNATIVES",
-    "ENTRIES",
-    "FILE_PATHS",
-    "MODEL_PATHS",
     "MODEL_SUFFIXES",
-    "OVERRIDABLE",
-    "SECTIONS",
-    "SIDECARS",
     "Recipe",
     "Source",
     "compile_lists",

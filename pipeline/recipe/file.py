@@ -12,13 +12,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from pipeline.recipe import graph
 from pipeline.recipe.checks import check_files
+from pipeline.recipe.graph import SECTIONS, TOP_KEYS
 from pipeline.recipe.paths import resolve, resolve_files, resolve_models, source_paths
 from pipeline.recipe.products import Recipe, Source, mixtures_of
-from pipeline.recipe.sections import FILE_PATHS, MODEL_PATHS, OVERRIDABLE, SECTIONS, TOP_KEYS, SampleParams, dump
+from pipeline.recipe.sections import SampleParams, dump
 from pipeline.recipe.yaml_file import Document, Key, dotted, nearest, read_yaml, validate
 from pipeline.store.storage import Store, filesystem_of
-from stages import clusters, kept, mixture, quality, schemas, scores, sources
+from stages import clusters, kept, mixture, sources
 
 
 def load(path: str | Path, store: Store, tokenizer: bool = True) -> Recipe:
@@ -39,10 +41,10 @@ def load(path: str | Path, store: Store, tokenizer: bool = True) -> Recipe:
         if not isinstance(data.get(key), dict) or not data[key]:
             document.add((key,), "expected at least one entry: a mapping of names")
             data[key] = {}
-    for place in MODEL_PATHS:
+    for place in graph.model_paths():
         resolve_models(data, place, (), document, store)
         resolve_models(data["sources"], ("*", *place), ("sources",), document, store)
-    for inside in FILE_PATHS:
+    for inside in graph.file_paths():
         resolve_files(data, inside, (), document, store)
         resolve_files(data["sources"], ("*", *inside), ("sources",), document, store)
     sample = validate(SampleParams, data.get("sample") or {}, document, ("sample",)) if "sample" in data else None
@@ -71,14 +73,14 @@ def _source(name: str, raw: Any, document: Document, store: Store) -> Source | N
         return None
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         document.add(key, f"expected letters, digits, '.', '_' and '-' in a name, found {name!r}")
-    own = {field: value for field, value in raw.items() if field not in OVERRIDABLE}
+    own = {field: value for field, value in raw.items() if field not in graph.overridable()}
     if "paths" in own:
         own["paths"] = source_paths(own["paths"], (*key, "paths"), document, store)
     if isinstance(own.get("base"), str):
         own["base"] = resolve(own["base"], (*key, "base"), document, store)
     params = validate(sources.SourceParams, own, document, key)
     sections: dict[str, Any] = {}
-    for section in OVERRIDABLE:
+    for section in graph.overridable():
         override = raw.get(section) or {}
         if not isinstance(override, dict):
             document.add((*key, section), "expected a mapping")
@@ -119,14 +121,11 @@ def _check_references(
     for key, named in _named(document.data["domains"]):
         if found and named not in found:
             document.add(("domains", *key), f"no such source {named!r}{nearest(named, list(found))}")
-    settings = [source.sections.get("quality") for source in found.values() if source is not None]
-    measured = [quality.schema(params).names for params in settings if params is not None]
-    if sections.get("scores") is not None:
-        measured.append(scores.schema(sections["scores"]).names)
+    measured = [columns for source in found.values() if source for columns in _measured(source, sections).values()]
     for position, name in enumerate(getattr(sections.get("tokens"), "scores", ())):
         if measured and not any(name in columns for columns in measured):
-            known = sorted({column for columns in measured for column in columns})
-            document.add(("tokens", "scores", position), f"no column {name!r} is measured{nearest(name, known)}")
+            there = sorted({column for columns in measured for column in columns})
+            document.add(("tokens", "scores", position), f"no column {name!r} is measured{nearest(name, there)}")
     for name, source in found.items():
         known = [domain for domain in domains.values() if domain is not None]
         _check_columns(document, name, source, known, sections)
@@ -162,9 +161,8 @@ def _check_columns(
     if decides is None or measures is None:
         return
     here = [domain for domain in domains if domain.sources is None or name in domain.sources]
-    lines, scorers = sections.get("lines"), sections.get("scores")
-    columns = [*quality.schema(measures).names, *(schemas.LINES.names if lines and lines.enabled else ())]
-    columns += scores.schema(scorers).names if scorers else []
+    assert source is not None
+    columns = [column for names in _measured(source, sections).values() for column in names]
     own: Key = ("sources", name, "kept")
     key = own if own in document.lines else ("kept",)
     for column in kept.quality_columns(decides, here):
@@ -178,8 +176,9 @@ def _check_columns(
                 ),
                 key,
             )
-            if column in schemas.LINES.names:
-                hint = "; set lines.enabled: true"
+            off = [p for p in graph.MEASURED if p.missing and column in _columns(p, source, sections)]
+            if off:
+                hint = f"; {off[0].missing}"
             elif column.startswith("contamination"):
                 hint = "; give quality.benchmarks.files"
             else:
@@ -187,6 +186,21 @@ def _check_columns(
             document.add(place, f"no column {column!r} is measured in source {name}{hint}")
     if "has_bad_words" in kept.active_rules(decides) and not measures.bad_words:
         document.add(key, f"has_bad_words needs quality.bad_words, of which source {name} has none")
+
+
+def _measured(source: Source, sections: dict[str, Any]) -> dict[str, list[str]]:
+    """The columns that are measured of a source, by product, as far as the sections are right."""
+    known = {name: params for name, params in sections.items() if params is not None}
+    return {
+        product.name: _columns(product, source, sections)
+        for product in graph.MEASURED
+        if product.name in known and product.on(known)
+    }
+
+
+def _columns(product: graph.Product, source: Source, sections: dict[str, Any]) -> list[str]:
+    params = source.sections.get(product.name) or sections.get(product.name)
+    return product.columns(params) if product.columns and params is not None else []
 
 
 def _blends(document: Document, store: Store, corpus_params: Any) -> dict[str, Any]:

@@ -10,16 +10,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pipeline.errors import RunError, UserError
+from pipeline.recipe import graph
 from pipeline.recipe.paths import unlisted
-from pipeline.recipe.sections import (
-    FILE_PATHS,
-    MODEL_PATHS,
-    SIDECARS,
-    ClustersSection,
-    LinesSection,
-    SampleParams,
-    dump,
-)
+from pipeline.recipe.sections import ClustersSection, LinesSection, SampleParams, dump
 from pipeline.recipe.yaml_file import Key
 from pipeline.store.address import Fingerprint, digest
 from pipeline.store.storage import inside
@@ -56,21 +49,26 @@ class Recipe:
     def section(self, name: str) -> Any:
         return self.sections[name]
 
+    def on(self, product: str) -> bool:
+        """Whether this mixture has the product."""
+        return graph.BY_NAME[product].on(self.sections)
+
     def fingerprint(self, product: str, source: str) -> Fingerprint:
         """What decides a map product of one source."""
         key = (product, source)
         if key not in self._prints:
-            self._prints[key] = self._fingerprint(product, source)
+            special = getattr(self, f"_{product}", None)  # of products whose settings are not all that decides
+            self._prints[key] = special(source) if special else self._measured(product, source)
         return self._prints[key]
 
-    def _fingerprint(self, product: str, source: str) -> Fingerprint:
-        here = self.sources[source]
-        if product == "documents":
-            params = here.sections["documents"]
-            identity = {"source": source, **documents.identity(params)}
-            return Fingerprint(product, documents.VERSION, dump(params), identity)
-        stage = SIDECARS[product]
-        params = here.sections.get(product) or self.sections[product]
+    def _documents(self, source: str) -> Fingerprint:
+        params = self.sources[source].sections["documents"]
+        identity = {"source": source, **documents.identity(params)}
+        return Fingerprint("documents", documents.VERSION, dump(params), identity)
+
+    def _measured(self, product: str, source: str) -> Fingerprint:
+        stage: Any = graph.BY_NAME[product].module
+        params = self.sources[source].sections.get(product) or self.sections[product]
         upstream = (self.fingerprint("documents", source).hex,)
         return Fingerprint(product, stage.VERSION, placeless(product, dump(params)), stage.identity(params), upstream)
 
@@ -80,11 +78,11 @@ class Recipe:
 
     def compiled(self) -> list[list[dict[str, Any]]]:
         """What workers will compile: module and parameters of the stages of each map, those that need least first."""
-        used = [name for name in SIDECARS if name != "signatures" or self.clusters()]
+        used = [name for name in graph.together(self.sections) if name != "documents"]
         groups = []
         for name, source in self.sources.items():
             has_text = documents.has_text(source.params.paths, source.sections["documents"])
-            stages = [(SIDECARS[product], product) for product in used]
+            stages = [(graph.BY_NAME[product].module, product) for product in used]
             stages = stages if has_text else [(documents, "documents"), *stages]
             groups.append([{"module": made.__name__, "params": self.map_params(key, name)} for made, key in stages])
         return sorted(groups, key=len)
@@ -95,9 +93,9 @@ class Recipe:
 
     def clusters(self) -> Fingerprint | None:
         """What decides `clusters`, the set of pages apart; None when deduplication is off."""
-        section: ClustersSection = self.sections["clusters"]
-        if not section.enabled:
+        if not self.on("clusters"):
             return None
+        section: ClustersSection = self.sections["clusters"]
         settings = placeless("clusters", dump(section))
         others = (*clusters.BRAKES, *clusters.EFFORT)
         deciding = {name: value for name, value in settings.items() if name not in others}
@@ -107,19 +105,13 @@ class Recipe:
         """What decides `lines`, the set of pages apart; None when they are not measured."""
         section: LinesSection = self.sections["lines"]
         deciding = {name: value for name, value in dump(section).items() if name not in lines.EFFORT}
-        return Fingerprint("lines", lines.VERSION, deciding, {}) if section.enabled else None
+        return Fingerprint("lines", lines.VERSION, deciding, {}) if self.on("lines") else None
 
-    def scores(self, source: str) -> Fingerprint | None:
-        """What decides `scores` of one source; None where there is no scorer."""
+    def _scores(self, source: str) -> Fingerprint:
         section: scores.Params = self.sections["scores"]
-        if not section.scorers:
-            return None
-        if ("scores", source) not in self._prints:
-            params = {name: scorer.deciding() for name, scorer in section.scorers.items()}
-            upstream = (self.fingerprint("documents", source).hex,)
-            print_ = Fingerprint("scores", scores.VERSION, params, scores.identity(section), upstream)
-            self._prints["scores", source] = print_
-        return self._prints["scores", source]
+        params = {name: scorer.deciding() for name, scorer in section.scorers.items()}
+        upstream = (self.fingerprint("documents", source).hex,)
+        return Fingerprint("scores", scores.VERSION, params, scores.identity(section), upstream)
 
     def scorers(self) -> tuple[dict[str, Any], float, int]:
         """Settings of `scores`, and the GPUs and bytes of memory that one of its tasks reserves."""
@@ -127,11 +119,9 @@ class Recipe:
         each = section.scorers.values()
         return dump(section), max((one.gpus for one in each), default=0), sum(one.memory for one in each)
 
-    def kept(self, source: str) -> Fingerprint:
+    def _kept(self, source: str) -> Fingerprint:
         params = self.kept_rules(source)
-        upstream = tuple(self.fingerprint(product, source).hex for product in ("documents", "language", "quality"))
-        scored = self.scores(source)
-        upstream += (scored.hex,) if scored else ()
+        upstream = tuple(self.fingerprint(name, source).hex for name in graph.fingerprinted(self.sections))
         domains = {name: dump(domain) for name, domain in self.domains.items()}
         identity = {"domains": [[name, domains[name]] for name in self.domains]}
         return Fingerprint("kept", kept.VERSION, params, identity, upstream)
@@ -153,17 +143,10 @@ class Recipe:
         lists = self.sources[source].sections["kept"].urls
         return url_lists.address(lists) if lists else None
 
-    def tokens(self, source: str) -> Fingerprint:
-        if ("tokens", source) not in self._prints:
-            self._prints["tokens", source] = self._tokens(source)
-        return self._prints["tokens", source]
-
     def _tokens(self, source: str) -> Fingerprint:
         params = self.sections["tokens"]
-        products = ("documents", "language", *(("quality",) if params.scores else ()))
-        upstream = tuple(self.fingerprint(product, source).hex for product in products)
-        scored = self.scores(source) if params.scores else None
-        upstream += (scored.hex,) if scored else ()
+        read = [name for name in graph.fingerprinted(self.sections) if params.scores or name in tokens.READ]
+        upstream = tuple(self.fingerprint(name, source).hex for name in read)
         return Fingerprint("tokens", tokens.VERSION, dump(params), tokens.identity(params), upstream)
 
     def shards(self) -> Fingerprint:
@@ -211,8 +194,8 @@ class Recipe:
         files = {**split, "quality": quality}
         root = files.pop("root")
         if root is not None:
-            names = ("signatures", "language", "quality", "decided")
-            files |= {name: inside(root, files[name]) for name in names if files[name] is not None}
+            names = [name for name in (*graph.BY_NAME["clusters"].inputs, "decided") if files[name] is not None]
+            files |= {name: inside(root, files[name]) for name in names}
         return clusters.ClusterInput(**files, earlier=True)
 
     def cluster_phases(self, inputs: list[Any], folder: str) -> list[Phase]:
@@ -255,18 +238,17 @@ class Recipe:
             return []
         return curve.curve_lines(self.sections["clusters"], self.sections["signatures"].permutations)
 
-    def survey(self, files: list[dict[str, str | None]], kept: list[str]) -> tuple[str, list[str], list[Phase]]:
+    def survey(self, files: list[dict[str, str]], kept: list[str]) -> tuple[str, list[str], list[Phase]]:
         """What the report says beyond counts: the address of the whole survey, of each split's, and the phases.
 
         Args:
-            files: addresses of each split's documents, language, quality, kept, clusters, scores and lines.
+            files: addresses of each split's aligned products, by name.
             kept: those of kept, whose addresses tell all others.
         """
         version = survey.version()
         outputs = [f"survey/splits-v{version}/{digest(address)}.arrow" for address in kept]
         folder = f"survey/{digest([version, outputs])}"
-        inputs = [survey.SurveyInput(**entry) for entry in files]  # type: ignore[arg-type]
-        return f"{folder}/survey.arrow", outputs, survey.plan(inputs, outputs, folder)
+        return f"{folder}/survey.arrow", outputs, survey.plan(files, outputs, folder)
 
     def warnings(self) -> list[str]:
         """What is doubtful about the mixture, known before any work is done."""
@@ -399,7 +381,7 @@ def unused(source: Source) -> Iterator[str]:
 def placeless(product: str, params: dict[str, Any]) -> dict[str, Any]:
     """Settings with every path in them as the name of its file: what it holds is in the identity, and the same file in
     another folder (another checkout, another machine) gives the same bytes."""
-    for place in (*MODEL_PATHS, *FILE_PATHS):
+    for place in (*graph.model_paths(), *graph.file_paths()):
         if place[0] == product:
             _named(params, place[1:])
     return params

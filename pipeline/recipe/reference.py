@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from pipeline.recipe import ALTERNATIVES, ENTRIES, OVERRIDABLE, SECTIONS, rules
+from pipeline.recipe import graph, rules
 
 INTRODUCTION = """\
 # Mixture files
@@ -30,8 +30,8 @@ Top level: `name` (default: the file's name), `sources`, `domains`, and one sect
 
 def page() -> str:
     """The whole page."""
-    parts = [INTRODUCTION.replace("OVERRIDABLE", ", ".join(f"`{name}`" for name in OVERRIDABLE))]
-    models = [*ENTRIES.items(), *SECTIONS.items(), *ALTERNATIVES.items()]
+    parts = [INTRODUCTION.replace("OVERRIDABLE", ", ".join(f"`{name}`" for name in graph.overridable()))]
+    models = [*graph.ENTRIES.items(), *graph.SECTIONS.items(), *graph.ALTERNATIVES.items()]
     seen: set[type[BaseModel]] = set()
     while models:
         path, model = models.pop(0)

@@ -1,4 +1,7 @@
-"""The sections of a mixture file: one per product, named after it, and the models that check them."""
+"""Models of sections of a mixture file that are no stage's own: the run, the sample, and exchanges that can be off.
+
+A product's section is named after it and has the stage's ``Params`` as its model (`pipeline.recipe.graph`).
+"""
 
 from __future__ import annotations
 
@@ -8,27 +11,8 @@ from typing import Any
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from pipeline.store.snapshot import ELSEWHERE
-from stages import (
-    clusters,
-    corpus,
-    documents,
-    kept,
-    language,
-    lines,
-    mixture,
-    quality,
-    scores,
-    shards,
-    signatures,
-    sources,
-    tokens,
-)
+from stages import clusters, lines
 from stages.contract import StageParams
-
-SIDECARS: dict[str, Any] = {"language": language, "quality": quality, "signatures": signatures}
-"""The aligned map stages, in the order in which they see a batch."""
-
-OVERRIDABLE = ("documents", "language", "quality", "kept")
 
 
 class RunParams(StageParams):
@@ -85,47 +69,7 @@ class LinesSection(lines.Params):
     enabled: bool = False
 
 
-SECTIONS: dict[str, type[BaseModel]] = {
-    "run": RunParams,
-    "documents": documents.Params,
-    "language": language.Params,
-    "quality": quality.Params,
-    "signatures": signatures.Params,
-    "clusters": ClustersSection,
-    "lines": LinesSection,
-    "scores": scores.Params,
-    "kept": kept.Params,
-    "tokens": tokens.Params,
-    "shards": shards.Params,
-    "mixture": mixture.MixtureParams,
-    "corpus": corpus.Params,
-}
-ENTRIES: dict[str, type[BaseModel]] = {
-    "sources.NAME": sources.SourceParams,
-    "domains.NAME": kept.Domain,
-    "sample": SampleParams,
-}
-ALTERNATIVES: dict[str, type[BaseModel]] = {"phases": mixture.PhasesParams}
-"""Sections that stand in place of another: `phases` of `mixture`."""
-
-MODEL_PATHS = (
-    ("language", "model"),
-    ("quality", "classifiers", "*", "model"),
-    ("quality", "benchmarks", "files", "*", "path"),
-    ("scores", "scorers", "*", "params", "*"),
-    ("tokens", "tokenizer"),
-    ("clusters", "earlier", "*"),
-)
-"""Where a mixture file may name a model or file by path."""
-FILE_PATHS = (
-    ("kept", "urls", "*", "paths"),
-    ("kept", "urls", "*", "paths", "*"),
-    ("quality", "stop_words", "*"),
-    ("quality", "bad_words", "*"),
-)
-"""Where it names files and nothing else."""
 MODEL_SUFFIXES = (".bin", ".ftz", ".model", ".json", ".jsonl", ".tiktoken", ".parquet", ".txt")
-TOP_KEYS = ("name", "sample", "sources", "domains", *SECTIONS, *ALTERNATIVES)
 
 
 def dump(params: BaseModel) -> dict[str, Any]:

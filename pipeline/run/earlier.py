@@ -11,12 +11,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from pipeline.errors import UserError
+from pipeline.recipe import graph
 from pipeline.run import redo_reasons
 from pipeline.store import snapshot as snapshots
 from pipeline.store.snapshot import Snapshot
 from pipeline.store.storage import Store
 
-PRODUCTS = ("documents", "signatures", "language", "quality", "kept")
+PRODUCTS = (*graph.BY_NAME["clusters"].inputs, "kept")
 
 
 def splits(

@@ -7,6 +7,7 @@ bytes. What differs from run to run (costs, locks, logs) lives under ``runs/`` a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -16,7 +17,7 @@ from pipeline.engine.costs import Costs
 from pipeline.engine.scheduler import Done, Scheduler
 from pipeline.errors import RunError
 from pipeline.progress import Reporter
-from pipeline.recipe import SIDECARS, Recipe, dump
+from pipeline.recipe import Recipe, dump, graph
 from pipeline.run import earlier, takedown
 from pipeline.run.kept_inputs import bucket_phases, url_files
 from pipeline.run.steps import UNCHANGED, Maker, Product, Step, Unknown
@@ -30,6 +31,8 @@ from stages.contract import Phase, Split, Task
 MAP_MEMORY = 1536 << 20
 KEEP_MEMORY = 512 << 20
 TOKENS_MEMORY = 1024 << 20
+UNPLANNED = ("report",)
+"""Products that a plan does not count: written when all else is there."""
 
 
 class Run(Maker):
@@ -57,10 +60,10 @@ class Run(Maker):
         Raises:
             RunError: when the result cannot be right (conservation, bad input, empty sources, an impossible mixture).
         """
-        measured, clustered, kept = self.select()
-        self._survey(measured, clustered, kept)
+        measured, kept = self.select()
+        self._survey(measured, kept)
         self._save()
-        tokens = self._tokenize(measured, clustered, kept)
+        tokens = self._tokenize(measured, kept)
         self._save()
         if not any(report["rows"] for report in tokens.facts):
             raise RunError("no page was kept: `gristmill stats` shows why each was dropped")
@@ -73,17 +76,17 @@ class Run(Maker):
         self._save(complete=True)
         return self.snapshot
 
-    def select(self) -> tuple[dict[str, Product], Product | None, Product]:
-        """Everything up to the decision which pages are kept: the measured products, `clusters` if any, and `kept`."""
+    def select(self) -> tuple[dict[str, Product], Product]:
+        """Everything up to the decision which pages are kept: the measured products, and `kept`."""
         self.splits = self.recipe.list_splits()
         self._write_listing()
         self._save()
         measured = self._measure()
         self._check_input(measured["documents"])
-        clustered = self._cluster(measured)
+        measured |= self._cluster(measured)
         measured |= self._recurring(measured["documents"])
         measured |= self._score(measured["documents"])
-        return measured, clustered, self._keep(measured, clustered)
+        return measured, self._keep(measured)
 
     def plan(self) -> list[Step]:
         """What `execute` would do, as far as it can be known before it is done."""
@@ -91,17 +94,10 @@ class Run(Maker):
             self.execute()
         except Unknown:
             known = {step.product for step in self.steps}
-            bounds = {
-                **({"lines": len(self.splits)} if self.recipe.lines() else {}),
-                "kept": len(self.splits),
-                "survey": len(self.splits),
-                "tokens": len(self.splits),
-                "shards": len(self.recipe.domains),
-                "corpus": 1,
-            }
-            for product, bound in bounds.items():
-                if product not in known:
-                    self.steps.append(Step(product, bound, bound, "those whose input rows change", exact=False))
+            for name in (product.name for product in graph.PRODUCTS if product.on(self.recipe.sections)):
+                if name not in known and name not in UNPLANNED:
+                    bound = graph.bound(name, len(self.splits), len(self.recipe.domains))
+                    self.steps.append(Step(name, bound, bound, "those whose input rows change", exact=False))
         return self.steps
 
     def _write_listing(self) -> None:
@@ -120,7 +116,7 @@ class Run(Maker):
             self.store.write_json(f"runs/inputs/{self.recipe.name}.json", trace.places(self.splits))
 
     def _measure(self) -> dict[str, Product]:
-        names = ["documents", "language", "quality"] + (["signatures"] if self.recipe.clusters() else [])
+        names = graph.together(self.recipe.sections)
         products = {name: Product([]) for name in names}
         for name in names:
             prints = {source: self.recipe.fingerprint(name, source) for source in self.recipe.sources}
@@ -160,7 +156,7 @@ class Run(Maker):
             "sidecars": [
                 {
                     "product": name,
-                    "module": SIDECARS[name].__name__,
+                    "module": graph.BY_NAME[name].module.__name__,
                     "params": recipe.map_params(name, split.source),
                     "address": product.addresses[index],
                 }
@@ -202,10 +198,11 @@ class Run(Maker):
                     " run.allow_empty"
                 )
 
-    def _cluster(self, measured: dict[str, Product]) -> Product | None:
+    def _cluster(self, measured: dict[str, Product]) -> dict[str, Product]:
+        """The product `clusters`, where pages are deduplicated."""
         print_ = self.recipe.clusters()
         if print_ is None:
-            return None
+            return {}
         inputs = []
         for index, split in enumerate(self.splits):
             files = {name: product.addresses[index] for name, product in measured.items()}
@@ -236,13 +233,13 @@ class Run(Maker):
             for warning in self.recipe.check_clusters(self.store.read_json(summary)):
                 self.reporter.say(warning)
         self._finish("clusters", product, {})
-        return product
+        return {"clusters": product}
 
     def _score(self, documents: Product) -> dict[str, Product]:
         """The product `scores`, where the mixture has a scorer."""
-        prints = {source: print_ for source in self.recipe.sources if (print_ := self.recipe.scores(source))}
-        if not prints:
+        if not self.recipe.on("scores"):
             return {}
+        prints = {source: self.recipe.fingerprint("scores", source) for source in self.recipe.sources}
         params, gpus, memory = self.recipe.scorers()
         product = Product([f"{prints[split.source].folder}/{split_id(split)}.parquet" for split in self.splits])
         tasks = [
@@ -283,27 +280,29 @@ class Run(Maker):
         self._finish("lines", product, {})
         return {"lines": product}
 
-    def _keep(self, measured: dict[str, Product], clustered: Product | None) -> Product:
-        prints = {source: self.recipe.kept(source) for source in self.recipe.sources}
+    def _files(self, products: dict[str, Product], names: Iterable[str]) -> list[dict[str, str]]:
+        """Of each split the addresses of its files of those products that there are, by name."""
+        made = [name for name in names if name in products]
+        return [{name: products[name].addresses[index] for name in made} for index in range(len(self.splits))]
+
+    def _keep(self, measured: dict[str, Product]) -> Product:
+        prints = {source: self.recipe.fingerprint("kept", source) for source in self.recipe.sources}
         product = Product([])
         tasks = []
         domains = [dump(domain) for domain in self.recipe.domains.values()]
-        self.removed = self._taken_down(measured, clustered)
+        self.removed = self._taken_down(measured)
         urls = url_files(self.recipe, self.store, self.reporter.say, self.dry)
         inputs: list[dict[str, Any]] = [
             {
-                **{name: measured[name].addresses[index] for name in ("documents", "language", "quality")},
-                "clusters": clustered.addresses[index] if clustered else None,
+                "files": files,
                 "params": self.recipe.map_params("kept", split.source),
                 **({"urls": urls[split.source]} if split.source in urls else {}),
-                **{name: measured[name].addresses[index] for name in ("lines", "scores") if name in measured},
             }
-            for index, split in enumerate(self.splits)
+            for files, split in zip(self._files(measured, graph.DECIDING), self.splits, strict=True)
         ]
         matched = [""] * len(inputs)
-        for exchanged in (clustered, measured.get("lines")):
-            if exchanged:
-                matched = [f"{told}-{facts['digest']}" for told, facts in zip(matched, exchanged.facts, strict=True)]
+        for exchanged in (measured[name] for name in graph.exchanged() if name in measured):
+            matched = [f"{told}-{facts['digest']}" for told, facts in zip(matched, exchanged.facts, strict=True)]
         edges = self._edges(inputs, matched)
         for index, split in enumerate(self.splits):
             gone = self.removed.get(index)
@@ -315,7 +314,7 @@ class Run(Maker):
             args |= {"edges": edges} if edges else {}
             cost = measured["documents"].facts[index]["text_bytes"]
             tasks.append(Task("stages.kept:keep", args, (address,), f"{split.source}/{split.file}", cost, KEEP_MEMORY))
-        self._map("kept", product, tasks, self.recipe.kept)
+        self._map("kept", product, tasks, partial(self.recipe.fingerprint, "kept"))
         if self.steps[-1].to_do and not self.dry:
             stay, pages = (sum(facts[count] for facts in product.facts) for count in ("kept", "rows"))
             self.reporter.say(f"kept: {stay:,} of {pages:,} pages")
@@ -324,17 +323,9 @@ class Run(Maker):
     def _edges(self, inputs: list[dict[str, Any]], matched: list[str]) -> dict[str, Any] | None:
         """The values at the percentiles that domains name, over all splits; None where none does."""
         rules = {source: digest(self.recipe.kept_rules(source)) for source in self.recipe.sources}
+        maps = [name for name in graph.DECIDING if graph.BY_NAME[name].shape == "map"]
         decides = [
-            digest(
-                [
-                    entry["documents"],
-                    entry["language"],
-                    entry["quality"],
-                    entry.get("scores"),
-                    match,
-                    rules[split.source],
-                ]
-            )
+            digest([*(entry["files"].get(name) for name in maps), match, rules[split.source]])
             for entry, match, split in zip(inputs, matched, self.splits, strict=True)
         ]
         found = bucket_phases(self.recipe, inputs, decides)
@@ -343,14 +334,15 @@ class Run(Maker):
         self.snapshot["buckets"], phases = found
         if not self.store.exists(self.snapshot["buckets"]):
             if self.dry:
-                reasons = {self._why_print("kept", self.recipe.kept(source)) for source in self.recipe.sources}
+                prints = partial(self.recipe.fingerprint, "kept")
+                reasons = {self._why_print("kept", prints(source)) for source in self.recipe.sources}
                 why = "; ".join(sorted(reasons - {UNCHANGED})) or "the percentiles that domains name are not known"
                 self.steps.append(Step("kept", len(inputs), len(inputs), why, exact=False))
             self._phases("kept: percentiles", phases)
         edges: dict[str, Any] = self.store.read_json(self.snapshot["buckets"])
         return edges
 
-    def _taken_down(self, measured: dict[str, Product], clustered: Product | None) -> dict[int, list[str]]:
+    def _taken_down(self, measured: dict[str, Product]) -> dict[int, list[str]]:
         """Pages of the root's take-down list, by split."""
         entries = takedown.load(self.store)
         if not entries:
@@ -358,6 +350,7 @@ class Run(Maker):
         files = measured["documents"].addresses
         index = self._page_index(measured["documents"])
         self._index([index])
+        clustered = measured.get("clusters")
         return takedown.resolve(self.store, entries, index, files, clustered.addresses if clustered else None)
 
     def _page_index(self, documents: Product) -> KeyIndex:
@@ -374,19 +367,9 @@ class Run(Maker):
         for index in missing:
             index.close()
 
-    def _survey(self, measured: dict[str, Product], clustered: Product | None, kept: Product) -> None:
+    def _survey(self, measured: dict[str, Product], kept: Product) -> None:
         """Distributions, hosts and samples for the report."""
-        files: list[dict[str, str | None]] = [
-            {
-                "documents": measured["documents"].addresses[index],
-                "language": measured["language"].addresses[index],
-                "quality": measured["quality"].addresses[index],
-                "kept": kept.addresses[index],
-                "clusters": clustered.addresses[index] if clustered else None,
-                **{name: measured[name].addresses[index] for name in ("scores", "lines") if name in measured},
-            }
-            for index in range(len(self.splits))
-        ]
+        files = self._files({**measured, "kept": kept}, graph.BY_NAME["survey"].inputs)
         address, outputs, phases = self.recipe.survey(files, kept.addresses)
         self.snapshot["survey"] = address
         missing = not self.store.exists(address)
@@ -395,29 +378,23 @@ class Run(Maker):
         if missing and not self.dry:  # nothing else waits for it: a plan looks on
             self._phases("survey", phases)
 
-    def _tokenize(self, measured: dict[str, Product], clustered: Product | None, kept: Product) -> Product:
-        prints = {source: self.recipe.tokens(source) for source in self.recipe.sources}
+    def _tokenize(self, measured: dict[str, Product], kept: Product) -> Product:
+        print_of = partial(self.recipe.fingerprint, "tokens")
         product = Product([])
         tasks = []
+        files = self._files({**measured, "kept": kept}, graph.BY_NAME["tokens"].inputs)
+        clustered = measured.get("clusters")
         for index, split in enumerate(self.splits):
             selection = kept.facts[index]["selection_digest"]
             suffix = f"-{clustered.facts[index]['digest']}" if clustered else ""
-            address = f"{prints[split.source].folder}/{split_id(split)}-{digest([selection, suffix])}.arrow"
+            folder = print_of(split.source).folder
+            address = f"{folder}/{split_id(split)}-{digest([selection, suffix])}.arrow"
             product.addresses.append(address)
-            args = {
-                "documents": measured["documents"].addresses[index],
-                "language": measured["language"].addresses[index],
-                "kept": kept.addresses[index],
-                "clusters": clustered.addresses[index] if clustered else None,
-                "quality": measured["quality"].addresses[index],
-                **({"scores": measured["scores"].addresses[index]} if "scores" in measured else {}),
-                "output": address,
-                "params": dump(self.recipe.section("tokens")),
-            }
+            args = {"files": files[index], "output": address, "params": dump(self.recipe.section("tokens"))}
             cost = measured["documents"].facts[index]["text_bytes"]
             label = f"{split.source}/{split.file}"
             tasks.append(Task("stages.tokens:tokenize", args, (address,), label, cost, TOKENS_MEMORY))
-        self._map("tokens", product, tasks, self.recipe.tokens)
+        self._map("tokens", product, tasks, print_of)
         return product
 
     def _solve(self, tokens: Product) -> None:

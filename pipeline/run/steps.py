@@ -18,7 +18,7 @@ from pipeline.engine import pulse
 from pipeline.engine.costs import Costs
 from pipeline.engine.scheduler import Done, Scheduler, TasksFailed
 from pipeline.progress import PhaseProgress, Reporter
-from pipeline.recipe import Recipe
+from pipeline.recipe import Recipe, graph
 from pipeline.run import rebuild, redo_reasons
 from pipeline.store import manifest
 from pipeline.store.address import Fingerprint
@@ -206,7 +206,7 @@ class Maker:
         return {key: value for key, value in report.items() if key not in LOCAL_KEYS}
 
     def _prints(self, name: str) -> dict[str, Fingerprint]:
-        if name in ("clusters", "lines"):
+        if graph.BY_NAME[name].shape == "exchange":
             return {}
         return {source: self.recipe.fingerprint(name, source) for source in self.recipe.sources}
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from pipeline import recipe as recipes
 from pipeline.errors import UserError
-from pipeline.recipe import calibration
+from pipeline.recipe import calibration, graph
 from pipeline.store import snapshot as snapshots
 from pipeline.store.storage import Store
 
@@ -61,7 +61,7 @@ def sample(snapshot: snapshots.Snapshot, wanted: Wanted, rules: tuple[str, ...])
     Raises:
         UserError: where no file is measured.
     """
-    parts = {name: list(snapshot.product(name)) for name in ("documents", "language", "quality", "clusters")}
+    parts = {name: list(snapshot.product(name)) for name in graph.DECIDING}
     chosen = [
         number
         for number, entry in enumerate(parts["documents"])
@@ -77,13 +77,13 @@ def sample(snapshot: snapshots.Snapshot, wanted: Wanted, rules: tuple[str, ...])
     step = max(1, rows // wanted.pages)
     tables, passed = [], 0
     for number in chosen:
-        address = parts["quality"][number].address
-        with snapshot.store.open(address) as file:
-            columns = calibration.columns_of(rules, pq.read_schema(file).names)
-        table = snapshot.store.read_table(address, columns)
-        language = snapshot.store.read_table(parts["language"][number].address, ["language", "confidence"])
-        for name in language.column_names:
-            table = table.append_column(name, language.column(name))
+        table = snapshot.store.read_table(parts["language"][number].address, ["language", "confidence"])
+        for address in (entries[number].address for name, entries in parts.items() if entries and name != "language"):
+            with snapshot.store.open(address) as file:
+                columns = calibration.columns_of(rules, pq.read_schema(file).names)
+            measured = snapshot.store.read_table(address, columns)
+            for name in columns:
+                table = table.append_column(name, measured.column(name))
         take = np.arange(-passed % step, table.num_rows, step)
         passed += table.num_rows
         if parts["clusters"]:

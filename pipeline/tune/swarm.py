@@ -22,6 +22,7 @@ from pipeline.engine.costs import Costs
 from pipeline.engine.scheduler import Executor, Scheduler
 from pipeline.errors import UserError
 from pipeline.progress import Reporter
+from pipeline.recipe import graph
 from pipeline.run.run import Run
 from pipeline.store.storage import Store
 from stages.contract import Task
@@ -145,11 +146,11 @@ def path_scalars(root: Any) -> Iterator[Any]:
 
 
 def model_scalars(holder: Any) -> Iterator[Any]:
-    for place in recipes.MODEL_PATHS:
+    for place in graph.model_paths():
         for scalar in scalars_at(holder, place):
             if "/" in scalar.value or Path(scalar.value).suffix in recipes.MODEL_SUFFIXES:
                 yield scalar
-    for files in recipes.FILE_PATHS:
+    for files in graph.file_paths():
         yield from scalars_at(holder, files)
 
 

@@ -62,7 +62,7 @@ def train(
         job = Run(recipe, store, Scheduler(executor, reporter.say), reporter, Costs(store))
         job.aside = True
         try:
-            measured, _, kept = job.select()
+            measured, kept = job.select()
             address = train_on(job, measured["documents"], kept, training)
         finally:
             executor.close()

@@ -83,34 +83,28 @@ def deciding(params: Params) -> dict[str, Any]:
 def keep(
     store: Store,
     *,
-    documents: str,
-    language: str,
-    quality: str,
-    clusters: str | None,
+    files: dict[str, str],
     output: str,
     params: dict[str, Any],
     domains: list[dict[str, Any]],
     remove: list[str] | None = None,
     urls: str | None = None,
     edges: Edges | None = None,
-    lines: str | None = None,
-    scores: str | None = None,
 ) -> dict[str, Any]:
-    """Decide one split: four aligned Parquet files in, one out. Returns the report of the file.
+    """Decide one split: aligned Parquet files in, one out. Returns the report of the file.
 
-    ``remove``: doc_ids (hex) of pages that are dropped as ``taken_down`` whatever else holds for them. ``urls``:
-    address of the compiled lists of ``params.urls``. ``edges``: of the percentiles that domains name
-    (`stages.kept.buckets`). ``lines``, ``scores``: addresses of these files, where there are such.
+    ``files``: addresses by product, `documents` and `language` among them; columns that rules or domains name are
+    looked for in all the others. ``remove``: doc_ids (hex) of pages that are dropped as ``taken_down`` whatever else
+    holds for them. ``urls``: address of the compiled lists of ``params.urls``. ``edges``: of the percentiles that
+    domains name (`stages.kept.buckets`).
     """
     settings, chosen = Params(**params), [Domain(**domain) for domain in domains]
     lists = url_lists.load(store, urls) if urls else None
-    files = {"documents": documents, "language": language, "quality": quality, "clusters": clusters}
-    files |= {"lines": lines, "scores": scores}
-    pages = read_pages(store, **files, params=settings, domains=chosen, urls=bool(lists))  # type: ignore[arg-type]
+    pages = read_pages(store, files, settings, chosen, urls=bool(lists))
     kept = prepare(settings, chosen, lists, edges)(pages)
     rules = active_rules(settings)
     if remove:
-        doc_ids = store.read_table(documents, ["doc_id"]).column("doc_id")
+        doc_ids = store.read_table(files["documents"], ["doc_id"]).column("doc_id")
         kept = taken_down(kept, doc_ids, remove, len(rules))
         rules = [*rules, TAKEN_DOWN]
     views = dict(zip(settings.views, span_columns(settings), strict=True))

@@ -64,7 +64,7 @@ def plan(inputs: Sequence[Mapping[str, Any]], wanted: Wanted, names: Sequence[st
     """Phases that end in the edges at ``output``.
 
     Args:
-        inputs: of each task the splits it counts: ``{"splits": [arguments of read_pages and "params"]}``.
+        inputs: of each task the splits it counts: ``{"splits": [{"files", "params"} as `keep` takes them]}``.
         names: where each task's counts go.
     """
     columns = columns_of(wanted)
@@ -90,9 +90,7 @@ def count(store: Store, *, splits: list[dict[str, Any]], columns: list[str], out
         free = tuple(override for override in params.overrides if override.domains is None)
         params = params.model_copy(update={"overrides": free})
         ranked = [Domain(name="all", min=dict.fromkeys(columns, 0.0))]  # asks for the columns, and nothing of them
-        files = {name: split[name] for name in ("documents", "language", "quality", "clusters")}
-        files |= {name: split[name] for name in ("lines", "scores") if name in split}
-        pages = read_pages(store, **files, params=params, domains=ranked, urls=bool(urls))
+        pages = read_pages(store, split["files"], params, ranked, urls=bool(urls))
         kept = prepare(params, [], url_lists.load(store, urls) if urls else None)(pages)
         found.append(histograms(pages.filter(kept.column("keep")), columns))
     table = added(found)

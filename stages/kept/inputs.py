@@ -2,53 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages import schemas
 from stages.contract import Store
 from stages.kept.decide import CLUSTER_COLUMNS, DOCUMENT_COLUMNS, LANGUAGE_COLUMNS, quality_columns
 from stages.kept.params import Domain, Params
 
+ALWAYS = {"documents": DOCUMENT_COLUMNS, "language": LANGUAGE_COLUMNS, "clusters": CLUSTER_COLUMNS}
+"""What is read of these products whatever is asked; of the others, what rules and domains name."""
+
 
 def read_pages(
-    store: Store,
-    *,
-    documents: str,
-    language: str,
-    quality: str,
-    clusters: str | None,
-    params: Params,
-    domains: Sequence[Domain],
-    urls: bool,
-    lines: str | None = None,
-    scores: str | None = None,
+    store: Store, files: Mapping[str, str], params: Params, domains: Sequence[Domain], *, urls: bool
 ) -> pa.Table:
     """What `decide.prepare` reads; with ``urls`` the addresses too.
 
+    Args:
+        files: addresses of the split's aligned products, by name.
+
     Raises:
-        ValueError: the files have not the same number of rows.
+        ValueError: the files have not the same number of rows, or none has a column that is asked for.
     """
-    pages = store.read_table(documents, [*DOCUMENT_COLUMNS, *(("url",) if urls else ())])
-    asked = quality_columns(params, domains, _columns(store, quality))
-    recurring = [name for name in asked if name in schemas.LINES.names] if lines else []
-    scored = [name for name in asked if name in _columns(store, scores)] if scores else []
-    elsewhere = {*recurring, *scored}
-    parts = [(language, list(LANGUAGE_COLUMNS)), (quality, [name for name in asked if name not in elsewhere])]
-    if scores is not None:
-        parts.append((scores, scored))
-    if lines is not None:
-        parts.append((lines, recurring))
-    if clusters is not None:
-        parts.append((clusters, list(CLUSTER_COLUMNS)))
-    for address, columns in parts:
-        if not columns:
-            continue
-        table = store.read_table(address, columns)
+    measured = {name: _columns(store, address) for name, address in files.items() if name not in ALWAYS}
+    asked = quality_columns(params, domains, [column for columns in measured.values() for column in columns])
+    wanted: dict[str, list[str]] = {name: list(ALWAYS[name]) for name in files if name in ALWAYS}
+    for column in asked:
+        holder = next((name for name, columns in measured.items() if column in columns), None)
+        if holder is None:
+            raise ValueError(f"no product has the column {column!r}; looked in {', '.join(map(files.get, measured))}")  # type: ignore[arg-type]
+        wanted.setdefault(holder, []).append(column)
+    pages = store.read_table(files["documents"], [*wanted.pop("documents"), *(("url",) if urls else ())])
+    for name, columns in wanted.items():
+        table = store.read_table(files[name], columns)
         if table.num_rows != pages.num_rows:
-            raise ValueError(f"{address}: expected {pages.num_rows} rows as in {documents}, found {table.num_rows}")
+            raise ValueError(
+                f"{files[name]}: expected {pages.num_rows} rows as in {files['documents']}, found {table.num_rows}"
+            )
         for column in columns:
             pages = pages.append_column(column, table.column(column))
     return pages

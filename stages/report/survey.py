@@ -4,7 +4,7 @@
 `merge` adds such files up, to a tree of any shape, and `finish` makes of the last one what stats.json holds; only
 there, text is read, of the few pages shown as samples.
 
-Every column of `quality`, `lines` and `scores` is looked at, whatever it is: numbers make a histogram, strings a group.
+Every column of the measured products is looked at, whatever it is: numbers make a histogram, strings a group.
 
 Samples are the pages with the smallest keyed hashes of doc_id per reason: the same pages in every run, however the
 input is divided. Everything else is a sum, so the order of merging makes no difference (with more than
@@ -16,8 +16,7 @@ Price: about 2 µs a page; merging, a millisecond a survey.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,7 +43,12 @@ FAN_IN = 64
 SEED = 7
 
 DOCUMENT_COLUMNS = ("doc_id", "source", "url", "time", "licence", "charset", "text_bytes")
-CLUSTER_COLUMNS = ("similarity", "cluster_size")
+COLUMNS = {
+    "documents": DOCUMENT_COLUMNS,
+    "kept": ("keep", "reason"),
+    "clusters": ("similarity", "cluster_size"),
+}
+"""What is looked at of these products; of every other one each column with one value a page."""
 RULE_COLUMNS = {rule.name: rule.column for rules in families.RULES.values() for rule in rules}
 RULE_COLUMNS |= {"near_duplicate": "similarity", "low_language_confidence": "confidence"}
 
@@ -54,27 +58,17 @@ def version() -> str:
     return f"{VERSION}-{suffix_list_version()}"
 
 
-@dataclass(frozen=True)
-class SurveyInput:
-    """Addresses of one split's products; ``clusters``, ``scores``, ``lines`` are None where there are none."""
-
-    documents: str
-    language: str
-    quality: str
-    kept: str
-    clusters: str | None
-    scores: str | None = None
-    lines: str | None = None
-
-
-def plan(inputs: Sequence[SurveyInput], outputs: Sequence[str], folder: str) -> list[Phase]:
+def plan(inputs: Sequence[Mapping[str, str]], outputs: Sequence[str], folder: str) -> list[Phase]:
     """Survey every split, then merge `FAN_IN` at a time down to ``folder``/survey.arrow.
 
     Args:
+        inputs: of each split the addresses of its aligned products, by name.
         outputs: where each split's survey goes; those that are there already are not made again.
     """
     first = [
-        Task("stages.report.survey:survey", {**vars(entry), "output": output}, (output,), output, memory=512 << 20)
+        Task(
+            "stages.report.survey:survey", {"files": dict(entry), "output": output}, (output,), output, memory=512 << 20
+        )
         for entry, output in zip(inputs, outputs, strict=True)
     ]
     phases = [Phase("survey", tuple(first))]
@@ -98,28 +92,18 @@ def plan(inputs: Sequence[SurveyInput], outputs: Sequence[str], folder: str) -> 
 # One split
 
 
-def survey(
-    store: Store,
-    *,
-    documents: str,
-    language: str,
-    quality: str,
-    kept: str,
-    clusters: str | None,
-    output: str,
-    scores: str | None = None,
-    lines: str | None = None,
-) -> dict[str, Any]:
-    """Job: the survey of one split."""
-    pages = store.read_table(documents, list(DOCUMENT_COLUMNS))
-    parts = [store.read_table(language), flat(store, quality), store.read_table(kept, ["keep", "reason"])]
-    if clusters is not None:
-        parts.append(store.read_table(clusters, list(CLUSTER_COLUMNS)))
-    parts += [flat(store, address) for address in (scores, lines) if address is not None]
+def survey(store: Store, *, files: dict[str, str], output: str) -> dict[str, Any]:
+    """Job: the survey of one split, from its aligned products by name."""
+    pages = store.read_table(files["documents"], list(COLUMNS["documents"]))
+    parts = [
+        store.read_table(address, list(COLUMNS[name])) if name in COLUMNS else flat(store, address)
+        for name, address in files.items()
+        if name != "documents"
+    ]
     for part in parts:
         for name in part.column_names:
             pages = pages.append_column(name, part.column(name))
-    found = look(pages, documents)
+    found = look(pages, files["documents"])
     sums.write(store, output, found)
     return {"rows": found.rows}
 

@@ -209,7 +209,7 @@ def write_split(store: Store, texts: list[str], clusters: bool) -> dict[str, Any
         "documents": "d.parquet",
         "language": "l.parquet",
         "quality": "q.parquet",
-        "clusters": "c.parquet" if clusters else None,
+        **({"clusters": "c.parquet"} if clusters else {}),
     }
 
 
@@ -218,7 +218,7 @@ GOOD = "The people of the village have to be with that mill and its river. " * 2
 
 def keep(store: Store, files: dict[str, Any], output: str, **params: Any) -> dict[str, Any]:
     params = {"families": ["gopher_quality"]} | params
-    kept.keep(store, **files, output=output, params=params, domains=[{"name": "all"}])
+    kept.keep(store, files=files, output=output, params=params, domains=[{"name": "all"}])
     return store.metadata(output)
 
 

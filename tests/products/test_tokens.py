@@ -158,7 +158,7 @@ def test_cluster_size_travels_and_is_one_without_deduplication(store: Store) -> 
 def test_files_of_different_rows_are_refused(store: Store) -> None:
     one, two = write_split(store, "s", ["a", "b"]), write_split(store, "t", ["a"])
     with pytest.raises(ValueError, match="must have the same rows"):
-        tokenize(store, {**one, "kept": two["kept"]})
+        tokenize(store, {**one, "files": {**one["files"], "kept": two["files"]["kept"]}})
 
 
 def test_digest_of_a_domain_changes_with_its_documents_alone(store: Store) -> None:

@@ -68,9 +68,9 @@ def test_a_threshold_moves_the_fingerprint_of_kept_alone(tmp_path: Path) -> None
     after = load(tmp_path, BASE.replace("40", "41"))
     for product in ("documents", "language", "quality", "signatures"):
         assert before.fingerprint(product, "web") == after.fingerprint(product, "web")
-    assert before.kept("web").hex != after.kept("web").hex
+    assert before.fingerprint("kept", "web").hex != after.fingerprint("kept", "web").hex
     assert before.clusters() == after.clusters()
-    assert before.tokens("web") == after.tokens("web")
+    assert before.fingerprint("tokens", "web") == after.fingerprint("tokens", "web")
 
 
 def test_neither_root_nor_order_of_keys_nor_engine_is_in_a_fingerprint(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_neither_root_nor_order_of_keys_nor_engine_is_in_a_fingerprint(tmp_path:
     here, there = load(tmp_path), load(tmp_path, shuffled, root="elsewhere")
     for product in ("documents", "language", "quality", "signatures"):
         assert here.fingerprint(product, "code").hex == there.fingerprint(product, "code").hex
-    assert here.kept("code").hex == there.kept("code").hex
+    assert here.fingerprint("kept", "code").hex == there.fingerprint("kept", "code").hex
 
 
 def test_one_wrong_common_key_is_told_once_where_it_stands(tmp_path: Path) -> None:

@@ -189,7 +189,7 @@ def test_samples_are_the_smallest_keys_of_each_reason() -> None:
         assert all(rows[json.loads(about)["row"]]["doc_id"].hex() == doc_id for *_, doc_id, about in found)
 
 
-def write_split(store: Store, name: str, pages: pa.Table) -> survey.SurveyInput:
+def write_split(store: Store, name: str, pages: pa.Table) -> dict[str, str]:
     """The products of one split, with a text that names its row."""
     text = pa.array([f"text of {name} {i} " + "é" * 3000 for i in range(pages.num_rows)], pa.large_string())
     documents = pages.select(list(survey.DOCUMENT_COLUMNS)).append_column("text", text)
@@ -200,12 +200,12 @@ def write_split(store: Store, name: str, pages: pa.Table) -> survey.SurveyInput:
     store.write_table(f"quality/{name}.parquet", pages.select(["gopher_num_words", "gopher_alphabetic_word_fraction"]))
     store.write_table(f"kept/{name}.parquet", pages.select(["keep", "reason"]))
     folders = ("documents", "language", "quality", "kept")
-    return survey.SurveyInput(*(f"{folder}/{name}.parquet" for folder in folders), clusters=None)
+    return {folder: f"{folder}/{name}.parquet" for folder in folders}
 
 
-def run_plan(store: Store, inputs: list[survey.SurveyInput], monkeypatch: pytest.MonkeyPatch) -> str:
+def run_plan(store: Store, inputs: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(survey, "FAN_IN", 2)
-    outputs = [f"surveys/{entry.documents.rpartition('/')[2]}.arrow" for entry in inputs]
+    outputs = [f"surveys/{entry['documents'].rpartition('/')[2]}.arrow" for entry in inputs]
     for phase in survey.plan(inputs, outputs, "merged"):
         for task in phase.tasks:
             getattr(survey, task.job.partition(":")[2])(store, **task.args)

@@ -81,7 +81,7 @@ def write_split(
     kept = [keep, reasons, [0] * count, domains, spans or [None] * count, [None] * count]
     language = [["en"] * count, ["Latn"] * count, [0.5] * count]
     clusters = [[None] * count, cluster_sizes or [1] * count, *[[None] * count] * (len(schemas.CLUSTERS) - 2)]
-    arguments: dict[str, Any] = {"output": f"{folder}/tokens.arrow"}
+    files = {}
     for product, schema, columns in (
         ("documents", schemas.DOCUMENTS, documents),
         ("kept", schemas.KEPT, kept),
@@ -89,13 +89,13 @@ def write_split(
         ("clusters", schemas.CLUSTERS, clusters),
     ):
         arrays = [pa.array(c, f.type) if isinstance(c, list) else c for c, f in zip(columns, schema, strict=True)]
-        arguments[product] = f"{folder}/{product}.parquet"
-        with store.table_writer(arguments[product], schema) as writer:
+        files[product] = f"{folder}/{product}.parquet"
+        with store.table_writer(files[product], schema) as writer:
             for batch in pa.table(arrays, schema=schema).to_batches(max_chunksize=rows_per_group):
                 writer.write(batch)
     if cluster_sizes is None:
-        arguments["clusters"] = None
-    return arguments
+        del files["clusters"]
+    return {"files": files, "output": f"{folder}/tokens.arrow"}
 
 
 def run(store: Store, phases: list[Phase]) -> None:

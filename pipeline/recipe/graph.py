@@ -1,0 +1,241 @@
+"""The products and how they follow from one another: the only list of them there is.
+
+Everything that goes over products (`run`, `plan`, `verify`, `status`, `show`, `why`, earlier crawls, `dedup-report`,
+`calibrate`, the survey, the inputs of `kept`, the sections of a mixture file) iterates `PRODUCTS`. A new product is an
+entry here, a module in `stages/`, its schema and a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from pipeline.recipe.sections import ClustersSection, LinesSection, RunParams, SampleParams
+from stages import (
+    clusters,
+    corpus,
+    documents,
+    kept,
+    language,
+    lines,
+    mixture,
+    quality,
+    report,
+    schemas,
+    scores,
+    shards,
+    signatures,
+    sources,
+    tokens,
+)
+from stages.report import survey
+
+Shape = Literal["listing", "map", "exchange", "gather"]
+Row = Literal["split", "page", "kept page", "training document", "none"]
+Per = Literal["split", "domain", "root"]
+Place = tuple[str, ...]
+"""Keys from a section down to a value; ``*`` stands for every key or entry."""
+
+
+def always(sections: Mapping[str, Any]) -> bool:
+    return True
+
+
+def deduplicated(sections: Mapping[str, Any]) -> bool:
+    return bool(sections["clusters"].enabled)
+
+
+@dataclass(frozen=True)
+class Product:
+    """One product: who makes it from what, and what others may know of it without knowing it.
+
+    Attributes:
+        name: the noun: module, folder under the root, section of the mixture file.
+        module: who makes it.
+        shape: a map task reads one split; an exchange moves rows between splits; a gather reads all.
+        inputs: products whose files it reads.
+        row: what a row of its files stands for; files with a row a ``page`` are aligned with `documents`.
+        per: what it has a file, or a folder, of.
+        on: whether a mixture has it, by its sections.
+        params: the model of its section; None where it has none.
+        together: made by the one task that reads a split's text.
+        columns: what rules, domains and carried scores may name of it, by its section; None: nothing.
+        per_source: sources may override its section.
+        models, files: where its section names models or files by path (`paths.resolve`).
+        missing: what an error says of a column of it that is not measured.
+    """
+
+    name: str
+    module: ModuleType
+    shape: Shape
+    inputs: tuple[str, ...] = ()
+    row: Row = "page"
+    per: Per = "split"
+    on: Callable[[Mapping[str, Any]], bool] = always
+    params: type[BaseModel] | None = None
+    together: bool = False
+    columns: Callable[[Any], list[str]] | None = None
+    per_source: bool = False
+    models: tuple[Place, ...] = ()
+    files: tuple[Place, ...] = ()
+    missing: str = ""
+
+    @property
+    def aligned(self) -> bool:
+        """One row a page, in the order of `documents`."""
+        return self.row == "page"
+
+
+MEASURED = (
+    Product("sources", sources, "listing", row="split", per="root"),
+    Product("documents", documents, "map", ("sources",), params=documents.Params, together=True, per_source=True),
+    Product(
+        "language",
+        language,
+        "map",
+        ("documents",),
+        params=language.Params,
+        together=True,
+        columns=lambda params: list(schemas.LANGUAGE.names),
+        per_source=True,
+        models=(("model",),),
+    ),
+    Product(
+        "quality",
+        quality,
+        "map",
+        ("documents",),
+        params=quality.Params,
+        together=True,
+        columns=lambda params: list(quality.schema(params).names),
+        per_source=True,
+        models=(("classifiers", "*", "model"), ("benchmarks", "files", "*", "path")),
+        files=(("stop_words", "*"), ("bad_words", "*")),
+    ),
+    Product("signatures", signatures, "map", ("documents",), on=deduplicated, params=signatures.Params, together=True),
+    Product(
+        "clusters",
+        clusters,
+        "exchange",
+        ("documents", "signatures", "language", "quality"),
+        on=deduplicated,
+        params=ClustersSection,
+        columns=lambda params: list(schemas.CLUSTERS.names),
+        models=(("earlier", "*"),),
+    ),
+    Product(
+        "lines",
+        lines,
+        "exchange",
+        ("documents",),
+        on=lambda sections: bool(sections["lines"].enabled),
+        params=LinesSection,
+        columns=lambda params: list(schemas.LINES.names),
+        missing="set lines.enabled: true",
+    ),
+    Product(
+        "scores",
+        scores,
+        "map",
+        ("documents",),
+        on=lambda sections: bool(sections["scores"].scorers),
+        params=scores.Params,
+        columns=lambda params: list(scores.schema(params).names),
+        models=(("scorers", "*", "params", "*"),),
+    ),
+)
+"""What is found out about pages, before anything is decided."""
+
+DECIDING = ("documents", *(product.name for product in MEASURED if product.columns))
+"""What `kept` decides by."""
+
+PRODUCTS = (
+    *MEASURED,
+    Product(
+        "kept",
+        kept,
+        "map",
+        DECIDING,
+        params=kept.Params,
+        per_source=True,
+        files=(("urls", "*", "paths"), ("urls", "*", "paths", "*")),
+    ),
+    Product("survey", survey, "gather", (*DECIDING, "kept"), row="none"),
+    Product("tokens", tokens, "map", (*DECIDING, "kept"), "kept page", params=tokens.Params, models=(("tokenizer",),)),
+    Product("shards", shards, "exchange", ("tokens",), "training document", "domain", params=shards.Params),
+    Product("corpus", corpus, "gather", ("shards",), "training document", "root", params=corpus.Params),
+    Product("report", report, "gather", tuple(product.name for product in MEASURED), "none", "root"),
+)
+"""All products, in the order in which they are made."""
+
+BY_NAME = {product.name: product for product in PRODUCTS}
+
+
+def in_manifests() -> tuple[str, ...]:
+    """Products with a file a split and a manifest of them, in order: what `verify` and `status` go through."""
+    return tuple(product.name for product in PRODUCTS if product.per == "split" and product.row != "none")
+
+
+def sidecars() -> tuple[str, ...]:
+    """Products aligned with `documents`, row for row, in order."""
+    return tuple(product.name for product in PRODUCTS if product.aligned and product.name != "documents")
+
+
+def together(sections: Mapping[str, Any]) -> tuple[str, ...]:
+    """The map products that one task makes of a split's text, `documents` first."""
+    return tuple(product.name for product in PRODUCTS if product.together and product.on(sections))
+
+
+def fingerprinted(sections: Mapping[str, Any]) -> tuple[str, ...]:
+    """The map products that `kept` decides by, `documents` first: their fingerprints are part of its own.
+
+    What is exchanged between splits is told by the digests of its files instead.
+    """
+    return tuple(name for name in DECIDING if BY_NAME[name].shape == "map" and BY_NAME[name].on(sections))
+
+
+def exchanged() -> tuple[str, ...]:
+    """The exchanges that `kept` decides by."""
+    return tuple(name for name in DECIDING if BY_NAME[name].shape == "exchange")
+
+
+def bound(name: str, splits: int, domains: int) -> int:
+    """How many files, or folders, of a product there are at most."""
+    return {"split": splits, "domain": domains, "root": 1}[BY_NAME[name].per]
+
+
+def model_paths() -> tuple[Place, ...]:
+    """Where a mixture file may name a model or file by path."""
+    return tuple((product.name, *place) for product in PRODUCTS for place in product.models)
+
+
+def file_paths() -> tuple[Place, ...]:
+    """Where it names files and nothing else."""
+    return tuple((product.name, *place) for product in PRODUCTS for place in product.files)
+
+
+def overridable() -> tuple[str, ...]:
+    """The sections that a source may override."""
+    return tuple(product.name for product in PRODUCTS if product.per_source)
+
+
+SECTIONS: dict[str, type[BaseModel]] = {
+    "run": RunParams,
+    **{product.name: product.params for product in PRODUCTS if product.params is not None},
+    "mixture": mixture.MixtureParams,
+}
+"""The sections of a mixture file, by name: those of products, and two more."""
+
+ENTRIES: dict[str, type[BaseModel]] = {
+    "sources.NAME": sources.SourceParams,
+    "domains.NAME": kept.Domain,
+    "sample": SampleParams,
+}
+ALTERNATIVES: dict[str, type[BaseModel]] = {"phases": mixture.PhasesParams}
+"""Sections that stand in place of another: `phases` of `mixture`."""
+
+TOP_KEYS = ("name", "sample", "sources", "domains", *SECTIONS, *ALTERNATIVES)
