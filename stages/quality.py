@@ -2,8 +2,8 @@
 
 For whom: `kept` applies thresholds to it, domains select by it, `calibrate` and the report show its distributions.
 
-Input: `documents` (column ``text``). Output: row for row, the ``FIELDS`` of every family switched on, in the order of
-`families` (`schema(params)`). The rule files in `stages/rules/` define each column, with the paper and our deviations.
+Input: `documents` (column ``text``). Output: row for row, the fields of every family switched on, in the order of
+`FAMILIES` (`schema(params)`). The rule files in `stages/rules/` define each column, with the paper and our deviations.
 
 Method: words and lines are found once a piece of about ``PIECE_BYTES`` of text, which then stays in the processor's
 cache while the families' kernels pass over it. Price: see `docs/decisions/quality.md`.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -22,41 +23,19 @@ from stages.contract import StageParams
 from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
 from stages.kernels.unicode import characters
 from stages.kernels.unicode.bitmaps import Planes, find_planes
-from stages.kernels.words.c4_lines import c4_lines
-from stages.kernels.words.line_kinds import line_kinds
-from stages.kernels.words.lines import split_lines
-from stages.kernels.words.ngrams import repeated_ngrams
+from stages.kernels.words.c4_lines import C4Lines, c4_lines
+from stages.kernels.words.line_kinds import LineKinds, line_kinds
+from stages.kernels.words.lines import Lines, split_lines
+from stages.kernels.words.ngrams import Repetition, repeated_ngrams
 from stages.kernels.words.spacy_words import split_script_words, split_spacy_words
 from stages.kernels.words.words import Words, split_words
-from stages.rules import (
-    c4,
-    classifiers,
-    contamination,
-    fineweb,
-    gopher_quality,
-    gopher_repetition,
-    privacy,
-    redpajama,
-    refinedweb,
-    views,
-    word_lists,
-)
+from stages.rules import classifiers, contamination, views, word_lists
 from stages.rules.classifiers import Classifier
+from stages.rules.families import FAMILIES, MEASURED, versions
 from stages.rules.names import check_languages, check_names
 
 VERSION = 2
 PIECE_BYTES = 1 << 20
-FIELDS = {
-    "gopher_quality": gopher_quality.FIELDS,
-    "gopher_repetition": gopher_repetition.FIELDS,
-    **c4.FIELDS,
-    "fineweb": fineweb.FIELDS,
-    "refinedweb": refinedweb.FIELDS,
-    "redpajama": redpajama.FIELDS,
-    "privacy": privacy.FIELDS,
-    "contamination": contamination.FIELDS,
-}
-"""Columns of each family; those of word lists and classifiers depend on the settings (`schema`)."""
 
 
 Unit = Literal["white_space", "spacy", "script"]
@@ -74,7 +53,7 @@ class Params(StageParams):
     """What a word is to Gopher's rules, FineWeb's line breaks and RedPajama's words: what stands between
     `white_space`; what `spacy`'s English tokenizer makes of it, punctuation apart, as the recipe that made FineWeb
     counts on every page; or by `script`: as spacy, and scripts without spaces are cut too."""
-    families: tuple[str, ...] = tuple(FIELDS)
+    families: tuple[str, ...] = tuple(name for name in MEASURED if FAMILIES[name].by_default)
     """Rule families to measure."""
     views: tuple[str, ...] = ()
     """Cleaned texts to have spans for (`stages.rules.views`)."""
@@ -98,8 +77,8 @@ class Params(StageParams):
     @field_validator("families")
     @classmethod
     def _families(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        check_names("rule family", names, FIELDS)
-        return tuple(name for name in FIELDS if name in names)
+        check_names("rule family", names, MEASURED)
+        return tuple(name for name in MEASURED if name in names)
 
     @field_validator("views")
     @classmethod
@@ -110,7 +89,7 @@ class Params(StageParams):
 
 def schema(params: Params) -> pa.Schema:
     """The columns of the families and views switched on."""
-    measured = [field for name in measured_families(params) for field in FIELDS[name]]
+    measured = [field for name in measured_families(params) for field in FAMILIES[name].fields]
     measured += word_lists.fields(params.stop_words, params.bad_words)
     measured += [classifiers.field(name) for name in sorted(params.classifiers)]
     return pa.schema([*measured, *(views.FIELDS[name] for name in params.views)])
@@ -122,7 +101,7 @@ def measured_families(params: Params) -> list[str]:
 
 
 def identity(params: Params) -> dict[str, Any]:
-    """The version of the Unicode tables, and the contents of benchmarks, models and word lists."""
+    """Versions of the Unicode tables and of families, and the contents of benchmarks, models and word lists."""
     benchmarks = {"benchmarks": contamination.identity(params.benchmarks)} if params.benchmarks.files else {}
     models = {"classifiers": classifiers.identity(params.classifiers)} if params.classifiers else {}
     lists = {
@@ -130,7 +109,9 @@ def identity(params: Params) -> dict[str, Any]:
         for name, words in (("stop_words", params.stop_words), ("bad_words", params.bad_words))
         if words
     }
-    return {"unicode": characters.UNICODE_VERSION, **benchmarks, **models, **lists}
+    raised = versions(tuple(measured_families(params)))
+    families = {"families": raised} if raised else {}
+    return {"unicode": characters.UNICODE_VERSION, **benchmarks, **models, **lists, **families}
 
 
 def compile_parts(params: Params) -> dict[str, tuple[float, Callable[[pa.RecordBatch], object]]]:
@@ -162,47 +143,52 @@ def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
     return measure
 
 
+class Found:
+    """What several families need of the documents of (data, offsets), found when the first of them asks."""
+
+    def __init__(self, data: Bytes, offsets: Offsets, params: Params) -> None:
+        self.data, self.offsets = data, offsets
+        self.benchmarks = params.benchmarks
+        self._split = UNITS[params.unit]
+        self._planes_BK = find_planes(data, offsets)
+
+    @cached_property
+    def words(self) -> Words:
+        return self._split(self.data, self.offsets, self._planes_BK)
+
+    @cached_property
+    def lines(self) -> Lines:
+        return split_lines(self.data, self.offsets, self._planes_BK)
+
+    @cached_property
+    def repetition(self) -> Repetition:
+        return repeated_ngrams(self.words)
+
+    @cached_property
+    def sentences(self) -> C4Lines:
+        return c4_lines(self.data, self.offsets, self._planes_BK)
+
+    @cached_property
+    def kinds(self) -> LineKinds:
+        return line_kinds(self.data, self.offsets, self._planes_BK)
+
+    def these(self, needs: tuple[str, ...]) -> list[Any]:
+        return [getattr(self, name) for name in needs]
+
+
 def measure_piece(data: Bytes, offsets: Offsets, params: Params) -> list[pa.Array]:
     """The columns of `schema(params)` for the documents of (data, offsets)."""
-    families = tuple(measured_families(params))
-    planes_BK = find_planes(data, offsets)
-    if {"gopher_quality", "gopher_repetition", "fineweb", "redpajama"} & {*families}:
-        words = UNITS[params.unit](data, offsets, planes_BK)
-    if {"gopher_repetition", "fineweb"} & {*families}:
-        lines = split_lines(data, offsets, planes_BK)
+    found = Found(data, offsets, params)
     columns: list[pa.Array] = []
-    if "gopher_quality" in families:
-        columns += gopher_quality.measure(words)
-    if "gopher_repetition" in families or "redpajama" in families:
-        repetition = repeated_ngrams(words)
-    if "gopher_repetition" in families:
-        columns += gopher_repetition.measure(words, lines, repetition)
-    wanted = {*families, *params.views}
-    if wanted & {*c4.FIELDS, "c4_cleaned", "c4_strict_cleaned"}:
-        sentences = c4_lines(data, offsets, planes_BK)
-        columns += c4.measure(sentences, families)
-    if "fineweb" in families:
-        columns += fineweb.measure(words, lines)
-    if wanted & {"refinedweb", "redpajama", "refinedweb_corrected"}:
-        kinds = line_kinds(data, offsets, planes_BK)
-    if "refinedweb" in families:
-        columns += refinedweb.measure(kinds)
-    if "redpajama" in families:
-        columns += redpajama.measure(words, kinds, repetition)
-    if "privacy" in families:
-        columns += privacy.measure(data, offsets)
-    if "contamination" in families:
-        columns += contamination.measure(data, offsets, params.benchmarks)
+    for family in (FAMILIES[name] for name in measured_families(params)):
+        assert family.measure is not None
+        columns += family.measure(*found.these(family.needs))
     if params.stop_words or params.bad_words:
         columns += word_lists.measure(data, offsets, params.stop_words, params.bad_words)
-    for name in sorted(params.classifiers):
-        columns.append(pa.array(classifiers.scorer(params.classifiers[name])(data, offsets)))
-    if "c4_cleaned" in wanted:
-        columns.append(views.c4_cleaned(data, offsets, sentences, strict=False))
-    if "c4_strict_cleaned" in wanted:
-        columns.append(views.c4_cleaned(data, offsets, sentences, strict=True))
-    if "refinedweb_corrected" in wanted:
-        columns.append(views.refinedweb_corrected(data, offsets, kinds))
+    columns += [
+        pa.array(classifiers.scorer(params.classifiers[name])(data, offsets)) for name in sorted(params.classifiers)
+    ]
+    columns += [views.VIEWS[name].cut(*found.these(views.VIEWS[name].needs)) for name in params.views]
     return columns
 
 

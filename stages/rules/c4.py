@@ -80,18 +80,20 @@ RULES = {
 }
 
 
-def measure(lines: C4Lines, families: tuple[str, ...]) -> list[pa.Array]:
-    """One array per entry of `FIELDS` of the given families, in the order of `FIELDS`; a row per document."""
-    columns: list[pa.Array] = []
-    for family in FIELDS:
-        if family in families:
-            counts_D9 = np.zeros((len(lines.lines_D1) - 1, 9), np.int64)
-            strict = np.int64(family == "c4_strict")
-            _count(lines.lines_D1, lines.facts_L, lines.sentences_L, strict, counts_D9)
-            if family == "c4":
-                columns.append(pa.array(np.diff(lines.lines_D1)))
-            columns += [pa.array(counts_D9[:, k]) for k in (*_COUNTED[family], _SENTENCES)]
-    return columns
+def measure(lines: C4Lines) -> list[pa.Array]:
+    """One array per entry of the `FIELDS` of `c4`, a row per document."""
+    return [pa.array(np.diff(lines.lines_D1)), *_counts(lines, "c4")]
+
+
+def measure_strict(lines: C4Lines) -> list[pa.Array]:
+    """One array per entry of the `FIELDS` of `c4_strict`, a row per document."""
+    return _counts(lines, "c4_strict")
+
+
+def _counts(lines: C4Lines, family: str) -> list[pa.Array]:
+    counts_D9 = np.zeros((len(lines.lines_D1) - 1, 9), np.int64)
+    _count(lines.lines_D1, lines.facts_L, lines.sentences_L, np.int64(family == "c4_strict"), counts_D9)
+    return [pa.array(counts_D9[:, k]) for k in (*_COUNTED[family], _SENTENCES)]
 
 
 def fates(lines: C4Lines, strict: bool) -> npt.NDArray[np.int64]:

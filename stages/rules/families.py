@@ -1,6 +1,15 @@
-"""All rule families by name, in the order in which their reasons are given."""
+"""All rule families by name, in the order of their columns and reasons: what each measures, from what, and its rules.
+
+A family is a file of this folder and an entry here; `stages.quality` measures it, `kept` decides by it.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
 
 from stages.rules import (
     c4,
@@ -16,18 +25,57 @@ from stages.rules import (
 )
 from stages.rules.rule import Rule
 
-RULES: dict[str, tuple[Rule, ...]] = {
-    "gopher_quality": gopher_quality.RULES,
-    "gopher_repetition": gopher_repetition.RULES,
-    **c4.RULES,
-    "fineweb": fineweb.RULES,
-    "refinedweb": refinedweb.RULES,
-    "redpajama": redpajama.RULES,
-    "privacy": privacy.RULES,
-    "bad_words": word_lists.RULES,
-    "contamination": contamination.RULES,
-    "recurring_lines": recurring_lines.RULES,
+
+@dataclass(frozen=True)
+class Family:
+    """A published set of rules.
+
+    Attributes:
+        fields: columns of `quality`; none where the columns depend on the settings, or another product has them.
+        rules: what `kept` may drop by, in the order of reasons.
+        needs: what ``measure`` takes, by name: attributes of `stages.quality.Found`.
+        measure: one array a field, a row a document.
+        version: raised when the same text gives other numbers. It is part of the identity of `quality` where the family
+            is measured, so nobody else measures anything again.
+        by_default: measured where a mixture names no families. False for one that came later: roots made before keep
+            their files.
+    """
+
+    fields: tuple[pa.Field, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    needs: tuple[str, ...] = ()
+    measure: Callable[..., list[pa.Array]] | None = None
+    version: int = 1
+    by_default: bool = True
+
+
+def _family(module: Any, *needs: str) -> Family:
+    return Family(tuple(module.FIELDS), tuple(module.RULES), needs, module.measure)
+
+
+FAMILIES: dict[str, Family] = {
+    "gopher_quality": _family(gopher_quality, "words"),
+    "gopher_repetition": _family(gopher_repetition, "words", "lines", "repetition"),
+    "c4": Family(c4.FIELDS["c4"], c4.RULES["c4"], ("sentences",), c4.measure),
+    "c4_strict": Family(c4.FIELDS["c4_strict"], c4.RULES["c4_strict"], ("sentences",), c4.measure_strict),
+    "fineweb": _family(fineweb, "words", "lines"),
+    "refinedweb": _family(refinedweb, "kinds"),
+    "redpajama": _family(redpajama, "words", "kinds", "repetition"),
+    "privacy": _family(privacy, "data", "offsets"),
+    "bad_words": Family(rules=word_lists.RULES),  # columns by language: `quality.bad_words`
+    "contamination": _family(contamination, "data", "offsets", "benchmarks"),
+    "recurring_lines": Family(rules=recurring_lines.RULES),  # columns of `lines`
 }
+
+MEASURED = tuple(name for name, family in FAMILIES.items() if family.measure is not None)
+"""Families with columns of their own in `quality`."""
+
+RULES: dict[str, tuple[Rule, ...]] = {name: family.rules for name, family in FAMILIES.items()}
 
 DEFAULT = ("gopher_quality", "gopher_repetition", "c4", "fineweb")
 """Families that decide when a mixture names none: those of the FineWeb recipe."""
+
+
+def versions(names: tuple[str, ...]) -> dict[str, int]:
+    """Versions of those families that were ever raised, for the identity of what measures them."""
+    return {name: FAMILIES[name].version for name in names if FAMILIES[name].version > 1}

@@ -14,7 +14,9 @@ Price: about 1 µs a line that goes; measured only when asked for (`quality.view
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -26,10 +28,7 @@ from stages.kernels.words.c4_lines import C4Lines
 from stages.kernels.words.line_kinds import LineKinds
 from stages.rules import c4
 
-VIEWS = ("c4_cleaned", "c4_strict_cleaned", "refinedweb_corrected")
 Span = tuple[int, int, str]
-
-FIELDS = {view: pa.field(f"{view}_spans", pa.list_(schemas.SPAN), nullable=False) for view in VIEWS}
 
 
 def c4_cleaned(data: Bytes, offsets: Offsets, lines: C4Lines, strict: bool) -> pa.Array:
@@ -120,3 +119,19 @@ def _array(pages: list[list[Span]]) -> pa.Array:
     fields = [pa.array(starts, pa.int32()), pa.array(stops, pa.int32()), pa.array(texts, pa.string())]
     spans = pa.StructArray.from_arrays(fields, fields=list(schemas.SPAN))
     return pa.ListArray.from_arrays(pa.array(counts), spans, type=pa.list_(schemas.SPAN))
+
+
+@dataclass(frozen=True)
+class View:
+    """Spans of a cleaned text: ``cut``, and what it takes by name (attributes of `stages.quality.Found`)."""
+
+    needs: tuple[str, ...]
+    cut: Callable[..., pa.Array]
+
+
+VIEWS = {
+    "c4_cleaned": View(("data", "offsets", "sentences"), partial(c4_cleaned, strict=False)),
+    "c4_strict_cleaned": View(("data", "offsets", "sentences"), partial(c4_cleaned, strict=True)),
+    "refinedweb_corrected": View(("data", "offsets", "kinds"), refinedweb_corrected),
+}
+FIELDS = {view: pa.field(f"{view}_spans", pa.list_(schemas.SPAN), nullable=False) for view in VIEWS}
