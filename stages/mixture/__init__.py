@@ -28,7 +28,7 @@ from stages.mixture.phases import PhaseParams, PhasePlan, PhasesParams, Window, 
 from stages.mixture.solve import DomainPlan, Mixture, solve, weight_warnings
 from stages.mixture.swarm import swarm
 
-VERSION = 2
+VERSION = 3
 
 __all__ = [
     "VERSION",

@@ -56,6 +56,8 @@ class DomainShare(StageParams):
         None, description="quality-curve: where the domain lies between worst (0) and best (1), as [from, to]"
     )
 
+    group: str | None = Field(None, description="quality-curve: which of the mixture's `groups` it is a bucket of")
+
     @model_validator(mode="after")
     def _sound(self) -> DomainShare:
         if self.share is not None and self.epochs is not None:
@@ -87,8 +89,16 @@ class MixtureParams(StageParams):
     solver: Literal["fixed", "natural", "temperature", "unimax", "quality-curve", "imported"] = "fixed"
     alpha: float = Field(0.3, ge=0, le=1, description="temperature: shares in proportion to tokens ** alpha")
     curve_start: float = Field(0.4, ge=0, lt=1, description="quality-curve: percentile below which nothing is taken")
-    curve_power: float = Field(1.0, ge=0, description="quality-curve: how fast multiplicity grows above it")
-    curve_rate: float = Field(0.0, ge=0, le=100, description="quality-curve: rate of a factor e ** (rate * distance)")
+    curve_power: float | None = Field(
+        None, ge=0, description="quality-curve: how fast multiplicity grows above it; none: solved, as Olmo 3 does"
+    )
+    curve_rate: float | None = Field(
+        None, ge=0, le=100, description="quality-curve: rate of a factor e ** (rate * distance), with `curve_power`"
+    )
+    groups: dict[str, float] = Field(
+        default_factory=dict,
+        description="quality-curve: shares of groups of buckets, a curve each; or nest the buckets under their group",
+    )
     imported: ImportedWeights | None = None
     weights_from: str | None = Field(None, description="JSON file of shares to read as `imported`; implies that solver")
     max_epochs: float = Field(4.0, gt=0, description="a domain is never repeated more often")
@@ -99,7 +109,10 @@ class MixtureParams(StageParams):
     @classmethod
     def _flatten(cls, data: Any) -> Any:
         if isinstance(data, dict) and isinstance(data.get("domains"), dict):
-            return {**data, "domains": flatten(data["domains"])}
+            if data.get("solver") != "quality-curve":
+                return {**data, "domains": flatten(data["domains"])}
+            domains, groups = grouped(data["domains"])
+            return {**data, "domains": domains, **({"groups": groups} if groups else {})}
         return data
 
     @model_validator(mode="after")
@@ -120,7 +133,31 @@ class MixtureParams(StageParams):
         if shares and abs(total - 1) > _SUM_TOLERANCE:
             listed = ", ".join(f"{name} {float(share):g}" for name, share in sorted(shares.items()))
             raise ValueError(f"shares must sum to 1, found {float(total):.6g}: {listed}")
+        self._check_curve()
         return self
+
+    def _check_curve(self) -> None:
+        """Whether the keys of the quality curve stand where they mean something, and every bucket has its group."""
+        if self.curve_rate is not None and self.curve_power is None:
+            raise ValueError(
+                "`curve_rate` needs `curve_power`; without both, the curve is solved from the tokens wanted"
+            )
+        named = {domain.group for domain in self.domains.values() if domain.epochs is None}
+        if self.solver != "quality-curve":
+            if self.groups or named != {None}.intersection(named):
+                raise ValueError(f"`groups` are for the solver `quality-curve`; found solver {self.solver!r}")
+            return
+        if not self.groups and named <= {None}:
+            return
+        if named != set(self.groups):
+            differing = ", ".join(sorted(str(name) for name in named ^ set(self.groups)))
+            raise ValueError(
+                f"every bucket needs one of `groups`, and every group a bucket; they differ in {differing}"
+            )
+        total = sum(map(exact, self.groups.values()), Fraction(0))
+        if min(self.groups.values()) < 0 or abs(total - 1) > _SUM_TOLERANCE:
+            listed = ", ".join(f"{name} {share:g}" for name, share in sorted(self.groups.items()))
+            raise ValueError(f"shares of groups must sum to 1, found {float(total):.6g}: {listed}")
 
     def _check_domain(self, name: str, domain: DomainShare) -> None:
         if self.solver == "fixed" and domain.share is None and domain.epochs is None:
@@ -161,6 +198,29 @@ def flatten(domains: dict[str, Any], share: Fraction = Fraction(1), path: str = 
             raise ValueError(f"domain {twice[0]!r} stands in the mixture twice")
         flat.update(added)
     return flat
+
+
+def grouped(domains: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
+    """Buckets nested under groups with shares, as flat domains that name their group, and the groups' shares.
+
+    Raises:
+        ValueError: a group without share, or a domain that appears twice.
+    """
+    flat: dict[str, Any] = {}
+    shares: dict[str, float] = {}
+    for name, raw in domains.items():
+        added = {name: raw if raw is not None else {}}
+        if isinstance(raw, dict) and "domains" in raw:
+            unknown = sorted(set(raw) - {"share", "domains"})
+            if unknown or raw.get("share") is None or not isinstance(raw["domains"], dict) or not raw["domains"]:
+                raise ValueError(f"group {name!r} needs a `share` and `domains`, and nothing else; found {sorted(raw)}")
+            shares[name] = raw["share"]
+            added = {inner: {**(own or {}), "group": name} for inner, own in raw["domains"].items()}
+        twice = sorted(set(flat) & set(added))
+        if twice:
+            raise ValueError(f"domain {twice[0]!r} stands in the mixture twice")
+        flat.update(added)
+    return flat, shares
 
 
 def _group_share(group: dict[str, Any], here: str) -> Fraction:

@@ -14,6 +14,7 @@ from stages.mixture.solvers import (
     natural,
     normalised,
     quality_curve,
+    solved_curve,
     temperature,
     unimax,
     water_fill,
@@ -136,7 +137,7 @@ class _Problem:
             self.budget = self._requested()
             self.shares = normalised(unimax({name: Fraction(self.caps[name]) for name in free}, self._free()))
         else:
-            self.shares = _shares(params, free)
+            self.shares = _shares(params, free, self._wanted())
             limits = [self.caps[name] / share for name, share in self.shares.items() if share]
             self.largest = int(min(limits)) if limits else None
             self.budget = self._requested()
@@ -147,6 +148,10 @@ class _Problem:
 
     def _free(self) -> int:
         return self.budget - self.fixed_tokens
+
+    def _wanted(self) -> int | None:
+        """Tokens that domains without epochs are to give; None for as many as the caps allow."""
+        return None if self.params.budget is None else max(0, int(self.params.budget) - self.fixed_tokens)
 
     def _requested(self) -> int:
         taken = self.fixed_tokens
@@ -173,18 +178,39 @@ class _Problem:
         return int(self.caps[name] / self.shares[name]) == self.largest
 
 
-def _shares(params: MixtureParams, free: dict[str, int]) -> Shares:
-    """Shares of the domains without epochs, by the solver."""
+def _shares(params: MixtureParams, free: dict[str, int], wanted: int | None) -> Shares:
+    """Shares of the domains without epochs, by the solver; ``wanted`` tokens are to come of them."""
     if params.solver == "natural":
         return natural(free)
     if params.solver == "temperature":
         return temperature(free, params.alpha)
     if params.solver == "quality-curve":
-        percentiles = {name: params.domains[name].percentiles or (0.0, 1.0) for name in free}
-        return quality_curve(percentiles, params.curve_start, params.curve_power, params.curve_rate)
+        return _curves(params, free, wanted)
     if params.solver == "imported" and params.imported is not None:
         return normalised({name: exact(share) for name, share in params.imported.shares.items()})
     return normalised({name: exact(params.domains[name].share) for name in free})
+
+
+def _curves(params: MixtureParams, free: dict[str, int], wanted: int | None) -> Shares:
+    """Shares of quality buckets, each group of them by its own curve."""
+    shares_of_groups = normalised({name: exact(share) for name, share in params.groups.items()})
+    groups: list[tuple[str | None, Fraction]] = [*shares_of_groups.items()] or [(None, Fraction(1))]
+    shares: Shares = {}
+    for group, share in groups:
+        names = [name for name in free if params.domains[name].group == group]
+        percentiles = {name: params.domains[name].percentiles or (0.0, 1.0) for name in names}
+        if names and max(high for _, high in percentiles.values()) <= params.curve_start:
+            of = "" if group is None else f" of group {group!r}"
+            raise MixtureError(f"every bucket{of} lies below curve_start {params.curve_start:g}; lower it")
+        if params.curve_power is not None:
+            found = quality_curve(percentiles, params.curve_start, params.curve_power, params.curve_rate or 0.0)
+        elif names:
+            best = max(names, key=lambda name: (percentiles[name][1], name))
+            available = {name: free[name] for name in names}
+            tokens = None if wanted is None else share * wanted
+            found = solved_curve(percentiles, available, tokens, float(_cap(params, best)), params.curve_start)
+        shares |= {name: share * part for name, part in found.items()} if names else {}
+    return shares
 
 
 def _round(number: Fraction) -> int:

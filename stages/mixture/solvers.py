@@ -7,7 +7,7 @@
 | `unimax` | equal parts, none above its cap, what is left to the larger | Chung et al. 2023, arXiv 2304.09151 |
 | `quality-curve` | multiplicity (x - a) ** p * e ** (r * (x - a)) over percentile x | Olmo 3, arXiv 2512.13961 |
 
-Olmo 3 finds p and r for each topic, so that no bucket is repeated more than seven times; here they are given.
+Where p and r are not given, they are solved for (`stages.mixture.curve`), for each group of buckets by itself.
 Limits: `temperature` and `quality-curve` use floating-point powers, whose last digit may differ between machines;
 shares enter as the exact value of the float that came out.
 """
@@ -15,6 +15,8 @@ shares enter as the exact value of the float that came out.
 from __future__ import annotations
 
 from fractions import Fraction
+
+from stages.mixture.curve import Bucket, flattest, integral, solve_curve
 
 Shares = dict[str, Fraction]
 
@@ -51,23 +53,31 @@ def unimax(caps: Shares, budget: int | Fraction) -> Shares:
 
 
 def quality_curve(percentiles: dict[str, tuple[float, float]], start: float, power: float, rate: float = 0.0) -> Shares:
-    """Shares of quality buckets: the integral of (x - start) ** power * e ** (rate * (x - start)) over each.
+    """Shares of quality buckets: the integral of (x - start) ** power * e ** (rate * (x - start)) over each."""
+    width = 1 - start  # distances as parts of it, so that no power underflows
 
-    The integral up to x is t ** (power + 1) times a series in rate * t, t being what of start to 1 lies below x. All
-    its terms are positive, so nothing cancels; those after the last one that counts are left out.
+    def upto(x: float) -> Fraction:
+        return Fraction(integral((x - start) / width, power, rate * width))
+
+    return normalised({name: upto(high) - upto(low) for name, (low, high) in percentiles.items()})
+
+
+def solved_curve(
+    percentiles: dict[str, tuple[float, float]],
+    available: dict[str, int],
+    wanted: Fraction | None,
+    cap: float,
+    start: float,
+) -> Shares:
+    """Shares of quality buckets by the steepest curve that takes ``wanted`` tokens within ``cap`` repeats of the best.
+
+    Where no curve does, or no number of tokens is wanted, the flattest: it takes most.
     """
-    grown = rate * (1 - start)
-
-    def integral(x: float) -> Fraction:
-        below = max(0.0, x - start) / (1 - start)
-        total, term, k = 1.0, 1.0, 0
-        while term > total * 1e-18:
-            k += 1
-            term *= grown * below / k
-            total += term * (power + 1) / (power + 1 + k)
-        return Fraction(below ** (power + 1) * total)
-
-    return normalised({name: integral(high) - integral(low) for name, (low, high) in percentiles.items()})
+    names = sorted(percentiles)
+    buckets = [Bucket(*percentiles[name], available[name]) for name in names]
+    solved = solve_curve(buckets, float(wanted), cap, start) if wanted else None
+    multiplicities = (solved or flattest(buckets, start)).multiplicities
+    return normalised({name: Fraction(m) * available[name] for name, m in zip(names, multiplicities, strict=True)})
 
 
 def water_fill(shares: Shares, caps: dict[str, int], total: int) -> Shares:
