@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import recipe as recipes
-from pipeline.engine.costs import Costs
 from pipeline.engine.scheduler import Outcome, Scheduler
 from pipeline.progress import Reporter
 from pipeline.run.run import Run
+from pipeline.store.costs import Costs
 from pipeline.store.storage import Checksum, Store
 from stages.contract import Split, Task
 

@@ -6,6 +6,7 @@ import sys
 import time
 from collections import deque
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -132,3 +133,12 @@ def flush() -> None:
     """Everything said so far is on its way to whoever reads the log."""
     sys.stderr.flush()
     sys.stdout.flush()
+
+
+def render(*things: Any) -> str:
+    """Rich objects as plain text, as wide as the terminal but never under 100 columns."""
+    console = Console(width=max(100, Console().width), no_color=True, highlight=False)
+    with console.capture() as captured:
+        for thing in things:
+            console.print(thing)
+    return "\n".join(line.rstrip() for line in captured.get().split("\n"))

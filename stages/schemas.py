@@ -42,6 +42,13 @@ DOCUMENTS = pa.schema(
     ]
 )
 
+
+def id_bytes(doc_ids: pa.FixedSizeBinaryArray) -> memoryview:
+    """The bytes of a doc_id column, 16 a row, whatever it is a slice of."""
+    start = doc_ids.offset * 16
+    return memoryview(doc_ids.buffers()[1])[start : start + len(doc_ids) * 16]
+
+
 LANGUAGE = pa.schema(
     [
         pa.field("language", pa.string(), nullable=False),  # 'en', 'zh', ...; 'und' where there is nothing to tell

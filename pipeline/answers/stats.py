@@ -12,8 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.answers import page_rules
-from pipeline.engine import costs
+from pipeline.recipe import answers
+from pipeline.store import costs
 from pipeline.store import snapshot as snapshots
 from pipeline.store.address import digest
 from pipeline.store.snapshot import Snapshot
@@ -114,7 +114,7 @@ def buckets_of(snapshot: Snapshot) -> list[dict[str, Any]]:
     if not about or not snapshot.store.exists(about):
         return []
     domains = snapshot.store.read_json(about)["identity"]["domains"]
-    return page_rules.bucket_edges(domains, snapshot.store.read_json(address))
+    return answers.bucket_edges(domains, snapshot.store.read_json(address))
 
 
 def held_out_of(snapshot: Snapshot) -> list[dict[str, Any]]:

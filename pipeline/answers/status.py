@@ -8,9 +8,8 @@ from typing import Any
 
 from rich.table import Table
 
-from pipeline.progress import human_bytes, human_seconds, seconds_left
+from pipeline.progress import human_bytes, human_seconds, render, seconds_left
 from pipeline.recipe import graph
-from pipeline.run.driver import FAILURE, render
 from pipeline.store import manifest
 from pipeline.store import snapshot as snapshots
 from pipeline.store.lock import RootLock
@@ -75,7 +74,11 @@ def counted(store: Store, address: str) -> tuple[int, int]:
 
 def last_words(store: Store) -> list[tuple[float, str]]:
     """What the last run said when it failed, with times; nothing where it did not fail, or was stopped or killed."""
-    return [(when, text) for when, text in store.read_json(FAILURE)["said"]] if store.exists(FAILURE) else []
+    return (
+        [(when, text) for when, text in store.read_json(snapshots.FAILURE)["said"]]
+        if store.exists(snapshots.FAILURE)
+        else []
+    )
 
 
 def troubles(snapshot: snapshots.Snapshot) -> list[str]:

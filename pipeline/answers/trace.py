@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,24 +16,11 @@ from pipeline.store.snapshot import Snapshot
 from pipeline.store.storage import Store, filesystem_of
 
 if TYPE_CHECKING:
-    from stages.contract import Split
+    pass
 
 SHARD = re.compile(r"^(?P<shard>.+?\.arrow)(?::(?P<row>\d+)(?::(?P<token>\d+))?)?$")
 NEAR = 12
 """Tokens shown on each side of the one asked for."""
-
-
-def places(splits: Iterable[Split]) -> dict[str, Any]:
-    """Where the input files of a run are: per source the folders their names are relative to, and the exceptions."""
-    found: dict[str, Any] = {}
-    for split in splits:
-        mine = found.setdefault(split.source, {"folders": [], "files": {}})
-        for file, uri, _ in split.parts or ((split.file, split.uri, split.size),):
-            if not uri.endswith(file):
-                mine["files"][file] = uri
-            elif uri.removesuffix(file) not in mine["folders"]:
-                mine["folders"].append(uri.removesuffix(file))
-    return found
 
 
 def raw_record(snapshot: Snapshot, split: int, document: dict[str, Any]) -> bytes:

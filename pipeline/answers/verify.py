@@ -20,10 +20,10 @@ import xxhash
 from pipeline.answers import verify_shards
 from pipeline.errors import RunError
 from pipeline.recipe import graph, verify_corpus
-from pipeline.run.map_task import id_bytes
 from pipeline.store import snapshot as snapshots
 from pipeline.store.manifest import Entry
-from pipeline.store.storage import Checksum, Store
+from pipeline.store.storage import Store
+from stages import schemas
 
 SHOWN = 20
 
@@ -83,11 +83,6 @@ def check_entry(store: Store, product: str, entry: Entry, documents: dict[str, A
         return [f"{entry.address}: cannot be read: {str(error).splitlines()[0]}"]
 
 
-def checksums(store: Store, *, addresses: list[str]) -> dict[str, Checksum]:
-    """Job: size and xxh3-128 of files, by address."""
-    return {address: store.checksum(address) for address in addresses}
-
-
 def check_file(
     store: Store, product: str, address: str, report: dict[str, Any], documents: dict[str, Any]
 ) -> list[str]:
@@ -138,7 +133,7 @@ def check_documents(address: str, parquet: pq.ParquetFile, report: dict[str, Any
     table = parquet.read(columns=["doc_id", "text_bytes"])
     alignment = xxhash.xxh3_128()
     for chunk in table.column("doc_id").chunks:
-        alignment.update(id_bytes(chunk))
+        alignment.update(schemas.id_bytes(chunk))
     if alignment.hexdigest() != report["doc_ids"]:
         problems.append(f"{address}: its doc_ids are not those its report was made from")
     if (pc.sum(table.column("text_bytes")).as_py() or 0) != report["text_bytes"]:

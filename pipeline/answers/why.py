@@ -25,9 +25,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.answers import page_rules as telling
 from pipeline.errors import UserError
-from pipeline.recipe import graph
+from pipeline.recipe import answers, graph
 from pipeline.store import pages
 from pipeline.store import snapshot as snapshots
 from pipeline.store.key_index import KeyIndex, shard_index
@@ -140,7 +139,7 @@ def page_rules(snapshot: Snapshot, kept: tuple[Any, pa.Table], page: pa.Table) -
             "value": as_json(page.column(rule["column"])[0].as_py()) if rule["column"] in page.column_names else None,
             "fails": rule["rule"] in failed,
         }
-        for rule in telling.page_rules(snapshot.store.read_json(about), page, edges)
+        for rule in answers.page_rules(snapshot.store.read_json(about), page, edges)
     ]
     similar = "match" in page.column_names and page.column("match")[0].as_py() == "fuzzy"
     for rule in rules:
@@ -172,7 +171,7 @@ def buckets(snapshot: Snapshot, kept: tuple[Any, pa.Table], page: pa.Table) -> l
     return [
         {key: row[key] for key in ("column", "from", "to", "least", "below")}
         | {"language": language, "value": as_json(page.column(row["column"])[0].as_py())}
-        for row in telling.bucket_edges(mine, snapshot.store.read_json(place))
+        for row in answers.bucket_edges(mine, snapshot.store.read_json(place))
         if row["language"] == language
     ]
 

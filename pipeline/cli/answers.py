@@ -28,7 +28,7 @@ def show_json(value: Any) -> None:
 @reading
 def why(page: str, root: str, name: str | None, as_json: bool, raw: bool) -> None:
     """Tell the whole life of a page, by URL or doc_id: why it was kept or dropped, and the shards it is in."""
-    from pipeline.answers import page_rules, show, why_text
+    from pipeline.answers import safe_text, show, why_text
     from pipeline.answers import why as life
     from pipeline.store import snapshot
 
@@ -40,7 +40,7 @@ def why(page: str, root: str, name: str | None, as_json: bool, raw: bool) -> Non
     if as_json:
         show_json(lives)
     else:
-        click.echo("\n".join(why_text.life_text(page_rules.safe(told)) for told in lives), nl=False)
+        click.echo("\n".join(why_text.life_text(safe_text.safe(told)) for told in lives), nl=False)
 
 
 @command()
@@ -51,14 +51,14 @@ def why(page: str, root: str, name: str | None, as_json: bool, raw: bool) -> Non
 @reading
 def trace(place: str, root: str, name: str | None, as_json: bool) -> None:
     """Find where a token or document of a shard came from: document, URL, input file and position in it."""
-    from pipeline.answers import page_rules
+    from pipeline.answers import safe_text
     from pipeline.answers import trace as origin
 
     found = origin.trace(open_root(root), name, place)
     if as_json:
         show_json(found)
     else:
-        click.echo("\n".join(origin.trace_lines(page_rules.safe(found))))
+        click.echo("\n".join(origin.trace_lines(safe_text.safe(found))))
 
 
 @command()
@@ -74,7 +74,7 @@ def trace(place: str, root: str, name: str | None, as_json: bool) -> None:
 def find(text: str, root: str, name: str | None, as_json: bool, limit: int, workers: int | None, **how: bool) -> None:
     """List the pages whose text contains TEXT, kept or dropped, with the reasons. Reads all texts."""
     from pipeline.answers import find as phrases
-    from pipeline.answers import page_rules
+    from pipeline.answers import safe_text
     from pipeline.store import snapshot
 
     phrase = phrases.Phrase(text, **how)
@@ -83,7 +83,7 @@ def find(text: str, root: str, name: str | None, as_json: bool, limit: int, work
     for found in phrases.find(snapshot.load(open_root(root), name), phrase, limit or None, threads):
         count += 1
         click.echo(
-            json.dumps(found) if as_json else "\n".join(phrases.hit_lines(page_rules.safe(phrases.in_a_line(found))))
+            json.dumps(found) if as_json else "\n".join(phrases.hit_lines(safe_text.safe(phrases.in_a_line(found))))
         )
     if limit and count == limit:
         click.echo(f"the first {count:,}; --limit 0 lists all", err=True)

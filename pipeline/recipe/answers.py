@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import pyarrow as pa
+
 from pipeline.errors import UserError
 from pipeline.store.storage import Store
 from stages import clusters, documents, kept, tokens
@@ -92,3 +94,31 @@ def tokenizer_identity(name: str, eos: str | int | None = None) -> dict[str, Any
         return load_tokenizer(name, eos).identity()
     except ValueError as error:
         raise UserError(str(error)) from error
+
+
+def page_rules(about: dict[str, Any], page: pa.Table, edges: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The rules of `kept` that held for a page; ``about`` is the content of ``about.json`` beside its file.
+
+    Args:
+        edges: of the percentiles that domains name, where any does.
+    """
+    domains = [kept.Domain(**domain) for _, domain in about["identity"]["domains"]]
+    return kept.page_rules(page, kept.Params(**about["params"]), domains, edges)
+
+
+def bucket_edges(domains: list[tuple[str, dict[str, Any]]], edges: dict[str, Any]) -> list[dict[str, Any]]:
+    """The buckets that domains select by, one row a domain, column and language.
+
+    Args:
+        domains: (name, settings) as ``about.json`` beside `kept` has them.
+        edges: of `stages.kept.buckets`.
+    """
+    rows = []
+    for name, settings in domains:
+        domain = kept.Domain(name=name, **{key: value for key, value in settings.items() if key != "name"})
+        for column, limits in domain.percentiles.items():
+            for language, values in edges[domain.group(column)].items():
+                place = {"domain": name, "column": column, "language": language, "from": limits[0], "to": limits[1]}
+                least, below = (values[f"{percentile:g}"] for percentile in limits)
+                rows.append(place | {"least": least, "below": below})
+    return rows

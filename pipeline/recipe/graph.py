@@ -63,6 +63,8 @@ class Product:
         on: whether a mixture has it, by its sections.
         params: the model of its section; None where it has none.
         together: made by the one task that reads a split's text.
+        job: name of the function of the module that makes one split of it, where that is a task of its own.
+        memory: bytes that task reserves, from measured peaks.
         columns: what rules, domains and carried scores may name of it, by its section; None: nothing.
         per_source: sources may override its section.
         models, files: where its section names models or files by path (`paths.resolve`).
@@ -78,11 +80,18 @@ class Product:
     on: Callable[[Mapping[str, Any]], bool] = always
     params: type[BaseModel] | None = None
     together: bool = False
+    job: str = ""
+    memory: int = 1 << 30
     columns: Callable[[Any], list[str]] | None = None
     per_source: bool = False
     models: tuple[Place, ...] = ()
     files: tuple[Place, ...] = ()
     missing: str = ""
+
+    @property
+    def task(self) -> str:
+        """Its job as a task names it."""
+        return f"{self.module.__name__}:{self.job}"
 
     @property
     def aligned(self) -> bool:
@@ -144,6 +153,7 @@ MEASURED = (
         ("documents",),
         on=lambda sections: bool(sections["scores"].scorers),
         params=scores.Params,
+        job="score",
         columns=lambda params: list(scores.schema(params).names),
         models=(("scorers", "*", "params", "*"),),
     ),
@@ -161,11 +171,22 @@ PRODUCTS = (
         "map",
         DECIDING,
         params=kept.Params,
+        job="keep",
+        memory=512 << 20,
         per_source=True,
         files=(("urls", "*", "paths"), ("urls", "*", "paths", "*")),
     ),
     Product("survey", survey, "gather", (*DECIDING, "kept"), row="none"),
-    Product("tokens", tokens, "map", (*DECIDING, "kept"), "kept page", params=tokens.Params, models=(("tokenizer",),)),
+    Product(
+        "tokens",
+        tokens,
+        "map",
+        (*DECIDING, "kept"),
+        "kept page",
+        params=tokens.Params,
+        job="tokenize",
+        models=(("tokenizer",),),
+    ),
     Product("shards", shards, "exchange", ("tokens",), "training document", "domain", params=shards.Params),
     Product("corpus", corpus, "gather", ("shards",), "training document", "root", params=corpus.Params),
     Product("report", report, "gather", tuple(product.name for product in MEASURED), "none", "root"),

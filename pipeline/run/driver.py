@@ -10,23 +10,21 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from pipeline import planner, warm
 from pipeline import recipe as recipes
-from pipeline.engine.costs import Costs
 from pipeline.engine.scheduler import Executor, InlineExecutor, Scheduler
 from pipeline.errors import UserError
-from pipeline.progress import Reporter, human_bytes, human_seconds
+from pipeline.progress import Reporter, human_bytes, human_seconds, render
 from pipeline.run.run import Run
 from pipeline.run.steps import Step
+from pipeline.store import snapshot as snapshots
+from pipeline.store.costs import Costs
 from pipeline.store.lock import RootLock
 from pipeline.store.storage import Store
 from stages.contract import Task
 
-FAILURE = "runs/failure.json"
-"""What a run that failed said last; gone once another one starts."""
 FAILURE_LINES = 20
 
 
@@ -104,7 +102,7 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
         costs = Costs(store)
         scheduler = Scheduler(executor, reporter.say)
         job = Run(recipe, store, scheduler, reporter, costs)
-        store.remove(FAILURE)
+        store.remove(snapshots.FAILURE)
         try:
             store.write_json("runs/current.json", {"mixture": recipe.name})
             snapshot = job.execute()
@@ -115,7 +113,7 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
             store.sweep()  # what workers that were killed on the way left behind
         except Exception as error:  # who stops a run (Ctrl-C, SIGTERM) knows that it did not fail
             said = [*reporter.said, (time.time(), str(error).partition("\n")[0] or type(error).__name__)]
-            store.write_json(FAILURE, {"time": time.time(), "said": said[-FAILURE_LINES:]})
+            store.write_json(snapshots.FAILURE, {"time": time.time(), "said": said[-FAILURE_LINES:]})
             raise
         finally:
             executor.close()
@@ -229,12 +227,3 @@ def plan_text(steps: list[Step]) -> str:
         reused = str(step.total - step.to_do) if step.exact else "?"
         table.add_row(step.product, str(step.total), reused, to_do, step.why)
     return render(table)
-
-
-def render(*things: Any) -> str:
-    """Rich objects as plain text, as wide as the terminal but never under 100 columns."""
-    console = Console(width=max(100, Console().width), no_color=True, highlight=False)
-    with console.capture() as captured:
-        for thing in things:
-            console.print(thing)
-    return "\n".join(line.rstrip() for line in captured.get().split("\n"))

@@ -29,6 +29,7 @@ import xxhash
 from pipeline.engine import cpu_limit, pulse
 from pipeline.store.storage import Store
 from pipeline.warm import prepared, warm
+from stages import schemas
 from stages.contract import Split, StageParams
 
 ISOLATED_SECONDS = 600.0
@@ -102,7 +103,7 @@ def measure(
                     text_writer = files.enter_context(store.table_writer(documents["address"], batch.schema))
                 text_writer.write(batch)
                 seconds["documents"] += time.perf_counter() - started
-            alignment.update(id_bytes(batch.column("doc_id")))
+            alignment.update(schemas.id_bytes(batch.column("doc_id")))
             for product, process, writer in writers:
                 cpu_limit.arm(limit * (1 + batch.num_rows / PAGES_IN_STEP))
                 started = time.perf_counter()
@@ -127,14 +128,8 @@ def measure(
     return {"reports": reports, "seconds": seconds}
 
 
-def id_bytes(doc_ids: pa.FixedSizeBinaryArray) -> memoryview:
-    """The bytes of a doc_id column, 16 a row, whatever it is a slice of."""
-    start = doc_ids.offset * 16
-    return memoryview(doc_ids.buffers()[1])[start : start + len(doc_ids) * 16]
-
-
 def _no_documents() -> pa.RecordBatch:
-    schema = importlib.import_module("stages.schemas").DOCUMENTS
+    schema = schemas.DOCUMENTS
     return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema)
 
 

@@ -12,8 +12,6 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from pipeline.answers import trace
-from pipeline.engine.costs import Costs
 from pipeline.engine.scheduler import Done, Scheduler
 from pipeline.errors import RunError
 from pipeline.progress import Reporter
@@ -24,13 +22,12 @@ from pipeline.run.steps import UNCHANGED, Maker, Product, Step, Unknown
 from pipeline.store import manifest
 from pipeline.store import snapshot as snapshots
 from pipeline.store.address import digest, split_id
+from pipeline.store.costs import Costs
 from pipeline.store.key_index import KeyIndex, index_name, shard_index
 from pipeline.store.storage import Store, encode
 from stages.contract import Phase, Split, Task
 
 MAP_MEMORY = 1536 << 20
-KEEP_MEMORY = 512 << 20
-TOKENS_MEMORY = 1024 << 20
 UNPLANNED = ("report",)
 """Products that a plan does not count: written when all else is there."""
 
@@ -113,7 +110,7 @@ class Run(Maker):
             ]
             self.store.write_json(address, stable)
         if not self.dry:
-            self.store.write_json(f"runs/inputs/{self.recipe.name}.json", trace.places(self.splits))
+            self.store.write_json(f"runs/inputs/{self.recipe.name}.json", places(self.splits))
 
     def _measure(self) -> dict[str, Product]:
         names = graph.together(self.recipe.sections)
@@ -149,7 +146,7 @@ class Run(Maker):
         args = {
             "split": asdict(split),
             "documents": {
-                "module": "stages.documents",
+                "module": graph.BY_NAME["documents"].module.__name__,
                 "params": recipe.map_params("documents", split.source),
                 "address": products["documents"].addresses[index],
             },
@@ -244,7 +241,7 @@ class Run(Maker):
         product = Product([f"{prints[split.source].folder}/{split_id(split)}.parquet" for split in self.splits])
         tasks = [
             Task(
-                "stages.scores:score",
+                graph.BY_NAME["scores"].task,
                 {"documents": text, "output": address, "params": params},
                 (address,),
                 f"{split.source}/{split.file}",
@@ -286,6 +283,7 @@ class Run(Maker):
         return [{name: products[name].addresses[index] for name in made} for index in range(len(self.splits))]
 
     def _keep(self, measured: dict[str, Product]) -> Product:
+        keeping = graph.BY_NAME["kept"]
         prints = {source: self.recipe.fingerprint("kept", source) for source in self.recipe.sources}
         product = Product([])
         tasks = []
@@ -313,7 +311,7 @@ class Run(Maker):
             args |= {"remove": gone} if gone else {}
             args |= {"edges": edges} if edges else {}
             cost = measured["documents"].facts[index]["text_bytes"]
-            tasks.append(Task("stages.kept:keep", args, (address,), f"{split.source}/{split.file}", cost, KEEP_MEMORY))
+            tasks.append(Task(keeping.task, args, (address,), f"{split.source}/{split.file}", cost, keeping.memory))
         self._map("kept", product, tasks, partial(self.recipe.fingerprint, "kept"))
         if self.steps[-1].to_do and not self.dry:
             stay, pages = (sum(facts[count] for facts in product.facts) for count in ("kept", "rows"))
@@ -382,7 +380,8 @@ class Run(Maker):
         print_of = partial(self.recipe.fingerprint, "tokens")
         product = Product([])
         tasks = []
-        files = self._files({**measured, "kept": kept}, graph.BY_NAME["tokens"].inputs)
+        tokens = graph.BY_NAME["tokens"]
+        files = self._files({**measured, "kept": kept}, tokens.inputs)
         clustered = measured.get("clusters")
         for index, split in enumerate(self.splits):
             selection = kept.facts[index]["selection_digest"]
@@ -393,7 +392,7 @@ class Run(Maker):
             args = {"files": files[index], "output": address, "params": dump(self.recipe.section("tokens"))}
             cost = measured["documents"].facts[index]["text_bytes"]
             label = f"{split.source}/{split.file}"
-            tasks.append(Task("stages.tokens:tokenize", args, (address,), label, cost, TOKENS_MEMORY))
+            tasks.append(Task(tokens.task, args, (address,), label, cost, tokens.memory))
         self._map("tokens", product, tasks, print_of)
         return product
 
@@ -466,3 +465,16 @@ def side_by_side(plans: list[list[Phase]]) -> list[Phase]:
         discard = tuple(prefix for phase in together for prefix in phase.discard)
         merged.append(Phase(together[0].name, tasks, discard))
     return merged
+
+
+def places(splits: Iterable[Split]) -> dict[str, Any]:
+    """Where the input files of a run are: per source the folders their names are relative to, and the exceptions."""
+    found: dict[str, Any] = {}
+    for split in splits:
+        mine = found.setdefault(split.source, {"folders": [], "files": {}})
+        for file, uri, _ in split.parts or ((split.file, split.uri, split.size),):
+            if not uri.endswith(file):
+                mine["files"][file] = uri
+            elif uri.removesuffix(file) not in mine["folders"]:
+                mine["folders"].append(uri.removesuffix(file))
+    return found

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.engine import pulse
-from pipeline.engine.costs import Costs
 from pipeline.engine.scheduler import Done, Scheduler, TasksFailed
 from pipeline.progress import PhaseProgress, Reporter
 from pipeline.recipe import Recipe, graph
 from pipeline.run import rebuild, redo_reasons
 from pipeline.store import manifest
 from pipeline.store.address import Fingerprint
+from pipeline.store.costs import Costs
 from pipeline.store.storage import Checksum, Store, encode
 from stages.contract import Phase, Split, Task
 
@@ -113,7 +113,7 @@ class Maker:
             def finished(result: Done) -> None:
                 done(result)
                 self.checksums.update(result.files)
-                self.costs.add(name, result)
+                self.costs.add(name, result.task, result.value, result.cost)
                 progress.measured(pulse.total() - before)
                 progress.advance(result.task.cost)
                 self._progress(name, progress)
@@ -195,7 +195,7 @@ class Maker:
         unknown = [address for address in addresses if address not in self.checksums]
         groups = [unknown[start : start + SUM_FILES] for start in range(0, len(unknown), SUM_FILES)]
         tasks = [
-            Task("pipeline.answers.verify:checksums", {"addresses": group}, (), f"{name} from {group[0]}")
+            Task("pipeline.store.manifest:checksums", {"addresses": group}, (), f"{name} from {group[0]}")
             for group in groups
         ]
         self._run(f"{name}: checksums", tasks, lambda result: self.checksums.update(result.value))

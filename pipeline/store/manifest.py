@@ -105,3 +105,8 @@ def by_domain(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
         entry["documents"] += group["documents"]
         entry["tokens"] += group["tokens"]
     return [total[domain] for domain in sorted(total)]
+
+
+def checksums(store: Store, *, addresses: list[str]) -> dict[str, Checksum]:
+    """Job: size and xxh3-128 of files, by address."""
+    return {address: store.checksum(address) for address in addresses}

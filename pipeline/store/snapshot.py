@@ -17,6 +17,8 @@ from pipeline.store.manifest import Entry
 from pipeline.store.storage import Store
 
 VERSION = 1
+FAILURE = "runs/failure.json"
+"""What a run that failed said last; gone once another one starts."""
 ELSEWHERE = r"(?P<root>.+)/mixtures/(?P<name>[^/?]+)\.json(?P<query>\?.*)?"
 """A finished mixture of another root, by path or URI."""
 

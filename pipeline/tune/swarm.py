@@ -18,12 +18,12 @@ from typing import Any
 import yaml
 
 from pipeline import recipe as recipes
-from pipeline.engine.costs import Costs
 from pipeline.engine.scheduler import Executor, Scheduler
 from pipeline.errors import UserError
 from pipeline.progress import Reporter
 from pipeline.recipe import graph
 from pipeline.run.run import Run
+from pipeline.store.costs import Costs
 from pipeline.store.storage import Store
 from stages.contract import Task
 

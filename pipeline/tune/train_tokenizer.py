@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import recipe as recipes
-from pipeline.engine.costs import Costs
 from pipeline.engine.scheduler import Scheduler
 from pipeline.errors import RunError, UserError
 from pipeline.progress import Reporter
@@ -24,6 +23,7 @@ from pipeline.run.run import Run
 from pipeline.run.steps import Product
 from pipeline.store import manifest
 from pipeline.store.address import digest
+from pipeline.store.costs import Costs
 from pipeline.store.lock import RootLock
 from pipeline.store.storage import Store
 from stages.contract import Task

@@ -82,4 +82,4 @@ def parse_model(content: bytes) -> Model:
 @cache
 def load_model() -> Model:
     """The model that ships with the package."""
-    return parse_model(files("stages.extraction").joinpath(MODEL_FILE).read_bytes())
+    return parse_model(files(__package__).joinpath(MODEL_FILE).read_bytes())

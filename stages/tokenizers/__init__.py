@@ -25,17 +25,39 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow.fs as pafs
 
-from stages.kernels.columns.ragged import Bytes, Offsets, Unsigned, offsets_of
-from stages.kernels.columns.rows import append_token
-from stages.tokenizers import probe
+from stages.kernels.columns.ragged import offsets_of
+from stages.tokenizers import hugging_face, pieces, probe, ranks
+from stages.tokenizers.tokenizer import (
+    FastEncode,
+    FastEncoderError,
+    Ids,
+    Opened,
+    Proven,
+    Reference,
+    Tokenizer,
+    TokenizerError,
+    encode_by_reference,
+    first_difference,
+)
 
-Ids = npt.NDArray[np.uint32]
+__all__ = [
+    "DEFAULT",
+    "SHIPPED",
+    "FastEncode",
+    "FastEncoderError",
+    "Ids",
+    "Reference",
+    "Tokenizer",
+    "TokenizerError",
+    "encode_by_reference",
+    "first_difference",
+    "load",
+    "read_model",
+]
 
 SHIPPED = {
     "mistral-v1": "tokenizer.model.v1",
@@ -49,118 +71,6 @@ SHIPPED = {
 """Names of the tokenizers that the package mistral-common carries (Apache-2.0), and their files."""
 
 DEFAULT = "mistral-v1"
-
-
-class TokenizerError(ValueError):
-    """A tokenizer that cannot be found, read or used; the message says what to do."""
-
-
-class Reference(Protocol):
-    """The library whose ids are right. ``encode`` adds no token and takes special spellings as text."""
-
-    library: str
-    library_version: str
-    vocab_size: int
-    """Largest id + 1, added and special tokens included."""
-    bos_id: int | None
-    eos_id: int | None
-    pad_id: int | None
-    unk_id: int | None
-    special_spellings: tuple[str, ...]
-
-    def encode(self, text: bytes) -> Ids: ...
-
-    def id_of(self, piece: str) -> int | None: ...
-
-
-class FastEncoderError(RuntimeError):
-    """The fast encoder cannot do a text; the reference has to do the work."""
-
-
-class FastEncode(Protocol):
-    """A batch of texts to (ids, offsets): no special token anywhere, but ``eos`` behind each text where it is given."""
-
-    def __call__(
-        self, data: Bytes, offsets: Offsets, eos: int | None = None, dtype: npt.DTypeLike = np.uint32
-    ) -> tuple[Unsigned, Offsets]: ...
-
-
-Proven = tuple[FastEncode | None, str | None]
-"""The fast encoder, or why there is none."""
-
-
-@dataclass(frozen=True)
-class Tokenizer:
-    """One tokenizer, ready to encode batches. Not to be shared between threads."""
-
-    name: str
-    sha256: str
-    reference: Reference
-    eos_id: int
-    probe_sha256: str
-    proven: Callable[[], Proven]
-    """Made and proven when it is first asked for: who only needs the identity does not wait for it."""
-
-    @property
-    def fast(self) -> FastEncode | None:
-        return self.proven()[0]
-
-    @property
-    def why_slow(self) -> str | None:
-        """Why there is no fast encoder; None if there is one."""
-        return self.proven()[1]
-
-    @property
-    def dtype(self) -> np.dtype:
-        return np.dtype(np.uint16 if self.reference.vocab_size <= 1 << 16 else np.uint32)
-
-    def identity(self) -> dict[str, Any]:
-        """What makes two tokenizers the same for a trainer; the `tokenizer` block of every manifest."""
-        reference = self.reference
-        return {
-            "name": self.name,
-            "sha256": self.sha256,
-            "library": reference.library,
-            "library_version": reference.library_version,
-            "vocab_size": reference.vocab_size,
-            "bos_id": reference.bos_id,
-            "eos_id": self.eos_id,
-            "pad_id": reference.pad_id,
-            "unk_id": reference.unk_id,
-            "add_bos": False,
-            "add_eos": True,
-            "dtype": self.dtype.name,
-            "probe_version": probe.PROBE_VERSION,
-            "probe_sha256": self.probe_sha256,
-        }
-
-    def encode(self, data: Bytes, offsets: Offsets, fast: bool = True) -> tuple[Unsigned, Offsets]:
-        """Ids of every text of a batch, EOS behind each, as (ids, offsets); ``fast=False``: by the reference."""
-        if fast and self.fast:
-            return self.fast(data, offsets, self.eos_id, self.dtype)
-        ids, bounds = encode_by_reference(self.reference, data, offsets)
-        return append_token(ids, bounds, self.eos_id, self.dtype)
-
-    def is_right(self, text: Bytes, ids: Unsigned) -> bool:
-        """Whether ``ids``, EOS at their end, are those of the reference for a text."""
-        return np.array_equal(ids[:-1], self.reference.encode(text.tobytes())) and ids[-1] == self.eos_id
-
-
-def encode_by_reference(reference: Reference, data: Bytes, offsets: Offsets) -> tuple[Ids, Offsets]:
-    """A batch through the reference library, text by text."""
-    rows = [reference.encode(data[offsets[d] : offsets[d + 1]].tobytes()) for d in range(len(offsets) - 1)]
-    bounds = offsets_of(np.array([len(row) for row in rows], np.int64))
-    return np.concatenate(rows).astype(np.uint32, copy=False) if rows else np.empty(0, np.uint32), bounds
-
-
-def first_difference(fast: FastEncode, reference: Reference, data: Bytes, offsets: Offsets) -> int | None:
-    """Row of the first text whose ids differ between the two; None if none does."""
-    ids, bounds = fast(data, offsets)
-    for d in range(len(offsets) - 1):
-        expected = reference.encode(data[offsets[d] : offsets[d + 1]].tobytes())
-        if not np.array_equal(expected, ids[bounds[d] : bounds[d + 1]]):
-            return d
-    return None
 
 
 def load(name: str = DEFAULT, eos: str | int | None = None) -> Tokenizer:
@@ -242,38 +152,41 @@ def read_model(name: str) -> tuple[bytes, str]:
     raise TokenizerError(f"tokenizer {name!r} is neither a shipped name nor a file; {hint}")
 
 
-def _open(data: bytes, shown: str) -> tuple[Reference, list[Callable[[], FastEncode]]]:
-    """Reference library and fast encoders to try for a model file, told apart by what is in it."""
-    if data[:1] == b"{":
-        return _open_json(data, shown)
-    if data[:1] == b"\x0a":
-        from stages.tokenizers.pieces import PieceReference, own_fast, piece_fast
+@dataclass(frozen=True)
+class Kind:
+    """One kind of model file: how its content or name tells it, and who opens it."""
 
-        pieces = PieceReference(data)
-        return pieces, [lambda: own_fast(data), lambda: piece_fast(data, pieces)]
-    if shown.endswith(".tiktoken"):
-        from stages.tokenizers.ranks import rank_fast, tiktoken_reference
-
-        ranks = tiktoken_reference(data, shown)
-        return ranks, [lambda: rank_fast(ranks)]
-    raise TokenizerError(
-        f"tokenizer {shown!r}: expected a SentencePiece model, a tokenizer.json, a Tekken JSON file or a .tiktoken file"
-    )
+    name: str
+    is_one: Callable[[bytes, str], bool]
+    open: Callable[[bytes, str], Opened]
 
 
-def _open_json(data: bytes, shown: str) -> tuple[Reference, list[Callable[[], FastEncode]]]:
-    try:
-        config = json.loads(data)
-    except ValueError as error:
-        raise TokenizerError(f"tokenizer {shown!r}: not JSON: {error}") from error
-    if "pattern" in config.get("config", {}):
-        from stages.tokenizers.ranks import rank_fast, tekken_reference
+def _json_with(key: str, inner: str = "") -> Callable[[bytes, str], bool]:
+    def is_one(data: bytes, shown: str) -> bool:
+        if data[:1] != b"{":
+            return False
+        try:
+            config = json.loads(data)
+        except ValueError as error:
+            raise TokenizerError(f"tokenizer {shown!r}: not JSON: {error}") from error
+        return key in config and (not inner or inner in config[key])
 
-        tekken = tekken_reference(config)
-        return tekken, [lambda: rank_fast(tekken)]
-    if "model" in config:
-        from stages.tokenizers.hugging_face import HuggingFaceReference, hugging_face_fast
+    return is_one
 
-        hugging_face = HuggingFaceReference(data, config)
-        return hugging_face, [lambda: hugging_face_fast(config)]
-    raise TokenizerError(f"tokenizer {shown!r}: a JSON file, but neither a tokenizer.json nor a Tekken model")
+
+KINDS = (
+    Kind("a SentencePiece model", lambda data, shown: data[:1] == b"\x0a", pieces.open_model),
+    Kind("a Tekken JSON file", _json_with("config", "pattern"), ranks.open_tekken),
+    Kind("a tokenizer.json", _json_with("model"), hugging_face.open_model),
+    Kind("a .tiktoken file", lambda data, shown: shown.endswith(".tiktoken"), ranks.open_tiktoken),
+)
+"""The model files that can be read; the first kind that a file is of opens it."""
+
+
+def _open(data: bytes, shown: str) -> Opened:
+    """Reference library and fast encoders to try for a model file."""
+    for kind in KINDS:
+        if kind.is_one(data, shown):
+            return kind.open(data, shown)
+    names = ", ".join(kind.name for kind in KINDS)
+    raise TokenizerError(f"tokenizer {shown!r}: expected one of: {names}")

@@ -20,8 +20,9 @@ from stages.kernels.bpe.merges import EMPTY, MAX_SYMBOLS, SHORT, fill_pairs
 from stages.kernels.bpe.units import CHUNK, JOINED, MASKS, SLACK, USER_DEFINED, bit_of, encode_units
 from stages.kernels.columns.ragged import Bytes, Offsets, Unsigned, offsets_of, read_only
 from stages.kernels.columns.rows import append_token
-from stages.tokenizers import FastEncoderError, piece_model
+from stages.tokenizers import piece_model
 from stages.tokenizers.piece_model import BYTE, NORMAL, WORD_MARK, PieceModel
+from stages.tokenizers.tokenizer import FastEncoderError
 
 CACHE_BYTES = 16 << 20
 _SCRATCH = 1 << 14

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from stages.kernels.columns.ragged import Bytes, Offsets, Unsigned
 from stages.kernels.columns.rows import append_token
-from stages.tokenizers import FastEncode, FastEncoderError
+from stages.tokenizers.tokenizer import FastEncode, FastEncoderError
 
 
 def from_tokenizer_json(config: str, shift: int = 0) -> FastEncode:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from stages.tokenizers import FastEncode, Ids, TokenizerError
 from stages.tokenizers.giga import from_tokenizer_json
+from stages.tokenizers.tokenizer import FastEncode, Ids, Opened, TokenizerError
 
 _EOS_SPELLINGS = ("</s>", "<|endoftext|>", "<|end_of_text|>", "<eos>", "<|im_end|>")
 _BOS_SPELLINGS = ("<s>", "<|begin_of_text|>", "<bos>")
@@ -61,3 +61,9 @@ def hugging_face_fast(config: dict[str, Any]) -> FastEncode:
     added = [token for token in config.get("added_tokens") or [] if not token.get("special")]
     plain = {**config, "added_tokens": added, "post_processor": None, "truncation": None, "padding": None}
     return from_tokenizer_json(json.dumps(plain, ensure_ascii=False))
+
+
+def open_model(data: bytes, shown: str) -> Opened:
+    """A tokenizer.json, opened (`stages.tokenizers.KINDS`)."""
+    config = json.loads(data)
+    return HuggingFaceReference(data, config), [lambda: hugging_face_fast(config)]

@@ -8,8 +8,8 @@ import json
 import numpy as np
 import sentencepiece
 
-from stages.tokenizers import FastEncode, Ids, TokenizerError
 from stages.tokenizers.giga import from_tokenizer_json
+from stages.tokenizers.tokenizer import FastEncode, Ids, Opened, TokenizerError
 
 
 class PieceReference:
@@ -80,3 +80,9 @@ def piece_fast(model: bytes, reference: PieceReference) -> FastEncode:
     config["added_tokens"] = [token for token in config["added_tokens"] if token["content"] not in reserved]
     config["model"]["merges"] = [pair for pair in config["model"]["merges"] if pair[0] + pair[1] not in reserved]
     return from_tokenizer_json(json.dumps(config, ensure_ascii=False))
+
+
+def open_model(data: bytes, shown: str) -> Opened:
+    """A SentencePiece model, opened (`stages.tokenizers.KINDS`)."""
+    reference = PieceReference(data)
+    return reference, [lambda: own_fast(data), lambda: piece_fast(data, reference)]

@@ -19,8 +19,8 @@ import numpy as np
 import tiktoken
 
 from stages.kernels.columns.ragged import offsets_of
-from stages.tokenizers import FastEncode, Ids, TokenizerError
 from stages.tokenizers.giga import from_ranks, from_tokenizer_json
+from stages.tokenizers.tokenizer import FastEncode, Ids, Opened, TokenizerError
 
 # fmt: off
 _TEKKEN_SPECIALS = (
@@ -185,3 +185,15 @@ def _letters() -> list[str]:
     others = (byte for byte in range(256) if byte not in letters)
     letters.update({byte: chr(256 + n) for n, byte in enumerate(others)})
     return [letters[byte] for byte in range(256)]
+
+
+def open_tekken(data: bytes, shown: str) -> Opened:
+    """A Tekken JSON file, opened (`stages.tokenizers.KINDS`)."""
+    reference = tekken_reference(json.loads(data))
+    return reference, [lambda: rank_fast(reference)]
+
+
+def open_tiktoken(data: bytes, shown: str) -> Opened:
+    """A .tiktoken file, opened (`stages.tokenizers.KINDS`)."""
+    reference = tiktoken_reference(data, shown)
+    return reference, [lambda: rank_fast(reference)]

@@ -27,7 +27,7 @@ import xxhash
 from pydantic import Field
 
 from stages.contract import StageParams, Store
-from stages.tokenizers import TokenizerError
+from stages.tokenizers.tokenizer import TokenizerError
 
 SPECIALS = ("<unk>", "<s>", "</s>", "<pad>")
 _PATTERN = (

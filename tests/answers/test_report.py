@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.engine.costs import Costs
 from pipeline.store import snapshot as snapshots
+from pipeline.store.costs import Costs
 from pipeline.store.snapshot import Snapshot
 from pipeline.store.storage import Store
 from tests.support.answers import call, documents, made
@@ -59,8 +59,8 @@ def test_costs_tell_pages_and_retries_of_every_stage(finished: Path, snapshot: S
 
 
 def test_retries_are_told_once_for_the_phase_they_happened_in(tmp_path: Path) -> None:
-    from pipeline.engine import costs
     from pipeline.engine.scheduler import Done
+    from pipeline.store import costs
     from stages.contract import Task
 
     store = Store(str(tmp_path))

@@ -11,11 +11,11 @@ from typing import Any, cast
 
 import pytest
 
-from pipeline.engine.costs import Costs
 from pipeline.engine.scheduler import Executor, InlineExecutor, Scheduler, TasksFailed
 from pipeline.progress import Reporter
 from pipeline.run import rebuild
 from pipeline.run.steps import Maker
+from pipeline.store.costs import Costs
 from pipeline.store.storage import Store
 from stages import clusters
 from stages.contract import Phase, Task

@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 from pipeline import recipe as recipes
-from pipeline.engine.costs import Costs
 from pipeline.engine.scheduler import Scheduler
 from pipeline.progress import Reporter
 from pipeline.run.driver import LazyExecutor
 from pipeline.run.run import Run
+from pipeline.store.costs import Costs
 from pipeline.store.storage import Store
 
 CHECKOUT = Path(__file__).resolve().parents[2]

@@ -214,7 +214,7 @@ def test_the_sample_for_training_does_not_depend_on_the_splits(store: Store) -> 
             names = [f"doc {i}" for i in range(part, 40, parts)]
             domains = [("de", "en", None)[i % 3] for i in range(part, 40, parts)]
             written = write_split(store, f"{parts}/{part}", texts[part::parts], names=names, domains=domains)
-            splits.append((written["documents"], written["kept"]))
+            splits.append((written["files"]["documents"], written["files"]["kept"]))
         found.append(sample_texts(store, splits, {"de": 1, "en": 3}, params))
     assert found[0] == found[1]
     sizes = {

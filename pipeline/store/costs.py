@@ -11,8 +11,8 @@ import time
 import uuid
 from typing import Any
 
-from pipeline.engine.scheduler import Done
 from pipeline.store.storage import Store
+from stages.contract import Task
 
 
 class Costs:
@@ -27,11 +27,12 @@ class Costs:
         self._phases = 0
         self._told_retries = 0
 
-    def add(self, phase: str, done: Done) -> None:
-        entry = {"phase": phase, "outputs": list(done.task.outputs), "bytes": done.task.cost, **done.cost}
-        if "seconds" in done.value:
-            entry["stages"] = done.value["seconds"]
-        pages = pages_of(phase, done.value)
+    def add(self, phase: str, task: Task, value: dict[str, Any], cost: dict[str, float]) -> None:
+        """A finished task, its job's result, and what it cost (seconds, cpu_seconds, peak_bytes)."""
+        entry = {"phase": phase, "outputs": list(task.outputs), "bytes": task.cost, **cost}
+        if "seconds" in value:
+            entry["stages"] = value["seconds"]
+        pages = pages_of(phase, value)
         if pages is not None:
             entry["pages"] = pages
         self._entries.append(entry)

@@ -1,0 +1,16 @@
+"""Answers made safe to show: strings that come from pages, on a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stages.report import untrusted
+
+
+def safe(told: dict[str, Any]) -> dict[str, Any]:
+    """Plain data that holds strings from pages, made safe to show on a terminal; an excerpt keeps its lines."""
+    found: dict[str, Any] = untrusted.cleaned(told)
+    excerpt = told.get("document", {}).get("excerpt")
+    if excerpt is not None:
+        found["document"]["excerpt"] = untrusted.passage(excerpt, len(excerpt))
+    return found
