@@ -1,0 +1,61 @@
+"""Every product of a finished mixture as tables: DuckDB and Polars on the files as they lie, joined row by row.
+
+    python examples/read_products.py ROOT
+
+A product has one Parquet file per split; row i of `quality` is about row i of `documents`, and so for every sidecar.
+So (split, row) is the key, and nothing has to be copied or sorted.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import duckdb
+import polars
+
+from pipeline.recipe import graph
+from pipeline.store import snapshot as snapshots
+from pipeline.store.storage import Store
+
+
+def files_of(root: str, product: str, name: str | None = None) -> list[str]:
+    """The files of a product, a split each, in order."""
+    snapshot = snapshots.load(Store(root), name)
+    return [f"{root}/{entry.address}" for entry in snapshot.product(product)]
+
+
+def views(root: str, name: str | None = None) -> duckdb.DuckDBPyConnection:
+    """A connection with a view per aligned product, each with the columns ``split`` and ``row`` to join by."""
+    connection = duckdb.connect()
+    for product in ("documents", *graph.sidecars()):
+        files = files_of(root, product, name)
+        if files:
+            listed = "[" + ", ".join("'" + file.replace("'", "''") + "'" for file in files) + "]"
+            connection.execute(
+                f"create view {product} as select list_position({listed}, filename) as split, file_row_number as row,"
+                f" * exclude (filename, file_row_number)"
+                f" from read_parquet({listed}, filename = true, file_row_number = true)"
+            )
+    return connection
+
+
+def main(root: str) -> None:
+    """Two questions to a corpus: what a rule would cost, and how long kept pages are by language."""
+    connection = views(root)
+    print("pages that fewer than 100 words would drop, by what becomes of them now:")
+    print(
+        connection.sql(
+            "select coalesce(reason, 'kept') as reason, count(*) as pages, sum(text_bytes) as bytes"
+            " from documents join quality using (split, row) join kept using (split, row)"
+            " where gopher_num_words < 100 group by all order by pages desc"
+        )
+    )
+    pages = polars.read_parquet(files_of(root, "documents"), columns=["url", "text_bytes"])
+    pages = pages.hstack(polars.read_parquet(files_of(root, "language"), columns=["language"]))
+    pages = pages.hstack(polars.read_parquet(files_of(root, "kept"), columns=["keep"]))
+    kept = pages.filter(polars.col("keep"))
+    print(kept.group_by("language").agg(polars.len(), polars.col("text_bytes").median()).sort("len", descending=True))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,79 @@
+"""Every example does what its first lines say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.store import snapshot as snapshots
+from pipeline.store.snapshot import Snapshot
+from pipeline.store.storage import Store
+from tests.support.runs import gristmill
+from tests.support.shard_folders import random_documents, write_folder
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+
+
+def test_the_list_of_examples_is_whole() -> None:
+    named = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    assert not [path.name for path in EXAMPLES.glob("*.[py]*") if f"({path.name})" not in named]
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    root = tmp_path_factory.mktemp("scored") / "root"
+    done = gristmill("run", EXAMPLES / "own_scorer.yaml", "--root", root, "--engine", "inline")
+    assert done.returncode == 0, done.stderr
+    return snapshots.load(Store(str(root)))
+
+
+def test_a_scorer_of_ones_own_gives_every_page_a_number_and_fills_a_domain(scored: Snapshot) -> None:
+    values = [
+        value
+        for entry in scored.product("scores")
+        for value in scored.store.read_table(entry.address).column("compression_score").to_pylist()
+    ]
+    assert len(values) == sum(entry.report["rows"] for entry in scored.product("documents"))
+    assert 1 < min(values) < max(values)
+    corpus = scored.corpus()
+    assert corpus is not None
+    assert set(corpus["domains"]) == {"dense", "rest"}
+
+
+def test_products_are_read_as_tables(scored: Snapshot, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("duckdb")
+    pytest.importorskip("polars")
+    from examples.read_products import main, views
+
+    connection = views(scored.store.root)
+    rows = connection.sql("select count(*) from documents join quality using (split, row)").fetchall()
+    assert rows == [(sum(entry.report["rows"] for entry in scored.product("documents")),)]
+    sizes = connection.sql("select text_bytes, octet_length(encode(text)) from documents").fetchall()
+    assert all(told == found for told, found in sizes)
+    main(scored.store.root)
+    assert "too_few_words" in capsys.readouterr().out
+
+
+def test_a_rule_of_ones_own_drops_what_it_says(tmp_path: Path) -> None:
+    job = run_inline_example("own_rule.yaml", tmp_path)
+    for entry in job.product("kept"):
+        assert {"below_min_gopher_mean_word_characters", "too_few_words"} <= set(entry.report["rules"])
+        assert entry.report["failed"]["too_few_words"]["documents"] > 0
+
+
+def run_inline_example(name: str, folder: Path) -> Snapshot:
+    done = gristmill("run", EXAMPLES / name, "--root", folder / "root", "--engine", "inline")
+    assert done.returncode == 0, done.stderr
+    return snapshots.load(Store(str(folder / "root")))
+
+
+def test_training_stops_and_goes_on_exactly(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    from examples.train_pytorch import train
+
+    write_folder(tmp_path / "corpus", [[random_documents(400)]])
+    whole, _ = train(str(tmp_path / "corpus"), steps=8)
+    first, state = train(str(tmp_path / "corpus"), steps=3)
+    rest, _ = train(str(tmp_path / "corpus"), steps=5, state=state)
+    assert [*first, *rest] == whole
