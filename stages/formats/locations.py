@@ -20,7 +20,7 @@ import urllib.error
 import urllib.request
 from functools import lru_cache
 from typing import Any, NamedTuple
-from urllib.parse import unquote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 import pyarrow as pa
 from pyarrow import fs
@@ -50,7 +50,7 @@ class Place(NamedTuple):
         """The text that `place_of` takes apart into this again."""
         if not self.scheme:
             return self.path
-        options = "?" + urlencode(self.options) if self.options else ""
+        options = "?" + urlencode(self.options, safe=":/@,", quote_via=quote) if self.options else ""
         mark = "?" if not options and ("?" in self.path and _split_options(self.path)[0] != self.path) else ""
         return f"{self.scheme}://{self.path}{options or mark}"
 

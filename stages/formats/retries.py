@@ -27,15 +27,20 @@ _count = 0
 
 
 def repeated() -> int:
-    """Requests that this process has made again so far."""
+    """Requests made again so far, by this process and by those it was told of (`add`)."""
     return _count
+
+
+def add(requests: int) -> None:
+    """Count what another process of the same run made again."""
+    global _count
+    with _lock:
+        _count += requests
 
 
 def pause(failures: int) -> None:
     """Count one more repeated request, and wait before it; ``failures`` in a row came before (1 or more)."""
-    global _count
-    with _lock:
-        _count += 1
+    add(1)
     time.sleep(random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (failures - 1))))
 
 
