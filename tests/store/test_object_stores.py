@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.storage import Store, inside
+from pipeline.store.storage import Store, inside
 from stages.formats import retries, s3
 from stages.formats.listing import entries
 from stages.formats.locations import Place, locate, open_file, place_of, s3_of
 from stages.sources import SourceParams, list_splits
-from tests.archives import read
-from tests.fault_proxy import FAULTS, FaultProxy
-from tests.runs import gristmill, tree
+from tests.support.archives import read
+from tests.support.fault_proxy import FAULTS, FaultProxy
+from tests.support.runs import gristmill, tree
 
 KEYS = [
     *("plain.jsonl", "a b.jsonl", "a+b.jsonl", "a%2Bb.jsonl", "a%20b.jsonl", "100%.jsonl", "a?b.jsonl", "x#1.jsonl"),
