@@ -2,8 +2,9 @@
 
 Contract: `list_splits` turns paths, folders, globs and lists of paths (local, ``s3://``, ``gs://``, ``https://``) into
 `Split`s, sorted by file and start, the same whatever the order in which a file system lists its files and whatever the
-number of workers. ``Split.file`` is relative to the folder before the first wildcard, so doc_ids survive a move of the
-data; ``Split.etag`` changes when the content may have (time of last change in nanoseconds and size, or an ETag).
+number of workers. A path that exists as it is written is that file or folder, whatever characters it has; the others
+are patterns from the first part on that does not exist. ``Split.file`` is relative to the folder before the pattern, so
+doc_ids survive a move of the data; ``Split.etag`` changes when the content may have (`stages.formats.listing`).
 
 Large files are split into equal parts of about ``split_bytes`` where their format can be entered in the middle
 (`stages.formats.splitting`), many small ones are grouped. Price: one listing per path; the footer of each Parquet or
@@ -19,20 +20,24 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pyarrow import fs
 from pydantic import Field, field_validator
 
 from stages.contract import Split, StageParams
 from stages.formats import CONTAINER_NAMES, CONTAINERS, format_of, splitting
-from stages.formats.locations import is_http, locate, open_file, stat_http
+from stages.formats.listing import Entry, Say, entries, is_folder, is_utf8, shown, stat
+from stages.formats.locations import is_http, is_uri, locate, open_file, place_of, stat_http
 
 VERSION = 1
 
 COLUMNS = ("text", "id", "url", "language", "licence", "title", "time")
 COMMON_CRAWL = "https://data.commoncrawl.org/"
+LISTS = (".paths", ".paths.gz")
+"""Suffixes of files that list files, one a line."""
 MAX_MESSAGE = 400
 """Characters of a library's error that are shown; Google's go on for thousands."""
 _WILDCARD = re.compile(r"[*?\[{]")
+_IN_BRACKETS = re.compile(r"[\\\[\]^&~|]")
+"""What means something inside the brackets of a regular expression, and nothing inside those of a glob."""
 
 
 class SourceError(ValueError):
@@ -93,8 +98,11 @@ class Found:
     etag: str
 
 
-def list_splits(name: str, params: SourceParams) -> list[Split]:
+def list_splits(name: str, params: SourceParams, say: Say = lambda _: None) -> list[Split]:
     """All splits of the source ``name``, sorted by (file, start).
+
+    Args:
+        say: told in one line of every file that is left out, and why.
 
     Raises:
         SourceError: a path that is missing or cannot be read, a glob that matches nothing, a file whose format its
@@ -102,7 +110,7 @@ def list_splits(name: str, params: SourceParams) -> list[Split]:
     """
     found: dict[str, Found] = {}
     for path in params.paths:
-        for one in _found(name, path, params):
+        for one in _found(name, path, params, lambda line: say(f"source {name}: {line}")):
             other = found.setdefault(one.file, one)
             if other.uri != one.uri:
                 raise SourceError(
@@ -142,15 +150,15 @@ def _group(name: str, group: list[Found]) -> Split:
     return Split(name, group[0].file, 0, len(group), "files", group[0].uri, size, etag, parts)
 
 
-def _found(name: str, path: str, params: SourceParams) -> list[Found]:
+def _found(name: str, path: str, params: SourceParams, say: Say) -> list[Found]:
     """The files one path stands for."""
     try:
-        if path.endswith((".paths", ".paths.gz")):
-            return _listed(name, path, params)
-        if is_http(path):
+        if is_http(path) and not path.endswith(LISTS):
             remote = stat_http(path)
             return [Found(_relative(path, params), path, remote.size, remote.etag)]
-        return _globbed(name, path, params)
+        if is_http(path) or place_of(path).path.endswith(LISTS):
+            return _listed(name, path, params)
+        return _globbed(name, path, params, say)
     except FileNotFoundError:
         raise SourceError(f"source {name}: {path} does not exist") from None
     except SourceError:
@@ -170,81 +178,110 @@ def _listed(name: str, path: str, params: SourceParams) -> list[Found]:
     """The files a list names, one a line. Sizes are asked for on disks and object stores, not on web servers."""
     with open_file(path) as file:
         content = file.read()
-    text = (gzip.decompress(content) if path.endswith(".gz") else content).decode("utf-8")
-    entries = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    text = (gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content).decode("utf-8")
+    entries = [line.strip() for line in text.split("\n") if line.strip() and not line.startswith("#")]
     entries = entries[: params.first]
     if not entries:
         raise SourceError(f"source {name}: {path} lists no file")
     prefix = params.prefix
-    if prefix is None:
-        prefix = COMMON_CRAWL if entries[0].startswith("crawl-data/") else path.rpartition("/")[0] + "/"
+    if prefix is None and entries[0].startswith("crawl-data/"):
+        prefix = COMMON_CRAWL
     found = []
     for entry in entries:
-        uri = entry if "://" in entry or entry.startswith("/") else prefix + entry
+        uri = entry if is_uri(entry) or entry.startswith("/") else _beside(path, entry, prefix)
         if is_http(uri):
             found.append(Found(entry, uri, 0, "listed"))
             continue
         filesystem, root = locate(uri)
-        info = filesystem.get_file_info(root)
-        if info.type != fs.FileType.File:
+        about = stat(filesystem, root)
+        if about is None:
             if params.missing == "skip":
                 continue
             raise SourceError(
                 f"source {name}: {path} lists {uri}, which does not exist; `missing: skip` passes over it"
             )
-        found.append(Found(entry, uri, info.size, f"{info.mtime_ns or 0}-{info.size}"))
+        found.append(Found(entry, uri, about.size, about.tag))
     return found
 
 
-def _globbed(name: str, path: str, params: SourceParams) -> list[Found]:
-    path, query = _without_query(path)
-    wildcard = _WILDCARD.search(path)
-    folder = path[: path.rindex("/", 0, wildcard.start())] if wildcard else path.rstrip("/")
-    filesystem, root = locate((folder or "/") + query)
+def _beside(path: str, entry: str, prefix: str | None) -> str:
+    """Where an entry of a list lies: behind ``prefix``, or in the folder of the list."""
+    if prefix is not None:
+        return prefix + entry
+    if is_http(path):
+        return path.rpartition("/")[0] + "/" + entry
+    place = place_of(path)
+    return place.beside(place.path.rpartition("/")[0] + "/" + entry).uri()
+
+
+def _globbed(name: str, path: str, params: SourceParams, say: Say) -> list[Found]:
+    place = place_of(path)
+    filesystem, whole = locate(path)
+    if path.endswith("?") and place.scheme and stat(filesystem, whole) is None:
+        whole += "?"  # a wildcard, and no end of a name
+    folder, pattern = anchor(filesystem, whole)
     try:
-        infos = _matching(filesystem, root, path[len(folder) + 1 :] if wildcard else None, params)
+        matching = _matching(filesystem, folder, pattern, params, say)
     except FileNotFoundError:
-        raise SourceError(f"source {name}: {folder} does not exist") from None
-    if not infos:
+        raise SourceError(f"source {name}: {place.beside(folder).uri()} does not exist") from None
+    if not matching:
         raise SourceError(f"source {name}: no file of a known format matches {path}")
-    base = _base(root, infos, wildcard is not None, params.base)
-    prefix = folder[: len(folder) - len(root)] if folder.endswith(root) else ""
+    base = _base(folder, matching, pattern is not None, params.base)
     found = []
-    for info in infos:
-        if base and not info.path.startswith(base + "/"):
-            raise SourceError(f"source {name}: {info.path} is not under its base {params.base}")
-        file = info.path[len(base) + 1 :] if base else info.path.lstrip("/")
-        found.append(Found(file, prefix + info.path + query, info.size, f"{info.mtime_ns or 0}-{info.size}"))
+    for one in matching:
+        if base and not one.path.startswith(base + "/"):
+            raise SourceError(f"source {name}: {one.path} is not under its base {params.base}")
+        file = one.path[len(base) + 1 :] if base else one.path.lstrip("/")
+        found.append(Found(file, place.beside(one.path).uri(), one.size, one.tag))
     return found
 
 
-def _without_query(path: str) -> tuple[str, str]:
-    """A URI and its ``?key=value`` options; a question mark that is no option is a wildcard."""
-    before, mark, options = path.rpartition("?")
-    return (before, "?" + options) if mark and "://" in path and "=" in options else (path, "")
+def anchor(filesystem: Any, path: str) -> tuple[str, str | None]:
+    """A path as (folder or file, pattern below it); no pattern where all of it is a name.
+
+    From left to right, a part with wildcards that exists as it is written is a name; the pattern begins at the
+    first that does not.
+    """
+    path = path.rstrip("/") or "/"
+    parts = path.split("/")
+    for position, part in enumerate(parts):
+        if not _WILDCARD.search(part):
+            continue
+        here = "/".join(parts[: position + 1])
+        last = position + 1 == len(parts)
+        if is_folder(filesystem, here) or (last and stat(filesystem, here) is not None):
+            continue
+        return "/".join(parts[:position]), "/".join(parts[position:])
+    return path, None
 
 
-def _matching(filesystem: Any, root: str, pattern: str | None, params: SourceParams) -> list[fs.FileInfo]:
+def _matching(filesystem: Any, root: str, pattern: str | None, params: SourceParams, say: Say) -> list[Entry]:
     """Files under ``root`` that match ``pattern``; without one, ``root`` itself or every known file in that folder."""
-    info = filesystem.get_file_info(root)
-    if info.type == fs.FileType.NotFound:
+    alone = stat(filesystem, root) if pattern is None else None
+    if alone is not None:
+        return [alone]
+    if not is_folder(filesystem, root):
         raise FileNotFoundError(root)
-    if pattern is None and info.type == fs.FileType.File:
-        return [info]
     recursive = pattern is None or "/" in pattern or "**" in pattern
-    infos = filesystem.get_file_info(fs.FileSelector(root, recursive=recursive))
-    infos = [i for i in infos if i.type == fs.FileType.File and not i.base_name.startswith((".", "_"))]
-    if pattern is None:
-        return [i for i in infos if format_of(i.path, params.format) is not None]
-    regex = glob_regex(pattern)
+    regex = glob_regex(pattern) if pattern is not None else None
     cut = len(root.rstrip("/")) + 1
-    return [i for i in infos if regex.fullmatch(i.path[cut:])]
+    found = []
+    for one in entries(filesystem, root, recursive, say):
+        if one.path.rpartition("/")[2].startswith((".", "_")):
+            continue
+        if not (regex.fullmatch(one.path[cut:]) if regex else format_of(one.path, params.format)):
+            continue
+        if is_utf8(one.path):
+            found.append(one)
+        else:
+            say(f"{shown(one.path)} is left out: its name is no UTF-8, and so no name for a document; rename it")
+    return found
 
 
-def _base(root: str, infos: list[fs.FileInfo], is_glob: bool, base: str | None) -> str:
+def _base(root: str, found: list[Entry], is_glob: bool, base: str | None) -> str:
     if base is not None:
-        return str(locate(base)[1]).rstrip("/")
-    alone = not is_glob and len(infos) == 1 and infos[0].path == root
+        return place_of(base).path.rstrip("/")
+    alone = not is_glob and len(found) == 1 and found[0].path == root
     return (root.rpartition("/")[0] if alone else root).rstrip("/")
 
 
@@ -265,8 +302,10 @@ def glob_regex(pattern: str) -> re.Pattern[str]:
             out.append("[^/]")
         elif char == "[" and "]" in pattern[position + 2 :]:
             end = pattern.index("]", position + 2)
-            inner = pattern[position + 1 : end].replace("\\", "\\\\")
-            out.append("[" + ("^" + inner[1:] if inner[0] == "!" else inner) + "]")
+            inner = pattern[position + 1 : end]
+            mark, inner = ("^", inner[1:]) if inner[0] in "!^" else ("", inner)
+            plain = _IN_BRACKETS.sub(r"\\\g<0>", inner)
+            out.append(f"(?!/)[{mark}{plain}]")
             position = end
         elif char == "{":
             out.append("(?:")
@@ -279,7 +318,10 @@ def glob_regex(pattern: str) -> re.Pattern[str]:
         else:
             out.append(re.escape(char))
         position += 1
-    return re.compile("".join(out) + ")" * depth, re.DOTALL)
+    try:
+        return re.compile("".join(out) + ")" * depth, re.DOTALL)
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is no pattern of names: {error}") from error
 
 
 def _one_line(error: Exception) -> str:

@@ -56,6 +56,7 @@ def _check_data(store: Store, address: str, entry: dict[str, Any], tokenizer: di
     with store.open(address) as file:
         if file.read_at(len(END_OF_STREAM), entry["bytes"] - len(END_OF_STREAM)) != END_OF_STREAM:
             problems.append(f"{address}: no end-of-stream marker at byte {entry['bytes'] - len(END_OF_STREAM)}")
+        file.seek(0)  # a file far away is read from where the last read ended
         try:
             found = [batch.num_rows for batch in pa.ipc.open_stream(file)]
         except pa.ArrowInvalid as error:

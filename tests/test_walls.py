@@ -24,9 +24,9 @@ GROUND = {"pipeline.errors", "pipeline.progress", "stages.contract", "stages.sch
 PIPELINE = {
     "cli": {"answers", "engine", "exports", "planner", "recipe", "run", "sample", "store", "tune"},
     "recipe": {"store", "stages"},
-    "run": {"answers", "engine", "planner", "recipe", "sample", "store"},
-    "engine": {"store"},
-    "store": {"stages.kernels"},
+    "run": {"answers", "engine", "planner", "recipe", "sample", "store", "stages.formats"},
+    "engine": {"store", "stages.formats"},
+    "store": {"stages.formats", "stages.kernels"},
     "answers": {"recipe", "store", "stages.report"},
     "tune": {"engine", "reader", "recipe", "run", "store", "stages.tokenizers"},
     "exports": {"answers", "planner", "reader", "recipe", "store", "stages.kernels"},

@@ -142,15 +142,15 @@ def write_page(path: str, text: str) -> None:
 
 def open_root(root: str) -> Any:
     """The store of a root; a relative path is refused where it would mean another folder on every node."""
-    from pipeline.store.storage import Store
+    from pipeline.store.storage import Store, is_path
 
-    relative = "://" not in root and not os.path.isabs(os.path.expanduser(root))
+    relative = is_path(root) and not os.path.isabs(os.path.expanduser(root))
     if relative and (os.environ.get("RAY_ADDRESS") or os.environ.get("RAY_JOB_ID")):
         raise UserError(
             f"root {root!r} is relative: on a cluster every node has another working folder; give an absolute path on a"
             " shared disk, or s3://, gs://"
         )
-    if "://" not in root and os.path.isfile(os.path.expanduser(root)):
+    if is_path(root) and os.path.isfile(os.path.expanduser(root)):
         raise UserError(f"root {root} is a file; expected a folder, which is made if it is not there, or s3://, gs://")
     STORES.append(Store(root))
     return STORES[-1]

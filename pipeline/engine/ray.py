@@ -19,6 +19,7 @@ from pipeline.engine.scheduler import Outcome, Result, call_job, failure
 from pipeline.errors import RunError, UserError
 from pipeline.store.storage import TEMPORARY, Store
 from stages.contract import Task
+from stages.formats import retries
 
 LOCAL_OBJECT_STORE = 128 << 20
 PROBE_SECONDS = 120.0
@@ -141,6 +142,7 @@ class RayExecutor:
             return Outcome(index, "error", message=outcome.message, trace=str(error))
         except errors.RayError as error:
             return Outcome(index, "crash", message=f"{type(error).__name__}: {str(error).splitlines()[0]}")
+        retries.add(int(cost["requests_again"]))
         return Outcome(index, "done", value, cost, files)
 
     def cancel(self) -> None:

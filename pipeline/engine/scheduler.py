@@ -27,6 +27,7 @@ from typing import Any, Literal, Protocol
 from pipeline.errors import RunError
 from pipeline.store.storage import Checksum, Store
 from stages.contract import Task
+from stages.formats import retries
 
 MAX_CRASHES = 4
 MAX_FAILURES = 10
@@ -49,7 +50,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Done:
-    """A finished task, its job's result, what it cost (seconds, cpu_seconds, peak_bytes), and what it wrote."""
+    """A finished task, its job's result, what it wrote, and what it cost.
+
+    The cost is ``seconds``, ``cpu_seconds``, ``peak_bytes``, and ``requests_again`` (`stages.formats.retries`).
+    """
 
     task: Task
     value: dict[str, Any]
@@ -88,6 +92,7 @@ def call_job(root: str, job: str, args: dict[str, Any]) -> Result:
     """Run one job function in this process; its result, what it cost, and the checksums of the files it wrote."""
     module, function = job.split(":")
     started, cpu = time.perf_counter(), time.process_time()
+    repeated = retries.repeated()
     store = Store(root)
     value = getattr(importlib.import_module(module), function)(store, **args)
     cost = {
@@ -95,6 +100,7 @@ def call_job(root: str, job: str, args: dict[str, Any]) -> Result:
         "cpu_seconds": time.process_time() - cpu,
         "peak_bytes": float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
         * (1 if sys.platform == "darwin" else 1024),
+        "requests_again": float(retries.repeated() - repeated),
     }
     return value, cost, store.written
 

@@ -11,10 +11,11 @@ from typing import Any
 from pipeline.errors import RunError, UserError
 from pipeline.recipe.sections import MODEL_SUFFIXES
 from pipeline.recipe.yaml_file import ConfigError, Document, Key, read_yaml
-from pipeline.store.storage import Store
+from pipeline.store.storage import Store, inside
 from stages import sources
+from stages.formats.locations import is_uri
 
-_URI = re.compile(r"^[a-z][a-z0-9+.-]*://")
+UNDER_ROOT = "${root}/"
 SHIPPED = "/working_dir_files/"
 """Where Ray unpacks what is submitted with a job."""
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
@@ -75,8 +76,10 @@ def resolve(path: str, key: Key, document: Document, store: Store) -> str:
             document.add(key, f"${{{name}}} is not set in the environment")
         return os.environ.get(name, "")
 
+    if path.startswith(UNDER_ROOT) and not store.local:
+        return inside(store.root, _VARIABLE.sub(value, path.removeprefix(UNDER_ROOT)))
     filled = _VARIABLE.sub(value, path)
-    if _URI.match(filled):
+    if is_uri(filled):
         return filled
     return os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(document.path)), os.path.expanduser(filled)))
 

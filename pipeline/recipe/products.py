@@ -5,7 +5,7 @@ Nothing here touches files of a run: `pipeline.run.run` does, with what this mod
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -160,13 +160,17 @@ class Recipe:
             identity["phases"] = [asdict(phase) for phase in phases]
         return Fingerprint("corpus", corpus.VERSION, dump(self.sections["corpus"]), identity)
 
-    def list_splits(self) -> list[Split]:
-        """Every split of every source, sorted: the same list whatever the order in which files are found."""
+    def list_splits(self, say: Callable[[str], None] = lambda _: None) -> list[Split]:
+        """Every split of every source, sorted: the same list whatever the order in which files are found.
+
+        Args:
+            say: told of every file that is left out.
+        """
         splits: list[Split] = []
         wrong: list[tuple[Key, sources.SourceError]] = []
         for name in sorted(self.sources):
             try:
-                splits += sources.list_splits(name, self.sources[name].params)
+                splits += sources.list_splits(name, self.sources[name].params, say)
             except sources.SourceError as error:
                 wrong.append((("sources", name, "paths"), error))
         if wrong:

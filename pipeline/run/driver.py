@@ -24,6 +24,7 @@ from pipeline.store.costs import Costs
 from pipeline.store.lock import RootLock
 from pipeline.store.storage import Store
 from stages.contract import Task
+from stages.formats import retries
 
 FAILURE_LINES = 20
 
@@ -91,7 +92,7 @@ class LazyExecutor:
 def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: bool) -> str:
     """Run a mixture file; the text that ends the run."""
     reporter = Reporter(quiet)
-    started = time.monotonic()
+    started, repeated = time.monotonic(), retries.repeated()
     recipe = recipes.load(mixture, store)
     for warning in recipe.warnings():
         reporter.say(warning)
@@ -117,6 +118,9 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
             raise
         finally:
             executor.close()
+            again = retries.repeated() - repeated
+            if again:
+                reporter.say(f"{again:,} {'request' if again == 1 else 'requests'} to stores had no answer: made again")
     made = sum(step.to_do for step in job.steps)
     seconds = time.monotonic() - started
     done = f"{made} {'file' if made == 1 else 'files'} made" if costs.tasks else "nothing to do: everything was there"

@@ -75,7 +75,7 @@ class Run(Maker):
 
     def select(self) -> tuple[dict[str, Product], Product]:
         """Everything up to the decision which pages are kept: the measured products, and `kept`."""
-        self.splits = self.recipe.list_splits()
+        self.splits = self.recipe.list_splits(self.reporter.say)
         self._write_listing()
         self._save()
         measured = self._measure()

@@ -1,50 +1,135 @@
-"""Opening a file wherever it lies: local paths, ``s3://`` and ``gs://`` through Arrow, ``https://`` by range requests.
+"""Where files lie: a path or URI taken apart, its file system, and a file opened wherever that is.
 
-`s3://bucket/key?anonymous=true` reads a public bucket without credentials; pyarrow's own query parameters (`region`,
-`endpoint_override`, `scheme`) work too. An HTTP connection that breaks is opened again where it broke, `TRIES` times.
+Local paths, ``s3://`` (`stages.formats.s3`), ``gs://`` through Arrow, ``https://`` by range requests.
+
+**A name is a name.** ``s3://bucket/a%2Bb #1?.jsonl`` is the object ``a%2Bb #1?.jsonl``: nothing in a key or a path is
+decoded, and nothing but a last ``?option=value&...`` of known options is set apart (`OPTIONS`;
+``?anonymous=true`` reads a public bucket without credentials, ``endpoint_override`` and ``scheme`` lead to another
+server). A key that ends like options is written with a ``?`` behind it. Only web addresses are URIs in full, and
+``file://``, which is decoded where no file has the name as written.
+
+What is far away is asked again when it gives no answer (`stages.formats.retries`).
 """
 
 from __future__ import annotations
 
 import io
-import time
+import os
+import re
 import urllib.error
 import urllib.request
+from functools import lru_cache
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlencode
 
 import pyarrow as pa
 from pyarrow import fs
 
-TRIES = 5
+from stages.formats import retries
+from stages.formats.patient import Patient
+from stages.formats.s3 import OPTIONS as S3_OPTIONS
+from stages.formats.s3 import S3
+
 TIMEOUT = 60.0
 GCS_SECONDS = "60"
 """How long Google's client tries again; its own limit is a quarter of an hour, also where credentials are missing."""
 HTTP_SCHEMES = ("http://", "https://")
+OPTIONS = S3_OPTIONS | {"retry_limit_seconds", "project_id"}
+SCHEMES = ("file", "s3", "gs", "gcs")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+
+
+class Place(NamedTuple):
+    """A path or URI taken apart: the scheme ("" of a local path), the path on its file system, and the options."""
+
+    scheme: str
+    path: str
+    options: tuple[tuple[str, str], ...] = ()
+
+    def uri(self) -> str:
+        """The text that `place_of` takes apart into this again."""
+        if not self.scheme:
+            return self.path
+        options = "?" + urlencode(self.options, safe=":/@,", quote_via=quote) if self.options else ""
+        mark = "?" if not options and ("?" in self.path and _split_options(self.path)[0] != self.path) else ""
+        return f"{self.scheme}://{self.path}{options or mark}"
+
+    def beside(self, path: str) -> Place:
+        """Another path on the same file system."""
+        return self._replace(path=path)
 
 
 def is_http(uri: str) -> bool:
     return uri.startswith(HTTP_SCHEMES)
 
 
-def locate(uri: str) -> tuple[Any, str]:
-    """The file system and the path on it: an absolute local path, or a URI (`file`, `s3`, `gs`).
+def is_uri(text: str) -> bool:
+    """Whether a text is a URI and no path: it begins with a scheme."""
+    return _SCHEME.match(text) is not None
+
+
+def place_of(uri: str) -> Place:
+    """A path or URI taken apart.
 
     Raises:
-        ValueError, OSError: pyarrow's, for a scheme it does not know or credentials that are missing.
+        ValueError: a scheme nobody here knows, or no bucket.
     """
-    if "://" not in uri:
-        return fs.LocalFileSystem(), uri
-    parts = urlsplit(uri)
-    options = dict(parse_qsl(parts.query))
-    if parts.scheme == "s3" and options.pop("anonymous", "") in ("true", "1"):
-        return fs.S3FileSystem(anonymous=True, **options), parts.netloc + parts.path
-    if parts.scheme == "s3" and options:
-        return fs.FileSystem.from_uri(urlunsplit(parts._replace(query=urlencode(options))))
-    if parts.scheme in ("gs", "gcs"):
-        options.setdefault("retry_limit_seconds", GCS_SECONDS)
-        return fs.FileSystem.from_uri(urlunsplit(parts._replace(query=urlencode(options))))
-    return fs.FileSystem.from_uri(uri)
+    found = _SCHEME.match(uri)
+    if found is None:
+        return Place("", uri)
+    scheme, rest = found[1].lower(), uri[found.end() :]
+    if scheme not in SCHEMES:
+        raise ValueError(f"{uri}: expected a path or one of s3://, gs://, file://, found {scheme}://")
+    if scheme == "file":
+        path = "/" + rest.partition("/")[2]
+        return Place("", path if os.path.lexists(path) or "%" not in path else unquote(path))
+    path, options = _split_options(rest)
+    bucket, mark, key = path.partition("/")
+    if not bucket:
+        raise ValueError(f"{uri}: expected a bucket after {scheme}://, as in {scheme}://bucket/folder")
+    if "@" in bucket:  # user information, as in s3://KEY:SECRET@bucket
+        user, _, bucket = bucket.rpartition("@")
+        names = ("access_key", "secret_key")
+        options = (*options, *zip(names, map(unquote, user.split(":", 1)), strict=False))
+    return Place("gs" if scheme == "gcs" else scheme, bucket + mark + key, options)
+
+
+def _split_options(rest: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """What stands before the last ``?``, and the options behind it; all of it where none of ours stand there."""
+    before, mark, text = rest.rpartition("?")
+    if mark and not text:
+        return before, ()
+    pairs = [part.partition("=") for part in text.split("&")]
+    if not mark or not all(equals and name in OPTIONS for name, equals, _ in pairs):
+        return rest, ()
+    return before, tuple((name, unquote(value)) for name, _, value in pairs)
+
+
+def locate(uri: str) -> tuple[Any, str]:
+    """The file system and the path on it of an absolute local path or a URI.
+
+    Raises:
+        ValueError, OSError: for a scheme nobody knows, or credentials that are missing.
+    """
+    place = place_of(uri)
+    return _file_system(place.scheme, place.path.partition("/")[0] if place.scheme else "", place.options), place.path
+
+
+@lru_cache(maxsize=64)
+def _file_system(scheme: str, bucket: str, options: tuple[tuple[str, str], ...]) -> Any:
+    if not scheme:
+        return fs.LocalFileSystem()
+    if scheme == "s3":
+        return fs.PyFileSystem(S3(dict(options)))
+    told = {"retry_limit_seconds": GCS_SECONDS, **dict(options)}
+    anonymous = "anonymous@" if told.pop("anonymous", "") in ("true", "1") else ""
+    return fs.PyFileSystem(Patient(fs.FileSystem.from_uri(f"gs://{anonymous}{bucket}?{urlencode(told)}")[0]))
+
+
+def s3_of(filesystem: Any) -> S3 | None:
+    """What is behind a file system of `locate`, where that is S3."""
+    handler = getattr(filesystem, "handler", None)
+    return handler if isinstance(handler, S3) else None
 
 
 def open_file(uri: str) -> Any:
@@ -87,7 +172,7 @@ class ReadAhead:
 
 def is_far(uri: str) -> bool:
     """Whether every read of this file is a request over the network."""
-    return "://" in uri and not uri.startswith("file://")
+    return is_uri(uri) and not uri.startswith("file://")
 
 
 class Remote(NamedTuple):
@@ -106,20 +191,22 @@ def _request(uri: str, *, method: str = "GET", start: int | None = None) -> Any:
     request = urllib.request.Request(uri, method=method, headers={"User-Agent": "gristmill"})
     if start:
         request.add_header("Range", f"bytes={start}-")
-    for attempt in range(TRIES):
-        try:
-            return urllib.request.urlopen(request, timeout=TIMEOUT)
-        except urllib.error.HTTPError as error:
-            if error.code in (404, 410):
-                raise FileNotFoundError(f"{uri}: HTTP {error.code}") from None
-            if error.code < 500 and error.code != 429:
-                raise OSError(f"{uri}: HTTP {error.code} {error.reason}") from None
-            problem: Exception = error
-        except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-            problem = error
-        if attempt + 1 < TRIES:
-            time.sleep(2.0**attempt)
-    raise OSError(f"{uri}: {problem}, {TRIES} times")
+    try:
+        return retries.patiently(
+            lambda: urllib.request.urlopen(request, timeout=TIMEOUT), _passes, lambda _: retries.FIRST_TRIES
+        )
+    except urllib.error.HTTPError as error:
+        if error.code in (404, 410):
+            raise FileNotFoundError(f"{uri}: HTTP {error.code}") from None
+        raise OSError(f"{uri}: HTTP {error.code} {error.reason}") from None
+    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+        raise OSError(f"{uri}: {error}, {retries.FIRST_TRIES} times") from error
+
+
+def _passes(error: Exception) -> bool:
+    if isinstance(error, urllib.error.HTTPError):
+        return error.code >= 500 or error.code in (408, 429)
+    return isinstance(error, (urllib.error.URLError, TimeoutError, ConnectionError))
 
 
 class HttpFile(io.RawIOBase):
@@ -162,15 +249,17 @@ class HttpFile(io.RawIOBase):
                     self._answer = self._open()
                 data = self._answer.read(wanted)
             except (TimeoutError, ConnectionError, urllib.error.URLError) as error:
-                data, failures = b"", failures + 1
-                if failures >= TRIES:
+                data = b""
+                if failures + 1 >= retries.TRIES:
                     raise OSError(f"{self.uri}: byte {self._position}: {error}") from error
             if not data:
                 self._hang_up()
                 failures += 1
-                if failures > TRIES:
+                if failures >= retries.TRIES:
                     raise OSError(f"{self.uri}: ends at byte {self._position} of {self._size}")
+                retries.pause(failures)
                 continue
+            failures = 0
             parts.append(data)
             self._position += len(data)
             wanted -= len(data)

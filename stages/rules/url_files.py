@@ -24,7 +24,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from stages.formats.locations import open_file
+from stages.formats.locations import is_uri, open_file
 
 Kind = Literal["domains", "hosts", "registered_domains", "urls", "substrings", "expressions"]
 KINDS: tuple[Kind, ...] = ("domains", "hosts", "registered_domains", "urls", "substrings", "expressions")
@@ -44,7 +44,7 @@ def files_of(path: str) -> list[str]:
         ValueError: a folder that is no category.
     """
     folder = Path(path)
-    if "://" in path or not folder.is_dir():
+    if is_uri(path) or not folder.is_dir():
         return [path]
     found = [str(folder / name) for name in _FOLDER if (folder / name).is_file()]
     if not found:
@@ -69,7 +69,7 @@ def identity(path: str) -> list[str]:
     digests = []
     for name in files_of(path):
         told = (0, 0)
-        if "://" not in name:
+        if not is_uri(name):
             about = Path(name).stat()
             told = (about.st_mtime_ns, about.st_size)
         digests.append(_sha256(name, told))

@@ -27,8 +27,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow.fs as pafs
 
+from stages.formats.locations import is_uri, open_file, place_of
 from stages.kernels.columns.ragged import offsets_of
 from stages.tokenizers import hugging_face, pieces, probe, ranks
 from stages.tokenizers.tokenizer import (
@@ -139,10 +139,9 @@ def read_model(name: str) -> tuple[bytes, str]:
             raise TokenizerError(f"tokenizer {name!r} comes with the package mistral-common, which is not installed")
         return (Path(spec.origin).parent / "data" / SHIPPED[name]).read_bytes(), name
     try:
-        if "://" in name:
-            fs, path = pafs.FileSystem.from_uri(name)
-            with fs.open_input_file(path) as file:
-                return file.read(), Path(path).name
+        if is_uri(name):
+            with open_file(name) as file:
+                return file.read(), Path(place_of(name).path).name
         if Path(name).is_file():
             return Path(name).read_bytes(), Path(name).name
     except (OSError, ValueError) as error:

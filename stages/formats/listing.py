@@ -1,0 +1,122 @@
+"""What lies in a folder, on disks and in object stores alike: names as they are, sizes, and tags of content.
+
+The tag is an object's ETag on S3 (a copy has that of its original), elsewhere the time of last change and the size.
+
+What cannot be read under its name is left out and remarked: a local name that is no UTF-8, a link that leads nowhere,
+a link to one of the folders it stands in (that is entered once), on Google Cloud Storage a key with an empty part.
+"""
+
+from __future__ import annotations
+
+import os
+import stat as modes
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from pyarrow import fs
+
+from stages.formats.locations import s3_of
+
+Say = Callable[[str], None]
+
+
+class Entry(NamedTuple):
+    """A file: its path on its file system, bytes, and tag."""
+
+    path: str
+    size: int
+    tag: str
+
+
+def stat(filesystem: Any, path: str) -> Entry | None:
+    """The file of exactly this name, or None."""
+    s3 = s3_of(filesystem)
+    if s3 is not None:
+        found = s3.stat(path)
+        return found and Entry(path, found.size, found.etag)
+    if isinstance(filesystem, fs.LocalFileSystem):
+        try:
+            about = os.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return _local_entry(path, about) if modes.S_ISREG(about.st_mode) else None
+    info = filesystem.get_file_info(path)
+    return _arrow_entry(info) if info.type == fs.FileType.File else None
+
+
+def is_folder(filesystem: Any, path: str) -> bool:
+    """Whether there is a folder of exactly this name; in an object store, whether something lies below it."""
+    s3 = s3_of(filesystem)
+    if s3 is not None:
+        return s3.is_folder(path)
+    if isinstance(filesystem, fs.LocalFileSystem):
+        return os.path.isdir(path or "/")
+    return bool(filesystem.get_file_info(path).type == fs.FileType.Directory)
+
+
+def entries(filesystem: Any, folder: str, recursive: bool, say: Say) -> Iterator[Entry]:
+    """The files in a folder, or below it, in no order that means anything.
+
+    Args:
+        say: told of what is left out.
+    """
+    s3 = s3_of(filesystem)
+    if s3 is not None:
+        yield from (Entry(one.path, one.size, one.etag) for one in s3.listed(folder, recursive))
+    elif isinstance(filesystem, fs.LocalFileSystem):
+        about = os.stat(folder or "/")
+        yield from _walk(folder.rstrip("/"), recursive, {(about.st_dev, about.st_ino): folder}, say)
+    else:
+        for info in filesystem.get_file_info(fs.FileSelector(folder, recursive=recursive)):
+            if info.type != fs.FileType.File:
+                continue
+            if "//" in info.path:
+                say(f"{info.path!r} is left out: Google's client reads no name with an empty part")
+            else:
+                yield _arrow_entry(info)
+
+
+def _walk(folder: str, recursive: bool, above: dict[tuple[int, int], str], say: Say) -> Iterator[Entry]:
+    """``above``: the folders this one stands in, by device and inode, itself included."""
+    with os.scandir(folder or "/") as found:
+        listed = list(found)
+    for one in listed:
+        path = f"{folder}/{one.name}"
+        try:
+            about = one.stat()
+        except FileNotFoundError:
+            say(f"{shown(path)} is left out: it is a link that leads nowhere")
+            continue
+        except OSError as error:
+            say(f"{shown(path)} is left out: {error.strerror}")
+            continue
+        if modes.S_ISREG(about.st_mode):
+            yield _local_entry(path, about)
+        elif recursive and modes.S_ISDIR(about.st_mode):
+            key = (about.st_dev, about.st_ino)
+            if key in above:
+                say(f"{shown(path)} is not entered: it leads back to {shown(above[key])}, which it stands in")
+            else:
+                yield from _walk(path, recursive, above | {key: path}, say)
+
+
+def _local_entry(path: str, about: os.stat_result) -> Entry:
+    return Entry(path, about.st_size, f"{about.st_mtime_ns}-{about.st_size}")
+
+
+def _arrow_entry(info: Any) -> Entry:
+    return Entry(info.path, info.size, f"{info.mtime_ns or 0}-{info.size}")
+
+
+def is_utf8(path: str) -> bool:
+    """Whether a local path is text; the bytes of one that is not come as lone surrogates."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def shown(path: str) -> str:
+    """A path as text, bytes that are none as ``\\xe9``."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -1,0 +1,67 @@
+"""Requests to object stores and web servers are made again when the answer was no answer: bounded, and counted.
+
+What is tried again: answers of 5xx, 429 and 408 (``SlowDown``, ``InternalError``, ``RequestTimeout``), broken and
+refused connections, timeouts, bodies that end early. What is not: a missing object, a missing right, a wrong request.
+The pause after failure n is drawn evenly from 0 to ``FIRST_PAUSE * 2**(n - 1)`` seconds, at most ``LONGEST_PAUSE``
+("full jitter": M. Brooker, Exponential Backoff And Jitter, AWS Architecture Blog, 2015); `TRIES` of them last about a
+minute. A place that never answered in this process is given up sooner (`FIRST_TRIES`): that is a wrong address, not a
+busy server.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from threading import Lock
+from typing import TypeVar
+
+TRIES = 16
+FIRST_TRIES = 5
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 10.0
+
+Answer = TypeVar("Answer")
+_lock = Lock()
+_count = 0
+
+
+def repeated() -> int:
+    """Requests made again so far, by this process and by those it was told of (`add`)."""
+    return _count
+
+
+def add(requests: int) -> None:
+    """Count what another process of the same run made again."""
+    global _count
+    with _lock:
+        _count += requests
+
+
+def pause(failures: int) -> None:
+    """Count one more repeated request, and wait before it; ``failures`` in a row came before (1 or more)."""
+    add(1)
+    time.sleep(random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (failures - 1))))
+
+
+def patiently(
+    attempt: Callable[[], Answer], passes: Callable[[Exception], bool], tries: Callable[[Exception], int] | None = None
+) -> Answer:
+    """The result of ``attempt``, called again as long as it fails with an error that ``passes``.
+
+    Args:
+        tries: how often to try at most, given what went wrong; by default `TRIES`.
+
+    Raises:
+        Exception: the last error of ``attempt``.
+    """
+    failures = 0
+    while True:
+        try:
+            return attempt()
+        except Exception as error:
+            failures += 1
+            most = TRIES if tries is None else tries(error)
+            if not passes(error) or failures >= most:
+                raise
+        pause(failures)

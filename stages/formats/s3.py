@@ -1,0 +1,429 @@
+"""S3 as a file system of Arrow's, through botocore: an object's key is a name and goes to the server as it is.
+
+Arrow's own client reads keys as paths: ``a//b`` is refused, ``a/../b`` silently becomes ``b``, and a failed request for
+few bytes ends a read at once (`docs/decisions/object-stores.md`). Here every request is made again within bounds
+(`stages.formats.retries`), a read goes on where its connection broke and fails when the object was replaced meanwhile,
+a written body carries its MD5, and `put` makes an object whole or not at all, on demand only where there is none yet.
+
+Paths are ``bucket/key``. Price: one request per read; a client costs a process half a second once.
+"""
+
+from __future__ import annotations
+
+import base64
+import errno
+import hashlib
+import io
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any, BinaryIO, NamedTuple
+
+import pyarrow as pa
+from pyarrow import fs
+
+from stages.formats import retries
+
+PART_BYTES = 64 << 20
+"""Objects above this size are sent in parts of at least this size."""
+MOST_PARTS = 9_000
+PART_THREADS = 4
+CONNECT_SECONDS = 10
+READ_SECONDS = 60
+PIECE = 1 << 20
+OPTIONS = frozenset(
+    {"region", "scheme", "endpoint_override", "anonymous", "access_key", "secret_key", "session_token"}
+    | {"tls_ca_file_path", "force_virtual_addressing", "allow_bucket_creation", "allow_bucket_deletion"}
+)
+"""What may follow the last ``?`` of a URI; the names are Arrow's."""
+_PASSING_CODES = {"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "Throttling", "BadDigest"}
+
+
+class Listed(NamedTuple):
+    """An object: ``bucket/key``, bytes, ETag, and when it was written."""
+
+    path: str
+    size: int
+    etag: str
+    time: datetime
+
+
+def client_of(options: dict[str, str]) -> Any:
+    """A client of botocore: credentials, region and endpoint as AWS's own tools find them, where a URI says nothing."""
+    import botocore.session
+    from botocore import UNSIGNED
+    from botocore.config import Config
+
+    endpoint = options.get("endpoint_override")
+    if endpoint and "://" not in endpoint:
+        endpoint = f"{options.get('scheme', 'https')}://{endpoint}"
+    own = endpoint or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    style = "path" if own and options.get("force_virtual_addressing") != "true" else "auto"
+    config = Config(
+        retries={"total_max_attempts": 1},  # ours are counted
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        max_pool_connections=32,
+        request_checksum_calculation="when_required",  # a body carries its MD5, which every server knows
+        response_checksum_validation="when_required",
+        s3={"addressing_style": style},
+        signature_version=UNSIGNED if options.get("anonymous") in ("true", "1") else None,
+    )
+    session = botocore.session.get_session()
+    return session.create_client(
+        "s3",
+        region_name=options.get("region") or session.get_config_variable("region") or "us-east-1",
+        endpoint_url=endpoint,
+        verify=options.get("tls_ca_file_path"),
+        aws_access_key_id=options.get("access_key"),
+        aws_secret_access_key=options.get("secret_key"),
+        aws_session_token=options.get("session_token"),
+        config=config,
+    )
+
+
+class S3(fs.FileSystemHandler):  # type: ignore[misc]
+    """All buckets that one set of options leads to. Methods are Arrow's; `stat`, `listed`, `put`, `sweep` are ours."""
+
+    def __init__(self, options: dict[str, str]) -> None:
+        self.options = options
+        self._client: Any = None
+        self._answered = False
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, S3) and other.options == self.options
+
+    def __hash__(self) -> int:
+        return hash(tuple(sorted(self.options.items())))
+
+    def get_type_name(self) -> str:
+        return "s3"
+
+    def normalize_path(self, path: str) -> str:
+        return path
+
+    # Requests
+
+    def ask(self, operation: str, path: str, **arguments: Any) -> Any:
+        """One operation of the client on ``bucket/key``, patiently; its errors as Python's own."""
+        bucket, _, key = path.partition("/")
+        if key:
+            arguments["Key"] = key
+        try:
+            answer = retries.patiently(
+                lambda: getattr(self.client(), operation)(Bucket=bucket, **arguments), passes, self._tries
+            )
+        except Exception as error:
+            raise as_os_error(error, path) from error
+        self._answered = True
+        return answer
+
+    def client(self) -> Any:
+        if self._client is None:
+            self._client = client_of(self.options)
+        return self._client
+
+    def _tries(self, error: Exception) -> int:
+        from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
+
+        nobody = isinstance(error, (EndpointConnectionError, ConnectTimeoutError)) and not self._answered
+        return retries.FIRST_TRIES if nobody else retries.TRIES
+
+    # Looking
+
+    def stat(self, path: str) -> Listed | None:
+        """The object of exactly this name, or None."""
+        if not path.partition("/")[2]:
+            return None
+        try:
+            head = self.ask("head_object", path)
+        except FileNotFoundError:
+            return None
+        return Listed(path, head["ContentLength"], head["ETag"].strip('"'), head["LastModified"])
+
+    def listed(self, folder: str, recursive: bool = True) -> Iterator[Listed]:
+        """Objects below ``bucket/folder``, in the order of their keys; those that only mark a folder are left out."""
+        bucket, _, key = folder.rstrip("/").partition("/")
+        for page in self._pages(bucket, f"{key}/" if key else "", recursive):
+            for entry in page.get("Contents", ()):
+                if not (entry["Key"].endswith("/") and entry["Size"] == 0):
+                    path = f"{bucket}/{entry['Key']}"
+                    yield Listed(path, entry["Size"], entry["ETag"].strip('"'), entry["LastModified"])
+
+    def _pages(self, bucket: str, prefix: str, recursive: bool) -> Iterator[dict[str, Any]]:
+        more: dict[str, str] = {} if recursive else {"Delimiter": "/"}
+        while True:
+            page = self.ask("list_objects_v2", bucket, Prefix=prefix, **more)
+            yield page
+            if not page.get("IsTruncated"):
+                return
+            more["ContinuationToken"] = page["NextContinuationToken"]
+
+    def is_folder(self, path: str) -> bool:
+        """Whether an object lies below; a bucket is a folder, empty or not."""
+        bucket, _, key = path.rstrip("/").partition("/")
+        try:
+            page = self.ask("list_objects_v2", bucket, Prefix=f"{key}/" if key else "", MaxKeys=1)
+        except FileNotFoundError:
+            return False
+        return not key or page["KeyCount"] > 0
+
+    def get_file_info(self, paths: list[str]) -> list[fs.FileInfo]:
+        return [self._info(path) for path in paths]
+
+    def _info(self, path: str) -> fs.FileInfo:
+        if found := self.stat(path):
+            return fs.FileInfo(path, fs.FileType.File, size=found.size, mtime=found.time)
+        kind = fs.FileType.Directory if self.is_folder(path) else fs.FileType.NotFound
+        return fs.FileInfo(path, kind)
+
+    def get_file_info_selector(self, selector: fs.FileSelector) -> list[fs.FileInfo]:
+        try:
+            found = [
+                fs.FileInfo(one.path, fs.FileType.File, size=one.size, mtime=one.time)
+                for one in self.listed(selector.base_dir, selector.recursive)
+            ]
+        except FileNotFoundError:
+            found = []
+        if not found and not selector.allow_not_found and not self.is_folder(selector.base_dir):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), selector.base_dir)
+        return found
+
+    # Reading and writing
+
+    def open_input_file(self, path: str) -> pa.PythonFile:
+        return pa.PythonFile(S3File(self, path), mode="r")
+
+    open_input_stream = open_input_file
+
+    def put(self, path: str, source: BinaryIO, size: int, *, only_new: bool = False, replaces: str = "") -> bool:
+        """Make an object of the first ``size`` bytes of a file: whole, or not at all.
+
+        Args:
+            only_new: only where there is none of that name.
+            replaces: only where the one of that name has this ETag.
+
+        Returns:
+            Whether it was made: False when another object stood there.
+        """
+        if size > PART_BYTES:
+            self._put_parts(path, source, size)
+            return True
+        source.seek(0)
+        body = source.read(size)
+        only = {"IfNoneMatch": "*"} if only_new else {"IfMatch": f'"{replaces}"'} if replaces else {}
+        try:
+            self.ask("put_object", path, Body=body, ContentMD5=_md5(body), **only)
+        except FileExistsError:
+            if (found := self.stat(path)) is not None and found.size == size:  # an answer that was lost: is it ours?
+                return bool(S3File(self, path).read() == body)
+            return False
+        except FileNotFoundError:
+            if replaces:
+                return False
+            raise
+        return True
+
+    def _put_parts(self, path: str, source: BinaryIO, size: int) -> None:
+        upload = self.ask("create_multipart_upload", path)["UploadId"]
+        step = max(PART_BYTES, -(-size // MOST_PARTS))
+        handle = source.fileno()
+
+        def send(number: int) -> dict[str, Any]:
+            body = _read_all(handle, number * step, min(step, size - number * step))
+            answer = self.ask(
+                "upload_part", path, UploadId=upload, PartNumber=number + 1, Body=body, ContentMD5=_md5(body)
+            )
+            return {"PartNumber": number + 1, "ETag": answer["ETag"]}
+
+        try:
+            with ThreadPoolExecutor(PART_THREADS) as threads:
+                parts = list(threads.map(send, range(-(-size // step))))
+            try:
+                self.ask("complete_multipart_upload", path, UploadId=upload, MultipartUpload={"Parts": parts})
+            except FileNotFoundError:  # an answer that was lost, and the second time there was no upload any more
+                if (found := self.stat(path)) is None or found.size != size:
+                    raise
+        except BaseException:
+            self._give_up(path, upload)
+            raise
+
+    def _give_up(self, path: str, upload: str) -> None:
+        try:
+            self.ask("abort_multipart_upload", path, UploadId=upload)
+        except OSError:
+            return  # `unfinished` finds it; the error under way is the one to see
+
+    def unfinished(self, folder: str) -> list[tuple[str, str]]:
+        """(path, id) of the uploads below a folder that were begun and never ended: they cost, and nobody sees them."""
+        bucket, _, key = folder.rstrip("/").partition("/")
+        found: list[tuple[str, str]] = []
+        more: dict[str, str] = {}
+        while True:
+            page = self.ask("list_multipart_uploads", bucket, Prefix=f"{key}/" if key else "", **more)
+            found += [(f"{bucket}/{one['Key']}", one["UploadId"]) for one in page.get("Uploads", ())]
+            if not page.get("IsTruncated"):
+                return found
+            more = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
+
+    def sweep(self, folder: str) -> int:
+        """End all uploads of `unfinished`; how many there were."""
+        uploads = self.unfinished(folder)
+        for path, upload in uploads:
+            self._give_up(path, upload)
+        return len(uploads)
+
+    def open_output_stream(self, path: str, metadata: Any) -> pa.PythonFile:
+        raise NotImplementedError("objects are written whole: use `put`")
+
+    open_append_stream = open_output_stream
+
+    def create_dir(self, path: str, recursive: bool) -> None:
+        """Make the bucket; folders need no making."""
+        bucket = path.partition("/")[0]
+        region = self.client().meta.region_name
+        where = {"CreateBucketConfiguration": {"LocationConstraint": region}} if region != "us-east-1" else {}
+        try:
+            self.ask("create_bucket", bucket, **where)
+        except FileExistsError:
+            return
+
+    def delete_file(self, path: str) -> None:
+        self.ask("delete_object", path)
+
+    def delete_dir(self, path: str) -> None:
+        bucket, _, key = path.rstrip("/").partition("/")
+        for page in self._pages(bucket, f"{key}/" if key else "", True):
+            keys = [{"Key": entry["Key"]} for entry in page.get("Contents", ())]
+            failed = self.ask("delete_objects", bucket, Delete={"Objects": keys, "Quiet": True}) if keys else {}
+            for one in failed.get("Errors", ()):
+                raise OSError(f"s3://{bucket}/{one['Key']} cannot be removed: {one.get('Message', one.get('Code'))}")
+
+    def delete_dir_contents(self, path: str, missing_dir_ok: bool = False) -> None:
+        self.delete_dir(path)
+
+    def delete_root_dir_contents(self) -> None:
+        raise NotImplementedError
+
+    def move(self, src: str, dest: str) -> None:
+        raise NotImplementedError("an object store renames nothing")
+
+    copy_file = move
+
+
+class S3File(io.RawIOBase):
+    """An object, read by ranges; what is read is of the object that stood there when it was opened."""
+
+    def __init__(self, store: S3, path: str) -> None:
+        super().__init__()
+        found = store.stat(path)
+        if found is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"s3://{path}")
+        self.store, self.path, self._size, self._etag = store, path, found.size, found.etag
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def size(self) -> int:
+        return self._size
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        data = self.read(view.nbytes)
+        view[: len(data)] = data
+        return len(data)
+
+    def read(self, size: int | None = -1) -> bytes:
+        left = max(0, self._size - self._position)
+        wanted = left if size is None or size < 0 else min(size, left)
+        held = bytearray()
+        failures = 0
+        while len(held) < wanted:
+            before = len(held)
+            try:
+                self._fetch(held, wanted)
+            except Exception as error:
+                failures = failures + 1 if len(held) == before else 1
+                if not passes(error) or failures >= retries.TRIES:
+                    raise as_os_error(error, self.path) from error
+                retries.pause(failures)
+        self._position += wanted
+        return bytes(held)
+
+    def _fetch(self, held: bytearray, wanted: int) -> None:
+        """Append what one request gives of what is missing."""
+        first = self._position + len(held)
+        asked = f"bytes={first}-{self._position + wanted - 1}"
+        answer = self.store.ask("get_object", self.path, Range=asked, IfMatch=f'"{self._etag}"')
+        with answer["Body"] as body:
+            while piece := body.read(min(PIECE, wanted - len(held))):
+                held += piece
+        if len(held) < wanted:
+            raise ConnectionError(f"s3://{self.path}: the answer ends at byte {self._position + len(held)}")
+
+
+def passes(error: Exception) -> bool:
+    """Whether the same request may well be answered when it is made again."""
+    from botocore import exceptions, parsers
+
+    if isinstance(error, exceptions.ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return (status >= 500 and status != 501) or status in (408, 429) or code_of(error) in _PASSING_CODES
+    kinds = (exceptions.HTTPClientError, exceptions.IncompleteReadError, parsers.ResponseParserError)
+    return isinstance(error, (*kinds, ConnectionError, TimeoutError))
+
+
+def code_of(error: Any) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def as_os_error(error: Exception, path: str) -> OSError:
+    """An error of botocore in one line that names the object."""
+    from botocore import exceptions
+
+    if isinstance(error, OSError) and not isinstance(error, (ConnectionError, TimeoutError)):
+        return error
+    uri = f"s3://{path}"
+    if isinstance(error, (exceptions.NoCredentialsError, exceptions.PartialCredentialsError)):
+        return PermissionError(f"{uri}: no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE")
+    told = str(error).strip().partition("\n")[0]
+    if not isinstance(error, exceptions.ClientError):
+        return OSError(f"{uri}: {told}")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    why = error.response.get("Error", {}).get("Message") or code_of(error)
+    told = f"{uri}: {error.operation_name}: HTTP {status} {why}"
+    if status == 404:
+        return FileNotFoundError(errno.ENOENT, told, uri)
+    if status in (401, 403):
+        return PermissionError(told)
+    if status == 412 and error.operation_name == "GetObject":
+        return OSError(f"{uri} was replaced by another object while it was read")
+    if status in (409, 412):
+        return FileExistsError(told)
+    return OSError(told)
+
+
+def _md5(body: bytes) -> str:
+    return base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+
+
+def _read_all(handle: int, offset: int, size: int) -> bytes:
+    held = bytearray()
+    while len(held) < size:
+        piece = os.pread(handle, size - len(held), offset + len(held))
+        if not piece:
+            raise OSError(f"the file to send ends at byte {offset + len(held)}")
+        held += piece
+    return bytes(held)

@@ -1,0 +1,313 @@
+"""Object stores: a key is a name, faults are outlasted, and nothing is left half made."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.store.storage import Store, inside
+from stages.formats import retries, s3
+from stages.formats.listing import entries
+from stages.formats.locations import Place, locate, open_file, place_of, s3_of
+from stages.sources import SourceParams, list_splits
+from tests.support.archives import read
+from tests.support.fault_proxy import FAULTS, FaultProxy
+from tests.support.runs import gristmill, tree
+
+KEYS = [
+    *("plain.jsonl", "a b.jsonl", "a+b.jsonl", "a%2Bb.jsonl", "a%20b.jsonl", "100%.jsonl", "a?b.jsonl", "x#1.jsonl"),
+    *("?region=x.jsonl", "ü漢.jsonl", "e\u0301.jsonl", "[1].jsonl", "{x}.jsonl", "*.jsonl", "/double.jsonl"),
+    *("a//b.jsonl", "a/./b.jsonl", "a/../b.jsonl", "../up.jsonl", "q's\"x.jsonl", "c=1.jsonl", "c%3D1.jsonl"),
+    *("a:b.jsonl", "s3://x.jsonl", "a^b|<c>`~.jsonl", "a\rb.jsonl", "tab\there.jsonl", " lead.jsonl", "a\\b.jsonl"),
+    *("a&b;c,d@e!f$(1).jsonl", "\u2028.jsonl"),
+]
+
+
+@pytest.fixture(scope="module")
+def client(s3: str) -> Any:
+    boto3 = pytest.importorskip("boto3")
+    return boto3.client("s3", endpoint_url=f"http://{server(s3)}", region_name="us-east-1")
+
+
+def server(s3: str) -> str:
+    return s3.partition("endpoint_override=")[2].partition("&")[0]
+
+
+@pytest.fixture(scope="module")
+def odd(s3: str, client: Any) -> str:
+    """A bucket whose objects have odd keys, each with its key as its text."""
+    client.create_bucket(Bucket="odd")
+    for key in KEYS:
+        client.put_object(Bucket="odd", Key=f"in/{key}", Body=json.dumps({"text": f"text of {key}"}).encode())
+    return s3
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses between tries that a test can wait for."""
+    monkeypatch.setattr(retries, "FIRST_PAUSE", 1e-4)
+    monkeypatch.setattr(retries, "LONGEST_PAUSE", 1e-3)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "s3://b/a%2Bb #1?.jsonl",
+        "s3://b/k?region=x",
+        "gs://b/ü//x?anonymous=true",
+        "/a/b?region=x",
+        "s3://b/q?z=1",
+        "/#",
+    ],
+)
+def test_a_place_is_written_as_it_is_read(uri: str) -> None:
+    assert place_of(uri).uri() == uri
+
+
+@pytest.mark.parametrize("key", [*KEYS, "k?region=x", "k?", "k??", "k?region=x?", "k?anonymous=true&region=y"])
+@pytest.mark.parametrize("options", [(), (("region", "x"), ("endpoint_override", "h:1/&? "))])
+def test_every_key_survives_being_written_as_a_uri(key: str, options: tuple[tuple[str, str], ...]) -> None:
+    place = Place("s3", f"bucket/{key}", options)
+    assert place_of(place.uri()) == place
+
+
+def test_a_scheme_nobody_knows_and_a_missing_bucket_are_said() -> None:
+    with pytest.raises(ValueError, match="expected a path or one of s3://, gs://"):
+        locate("gopher://x/y")
+    with pytest.raises(ValueError, match="expected a bucket"):
+        locate("s3:///key")
+
+
+def test_a_folder_of_odd_keys_gives_each_file_its_own_text(odd: str) -> None:
+    splits = list_splits("web", SourceParams(paths=("s3://odd/in" + odd,), group_bytes=0))
+    assert {split.file for split in splits} == set(KEYS)
+    rows = [row for split in splits for row in read(split)[0]]
+    assert [row["text"] for row in rows] == [f"text of {row['file']}" for row in rows]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_an_object_is_found_by_its_key_as_it_is_written(odd: str, key: str) -> None:
+    [split] = list_splits("web", SourceParams(paths=(f"s3://odd/in/{key}{odd}",)))
+    assert [row["text"] for row in read(split)[0]] == [f"text of {key}"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("a?b.jsonl", ["a?b.jsonl"]),  # it exists
+        ("*.jsonl", ["*.jsonl"]),
+        ("[xy]#?.jsonl", ["x#1.jsonl"]),
+        ("a%2[AB]b.jsonl", ["a%2Bb.jsonl"]),
+        ("?[123]].jsonl", ["[1].jsonl"]),
+        ("plain.json?", ["plain.jsonl"]),
+    ],
+)
+def test_patterns_match_keys_as_they_are(odd: str, pattern: str, found: list[str]) -> None:
+    splits = list_splits("web", SourceParams(paths=(f"s3://odd/in/{pattern}{odd}",), group_bytes=0))
+    assert [split.uri for split in splits] == [f"s3://odd/in/{key}{odd}" for key in found]
+
+
+@pytest.mark.parametrize("name", ["a root", "ü#1", "100%", "a%20b", "[x]", "q?x"])
+def test_a_root_may_have_any_name_in_a_bucket_and_on_a_disk(odd: str, tmp_path: Path, name: str) -> None:
+    for root in (f"s3://odd/roots/{name}{odd}", str(tmp_path / name)):
+        store = Store(root)
+        store.write_json("a/b.json", {"x": 1})
+        assert [address for address, _ in store.list("")] == ["a/b.json"]
+        printed = store.uri("a/b.json")
+        assert json.loads(open_file(printed).read()) == {"x": 1}
+        assert Store(store.uri("a")).list("")[0][0] == "b.json"
+        store.remove("a")
+        assert store.list("") == []
+    assert inside(f"s3://b/r{odd}", "x") == f"s3://b/r/x{odd}"
+
+
+def test_a_copied_object_keeps_its_tag(odd: str, client: Any) -> None:
+    client.copy_object(Bucket="odd", Key="copy/plain.jsonl", CopySource={"Bucket": "odd", "Key": "in/plain.jsonl"})
+    [one] = list_splits("web", SourceParams(paths=("s3://odd/in/plain.jsonl" + odd,)))
+    [other] = list_splits("web", SourceParams(paths=("s3://odd/copy" + odd,)))
+    assert (one.etag, one.size) == (other.etag, other.size)
+    client.put_object(Bucket="odd", Key="copy/plain.jsonl", Body=b'{"text": "TEXT of plain.jsonl"}')
+    [changed] = list_splits("web", SourceParams(paths=("s3://odd/copy" + odd,)))
+    assert (changed.size, changed.etag != other.etag) == (other.size, True)
+
+
+@pytest.fixture
+def behind(odd: str) -> Iterator[Any]:
+    """Opens a proxy with some faults; gives the query that leads through it, and the proxy."""
+    proxies: list[FaultProxy] = []
+
+    def opened(rate: float, *faults: str) -> tuple[str, FaultProxy]:
+        proxies.append(FaultProxy(server(odd), rate, seed=7, faults=faults or FAULTS).__enter__())
+        return f"?endpoint_override={proxies[-1].address}&scheme=http&region=us-east-1", proxies[-1]
+
+    yield opened
+    for proxy in proxies:
+        proxy.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_reads_and_writes_of_every_size_outlast_each_fault(behind: Any, quick: None, fault: str) -> None:
+    query, proxy = behind(0.5, fault)
+    store = Store(f"s3://odd/faults-{fault}{query}")
+    before = retries.repeated()
+    for size in (0, 1, 100, 999, 5_000, 3_000_000):
+        data = os.urandom(size)
+        store.write_bytes(f"{size}", data)
+        assert store.read_bytes(f"{size}") == data
+        with store.open(f"{size}") as file:
+            assert file.read_at(min(7, size), size // 2) == data[size // 2 : size // 2 + 7]
+    assert len(store.list("")) == 6
+    store.remove("")
+    assert store.list("") == []
+    assert proxy.counts[fault] > 5
+    assert (retries.repeated() > before) == (fault != "slow")
+
+
+def test_a_store_that_never_answers_is_given_up(behind: Any, quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retries, "TRIES", 4)
+    query, proxy = behind(1.0, "503")
+    with pytest.raises(OSError, match="HTTP 503"):
+        Store(f"s3://odd/x{query}").read_bytes("y")
+    assert proxy.counts["503"] == 4
+
+
+@pytest.mark.parametrize("code", [403, 404])
+def test_what_will_not_pass_is_not_tried_again(odd: str, quick: None, code: int) -> None:
+    before = retries.repeated()
+    bucket = "odd" if code == 403 else "nowhere"
+    with pytest.raises(OSError, match=r"HTTP 40[34]"):
+        if code == 404:
+            list(s3_of(locate(f"s3://{bucket}/x{odd}")[0]).listed(f"{bucket}/x"))  # type: ignore[union-attr]
+        else:
+            Forbidden().ask("get_object", "odd/x")
+    assert retries.repeated() == before
+
+
+class Forbidden(s3.S3):
+    """A client without rights."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+    def client(self) -> Any:
+        from botocore.exceptions import ClientError
+
+        class Client:
+            def get_object(self, **_: Any) -> Any:
+                answer: Any = {"Error": {"Code": "AccessDenied"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+                raise ClientError(answer, "GetObject")
+
+        return Client()
+
+
+def test_a_large_object_goes_in_parts_and_a_failed_one_leaves_none(
+    odd: str, client: Any, behind: Any, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3, "PART_BYTES", 5 << 20)  # the least that S3 takes
+    query, _ = behind(0.2)
+    data = os.urandom(17 << 20)
+    store = Store(f"s3://odd/large{query}")
+    store.write_bytes("whole", data)
+    assert client.get_object(Bucket="odd", Key="large/whole")["Body"].read() == data
+    handler = s3_of(store.fs)
+    assert handler is not None
+    monkeypatch.setattr(s3, "_read_all", lambda *_: (_ for _ in ()).throw(OSError("the disk is gone")))
+    with pytest.raises(OSError, match="the disk is gone"):
+        store.write_bytes("half", data)
+    assert not store.exists("half")
+    handler.sweep("odd/large")  # where the answer to the first request was lost, nobody knows the upload
+    assert handler.unfinished("odd/large") == []
+
+
+def test_uploads_of_killed_processes_are_swept_with_the_root(odd: str, client: Any) -> None:
+    for key in ("swept/a.parquet", "other/b.parquet"):
+        client.create_multipart_upload(Bucket="odd", Key=key)
+    store = Store(f"s3://odd/swept{odd}")
+    store.sweep()
+    left = client.list_multipart_uploads(Bucket="odd").get("Uploads", [])
+    assert [upload["Key"] for upload in left if not upload["Key"].startswith(("large/", "fau"))] == ["other/b.parquet"]
+
+
+def test_an_object_replaced_while_it_is_read_is_an_error(odd: str, client: Any) -> None:
+    client.put_object(Bucket="odd", Key="moving", Body=b"1" * 100)
+    file = open_file(f"s3://odd/moving{odd}")
+    assert file.read(10) == b"1" * 10
+    client.put_object(Bucket="odd", Key="moving", Body=b"2" * 100)
+    with pytest.raises(OSError, match="was replaced by another object"):
+        file.read(10)
+
+
+def test_an_object_is_made_only_where_there_is_none_or_the_one_expected(odd: str) -> None:
+    handler = s3_of(locate(f"s3://odd/{odd}")[0])
+    assert handler is not None
+    put = lambda data, **only: handler.put("odd/once", io.BytesIO(data), len(data), **only)  # noqa: E731
+    assert put(b"one", only_new=True)
+    assert not put(b"two", only_new=True)
+    found = handler.stat("odd/once")
+    assert found is not None
+    assert put(b"three", replaces=found.etag)
+    assert not put(b"four", replaces=found.etag)
+    assert open_file(f"s3://odd/once{odd}").read() == b"three"
+
+
+def test_a_run_through_faults_has_the_bytes_of_one_on_a_disk(
+    odd: str, client: Any, behind: Any, tmp_path: Path
+) -> None:
+    client.create_bucket(Bucket="crawl")
+    words = [f"word{number}" for number in range(40)]
+    for number in range(12):
+        lines = [
+            json.dumps({"text": " ".join(words[(row * number + k) % len(words)] for k in range(80 + row))})
+            for row in range(30)
+        ]
+        client.put_object(Bucket="crawl", Key=f"in/{number}.jsonl", Body="\n".join(lines).encode())
+    query, proxy = behind(0.1)
+    mixture = (
+        "name: small\nsources: {web: {paths: 's3://crawl/in%s', group_bytes: 0}}\nkept: {families: []}\n"
+        "domains: {all: {}}\nmixture: {domains: {all: {share: 1}}}\n"
+    )
+    (tmp_path / "small.yaml").write_text(mixture % odd)
+    sound = gristmill("run", tmp_path / "small.yaml", "--root", tmp_path / "root", "--engine", "inline")
+    assert sound.returncode == 0, sound.stderr
+    (tmp_path / "small.yaml").write_text(mixture % query)
+    root = f"s3://odd/faulty{query}"
+    run = gristmill("run", tmp_path / "small.yaml", "--root", root, "--engine", "inline")
+    assert run.returncode == 0, run.stderr
+    assert "to stores had no answer: made again" in run.stderr
+    assert all(proxy.counts[fault] > 10 for fault in FAULTS), proxy.counts
+    store = Store(f"s3://odd/faulty{odd}")
+    stored = {address: hashlib.sha256(store.read_bytes(address)).hexdigest() for address, _ in store.list("")}
+    assert {name: digest for name, digest in stored.items() if not name.startswith("runs/")} == tree(tmp_path / "root")
+    assert "all is well" in gristmill("verify", "--root", f"s3://odd/faulty{odd}").stdout
+
+
+def test_a_local_folder_is_listed_by_name(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.jsonl").write_text('{"text": "a"}')
+    (folder / "loop").symlink_to(tmp_path / "in")
+    (folder / "gone.jsonl").symlink_to(tmp_path / "nowhere")
+    with open(os.fsencode(folder) + b"/caf\xe9.jsonl", "wb") as file:
+        file.write(b'{"text": "b"}')
+    said: list[str] = []
+    splits = list_splits("web", SourceParams(paths=(str(folder),), group_bytes=0), said.append)
+    assert [split.file for split in splits] == ["a.jsonl"]
+    assert sorted(line.partition(" is ")[0] for line in said) == [
+        f"source web: {folder}/caf\\xe9.jsonl",
+        f"source web: {folder}/gone.jsonl",
+        f"source web: {folder}/loop",
+    ]
+    assert any("leads back to" in line for line in said)
+    with pytest.raises(UserError, match="cannot be opened"):
+        Store("gopher://x")
+    assert [one.path for one in entries(*locate(str(folder)), False, said.append) if "caf" not in one.path] == [
+        f"{folder}/a.jsonl"
+    ]

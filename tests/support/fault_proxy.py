@@ -1,0 +1,108 @@
+"""A proxy in front of an S3 server that spoils a part of its answers, as busy stores and bad networks do."""
+
+from __future__ import annotations
+
+import http.client
+import http.server
+import random
+import socket
+import struct
+import threading
+import time
+from collections import Counter
+from types import TracebackType
+from typing import Any
+
+FAULTS = ("503", "500", "reset", "cut", "slow")
+"""SlowDown, InternalError, a connection that is reset, a body that ends early, an answer that comes late."""
+BODY = "<?xml version='1.0' encoding='UTF-8'?>\n<Error><Code>{code}</Code><Message>{told}</Message></Error>"
+SLOW_SECONDS = 0.2
+
+
+class FaultProxy:
+    """Passes requests on to ``host:port``; each suffers each of ``faults`` with probability ``rate``, by ``seed``."""
+
+    def __init__(self, server: str, rate: float, seed: int = 0, faults: tuple[str, ...] = FAULTS) -> None:
+        self.server, self.rate, self.faults = server, rate, faults
+        self.counts: Counter[str] = Counter()
+        self._random = random.Random(seed)
+        self._lock = threading.Lock()
+        handler = type("Handler", (_Handler,), {"proxy": self})
+        self._http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._http.daemon_threads = True
+        self.address = f"127.0.0.1:{self._http.server_port}"
+
+    def fault(self) -> str:
+        """The fault of the next request, or an empty text."""
+        with self._lock:
+            draw = self._random.random() / self.rate if self.rate else len(self.faults)
+            found = self.faults[int(draw)] if draw < len(self.faults) else ""
+            self.counts[found] += 1
+        return found
+
+    def __enter__(self) -> FaultProxy:
+        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    proxy: FaultProxy
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def handle_one_request(self) -> None:
+        try:
+            super().handle_one_request()
+        except (ConnectionError, TimeoutError):
+            self.close_connection = True
+
+    def _pass(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        fault = self.proxy.fault()
+        if fault in ("503", "500"):
+            code, told = (
+                ("SlowDown", "Reduce your request rate.") if fault == "503" else ("InternalError", "Try again.")
+            )
+            return self._answer(int(fault), {}, BODY.format(code=code, told=told).encode())
+        if fault == "reset" and self.proxy._random.random() < 0.5:
+            return self._reset()  # before anything was done; else after it
+        if fault == "slow":
+            time.sleep(SLOW_SECONDS)
+        server = http.client.HTTPConnection(self.proxy.server, timeout=60)
+        try:
+            server.request(self.command, self.path, body, dict(self.headers.items()))
+            answer = server.getresponse()
+            data = answer.read()
+        finally:
+            server.close()
+        if fault == "reset":
+            return self._reset()
+        return self._answer(answer.status, dict(answer.getheaders()), data, cut=fault == "cut")
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _pass
+
+    def _answer(self, status: int, headers: dict[str, str], data: bytes, cut: bool = False) -> None:
+        self.send_response_only(status)
+        if "content-length" not in {name.lower() for name in headers}:
+            headers = {**headers, "Content-Length": str(len(data))}
+        for name, value in headers.items():
+            if name.lower() not in ("transfer-encoding", "connection"):
+                self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data[: len(data) // 2] if cut else data)
+        if cut:
+            self.close_connection = True
+
+    def _reset(self) -> None:
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+        self.close_connection = True
