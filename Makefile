@@ -5,6 +5,8 @@ ROOT ?= $(CURDIR)/demo
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 DEV = $(VENV)/.dev
+KERNELS = $(VENV)/.kernels
+SOURCES = $(shell find stages -name "*.py" -o -name "*.json" -o -name signatures.txt)
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
 DATA ?= ../shared/data
 REFERENCE ?= ../shared/reference
@@ -12,10 +14,10 @@ WORK ?= /tmp/gristmill-bench
 
 .PHONY: demo test check bench clean
 
-demo: $(READY)                 ## crawl to token shards on the built-in sample, into $(ROOT)
+demo: $(KERNELS)               ## crawl to token shards on the built-in sample, into $(ROOT)
 	$(BIN)/python -m pipeline run mixtures/demo.yaml --root $(ROOT)
 
-test: $(DEV)                 ## all tests
+test: $(DEV) $(KERNELS)              ## all tests
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup
 
 check: $(DEV)                  ## style, types, walls
@@ -23,7 +25,7 @@ check: $(DEV)                  ## style, types, walls
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(DEV)                  ## every benchmark on the real data in $(DATA), each against a named peer or limit
+bench: $(DEV) $(KERNELS)               ## every benchmark on the real data in $(DATA), each against a named peer or limit
 	$(BIN)/python -m benchmarks.runs mixtures/crawl.yaml --work $(WORK)/runs --data $(DATA)/crawl
 	$(BIN)/python -m benchmarks.ingest reading $(DATA)/crawl/crawl-0000[0-3].warc.gz
 	$(BIN)/python -m benchmarks.ingest extraction $(DATA)/crawl/crawl-0000[0-3].warc.gz
@@ -45,13 +47,17 @@ bench: $(DEV)                  ## every benchmark on the real data in $(DATA), e
 	$(BIN)/python -m benchmarks.report --files 20000
 
 clean:                         ## what the other targets made
-	rm -rf $(VENV) demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) stages/kernels/compiled demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(READY): pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) -e .
 	touch $(READY)
+
+$(KERNELS): $(READY) $(SOURCES)
+	$(BIN)/python -m stages.kernels.compile
+	touch $(KERNELS)
 
 $(DEV): $(READY)
 	$(PIP) -e '.[dev]'

@@ -64,12 +64,12 @@ class Reporter:
 
 
 class PhaseProgress:
-    """Progress of one phase, in tasks, input bytes, and pages where tasks tell how far they are (`engine.pulse`)."""
+    """Progress of one phase, in tasks, input bytes, and pages that they measured."""
 
     def __init__(self, reporter: Reporter, name: str, tasks: int, cost: int) -> None:
         self.reporter, self.name, self.tasks, self.cost = reporter, name, tasks, cost
         self.done_tasks = self.done_cost = self.pages = 0
-        self.started = self.began = time.monotonic()
+        self.started = time.monotonic()
         self.next_line = self.started + FIRST_LINE_SECONDS
         self._bar: Progress | None = None
 
@@ -89,18 +89,12 @@ class PhaseProgress:
             self._bar.start()
         return self
 
-    def advance(self, cost: int) -> None:
+    def advance(self, cost: int, pages: int = 0) -> None:
+        """One more task is done: bytes of its input, and pages it measured."""
         self.done_tasks += 1
         self.done_cost += cost
+        self.pages += pages
         self._show()
-
-    def measured(self, pages: int) -> None:
-        """So many pages have been measured, by tasks that are done or under way."""
-        if pages > self.pages:
-            if not self.pages and not self.done_tasks:
-                self.began = time.monotonic()  # until now tasks waited, for kernels to be compiled or for a place
-            self.pages = pages
-            self._show()
 
     def _show(self) -> None:
         if self._bar is not None:
@@ -111,7 +105,7 @@ class PhaseProgress:
 
     def _rate(self) -> str:
         told = [f"{self.pages:,} pages"] if self.pages else []
-        seconds = max(1e-3, time.monotonic() - self.began)
+        seconds = max(1e-3, time.monotonic() - self.started)
         left = seconds_left(seconds, self.done_cost, self.cost)
         if left is not None:
             told += [f"{human_bytes(self.done_cost / seconds)}/s", f"{human_seconds(left)} left"]

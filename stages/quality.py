@@ -11,7 +11,6 @@ cache while the families' kernels pass over it. Price: see `docs/decisions/quali
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any, Literal
@@ -112,19 +111,6 @@ def identity(params: Params) -> dict[str, Any]:
     raised = versions(tuple(measured_families(params)))
     families = {"families": raised} if raised else {}
     return {"unicode": characters.UNICODE_VERSION, **benchmarks, **models, **lists, **families}
-
-
-def compile_parts(params: Params) -> dict[str, tuple[float, Callable[[pa.RecordBatch], object]]]:
-    """What `pipeline.warm` compiles before the first page: by name, seconds on one core and a function that does it."""
-    half = tuple(name for name in params.families if name.startswith("gopher"))
-    rest = tuple(name for name in params.families if name not in half)
-    parts = {}
-    for kind, families in (("gopher", half), ("rest", rest)):
-        if families:
-            part = params.model_copy(update={"families": families})
-            told = hashlib.sha256(part.model_dump_json().encode()).hexdigest()[:8]
-            parts[f"{kind}-{told}"] = (2.2, prepare(part))
-    return parts
 
 
 def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:

@@ -21,9 +21,8 @@ Price: tokenization, then two copies of the ids; memory is about twice the ids o
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,12 +79,6 @@ class Params(StageParams):
 def identity(params: Params) -> dict[str, Any]:
     """What decides the ids beside the parameters: the tokenizer's model, library and behaviour."""
     return {"tokenizer": load(params.tokenizer, params.eos).identity()}
-
-
-def compile_parts(params: Params) -> dict[str, tuple[float, Callable[[pa.RecordBatch], object]]]:
-    """What `pipeline.warm` compiles ahead: by name, seconds on one core and a function that does it."""
-    name = f"encode-{hashlib.sha256(params.model_dump_json().encode()).hexdigest()[:8]}"
-    return {name: (4.0, lambda batch: load(params.tokenizer, params.eos).encode(*text_buffers(batch["text"])))}
 
 
 def order_keys(doc_ids: Bytes, seed: int) -> npt.NDArray[np.uint64]:

@@ -105,13 +105,14 @@ def test_ray_up_copies_installs_and_starts_in_this_order(name: str, tmp_path: Pa
     for key in ("initialization_commands", "head_setup_commands", "worker_setup_commands", "cluster_synced_files"):
         config.setdefault(key, [])
     (tmp_path / "requirements.lock").write_text("ray\n")
+    (tmp_path / "stages").mkdir()
     (tmp_path / ".ray").mkdir()
     (tmp_path / ".ray/auth_token").write_text("not-a-token\n")
     (tmp_path / "up.yaml").write_text(yaml.safe_dump(config))
     run_ray_up(tmp_path)
 
     events = [json.loads(line) for line in record.read_text().splitlines()]
-    copied = [event["target"] for event in events if event["event"] == "copy"]
+    copied = [event["target"].rstrip("/") for event in events if event["event"] == "copy"]
     assert set(config["file_mounts"]) <= set(copied)
     assert "~/ray_bootstrap_config.yaml" in copied
     commands = [event["command"] for event in events if event["event"] == "run" and event["command"]]
@@ -119,7 +120,8 @@ def test_ray_up_copies_installs_and_starts_in_this_order(name: str, tmp_path: Pa
     def position(text: str) -> int:
         return next(index for index, command in enumerate(commands) if text in command)
 
-    assert position("pip install") < position("ray stop") < position("ray start --head")
+    assert position("pip install") < position("stages.kernels.compile") < position("ray stop")
+    assert position("ray stop") < position("ray start --head")
     assert not [command for command in commands if "RAY_HEAD_IP:6379" in command]
     start = commands[position("ray start --head")]
     assert "RAY_AUTH_MODE=token" in start

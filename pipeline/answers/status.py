@@ -99,8 +99,7 @@ def troubles(snapshot: snapshots.Snapshot) -> list[str]:
 def progress_line(progress: dict[str, Any]) -> str:
     """One line on the phase under way, from what the run wrote last."""
     seconds = max(1e-3, progress["time"] - progress["started"])
-    at_work = progress["time"] - progress.get("began", progress["started"])
-    left = seconds_left(max(1e-3, at_work), progress["done_cost"], progress["cost"])
+    left = seconds_left(seconds, progress["done_cost"], progress["cost"])
     age = time.time() - progress["time"]
     told = [f"{progress['phase']}: {progress['done']} of {progress['tasks']} tasks in {human_seconds(seconds)}"]
     told += [f"{progress['pages']:,} pages"] if progress.get("pages") else []

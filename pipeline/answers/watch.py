@@ -73,7 +73,7 @@ def state(store: Store) -> dict[str, Any]:
 
 def pace(progress: dict[str, Any]) -> dict[str, Any]:
     """Progress of the phase under way with its rate and the seconds left at it."""
-    seconds = max(1e-3, progress["time"] - progress.get("began", progress["started"]))
+    seconds = max(1e-3, progress["time"] - progress["started"])
     rate = progress["done_cost"] / seconds
     left = seconds_left(seconds, progress["done_cost"], progress["cost"])
     age = max(0.0, time.time() - progress["time"])

@@ -21,9 +21,6 @@ TRAINERS = ("megatron-link", "megatron-merge", "megatron-blend", "olmo", "mds", 
 @click.option("--quiet", is_flag=True, help="Say nothing but errors and the result.")
 def run(mixture: str, root: str, engine: str, workers: int | None, quiet: bool) -> None:
     """Make everything MIXTURE asks for, redoing only what is not there yet."""
-    from pipeline import head_start
-
-    head_start.begin()
     from pipeline.run import driver
 
     click.echo(driver.run(mixture, open_root(root), engine, workers, quiet), nl=False)

@@ -13,7 +13,7 @@ import time
 import uuid
 from typing import Any
 
-from pipeline.engine import cpu_limit, pulse
+from pipeline.engine import cpu_limit
 from pipeline.engine.process import prepare_process
 from pipeline.engine.scheduler import Outcome, Result, call_job, failure
 from pipeline.errors import RunError, UserError
@@ -35,7 +35,6 @@ def connect(workers: int | None) -> None:
     cluster = os.environ.get("RAY_ADDRESS")
     if not cluster:
         os.environ["RAY_AUTH_MODE"] = "disabled"
-        pulse.begin()
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
 
@@ -218,4 +217,3 @@ def shutdown() -> None:
 
     if ray.is_initialized():
         ray.shutdown()
-    pulse.end()

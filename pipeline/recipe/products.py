@@ -76,21 +76,6 @@ class Recipe:
         here = self.sources[source]
         return dump(here.sections.get(product) or self.sections[product])
 
-    def compiled(self) -> list[list[dict[str, Any]]]:
-        """What workers will compile: module and parameters of the stages of each map, those that need least first."""
-        used = [name for name in graph.together(self.sections) if name != "documents"]
-        groups = []
-        for name, source in self.sources.items():
-            has_text = documents.has_text(source.params.paths, source.sections["documents"])
-            stages = [(graph.BY_NAME[product].module, product) for product in used]
-            stages = stages if has_text else [(documents, "documents"), *stages]
-            groups.append([{"module": made.__name__, "params": self.map_params(key, name)} for made, key in stages])
-        return sorted(groups, key=len)
-
-    def compiled_later(self) -> list[dict[str, Any]]:
-        """The same of what no worker needs before the map is done."""
-        return [{"module": tokens.__name__, "params": dump(self.sections["tokens"])}]
-
     def clusters(self) -> Fingerprint | None:
         """What decides `clusters`, the set of pages apart; None when deduplication is off."""
         if not self.on("clusters"):

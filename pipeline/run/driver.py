@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.table import Table
 
-from pipeline import planner, warm
+from pipeline import planner
 from pipeline import recipe as recipes
 from pipeline.engine.scheduler import Executor, InlineExecutor, Scheduler
 from pipeline.errors import UserError
@@ -40,17 +40,7 @@ class LazyExecutor:
     disk, up to `COPIED_HERE`.
     """
 
-    def __init__(
-        self,
-        engine: str,
-        store: Store,
-        workers: int | None,
-        reporter: Reporter,
-        stages: list[list[dict[str, Any]]],
-        later: list[dict[str, Any]],
-    ) -> None:
-        """``stages`` are compiled before tasks that need them, ``later`` beside the first (`pipeline.warm.start`)."""
-        self.stages, self.later = stages, later
+    def __init__(self, engine: str, store: Store, workers: int | None, reporter: Reporter) -> None:
         self.engine, self.store, self.workers, self.reporter = engine, store, workers, reporter
         self._executor: Executor | None = None
         self._closing: Thread | None = None
@@ -66,8 +56,6 @@ class LazyExecutor:
                 from pipeline.engine.ray import RayExecutor
 
                 started = time.monotonic()
-                if warm.start(self.stages, self.later):
-                    self.reporter.say("kernels are compiled, once on this machine: the first tasks wait some seconds")
                 self._executor = RayExecutor(self.store.root, self.workers)
                 where = os.environ.get("RAY_ADDRESS", "this machine")
                 seconds = time.monotonic() - started
@@ -96,7 +84,7 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
     recipe = recipes.load(mixture, store)
     for warning in recipe.warnings():
         reporter.say(warning)
-    executor = LazyExecutor(engine, store, workers, reporter, recipe.compiled(), recipe.compiled_later())
+    executor = LazyExecutor(engine, store, workers, reporter)
     with RootLock(store):
         store.sweep()
         make_sample(recipe, store, reporter)

@@ -18,17 +18,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from pipeline.engine import cpu_limit, pulse
+from pipeline.engine import cpu_limit
 from pipeline.store.storage import Store
-from pipeline.warm import prepared, warm
 from stages import schemas
 from stages.contract import Split, StageParams
 
@@ -38,15 +38,6 @@ ISOLATED_SECONDS_PER_RECORD = 1.0
 
 PAGES_IN_STEP = 60
 """Pages whose measurement may take as long as one page that hangs: a scorer of one's own may need a second for each."""
-
-
-def _extracts(store: Store, split: dict[str, Any], documents: dict[str, Any]) -> bool:
-    """Whether the text of a split is still to be made, and takes more than to read it out of a table."""
-    if store.exists(documents["address"]):
-        return False
-    stage: Any = importlib.import_module(documents["module"])
-    names = [name for name, *_ in split["parts"]] or [split["file"]]
-    return not stage.has_text(names, stage.Params.model_validate(documents["params"]))
 
 
 def measure(
@@ -75,7 +66,6 @@ def measure(
     cpu_limit.disarm()
     limit = 0 if isolate else page_seconds  # every page has been tried alone: what is left is slow, not hung
     missing = [entry for entry in sidecars if not store.exists(entry["address"])]
-    warm([documents, *missing] if _extracts(store, split, documents) else missing)
     seconds = dict.fromkeys([*(entry["product"] for entry in missing)], 0.0)
     with ExitStack() as files:
         reader: Any = None
@@ -109,7 +99,6 @@ def measure(
                 started = time.perf_counter()
                 writer.write(process(batch))
                 seconds[product] += time.perf_counter() - started
-            pulse.add(batch.num_rows)
             cpu_limit.disarm()  # writing, reading, and the rest of the file's records take what they take
             started = time.perf_counter()
         reports: dict[str, Any] = {}
@@ -126,6 +115,13 @@ def measure(
             }
             text_writer.report = reports["documents"] = report
     return {"reports": reports, "seconds": seconds}
+
+
+@lru_cache(maxsize=32)
+def prepared(module: str, params: str) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
+    """The batch function of a stage with these parameters (JSON), its models loaded once per process."""
+    stage: Any = importlib.import_module(module)
+    return stage.prepare(stage.Params.model_validate_json(params))
 
 
 def _no_documents() -> pa.RecordBatch:
@@ -215,14 +211,10 @@ def survives(request: dict[str, Any]) -> bool:
 
 
 def _isolated() -> None:
-    from pipeline.compiling import pages
-
     request = json.load(sys.stdin)
     functions = [
         prepared(entry["module"], json.dumps(entry["params"], sort_keys=True)) for entry in request["sidecars"]
     ]
-    for function in functions:
-        function(pages())  # what only the first page costs is no page's fault
     note = os.open(request["note"], os.O_WRONLY) if "note" in request else None
 
     def step(number: int) -> None:

@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.engine import pulse
 from pipeline.engine.scheduler import Done, Scheduler, TasksFailed
 from pipeline.progress import PhaseProgress, Reporter
 from pipeline.recipe import Recipe, graph
@@ -107,24 +106,18 @@ class Maker:
             return
         if not tasks:
             return
-        before = pulse.total()
         with self.reporter.phase(name, len(tasks), sum(task.cost for task in tasks)) as progress:
 
             def finished(result: Done) -> None:
                 done(result)
                 self.checksums.update(result.files)
                 self.costs.add(name, result.task, result.value, result.cost)
-                progress.measured(pulse.total() - before)
-                progress.advance(result.task.cost)
-                self._progress(name, progress)
-
-            def waited() -> None:
-                progress.measured(pulse.total() - before)
+                pages = result.value.get("reports", {}).get("documents", {}).get("rows", 0)
+                progress.advance(result.task.cost, pages)
                 self._progress(name, progress)
 
             try:
-                with pulse.heard(waited):
-                    self.scheduler.run(name, tasks, finished, waited)
+                self.scheduler.run(name, tasks, finished, lambda: self._progress(name, progress))
             finally:
                 self.costs.retries = self.scheduler.retries
                 self.costs.write()
@@ -232,9 +225,8 @@ class Maker:
             return
         self._told = now
         told: dict[str, Any] = {"phase": phase, "tasks": progress.tasks, "done": progress.done_tasks}
-        started = now - (time.monotonic() - progress.started)
         told |= {"cost": progress.cost, "done_cost": progress.done_cost, "pages": progress.pages}
-        told |= {"started": started, "began": started + progress.began - progress.started, "time": now}
+        told |= {"started": now - (time.monotonic() - progress.started), "time": now}
         told["slowest"] = self.costs.slowest(SLOWEST)
         self.store.write_json("runs/progress.json", told | {"said": list(self.reporter.said)})
 

@@ -55,7 +55,7 @@ def train(
     """
     reporter = Reporter(quiet)
     recipe = recipes.load(mixture, store, tokenizer=False)
-    executor = LazyExecutor(engine, store, workers, reporter, recipe.compiled(), [])
+    executor = LazyExecutor(engine, store, workers, reporter)
     with RootLock(store):
         store.sweep()
         make_sample(recipe, store, reporter)

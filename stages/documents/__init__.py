@@ -15,10 +15,7 @@ Price: reading about 300 MB/s of payload and core, plus the extractor. Memory: a
 
 from __future__ import annotations
 
-import gzip
-import io
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -27,25 +24,15 @@ from pydantic import Field, model_validator
 from stages.contract import Split, StageParams
 from stages.documents.account import Account
 from stages.documents.allocator import keep_freed_memory
-from stages.documents.archives import Limits, archive_pages
 from stages.documents.batches import MAX_ROWS, Batches, Page, doc_id
 from stages.documents.containers import pages_of_split
-from stages.documents.extraction import LINEAR, WRITES_MARKDOWN, compiled_parts, extractor, versions
+from stages.documents.extraction import LINEAR, WRITES_MARKDOWN, extractor, versions
 from stages.documents.raw import raw_record
 from stages.documents.tables import ColumnError
-from stages.formats import WITH_TEXT, format_of
-from stages.kernels.columns.ragged import text_buffers
-from stages.kernels.html.page_head import page_heads
 
 __all__ = ["VERSION", "ColumnError", "Params", "doc_id", "identity", "positions", "prepare", "raw_record", "read"]
 
 VERSION = 3
-
-
-_PAGE = b"<html lang=en><title>\xc3\xa9</title>" + b"<div></div>" * 600
-_HTTP = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n" + _PAGE
-_RECORD = b"WARC/1.0\r\nWARC-Type: response\r\nContent-Length: %d\r\n\r\n%b\r\n\r\n" % (len(_HTTP), _HTTP)
-"""A record that calls every kernel of reading."""
 
 
 class Params(StageParams):
@@ -96,35 +83,6 @@ def read(
     up last: before a page is looked at, and before a few of them are extracted.
     """
     return Reader(split, params, skip, window, max_rows, step)
-
-
-def has_text(names: Iterable[str], params: Params) -> bool:
-    """Whether no kernel is called to read files of these names: tables, text files and dumps hold text as it is."""
-    kinds = [format_of(name, params.format) for name in names]
-    return all(kind is not None and kind.container in WITH_TEXT for kind in kinds)
-
-
-def compile_parts(params: Params) -> dict[str, tuple[float, Callable[[pa.RecordBatch], object]]]:
-    """What `pipeline.warm` compiles before the first page: by name, seconds on one core and a function that does it."""
-
-    def read_archive(batch: pa.RecordBatch) -> None:
-        account = Account("warm")
-        batches = Batches("warm", lambda _: pa.array([], pa.large_string()), account, params.max_depth)
-        limits = Limits(params.max_record_bytes, params.max_html_bytes, frozenset())
-        for page in archive_pages(io.BytesIO(3 * gzip.compress(_RECORD)), account, limits):
-            batches.add(page)
-
-    parts: dict[str, tuple[float, Callable[[pa.RecordBatch], object]]] = {
-        "read": (1.6, read_archive),
-        "heads": (1.3, partial(_of_text, lambda pages: page_heads(*text_buffers(pages)))),
-    }
-    for name, (seconds, compiled) in compiled_parts(params.extractor).items():
-        parts[name] = (seconds, partial(_of_text, compiled))
-    return parts
-
-
-def _of_text(function: Callable[[pa.LargeBinaryArray], object], batch: pa.RecordBatch) -> object:
-    return function(batch.column("text").cast(pa.large_binary()))
 
 
 def positions(split: Split, params: Params) -> list[int]:

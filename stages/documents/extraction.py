@@ -98,15 +98,6 @@ def extractor(name: str, markdown: bool = False) -> Extract:
     return _make_gristmill(markdown) if name == "gristmill" else EXTRACTORS[name]()
 
 
-def compiled_parts(name: str) -> dict[str, tuple[float, Callable[[pa.LargeBinaryArray], object]]]:
-    """What there is to compile before the extractor of that name works (`stages.extraction.compile_parts`)."""
-    if name != "gristmill":
-        return {}
-    from stages.extraction import compile_parts
-
-    return compile_parts()
-
-
 def versions(name: str) -> dict[str, Any]:
     """What decides an extractor's output beside its name: the version of its library, and of a trained model."""
     if name == "gristmill":

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import html
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -169,19 +168,6 @@ def _extract(
             for name, values in _spans(data, scanned.pages).items():
                 fields[name].extend(values)
     return output.column()
-
-
-def compile_parts() -> dict[str, tuple[float, Callable[[pa.LargeBinaryArray], object]]]:
-    """The two halves of extraction: by name, seconds of a core and a function of some pages that compiles it."""
-
-    def scan(pages: pa.LargeBinaryArray) -> object:
-        return _scanner().scan(*text_buffers(pages), 0, 1)
-
-    def write(_: pa.LargeBinaryArray) -> object:
-        out, ends = np.empty(64, np.uint8), np.empty(0, np.int64)
-        return _write(_scanner(), Scanned.empty(), ExtractionParams(), load_model(), False, out, ends)
-
-    return {"scan": (2.7, scan), "write": (2.8, write)}
 
 
 def _with_fields(

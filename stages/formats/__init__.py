@@ -35,8 +35,6 @@ CONTAINERS = {
     ".xml": "mediawiki",
 }
 
-WITH_TEXT = frozenset({"arrow", "csv", "jsonl", "mediawiki", "parquet", "text", "tsv"})
-"""Containers whose text is not taken out of pages, and read without a compiled kernel."""
 CONTAINER_NAMES = tuple(sorted(set(CONTAINERS.values())))
 
 

@@ -1,12 +1,15 @@
-"""Where compiled kernels are kept: by the content of the sources they are made of, not by where a checkout lies.
+"""Where compiled kernels lie: one file a kernel, its argument types and a kind of processor, by all it is made of.
 
-Numba files a kernel under its module's folder and the hash of its own file. Two things go wrong with that here: a job
-submitted to Ray unpacks its code into a folder of its own each time, and would compile everything anew; and a
-kernel that calls another one in another file is not compiled again when that one changes. So the kernels of a
-module go to ``NUMBA_CACHE_DIR/<module>-<digest>/``, the digest taken over that module, every module of `stages` it
-imports, directly or through others, and the JSON files beside them (tables): a change compiles again what it
-touches and nothing else. Within it a kernel has a file for each of its argument types and kinds of processor
-(`KernelFiles`). A folder is never cleaned; all together hold some ten megabytes.
+A process looks into `SET_UP`, the folder beside this module that `stages.kernels.compile` fills when an environment is
+made, then into the user's own (`own_folder`); what neither has, Numba compiles, and the user's folder keeps it. The
+name of a file ends in a digest of the sources (the kernel's module, every module of `stages` that it imports, directly
+or through others, and the JSON tables beside them), of Python, Numba, LLVM and their settings, of the argument types
+and of the processor level: an edit or an upgrade compiles again what it touches and nothing else, wherever a checkout
+lies. (Numba's own cache goes by the folder and the one file that a kernel is in.)
+
+A file is a pickle, which can run code. So it counts only in folders that nobody may write to who may not write to the
+code itself (`is_safe`), and only whole: its checksum comes first. Files appear by renaming: any number of processes may
+compile the same. A folder that cannot be used costs time, and never a run. Nothing is removed from the user's folder.
 """
 
 from __future__ import annotations
@@ -15,58 +18,156 @@ import hashlib
 import os
 import pickle
 import re
-import tempfile
-from functools import cache, lru_cache
+import stat
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import llvmlite
 import numba
 import xxhash
-from numba.core.caching import IndexDataCacheFile, UserProvidedCacheLocator
+from numba.core import serialize
+from numba.core.caching import _Cache
+from numba.core.compiler import CompileResult
 
 SOURCES = Path(__file__).resolve().parents[1]
+SET_UP = Path(__file__).resolve().with_name("compiled")
 CONFIG: Any = numba.config
 _DIGEST_BYTES = 16
-
-
-@lru_cache(maxsize=1)
-def folder() -> Path:
-    """The folder under which every module has its own; made if need be."""
-    return writable(Path(CONFIG.CACHE_DIR or ""))
-
-
-@cache
-def digest(modules: tuple[str, ...]) -> str:
-    """16 hex digits for what the kernels of ``modules`` are compiled from; those outside `stages` hold none."""
-    found, waiting = set(), [module for module in modules if is_stage(module)]
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += imported(name)
-    hashed = hashlib.sha256(numba.__version__.encode())
-    sources = {source_of(name) for name in found}
-    tables = {table for folder in {source.parent for source in sources} for table in folder.glob("*.json")}
-    for path in sorted(sources | tables):
-        hashed.update(path.relative_to(SOURCES).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return hashed.hexdigest()[:16]
-
-
 _IMPORT = re.compile(rb"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|.*)|import[ \t]+(.*))", re.MULTILINE)
 _NAME = re.compile(rb"[\w.]+")
 
 
+class KernelCache(_Cache):
+    """The machine code of one kernel, in place of Numba's own cache."""
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+
+    def file_name(self, signature: Any, codegen: Any) -> str:
+        """The name of the file for some argument types: ``module.function-digest.nbc``."""
+        made_of = (
+            digest(self.function.__module__),
+            (sys.implementation.cache_tag, numba.__version__, llvmlite.__version__),
+            (CONFIG.OPT, CONFIG.BOUNDSCHECK, CONFIG.DEBUGINFO_DEFAULT),
+            signature,
+            codegen.magic_tuple(),
+        )
+        hashed = hashlib.sha256(repr(made_of).encode()).hexdigest()[:16]
+        return f"{self.function.__module__}.{self.function.__qualname__}-{hashed}.nbc"
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        target_context.refresh()
+        name = self.file_name(sig, target_context.codegen())
+        for folder in (SET_UP, own_folder()):
+            stored = read(folder / name)
+            if stored is not None:
+                return CompileResult._rebuild(target_context, *stored)
+        return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        if not data.library.has_dynamic_globals:  # they are addresses in this process
+            write(own_folder() / self.file_name(sig, data.codegen), serialize.dumps(data._reduce()))
+
+    @property
+    def cache_path(self) -> str:
+        return str(own_folder())
+
+    def enable(self) -> None:
+        """It always is."""
+
+    def disable(self) -> None:
+        """It never is."""
+
+    def flush(self) -> None:
+        """Nothing to forget: what is made of something else has another name."""
+
+
+def own_folder() -> Path:
+    """The user's folder of compiled kernels; need not be there."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
+    return Path(CONFIG.CACHE_DIR) if CONFIG.CACHE_DIR else home / "gristmill"
+
+
+def is_safe(found: os.stat_result) -> bool:
+    """Whether a folder or file is of this user, of root or of the owner of the code, and no others may write to it.
+
+    Except for the group of the code's own folder, where that group may write to the code.
+    """
+    code = SOURCES.stat()
+    allowed = code.st_mode & stat.S_IWGRP if found.st_gid == code.st_gid else 0
+    others = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) & ~allowed
+    return found.st_uid in (os.geteuid(), 0, code.st_uid) and not others
+
+
+def read(path: Path) -> Any:
+    """What `write` stored under a name; None if it is not there, not whole, or not to be trusted."""
+    try:
+        if not is_safe(path.parent.stat()):
+            return None
+        with path.open("rb") as file:
+            if not is_safe(os.fstat(file.fileno())):
+                return None
+            stored = file.read()
+    except OSError:
+        return None
+    checksum, content = stored[:_DIGEST_BYTES], memoryview(stored)[_DIGEST_BYTES:]
+    return pickle.loads(content) if checksum == xxhash.xxh3_128_digest(content) else None
+
+
+def write(path: Path, content: bytes) -> None:
+    """Store a pickle under a name, whole or not at all; where that is not possible, the next process compiles again."""
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    with suppress(OSError):
+        if not path.parent.is_dir():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.chmod(0o755)  # whatever the umask: else `is_safe` might not trust it
+        if not is_safe(path.parent.stat()):
+            return
+        try:
+            temporary.write_bytes(xxhash.xxh3_128_digest(content) + content)
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@cache
+def digest(module: str) -> str:
+    """16 hex digits for the sources that the kernels of ``module`` are compiled from."""
+    hashed = hashlib.sha256()
+    for path in made_from(module):
+        hashed.update(path.relative_to(SOURCES).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return hashed.hexdigest()[:16]
+
+
+def made_from(module: str) -> list[Path]:
+    """The file of a module, those of the modules of `stages` that it imports, and the tables beside these; in order."""
+    found, waiting = set(), [module]
+    while waiting:
+        name = waiting.pop()
+        if name not in found and is_stage(name):
+            found.add(name)
+            waiting += imported(name)
+    sources = {source_of(name) for name in found}
+    tables = {table for folder in {source.parent for source in sources} for table in folder.glob("*.json")}
+    return sorted(sources | tables)
+
+
 @cache
 def imported(module: str) -> tuple[str, ...]:
-    """The modules of `stages` that a module imports anywhere in its source.
+    """Names that a module imports anywhere in its source, found by their spelling: parsing takes far longer."""
+    return tuple(dict.fromkeys(_imported(source_of(module).read_bytes())))
 
-    Found by their spelling: every process asks this of fifty sources, and parsing them takes a fifth of a second.
-    """
-    names: set[str] = set()
-    for parent, members, modules in _IMPORT.findall(source_of(module).read_bytes()):
-        names.update(name.decode() for name in [parent, *_NAME.findall(modules)])
-        names.update(f"{parent.decode()}.{member.decode()}" for member in _NAME.findall(members))
-    return tuple(sorted(filter(is_stage, names)))
+
+def _imported(source: bytes) -> Iterator[str]:
+    for parent, members, modules in _IMPORT.findall(source):
+        yield from (name.decode() for name in [parent, *_NAME.findall(modules)])
+        yield from (f"{parent.decode()}.{member.decode()}" for member in _NAME.findall(members))
 
 
 def is_stage(module: str) -> bool:
@@ -78,73 +179,3 @@ def source_of(module: str) -> Path:
     """The file of a dotted module name under `stages`; of a package, its ``__init__.py``."""
     path = SOURCES.joinpath(*module.split(".")[1:])
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-
-
-def writable(wanted: Path) -> Path:
-    """``wanted``, or the user's cache folder, or one under the temporary folder: the first that can be made."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "gristmill"
-    candidates = [path for path in (wanted, home) if path != Path("")]
-    for path in candidates:
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            continue
-        if os.access(path, os.W_OK):
-            return path
-    return Path(tempfile.gettempdir()) / f"gristmill-{os.getuid()}"
-
-
-class ContentCacheLocator(UserProvidedCacheLocator):
-    """Numba's locator of user-provided folders, with a folder of its own for every module and content."""
-
-    def __init__(self, py_func: Any, py_file: str) -> None:
-        super().__init__(py_func, py_file)
-        parts = Path(py_file).resolve().relative_to(SOURCES.parent).with_suffix("").parts
-        module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        self._cache_path = str(folder() / f"{module}-{digest((module,))}")
-
-    @classmethod
-    def from_function(cls, py_func: Any, py_file: str) -> Any:
-        """The locator of a kernel under ``stages/``, or None for any other function: the next locator has its turn."""
-        if not Path(py_file).resolve().is_relative_to(SOURCES):
-            return None
-        locator = cls(py_func, py_file)
-        locator.ensure_cache_path()
-        return locator
-
-
-class KernelFiles(IndexDataCacheFile):
-    """The machine code of one kernel: a file for every combination of argument types and processor, without an index.
-
-    Numba numbers these files in an index beside them. Two processes that compile a kernel for other types, or nodes of
-    two kinds that share a home, take the same number if they do so at the same moment, and the index that one wrote
-    then leads to the code of the other. A file that was cut or damaged counts as none: its kernel is compiled again.
-    """
-
-    def __init__(self, usual: Any) -> None:
-        """In place of ``usual``, Numba's own."""
-        vars(self).update(vars(usual))
-
-    def load(self, key: Any) -> Any:
-        try:
-            stored = Path(self._file(key)).read_bytes()
-        except FileNotFoundError:
-            return None
-        digest, content = stored[:_DIGEST_BYTES], memoryview(stored)[_DIGEST_BYTES:]
-        return pickle.loads(content) if digest == xxhash.xxh3_128_digest(content) else None
-
-    def save(self, key: Any, data: Any) -> None:
-        path, content = self._file(key), self._dump(data)
-        try:
-            with self._open_for_write(path) as file:
-                file.write(xxhash.xxh3_128_digest(content) + content)
-        except OSError as error:
-            told = f"{error.strerror}, for a compiled kernel (NUMBA_CACHE_DIR names another folder)"
-            raise OSError(error.errno, told, path) from error
-
-    def flush(self) -> None:
-        """Nothing to forget: other sources have other folders."""
-
-    def _file(self, key: Any) -> str:
-        name = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
-        return str(self._data_path(self._data_name_pattern.replace("{number:d}", name)))

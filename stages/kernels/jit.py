@@ -1,32 +1,56 @@
-"""How kernels are compiled: one decorator, so that one place decides caching, threads and checks.
+"""How kernels are compiled: one decorator, so that one place decides processor level, caching, threads and checks.
 
-Kernels release the GIL, never use fast-math, and are cached on disk (`docs/decisions/numba-cache.md`).
-Set NUMBA_BOUNDSCHECK=1 for a debug build that checks every index (Numba's own switch).
+Kernels release the GIL, never use fast-math, are compiled for a level of processors rather than for the one at hand
+(`LEVELS`), so that what is compiled on one machine runs on all, and are kept on disk (`stages.kernels.cache`,
+`docs/decisions/numba-cache.md`). `stages.kernels.compile` compiles them all when an environment is made.
+Set NUMBA_BOUNDSCHECK=1 for a debug build that checks every index, NUMBA_CPU_NAME for another processor (Numba's own
+switches).
 """
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable
 from typing import Any
 
+import llvmlite.binding
 import numba
+from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic
 
-from stages.kernels.cache import KernelFiles
+from stages.kernels.cache import KernelCache, is_stage
 
 CONFIG: Any = numba.config
 COMPILE: Any = numba.njit
 """Untyped: Numba's stubs do not know all of its options."""
 INTRINSIC: Any = intrinsic
-CONFIG.CACHE_LOCATOR_CLASSES = "stages.kernels.cache.ContentCacheLocator,InTreeCacheLocator"
+LEVELS = {
+    "x86_64": ("x86-64-v3", "avx2 bmi bmi2 f16c fma lzcnt movbe popcnt"),
+    "aarch64": ("generic", ""),
+    "arm64": ("generic", ""),
+}
+"""By machine: what LLVM calls the level, and what a processor must have for it (x86-64-v3: servers since 2013)."""
+KERNELS: dict[str, Any] = {}
+"""Every kernel of the modules loaded so far, by ``module.function``."""
+
+
+def named_level() -> str | None:
+    """The level that kernels are compiled for on this machine; None where its processor is below: its own, then."""
+    level, needed = LEVELS.get(platform.machine(), (None, ""))
+    has: Any = llvmlite.binding.get_host_cpu_features
+    return level if all(has().get(feature) for feature in needed.split()) else None
+
+
+if CONFIG.CPU_NAME is None and (_level := named_level()) is not None:
+    CONFIG.CPU_NAME, CONFIG.CPU_FEATURES = _level, ""
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile `function` at its first call: no GIL, exact floats, cached on disk.
+    """Compile `function` at its first call: no GIL, exact floats, kept on disk.
 
     Only unsigned integers wrap around: LLVM may take it that a signed product or sum never overflows.
     """
-    return _cached(COMPILE(cache=True, nogil=True, no_cfunc_wrapper=True)(function))
+    return _cached(COMPILE(nogil=True, no_cfunc_wrapper=True)(function))
 
 
 def inline_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,7 +64,7 @@ def lean_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     Compiled without Numba's reference counting: its atomic increments at every call cost four fifths of the
     time of the HTML scanner (50 MB/s with it). Such a kernel can neither make nor return arrays.
     """
-    return _cached(COMPILE(cache=True, nogil=True, no_cfunc_wrapper=True, _nrt=False, error_model="numpy")(function))
+    return _cached(COMPILE(nogil=True, no_cfunc_wrapper=True, _nrt=False, error_model="numpy")(function))
 
 
 def lean_inline_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -49,9 +73,12 @@ def lean_inline_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _cached(dispatcher: Any) -> Callable[..., Any]:
-    """Keep its machine code as `stages.kernels.cache` does; a plain function (NUMBA_DISABLE_JIT) has none."""
-    if hasattr(dispatcher, "enable_caching"):
-        dispatcher._cache._cache_file = KernelFiles(dispatcher._cache._cache_file)
+    """Keep its machine code as `stages.kernels.cache` does; not that of a kernel outside `stages`."""
+    function: Any = getattr(dispatcher, "py_func", None)
+    if isinstance(dispatcher, CPUDispatcher) and is_stage(function.__module__):
+        compiled: Any = dispatcher
+        compiled._cache = KernelCache(function)
+        KERNELS[f"{function.__module__}.{function.__qualname__}"] = dispatcher
     return dispatcher
 
 

@@ -54,15 +54,9 @@ def _id_or_none(number: int) -> int | None:
 
 def own_fast(model: bytes) -> FastEncode:
     """Our own kernels on the same model, where they do all that it asks for."""
-    from stages.kernels.once import compile_once  # loads Numba, half a second
     from stages.tokenizers import bpe
 
-    def ready() -> FastEncode:
-        encoder = bpe.BpeEncoder(model)
-        encoder(np.frombuffer(b"a", np.uint8), np.array([0, 1], np.int64))
-        return encoder
-
-    return compile_once(bpe.__name__, ready)
+    return bpe.BpeEncoder(model)
 
 
 def piece_fast(model: bytes, reference: PieceReference) -> FastEncode:

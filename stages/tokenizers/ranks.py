@@ -132,7 +132,6 @@ def rank_fast(reference: RankReference) -> FastEncode:
     if reference.scheme is not None:
         return _fast_by_scheme(reference, reference.scheme)
     from stages.kernels.bpe import rank_merges as kernels
-    from stages.kernels.once import compile_once
 
     tokens = [b""] * len(reference.ranks)
     for token, rank in reference.ranks.items():
@@ -141,7 +140,7 @@ def rank_fast(reference: RankReference) -> FastEncode:
         tokens[rank] = token
     offsets = offsets_of(np.array([len(token) for token in tokens], np.int64))
     joined = np.frombuffer(b"".join(tokens), np.uint8)
-    pairs = compile_once(kernels.__name__, lambda: kernels.merges_of(joined, offsets))
+    pairs = kernels.merges_of(joined, offsets)
     letters = _letters()
     spelt = ["".join(letters[byte] for byte in token) for token in tokens]
     merges = [(spelt[left], spelt[right]) for left, right in pairs.tolist() if left >= 0]

@@ -82,7 +82,6 @@ def test_a_changed_share_of_a_small_corpus_starts_no_ray(
 
     monkeypatch.setattr("pipeline.engine.ray.RayExecutor", started)
     monkeypatch.setattr("pipeline.run.driver.COPIED_HERE", limit)
-    monkeypatch.setattr("pipeline.warm.start", lambda *stages: None)
     if cluster:
         monkeypatch.setenv("RAY_ADDRESS", cluster)
     shutil.copytree(small / "root", tmp_path / "root")

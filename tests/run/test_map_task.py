@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from pipeline.engine import pulse
 from pipeline.engine.scheduler import Done, Scheduler
 from pipeline.run.map_task import measure
 from pipeline.store.storage import Store
@@ -109,14 +108,9 @@ def test_the_engine_isolates_a_split_that_holds_its_worker_twice(store: Store, t
         )
     said: list[str] = []
     results: list[Done] = []
-    told: list[int] = []
-    before = pulse.total()
     try:
         executor = RayExecutor(store.root, 1)
-        Scheduler(lambda _: executor, said.append).run(
-            "measure", tasks, results.append, lambda: told.append(pulse.total() - before)
-        )
-        assert pulse.total() - before == 11  # of workers that ended, too
+        Scheduler(lambda _: executor, said.append).run("measure", tasks, results.append)
     finally:
         shutdown()
     reports = {result.task.label: result.value["reports"]["documents"] for result in results}
@@ -124,6 +118,3 @@ def test_the_engine_isolates_a_split_that_holds_its_worker_twice(store: Store, t
     assert reports["1.warc.gz"]["num_quarantined"] == 1
     assert reports["1.warc.gz"]["rows"] == 5
     assert sum("is run again" in line for line in said) >= 2
-    assert told == sorted(told)
-    assert {6, 11} & {*told}
-    assert pulse.total() == before  # what was told ends with Ray

@@ -1,18 +1,13 @@
-"""What a run says while it works: lines in a log, pages of tasks that are not done, and no guess too early."""
+"""What a run says while it works: lines in a log, pages measured, and no guess too early."""
 
 from __future__ import annotations
 
 import io
-import subprocess
-import sys
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from pipeline import progress
-from pipeline.engine import pulse
 from pipeline.progress import Reporter, seconds_left
 
 
@@ -45,25 +40,6 @@ def test_a_log_gets_a_first_line_soon_and_then_one_every_ten_seconds(clock: Cloc
     assert told[-1] == "measure: 40 tasks in 36.0 s at 111 B/s"
 
 
-def test_pages_are_told_before_a_task_is_done_and_waiting_for_the_first_slows_no_rate(clock: Clock) -> None:
-    reporter = Reporter(quiet=True)
-    with reporter.phase("measure", 4, 4 << 20) as phase:
-        clock.now += 30  # kernels are compiled
-        phase.measured(0)
-        assert lines(reporter) == []
-        phase.measured(700)
-        clock.now += 10
-        phase.measured(5000)
-        phase.advance(1 << 20)
-        clock.now += 10
-        phase.measured(9000)
-    assert lines(reporter)[:-1] == [
-        "measure: 0/4  700 pages",
-        "measure: 0/4  5,000 pages",
-        "measure: 1/4  9,000 pages, 51.2 KiB/s, 1 min 00 s left",
-    ]
-
-
 def test_what_is_left_is_not_guessed_from_a_small_task() -> None:
     assert seconds_left(10, 0, 1000) is None
     assert seconds_left(10, 19, 1000) is None
@@ -72,47 +48,14 @@ def test_what_is_left_is_not_guessed_from_a_small_task() -> None:
     assert seconds_left(10, 0, 0) is None
 
 
-def test_pages_of_other_processes_are_counted_also_of_those_that_ended() -> None:
-    before = pulse.total()
-    pulse.begin()
-    try:
-        code = "from pipeline import pulse; pulse.add(3); pulse.add(4)"
-        for _ in range(2):
-            subprocess.run([sys.executable, "-c", code], check=True)
-        pulse.add(5)
-        pulse.add(1)
-        assert pulse.total() - before == 20
-    finally:
-        pulse.end()
-    assert pulse.total() - before == 6
-
-
-def test_telling_fails_no_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(pulse.FOLDER, str(tmp_path / "gone"))
-    monkeypatch.setattr(pulse._Own, "file", None)
-    before = pulse.total()
-    pulse.add(2)
-    assert pulse.total() - before == 2
-
-
-def test_a_process_hears_itself_only_while_it_listens() -> None:
-    heard: list[int] = []
-    listen: Callable[[], None] = lambda: heard.append(pulse.total())  # noqa: E731 - a name for its type
-    with pulse.heard(listen):
-        pulse.add(1)
-    pulse.add(1)
-    assert len(heard) == 1
-
-
 @pytest.mark.parametrize(("width", "bar"), [(72, False), (100, True)])
 def test_a_narrow_terminal_loses_the_bar_and_not_the_numbers(clock: Clock, width: int, bar: bool) -> None:
     reporter, shown = Reporter(), io.StringIO()
     reporter.console = Console(file=shown, force_terminal=True, width=width, legacy_windows=False)
     reporter.bars = True
     with reporter.phase("measure", 1234, 1000 << 20) as phase:
-        phase.measured(56_789)
         clock.now += 100
-        phase.advance(100 << 20)
+        phase.advance(100 << 20, 56_789)
     last = shown.getvalue().split("\r")[-1]
     numbers = "56,789 pages, 1.0 MiB/s, 15 min 00 s left"
     assert numbers in last

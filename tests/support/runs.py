@@ -34,7 +34,7 @@ def run_inline(mixture: Path, root: Path | str) -> Run:
     """One run in this process; its ``steps`` tell what was made."""
     store = Store(str(root))
     reporter = Reporter(quiet=True)
-    executor = LazyExecutor("inline", store, None, reporter, [], [])
+    executor = LazyExecutor("inline", store, None, reporter)
     recipe = recipes.load(mixture, store)
     job = Run(recipe, store, Scheduler(executor, reporter.say), reporter, Costs(store))
     job.execute()
