@@ -25,14 +25,39 @@ FOLDER = click.argument("folder", type=click.Path(file_okay=False))
     show_default=True,
     help="Scatter around the shares that the tokens have, or those of MIXTURE.",
 )
-def swarm(mixture: str, folder: str, root: str, count: int, budget: str, seed: int, prior: str) -> None:
-    """Write --count variants of MIXTURE with other shares into FOLDER, to train proxy models on."""
-    from pipeline.tune.swarm import write_swarm
+@click.option("--around", type=click.Path(dir_okay=False), help="Scatter around the shares of this mixture file.")
+@click.option("--freeze", help="Domains to draw as one, in the proportions they have there: a,b,c.")
+def swarm(
+    mixture: str,
+    folder: str,
+    root: str,
+    count: int,
+    budget: str,
+    seed: int,
+    prior: str,
+    around: str | None,
+    freeze: str | None,
+) -> None:
+    """Write --count variants of MIXTURE with other shares into FOLDER, to train proxy models on.
 
+    `fit` reads their losses; five runs a domain are enough for it.
+    """
+    from pipeline.tune.swarm import enough_text, write_swarm
+
+    frozen = [name.strip() for name in freeze.split(",")] if freeze else []
     made = write_swarm(
-        mixture, open_root(root), folder, count=count, budget=budget, seed=seed, around_mixture=prior == "mixture"
+        mixture,
+        open_root(root),
+        folder,
+        count=count,
+        budget=budget,
+        seed=seed,
+        around_mixture=prior == "mixture",
+        around=around,
+        frozen=frozen,
     )
     click.echo("\n".join(made))
+    click.echo(enough_text(made[0], len(made), frozen), err=True)
 
 
 @command("train-tokenizer")

@@ -5,7 +5,7 @@ Nothing here touches files of a run: `pipeline.run.run` does, with what this mod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -308,6 +308,7 @@ class Recipe:
         budget: str,
         prior: dict[str, float] | None,
         max_epochs: dict[str, float],
+        frozen: Sequence[str] = (),
     ) -> tuple[int, list[dict[str, float]]]:
         """The budget in tokens, and ``count`` mixtures of it as shares by domain (`stages.mixture.swarm`).
 
@@ -316,9 +317,21 @@ class Recipe:
         """
         try:
             tokens = mixture.parse_tokens(budget)
-            return tokens, mixture.swarm(available, count, seed=seed, budget=tokens, prior=prior, max_epochs=max_epochs)
+            drawn = mixture.swarm(
+                available, count, seed=seed, budget=tokens, prior=prior, max_epochs=max_epochs, frozen=frozen
+            )
+            return tokens, drawn
         except ValueError as error:
             raise UserError(str(error)) from error
+
+    def definitions(self) -> dict[str, str]:
+        """What makes each domain the same domain: its conditions, and those of the domains that come before it."""
+        before: list[Any] = []
+        found = {}
+        for name, domain in self.domains.items():
+            before.append([name, dump(domain)])
+            found[name] = digest(before)
+        return found
 
     def shard_phases(
         self, domain: str, holding: list[tuple[str, dict[str, Any]]], folder: str, tokenizer: dict[str, Any]

@@ -4,6 +4,9 @@ Methods that fit shares by regression (RegMix, Olmix) train many small models on
 `mixture.weights_from` reads. The files differ from the original in ``name``, in their mixture and in where relative
 paths start; comments and all other sections stay as they stand. As they have the tokens in common, a run of each
 under the same root only copies.
+
+A comment in each tells `fit` which mixture it was drawn from, around what, and which domains were drawn as one; all
+else that `fit` must know (shares, definitions of domains, tokenizer) stands in them as in any mixture file.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +25,36 @@ from pipeline.engine.scheduler import Executor, Scheduler
 from pipeline.errors import UserError
 from pipeline.progress import Reporter
 from pipeline.recipe import graph
+from pipeline.recipe.fitting import RUNS_A_DOMAIN
 from pipeline.run.run import Run
 from pipeline.store.costs import Costs
 from pipeline.store.storage import Store
 from stages.contract import Task
 
+_ORIGIN = "# swarm: "
 _MILLION = 10**6
 _ABSOLUTE = re.compile(r"^(?:[a-z][a-z0-9+.-]*://|/|~|\$\{)")
 
 
 def write_swarm(
-    path: str, store: Store, folder: str, *, count: int, budget: str, seed: int, around_mixture: bool = False
+    path: str,
+    store: Store,
+    folder: str,
+    *,
+    count: int,
+    budget: str,
+    seed: int,
+    around_mixture: bool = False,
+    around: str | None = None,
+    frozen: Sequence[str] = (),
 ) -> list[str]:
     """Write ``count`` mixture files into ``folder``; their paths.
 
     Args:
         budget: tokens of each, as in a mixture file.
         around_mixture: scatter around the shares of the file, instead of those that the domains' tokens have.
+        around: scatter around the shares of this mixture file instead, such as `fit` proposed.
+        frozen: domains drawn as one, in the proportions they have there.
 
     Raises:
         UserError: the tokens are not counted yet, the budget is beyond all caps, or other files are in the way.
@@ -46,21 +62,27 @@ def write_swarm(
     recipe = recipes.load(path, store)
     job = counted(recipe, store)
     domains = job.blend.domains
+    available = {domain.name: job.available[domain.name] for domain in domains}
+    prior = {domain.name: domain.requested_share for domain in domains} if around_mixture else None
+    if around is not None:
+        prior = shares_of(around, store, available)
     tokens, drawn = recipe.swarm(
-        {domain.name: job.available[domain.name] for domain in domains},
+        available,
         count,
         seed=seed,
         budget=budget,
-        prior={domain.name: domain.requested_share for domain in domains} if around_mixture else None,
+        prior=prior,
         max_epochs={domain.name: domain.max_epochs for domain in domains},
+        frozen=frozen,
     )
     epochs = {domain.name: domain.max_epochs for domain in domains}
+    origin = origin_comment(path, folder, around or ("mixture" if around_mixture else "natural"), frozen)
     text = Path(path).read_text(encoding="utf-8")
     digits = len(str(count - 1))
     made = {}
     for index, shares in enumerate(drawn):
         name = f"{recipe.name}-swarm-{index:0{digits}d}"
-        section = mixture_section(shares, epochs, tokens, f"mixture {index} of {count} drawn with seed {seed}")
+        section = mixture_section(shares, epochs, tokens, f"mixture {index} of {count} drawn with seed {seed}", origin)
         made[os.path.join(folder, f"{name}.yaml")] = rewritten(text, path, folder, name, section)
     in_the_way = [file for file, content in made.items() if os.path.exists(file) and content != read(file)]
     if in_the_way:
@@ -70,6 +92,41 @@ def write_swarm(
         Path(file).write_text(content, encoding="utf-8")
     check_same(recipe, recipes.load(next(iter(made)), store))
     return list(made)
+
+
+def origin_comment(path: str, folder: str, prior: str, frozen: Sequence[str]) -> str:
+    """Where a mixture of a swarm comes from, paths relative to its folder; `origin_of` reads it."""
+
+    def moved(file: str) -> str:
+        return os.path.relpath(os.path.abspath(file), os.path.abspath(folder))
+
+    around = prior if prior in ("natural", "mixture") else moved(prior)
+    return _ORIGIN + json.dumps({"mixture": moved(path), "prior": around, "frozen": sorted(frozen)})
+
+
+def origin_of(text: str) -> dict[str, Any] | None:
+    """What `origin_comment` wrote into a mixture file; None where it wrote nothing."""
+    for line in text.splitlines():
+        if line.strip().startswith(_ORIGIN):
+            try:
+                found = json.loads(line.strip().removeprefix(_ORIGIN))
+            except json.JSONDecodeError:
+                return None
+            return found if isinstance(found, dict) and {"mixture", "prior", "frozen"} <= set(found) else None
+    return None
+
+
+def shares_of(path: str, store: Store, available: Mapping[str, int]) -> dict[str, float]:
+    """The shares that another mixture file asks for, of the same domains.
+
+    Raises:
+        UserError: when its domains are others.
+    """
+    found = {domain.name: domain.requested_share for domain in counted(recipes.load(path, store), store).blend.domains}
+    unknown = sorted(set(found) - set(available))
+    if unknown:
+        raise UserError(f"{path}: domain {unknown[0]!r} is not in the mixture; it has {', '.join(sorted(available))}")
+    return found
 
 
 def counted(recipe: recipes.Recipe, store: Store) -> Run:
@@ -90,9 +147,9 @@ def counted(recipe: recipes.Recipe, store: Store) -> Run:
     return job
 
 
-def mixture_section(shares: dict[str, float], epochs: dict[str, float], budget: int, about: str) -> str:
+def mixture_section(shares: dict[str, float], epochs: dict[str, float], budget: int, about: str, origin: str) -> str:
     """The section `mixture` as YAML, shares in millionths that sum to 1."""
-    lines = [f"mixture:  # {about}", f"  budget: {budget}", "  on_shortfall: redistribute", "  domains:"]
+    lines = [f"mixture:  # {about}", f"  {origin}", f"  budget: {budget}", "  on_shortfall: redistribute", "  domains:"]
     for name, millionths in in_millionths(shares).items():
         entry = f"{{share: {millionths / _MILLION:.6f}, max_epochs: {float(epochs[name])!r}}}"
         lines.append(f"    {json.dumps(name)}: {entry}")
@@ -184,3 +241,13 @@ def check_same(old: recipes.Recipe, new: recipes.Recipe) -> None:
 
 def read(file: str) -> str:
     return Path(file).read_text(encoding="utf-8", errors="replace")
+
+
+def enough_text(file: str, count: int, frozen: Sequence[str]) -> str:
+    """How many runs are enough for `fit`, against how many there are (``file``: one of them)."""
+    domains = len(yaml.safe_load(read(file))["mixture"]["domains"]) - max(0, len(frozen) - 1)
+    enough = RUNS_A_DOMAIN * domains
+    what = f"{count} mixtures of {domains} domains"
+    if count >= enough:
+        return f"swarm: {what}; {RUNS_A_DOMAIN} runs a domain ({enough}) are enough for `fit`"
+    return f"swarm: {what} are few: `fit` wants {RUNS_A_DOMAIN} runs a domain, {enough} (--count {enough})"

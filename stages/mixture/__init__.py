@@ -26,6 +26,7 @@ from stages.mixture.params import (
 )
 from stages.mixture.phases import PhaseParams, PhasePlan, PhasesParams, Window, solve_phases, whole_of
 from stages.mixture.solve import DomainPlan, Mixture, solve, weight_warnings
+from stages.mixture.solvers import apportion
 from stages.mixture.swarm import swarm
 
 VERSION = 3
@@ -42,6 +43,7 @@ __all__ = [
     "PhasePlan",
     "PhasesParams",
     "Window",
+    "apportion",
     "flatten",
     "parse_tokens",
     "read_weights",

@@ -72,6 +72,10 @@ class ImportedWeights(StageParams):
 
     method: str
     tokenizer_sha256: str | None = None
+    runs: int | None = Field(default=None, ge=1, description="proxy runs they were fitted to")
+    rank_correlation: float | None = Field(
+        default=None, ge=-1, le=1, description="of predicted and found, on runs not fitted"
+    )
     shares: dict[str, float] = Field(min_length=1)
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ mixture keeps the caps: what a domain cannot give goes to the others (water-fill
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -26,20 +26,49 @@ def swarm(
     max_epochs: float | Mapping[str, float] = 4.0,
     min_share: float = 0.002,
     strengths: tuple[float, float] = (0.1, 5.0),
+    frozen: Sequence[str] = (),
 ) -> list[dict[str, float]]:
     """``count`` mixtures as shares by domain, each summing to 1 and within ``max_epochs`` at ``budget`` tokens.
 
     Args:
         prior: shares to scatter around; in proportion to the tokens where absent.
         max_epochs: of every domain, or by domain.
+        frozen: domains drawn as one, in the proportions that they have in the prior.
 
     Raises:
-        MixtureError: the budget is beyond all caps.
+        MixtureError: the budget is beyond all caps, or a frozen domain has no share in the prior.
     """
-    names = sorted(available)
-    most = max_epochs if isinstance(max_epochs, Mapping) else dict.fromkeys(names, max_epochs)
-    caps = {name: int(Fraction(most[name]) * available[name]) for name in names}
-    centre = natural(available) if prior is None else normalised({name: Fraction(prior.get(name, 0)) for name in names})
+    most = max_epochs if isinstance(max_epochs, Mapping) else dict.fromkeys(available, max_epochs)
+    caps = {name: int(Fraction(most[name]) * available[name]) for name in sorted(available)}
+    centre = natural(available) if prior is None else normalised({name: Fraction(prior.get(name, 0)) for name in caps})
+    parts = {name: {name: Fraction(1)} for name in caps if name not in frozen}
+    if frozen:
+        lacking = [name for name in frozen if not centre.get(name)]
+        if lacking:
+            raise MixtureError(f"domain {lacking[0]!r} is frozen and has no share; there are {', '.join(caps)}")
+        parts[" "] = normalised({name: centre[name] for name in frozen})
+    drawn = _drawn(
+        {unit: int(min(caps[name] / part for name, part in inside.items())) for unit, inside in parts.items()},
+        {unit: sum((centre[name] for name in inside), Fraction(0)) for unit, inside in parts.items()},
+        count, seed, budget, min_share, strengths,
+    )  # fmt: skip
+    return [
+        {name: shares[unit] * float(part) for unit, inside in parts.items() for name, part in inside.items()}
+        for shares in drawn
+    ]
+
+
+def _drawn(
+    caps: dict[str, int],
+    centre: dict[str, Fraction],
+    count: int,
+    seed: int,
+    budget: int,
+    min_share: float,
+    strengths: tuple[float, float],
+) -> list[dict[str, float]]:
+    """Mixtures drawn around ``centre`` and filled up to the caps."""
+    names = sorted(caps)
     everything = sum(caps[name] for name in names if centre[name])
     if budget > everything:
         raise MixtureError(f"a swarm of {budget:,} tokens each is beyond all caps, which allow {everything:,}")

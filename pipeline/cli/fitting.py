@@ -1,0 +1,93 @@
+"""Commands that read the results of training runs: `fit` and `fit-law`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from pipeline.cli.group import command, open_root
+
+
+def _named(entries: tuple[str, ...]) -> list[str]:
+    return [name.strip() for entry in entries for name in entry.split(",") if name.strip()]
+
+
+def _weights(entries: tuple[str, ...]) -> dict[str, float] | None:
+    weights = {}
+    for entry in _named(entries):
+        name, _, number = entry.rpartition("=")
+        try:
+            weights[name] = float(number)
+        except ValueError:
+            name = ""
+        if not name:
+            raise click.BadParameter(f"expected METRIC=NUMBER, found {entry!r}", param_hint="--weight")
+    return weights or None
+
+
+@command()
+@click.argument("mixtures", type=click.Path())
+@click.argument("results", type=click.Path(dir_okay=False))
+@click.option(
+    "--out", type=click.Path(dir_okay=False), required=True, help="Mixture file to write (.yaml), or weights."
+)
+@click.option("--root", envvar="GRISTMILL_ROOT", help="Folder or URI that holds the tokens [env: GRISTMILL_ROOT].")
+@click.option(
+    "--mixture", type=click.Path(dir_okay=False), help="Mixture file to propose shares for; by default the swarm's."
+)
+@click.option("--budget", help="Tokens of the proposal; by default those of the mixture file.")
+@click.option("--metric", "metrics", multiple=True, help="Column of RESULTS to take, by default all; a,b,c.")
+@click.option("--weight", "weights", multiple=True, help="METRIC=NUMBER; by default all metrics count alike.")
+@click.option("--higher", multiple=True, help="Metric of which more is better.")
+@click.option("--not-worse", multiple=True, help="Metric that may not be worse than with the prior.")
+@click.option(
+    "--prior", help="natural, mixture, a mixture file or weights; by default what the swarm was drawn around."
+)
+@click.option(
+    "--pull", type=click.FloatRange(0), default=0.05, show_default=True, help="Strength of the pull to the prior."
+)
+@click.option(
+    "--law",
+    type=click.Choice(["log-linear", "linear", "quadratic", "power"]),
+    default="log-linear",
+    show_default=True,
+    help="Law to propose by; the others are shown beside it.",
+)
+@click.option("--freeze", multiple=True, help="Domains that keep their proportions: a,b,c.")
+@click.option("--resamples", type=click.IntRange(0), default=50, show_default=True, help="For the intervals of shares.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the resamples.")
+@click.option(
+    "--unseen",
+    nargs=2,
+    type=click.Path(),
+    help="MIXTURES and RESULTS of runs to predict only, such as larger models: how well the law ranks them.",
+)
+@click.option("--page", type=click.Path(dir_okay=False), help="Page to write; by default beside --out.")
+@click.option("--force", is_flag=True, help="Propose even where the law predicts nothing.")
+def fit(
+    mixtures: str,
+    results: str,
+    out: str,
+    root: str | None,
+    metrics: tuple[str, ...],
+    weights: tuple[str, ...],
+    higher: tuple[str, ...],
+    not_worse: tuple[str, ...],
+    freeze: tuple[str, ...],
+    law: Any,
+    pull: float,
+    resamples: int,
+    seed: int,
+    **files: Any,
+) -> None:
+    """Fit the losses of proxy runs and write the best mixture: MIXTURES as `swarm` wrote them, or a table of shares.
+
+    RESULTS is a CSV or Parquet file with a row a run: its name, and its losses.
+    """
+    from pipeline.recipe.fitting import Wishes
+    from pipeline.tune import fit as fitting
+
+    wishes = Wishes(law, _weights(weights), _named(higher), _named(not_worse), _named(freeze), pull, resamples, seed)
+    request = fitting.Request(wishes, tuple(_named(metrics)), **files)
+    click.echo(fitting.propose(mixtures, results, out, open_root(root) if root else None, request), nl=False)

@@ -1,0 +1,322 @@
+"""`fit`: from the losses of proxy runs to the best mixture: a mixture file, and a page that says how sure it is.
+
+The arithmetic is `stages.mixture.study`; here are the files around it. Runs are joined and checked
+(`pipeline.tune.proxy_runs`); prior, budget and caps come from the mixture that the swarm was drawn from, whose tokens
+stand in the root, counted exactly as `plan` does. The proposal is the original file with another name and mixture.
+For tables of shares without a mixture file (RegMix, Olmix) the result is a JSON that `mixture.weights_from` reads.
+Nothing is written before all is well: the file first under another name, the page before it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from pipeline import recipe as recipes
+from pipeline.errors import UserError
+from pipeline.planner.tables import Table, amount, render
+from pipeline.recipe.fitting import (
+    LEAST_CORRELATION,
+    Study,
+    Wishes,
+    caps_of,
+    fit,
+    ranks_of,
+    read_weights,
+    tokens_of,
+    whole_parts,
+)
+from pipeline.store.storage import Store
+from pipeline.tune.fit_page import page
+from pipeline.tune.proxy_runs import Mixtures, ProxyRuns, read_runs
+from pipeline.tune.swarm import check_same, counted, rewritten
+
+
+@dataclass(frozen=True)
+class Supply:
+    """What a proposal may be made of."""
+
+    prior: dict[str, float]
+    budget: int | None = None
+    available: dict[str, int] | None = None
+    max_epochs: dict[str, float] | None = None
+    tokenizer: str | None = None
+    recipe: recipes.Recipe | None = None
+
+    @property
+    def caps(self) -> dict[str, Fraction]:
+        if self.available is None or self.max_epochs is None or self.budget is None:
+            return {}
+        return caps_of(self.available, self.max_epochs, self.budget)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for, beside the files."""
+
+    wishes: Wishes
+    metrics: tuple[str, ...] = ()
+    mixture: str | None = None
+    prior: str | None = None
+    budget: str | None = None
+    page: str | None = None
+    unseen: tuple[str, str] | None = None
+    """Mixtures and results of runs to predict, not to fit: larger models, say."""
+    force: bool = False
+
+
+def propose(mixtures: str, results: str, out: str, store: Store | None, request: Request) -> str:
+    """Fit, write the mixture and its page, and say what was found.
+
+    Raises:
+        UserError: one line, where runs and mixture do not fit together, the law predicts nothing (unless forced), no
+            mixture meets the caps, or a file is in the way.
+    """
+    found = read_runs(mixtures, results, request.metrics)
+    supply = _supply(found, store, request, out)
+    study = fit(found.runs, request.wishes, supply.prior, {name: float(cap) for name, cap in supply.caps.items()})
+    warnings = [*found.warnings, *_doubts(study)]
+    unseen = _unseen_table(study, request)
+    if not study.predicts and not request.force:
+        raise UserError(
+            f"{results}: the {study.law} law ranks runs that it was not fitted to no better than"
+            f" {study.trial.objective:.2f} (rank correlation; at least {LEAST_CORRELATION} is needed): it predicts"
+            " nothing to propose by. More runs, other metrics or another --law may; --force proposes all the same"
+        )
+    parts, shares = whole_parts(dict(zip(found.runs.domains, study.proposed.tolist(), strict=True)), supply.caps)
+    content = _mixture_text(found, study, supply, parts, shares, out)
+    shown = request.page or f"{os.path.splitext(out)[0]}.html"
+    for file, text in ((shown, page(study, supply.budget, supply.available, warnings)), (out, content)):
+        _write(file, text)
+    if supply.recipe is not None and store is not None:
+        check_same(supply.recipe, recipes.load(out, store))
+    printed = [*tables(study, supply.budget, supply.available), *([unseen] if unseen else [])]
+    text = "".join(render(table) + "\n" for table in printed)
+    return text + "".join(f"note: {warning}\n" for warning in warnings) + f"{out}\n{shown}\n"
+
+
+def _supply(found: ProxyRuns, store: Store | None, request: Request, out: str) -> Supply:
+    """Prior, budget and caps: from a mixture file and its root, or for tables from the runs themselves."""
+    path = request.mixture or _mixture_of(found.mixtures)
+    if path is None:
+        if Path(out).suffix != ".json":
+            raise UserError(f"{out}: without --mixture the result is weights: expected a name that ends in .json")
+        mean = found.runs.shares.mean(axis=0)
+        prior = (
+            read_weights(request.prior) if request.prior else dict(zip(found.runs.domains, mean.tolist(), strict=True))
+        )
+        return Supply(_complete(prior, found.runs.domains, request.prior or "the runs"))
+    if store is None:
+        raise UserError(f"fit needs --root, where the tokens of {path} are counted, for its caps")
+    if Path(out).suffix not in (".yaml", ".yml"):
+        raise UserError(f"{out}: the result is a mixture file: expected a name that ends in .yaml")
+    recipe = recipes.load(path, store)
+    job = counted(recipe, store)
+    domains = job.blend.domains
+    _check_domains(found, recipe, store, [domain.name for domain in domains])
+    tokenizer = str(job.tokenizer["sha256"])
+    if found.tokenizer not in (None, tokenizer):
+        raise UserError(
+            f"the results are of another tokenizer ({str(found.tokenizer)[:12]}) than {path} ({tokenizer[:12]}):"
+            " losses and shares of tokens do not carry over"
+        )
+    available = {domain.name: int(job.available[domain.name]) for domain in domains}
+    budget = tokens_of(request.budget) if request.budget else job.blend.requested_budget
+    prior = _prior(found, request, path, available, {d.name: d.requested_share for d in domains}, store)
+    epochs = {domain.name: domain.max_epochs for domain in domains}
+    return Supply(prior, budget, available, epochs, tokenizer, recipe)
+
+
+def _mixture_of(mixtures: Mixtures) -> str | None:
+    if mixtures.origin is None:
+        return None
+    path = os.path.normpath(os.path.join(mixtures.path, mixtures.origin["mixture"]))
+    if not os.path.exists(path):
+        raise UserError(f"{mixtures.path}: {path}, which it was drawn from, is gone; name that mixture with --mixture")
+    return path
+
+
+def _check_domains(found: ProxyRuns, recipe: recipes.Recipe, store: Store, names: list[str]) -> None:
+    """The domains that were trained on are those of the mixture, and mean what they meant."""
+    differing = sorted(set(found.runs.domains) ^ set(names))
+    if differing:
+        raise UserError(
+            f"{found.mixtures.path}: runs and {recipe.path} have other domains; they differ in {', '.join(differing)}"
+        )
+    if found.mixtures.sample is None:
+        return
+    drawn = recipes.load(found.mixtures.sample, store)
+    now, then = recipe.definitions(), drawn.definitions()
+    changed = [name for name in names if now[name] != then.get(name)]
+    if changed:
+        raise UserError(
+            f"{recipe.path}: domain {changed[0]} is defined otherwise than when {found.mixtures.sample} was drawn: its"
+            " runs say nothing about it now; draw a new swarm"
+        )
+    if drawn.section("tokens") != recipe.section("tokens"):
+        raise UserError(f"{recipe.path}: tokens is not that of {found.mixtures.sample}; draw a new swarm")
+
+
+def _prior(
+    found: ProxyRuns,
+    request: Request,
+    path: str,
+    available: Mapping[str, int],
+    of_mixture: Mapping[str, float],
+    store: Store,
+) -> dict[str, float]:
+    """Shares to pull the proposal to: those the swarm was drawn around, unless others are named."""
+    origin = found.mixtures.origin or {"prior": "natural"}
+    named = request.prior or origin["prior"]
+    if named == "mixture":
+        return dict(of_mixture)
+    if named == "natural":
+        total = sum(available.values())
+        return {name: tokens / total for name, tokens in available.items()}
+    if Path(named).suffix == ".json":
+        return _complete(read_weights(named), tuple(available), named)
+    file = named if request.prior else os.path.normpath(os.path.join(found.mixtures.path, named))
+    around = counted(recipes.load(file, store), store).blend.domains
+    return _complete({domain.name: domain.requested_share for domain in around}, tuple(available), file)
+
+
+def _complete(prior: dict[str, float], domains: tuple[str, ...], of: str) -> dict[str, float]:
+    unknown = sorted(set(prior) - set(domains))
+    if unknown:
+        raise UserError(f"prior of {of}: no domain {unknown[0]!r} in the runs; they have {', '.join(domains)}")
+    total = sum(prior.values())
+    return {name: prior.get(name, 0.0) / total for name in domains}
+
+
+def _doubts(study: Study) -> list[str]:
+    doubts = [
+        f"metric {name} is predicted poorly: rank correlation {rho:.2f} on runs not fitted"
+        for name, rho in zip(study.runs.metrics, study.trial.correlations, strict=True)
+        if rho < LEAST_CORRELATION
+    ]
+    better = [trial for trial in study.trials if trial.objective > study.trial.objective + 0.02]
+    doubts += [
+        f"the {trial.law} law ranks these runs better ({trial.objective:.3f} against {study.trial.objective:.3f});"
+        f" --law {trial.law} proposes by it"
+        for trial in better
+    ]
+    if study.binding:
+        doubts.append(f"caps bind: {', '.join(study.binding)} would get more if there were more of it")
+    return doubts
+
+
+def _mixture_text(found: ProxyRuns, study: Study, supply: Supply, parts: int, shares: dict[str, int], out: str) -> str:
+    digits = len(str(parts)) - 1
+    written = {name: f"{part / parts:.{digits}f}" for name, part in sorted(shares.items())}
+    rho = round(study.trial.objective, 4)
+    method = f"{study.law} law by gristmill fit"
+    if supply.recipe is None:
+        weights = {"method": method, "runs": len(study.runs.names), "rank_correlation": rho}
+        return json.dumps({**weights, "shares": {name: float(text) for name, text in written.items()}}, indent=2) + "\n"
+    assert supply.max_epochs is not None
+    lines = [
+        "mixture:  # proposed by `gristmill fit`",
+        f"  budget: {supply.budget}",
+        "  solver: imported",
+        "  on_shortfall: redistribute",
+        "  imported:",
+        f"    method: {json.dumps(method)}",
+        f"    tokenizer_sha256: {supply.tokenizer}",
+        f"    runs: {len(study.runs.names)}",
+        f"    rank_correlation: {rho!r}",
+        "    shares:",
+        *(f"      {json.dumps(name)}: {text}" for name, text in written.items()),
+        "  domains:",
+        *(f"    {json.dumps(name)}: {{max_epochs: {float(supply.max_epochs[name])!r}}}" for name in written),
+    ]
+    path = supply.recipe.path
+    text = Path(path).read_text(encoding="utf-8")
+    return rewritten(text, path, os.path.dirname(os.path.abspath(out)), Path(out).stem, "\n".join(lines) + "\n")
+
+
+def _unseen_table(study: Study, request: Request) -> Table | None:
+    """How well the law ranks runs that it has not seen.
+
+    Raises:
+        UserError: when they have other domains or metrics.
+    """
+    if request.unseen is None:
+        return None
+    runs = read_runs(*request.unseen, study.runs.metrics).runs
+    ranks = ranks_of(study, runs)
+    rows = [(name, f"{rho:.3f}") for name, rho in zip(study.runs.metrics, ranks, strict=True)]
+    rows.append(("mean", f"{sum(ranks) / len(ranks):.3f}"))
+    return Table(f"{len(runs.names)} unseen runs", ("metric", "rank"), tuple(rows))
+
+
+def _write(path: str, text: str) -> None:
+    """Whole or not at all.
+
+    Raises:
+        UserError: when it cannot be written.
+    """
+    partial = f"{path}.partial"
+    try:
+        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+        Path(partial).write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def tables(study: Study, budget: int | None, available: Mapping[str, int] | None) -> list[Table]:
+    """What was found, for a terminal: laws, metrics, domains, the runs predicted worst."""
+    metrics = study.runs.metrics
+    laws = tuple(
+        (
+            trial.law + (" *" if trial.law == study.law else ""),
+            f"{trial.objective:.3f}",
+            f"{sum(trial.correlations) / len(metrics):.3f}",
+            f"{sum(trial.errors) / len(metrics):.4g}",
+        )
+        for trial in study.trials
+    )
+    fitted = tuple(
+        (
+            name,
+            f"{study.trial.correlations[k]:.3f}",
+            f"{study.trial.errors[k]:.4g}",
+            f"{study.losses_of_prior[k]:.4f}",
+            f"{study.losses_of_proposed[k]:.4f}",
+            f"{study.losses_of_proposed[k] - study.losses_of_prior[k]:+.4f}",
+        )
+        for k, name in enumerate(metrics)
+    )
+    worst = tuple((name, f"{guess:.4f}", f"{real:.4f}", f"{guess - real:+.4f}") for name, guess, real in study.worst)
+    runs = f"{len(study.runs.names)} runs, {len(study.runs.domains)} domains"
+    return [
+        Table(f"laws on runs they were not fitted to ({runs})", ("law", "objective", "rank", "error"), laws),
+        Table("metrics", ("metric", "rank", "error", "prior", "proposed", "change"), fitted),
+        domain_table(study, budget, available),
+        Table("runs predicted worst", ("run", "predicted", "found", "difference"), worst),
+    ]
+
+
+def domain_table(study: Study, budget: int | None, available: Mapping[str, int] | None) -> Table:
+    """Shares before and after, nine tenths of the resamples, tokens and epochs."""
+    rows = []
+    for d in sorted(range(len(study.proposed)), key=lambda d: (-study.proposed[d], study.runs.domains[d])):
+        name, share = study.runs.domains[d], float(study.proposed[d])
+        known = budget is not None and available is not None
+        rows.append(
+            (
+                name,
+                f"{100 * study.prior[d]:.2f}%",
+                f"{100 * share:.2f}%",
+                f"{100 * study.low[d]:.2f} to {100 * study.high[d]:.2f}%",
+                amount(share * budget) if budget is not None else "-",
+                f"{share * budget / available[name]:.2f}" if known and budget and available else "-",
+                "cap" if name in study.binding else "",
+            )
+        )
+    columns = ("domain", "prior", "proposed", "of resamples", "tokens", "epochs", "")
+    return Table(f"mixture of {amount(budget)} tokens" if budget else "mixture", columns, tuple(rows))

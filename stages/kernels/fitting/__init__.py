@@ -1,0 +1,1 @@
+"""Fitting curves of few parameters to few points, many times over."""
