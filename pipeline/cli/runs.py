@@ -9,8 +9,10 @@ from typing import Any
 import click
 
 from pipeline.cli.group import ENGINE, MIXTURE, NAME, ROOT, WORKERS, command, open_root, reading, write_page
+from pipeline.exports import EXPORTS
 
-TRAINERS = ("megatron-link", "megatron-merge", "megatron-blend", "olmo", "mds", "litdata", "nanosets")
+BLEND = "megatron-blend"
+TRAINERS = (*EXPORTS, BLEND)
 
 
 @command()
@@ -150,12 +152,11 @@ def export(
 ) -> None:
     """Write the corpus into FOLDER in another TRAINER's format. datasets and PyTorch read the shards as they are.
 
-    TRAINER is megatron-link, megatron-merge, megatron-blend, olmo, mds, litdata or nanosets. megatron-blend links every
-    domain and its held-out splits, and writes their weights and the flags.
+    megatron-blend links every domain and its held-out splits, and writes their weights and the flags.
     """
     from pipeline.exports import export as handover
 
-    if trainer == "megatron-blend":
+    if trainer == BLEND:
         if domain or phase or split != "train":
             raise click.UsageError("megatron-blend takes all of a mixture: leave out --domain, --phase and --split")
         click.echo(handover.blend_text(open_root(root), name, folder, sequence_length), nl=False)
