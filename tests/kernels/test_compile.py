@@ -19,6 +19,7 @@ from tests.support.runs import CHECKOUT
 SMALL = ("stages.kernels.dedup.unionfind._flatten", "int64[]")
 """A kernel that compiles in a second."""
 NOT_BY_DEFAULT = {
+    "stages.kernels.fitting.robust_fit._minimise": "`fit`",
     "stages.kernels.html.features.measure_blocks": "training the extractor",
     "stages.kernels.html.features.measure_context": "training the extractor",
     "stages.kernels.html.trees.evaluate_trees": "tests of the trees; `write_pages` has them inside",
