@@ -25,7 +25,7 @@ NOT_BY_DEFAULT = {
     "stages.kernels.html.trees.evaluate_trees": "tests of the trees; `write_pages` has them inside",
     "stages.kernels.html.depth._depth": "other extractors",
     "stages.kernels.html.byte_scan._start_tags": "other extractors",
-    "stages.kernels.dedup.minhash._minima_of_sets": "scopes below a page",
+    "stages.kernels.dedup.minhash._minima_of_sets": "no run by default",
     "stages.kernels.columns.gather._splice": "views",
     "stages.kernels.columns.gather._spliced_sizes": "views",
     "stages.rules.c4._fates": "C4's cut of lines",
