@@ -19,12 +19,13 @@ from tests.support.runs import CHECKOUT
 SMALL = ("stages.kernels.dedup.unionfind._flatten", "int64[]")
 """A kernel that compiles in a second."""
 NOT_BY_DEFAULT = {
+    "stages.kernels.fitting.robust_fit._minimise": "`fit`",
     "stages.kernels.html.features.measure_blocks": "training the extractor",
     "stages.kernels.html.features.measure_context": "training the extractor",
     "stages.kernels.html.trees.evaluate_trees": "tests of the trees; `write_pages` has them inside",
     "stages.kernels.html.depth._depth": "other extractors",
     "stages.kernels.html.byte_scan._start_tags": "other extractors",
-    "stages.kernels.dedup.minhash._minima_of_sets": "scopes below a page",
+    "stages.kernels.dedup.minhash._minima_of_sets": "no run by default",
     "stages.kernels.columns.gather._splice": "views",
     "stages.kernels.columns.gather._spliced_sizes": "views",
     "stages.rules.c4._fates": "C4's cut of lines",
