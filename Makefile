@@ -11,14 +11,18 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requir
 DATA ?= ../shared/data
 REFERENCE ?= ../shared/reference
 WORK ?= /tmp/gristmill-bench
+QUICK = $(addprefix tests/,test_walls.py test_docs.py documents engine kept kernels mixture planner reader rules tokenizers)
 
-.PHONY: demo test check bench clean
+.PHONY: demo test quick check bench clean
 
 demo: $(KERNELS)               ## crawl to token shards on the built-in sample, into $(ROOT)
 	$(BIN)/python -m pipeline run mixtures/demo.yaml --root $(ROOT)
 
 test: $(DEV) $(KERNELS)              ## all tests
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup
+
+quick: $(DEV) $(KERNELS)             ## the tests of single rooms: no Ray, no whole runs; for the time between two edits
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m "not ray and not slow" $(QUICK)
 
 check: $(DEV)                  ## style, types, walls
 	$(BIN)/ruff check .
