@@ -24,6 +24,8 @@ from typing import Any, BinaryIO, Protocol
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
+from stages.seal import Seal
+
 
 class StageParams(BaseModel):
     """Base of every stage's parameters: immutable, and a key nobody knows is an error."""
@@ -100,17 +102,28 @@ class TableWriter(Protocol):
 class Store(Protocol):
     """Files under the root of a run, local or on an object store. Every write is whole or absent."""
 
+    written: dict[str, dict[str, int | str]]
+    """``{"bytes", "xxh3_128"}`` of the files written through this object, by address."""
+
     def exists(self, address: str) -> bool: ...
 
     def list(self, prefix: str) -> Sequence[tuple[str, int]]:
         """All files under a prefix, recursively, as (address, bytes), sorted by address."""
         ...
 
-    def open(self, address: str) -> pa.NativeFile:
-        """Random-access reader, memory-mapped where the root is local."""
+    def open(self, address: str, sealed: Seal | None = None) -> pa.NativeFile:
+        """Random-access reader, memory-mapped where the root is local, that checks what it reads (`stages.seal`)."""
+        ...
+
+    def open_unchecked(self, address: str) -> pa.NativeFile:
+        """The same of a file as it is, for those who check it themselves."""
         ...
 
     def read_bytes(self, address: str) -> bytes: ...
+
+    def read_json(self, address: str) -> Any:
+        """A JSON file, its checksum checked."""
+        ...
 
     def read_table(self, address: str, columns: Sequence[str] | None = None) -> pa.Table:
         """A whole Parquet file."""
@@ -125,6 +138,16 @@ class Store(Protocol):
         ...
 
     def write_bytes(self, address: str, data: bytes) -> None: ...
+
+    def write_json(self, address: str, value: Any) -> None:
+        """Indented JSON with its checksum."""
+        ...
+
+    def arrow_writer(
+        self, address: str, schema: pa.Schema, options: pa.ipc.IpcWriteOptions | None = None
+    ) -> AbstractContextManager[pa.ipc.RecordBatchFileWriter]:
+        """An Arrow IPC file written batch by batch."""
+        ...
 
     def write_table(self, address: str, table: pa.Table, report: dict[str, Any] | None = None) -> None:
         """A Parquet file (zstd) with ``report`` as JSON under the schema key ``gristmill``."""

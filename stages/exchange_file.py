@@ -20,6 +20,7 @@ import numpy.typing as npt
 import xxhash
 
 from stages.contract import Store
+from stages.seal import DamagedFile
 
 MARK = b"GMXCHG02"
 TAIL_BYTES = 1 << 16
@@ -31,7 +32,7 @@ Array = npt.NDArray[Any]
 Columns = dict[str, Array]
 
 
-class CorruptIntermediate(RuntimeError):
+class CorruptIntermediate(DamagedFile):
     """An intermediate file is damaged; it has been removed and will be made again."""
 
 
@@ -177,7 +178,7 @@ class _Reader:
 
 def _corrupt(store: Store, address: str, what: str) -> CorruptIntermediate:
     store.remove(address)
-    return CorruptIntermediate(f"{address}: {what}; the file has been removed and will be made again")
+    return CorruptIntermediate(address, what)
 
 
 def grouped(costs: Sequence[int], budget: int) -> tuple[tuple[int, ...], ...]:

@@ -15,8 +15,8 @@ A stream that was cut at a batch boundary reads as a shorter valid stream: only 
 
 from __future__ import annotations
 
-import io
 import json
+import posixpath
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,13 +24,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import xxhash
 
 from stages import schemas
 from stages.contract import Store
 from stages.kernels.columns.ragged import Bytes, Offsets, Unsigned
 from stages.kernels.columns.rows import id_summary
+from stages.seal import DamagedFile, Seal, encode_json
 
 FORMAT = "gristmill-shards"
 FORMAT_VERSION = 1
@@ -231,11 +231,11 @@ def open_shard(store: Store, address: str, schema: pa.Schema, eos_id: int) -> It
 
 def write_docs(store: Store, address: str, docs: pa.Table) -> dict[str, Any]:
     """The Parquet beside a shard, row for row; its size and checksum for the manifest."""
-    buffer = io.BytesIO()
-    pq.write_table(docs, buffer, compression="zstd", compression_level=3, row_group_size=_DOCS_ROW_GROUP)
-    data = buffer.getvalue()
-    store.write_bytes(address, data)
-    return {"docs_bytes": len(data), "docs_xxh3_128": xxhash.xxh3_128_hexdigest(data)}
+    with store.table_writer(address, docs.schema) as writer:
+        for start in range(0, max(1, len(docs)), _DOCS_ROW_GROUP):
+            writer.write(docs.slice(start, _DOCS_ROW_GROUP))
+    written = store.written[address]
+    return {"docs_bytes": written["bytes"], "docs_xxh3_128": written["xxh3_128"]}
 
 
 @dataclass(frozen=True)
@@ -268,15 +268,14 @@ class ShardNames:
 
 def write_entry(store: Store, names: ShardNames, entry: dict[str, Any]) -> None:
     """The shard's own line of the manifest, beside it: its presence says that the shard is whole."""
-    store.write_bytes(
-        names.addresses()[2], _pretty({"path": names.data, "docs": names.docs, "split": names.split, **entry})
-    )
+    told = {"path": names.data, "docs": names.docs, "split": names.split, **entry}
+    store.write_json(names.addresses()[2], told)
 
 
 def read_entries(store: Store, directory: str, counts: dict[str, int]) -> list[dict[str, Any]]:
     """The lines of all shards, in order, of the given number of shards per split."""
     names = [ShardNames(directory, k, count, split) for split, count in counts.items() for k in range(count)]
-    return [json.loads(store.read_bytes(name.addresses()[2])) for name in names]
+    return [store.read_json(name.addresses()[2]) for name in names]
 
 
 def sum_domains(entries: Iterable[dict[str, Any]]) -> dict[str, dict[str, int]]:
@@ -309,10 +308,8 @@ def write_manifest(
     by_split: dict[str, list[dict[str, Any]]] = {}
     for entry in entries:
         by_split.setdefault(entry.get("split", "train"), []).append(entry)
-    if all("multiplicity" not in entry for entry in entries):  # else the shards lie in other folders
-        for split, held in by_split.items():
-            _write_hugging_face(store, f"{directory}/{split}", split, held)
-        store.write_bytes(f"{directory}/dataset_dict.json", _pretty({"splits": list(by_split)}))
+    for address, data in hugging_face(directory, entries).items():
+        store.write_bytes(address, data)
     train = by_split.get("train", [])
     manifest = {
         "format": FORMAT,
@@ -327,7 +324,7 @@ def write_manifest(
         "splits": {split: _totals(held) for split, held in by_split.items()},
         "shards": entries,
     }
-    store.write_bytes(f"{directory}/manifest.json", _pretty(manifest))
+    store.write_json(f"{directory}/manifest.json", manifest)
     return manifest
 
 
@@ -339,13 +336,33 @@ def _totals(entries: list[dict[str, Any]]) -> dict[str, int]:
     return totals | {"text_bytes": sum(n * size for n, size in zip(times, texts, strict=True))}
 
 
-def _write_hugging_face(store: Store, folder: str, split: str, entries: list[dict[str, Any]]) -> None:
-    """What `load_from_disk` reads beside the shards; its fingerprint is that of the contents."""
+def hugging_face(directory: str, entries: list[dict[str, Any]]) -> dict[str, bytes]:
+    """What `load_from_disk` reads beside the shards, by address; nothing where the shards lie in other folders."""
+    if any("multiplicity" in entry for entry in entries):
+        return {}
+    by_split: dict[str, list[dict[str, Any]]] = {}
+    for entry in entries:
+        by_split.setdefault(entry.get("split", "train"), []).append(entry)
+    files = {}
+    for split, held in by_split.items():
+        files[f"{directory}/{split}/state.json"] = _pretty(_state(split, held))
+        files[f"{directory}/{split}/dataset_info.json"] = _pretty({})
+    return files | {f"{directory}/dataset_dict.json": _pretty({"splits": list(by_split)})}
+
+
+def hugging_face_names(directory: str, splits: Iterable[str]) -> tuple[str, ...]:
+    """The addresses of those files."""
+    inner = [f"{directory}/{split}/{name}" for split in splits for name in ("state.json", "dataset_info.json")]
+    return (*inner, f"{directory}/dataset_dict.json")
+
+
+def _state(split: str, entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """The description of a split; its fingerprint is that of the contents."""
     content = xxhash.xxh3_64()
     for entry in entries:
         content.update(entry["xxh3_128"].encode())
     holding = [entry for entry in entries if entry["rows"]] or entries[:1]
-    state: dict[str, Any] = {
+    return {
         "_data_files": [{"filename": entry["path"].split("/")[-1]} for entry in holding],
         "_fingerprint": content.hexdigest(),
         "_format_columns": None,
@@ -354,8 +371,31 @@ def _write_hugging_face(store: Store, folder: str, split: str, entries: list[dic
         "_output_all_columns": False,
         "_split": split,
     }
-    store.write_bytes(f"{folder}/state.json", _pretty(state))
-    store.write_bytes(f"{folder}/dataset_info.json", _pretty({}))
+
+
+def files_of(directory: str, manifest: dict[str, Any]) -> dict[str, int]:
+    """Every file a folder of shards must hold beside its manifest, and its size.
+
+    Shards that a corpus only refers to lie in other folders.
+    """
+    entries = manifest["shards"]
+    files: dict[str, int] = {}
+    for entry in entries:
+        for key, size in (("path", "bytes"), ("docs", "docs_bytes")):
+            files[posixpath.normpath(f"{directory}/{entry[key]}")] = entry[size]
+        if "multiplicity" not in entry:
+            files[f"{directory}/{entry['path'].removesuffix('.arrow')}.json"] = len(encode_json(entry))
+    return files | {address: len(data) for address, data in hugging_face(directory, entries).items()}
+
+
+def open_data(store: Store, address: str, entry: dict[str, Any]) -> pa.NativeFile:
+    """A shard whose every block is checked against its line of the manifest before it is handed out."""
+    sums = [int(told, 16) for told in entry.get("blocks_xxh3_64", ())]
+    sealed = Seal(address, sums, BLOCK_BYTES, entry["bytes"]) if sums else None
+    file = store.open(address, sealed) if sealed else store.open_unchecked(address)
+    if file.size() != entry["bytes"]:
+        raise DamagedFile(address, f"{file.size():,} bytes, {entry['bytes']:,} in its manifest")
+    return file
 
 
 def read_manifest(store: Store, address: str) -> dict[str, Any]:
@@ -364,7 +404,7 @@ def read_manifest(store: Store, address: str) -> dict[str, Any]:
     Raises:
         ValueError: it is not one, or a newer one.
     """
-    manifest = json.loads(store.read_bytes(address))
+    manifest: dict[str, Any] = store.read_json(address)
     if manifest.get("format") != FORMAT or manifest.get("version") != FORMAT_VERSION:
         found = (manifest.get("format"), manifest.get("version"))
         raise ValueError(f"{address}: expected {FORMAT} version {FORMAT_VERSION}, found {found}")

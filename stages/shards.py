@@ -39,6 +39,7 @@ from stages.kernels.columns.rows import Pieces
 from stages.shard_format import (
     ShardNames,
     fixed_bytes,
+    hugging_face_names,
     open_shard,
     read_entries,
     shard_schema,
@@ -126,7 +127,7 @@ def plan(
     finish = Task(
         job="stages.shards:manifest",
         args={"directory": directory, "counts": counts, "domain": domain, "tokenizer": tokenizer, "seed": seed},
-        outputs=(f"{directory}/manifest.json",),
+        outputs=(f"{directory}/manifest.json", *hugging_face_names(directory, counts)),
         label=f"manifest of {domain}",
         copies=True,
     )
@@ -283,7 +284,7 @@ def merge(store: Store, *, inputs: list[str], domain: str, index: int, count: in
             }
         )
     report = json.dumps({"batches": listed}, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-    with store.create(output) as sink, pa.ipc.new_file(sink, schema.with_metadata({b"gristmill": report})) as writer:
+    with store.arrow_writer(output, schema.with_metadata({b"gristmill": report})) as writer:
         for batch in parts:
             writer.write_batch(batch)
     return {"rows": len(rows.columns), "tokens": int(rows.sizes.sum())}

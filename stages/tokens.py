@@ -344,7 +344,7 @@ def _write(store: Store, output: str, encoded: _Encoded, tokenizer: Tokenizer, s
         "domain_digests": {domain: digest.hexdigest() for domain, digest in digests.items()},
     }
     metadata = {b"gristmill": json.dumps(report, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()}
-    with store.create(output) as sink, pa.ipc.new_file(sink, schema.with_metadata(metadata)) as writer:
+    with store.arrow_writer(output, schema.with_metadata(metadata)) as writer:
         for batch in batches:
             writer.write_batch(batch)
     return report

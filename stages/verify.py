@@ -16,7 +16,8 @@ import xxhash
 
 from stages.contract import Store
 from stages.kernels.columns.rows import id_summary
-from stages.shard_format import BLOCK_BYTES, END_OF_STREAM, read_manifest
+from stages.seal import DamagedFile
+from stages.shard_format import BLOCK_BYTES, END_OF_STREAM, hugging_face, read_manifest
 
 
 def verify(store: Store, manifest_address: str, tokenizer: dict[str, Any] | None = None) -> list[str]:
@@ -26,7 +27,7 @@ def verify(store: Store, manifest_address: str, tokenizer: dict[str, Any] | None
     """
     try:
         manifest = read_manifest(store, manifest_address)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, DamagedFile) as error:
         return [f"{manifest_address}: cannot be read as a manifest: {error}"]
     directory = manifest_address.rpartition("/")[0]
     problems: list[str] = []
@@ -40,6 +41,10 @@ def verify(store: Store, manifest_address: str, tokenizer: dict[str, Any] | None
     for entry in manifest["shards"]:
         problems += _check_data(store, f"{directory}/{entry['path']}", entry, manifest["tokenizer"])
         problems += _check_docs(store, f"{directory}/{entry['docs']}", entry)
+        problems += _check_entry(store, directory, entry)
+    for address, data in hugging_face(directory, manifest["shards"]).items():
+        if not store.exists(address) or store.read_bytes(address) != data:
+            problems.append(f"{address}: missing, or not what the manifest leads to")
     train = [entry for entry in manifest["shards"] if entry.get("split", "train") == "train"]
     for what, key in (("documents", "rows"), ("tokens", "tokens")):
         found = sum(entry[key] * entry.get("multiplicity", 1) for entry in train)
@@ -48,12 +53,26 @@ def verify(store: Store, manifest_address: str, tokenizer: dict[str, Any] | None
     return problems
 
 
+def _check_entry(store: Store, directory: str, entry: dict[str, Any]) -> list[str]:
+    """The shard's own line beside it; shards that a corpus only refers to have theirs elsewhere."""
+    if "multiplicity" in entry:
+        return []
+    address = f"{directory}/{entry['path'].removesuffix('.arrow')}.json"
+    if not store.exists(address):
+        return [f"{address}: missing"]
+    try:
+        same = store.read_json(address) == entry
+    except DamagedFile as damage:
+        return [f"{address}: {damage.what}"]
+    return [] if same else [f"{address}: not the line of its manifest"]
+
+
 def _check_data(store: Store, address: str, entry: dict[str, Any], tokenizer: dict[str, Any]) -> list[str]:
     problem = _check_bytes(store, address, entry["bytes"], entry["xxh3_128"], entry.get("blocks_xxh3_64"))
     if problem:
         return [problem]
     problems = []
-    with store.open(address) as file:
+    with store.open_unchecked(address) as file:
         if file.read_at(len(END_OF_STREAM), entry["bytes"] - len(END_OF_STREAM)) != END_OF_STREAM:
             problems.append(f"{address}: no end-of-stream marker at byte {entry['bytes'] - len(END_OF_STREAM)}")
         file.seek(0)  # a file far away is read from where the last read ended
@@ -64,7 +83,7 @@ def _check_data(store: Store, address: str, entry: dict[str, Any], tokenizer: di
         if found != [batch["rows"] for batch in entry["batches"]]:
             problems.append(f"{address}: batches of {found} rows, the manifest says otherwise")
     rows = tokens = 0
-    with store.open(address) as file:
+    with store.open_unchecked(address) as file:
         for batch in entry["batches"]:
             problems += _check_batch(file, address, batch, tokenizer)
             rows += batch["rows"]
@@ -106,7 +125,7 @@ def _check_bytes(store: Store, address: str, size: int, checksum: str, blocks: l
     if not store.exists(address):
         return f"{address}: missing"
     hasher = xxhash.xxh3_128()
-    with store.open(address) as file:
+    with store.open_unchecked(address) as file:
         found = file.size()
         if found != size:
             return f"{address}: {found} bytes, the manifest says {size}"

@@ -19,6 +19,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 NAMED = re.compile(r"(pipeline|stages)(\.\w+)+(:\w+)?")
 GROUND = {"pipeline.errors", "pipeline.progress", "stages.contract", "stages.schemas"}
+GROUND |= {"stages.seal", "stages.shard_format"}
 """What every room of the pipeline may import."""
 
 PIPELINE = {
@@ -37,7 +38,7 @@ PIPELINE = {
 """Rooms of the pipeline, and those that each may import beside itself and `GROUND`."""
 
 MADE_WITH = {"contract", "schemas", "kernels", "rules", "models", "formats", "shard_format", "exchange_file"}
-MADE_WITH |= {"extraction", "tokenizers", "mixture"}
+MADE_WITH |= {"extraction", "tokenizers", "mixture", "seal"}
 """What products are made with: they know these, and never each other."""
 
 

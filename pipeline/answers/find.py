@@ -23,6 +23,7 @@ from pipeline.store.key_index import row_groups
 from pipeline.store.pages import addresses, rows_of, tell
 from pipeline.store.snapshot import Snapshot
 from pipeline.store.storage import Store
+from stages.seal import DamagedFile
 
 CONTEXT = 60
 TELL_SECONDS = 5.0
@@ -107,9 +108,9 @@ def scan(store: Store, phrase: Phrase, documents: str, kept: str | None) -> tupl
     store = Store(store.root)  # of this thread, so that what it opened last is what it cannot read
     try:
         return search(store, phrase, documents, kept)
-    except (OSError, ValueError) as error:
-        why = str(error).partition("\n")[0]
-        raise UserError(f"{store.uri(store.opened)} cannot be read ({why}); `gristmill verify` checks all") from error
+    except (OSError, ValueError, DamagedFile) as error:
+        place, why = store.unreadable(error)
+        raise UserError(f"{place} cannot be read ({why}); `gristmill verify` checks all") from error
 
 
 def search(store: Store, phrase: Phrase, documents: str, kept: str | None) -> tuple[list[dict[str, Any]], int]:

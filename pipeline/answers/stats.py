@@ -20,6 +20,7 @@ from pipeline.store.snapshot import Snapshot
 from pipeline.store.storage import Store
 from stages import report
 from stages.report import cards, changes, diff, export, stats, survey
+from stages.seal import encode_html, encode_json
 
 REPORT_VERSION = (stats.VERSION, survey.VERSION)
 
@@ -139,12 +140,18 @@ def write(store: Store, name: str) -> str:
     snapshot = snapshots.load(store, name)
     stats = stats_of(snapshot)
     folder = folder_of(snapshot)
-    if not store.exists(f"{folder}/report.html"):
-        store.write_bytes(f"{folder}/stats.json", report.encode(stats))
-        store.write_bytes(f"{folder}/report.html", report.render_html(stats, {}).encode("utf-8", "replace"))
+    if store.problem(f"{folder}/stats.json"):
+        store.write_bytes(f"{folder}/stats.json", encode_json(stats, "replace"))
+    if store.problem(f"{folder}/report.html"):
+        write_page(store, f"{folder}/report.html", report.render_html(stats, {}))
     page = f"runs/{name}/report.html"
-    store.write_bytes(page, report.render_html(stats, costs_of(snapshot)).encode("utf-8", "replace"))
+    write_page(store, page, report.render_html(stats, costs_of(snapshot)))
     return store.uri(page)
+
+
+def write_page(store: Store, address: str, page: str) -> None:
+    """Write a page, with its checksum."""
+    store.write_bytes(address, encode_html(page.encode("utf-8", "replace")))
 
 
 def page_changes(before: pa.Table | None, after: pa.Table | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pipeline.store import snapshot as snapshots
 from pipeline.store.pages import rows_of
 from pipeline.store.snapshot import Snapshot
 from pipeline.store.storage import Store, filesystem_of
+from stages.shard_format import open_data
 
 if TYPE_CHECKING:
     pass
@@ -142,12 +143,7 @@ def document_ids(store: Store, path: str, entry: dict[str, Any], dtype: str, row
     """Token ids and doc_id of a document of a shard, and the number of its first token in it; reads only these."""
     width = np.dtype(dtype).itemsize
     before = 0
-    with store.open(path) as file:
-        if file.size() != entry["bytes"]:
-            raise UserError(
-                f"{store.uri(path)} has {file.size():,} bytes, {entry['bytes']:,} in its manifest: a half-written or"
-                " changed shard; without it, a run makes it again"
-            )
+    with open_data(store, path, entry) as file:
         for batch in entry["batches"]:
             if row < batch["rows"]:
                 raw = file.read_at(16, batch["offsets_position"] + 8 * row)

@@ -3,8 +3,9 @@
 Checked are: size and checksum of every file; readability of every column; rows, counts and digests against the
 reports; alignment of sidecars with their documents; conservation (records in = rows + dropped + quarantined; rows =
 kept + dropped); hashes of the texts; the shards and the corpus byte by byte (`stages.verify`); that no corpus holds a
-document that is held out; and, for a few documents of every folder, ids against the text
-(`pipeline.answers.verify_shards`).
+document that is held out; for a few documents of every folder, ids against the text
+(`pipeline.answers.verify_shards`); and that every file there should be is there and is what its own checksum says
+(`pipeline.answers.verify_files`). What was not checked is said.
 """
 
 from __future__ import annotations
@@ -17,13 +18,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 
-from pipeline.answers import verify_shards
+from pipeline.answers import verify_files, verify_shards
+from pipeline.answers.stats import folder_of
 from pipeline.errors import RunError
 from pipeline.recipe import graph, verify_corpus
 from pipeline.store import snapshot as snapshots
 from pipeline.store.manifest import Entry
+from pipeline.store.snapshot import Snapshot
 from pipeline.store.storage import Store
 from stages import schemas
+from stages.seal import DamagedFile
+from stages.shard_format import files_of
 
 SHOWN = 20
 
@@ -34,37 +39,98 @@ def verify_root(store: Store, name: str | None) -> str:
     Raises:
         RunError: with the problems found, each naming its file.
     """
-    snapshot = snapshots.load(store, name)
+    try:
+        snapshot = snapshots.load(store, name)
+        return _verify(snapshot)
+    except DamagedFile as damage:  # what leads to all else: nothing can be said without it
+        raise RunError(f"{damage.address}: {damage.what}: run the mixture again, which makes it again") from damage
+
+
+def _verify(snapshot: Snapshot) -> str:
     problems: list[str] = []
-    lines = []
+    lines: list[str] = []
+    seen: set[str] = set()
     for product in graph.in_manifests():
-        count = rows = 0
-        for entry, documents in zip(snapshot.product(product), snapshot.product("documents"), strict=False):
-            problems += check_entry(store, product, entry, documents.report)
-            count, rows = count + 1, rows + entry.report["rows"]
-        if count:
-            lines.append(f"{product:<11} {count:,} files, {rows:,} rows")
-    folders = [("shards", f"{domain}: ", place) for domain, place in sorted(snapshot.data.get("shards", {}).items())]
-    folders += [("corpus", f"{phase}: " if phase else "", place) for phase, place in snapshot.corpora().items()]
-    whole = []
-    for product, of, manifest in folders:
-        if store.exists(manifest):
-            found = verify_corpus(store, manifest)
-            whole += [] if found else [manifest]
-            problems += found
-            lines.append(f"{product:<11} {of}{tokens_text(store.read_json(manifest))}")
-        elif snapshot.complete:
-            problems.append(f"{manifest}: missing")
+        problems += _check_product(snapshot, product, lines, seen)
+    whole = _check_folders(snapshot, problems, lines, seen)
+    if not problems:
+        named = verify_files.named(snapshot, folder_of(snapshot))
+        seen.update(named)
+        account = verify_files.check(snapshot, named)
+        problems += account.problems
+        lines += account.lines()
+    else:  # manifests may be among what is damaged, and they say what there should be
+        problems += verify_files.check(snapshot, snapshot.data["products"].values()).problems
     if not problems and whole:  # what follows reads files that are known to be good
         problems += verify_shards.held_out_problems(snapshot)
         sample = verify_shards.Sample(snapshot)
         for manifest in whole:
             problems += sample.problems(manifest)
         lines.append(f"{'sample':<11} {sample.line()}")
+    problems = list(dict.fromkeys(problems))
     if problems:
         more = f"\n... and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-        raise RunError(f"{snapshot.name}: {len(problems)} problems\n" + "\n".join(problems[:SHOWN]) + more)
+        mend = "\na run of the mixture makes again what is damaged or missing"
+        raise RunError(f"{snapshot.name}: {len(problems)} problems\n" + "\n".join(problems[:SHOWN]) + more + mend)
+    unchecked = verify_files.unnamed(snapshot.store, seen)
+    lines += [unchecked] if unchecked else []
+    if not snapshot.complete:
+        raise RunError(
+            "\n".join(
+                [
+                    f"{snapshot.name} is incomplete: its last run is under way, or stopped before it was done;"
+                    " run it again. What is there is sound:",
+                    *lines,
+                ]
+            )
+        )
     return "\n".join([*lines, f"{snapshot.name}: all is well"]) + "\n"
+
+
+def _check_product(snapshot: Snapshot, product: str, lines: list[str], seen: set[str]) -> list[str]:
+    """Problems of the files of a product and of its manifest."""
+    address = snapshot.data["products"].get(product)
+    if address is None:
+        return []
+    if not snapshot.store.exists(address):
+        return [f"{address}: missing"]
+    problems: list[str] = []
+    count = rows = 0
+    try:
+        splits = len(snapshot.splits())
+        reports = (entry.report for entry in snapshot.product("documents"))
+        for entry in snapshot.product(product):
+            problems += check_entry(snapshot.store, product, entry, next(reports, None))
+            seen.add(entry.address)
+            count, rows = count + 1, rows + entry.report["rows"]
+    except DamagedFile as damage:
+        return [*problems, f"{damage.address}: {damage.what}"]
+    except (OSError, ValueError) as error:
+        return [*problems, f"{snapshot.data['sources']}: cannot be read: {str(error).splitlines()[0]}"]
+    if count != splits:
+        problems.append(f"{address}: {count} files, its sources have {splits} splits")
+    lines.append(f"{product:<11} {count:,} files, {rows:,} rows")
+    return problems
+
+
+def _check_folders(snapshot: Snapshot, problems: list[str], lines: list[str], seen: set[str]) -> list[str]:
+    """Check the folders of shards and the corpora; the manifests of those without a problem."""
+    store = snapshot.store
+    folders = [("shards", f"{domain}: ", place) for domain, place in sorted(snapshot.data.get("shards", {}).items())]
+    folders += [("corpus", f"{phase}: " if phase else "", place) for phase, place in snapshot.corpora().items()]
+    whole = []
+    for product, of, manifest in folders:
+        if not store.exists(manifest):
+            problems += [f"{manifest}: missing"] if snapshot.complete else []
+            continue
+        found = verify_corpus(store, manifest)
+        problems += found
+        if not found:
+            whole.append(manifest)
+            told = store.read_json(manifest)
+            seen |= {manifest, *files_of(manifest.rpartition("/")[0], told)}
+            lines.append(f"{product:<11} {of}{tokens_text(told)}")
+    return whole
 
 
 def tokens_text(manifest: dict[str, Any]) -> str:
@@ -73,13 +139,16 @@ def tokens_text(manifest: dict[str, Any]) -> str:
     return f"{manifest['tokens']:,} tokens" + "".join(f", {split} {tokens:,}" for split, tokens in sorted(held.items()))
 
 
-def check_entry(store: Store, product: str, entry: Entry, documents: dict[str, Any]) -> list[str]:
-    """Problems of one file of a manifest, given the report of its documents."""
+def check_entry(store: Store, product: str, entry: Entry, documents: dict[str, Any] | None) -> list[str]:
+    """Problems of one file of a manifest, given the report of its documents (None: that is not known)."""
+    if not store.exists(entry.address):
+        return [f"{entry.address}: missing"]
     try:
         if store.checksum(entry.address) != entry.checksum:
-            return [f"{entry.address}: its bytes are not those that were written"]
-        return check_file(store, product, entry.address, entry.report, documents)
-    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+            what = store.problem(entry.address) or "its bytes are not those that were written"
+            return [f"{entry.address}: {what}"]
+        return check_file(store, product, entry.address, entry.report, documents or entry.report)
+    except (OSError, pa.ArrowException, KeyError, ValueError, DamagedFile) as error:
         return [f"{entry.address}: cannot be read: {str(error).splitlines()[0]}"]
 
 
@@ -97,7 +166,7 @@ def check_file(
         rows = parquet.metadata.num_rows
         if rows != report["rows"] or rows != documents["rows"]:
             problems.append(f"{address}: {rows} rows, its report says {report['rows']}, documents {documents['rows']}")
-        if report.get("doc_ids", documents["doc_ids"]) != documents["doc_ids"]:
+        if report.get("doc_ids", documents.get("doc_ids")) != documents.get("doc_ids", report.get("doc_ids")):
             problems.append(f"{address}: its rows are not those of the documents beside it")
         for group in range(parquet.num_row_groups):
             table = parquet.read_row_group(group)

@@ -110,13 +110,16 @@ def reading(function: Any) -> Any:
         except (UserError, click.ClickException, BrokenPipeError):
             raise
         except Exception as error:
-            known = isinstance(error, (OSError, ValueError, EOFError)) or type(error).__module__.startswith("zstandard")
+            from stages.seal import DamagedFile
+
+            known = isinstance(error, (OSError, ValueError, EOFError, DamagedFile))
+            known = known or type(error).__module__.startswith("zstandard")
             store = next((store for store in STORES if store.opened), None)
             if not known or store is None or _elsewhere(error, store):
                 raise
-            why = str(error).partition("\n")[0]
-            hint = "a damaged or half-written file? `gristmill verify` checks all; without it, a run makes it again"
-            raise UserError(f"{store.uri(store.opened)} cannot be read ({why}); {hint}") from error
+            place, why = store.unreadable(error)
+            hint = "the next run of its mixture makes it again; `gristmill verify` checks all"
+            raise UserError(f"{place} cannot be read ({why}); {hint}") from error
 
     return wrapped
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
+from dataclasses import replace
 from typing import Any
 
 from pipeline.engine import cpu_limit
@@ -138,7 +139,7 @@ class RayExecutor:
             return Outcome(index, "crash", message="its process died")
         except errors.RayTaskError as error:
             outcome = failure(index, error.cause if error.cause is not None else error)
-            return Outcome(index, "error", message=outcome.message, trace=str(error))
+            return replace(outcome, trace=str(error))
         except errors.RayError as error:
             return Outcome(index, "crash", message=f"{type(error).__name__}: {str(error).splitlines()[0]}")
         retries.add(int(cost["requests_again"]))

@@ -28,6 +28,7 @@ from pipeline.errors import RunError
 from pipeline.store.storage import Checksum, Store
 from stages.contract import Task
 from stages.formats import retries
+from stages.seal import DamagedFile
 
 MAX_CRASHES = 4
 MAX_FAILURES = 10
@@ -46,6 +47,8 @@ class Outcome:
     files: dict[str, Checksum] | None = None
     message: str = ""
     trace: str = ""
+    damaged: str = ""
+    """The file it could not read, where that was why."""
 
 
 @dataclass(frozen=True)
@@ -79,22 +82,35 @@ class TasksFailed(RunError):
     """Some tasks of a phase failed. ``traces`` holds their tracebacks."""
 
     def __init__(self, phase: str, failures: list[tuple[Task, Outcome]]) -> None:
-        lines = [f"{task.label}: {outcome.message}" for task, outcome in failures]
+        lines = [f"{outcome.damaged or task.label}: {outcome.message}" for task, outcome in failures]
         shown = "; ".join(lines[:3]) + (f"; and {len(lines) - 3} more" if len(lines) > 3 else "")
         super().__init__(f"{phase}: {shown}")
         self.traces = [outcome.trace for _, outcome in failures if outcome.trace]
+        self.damaged = {outcome.damaged: outcome.message for _, outcome in failures if outcome.damaged}
+        """Damaged files that tasks could not read, each with what is wrong with it."""
+        self.only_damage = all(outcome.damaged for _, outcome in failures)
 
 
 Result = tuple[dict[str, Any], dict[str, float], dict[str, Checksum]]
 
 
 def call_job(root: str, job: str, args: dict[str, Any]) -> Result:
-    """Run one job function in this process; its result, what it cost, and the checksums of the files it wrote."""
+    """Run one job function in this process; its result, what it cost, and the checksums of the files it wrote.
+
+    Raises:
+        DamagedFile: when it failed and a file it opened is not what was written, whatever its own error said.
+    """
     module, function = job.split(":")
     started, cpu = time.perf_counter(), time.process_time()
     repeated = retries.repeated()
     store = Store(root)
-    value = getattr(importlib.import_module(module), function)(store, **args)
+    try:
+        value = getattr(importlib.import_module(module), function)(store, **args)
+    except Exception as error:
+        damage = store.damage_behind(error)
+        if damage is None or damage is error:
+            raise
+        raise damage from error
     cost = {
         "seconds": time.perf_counter() - started,
         "cpu_seconds": time.process_time() - cpu,
@@ -108,10 +124,13 @@ def call_job(root: str, job: str, args: dict[str, Any]) -> Result:
 def failure(index: int, error: BaseException) -> Outcome:
     """The outcome of a job that raised: one line for the user, the traceback for ``--debug``."""
     message = str(error) or type(error).__name__
-    if not isinstance(error, (RunError, ValueError, OSError)):
+    if not isinstance(error, (RunError, ValueError, OSError, DamagedFile)):
         message = f"{type(error).__name__}: {message}"
     trace = "".join(traceback.format_exception(error))
-    return Outcome(index, "error", message=message.strip().split("\n")[0], trace=trace)
+    damaged = ""
+    if isinstance(error, DamagedFile):
+        damaged, message = error.address, error.what
+    return Outcome(index, "error", message=message.strip().split("\n")[0], trace=trace, damaged=damaged)
 
 
 class InlineExecutor:
@@ -201,7 +220,8 @@ class Scheduler:
                 retry = outcome.kind != "error" and crashes[outcome.index] < MAX_CRASHES
                 if not retry:
                     failures.append((task, outcome))
-                    self._say(f"{phase}: {task.label} failed: {outcome.message}")
+                    why = f"{outcome.damaged} is damaged: {outcome.message}" if outcome.damaged else outcome.message
+                    self._say(f"{phase}: {task.label} failed: {why}")
                     continue
                 self.retries += 1
                 self._say(f"{phase}: {task.label} is run again: {outcome.message}")

@@ -8,7 +8,6 @@ left alone. Every number is checked for being there and whole before any shard i
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 import xxhash
 
 from pipeline.errors import RunError, UserError
+from stages.seal import DamagedFile, decode_json
 
 FORMAT = "gristmill-shards"
 VERSION = 1
@@ -111,11 +111,11 @@ def read_manifest(folder: str | Path, split: str | None = "train") -> Manifest:
     folder = Path(folder)
     path = folder / "manifest.json"
     try:
-        data = json.loads(path.read_bytes())
+        data = decode_json(path.read_bytes(), str(path))
     except FileNotFoundError:
         raise UserError(f"{folder}: no manifest.json here; expected a folder of token shards") from None
-    except ValueError as error:
-        raise UserError(f"{path}: not whole JSON ({error})") from error
+    except DamagedFile as damage:
+        raise UserError(f"{path}: {damage.what}") from damage
     if data.get("format") != FORMAT or data.get("version") != VERSION:
         found = f"{data.get('format')!r} version {data.get('version')!r}"
         raise UserError(f"{path}: expected format {FORMAT!r} version {VERSION}, found {found}")

@@ -13,7 +13,7 @@ from pipeline.recipe.answers import (
     verify_corpus,
 )
 from pipeline.recipe.file import load
-from pipeline.recipe.products import Recipe, Source
+from pipeline.recipe.products import Recipe, Source, survey_addresses
 from pipeline.recipe.sections import MODEL_SUFFIXES, dump
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "page_ids",
     "raw_record",
     "rules",
+    "survey_addresses",
     "tokenizer_identity",
     "train_classifier",
     "verify_corpus",

@@ -234,10 +234,8 @@ class Recipe:
             files: addresses of each split's aligned products, by name.
             kept: those of kept, whose addresses tell all others.
         """
-        version = survey.version()
-        outputs = [f"survey/splits-v{version}/{digest(address)}.arrow" for address in kept]
-        folder = f"survey/{digest([version, outputs])}"
-        return f"{folder}/survey.arrow", outputs, survey.plan(files, outputs, folder)
+        whole, outputs = survey_addresses(kept)
+        return whole, outputs, survey.plan(files, outputs, whole.rpartition("/")[0])
 
     def warnings(self) -> list[str]:
         """What is doubtful about the mixture, known before any work is done."""
@@ -356,6 +354,13 @@ class Recipe:
             return {f"{folder}/manifest.json": work}
         plans = corpus.plan_phases(params, self.name, phases, manifests, folder, tokenizer=tokenizer)
         return {f"{folder}/{name}/manifest.json": work for name, work in plans.items()}
+
+
+def survey_addresses(kept: list[str]) -> tuple[str, list[str]]:
+    """Where the survey of some files of `kept` lies, and that of each of them."""
+    version = survey.version()
+    outputs = [f"survey/splits-v{version}/{digest(address)}.arrow" for address in kept]
+    return f"survey/{digest([version, outputs])}/survey.arrow", outputs
 
 
 def mixtures_of(sections: dict[str, Any]) -> Iterator[tuple[Key, mixture.MixtureParams]]:

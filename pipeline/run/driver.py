@@ -46,6 +46,8 @@ class LazyExecutor:
         self._closing: Thread | None = None
 
     def __call__(self, tasks: Collection[Task]) -> Executor:
+        if self._closing is not None:  # the report found damage: there is more to do
+            self.close()
         if self._executor is None:
             here = all(task.copies for task in tasks) and sum(task.cost for task in tasks) <= COPIED_HERE
             if here and self.store.local and not os.environ.get("RAY_ADDRESS"):
@@ -71,10 +73,11 @@ class LazyExecutor:
             self._closing.start()
 
     def close(self) -> None:
-        """Stop the engine."""
+        """Stop the engine; the next task starts it anew."""
         self.leave()
         if self._closing is not None:
             self._closing.join()
+        self._executor = self._closing = None
 
 
 def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: bool) -> str:
@@ -94,11 +97,14 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
         store.remove(snapshots.FAILURE)
         try:
             store.write_json("runs/current.json", {"mixture": recipe.name})
-            snapshot = job.execute()
-            executor.leave()
             from pipeline.answers import stats
 
-            pages = stats.write(store, recipe.name)
+            def work() -> tuple[dict[str, Any], str]:
+                made = job.execute()
+                executor.leave()
+                return made, stats.write(store, recipe.name)
+
+            snapshot, pages = job.whole(work)
             store.sweep()  # what workers that were killed on the way left behind
         except Exception as error:  # who stops a run (Ctrl-C, SIGTERM) knows that it did not fail
             said = [*reporter.said, (time.time(), str(error).partition("\n")[0] or type(error).__name__)]

@@ -16,6 +16,7 @@ from pipeline.run import redo_reasons
 from pipeline.store import snapshot as snapshots
 from pipeline.store.snapshot import Snapshot
 from pipeline.store.storage import Store
+from stages.seal import DamagedFile
 
 PRODUCTS = (*graph.BY_NAME["clusters"].inputs, "kept")
 
@@ -36,6 +37,14 @@ def splits(
     seen = set(own)
     found: list[dict[str, Any]] = []
     for entry in entries:
+        found += _splits(store, entry, seen, known)
+    return found
+
+
+def _splits(store: Store, entry: str, seen: set[str], known: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of one mixture; ``seen`` are the ids that are left out, and grows."""
+    found: list[dict[str, Any]] = []
+    try:
         snapshot = _finished(store, entry)
         root = snapshot.store.root if snapshots.elsewhere(entry) else None
         kinds: set[str] = set()
@@ -55,6 +64,8 @@ def splits(
                 found[-1]["documents"] = None
         for kind in sorted(kinds):
             _check(snapshot, entry, kind, known)
+    except DamagedFile as damage:  # this run does not make it, and may not remove it
+        raise UserError(f"clusters.earlier: mixture {entry}: {damage.address} is damaged: {damage.what}") from damage
     return found
 
 

@@ -20,7 +20,7 @@ def url_files(recipe: Recipe, store: Store, say: Callable[[str], None], dry: boo
     """
     places = {name: place for name in recipe.sources if (place := recipe.url_lists(name))}
     for source, place in places.items():
-        if dry or store.exists(place):
+        if dry or store.whole(place):
             continue
         try:
             for warning in compile_lists(recipe.sources[source].sections["kept"], store, place):

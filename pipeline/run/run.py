@@ -26,6 +26,7 @@ from pipeline.store.costs import Costs
 from pipeline.store.key_index import KeyIndex, index_name, shard_index
 from pipeline.store.storage import Store, encode
 from stages.contract import Phase, Split, Task
+from stages.shard_format import files_of
 
 MAP_MEMORY = 1536 << 20
 UNPLANNED = ("report",)
@@ -50,6 +51,10 @@ class Run(Maker):
         """The identity of the tokenizer, once a page is tokenized."""
         self.removed: dict[int, list[str]] = {}
         """Pages taken down, by split."""
+
+    def again(self) -> None:
+        super().again()
+        self.documents = {}
 
     def execute(self) -> dict[str, Any]:
         """Make everything, in order; the snapshot of the finished run.
@@ -102,13 +107,13 @@ class Run(Maker):
         address = f"sources/{digest([[s['id'], s['file']] for s in listing])}.json"
         self.snapshot["sources"] = address
         self.steps.append(Step("sources", len(listing), 0, "listed"))
-        if not self.dry and not self.store.exists(address):
+        if not self.dry:
             stable = [
                 {key: value for key, value in entry.items() if key != "uri"}
                 | {"parts": [[file, size] for file, _, size in entry["parts"]]}
                 for entry in listing
             ]
-            self.store.write_json(address, stable)
+            self.store.keep_json(address, stable)
         if not self.dry:
             self.store.write_json(f"runs/inputs/{self.recipe.name}.json", places(self.splits))
 
@@ -118,7 +123,7 @@ class Run(Maker):
         for name in names:
             prints = {source: self.recipe.fingerprint(name, source) for source in self.recipe.sources}
             products[name].addresses = [f"{prints[s.source].folder}/{split_id(s)}.parquet" for s in self.splits]
-        missing = {name: self._missing(product.addresses) for name, product in products.items()}
+        missing = {name: self._standing(name, product) for name, product in products.items()}
         for name, product in products.items():
             reason = self._why(name, product, missing[name], partial(self.recipe.fingerprint, name))
             self.steps.append(Step(name, len(product.addresses), len(missing[name]), reason))
@@ -209,6 +214,7 @@ class Run(Maker):
         entries = self.recipe.section("clusters").earlier
         known = [self.recipe.fingerprint("signatures", source).about() for source in sorted(self.recipe.sources)]
         others = earlier.splits(self.store, entries, new, known)
+        self.foreign = {value for entry in others for value in entry.values() if isinstance(value, str)}
         if entries:
             self.snapshot["earlier"] = [(snapshots.elsewhere(entry) or (None, entry))[1] for entry in entries]
             if not self.dry:
@@ -220,12 +226,13 @@ class Run(Maker):
         product = Product([f"{folder}/{name}.parquet" for name in new])
         self.snapshot["clusters"] = folder
         summary = f"{folder}/summary.json"
-        missing = self._missing([*product.addresses, summary])
-        reason = self._why_global("clusters", print_, bool(missing))
+        missing = self._standing("clusters", product, [summary])
+        reason = self._why_global("clusters", print_, bool(missing), bool(product.facts))
         self.steps.append(Step("clusters", len(product.addresses), len(product.addresses) if missing else 0, reason))
         if missing:
             self._phases("clusters", self.recipe.cluster_phases(inputs, folder))
-            self._about(print_)
+        self._tidy(folder, {*product.addresses, summary})
+        self._about([print_])
         if not self.dry:
             for warning in self.recipe.check_clusters(self.store.read_json(summary)):
                 self.reporter.say(warning)
@@ -268,12 +275,16 @@ class Run(Maker):
         folder = f"{print_.folder}-{digest([asdict(entry) for entry in inputs])}"
         product = Product([f"{folder}/{entry.name}.parquet" for entry in inputs])
         self.snapshot["lines"] = folder
-        missing = self._missing([*product.addresses, f"{folder}/summary.json"])
-        reason = self._why_global("lines", print_, bool(missing))
+        summary = f"{folder}/summary.json"
+        missing = self._standing("lines", product, [summary])
+        reason = self._why_global("lines", print_, bool(missing), bool(product.facts))
         self.steps.append(Step("lines", len(product.addresses), len(product.addresses) if missing else 0, reason))
         if missing:
             self._phases("lines", self.recipe.lines_phases(inputs, folder))
-            self._about(print_)
+        if not self.dry:
+            self.store.read_json(summary)  # whoever asks for the lines that recur most will believe it
+        self._tidy(folder, {*product.addresses, summary})
+        self._about([print_])
         self._finish("lines", product, {})
         return {"lines": product}
 
@@ -330,7 +341,7 @@ class Run(Maker):
         if found is None:
             return None
         self.snapshot["buckets"], phases = found
-        if not self.store.exists(self.snapshot["buckets"]):
+        if self._missing(address for phase in phases for task in phase.tasks for address in task.outputs):
             if self.dry:
                 prints = partial(self.recipe.fingerprint, "kept")
                 reasons = {self._why_print("kept", prints(source)) for source in self.recipe.sources}
@@ -370,11 +381,14 @@ class Run(Maker):
         files = self._files({**measured, "kept": kept}, graph.BY_NAME["survey"].inputs)
         address, outputs, phases = self.recipe.survey(files, kept.addresses)
         self.snapshot["survey"] = address
-        missing = not self.store.exists(address)
-        to_do = len(self._missing(outputs)) or 1 if missing else 0
+        missing = self._missing([*outputs, address])
+        if address not in missing and not self.store.whole(address):
+            missing |= self._lacking({address: 0}, {address: 1})
+        to_do = len(missing - {address}) or 1 if missing else 0
         self.steps.append(Step("survey", len(outputs), to_do, "what it describes changed" if missing else UNCHANGED))
         if missing and not self.dry:  # nothing else waits for it: a plan looks on
             self._phases("survey", phases)
+        self._tidy(address.rpartition("/")[0], {address})
 
     def _tokenize(self, measured: dict[str, Product], kept: Product) -> Product:
         print_of = partial(self.recipe.fingerprint, "tokens")
@@ -421,14 +435,28 @@ class Run(Maker):
             content = sorted(facts["domain_digests"][name] for _, facts in holding)
             folder = f"{print_.folder}/{name}-{digest([self.tokenizer, seed, content])}"
             manifests[name] = f"{folder}/manifest.json"
-            if not self.store.exists(manifests[name]):
+            if not self._holds(manifests[name]):
                 plans.append(self.recipe.shard_phases(name, holding, folder, self.tokenizer))
-        self.steps.append(Step("shards", len(manifests), len(plans), self._why_global("shards", print_, bool(plans))))
+        stood = all(map(self.store.exists, manifests.values()))
+        reason = self._why_global("shards", print_, bool(plans), stood)
+        self.steps.append(Step("shards", len(manifests), len(plans), reason))
         self.snapshot["shards"] = manifests
         self._phases("shards", side_by_side(plans))
-        if plans:
-            self._about(print_)
+        self._about([print_])
         return manifests
+
+    def _holds(self, address: str) -> bool:
+        """Whether a folder of shards holds all that its manifest says; what does not belong there is removed."""
+        folder = address.rpartition("/")[0]
+        listed = dict(self.store.list(folder))
+        if address not in listed:
+            return False
+        expected = files_of(folder, self.store.read_json(address))
+        inside = {file: size for file, size in expected.items() if file.startswith(f"{folder}/")}
+        if self._lacking(listed, inside):
+            return False
+        self._tidy(folder, {address, *inside})
+        return True
 
     def _corpus(self, domains: dict[str, str]) -> None:
         """Solve the mixture again from what the shards hold for training, and write it, phase by phase."""
@@ -444,12 +472,13 @@ class Run(Maker):
         if phases:
             self.snapshot["phases"] = [phase.name for phase in phases]
             self.snapshot["corpora"] = {phase.name: place for phase, place in zip(phases, corpora, strict=True)}
-        missing = [work for place, work in corpora.items() if not self.store.exists(place)]
-        reason = self._why_global("corpus", print_, bool(missing))
+        missing = [work for place, work in corpora.items() if not self._holds(place)]
+        stood = all(map(self.store.exists, corpora))
+        reason = self._why_global("corpus", print_, bool(missing), stood)
         self.steps.append(Step("corpus", len(corpora), len(missing), reason))
         if missing:
             self._phases("corpus", side_by_side(missing))
-            self._about(print_)
+        self._about([print_])
 
 
 def side_by_side(plans: list[list[Phase]]) -> list[Phase]:

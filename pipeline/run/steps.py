@@ -9,30 +9,31 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline.engine.scheduler import Done, Scheduler, TasksFailed
 from pipeline.progress import PhaseProgress, Reporter
 from pipeline.recipe import Recipe, graph
-from pipeline.run import rebuild, redo_reasons
+from pipeline.run import mending, rebuild, redo_reasons
+from pipeline.run.mending import MAX_REBUILDS
 from pipeline.store import manifest
 from pipeline.store.address import Fingerprint
 from pipeline.store.costs import Costs
 from pipeline.store.storage import Checksum, Store, encode
 from stages.contract import Phase, Split, Task
 
+T = TypeVar("T")
 READ_THREADS = 16
 READ_AHEAD = 1024
 PROGRESS_SECONDS = 3.0
 SLOWEST = 10
 """Tasks of the phase under way that `watch` names."""
 SUM_FILES = 64
-MAX_REBUILDS = 3
-"""How often one run makes damaged files of an exchange again: a disk that damages more than that is no disk."""
 UNCHANGED = "nothing changed"
+LOST = "files of it are missing or cut"
 LOCAL_KEYS = ("batches",)
 """Parts of a report that stay in its file: where to find rows in it."""
 
@@ -71,19 +72,31 @@ class Maker:
     ) -> None:
         self.recipe, self.store, self.scheduler, self.reporter = recipe, store, scheduler, reporter
         self.costs, self.dry = costs, dry
+        self.mender = mending.Mender(store, reporter.say)
         self.checksums: dict[str, Checksum] = {}
         self.aside = False
         """True: the run of something else than a corpus, which `status` and `stats` do not take for the last run."""
         self._told = 0.0
+        self.foreign: set[str] = set()
+        """Files that are read, but made by runs of other mixtures."""
         self.steps: list[Step] = []
         self.snapshot: dict[str, Any] = {"version": 1, "name": recipe.name, "products": {}}
+
+    def whole(self, work: Callable[[], T]) -> T:
+        """What ``work`` gives, begun anew when damaged files were removed."""
+        return self.mender.whole(work, self.again, self.foreign.__contains__)
+
+    def again(self) -> None:
+        """Forget what was found so far: the run begins anew."""
+        self.steps = []
+        self.snapshot = {"version": 1, "name": self.recipe.name, "products": {}}
 
     def make(self, name: str, tasks: list[Task]) -> None:
         """Run those tasks whose outputs are not there."""
         self._phases(name, [Phase(name, tuple(tasks))])
 
     def _map(self, name: str, product: Product, tasks: list[Task], print_of: Callable[[str], Fingerprint]) -> None:
-        missing = self._missing(product.addresses)
+        missing = self._standing(name, product)
         self.steps.append(Step(name, len(tasks), len(missing), self._why(name, product, missing, print_of)))
         fresh: dict[str, bytes] = {}
 
@@ -95,9 +108,41 @@ class Maker:
 
     def _missing(self, addresses: Iterable[str]) -> set[str]:
         wanted = set(addresses)
-        folders = {address.rpartition("/")[0] for address in wanted}
-        present = {address for folder in folders for address, _ in self.store.list(folder)}
-        return wanted - present
+        return wanted - {address for address, size in self._listed(wanted).items() if size}
+
+    def _listed(self, addresses: Iterable[str]) -> dict[str, int]:
+        """Sizes of all files in the folders of these files."""
+        folders = {address.rpartition("/")[0] for address in addresses}
+        return {address: size for folder in folders for address, size in self.store.list(folder)}
+
+    def _standing(self, name: str, product: Product, others: Sequence[str] = ()) -> set[str]:
+        """The files of a product, and others made with them, that are not there; fills in facts from its manifest.
+
+        A file of another size than its manifest says counts as not there, and is removed.
+        """
+        address = manifest.address_of(name, product.addresses)
+        expected: dict[str, int | None] = dict.fromkeys([*product.addresses, *others])
+        if self.store.exists(address):
+            for entry in manifest.read(self.store, address):
+                expected[entry.address] = int(entry.checksum["bytes"])
+                product.facts.append(manifest.facts(entry.report))
+        return self._lacking(self._listed(expected), expected)
+
+    def _lacking(self, listed: Mapping[str, int], expected: Mapping[str, int | None]) -> set[str]:
+        """Of the files that should be there, those that are not; those of another size are removed."""
+        missing, wrong = mending.lacking(listed, expected)
+        for address in sorted(wrong) if not self.dry else ():
+            size, found = expected[address], listed[address]
+            self.reporter.say(f"{address} is damaged ({found} bytes of {size}): it is removed and made again")
+            self.store.remove(address)
+        return missing | wrong
+
+    def _tidy(self, folder: str, expected: Collection[str]) -> None:
+        """Remove what an interrupted run left in the folder of a product that is whole."""
+        if not self.dry:
+            for address, _ in self.store.list(folder):
+                if address not in expected:
+                    self.store.remove(address)
 
     def _run(self, name: str, tasks: list[Task], done: Callable[[Done], None]) -> None:
         if self.dry:
@@ -127,15 +172,18 @@ class Maker:
         if self.dry and phases:
             raise Unknown
         for rebuilds_left in reversed(range(MAX_REBUILDS + 1)):
-            missing = {address for phase in phases for address in self._lacking(phase)}
+            missing = self._missing(address for phase in phases for task in phase.tasks for address in task.outputs)
             wanted = rebuild.to_run(phases, missing.__contains__)
             for phase, tasks in zip(phases, wanted, strict=True):
                 label = phase.name if phase.name.startswith(name) else f"{name}: {phase.name}"
                 try:
                     self._run(label, tasks, lambda result: None)
-                except TasksFailed:
-                    lost = self._missing(rebuild.inputs_of(tasks, phases))
-                    if not lost or not rebuilds_left:
+                except TasksFailed as error:
+                    own = rebuild.inputs_of(tasks, phases)
+                    for address in own & error.damaged.keys():
+                        self.store.remove(address)
+                    lost = self._missing(own)
+                    if not lost or not rebuilds_left or not error.damaged.keys() <= own:
                         raise
                     self.reporter.say(f"{name}: {len(lost)} damaged file(s) are made again, first {min(lost)}")
                     break
@@ -143,9 +191,6 @@ class Maker:
                     self.store.remove(prefix)
             else:
                 return
-
-    def _lacking(self, phase: Phase) -> set[str]:
-        return self._missing(address for task in phase.tasks for address in task.outputs)
 
     def _finish(
         self,
@@ -157,14 +202,13 @@ class Maker:
         """Fill in the reports of a product: from its manifest, from the tasks just run, or from its files."""
         address = manifest.address_of(name, product.addresses)
         self.snapshot["products"][name] = address
-        if self.store.exists(address):
-            product.facts = [manifest.facts(entry.report) for entry in manifest.read(self.store, address)]
+        self._about((prints or self._prints(name)).values())
+        if product.facts and not (fresh and self._differs(address)):
             return
+        product.facts = []
         if self.dry:
             product.facts = [manifest.facts(report) for report in self._reports(product.addresses, fresh)]
             return
-        for print_ in (prints or self._prints(name)).values():
-            self._about(print_)
         self._check_sums(name, product.addresses)
 
         def entries() -> Iterator[manifest.Entry]:
@@ -203,10 +247,20 @@ class Maker:
             return {}
         return {source: self.recipe.fingerprint(name, source) for source in self.recipe.sources}
 
-    def _about(self, print_: Fingerprint) -> None:
-        address = f"{print_.folder}/about.json"
-        if not self.store.exists(address):
-            self.store.write_json(address, print_.about())
+    def _about(self, prints: Iterable[Fingerprint]) -> None:
+        """What decided the files of products, beside them: written when they are whole, and again where it is not."""
+        if self.dry:
+            return
+        found = {f"{print_.folder}/about.json": print_.about() for print_ in prints}
+        with ThreadPoolExecutor(READ_THREADS) as threads:
+            list(threads.map(self.store.keep_json, found, found.values()))
+
+    def _differs(self, address: str) -> bool:
+        """Whether files that were made again are other ones than the manifest says."""
+        return any(
+            self.checksums.get(entry.address, entry.checksum) != entry.checksum
+            for entry in manifest.read(self.store, address)
+        )
 
     def _save(self, pending: dict[str, list[str]] | None = None, complete: bool = False) -> None:
         """Tell `status` and `stats` how far this run is; and, once it is whole, keep its snapshot."""
@@ -233,16 +287,19 @@ class Maker:
     # Why something is to be done
 
     def _why(self, name: str, product: Product, missing: set[str], print_of: Callable[[str], Fingerprint]) -> str:
-        if not missing:
-            return UNCHANGED
+        if not missing or product.facts:
+            return LOST if missing else UNCHANGED
         sources = sorted(
             {s.source for s, address in zip(self.splits, product.addresses, strict=True) if address in missing}
         )
         reasons = {self._why_print(name, print_of(source)) for source in sources}
         return "; ".join(sorted(reasons))
 
-    def _why_global(self, name: str, print_: Fingerprint, missing: bool) -> str:
-        return self._why_print(name, print_) if missing else UNCHANGED
+    def _why_global(self, name: str, print_: Fingerprint, missing: bool, stood: bool) -> str:
+        """``stood``: it was whole once."""
+        if not missing:
+            return UNCHANGED
+        return LOST if stood else self._why_print(name, print_)
 
     def _why_print(self, name: str, print_: Fingerprint) -> str:
         return redo_reasons.changed(self.store, name, print_)

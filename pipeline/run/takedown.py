@@ -28,6 +28,7 @@ from pipeline.store.key_index import KeyIndex, hosts_of
 from pipeline.store.pages import rows_of
 from pipeline.store.snapshot import Snapshot
 from pipeline.store.storage import Store
+from stages.shard_format import open_data
 
 LIST = "takedown/list.json"
 KINDS = ("url", "host", "doc_id")
@@ -157,7 +158,7 @@ def receipt(snapshot: Snapshot, removed: dict[int, list[str]]) -> tuple[str, dic
 def shard_ids(store: Store, path: str, entry: dict[str, Any]) -> Any:
     """The doc_ids in a shard's own bytes."""
     parts = [np.empty(0, "V16")]
-    with store.open(path) as file:
+    with open_data(store, path, entry) as file:
         for batch in entry["batches"]:
             parts.append(np.frombuffer(file.read_at(16 * batch["rows"], batch["doc_id_position"]), "V16"))
     return np.concatenate(parts)

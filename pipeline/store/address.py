@@ -26,6 +26,10 @@ def digest(value: Any, digits: int = 16) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:digits]
 
 
+FORMAT = 2
+"""Raised when the files of every product get other bytes: 2 is since they carry their seals (`stages.seal`)."""
+
+
 @dataclass(frozen=True)
 class Fingerprint:
     """What decides a stage's output, and the short name of it."""
@@ -41,6 +45,7 @@ class Fingerprint:
         return {
             "stage": self.stage,
             "version": self.version,
+            "format": FORMAT,
             "params": self.params,
             "identity": self.identity,
             "upstream": list(self.upstream),

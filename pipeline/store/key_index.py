@@ -35,6 +35,7 @@ from pipeline.store.key_file import DamagedIndex, Entries, places, sealed
 from pipeline.store.storage import Store
 from stages.contract import Task
 from stages.kernels.urls.keys import key_of, url_keys
+from stages.seal import DamagedFile
 
 VERSION = 2
 SEGMENT_ROWS = 4_000_000
@@ -133,7 +134,7 @@ class KeyIndex:
         try:
             found = self.store.read_json(self.address)
             return list(found["segments"]) if found["version"] == VERSION else None
-        except (ValueError, KeyError, TypeError):
+        except (DamagedFile, KeyError, TypeError):
             return None
 
     def close(self) -> None:

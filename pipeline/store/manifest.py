@@ -1,8 +1,9 @@
 """Manifests: what a product's files are, written last, one line a file.
 
 ``manifests/<product>-<hash of the addresses>.jsonl.zst``: zstd-compressed JSON lines ``{"address", "bytes", "xxh3_128",
-"report"}``, in the order of the splits. Written and read as a stream: a product of 100,000 files has a manifest of some
-hundred megabytes of reports, and the driver holds the few facts it needs of each.
+"report"}``, in the order of the splits, and a seal (`stages.seal`). Written and read as a stream: a product of 100,000
+files has a manifest of some hundred megabytes of reports, a tenth of that on the disk; the driver holds the few facts
+it needs of each.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import zstandard
 
 from pipeline.store.address import digest
-from pipeline.store.storage import Checksum, Store, encode
+from pipeline.store.storage import Checksum, HashingSink, Store, encode
+from stages import seal
+from stages.seal import DamagedFile
 
 CHUNK = 1 << 18
 FACTS = (
@@ -48,9 +51,12 @@ def address_of(product: str, addresses: list[str]) -> str:
 
 def write(store: Store, address: str, entries: Iterable[Entry]) -> None:
     """Write a manifest; equal entries give equal bytes."""
-    with store.create(address) as sink, zstandard.ZstdCompressor(level=3).stream_writer(sink, closefd=False) as stream:
-        for entry in entries:
-            stream.write(encode({"address": entry.address, **entry.checksum, "report": entry.report}) + b"\n")
+    compressor = zstandard.ZstdCompressor(level=3)
+    with store.create(address) as sink:
+        with compressor.stream_writer(sink, closefd=False) as stream:
+            for entry in entries:
+                stream.write(encode({"address": entry.address, **entry.checksum, "report": entry.report}) + b"\n")
+        sink.write(seal.lines_seal(cast(HashingSink, sink).digest()))
 
 
 def read(store: Store, address: str) -> Iterator[Entry]:
@@ -68,16 +74,23 @@ def lines(store: Store, address: str) -> Iterator[bytes]:
     """The lines of a manifest.
 
     Raises:
-        ValueError: the file ends before its end, which a plain reader of zstd takes for an end.
+        DamagedFile: it is not what its seal says, or cut off, which a plain reader of zstd takes for an end.
     """
     decoder = zstandard.ZstdDecompressor().decompressobj()
     rest = b""
-    with store.open(address) as file:
-        while chunk := file.read(CHUNK):
-            *whole, rest = (rest + decoder.decompress(chunk)).split(b"\n")
+    frames = seal.check_lines(memoryview(store.read_bytes(address)), address)
+    try:
+        for start in range(0, len(frames), CHUNK):
+            *whole, rest = (rest + decoder.decompress(frames[start : start + CHUNK])).split(b"\n")
             yield from whole
+            if decoder.eof:
+                if decoder.unused_data or start + CHUNK < len(frames):
+                    raise DamagedFile(address, "damaged at its end")
+                break
+    except zstandard.ZstdError as error:
+        raise DamagedFile(address, f"no whole zstd ({error})") from error
     if rest or not decoder.eof:
-        raise ValueError("the manifest is cut off")
+        raise DamagedFile(address, "cut off")
 
 
 def entry_of(line: str | bytes) -> Entry:
@@ -108,5 +121,13 @@ def by_domain(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def checksums(store: Store, *, addresses: list[str]) -> dict[str, Checksum]:
-    """Job: size and xxh3-128 of files, by address."""
+    """Job: size and xxh3-128 of files that an interrupted run left, by address.
+
+    Raises:
+        DamagedFile: one is not what was written.
+    """
+    for address in addresses:
+        what = store.problem(address)
+        if what:
+            raise DamagedFile(address, what)
     return {address: store.checksum(address) for address in addresses}

@@ -97,8 +97,9 @@ def load(store: Store, name: str | None = None) -> Snapshot:
         if current is None:
             raise UserError(f"{store.root} holds no run; start one with: gristmill run MIXTURE --root {store.root}")
         name = str(current["mixture"])
-        if not current["complete"]:
-            return checked(store, Snapshot(store, name, current["snapshot"], False))
+        if not current.get("complete"):
+            begun = {"version": VERSION, "name": name, "products": {}}
+            return checked(store, Snapshot(store, name, current.get("snapshot", begun), False))
     address = f"mixtures/{name}.json"
     if not store.exists(address):
         raise UserError(

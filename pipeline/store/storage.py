@@ -8,6 +8,9 @@ file under ``.tmp/`` or the parts of an upload, which the next run sweeps away.
 An address is a path relative to the root, with forward slashes; what is only read may also be named by a full URI or
 path, of another root. Every Parquet or Arrow file carries its report
 (counts, reasons, digests) as JSON under the key ``gristmill`` of its metadata.
+
+Files are sealed when they are written and checked as they are read (`stages.seal`): what does not match is
+`DamagedFile`, whoever reads it, before a byte of it is used.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import json
 import os
 import tempfile
 import uuid
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, cast
@@ -27,12 +31,18 @@ import pyarrow.parquet as pq
 import xxhash
 
 from pipeline.errors import UserError
+from stages import seal
 from stages.formats.locations import is_uri, locate, place_of, s3_of
+from stages.seal import DamagedFile
 
 METADATA_KEY = b"gristmill"
 TEMPORARY = ".tmp"
 _COPY_BYTES = 1 << 22
 _EARLY_BYTES = 1 << 23
+SEALED = (".parquet", ".arrow")
+"""Files that are written with a seal before their footer."""
+MAX_OPENED = 4096
+MISSING = "missing"
 Checksum = dict[str, int | str]
 """``{"bytes": n, "xxh3_128": hex}`` of a file."""
 
@@ -45,9 +55,10 @@ def encode(report: dict[str, Any]) -> bytes:
 class TableWriter:
     """A Parquet file being written, one row group per batch; set ``report`` before the block ends."""
 
-    def __init__(self, sink: BinaryIO, schema: pa.Schema) -> None:
+    def __init__(self, sink: HashingSink, schema: pa.Schema) -> None:
         self.report: dict[str, Any] | None = None
         self.rows = 0
+        self._sink = sink
         self._writer = pq.ParquetWriter(sink, schema, compression="zstd", compression_level=3, write_page_checksum=True)
 
     def write(self, batch: pa.RecordBatch | pa.Table) -> None:
@@ -58,6 +69,7 @@ class TableWriter:
     def close(self) -> None:
         if self.report is not None:
             self._writer.add_key_value_metadata({METADATA_KEY: encode(self.report)})
+        self._sink.begin_footer()
         self._writer.close()
 
     def abandon(self) -> None:
@@ -90,24 +102,55 @@ class EarlySink:
 
 
 class HashingSink:
-    """A sink that takes the size and xxh3-128 of what is written through it, in order, from start to end."""
+    """A sink that takes the size and xxh3-128 of what is written through it, in order, from start to end.
+
+    From `begin_footer` on it holds back what comes, until `seal` puts the seal of a Parquet or Arrow file before it.
+    """
 
     closed = False
 
-    def __init__(self, sink: BinaryIO) -> None:
+    def __init__(self, sink: BinaryIO, sealed: bool = False) -> None:
+        """``sealed``: the sum of every block is taken too."""
         self._sink = sink
         self._hash = xxhash.xxh3_128()
+        self._blocks = seal.Blocks() if sealed else None
+        self._footer: bytearray | None = None
         self.size = 0
 
     def write(self, data: Any) -> int:
         view = memoryview(data).cast("B")
+        if self._footer is not None:
+            self._footer += view
+        else:
+            self._put(view)
+            if self._blocks is not None:
+                self._blocks.update(view)
+        return view.nbytes
+
+    def _put(self, view: memoryview) -> None:
         self._hash.update(view)
         self.size += view.nbytes
         self._sink.write(view)
-        return view.nbytes
+
+    def begin_footer(self) -> None:
+        """What follows is the end of the file and its footer."""
+        self._footer = bytearray()
+
+    def seal(self) -> None:
+        """Write what was held back, its seal before the footer; nothing where nothing was."""
+        if self._footer is None or self._blocks is None:
+            return
+        held = bytes(self._footer)
+        self._footer = None
+        size = seal.footer_bytes(held)
+        if size is None or size > len(held):
+            raise ValueError("what was to be sealed ends in no footer")
+        self.write(held[: len(held) - size])
+        footer = held[len(held) - size :]
+        self._put(memoryview(seal.footer_seal(self._blocks, footer) + footer))
 
     def tell(self) -> int:
-        return self.size
+        return self.size + len(self._footer or b"")
 
     def writable(self) -> bool:
         return True
@@ -118,6 +161,10 @@ class HashingSink:
     def close(self) -> None:
         """The store closes the file; writers that close their sink only flush it."""
         self._sink.flush()
+
+    def digest(self) -> bytes:
+        """xxh3_128 of what was written so far."""
+        return self._hash.digest()
 
     def checksum(self) -> Checksum:
         return {"bytes": self.size, "xxh3_128": self._hash.hexdigest()}
@@ -133,8 +180,8 @@ class Store:
         except (OSError, ValueError, pa.ArrowInvalid) as error:
             raise UserError(f"root {root!r} cannot be opened: {error}") from error
         self.local = isinstance(self.fs, pafs.LocalFileSystem)
-        self.opened = ""
-        """The address opened last: what cannot be read, when something cannot."""
+        self.opened: deque[str] = deque(maxlen=MAX_OPENED)
+        """The addresses opened last: what may be damaged, when something cannot be read."""
         self.written: dict[str, Checksum] = {}
         """Checksums of the files written through this object, by address."""
 
@@ -173,13 +220,63 @@ class Store:
         ]
         return sorted(found)
 
-    def open(self, address: str) -> pa.NativeFile:
-        self.opened = address
+    def open(self, address: str, sealed: seal.Seal | None = None) -> pa.NativeFile:
+        """Random-access reader that checks what it reads: by ``sealed``, or by the seal of a Parquet or Arrow file.
+
+        Raises:
+            DamagedFile: here or when it reads.
+        """
+        file = self.open_unchecked(address)
+        if sealed is None and address.endswith(SEALED):
+            sealed = seal.read_seal(file, address)
+        return file if sealed is None else seal.checked(file, sealed, isinstance(file, pa.MemoryMappedFile))
+
+    def open_unchecked(self, address: str) -> pa.NativeFile:
+        """The same of a file as it is, for those who check it themselves."""
+        self.opened.append(address)
         fs, path = self._place(address)
-        return pa.memory_map(path) if isinstance(fs, pafs.LocalFileSystem) else fs.open_input_file(path)
+        if not isinstance(fs, pafs.LocalFileSystem):
+            return fs.open_input_file(path)
+        return pa.memory_map(path) if os.path.getsize(path) else pa.BufferReader(b"")
+
+    def problem(self, address: str) -> str | None:
+        """What is wrong with a file by its own seal, read from end to end (`stages.seal.problem`)."""
+        if not self.exists(address):
+            return MISSING
+        fs, path = self._place(address)
+        with fs.open_input_file(path) as file:
+            return seal.problem(file.read_buffer(), address)
+
+    def whole(self, address: str) -> bool:
+        """Whether a Parquet or Arrow file is there and not cut off: its end is read, and nothing else."""
+        try:
+            self.open(address).close()
+        except (FileNotFoundError, DamagedFile):
+            return False
+        return True
+
+    def damage_behind(self, error: BaseException) -> DamagedFile | None:
+        """The damaged file that an error comes from, which often does not say so: of those opened, the last that is."""
+        if isinstance(error, DamagedFile):
+            return error
+        for address in reversed(dict.fromkeys(self.opened)):
+            try:
+                what = self.problem(address)
+            except OSError:  # it is the place itself that cannot be reached
+                return None
+            if what and (what != MISSING or isinstance(error, FileNotFoundError)):
+                return DamagedFile(address, what)
+        return None
+
+    def unreadable(self, error: Exception) -> tuple[str, str]:
+        """Which file an error in reading comes from, and what is wrong with it, for people."""
+        damage = self.damage_behind(error)
+        if damage is not None:
+            return self.uri(damage.address), damage.what
+        return self.uri(self.opened[-1] if self.opened else ""), str(error).partition("\n")[0]
 
     def read_bytes(self, address: str) -> bytes:
-        self.opened = address
+        self.opened.append(address)
         with self.fs.open_input_file(self.path(address)) as file:
             return cast(bytes, file.read())
 
@@ -194,7 +291,7 @@ class Store:
         return {"bytes": size, "xxh3_128": total.hexdigest()}
 
     def read_json(self, address: str) -> Any:
-        return json.loads(self.read_bytes(address))
+        return seal.decode_json(self.read_bytes(address), address)
 
     def read_table(self, address: str, columns: Sequence[str] | None = None) -> pa.Table:
         with self.open(address) as file:
@@ -220,8 +317,9 @@ class Store:
     def create(self, address: str) -> Iterator[BinaryIO]:
         """A sink that becomes ``address`` when the block ends without an exception."""
         with self._create_local(address) if self.local else self._create_remote(address) as file:
-            sink = HashingSink(file)
+            sink = HashingSink(file, address.endswith(SEALED))
             yield cast(BinaryIO, sink)
+            sink.seal()
         self.written[address] = sink.checksum()
 
     @contextmanager
@@ -253,8 +351,14 @@ class Store:
             sink.write(data)
 
     def write_json(self, address: str, value: Any) -> None:
-        """JSON for people and programs: indented, sorted keys."""
-        self.write_bytes(address, (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode())
+        """JSON for people and programs: indented, sorted keys, with its checksum (`stages.seal`)."""
+        self.write_bytes(address, seal.encode_json(value))
+
+    def keep_json(self, address: str, value: Any) -> None:
+        """Write JSON, unless it stands there to the byte."""
+        data = seal.encode_json(value)
+        if not self.exists(address) or self.read_bytes(address) != data:
+            self.write_bytes(address, data)
 
     def write_table(self, address: str, table: pa.Table, report: dict[str, Any] | None = None) -> None:
         with self.table_writer(address, table.schema) as writer:
@@ -265,13 +369,22 @@ class Store:
     def table_writer(self, address: str, schema: pa.Schema) -> Iterator[TableWriter]:
         """A Parquet file written batch by batch; one row group each."""
         with self.create(address) as sink:
-            writer = TableWriter(sink, schema)
+            writer = TableWriter(cast(HashingSink, sink), schema)
             try:
                 yield writer
             except BaseException:
                 writer.abandon()
                 raise
             writer.close()
+
+    @contextmanager
+    def arrow_writer(
+        self, address: str, schema: pa.Schema, options: pa.ipc.IpcWriteOptions | None = None
+    ) -> Iterator[pa.ipc.RecordBatchFileWriter]:
+        """An Arrow IPC file written batch by batch."""
+        with self.create(address) as sink, pa.ipc.new_file(sink, schema, options=options) as writer:
+            yield writer
+            cast(HashingSink, sink).begin_footer()
 
     def remove(self, prefix: str) -> None:
         """Remove a file, or a folder with all in it; nothing if it is not there."""

@@ -62,8 +62,12 @@ def train(
         job = Run(recipe, store, Scheduler(executor, reporter.say), reporter, Costs(store))
         job.aside = True
         try:
-            measured, kept = job.select()
-            address = train_on(job, measured["documents"], kept, training)
+
+            def work() -> str:
+                measured, kept = job.select()
+                return train_on(job, measured["documents"], kept, training)
+
+            address = job.whole(work)
         finally:
             executor.close()
     save(store.read_bytes(address), output)

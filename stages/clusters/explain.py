@@ -7,7 +7,6 @@ four splits a cluster, however large the corpus is.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import Any
 
@@ -28,7 +27,7 @@ def dedup_report(
     store: Store, splits: list[ClusterInput], directory: str, largest: int = 5, ngram: int = 5
 ) -> dict[str, Any]:
     """The summary of a finished run, with the ``largest`` clusters explained under ``clusters``."""
-    summary: dict[str, Any] = json.loads(store.read_bytes(f"{directory}/summary.json"))
+    summary: dict[str, Any] = store.read_json(f"{directory}/summary.json")
     inputs = {split.name: split for split in splits}
     places: dict[str, set[int]] = {}
     for entry in summary["largest_shown"][:largest]:

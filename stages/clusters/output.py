@@ -7,7 +7,6 @@ with examples; `summarise` (one task) adds the reports up.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -232,7 +231,7 @@ def summarise(
         "examples": examples,
         **{kind: {name: dict(counts) for name, counts in found.items()} for kind, found in totals.items()},
     }
-    store.write_bytes(summary, (json.dumps(result, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode())
+    store.write_json(summary, result)
     return {name: int(whole[name]) for name in ("rows", *REMOVED)}
 
 

@@ -25,7 +25,7 @@ import numpy as np
 from pydantic import Field
 
 from stages.contract import Phase, StageParams, Task
-from stages.shard_format import ShardNames
+from stages.shard_format import ShardNames, hugging_face_names
 
 if TYPE_CHECKING:  # jobs import this package: a fresh process need not load the solvers for them
     from typing import Any
@@ -110,7 +110,7 @@ def plan(
     finish = Task(
         job="stages.corpus.jobs:manifest",
         args={**described, "count": count, "tokenizer": tokenizer, **({"windows": domains} if windows else {})},
-        outputs=(manifest_address,),
+        outputs=(manifest_address, *hugging_face_names(directory, ["train"])),
         label="corpus manifest",
         copies=True,
     )

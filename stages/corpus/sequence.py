@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from stages.contract import Store
 from stages.kernels.columns.ragged import Bytes, Offsets, offsets_of
+from stages.shard_format import open_data
 
 
 @dataclass
@@ -53,6 +55,9 @@ class Sequence:
         self._first, self._stop = self._next_document(first), self._next_document(stop)
         return start
 
+    def _open(self, entry: dict[str, Any]) -> pa.NativeFile:
+        return open_data(self._store, f"{self._folder}/{entry['path']}", entry)
+
     @property
     def bounds(self) -> tuple[int, int]:
         """First token of the part that is read, and the end of its last document."""
@@ -68,7 +73,7 @@ class Sequence:
             return int(self._starts[-1])
         k = int(np.searchsorted(self._starts, position, side="right")) - 1
         entry, batch, _ = self._batches[k]
-        with self._store.open(f"{self._folder}/{entry['path']}") as file:
+        with self._open(entry) as file:
             offsets = np.frombuffer(file.read_at(batch["offsets_bytes"], batch["offsets_position"]), np.int64)
         begin = int(self._starts[k])
         return begin + int(offsets[np.searchsorted(offsets, position - begin)])
@@ -92,7 +97,7 @@ class Sequence:
     def _piece(self, k: int, number: int, low: int, high: int) -> Piece | None:
         """The documents of batch k that start at its tokens ``low`` to ``high - 1``."""
         entry, batch, row = self._batches[k]
-        with self._store.open(f"{self._folder}/{entry['path']}") as file:
+        with self._open(entry) as file:
             raw = file.read_at(batch["offsets_bytes"], batch["offsets_position"])
             offsets = np.frombuffer(raw, np.int64)
             begin, end = (int(row) for row in np.searchsorted(offsets[:-1], (low, high)))

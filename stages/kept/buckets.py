@@ -17,7 +17,6 @@ Price: as `kept` itself, 1 µs a page; the sum holds one histogram a language an
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -137,7 +136,7 @@ def limits(store: Store, *, inputs: list[str], wanted: Wanted, output: str) -> d
     total = COUNTS.empty_table()
     for address in inputs:
         total = added([total, store.read_table(address)])
-    store.write_bytes(output, json.dumps(edges(total, wanted), sort_keys=True, indent=1).encode() + b"\n")
+    store.write_json(output, edges(total, wanted))
     return {"rows": total.num_rows}
 
 

@@ -6,7 +6,6 @@ their reports up.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -66,7 +65,7 @@ def summarise(store: Store, *, outputs: list[str], frequent: list[str], summary:
     for unit, found in most.items():
         shown = [{key: entry[key] for key in ("pages", "source", "text")} for entry in _most(found.values())]
         result |= {f"distinct_frequent_{unit}": sum(about[unit] for about in abouts), f"most_frequent_{unit}": shown}
-    store.write_bytes(summary, (json.dumps(result, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode())
+    store.write_json(summary, result)
     return {unit: result[f"distinct_frequent_{unit}"] for unit in UNITS}
 
 

@@ -170,10 +170,8 @@ def write(store: Store, address: str, survey: Survey) -> None:
         "histograms": squeezed(counts),
     }
     options = pa.ipc.IpcWriteOptions(compression="lz4")
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, HOSTS.with_metadata(metadata), options=options) as writer:
+    with store.arrow_writer(address, HOSTS.with_metadata(metadata), options) as writer:
         writer.write_table(survey.hosts.combine_chunks())
-    store.write_bytes(address, sink.getvalue().to_pybytes())
 
 
 def with_one_layout(survey: Survey) -> Survey:
@@ -183,13 +181,14 @@ def with_one_layout(survey: Survey) -> Survey:
 def read(store: Store, address: str) -> Survey:
     """One file, by one read."""
     options = pa.ipc.IpcReadOptions(use_threads=False)  # of a small file, threads take longer than the reading
-    reader = pa.ipc.open_file(pa.py_buffer(store.read_bytes(address)), options=options)
-    metadata = reader.schema.metadata
+    with store.open(address) as file:
+        reader = pa.ipc.open_file(file, options=options)
+        metadata, hosts = reader.schema.metadata, reader.read_all().replace_schema_metadata()
     told = json.loads(metadata[b"gristmill"])
     layout = layout_of(metadata[b"layout"])
     histograms = {layout: loosened(metadata[b"histograms"], sum(width(kind) for _, kind in layout))}
     samples: list[Sample] = [tuple(sample) for sample in told.pop("samples")]
-    return Survey(hosts=reader.read_all().replace_schema_metadata(), histograms=histograms, samples=samples, **told)
+    return Survey(hosts=hosts, histograms=histograms, samples=samples, **told)
 
 
 def squeezed(counts: Counts) -> bytes:

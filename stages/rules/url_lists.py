@@ -274,7 +274,7 @@ def save(store: Store, place: str, lists: UrlLists) -> None:
     }
     about = {"names": lists.names, "num_allow": lists.num_allow, "expressions": lists.expressions}
     schema = _SCHEMA.with_metadata({"urls": json.dumps(about)})
-    with store.create(place) as sink, pa.ipc.new_file(sink, schema) as writer:
+    with store.arrow_writer(place, schema) as writer:
         for name, array in arrays.items():
             row = [pa.array([name]), pa.array([str(array.dtype)]), pa.array([array.tobytes()], pa.large_binary())]
             writer.write_batch(pa.RecordBatch.from_arrays(row, schema=schema))

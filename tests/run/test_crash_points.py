@@ -1,0 +1,77 @@
+"""A kill at every moment that leaves another state: before each rename and each removal of a run, driver and jobs.
+
+A run in one process is watched: whenever a file is about to get its final name, or one is about to be removed (of a
+folder one file after the other, as an object store does it), the root is copied as it is. Each copy is what a kill at
+that moment leaves. Running the same mixture on it must end in the bytes of the undisturbed run, and leave nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.store import storage
+from pipeline.store.storage import Store
+from tests.run.test_damage import prepare, run
+from tests.support.runs import tree
+
+pytestmark = pytest.mark.slow
+
+
+def copied(root: Path, to: Path) -> None:
+    """The root as it is: files never change under their names, so links will do."""
+    shutil.copytree(root, to, copy_function=os.link)
+    (to / "runs" / "lock.json").unlink(missing_ok=True)  # of this process, which lives
+
+
+def watched(monkeypatch: pytest.MonkeyPatch, root: Path, before: Callable[[], None]) -> None:
+    """Call ``before`` before every rename and every removal under a root."""
+    replace, remove = os.replace, Store.remove
+
+    def watched_replace(source: str, target: str) -> None:
+        if str(target).startswith(str(root)):
+            before()
+        replace(source, target)
+
+    def watched_remove(self: Store, prefix: str) -> None:
+        inside = [address for address, _ in self.list(prefix)] if os.path.isdir(self.path(prefix)) else []
+        for address in inside:
+            before()
+            os.unlink(self.path(address))
+        before()
+        remove(self, prefix)
+
+    monkeypatch.setattr(storage.os, "replace", watched_replace)
+    monkeypatch.setattr(Store, "remove", watched_remove)
+
+
+def test_a_run_killed_before_any_rename_or_removal_ends_in_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(tmp_path)
+    expected = tree(tmp_path / "root")
+    states: list[Path] = []
+
+    def before() -> None:
+        states.append(tmp_path / f"state-{len(states):04}")
+        copied(tmp_path / "again", states[-1])
+
+    with monkeypatch.context() as patch:
+        (tmp_path / "again").mkdir()
+        watched(patch, tmp_path / "again", before)
+        run(tmp_path, root=tmp_path / "again")
+    assert tree(tmp_path / "again") == expected
+    wrong = []
+    for number, state in enumerate(states):
+        print(number, len(states), len(wrong), flush=True)
+        run(tmp_path, root=state)
+        found = tree(state)
+        if found != expected:
+            wrong.append((number, sorted({*found.items()} ^ {*expected.items()})[:3]))
+        shutil.rmtree(state)
+    assert not wrong, f"{len(wrong)} of {len(states)} moments: {wrong[:5]}"
+    assert len(states) > 100
