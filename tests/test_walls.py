@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMED = re.compile(r"(pipeline|stages)(\.\w+)+(:\w+)?")
-GROUND = {"pipeline.errors", "pipeline.progress", "stages.contract", "stages.schemas"}
+GROUND = {"pipeline.errors", "pipeline.progress", "pipeline.terminal", "stages.contract", "stages.schemas"}
 """What every room of the pipeline may import."""
 
 PIPELINE = {
