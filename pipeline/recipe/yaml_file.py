@@ -97,7 +97,7 @@ class Document:
 class _Loader(yaml.SafeLoader):
     """SafeLoader by YAML 1.2's core schema (10.3.2), but that ``<<`` merges, as in 1.1; keys of mappings are text."""
 
-    def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Any, Any]:
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         self.flatten_mapping(node)
         return {name.value: self.construct_object(value, deep=True) for name, value in node.value}
 
@@ -203,7 +203,8 @@ def _check_depth(text: str) -> None:
     for event in yaml.parse(text, _Loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MOST_DEEP:
-            raise Refused(None, None, f"nested more than {MOST_DEEP} deep", event.start_mark)
+            mark: Any = event.start_mark
+            raise Refused(None, None, f"nested more than {MOST_DEEP} deep", mark)
 
 
 def _check_size(root: yaml.Node) -> None:
