@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
+from pipeline.terminal import safe
+
 LINE_SECONDS = 10.0
 FIRST_LINE_SECONDS = 3.0
 TELLING = 0.02
@@ -57,7 +59,7 @@ class Reporter:
 
     def say(self, line: str) -> None:
         self.said.append((time.time(), line))
-        self.console.print(line, markup=False, soft_wrap=True)
+        self.console.print(safe(line), markup=False, soft_wrap=True)
 
     def phase(self, name: str, tasks: int, cost: int) -> PhaseProgress:
         return PhaseProgress(self, name, tasks, cost)
@@ -67,7 +69,7 @@ class PhaseProgress:
     """Progress of one phase, in tasks, input bytes, and pages that they measured."""
 
     def __init__(self, reporter: Reporter, name: str, tasks: int, cost: int) -> None:
-        self.reporter, self.name, self.tasks, self.cost = reporter, name, tasks, cost
+        self.reporter, self.name, self.tasks, self.cost = reporter, safe(name), tasks, cost
         self.done_tasks = self.done_cost = self.pages = 0
         self.started = time.monotonic()
         self.next_line = self.started + FIRST_LINE_SECONDS

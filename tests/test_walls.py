@@ -18,8 +18,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMED = re.compile(r"(pipeline|stages)(\.\w+)+(:\w+)?")
-GROUND = {"pipeline.errors", "pipeline.progress", "stages.contract", "stages.schemas"}
-GROUND |= {"stages.seal", "stages.shard_format"}
+GROUND = {"pipeline.errors", "pipeline.progress", "pipeline.terminal"}
+GROUND |= {"stages.contract", "stages.schemas", "stages.seal", "stages.shard_format"}
 """What every room of the pipeline may import."""
 
 PIPELINE = {

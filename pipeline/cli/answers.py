@@ -9,14 +9,11 @@ from typing import Any
 
 import click
 
+from pipeline import terminal
 from pipeline.cli.group import ENGINE, MIXTURE, NAME, ROOT, WORKERS, command, open_root, reading, write_page
 from pipeline.errors import UserError
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-def show_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=1, ensure_ascii=True, default=str))
 
 
 @command()
@@ -34,13 +31,13 @@ def why(page: str, root: str, name: str | None, as_json: bool, raw: bool) -> Non
 
     store = open_root(root)
     if raw:
-        sys.stdout.buffer.write(show.raw_record(store, name, page))
+        terminal.show_bytes(show.raw_record(store, name, page))
         return
     lives = life.lives(snapshot.load(store, name), page)
     if as_json:
-        show_json(lives)
+        terminal.show_json(lives)
     else:
-        click.echo("\n".join(why_text.life_text(safe_text.safe(told)) for told in lives), nl=False)
+        terminal.show("\n".join(why_text.life_text(safe_text.safe(told)) for told in lives), end="")
 
 
 @command()
@@ -56,9 +53,9 @@ def trace(place: str, root: str, name: str | None, as_json: bool) -> None:
 
     found = origin.trace(open_root(root), name, place)
     if as_json:
-        show_json(found)
+        terminal.show_json(found)
     else:
-        click.echo("\n".join(origin.trace_lines(safe_text.safe(found))))
+        terminal.show("\n".join(origin.trace_lines(safe_text.safe(found))))
 
 
 @command()
@@ -82,13 +79,13 @@ def find(text: str, root: str, name: str | None, as_json: bool, limit: int, work
     count = 0
     for found in phrases.find(snapshot.load(open_root(root), name), phrase, limit or None, threads):
         count += 1
-        click.echo(
+        terminal.show(
             json.dumps(found) if as_json else "\n".join(phrases.hit_lines(safe_text.safe(phrases.in_a_line(found))))
         )
     if limit and count == limit:
-        click.echo(f"the first {count:,}; --limit 0 lists all", err=True)
+        terminal.tell(f"the first {count:,}; --limit 0 lists all")
     if not count:
-        click.echo("no page contains it", err=True)
+        terminal.tell("no page contains it")
         sys.exit(1)
 
 
@@ -110,7 +107,7 @@ def card(folder: str, root: str, name: str | None, phase: str | None, **about: A
     from pipeline.exports import card as release
 
     for line in release.write_cards(open_root(root), name, phase, folder, release.About(**about)):
-        click.echo(line)
+        terminal.show(line)
 
 
 @command()
@@ -127,7 +124,7 @@ def remove(listing: str, mixture: str, root: str, copies: bool, engine: str, wor
     """
     from pipeline.run import remove as removal
 
-    click.echo(removal.remove(listing, mixture, open_root(root), copies, engine, workers), nl=False)
+    terminal.show(removal.remove(listing, mixture, open_root(root), copies, engine, workers), end="")
 
 
 @command()
@@ -147,11 +144,11 @@ def diff(roots: tuple[str, ...], root: str | None, names: tuple[str, ...], as_js
     if html:
         write_page(html, stats.difference_html(found))
     if as_json:
-        show_json(found)
+        terminal.show_json(found)
     elif html:
-        click.echo(html)
+        terminal.show(html)
     else:
-        click.echo(stats.difference_text(found), nl=False)
+        terminal.show(stats.difference_text(found), end="")
     sys.exit(0 if found["equal"] else 1)
 
 
@@ -169,5 +166,5 @@ def watch(root: str, port: int) -> None:
     except OSError as error:
         raise UserError(f"port {port} cannot be had: {error.strerror}; give another, or --port 0") from error
     with server:
-        click.echo(f"http://{watching.HOST}:{server.server_port}/")
+        terminal.show(f"http://{watching.HOST}:{server.server_port}/")
         server.serve_forever()

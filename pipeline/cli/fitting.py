@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from pipeline import terminal
 from pipeline.cli.group import command, open_root
 
 
@@ -90,4 +91,4 @@ def fit(
 
     wishes = Wishes(law, _weights(weights), _named(higher), _named(not_worse), _named(freeze), pull, resamples, seed)
     request = fitting.Request(wishes, tuple(_named(metrics)), **files)
-    click.echo(fitting.propose(mixtures, results, out, open_root(root) if root else None, request), nl=False)
+    terminal.show(fitting.propose(mixtures, results, out, open_root(root) if root else None, request), end="")

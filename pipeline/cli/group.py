@@ -10,12 +10,14 @@ import functools
 import os
 import signal
 import sys
+import time
 import traceback
 from types import FrameType
 from typing import Any
 
 import click
 
+from pipeline import terminal
 from pipeline.errors import UserError, told
 
 ROOT = click.option(
@@ -36,6 +38,9 @@ WORKERS = click.option("--workers", type=click.IntRange(1), help="Processes at m
 NAME = click.option("--mixture", "name", help="Name of the mixture; by default the one run last under this root.")
 
 
+PATIENCE = 15.0
+"""Seconds after which another signal ends a command that is stopping without waiting for anything more."""
+
 STORES: list[Any] = []
 """Roots opened by the command under way."""
 
@@ -45,35 +50,59 @@ class Group(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         debug = "--debug" in sys.argv
-        signal.signal(signal.SIGTERM, _terminated)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _stop)
         try:
             return super().main(*args, standalone_mode=False, **kwargs)  # type: ignore[call-overload]
         except click.ClickException as error:
-            error.show()
+            error.show(file=terminal.errors())
             sys.exit(error.exit_code)
+        except Stopped as stopped:
+            sys.exit(_say(f"{stopped.word}; the same command continues where it stopped", stopped.code))
         except (click.Abort, KeyboardInterrupt):
             sys.exit(_say("interrupted; the same command continues where it stopped", 130))
         except UserError as error:
             if debug:
-                traceback.print_exc()
+                traceback.print_exc(file=terminal.errors())
                 for trace in getattr(error, "traces", []):
-                    click.echo(trace, err=True)
+                    terminal.tell(trace)
             sys.exit(_say(str(error), error.exit_code))
         except Exception as error:  # noqa: BLE001 - the last place where an error can become one line
             if debug:
-                traceback.print_exc()
+                traceback.print_exc(file=terminal.errors())
             kind = "" if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: "
             hint = "" if debug else " (--debug shows where)"
             sys.exit(_say(f"{kind}{told(error) if isinstance(error, OSError) else error}{hint}", 1))
 
 
 def _say(message: str, code: int) -> int:
-    click.echo(f"gristmill: {message}", err=True)
+    terminal.tell(f"gristmill: {message}")
     return code
 
 
-def _terminated(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
+class Stopped(SystemExit):
+    """SIGINT or SIGTERM, as an exception that nothing on the way takes for an error."""
+
+    code: int
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.word = "interrupted" if number == signal.SIGINT else "terminated"
+
+
+class _Stopping:
+    """When the first signal came; further ones change neither the line nor the code."""
+
+    since: float | None = None
+    code = 0
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    if _Stopping.since is None:
+        _Stopping.since, _Stopping.code = time.monotonic(), 128 + number
+        raise Stopped(number)
+    if time.monotonic() - _Stopping.since > PATIENCE:
+        os._exit(_Stopping.code)
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

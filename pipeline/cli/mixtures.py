@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from pipeline import terminal
 from pipeline.cli.group import MIXTURE, ROOT, command, open_root
 
 FOLDER = click.argument("folder", type=click.Path(file_okay=False))
@@ -56,8 +57,8 @@ def swarm(
         around=around,
         frozen=frozen,
     )
-    click.echo("\n".join(made))
-    click.echo(enough_text(made[0], len(made), frozen), err=True)
+    terminal.show("\n".join(made))
+    terminal.tell(enough_text(made[0], len(made), frozen))
 
 
 @command("train-tokenizer")
@@ -87,7 +88,7 @@ def train_tokenizer(
 
     made = tokenizer.Training(**training)
     store = open_root(root)
-    click.echo(tokenizer.train(mixture, store, output, made, engine=engine, workers=workers, quiet=quiet), nl=False)
+    terminal.show(tokenizer.train(mixture, store, output, made, engine=engine, workers=workers, quiet=quiet), end="")
 
 
 @command("check-tokenizer")
@@ -98,4 +99,4 @@ def check_tokenizer(shards: str, tokenizer: str, eos: str | None) -> None:
     """Compare the tokenizer of a folder of SHARDS with a TOKENIZER file or name; name every difference."""
     from pipeline.tune import train_tokenizer as tokenizers
 
-    click.echo(tokenizers.check(shards, tokenizer, eos), nl=False)
+    terminal.show(tokenizers.check(shards, tokenizer, eos), end="")

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from pipeline import terminal
 from pipeline.cli.group import MIXTURE, NAME, ROOT, command, open_root
 
 
@@ -29,7 +30,7 @@ def calibrate(mixture: str, root: str, **wanted: Any) -> None:
     """Propose thresholds per language from what ROOT measured for MIXTURE, with histograms, as YAML to paste."""
     from pipeline.tune import calibrate as calibration
 
-    click.echo(calibration.calibrate(mixture, open_root(root), calibration.Wanted(**wanted)), nl=False)
+    terminal.show(calibration.calibrate(mixture, open_root(root), calibration.Wanted(**wanted)), end="")
 
 
 @command("train-quality")
@@ -72,4 +73,4 @@ def train_quality(
 
     texts = training.Texts(positives, negatives, labelled, text_field, label_field, positive_labels, max_texts)
     store = open_root(root) if root else None
-    click.echo(training.train_quality(output, store, name, texts, settings), nl=False)
+    terminal.show(training.train_quality(output, store, name, texts, settings), end="")

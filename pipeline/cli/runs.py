@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
+from pipeline import terminal
 from pipeline.cli.group import ENGINE, MIXTURE, NAME, ROOT, WORKERS, command, open_root, reading, write_page
 from pipeline.exports import EXPORTS
 
@@ -25,7 +25,7 @@ def run(mixture: str, root: str, engine: str, workers: int | None, quiet: bool) 
     """Make everything MIXTURE asks for, redoing only what is not there yet."""
     from pipeline.run import driver
 
-    click.echo(driver.run(mixture, open_root(root), engine, workers, quiet), nl=False)
+    terminal.show(driver.run(mixture, open_root(root), engine, workers, quiet), end="")
 
 
 @command()
@@ -50,7 +50,7 @@ def plan(mixture: str, root: str, **training: Any) -> None:
     """Show what `run` would do, redo and reuse, and why; and plan a training run. Changes nothing."""
     from pipeline.run import driver
 
-    click.echo(driver.plan(mixture, open_root(root), driver.Training(**training)), nl=False)
+    terminal.show(driver.plan(mixture, open_root(root), driver.Training(**training)), end="")
 
 
 @command()
@@ -60,7 +60,7 @@ def status(root: str) -> None:
     """Show how far a root is: what runs, what is finished, what failed or was quarantined."""
     from pipeline.answers.status import status_text
 
-    click.echo(status_text(open_root(root)), nl=False)
+    terminal.show(status_text(open_root(root)), end="")
 
 
 @command()
@@ -79,14 +79,16 @@ def stats(root: str, name: str | None, as_json: bool, html: str | None, csv: str
     store = open_root(root)
     for suffix, folder in ((".csv", csv), (".parquet", parquet)):
         if folder:
-            click.echo(card.write_tables(store, name, suffix, folder))
+            terminal.show(card.write_tables(store, name, suffix, folder))
     if (csv or parquet) and not (html or as_json):
         return
     if html:
         write_page(html, reporting.html(store, name))
-        click.echo(html)
+        terminal.show(html)
     else:
-        click.echo(reporting.json_text(store, name) if as_json else reporting.text(store, name), nl=False)
+        terminal.show(
+            terminal.json_text(reporting.json_text(store, name)) if as_json else reporting.text(store, name), end=""
+        )
 
 
 @command()
@@ -101,9 +103,9 @@ def show(page: str, root: str, name: str | None, raw: bool) -> None:
 
     store = open_root(root)
     if raw:
-        sys.stdout.buffer.write(showing.raw_record(store, name, page))
+        terminal.show_bytes(showing.raw_record(store, name, page))
     else:
-        click.echo(showing.page_text(store, name, page), nl=False)
+        terminal.show(showing.page_text(store, name, page), end="")
 
 
 @command()
@@ -113,7 +115,7 @@ def verify(root: str, name: str | None) -> None:
     """Check every file of a mixture: checksums, alignment, conservation, manifest against bytes."""
     from pipeline.answers.verify import verify_root
 
-    click.echo(verify_root(open_root(root), name), nl=False)
+    terminal.show(verify_root(open_root(root), name), end="")
 
 
 @command("dedup-report")
@@ -124,7 +126,7 @@ def dedup_report(root: str, name: str | None, largest: int) -> None:
     """Show what deduplication removed: similarities, cluster sizes, losses, the largest clusters with excerpts."""
     from pipeline.answers import dedup_report as duplicates
 
-    click.echo(duplicates.text(open_root(root), name, largest), nl=False)
+    terminal.show(duplicates.text(open_root(root), name, largest), end="")
 
 
 @command()
@@ -159,9 +161,9 @@ def export(
     if trainer == BLEND:
         if domain or phase or split != "train":
             raise click.UsageError("megatron-blend takes all of a mixture: leave out --domain, --phase and --split")
-        click.echo(handover.blend_text(open_root(root), name, folder, sequence_length), nl=False)
+        terminal.show(handover.blend_text(open_root(root), name, folder, sequence_length), end="")
         return
-    click.echo(handover.export_text(open_root(root), name, domain, trainer, folder, phase, split), nl=False)
+    terminal.show(handover.export_text(open_root(root), name, domain, trainer, folder, phase, split), end="")
 
 
 @command()
@@ -172,4 +174,4 @@ def sample(folder: str, pages: int | None) -> None:
     from pipeline.run.driver import sample_text
     from pipeline.sample import make_sample
 
-    click.echo(f"{folder}: {sample_text(make_sample(Path(folder), pages=pages))}")
+    terminal.show(f"{folder}: {sample_text(make_sample(Path(folder), pages=pages))}")

@@ -9,6 +9,8 @@ node proves that it can read and write the root before work starts (`probe`).
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
 import uuid
 from dataclasses import replace
@@ -42,6 +44,7 @@ def connect(workers: int | None) -> None:
     if ray.is_initialized():
         return
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    before = signal.getsignal(signal.SIGTERM)
     try:
         if cluster:
             ray.init(**quiet)
@@ -58,6 +61,8 @@ def connect(workers: int | None) -> None:
         raise RunError(
             f"cannot start {where}: {str(error).splitlines()[0]}; `--engine inline` runs without Ray"
         ) from error
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)  # Ray has one of its own, which ends with another code
 
 
 class RayExecutor:

@@ -22,6 +22,9 @@ from pipeline.recipe.yaml_file import Document, Key, dotted, nearest, read_yaml,
 from pipeline.store.storage import Store, filesystem_of
 from stages import clusters, kept, mixture, sources
 
+MOST_LETTERS = 100
+"""Of a name: it is part of file names, with a digest beside it."""
+
 
 def load(path: str | Path, store: Store, tokenizer: bool = True) -> Recipe:
     """Read and check a mixture file for a run under the root of ``store``.
@@ -57,8 +60,7 @@ def load(path: str | Path, store: Store, tokenizer: bool = True) -> Recipe:
     found = {str(name): _source(str(name), raw, document, store) for name, raw in data["sources"].items()}
     domains = {str(name): _domain(str(name), raw, document) for name, raw in data["domains"].items()}
     name = str(data.get("name") or Path(path).stem)
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        document.add(("name",), f"expected letters, digits, '.', '_' and '-', found {name!r}")
+    _check_name(name, ("name",), document)
     _check_references(document, found, domains, sections)
     document.check()
     check_files(document, sections, found, store, tokenizer)
@@ -71,8 +73,7 @@ def _source(name: str, raw: Any, document: Document, store: Store) -> Source | N
     if not isinstance(raw, dict):
         document.add(key, "expected a mapping with at least `paths`")
         return None
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        document.add(key, f"expected letters, digits, '.', '_' and '-' in a name, found {name!r}")
+    _check_name(name, key, document)
     own = {field: value for field, value in raw.items() if field not in graph.overridable()}
     if "paths" in own:
         own["paths"] = source_paths(own["paths"], (*key, "paths"), document, store)
@@ -101,7 +102,15 @@ def _source(name: str, raw: Any, document: Document, store: Store) -> Source | N
     return Source(name, params, sections) if params is not None else None
 
 
+def _check_name(name: str, key: Key, document: Document) -> None:
+    """Names become folders and stand in reports: ASCII letters, digits, ``.``, ``_``, ``-``, up to `MOST_LETTERS`."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name, re.ASCII) or len(name) > MOST_LETTERS:
+        found = repr(name) if len(name) <= MOST_LETTERS else f"{len(name)} of them"
+        document.add(key, f"expected letters, digits, '.', '_' and '-' in a name, found {found}")
+
+
 def _domain(name: str, raw: Any, document: Document) -> kept.Domain | None:
+    _check_name(name, ("domains", name), document)
     if raw is not None and not isinstance(raw, dict):
         document.add(("domains", name), "expected a mapping of conditions, such as {sources: [NAME]}")
         return None

@@ -261,6 +261,21 @@ class Recipe:
         except ValueError as error:
             raise RunError(f"{self.path}: mixture: {error}") from error
 
+    def taken_nothing_of(self, blend: mixture.Mixture) -> list[str]:
+        """A remark for each domain that has tokens and a share, and of which the corpus takes none."""
+        wanted = {
+            name
+            for _, params in mixtures_of(self.sections)
+            for name, domain in params.domains.items()
+            if domain.share != 0 and domain.epochs != 0
+        }
+        return [
+            f"mixture: domain {plan.name!r} gives no token of its {plan.available_tokens:,}: its share of a budget of"
+            f" {blend.requested_budget:,} rounds to 0; raise its share or the budget"
+            for plan in blend.domains
+            if plan.name in wanted and plan.available_tokens and not plan.target_tokens
+        ]
+
     def solve_phases(self, available: dict[str, int], tokenizer: dict[str, Any]) -> list[mixture.PhasePlan]:
         """The phases of training, each with the part of every domain it reads; none where there is one mixture.
 

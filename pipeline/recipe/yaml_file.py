@@ -1,7 +1,8 @@
 """Mixture files: YAML in, validated models out, every mistake at once, with file, line and key.
 
-YAML is read by the rules of YAML 1.2 where 1.1 surprises: ``no`` is Norwegian, not false. A key
-given twice is an error.
+YAML is read by the rules of YAML 1.2: ``no`` is Norwegian, ``1:30`` is text, ``010`` is ten and ``0o10`` eight. A key
+given twice is an error, and so is what no mixture needs: nesting deeper than `MOST_DEEP`, aliases that stand for more
+than `MOST_NODES` entries or for themselves, whole numbers of more than 64 bits.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ Key = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
 
 MOST_SHOWN = 80
+MOST_DEEP = 40
+MOST_NODES = 200_000
+"""Entries of a file with every alias written out."""
+MOST_DIGITS = 40
+SMALLEST, LARGEST = -(1 << 63), (1 << 64) - 1
 _KINDS = {
     "a list": "tuple_type list_type set_type frozen_set_type",
     "a mapping of keys": "dict_type model_type model_attributes_type mapping_type",
@@ -89,19 +95,56 @@ class Document:
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader whose only booleans are true and false, as in YAML 1.2."""
+    """SafeLoader by YAML 1.2's core schema (10.3.2), but that ``<<`` merges, as in 1.1; keys of mappings are text."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        self.flatten_mapping(node)
+        return {name.value: self.construct_object(value, deep=True) for name, value in node.value}
 
 
-_Loader.yaml_implicit_resolvers = {
-    letter: [
-        (tag, pattern) for tag, pattern in pairs if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")
-    ]
-    for letter, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+_SCHEMA = {
+    "null": (r"~|null|Null|NULL|", "~nN"),
+    "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    "int": (r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    "float": (
+        r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        "",
+    ),
+    "merge": (r"<<", "<"),
 }
-for _letter in "tTfF":
-    _Loader.add_implicit_resolver(
-        "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), [_letter]
-    )
+_Loader.yaml_implicit_resolvers = {}
+for _name, (_pattern, _letters) in _SCHEMA.items():
+    _first = [*(_letters or "-+.0123456789"), *([""] if _name == "null" else [])]
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(f"^(?:{_pattern})$"), _first)
+
+
+class Refused(yaml.MarkedYAMLError):
+    """YAML that is none for a mixture file."""
+
+
+def _whole_number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    text = str(loader.construct_scalar(node))
+    base = {"0o": 8, "0x": 16}.get(text[:2], 10)
+    try:
+        value = int(text[2:] if base != 10 else text, base) if len(text) <= MOST_DIGITS else LARGEST + 1
+    except ValueError:
+        raise Refused(None, None, f"expected a whole number, found {text!r}", node.start_mark) from None
+    if not SMALLEST <= value <= LARGEST:
+        told = f"expected a whole number of at most 64 bits, found one of {len(text)} characters"
+        raise Refused(None, None, told, node.start_mark)
+    return value
+
+
+def _number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float:
+    text = str(loader.construct_scalar(node))
+    try:
+        return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+    except ValueError:
+        raise Refused(None, None, f"expected a number, found {text!r}", node.start_mark) from None
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _whole_number)
+_Loader.add_constructor("tag:yaml.org,2002:float", _number)
 
 
 def read_yaml(path: str | Path) -> Document:
@@ -132,21 +175,62 @@ def _beside(path: Path) -> str:
 def parse_yaml(text: str, path: str) -> Document:
     """`read_yaml` of a text; ``path`` is what errors name."""
     try:
+        _check_depth(text)
         loader = _Loader(text)
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
             kind = "nothing" if node is None else "a list" if isinstance(node, yaml.SequenceNode) else "text"
             raise ConfigError(path, [Problem(1, "file", f"expected a mapping of keys, found {kind}")])
+        _check_size(node)
         document = Document(path, {}, {})
         _walk(node, (), document)
         document.check()
         document.data = typing.cast(dict[str, Any], loader.construct_document(node))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(path, [Problem(line, "file", f"no YAML: {_no_yaml(error)}")]) from error
-    except yaml.YAMLError as error:
-        raise ConfigError(path, [Problem(1, "file", f"no YAML: {error}")]) from error
+        kind = "" if isinstance(error, Refused) else "no YAML: "
+        raise ConfigError(path, [Problem(line, "file", f"{kind}{_no_yaml(error)}")]) from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        found = f"no YAML: it holds the character U+{ord(text[error.position]):04X}, which YAML has no place for"
+        raise ConfigError(path, [Problem(line, "file", found)]) from error
     return document
+
+
+def _check_depth(text: str) -> None:
+    """Refuse what is nested too deep before anything walks down it."""
+    depth = 0
+    for event in yaml.parse(text, _Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MOST_DEEP:
+            mark: Any = event.start_mark
+            raise Refused(None, None, f"nested more than {MOST_DEEP} deep", mark)
+
+
+def _check_size(root: yaml.Node) -> None:
+    """Refuse aliases that contain themselves, or that grow to more than a mixture file can mean."""
+    sizes: dict[int, int] = {}
+    depths: dict[int, int] = {}
+    above: set[int] = set()
+
+    def visit(node: yaml.Node) -> None:
+        if id(node) in above:
+            raise Refused(None, None, "an alias here stands for what contains it", node.start_mark)
+        if id(node) in sizes:
+            return
+        above.add(id(node))
+        inner = node.value if isinstance(node, yaml.CollectionNode) else []
+        parts = [part for entry in inner for part in (entry if isinstance(entry, tuple) else (entry,))]
+        for part in parts:
+            visit(part)
+        above.remove(id(node))
+        sizes[id(node)] = 1 + sum(sizes[id(part)] for part in parts)
+        depths[id(node)] = 1 + max((depths[id(part)] for part in parts), default=0)
+        if sizes[id(node)] > MOST_NODES or depths[id(node)] > MOST_DEEP:
+            found = f"{sizes[id(node)]:,} entries" if sizes[id(node)] > MOST_NODES else f"{depths[id(node)]} levels"
+            raise Refused(None, None, f"its aliases stand for {found}, too many", node.start_mark)
+
+    visit(root)
 
 
 def _no_yaml(error: yaml.MarkedYAMLError) -> str:
@@ -163,6 +247,10 @@ def _walk(node: yaml.Node, key: Key, document: Document) -> None:
     document.lines.setdefault(key, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         for name, value in node.value:
+            if not isinstance(name, yaml.ScalarNode):
+                problem = "expected text as a key, found a list or mapping"
+                document.problems.append(Problem(name.start_mark.line + 1, dotted(key), problem))
+                continue
             inner = (*key, name.value)
             if inner in document.lines and name.value != "<<":
                 document.problems.append(Problem(name.start_mark.line + 1, dotted(inner), "this key stands here twice"))

@@ -460,11 +460,16 @@ class Run(Maker):
 
     def _corpus(self, domains: dict[str, str]) -> None:
         """Solve the mixture again from what the shards hold for training, and write it, phase by phase."""
-        held = {name: self.store.read_json(address)["tokens"] for name, address in domains.items()}
-        self.available |= held
-        available = dict.fromkeys(self.recipe.domains, 0) | held
-        self.blend = self.recipe.solve(available, self.tokenizer)
-        self.phases = phases = self.recipe.solve_phases(available, self.tokenizer)
+        self.available |= {name: self.store.read_json(address)["tokens"] for name, address in domains.items()}
+        self.blend = self.recipe.solve(self.available, self.tokenizer)
+        self.phases = phases = self.recipe.solve_phases(self.available, self.tokenizer)
+        for remark in self.recipe.taken_nothing_of(self.blend):
+            self.reporter.say(remark)
+        late = {name for name, target in self.blend.targets.items() if target} - {*domains}
+        for name in sorted(late):
+            raise RunError(
+                f"domain {name!r}: its share rounds to no token, and to one once others are held out: raise it"
+            )
         print_ = self.recipe.corpus(self.blend, phases)
         folder = f"{print_.folder}-{digest(sorted(domains.items()))}"
         corpora = self.recipe.corpora(self.blend, phases, domains, folder, self.tokenizer)

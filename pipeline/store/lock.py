@@ -1,25 +1,40 @@
 """One run at a time on a root: an advisory lock with owner and heartbeat.
 
 Two runs on one root would not spoil each other's files (both write the same bytes), but would do the work twice
-and sweep each other's temporary files. A lock whose owner is gone (a dead process on this host, or a heartbeat
-older than ``STALE_SECONDS`` elsewhere) is taken over, so that a killed run needs no cleaning up.
+and sweep each other's temporary files. Of starts at the same moment one gets in: on a disk the lock is read and written
+while a file beside it is locked by the system (``flock``), on S3 it is written only where there is none, or the one
+that was read (conditional PUT); where a store has neither, the lock is read again after `SETTLE_SECONDS`.
+
+A lock whose owner is gone (a dead process on this host, or a heartbeat older than ``STALE_SECONDS`` elsewhere) is taken
+over, so that a killed run needs no cleaning up. One whose heartbeat lies in the future (clocks differ, or somebody
+wrote it) is watched for two heartbeats: its owner is alive
+if it changes.
 """
 
 from __future__ import annotations
 
+import fcntl
+import io
 import json
 import os
 import socket
 import threading
 import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
+from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.store.storage import Store
+from stages.formats.locations import s3_of
 
 ADDRESS = "runs/lock.json"
+GUARD = "runs/lock.guard"
 HEARTBEAT_SECONDS = 15.0
 STALE_SECONDS = 90.0
+SETTLE_SECONDS = 2.0
 
 
 class RootLock:
@@ -28,16 +43,19 @@ class RootLock:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.owner = f"{socket.gethostname()}:{os.getpid()}"
+        self._token = uuid.uuid4().hex
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._renew, daemon=True)
 
     def __enter__(self) -> RootLock:
-        holder = self.holder()
-        if holder is not None:
-            raise UserError(
-                f"another run ({holder}) is working on {self.store.root}; wait for it, or stop it, or use another root"
-            )
-        self._write()
+        found = self._read()
+        if found is not None and _ahead(found[0]) and self._renewed(found[0]):
+            raise self._taken(f"on {found[0]['host']}, whose clock is ahead")
+        with self._guarded():
+            found = self._read()
+            holder = self.holder()
+            if holder is not None or not self._write(found[1] if found is not None else ""):
+                raise self._taken(holder or "started at the same moment")
         self._thread.start()
         return self
 
@@ -46,33 +64,104 @@ class RootLock:
     ) -> None:
         self._stop.set()
         self._thread.join()
-        self.store.remove(ADDRESS)
+        with self._guarded():
+            if self._mine():  # a run that was suspended for long may have lost it
+                self.store.remove(ADDRESS)
 
     def holder(self) -> str | None:
         """Who holds the root and is alive, or None."""
-        if not self.store.exists(ADDRESS):
-            return None
+        found = self._read()
+        return self._holder(found[0]) if found is not None else None
+
+    def _holder(self, lock: dict[str, Any]) -> str | None:
         try:
-            lock = json.loads(self.store.read_bytes(ADDRESS))
             host, pid, beat = lock["host"], int(lock["pid"]), float(lock["time"])
         except (ValueError, KeyError, TypeError):
             return None
         if host == socket.gethostname():
             alive = pid != os.getpid() and _process_runs(pid, lock.get("started"))
         else:
-            alive = time.time() - beat < STALE_SECONDS
+            alive = abs(time.time() - beat) < STALE_SECONDS
         return f"process {pid} on {host}" if alive else None
 
-    def _write(self) -> None:
+    def _taken(self, by: str) -> UserError:
+        return UserError(
+            f"another run ({by}) is working on {self.store.root}; wait for it, or stop it, or use another root"
+        )
+
+    def _renewed(self, lock: dict[str, Any]) -> bool:
+        """Whether a lock is written anew within two heartbeats."""
+        end = time.monotonic() + 2.25 * HEARTBEAT_SECONDS
+        while time.monotonic() < end:
+            time.sleep(HEARTBEAT_SECONDS / 8)
+            found = self._read()
+            if found is None or found[0] != lock:
+                return found is not None
+        return False
+
+    def _read(self) -> tuple[dict[str, Any], str] | None:
+        """The lock, empty where it cannot be read as one, and on S3 the ETag of its object."""
+        s3 = s3_of(self.store.fs)
+        etag = ""
+        if s3 is not None:
+            about = s3.stat(self.store.path(ADDRESS))
+            if about is None:
+                return None
+            etag = about.etag
+        try:
+            lock = json.loads(self.store.read_bytes(ADDRESS))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError):
+            lock = {}  # replaced while it was read, or half written by something else
+        return lock if isinstance(lock, dict) else {}, etag
+
+    def _mine(self) -> bool:
+        found = self._read()
+        return found is not None and found[0].get("token") == self._token
+
+    def _write(self, replaced: str) -> bool:
+        """Write the lock, on S3 only where there is none or the one of this ETag; whether it is ours now."""
         lock = {"host": socket.gethostname(), "pid": os.getpid(), "time": time.time(), "started": _started(os.getpid())}
-        self.store.write_json(ADDRESS, lock)
+        body = (json.dumps(lock | {"token": self._token}, sort_keys=True, indent=1) + "\n").encode()
+        s3 = s3_of(self.store.fs)
+        if s3 is not None:
+            path = self.store.path(ADDRESS)
+            try:
+                return s3.put(path, io.BytesIO(body), len(body), only_new=not replaced, replaces=replaced)
+            except OSError as error:
+                if "HTTP 501" not in str(error):
+                    raise
+        self.store.write_bytes(ADDRESS, body)
+        if self.store.local:
+            return True
+        time.sleep(SETTLE_SECONDS)
+        return self._mine()
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Alone among the processes of a disk; on object stores the write itself decides."""
+        if not self.store.local:
+            yield
+            return
+        os.makedirs(os.path.dirname(self.store.path(GUARD)), exist_ok=True)
+        with open(self.store.path(GUARD), "wb") as guard:
+            with suppress(OSError):  # a file system without locks: as on stores that have none
+                fcntl.flock(guard, fcntl.LOCK_EX)
+            yield
 
     def _renew(self) -> None:
         while not self._stop.wait(HEARTBEAT_SECONDS):
-            try:
-                self._write()
-            except OSError:
-                continue  # the next task that writes will say what is wrong with the disk
+            with suppress(OSError), self._guarded():  # the next task that writes will say what is wrong with the disk
+                found = self._read()
+                if found is None or found[0].get("token") == self._token:
+                    self._write(found[1] if found is not None else "")
+
+
+def _ahead(lock: dict[str, Any]) -> bool:
+    """Whether the heartbeat lies so far in the future that time alone would keep the lock for long."""
+    beat, elsewhere = lock.get("time"), lock.get("host") not in (None, socket.gethostname())
+    return isinstance(beat, (int, float)) and elsewhere and beat - time.time() > STALE_SECONDS
 
 
 def _started(pid: int) -> str | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import heapq
 import re
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline import terminal
 from pipeline.errors import UserError
 from pipeline.store import snapshot as snapshots
 from pipeline.store.key_index import KeyIndex, hosts_of, index_name
@@ -39,7 +39,7 @@ class Found:
 
 
 def tell(message: str) -> None:
-    print(f"gristmill: {message}", file=sys.stderr, flush=True)
+    terminal.tell(f"gristmill: {message}")
 
 
 def index_of(snapshot: snapshots.Snapshot, say: Callable[[str], None] = tell) -> KeyIndex:

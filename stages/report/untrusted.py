@@ -14,8 +14,11 @@ from markupsafe import Markup
 MAX_CHARACTERS = 200
 """Of a name; samples of text have a limit of their own."""
 
-_BIDI = (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)
-_SPELT = {code: f"\u2039U+{code:04X}\u203a" for code in (*range(0x20), *range(0x7F, 0xA0), *_BIDI, 0x2028, 0x2029)}
+_BIDI = (*range(0x202A, 0x202F), *range(0x2066, 0x2070), 0x200E, 0x200F, 0x061C)
+_TAGS = range(0xE0000, 0xE0080)
+SPELT_CODES = (*range(0x20), *range(0x7F, 0xA0), *_BIDI, 0x2028, 0x2029, *_TAGS)
+"""Controls, marks of direction, separators of lines, invisible tags."""
+_SPELT = {code: f"\u2039U+{code:04X}\u203a" for code in SPELT_CODES}
 _SPELT |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 _LINES = {code: text for code, text in _SPELT.items() if code not in (0x09, 0x0A)}
 

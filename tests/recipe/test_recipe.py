@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,14 @@ def test_models_named_by_path_are_found_beside_the_mixture_file_and_names_are_le
 def test_more_bands_than_permutations_are_refused_before_anything_runs(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"clusters\.bands"):
         load(tmp_path, BASE + "clusters: {bands: 40, rows: 8}\n")
+
+
+@pytest.mark.parametrize(
+    "name", ["../..", "", "a/b", "<img src=x>", ".hidden", "-x", "a b", "\u202ex", "x" * 101, "a\n"]
+)
+def test_a_domain_has_a_name_that_is_safe_in_a_path_and_a_report(tmp_path: Path, name: str) -> None:
+    domains = json.dumps({name: {}})
+    text = f"sources: {{web: {{paths: a.jsonl}}}}\ndomains: {domains}\nmixture: {{domains: {{}}}}\n"
+    (tmp_path / "m.yaml").write_text(text)
+    with pytest.raises(ConfigError, match="expected letters, digits"):
+        recipes.load(tmp_path / "m.yaml", Store(str(tmp_path / "root")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,76 @@ def test_a_file_that_is_not_there_names_the_nearest_one_beside_it(tmp_path: Path
 def test_what_is_no_mapping_or_no_yaml_is_one_line_with_its_place(text: str) -> None:
     with pytest.raises(ConfigError, match=r"^m.yaml:\d+: file: "):
         parse_yaml(text, "m.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *(
+            ("0100000", 100000),
+            ("0o17", 15),
+            ("0x1F", 31),
+            ("-7", -7),
+            ("+7", 7),
+            ("1:30", "1:30"),
+            ("190:20:30", "190:20:30"),
+        ),
+        *(
+            ("1e6", 1e6),
+            (".5", 0.5),
+            ("5.", 5.0),
+            ("-.inf", float("-inf")),
+            ("0b101", "0b101"),
+            ("no", "no"),
+            ("On", "On"),
+        ),
+        *(("2026-01-01", "2026-01-01"), ("~", None), ("null", None), ("TRUE", True), ("1_000", "1_000"), ("=", "=")),
+        *(("18446744073709551615", 2**64 - 1), ("0x", "0x"), ("08", 8), ("1.2.3", "1.2.3"), ("'012'", "012")),
+    ],
+)
+def test_plain_values_are_those_of_yaml_1_2(text: str, value: object) -> None:
+    found = parse_yaml(f"a: {text}\n", "m.yaml").data["a"]
+    assert found == value
+    assert type(found) is type(value)
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join([f'*{chr(97 + n)}'] * 10)}]\n" for n in range(9)
+)
+MERGES = "a: &a {k0: x}\n" + "".join(
+    f"b{n}: &b{n} {{<<: [{', '.join([f'*b{n - 1}' if n else '*a'] * 10)}]}}\n" for n in range(9)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        (BOMB, 6, "its aliases stand for"),
+        (MERGES, None, "its aliases stand for"),
+        ("a: " + "[" * 5000 + "]" * 5000, 1, "nested more than 40 deep"),
+        ("a:\n" + "".join(" " * n + "- \n" for n in range(60)), None, "nested more than 40 deep"),
+        ("a:\n  b: &x [1, *x]\n", 2, "stands for what contains it"),
+        ("x: 1\na: &x {b: *x}\n", 2, "stands for what contains it"),
+        ("a: 1\nb: " + "9" * 10_000, 2, "at most 64 bits"),
+        ("b: 18446744073709551616", 1, "at most 64 bits"),
+        ("b: 0x" + "f" * 100, 1, "at most 64 bits"),
+        ("b: !!int x", 1, "expected a whole number, found 'x'"),
+        ("b: !!float ''", 1, "expected a number"),
+        ("a: 1\n? [x, y]\n: 2\n", 2, "expected text as a key"),
+        ("a: 1\nb: '\x1b[2J'\n", 2, "U+001B"),
+        ("a: !!python/object:os.system x", 1, "could not determine a constructor"),
+    ],
+)
+def test_what_no_mixture_needs_is_refused_at_once_with_its_line(text: str, line: int | None, said: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(ConfigError) as caught:
+        parse_yaml(text, "m.yaml")
+    [problem] = caught.value.problems
+    assert said in problem.message
+    assert line is None or problem.line == line
+    assert time.monotonic() - started < 2
+
+
+def test_aliases_and_merges_that_stay_small_are_read() -> None:
+    found = parse_yaml("a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}\nc: [*a, *a]\n1: yes\n", "m.yaml").data
+    assert found == {"a": {"x": 1, "y": 2}, "b": {"x": 1, "y": 3}, "c": [{"x": 1, "y": 2}] * 2, "1": "yes"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import json
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from pipeline.answers.verify import verify_root
 from pipeline.errors import RunError
+from pipeline.progress import Reporter
 from pipeline.store import snapshot as snapshots
 from pipeline.store.storage import Store
 from tests.support.archives import record, write
@@ -194,3 +196,26 @@ def test_a_column_that_is_not_there_is_one_line(tmp_path: Path, capfd: pytest.Ca
         run_inline(write_mixture(tmp_path / "m.yaml", tmp_path / "in"), tmp_path / "root")
     gc.collect()
     assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("budget", [2000, 1])
+def test_a_share_that_rounds_to_no_token_takes_none_and_says_so(
+    tmp_path: Path, budget: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        rows = [json.dumps({"text": f"{name} {row} " + "some words that make a page " * 20}) for row in range(40)]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(rows))
+    (tmp_path / "m.yaml").write_text(
+        "name: m\nsources: {a: {paths: a.jsonl}, b: {paths: b.jsonl}}\nkept: {families: []}\n"
+        "clusters: {enabled: false}\ndomains: {da: {sources: [a]}, db: {sources: [b]}}\n"
+        f"mixture: {{budget: {budget}, domains: {{da: {{share: 0.999999}}, db: {{share: 0.000001}}}}}}\n"
+    )
+    said: list[str] = []
+    monkeypatch.setattr(Reporter, "say", lambda _, line: said.append(line))
+    run_inline(tmp_path / "m.yaml", tmp_path / "root")
+    store = Store(str(tmp_path / "root"))
+    manifest = store.read_json(store.read_json("mixtures/m.json")["corpus"])
+    assert manifest["tokens"] > 0
+    assert manifest["domains"]["db"]["tokens"] == 0
+    assert any("'db' gives no token of its" in line and f"budget of {budget:,} rounds to 0" in line for line in said)
+    assert "all is well" in verify_root(store, None)

@@ -1,0 +1,106 @@
+"""The lock of a root: of many starts at once one gets in, and no dead owner keeps it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.store import lock
+from pipeline.store.lock import ADDRESS, RootLock
+from pipeline.store.storage import Store
+from tests.support.runs import CHECKOUT
+
+START = """
+import sys, time
+from pipeline.errors import UserError
+from pipeline.store.lock import RootLock
+from pipeline.store.storage import Store
+held = RootLock(Store(sys.argv[1]))
+held._read()  # connections stand, modules are loaded: the start that follows is at the same moment
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    with held:
+        print("in", flush=True)
+        sys.stdin.readline()
+except UserError as error:
+    print("out", error, flush=True)
+"""
+ELSEWHERE = {"host": "elsewhere", "pid": 1, "started": None}
+
+
+@pytest.mark.parametrize("where", ["disk", "bucket"])
+def test_of_simultaneous_starts_one_gets_in(tmp_path: Path, s3: str, where: str) -> None:
+    root = str(tmp_path) if where == "disk" else f"s3://locks/root{s3}&allow_bucket_creation=true"
+    if where == "bucket":
+        Store(root).fs.create_dir("locks")
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": CHECKOUT}
+    starts = [subprocess.Popen([sys.executable, "-c", START, root], **pipes) for _ in range(4)]
+    for round_ in range(2):  # the second time over the lock of a run that was killed
+        if round_:
+            Store(root).write_json(ADDRESS, ELSEWHERE | {"time": time.time() - 1000})
+            starts = [subprocess.Popen([sys.executable, "-c", START, root], **pipes) for _ in range(4)]
+        for start in starts:
+            assert start.stdout.readline() == "ready\n"
+        for start in starts:
+            start.stdin.write("go\n")
+            start.stdin.flush()
+        said = [start.stdout.readline() for start in starts]
+        assert sorted(line.split()[0] for line in said) == ["in", "out", "out", "out"], said
+        for start in starts:
+            start.communicate("end\n")
+        assert not Store(root).exists(ADDRESS)
+
+
+def test_a_live_owner_elsewhere_keeps_it_and_a_dead_one_does_not(store: Store) -> None:
+    for seconds, alive in ((0.0, True), (-30.0, True), (30.0, True), (-1000.0, False)):
+        store.write_json(ADDRESS, ELSEWHERE | {"time": time.time() + seconds})
+        assert (RootLock(store).holder() is not None) == alive
+    with RootLock(store):
+        assert json.loads(store.read_bytes(ADDRESS))["host"] != "elsewhere"
+
+
+@pytest.mark.parametrize("renewed", [True, False])
+def test_a_heartbeat_in_the_future_counts_only_while_it_is_renewed(
+    store: Store, monkeypatch: pytest.MonkeyPatch, renewed: bool
+) -> None:
+    monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.4)
+    store.write_json(ADDRESS, ELSEWHERE | {"time": time.time() + 1e6})
+    stop = threading.Event()
+
+    def renew() -> None:
+        while not stop.wait(0.2):
+            store.write_json(ADDRESS, ELSEWHERE | {"time": time.time() + 1e6})
+
+    thread = threading.Thread(target=renew)
+    if renewed:
+        thread.start()
+        with pytest.raises(UserError, match="whose clock is ahead"), RootLock(store):
+            pass
+        stop.set()
+        thread.join()
+    else:
+        with RootLock(store):
+            pass
+        assert not store.exists(ADDRESS)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"7", b'{"host": 1, "pid": "x", "time": null}'])
+def test_what_is_no_lock_holds_nothing(store: Store, content: bytes) -> None:
+    store.write_bytes(ADDRESS, content)
+    with RootLock(store):
+        pass
+
+
+def test_a_run_that_lost_its_lock_leaves_the_other_ones(store: Store) -> None:
+    with RootLock(store):
+        store.write_json(ADDRESS, ELSEWHERE | {"time": time.time(), "token": "other"})
+    assert store.read_json(ADDRESS)["token"] == "other"
