@@ -90,9 +90,7 @@ def main(pages: int = 6000, rounds: int = 5) -> None:
                     found.setdefault(("all", label), []).append(seconds(folder, root, 50, 0))
                     found.setdefault(("again", label), []).append(seconds(folder, root, 60, 1))
         size = sum(path.stat().st_size for path in (folder / "checked").rglob("*") if path.is_file())
-        print(
-            f"{pages:,} pages, {size / 1e6:.0f} MB under the root, {rounds} rounds each, least and median CPU seconds"
-        )
+        print(f"{pages:,} pages, {size / 1e6:.0f} MB under the root, {rounds} rounds, least and median CPU seconds")
         for what in ("all", "again"):
             for name, of in (("least", min), ("median", statistics.median)):
                 with_, without = (of(found[what, label]) for label in ("checked", "unchecked"))

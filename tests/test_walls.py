@@ -29,10 +29,10 @@ PIPELINE = {
     "engine": {"store", "stages.formats"},
     "store": {"stages.formats", "stages.kernels"},
     "answers": {"recipe", "store", "stages.report"},
-    "tune": {"engine", "reader", "recipe", "run", "store", "stages.tokenizers"},
+    "tune": {"engine", "planner", "reader", "recipe", "run", "store", "stages.tokenizers"},
     "exports": {"answers", "planner", "reader", "recipe", "store", "stages.kernels"},
     "reader": {"stages.kernels"},
-    "planner": set(),
+    "planner": {"stages.kernels"},
     "sample": set(),
 }
 """Rooms of the pipeline, and those that each may import beside itself and `GROUND`."""

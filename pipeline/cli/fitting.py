@@ -92,3 +92,25 @@ def fit(
     wishes = Wishes(law, _weights(weights), _named(higher), _named(not_worse), _named(freeze), pull, resamples, seed)
     request = fitting.Request(wishes, tuple(_named(metrics)), **files)
     terminal.show(fitting.propose(mixtures, results, out, open_root(root) if root else None, request), end="")
+
+
+@command("fit-law")
+@click.argument("runs", type=click.Path(dir_okay=False))
+@click.option("--out", type=click.Path(dir_okay=False), required=True, help="Law to write (.json), for `plan --law`.")
+@click.option("--loss", help="Column of RUNS that holds the loss, where it is not called so.")
+@click.option("--at", multiple=True, help="PARAMETERS,TOKENS[,UNIQUE] to predict the loss of, such as 7e9,3.9e12.")
+@click.option(
+    "--unseen", type=click.Path(dir_okay=False), help="Runs to predict only, and compare with what was found."
+)
+@click.option("--name", help="Name of the law; by default that of its file.")
+@click.option("--resamples", type=click.IntRange(10), default=400, show_default=True, help="For the intervals.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the resamples.")
+@click.option("--page", type=click.Path(dir_okay=False), help="Page to write; by default beside --out.")
+def fit_law(runs: str, out: str, **wishes: Any) -> None:
+    """Fit a scaling law to training runs: a CSV or Parquet file with parameters, tokens and loss of each.
+
+    With a column `unique` (tokens before they were repeated) the worth of repeats is fitted too.
+    """
+    from pipeline.tune import fit_law as fitting
+
+    terminal.show(fitting.fit_and_write(runs, out, fitting.LawRequest(**wishes)), end="")

@@ -1,4 +1,4 @@
-"""Commands about mixtures and tokenizers: `swarm`, `train-tokenizer`, `check-tokenizer`."""
+"""Commands about mixtures and tokenizers: `swarm`, `rehydrate`, `train-tokenizer`, `check-tokenizer`."""
 
 from __future__ import annotations
 
@@ -59,6 +59,20 @@ def swarm(
     )
     terminal.show("\n".join(made))
     terminal.tell(enough_text(made[0], len(made), frozen))
+
+
+@command()
+@MIXTURE
+@ROOT
+@click.option("--max-repeats", type=click.IntRange(1), default=10, show_default=True)
+@click.option(
+    "--min-families", type=click.IntRange(1), default=50, show_default=True, help="Of a size, to have a rate."
+)
+def rehydrate(mixture: str, root: str, max_repeats: int, min_families: int) -> None:
+    """Show how often pages that had copies are worth repeating, by how such pages pass the filters (FineWeb-2)."""
+    from pipeline.tune.rehydrate import rehydrate_text
+
+    click.echo(rehydrate_text(mixture, open_root(root), max_repeats, min_families), nl=False)
 
 
 @command("train-tokenizer")

@@ -44,6 +44,9 @@ def run(mixture: str, root: str, engine: str, workers: int | None, quiet: bool) 
 )
 @click.option("--parameters", type=float, help="Size of the model, where it is fixed.")
 @click.option(
+    "--law", "laws", multiple=True, help="Scaling law to plan by: a file that `fit-law` wrote, or a published one."
+)
+@click.option(
     "--sequence-length", type=click.IntRange(2), default=4096, show_default=True, help="For the windows of trainers."
 )
 def plan(mixture: str, root: str, **training: Any) -> None:

@@ -19,6 +19,7 @@ from pipeline.planner.laws import (
     effective_tokens,
     inference_aware_optimum,
 )
+from pipeline.planner.own_law import OwnLaw, read_law
 from pipeline.planner.planner import (
     PEAK_FLOPS,
     Plan,
@@ -55,6 +56,7 @@ __all__ = [
     "PEAK_FLOPS",
     "Law",
     "Optimum",
+    "OwnLaw",
     "Parametric",
     "Plan",
     "PowerLaw",
@@ -74,6 +76,7 @@ __all__ = [
     "mixture_optimum",
     "phase_table",
     "plan",
+    "read_law",
     "render",
     "repeats_table",
     "supplies_of",

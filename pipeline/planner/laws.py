@@ -131,11 +131,11 @@ LAWS: dict[str, Law] = {
 DEFAULT_LAWS = ("besiroglu", "hoffmann-1", "hoffmann-2", "hoffmann-3", "muennighoff", "kaplan")
 
 
-def effective_tokens(unique: float, seen: float) -> float:
+def effective_tokens(unique: float, seen: float, scale: float = R_STAR_TOKENS) -> float:
     """What ``seen`` tokens drawn from ``unique`` ones are worth in unique tokens (Muennighoff, equation 5)."""
     if unique <= 0 or seen <= 0:
         return 0.0
-    return _saturating(unique, seen, R_STAR_TOKENS)
+    return _saturating(unique, seen, scale)
 
 
 def effective_parameters(unique: float, parameters: float) -> float:

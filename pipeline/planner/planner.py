@@ -18,6 +18,7 @@ from pipeline.planner.laws import (
     DEFAULT_LAWS,
     LAWS,
     MUENNIGHOFF,
+    R_STAR_TOKENS,
     Law,
     Optimum,
     Parametric,
@@ -25,6 +26,7 @@ from pipeline.planner.laws import (
     effective_tokens,
     golden_section,
 )
+from pipeline.planner.own_law import OwnLaw
 
 PEAK_FLOPS = {
     "a100": 312e12,
@@ -98,6 +100,9 @@ class Plan:
     binding: str | None
     constrained: Optimum | None
     """The best model for the compute with these domains at these shares, repeats and caps counted."""
+    constrained_by: str = MUENNIGHOFF.name
+    """The law that says so."""
+    notes: tuple[str, ...] = ()
 
 
 def compute_of_gpus(gpus: int, days: float, peak: str | float = "h100", utilisation: float = 0.4) -> float:
@@ -119,8 +124,8 @@ def largest_corpus(supplies: Sequence[Supply]) -> tuple[float, str | None]:
     return limits[0] if limits else (inf, None)
 
 
-def domain_rows(supplies: Sequence[Supply], tokens: float) -> tuple[DomainRow, ...]:
-    """Every domain in a corpus of ``tokens``, by name."""
+def domain_rows(supplies: Sequence[Supply], tokens: float, scale: float = R_STAR_TOKENS) -> tuple[DomainRow, ...]:
+    """Every domain in a corpus of ``tokens``, by name; ``scale``: on which repeats lose their worth."""
     total = sum(s.share for s in supplies)
     if abs(total - 1) > 1e-6:
         raise UserError(f"shares must sum to 1, found {total:.6g}")
@@ -137,7 +142,7 @@ def domain_rows(supplies: Sequence[Supply], tokens: float) -> tuple[DomainRow, .
                 needed_tokens=needed,
                 epochs=needed / supply.available_tokens if supply.available_tokens else (inf if needed else 0.0),
                 max_epochs=supply.max_epochs,
-                effective_tokens=effective_tokens(supply.available_tokens, needed),
+                effective_tokens=effective_tokens(supply.available_tokens, needed, scale),
                 missing_tokens=missing,
                 largest_corpus=cap / supply.share if supply.share else inf,
                 binding=supply.name == binding,
@@ -151,7 +156,7 @@ def plan(
     *,
     compute: float | None = None,
     parameters: float | None = None,
-    laws: Sequence[str] = DEFAULT_LAWS,
+    laws: Sequence[str | Law] = DEFAULT_LAWS,
 ) -> Plan:
     """Size of model and corpus by each law, for a compute or a model size, against what there is.
 
@@ -159,13 +164,40 @@ def plan(
     """
     if compute is None and parameters is None:
         raise UserError("plan: give compute (FLOP, or GPUs and days), or a model size")
-    unknown = [name for name in laws if name not in LAWS]
+    unknown = [law for law in laws if isinstance(law, str) and law not in LAWS]
     if unknown or not laws:
         raise UserError(f"plan: unknown law {', '.join(unknown) or '(none)'}; known are {', '.join(LAWS)}")
     limit, binding = largest_corpus(supplies)
-    rows = tuple(_law_row(LAWS[name], supplies, limit, binding, compute, parameters) for name in laws)
-    constrained = None if compute is None or parameters is not None or not limit else mixture_optimum(supplies, compute)
-    return Plan(rows, domain_rows(supplies, rows[0].tokens), rows[0].tokens, limit, binding, constrained)
+    named = [LAWS[law] if isinstance(law, str) else law for law in laws]
+    rows = tuple(_law_row(law, supplies, limit, binding, compute, parameters) for law in named)
+    own = named[0] if isinstance(named[0], OwnLaw) else None
+    constrained = None
+    if compute is not None and parameters is None and limit:
+        constrained = mixture_optimum(supplies, compute, own or MUENNIGHOFF)
+    domains = domain_rows(supplies, rows[0].tokens, _scale(named[0]))
+    notes = own_notes(own, compute, rows[0]) if own else ()
+    law = (own or MUENNIGHOFF).name
+    return Plan(rows, domains, rows[0].tokens, limit, binding, constrained, law, notes)
+
+
+def own_notes(law: OwnLaw, compute: float | None, row: LawRow) -> tuple[str, ...]:
+    """What is to be known of a law of the user's own: intervals, and how far it is stretched."""
+    notes = []
+    (low, high), (least, most) = law.spread(compute or row.compute)
+    notes.append(
+        f"{law.name}: of its resamples, N {low:.3g} to {high:.3g}, loss {least:.3f} to {most:.3f} at the optimum"
+    )
+    sizes, tokens = law.largest
+    stretch = max(row.parameters / sizes if sizes else 1.0, row.tokens / tokens if tokens else 1.0)
+    if stretch > 1:
+        notes.append(f"{law.name}: {stretch:.1f} times beyond the runs it was fitted to")
+    if not law.identified:
+        notes.append(f"{law.name}: its constants are not identified; believe the intervals, not the numbers")
+    return tuple(notes)
+
+
+def _scale(law: Law) -> float:
+    return law.repeats if isinstance(law, OwnLaw) else R_STAR_TOKENS
 
 
 def mixture_optimum(supplies: Sequence[Supply], compute: float, law: Parametric = MUENNIGHOFF) -> Optimum:
@@ -179,7 +211,7 @@ def mixture_optimum(supplies: Sequence[Supply], compute: float, law: Parametric 
         size = exp(log_parameters)
         tokens = compute / (6 * size)
         unique = sum(min(s.available_tokens, s.share * tokens) for s in supplies)
-        worth = sum(effective_tokens(s.available_tokens, s.share * tokens) for s in supplies)
+        worth = sum(effective_tokens(s.available_tokens, s.share * tokens, _scale(law)) for s in supplies)
         return law.loss(effective_parameters(unique, size), worth)
 
     centre = log(law.optimum(compute).parameters)
@@ -209,7 +241,7 @@ def _law_row(
     if isinstance(law, Parametric):
         loss = law.loss(size, tokens)
         low, high = law.interval(6 * size * tokens) if parameters is None else (None, None)
-        worth = sum(row.effective_tokens for row in domain_rows(supplies, tokens))
+        worth = sum(row.effective_tokens for row in domain_rows(supplies, tokens, _scale(law)))
         repeated = law.loss(size, worth) if tokens <= limit and worth > 0 else None
     return LawRow(
         law.name, law.source, size, tokens, 6 * size * tokens, loss, repeated, low, high, tokens <= limit, binding

@@ -75,7 +75,7 @@ def law_table(plan: Plan) -> Table:
     repeats: tuple[str, ...] = ()
     if best is not None:
         size, seen = amount(best.parameters), amount(best.tokens)
-        repeats = (f"with repeats up to the caps (muennighoff): N {size}, D {seen}, loss {best.loss:.3f}",)
+        repeats = (f"with repeats up to the caps ({plan.constrained_by}): N {size}, D {seen}, loss {best.loss:.3f}",)
     notes = (
         *repeats,
         f"spread: N {amount(min(sizes))} to {amount(max(sizes))} ({max(sizes) / min(sizes):.1f}x), "
@@ -83,6 +83,7 @@ def law_table(plan: Plan) -> Table:
         "C = 6 N D. N counts embeddings, except for kaplan. Losses compare within a law only: each is tied to its",
         "paper's tokenizer and data. Fitted on models of at most 16B parameters (muennighoff 9B).",
         "enough: whether the mixture gives so many tokens within its shares and caps.",
+        *plan.notes,
         *(f"{row.law}: {row.source}" for row in plan.laws),
     )
     columns = ("law", "FLOP", "N", "within 0.001", "D", "D/N", "loss", "with repeats", "enough")

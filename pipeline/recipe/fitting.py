@@ -1,4 +1,4 @@
-"""What `fit` asks of the stages: a study of proxy runs, and shares written so that the caps hold exactly."""
+"""What `fit` and `rehydrate` ask of the stages: a study of proxy runs, shares written so that caps hold, repeats."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from pipeline.errors import UserError
 from stages import mixture
 from stages.mixture.params import exact
 from stages.mixture.regression import LAWS, Law
+from stages.mixture.rehydrate import MAX_REPEATS, MIN_FAMILIES, Copies, rehydrate
 from stages.mixture.study import LEAST_CORRELATION, RUNS_A_DOMAIN, Runs, Study, Wishes, study
 
 __all__ = [
     "LAWS",
     "LEAST_CORRELATION",
+    "MAX_REPEATS",
+    "MIN_FAMILIES",
     "RUNS_A_DOMAIN",
+    "Copies",
     "Law",
     "Runs",
     "Study",
@@ -23,6 +27,7 @@ __all__ = [
     "fit",
     "ranks_of",
     "read_weights",
+    "rehydrate",
     "tokens_of",
     "whole_parts",
 ]

@@ -18,9 +18,9 @@ from pipeline.recipe import graph, rules
 INTRODUCTION = """\
 # Mixture files
 
-YAML, read by the rules of YAML 1.2 (`no` is Norwegian, `1:30` text, `010` ten). All mistakes are told at once, with file, line
-and the nearest known key. Paths are relative to the file; `${root}` is the root of the run, `${NAME}` an environment
-variable.
+YAML, read by the rules of YAML 1.2 (`no` is Norwegian, `1:30` text, `010` ten). All mistakes are told at once, with
+file, line and the nearest known key. Paths are relative to the file; `${root}` is the root of the run, `${NAME}` an
+environment variable.
 `mixtures/commoncrawl.yaml` is a commented file to start from. This page is written from the models that check files.
 
 Top level: `name` (default: the file's name), `sources`, `domains`, and one section per product. An entry under

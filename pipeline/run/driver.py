@@ -157,9 +157,23 @@ class Training:
     utilisation: float = 0.4
     parameters: float | None = None
     sequence_length: int = 4096
+    laws: tuple[str, ...] = ()
+    """Names of published laws, or files that `fit-law` wrote; the first decides the domains' table."""
 
     def asked(self) -> bool:
         return any(value is not None for value in (self.compute, self.gpus, self.days, self.parameters))
+
+    def chosen_laws(self) -> list[str | planner.Law]:
+        """The laws to plan by: those named, and after a law of one's own the published ones.
+
+        Raises:
+            UserError: for a file that cannot be read or is no law.
+        """
+        if not self.laws:
+            return list(planner.DEFAULT_LAWS)
+        found = [law if law in planner.LAWS else _own_law(law) for law in self.laws]
+        own = any(not isinstance(law, str) for law in found)
+        return [*found, *(law for law in planner.DEFAULT_LAWS if own and law not in found)]
 
     def flop(self) -> float | None:
         """The compute, from whichever way it was given.
@@ -197,9 +211,23 @@ def plan(mixture: str, store: Store, training: Training | None = None) -> str:
     return text
 
 
+def _own_law(path: str) -> planner.OwnLaw:
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        known = ", ".join(planner.LAWS)
+        raise UserError(f"--law {path}: no such law ({known}), and no file that can be read") from error
+    return planner.read_law(text, path)
+
+
 def training_text(job: Run, training: Training) -> str:
     """Model and corpus sizes by each law, what of it the domains can give, its disk and what trainers make of it."""
-    found = planner.plan(planner.supplies_of(job.blend), compute=training.flop(), parameters=training.parameters)
+    found = planner.plan(
+        planner.supplies_of(job.blend),
+        compute=training.flop(),
+        parameters=training.parameters,
+        laws=training.chosen_laws(),
+    )
     size = job.recipe.section("corpus").target_tokens
     whole, rest = divmod(int(found.tokens), size)
     needed = {row.domain: row.needed_tokens for row in found.domains}

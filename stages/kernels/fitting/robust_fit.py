@@ -209,7 +209,7 @@ def _value(curve, point_D, theta_P, slope_P, sloped):  # type: ignore[no-untyped
         return total
     log_tokens, by_scale = point_D[1], 0.0
     if curve == REPEATS:
-        tokens, unique, scale = point_D[1], point_D[2], math.exp(theta_P[5])
+        tokens, unique, scale = point_D[1], point_D[2], max(math.exp(theta_P[5]), 1e-12)
         repeats = max(tokens / unique - 1.0, 0.0)
         shrunk = math.exp(-repeats / scale)
         worth = min(tokens, unique) + unique * scale * (1.0 - shrunk)

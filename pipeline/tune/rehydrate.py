@@ -1,0 +1,97 @@
+"""`rehydrate`: how often pages with copies are worth repeating, for each language, and the domains that do it as YAML.
+
+The families are those of `clusters`, a row each: the page that stays, how many pages it stands for, and whether the
+rules of `kept` let it pass. Pages of a language that nobody selected are no evidence. Nothing is changed: a person puts
+the domains into the mixture file, where ``epochs`` of each are its repeats (`stages.mixture.rehydrate`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline import recipe as recipes
+from pipeline.errors import UserError
+from pipeline.planner.tables import Table, render
+from pipeline.recipe.fitting import Copies, rehydrate
+from pipeline.store import snapshot as snapshots
+from pipeline.store.storage import Store
+
+NO_EVIDENCE = ("language_not_selected", "low_language_confidence", "no_domain", "empty_text")
+"""Reasons that say nothing about a page's quality."""
+
+
+def rehydrate_text(mixture: str, store: Store, max_repeats: int, min_families: int) -> str:
+    """The table of repeats of every language, and the domains as YAML.
+
+    Raises:
+        UserError: where there are no clusters yet, or too few families.
+    """
+    recipe = recipes.load(mixture, store)
+    families = _families(snapshots.load(store, recipe.name), store)
+    found = {}
+    for language in sorted(set(families["language"].to_pylist())):
+        own = families.filter(pc.equal(families["language"], language))
+        if len(own) >= min_families:
+            sizes, kept = own["cluster_size"].to_numpy().astype(np.int64), own["keep"].to_numpy(zero_copy_only=False)
+            found[language] = rehydrate(sizes, kept, max_repeats, min_families)
+    if not found:
+        raise UserError(f"{store.root}: no language has {min_families} families; lower --min-families")
+    return "\n".join([*(render(table(language, rows)) for language, rows in found.items()), *as_yaml(found)]) + "\n"
+
+
+def _families(snapshot: snapshots.Snapshot, store: Store) -> pa.Table:
+    parts = [list(snapshot.product(name)) for name in ("clusters", "kept", "language")]
+    if not all(parts):
+        raise UserError(f"{store.root}: no families yet: run the mixture once, with clusters enabled")
+    tables = []
+    for clusters, kept, language in zip(*parts, strict=True):
+        families = store.read_table(clusters.address, ["match", "cluster_size"])
+        decided = store.read_table(kept.address, ["keep", "reason"])
+        families = families.append_column("keep", decided["keep"]).append_column("reason", decided["reason"])
+        families = families.append_column("language", store.read_table(language.address, ["language"])["language"])
+        chosen = pc.and_(
+            pc.is_null(families["match"]), pc.invert(pc.is_in(families["reason"], value_set=pa.array(NO_EVIDENCE)))
+        )
+        tables.append(families.filter(chosen).select(["language", "cluster_size", "keep"]))
+    table = pa.concat_tables(tables).combine_chunks()
+    return table.set_column(0, "language", table["language"].cast(pa.string()))
+
+
+def table(language: str, rows: list[Copies]) -> Table:
+    """Sizes, families, removal rates and repeats of one language."""
+    lines = tuple(
+        (
+            _sizes(row),
+            f"{row.families:,}",
+            f"{100 * row.removal_rate:.2f}%",
+            str(row.repeats),
+            f"{row.kept * row.repeats:,}",
+        )
+        for row in rows
+    )
+    kept, families = sum(row.kept for row in rows), sum(row.families for row in rows)
+    grown = sum(row.kept * row.repeats for row in rows) / max(1, kept)
+    note = f"all: {families:,} families, {100 * (1 - kept / families):.2f}% removed; {grown:.2f} times the pages"
+    return Table(
+        f"{language}: repeats by copies", ("pages", "families", "removed", "repeats", "pages out"), lines, (note,)
+    )
+
+
+def as_yaml(found: dict[str, list[Copies]]) -> list[str]:
+    """Domains, and their epochs, to put into the mixture file."""
+    domains, epochs = [], []
+    for language, rows in found.items():
+        for row in rows:
+            name = f"{language}_{row.first}" + ("_up" if row.last is None else f"_{row.last}" * (row.last > row.first))
+            most = "" if row.last is None else f", max: {{cluster_size: {row.last}}}"
+            domains.append(f"  {name}: {{languages: [{language!r}], min: {{cluster_size: {row.first}}}{most}}}")
+            epochs.append(f"    {name}: {{epochs: {row.repeats}, max_epochs: {row.repeats}}}")
+    return ["# put into the mixture file", "domains:", *domains, "mixture:", "  domains:", *epochs]
+
+
+def _sizes(row: Copies) -> str:
+    if row.last is None:
+        return f"{row.first} and more"
+    return str(row.first) if row.last == row.first else f"{row.first} to {row.last}"

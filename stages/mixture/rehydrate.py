@@ -1,0 +1,84 @@
+"""Rehydration: how often a page that had copies is worth repeating, from how families of its size pass the filters.
+
+FineWeb-2 (huggingface/fineweb-2, misc/rehydration): of each cluster size, the rate at which families are removed by the
+filters. Sizes at or above the rate of all are not repeated; the size with the lowest rate is repeated most; between
+them linear, smoothed over five sizes (the two at either end stay as they are), rounded to whole repeats. Sizes from the
+first with too few families to have a rate are pooled, as FineWeb-2 pools its tail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+WINDOW = 5
+MIN_FAMILIES = 50
+MAX_REPEATS = 10
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Families of some sizes: of ``first`` to ``last`` pages, None for all above."""
+
+    first: int
+    last: int | None
+    families: int
+    kept: int
+    repeats: int
+
+    @property
+    def removal_rate(self) -> float:
+        return 1 - self.kept / self.families if self.families else 0.0
+
+
+def repeats_of(
+    removal_rates: Sequence[float], removal_rate: float, max_repeats: int, window: int = WINDOW
+) -> list[int]:
+    """Repeats of each size, from the removal rate of each (rising sizes) and that of all."""
+    rates = np.asarray(removal_rates, dtype=np.float64)
+    repeats = np.ones(len(rates))
+    below = rates < removal_rate
+    if below.any():
+        repeats[below] += (max_repeats - 1) * (removal_rate - rates[below]) / (removal_rate - rates.min())
+    if len(rates) >= window:
+        smoothed = np.convolve(repeats, np.ones(window) / window, mode="same")
+        half = window // 2
+        repeats[half:-half] = smoothed[half:-half]
+    return [int(number) for number in np.rint(repeats)]
+
+
+def rehydrate(
+    sizes: npt.NDArray[np.int64],
+    kept: npt.NDArray[np.bool_],
+    max_repeats: int = MAX_REPEATS,
+    min_families: int = MIN_FAMILIES,
+) -> list[Copies]:
+    """Families of one language, a row each: how many pages they had, and whether the filters kept them.
+
+    Returns:
+        Rising sizes; neighbours of equal repeats are one entry.
+    """
+    if not len(sizes):
+        return []
+    families = np.bincount(sizes)
+    passed = np.bincount(sizes, weights=kept).astype(np.int64)
+    alone = [size for size in range(1, len(families)) if families[size] >= min_families]
+    tail = next((size for size in range(1, len(families)) if families[size] < min_families), len(families))
+    firsts = [size for size in alone if size < tail]
+    if int(families[tail:].sum()):
+        firsts.append(tail)
+    stops = [*firsts[1:], len(families)]
+    counts = [(int(families[a:b].sum()), int(passed[a:b].sum())) for a, b in zip(firsts, stops, strict=True)]
+    rates = [1 - good / count for count, good in counts]
+    repeats = repeats_of(rates, 1 - float(kept.mean()), max_repeats)
+    found: list[Copies] = []
+    for k, (first, stop, (count, good)) in enumerate(zip(firsts, stops, counts, strict=True)):
+        last = None if k == len(firsts) - 1 else stop - 1
+        if found and found[-1].repeats == repeats[k]:
+            before = found.pop()
+            first, count, good = before.first, count + before.families, good + before.kept
+        found.append(Copies(first, last, count, good, repeats[k]))
+    return found
