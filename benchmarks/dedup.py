@@ -90,7 +90,7 @@ def run_phases(root: str, inputs: list[clusters.ClusterInput], settings: dict[st
         seconds[phase.name] = time.process_time() - started
         tasks[phase.name] = len(phase.tasks)
         peaks[phase.name] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-        disk = max(disk, sum(size for _, size in store.list("clusters/work")))
+        disk = max(disk, sum(size for address, size in store.list("clusters") if "/work/" in address))
         for prefix in phase.discard:
             store.remove(prefix)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10

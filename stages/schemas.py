@@ -72,6 +72,13 @@ def signatures(num_permutations: int) -> pa.Schema:
     return pa.schema([*SIGNATURE_FIELDS, pa.field("minhash", minhash, nullable=False)])
 
 
+ELIGIBLE = pa.schema(
+    [
+        # it passes every rule but those about duplicates: who stays is chosen among such pages
+        pa.field("eligible", pa.bool_(), nullable=False),
+    ]
+)
+
 CLUSTERS = pa.schema(
     [
         pa.field("cluster", DOC_ID),  # smallest doc_id of the cluster; null: the page has no duplicate

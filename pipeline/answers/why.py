@@ -6,7 +6,7 @@
     measurements every column of the measured products, and what else a rule looks at, with the rules that
                  look at it and their thresholds here
     decision     kept or not, the reason, every rule it failed, domain, its bucket, how much of the text was cut
-    cluster      its duplicates: survivor, similarity, and how the two texts differ
+    cluster      its duplicates: survivor, similarity, how the two texts differ, and whether it was eligible to stay
     tokens       how many, and the first of them
     shards       each training document made of it: shard, row, and which pass over the domain
 
@@ -78,6 +78,7 @@ def life(snapshot: Snapshot, found: Found, index: KeyIndex, say: Callable[[str],
         told["decision"] = decision(kept, rules, page) | {"buckets": buckets(snapshot, kept, page)}
     if "clusters" in rows:
         told["cluster"] = cluster(snapshot, rows["clusters"][1].to_pylist()[0], text, index)
+        told["cluster"] |= plain(rows["eligible"][1].to_pylist()[0]) if "eligible" in rows else {}
     entry = snapshot.entry("tokens", found.split)
     row = token_row(snapshot.store, entry.address, document["doc_id"]) if entry else None
     if row:

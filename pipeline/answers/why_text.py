@@ -116,8 +116,9 @@ def decided(decision: dict[str, Any]) -> list[str]:
 
 def duplicates(cluster: dict[str, Any]) -> list[str]:
     if cluster["cluster"] is None:
-        return ["  none found"]
-    lines = [f"  cluster {cluster['cluster']} of {cluster['cluster_size']:,} pages"]
+        return ["  none found" if cluster.get("eligible", True) else "  none found among the pages that stay"]
+    lines = [f"  cluster {cluster['cluster']} of {cluster['cluster_size']:,} pages that pass every other rule"]
+    lines += [] if cluster.get("eligible", True) else ["  this page fails another rule, so it holds no place in it"]
     if cluster["survivor"] is None:
         copies = ", ".join(f"{entry['pages']} of {entry['source']}" for entry in cluster["copies"] or ())
         return [*lines, "  this page stays" + (f" for {copies}" if copies else "")]

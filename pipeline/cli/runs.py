@@ -125,11 +125,20 @@ def verify(root: str, name: str | None) -> None:
 @ROOT
 @NAME
 @click.option("--largest", type=click.IntRange(0), default=5, show_default=True, help="Largest clusters to explain.")
-def dedup_report(root: str, name: str | None, largest: int) -> None:
-    """Show what deduplication removed: similarities, cluster sizes, losses, the largest clusters with excerpts."""
+@click.option(
+    "--pairs",
+    type=click.Path(dir_okay=False),
+    help="Judge it instead: a file of labelled pairs (a, b: doc_ids or URLs; duplicate: true or false).",
+)
+def dedup_report(root: str, name: str | None, largest: int, pairs: str | None) -> None:
+    """Show what deduplication removed: similarities, cluster sizes, losses, the largest clusters with excerpts.
+
+    With --pairs, recall and precision over a user's own labelled pairs, by similarity.
+    """
     from pipeline.answers import dedup_report as duplicates
 
-    terminal.show(duplicates.text(open_root(root), name, largest), end="")
+    told = duplicates.pairs_text(open_root(root), name, pairs) if pairs else None
+    terminal.show(told or duplicates.text(open_root(root), name, largest), end="")
 
 
 @command()

@@ -11,7 +11,7 @@ from pipeline.errors import UserError
 from pipeline.store.storage import Store
 from stages import clusters, documents, kept, tokens
 from stages import verify as shard_verify
-from stages.clusters import explain
+from stages.clusters import explain, judge
 from stages.contract import Split
 from stages.rules import classifiers, families, row_files, url_lists
 from stages.tokenizers import load as load_tokenizer
@@ -21,6 +21,19 @@ def duplicates_text(store: Store, folder: str, splits: list[dict[str, Any]], lar
     """What deduplication did, for people; ``splits`` are the fields of `stages.clusters.ClusterInput`."""
     report = explain.dedup_report(store, [clusters.ClusterInput(**split) for split in splits], folder, largest)
     return "\n".join(explain.report_lines(report)) + "\n"
+
+
+def judged_text(texts: Sequence[str], pairs: list[dict[str, Any]], ngram: int) -> str:
+    """Labelled pairs against what deduplication did (`stages.clusters.judge`), for people.
+
+    Args:
+        pairs: ``pages``, ``duplicate``, ``stays`` and ``eligible`` of a `judge.Judged`, and ``texts``: the places of
+            the two texts.
+    """
+    left, right = zip(*(pair.pop("texts") for pair in pairs), strict=True)
+    similarities = judge.similarities(texts, left, right, ngram)
+    judged = [judge.Judged(**pair, similarity=found) for pair, found in zip(pairs, similarities, strict=True)]
+    return "\n".join(judge.judged_lines(judge.judge(judged))) + "\n"
 
 
 def compile_lists(params: kept.Params, store: Store, place: str) -> list[str]:

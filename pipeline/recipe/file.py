@@ -203,7 +203,7 @@ def _measured(source: Source, sections: dict[str, Any]) -> dict[str, list[str]]:
     return {
         product.name: _columns(product, source, sections)
         for product in graph.MEASURED
-        if product.name in known and product.on(known)
+        if product.columns and product.name in known and product.on(known)
     }
 
 

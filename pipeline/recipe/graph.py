@@ -7,7 +7,7 @@ entry here, a module in `stages/`, its schema and a test.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal
@@ -99,7 +99,7 @@ class Product:
         return self.row == "page"
 
 
-MEASURED = (
+_EACH = (
     Product("sources", sources, "listing", row="split", per="root"),
     Product("documents", documents, "map", ("sources",), params=documents.Params, together=True, per_source=True),
     Product(
@@ -127,16 +127,6 @@ MEASURED = (
     ),
     Product("signatures", signatures, "map", ("documents",), on=deduplicated, params=signatures.Params, together=True),
     Product(
-        "clusters",
-        clusters,
-        "exchange",
-        ("documents", "signatures", "language", "quality"),
-        on=deduplicated,
-        params=ClustersSection,
-        columns=lambda params: list(schemas.CLUSTERS.names),
-        models=(("earlier", "*"),),
-    ),
-    Product(
         "lines",
         lines,
         "exchange",
@@ -158,7 +148,34 @@ MEASURED = (
         models=(("scorers", "*", "params", "*"),),
     ),
 )
-"""What is found out about pages, before anything is decided."""
+
+RULED = ("documents", *(product.name for product in _EACH if product.columns))
+"""What `eligible` looks at: all that rules may name but for duplicates."""
+
+MEASURED = (
+    *_EACH,
+    Product(
+        "families",
+        clusters,
+        "exchange",
+        ("documents", "signatures", "language", "quality"),
+        row="none",
+        per="root",
+        on=deduplicated,
+    ),
+    Product("eligible", kept, "map", RULED, on=deduplicated, job="find_eligible", memory=512 << 20),
+    Product(
+        "clusters",
+        clusters,
+        "exchange",
+        ("documents", "language", "families", "eligible"),
+        on=deduplicated,
+        params=ClustersSection,
+        columns=lambda params: list(schemas.CLUSTERS.names),
+        models=(("earlier", "*"),),
+    ),
+)
+"""What is found out about pages, before it is decided which are kept."""
 
 DECIDING = ("documents", *(product.name for product in MEASURED if product.columns))
 """What `kept` decides by."""
@@ -219,9 +236,9 @@ def fingerprinted(sections: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(name for name in DECIDING if BY_NAME[name].shape == "map" and BY_NAME[name].on(sections))
 
 
-def exchanged() -> tuple[str, ...]:
-    """The exchanges that `kept` decides by."""
-    return tuple(name for name in DECIDING if BY_NAME[name].shape == "exchange")
+def exchanged(names: Iterable[str] = DECIDING) -> tuple[str, ...]:
+    """The exchanges among products; those that `kept` decides by."""
+    return tuple(name for name in names if BY_NAME[name].shape == "exchange")
 
 
 def bound(name: str, splits: int, domains: int) -> int:

@@ -6,7 +6,7 @@ Nothing here touches files of a run: `pipeline.run.run` does, with what this mod
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from pipeline.errors import RunError, UserError
@@ -76,8 +76,13 @@ class Recipe:
         here = self.sources[source]
         return dump(here.sections.get(product) or self.sections[product])
 
+    def families(self) -> Fingerprint | None:
+        """What decides `families`, the set of pages apart; None when deduplication is off."""
+        decided = self.clusters()
+        return Fingerprint("families", clusters.FAMILIES_VERSION, decided.params, {}) if decided else None
+
     def clusters(self) -> Fingerprint | None:
-        """What decides `clusters`, the set of pages apart; None when deduplication is off."""
+        """What decides `clusters`, the set of pages and who may stay apart; None when deduplication is off."""
         if not self.on("clusters"):
             return None
         section: ClustersSection = self.sections["clusters"]
@@ -110,6 +115,27 @@ class Recipe:
         domains = {name: dump(domain) for name, domain in self.domains.items()}
         identity = {"domains": [[name, domains[name]] for name in self.domains]}
         return Fingerprint("kept", kept.VERSION, params, identity, upstream)
+
+    def _eligible(self, source: str) -> Fingerprint:
+        upstream = tuple(self.fingerprint(name, source).hex for name in graph.fingerprinted(self.sections))
+        identity = {"domains": self.eligible_domains()}
+        return Fingerprint("eligible", kept.ELIGIBLE_VERSION, self.eligible_rules(source), identity, upstream)
+
+    def ranked(self, source: str) -> Fingerprint:
+        """What decides which pages percentiles rank: as `eligible`, whatever the domains."""
+        return replace(self.fingerprint("eligible", source), identity={"domains": None})
+
+    def eligible_rules(self, source: str) -> dict[str, Any]:
+        """What decides which of a source's pages pass every rule but those about duplicates, domains apart."""
+        return kept.deciding(kept.eligibility(self.sources[source].sections["kept"]))
+
+    def eligible_params(self, source: str) -> dict[str, Any]:
+        """The settings of `eligible`."""
+        return dump(kept.eligibility(self.sources[source].sections["kept"]))
+
+    def eligible_domains(self) -> list[dict[str, Any]]:
+        """The domains as far as they can be told before duplicates are known."""
+        return [dump(kept.eligible_domain(domain)) for domain in self.domains.values()]
 
     def kept_rules(self, source: str) -> dict[str, Any]:
         """What decides which of a source's pages pass every rule, domains apart."""
@@ -183,12 +209,23 @@ class Recipe:
         files = {**split, "quality": quality}
         root = files.pop("root")
         if root is not None:
-            names = [name for name in (*graph.BY_NAME["clusters"].inputs, "decided") if files[name] is not None]
+            names = [name for name in (*graph.BY_NAME["families"].inputs, "decided") if files[name] is not None]
             files |= {name: inside(root, files[name]) for name in names}
         return clusters.ClusterInput(**files, earlier=True)
 
-    def cluster_phases(self, inputs: list[Any], folder: str) -> list[Phase]:
-        return clusters.plan(self._cluster_params(), inputs, folder)
+    def family_phases(self, inputs: list[Any], folder: str) -> list[Phase]:
+        """Phases that find and compare families, whoever may stay; the last two write what stands in ``folder``."""
+        return clusters.measure(self._cluster_params(), inputs, folder)
+
+    def cluster_phases(self, inputs: list[Any], eligible: list[str], families: str, folder: str) -> list[Phase]:
+        """Phases that decide who stays among the pages that the files ``eligible`` of the first inputs say.
+
+        What `family_phases` makes stands before them, so that a damaged file of that is made again.
+        """
+        chosen = [replace(entry, eligible=address) for entry, address in zip(inputs, eligible, strict=False)]
+        chosen += inputs[len(eligible) :]
+        params = self._cluster_params()
+        return [*clusters.measure(params, inputs, families), *clusters.settle_all(params, chosen, families, folder)]
 
     def lines_input(self, split: Split, name: str, documents: str, report: dict[str, Any]) -> Any:
         """What `lines` must know of a split."""

@@ -18,7 +18,7 @@ from pipeline.store.snapshot import Snapshot
 from pipeline.store.storage import Store
 from stages.seal import DamagedFile
 
-PRODUCTS = (*graph.BY_NAME["clusters"].inputs, "kept")
+PRODUCTS = (*graph.BY_NAME["families"].inputs, "kept")
 
 
 def splits(

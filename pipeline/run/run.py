@@ -16,14 +16,11 @@ from pipeline.engine.scheduler import Done, Scheduler
 from pipeline.errors import RunError
 from pipeline.progress import Reporter
 from pipeline.recipe import Recipe, dump, graph
-from pipeline.run import earlier, takedown
-from pipeline.run.kept_inputs import bucket_phases, url_files
-from pipeline.run.steps import UNCHANGED, Maker, Product, Step, Unknown
-from pipeline.store import manifest
-from pipeline.store import snapshot as snapshots
+from pipeline.run.deduplication import Deduplication
+from pipeline.run.steps import UNCHANGED, Product, Step, Unknown
 from pipeline.store.address import digest, split_id
 from pipeline.store.costs import Costs
-from pipeline.store.key_index import KeyIndex, index_name, shard_index
+from pipeline.store.key_index import shard_index
 from pipeline.store.storage import Store, encode
 from stages.contract import Phase, Split, Task
 from stages.shard_format import files_of
@@ -33,7 +30,7 @@ UNPLANNED = ("report",)
 """Products that a plan does not count: written when all else is there."""
 
 
-class Run(Maker):
+class Run(Deduplication):
     """One run of a recipe. ``dry`` only plans: it fills ``steps`` and changes nothing."""
 
     def __init__(
@@ -49,8 +46,6 @@ class Run(Maker):
         """Tokens of each domain: counted, and once there are shards of it, those for training."""
         self.tokenizer: dict[str, Any] = {}
         """The identity of the tokenizer, once a page is tokenized."""
-        self.removed: dict[int, list[str]] = {}
-        """Pages taken down, by split."""
 
     def again(self) -> None:
         super().again()
@@ -85,10 +80,13 @@ class Run(Maker):
         self._save()
         measured = self._measure()
         self._check_input(measured["documents"])
-        measured |= self._cluster(measured)
         measured |= self._recurring(measured["documents"])
         measured |= self._score(measured["documents"])
-        return measured, self._keep(measured)
+        families = self._find_families(measured)
+        inputs = self._rule_inputs(measured)
+        edges = self._edges(measured, inputs, families)
+        measured |= self._cluster(measured, inputs, edges, families)
+        return measured, self._keep(measured, inputs, edges)
 
     def plan(self) -> list[Step]:
         """What `execute` would do, as far as it can be known before it is done."""
@@ -200,45 +198,6 @@ class Run(Maker):
                     " run.allow_empty"
                 )
 
-    def _cluster(self, measured: dict[str, Product]) -> dict[str, Product]:
-        """The product `clusters`, where pages are deduplicated."""
-        print_ = self.recipe.clusters()
-        if print_ is None:
-            return {}
-        inputs = []
-        for index, split in enumerate(self.splits):
-            files = {name: product.addresses[index] for name, product in measured.items()}
-            report = measured["documents"].facts[index]
-            inputs.append(self.recipe.cluster_input(split, split_id(split), files, report))
-        new = [entry.name for entry in inputs]
-        entries = self.recipe.section("clusters").earlier
-        known = [self.recipe.fingerprint("signatures", source).about() for source in sorted(self.recipe.sources)]
-        others = earlier.splits(self.store, entries, new, known)
-        self.foreign = {value for entry in others for value in entry.values() if isinstance(value, str)}
-        if entries:
-            self.snapshot["earlier"] = [(snapshots.elsewhere(entry) or (None, entry))[1] for entry in entries]
-            if not self.dry:
-                self.store.write_json(f"runs/earlier/{self.recipe.name}.json", list(entries))
-        # not where another root lies, but what it holds, is part of the address
-        content = [*map(asdict, inputs), *({**entry, "root": entry["root"] is not None} for entry in others)]
-        folder = f"{print_.folder}-{digest(content)}"
-        inputs += [self.recipe.earlier_input(entry) for entry in others]
-        product = Product([f"{folder}/{name}.parquet" for name in new])
-        self.snapshot["clusters"] = folder
-        summary = f"{folder}/summary.json"
-        missing = self._standing("clusters", product, [summary])
-        reason = self._why_global("clusters", print_, bool(missing), bool(product.facts))
-        self.steps.append(Step("clusters", len(product.addresses), len(product.addresses) if missing else 0, reason))
-        if missing:
-            self._phases("clusters", self.recipe.cluster_phases(inputs, folder))
-        self._tidy(folder, {*product.addresses, summary})
-        self._about([print_])
-        if not self.dry:
-            for warning in self.recipe.check_clusters(self.store.read_json(summary)):
-                self.reporter.say(warning)
-        self._finish("clusters", product, {})
-        return {"clusters": product}
-
     def _score(self, documents: Product) -> dict[str, Product]:
         """The product `scores`, where the mixture has a scorer."""
         if not self.recipe.on("scores"):
@@ -288,93 +247,31 @@ class Run(Maker):
         self._finish("lines", product, {})
         return {"lines": product}
 
-    def _files(self, products: dict[str, Product], names: Iterable[str]) -> list[dict[str, str]]:
-        """Of each split the addresses of its files of those products that there are, by name."""
-        made = [name for name in names if name in products]
-        return [{name: products[name].addresses[index] for name in made} for index in range(len(self.splits))]
-
-    def _keep(self, measured: dict[str, Product]) -> Product:
+    def _keep(self, measured: dict[str, Product], inputs: list[dict[str, Any]], edges: Any) -> Product:
+        """``inputs``: what `eligible` decides by, for each split; ``edges``: of the percentiles that domains name."""
         keeping = graph.BY_NAME["kept"]
-        prints = {source: self.recipe.fingerprint("kept", source) for source in self.recipe.sources}
         product = Product([])
         tasks = []
         domains = [dump(domain) for domain in self.recipe.domains.values()]
         self.removed = self._taken_down(measured)
-        urls = url_files(self.recipe, self.store, self.reporter.say, self.dry)
-        inputs: list[dict[str, Any]] = [
-            {
-                "files": files,
-                "params": self.recipe.map_params("kept", split.source),
-                **({"urls": urls[split.source]} if split.source in urls else {}),
-            }
-            for files, split in zip(self._files(measured, graph.DECIDING), self.splits, strict=True)
-        ]
-        matched = [""] * len(inputs)
-        for exchanged in (measured[name] for name in graph.exchanged() if name in measured):
-            matched = [f"{told}-{facts['digest']}" for told, facts in zip(matched, exchanged.facts, strict=True)]
-        edges = self._edges(inputs, matched)
-        for index, split in enumerate(self.splits):
+        matched = self._exchanged(measured, graph.DECIDING)
+        print_of = partial(self.recipe.fingerprint, "kept")
+        for index, (files, split) in enumerate(zip(self._files(measured, graph.DECIDING), self.splits, strict=True)):
             gone = self.removed.get(index)
             suffix = matched[index] + (f"-{digest(gone)}" if gone else "") + (f"-{digest(edges)}" if edges else "")
-            address = f"{prints[split.source].folder}/{split_id(split)}{suffix}.parquet"
+            address = f"{print_of(split.source).folder}/{split_id(split)}{suffix}.parquet"
             product.addresses.append(address)
-            args = {**inputs[index], "output": address, "domains": domains}
+            params = self.recipe.map_params("kept", split.source)
+            args = {**inputs[index], "files": files, "params": params, "output": address, "domains": domains}
             args |= {"remove": gone} if gone else {}
             args |= {"edges": edges} if edges else {}
             cost = measured["documents"].facts[index]["text_bytes"]
             tasks.append(Task(keeping.task, args, (address,), f"{split.source}/{split.file}", cost, keeping.memory))
-        self._map("kept", product, tasks, partial(self.recipe.fingerprint, "kept"))
+        self._map("kept", product, tasks, print_of)
         if self.steps[-1].to_do and not self.dry:
             stay, pages = (sum(facts[count] for facts in product.facts) for count in ("kept", "rows"))
             self.reporter.say(f"kept: {stay:,} of {pages:,} pages")
         return product
-
-    def _edges(self, inputs: list[dict[str, Any]], matched: list[str]) -> dict[str, Any] | None:
-        """The values at the percentiles that domains name, over all splits; None where none does."""
-        rules = {source: digest(self.recipe.kept_rules(source)) for source in self.recipe.sources}
-        maps = [name for name in graph.DECIDING if graph.BY_NAME[name].shape == "map"]
-        decides = [
-            digest([*(entry["files"].get(name) for name in maps), match, rules[split.source]])
-            for entry, match, split in zip(inputs, matched, self.splits, strict=True)
-        ]
-        found = bucket_phases(self.recipe, inputs, decides)
-        if found is None:
-            return None
-        self.snapshot["buckets"], phases = found
-        if self._missing(address for phase in phases for task in phase.tasks for address in task.outputs):
-            if self.dry:
-                prints = partial(self.recipe.fingerprint, "kept")
-                reasons = {self._why_print("kept", prints(source)) for source in self.recipe.sources}
-                why = "; ".join(sorted(reasons - {UNCHANGED})) or "the percentiles that domains name are not known"
-                self.steps.append(Step("kept", len(inputs), len(inputs), why, exact=False))
-            self._phases("kept: percentiles", phases)
-        edges: dict[str, Any] = self.store.read_json(self.snapshot["buckets"])
-        return edges
-
-    def _taken_down(self, measured: dict[str, Product]) -> dict[int, list[str]]:
-        """Pages of the root's take-down list, by split."""
-        entries = takedown.load(self.store)
-        if not entries:
-            return {}
-        files = measured["documents"].addresses
-        index = self._page_index(measured["documents"])
-        self._index([index])
-        clustered = measured.get("clusters")
-        return takedown.resolve(self.store, entries, index, files, clustered.addresses if clustered else None)
-
-    def _page_index(self, documents: Product) -> KeyIndex:
-        """The key index of all pages, for take-downs, `why` and their like."""
-        rows = [facts["rows"] for facts in documents.facts]
-        files = list(zip(documents.addresses, rows, strict=True))
-        name = index_name(manifest.address_of("documents", documents.addresses))
-        return KeyIndex(self.store, name, lambda: files, urls=True, say=self.reporter.say, keep=not self.dry)
-
-    def _index(self, indices: list[KeyIndex]) -> None:
-        """Make what is not there of key indices. They lie under ``runs/``: no product, and nothing to plan."""
-        missing = [] if self.dry else [index for index in indices if not index.ready()]
-        self._run("index", [task for index in missing for task in index.tasks()], lambda result: None)
-        for index in missing:
-            index.close()
 
     def _survey(self, measured: dict[str, Product], kept: Product) -> None:
         """Distributions, hosts and samples for the report."""

@@ -6,7 +6,7 @@ import difflib
 import heapq
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,6 +88,21 @@ def find(snapshot: snapshots.Snapshot, page: str, index: KeyIndex | None = None)
     return found
 
 
+def matching_pages(
+    store: Store, files: Sequence[str], index: KeyIndex, column: str, value: bytes | str
+) -> list[tuple[int, int]]:
+    """(split, row) of every page that has this value in a column of the index, not only its hash.
+
+    Args:
+        files: addresses of `documents`, one a split.
+    """
+    found = []
+    for split, row in index.find(column, value, MAX_SAME):
+        if rows_of(store, files[split], row, [column]).column(0)[0].as_py() == value:
+            found.append((split, row))
+    return found
+
+
 def nearest_urls(snapshot: snapshots.Snapshot, index: KeyIndex, page: str) -> str:
     """What to say of pages of the same host whose URLs are like this one."""
     host = hosts_of(pa.array([page], pa.string()))[0].as_py()
@@ -120,14 +135,14 @@ def same_start(a: str, b: str) -> int:
     return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
-def rows_of(store: Store, address: str, row: int) -> pa.Table:
-    """One row of a Parquet file as a table, reading only its row group."""
+def rows_of(store: Store, address: str, row: int, columns: list[str] | None = None) -> pa.Table:
+    """One row of a Parquet file as a table (some columns of it), reading only its row group."""
     with store.open(address) as file:
         parquet = pq.ParquetFile(file)
         for group in range(parquet.num_row_groups):
             rows = parquet.metadata.row_group(group).num_rows
             if row < rows:
-                return parquet.read_row_group(group).slice(row, 1)
+                return parquet.read_row_group(group, columns=columns).slice(row, 1)
             row -= rows
     raise UserError(f"{address} has no such row: it is not aligned with its documents; run verify")
 

@@ -3,28 +3,35 @@
 For `kept`, which leaves removed pages out, and for the report. Input: `documents`, `signatures`, optionally `language`
 and `quality`, aligned, per split. Output: `schemas.CLUSTERS`, row for row, one file per split, and ``summary.json``.
 
+Two halves. `measure` finds families and compares texts, once for given pages, whatever any rule says; what it leaves
+is the product `families`. `settle_all` decides who stays **among the pages that pass every other rule** (`eligible`):
+the pages that stay are those that a run over only these would keep. `plan` is both, where all pages are eligible.
+
 Method. (1) Pages with equal `exact_hash` are one text; the survivor policy picks its representative. On request
 (``urls``) pages of one address count as copies of the one that stands for it, whatever their text.
-(2) Representatives that agree in a band of their MinHash (Broder 1997; Leskovec, Rajaraman, Ullman, ch. 3) and whose
+(2) Texts that agree in a band of their MinHash (Broder 1997; Leskovec, Rajaraman, Ullman, ch. 3) and whose
 one-bit sketches (Li and Koenig 2010) do not rule it out are candidates. (3) Candidates are compared by the exact
 Jaccard index of their shingle sets, taken from the text. (4) Survivors are chosen greedily in the order of the
 policy; a text is removed only for a survivor it was compared with and whose similarity reaches the threshold.
 The cluster of a page is its connected component over pairs that reach the threshold; it may keep several survivors.
 (5) A copy of a text that goes for another is an exact copy, `via` its representative, of the same similarity to the
-survivor as that.
+survivor as that. (6) A page that fails another rule takes nobody with it, counts in no cluster and in no loss; it is
+told which page that stays says the same, so that it bears the rule's bit too.
 
 Nothing depends on the order, number or division of the input: ties go to the smaller doc_id.
 
 The exchanges (a word is a phase of restartable tasks, files in, files out; G groups of splits, P ranges of text
-hashes, B ranges of band keys, V places of decision, planned from rows and bytes so that a task keeps to ``memory``):
+hashes, B ranges of band keys, V places of comparison, S shelves; all but S planned from rows and bytes so that a task
+keeps to ``memory``):
 
-    pages G, texts P, bands G, candidates B, components 1, deal P, shingles G', decide V, assign P, output G, summary 1
+    measure     pages G, texts P, bands G, candidates B, components 1, deal P, shingles G', verify V, shelves S
+    settle_all  passing G, decide S, output G, summary 1
 
-before them, with ``urls``: addresses G, same address P. Bands and candidates, shingles and decide are done in
+after texts, with ``urls``: addresses P, same address P. Bands and candidates, shingles and verify are done in
 ``passes`` rounds each, whose files are gone before the next. Where one task cannot hold the components, it is
 `stages.clusters.stars`.
 
-Price and limits: docs/decisions/dedup-at-scale.md.
+Price and limits: docs/decisions/dedup-at-scale.md, docs/decisions/late-survivors.md.
 """
 
 from __future__ import annotations
@@ -35,14 +42,17 @@ from stages.clusters.brakes import BrakeError, check, violations
 from stages.clusters.curve import curve_lines
 from stages.clusters.explain import dedup_report, report_lines
 from stages.clusters.params import BRAKES, EFFORT, ClusterInput, Params, check_permutations
-from stages.clusters.planning import plan
+from stages.clusters.planning import measure, plan, settle_all
 from stages.exchange_file import CorruptIntermediate
 
-VERSION = 4
+VERSION = 5
+FAMILIES_VERSION = 1
+"""Of what `measure` leaves."""
 
 __all__ = [
     "BRAKES",
     "EFFORT",
+    "FAMILIES_VERSION",
     "VERSION",
     "BrakeError",
     "ClusterInput",
@@ -53,8 +63,10 @@ __all__ = [
     "curve_lines",
     "dedup_report",
     "identity",
+    "measure",
     "plan",
     "report_lines",
+    "settle_all",
     "violations",
 ]
 

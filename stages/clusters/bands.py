@@ -76,22 +76,43 @@ def map_bands(
 def reduce_bands(
     store: Store, *, params: dict[str, Any], texts: list[str], inputs: list[str], partition: int, output: str
 ) -> dict[str, Any]:
-    """Candidate pairs (left < right, text numbers) of one key range, ascending and distinct, by range of ``left``."""
+    """Candidate pairs (left < right, text numbers; hot) of one key range, ascending and distinct, by range of ``left``.
+
+    Beside them, of large buckets, whose pairs hang on who is in them: their records (hot_key, hot_text, hot_sketch_0,
+    hot_sketch_1), by range of text, and links (link_left < link_right) that keep the texts of each in one family.
+    """
     settings = Params.model_validate(params)
     records = read_all(store, inputs, partition)
     permutations = max(read_about(store, address)[0]["permutations"] for address in inputs)
     near, far = band_buckets.bit_bounds(settings.threshold, permutations)
     sketches = np.stack([records["sketch_0"], records["sketch_1"]], axis=1)
-    left, right, statistics = band_buckets.candidate_pairs(records["key"], records["text"], sketches, near, far)
+    found = band_buckets.nominate(records["key"], records["text"], sketches, near, far)
     names = ("buckets", "largest_bucket", "compared", "nominated", "limited")
-    counts = dict(zip(names, statistics.tolist(), strict=True)) | {"pairs": len(left)}
-    bounds = np.searchsorted(left, text_bases(store, texts).astype(np.uint64))
-    write_ordered(store, output, {"left": left, "right": right}, {"left": bounds, "right": bounds}, counts)
+    counts = dict(zip(names, found.statistics.tolist(), strict=True)) | {"pairs": len(found.left)}
+    columns: Columns = {"left": found.left, "right": found.right, "hot": found.hot}
+    keys, texts_of = records["key"][found.hot_records], records["text"][found.hot_records]
+    same = keys[1:] == keys[:-1]
+    columns["link_left"], columns["link_right"] = band_buckets.distinct_edges(texts_of[:-1][same], texts_of[1:][same])
+    by_text = np.lexsort((keys, texts_of))
+    hot = found.hot_records[by_text]
+    columns |= {f"hot_{name}": records[name][hot] for name in RECORD}
+    bases = text_bases(store, texts).astype(np.uint64)
+    bounds_of = {
+        name: np.searchsorted(columns[first], bases)
+        for first, group in (
+            ("left", ("left", "right", "hot")),
+            ("link_left", ("link_left", "link_right")),
+            ("hot_text", tuple(f"hot_{name}" for name in RECORD)),
+        )
+        for name in group
+    }
+    about = counts | {"near": near, "far": far}
+    write_ordered(store, output, columns, bounds_of, about)
     return counts
 
 
 def representatives(store: Store, texts: list[str], rows: list[str], group: int) -> Columns:
-    """(split, row, text number) of the pages of a group that stand for their text, in this order."""
+    """(split, row, text number) of the pages of a group that are read for their text, in this order."""
     bases = text_bases(store, texts)
     parts = []
     for base, address in zip(bases[:-1], rows, strict=True):

@@ -2,7 +2,8 @@
 
 Whole sources have been lost to a template that all their pages share. `check` looks at ``summary.json`` before anything
 downstream believes the removals: per source and per language the share that may go, and the size a cluster may have.
-Exact copies count like near ones. The summary and the `clusters` files stay, to be looked at.
+Exact copies count like near ones; what counts is the share of the pages that pass every
+other rule. The summary and the `clusters` files stay, to be looked at.
 """
 
 from __future__ import annotations
@@ -36,10 +37,11 @@ def violations(params: Params, summary: dict[str, Any]) -> list[str]:
             lost = counts["exact_removed"] + counts["fuzzy_removed"] + counts["url_removed"]
             allowed = allowed_each.get(name, allowed_all)
             key = f"{setting}es.{name}" if name in allowed_each else setting
-            if counts["rows"] < max(params.min_brake_rows, 1) or lost <= allowed * counts["rows"]:
+            pages = counts["passing"]
+            if pages < max(params.min_brake_rows, 1) or lost <= allowed * pages:
                 continue
             found.append(
-                f"{kind[:-1]} {name} would lose {lost:,} of {counts['rows']:,} pages ({lost / counts['rows']:.1%}:"
+                f"{kind[:-1]} {name} would lose {lost:,} of {pages:,} pages ({lost / pages:.1%}:"
                 f" {counts['exact_removed']:,} exact, {counts['fuzzy_removed']:,} similar,"
                 f" {counts['url_removed']:,} of one address), more than"
                 f" clusters.{key} = {allowed:.1%}{_examples(summary, kind, name)}; look at them, then raise the"

@@ -1,163 +1,234 @@
-"""The decision: candidates are compared on their shingle sets; every removal names the survivor it was compared with.
+"""The decision on shelves: who stays among the pages that may, every removal resting on a similarity of the texts.
 
-`decide` (a place of decision) has all candidate pairs of its components and the shingle sets of their texts. It
-computes the Jaccard index of every candidate pair, joins those that reach the threshold to clusters, and chooses
-survivors (`stages.kernels.dedup.survivors`). Texts are put in order of number first, so nothing depends on who wrote
-what.
+`gather_passing` (a group of splits) packs what `eligible` says of its pages into bits; `decide` (a shelf) settles its
+families (`stages.clusters.settle`). Where that asks for a similarity nobody knows, the two texts are read and compared,
+and it settles again; what it learnt stays beside the shelf (`learnt`), so that no pair of texts is read twice whatever
+is edited later. That changes no decision, only how soon it is made.
 
-Writes, by hash range of the text: text, size of its cluster in pages, cluster id (cluster_hi, cluster_lo: smallest
-doc_id), removed, the survivor's doc_id (survivor_hi, survivor_lo), where it stands (survivor_split, survivor_row) and
-the similarity to it. ``about`` counts pairs by similarity and names the largest clusters.
+`decide` writes, by group of splits, a record per page that is not alone (split, row, state, pages, similarity, ids of
+its cluster and its survivor; ``through``: whether it goes for that because the page it equals does, ``via``), and of
+every survivor the pages it stands for, by source. ``about`` names the largest clusters.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+import xxhash
 
-from stages.clusters.pages import preference_names, text_bases
+from stages.clusters.components import shingles_of, signing_method
 from stages.clusters.params import Params
+from stages.clusters.settle import ALONE, Settled, settle
+from stages.clusters.verify import sets_of
 from stages.contract import Store
-from stages.exchange_file import Array, Columns, read_about, read_all, write_partitioned
+from stages.exchange_file import (
+    Array,
+    Columns,
+    concatenate,
+    read_about,
+    read_partition,
+    write_ordered,
+    write_partitioned,
+)
 from stages.kernels.columns.ragged import offsets_of
-from stages.kernels.dedup import minhash, unionfind
-from stages.kernels.dedup.jaccard import ShingleSets, pair_similarities
-from stages.kernels.dedup.survivors import choose_survivors
+from stages.kernels.dedup.jaccard import pair_similarities
 
-SIMILARITY_BINS = 20
+PASSING_BYTES = 4
+"""Bytes of memory a page costs in `gather_passing`."""
 LARGEST = 20
 EXAMPLES = 3
 SHOWN = 2
 """Texts of a large cluster that stay, and that go, of which is noted where they stand."""
 
 
+def gather_passing(store: Store, *, splits: list[dict[str, Any]], output: str) -> dict[str, Any]:
+    """Write a bit a page of a group of splits, split by split on whole bytes; ``about`` has each split's place."""
+    parts = [np.packbits(passing_rows(store, split)) for split in splits]
+    starts = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).tolist()
+    columns = {"bits": np.concatenate(parts)}
+    names = ("number", "rows", "documents", "signatures")
+    about = [
+        {name: split[name] for name in names} | {"start": start} for split, start in zip(splits, starts, strict=False)
+    ]
+    write_ordered(store, output, columns, {"bits": np.array([0, starts[-1]])}, {"splits": about})
+    return {"splits": len(splits)}
+
+
+def passing_rows(store: Store, split: dict[str, Any]) -> Array:
+    """Which pages of a split may stay."""
+    if split.get("eligible") is None:
+        return np.ones(split["rows"], np.bool_)
+    rows: Array = store.read_table(split["eligible"], ["eligible"]).column(0).to_numpy()
+    if len(rows) != split["rows"]:
+        raise ValueError(f"{split['eligible']}: expected {split['rows']} rows, found {len(rows)}")
+    return rows
+
+
 def decide(
     store: Store,
     *,
     params: dict[str, Any],
-    texts: list[str],
-    edges: list[str],
-    shingles: list[str],
-    partition: int,
-    first_place: int,
+    shelf: str,
+    passing: list[str],
+    learnt: str,
+    groups: list[int],
     output: str,
+    copies: str,
 ) -> dict[str, Any]:
-    """Decide all components of one place, where ``shingles`` begin with ``first_place``; see the module's docstring."""
+    """Decide the families of one shelf; see the module's docstring. ``groups[s]`` is split s's group."""
     settings = Params.model_validate(params)
-    records = read_all(store, shingles, partition - first_place)
-    found = read_all(store, edges, partition)
-    order = np.argsort(records["text"])
-    starts = offsets_of(records["size"])[:-1][order]
-    nodes = {name: column[order] for name, column in records.items() if name != "hash"}
-    numbers = nodes["text"]
-    left = np.searchsorted(numbers, found["left"].astype(np.int64))
-    right = np.searchsorted(numbers, found["right"].astype(np.int64))
-    sets = _sets(records["hash"], starts, nodes, settings.threshold, read_about(store, shingles[0])[0])
-    similarities = pair_similarities(sets, left, right)
-    same = similarities >= settings.threshold
-    parents = unionfind.singletons(len(numbers))
-    unionfind.unite(parents, left[same], right[same])
-    unionfind.flatten(parents)
-    ranks = _ranks(nodes, settings)
-    survivors, similarity, compared = choose_survivors(
-        sets, left, right, similarities, parents, ranks, settings.threshold
-    )
-    removed = np.flatnonzero(survivors >= 0)
-    unionfind.unite(parents, removed, survivors[removed])
-    unionfind.flatten(parents)
-    columns = _decisions(nodes, parents, survivors, similarity)
-    about = {
-        "pairs_by_similarity": np.bincount(
-            np.minimum(similarities * SIMILARITY_BINS, SIMILARITY_BINS).astype(np.int64), minlength=SIMILARITY_BINS + 1
-        ).tolist(),
-        "pairs": len(left),
-        "pairs_verified": int(same.sum()),
-        "pairs_compared": len(left) + compared,
-        "texts": len(numbers),
-        "largest": largest_clusters(columns, nodes),
-    }
-    places = np.searchsorted(text_bases(store, texts), columns["text"], side="right") - 1
-    write_partitioned(store, output, columns, places, len(texts), about)
-    return {"texts": len(numbers), "pairs": about["pairs_compared"], "removed": len(removed)}
+    columns, about = read_partition(store, shelf, 0), read_about(store, shelf)[0]
+    may_stay = _passing(store, passing, columns["page_split"], columns["page_row"])
+    known = _known(store, columns, learnt)
+    fresh: list[Columns] = []
+    while not isinstance(settled := settle(settings, columns, about, known, may_stay), Settled):
+        fresh.append(_compare(store, settings, columns, settled, passing))
+        known = _joined(known, fresh[-1], len(columns["text_shingles"]))
+    if fresh:
+        _remember(store, learnt, concatenate(fresh))
+    records = _records(columns, settled)
+    num_groups = max(groups) + 1
+    group_of = np.array(groups, np.int64)
+    found = {"largest": largest_clusters(columns, settled, may_stay)}
+    write_partitioned(store, output, records, group_of[records["split"]], num_groups, found)
+    stand_ins = _stand_ins(columns, settled, may_stay)
+    about = {"sources": about["sources"]}
+    write_partitioned(store, copies, stand_ins, group_of[stand_ins["split"]], num_groups, about)
+    return {"pages": len(may_stay), "compared": sum(len(part["left"]) for part in fresh)}
 
 
-def _sets(hashes: Array, starts: Array, nodes: Columns, threshold: float, method: dict[str, Any]) -> ShingleSets:
-    signed = nodes["signed"]
-    if not signed.any():
-        return ShingleSets.of(hashes, starts, nodes["size"])
-    drawn = minhash.permutations(method["permutations"], method["seed"])
-    minima = minhash.minima_of_sets(hashes, starts, np.where(signed, 0, nodes["size"]), *drawn)
-    for row in np.flatnonzero(signed).tolist():
-        minima[row] = hashes[starts[row] : starts[row] + nodes["size"][row]]
-    margin = 2.0 * math.sqrt(threshold * (1.0 - threshold) / method["permutations"])
-    return ShingleSets(hashes, starts, nodes["shingles"].astype(np.int64), signed, minima, margin)
+def _passing(store: Store, passing: list[str], splits: Array, rows: Array) -> Array:
+    """Of pages whether they may stay."""
+    found = np.zeros(len(splits), np.bool_)
+    for address in passing:
+        entries = read_about(store, address)[0]["splits"]
+        bits = read_partition(store, address, 0)["bits"]
+        start_of = {entry["number"]: entry["start"] for entry in entries}
+        here = np.flatnonzero((splits >= min(start_of)) & (splits <= max(start_of)))  # a group is consecutive splits
+        starts = np.array([start_of[number] for number in range(min(start_of), max(start_of) + 1)], np.int64)
+        place = starts[splits[here] - min(start_of)] + rows[here] // 8
+        found[here] = bits[place] >> (7 - rows[here] % 8).astype(np.uint8) & 1
+    return found
 
 
-def _ranks(nodes: Columns, settings: Params) -> npt.NDArray[np.int64]:
-    """Place of every text in the order of the survivor policy; the doc_id of its representative breaks ties."""
-    keys = [nodes[name] for name in (*preference_names(settings), "id_hi", "id_lo")]
-    ranks = np.empty(len(keys[0]), np.int64)
-    ranks[np.lexsort(keys[::-1])] = np.arange(len(ranks))
-    return ranks
+def _known(store: Store, columns: Columns, learnt: str) -> tuple[Array, Array]:
+    """Keys and similarities of all pairs of a shelf that were ever compared."""
+    count = len(columns["text_shingles"])
+    keys = columns["pair_left"].astype(np.int64) * count + columns["pair_right"]
+    known = keys, columns["pair_similarity"]
+    for address, _ in store.list(learnt):
+        known = _joined(known, read_partition(store, address, 0), count)
+    return known
 
 
-def _decisions(nodes: Columns, parents: Array, survivors: Array, similarity: Array) -> Columns:
-    count = len(parents)
-    pages = np.bincount(parents, weights=nodes["copies"], minlength=count).astype(np.int64)
-    by_cluster = np.lexsort((nodes["min_lo"], nodes["min_hi"], parents))
-    first = np.ones(count, np.bool_)
-    first[1:] = parents[by_cluster][1:] != parents[by_cluster][:-1]
-    smallest = np.zeros(count, np.int64)
-    smallest[parents[by_cluster[first]]] = by_cluster[first]
-    label = smallest[parents]
-    removed = survivors >= 0
-    kept_for = np.where(removed, survivors, 0)
-    none = np.uint64(0)
+def _joined(known: tuple[Array, Array], more: Columns, count: int) -> tuple[Array, Array]:
+    keys = np.concatenate([known[0], more["left"].astype(np.int64) * count + more["right"]])
+    keys, first = np.unique(keys, return_index=True)
+    return keys, np.concatenate([known[1], more["similarity"]])[first]
+
+
+def _compare(store: Store, settings: Params, columns: Columns, pairs: Array, passing: list[str]) -> Columns:
+    """Similarities of pairs of texts, from the texts."""
+    pairs = np.unique(np.sort(pairs, axis=1), axis=0)
+    texts = np.unique(pairs)
+    order = np.lexsort((columns["text_row"][texts], columns["text_split"][texts]))
+    texts = texts[order]
+    entries = {entry["number"]: entry for address in passing for entry in read_about(store, address)[0]["splits"]}
+    parts: list[Columns] = []
+    for number in np.unique(columns["text_split"][texts]).tolist():
+        here = texts[columns["text_split"][texts] == number]
+        records = {"text": here, "row": columns["text_row"][here], "shingles": columns["text_shingles"][here]}
+        parts += list(shingles_of(store, entries[number], records))
+    nodes = concatenate(parts)
+    hashes, starts = nodes.pop("hash"), offsets_of(nodes["size"])[:-1]
+    by_text = np.argsort(nodes["text"])
+    nodes = {name: column[by_text] for name, column in nodes.items()}
+    method = signing_method(store, entries[int(columns["text_split"][texts[0]])]["signatures"])
+    sets = sets_of(hashes, starts[by_text], nodes, settings.threshold, method)
+    left, right = np.searchsorted(nodes["text"], pairs.T)
+    found = {"left": pairs[:, 0].astype(np.int32), "right": pairs[:, 1].astype(np.int32)}
+    return found | {"similarity": pair_similarities(sets, left, right)}
+
+
+def _remember(store: Store, learnt: str, pairs: Columns) -> None:
+    order = np.lexsort((pairs["right"], pairs["left"]))
+    pairs = {name: column[order] for name, column in pairs.items()}
+    name = xxhash.xxh3_64_hexdigest(pairs["left"].tobytes() + pairs["right"].tobytes())
+    whole = np.array([0, len(order)], np.int64)
+    write_ordered(store, f"{learnt}/{name}.part", pairs, dict.fromkeys(pairs, whole))
+
+
+def _records(columns: Columns, settled: Settled) -> Columns:
+    """What becomes of every page that is not alone."""
+    rows = np.flatnonzero(settled.state_P != ALONE)
+    text, stays = settled.text_P[rows], settled.stays_P[rows]
+    live = settled.representative_T[text] >= 0
+    representative = np.where(live, settled.representative_T[text], 0)
+    survivor = settled.representative_T[stays]
+    named = settled.first_T[stays]
+    high, low = columns["page_id_hi"], columns["page_id_lo"]
     return {
-        "text": nodes["text"],
-        "pages": pages[parents],
-        "cluster_hi": nodes["min_hi"][label],
-        "cluster_lo": nodes["min_lo"][label],
-        "removed": removed,
-        "survivor_hi": np.where(removed, nodes["id_hi"][kept_for], none),
-        "survivor_lo": np.where(removed, nodes["id_lo"][kept_for], none),
-        "survivor_split": nodes["split"][kept_for],
-        "survivor_row": nodes["row"][kept_for],
-        "similarity": np.where(removed, similarity, 0.0).astype(np.float32),
+        "split": columns["page_split"][rows],
+        "row": columns["page_row"][rows],
+        "state": settled.state_P[rows].astype(np.uint8),
+        "pages": settled.pages_T[stays],
+        "cluster_hi": high[named],
+        "cluster_lo": low[named],
+        "survivor_hi": high[survivor],
+        "survivor_lo": low[survivor],
+        "similarity": settled.similarity_P[rows].astype(np.float32),
+        "through": live & settled.removed_T[text] & (representative != rows),
+        "via_hi": high[representative],
+        "via_lo": low[representative],
     }
 
 
-def largest_clusters(columns: Columns, nodes: Columns) -> list[dict[str, Any]]:
-    """The largest clusters of some texts, by pages; the smaller id first among equals.
+def _stand_ins(columns: Columns, settled: Settled, may_stay: Array) -> Columns:
+    """Of every page that may stay and is not alone: where the page stands that stays in its place, and its source."""
+    rows = np.flatnonzero(may_stay & (settled.state_P != ALONE))
+    survivor = settled.representative_T[settled.stays_P[rows]]
+    return {
+        "split": columns["page_split"][survivor],
+        "row": columns["page_row"][survivor],
+        "source": columns["page_source"][rows],
+        "pages": np.ones(len(rows), np.int64),
+    }
+
+
+def largest_clusters(columns: Columns, settled: Settled, may_stay: Array) -> list[dict[str, Any]]:
+    """The largest clusters of a shelf, by pages that may stay; the smaller id first among equals.
 
     Of each its pages, its texts that stay, the doc_ids of a few texts, and where the first texts stand that stay and
-    that go: (split, row). ``columns``: pages, cluster_hi, cluster_lo, removed; ``nodes``: id_hi, id_lo, split, row.
+    that go: (split, row); of a cluster of one text, where the first pages stand.
     """
-    order = np.lexsort((columns["cluster_lo"], columns["cluster_hi"], -columns["pages"]))
-    entries: list[dict[str, Any]] = []
-    for index in order.tolist():
-        name = page_name(columns["cluster_hi"][index], columns["cluster_lo"][index])
-        if entries and entries[-1]["cluster"] == name:
-            continue
-        if len(entries) == LARGEST or columns["pages"][index] < 2:
-            break
-        members = np.flatnonzero(
-            (columns["cluster_hi"] == columns["cluster_hi"][index])
-            & (columns["cluster_lo"] == columns["cluster_lo"][index])
-        )
-        members = members[np.lexsort((nodes["id_lo"][members], nodes["id_hi"][members]))]
-        gone = columns["removed"][members]
-        shown = np.concatenate([members[~gone][:SHOWN], members[gone][:SHOWN]])
+    high, low = columns["page_id_hi"], columns["page_id_lo"]
+    texts = np.flatnonzero((settled.representative_T >= 0) & (settled.pages_T > 1))
+    named = settled.first_T[texts]
+    clusters, first = np.unique(named, return_index=True)
+    sizes = settled.pages_T[texts[first]]
+    chosen = np.lexsort((low[clusters], high[clusters], -sizes))[:LARGEST]
+    entries = []
+    for index in chosen.tolist():
+        members = texts[named == clusters[index]]
+        pages = settled.representative_T[members]
+        order = np.lexsort((low[pages], high[pages]))
+        members, pages = members[order], pages[order]
+        gone = settled.removed_T[members]
+        shown = np.concatenate([pages[~gone][:SHOWN], pages[gone][:SHOWN]])
+        if len(members) == 1:
+            same = np.flatnonzero((settled.text_P == members[0]) & may_stay & (settled.state_P != ALONE))
+            copies = same[same != pages[0]]
+            shown = np.concatenate(
+                [pages, copies[np.lexsort((columns["page_row"][copies], columns["page_split"][copies]))][:SHOWN]]
+            )
         entries.append(
             {
-                "cluster": name,
-                "pages": int(columns["pages"][index]),
+                "cluster": page_name(high[clusters[index]], low[clusters[index]]),
+                "pages": int(sizes[index]),
                 "stay": int((~gone).sum()),
-                "examples": [page_name(nodes["id_hi"][k], nodes["id_lo"][k]) for k in members[:EXAMPLES].tolist()],
-                "shown": [[int(nodes["split"][k]), int(nodes["row"][k])] for k in shown.tolist()],
+                "examples": [page_name(high[k], low[k]) for k in pages[:EXAMPLES].tolist()],
+                "shown": [[int(columns["page_split"][k]), int(columns["page_row"][k])] for k in shown.tolist()],
             }
         )
     return entries

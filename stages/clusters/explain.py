@@ -51,9 +51,10 @@ def report_lines(report: dict[str, Any]) -> list[str]:
     removed = report["exact_removed"] + report["fuzzy_removed"] + report["url_removed"]
     same_address = f" and {report['url_removed']:,} of one address" if report["url_removed"] else ""
     lines = [
-        f"{report['rows']:,} pages: {report['exact_removed']:,} exact and {report['fuzzy_removed']:,} similar copies"
-        f"{same_address} removed ({removed / max(report['rows'], 1):.1%}); {report['pairs_compared']:,} pairs compared"
-        f" on the text, {report['pairs_verified']:,} at or above the threshold",
+        f"{report['rows']:,} pages, {report['passing']:,} pass every other rule; of these {report['exact_removed']:,}"
+        f" exact and {report['fuzzy_removed']:,} similar copies"
+        f"{same_address} removed ({removed / max(report['passing'], 1):.1%}); {report['pairs_compared']:,} pairs"
+        f" compared on the text, {report['pairs_verified']:,} at or above the threshold",
         "",
         "compared pairs by similarity",
     ]
@@ -64,11 +65,11 @@ def report_lines(report: dict[str, Any]) -> list[str]:
     for size, count in sorted(report["cluster_sizes"].items(), key=lambda entry: int(entry[0])):
         lines.append(f"  {int(size):8,}  {count:10,}")
     for kind in ("sources", "languages"):
-        lines += ["", f"loss by {kind[:-1]}            pages      exact    similar    address   lost"]
+        lines += ["", f"loss by {kind[:-1]}            pages    passing      exact    similar    address   lost"]
         for name, counts in sorted(report[kind].items(), key=lambda entry: (-entry[1]["rows"], entry[0])):
             gone = [counts[name] for name in ("exact_removed", "fuzzy_removed", "url_removed")]
-            columns = "".join(f" {count:10,}" for count in (counts["rows"], *gone))
-            lines.append(f"  {name:20.20s}{columns}  {sum(gone) / max(counts['rows'], 1):6.1%}")
+            columns = "".join(f" {count:10,}" for count in (counts["rows"], counts["passing"], *gone))
+            lines.append(f"  {name:20.20s}{columns}  {sum(gone) / max(counts['passing'], 1):6.1%}")
     for cluster in report["clusters"]:
         lines += ["", f"cluster {cluster['cluster']}: {cluster['pages']:,} pages, {cluster['stay']:,} of them stay"]
         for page in cluster["examples"]:

@@ -1,8 +1,8 @@
-"""Back to the pages: decisions on texts become one aligned `clusters` file per split, and a summary of all.
+"""Back to the pages: decisions become one aligned `clusters` file per split, and a summary of all.
 
-`assign` (a hash range) spreads each text's decision over all pages that have this text, ordered by group of splits, and
-counts for every survivor the pages it stands for; `write_splits` (a group) puts them in row order and counts losses,
-with examples; `summarise` (one task) adds the reports up.
+`write_splits` (a group of splits) puts what `decide` says of pages in row order and counts losses, with examples;
+`summarise` (one task) adds the reports up. Losses are of pages that pass every other rule (``passing``): no other page
+is removed as a duplicate, though it may be told which page that stays says the same.
 """
 
 from __future__ import annotations
@@ -18,131 +18,23 @@ import pyarrow.compute as pc
 import xxhash
 
 from stages import schemas
-from stages.clusters.decide import EXAMPLES, LARGEST, SHOWN, SIMILARITY_BINS, largest_clusters
-from stages.clusters.pages import document_columns, text_bases
+from stages.clusters.decide import EXAMPLES, LARGEST, passing_rows
+from stages.clusters.pages import document_columns
+from stages.clusters.settle import ALONE, EXACT, FUZZY, SAME_ADDRESS, STAYS
 from stages.contract import Store
 from stages.exchange_file import (
     Array,
     Columns,
-    concatenate,
     read_about,
     read_all,
-    read_partition,
-    read_partitions,
-    write_partitioned,
 )
-
-ALONE, STAYS, EXACT, FUZZY, SAME_ADDRESS = range(5)
-"""What a page is: without duplicate, the survivor of a cluster, an exact copy, removed for its similarity, removed for
-its address."""
 
 MATCHES = {EXACT: "exact", FUZZY: "fuzzy", SAME_ADDRESS: "url"}
 REMOVED = ("exact_removed", "fuzzy_removed", "url_removed")
 READ_THREADS = 16
 """Files whose reports are read at once: on an object store one takes tens of milliseconds, and there are many."""
 ROW_BYTES = 200
-"""Bytes of memory a page costs in `assign` and `write_splits`."""
-
-
-def assign(
-    store: Store,
-    *,
-    texts: list[str],
-    rows: str,
-    num_groups: int,
-    decisions: list[str],
-    partition: int,
-    groups: list[int],
-    output: str,
-    copies: str,
-) -> dict[str, Any]:
-    """Write a record per page of this hash range that is not alone, by group of splits.
-
-    split, row, state, pages, similarity, ids of its cluster and its survivor; ``through``: whether it goes for that
-    because the page it equals does (``via``).
-    """
-    text = read_partition(store, texts[partition], 0)
-    count = len(text["copies"])
-    decided = read_all(store, decisions, partition)
-    place = decided["text"] - text_bases(store, texts)[partition]
-    cluster_hi, cluster_lo = text["min_hi"].copy(), text["min_lo"].copy()
-    pages = text["copies"].copy()
-    removed = np.zeros(count, np.bool_)
-    survivor_hi, survivor_lo = text["id_hi"].copy(), text["id_lo"].copy()
-    similarity = np.ones(count, np.float32)
-    cluster_hi[place], cluster_lo[place] = decided["cluster_hi"], decided["cluster_lo"]
-    pages[place], removed[place] = decided["pages"], decided["removed"]
-    stays_split, stays_row = text["split"].copy(), text["row"].copy()
-    gone = decided["removed"]
-    survivor_hi[place[gone]] = decided["survivor_hi"][gone]
-    survivor_lo[place[gone]] = decided["survivor_lo"][gone]
-    similarity[place[gone]] = decided["similarity"][gone]
-    copied = _copied(text, pages, place)
-    stays_split[place[gone]] = decided["survivor_split"][gone]
-    stays_row[place[gone]] = decided["survivor_row"][gone]
-    parts = []
-    stand_ins = []
-    num_pages = 0
-    for found in read_partitions(store, rows):
-        num_pages += len(found["row"])
-        _add_copies(copied, found)
-        together = (pages[found["text"]] > 1) | found["moved"]
-        found = {name: column[together] for name, column in found.items()}
-        number, chosen = found["text"], found["chosen"]
-        state = np.where(chosen, np.where(removed[number], FUZZY, STAYS), EXACT)
-        state = np.where(found["moved"], SAME_ADDRESS, state)
-        stand_ins.append(
-            {
-                "split": stays_split[number],
-                "row": stays_row[number],
-                "source": found["source"],
-                "pages": np.ones(len(number), np.int64),
-            }
-        )
-        parts.append(
-            {
-                "split": found["split"],
-                "row": found["row"],
-                "state": state.astype(np.uint8),
-                "pages": pages[number],
-                "cluster_hi": cluster_hi[number],
-                "cluster_lo": cluster_lo[number],
-                "survivor_hi": survivor_hi[number],
-                "survivor_lo": survivor_lo[number],
-                "similarity": similarity[number],
-                "through": removed[number] & ~chosen,
-                "via_hi": text["id_hi"][number],
-                "via_lo": text["id_lo"][number],
-            }
-        )
-    sizes = [len(part["row"]) for part in parts]
-    where = np.repeat(np.arange(num_groups), sizes)
-    write_partitioned(store, output, concatenate(parts), where, num_groups, {"largest": list(copied.values())})
-    counted = _sum_copies(concatenate(stand_ins))
-    where = np.array(groups, np.int64)[counted["split"]]
-    write_partitioned(store, copies, counted, where, num_groups, read_about(store, rows)[0])
-    return {"pages": num_pages}
-
-
-def _copied(text: Columns, pages: Array, decided: Array) -> dict[int, dict[str, Any]]:
-    """By text: the largest clusters that are copies of one text without candidates (`decide` has the others)."""
-    only = np.ones(len(pages), np.bool_)
-    only[decided] = False
-    found = np.flatnonzero(only & (pages > 1))
-    found = found[np.lexsort((text["min_lo"][found], text["min_hi"][found], -pages[found]))][:LARGEST]
-    nodes = {name: text[name][found] for name in ("id_hi", "id_lo", "split", "row")}
-    columns = {"cluster_hi": text["min_hi"][found], "cluster_lo": text["min_lo"][found], "pages": pages[found]}
-    entries = largest_clusters(columns | {"removed": np.zeros(len(found), np.bool_)}, nodes)
-    return dict(zip(found.tolist(), entries, strict=True))
-
-
-def _add_copies(copied: dict[int, dict[str, Any]], rows: Columns) -> None:
-    """Note where the first copies stand of the texts of `_copied`."""
-    wanted = np.flatnonzero(np.isin(rows["text"], list(copied)) & ~rows["chosen"])
-    for row in wanted.tolist():
-        shown = copied[int(rows["text"][row])]["shown"]
-        if len(shown) <= SHOWN:
-            shown.append([int(rows["split"][row]), int(rows["row"][row])])
+"""Bytes of memory a page costs in `write_splits`."""
 
 
 def write_splits(
@@ -150,12 +42,12 @@ def write_splits(
     *,
     splits: list[dict[str, Any]],
     group: int,
-    assigned: list[str],
+    decisions: list[str],
     copies: list[str],
     outputs: list[str],
 ) -> dict[str, Any]:
     """Write the `clusters` file of every split of a group."""
-    records = read_all(store, assigned, group)
+    records = read_all(store, decisions, group)
     counted = _sum_copies(read_all(store, copies, group))
     names = {number: name for address in copies for number, name in read_about(store, address)[0]["sources"].items()}
     order = np.lexsort((records["row"], records["split"]))
@@ -171,10 +63,8 @@ def write_splits(
     return {"splits": len(splits)}
 
 
-def summarise(
-    store: Store, *, outputs: list[str], decisions: list[str], assigned: list[str], pairs: list[str], summary: str
-) -> dict[str, Any]:
-    """Write ``summary``: JSON for the report, for the brakes and for people."""
+def summarise(store: Store, *, outputs: list[str], decisions: list[str], families: str, summary: str) -> dict[str, Any]:
+    """Write ``summary``: JSON for the report, for the brakes and for people. ``families``: what was compared."""
     with ThreadPoolExecutor(READ_THREADS) as threads:
         reports = list(threads.map(store.metadata, outputs))
     totals: dict[str, dict[str, Counter[str]]] = {"sources": {}, "languages": {}}
@@ -187,7 +77,7 @@ def summarise(
             earlier["rows"] += report["rows"]
             earlier["removed"] += sum(report[name] for name in REMOVED)
             continue
-        whole.update({name: report[name] for name in ("rows", *REMOVED)})
+        whole.update({name: report[name] for name in ("rows", "passing", *REMOVED)})
         cluster_sizes.update(report["cluster_sizes"])
         for kind, found in totals.items():
             for name, counts in report[kind].items():
@@ -195,33 +85,13 @@ def summarise(
             for name, entries in report["examples"].get(kind, {}).items():
                 known = examples[kind].get(name, []) + entries
                 examples[kind][name] = sorted(known, key=lambda entry: entry["doc_id"])[:EXAMPLES]
-    bins = np.zeros(SIMILARITY_BINS + 1, np.int64)
-    verified = compared = distinct = 0
-    largest: list[dict[str, Any]] = []
-    for address in decisions:
-        about = read_about(store, address)[0]
-        bins += np.array(about["pairs_by_similarity"], np.int64)
-        verified += about["pairs_verified"]
-        compared += about["pairs_compared"]
-        distinct += about["pairs"]
-        largest += about["largest"]
-    for address in assigned:
-        largest += read_about(store, address)[0]["largest"]
+    largest = [entry for address in decisions for entry in read_about(store, address)[0]["largest"]]
     largest = sorted(largest, key=lambda entry: (-entry["pages"], entry["cluster"]))[:LARGEST]
     names = [address.rpartition("/")[2].removesuffix(".parquet") for address in outputs]
-    nominated: Counter[str] = Counter()
-    for address in pairs:
-        about = read_about(store, address)[0]
-        nominated["largest_bucket"] = max(nominated["largest_bucket"], about.pop("largest_bucket"))
-        nominated.update(about)
-    nominated["pairs"] = distinct  # a pair may be in the files of several ranges
     result = {
         **whole,
         "earlier": dict(earlier),
-        "candidates": dict(nominated),
-        "pairs_compared": compared,
-        "pairs_verified": verified,
-        "pairs_by_similarity": {f"{index / SIMILARITY_BINS:.2f}": int(n) for index, n in enumerate(bins) if n},
+        **read_about(store, families)[0],
         "cluster_sizes": dict(cluster_sizes),
         "largest_clusters": [{key: entry[key] for key in ("cluster", "pages", "examples")} for entry in largest],
         "largest_shown": [
@@ -299,6 +169,7 @@ def _ids(high: Array, low: Array, valid: npt.NDArray[np.bool_]) -> pa.Array:
 
 def _report(store: Store, split: dict[str, Any], columns: Columns, table: pa.Table) -> dict[str, Any]:
     state = columns["state"]
+    passing = passing_rows(store, split)
     digest = xxhash.xxh3_128()
     for name in ("state", "pages", "cluster_hi", "cluster_lo", "survivor_hi", "survivor_lo", "similarity", "through"):
         alone = np.where(state == ALONE, columns[name].dtype.type(0), columns[name])
@@ -306,12 +177,14 @@ def _report(store: Store, split: dict[str, Any], columns: Columns, table: pa.Tab
     for entry in table.column("copies").combine_chunks().flatten().flatten():
         digest.update("\n".join(map(str, entry.to_pylist())).encode())
     sizes = columns["pages"][state == STAYS]
+    lost = np.where(passing, state, ALONE)
     report: dict[str, Any] = {
         "rows": len(state),
+        "passing": int(passing.sum()),
         "earlier": split["earlier"],
-        "exact_removed": int((state == EXACT).sum()),
-        "fuzzy_removed": int((state == FUZZY).sum()),
-        "url_removed": int((state == SAME_ADDRESS).sum()),
+        "exact_removed": int((lost == EXACT).sum()),
+        "fuzzy_removed": int((lost == FUZZY).sum()),
+        "url_removed": int((lost == SAME_ADDRESS).sum()),
         "digest": digest.hexdigest(),
         # of survivors; a power of two stands for all sizes up to the next
         "cluster_sizes": {
@@ -327,8 +200,8 @@ def _report(store: Store, split: dict[str, Any], columns: Columns, table: pa.Tab
         groups["languages"] = store.read_table(split["language"], ["language"]).column("language")
     for kind, names in groups.items():
         encoded = names.combine_chunks().dictionary_encode()
-        report[kind] = _losses(encoded, state)
-        report["examples"][kind] = _examples(encoded, state, documents, table)
+        report[kind] = _losses(encoded, lost, passing)
+        report["examples"][kind] = _examples(encoded, lost, documents, table)
     return report
 
 
@@ -355,16 +228,18 @@ def _examples(names: pa.DictionaryArray, state: Array, documents: pa.Table, tabl
     return found
 
 
-def _losses(encoded: pa.DictionaryArray, state: Array) -> dict[str, dict[str, int]]:
+def _losses(encoded: pa.DictionaryArray, state: Array, passing: Array) -> dict[str, dict[str, int]]:
     indices = encoded.indices.to_numpy(zero_copy_only=False)
     count = len(encoded.dictionary)
     rows = np.bincount(indices, minlength=count)
+    passed = np.bincount(indices[passing], minlength=count)
     exact = np.bincount(indices[state == EXACT], minlength=count)
     fuzzy = np.bincount(indices[state == FUZZY], minlength=count)
     url = np.bincount(indices[state == SAME_ADDRESS], minlength=count)
     return {
         name: {
             "rows": int(rows[i]),
+            "passing": int(passed[i]),
             "exact_removed": int(exact[i]),
             "fuzzy_removed": int(fuzzy[i]),
             "url_removed": int(url[i]),

@@ -1,15 +1,13 @@
-"""First exchange: pages by the hash of their text. Finds exact copies and gives every distinct text a number.
+"""First exchange: pages by the hash of their text. Gives every distinct text a number, and finds exact copies.
 
 `map_pages` (a group of splits) writes one record per page that has a shingle; `reduce_texts` (a range of hashes)
-sorts them and picks each text's representative by the survivor policy, the smaller doc_id where that leaves a tie.
-A text's number is its place in the order of hashes (scope mixed in), so it depends on the texts alone, not on splits
-or tasks. Only representatives go on to the fuzzy part.
+sorts them by text and survivor policy, the smaller doc_id where that leaves a tie. A text's number is its place in
+the order of hashes (scope mixed in), so it depends on the texts alone, not on splits or tasks. Of each text one page is
+read further on; which, no result hangs on, for all say the same.
 
 Record columns: hash_hi, hash_lo (exact_hash; scope mixed into hi), id_hi, id_lo (doc_id, big-endian), split, row,
-source (hash of its name; ``about`` has the names), shingles, moved, preference_0.. (float64, smaller is better).
-
-With ``urls``, pages of one address come first (`stages.clusters.addresses`): those that lose there are ``moved``, that
-is, they count as copies of the text of the page that stands for the address, and never represent it.
+source (hash of its name; ``about`` has the names), shingles, unread (its text is not at hand), preference_0.. (float64,
+smaller is better); with ``urls`` url_hi, url_lo (hash of address and scope; zeros where there is none).
 """
 
 from __future__ import annotations
@@ -42,6 +40,8 @@ from stages.exchange_file import (
 RECORD_BYTES = 240
 """Bytes of memory a page costs in either job, sort included."""
 
+URL_COLUMNS = ("url_hi", "url_lo")
+
 METHOD_KEY = b"signatures"
 """Where the schema of `signatures` says how they were made."""
 
@@ -53,25 +53,14 @@ def map_pages(
     splits: list[dict[str, Any]],
     partitions: int,
     output: str,
-    group: int = 0,
-    moved: list[str] | None = None,
 ) -> dict[str, Any]:
-    """Write the page records of a group of splits (ClusterInputs with their number), ordered by hash range.
-
-    ``moved``: files of `addresses.reduce_addresses`, whose partition ``group`` says which of these pages are moved.
-    """
+    """Write the page records of a group of splits (ClusterInputs with their number), ordered by hash range."""
     settings = Params.model_validate(params)
-    found_moved = read_all(store, moved, group) if moved else None
     parts = []
     method: str | None = None
     sources: dict[str, str] = {}
     for split in splits:
         columns, found, names = page_records(store, settings, split)
-        columns.pop("salt")
-        if found_moved is not None:
-            _move(
-                columns, {name: column[found_moved["split"] == split["number"]] for name, column in found_moved.items()}
-            )
         parts.append(columns)
         sources |= names
         method = method or found
@@ -89,15 +78,16 @@ def reduce_texts(
 ) -> dict[str, Any]:
     """Number the texts of one hash range.
 
-    Writes ``texts``, one record per text in hash order: its representative (id_hi, id_lo, split, row, shingles,
-    preferences), the number of its copies, the smallest doc_id among them (min_hi, min_lo); and ``rows``, one record
-    per page (split, row, text within this range, chosen, moved, source), partitioned by group and in this order.
+    Writes ``texts``, one record per text in hash order: what ranks it (id_hi, id_lo, preferences: those of its best
+    page), the page to read (split, row), shingles, the number of its copies; and ``rows``, one record per page (split,
+    row, text within this range, chosen: the one to read, and what decides), partitioned by group and in this order.
     ``groups[s]`` is split s's group.
     """
     sources = _check_methods(store, inputs)
     records = read_all(store, inputs, partition)
-    names = preference_names(Params.model_validate(params))
-    keys = [records[name] for name in ("hash_hi", "hash_lo", "moved", *names, "id_hi", "id_lo")]
+    settings = Params.model_validate(params)
+    names = preference_names(settings)
+    keys = [records[name] for name in ("hash_hi", "hash_lo", *names, "id_hi", "id_lo")]
     order = order_by(keys)
     sorted_hi, sorted_lo = keys[0][order], keys[1][order]
     first = np.ones(len(order), np.bool_)
@@ -105,25 +95,40 @@ def reduce_texts(
     starts = np.flatnonzero(first)
     copies = np.diff(np.append(starts, len(order)))
     text_numbers = np.cumsum(first) - 1
-    chosen = order[starts]
-    columns = {name: records[name][chosen] for name in ("id_hi", "id_lo", "split", "row", "shingles", *names)}
+    columns = {name: records[name][order[starts]] for name in ("id_hi", "id_lo", "shingles", *names)}
+    read = _at_hand(records["unread"][order], text_numbers, starts)
+    columns |= {name: records[name][order[read]] for name in ("split", "row")}
     columns["copies"] = copies.astype(np.int64)
-    columns["min_hi"], columns["min_lo"] = _smallest_ids(records, order, text_numbers, starts)
     whole = np.array([0, len(starts)], np.int64)
     write_ordered(store, texts, columns, dict.fromkeys(columns, whole))
+    chosen = np.zeros(len(order), np.bool_)
+    chosen[read] = True
     splits, page_rows = records["split"][order], records["row"][order]
     by_place = np.argsort(splits.astype(np.int64) << 32 | page_rows)
     pages: Columns = {
         "split": splits[by_place],
         "row": page_rows[by_place],
         "text": text_numbers[by_place].astype(np.int32),
-        "chosen": first[by_place],
-        "moved": records["moved"][order][by_place],
-        "source": records["source"][order][by_place],
+        "chosen": chosen[by_place],
+        **{name: records[name][order][by_place] for name in page_columns(settings)},
     }
     bounds = np.searchsorted(np.array(groups)[pages["split"]], np.arange(max(groups) + 2))
     write_ordered(store, rows, pages, dict.fromkeys(pages, bounds), {"sources": sources})
     return {"pages": len(order), "texts": len(starts)}
+
+
+def _at_hand(unread: Array, text_numbers: Array, starts: Array) -> Array:
+    """Of every text the place of the first page whose text is at hand; of the first, where none is."""
+    if not unread.any():
+        return starts
+    order = np.lexsort((unread, text_numbers))
+    read: Array = order[starts]
+    return read
+
+
+def page_columns(settings: Params) -> list[str]:
+    """What is known of a page that decides whether it stays, or is told of it."""
+    return ["id_hi", "id_lo", "source", *preference_names(settings), *(URL_COLUMNS if settings.urls else ())]
 
 
 def text_bases(store: Store, texts: list[str]) -> npt.NDArray[np.int64]:
@@ -191,7 +196,8 @@ def page_records(store: Store, settings: Params, split: dict[str, Any]) -> tuple
         method = (reader.schema_arrow.metadata or {}).get(METHOD_KEY, b"{}").decode()
         _check_bands(settings, reader.schema_arrow, split["signatures"])
         signed = reader.read(columns=["doc_id", "exact_hash", "num_shingles"])
-    documents = document_columns(store, split, ["source", "time", "text_bytes"])
+    asked = ["source", "time", "text_bytes", *(["url"] if settings.urls else [])]
+    documents = document_columns(store, split, asked)
     if documents.num_rows != signed.num_rows:
         found = f"{signed.num_rows} rows, but {split['documents']} has {documents.num_rows}"
         raise ValueError(f"{split['signatures']}: {found}")
@@ -210,7 +216,6 @@ def page_records(store: Store, settings: Params, split: dict[str, Any]) -> tuple
     rows = np.flatnonzero(takes_part)
     salts = scope_salts(settings, documents.column("source"), languages)
     columns: Columns = {
-        "salt": salts,
         "hash_hi": hash_hi ^ salts,
         "hash_lo": hash_lo,
         "id_hi": id_hi,
@@ -219,19 +224,23 @@ def page_records(store: Store, settings: Params, split: dict[str, Any]) -> tuple
         "row": np.arange(len(shingles), dtype=np.int32),
         "source": _hashed(documents.column("source"), str),
         "shingles": shingles,
-        "moved": np.zeros(len(shingles), np.bool_),
+        "unread": np.full(len(shingles), split["documents"] is None),
     }
     names = {f"{source_hash(name):016x}": name for name in documents.column("source").unique().to_pylist()}
     for name, preference in zip(preference_names(settings), settings.survivor, strict=True):
         columns[name] = _preference(store, settings, preference, documents, split)
+    if settings.urls:
+        columns |= dict(zip(URL_COLUMNS, address_hashes(documents.column("url"), salts), strict=True))
     return {name: column[rows] for name, column in columns.items()}, method, names
 
 
-def _move(columns: Columns, moved: Columns) -> None:
-    """Give moved pages the text of the page that stands for their address, in place; both are in order of row."""
-    place = np.searchsorted(columns["row"], moved["row"])
-    columns["moved"][place] = True
-    columns["hash_hi"][place], columns["hash_lo"][place] = moved["hash_hi"], moved["hash_lo"]
+def address_hashes(urls: pa.ChunkedArray, salts: Array) -> tuple[Array, Array]:
+    """XXH3 (128 bit) of scope and address without its fragment; zeros where there is no address."""
+    whole = pc.replace_substring_regex(urls, "#.*$", "").to_pylist()
+    seeds = zip(salts.tolist(), whole, strict=True)
+    digests = [0 if url is None else xxhash.xxh3_128_intdigest(url.encode(), seed=salt) for salt, url in seeds]
+    high = np.array([digest >> 64 for digest in digests], np.uint64)
+    return high, np.array([digest & (2**64 - 1) for digest in digests], np.uint64)
 
 
 def _stayed(store: Store, decided: str) -> Array:
@@ -288,17 +297,6 @@ def order_by(keys: list[Array]) -> Array:
     some = order[tied]
     order[tied] = some[np.lexsort([key[some] for key in reversed(keys)])]
     return order
-
-
-def _smallest_ids(records: Columns, order: Array, text_numbers: Array, starts: Array) -> tuple[Array, Array]:
-    smallest = order[starts]
-    copied = np.diff(np.append(starts, len(order))) > 1
-    members = np.flatnonzero(copied[text_numbers])
-    rows, texts = order[members], text_numbers[members]
-    by_id = np.lexsort((records["id_lo"][rows], records["id_hi"][rows], texts))
-    first = np.searchsorted(texts, np.flatnonzero(copied))
-    smallest[copied] = rows[by_id[first]]
-    return records["id_hi"][smallest], records["id_lo"][smallest]
 
 
 def _check_bands(settings: Params, schema: pa.Schema, address: str) -> None:

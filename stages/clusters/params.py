@@ -113,3 +113,4 @@ class ClusterInput:
     text_bytes: int
     earlier: bool = False
     decided: str | None = None
+    eligible: str | None = None

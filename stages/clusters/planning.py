@@ -8,11 +8,13 @@ from typing import Any
 from stages.clusters.addresses import map_addresses, reduce_addresses
 from stages.clusters.bands import MAP_RECORD_BYTES, REDUCE_RECORD_BYTES, map_bands, reduce_bands
 from stages.clusters.components import TEXT_BYTES, deal, extract_shingles, find_components
-from stages.clusters.decide import decide
-from stages.clusters.output import ROW_BYTES, assign, summarise, write_splits
+from stages.clusters.decide import PASSING_BYTES, decide, gather_passing
+from stages.clusters.families import FAMILY_BYTES, shelve, summarise_families
+from stages.clusters.output import ROW_BYTES, summarise, write_splits
 from stages.clusters.pages import RECORD_BYTES, map_pages, reduce_texts
 from stages.clusters.params import ClusterInput, Params
 from stages.clusters.stars import EDGE_BYTES, ROUNDS, contract, gather, large_star, small_star
+from stages.clusters.verify import verify
 from stages.clusters.work import SHINGLE_BYTES, SHINGLE_COPIES, Work, task
 from stages.contract import Phase
 
@@ -20,45 +22,52 @@ from stages.contract import Phase
 def plan(params: Params, splits: list[ClusterInput], directory: str) -> list[Phase]:
     """All phases of deduplication. Final outputs: ``DIRECTORY/NAME.parquet`` per split and ``DIRECTORY/summary.json``.
 
-    The order of ``splits`` does not matter. A task's memory grows with its input only where one split
-    alone passes ``params.memory``; `Task.memory` says so.
+    For whoever wants no families afterwards: `measure`, `settle_all`, and nothing else is left.
     """
     if not splits:
         return []
-    names = [split.name for split in splits]
-    if len({*names}) != len(names):
-        raise ValueError("splits of `clusters` must have different names")
+    families = f"{directory}/work/families"
+    return [*measure(params, splits, families), *settle_all(params, splits, families, directory)]
+
+
+def measure(params: Params, splits: list[ClusterInput], directory: str) -> list[Phase]:
+    """Phases that find families and compare texts; they end in ``DIRECTORY/shelf-N.part``, ``DIRECTORY/summary.part``.
+
+    Which pages may stay plays no part. The order of ``splits`` does not matter. A task's memory grows with its input
+    only where one split alone passes ``params.memory``; `Task.memory` says so.
+    """
     work = Work(params, splits, directory)
-    phases = [_addresses(work), _same_address(work)] if params.urls else []
-    phases += [_pages(work), _texts(work)]
+    phases = [_pages(work), _texts(work)]
+    phases += [_addresses(work), _same_address(work)] if params.urls else []
     for number in range(params.passes):
         phases += [_bands(work, number), _candidates(work, number)]
     phases += _components(work)
     for number in range(work.rounds):
-        phases += [_shingles(work, number), _decide(work, number)]
-    return [*phases, _assign(work), _output(work), _summary(work)]
+        phases += [_shingles(work, number), _verify(work, number)]
+    return [*phases, _shelve(work), _summary_of_families(work)]
+
+
+def settle_all(params: Params, splits: list[ClusterInput], families: str, directory: str) -> list[Phase]:
+    """Phases that decide among the pages that are `eligible`; final outputs as of `plan`, from what `measure` left."""
+    work = Work(params, splits, directory, families)
+    return [_passing(work), _decide(work), _output(work), _summary(work)]
 
 
 def _addresses(work: Work) -> Phase:
     tasks = []
-    for group, output in enumerate(work.addresses):
-        members = work.groups[group]
-        args = {"params": work.settings, "splits": work.of(members), "partitions": len(work.moved), "output": output}
-        tasks.append(task(map_addresses, args, [output], f"addresses {group}", work.rows(members) * RECORD_BYTES))
+    for partition, output in enumerate(work.addresses):
+        args = {"texts": work.texts, "rows": work.page_rows[partition], "partition": partition}
+        args |= {"partitions": len(work.links), "output": output}
+        memory = work.all_rows * RECORD_BYTES / len(work.texts)
+        tasks.append(task(map_addresses, args, [output], f"addresses {partition}", memory))
     return Phase("clusters: addresses", tuple(tasks))
 
 
 def _same_address(work: Work) -> Phase:
     tasks = []
-    for partition, output in enumerate(work.moved):
-        args = {
-            "params": work.settings,
-            "inputs": work.addresses,
-            "partition": partition,
-            "groups": work.group_of,
-            "output": output,
-        }
-        memory = work.all_rows * RECORD_BYTES / len(work.moved)
+    for partition, output in enumerate(work.links):
+        args = {"texts": work.texts, "inputs": work.addresses, "partition": partition, "output": output}
+        memory = work.all_rows * RECORD_BYTES / len(work.links)
         tasks.append(task(reduce_addresses, args, [output], f"same address {partition}", memory))
     return Phase("clusters: same address", tuple(tasks), (work.folder("addresses"),))
 
@@ -68,9 +77,8 @@ def _pages(work: Work) -> Phase:
     for group, output in enumerate(work.pages):
         members = work.groups[group]
         args = {"params": work.settings, "splits": work.of(members), "partitions": len(work.texts), "output": output}
-        args |= {"group": group, "moved": work.moved} if work.moved else {}
         tasks.append(task(map_pages, args, [output], f"pages {group}", work.rows(members) * RECORD_BYTES))
-    return Phase("clusters: pages", tuple(tasks), (work.folder("moved"),) if work.moved else ())
+    return Phase("clusters: pages", tuple(tasks))
 
 
 def _texts(work: Work) -> Phase:
@@ -126,13 +134,13 @@ def _components(work: Work) -> list[Phase]:
     output = work.files("components", 1)[0]
     whole = work.all_rows * TEXT_BYTES
     if whole <= work.budget:
-        args: dict[str, Any] = {"texts": work.texts, "pairs": work.all_pairs, "output": output}
+        args: dict[str, Any] = {"texts": work.texts, "pairs": work.joining, "output": output}
         found = Phase("clusters: components", (task(find_components, args, [output], "components", whole),))
         return [found, _deal(work, {"whole": output, "rounds": []})]
-    forests = work.files("components/forests", len(work.all_pairs))
+    forests = work.files("components/forests", len(work.joining))
     memory = work.all_rows * EDGE_BYTES / work.hash_ranges
     tasks = []
-    for number, (pairs, forest) in enumerate(zip(work.all_pairs, forests, strict=True)):
+    for number, (pairs, forest) in enumerate(zip(work.joining, forests, strict=True)):
         args = {"texts": work.texts, "pairs": pairs, "output": forest}
         tasks.append(task(contract, args, [forest], f"forest {number}", memory))
     args = {"texts": work.texts, "forests": forests, "memory": work.budget, "output": output}
@@ -169,19 +177,25 @@ def _deal(work: Work, components: dict[str, Any]) -> Phase:
     tasks = []
     for partition, (members, edges) in enumerate(zip(work.members, work.edges, strict=True)):
         args = {
+            "params": work.settings,
             "texts": work.texts,
+            "rows": work.page_rows[partition],
             "components": components,
             "pairs": work.all_pairs,
             "partition": partition,
             "places": work.places,
             "rounds": work.rounds,
+            "shelves": len(work.shelves),
             "groups": group_of,
             "members": members,
             "edges": edges,
+            "families": work.dealt[partition],
         }
         memory = work.all_rows * RECORD_BYTES / len(work.texts)
-        tasks.append(task(deal, args, [members, edges], f"deal {partition}", memory))
-    return Phase("clusters: deal", tuple(tasks), (work.folder("components"),))
+        outputs = [members, edges, work.dealt[partition]]
+        tasks.append(task(deal, args, outputs, f"deal {partition}", memory))
+    used = [work.folder(name) for name in ("components", "rows", *(("links",) if work.links else ()))]
+    return Phase("clusters: deal", tuple(tasks), (*used, work.folder("texts")))
 
 
 def _shingles(work: Work, number: int) -> Phase:
@@ -202,42 +216,66 @@ def _shingles(work: Work, number: int) -> Phase:
     return Phase(f"clusters: shingles of places {first}-{last - 1}", tuple(tasks))
 
 
-def _decide(work: Work, number: int) -> Phase:
+def _verify(work: Work, number: int) -> Phase:
     first, last = work.place_range(number)
     tasks = []
     for place in range(first, last):
         args = {
             "params": work.settings,
-            "texts": work.texts,
             "edges": work.edges,
             "shingles": work.shingles(number),
             "partition": place,
             "first_place": first,
-            "output": work.decisions[place],
+            "shelves": len(work.shelves),
+            "output": work.verified[place],
         }
         memory = work.text(range(len(work.splits))) * SHINGLE_BYTES * SHINGLE_COPIES / work.places
-        tasks.append(task(decide, args, [work.decisions[place]], f"decide {place}", memory))
+        tasks.append(task(verify, args, [work.verified[place]], f"verify {place}", memory))
     used = [work.folder(f"shingles-{number}")]
     used += [work.folder("members"), work.folder("edges")] if last == work.places else []
-    return Phase(f"clusters: decide {first}-{last - 1}", tuple(tasks), tuple(used))
+    return Phase(f"clusters: verify {first}-{last - 1}", tuple(tasks), tuple(used))
 
 
-def _assign(work: Work) -> Phase:
+def _shelve(work: Work) -> Phase:
     tasks = []
-    for partition, output in enumerate(work.assigned):
+    for shelf, output in enumerate(work.shelves):
+        args: dict[str, Any] = {"families": work.dealt, "verified": work.verified, "pairs": work.all_pairs}
+        args |= {"shelf": shelf, "output": output}
+        memory = work.all_rows * FAMILY_BYTES / len(work.shelves)
+        tasks.append(task(shelve, args, [output], f"shelf {shelf}", memory))
+    return Phase("clusters: shelves", tuple(tasks), (work.folder("dealt"),))
+
+
+def _summary_of_families(work: Work) -> Phase:
+    args = {"verified": work.verified, "pairs": work.all_pairs, "summary": work.families_summary}
+    last = task(summarise_families, args, [work.families_summary], "summary of families", 0)
+    return Phase("clusters: summary of families", (last,), (f"{work.directory}/work",))
+
+
+def _passing(work: Work) -> Phase:
+    tasks = []
+    for group, output in enumerate(work.passing):
+        members = work.groups[group]
+        args = {"splits": work.of(members), "output": output}
+        tasks.append(task(gather_passing, args, [output], f"passing {group}", work.rows(members) * PASSING_BYTES))
+    return Phase("clusters: passing", tuple(tasks))
+
+
+def _decide(work: Work) -> Phase:
+    tasks = []
+    for shelf, (output, copies) in enumerate(zip(work.decisions, work.copies, strict=True)):
         args = {
-            "texts": work.texts,
-            "rows": work.page_rows[partition],
-            "num_groups": len(work.groups),
-            "decisions": work.decisions,
-            "partition": partition,
+            "params": work.settings,
+            "shelf": work.shelves[shelf],
+            "passing": work.passing,
+            "learnt": f"{work.families}/learnt/{shelf:05d}",
             "groups": work.group_of,
             "output": output,
-            "copies": work.copies[partition],
+            "copies": copies,
         }
-        memory = work.all_rows * ROW_BYTES / len(work.texts)
-        tasks.append(task(assign, args, [output, work.copies[partition]], f"assign {partition}", memory))
-    return Phase("clusters: assign", tuple(tasks), (work.folder("texts"), work.folder("rows")))
+        memory = work.all_rows * FAMILY_BYTES / len(work.shelves)
+        tasks.append(task(decide, args, [output, copies], f"decide {shelf}", memory))
+    return Phase("clusters: decide", tuple(tasks), (work.folder("passing"),))
 
 
 def _output(work: Work) -> Phase:
@@ -247,7 +285,7 @@ def _output(work: Work) -> Phase:
         args = {
             "splits": work.of(members),
             "group": group,
-            "assigned": work.assigned,
+            "decisions": work.decisions,
             "copies": work.copies,
             "outputs": outputs,
         }
@@ -260,8 +298,7 @@ def _summary(work: Work) -> Phase:
     args = {
         "outputs": [work.final(split) for split in range(len(work.splits))],
         "decisions": work.decisions,
-        "assigned": work.assigned,
-        "pairs": work.all_pairs,
+        "families": work.families_summary,
         "summary": summary,
     }
     last = task(summarise, args, [summary], "summary", 0)

@@ -38,9 +38,18 @@ Nodes = npt.NDArray[np.int64]
 
 
 def contract(store: Store, *, texts: list[str], pairs: str, output: str) -> dict[str, Any]:
-    """A spanning forest of one file of pairs: every text but the smallest of its tree, with that."""
-    edges = _joined(concatenate(read_partitions(store, pairs)), "left", "right")
+    """A spanning forest of one file of pairs or links: every text but the smallest of its tree, with that."""
+    found = edges_of(concatenate(read_partitions(store, pairs)))
+    edges = _joined(
+        dict(zip(("one", "other"), map(np.concatenate, zip(*found, strict=True)), strict=True)), "one", "other"
+    )
     return _write(store, texts, output, edges, {"changed": len(edges[0])})
+
+
+def edges_of(found: Columns) -> list[tuple[Nodes, Nodes]]:
+    """What joins texts to families in a file of pairs, of links, or of both."""
+    names = [("left", "right"), ("link_left", "link_right")]
+    return [(found[a].astype(np.int64), found[b].astype(np.int64)) for a, b in names if a in found]
 
 
 def gather(store: Store, *, texts: list[str], forests: list[str], memory: int, output: str) -> dict[str, Any]:

@@ -29,12 +29,21 @@ EARLY_SHINGLE_TASKS = 64
 """No more tasks than this for that reason: past it a task takes all its memory allows."""
 
 
+SHELF_ROWS = 1 << 21
+"""Pages, in a family or not, for which a shelf of families is made: some 600,000 in families, 100 bytes each."""
+
+
 class Work:
     """Everything the phases share: how the work is cut, and the address of every file."""
 
-    def __init__(self, params: Params, splits: list[ClusterInput], directory: str) -> None:
+    def __init__(self, params: Params, splits: list[ClusterInput], directory: str, families: str | None = None) -> None:
+        """``families``: folder of what is measured once; none: ``directory`` is that."""
+        names = [split.name for split in splits]
+        if len({*names}) != len(names):
+            raise ValueError("splits of `clusters` must have different names")
         self.params = params
         self.directory = directory
+        self.families = families or directory
         ordered = sorted(splits, key=lambda split: split.name)
         self.splits = [{**asdict(split), "number": number} for number, split in enumerate(ordered)]
         rows = [split.rows for split in ordered]
@@ -57,17 +66,25 @@ class Work:
         cuts = [self.hash_ranges, self.key_ranges, self.places, params.passes, self.rounds]
         shape = [self.groups, self.text_groups, *cuts]
         self.key = xxhash.xxh3_64_hexdigest(json.dumps(shape).encode())
-        self.addresses = self.files("addresses", len(self.groups)) if params.urls else []
-        self.moved = self.files("moved", self.hash_ranges) if params.urls else []
+        self.addresses = self.files("addresses", self.hash_ranges) if params.urls else []
+        self.links = self.files("links", self.hash_ranges) if params.urls else []
         self.pages = self.files("pages", len(self.groups))
         self.texts = self.files("texts", self.hash_ranges)
         self.page_rows = self.files("rows", self.hash_ranges)
         self.all_pairs = [address for number in range(self.params.passes) for address in self.pairs(number)]
+        self.joining = [*self.all_pairs, *self.links]
         self.members = self.files("members", self.hash_ranges)
         self.edges = self.files("edges", self.hash_ranges)
-        self.decisions = self.files("decisions", self.places)
-        self.assigned = self.files("assigned", self.hash_ranges)
-        self.copies = self.files("copies", self.hash_ranges)
+        self.dealt = self.files("dealt", self.hash_ranges)
+        self.verified = self.files("verified", self.places)
+        # by the pages alone, whatever `params` says of the effort: these files stay
+        self.shelves = [
+            f"{self.families}/shelf-{shelf:05d}.part" for shelf in range(max(1, ceil(sum(rows) / SHELF_ROWS)))
+        ]
+        self.families_summary = f"{self.families}/summary.part"
+        self.passing = self.files("passing", len(self.groups))
+        self.decisions = self.files("decisions", len(self.shelves))
+        self.copies = self.files("copies", len(self.shelves))
         self.group_of = [group for group, members in enumerate(self.groups) for _ in members]
 
     def folder(self, name: str) -> str:

@@ -20,8 +20,9 @@ the pages kept. A group's domain is the one its pages belong to, kept or not: ea
 
 Order of reasons: `FIXED`, with the lists of addresses (``listed_in_<name>``) behind ``empty_text``, then the rule
 families in the order of `stages.rules.families`, the user's own limits (`below_min_<column>`, `above_max_<column>`),
-last `nothing_left` (the views cut everything), `no_domain`, and, in the splits that hold pages of the root's take-down
-list, `taken_down`.
+`nothing_left` (the views cut everything), `no_domain`, in the splits that hold pages of the take-down list
+`taken_down`, and the duplicates, who are found among the pages that pass every other rule (`stages.kept.eligible`),
+so they come last; a page that fails another rule and says the same as one that stays bears that bit too.
 Equality passes. A null (nothing to measure, no duplicate) passes. Thresholds: ``rules`` over the published one, then
 every override that matches the page, the last one winning.
 
@@ -41,6 +42,7 @@ from stages.kept.decide import (
     quality_columns,
     rule_values,
 )
+from stages.kept.eligible import eligibility, eligible_domain, find_eligible
 from stages.kept.explain import page_rules
 from stages.kept.inputs import read_pages
 from stages.kept.params import FIXED, ORDER, PUBLISHED, Domain, Override, Params, active_rules, span_columns
@@ -60,6 +62,9 @@ __all__ = [
     "account",
     "active_rules",
     "deciding",
+    "eligibility",
+    "eligible_domain",
+    "find_eligible",
     "keep",
     "page_rules",
     "prepare",
@@ -68,7 +73,8 @@ __all__ = [
     "selection_digest",
 ]
 
-VERSION = 5
+VERSION = 6
+ELIGIBLE_VERSION = 1
 
 
 def deciding(params: Params) -> dict[str, Any]:

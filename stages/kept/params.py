@@ -12,21 +12,17 @@ from stages.rules.names import check_languages, check_names
 from stages.rules.rule import Rule
 from stages.rules.url_lists import UrlList
 
-FIXED = (
-    "empty_text",
-    "language_not_selected",
-    "low_language_confidence",
-    "exact_duplicate",
-    "near_duplicate",
-    "same_address",
-)
+FIRST = ("empty_text", "language_not_selected", "low_language_confidence")
+DUPLICATES = ("exact_duplicate", "near_duplicate", "same_address")
+"""The last reasons of all: who is a duplicate is decided among the pages that pass every other rule."""
+FIXED = (*FIRST, *DUPLICATES)
 NO_DOMAIN = "no_domain"
 NOTHING_LEFT = "nothing_left"
 ALWAYS = ("empty_text", NOTHING_LEFT, NO_DOMAIN)
 PUBLISHED: dict[str, Rule] = {rule.name: rule for rules in families.RULES.values() for rule in rules}
 FAMILY_OF = {rule.name: family for family, rules in families.RULES.items() for rule in rules}
 LAST = (NOTHING_LEFT, NO_DOMAIN)
-ORDER = (*FIXED, *PUBLISHED, *LAST)
+ORDER = (*FIRST, *PUBLISHED, *LAST, *DUPLICATES)
 LIMITS = ("below_min_", "above_max_")
 """A rule of the user's own: one of these and the name of any column of `quality`, with a number."""
 LISTED = url_lists.RULE
@@ -171,7 +167,7 @@ def active_rules(params: Params) -> list[str]:
     names = []
     limits = sorted({name for given in settings for name in given if name.startswith(LIMITS)})
     listed = list_rules(params)
-    for name in (FIXED[0], *listed, *FIXED[1:], *PUBLISHED, *limits, *LAST):
+    for name in (FIRST[0], *listed, *FIRST[1:], *PUBLISHED, *limits, *LAST, *DUPLICATES):
         if name == NOTHING_LEFT and not params.views:
             continue
         default: Setting = name in (*FIXED, *LAST, *listed) or FAMILY_OF.get(name) in params.families

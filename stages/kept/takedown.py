@@ -9,13 +9,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages import schemas
+from stages.kept.params import DUPLICATES
 
 TAKEN_DOWN = "taken_down"
 MAX_BIT = 63
 
 
 def taken_down(kept: pa.Table, doc_ids: pa.ChunkedArray, removed: Sequence[str], bit: int) -> pa.Table:
-    """``kept`` with the pages of these doc_ids (hex) dropped; a page that was dropped before keeps its reason.
+    """``kept`` with the pages of these doc_ids (hex) dropped; a page that another rule dropped keeps its reason.
+
+    A duplicate does not: without the take-down it might have stayed, and the other gone.
 
     Args:
         bit: of ``failed``, free for this rule.
@@ -31,9 +34,11 @@ def taken_down(kept: pa.Table, doc_ids: pa.ChunkedArray, removed: Sequence[str],
         gone.to_numpy(zero_copy_only=False).astype(np.uint64) << np.uint64(bit)
     )
     stay = pc.invert(gone)
+    reasons = kept.column("reason").combine_chunks()
+    reasons = pc.if_else(pc.is_in(reasons, pa.array(DUPLICATES)), pa.scalar(None, pa.string()), reasons)
     columns = {
         "keep": pc.and_(kept.column("keep"), stay),
-        "reason": pc.if_else(gone, pc.coalesce(kept.column("reason"), pa.scalar(TAKEN_DOWN)), kept.column("reason")),
+        "reason": pc.if_else(gone, pc.coalesce(reasons, pa.scalar(TAKEN_DOWN)), kept.column("reason")),
         "failed": pa.array(failed),
         "domain": pc.if_else(stay, kept.column("domain"), pa.scalar(None, pa.string())),
         "spans": pc.if_else(stay, kept.column("spans"), pa.scalar(None, schemas.KEPT.field("spans").type)),

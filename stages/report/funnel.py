@@ -15,7 +15,7 @@ from stages.report.ledger import ConservationError, Group, Ledger
 
 ADDRESSES = "addresses"
 """Only where a list of addresses took something: most mixtures have none."""
-STEPS = ("records", "documents", ADDRESSES, "language", "clusters", "quality", "kept", "tokens")
+STEPS = ("records", "documents", ADDRESSES, "language", "quality", "kept", "clusters", "tokens")
 STEP_OF = {
     "empty_text": "documents",
     "language_not_selected": "language",

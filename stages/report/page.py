@@ -37,9 +37,9 @@ STEP_NAMES = {
     "documents": ("Pages with text", "Records that are pages, could be read, and have text."),
     "addresses": ("Not on a list", "Hosts, addresses and words that the mixture shuts out."),
     "language": ("In a wanted language", "The language label, and how sure it is."),
-    "clusters": ("Not a duplicate", "Exact copies, then near copies whose similarity was verified on the text."),
     "quality": ("Passed the rules", "Quality rules, each at its threshold."),
     "kept": ("In a domain", "Belongs to one of the mixture's domains."),
+    "clusters": ("Not a duplicate", "Of the pages left: exact copies, then near copies, verified on the text."),
     "tokens": ("Tokenized", "After spans were cut from the text."),
     "corpus": ("In the corpus", "What the mixture takes, repeats included."),
 }

@@ -60,7 +60,7 @@ __all__ = ["VERSION", "ConservationError", "build_stats", "encode"]
 VERSION = 3
 MAX_ENTRIES = 200
 CLUSTER_FIGURES = (
-    "rows", "exact_removed", "fuzzy_removed", "pairs_compared", "pairs_verified", "pairs_by_similarity",
+    "rows", "passing", "exact_removed", "fuzzy_removed", "pairs_compared", "pairs_verified", "pairs_by_similarity",
     "cluster_sizes", "largest_clusters", "sources", "languages",
 )  # fmt: skip
 NO_NAME = "(none)"

@@ -285,15 +285,16 @@ def duplicates(stats: Stats, kind: str) -> Table:
         for name, counts in found.items()
     ]
     for record in records:
-        record["share"] = ratio(record["removed"], record["rows"])
+        record["share"] = ratio(record["removed"], record["passing"])
     columns = [
         Column(kind, kind.capitalize(), "language" if kind == "language" else "text"),
         Column("rows", "Pages", "count"),
+        Column("passing", "Pass all other rules", "count"),
         Column("exact_removed", "Exact copies", "count"),
         Column("fuzzy_removed", "Near copies", "count"),
         Column("url_removed", "Same address", "count"),
         Column("removed", "Removed", "count", bar=True),
-        Column("share", "Of pages", "share"),
+        Column("share", "Of those that pass", "share"),
     ]
     records.sort(key=lambda record: (-record["removed"], record[kind]))
     return make(f"duplicates_by_{kind}", f"Duplicates found, by {kind}", columns, records)

@@ -19,6 +19,7 @@ from pipeline.store import snapshot as snapshots
 from pipeline.store.snapshot import Snapshot
 from pipeline.store.storage import Store
 from stages import schemas
+from stages.kept.params import DUPLICATES
 from stages.kept.takedown import taken_down
 from tests.support.corpora import write_corpus, write_mixture
 from tests.support.runs import made, run_inline, tree
@@ -47,10 +48,12 @@ def load(small: Path) -> Snapshot:
 
 def pages(snapshot: Snapshot) -> list[dict[str, Any]]:
     found = []
-    for texts, kept in zip(snapshot.product("documents"), snapshot.product("kept"), strict=True):
+    products = [snapshot.product(name) for name in ("documents", "clusters", "kept")]
+    for texts, clusters, kept in zip(*products, strict=True):
         rows = snapshot.store.read_table(texts.address, ["doc_id", "url"]).to_pylist()
+        copies = snapshot.store.read_table(clusters.address, ["survivor"]).to_pylist()
         decided = snapshot.store.read_table(kept.address).to_pylist()
-        found += [page | decision for page, decision in zip(rows, decided, strict=True)]
+        found += [page | copy | decision for page, copy, decision in zip(rows, copies, decided, strict=True)]
     return found
 
 
@@ -90,7 +93,13 @@ def test_removed_pages_are_in_no_shard_and_all_others_stay(small: Path) -> None:
     }
     assert {page["doc_id"] for page in after if page["keep"]} == in_shards(load(small))
     for old, new in zip(before, after, strict=True):
-        assert new["reason"] == (old["reason"] or ("taken_down" if old["doc_id"] in wanted else None))
+        if old["doc_id"] in wanted:
+            assert new["reason"] == ("taken_down" if old["reason"] in (None, *DUPLICATES) else old["reason"])
+        elif old["survivor"] in wanted and old["reason"] in DUPLICATES:  # the page it went for is gone
+            assert new["survivor"] not in wanted
+            assert new["reason"] == (old["reason"] if new["survivor"] else None)
+        else:
+            assert new["reason"] == old["reason"]
     assert "all is well" in verify_root(Store(str(small / "root")), None)
     told = call("why", by_url["url"], "--root", small / "root").stdout
     assert ": dropped, taken_down" in told.splitlines()[0]
@@ -106,7 +115,8 @@ def test_only_the_splits_that_held_a_page_are_made_again_and_the_receipt_names_s
     old = load(small).data["corpus"].rpartition("/")[0]
     takedown.add(store, [{"kind": "url", "value": page["url"], "copies": False}])
     work = made(run_inline(small / "small.yaml", small / "root"))
-    assert work == {"kept": 1, "survey": 1, "tokens": 1, "shards": 1, "corpus": 1}
+    assert work["kept"] == work["eligible"] == 1
+    assert not {"documents", "quality", "signatures", "families"} & {*work}
     assert made(run_inline(small / "small.yaml", small / "root")) == {}
     result = remove(small, page["url"])
     assert result.exit_code == 0, result.stderr

@@ -38,7 +38,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_corpus(tmp_path_factory.mktemp("corpus"), files=2)
 
 
-def test_an_edited_list_redoes_kept_and_nothing_before_it(corpus: Path, tmp_path: Path) -> None:
+def test_an_edited_list_redoes_what_is_decided_and_nothing_that_is_measured(corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "lists").mkdir()
     (tmp_path / "lists" / "mirrors.txt").write_text("mirror.example\n")
     mixture = with_lists(tmp_path / "small.yaml", corpus)
@@ -61,7 +61,7 @@ def test_an_edited_list_redoes_kept_and_nothing_before_it(corpus: Path, tmp_path
     (tmp_path / "lists" / "mirrors.txt").write_text("mirror.example\nold.example\n")
     again = made(run_inline(mixture, tmp_path / "root"))
     assert again["kept"] == 3
-    assert not {"documents", "language", "quality", "signatures", "clusters"} & set(again)
+    assert not {"documents", "language", "quality", "signatures", "families"} & set(again)
     assert {row["rule"]: row for row in stats.stats_of(load(store))["rules"]}["listed_in_mirrors"]["documents"] > (
         rules["listed_in_mirrors"]["documents"]
     )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stages.clusters.pages import order_by
 from stages.kernels.dedup import band_buckets, minhash, unionfind
 from stages.kernels.dedup.jaccard import ShingleSets, pair_similarities
-from stages.kernels.dedup.survivors import choose_survivors
+from stages.kernels.dedup.survivors import choose_again, choose_survivors
 from tests.slow import dedup as slow
 
 
@@ -133,14 +133,29 @@ def test_survivors_equal_the_slow_twin(count: int, draw: random.Random, threshol
     left, right = pairs[:, 0].copy(), pairs[:, 1].copy()
     similarities = pair_similarities(ragged(sets), left, right)
     clusters = np.array(slow.components(count, [e for e, s in zip(edges, similarities, strict=True) if s >= threshold]))
-    survivors, found, _ = choose_survivors(
-        ragged(sets), left, right, similarities, clusters, np.array(ranks), threshold
-    )
+    choice = choose_survivors(ragged(sets), left, right, similarities, clusters, np.array(ranks), threshold)
+    survivors, found = choice.survivors, choice.similarities
     assert [None if s < 0 else (s, f) for s, f in zip(survivors.tolist(), found.tolist(), strict=True)] == expected
     for node, survivor in enumerate(survivors.tolist()):
         if survivor >= 0:
             assert survivors[survivor] == -1
             assert slow.jaccard(sets[node], sets[survivor]) >= threshold
+    # the same from similarities alone, once what was noted is known, and asked for as long as it is not
+    sizes = np.array([len(found) for found in sets], np.int64)
+    known: dict[int, float] = {}
+    for _ in range(count * count):
+        keys = np.array(sorted(known), np.int64)
+        weights = np.array([known[key] for key in keys.tolist()])
+        again = choose_again(sizes, keys, weights, left, right, similarities, clusters, np.array(ranks), threshold)
+        if not len(again.noted):
+            break
+        fresh = {a * count + b: slow.jaccard(sets[a], sets[b]) for a, b in again.noted.tolist()}
+        assert not fresh.keys() & known.keys()
+        known |= fresh
+    assert again.survivors.tolist() == survivors.tolist()
+    assert [s for s in again.similarities.tolist() if s == s] == [s for s in found.tolist() if s == s]
+    noted = {a * count + b for a, b in choice.noted.tolist()}
+    assert noted <= known.keys()
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.floats(allow_nan=False)), max_size=40))

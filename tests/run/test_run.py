@@ -126,7 +126,7 @@ def test_a_changed_share_redoes_only_the_corpus(finished: Path, copied: Path) ->
 
 def test_a_changed_threshold_redoes_kept_and_what_follows(finished: Path, copied: Path) -> None:
     job = run_inline(write_mixture(copied / "small.yaml", finished / "in", min_words=120), copied / "root")
-    assert set(made(job)) == {"kept", "survey", "tokens", "shards", "corpus"}
+    assert set(made(job)) == {"eligible", "clusters", "kept", "survey", "tokens", "shards", "corpus"}
     assert made(job)["kept"] == 7
     why = next(step.why for step in job.steps if step.product == "kept")
     assert "too_few_words: 50" in why
@@ -139,7 +139,7 @@ def test_a_threshold_that_drops_no_other_page_tokenizes_nothing_again(finished: 
         (finished / "small.yaml").read_text().replace("too_few_words: 50", "too_few_words: 50, too_many_words: 99999")
     )
     (copied / "small.yaml").write_text(text + extra)
-    assert set(made(run_inline(copied / "small.yaml", copied / "root"))) == {"kept", "survey"}
+    assert set(made(run_inline(copied / "small.yaml", copied / "root"))) == {"eligible", "kept", "survey"}
 
 
 def test_going_back_costs_nothing(finished: Path, copied: Path) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 Pairs = dict[tuple[int, int], float]
 SMALL, NEAREST, OTHERS, OF_CLUSTER, LARGEST, EXAMPLES = 16, 8, 64, 16, 20, 3
+SMALL_FAMILY = 8
 
 
 def edges(files: Files, domains: Row) -> dict[tuple[str, str], dict[str, tuple[float | None, float | None]]]:
@@ -60,13 +61,14 @@ def edge(values: list[float], percentile: float) -> float | None:
 
 def clusters(files: Files) -> Row:
     """The figures of `clusters`: from its files, and from the signatures and texts it was made of."""
-    removed = {f"{kind}_removed": f"count(*) FILTER (match = '{name}')" for kind, name in KINDS.items()}
-    counts = ", ".join(["count(*) AS rows", *(f"{text} AS {name}" for name, text in removed.items())])
+    removed = {f"{kind}_removed": f"count(*) FILTER (eligible AND match = '{name}')" for kind, name in KINDS.items()}
+    whole_counts = ["count(*) AS rows", "count(*) FILTER (eligible) AS passing"]
+    counts = ", ".join([*whole_counts, *(f"{text} AS {name}" for name, text in removed.items())])
     whole = files.rows(f"SELECT {counts} FROM pages")[0]
     del whole["url_removed"]
     sizes = files.rows(
         "SELECT 1::BIGINT << floor(log2(cluster_size))::BIGINT AS size, count(*) AS n FROM pages"
-        " WHERE survivor IS NULL AND cluster_size > 1 GROUP BY ALL"
+        " WHERE eligible AND survivor IS NULL AND cluster_size > 1 GROUP BY ALL"
     )
     found = whole | {"cluster_sizes": {str(row["size"]): row["n"] for row in sizes}}
     for name in ("source", "language"):
@@ -97,7 +99,7 @@ def compared(files: Files) -> Row:
                     PARTITION BY s.exact_hash ORDER BY p.text_bytes DESC, p.time DESC NULLS LAST, p.doc_id
                 ) AS n
             FROM signatures s JOIN pages p USING (place, row)
-            WHERE s.num_shingles > 0 AND coalesce(p.match, '') <> 'url'
+            WHERE s.num_shingles > 0
         ) WHERE n = 1 ORDER BY exact_hash
     """)
     minima = np.array([node["minhash"] for node in nodes], np.uint32)
@@ -106,13 +108,13 @@ def compared(files: Files) -> Row:
     similarities = {pair: slow_dedup.jaccard(sets[pair[0]], sets[pair[1]]) for pair in sorted(pairs)}
     bins = Counter(f"{min(math.floor(value * 20), 20) / 20:.2f}" for value in similarities.values())
     ranks = sorted(sets, key=lambda t: (-nodes[t]["text_bytes"], -when(nodes[t]), nodes[t]["doc_id"]))
-    more = comparisons(sets, similarities, ranks, settings["threshold"])
+    noted = comparisons(sets, similarities, ranks, settings["threshold"])
+    more = len(noted | small_families(sets, similarities, settings["threshold"])) - len(similarities)
     members = defaultdict(list)
-    for node in nodes:
-        members[node["cluster"]].append(node["doc_id"].hex())
+    for page in files.rows("SELECT cluster, doc_id FROM pages WHERE eligible AND coalesce(match, 'fuzzy') = 'fuzzy'"):
+        members[page["cluster"]].append(page["doc_id"].hex())
     sizes = files.rows(
-        "SELECT cluster, count(*) AS pages FROM pages"
-        " WHERE cluster IS NOT NULL AND coalesce(match, '') <> 'url' GROUP BY ALL"
+        "SELECT cluster, count(*) AS pages FROM pages WHERE cluster IS NOT NULL AND eligible GROUP BY ALL"
     )
     largest = sorted(sizes, key=lambda row: (-row["pages"], row["cluster"]))
     return {
@@ -186,8 +188,28 @@ def shingle_sets(files: Files, nodes: list[Row], wanted: set[int]) -> dict[int, 
     return found
 
 
-def comparisons(sets: dict[int, set[Any]], similarities: Pairs, ranks: list[int], threshold: float) -> int:
-    """How many pairs that were no candidates are compared while the survivors are chosen."""
+def small_families(sets: dict[int, set[Any]], similarities: Pairs, threshold: float) -> set[tuple[int, int]]:
+    """Pairs of families of up to `SMALL_FAMILY` texts whose sizes do not rule them out."""
+    families = defaultdict(list)
+    for text, label in joined(sets, list(similarities)).items():
+        families[label].append(text)
+    return {
+        (a, b)
+        for family in families.values()
+        if len(family) <= SMALL_FAMILY
+        for a, b in combinations(sorted(family), 2)
+        if near_in_size(len(sets[a]), len(sets[b]), threshold)
+    }
+
+
+def near_in_size(a: int, b: int, threshold: float) -> bool:
+    return min(a, b) >= threshold * max(a, b) * 0.999999
+
+
+def comparisons(
+    sets: dict[int, set[Any]], similarities: Pairs, ranks: list[int], threshold: float
+) -> set[tuple[int, int]]:
+    """The candidate pairs, and those that are compared beyond them while the survivors are chosen among all texts."""
     rank = {text: place for place, text in enumerate(ranks)}
     beside = defaultdict(list)
     for a, b in similarities:
@@ -198,7 +220,7 @@ def comparisons(sets: dict[int, set[Any]], similarities: Pairs, ranks: list[int]
     label = joined(sets, [pair for pair, value in similarities.items() if value >= threshold])
     survivor: dict[int, int | None] = {}
     attached, of_cluster = defaultdict(list), defaultdict(list)
-    count = 0
+    compared = set(similarities)
     for text in ranks:
         known = {text}
         best, most = None, 0.0
@@ -214,19 +236,18 @@ def comparisons(sets: dict[int, set[Any]], similarities: Pairs, ranks: list[int]
                 if not budget or candidate is None or candidate in known:
                     continue
                 known.add(candidate)
-                small, large = sorted((len(sets[text]), len(sets[candidate])))
-                if small < threshold * large * 0.999999:
+                if not near_in_size(len(sets[text]), len(sets[candidate]), threshold):
                     continue
                 budget -= 1
-                count += 1
+                compared.add((min(text, candidate), max(text, candidate)))
                 value = slow_dedup.jaccard(sets[text], sets[candidate])
                 if value > most or (value == most and best is not None and rank[candidate] < rank[best]):
                     best, most = candidate, value
         for candidate in of_cluster[label[text]][:OF_CLUSTER]:
             if most >= threshold:
                 break
-            if candidate not in known:
-                count += 1
+            if candidate not in known and near_in_size(len(sets[text]), len(sets[candidate]), threshold):
+                compared.add((min(text, candidate), max(text, candidate)))
                 value = slow_dedup.jaccard(sets[text], sets[candidate])
                 if value > most:
                     best, most = candidate, value
@@ -235,7 +256,7 @@ def comparisons(sets: dict[int, set[Any]], similarities: Pairs, ranks: list[int]
             of_cluster[label[text]].append(text)
             for other in beside[text]:
                 attached[other].append(text)
-    return count
+    return compared
 
 
 def joined(texts: Any, pairs: list[tuple[int, int]]) -> dict[int, int]:

@@ -113,3 +113,4 @@ def many_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(work, "REDUCE_RECORD_BYTES", 6_000)
     monkeypatch.setattr(work, "MAP_RECORD_BYTES", 6_000)
     monkeypatch.setattr(work, "SHINGLE_BYTES", 120.0)
+    monkeypatch.setattr(work, "SHELF_ROWS", 40)

@@ -18,10 +18,12 @@ Legend: R records (key, text, sketch), P pairs.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from stages.kernels.columns.ragged import read_only
 from stages.kernels.dedup.minhash import SKETCH_BITS
 from stages.kernels.jit import inline_kernel, kernel
 
@@ -43,28 +45,51 @@ def bit_bounds(threshold: float, permutations: int, deviations: float = 4.0) -> 
     return max(0, math.floor(bits * share - 2.0 * sigma)), math.ceil(bits * share + deviations * sigma)
 
 
+@dataclass(frozen=True)
+class Nominated:
+    """Distinct candidate pairs (smaller text, larger text), ascending.
+
+    ``hot_P``: no small bucket nominates the pair, so whether it is a candidate among some of the texts hangs on the
+    others. ``hot_records``: positions of the records of large buckets, by key, then text. ``statistics``: [buckets of
+    two or more, largest bucket, pairs compared, pairs nominated, members that saw only the latest leaders].
+    """
+
+    left: Column
+    right: Column
+    hot: npt.NDArray[np.bool_]
+    hot_records: npt.NDArray[np.int64]
+    statistics: npt.NDArray[np.int64]
+
+
 def candidate_pairs(
     keys: Column, texts: Column, sketches: npt.NDArray[np.uint64], near: int, far: int
 ) -> tuple[Column, Column, npt.NDArray[np.int64]]:
-    """Distinct candidate pairs (smaller text, larger text), ascending, and statistics.
+    """(left, right, statistics) of `nominate`."""
+    found = nominate(keys, texts, sketches, near, far)
+    return found.left, found.right, found.statistics
 
-    ``keys_R``, ``texts_R``, ``sketches_R2`` in any order: the result does not depend on it.
-    Statistics: [buckets of two or more, largest bucket, pairs compared, pairs nominated, members that saw
-    only the latest leaders].
-    """
+
+def nominate(keys: Column, texts: Column, sketches: npt.NDArray[np.uint64], near: int, far: int) -> Nominated:
+    """Candidate pairs of ``keys_R``, ``texts_R``, ``sketches_R2``, in any order: the result does not depend on it."""
+    keys, texts = read_only(keys), read_only(texts)
     order = np.argsort(keys)
     statistics = np.zeros(5, np.int64)
-    pairs = np.empty((max(1024, len(keys)), 2), np.uint64)
+    in_hot = np.zeros(len(order), np.bool_)
+    pairs = np.empty((max(1024, len(keys)), 3), np.uint64)
     count = 0
     position = 0
     while position < len(order):
-        position, count, needed = _scan(keys, texts, sketches, order, position, near, far, pairs, count, statistics)
+        position, count, needed = _scan(
+            keys, texts, sketches, order, position, near, far, pairs, count, statistics, in_hot
+        )
         if needed:
             count = _distinct_pairs(pairs, count)
             if count > len(pairs) // 2 or count + needed > len(pairs):
-                pairs = np.concatenate([pairs, np.empty((max(needed, len(pairs)), 2), np.uint64)])
+                pairs = np.concatenate([pairs, np.empty((max(needed, len(pairs)), 3), np.uint64)])
     count = _distinct_pairs(pairs, count)
-    return pairs[:count, 0].copy(), pairs[:count, 1].copy(), statistics
+    hot_records = order[in_hot]
+    hot_records = hot_records[np.lexsort((texts[hot_records], keys[hot_records]))]
+    return Nominated(pairs[:count, 0].copy(), pairs[:count, 1].copy(), pairs[:count, 2] > 0, hot_records, statistics)
 
 
 def distinct_edges(left: Column, right: Column) -> tuple[Column, Column]:
@@ -77,10 +102,14 @@ def distinct_edges(left: Column, right: Column) -> tuple[Column, Column]:
 
 
 def _distinct_pairs(pairs: npt.NDArray[np.uint64], count: int) -> int:
-    left, right = distinct_edges(pairs[:count, 0], pairs[:count, 1])
-    pairs[: len(left), 0] = left
-    pairs[: len(left), 1] = right
-    return len(left)
+    """Sort pairs and drop repeats; of equal ones that of a small bucket stays."""
+    found = pairs[:count]
+    found = found[np.lexsort((found[:, 2], found[:, 1], found[:, 0]))]
+    fresh = np.ones(count, np.bool_)
+    fresh[1:] = (found[1:, 0] != found[:-1, 0]) | (found[1:, 1] != found[:-1, 1])
+    found = found[fresh]
+    pairs[: len(found)] = found
+    return len(found)
 
 
 @inline_kernel
@@ -119,14 +148,17 @@ def _sort_by_text(members, texts):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def _write_pair(pairs, count, a, b):  # type: ignore[no-untyped-def]
+def _write_pair(pairs, count, a, b, hot):  # type: ignore[no-untyped-def]
     pairs[count, 0] = min(a, b)
     pairs[count, 1] = max(a, b)
+    pairs[count, 2] = hot
     return count + 1
 
 
 @kernel
-def _scan(keys, texts, sketches, order, position, near, far, pairs, count, statistics):  # type: ignore[no-untyped-def]
+def _scan(  # type: ignore[no-untyped-def]
+    keys, texts, sketches, order, position, near, far, pairs, count, statistics, in_hot
+):
     """Buckets from ``position`` on, until all are done or ``pairs`` might not hold the next one's."""
     total = len(order)
     nearest = np.empty(MAX_PAIRS, np.int64)
@@ -153,10 +185,11 @@ def _scan(keys, texts, sketches, order, position, near, far, pairs, count, stati
             for i in range(1, size):
                 for j in range(i):
                     if _differing_bits(sketches, members[i], members[j]) <= far:
-                        count = _write_pair(pairs, count, texts[members[i]], texts[members[j]])
+                        count = _write_pair(pairs, count, texts[members[i]], texts[members[j]], 0)
             statistics[2] += size * (size - 1) // 2
         else:
             num_leaders = 0
+            in_hot[position:end] = True
             for i in range(size):
                 member = members[i]
                 found = 0
@@ -178,7 +211,7 @@ def _scan(keys, texts, sketches, order, position, near, far, pairs, count, stati
                 statistics[2] += seen
                 close = found > 0 and nearest_bits[0] <= near
                 for j in range(1 if close else found):
-                    count = _write_pair(pairs, count, texts[member], texts[nearest[j]])
+                    count = _write_pair(pairs, count, texts[member], texts[nearest[j]], 1)
                 if not close:
                     leaders[num_leaders % MAX_LEADERS] = member
                     num_leaders += 1

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stages.kernels.columns.ragged import read_only
 from stages.kernels.jit import inline_kernel, kernel
 
 Indices = npt.NDArray[np.int64]
@@ -59,7 +60,7 @@ class ShingleSets:
 
     def arrays(self) -> tuple[Any, ...]:
         """What kernels take, in order."""
-        return self.hashes, self.starts, self.sizes, self.signed, self.minima, self.margin
+        return read_only(self.hashes), self.starts, self.sizes, self.signed, self.minima, self.margin
 
 
 def pair_similarities(sets: ShingleSets, left: Indices, right: Indices) -> Similarities:

@@ -9,36 +9,96 @@ finds none it is compared with the `MAX_CLUSTER_COMPARISONS` best survivors of i
 edges that reach the threshold), which keeps a large family from leaving several survivors of one kind.
 
 So a removed text always has a survivor it was compared with; a chain A~B~C never removes C for A unless J(A, C) itself
-reaches the threshold; and a survivor stays one. Ties go to the better rank. Legend: V nodes, E edges.
+reaches the threshold; and a survivor stays one. Ties go to the better rank.
+
+Similarities are computed from the sets (`choose_survivors`, which notes those beyond the edges), or looked up where
+they were computed before (`choose_again`); a pair never computed is then noted as missing and taken for unlike, so that
+what comes back is a decision only if nothing is missing.
+
+Legend: V nodes, E edges, K known pairs, N noted pairs.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from stages.kernels.dedup.jaccard import ShingleSets, similarity_of
-from stages.kernels.jit import kernel
+from stages.kernels.jit import inline_kernel, kernel
 
 Indices = npt.NDArray[np.int64]
+Similarities = npt.NDArray[np.float64]
 
 MAX_COMPARISONS = 64
 MAX_CLUSTER_COMPARISONS = 16
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Who stays: ``survivors_V`` (-1: the node itself), ``similarities_V`` (nan where it stays).
+
+    ``compared`` counts comparisons beyond the edges. ``noted_N2`` are the pairs of these (smaller node, larger node):
+    with ``noted_similarities_N`` from `choose_survivors`; from `choose_again` those that nobody knows.
+    """
+
+    survivors: Indices
+    similarities: Similarities
+    compared: int
+    noted: Indices
+    noted_similarities: Similarities
 
 
 def choose_survivors(
     sets: ShingleSets,
     left: Indices,
     right: Indices,
-    similarities: npt.NDArray[np.float64],
+    similarities: Similarities,
     clusters: Indices,
     ranks: Indices,
     threshold: float,
-) -> tuple[Indices, npt.NDArray[np.float64], int]:
-    """(survivor_V, similarity_V, comparisons): -1 and nan where the node stays.
+) -> Choice:
+    """Decide from the sets themselves.
 
     ``ranks`` permutes 0..V-1; ``clusters`` names each node's component by one of its nodes.
     """
+    known = np.zeros(0, np.int64), np.zeros(0)
+    return _chosen(sets, True, known, left, right, similarities, clusters, ranks, threshold)
+
+
+def choose_again(
+    sizes: Indices,
+    known_keys: Indices,
+    known_similarities: Similarities,
+    left: Indices,
+    right: Indices,
+    similarities: Similarities,
+    clusters: Indices,
+    ranks: Indices,
+    threshold: float,
+) -> Choice:
+    """Decide from known similarities; ``sizes_V`` are shingles of each text.
+
+    ``known_keys_K``: smaller node * V + larger node, ascending.
+    """
+    none = np.zeros(len(sizes), np.int64)
+    sets = ShingleSets.of(np.zeros(0, np.uint64), none, sizes)
+    known = known_keys, known_similarities
+    return _chosen(sets, False, known, left, right, similarities, clusters, ranks, threshold)
+
+
+def _chosen(
+    sets: ShingleSets,
+    have_sets: bool,
+    known: tuple[Indices, Similarities],
+    left: Indices,
+    right: Indices,
+    similarities: Similarities,
+    clusters: Indices,
+    ranks: Indices,
+    threshold: float,
+) -> Choice:
     num_nodes = len(sets.starts)
     sources = np.concatenate([left, right])
     order = np.lexsort((ranks[np.concatenate([right, left])], sources))
@@ -49,15 +109,45 @@ def choose_survivors(
     survivors = np.full(num_nodes, -1, np.int64)
     found = np.full(num_nodes, np.nan)
     visits = np.argsort(ranks)
-    compared = _choose(
-        *sets.arrays(), bounds, neighbours, weights, clusters, visits, ranks, threshold, survivors, found
-    )
-    return survivors, found, int(compared)
+    compared, noted, noted_similarities = _choose(
+        *sets.arrays(), have_sets, *known, bounds, neighbours, weights, clusters, visits, ranks, threshold, survivors,
+        found,
+    )  # fmt: skip
+    return Choice(survivors, found, int(compared), noted, noted_similarities)
+
+
+@inline_kernel
+def _known(keys, similarities, key):  # type: ignore[no-untyped-def]
+    """Similarity of a pair by its key, -1 where it is not known."""
+    low, high = 0, len(keys)
+    while low < high:
+        middle = (low + high) // 2
+        if keys[middle] < key:
+            low = middle + 1
+        else:
+            high = middle
+    return similarities[low] if low < len(keys) and keys[low] == key else -1.0
+
+
+@inline_kernel
+def _note(noted, noted_similarities, count, a, b, similarity):  # type: ignore[no-untyped-def]
+    """Append a pair; the arrays, larger ones where they were full."""
+    if count == len(noted):
+        more = np.empty((2 * count, 2), np.int64)
+        more[:count] = noted
+        noted = more
+        larger = np.empty(2 * count, np.float64)
+        larger[:count] = noted_similarities
+        noted_similarities = larger
+    noted[count, 0] = min(a, b)
+    noted[count, 1] = max(a, b)
+    noted_similarities[count] = similarity
+    return noted, noted_similarities
 
 
 @kernel
 def _choose(  # type: ignore[no-untyped-def]
-    hashes, starts, sizes, signed, minima, margin,
+    hashes, starts, sizes, signed, minima, margin, have_sets, known_keys, known_similarities,
     bounds, neighbours, weights, clusters, visits, ranks, threshold, survivors, found,
 ):  # fmt: skip
     num_nodes = len(starts)
@@ -74,6 +164,9 @@ def _choose(  # type: ignore[no-untyped-def]
     visited = np.zeros(num_nodes, np.bool_)
     stamp = np.full(num_nodes, -1, np.int64)
     compared = 0
+    count = 0
+    noted = np.empty((1024, 2), np.int64)
+    noted_similarities = np.empty(1024, np.float64)
     for node in visits:
         best = -1
         best_similarity = 0.0
@@ -108,7 +201,14 @@ def _choose(  # type: ignore[no-untyped-def]
                     continue
                 budget -= 1
                 compared += 1
-                similarity = similarity_of(hashes, starts, sizes, signed, minima, margin, node, candidate)
+                if have_sets:
+                    similarity = similarity_of(hashes, starts, sizes, signed, minima, margin, node, candidate)
+                else:
+                    key = min(node, candidate) * num_nodes + max(node, candidate)
+                    similarity = _known(known_keys, known_similarities, key)
+                if have_sets or similarity < 0.0:
+                    noted, noted_similarities = _note(noted, noted_similarities, count, node, candidate, similarity)
+                    count += 1
                 if similarity > best_similarity or (
                     similarity == best_similarity and best >= 0 and ranks[candidate] < ranks[best]
                 ):
@@ -118,9 +218,18 @@ def _choose(  # type: ignore[no-untyped-def]
         for _ in range(MAX_CLUSTER_COMPARISONS):
             if best_similarity >= threshold or candidate < 0:
                 break
-            if stamp[candidate] != node:
+            small = min(sizes[node], sizes[candidate])
+            large = max(sizes[node], sizes[candidate])
+            if stamp[candidate] != node and small >= threshold * large * 0.999999:
                 compared += 1
-                similarity = similarity_of(hashes, starts, sizes, signed, minima, margin, node, candidate)
+                if have_sets:
+                    similarity = similarity_of(hashes, starts, sizes, signed, minima, margin, node, candidate)
+                else:
+                    key = min(node, candidate) * num_nodes + max(node, candidate)
+                    similarity = _known(known_keys, known_similarities, key)
+                if have_sets or similarity < 0.0:
+                    noted, noted_similarities = _note(noted, noted_similarities, count, node, candidate, similarity)
+                    count += 1
                 if similarity > best_similarity:
                     best = candidate
                     best_similarity = similarity
@@ -144,4 +253,4 @@ def _choose(  # type: ignore[no-untyped-def]
                 link[tail[other]] = used
             tail[other] = used
             used += 1
-    return compared
+    return compared, noted[:count], noted_similarities[:count]

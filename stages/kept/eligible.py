@@ -1,0 +1,92 @@
+"""`eligible`: which pages pass every rule but those about duplicates.
+
+For `clusters`, which chooses survivors among them, so that a page that a list, a language or a threshold drops takes
+none of its copies with it. Input: what `kept` reads, `clusters` apart. Output: `schemas.ELIGIBLE`, row for row, with a
+report:
+
+    {"rows": n, "eligible": k, "digest": hex}
+
+``digest`` is of the rows: a threshold under which no other page falls makes other files of the same digest, and nothing
+behind them.
+
+Left out are the rules of `params.DUPLICATES`, and limits on what is not known before duplicates are: a domain's
+condition on a column of `clusters` counts as met here, a rule on one as passed. A page of no domain is not eligible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+
+from stages import schemas
+from stages.contract import Store
+from stages.kept.decide import Edges, prepare
+from stages.kept.inputs import read_pages
+from stages.kept.params import DUPLICATES, LIMITS, Domain, Params, Setting
+from stages.rules import url_lists
+
+LATER = frozenset({*schemas.CLUSTERS.names, schemas.CLUSTER_COPIES.name})
+"""Columns that are not known yet."""
+
+
+def eligibility(params: Params) -> Params:
+    """The settings without whatever rests on duplicates."""
+
+    def without(rules: dict[str, Setting]) -> dict[str, Setting]:
+        return {
+            name: setting
+            for name, setting in rules.items()
+            if name not in DUPLICATES and not (name.startswith(LIMITS) and name.split("_", 2)[2] in LATER)
+        }
+
+    overrides = tuple(one.model_copy(update={"rules": without(one.rules)}) for one in params.overrides)
+    rules = without(params.rules) | dict.fromkeys(DUPLICATES, False)
+    return params.model_copy(update={"rules": rules, "overrides": overrides})
+
+
+def eligible_domain(domain: Domain) -> Domain:
+    """The domain without conditions on what is not known yet."""
+    known = {
+        name: {column: limit for column, limit in getattr(domain, name).items() if column not in LATER}
+        for name in ("min", "max", "percentiles")
+    }
+    return domain.model_copy(update=known)
+
+
+def find_eligible(
+    store: Store,
+    *,
+    files: dict[str, str],
+    output: str,
+    params: dict[str, Any],
+    domains: Sequence[dict[str, Any]] | None,
+    remove: Sequence[str] | None = None,
+    urls: str | None = None,
+    edges: Edges | None = None,
+) -> dict[str, Any]:
+    """One split: aligned Parquet files in, one out; arguments as those of `stages.kept.keep`. Returns its report.
+
+    ``params`` and ``domains`` as `eligibility` and `eligible_domain` leave them. Without ``domains`` (None) overrides
+    for domains are left out too, and every page has one: so percentiles rank pages (`stages.kept.buckets`).
+    """
+    settings, chosen = Params(**params), [Domain(**domain) for domain in domains or ()]
+    if domains is None:
+        free = tuple(override for override in settings.overrides if override.domains is None)
+        settings = settings.model_copy(update={"overrides": free})
+    lists = url_lists.load(store, urls) if urls else None
+    pages = read_pages(store, files, settings, chosen, urls=bool(lists))
+    passes = prepare(settings, chosen, lists, edges)(pages).column("keep").combine_chunks()
+    if remove:
+        names = pa.array([bytes.fromhex(doc_id) for doc_id in remove], schemas.DOC_ID)
+        doc_ids = store.read_table(files["documents"], ["doc_id"]).column("doc_id").combine_chunks()
+        passes = pc.and_(passes, pc.invert(pc.is_in(doc_ids, names)))
+    rows = passes.to_numpy(zero_copy_only=False)
+    digest = xxhash.xxh3_128_hexdigest(np.packbits(rows).tobytes() + len(rows).to_bytes(8, "little"))
+    report = {"rows": len(rows), "eligible": int(rows.sum()), "digest": digest}
+    store.write_table(output, pa.table([passes], schema=schemas.ELIGIBLE), report=report)
+    return report
