@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 import time
 import uuid
@@ -28,6 +29,8 @@ LOCAL_OBJECT_STORE = 128 << 20
 PROBE_SECONDS = 120.0
 SLOTS_SECONDS = 5.0
 MAX_RESTARTS = 3
+HEAD_SECONDS = 30.0
+"""Ray gives its head up after a minute, and the process with it."""
 HUNG_SECONDS = 4 * 3600.0
 """Tasks take seconds to minutes; one that is not back after this long waits for something that never comes (a loop in
 native code ends sooner: `pipeline.engine.cpu_limit`)."""
@@ -83,6 +86,7 @@ class RayExecutor:
         self._slots = (0.0, 0)
         self._lost_here = False
         self._restarts = 0
+        self._asked = self._heard = time.monotonic()
         probe(root)
 
     def slots(self) -> int:
@@ -106,8 +110,9 @@ class RayExecutor:
         return int(max(nodes, default=0)) or (1 << 30)
 
     def wait(self, seconds: float) -> list[Outcome]:
-        if self._lost_here:
+        if self._lost_here or head_died():
             return self._start_again()
+        self._listen()
         ready, late = self._ray.wait(list(self._running), num_returns=1, timeout=seconds, fetch_local=False)
         for ref in late:
             if time.monotonic() - self._submitted[ref] > HUNG_SECONDS:
@@ -118,14 +123,36 @@ class RayExecutor:
         """Start the Ray of this machine anew after its raylet died; every task under way counts as lost."""
         self._restarts += 1
         if os.environ.get("RAY_ADDRESS") or self._restarts > MAX_RESTARTS:
-            raise RunError("Ray's own process on this machine died; run the same command again to continue")
+            raise RunError("Ray's own processes on this machine died; run the same command again to continue")
         lost = [Outcome(index, "node", message="Ray is started again") for index in self._running.values()]
         self._running.clear()
         self._submitted.clear()
-        self._ray.shutdown()
+        shutdown()
         connect(self._limit)
         self._lost_here = False
         return lost
+
+    def _listen(self) -> None:
+        """On a cluster, see that its head is there: Ray itself would end this process a minute after it went.
+
+        Raises:
+            RunError: when it has not answered for `HEAD_SECONDS`.
+        """
+        now = time.monotonic()
+        if not os.environ.get("RAY_ADDRESS") or now - self._asked < SLOTS_SECONDS:
+            return
+        self._asked = now
+        address = self._ray.get_runtime_context().gcs_address
+        host, _, port = address.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), SLOTS_SECONDS).close()
+            self._heard = time.monotonic()
+        except OSError as error:
+            if now - self._heard > HEAD_SECONDS:
+                raise RunError(
+                    f"the head of the cluster at {address} does not answer any more ({error}); start it again, then"
+                    " run the same command again to continue"
+                ) from error
 
     def _outcome(self, ref: Any) -> Outcome:
         index = self._running.pop(ref)
@@ -217,9 +244,25 @@ def _probe_node(root: str, address: str, token: str, node: str) -> dict[str, str
     return {"node": node}
 
 
+def local_node() -> Any:
+    """The processes of the Ray that was started here; None without one."""
+    import ray
+
+    return None if os.environ.get("RAY_ADDRESS") else ray._private.worker._global_node
+
+
+def head_died() -> bool:
+    """Whether the control process (``gcs_server``) of the Ray that was started here is gone."""
+    node = local_node()
+    servers = node.all_processes.get("gcs_server", []) if node is not None else []
+    return any(server.process.poll() is not None for server in servers)
+
+
 def shutdown() -> None:
     """Leave Ray, and stop it if it was started here."""
     import ray
 
     if ray.is_initialized():
+        if head_died():  # the others would wait for it, and end this process with them
+            local_node().kill_all_processes(check_alive=False, allow_graceful=False)
         ray.shutdown()

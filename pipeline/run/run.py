@@ -101,7 +101,7 @@ class Run(Deduplication):
         return self.steps
 
     def _write_listing(self) -> None:
-        listing = [asdict(split) | {"id": split_id(split)} for split in self.splits]
+        listing = [vars(split) | {"id": split_id(split)} for split in self.splits]
         address = f"sources/{digest([[s['id'], s['file']] for s in listing])}.json"
         self.snapshot["sources"] = address
         self.steps.append(Step("sources", len(listing), 0, "listed"))
@@ -147,7 +147,7 @@ class Run(Deduplication):
     def _measure_task(self, index: int, split: Split, products: dict[str, Product]) -> Task:
         recipe = self.recipe
         args = {
-            "split": asdict(split),
+            "split": dict(vars(split)),  # `asdict` would copy the names of every small file
             "documents": {
                 "module": graph.BY_NAME["documents"].module.__name__,
                 "params": recipe.map_params("documents", split.source),

@@ -51,13 +51,11 @@ def format_of(name: str, container: str | None = None) -> Format | None:
     stem, compression = name.lower(), "none"
     if stem.endswith(".tgz"):
         stem = stem[:-4] + ".tar.gz"
-    for suffix, codec in COMPRESSIONS.items():
-        if stem.endswith(suffix):
-            stem, compression = stem[: -len(suffix)], codec
-            break
+    dot = stem.rfind(".")
+    if dot >= 0 and stem[dot:] in COMPRESSIONS:
+        stem, compression = stem[:dot], COMPRESSIONS[stem[dot:]]
+        dot = stem.rfind(".")
     if container is not None:
         return Format(container, compression)
-    for suffix, found in CONTAINERS.items():
-        if stem.endswith(suffix):
-            return Format(found, compression)
-    return None
+    found = CONTAINERS.get(stem[dot:]) if dot >= 0 else None
+    return Format(found, compression) if found is not None else None

@@ -122,16 +122,35 @@ def test_killed_workers_are_replaced_within_the_run(small: Path, tmp_path: Path)
     assert tree(root) == tree(small / "expected")
 
 
-def test_a_killed_raylet_of_this_machine_is_started_again(small: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("process", ["raylet", "gcs_server"])
+def test_a_killed_ray_of_this_machine_is_started_again(small: Path, tmp_path: Path, process: str) -> None:
     root = tmp_path / "root"
     run = start(small, root)
     assert wait_until(lambda: files(root, "documents/*/*.parquet") >= 2, run)
     for child in psutil.Process(run.pid).children(recursive=True):
-        if name_of(child) == "raylet":
+        if name_of(child) == process:
             child.kill()
     _, errors = run.communicate(timeout=SECONDS)
     assert run.returncode == 0, errors.decode()
+    assert "Ray is started again" in errors.decode()
     assert tree(root) == tree(small / "expected")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_two_signals_are_one_line_and_one_code(small: Path, tmp_path: Path, number: signal.Signals) -> None:
+    root = tmp_path / "root"
+    run = start(small, root)
+    assert wait_until(lambda: files(root, "documents/*/*.parquet") >= 1, run)
+    for _ in range(3):
+        run.send_signal(number)
+        time.sleep(0.1)
+    _, errors = run.communicate(timeout=SECONDS)
+    assert run.returncode == 128 + number
+    said = errors.decode().splitlines()
+    assert [line for line in said if line.startswith("gristmill:")] == said[-1:]
+    assert "the same command continues where it stopped" in said[-1]
+    assert "Traceback" not in errors.decode()
+    assert not (root / "runs" / "lock.json").exists()
 
 
 def test_a_killed_node_is_survived_by_the_others(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
