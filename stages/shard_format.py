@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
@@ -142,6 +142,9 @@ class ShardWriter:
     smallest: int | None = None
     largest: int = 0
     eos_count: int = 0
+    fim_id: int | None = None
+    """The token that each document of FIM has once, where there are such."""
+    fim_count: int = 0
 
     def write(self, blocks: Iterable[Unsigned], offsets: Offsets, doc_ids: Bytes) -> None:
         """Append a record batch.
@@ -200,6 +203,8 @@ class ShardWriter:
             self.smallest = smallest if self.smallest is None else min(self.smallest, smallest)
             self.largest = max(self.largest, largest)
             self.eos_count += found
+            if self.fim_id is not None:
+                self.fim_count += int(np.count_nonzero(ids == self.fim_id))
             yield ids.data.cast("B")
             first, at = stop, at + len(ids)
         if first != len(offsets) - 1:
@@ -216,17 +221,23 @@ class ShardWriter:
             "min_id": self.smallest or 0,
             "max_id": self.largest,
             "eos_count": self.eos_count,
+            **({} if self.fim_id is None else {"fim_documents": self.fim_count}),
             "batches": self.batches,
         }
 
 
 @contextmanager
-def open_shard(store: Store, address: str, schema: pa.Schema, eos_id: int) -> Iterator[ShardWriter]:
-    """Write one token shard; its file has its final name when the block ends without an exception."""
+def open_shard(
+    store: Store, address: str, schema: pa.Schema, eos_id: int, fim: Mapping[str, Any] | None = None
+) -> Iterator[ShardWriter]:
+    """Write one token shard; its file has its final name when the block ends without an exception.
+
+    ``fim``: that block of the tokenizer's identity, where there is one.
+    """
     with store.create(address) as file:
         sink = _PositionSink(file)
         with pa.PythonFile(sink, mode="w") as python_file, pa.ipc.new_stream(python_file, schema) as stream:
-            yield ShardWriter(schema, eos_id, sink, stream)
+            yield ShardWriter(schema, eos_id, sink, stream, fim_id=fim["prefix_id"] if fim else None)
 
 
 def write_docs(store: Store, address: str, docs: pa.Table) -> dict[str, Any]:
@@ -331,6 +342,9 @@ def write_manifest(
 def _totals(entries: list[dict[str, Any]]) -> dict[str, int]:
     times = [entry.get("multiplicity", 1) for entry in entries]
     sizes = {"documents": "rows", "tokens": "tokens"}
+    sizes |= (
+        {"fim_documents": "fim_documents"} if all("fim_documents" in entry for entry in entries) and entries else {}
+    )
     totals = {name: sum(n * entry[key] for n, entry in zip(times, entries, strict=True)) for name, key in sizes.items()}
     texts = (sum(entry["domain_text_bytes"].values()) for entry in entries)
     return totals | {"text_bytes": sum(n * size for n, size in zip(times, texts, strict=True))}

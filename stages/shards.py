@@ -235,7 +235,7 @@ def shard(
     rows = _Rows(store, inputs, domain, key_range(index, count), (hashes[0], hashes[1]))
     names = ShardNames(directory, index, count, split)
     schema = shard_schema(tokenizer["dtype"], {"kind": "domain", "name": domain, "tokenizer": tokenizer})
-    with open_shard(store, f"{directory}/{names.data}", schema, tokenizer["eos_id"]) as writer:
+    with open_shard(store, f"{directory}/{names.data}", schema, tokenizer["eos_id"], tokenizer.get("fim")) as writer:
         for start, stop in row_cuts(rows.sizes, batch_tokens):
             doc_ids = fixed_bytes(rows.columns["doc_id"].slice(start, stop - start))
             writer.write(rows.blocks(start, stop), offsets_of(rows.sizes[start:stop]), doc_ids)

@@ -6,6 +6,9 @@ ordered by (domain, order_key, doc_id), cut into record batches of about a megab
 that a reader finds one domain's range of keys by random access. ``order_key`` is a keyed hash of doc_id: neighbours
 in a shard have nothing to do with each other, and any prefix is an unbiased sample.
 
+Documents begin with BOS where ``bos`` asks for it, and are rearranged to fill in the middle where ``fim`` draws them
+(`stages.tokenizers.arrangement`); every document ends with EOS, its only one.
+
 The spans of `kept` are cut or replaced before tokenization. A page of which nothing is left makes no row and is
 counted (``empty_documents``). A sample of the pages is encoded by the reference library too; one difference and the
 whole split is encoded by the reference (``fast: false`` and why).
@@ -42,6 +45,7 @@ from stages.kernels.columns.ragged import Bytes, Offsets, Unsigned, offsets_of, 
 from stages.kernels.columns.rows import Pieces, take_rows
 from stages.shard_format import fixed_bytes
 from stages.tokenizers import DEFAULT, FastEncoderError, Tokenizer, load
+from stages.tokenizers.arrangement import Arrangement, Cuts, FimParams, arrange, arrangement, cut
 
 VERSION = 4
 ENCODED_BYTES = 32 << 20
@@ -65,6 +69,8 @@ class Params(StageParams):
         (),
         description="columns of `quality` or `scores`, as a classifier's, to carry into the docs beside the shards",
     )
+    bos: bool = Field(False, description="begin every document with the model's BOS token")
+    fim: FimParams | None = Field(None, description="fill-in-the-middle for some domains")
     check_one_in: int = Field(500, ge=1, description="one page in so many is compared with the reference library")
 
     @field_validator("scores")
@@ -78,7 +84,8 @@ class Params(StageParams):
 
 def identity(params: Params) -> dict[str, Any]:
     """What decides the ids beside the parameters: the tokenizer's model, library and behaviour."""
-    return {"tokenizer": load(params.tokenizer, params.eos).identity()}
+    tokenizer = load(params.tokenizer, params.eos)
+    return {"tokenizer": tokenizer.identity() | arrangement(tokenizer, params.bos, params.fim).identity()}
 
 
 def order_keys(doc_ids: Bytes, seed: int) -> npt.NDArray[np.uint64]:
@@ -194,9 +201,10 @@ def _pages(table: pa.Table, documents: str) -> _Pages:
 
 
 def page_ids(
-    store: Store, *, documents: str, kept: str, row: int, tokenizer: str, eos: str | int | None
+    store: Store, *, documents: str, kept: str, row: int, params: Mapping[str, Any]
 ) -> npt.NDArray[np.integer]:
-    """Ids of one page, EOS included, from its text and spans by the reference library: what a shard must hold of it."""
+    """Ids of one page as a shard must hold them, from its text and spans by the reference library."""
+    settings = Params.model_validate(params)
     with store.open(documents) as file:
         parquet = pq.ParquetFile(file)
         before = 0
@@ -206,9 +214,19 @@ def page_ids(
                 break
             before += count
         table = parquet.read_row_group(group, columns=["doc_id", "text"]).slice(row - before, 1)
-    pages = _pages(table.append_column("spans", store.read_table(kept, ["spans"])["spans"].slice(row, 1)), documents)
-    ids, _ = load(tokenizer, eos).encode(pages.data, pages.offsets, fast=False)
-    return ids
+    decided = store.read_table(kept, ["domain", "spans"]).slice(row, 1)
+    for name in ("domain", "spans"):
+        table = table.append_column(name, decided[name])
+    pages, tokenizer = _pages(table, documents), load(settings.tokenizer, settings.eos)
+    made = arrangement(tokenizer, settings.bos, settings.fim)
+    cuts = _cuts_of(made, pages)
+    ids, bounds = tokenizer.encode(pages.data, cuts.offsets, fast=False)
+    return arrange(made, cuts, ids, bounds)[0]
+
+
+def _cuts_of(made: Arrangement, pages: _Pages) -> Cuts:
+    domains = pages.columns["domain"].to_numpy() if made.fim else np.empty(0, object)
+    return cut(made, pages.data, pages.offsets, fixed_bytes(pages.columns["doc_id"]), domains)
 
 
 # Encoding
@@ -229,6 +247,7 @@ class _Encoded:
 
 def _encode(groups: Iterator[_Pages], tokenizer: Tokenizer, settings: Params, why_slow: str | None) -> _Encoded:
     """Encode a split, by the reference where ``why_slow`` is given; else stop with `_Difference` at the first one."""
+    made = arrangement(tokenizer, settings.bos, settings.fim)
     ids: list[Bytes] = []
     sizes: list[Offsets] = [np.empty(0, np.int64)]
     columns: list[pa.Table] = []
@@ -241,11 +260,14 @@ def _encode(groups: Iterator[_Pages], tokenizer: Tokenizer, settings: Params, wh
             data, offsets = take_rows(group.data, group.offsets, rows)
             group = _Pages(data, offsets, group.columns.take(pa.array(rows)))
         group_keys = order_keys(fixed_bytes(group.columns["doc_id"]), settings.seed)
-        found, bounds = tokenizer.encode(group.data, group.offsets, fast=why_slow is None)
+        cuts = _cuts_of(made, group)
+        found, bounds = tokenizer.encode(group.data, cuts.offsets, fast=why_slow is None)
         if why_slow is None:
             chosen = _sample(group, group_keys, settings.check_one_in, first=not checked)
-            _compare(group, chosen, found, bounds, tokenizer)
+            _compare(group, chosen, cuts, found, bounds, tokenizer)
             checked += len(chosen)
+        if not made.plain:
+            found, bounds = arrange(made, cuts, found, bounds)
         ids.append(found.view(np.uint8))
         sizes.append(np.diff(bounds))
         keys.append(group_keys)
@@ -298,13 +320,14 @@ def _sample(group: _Pages, keys: npt.NDArray[np.uint64], one_in: int, first: boo
     return np.flatnonzero(chosen)
 
 
-def _compare(group: _Pages, rows: Offsets, ids: Unsigned, bounds: Offsets, tokenizer: Tokenizer) -> None:
+def _compare(group: _Pages, rows: Offsets, cuts: Cuts, ids: Unsigned, bounds: Offsets, tokenizer: Tokenizer) -> None:
     """Stop with `_Difference` at the first of the rows whose ids are not the reference's."""
     for row in rows.tolist():
-        text = group.data[group.offsets[row] : group.offsets[row + 1]]
-        if not tokenizer.is_right(text, ids[bounds[row] : bounds[row + 1]]):
-            doc_id = group.columns["doc_id"][row].as_py().hex()
-            raise _Difference(f"the fast encoder differs from {tokenizer.reference.library} on document {doc_id}")
+        for text in range(cuts.first[row], cuts.first[row + 1]):
+            data = group.data[cuts.offsets[text] : cuts.offsets[text + 1]]
+            if not tokenizer.is_right(data, ids[bounds[text] : bounds[text + 1]]):
+                doc_id = group.columns["doc_id"][row].as_py().hex()
+                raise _Difference(f"the fast encoder differs from {tokenizer.reference.library} on document {doc_id}")
 
 
 # Writing
@@ -336,7 +359,7 @@ def _write(store: Store, output: str, encoded: _Encoded, tokenizer: Tokenizer, s
         "checked_documents": encoded.checked,
         "fast": encoded.why_slow is None,
         "why_slow": encoded.why_slow,
-        "tokenizer": tokenizer.identity(),
+        "tokenizer": tokenizer.identity() | arrangement(tokenizer, settings.bos, settings.fim).identity(),
         "seed": settings.seed,
         "groups": groups,
         "lengths": _lengths(batches),

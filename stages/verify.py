@@ -106,6 +106,8 @@ def _check_batch(file: pa.NativeFile, address: str, batch: dict[str, int], token
     _, largest, found = id_summary(ids, tokenizer["eos_id"])
     if largest >= tokenizer["vocab_size"]:
         problems.append(f"{where}: id {largest} is outside the vocabulary of {tokenizer['vocab_size']}")
+    if tokenizer.get("add_bos") and np.any(ids[offsets[:-1]] != tokenizer["bos_id"]):
+        problems.append(f"{where}: a document that does not begin with BOS ({tokenizer['bos_id']})")
     if found != batch["rows"] or np.any(ids[offsets[1:] - 1] != tokenizer["eos_id"]):
         problems.append(f"{where}: {found} end tokens in {batch['rows']} documents, or not at their ends")
     return problems

@@ -72,8 +72,7 @@ def verify_corpus(store: Store, manifest: str) -> list[str]:
 
 def page_ids(store: Store, documents: str, kept: str, row: int, params: dict[str, Any]) -> Any:
     """Token ids of one page by the reference library; ``params`` are those of `tokens`."""
-    named = {"tokenizer": params["tokenizer"], "eos": params["eos"]}
-    return tokens.page_ids(store, documents=documents, kept=kept, row=row, **named)
+    return tokens.page_ids(store, documents=documents, kept=kept, row=row, params=params)
 
 
 def train_classifier(

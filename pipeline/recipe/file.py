@@ -135,6 +135,10 @@ def _check_references(
         if measured and not any(name in columns for columns in measured):
             there = sorted({column for columns in measured for column in columns})
             document.add(("tokens", "scores", position), f"no column {name!r} is measured{nearest(name, there)}")
+    fim = getattr(sections.get("tokens"), "fim", None)
+    for position, name in enumerate(fim.domains if fim else ()):
+        if domains and name not in domains:
+            document.add(("tokens", "fim", "domains", position), f"no such domain{nearest(name, list(domains))}")
     for name, source in found.items():
         known = [domain for domain in domains.values() if domain is not None]
         _check_columns(document, name, source, known, sections)

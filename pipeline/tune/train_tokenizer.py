@@ -121,8 +121,9 @@ def check(folder: str, tokenizer: str, eos: str | None) -> str:
     shards = read_manifest(folder, split=None)
     identity = recipes.tokenizer_identity(tokenizer, int(eos) if eos and eos.isdigit() else eos)
     apart = ("name", "library", "library_version")  # say who made the ids, not which they are
+    chosen = ("add_bos",)  # said by the mixture file, not by the tokenizer
     try:
-        check_tokenizer(shards, **{key: value for key, value in identity.items() if key not in apart})
+        check_tokenizer(shards, **{key: value for key, value in identity.items() if key not in (*apart, *chosen)})
     except WrongTokenizer as error:
         raise RunError(str(error)) from error
     lines = [f"{folder}: written with this tokenizer ({identity['sha256'][:12]}, {identity['vocab_size']} ids)"]

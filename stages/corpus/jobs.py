@@ -52,7 +52,7 @@ def shard(
         pieces += source.pieces(start + index * target // count, start + (index + 1) * target // count)
     selection = Selection(pieces, seed, np.dtype(tokenizer["dtype"]))
     schema = shard_schema(tokenizer["dtype"], {"kind": "corpus", "name": name, "tokenizer": tokenizer})
-    with open_shard(store, f"{directory}/{names.data}", schema, tokenizer["eos_id"]) as writer:
+    with open_shard(store, f"{directory}/{names.data}", schema, tokenizer["eos_id"], tokenizer.get("fim")) as writer:
         for start, stop in row_cuts(selection.sizes, batch_tokens):
             doc_ids = np.ascontiguousarray(selection.doc_ids[start:stop]).view(np.uint8).reshape(-1)
             writer.write(selection.blocks(start, stop), offsets_of(selection.sizes[start:stop]), doc_ids)
