@@ -34,6 +34,7 @@ bench: $(DEV) $(KERNELS)               ## every benchmark on the real data in $(
 	$(BIN)/python -m benchmarks.ingest reading $(DATA)/crawl/crawl-0000[0-3].warc.gz
 	$(BIN)/python -m benchmarks.ingest extraction $(DATA)/crawl/crawl-0000[0-3].warc.gz
 	$(BIN)/python -m benchmarks.ingest urls $(DATA)/crawl/crawl-0000[0-3].warc.gz
+	$(BIN)/python -m benchmarks.charsets $(DATA)/crawl/crawl-*.warc.gz $(REFERENCE)/extraction/dev.parquet
 	$(BIN)/python -m benchmarks.filters $(REFERENCE)/quality/dev.parquet
 	$(BIN)/python -m benchmarks.quality_agreement $(REFERENCE)/quality/dev.parquet
 	$(BIN)/python -m benchmarks.quality kernels $(REFERENCE)/quality/dev.parquet

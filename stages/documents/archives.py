@@ -2,42 +2,37 @@
 
 Responses and resources with HTML make a page; conversion records (WET) are text as they are. Everything else is
 dropped with a reason: `request_record`, `metadata_record`, `revisit_record`, `warcinfo_record`, `other_record`,
-`status_not_ok`, `no_body`, `not_html` (counted by content type).
+`status_not_ok`, `no_body`, `not_html`, and `not_text` where the bytes of a page are those of an image, a font, an
+archive (both counted by type; `media_types`).
 
 Sound records come framed, a stretch at a time (`runs`): those that are no page cost no Python at all.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from stages.documents.account import Account
 from stages.documents.batches import Page
-from stages.documents.charsets import to_utf8
+from stages.documents.charsets import decoded
 from stages.documents.extraction import close_empty_elements
 from stages.documents.heads import WARC, Dialect
-from stages.documents.http import decode_body, parse_response
+from stages.documents.http import Response, decode_body, parse_response
+from stages.documents.media_types import HTML_TYPES, is_vague, media_type, type_of_body
 from stages.documents.members import Pieces, pieces, sniff
 from stages.documents.records import Record, framed_records, records
 from stages.documents.runs import Framed
 from stages.kernels.warc import record_heads as columns
 
-HTML_TYPES = frozenset(("text/html", "application/xhtml+xml"))
-VAGUE_TYPES = frozenset(("", "application/octet-stream", "application/unknown", "unknown/unknown", "content/unknown"))
 PLAIN_RECORDS = ("warcinfo", "request", "metadata", "revisit")
 _PLAIN_KINDS = tuple(columns.KINDS.index(kind) for kind in PLAIN_RECORDS)
 _RESPONSE, _CONVERSION, _OTHER = (columns.KINDS.index(kind) for kind in ("response", "conversion", "continuation"))
-_LOOKS_HTML = re.compile(
-    rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|script|title|div|p|table|h1|a\s)",
-    re.IGNORECASE | re.DOTALL,
-)
 
 
 class Limits:
@@ -124,7 +119,8 @@ def _framed_payloads(framed: Framed, account: Account) -> Iterator[tuple[Head, b
     kind, size, status = frames[:, columns.KIND], frames[:, columns.SIZE], frames[:, columns.STATUS]
     reasons = {f"{name}_record": kind == number for name, number in zip(PLAIN_RECORDS, _PLAIN_KINDS, strict=True)}
     reasons["other_record"] = kind == _OTHER
-    reasons["status_not_ok"] = (kind == _RESPONSE) & ((status < 200) | (status >= 300))
+    interim = (kind == _RESPONSE) & (status >= 100) & (status < 200)  # the final head follows it
+    reasons["status_not_ok"] = (kind == _RESPONSE) & ((status < 200) | (status >= 300)) & ~interim
     rest = np.ones(len(frames), np.bool_)
     for reason, rows in reasons.items():
         if count := int(np.count_nonzero(rows)):
@@ -133,6 +129,11 @@ def _framed_payloads(framed: Framed, account: Account) -> Iterator[tuple[Head, b
     members, places, text = framed.members, framed.places, framed.heads.decode("latin-1")
     for index, row in zip(np.flatnonzero(rest).tolist(), frames[rest].tolist(), strict=True):
         head, start = _framed_head(row, text, places[index]), row[columns.START]
+        if interim[index]:
+            body = _answered(head, parse_response(bytes(members[index]), start, start + row[columns.SIZE]), account)
+            if body is not None:
+                yield head, body
+            continue
         first = row[columns.BODY] if row[columns.KIND] == _RESPONSE else start
         yield head, bytes(memoryview(members[index])[first : start + row[columns.SIZE]])
 
@@ -188,16 +189,22 @@ def _payload(record: Record, account: Account) -> tuple[Head, bytes] | None:
     if kind != "response":
         return head, record.content
     response = parse_response(record.data, record.start, record.stop)
-    if response.status is None and _media_type(head.content_type) in HTML_TYPES:
+    if response.status is None and media_type(head.content_type) in HTML_TYPES:
         return head, record.content
+    body = _answered(head, response, account)
+    return (head, body) if body is not None else None
+
+
+def _answered(head: Head, response: Response, account: Account) -> bytes | None:
+    """The body of a response, what its head says put into ``head``; None where it is no success."""
     if response.status is not None and not 200 <= response.status < 300:
-        account.drop("status_not_ok", record.num_bytes)
+        account.drop("status_not_ok", head.num_bytes)
         return None
     http = response.headers
     head.content_type, head.languages = http.get("content-type", ""), http.get("content-language", "")
     head.transfer_encoding, head.content_encoding = http.get("transfer-encoding", ""), http.get("content-encoding", "")
     head.robots = opt_outs(", ".join(http.every("x-robots-tag")), ", ".join(http.every("tdm-reservation")))
-    return head, response.body
+    return response.body
 
 
 def opt_outs(robots: str, reservation: str) -> str | None:
@@ -213,15 +220,16 @@ def _page(head: Head, body: bytes, account: Account, limits: Limits) -> Page | N
     if not body:
         account.drop("no_body", head.num_bytes)
         return None
-    media_type = _media_type(head.content_type)
-    if media_type in VAGUE_TYPES:
-        media_type = _media_type(head.payload_type)
-        if media_type in VAGUE_TYPES and _LOOKS_HTML.match(body, 0, 1024):
-            media_type = "text/html"
-    is_html = media_type in HTML_TYPES
-    if not is_html and not (media_type in limits.text_types or (head.is_conversion and media_type == "text/plain")):
-        account.drop("not_html", head.num_bytes)
-        name = media_type if len(media_type) <= 80 and len(account.content_types) < 200 else "other"
+    declared = media_type(head.content_type)
+    kind = type_of_body(body, head.content_type, head.payload_type)
+    if declared in limits.text_types and kind.startswith("text/") and kind not in HTML_TYPES:
+        kind = declared
+    is_html = kind in HTML_TYPES
+    if not is_html and not (kind in limits.text_types or (head.is_conversion and kind == "text/plain")):
+        was_page = declared in HTML_TYPES or declared in limits.text_types
+        account.drop("not_text" if was_page else "not_html", head.num_bytes)
+        name = declared if not was_page and not is_vague(declared) else kind
+        name = name if len(name) <= 80 and len(account.content_types) < 200 else "other"
         account.content_types[name or "unknown"] = account.content_types.get(name or "unknown", 0) + 1
         return None
     return Page(
@@ -229,26 +237,23 @@ def _page(head: Head, body: bytes, account: Account, limits: Limits) -> Page | N
         raw_bytes=head.num_bytes,
         url=clean_url(head.url),
         time=seconds(head.date),
-        content_type=media_type,
+        content_type=kind,
         language_declared=head.languages.split(",")[0].strip() or None,
         robots=head.robots,
         note=head.note or note,
-        finish=partial(_finish, body=body, declared=head.content_type, is_html=is_html),
+        finish=partial(_finish, body=body, head=head, is_html=is_html),
     )
 
 
-def _finish(page: Page, body: bytes, declared: str, is_html: bool) -> bool:
-    utf8, page.charset = to_utf8(body, declared)
+def _finish(page: Page, body: bytes, head: Head, is_html: bool) -> bool:
+    utf8, page.charset, num_wrong = decoded(body, head.content_type, head.payload_type)
+    if num_wrong:
+        page.note = page.note or "wrong_bytes"
     if is_html:
         page.html = close_empty_elements(utf8, page.content_type)
     else:
         page.text = utf8.decode("utf-8", "replace")
     return True
-
-
-@lru_cache(maxsize=4096)
-def _media_type(content_type: str) -> str:
-    return content_type.split(";", 1)[0].strip().lower()
 
 
 def clean_url(url: str | None) -> str | None:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import xxhash
 
 from stages.documents.account import Account
+from stages.documents.characters import cleaned
 from stages.documents.extraction import Extract
 from stages.documents.page import describe
 from stages.kernels.html.byte_scan import start_tags
@@ -117,6 +118,9 @@ class Batches:
         return self._batch(pages, texts)
 
     def _texts(self) -> pa.LargeStringArray:
+        return cleaned(self._raw_texts())
+
+    def _raw_texts(self) -> pa.LargeStringArray:
         with_html = [page for page in self.pages if page.html is not None]
         if not with_html:
             return pa.array([page.text for page in self.pages], pa.large_string())

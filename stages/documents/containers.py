@@ -7,11 +7,8 @@ uncompressed archive; a file that is one page 0; MediaWiki dumps the number of t
 
 from __future__ import annotations
 
-import bz2
 from collections.abc import Iterator
 from typing import Any
-
-import pyarrow as pa
 
 from stages.contract import Split
 from stages.documents import dumps, files, tables
@@ -19,6 +16,7 @@ from stages.documents.account import Account
 from stages.documents.archives import Limits, archive_pages
 from stages.documents.batches import Page
 from stages.documents.heads import ARC, WARC
+from stages.documents.inflated import Inflated
 from stages.documents.members import sniff
 from stages.formats import Format, format_of
 from stages.formats.locations import ReadAhead, is_far, open_file
@@ -92,12 +90,8 @@ def _stream_pages(
 
 def plain(file: Any, kind: Format, far: bool = False) -> Any:
     """The uncompressed bytes of a file as a stream; the first bytes decide, not the name."""
-    compression = "bz2" if kind.compression == "bz2" else sniff(file.read(16))
+    compression = sniff(file.read(16))
     file.seek(0)
-    if compression == "none":
+    if compression == "none" or (compression == "bz2" and kind.compression != "bz2"):  # text may begin with BZh
         return file
-    if far:
-        file = pa.BufferedInputStream(file, ReadAhead.AHEAD)
-    if compression == "bz2":
-        return bz2.BZ2File(file)
-    return pa.CompressedInputStream(file, compression)
+    return Inflated(ReadAhead(file) if far else file, compression)

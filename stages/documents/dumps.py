@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 from stages.documents.account import Account
 from stages.documents.archives import seconds
 from stages.documents.batches import Page
-from stages.documents.files import READ_ERRORS
+from stages.documents.files import problem_of
 
 _HIDDEN = re.compile(
     r"\[\[(?:File|Image|Category|Datei|Fichier|Archivo|Kategorie|Catégorie|Categoría):[^\[\]]*\]\]", re.I
@@ -48,9 +48,7 @@ def dump_pages(stream: Any, account: Account) -> Iterator[Page]:
                 if elements:
                     elements[-1].remove(element)
     except ElementTree.ParseError:
-        account.damage(number, "damaged_xml")
-    except READ_ERRORS:
-        account.damage(number, "damaged_compression")
+        account.damage(number, problem_of(stream) or "damaged_xml")
 
 
 def _article(element: Any, number: int, root: str, account: Account) -> Page | None:

@@ -20,6 +20,7 @@ from deflate import DeflateError, gzip_decompress
 from stages.documents.fields import EMPTY, Fields
 
 MAX_HEAD = 256 << 10
+MAX_INTERIM = 16
 STEP = 16 << 10
 GZIP, ZSTD = b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd"
 _HEX = frozenset(b"0123456789abcdefABCDEF")
@@ -34,22 +35,33 @@ class Response:
 
 
 def parse_response(data: bytes, start: int, stop: int) -> Response:
-    """Head and body of the response from ``start`` to ``stop``; without a status line it is all body."""
-    if data[start : start + 5].upper() != b"HTTP/":
+    """Head and body of the response from ``start`` to ``stop``; without a status line it is all body.
+
+    Interim heads (``100 Continue``, ``103 Early Hints``: RFC 9110, 15.2) are passed over where another follows.
+    """
+    if not _is_head(data, start):
         return Response(None, EMPTY, data[start:stop])
-    last = min(stop, start + MAX_HEAD)
-    end = data.find(b"\n\r\n", start, last)
-    early = data.find(b"\n\n", start, end if end >= 0 else last)
-    if early >= 0:
-        end, after = early, early + 2
-    elif end >= 0:
-        after = end + 3
-    else:
-        end = after = stop
-    head = data[start:end]
-    words = head[:80].split(None, 2)
-    status = int(words[1]) if len(words) > 1 and words[1].isdigit() and len(words[1]) <= 4 else None
+    for _ in range(MAX_INTERIM + 1):
+        last = min(stop, start + MAX_HEAD)
+        end = data.find(b"\n\r\n", start, last)
+        early = data.find(b"\n\n", start, end if end >= 0 else last)
+        if early >= 0:
+            end, after = early, early + 2
+        elif end >= 0:
+            after = end + 3
+        else:
+            end = after = stop
+        head = data[start:end]
+        words = head[:80].split(None, 2)
+        status = int(words[1]) if len(words) > 1 and words[1].isdigit() and len(words[1]) <= 4 else None
+        if status is None or not 100 <= status < 200 or after + 5 > stop or not _is_head(data, after):
+            break
+        start = after
     return Response(status, Fields(head), data[after:stop])
+
+
+def _is_head(data: bytes, start: int) -> bool:
+    return data[start : start + 5].upper() == b"HTTP/"
 
 
 def decode_body(body: bytes, transfer: str, encoding: str, limit: int) -> tuple[bytes, str | None]:

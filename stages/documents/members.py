@@ -6,16 +6,17 @@ at most `PIECE` bytes at a time, and says where each member starts. What cannot 
 
 Whole gzip members that lie in one block, which is to say nearly all, come many at a time as a `Run`, inflated by
 libdeflate (`deflate`) at their full size; any other goes through igzip (`isal`), zstd through `zstandard` (a dictionary
-in a leading skippable frame is honoured), LZ4 frames through Arrow; uncompressed files come in pieces. Price: inflating
-alone, plus a scan of the damaged stretches.
+in a leading skippable frame is honoured), LZ4 frames through Arrow, bz2 through Python; uncompressed files come in
+pieces. Price: inflating alone, plus a scan of the damaged stretches.
 """
 
 from __future__ import annotations
 
+import bz2
 import io
 from collections.abc import Callable, Generator
 from itertools import pairwise
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 import pyarrow as pa
@@ -35,7 +36,7 @@ RUN_BYTES = 1 << 20
 """Plain bytes after which a run of members ends."""
 RUN_MEMBERS = 1024
 
-MAGIC = {"gzip": b"\x1f\x8b\x08", "zstd": b"\x28\xb5\x2f\xfd", "lz4": b"\x04\x22\x4d\x18"}
+MAGIC = {"gzip": b"\x1f\x8b\x08", "zstd": b"\x28\xb5\x2f\xfd", "lz4": b"\x04\x22\x4d\x18", "bz2": b"BZh"}
 ZSTD_SKIPPABLE = tuple(bytes([0x50 + i, 0x2A, 0x4D, 0x18]) for i in range(16))
 ZSTD_DICTIONARY = b"\x5d\x2a\x4d\x18"
 ZSTD_DICTIONARY_MAGIC = b"\x37\xa4\x30\xec"
@@ -73,7 +74,13 @@ class Window:
         self.ended = False
 
     def ensure(self, position: int, count: int) -> int:
-        """Bytes available at file offset ``position``, after reading until there are ``count`` or the file ends."""
+        """Bytes available at file offset ``position``, after reading until there are ``count`` or the file ends.
+
+        A position that has been let go is read again: what is sought after damage may be in the damaged member.
+        """
+        if position < self.at:
+            self.file.seek(position)
+            self.at, self.data, self.ended = position, memoryview(b""), False
         have = self.at + len(self.data) - position
         while have < count and not self.ended:
             block = self.file.read(max(BLOCK, count - have))
@@ -264,6 +271,8 @@ class _Members:
             return igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
         if self.compression == "zstd":
             return ZstdInflater(self.dictionary)
+        if self.compression == "bz2":
+            return cast(Inflater, bz2.BZ2Decompressor())
         return Lz4Inflater()
 
     def runs(self, position: int, end: int | None) -> Generator[Chunk | Run, bool | None, int]:
@@ -359,10 +368,14 @@ class _Members:
 
     def begins_record(self, position: int) -> bool:
         """Whether a member that starts a record is at ``position``."""
-        try:
-            head = self.inflater(position).decompress(self.window.peek(position, FIRST_FEED), 64)
-        except INFLATE_ERRORS:
-            return False
+        head = b""
+        for feed in (FIRST_FEED, PIECE):  # a first block of zstd or bz2 comes whole or not at all
+            try:
+                head = self.inflater(position).decompress(self.window.peek(position, feed), 64)
+            except INFLATE_ERRORS:
+                return False
+            if head or self.compression == "gzip":
+                break
         return self.starts_record(head)
 
     def search(self, position: int) -> int:

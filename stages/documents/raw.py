@@ -23,6 +23,7 @@ from stages.documents.containers import plain
 from stages.documents.heads import ARC, WARC
 from stages.documents.records import Record
 from stages.documents.tables import lines
+from stages.documents.values import rows_of
 from stages.formats import Format, format_of
 from stages.formats.locations import open_file
 
@@ -91,7 +92,12 @@ def _row(source: Any, container: str, offset: int) -> bytes | None:
     start = 0
     for batch in batches:
         if offset < start + batch.num_rows:
-            return json.dumps(batch.slice(offset - start, 1).to_pylist()[0], ensure_ascii=False, default=str).encode()
+            row = batch.slice(offset - start, 1)
+            try:
+                values = row.to_pylist()[0]
+            except (ValueError, OverflowError, ImportError, pa.ArrowException):  # times that Python has no date for
+                values = rows_of(row)[0]
+            return json.dumps(values, ensure_ascii=False, default=str).encode("utf-8", "replace")
         start += batch.num_rows
     return None
 

@@ -3,6 +3,7 @@
 Columns are found by the names the YAML maps, else by our own names or their common spellings (`ALIASES`); a dot goes
 into nested fields. A row without text is dropped (`no_text`); a line that is no JSON object, or whose text is no
 string, is quarantined with its place (byte of the uncompressed file, or row number; of JSON Lines the line too).
+Other values of any type are read or null (`values`).
 The id that a row came with is kept as ``record_id`` and need not be unique: doc_ids are made of places.
 """
 
@@ -11,18 +12,17 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages.documents.account import Account
-from stages.documents.archives import seconds
 from stages.documents.batches import Page
-from stages.documents.charsets import plain_survey, to_utf8
-from stages.documents.files import READ_ERRORS
+from stages.documents.charsets import decoded, plain_survey
+from stages.documents.files import CUT, problem_of
+from stages.documents.values import lookup, rows_of, string, time_of, without_surrogates
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "text": ("text", "content"),
@@ -59,7 +59,7 @@ def json_pages(
 
     account.line = line_number
     first = -1
-    for offset, line, over in lines(stream, account, max_line, span):
+    for offset, line, over in lines(stream, account, max_line, span, is_json_object):
         number += 1
         if first < 0:
             first = offset
@@ -88,6 +88,14 @@ def json_pages(
         raise no_column(columns, row, account.file)
 
 
+def is_json_object(line: bytes) -> bool:
+    """Whether a line is one JSON object, whole."""
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
 def _line_ends(stream: Any, stop: int) -> int:
     """Line ends before byte ``stop`` of a file; leaves the stream where it was."""
     place, count, at = stream.tell(), 0, 0
@@ -113,13 +121,19 @@ def no_column(columns: Mapping[str, str], row: Mapping[str, Any], file: str) -> 
 
 
 def lines(
-    stream: Any, account: Account, max_line: int, span: tuple[int, int] | None = None
+    stream: Any,
+    account: Account,
+    max_line: int,
+    span: tuple[int, int] | None = None,
+    is_whole: Callable[[bytes], bool] = bool,
 ) -> Iterator[tuple[int, bytes, int]]:
     """(offset, line, 0) of each line, or (offset, b"", bytes) of one that is too long to hold.
 
-    With a ``span``, the lines that start in it: the one that is cut by its start belongs to the span before.
+    With a ``span``, the lines that start in it: the one that is cut by its start belongs to the span before. Where a
+    compressed stream is damaged, the line before the damage counts if ``is_whole`` says so, and those go on that begin
+    in what can be read after it.
     """
-    offset, rest, skipped = 0, b"", 0
+    offset, rest, skipped, is_cut = 0, b"", 0, False
     last = None
     if span is not None:
         start, last = span
@@ -130,16 +144,25 @@ def lines(
                 return
         stream.seek(offset)
     while last is None or offset < last:
-        try:
-            block = stream.read(BLOCK)
-        except READ_ERRORS:
-            account.damage(offset, "damaged_compression")
-            return
+        block = stream.read(BLOCK)
         if not block:
-            if rest or skipped:
+            problem = problem_of(stream)
+            if (rest or skipped) and (problem not in CUT or (not skipped and is_whole(rest))):
                 over = skipped > 0 or len(rest) > max_line
                 yield (offset, b"", skipped + len(rest)) if over else (offset, rest, 0)
-            return
+                offset, rest, skipped = offset + skipped + len(rest), b"", 0
+            if problem is None:
+                return
+            account.damage(offset, problem)
+            if not stream.resume():
+                return
+            offset, rest, skipped = offset + skipped + len(rest), b"", 0
+            is_cut = problem in CUT
+            continue
+        if is_cut:  # the rest of a line whose beginning is lost
+            lost, found, block = block.partition(b"\n")
+            offset += len(lost) + len(found)
+            is_cut = not found
         parts = (rest + block).split(b"\n")
         rest = parts.pop()
         for part in parts:
@@ -207,7 +230,7 @@ def _csv_records(
     begin = size = quotes = 0
     if span is None:
         stream.seek(0) if stream.seekable() else None
-    for offset, line, over in lines(stream, account, max_line, span):
+    for offset, line, over in lines(stream, account, max_line, span, lambda _: False):
         if over:
             yield begin if held else offset, b"", size + over
             held, size, quotes = [], 0, 0
@@ -258,6 +281,8 @@ def arrow_pages(
             for start in range(0, batch.num_rows, ROWS):
                 yield from _table_pages(batch.select(wanted).slice(start, ROWS), row + start, account, columns)
             row += batch.num_rows
+    except pa.ArrowNotImplementedError as error:
+        raise ColumnError(f"{account.file}: cannot be read: {error}") from None
     except (pa.ArrowInvalid, OSError):
         account.damage(row, "not_arrow" if row == 0 else "damaged_batch")
 
@@ -277,13 +302,15 @@ def parquet_pages(file: Any, account: Account, columns: Mapping[str, str], group
             for batch in parquet.iter_batches(ROWS, row_groups=[group], columns=wanted, use_threads=False):
                 yield from _table_pages(batch, row, account, columns)
                 row += batch.num_rows
+        except pa.ArrowNotImplementedError as error:
+            raise ColumnError(f"{account.file}: columns {', '.join(wanted)} cannot be read: {error}") from None
         except (pa.ArrowInvalid, OSError):
             account.damage(row, "damaged_row_group")
 
 
 def _table_pages(batch: pa.RecordBatch, row: int, account: Account, columns: Mapping[str, str]) -> Iterator[Page]:
-    for values in batch.to_pylist():
-        text = lookup(values, "text", columns)
+    for values in rows_of(batch):
+        text = _found(values, "text", columns)
         size = len(text.encode("utf-8", "replace")) if isinstance(text, str) else 0
         size = len(text) if isinstance(text, bytes) else size
         page = page_of_row(values, row, size, account, columns)
@@ -308,65 +335,41 @@ def wanted_columns(found: Sequence[str], columns: Mapping[str, str], file: str) 
 def page_of_row(
     row: dict[str, Any], offset: int, num_bytes: int, account: Account, columns: Mapping[str, str]
 ) -> Page | None:
-    text = lookup(row, "text", columns)
+    """The page of a row; a value that is there and cannot be read is null and counted (`unreadable_time`, ...)."""
+    text = _found(row, "text", columns)
     if text is None:
         account.drop("no_text", num_bytes)
         return None
-    if isinstance(text, bytes):  # a Parquet column that does not say it is UTF-8
-        text = to_utf8(text, survey=plain_survey)[0].decode("utf-8")
+    note = None
+    if isinstance(text, bytes):  # a Parquet column that does not say it is UTF-8, or is none
+        utf8, _, num_wrong = decoded(text, survey=plain_survey)
+        text, note = utf8.decode("utf-8"), "wrong_bytes" if num_wrong else None
     if not isinstance(text, str):
         account.quarantine(offset, "text_not_string", num_bytes)
         return None
+
+    def value(ours: str, read: Callable[[Any], Any]) -> Any:
+        theirs = _found(row, ours, columns)
+        ours_value = read(theirs)
+        if ours_value is None and theirs not in (None, "", []):
+            name = f"unreadable_{ours}"
+            account.notes[name] = account.notes.get(name, 0) + 1
+        return ours_value
+
     return Page(
         offset=offset,
         raw_bytes=num_bytes,
         text=without_surrogates(text),
-        url=string(lookup(row, "url", columns)),
-        time=time_of(lookup(row, "time", columns)),
-        language_declared=string(lookup(row, "language", columns)),
-        title=string(lookup(row, "title", columns)),
-        licence=string(lookup(row, "licence", columns)),
-        record_id=string(lookup(row, "id", columns)),
+        url=value("url", string),
+        time=value("time", time_of),
+        language_declared=value("language", string),
+        title=value("title", string),
+        licence=value("licence", string),
+        record_id=value("id", string),
+        note=note,
     )
 
 
-def lookup(row: Mapping[str, Any], ours: str, columns: Mapping[str, str]) -> Any:
+def _found(row: Mapping[str, Any], ours: str, columns: Mapping[str, str]) -> Any:
     """The value of one of our columns in a row of theirs; None where there is none."""
-    path = columns.get(ours)
-    if path is None:
-        return next((row[name] for name in ALIASES.get(ours, (ours,)) if row.get(name) is not None), None)
-    if path in row:
-        return row[path]
-    value: Any = row
-    for part in path.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return value
-
-
-def string(value: Any) -> str | None:
-    """A metadata value as a string; a list gives its first."""
-    if isinstance(value, list):
-        value = value[0] if value else None
-    return None if value is None or value == "" else without_surrogates(str(value))
-
-
-def time_of(value: Any) -> int | None:
-    """Seconds since 1970 of an ISO date, a number of seconds or milliseconds, or a timestamp."""
-    if isinstance(value, str):
-        return seconds(value)
-    if isinstance(value, datetime):
-        return int((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp())
-    if isinstance(value, date):
-        return int(datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp())
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1e15:
-        return int(value / 1000 if value > 1e11 else value)
-    return None
-
-
-def without_surrogates(text: str) -> str:
-    """JSON may spell half of a surrogate pair; UTF-8 cannot hold it."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
+    return lookup(row, ALIASES.get(ours, (ours,)), columns.get(ours))

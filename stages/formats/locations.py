@@ -169,6 +169,9 @@ class ReadAhead:
         self._position = position
         return position
 
+    def tell(self) -> int:
+        return self._position
+
 
 def is_far(uri: str) -> bool:
     """Whether every read of this file is a request over the network."""

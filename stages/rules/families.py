@@ -6,7 +6,7 @@ A family is a file of this folder and an entry here; `stages.quality` measures i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -61,7 +61,7 @@ FAMILIES: dict[str, Family] = {
     "fineweb": _family(fineweb, "words", "lines"),
     "refinedweb": _family(refinedweb, "kinds"),
     "redpajama": _family(redpajama, "words", "kinds", "repetition"),
-    "privacy": _family(privacy, "data", "offsets"),
+    "privacy": replace(_family(privacy, "data", "offsets"), version=2),
     "bad_words": Family(rules=word_lists.RULES),  # columns by language: `quality.bad_words`
     "contamination": _family(contamination, "data", "offsets", "benchmarks"),
     "recurring_lines": Family(rules=recurring_lines.RULES),  # columns of `lines`

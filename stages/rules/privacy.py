@@ -8,7 +8,9 @@
 | `secret` | `privacy_num_secrets` | keys of AWS, GitHub, Google, Slack and Stripe, private key blocks; ours |
 
 `privacy_spans` lists them (bytes of the text, sorted, not overlapping; e-mail first, then ip, phone, secret where two
-overlap). The address pattern has no word boundary: it matches within longer numbers, as the reference's does.
+overlap). Three deviations from the reference, each of which spoiled text that is no personal data: four numbers of a
+longer row (`1.2.3.4.5`, a version, a section, an object identifier) are no IP address; an e-mail address in a URL
+(`/path?mail=a@b.c`) begins behind its path; a number in parentheses behind a country code is one telephone number.
 No rule: a page is not dropped for an address.
 
 Method: a kernel finds the places (`stages.kernels.words.sieve`), the patterns look at the bytes around each. Price:
@@ -52,9 +54,9 @@ EMAIL = re.compile(
     rf"\b{_ATOM}(?:\.{_ATOM})*@(?:(?:{_NAME}\.)+{_NAME}|"
     rf"\[(?:{_OCTET}\.){{3}}(?:{_OCTET}|[A-Za-z0-9-]*[A-Za-z0-9]:)])"
 )
-IP = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}".encode())
+IP = re.compile(rf"(?<![0-9])(?<![0-9]\.)(?:{_OCTET}\.){{3}}{_OCTET}(?![0-9]|\.[0-9])".encode())
 PHONE = re.compile(
-    rb"(?<![\w.+-])\+(?=(?:[ .()-]?\d){8,15}(?!\d))[1-9]\d{0,2}(?:[ .-]?\(?\d{1,4}\)?)(?:[ .-]?\d{2,4}){1,5}(?![\w-])"
+    rb"(?<![\w.+-])\+(?=(?:[ .()-]{0,2}\d){8,15}(?!\d))[1-9]\d{0,2}(?:[ .-]?\(?\d{1,4}\)?)(?:[ .-]?\d{2,4}){1,5}(?![\w-])"
     rb"|(?<![\w.-])(?:\(\d{3}\) ?|\d{3}[.-])\d{3}[.-]\d{4}(?![\w-])"
 )
 SECRET = re.compile(
@@ -154,4 +156,16 @@ def _emails(page: bytes, at: int, done: int) -> Iterator[tuple[int, int]]:
     head = page[before:first].decode("utf-8", "replace")
     run = page[first:last].decode("latin-1")
     for match in EMAIL.finditer(head + run, len(head)):
-        yield first + match.start() - len(head), first + match.end() - len(head)
+        begin = _behind_path(run[match.start() - len(head) : match.end() - len(head)])
+        yield first + match.start() - len(head) + begin, first + match.end() - len(head)
+
+
+def _behind_path(address: str) -> int:
+    """Where an address begins that the pattern took with the URL it stands in: behind the last of ``?&=;/`` before it.
+
+    An address by itself may hold these too, so only where it has a ``/`` or a ``?`` is it taken to be part of a URL.
+    """
+    name = address[: address.rindex("@")]
+    if "/" not in name and "?" not in name:
+        return 0
+    return max(name.rfind(mark) for mark in "?&=;/") + 1

@@ -121,3 +121,21 @@ def test_labels_agree_with_the_full_text(shared: Path) -> None:
     rows = label(table.column("text").to_pylist())
     same = sum(row["language"] == name for row, name in zip(rows, table.column("lang").to_pylist(), strict=True))
     assert same / len(rows) > 0.99
+
+
+@pytest.mark.parametrize("language_name", ["en", "de", "ru"])
+def test_capitals_are_read_as_small_letters(language_name: str) -> None:
+    text = PAGES[language_name]
+    mostly = text.upper()[: len(text) * 3 // 4] + text[len(text) * 3 // 4 :]
+    rows = label([text.upper(), mostly])
+    assert [row["language"] for row in rows] == [language_name] * 2
+    assert all(row["confidence"] > 0.5 for row in rows)
+
+
+def test_text_with_some_capitals_is_read_as_it_is() -> None:
+    assert not language.mostly_capitals(b"NASA and ESA said so, in the USA")
+    assert language.mostly_capitals(b"NASA AND ESA SAID SO, in the USA")
+    assert language.mostly_capitals("РЕКА БЕРЁТ начало".encode())
+    assert not language.mostly_capitals("Река БЕРЁТ начало".encode())
+    assert not language.mostly_capitals("川 は 北".encode())
+    assert not language.mostly_capitals(b"")

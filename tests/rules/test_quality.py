@@ -178,10 +178,46 @@ def test_redaction_equals_the_reference(shared: Path) -> None:
     table = pq.read_table(folder / "dev.parquet", columns=["text", "pii_text"])
     texts = table.column("text").to_pylist()
     measured = measure(texts, families=("privacy",))
+    num_others = 0  # by the deviations that `stages.rules.privacy` states
     for text, spans, expected in zip(texts, measured.column("privacy_spans"), table.column("pii_text"), strict=True):
         turns = {kind: itertools.cycle(constants[f"{kind}_replacements"]) for kind in ("email", "ip")}
         found = [s | {"replacement": next(turns[s["kind"]])} for s in spans.as_py() if s["kind"] in turns]
-        assert apply(text, found) == (expected.as_py() or text)
+        if apply(text, found) != (expected.as_py() or text):
+            assert re.search(r"\d\.\d+\.\d+\.\d+\.?\d|\d{4,}|[/?][^\s@]*@", text)
+            num_others += 1
+    assert num_others <= 0.01 * len(texts)
+
+
+def spans_of(text: str) -> list[tuple[str, str]]:
+    """What is found in the second of three texts that begin and end like it: neighbours must not matter."""
+    measured = measure([text, text, text], families=("privacy",)).column("privacy_spans").to_pylist()
+    assert measured[0] == measured[1] == measured[2]
+    raw = text.encode()
+    return [(raw[span["start"] : span["stop"]].decode(), span["kind"]) for span in measured[1]]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("8.8.8.8", [("8.8.8.8", "ip")]),
+        ("host.12.34.56.78.example", [("12.34.56.78", "ip")]),
+        ("at .8.8.8.8 here", [("8.8.8.8", "ip")]),
+        ("8.8.8.8:53, v8.8.4.4-rc", [("8.8.8.8", "ip"), ("8.8.4.4", "ip")]),
+        ("1.2.3.4.5 and 8.8.8.8.8, 1.3.6.1.4.1.311", []),
+        ("version 3.5.0.201409260305-r, 8.8.8.888", []),
+        ("call +1 (555) 123-4567 now", [("+1 (555) 123-4567", "phone")]),
+        ("+1-(555)-123-4567", [("+1-(555)-123-4567", "phone")]),
+        ("+1 555-123-4567", [("+1 555-123-4567", "phone")]),
+        ("(212) 555-0199", [("(212) 555-0199", "phone")]),
+        ("+12 34 and 1 + (2) 3", []),
+        ("https://e.org/a/b?email=joe@x.org&c=1", [("joe@x.org", "email")]),
+        ("https://e.org/git/joe@x.org/", [("joe@x.org", "email")]),
+        ("bounce+joe=x.org@y.org", [("bounce+joe=x.org@y.org", "email")]),
+        ("mailto:joe@x.org?subject=a", [("joe@x.org", "email")]),
+    ],
+)
+def test_personal_data_and_what_stands_beside_it(text: str, found: list[tuple[str, str]]) -> None:
+    assert spans_of(text) == found
 
 
 def slow_words(text: str) -> list[str]:

@@ -3,7 +3,8 @@
 For `stages.extraction`: `scan_pages` takes the pages of a batch as UTF-8 bytes and gives
 
 - text: what stands between block-level tags (`br` too), references decoded, runs of white space one space, `pre` as it
-  is; no script, style, comment, template, drop-down, textarea or svg;
+  is; no script, style, comment, template, drop-down, textarea or svg; no readings of ruby, no pilcrow that links to its
+  own heading, no ``[edit]`` of MediaWiki;
 - blocks ``blocks_CB``: one column a block of text, rows `TEXT_START` ... `BREAK`;
 - nodes ``nodes_CM``: one column an element that holds blocks, in document order, rows `TAG` ... `LAST_BLOCK`;
   the first node of a page is its root;
@@ -78,6 +79,9 @@ _OG_TITLE, _OG_TYPE, _GENERATOR, _PUBLISHED, _DATE, _CANONICAL, _LICENSE, _LINKE
     for name in (b"og:title", b"og:type", b"generator", b"article:published_time", b"date", b"canonical", b"license",
                  b"application/ld+json")
 )  # fmt: skip
+_EDIT_SECTION, _PARA, _NUMBER_182, _NUMBER_B6, _NUMBER_B6_SMALL = (
+    fnv(name) for name in (b"mw-editsection", b"para", b"#182", b"#xB6", b"#xb6")
+)
 WORK_SLOTS = CACHE + 2 * _CACHE_SIZE
 
 
@@ -489,6 +493,9 @@ def skip_dropped(data, pos, end, T, W):  # type: ignore[no-untyped-def]
     leaves = False
     if drop == t.SVG:
         leaves = W[S_INSIDE] == 0 and not closing and (flags & t.BREAKOUT) != 0
+    elif drop == t.A or drop == t.SPAN or t.RT <= drop <= t.RTC:  # whose end tag may be missing
+        leaves = (flags & t.BLOCK) != 0 or (tag == drop and drop != t.SPAN and not closing)
+        leaves |= drop >= t.RT and tag != drop and (tag == t.RUBY or tag >= t.RT)
     elif drop != t.TEMPLATE and tag != drop:
         # parts of a table end a drop-down that stands in one; outside they are nothing (standard: "in select in table")
         leaves = tag == t.INPUT or tag == t.TEXTAREA or tag == t.FORM or tag == t.BODY
@@ -547,6 +554,59 @@ def copy_raw(data, pos, stop, W, nodes, blocks, T, out, o):  # type: ignore[no-u
     o = end_block(W, blocks, out, o, PARTS)
     close_element(W, nodes, T, t.PRE)
     return o
+
+
+@inline_kernel
+def is_permalink(data, href, pos, end):  # type: ignore[no-untyped-def]
+    """Whether the link whose address begins at ``href`` leads into the page and its text, from ``pos`` on, is a mark
+    alone: a pilcrow, as bytes or a reference, or `#`."""
+    if href >= end or data[href] != 35:
+        return False
+    while pos < end and is_space(data[pos]):
+        pos += 1
+    if pos + 3 >= end:
+        return False
+    if data[pos] == 0xC2 and data[pos + 1] == 0xB6:  # ¶
+        pos += 2
+    elif data[pos] == 35 and is_name(data[href + 1]):
+        pos += 1
+    elif data[pos] == 38:  # &para; &#182; &#xB6;
+        begin = pos
+        while pos < end and data[pos] != 59 and pos - begin < 7:
+            pos += 1
+        if not _is_pilcrow(data, begin + 1, pos):
+            return False
+        pos += 1
+    else:
+        return False
+    while pos < end and is_space(data[pos]):
+        pos += 1
+    return pos + 2 < end and data[pos] == 60 and data[pos + 1] == 47 and data[pos + 2] | 0x20 == 97
+
+
+@inline_kernel
+def is_name(byte):  # type: ignore[no-untyped-def]
+    """Whether a byte may begin the name of a place in a page."""
+    return byte >= 128 or byte == 95 or byte == 37 or 48 <= byte <= 57 or 97 <= byte | 0x20 <= 122
+
+
+@inline_kernel
+def _is_pilcrow(data, start, stop):  # type: ignore[no-untyped-def]
+    h = FNV_START
+    for i in range(start, stop):
+        h = mix(h, data[i])
+    return h in (_PARA, _NUMBER_182, _NUMBER_B6, _NUMBER_B6_SMALL)
+
+
+@inline_kernel
+def is_edit_link(data, start, stop):  # type: ignore[no-untyped-def]
+    """Whether a class is MediaWiki's ``mw-editsection``: the links beside headings, ``[edit]`` in any language."""
+    h = FNV_START
+    while start < stop and is_space(data[start]):
+        start += 1
+    for i in range(start, min(stop, start + 14)):
+        h = mix(h, data[i])
+    return h == _EDIT_SECTION and (stop - start == 14 or is_space(data[start + 14]))
 
 
 @inline_kernel
@@ -621,7 +681,15 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
     if tag == t.XMP or tag == t.PLAINTEXT:
         stop = find_raw_end(data, after, end, T, tag) if tag == t.XMP else end
         return stop, copy_raw(data, after, stop, W, nodes, blocks, T, out, o)
-    if flags & t.DROPPED and not (tag == t.SVG and empty):
+    dropped = flags & t.DROPPED and not (tag == t.SVG and empty)
+    if tag == t.A:
+        dropped |= (found >> t.HREF) & 1 and is_permalink(data, W[SPANS + 2 * t.HREF], after, end)
+        if dropped:
+            W[S_LINK] = _OFF
+            W[S_LINKS] -= 1
+    elif tag == t.SPAN and (found >> t.CLASS) & 1:
+        dropped |= is_edit_link(data, W[SPANS + 2 * t.CLASS], W[SPANS + 2 * t.CLASS + 1])
+    if dropped:
         W[S_DROPPED] = tag
         W[S_DROP_DEPTH] = 1
         W[S_INSIDE] = 0

@@ -64,6 +64,8 @@ TAGS: dict[str, int] = {
     **dict.fromkeys(("meta", "link", "base", "img", "input", "wbr", "col", "frame", "embed", "source", "area"), VOID),
     **dict.fromkeys(("a", "b", "strong", "code", "tt", "kbd", "samp", "time", "em", "i", "span", "foreignobject"), 0),
     **dict.fromkeys(("big", "nobr", "ruby", "s", "small", "strike", "sub", "sup", "u", "var", "option"), 0),
+    **dict.fromkeys(("rt", "rp", "rtc"), DROPPED),  # readings of ruby: not part of the words they stand over
+    **dict.fromkeys(("rb", "rbc"), 0),
 }
 for _name in [
     "b",
@@ -130,6 +132,7 @@ FORM, DIV, ADDRESS, BUTTON, UL, OL, DL, MENU = (
 ARTICLE, MAIN, NAV, ASIDE, HEADER, FOOTER = (_N[n] for n in ["article", "main", "nav", "aside", "header", "footer"])
 SECTION, BLOCKQUOTE, FIGURE, FIGCAPTION = (_N[n] for n in ["section", "blockquote", "figure", "figcaption"])
 NOSCRIPT, DETAILS, VIDEO, AUDIO, CANVAS = (_N[n] for n in ["noscript", "details", "video", "audio", "canvas"])
+SPAN, RUBY, RT, RP, RTC, RB = (_N[n] for n in ["span", "ruby", "rt", "rp", "rtc", "rb"])
 SUMMARY, LEGEND, CENTER, FIELDSET, DIALOG = (_N[n] for n in ["summary", "legend", "center", "fieldset", "dialog"])
 
 ATTRIBUTES = [

@@ -46,8 +46,22 @@ def candidates(data: Bytes, offsets: Offsets) -> npt.NDArray[np.int64]:
         found_C2 = np.empty((room, 2), np.int64)
         num_found = _candidates(data, offsets[0], offsets[-1], tail, found_C2)
         if num_found <= room:
-            return found_C2[:num_found]
+            return _with_beginnings(data, offsets, found_C2[:num_found])
         room = num_found
+
+
+def _with_beginnings(data: Bytes, offsets: Offsets, found_C2: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """With the places at which a text begins: the kernel takes the text before it for what precedes them."""
+    starts = offsets[:-1][offsets[:-1] < offsets[1:]]
+    extra = [(int(at), PHONE) for at in starts[data[starts] == 43]]
+    for at in starts[(data[starts] >= 48) & (data[starts] <= 57)].tolist():
+        dot = bytes(data[at : at + 4]).find(b".")
+        if dot > 0:
+            extra.append((at + dot, IP))
+    if not extra:
+        return found_C2
+    both = np.unique(np.concatenate([found_C2, np.asarray(extra, np.int64)]), axis=0)
+    return both[np.argsort(both[:, 0], kind="stable")]
 
 
 @lean_inline_kernel
@@ -63,11 +77,11 @@ def _digits(data, start, stop, size):  # type: ignore[no-untyped-def]
 
 @lean_inline_kernel
 def _first_dot(data, i, start, stop):  # type: ignore[no-untyped-def]
-    """Whether the dot at i is the first of at least three in a run of digits and dots."""
+    """Whether the dot at i is the first behind a digit of at least three in a run of digits and dots."""
     k = i - 1
     while k >= start and 48 <= data[k] <= 57:
         k -= 1
-    if k >= start and data[k] == 46:
+    if k > start and data[k] == 46 and 48 <= data[k - 1] <= 57:
         return False
     dots = 0
     k = i
@@ -88,6 +102,12 @@ def _is_digit(data, i, start, stop):  # type: ignore[no-untyped-def]
 
 
 @lean_inline_kernel
+def _is_separator(data, i, stop):  # type: ignore[no-untyped-def]
+    """Whether one of `` -.()`` is at i."""
+    return i < stop and (data[i] == 32 or data[i] == 45 or data[i] == 46 or data[i] == 40 or data[i] == 41)
+
+
+@lean_inline_kernel
 def _international(data, i, start, stop):  # type: ignore[no-untyped-def]
     """Whether a telephone number may begin with the + at i."""
     if i > start:
@@ -99,13 +119,12 @@ def _international(data, i, start, stop):  # type: ignore[no-untyped-def]
     if k < stop and data[k] == 48:
         return False
     while digits < _MIN_PHONE_DIGITS:
-        if not _is_digit(data, k, start, stop):
-            if digits == 0 or not _is_digit(data, k + 1, start, stop):
-                return False
-            b = data[k]
-            if b != 32 and b != 45 and b != 46 and b != 40 and b != 41:
-                return False
+        if digits > 0 and _is_separator(data, k, stop):
             k += 1
+            if _is_separator(data, k, stop):  # `` (`` and ``) ``
+                k += 1
+        if not _is_digit(data, k, start, stop):
+            return False
         digits += 1
         k += 1
     return True

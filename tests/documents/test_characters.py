@@ -1,0 +1,100 @@
+"""Soft hyphens, controls, line ends, marks beside headings, readings: words stay words."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.documents.characters import clean, cleaned
+from tests.support.archives import read, record, whole, write
+
+REST = "The river rises in the northern hills and flows through several villages before it reaches the sea."
+
+
+def slow_clean(text: str) -> str:
+    """`clean`, a character at a time and by Unicode's own categories."""
+    out = []
+    for c in text:
+        if c in "\x0b\x0c\x85\u2028\u2029":
+            out.append("\n")
+        elif c in "\t\n\r" or (unicodedata.category(c) != "Cc" and c not in "\xad\ufeff"):
+            out.append(c)
+    blank = all(
+        c.isspace() or unicodedata.category(c) in ("Zs", "Cf")
+        or c in "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
+        or unicodedata.name(c, "").startswith(("VARIATION SELECTOR-", "MONGOLIAN FREE VARIATION"))
+        for c in out
+    )  # fmt: skip
+    return "" if blank else "".join(out)
+
+
+ODD = st.sampled_from("ab \t\n\r\x00\x02\x0b\x0c\x1f\x7f\x85\x9f\xa0\xad\u2028\u2029\u200b\u200d\u3000\ufefféß漢")
+
+
+@given(st.text(ODD, max_size=12))
+def test_clean_equals_its_slow_twin(text: str) -> None:
+    assert clean(text) == slow_clean(text)
+
+
+@given(st.lists(st.one_of(st.none(), st.text(ODD, max_size=6)), max_size=8))
+def test_a_column_is_cleaned_row_for_row(texts: list[str | None]) -> None:
+    found = cleaned(pa.array(texts, pa.large_string()))
+    assert found.to_pylist() == [None if text is None else slow_clean(text) for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("Donau\xaddampf\xadschiff", "Donaudampfschiff"),
+        ("wo\x02rd and \x00NUL", "word and NUL"),
+        ("one\u2028two\u2029three\x0cfour\x85five", "one\ntwo\nthree\nfour\nfive"),
+        ("\u200b\u3000\ufeff \n", ""),
+        ("\u3164\u2800", ""),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("👩\u200d💻", "👩\u200d💻"),
+        ("a\tb\r\nc", "a\tb\r\nc"),
+        ("\u200b.", "\u200b."),
+    ],
+)
+def test_characters_of_lines_and_pages(tmp_path: Path, text: str, right: str) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps({"text": text}))
+    rows, _ = read(whole(tmp_path / "a.jsonl"))
+    assert [row["text"] for row in rows] == [right]
+    (tmp_path / "a.txt").write_text(text, "utf-8", newline="")
+    rows, _ = read(whole(tmp_path / "a.txt"))
+    assert [row["text"] for row in rows] == [right.removeprefix("\ufeff")]
+
+
+@pytest.mark.parametrize(
+    ("html", "right"),
+    [
+        ('<h1>Install<a class="headerlink" href="#install" title="Link">¶</a></h1>', "Install\n\n"),
+        ('<h1>Install <a href="#install">&para;</a></h1>', "Install\n\n"),
+        ('<h1>Install<a href="#install">&#182;</a></h1>', "Install\n\n"),
+        ('<h1><a class="header-anchor" href="#install">#</a> Install</h1>', "Install\n\n"),
+        ('<p>C<a href="/c">#</a> is a language.</p>', "C# is a language.\n\n"),
+        ('<p>The sign ¶ is one; see <a href="#p">¶ signs</a>.</p>', "The sign ¶ is one; see ¶ signs.\n\n"),
+        (
+            '<h2>History<span class="mw-editsection"><span class="mw-editsection-bracket">[</span>'
+            '<a href="/e">edit</a><span>]</span></span></h2>',
+            "History\n\n",
+        ),
+        ('<h2>History<span class="mw-editsection">[<a href="/e">edit</a>]</h2>', "History\n\n"),
+        ("<p>Write [edit] here.</p>", "Write [edit] here.\n\n"),
+        ("<p><ruby>漢<rt>かん</rt>字<rt>じ</rt></ruby>を読む。</p>", "漢字を読む。\n\n"),
+        ("<p><ruby>漢字<rp>(</rp><rt>かんじ</rt><rp>)</rp></ruby>を読む。</p>", "漢字を読む。\n\n"),
+        ("<p><ruby><rb>漢<rb>字<rt>かん<rt>じ</ruby>を読む。</p>", "漢字を読む。\n\n"),
+        ("<p><ruby>漢<rt>かん</p>", "漢\n\n"),
+        ("<p>Donau&shy;dampf&#173;schiff\xadfahrt</p>", "Donaudampfschifffahrt\n\n"),
+    ],
+)
+def test_marks_and_readings_of_pages(tmp_path: Path, html: str, right: str) -> None:
+    body = f"<html><head><title>T</title></head><body><article>{html}<p>{REST}</p></article></body></html>"
+    rows, _ = read(write(tmp_path / "a.warc.gz", [record(body.encode())]))
+    assert [row["text"] for row in rows] == [right + REST]

@@ -1,0 +1,145 @@
+"""Compressed files with padding, garbage, a wrong checksum, a cut: every whole record before the damage is read."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import zstandard
+
+from tests.support.archives import read, whole
+
+TEXTS = [f"Document {i} of many, with words {i * 7919 % 1000} that are not all the same" * 3 for i in range(9000)]
+
+
+def lz4(data: bytes) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "lz4") as stream:
+        stream.write(data)
+    return bytes(sink.getvalue())
+
+
+PACK: dict[str, Callable[[bytes], bytes]] = {
+    "gz": lambda data: gzip.compress(data, 1, mtime=0),
+    "zst": zstandard.ZstdCompressor(write_checksum=True).compress,
+    "bz2": bz2.compress,
+    "lz4": lz4,
+}
+
+
+def json_lines(texts: list[str]) -> bytes:
+    return b"".join(json.dumps({"text": text}).encode() + b"\n" for text in texts)
+
+
+def comma_separated(texts: list[str]) -> bytes:
+    out = io.StringIO(newline="")
+    csv.writer(out).writerows([["text"], *([text] for text in texts)])
+    return out.getvalue().encode()
+
+
+def tar(texts: list[str]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for number, text in enumerate(texts):
+            member = tarfile.TarInfo(f"{number}.txt")
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text.encode()))
+    return out.getvalue()
+
+
+KINDS: dict[str, Callable[[list[str]], bytes]] = {"jsonl": json_lines, "csv": comma_separated, "tar": tar}
+WRITTEN = {kind: make(TEXTS) for kind, make in KINDS.items()}
+PACKED = {(kind, codec): PACK[codec](data) for kind, data in WRITTEN.items() for codec in PACK}
+
+
+@pytest.mark.parametrize("codec", PACK)
+@pytest.mark.parametrize("kind", KINDS)
+def test_padding_is_the_end(tmp_path: Path, kind: str, codec: str) -> None:
+    path = tmp_path / f"a.{kind}.{codec}"
+    path.write_bytes(PACKED[kind, codec] + bytes(5000))
+    rows, report = read(whole(path))
+    assert [row["text"] for row in rows] == TEXTS
+    assert report["bad"] == []
+
+
+@pytest.mark.parametrize("codec", PACK)
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_garbage_behind_costs_nothing_and_is_reported(tmp_path: Path, kind: str, codec: str) -> None:
+    path = tmp_path / f"a.{kind}.{codec}"
+    path.write_bytes(PACKED[kind, codec] + b"trailing garbage")
+    rows, report = read(whole(path))
+    assert [row["text"] for row in rows] == TEXTS
+    assert [(bad["offset"], bad["reason"]) for bad in report["bad"]] == [
+        (len(WRITTEN[kind]), "garbage_between_members")
+    ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_wrong_checksum_costs_nothing_and_is_reported(tmp_path: Path, kind: str) -> None:
+    data = bytearray(PACKED[kind, "gz"])
+    data[-6] ^= 0xFF
+    path = tmp_path / f"a.{kind}.gz"
+    path.write_bytes(bytes(data))
+    rows, report = read(whole(path))
+    assert [row["text"] for row in rows] == TEXTS
+    assert [bad["reason"] for bad in report["bad"]] == ["damaged_member"]
+
+
+@pytest.mark.parametrize("codec", PACK)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("lost", [1, 60, 5000])
+def test_of_a_cut_file_all_is_read_that_can_be_inflated(tmp_path: Path, kind: str, codec: str, lost: int) -> None:
+    path = tmp_path / f"a.{kind}.{codec}"
+    path.write_bytes(PACKED[kind, codec][:-lost])
+    rows, report = read(whole(path))
+    assert [row["text"] for row in rows] == TEXTS[: len(rows)]
+    assert [bad["reason"] for bad in report["bad"]] == ["truncated_member"]
+    assert report["num_quarantined"] == 0
+    block = {"gz": lost * 40, "zst": 140_000 + lost * 200, "bz2": 900_000, "lz4": 4 << 20}[codec]
+    assert sum(map(len, TEXTS[len(rows) :])) <= block
+
+
+def test_reading_goes_on_at_the_next_sound_member(tmp_path: Path) -> None:
+    damaged = bytearray(PACKED["jsonl", "gz"])
+    damaged[-6] ^= 0xFF
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(bytes(damaged) + b"garbage" + PACK["gz"](json_lines(["after", "it"])))
+    rows, report = read(whole(path))
+    assert [row["text"] for row in rows] == [*TEXTS, "it"]  # the first line may be the end of one that is lost
+    assert [bad["reason"] for bad in report["bad"]] == ["damaged_member"]
+
+
+def test_a_tar_whose_header_is_damaged_is_reported(tmp_path: Path) -> None:
+    data = bytearray(WRITTEN["tar"])
+    place = data.index(b"200.txt")
+    data[place : place + 300] = b"\xff" * 300
+    path = tmp_path / "a.tar"
+    path.write_bytes(bytes(data))
+    rows, report = read(whole(path))
+    assert [row["text"] for row in rows] == TEXTS[:200]
+    assert [(bad["offset"], bad["reason"]) for bad in report["bad"]] == [(place, "damaged_tar")]
+
+
+def test_a_cut_page_is_noted(tmp_path: Path) -> None:
+    path = tmp_path / "a.html.gz"
+    path.write_bytes(gzip.compress(b"<html><body><p>" + TEXTS[0].encode() * 50, mtime=0)[:-20])
+    rows, report = read(whole(path))
+    assert [row["note"] for row in rows] == ["truncated"]
+    assert [bad["reason"] for bad in report["bad"]] == ["truncated_member"]
+
+
+def test_padding_behind_a_small_file(shared: Path) -> None:
+    folder = shared / "cases" / "gzip-padding"
+    rows, report = read(whole(folder / "pad.jsonl.gz"))
+    assert (len(rows), report["bad"]) == (50, [])
+    rows, report = read(whole(folder / "cut.jsonl.gz"))
+    assert len(rows) >= 20
+    assert [bad["reason"] for bad in report["bad"]] == ["truncated_member"]
