@@ -12,8 +12,8 @@ share of segments that the model labels otherwise than the page (``other_languag
 
 Method: fastText (Joulin et al. 2016, arXiv 1607.01759); lid.176 is shipped, any other supervised model (GlotLID,
 OpenLID) goes by path. The model reads ``max_bytes`` of the text in ``pieces`` spread evenly over it, with line breaks
-as spaces, and in small letters where most are capitals: eight pieces of 125 bytes keep 99.6% of the labels of the full text, the first 2,000 bytes 99.2%
-(`docs/decisions/language.md`).
+as spaces, and in small letters where most are capitals: eight pieces of 125 bytes keep 99.6% of the labels of the full
+text, the first 2,000 bytes 99.2% (`docs/decisions/language.md`).
 
 Price: about 0.2 ms a page. Limits: lid.176 gives short English reference pages many other names.
 """
