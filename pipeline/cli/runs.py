@@ -141,7 +141,7 @@ def dedup_report(root: str, name: str | None, largest: int, pairs: str | None) -
     terminal.show(told or duplicates.text(open_root(root), name, largest), end="")
 
 
-@command()
+@command(epilog=f"TRAINER is one of {', '.join(TRAINERS)}.")
 @click.argument("trainer", metavar="TRAINER", type=click.Choice(TRAINERS))
 @click.argument("folder", type=click.Path(file_okay=False))
 @ROOT

@@ -59,7 +59,6 @@ def test_costs_tell_pages_and_retries_of_every_stage(finished: Path, snapshot: S
 
 
 def test_retries_are_told_once_for_the_phase_they_happened_in(tmp_path: Path) -> None:
-    from pipeline.engine.scheduler import Done
     from pipeline.store import costs
     from stages.contract import Task
 
@@ -68,7 +67,7 @@ def test_retries_are_told_once_for_the_phase_they_happened_in(tmp_path: Path) ->
     spent = {"seconds": 1.0, "cpu_seconds": 1.0, "peak_bytes": 5.0}
     for phase, retries in (("kept", 2), ("tokens", 2)):
         for output in ("a", "b"):
-            kept.add(phase, Done(Task("m:f", {}, (f"{phase}/{output}",), output), {"rows": 3}, spent, {}))
+            kept.add(phase, Task("m:f", {}, (f"{phase}/{output}",), output), {"rows": 3}, spent)
         kept.retries += retries - 1
         kept.write()
     found = costs.gather(store, {f"{phase}/{output}" for phase in ("kept", "tokens") for output in "ab"})
