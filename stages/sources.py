@@ -23,7 +23,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from stages.contract import Split, StageParams
-from stages.formats import CONTAINER_NAMES, CONTAINERS, format_of, splitting
+from stages.formats import CONTAINERS, SUFFIXES, format_of, splitting
 from stages.formats.listing import Entry, Say, entries, is_folder, is_utf8, shown, stat
 from stages.formats.locations import is_http, is_uri, locate, open_file, place_of, stat_http
 
@@ -74,8 +74,8 @@ class SourceParams(StageParams):
     @field_validator("format")
     @classmethod
     def _known(cls, value: str | None) -> str | None:
-        if value is not None and value not in CONTAINER_NAMES:
-            raise ValueError(f"expected one of {', '.join(CONTAINER_NAMES)}, found {value!r}")
+        if value is not None and value not in CONTAINERS:
+            raise ValueError(f"expected one of {', '.join(sorted(CONTAINERS))}, found {value!r}")
         return value
 
     @field_validator("paths", mode="before")
@@ -119,7 +119,7 @@ def list_splits(name: str, params: SourceParams, say: Say = lambda _: None) -> l
                 )
             if format_of(one.file, params.format) is None:
                 raise SourceError(
-                    f"source {name}: {one.uri} has no suffix we know ({', '.join(sorted(CONTAINERS))}); set `format:`"
+                    f"source {name}: {one.uri} has no suffix we know ({', '.join(sorted(SUFFIXES))}); set `format:`"
                 )
     small = min(params.group_bytes // 16, params.split_bytes)
     grouped = sorted((one for one in found.values() if 0 < one.size < small), key=lambda one: one.file)

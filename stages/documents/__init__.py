@@ -24,10 +24,10 @@ from pydantic import Field, model_validator
 from stages.contract import Split, StageParams
 from stages.documents.account import Account
 from stages.documents.allocator import keep_freed_memory
-from stages.documents.batches import MAX_ROWS, Batches, Page, doc_id
-from stages.documents.containers import pages_of_split
+from stages.documents.batches import MAX_ROWS, Batches, doc_id
+from stages.documents.containers import pages_of_split, raw_record
 from stages.documents.extraction import LINEAR, WRITES_MARKDOWN, extractor, versions
-from stages.documents.raw import raw_record
+from stages.documents.page import Page
 from stages.documents.tables import ColumnError
 
 __all__ = ["VERSION", "ColumnError", "Params", "doc_id", "identity", "positions", "prepare", "raw_record", "read"]

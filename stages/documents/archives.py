@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 
 from stages.documents.account import Account
-from stages.documents.batches import Page
 from stages.documents.charsets import decoded
 from stages.documents.extraction import close_empty_elements
 from stages.documents.heads import WARC, Dialect
 from stages.documents.http import Response, decode_body, parse_response
 from stages.documents.media_types import HTML_TYPES, is_vague, media_type, type_of_body
 from stages.documents.members import Pieces, pieces, sniff
+from stages.documents.page import Page
 from stages.documents.records import Record, framed_records, records
 from stages.documents.runs import Framed
 from stages.kernels.warc import record_heads as columns

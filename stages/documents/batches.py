@@ -7,7 +7,6 @@ Where a batch ends depends only on the pages before it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
 from operator import attrgetter
 from typing import Any
@@ -20,7 +19,7 @@ import xxhash
 from stages.documents.account import Account
 from stages.documents.characters import cleaned
 from stages.documents.extraction import Extract
-from stages.documents.page import describe
+from stages.documents.page import Page, describe
 from stages.kernels.html.byte_scan import start_tags
 from stages.kernels.html.depth import depth
 from stages.schemas import DOCUMENTS
@@ -29,41 +28,6 @@ MAX_ROWS = 1024
 MAX_BYTES = 16 << 20
 SLICE_BYTES = 2 << 20
 """HTML handed to the extractor at a time, or one page: a step."""
-
-
-@dataclass(slots=True)
-class Page:
-    """One row to be: either ``html`` (UTF-8, to extract) or ``text``, or what `finish` makes them of."""
-
-    offset: int
-    raw_bytes: int
-    html: bytes | None = None
-    text: str | None = None
-    url: str | None = None
-    time: int | None = None
-    """Seconds since 1970."""
-    content_type: str | None = None
-    charset: str | None = None
-    language_declared: str | None = None
-    title: str | None = None
-    licence: str | None = None
-    canonical: str | None = None
-    published: int | None = None
-    """Seconds since 1970."""
-    robots: str | None = None
-    record_id: str | None = None
-    note: str | None = None
-    file: str = ""
-    part: int = 0
-    """Number of the file in its split."""
-    finish: Callable[[Page], bool] | None = None
-    """Fills in ``html`` or ``text``; false: it cannot be done. Called when the page is taken up, so that a library that
-    dies of a page does so at its turn, and never where pages are only counted."""
-
-    @property
-    def position(self) -> int:
-        """The page's place in its split, for `skip` and `positions`."""
-        return self.part << 48 | self.offset
 
 
 class Batches:

@@ -1,4 +1,4 @@
-"""Files to pages: which reader each container has, and the files of a split one after the other.
+"""Files to pages: the files of a split one after the other, and the way back to a record's bytes.
 
 Positions (`Page.offset`) by container: WARC and ARC as `records` has them; JSON Lines and CSV the byte of the
 uncompressed file where the line starts; Parquet and Arrow the row number; tar the byte of the member's header in the
@@ -11,18 +11,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from stages.contract import Split
-from stages.documents import dumps, files, tables
 from stages.documents.account import Account
-from stages.documents.archives import Limits, archive_pages
-from stages.documents.batches import Page
-from stages.documents.heads import ARC, WARC
+from stages.documents.archives import Limits
 from stages.documents.inflated import Inflated
 from stages.documents.members import sniff
+from stages.documents.page import Page
+from stages.documents.readers import READERS, Opened, Span
 from stages.formats import Format, format_of
 from stages.formats.locations import ReadAhead, is_far, open_file
-
-Span = tuple[int, int] | None
-"""The part of a file to read, in the unit of its split; None: all of it."""
 
 
 def pages_of_split(split: Split, params: Any, account: Account) -> Iterator[Page]:
@@ -55,37 +51,31 @@ def pages_of_file(
     file: Any, kind: Format, params: Any, account: Account, span: Span = None, far: bool = False
 ) -> Iterator[Page]:
     """Candidate pages of one open file; ``far``: it is worth reading ahead."""
-    limits = Limits(params.max_record_bytes, params.max_html_bytes, frozenset(params.text_types))
     if file.size() == 0:
         account.damage(0, "empty_file")
-    elif kind.container in ("warc", "arc"):
-        dialect = WARC if kind.container == "warc" else ARC
-        start, end = span if span is not None else (0, None)
-        yield from archive_pages(ReadAhead(file) if far else file, account, limits, dialect, start, end)
-    elif kind.container == "parquet":
-        yield from tables.parquet_pages(file, account, params.columns, range(*span) if span else None)
-    elif kind.container == "arrow":
-        yield from tables.arrow_pages(file, account, params.columns, range(*span) if span else None)
-    else:
-        yield from _stream_pages(plain(file, kind, far), kind, params, account, limits, span)
+        return
+    reader = READERS[kind.container]
+    limits = Limits(params.max_record_bytes, params.max_html_bytes, frozenset(params.text_types))
+    opened = plain(file, kind, far) if reader.stream else file
+    yield from reader.pages(Opened(opened, params, account, limits, span, far))
 
 
-def _stream_pages(
-    stream: Any, kind: Format, params: Any, account: Account, limits: Limits, span: Span
-) -> Iterator[Page]:
-    if kind.container == "jsonl":
-        yield from tables.json_pages(stream, account, params.columns, limits.max_record_bytes, span)
-    elif kind.container in ("csv", "tsv"):
-        delimiter = "\t" if kind.container == "tsv" else ","
-        yield from tables.csv_pages(stream, account, params.columns, limits.max_record_bytes, delimiter, span)
-    elif kind.container in ("html", "text"):
-        yield from files.file_pages(stream, kind.container, account, limits)
-    elif kind.container == "tar":
-        yield from files.tar_pages(stream, account, limits)
-    elif kind.container == "mediawiki":
-        yield from dumps.dump_pages(stream, account)
-    else:
-        raise ValueError(f"{account.file}: no reader for {kind.container}")
+def raw_record(split: Split, params: Any, file: str, offset: int) -> bytes:
+    """The record at ``offset`` of ``file``, a file of ``split``.
+
+    Raises:
+        LookupError: there is none, or the file is not one of the split's.
+    """
+    names = {name: uri for name, uri, _ in split.parts or ((split.file, split.uri, split.size),)}
+    kind = format_of(file, params.format)
+    if file not in names or kind is None:
+        raise LookupError(f"{file} is no file of this split ({', '.join(sorted(names)[:5])})")
+    with open_file(names[file]) as source:
+        reader = READERS[kind.container]
+        found = reader.raw(plain(source, kind) if reader.stream else source, params, file, offset)
+    if found is None:
+        raise LookupError(f"{file} has no record at {offset}")
+    return found
 
 
 def plain(file: Any, kind: Format, far: bool = False) -> Any:

@@ -16,8 +16,8 @@ from xml.etree import ElementTree
 
 from stages.documents.account import Account
 from stages.documents.archives import seconds
-from stages.documents.batches import Page
 from stages.documents.files import problem_of
+from stages.documents.page import Page
 
 _HIDDEN = re.compile(
     r"\[\[(?:File|Image|Category|Datei|Fichier|Archivo|Kategorie|Catégorie|Categoría):[^\[\]]*\]\]", re.I

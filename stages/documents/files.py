@@ -14,10 +14,10 @@ from typing import Any
 
 from stages.documents.account import Account
 from stages.documents.archives import Limits
-from stages.documents.batches import Page
 from stages.documents.charsets import decoded, plain_survey
 from stages.documents.extraction import close_empty_elements
 from stages.documents.media_types import magic
+from stages.documents.page import Page
 from stages.formats import format_of
 
 

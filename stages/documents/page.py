@@ -1,5 +1,5 @@
-"""What a page says about itself, read from its UTF-8 bytes without a DOM: title, declared language, canonical address,
-date of publication, licence, and what it asks of robots.
+"""A page of a crawl or a row of a table on its way to `documents`, and what HTML says of itself in its head: title,
+declared language, canonical address, date of publication, licence, and what it asks of robots.
 
 Independent of the extractor, so the columns are the same whichever is chosen. One kernel finds the values of a whole
 batch (`kernels.page_head`); here they are decoded. Price: about 5 microseconds a page. Limit: a page that builds its
@@ -10,19 +10,16 @@ from __future__ import annotations
 
 import html as entities
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 import pyarrow as pa
 
 from stages.kernels.columns.ragged import text_buffers
 from stages.kernels.html import page_head
-
-if TYPE_CHECKING:
-    from stages.documents.batches import Page
 
 MAX_TITLE = 500
 MAX_URL = 2048
@@ -34,6 +31,41 @@ _CREATIVE_COMMONS = b"creativecommons.org/"
 _LICENCE = re.compile(rb"(?:licenses|licences|publicdomain)/[a-z+-]+(?:/\d\.\d(?:/[a-z]{2}\b(?!\.))?)?", re.IGNORECASE)
 _DAY = re.compile(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})")
 _DIRECTIVE = re.compile(r"[\s,;]*([^,;]+)")
+
+
+@dataclass(slots=True)
+class Page:
+    """One row to be: either ``html`` (UTF-8, to extract) or ``text``, or what `finish` makes them of."""
+
+    offset: int
+    raw_bytes: int
+    html: bytes | None = None
+    text: str | None = None
+    url: str | None = None
+    time: int | None = None
+    """Seconds since 1970."""
+    content_type: str | None = None
+    charset: str | None = None
+    language_declared: str | None = None
+    title: str | None = None
+    licence: str | None = None
+    canonical: str | None = None
+    published: int | None = None
+    """Seconds since 1970."""
+    robots: str | None = None
+    record_id: str | None = None
+    note: str | None = None
+    file: str = ""
+    part: int = 0
+    """Number of the file in its split."""
+    finish: Callable[[Page], bool] | None = None
+    """Fills in ``html`` or ``text``; false: it cannot be done. Called when the page is taken up, so that a library that
+    dies of a page does so at its turn, and never where pages are only counted."""
+
+    @property
+    def position(self) -> int:
+        """The page's place in its split, for `skip` and `positions`."""
+        return self.part << 48 | self.offset
 
 
 def describe(pages: Sequence[Page], column: pa.LargeBinaryArray) -> None:

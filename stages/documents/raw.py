@@ -9,64 +9,24 @@ from __future__ import annotations
 
 import json
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 from xml.etree import ElementTree
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.contract import Split
 from stages.documents.account import Account
 from stages.documents.archives import Limits, archive_records
-from stages.documents.containers import plain
-from stages.documents.heads import ARC, WARC
+from stages.documents.heads import Dialect
 from stages.documents.records import Record
 from stages.documents.tables import lines
 from stages.documents.values import rows_of
-from stages.formats import Format, format_of
-from stages.formats.locations import open_file
 
 
-def raw_record(split: Split, params: Any, file: str, offset: int) -> bytes:
-    """The record at ``offset`` of ``file``, a file of ``split``.
-
-    Raises:
-        LookupError: there is none, or the file is not one of the split's.
-    """
-    names = {name: uri for name, uri, _ in split.parts or ((split.file, split.uri, split.size),)}
-    kind = format_of(file, params.format)
-    if file not in names or kind is None:
-        raise LookupError(f"{file} is no file of this split ({', '.join(sorted(names)[:5])})")
-    with open_file(names[file]) as source:
-        found = _find(source, kind, params, file, offset)
-    if found is None:
-        raise LookupError(f"{file} has no record at {offset}")
-    return found
-
-
-def _find(source: Any, kind: Format, params: Any, file: str, offset: int) -> bytes | None:
-    container = kind.container
-    if container in ("warc", "arc"):
-        return _archive_record(source, container, params, file, offset)
-    if container in ("parquet", "arrow"):
-        return _row(source, container, offset)
-    stream = plain(source, kind)
-    if container in ("html", "text"):
-        return bytes(stream.read()) if offset == 0 else None
-    if container == "tar":
-        return _member(stream, offset)
-    if container == "mediawiki":
-        return _wiki_page(stream, offset)
-    for start, line, _ in lines(stream, Account(file), params.max_record_bytes):
-        if start == offset:
-            return line
-    return None
-
-
-def _archive_record(source: Any, container: str, params: Any, file: str, offset: int) -> bytes | None:
+def archive_record(source: Any, dialect: Dialect, params: Any, file: str, offset: int) -> bytes | None:
+    """A record's head and content."""
     limits = Limits(params.max_record_bytes, params.max_html_bytes, frozenset())
-    dialect = WARC if container == "warc" else ARC
 
     def from_start(start: int) -> Iterator[Record]:
         return archive_records(source, Account(file), limits, dialect, start)
@@ -80,15 +40,33 @@ def _archive_record(source: Any, container: str, params: Any, file: str, offset:
     return head.strip("\r\n").encode() + b"\r\n\r\n" + record.content
 
 
-def _row(source: Any, container: str, offset: int) -> bytes | None:
-    batches: Iterator[pa.RecordBatch]
-    if container == "parquet":
-        batches = pq.ParquetFile(source).iter_batches(1024)
-    else:
-        is_file = source.read(6) == b"ARROW1"
-        source.seek(0)
-        reader: Any = pa.ipc.open_file(source) if is_file else pa.ipc.open_stream(source)
-        batches = (reader.get_batch(i) for i in range(reader.num_record_batches)) if is_file else iter(reader)
+def line(stream: Any, params: Any, file: str, offset: int) -> bytes | None:
+    """The line that starts at a byte of the uncompressed file."""
+    for start, found, _ in lines(stream, Account(file), params.max_record_bytes):
+        if start == offset:
+            return found
+    return None
+
+
+def whole(stream: Any, params: Any, file: str, offset: int) -> bytes | None:
+    """All of a file that is one page."""
+    return bytes(stream.read()) if offset == 0 else None
+
+
+def parquet_row(source: Any, params: Any, file: str, offset: int) -> bytes | None:
+    """A row as JSON."""
+    return _row(pq.ParquetFile(source).iter_batches(1024), offset)
+
+
+def arrow_row(source: Any, params: Any, file: str, offset: int) -> bytes | None:
+    """A row as JSON."""
+    is_file = source.read(6) == b"ARROW1"
+    source.seek(0)
+    reader: Any = pa.ipc.open_file(source) if is_file else pa.ipc.open_stream(source)
+    return _row((reader.get_batch(i) for i in range(reader.num_record_batches)) if is_file else iter(reader), offset)
+
+
+def _row(batches: Iterable[pa.RecordBatch], offset: int) -> bytes | None:
     start = 0
     for batch in batches:
         if offset < start + batch.num_rows:
@@ -102,19 +80,21 @@ def _row(source: Any, container: str, offset: int) -> bytes | None:
     return None
 
 
-def _member(stream: Any, offset: int) -> bytes | None:
+def member(stream: Any, params: Any, file: str, offset: int) -> bytes | None:
+    """The bytes of the member whose header stands at a byte of the archive."""
     with tarfile.open(fileobj=stream, mode="r|") as archive:
-        for member in archive:
-            if member.offset == offset:
-                content = archive.extractfile(member)
+        for entry in archive:
+            if entry.offset == offset:
+                content = archive.extractfile(entry)
                 return content.read() if content is not None else None
     return None
 
 
-def _wiki_page(stream: Any, number: int) -> bytes | None:
+def wiki_page(stream: Any, params: Any, file: str, offset: int) -> bytes | None:
+    """The XML of the page of a number."""
     for _, element in ElementTree.iterparse(stream, events=("end",)):
         if element.tag.rpartition("}")[2] == "page":
-            if any(child.tag.rpartition("}")[2] == "id" and child.text == str(number) for child in element):
+            if any(child.tag.rpartition("}")[2] == "id" and child.text == str(offset) for child in element):
                 return ElementTree.tostring(element, encoding="utf-8")
             element.clear()
     return None

@@ -19,9 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages.documents.account import Account
-from stages.documents.batches import Page
 from stages.documents.charsets import decoded, plain_survey
 from stages.documents.files import CUT, problem_of
+from stages.documents.page import Page
 from stages.documents.values import lookup, rows_of, string, time_of, without_surrogates
 
 ALIASES: dict[str, tuple[str, ...]] = {

@@ -8,39 +8,48 @@ read from the name here and checked against the first bytes where the file is re
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".lz4": "lz4", ".bz2": "bz2"}
 
-CONTAINERS = {
-    ".warc": "warc",
-    ".wet": "warc",
-    ".wat": "warc",
-    ".arc": "arc",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
-    ".arrow": "arrow",
-    ".ipc": "arrow",
-    ".feather": "arrow",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".html": "html",
-    ".htm": "html",
-    ".xhtml": "html",
-    ".md": "text",
-    ".markdown": "text",
-    ".rst": "text",
-    ".txt": "text",
-    ".tar": "tar",
-    ".xml": "mediawiki",
-}
+Division = Literal["members", "lines", "records", "row groups", "batches", "whole"]
+"""Where a file may be entered in the middle: at compressed members, at line ends (``records``: where values may hold
+line ends, only if the source says that none do), at the parts its footer names, or nowhere."""
 
-CONTAINER_NAMES = tuple(sorted(set(CONTAINERS.values())))
+
+@dataclass(frozen=True)
+class Container:
+    """One kind of file: its suffixes, and where it may be divided. `stages.documents.readers` reads it."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    divides: Division = "whole"
+
+
+CONTAINERS = {
+    container.name: container
+    for container in (
+        Container("warc", (".warc", ".wet", ".wat"), "members"),
+        Container("arc", (".arc",), "members"),
+        Container("jsonl", (".jsonl", ".ndjson"), "lines"),
+        Container("parquet", (".parquet",), "row groups"),
+        Container("arrow", (".arrow", ".ipc", ".feather"), "batches"),
+        Container("csv", (".csv",), "records"),
+        Container("tsv", (".tsv",), "records"),
+        Container("html", (".html", ".htm", ".xhtml")),
+        Container("text", (".md", ".markdown", ".rst", ".txt")),
+        Container("tar", (".tar",)),
+        Container("mediawiki", (".xml",)),
+    )
+}
+"""All kinds of files by name: an entry here and one in `stages.documents.readers` add one."""
+
+SUFFIXES = {suffix: container.name for container in CONTAINERS.values() for suffix in container.suffixes}
 
 
 @dataclass(frozen=True)
 class Format:
-    """``container`` is one of `CONTAINER_NAMES`, ``compression`` one of `COMPRESSIONS`' values or ``"none"``."""
+    """``container`` is a name of `CONTAINERS`, ``compression`` one of `COMPRESSIONS`' values or ``"none"``."""
 
     container: str
     compression: str
@@ -57,5 +66,5 @@ def format_of(name: str, container: str | None = None) -> Format | None:
         dot = stem.rfind(".")
     if container is not None:
         return Format(container, compression)
-    found = CONTAINERS.get(stem[dot:]) if dot >= 0 else None
+    found = SUFFIXES.get(stem[dot:]) if dot >= 0 else None
     return Format(found, compression) if found is not None else None

@@ -10,7 +10,7 @@ the members that start in its range and begin a record), uncompressed JSON Lines
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from stages.formats import Format
+from stages.formats import CONTAINERS, Format
 from stages.formats.locations import open_file
 
 Range = tuple[int, int, str, int]
@@ -32,15 +32,12 @@ def ranges(uri: str, kind: Format, size: int, target: int, *, newlines_in_values
     whole: list[Range] = [(0, 0, "file", size)]
     if size <= target:
         return whole
-    if kind.container == "parquet":
-        return _row_groups(uri, size, target) or whole
-    if kind.container == "arrow":
-        return _record_batches(uri, size, target) or whole
-    members = kind.container in ("warc", "arc") and kind.compression in ("gzip", "zstd")
-    lines = kind.compression == "none" and (
-        kind.container == "jsonl" or (kind.container in ("csv", "tsv") and not newlines_in_values)
-    )
-    if not (members or lines):
+    divides = CONTAINERS[kind.container].divides
+    if divides in BY_FOOTER:
+        return BY_FOOTER[divides](uri, size, target) or whole
+    members = divides == "members" and kind.compression in ("gzip", "zstd")
+    apart = divides == "lines" or (divides == "records" and not newlines_in_values)
+    if not (members or (apart and kind.compression == "none")):
         return whole
     edges = _edges(size, -(-size // target))
     return [(start, end, "bytes", end - start) for start, end in pairwise(edges)]
@@ -76,6 +73,13 @@ def _record_batches(uri: str, size: int, target: int) -> list[Range]:
         return []  # a stream, or not Arrow at all: read whole
     edges = _edges(count, min(count, -(-size // target)) or 1)
     return [(a, b, "batches", size * (b - a) // count) for a, b in pairwise(edges) if b > a]
+
+
+BY_FOOTER: dict[str, Callable[[str, int, int], list[Range]]] = {
+    "row groups": _row_groups,
+    "batches": _record_batches,
+}
+"""How files are divided that name their parts at their end."""
 
 
 def groups(files: Sequence[tuple[str, int]], target: int) -> list[list[int]]:

@@ -20,6 +20,8 @@ import zstandard
 
 from stages import documents
 from stages.contract import Split
+from stages.documents.readers import READERS
+from stages.formats import CONTAINERS
 from stages.sources import SourceParams, list_splits
 from tests.support.archives import PAGE, read, record, whole
 
@@ -384,3 +386,7 @@ def test_a_missing_file_is_an_error_or_counted_as_configured(tmp_path: Path) -> 
     with pytest.raises(FileNotFoundError):
         read(split)
     assert read(split, missing="skip")[1]["bad"] == [{"file": "gone.jsonl", "offset": 0, "reason": "missing_file"}]
+
+
+def test_every_container_has_a_reader_and_the_other_way_round() -> None:
+    assert set(READERS) == set(CONTAINERS)

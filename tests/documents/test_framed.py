@@ -13,8 +13,8 @@ import pytest
 from stages.documents import archives
 from stages.documents.account import Account
 from stages.documents.archives import Limits, archive_pages, archive_records, page_of
-from stages.documents.batches import Page
 from stages.documents.heads import ARC, WARC
+from stages.documents.page import Page
 from tests.support.archives import PAGE, record
 from tests.support.mutations import mutate
 

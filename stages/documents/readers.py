@@ -1,0 +1,86 @@
+"""Which reader each container has: pages out of an open file, and the raw record at a position of it.
+
+A kind of file is an entry of `stages.formats.CONTAINERS` (its suffixes, where it may be divided) and one here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from stages.documents import dumps, files, raw, tables
+from stages.documents.account import Account
+from stages.documents.archives import Limits, archive_pages
+from stages.documents.heads import ARC, WARC, Dialect
+from stages.documents.page import Page
+from stages.formats.locations import ReadAhead
+
+Span = tuple[int, int] | None
+"""The part of a file to read, in the unit of its split; None: all of it."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An open file and what holds for reading it; ``far``: it is worth reading ahead."""
+
+    file: Any
+    params: Any
+    account: Account
+    limits: Limits
+    span: Span = None
+    far: bool = False
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Pages of a file in order, and the record at a position: (file, params, name, position) to bytes or None.
+
+    ``stream``: it reads uncompressed bytes from first to last; the file is inflated before.
+    """
+
+    pages: Callable[[Opened], Iterator[Page]]
+    raw: Callable[[Any, Any, str, int], bytes | None]
+    stream: bool = True
+
+
+def _archive(dialect: Dialect, one: Opened) -> Iterator[Page]:
+    start, end = one.span if one.span is not None else (0, None)
+    file = ReadAhead(one.file) if one.far else one.file
+    yield from archive_pages(file, one.account, one.limits, dialect, start, end)
+
+
+def _rows(pages: Callable[..., Iterator[Page]], one: Opened) -> Iterator[Page]:
+    yield from pages(one.file, one.account, one.params.columns, range(*one.span) if one.span else None)
+
+
+def _json(one: Opened) -> Iterator[Page]:
+    yield from tables.json_pages(one.file, one.account, one.params.columns, one.limits.max_record_bytes, one.span)
+
+
+def _values(delimiter: str, one: Opened) -> Iterator[Page]:
+    most = one.limits.max_record_bytes
+    yield from tables.csv_pages(one.file, one.account, one.params.columns, most, delimiter, one.span)
+
+
+def _archive_reader(dialect: Dialect) -> Reader:
+    def record(file: Any, params: Any, name: str, offset: int) -> bytes | None:
+        return raw.archive_record(file, dialect, params, name, offset)
+
+    return Reader(partial(_archive, dialect), record, stream=False)
+
+
+READERS = {
+    "warc": _archive_reader(WARC),
+    "arc": _archive_reader(ARC),
+    "jsonl": Reader(_json, raw.line),
+    "parquet": Reader(partial(_rows, tables.parquet_pages), raw.parquet_row, stream=False),
+    "arrow": Reader(partial(_rows, tables.arrow_pages), raw.arrow_row, stream=False),
+    "csv": Reader(partial(_values, ","), raw.line),
+    "tsv": Reader(partial(_values, "\t"), raw.line),
+    "html": Reader(lambda one: files.file_pages(one.file, "html", one.account, one.limits), raw.whole),
+    "text": Reader(lambda one: files.file_pages(one.file, "text", one.account, one.limits), raw.whole),
+    "tar": Reader(lambda one: files.tar_pages(one.file, one.account, one.limits), raw.member),
+    "mediawiki": Reader(lambda one: dumps.dump_pages(one.file, one.account), raw.wiki_page),
+}
