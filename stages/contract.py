@@ -24,8 +24,6 @@ from typing import Any, BinaryIO, Protocol
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
-from stages.seal import Seal
-
 
 class StageParams(BaseModel):
     """Base of every stage's parameters: immutable, and a key nobody knows is an error."""
@@ -111,7 +109,7 @@ class Store(Protocol):
         """All files under a prefix, recursively, as (address, bytes), sorted by address."""
         ...
 
-    def open(self, address: str, sealed: Seal | None = None) -> pa.NativeFile:
+    def open(self, address: str) -> pa.NativeFile:
         """Random-access reader, memory-mapped where the root is local, that checks what it reads (`stages.seal`)."""
         ...
 

@@ -30,7 +30,7 @@ from stages import schemas
 from stages.contract import Store
 from stages.kernels.columns.ragged import Bytes, Offsets, Unsigned
 from stages.kernels.columns.rows import id_summary
-from stages.seal import DamagedFile, Seal, encode_json
+from stages.seal import DamagedFile, Seal, checked, encode_json
 
 FORMAT = "gristmill-shards"
 FORMAT_VERSION = 1
@@ -406,10 +406,10 @@ def open_data(store: Store, address: str, entry: dict[str, Any]) -> pa.NativeFil
     """A shard whose every block is checked against its line of the manifest before it is handed out."""
     sums = [int(told, 16) for told in entry.get("blocks_xxh3_64", ())]
     sealed = Seal(address, sums, BLOCK_BYTES, entry["bytes"]) if sums else None
-    file = store.open(address, sealed) if sealed else store.open_unchecked(address)
+    file = store.open_unchecked(address)
     if file.size() != entry["bytes"]:
         raise DamagedFile(address, f"{file.size():,} bytes, {entry['bytes']:,} in its manifest")
-    return file
+    return checked(file, sealed, isinstance(file, pa.MemoryMappedFile)) if sealed else file
 
 
 def read_manifest(store: Store, address: str) -> dict[str, Any]:

@@ -220,15 +220,14 @@ class Store:
         ]
         return sorted(found)
 
-    def open(self, address: str, sealed: seal.Seal | None = None) -> pa.NativeFile:
-        """Random-access reader that checks what it reads: by ``sealed``, or by the seal of a Parquet or Arrow file.
+    def open(self, address: str) -> pa.NativeFile:
+        """Random-access reader that checks what it reads by the seal of a Parquet or Arrow file.
 
         Raises:
             DamagedFile: here or when it reads.
         """
         file = self.open_unchecked(address)
-        if sealed is None and address.endswith(SEALED):
-            sealed = seal.read_seal(file, address)
+        sealed = seal.read_seal(file, address) if address.endswith(SEALED) else None
         return file if sealed is None else seal.checked(file, sealed, isinstance(file, pa.MemoryMappedFile))
 
     def open_unchecked(self, address: str) -> pa.NativeFile:

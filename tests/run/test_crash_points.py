@@ -67,7 +67,6 @@ def test_a_run_killed_before_any_rename_or_removal_ends_in_the_same_bytes(
     assert tree(tmp_path / "again") == expected
     wrong = []
     for number, state in enumerate(states):
-        print(number, len(states), len(wrong), flush=True)
         run(tmp_path, root=state)
         found = tree(state)
         if found != expected:
