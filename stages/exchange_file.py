@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -179,6 +180,18 @@ class _Reader:
 def _corrupt(store: Store, address: str, what: str) -> CorruptIntermediate:
     store.remove(address)
     return CorruptIntermediate(address, what)
+
+
+def problem(store: Store, address: str) -> str:
+    """What is wrong with a file, read from end to end; '' if nothing. It is left where it is."""
+    looking: Any = SimpleNamespace(open=store.open, remove=lambda address: None)
+    try:
+        read_partitions(looking, address)
+    except CorruptIntermediate as damage:
+        return str(damage.what)
+    except (ValueError, IndexError, OverflowError, OSError) as error:  # positions that lead nowhere
+        return f"cannot be read: {error}"
+    return ""
 
 
 def grouped(costs: Sequence[int], budget: int) -> tuple[tuple[int, ...], ...]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pipeline.progress import human_bytes
-from pipeline.recipe import graph, survey_addresses
+from pipeline.recipe import exchange_problem, graph, survey_addresses
 from pipeline.store import snapshot as snapshots
 from pipeline.store.key_file import DamagedIndex, Entries
 from pipeline.store.snapshot import Snapshot
@@ -54,6 +54,11 @@ def named(snapshot: Snapshot, report: str) -> list[str]:
     files += data["products"].values()
     files += [f"{data[name]}/summary.json" for name in graph.exchanged() if name in data["products"]]
     folders = [data[name] for name in graph.exchanged() if name in data["products"]]
+    for name in ("families", "ranked"):  # no file a split, or none that the corpus is made of
+        files += data.get(name, [])
+        folders += [address.rpartition("/")[0] for address in data.get(name, [])[:1]]
+    for address in data.get("families", [])[:1]:
+        files += [learnt for learnt, _ in snapshot.store.list(f"{address.rpartition('/')[0]}/learnt")]
     folders += [*data.get("shards", {}).values(), *snapshot.corpora().values()]
     for product in data["products"]:
         if product not in graph.exchanged():
@@ -89,6 +94,8 @@ def check(snapshot: Snapshot, expected: Iterable[str]) -> Account:
 
 def problem(store: Store, address: str) -> str | None:
     """What is wrong with a file; '' if there is nothing; None where it has no checksum of its own."""
+    if address.endswith(".part"):
+        return exchange_problem(store, address) if store.exists(address) else store.problem(address)
     if not address.endswith(".keys"):
         return store.problem(address)
     try:

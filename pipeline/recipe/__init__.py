@@ -3,6 +3,7 @@
 from pipeline.recipe.answers import (
     compile_lists,
     duplicates_text,
+    exchange_problem,
     file_digest,
     file_rows,
     judged_text,
@@ -24,6 +25,7 @@ __all__ = [
     "compile_lists",
     "dump",
     "duplicates_text",
+    "exchange_problem",
     "file_digest",
     "file_rows",
     "judged_text",

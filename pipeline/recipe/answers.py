@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from pipeline.errors import UserError
 from pipeline.store.storage import Store
-from stages import clusters, documents, kept, tokens
+from stages import clusters, documents, exchange_file, kept, tokens
 from stages import verify as shard_verify
 from stages.clusters import explain, judge
 from stages.contract import Split
@@ -21,6 +21,11 @@ def duplicates_text(store: Store, folder: str, splits: list[dict[str, Any]], lar
     """What deduplication did, for people; ``splits`` are the fields of `stages.clusters.ClusterInput`."""
     report = explain.dedup_report(store, [clusters.ClusterInput(**split) for split in splits], folder, largest)
     return "\n".join(explain.report_lines(report)) + "\n"
+
+
+def exchange_problem(store: Store, address: str) -> str:
+    """What is wrong with a file of an exchange that stays (`stages.exchange_file`); '' if nothing."""
+    return exchange_file.problem(store, address)
 
 
 def judged_text(texts: Sequence[str], pairs: list[dict[str, Any]], ngram: int) -> str:

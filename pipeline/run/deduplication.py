@@ -68,8 +68,9 @@ class Deduplication(Maker):
         inputs += [self.recipe.earlier_input(entry) for entry in others]
         phases = self.recipe.family_phases(inputs, folder)
         self.foreign = {value for entry in others for value in entry.values() if isinstance(value, str)}
-        missing = self._missing(address for phase in phases[-2:] for task in phase.tasks for address in task.outputs)
-        self.snapshot["families"] = folder
+        made = sorted(address for phase in phases[-2:] for task in phase.tasks for address in task.outputs)
+        self.snapshot["families"] = made
+        missing = self._missing(made)
         reason = self._why_global("families", print_, bool(missing), stood=False)
         self.steps.append(Step("families", 1, 1 if missing else 0, reason))
         if missing:
@@ -200,6 +201,7 @@ class Deduplication(Maker):
             self._plan_kept("the pages that percentiles rank are not known")
             self._phases("clusters", self.recipe.cluster_phases(families.inputs, addresses, families.folder, folder))
         product.facts = list(self._reports(product.addresses, {}))
+        self.snapshot["ranked"] = [*addresses, *product.addresses, f"{folder}/summary.json"]
         return product
 
     def _plan_kept(self, why: str) -> None:
