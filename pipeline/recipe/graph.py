@@ -148,16 +148,6 @@ _EACH = (
         columns=lambda params: list(scores.schema(params).names),
         models=(("scorers", "*", "params", "*"),),
     ),
-    Product(
-        "repeats",
-        repeats,
-        "exchange",
-        ("documents", "language", "quality", "clusters", "lines", "scores"),
-        on=lambda sections: bool(sections["repeats"].enabled),
-        params=RepeatsSection,
-        columns=lambda params: list(schemas.REPEATS.names),
-        missing="set repeats.enabled: true",
-    ),
 )
 
 RULED = ("documents", *(product.name for product in _EACH if product.columns))
@@ -184,6 +174,16 @@ MEASURED = (
         params=ClustersSection,
         columns=lambda params: list(schemas.CLUSTERS.names),
         models=(("earlier", "*"),),
+    ),
+    Product(
+        "repeats",
+        repeats,
+        "exchange",
+        ("documents", "language", "quality", "clusters", "lines", "scores"),
+        on=lambda sections: bool(sections["repeats"].enabled),
+        params=RepeatsSection,
+        columns=lambda params: list(schemas.REPEATS.names),
+        missing="set repeats.enabled: true",
     ),
 )
 """What is found out about pages, before it is decided which are kept."""
