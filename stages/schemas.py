@@ -122,6 +122,27 @@ def _recurring(unit: str) -> list[pa.Field]:
 
 LINES = pa.schema([*_recurring("lines"), *_recurring("paragraphs")])
 
+REPEAT = pa.struct(
+    [
+        pa.field("start", pa.int32(), nullable=False),  # byte of the UTF-8 text
+        pa.field("stop", pa.int32(), nullable=False),
+        pa.field("doc_id", DOC_ID, nullable=False),  # the page that keeps this text
+        pa.field("at", pa.int32(), nullable=False),  # byte of that page's text where it begins
+    ]
+)
+
+REPEATS = pa.schema(
+    [
+        pa.field("num_repeats", pa.int32(), nullable=False),
+        pa.field("repeats_bytes", pa.int32(), nullable=False),  # bytes that stay elsewhere
+        pa.field("repeats_fraction", pa.float32()),  # of the text; null: it has none, or the page takes no part
+        pa.field("repeats_kept_bytes", pa.int32(), nullable=False),  # bytes that stay here for others
+        pa.field("repeats_spare_fraction", pa.float32()),  # repeats_fraction; null also where the page keeps any
+        pa.field("repeats_spans", pa.list_(SPAN), nullable=False),  # joined and widened, for the view
+        pa.field("repeats", pa.list_(REPEAT), nullable=False),  # as they are, sorted, not overlapping
+    ]
+)
+
 KEPT = pa.schema(
     [
         pa.field("keep", pa.bool_(), nullable=False),

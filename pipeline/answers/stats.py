@@ -43,9 +43,7 @@ def stats_of(snapshot: Snapshot) -> dict[str, Any]:
     pending = snapshot.data.get("pending", {}).get("documents")
     if pending:
         documents = (store.metadata(address) for address in pending if store.exists(address))
-    folder = snapshot.data.get("clusters")
-    summary = f"{folder}/summary.json"
-    clusters = store.read_json(summary) if folder and store.exists(summary) else None
+    clusters, repeats = (summary_of(snapshot, name) for name in ("clusters", "repeats"))
     return report.build_stats(
         snapshot.name,
         documents,
@@ -53,12 +51,20 @@ def stats_of(snapshot: Snapshot) -> dict[str, Any]:
         clusters,
         reports("tokens"),
         snapshot.corpus(),
+        repeats=repeats,
         survey=survey_of(snapshot),
         thresholds=thresholds_of(snapshot),
         overrides=overrides_of(snapshot),
         buckets=buckets_of(snapshot),
         held_out=held_out_of(snapshot),
     )
+
+
+def summary_of(snapshot: Snapshot, product: str) -> dict[str, Any] | None:
+    """The summary of an exchange, where it was made."""
+    summary = f"{snapshot.data.get(product)}/summary.json"
+    found: dict[str, Any] | None = snapshot.store.read_json(summary) if snapshot.store.exists(summary) else None
+    return found
 
 
 def folder_of(snapshot: Snapshot) -> str:

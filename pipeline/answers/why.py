@@ -6,6 +6,7 @@
     measurements every column of the measured products, and what else a rule looks at, with the rules that
                  look at it and their thresholds here
     decision     kept or not, the reason, every rule it failed, domain, its bucket, how much of the text was cut
+    repeats      which stretches of its text stand elsewhere, the page that keeps each, and whether the view cuts them
     cluster      its duplicates: survivor, similarity, how the two texts differ, and whether it was eligible to stay
     tokens       how many, and the first of them
     shards       each training document made of it: shard, row, and which pass over the domain
@@ -39,6 +40,9 @@ DIFF_READ = 400
 HUNK = re.compile(r"^@@ -(\d+)(.*) \+(\d+)(.*)$")
 DIFF_LINES = 24
 FIRST_IDS = 12
+REPEATS_SHOWN = 20
+REPEAT_EXCERPT = 160
+"""Bytes."""
 MAX_DOCUMENTS = 1000
 OWN_SECTIONS = ("language", "clusters")
 """What decides and has a section of its own in a life; the columns of all else that decides are its measurements."""
@@ -76,6 +80,8 @@ def life(snapshot: Snapshot, found: Found, index: KeyIndex, say: Callable[[str],
         told["measurements"] = measurements(first | numbers, rules)
     if kept:
         told["decision"] = decision(kept, rules, page) | {"buckets": buckets(snapshot, kept, page)}
+    if "repeats" in rows:
+        told["repeats"] = repeated(snapshot, rows, text, index)
     if "clusters" in rows:
         told["cluster"] = cluster(snapshot, rows["clusters"][1].to_pylist()[0], text, index)
         told["cluster"] |= plain(rows["eligible"][1].to_pylist()[0]) if "eligible" in rows else {}
@@ -209,6 +215,31 @@ def decision(kept: tuple[Any, pa.Table], rules: list[dict[str, Any]], page: pa.T
         "bytes_cut_or_replaced": cut,
         "rules_asked": len(entry.report["rules"]),
     }
+
+
+def repeated(snapshot: Snapshot, rows: Rows, text: str, index: KeyIndex) -> dict[str, Any]:
+    """Stretches of a page's text that stand elsewhere, each with the page, and the byte of it, where it stays."""
+    row = rows["repeats"][1].to_pylist()[0]
+    data = text.encode()
+    stays: dict[str, dict[str, Any]] = {}
+    told = []
+    for span in row["repeats"][:REPEATS_SHOWN]:
+        name = span["doc_id"].hex()
+        if name not in stays:
+            try:
+                page = pages.find(snapshot, name, index)[0].document
+                stays[name] = {key: as_json(page[key]) for key in ("url", "source", "file")}
+            except UserError as error:
+                stays[name] = {"problem": str(error)}
+        shown = data[span["start"] : min(span["stop"], span["start"] + REPEAT_EXCERPT)].decode(errors="ignore")
+        place = {key: span[key] for key in ("start", "stop", "at")}
+        told.append(place | {"stays_on": name, **stays[name], "excerpt": " ".join(shown.split())})
+    views: set[str] = set()
+    if "kept" in rows:
+        about = f"{rows['kept'][0].address.rpartition('/')[0]}/about.json"
+        views = set(snapshot.store.read_json(about)["params"]["views"]) if snapshot.store.exists(about) else views
+    counts = {key: row[key] for key in ("num_repeats", "repeats_bytes", "repeats_fraction", "repeats_kept_bytes")}
+    return counts | {"cut": "without_repeats" in views, "repeats": told}
 
 
 def cluster(snapshot: Snapshot, row: dict[str, Any], text: str, index: KeyIndex) -> dict[str, Any]:

@@ -25,6 +25,8 @@ def life_text(told: dict[str, Any]) -> str:
         lines += ["measured", *measured(told["measurements"]), ""]
     if "cluster" in told:
         lines += ["duplicates", *duplicates(told["cluster"]), ""]
+    if "repeats" in told:
+        lines += ["repeats", *repeated(told["repeats"]), ""]
     if "decision" in told:
         lines += ["decided", *decided(told["decision"]), ""]
     if "tokens" in told:
@@ -112,6 +114,22 @@ def decided(decision: dict[str, Any]) -> list[str]:
     if decision["spans"]:
         lines.append(f"  {decision['spans']} spans cut or replaced, {decision['bytes_cut_or_replaced']:,} bytes")
     return lines
+
+
+def repeated(found: dict[str, Any]) -> list[str]:
+    """Stretches of the text that stand elsewhere, and where each stays."""
+    lines = [f"  keeps {found['repeats_kept_bytes']:,} bytes for other pages"] if found["repeats_kept_bytes"] else []
+    if not found["num_repeats"]:
+        return [*lines, "  nothing of its text stays elsewhere"]
+    what = "cut by without_repeats" if found["cut"] else "not cut: no view without_repeats"
+    share = f"{found['repeats_bytes']:,} bytes, {found['repeats_fraction']:.1%} of its text"
+    lines.append(f"  {found['num_repeats']:,} stretches stay elsewhere, {share} ({what})")
+    for span in found["repeats"]:
+        where = span.get("problem") or span.get("url") or span.get("file")
+        lines.append(f"    bytes {span['start']:,} to {span['stop']:,} stay on {where}, from byte {span['at']:,}")
+        lines.append(f"      {span['excerpt']}")
+    more = found["num_repeats"] - len(found["repeats"])
+    return [*lines, f"    ... and {more:,} more"] if more else lines
 
 
 def duplicates(cluster: dict[str, Any]) -> list[str]:

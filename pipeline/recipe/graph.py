@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from pipeline.recipe.sections import ClustersSection, LinesSection, RunParams, SampleParams
+from pipeline.recipe.sections import ClustersSection, LinesSection, RepeatsSection, RunParams, SampleParams
 from stages import (
     clusters,
     corpus,
@@ -24,6 +24,7 @@ from stages import (
     lines,
     mixture,
     quality,
+    repeats,
     report,
     schemas,
     scores,
@@ -173,6 +174,16 @@ MEASURED = (
         params=ClustersSection,
         columns=lambda params: list(schemas.CLUSTERS.names),
         models=(("earlier", "*"),),
+    ),
+    Product(
+        "repeats",
+        repeats,
+        "exchange",
+        ("documents", "language", "quality", "clusters", "lines", "scores"),
+        on=lambda sections: bool(sections["repeats"].enabled),
+        params=RepeatsSection,
+        columns=lambda params: list(schemas.REPEATS.names),
+        missing="set repeats.enabled: true",
     ),
 )
 """What is found out about pages, before it is decided which are kept."""

@@ -12,11 +12,11 @@ from typing import Any
 from pipeline.errors import RunError, UserError
 from pipeline.recipe import graph
 from pipeline.recipe.paths import unlisted
-from pipeline.recipe.sections import ClustersSection, LinesSection, SampleParams, dump
+from pipeline.recipe.sections import ClustersSection, LinesSection, RepeatsSection, SampleParams, dump
 from pipeline.recipe.yaml_file import Key
 from pipeline.store.address import Fingerprint, digest
 from pipeline.store.storage import inside
-from stages import clusters, corpus, documents, kept, lines, mixture, scores, shards, sources, tokens
+from stages import clusters, corpus, documents, kept, lines, mixture, repeats, schemas, scores, shards, sources, tokens
 from stages.clusters import curve
 from stages.contract import Phase, Split
 from stages.kept import buckets
@@ -96,6 +96,25 @@ class Recipe:
         section: LinesSection = self.sections["lines"]
         deciding = {name: value for name, value in dump(section).items() if name not in lines.EFFORT}
         return Fingerprint("lines", lines.VERSION, deciding, {}) if self.on("lines") else None
+
+    def repeats(self) -> Fingerprint | None:
+        """What decides `repeats`, the pages that take part apart; None when they are not measured."""
+        section: RepeatsSection = self.sections["repeats"]
+        deciding = {name: value for name, value in dump(section).items() if name not in repeats.EFFORT}
+        return Fingerprint("repeats", repeats.VERSION, deciding, {}) if self.on("repeats") else None
+
+    def before_repeats(self) -> Recipe:
+        """The same recipe with nothing in it that asks for `repeats`: what it keeps takes part there."""
+        columns = schemas.REPEATS.names
+        found = {}
+        for name, source in self.sources.items():
+            stripped = kept.without_columns(source.sections["kept"], columns)
+            found[name] = replace(source, sections={**source.sections, "kept": stripped})
+        off = self.sections["repeats"].model_copy(update={"enabled": False})
+        prints = {key: print_ for key, print_ in self._prints.items() if key[0] not in ("kept", "eligible")}
+        domains = {name: kept.without_conditions(domain, columns) for name, domain in self.domains.items()}
+        sections = {**self.sections, "repeats": off}
+        return replace(self, sources=found, domains=domains, sections=sections, _prints=prints)
 
     def _scores(self, source: str) -> Fingerprint:
         section: scores.Params = self.sections["scores"]
@@ -236,6 +255,24 @@ class Recipe:
         known = lines.Params.model_fields
         params = lines.Params.model_validate({key: value for key, value in section.items() if key in known})
         return lines.plan(params, inputs, folder)
+
+    def repeats_input(self, split: Split, name: str, files: dict[str, str], report: dict[str, Any]) -> Any:
+        """What `repeats` must know of a split: addresses of its files (``kept``: of the pages that take part)."""
+        quality = files["quality"] if self.sections["repeats"].quality_column else None
+        sizes = (report["rows"], report["text_bytes"])
+        return repeats.RepeatsInput(name, split.source, files["documents"], *sizes, files["kept"], quality)
+
+    def repeats_phases(self, inputs: list[Any], folder: str) -> list[Phase]:
+        return repeats.plan(self._repeats_params(), inputs, folder)
+
+    def repeats_cost(self, text_bytes: list[int]) -> str:
+        """What `repeats` reads and writes of splits of so much text, in a sentence."""
+        return repeats.cost(self._repeats_params(), text_bytes)
+
+    def _repeats_params(self) -> Any:
+        section = dump(self.sections["repeats"])
+        known = repeats.Params.model_fields
+        return repeats.Params.model_validate({key: value for key, value in section.items() if key in known})
 
     def _cluster_params(self) -> Any:
         section = dump(self.sections["clusters"])

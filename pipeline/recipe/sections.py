@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from pipeline.store.snapshot import ELSEWHERE
-from stages import clusters, lines
+from stages import clusters, lines, repeats
 from stages.contract import StageParams
 
 
@@ -65,6 +65,12 @@ class ClustersSection(clusters.Params):
 
 class LinesSection(lines.Params):
     """Section ``lines``: lines that recur on many pages, with ``enabled: true``."""
+
+    enabled: bool = False
+
+
+class RepeatsSection(repeats.Params):
+    """Section ``repeats``: stretches of text that stand in several places, with ``enabled: true``."""
 
     enabled: bool = False
 

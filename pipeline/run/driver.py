@@ -202,6 +202,8 @@ def plan(mixture: str, store: Store, training: Training | None = None) -> str:
     text = plan_text(job.plan()) + "".join(f"\n{warning}\n" for warning in recipe.warnings())
     if job.phases:
         text += "\n" + planner.render(planner.phase_table(job.phases)) + "\n"
+    if job.text_bytes and recipe.on("repeats"):
+        text += f"\n{recipe.repeats_cost(job.text_bytes)}\n"
     curve = recipe.duplicate_curve()
     text += "\n" + "\n".join(curve) + "\n" if curve else ""
     if training is not None and training.asked():

@@ -46,6 +46,8 @@ class Run(Deduplication):
         """Tokens of each domain: counted, and once there are shards of it, those for training."""
         self.tokenizer: dict[str, Any] = {}
         """The identity of the tokenizer, once a page is tokenized."""
+        self.text_bytes: list[int] = []
+        """Bytes of text of each split, once it is read."""
 
     def again(self) -> None:
         super().again()
@@ -82,10 +84,21 @@ class Run(Deduplication):
         self._check_input(measured["documents"])
         measured |= self._recurring(measured["documents"])
         measured |= self._score(measured["documents"])
-        families = self._find_families(measured)
-        inputs = self._rule_inputs(measured)
-        edges = self._edges(measured, inputs, families)
-        measured |= self._cluster(measured, inputs, edges, families)
+        self.text_bytes = [facts["text_bytes"] for facts in measured["documents"].facts]
+        whole = self.recipe
+        taking_part = None
+        try:
+            self.recipe = whole.before_repeats() if whole.on("repeats") else whole
+            families = self._find_families(measured)
+            inputs = self._rule_inputs(measured)
+            edges = self._edges(measured, inputs, families)
+            measured |= self._cluster(measured, inputs, edges, families)
+            if whole.on("repeats"):
+                taking_part = self._keep(measured, inputs, edges, "kept before repeats")
+        finally:
+            self.recipe = whole
+        if taking_part is not None:
+            measured |= self._repeated(measured, taking_part)
         return measured, self._keep(measured, inputs, edges)
 
     def plan(self) -> list[Step]:
@@ -247,7 +260,41 @@ class Run(Deduplication):
         self._finish("lines", product, {})
         return {"lines": product}
 
-    def _keep(self, measured: dict[str, Product], inputs: list[dict[str, Any]], edges: Any) -> Product:
+    def _repeated(self, measured: dict[str, Product], taking_part: Product) -> dict[str, Product]:
+        """The product `repeats`, where it is asked for; ``taking_part``: `kept` without what it measures."""
+        print_ = self.recipe.repeats()
+        if print_ is None:
+            return {}
+        files = self._files({**measured, "kept": taking_part}, (*graph.BY_NAME["repeats"].inputs, "kept"))
+        facts = measured["documents"].facts
+        inputs = [
+            self.recipe.repeats_input(split, split_id(split), *rest)
+            for split, *rest in zip(self.splits, files, facts, strict=True)
+        ]
+        # which pages take part decides, not the rules that say so
+        content = [
+            asdict(entry) | {"decided": told["kept_rows"]}
+            for entry, told in zip(inputs, taking_part.facts, strict=True)
+        ]
+        folder = f"{print_.folder}-{digest(content)}"
+        product = Product([f"{folder}/{entry.name}.parquet" for entry in inputs])
+        self.snapshot["repeats"] = folder
+        summary = f"{folder}/summary.json"
+        missing = self._standing("repeats", product, [summary])
+        reason = self._why_global("repeats", print_, bool(missing), bool(product.facts))
+        self.steps.append(Step("repeats", len(product.addresses), len(product.addresses) if missing else 0, reason))
+        if missing:
+            self._phases("repeats", self.recipe.repeats_phases(inputs, folder))
+        if not self.dry:
+            self.store.read_json(summary)  # the report will believe it
+        self._tidy(folder, {*product.addresses, summary})
+        self._about([print_])
+        self._finish("repeats", product, {})
+        return {"repeats": product}
+
+    def _keep(
+        self, measured: dict[str, Product], inputs: list[dict[str, Any]], edges: Any, step: str = "kept"
+    ) -> Product:
         """``inputs``: what `eligible` decides by, for each split; ``edges``: of the percentiles that domains name."""
         keeping = graph.BY_NAME["kept"]
         product = Product([])
@@ -267,10 +314,10 @@ class Run(Deduplication):
             args |= {"edges": edges} if edges else {}
             cost = measured["documents"].facts[index]["text_bytes"]
             tasks.append(Task(keeping.task, args, (address,), f"{split.source}/{split.file}", cost, keeping.memory))
-        self._map("kept", product, tasks, print_of)
+        self._map("kept", product, tasks, print_of, step)
         if self.steps[-1].to_do and not self.dry:
             stay, pages = (sum(facts[count] for facts in product.facts) for count in ("kept", "rows"))
-            self.reporter.say(f"kept: {stay:,} of {pages:,} pages")
+            self.reporter.say(f"{step}: {stay:,} of {pages:,} pages")
         return product
 
     def _survey(self, measured: dict[str, Product], kept: Product) -> None:

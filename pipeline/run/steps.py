@@ -95,15 +95,18 @@ class Maker:
         """Run those tasks whose outputs are not there."""
         self._phases(name, [Phase(name, tuple(tasks))])
 
-    def _map(self, name: str, product: Product, tasks: list[Task], print_of: Callable[[str], Fingerprint]) -> None:
+    def _map(
+        self, name: str, product: Product, tasks: list[Task], print_of: Callable[[str], Fingerprint], step: str = ""
+    ) -> None:
+        """Make a map product; ``step``: what the step is called, where a run makes the product twice."""
         missing = self._standing(name, product)
-        self.steps.append(Step(name, len(tasks), len(missing), self._why(name, product, missing, print_of)))
+        self.steps.append(Step(step or name, len(tasks), len(missing), self._why(name, product, missing, print_of)))
         fresh: dict[str, bytes] = {}
 
         def done(result: Done) -> None:
             fresh[result.task.outputs[0]] = encode(result.value)
 
-        self._run(name, [task for task in tasks if task.outputs[0] in missing], done)
+        self._run(step or name, [task for task in tasks if task.outputs[0] in missing], done)
         self._finish(name, product, fresh, {source: print_of(source) for source in self.recipe.sources})
 
     def _missing(self, addresses: Iterable[str]) -> set[str]:

@@ -31,6 +31,7 @@ FACTS = (
     "num_quarantined",
     "digest",
     "selection_digest",
+    "kept_rows",
     "domain_digests",
 )
 """Parts of a report that later steps use; the rest stays in the manifest."""

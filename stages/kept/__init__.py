@@ -6,7 +6,7 @@ a changed threshold redoes this file, which reads a few columns of numbers and n
 Input: `documents` (source, text_bytes), `language`, `quality` (the columns that some rule or domain names) and
 `clusters` (or none, when deduplication is off), row for row. Output: `schemas.KEPT`, row for row, with a report:
 
-    {"rows": n, "kept": k, "rules": [name of bit 0, name of bit 1, ...], "selection_digest": hex,
+    {"rows": n, "kept": k, "rules": [name of bit 0, name of bit 1, ...], "selection_digest": hex, "kept_rows": hex,
      "groups": [{"source", "language", "domain", "reason", "documents", "text_bytes"}, ...],
      "failed": {rule: {"documents", "text_bytes", "first", "alone"}},
      "entries": {"list: entry": documents},
@@ -16,7 +16,7 @@ Input: `documents` (source, text_bytes), `language`, `quality` (the columns that
 their reason, ``alone`` those that fail nothing else (what it drops when it comes last, and what turning it off brings
 back). ``entries`` are those of the lists of addresses that most pages fall under, ``views`` what was cut or replaced in
 the pages kept. A group's domain is the one its pages belong to, kept or not: each domain has a funnel of its own.
-``selection_digest`` covers what tokenization depends on: kept rows, their domains and spans.
+``selection_digest`` covers what tokenization depends on: kept rows, their domains and spans; ``kept_rows`` those rows.
 
 Order of reasons: `FIXED`, with the lists of addresses (``listed_in_<name>``) behind ``empty_text``, then the rule
 families in the order of `stages.rules.families`, the user's own limits (`below_min_<column>`, `above_max_<column>`),
@@ -45,7 +45,18 @@ from stages.kept.decide import (
 from stages.kept.eligible import eligibility, eligible_domain, find_eligible
 from stages.kept.explain import page_rules
 from stages.kept.inputs import read_pages
-from stages.kept.params import FIXED, ORDER, PUBLISHED, Domain, Override, Params, active_rules, span_columns
+from stages.kept.params import (
+    FIXED,
+    ORDER,
+    PUBLISHED,
+    Domain,
+    Override,
+    Params,
+    active_rules,
+    span_columns,
+    without_columns,
+    without_conditions,
+)
 from stages.kept.report import account, selection_digest
 from stages.kept.takedown import TAKEN_DOWN, taken_down
 from stages.rules import url_lists
@@ -71,9 +82,11 @@ __all__ = [
     "quality_columns",
     "rule_values",
     "selection_digest",
+    "without_columns",
+    "without_conditions",
 ]
 
-VERSION = 6
+VERSION = 7
 ELIGIBLE_VERSION = 1
 
 

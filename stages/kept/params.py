@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
@@ -34,7 +36,9 @@ LINE_VIEWS = {
     "without_frequent_paragraphs": "frequent_paragraphs_spans",
 }
 """Views that `lines` has the spans for."""
-VIEWS = ("redacted", "decontaminated", *views.VIEWS, *LINE_VIEWS)
+REPEAT_VIEWS = {"without_repeats": "repeats_spans"}
+"""Views that `repeats` has the spans for."""
+VIEWS = ("redacted", "decontaminated", *views.VIEWS, *LINE_VIEWS, *REPEAT_VIEWS)
 REDACTION = {"email": "email@example.com", "ip": "192.0.2.1", "phone": "+1 555 0100", "secret": "SECRET"}
 MAX_RULES = 64
 
@@ -190,7 +194,37 @@ def rule_of(name: str) -> Rule | None:
     return PUBLISHED.get(name)
 
 
+def without_columns(params: Params, columns: Sequence[str]) -> Params:
+    """The same settings without every rule and view that reads one of these columns."""
+
+    def other(rules: dict[str, Setting]) -> dict[str, Setting]:
+        return {
+            name: setting for name, setting in rules.items() if not ((rule := rule_of(name)) and rule.column in columns)
+        }
+
+    changed: dict[str, Any] = {
+        "families": tuple(
+            name for name in params.families if any(r.column not in columns for r in families.RULES[name])
+        ),
+        "rules": other(params.rules),
+        "views": tuple(
+            view for view, column in zip(params.views, span_columns(params), strict=True) if column not in columns
+        ),
+        "overrides": tuple(one.model_copy(update={"rules": other(one.rules)}) for one in params.overrides),
+    }
+    return params.model_copy(update=changed)
+
+
+def without_conditions(domain: Domain, columns: Sequence[str]) -> Domain:
+    """The same domain without every condition on one of these columns."""
+    conditions = {
+        side: {name: value for name, value in getattr(domain, side).items() if name not in columns}
+        for side in ("min", "max", "percentiles")
+    }
+    return domain.model_copy(update=conditions)
+
+
 def span_columns(params: Params) -> list[str]:
-    """Columns of `quality` or `lines` that hold the spans of the views."""
-    known = {"redacted": "privacy_spans", "decontaminated": "contamination_spans", **LINE_VIEWS}
+    """Columns of `quality`, `lines` or `repeats` that hold the spans of the views."""
+    known = {"redacted": "privacy_spans", "decontaminated": "contamination_spans", **LINE_VIEWS, **REPEAT_VIEWS}
     return [known.get(view, f"{view}_spans") for view in params.views]

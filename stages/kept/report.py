@@ -41,6 +41,7 @@ def account(
         "kept": int(kept.column("keep").to_numpy().sum()),
         "rules": rules,
         "selection_digest": selection_digest(kept),
+        "kept_rows": xxhash.xxh3_64_hexdigest(np.flatnonzero(kept.column("keep").to_numpy()).astype("<i8").tobytes()),
         "groups": _groups(pages, kept, belongs),
         "failed": per_rule,
         "entries": _entries(kept),

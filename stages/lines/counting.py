@@ -13,20 +13,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import xxhash
 
 from stages.contract import Store
 from stages.exchange_file import Columns, concatenate, partition_of, read_partition, write_partitioned
 from stages.kernels.columns.ragged import text_buffers
 from stages.kernels.words.line_hashes import HashedLines, hash_lines, paragraphs_of
 from stages.lines.params import Params
+from stages.scopes import scope_salts
 
 Units = tuple[HashedLines, HashedLines]
 """Lines and paragraphs of a batch."""
 _ONE = np.uint64(1)
-_HOST = r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^@/?#]*@)?(?P<host>[^/?#:]*)"
 
 
 def count_lines(
@@ -105,16 +103,5 @@ def batches(store: Store, settings: Params, split: dict[str, Any]) -> Iterator[t
             table = reader.read_row_group(group, columns=columns)
             text = table.column("text").combine_chunks()
             hosts = table.column("url") if settings.scope == "host" else None
-            lines = hash_lines(*text_buffers(text), _salts(split["source"], hosts, len(text)))
+            lines = hash_lines(*text_buffers(text), scope_salts(split["source"], hosts, len(text)))
             yield text, (lines, paragraphs_of(lines))
-
-
-def _salts(source: str, urls: pa.ChunkedArray | None, count: int) -> npt.NDArray[np.uint64]:
-    """A number for the scope of every page; a page without a host belongs to its source alone."""
-    if urls is None:
-        return np.full(count, xxhash.xxh3_64_intdigest(source.encode()), np.uint64)
-    hosts = pc.fill_null(pc.struct_field(pc.extract_regex(urls.cast(pa.string()), _HOST), "host"), "")
-    encoded = pc.utf8_lower(hosts).combine_chunks().dictionary_encode()
-    labels = [f"{source}\n{host}".encode() for host in encoded.dictionary.to_pylist()]
-    salts = np.array([xxhash.xxh3_64_intdigest(label) for label in labels], np.uint64)
-    return salts[encoded.indices.to_numpy(zero_copy_only=False)] if count else salts

@@ -24,6 +24,8 @@ Schema (``version`` is raised when a key changes its meaning; keys are only adde
                      "to" (percentiles), "least", "below" (values, null: without limit), "documents", "tokens"}
     lengths          documents by number of tokens: {"edges", "documents", "domains": [{"domain", "first", "counts"}]}
     shards, tokenizer, input, clusters
+    repeats          what `repeats` found, null without it: "min_bytes", "sources" {name: counts}, and the passages that
+                     most pages have, "most_repeated": {"places", "bytes", "doc_id", "url", "source", "start", "text"}
     survey           distributions, hosts, samples (`stages.report.survey`), where it was made
 
 Adding up: for each step, documents before = documents after + removed, likewise bytes (of text) and tokens. Tokens of
@@ -63,6 +65,7 @@ CLUSTER_FIGURES = (
     "rows", "passing", "exact_removed", "fuzzy_removed", "pairs_compared", "pairs_verified", "pairs_by_similarity",
     "cluster_sizes", "largest_clusters", "sources", "languages",
 )  # fmt: skip
+REPEAT_FIGURES = ("min_bytes", "repeats", "repeats_bytes", "cut_bytes", "kept_bytes", "sources", "most_repeated")
 NO_NAME = "(none)"
 FAMILY_OF = {rule.name: family for family, rules in families.RULES.items() for rule in rules}
 RULES = {rule.name: rule for rules in families.RULES.values() for rule in rules}
@@ -81,6 +84,7 @@ def build_stats(
     tokens: Iterable[Report],
     corpus: Mapping[str, Any] | None,
     *,
+    repeats: Mapping[str, Any] | None = None,
     survey: Mapping[str, Any] | None = None,
     thresholds: Mapping[str, float] | None = None,
     overrides: Iterable[Row] = (),
@@ -95,6 +99,7 @@ def build_stats(
             ``kept`` and ``tokens`` may be empty while those products are not there.
         clusters: the summary of deduplication, or None.
         corpus: the corpus manifest, or None.
+        repeats: the summary of `repeats`, or None.
         survey: what `stages.report.survey.finish` gives, or None.
         thresholds: of rules whose threshold is not the published one.
         overrides: other thresholds for some pages: {"rule", "value", "for"}.
@@ -149,6 +154,7 @@ def build_stats(
         "tokenizer": ledger.tokenizer or (dict(corpus["tokenizer"]) if corpus and "tokenizer" in corpus else None),
         "input": input_figures(ledger),
         "clusters": {key: clusters[key] for key in CLUSTER_FIGURES if key in clusters} if clusters else None,
+        "repeats": {key: repeats[key] for key in REPEAT_FIGURES} if repeats else None,
         "survey": with_thresholds(survey, ledger, thresholds, list(overrides)) if survey else None,
     }
     check_funnel(stats)

@@ -300,6 +300,39 @@ def duplicates(stats: Stats, kind: str) -> Table:
     return make(f"duplicates_by_{kind}", f"Duplicates found, by {kind}", columns, records)
 
 
+def repeats(stats: Stats) -> Table:
+    """What stands in several places, per source."""
+    found = (stats.get("repeats") or {}).get("sources") or {}
+    records = [{"source": name, **counts} for name, counts in found.items()]
+    for record in records:
+        record["share"] = ratio(record["repeats_bytes"], record["text_bytes"])
+    columns = [
+        Column("source", "Source", "text"),
+        Column("pages", "Pages", "count", help="Pages that all other rules keep"),
+        Column("pages_with_repeats", "With repeats", "count"),
+        Column("text_bytes", "Text", "bytes"),
+        Column("repeats_bytes", "Repeated", "bytes", bar=True, help="Bytes whose copy stays elsewhere"),
+        Column("share", "Of text", "share"),
+        Column("cut_bytes", "Cut by the view", "bytes", help="Joined and widened"),
+        Column("kept_bytes", "Kept for others", "bytes"),
+    ]
+    records.sort(key=lambda record: (-record["repeats_bytes"], record["source"]))
+    return make("repeats_by_source", "Repeats found, by source", columns, records)
+
+
+def passages(stats: Stats) -> Table:
+    """The passages that most pages have, with the page that keeps each."""
+    columns = [
+        Column("places", "Pages", "count", bar=True),
+        Column("bytes", "Bytes", "bytes"),
+        Column("source", "Source", "text"),
+        Column("url", "Stays on", "text"),
+        Column("text", "Begins", "text"),
+    ]
+    found = (stats.get("repeats") or {}).get("most_repeated") or []
+    return make("passages", "Passages that most pages have", columns, found)
+
+
 def trouble(stats: Stats) -> Table:
     columns = [
         Column("source", "Source", "text"),
@@ -334,5 +367,5 @@ def costs_table(costs: Mapping[str, Any]) -> Table:
 
 BUILDERS: tuple[Callable[[Stats], Table], ...] = (
     reasons, listed, views, mixture, phases, held_out, domains, buckets, languages, sources, removed, content_types,
-    hosts, registered_domains, personal_data, benchmarks, trouble,
+    hosts, registered_domains, personal_data, benchmarks, repeats, passages, trouble,
 )  # fmt: skip

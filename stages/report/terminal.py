@@ -20,6 +20,7 @@ def render_text(stats: Mapping[str, Any]) -> str:
         reasons(stats),
         listed(stats),
         views(stats),
+        repeats(stats),
         sources(stats),
         languages(stats),
         domains(stats),
@@ -79,6 +80,21 @@ def views(stats: Mapping[str, Any]) -> str:
         for row in stats.get("views") or []
     ]
     return table(["cut or replaced in kept pages", "documents", "places"], lines) if lines else ""
+
+
+def repeats(stats: Mapping[str, Any]) -> str:
+    """What stands in several places, by source, where that was looked for."""
+    found = (stats.get("repeats") or {}).get("sources") or {}
+    lines = [
+        [
+            name,
+            exact(counts["pages_with_repeats"]),
+            size(counts["repeats_bytes"]),
+            percent(counts["repeats_bytes"], counts["text_bytes"]),
+        ]
+        for name, counts in sorted(found.items(), key=lambda entry: (-entry[1]["repeats_bytes"], entry[0]))
+    ]
+    return table(["repeats in source", "pages", "bytes that stay elsewhere", "of text"], lines) if lines else ""
 
 
 def sources(stats: Mapping[str, Any]) -> str:

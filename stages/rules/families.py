@@ -21,6 +21,7 @@ from stages.rules import (
     recurring_lines,
     redpajama,
     refinedweb,
+    repeats,
     word_lists,
 )
 from stages.rules.rule import Rule
@@ -65,6 +66,7 @@ FAMILIES: dict[str, Family] = {
     "bad_words": Family(rules=word_lists.RULES),  # columns by language: `quality.bad_words`
     "contamination": _family(contamination, "data", "offsets", "benchmarks"),
     "recurring_lines": Family(rules=recurring_lines.RULES),  # columns of `lines`
+    "repeats": Family(rules=repeats.RULES),  # columns of `repeats`
 }
 
 MEASURED = tuple(name for name, family in FAMILIES.items() if family.measure is not None)

@@ -37,6 +37,12 @@ NOT_BY_DEFAULT = {
     "stages.kernels.bpe.rank_merges._merges": "tokenizers of ranks",
     "stages.kernels.words.unspaced._cut": "`quality.unit: script`",
     "stages.kernels.words.spacy_words._split": "`quality.unit: spacy`",
+    "stages.kernels.dedup.anchors._find": "`repeats`",
+    "stages.kernels.dedup.anchors._hash_all": "`repeats`",
+    "stages.kernels.dedup.repeats._find_owners": "`repeats`",
+    "stages.kernels.dedup.repeat_spans._unite": "`repeats`",
+    "stages.kernels.dedup.repeat_spans._cut": "`repeats`",
+    "stages.kernels.dedup.repeat_spans._show": "`repeats`",
 }
 """Kernels that runs with the default settings do not call: compiled where they are first used."""
 

@@ -24,6 +24,7 @@ PIPELINE = Path(__file__).resolve().parents[2] / "pipeline"
 ALIGNED = [product.name for product in graph.PRODUCTS if product.aligned]
 EVERYTHING = """
 lines: {enabled: true}
+repeats: {enabled: true, min_bytes: 64}
 scores: {scorers: {size: {function: "tests.products.test_scores:characters", params: {times: 2}}}}
 """
 SPELT_OTHERWISE = {"minhash": "signatures are not shown number by number"}
