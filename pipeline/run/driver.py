@@ -19,6 +19,7 @@ from pipeline.errors import UserError
 from pipeline.progress import Reporter, human_bytes, human_seconds, render
 from pipeline.run.run import Run
 from pipeline.run.steps import Step
+from pipeline.run.writing import Solved
 from pipeline.store import snapshot as snapshots
 from pipeline.store.costs import Costs
 from pipeline.store.lock import RootLock
@@ -200,16 +201,16 @@ def plan(mixture: str, store: Store, training: Training | None = None) -> str:
 
     job = Run(recipe, store, Scheduler(no_engine, reporter.say), reporter, Costs(store), dry=True)
     text = plan_text(job.plan()) + "".join(f"\n{warning}\n" for warning in recipe.warnings())
-    if job.phases:
-        text += "\n" + planner.render(planner.phase_table(job.phases)) + "\n"
+    if job.solved and job.solved.phases:
+        text += "\n" + planner.render(planner.phase_table(job.solved.phases)) + "\n"
     if job.text_bytes and recipe.on("repeats"):
         text += f"\n{recipe.repeats_cost(job.text_bytes)}\n"
     curve = recipe.duplicate_curve()
     text += "\n" + "\n".join(curve) + "\n" if curve else ""
     if training is not None and training.asked():
-        if job.blend is None:
+        if job.solved is None:
             raise UserError(f"the tokens of {recipe.name} are not counted yet: run it once, then plan a training run")
-        text += "\n" + training_text(job, training)
+        text += "\n" + training_text(job.solved, recipe.section("corpus").target_tokens, training)
     return text
 
 
@@ -222,26 +223,25 @@ def _own_law(path: str) -> planner.OwnLaw:
     return planner.read_law(text, path)
 
 
-def training_text(job: Run, training: Training) -> str:
+def training_text(solved: Solved, size: int, training: Training) -> str:
     """Model and corpus sizes by each law, what of it the domains can give, its disk and what trainers make of it."""
     found = planner.plan(
-        planner.supplies_of(job.blend),
+        planner.supplies_of(solved.mixture),
         compute=training.flop(),
         parameters=training.parameters,
         laws=training.chosen_laws(),
     )
-    size = job.recipe.section("corpus").target_tokens
     whole, rest = divmod(int(found.tokens), size)
     needed = {row.domain: row.needed_tokens for row in found.domains}
     documents = sum(
-        needed[name] * count / max(1, job.available.get(name, 0))
-        for name, count in job.documents.items()
+        needed[name] * count / max(1, solved.available.get(name, 0))
+        for name, count in solved.documents.items()
         if name in needed
     )
     tables = (
         planner.law_table(found),
         planner.domain_table(found),
-        planner.disk_table(needed, job.tokenizer["vocab_size"], size),
+        planner.disk_table(needed, solved.tokenizer["vocab_size"], size),
         planner.yield_table([size] * whole + [rest] * bool(rest), int(documents), training.sequence_length),
         planner.repeats_table(),
     )

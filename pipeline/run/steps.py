@@ -1,6 +1,6 @@
 """What the steps of a run share: which files of a product stand, tasks for the others, reports, and the manifest.
 
-A step names the addresses of its product; `Maker` sees which files are missing, runs the tasks that make them, checks
+A step names the addresses of its product; `Steps` sees which files are missing, runs the tasks that make them, checks
 what an interrupted run left, and writes one manifest of addresses, checksums and reports. In a dry run it
 stops at the first step that would have work to do (`Unknown`).
 """
@@ -62,8 +62,8 @@ class Unknown(Exception):
     """Planning cannot look further: the next addresses depend on files that are not made yet."""
 
 
-class Maker:
-    """The machinery of one run. ``dry`` only plans: it fills ``steps`` and changes nothing."""
+class Steps:
+    """The machinery of one run. ``dry`` only plans: it fills ``planned`` and changes nothing."""
 
     splits: list[Split]
 
@@ -79,7 +79,7 @@ class Maker:
         self._told = 0.0
         self.foreign: set[str] = set()
         """Files that are read, but made by runs of other mixtures."""
-        self.steps: list[Step] = []
+        self.planned: list[Step] = []
         self.snapshot: dict[str, Any] = {"version": 1, "name": recipe.name, "products": {}}
 
     def whole(self, work: Callable[[], T]) -> T:
@@ -88,28 +88,28 @@ class Maker:
 
     def again(self) -> None:
         """Forget what was found so far: the run begins anew."""
-        self.steps = []
+        self.planned = []
         self.snapshot = {"version": 1, "name": self.recipe.name, "products": {}}
 
     def make(self, name: str, tasks: list[Task]) -> None:
         """Run those tasks whose outputs are not there."""
-        self._phases(name, [Phase(name, tuple(tasks))])
+        self.run_waves(name, [Phase(name, tuple(tasks))])
 
-    def _map(
+    def map_product(
         self, name: str, product: Product, tasks: list[Task], print_of: Callable[[str], Fingerprint], step: str = ""
     ) -> None:
         """Make a map product; ``step``: what the step is called, where a run makes the product twice."""
-        missing = self._standing(name, product)
-        self.steps.append(Step(step or name, len(tasks), len(missing), self._why(name, product, missing, print_of)))
+        missing = self.standing(name, product)
+        self.planned.append(Step(step or name, len(tasks), len(missing), self.why(name, product, missing, print_of)))
         fresh: dict[str, bytes] = {}
 
         def done(result: Done) -> None:
             fresh[result.task.outputs[0]] = encode(result.value)
 
-        self._run(step or name, [task for task in tasks if task.outputs[0] in missing], done)
-        self._finish(name, product, fresh, {source: print_of(source) for source in self.recipe.sources})
+        self.run(step or name, [task for task in tasks if task.outputs[0] in missing], done)
+        self.finish(name, product, fresh, {source: print_of(source) for source in self.recipe.sources})
 
-    def _missing(self, addresses: Iterable[str]) -> set[str]:
+    def missing(self, addresses: Iterable[str]) -> set[str]:
         wanted = set(addresses)
         return wanted - {address for address, size in self._listed(wanted).items() if size}
 
@@ -118,7 +118,7 @@ class Maker:
         folders = {address.rpartition("/")[0] for address in addresses}
         return {address: size for folder in folders for address, size in self.store.list(folder)}
 
-    def _standing(self, name: str, product: Product, others: Sequence[str] = ()) -> set[str]:
+    def standing(self, name: str, product: Product, others: Sequence[str] = ()) -> set[str]:
         """The files of a product, and others made with them, that are not there; fills in facts from its manifest.
 
         A file of another size than its manifest says counts as not there, and is removed.
@@ -129,9 +129,9 @@ class Maker:
             for entry in manifest.read(self.store, address):
                 expected[entry.address] = int(entry.checksum["bytes"])
                 product.facts.append(manifest.facts(entry.report))
-        return self._lacking(self._listed(expected), expected)
+        return self.lacking(self._listed(expected), expected)
 
-    def _lacking(self, listed: Mapping[str, int], expected: Mapping[str, int | None]) -> set[str]:
+    def lacking(self, listed: Mapping[str, int], expected: Mapping[str, int | None]) -> set[str]:
         """Of the files that should be there, those that are not; those of another size are removed."""
         missing, wrong = mending.lacking(listed, expected)
         for address in sorted(wrong) if not self.dry else ():
@@ -140,14 +140,14 @@ class Maker:
             self.store.remove(address)
         return missing | wrong
 
-    def _tidy(self, folder: str, expected: Collection[str]) -> None:
+    def tidy(self, folder: str, expected: Collection[str]) -> None:
         """Remove what an interrupted run left in the folder of a product that is whole."""
         if not self.dry:
             for address, _ in self.store.list(folder):
                 if address not in expected:
                     self.store.remove(address)
 
-    def _run(self, name: str, tasks: list[Task], done: Callable[[Done], None]) -> None:
+    def run(self, name: str, tasks: list[Task], done: Callable[[Done], None]) -> None:
         if self.dry:
             if tasks:
                 raise Unknown
@@ -170,22 +170,22 @@ class Maker:
                 self.costs.retries = self.scheduler.retries
                 self.costs.write()
 
-    def _phases(self, name: str, phases: list[Phase]) -> None:
+    def run_waves(self, name: str, phases: list[Phase]) -> None:
         """Run an exchange; what is found damaged on the way is made again (see `pipeline.run.rebuild`)."""
         if self.dry and phases:
             raise Unknown
         for rebuilds_left in reversed(range(MAX_REBUILDS + 1)):
-            missing = self._missing(address for phase in phases for task in phase.tasks for address in task.outputs)
+            missing = self.missing(address for phase in phases for task in phase.tasks for address in task.outputs)
             wanted = rebuild.to_run(phases, missing.__contains__)
             for phase, tasks in zip(phases, wanted, strict=True):
                 label = phase.name if phase.name.startswith(name) else f"{name}: {phase.name}"
                 try:
-                    self._run(label, tasks, lambda result: None)
+                    self.run(label, tasks, lambda result: None)
                 except TasksFailed as error:
                     own = rebuild.inputs_of(tasks, phases)
                     for address in own & error.damaged.keys():
                         self.store.remove(address)
-                    lost = self._missing(own)
+                    lost = self.missing(own)
                     if not lost or not rebuilds_left or not error.damaged.keys() <= own:
                         raise
                     self.reporter.say(f"{name}: {len(lost)} damaged file(s) are made again, first {min(lost)}")
@@ -195,7 +195,7 @@ class Maker:
             else:
                 return
 
-    def _finish(
+    def finish(
         self,
         name: str,
         product: Product,
@@ -205,29 +205,29 @@ class Maker:
         """Fill in the reports of a product: from its manifest, from the tasks just run, or from its files."""
         address = manifest.address_of(name, product.addresses)
         self.snapshot["products"][name] = address
-        self._about((prints or self._prints(name)).values())
+        self.about((prints or self._prints(name)).values())
         if product.facts and not (fresh and self._differs(address)):
             return
         product.facts = []
         if self.dry:
-            product.facts = [manifest.facts(report) for report in self._reports(product.addresses, fresh)]
+            product.facts = [manifest.facts(report) for report in self.reports(product.addresses, fresh)]
             return
         self._check_sums(name, product.addresses)
 
         def entries() -> Iterator[manifest.Entry]:
-            for file, report in zip(product.addresses, self._reports(product.addresses, fresh), strict=True):
+            for file, report in zip(product.addresses, self.reports(product.addresses, fresh), strict=True):
                 product.facts.append(manifest.facts(report))
                 yield manifest.Entry(file, self.checksums.pop(file), report)
 
         manifest.write(self.store, address, entries())
 
-    def _reports(self, addresses: list[str], fresh: dict[str, bytes]) -> Iterator[dict[str, Any]]:
+    def reports(self, addresses: list[str], fresh: dict[str, bytes]) -> Iterator[dict[str, Any]]:
         """Reports in order: of tasks just run from memory, of files that stood there from the files."""
         with ThreadPoolExecutor(READ_THREADS) as threads:
             for start in range(0, len(addresses), READ_AHEAD):
                 part = addresses[start : start + READ_AHEAD]
                 yield from threads.map(
-                    lambda file: json.loads(fresh[file]) if file in fresh else self._report(file), part
+                    lambda file: json.loads(fresh[file]) if file in fresh else self.report(file), part
                 )
 
     def _check_sums(self, name: str, addresses: list[str]) -> None:
@@ -238,9 +238,9 @@ class Maker:
             Task("pipeline.store.manifest:checksums", {"addresses": group}, (), f"{name} from {group[0]}")
             for group in groups
         ]
-        self._run(f"{name}: checksums", tasks, lambda result: self.checksums.update(result.value))
+        self.run(f"{name}: checksums", tasks, lambda result: self.checksums.update(result.value))
 
-    def _report(self, address: str) -> dict[str, Any]:
+    def report(self, address: str) -> dict[str, Any]:
         """The report inside a file, without what only readers of that file need."""
         report = self.store.metadata(address)
         return {key: value for key, value in report.items() if key not in LOCAL_KEYS}
@@ -250,7 +250,7 @@ class Maker:
             return {}
         return {source: self.recipe.fingerprint(name, source) for source in self.recipe.sources}
 
-    def _about(self, prints: Iterable[Fingerprint]) -> None:
+    def about(self, prints: Iterable[Fingerprint]) -> None:
         """What decided the files of products, beside them: written when they are whole, and again where it is not."""
         if self.dry:
             return
@@ -265,7 +265,7 @@ class Maker:
             for entry in manifest.read(self.store, address)
         )
 
-    def _save(self, pending: dict[str, list[str]] | None = None, complete: bool = False) -> None:
+    def save(self, pending: dict[str, list[str]] | None = None, complete: bool = False) -> None:
         """Tell `status` and `stats` how far this run is; and, once it is whole, keep its snapshot."""
         if self.dry or self.aside:
             return
@@ -289,20 +289,66 @@ class Maker:
 
     # Why something is to be done
 
-    def _why(self, name: str, product: Product, missing: set[str], print_of: Callable[[str], Fingerprint]) -> str:
+    def why(self, name: str, product: Product, missing: set[str], print_of: Callable[[str], Fingerprint]) -> str:
         if not missing or product.facts:
             return LOST if missing else UNCHANGED
         sources = sorted(
             {s.source for s, address in zip(self.splits, product.addresses, strict=True) if address in missing}
         )
-        reasons = {self._why_print(name, print_of(source)) for source in sources}
+        reasons = {self.why_changed(name, print_of(source)) for source in sources}
         return "; ".join(sorted(reasons))
 
-    def _why_global(self, name: str, print_: Fingerprint, missing: bool, stood: bool) -> str:
+    def why_whole(self, name: str, print_: Fingerprint, missing: bool, stood: bool) -> str:
         """``stood``: it was whole once."""
         if not missing:
             return UNCHANGED
-        return LOST if stood else self._why_print(name, print_)
+        return LOST if stood else self.why_changed(name, print_)
 
-    def _why_print(self, name: str, print_: Fingerprint) -> str:
+    def why_changed(self, name: str, print_: Fingerprint) -> str:
         return redo_reasons.changed(self.store, name, print_)
+
+
+def exchange(
+    steps: Steps,
+    name: str,
+    print_: Fingerprint,
+    folder: str,
+    names: Sequence[str],
+    plan: Callable[[], list[Phase]],
+    check: Callable[[dict[str, Any]], None] = lambda summary: None,
+) -> Product:
+    """A product that moves rows between splits: a file a split and ``summary.json`` in one folder.
+
+    Args:
+        names: of the files, a split each.
+        plan: the work, if any of it is missing.
+        check: raises where the summary says that the product must not be used.
+    """
+    product = Product([f"{folder}/{one}.parquet" for one in names])
+    summary = f"{folder}/summary.json"
+    steps.snapshot[name] = folder
+    missing = steps.standing(name, product, [summary])
+    reason = steps.why_whole(name, print_, bool(missing), bool(product.facts))
+    steps.planned.append(Step(name, len(names), len(names) if missing else 0, reason))
+    if missing:
+        steps.run_waves(name, plan())
+    steps.tidy(folder, {*product.addresses, summary})
+    steps.about([print_])
+    if not steps.dry:
+        check(steps.store.read_json(summary))  # who reads it will believe it
+    steps.finish(name, product, {})
+    return product
+
+
+def files_of(steps: Steps, products: dict[str, Product], names: Iterable[str]) -> list[dict[str, str]]:
+    """Of each split the addresses of its files of those products that there are, by name."""
+    made = [name for name in names if name in products]
+    return [{name: products[name].addresses[index] for name in made} for index in range(len(steps.splits))]
+
+
+def exchanged(steps: Steps, products: dict[str, Product], names: Iterable[str]) -> list[str]:
+    """Of each split the digests of its rows in those products that are exchanges, as they stand in addresses."""
+    matched = [""] * len(steps.splits)
+    for product in (products[name] for name in graph.exchanged(names) if name in products):
+        matched = [f"{told}-{facts['digest']}" for told, facts in zip(matched, product.facts, strict=True)]
+    return matched

@@ -115,17 +115,17 @@ def _supply(found: ProxyRuns, store: Store | None, request: Request, out: str) -
     if Path(out).suffix not in (".yaml", ".yml"):
         raise UserError(f"{out}: the result is a mixture file: expected a name that ends in .yaml")
     recipe = recipes.load(path, store)
-    job = counted(recipe, store)
-    domains = job.blend.domains
+    solved = counted(recipe, store)
+    domains = solved.mixture.domains
     _check_domains(found, recipe, store, [domain.name for domain in domains])
-    tokenizer = str(job.tokenizer["sha256"])
+    tokenizer = str(solved.tokenizer["sha256"])
     if found.tokenizer not in (None, tokenizer):
         raise UserError(
             f"the results are of another tokenizer ({str(found.tokenizer)[:12]}) than {path} ({tokenizer[:12]}):"
             " losses and shares of tokens do not carry over"
         )
-    available = {domain.name: int(job.available[domain.name]) for domain in domains}
-    budget = tokens_of(request.budget) if request.budget else job.blend.requested_budget
+    available = {domain.name: int(solved.available[domain.name]) for domain in domains}
+    budget = tokens_of(request.budget) if request.budget else solved.mixture.requested_budget
     prior = _prior(found, request, path, available, {d.name: d.requested_share for d in domains}, store)
     epochs = {domain.name: domain.max_epochs for domain in domains}
     return Supply(prior, budget, available, epochs, tokenizer, recipe)
@@ -180,7 +180,7 @@ def _prior(
     if Path(named).suffix == ".json":
         return _complete(read_weights(named), tuple(available), named)
     file = named if request.prior else os.path.normpath(os.path.join(found.mixtures.path, named))
-    around = counted(recipes.load(file, store), store).blend.domains
+    around = counted(recipes.load(file, store), store).mixture.domains
     return _complete({domain.name: domain.requested_share for domain in around}, tuple(available), file)
 
 

@@ -27,6 +27,7 @@ from pipeline.progress import Reporter
 from pipeline.recipe import graph
 from pipeline.recipe.fitting import RUNS_A_DOMAIN
 from pipeline.run.run import Run
+from pipeline.run.writing import Solved
 from pipeline.store.costs import Costs
 from pipeline.store.storage import Store
 from stages.contract import Task
@@ -60,9 +61,9 @@ def write_swarm(
         UserError: the tokens are not counted yet, the budget is beyond all caps, or other files are in the way.
     """
     recipe = recipes.load(path, store)
-    job = counted(recipe, store)
-    domains = job.blend.domains
-    available = {domain.name: job.available[domain.name] for domain in domains}
+    solved = counted(recipe, store)
+    domains = solved.mixture.domains
+    available = {domain.name: solved.available[domain.name] for domain in domains}
     prior = {domain.name: domain.requested_share for domain in domains} if around_mixture else None
     if around is not None:
         prior = shares_of(around, store, available)
@@ -122,15 +123,17 @@ def shares_of(path: str, store: Store, available: Mapping[str, int]) -> dict[str
     Raises:
         UserError: when its domains are others.
     """
-    found = {domain.name: domain.requested_share for domain in counted(recipes.load(path, store), store).blend.domains}
+    found = {
+        domain.name: domain.requested_share for domain in counted(recipes.load(path, store), store).mixture.domains
+    }
     unknown = sorted(set(found) - set(available))
     if unknown:
         raise UserError(f"{path}: domain {unknown[0]!r} is not in the mixture; it has {', '.join(sorted(available))}")
     return found
 
 
-def counted(recipe: recipes.Recipe, store: Store) -> Run:
-    """A planned run with its tokens counted and its mixture solved.
+def counted(recipe: recipes.Recipe, store: Store) -> Solved:
+    """The mixture solved by the tokens that a root has counted.
 
     Raises:
         UserError: when the root does not hold the tokens yet.
@@ -142,9 +145,9 @@ def counted(recipe: recipes.Recipe, store: Store) -> Run:
     reporter = Reporter(quiet=True)
     job = Run(recipe, store, Scheduler(no_engine, reporter.say), reporter, Costs(store), dry=True)
     job.plan()
-    if job.blend is None:
+    if job.solved is None:
         raise UserError(f"the tokens of {recipe.name} are not counted yet: run it once first")
-    return job
+    return job.solved
 
 
 def mixture_section(shares: dict[str, float], epochs: dict[str, float], budget: int, about: str, origin: str) -> str:

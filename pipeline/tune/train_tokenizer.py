@@ -60,7 +60,7 @@ def train(
         store.sweep()
         make_sample(recipe, store, reporter)
         job = Run(recipe, store, Scheduler(executor, reporter.say), reporter, Costs(store))
-        job.aside = True
+        job.made.aside = True
         try:
 
             def work() -> str:
@@ -79,7 +79,7 @@ def train(
 def train_on(job: Run, documents: Product, kept: Product, training: Training) -> str:
     """Run the training as one task of a run; the address of the file."""
     text_bytes = dict.fromkeys(job.recipe.domains, 0)
-    for entry in manifest.read(job.store, job.snapshot["products"]["kept"]):
+    for entry in manifest.read(job.made.store, job.made.snapshot["products"]["kept"]):
         for group in entry.report["groups"]:
             if group["reason"] is None:
                 text_bytes[group["domain"]] += group["text_bytes"]
@@ -92,7 +92,7 @@ def train_on(job: Run, documents: Product, kept: Product, training: Training) ->
     size = min(training.sample_bytes, sum(text_bytes.values()))
     args: dict[str, Any] = {"splits": splits, "shares": shares, "output": address, "params": params}
     memory = (1 << 29) + MEMORY_PER_BYTE * size
-    job.make(
+    job.made.make(
         "tokenizer",
         [Task("stages.tokenizers.train:train_tokenizer", args, (address,), training.kind, size, memory)],
     )

@@ -14,7 +14,7 @@ import pytest
 from pipeline.engine.scheduler import Executor, InlineExecutor, Scheduler, TasksFailed
 from pipeline.progress import Reporter
 from pipeline.run import rebuild
-from pipeline.run.steps import Maker
+from pipeline.run.steps import Steps
 from pipeline.store.costs import Costs
 from pipeline.store.storage import Store
 from stages import clusters
@@ -46,15 +46,15 @@ def results(store: Store) -> dict[str, bytes]:
     return {address: store.read_bytes(address) for address, _ in store.list("clusters")}
 
 
-def maker(store: Store, executor: Executor | None = None) -> Maker:
+def maker(store: Store, executor: Executor | None = None) -> Steps:
     reporter = Reporter(quiet=True)
     engine = executor or InlineExecutor(store.root)
     recipe = cast(Any, SimpleNamespace(name="test"))
-    return Maker(recipe, store, Scheduler(lambda _: engine, reporter.say), reporter, Costs(store))
+    return Steps(recipe, store, Scheduler(lambda _: engine, reporter.say), reporter, Costs(store))
 
 
 def run_all(store: Store, phases: list[Phase]) -> None:
-    maker(store)._phases("clusters", phases)
+    maker(store).run_waves("clusters", phases)
 
 
 def damaged(good: bytes) -> Iterable[bytes]:
@@ -155,6 +155,6 @@ def test_a_worker_killed_in_every_phase_and_another_order_of_input_change_no_byt
         replace(phase, tasks=(deadly(phase.tasks[0], number), *phase.tasks[1:])) for number, phase in enumerate(phases)
     ]
     work = maker(store, MortalExecutor(store.root))
-    work._phases("clusters", phases)
+    work.run_waves("clusters", phases)
     assert work.scheduler.retries == len(phases) == len(list(markers.iterdir()))
     assert results(store) == expected

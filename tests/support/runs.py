@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from pipeline import recipe as recipes
+from pipeline.answers import stats
 from pipeline.engine.scheduler import Scheduler
 from pipeline.progress import Reporter
 from pipeline.run.driver import LazyExecutor
@@ -38,6 +39,7 @@ def run_inline(mixture: Path, root: Path | str) -> Run:
     recipe = recipes.load(mixture, store)
     job = Run(recipe, store, Scheduler(executor, reporter.say), reporter, Costs(store))
     job.execute()
+    stats.write(store, recipe.name)
     return job
 
 

@@ -1,0 +1,169 @@
+"""Steps of a run that find things out: the list of input, what is measured of every page, recurring lines, scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from pipeline.engine.scheduler import Done
+from pipeline.errors import RunError
+from pipeline.recipe import Recipe, graph
+from pipeline.run.steps import Product, Step, Steps, exchange
+from pipeline.store.address import digest, split_id
+from pipeline.store.storage import encode
+from stages.contract import Split, Task
+
+MAP_MEMORY = 1536 << 20
+
+
+def write_listing(recipe: Recipe, steps: Steps) -> None:
+    listing = [vars(split) | {"id": split_id(split)} for split in steps.splits]
+    address = f"sources/{digest([[s['id'], s['file']] for s in listing])}.json"
+    steps.snapshot["sources"] = address
+    steps.planned.append(Step("sources", len(listing), 0, "listed"))
+    if not steps.dry:
+        stable = [
+            {key: value for key, value in entry.items() if key != "uri"}
+            | {"parts": [[file, size] for file, _, size in entry["parts"]]}
+            for entry in listing
+        ]
+        steps.store.keep_json(address, stable)
+    if not steps.dry:
+        steps.store.write_json(f"runs/inputs/{recipe.name}.json", places(steps.splits))
+
+
+def places(splits: Iterable[Split]) -> dict[str, Any]:
+    """Where the input files of a run are: per source the folders their names are relative to, and the exceptions."""
+    found: dict[str, Any] = {}
+    for split in splits:
+        mine = found.setdefault(split.source, {"folders": [], "files": {}})
+        for file, uri, _ in split.parts or ((split.file, split.uri, split.size),):
+            if not uri.endswith(file):
+                mine["files"][file] = uri
+            elif uri.removesuffix(file) not in mine["folders"]:
+                mine["folders"].append(uri.removesuffix(file))
+    return found
+
+
+def measure(recipe: Recipe, steps: Steps) -> dict[str, Product]:
+    names = graph.together(recipe.sections)
+    products = {name: Product([]) for name in names}
+    for name in names:
+        prints = {source: recipe.fingerprint(name, source) for source in recipe.sources}
+        products[name].addresses = [f"{prints[s.source].folder}/{split_id(s)}.parquet" for s in steps.splits]
+    missing = {name: steps.standing(name, product) for name, product in products.items()}
+    for name, product in products.items():
+        reason = steps.why(name, product, missing[name], partial(recipe.fingerprint, name))
+        steps.planned.append(Step(name, len(product.addresses), len(missing[name]), reason))
+    tasks = [
+        measure_task(recipe, steps, index, split, products)
+        for index, split in enumerate(steps.splits)
+        if any(product.addresses[index] in missing[name] for name, product in products.items())
+    ]
+    fresh: dict[str, bytes] = {}
+
+    def done(result: Done) -> None:
+        for name, report in result.value["reports"].items():
+            address = result.task.outputs[names.index(name)]
+            fresh[address] = encode(report)
+
+    steps.save({name: product.addresses for name, product in products.items()})
+    steps.run("measure", tasks, done)
+    for name, product in products.items():
+        steps.finish(name, product, fresh)
+    steps.save()
+    return products
+
+
+def measure_task(recipe: Recipe, steps: Steps, index: int, split: Split, products: dict[str, Product]) -> Task:
+    args = {
+        "split": dict(vars(split)),  # `asdict` would copy the names of every small file
+        "documents": {
+            "module": graph.BY_NAME["documents"].module.__name__,
+            "params": recipe.map_params("documents", split.source),
+            "address": products["documents"].addresses[index],
+        },
+        "sidecars": [
+            {
+                "product": name,
+                "module": graph.BY_NAME[name].module.__name__,
+                "params": recipe.map_params(name, split.source),
+                "address": product.addresses[index],
+            }
+            for name, product in products.items()
+            if name != "documents"
+        ],
+        "isolate": False,
+        "page_seconds": recipe.section("run").page_seconds,
+    }
+    outputs = tuple(product.addresses[index] for product in products.values())
+    return Task("pipeline.run.map_task:measure", args, outputs, f"{split.source}/{split.file}", split.size, MAP_MEMORY)
+
+
+def check_input(recipe: Recipe, steps: Steps, documents: Product) -> None:
+    """Fail on a source that is too bad or yields nothing."""
+    limits = recipe.section("run")
+    for source in sorted(recipe.sources):
+        pairs = [
+            (split, report)
+            for split, report in zip(steps.splits, documents.facts, strict=True)
+            if split.source == source
+        ]
+        rows = sum(report["rows"] for _, report in pairs)
+        records = max(1, sum(report["records"] for _, report in pairs))
+        quarantined = sum(report["num_quarantined"] for _, report in pairs) / records
+        unread = [(split, report) for split, report in pairs if report["bad"] and not report["records"]]
+        unreadable = sum(split.size for split, _ in unread) / max(1, sum(split.size for split, _ in pairs))
+        worst = max(quarantined, unreadable)
+        if worst > limits.max_bad_fraction:
+            example = unread[0][0].uri if unread else next(s.uri for s, r in pairs if r["num_quarantined"])
+            raise RunError(
+                f"source {source}: {worst:.2%} of its input is bad (for example {example}), above"
+                f" run.max_bad_fraction = {limits.max_bad_fraction:.2%}; `gristmill status` lists the files"
+            )
+        if rows == 0 and source not in limits.allow_empty:
+            raise RunError(
+                f"source {source}: no document in its {len(pairs)} files; check `paths` and `format`, or name it in"
+                " run.allow_empty"
+            )
+
+
+def score(recipe: Recipe, steps: Steps, documents: Product) -> dict[str, Product]:
+    """The product `scores`, where the mixture has a scorer."""
+    if not recipe.on("scores"):
+        return {}
+    prints = {source: recipe.fingerprint("scores", source) for source in recipe.sources}
+    params, gpus, memory = recipe.scorers()
+    product = Product([f"{prints[split.source].folder}/{split_id(split)}.parquet" for split in steps.splits])
+    tasks = [
+        Task(
+            graph.BY_NAME["scores"].task,
+            {"documents": text, "output": address, "params": params},
+            (address,),
+            f"{split.source}/{split.file}",
+            facts["text_bytes"],
+            memory,
+            gpus,
+        )
+        for split, text, facts, address in zip(
+            steps.splits, documents.addresses, documents.facts, product.addresses, strict=True
+        )
+    ]
+    steps.map_product("scores", product, tasks, prints.__getitem__)
+    return {"scores": product}
+
+
+def recurring(recipe: Recipe, steps: Steps, documents: Product) -> dict[str, Product]:
+    """The product `lines`, where it is asked for."""
+    print_ = recipe.lines()
+    if print_ is None:
+        return {}
+    inputs = [
+        recipe.lines_input(split, split_id(split), address, report)
+        for split, address, report in zip(steps.splits, documents.addresses, documents.facts, strict=True)
+    ]
+    folder = f"{print_.folder}-{digest([asdict(entry) for entry in inputs])}"
+    names = [entry.name for entry in inputs]
+    return {"lines": exchange(steps, "lines", print_, folder, names, lambda: recipe.lines_phases(inputs, folder))}

@@ -1,0 +1,41 @@
+"""Single pages in the middle of a run: the key indices of its pages and shards, and the pages that are taken down."""
+
+from __future__ import annotations
+
+from pipeline.run import takedown
+from pipeline.run.steps import Product, Steps
+from pipeline.store import manifest
+from pipeline.store.key_index import KeyIndex, index_name
+
+
+def page_index(steps: Steps, documents: Product) -> KeyIndex:
+    """The key index of all pages, for take-downs, `why` and their like."""
+    rows = [facts["rows"] for facts in documents.facts]
+    files = list(zip(documents.addresses, rows, strict=True))
+    name = index_name(manifest.address_of("documents", documents.addresses))
+    return KeyIndex(steps.store, name, lambda: files, urls=True, say=steps.reporter.say, keep=not steps.dry)
+
+
+def make_indices(steps: Steps, indices: list[KeyIndex]) -> None:
+    """Make what is not there of key indices. They lie under ``runs/``: no product, and nothing to plan."""
+    missing = [] if steps.dry else [index for index in indices if not index.ready()]
+    steps.run("index", [task for index in missing for task in index.tasks()], lambda result: None)
+    for index in missing:
+        index.close()
+
+
+def taken_down(steps: Steps, measured: dict[str, Product], alone: bool = False) -> dict[int, list[str]]:
+    """Pages of the root's take-down list, by split.
+
+    Args:
+        alone: only those that are to go without their copies: the others hold their copies down, so they take part
+            in the choice of who stays, and `kept` drops them and the page that stays in their place.
+    """
+    entries = [entry for entry in takedown.load(steps.store) if not (alone and entry["copies"])]
+    if not entries:
+        return {}
+    files = measured["documents"].addresses
+    index = page_index(steps, measured["documents"])
+    make_indices(steps, [index])
+    clustered = measured.get("clusters")
+    return takedown.resolve(steps.store, entries, index, files, clustered.addresses if clustered else None)

@@ -1,0 +1,162 @@
+"""Steps of a run that write what is read: the survey of the report, token ids, shards of domains, the corpus."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from pipeline.errors import RunError
+from pipeline.recipe import Recipe, dump, graph
+from pipeline.run.steps import UNCHANGED, Product, Step, Steps, files_of
+from pipeline.store.address import digest, split_id
+from stages.contract import Phase, Task
+from stages.shard_format import files_of as shard_files_of
+
+
+def survey(recipe: Recipe, steps: Steps, measured: dict[str, Product], kept: Product) -> None:
+    """Distributions, hosts and samples for the report."""
+    files = files_of(steps, {**measured, "kept": kept}, graph.BY_NAME["survey"].inputs)
+    address, outputs, phases = recipe.survey(files, kept.addresses)
+    steps.snapshot["survey"] = address
+    missing = steps.missing([*outputs, address])
+    if address not in missing and not steps.store.whole(address):
+        missing |= steps.lacking({address: 0}, {address: 1})
+    to_do = len(missing - {address}) or 1 if missing else 0
+    steps.planned.append(Step("survey", len(outputs), to_do, "what it describes changed" if missing else UNCHANGED))
+    if missing and not steps.dry:  # nothing else waits for it: a plan looks on
+        steps.run_waves("survey", phases)
+    steps.tidy(address.rpartition("/")[0], {address})
+
+
+def tokenize(recipe: Recipe, steps: Steps, measured: dict[str, Product], kept: Product) -> Product:
+    print_of = partial(recipe.fingerprint, "tokens")
+    product = Product([])
+    tasks = []
+    tokens = graph.BY_NAME["tokens"]
+    files = files_of(steps, {**measured, "kept": kept}, tokens.inputs)
+    clustered = measured.get("clusters")
+    for index, split in enumerate(steps.splits):
+        selection = kept.facts[index]["selection_digest"]
+        suffix = f"-{clustered.facts[index]['digest']}" if clustered else ""
+        folder = print_of(split.source).folder
+        address = f"{folder}/{split_id(split)}-{digest([selection, suffix])}.arrow"
+        product.addresses.append(address)
+        args = {"files": files[index], "output": address, "params": dump(recipe.section("tokens"))}
+        cost = measured["documents"].facts[index]["text_bytes"]
+        label = f"{split.source}/{split.file}"
+        tasks.append(Task(tokens.task, args, (address,), label, cost, tokens.memory))
+    steps.map_product("tokens", product, tasks, print_of)
+    return product
+
+
+@dataclass
+class Solved:
+    """How many tokens of each domain the corpus takes.
+
+    Attributes:
+        available: tokens of each domain: counted, and once there are shards of it, those for training.
+        documents: documents of each domain.
+        tokenizer: the identity of the tokenizer.
+        mixture: the solved mixture.
+        phases: the solved phases of training, where the mixture has any.
+    """
+
+    available: dict[str, int]
+    documents: dict[str, int]
+    tokenizer: dict[str, Any]
+    mixture: Any
+    phases: list[Any] = field(default_factory=list)
+
+
+def solve(recipe: Recipe, steps: Steps, tokens: Product) -> Solved:
+    """The mixture by the counts of `tokens`, held-out ones included."""
+    available = dict.fromkeys(recipe.domains, 0)
+    documents: dict[str, int] = {}
+    for facts in tokens.facts:
+        for group in facts["groups"]:
+            available[group["domain"]] += group["tokens"]
+            documents[group["domain"]] = documents.get(group["domain"], 0) + group["documents"]
+    holder = next(address for address, facts in zip(tokens.addresses, tokens.facts, strict=True) if facts["rows"])
+    tokenizer = steps.report(holder)["tokenizer"]
+    mixture = recipe.solve(available, tokenizer)
+    return Solved(available, documents, tokenizer, mixture, recipe.solve_phases(available, tokenizer))
+
+
+def write_shards(recipe: Recipe, steps: Steps, tokens: Product, solved: Solved) -> dict[str, str]:
+    """Token shards of every domain the mixture takes anything of; the addresses of their manifests."""
+    print_ = recipe.shards()
+    seed = recipe.section("tokens").seed
+    manifests: dict[str, str] = {}
+    plans: list[list[Phase]] = []
+    pairs = list(zip(tokens.addresses, tokens.facts, strict=True))
+    for name in sorted(domain for domain, target in solved.mixture.targets.items() if target):
+        holding = [(address, facts) for address, facts in pairs if name in facts["domain_digests"]]
+        content = sorted(facts["domain_digests"][name] for _, facts in holding)
+        folder = f"{print_.folder}/{name}-{digest([solved.tokenizer, seed, content])}"
+        manifests[name] = f"{folder}/manifest.json"
+        if not holds(steps, manifests[name]):
+            plans.append(recipe.shard_phases(name, holding, folder, solved.tokenizer))
+    stood = all(map(steps.store.exists, manifests.values()))
+    reason = steps.why_whole("shards", print_, bool(plans), stood)
+    steps.planned.append(Step("shards", len(manifests), len(plans), reason))
+    steps.snapshot["shards"] = manifests
+    steps.run_waves("shards", side_by_side(plans))
+    steps.about([print_])
+    return manifests
+
+
+def holds(steps: Steps, address: str) -> bool:
+    """Whether a folder of shards holds all that its manifest says; what does not belong there is removed."""
+    folder = address.rpartition("/")[0]
+    listed = dict(steps.store.list(folder))
+    if address not in listed:
+        return False
+    expected = shard_files_of(folder, steps.store.read_json(address))
+    inside = {file: size for file, size in expected.items() if file.startswith(f"{folder}/")}
+    if steps.lacking(listed, inside):
+        return False
+    steps.tidy(folder, {address, *inside})
+    return True
+
+
+def write_corpus(recipe: Recipe, steps: Steps, domains: dict[str, str], solved: Solved) -> Solved:
+    """Solve the mixture again from what the shards hold for training, and write it, phase by phase."""
+    solved.available |= {name: steps.store.read_json(address)["tokens"] for name, address in domains.items()}
+    solved.mixture = recipe.solve(solved.available, solved.tokenizer)
+    solved.phases = phases = recipe.solve_phases(solved.available, solved.tokenizer)
+    for remark in recipe.taken_nothing_of(solved.mixture):
+        steps.reporter.say(remark)
+    late = {name for name, target in solved.mixture.targets.items() if target} - {*domains}
+    for name in sorted(late):
+        raise RunError(f"domain {name!r}: its share rounds to no token, and to one once others are held out: raise it")
+    print_ = recipe.corpus(solved.mixture, phases)
+    folder = f"{print_.folder}-{digest(sorted(domains.items()))}"
+    corpora = recipe.corpora(solved.mixture, phases, domains, folder, solved.tokenizer)
+    steps.snapshot["corpus"] = list(corpora)[-1]
+    if phases:
+        steps.snapshot["phases"] = [phase.name for phase in phases]
+        steps.snapshot["corpora"] = {phase.name: place for phase, place in zip(phases, corpora, strict=True)}
+    missing = [work for place, work in corpora.items() if not holds(steps, place)]
+    stood = all(map(steps.store.exists, corpora))
+    reason = steps.why_whole("corpus", print_, bool(missing), stood)
+    steps.planned.append(Step("corpus", len(corpora), len(missing), reason))
+    if missing:
+        steps.run_waves("corpus", side_by_side(missing))
+    steps.about([print_])
+    return solved
+
+
+def side_by_side(plans: list[list[Phase]]) -> list[Phase]:
+    """Plans that do not depend on each other as one: the first phases together, then the second ones, and so on.
+
+    They are lined up at their ends, so that each plan's last phase (its manifest) comes when all else is done.
+    """
+    depth = max((len(plan) for plan in plans), default=0)
+    merged = []
+    for back in range(depth, 0, -1):
+        together = [plan[-back] for plan in plans if len(plan) >= back]
+        tasks = tuple(task for phase in together for task in phase.tasks)
+        discard = tuple(prefix for phase in together for prefix in phase.discard)
+        merged.append(Phase(together[0].name, tasks, discard))
+    return merged
