@@ -1,8 +1,11 @@
 """`rehydrate`: how often pages with copies are worth repeating, for each language, and the domains that do it as YAML.
 
-The families are those of `clusters`, a row each: the page that stays, how many pages it stands for, and whether the
-rules of `kept` let it pass. Pages of a language that nobody selected are no evidence. Nothing is changed: a person puts
-the domains into the mixture file, where ``epochs`` of each are its repeats (`stages.mixture.rehydrate`).
+A family are all pages of one text (`exact_hash`), whatever became of them: it passes where any of its pages does, a
+page that goes as a duplicate included. `clusters` would count near copies too, but only of pages that pass, and says
+nothing of families that the filters removed whole; so sizes here are lower bounds of ``cluster_size``, which the
+domains name.
+Pages of a language that nobody selected are no evidence. Nothing is changed: a person puts the domains into the mixture
+file, where ``epochs`` of each are its repeats (`stages.mixture.rehydrate`).
 """
 
 from __future__ import annotations
@@ -20,6 +23,9 @@ from pipeline.store.storage import Store
 
 NO_EVIDENCE = ("language_not_selected", "low_language_confidence", "no_domain", "empty_text")
 """Reasons that say nothing about a page's quality."""
+DUPLICATES = ("exact_duplicate", "near_duplicate", "same_address")
+"""Reasons of pages that passed every filter."""
+NOTE = "sizes count exact copies, the only ones known of pages that fail; cluster_size counts near copies as well"
 
 
 def rehydrate_text(mixture: str, store: Store, max_repeats: int, min_families: int) -> str:
@@ -42,21 +48,23 @@ def rehydrate_text(mixture: str, store: Store, max_repeats: int, min_families: i
 
 
 def _families(snapshot: snapshots.Snapshot, store: Store) -> pa.Table:
-    parts = [list(snapshot.product(name)) for name in ("clusters", "kept", "language")]
+    """A row a family: ``language``, ``cluster_size`` (its pages) and ``keep`` (whether any passes the filters)."""
+    parts = [list(snapshot.product(name)) for name in ("signatures", "kept", "language")]
     if not all(parts):
         raise UserError(f"{store.root}: no families yet: run the mixture once, with clusters enabled")
     tables = []
-    for clusters, kept, language in zip(*parts, strict=True):
-        families = store.read_table(clusters.address, ["match", "cluster_size"])
+    for signatures, kept, language in zip(*parts, strict=True):
+        pages = store.read_table(signatures.address, ["exact_hash"])
         decided = store.read_table(kept.address, ["keep", "reason"])
-        families = families.append_column("keep", decided["keep"]).append_column("reason", decided["reason"])
-        families = families.append_column("language", store.read_table(language.address, ["language"])["language"])
-        chosen = pc.and_(
-            pc.is_null(families["match"]), pc.invert(pc.is_in(families["reason"], value_set=pa.array(NO_EVIDENCE)))
-        )
-        tables.append(families.filter(chosen).select(["language", "cluster_size", "keep"]))
-    table = pa.concat_tables(tables).combine_chunks()
-    return table.set_column(0, "language", table["language"].cast(pa.string()))
+        passed = pc.or_(decided["keep"], pc.is_in(decided["reason"], value_set=pa.array(DUPLICATES)))
+        labels = store.read_table(language.address, ["language"])["language"].cast(pa.string())
+        pages = pages.append_column("passed", passed).append_column("language", labels)
+        tables.append(pages.filter(pc.invert(pc.is_in(decided["reason"], value_set=pa.array(NO_EVIDENCE)))))
+    found = pa.concat_tables(tables).group_by("exact_hash")
+    families = found.aggregate([("language", "min"), ("passed", "count"), ("passed", "max")])
+    return families.select(["language_min", "passed_count", "passed_max"]).rename_columns(
+        ["language", "cluster_size", "keep"]
+    )
 
 
 def table(language: str, rows: list[Copies]) -> Table:
@@ -88,7 +96,7 @@ def as_yaml(found: dict[str, list[Copies]]) -> list[str]:
             most = "" if row.last is None else f", max: {{cluster_size: {row.last}}}"
             domains.append(f"  {name}: {{languages: [{language!r}], min: {{cluster_size: {row.first}}}{most}}}")
             epochs.append(f"    {name}: {{epochs: {row.repeats}, max_epochs: {row.repeats}}}")
-    return ["# put into the mixture file", "domains:", *domains, "mixture:", "  domains:", *epochs]
+    return ["# put into the mixture file", f"# {NOTE}", "domains:", *domains, "mixture:", "  domains:", *epochs]
 
 
 def _sizes(row: Copies) -> str:
