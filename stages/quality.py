@@ -33,7 +33,7 @@ from stages.rules.classifiers import Classifier
 from stages.rules.families import FAMILIES, MEASURED, versions
 from stages.rules.names import check_languages, check_names
 
-VERSION = 2
+VERSION = 3
 PIECE_BYTES = 1 << 20
 
 

@@ -32,7 +32,7 @@ from stages.documents.tables import ColumnError
 
 __all__ = ["VERSION", "ColumnError", "Params", "doc_id", "identity", "positions", "prepare", "raw_record", "read"]
 
-VERSION = 4
+VERSION = 5
 
 
 class Params(StageParams):
@@ -40,7 +40,9 @@ class Params(StageParams):
 
     extractor: Literal["gristmill", "resiliparse", "full_text", "trafilatura"] = "gristmill"
     markdown: bool = False
-    """Headings begin with `#` and code is fenced; `extractor: gristmill` alone writes it."""
+    """Headings begin with `#`, quotes with `>`, code is fenced with its language, tables have bars and a rule;
+    `extractor: gristmill` alone writes it. Formulas as TeX, list numbers and whole rows of tables are in the text
+    either way."""
     max_html_bytes: int = Field(5 << 20, ge=1 << 10, le=1 << 30)
     """A page is cut here and noted `over_limit`; what compression hides beyond it is never inflated."""
     max_depth: int = Field(512, ge=16)

@@ -6,8 +6,8 @@ row; `main_text` gives the text alone. Method: one pass cuts the page into block
 (`html_features`, `html_trees`, trained by `train`), the chosen ones are written (`html_text`).
 
 Any bytes may come in: what is not UTF-8 becomes U+FFFD first, at the cost of a copy. Price: see
-``docs/decisions/extraction.md``. Limits: no CSS beyond ``hidden`` and ``display:none`` in the page, no scripts; text that only a
-script shows is not there.
+``docs/decisions/extraction.md``. Limits: no CSS beyond ``hidden``, ``display:none`` and ``visibility:hidden`` on an element, no scripts; text that
+only a script shows is not there.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
 from stages.kernels.html import blocks
 from stages.kernels.html import text as html_text
 
-VERSION = 4
+VERSION = 5
 _MAX_SPAN = 2000
 _HTML_TO_TEXT = 3
 """Room is made for a byte of text for so many of HTML; more when it is needed."""
@@ -34,7 +34,7 @@ _held = threading.local()
 
 
 class ExtractionParams(StageParams):
-    """``markdown``: headings and code marked as in Markdown. ``strictness``: added to the score a block
+    """``markdown``: headings, quotes, code and tables marked as in Markdown. ``strictness``: added to the score a block
     needs, in 32nds of a logit; higher keeps less."""
 
     markdown: bool = False
@@ -142,7 +142,7 @@ def _write(
         html_text.write_pages(
             s.text, s.blocks, s.nodes, s.pages, scanner.logs, m.measures, m.inherited, m.slots, m.layout, m.features,
             one.features_TK, one.limits_TK, one.leaves_TE, one.bias, two.features_TK, two.limits_TK, two.leaves_TE,
-            two.bias, m.index, m.sums, m.scores, model.odds_256, m.tally, params.strictness, keep_all, params.markdown, out, ends,
+            two.bias, m.index, m.sums, m.scores, model.odds_256, m.tally, m.columns, params.strictness, keep_all, params.markdown, out, ends,
         )
     )  # fmt: skip
 
@@ -161,7 +161,7 @@ def _extract(
     output = _Output(len(offsets) - 1, int(offsets[-1] - offsets[0]) // _HTML_TO_TEXT + 4096)
     for first, last in groups(offsets):
         scanned = scanner.scan(data, offsets, first, last)
-        out = output.room(scanned.num_bytes + html_text.MAX_SEPARATOR * scanned.num_blocks + 64)
+        out = output.room(html_text.room(scanned.num_bytes, scanned.num_blocks, scanned.num_nodes))
         ends = np.empty(last - first, np.int64)
         output.add(_write(scanner, scanned, params, model, keep_all, out, ends), ends)
         if fields is not None:
@@ -196,5 +196,10 @@ def main_text(
 
 
 def visible_text(pages: pa.Array | tuple[Bytes, Offsets]) -> ExtractionResult:
-    """All text of each page that is not script, style, comment, template, drop-down, text field or drawing."""
+    """All text of each page that is not script, style, comment, template, drop-down, text field, drawing or hidden."""
     return _with_fields(pages, ExtractionParams(), load_model(), True)
+
+
+def all_text(pages: pa.Array | tuple[Bytes, Offsets], params: ExtractionParams) -> pa.LargeStringArray:
+    """`visible_text` without the fields, in the form that ``params`` ask for."""
+    return _extract(pages, params, load_model(), keep_all=True)

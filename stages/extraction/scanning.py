@@ -1,6 +1,6 @@
 """Buffers around the HTML kernels: pages in, their blocks, elements and text out, a group of pages at a time.
 
-Memory: about 150 bytes for every ``<`` of the largest group, 1.25 bytes for every byte of HTML, 250 for every block.
+Memory: about 200 bytes for every ``<`` of the largest group, 1.25 bytes for every byte of HTML, 250 for every block.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from stages.kernels.columns.ragged import Bytes, Offsets
 from stages.kernels.html import blocks as html_blocks
 from stages.kernels.html import features as html_features
+from stages.kernels.html import rows as html_rows
 from stages.kernels.html import text as html_text
 from stages.kernels.html.entities import MAX_GROWTH
 from stages.kernels.html.trees import LANES, SCRATCH
@@ -25,7 +26,7 @@ GROUP_BYTES = 1 << 20
 
 @dataclass
 class Scanned:
-    """What `html_blocks.scan_pages` made of some pages: columns of blocks, nodes and pages, and their text."""
+    """What `blocks.scan_pages` made of some pages: columns of blocks, nodes and pages, and their text."""
 
     blocks: Table
     nodes: Table
@@ -51,7 +52,7 @@ class Scanned:
 
 @dataclass
 class Measures:
-    """Scratch arrays of `html_features` for a run of pages (`html_text.end_of_run`), or pages of so many blocks and nodes."""
+    """Scratch arrays of `features` for a run of pages (`text.end_of_run`), or pages of so many blocks and nodes."""
 
     measures: Table
     inherited: Table
@@ -62,6 +63,7 @@ class Measures:
     sums: npt.NDArray[np.int32]
     scores: npt.NDArray[np.uint8]
     tally: Table
+    columns: Table
 
 
 class Scanner:
@@ -118,6 +120,7 @@ def _measures(num_blocks: int, num_nodes: int) -> Measures:
         np.zeros(num_blocks, np.int32),
         np.zeros(num_blocks, np.uint8),
         np.zeros((2, 256), np.int64),
+        np.zeros(html_rows.MAX_COLUMNS, np.int64),
     )
 
 

@@ -71,7 +71,7 @@ def test_blocks_are_what_stands_between_block_level_tags(page: str, blocks: list
 def test_every_named_reference_is_decoded_as_the_standard_library_does() -> None:
     names = sorted(html.entities.html5)
     page = "".join(f"<p>x&{name}x" for name in names)
-    expected = [" ".join(html.unescape(f"x&{name}x").split()) for name in names]
+    expected = [" ".join(html.unescape(f"x&{name}x").replace("\xad", "").split()) for name in names]
     assert [" ".join(block.split()) for block in blocks_of(page)] == expected
 
 
@@ -118,7 +118,7 @@ def test_utf16_and_nul_pages_give_text_or_nothing() -> None:
 
 
 def test_marks_and_hints_of_blocks_and_elements_are_noted() -> None:
-    page = b"<div class='postComments' hidden><p>ab <a href=x>cd</a> <b>e</b> <code>fg</code><img></div>"
+    page = b"<div class='postComments' aria-hidden=true><p>ab <a href=x>cd</a> <b>e</b> <code>fg</code><img></div>"
     data, offsets = text_buffers(pa.array([page], pa.large_binary()))
     s = Scanner().scan(data, offsets, 0, 1)
     row = s.blocks[:, 0].tolist()

@@ -66,6 +66,7 @@ AWKWARD = [
     "the",
     "...",
     "....... x",
+    "The sum $\\frac{a}{b}$ is $${c}$$ or \\({d}\\) here.\nIt costs $5 {now} or $6 a piece.\nA \\[{x} and $y {z} $ w",
     "a ... \nb…\t\nc..",
     "- one\n  • two\n\u2028- three\x85x",
     "\ufeff\u200bזה שלום",

@@ -91,13 +91,21 @@ def ascii_lower(text: str) -> str:
     return "".join(c.lower() if c.isascii() else c for c in text)
 
 
+FORMULA = re.compile(
+    r"\\(?:\((?:(?!\\\)).)*\\\)|\[(?:(?!\\\]).)*\\\])|\$\$(?=[^\s$])(?:\\.|[^\\])*?\$\$"
+    r"|(?<!\$)\$(?=[^\s$])(?:\\.|[^\\$])*?(?<=\S)\$(?!\d)|\\[^{]",
+    re.S | re.A,
+)
+"""A formula, or an escaped character."""
+
+
 def c4_line(line: str, strict: bool) -> tuple[str, str]:
     """(what happens to it, the line without citations)."""
     line = line.strip()
     words = line.split()
     if any(len(word) > 1000 for word in words):
         return "long_word", line
-    line = CITATION.sub("", line)
+    whole, line = line, CITATION.sub("", line)
     if strict and (not line.endswith((".", "?", "!", '"', "'")) or line.endswith("...")):
         return "unterminated", line
     if len(words) < 3:
@@ -109,7 +117,8 @@ def c4_line(line: str, strict: bool) -> tuple[str, str]:
         "curly": "{",
         "policy": POLICY,
     }.items():
-        if any(phrase in lower for phrase in phrases):
+        held = FORMULA.sub("", whole) if name == "curly" else lower
+        if any(phrase in held for phrase in phrases):
             return name, line
     return "kept", line
 

@@ -25,11 +25,25 @@ SEEDS = (
     b"<?xml version='1.0'?><html><script src='x'/><p class='comment-list' style='display:none'>a<dl><dt>b<dd>c</dl>"
     b"<math><mi>x</mi></math><![CDATA[ y ]]><plaintext>rest <b>",
     "<p>日本語の文章。<p>Ελληνικά &nGt; &#x1F600; &#0; &#55555555555; &nbsp;&notit;</p>".encode(),
+    "<p>a <math display=block alttext='x'><semantics><mrow><msup><mi>x</mi><mn>2</mn></msup><mfrac><mi>α</mi><mtext>b c</mtext></mfrac>"
+    "<munderover><mo>∑</mo><mi>i</mi><mi>n</mi></munderover><mover><mo>=</mo><mi>d</mi></mover><mroot><mi>y</mi><mn>3</mn></mroot>"
+    "<mo>(</mo><mtable><mtr><mtd><mi>q</mi></mtd><mtd/></mtr></mtable><mo>)</mo></mrow><annotation encoding='application/x-tex'>"
+    "{\\displaystyle x^2}</annotation></semantics></math><script type='math/tex; mode=display'>\\alpha</script>"
+    "<span class='math inline'>\\beta_1</span><img class=tex alt='$\\gamma$' src='/latex.php?latex=%5Cx+y'> 10<sup>6</sup>/<sub>2</sub>"
+    "<mjx-container display=true><mjx-math data-latex='y'>r</mjx-math><svg><g data-latex=z></svg></mjx-container>".encode(),
+    b"<ol start=3 reversed><li value=7>a<ul><li>b</ol><dl><dt>c<dd>d</dl><blockquote>q</blockquote><table><tr><th colspan=2>A|B<th>C<tr>"
+    b"<td rowspan=3>1<td>2<td><pre>3</pre><tr><td><code>4</code><td></table><table class=highlighttable><tr><td class=linenos><pre>1\n2\n3"
+    b"<td class=code><div class=highlight-python><pre>x\n y\n z</pre></div></table><div class='language-c fragment'><div class=line><span "
+    b"class=lineno>1</span>&#160;i</div>\n<div class=line></div></div><pre>1 a\n2 b\n3 c ```</pre><ruby>a<rt>b</ruby>"
+    b"<h2>T<a class=headerlink>\xc2\xb6</a></h2><span class=sr-only>s</span><div hidden>n<p>m</div><span style='display:none'>k</span>",
 )
 PIECES = (
     b"<", b">", b"</", b"<!--", b"-->", b"&", b"&#", b";", b'"', b"'", b"=", b"<script>", b"</script>", b"<pre>", b"<table>",
     b"<td>", b"<tr>", b"</table>", b"<svg>", b"<select>", b"<template>", b"<textarea>", b"<title>", b"<plaintext>", b"<a href=",
     b"<![CDATA[", b"]]>", b"\x00", b"\xff", b"\xc2", b"\xc2\xa0", b"\xe3\x80", b"\xef\xbb\xbf", b"&nGt;", b"&#x10FFFF;",
+    b"<math>", b"</math>", b"<mrow>", b"<mover>", b"</mover>", b"<mtable>", b"<mi>", b"<annotation encoding=tex>", b"<sup>", b"</sup>", b"<sub>",
+    b"<rt>", b"<code>", b"</code>", b"<ol>", b"<td colspan=9 rowspan=9>", b" class=math", b" class=gutter", b" class='line code'", b" hidden",
+    b"</div>", b"</span>", b"<span class=katex-html>", b" class='highlighttable lang-x'", b"$", b"\\", b"`", b"|", b"<mjx-container>", b" data-tex='a'",
     b"<p class=", b" style='display:none'", b"<br>", b"<li>", b"<h1>", b"</p>", b"\r\n", b'<script type="application/ld+json">"@type":"',
 )  # fmt: skip
 

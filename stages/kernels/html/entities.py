@@ -1,6 +1,6 @@
 """Character references of HTML (`&amp;`, `&#8212;`, `&copy`) decoded in place, from bytes to UTF-8 bytes.
 
-For `html_blocks`, which copies the text of a page and calls `read_reference` at every ampersand. Follows the
+For `blocks`, which copies the text of a page and calls `read_reference` at every ampersand. Follows the
 HTML standard's "character reference state": the longest name wins, the 106 old names need no semicolon, numbers
 of the C1 range mean Windows-1252, and NUL, surrogates and numbers past U+10FFFF become U+FFFD. One deviation: in
 attribute values the standard leaves `&copy=1` alone; here it is decoded, which touches only titles in `content=`.
@@ -8,7 +8,7 @@ attribute values the standard leaves `&copy=1` alone; here it is decoded, which 
 Names come from the standard library (`html.entities.html5`, 2,231 of them). Price: about 20 ns a reference.
 A reference never grows by more than a fifth (`&nGt;`: 5 bytes to 6); `MAX_GROWTH` says what to reserve.
 
-Legend: T is the array of all tables (`html_tables`).
+Legend: T is the array of all tables (`tables`).
 """
 
 from __future__ import annotations

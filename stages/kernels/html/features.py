@@ -1,13 +1,13 @@
 """Numbers from 0 to 255 that describe a block of text in its page: what the block classifier looks at.
 
-For `stages.extraction`, after `html_blocks.scan_pages`. `measure_blocks` fills ``X_FB`` (uint8, one row a feature, one column
+For `stages.extraction`, after `blocks.scan_pages`. `measure_blocks` fills ``X_FB`` (uint8, one row a feature, one column
 a block, names in `FEATURES`) for the blocks of one page; `score_context` fills the further rows `CONTEXT` from a first
 classifier's scores of the blocks around. All arithmetic is on integers: counts become eighths of an octave (`log_bins`),
 shares become 255ths, so the numbers are the same on every machine.
 
 Groups of features: the block's text (characters, words, digits, punctuation, first and last character); links, bold, code;
 its element, the two around it and what they hold; elements it stands in; class, id and role words and how near they
-are (`html_hints`); the two blocks before and after; density of text around; place in the page; how often its element's
+are (`hints`); the two blocks before and after; density of text around; place in the page; how often its element's
 signature recurs; the page as a whole (what kind of page it says it is, how much of it is link, list or running text).
 
 Price: linear in blocks and nodes. Legend: B blocks, M nodes of the page; F features; L table of logarithms.
@@ -21,6 +21,7 @@ import numpy.typing as npt
 from stages.kernels.html import blocks as h
 from stages.kernels.html import tokens as t
 from stages.kernels.html.hints import HINT_NAMES
+from stages.kernels.html.kinds import CODE
 from stages.kernels.html.tables import hash_span, mix
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 from stages.kernels.jit import lean_kernel as kernel
@@ -127,8 +128,10 @@ SUM_CHARS, SUM_LINKS, SUM_PUNCTUATION, SUM_WEIGHT, SUM_SCORE = range(11, 16)
 M_HELD_BY = 16  # in column 0: the four nodes last described
 MEASURES = 20
 # rows of inherited_IM: of each node
-I_HINTS, I_INSIDE, I_TABLE, I_ROW, I_CELL, I_ITEM, I_PRE, I_SECTION = range(8)
-INHERITED = 8
+I_HINTS, I_INSIDE, I_TABLE, I_ROW, I_CELL, I_ITEM, I_PRE, I_SECTION, I_QUOTE, I_INDENT, I_CONTENT = range(11)
+INHERITED = 11
+"""`I_INDENT` and `I_CONTENT`: spaces before the items of the innermost list, and before what stands in them."""
+MAX_INDENT = 24
 _NONE = -1
 
 
@@ -234,6 +237,8 @@ def inherit(nodes, first, last, inherited, L, chars_total, measures, base):  # t
             inherited[I_HINTS, m] = 0
             inherited[I_INSIDE, m] = 0
             inherited[I_SECTION, m] = m
+            inherited[I_INDENT, m] = 0
+            inherited[I_CONTENT, m] = 0
             continue
         for row in range(INHERITED):
             inherited[row, m] = inherited[row, parent]
@@ -249,7 +254,14 @@ def inherit(nodes, first, last, inherited, L, chars_total, measures, base):  # t
             inherited[I_CELL, m] = m
         elif tag == t.LI or tag == t.DD or tag == t.DT:
             inherited[I_ITEM, m] = m
-        elif tag == t.PRE or tag == t.LISTING:
+        elif tag == t.UL or tag == t.OL or tag == t.MENU:
+            inherited[I_INDENT, m] = inherited[I_CONTENT, m]
+            inherited[I_CONTENT, m] = min(MAX_INDENT, inherited[I_CONTENT, m] + (3 if tag == t.OL else 2))
+        elif tag == t.BLOCKQUOTE:
+            inherited[I_QUOTE, m] = m
+        elif (tag == t.PRE or tag == t.LISTING) and inherited[I_PRE, m] < 0:
+            inherited[I_PRE, m] = m
+        if nodes[h.KINDS, n] & CODE and inherited[I_PRE, m] < 0:
             inherited[I_PRE, m] = m
         held = measures[SUM_CHARS, nodes[h.LAST_BLOCK, n] - base] - measures[SUM_CHARS, nodes[h.FIRST_BLOCK, n] - base]
         if held * 3 >= chars_total:

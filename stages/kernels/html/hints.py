@@ -1,6 +1,6 @@
 """What class, id, role and schema.org words say of an element: one bit for each kind of thing web pages are made of.
 
-For `html_blocks`. A value is cut into words at everything but letters and at `aB`; a word that is not in `HINTS` is
+For `blocks`. A value is cut into words at everything but letters and at `aB`; a word that is not in `HINTS` is
 cut again at its longest known beginning of four letters or more, so `commentlist` means comment and list, `maincontent`
 main and content. The bits of a whole value are remembered by its hash, so a page pays once for each class it uses.
 The words are ours, from the habits of common site builders, with the commonest German, French, Spanish, Polish, Czech

@@ -1,4 +1,4 @@
-"""Words looked up by hash: tag names, attribute names, character references, hint words.
+"""Words looked up by hash: tag names, attribute names, character references, hint words, class words, symbols.
 
 All tables of the family stand in one int64 array T, each at a fixed place (`TAG_TABLE`, ...): passing one array instead
 of a dozen halves the time of the scanner and of its compilation. A word table is a power of two of keys (0: free) and as many
@@ -20,7 +20,7 @@ FNV_START = -3750763034362895579  # 0xcbf29ce484222325 as int64: products wrap a
 FNV_PRIME = 1099511628211
 
 # sizes of the word tables, and where everything stands in T
-TAG_SIZE, ATTRIBUTE_SIZE, HINT_SIZE, REFERENCE_SIZE = 512, 64, 2048, 8192
+TAG_SIZE, ATTRIBUTE_SIZE, HINT_SIZE, REFERENCE_SIZE, KIND_SIZE, SYMBOL_SIZE = 512, 128, 2048, 8192, 2048, 1024
 TAG_TABLE = 0
 ATTRIBUTE_TABLE = TAG_TABLE + 2 * TAG_SIZE
 HINT_TABLE = ATTRIBUTE_TABLE + 2 * ATTRIBUTE_SIZE
@@ -29,7 +29,13 @@ REFERENCE_TEXTS = REFERENCE_TABLE + 2 * REFERENCE_SIZE  # a row of 2304
 C1_CODES = REFERENCE_TEXTS + 2304  # 32
 TAG_FLAGS = C1_CODES + 32  # 128
 BYTE_CLASSES = TAG_FLAGS + 128  # 256
-TABLE_SLOTS = BYTE_CLASSES + 256
+KIND_TABLE = BYTE_CLASSES + 256
+SYMBOL_TABLE = KIND_TABLE + 2 * KIND_SIZE
+SYMBOL_TEXTS = SYMBOL_TABLE + 2 * SYMBOL_SIZE  # 4 for each of at most 512: bytes, then their count
+ALPHABETS = SYMBOL_TEXTS + 4 * 512  # 1024
+MATH_TABLE = ALPHABETS + 1024  # elements of MathML
+COMMAND_TABLE = MATH_TABLE + 2 * 256  # names of functions
+TABLE_SLOTS = COMMAND_TABLE + 2 * 128
 
 
 def fnv(word: bytes, start: int = FNV_START) -> int:

@@ -1,14 +1,14 @@
 """Decide which blocks of a page are its text, and write them: paragraphs, lists, table rows, headings, code.
 
-For `stages.extraction`, after `html_blocks.scan_pages`. `write_pages` is the whole second half in one call: features, first
+For `stages.extraction`, after `blocks.scan_pages`. `write_pages` is the whole second half in one call: features, first
 classifier, context, second classifier, text.
 
-Form of the text: blocks are parted by an empty line; items of a list begin with ``- `` and stand on lines of their own; cells
-of a row of a data table are joined by `` | ``, rows stand on lines of their own; lines that `br` ends stay lines; `pre` is kept
-as it is. With ``markdown`` headings begin with ``#`` and code is fenced. A table is for layout, and its cells are paragraphs,
-when it holds another table, a heading or more than `MAX_CELL_BLOCKS` blocks a cell.
+Form of the text: blocks are parted by an empty line; items of a list begin with ``- `` or their number and stand on lines of their own,
+those of inner lists behind spaces; rows of a data table are lines of cells joined by `` | `` (`rows`); lines that `br` ends stay lines; code is kept
+as it is, without numbers of lines (`fences`). With ``markdown`` headings begin with ``#``, quotes with ``>`` and definitions with ``:``, code is fenced or
+between ticks, and tables have bars and a rule.
 
-Price: the text is copied once. Legend: B blocks, M nodes, D pages; X_FB features; see `html_features`.
+Price: the text is copied once. Legend: B blocks, M nodes, D pages; X_FB features; see `features`.
 """
 
 from __future__ import annotations
@@ -16,34 +16,22 @@ from __future__ import annotations
 from stages.kernels.html import blocks as h
 from stages.kernels.html import features as f
 from stages.kernels.html import tokens as t
+from stages.kernels.html.fences import close_fence, copy_text, fence_size, open_fence, write_code, write_inline
+from stages.kernels.html.inline import is_number_text
+from stages.kernels.html.rows import end_of_element, is_data, mark_tables, write_rows
 from stages.kernels.html.trees import byte_scores, sum_trees
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 from stages.kernels.jit import lean_kernel as kernel
-from stages.kernels.simd import copy_block
 
-MAX_CELL_BLOCKS = 3
 RUN_BLOCKS, RUN_NODES, RUN_PAGES = 512, 4096, 64
 """Pages that are judged together have at most so many, or are one page."""
-MAX_SEPARATOR = 16
-"""Bytes that may be written around a block beside its own."""
+MAX_SEPARATOR, MAX_CELL = 128, 96
+"""Bytes that may be written around a block, and for a cell of a table, beside its own."""
 
 
-@inline_kernel
-def mark_layout(nodes, first, last, layout_M):  # type: ignore[no-untyped-def]
-    """Which tables are for layout: ``layout_M`` 1 at their nodes."""
-    for n in range(first, last):
-        layout_M[n - first] = 0
-    for n in range(first, last):
-        tag = nodes[h.TAG, n]
-        if tag == t.TABLE or t.H1 <= tag <= t.H6 or tag == t.TD:
-            held = nodes[h.LAST_BLOCK, n] - nodes[h.FIRST_BLOCK, n]
-            if tag == t.TD and held <= MAX_CELL_BLOCKS:
-                continue
-            outer = nodes[h.PARENT, n]
-            while outer != first and nodes[h.TAG, outer] != t.TABLE:
-                outer = nodes[h.PARENT, outer]
-            if nodes[h.TAG, outer] == t.TABLE and held > 0:
-                layout_M[outer - first] = 1
+def room(num_bytes: int, num_blocks: int, num_nodes: int) -> int:
+    """Bytes to reserve for the text of pages: a cell of bars that are each inline code grows to five halves."""
+    return 3 * num_bytes + MAX_SEPARATOR * num_blocks + MAX_CELL * num_nodes + 256
 
 
 @inline_kernel
@@ -59,26 +47,11 @@ def put(out, o, a, b, n):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def write_separator(out, o, before, block, blocks, m, n, inherited, layout_M, markdown):  # type: ignore[no-untyped-def]
+def write_separator(out, o, before, block, blocks, m, n, inherited):  # type: ignore[no-untyped-def]
     """What stands between written block ``before`` (node ``m``) and ``block`` (node ``n``): next o."""
-    table = inherited[f.I_TABLE, n]
-    is_data = table >= 0 and layout_M[table] == 0
     item, last_item = inherited[f.I_ITEM, n], inherited[f.I_ITEM, m]
     pre = inherited[f.I_PRE, n]
     if pre >= 0 and pre == inherited[f.I_PRE, m]:
-        return put(out, o, 10, 0, 1)
-    if markdown and inherited[f.I_PRE, m] >= 0:
-        o = put(out, o, 10, 0, 1)
-        o = put(out, o, 96, 0, 3)
-    if is_data and table == inherited[f.I_TABLE, m]:
-        row = inherited[f.I_ROW, n]
-        if row >= 0 and row == inherited[f.I_ROW, m]:
-            out[o] = 32
-            if inherited[f.I_CELL, n] == inherited[f.I_CELL, m]:
-                return o + 1
-            out[o + 1] = 124
-            out[o + 2] = 32
-            return o + 3
         return put(out, o, 10, 0, 1)
     if item >= 0 and item != last_item and last_item >= 0:
         return put(out, o, 10, 0, 1)
@@ -88,37 +61,120 @@ def write_separator(out, o, before, block, blocks, m, n, inherited, layout_M, ma
 
 
 @inline_kernel
-def write_page(text, blocks, nodes, pages, d, chosen_B, inherited, layout_M, markdown, out, o):  # type: ignore[no-untyped-def]
+def put_number(out, o, number):  # type: ignore[no-untyped-def]
+    """``3. ``: next o."""
+    if number < 0:
+        out[o] = 45
+        o += 1
+        number = -number
+    size = 1
+    while number >= 10**size:
+        size += 1
+    for k in range(size):
+        out[o + size - 1 - k] = 48 + number % 10
+        number //= 10
+    o += size
+    out[o] = 46
+    out[o + 1] = 32
+    return o + 2
+
+
+@inline_kernel
+def write_prefix(nodes, node0, n, tag, is_new_item, is_code, inherited, markdown, out, o):  # type: ignore[no-untyped-def]
+    """Marks before a block: of its quote, item or heading. Next o."""
+    if markdown and inherited[f.I_QUOTE, n] >= 0 and not is_code:
+        o = put(out, o, 62, 32, 1)
+    item = inherited[f.I_ITEM, n]
+    if item >= 0 and is_new_item:
+        kind = nodes[h.TAG, node0 + item]
+        if kind == t.LI:
+            o = put(out, o, 32, 0, inherited[f.I_INDENT, n])
+            number = nodes[h.VALUE, node0 + item]
+            o = put_number(out, o, number - h.IS_NUMBERED) if number > h.IS_NUMBERED // 2 else put(out, o, 45, 32, 1)
+        elif kind == t.DD and markdown and not is_code:
+            o = put(out, o, 58, 32, 1)
+    if markdown and t.H1 <= tag <= t.H6 and not is_code:
+        o = put(out, o, 35, 32, tag - t.H1 + 1)
+    return o
+
+
+@inline_kernel
+def is_gutter(text, blocks, block, last, inherited, node0):  # type: ignore[no-untyped-def]
+    """Whether a block is nothing but the numbers of the lines of code beside it, in the same row of a table."""
+    n = blocks[h.NODE, block] - node0
+    if inherited[f.I_ROW, n] < 0 or block + 1 >= last:
+        return False
+    other = blocks[h.NODE, block + 1] - node0
+    if inherited[f.I_ROW, other] != inherited[f.I_ROW, n] or inherited[f.I_PRE, other] < 0:
+        return False
+    return inherited[f.I_CELL, other] != inherited[f.I_CELL, n] and is_number_text(
+        text, blocks[h.TEXT_START, block], blocks[h.TEXT_STOP, block]
+    )
+
+
+@inline_kernel
+def judge_tables(blocks, nodes, first, last, inherited, layout_M, block0, chosen_B):  # type: ignore[no-untyped-def]
+    """A data table is kept whole, if three eighths of its text are chosen (half and a quarter give the same F1 within .0005), or not at all."""
+    for n in range(first, last):
+        if nodes[h.TAG, n] != t.TABLE or not is_data(layout_M[n - first]):
+            continue
+        kept, held = 0, 0
+        for b in range(nodes[h.FIRST_BLOCK, n], nodes[h.LAST_BLOCK, n]):
+            size = blocks[h.TEXT_STOP, b] - blocks[h.TEXT_START, b]
+            held += size
+            kept += size if chosen_B[b - block0] else 0
+        for b in range(nodes[h.FIRST_BLOCK, n], nodes[h.LAST_BLOCK, n]):
+            chosen_B[b - block0] = 8 * kept >= 3 * held
+
+
+@inline_kernel
+def write_page(text, blocks, nodes, pages, d, chosen_B, inherited, layout_M, columns, markdown, out, o):  # type: ignore[no-untyped-def]
     """Write the chosen blocks of page ``d``: next o."""
     block0, num = pages[h.BLOCKS_FROM, d], pages[h.BLOCKS_TO, d] - pages[h.BLOCKS_FROM, d]
-    node0 = pages[h.NODES_FROM, d]
-    mark_layout(nodes, node0, pages[h.NODES_TO, d], layout_M)
-    before, m = -1, 0
+    node0, last_node = pages[h.NODES_FROM, d], pages[h.NODES_TO, d]
+    any_table = mark_tables(text, blocks, nodes, node0, last_node, inherited, layout_M, block0, num)
+    if any_table:
+        judge_tables(blocks, nodes, node0, last_node, inherited, layout_M, block0, chosen_B)
+    before, m, fence, written_to = -1, 0, 0, 0
     for b in range(num):
-        if not chosen_B[b]:
-            continue
         block = block0 + b
+        if not chosen_B[b] or block < written_to:
+            continue
         node = blocks[h.NODE, block]
         n = node - node0
-        tag = nodes[h.TAG, node]
+        pre, table = inherited[f.I_PRE, n], inherited[f.I_TABLE, n]
+        if fence and pre != inherited[f.I_PRE, m]:
+            o = close_fence(fence, out, o)
+            fence = 0
+        in_data = table >= 0 and is_data(layout_M[table])
+        if in_data and inherited[f.I_CELL, n] >= 0 and nodes[h.TAG, node0 + inherited[f.I_CELL, n]] != t.CAPTION:
+            o = put(out, o, 10, 0, 2 if before >= 0 else 0)
+            end = end_of_element(nodes, node0 + table, last_node)
+            o = write_rows(text, blocks, nodes, node0 + table, end, inherited, node0, columns, markdown, out, o)
+            written_to = nodes[h.LAST_BLOCK, node0 + table]
+            before, m = block, node0 + table - node0
+            continue
+        if any_table and is_gutter(text, blocks, block, block0 + num, inherited, node0):
+            continue
+        is_new_item = before < 0 or inherited[f.I_ITEM, n] != inherited[f.I_ITEM, m]
         if before >= 0:
-            o = write_separator(out, o, before, block, blocks, m, n, inherited, layout_M, markdown)
-        item = inherited[f.I_ITEM, n]
-        if item >= 0 and nodes[h.TAG, node0 + item] == t.LI and (before < 0 or item != inherited[f.I_ITEM, m]):
-            o = put(out, o, 45, 32, 1)
-        if markdown and t.H1 <= tag <= t.H6:
-            o = put(out, o, 35, 32, tag - t.H1 + 1)
-        pre = inherited[f.I_PRE, n]
-        if markdown and pre >= 0 and (before < 0 or inherited[f.I_PRE, m] != pre):
-            o = put(out, o, 96, 10, 3)
-        for i in range(blocks[h.TEXT_START, block], blocks[h.TEXT_STOP, block], 64):
-            copy_block(text, i, out, o + i - blocks[h.TEXT_START, block])
-        o += blocks[h.TEXT_STOP, block] - blocks[h.TEXT_START, block]
+            o = write_separator(out, o, before, block, blocks, m, n, inherited)
+        o = write_prefix(nodes, node0, n, nodes[h.TAG, node], is_new_item, pre >= 0, inherited, markdown, out, o)
+        start, stop = blocks[h.TEXT_START, block], blocks[h.TEXT_STOP, block]
+        if pre >= 0:
+            if markdown and not fence:
+                last = b
+                while last < num and inherited[f.I_PRE, blocks[h.NODE, block0 + last] - node0] == pre:
+                    last += 1
+                fence = fence_size(text, start, blocks[h.TEXT_STOP, block0 + last - 1])
+                o = open_fence(text, blocks, block, fence, out, o)
+            o = write_code(text, start, stop, out, o)
+        elif markdown:
+            o = write_inline(text, blocks, block, out, o)
+        else:
+            o = copy_text(text, start, stop, out, o)
         before, m = block, n
-    if markdown and before >= 0 and inherited[f.I_PRE, m] >= 0:
-        o = put(out, o, 10, 0, 1)
-        o = put(out, o, 96, 0, 3)
-    return o
+    return close_fence(fence, out, o) if fence else o
 
 
 @inline_kernel
@@ -171,7 +227,7 @@ def places_before(pages, first, d):  # type: ignore[no-untyped-def]
 @kernel
 def write_pages(text, blocks, nodes, pages, L, measures, inherited, slots, layout_M, X, features_1, limits_1, leaves_1,
                 bias_1, features_2, limits_2, leaves_2, bias_2, index_B, sums_B, scores_B, odds_256,
-                tally_2, strictness, keep_all, markdown, out, ends_D):  # type: ignore[no-untyped-def]  # fmt: skip
+                tally_2, columns, strictness, keep_all, markdown, out, ends_D):  # type: ignore[no-untyped-def]  # fmt: skip
     """Choose and write the text of every page into ``out``; page ``d`` ends at ``ends_D[d]``.
 
     Pages are judged in runs (`end_of_run`): trees take `LANES` blocks at a time, and most pages have fewer. A page's limit is
@@ -218,8 +274,8 @@ def write_pages(text, blocks, nodes, pages, L, measures, inherited, slots, layou
                     limit = find_limit(scores_B[base:], num, measures[:, at:], odds_256, tally_2) + strictness
                     for b in range(base, base + num):
                         scores_B[b] = scores_B[b] >= limit
-                o = write_page(text, blocks, nodes, pages, d, scores_B[base:], inherited[:, node:], layout_M, markdown,
-                               out, o)  # fmt: skip
+                o = write_page(text, blocks, nodes, pages, d, scores_B[base:], inherited[:, node:], layout_M, columns,
+                               markdown, out, o)  # fmt: skip
             ends_D[d] = o
         first = last
     return o

@@ -1,12 +1,12 @@
 """Tokens of HTML: tag names, attributes, and where comments, scripts and other raw text end.
 
-For `html_blocks`. Follows the tokenizer of the HTML standard where it decides what is text: quoting of attributes,
+For `blocks`. Follows the tokenizer of the HTML standard where it decides what is text: quoting of attributes,
 comments (`<!-->`, `--!>`), bogus comments, raw text (`script` with its escaped states, `style`, `iframe`, ...),
 escapable raw text (`title`, `textarea`). Every function reads forward only and stays below ``end``, so a construct
 that is never closed costs one pass to the end of the page and then the page is done.
 
 `TAGS` says what each element means for text; the numbers of elements and of wanted attributes are module constants.
-Legend: data uint8, positions int64; T the array of all tables (`html_tables`);
+Legend: data uint8, positions int64; T the array of all tables (`tables`);
 ``W[SPANS + 2 * k]`` and the next hold start and stop of the value of wanted attribute ``k``.
 """
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from stages.kernels.html.state import SPANS
 from stages.kernels.html.tables import (
     ATTRIBUTE_SIZE,
     ATTRIBUTE_TABLE,
@@ -112,8 +113,13 @@ for _name in [
     "var",
 ]:
     TAGS[_name] |= BREAKOUT
+# further inline elements, numbered behind the others: trained classifiers know elements by number
+for _name in ("math", "mml:math", "m:math", "mjx-container", "mjx-math", "label", "abbr", "del",
+              "ins", "font", "cite", "mark", "math-field"):  # fmt: skip
+    TAGS[_name] = 0
 
 TAG_NAMES = ("", *TAGS)
+assert len(TAG_NAMES) <= 128  # `tables.TAG_FLAGS` and features of pairs of elements
 """Names by number; 0 is every element we do not know, which is treated as inline."""
 _N = {name: number for number, name in enumerate(TAG_NAMES)}
 P, LI, DD, DT, PRE, LISTING, XMP, PLAINTEXT = (
@@ -132,7 +138,20 @@ FORM, DIV, ADDRESS, BUTTON, UL, OL, DL, MENU = (
 ARTICLE, MAIN, NAV, ASIDE, HEADER, FOOTER = (_N[n] for n in ["article", "main", "nav", "aside", "header", "footer"])
 SECTION, BLOCKQUOTE, FIGURE, FIGCAPTION = (_N[n] for n in ["section", "blockquote", "figure", "figcaption"])
 NOSCRIPT, DETAILS, VIDEO, AUDIO, CANVAS = (_N[n] for n in ["noscript", "details", "video", "audio", "canvas"])
-SPAN, RUBY, RT, RP, RTC, RB = (_N[n] for n in ["span", "ruby", "rt", "rp", "rtc", "rb"])
+SPAN, RUBY, RT, RP, RTC, RB, RBC = (_N[n] for n in ["span", "ruby", "rt", "rp", "rtc", "rb", "rbc"])
+MATH, MML_MATH, M_MATH, MJX_CONTAINER, MJX_MATH, SUP, SUB, MATH_FIELD = (
+    _N[n]
+    for n in [
+        "math",
+        "mml:math",
+        "m:math",
+        "mjx-container",
+        "mjx-math",
+        "sup",
+        "sub",
+        "math-field",
+    ]
+)
 SUMMARY, LEGEND, CENTER, FIELDSET, DIALOG = (_N[n] for n in ["summary", "legend", "center", "fieldset", "dialog"])
 
 ATTRIBUTES = [
@@ -152,13 +171,35 @@ ATTRIBUTES = [
     "content",
     "lang",
     "datetime",
+    "alt",
+    "src",
+    "data-tex",
+    "data-latex",
+    "data-formula",
+    "data-math",
+    "data-expr",
+    "data-equation-content",
+    "encoding",
+    "display",
+    "alttext",
+    "mathvariant",
+    "columnalign",
+    "linethickness",
+    "colspan",
+    "rowspan",
+    "start",
+    "value",
+    "reversed",
+    "data-lang",
+    "data-language",
+    "data-tagsearch-lang",
+    "shadowrootmode",
+    "aria-labelledby",
 ]
 (CLASS, ID, ROLE, ITEMPROP, ITEMTYPE, STYLE_ATTR, HIDDEN, ARIA_HIDDEN, HREF, REL, TYPE, NAME, PROPERTY, CONTENT,
- LANG, DATETIME) = range(len(ATTRIBUTES))  # fmt: skip
-
-
-SPANS = 672
-"""Where in the state W (`html_blocks`) attribute values stand."""
+ LANG, DATETIME, ALT, SRC, DATA_TEX, DATA_LATEX, DATA_FORMULA, DATA_MATH, DATA_EXPR, DATA_EQUATION, ENCODING, DISPLAY, ALTTEXT,
+ MATHVARIANT, COLUMNALIGN, LINETHICKNESS, COLSPAN, ROWSPAN, START, VALUE, REVERSED, DATA_LANG, DATA_LANGUAGE, DATA_TAGSEARCH,
+ SHADOWROOTMODE, LABELLED) = range(len(ATTRIBUTES))  # fmt: skip
 
 
 def fill_token_tables(T: npt.NDArray[np.int64]) -> None:

@@ -21,6 +21,7 @@ from stages.kernels.jit import lean_inline_kernel, lean_kernel
 from stages.kernels.unicode import bitmaps
 from stages.kernels.unicode import characters as unicode
 from stages.kernels.unicode.bitmaps import Planes, count, count_words, find_planes, next_bit
+from stages.kernels.words.formulas import brace_outside
 from stages.kernels.words.lines import strip
 from stages.kernels.words.words import behind_break
 
@@ -163,13 +164,16 @@ def _c4_lines(  # type: ignore[no-untyped-def]
 def _rare_facts(data, base, planes_BK, begin, end, phrase_bytes, phrases, letters):  # type: ignore[no-untyped-def]
     """Facts of the phrases, brackets and citations of a line."""
     facts = np.int64(0)
+    tested = False
     at = next_bit(planes_BK, bitmaps.RARE, _ZERO, begin, end)
     while at < end:
         b = data[base + at]
         if letters[b, 1]:
             facts |= _phrase(data, base + at, base + begin, base + end, phrase_bytes, phrases, letters)
         elif b == 123:
-            facts |= CURLY
+            if not tested and brace_outside(data, base + begin, base + end):
+                facts |= CURLY
+            tested = True
         elif b == 91 and _citation(data, base + at, base + end) > base + at:
             facts |= CITATION
         at = next_bit(planes_BK, bitmaps.RARE, _ZERO, at + 1, end)
@@ -243,6 +247,7 @@ def _sentences(data, base, planes_BK, classes, begin, end):  # type: ignore[no-u
 @lean_inline_kernel
 def _facts(data, begin, end, classes, kinds, phrase_bytes, phrases, letters):  # type: ignore[no-untyped-def]
     facts = np.int64(0)
+    tested = False
     words = 0
     word_start = np.int64(-1)  # -1: in white space
     sentences = 1
@@ -267,7 +272,9 @@ def _facts(data, begin, end, classes, kinds, phrase_bytes, phrases, letters):  #
                 if kind & _TRIGGER:
                     facts |= _phrase(data, i, begin, end, phrase_bytes, phrases, letters)
                 elif cp == 123:
-                    facts |= CURLY
+                    if not tested and brace_outside(data, begin, end):
+                        facts |= CURLY
+                    tested = True
                 elif _citation(data, i, end) > i:
                     facts |= CITATION
         else:

@@ -1,0 +1,457 @@
+"""What stands inside a line of text and is more than its letters: formulas, raised and lowered text, ruby, line numbers.
+
+For `blocks`. Everything here works on the text written so far, ``out[:o]``, and gives the next ``o``. A formula is written between
+dollars, on a line of its own if it is displayed. The same formula often stands in a page two to four times (MathML, glyphs, image,
+script): the place and source of the last one are kept in the state, and another source of it right behind replaces it or is dropped.
+
+Legend: T tables, W state (`state`).
+"""
+
+from __future__ import annotations
+
+from stages.kernels.html import formulas as m
+from stages.kernels.html import tokens as t
+from stages.kernels.html.kinds import DISPLAY, PICTURE
+from stages.kernels.html.state import (
+    S_DEPTH,
+    S_FULL,
+    S_LINK,
+    S_MATH_FROM,
+    S_MATH_SOURCE,
+    S_MATH_TO,
+    S_REGION,
+    S_REGION_FROM,
+    S_SCRIPT,
+    S_SCRIPT_DEPTH,
+    S_SCRIPT_FROM,
+    S_SCRIPT_LINK,
+    S_TEX_FROM,
+    S_TEX_TO,
+    S_TEXT,
+    SPANS,
+)
+from stages.kernels.html.tokens import is_space
+from stages.kernels.jit import lean_inline_kernel as inline_kernel
+
+HIDDEN_REGION, RENDERED_REGION, TEX_REGION, NUMBER_REGION, SIGN_REGION = 1, 2, 3, 4, 5
+MAX_SIGN = 9
+"""Bytes of a link beside a heading that is but a sign; a longer one is the heading."""
+MATHML, IMAGE, SCRIPT_SOURCE, ATTRIBUTE = 1, 2, 3, 4
+MAX_SCRIPT = 24
+"""Bytes of raised or lowered text that is marked; more is text in small type."""
+
+
+@inline_kernel
+def put_dollars(W, out, place, start, stop, display, source):  # type: ignore[no-untyped-def]
+    """Make TeX at ``out[start:stop]`` a formula at ``place``, at least three bytes before it: next o."""
+    start, stop = m.skip_wrapper(out, start, stop)
+    o = place
+    if start >= stop:
+        return place
+    if display:
+        while o > W[S_TEXT] and out[o - 1] == 32:
+            o -= 1
+        if o > W[S_TEXT] and out[o - 1] != 10:
+            out[o] = 10
+            o += 1
+        out[o] = 36
+        o += 1
+    W[S_MATH_FROM] = o
+    out[o] = 36
+    o += 1
+    for i in range(start, stop):
+        out[o] = out[i]
+        o += 1
+    out[o] = 36
+    o += 1
+    if display:
+        out[o] = 36
+        out[o + 1] = 10
+        o += 2
+    W[S_MATH_FROM] = place
+    W[S_MATH_TO] = o
+    W[S_MATH_SOURCE] = source
+    return o
+
+
+@inline_kernel
+def place_of_formula(W, out, o, source):  # type: ignore[no-untyped-def]
+    """Where a formula from ``source`` is written; -1 if it stands there already."""
+    place = W[S_REGION_FROM] if W[S_REGION] == RENDERED_REGION else o
+    last = W[S_MATH_TO]
+    if last > W[S_TEXT] and (last == place or (last + 1 == place and out[last] == 32)) and W[S_MATH_SOURCE] != source:
+        if source == SCRIPT_SOURCE and W[S_MATH_SOURCE] != ATTRIBUTE:
+            return W[S_MATH_FROM]
+        return -1
+    return place
+
+
+@inline_kernel
+def written(W, o, now):  # type: ignore[no-untyped-def]
+    """A formula was written up to ``now``: what a renderer adds to it is dropped from there on."""
+    if W[S_REGION] == RENDERED_REGION:
+        W[S_REGION_FROM] = now
+    return now
+
+
+@inline_kernel
+def formula_element(data, tag_at, pos, end, found, T, W, nodes, out, o):  # type: ignore[no-untyped-def]
+    """A `math` element whose start tag, its attributes in ``W``, ends at ``pos``: (position after it, next o)."""
+    alt_from, alt_to = -1, -1
+    if (found >> t.ALTTEXT) & 1:
+        alt_from, alt_to = W[SPANS + 2 * t.ALTTEXT], W[SPANS + 2 * t.ALTTEXT + 1]
+    W[S_TEX_FROM] = -1
+    if (found >> t.DATA_LATEX) & 1:
+        W[S_TEX_FROM], W[S_TEX_TO] = W[SPANS + 2 * t.DATA_LATEX], W[SPANS + 2 * t.DATA_LATEX + 1]
+    display = False
+    if (found >> t.DISPLAY) & 1:
+        a = W[SPANS + 2 * t.DISPLAY]
+        display = a < W[SPANS + 2 * t.DISPLAY + 1] and data[a] | 0x20 == 98
+    after, K = m.read_math(data, pos, end, T, W, nodes)
+    if W[S_REGION] == HIDDEN_REGION:
+        return after, o
+    place = place_of_formula(W, out, o, MATHML)
+    if place < 0:
+        return after, o
+    start = place + 3
+    stop = start
+    if W[S_TEX_FROM] >= 0:
+        stop = m.copy_tex(data, W[S_TEX_FROM], W[S_TEX_TO], False, T, out, start)
+    if stop == start and alt_from >= 0:
+        stop = m.copy_tex(data, alt_from, alt_to, False, T, out, start)
+        if not m.looks_like_tex(out, start, stop):
+            stop = start
+    if stop == start:
+        limit = start + after - tag_at - (8 if display else 2)  # room for what stands around it
+        c = m.is_simple_fraction(data, K, nodes, W, T, out, start)
+        if c >= 0:
+            stop = m.write_fraction(data, c, T, W, nodes, out, start, limit)
+        else:
+            stop = m.write_math(data, K, T, W, nodes, out, start, limit)
+        if W[S_FULL]:
+            return after, written(W, o, m.write_characters(data, K, T, W, nodes, out, place))
+    now = put_dollars(W, out, place, start, stop, display, MATHML)
+    return after, written(W, o, now) if now > place else o
+
+
+@inline_kernel
+def formula_span(data, start, stop, is_url, display, source, T, W, out, o):  # type: ignore[no-untyped-def]
+    """TeX in an attribute, an address or a script: next o."""
+    if W[S_REGION] == HIDDEN_REGION:
+        return o
+    place = place_of_formula(W, out, o, source)
+    if place < 0:
+        return o
+    now = put_dollars(
+        W, out, place, place + 3, m.copy_tex(data, start, stop, is_url, T, out, place + 3), display, source
+    )
+    return written(W, o, now) if now > place else o
+
+
+@inline_kernel
+def attribute_with_tex(found):  # type: ignore[no-untyped-def]
+    """The first of the attributes that hold TeX; -1."""
+    for which in range(t.DATA_TEX, t.DATA_EQUATION + 1):
+        if (found >> which) & 1:
+            return which
+    return -1
+
+
+@inline_kernel
+def is_tex(data, start, stop, T, out, o):  # type: ignore[no-untyped-def]
+    """Whether an attribute looks like TeX; ``out[o:]`` is scratch."""
+    stop = m.copy_tex(data, start, min(stop, start + 400), False, T, out, o)
+    return stop > o and m.looks_like_tex(out, o, stop)
+
+
+@inline_kernel
+def begins_with_delimiter(data, i, stop):  # type: ignore[no-untyped-def]
+    """Whether ``$``, ``\\(``, ``\\[`` or ``\\begin{`` stands at ``i``."""
+    if stop - i < 3:
+        return False
+    if data[i] == 36:
+        return True
+    return data[i] == 92 and (data[i + 1] == 40 or data[i + 1] == 91 or (data[i + 1] == 98 and data[i + 2] == 101))
+
+
+@inline_kernel
+def query_of_formula(data, start, stop):  # type: ignore[no-untyped-def]
+    """(start, stop) of TeX in an image's address: `latex.codecogs.com/png.latex?x`, `equation?tex=x`, ...; (0, 0)."""
+    stop = min(stop, start + 4096)
+    mark = start
+    while mark < stop and data[mark] != 63:
+        mark += 1
+    if mark >= stop:
+        return 0, 0
+    is_tex_service = False
+    for i in range(max(start, mark - 80), mark - 3):
+        a, b, c, d = data[i] | 0x20, data[i + 1] | 0x20, data[i + 2] | 0x20, data[i + 3] | 0x20
+        is_tex_service |= a == 116 and b == 101 and c == 120 and not 97 <= d <= 122  # tex., tex?
+        is_tex_service |= a == 97 and b == 116 and c == 101 and d == 120  # latex
+        is_tex_service |= a == 109 and b == 97 and c == 116 and d == 104 and i + 4 == mark  # /math?
+        is_tex_service |= a == 116 and b == 105 and c == 111 and d == 110 and i + 4 == mark  # equation?
+        is_tex_service |= a == 104 and b == 97 and c == 114 and d == 116 and i + 4 == mark  # chart?
+    if not is_tex_service:
+        return 0, 0
+    first, key = mark + 1, mark + 1
+    while key < stop and 97 <= data[key] | 0x20 <= 122:
+        key += 1
+    if key >= stop or data[key] != 61:
+        return first, stop  # no `name=`
+    i = first
+    while i + 4 < stop:  # tex=, latex=, math=, chl=, from=
+        if data[i - 1] == 63 or data[i - 1] == 38 or data[i - 1] == 59:
+            k = i
+            while k < stop and 97 <= data[k] | 0x20 <= 122:
+                k += 1
+            if k < stop and data[k] == 61 and k - i >= 3:
+                a, b, c = data[k - 3] | 0x20, data[k - 2] | 0x20, data[k - 1] | 0x20
+                if (
+                    (a == 116 and b == 101 and c == 120)
+                    or (a == 97 and b == 116 and c == 104)
+                    or (a == 99 and b == 104 and c == 108)
+                    or (a == 114 and b == 111 and c == 109)
+                ):
+                    last = k + 1
+                    while last < stop and data[last] != 38:
+                        last += 1
+                    return k + 1, last
+        i += 1
+    return 0, 0
+
+
+@inline_kernel
+def formula_image(data, found, kinds, T, W, out, o):  # type: ignore[no-untyped-def]
+    """An image of a formula: next o."""
+    start, stop, is_url = 0, 0, False
+    which = attribute_with_tex(found)
+    if which >= 0:
+        start, stop = W[SPANS + 2 * which], W[SPANS + 2 * which + 1]
+    has_alt = (found >> t.ALT) & 1 and W[SPANS + 2 * t.ALT] < W[SPANS + 2 * t.ALT + 1]
+    alt, alt_stop = W[SPANS + 2 * t.ALT], W[SPANS + 2 * t.ALT + 1]
+    if (
+        stop == 0
+        and has_alt
+        and ((kinds & PICTURE and is_tex(data, alt, alt_stop, T, out, o)) or begins_with_delimiter(data, alt, alt_stop))
+    ):
+        start, stop = alt, alt_stop
+    if stop == 0 and (found >> t.SRC) & 1:
+        start, stop = query_of_formula(data, W[SPANS + 2 * t.SRC], W[SPANS + 2 * t.SRC + 1])
+        is_url = stop > 0
+        if is_url and has_alt and is_tex(data, alt, alt_stop, T, out, o):
+            start, stop, is_url = alt, alt_stop, False
+    if stop == 0:
+        return o
+    display = kinds & DISPLAY != 0 or (data[start] == 36 and start + 1 < stop and data[start + 1] == 36)
+    display |= data[start] == 92 and start + 1 < stop and data[start + 1] == 91
+    return formula_span(data, start, stop, is_url, display, IMAGE, T, W, out, o)
+
+
+@inline_kernel
+def end_tex(W, out, o, sure, display):  # type: ignore[no-untyped-def]
+    """The end of an element whose text may be bare TeX: next o."""
+    start = W[S_REGION_FROM]
+    while start < o and is_space(out[start]):
+        start += 1
+    stop = o
+    while stop > start and is_space(out[stop - 1]):
+        stop -= 1
+    if start >= stop or begins_with_delimiter(out, start, stop) or W[S_MATH_TO] > start:
+        return o
+    for i in range(start, stop):
+        if out[i] == 36:
+            return o
+    if not sure and not m.looks_like_tex(out, start, stop):
+        return o
+    for i in range(stop - 1, start - 1, -1):
+        out[i + 3] = out[i]
+    return put_dollars(W, out, start, start + 3, stop + 3, display, ATTRIBUTE)
+
+
+# ---- raised and lowered text
+
+
+@inline_kernel
+def start_script(tag, W, o):  # type: ignore[no-untyped-def]
+    """`sup` or `sub`."""
+    W[S_SCRIPT] = tag
+    W[S_SCRIPT_FROM] = o
+    W[S_SCRIPT_DEPTH] = W[S_DEPTH]
+    W[S_SCRIPT_LINK] = W[S_LINK] != -1
+
+
+@inline_kernel
+def is_alnum(b):  # type: ignore[no-untyped-def]
+    return 48 <= b <= 57 or 65 <= b <= 90 or 97 <= b <= 122
+
+
+@inline_kernel
+def insert(out, at, o, first, last):  # type: ignore[no-untyped-def]
+    """Put byte ``first`` before ``out[at:o]`` and, unless it is 0, ``last`` behind: next o."""
+    for i in range(o - 1, at - 1, -1):
+        out[i + 1] = out[i]
+    out[at] = first
+    if last:
+        out[o + 1] = last
+        return o + 2
+    return o + 1
+
+
+@inline_kernel
+def insert_mark(out, at, o, mark):  # type: ignore[no-untyped-def]
+    """``^`` or ``_`` before a script, which gets brackets unless it is one word or number, with a sign: next o."""
+    inner = 0
+    for i in range(at, o):
+        inner += not is_alnum(out[i]) and out[i] < 128 and i != at and i != o - 1
+    plain = o - at == 1 or (inner == 0 and (is_alnum(out[at]) or is_alnum(out[o - 1]) or out[at] >= 128))
+    if plain and not is_alnum(out[at]) and not is_alnum(out[o - 1]) and out[at] < 128 and o - at > 1:
+        plain = False
+    if plain:
+        return insert(out, at, o, mark, 0)
+    o = insert(out, at, o, 40, 41)
+    return insert(out, at, o, mark, 0)
+
+
+@inline_kernel
+def slash_follows(data, pos, end):  # type: ignore[no-untyped-def]
+    """Whether ``/``, a fraction slash or a reference to one stands at ``pos``."""
+    if pos + 2 >= end:
+        return False
+    b = data[pos]
+    if b == 47 or (b == 0xE2 and data[pos + 1] == 0x81 and data[pos + 2] == 0x84):
+        return True
+    return b == 38 and pos + 6 < end and ((data[pos + 1] == 102 and data[pos + 2] == 114 and data[pos + 5] == 108)
+                                         or (data[pos + 1] == 35 and data[pos + 2] == 56 and data[pos + 3] == 50
+                                         and data[pos + 4] == 54 and data[pos + 5] == 48))  # fmt: skip
+
+
+@inline_kernel
+def end_script(data, pos, end, W, out, o):  # type: ignore[no-untyped-def]
+    """``</sup>`` or ``</sub>``, which ends at ``pos``: the mark that keeps its meaning; next o."""
+    at, raised = W[S_SCRIPT_FROM], W[S_SCRIPT] == t.SUP
+    W[S_SCRIPT] = 0
+    while at < o and out[at] == 32:
+        at += 1
+    while o > at and out[o - 1] == 32:
+        o -= 1
+    size = o - at
+    if size == 0 or size > MAX_SCRIPT or at <= W[S_TEXT]:
+        return o
+    before = out[at - 1]
+    digits, letters = 0, 0
+    for i in range(at, o):
+        digits += 48 <= out[i] <= 57
+        letters += is_alnum(out[i]) and not 48 <= out[i] <= 57
+    word = at - 1
+    while word > W[S_TEXT] and ((out[word - 1] | 0x20 >= 97 and out[word - 1] | 0x20 <= 122) or out[word - 1] >= 128):
+        word -= 1
+    word_size = at - word if (before | 0x20 >= 97 and before | 0x20 <= 122) or before >= 128 else 0
+    if out[at] == 91 or out[at] == 40 or out[at] == 36:
+        return o
+    if not raised:
+        return lower(data, pos, end, W, out, at, o, before, digits == size)
+    if slash_follows(data, pos, end) and digits == size:
+        return insert(out, at, o, 32, 0) if 48 <= before <= 57 else o
+    if W[S_SCRIPT_LINK] and (digits + letters == size and size <= 3):
+        return insert(out, at, o, 91, 93)
+    if before == 32:
+        return o
+    if letters == size:
+        ordinal = size > 1 or out[at] in (101, 97, 111)
+        if (48 <= before <= 57 and ordinal) or word_size > 1 or (word_size == 1 and size > 1):
+            return o
+        return insert_mark(out, at, o, 94)
+    if digits + letters == 0 and size == 1 and out[at] != 43 and out[at] != 45:
+        return o  # asterisks
+    if digits == 0 and letters == 0 and out[at] >= 128 and not (out[at] == 0xE2 and size == 3):
+        return o  # trade marks
+    if digits == size and (word_size >= 5 or before in (46, 44, 59, 58, 33, 63, 34, 39)):
+        return insert(out, at, o, 91, 93)
+    return insert_mark(out, at, o, 94)
+
+
+@inline_kernel
+def lower(data, pos, end, W, out, at, o, before, all_digits):  # type: ignore[no-untyped-def]
+    """A subscript: next o. The number of atoms in a chemical formula stays as it is."""
+    if before == 47:
+        return o
+    if at - 3 >= W[S_TEXT] and out[at - 3] == 0xE2 and out[at - 2] == 0x81 and out[at - 1] == 0x84:
+        out[at - 3] = 47
+        for i in range(at, o):
+            out[i - 2] = out[i]
+        return o - 2
+    if all_digits and (pos >= end or not 48 <= data[pos] <= 57):
+        capital = 65 <= before <= 90 or before == 41
+        capital |= 97 <= before <= 122 and at - 2 >= W[S_TEXT] and 65 <= out[at - 2] <= 90
+        if capital:
+            return o
+    if not is_alnum(before) and before < 128 and before != 41 and before != 93 and before != 125:
+        return o
+    return insert_mark(out, at, o, 95)
+
+
+# ---- line numbers and links that are signs
+
+
+@inline_kernel
+def number_ahead(data, pos, end):  # type: ignore[no-untyped-def]
+    """Whether the first text behind ``pos``, over at most some tags and white space, is a number that stands alone."""
+    end = min(end, pos + 400)
+    while pos < end:
+        b = data[pos]
+        if b == 60:
+            while pos < end and data[pos] != 62:
+                pos += 1
+            pos += 1
+        elif is_space(b):
+            pos += 1
+        elif b == 38 and pos + 5 < end and data[pos + 1] == 110 and data[pos + 2] == 98:
+            pos += 6
+        else:
+            break
+    first = pos
+    while pos < end and 48 <= data[pos] <= 57:
+        pos += 1
+    if pos == first or pos - first > 6 or pos >= end:
+        return False
+    b = data[pos]
+    return b == 60 or is_space(b) or b == 46 or b == 58 or b == 38 or b == 124
+
+
+@inline_kernel
+def is_number_text(out, start, stop):  # type: ignore[no-untyped-def]
+    """Whether text holds nothing but digits, white space, dots, colons and bars."""
+    for i in range(start, stop):
+        b = out[i]
+        if not (48 <= b <= 57 or is_space(b) or b == 46 or b == 58 or b == 124):
+            return False
+    return True
+
+
+@inline_kernel
+def is_sign(out, start, stop, in_heading):  # type: ignore[no-untyped-def]
+    """Whether the text of a link is a pilcrow or, in a heading, another sign that links to itself."""
+    while start < stop and out[start] == 32:
+        start += 1
+    while stop > start and out[stop - 1] == 32:
+        stop -= 1
+    size = stop - start
+    if size == 2 and out[start] == 0xC2 and out[start + 1] == 0xB6:
+        return True
+    if not in_heading:
+        return False
+    if size == 1 and out[start] == 35:
+        return True
+    if size == 2 and out[start] == 0xC2 and out[start + 1] == 0xA7:
+        return True
+    if size == 3 and out[start] == 0xE2 and out[start + 1] == 0x80 and out[start + 2] == 0x8B:
+        return True
+    if size == 3 and out[start] == 0xEF and out[start + 1] == 0x83:  # private use: icon fonts
+        return True
+    return (
+        size == 4
+        and out[start] == 0xF0
+        and out[start + 1] == 0x9F
+        and out[start + 2] == 0x94
+        and out[start + 3] == 0x97
+    )

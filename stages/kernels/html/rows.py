@@ -1,0 +1,276 @@
+"""Tables of a page: which of them hold data, and their rows as lines.
+
+For `text`. A table is for layout, and its cells are paragraphs, when it holds another table, a heading, code of several lines, a
+cell of more than `MAX_CELL_BYTES` or of more than `MAX_CELL_BLOCKS` blocks with much text, or never two cells with text in a row. One that holds nothing but `pre`
+is code with its line numbers.
+
+A data table is written by row: cells joined by `` | ``, empty ones included; with Markdown between bars, a rule under the first row, rows
+filled up to the same number of cells. A cell that spans several stands in the first and leaves the others empty, as long as the table
+grows no more than `MAX_GROWTH` times by it; else spans are not looked at (``colspan=1000`` in every cell).
+
+Price: linear in nodes and text. Legend: M nodes of the page, B blocks.
+"""
+
+from __future__ import annotations
+
+from stages.kernels.html import blocks as h
+from stages.kernels.html import features as f
+from stages.kernels.html import tokens as t
+from stages.kernels.html.kinds import CODE, LAYOUT
+from stages.kernels.html.tokens import find_byte
+from stages.kernels.jit import lean_inline_kernel as inline_kernel
+
+MAX_CELL_BLOCKS, MAX_LIST_BYTES, MAX_CELL_BYTES = 3, 300, 1500
+MAX_COLUMNS, MAX_GROWTH = 1024, 8
+IS_LAYOUT, HAS_COLUMNS, HAS_TEXT, IS_CODE = 1, 2, 4, 8
+"""Bits of a table in ``layout_M``."""
+
+
+@inline_kernel
+def is_data(layout):  # type: ignore[no-untyped-def]
+    """Whether a table with these bits is written by row."""
+    return layout & (IS_LAYOUT | IS_CODE) == 0 and layout & HAS_COLUMNS != 0
+
+
+@inline_kernel
+def mark_tables(text, blocks, nodes, first, last, inherited, layout_M, block0, num):  # type: ignore[no-untyped-def]
+    """Fill ``layout_M`` at the tables among nodes ``first`` to ``last``; False if there is none."""
+    any_table = False
+    for n in range(first, last):
+        layout_M[n - first] = 0
+        any_table |= nodes[h.TAG, n] == t.TABLE
+    if not any_table:
+        return False
+    row = -1
+    for n in range(first, last):
+        tag = nodes[h.TAG, n]
+        table = inherited[f.I_TABLE, n - first]
+        if table < 0:
+            continue
+        held = nodes[h.LAST_BLOCK, n] - nodes[h.FIRST_BLOCK, n]
+        if tag == t.TABLE:
+            outer = inherited[f.I_TABLE, nodes[h.PARENT, n] - first]
+            if outer >= 0 and held > 0:
+                layout_M[outer] |= IS_LAYOUT
+            if nodes[h.KINDS, n] & (CODE | LAYOUT):
+                layout_M[table] |= IS_LAYOUT
+        elif t.H1 <= tag <= t.H6 and held > 0:
+            layout_M[table] |= IS_LAYOUT
+        elif tag == t.TD or tag == t.TH:
+            if held > 0:
+                if inherited[f.I_ROW, n - first] == row and row >= 0:
+                    layout_M[table] |= HAS_COLUMNS
+                row = inherited[f.I_ROW, n - first]
+                size = blocks[h.TEXT_STOP, nodes[h.LAST_BLOCK, n] - 1] - blocks[h.TEXT_START, nodes[h.FIRST_BLOCK, n]]
+                if (held > MAX_CELL_BLOCKS and size > MAX_LIST_BYTES) or size > MAX_CELL_BYTES:
+                    layout_M[table] |= IS_LAYOUT
+    for b in range(block0, block0 + num):
+        n = blocks[h.NODE, b] - first
+        table = inherited[f.I_TABLE, n]
+        if table < 0 or layout_M[table] & IS_LAYOUT:
+            continue
+        if inherited[f.I_PRE, n] < 0:
+            layout_M[table] |= HAS_TEXT
+        elif find_byte(text, blocks[h.TEXT_START, b], blocks[h.TEXT_STOP, b], 10) < blocks[h.TEXT_STOP, b]:
+            layout_M[table] |= IS_LAYOUT
+    join_code(nodes, first, last, inherited, layout_M)
+    return True
+
+
+@inline_kernel
+def join_code(nodes, first, last, inherited, layout_M):  # type: ignore[no-untyped-def]
+    """A table of nothing but `pre` is one piece of code: what stands in it is told to stand in the same."""
+    for n in range(last - first):
+        table = inherited[f.I_TABLE, n]
+        if table < 0 or layout_M[table] & (IS_LAYOUT | HAS_TEXT):
+            continue
+        if nodes[h.LAST_BLOCK, first + table] - nodes[h.FIRST_BLOCK, first + table] > 1:
+            layout_M[table] |= IS_CODE
+            if inherited[f.I_PRE, n] >= table:
+                inherited[f.I_PRE, n] = table
+
+
+@inline_kernel
+def end_of_element(nodes, n, last):  # type: ignore[no-untyped-def]
+    """The first node behind ``n`` that does not stand in it."""
+    k = n + 1
+    while k < last and nodes[h.DEPTH, k] > nodes[h.DEPTH, n]:
+        k += 1
+    return k
+
+
+@inline_kernel
+def fits(nodes, n, end, inherited, node0, columns):  # type: ignore[no-untyped-def]
+    """(number of columns, whether spans may be looked at) of the table at node ``n``."""
+    row, last_row, c, width, cells, steps = -1, -2, 0, 0, 0, 0
+    for k in range(MAX_COLUMNS):
+        columns[k] = 0
+    for k in range(n + 1, end):
+        tag = nodes[h.TAG, k]
+        if tag != t.TD and tag != t.TH:
+            continue
+        if inherited[f.I_ROW, k - node0] != last_row:
+            last_row = inherited[f.I_ROW, k - node0]
+            row += 1
+            c = 0
+        cells += 1
+        c, steps = next_free(columns, c, row, steps)
+        span, rows = max(1, nodes[h.VALUE, k] & 0xFFFFF), max(1, nodes[h.VALUE, k] >> 20)
+        span = min(span, MAX_COLUMNS - c)
+        if span <= 0 or steps > 8 * cells + MAX_COLUMNS:
+            return 0, False
+        for i in range(c, c + span):
+            columns[i] = row + rows
+        c += span
+        steps += span
+        width = max(width, c)
+    return width, (row + 1) * width <= MAX_GROWTH * cells + 8
+
+
+@inline_kernel
+def next_free(columns, c, row, steps):  # type: ignore[no-untyped-def]
+    """(first column from ``c`` on that no cell of an earlier row spans, ``steps`` and those it took)."""
+    while c < MAX_COLUMNS and columns[c] > row:
+        c += 1
+        steps += 1
+    return c, steps
+
+
+@inline_kernel
+def put_bar(out, o, is_first, markdown):  # type: ignore[no-untyped-def]
+    """What stands before a cell: next o."""
+    if is_first:
+        if markdown:
+            out[o] = 124
+            out[o + 1] = 32
+            return o + 2
+        return o
+    out[o] = 32
+    out[o + 1] = 124
+    out[o + 2] = 32
+    return o + 3
+
+
+@inline_kernel
+def write_cell(text, blocks, first, last, inherited, node0, markdown, out, o):  # type: ignore[no-untyped-def]
+    """Text of the blocks of a cell in one line: next o."""
+    for b in range(first, last):
+        if b > first:
+            out[o] = 32
+            o += 1
+        mark, marks = blocks[h.MARKS_FROM, b] // 2, blocks[h.MARKS_TO, b]
+        is_pre = inherited[f.I_PRE, blocks[h.NODE, b] - node0] >= 0
+        ticked = markdown and (is_pre or blocks[h.MARKS_FROM, b] & 1 != 0)
+        if ticked:
+            o = put_tick(out, o, False)
+        if is_pre:
+            marks = 0
+        start = blocks[h.TEXT_START, b]
+        for i in range(start, blocks[h.TEXT_STOP, b]):
+            while markdown and mark < marks and blocks[h.MARK, mark] // 2 <= i:
+                is_end = blocks[h.MARK, mark] & 1 != 0
+                if is_end == ticked:
+                    o = put_tick(out, o, is_end)
+                    ticked = not ticked
+                mark += 1
+            c = text[i]
+            if c == 124 and markdown:
+                out[o] = 92
+                o += 1
+            out[o] = 32 if c == 10 or c == 9 else c
+            o += 1
+        if ticked:
+            o = put_tick(out, o, True)
+    return o
+
+
+@inline_kernel
+def put_tick(out, o, is_end):  # type: ignore[no-untyped-def]
+    """A tick where inline code begins or ends; behind its own beginning both are nothing. Next o."""
+    if o > 0 and out[o - 1] == 96:
+        return o - 1  # nothing between, or two that touch: one
+    if is_end and o > 0 and out[o - 1] == 32:
+        out[o - 1] = 96
+        out[o] = 32
+        return o + 1
+    out[o] = 96
+    return o + 1
+
+
+@inline_kernel
+def put_rule(out, o, width):  # type: ignore[no-untyped-def]
+    """The rule under the first row: next o."""
+    out[o] = 124
+    o += 1
+    for _ in range(width):
+        for c in (32, 45, 45, 45, 32, 124):
+            out[o] = c
+            o += 1
+    out[o] = 10
+    return o + 1
+
+
+@inline_kernel
+def end_row(out, o, start, c, width, any_text, markdown):  # type: ignore[no-untyped-def]
+    """Fill and end the row that began at ``start``; one without text is taken back. Next o."""
+    if not any_text:
+        return start
+    if markdown:
+        while c < width:
+            o = put_bar(out, o, c == 0, markdown)
+            c += 1
+        out[o] = 32
+        out[o + 1] = 124
+        o += 2
+    out[o] = 10
+    return o + 1
+
+
+@inline_kernel
+def write_rows(text, blocks, nodes, n, end, inherited, node0, columns, markdown, out, o):  # type: ignore[no-untyped-def]
+    """Write the rows of the table at node ``n``, whose last node is before ``end``: next o, without a line feed."""
+    width, spans = fits(nodes, n, end, inherited, node0, columns)
+    for k in range(MAX_COLUMNS):
+        columns[k] = 0
+    row, last_row, c, start, any_text, steps, written = -1, -2, 0, o, False, 0, 0
+    if not spans:
+        width = 0
+    for k in range(n + 1, end):
+        tag = nodes[h.TAG, k]
+        if tag != t.TD and tag != t.TH:
+            continue
+        if inherited[f.I_ROW, k - node0] != last_row:
+            last_row = inherited[f.I_ROW, k - node0]
+            if row >= 0:
+                cells = max(c, width)
+                now = end_row(out, o, start, c, width, any_text, markdown)
+                if now > start:
+                    written += 1
+                    if written == 1 and markdown:
+                        now = put_rule(out, now, cells)
+                o = now
+            row += 1
+            c, start, any_text = 0, o, False
+        if spans:
+            free, steps = next_free(columns, c, row, steps)
+            while c < free:
+                o = put_bar(out, o, c == 0, markdown)
+                c += 1
+        o = put_bar(out, o, c == 0, markdown)
+        first, last = nodes[h.FIRST_BLOCK, k], nodes[h.LAST_BLOCK, k]
+        any_text |= last > first
+        o = write_cell(text, blocks, first, last, inherited, node0, markdown, out, o)
+        c += 1
+        if spans:
+            span, rows = max(1, nodes[h.VALUE, k] & 0xFFFFF), max(1, nodes[h.VALUE, k] >> 20)
+            span = min(span, MAX_COLUMNS - c + 1)
+            for i in range(c - 1, c - 1 + span):
+                columns[i] = row + rows
+            for _ in range(span - 1):
+                o = put_bar(out, o, False, markdown)
+                c += 1
+    cells = max(c, width)
+    o = end_row(out, o, start, c, width, any_text, markdown)
+    if o > start and written == 0 and markdown:
+        o = put_rule(out, o, cells)
+    return o - 1 if o > 0 and out[o - 1] == 10 else o
