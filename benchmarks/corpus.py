@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from pipeline.store.storage import Store
 from stages import corpus, schemas, shards
-from stages.contract import Phase
+from stages.contract import Wave
 from stages.mixture import MixtureParams, solve
 from stages.shard_format import read_manifest
 
@@ -64,7 +64,7 @@ def tokens_file(store: Store, address: str, domain: str, num_tokens: int, mean: 
     return shards.Input(address, len(sizes), int(sizes.sum()))
 
 
-def run(store: Store, phases: list[Phase]) -> None:
+def run(store: Store, phases: list[Wave]) -> None:
     for phase in phases:
         for task in phase.tasks:
             module, name = task.job.split(":")

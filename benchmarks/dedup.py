@@ -4,8 +4,8 @@
     python -m benchmarks.dedup signatures --documents FILE.parquet
     python -m benchmarks.dedup quality --reference FOLDER
 
-`growth` makes pages (`benchmarks.dedup_pages`), signs them and runs every phase of `clusters` one task after another
-in a process of its own, so its peak memory is a task's. It prints seconds of CPU per phase, the peak of memory, the
+`growth` makes pages (`benchmarks.dedup_pages`), signs them and runs every wave of `clusters` one task after another
+in a process of its own, so its peak memory is a task's. It prints seconds of CPU per wave, the peak of memory, the
 largest temporary disk, and seconds per n log n relative to the smallest run. `signatures` compares with datasketch (and
 rensa where installed) on the same text in the same run, and `quality` scores recall and precision against exact pairs.
 """
@@ -73,25 +73,25 @@ def make_splits(store: Store, pages: int) -> list[clusters.ClusterInput]:
 
 
 def run_phases(root: str, inputs: list[clusters.ClusterInput], settings: dict[str, Any], answer: Any) -> None:
-    """Run all phases in this process; send back CPU seconds per phase, peak memory and peak temporary disk."""
+    """Run all waves in this process; send back CPU seconds per wave, peak memory and peak temporary disk."""
     store = Store(root)
     store.remove("clusters")
-    phases = clusters.plan(clusters.Params(**settings), inputs, "clusters")
+    waves = clusters.plan(clusters.Params(**settings), inputs, "clusters")
     seconds: dict[str, float] = {}
     tasks: dict[str, int] = {}
     peaks: dict[str, int] = {}
     disk = planned = 0
-    for phase in phases:
+    for wave in waves:
         started = time.process_time()
-        for task in phase.tasks:
+        for task in wave.tasks:
             module, _, function = task.job.partition(":")
             getattr(importlib.import_module(module), function)(store, **task.args)
             planned = max(planned, task.memory)
-        seconds[phase.name] = time.process_time() - started
-        tasks[phase.name] = len(phase.tasks)
-        peaks[phase.name] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+        seconds[wave.name] = time.process_time() - started
+        tasks[wave.name] = len(wave.tasks)
+        peaks[wave.name] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
         disk = max(disk, sum(size for address, size in store.list("clusters") if "/work/" in address))
-        for prefix in phase.discard:
+        for prefix in wave.discard:
             store.remove(prefix)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
     answer.put({"seconds": seconds, "tasks": tasks, "peaks": peaks, "peak": peak, "planned": planned, "disk": disk})

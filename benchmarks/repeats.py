@@ -7,7 +7,7 @@
 `oracle` takes the first bytes of the documents, finds every window of T bytes that stands on two pages by sorting
 hashes of all windows, and compares what `repeats` cuts and keeps byte by byte, for both meanings of a repeat. In the
 same run it says what removing all copies would take (as deduplicate-text-datasets does, Lee et al. 2022: every place of
-every repeated window) and what `lines` calls frequent. `speed` gives CPU seconds and MB/s of every phase on one core,
+every repeated window) and what `lines` calls frequent. `speed` gives CPU seconds and MB/s of every wave on one core,
 and the temporary disk. `growth` does the same on made pages, in a process of its own each, with its peak of memory.
 """
 
@@ -32,7 +32,7 @@ import pyarrow.parquet as pq
 
 from pipeline.store.storage import Store
 from stages import lines, repeats, schemas
-from stages.contract import Phase
+from stages.contract import Wave
 from stages.kernels.columns.ragged import text_buffers
 from stages.kernels.jit import kernel
 
@@ -154,18 +154,18 @@ def write(store: Store, table: pa.Table) -> list[repeats.RepeatsInput]:
     return inputs
 
 
-def run(store: Store, phases: list[Phase], work: str) -> tuple[dict[str, float], dict[str, int]]:
-    """CPU seconds, and the largest temporary disk, of every phase."""
+def run(store: Store, waves: list[Wave], work: str) -> tuple[dict[str, float], dict[str, int]]:
+    """CPU seconds, and the largest temporary disk, of every wave."""
     seconds: dict[str, float] = {}
     disk: dict[str, int] = {}
-    for phase in phases:
+    for wave in waves:
         started = time.process_time()
-        for task in phase.tasks:
+        for task in wave.tasks:
             module, _, function = task.job.partition(":")
             getattr(importlib.import_module(module), function)(store, **task.args)
-        seconds[phase.name] = time.process_time() - started
-        disk[phase.name] = sum(size for _, size in store.list(work))
-        for prefix in phase.discard:
+        seconds[wave.name] = time.process_time() - started
+        disk[wave.name] = sum(size for _, size in store.list(work))
+        for prefix in wave.discard:
             store.remove(prefix)
     return seconds, disk
 
@@ -291,10 +291,10 @@ def made(folder: str, megabytes: int) -> tuple[Store, list[repeats.RepeatsInput]
 def measure(folder: str, inputs: list[repeats.RepeatsInput], settings: dict[str, Any], answer: Any) -> None:
     store = Store(folder)
     store.remove("repeats")
-    phases = repeats.plan(repeats.Params(**settings), inputs, "repeats")
-    spent, disk = run(store, phases, "repeats/work")
+    waves = repeats.plan(repeats.Params(**settings), inputs, "repeats")
+    spent, disk = run(store, waves, "repeats/work")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-    planned = max(task.memory for phase in phases for task in phase.tasks)
+    planned = max(task.memory for wave in waves for task in wave.tasks)
     answer.put({"spent": spent, "disk": max(disk.values()), "peak": peak, "planned": planned})
 
 

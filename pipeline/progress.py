@@ -61,12 +61,12 @@ class Reporter:
         self.said.append((time.time(), line))
         self.console.print(safe(line), markup=False, soft_wrap=True)
 
-    def phase(self, name: str, tasks: int, cost: int) -> PhaseProgress:
-        return PhaseProgress(self, name, tasks, cost)
+    def wave(self, name: str, tasks: int, cost: int) -> WaveProgress:
+        return WaveProgress(self, name, tasks, cost)
 
 
-class PhaseProgress:
-    """Progress of one phase, in tasks, input bytes, and pages that they measured."""
+class WaveProgress:
+    """Progress of one wave, in tasks, input bytes, and pages that they measured."""
 
     def __init__(self, reporter: Reporter, name: str, tasks: int, cost: int) -> None:
         self.reporter, self.name, self.tasks, self.cost = reporter, safe(name), tasks, cost
@@ -75,7 +75,7 @@ class PhaseProgress:
         self.next_line = self.started + FIRST_LINE_SECONDS
         self._bar: Progress | None = None
 
-    def __enter__(self) -> PhaseProgress:
+    def __enter__(self) -> WaveProgress:
         if self.reporter.bars:
             wide = self.reporter.console.width >= WIDE
             columns = (

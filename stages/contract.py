@@ -9,7 +9,7 @@ A stage is a module named after its product (`stages/language.py` makes `languag
     - ``identity(params) -> dict``  what else decides its output: hashes of model files, library versions
     - ``prepare(params) -> Callable[[pa.RecordBatch], pa.RecordBatch]``  loads models once, returns the batch function
 
-*exchange* (`clusters`, `shards`): a ``plan`` function that lists its `Phase`s of `Task`s, files in and files out.
+*exchange* (`clusters`, `shards`): a ``plan`` function that lists its `Wave`s of `Task`s, files in and files out.
 
 Nothing here knows how tasks are run, and nothing here imports Ray.
 """
@@ -79,13 +79,13 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Phase:
-    """Tasks that may run in any order; the next phase starts when all are done."""
+class Wave:
+    """Tasks that may run in any order; the next wave starts when all are done."""
 
     name: str
     tasks: tuple[Task, ...]
     discard: tuple[str, ...] = field(default=())
-    """Address prefixes of intermediate files nobody needs once this phase is whole."""
+    """Address prefixes of intermediate files nobody needs once this wave is whole."""
 
 
 class TableWriter(Protocol):

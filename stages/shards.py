@@ -32,7 +32,7 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from stages import schemas
-from stages.contract import Phase, StageParams, Store, Task
+from stages.contract import StageParams, Store, Task, Wave
 from stages.kernels.columns.keyed_hash import hash_names
 from stages.kernels.columns.ragged import Offsets, Unsigned, offsets_of, row_cuts
 from stages.kernels.columns.rows import Pieces
@@ -96,7 +96,7 @@ def inputs_of(reports: list[tuple[str, dict[str, Any]]], domain: str) -> list[In
 
 def plan(
     params: Params, domain: str, inputs: list[Input], directory: str, *, tokenizer: dict[str, Any], seed: int
-) -> list[Phase]:
+) -> list[Wave]:
     """Phases that write the shards and the manifest of one domain into ``directory``.
 
     Args:
@@ -131,8 +131,8 @@ def plan(
         label=f"manifest of {domain}",
         copies=True,
     )
-    shards = Phase("shards", tasks, discard=(f"{directory}/merged",) if merge else ())
-    return [*merge, shards, Phase("manifest", (finish,))]
+    shards = Wave("shards", tasks, discard=(f"{directory}/merged",) if merge else ())
+    return [*merge, shards, Wave("manifest", (finish,))]
 
 
 def key_range(index: int, count: int) -> tuple[int, int]:
@@ -175,8 +175,8 @@ def _shard_task(
 
 def _merge_level(
     params: Params, domain: str, inputs: list[Input], directory: str, count: int, width: int
-) -> tuple[list[Phase], list[list[str]]]:
-    """The merge phase, if one is needed, and the addresses to read per range of keys (one range: no merging)."""
+) -> tuple[list[Wave], list[list[str]]]:
+    """The merge wave, if one is needed, and the addresses to read per range of keys (one range: no merging)."""
     if len(inputs) * count <= params.max_reads or len(inputs) == 1:
         return [], [[item.address for item in inputs]]
     total = sum(item.tokens for item in inputs) * width
@@ -209,7 +209,7 @@ def _merge_level(
             tasks.append(task)
             outputs.append(output)
         sources.append(outputs)
-    return [Phase("merge", tuple(tasks))], sources
+    return [Wave("merge", tuple(tasks))], sources
 
 
 # Jobs

@@ -1,4 +1,4 @@
-"""Runs the tasks of a phase: a small windowed scheduler over an executor, with our own retry rules.
+"""Runs the tasks of a wave: a small windowed scheduler over an executor, with our own retry rules.
 
 What happens when a task does not come back (`docs/decisions/retries.md` has the evidence):
 
@@ -10,7 +10,7 @@ What happens when a task does not come back (`docs/decisions/retries.md` has the
 | memory   | killed for memory                  | run again alone with twice the memory, then isolated, then it fails |
 | error    | a Python exception                 | never run again: it would fail again                              |
 
-Failures are gathered until the phase is done or ``MAX_FAILURES`` are there; then the run fails, naming them.
+Failures are gathered until the wave is done or ``MAX_FAILURES`` are there; then the run fails, naming them.
 """
 
 from __future__ import annotations
@@ -79,12 +79,12 @@ class Executor(Protocol):
 
 
 class TasksFailed(RunError):
-    """Some tasks of a phase failed. ``traces`` holds their tracebacks."""
+    """Some tasks of a wave failed. ``traces`` holds their tracebacks."""
 
-    def __init__(self, phase: str, failures: list[tuple[Task, Outcome]]) -> None:
+    def __init__(self, wave: str, failures: list[tuple[Task, Outcome]]) -> None:
         lines = [f"{outcome.damaged or task.label}: {outcome.message}" for task, outcome in failures]
         shown = "; ".join(lines[:3]) + (f"; and {len(lines) - 3} more" if len(lines) > 3 else "")
-        super().__init__(f"{phase}: {shown}")
+        super().__init__(f"{wave}: {shown}")
         self.traces = [outcome.trace for _, outcome in failures if outcome.trace]
         self.damaged = {outcome.damaged: outcome.message for _, outcome in failures if outcome.damaged}
         """Damaged files that tasks could not read, each with what is wrong with it."""
@@ -163,9 +163,9 @@ class InlineExecutor:
 class Scheduler:
     """Keeps a window of tasks in flight on an executor and applies the retry rules.
 
-    ``executor`` is asked, with the tasks of the phase, only when there is one to run: a run with nothing to do starts
+    ``executor`` is asked, with the tasks of the wave, only when there is one to run: a run with nothing to do starts
     no Ray.
-    ``progress(phase, task, state)`` is called for every change worth showing.
+    ``progress(wave, task, state)`` is called for every change worth showing.
     """
 
     def __init__(self, executor: Callable[[Collection[Task]], Executor], say: Callable[[str], None]) -> None:
@@ -175,7 +175,7 @@ class Scheduler:
 
     def run(
         self,
-        phase: str,
+        wave: str,
         tasks: Iterable[Task],
         on_done: Callable[[Done], None],
         on_wait: Callable[[], None] = lambda: None,
@@ -190,10 +190,10 @@ class Scheduler:
         waiting = sorted(tasks, key=lambda task: (-task.cost, task.label))
         if not waiting:
             return
-        self._run(phase, dict(enumerate(waiting)), on_done, on_wait)
+        self._run(wave, dict(enumerate(waiting)), on_done, on_wait)
 
     def _run(
-        self, phase: str, tasks: dict[int, Task], on_done: Callable[[Done], None], on_wait: Callable[[], None]
+        self, wave: str, tasks: dict[int, Task], on_done: Callable[[Done], None], on_wait: Callable[[], None]
     ) -> None:
         executor = self._executor(tasks.values())
         queue = list(reversed(early_first(list(tasks), executor.slots())))
@@ -221,10 +221,10 @@ class Scheduler:
                 if not retry:
                     failures.append((task, outcome))
                     why = f"{outcome.damaged} is damaged: {outcome.message}" if outcome.damaged else outcome.message
-                    self._say(f"{phase}: {task.label} failed: {why}")
+                    self._say(f"{wave}: {task.label} failed: {why}")
                     continue
                 self.retries += 1
-                self._say(f"{phase}: {task.label} is run again: {outcome.message}")
+                self._say(f"{wave}: {task.label} is run again: {outcome.message}")
                 if outcome.kind != "node":
                     crashes[outcome.index] += 1
                 tasks[outcome.index] = changed(task, outcome.kind, crashes[outcome.index])
@@ -232,7 +232,7 @@ class Scheduler:
             on_wait()
         if failures:
             executor.cancel()
-            raise TasksFailed(phase, failures)
+            raise TasksFailed(wave, failures)
 
 
 def early_first(largest_first: list[int], slots: int) -> list[int]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.errors import told
 from pipeline.recipe.products import Source
-from pipeline.recipe.yaml_file import Document, Key
+from pipeline.recipe.yaml_file import Key, YamlFile
 from pipeline.store.storage import Store
 from stages import kept, language, quality, scores, tokens
 from stages.rules import classifiers, contamination, url_lists, word_lists
@@ -16,7 +16,7 @@ Check = tuple[Key, Callable[[], Any]]
 
 
 def check_files(
-    document: Document, sections: dict[str, Any], found: dict[str, Source | None], store: Store, tokenizer: bool
+    yaml_file: YamlFile, sections: dict[str, Any], found: dict[str, Source | None], store: Store, tokenizer: bool
 ) -> None:
     """Load what is named by name or path in the common sections, and where a source has its own.
 
@@ -31,12 +31,12 @@ def check_files(
     for name, source in found.items():
         if source is not None:
             own = _checks(("sources", name), source.sections, store)
-            checks += [check for check in own if check[0] in document.lines]  # the others are told where they stand
+            checks += [check for check in own if check[0] in yaml_file.lines]  # the others are told where they stand
     for key, check in checks:
         try:
             check()
         except (ValueError, OSError) as error:
-            document.add(key, told(error))
+            yaml_file.add(key, told(error))
 
 
 def _checks(prefix: Key, sections: dict[str, Any], store: Store) -> Iterator[Check]:

@@ -18,7 +18,7 @@ from pipeline.recipe.graph import SECTIONS, TOP_KEYS
 from pipeline.recipe.paths import resolve, resolve_files, resolve_models, source_paths
 from pipeline.recipe.products import Recipe, Source, mixtures_of
 from pipeline.recipe.sections import SampleParams, dump
-from pipeline.recipe.yaml_file import Document, Key, dotted, nearest, read_yaml, validate
+from pipeline.recipe.yaml_file import Key, YamlFile, dotted, nearest, read_yaml, validate
 from pipeline.store.storage import Store, filesystem_of
 from stages import clusters, kept, mixture, sources
 
@@ -35,86 +35,86 @@ def load(path: str | Path, store: Store, tokenizer: bool = True) -> Recipe:
     Raises:
         ConfigError: with every mistake in it, each with its line and key.
     """
-    document = read_yaml(path)
-    data = document.data
+    yaml_file = read_yaml(path)
+    data = yaml_file.data
     for key in data:
         if key not in TOP_KEYS:
-            document.add((key,), f"no such key{nearest(str(key), list(TOP_KEYS))}")
+            yaml_file.add((key,), f"no such key{nearest(str(key), list(TOP_KEYS))}")
     for key in ("sources", "domains"):
         if not isinstance(data.get(key), dict) or not data[key]:
-            document.add((key,), "expected at least one entry: a mapping of names")
+            yaml_file.add((key,), "expected at least one entry: a mapping of names")
             data[key] = {}
     for place in graph.model_paths():
-        resolve_models(data, place, (), document, store)
-        resolve_models(data["sources"], ("*", *place), ("sources",), document, store)
+        resolve_models(data, place, (), yaml_file, store)
+        resolve_models(data["sources"], ("*", *place), ("sources",), yaml_file, store)
     for inside in graph.file_paths():
-        resolve_files(data, inside, (), document, store)
-        resolve_files(data["sources"], ("*", *inside), ("sources",), document, store)
-    sample = validate(SampleParams, data.get("sample") or {}, document, ("sample",)) if "sample" in data else None
+        resolve_files(data, inside, (), yaml_file, store)
+        resolve_files(data["sources"], ("*", *inside), ("sources",), yaml_file, store)
+    sample = validate(SampleParams, data.get("sample") or {}, yaml_file, ("sample",)) if "sample" in data else None
     sections = {
-        name: validate(model, data.get(name) or {}, document, (name,))
+        name: validate(model, data.get(name) or {}, yaml_file, (name,))
         for name, model in SECTIONS.items()
         if name != "mixture"
     }
-    sections |= _blends(document, store, sections["corpus"])
-    found = {str(name): _source(str(name), raw, document, store) for name, raw in data["sources"].items()}
-    domains = {str(name): _domain(str(name), raw, document) for name, raw in data["domains"].items()}
+    sections |= _blends(yaml_file, store, sections["corpus"])
+    found = {str(name): _source(str(name), raw, yaml_file, store) for name, raw in data["sources"].items()}
+    domains = {str(name): _domain(str(name), raw, yaml_file) for name, raw in data["domains"].items()}
     name = str(data.get("name") or Path(path).stem)
-    _check_name(name, ("name",), document)
-    _check_references(document, found, domains, sections)
-    document.check()
-    check_files(document, sections, found, store, tokenizer)
-    document.check()
+    _check_name(name, ("name",), yaml_file)
+    _check_references(yaml_file, found, domains, sections)
+    yaml_file.check()
+    check_files(yaml_file, sections, found, store, tokenizer)
+    yaml_file.check()
     return Recipe(str(path), name, sample, found, domains, sections)  # type: ignore[arg-type]
 
 
-def _source(name: str, raw: Any, document: Document, store: Store) -> Source | None:
+def _source(name: str, raw: Any, yaml_file: YamlFile, store: Store) -> Source | None:
     key: Key = ("sources", name)
     if not isinstance(raw, dict):
-        document.add(key, "expected a mapping with at least `paths`")
+        yaml_file.add(key, "expected a mapping with at least `paths`")
         return None
-    _check_name(name, key, document)
+    _check_name(name, key, yaml_file)
     own = {field: value for field, value in raw.items() if field not in graph.overridable()}
     if "paths" in own:
-        own["paths"] = source_paths(own["paths"], (*key, "paths"), document, store)
+        own["paths"] = source_paths(own["paths"], (*key, "paths"), yaml_file, store)
     if isinstance(own.get("base"), str):
-        own["base"] = resolve(own["base"], (*key, "base"), document, store)
-    params = validate(sources.SourceParams, own, document, key)
+        own["base"] = resolve(own["base"], (*key, "base"), yaml_file, store)
+    params = validate(sources.SourceParams, own, yaml_file, key)
     sections: dict[str, Any] = {}
     for section in graph.overridable():
         override = raw.get(section) or {}
         if not isinstance(override, dict):
-            document.add((*key, section), "expected a mapping")
+            yaml_file.add((*key, section), "expected a mapping")
             continue
         known = SECTIONS[section].model_fields
         for name_ in override:
             if name_ not in known:
-                document.add((*key, section, name_), f"no such key{nearest(str(name_), list(known))}")
-        merged = merge(document.data.get(section) or {}, {k: v for k, v in override.items() if k in known})
-        scratch = Document(document.path, document.data, document.lines)
+                yaml_file.add((*key, section, name_), f"no such key{nearest(str(name_), list(known))}")
+        merged = merge(yaml_file.data.get(section) or {}, {k: v for k, v in override.items() if k in known})
+        scratch = YamlFile(yaml_file.path, yaml_file.data, yaml_file.lines)
         sections[section] = validate(SECTIONS[section], merged, scratch, (*key, section))
         own_keys = {
-            dotted(place) for place in document.lines
+            dotted(place) for place in yaml_file.lines
         }  # the common section's mistakes are told where they stand
-        document.problems += [problem for problem in scratch.problems if problem.key in own_keys]
+        yaml_file.problems += [problem for problem in scratch.problems if problem.key in own_keys]
     if params is not None and sections.get("documents") is not None:
         sections["documents"] = sections["documents"].model_copy(update=params.reading())
     return Source(name, params, sections) if params is not None else None
 
 
-def _check_name(name: str, key: Key, document: Document) -> None:
+def _check_name(name: str, key: Key, yaml_file: YamlFile) -> None:
     """Names become folders and stand in reports: ASCII letters, digits, ``.``, ``_``, ``-``, up to `MOST_LETTERS`."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name, re.ASCII) or len(name) > MOST_LETTERS:
         found = repr(name) if len(name) <= MOST_LETTERS else f"{len(name)} of them"
-        document.add(key, f"expected letters, digits, '.', '_' and '-' in a name, found {found}")
+        yaml_file.add(key, f"expected letters, digits, '.', '_' and '-' in a name, found {found}")
 
 
-def _domain(name: str, raw: Any, document: Document) -> kept.Domain | None:
-    _check_name(name, ("domains", name), document)
+def _domain(name: str, raw: Any, yaml_file: YamlFile) -> kept.Domain | None:
+    _check_name(name, ("domains", name), yaml_file)
     if raw is not None and not isinstance(raw, dict):
-        document.add(("domains", name), "expected a mapping of conditions, such as {sources: [NAME]}")
+        yaml_file.add(("domains", name), "expected a mapping of conditions, such as {sources: [NAME]}")
         return None
-    return validate(kept.Domain, {"name": name, **(raw or {})}, document, ("domains", name))
+    return validate(kept.Domain, {"name": name, **(raw or {})}, yaml_file, ("domains", name))
 
 
 def merge(common: Any, own: Any) -> Any:
@@ -125,36 +125,36 @@ def merge(common: Any, own: Any) -> Any:
 
 
 def _check_references(
-    document: Document, found: dict[str, Source | None], domains: dict[str, Any], sections: dict[str, Any]
+    yaml_file: YamlFile, found: dict[str, Source | None], domains: dict[str, Any], sections: dict[str, Any]
 ) -> None:
-    for key, named in _named(document.data["domains"]):
+    for key, named in _named(yaml_file.data["domains"]):
         if found and named not in found:
-            document.add(("domains", *key), f"no such source {named!r}{nearest(named, list(found))}")
+            yaml_file.add(("domains", *key), f"no such source {named!r}{nearest(named, list(found))}")
     measured = [columns for source in found.values() if source for columns in _measured(source, sections).values()]
     for position, name in enumerate(getattr(sections.get("tokens"), "scores", ())):
         if measured and not any(name in columns for columns in measured):
             there = sorted({column for columns in measured for column in columns})
-            document.add(("tokens", "scores", position), f"no column {name!r} is measured{nearest(name, there)}")
+            yaml_file.add(("tokens", "scores", position), f"no column {name!r} is measured{nearest(name, there)}")
     fim = getattr(sections.get("tokens"), "fim", None)
     for position, name in enumerate(fim.domains if fim else ()):
         if domains and name not in domains:
-            document.add(("tokens", "fim", "domains", position), f"no such domain{nearest(name, list(domains))}")
+            yaml_file.add(("tokens", "fim", "domains", position), f"no such domain{nearest(name, list(domains))}")
     for name, source in found.items():
         known = [domain for domain in domains.values() if domain is not None]
-        _check_columns(document, name, source, known, sections)
+        _check_columns(yaml_file, name, source, known, sections)
     if sections.get("clusters") is not None and sections.get("signatures") is not None:
         try:
             clusters.check_permutations(sections["clusters"], sections["signatures"].permutations)
         except ValueError as error:
-            document.add(("clusters", "bands"), str(error))
+            yaml_file.add(("clusters", "bands"), str(error))
     blends = [(place, blend.domains) for place, blend in mixtures_of(sections)]
-    raw = document.data.get("mixture")
+    raw = yaml_file.data.get("mixture")
     if sections["mixture"] is None and isinstance(raw, dict) and isinstance(raw.get("domains"), dict):
         blends.append((("mixture",), raw["domains"]))  # something else in it is wrong
     for place, names in blends:
         for name in names:
             if domains and name not in domains:
-                document.add((*place, "domains", name), f"no such domain{nearest(name, list(domains))}")
+                yaml_file.add((*place, "domains", name), f"no such domain{nearest(name, list(domains))}")
 
 
 def _named(domains: dict[Any, Any]) -> Iterator[tuple[Key, str]]:
@@ -167,7 +167,7 @@ def _named(domains: dict[Any, Any]) -> Iterator[tuple[Key, str]]:
 
 
 def _check_columns(
-    document: Document, name: str, source: Source | None, domains: list[kept.Domain], sections: dict[str, Any]
+    yaml_file: YamlFile, name: str, source: Source | None, domains: list[kept.Domain], sections: dict[str, Any]
 ) -> None:
     """Whether all that `kept` asks of a source is measured there."""
     decides, measures = ((source.sections.get(part) if source else None) for part in ("kept", "quality"))
@@ -177,7 +177,7 @@ def _check_columns(
     assert source is not None
     columns = [column for names in _measured(source, sections).values() for column in names]
     own: Key = ("sources", name, "kept")
-    key = own if own in document.lines else ("kept",)
+    key = own if own in yaml_file.lines else ("kept",)
     for column in kept.quality_columns(decides, here):
         if column not in columns:
             place = next(
@@ -196,9 +196,9 @@ def _check_columns(
                 hint = "; give quality.benchmarks.files"
             else:
                 hint = nearest(column, columns)
-            document.add(place, f"no column {column!r} is measured in source {name}{hint}")
+            yaml_file.add(place, f"no column {column!r} is measured in source {name}{hint}")
     if "has_bad_words" in kept.active_rules(decides) and not measures.bad_words:
-        document.add(key, f"has_bad_words needs quality.bad_words, of which source {name} has none")
+        yaml_file.add(key, f"has_bad_words needs quality.bad_words, of which source {name} has none")
 
 
 def _measured(source: Source, sections: dict[str, Any]) -> dict[str, list[str]]:
@@ -216,46 +216,46 @@ def _columns(product: graph.Product, source: Source, sections: dict[str, Any]) -
     return product.columns(params) if product.columns and params is not None else []
 
 
-def _blends(document: Document, store: Store, corpus_params: Any) -> dict[str, Any]:
+def _blends(yaml_file: YamlFile, store: Store, corpus_params: Any) -> dict[str, Any]:
     """The sections `mixture` and `phases`, of which a file has exactly one; the other is None."""
-    data = document.data
+    data = yaml_file.data
     if "phases" not in data:
-        raw = _with_weights(data.get("mixture") or {}, ("mixture",), document, store)
-        blend = validate(mixture.MixtureParams, raw, document, ("mixture",)) if raw is not None else None
+        raw = _with_weights(data.get("mixture") or {}, ("mixture",), yaml_file, store)
+        blend = validate(mixture.MixtureParams, raw, yaml_file, ("mixture",)) if raw is not None else None
         return {"mixture": blend, "phases": None}
     if "mixture" in data:
-        document.add(("phases",), "a file has either `mixture` or `phases`; take one of them out")
+        yaml_file.add(("phases",), "a file has either `mixture` or `phases`; take one of them out")
     if corpus_params is not None and not corpus_params.materialise:
-        document.add(("corpus", "materialise"), "phases take parts of domains, which a corpus of references cannot")
+        yaml_file.add(("corpus", "materialise"), "phases take parts of domains, which a corpus of references cannot")
     raw = data["phases"] or {}
     if isinstance(raw, dict) and isinstance(raw.get("phases"), list):
         filled = []
         for position, phase in enumerate(raw["phases"]):
             if isinstance(phase, dict) and "mixture" in phase:
                 key = ("phases", "phases", position, "mixture")
-                phase = {**phase, "mixture": _with_weights(phase["mixture"], key, document, store)}
+                phase = {**phase, "mixture": _with_weights(phase["mixture"], key, yaml_file, store)}
                 if phase["mixture"] is None:
                     return {"mixture": None, "phases": None}
             filled.append(phase)
         raw = {**raw, "phases": filled}
-    return {"mixture": None, "phases": validate(mixture.PhasesParams, raw, document, ("phases",))}
+    return {"mixture": None, "phases": validate(mixture.PhasesParams, raw, yaml_file, ("phases",))}
 
 
-def _with_weights(raw: Any, key: Key, document: Document, store: Store) -> Any:
+def _with_weights(raw: Any, key: Key, yaml_file: YamlFile, store: Store) -> Any:
     """A mixture section with the file of ``weights_from`` as its ``imported``; None where that cannot be read."""
     if not isinstance(raw, dict) or not isinstance(raw.get("weights_from"), str):
         return raw
     place = (*key, "weights_from")
     if raw.get("imported") is not None:
-        document.add(place, "give the weights either here or as `imported`, not both")
+        yaml_file.add(place, "give the weights either here or as `imported`, not both")
         return None
-    path = resolve(raw["weights_from"], place, document, store)
+    path = resolve(raw["weights_from"], place, yaml_file, store)
     try:
         filesystem, inside = filesystem_of(path)
         with filesystem.open_input_file(inside) as file:
             weights = mixture.read_weights(file.read())
     except (OSError, ValueError, KeyError, TypeError) as error:
         told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        document.add(place, f"{path} cannot be read as weights: {told.removeprefix('Value error, ')}")
+        yaml_file.add(place, f"{path} cannot be read as weights: {told.removeprefix('Value error, ')}")
         return None
     return {"solver": "imported", **raw, "imported": dump(weights)}

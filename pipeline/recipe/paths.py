@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.errors import RunError, UserError
 from pipeline.recipe.sections import MODEL_SUFFIXES
-from pipeline.recipe.yaml_file import ConfigError, Document, Key, read_yaml
+from pipeline.recipe.yaml_file import ConfigError, Key, YamlFile, read_yaml
 from pipeline.store.storage import Store, inside
 from stages import sources
 from stages.formats.locations import is_uri
@@ -21,13 +21,13 @@ SHIPPED = "/working_dir_files/"
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
-def resolve_files(holder: Any, place: tuple[str, ...], key: Key, document: Document, store: Store) -> None:
+def resolve_files(holder: Any, place: tuple[str, ...], key: Key, yaml_file: YamlFile, store: Store) -> None:
     """`resolve_models` where every text is a path."""
-    resolve_models(holder, place, key, document, store, names=False)
+    resolve_models(holder, place, key, yaml_file, store, names=False)
 
 
 def resolve_models(
-    holder: Any, place: tuple[str, ...], key: Key, document: Document, store: Store, names: bool = True
+    holder: Any, place: tuple[str, ...], key: Key, yaml_file: YamlFile, store: Store, names: bool = True
 ) -> None:
     """Make the paths at ``place`` in ``holder`` absolute; ``*`` stands for every key or entry.
 
@@ -44,9 +44,9 @@ def resolve_models(
     for name in inside:
         value = holder[name]
         if rest:
-            resolve_models(value, rest, (*key, name), document, store, names)
+            resolve_models(value, rest, (*key, name), yaml_file, store, names)
         elif isinstance(value, str) and (not names or is_path(value)):
-            holder[name] = resolve(value, (*key, name), document, store)
+            holder[name] = resolve(value, (*key, name), yaml_file, store)
 
 
 def is_path(text: str) -> bool:
@@ -54,18 +54,18 @@ def is_path(text: str) -> bool:
     return "/" in text or "${" in text or Path(text).suffix in MODEL_SUFFIXES
 
 
-def source_paths(raw: Any, key: Key, document: Document, store: Store) -> Any:
+def source_paths(raw: Any, key: Key, yaml_file: YamlFile, store: Store) -> Any:
     if isinstance(raw, str):
-        return [resolve(raw, key, document, store)]
+        return [resolve(raw, key, yaml_file, store)]
     if isinstance(raw, list):
         return [
-            resolve(path, (*key, position), document, store) if isinstance(path, str) else path
+            resolve(path, (*key, position), yaml_file, store) if isinstance(path, str) else path
             for position, path in enumerate(raw)
         ]
     return raw
 
 
-def resolve(path: str, key: Key, document: Document, store: Store) -> str:
+def resolve(path: str, key: Key, yaml_file: YamlFile, store: Store) -> str:
     """A path of the mixture file: ``${root}`` and environment variables filled in, relative to that file."""
 
     def value(match: re.Match[str]) -> str:
@@ -73,7 +73,7 @@ def resolve(path: str, key: Key, document: Document, store: Store) -> str:
         if name == "root":
             return store.base if store.local else store.root.rstrip("/")
         if name not in os.environ:
-            document.add(key, f"${{{name}}} is not set in the environment")
+            yaml_file.add(key, f"${{{name}}} is not set in the environment")
         return os.environ.get(name, "")
 
     if path.startswith(UNDER_ROOT) and not store.local:
@@ -81,17 +81,17 @@ def resolve(path: str, key: Key, document: Document, store: Store) -> str:
     filled = _VARIABLE.sub(value, path)
     if is_uri(filled):
         return filled
-    return os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(document.path)), os.path.expanduser(filled)))
+    return os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(yaml_file.path)), os.path.expanduser(filled)))
 
 
 def unlisted(path: str, wrong: list[tuple[Key, sources.SourceError]]) -> UserError:
     """What is wrong with the paths of some sources, each with its place in the mixture file."""
-    document = read_yaml(path)
+    yaml_file = read_yaml(path)
     for key, error in wrong:
-        document.add(key, str(error).removeprefix(f"source {key[1]}: "))
-    told = ConfigError(path, document.problems)
+        yaml_file.add(key, str(error).removeprefix(f"source {key[1]}: "))
+    told = ConfigError(path, yaml_file.problems)
     if os.environ.get("RAY_JOB_ID") and SHIPPED in str(told):
         shipped = "the job was shipped without these files: give absolute paths that every node has, or URIs"
-        told = ConfigError(path, [replace(one, message=f"{one.message} ({shipped})") for one in document.problems])
+        told = ConfigError(path, [replace(one, message=f"{one.message} ({shipped})") for one in yaml_file.problems])
     unread = any(error.__cause__ is not None for _, error in wrong)  # a disk or store that gives no answer
     return RunError(str(told)) if unread else told

@@ -18,7 +18,7 @@ from pipeline.store.address import Fingerprint, digest
 from pipeline.store.storage import inside
 from stages import clusters, corpus, documents, kept, lines, mixture, repeats, schemas, scores, shards, sources, tokens
 from stages.clusters import curve
-from stages.contract import Phase, Split
+from stages.contract import Split, Wave
 from stages.kept import buckets
 from stages.report import survey
 from stages.rules import url_lists
@@ -164,7 +164,7 @@ class Recipe:
         """The percentiles of columns that domains name."""
         return buckets.wanted_of(self.domains.values())
 
-    def bucket_plan(self, inputs: list[dict[str, Any]], names: list[str], output: str) -> list[Phase]:
+    def bucket_plan(self, inputs: list[dict[str, Any]], names: list[str], output: str) -> list[Wave]:
         """Phases that find the values at those percentiles, language by language."""
         return buckets.plan(inputs, self.percentiles(), names, output)
 
@@ -232,14 +232,14 @@ class Recipe:
             files |= {name: inside(root, files[name]) for name in names}
         return clusters.ClusterInput(**files, earlier=True)
 
-    def family_phases(self, inputs: list[Any], folder: str) -> list[Phase]:
+    def family_waves(self, inputs: list[Any], folder: str) -> list[Wave]:
         """Phases that find and compare families, whoever may stay; the last two write what stands in ``folder``."""
         return clusters.measure(self._cluster_params(), inputs, folder)
 
-    def cluster_phases(self, inputs: list[Any], eligible: list[str], families: str, folder: str) -> list[Phase]:
+    def cluster_waves(self, inputs: list[Any], eligible: list[str], families: str, folder: str) -> list[Wave]:
         """Phases that decide who stays among the pages that the files ``eligible`` of the first inputs say.
 
-        What `family_phases` makes stands before them, so that a damaged file of that is made again.
+        What `family_waves` makes stands before them, so that a damaged file of that is made again.
         """
         chosen = [replace(entry, eligible=address) for entry, address in zip(inputs, eligible, strict=False)]
         chosen += inputs[len(eligible) :]
@@ -250,7 +250,7 @@ class Recipe:
         """What `lines` must know of a split."""
         return lines.LinesInput(name, split.source, documents, report["rows"], report["text_bytes"])
 
-    def lines_phases(self, inputs: list[Any], folder: str) -> list[Phase]:
+    def lines_waves(self, inputs: list[Any], folder: str) -> list[Wave]:
         section = dump(self.sections["lines"])
         known = lines.Params.model_fields
         params = lines.Params.model_validate({key: value for key, value in section.items() if key in known})
@@ -262,7 +262,7 @@ class Recipe:
         sizes = (report["rows"], report["text_bytes"])
         return repeats.RepeatsInput(name, split.source, files["documents"], *sizes, files["kept"], quality)
 
-    def repeats_phases(self, inputs: list[Any], folder: str) -> list[Phase]:
+    def repeats_waves(self, inputs: list[Any], folder: str) -> list[Wave]:
         return repeats.plan(self._repeats_params(), inputs, folder)
 
     def repeats_cost(self, text_bytes: list[int]) -> str:
@@ -301,7 +301,7 @@ class Recipe:
             return []
         return curve.curve_lines(self.sections["clusters"], self.sections["signatures"].permutations)
 
-    def survey(self, files: list[dict[str, str]], kept: list[str]) -> tuple[str, list[str], list[Phase]]:
+    def survey(self, files: list[dict[str, str]], kept: list[str]) -> tuple[str, list[str], list[Wave]]:
         """What the report says beyond counts: the address of the whole survey, of each split's, and the phases.
 
         Args:
@@ -420,9 +420,9 @@ class Recipe:
             found[name] = digest(before)
         return found
 
-    def shard_phases(
+    def shard_waves(
         self, domain: str, holding: list[tuple[str, dict[str, Any]]], folder: str, tokenizer: dict[str, Any]
-    ) -> list[Phase]:
+    ) -> list[Wave]:
         """Phases that write one domain's shards from the (address, report) of the tokens files that hold it."""
         inputs = shards.inputs_of(holding, domain)
         seed = self.sections["tokens"].seed
@@ -435,7 +435,7 @@ class Recipe:
         manifests: dict[str, str],
         folder: str,
         tokenizer: dict[str, Any],
-    ) -> dict[str, list[Phase]]:
+    ) -> dict[str, list[Wave]]:
         """The work for the corpus, by the address of its manifest; for one of every phase of training, if any."""
         params = self.sections["corpus"]
         if not phases:

@@ -71,7 +71,7 @@ class ConfigError(UserError):
 
 
 @dataclass
-class Document:
+class YamlFile:
     """A YAML file as plain data, and the line of every key and list entry."""
 
     path: str
@@ -147,7 +147,7 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _whole_number)
 _Loader.add_constructor("tag:yaml.org,2002:float", _number)
 
 
-def read_yaml(path: str | Path) -> Document:
+def read_yaml(path: str | Path) -> YamlFile:
     """Read one YAML file.
 
     Raises:
@@ -172,7 +172,7 @@ def _beside(path: Path) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def parse_yaml(text: str, path: str) -> Document:
+def parse_yaml(text: str, path: str) -> YamlFile:
     """`read_yaml` of a text; ``path`` is what errors name."""
     try:
         _check_depth(text)
@@ -182,10 +182,10 @@ def parse_yaml(text: str, path: str) -> Document:
             kind = "nothing" if node is None else "a list" if isinstance(node, yaml.SequenceNode) else "text"
             raise ConfigError(path, [Problem(1, "file", f"expected a mapping of keys, found {kind}")])
         _check_size(node)
-        document = Document(path, {}, {})
-        _walk(node, (), document)
-        document.check()
-        document.data = typing.cast(dict[str, Any], loader.construct_document(node))
+        file = YamlFile(path, {}, {})
+        _walk(node, (), file)
+        file.check()
+        file.data = typing.cast(dict[str, Any], loader.construct_document(node))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         kind = "" if isinstance(error, Refused) else "no YAML: "
@@ -194,7 +194,7 @@ def parse_yaml(text: str, path: str) -> Document:
         line = text.count("\n", 0, error.position) + 1
         found = f"no YAML: it holds the character U+{ord(text[error.position]):04X}, which YAML has no place for"
         raise ConfigError(path, [Problem(line, "file", found)]) from error
-    return document
+    return file
 
 
 def _check_depth(text: str) -> None:
@@ -243,23 +243,23 @@ def _no_yaml(error: yaml.MarkedYAMLError) -> str:
     return told
 
 
-def _walk(node: yaml.Node, key: Key, document: Document) -> None:
-    document.lines.setdefault(key, node.start_mark.line + 1)
+def _walk(node: yaml.Node, key: Key, file: YamlFile) -> None:
+    file.lines.setdefault(key, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         for name, value in node.value:
             if not isinstance(name, yaml.ScalarNode):
                 problem = "expected text as a key, found a list or mapping"
-                document.problems.append(Problem(name.start_mark.line + 1, dotted(key), problem))
+                file.problems.append(Problem(name.start_mark.line + 1, dotted(key), problem))
                 continue
             inner = (*key, name.value)
-            if inner in document.lines and name.value != "<<":
-                document.problems.append(Problem(name.start_mark.line + 1, dotted(inner), "this key stands here twice"))
+            if inner in file.lines and name.value != "<<":
+                file.problems.append(Problem(name.start_mark.line + 1, dotted(inner), "this key stands here twice"))
                 continue
-            document.lines[inner] = name.start_mark.line + 1
-            _walk(value, inner, document)
+            file.lines[inner] = name.start_mark.line + 1
+            _walk(value, inner, file)
     elif isinstance(node, yaml.SequenceNode):
         for position, value in enumerate(node.value):
-            _walk(value, (*key, position), document)
+            _walk(value, (*key, position), file)
 
 
 def dotted(key: Key) -> str:
@@ -270,8 +270,8 @@ def dotted(key: Key) -> str:
     return text or "file"
 
 
-def validate(model: type[Model], data: Any, document: Document, prefix: Key = ()) -> Model | None:
-    """A model of ``data``, which stands at ``prefix`` in the document; or None, with the mistakes added to it."""
+def validate(model: type[Model], data: Any, file: YamlFile, prefix: Key = ()) -> Model | None:
+    """A model of ``data``, which stands at ``prefix`` in the file; or None, with the mistakes added to it."""
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -280,12 +280,12 @@ def validate(model: type[Model], data: Any, document: Document, prefix: Key = ()
             key = (*prefix, *(part for part in entry["loc"] if not _is_union_tag(part)))
             expected = expected_of(entry)
             if expected is None:
-                document.add(key, message_of(model, entry))
+                file.add(key, message_of(model, entry))
             else:
                 kinds = wanted.setdefault(key, ([], entry["input"]))[0]
                 kinds += [expected] if expected not in kinds else []
         for key, (kinds, found) in wanted.items():  # what may be of several kinds is wrong for each, and told once
-            document.add(key, _unexpected(kinds, found))
+            file.add(key, _unexpected(kinds, found))
         return None
 
 

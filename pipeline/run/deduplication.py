@@ -13,12 +13,12 @@ from typing import Any
 
 from pipeline.recipe import Recipe, graph
 from pipeline.run import earlier
-from pipeline.run.kept_inputs import bucket_phases
+from pipeline.run.kept_inputs import bucket_waves
 from pipeline.run.pages import taken_down
 from pipeline.run.steps import UNCHANGED, Product, Step, Steps, exchange, exchanged, files_of
 from pipeline.store import snapshot as snapshots
 from pipeline.store.address import Fingerprint, digest, split_id
-from stages.contract import Phase, Task
+from stages.contract import Task, Wave
 
 
 @dataclass(frozen=True)
@@ -54,15 +54,15 @@ def find_families(
     content = [*map(asdict, inputs), *({**entry, "root": entry["root"] is not None} for entry in others)]
     folder = f"{print_.folder}-{digest(content)}"
     inputs += [recipe.earlier_input(entry) for entry in others]
-    phases = recipe.family_phases(inputs, folder)
+    waves = recipe.family_waves(inputs, folder)
     steps.foreign = {value for entry in others for value in entry.values() if isinstance(value, str)}
-    made = sorted(address for phase in phases[-2:] for task in phase.tasks for address in task.outputs)
+    made = sorted(address for wave in waves[-2:] for task in wave.tasks for address in task.outputs)
     steps.snapshot["families"] = made
     missing = steps.missing(made)
     reason = steps.why_whole("families", print_, bool(missing), stood=False)
     steps.planned.append(Step("families", 1, 1 if missing else 0, reason))
     if missing:
-        steps.run_waves("clusters", phases)
+        steps.run_waves("clusters", waves)
     if not steps.dry:
         steps.store.remove(f"{folder}/work")  # of an interrupted run; `learnt` stays
     steps.about([print_])
@@ -116,7 +116,7 @@ def cluster(
     digests = [facts["digest"] for facts in eligible.facts]
     folder = f"{print_.folder}-{digest([families.folder, digests])}"
     names = [entry.name for entry in families.inputs[: len(steps.splits)]]
-    plan = partial(recipe.cluster_phases, families.inputs, eligible.addresses, families.folder, folder)
+    plan = partial(recipe.cluster_waves, families.inputs, eligible.addresses, families.folder, folder)
 
     def check(summary: dict[str, Any]) -> None:
         for warning in recipe.check_clusters(summary):
@@ -134,7 +134,7 @@ def ranked_clusters(
     addresses = [task.outputs[0] for task in tasks]
     if steps.missing(addresses):
         plan_kept(recipe, steps, "the pages that percentiles rank are not known")
-        steps.run_waves("eligible: percentiles", [Phase("eligible: percentiles", tuple(tasks))])
+        steps.run_waves("eligible: percentiles", [Wave("eligible: percentiles", tuple(tasks))])
     decided = recipe.clusters()
     assert decided is not None
     digests = [facts["digest"] for facts in steps.reports(addresses, {})]
@@ -142,7 +142,7 @@ def ranked_clusters(
     product = Product([f"{folder}/{entry.name}.parquet" for entry in families.inputs[: len(steps.splits)]])
     if steps.missing([*product.addresses, f"{folder}/summary.json"]):
         plan_kept(recipe, steps, "the pages that percentiles rank are not known")
-        steps.run_waves("clusters", recipe.cluster_phases(families.inputs, addresses, families.folder, folder))
+        steps.run_waves("clusters", recipe.cluster_waves(families.inputs, addresses, families.folder, folder))
     product.facts = list(steps.reports(product.addresses, {}))
     steps.snapshot["ranked"] = [*addresses, *product.addresses, f"{folder}/summary.json"]
     return product
@@ -178,12 +178,12 @@ def edges_of(
     for index, (files, split) in enumerate(zip(files_of(steps, ranked, graph.DECIDING), steps.splits, strict=True)):
         entries.append({**inputs[index], "files": files, "params": params[split.source]})
         decides.append(digest([*(files.get(name) for name in maps), matched[index], rules[split.source]]))
-    found = bucket_phases(recipe, entries, decides)
+    found = bucket_waves(recipe, entries, decides)
     if found is None:
         return None
-    steps.snapshot["buckets"], phases = found
-    if steps.missing(address for phase in phases for task in phase.tasks for address in task.outputs):
+    steps.snapshot["buckets"], waves = found
+    if steps.missing(address for wave in waves for task in wave.tasks for address in task.outputs):
         plan_kept(recipe, steps, "the percentiles that domains name are not known")
-        steps.run_waves("kept: percentiles", phases)
+        steps.run_waves("kept: percentiles", waves)
     edges: dict[str, Any] = steps.store.read_json(steps.snapshot["buckets"])
     return edges

@@ -74,5 +74,5 @@ def repeated(recipe: Recipe, steps: Steps, measured: dict[str, Product], taking_
     ]
     folder = f"{print_.folder}-{digest(content)}"
     names = [entry.name for entry in inputs]
-    plan = partial(recipe.repeats_phases, inputs, folder)
+    plan = partial(recipe.repeats_waves, inputs, folder)
     return {"repeats": exchange(steps, "repeats", print_, folder, names, plan)}

@@ -9,7 +9,7 @@ from pipeline.errors import UserError
 from pipeline.recipe import Recipe, compile_lists
 from pipeline.store.address import digest
 from pipeline.store.storage import Store
-from stages.contract import Phase
+from stages.contract import Wave
 
 
 def url_files(recipe: Recipe, store: Store, say: Callable[[str], None], dry: bool) -> dict[str, str]:
@@ -33,7 +33,7 @@ def url_files(recipe: Recipe, store: Store, say: Callable[[str], None], dry: boo
 FILES_A_TASK = 64
 
 
-def bucket_phases(recipe: Recipe, inputs: list[dict[str, Any]], decides: list[str]) -> tuple[str, list[Phase]] | None:
+def bucket_waves(recipe: Recipe, inputs: list[dict[str, Any]], decides: list[str]) -> tuple[str, list[Wave]] | None:
     """Where the edges of the percentiles lie that domains name, and the work that makes them; None where none does.
 
     Args:

@@ -166,4 +166,4 @@ def recurring(recipe: Recipe, steps: Steps, documents: Product) -> dict[str, Pro
     ]
     folder = f"{print_.folder}-{digest([asdict(entry) for entry in inputs])}"
     names = [entry.name for entry in inputs]
-    return {"lines": exchange(steps, "lines", print_, folder, names, lambda: recipe.lines_phases(inputs, folder))}
+    return {"lines": exchange(steps, "lines", print_, folder, names, lambda: recipe.lines_waves(inputs, folder))}

@@ -1,6 +1,6 @@
 """Which tasks of an exchange are still to run: make's question, asked of files that are thrown away when they are used.
 
-A final output is one that no phase discards. A task runs if a final output of it is missing, or if a task that runs
+A final output is one that no wave discards. A task runs if a final output of it is missing, or if a task that runs
 reads an output of it that is missing. So what an interrupted run discarded is not made again for tasks that are done,
 and a file that was damaged and removed is made again from wherever its inputs still stand, or from the beginning.
 
@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from stages.contract import Phase, Task
+from stages.contract import Task, Wave
 
 
-def to_run(phases: Sequence[Phase], is_missing: Callable[[str], bool]) -> list[list[Task]]:
-    """The tasks to run, by phase, in the order of the plan."""
-    makers = {address: task for phase in phases for task in phase.tasks for address in task.outputs}
-    prefixes = tuple(dict.fromkeys(prefix.rstrip("/") for phase in phases for prefix in phase.discard))
+def to_run(waves: Sequence[Wave], is_missing: Callable[[str], bool]) -> list[list[Task]]:
+    """The tasks to run, by wave, in the order of the plan."""
+    makers = {address: task for wave in waves for task in wave.tasks for address in task.outputs}
+    prefixes = tuple(dict.fromkeys(prefix.rstrip("/") for wave in waves for prefix in wave.discard))
     wanted: dict[int, Task] = {}
     open_ends = [
         makers[address]
@@ -32,12 +32,12 @@ def to_run(phases: Sequence[Phase], is_missing: Callable[[str], bool]) -> list[l
             continue
         wanted[id(task)] = task
         open_ends += [makers[address] for address in named(task.args, makers, known) if is_missing(address)]
-    return [[task for task in phase.tasks if id(task) in wanted] for phase in phases]
+    return [[task for task in wave.tasks if id(task) in wanted] for wave in waves]
 
 
-def inputs_of(tasks: Sequence[Task], phases: Sequence[Phase]) -> set[str]:
-    """The outputs of the phases that these tasks read."""
-    makers = {address: task for phase in phases for task in phase.tasks for address in task.outputs}
+def inputs_of(tasks: Sequence[Task], waves: Sequence[Wave]) -> set[str]:
+    """The outputs of the waves that these tasks read."""
+    makers = {address: task for wave in waves for task in wave.tasks for address in task.outputs}
     known: dict[int, tuple[str, ...]] = {}
     own = {address for task in tasks for address in task.outputs}
     return {address for task in tasks for address in named(task.args, makers, known)} - own

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pipeline.engine.scheduler import Done, Scheduler, TasksFailed
-from pipeline.progress import PhaseProgress, Reporter
+from pipeline.progress import Reporter, WaveProgress
 from pipeline.recipe import Recipe, graph
 from pipeline.run import mending, rebuild, redo_reasons
 from pipeline.run.mending import MAX_REBUILDS
@@ -23,14 +23,14 @@ from pipeline.store import manifest
 from pipeline.store.address import Fingerprint
 from pipeline.store.costs import Costs
 from pipeline.store.storage import Checksum, Store, encode
-from stages.contract import Phase, Split, Task
+from stages.contract import Split, Task, Wave
 
 T = TypeVar("T")
 READ_THREADS = 16
 READ_AHEAD = 1024
 PROGRESS_SECONDS = 3.0
 SLOWEST = 10
-"""Tasks of the phase under way that `watch` names."""
+"""Tasks of the wave under way that `watch` names."""
 SUM_FILES = 64
 UNCHANGED = "nothing changed"
 LOST = "files of it are missing or cut"
@@ -93,7 +93,7 @@ class Steps:
 
     def make(self, name: str, tasks: list[Task]) -> None:
         """Run those tasks whose outputs are not there."""
-        self.run_waves(name, [Phase(name, tuple(tasks))])
+        self.run_waves(name, [Wave(name, tuple(tasks))])
 
     def map_product(
         self, name: str, product: Product, tasks: list[Task], print_of: Callable[[str], Fingerprint], step: str = ""
@@ -154,7 +154,7 @@ class Steps:
             return
         if not tasks:
             return
-        with self.reporter.phase(name, len(tasks), sum(task.cost for task in tasks)) as progress:
+        with self.reporter.wave(name, len(tasks), sum(task.cost for task in tasks)) as progress:
 
             def finished(result: Done) -> None:
                 done(result)
@@ -170,19 +170,19 @@ class Steps:
                 self.costs.retries = self.scheduler.retries
                 self.costs.write()
 
-    def run_waves(self, name: str, phases: list[Phase]) -> None:
+    def run_waves(self, name: str, waves: list[Wave]) -> None:
         """Run an exchange; what is found damaged on the way is made again (see `pipeline.run.rebuild`)."""
-        if self.dry and phases:
+        if self.dry and waves:
             raise Unknown
         for rebuilds_left in reversed(range(MAX_REBUILDS + 1)):
-            missing = self.missing(address for phase in phases for task in phase.tasks for address in task.outputs)
-            wanted = rebuild.to_run(phases, missing.__contains__)
-            for phase, tasks in zip(phases, wanted, strict=True):
-                label = phase.name if phase.name.startswith(name) else f"{name}: {phase.name}"
+            missing = self.missing(address for wave in waves for task in wave.tasks for address in task.outputs)
+            wanted = rebuild.to_run(waves, missing.__contains__)
+            for wave, tasks in zip(waves, wanted, strict=True):
+                label = wave.name if wave.name.startswith(name) else f"{name}: {wave.name}"
                 try:
                     self.run(label, tasks, lambda result: None)
                 except TasksFailed as error:
-                    own = rebuild.inputs_of(tasks, phases)
+                    own = rebuild.inputs_of(tasks, waves)
                     for address in own & error.damaged.keys():
                         self.store.remove(address)
                     lost = self.missing(own)
@@ -190,7 +190,7 @@ class Steps:
                         raise
                     self.reporter.say(f"{name}: {len(lost)} damaged file(s) are made again, first {min(lost)}")
                     break
-                for prefix in phase.discard:
+                for prefix in wave.discard:
                     self.store.remove(prefix)
             else:
                 return
@@ -276,12 +276,12 @@ class Steps:
             "runs/current.json", {"mixture": self.recipe.name, "complete": complete, "snapshot": snapshot}
         )
 
-    def _progress(self, phase: str, progress: PhaseProgress) -> None:
+    def _progress(self, wave: str, progress: WaveProgress) -> None:
         now = time.time()
         if now - self._told < PROGRESS_SECONDS:
             return
         self._told = now
-        told: dict[str, Any] = {"phase": phase, "tasks": progress.tasks, "done": progress.done_tasks}
+        told: dict[str, Any] = {"phase": wave, "tasks": progress.tasks, "done": progress.done_tasks}
         told |= {"cost": progress.cost, "done_cost": progress.done_cost, "pages": progress.pages}
         told |= {"started": now - (time.monotonic() - progress.started), "time": now}
         told["slowest"] = self.costs.slowest(SLOWEST)
@@ -314,7 +314,7 @@ def exchange(
     print_: Fingerprint,
     folder: str,
     names: Sequence[str],
-    plan: Callable[[], list[Phase]],
+    plan: Callable[[], list[Wave]],
     check: Callable[[dict[str, Any]], None] = lambda summary: None,
 ) -> Product:
     """A product that moves rows between splits: a file a split and ``summary.json`` in one folder.

@@ -10,7 +10,7 @@ from pipeline.errors import RunError
 from pipeline.recipe import Recipe, dump, graph
 from pipeline.run.steps import UNCHANGED, Product, Step, Steps, files_of
 from pipeline.store.address import digest, split_id
-from stages.contract import Phase, Task
+from stages.contract import Task, Wave
 from stages.shard_format import files_of as shard_files_of
 
 
@@ -88,7 +88,7 @@ def write_shards(recipe: Recipe, steps: Steps, tokens: Product, solved: Solved) 
     print_ = recipe.shards()
     seed = recipe.section("tokens").seed
     manifests: dict[str, str] = {}
-    plans: list[list[Phase]] = []
+    plans: list[list[Wave]] = []
     pairs = list(zip(tokens.addresses, tokens.facts, strict=True))
     for name in sorted(domain for domain, target in solved.mixture.targets.items() if target):
         holding = [(address, facts) for address, facts in pairs if name in facts["domain_digests"]]
@@ -96,7 +96,7 @@ def write_shards(recipe: Recipe, steps: Steps, tokens: Product, solved: Solved) 
         folder = f"{print_.folder}/{name}-{digest([solved.tokenizer, seed, content])}"
         manifests[name] = f"{folder}/manifest.json"
         if not holds(steps, manifests[name]):
-            plans.append(recipe.shard_phases(name, holding, folder, solved.tokenizer))
+            plans.append(recipe.shard_waves(name, holding, folder, solved.tokenizer))
     stood = all(map(steps.store.exists, manifests.values()))
     reason = steps.why_whole("shards", print_, bool(plans), stood)
     steps.planned.append(Step("shards", len(manifests), len(plans), reason))
@@ -147,7 +147,7 @@ def write_corpus(recipe: Recipe, steps: Steps, domains: dict[str, str], solved: 
     return solved
 
 
-def side_by_side(plans: list[list[Phase]]) -> list[Phase]:
+def side_by_side(plans: list[list[Wave]]) -> list[Wave]:
     """Plans that do not depend on each other as one: the first phases together, then the second ones, and so on.
 
     They are lined up at their ends, so that each plan's last phase (its manifest) comes when all else is done.
@@ -158,5 +158,5 @@ def side_by_side(plans: list[list[Phase]]) -> list[Phase]:
         together = [plan[-back] for plan in plans if len(plan) >= back]
         tasks = tuple(task for phase in together for task in phase.tasks)
         discard = tuple(prefix for phase in together for prefix in phase.discard)
-        merged.append(Phase(together[0].name, tasks, discard))
+        merged.append(Wave(together[0].name, tasks, discard))
     return merged

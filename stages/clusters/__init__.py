@@ -20,7 +20,7 @@ told which page that stays says the same, so that it bears the rule's bit too.
 
 Nothing depends on the order, number or division of the input: ties go to the smaller doc_id.
 
-The exchanges (a word is a phase of restartable tasks, files in, files out; G groups of splits, P ranges of text
+The exchanges (a word is a wave of restartable tasks, files in, files out; G groups of splits, P ranges of text
 hashes, B ranges of band keys, V places of comparison, S shelves; all but S planned from rows and bytes so that a task
 keeps to ``memory``):
 

@@ -34,7 +34,7 @@ SHELF_ROWS = 1 << 21
 
 
 class Work:
-    """Everything the phases share: how the work is cut, and the address of every file."""
+    """Everything the waves share: how the work is cut, and the address of every file."""
 
     def __init__(self, params: Params, splits: list[ClusterInput], directory: str, families: str | None = None) -> None:
         """``families``: folder of what is measured once; none: ``directory`` is that."""

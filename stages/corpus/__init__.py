@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
-from stages.contract import Phase, StageParams, Task
+from stages.contract import StageParams, Task, Wave
 from stages.shard_format import ShardNames, hugging_face_names
 
 if TYPE_CHECKING:  # jobs import this package: a fresh process need not load the solvers for them
@@ -55,7 +55,7 @@ def plan(
     *,
     tokenizer: dict[str, Any],
     windows: dict[str, Window] | None = None,
-) -> list[Phase]:
+) -> list[Wave]:
     """Phases that write the corpus into ``directory``.
 
     Args:
@@ -87,7 +87,7 @@ def plan(
             )
         args = {**described, "domains": domains, "tokenizer": tokenizer}
         task = Task("stages.corpus.jobs:refer", args, (manifest_address,), "corpus manifest", copies=True)
-        return [Phase("manifest", (task,))]
+        return [Wave("manifest", (task,))]
     count = max(1, -(-mixture.tokens // params.target_tokens))
     width = np.dtype(tokenizer["dtype"]).itemsize
     tasks = []
@@ -114,7 +114,7 @@ def plan(
         label="corpus manifest",
         copies=True,
     )
-    return [Phase("corpus", tuple(tasks)), Phase("manifest", (finish,))]
+    return [Wave("corpus", tuple(tasks)), Wave("manifest", (finish,))]
 
 
 def plan_phases(
@@ -125,8 +125,8 @@ def plan_phases(
     directory: str,
     *,
     tokenizer: dict[str, Any],
-) -> dict[str, list[Phase]]:
-    """For every phase of training the `Phase`s of work that write its corpus, into a folder of its name."""
+) -> dict[str, list[Wave]]:
+    """For every phase of training the `Wave`s of work that write its corpus, into a folder of its name."""
     return {
         phase.name: plan(
             params,

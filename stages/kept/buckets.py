@@ -25,7 +25,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stages.contract import Phase, Store, Task
+from stages.contract import Store, Task, Wave
 from stages.kept.decide import Edges, numbers, prepare
 from stages.kept.inputs import read_pages
 from stages.kept.params import Domain, Params
@@ -59,7 +59,7 @@ def wanted_of(domains: Iterable[Domain]) -> Wanted:
     return dict(sorted(found.items()))
 
 
-def plan(inputs: Sequence[Mapping[str, Any]], wanted: Wanted, names: Sequence[str], output: str) -> list[Phase]:
+def plan(inputs: Sequence[Mapping[str, Any]], wanted: Wanted, names: Sequence[str], output: str) -> list[Wave]:
     """Phases that end in the edges at ``output``.
 
     Args:
@@ -73,7 +73,7 @@ def plan(inputs: Sequence[Mapping[str, Any]], wanted: Wanted, names: Sequence[st
     ]
     args: dict[str, Any] = {"inputs": list(names), "wanted": dict(wanted)}
     ending = Task("stages.kept.buckets:limits", {**args, "output": output}, (output,), output)
-    return [Phase("count", tuple(counting)), Phase("edges", (ending,))]
+    return [Wave("count", tuple(counting)), Wave("edges", (ending,))]
 
 
 def columns_of(wanted: Wanted) -> list[str]:

@@ -1,4 +1,4 @@
-"""The phases of `lines`: how splits are grouped and hashes are cut so that every task stays within its memory."""
+"""The waves of `lines`: how splits are grouped and hashes are cut so that every task stays within its memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import xxhash
 
-from stages.contract import Phase, Task
+from stages.contract import Task, Wave
 from stages.exchange_file import grouped
 from stages.lines.counting import count_lines, find_frequent
 from stages.lines.marking import mark_splits, summarise
@@ -26,8 +26,8 @@ RANGE_BYTES = 96
 """The same while a range is added up."""
 
 
-def plan(params: Params, splits: list[LinesInput], directory: str) -> list[Phase]:
-    """All phases. Final outputs: ``DIRECTORY/NAME.parquet`` per split and ``DIRECTORY/summary.json``.
+def plan(params: Params, splits: list[LinesInput], directory: str) -> list[Wave]:
+    """All waves. Final outputs: ``DIRECTORY/NAME.parquet`` per split and ``DIRECTORY/summary.json``.
 
     The order of ``splits`` does not matter.
     """
@@ -65,10 +65,10 @@ def plan(params: Params, splits: list[LinesInput], directory: str) -> list[Phase
     args = {"outputs": finals, "frequent": frequent, "summary": summary}
     last = _task(summarise, args, [summary], "summary", 0, 0)
     return [
-        Phase("lines: count", tuple(counting)),
-        Phase("lines: frequent", tuple(finding), (f"{work}/counts",)),
-        Phase("lines: mark", tuple(marking)),
-        Phase("lines: summary", (last,), (f"{directory}/work",)),
+        Wave("lines: count", tuple(counting)),
+        Wave("lines: frequent", tuple(finding), (f"{work}/counts",)),
+        Wave("lines: mark", tuple(marking)),
+        Wave("lines: summary", (last,), (f"{directory}/work",)),
     ]
 
 

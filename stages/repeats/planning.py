@@ -1,4 +1,4 @@
-"""The phases of `repeats`: how splits are grouped and anchors are cut so that every task stays within its memory."""
+"""The waves of `repeats`: how splits are grouped and anchors are cut so that every task stays within its memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import xxhash
 
-from stages.contract import Phase, Task
+from stages.contract import Task, Wave
 from stages.exchange_file import grouped
 from stages.repeats.contexts import collect_contexts
 from stages.repeats.keys import count_keys, find_shared
@@ -69,15 +69,15 @@ class Work:
         return sum(split["text_bytes"] for split in self.of(group))
 
 
-def plan(params: Params, splits: list[RepeatsInput], directory: str) -> list[Phase]:
-    """All phases. Final outputs: ``DIRECTORY/NAME.parquet`` per split and ``DIRECTORY/summary.json``.
+def plan(params: Params, splits: list[RepeatsInput], directory: str) -> list[Wave]:
+    """All waves. Final outputs: ``DIRECTORY/NAME.parquet`` per split and ``DIRECTORY/summary.json``.
 
     The order of ``splits`` does not matter.
     """
     if not splits:
         return []
     work = Work(params, splits, directory)
-    phases = [phase for number in range(work.passes) for phase in _pass(work, number)]
+    waves = [wave for number in range(work.passes) for wave in _pass(work, number)]
     held = [work.files("held", number, len(work.groups)) for number in range(work.passes)]
     owners = [work.files("owners", number, work.places) for number in range(work.passes)]
     marking = []
@@ -91,7 +91,7 @@ def plan(params: Params, splits: list[RepeatsInput], directory: str) -> list[Pha
     args = {"params": work.settings, "splits": work.splits, "outputs": work.finals, "summary": summary}
     args |= {"owners": [address for files in owners for address in files]}
     last = _task(summarise, args, [summary], "summary", 0, 0)
-    return [*phases, Phase("repeats: mark", tuple(marking)), Phase("repeats: summary", (last,), (f"{directory}/work",))]
+    return [*waves, Wave("repeats: mark", tuple(marking)), Wave("repeats: summary", (last,), (f"{directory}/work",))]
 
 
 def cost(params: Params, text_bytes: Sequence[int]) -> str:
@@ -109,8 +109,8 @@ def cost(params: Params, text_bytes: Sequence[int]) -> str:
     )
 
 
-def _pass(work: Work, number: int) -> list[Phase]:
-    """The four phases of one round of anchors."""
+def _pass(work: Work, number: int) -> list[Wave]:
+    """The four waves of one round of anchors."""
     num_groups = len(work.groups)
     keys, contexts, held = (work.files(name, number, num_groups) for name in ("keys", "contexts", "held"))
     shared, owners = work.files("shared", number, work.ranges), work.files("owners", number, work.places)
@@ -139,10 +139,10 @@ def _pass(work: Work, number: int) -> list[Phase]:
         choosing.append(_task(choose_owners, args, [output], label, size, size * work.context_memory))
     of = f" of pass {number}" if work.passes > 1 else ""
     return [
-        Phase(f"repeats: keys{of}", tuple(counting)),
-        Phase(f"repeats: shared{of}", tuple(finding), (f"{work.work}/keys-{number:03d}",)),
-        Phase(f"repeats: contexts{of}", tuple(collecting), (f"{work.work}/shared-{number:03d}",)),
-        Phase(f"repeats: owners{of}", tuple(choosing), (f"{work.work}/contexts-{number:03d}",)),
+        Wave(f"repeats: keys{of}", tuple(counting)),
+        Wave(f"repeats: shared{of}", tuple(finding), (f"{work.work}/keys-{number:03d}",)),
+        Wave(f"repeats: contexts{of}", tuple(collecting), (f"{work.work}/shared-{number:03d}",)),
+        Wave(f"repeats: owners{of}", tuple(choosing), (f"{work.work}/contexts-{number:03d}",)),
     ]
 
 

@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from stages.contract import Phase, Store, Task
+from stages.contract import Store, Task, Wave
 from stages.kernels.columns import bins
 from stages.kernels.columns.keyed_hash import hash_names
 from stages.report import hosts as naming
@@ -58,7 +58,7 @@ def version() -> str:
     return f"{VERSION}-{suffix_list_version()}"
 
 
-def plan(inputs: Sequence[Mapping[str, str]], outputs: Sequence[str], folder: str) -> list[Phase]:
+def plan(inputs: Sequence[Mapping[str, str]], outputs: Sequence[str], folder: str) -> list[Wave]:
     """Survey every split, then merge `FAN_IN` at a time down to ``folder``/survey.arrow.
 
     Args:
@@ -71,7 +71,7 @@ def plan(inputs: Sequence[Mapping[str, str]], outputs: Sequence[str], folder: st
         )
         for entry, output in zip(inputs, outputs, strict=True)
     ]
-    phases = [Phase("survey", tuple(first))]
+    waves = [Wave("survey", tuple(first))]
     level, names = 0, list(outputs)
     while True:
         groups = [names[start : start + FAN_IN] for start in range(0, len(names), FAN_IN)] or [[]]
@@ -83,9 +83,9 @@ def plan(inputs: Sequence[Mapping[str, str]], outputs: Sequence[str], folder: st
             Task("stages.report.survey:merge", {"inputs": group, "output": name}, (name,), name, memory=1 << 30)
             for group, name in zip(groups, names, strict=True)
         ]
-        phases.append(Phase(f"merge {level}", tuple(tasks), () if not level else (f"{folder}/merge-{level - 1}",)))
+        waves.append(Wave(f"merge {level}", tuple(tasks), () if not level else (f"{folder}/merge-{level - 1}",)))
         if last:
-            return phases
+            return waves
         level += 1
 
 

@@ -116,7 +116,7 @@ def mixture(stats: Stats) -> Table:
 
 def phases(stats: Stats) -> Table:
     """Requested against realised shares of every phase of training."""
-    keys = [Column("phase", "Phase", "text"), Column("domain", "Domain", "text")]
+    keys = [Column("phase", "Wave", "text"), Column("domain", "Domain", "text")]
     return taken("phases", "The mixture of every phase of training, by domain", keys, stats.get("phases") or [])
 
 

@@ -18,7 +18,7 @@ from pipeline.run.steps import Steps
 from pipeline.store.costs import Costs
 from pipeline.store.storage import Store
 from stages import clusters
-from stages.contract import Phase, Task
+from stages.contract import Task, Wave
 from tests.support.deadly_job import MortalExecutor
 from tests.support.dedup_corpus import many_partitions, run_phases, split_up
 from tests.support.dedup_families import all_families
@@ -33,8 +33,8 @@ def in_stars(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stages.clusters.stars.EDGE_BYTES", 1 << 40)
 
 
-def exchange(root: Path, monkeypatch: pytest.MonkeyPatch, count: int = 300) -> tuple[Store, list[Phase]]:
-    """A root with signed pages, and the phases of `clusters` over several groups, ranges and places."""
+def exchange(root: Path, monkeypatch: pytest.MonkeyPatch, count: int = 300) -> tuple[Store, list[Wave]]:
+    """A root with signed pages, and the waves of `clusters` over several groups, ranges and places."""
     many_partitions(monkeypatch)
     monkeypatch.setattr("pipeline.store.storage.os.fsync", lambda file: None)  # nobody pulls the plug here
     store = Store(str(root))
@@ -53,8 +53,8 @@ def maker(store: Store, executor: Executor | None = None) -> Steps:
     return Steps(recipe, store, Scheduler(lambda _: engine, reporter.say), reporter, Costs(store))
 
 
-def run_all(store: Store, phases: list[Phase]) -> None:
-    maker(store).run_waves("clusters", phases)
+def run_all(store: Store, waves: list[Wave]) -> None:
+    maker(store).run_waves("clusters", waves)
 
 
 def damaged(good: bytes) -> Iterable[bytes]:
@@ -68,55 +68,53 @@ def test_an_intermediate_file_damaged_before_any_phase_is_made_again_in_the_same
 ) -> None:
     if stars:
         in_stars(monkeypatch)
-    store, phases = exchange(tmp_path / "root", monkeypatch, count=60 if stars else 120)
-    run_all(store, phases)
+    store, waves = exchange(tmp_path / "root", monkeypatch, count=60 if stars else 120)
+    run_all(store, waves)
     expected = results(store)
     assert not any("/work/" in address for address in expected)
     struck = 0
-    for number, phase in enumerate(phases):
-        read = sorted(rebuild.inputs_of(phase.tasks, phases))
+    for number, wave in enumerate(waves):
+        read = sorted(rebuild.inputs_of(wave.tasks, waves))
         by_folder = {address.rpartition("/")[0]: address for address in read if "/work/" in address}
         for folder, address in by_folder.items():
             store.remove("clusters")
-            run_all(store, phases[:number])
+            run_all(store, waves[:number])
             good = store.read_bytes(address)
             store.write_bytes(address, list(damaged(good))[struck % 3] if len(good) > 200 else b"")
-            run_all(store, phases)
-            assert results(store) == expected, (phase.name, folder)
+            run_all(store, waves)
+            assert results(store) == expected, (wave.name, folder)
             struck += 1
     assert struck > 12
 
 
 def test_a_task_that_fails_for_another_reason_fails_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store, phases = exchange(tmp_path / "root", monkeypatch, count=40)
-    broken = replace(phases[1].tasks[0], args={**phases[1].tasks[0].args, "partition": 10**6})
-    phases[1] = replace(phases[1], tasks=(broken, *phases[1].tasks[1:]))
+    store, waves = exchange(tmp_path / "root", monkeypatch, count=40)
+    broken = replace(waves[1].tasks[0], args={**waves[1].tasks[0].args, "partition": 10**6})
+    waves[1] = replace(waves[1], tasks=(broken, *waves[1].tasks[1:]))
     with pytest.raises(TasksFailed):
-        run_all(store, phases)
+        run_all(store, waves)
 
 
 def test_nothing_is_made_again_for_what_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, phases = exchange(tmp_path / "root", monkeypatch, count=80)
+    _, waves = exchange(tmp_path / "root", monkeypatch, count=80)
     present: set[str] = set()
-    for number, phase in enumerate(phases):
-        wanted = rebuild.to_run(phases, lambda address, present=present: address not in present)  # type: ignore[misc]
+    for number, wave in enumerate(waves):
+        wanted = rebuild.to_run(waves, lambda address, present=present: address not in present)  # type: ignore[misc]
         assert [len(tasks) for tasks in wanted[:number]] == [0] * number
-        assert [len(tasks) for tasks in wanted[number:]] == [len(later.tasks) for later in phases[number:]]
-        present |= {address for task in phase.tasks for address in task.outputs}
-        present = {
-            address for address in present if not any(rebuild.under(address, prefix) for prefix in phase.discard)
-        }
-    assert not any(rebuild.to_run(phases, lambda address: address not in present))
+        assert [len(tasks) for tasks in wanted[number:]] == [len(later.tasks) for later in waves[number:]]
+        present |= {address for task in wave.tasks for address in task.outputs}
+        present = {address for address in present if not any(rebuild.under(address, prefix) for prefix in wave.discard)}
+    assert not any(rebuild.to_run(waves, lambda address: address not in present))
 
 
 def test_every_task_names_all_it_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each task runs on nothing but what its arguments name: everything else of the exchange is away."""
-    store, phases = exchange(tmp_path / "root", monkeypatch, count=120)
-    run_phases(store, phases, discard=False)
+    store, waves = exchange(tmp_path / "root", monkeypatch, count=120)
+    run_phases(store, waves, discard=False)
     whole = results(store)
-    for phase in phases[1:]:
-        task = phase.tasks[0]
-        for address in whole.keys() - rebuild.inputs_of([task], phases):
+    for wave in waves[1:]:
+        task = wave.tasks[0]
+        for address in whole.keys() - rebuild.inputs_of([task], waves):
             store.remove(address)
         module, _, function = task.job.partition(":")
         getattr(__import__(module, fromlist=[function]), function)(store, **task.args)
@@ -140,9 +138,9 @@ def test_a_worker_killed_in_every_phase_and_another_order_of_input_change_no_byt
         listed = inputs[root][::-1] if order == "reversed" else list(inputs[root])
         if root == "killed" and order == "shuffled":
             random.Random(2).shuffle(listed)
-        phases = clusters.plan(PARAMS, listed if root == "killed" else inputs[root], "clusters/run")
+        waves = clusters.plan(PARAMS, listed if root == "killed" else inputs[root], "clusters/run")
         if root == "calm":
-            run_all(store, phases)
+            run_all(store, waves)
             expected = results(store)
     markers = tmp_path / "markers"
     markers.mkdir()
@@ -151,10 +149,8 @@ def test_a_worker_killed_in_every_phase_and_another_order_of_input_change_no_byt
         args = {"job": task.job, "args": task.args, "marker": str(markers / str(number))}
         return replace(task, job="tests.support.deadly_job:once", args=args)
 
-    phases = [
-        replace(phase, tasks=(deadly(phase.tasks[0], number), *phase.tasks[1:])) for number, phase in enumerate(phases)
-    ]
+    waves = [replace(wave, tasks=(deadly(wave.tasks[0], number), *wave.tasks[1:])) for number, wave in enumerate(waves)]
     work = maker(store, MortalExecutor(store.root))
-    work.run_waves("clusters", phases)
-    assert work.scheduler.retries == len(phases) == len(list(markers.iterdir()))
+    work.run_waves("clusters", waves)
+    assert work.scheduler.retries == len(waves) == len(list(markers.iterdir()))
     assert results(store) == expected

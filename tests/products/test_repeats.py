@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from pipeline.run import rebuild
 from pipeline.store.storage import Store
 from stages import repeats, schemas
-from stages.contract import Phase
+from stages.contract import Wave
 from stages.repeats import planning
 from tests.clusters.test_faults import maker
 from tests.slow import repeats as slow
@@ -46,7 +46,7 @@ def write_splits(store: Store, pages: Sequence[Page], cuts: int, rows: int) -> l
     return found
 
 
-def run(store: Store, phases: Sequence[Phase]) -> None:
+def run(store: Store, phases: Sequence[Wave]) -> None:
     """Run what is missing, phase by phase."""
     for phase in phases:
         for task in phase.tasks:
@@ -199,7 +199,7 @@ def test_layout_passes_memory_and_anchors_change_no_row_and_no_byte_of_the_summa
             assert json.loads(other.read_bytes("repeats/run/summary.json")) == summary
 
 
-def planned(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Store, list[Phase]]:
+def planned(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Store, list[Wave]]:
     cut_small(monkeypatch)
     monkeypatch.setattr("pipeline.store.storage.os.fsync", lambda file: None)
     store = Store(str(root))
@@ -256,7 +256,7 @@ def test_every_task_names_all_it_reads(tmp_path: Path, monkeypatch: pytest.Monke
         task = phase.tasks[-1]
         for address in whole.keys() - rebuild.inputs_of([task], phases):
             store.remove(address)
-        run(store, [Phase("one", (task,))])
+        run(store, [Wave("one", (task,))])
         for address in task.outputs:
             assert store.read_bytes(address) == whole[address]
         for address, data in whole.items():

@@ -31,10 +31,10 @@ def lines(reporter: Reporter) -> list[str]:
 
 def test_a_log_gets_a_first_line_soon_and_then_one_every_ten_seconds(clock: Clock) -> None:
     reporter = Reporter(quiet=True)
-    with reporter.phase("measure", 100, 10_000) as phase:
+    with reporter.wave("measure", 100, 10_000) as wave:
         for _ in range(40):
             clock.now += 0.9
-            phase.advance(100)
+            wave.advance(100)
     told = [line.partition("  ")[0] for line in lines(reporter)]
     assert told[:-1] == ["measure: 4/100", "measure: 16/100", "measure: 28/100", "measure: 40/100"]
     assert told[-1] == "measure: 40 tasks in 36.0 s at 111 B/s"
@@ -53,9 +53,9 @@ def test_a_narrow_terminal_loses_the_bar_and_not_the_numbers(clock: Clock, width
     reporter, shown = Reporter(), io.StringIO()
     reporter.console = Console(file=shown, force_terminal=True, width=width, legacy_windows=False)
     reporter.bars = True
-    with reporter.phase("measure", 1234, 1000 << 20) as phase:
+    with reporter.wave("measure", 1234, 1000 << 20) as wave:
         clock.now += 100
-        phase.advance(100 << 20, 56_789)
+        wave.advance(100 << 20, 56_789)
     last = shown.getvalue().split("\r")[-1]
     numbers = "56,789 pages, 1.0 MiB/s, 15 min 00 s left"
     assert numbers in last

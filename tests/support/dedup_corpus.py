@@ -1,4 +1,4 @@
-"""Make splits of `documents` and `signatures` from texts, and run the phases of `clusters` in this process."""
+"""Make splits of `documents` and `signatures` from texts, and run the waves of `clusters` in this process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.store.storage import Store
 from stages import clusters, schemas, signatures
-from stages.contract import Phase
+from stages.contract import Wave
 
 
 @dataclass(frozen=True)
@@ -70,19 +70,19 @@ def write_split(
     return clusters.ClusterInput(name=name, source="web", rows=len(pages), text_bytes=text_bytes, **addresses)
 
 
-def run_phases(store: Store, phases: Sequence[Phase], discard: bool = True) -> dict[str, list[dict[str, Any]]]:
-    """Run every task whose outputs are missing, phase by phase, dropping what each phase declares superfluous."""
+def run_phases(store: Store, waves: Sequence[Wave], discard: bool = True) -> dict[str, list[dict[str, Any]]]:
+    """Run every task whose outputs are missing, wave by wave, dropping what each wave declares superfluous."""
     results: dict[str, list[dict[str, Any]]] = {}
-    for phase in phases:
-        for task in phase.tasks:
+    for wave in waves:
+        for task in wave.tasks:
             if all(store.exists(address) for address in task.outputs):
                 continue
             module, _, function = task.job.partition(":")
             job = getattr(importlib.import_module(module), function)
-            results.setdefault(phase.name, []).append(job(store, **task.args))
+            results.setdefault(wave.name, []).append(job(store, **task.args))
             assert all(store.exists(address) for address in task.outputs), task
         if discard:
-            for prefix in phase.discard:
+            for prefix in wave.discard:
                 store.remove(prefix)
     return results
 

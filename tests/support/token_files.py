@@ -13,7 +13,7 @@ import xxhash
 
 from pipeline.store.storage import Store
 from stages import schemas
-from stages.contract import Phase
+from stages.contract import Wave
 from stages.kernels.columns.ragged import offsets_of
 from stages.shard_format import (
     ShardNames,
@@ -98,14 +98,14 @@ def write_split(
     return {"files": files, "output": f"{folder}/tokens.arrow"}
 
 
-def run(store: Store, phases: list[Phase]) -> None:
-    """Run phases in this process, tasks in reverse order (their order must not matter)."""
-    for phase in phases:
-        for task in reversed(phase.tasks):
+def run(store: Store, waves: list[Wave]) -> None:
+    """Run waves in this process, tasks in reverse order (their order must not matter)."""
+    for wave in waves:
+        for task in reversed(wave.tasks):
             module, name = task.job.split(":")
             getattr(importlib.import_module(module), name)(store, **task.args)
             assert all(store.exists(output) for output in task.outputs)
-        for prefix in phase.discard:
+        for prefix in wave.discard:
             store.remove(prefix)
 
 
