@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow.fs as pafs
 
+from pipeline import recipe
 from pipeline.errors import UserError
 from pipeline.store import snapshot as snapshots
 from pipeline.store.pages import rows_of
@@ -30,8 +31,6 @@ def raw_record(snapshot: Snapshot, split: int, document: dict[str, Any]) -> byte
     Raises:
         UserError: it is not, or it is another file by now.
     """
-    from pipeline import recipe
-
     uris = input_uris(snapshot, document["source"], document["file"])
     entry = snapshot.entry("documents", split)
     assert entry is not None

@@ -14,12 +14,15 @@ from rich.table import Table
 
 from pipeline import planner
 from pipeline import recipe as recipes
+from pipeline.answers import stats
+from pipeline.engine.ray import RayExecutor, shutdown
 from pipeline.engine.scheduler import Executor, InlineExecutor, Scheduler
 from pipeline.errors import UserError
 from pipeline.progress import Reporter, human_bytes, human_seconds, render
 from pipeline.run.run import Run
 from pipeline.run.steps import Step
 from pipeline.run.writing import Solved
+from pipeline.sample import make_sample as make_corpus
 from pipeline.store import snapshot as snapshots
 from pipeline.store.costs import Costs
 from pipeline.store.lock import RootLock
@@ -56,8 +59,6 @@ class LazyExecutor:
             if self.engine == "inline":
                 self._executor = InlineExecutor(self.store.root)
             else:
-                from pipeline.engine.ray import RayExecutor
-
                 started = time.monotonic()
                 self._executor = RayExecutor(self.store.root, self.workers)
                 where = os.environ.get("RAY_ADDRESS", "this machine")
@@ -68,8 +69,6 @@ class LazyExecutor:
     def leave(self) -> None:
         """Begin to stop the engine, which takes Ray a second: whoever has no more tasks need not wait for it."""
         if self._executor is not None and self.engine == "ray" and self._closing is None:
-            from pipeline.engine.ray import shutdown
-
             self._closing = Thread(target=shutdown)
             self._closing.start()
 
@@ -98,7 +97,6 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
         store.remove(snapshots.FAILURE)
         try:
             store.write_json("runs/current.json", {"mixture": recipe.name})
-            from pipeline.answers import stats
 
             def work() -> tuple[dict[str, Any], str]:
                 made = job.execute()
@@ -131,9 +129,8 @@ def make_sample(recipe: recipes.Recipe, store: Store, reporter: Reporter) -> Non
         return
     if not store.local:
         raise UserError(f"{recipe.path}: `sample` makes files on a local or shared disk; root {store.root} is neither")
-    from pipeline.sample import make_sample as make
 
-    made = make(Path(store.path("sample")), pages=recipe.sample.pages)
+    made = make_corpus(Path(store.path("sample")), pages=recipe.sample.pages)
     reporter.say(f"sample: {sample_text(made)}")
 
 

@@ -30,6 +30,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
+from resiliparse.extract.html2text import extract_plain_text
+from resiliparse.parse.encoding import bytes_to_str, detect_encoding
+from resiliparse.parse.html import HTMLTree
 
 from stages.extraction.labels import gram_f1, grams, label_blocks, words
 from stages.extraction.scanning import Measures, Scanned, Scanner
@@ -74,8 +77,6 @@ def decode(html: bytes) -> bytes:
     try:
         html.decode()
     except UnicodeDecodeError:
-        from resiliparse.parse.encoding import bytes_to_str, detect_encoding
-
         return bytes_to_str(html, detect_encoding(html)).encode("utf-8", "replace")
     return html
 
@@ -225,9 +226,6 @@ def scorer(path: Path) -> Callable[[Counter[Any], list[str]], float]:
 
 
 def _resiliparse(html: bytes) -> str | None:
-    from resiliparse.extract.html2text import extract_plain_text
-    from resiliparse.parse.html import HTMLTree
-
     tree = HTMLTree.parse_from_bytes(html, "utf-8")
     return str(extract_plain_text(tree, preserve_formatting=True, main_content=True))
 
