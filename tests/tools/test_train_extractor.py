@@ -1,4 +1,4 @@
-"""Training the block classifier: what is reported comes from classifiers that have seen neither the site nor its scores."""
+"""Training the block classifier: what is reported comes from classifiers that saw neither the site nor its scores."""
 
 from __future__ import annotations
 
