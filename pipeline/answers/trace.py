@@ -11,9 +11,9 @@ import pyarrow.fs as pafs
 
 from pipeline import recipe
 from pipeline.errors import UserError
-from pipeline.store import snapshot as snapshots
-from pipeline.store.pages import rows_of
-from pipeline.store.snapshot import Snapshot
+from pipeline.recipe import snapshot as snapshots
+from pipeline.recipe.pages import rows_of
+from pipeline.recipe.snapshot import Snapshot
 from pipeline.store.storage import Store, filesystem_of
 from stages.shard_format import open_data
 

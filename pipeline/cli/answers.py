@@ -19,8 +19,8 @@ from pipeline.answers import why as life
 from pipeline.cli.group import ENGINE, MIXTURE, NAME, ROOT, WORKERS, command, open_root, reading, write_page
 from pipeline.errors import UserError
 from pipeline.exports import card as release
+from pipeline.recipe import snapshot
 from pipeline.run import remove as removal
-from pipeline.store import snapshot
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

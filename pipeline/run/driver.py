@@ -19,11 +19,12 @@ from pipeline.engine.ray import RayExecutor, shutdown
 from pipeline.engine.scheduler import Executor, InlineExecutor, Scheduler
 from pipeline.errors import UserError
 from pipeline.progress import Reporter, human_bytes, human_seconds, render
+from pipeline.recipe import graph
+from pipeline.recipe import snapshot as snapshots
 from pipeline.run.run import Run
 from pipeline.run.steps import Step
 from pipeline.run.writing import Solved
 from pipeline.sample import make_sample as make_corpus
-from pipeline.store import snapshot as snapshots
 from pipeline.store.costs import Costs
 from pipeline.store.lock import RootLock
 from pipeline.store.storage import Store
@@ -91,7 +92,7 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
     with RootLock(store):
         store.sweep()
         make_sample(recipe, store, reporter)
-        costs = Costs(store)
+        costs = Costs(store, graph.PAGED)
         scheduler = Scheduler(executor, reporter.say)
         job = Run(recipe, store, scheduler, reporter, costs)
         store.remove(snapshots.FAILURE)
@@ -196,7 +197,7 @@ def plan(mixture: str, store: Store, training: Training | None = None) -> str:
     def no_engine(tasks: Collection[Task]) -> Executor:
         raise AssertionError("a plan runs no task")
 
-    job = Run(recipe, store, Scheduler(no_engine, reporter.say), reporter, Costs(store), dry=True)
+    job = Run(recipe, store, Scheduler(no_engine, reporter.say), reporter, Costs(store, graph.PAGED), dry=True)
     text = plan_text(job.plan()) + "".join(f"\n{warning}\n" for warning in recipe.warnings())
     if job.solved and job.solved.phases:
         text += "\n" + planner.render(planner.phase_table(job.solved.phases)) + "\n"
