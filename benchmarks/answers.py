@@ -25,8 +25,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.store import key_index, manifest, pages
-from pipeline.store import snapshot as snapshots
+from pipeline.recipe import pages
+from pipeline.recipe import snapshot as snapshots
+from pipeline.store import key_index, manifest
 from pipeline.store.storage import Store
 
 ROWS = 25_000

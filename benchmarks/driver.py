@@ -21,6 +21,7 @@ from typing import Any
 from pipeline import recipe as recipes
 from pipeline.engine.scheduler import Outcome, Scheduler
 from pipeline.progress import Reporter
+from pipeline.recipe import graph
 from pipeline.run.run import Run
 from pipeline.store.costs import Costs
 from pipeline.store.storage import Checksum, Store
@@ -154,7 +155,7 @@ def main() -> None:
         for label in ("first run", "second run"):
             executor = Pretender(store)
             quiet = Reporter(quiet=True)
-            job = Run(recipe, store, Scheduler(lambda _: executor, quiet.say), quiet, Costs(store))  # noqa: B023
+            job = Run(recipe, store, Scheduler(lambda _: executor, quiet.say), quiet, Costs(store, graph.PAGED))  # noqa: B023
             started, cpu = time.perf_counter(), time.process_time()
             try:
                 job.execute()

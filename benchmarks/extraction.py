@@ -4,7 +4,7 @@
     python -m benchmarks.extraction agreement crawl.warc.gz ...   share of characters, white space aside (--pages: how many)
     python -m benchmarks.extraction compile                       seconds to compile the kernels into an empty cache
 
-F1 is printed by `stages.extraction.train`, for sites the classifier has not seen.
+F1 is printed by `tools.train_extractor`, for sites the classifier has not seen.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import duckdb
 import polars
 
 from pipeline.recipe import graph
-from pipeline.store import snapshot as snapshots
+from pipeline.recipe import snapshot as snapshots
 from pipeline.store.storage import Store
 
 

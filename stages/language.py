@@ -25,6 +25,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fasttext
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -146,8 +147,6 @@ def load_model(path: Path) -> Predict:
 
     The Python wrapper around it builds NumPy arrays in a way NumPy 2 refuses, so it is not used.
     """
-    import fasttext
-
     try:
         predict: Predict = fasttext.load_model(str(path)).f.predict
         predict(b"text\n", 1, 0.0, "strict")

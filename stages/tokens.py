@@ -40,6 +40,7 @@ from pydantic import Field, field_validator
 from stages import schemas
 from stages.contract import StageParams, Store
 from stages.kernels.columns import bins
+from stages.kernels.columns.gather import splice_spans
 from stages.kernels.columns.keyed_hash import hash_names
 from stages.kernels.columns.ragged import Bytes, Offsets, Unsigned, offsets_of, text_buffers
 from stages.kernels.columns.rows import Pieces, take_rows
@@ -180,9 +181,6 @@ def _pages(table: pa.Table, documents: str) -> _Pages:
     if counts.any():
         flat = spans.flatten()
         replacement, replaced = text_buffers(flat.field("replacement"))
-        from stages.kernels.columns.gather import (
-            splice_spans,  # loads Numba, half a second: only where there is work for it
-        )
 
         try:
             data, offsets = splice_spans(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.store import snapshot as snapshots
-from pipeline.store.snapshot import Snapshot
+from pipeline.recipe import snapshot as snapshots
+from pipeline.recipe.snapshot import Snapshot
 from pipeline.store.storage import Store
 from tests.support.runs import gristmill
 from tests.support.shard_folders import random_documents, write_folder

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.recipe import graph
+
 ROOT = Path(__file__).resolve().parents[1]
 NAMED = re.compile(r"(pipeline|stages)(\.\w+)+(:\w+)?")
 GROUND = {"pipeline.errors", "pipeline.progress", "pipeline.terminal"}
@@ -116,6 +118,24 @@ def test_kernels_know_only_kernels(module: str) -> None:
 def test_what_products_are_made_with_knows_no_product(module: str) -> None:
     for name in ours(module):
         assert name == "stages" or room(name) in MADE_WITH, f"{module} imports {name}"
+
+
+KEYS = {
+    ("pipeline.store.manifest", key)
+    for key in ("report", "kept", "documents", "tokens")  # numbers of reports
+} | {("pipeline.store.key_index", "shards")}  # files of a folder's manifest
+"""Keys inside files that are spelt as products are."""
+
+
+def test_the_store_knows_no_product_by_name() -> None:
+    found = {
+        (name, node.value)
+        for name, path in modules().items()
+        if name.startswith("pipeline.store")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and node.value in graph.BY_NAME
+    }
+    assert found == KEYS, "a name that the store must not know, or one that it no longer does"
 
 
 def test_nothing_goes_round_in_a_circle() -> None:

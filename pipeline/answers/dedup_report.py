@@ -18,9 +18,9 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
 from pipeline.recipe import duplicates_text, file_rows, graph, judged_text
-from pipeline.store import snapshot as snapshots
-from pipeline.store.pages import index_of, matching_pages
-from pipeline.store.snapshot import Snapshot
+from pipeline.recipe import snapshot as snapshots
+from pipeline.recipe.pages import index_of, matching_pages
+from pipeline.recipe.snapshot import Snapshot
 from pipeline.store.storage import Store
 
 COLUMNS = ("a", "b", "duplicate")

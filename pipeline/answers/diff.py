@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from pipeline.answers import stats as reporting
 from pipeline.errors import UserError
-from pipeline.store.snapshot import Snapshot, load
+from pipeline.recipe.snapshot import Snapshot, load
 from pipeline.store.storage import Store
 
 Files = dict[str, tuple[str, str, str]]

@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
 from pipeline.progress import human_bytes
+from pipeline.recipe.pages import addresses, rows_of, tell
+from pipeline.recipe.snapshot import Snapshot
 from pipeline.store.key_index import row_groups
-from pipeline.store.pages import addresses, rows_of, tell
-from pipeline.store.snapshot import Snapshot
 from pipeline.store.storage import Store
 from stages.seal import DamagedFile
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from pipeline.answers import trace
 from pipeline.recipe import graph
-from pipeline.store import snapshot as snapshots
-from pipeline.store.pages import Found, find, rows_of, token_row
+from pipeline.recipe import snapshot as snapshots
+from pipeline.recipe.pages import Found, find, rows_of, token_row
 from pipeline.store.storage import Store
 
 EXCERPT = 600

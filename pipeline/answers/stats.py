@@ -12,11 +12,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.recipe import answers
+from pipeline.recipe import answers, graph
+from pipeline.recipe import snapshot as snapshots
+from pipeline.recipe.snapshot import Snapshot
 from pipeline.store import costs
-from pipeline.store import snapshot as snapshots
 from pipeline.store.address import digest
-from pipeline.store.snapshot import Snapshot
 from pipeline.store.storage import Store
 from stages import report
 from stages.report import cards, changes, diff, export, stats, survey
@@ -138,7 +138,7 @@ def held_out_of(snapshot: Snapshot) -> list[dict[str, Any]]:
 def costs_of(snapshot: Snapshot) -> dict[str, dict[str, float]]:
     """What making the files of this mixture cost, whichever run made them."""
     addresses = {entry.address for product in snapshot.data["products"] for entry in snapshot.product(product)}
-    return costs.gather(snapshot.store, addresses)
+    return costs.gather(snapshot.store, addresses, graph.BY_SPLIT)
 
 
 def write(store: Store, name: str) -> str:

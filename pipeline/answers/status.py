@@ -10,8 +10,8 @@ from rich.table import Table
 
 from pipeline.progress import human_bytes, human_seconds, render, seconds_left
 from pipeline.recipe import graph
+from pipeline.recipe import snapshot as snapshots
 from pipeline.store import manifest
-from pipeline.store import snapshot as snapshots
 from pipeline.store.lock import RootLock
 from pipeline.store.storage import Store
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow.fs as pafs
 
+from pipeline import recipe
 from pipeline.errors import UserError
-from pipeline.store import snapshot as snapshots
-from pipeline.store.pages import rows_of
-from pipeline.store.snapshot import Snapshot
+from pipeline.recipe import snapshot as snapshots
+from pipeline.recipe.pages import rows_of
+from pipeline.recipe.snapshot import Snapshot
 from pipeline.store.storage import Store, filesystem_of
 from stages.shard_format import open_data
 
@@ -30,8 +31,6 @@ def raw_record(snapshot: Snapshot, split: int, document: dict[str, Any]) -> byte
     Raises:
         UserError: it is not, or it is another file by now.
     """
-    from pipeline import recipe
-
     uris = input_uris(snapshot, document["source"], document["file"])
     entry = snapshot.entry("documents", split)
     assert entry is not None

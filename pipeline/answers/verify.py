@@ -22,9 +22,9 @@ from pipeline.answers import verify_files, verify_shards
 from pipeline.answers.stats import folder_of
 from pipeline.errors import RunError
 from pipeline.recipe import graph, verify_corpus
-from pipeline.store import snapshot as snapshots
+from pipeline.recipe import snapshot as snapshots
+from pipeline.recipe.snapshot import Snapshot
 from pipeline.store.manifest import Entry
-from pipeline.store.snapshot import Snapshot
 from pipeline.store.storage import Store
 from stages import schemas
 from stages.seal import DamagedFile

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 from pipeline.progress import human_bytes
 from pipeline.recipe import exchange_problem, graph, survey_addresses
-from pipeline.store import snapshot as snapshots
+from pipeline.recipe import snapshot as snapshots
+from pipeline.recipe.snapshot import Snapshot
 from pipeline.store.key_file import DamagedIndex, Entries
-from pipeline.store.snapshot import Snapshot
 from pipeline.store.storage import Store
 
 SHARED = ("mixtures", "sources", "manifests", "buckets", "urls", "survey", "report", "takedown", "runs")

@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 from pipeline import recipe
 from pipeline.answers.trace import document_ids
 from pipeline.errors import UserError
-from pipeline.store.pages import rows_of
-from pipeline.store.snapshot import Snapshot
+from pipeline.recipe.pages import rows_of
+from pipeline.recipe.snapshot import Snapshot
 
 SHARDS_A_FOLDER = 3
 ROWS_A_SHARD = 2

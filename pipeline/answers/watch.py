@@ -24,7 +24,7 @@ from pipeline.answers import stats
 from pipeline.answers.status import last_words, products, status_text, troubles
 from pipeline.errors import UserError
 from pipeline.progress import seconds_left
-from pipeline.store import snapshot as snapshots
+from pipeline.recipe import snapshot as snapshots
 from pipeline.store.costs import shown
 from pipeline.store.lock import RootLock
 from pipeline.store.storage import Store

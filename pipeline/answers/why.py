@@ -27,12 +27,11 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.errors import UserError
-from pipeline.recipe import answers, graph
-from pipeline.store import pages
-from pipeline.store import snapshot as snapshots
+from pipeline.recipe import answers, graph, pages
+from pipeline.recipe import snapshot as snapshots
+from pipeline.recipe.pages import Found, rows_of, token_row
+from pipeline.recipe.snapshot import Snapshot
 from pipeline.store.key_index import KeyIndex, shard_index
-from pipeline.store.pages import Found, rows_of, token_row
-from pipeline.store.snapshot import Snapshot
 
 EXCERPT = 600
 DIFF_READ = 400

@@ -10,8 +10,17 @@ from typing import Any
 import click
 
 from pipeline import terminal
+from pipeline.answers import diff as compare
+from pipeline.answers import find as phrases
+from pipeline.answers import safe_text, show, stats, why_text
+from pipeline.answers import trace as origin
+from pipeline.answers import watch as watching
+from pipeline.answers import why as life
 from pipeline.cli.group import ENGINE, MIXTURE, NAME, ROOT, WORKERS, command, open_root, reading, write_page
 from pipeline.errors import UserError
+from pipeline.exports import card as release
+from pipeline.recipe import snapshot
+from pipeline.run import remove as removal
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -25,10 +34,6 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @reading
 def why(page: str, root: str, name: str | None, as_json: bool, raw: bool) -> None:
     """Tell the whole life of a page, by URL or doc_id: why it was kept or dropped, and the shards it is in."""
-    from pipeline.answers import safe_text, show, why_text
-    from pipeline.answers import why as life
-    from pipeline.store import snapshot
-
     store = open_root(root)
     if raw:
         terminal.show_bytes(show.raw_record(store, name, page))
@@ -48,9 +53,6 @@ def why(page: str, root: str, name: str | None, as_json: bool, raw: bool) -> Non
 @reading
 def trace(place: str, root: str, name: str | None, as_json: bool) -> None:
     """Find where a token or document of a shard came from: document, URL, input file and position in it."""
-    from pipeline.answers import safe_text
-    from pipeline.answers import trace as origin
-
     found = origin.trace(open_root(root), name, place)
     if as_json:
         terminal.show_json(found)
@@ -70,10 +72,6 @@ def trace(place: str, root: str, name: str | None, as_json: bool) -> None:
 @reading
 def find(text: str, root: str, name: str | None, as_json: bool, limit: int, workers: int | None, **how: bool) -> None:
     """List the pages whose text contains TEXT, kept or dropped, with the reasons. Reads all texts."""
-    from pipeline.answers import find as phrases
-    from pipeline.answers import safe_text
-    from pipeline.store import snapshot
-
     phrase = phrases.Phrase(text, **how)
     threads = workers or os.cpu_count() or 1
     count = 0
@@ -104,8 +102,6 @@ def find(text: str, root: str, name: str | None, as_json: bool, limit: int, work
 @reading
 def card(folder: str, root: str, name: str | None, phase: str | None, **about: Any) -> None:
     """Write a Hugging Face dataset card and Croissant JSON-LD of the corpus into FOLDER."""
-    from pipeline.exports import card as release
-
     for line in release.write_cards(open_root(root), name, phase, folder, release.About(**about)):
         terminal.show(line)
 
@@ -122,8 +118,6 @@ def remove(listing: str, mixture: str, root: str, copies: bool, engine: str, wor
 
     LIST is a text file with one of them a line; lines that begin with # are passed over.
     """
-    from pipeline.run import remove as removal
-
     terminal.show(removal.remove(listing, mixture, open_root(root), copies, engine, workers), end="")
 
 
@@ -136,9 +130,6 @@ def remove(listing: str, mixture: str, root: str, copies: bool, engine: str, wor
 @reading
 def diff(roots: tuple[str, ...], root: str | None, names: tuple[str, ...], as_json: bool, html: str | None) -> None:
     """Tell what changed between two roots, or two mixtures of one. Ends with 0 when nothing did, with 1 otherwise."""
-    from pipeline.answers import diff as compare
-    from pipeline.answers import stats
-
     places = roots or ((root,) if root else ())
     found = compare.difference(*compare.sides([open_root(place) for place in places], list(names)))
     if html:
@@ -157,8 +148,6 @@ def diff(roots: tuple[str, ...], root: str | None, names: tuple[str, ...], as_js
 @click.option("--port", type=click.IntRange(0, 65535), default=8266, show_default=True, help="0: any free one.")
 def watch(root: str, port: int) -> None:
     """Show on a local web page how a run is doing, until interrupted."""
-    from pipeline.answers import watch as watching
-
     store = open_root(root)
     watching.check(store)
     try:

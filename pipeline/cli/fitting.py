@@ -8,6 +8,9 @@ import click
 
 from pipeline import terminal
 from pipeline.cli.group import command, open_root
+from pipeline.recipe.fitting import Wishes
+from pipeline.tune import fit as fitting
+from pipeline.tune import fit_law as law_fitting
 
 
 def _named(entries: tuple[str, ...]) -> list[str]:
@@ -86,9 +89,6 @@ def fit(
 
     RESULTS is a CSV or Parquet file with a row a run: its name, and its losses.
     """
-    from pipeline.recipe.fitting import Wishes
-    from pipeline.tune import fit as fitting
-
     wishes = Wishes(law, _weights(weights), _named(higher), _named(not_worse), _named(freeze), pull, resamples, seed)
     request = fitting.Request(wishes, tuple(_named(metrics)), **files)
     terminal.show(fitting.propose(mixtures, results, out, open_root(root) if root else None, request), end="")
@@ -111,6 +111,4 @@ def fit_law(runs: str, out: str, **wishes: Any) -> None:
 
     With a column `unique` (tokens before they were repeated) the worth of repeats is fitted too.
     """
-    from pipeline.tune import fit_law as fitting
-
-    terminal.show(fitting.fit_and_write(runs, out, fitting.LawRequest(**wishes)), end="")
+    terminal.show(law_fitting.fit_and_write(runs, out, law_fitting.LawRequest(**wishes)), end="")

@@ -18,7 +18,10 @@ from typing import Any
 import click
 
 from pipeline import terminal
+from pipeline.engine.process import prepare_process
 from pipeline.errors import UserError, told
+from pipeline.store.storage import Store, is_path
+from stages.seal import DamagedFile
 
 ROOT = click.option(
     "--root",
@@ -110,8 +113,6 @@ def _stop(number: int, frame: FrameType | None) -> None:
 @click.version_option(package_name="gristmill")
 def main(debug: bool) -> None:
     """From web crawls to token-counted Arrow shards: filter, deduplicate, tokenize and mix pretraining data on Ray."""
-    from pipeline.engine.process import prepare_process
-
     prepare_process()
 
 
@@ -139,8 +140,6 @@ def reading(function: Any) -> Any:
         except (UserError, click.ClickException, BrokenPipeError):
             raise
         except Exception as error:
-            from stages.seal import DamagedFile
-
             known = isinstance(error, (OSError, ValueError, EOFError, DamagedFile))
             known = known or type(error).__module__.startswith("zstandard")
             store = next((store for store in STORES if store.opened), None)
@@ -174,8 +173,6 @@ def write_page(path: str, text: str) -> None:
 
 def open_root(root: str) -> Any:
     """The store of a root; a relative path is refused where it would mean another folder on every node."""
-    from pipeline.store.storage import Store, is_path
-
     relative = is_path(root) and not os.path.isabs(os.path.expanduser(root))
     if relative and (os.environ.get("RAY_ADDRESS") or os.environ.get("RAY_JOB_ID")):
         raise UserError(

@@ -8,6 +8,9 @@ import click
 
 from pipeline import terminal
 from pipeline.cli.group import MIXTURE, ROOT, command, open_root
+from pipeline.tune import train_tokenizer as tokenizers
+from pipeline.tune.rehydrate import rehydrate_text
+from pipeline.tune.swarm import enough_text, write_swarm
 
 FOLDER = click.argument("folder", type=click.Path(file_okay=False))
 
@@ -43,8 +46,6 @@ def swarm(
 
     `fit` reads their losses; five runs a domain are enough for it.
     """
-    from pipeline.tune.swarm import enough_text, write_swarm
-
     frozen = [name.strip() for name in freeze.split(",")] if freeze else []
     made = write_swarm(
         mixture,
@@ -70,8 +71,6 @@ def swarm(
 )
 def rehydrate(mixture: str, root: str, max_repeats: int, min_families: int) -> None:
     """Show how often pages that had copies are worth repeating, by how such pages pass the filters (FineWeb-2)."""
-    from pipeline.tune.rehydrate import rehydrate_text
-
     click.echo(rehydrate_text(mixture, open_root(root), max_repeats, min_families), nl=False)
 
 
@@ -98,11 +97,9 @@ def train_tokenizer(
     mixture: str, output: str, root: str, engine: str, workers: int | None, quiet: bool, **training: Any
 ) -> None:
     """Train a tokenizer on the pages that MIXTURE keeps, by its shares; write it to OUTPUT."""
-    from pipeline.tune import train_tokenizer as tokenizer
-
-    made = tokenizer.Training(**training)
+    made = tokenizers.Training(**training)
     store = open_root(root)
-    terminal.show(tokenizer.train(mixture, store, output, made, engine=engine, workers=workers, quiet=quiet), end="")
+    terminal.show(tokenizers.train(mixture, store, output, made, engine=engine, workers=workers, quiet=quiet), end="")
 
 
 @command("check-tokenizer")
@@ -111,6 +108,4 @@ def train_tokenizer(
 @click.option("--eos", help="Token that ends a document, by piece or id, where TOKENIZER names none.")
 def check_tokenizer(shards: str, tokenizer: str, eos: str | None) -> None:
     """Compare the tokenizer of a folder of SHARDS with a TOKENIZER file or name; name every difference."""
-    from pipeline.tune import train_tokenizer as tokenizers
-
     terminal.show(tokenizers.check(shards, tokenizer, eos), end="")

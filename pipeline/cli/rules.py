@@ -8,6 +8,8 @@ import click
 
 from pipeline import terminal
 from pipeline.cli.group import MIXTURE, NAME, ROOT, command, open_root
+from pipeline.tune import calibrate as calibration
+from pipeline.tune import train_quality as training
 
 
 @command()
@@ -28,8 +30,6 @@ from pipeline.cli.group import MIXTURE, NAME, ROOT, command, open_root
 @click.option("--stop-words", is_flag=True, help="Propose stop words too, from the text of the pages.")
 def calibrate(mixture: str, root: str, **wanted: Any) -> None:
     """Propose thresholds per language from what ROOT measured for MIXTURE, with histograms, as YAML to paste."""
-    from pipeline.tune import calibrate as calibration
-
     terminal.show(calibration.calibrate(mixture, open_root(root), calibration.Wanted(**wanted)), end="")
 
 
@@ -69,8 +69,6 @@ def train_quality(
     **settings: Any,
 ) -> None:
     """Train a fastText classifier of quality, measure it on held-out texts, write it to OUTPUT and OUTPUT.json."""
-    from pipeline.tune import train_quality as training
-
     texts = training.Texts(positives, negatives, labelled, text_field, label_field, positive_labels, max_texts)
     store = open_root(root) if root else None
     terminal.show(training.train_quality(output, store, name, texts, settings), end="")

@@ -8,8 +8,16 @@ from typing import Any
 import click
 
 from pipeline import terminal
+from pipeline.answers import dedup_report as duplicates
+from pipeline.answers import show as showing
+from pipeline.answers import stats as reporting
+from pipeline.answers.status import status_text
+from pipeline.answers.verify import verify_root
 from pipeline.cli.group import ENGINE, MIXTURE, NAME, ROOT, WORKERS, command, open_root, reading, write_page
-from pipeline.exports import EXPORTS
+from pipeline.exports import EXPORTS, card
+from pipeline.exports import export as handover
+from pipeline.run import driver
+from pipeline.sample import make_sample
 
 BLEND = "megatron-blend"
 TRAINERS = (*EXPORTS, BLEND)
@@ -23,8 +31,6 @@ TRAINERS = (*EXPORTS, BLEND)
 @click.option("--quiet", is_flag=True, help="Say nothing but errors and the result.")
 def run(mixture: str, root: str, engine: str, workers: int | None, quiet: bool) -> None:
     """Make everything MIXTURE asks for, redoing only what is not there yet."""
-    from pipeline.run import driver
-
     terminal.show(driver.run(mixture, open_root(root), engine, workers, quiet), end="")
 
 
@@ -51,8 +57,6 @@ def run(mixture: str, root: str, engine: str, workers: int | None, quiet: bool) 
 )
 def plan(mixture: str, root: str, **training: Any) -> None:
     """Show what `run` would do, redo and reuse, and why; and plan a training run. Changes nothing."""
-    from pipeline.run import driver
-
     terminal.show(driver.plan(mixture, open_root(root), driver.Training(**training)), end="")
 
 
@@ -61,8 +65,6 @@ def plan(mixture: str, root: str, **training: Any) -> None:
 @reading
 def status(root: str) -> None:
     """Show how far a root is: what runs, what is finished, what failed or was quarantined."""
-    from pipeline.answers.status import status_text
-
     terminal.show(status_text(open_root(root)), end="")
 
 
@@ -76,9 +78,6 @@ def status(root: str) -> None:
 @reading
 def stats(root: str, name: str | None, as_json: bool, html: str | None, csv: str | None, parquet: str | None) -> None:
     """Report of a finished or running root: the funnel, tokens per domain and language, shares."""
-    from pipeline.answers import stats as reporting
-    from pipeline.exports import card
-
     store = open_root(root)
     for suffix, folder in ((".csv", csv), (".parquet", parquet)):
         if folder:
@@ -102,8 +101,6 @@ def stats(root: str, name: str | None, as_json: bool, html: str | None, csv: str
 @reading
 def show(page: str, root: str, name: str | None, raw: bool) -> None:
     """Show one page, by doc_id or URL, through all products."""
-    from pipeline.answers import show as showing
-
     store = open_root(root)
     if raw:
         terminal.show_bytes(showing.raw_record(store, name, page))
@@ -116,8 +113,6 @@ def show(page: str, root: str, name: str | None, raw: bool) -> None:
 @NAME
 def verify(root: str, name: str | None) -> None:
     """Check every file of a mixture: checksums, alignment, conservation, manifest against bytes."""
-    from pipeline.answers.verify import verify_root
-
     terminal.show(verify_root(open_root(root), name), end="")
 
 
@@ -135,10 +130,9 @@ def dedup_report(root: str, name: str | None, largest: int, pairs: str | None) -
 
     With --pairs, recall and precision over a user's own labelled pairs, by similarity.
     """
-    from pipeline.answers import dedup_report as duplicates
-
-    told = duplicates.pairs_text(open_root(root), name, pairs) if pairs else None
-    terminal.show(told or duplicates.text(open_root(root), name, largest), end="")
+    store = open_root(root)
+    judged = duplicates.pairs_text(store, name, pairs) if pairs else None
+    terminal.show(judged or duplicates.text(store, name, largest), end="")
 
 
 @command(epilog=f"TRAINER is one of {', '.join(TRAINERS)}.")
@@ -168,8 +162,6 @@ def export(
 
     megatron-blend links every domain and its held-out splits, and writes their weights and the flags.
     """
-    from pipeline.exports import export as handover
-
     if trainer == BLEND:
         if domain or phase or split != "train":
             raise click.UsageError("megatron-blend takes all of a mixture: leave out --domain, --phase and --split")
@@ -183,7 +175,4 @@ def export(
 @click.option("--pages", type=click.IntRange(1), help="Documentation pages to render.")
 def sample(folder: str, pages: int | None) -> None:
     """Make the demo corpus in FOLDER, from what is installed on this machine, without network."""
-    from pipeline.run.driver import sample_text
-    from pipeline.sample import make_sample
-
-    terminal.show(f"{folder}: {sample_text(make_sample(Path(folder), pages=pages))}")
+    terminal.show(f"{folder}: {driver.sample_text(make_sample(Path(folder), pages=pages))}")

@@ -8,6 +8,7 @@ is that rule, so a plan can say before a run which set is read when and how ofte
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from pipeline.errors import UserError
 from pipeline.exports.megatron import prefixes, read_idx
 from pipeline.exports.target import whole_file
 from pipeline.reader import Manifest
+from stages.kernels.packing.greedy import fill_order
 
 MAX_DATASETS = 32766
 SPLITS = ("train", "valid", "test")
@@ -34,7 +36,6 @@ def greedy_order(weights: Sequence[float], num_samples: int, normalise: bool = T
     if shares.ndim != 1 or not shares.size or (shares <= 0).any() or not np.isfinite(shares).all():
         raise UserError(f"blend weights must be positive numbers, found {list(weights)}")
     # Here, because only this needs Numba, which takes a second to import.
-    from stages.kernels.packing.greedy import fill_order
 
     order = np.empty(num_samples, np.int64)
     fill_order(shares / shares.sum() if normalise else shares, order)
@@ -93,8 +94,6 @@ def megatron_flags(manifest: Manifest, blend_path: str | Path, sequence_length: 
 
 def as_shell(flags: Sequence[str]) -> str:
     """Flags as lines of a shell script."""
-    import shlex
-
     return " \\\n  ".join(shlex.quote(flag) for flag in flags)
 
 

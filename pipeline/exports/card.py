@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.answers import stats as reporting
 from pipeline.errors import UserError
 from pipeline.exports.export import corpus_of
-from pipeline.store import snapshot as snapshots
+from pipeline.recipe import snapshot as snapshots
 from pipeline.store.storage import Store
 
 

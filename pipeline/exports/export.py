@@ -8,8 +8,8 @@ from pipeline.exports.blend import SPLITS
 from pipeline.exports.target import empty_folder, whole_file
 from pipeline.progress import human_bytes
 from pipeline.reader import TokenShards, read_manifest
-from pipeline.store import snapshot as snapshots
-from pipeline.store.snapshot import Snapshot
+from pipeline.recipe import snapshot as snapshots
+from pipeline.recipe.snapshot import Snapshot
 from pipeline.store.storage import Store
 
 

@@ -1,4 +1,4 @@
-"""The one room that knows all stages: the sections of a mixture file, and how the products follow from one another."""
+"""The one room that knows all stages: sections of a mixture file, products that follow from others, views of a root."""
 
 from pipeline.recipe.answers import (
     compile_lists,

@@ -223,6 +223,11 @@ PRODUCTS = (
 
 BY_NAME = {product.name: product for product in PRODUCTS}
 
+BY_SPLIT = ("measure", "kept", "tokens")
+"""Phases of a run whose tasks make files that the products of a mixture name."""
+PAGED = (*BY_SPLIT, "survey")
+"""Phases that go page by page."""
+
 
 def in_manifests() -> tuple[str, ...]:
     """Products with a file a split and a manifest of them, in order: what `verify` and `status` go through."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
-from pipeline.store.snapshot import ELSEWHERE
+from pipeline.recipe.snapshot import ELSEWHERE
 from stages import clusters, lines, repeats
 from stages.contract import StageParams
 

@@ -12,11 +12,11 @@ from functools import partial
 from typing import Any
 
 from pipeline.recipe import Recipe, graph
+from pipeline.recipe import snapshot as snapshots
 from pipeline.run import earlier
 from pipeline.run.kept_inputs import bucket_waves
 from pipeline.run.pages import taken_down
 from pipeline.run.steps import UNCHANGED, Product, Step, Steps, exchange, exchanged, files_of
-from pipeline.store import snapshot as snapshots
 from pipeline.store.address import Fingerprint, digest, split_id
 from stages.contract import Task, Wave
 

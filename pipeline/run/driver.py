@@ -14,13 +14,17 @@ from rich.table import Table
 
 from pipeline import planner
 from pipeline import recipe as recipes
+from pipeline.answers import stats
+from pipeline.engine.ray import RayExecutor, shutdown
 from pipeline.engine.scheduler import Executor, InlineExecutor, Scheduler
 from pipeline.errors import UserError
 from pipeline.progress import Reporter, human_bytes, human_seconds, render
+from pipeline.recipe import graph
+from pipeline.recipe import snapshot as snapshots
 from pipeline.run.run import Run
 from pipeline.run.steps import Step
 from pipeline.run.writing import Solved
-from pipeline.store import snapshot as snapshots
+from pipeline.sample import make_sample as make_corpus
 from pipeline.store.costs import Costs
 from pipeline.store.lock import RootLock
 from pipeline.store.storage import Store
@@ -56,8 +60,6 @@ class LazyExecutor:
             if self.engine == "inline":
                 self._executor = InlineExecutor(self.store.root)
             else:
-                from pipeline.engine.ray import RayExecutor
-
                 started = time.monotonic()
                 self._executor = RayExecutor(self.store.root, self.workers)
                 where = os.environ.get("RAY_ADDRESS", "this machine")
@@ -68,8 +70,6 @@ class LazyExecutor:
     def leave(self) -> None:
         """Begin to stop the engine, which takes Ray a second: whoever has no more tasks need not wait for it."""
         if self._executor is not None and self.engine == "ray" and self._closing is None:
-            from pipeline.engine.ray import shutdown
-
             self._closing = Thread(target=shutdown)
             self._closing.start()
 
@@ -92,13 +92,12 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
     with RootLock(store):
         store.sweep()
         make_sample(recipe, store, reporter)
-        costs = Costs(store)
+        costs = Costs(store, graph.PAGED)
         scheduler = Scheduler(executor, reporter.say)
         job = Run(recipe, store, scheduler, reporter, costs)
         store.remove(snapshots.FAILURE)
         try:
             store.write_json("runs/current.json", {"mixture": recipe.name})
-            from pipeline.answers import stats
 
             def work() -> tuple[dict[str, Any], str]:
                 made = job.execute()
@@ -131,9 +130,8 @@ def make_sample(recipe: recipes.Recipe, store: Store, reporter: Reporter) -> Non
         return
     if not store.local:
         raise UserError(f"{recipe.path}: `sample` makes files on a local or shared disk; root {store.root} is neither")
-    from pipeline.sample import make_sample as make
 
-    made = make(Path(store.path("sample")), pages=recipe.sample.pages)
+    made = make_corpus(Path(store.path("sample")), pages=recipe.sample.pages)
     reporter.say(f"sample: {sample_text(made)}")
 
 
@@ -199,7 +197,7 @@ def plan(mixture: str, store: Store, training: Training | None = None) -> str:
     def no_engine(tasks: Collection[Task]) -> Executor:
         raise AssertionError("a plan runs no task")
 
-    job = Run(recipe, store, Scheduler(no_engine, reporter.say), reporter, Costs(store), dry=True)
+    job = Run(recipe, store, Scheduler(no_engine, reporter.say), reporter, Costs(store, graph.PAGED), dry=True)
     text = plan_text(job.plan()) + "".join(f"\n{warning}\n" for warning in recipe.warnings())
     if job.solved and job.solved.phases:
         text += "\n" + planner.render(planner.phase_table(job.solved.phases)) + "\n"

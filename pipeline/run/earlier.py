@@ -12,9 +12,9 @@ from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.recipe import graph
+from pipeline.recipe import snapshot as snapshots
+from pipeline.recipe.snapshot import Snapshot
 from pipeline.run import redo_reasons
-from pipeline.store import snapshot as snapshots
-from pipeline.store.snapshot import Snapshot
 from pipeline.store.storage import Store
 from stages.seal import DamagedFile
 

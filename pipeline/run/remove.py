@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pipeline import recipe as recipes
+from pipeline.recipe import snapshot as snapshots
+from pipeline.recipe.pages import addresses, index_of
 from pipeline.run import driver, takedown
-from pipeline.store import snapshot as snapshots
 from pipeline.store.lock import RootLock
-from pipeline.store.pages import addresses, index_of
 from pipeline.store.storage import Store
 
 SHOWN = 10

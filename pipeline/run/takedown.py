@@ -23,10 +23,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import RunError, UserError
+from pipeline.recipe.pages import rows_of
+from pipeline.recipe.snapshot import Snapshot
 from pipeline.store.address import digest
 from pipeline.store.key_index import KeyIndex, hosts_of
-from pipeline.store.pages import rows_of
-from pipeline.store.snapshot import Snapshot
 from pipeline.store.storage import Store
 from stages.shard_format import open_data
 

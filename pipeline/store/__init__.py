@@ -1,1 +1,1 @@
-"""Files under a root: storage, addresses, manifests, snapshots, key indices, locks. Knows no product by name."""
+"""Files under a root: storage, addresses, manifests, key indices, costs, locks. Knows no product by name."""

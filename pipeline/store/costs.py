@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import time
 import uuid
+from collections.abc import Collection
 from typing import Any
 
 from pipeline.store.storage import Store
@@ -16,10 +17,14 @@ from stages.contract import Task
 
 
 class Costs:
-    """The costs of one run: a file per phase under ``runs/costs/``."""
+    """The costs of one run: a file per phase under ``runs/costs/``.
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    Args:
+        paged: phases that go page by page, so that pages a second are worth showing.
+    """
+
+    def __init__(self, store: Store, paged: Collection[str]) -> None:
+        self.store, self.paged = store, paged
         self.run = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"
         self.tasks = 0
         self.retries = 0
@@ -32,7 +37,7 @@ class Costs:
         entry = {"phase": phase, "outputs": list(task.outputs), "bytes": task.cost, **cost}
         if "seconds" in value:
             entry["stages"] = value["seconds"]
-        pages = pages_of(phase, value)
+        pages = pages_of(value) if phase in self.paged else None
         if pages is not None:
             entry["pages"] = pages
         self._entries.append(entry)
@@ -65,19 +70,20 @@ def shown(entry: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def pages_of(phase: str, value: dict[str, Any]) -> int | None:
-    """Pages a task looked at; None where its phase does not go page by page."""
-    if phase not in PAGE_PHASES:
-        return None
+def pages_of(value: dict[str, Any]) -> int | None:
+    """Pages that a task looked at, by what its job returned; None where that does not say."""
     rows = [report["rows"] for report in value.get("reports", {}).values()] or [value.get("rows")]
     return max((row for row in rows if row is not None), default=None)
 
 
-def gather(store: Store, addresses: set[str]) -> dict[str, dict[str, float]]:
+def gather(store: Store, addresses: set[str], by_split: Collection[str]) -> dict[str, dict[str, float]]:
     """Cost per stage of the files at ``addresses``: seconds, bytes, pages (where known), tasks, peak_memory, retries.
 
     The latest run that made a file counts. Stages measured in one pass over the text are told apart; a repeated pass is
     counted for the first of them.
+
+    Args:
+        by_split: phases whose tasks count only if they made one of the addresses; tasks of others count always.
     """
     total: dict[str, dict[str, float]] = {}
     seen: set[str] = set()
@@ -87,7 +93,7 @@ def gather(store: Store, addresses: set[str]) -> dict[str, dict[str, float]]:
         retries = record["retries"]
         for task in record["tasks"]:
             outputs = set(task["outputs"])
-            if outputs & seen or (addresses and not outputs & addresses and task["phase"] in PRODUCT_PHASES):
+            if outputs & seen or (addresses and not outputs & addresses and task["phase"] in by_split):
                 continue
             seen |= outputs
             for stage, seconds in (task.get("stages") or {task["phase"]: task["seconds"]}).items():
@@ -103,7 +109,3 @@ def gather(store: Store, addresses: set[str]) -> dict[str, dict[str, float]]:
                     entry["pages"] = entry.get("pages", 0) + task["pages"]
                 entry["peak_memory"] = max(entry["peak_memory"], task["peak_bytes"])
     return total
-
-
-PRODUCT_PHASES = ("measure", "kept", "tokens")
-PAGE_PHASES = (*PRODUCT_PHASES, "survey")

@@ -28,12 +28,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
 from pipeline.store.address import digest
 from pipeline.store.key_file import DamagedIndex, Entries, places, sealed
 from pipeline.store.storage import Store
 from stages.contract import Task
+from stages.kernels.columns.ragged import text_buffers
 from stages.kernels.urls.keys import key_of, url_keys
 from stages.seal import DamagedFile
 
@@ -256,8 +258,6 @@ def text_key(value: str) -> int:
 
 def keys_of(table: pa.Table, columns: Sequence[str]) -> dict[str, tuple[Keys, Keys]]:
     """Per column, the keys of a table's values and the rows they are of; rows without a URL are left out."""
-    from stages.kernels.columns.ragged import text_buffers
-
     ids = table.column("doc_id").combine_chunks()
     ids = ids.chunk(0) if isinstance(ids, pa.ChunkedArray) and ids.num_chunks == 1 else ids
     raw = b"".join(ids.to_pylist()) if isinstance(ids, pa.ChunkedArray) else ids.buffers()[1]
@@ -283,8 +283,6 @@ def hosts_of(urls: Any) -> pa.Array:
 
 def row_groups(store: Store, address: str, columns: list[str]) -> Iterator[tuple[int, pa.Table]]:
     """Row groups of a Parquet file, each with the number of its first row."""
-    import pyarrow.parquet as pq
-
     with store.open(address) as file:
         parquet = pq.ParquetFile(file)
         start = 0

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from pipeline import recipe as recipes
 from pipeline.errors import UserError
 from pipeline.recipe import calibration, graph
-from pipeline.store import snapshot as snapshots
+from pipeline.recipe import snapshot as snapshots
 from pipeline.store.storage import Store
 
 MAX_FILES = 2000

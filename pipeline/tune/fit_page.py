@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from pipeline.planner.tables import amount
 from pipeline.recipe.fitting import Study
@@ -23,8 +24,6 @@ def environment() -> jinja2.Environment:
 
 def style(made: jinja2.Environment) -> Any:
     """The style sheet of the pages of this room, as markup."""
-    from markupsafe import Markup
-
     return Markup(made.get_template("tune.css.j2").render())  # our own file
 
 

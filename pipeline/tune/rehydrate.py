@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 from pipeline import recipe as recipes
 from pipeline.errors import UserError
 from pipeline.planner.tables import Table, render
+from pipeline.recipe import snapshot as snapshots
 from pipeline.recipe.fitting import Copies, rehydrate
-from pipeline.store import snapshot as snapshots
 from pipeline.store.storage import Store
 
 NO_EVIDENCE = ("language_not_selected", "low_language_confidence", "no_domain", "empty_text")

@@ -143,7 +143,7 @@ def counted(recipe: recipes.Recipe, store: Store) -> Solved:
         raise AssertionError("a plan runs no task")
 
     reporter = Reporter(quiet=True)
-    job = Run(recipe, store, Scheduler(no_engine, reporter.say), reporter, Costs(store), dry=True)
+    job = Run(recipe, store, Scheduler(no_engine, reporter.say), reporter, Costs(store, graph.PAGED), dry=True)
     job.plan()
     if job.solved is None:
         raise UserError(f"the tokens of {recipe.name} are not counted yet: run it once first")

@@ -26,7 +26,7 @@ import xxhash
 
 from pipeline import recipe as recipes
 from pipeline.errors import UserError, told
-from pipeline.store import snapshot as snapshots
+from pipeline.recipe import snapshot as snapshots
 from pipeline.store.storage import Store
 
 PREFIXES = ("source:", "domain:")

@@ -18,6 +18,7 @@ from pipeline.engine.scheduler import Scheduler
 from pipeline.errors import RunError, UserError
 from pipeline.progress import Reporter
 from pipeline.reader.manifest import WrongTokenizer, check_tokenizer, read_manifest
+from pipeline.recipe import graph
 from pipeline.run.driver import LazyExecutor, make_sample
 from pipeline.run.run import Run
 from pipeline.run.steps import Product
@@ -59,7 +60,7 @@ def train(
     with RootLock(store):
         store.sweep()
         make_sample(recipe, store, reporter)
-        job = Run(recipe, store, Scheduler(executor, reporter.say), reporter, Costs(store))
+        job = Run(recipe, store, Scheduler(executor, reporter.say), reporter, Costs(store, graph.PAGED))
         job.made.aside = True
         try:
 

@@ -13,9 +13,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 import pyarrow as pa
+from resiliparse.extract.html2text import extract_plain_text
+from resiliparse.parse.html import HTMLTree
+
+from stages import extraction
 
 Extract = Callable[[pa.LargeBinaryArray], pa.LargeStringArray]
 
@@ -32,9 +37,6 @@ def close_empty_elements(html: bytes, content_type: str | None) -> bytes:
 
 
 def _resiliparse(main_content: bool) -> Extract:
-    from resiliparse.extract.html2text import extract_plain_text
-    from resiliparse.parse.html import HTMLTree
-
     def text_of(html: bytes) -> str | None:
         try:
             tree = HTMLTree.parse_from_bytes(html, "utf-8")
@@ -75,10 +77,8 @@ def _make_trafilatura() -> Extract:
 
 
 def _make_gristmill(markdown: bool = False) -> Extract:
-    from stages.extraction import ExtractionParams, main_text
-
-    params = ExtractionParams(markdown=markdown)
-    return lambda pages: main_text(pages, params, is_utf8=True)
+    params = extraction.ExtractionParams(markdown=markdown)
+    return lambda pages: extraction.main_text(pages, params, is_utf8=True)
 
 
 EXTRACTORS: dict[str, Callable[[], Extract]] = {
@@ -101,10 +101,7 @@ def extractor(name: str, markdown: bool = False) -> Extract:
 def versions(name: str) -> dict[str, Any]:
     """What decides an extractor's output beside its name: the version of its library, and of a trained model."""
     if name == "gristmill":
-        from stages import extraction
-
         return {"gristmill": extraction.VERSION, "model": extraction.load_model().digest}
-    from importlib.metadata import version
 
     library = "trafilatura" if name == "trafilatura" else "resiliparse"
     return {library: version(library)}

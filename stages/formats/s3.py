@@ -20,7 +20,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, BinaryIO, NamedTuple
 
+import botocore.session
 import pyarrow as pa
+from botocore import UNSIGNED, exceptions, parsers
+from botocore.config import Config
+from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 from pyarrow import fs
 
 from stages.formats import retries
@@ -51,10 +55,6 @@ class Listed(NamedTuple):
 
 def client_of(options: dict[str, str]) -> Any:
     """A client of botocore: credentials, region and endpoint as AWS's own tools find them, where a URI says nothing."""
-    import botocore.session
-    from botocore import UNSIGNED
-    from botocore.config import Config
-
     endpoint = options.get("endpoint_override")
     if endpoint and "://" not in endpoint:
         endpoint = f"{options.get('scheme', 'https')}://{endpoint}"
@@ -125,8 +125,6 @@ class S3(fs.FileSystemHandler):  # type: ignore[misc]
         return self._client
 
     def _tries(self, error: Exception) -> int:
-        from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
-
         nobody = isinstance(error, (EndpointConnectionError, ConnectTimeoutError)) and not self._answered
         return retries.FIRST_TRIES if nobody else retries.TRIES
 
@@ -376,8 +374,6 @@ class S3File(io.RawIOBase):
 
 def passes(error: Exception) -> bool:
     """Whether the same request may well be answered when it is made again."""
-    from botocore import exceptions, parsers
-
     if isinstance(error, exceptions.ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return (status >= 500 and status != 501) or status in (408, 429) or code_of(error) in _PASSING_CODES
@@ -391,8 +387,6 @@ def code_of(error: Any) -> str:
 
 def as_os_error(error: Exception, path: str) -> OSError:
     """An error of botocore in one line that names the object."""
-    from botocore import exceptions
-
     if isinstance(error, OSError) and not isinstance(error, (ConnectionError, TimeoutError)):
         return error
     uri = f"s3://{path}"

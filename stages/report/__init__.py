@@ -10,23 +10,9 @@ files, not of pages, and it never reads text (but for the few pages shown as sam
     render_text   stats -> tables for a terminal
 """
 
-from __future__ import annotations
+from stages.report.ledger import ConservationError
+from stages.report.page import render_html
+from stages.report.stats import build_stats, encode
+from stages.report.terminal import render_text
 
-from importlib import import_module
-from typing import Any
-
-HOMES = {
-    "ConservationError": "ledger",
-    "build_stats": "stats",
-    "encode": "stats",
-    "render_html": "page",
-    "render_text": "terminal",
-}
-__all__ = list(HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    """Loaded when asked for: `why` wants `stages.report.untrusted` alone, and not to wait for a template engine."""
-    if name not in HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{HOMES[name]}"), name)
+__all__ = ["ConservationError", "build_stats", "encode", "render_html", "render_text"]

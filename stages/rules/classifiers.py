@@ -23,6 +23,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import fasttext
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -103,8 +104,6 @@ def scorer(classifier: Classifier) -> Scorer:
     Raises:
         ValueError: for a file that is no supervised fastText model, or that does not know the label.
     """
-    import fasttext
-
     try:
         model = fasttext.load_model(classifier.model).f
         labels = model.getLabels("strict")[0]
@@ -201,8 +200,6 @@ def train(
 
 def _fit(path: Path, output: str, params: Training) -> None:
     """Write the model: with one thread the same lines give the same bytes."""
-    import fasttext
-
     try:
         model = fasttext.train_supervised(
             str(path),

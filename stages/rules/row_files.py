@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import zstandard
 
 JSON_SUFFIXES = (".jsonl", ".json", ".ndjson")
 
@@ -62,8 +63,6 @@ def _opened(file: Path) -> io.TextIOWrapper:
     if file.suffix == ".gz":
         raw = gzip.GzipFile(fileobj=raw)
     elif file.suffix == ".zst":
-        import zstandard
-
         raw = io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
     return io.TextIOWrapper(raw, encoding="utf-8", errors="replace", newline="\n")
 

@@ -12,6 +12,8 @@ from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
+from publicsuffixlist import PublicSuffixList
+
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
 _NUMBERS = re.compile(r"[0-9.]+|.*:.*")
 
@@ -37,8 +39,6 @@ def is_public_suffix(name: str) -> bool:
 @lru_cache(maxsize=2)
 def suffix_list(only_icann: bool = False) -> Any:
     """The list, read once a process."""
-    from publicsuffixlist import PublicSuffixList
-
     return PublicSuffixList(only_icann=only_icann)
 
 

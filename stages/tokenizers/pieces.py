@@ -8,6 +8,7 @@ import json
 import numpy as np
 import sentencepiece
 
+from stages.tokenizers import bpe
 from stages.tokenizers.giga import from_tokenizer_json
 from stages.tokenizers.tokenizer import FastEncode, Ids, Opened, TokenizerError
 
@@ -54,8 +55,6 @@ def _id_or_none(number: int) -> int | None:
 
 def own_fast(model: bytes) -> FastEncode:
     """Our own kernels on the same model, where they do all that it asks for."""
-    from stages.tokenizers import bpe
-
     return bpe.BpeEncoder(model)
 
 

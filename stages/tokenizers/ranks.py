@@ -17,7 +17,9 @@ from typing import Any
 
 import numpy as np
 import tiktoken
+from tiktoken_ext import openai_public
 
+from stages.kernels.bpe import rank_merges as kernels
 from stages.kernels.columns.ragged import offsets_of
 from stages.tokenizers.giga import from_ranks, from_tokenizer_json
 from stages.tokenizers.tokenizer import FastEncode, Ids, Opened, TokenizerError
@@ -102,7 +104,6 @@ def tiktoken_reference(data: bytes, shown: str) -> RankReference:
         ranks = {base64.b64decode(token, validate=True): int(rank) for token, rank in pairs}
     except (ValueError, binascii.Error) as error:
         raise TokenizerError(f"tokenizer {shown!r}: not a file of ranks: {error}") from error
-    from tiktoken_ext import openai_public
 
     if name not in openai_public.ENCODING_CONSTRUCTORS:
         known = ", ".join(sorted(openai_public.ENCODING_CONSTRUCTORS))
@@ -131,7 +132,6 @@ def rank_fast(reference: RankReference) -> FastEncode:
     """gigatoken on the ranks and a pattern it knows by name, or on a tokenizer.json made from pattern and ranks."""
     if reference.scheme is not None:
         return _fast_by_scheme(reference, reference.scheme)
-    from stages.kernels.bpe import rank_merges as kernels
 
     tokens = [b""] * len(reference.ranks)
     for token, rank in reference.ranks.items():

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from pipeline.answers import trace, why
 from pipeline.cli import main
 from pipeline.errors import UserError
-from pipeline.store import pages
-from pipeline.store import snapshot as snapshots
-from pipeline.store.snapshot import Snapshot
+from pipeline.recipe import pages
+from pipeline.recipe import snapshot as snapshots
+from pipeline.recipe.snapshot import Snapshot
 from pipeline.store.storage import Store
 from tests.support.answers import call, documents, made
 from tests.support.corpora import write_corpus, write_mixture

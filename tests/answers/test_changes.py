@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from pipeline.answers.find import Phrase
 from pipeline.cli import main
-from pipeline.store import snapshot as snapshots
+from pipeline.recipe import snapshot as snapshots
 from pipeline.store.storage import Store
 from tests.support.archives import record, write
 from tests.support.corpora import page, write_corpus, write_mixture

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.store import key_file, key_index, pages
-from pipeline.store import snapshot as snapshots
-from pipeline.store.snapshot import Snapshot
+from pipeline.recipe import pages
+from pipeline.recipe import snapshot as snapshots
+from pipeline.recipe.snapshot import Snapshot
+from pipeline.store import key_file, key_index
 from pipeline.store.storage import Store
 from stages.kernels.columns.ragged import text_buffers
 from stages.kernels.urls import keys as url_keys

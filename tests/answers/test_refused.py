@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.store import snapshot as snapshots
+from pipeline.recipe import snapshot as snapshots
 from pipeline.store.storage import Store
 from tests.support.answers import call, made
 

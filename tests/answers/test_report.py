@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.store import snapshot as snapshots
+from pipeline.recipe import graph
+from pipeline.recipe import snapshot as snapshots
+from pipeline.recipe.snapshot import Snapshot
 from pipeline.store.costs import Costs
-from pipeline.store.snapshot import Snapshot
 from pipeline.store.storage import Store
 from tests.support.answers import call, documents, made
 from tests.support.corpora import write_corpus, write_mixture
@@ -63,14 +64,15 @@ def test_retries_are_told_once_for_the_phase_they_happened_in(tmp_path: Path) ->
     from stages.contract import Task
 
     store = Store(str(tmp_path))
-    kept = Costs(store)
+    kept = Costs(store, graph.PAGED)
     spent = {"seconds": 1.0, "cpu_seconds": 1.0, "peak_bytes": 5.0}
     for phase, retries in (("kept", 2), ("tokens", 2)):
         for output in ("a", "b"):
             kept.add(phase, Task("m:f", {}, (f"{phase}/{output}",), output), {"rows": 3}, spent)
         kept.retries += retries - 1
         kept.write()
-    found = costs.gather(store, {f"{phase}/{output}" for phase in ("kept", "tokens") for output in "ab"})
+    made = {f"{phase}/{output}" for phase in ("kept", "tokens") for output in "ab"}
+    found = costs.gather(store, made, graph.BY_SPLIT)
     assert {stage: (entry["retries"], entry["pages"]) for stage, entry in found.items()} == {
         "kept": (1, 6),
         "tokens": (1, 6),

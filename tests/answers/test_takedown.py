@@ -14,9 +14,9 @@ from click.testing import CliRunner, Result
 from pipeline.answers.verify import verify_root
 from pipeline.cli import main
 from pipeline.errors import RunError, UserError
+from pipeline.recipe import snapshot as snapshots
+from pipeline.recipe.snapshot import Snapshot
 from pipeline.run import takedown
-from pipeline.store import snapshot as snapshots
-from pipeline.store.snapshot import Snapshot
 from pipeline.store.storage import Store
 from stages import schemas
 from stages.kept.params import DUPLICATES

@@ -21,7 +21,7 @@ from pipeline.cli import main
 from pipeline.errors import RunError
 from pipeline.exports import read_idx
 from pipeline.reader import TokenShards
-from pipeline.store import snapshot as snapshots
+from pipeline.recipe import snapshot as snapshots
 from pipeline.store.storage import Store
 from stages.shard_format import BLOCK_BYTES
 from tests.support.corpora import write_corpus, write_mixture

@@ -9,8 +9,8 @@ import pytest
 
 from pipeline import recipe as recipes
 from pipeline.answers.verify import verify_root
+from pipeline.recipe import snapshot as snapshots
 from pipeline.recipe.yaml_file import ConfigError
-from pipeline.store import snapshot as snapshots
 from pipeline.store.storage import Store
 from tests.support.corpora import write_corpus, write_mixture
 from tests.support.runs import made, run_inline

@@ -87,7 +87,7 @@ def test_a_command_prints_no_character_that_a_terminal_obeys(root: Path, tmp_pat
 
 
 def page(root: Path) -> str:
-    from pipeline.store import snapshot
+    from pipeline.recipe import snapshot
     from pipeline.store.storage import Store
 
     store = Store(str(root / "root"))

@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.engine.scheduler import Executor, InlineExecutor, Scheduler, TasksFailed
 from pipeline.progress import Reporter
+from pipeline.recipe import graph
 from pipeline.run import rebuild
 from pipeline.run.steps import Steps
 from pipeline.store.costs import Costs
@@ -50,7 +51,7 @@ def maker(store: Store, executor: Executor | None = None) -> Steps:
     reporter = Reporter(quiet=True)
     engine = executor or InlineExecutor(store.root)
     recipe = cast(Any, SimpleNamespace(name="test"))
-    return Steps(recipe, store, Scheduler(lambda _: engine, reporter.say), reporter, Costs(store))
+    return Steps(recipe, store, Scheduler(lambda _: engine, reporter.say), reporter, Costs(store, graph.PAGED))
 
 
 def run_all(store: Store, waves: list[Wave]) -> None:

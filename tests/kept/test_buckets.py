@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from pipeline import recipe as recipes
 from pipeline.answers import stats as reporting
 from pipeline.answers.why import lives
+from pipeline.recipe.snapshot import load
 from pipeline.recipe.yaml_file import ConfigError
-from pipeline.store.snapshot import load
 from pipeline.store.storage import Store
 from stages import kept
 from stages.kept import buckets

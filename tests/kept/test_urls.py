@@ -11,8 +11,8 @@ from pipeline import recipe as recipes
 from pipeline.answers import stats
 from pipeline.answers.why import lives
 from pipeline.answers.why_text import life_text
+from pipeline.recipe.snapshot import load
 from pipeline.recipe.yaml_file import ConfigError
-from pipeline.store.snapshot import load
 from pipeline.store.storage import Store
 from stages import kept
 from stages.rules.url_lists import UrlList, compile_lists

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from pipeline import recipe as recipes
 from pipeline.errors import UserError
+from pipeline.recipe import snapshot as snapshots
 from pipeline.run import driver, rebuild
-from pipeline.store import snapshot as snapshots
 from pipeline.store.storage import Store
 from stages import lines, schemas
 from tests.slow import lines as slow

@@ -13,8 +13,8 @@ from pipeline.answers.stats import stats_of
 from pipeline.answers.why import lives
 from pipeline.answers.why_text import life_text
 from pipeline.errors import UserError
+from pipeline.recipe import snapshot as snapshots
 from pipeline.run import driver
-from pipeline.store import snapshot as snapshots
 from pipeline.store.storage import Store
 from stages.report import render_html, render_text
 from tests.support.corpora import write_corpus, write_mixture

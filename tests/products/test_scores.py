@@ -15,8 +15,8 @@ from pipeline.answers import stats
 from pipeline.answers.verify import verify_root
 from pipeline.answers.why import lives
 from pipeline.engine.ray import RayExecutor
+from pipeline.recipe.snapshot import load
 from pipeline.recipe.yaml_file import ConfigError
-from pipeline.store.snapshot import load
 from pipeline.store.storage import Store
 from stages import scores
 from stages.contract import Task

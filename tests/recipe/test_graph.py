@@ -14,8 +14,8 @@ from pipeline.answers.verify import verify_root
 from pipeline.answers.why import lives
 from pipeline.errors import RunError
 from pipeline.recipe import graph
-from pipeline.store import snapshot as snapshots
-from pipeline.store.snapshot import Snapshot
+from pipeline.recipe import snapshot as snapshots
+from pipeline.recipe.snapshot import Snapshot
 from pipeline.store.storage import Store
 from tests.support.corpora import documented, write_corpus, write_mixture
 from tests.support.runs import run_inline

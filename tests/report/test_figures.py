@@ -18,7 +18,7 @@ import pytest
 
 from pipeline.answers import stats as reporting
 from pipeline.answers import why
-from pipeline.store import snapshot as snapshots
+from pipeline.recipe import snapshot as snapshots
 from pipeline.store.storage import Store
 from stages.report.tables import build_tables
 from tests.slow import files as slow_files

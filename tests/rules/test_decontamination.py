@@ -11,8 +11,8 @@ import pytest
 
 from pipeline import recipe as recipes
 from pipeline.answers.why import lives
+from pipeline.recipe.snapshot import load
 from pipeline.recipe.yaml_file import ConfigError
-from pipeline.store.snapshot import load
 from pipeline.store.storage import Store
 from tests.support.corpora import MIRRORED, documented, write_corpus, write_mixture
 from tests.support.runs import made, run_inline

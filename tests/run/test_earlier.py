@@ -12,7 +12,7 @@ import pytest
 from pipeline import recipe as recipes
 from pipeline.answers import why
 from pipeline.errors import UserError
-from pipeline.store import snapshot as snapshots
+from pipeline.recipe import snapshot as snapshots
 from pipeline.store.storage import Store, inside
 from tests.support.corpora import write_corpus, write_mixture
 from tests.support.runs import made, run_inline

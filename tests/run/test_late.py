@@ -13,8 +13,8 @@ from pipeline.answers import dedup_report, stats
 from pipeline.answers.why import lives
 from pipeline.answers.why_text import life_text
 from pipeline.errors import UserError
+from pipeline.recipe.snapshot import load
 from pipeline.run import takedown
-from pipeline.store.snapshot import load
 from pipeline.store.storage import Store
 from tests.support.dedup_families import edited, words
 from tests.support.runs import made, run_inline

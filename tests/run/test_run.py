@@ -14,7 +14,7 @@ import pytest
 from pipeline.answers.verify import verify_root
 from pipeline.errors import RunError
 from pipeline.progress import Reporter
-from pipeline.store import snapshot as snapshots
+from pipeline.recipe import snapshot as snapshots
 from pipeline.store.storage import Store
 from tests.support.archives import record, write
 from tests.support.corpora import documented, page, write_corpus, write_mixture

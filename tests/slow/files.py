@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.ipc
 import yaml
 
-from pipeline.store.snapshot import Snapshot
+from pipeline.recipe.snapshot import Snapshot
 from tests.slow import inputs as slow_inputs
 from tests.slow import pairs as slow_pairs
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import zstandard
 from fastwarc.warc import ArchiveIterator
 
-from pipeline.store.snapshot import Snapshot
+from pipeline.recipe.snapshot import Snapshot
 
 STEP = 1 << 14
 HTML = ("text/html", "application/xhtml+xml")

@@ -8,7 +8,7 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from pipeline.cli import main
-from pipeline.store.snapshot import Snapshot
+from pipeline.recipe.snapshot import Snapshot
 from tests.support.corpora import write_corpus, write_mixture
 
 

@@ -12,6 +12,7 @@ from pipeline import recipe as recipes
 from pipeline.answers import stats
 from pipeline.engine.scheduler import Scheduler
 from pipeline.progress import Reporter
+from pipeline.recipe import graph
 from pipeline.run.driver import LazyExecutor
 from pipeline.run.run import Run
 from pipeline.store.costs import Costs
@@ -37,7 +38,7 @@ def run_inline(mixture: Path, root: Path | str) -> Run:
     reporter = Reporter(quiet=True)
     executor = LazyExecutor("inline", store, None, reporter)
     recipe = recipes.load(mixture, store)
-    job = Run(recipe, store, Scheduler(executor, reporter.say), reporter, Costs(store))
+    job = Run(recipe, store, Scheduler(executor, reporter.say), reporter, Costs(store, graph.PAGED))
     job.execute()
     stats.write(store, recipe.name)
     return job

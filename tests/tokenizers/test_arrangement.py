@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from pipeline.answers.verify_shards import Sample
 from pipeline.cli import main
-from pipeline.store import snapshot as snapshots
+from pipeline.recipe import snapshot as snapshots
 from pipeline.store.storage import Store
 from stages import tokens
 from stages.kernels.columns.ragged import offsets_of

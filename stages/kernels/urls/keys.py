@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stages.kernels.urls import key_loops
+
 MULTIPLIER = 0x9E3779B97F4A7C15
 START = 0x27D4EB2F165667C5
 MASK = (1 << 64) - 1
@@ -42,8 +44,6 @@ def host_of(url: str) -> str:
 
 def url_keys(data_N: Any, offsets_U1: Any) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
     """(keys of the URLs, keys of their hosts); the key of a host is 0 where there is none."""
-    from stages.kernels.urls import key_loops
-
     keys_U = np.empty(len(offsets_U1) - 1, np.uint64)
     hosts_U = np.empty(len(offsets_U1) - 1, np.uint64)
     key_loops.fill(data_N, offsets_U1, keys_U, hosts_U)

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from pipeline import terminal
 from pipeline.errors import UserError
-from pipeline.store import snapshot as snapshots
+from pipeline.recipe import snapshot as snapshots
 from pipeline.store.key_index import KeyIndex, hosts_of, index_name
 from pipeline.store.storage import Store
 

@@ -1,6 +1,6 @@
 """Which blocks of a page its gold text is made of, and what each choice is worth: labels to train on.
 
-For `train`. The metric is F1 over multisets of word 4-grams, as in the benchmark. A page's blocks are chosen by hill climbing
+For `tools.train_extractor`. The metric is F1 over multisets of word 4-grams, as in the benchmark. A page's blocks are chosen by hill climbing
 on the F1 of the chosen blocks' joined words, starting from the blocks whose own 4-grams are mostly in the gold text.
 The weight of a block is how much F1 changes when it alone is chosen otherwise: what a mistake costs.
 """

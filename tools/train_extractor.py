@@ -1,9 +1,9 @@
 """Train and judge the block classifier: labelled pages in, ``model.json`` and a table of F1 by source out.
 
-    python -m stages.extraction.train dev.parquet --out stages/extraction/model.json
+    python -m tools.train_extractor dev.parquet --out stages/extraction/model.json
 
 Needs `catboost` (``pip install 'gristmill[train]'``) and a file of pages with columns ``page_id, source, url, html, gold_text,
-must_contain, must_not_contain``. Labels: `labels`; of a page without a gold text only the blocks that hold one of its strings count.
+must_contain, must_not_contain``. Labels: `tools.block_labels`; of a page without a gold text only the blocks that hold one of its strings count.
 Method: the first classifier sees a block, its elements, neighbours and page; the second sees that and the first one's scores
 around it. Sites are dealt to five folds by a hash of their name. F1 is reported for fold k by a second classifier that has not seen it,
 trained on first scores for fold j by a first classifier that saw neither j nor k (`unseen_scores`): nothing of a site is known to either. A page
@@ -30,12 +30,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
+from resiliparse.extract.html2text import extract_plain_text
+from resiliparse.parse.encoding import bytes_to_str, detect_encoding
+from resiliparse.parse.html import HTMLTree
 
-from stages.extraction.labels import gram_f1, grams, label_blocks, words
 from stages.extraction.scanning import Measures, Scanned, Scanner
 from stages.kernels.columns.ragged import text_buffers
 from stages.kernels.html import features as f
 from stages.kernels.html.trees import LEAF_UNIT
+from tools.block_labels import gram_f1, grams, label_blocks, words
 
 FOLDS = 5
 SETTINGS = {
@@ -74,8 +77,6 @@ def decode(html: bytes) -> bytes:
     try:
         html.decode()
     except UnicodeDecodeError:
-        from resiliparse.parse.encoding import bytes_to_str, detect_encoding
-
         return bytes_to_str(html, detect_encoding(html)).encode("utf-8", "replace")
     return html
 
@@ -225,9 +226,6 @@ def scorer(path: Path) -> Callable[[Counter[Any], list[str]], float]:
 
 
 def _resiliparse(html: bytes) -> str | None:
-    from resiliparse.extract.html2text import extract_plain_text
-    from resiliparse.parse.html import HTMLTree
-
     tree = HTMLTree.parse_from_bytes(html, "utf-8")
     return str(extract_plain_text(tree, preserve_formatting=True, main_content=True))
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import UserError
-from pipeline.store import manifest, phases
+from pipeline.recipe import phases
+from pipeline.store import manifest
 from pipeline.store.manifest import Entry
 from pipeline.store.storage import Store
 

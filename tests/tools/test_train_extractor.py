@@ -1,4 +1,4 @@
-"""Training the block classifier: what is reported comes from classifiers that have not seen the site, nor learned from one that has."""
+"""Training the block classifier: what is reported comes from classifiers that saw neither the site nor its scores."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages.extraction import train
+from tools import train_extractor as train
 
 FOLDS = np.array([0, 0, 1, 2, 3, 3, 4])
 
