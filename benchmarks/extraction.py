@@ -26,7 +26,7 @@ from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.encoding import bytes_to_str, detect_encoding
 from resiliparse.parse.html import HTMLTree
 
-from stages.documents.extraction import extractor
+from stages.documents.extraction import close_empty_elements, extractor
 from stages.extraction import extract, visible_text
 from stages.extraction.scanning import Scanner
 from stages.kernels.columns.ragged import text_buffers
@@ -39,7 +39,7 @@ MAX_MIDDLE = 2000
 
 
 def read_pages(paths: list[str], limit: int) -> Iterator[bytes]:
-    """HTML of WARC responses as UTF-8."""
+    """HTML of WARC responses as UTF-8, XHTML's empty elements closed, as `documents` hands it to an extractor."""
     found = 0
     for path in paths:
         with open(path, "rb") as file:
@@ -51,7 +51,7 @@ def read_pages(paths: list[str], limit: int) -> Iterator[bytes]:
                     body.decode()
                 except UnicodeDecodeError:
                     body = bytes_to_str(body, detect_encoding(body)).encode("utf-8", "replace")
-                yield body
+                yield close_empty_elements(body, record.http_content_type)
                 found += 1
                 if found == limit:
                     return

@@ -12,6 +12,7 @@ cache while the families' kernels pass over it. Price: see `docs/decisions/quali
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -21,12 +22,13 @@ from pydantic import Field, field_validator
 from stages.contract import StageParams
 from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
 from stages.kernels.unicode import characters
-from stages.kernels.unicode.bitmaps import Planes, find_planes
+from stages.kernels.unicode.bitmaps import find_planes
 from stages.kernels.words.c4_lines import C4Lines, c4_lines
 from stages.kernels.words.line_kinds import LineKinds, line_kinds
 from stages.kernels.words.lines import Lines, split_lines
 from stages.kernels.words.ngrams import Repetition, repeated_ngrams
 from stages.kernels.words.spacy_words import split_script_words, split_spacy_words
+from stages.kernels.words.word_sentences import count_sentences
 from stages.kernels.words.words import Words, split_words
 from stages.rules import classifiers, contamination, views, word_lists
 from stages.rules.classifiers import Classifier
@@ -38,7 +40,9 @@ PIECE_BYTES = 1 << 20
 
 
 Unit = Literal["white_space", "spacy", "script"]
-UNITS: dict[str, Callable[[Bytes, Offsets, Planes], Words]] = {
+Splitter = Callable[..., Words]
+"""``(data, offsets, planes)`` to words; the planes are found where they are not given."""
+UNITS: dict[str, Splitter] = {
     "white_space": split_words,
     "spacy": split_spacy_words,
     "script": split_script_words,
@@ -49,9 +53,9 @@ class Params(StageParams):
     """Settings of `quality`."""
 
     unit: Unit = "white_space"
-    """What a word is to Gopher's rules, FineWeb's line breaks and RedPajama's words: what stands between
-    `white_space`; what `spacy`'s English tokenizer makes of it, punctuation apart, as the recipe that made FineWeb
-    counts on every page; or by `script`: as spacy, and scripts without spaces are cut too."""
+    """What a word is to Gopher's rules, FineWeb's line breaks, RedPajama's words and C4's sentences: what stands
+    between `white_space`; what `spacy`'s English tokenizer makes of it, punctuation apart, as the recipe that made
+    FineWeb counts on every page; or by `script`: as spacy, and scripts without spaces are cut too."""
     families: tuple[str, ...] = tuple(name for name in MEASURED if FAMILIES[name].by_default)
     """Rule families to measure."""
     views: tuple[str, ...] = ()
@@ -100,7 +104,8 @@ def measured_families(params: Params) -> list[str]:
 
 
 def identity(params: Params) -> dict[str, Any]:
-    """Versions of the Unicode tables and of families, and the contents of benchmarks, models and word lists."""
+    """Versions of the Unicode tables and of families, what a sentence is where words make it, and the contents of
+    benchmarks, models and word lists."""
     benchmarks = {"benchmarks": contamination.identity(params.benchmarks)} if params.benchmarks.files else {}
     models = {"classifiers": classifiers.identity(params.classifiers)} if params.classifiers else {}
     lists = {
@@ -110,7 +115,9 @@ def identity(params: Params) -> dict[str, Any]:
     }
     raised = versions(tuple(measured_families(params)))
     families = {"families": raised} if raised else {}
-    return {"unicode": characters.UNICODE_VERSION, **benchmarks, **models, **lists, **families}
+    by_words = params.unit != "white_space" and {"c4", "c4_strict"}.intersection(params.families)
+    sentences = {"sentences": "by words"} if by_words else {}
+    return {"unicode": characters.UNICODE_VERSION, **benchmarks, **models, **lists, **families, **sentences}
 
 
 def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
@@ -152,7 +159,10 @@ class Found:
 
     @cached_property
     def sentences(self) -> C4Lines:
-        return c4_lines(self.data, self.offsets, self._planes_BK)
+        lines = c4_lines(self.data, self.offsets, self._planes_BK)
+        if self._split is split_words:
+            return lines
+        return replace(lines, sentences_L=count_sentences(self.data, self.offsets, lines, self.words, self._split))
 
     @cached_property
     def kinds(self) -> LineKinds:

@@ -14,13 +14,14 @@ from pipeline.progress import human_bytes
 from pipeline.recipe import exchange_problem, graph, survey_addresses
 from pipeline.recipe import snapshot as snapshots
 from pipeline.recipe.snapshot import Snapshot
+from pipeline.store import lock
 from pipeline.store.key_file import DamagedIndex, Entries
 from pipeline.store.storage import Store
 
 SHARED = ("mixtures", "sources", "manifests", "buckets", "urls", "survey", "report", "takedown", "runs")
 """Folders whose files are checked whoever made them."""
-CHANGING = ("runs/lock.json",)
-"""What a run that is under way rewrites as it goes."""
+CHANGING = (lock.ADDRESS, lock.GUARD)
+"""What a run that is under way rewrites as it goes, and what it locks, which is empty."""
 
 
 @dataclass

@@ -32,7 +32,7 @@ from stages.documents.tables import ColumnError
 
 __all__ = ["VERSION", "ColumnError", "Params", "doc_id", "identity", "positions", "prepare", "raw_record", "read"]
 
-VERSION = 5
+VERSION = 6
 
 
 class Params(StageParams):

@@ -53,6 +53,22 @@ class Account:
         if len(self.bad) < MAX_LISTED:
             self.bad.append({"file": self.file, "offset": offset, "reason": reason})
 
+    def add(self, inner: Account, base: int) -> None:
+        """What was found in a member of this file that is a file itself; its positions count from ``base``."""
+        self.records += inner.records
+        self.raw_bytes += inner.raw_bytes
+        self.num_quarantined += inner.num_quarantined
+        self.num_bad += inner.num_bad
+        for reason, (records, num_bytes) in inner.dropped.items():
+            count = self.dropped.setdefault(reason, [0, 0])
+            count[0] += records
+            count[1] += num_bytes
+        for ours, theirs in ((self.quarantined, inner.quarantined), (self.bad, inner.bad)):
+            moved = [{**entry, "file": self.file, "offset": entry["offset"] + base} for entry in theirs]
+            ours += moved[: MAX_LISTED - len(ours)]
+        for note, number in inner.notes.items():
+            self.notes[note] = self.notes.get(note, 0) + number
+
     def report(self) -> dict[str, Any]:
         """JSON-able; raises RuntimeError if the records do not add up, which would be our own mistake."""
         num_dropped = sum(count[0] for count in self.dropped.values())

@@ -2,7 +2,8 @@
 
 Positions (`Page.offset`) by container: WARC and ARC as `records` has them; JSON Lines and CSV the byte of the
 uncompressed file where the line starts; Parquet and Arrow the row number; tar the byte of the member's header in the
-uncompressed archive; a file that is one page 0; MediaWiki dumps the number of the page.
+uncompressed archive, and the row's position in it (`tars`); a file that is one page 0; MediaWiki dumps the number of
+the page.
 """
 
 from __future__ import annotations
@@ -13,12 +14,11 @@ from typing import Any
 from stages.contract import Split
 from stages.documents.account import Account
 from stages.documents.archives import Limits
-from stages.documents.inflated import Inflated
-from stages.documents.members import sniff
+from stages.documents.inflated import plain
 from stages.documents.page import Page
 from stages.documents.readers import READERS, Opened, Span
 from stages.formats import Format, format_of
-from stages.formats.locations import ReadAhead, is_far, open_file
+from stages.formats.locations import is_far, open_file
 
 
 def pages_of_split(split: Split, params: Any, account: Account) -> Iterator[Page]:
@@ -76,12 +76,3 @@ def raw_record(split: Split, params: Any, file: str, offset: int) -> bytes:
     if found is None:
         raise LookupError(f"{file} has no record at {offset}")
     return found
-
-
-def plain(file: Any, kind: Format, far: bool = False) -> Any:
-    """The uncompressed bytes of a file as a stream; the first bytes decide, not the name."""
-    compression = sniff(file.read(16))
-    file.seek(0)
-    if compression == "none" or (compression == "bz2" and kind.compression != "bz2"):  # text may begin with BZh
-        return file
-    return Inflated(ReadAhead(file) if far else file, compression)

@@ -1,13 +1,10 @@
-"""Files that are a page each, alone in folders or in a tar archive: HTML, Markdown and plain text.
+"""Files that are a page each: HTML, Markdown and plain text, alone in folders or in a tar archive (`tars`).
 
-Text files are taken as they are, in their detected charset. Members of a tar that are none of these are dropped
-(`other_file`), and so are those whose bytes are no text (`not_text`); the name of a member stands in ``url``, because
-nothing else tells where it came from.
+Text files are taken as they are, in their detected charset. A file whose bytes are no text is dropped (`not_text`).
 """
 
 from __future__ import annotations
 
-import tarfile
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -18,7 +15,6 @@ from stages.documents.charsets import decoded, plain_survey
 from stages.documents.extraction import close_empty_elements
 from stages.documents.media_types import magic
 from stages.documents.page import Page
-from stages.formats import format_of
 
 
 def file_pages(stream: Any, container: str, account: Account, limits: Limits) -> Iterator[Page]:
@@ -76,60 +72,3 @@ def _finish(page: Page, body: bytes) -> bool:
     if num_wrong:
         page.note = page.note or "wrong_bytes"
     return True
-
-
-def tar_pages(stream: Any, account: Account, limits: Limits) -> Iterator[Page]:
-    """The pages of a tar archive, read forwards once."""
-    place = 0
-    kept = _LastBlocks(stream)
-    try:
-        with tarfile.open(fileobj=kept, mode="r|") as archive:  # type: ignore[call-overload]
-            for member in archive:
-                place = member.offset
-                if not member.isfile():
-                    continue
-                kind = format_of(member.name)
-                if kind is None or kind.container not in ("html", "text") or kind.compression != "none":
-                    account.drop("other_file", member.size)
-                    continue
-                content = archive.extractfile(member)
-                assert content is not None  # isfile() said so
-                body = content.read(limits.max_html_bytes + 1)
-                if len(body) < min(member.size, limits.max_html_bytes + 1):
-                    account.damage(place, "truncated_file")
-                if not_text(body, member.size, account):
-                    continue
-                page = page_of_bytes(body, member.size, place, kind.container, limits)
-                page.url = member.name
-                yield page
-            place = archive.offset
-        while stream.read(1 << 20):  # to its end, where a checksum stands
-            pass
-        problem = problem_of(stream) or (None if kept.is_end(place) else "damaged_tar")
-    except tarfile.TarError:
-        problem = problem_of(stream) or "damaged_tar"
-    if problem is not None:
-        account.damage(place, problem)
-
-
-class _LastBlocks:
-    """A stream that remembers what was read last: `tarfile` ends at a header that is none as it does at the end."""
-
-    KEPT = 1 << 16
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-        self._last = b""
-        self._at = 0
-        """Where what is remembered ends."""
-
-    def read(self, size: int) -> bytes:
-        data: bytes = self._stream.read(size)
-        self._last = (self._last + data)[-self.KEPT :]
-        self._at += len(data)
-        return data
-
-    def is_end(self, place: int) -> bool:
-        """Whether an archive may end here: NULs, or the end of the stream."""
-        begin = place - (self._at - len(self._last))
-        return begin >= 0 and not self._last[begin : begin + 512].strip(b"\0")

@@ -18,11 +18,22 @@ from typing import Any
 
 import pyarrow as pa
 
-from stages.documents.members import INFLATE_ERRORS, Chunk, ZstdInflater, pieces
+from stages.documents.members import INFLATE_ERRORS, Chunk, ZstdInflater, pieces, sniff
+from stages.formats import Format
+from stages.formats.locations import ReadAhead
 
 STEP = 512
 """Compressed bytes of a step where a damaged member is inflated again."""
 ERRORS: Any = (*INFLATE_ERRORS, zlib.error)
+
+
+def plain(file: Any, kind: Format, far: bool = False) -> Any:
+    """The uncompressed bytes of a file as a stream; the first bytes decide, not the name."""
+    compression = sniff(file.read(16))
+    file.seek(0)
+    if compression == "none" or (compression == "bz2" and kind.compression != "bz2"):  # text may begin with BZh
+        return file
+    return Inflated(ReadAhead(file) if far else file, compression)
 
 
 class Inflated:

@@ -1,14 +1,13 @@
 """The way back: from a document's file and offset to the record it was made of, byte for byte where that is kept.
 
-For `show --raw`. Archives give the record's head and content, JSON Lines and CSV the line, files and tar members their
-bytes, Parquet and Arrow the row as JSON, MediaWiki dumps the page's XML. Price: archives in members of their own are
-entered at the offset; other compressed files are read up to it.
+For `show --raw`. Archives give the record's head and content, JSON Lines and CSV the line, files their bytes, Parquet
+and Arrow the row as JSON, MediaWiki dumps the page's XML; `tars` has the way into tar archives. Price: archives in
+members of their own are entered at the offset; other compressed files are read up to it.
 """
 
 from __future__ import annotations
 
 import json
-import tarfile
 from collections.abc import Iterable, Iterator
 from typing import Any
 from xml.etree import ElementTree
@@ -77,16 +76,6 @@ def _row(batches: Iterable[pa.RecordBatch], offset: int) -> bytes | None:
                 values = rows_of(row)[0]
             return json.dumps(values, ensure_ascii=False, default=str).encode("utf-8", "replace")
         start += batch.num_rows
-    return None
-
-
-def member(stream: Any, params: Any, file: str, offset: int) -> bytes | None:
-    """The bytes of the member whose header stands at a byte of the archive."""
-    with tarfile.open(fileobj=stream, mode="r|") as archive:
-        for entry in archive:
-            if entry.offset == offset:
-                content = archive.extractfile(entry)
-                return content.read() if content is not None else None
     return None
 
 

@@ -6,15 +6,17 @@ A kind of file is an entry of `stages.formats.CONTAINERS` (its suffixes, where i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from stages.documents import dumps, files, raw, tables
+from stages.documents import dumps, files, raw, tables, tars
 from stages.documents.account import Account
 from stages.documents.archives import Limits, archive_pages
 from stages.documents.heads import ARC, WARC, Dialect
+from stages.documents.inflated import plain
 from stages.documents.page import Page
+from stages.formats import Format
 from stages.formats.locations import ReadAhead
 
 Span = tuple[int, int] | None
@@ -64,6 +66,27 @@ def _values(delimiter: str, one: Opened) -> Iterator[Page]:
     yield from tables.csv_pages(one.file, one.account, one.params.columns, most, delimiter, one.span)
 
 
+def _tar(one: Opened) -> Iterator[Page]:
+    yield from tars.tar_pages(one.file, one.account, one.limits, partial(_member_rows, one))
+
+
+def _member_rows(one: Opened, file: Any, kind: Format, account: Account) -> Iterator[Page]:
+    reader = READERS[kind.container]
+    file = plain(file, kind) if reader.stream else file
+    yield from reader.pages(replace(one, file=file, account=account, span=None, far=False))
+
+
+def _tar_record(file: Any, params: Any, name: str, offset: int) -> bytes | None:
+    limits = Limits(params.max_record_bytes, params.max_html_bytes, frozenset())
+    one = Opened(file, params, Account(name), limits)
+
+    def record(table: Any, kind: Format, place: int) -> bytes | None:
+        reader = READERS[kind.container]
+        return reader.raw(plain(table, kind) if reader.stream else table, params, name, place)
+
+    return tars.tar_record(file, offset, partial(_member_rows, one), record)
+
+
 def _archive_reader(dialect: Dialect) -> Reader:
     def record(file: Any, params: Any, name: str, offset: int) -> bytes | None:
         return raw.archive_record(file, dialect, params, name, offset)
@@ -81,6 +104,6 @@ READERS = {
     "tsv": Reader(partial(_values, "\t"), raw.line),
     "html": Reader(lambda one: files.file_pages(one.file, "html", one.account, one.limits), raw.whole),
     "text": Reader(lambda one: files.file_pages(one.file, "text", one.account, one.limits), raw.whole),
-    "tar": Reader(lambda one: files.tar_pages(one.file, one.account, one.limits), raw.member),
+    "tar": Reader(_tar, _tar_record),
     "mediawiki": Reader(lambda one: dumps.dump_pages(one.file, one.account), raw.wiki_page),
 }

@@ -21,8 +21,9 @@ Each line (``str.splitlines``, stripped) meets the first of these that holds; `c
 
 Two families: `c4` without the test for a terminal mark, as the FineWeb recipe uses it, and `c4_strict` with it, as the
 paper has it; its columns and reasons are named `c4_strict_...` and `..._in_terminated_lines`. Taking the lines out is
-the view `c4_cleaned` of `kept`. Definitions are those of datatrove 0.10.1 with sentences of white-space text
-(`stages.kernels.words.c4_lines`), but for three deliberate differences: braces of formulas are no sign of code
+the view `c4_cleaned` of `kept`. Definitions are those of datatrove 0.10.1, its sentences too: of white-space text
+(`stages.kernels.words.c4_lines`), or of words with `quality.unit` `spacy` or `script`
+(`stages.kernels.words.word_sentences`); but for three deliberate differences: braces of formulas are no sign of code
 (`stages.kernels.words.formulas`; text of 2019 had lost its TeX); columns count the whole page, where the reference
 stops at the first line that fails it (so a page with a bracket has all its lines counted); and letters beyond ASCII
 have no other case (the Kelvin sign is no k). The paper's list of bad words is `stages.rules.bad_words`.

@@ -15,6 +15,8 @@ from stages import language, quality
 from stages.kernels.columns.ragged import text_buffers
 from stages.rules import families
 from tests.rules.test_quality import AWKWARD
+from tests.slow import rules as slow_rules
+from tests.slow import words as slow_words
 from tests.support import characters
 from tests.support.quality_kernels import FAMILIES, ROWS, Row
 
@@ -71,6 +73,54 @@ def test_awkward_texts_equal_the_twin(row: Row) -> None:
 @given(st.lists(CHUNKS | characters.texts(30), max_size=4))
 def test_any_texts_equal_the_twin(row: Row, texts: list[str]) -> None:
     check(row, texts)
+
+
+SENTENCES = [
+    "One. Two! Three? four",
+    "e.g. this. A closer.) Next 'one.' And... no end ... but. This",
+    "Wait.[1] What?[citation needed] now [2]. End of it [edit]",
+    "Two spaces.  ) then. ) then a tab.\t\u201d none. \u201d more",
+    "U.S. v. U.K. and a.b. C",
+    "\u78e8\u574a\u5750\u843d\u5728\u6cb3\u8fb9\u3002 \u6751 \u91cc\uff01 \u7684?! and \u2026 on \u0964 x",
+    ". . . a b c",
+    "words of no end\u3000.\u3000here .\u00a0there",
+]
+PARTS = st.sampled_from(
+    ["a", "b.", ". ", "[1]", " ", "  ", "\t", "?", "!x", "...", ")", "\n", "e.g.", "\u3002", "mill "]
+)
+TWINS = {"spacy": slow_words.spacy, "script": slow_words.script}
+
+
+def check_sentences(unit: str, texts: list[str]) -> None:
+    batch = pa.RecordBatch.from_arrays([pa.array(texts, pa.large_string())], ["text"])
+    found = quality.prepare(quality.Params(unit=unit, families=("c4",)))(batch)  # type: ignore[arg-type]
+    for text, count in zip(texts, found.column("c4_num_sentences").to_pylist(), strict=True):
+        fates = [slow_rules.c4_line(line, False) for line in text.splitlines()]
+        lines = [line for fate, line in fates if fate == "kept"]
+        assert count == sum(slow_rules.word_sentences(line, TWINS[unit]) for line in lines), (unit, text)
+
+
+@pytest.mark.parametrize("unit", TWINS)
+def test_sentences_by_words_equal_the_twin(unit: str) -> None:
+    check_sentences(unit, [*SENTENCES, "\n".join(SENTENCES), *AWKWARD, *SPACY])
+
+
+@pytest.mark.parametrize("unit", TWINS)
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(PARTS, max_size=24).map("".join), max_size=3))
+def test_sentences_of_any_texts_equal_the_twin(unit: str, texts: list[str]) -> None:
+    check_sentences(unit, texts)
+
+
+def test_what_a_sentence_is_follows_the_unit() -> None:
+    texts = pa.array(["It is so.), she said", "It is so. Then it goes on"], pa.large_string())
+    batch = pa.RecordBatch.from_arrays([texts], ["text"])
+    counts = {
+        unit: quality.prepare(quality.Params(unit=unit, families=("c4",)))(batch)["c4_num_sentences"].to_pylist()
+        for unit in ("white_space", "spacy")
+    }
+    assert counts == {"white_space": [1, 2], "spacy": [2, 2]}
+    assert quality.identity(quality.Params(unit="spacy")) != quality.identity(quality.Params())
 
 
 def test_every_family_and_unit_has_a_row() -> None:

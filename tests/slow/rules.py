@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Callable
 
 from stages.kernels.unicode import characters as unicode
 
@@ -85,6 +86,20 @@ POLICY = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "us
 
 def sentences(line: str) -> int:
     return 1 + len(BOUNDARY.findall(line))
+
+
+def word_sentences(line: str, split: Callable[[str], list[str]]) -> int:
+    """Sentences by words, as spaCy's sentencizer has them; ``split`` gives the words of a text."""
+    tokens: list[str] = []
+    for number, run in enumerate(re.split(r"(\s+)", line.strip())):
+        tokens += split(run) if number % 2 == 0 else [] if run == " " else [run]
+    count, ended = 1, False
+    for token in tokens:
+        if len(token) == 1 and unicode.classes()[ord(token)] & unicode.TERMINAL:
+            ended = True
+        elif ended and not all(unicode.classes()[ord(c)] & unicode.PUNCTUATION for c in token):
+            count, ended = count + 1, False
+    return count
 
 
 def ascii_lower(text: str) -> str:
