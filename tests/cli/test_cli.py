@@ -80,7 +80,7 @@ def test_a_changed_share_of_a_small_corpus_starts_no_ray(
     def started(*_: object) -> None:
         raise RunError("Ray was started")
 
-    monkeypatch.setattr("pipeline.engine.ray.RayExecutor", started)
+    monkeypatch.setattr("pipeline.run.driver.RayExecutor", started)
     monkeypatch.setattr("pipeline.run.driver.COPIED_HERE", limit)
     if cluster:
         monkeypatch.setenv("RAY_ADDRESS", cluster)
