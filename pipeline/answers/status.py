@@ -18,7 +18,7 @@ from pipeline.store.storage import Store
 SHOWN = 20
 
 
-def shards_told(count: int) -> str:
+def shards_text(count: int) -> str:
     return "1 shard" if count == 1 else f"{count} shards"
 
 
@@ -46,7 +46,7 @@ def status_text(store: Store) -> str:
     corpus = snapshot.corpus()
     if corpus:
         size = human_bytes(sum(shard["bytes"] for shard in corpus["shards"]))
-        parts.append(f"corpus: {corpus['tokens']:,} tokens in {shards_told(len(corpus['shards']))}, {size}")
+        parts.append(f"corpus: {corpus['tokens']:,} tokens in {shards_text(len(corpus['shards']))}, {size}")
     return render(*parts)
 
 

@@ -8,10 +8,10 @@ OPPOSITE = {"min": "at least", "max": "at most"}
 MARK = {True: "FAILS", False: "ok"}
 
 
-def life_text(told: dict[str, Any]) -> str:
+def life_text(life: dict[str, Any]) -> str:
     """One page; sections in the order in which things happened to it."""
-    where, document = told["where"], told["document"]
-    lines = [verdict(told), ""]
+    where, document = life["where"], life["document"]
+    lines = [verdict(life), ""]
     lines += [
         f"read from {where['source']}/{where['file']} at {where['offset']} (split {where['split']}, row {where['row']})"
     ]
@@ -19,40 +19,40 @@ def life_text(told: dict[str, Any]) -> str:
         key: value for key, value in document.items() if key not in ("excerpt", "characters") and value is not None
     }
     lines += [*pairs(shown), "", *excerpt(document), ""]
-    if "language" in told:
-        lines += ["language", *pairs(told["language"]), ""]
-    if "measurements" in told:
-        lines += ["measured", *measured(told["measurements"]), ""]
-    if "cluster" in told:
-        lines += ["duplicates", *duplicates(told["cluster"]), ""]
-    if "repeats" in told:
-        lines += ["repeats", *repeated(told["repeats"]), ""]
-    if "decision" in told:
-        lines += ["decided", *decided(told["decision"]), ""]
-    if "tokens" in told:
-        lines += ["tokens", *pairs(told["tokens"]), ""]
-        lines += ["training documents", *(trained(place) for place in told["shards"])]
-        lines += [] if told["shards"] else ["  none"]
+    if "language" in life:
+        lines += ["language", *pairs(life["language"]), ""]
+    if "measurements" in life:
+        lines += ["measured", *measured(life["measurements"]), ""]
+    if "cluster" in life:
+        lines += ["duplicates", *duplicates(life["cluster"]), ""]
+    if "repeats" in life:
+        lines += ["repeats", *repeated(life["repeats"]), ""]
+    if "decision" in life:
+        lines += ["decided", *decided(life["decision"]), ""]
+    if "tokens" in life:
+        lines += ["tokens", *pairs(life["tokens"]), ""]
+        lines += ["training documents", *(trained(place) for place in life["shards"])]
+        lines += [] if life["shards"] else ["  none"]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def verdict(told: dict[str, Any]) -> str:
+def verdict(life: dict[str, Any]) -> str:
     """The answer in a line."""
-    page = told["document"]["url"] or told["document"]["doc_id"]
-    if "decision" not in told:
+    page = life["document"]["url"] or life["document"]["doc_id"]
+    if "decision" not in life:
         return f"{page}: not decided yet"
-    decision = told["decision"]
+    decision = life["decision"]
     if not decision["keep"]:
         more = len(decision["failed"]) - 1
         also = f", and {more} more rule{'s' * (more > 1)} failed" if more > 0 else ""
         return f"{page}: dropped, {decision['reason']}{also}"
-    if "tokens" not in told:
+    if "tokens" not in life:
         return f"{page}: kept in {decision['domain']}, not tokenized"
-    corpus = [place for place in told["shards"] if place["of"].startswith("corpus")]
+    corpus = [place for place in life["shards"] if place["of"].startswith("corpus")]
     times = sum(place["times"] for place in corpus)
-    held_out = next((place["split"] for place in told["shards"] if place["split"] != "train"), None)
+    held_out = next((place["split"] for place in life["shards"] if place["split"] != "train"), None)
     use = f"held out in {held_out}" if held_out else f"{times} time{'s' * (times != 1)} in the corpus"
-    return f"{page}: kept in {decision['domain']}, {told['tokens']['tokens']:,} tokens, {use}"
+    return f"{page}: kept in {decision['domain']}, {life['tokens']['tokens']:,} tokens, {use}"
 
 
 def pairs(row: dict[str, Any]) -> list[str]:

@@ -52,7 +52,7 @@ def calibrate(mixture: str, store: Store, wanted: Wanted) -> str:
         words = calibration.stop_words(store, pages, wanted.min_pages) if wanted.stop_words else {}
     except ValueError as error:
         raise UserError(str(error)) from error
-    return "\n".join([*told(found.proposals, pages.num_rows), "", *as_yaml(found, words)]) + "\n"
+    return "\n".join([*proposal_lines(found.proposals, pages.num_rows), "", *as_yaml(found, words)]) + "\n"
 
 
 def sample(snapshot: snapshots.Snapshot, wanted: Wanted, rules: tuple[str, ...]) -> pa.Table:
@@ -100,7 +100,7 @@ def sample(snapshot: snapshots.Snapshot, wanted: Wanted, rules: tuple[str, ...])
     return pa.concat_tables(tables, promote_options="default").combine_chunks()
 
 
-def told(proposals: list[Any], pages: int) -> list[str]:
+def proposal_lines(proposals: list[Any], pages: int) -> list[str]:
     """The proposals with their histograms, a language after the other."""
     lines = [f"{pages:,} pages looked at"]
     width = max((len(p.rule) for p in proposals), default=0)

@@ -127,7 +127,7 @@ def size_category(rows: int) -> str:
 def summary(stats: Mapping[str, Any]) -> str:
     totals, shards = stats["totals"], stats["shards"]
     lines = [
-        f"- {exact(totals['training_tokens'])} tokens in {shards_told(shards['files'] if shards else 0)}",
+        f"- {exact(totals['training_tokens'])} tokens in {shards_text(shards['files'] if shards else 0)}",
         f"- made of {exact(totals['pages'])} pages ({size(totals['text_bytes'])} of text) from {len(stats['sources'])}"
         f" sources, of which {exact(totals['kept'])} ({percent(totals['kept'], totals['pages'])}) were kept",
     ]
@@ -140,7 +140,7 @@ def summary(stats: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def shards_told(files: int) -> str:
+def shards_text(files: int) -> str:
     return "1 Arrow shard" if files == 1 else f"{exact(files)} Arrow shards"
 
 
