@@ -4,7 +4,7 @@ For `blocks`. A value is cut into words at everything but letters and at `aB`; a
 cut again at its longest known beginning of four letters or more, so `commentlist` means comment and list, `maincontent`
 main and content. The bits of a whole value are remembered by its hash, so a page pays once for each class it uses.
 The words are ours, from the habits of common site builders, with the commonest German, French, Spanish, Polish, Czech
-and Russian (transliterated) ones; what each bit is worth is learned (`stages/extraction/train.py`).
+and Russian (transliterated) ones; what each bit is worth is learned (`tools/train_extractor.py`).
 """
 
 from __future__ import annotations
