@@ -11,12 +11,13 @@ SHOWN = 40
 MOST = 6
 CAUSES = ("requested_share", "max_epochs", "available_tokens", "requested_budget")
 """Of a solved mixture, what others of its numbers follow from."""
+NEW_INPUT = "input that is new or changed"
 
 
 def changed(store: Store, product: str, print_: Fingerprint) -> str:
     """What makes this fingerprint new, read from the ``about.json`` of the earlier ones."""
     if store.exists(f"{print_.folder}/about.json"):
-        return "input that is new or changed"
+        return NEW_INPUT
     files = [address for address, _ in store.list(product) if address.endswith("/about.json")]
     if not files:
         return "made for the first time"
@@ -26,7 +27,7 @@ def changed(store: Store, product: str, print_: Fingerprint) -> str:
     )
     told = causes(changes[0])
     more = f", and {len(told) - MOST} more" if len(told) > MOST else ""
-    return ", ".join(told[:MOST]) + more or "input that is new or changed"
+    return ", ".join(told[:MOST]) + more or NEW_INPUT
 
 
 def causes(lines: list[str]) -> list[str]:

@@ -17,6 +17,7 @@ from pipeline.progress import Reporter
 from pipeline.recipe import Recipe, graph
 from pipeline.run import deduplication, keeping, measuring, writing
 from pipeline.run.pages import make_indices, page_index
+from pipeline.run.redo_reasons import NEW_INPUT
 from pipeline.run.steps import Product, Step, Steps, Unknown
 from pipeline.run.writing import Solved
 from pipeline.store.costs import Costs
@@ -105,5 +106,13 @@ class Run:
             for name in (product.name for product in graph.PRODUCTS if product.on(self.recipe.sections)):
                 if name not in known and name not in UNPLANNED:
                     bound = graph.bound(name, len(self.made.splits), len(self.recipe.domains))
-                    self.steps.append(Step(name, bound, bound, "those whose input rows change", exact=False))
+                    self.steps.append(Step(name, bound, bound, self._why_likely(name), exact=False))
         return self.steps
+
+    def _why_likely(self, name: str) -> str:
+        """Why a product will be made whose addresses are not known yet: its own settings, where they changed."""
+        changed: set[str] = set()
+        if graph.BY_NAME[name].shape == "map" and graph.BY_NAME[name].per == "split":
+            prints = {source: self.recipe.fingerprint(name, source) for source in self.recipe.sources}
+            changed = {self.made.why_changed(name, print_) for print_ in prints.values()} - {NEW_INPUT}
+        return "; ".join(sorted(changed)) or "those whose input rows change"

@@ -182,6 +182,7 @@ def rewrite(store: Store, manifest: str, entry: dict[str, Any], data: bytes) -> 
             found["xxh3_128"] = xxhash.xxh3_128_hexdigest(data)
             blocks = range(0, len(data), BLOCK_BYTES)
             found["blocks_xxh3_64"] = [xxhash.xxh3_64_hexdigest(data[start : start + BLOCK_BYTES]) for start in blocks]
+            store.write_json(f"{folder}/{entry['path'].removesuffix('.arrow')}.json", found)
     store.write_json(manifest, whole)
 
 
