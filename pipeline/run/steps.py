@@ -140,6 +140,22 @@ class Steps:
             self.store.remove(address)
         return missing | wrong
 
+    def unsound(self, sizes: str, addresses: Iterable[str]) -> set[str]:
+        """Of files without a manifest those that are not there; those of another size than the JSON file ``sizes`` says
+        are removed."""
+        expected: dict[str, int | None] = dict.fromkeys(addresses)
+        if self.store.exists(sizes):
+            known = self.store.read_json(sizes)
+            expected = {address: known.get(address) for address in expected}
+        return self.lacking(self._listed(expected), expected) | self.missing(expected)
+
+    def keep_sizes(self, sizes: str, addresses: Iterable[str]) -> None:
+        """Write the sizes of files without a manifest that are all there, for `unsound`."""
+        if not self.dry and not self.store.exists(sizes):
+            wanted = set(addresses)
+            listed = self._listed(wanted)
+            self.store.write_json(sizes, {address: listed[address] for address in sorted(wanted)})
+
     def tidy(self, folder: str, expected: Collection[str]) -> None:
         """Remove what an interrupted run left in the folder of a product that is whole."""
         if not self.dry:
