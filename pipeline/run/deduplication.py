@@ -182,6 +182,7 @@ def edges_of(
     found = bucket_waves(recipe, entries, decides)
     if found is None:
         return None
+    steps.snapshot["buckets"], waves = found
     outputs = [address for wave in waves for task in wave.tasks for address in task.outputs]
     sizes = steps.snapshot["buckets"].removesuffix(".json") + ".sizes.json"
     if steps.unsound(sizes, outputs):
