@@ -135,6 +135,7 @@ def ranked_clusters(
     if steps.missing(addresses):
         plan_kept(recipe, steps, "the pages that percentiles rank are not known")
         steps.run_waves("eligible: percentiles", [Wave("eligible: percentiles", tuple(tasks))])
+    steps.about(prints.values())
     decided = recipe.clusters()
     assert decided is not None
     digests = [facts["digest"] for facts in steps.reports(addresses, {})]
@@ -182,8 +183,11 @@ def edges_of(
     if found is None:
         return None
     steps.snapshot["buckets"], waves = found
-    if steps.missing(address for wave in waves for task in wave.tasks for address in task.outputs):
+    outputs = [address for wave in waves for task in wave.tasks for address in task.outputs]
+    sizes = steps.snapshot["buckets"].removesuffix(".json") + ".sizes.json"
+    if steps.unsound(sizes, outputs):
         plan_kept(recipe, steps, "the percentiles that domains name are not known")
         steps.run_waves("kept: percentiles", waves)
+    steps.keep_sizes(sizes, outputs)
     edges: dict[str, Any] = steps.store.read_json(steps.snapshot["buckets"])
     return edges

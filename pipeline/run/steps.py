@@ -140,6 +140,30 @@ class Steps:
             self.store.remove(address)
         return missing | wrong
 
+    def unsound(self, sizes: str, addresses: Iterable[str]) -> set[str]:
+        """Of files without a manifest those that are not there; those of another size than the JSON file ``sizes`` says
+        are removed, and where that is not there, those without an end."""
+        expected: dict[str, int | None] = dict.fromkeys(addresses)
+        listed = self._listed(expected)
+        known: dict[str, int] = {}
+        if self.store.exists(sizes):
+            known = self.store.read_json(sizes)["sizes"]
+        elif not self.dry:
+            for one in expected:
+                if listed.get(one) and not one.endswith(".json") and not self.store.whole(one):
+                    self.reporter.say(f"{one} is damaged (cut off): it is removed and made again")
+                    self.store.remove(one)
+                    del listed[one]
+        expected = {address: known.get(address) for address in expected}
+        return self.lacking(listed, expected) | {address for address in expected if not listed.get(address)}
+
+    def keep_sizes(self, sizes: str, addresses: Iterable[str]) -> None:
+        """Write the sizes of files without a manifest that are all there, for `unsound`; JSON is read whole anyway."""
+        if not self.dry and not self.store.exists(sizes):
+            wanted = {address for address in addresses if not address.endswith(".json")}
+            listed = self._listed(wanted)
+            self.store.write_json(sizes, {"sizes": {address: listed[address] for address in sorted(wanted)}})
+
     def tidy(self, folder: str, expected: Collection[str]) -> None:
         """Remove what an interrupted run left in the folder of a product that is whole."""
         if not self.dry:

@@ -19,14 +19,17 @@ def survey(recipe: Recipe, steps: Steps, measured: dict[str, Product], kept: Pro
     files = files_of(steps, {**measured, "kept": kept}, graph.BY_NAME["survey"].inputs)
     address, outputs, phases = recipe.survey(files, kept.addresses)
     steps.snapshot["survey"] = address
-    missing = steps.missing([*outputs, address])
+    sizes = f"{address.rpartition('/')[0]}/sizes.json"
+    missing = steps.unsound(sizes, [*outputs, address])
     if address not in missing and not steps.store.whole(address):
         missing |= steps.lacking({address: 0}, {address: 1})
     to_do = len(missing - {address}) or 1 if missing else 0
     steps.planned.append(Step("survey", len(outputs), to_do, "what it describes changed" if missing else UNCHANGED))
     if missing and not steps.dry:  # nothing else waits for it: a plan looks on
         steps.run_waves("survey", phases)
-    steps.tidy(address.rpartition("/")[0], {address})
+    if not steps.dry or not missing:
+        steps.keep_sizes(sizes, [*outputs, address])
+    steps.tidy(address.rpartition("/")[0], {address, sizes})
 
 
 def tokenize(recipe: Recipe, steps: Steps, measured: dict[str, Product], kept: Product) -> Product:
