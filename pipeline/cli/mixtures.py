@@ -71,7 +71,7 @@ def swarm(
 )
 def rehydrate(mixture: str, root: str, max_repeats: int, min_families: int) -> None:
     """Show how often pages that had copies are worth repeating, by how such pages pass the filters (FineWeb-2)."""
-    click.echo(rehydrate_text(mixture, open_root(root), max_repeats, min_families), nl=False)
+    terminal.show(rehydrate_text(mixture, open_root(root), max_repeats, min_families), end="")
 
 
 @command("train-tokenizer")

@@ -23,7 +23,7 @@ from pipeline.exports import read_idx
 from pipeline.reader import TokenShards
 from pipeline.recipe import snapshot as snapshots
 from pipeline.store.storage import Store
-from stages.shard_format import BLOCK_BYTES
+from stages.shard_format import BLOCK_BYTES, hugging_face
 from tests.support.corpora import write_corpus, write_mixture
 from tests.support.runs import run_inline
 
@@ -184,6 +184,8 @@ def rewrite(store: Store, manifest: str, entry: dict[str, Any], data: bytes) -> 
             found["blocks_xxh3_64"] = [xxhash.xxh3_64_hexdigest(data[start : start + BLOCK_BYTES]) for start in blocks]
             store.write_json(f"{folder}/{entry['path'].removesuffix('.arrow')}.json", found)
     store.write_json(manifest, whole)
+    for address, content in hugging_face(folder, whole["shards"]).items():
+        store.write_bytes(address, content)
 
 
 def test_ids_that_are_not_those_of_the_text_are_found_even_where_checksums_agree(copied: Store) -> None:
