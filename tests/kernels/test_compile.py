@@ -35,6 +35,7 @@ NOT_BY_DEFAULT = {
     "stages.kernels.packing.best_fit.assign_bins": "packed windows, in trainers",
     "stages.kernels.packing.greedy.fill_order": "exports",
     "stages.kernels.bpe.rank_merges._merges": "tokenizers of ranks",
+    "stages.kernels.words.word_sentences._count": "`quality.unit: spacy`",
     "stages.kernels.words.unspaced._cut": "`quality.unit: script`",
     "stages.kernels.words.spacy_words._split": "`quality.unit: spacy`",
     "stages.kernels.dedup.anchors._find": "`repeats`",
