@@ -212,7 +212,7 @@ def test_an_intermediate_file_damaged_before_any_phase_is_made_again_in_the_same
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, phases = planned(tmp_path / "root", monkeypatch)
-    maker(store)._phases("repeats", phases)
+    maker(store).run_waves("repeats", phases)
     expected = results(store)
     assert not any("/work/" in address for address in expected)
     struck = 0
@@ -220,11 +220,11 @@ def test_an_intermediate_file_damaged_before_any_phase_is_made_again_in_the_same
         read = sorted(rebuild.inputs_of(phase.tasks, phases))
         for address in {a.rpartition("/")[0]: a for a in read if "/work/" in a}.values():
             store.remove("repeats")
-            maker(store)._phases("repeats", phases[:number])
+            maker(store).run_waves("repeats", phases[:number])
             good = store.read_bytes(address)
             bad = (good[:5] + bytes([good[5] ^ 1]) + good[6:], good[:-9], b"")[struck % 3] if len(good) > 200 else b""
             store.write_bytes(address, bad)
-            maker(store)._phases("repeats", phases)
+            maker(store).run_waves("repeats", phases)
             assert results(store) == expected, (phase.name, address)
             struck += 1
     assert struck >= 9
@@ -232,7 +232,7 @@ def test_an_intermediate_file_damaged_before_any_phase_is_made_again_in_the_same
 
 def test_a_worker_killed_in_every_phase_changes_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, phases = planned(tmp_path / "calm", monkeypatch)
-    maker(store)._phases("repeats", phases)
+    maker(store).run_waves("repeats", phases)
     expected = results(store)
     store, phases = planned(tmp_path / "killed", monkeypatch)
     markers = tmp_path / "markers"
@@ -243,7 +243,7 @@ def test_a_worker_killed_in_every_phase_changes_no_byte(tmp_path: Path, monkeypa
         args = {"job": first.job, "args": first.args, "marker": str(markers / str(number))}
         deadly.append(replace(phase, tasks=(replace(first, job="tests.support.deadly_job:once", args=args), *others)))
     work = maker(store, MortalExecutor(store.root))
-    work._phases("repeats", deadly)
+    work.run_waves("repeats", deadly)
     assert work.scheduler.retries == len(phases) == len(list(markers.iterdir()))
     assert results(store) == expected
 
