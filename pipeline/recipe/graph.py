@@ -179,7 +179,7 @@ MEASURED = (
         "repeats",
         repeats,
         "exchange",
-        ("documents", "language", "quality", "clusters", "lines", "scores"),
+        (*RULED, "clusters"),
         on=lambda sections: bool(sections["repeats"].enabled),
         params=RepeatsSection,
         columns=lambda params: list(schemas.REPEATS.names),

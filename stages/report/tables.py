@@ -285,7 +285,7 @@ def duplicates(stats: Stats, kind: str) -> Table:
         for name, counts in found.items()
     ]
     for record in records:
-        record["share"] = ratio(record["removed"], record["passing"])
+        record["share"] = ratio(record["removed"], record.get("passing", record["rows"]))
     columns = [
         Column(kind, kind.capitalize(), "language" if kind == "language" else "text"),
         Column("rows", "Pages", "count"),

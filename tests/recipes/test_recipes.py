@@ -168,7 +168,7 @@ def test_the_word_that_stands_most_often_is_the_topic() -> None:
 def test_a_map_product_that_domains_can_use_is_four_files(copy: Copy, mixture: Path, tmp_path: Path) -> None:
     copy.add("stages/topics.py", PRODUCT)
     copy.insert("stages/schemas.py", "KEPT = pa.schema(", SCHEMA)
-    copy.insert("pipeline/recipe/graph.py", '    Product(\n        "clusters",', ENTRY)
+    copy.insert("pipeline/recipe/graph.py", '    Product("signatures", signatures,', ENTRY)
     copy.add("tests/products/test_topics.py", TEST)
     assert len(copy.touched) == 4
     listing = copy.folder / "pipeline/recipe/graph.py"
