@@ -196,7 +196,7 @@ KEPT = {"kept_share": over("kept", "pages")}
 OF_HOSTS = KEPT | {"gain": lambda row, _: row["share_kept"] - row["share"]}
 GONE = ("exact_removed", "fuzzy_removed", "url_removed")
 COPIES = {"removed": lambda row, _: sum(row[name] for name in GONE)}
-COPIES |= {"share": lambda row, _: sum(row[name] for name in GONE) / row["passing"] if row["passing"] else 0.0}
+COPIES |= {"share": lambda row, _: sum(row[name] for name in GONE) / row["passing"] if row["passing"] else None}
 FORMULAS: dict[str, dict[str, Any]] = {
     "reasons": {
         "share": lambda row, stats: row["documents"] / stats["totals"]["pages"] if row["raw_bytes"] is None else None,
