@@ -15,7 +15,7 @@ import threading
 import time
 import uuid
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.engine import cpu_limit
 from pipeline.engine.process import prepare_process
@@ -68,6 +68,14 @@ def connect(workers: int | None) -> None:
         signal.signal(signal.SIGTERM, before)  # Ray has one of its own, which ends with another code
 
 
+class Size(NamedTuple):
+    """What a cluster offers: CPUs in all, and the memory of its largest node in bytes (a task that asks for more would
+    wait for ever)."""
+
+    cpus: int
+    memory: int
+
+
 class RayExecutor:
     """Executor over a Ray that is already connected."""
 
@@ -83,7 +91,8 @@ class RayExecutor:
         self._remote = ray.remote(num_cpus=1, max_retries=0)(_run)
         self._running: dict[Any, int] = {}
         self._submitted: dict[Any, float] = {}
-        self._slots = (0.0, 0)
+        self._unsent: list[int] = []
+        self._size, self._sized = self._ask_size(), time.monotonic()
         self._lost_here = False
         self._restarts = 0
         self._asked = self._heard = time.monotonic()
@@ -91,23 +100,30 @@ class RayExecutor:
 
     def slots(self) -> int:
         """CPUs of the cluster now, at least 1: nodes come and go."""
-        now = time.monotonic()
-        if now - self._slots[0] > SLOTS_SECONDS or not self._slots[1]:
-            cpus = int(self._ray.cluster_resources().get("CPU", 1))
-            self._slots = (now, max(1, min(cpus, self._limit or cpus)))
-        return self._slots[1]
+        cpus = self._measured().cpus
+        return max(1, min(cpus, self._limit or cpus))
 
     def submit(self, index: int, task: Task) -> None:
-        memory = min(task.memory, self._node_memory())
+        if head_died():
+            self._unsent.append(index)
+            return
+        memory = min(task.memory, self._measured().memory)
         options = {"memory": memory, "name": task.label} | ({"num_gpus": task.gpus} if task.gpus else {})
         ref = self._remote.options(**options).remote(self._root, task.job, task.args)
         self._running[ref] = index
         self._submitted[ref] = time.monotonic()
 
-    def _node_memory(self) -> int:
-        """Memory of the largest node: a task that asks for more would wait for ever."""
-        nodes = [node["Resources"].get("memory", 0) for node in self._ray.nodes() if node["Alive"]]
-        return int(max(nodes, default=0)) or (1 << 30)
+    def _measured(self) -> Size:
+        """The size of the cluster, at most `SLOTS_SECONDS` old. The Ray of this machine keeps its size and is asked
+        once: asking a head that has just died would wait until Ray ends this process."""
+        if os.environ.get("RAY_ADDRESS") and time.monotonic() - self._sized > SLOTS_SECONDS:
+            self._size, self._sized = self._ask_size(), time.monotonic()
+        return self._size
+
+    def _ask_size(self) -> Size:
+        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        memory = max((node.get("memory", 0) for node in nodes), default=0)
+        return Size(int(sum(node.get("CPU", 0) for node in nodes)), int(memory) or (1 << 30))
 
     def wait(self, seconds: float) -> list[Outcome]:
         if self._lost_here or head_died():
@@ -124,7 +140,9 @@ class RayExecutor:
         self._restarts += 1
         if os.environ.get("RAY_ADDRESS") or self._restarts > MAX_RESTARTS:
             raise RunError("Ray's own processes on this machine died; run the same command again to continue")
-        lost = [Outcome(index, "node", message="Ray is started again") for index in self._running.values()]
+        under_way = [*self._running.values(), *self._unsent]
+        lost = [Outcome(index, "node", message="Ray is started again") for index in under_way]
+        self._unsent.clear()
         self._running.clear()
         self._submitted.clear()
         shutdown()

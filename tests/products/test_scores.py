@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from pipeline import recipe as recipes
 from pipeline.answers import stats
 from pipeline.answers.verify import verify_root
 from pipeline.answers.why import lives
-from pipeline.engine.ray import RayExecutor
+from pipeline.engine.ray import RayExecutor, Size
 from pipeline.recipe.snapshot import load
 from pipeline.recipe.yaml_file import ConfigError
 from pipeline.store.storage import Store
@@ -131,7 +132,7 @@ def test_a_task_with_gpus_asks_ray_for_them() -> None:
 
     executor = RayExecutor.__new__(RayExecutor)
     executor._remote, executor._root, executor._running, executor._submitted = Remote(), "", {}, {}
-    executor._node_memory = lambda: 1 << 40  # type: ignore[method-assign]
+    executor._unsent, executor._size, executor._sized = [], Size(1, 1 << 40), time.monotonic()
     executor.submit(0, Task("a:b", {}, (), "x", gpus=0.5))
     assert asked["num_gpus"] == 0.5
     asked.clear()
