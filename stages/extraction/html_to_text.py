@@ -23,7 +23,7 @@ from stages.contract import StageParams
 from stages.extraction.model import Model, load_model
 from stages.extraction.scanning import Scanned, Scanner, Table, groups
 from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
-from stages.kernels.html import blocks
+from stages.kernels.html import layout
 from stages.kernels.html import text as html_text
 
 VERSION = 5
@@ -57,11 +57,11 @@ class ExtractionResult:
 
 
 _FIELDS = {
-    "title": (blocks.TITLE_FROM, blocks.SOCIAL_TITLE_FROM),
-    "language": (blocks.LANG_FROM,),
-    "canonical": (blocks.ADDRESS_FROM,),
-    "licence": (blocks.LICENCE_FROM,),
-    "date": (blocks.DATE_FROM,),
+    "title": (layout.TITLE_FROM, layout.SOCIAL_TITLE_FROM),
+    "language": (layout.LANG_FROM,),
+    "canonical": (layout.ADDRESS_FROM,),
+    "licence": (layout.LICENCE_FROM,),
+    "date": (layout.DATE_FROM,),
 }
 
 

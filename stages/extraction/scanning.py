@@ -14,6 +14,7 @@ import numpy.typing as npt
 from stages.kernels.columns.ragged import Bytes, Offsets
 from stages.kernels.html import blocks as html_blocks
 from stages.kernels.html import features as html_features
+from stages.kernels.html import layout
 from stages.kernels.html import rows as html_rows
 from stages.kernels.html import text as html_text
 from stages.kernels.html.entities import MAX_GROWTH
@@ -40,13 +41,13 @@ class Scanned:
     @classmethod
     def empty(cls) -> Scanned:
         """Of no page."""
-        rows = (html_blocks.BLOCK_ROWS, html_blocks.NODE_ROWS, html_blocks.PAGE_ROWS)
+        rows = (layout.BLOCK_ROWS, layout.NODE_ROWS, layout.PAGE_ROWS)
         blocks, nodes, pages = (np.empty((num, 0), np.int64) for num in rows)
         return cls(blocks, nodes, pages, np.empty(0, np.uint8), 0, 0, 0)
 
     def block_text(self, block: int) -> str:
         """Text of one block."""
-        start, stop = self.blocks[html_blocks.TEXT_START, block], self.blocks[html_blocks.TEXT_STOP, block]
+        start, stop = self.blocks[layout.TEXT_START, block], self.blocks[layout.TEXT_STOP, block]
         return self.text[start:stop].tobytes().decode("utf-8", "replace")
 
 
@@ -73,8 +74,8 @@ class Scanner:
         self.tables = html_blocks.scan_tables()
         self.work = html_blocks.scan_work()
         self.logs = html_features.measure_tables()
-        self._blocks = np.empty((html_blocks.BLOCK_ROWS, 0), np.int64)
-        self._nodes = np.empty((html_blocks.NODE_ROWS, 0), np.int64)
+        self._blocks = np.empty((layout.BLOCK_ROWS, 0), np.int64)
+        self._nodes = np.empty((layout.NODE_ROWS, 0), np.int64)
         self._text = np.empty(0, np.uint8)
         self._measures = _measures(64, 64)
 
@@ -83,11 +84,11 @@ class Scanner:
         html = data[offsets[first] : offsets[last]]
         columns = int(np.count_nonzero(html == ord("<"))) + 2 * (last - first)
         if self._blocks.shape[1] < columns:
-            self._blocks = np.empty((html_blocks.BLOCK_ROWS, columns + columns // 4), np.int64)
-            self._nodes = np.empty((html_blocks.NODE_ROWS, columns + columns // 4), np.int64)
+            self._blocks = np.empty((layout.BLOCK_ROWS, columns + columns // 4), np.int64)
+            self._nodes = np.empty((layout.NODE_ROWS, columns + columns // 4), np.int64)
         if len(self._text) < len(html) * MAX_GROWTH + 64:
             self._text = np.empty(int(len(html) * MAX_GROWTH * 1.2) + 64, np.uint8)
-        pages = np.empty((html_blocks.PAGE_ROWS, last - first), np.int64)
+        pages = np.empty((layout.PAGE_ROWS, last - first), np.int64)
         num_blocks, num_nodes, num_bytes = html_blocks.scan_pages(
             data, offsets, first, last, self.tables, self.work, self._blocks, self._nodes, pages, self._text
         )
@@ -96,8 +97,8 @@ class Scanner:
     def measures(self, scanned: Scanned) -> Measures:
         """Scratch arrays large enough for every page and every run of ``scanned``."""
         pages = scanned.pages
-        num_blocks = int((pages[html_blocks.BLOCKS_TO] - pages[html_blocks.BLOCKS_FROM]).max(initial=0))
-        num_nodes = int((pages[html_blocks.NODES_TO] - pages[html_blocks.NODES_FROM]).max(initial=0))
+        num_blocks = int((pages[layout.BLOCKS_TO] - pages[layout.BLOCKS_FROM]).max(initial=0))
+        num_nodes = int((pages[layout.NODES_TO] - pages[layout.NODES_FROM]).max(initial=0))
         held = self._measures
         if held.features.shape[1] < num_blocks or held.inherited.shape[1] < num_nodes:
             self._measures = _measures(

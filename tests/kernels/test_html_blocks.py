@@ -14,7 +14,7 @@ import pytest
 from stages.extraction import visible_text
 from stages.extraction.scanning import Scanner
 from stages.kernels.columns.ragged import text_buffers
-from stages.kernels.html import blocks as html_blocks
+from stages.kernels.html import layout
 
 
 def blocks_of(page: bytes | str) -> list[str]:
@@ -122,11 +122,11 @@ def test_marks_and_hints_of_blocks_and_elements_are_noted() -> None:
     data, offsets = text_buffers(pa.array([page], pa.large_binary()))
     s = Scanner().scan(data, offsets, 0, 1)
     row = s.blocks[:, 0].tolist()
-    assert [row[html_blocks.LINK_BYTES], row[html_blocks.NUM_LINKS], row[html_blocks.BOLD_BYTES]] == [2, 1, 1]
-    assert [row[html_blocks.CODE_BYTES], row[html_blocks.NUM_IMAGES]] == [2, 1]
+    assert [row[layout.LINK_BYTES], row[layout.NUM_LINKS], row[layout.BOLD_BYTES]] == [2, 1, 1]
+    assert [row[layout.CODE_BYTES], row[layout.NUM_IMAGES]] == [2, 1]
     from stages.kernels.html.hints import HINT_BITS, NOT_SHOWN
 
-    hints = int(s.nodes[html_blocks.HINTS, 1])
+    hints = int(s.nodes[layout.HINTS, 1])
     assert hints >> HINT_BITS["comment"] & 1
     assert hints >> HINT_BITS["article"] & 1
     assert hints >> NOT_SHOWN & 1

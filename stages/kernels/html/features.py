@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels.html import blocks as h
+from stages.kernels.html import layout as h
 from stages.kernels.html import tokens as t
 from stages.kernels.html.hints import HINT_NAMES
 from stages.kernels.html.kinds import CODE

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stages.kernels.html import blocks as h
+from stages.kernels.html import layout as h
 from stages.kernels.html.rows import put_tick
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 from stages.kernels.simd import copy_block

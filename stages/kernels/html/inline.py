@@ -9,27 +9,10 @@ Legend: T tables, W state (`state`).
 
 from __future__ import annotations
 
-from stages.kernels.html import formulas as m
+from stages.kernels.html import formulas, mathml, tex
+from stages.kernels.html import state as s
 from stages.kernels.html import tokens as t
 from stages.kernels.html.kinds import DISPLAY, PICTURE
-from stages.kernels.html.state import (
-    S_DEPTH,
-    S_FULL,
-    S_LINK,
-    S_MATH_FROM,
-    S_MATH_SOURCE,
-    S_MATH_TO,
-    S_REGION,
-    S_REGION_FROM,
-    S_SCRIPT,
-    S_SCRIPT_DEPTH,
-    S_SCRIPT_FROM,
-    S_SCRIPT_LINK,
-    S_TEX_FROM,
-    S_TEX_TO,
-    S_TEXT,
-    SPANS,
-)
 from stages.kernels.html.tokens import is_space
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
@@ -44,19 +27,19 @@ MAX_SCRIPT = 24
 @inline_kernel
 def put_dollars(W, out, place, start, stop, display, source):  # type: ignore[no-untyped-def]
     """Make TeX at ``out[start:stop]`` a formula at ``place``, at least three bytes before it: next o."""
-    start, stop = m.skip_wrapper(out, start, stop)
+    start, stop = tex.skip_wrapper(out, start, stop)
     o = place
     if start >= stop:
         return place
     if display:
-        while o > W[S_TEXT] and out[o - 1] == 32:
+        while o > W[s.TEXT] and out[o - 1] == 32:
             o -= 1
-        if o > W[S_TEXT] and out[o - 1] != 10:
+        if o > W[s.TEXT] and out[o - 1] != 10:
             out[o] = 10
             o += 1
         out[o] = 36
         o += 1
-    W[S_MATH_FROM] = o
+    W[s.MATH_FROM] = o
     out[o] = 36
     o += 1
     for i in range(start, stop):
@@ -68,20 +51,20 @@ def put_dollars(W, out, place, start, stop, display, source):  # type: ignore[no
         out[o] = 36
         out[o + 1] = 10
         o += 2
-    W[S_MATH_FROM] = place
-    W[S_MATH_TO] = o
-    W[S_MATH_SOURCE] = source
+    W[s.MATH_FROM] = place
+    W[s.MATH_TO] = o
+    W[s.MATH_SOURCE] = source
     return o
 
 
 @inline_kernel
 def place_of_formula(W, out, o, source):  # type: ignore[no-untyped-def]
     """Where a formula from ``source`` is written; -1 if it stands there already."""
-    place = W[S_REGION_FROM] if W[S_REGION] == RENDERED_REGION else o
-    last = W[S_MATH_TO]
-    if last > W[S_TEXT] and (last == place or (last + 1 == place and out[last] == 32)) and W[S_MATH_SOURCE] != source:
-        if source == SCRIPT_SOURCE and W[S_MATH_SOURCE] != ATTRIBUTE:
-            return W[S_MATH_FROM]
+    place = W[s.REGION_FROM] if W[s.REGION] == RENDERED_REGION else o
+    last = W[s.MATH_TO]
+    if last > W[s.TEXT] and (last == place or (last + 1 == place and out[last] == 32)) and W[s.MATH_SOURCE] != source:
+        if source == SCRIPT_SOURCE and W[s.MATH_SOURCE] != ATTRIBUTE:
+            return W[s.MATH_FROM]
         return -1
     return place
 
@@ -89,8 +72,8 @@ def place_of_formula(W, out, o, source):  # type: ignore[no-untyped-def]
 @inline_kernel
 def written(W, o, now):  # type: ignore[no-untyped-def]
     """A formula was written up to ``now``: what a renderer adds to it is dropped from there on."""
-    if W[S_REGION] == RENDERED_REGION:
-        W[S_REGION_FROM] = now
+    if W[s.REGION] == RENDERED_REGION:
+        W[s.REGION_FROM] = now
     return now
 
 
@@ -99,37 +82,37 @@ def formula_element(data, tag_at, pos, end, found, T, W, nodes, out, o):  # type
     """A `math` element whose start tag, its attributes in ``W``, ends at ``pos``: (position after it, next o)."""
     alt_from, alt_to = -1, -1
     if (found >> t.ALTTEXT) & 1:
-        alt_from, alt_to = W[SPANS + 2 * t.ALTTEXT], W[SPANS + 2 * t.ALTTEXT + 1]
-    W[S_TEX_FROM] = -1
+        alt_from, alt_to = W[s.SPANS + 2 * t.ALTTEXT], W[s.SPANS + 2 * t.ALTTEXT + 1]
+    W[s.TEX_FROM] = -1
     if (found >> t.DATA_LATEX) & 1:
-        W[S_TEX_FROM], W[S_TEX_TO] = W[SPANS + 2 * t.DATA_LATEX], W[SPANS + 2 * t.DATA_LATEX + 1]
+        W[s.TEX_FROM], W[s.TEX_TO] = W[s.SPANS + 2 * t.DATA_LATEX], W[s.SPANS + 2 * t.DATA_LATEX + 1]
     display = False
     if (found >> t.DISPLAY) & 1:
-        a = W[SPANS + 2 * t.DISPLAY]
-        display = a < W[SPANS + 2 * t.DISPLAY + 1] and data[a] | 0x20 == 98
-    after, K = m.read_math(data, pos, end, T, W, nodes)
-    if W[S_REGION] == HIDDEN_REGION:
+        a = W[s.SPANS + 2 * t.DISPLAY]
+        display = a < W[s.SPANS + 2 * t.DISPLAY + 1] and data[a] | 0x20 == 98
+    after, K = mathml.read_math(data, pos, end, T, W, nodes)
+    if W[s.REGION] == HIDDEN_REGION:
         return after, o
     place = place_of_formula(W, out, o, MATHML)
     if place < 0:
         return after, o
     start = place + 3
     stop = start
-    if W[S_TEX_FROM] >= 0:
-        stop = m.copy_tex(data, W[S_TEX_FROM], W[S_TEX_TO], False, T, out, start)
+    if W[s.TEX_FROM] >= 0:
+        stop = tex.copy_tex(data, W[s.TEX_FROM], W[s.TEX_TO], False, T, out, start)
     if stop == start and alt_from >= 0:
-        stop = m.copy_tex(data, alt_from, alt_to, False, T, out, start)
-        if not m.looks_like_tex(out, start, stop):
+        stop = tex.copy_tex(data, alt_from, alt_to, False, T, out, start)
+        if not tex.looks_like_tex(out, start, stop):
             stop = start
     if stop == start:
         limit = start + after - tag_at - (8 if display else 2)  # room for what stands around it
-        c = m.is_simple_fraction(data, K, nodes, W, T, out, start)
+        c = formulas.is_simple_fraction(data, K, nodes, W, T, out, start)
         if c >= 0:
-            stop = m.write_fraction(data, c, T, W, nodes, out, start, limit)
+            stop = formulas.write_fraction(data, c, T, W, nodes, out, start, limit)
         else:
-            stop = m.write_math(data, K, T, W, nodes, out, start, limit)
-        if W[S_FULL]:
-            return after, written(W, o, m.write_characters(data, K, T, W, nodes, out, place))
+            stop = formulas.write_math(data, K, T, W, nodes, out, start, limit)
+        if W[s.FULL]:
+            return after, written(W, o, formulas.write_characters(data, K, T, W, nodes, out, place))
     now = put_dollars(W, out, place, start, stop, display, MATHML)
     return after, written(W, o, now) if now > place else o
 
@@ -137,13 +120,13 @@ def formula_element(data, tag_at, pos, end, found, T, W, nodes, out, o):  # type
 @inline_kernel
 def formula_span(data, start, stop, is_url, display, source, T, W, out, o):  # type: ignore[no-untyped-def]
     """TeX in an attribute, an address or a script: next o."""
-    if W[S_REGION] == HIDDEN_REGION:
+    if W[s.REGION] == HIDDEN_REGION:
         return o
     place = place_of_formula(W, out, o, source)
     if place < 0:
         return o
     now = put_dollars(
-        W, out, place, place + 3, m.copy_tex(data, start, stop, is_url, T, out, place + 3), display, source
+        W, out, place, place + 3, tex.copy_tex(data, start, stop, is_url, T, out, place + 3), display, source
     )
     return written(W, o, now) if now > place else o
 
@@ -160,8 +143,8 @@ def attribute_with_tex(found):  # type: ignore[no-untyped-def]
 @inline_kernel
 def is_tex(data, start, stop, T, out, o):  # type: ignore[no-untyped-def]
     """Whether an attribute looks like TeX; ``out[o:]`` is scratch."""
-    stop = m.copy_tex(data, start, min(stop, start + 400), False, T, out, o)
-    return stop > o and m.looks_like_tex(out, o, stop)
+    stop = tex.copy_tex(data, start, min(stop, start + 400), False, T, out, o)
+    return stop > o and tex.looks_like_tex(out, o, stop)
 
 
 @inline_kernel
@@ -226,9 +209,9 @@ def formula_image(data, found, kinds, T, W, out, o):  # type: ignore[no-untyped-
     start, stop, is_url = 0, 0, False
     which = attribute_with_tex(found)
     if which >= 0:
-        start, stop = W[SPANS + 2 * which], W[SPANS + 2 * which + 1]
-    has_alt = (found >> t.ALT) & 1 and W[SPANS + 2 * t.ALT] < W[SPANS + 2 * t.ALT + 1]
-    alt, alt_stop = W[SPANS + 2 * t.ALT], W[SPANS + 2 * t.ALT + 1]
+        start, stop = W[s.SPANS + 2 * which], W[s.SPANS + 2 * which + 1]
+    has_alt = (found >> t.ALT) & 1 and W[s.SPANS + 2 * t.ALT] < W[s.SPANS + 2 * t.ALT + 1]
+    alt, alt_stop = W[s.SPANS + 2 * t.ALT], W[s.SPANS + 2 * t.ALT + 1]
     if (
         stop == 0
         and has_alt
@@ -236,7 +219,7 @@ def formula_image(data, found, kinds, T, W, out, o):  # type: ignore[no-untyped-
     ):
         start, stop = alt, alt_stop
     if stop == 0 and (found >> t.SRC) & 1:
-        start, stop = query_of_formula(data, W[SPANS + 2 * t.SRC], W[SPANS + 2 * t.SRC + 1])
+        start, stop = query_of_formula(data, W[s.SPANS + 2 * t.SRC], W[s.SPANS + 2 * t.SRC + 1])
         is_url = stop > 0
         if is_url and has_alt and is_tex(data, alt, alt_stop, T, out, o):
             start, stop, is_url = alt, alt_stop, False
@@ -250,18 +233,18 @@ def formula_image(data, found, kinds, T, W, out, o):  # type: ignore[no-untyped-
 @inline_kernel
 def end_tex(W, out, o, sure, display):  # type: ignore[no-untyped-def]
     """The end of an element whose text may be bare TeX: next o."""
-    start = W[S_REGION_FROM]
+    start = W[s.REGION_FROM]
     while start < o and is_space(out[start]):
         start += 1
     stop = o
     while stop > start and is_space(out[stop - 1]):
         stop -= 1
-    if start >= stop or begins_with_delimiter(out, start, stop) or W[S_MATH_TO] > start:
+    if start >= stop or begins_with_delimiter(out, start, stop) or W[s.MATH_TO] > start:
         return o
     for i in range(start, stop):
         if out[i] == 36:
             return o
-    if not sure and not m.looks_like_tex(out, start, stop):
+    if not sure and not tex.looks_like_tex(out, start, stop):
         return o
     for i in range(stop - 1, start - 1, -1):
         out[i + 3] = out[i]
@@ -274,10 +257,10 @@ def end_tex(W, out, o, sure, display):  # type: ignore[no-untyped-def]
 @inline_kernel
 def start_script(tag, W, o):  # type: ignore[no-untyped-def]
     """`sup` or `sub`."""
-    W[S_SCRIPT] = tag
-    W[S_SCRIPT_FROM] = o
-    W[S_SCRIPT_DEPTH] = W[S_DEPTH]
-    W[S_SCRIPT_LINK] = W[S_LINK] != -1
+    W[s.SCRIPT] = tag
+    W[s.SCRIPT_FROM] = o
+    W[s.SCRIPT_DEPTH] = W[s.DEPTH]
+    W[s.SCRIPT_LINK] = W[s.LINK] != -1
 
 
 @inline_kernel
@@ -328,14 +311,14 @@ def slash_follows(data, pos, end):  # type: ignore[no-untyped-def]
 @inline_kernel
 def end_script(data, pos, end, W, out, o):  # type: ignore[no-untyped-def]
     """``</sup>`` or ``</sub>``, which ends at ``pos``: the mark that keeps its meaning; next o."""
-    at, raised = W[S_SCRIPT_FROM], W[S_SCRIPT] == t.SUP
-    W[S_SCRIPT] = 0
+    at, raised = W[s.SCRIPT_FROM], W[s.SCRIPT] == t.SUP
+    W[s.SCRIPT] = 0
     while at < o and out[at] == 32:
         at += 1
     while o > at and out[o - 1] == 32:
         o -= 1
     size = o - at
-    if size == 0 or size > MAX_SCRIPT or at <= W[S_TEXT]:
+    if size == 0 or size > MAX_SCRIPT or at <= W[s.TEXT]:
         return o
     before = out[at - 1]
     digits, letters = 0, 0
@@ -343,7 +326,7 @@ def end_script(data, pos, end, W, out, o):  # type: ignore[no-untyped-def]
         digits += 48 <= out[i] <= 57
         letters += is_alnum(out[i]) and not 48 <= out[i] <= 57
     word = at - 1
-    while word > W[S_TEXT] and ((out[word - 1] | 0x20 >= 97 and out[word - 1] | 0x20 <= 122) or out[word - 1] >= 128):
+    while word > W[s.TEXT] and ((out[word - 1] | 0x20 >= 97 and out[word - 1] | 0x20 <= 122) or out[word - 1] >= 128):
         word -= 1
     word_size = at - word if (before | 0x20 >= 97 and before | 0x20 <= 122) or before >= 128 else 0
     if out[at] == 91 or out[at] == 40 or out[at] == 36:
@@ -352,7 +335,7 @@ def end_script(data, pos, end, W, out, o):  # type: ignore[no-untyped-def]
         return lower(data, pos, end, W, out, at, o, before, digits == size)
     if slash_follows(data, pos, end) and digits == size:
         return insert(out, at, o, 32, 0) if 48 <= before <= 57 else o
-    if W[S_SCRIPT_LINK] and (digits + letters == size and size <= 3):
+    if W[s.SCRIPT_LINK] and (digits + letters == size and size <= 3):
         return insert(out, at, o, 91, 93)
     if before == 32:
         return o
@@ -375,14 +358,14 @@ def lower(data, pos, end, W, out, at, o, before, all_digits):  # type: ignore[no
     """A subscript: next o. The number of atoms in a chemical formula stays as it is."""
     if before == 47:
         return o
-    if at - 3 >= W[S_TEXT] and out[at - 3] == 0xE2 and out[at - 2] == 0x81 and out[at - 1] == 0x84:
+    if at - 3 >= W[s.TEXT] and out[at - 3] == 0xE2 and out[at - 2] == 0x81 and out[at - 1] == 0x84:
         out[at - 3] = 47
         for i in range(at, o):
             out[i - 2] = out[i]
         return o - 2
     if all_digits and (pos >= end or not 48 <= data[pos] <= 57):
         capital = 65 <= before <= 90 or before == 41
-        capital |= 97 <= before <= 122 and at - 2 >= W[S_TEXT] and 65 <= out[at - 2] <= 90
+        capital |= 97 <= before <= 122 and at - 2 >= W[s.TEXT] and 65 <= out[at - 2] <= 90
         if capital:
             return o
     if not is_alnum(before) and before < 128 and before != 41 and before != 93 and before != 125:

@@ -13,8 +13,8 @@ Price: linear in nodes and text. Legend: M nodes of the page, B blocks.
 
 from __future__ import annotations
 
-from stages.kernels.html import blocks as h
 from stages.kernels.html import features as f
+from stages.kernels.html import layout as h
 from stages.kernels.html import tokens as t
 from stages.kernels.html.kinds import CODE, LAYOUT
 from stages.kernels.html.tokens import find_byte

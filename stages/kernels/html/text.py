@@ -13,8 +13,8 @@ Price: the text is copied once. Legend: B blocks, M nodes, D pages; X_FB feature
 
 from __future__ import annotations
 
-from stages.kernels.html import blocks as h
 from stages.kernels.html import features as f
+from stages.kernels.html import layout as h
 from stages.kernels.html import tokens as t
 from stages.kernels.html.fences import close_fence, copy_text, fence_size, open_fence, write_code, write_inline
 from stages.kernels.html.inline import is_number_text

@@ -7,7 +7,7 @@ that is never closed costs one pass to the end of the page and then the page is 
 
 `TAGS` says what each element means for text; the numbers of elements and of wanted attributes are module constants.
 Legend: data uint8, positions int64; T the array of all tables (`tables`);
-``W[SPANS + 2 * k]`` and the next hold start and stop of the value of wanted attribute ``k``.
+``W[s.SPANS + 2 * k]`` and the next hold start and stop of the value of wanted attribute ``k``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels.html.state import SPANS
+from stages.kernels.html import state as s
 from stages.kernels.html.tables import (
     ATTRIBUTE_SIZE,
     ATTRIBUTE_TABLE,
@@ -302,8 +302,8 @@ def _note(T, h, W, start, stop, found):  # type: ignore[no-untyped-def]
     which = look_up(T, ATTRIBUTE_TABLE, ATTRIBUTE_SIZE, h)
     if which < 0 or (found >> which) & 1:
         return found
-    W[SPANS + 2 * which] = start
-    W[SPANS + 2 * which + 1] = stop
+    W[s.SPANS + 2 * which] = start
+    W[s.SPANS + 2 * which + 1] = stop
     return found | (1 << which)
 
 

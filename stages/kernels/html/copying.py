@@ -1,0 +1,149 @@
+"""Text and what is left out of it, from the bytes of a page: for `stages.kernels.html.blocks`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stages.kernels.html import inline as inline
+from stages.kernels.html import state as s
+from stages.kernels.html import tokens as t
+from stages.kernels.html.tables import BYTE_CLASSES, TAG_FLAGS
+from stages.kernels.html.tokens import find_raw_end, is_space, read_attributes, read_tag_name, skip_markup
+from stages.kernels.jit import lean_inline_kernel as inline_kernel
+from stages.kernels.simd import block_bits, copy_block, lowest
+
+_U1 = np.uint64(1)
+
+
+@inline_kernel
+def copy_text(data, pos, end, T, out, o, start, pre):  # type: ignore[no-untyped-def]
+    """Copy text up to the next ``<`` or ``&``, white space normalised: (position there, next o)."""
+    while pos < end:
+        if not pre and pos + 64 <= end:
+            spaces = block_bits(data, pos, 32, 0, 0)
+            ends = spaces & (spaces >> _U1) | block_bits(data, pos, 0, 31, 0) | block_bits(data, pos, 60, 0, 0)
+            ends |= block_bits(data, pos, 38, 0, 0) | block_bits(data, pos, 0xC2, 0, 0)
+            if o == start or out[o - 1] <= 32:
+                ends |= spaces & _U1
+            plain = lowest(ends)
+            copy_block(data, pos, out, o)
+            pos += plain
+            o += plain
+            if plain == 64:
+                continue
+        b = data[pos]
+        k = T[BYTE_CLASSES + b]
+        if k == 0:
+            out[o] = b
+            o += 1
+        elif k == 1:
+            if pre:
+                if b != 13:
+                    out[o] = b
+                    o += 1
+                elif pos + 1 >= end or data[pos + 1] != 10:
+                    out[o] = 10
+                    o += 1
+            else:
+                if o > start and out[o - 1] > 32:
+                    out[o] = 32
+                    o += 1
+                while pos + 1 < end and T[BYTE_CLASSES + data[pos + 1]] == 1:
+                    pos += 1
+        elif k == 2:
+            break
+        elif k == 4:
+            if pos + 1 < end and data[pos + 1] == 0xA0:
+                pos += 1
+                if pre or (o > start and out[o - 1] > 32):
+                    out[o] = 32
+                    o += 1
+            elif pos + 1 < end and data[pos + 1] == 0xAD:
+                pos += 1  # a soft hyphen
+            else:
+                out[o] = b
+                o += 1
+        pos += 1
+    return pos, o
+
+
+@inline_kernel
+def fold_reference(out, before, o, start, pre):  # type: ignore[no-untyped-def]
+    """White space written by a reference at ``out[before:o]`` becomes a space: next o."""
+    if o - before == 1 and is_space(out[before]):
+        if pre:
+            return o
+    elif not (o - before == 2 and out[before] == 0xC2 and out[before + 1] == 0xA0):
+        return before if o - before == 2 and out[before] == 0xC2 and out[before + 1] == 0xAD else o
+    if not pre and (before == start or out[before - 1] <= 32):
+        return before
+    out[before] = 32
+    return before + 1
+
+
+@inline_kernel
+def skip_dropped(data, pos, end, T, W):  # type: ignore[no-untyped-def]
+    """Inside a dropped element: read one tag at ``pos``, or move on to the next; gives the next position.
+
+    Ends the element at its end tag, or (svg, select) at a tag that cannot stand in it; such a tag is read again.
+    """
+    drop = W[s.DROPPED]
+    closing = pos + 1 < end and data[pos + 1] == 47
+    first = pos + 2 if closing else pos + 1
+    if first >= end or not 97 <= data[first] | 0x20 <= 122:
+        if first < end and data[pos + 1] != 47 and data[pos + 1] != 33 and data[pos + 1] != 63:
+            return pos + 1
+        if drop == t.SVG and is_cdata(data, pos, end):
+            return find_cdata_end(data, pos, end)
+        return skip_markup(data, pos, end)
+    after, tag = read_tag_name(data, first, end, T)
+    flags = T[TAG_FLAGS + tag]
+    leaves = False
+    if drop == t.SVG:
+        leaves = W[s.INSIDE] == 0 and not closing and (flags & t.BREAKOUT) != 0
+    elif drop == t.A or drop == t.SPAN or t.RT <= drop <= t.RTC:  # whose end tag may be missing
+        leaves = (flags & t.BLOCK) != 0 or (tag == drop and drop != t.SPAN and not closing)
+        leaves |= drop >= t.RT and tag != drop and (tag == t.RUBY or t.RT <= tag <= t.RBC)
+    elif drop != t.TEMPLATE and tag != drop:
+        # parts of a table end a drop-down that stands in one; outside they are nothing (standard: "in select in table")
+        leaves = tag == t.INPUT or tag == t.TEXTAREA or tag == t.FORM or tag == t.BODY
+        if t.TABLE <= tag <= t.TFOOT and W[s.OPEN + t.TABLE] > 0:
+            leaves |= not closing or W[s.OPEN + tag] > 0
+    elif drop == t.SELECT and tag == t.SELECT:
+        leaves = not closing
+    if leaves:
+        W[s.DROPPED] = 0
+        return pos
+    after, found, empty = read_attributes(data, after, end, T, W)
+    if after < 0:
+        return end
+    W[s.DRAWN_TEX] = found & (1 << t.DATA_LATEX) if drop == t.SVG and W[s.REGION] == inline.RENDERED_REGION else 0
+    if tag == drop:
+        if not (empty and drop == t.SVG and not closing):
+            W[s.DROP_DEPTH] += -1 if closing else 1
+        if W[s.DROP_DEPTH] == 0:
+            W[s.DROPPED] = 0
+    elif drop == t.SVG and tag == t.FOREIGNOBJECT and not empty:
+        W[s.INSIDE] = max(0, W[s.INSIDE] + (-1 if closing else 1))
+    elif not closing and flags & (t.RAW | t.ESCAPABLE) and (drop != t.SVG or W[s.INSIDE] > 0):
+        return find_raw_end(data, after, end, T, tag)
+    return after
+
+
+@inline_kernel
+def is_cdata(data, pos, end):  # type: ignore[no-untyped-def]
+    """Whether ``<![CDATA[`` stands at ``pos``."""
+    return (
+        pos + 9 <= end and data[pos + 1] == 33 and data[pos + 2] == 91 and data[pos + 3] == 67 and data[pos + 8] == 91
+    )
+
+
+@inline_kernel
+def find_cdata_end(data, pos, end):  # type: ignore[no-untyped-def]
+    """Position after the ``]]>`` of the CDATA section at ``pos``."""
+    i = pos + 9
+    while i + 2 < end:
+        if data[i] == 93 and data[i + 1] == 93 and data[i + 2] == 62:
+            return i + 3
+        i += 1
+    return end

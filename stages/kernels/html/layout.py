@@ -1,0 +1,33 @@
+"""Rows of the tables that `stages.kernels.html.blocks` fills, and the numbers its parts share."""
+
+from __future__ import annotations
+
+from stages.kernels.html import tokens as t
+from stages.kernels.html.hints import HINT_NAMES
+
+MAX_DEPTH = 256
+HINT_BYTES = 400
+"""Of a class or id, this much is read."""
+# rows of blocks_CB
+(TEXT_START, TEXT_STOP, NODE, BREAK, LINK_BYTES, NUM_LINKS, BOLD_BYTES, CODE_BYTES, INLINE_HINTS, NUM_IMAGES,
+ NUM_TIMES, NAME_FROM, NAME_TO, MARKS_FROM, MARKS_TO, MARK) = range(16)  # fmt: skip
+BLOCK_ROWS = 16
+"""`NAME_FROM` to `NAME_TO` is the span of the language of code; marks `MARKS_FROM` // 2 to `MARKS_TO`, places where inline code begins and
+ends, stand in the row `MARK` one after the other, each twice its place in the text and 1 for an end; an odd `MARKS_FROM`: the block begins in code."""
+# rows of nodes_CM
+TAG, PARENT, HINTS, SIGNATURE, FIRST_BLOCK, LAST_BLOCK, DEPTH, VALUE, KINDS = range(9)
+NODE_ROWS = 9
+"""`VALUE`: number of an item of an ordered list and 1 << 40; columns and rows << 20 that a cell spans."""
+# rows of pages_CD
+(BLOCKS_FROM, BLOCKS_TO, NODES_FROM, NODES_TO, TITLE_FROM, TITLE_TO, SOCIAL_TITLE_FROM, SOCIAL_TITLE_TO, LANG_FROM, LANG_TO,
+ ADDRESS_FROM, ADDRESS_TO, LICENCE_FROM, LICENCE_TO, DATE_FROM, DATE_TO, SCHEMA_HINTS, BODY_HINTS, NUM_TAGS, NUM_INPUTS,
+ NUM_SCRIPTS) = range(21)  # fmt: skip
+PAGE_ROWS = 21
+# what separates a block from the one before it
+LINE, PARTS = 1, 2
+OFF = -1
+KIND_SHIFT = 40
+HINT_MASK = (1 << KIND_SHIFT) - 1
+assert len(HINT_NAMES) < KIND_SHIFT
+IS_NUMBERED = 1 << 40
+HIDING = 1 << t.STYLE_ATTR | 1 << t.HIDDEN

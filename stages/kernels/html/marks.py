@@ -1,0 +1,118 @@
+"""Marks inside a block: links, bold, code; and links that are no text (pilcrows, ``[edit]``), for `stages.kernels.html.blocks`."""
+
+from __future__ import annotations
+
+from stages.kernels.html import inline as inline
+from stages.kernels.html import state as s
+from stages.kernels.html import tokens as t
+from stages.kernels.html.ends import in_code, mark_code, mark_off
+from stages.kernels.html.layout import HINT_MASK, KIND_SHIFT, OFF
+from stages.kernels.html.tables import FNV_START, fnv, mix
+from stages.kernels.html.tokens import is_space
+from stages.kernels.jit import lean_inline_kernel as inline_kernel
+
+_EDIT_SECTION, _PARA, _NUMBER_182, _NUMBER_B6, _NUMBER_B6_SMALL = (
+    fnv(name) for name in (b"mw-editsection", b"para", b"#182", b"#xB6", b"#xb6")
+)
+
+
+@inline_kernel
+def is_permalink(data, href, pos, end):  # type: ignore[no-untyped-def]
+    """Whether the link whose address begins at ``href`` leads into the page and its text, from ``pos`` on, is a mark
+    alone: a pilcrow, as bytes or a reference, or `#`."""
+    if href >= end or data[href] != 35:
+        return False
+    while pos < end and is_space(data[pos]):
+        pos += 1
+    if pos + 3 >= end:
+        return False
+    if data[pos] == 0xC2 and data[pos + 1] == 0xB6:  # ¶
+        pos += 2
+    elif data[pos] == 35 and is_name(data[href + 1]):
+        pos += 1
+    elif data[pos] == 38:  # &para; &#182; &#xB6;
+        begin = pos
+        while pos < end and data[pos] != 59 and pos - begin < 7:
+            pos += 1
+        if not _is_pilcrow(data, begin + 1, pos):
+            return False
+        pos += 1
+    else:
+        return False
+    while pos < end and is_space(data[pos]):
+        pos += 1
+    return pos + 2 < end and data[pos] == 60 and data[pos + 1] == 47 and data[pos + 2] | 0x20 == 97
+
+
+@inline_kernel
+def is_name(byte):  # type: ignore[no-untyped-def]
+    """Whether a byte may begin the name of a place in a page."""
+    return byte >= 128 or byte == 95 or byte == 37 or 48 <= byte <= 57 or 97 <= byte | 0x20 <= 122
+
+
+@inline_kernel
+def _is_pilcrow(data, start, stop):  # type: ignore[no-untyped-def]
+    h = FNV_START
+    for i in range(start, stop):
+        h = mix(h, data[i])
+    return h in (_PARA, _NUMBER_182, _NUMBER_B6, _NUMBER_B6_SMALL)
+
+
+@inline_kernel
+def is_edit_link(data, start, stop):  # type: ignore[no-untyped-def]
+    """Whether a class is MediaWiki's ``mw-editsection``: the links beside headings, ``[edit]`` in any language."""
+    h = FNV_START
+    while start < stop and is_space(data[start]):
+        start += 1
+    for i in range(start, min(stop, start + 14)):
+        h = mix(h, data[i])
+    return h == _EDIT_SECTION and (stop - start == 14 or is_space(data[start + 14]))
+
+
+@inline_kernel
+def start_inline(data, tag, found, hints, W, T, blocks, nodes, out, o):  # type: ignore[no-untyped-def]
+    """A start tag that does not break the text: marks of links, bold, code and scripts, and hints for the block. Next o."""
+    if found & 0b1111:
+        W[s.HINTS] |= hints & HINT_MASK
+    if tag == t.A:
+        mark_off(W, s.LINK, o)
+        if (found >> t.HREF) & 1:
+            W[s.LINK] = o
+            W[s.LINKS] += 1
+            W[s.SCRIPT_LINK] = 1
+    elif tag == t.B or tag == t.STRONG:
+        if W[s.BOLD] == OFF:
+            W[s.BOLD] = o
+    elif tag == t.CODE or tag == t.TT or tag == t.KBD or tag == t.SAMP:
+        if W[s.CODE] == OFF:
+            W[s.CODE] = o
+            mark_code(W, blocks, o, 0)
+    elif tag == t.IMG:
+        W[s.IMAGES] += 1
+        o = inline.formula_image(data, found, hints >> KIND_SHIFT, T, W, out, o)
+    elif tag == t.TIME:
+        W[s.TIMES] += 1
+    elif tag == t.SUP or tag == t.SUB:
+        if not in_code(W) and W[s.REGION] != inline.TEX_REGION:
+            inline.start_script(tag, W, o)
+    return o
+
+
+@inline_kernel
+def end_inline(data, tag, after, end, W, blocks, out, o):  # type: ignore[no-untyped-def]
+    """An end tag that does not break the text. Next o."""
+    if tag == t.A:
+        if W[s.LINK] != OFF and W[s.LINK] >= W[s.TEXT] and 0 < o - W[s.LINK] <= 6:
+            top = W[s.STACK_TAGS + W[s.DEPTH] - 1]
+            if inline.is_sign(out, W[s.LINK], o, t.H1 <= top <= t.H6 or top == t.DT):
+                o = W[s.LINK]
+        mark_off(W, s.LINK, o)
+    elif tag == t.B or tag == t.STRONG:
+        mark_off(W, s.BOLD, o)
+    elif tag == t.CODE or tag == t.TT or tag == t.KBD or tag == t.SAMP:
+        if W[s.CODE] != OFF:
+            mark_code(W, blocks, o, 1)
+        mark_off(W, s.CODE, o)
+    elif tag == W[s.SCRIPT] and tag > 0 and W[s.SCRIPT_DEPTH] == W[s.DEPTH]:
+        o = inline.end_script(data, after, end, W, out, o)
+    return o

@@ -1,0 +1,250 @@
+"""A `math` element read into a small tree: for `stages.kernels.html.formulas`, as MathML Core has it.
+
+The tree stands in the columns of the nodes that are not used yet, one for each start tag. Legend: K nodes; T tables, W state.
+"""
+
+from __future__ import annotations
+
+from stages.kernels.html import state as s
+from stages.kernels.html import tokens as t
+from stages.kernels.html.tables import FNV_START, MATH_TABLE, TAG_FLAGS, look_up, mix
+from stages.kernels.html.tokens import find_byte, find_raw_end, is_space, read_attributes, read_tag_name, skip_markup
+from stages.kernels.jit import lean_inline_kernel as inline_kernel
+
+MATH_NAMES = [
+    "math",
+    "mrow",
+    "mstyle",
+    "mpadded",
+    "semantics",
+    "merror",
+    "maction",
+    "mi",
+    "mn",
+    "mo",
+    "mtext",
+    "ms",
+    "mspace",
+    "mfrac",
+    "msqrt",
+    "mroot",
+    "msub",
+    "msup",
+    "msubsup",
+    "munder",
+    "mover",
+    "munderover",
+    "mmultiscripts",
+    "mprescripts",
+    "none",
+    "mtable",
+    "mtr",
+    "mlabeledtr",
+    "mtd",
+    "mfenced",
+    "menclose",
+    "mphantom",
+    "annotation",
+    "annotation-xml",
+]
+(MATH, MROW, MSTYLE, MPADDED, SEMANTICS, MERROR, MACTION, MI, MN, MO, MTEXT, MS, MSPACE, MFRAC, MSQRT, MROOT, MSUB, MSUP,
+ MSUBSUP, MUNDER, MOVER, MUNDEROVER, MMULTI, MPRESCRIPTS, NONE, MTABLE, MTR, MLABELEDTR, MTD, MFENCED, MENCLOSE, MPHANTOM,
+ ANNOTATION, ANNOTATION_XML) = range(1, 35)  # fmt: skip
+# rows of a formula's nodes
+M_KIND, M_PARENT, M_FROM, M_TO, M_END, M_SECOND, M_INDEX, M_FLAGS, M_AT = range(9)
+# what M_FLAGS holds beside a variant (lowest 4 bits) and a mode
+BRACED, SKIPPED, RIGHT, SINGLE, ANY_SCRIPT, NO_LINE = 16, 32, 64, 128, 256, 512
+VARIANT_NAMES = {"normal": 1, "bold": 2, "double-struck": 3, "script": 4, "fraktur": 5, "sans-serif": 6, "monospace": 7,
+                  "bold-italic": 8, "-tex-calligraphic": 4, "bold-script": 4, "bold-fraktur": 5, "-tex-bold-calligraphic": 4}  # fmt: skip
+FIRST_VARIANT_NAME = 100
+
+
+@inline_kernel
+def read_math_name(data, pos, end, T):  # type: ignore[no-untyped-def]
+    """(position after the name at ``pos``, number of the MathML element or -1); a prefix up to a colon is passed over."""
+    h = FNV_START
+    while pos < end:
+        b = data[pos]
+        if b == 62 or b == 47 or is_space(b):
+            break
+        if b == 58:
+            h = FNV_START
+        else:
+            h = mix(h, b | 0x20 if 65 <= b <= 90 else b)
+        pos += 1
+    number = look_up(T, MATH_TABLE, 256, h)
+    return pos, number if number < FIRST_VARIANT_NAME else -1
+
+
+@inline_kernel
+def holds_tex(data, start, stop):  # type: ignore[no-untyped-def]
+    """Whether the name of an encoding holds ``tex`` and does not begin with ``text/``."""
+    if stop - start >= 5 and data[start + 3] | 0x20 == 116 and data[start + 4] == 47:
+        return False
+    for i in range(start, min(stop, start + 40) - 2):
+        if data[i] | 0x20 == 116 and data[i + 1] | 0x20 == 101 and data[i + 2] | 0x20 == 120:
+            return True
+    return False
+
+
+@inline_kernel
+def skip_annotation(data, pos, end, T, W, tag):  # type: ignore[no-untyped-def]
+    """From behind the start tag of an annotation: (position where it ends, whether markup stood in it)."""
+    marked = False
+    i = pos
+    if W[s.NO_END]:
+        return pos, True
+    while i < end:
+        i = find_byte(data, i, end, 60)
+        if i + 2 < end and data[i + 1] == 47:
+            _, number = read_math_name(data, i + 2, end, T)
+            if number == tag:
+                return i, marked
+            if number in (SEMANTICS, MATH):
+                return i, True
+        elif i + 1 < end and 97 <= data[i + 1] | 0x20 <= 122:
+            marked = True
+        i += 1
+    W[s.NO_END] = 1
+    return pos, True
+
+
+@inline_kernel
+def add_math_node(data, nodes, base, K, parent, kind, W, T, found):  # type: ignore[no-untyped-def]
+    """Fill column ``base + K`` for an element whose attributes were just read."""
+    c = base + K
+    nodes[M_KIND, c] = kind
+    nodes[M_PARENT, c] = parent
+    nodes[M_FROM, c] = -1
+    nodes[M_TO, c] = -1
+    nodes[M_END, c] = K + 1
+    nodes[M_SECOND, c] = 0
+    nodes[M_FLAGS, c] = 0
+    nodes[M_AT, c] = 0
+    nodes[M_INDEX, c] = 0
+    if K > 0:
+        p = base + parent
+        nodes[M_INDEX, c] = nodes[M_AT, p]
+        nodes[M_AT, p] += 1  # number of children, until it is written
+        if nodes[M_INDEX, c] == 1:
+            nodes[M_SECOND, p] = K
+        if kind >= MI and nodes[M_KIND, p] <= MACTION:
+            nodes[M_FLAGS, c] |= nodes[M_FLAGS, p] & 15
+    if (found >> t.MATHVARIANT) & 1:
+        h = FNV_START
+        for i in range(
+            W[s.SPANS + 2 * t.MATHVARIANT], min(W[s.SPANS + 2 * t.MATHVARIANT + 1], W[s.SPANS + 2 * t.MATHVARIANT] + 40)
+        ):
+            h = mix(h, data[i])
+        variant = look_up(T, MATH_TABLE, 256, h)
+        nodes[M_FLAGS, c] &= ~15
+        if variant >= FIRST_VARIANT_NAME:
+            nodes[M_FLAGS, c] |= variant - FIRST_VARIANT_NAME
+    if kind == MTABLE and (found >> t.COLUMNALIGN) & 1:
+        start = W[s.SPANS + 2 * t.COLUMNALIGN]
+        if start < W[s.SPANS + 2 * t.COLUMNALIGN + 1] and data[start] == 114:
+            nodes[M_FLAGS, c] |= RIGHT
+    if kind == MFRAC and (found >> t.LINETHICKNESS) & 1:
+        start = W[s.SPANS + 2 * t.LINETHICKNESS]
+        if start < W[s.SPANS + 2 * t.LINETHICKNESS + 1] and data[start] == 48:
+            nodes[M_FLAGS, c] |= NO_LINE
+
+
+@inline_kernel
+def note_math_text(data, start, stop, nodes, column):  # type: ignore[no-untyped-def]
+    """Text inside an element: its own while it holds no other element."""
+    while start < stop and is_space(data[start]):
+        start += 1
+    if start >= stop or nodes[M_AT, column] > 0:
+        return
+    if nodes[M_FROM, column] < 0:
+        nodes[M_FROM, column] = start
+    nodes[M_TO, column] = stop
+
+
+@inline_kernel
+def read_math(data, pos, end, T, W, nodes):  # type: ignore[no-untyped-def]
+    """Read a formula from behind its start tag, its attributes in ``W``: (position after it, number of its nodes).
+
+    ``W[s.TEX_FROM:s.TEX_TO]`` becomes the span of its TeX, unless it is known. HTML that cannot stand in a formula ends it.
+    """
+    base, K, depth, overflow, inner = W[s.NODES], 1, 1, 0, 0
+    add_math_node(data, nodes, base, 0, 0, MATH, W, T, 0)
+    W[s.MATH_STACK] = 0
+    after = end
+    while pos < end:
+        lt = find_byte(data, pos, end, 60)
+        top = base + W[s.MATH_STACK + depth - 1]
+        note_math_text(data, pos, lt, nodes, top)
+        pos = lt
+        if pos + 1 >= end:
+            break
+        c = data[pos + 1]
+        closing = c == 47
+        first = pos + 2 if closing else pos + 1
+        if first >= end or not 97 <= data[first] | 0x20 <= 122:
+            pos = skip_markup(data, pos, end) if c == 33 or c == 63 or closing else pos + 1
+            continue
+        name_end, kind = read_math_name(data, first, end, T)
+        if kind < 0:
+            _, tag = read_tag_name(data, first, end, T)
+            flags = T[TAG_FLAGS + tag]
+            if flags & (t.BREAKOUT if not closing else t.BLOCK) and not (
+                MTEXT <= nodes[M_KIND, top] <= MS and not flags & t.BLOCK
+            ):
+                after = pos
+                break
+            pos, _, _ = read_attributes(data, name_end, end, T, W)
+            if pos < 0:
+                break
+            if not closing and flags & (t.RAW | t.ESCAPABLE):
+                pos = find_raw_end(data, pos, end, T, tag)
+            continue
+        pos, found, empty = read_attributes(data, name_end, end, T, W)
+        if pos < 0:
+            break
+        if kind == MATH:
+            if not closing:
+                inner += 1
+            elif inner == 0:
+                after = pos
+                break
+            else:
+                inner -= 1
+            continue
+        if closing:
+            if overflow > 0:
+                overflow -= 1
+                continue
+            k = depth - 1
+            while k > 0 and nodes[M_KIND, base + W[s.MATH_STACK + k]] != kind:
+                k -= 1
+            while k > 0 and depth > k:
+                depth -= 1
+                nodes[M_END, base + W[s.MATH_STACK + depth]] = K
+            continue
+        if kind >= ANNOTATION:
+            stop, marked = skip_annotation(data, pos, end, T, W, kind)
+            if kind == ANNOTATION and not marked and W[s.TEX_FROM] < 0 and stop > pos and (found >> t.ENCODING) & 1:
+                if holds_tex(data, W[s.SPANS + 2 * t.ENCODING], W[s.SPANS + 2 * t.ENCODING + 1]):
+                    W[s.TEX_FROM] = pos
+                    W[s.TEX_TO] = stop
+            pos = stop
+            continue
+        if MI <= nodes[M_KIND, top] <= MS:
+            continue  # in a leaf
+        if K == 1 and (found >> t.DATA_LATEX) & 1 and W[s.TEX_FROM] < 0:
+            W[s.TEX_FROM] = W[s.SPANS + 2 * t.DATA_LATEX]
+            W[s.TEX_TO] = W[s.SPANS + 2 * t.DATA_LATEX + 1]
+        if depth >= s.MATH_DEPTH:
+            overflow += not empty
+            continue
+        add_math_node(data, nodes, base, K, W[s.MATH_STACK + depth - 1], kind, W, T, found)
+        if not empty and kind != MSPACE and kind != NONE and kind != MPRESCRIPTS:
+            W[s.MATH_STACK + depth] = K
+            depth += 1
+        K += 1
+    while depth > 0:
+        depth -= 1
+        nodes[M_END, base + W[s.MATH_STACK + depth]] = K
+    return after, K

@@ -1,0 +1,191 @@
+"""Regions that are judged when they end (formulas, code, hidden parts), and what a block takes from them, for `stages.kernels.html.blocks`."""
+
+from __future__ import annotations
+
+from stages.kernels.html import inline as inline
+from stages.kernels.html import state as s
+from stages.kernels.html import tokens as t
+from stages.kernels.html.elements import shows_nothing
+from stages.kernels.html.ends import end_block, in_code
+from stages.kernels.html.hints import HINT_BITS
+from stages.kernels.html.kinds import (
+    CODE,
+    CODE_WORD,
+    DISPLAY,
+    EXTRA,
+    FORMULA,
+    GLYPHS,
+    GUTTER,
+    LANGUAGE,
+    MATH,
+    NAMED,
+    RENDERED,
+    SOURCE,
+    UNSEEN,
+    find_language,
+)
+from stages.kernels.html.layout import HIDING, HINTS, LAST_BLOCK, PARENT, PARTS
+from stages.kernels.jit import lean_inline_kernel as inline_kernel
+
+TEX_ATTRIBUTES = sum(1 << which for which in range(t.DATA_TEX, t.DATA_EQUATION + 1))
+LANG_ATTRIBUTES = 1 << t.DATA_LANG | 1 << t.DATA_LANGUAGE | 1 << t.DATA_TAGSEARCH
+_UNFOLDING, _CONSENT = 1 << HINT_BITS["faq"] | 1 << HINT_BITS["hero"], HINT_BITS["consent"]
+
+
+@inline_kernel
+def note_language(data, tag, found, kinds, W, T):  # type: ignore[no-untyped-def]
+    """The language of code, as the tag just read tells it, until the element that is open now, or the code around it, ends."""
+    start, stop = 0, 0
+    is_code = tag == t.PRE or tag == t.CODE
+    if tag == t.CODE and W[s.PRE_DEPTH] > 0 and W[s.LANG_DEPTH] > 0:
+        return  # a word of code
+    if not (found >> t.CLASS) & 1:
+        kinds = 0
+    if kinds & LANGUAGE or (kinds & NAMED and (is_code or kinds & (CODE_WORD | CODE))):
+        start, stop = find_language(data, W[s.SPANS + 2 * t.CLASS], W[s.SPANS + 2 * t.CLASS + 1], T)
+    if found & LANG_ATTRIBUTES and (is_code or kinds & (CODE_WORD | CODE)):
+        which = t.DATA_LANG
+        while not (found >> which) & 1:
+            which += 1
+        if W[s.SPANS + 2 * which] < W[s.SPANS + 2 * which + 1]:
+            start, stop = W[s.SPANS + 2 * which], W[s.SPANS + 2 * which + 1]
+    if start < stop:
+        depth = W[s.PRE_DEPTH] if W[s.PRE_DEPTH] > 0 else W[s.DEPTH]
+        W[s.LANG_FROM], W[s.LANG_TO], W[s.LANG_DEPTH] = start, stop, depth
+
+
+@inline_kernel
+def start_region(W, kind, tag, is_stacked, is_block, o):  # type: ignore[no-untyped-def]
+    """From here to the end of the element just begun, text is judged as `settle` says."""
+    W[s.REGION] = kind
+    W[s.REGION_TAG] = 0 if is_stacked else tag
+    W[s.REGION_DEPTH] = W[s.DEPTH]
+    W[s.REGION_COUNT] = 1
+    W[s.REGION_FROM] = o
+    W[s.REGION_BLOCK] = is_block
+    W[s.SCRIPT] = 0
+
+
+@inline_kernel
+def unfolds(data, found, W, nodes):  # type: ignore[no-untyped-def]
+    """Whether the hidden element just opened is one that a page shows on demand, or by its own script.
+
+    Those are panels with a label, what stands in tabs, accordions, carousels and the like, what is hidden while it moves (a height or an opacity
+    beside ``visibility``), ``until-found``, and the parts that React sends behind a page to be put into it (``id="S:0"``).
+    """
+    node, hints = W[s.NODES] - 1, 0
+    for _ in range(4):
+        hints |= nodes[HINTS, node]
+        node = nodes[PARENT, node]
+    if hints & _UNFOLDING or ((found >> t.LABELLED) & 1 and not (hints >> _CONSENT) & 1):
+        return True
+    if (found >> t.HIDDEN) & 1:
+        a = W[s.SPANS + 2 * t.HIDDEN]
+        if a < W[s.SPANS + 2 * t.HIDDEN + 1] and data[a] | 0x20 == 117:
+            return True
+    if (found >> t.ID) & 1:
+        a = W[s.SPANS + 2 * t.ID]
+        if a + 2 < W[s.SPANS + 2 * t.ID + 1] and data[a] == 83 and data[a + 1] == 58:
+            return True
+    if (found >> t.STYLE_ATTR) & 1 and not (found >> t.HIDDEN) & 1:
+        for i in range(W[s.SPANS + 2 * t.STYLE_ATTR], W[s.SPANS + 2 * t.STYLE_ATTR + 1] - 7):
+            b = data[i] | 0x20
+            if (b == 104 and data[i + 1] | 0x20 == 101 and data[i + 2] | 0x20 == 105) or (
+                b == 111 and data[i + 1] | 0x20 == 112
+            ):
+                return True  # height, opacity
+    return False
+
+
+@inline_kernel
+def rendered_tex(data, found, W, T, out, o):  # type: ignore[no-untyped-def]
+    """TeX in an attribute of what MathJax rendered: next o."""
+    which = inline.attribute_with_tex(found)
+    start, stop = W[s.SPANS + 2 * which], W[s.SPANS + 2 * which + 1]
+    if W[s.TEX_SURE]:
+        return o  # of a part of the formula
+    W[s.TEX_SURE] = 1
+    return inline.formula_span(data, start, stop, False, W[s.TEX_DISPLAY], inline.ATTRIBUTE, T, W, out, o)
+
+
+@inline_kernel
+def find_region(data, tag, found, kinds, after, end, W, T, nodes, out, o, is_stacked, is_block):  # type: ignore[no-untyped-def]
+    """Begin a region if the tag just read is of an element that nobody sees, of line numbers or of a formula: next o."""
+    hides = kinds & (UNSEEN | EXTRA) != 0 or (tag == t.BUTTON and in_code(W))
+    if found & HIDING and not kinds & SOURCE and not W[s.SHOW_ALL]:
+        if (found >> t.HIDDEN) & 1 or (
+            (found >> t.STYLE_ATTR) & 1
+            and shows_nothing(data, W[s.SPANS + 2 * t.STYLE_ATTR], W[s.SPANS + 2 * t.STYLE_ATTR + 1])
+        ):
+            hides |= not (is_stacked and unfolds(data, found, W, nodes))
+    if hides:
+        is_sign = tag == t.A and not kinds & UNSEEN and not found & HIDING
+        start_region(W, inline.SIGN_REGION if is_sign else inline.HIDDEN_REGION, tag, is_stacked, is_block, o)
+    elif kinds & GUTTER and tag != t.PRE and tag != t.CODE and inline.number_ahead(data, after, end):
+        start_region(W, inline.NUMBER_REGION, tag, is_stacked, False, o)
+    elif kinds & RENDERED or tag == t.MJX_CONTAINER or (kinds & GLYPHS and W[s.MATH_TO] == o):
+        start_region(W, inline.RENDERED_REGION, tag, is_stacked, False, o)
+        W[s.TEX_SURE] = 0
+        W[s.TEX_DISPLAY] = (found >> t.DISPLAY) & 1 and data[W[s.SPANS + 2 * t.DISPLAY]] | 0x20 == 116
+        if found & TEX_ATTRIBUTES:
+            o = rendered_tex(data, found, W, T, out, o)
+    elif found & TEX_ATTRIBUTES and not in_code(W):
+        which = inline.attribute_with_tex(found)
+        a, b = W[s.SPANS + 2 * which], W[s.SPANS + 2 * which + 1]
+        if inline.is_tex(data, a, b, T, out, o):
+            display = is_block or kinds & DISPLAY != 0
+            o = inline.formula_span(data, a, b, False, display, inline.ATTRIBUTE, T, W, out, o)
+            start_region(W, inline.RENDERED_REGION, tag, is_stacked, False, o)
+    elif (kinds & (MATH | FORMULA) or tag == t.MATH_FIELD) and not in_code(W):
+        start_region(W, inline.TEX_REGION, tag, is_stacked, False, o)
+        W[s.TEX_SURE] = kinds & FORMULA != 0 or tag == t.MATH_FIELD
+        W[s.TEX_DISPLAY] = is_block or kinds & DISPLAY != 0
+    return o
+
+
+@inline_kernel
+def settle(data, W, blocks, nodes, out, o):  # type: ignore[no-untyped-def]
+    """After elements were closed: judge the text of a region that is over, end code that is over. Next o."""
+    if W[s.REGION_OVER]:
+        kind, start = W[s.REGION], W[s.REGION_FROM]
+        W[s.REGION] = W[s.REGION_OVER] = W[s.REGION_DEPTH] = 0
+        if kind == inline.HIDDEN_REGION:
+            W[s.HIDDEN_BYTES] += o - start
+            o = start
+        elif kind == inline.SIGN_REGION:
+            o = start if o - start <= inline.MAX_SIGN else o
+        elif kind == inline.NUMBER_REGION:
+            o = start if inline.is_number_text(out, start, o) else o
+        elif kind == inline.RENDERED_REGION:
+            spaced = o > start and out[o - 1] == 32 and start > W[s.TEXT] and out[start - 1] > 32
+            o = start + spaced
+            out[start] = 32 if spaced else out[start]
+        elif kind == inline.TEX_REGION:
+            o = inline.end_tex(W, out, o, W[s.TEX_SURE], W[s.TEX_DISPLAY])
+        if W[s.REGION_BLOCK]:
+            o = end_block(data, W, blocks, out, o, PARTS)
+    if W[s.PRE_OVER]:
+        before = W[s.BLOCKS]
+        o = end_block(data, W, blocks, out, o, PARTS)
+        node, top = W[s.PRE_NODE], W[s.STACK_NODES + W[s.DEPTH] - 1]
+        while W[s.BLOCKS] > before and node > top:
+            nodes[LAST_BLOCK, node] = W[s.BLOCKS]
+            node = nodes[PARENT, node]
+        W[s.PRE_OVER] = W[s.PRE_DEPTH] = 0
+        if W[s.DEPTH] < W[s.LANG_DEPTH]:
+            W[s.LANG_DEPTH] = 0
+    return o
+
+
+@inline_kernel
+def is_math_script(data, W, found):  # type: ignore[no-untyped-def]
+    """1 for a script of type ``math/tex``, 2 for a displayed one, else 0."""
+    start, stop = W[s.SPANS + 2 * t.TYPE], W[s.SPANS + 2 * t.TYPE + 1]
+    if not (found >> t.TYPE) & 1 or stop - start < 8 or data[start + 4] != 47 or data[start] | 0x20 != 109:
+        return 0
+    if data[start + 5] | 0x20 != 116 or data[start + 6] | 0x20 != 101 or data[start + 7] | 0x20 != 120:
+        return 0
+    for i in range(start + 8, stop - 3):
+        if data[i] | 0x20 == 100 and data[i + 1] | 0x20 == 105 and data[i + 2] | 0x20 == 115:
+            return 2
+    return 1

@@ -1,0 +1,160 @@
+"""TeX that stands in the page, copied: references decoded, white space single, comments and wrappers of renderers taken off."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stages.kernels.html.entities import read_reference
+from stages.kernels.html.tex_output import is_letter
+from stages.kernels.html.tokens import is_space
+from stages.kernels.jit import lean_inline_kernel as inline_kernel
+
+
+@inline_kernel
+def skip_wrapper(out, start, o):  # type: ignore[no-untyped-def]
+    """Take ``\\displaystyle`` and the braces around it, or dollars, off TeX at ``out[start:o]``: (start, stop) of what is left."""
+    stop = o
+    for _ in range(4):
+        while start < stop and out[start] == 32:
+            start += 1
+        while stop > start and out[stop - 1] == 32 and not (stop - 2 >= start and out[stop - 2] == 92):
+            stop -= 1
+        size = stop - start
+        if (
+            size >= 3
+            and out[start] == 36
+            and out[stop - 1] == 36
+            and out[stop - 2] != 92
+            and are_outer(out, start, stop)
+        ):
+            start += 1
+            stop -= 1
+        elif (
+            size >= 5
+            and out[start] == 92
+            and (
+                (out[start + 1] == 40 and out[stop - 2] == 92 and out[stop - 1] == 41)
+                or (out[start + 1] == 91 and out[stop - 2] == 92 and out[stop - 1] == 93)
+            )
+        ):
+            start += 2
+            stop -= 2
+        elif (
+            size > 15
+            and out[start] == 123
+            and out[start + 1] == 92
+            and out[stop - 1] == 125
+            and begins_style(out, start + 1, stop)
+            and are_outer(out, start, stop)
+        ):
+            start += 1
+            stop -= 1
+        elif size > 11 and out[start] == 92 and begins_style(out, start, stop):
+            start += 10 if out[start + 1] == 116 else 13
+        else:
+            break
+    return start, stop
+
+
+@inline_kernel
+def are_outer(out, start, stop):  # type: ignore[no-untyped-def]
+    """Whether the braces, or dollars, at both ends of ``out[start:stop]`` belong together."""
+    depth = 0
+    dollars = out[start] == 36 and out[start + 1] != 36
+    for i in range(start, stop - 1):
+        if i > start and out[i - 1] == 92:
+            continue
+        if dollars:
+            if i > start and out[i] == 36:
+                return False
+        elif out[i] == 123:
+            depth += 1
+        elif out[i] == 125:
+            depth -= 1
+            if depth == 0:
+                return False
+    return True
+
+
+@inline_kernel
+def begins_style(out, i, stop):  # type: ignore[no-untyped-def]
+    """Whether ``\\displaystyle`` or ``\\textstyle`` stands at ``i``, and no letter behind it."""
+    text = out[i + 1] == 116 and out[i + 2] == 101 and out[i + 3] == 120 and out[i + 5] == 115 and out[i + 9] == 101
+    if text:
+        return out[i + 6] == 116 and not is_letter(out[i + 10])
+    display = out[i + 1] == 100 and out[i + 2] == 105 and out[i + 3] == 115 and out[i + 4] == 112 and out[i + 8] == 115
+    return display and i + 13 < stop and out[i + 12] == 101 and not is_letter(out[i + 13])
+
+
+@inline_kernel
+def copy_tex(data, pos, stop, is_url, T, out, o):  # type: ignore[no-untyped-def]
+    """TeX from the page: references decoded, white space single, a comment up to its line's end dropped; next o.
+
+    With ``is_url`` it stands in an address: ``%5C`` is one byte and ``+`` a space.
+    """
+    first = o
+    while pos < stop:
+        b = data[pos]
+        if b == 38 and not is_url:
+            before = o
+            pos, o = read_reference(data, pos, stop, T, out, o)
+            if (o - before == 2 and out[before] == 0xC2 and out[before + 1] == 0xA0) or (
+                o - before == 1 and is_space(out[before])
+            ):
+                o = before
+                if o > first and out[o - 1] != 32:
+                    out[o] = 32
+                    o += 1
+            continue
+        pos += 1
+        if is_url and b == 37 and pos + 1 < stop:
+            high, low = hex_digit(data[pos]), hex_digit(data[pos + 1])
+            if high >= 0 and low >= 0 and 0 < high * 16 + low < 128:
+                b = np.uint8(high * 16 + low)
+                pos += 2
+        elif is_url and b == 43:
+            b = np.uint8(32)
+        elif (
+            b == 37
+            and not is_url
+            and pos < stop
+            and (data[pos] == 10 or data[pos] == 13)
+            and (o == first or out[o - 1] != 92)
+        ):
+            while pos < stop and is_space(data[pos]):
+                pos += 1
+            continue
+        if b == 0:
+            continue
+        if is_space(b):
+            if o > first and out[o - 1] != 32:
+                out[o] = 32
+                o += 1
+            continue
+        out[o] = b
+        o += 1
+    return o
+
+
+@inline_kernel
+def hex_digit(b):  # type: ignore[no-untyped-def]
+    if 48 <= b <= 57:
+        return np.int64(b) - 48
+    b |= 0x20
+    return np.int64(b) - 87 if 97 <= b <= 102 else -1
+
+
+@inline_kernel
+def looks_like_tex(out, start, stop):  # type: ignore[no-untyped-def]
+    """Whether text has the signs of TeX (a command, a script, braces) or is one short word without spaces."""
+    spaces, signs, commands = 0, 0, 0
+    for i in range(start, stop):
+        b = out[i]
+        spaces += b == 32
+        signs += b == 94 or b == 95 or b == 61 or b == 43 or b == 60 or b == 62 or b == 123
+        commands += b == 92
+    if commands > 0:
+        return True
+    if signs > 0:
+        return spaces <= 6 * signs + 2
+    return spaces == 0 and stop - start <= 6

@@ -1,0 +1,262 @@
+"""Characters, commands and fixed strings of TeX written to the text of a page: for `stages.kernels.html.formulas`."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from stages.kernels.html import state as s
+from stages.kernels.html.entities import read_reference, write_code_point
+from stages.kernels.html.mathml import (
+    FIRST_VARIANT_NAME,
+    M_FLAGS,
+    M_FROM,
+    M_KIND,
+    M_TO,
+    MATH_NAMES,
+    MN,
+    MS,
+    MTEXT,
+    VARIANT_NAMES,
+)
+from stages.kernels.html.symbols import ALPHABETS_FROM, ALPHABETS_TO, VARIANTS, symbol_byte, symbol_of
+from stages.kernels.html.tables import (
+    ALPHABETS,
+    COMMAND_TABLE,
+    FNV_START,
+    MATH_TABLE,
+    SYMBOL_TEXTS,
+    build_table,
+    look_up,
+    mix,
+)
+from stages.kernels.html.tokens import find_byte, is_space
+from stages.kernels.jit import lean_inline_kernel as inline_kernel
+
+_COMMANDS = [
+    "sin",
+    "cos",
+    "tan",
+    "cot",
+    "sec",
+    "csc",
+    "sinh",
+    "cosh",
+    "tanh",
+    "coth",
+    "arcsin",
+    "arccos",
+    "arctan",
+    "log",
+    "ln",
+    "lg",
+    "exp",
+    "lim",
+    "liminf",
+    "limsup",
+    "max",
+    "min",
+    "sup",
+    "inf",
+    "det",
+    "dim",
+    "ker",
+    "gcd",
+    "deg",
+    "arg",
+    "hom",
+    "Pr",
+]
+# fixed strings, as rows of symbols
+_STRINGS = (
+    "\\frac{", "}{", "}", "\\sqrt{", "\\sqrt[", "]{", "_{", "^{", "{", "\\overset{", "\\underset{", "\\text{", " \\\\ ", " & ",
+    "\\begin{", "\\end{", "matrix}", "pmatrix}", "bmatrix}", "vmatrix}", "Vmatrix}", "cases}", "aligned}", "\\hat{", "\\tilde{",
+    "\\bar{", "\\overline{", "\\vec{", "\\dot{", "\\ddot{", "\\check{", "\\breve{", "\\overbrace{", "\\underline{",
+    "\\underbrace{", "\\boxed{", "\\binom{", "\\widehat{", "\\widetilde{", "\\overrightarrow{", "\\phantom{", ", ", "\\limits",
+    "_", "^", "'", "\\prime", "{}", "\\mathrm{", "\\acute{", "\\grave{", "\\mathring{",
+)  # fmt: skip
+_FIRST_STRING = 400
+_ROW = {text: _FIRST_STRING + number for number, text in enumerate(_STRINGS)}
+(FRAC, BETWEEN, CLOSE, SQRT, ROOT, ROOT_OF, SUB, SUP, OPEN, OVERSET, UNDERSET, TEXT, NEW_ROW, NEW_CELL, BEGIN,
+ END, MATRIX, PMATRIX, BMATRIX, VMATRIX, VVMATRIX, CASES, ALIGNED, HAT, TILDE, BAR, OVERLINE, VEC, DOT, DDOT,
+ CHECK, BREVE, OVERBRACE, UNDERLINE, UNDERBRACE, BOXED, BINOM, WIDEHAT, WIDETILDE, OVERARROW, PHANTOM, COMMA, LIMITS,
+ SUB1, SUP1, QUOTE, PRIME, EMPTY, MATHRM, ACUTE, GRAVE, RING) = range(_FIRST_STRING, _FIRST_STRING + 52)  # fmt: skip
+FIRST_VARIANT, FIRST_COMMAND = 460, 470
+(V_NORMAL, _V_BOLD, _V_DOUBLE, _V_SCRIPT, _V_FRAKTUR, _V_SANS, _V_MONO, _V_BOLD_ITALIC) = range(1, 9)
+
+
+def _store(T: npt.NDArray[np.int64], row: int, text: str) -> None:
+    content = text.encode().ljust(21, b"\0")
+    for word in range(3):
+        T[SYMBOL_TEXTS + 4 * row + word] = int.from_bytes(content[7 * word : 7 * word + 7], "little")
+    T[SYMBOL_TEXTS + 4 * row + 3] = len(text)
+
+
+def fill_math_tables(T: npt.NDArray[np.int64]) -> None:
+    """Write elements, functions and fixed strings of formulas into ``T``."""
+    names = [*MATH_NAMES, *VARIANT_NAMES]
+    values = [*range(1, len(MATH_NAMES) + 1), *(FIRST_VARIANT_NAME + variant for variant in VARIANT_NAMES.values())]
+    T[MATH_TABLE:COMMAND_TABLE] = build_table([name.encode() for name in names], 256, values)
+    commands = build_table([name.encode() for name in _COMMANDS], 128)
+    T[COMMAND_TABLE : COMMAND_TABLE + 256] = commands
+    for text, row in _ROW.items():
+        _store(T, row, text)
+    for number, name in enumerate(VARIANTS):
+        _store(T, FIRST_VARIANT + number, f"\\{name}{{")
+    for number, name in enumerate(_COMMANDS):
+        _store(T, FIRST_COMMAND + number, "\\" + name)
+
+
+@inline_kernel
+def next_code(data, pos, stop, T, out, o):  # type: ignore[no-untyped-def]
+    """(code point at ``pos`` of the text of a leaf or -1, position behind it); ``out[o:]`` is scratch."""
+    while pos < stop and data[pos] == 60:
+        pos = find_byte(data, pos, stop, 62) + 1
+    if pos >= stop:
+        return -1, stop
+    b = np.int64(data[pos])
+    if b == 38:
+        pos, _ = read_reference(data, pos, stop, T, out, o)
+        return code_at(out, o), pos
+    size = 1 if b < 0xC0 else 2 if b < 0xE0 else 3 if b < 0xF0 else 4
+    if pos + size > stop:
+        return 0xFFFD, stop
+    return code_at(data, pos), pos + size
+
+
+@inline_kernel
+def code_at(data, i):  # type: ignore[no-untyped-def]
+    """The code point of valid UTF-8 at ``i``."""
+    b = np.int64(data[i])
+    if b < 0x80:
+        return b
+    if b < 0xE0:
+        return (b & 31) << 6 | np.int64(data[i + 1]) & 63
+    if b < 0xF0:
+        return (b & 15) << 12 | (np.int64(data[i + 1]) & 63) << 6 | np.int64(data[i + 2]) & 63
+    return (
+        (b & 7) << 18
+        | (np.int64(data[i + 1]) & 63) << 12
+        | (np.int64(data[i + 2]) & 63) << 6
+        | np.int64(data[i + 3]) & 63
+    )
+
+
+@inline_kernel
+def is_letter(code):  # type: ignore[no-untyped-def]
+    return 65 <= code <= 90 or 97 <= code <= 122
+
+
+@inline_kernel
+def put_row(row, T, W, out, o):  # type: ignore[no-untyped-def]
+    """A fixed string or symbol: next o; past the limit nothing is written and the formula is full."""
+    size = T[SYMBOL_TEXTS + 4 * row + 3]
+    if o + size + 1 > W[s.LIMIT]:
+        W[s.FULL] = 1
+        return o
+    if size == 0:
+        return o
+    if W[s.COMMAND] and is_letter(symbol_byte(row, 0, T)):
+        out[o] = 32
+        o += 1
+    for k in range(size):
+        out[o + k] = symbol_byte(row, k, T)
+    W[s.COMMAND] = symbol_byte(row, 0, T) == 92 and is_letter(symbol_byte(row, size - 1, T))
+    return o + size
+
+
+@inline_kernel
+def put_code(code, T, W, out, o):  # type: ignore[no-untyped-def]
+    """One code point as it is: next o."""
+    if o + (2 if code < 128 else 5) > W[s.LIMIT]:
+        W[s.FULL] = 1
+        return o
+    if W[s.COMMAND] and is_letter(code):
+        out[o] = 32
+        o += 1
+    W[s.COMMAND] = 0
+    return write_code_point(code, out, o)
+
+
+@inline_kernel
+def put_symbol(code, variant, T, W, out, o):  # type: ignore[no-untyped-def]
+    """A character of mathematics: next o."""
+    if ALPHABETS_FROM <= code < ALPHABETS_TO:
+        letter = T[ALPHABETS + code - ALPHABETS_FROM]
+        code = letter & 0xFFFFFFFF
+        variant = letter >> 32
+    if variant > 0 and (is_letter(code) or 48 <= code <= 57 or (variant != V_NORMAL and 0x391 <= code <= 0x3C9)):
+        o = put_row(FIRST_VARIANT + variant, T, W, out, o)
+        row = symbol_of(code, T)
+        o = put_row(row, T, W, out, o) if row >= 0 else put_code(code, T, W, out, o)
+        return put_row(CLOSE, T, W, out, o)
+    row = symbol_of(code, T)
+    return put_row(row, T, W, out, o) if row >= 0 else put_code(code, T, W, out, o)
+
+
+@inline_kernel
+def put_leaf(data, column, T, W, nodes, out, o):  # type: ignore[no-untyped-def]
+    """The text of `mi`, `mn`, `mo`, `mtext`, `ms`: next o."""
+    kind, variant = nodes[M_KIND, column], nodes[M_FLAGS, column] & 15
+    start, stop = nodes[M_FROM, column], nodes[M_TO, column]
+    while stop > start and is_space(data[stop - 1]):
+        stop -= 1
+    code, pos = next_code(data, start, stop, T, out, o)
+    if code < 0:
+        return o
+    if kind in (MTEXT, MS):
+        return put_text(data, start, stop, T, W, out, o)
+    following, _ = next_code(data, pos, stop, T, out, o)
+    if following < 0:
+        return put_symbol(code, variant, T, W, out, o)
+    letters, h, i = True, FNV_START, start
+    while True:
+        code, i = next_code(data, i, stop, T, out, o)
+        if code < 0:
+            break
+        letters &= is_letter(code)
+        h = mix(h, code)
+    if kind != MN and letters:
+        command = look_up(T, COMMAND_TABLE, 128, h)
+        if command >= 0:
+            return put_row(FIRST_COMMAND + command, T, W, out, o)
+        o = put_row(FIRST_VARIANT + max(variant, 1), T, W, out, o)
+        variant = -1
+    elif kind == MN and variant > 0:
+        o = put_row(FIRST_VARIANT + variant, T, W, out, o)
+        variant = -1
+    i = start
+    while True:
+        code, i = next_code(data, i, stop, T, out, o)
+        if code < 0:
+            break
+        o = put_symbol(code, max(0, variant), T, W, out, o)
+    return put_row(CLOSE, T, W, out, o) if variant < 0 else o
+
+
+@inline_kernel
+def put_text(data, start, stop, T, W, out, o):  # type: ignore[no-untyped-def]
+    """Words in a formula as ``\\text{...}``: next o; white space alone is nothing."""
+    before = o
+    o = put_row(TEXT, T, W, out, o)
+    i, space, any_text = start, False, False
+    while not W[s.FULL]:
+        code, i = next_code(data, i, stop, T, out, o)
+        if code < 0:
+            break
+        if code == 0xA0 or code == 32 or 9 <= code <= 13:
+            space = True
+            continue
+        if space:
+            o = put_code(32, T, W, out, o)
+            space = False
+        if code == 123 or code == 125 or 35 <= code <= 38 or code == 95:
+            o = put_code(92, T, W, out, o)
+        o = put_code(code, T, W, out, o)
+        any_text = True
+    if not any_text:
+        W[s.COMMAND] = 0
+        return before
+    if space:
+        o = put_code(32, T, W, out, o)
+    return put_row(CLOSE, T, W, out, o)
