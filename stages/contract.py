@@ -16,13 +16,15 @@ Nothing here knows how tasks are run, and nothing here imports Ray.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
+
+from stages.reports import DocumentsReport
 
 
 class StageParams(BaseModel):
@@ -91,7 +93,7 @@ class Wave:
 class TableWriter(Protocol):
     """A Parquet file being written: one row group per batch; set ``report`` before the block ends."""
 
-    report: dict[str, Any] | None
+    report: Mapping[str, Any] | None
     rows: int
 
     def write(self, batch: pa.RecordBatch | pa.Table) -> None: ...
@@ -147,7 +149,7 @@ class Store(Protocol):
         """An Arrow IPC file written batch by batch."""
         ...
 
-    def write_table(self, address: str, table: pa.Table, report: dict[str, Any] | None = None) -> None:
+    def write_table(self, address: str, table: pa.Table, report: Mapping[str, Any] | None = None) -> None:
         """A Parquet file (zstd) with ``report`` as JSON under the schema key ``gristmill``."""
         ...
 
@@ -164,4 +166,4 @@ class DocumentReader(Protocol):
     def __iter__(self) -> Iterator[pa.RecordBatch]: ...
 
     @property
-    def report(self) -> dict[str, Any]: ...
+    def report(self) -> DocumentsReport: ...

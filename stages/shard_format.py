@@ -30,6 +30,7 @@ from stages import schemas
 from stages.contract import Store
 from stages.kernels.columns.ragged import Bytes, Offsets, Unsigned
 from stages.kernels.columns.rows import id_summary
+from stages.reports import Realised, Shard, ShardBatch, ShardManifest, Totals
 from stages.seal import DamagedFile, Seal, checked, encode_json
 
 FORMAT = "gristmill-shards"
@@ -138,7 +139,7 @@ class ShardWriter:
     eos_id: int
     _sink: _PositionSink
     _stream: pa.ipc.RecordBatchStreamWriter
-    batches: list[dict[str, int]] = field(default_factory=list)
+    batches: list[ShardBatch] = field(default_factory=list)
     smallest: int | None = None
     largest: int = 0
     eos_count: int = 0
@@ -283,53 +284,54 @@ def write_entry(store: Store, names: ShardNames, entry: dict[str, Any]) -> None:
     store.write_json(names.addresses()[2], told)
 
 
-def read_entries(store: Store, directory: str, counts: dict[str, int]) -> list[dict[str, Any]]:
+def read_entries(store: Store, directory: str, counts: dict[str, int]) -> list[Shard]:
     """The lines of all shards, in order, of the given number of shards per split."""
     names = [ShardNames(directory, k, count, split) for split, count in counts.items() for k in range(count)]
     return [store.read_json(name.addresses()[2]) for name in names]
 
 
-def sum_domains(entries: Iterable[dict[str, Any]]) -> dict[str, dict[str, int]]:
-    """Documents, tokens and text_bytes per domain over all shards."""
-    totals: dict[str, dict[str, int]] = {}
+def sum_domains(entries: Iterable[Shard]) -> dict[str, Totals]:
+    """Documents, tokens and text_bytes per domain over all shards, each as often as it is read."""
+    totals: dict[str, Totals] = {}
     for entry in entries:
+        times = entry.get("multiplicity", 1)
         for domain, tokens in entry["domains"].items():
             total = totals.setdefault(domain, {"documents": 0, "tokens": 0, "text_bytes": 0})
-            total["tokens"] += tokens
-            total["documents"] += entry["domain_documents"][domain]
-            total["text_bytes"] += entry["domain_text_bytes"][domain]
+            total["tokens"] += times * tokens
+            total["documents"] += times * entry["domain_documents"][domain]
+            total["text_bytes"] += times * entry["domain_text_bytes"][domain]
     return dict(sorted(totals.items()))
 
 
 def write_manifest(
     store: Store,
     directory: str,
-    entries: list[dict[str, Any]],
+    entries: list[Shard],
     *,
     kind: str,
     name: str,
     seed: int,
     tokenizer: dict[str, Any],
-    domains: dict[str, dict[str, Any]],
-) -> dict[str, Any]:
+    domains: Mapping[str, Totals | Realised],
+) -> ShardManifest:
     """Write the files Hugging Face reads, then the manifest; returns the manifest.
 
     ``documents``, ``tokens`` and ``domains`` of a manifest speak of the split ``train``; ``splits`` of all.
     """
-    by_split: dict[str, list[dict[str, Any]]] = {}
+    by_split: dict[str, list[Shard]] = {}
     for entry in entries:
         by_split.setdefault(entry.get("split", "train"), []).append(entry)
     for address, data in hugging_face(directory, entries).items():
         store.write_bytes(address, data)
     train = by_split.get("train", [])
-    manifest = {
+    manifest: ShardManifest = {
         "format": FORMAT,
         "version": FORMAT_VERSION,
         "kind": kind,
         "name": name,
         "seed": seed,
         "tokenizer": tokenizer,
-        "domains": domains,
+        "domains": dict(domains),
         "documents": _totals(train)["documents"],
         "tokens": _totals(train)["tokens"],
         "splits": {split: _totals(held) for split, held in by_split.items()},
@@ -339,22 +341,24 @@ def write_manifest(
     return manifest
 
 
-def _totals(entries: list[dict[str, Any]]) -> dict[str, int]:
+def _totals(entries: list[Shard]) -> dict[str, int]:
     times = [entry.get("multiplicity", 1) for entry in entries]
-    sizes = {"documents": "rows", "tokens": "tokens"}
-    sizes |= (
-        {"fim_documents": "fim_documents"} if all("fim_documents" in entry for entry in entries) and entries else {}
-    )
-    totals = {name: sum(n * entry[key] for n, entry in zip(times, entries, strict=True)) for name, key in sizes.items()}
-    texts = (sum(entry["domain_text_bytes"].values()) for entry in entries)
-    return totals | {"text_bytes": sum(n * size for n, size in zip(times, texts, strict=True))}
+    pairs = list(zip(times, entries, strict=True))
+    totals = {
+        "documents": sum(n * entry["rows"] for n, entry in pairs),
+        "tokens": sum(n * entry["tokens"] for n, entry in pairs),
+        "text_bytes": sum(n * sum(entry["domain_text_bytes"].values()) for n, entry in pairs),
+    }
+    if entries and all("fim_documents" in entry for entry in entries):
+        totals["fim_documents"] = sum(n * entry["fim_documents"] for n, entry in pairs)
+    return totals
 
 
-def hugging_face(directory: str, entries: list[dict[str, Any]]) -> dict[str, bytes]:
+def hugging_face(directory: str, entries: list[Shard]) -> dict[str, bytes]:
     """What `load_from_disk` reads beside the shards, by address; nothing where the shards lie in other folders."""
     if any("multiplicity" in entry for entry in entries):
         return {}
-    by_split: dict[str, list[dict[str, Any]]] = {}
+    by_split: dict[str, list[Shard]] = {}
     for entry in entries:
         by_split.setdefault(entry.get("split", "train"), []).append(entry)
     files = {}
@@ -370,7 +374,7 @@ def hugging_face_names(directory: str, splits: Iterable[str]) -> tuple[str, ...]
     return (*inner, f"{directory}/dataset_dict.json")
 
 
-def _state(split: str, entries: list[dict[str, Any]]) -> dict[str, Any]:
+def _state(split: str, entries: list[Shard]) -> dict[str, Any]:
     """The description of a split; its fingerprint is that of the contents."""
     content = xxhash.xxh3_64()
     for entry in entries:
@@ -387,7 +391,7 @@ def _state(split: str, entries: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def files_of(directory: str, manifest: dict[str, Any]) -> dict[str, int]:
+def files_of(directory: str, manifest: ShardManifest) -> dict[str, int]:
     """Every file a folder of shards must hold beside its manifest, and its size.
 
     Shards that a corpus only refers to lie in other folders.
@@ -395,14 +399,14 @@ def files_of(directory: str, manifest: dict[str, Any]) -> dict[str, int]:
     entries = manifest["shards"]
     files: dict[str, int] = {}
     for entry in entries:
-        for key, size in (("path", "bytes"), ("docs", "docs_bytes")):
-            files[posixpath.normpath(f"{directory}/{entry[key]}")] = entry[size]
+        for path, size in ((entry["path"], entry["bytes"]), (entry["docs"], entry["docs_bytes"])):
+            files[posixpath.normpath(f"{directory}/{path}")] = size
         if "multiplicity" not in entry:
             files[f"{directory}/{entry['path'].removesuffix('.arrow')}.json"] = len(encode_json(entry))
     return files | {address: len(data) for address, data in hugging_face(directory, entries).items()}
 
 
-def open_data(store: Store, address: str, entry: dict[str, Any]) -> pa.NativeFile:
+def open_data(store: Store, address: str, entry: Shard) -> pa.NativeFile:
     """A shard whose every block is checked against its line of the manifest before it is handed out."""
     sums = [int(told, 16) for told in entry.get("blocks_xxh3_64", ())]
     sealed = Seal(address, sums, BLOCK_BYTES, entry["bytes"]) if sums else None
@@ -412,13 +416,13 @@ def open_data(store: Store, address: str, entry: dict[str, Any]) -> pa.NativeFil
     return checked(file, sealed, isinstance(file, pa.MemoryMappedFile)) if sealed else file
 
 
-def read_manifest(store: Store, address: str) -> dict[str, Any]:
+def read_manifest(store: Store, address: str) -> ShardManifest:
     """A manifest of a version this code knows.
 
     Raises:
         ValueError: it is not one, or a newer one.
     """
-    manifest: dict[str, Any] = store.read_json(address)
+    manifest: ShardManifest = store.read_json(address)
     if manifest.get("format") != FORMAT or manifest.get("version") != FORMAT_VERSION:
         found = (manifest.get("format"), manifest.get("version"))
         raise ValueError(f"{address}: expected {FORMAT} version {FORMAT_VERSION}, found {found}")

@@ -36,6 +36,7 @@ from stages.contract import StageParams, Store, Task, Wave
 from stages.kernels.columns.keyed_hash import hash_names
 from stages.kernels.columns.ragged import Offsets, Unsigned, offsets_of, row_cuts
 from stages.kernels.columns.rows import Pieces
+from stages.reports import Totals
 from stages.shard_format import (
     ShardNames,
     fixed_bytes,
@@ -296,7 +297,7 @@ def manifest(
     """Job: the manifest of a domain, written last."""
     entries = read_entries(store, directory, counts)
     train = [entry for entry in entries if entry["split"] == "train"]
-    domains: dict[str, dict[str, Any]] = {
+    domains: dict[str, Totals] = {
         domain: {"documents": 0, "tokens": 0, "text_bytes": 0},
         **sum_domains(train),
     }

@@ -13,11 +13,7 @@ The spans of `kept` are cut or replaced before tokenization. A page of which not
 counted (``empty_documents``). A sample of the pages is encoded by the reference library too; one difference and the
 whole split is encoded by the reference (``fast: false`` and why).
 
-The report in the metadata of the file: ``rows``, ``tokens``, ``text_bytes``, ``empty_documents``, ``fast``,
-``why_slow``, ``checked_documents``, ``tokenizer`` (see `stages.tokenizers`), ``seed``, ``groups`` (documents,
-text_bytes and tokens per source, language and domain), ``lengths`` (documents by number of tokens, per domain, in
-the bins of `stages.kernels.columns.bins`), ``batches`` (domain, first_key, last_key, rows, tokens; in
-file order; keys as 16 hex digits) and ``domain_digests`` (xxh3_128 of a domain's batches).
+The report in the metadata of the file is `stages.reports.TokensReport`.
 
 Price: tokenization, then two copies of the ids; memory is about twice the ids of the split.
 """
@@ -44,6 +40,7 @@ from stages.kernels.columns.gather import splice_spans
 from stages.kernels.columns.keyed_hash import hash_names
 from stages.kernels.columns.ragged import Bytes, Offsets, Unsigned, offsets_of, text_buffers
 from stages.kernels.columns.rows import Pieces, take_rows
+from stages.reports import TokensBatch, TokensGroup, TokensReport
 from stages.shard_format import fixed_bytes
 from stages.tokenizers import DEFAULT, FastEncoderError, Tokenizer, load
 from stages.tokenizers.arrangement import Arrangement, Cuts, FimParams, arrange, arrangement, cut
@@ -331,11 +328,11 @@ def _compare(group: _Pages, rows: Offsets, cuts: Cuts, ids: Unsigned, bounds: Of
 # Writing
 
 
-def _write(store: Store, output: str, encoded: _Encoded, tokenizer: Tokenizer, settings: Params) -> dict[str, Any]:
+def _write(store: Store, output: str, encoded: _Encoded, tokenizer: Tokenizer, settings: Params) -> TokensReport:
     schema = schemas.tokens(pa.from_numpy_dtype(tokenizer.dtype), settings.scores)
     batches = list(_batches(encoded, schema)) if encoded.columns is not None and len(encoded.columns) else []
     digests: dict[str, xxhash.xxh3_128] = {}
-    listed = []
+    listed: list[TokensBatch] = []
     for batch in batches:
         domain = batch["domain"][0].as_py()
         digests.setdefault(domain, xxhash.xxh3_128()).update(batch.serialize())
@@ -349,7 +346,7 @@ def _write(store: Store, output: str, encoded: _Encoded, tokenizer: Tokenizer, s
             }
         )
     groups = _groups(batches)
-    report = {
+    report: TokensReport = {
         "rows": sum(group["documents"] for group in groups),
         "tokens": sum(group["tokens"] for group in groups),
         "text_bytes": sum(group["text_bytes"] for group in groups),
@@ -409,7 +406,7 @@ def _lengths(batches: list[pa.RecordBatch]) -> dict[str, dict[str, Any]]:
     return {domain: bins.packed(counts) for domain, counts in sorted(found.items())}
 
 
-def _groups(batches: list[pa.RecordBatch]) -> list[dict[str, Any]]:
+def _groups(batches: list[pa.RecordBatch]) -> list[TokensGroup]:
     """Documents, bytes and tokens per source, language and domain, sorted."""
     keys = ["source", "language", "domain"]
     if not batches:

@@ -16,6 +16,7 @@ import xxhash
 
 from stages.contract import Store
 from stages.kernels.columns.rows import id_summary
+from stages.reports import Shard, ShardBatch
 from stages.seal import DamagedFile
 from stages.shard_format import BLOCK_BYTES, END_OF_STREAM, hugging_face, read_manifest
 
@@ -46,14 +47,15 @@ def verify(store: Store, manifest_address: str, tokenizer: dict[str, Any] | None
         if not store.exists(address) or store.read_bytes(address) != data:
             problems.append(f"{address}: missing, or not what the manifest leads to")
     train = [entry for entry in manifest["shards"] if entry.get("split", "train") == "train"]
-    for what, key in (("documents", "rows"), ("tokens", "tokens")):
-        found = sum(entry[key] * entry.get("multiplicity", 1) for entry in train)
-        if found != manifest[what]:
-            problems.append(f"{manifest_address}: {what} is {manifest[what]}, its shards for training sum to {found}")
+    documents = sum(entry["rows"] * entry.get("multiplicity", 1) for entry in train)
+    tokens = sum(entry["tokens"] * entry.get("multiplicity", 1) for entry in train)
+    for what, told, found in (("documents", manifest["documents"], documents), ("tokens", manifest["tokens"], tokens)):
+        if found != told:
+            problems.append(f"{manifest_address}: {what} is {told}, its shards for training sum to {found}")
     return problems
 
 
-def _check_entry(store: Store, directory: str, entry: dict[str, Any]) -> list[str]:
+def _check_entry(store: Store, directory: str, entry: Shard) -> list[str]:
     """The shard's own line beside it; shards that a corpus only refers to have theirs elsewhere."""
     if "multiplicity" in entry:
         return []
@@ -67,7 +69,7 @@ def _check_entry(store: Store, directory: str, entry: dict[str, Any]) -> list[st
     return [] if same else [f"{address}: not the line of its manifest"]
 
 
-def _check_data(store: Store, address: str, entry: dict[str, Any], tokenizer: dict[str, Any]) -> list[str]:
+def _check_data(store: Store, address: str, entry: Shard, tokenizer: dict[str, Any]) -> list[str]:
     problem = _check_bytes(store, address, entry["bytes"], entry["xxh3_128"], entry.get("blocks_xxh3_64"))
     if problem:
         return [problem]
@@ -93,7 +95,7 @@ def _check_data(store: Store, address: str, entry: dict[str, Any], tokenizer: di
     return problems
 
 
-def _check_batch(file: pa.NativeFile, address: str, batch: dict[str, int], tokenizer: dict[str, Any]) -> list[str]:
+def _check_batch(file: pa.NativeFile, address: str, batch: ShardBatch, tokenizer: dict[str, Any]) -> list[str]:
     dtype = np.dtype(tokenizer["dtype"])
     where = f"{address}: batch at byte {batch['values_position']}"
     offsets = np.frombuffer(file.read_at(batch["offsets_bytes"], batch["offsets_position"]), np.int64)
@@ -113,7 +115,7 @@ def _check_batch(file: pa.NativeFile, address: str, batch: dict[str, int], token
     return problems
 
 
-def _check_docs(store: Store, address: str, entry: dict[str, Any]) -> list[str]:
+def _check_docs(store: Store, address: str, entry: Shard) -> list[str]:
     problem = _check_bytes(store, address, entry["docs_bytes"], entry["docs_xxh3_128"])
     if problem:
         return [problem]

@@ -21,7 +21,7 @@ from pipeline.recipe import graph
 ROOT = Path(__file__).resolve().parents[1]
 NAMED = re.compile(r"(pipeline|stages)(\.\w+)+(:\w+)?")
 GROUND = {"pipeline.errors", "pipeline.progress", "pipeline.terminal"}
-GROUND |= {"stages.contract", "stages.schemas", "stages.seal", "stages.shard_format"}
+GROUND |= {"stages.contract", "stages.reports", "stages.schemas", "stages.seal", "stages.shard_format"}
 """What every room of the pipeline may import."""
 
 PIPELINE = {
@@ -39,7 +39,7 @@ PIPELINE = {
 }
 """Rooms of the pipeline, and those that each may import beside itself and `GROUND`."""
 
-MADE_WITH = {"contract", "schemas", "kernels", "rules", "models", "formats", "shard_format", "exchange_file"}
+MADE_WITH = {"contract", "reports", "schemas", "kernels", "rules", "models", "formats", "shard_format", "exchange_file"}
 MADE_WITH |= {"scopes", "extraction", "tokenizers", "mixture", "seal"}
 """What products are made with: they know these, and never each other."""
 

@@ -36,7 +36,7 @@ def stats_of(snapshot: Snapshot) -> dict[str, Any]:
         found: dict[str, Any] = store.read_json(made)
         return found
 
-    def reports(product: str) -> Iterator[dict[str, Any]]:
+    def reports(product: str) -> Iterator[Any]:
         return (entry.report for entry in snapshot.product(product))
 
     documents = reports("documents")

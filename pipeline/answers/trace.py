@@ -15,6 +15,7 @@ from pipeline.recipe import snapshot as snapshots
 from pipeline.recipe.pages import rows_of
 from pipeline.recipe.snapshot import Snapshot
 from pipeline.store.storage import Store, filesystem_of
+from stages.reports import Shard, ShardManifest
 from stages.shard_format import open_data
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def trace(store: Store, name: str | None, place: str) -> dict[str, Any]:
     return found
 
 
-def find_shard(snapshot: Snapshot, shard: str) -> tuple[dict[str, Any], str, dict[str, Any]]:
+def find_shard(snapshot: Snapshot, shard: str) -> tuple[ShardManifest, str, Shard]:
     """Manifest, folder and entry of a shard of the mixture."""
     store = snapshot.store
     wanted = posixpath.normpath(shard.removeprefix(store.root.rstrip("/") + "/").removeprefix(store.base + "/"))
@@ -138,7 +139,7 @@ def find_shard(snapshot: Snapshot, shard: str) -> tuple[dict[str, Any], str, dic
     return found[0]
 
 
-def document_ids(store: Store, path: str, entry: dict[str, Any], dtype: str, row: int) -> tuple[Any, bytes, int]:
+def document_ids(store: Store, path: str, entry: Shard, dtype: str, row: int) -> tuple[Any, bytes, int]:
     """Token ids and doc_id of a document of a shard, and the number of its first token in it; reads only these."""
     width = np.dtype(dtype).itemsize
     before = 0

@@ -21,6 +21,7 @@ from pipeline.answers.trace import document_ids
 from pipeline.errors import UserError
 from pipeline.recipe.pages import rows_of
 from pipeline.recipe.snapshot import Snapshot
+from stages.reports import Shard
 
 SHARDS_A_FOLDER = 3
 ROWS_A_SHARD = 2
@@ -112,7 +113,7 @@ class Sample:
                 found += [problem] if problem else []
         return found
 
-    def _problem(self, folder: str, entry: dict[str, Any], dtype: str, row: int) -> str | None:
+    def _problem(self, folder: str, entry: Shard, dtype: str, row: int) -> str | None:
         path = posixpath.normpath(f"{folder}/{entry['path']}")
         docs = rows_of(self.store, posixpath.normpath(f"{folder}/{entry['docs']}"), row).to_pylist()[0]
         ids, doc_id, _ = document_ids(self.store, path, entry, dtype, row)

@@ -28,6 +28,7 @@ from pipeline.recipe.snapshot import Snapshot
 from pipeline.store.address import digest
 from pipeline.store.key_index import KeyIndex, hosts_of
 from pipeline.store.storage import Store
+from stages.reports import Shard
 from stages.shard_format import open_data
 
 LIST = "takedown/list.json"
@@ -155,7 +156,7 @@ def receipt(snapshot: Snapshot, removed: dict[int, list[str]]) -> tuple[str, dic
     return address, written
 
 
-def shard_ids(store: Store, path: str, entry: dict[str, Any]) -> Any:
+def shard_ids(store: Store, path: str, entry: Shard) -> Any:
     """The doc_ids in a shard's own bytes."""
     parts = [np.empty(0, "V16")]
     with open_data(store, path, entry) as file:

@@ -21,7 +21,7 @@ import os
 import tempfile
 import uuid
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, cast
 
@@ -47,7 +47,7 @@ Checksum = dict[str, int | str]
 """``{"bytes": n, "xxh3_128": hex}`` of a file."""
 
 
-def encode(report: dict[str, Any]) -> bytes:
+def encode(report: Mapping[str, Any]) -> bytes:
     """A report as the bytes that go into a file: sorted keys, no spaces, UTF-8."""
     return json.dumps(report, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
@@ -56,7 +56,7 @@ class TableWriter:
     """A Parquet file being written, one row group per batch; set ``report`` before the block ends."""
 
     def __init__(self, sink: HashingSink, schema: pa.Schema) -> None:
-        self.report: dict[str, Any] | None = None
+        self.report: Mapping[str, Any] | None = None
         self.rows = 0
         self._sink = sink
         self._writer = pq.ParquetWriter(sink, schema, compression="zstd", compression_level=3, write_page_checksum=True)
@@ -359,7 +359,7 @@ class Store:
         if not self.exists(address) or self.read_bytes(address) != data:
             self.write_bytes(address, data)
 
-    def write_table(self, address: str, table: pa.Table, report: dict[str, Any] | None = None) -> None:
+    def write_table(self, address: str, table: pa.Table, report: Mapping[str, Any] | None = None) -> None:
         with self.table_writer(address, table.schema) as writer:
             writer.write(table)
             writer.report = report

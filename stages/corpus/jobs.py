@@ -6,6 +6,7 @@ Nothing here compiles or loads a kernel: copying is all that is done, and a fres
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from stages.contract import Store
 from stages.corpus.selection import Selection
 from stages.corpus.sequence import Piece, Sequence
 from stages.kernels.columns.ragged import offsets_of, row_cuts
+from stages.reports import Realised, Shard, ShardManifest, Totals
 from stages.shard_format import (
     ShardNames,
     open_shard,
@@ -63,7 +65,7 @@ def shard(
     return {"rows": summary["rows"], "tokens": summary["tokens"], "bytes": summary["bytes"]}
 
 
-def _read_domain(store: Store, wanted: dict[str, Any], tokenizer: dict[str, Any]) -> dict[str, Any]:
+def _read_domain(store: Store, wanted: dict[str, Any], tokenizer: dict[str, Any]) -> ShardManifest:
     """A domain's manifest, if it is what the mixture was solved for."""
     manifest = read_manifest(store, wanted["manifest"])
     if manifest["tokenizer"] != tokenizer:
@@ -118,14 +120,17 @@ def manifest(
     return {"documents": written["documents"], "tokens": written["tokens"], "shards": count}
 
 
-def _realised(mixture: dict[str, Any], sums: dict[str, dict[str, int]]) -> dict[str, dict[str, Any]]:
+def _realised(mixture: dict[str, Any], sums: Mapping[str, Totals]) -> dict[str, Realised]:
     """Requested against realised, per domain."""
     total = sum(found["tokens"] for found in sums.values())
-    domains = {}
+    domains: dict[str, Realised] = {}
     for domain, wanted in sorted(mixture["domains"].items()):
-        found = sums.get(domain, {"documents": 0, "tokens": 0, "text_bytes": 0})
+        found = sums.get(domain, Totals(documents=0, tokens=0, text_bytes=0))
         available = wanted["available_tokens"]
-        domains[domain] = found | {
+        domains[domain] = {
+            "documents": found["documents"],
+            "tokens": found["tokens"],
+            "text_bytes": found["text_bytes"],
             "requested_share": wanted["requested_share"],
             "requested_tokens": wanted["requested_tokens"],
             "target_tokens": wanted["target_tokens"],
@@ -152,7 +157,7 @@ def refer(
     Every shard is a random part of its domain, so whole passes and then the shards whose tokens come nearest to the
     rest make the share; the error is at most half a shard per domain. Paths are relative to the manifest.
     """
-    entries: list[dict[str, Any]] = []
+    entries: list[Shard] = []
     for _, wanted in sorted(domains.items()):
         folder = wanted["manifest"].rpartition("/")[0]
         source = _read_domain(store, wanted, tokenizer)
@@ -163,11 +168,10 @@ def refer(
         for position, entry in enumerate(train):
             times = passes + (position < more)
             if times:
-                paths = {key: posixpath.relpath(f"{folder}/{entry[key]}", directory) for key in ("path", "docs")}
-                entries.append({**entry, **paths, "split": "train", "multiplicity": times})
-    repeated = [
-        {key: {d: n * entry["multiplicity"] for d, n in entry[key].items()} for key in _PER_DOMAIN} for entry in entries
-    ]
+                path, docs = (
+                    posixpath.relpath(f"{folder}/{name}", directory) for name in (entry["path"], entry["docs"])
+                )
+                entries.append({**entry, "path": path, "docs": docs, "split": "train", "multiplicity": times})
     written = write_manifest(
         store,
         directory,
@@ -176,6 +180,6 @@ def refer(
         name=name,
         seed=seed,
         tokenizer=tokenizer,
-        domains=_realised(mixture, sum_domains(repeated)),
+        domains=_realised(mixture, sum_domains(entries)),
     )
     return {"documents": written["documents"], "tokens": written["tokens"], "shards": len(entries)}

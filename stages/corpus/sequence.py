@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from stages.contract import Store
 from stages.kernels.columns.ragged import Bytes, Offsets, offsets_of
+from stages.reports import Shard, ShardBatch, ShardManifest
 from stages.shard_format import open_data
 
 
@@ -34,12 +34,12 @@ class Piece:
 class Sequence:
     """A domain's documents in order, by the buffer positions in its manifest; nothing is read before it is needed."""
 
-    def __init__(self, store: Store, folder: str, manifest: dict[str, Any], domain: str) -> None:
+    def __init__(self, store: Store, folder: str, manifest: ShardManifest, domain: str) -> None:
         self._store = store
         self._folder = folder
         self._domain = domain
         self._width = np.dtype(manifest["tokenizer"]["dtype"]).itemsize
-        self._batches: list[tuple[dict[str, Any], dict[str, int], int]] = []  # shard, batch, row in the shard
+        self._batches: list[tuple[Shard, ShardBatch, int]] = []  # shard, batch, row in the shard
         for entry in manifest["shards"]:
             if entry.get("split", "train") != "train":
                 continue
@@ -55,7 +55,7 @@ class Sequence:
         self._first, self._stop = self._next_document(first), self._next_document(stop)
         return start
 
-    def _open(self, entry: dict[str, Any]) -> pa.NativeFile:
+    def _open(self, entry: Shard) -> pa.NativeFile:
         return open_data(self._store, f"{self._folder}/{entry['path']}", entry)
 
     @property

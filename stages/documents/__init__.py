@@ -29,6 +29,7 @@ from stages.documents.containers import pages_of_split, raw_record
 from stages.documents.extraction import LINEAR, WRITES_MARKDOWN, extractor, versions
 from stages.documents.page import Page
 from stages.documents.tables import ColumnError
+from stages.reports import DocumentsReport
 
 __all__ = ["VERSION", "ColumnError", "Params", "doc_id", "identity", "positions", "prepare", "raw_record", "read"]
 
@@ -151,7 +152,7 @@ class Reader:
             yield page
 
     @property
-    def report(self) -> dict[str, Any]:
+    def report(self) -> DocumentsReport:
         if not self._finished:
             raise RuntimeError(f"{self.split.file}: the report is there when all batches have been read")
         return self.account.report()

@@ -7,7 +7,8 @@ which no record could be read at all are ``bad``: they have a position and a rea
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+
+from stages.reports import DocumentsReport, Place
 
 MAX_LISTED = 1000
 """Quarantined records and bad stretches listed with their positions; beyond it they are only counted."""
@@ -23,8 +24,8 @@ class Account:
         self.num_quarantined = 0
         self.num_bad = 0
         self.dropped: dict[str, list[int]] = {}
-        self.quarantined: list[dict[str, Any]] = []
-        self.bad: list[dict[str, Any]] = []
+        self.quarantined: list[Place] = []
+        self.bad: list[Place] = []
         self.content_types: dict[str, int] = {}
         self.notes: dict[str, int] = {}
         self.line: Callable[[], int] | None = None
@@ -44,7 +45,7 @@ class Account:
         self.raw_bytes += num_bytes
         self.num_quarantined += 1
         if len(self.quarantined) < MAX_LISTED:
-            entry = {"file": file or self.file, "offset": offset, "reason": reason}
+            entry: Place = {"file": file or self.file, "offset": offset, "reason": reason}
             self.quarantined.append({**entry, "line": self.line()} if self.line is not None else entry)
 
     def damage(self, offset: int, reason: str) -> None:
@@ -64,12 +65,12 @@ class Account:
             count[0] += records
             count[1] += num_bytes
         for ours, theirs in ((self.quarantined, inner.quarantined), (self.bad, inner.bad)):
-            moved = [{**entry, "file": self.file, "offset": entry["offset"] + base} for entry in theirs]
+            moved: list[Place] = [{**entry, "file": self.file, "offset": entry["offset"] + base} for entry in theirs]
             ours += moved[: MAX_LISTED - len(ours)]
         for note, number in inner.notes.items():
             self.notes[note] = self.notes.get(note, 0) + number
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> DocumentsReport:
         """JSON-able; raises RuntimeError if the records do not add up, which would be our own mistake."""
         num_dropped = sum(count[0] for count in self.dropped.values())
         if self.records != self.rows + num_dropped + self.num_quarantined:

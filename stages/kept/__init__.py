@@ -4,19 +4,9 @@ For whom: `tokens` reads it, the report counts by it, `why` answers from it. All
 a changed threshold redoes this file, which reads a few columns of numbers and no text.
 
 Input: `documents` (source, text_bytes), `language`, `quality` (the columns that some rule or domain names) and
-`clusters` (or none, when deduplication is off), row for row. Output: `schemas.KEPT`, row for row, with a report:
-
-    {"rows": n, "kept": k, "rules": [name of bit 0, name of bit 1, ...], "selection_digest": hex, "kept_rows": hex,
-     "groups": [{"source", "language", "domain", "reason", "documents", "text_bytes"}, ...],
-     "failed": {rule: {"documents", "text_bytes", "first", "alone"}},
-     "entries": {"list: entry": documents},
-     "views": {view: {"documents", "spans", "bytes", "kinds": {kind of personal data: spans}}}}
-
-``documents`` of a rule are all that fail it (what it drops when it is the only rule), ``first`` those that name it as
-their reason, ``alone`` those that fail nothing else (what it drops when it comes last, and what turning it off brings
-back). ``entries`` are those of the lists of addresses that most pages fall under, ``views`` what was cut or replaced in
-the pages kept. A group's domain is the one its pages belong to, kept or not: each domain has a funnel of its own.
-``selection_digest`` covers what tokenization depends on: kept rows, their domains and spans; ``kept_rows`` those rows.
+`clusters` (or none, when deduplication is off), row for row. Output: `schemas.KEPT`, row for row, with a report
+(`stages.reports.KeptReport`). A group's domain is the one its pages belong to, kept or not: each domain has a funnel
+of its own.
 
 Order of reasons: `FIXED`, with the lists of addresses (``listed_in_<name>``) behind ``empty_text``, then the rule
 families in the order of `stages.rules.families`, the user's own limits (`below_min_<column>`, `above_max_<column>`),
@@ -59,6 +49,7 @@ from stages.kept.params import (
 )
 from stages.kept.report import account, selection_digest
 from stages.kept.takedown import TAKEN_DOWN, taken_down
+from stages.reports import KeptReport
 from stages.rules import url_lists
 
 __all__ = [
@@ -109,7 +100,7 @@ def keep(
     remove: list[str] | None = None,
     urls: str | None = None,
     edges: Edges | None = None,
-) -> dict[str, Any]:
+) -> KeptReport:
     """Decide one split: aligned Parquet files in, one out. Returns the report of the file.
 
     ``files``: addresses by product, `documents` and `language` among them; columns that rules or domains name are

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
+
+from stages.reports import Cut, Failed, KeptGroup, KeptReport
 
 MAX_ENTRIES = 100
 """Entries of lists of addresses that a file's report names, those with most pages."""
@@ -16,7 +17,7 @@ MAX_ENTRIES = 100
 
 def account(
     pages: pa.Table, kept: pa.Table, rules: list[str], belongs: pa.Array, views: Mapping[str, str] | None = None
-) -> dict[str, Any]:
+) -> KeptReport:
     """The report of one file; see `stages.kept`.
 
     Args:
@@ -26,7 +27,7 @@ def account(
     text_bytes = pages.column("text_bytes").to_numpy()
     failed = kept.column("failed").to_numpy()
     first = kept.column("reason").to_numpy()
-    per_rule = {}
+    per_rule: dict[str, Failed] = {}
     for bit, name in enumerate(rules):
         mask = np.uint64(1 << bit)
         fails = failed & mask != 0
@@ -56,11 +57,11 @@ def _entries(kept: pa.Table) -> dict[str, int]:
     return {row["values"]: row["counts"] for row in counted[:MAX_ENTRIES]}
 
 
-def _cut(spans: pa.ChunkedArray, keep: pa.ChunkedArray) -> dict[str, Any]:
+def _cut(spans: pa.ChunkedArray, keep: pa.ChunkedArray) -> Cut:
     """What a view cuts or replaces in the kept pages; of personal data, how many of each kind."""
     lists = spans.filter(keep).combine_chunks()
     flat = lists.flatten()
-    told: dict[str, Any] = {
+    told: Cut = {
         "documents": pc.sum(pc.greater(lists.value_lengths(), 0)).as_py() or 0,
         "spans": len(flat),
         "bytes": pc.sum(pc.subtract(flat.field("stop"), flat.field("start"))).as_py() or 0,
@@ -91,7 +92,7 @@ def selection_digest(kept: pa.Table) -> str:
     return digest.hexdigest()
 
 
-def _groups(pages: pa.Table, kept: pa.Table, belongs: pa.Array) -> list[dict[str, Any]]:
+def _groups(pages: pa.Table, kept: pa.Table, belongs: pa.Array) -> list[KeptGroup]:
     table = pa.table(
         {
             "source": pages.column("source"),
@@ -103,8 +104,15 @@ def _groups(pages: pa.Table, kept: pa.Table, belongs: pa.Array) -> list[dict[str
     )
     keys = ["source", "language", "domain", "reason"]
     counted = table.group_by(keys, use_threads=False).aggregate([("text_bytes", "count"), ("text_bytes", "sum")])
-    rows = [
-        {key: row[key] for key in keys} | {"documents": row["text_bytes_count"], "text_bytes": row["text_bytes_sum"]}
+    rows: list[KeptGroup] = [
+        {
+            "source": row["source"],
+            "language": row["language"],
+            "domain": row["domain"],
+            "reason": row["reason"],
+            "documents": row["text_bytes_count"],
+            "text_bytes": row["text_bytes_sum"],
+        }
         for row in counted.to_pylist()
     ]
-    return sorted(rows, key=lambda row: tuple(row[key] or "" for key in keys))
+    return sorted(rows, key=lambda row: (row["source"], row["language"], row["domain"] or "", row["reason"] or ""))

@@ -1,14 +1,7 @@
 """The ledger of a run: counts of all files added up, and the check that nothing got lost between products.
 
-Input are the reports that stand inside the product files, one per split and product, in the same order:
-
-    documents  {"source", "records", "rows", "raw_bytes", "text_bytes", "dropped": {reason: {"records", "bytes"}},
-                "quarantined": [{"file", "offset", "reason"}], "num_quarantined", "bad": [...], "num_bad"}
-    kept       {"rows", "kept", "rules", "groups": [{"source", "language", "domain", "reason", "documents",
-                "text_bytes"}], "failed": {rule: {"documents", "text_bytes", "first", "alone"}},
-                "entries": {"list: entry": documents}, "views": {view: {"documents", "spans", "bytes", "kinds"}}}
-    tokens     {"rows", "tokens", "text_bytes", "empty_documents", "groups": [{"source", "language", "domain",
-                "documents", "text_bytes", "tokens"}], "lengths": {domain: documents by number of tokens, in bins}}
+Input are the reports that stand inside the product files (`stages.reports`), one per split and product, in the same
+order.
 
 Rows are conserved, per file and in all: records = pages + dropped + quarantined; pages = kept + dropped per reason, in
 documents and in bytes of text; kept = tokenized + left with no text. A file that breaks this raises
@@ -20,17 +13,17 @@ Price: a few microseconds per group of a file; memory grows with the number of d
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from stages.kernels.columns import bins
 from stages.kernels.columns.bins import Counts
+from stages.reports import DocumentsReport, KeptReport, TokensReport
 
 MAX_LISTED = 100
 """Quarantined records and bad stretches listed in stats.json; all are counted."""
 
-Report = Mapping[str, Any]
 Group = tuple[str, str, str | None, str | None]
 """(source, language, domain, reason); domain is None for a page that belongs to none, reason for a kept one."""
 
@@ -85,7 +78,7 @@ class Ledger:
     has_tokens: bool = False
 
 
-def add_up(documents: Iterable[Report], kept: Iterable[Report], tokens: Iterable[Report]) -> Ledger:
+def add_up(documents: Iterable[DocumentsReport], kept: Iterable[KeptReport], tokens: Iterable[TokensReport]) -> Ledger:
     """Add up the reports of all files and check every file; ``kept`` and ``tokens`` may be empty (not made yet).
 
     Raises:
@@ -102,10 +95,10 @@ def add_up(documents: Iterable[Report], kept: Iterable[Report], tokens: Iterable
         ledger.has_kept = True
         _equal("kept", "all files", "files", len(rows_of), len(rows_kept))
     num_tokens = 0
-    for index, report in enumerate(tokens):
+    for index, tokenized in enumerate(tokens):
         if index == len(rows_kept):
             raise ConservationError(f"tokens: there are more than the {len(rows_kept)} files of kept")
-        _add_tokens(ledger, report, *rows_kept[index])
+        _add_tokens(ledger, tokenized, *rows_kept[index])
         num_tokens += 1
     if num_tokens:
         ledger.has_tokens = True
@@ -128,7 +121,7 @@ def _equal(product: str, where: str, what: str, expected: int, found: int) -> No
         raise ConservationError(f"{product}: {where}: expected {expected:,} {what}, found {found:,}")
 
 
-def _add_documents(ledger: Ledger, report: Report) -> tuple[str, int, int]:
+def _add_documents(ledger: Ledger, report: DocumentsReport) -> tuple[str, int, int]:
     """Add one file; returns its name, rows and bytes of text."""
     source = report["source"]
     name = f"{source}/{report['file']}" if "file" in report else source
@@ -145,17 +138,16 @@ def _add_documents(ledger: Ledger, report: Report) -> tuple[str, int, int]:
     reading.bad += report.get("num_bad", len(report["bad"]))
     for reason, entry in report["dropped"].items():
         _add(reading.dropped, reason, entry["records"], entry["bytes"])
-    for kind in ("quarantined", "bad"):
-        for entry in report[kind]:
-            if len(ledger.listed) < MAX_LISTED:
-                place = {"source": source, "file": str(entry.get("file", report.get("file", "")))}
-                ledger.listed.append({**place, "offset": entry["offset"], "reason": entry["reason"], "kind": kind})
+    for kind, places in (("quarantined", report["quarantined"]), ("bad", report["bad"])):
+        for place in places[: MAX_LISTED - len(ledger.listed)]:
+            told = {"source": source, "file": str(place.get("file", report.get("file", "")))}
+            ledger.listed.append({**told, "offset": place["offset"], "reason": place["reason"], "kind": kind})
     ledger.content_types.update(report.get("content_types", {}))
     ledger.notes.update(report.get("notes", {}))
     return name, report["rows"], report["text_bytes"]
 
 
-def _add_kept(ledger: Ledger, report: Report, name: str, rows: int, text_bytes: int) -> int:
+def _add_kept(ledger: Ledger, report: KeptReport, name: str, rows: int, text_bytes: int) -> int:
     """Add one file; returns how many of its pages are kept."""
     groups = report["groups"]
     _equal("kept", name, "rows", rows, report["rows"])
@@ -170,17 +162,16 @@ def _add_kept(ledger: Ledger, report: Report, name: str, rows: int, text_bytes: 
         _add(ledger.pages, key, group["documents"], group["text_bytes"])
     _equal("kept", name, "kept pages in its groups", report["kept"], stay)
     ledger.active.update(report["rules"])
-    for rule, entry in report["failed"].items():
-        counts = (entry.get(column, 0) for column in ("documents", "text_bytes", "first", "alone"))
-        _add(ledger.failed, rule, *counts)
+    for rule, fails in report["failed"].items():
+        _add(ledger.failed, rule, fails["documents"], fails["text_bytes"], fails["first"], fails["alone"])
     ledger.entries.update(report.get("entries", {}))
-    for view, entry in report.get("views", {}).items():
-        _add(ledger.views, view, entry["documents"], entry["spans"], entry["bytes"])
-        ledger.redacted.update(entry.get("kinds", {}))
+    for view, cut in report.get("views", {}).items():
+        _add(ledger.views, view, cut["documents"], cut["spans"], cut["bytes"])
+        ledger.redacted.update(cut.get("kinds", {}))
     return int(report["kept"])
 
 
-def _add_tokens(ledger: Ledger, report: Report, name: str, kept: int) -> None:
+def _add_tokens(ledger: Ledger, report: TokensReport, name: str, kept: int) -> None:
     groups = report["groups"]
     _equal("tokens", name, "documents", kept, report["rows"] + report.get("empty_documents", 0))
     _equal("tokens", name, "documents in its groups", report["rows"], sum(group["documents"] for group in groups))

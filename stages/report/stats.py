@@ -54,7 +54,8 @@ from stages.report.funnel import (
     step_of,
     token_rows,
 )
-from stages.report.ledger import ConservationError, Ledger, Report, add_up
+from stages.report.ledger import ConservationError, Ledger, add_up
+from stages.reports import DocumentsReport, KeptReport, TokensReport
 from stages.rules import families
 
 __all__ = ["VERSION", "ConservationError", "build_stats", "encode"]
@@ -78,10 +79,10 @@ def encode(stats: Mapping[str, Any]) -> bytes:
 
 def build_stats(
     name: str,
-    documents: Iterable[Report],
-    kept: Iterable[Report],
+    documents: Iterable[DocumentsReport],
+    kept: Iterable[KeptReport],
     clusters: Mapping[str, Any] | None,
-    tokens: Iterable[Report],
+    tokens: Iterable[TokensReport],
     corpus: Mapping[str, Any] | None,
     *,
     repeats: Mapping[str, Any] | None = None,

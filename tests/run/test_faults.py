@@ -59,13 +59,11 @@ POINTS = {
     "before anything is made": lambda root: (root / "runs" / "lock.json").exists(),
     "when two splits are measured": lambda root: files(root, "documents/*/*.parquet") >= 2,
     "while clusters are found": lambda root: files(root, "clusters/*/work/*") >= 1,
-    "when three splits are tokenized": lambda root: files(root, "tokens/*/*.arrow") >= 3,
-    "while shards are written": lambda root: files(root, "shards/*/*/*/*.arrow") >= 1,
     "while the corpus is written": lambda root: files(root, "corpus/*/*/*.arrow") >= 1,
 }
 
 
-@pytest.mark.parametrize("workers", [1, 2, 4])
+@pytest.mark.parametrize("workers", [1, 4])
 def test_any_number_of_workers_makes_the_bytes_of_one_process(small: Path, tmp_path: Path, workers: int) -> None:
     done = gristmill("run", small / "small.yaml", "--root", tmp_path / "root", "--workers", workers)
     assert done.returncode == 0, done.stderr

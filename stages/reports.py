@@ -1,0 +1,227 @@
+"""The reports of products, as types: what stands in the metadata of a file or in a manifest beside `stages.schemas`.
+
+A report is written once, as JSON, and read by other tasks, by the driver and by people; its keys are a format like a
+column's name. They are types for the checker and plain dicts when they run: a run reads them by the hundred thousand.
+A key that a root made by an older version lacks is ``NotRequired``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NotRequired, TypedDict
+
+# ---- documents
+
+
+class Dropped(TypedDict):
+    """Records of one reason that became no page, and the bytes of them."""
+
+    records: int
+    bytes: int
+
+
+class Place(TypedDict):
+    """A record that could not be read as what it says it is, or a stretch of a file in which none can be read."""
+
+    file: str
+    offset: int
+    reason: str
+    line: NotRequired[int]
+    """From 1, in files of lines."""
+
+
+class DocumentsReport(TypedDict):
+    """One split: ``records`` = ``rows`` + records dropped + ``num_quarantined``."""
+
+    source: NotRequired[str]
+    """Added by the map task, with ``file``."""
+    file: NotRequired[str]
+    records: int
+    rows: int
+    raw_bytes: int
+    text_bytes: int
+    dropped: dict[str, Dropped]
+    quarantined: list[Place]
+    """The first of them; all are counted in ``num_quarantined``."""
+    num_quarantined: NotRequired[int]
+    bad: list[Place]
+    num_bad: NotRequired[int]
+    content_types: NotRequired[dict[str, int]]
+    notes: NotRequired[dict[str, int]]
+
+
+# ---- kept
+
+
+class KeptGroup(TypedDict):
+    """Pages of one source, language, domain (None: they belong to none) and reason (None: they stay)."""
+
+    source: str
+    language: str
+    domain: str | None
+    reason: str | None
+    documents: int
+    text_bytes: int
+
+
+class Failed(TypedDict):
+    """Pages that fail a rule: what it drops when it is the only one, and when it comes last."""
+
+    documents: int
+    text_bytes: int
+    first: int
+    """Those that name it as their reason."""
+    alone: int
+    """Those that fail nothing else: what turning it off brings back."""
+
+
+class Cut(TypedDict):
+    """What a view cuts or replaces in the pages kept."""
+
+    documents: int
+    spans: int
+    bytes: int
+    kinds: NotRequired[dict[str, int]]
+    """Of personal data, spans of each kind."""
+
+
+class KeptReport(TypedDict):
+    """One split; ``rules`` are the names of the bits of ``failed``, from bit 0."""
+
+    rows: int
+    kept: int
+    rules: list[str]
+    selection_digest: str
+    """xxh3-128 of what tokenization depends on: kept rows, their domains and spans."""
+    kept_rows: str
+    """xxh3-64 of the kept rows."""
+    groups: list[KeptGroup]
+    failed: dict[str, Failed]
+    entries: NotRequired[dict[str, int]]
+    """``list: entry`` of lists of addresses -> pages under it, those with most."""
+    views: NotRequired[dict[str, Cut]]
+
+
+# ---- tokens
+
+
+class TokensGroup(TypedDict):
+    source: str
+    language: str
+    domain: str
+    documents: int
+    text_bytes: int
+    tokens: int
+
+
+class TokensBatch(TypedDict):
+    """A record batch of the file: one domain, in order of key (16 hex digits)."""
+
+    domain: str
+    first_key: str
+    last_key: str
+    rows: int
+    tokens: int
+
+
+class TokensReport(TypedDict):
+    """One split; kept pages = ``rows`` + ``empty_documents`` (of which the views left nothing)."""
+
+    rows: int
+    tokens: int
+    text_bytes: int
+    empty_documents: int
+    checked_documents: int
+    """Encoded by the reference library too."""
+    fast: bool
+    why_slow: str | None
+    """Why the whole split was encoded by the reference library."""
+    tokenizer: dict[str, Any]
+    """`stages.tokenizers`: what its ids depend on."""
+    seed: int
+    groups: list[TokensGroup]
+    lengths: dict[str, Any]
+    """Domain -> documents by number of tokens, packed bins (`stages.kernels.columns.bins`)."""
+    batches: list[TokensBatch]
+    domain_digests: dict[str, str]
+    """Domain -> xxh3-128 of its batches."""
+
+
+# ---- shards and corpora
+
+
+class ShardBatch(TypedDict):
+    """A record batch of a shard, and where its three buffers lie in the file."""
+
+    rows: int
+    tokens: int
+    offsets_position: int
+    offsets_bytes: int
+    values_position: int
+    values_bytes: int
+    doc_id_position: int
+
+
+class Shard(TypedDict):
+    """A shard's line of the manifest. Paths are relative to it."""
+
+    path: str
+    docs: str
+    split: NotRequired[str]
+    rows: int
+    tokens: int
+    bytes: int
+    xxh3_128: str
+    blocks_xxh3_64: NotRequired[list[str]]
+    min_id: int
+    max_id: int
+    eos_count: int
+    fim_documents: NotRequired[int]
+    batches: list[ShardBatch]
+    docs_bytes: int
+    docs_xxh3_128: str
+    domains: dict[str, int]
+    """Domain -> tokens."""
+    domain_documents: dict[str, int]
+    domain_text_bytes: dict[str, int]
+    first_key: NotRequired[str | None]
+    """In a domain's shards, with ``last_key``: the range of order keys it holds."""
+    last_key: NotRequired[str | None]
+    multiplicity: NotRequired[int]
+    """How often a corpus of references reads it."""
+
+
+class Totals(TypedDict):
+    documents: int
+    tokens: int
+    text_bytes: int
+
+
+class Realised(Totals):
+    """What a corpus asked of a domain, and what it holds of it."""
+
+    requested_share: float
+    requested_tokens: int
+    target_tokens: int
+    realised_share: float
+    epochs: float
+    available_tokens: int
+    unique_tokens: int
+    window: NotRequired[list[int]]
+    """In phases of training: first token and the one after the last of the domain's sequence."""
+
+
+class ShardManifest(TypedDict):
+    """``documents``, ``tokens`` and ``domains`` speak of the split ``train``, ``splits`` of all."""
+
+    format: str
+    version: int
+    kind: str
+    name: str
+    seed: int
+    tokenizer: dict[str, Any]
+    domains: dict[str, Any]
+    """Domain -> `Realised` in a corpus, `Totals` in a domain's own shards."""
+    documents: int
+    tokens: int
+    splits: dict[str, dict[str, int]]
+    shards: list[Shard]
