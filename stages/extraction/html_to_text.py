@@ -7,7 +7,7 @@ row; `main_text` gives the text alone. Method: one pass cuts the page into block
 
 Any bytes may come in: what is not UTF-8 becomes U+FFFD first, at the cost of a copy. Price: see
 ``docs/decisions/extraction.md``. Limits: no CSS beyond ``hidden``, ``display:none`` and ``visibility:hidden`` on an element, no scripts; text that
-only a script shows is not there.
+only a script shows is taken from the state that the page carries (`page_state`) where it shows none itself.
 """
 
 from __future__ import annotations
@@ -18,18 +18,21 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from stages.contract import StageParams
+from stages.extraction import page_state
 from stages.extraction.model import Model, load_model
 from stages.extraction.scanning import Scanned, Scanner, Table, groups
 from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
 from stages.kernels.html import layout
 from stages.kernels.html import text as html_text
 
-VERSION = 5
+VERSION = 6
 _MAX_SPAN = 2000
 _HTML_TO_TEXT = 3
 """Room is made for a byte of text for so many of HTML; more when it is needed."""
+_MUCH_MORE = 3
 _held = threading.local()
 
 
@@ -167,7 +170,32 @@ def _extract(
         if fields is not None:
             for name, values in _spans(data, scanned.pages).items():
                 fields[name].extend(values)
-    return output.column()
+    return output.column() if keep_all else _from_state(output.column(), data, offsets, params, model)
+
+
+def _from_state(
+    text: pa.LargeStringArray, data: Bytes, offsets: Offsets, params: ExtractionParams, model: Model
+) -> pa.LargeStringArray:
+    """Pages that show next to nothing get the text of the state they carry, if that says `_MUCH_MORE`."""
+    sizes = np.diff(np.frombuffer(text.buffers()[1], np.int64)[: len(text) + 1])
+    found: dict[int, str] = {}
+
+    def read(html: bytes) -> str:
+        page = pa.array([html], pa.large_binary())
+        main = _extract(page, params, model, keep_all=True)
+        return str(main[0].as_py())
+
+    for row in np.flatnonzero((sizes < page_state.MIN_TEXT) & (np.diff(offsets) > page_state.MIN_TEXT)).tolist():
+        carried = page_state.text_of_state(data[offsets[row] : offsets[row + 1]].tobytes(), read)
+        if len(carried.encode()) >= _MUCH_MORE * sizes[row]:
+            found[row] = carried
+    if not found:
+        return text
+    mask = np.zeros(len(text), bool)
+    mask[list(found)] = True
+    return pc.replace_with_mask(
+        text, pa.array(mask), pa.array([found[row] for row in sorted(found)], pa.large_string())
+    )
 
 
 def _with_fields(
