@@ -8,6 +8,8 @@ DEV = $(VENV)/.dev
 KERNELS = $(VENV)/.kernels
 SOURCES = $(shell find stages -name "*.py" -o -name "*.json" -o -name signatures.txt)
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
+# one process more than cores: the tests that start a Ray wait most of their time
+SPREAD = -n $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1) + 1)') --dist loadgroup --no-loadscope-reorder
 DATA ?= ../shared/data
 REFERENCE ?= ../shared/reference
 WORK ?= /tmp/gristmill-bench
@@ -19,10 +21,10 @@ demo: $(KERNELS)               ## crawl to token shards on the built-in sample, 
 	$(BIN)/python -m pipeline run mixtures/demo.yaml --root $(ROOT)
 
 test: $(DEV) $(KERNELS)              ## all tests
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup
+	$(BIN)/python -m pytest $(SPREAD)
 
 quick: $(DEV) $(KERNELS)             ## the tests of single rooms: no Ray, no whole runs; for the time between two edits
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m "not ray and not slow" $(QUICK)
+	$(BIN)/python -m pytest $(SPREAD) -m "not ray and not slow" $(QUICK)
 
 check: $(DEV)                  ## style, types, walls
 	$(BIN)/ruff check .

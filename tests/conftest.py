@@ -43,8 +43,15 @@ def s3() -> Iterator[str]:
         os.environ.pop(key) if value is None else os.environ.__setitem__(key, value)
 
 
+LONG = ("tests/run/", "tests/store/", "tests/test_sample", "tests/test_examples", "tests/recipes/", "tests/extraction/")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With ``-n 2``, all tests that start a Ray run in one process, one after the other, and a file stays together."""
+    """With ``-n 2``, all tests that start a Ray run in one process, one after the other, and a file stays together.
+
+    They are the longest and mostly wait, so they begin first (with ``--no-loadscope-reorder``), and what is long next.
+    """
     for item in items:
         group = "ray" if item.get_closest_marker("ray") else item.nodeid.partition("::")[0]
         item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: (item.get_closest_marker("ray") is None, not item.nodeid.startswith(LONG)))
