@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -33,6 +32,7 @@ from pydantic import Field
 from stages.contract import StageParams
 from stages.kernels.columns.ragged import Bytes, Offsets
 from stages.rules.row_files import sha256
+from stages.rules.text_models import check_header
 
 Scorer = Callable[[Bytes, Offsets], npt.NDArray[np.float64]]
 """A batch of texts to one number each."""
@@ -64,26 +64,7 @@ def identity(classifiers: dict[str, Classifier]) -> dict[str, str]:
     return {name: sha256(classifier.model) for name, classifier in classifiers.items()}
 
 
-MAGIC, FORMAT, SUPERVISED = 793712314, 12, 3
 LARGE_BYTES = 256 << 20
-
-
-def check_header(path: str) -> None:
-    """Whether a file is a supervised fastText model of a version that can be read, by its first bytes.
-
-    Raises:
-        ValueError: it is not.
-        OSError: it is not there.
-    """
-    with open(path, "rb") as file:
-        head = file.read(40)
-    numbers = struct.unpack("<10i", head) if len(head) == 40 else (0,) * 10
-    if numbers[0] != MAGIC:
-        raise ValueError(f"expected a supervised fastText model, found another kind of file: {path}")
-    if numbers[1] > FORMAT:
-        raise ValueError(f"expected a fastText model of format {FORMAT} or older, found format {numbers[1]}: {path}")
-    if numbers[9] != SUPERVISED:
-        raise ValueError(f"expected a supervised fastText model, found word vectors without labels: {path}")
 
 
 def check(classifier: Classifier) -> None:
