@@ -93,7 +93,7 @@ def find(
     if phrase.labels and not labels:
         raise UserError(f"mixture {snapshot.name} has no labels: its file has no section `labels`")
     files = [
-        (address, *(places[split] if split < len(places) else None for places in (kept, labels)))
+        (address, kept[split] if split < len(kept) else None, labels[split] if split < len(labels) else None)
         for split, address in enumerate(addresses(snapshot))
     ]
     if not files:
