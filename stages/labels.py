@@ -47,6 +47,7 @@ MAX_PROBABILITIES = 1000
 _LINE_BREAKS = bytes.maketrans(b"\n\r\0", b"   ")
 
 Label = Callable[[pa.RecordBatch], list[pa.Array]]
+Batches = Callable[[pa.RecordBatch], pa.RecordBatch]
 
 
 class Labeller(StageParams):
@@ -164,7 +165,7 @@ def check(labeller: Labeller) -> None:
             raise ValueError(f"expected at most {MAX_PROBABILITIES} labels with `probabilities`, found {count}")
 
 
-def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
+def prepare(params: Params) -> Batches:
     """Load the models; the function returned labels one batch of `documents`."""
     columns = schema(params)
     makers = {"model": _by_model, "function": _by_function, "column": _by_column}

@@ -42,7 +42,7 @@ def check_labels(yaml_file: YamlFile, found: dict[str, Source | None], sections:
                 there = known[name]
                 if there is not None and label not in there:
                     listed = ", ".join(there[:SHOWN]) + (f" and {len(there) - SHOWN} more" * (len(there) > SHOWN))
-                    hint = nearest(label, list(there)) or f"; it has {listed}"
+                    hint = nearest(label, list(there)) or f"; known: {listed}"
                     yaml_file.add(where, f"labeller {name!r} has no label {label!r}{hint}")
 
 
