@@ -25,7 +25,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import fasttext
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -36,6 +35,7 @@ from stages.contract import StageParams
 from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
 from stages.kernels.jit import lean_kernel
 from stages.kernels.unicode import characters
+from stages.rules.text_models import Predict, load_model, spread_pieces
 
 VERSION = 3
 SCHEMA = schemas.LANGUAGE
@@ -47,7 +47,6 @@ MODELS = {"lid.176": Path(__file__).parent / "models" / "lid.176.ftz"}
 UNDETERMINED = "und"
 NO_SCRIPT = "Zyyy"
 _PREFIX = "__label__"
-Predict = Callable[[bytes, int, float, str], list[tuple[float, str]]]
 _CAPITALS, _SMALL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"abcdefghijklmnopqrstuvwxyz"
 _LINE_BREAKS = bytes.maketrans(b"\n\r", b"  ")
 
@@ -142,19 +141,6 @@ def _labels(
     return labels, other / len(segments)
 
 
-def load_model(path: Path) -> Predict:
-    """The model's own predict function: (line, k, threshold, 'strict') -> [(probability, label)], best first.
-
-    The Python wrapper around it builds NumPy arrays in a way NumPy 2 refuses, so it is not used.
-    """
-    try:
-        predict: Predict = fasttext.load_model(str(path)).f.predict
-        predict(b"text\n", 1, 0.0, "strict")
-    except (ValueError, RuntimeError) as error:
-        raise ValueError(f"expected a supervised fastText model, found {path}: {error}") from error
-    return predict
-
-
 def language_of(name: str) -> str:
     """``__label__eng_Latn`` -> ``eng``."""
     return name.removeprefix(_PREFIX).partition("_")[0]
@@ -182,24 +168,7 @@ def mostly_capitals(line: bytes) -> bool:
 
 
 def _sample(data: Bytes, start: int, stop: int, params: Params) -> list[bytes]:
-    """The text whole, if it is short, or pieces of it, cut between characters."""
-    view = data.data
-    if stop - start <= params.max_bytes:
-        size = -(-(stop - start) // params.pieces) if params.segments else stop - start
-    else:
-        size = params.max_bytes // params.pieces
-    step = (stop - start - size) / max(params.pieces - 1, 1) if stop - start > params.max_bytes else max(size, 1)
-    pieces = []
-    for k in range(params.pieces):
-        first = start + int(k * step)
-        last = min(first + size, stop)
-        while first < last and data[first] & 0xC0 == 0x80:
-            first += 1
-        while last < stop and last > first and data[last] & 0xC0 == 0x80:
-            last += 1
-        if first < last:
-            pieces.append(bytes(view[first:last]))
-    return pieces
+    return spread_pieces(data, start, stop, params.max_bytes, params.pieces, bool(params.segments))
 
 
 def text_scripts(data: Bytes, offsets: Offsets, max_bytes: int) -> list[str]:

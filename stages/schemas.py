@@ -43,6 +43,21 @@ DOCUMENTS = pa.schema(
 )
 
 
+def carried_column(name: str) -> str:
+    """The column of `documents`, behind all others, that holds what a source carries of its input under a name."""
+    return f"input_{name}"
+
+
+def label_column(name: str) -> str:
+    """The column of `labels` that holds the best label of a labeller."""
+    return f"{name}_label"
+
+
+def is_label(column: str) -> bool:
+    """Whether a column holds labels, and not numbers."""
+    return column.endswith("_label") and "_probability_" not in column
+
+
 def id_bytes(doc_ids: pa.FixedSizeBinaryArray) -> memoryview:
     """The bytes of a doc_id column, 16 a row, whatever it is a slice of."""
     start = doc_ids.offset * 16
@@ -161,7 +176,7 @@ def tokens(id_type: pa.DataType, scores: Sequence[str] = ()) -> pa.Schema:
     """`tokens` of one split: kept pages ordered by (domain, order_key, doc_id).
 
     ``id_type`` is uint16 when every id fits, else uint32. ``input_ids`` ends with EOS, once. ``scores`` are columns of
-    `quality` that travel with the document; null where it was not measured.
+    `quality`, `labels` and others that travel with the document; null where it was not measured.
     """
     return pa.schema(
         [
@@ -172,7 +187,7 @@ def tokens(id_type: pa.DataType, scores: Sequence[str] = ()) -> pa.Schema:
             pa.field("text_bytes", pa.int64(), nullable=False),  # of the text that was tokenized
             pa.field("text_hash", pa.binary(16), nullable=False),  # of the text as extracted; decides held-out splits
             *DOC_FIELDS[2:],
-            *(pa.field(name, pa.float32()) for name in scores),
+            *(pa.field(name, pa.string() if is_label(name) else pa.float32()) for name in scores),
         ]
     )
 

@@ -17,11 +17,6 @@ What decides: the source of the function's module, its `params`, and the content
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-from collections.abc import Callable
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,10 +25,9 @@ import pyarrow.parquet as pq
 from pydantic import Field, field_validator
 
 from stages.contract import StageParams, Store
+from stages.rules import own_functions
 
 VERSION = 1
-
-Function = Callable[..., Any]
 
 
 class Scorer(StageParams):
@@ -52,18 +46,10 @@ class Scorer(StageParams):
 
     def deciding(self) -> dict[str, Any]:
         """The settings that decide the numbers: not where files lie, nor what is reserved."""
-        plain = {
-            key: value for key, value in self.params.items() if not (isinstance(value, str) and Path(value).is_file())
-        }
+        plain = {key: value for key, value in self.params.items() if not own_functions.is_file(value)}
         return {"function": self.function, "params": plain}
 
-    @field_validator("function")
-    @classmethod
-    def _named(cls, name: str) -> str:
-        module, mark, function = name.partition(":")
-        if not (module and mark and function):
-            raise ValueError(f"expected module:function, found {name!r}")
-        return name
+    _named = field_validator("function")(own_functions.checked)
 
 
 class Params(StageParams):
@@ -91,40 +77,7 @@ def identity(params: Params) -> dict[str, Any]:
     Raises:
         ValueError: the module or the function is not there.
     """
-    return {
-        name: {
-            "source": _sha256(Path(str(importlib.import_module(load(scorer.function).__module__).__file__))),
-            **{
-                key: _sha256(Path(value))
-                for key, value in sorted(scorer.params.items())
-                if isinstance(value, str) and Path(value).is_file()
-            },
-        }
-        for name, scorer in params.scorers.items()
-    }
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@lru_cache(maxsize=64)
-def load(name: str) -> Function:
-    """The function of that name.
-
-    Raises:
-        ValueError: it is not there, or cannot be called.
-    """
-    module, _, attribute = name.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"{name}: {error}") from error
-    if not callable(found):
-        raise ValueError(f"{name}: expected a function, found {type(found).__name__}")
-    function: Function = found
-    return function
+    return {name: own_functions.identity(scorer.function, scorer.params) for name, scorer in params.scorers.items()}
 
 
 def score(store: Store, *, documents: str, output: str, params: dict[str, Any]) -> dict[str, Any]:
@@ -151,7 +104,7 @@ def numbers(name: str, scorer: Scorer, texts: pa.Array) -> pa.Array:
     found = []
     for start in range(0, len(texts), scorer.batch):
         part = texts.slice(start, scorer.batch)
-        values = load(scorer.function)(part, **scorer.params)
+        values = own_functions.load(scorer.function)(part, **scorer.params)
         array = values if isinstance(values, pa.Array) else pa.array(np.asarray(values, np.float64))
         if len(array) != len(part):
             raise ValueError(f"scorer {name}: expected {len(part)} numbers, one a text, found {len(array)}")

@@ -26,6 +26,7 @@ from stages.contract import Split, StageParams
 from stages.formats import CONTAINERS, SUFFIXES, format_of, splitting
 from stages.formats.listing import Entry, Say, entries, is_folder, is_utf8, shown, stat
 from stages.formats.locations import is_http, is_uri, locate, open_file, place_of, stat_http
+from stages.schemas import carried_column
 
 VERSION = 1
 
@@ -55,6 +56,8 @@ class SourceParams(StageParams):
         default_factory=dict
     )
     """Ours: theirs, for JSONL and tables; a dot goes into nested fields. Default: the same name, or its spellings."""
+    carry: dict[str, str] = Field(default_factory=dict)
+    """More columns of JSONL and tables to take along as text, ours: theirs, for labels that came with the input."""
     split_bytes: int = Field(256 << 20, ge=1 << 16)
     """Files above this size are read in equal parts of about this size, where their format allows."""
     group_bytes: int = Field(16 << 20, ge=0)
@@ -83,9 +86,19 @@ class SourceParams(StageParams):
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
 
+    @field_validator("carry")
+    @classmethod
+    def _carried(cls, names: dict[str, str]) -> dict[str, str]:
+        for name in names:
+            if not (name.isidentifier() and name.isascii()):
+                raise ValueError(f"expected letters, digits and _ in a name, found {name!r}")
+        return dict(sorted(names.items()))
+
     def reading(self) -> dict[str, Any]:
         """What `stages.documents.Params` must know of this source."""
-        return {"format": self.format, "columns": dict(self.columns), "missing": self.missing}
+        columns: dict[str, str] = dict(self.columns.items())
+        columns |= {carried_column(ours): theirs for ours, theirs in self.carry.items()}
+        return {"format": self.format, "columns": columns, "missing": self.missing}
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,8 @@ class Params(StageParams):
     seed: int = Field(0, ge=0, lt=1 << 63, description="seed of the document order")
     scores: tuple[str, ...] = Field(
         (),
-        description="columns of `quality` or `scores`, as a classifier's, to carry into the docs beside the shards",
+        description="columns of `quality`, `scores` or `labels`, as a classifier's, to carry into the docs beside the"
+        " shards",
     )
     bos: bool = Field(False, description="begin every document with the model's BOS token")
     fim: FimParams | None = Field(None, description="fill-in-the-middle for some domains")
@@ -76,7 +77,9 @@ class Params(StageParams):
     def _scores(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         taken = {*schemas.tokens(pa.uint16()).names, *schemas.DOCS.names, "pass"} & set(names)
         if taken or len(set(names)) < len(names):
-            raise ValueError(f"scores must be columns of `quality` or `scores`, each once; found {', '.join(names)}")
+            raise ValueError(
+                f"scores must be columns of `quality`, `scores` or `labels`, each once; found {', '.join(names)}"
+            )
         return tuple(sorted(names))
 
 
@@ -120,7 +123,7 @@ class _Pages:
 
 
 def _scores(store: Store, files: Mapping[str, str], names: tuple[str, ...]) -> pa.Table | None:
-    """The scores to carry, as float32; null where the source was not measured for them."""
+    """The scores to carry, as float32, and labels as they are; null where the source was not measured for them."""
     found: dict[str, pa.ChunkedArray] = {}
     rows = 0
     elsewhere = [address for name, address in files.items() if name not in READ]
@@ -132,7 +135,11 @@ def _scores(store: Store, files: Mapping[str, str], names: tuple[str, ...]) -> p
             found |= dict(zip(table.column_names, table.columns, strict=True))
     if not names or not elsewhere:
         return None
-    columns = [found[name].cast(pa.float32()) if name in found else pa.nulls(rows, pa.float32()) for name in names]
+    kinds = schemas.tokens(pa.uint16(), names)
+    columns = [
+        found[name].cast(kinds.field(name).type) if name in found else pa.nulls(rows, kinds.field(name).type)
+        for name in names
+    ]
     return pa.table(columns, names=list(names))
 
 

@@ -23,6 +23,7 @@ from pipeline.recipe.pages import addresses, rows_of, tell
 from pipeline.recipe.snapshot import Snapshot
 from pipeline.store.key_index import row_groups
 from pipeline.store.storage import Store
+from stages.schemas import is_label, label_column
 from stages.seal import DamagedFile
 
 CONTEXT = 60
@@ -37,6 +38,8 @@ class Phrase:
     text: str
     ignore_case: bool = False
     regex: bool = False
+    labels: tuple[tuple[str, str], ...] = ()
+    """Pages that have all of these: (labeller, label)."""
 
     def check(self) -> None:
         """Raises UserError for what cannot be searched."""
@@ -63,6 +66,18 @@ class Phrase:
         return match.span() if match else (0, 0)
 
 
+def label_wanted(text: str) -> tuple[str, str]:
+    """(labeller, label) of NAME=LABEL.
+
+    Raises:
+        UserError: it is not written so.
+    """
+    name, mark, label = text.partition("=")
+    if not (name and mark and label):
+        raise UserError(f"--label: expected NAME=LABEL, found {text!r}")
+    return name, label
+
+
 def quoted(text: str) -> str:
     """A pattern of RE2 that matches a text as it stands."""
     return "".join(c if c.isalnum() or c in "_ " or ord(c) > 127 else f"\\x{ord(c):02x}" for c in text)
@@ -74,7 +89,13 @@ def find(
     """Pages with the phrase, in the order of the splits; the scan ends once ``limit`` are found."""
     phrase.check()
     kept = addresses(snapshot, "kept")
-    files = [(address, kept[split] if split < len(kept) else None) for split, address in enumerate(addresses(snapshot))]
+    labels = addresses(snapshot, "labels")
+    if phrase.labels and not labels:
+        raise UserError(f"mixture {snapshot.name} has no labels: its file has no section `labels`")
+    files = [
+        (address, kept[split] if split < len(kept) else None, labels[split] if split < len(labels) else None)
+        for split, address in enumerate(addresses(snapshot))
+    ]
     if not files:
         raise UserError(
             f"the pages of mixture {snapshot.name} are not all read yet; `gristmill status` tells how far it is"
@@ -103,27 +124,57 @@ def find(
                 say(f"{done} of {len(files)} files, {human_bytes(size)} of text, {speed}/s, {found} found")
 
 
-def scan(store: Store, phrase: Phrase, documents: str, kept: str | None) -> tuple[list[dict[str, Any]], int]:
+def scan(
+    store: Store, phrase: Phrase, documents: str, kept: str | None, labels: str | None
+) -> tuple[list[dict[str, Any]], int]:
     """The hits of one split, and the bytes of text searched."""
     store = Store(store.root)  # of this thread, so that what it opened last is what it cannot read
     try:
-        return search(store, phrase, documents, kept)
+        return search(store, phrase, documents, kept, labels)
     except (OSError, ValueError, DamagedFile) as error:
         place, why = store.unreadable(error)
         raise UserError(f"{place} cannot be read ({why}); `gristmill verify` checks all") from error
 
 
-def search(store: Store, phrase: Phrase, documents: str, kept: str | None) -> tuple[list[dict[str, Any]], int]:
+def search(
+    store: Store, phrase: Phrase, documents: str, kept: str | None, labels: str | None
+) -> tuple[list[dict[str, Any]], int]:
     hits = []
     size = 0
+    of_pages = labels_of(store, labels, phrase) if labels else None
     for start, table in row_groups(store, documents, ["text"]):
         texts = table.column("text")
         size += texts.nbytes
-        rows = pc.indices_nonzero(phrase.matches(texts)).to_pylist()
+        matches = phrase.matches(texts)
+        if of_pages is not None:
+            here = of_pages.slice(start, table.num_rows)
+            for name, label in phrase.labels:
+                matches = pc.and_(matches, pc.fill_null(pc.equal(here.column(label_column(name)), label), False))
+        rows = pc.indices_nonzero(matches).to_pylist()
         if rows:
             pages = rows_group(store, documents, start).take(pa.array(rows)).to_pylist()
-            hits += [hit(store, phrase, page, kept, start + row) for page, row in zip(pages, rows, strict=True)]
+            found = [hit(store, phrase, page, kept, start + row) for page, row in zip(pages, rows, strict=True)]
+            if of_pages is not None:
+                told = here.take(pa.array(rows)).to_pylist()
+                found = [one | {"labels": own} for one, own in zip(found, told, strict=True)]
+            hits += found
     return hits, size
+
+
+def labels_of(store: Store, address: str, phrase: Phrase) -> pa.Table:
+    """The best labels of all pages of a split, a column a labeller.
+
+    Raises:
+        UserError: none of that name.
+    """
+    with store.open(address) as file:
+        parquet = pq.ParquetFile(file)
+        columns = [name for name in parquet.schema_arrow.names if is_label(name)]
+        for name, _ in phrase.labels:
+            if label_column(name) not in columns:
+                there = ", ".join(column.removesuffix("_label") for column in columns)
+                raise UserError(f"no labeller {name!r}; there is {there}")
+        return parquet.read(columns)
 
 
 def rows_group(store: Store, address: str, start: int) -> pa.Table:
@@ -160,7 +211,9 @@ def hit_lines(found: dict[str, Any]) -> list[str]:
     """A hit as text; its strings come in already made safe to show."""
     fate = f"kept in {found['domain']}" if found["keep"] else f"dropped, {found['reason']}"
     fate = "not decided yet" if found["keep"] is None else fate
+    labels = {name: label for name, label in found.get("labels", {}).items() if label is not None}
+    told = "".join(f"  {name.removesuffix('_label')}: {label}" for name, label in labels.items())
     return [
-        f"{found['url'] or found['source'] + '/' + found['file']}  {found['doc_id']}  {fate}",
+        f"{found['url'] or found['source'] + '/' + found['file']}  {found['doc_id']}  {fate}{told}",
         f"    {found['context']}",
     ]

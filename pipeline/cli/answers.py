@@ -68,11 +68,21 @@ def trace(place: str, root: str, name: str | None, as_json: bool) -> None:
 @click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Pages to show at most; 0: all.")
 @click.option("--ignore-case", is_flag=True, help="Capital or small letters are the same.")
 @click.option("--regex", is_flag=True, help="TEXT is a regular expression (RE2).")
+@click.option("--label", "labels", multiple=True, metavar="NAME=LABEL", help="Only pages of this label, as topic=code.")
 @click.option("--workers", type=click.IntRange(1), help="Threads; by default one for every CPU.")
 @reading
-def find(text: str, root: str, name: str | None, as_json: bool, limit: int, workers: int | None, **how: bool) -> None:
+def find(
+    text: str,
+    root: str,
+    name: str | None,
+    as_json: bool,
+    limit: int,
+    workers: int | None,
+    labels: tuple[str, ...],
+    **how: bool,
+) -> None:
     """List the pages whose text contains TEXT, kept or dropped, with the reasons. Reads all texts."""
-    phrase = phrases.Phrase(text, **how)
+    phrase = phrases.Phrase(text, labels=tuple(map(phrases.label_wanted, labels)), **how)
     threads = workers or os.cpu_count() or 1
     count = 0
     for found in phrases.find(snapshot.load(open_root(root), name), phrase, limit or None, threads):

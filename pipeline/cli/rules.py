@@ -1,15 +1,17 @@
-"""Commands about rules: `calibrate` and `train-quality`."""
+"""Commands about rules: `calibrate`, `train-classifier` and `train-quality`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
 
 from pipeline import terminal
 from pipeline.cli.group import MIXTURE, NAME, ROOT, command, open_root
+from pipeline.errors import UserError
 from pipeline.tune import calibrate as calibration
-from pipeline.tune import train_quality as training
+from pipeline.tune import train_classifier as training
 
 
 @command()
@@ -33,28 +35,79 @@ def calibrate(mixture: str, root: str, **wanted: Any) -> None:
     terminal.show(calibration.calibrate(mixture, open_root(root), calibration.Wanted(**wanted)), end="")
 
 
+def training_options(function: Callable[..., None]) -> Callable[..., None]:
+    """What both commands that train a classifier take: files, root, and settings of fastText."""
+    text = "Field of files that holds the text."
+    options = [
+        click.argument("output", type=click.Path(dir_okay=False)),
+        click.option(
+            "--labelled", multiple=True, type=click.Path(dir_okay=False), help="JSONL or Parquet with labels."
+        ),
+        click.option("--label-field", default="label", show_default=True, help="Field of --labelled with the label."),
+        click.option("--text-field", default="text", show_default=True, help=text),
+        click.option("--url-field", default="url", show_default=True, help="Field that tells the site, where there."),
+        click.option("--root", envvar="GRISTMILL_ROOT", help="Root of source: and domain: [env: GRISTMILL_ROOT]."),
+        NAME,
+        click.option("--max-texts", type=click.IntRange(2), default=100_000, show_default=True, help="Of each label."),
+        click.option("--epochs", type=click.IntRange(1), default=5, show_default=True),
+        click.option(
+            "--learning-rate", type=click.FloatRange(0, min_open=True), default=0.1, show_default=True, help="At start."
+        ),
+        click.option("--dimensions", type=click.IntRange(1), default=64, show_default=True),
+        click.option("--word-ngrams", type=click.IntRange(1), default=2, show_default=True),
+        click.option("--buckets", type=click.IntRange(1), default=1 << 20, show_default=True, help="Of n-grams."),
+        click.option(
+            "--held-out",
+            type=click.FloatRange(0, 1, min_open=True, max_open=True),
+            default=0.1,
+            show_default=True,
+            help="Share of the texts of each label that measures, in whole sites.",
+        ),
+        click.option("--lower-case", is_flag=True, help="Lower-case texts; then use it with `lower_case: true`."),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def train(output: str, root: str | None, name: str | None, texts: training.Texts, settings: dict[str, Any]) -> None:
+    store = open_root(root) if root else None
+    terminal.show(training.train_classifier(output, store, name, texts, settings), end="")
+
+
+@command("train-classifier")
+@training_options
+@click.option("--texts", "places", multiple=True, metavar="LABEL=PLACE", help="Texts of one label; PLACE as below.")
+@click.option("--max-bytes", type=click.IntRange(0), default=1_000, show_default=True, help="Of each text; 0: all.")
+@click.option("--pieces", type=click.IntRange(1), default=8, show_default=True, help="In which these bytes are.")
+def train_classifier(
+    output: str, root: str | None, name: str | None, places: tuple[str, ...], labelled: tuple[str, ...], **rest: Any
+) -> None:
+    """Train a fastText classifier of any labels, for the section `labels`, and measure it on sites held out.
+
+    PLACE is source:NAME, domain:NAME or a file of texts. Writes OUTPUT and OUTPUT.json.
+    """
+    parted = []
+    for place in places:
+        label, mark, where = place.partition("=")
+        if not (label and mark and where):
+            raise UserError(f"--texts: expected LABEL=PLACE, found {place!r}")
+        parted.append((label, where))
+    if not (parted or labelled):
+        raise UserError("expected --labelled or --texts; found neither")
+    fields = {key: rest.pop(key) for key in ("text_field", "label_field", "url_field", "max_texts")}
+    train(output, root, name, training.Texts(tuple(parted), labelled, **fields), rest)
+
+
 @command("train-quality")
-@click.argument("output", type=click.Path(dir_okay=False))
+@training_options
 @click.option(
     "--positives", multiple=True, help="source:NAME, domain:NAME or a file of good texts; may be given again."
 )
 @click.option("--negatives", multiple=True, help="The same of texts to tell them from.")
-@click.option("--labelled", multiple=True, type=click.Path(dir_okay=False), help="JSONL or Parquet with both classes.")
-@click.option("--label-field", default="label", show_default=True, help="Field of --labelled that tells the class.")
 @click.option(
     "--positive-label", "positive_labels", multiple=True, default=["1", "positive", "true", "True"], show_default=True
 )
-@click.option("--text-field", default="text", show_default=True, help="Field of files that holds the text.")
-@click.option("--root", envvar="GRISTMILL_ROOT", help="Root of source: and domain: [env: GRISTMILL_ROOT].")
-@NAME
-@click.option("--max-texts", type=click.IntRange(2), default=100_000, show_default=True, help="Of each class.")
-@click.option("--epochs", type=click.IntRange(1), default=5, show_default=True)
-@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), default=0.1, show_default=True)
-@click.option("--dimensions", type=click.IntRange(1), default=64, show_default=True)
-@click.option("--word-ngrams", type=click.IntRange(1), default=2, show_default=True)
-@click.option("--buckets", type=click.IntRange(1), default=1 << 20, show_default=True, help="Of hashed n-grams.")
-@click.option("--held-out", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.1, show_default=True)
-@click.option("--lower-case", is_flag=True, help="Lower-case the texts; the classifier then needs `lower_case: true`.")
 def train_quality(
     output: str,
     root: str | None,
@@ -62,13 +115,16 @@ def train_quality(
     positives: tuple[str, ...],
     negatives: tuple[str, ...],
     labelled: tuple[str, ...],
-    text_field: str,
-    label_field: str,
     positive_labels: tuple[str, ...],
-    max_texts: int,
-    **settings: Any,
+    **rest: Any,
 ) -> None:
     """Train a fastText classifier of quality, measure it on held-out texts, write it to OUTPUT and OUTPUT.json."""
-    texts = training.Texts(positives, negatives, labelled, text_field, label_field, positive_labels, max_texts)
-    store = open_root(root) if root else None
-    terminal.show(training.train_quality(output, store, name, texts, settings), end="")
+    if not (labelled or (positives and negatives)):
+        raise UserError("expected --positives and --negatives, or --labelled; found neither")
+    places = [
+        *((training.POSITIVE, place) for place in positives),
+        *((training.NEGATIVE, place) for place in negatives),
+    ]
+    fields = {key: rest.pop(key) for key in ("text_field", "label_field", "url_field", "max_texts")}
+    texts = training.Texts(tuple(places), labelled, **fields, positive_labels=positive_labels)
+    train(output, root, name, texts, {**rest, "max_bytes": 0, "pieces": 1, "divide_lone_sites": True})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +13,7 @@ from stages import clusters, documents, exchange_file, kept, tokens
 from stages import verify as shard_verify
 from stages.clusters import explain, judge
 from stages.contract import Split
-from stages.rules import classifiers, families, row_files, url_lists
+from stages.rules import classifier_training, families, row_files, url_lists, urls
 from stages.tokenizers import load as load_tokenizer
 
 
@@ -81,19 +81,26 @@ def page_ids(store: Store, documents: str, kept: str, row: int, params: dict[str
 
 
 def train_classifier(
-    positives: list[str], negatives: list[str], output: str, settings: dict[str, Any], data: list[dict[str, Any]]
+    texts: Iterable[tuple[str, str, str]], output: str, settings: dict[str, Any], data: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """Train a classifier of quality (`stages.rules.classifiers.train`); what its sidecar says.
+    """Train a classifier (`stages.rules.classifier_training.train`); what its sidecar says.
+
+    Args:
+        texts: (label, text, URL or nothing).
 
     Raises:
-        ValueError: where a class has too few texts.
+        ValueError: where a label has too few texts.
     """
-    return classifiers.train(positives, negatives, output, classifiers.Training(**settings), data)
+    labelled = (
+        classifier_training.Labelled(label, text, urls.registered_domain(urls.host(url)) if url else "")
+        for label, text, url in texts
+    )
+    return classifier_training.train(labelled, output, classifier_training.Training(**settings), data)
 
 
-def file_rows(path: str, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+def file_rows(path: str, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
     """Rows of a file that a user supplies (`stages.rules.row_files`)."""
-    return row_files.rows(path, columns)
+    return row_files.rows(path, columns, optional)
 
 
 def file_digest(path: str) -> str:

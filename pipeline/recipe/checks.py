@@ -9,8 +9,8 @@ from pipeline.errors import told
 from pipeline.recipe.products import Source
 from pipeline.recipe.yaml_file import Key, YamlFile
 from pipeline.store.storage import Store
-from stages import kept, language, quality, scores, tokens
-from stages.rules import classifiers, contamination, url_lists, word_lists
+from stages import kept, labels, language, quality, tokens
+from stages.rules import classifiers, contamination, own_functions, text_models, url_lists, word_lists
 
 Check = tuple[Key, Callable[[], Any]]
 
@@ -25,7 +25,7 @@ def check_files(
     """
     checks = list(_checks((), sections, store))
     for name, scorer in sections["scores"].scorers.items():
-        checks.append((("scores", "scorers", name), lambda name=scorer.function: scores.load(name)))  # type: ignore[misc]
+        checks.append((("scores", "scorers", name), lambda name=scorer.function: own_functions.load(name)))  # type: ignore[misc]
     if tokenizer:
         checks.append((("tokens", "tokenizer"), lambda: tokens.identity(sections["tokens"])))
     for name, source in found.items():
@@ -44,13 +44,16 @@ def _checks(prefix: Key, sections: dict[str, Any], store: Store) -> Iterator[Che
         yield (*prefix, "language", "model"), lambda: _check_language(sections["language"])
     if "quality" in sections:
         yield from _quality((*prefix, "quality"), sections["quality"])
+    if "labels" in sections:
+        for name, labeller in sections["labels"].labellers.items():
+            yield (*prefix, "labels", "labellers", name), lambda labeller=labeller: labels.check(labeller)  # type: ignore[misc]
     if "kept" in sections:
         yield from _lists((*prefix, "kept", "urls"), sections["kept"], store)
 
 
 def _check_language(params: language.Params) -> None:
     language.identity(params)
-    classifiers.check_header(str(language.model_path(params)))
+    text_models.check_header(str(language.model_path(params)))
 
 
 def _quality(key: Key, params: quality.Params) -> Iterator[Check]:

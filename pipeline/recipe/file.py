@@ -15,12 +15,13 @@ from pydantic import ValidationError
 from pipeline.recipe import graph
 from pipeline.recipe.checks import check_files
 from pipeline.recipe.graph import SECTIONS, TOP_KEYS
+from pipeline.recipe.named_labels import check_labels
 from pipeline.recipe.paths import resolve, resolve_files, resolve_models, source_paths
 from pipeline.recipe.products import Recipe, Source, mixtures_of
 from pipeline.recipe.sections import SampleParams, dump
 from pipeline.recipe.yaml_file import Key, YamlFile, dotted, nearest, read_yaml, validate
 from pipeline.store.storage import Store, filesystem_of
-from stages import clusters, kept, mixture, sources
+from stages import clusters, kept, mixture, schemas, sources
 
 MOST_LETTERS = 100
 """Of a name: it is part of file names, with a digest beside it."""
@@ -139,6 +140,7 @@ def _check_references(
     for position, name in enumerate(fim.domains if fim else ()):
         if domains and name not in domains:
             yaml_file.add(("tokens", "fim", "domains", position), f"no such domain{nearest(name, list(domains))}")
+    check_labels(yaml_file, found, sections)
     for name, source in found.items():
         known = [domain for domain in domains.values() if domain is not None]
         _check_columns(yaml_file, name, source, known, sections)
@@ -179,7 +181,7 @@ def _check_columns(
     own: Key = ("sources", name, "kept")
     key = own if own in yaml_file.lines else ("kept",)
     for column in kept.quality_columns(decides, here):
-        if column not in columns:
+        if column not in columns and not schemas.is_label(column):  # of labels `named_labels` tells
             place = next(
                 (
                     ("domains", d.name, side, column)

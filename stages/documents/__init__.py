@@ -28,7 +28,7 @@ from stages.documents.batches import MAX_ROWS, Batches, doc_id
 from stages.documents.containers import pages_of_split, raw_record
 from stages.documents.extraction import LINEAR, WRITES_MARKDOWN, extractor, versions
 from stages.documents.page import Page
-from stages.documents.tables import ColumnError
+from stages.documents.tables import ColumnError, carried_names
 from stages.reports import DocumentsReport
 
 __all__ = ["VERSION", "ColumnError", "Params", "doc_id", "identity", "positions", "prepare", "raw_record", "read"]
@@ -125,7 +125,8 @@ class Reader:
         extract = extractor(self.params.extractor, self.params.markdown)
         max_depth = None if self.params.extractor in LINEAR else self.params.max_depth
         step = (lambda: self.step(self.number)) if self.step is not None else None  # type: ignore[misc]
-        batches = Batches(self.split.source, extract, self.account, max_depth, self.max_rows, step)
+        carried = carried_names(self.params.columns)
+        batches = Batches(self.split.source, extract, self.account, max_depth, self.max_rows, step, carried)
         for page in self._chosen():
             if batches.add(page):
                 batch = batches.flush()

@@ -6,7 +6,7 @@ Where a batch ends depends only on the pages before it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from operator import attrgetter
 from typing import Any
@@ -41,7 +41,9 @@ class Batches:
         max_depth: int | None,
         max_rows: int = MAX_ROWS,
         step: Callable[[], None] | None = None,
+        carried: Sequence[str] = (),
     ) -> None:
+        self.carried = carried
         self.max_depth = max_depth
         self.max_rows = max_rows
         self.step = step
@@ -144,7 +146,11 @@ class Batches:
         for page in pages:
             if page.note is not None:
                 account.notes[page.note] = account.notes.get(page.note, 0) + 1
-        return pa.record_batch([columns[name] for name in DOCUMENTS.names], schema=DOCUMENTS)
+        batch = pa.record_batch([columns[name] for name in DOCUMENTS.names], schema=DOCUMENTS)
+        for k, name in enumerate(self.carried):
+            values = [page.carried[k] if page.carried else None for page in pages]
+            batch = batch.append_column(pa.field(name, pa.string()), pa.array(values, pa.string()))
+        return batch
 
 
 def doc_id(source: str, file: str, offset: int) -> bytes:

@@ -55,6 +55,8 @@ class Page:
     robots: str | None = None
     record_id: str | None = None
     note: str | None = None
+    carried: tuple[str | None, ...] = ()
+    """Values of the columns that its source carries, in their order; empty: none has a value."""
     file: str = ""
     part: int = 0
     """Number of the file in its split."""

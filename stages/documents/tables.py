@@ -367,7 +367,13 @@ def page_of_row(
         licence=value("licence", string),
         record_id=value("id", string),
         note=note,
+        carried=tuple(value(name, string) for name in carried_names(columns)),
     )
+
+
+def carried_names(columns: Mapping[str, str]) -> tuple[str, ...]:
+    """Of the columns a source maps, those beyond `ALIASES`: what it carries, in order."""
+    return tuple(name for name in columns if name not in ALIASES)
 
 
 def _found(row: Mapping[str, Any], ours: str, columns: Mapping[str, str]) -> Any:

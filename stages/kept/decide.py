@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from stages.kept.params import (
     LISTED,
     NO_DOMAIN,
     NOTHING_LEFT,
+    UNWANTED,
     Domain,
     Params,
     Setting,
@@ -27,6 +28,7 @@ from stages.kept.params import (
 from stages.kept.spans import all_cut, merged_spans
 from stages.rules.url_lists import UrlLists
 from stages.rules.word_lists import ALL, BAD_WORDS, STOP_WORDS
+from stages.schemas import label_column
 
 Mask = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.float64]
@@ -56,6 +58,9 @@ def quality_columns(params: Params, domains: Sequence[Domain], measured: Sequenc
     columns += [column for column in named if column not in elsewhere]
     lists = tuple(BY_LANGUAGE[name] for name in columns if name in BY_LANGUAGE)
     columns += [name for name in measured if name.startswith(lists)] if lists else []
+    labellers = [*params.labels, *(name for override in params.overrides for name in override.labels)]
+    labellers += [name for domain in domains for name in domain.labels]
+    columns += [label_column(name) for name in labellers]
     columns = [name for name in columns if name not in elsewhere and name != "bad_words"]
     return list(dict.fromkeys([*columns, *span_columns(params)]))
 
@@ -81,7 +86,9 @@ def prepare(
         spans = merged_spans(pages, params)
         first = np.full(pages.num_rows, -1, np.int64)
         for bit, name in enumerate(active):
-            if name == NOTHING_LEFT:
+            if name.startswith(UNWANTED):
+                fails = _fails(name, pages, domain_of, chosen, params) & _unwanted(name, pages, params)
+            elif name == NOTHING_LEFT:
                 fails = all_cut(spans, pages.column("text_bytes").to_numpy())
             else:
                 fails = _fails(name, pages, domain_of, chosen, params)
@@ -106,6 +113,7 @@ def first_domain(pages: pa.Table, domains: Sequence[Domain], edges: Edges | None
     for i in reversed(range(len(domains))):
         domain = domains[i]
         meets = _among(pages, "source", domain.sources) & _among(pages, "language", domain.languages)
+        meets &= _labelled(pages, domain.labels)
         for column, least in domain.min.items():
             meets &= numbers(pages, column) >= least
         for column, most in domain.max.items():
@@ -177,6 +185,24 @@ def _among(pages: pa.Table, column: str, names: Iterable[str] | None) -> Mask:
     return np.isin(pages.column(column).to_numpy().astype(str), list(names))
 
 
+def _labelled(pages: pa.Table, labels: Mapping[str, Iterable[str]]) -> Mask:
+    """Pages that have one of the labels given, of every labeller named; none means all."""
+    meets = np.ones(pages.num_rows, np.bool_)
+    for name, wanted in labels.items():
+        found = pc.is_in(pages.column(label_column(name)), pa.array(wanted, pa.string()))
+        meets &= found.combine_chunks().to_numpy(zero_copy_only=False).astype(np.bool_)
+    return meets
+
+
+def _unwanted(rule: str, pages: pa.Table, params: Params) -> Mask:
+    """Pages whose label does not stay, whatever the rule's setting."""
+    name = rule.removeprefix(UNWANTED)
+    choice = params.labels[name]
+    if choice.keep is not None:
+        return ~_labelled(pages, {name: choice.keep})
+    return _labelled(pages, {name: choice.drop or ()})
+
+
 def _thresholds(
     name: str,
     default: float,
@@ -190,11 +216,12 @@ def _thresholds(
     def number(setting: Setting) -> float:
         return (default if setting else np.nan) if isinstance(setting, bool) else setting
 
-    on = name in FIXED or name.startswith(LISTED) or FAMILY_OF.get(name) in params.families
+    on = name in FIXED or name.startswith((LISTED, UNWANTED)) or FAMILY_OF.get(name) in params.families
     thresholds = np.full(pages.num_rows, number(params.rules.get(name, on)), np.float64)
     for override in params.overrides:
         if name in override.rules:
             matches = _among(pages, "source", override.sources) & _among(pages, "language", override.languages)
+            matches &= _labelled(pages, override.labels)
             if override.domains is not None:
                 wanted = [i for i, domain in enumerate(domains) if domain.name in override.domains]
                 matches &= np.isin(domain_of, wanted)
@@ -216,7 +243,7 @@ def _fails(
         values = rule_values(pages, rule.column)
         return values < thresholds if rule.side == "min" else values > thresholds
     on = ~np.isnan(thresholds)
-    if name.startswith(LISTED):
+    if name.startswith((LISTED, UNWANTED)):
         return np.asarray(on)
     if name == "language_not_selected":
         return on & ~_among(pages, "language", params.languages)

@@ -12,7 +12,8 @@ from typing import Any
 import pyarrow as pa
 
 from stages.kept.decide import Edges, _thresholds, first_domain, own_column
-from stages.kept.params import FAMILY_OF, Domain, Params, active_rules, rule_of
+from stages.kept.params import FAMILY_OF, UNWANTED, Domain, Params, active_rules, rule_of
+from stages.schemas import label_column
 
 COLUMNS = {
     "empty_text": ("text_bytes", "min"),
@@ -41,7 +42,10 @@ def page_rules(
         value = float(_thresholds(name, rule.threshold if rule else 0.0, page, domain_of, chosen, params)[0])
         if math.isnan(value):
             continue
-        column, side = (own_column(page, rule.column), rule.side) if rule else COLUMNS.get(name, (None, None))
+        outside = COLUMNS.get(name, (None, None))
+        if name.startswith(UNWANTED):
+            outside = (label_column(name.removeprefix(UNWANTED)), None)
+        column, side = (own_column(page, rule.column), rule.side) if rule else outside
         found.append(
             {
                 "rule": name,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from stages.contract import StageParams
 from stages.rules import families, url_lists, views
@@ -29,6 +29,8 @@ LIMITS = ("below_min_", "above_max_")
 """A rule of the user's own: one of these and the name of any column of `quality`, with a number."""
 LISTED = url_lists.RULE
 """A rule for each list of addresses: this and its name."""
+UNWANTED = "unwanted_"
+"""A rule for each labeller whose labels are not all wanted: this and its name."""
 LINE_VIEWS = {
     "without_repeated_lines": "repeated_lines_spans",
     "without_frequent_lines": "frequent_lines_spans",
@@ -47,7 +49,7 @@ Setting = bool | float
 
 
 def _check_rules(rules: dict[str, Setting]) -> dict[str, Setting]:
-    check_names("rule", [name for name in rules if not name.startswith((*LIMITS, LISTED))], ORDER)
+    check_names("rule", [name for name in rules if not name.startswith((*LIMITS, LISTED, UNWANTED))], ORDER)
     for name in ALWAYS:
         if name in rules:
             raise ValueError(f"{name} is always on: such a page has no place in a corpus")
@@ -55,26 +57,72 @@ def _check_rules(rules: dict[str, Setting]) -> dict[str, Setting]:
         if name.startswith(LIMITS) and setting is True:
             raise ValueError(f"{name} has no published threshold: expected a number or false, found true")
     for name in rules:
-        switch = name in ("language_not_selected", "exact_duplicate", "same_address") or name.startswith(LISTED)
+        switch = name in ("language_not_selected", "exact_duplicate", "same_address") or name.startswith(
+            (LISTED, UNWANTED)
+        )
         if switch and not isinstance(rules[name], bool):
             raise ValueError(f"{name} has no threshold: expected true or false, found {rules[name]!r}")
     return rules
 
 
-class Override(StageParams):
+Labels = dict[str, tuple[str, ...]]
+"""Conditions on labels: by labeller those of its labels that meet it."""
+
+
+class _Grown(StageParams):
+    """Settings whose plain form leaves out what came later and is not set: so what was decided before them stands."""
+
+    later: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        plain: dict[str, Any] = handler(self)
+        return {name: value for name, value in plain.items() if value or name not in self.later}
+
+
+def _check_labels(labels: Labels) -> Labels:
+    for name, wanted in labels.items():
+        if not wanted:
+            raise ValueError(f"{name}: expected at least one label, found none")
+    return labels
+
+
+class Override(_Grown):
     """Other settings for the pages that match every condition given."""
+
+    later = frozenset({"labels"})
 
     sources: tuple[str, ...] | None = None
     languages: tuple[str, ...] | None = None
     domains: tuple[str, ...] | None = None
+    labels: Labels = Field(default={})
+    """By labeller of `labels`: pages that have one of these labels."""
     rules: dict[str, Setting]
+
+    _labels = field_validator("labels")(_check_labels)
 
     _rules = field_validator("rules")(_check_rules)
     _languages = field_validator("languages")(check_languages)
 
 
-class Params(StageParams):
+class LabelChoice(StageParams):
+    """Which labels of a labeller stay: all but those to drop, or none but those to keep."""
+
+    keep: tuple[str, ...] | None = None
+    """Pages with another label, or with none, are dropped."""
+    drop: tuple[str, ...] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> LabelChoice:
+        if (self.keep is None) == (self.drop is None) or not (self.keep or self.drop):
+            raise ValueError("expected labels to `keep` or labels to `drop`, one of the two")
+        return self
+
+
+class Params(_Grown):
     """Settings of `kept`."""
+
+    later = frozenset({"labels"})
 
     languages: tuple[str, ...] | None = None
     """Languages to keep; none: all."""
@@ -90,6 +138,8 @@ class Params(StageParams):
     """What to cut or replace in kept pages: spans that `quality` measured, put together here."""
     redaction: dict[str, str] = Field(default=REDACTION)
     """What stands in the place of each kind of personal data in the view `redacted`."""
+    labels: dict[str, LabelChoice] = Field(default={})
+    """By labeller of `labels` the labels that stay: a page of another label of `x` is dropped as `unwanted_x`."""
     urls: dict[str, UrlList] = Field(default={})
     """Lists of addresses by name: a page under the list `x` is dropped as `listed_in_x`."""
     overrides: tuple[Override, ...] = ()
@@ -124,10 +174,16 @@ class Params(StageParams):
                 raise ValueError(f"expected small letters, digits and _ in the name of a list, found {name!r}")
         return dict(sorted(lists.items()))
 
+    @field_validator("labels")
+    @classmethod
+    def _labels(cls, labels: dict[str, LabelChoice]) -> dict[str, LabelChoice]:
+        return dict(sorted(labels.items()))
+
     @model_validator(mode="after")
     def _lists(self) -> Params:
         for given in (self.rules, *(override.rules for override in self.overrides)):
             check_names("rule", [name for name in given if name.startswith(LISTED)], list_rules(self))
+            check_names("rule", [name for name in given if name.startswith(UNWANTED)], label_rules(self))
         return self
 
     @model_validator(mode="after")
@@ -137,12 +193,16 @@ class Params(StageParams):
         return self
 
 
-class Domain(StageParams):
+class Domain(_Grown):
     """A part of the corpus: the kept pages that meet every condition given. A page goes to the first it meets."""
+
+    later = frozenset({"labels"})
 
     name: str
     sources: tuple[str, ...] | None = None
     languages: tuple[str, ...] | None = None
+    labels: Labels = Field(default={})
+    """By labeller of `labels`: pages that have one of these labels."""
     min: dict[str, float] = Field(default={})
     """Least value of a column of `quality`, or of confidence, text_bytes, cluster_size; null does not meet it."""
     max: dict[str, float] = Field(default={})
@@ -163,6 +223,7 @@ class Domain(StageParams):
         return columns
 
     _languages = field_validator("languages")(check_languages)
+    _labels = field_validator("labels")(_check_labels)
 
 
 def active_rules(params: Params) -> list[str]:
@@ -170,11 +231,11 @@ def active_rules(params: Params) -> list[str]:
     settings = [params.rules, *(override.rules for override in params.overrides)]
     names = []
     limits = sorted({name for given in settings for name in given if name.startswith(LIMITS)})
-    listed = list_rules(params)
-    for name in (FIRST[0], *listed, *FIRST[1:], *PUBLISHED, *limits, *LAST, *DUPLICATES):
+    listed, unwanted = list_rules(params), label_rules(params)
+    for name in (FIRST[0], *listed, *FIRST[1:], *unwanted, *PUBLISHED, *limits, *LAST, *DUPLICATES):
         if name == NOTHING_LEFT and not params.views:
             continue
-        default: Setting = name in (*FIXED, *LAST, *listed) or FAMILY_OF.get(name) in params.families
+        default: Setting = name in (*FIXED, *LAST, *listed, *unwanted) or FAMILY_OF.get(name) in params.families
         base = params.rules.get(name, default)
         if base is not False or any(given.get(name, False) is not False for given in settings[1:]):
             names.append(name)
@@ -184,6 +245,11 @@ def active_rules(params: Params) -> list[str]:
 def list_rules(params: Params) -> tuple[str, ...]:
     """The rules of the lists that block, in the order of `url_lists.UrlLists.blocking`."""
     return tuple(LISTED + name for name, one in params.urls.items() if not one.allow)
+
+
+def label_rules(params: Params) -> tuple[str, ...]:
+    """The rules of the labels that do not stay."""
+    return tuple(UNWANTED + name for name in params.labels)
 
 
 def rule_of(name: str) -> Rule | None:

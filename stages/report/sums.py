@@ -3,7 +3,8 @@
 A survey is an Arrow IPC file (LZ4): a row a host or registered domain (`stages.report.hosts`), and in the metadata of
 its schema
 
-    gristmill    JSON: {"rows", "groups": {name: {value: sums}}, "samples", "left_out"}; sums are
+    gristmill    JSON: {"rows", "groups": {name: {value: sums}}, "samples", "left_out"}, and "crossed"
+                 (`stages.report.crossed`) where there are labels and scores; sums are
                  [pages, kept, bytes, kept_bytes]; a sample is [reason, key, doc_id, JSON of what is shown of it]
     layout       JSON: [[column, kind of bins], ...]
     histograms   type of the integers, and (LZ4) for each column: its bins, those of the kept pages, pages without a
@@ -27,7 +28,9 @@ import pyarrow as pa
 
 from stages.contract import Store
 from stages.kernels.columns import bins
+from stages.report import crossed as crossing
 from stages.report import hosts as naming
+from stages.report.crossed import Crossed
 from stages.report.hosts import HOSTS, SUMS, LeftOut, nothing_left_out
 
 MAX_GROUP_VALUES = 1000
@@ -64,6 +67,7 @@ class Survey:
     groups: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     samples: list[Sample] = field(default_factory=list)
     left_out: LeftOut = field(default_factory=nothing_left_out)
+    crossed: Crossed = field(default_factory=dict)
 
     def columns(self) -> dict[str, Histogram]:
         """The histogram of every column, by name."""
@@ -121,9 +125,11 @@ def add_up(surveys: Iterable[Survey]) -> Survey:
         for name, values in other.groups.items():
             add_group(whole.groups.setdefault(name, {}), values)
         whole.samples += other.samples
+        crossing.add(whole.crossed, other.crossed)
     whole.hosts = naming.largest(naming.added(waiting), whole.left_out)
     whole.groups = {name: fewest(values) for name, values in whole.groups.items()}
     whole.samples = smallest(whole.samples)
+    whole.crossed = crossing.largest(whole.crossed)
     return whole
 
 
@@ -164,6 +170,7 @@ def write(store: Store, address: str, survey: Survey) -> None:
     survey = survey if len(survey.histograms) == 1 else with_one_layout(survey)
     ((layout, counts),) = survey.histograms.items()
     told = {key: getattr(survey, key) for key in ("rows", "groups", "samples", "left_out")}
+    told |= {"crossed": survey.crossed} if survey.crossed else {}
     metadata = {
         "gristmill": json.dumps(told, sort_keys=True),
         "layout": json.dumps(layout),

@@ -28,8 +28,8 @@ import pyarrow.parquet as pq
 from stages.contract import Store, Task, Wave
 from stages.kernels.columns import bins
 from stages.kernels.columns.keyed_hash import hash_names
+from stages.report import crossed, sums
 from stages.report import hosts as naming
-from stages.report import sums
 from stages.report.hosts import SUMS, host_rows, sums_by
 from stages.report.sums import SAMPLES, Histogram, Sample, Survey
 from stages.rules import families
@@ -129,6 +129,7 @@ def look(pages: pa.Table, address: str) -> Survey:
         groups={name: group_sums(pages, column) for name, column in group_columns(pages).items()},
         samples=samples(pages, address),
     )
+    found.crossed = crossed.count(pages, keep)
     found.hosts = naming.largest(naming.counted(pages), found.left_out)
     return found
 
@@ -234,6 +235,7 @@ def finish(store: Store, address: str, *, max_hosts: int = 10_000, texts: bool =
             for name, values in sorted(found.groups.items())
         },
         "samples": with_text(store, found.samples) if texts else [],
+        **({"crossed": crossed.rows(found.crossed)} if found.crossed else {}),
     }
 
 

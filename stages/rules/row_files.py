@@ -20,8 +20,8 @@ import zstandard
 JSON_SUFFIXES = (".jsonl", ".json", ".ndjson")
 
 
-def rows(path: str, columns: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
-    """Every row; of Parquet only ``columns``, where any are named.
+def rows(path: str, columns: Sequence[str] = (), optional: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+    """Every row; of Parquet only ``columns``, where any are named, and those ``optional`` ones that it has.
 
     Raises:
         ValueError: for a row that is no JSON object, naming file and line; for a column that a Parquet file has not.
@@ -29,7 +29,7 @@ def rows(path: str, columns: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
     """
     file = Path(path)
     if file.suffix == ".parquet":
-        yield from _parquet(file, columns)
+        yield from _parquet(file, columns, optional)
         return
     as_json = any(suffix in JSON_SUFFIXES for suffix in file.suffixes)
     with _opened(file) as lines:
@@ -48,13 +48,14 @@ def rows(path: str, columns: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
                 yield row
 
 
-def _parquet(file: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _parquet(file: Path, columns: Sequence[str], optional: Sequence[str]) -> Iterator[dict[str, Any]]:
     table = pq.ParquetFile(file)
     known = table.schema_arrow.names
     missing = [name for name in columns if name not in known]
     if missing:
         raise ValueError(f"{file}: no column {missing[0]!r}; it has {', '.join(known)}")
-    for batch in table.iter_batches(1024, columns=[*columns] or None):
+    wanted = [*columns, *(name for name in optional if name in known and name not in columns)] if columns else None
+    for batch in table.iter_batches(1024, columns=wanted):
         yield from batch.to_pylist()
 
 

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stages import language, schemas
+from stages.rules.text_models import load_model
 
 PAGES = {
     "en": "The mill stood by the river, and the people of the village brought their grain there every autumn.",
@@ -59,7 +60,7 @@ def test_one_piece_is_the_beginning() -> None:
 
 
 def test_short_texts_are_read_whole() -> None:
-    predict = language.load_model(language.MODELS["lid.176"])
+    predict = load_model(language.MODELS["lid.176"])
     (confidence, name), *_ = predict(PAGES["ru"].encode() + b"\n", 1, 0.0, "strict")
     (row,) = label([PAGES["ru"]])
     assert (row["language"], row["confidence"]) == (language.language_of(name), pytest.approx(confidence, rel=1e-6))

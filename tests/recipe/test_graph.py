@@ -25,6 +25,7 @@ ALIGNED = [product.name for product in graph.PRODUCTS if product.aligned]
 EVERYTHING = """
 lines: {enabled: true}
 repeats: {enabled: true, min_bytes: 64}
+labels: {labellers: {size: {function: "tests.products.test_labels:by_length"}}}
 scores: {scorers: {size: {function: "tests.products.test_scores:characters", params: {times: 2}}}}
 """
 SPELT_OTHERWISE = {"minhash": "signatures are not shown number by number"}

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 
 from stages import quality
-from stages.rules import classifiers
+from stages.rules import classifier_training, classifiers
+from stages.rules.classifier_training import Labelled
 
 
 def texts(words: str, seed: int) -> list[str]:
@@ -23,21 +24,23 @@ GOOD, BAD = (
     texts("theorem proof lemma the of and let be a set", 1),
     texts("buy cheap now the of and sale click a offer", 2),
 )
-SMALL = classifiers.Training(dimensions=16, buckets=1000, epochs=10, held_out=0.2)
+LABELLED = [*(Labelled("positive", text) for text in GOOD), *(Labelled("negative", text) for text in BAD)]
+SMALL = classifier_training.Training(dimensions=16, buckets=1000, epochs=10, held_out=0.2)
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = str(tmp_path_factory.mktemp("model") / "good.bin")
-    classifiers.train(GOOD, BAD, path, SMALL)
+    classifier_training.train(LABELLED, path, SMALL)
     return path
 
 
 def test_training_is_measured_on_held_out_texts_and_repeatable(model: str, tmp_path: Path) -> None:
     report = json.loads(Path(model + ".json").read_text())
     assert report["held_out"]["auc"] > 0.99
-    assert 20 < report["held_out"]["num_positives"] < 60
-    again = classifiers.train(GOOD, BAD, str(tmp_path / "again.bin"), SMALL)
+    assert report["held_out"]["num_positives"] == report["held_out"]["num_negatives"] == 40
+    assert report["held_out"]["accuracy"] > 0.99
+    again = classifier_training.train(LABELLED[::-1], str(tmp_path / "again.bin"), SMALL)
     assert again == report
 
 
@@ -54,7 +57,7 @@ def test_scores_are_a_column_and_the_models_content_its_identity(model: str) -> 
 def test_area_under_the_curve_counts_pairs() -> None:
     positives, negatives = np.array([0.9, 0.5, 0.5]), np.array([0.5, 0.1])
     pairs = [(p > n) + (p == n) / 2 for p in positives for n in negatives]
-    assert classifiers.measures(positives, negatives)["auc"] == pytest.approx(sum(pairs) / 6)
+    assert classifier_training.binary(positives, negatives)["auc"] == pytest.approx(sum(pairs) / 6)
 
 
 def test_what_cannot_work_is_said_in_a_line(model: str, tmp_path: Path) -> None:
@@ -64,5 +67,8 @@ def test_what_cannot_work_is_said_in_a_line(model: str, tmp_path: Path) -> None:
         classifiers.scorer(classifiers.Classifier(model=str(broken)))
     with pytest.raises(ValueError, match="expected one of its labels"):
         classifiers.scorer(classifiers.Classifier(model=model, label="__label__hq"))
-    with pytest.raises(ValueError, match="found none in"):
-        classifiers.train([], BAD, str(tmp_path / "x.bin"), SMALL)
+    with pytest.raises(ValueError, match="expected texts of two labels or more, found those of negative"):
+        classifier_training.train(LABELLED[200:], str(tmp_path / "x.bin"), SMALL)
+    one_site = [text._replace(site="a.org") for text in LABELLED]
+    with pytest.raises(ValueError, match="expected texts of several sites"):
+        classifier_training.train(one_site, str(tmp_path / "x.bin"), SMALL)

@@ -1,0 +1,160 @@
+"""`train-classifier` and `train-quality`: texts from roots and labelled files; the same model every time."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline import recipe as recipes
+from pipeline.errors import UserError
+from pipeline.recipe.yaml_file import ConfigError
+from pipeline.store.storage import Store
+from pipeline.tune import train_classifier
+from stages.rules import classifier_training
+from tests.rules.test_classifiers import BAD, GOOD, SMALL
+from tests.rules.test_classifiers import texts as words_of
+from tests.support.corpora import write_corpus, write_mixture
+from tests.support.runs import gristmill, made, run_inline
+
+SETTINGS = SMALL.model_dump()
+
+
+def texts_of(words: str, seed: int) -> list[str]:
+    return words_of(words, seed)[:20]
+
+
+def texts(
+    positives: tuple[str, ...] = (), negatives: tuple[str, ...] = (), labelled: tuple[str, ...] = ()
+) -> train_classifier.Texts:
+    places = [*(("positive", place) for place in positives), *(("negative", place) for place in negatives)]
+    return train_classifier.Texts(tuple(places), labelled, "text", "label", "url", 1000, ("1",))
+
+
+def test_labelled_rows_and_files_a_class_give_the_same_model(tmp_path: Path) -> None:
+    labels = [1] * len(GOOD) + [0] * len(BAD)
+    pq.write_table(pa.table({"text": GOOD + BAD, "label": labels}), tmp_path / "both.parquet")
+    for name, rows in (("good", GOOD), ("bad", BAD)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps({"text": row}) + "\n" for row in rows))
+    one, two = tmp_path / "one.bin", tmp_path / "two.bin"
+    given = texts(labelled=(str(tmp_path / "both.parquet"),))
+    train_classifier.train_classifier(str(one), None, None, given, SETTINGS)
+    files = {"positives": (str(tmp_path / "good.jsonl"),), "negatives": (str(tmp_path / "bad.jsonl"),)}
+    said = train_classifier.train_classifier(str(two), None, None, texts(**files), SETTINGS)
+    assert one.read_bytes() == two.read_bytes()
+    assert "auc        1.0000" in said
+    about = json.loads((tmp_path / "two.bin.json").read_text())
+    assert [(entry["class"], entry["from"]) for entry in about["data"]] == [
+        ("positive", "good.jsonl"),
+        ("negative", "bad.jsonl"),
+    ]
+    assert sorted(path.name for path in tmp_path.iterdir() if "unfinished" in path.name) == []
+
+
+def test_many_labels_are_measured_on_sites_that_trained_nothing(tmp_path: Path) -> None:
+    """A word that only tells the site would give it away, if one site stood on both sides."""
+    topics = {"maths": "theorem proof lemma set", "shop": "buy cheap sale offer", "cook": "salt oven dough boil"}
+    rows = []
+    for label, words in topics.items():
+        for site in range(6):
+            for text in texts_of(words + f" www{label}{site}", site):
+                rows.append({"text": text, "topic": label, "url": f"https://a.site{label}{site}.org/x"})
+    rows += [{"text": text, "topic": "lonely", "url": "https://lonely.org/"} for text in texts_of("alone one", 9)]
+    with gzip.open(tmp_path / "all.jsonl.gz", "wt") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+    args = ("--labelled", tmp_path / "all.jsonl.gz", "--label-field", "topic", "--buckets", 1000, "--dimensions", 8)
+    told = gristmill("train-classifier", tmp_path / "topic.bin", *args, "--epochs", 20, "--held-out", 0.2)
+    assert told.returncode == 0, told.stderr
+    about = json.loads((tmp_path / "topic.bin.json").read_text())
+    assert about["sites"] == 19
+    assert about["texts"] == {"cook": 120, "lonely": 20, "maths": 120, "shop": 120}
+    held = about["held_out"]
+    counts = {label: row["num_texts"] for label, row in held["labels"].items()}
+    assert counts == {"cook": 40, "lonely": 0, "maths": 40, "shop": 40}  # whole sites of 20, a fifth or more
+    right = sum(said.get(label, 0) for label, said in held["confusion"].items())
+    assert held["accuracy"] == right / 120 > 0.9
+    f1 = [row["f1"] for row in held["labels"].values() if row["num_texts"]]
+    assert held["macro_f1"] == pytest.approx(sum(f1) / 3)
+    assert "not measured: its texts are of too few sites" in told.stdout
+    assert "labels:\n  labellers:\n    topic: {model: " in told.stdout
+    for bad, message in (
+        (("--texts", "maths"), "--texts: expected LABEL=PLACE, found 'maths'"),
+        ((), "expected --labelled or --texts; found neither"),
+        (("--texts", "a=source:x"), "source:x: which root? give --root"),
+        (("--labelled", tmp_path / "all.jsonl.gz", "--label-field", "tpoic"), "no field 'tpoic'; it has text, topic"),
+    ):
+        told = gristmill("train-classifier", tmp_path / "no.bin", *bad)
+        assert told.returncode == 2
+        assert message in told.stderr
+        assert len(told.stderr.splitlines()) == 1
+    assert not list(tmp_path.glob("no.bin*"))
+
+
+def test_sites_held_out_are_whole_and_never_most_of_a_label() -> None:
+    chosen = random.Random(3)
+    for _ in range(30):
+        sizes = [(f"s{k}", chosen.choice("abc"), chosen.randint(1, 30)) for k in range(12)]
+        lines = [
+            classifier_training._line_of(classifier_training.Labelled(label, f"{site} {n}", site), SMALL)
+            for site, label, size in sizes
+            for n in range(size)
+        ]
+        held = classifier_training.held_out(lines, 0.2)
+        totals = {label: sum(n for _, own, n in sizes if own == label) for label in "abc"}
+        for label, total in totals.items():
+            out = sum(n for site, own, n in sizes if own == label and site in held)
+            assert out <= total / 2
+            left = [n for site, own, n in sizes if own == label and site not in held]
+            assert out >= 0.2 * total or all(out + n > total / 2 for n in left)
+
+
+def test_sources_and_domains_of_a_root_train_a_classifier_that_the_next_run_applies(tmp_path: Path) -> None:
+    mixture, root = write_mixture(tmp_path / "small.yaml", write_corpus(tmp_path / "in", files=2)), tmp_path / "root"
+    run_inline(mixture, root)
+    model = tmp_path / "code.bin"
+    rows = [{"text": text, "label": 0} for text in BAD]
+    (tmp_path / "more.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    given = texts(("source:code",), ("domain:docs",), (str(tmp_path / "more.jsonl"),))
+    settings = {**SETTINGS, "divide_lone_sites": True}
+    said = train_classifier.train_classifier(str(model), Store(str(root)), None, given, settings)
+    assert "positive is of one site, which is on both sides" in said
+    about = json.loads((tmp_path / "code.bin.json").read_text())
+    assert about["sites_divided"] == ["positive"]  # all its pages are of one site
+    assert about["held_out"]["num_positives"] > 0
+    data = about["data"]
+    assert data[0]["from"] == "source:code"
+    assert data[1]["kept"].startswith("manifests/kept-")
+    text = mixture.read_text()
+    mixture.write_text(
+        text.replace("domains:\n", "domains:\n  good: {sources: [web], min: {code_score: 0.5}}\n", 1)
+        + f"quality:\n  families: [gopher_quality]\n  classifiers: {{code: {{model: {model}}}}}\n"
+    )
+    assert made(run_inline(mixture, root))["quality"] == 3
+    wrong = texts(("source:wbe",), ("x",))
+    with pytest.raises(UserError, match="source:wbe: no page; the root has sources code, web"):
+        train_classifier.train_classifier(str(model), Store(str(root)), None, wrong, SETTINGS)
+
+
+def test_what_cannot_be_trained_or_applied_is_said_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"txt": "x"}\n')
+    told = gristmill("train-quality", tmp_path / "m.bin", "--labelled", tmp_path / "a.jsonl")
+    assert told.returncode == 2
+    assert told.stderr.splitlines() == [f"gristmill: {tmp_path}/a.jsonl, row 1: no field 'text'; it has txt"]
+    mixture = write_mixture(tmp_path / "small.yaml", tmp_path)
+    text = mixture.read_text()
+    for content, message in (
+        (b"no model at all, but long enough for a header", "expected a supervised fastText model, found another kind"),
+        (b"\xba\x16\x4f\x2f\x63\0\0\0" + bytes(60), "found format 99"),
+    ):
+        (tmp_path / "m.bin").write_bytes(content)
+        mixture.write_text(text + "quality:\n  classifiers: {good: {model: m.bin}}\n")
+        with pytest.raises(ConfigError) as caught:
+            recipes.load(mixture, Store(str(tmp_path / "root")))
+        [problem] = caught.value.problems
+        assert problem.key == "quality.classifiers.good"
+        assert message in problem.message
