@@ -31,6 +31,8 @@ LISTED = url_lists.RULE
 """A rule for each list of addresses: this and its name."""
 UNWANTED = "unwanted_"
 """A rule for each labeller whose labels are not all wanted: this and its name."""
+MARK = "--"
+"""Between the parts of the name of a domain in a grid (`stages.kept.grid`); other domains have none in theirs."""
 LINE_VIEWS = {
     "without_repeated_lines": "repeated_lines_spans",
     "without_frequent_lines": "frequent_lines_spans",
@@ -196,7 +198,7 @@ class Params(_Grown):
 class Domain(_Grown):
     """A part of the corpus: the kept pages that meet every condition given. A page goes to the first it meets."""
 
-    later = frozenset({"labels"})
+    later = frozenset({"labels", "within"})
 
     name: str
     sources: tuple[str, ...] | None = None
@@ -210,9 +212,13 @@ class Domain(_Grown):
     """Buckets: from and below which percentile of such a column, among the pages of the same language in these sources
     that pass every rule; `{x_score: [90, 100]}` is the best tenth of each language."""
 
+    within: str | None = None
+    """With percentiles: among pages of the same label of this labeller, too."""
+
     def group(self, column: str) -> str:
         """Within what pages a column is ranked, as a name."""
-        return column if self.sources is None else f"{column} of {', '.join(sorted(self.sources))}"
+        ranked = column if self.within is None else f"{column} within {self.within}"
+        return ranked if self.sources is None else f"{ranked} of {', '.join(sorted(self.sources))}"
 
     @field_validator("percentiles")
     @classmethod
@@ -224,6 +230,12 @@ class Domain(_Grown):
 
     _languages = field_validator("languages")(check_languages)
     _labels = field_validator("labels")(_check_labels)
+
+
+def is_within(name: str, wanted: Sequence[str]) -> bool:
+    """Whether a domain is one of those named, be it by the name of its grid, or of that and its label."""
+    parts = name.split(MARK)
+    return any(MARK.join(parts[:count]) in wanted for count in range(1, len(parts) + 1))
 
 
 def active_rules(params: Params) -> list[str]:
