@@ -130,8 +130,10 @@ def _domains(
     known = known_labels(common, [source for source in found.values() if source is not None]) if common else {}
     for name, raw in yaml_file.data["domains"].items():
         key = ("domains", name)
-        if kept.MARK in str(name):
-            yaml_file.add(key, f"expected no {kept.MARK!r} in the name of a domain: it divides the names in a grid")
+        if schemas.GRID_MARK in str(name):
+            yaml_file.add(
+                key, f"expected no {schemas.GRID_MARK!r} in the name of a domain: it divides the names in a grid"
+            )
         if not is_grid(raw):
             domains[str(name)] = _domain(str(name), raw, yaml_file)
             continue
@@ -178,7 +180,7 @@ def _check_references(
     named = [(place, list(blend.domains)) for place, blend in mixtures_of(sections)]
     raw = yaml_file.data.get("mixture")
     if sections["mixture"] is None and isinstance(raw, dict) and isinstance(raw.get("domains"), dict):
-        grids = {name.partition(kept.MARK)[0] for name in domains}
+        grids = {name.partition(schemas.GRID_MARK)[0] for name in domains}
         named.append((("mixture",), [name for name in raw["domains"] if name not in grids]))  # something else is wrong
     for place, names in named:
         for name in names:
@@ -211,7 +213,7 @@ def _check_columns(
         if column not in columns and not schemas.is_label(column):  # of labels `named_labels` tells
             place = next(
                 (
-                    ("domains", d.name, side, column) if kept.MARK not in d.name else ("domains", grid_of(d), side)
+                    place_of(d, side, column)
                     for d in here
                     for side in ("min", "max", "percentiles")
                     if column in getattr(d, side)
@@ -230,9 +232,10 @@ def _check_columns(
         yaml_file.add(key, f"has_bad_words needs quality.bad_words, of which source {name} has none")
 
 
-def grid_of(domain: kept.Domain) -> str:
-    """The name of the grid that a domain is a cell of."""
-    return domain.name.partition(kept.MARK)[0]
+def place_of(domain: kept.Domain, side: str, column: str) -> Key:
+    """Where a condition stands in the file: that of a domain in a grid at the grid."""
+    grid, mark, _ = domain.name.partition(schemas.GRID_MARK)
+    return ("domains", grid, side, *(() if mark else (column,)))
 
 
 def _measured(source: Source, sections: dict[str, Any]) -> dict[str, list[str]]:

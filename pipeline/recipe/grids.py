@@ -19,7 +19,7 @@ from typing import Any
 
 from pipeline.recipe.yaml_file import Key, YamlFile, nearest, validate
 from stages.kept.grid import Cell, Grid
-from stages.kept.params import MARK
+from stages.schemas import GRID_MARK
 
 Grids = Mapping[str, list[Cell]]
 """The domains of every grid, by its name."""
@@ -118,7 +118,7 @@ def _cells(name: str, entry: Any, place: Key, cells: list[Cell], curved: bool, y
             return {}
         return {name: {"share": entry["share"], "domains": {c.domain.name: _bucket(c) | cap for c in cells}}}
     return {
-        cells[0].domain.name.rpartition(MARK)[0] if buckets else f"{cells[0].domain.name}": {
+        cells[0].domain.name.rpartition(GRID_MARK)[0] if buckets else f"{cells[0].domain.name}": {
             "share": shares[label],
             "domains": {cell.domain.name: _bucket(cell) | cap for cell in cells},
         }

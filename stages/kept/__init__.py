@@ -37,7 +37,6 @@ from stages.kept.explain import page_rules
 from stages.kept.inputs import read_pages
 from stages.kept.params import (
     FIXED,
-    MARK,
     ORDER,
     PUBLISHED,
     Domain,
@@ -56,7 +55,6 @@ from stages.rules import url_lists
 __all__ = [
     "BY_LANGUAGE",
     "FIXED",
-    "MARK",
     "ORDER",
     "PUBLISHED",
     "VERSION",

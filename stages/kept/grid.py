@@ -18,8 +18,9 @@ from itertools import pairwise
 from pydantic import Field, field_validator, model_validator
 
 from stages.contract import StageParams
-from stages.kept.params import MARK, Domain, Labels
+from stages.kept.params import Domain, Labels
 from stages.rules.names import check_languages
+from stages.schemas import GRID_MARK
 
 
 class GridPercentiles(StageParams):
@@ -85,7 +86,7 @@ class Grid(StageParams):
             for bucket in buckets:
                 parts = [name, *([spelt[label]] if label is not None else [])]
                 parts += [f"{spelt_edge(bucket[0])}-{spelt_edge(bucket[1])}"] if bucket is not None else []
-                found.append(Cell(self._domain(MARK.join(parts), label, bucket), label, bucket))
+                found.append(Cell(self._domain(GRID_MARK.join(parts), label, bucket), label, bucket))
         return found
 
     def _domain(self, name: str, label: str | None, bucket: tuple[float, float] | None) -> Domain:

@@ -13,6 +13,7 @@ from stages.rules import families, url_lists, views
 from stages.rules.names import check_languages, check_names
 from stages.rules.rule import Rule
 from stages.rules.url_lists import UrlList
+from stages.schemas import GRID_MARK
 
 FIRST = ("empty_text", "language_not_selected", "low_language_confidence")
 DUPLICATES = ("exact_duplicate", "near_duplicate", "same_address")
@@ -31,8 +32,6 @@ LISTED = url_lists.RULE
 """A rule for each list of addresses: this and its name."""
 UNWANTED = "unwanted_"
 """A rule for each labeller whose labels are not all wanted: this and its name."""
-MARK = "--"
-"""Between the parts of the name of a domain in a grid (`stages.kept.grid`); other domains have none in theirs."""
 LINE_VIEWS = {
     "without_repeated_lines": "repeated_lines_spans",
     "without_frequent_lines": "frequent_lines_spans",
@@ -234,8 +233,8 @@ class Domain(_Grown):
 
 def is_within(name: str, wanted: Sequence[str]) -> bool:
     """Whether a domain is one of those named, be it by the name of its grid, or of that and its label."""
-    parts = name.split(MARK)
-    return any(MARK.join(parts[:count]) in wanted for count in range(1, len(parts) + 1))
+    parts = name.split(GRID_MARK)
+    return any(GRID_MARK.join(parts[:count]) in wanted for count in range(1, len(parts) + 1))
 
 
 def active_rules(params: Params) -> list[str]:
