@@ -43,6 +43,10 @@ DOCUMENTS = pa.schema(
 )
 
 
+GRID_MARK = "--"
+"""Between the parts of the name of a domain in a grid: grid, label, bucket; other domains have none in theirs."""
+
+
 def carried_column(name: str) -> str:
     """The column of `documents`, behind all others, that holds what a source carries of its input under a name."""
     return f"input_{name}"

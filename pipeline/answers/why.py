@@ -32,6 +32,7 @@ from pipeline.recipe import snapshot as snapshots
 from pipeline.recipe.pages import Found, rows_of, token_row
 from pipeline.recipe.snapshot import Snapshot
 from pipeline.store.key_index import KeyIndex, shard_index
+from stages.schemas import label_column
 
 EXCERPT = 600
 DIFF_READ = 400
@@ -178,8 +179,14 @@ def buckets(snapshot: Snapshot, kept: tuple[Any, pa.Table], page: pa.Table) -> l
         {key: row[key] for key in ("column", "from", "to", "least", "below")}
         | {"language": language, "value": as_json(page.column(row["column"])[0].as_py())}
         for row in answers.bucket_edges(mine, snapshot.store.read_json(place))
-        if row["language"] == language
+        if row["language"] == language and is_of(page, mine, row)
     ]
+
+
+def is_of(page: pa.Table, mine: list[tuple[str, dict[str, Any]]], row: dict[str, Any]) -> bool:
+    """Whether a bucket ranks pages of the page's label, where it ranks within labels."""
+    labeller = mine[0][1].get("within")
+    return "label" not in row or row["label"] == page.column(label_column(str(labeller)))[0].as_py()
 
 
 def measurements(row: dict[str, Any], rules: list[dict[str, Any]]) -> list[dict[str, Any]]:

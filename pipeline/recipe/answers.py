@@ -141,8 +141,12 @@ def bucket_edges(domains: list[tuple[str, dict[str, Any]]], edges: dict[str, Any
     for name, settings in domains:
         domain = kept.Domain(name=name, **{key: value for key, value in settings.items() if key != "name"})
         for column, limits in domain.percentiles.items():
-            for language, values in edges[domain.group(column)].items():
+            for ranked, values in edges[domain.group(column)].items():
+                language, _, label = ranked.partition(" ")
+                if domain.within is not None and label not in domain.labels.get(domain.within, (label,)):
+                    continue
                 place = {"domain": name, "column": column, "language": language, "from": limits[0], "to": limits[1]}
+                place |= {"label": label} if domain.within is not None else {}
                 least, below = (values[f"{percentile:g}"] for percentile in limits)
                 rows.append(place | {"least": least, "below": below})
     return rows

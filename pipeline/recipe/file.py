@@ -15,13 +15,15 @@ from pydantic import ValidationError
 from pipeline.recipe import graph
 from pipeline.recipe.checks import check_files
 from pipeline.recipe.graph import SECTIONS, TOP_KEYS
-from pipeline.recipe.named_labels import check_labels
+from pipeline.recipe.grids import Grids, cells_of, is_grid, written_out
+from pipeline.recipe.named_labels import check_labels, known_labels
 from pipeline.recipe.paths import resolve, resolve_files, resolve_models, source_paths
 from pipeline.recipe.products import Recipe, Source, mixtures_of
 from pipeline.recipe.sections import SampleParams, dump
 from pipeline.recipe.yaml_file import Key, YamlFile, dotted, nearest, read_yaml, validate
 from pipeline.store.storage import Store, filesystem_of
 from stages import clusters, kept, mixture, schemas, sources
+from stages.kept.grid import Cell
 
 MOST_LETTERS = 100
 """Of a name: it is part of file names, with a digest beside it."""
@@ -57,9 +59,9 @@ def load(path: str | Path, store: Store, tokenizer: bool = True) -> Recipe:
         for name, model in SECTIONS.items()
         if name != "mixture"
     }
-    sections |= _blends(yaml_file, store, sections["corpus"])
     found = {str(name): _source(str(name), raw, yaml_file, store) for name, raw in data["sources"].items()}
-    domains = {str(name): _domain(str(name), raw, yaml_file) for name, raw in data["domains"].items()}
+    domains, grids = _domains(yaml_file, found, sections)
+    sections |= _blends(yaml_file, store, sections["corpus"], grids)
     name = str(data.get("name") or Path(path).stem)
     _check_name(name, ("name",), yaml_file)
     _check_references(yaml_file, found, domains, sections)
@@ -118,6 +120,32 @@ def _domain(name: str, raw: Any, yaml_file: YamlFile) -> kept.Domain | None:
     return validate(kept.Domain, {"name": name, **(raw or {})}, yaml_file, ("domains", name))
 
 
+def _domains(
+    yaml_file: YamlFile, found: dict[str, Source | None], sections: dict[str, Any]
+) -> tuple[dict[str, kept.Domain | None], dict[str, list[Cell]]]:
+    """All domains in order, those of grids one by one; and the grids."""
+    domains: dict[str, kept.Domain | None] = {}
+    grids: dict[str, list[Cell]] = {}
+    common = sections.get("labels")
+    known = known_labels(common, [source for source in found.values() if source is not None]) if common else {}
+    for name, raw in yaml_file.data["domains"].items():
+        key = ("domains", name)
+        if schemas.GRID_MARK in str(name):
+            yaml_file.add(
+                key, f"expected no {schemas.GRID_MARK!r} in the name of a domain: it divides the names in a grid"
+            )
+        if not is_grid(raw):
+            domains[str(name)] = _domain(str(name), raw, yaml_file)
+            continue
+        _check_name(str(name), key, yaml_file)
+        grids[str(name)] = cells_of(str(name), raw, known, yaml_file)
+        for cell in grids[str(name)]:
+            if len(cell.domain.name) > MOST_LETTERS:
+                yaml_file.add(key, f"expected names of {MOST_LETTERS} letters at most, found {cell.domain.name!r}")
+            domains[cell.domain.name] = cell.domain
+    return domains, grids
+
+
 def merge(common: Any, own: Any) -> Any:
     """``own`` laid over ``common``: mappings key by key, everything else replaced."""
     if isinstance(common, dict) and isinstance(own, dict):
@@ -128,9 +156,9 @@ def merge(common: Any, own: Any) -> Any:
 def _check_references(
     yaml_file: YamlFile, found: dict[str, Source | None], domains: dict[str, Any], sections: dict[str, Any]
 ) -> None:
-    for key, named in _named(yaml_file.data["domains"]):
-        if found and named not in found:
-            yaml_file.add(("domains", *key), f"no such source {named!r}{nearest(named, list(found))}")
+    for key, source_name in _named(yaml_file.data["domains"]):
+        if found and source_name not in found:
+            yaml_file.add(("domains", *key), f"no such source {source_name!r}{nearest(source_name, list(found))}")
     measured = [columns for source in found.values() if source for columns in _measured(source, sections).values()]
     for position, name in enumerate(getattr(sections.get("tokens"), "scores", ())):
         if measured and not any(name in columns for columns in measured):
@@ -149,11 +177,12 @@ def _check_references(
             clusters.check_permutations(sections["clusters"], sections["signatures"].permutations)
         except ValueError as error:
             yaml_file.add(("clusters", "bands"), str(error))
-    blends = [(place, blend.domains) for place, blend in mixtures_of(sections)]
+    named = [(place, list(blend.domains)) for place, blend in mixtures_of(sections)]
     raw = yaml_file.data.get("mixture")
     if sections["mixture"] is None and isinstance(raw, dict) and isinstance(raw.get("domains"), dict):
-        blends.append((("mixture",), raw["domains"]))  # something else in it is wrong
-    for place, names in blends:
+        grids = {name.partition(schemas.GRID_MARK)[0] for name in domains}
+        named.append((("mixture",), [name for name in raw["domains"] if name not in grids]))  # something else is wrong
+    for place, names in named:
         for name in names:
             if domains and name not in domains:
                 yaml_file.add((*place, "domains", name), f"no such domain{nearest(name, list(domains))}")
@@ -184,7 +213,7 @@ def _check_columns(
         if column not in columns and not schemas.is_label(column):  # of labels `named_labels` tells
             place = next(
                 (
-                    ("domains", d.name, side, column)
+                    place_of(d, side, column)
                     for d in here
                     for side in ("min", "max", "percentiles")
                     if column in getattr(d, side)
@@ -203,6 +232,12 @@ def _check_columns(
         yaml_file.add(key, f"has_bad_words needs quality.bad_words, of which source {name} has none")
 
 
+def place_of(domain: kept.Domain, side: str, column: str) -> Key:
+    """Where a condition stands in the file: that of a domain in a grid at the grid."""
+    grid, mark, _ = domain.name.partition(schemas.GRID_MARK)
+    return ("domains", grid, side, *(() if mark else (column,)))
+
+
 def _measured(source: Source, sections: dict[str, Any]) -> dict[str, list[str]]:
     """The columns that are measured of a source, by product, as far as the sections are right."""
     known = {name: params for name, params in sections.items() if params is not None}
@@ -218,11 +253,12 @@ def _columns(product: graph.Product, source: Source, sections: dict[str, Any]) -
     return product.columns(params) if product.columns and params is not None else []
 
 
-def _blends(yaml_file: YamlFile, store: Store, corpus_params: Any) -> dict[str, Any]:
+def _blends(yaml_file: YamlFile, store: Store, corpus_params: Any, grids: Grids) -> dict[str, Any]:
     """The sections `mixture` and `phases`, of which a file has exactly one; the other is None."""
     data = yaml_file.data
     if "phases" not in data:
         raw = _with_weights(data.get("mixture") or {}, ("mixture",), yaml_file, store)
+        raw = written_out(raw, ("mixture",), grids, yaml_file)
         blend = validate(mixture.MixtureParams, raw, yaml_file, ("mixture",)) if raw is not None else None
         return {"mixture": blend, "phases": None}
     if "mixture" in data:
@@ -235,7 +271,8 @@ def _blends(yaml_file: YamlFile, store: Store, corpus_params: Any) -> dict[str, 
         for position, phase in enumerate(raw["phases"]):
             if isinstance(phase, dict) and "mixture" in phase:
                 key = ("phases", "phases", position, "mixture")
-                phase = {**phase, "mixture": _with_weights(phase["mixture"], key, yaml_file, store)}
+                blend = _with_weights(phase["mixture"], key, yaml_file, store)
+                phase = {**phase, "mixture": written_out(blend, key, grids, yaml_file)}
                 if phase["mixture"] is None:
                     return {"mixture": None, "phases": None}
             filled.append(phase)

@@ -34,6 +34,7 @@ from stages import (
     sources,
     tokens,
 )
+from stages.kept.grid import Grid
 from stages.report import survey
 
 Shape = Literal["listing", "map", "exchange", "gather"]
@@ -300,6 +301,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
 ENTRIES: dict[str, type[BaseModel]] = {
     "sources.NAME": sources.SourceParams,
     "domains.NAME": kept.Domain,
+    "domains.GRID": Grid,
     "sample": SampleParams,
 }
 ALTERNATIVES: dict[str, type[BaseModel]] = {"phases": mixture.PhasesParams}

@@ -164,6 +164,10 @@ class Recipe:
         """The percentiles of columns that domains name."""
         return buckets.wanted_of(self.domains.values())
 
+    def counted_columns(self) -> list[str]:
+        """What is counted for them: columns, each within a labeller's labels where a domain says so."""
+        return buckets.columns_of(self.percentiles())
+
     def bucket_plan(self, inputs: list[dict[str, Any]], names: list[str], output: str) -> list[Wave]:
         """Phases that find the values at those percentiles, language by language."""
         return buckets.plan(inputs, self.percentiles(), names, output)

@@ -78,11 +78,11 @@ def eligible_tasks(
     more: dict[str, Any],
     removed: dict[int, list[str]],
 ) -> list[Task]:
-    """``more``: the domains, and the edges of the percentiles they name."""
+    """``more``: the domains, and of percentiles that they name the address and how names of files tell them."""
     tasks = []
     finding = graph.BY_NAME["eligible"]
     matched = exchanged(steps, measured, graph.RULED)
-    edges = f"-{digest(more['edges'])}" if more.get("edges") else ""
+    edges = more.pop("ranked", "")
     for index, split in enumerate(steps.splits):
         gone = removed.get(index)
         suffix = matched[index] + (f"-{digest(gone)}" if gone else "") + edges
@@ -109,7 +109,9 @@ def cluster(
         return {}
     print_of = partial(recipe.fingerprint, "eligible")
     prints = {source: print_of(source) for source in recipe.sources}
-    more = {"domains": recipe.eligible_domains(), **({"edges": edges} if edges else {})}
+    more: dict[str, Any] = {"domains": recipe.eligible_domains()}
+    if edges:
+        more |= {"edges": steps.snapshot["buckets"], "ranked": f"-{digest(edges)}"}
     tasks = eligible_tasks(recipe, steps, measured, inputs, prints, more, taken_down(steps, measured, alone=True))
     eligible = Product([task.outputs[0] for task in tasks])
     steps.map_product("eligible", eligible, tasks, print_of)

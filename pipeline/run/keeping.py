@@ -39,15 +39,16 @@ def keep(
     removed = taken_down(steps, measured)
     matched = exchanged(steps, measured, graph.DECIDING)
     print_of = partial(recipe.fingerprint, "kept")
+    ranked = f"-{digest(edges)}" if edges else ""
     for index, (files, split) in enumerate(zip(files_of(steps, measured, graph.DECIDING), steps.splits, strict=True)):
         gone = removed.get(index)
-        suffix = matched[index] + (f"-{digest(gone)}" if gone else "") + (f"-{digest(edges)}" if edges else "")
+        suffix = matched[index] + (f"-{digest(gone)}" if gone else "") + ranked
         address = f"{print_of(split.source).folder}/{split_id(split)}{suffix}.parquet"
         product.addresses.append(address)
         params = recipe.map_params("kept", split.source)
         args = {**inputs[index], "files": files, "params": params, "output": address, "domains": domains}
         args |= {"remove": gone} if gone else {}
-        args |= {"edges": edges} if edges else {}
+        args |= {"edges": steps.snapshot["buckets"]} if edges else {}
         cost = measured["documents"].facts[index]["text_bytes"]
         tasks.append(Task(keeping.task, args, (address,), f"{split.source}/{split.file}", cost, keeping.memory))
     steps.map_product("kept", product, tasks, print_of, step)

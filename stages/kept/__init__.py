@@ -99,17 +99,18 @@ def keep(
     domains: list[dict[str, Any]],
     remove: list[str] | None = None,
     urls: str | None = None,
-    edges: Edges | None = None,
+    edges: Edges | str | None = None,
 ) -> KeptReport:
     """Decide one split: aligned Parquet files in, one out. Returns the report of the file.
 
     ``files``: addresses by product, `documents` and `language` among them; columns that rules or domains name are
     looked for in all the others. ``remove``: doc_ids (hex) of pages that are dropped as ``taken_down`` whatever else
     holds for them. ``urls``: address of the compiled lists of ``params.urls``. ``edges``: of the percentiles that
-    domains name (`stages.kept.buckets`).
+    domains name (`stages.kept.buckets`), or the address of them.
     """
     settings, chosen = Params(**params), [Domain(**domain) for domain in domains]
     lists = url_lists.load(store, urls) if urls else None
+    edges = store.read_json(edges) if isinstance(edges, str) else edges
     pages = read_pages(store, files, settings, chosen, urls=bool(lists))
     kept = prepare(settings, chosen, lists, edges)(pages)
     rules = active_rules(settings)

@@ -12,6 +12,9 @@ which at least that share of the pages lies; equal scores are never divided, so 
     edges     {group: {language: {percentile: edge or null (without limit)}}}, a group being a column of some sources
               (`params.Domain.group`)
 
+Columns ranked within a label too are counted as ``x_score within topic``, and what stands for the language there is
+language and label: ``en science``.
+
 Price: as `kept` itself, 1 µs a page; the sum holds one histogram a language and column.
 """
 
@@ -26,12 +29,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.contract import Store, Task, Wave
-from stages.kept.decide import Edges, numbers, prepare
+from stages.kept.decide import Edges, numbers, page_keys, prepare
 from stages.kept.inputs import read_pages
 from stages.kept.params import Domain, Params
 from stages.rules import url_lists
 
 VERSION = 1
+WITHIN = " within "
 _DROPPED_BITS = 36
 COUNTS = pa.schema(
     [
@@ -45,7 +49,7 @@ COUNTS = pa.schema(
 
 
 Wanted = dict[str, dict[str, Any]]
-"""By group: ``{"column", "sources" (null: all), "percentiles"}``."""
+"""By group: ``{"column", "sources" (null: all), "percentiles"}``, and ``"within"`` where a label is given."""
 
 
 def wanted_of(domains: Iterable[Domain]) -> Wanted:
@@ -54,7 +58,9 @@ def wanted_of(domains: Iterable[Domain]) -> Wanted:
     for domain in domains:
         for column, limits in domain.percentiles.items():
             sources = sorted(domain.sources) if domain.sources is not None else None
-            entry = found.setdefault(domain.group(column), {"column": column, "sources": sources, "percentiles": []})
+            ranked = {"within": domain.within} if domain.within is not None else {}
+            about = {"column": column, "sources": sources, "percentiles": [], **ranked}
+            entry = found.setdefault(domain.group(column), about)
             entry["percentiles"] = sorted({*entry["percentiles"], *limits})
     return dict(sorted(found.items()))
 
@@ -77,8 +83,19 @@ def plan(inputs: Sequence[Mapping[str, Any]], wanted: Wanted, names: Sequence[st
 
 
 def columns_of(wanted: Wanted) -> list[str]:
-    """The columns to count."""
-    return sorted({entry["column"] for entry in wanted.values()})
+    """The columns to count; of those ranked within a label, both: `x_score within topic`."""
+    return sorted({counted_as(entry) for entry in wanted.values()})
+
+
+def counted_as(entry: Mapping[str, Any]) -> str:
+    """A column as it stands in the counts."""
+    return f"{entry['column']}{WITHIN}{entry['within']}" if entry.get("within") else str(entry["column"])
+
+
+def named(counted: str) -> tuple[str, str | None]:
+    """Column and labeller of what is counted."""
+    column, _, labeller = counted.partition(WITHIN)
+    return column, labeller or None
 
 
 def count(store: Store, *, splits: list[dict[str, Any]], columns: list[str], output: str) -> dict[str, Any]:
@@ -88,7 +105,8 @@ def count(store: Store, *, splits: list[dict[str, Any]], columns: list[str], out
         params, urls = Params(**split["params"]), split.get("urls")
         free = tuple(override for override in params.overrides if override.domains is None)
         params = params.model_copy(update={"overrides": free})
-        ranked = [Domain(name="all", min=dict.fromkeys(columns, 0.0))]  # asks for the columns, and nothing of them
+        asked = [named(counted) for counted in columns]
+        ranked = [Domain(name="all", percentiles={column: (0, 100)}, within=within) for column, within in asked]
         pages = read_pages(store, split["files"], params, ranked, urls=bool(urls))
         kept = prepare(params, [], url_lists.load(store, urls) if urls else None)(pages)
         found.append(histograms(pages.filter(kept.column("keep")), columns))
@@ -100,16 +118,18 @@ def count(store: Store, *, splits: list[dict[str, Any]], columns: list[str], out
 def histograms(pages: pa.Table, columns: Sequence[str]) -> pa.Table:
     """Pages by column, source, language and bin; those without a value are left out."""
     parts = []
-    for column in columns:
-        values = numbers(pages, column)
-        known = ~np.isnan(values)
-        table = pages.select(["source", "language"]).filter(pa.array(known))
+    for counted_name in columns:
+        column, within = named(counted_name)
+        values, (codes, names) = numbers(pages, column), page_keys(pages, within)
+        known = ~np.isnan(values) & (codes >= 0)
+        keys = pa.array(names, pa.string()).take(pa.array(codes[known]))
+        table = pa.table({"source": pages.column("source").filter(pa.array(known)), "language": keys})
         table = table.append_column("bin", pa.array(bins(values[known])))
         counted = table.group_by(table.column_names, use_threads=False).aggregate([([], "count_all")])
         parts.append(
             pa.table(
                 [
-                    pa.array([column] * counted.num_rows, pa.string()),
+                    pa.array([counted_name] * counted.num_rows, pa.string()),
                     *(counted.column(name) for name in ("source", "language", "bin", "count_all")),
                 ],
                 schema=COUNTS,
@@ -144,7 +164,7 @@ def edges(counts: pa.Table, wanted: Wanted) -> Edges:
     """The edges of the percentiles asked for."""
     found: Edges = {group: {} for group in wanted}
     for group, entry in wanted.items():
-        own = counts.filter(pc.equal(counts.column("column"), entry["column"]))
+        own = counts.filter(pc.equal(counts.column("column"), counted_as(entry)))
         if entry["sources"] is not None:
             own = own.filter(pc.is_in(own.column("source"), pa.array(entry["sources"], pa.string())))
         for language in sorted(pc.unique(own.column("language")).to_pylist()):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from stages.kept.params import (
     Params,
     Setting,
     active_rules,
+    is_within,
     list_rules,
     rule_of,
     span_columns,
@@ -59,7 +61,7 @@ def quality_columns(params: Params, domains: Sequence[Domain], measured: Sequenc
     lists = tuple(BY_LANGUAGE[name] for name in columns if name in BY_LANGUAGE)
     columns += [name for name in measured if name.startswith(lists)] if lists else []
     labellers = [*params.labels, *(name for override in params.overrides for name in override.labels)]
-    labellers += [name for domain in domains for name in domain.labels]
+    labellers += [name for domain in domains for name in (*domain.labels, *filter(None, [domain.within]))]
     columns += [label_column(name) for name in labellers]
     columns = [name for name in columns if name not in elsewhere and name != "bad_words"]
     return list(dict.fromkeys([*columns, *span_columns(params)]))
@@ -110,20 +112,85 @@ def prepare(
 def first_domain(pages: pa.Table, domains: Sequence[Domain], edges: Edges | None = None) -> npt.NDArray[np.int64]:
     """Index of the first domain each page meets, -1 where there is none."""
     domain_of = np.full(pages.num_rows, -1, np.int64)
+    seen = Conditions(pages, edges or {})
     for i in reversed(range(len(domains))):
-        domain = domains[i]
-        meets = _among(pages, "source", domain.sources) & _among(pages, "language", domain.languages)
-        meets &= _labelled(pages, domain.labels)
-        for column, least in domain.min.items():
-            meets &= numbers(pages, column) >= least
-        for column, most in domain.max.items():
-            meets &= numbers(pages, column) <= most
-        for column, (low, high) in domain.percentiles.items():
-            values, own = numbers(pages, column), (edges or {}).get(domain.group(column), {})
-            meets &= values >= _limits(pages, own, low, -np.inf)
-            meets &= values < _limits(pages, own, high, np.inf)
-        domain_of[meets] = i
+        domain_of[seen.meets(domains[i])] = i
     return domain_of
+
+
+class Conditions:
+    """Conditions of domains on some pages, each found once: a grid has hundreds of domains and few conditions."""
+
+    def __init__(self, pages: pa.Table, edges: Edges) -> None:
+        self.pages, self.edges = pages, edges
+        self._found: dict[tuple[Any, ...], Mask] = {}
+        self._numbers: dict[str, Numbers] = {}
+        self._keys: dict[str | None, tuple[npt.NDArray[np.int64], list[str]]] = {}
+
+    def meets(self, domain: Domain) -> Mask:
+        """The pages that meet every condition of a domain."""
+        meets = np.ones(self.pages.num_rows, np.bool_)
+        for condition in self._conditions(domain):
+            if condition not in self._found:
+                self._found[condition] = self._one(*condition)
+            meets &= self._found[condition]
+        return meets
+
+    def _conditions(self, domain: Domain) -> Iterator[tuple[Any, ...]]:
+        for column, names in (("source", domain.sources), ("language", domain.languages)):
+            if names is not None:
+                yield "among", column, names
+        yield from (("label", name, wanted) for name, wanted in domain.labels.items())
+        yield from (("min", column, least) for column, least in domain.min.items())
+        yield from (("max", column, most) for column, most in domain.max.items())
+        for column, (low, high) in domain.percentiles.items():
+            group = domain.group(column)
+            yield "from", column, (group, domain.within, low)
+            yield "below", column, (group, domain.within, high)
+
+    def _one(self, kind: str, column: str, limit: Any) -> Mask:
+        if kind == "among":
+            return _among(self.pages, column, limit)
+        if kind == "label":
+            return _labelled(self.pages, {column: limit})
+        if column not in self._numbers:
+            self._numbers[column] = numbers(self.pages, column)
+        values = self._numbers[column]
+        if kind == "min":
+            return np.asarray(values >= limit)
+        if kind == "max":
+            return np.asarray(values <= limit)
+        group, within, percentile = limit
+        if kind == "from":
+            return np.asarray(values >= self._limits(group, within, percentile, -np.inf))
+        return np.asarray(values < self._limits(group, within, percentile, np.inf))
+
+    def _limits(self, group: str, within: str | None, percentile: float, without: float) -> Numbers:
+        """The edge of a percentile for each page, by its language and label: ``without`` where it sets no limit.
+
+        NaN where no page of that language and label was ranked: there are no buckets, and its pages are in none.
+        """
+        if within not in self._keys:
+            self._keys[within] = page_keys(self.pages, within)
+        codes, names = self._keys[within]
+        own = self.edges.get(group, {})
+        found = [own[name][f"{percentile:g}"] if name in own else np.nan for name in names]
+        limits = np.array([*(without if edge is None else edge for edge in found), np.nan], np.float64)
+        return limits[codes]
+
+
+def page_keys(pages: pa.Table, within: str | None) -> tuple[npt.NDArray[np.int64], list[str]]:
+    """Among which pages each one is ranked: an index into the names that follow, -1 for none; a name is a language,
+    or a language and a label."""
+    languages = pages.column("language").combine_chunks().dictionary_encode()
+    codes = pc.fill_null(languages.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    names = languages.dictionary.to_pylist()
+    if within is None:
+        return codes, names
+    labels = pages.column(label_column(within)).combine_chunks().dictionary_encode()
+    own = pc.fill_null(labels.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    pairs = np.where((codes < 0) | (own < 0), -1, codes * len(labels.dictionary) + own)
+    return pairs, [f"{name} {label}" for name in names for label in labels.dictionary.to_pylist()]
 
 
 def domains_of(pages: pa.Table, domains: Sequence[Domain], edges: Edges | None = None) -> pa.Array:
@@ -131,18 +198,6 @@ def domains_of(pages: pa.Table, domains: Sequence[Domain], edges: Edges | None =
     chosen = list(domains) or [Domain(name="all")]
     domain_of = first_domain(pages, chosen, edges)
     return pa.array([domain.name for domain in chosen], pa.string()).take(pa.array(domain_of, mask=domain_of < 0))
-
-
-def _limits(pages: pa.Table, edges: dict[str, dict[str, float | None]], percentile: float, without: float) -> Numbers:
-    """The edge of a percentile for each page, by its language: ``without`` where it sets no limit.
-
-    NaN in a language of which no page was ranked: it has no buckets, and its pages are in none.
-    """
-    found = np.full(pages.num_rows, np.nan)
-    for language, own in edges.items():
-        edge = own[f"{percentile:g}"]
-        found[_among(pages, "language", (language,))] = without if edge is None else edge
-    return found
 
 
 def numbers(pages: pa.Table, column: str) -> Numbers:
@@ -223,7 +278,7 @@ def _thresholds(
             matches = _among(pages, "source", override.sources) & _among(pages, "language", override.languages)
             matches &= _labelled(pages, override.labels)
             if override.domains is not None:
-                wanted = [i for i, domain in enumerate(domains) if domain.name in override.domains]
+                wanted = [i for i, domain in enumerate(domains) if is_within(domain.name, override.domains)]
                 matches &= np.isin(domain_of, wanted)
             thresholds[matches] = number(override.rules[name])
     return thresholds

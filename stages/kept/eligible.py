@@ -67,7 +67,7 @@ def find_eligible(
     domains: Sequence[dict[str, Any]] | None,
     remove: Sequence[str] | None = None,
     urls: str | None = None,
-    edges: Edges | None = None,
+    edges: Edges | str | None = None,
 ) -> dict[str, Any]:
     """One split: aligned Parquet files in, one out; arguments as those of `stages.kept.keep`. Returns its report.
 
@@ -79,6 +79,7 @@ def find_eligible(
         free = tuple(override for override in settings.overrides if override.domains is None)
         settings = settings.model_copy(update={"overrides": free})
     lists = url_lists.load(store, urls) if urls else None
+    edges = store.read_json(edges) if isinstance(edges, str) else edges
     pages = read_pages(store, files, settings, chosen, urls=bool(lists))
     passes = prepare(settings, chosen, lists, edges)(pages).column("keep").combine_chunks()
     if remove:

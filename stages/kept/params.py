@@ -13,6 +13,7 @@ from stages.rules import families, url_lists, views
 from stages.rules.names import check_languages, check_names
 from stages.rules.rule import Rule
 from stages.rules.url_lists import UrlList
+from stages.schemas import GRID_MARK
 
 FIRST = ("empty_text", "language_not_selected", "low_language_confidence")
 DUPLICATES = ("exact_duplicate", "near_duplicate", "same_address")
@@ -196,7 +197,7 @@ class Params(_Grown):
 class Domain(_Grown):
     """A part of the corpus: the kept pages that meet every condition given. A page goes to the first it meets."""
 
-    later = frozenset({"labels"})
+    later = frozenset({"labels", "within"})
 
     name: str
     sources: tuple[str, ...] | None = None
@@ -210,9 +211,13 @@ class Domain(_Grown):
     """Buckets: from and below which percentile of such a column, among the pages of the same language in these sources
     that pass every rule; `{x_score: [90, 100]}` is the best tenth of each language."""
 
+    within: str | None = None
+    """With percentiles: among pages of the same label of this labeller, too."""
+
     def group(self, column: str) -> str:
         """Within what pages a column is ranked, as a name."""
-        return column if self.sources is None else f"{column} of {', '.join(sorted(self.sources))}"
+        ranked = column if self.within is None else f"{column} within {self.within}"
+        return ranked if self.sources is None else f"{ranked} of {', '.join(sorted(self.sources))}"
 
     @field_validator("percentiles")
     @classmethod
@@ -224,6 +229,12 @@ class Domain(_Grown):
 
     _languages = field_validator("languages")(check_languages)
     _labels = field_validator("labels")(_check_labels)
+
+
+def is_within(name: str, wanted: Sequence[str]) -> bool:
+    """Whether a domain is one of those named, be it by the name of its grid, or of that and its label."""
+    parts = name.split(GRID_MARK)
+    return any(GRID_MARK.join(parts[:count]) in wanted for count in range(1, len(parts) + 1))
 
 
 def active_rules(params: Params) -> list[str]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 STEPS = 20
 LARGEST_POWER = 5.0
@@ -43,6 +44,7 @@ class Curve:
     """Mean multiplicity of the best pages: at most the cap."""
 
 
+@lru_cache(maxsize=1 << 16)  # buckets share their ends, and labels of a grid their buckets
 def integral(x: float, power: float, rate: float) -> float:
     """Of t^power e^(rate t) for t from 0 to x: a series of positive terms, the last ones of no account left out."""
     if x <= 0:

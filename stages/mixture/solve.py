@@ -202,6 +202,9 @@ def _curves(params: MixtureParams, free: dict[str, int], wanted: int | None) -> 
         if names and max(high for _, high in percentiles.values()) <= params.curve_start:
             of = "" if group is None else f" of group {group!r}"
             raise MixtureError(f"every bucket{of} lies below curve_start {params.curve_start:g}; lower it")
+        if share and names and not any(free[name] for name in names if percentiles[name][1] > params.curve_start):
+            of = "" if group is None else f" of group {group!r}"
+            raise MixtureError(f"no bucket{of} above curve_start {params.curve_start:g} has a token; lower it")
         if params.curve_power is not None:
             found = quality_curve(percentiles, params.curve_start, params.curve_power, params.curve_rate or 0.0)
         elif names:
@@ -229,8 +232,15 @@ def _check_available(params: MixtureParams, available: dict[str, int]) -> None:
             problems.append(
                 f"domain {name!r} is not among those with tokens ({', '.join(sorted(available)) or 'none'})"
             )
-        elif available[name] == 0 and domain.share != 0 and domain.epochs != 0:
+        elif available[name] == 0 and domain.share != 0 and domain.epochs != 0 and domain.group is None:
             problems.append(f"domain {name!r} has no tokens; take it out of the mixture or loosen its selection")
+    tokens = dict.fromkeys(params.groups, 0)
+    for name, domain in params.domains.items():
+        if domain.group in tokens:  # an empty bucket gives nothing; an empty group cannot
+            tokens[domain.group] += available.get(name, 0)
+    for group, share in params.groups.items():
+        if not tokens[group] and share:
+            problems.append(f"group {group!r} has no tokens in any bucket; take it out or loosen its selection")
     if problems:
         raise MixtureError("; ".join(problems))
 

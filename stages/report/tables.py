@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from stages.kernels.columns import bins
-from stages.report import crossed
+from stages.report import crossed, grids
 from stages.report.charts import quantile
 from stages.report.columns import Column, Stats, Table, make, ratio, rounded
 from stages.report.surveyed import (
@@ -29,7 +29,7 @@ def build_tables(stats: Stats, costs: Mapping[str, Any] | None = None) -> list[T
     tables = [builder(stats) for builder in BUILDERS]
     tables += [duplicates(stats, kind) for kind in ("source", "language")]
     tables += [group(stats, name, GROUPS.get(name, name.replace("_", " "))) for name in group_names(stats)]
-    tables += crossed.tables(stats)
+    tables += [grids.grids(stats), *crossed.tables(stats)]
     if costs:
         tables.append(costs_table(costs))
     return [table for table in tables if table.rows]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stages.report import remarks
+from stages.report import grids, remarks
 from stages.report.figures import exact, percent, short, size
 
 SHOWN = 12
@@ -136,20 +136,19 @@ def domains(stats: Mapping[str, Any]) -> str:
     """Tokens per domain: what there is and, once the corpus is there, what it takes."""
     if stats["totals"]["tokens"] is None:
         return ""
-    mixture = {row["domain"]: row for row in stats["mixture"]}
-    found = {row["domain"]: row for row in stats["domains"]}
+    mixture = stats["mixture"]
     lines = []
-    for name in [*mixture, *(name for name in found if name not in mixture)]:
-        row, taken = found.get(name, {"documents": 0, "tokens": 0}), mixture.get(name)
+    for row in grids.folded(stats, grids.large(row["domain"] for row in [*mixture, *stats["domains"]])):
+        name = row["domain"] if row["domains"] == 1 else f"{row['domain']} ({row['domains']} buckets)"
         line = [name, exact(row["documents"]), exact(row["tokens"])]
-        if taken:
-            epochs = f"{taken['epochs']:.2f}" if taken["epochs"] is not None else "–"
-            shares = [percent(taken["requested_share"], 1), percent(taken["realised_share"], 1)]
-            line += [exact(taken["tokens"]), *shares, epochs]
+        if row["corpus"] is not None:
+            epochs = f"{row['epochs']:.2f}" if row["epochs"] is not None else "–"
+            shares = [percent(row["requested"], 1), percent(row["realised"], 1)]
+            line += [exact(row["corpus"]), *shares, epochs]
         elif mixture:
             line += ["0", "–", "0%", "–"]
         lines.append(line)
-    total = ["total", *(exact(sum(row[c] for row in found.values())) for c in ("documents", "tokens"))]
+    total = ["total", *(exact(sum(row[c] for row in stats["domains"])) for c in ("documents", "tokens"))]
     if mixture:
         total += [exact(stats["totals"]["training_tokens"]), "", "", ""]
     heads = ["domain", "documents", "tokens"] + (["corpus", "asked", "got", "epochs"] if mixture else [])
