@@ -28,8 +28,16 @@ class Account:
         self.bad: list[Place] = []
         self.content_types: dict[str, int] = {}
         self.notes: dict[str, int] = {}
+        self.indexed: dict[str, int] | None = None
+        """Of records read by ranges: how many were wanted, the requests for them, and the bytes asked and used."""
         self.line: Callable[[], int] | None = None
         """The number of the line being read, from 1, in files of lines."""
+
+    def ask(self, wanted: int, requests: int, bytes_asked: int, bytes_used: int) -> None:
+        """Records of an index, and what is asked of the place where they lie."""
+        new = {"wanted": wanted, "requests": requests, "bytes_asked": bytes_asked, "bytes_used": bytes_used}
+        old = self.indexed or dict.fromkeys(new, 0)
+        self.indexed = {name: old[name] + count for name, count in new.items()}
 
     def drop(self, reason: str, num_bytes: int, num_records: int = 1) -> None:
         """Records that make no row, and the bytes of all of them."""
@@ -78,7 +86,7 @@ class Account:
                 f"{self.file}: {self.records} records read, but {self.rows} rows, {num_dropped} dropped and"
                 f" {self.num_quarantined} quarantined"
             )
-        return {
+        report = {
             "records": self.records,
             "rows": self.rows,
             "raw_bytes": self.raw_bytes,
@@ -91,3 +99,4 @@ class Account:
             "content_types": dict(sorted(self.content_types.items())),
             "notes": dict(sorted(self.notes.items())),
         }
+        return report | ({"indexed": self.indexed} if self.indexed is not None else {})
