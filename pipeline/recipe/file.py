@@ -79,6 +79,9 @@ def _source(name: str, raw: Any, yaml_file: YamlFile, store: Store) -> Source | 
     for field in ("paths", "index"):
         if field in own:
             own[field] = source_paths(own[field], (*key, field), yaml_file, store)
+    if not {"paths", "index"} & set(own):
+        yaml_file.add((*key, "paths"), "this key is needed, or `index`")
+        own["paths"] = ["."]  # told; what else is wrong here is told too
     where = own.get("where")
     if isinstance(where, dict) and isinstance(where.get("urls"), str):
         own["where"] = {**where, "urls": resolve(where["urls"], (*key, "where", "urls"), yaml_file, store)}
