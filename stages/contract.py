@@ -43,6 +43,7 @@ class Split:
     ``etag`` is whatever tells another content under the same name: an object store's ETag, or the time of
     last change of a local file. ``unit="files"`` reads the files named in ``parts``, many small ones, one after the
     other; ``file`` is then the first of them, ``size`` their sum, and ``etag`` a digest of all their identities.
+    ``unit="ranges"`` reads records that an index names, of the files in ``parts``; ``size`` is the sum of their bytes.
     """
 
     source: str
@@ -55,6 +56,8 @@ class Split:
     etag: str
     parts: tuple[tuple[str, str, int], ...] = ()
     """(file, uri, size) of each."""
+    ranges: tuple[str, ...] = ()
+    """Of each part the records to read (`stages.formats.ranges.Wanted`, encoded)."""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
 from stages.kernels.unicode import characters
 from stages.kernels.unicode.bitmaps import find_planes
 from stages.kernels.words.c4_lines import C4Lines, c4_lines
+from stages.kernels.words.code import Facts, code_facts
 from stages.kernels.words.line_kinds import LineKinds, line_kinds
 from stages.kernels.words.lines import Lines, split_lines
 from stages.kernels.words.ngrams import Repetition, repeated_ngrams
@@ -167,6 +168,10 @@ class Found:
     @cached_property
     def kinds(self) -> LineKinds:
         return line_kinds(self.data, self.offsets, self._planes_BK)
+
+    @cached_property
+    def code(self) -> Facts:
+        return code_facts(self.data, self.offsets, self._planes_BK)
 
     def these(self, needs: tuple[str, ...]) -> list[Any]:
         return [getattr(self, name) for name in needs]

@@ -29,6 +29,15 @@ class Place(TypedDict):
     """From 1, in files of lines."""
 
 
+class Indexed(TypedDict):
+    """What reading records by an index asked of the place where they lie: ``bytes_used`` are the records' own."""
+
+    wanted: int
+    requests: int
+    bytes_asked: int
+    bytes_used: int
+
+
 class DocumentsReport(TypedDict):
     """One split: ``records`` = ``rows`` + records dropped + ``num_quarantined``."""
 
@@ -47,6 +56,8 @@ class DocumentsReport(TypedDict):
     num_bad: NotRequired[int]
     content_types: NotRequired[dict[str, int]]
     notes: NotRequired[dict[str, int]]
+    indexed: NotRequired[Indexed]
+    """Of records read by ranges."""
 
 
 # ---- kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from functools import lru_cache
 from typing import Any
 
@@ -42,6 +43,7 @@ def status_text(store: Store) -> str:
         files = str(found["files"]) if found["files"] == found["of"] else f"{found['files']} of {found['of']}"
         table.add_row(found["product"], files, "" if found["rows"] is None else f"{found['rows']:,}")
     parts.append(table)
+    parts += indexed(snapshot)
     parts += troubles(snapshot)
     corpus = snapshot.corpus()
     if corpus:
@@ -79,6 +81,21 @@ def last_words(store: Store) -> list[tuple[float, str]]:
         if store.exists(snapshots.FAILURE)
         else []
     )
+
+
+def indexed(snapshot: snapshots.Snapshot) -> list[str]:
+    """What was asked of the places where records of an index lie, in a line a source."""
+    sums: dict[str, Counter[str]] = {}
+    for entry in snapshot.product("documents"):
+        if "indexed" in entry.report:
+            mine = sums.setdefault(entry.report["source"], Counter())
+            mine.update(entry.report["indexed"])
+            mine.update(rows=entry.report["rows"])
+    return [
+        f"index of {source}: {found['wanted']:,} records wanted, {found['rows']:,} pages read;"
+        f" {found['requests']:,} requests asked {found['bytes_asked']:,} bytes and used {found['bytes_used']:,}"
+        for source, found in sorted(sums.items())
+    ]
 
 
 def troubles(snapshot: snapshots.Snapshot) -> list[str]:

@@ -74,12 +74,19 @@ def load(path: str | Path, store: Store, tokenizer: bool = True) -> Recipe:
 def _source(name: str, raw: Any, yaml_file: YamlFile, store: Store) -> Source | None:
     key: Key = ("sources", name)
     if not isinstance(raw, dict):
-        yaml_file.add(key, "expected a mapping with at least `paths`")
+        yaml_file.add(key, "expected a mapping with at least `paths` or `index`")
         return None
     _check_name(name, key, yaml_file)
     own = {field: value for field, value in raw.items() if field not in graph.overridable()}
-    if "paths" in own:
-        own["paths"] = source_paths(own["paths"], (*key, "paths"), yaml_file, store)
+    for field in ("paths", "index"):
+        if field in own:
+            own[field] = source_paths(own[field], (*key, field), yaml_file, store)
+    if not {"paths", "index"} & set(own):
+        yaml_file.add((*key, "paths"), "this key is needed, or `index`")
+        own["paths"] = ["."]  # told; what else is wrong here is told too
+    where = own.get("where")
+    if isinstance(where, dict) and isinstance(where.get("urls"), str):
+        own["where"] = {**where, "urls": resolve(where["urls"], (*key, "where", "urls"), yaml_file, store)}
     if isinstance(own.get("base"), str):
         own["base"] = resolve(own["base"], (*key, "base"), yaml_file, store)
     params = validate(sources.SourceParams, own, yaml_file, key)

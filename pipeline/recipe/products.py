@@ -15,7 +15,7 @@ from pipeline.recipe.paths import unlisted
 from pipeline.recipe.sections import ClustersSection, LinesSection, RepeatsSection, SampleParams, dump
 from pipeline.recipe.yaml_file import Key
 from pipeline.store.address import Fingerprint, digest
-from pipeline.store.storage import inside
+from pipeline.store.storage import Store, inside
 from stages import clusters, corpus, documents, kept, lines, mixture, repeats, schemas, scores, shards, sources, tokens
 from stages.clusters import curve
 from stages.contract import Split, Wave
@@ -194,22 +194,48 @@ class Recipe:
             identity["phases"] = [asdict(phase) for phase in phases]
         return Fingerprint("corpus", corpus.VERSION, dump(self.sections["corpus"]), identity)
 
-    def list_splits(self, say: Callable[[str], None] = lambda _: None) -> list[Split]:
+    def list_splits(
+        self, say: Callable[[str], None] = lambda _: None, store: Store | None = None, keep: bool = False
+    ) -> list[Split]:
         """Every split of every source, sorted: the same list whatever the order in which files are found.
 
         Args:
             say: told of every file that is left out.
+            store: where scanned indices of `sources.NAME.index` may stand already.
+            keep: put what is scanned there.
         """
         splits: list[Split] = []
         wrong: list[tuple[Key, sources.SourceError]] = []
+
+        def keeper(identity: str, find: Callable[[], sources.Index]) -> sources.Index:
+            address = f"sources/index-{identity}.parquet"
+            if store is not None and store.exists(address):
+                return sources.from_table(store.read_table(address), store.metadata(address))
+            found = find()
+            if store is not None and keep:
+                store.write_table(address, *sources.to_table(found))
+            return found
+
         for name in sorted(self.sources):
+            params = self.sources[name].params
             try:
-                splits += sources.list_splits(name, self.sources[name].params, say)
+                splits += sources.list_splits(name, params, say, keeper)
             except sources.SourceError as error:
-                wrong.append((("sources", name, "paths"), error))
+                wrong.append((("sources", name, "index" if params.index else "paths"), error))
         if wrong:
             raise unlisted(self.path, wrong)
         return splits
+
+    def index_costs(self, splits: list[Split]) -> list[str]:
+        """What the records that indices name will take to read, in a line a source."""
+        lines = []
+        for name, cost in sources.costs(splits).items():
+            share = f" ({cost.bytes_asked / cost.bytes_there:.2%} of those files)" if cost.bytes_there else ""
+            lines.append(
+                f"source {name}: {cost.wanted:,} records of {cost.files:,} files in {cost.requests:,} requests of"
+                f" {cost.bytes_asked:,} bytes{share}, {cost.bytes_asked / cost.bytes_wanted:.3f} times what is wanted"
+            )
+        return lines
 
     # The exchanges: what each wants to know of the products before it, and its phases
 

@@ -199,6 +199,8 @@ def plan(mixture: str, store: Store, training: Training | None = None) -> str:
 
     job = Run(recipe, store, Scheduler(no_engine, reporter.say), reporter, Costs(store, graph.PAGED), dry=True)
     text = plan_text(job.plan()) + "".join(f"\n{warning}\n" for warning in recipe.warnings())
+    asked = recipe.index_costs(job.made.splits)
+    text += "\n" + "\n".join(asked) + "\n" if asked else ""
     if job.solved and job.solved.phases:
         text += "\n" + planner.render(planner.phase_table(job.solved.phases)) + "\n"
     if job.text_bytes and recipe.on("repeats"):

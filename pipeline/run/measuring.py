@@ -25,7 +25,7 @@ def write_listing(recipe: Recipe, steps: Steps) -> None:
     steps.planned.append(Step("sources", len(listing), 0, "listed"))
     if not steps.dry:
         stable = [
-            {key: value for key, value in entry.items() if key != "uri"}
+            {key: value for key, value in entry.items() if key not in ("uri", "ranges")}
             | {"parts": [[file, size] for file, _, size in entry["parts"]]}
             for entry in listing
         ]

@@ -78,7 +78,7 @@ class Run:
     def select(self) -> tuple[dict[str, Product], Product]:
         """Everything up to the decision which pages are kept: the measured products, and `kept`."""
         recipe, steps = self.recipe, self.made
-        steps.splits = recipe.list_splits(steps.reporter.say)
+        steps.splits = recipe.list_splits(steps.reporter.say, steps.store, keep=not steps.dry)
         measuring.write_listing(recipe, steps)
         steps.save()
         measured = measuring.measure(recipe, steps)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from stages.reports import DocumentsReport, Place
+from stages.reports import DocumentsReport, Indexed, Place
 
 MAX_LISTED = 1000
 """Quarantined records and bad stretches listed with their positions; beyond it they are only counted."""
@@ -28,8 +28,20 @@ class Account:
         self.bad: list[Place] = []
         self.content_types: dict[str, int] = {}
         self.notes: dict[str, int] = {}
+        self.indexed: Indexed | None = None
+        """Of records read by ranges: how many were wanted, the requests for them, and the bytes asked and used."""
         self.line: Callable[[], int] | None = None
         """The number of the line being read, from 1, in files of lines."""
+
+    def ask(self, wanted: int, requests: int, bytes_asked: int, bytes_used: int) -> None:
+        """Records of an index, and what is asked of the place where they lie."""
+        old = self.indexed or {"wanted": 0, "requests": 0, "bytes_asked": 0, "bytes_used": 0}
+        self.indexed = {
+            "wanted": old["wanted"] + wanted,
+            "requests": old["requests"] + requests,
+            "bytes_asked": old["bytes_asked"] + bytes_asked,
+            "bytes_used": old["bytes_used"] + bytes_used,
+        }
 
     def drop(self, reason: str, num_bytes: int, num_records: int = 1) -> None:
         """Records that make no row, and the bytes of all of them."""
@@ -78,7 +90,7 @@ class Account:
                 f"{self.file}: {self.records} records read, but {self.rows} rows, {num_dropped} dropped and"
                 f" {self.num_quarantined} quarantined"
             )
-        return {
+        report: DocumentsReport = {
             "records": self.records,
             "rows": self.rows,
             "raw_bytes": self.raw_bytes,
@@ -91,3 +103,6 @@ class Account:
             "content_types": dict(sorted(self.content_types.items())),
             "notes": dict(sorted(self.notes.items())),
         }
+        if self.indexed is not None:
+            report["indexed"] = self.indexed
+        return report

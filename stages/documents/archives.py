@@ -76,7 +76,7 @@ def archive_pages(
 ) -> Iterator[Page]:
     """The pages in them; what is no page goes to ``account``."""
     for head, body in payloads(file, account, limits, dialect, start, end):
-        page = _page(head, body, account, limits)
+        page = page_of_payload(head, body, account, limits)
         if page is not None:
             yield page
 
@@ -87,9 +87,9 @@ def payloads(
     """Head and body, still encoded, of every record that may be a page; the others go to ``account``."""
     for found in _read(framed_records, file, account, limits, dialect, start, end):
         if isinstance(found, Framed):
-            yield from _framed_payloads(found, account)
+            yield from framed_payloads(found, account)
         else:
-            payload = _payload(found, account)
+            payload = record_payload(found, account)
             if payload is not None:
                 yield payload
 
@@ -113,7 +113,7 @@ def _read(
         account.damage(0, "no_records")
 
 
-def _framed_payloads(framed: Framed, account: Account) -> Iterator[tuple[Head, bytes]]:
+def framed_payloads(framed: Framed, account: Account) -> Iterator[tuple[Head, bytes]]:
     """Those of a stretch; what is none is counted together."""
     frames = framed.frames
     kind, size, status = frames[:, columns.KIND], frames[:, columns.SIZE], frames[:, columns.STATUS]
@@ -162,11 +162,11 @@ def _framed_head(row: list[int], text: str, offset: int) -> Head:
 
 def page_of(record: Record, account: Account, limits: Limits) -> Page | None:
     """The page in a record; None when it holds none, which is then in ``account``."""
-    payload = _payload(record, account)
-    return _page(*payload, account, limits) if payload is not None else None
+    payload = record_payload(record, account)
+    return page_of_payload(*payload, account, limits) if payload is not None else None
 
 
-def _payload(record: Record, account: Account) -> tuple[Head, bytes] | None:
+def record_payload(record: Record, account: Account) -> tuple[Head, bytes] | None:
     fields = record.headers
     kind = fields.get("warc-type", "").lower()
     if kind in PLAIN_RECORDS:
@@ -215,7 +215,7 @@ def opt_outs(robots: str, reservation: str) -> str | None:
     return ", ".join(found) or None
 
 
-def _page(head: Head, body: bytes, account: Account, limits: Limits) -> Page | None:
+def page_of_payload(head: Head, body: bytes, account: Account, limits: Limits) -> Page | None:
     body, note = decode_body(body, head.transfer_encoding, head.content_encoding, limits.max_html_bytes)
     if not body:
         account.drop("no_body", head.num_bytes)

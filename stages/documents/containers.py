@@ -14,6 +14,7 @@ from typing import Any
 from stages.contract import Split
 from stages.documents.account import Account
 from stages.documents.archives import Limits
+from stages.documents.indexed import indexed_pages
 from stages.documents.inflated import plain
 from stages.documents.page import Page
 from stages.documents.readers import READERS, Opened, Span
@@ -27,6 +28,9 @@ def pages_of_split(split: Split, params: Any, account: Account) -> Iterator[Page
     Raises:
         FileNotFoundError: a file that is gone, unless ``params.missing`` is ``skip``.
     """
+    if split.unit == "ranges":
+        yield from indexed_pages(split, params, account)
+        return
     parts = split.parts or ((split.file, split.uri, split.size),)
     span = (split.start, split.end) if split.unit in ("bytes", "row_groups", "batches") else None
     for number, (name, uri, _) in enumerate(parts):

@@ -76,8 +76,7 @@ class Inlet:
         if start == stop or self._framed is None:
             return self.next()
         self._at = stop
-        whole = self._framed
-        return Framed(whole.members[start:stop], whole.places[start:stop], whole.heads, whole.frames[start:stop])
+        return stretch(self._framed, start, stop)
 
     def _next_break(self) -> int:
         return next(place for place in self._breaks if place >= self._at)
@@ -86,12 +85,26 @@ class Inlet:
         self._run, self._at = run, 0
         if not self._framing:
             return
-        members = run.members
-        sizes = np.fromiter(map(len, members), np.int64, len(members))
-        offsets = np.zeros(len(members) + 1, np.int64)
-        np.cumsum(np.minimum(sizes, HEAD), out=offsets[1:])
-        heads = b"".join([member[:HEAD] for member in members])
-        tails = b"".join([member[-4:].rjust(4) for member in members])
-        frames = frame(heads, offsets, sizes, tails)
-        self._framed = Framed(members, run.places, heads, frames)
-        self._breaks = [*np.flatnonzero(frames[:, KIND] == 0).tolist(), len(members)]
+        self._framed = framed(run)
+        self._breaks = breaks(self._framed)
+
+
+def framed(run: Run) -> Framed:
+    """The members of a run with their frames; `breaks` says which of them are none."""
+    members = run.members
+    sizes = np.fromiter(map(len, members), np.int64, len(members))
+    offsets = np.zeros(len(members) + 1, np.int64)
+    np.cumsum(np.minimum(sizes, HEAD), out=offsets[1:])
+    heads = b"".join([member[:HEAD] for member in members])
+    tails = b"".join([member[-4:].rjust(4) for member in members])
+    return Framed(members, run.places, heads, frame(heads, offsets, sizes, tails))
+
+
+def breaks(found: Framed) -> list[int]:
+    """The members that hold no sound record of their own, and one past the last."""
+    return [*np.flatnonzero(found.frames[:, KIND] == 0).tolist(), len(found.members)]
+
+
+def stretch(found: Framed, start: int, stop: int) -> Framed:
+    """The members numbered [start, stop)."""
+    return Framed(found.members[start:stop], found.places[start:stop], found.heads, found.frames[start:stop])

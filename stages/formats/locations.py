@@ -13,6 +13,7 @@ What is far away is asked again when it gives no answer (`stages.formats.retries
 
 from __future__ import annotations
 
+import http.client
 import io
 import os
 import re
@@ -36,6 +37,8 @@ GCS_SECONDS = "60"
 HTTP_SCHEMES = ("http://", "https://")
 OPTIONS = S3_OPTIONS | {"retry_limit_seconds", "project_id"}
 SCHEMES = ("file", "s3", "gs", "gcs")
+PIECE = 1 << 20
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
@@ -144,6 +147,11 @@ def open_file(uri: str) -> Any:
     return filesystem.open_input_file(path)
 
 
+def open_random(uri: str) -> Any:
+    """The same for who reads here and there: on web servers each read is a request of its own."""
+    return pa.PythonFile(RandomFile(uri), mode="r") if is_http(uri) else open_file(uri)
+
+
 class ReadAhead:
     """A file far away, asked for `AHEAD` bytes at a time: an object store takes tens of milliseconds to answer."""
 
@@ -190,10 +198,10 @@ def stat_http(uri: str) -> Remote:
         return Remote(int(answer.headers.get("Content-Length") or 0), etag)
 
 
-def _request(uri: str, *, method: str = "GET", start: int | None = None) -> Any:
-    request = urllib.request.Request(uri, method=method, headers={"User-Agent": "gristmill"})
-    if start:
-        request.add_header("Range", f"bytes={start}-")
+def _request(uri: str, *, method: str = "GET", start: int | None = None, stop: int | None = None) -> Any:
+    request = urllib.request.Request(_quoted(uri), method=method, headers={"User-Agent": "gristmill"})
+    if start or stop is not None:
+        request.add_header("Range", f"bytes={start or 0}-{'' if stop is None else stop - 1}")
     try:
         return retries.patiently(
             lambda: urllib.request.urlopen(request, timeout=TIMEOUT), _passes, lambda _: retries.FIRST_TRIES
@@ -201,9 +209,20 @@ def _request(uri: str, *, method: str = "GET", start: int | None = None) -> Any:
     except urllib.error.HTTPError as error:
         if error.code in (404, 410):
             raise FileNotFoundError(f"{uri}: HTTP {error.code}") from None
+        if error.code == 416:
+            raise PastEnd(f"{uri}: HTTP 416 {error.reason}") from None
         raise OSError(f"{uri}: HTTP {error.code} {error.reason}") from None
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
         raise OSError(f"{uri}: {error}, {retries.FIRST_TRIES} times") from error
+
+
+def _quoted(uri: str) -> str:
+    """A web address without the characters that no request line may have; what is quoted stays as it is."""
+    return quote(uri, safe="/:?#[]@!$&'()*+,;=%~")
+
+
+class PastEnd(OSError):
+    """A range that begins behind the end of the file."""
 
 
 def _passes(error: Exception) -> bool:
@@ -283,3 +302,82 @@ class HttpFile(io.RawIOBase):
     def close(self) -> None:
         self._hang_up()
         super().close()
+
+
+class HttpRanges:
+    """Ranges of a file on a web server, each a request that says where it ends; several threads may ask at once."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+
+    def get(self, start: int, stop: int) -> bytes:
+        """The bytes [start, stop), or those of them that the file has; a broken answer goes on where it broke.
+
+        Raises:
+            FileNotFoundError: where there is no such file.
+            OSError: a refusal, a server that knows no ranges, or none that answers.
+        """
+        held = bytearray()
+        failures = 0
+        while start + len(held) < stop:
+            before = len(held)
+            try:
+                stop = self._fetch(held, start, stop)
+            except PastEnd:
+                break
+            except (TimeoutError, ConnectionError, http.client.HTTPException, urllib.error.URLError) as error:
+                failures = failures + 1 if len(held) == before else 1
+                if failures >= retries.TRIES:
+                    raise OSError(f"{self.uri}: byte {start + len(held)}: {error or type(error).__name__}") from error
+                retries.pause(failures)
+        return bytes(held)
+
+    def _fetch(self, held: bytearray, start: int, stop: int) -> int:
+        """Append what one request gives of what is missing; where the range ends, as far as the server says."""
+        with _request(self.uri, start=start + len(held), stop=stop) as answer:
+            if answer.status != 206:
+                raise OSError(f"{self.uri}: the server does not answer range requests")
+            told = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+            if told is None or int(told[1]) != start + len(held):
+                raise OSError(f"{self.uri}: asked for byte {start + len(held)}, answered {told[0] if told else 'none'}")
+            if told[2] != "*":
+                stop = min(stop, int(told[2]))
+            while piece := answer.read(min(PIECE, stop - start - len(held))):
+                held += piece
+        if start + len(held) < stop:
+            raise ConnectionError(f"the answer ends at byte {start + len(held)} of {stop}")
+        return stop
+
+
+class RandomFile(io.RawIOBase):
+    """A file on a web server, read by ranges."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__()
+        self._ranges = HttpRanges(uri)
+        self._size = stat_http(uri).size
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def size(self) -> int:
+        return self._size
+
+    def read(self, size: int | None = -1) -> bytes:
+        left = max(0, self._size - self._position)
+        data = self._ranges.get(
+            self._position, self._position + (left if size is None or size < 0 else min(size, left))
+        )
+        self._position += len(data)
+        return data

@@ -346,30 +346,36 @@ class S3File(io.RawIOBase):
     def read(self, size: int | None = -1) -> bytes:
         left = max(0, self._size - self._position)
         wanted = left if size is None or size < 0 else min(size, left)
+        held = self.range(self._position, self._position + wanted)
+        self._position += wanted
+        return held
+
+    def range(self, start: int, stop: int) -> bytes:
+        """The bytes [start, stop) that there are, wherever the file stands; several threads may ask at once."""
+        wanted = min(stop, self._size) - start
         held = bytearray()
         failures = 0
         while len(held) < wanted:
             before = len(held)
             try:
-                self._fetch(held, wanted)
+                self._fetch(held, start, wanted)
             except Exception as error:
                 failures = failures + 1 if len(held) == before else 1
                 if not passes(error) or failures >= retries.TRIES:
                     raise as_os_error(error, self.path) from error
                 retries.pause(failures)
-        self._position += wanted
         return bytes(held)
 
-    def _fetch(self, held: bytearray, wanted: int) -> None:
-        """Append what one request gives of what is missing."""
-        first = self._position + len(held)
-        asked = f"bytes={first}-{self._position + wanted - 1}"
+    def _fetch(self, held: bytearray, start: int, wanted: int) -> None:
+        """Append what one request gives of what is missing of the ``wanted`` bytes from ``start`` on."""
+        first = start + len(held)
+        asked = f"bytes={first}-{start + wanted - 1}"
         answer = self.store.ask("get_object", self.path, Range=asked, IfMatch=f'"{self._etag}"')
         with answer["Body"] as body:
             while piece := body.read(min(PIECE, wanted - len(held))):
                 held += piece
         if len(held) < wanted:
-            raise ConnectionError(f"s3://{self.path}: the answer ends at byte {self._position + len(held)}")
+            raise ConnectionError(f"s3://{self.path}: the answer ends at byte {start + len(held)}")
 
 
 def passes(error: Exception) -> bool:

@@ -13,10 +13,12 @@ import pyarrow as pa
 
 from stages.rules import (
     c4,
+    code,
     contamination,
     fineweb,
     gopher_quality,
     gopher_repetition,
+    opencoder,
     privacy,
     recurring_lines,
     redpajama,
@@ -63,6 +65,8 @@ FAMILIES: dict[str, Family] = {
     "refinedweb": _family(refinedweb, "kinds"),
     "redpajama": _family(redpajama, "words", "kinds", "repetition"),
     "privacy": replace(_family(privacy, "data", "offsets"), version=2),
+    "code": replace(_family(code, "code"), by_default=False),
+    "opencoder": replace(_family(opencoder, "offsets", "code", "lines"), by_default=False),
     "bad_words": Family(rules=word_lists.RULES),  # columns by language: `quality.bad_words`
     "contamination": _family(contamination, "data", "offsets", "benchmarks"),
     "recurring_lines": Family(rules=recurring_lines.RULES),  # columns of `lines`

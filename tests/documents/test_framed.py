@@ -95,7 +95,7 @@ def test_most_records_come_framed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     path = tmp_path / "a.warc.gz"
     path.write_bytes(b"".join(gzip.compress(record()) for _ in range(200)))
     found: list[int] = []
-    monkeypatch.setattr(archives, "_framed_payloads", lambda framed, account: found.append(len(framed.places)) or ())
+    monkeypatch.setattr(archives, "framed_payloads", lambda framed, account: found.append(len(framed.places)) or ())
     with path.open("rb") as file:
         list(archives.payloads(file, Account("a"), LIMITS))
     assert sum(found) >= 190

@@ -1,6 +1,6 @@
-"""`sources`: the fixed list of input splits of one entry under ``sources:`` in the YAML.
+"""Splits of whole files: what paths, folders, globs and lists of paths stand for.
 
-Contract: `list_splits` turns paths, folders, globs and lists of paths (local, ``s3://``, ``gs://``, ``https://``) into
+Contract: `file_splits` turns paths, folders, globs and lists of paths (local, ``s3://``, ``gs://``, ``https://``) into
 `Split`s, sorted by file and start, the same whatever the order in which a file system lists its files and whatever the
 number of workers. A path that exists as it is written is that file or folder, whatever characters it has; the others
 are patterns from the first part on that does not exist. ``Split.file`` is relative to the folder before the pattern, so
@@ -18,19 +18,14 @@ from __future__ import annotations
 import gzip
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import Field, field_validator
-
-from stages.contract import Split, StageParams
-from stages.formats import CONTAINERS, SUFFIXES, format_of, splitting
+from stages.contract import Split
+from stages.formats import SUFFIXES, format_of, splitting
 from stages.formats.listing import Entry, Say, entries, is_folder, is_utf8, shown, stat
 from stages.formats.locations import is_http, is_uri, locate, open_file, place_of, stat_http
-from stages.schemas import carried_column
+from stages.sources.params import SourceError, SourceParams
 
-VERSION = 1
-
-COLUMNS = ("text", "id", "url", "language", "licence", "title", "time")
 COMMON_CRAWL = "https://data.commoncrawl.org/"
 LISTS = (".paths", ".paths.gz")
 """Suffixes of files that list files, one a line."""
@@ -39,66 +34,6 @@ MAX_MESSAGE = 400
 _WILDCARD = re.compile(r"[*?\[{]")
 _IN_BRACKETS = re.compile(r"[\\\[\]^&~|]")
 """What means something inside the brackets of a regular expression, and nothing inside those of a glob."""
-
-
-class SourceError(ValueError):
-    """A source that cannot be listed; the message is one sentence that says what to do."""
-
-
-class SourceParams(StageParams):
-    """One entry under ``sources:``. Paths are absolute or URIs by the time they come here."""
-
-    paths: tuple[str, ...] = Field(min_length=1)
-    """Files, folders (every file of a known format in them) and globs: ``*``, ``?``, ``[ab]``, ``{a,b}``, ``**``."""
-    format: str | None = None
-    """Container of all its files; by default each file's suffix tells."""
-    columns: dict[Literal["text", "id", "url", "language", "licence", "title", "time"], str] = Field(
-        default_factory=dict
-    )
-    """Ours: theirs, for JSONL and tables; a dot goes into nested fields. Default: the same name, or its spellings."""
-    carry: dict[str, str] = Field(default_factory=dict)
-    """More columns of JSONL and tables to take along as text, ours: theirs, for labels that came with the input."""
-    split_bytes: int = Field(256 << 20, ge=1 << 16)
-    """Files above this size are read in equal parts of about this size, where their format allows."""
-    group_bytes: int = Field(16 << 20, ge=0)
-    """Files below a sixteenth of this size are read in groups of about this size; 0: each alone."""
-    newlines_in_values: bool = True
-    """Whether quoted CSV values may hold line ends; false lets large CSV files be split."""
-    prefix: str | None = None
-    """What stands before each line of a ``.paths`` or ``.paths.gz`` list; by default the folder of the list, or Common
-    Crawl's own address for its lists."""
-    first: int | None = Field(None, ge=1)
-    """Only so many lines of each list."""
-    missing: Literal["fail", "skip"] = "fail"
-    """What to do about a listed file that is gone."""
-    base: str | None = None
-    """Folder the files' names are relative to; by default what stands before the first wildcard of each path."""
-
-    @field_validator("format")
-    @classmethod
-    def _known(cls, value: str | None) -> str | None:
-        if value is not None and value not in CONTAINERS:
-            raise ValueError(f"expected one of {', '.join(sorted(CONTAINERS))}, found {value!r}")
-        return value
-
-    @field_validator("paths", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
-
-    @field_validator("carry")
-    @classmethod
-    def _carried(cls, names: dict[str, str]) -> dict[str, str]:
-        for name in names:
-            if not (name.isidentifier() and name.isascii()):
-                raise ValueError(f"expected letters, digits and _ in a name, found {name!r}")
-        return dict(sorted(names.items()))
-
-    def reading(self) -> dict[str, Any]:
-        """What `stages.documents.Params` must know of this source."""
-        columns: dict[str, str] = dict(self.columns.items())
-        columns |= {carried_column(ours): theirs for ours, theirs in self.carry.items()}
-        return {"format": self.format, "columns": columns, "missing": self.missing}
 
 
 @dataclass(frozen=True)
@@ -111,8 +46,8 @@ class Found:
     etag: str
 
 
-def list_splits(name: str, params: SourceParams, say: Say = lambda _: None) -> list[Split]:
-    """All splits of the source ``name``, sorted by (file, start).
+def file_splits(name: str, params: SourceParams, say: Say) -> list[Split]:
+    """All splits of the files under ``paths``, sorted by (file, start).
 
     Args:
         say: told in one line of every file that is left out, and why.
@@ -123,7 +58,7 @@ def list_splits(name: str, params: SourceParams, say: Say = lambda _: None) -> l
     """
     found: dict[str, Found] = {}
     for path in params.paths:
-        for one in _found(name, path, params, lambda line: say(f"source {name}: {line}")):
+        for one in files_of(name, path, params, lambda line: say(f"source {name}: {line}")):
             other = found.setdefault(one.file, one)
             if other.uri != one.uri:
                 raise SourceError(
@@ -150,7 +85,7 @@ def _parts(name: str, one: Found, params: SourceParams) -> list[Split]:
             one.uri, kind, one.size, params.split_bytes, newlines_in_values=params.newlines_in_values
         )
     except (OSError, ValueError) as error:
-        raise SourceError(f"source {name}: cannot read {one.uri}: {_one_line(error)}") from error
+        raise SourceError(f"source {name}: cannot read {one.uri}: {one_line(error)}") from error
     return [Split(name, one.file, start, end, unit, one.uri, size, one.etag) for start, end, unit, size in ranges]
 
 
@@ -163,7 +98,7 @@ def _group(name: str, group: list[Found]) -> Split:
     return Split(name, group[0].file, 0, len(group), "files", group[0].uri, size, etag, parts)
 
 
-def _found(name: str, path: str, params: SourceParams, say: Say) -> list[Found]:
+def files_of(name: str, path: str, params: SourceParams, say: Say) -> list[Found]:
     """The files one path stands for."""
     try:
         if is_http(path) and not path.endswith(LISTS):
@@ -177,7 +112,7 @@ def _found(name: str, path: str, params: SourceParams, say: Say) -> list[Found]:
     except SourceError:
         raise
     except (OSError, ValueError) as error:
-        raise SourceError(f"source {name}: cannot list {path}: {_one_line(error)}") from error
+        raise SourceError(f"source {name}: cannot list {path}: {one_line(error)}") from error
 
 
 def _relative(uri: str, params: SourceParams) -> str:
@@ -189,15 +124,12 @@ def _relative(uri: str, params: SourceParams) -> str:
 
 def _listed(name: str, path: str, params: SourceParams) -> list[Found]:
     """The files a list names, one a line. Sizes are asked for on disks and object stores, not on web servers."""
-    with open_file(path) as file:
-        content = file.read()
-    text = (gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content).decode("utf-8")
-    entries = [line.strip() for line in text.split("\n") if line.strip() and not line.startswith("#")]
+    entries = [line.strip() for line in opened_text(path).split("\n") if line.strip() and not line.startswith("#")]
     entries = entries[: params.first]
     if not entries:
         raise SourceError(f"source {name}: {path} lists no file")
     prefix = params.prefix
-    if prefix is None and entries[0].startswith("crawl-data/"):
+    if prefix is None and entries[0].startswith(("crawl-data/", "cc-index/")):
         prefix = COMMON_CRAWL
     found = []
     for entry in entries:
@@ -215,6 +147,13 @@ def _listed(name: str, path: str, params: SourceParams) -> list[Found]:
             )
         found.append(Found(entry, uri, about.size, about.tag))
     return found
+
+
+def opened_text(path: str) -> str:
+    """A text file, gzip or not."""
+    with open_file(path) as file:
+        content = file.read()
+    return (gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content).decode("utf-8")
 
 
 def _beside(path: str, entry: str, prefix: str | None) -> str:
@@ -337,6 +276,6 @@ def glob_regex(pattern: str) -> re.Pattern[str]:
         raise ValueError(f"{pattern!r} is no pattern of names: {error}") from error
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return line if len(line) <= MAX_MESSAGE else line[:MAX_MESSAGE] + "…"

@@ -1,0 +1,110 @@
+"""A web server of a folder that knows ranges, counts what it sends, and spoils a part of its answers."""
+
+from __future__ import annotations
+
+import http.server
+import random
+import re
+import threading
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import unquote
+
+FAULTS = ("503", "reset", "cut", "empty")
+"""An error, no answer, a body that ends in the middle, and one that ends at once."""
+
+
+class RangeServer:
+    """Serves ``folder``; each request of a file's bytes suffers one of `FAULTS` with probability ``rate``.
+
+    Paths below ``/moved/`` are redirected; ``status`` answers all requests with that code; ``ranges=False`` ignores
+    ranges.
+    """
+
+    def __init__(self, folder: Path, rate: float = 0, seed: int = 0, status: int = 0, ranges: bool = True) -> None:
+        self.folder, self.rate, self.status, self.ranges = folder, rate, status, ranges
+        self.counts: Counter[str] = Counter()
+        """``requests`` for bytes, ``bytes`` sent, and the faults."""
+        self._random = random.Random(seed)
+        self._lock = threading.Lock()
+        self._http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
+        self._http.daemon_threads = True
+        self.address = f"http://127.0.0.1:{self._http.server_port}"
+
+    def fault(self) -> str:
+        with self._lock:
+            return self._random.choice(FAULTS) if self._random.random() < self.rate else ""
+
+    def count(self, **numbers: int) -> None:
+        with self._lock:
+            self.counts.update(numbers)
+
+    def __enter__(self) -> RangeServer:
+        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    def __init__(self, server: RangeServer, *arguments: Any) -> None:
+        self.about = server
+        super().__init__(*arguments)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        if (path := self._found()) is not None:
+            self._say(200, {"Content-Length": str(path.stat().st_size), "ETag": '"1"'})
+
+    def do_GET(self) -> None:
+        if (path := self._found()) is not None:
+            self._send(path)
+
+    def _found(self) -> Path | None:
+        """The file asked for; None where the answer is given."""
+        if self.path.startswith("/moved/"):
+            self._say(302, {"Location": self.about.address + self.path.removeprefix("/moved")})
+            return None
+        path = self.about.folder / unquote(self.path.partition("?")[0]).lstrip("/")
+        if self.about.status or not path.is_file():
+            self._say(self.about.status or 404)
+            return None
+        return path
+
+    def _send(self, path: Path) -> None:
+        data, status, headers = path.read_bytes(), 200, {}
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if asked and self.about.ranges:
+            first, last = int(asked[1]), min(int(asked[2] or len(data)), len(data) - 1)
+            if first >= len(data):
+                self._say(416)
+                return
+            headers = {"Content-Range": f"bytes {first}-{last}/{len(data)}"}
+            data, status = data[first : last + 1], 206
+        fault = self.about.fault()
+        self.about.count(requests=1, **({fault: 1} if fault else {}))
+        if fault == "503":
+            self._say(503)
+            return
+        if fault == "reset":
+            self.connection.close()
+            return
+        sent = data[: len(data) // 2] if fault == "cut" else b"" if fault == "empty" else data
+        self._say(status, {"Content-Length": str(len(data)), **headers})
+        self.wfile.write(sent)
+        self.about.count(bytes=len(sent))
+
+    def _say(self, status: int, headers: dict[str, str] | None = None) -> None:
+        self.send_response_only(status)
+        for name, value in (headers or {"Content-Length": "0"}).items():
+            self.send_header(name, value)
+        self.end_headers()
