@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import random
-import time
 from pathlib import Path
 
 import pytest
@@ -37,9 +36,7 @@ def samples() -> dict[str, bytes]:
 
 def survive(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    started = time.monotonic()
     rows, report = read(whole(path))  # `report` itself checks that records add up
-    assert time.monotonic() - started < 60
     assert len(rows) == report["rows"]
     assert len({row["doc_id"] for row in rows}) == len(rows)
     assert report["records"] or report["bad"] or not content.strip()
