@@ -3,8 +3,9 @@
     python -m benchmarks.filters PAGES.parquet
 
 PAGES has a column ``text``. Processor seconds of one thread, the best of three; the twins see a hundred pages.
-Word lists: 400 words and phrases, against C4's regular expression. Decontamination: 13-grams of 10,000 made-up items,
-against a set of tuples. `kept`: a million pages of random measurements, all families.
+Word lists: 400 words and phrases, against C4's regular expression. Decontamination: words and alignments with 10,000
+and 200,000 made-up items, against a set of tuples of thirteen words. `kept`: a million pages of random measurements,
+all families.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ import pyarrow.parquet as pq
 from benchmarks.quality import batch_of, seconds
 from stages import kept
 from stages.kernels.columns.ragged import text_buffers
-from stages.kernels.words.overlap import build_index, overlaps
+from stages.kernels.words.alignment import Aligner, Sequences, build
+from stages.kernels.words.folded_words import fold_words
 from stages.kernels.words.phrases import build_phrases, count_phrases
 from stages.rules import families
 
@@ -30,6 +32,17 @@ NGRAM = 13
 
 def vocabulary(texts: list[str]) -> list[str]:
     return sorted({word for text in texts[:200] for word in re.findall(r"[a-z]{5,}", text.lower())})
+
+
+def sequences(items: list[str]) -> Sequences:
+    known = fold_words(*text_buffers(pa.array(items, pa.large_string())))
+    tokens = (known.hashes_W >> np.uint64(32)).astype(np.uint32)
+    return build(tokens, known.offsets_D1, np.ones(len(items), np.bool_), np.zeros((len(items), 2), np.int64))
+
+
+def aligned(column: pa.Array, aligner: Aligner) -> object:
+    data, offsets = text_buffers(column)
+    return aligner.runs(fold_words(data, offsets), offsets)
 
 
 def megabytes(texts: list[str]) -> float:
@@ -69,14 +82,16 @@ def main() -> None:
         lambda few: [pattern.search(text.lower()) for text in few],
     )
     items = [" ".join(draw.choices(words, k=40)) for _ in range(10_000)]
-    index = build_index(*text_buffers(pa.array(items, pa.large_string())), NGRAM)
     grams = {tuple(item.split()[at : at + NGRAM]) for item in items for at in range(40 - NGRAM + 1)}
 
     def slow(few: list[str]) -> list[bool]:
         split = [re.findall(r"\w+", text.lower()) for text in few]
         return [any(tuple(row[at : at + NGRAM]) in grams for at in range(len(row) - NGRAM + 1)) for row in split]
 
-    compare("decontamination", texts, lambda column: overlaps(*text_buffers(column), index), slow)
+    for count in (10_000, 200_000):
+        more = items + [" ".join(draw.choices(words, k=40)) for _ in range(count - len(items))]
+        aligner = Aligner(sequences(more))
+        compare(f"items: {count:,}", texts, lambda column: aligned(column, aligner), slow)  # noqa: B023
     rows = 1_000_000
     columns = {
         rule.column: np.random.default_rng(1).random(rows) * rule.threshold * 2 for rule in kept.PUBLISHED.values()

@@ -65,7 +65,7 @@ class Params(StageParams):
     classifiers: dict[str, Classifier] = Field(default={})
     """fastText models to apply: name -> model; the score of ``x`` is the column ``x_score``."""
     benchmarks: contamination.Benchmarks = contamination.Benchmarks()
-    """Evaluation sets no page should contain; without any, the family `contamination` is not measured."""
+    """Evaluation sets no page should contain: the products `overlaps` and `contamination` look for them."""
 
     stop_words: dict[str, word_lists.Words] = Field(default={})
     """Stop words by language: a list, or a file with one a line; the rule `too_few_stop_words` takes those."""
@@ -101,13 +101,12 @@ def schema(params: Params) -> pa.Schema:
 
 def measured_families(params: Params) -> list[str]:
     """The families switched on that have what they need."""
-    return [name for name in params.families if name != "contamination" or params.benchmarks.files]
+    return [name for name in params.families if FAMILIES[name].measure is not None]
 
 
 def identity(params: Params) -> dict[str, Any]:
     """Versions of the Unicode tables and of families, what a sentence is where words make it, and the contents of
-    benchmarks, models and word lists."""
-    benchmarks = {"benchmarks": contamination.identity(params.benchmarks)} if params.benchmarks.files else {}
+    models and word lists."""
     models = {"classifiers": classifiers.identity(params.classifiers)} if params.classifiers else {}
     lists = {
         name: word_lists.identity(words)
@@ -118,7 +117,7 @@ def identity(params: Params) -> dict[str, Any]:
     families = {"families": raised} if raised else {}
     by_words = params.unit != "white_space" and {"c4", "c4_strict"}.intersection(params.families)
     sentences = {"sentences": "by words"} if by_words else {}
-    return {"unicode": characters.UNICODE_VERSION, **benchmarks, **models, **lists, **families, **sentences}
+    return {"unicode": characters.UNICODE_VERSION, **models, **lists, **families, **sentences}
 
 
 def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
@@ -142,7 +141,6 @@ class Found:
 
     def __init__(self, data: Bytes, offsets: Offsets, params: Params) -> None:
         self.data, self.offsets = data, offsets
-        self.benchmarks = params.benchmarks
         self._split = UNITS[params.unit]
         self._planes_BK = find_planes(data, offsets)
 

@@ -162,6 +162,47 @@ REPEATS = pa.schema(
     ]
 )
 
+OVERLAP = pa.struct(
+    [
+        pa.field("sequence", pa.int32(), nullable=False),  # part of an item, by number (`stages.rules.known_items`)
+        pa.field("alignment", pa.int32(), nullable=False),  # runs of one place of the page belong together
+        pa.field("first", pa.int32(), nullable=False),  # words of the sequence
+        pa.field("behind", pa.int32(), nullable=False),
+        pa.field("start", pa.int32(), nullable=False),  # bytes of the UTF-8 text
+        pa.field("stop", pa.int32(), nullable=False),
+    ]
+)
+
+OVERLAPS = pa.schema(
+    [
+        pa.field("overlaps", pa.list_(OVERLAP), nullable=False),
+        pa.field("item_words", pa.list_(pa.int32())),  # words of benchmarks that a sampled page has; null: not sampled
+    ]
+)
+
+HIT = pa.struct(
+    [
+        pa.field("benchmark", pa.string(), nullable=False),
+        pa.field("item", pa.int64(), nullable=False),  # row of its file, from 0
+        pa.field("part", pa.string(), nullable=False),  # 'question', 'question_answer', 'solution' or 'passage'
+        pa.field("score", pa.float32(), nullable=False),  # 0..1
+        pa.field("start", pa.int32(), nullable=False),  # byte of the UTF-8 text
+        pa.field("stop", pa.int32(), nullable=False),
+    ]
+)
+
+CONTAMINATION = pa.schema(
+    [
+        pa.field("contamination_score", pa.float32(), nullable=False),  # best of its hits, passages alone left out; 0
+        pa.field("contamination_benchmark", pa.string()),  # of that hit; null: none is above 0.7
+        pa.field("contamination_item", pa.int64()),
+        pa.field("contamination_part", pa.string()),
+        pa.field("contamination_spans", pa.list_(SPAN), nullable=False),  # of hits above 0.7, joined; for the view
+        pa.field("contamination_passage_score", pa.float32(), nullable=False),  # best passage that stands alone; 0
+        pa.field("contamination_hits", pa.list_(HIT), nullable=False),  # best first
+    ]
+)
+
 KEPT = pa.schema(
     [
         pa.field("keep", pa.bool_(), nullable=False),

@@ -30,7 +30,7 @@ PIPELINE = {
     "run": {"answers", "engine", "planner", "recipe", "sample", "store", "stages.formats"},
     "engine": {"store", "stages.formats"},
     "store": {"stages.formats", "stages.kernels"},
-    "answers": {"recipe", "store", "stages.report"},
+    "answers": {"reader", "recipe", "store", "stages.report"},
     "tune": {"engine", "planner", "reader", "recipe", "run", "store", "stages.tokenizers"},
     "exports": {"answers", "planner", "reader", "recipe", "store", "stages.kernels"},
     "reader": {"stages.kernels"},

@@ -43,7 +43,7 @@ def stats_of(snapshot: Snapshot) -> dict[str, Any]:
     pending = snapshot.data.get("pending", {}).get("documents")
     if pending:
         documents = (store.metadata(address) for address in pending if store.exists(address))
-    clusters, repeats = (summary_of(snapshot, name) for name in ("clusters", "repeats"))
+    clusters, repeats, contamination = (summary_of(snapshot, name) for name in ("clusters", "repeats", "contamination"))
     return report.build_stats(
         snapshot.name,
         documents,
@@ -52,6 +52,7 @@ def stats_of(snapshot: Snapshot) -> dict[str, Any]:
         reports("tokens"),
         snapshot.corpus(),
         repeats=repeats,
+        contamination=contamination,
         survey=survey_of(snapshot),
         thresholds=thresholds_of(snapshot),
         overrides=overrides_of(snapshot),

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from pipeline import terminal
+from pipeline.answers import decontaminate as decontamination
 from pipeline.answers import diff as compare
 from pipeline.answers import find as phrases
 from pipeline.answers import safe_text, show, stats, why_text
@@ -129,6 +130,27 @@ def remove(listing: str, mixture: str, root: str, copies: bool, engine: str, wor
     LIST is a text file with one of them a line; lines that begin with # are passed over.
     """
     terminal.show(removal.remove(listing, mixture, open_root(root), copies, engine, workers), end="")
+
+
+@command()
+@click.option("--shards", "folder", required=True, type=click.Path(), help="Folder of texts or of token shards.")
+@click.option("--benchmarks", multiple=True, required=True, help="FILE or NAME=FILE of items; may be given again.")
+@click.option("--part", "parts", multiple=True, help="PART=FIELD, as question=prompt; without: the usual names.")
+@click.option("--text", default="text", show_default=True, help="Column or field that holds the text.")
+@click.option("--tokenizer", help="File or name of the tokenizer of token shards; without: as their manifest says.")
+@click.option("--threshold", type=click.FloatRange(0, 1), default=0.7, show_default=True, help="Score that marks.")
+@click.option("--out", type=click.Path(dir_okay=False), help="Write every document with a hit: .parquet or .jsonl.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Threads.")
+@AS_JSON
+def decontaminate(out: str | None, as_json: bool, **wanted: Any) -> None:
+    """Tell which documents of a finished corpus hold items of benchmarks, without the run that made it."""
+    found, counts = decontamination.decontaminate(decontamination.Wanted(**wanted))
+    if out:
+        decontamination.write(found, out)
+    if as_json:
+        terminal.show_json(counts)
+    else:
+        terminal.show(decontamination.told(found, safe_text.safe(counts)))
 
 
 @command()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline.errors import UserError
+from pipeline.recipe import finished
 from pipeline.store.storage import Store
 from stages import clusters, documents, exchange_file, kept, tokens
 from stages import verify as shard_verify
 from stages.clusters import explain, judge
 from stages.contract import Split
-from stages.rules import classifier_training, families, row_files, url_lists, urls
+from stages.rules import classifier_training, contamination, families, row_files, url_lists, urls
 from stages.tokenizers import load as load_tokenizer
 
 
@@ -150,3 +153,63 @@ def bucket_edges(domains: list[tuple[str, dict[str, Any]]], edges: dict[str, Any
                 least, below = (values[f"{percentile:g}"] for percentile in limits)
                 rows.append(place | {"least": least, "below": below})
     return rows
+
+
+CONTAMINATED = contamination.SCORE
+"""Score above which an item of a benchmark counts as found."""
+
+
+def benchmarks(files: Sequence[str], parts: Sequence[str]) -> contamination.Benchmarks:
+    """Benchmarks by FILE or NAME=FILE, and the fields of their parts by PART=FIELD.
+
+    Raises:
+        ValueError, OSError: a file cannot be read or holds no text, or a part is none.
+    """
+    fields: dict[str, tuple[str, ...]] = {}
+    for entry in parts:
+        part, mark, named = entry.partition("=")
+        if not mark or part not in contamination.PARTS:
+            raise ValueError(f"expected PART=FIELD with a part of {', '.join(contamination.PARTS)}, found {entry!r}")
+        fields[part] = (*fields.get(part, ()), named)
+    entries = [entry.rpartition("=") if not Path(entry).exists() else ("", "", entry) for entry in files]
+    made = contamination.Benchmarks.model_validate(
+        {"files": [{"path": path, "name": name, "parts": fields} for name, _, path in entries]}
+    )
+    for one in made.files:
+        contamination.check(one)
+    return made
+
+
+def examine(
+    looked_for: contamination.Benchmarks, texts: Iterator[pa.RecordBatch], threshold: float, workers: int
+) -> tuple[pa.Table, dict[str, Any]]:
+    """Which of these texts give items away (`pipeline.recipe.finished`)."""
+    return finished.examine(looked_for, texts, threshold, workers)
+
+
+def text_rows(path: str, column: str) -> Iterator[dict[str, Any]]:
+    """The rows of a file of texts; of Parquet the text and doc_id alone.
+
+    Raises:
+        ValueError, OSError: it cannot be read, or has no such column.
+    """
+    return row_files.rows(path, (column,), ("doc_id",))
+
+
+def write_rows(table: pa.Table, path: str) -> None:
+    """A table as JSONL."""
+    with open(path, "w", encoding="utf-8") as file:
+        for batch in table.to_batches(1024):
+            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in batch.to_pylist())
+
+
+def decoder(identity: dict[str, Any], name: str | None) -> Callable[[Any], bytes]:
+    """From token ids to text, by the tokenizer that made them.
+
+    Raises:
+        ValueError: it is not at hand, or another one.
+    """
+    found = load_tokenizer(name or str(identity["name"]))
+    if found.sha256 != identity["sha256"]:
+        raise ValueError(f"the ids are of another tokenizer than {found.name}: its file has another checksum")
+    return found.reference.decode

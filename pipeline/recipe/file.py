@@ -60,6 +60,7 @@ def load(path: str | Path, store: Store, tokenizer: bool = True) -> Recipe:
         if name != "mixture"
     }
     found = {str(name): _source(str(name), raw, yaml_file, store) for name, raw in data["sources"].items()}
+    _share_benchmarks(yaml_file, sections, found)
     domains, grids = _domains(yaml_file, found, sections)
     sections |= _blends(yaml_file, store, sections["corpus"], grids)
     name = str(data.get("name") or Path(path).stem)
@@ -110,6 +111,19 @@ def _source(name: str, raw: Any, yaml_file: YamlFile, store: Store) -> Source | 
     if params is not None and sections.get("documents") is not None:
         sections["documents"] = sections["documents"].model_copy(update=params.reading())
     return Source(name, params, sections) if params is not None else None
+
+
+def _share_benchmarks(yaml_file: YamlFile, sections: dict[str, Any], found: dict[str, Source | None]) -> None:
+    """The benchmarks of `quality` as the settings of the products that look for them: the same in all sources."""
+    measures = sections["quality"]
+    if measures is None:
+        return
+    sections |= dict.fromkeys(("overlaps", "contamination"), measures.benchmarks)
+    for name, source in found.items():
+        own = source.sections.get("quality") if source else None
+        if own is not None and own.benchmarks != measures.benchmarks:
+            key = ("sources", name, "quality", "benchmarks")
+            yaml_file.add(key, "benchmarks are the same for all sources, whose pages tell what is common: set one list")
 
 
 def _check_name(name: str, key: Key, yaml_file: YamlFile) -> None:
@@ -230,8 +244,6 @@ def _check_columns(
             off = [p for p in graph.MEASURED if p.missing and column in _columns(p, source, sections)]
             if off:
                 hint = f"; {off[0].missing}"
-            elif column.startswith("contamination"):
-                hint = "; give quality.benchmarks.files"
             else:
                 hint = nearest(column, columns)
             yaml_file.add(place, f"no column {column!r} is measured in source {name}{hint}")

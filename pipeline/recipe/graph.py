@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from pipeline.recipe.sections import ClustersSection, LinesSection, RepeatsSection, RunParams, SampleParams
 from stages import (
     clusters,
+    contamination,
     corpus,
     documents,
     kept,
@@ -24,6 +25,7 @@ from stages import (
     language,
     lines,
     mixture,
+    overlaps,
     quality,
     repeats,
     report,
@@ -46,6 +48,11 @@ Place = tuple[str, ...]
 
 def always(sections: Mapping[str, Any]) -> bool:
     return True
+
+
+def decontaminated(sections: Mapping[str, Any]) -> bool:
+    quality_params = sections["quality"]
+    return bool(quality_params.benchmarks.files) and "contamination" in quality_params.families
 
 
 def deduplicated(sections: Mapping[str, Any]) -> bool:
@@ -140,6 +147,7 @@ _EACH = (
         per_source=True,
         models=(("labellers", "*", "model"), ("labellers", "*", "params", "*")),
     ),
+    Product("overlaps", overlaps, "map", ("documents",), on=decontaminated, together=True),
     Product("signatures", signatures, "map", ("documents",), on=deduplicated, params=signatures.Params, together=True),
     Product(
         "lines",
@@ -150,6 +158,15 @@ _EACH = (
         params=LinesSection,
         columns=lambda params: list(schemas.LINES.names),
         missing="set lines.enabled: true",
+    ),
+    Product(
+        "contamination",
+        contamination,
+        "exchange",
+        ("documents", "overlaps"),
+        on=decontaminated,
+        columns=lambda params: list(schemas.CONTAMINATION.names),
+        missing="give quality.benchmarks.files",
     ),
     Product(
         "scores",

@@ -16,12 +16,28 @@ from pipeline.recipe.sections import ClustersSection, LinesSection, RepeatsSecti
 from pipeline.recipe.yaml_file import Key
 from pipeline.store.address import Fingerprint, digest
 from pipeline.store.storage import Store, inside
-from stages import clusters, corpus, documents, kept, lines, mixture, repeats, schemas, scores, shards, sources, tokens
+from stages import (
+    clusters,
+    contamination,
+    corpus,
+    documents,
+    kept,
+    lines,
+    mixture,
+    overlaps,
+    repeats,
+    schemas,
+    scores,
+    shards,
+    sources,
+    tokens,
+)
 from stages.clusters import curve
 from stages.contract import Split, Wave
 from stages.kept import buckets
 from stages.report import survey
 from stages.rules import url_lists
+from stages.rules.contamination import Benchmarks
 
 
 @dataclass(frozen=True)
@@ -66,6 +82,22 @@ class Recipe:
         identity = {"source": source, **documents.identity(params)}
         return Fingerprint("documents", documents.VERSION, dump(params), identity)
 
+    def _quality(self, source: str) -> Fingerprint:
+        """Whatever the benchmarks, which others look for; told as if there were none, as roots made before have it."""
+        made = self._measured("quality", source)
+        return replace(made, params={**made.params, "benchmarks": {"files": [], "ngram": 13}})
+
+    def _overlaps(self, source: str) -> Fingerprint:
+        stage = overlaps
+        upstream = (self.fingerprint("documents", source).hex,)
+        return Fingerprint("overlaps", stage.VERSION, {}, stage.identity(self.sections["overlaps"]), upstream)
+
+    def contamination(self) -> Fingerprint | None:
+        """What decides `contamination`, the set of pages apart; None when no benchmark is looked for."""
+        if not self.on("contamination"):
+            return None
+        return Fingerprint("contamination", contamination.VERSION, {}, {})
+
     def _measured(self, product: str, source: str) -> Fingerprint:
         stage: Any = graph.BY_NAME[product].module
         params = self.sources[source].sections.get(product) or self.sections[product]
@@ -74,7 +106,10 @@ class Recipe:
 
     def map_params(self, product: str, source: str) -> dict[str, Any]:
         here = self.sources[source]
-        return dump(here.sections.get(product) or self.sections[product])
+        section = here.sections.get(product) or self.sections[product]
+        if product == "quality":  # benchmarks are no matter of its own
+            section = section.model_copy(update={"benchmarks": Benchmarks()})
+        return dump(section)
 
     def families(self) -> Fingerprint | None:
         """What decides `families`, the set of pages apart; None when deduplication is off."""
@@ -286,6 +321,13 @@ class Recipe:
         params = lines.Params.model_validate({key: value for key, value in section.items() if key in known})
         return lines.plan(params, inputs, folder)
 
+    def contamination_input(self, split: Split, name: str, files: dict[str, str]) -> Any:
+        """What `contamination` must know of a split."""
+        return contamination.ContaminationInput(name, split.source, files["documents"], files["overlaps"])
+
+    def contamination_waves(self, inputs: list[Any], folder: str) -> list[Wave]:
+        return contamination.plan(self.sections["contamination"], inputs, folder)
+
     def repeats_input(self, split: Split, name: str, files: dict[str, str], report: dict[str, Any]) -> Any:
         """What `repeats` must know of a split: addresses of its files (``kept``: of the pages that take part)."""
         quality = files["quality"] if self.sections["repeats"].quality_column else None
@@ -495,7 +537,8 @@ def unused(source: Source) -> Iterator[str]:
     """What is measured for a source because somebody named it, and then neither drops nor cuts anything."""
     measured, decides = source.sections["quality"], source.sections["kept"]
     active = kept.active_rules(decides)
-    if measured.benchmarks.files and "contaminated" not in active and "decontaminated" not in decides.views:
+    looked_for = measured.benchmarks.files and "contamination" in measured.families
+    if looked_for and "contaminated" not in active and "decontaminated" not in decides.views:
         yield (
             f"source {source.name}: quality.benchmarks are looked for, but what is found stays: add contamination to"
             " kept.families, or decontaminated to kept.views"

@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.engine.scheduler import Done
 from pipeline.errors import RunError
 from pipeline.recipe import Recipe, graph
-from pipeline.run.steps import Product, Step, Steps, exchange
+from pipeline.run.steps import Product, Step, Steps, exchange, files_of
 from pipeline.store.address import digest, split_id
 from pipeline.store.storage import encode
 from stages.contract import Split, Task
@@ -153,6 +153,21 @@ def score(recipe: Recipe, steps: Steps, documents: Product) -> dict[str, Product
     ]
     steps.map_product("scores", product, tasks, prints.__getitem__)
     return {"scores": product}
+
+
+def contamination(recipe: Recipe, steps: Steps, measured: dict[str, Product]) -> dict[str, Product]:
+    """The product `contamination`, where benchmarks are given."""
+    print_ = recipe.contamination()
+    if print_ is None:
+        return {}
+    inputs = [
+        recipe.contamination_input(split, split_id(split), files)
+        for split, files in zip(steps.splits, files_of(steps, measured, ("documents", "overlaps")), strict=True)
+    ]
+    folder = f"{print_.folder}-{digest([asdict(entry) for entry in inputs])}"
+    names = [entry.name for entry in inputs]
+    plan = partial(recipe.contamination_waves, inputs, folder)
+    return {"contamination": exchange(steps, "contamination", print_, folder, names, plan)}
 
 
 def recurring(recipe: Recipe, steps: Steps, documents: Product) -> dict[str, Product]:

@@ -83,6 +83,7 @@ class Run:
         steps.save()
         measured = measuring.measure(recipe, steps)
         measuring.check_input(recipe, steps, measured["documents"])
+        measured |= measuring.contamination(recipe, steps, measured)
         measured |= measuring.recurring(recipe, steps, measured["documents"])
         measured |= measuring.score(recipe, steps, measured["documents"])
         self.text_bytes = [facts["text_bytes"] for facts in measured["documents"].facts]

@@ -28,6 +28,7 @@ from stages.kept.params import (
     span_columns,
 )
 from stages.kept.spans import all_cut, merged_spans
+from stages.rules import contamination
 from stages.rules.url_lists import UrlLists
 from stages.rules.word_lists import ALL, BAD_WORDS, STOP_WORDS
 from stages.schemas import label_column
@@ -64,7 +65,10 @@ def quality_columns(params: Params, domains: Sequence[Domain], measured: Sequenc
     labellers += [name for domain in domains for name in (*domain.labels, *filter(None, [domain.within]))]
     columns += [label_column(name) for name in labellers]
     columns = [name for name in columns if name not in elsewhere and name != "bad_words"]
-    return list(dict.fromkeys([*columns, *span_columns(params)]))
+    columns += span_columns(params)
+    if params.contamination and set(contamination.COLUMNS).intersection(columns):
+        columns.append(contamination.HITS)
+    return list(dict.fromkeys(columns))
 
 
 def prepare(
@@ -82,6 +86,7 @@ def prepare(
     chosen = list(domains) or [Domain(name="all")]
 
     def decide(pages: pa.Table) -> pa.Table:
+        pages = contamination.applied(pages, params.contamination)
         domain_of = first_domain(pages, chosen, edges)
         found = lists.match(pages.column("url")) if lists else None
         failed = np.zeros(pages.num_rows, np.uint64)

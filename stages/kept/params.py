@@ -10,6 +10,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, field_validator, mode
 
 from stages.contract import StageParams
 from stages.rules import families, url_lists, views
+from stages.rules.contamination import Thresholds
 from stages.rules.names import check_languages, check_names
 from stages.rules.rule import Rule
 from stages.rules.url_lists import UrlList
@@ -57,6 +58,9 @@ def _check_rules(rules: dict[str, Setting]) -> dict[str, Setting]:
     for name, setting in rules.items():
         if name.startswith(LIMITS) and setting is True:
             raise ValueError(f"{name} has no published threshold: expected a number or false, found true")
+    score = rules.get("contaminated", 0)
+    if not 0 <= score <= 1:
+        raise ValueError(f"contaminated is a score from 0 to 1 (it counted words before): found {score:g}")
     for name in rules:
         switch = name in ("language_not_selected", "exact_duplicate", "same_address") or name.startswith(
             (LISTED, UNWANTED)
@@ -141,6 +145,8 @@ class Params(_Grown):
     """What stands in the place of each kind of personal data in the view `redacted`."""
     labels: dict[str, LabelChoice] = Field(default={})
     """By labeller of `labels` the labels that stay: a page of another label of `x` is dropped as `unwanted_x`."""
+    contamination: dict[str, Thresholds] = Field(default={})
+    """Scores from which what is found of a benchmark counts, by benchmark; `*`: of all others."""
     urls: dict[str, UrlList] = Field(default={})
     """Lists of addresses by name: a page under the list `x` is dropped as `listed_in_x`."""
     overrides: tuple[Override, ...] = ()

@@ -26,6 +26,8 @@ Schema (``version`` is raised when a key changes its meaning; keys are only adde
     shards, tokenizer, input, clusters
     repeats          what `repeats` found, null without it: "min_bytes", "sources" {name: counts}, and the passages that
                      most pages have, "most_repeated": {"places", "bytes", "doc_id", "url", "source", "start", "text"}
+    contamination    what was found of benchmarks, null without any: "benchmarks", "verdicts" (pages by benchmark,
+                     source and verdict), "items" (those on most pages), "examples" (`stages.contamination`)
     survey           distributions, hosts, samples (`stages.report.survey`), where it was made
 
 Adding up: for each step, documents before = documents after + removed, likewise bytes (of text) and tokens. Tokens of
@@ -60,12 +62,13 @@ from stages.rules import families
 
 __all__ = ["VERSION", "ConservationError", "build_stats", "encode"]
 
-VERSION = 3
+VERSION = 4
 MAX_ENTRIES = 200
 CLUSTER_FIGURES = (
     "rows", "passing", "exact_removed", "fuzzy_removed", "pairs_compared", "pairs_verified", "pairs_by_similarity",
     "cluster_sizes", "largest_clusters", "sources", "languages",
 )  # fmt: skip
+CONTAMINATION_FIGURES = ("benchmarks", "num_short_items", "verdicts", "items", "examples")
 REPEAT_FIGURES = ("min_bytes", "repeats", "repeats_bytes", "cut_bytes", "kept_bytes", "sources", "most_repeated")
 NO_NAME = "(none)"
 FAMILY_OF = {rule.name: family for family, rules in families.RULES.items() for rule in rules}
@@ -86,6 +89,7 @@ def build_stats(
     corpus: Mapping[str, Any] | None,
     *,
     repeats: Mapping[str, Any] | None = None,
+    contamination: Mapping[str, Any] | None = None,
     survey: Mapping[str, Any] | None = None,
     thresholds: Mapping[str, float] | None = None,
     overrides: Iterable[Row] = (),
@@ -100,7 +104,7 @@ def build_stats(
             ``kept`` and ``tokens`` may be empty while those products are not there.
         clusters: the summary of deduplication, or None.
         corpus: the corpus manifest, or None.
-        repeats: the summary of `repeats`, or None.
+        repeats, contamination: the summaries of these products, or None.
         survey: what `stages.report.survey.finish` gives, or None.
         thresholds: of rules whose threshold is not the published one.
         overrides: other thresholds for some pages: {"rule", "value", "for"}.
@@ -156,6 +160,7 @@ def build_stats(
         "input": input_figures(ledger),
         "clusters": {key: clusters[key] for key in CLUSTER_FIGURES if key in clusters} if clusters else None,
         "repeats": {key: repeats[key] for key in REPEAT_FIGURES} if repeats else None,
+        "contamination": {key: contamination[key] for key in CONTAMINATION_FIGURES} if contamination else None,
         "survey": with_thresholds(survey, ledger, thresholds, list(overrides)) if survey else None,
     }
     check_funnel(stats)

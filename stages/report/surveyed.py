@@ -73,6 +73,45 @@ def benchmarks(stats: Stats) -> Table:
     return make("contamination", "Contaminated pages, by benchmark", columns, records)
 
 
+VERDICTS = {
+    "found": "An item stands there",
+    "passage_alone": "The passage of an item alone",
+    "common_text": "Text that is common in the corpus",
+    "shared_by_items": "Words that many items share",
+    "in_part": "Too little of an item",
+}
+
+
+def verdicts(stats: Stats) -> Table:
+    """What pages hold of benchmarks, by benchmark and source: items, and what looks like them and is not counted."""
+    found = (stats.get("contamination") or {}).get("verdicts") or []
+    columns = [
+        Column("benchmark", "Benchmark", "text"),
+        Column("source", "Source", "text"),
+        Column("what", "What pages hold", "text", help="Only the first is marked, unless thresholds say otherwise"),
+        Column("pages", "Pages", "count", bar=True),
+    ]
+    records = [{**row, "what": VERDICTS[row["verdict"]]} for row in found]
+    records.sort(key=lambda row: (row["verdict"] != "found", -row["pages"], row["benchmark"], row["source"]))
+    return make("contamination_verdicts", "Overlap with benchmarks, and what became of it", columns, records)
+
+
+def overlaps(stats: Stats) -> Table:
+    """Places of pages that overlap with an item, a few for each benchmark and verdict."""
+    found = (stats.get("contamination") or {}).get("examples") or []
+    columns = [
+        Column("benchmark", "Benchmark", "text"),
+        Column("item", "Item", "plain"),
+        Column("score", "Score", "number"),
+        Column("what", "Verdict", "text"),
+        Column("source", "Source", "text"),
+        Column("url", "Page", "text"),
+        Column("text", "Begins", "text"),
+    ]
+    records = [{**row, "what": VERDICTS[row["verdict"]]} for row in found]
+    return make("contamination_examples", "Overlap with benchmarks, examples", columns, records)
+
+
 def group_names(stats: Stats) -> list[str]:
     """What pages were counted by: the usual, then whatever else the survey met, but benchmarks."""
     found = (stats["survey"] or {}).get("groups", {})

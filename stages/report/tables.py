@@ -16,8 +16,10 @@ from stages.report.surveyed import (
     group,
     group_names,
     hosts,
+    overlaps,
     personal_data,
     registered_domains,
+    verdicts,
 )
 
 REPEAT_DECAY = 15.387756
@@ -369,5 +371,6 @@ def costs_table(costs: Mapping[str, Any]) -> Table:
 
 BUILDERS: tuple[Callable[[Stats], Table], ...] = (
     reasons, listed, views, mixture, phases, held_out, domains, buckets, languages, sources, removed, content_types,
-    hosts, registered_domains, personal_data, benchmarks, repeats, passages, trouble,
+    hosts, registered_domains, personal_data, benchmarks, verdicts, overlaps, repeats,
+    passages, trouble,
 )  # fmt: skip

@@ -1,51 +1,55 @@
-"""Overlap with benchmarks: which pages contain text of an evaluation set, which item, and where.
+"""Benchmarks: evaluation sets whose items no page should contain, their parts, and the rule that drops pages with them.
 
 | rule (reason of a drop) | column | fails when |
 |---|---|---|
-| `contaminated` | `contamination_num_ngrams` | > 0 |
+| `contaminated` | `contamination_score` | > 0.7 |
 
-`contamination_num_ngrams` counts the places of the page where n normalised words (13 unless told, Brown et al. 2020,
-arXiv 2005.14165, appendix C) equal n words of an item; `contamination_benchmark` and `contamination_item` (row in the
-file, from 0) name the first such item, `contamination_spans` the stretches of the page, for the view
-`decontaminated`. Words: `stages.kernels.words.overlap`. An item of fewer than n words is never found; their number is
-logged.
+An item has *parts*: a question, an answer, choices, a passage (a text that the question is about), a solution (of which
+28 words or more give the item away, as of code). The columns are those of the product `contamination`, which says how
+pages are scored; what is found is one of `FOUND`. A passage alone is the source of an item rather than the item: it is
+found and reported, and drops nothing unless a threshold of its own is set (`Thresholds`).
 
-A benchmark is a JSONL (.jsonl, .json, also .gz or .zst), Parquet or text file (a line an item). Of a row, all strings
-of the fields named are joined by a space; without names, all its strings, in their order.
-
-Price: one pass over the bytes where benchmarks are given, about 150 MB/s; the index outgrows the caches with 1,000
-items (120 MB/s) and with 100,000 (40). 16 to 48 bytes of memory a word of benchmark text (100 MB of them: half a
-gigabyte a process).
+A benchmark is a JSONL (.jsonl, .json, .ndjson), CSV (.csv, .tsv), Parquet or text file (a line an item; also .gz or
+.zst). ``parts`` names the fields of each part; without it, fields of the usual names (`USUAL`) are taken; a file that
+has none of them, and every file with ``fields``, holds questions alone: all strings of a row, or of those fields.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from stages import schemas
 from stages.contract import StageParams
-from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
-from stages.kernels.words.overlap import Index, build_index, overlaps
 from stages.rules.row_files import rows, sha256
 from stages.rules.rule import Rule
 
-NGRAM = 13
+Part = Literal["question", "answer", "choices", "passage", "solution"]
+PARTS: tuple[Part, ...] = ("question", "answer", "choices", "passage", "solution")
+USUAL: dict[Part, tuple[str, ...]] = {
+    "question": ("question", "prompt", "problem", "query", "ctx", "sentence", "input"),
+    "answer": ("answer", "answers", "correct_answer", "best_answer", "target", "label", "gold"),
+    "choices": ("choices", "options", "endings", "mc1_targets"),
+    "passage": ("passage", "context", "article", "story", "support"),
+    "solution": ("solution", "canonical_solution", "rationale", "explanation"),
+}
+"""Names of fields by part, for files whose parts are not named; the first that a row has is taken."""
+FOUND = ("question", "question_answer", "solution", "passage")
+"""What is found of an item: its question alone, its question with answer, choices or passage, its solution alone, its
+passage alone."""
+SCORE = 0.7
+"""Of the rule; measured on pages with planted items and with common texts (`docs/decisions/decontamination.md`)."""
 
-FIELDS = (
-    pa.field("contamination_num_ngrams", pa.int64(), nullable=False),
-    pa.field("contamination_benchmark", pa.string()),
-    pa.field("contamination_item", pa.int64()),
-    pa.field("contamination_spans", pa.list_(schemas.SPAN), nullable=False),
-)
-RULES = (Rule("contaminated", "contamination_num_ngrams", "max", 0),)
+RULES = (Rule("contaminated", "contamination_score", "max", SCORE),)
+COLUMNS = ("contamination_score", "contamination_spans")
+"""Columns that `Thresholds` decide anew, from the hits."""
+HITS = "contamination_hits"
 
 
 class Benchmark(StageParams):
@@ -54,92 +58,207 @@ class Benchmark(StageParams):
     path: str
     name: str = ""
     """How it is called in the columns; the file's name without its endings if empty."""
+    parts: dict[Part, str | tuple[str, ...]] = Field(default={})
+    """Fields (JSONL) or columns (Parquet, CSV) of each part: question, answer, choices, passage, solution."""
     fields: tuple[str, ...] = ()
-    """Fields (JSONL) or columns (Parquet) that hold its text; none: every string."""
+    """Instead of parts: fields whose text, joined, is the question; none: the usual names, or every string."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Benchmark:
+        if self.parts and self.fields:
+            raise ValueError("expected `parts` or `fields`, found both; `fields` are what `parts: {question: ...}` is")
+        if self.parts and not {"question", "passage", "solution"}.intersection(self.parts):
+            raise ValueError("expected a question, a passage or a solution among the parts: nothing else is looked for")
+        return self
+
+    @field_validator("parts")
+    @classmethod
+    def _sorted(cls, parts: dict[Part, Any]) -> dict[Part, Any]:
+        return {part: parts[part] for part in PARTS if part in parts}
 
     def label(self) -> str:
         """The name in the columns."""
         return self.name or Path(self.path).name.partition(".")[0]
 
+    def columns(self) -> list[str]:
+        """The fields it reads; none: all."""
+        return [*self.fields, *(name for named in self.parts.values() for name in _names(named))]
+
 
 class Benchmarks(StageParams):
-    """Settings of the family."""
+    """Evaluation sets to look for."""
 
     files: tuple[Benchmark, ...] = ()
-    ngram: int = Field(default=NGRAM, ge=3, le=64)
-    """Words that must be equal in a row."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _old(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and "ngram" in data:
+            raise ValueError(
+                "`ngram` is no more: items are found from four words on and scored from 0 to 1; take it out, and set"
+                f" kept.rules.contaminated if {SCORE} is not what is wanted"
+            )
+        return data
+
+    @field_validator("files")
+    @classmethod
+    def _names_differ(cls, files: tuple[Benchmark, ...]) -> tuple[Benchmark, ...]:
+        labels = [one.label() for one in files]
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            raise ValueError(f"expected a name for each file, found {twice[0]!r} twice: set `name`")
+        return files
 
 
-def identity(params: Benchmarks) -> list[str]:
-    """SHA-256 of each file."""
-    return [sha256(benchmark.path) for benchmark in params.files]
+class Thresholds(StageParams):
+    """Scores from which hits of one benchmark count, by what is found; false: never."""
+
+    question: float | bool = SCORE
+    question_answer: float | bool = SCORE
+    solution: float | bool = SCORE
+    passage: float | bool = False
+
+    @field_validator("*")
+    @classmethod
+    def _score(cls, value: float | bool) -> float | bool:
+        if value is True:
+            return SCORE
+        if value is not False and not 0 <= value <= 1:
+            raise ValueError(f"expected a score from 0 to 1 or false, found {value!r}")
+        return value
 
 
-@lru_cache(maxsize=2)
-def load(params: Benchmarks) -> tuple[Index, list[tuple[str, int]]]:
-    """(the index, (name, row) of each item)."""
-    texts, places = [], []
-    for benchmark in params.files:
-        for row, text in enumerate(items(benchmark)):
-            texts.append(text)
-            places.append((benchmark.label(), row))
-    data, offsets = text_buffers(pa.array(texts, pa.large_string()))
-    index = build_index(data, offsets, params.ngram)
-    logging.getLogger(__name__).info("%d items, %d of fewer than %d words", len(places), index.num_short, params.ngram)
-    return index, places
+@dataclass(frozen=True)
+class Item:
+    """One item of a benchmark, by parts; empty where it has none."""
+
+    question: str
+    answer: str
+    choices: tuple[str, ...]
+    passage: str
+    solution: str
+
+
+def identity(params: Benchmarks) -> list[dict[str, Any]]:
+    """What decides what is looked for: of each file its name, parts and SHA-256."""
+    return [
+        {"name": one.label(), "parts": one.parts, "fields": one.fields, "sha256": sha256(one.path)}
+        for one in params.files
+    ]
 
 
 def check(benchmark: Benchmark) -> None:
     """Read a benchmark once.
 
     Raises:
-        ValueError, OSError: it cannot be read, has no item, or none has the fields named.
+        ValueError, OSError: it cannot be read, has no item, or none has text in the fields named.
     """
-    if not any(text.strip() for text in items(benchmark)):
-        fields = f" in the fields {', '.join(benchmark.fields)}" if benchmark.fields else ""
+    if not any((item.question + item.passage + item.solution).strip() for item in items(benchmark)):
+        fields = f" in the fields {', '.join(benchmark.columns())}" if benchmark.columns() else ""
         raise ValueError(f"{benchmark.path}: no text{fields}")
 
 
-def items(benchmark: Benchmark) -> Iterator[str]:
-    """The text of each item.
+def items(benchmark: Benchmark) -> Iterator[Item]:
+    """Its items, a row each.
 
     Raises:
         ValueError, OSError: see `stages.rules.row_files.rows`.
     """
-    for row in rows(benchmark.path, benchmark.fields):
-        yield " ".join(_strings(row, benchmark.fields))
+    for row in rows(benchmark.path, benchmark.columns()):
+        yield _item(row, benchmark)
 
 
-def _strings(value: Any, fields: Sequence[str] = ()) -> Iterator[str]:
+def _item(row: dict[str, Any], benchmark: Benchmark) -> Item:
+    if benchmark.parts:
+        values = {part: [row.get(name) for name in _names(named)] for part, named in benchmark.parts.items()}
+    elif benchmark.fields:
+        values = {"question": [row.get(name) for name in benchmark.fields]}
+    else:
+        taken = {part: next((name for name in names if row.get(name)), None) for part, names in USUAL.items()}
+        values = {part: [row[name]] for part, name in taken.items() if name is not None}
+        if not {"question", "passage", "solution"}.intersection(values):
+            values = {"question": [row]}
+    choices = tuple(text for text in _choices(values.get("choices", [])) if text.strip())
+    text = {part: " ".join(_strings(values.get(part, []))) for part in PARTS if part != "choices"}
+    answer = _answer(values.get("answer", []), choices) or text["answer"]
+    return Item(text["question"], answer, choices, text["passage"], text["solution"])
+
+
+def _answer(values: list[Any], choices: Sequence[str]) -> str:
+    """The choice that a number or a letter stands for; '' where it is text."""
+    if len(values) != 1 or not choices:
+        return ""
+    value = values[0]
+    if isinstance(value, str) and len(value.strip()) == 1 and value.strip().isalpha():
+        value = ord(value.strip().upper()) - ord("A")
+    return choices[value] if isinstance(value, int) and 0 <= value < len(choices) else ""
+
+
+def _choices(value: Any) -> Iterator[str]:
+    if isinstance(value, dict) and isinstance(value.get("text"), list):
+        value = value["text"]  # as ARC has them, labels beside
+    if isinstance(value, list):
+        for part in value:
+            yield from _choices(part)
+    elif isinstance(value, dict) and all(isinstance(flag, int) for flag in value.values()):
+        yield from map(str, value)  # as TruthfulQA has them: text -> 0 or 1
+    else:
+        yield from _strings(value)
+
+
+def _names(named: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (named,) if isinstance(named, str) else named
+
+
+def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
+    elif isinstance(value, bool):
+        return
+    elif isinstance(value, int | float):
+        yield str(value)
     elif isinstance(value, dict):
-        for name in fields or value:
-            yield from _strings(value.get(name))
+        for part in value.values():
+            yield from _strings(part)
     elif isinstance(value, list):
         for part in value:
             yield from _strings(part)
 
 
-def measure(data: Bytes, offsets: Offsets, params: Benchmarks) -> list[pa.Array]:
-    """One array per entry of `FIELDS`, a row per document."""
-    index, places = load(params)
-    num_documents = len(offsets) - 1
-    matches_M4 = overlaps(data, offsets, index)
-    counts = np.bincount(matches_M4[:, 0], minlength=num_documents)
-    names: list[str | None] = [None] * num_documents
-    items_found: list[int | None] = [None] * num_documents
-    spans: list[list[dict[str, Any]]] = [[] for _ in range(num_documents)]
-    for d, start, stop, item in matches_M4.tolist():
-        if not spans[d]:
-            names[d], items_found[d] = places[item]
-        if spans[d] and start <= spans[d][-1]["stop"]:
-            spans[d][-1]["stop"] = stop
+def applied(pages: pa.Table, thresholds: Mapping[str, Thresholds]) -> pa.Table:
+    """The pages with `COLUMNS` as ``thresholds`` (by benchmark; '*' for the others) have them, from their hits.
+
+    A hit's score is moved by as much as its threshold differs from `SCORE`, so that the rule `contaminated`, at
+    whatever threshold it is for a page, sees it on the same scale; spans are those of hits that count.
+    """
+    if not thresholds or HITS not in pages.column_names:
+        return pages
+    usual = thresholds.get("*", Thresholds())
+    found = pages.column(HITS).combine_chunks()
+    scores = np.zeros(pages.num_rows, np.float32)
+    spans: list[list[dict[str, Any]]] = [[] for _ in range(pages.num_rows)]
+    for row in np.flatnonzero(found.value_lengths().to_numpy(zero_copy_only=False)).tolist():
+        pieces = []
+        for hit in found[row].as_py():
+            least = getattr(thresholds.get(hit["benchmark"], usual), hit["part"])
+            if least is not False:
+                scores[row] = max(scores[row], hit["score"] - float(least) + SCORE)
+                if hit["score"] > least:
+                    pieces.append((hit["start"], hit["stop"]))
+        spans[row] = joined(pieces)
+    made = {COLUMNS[0]: pa.array(scores), COLUMNS[1]: pa.array(spans, pa.list_(schemas.SPAN))}
+    for name in COLUMNS:
+        if name in pages.column_names:
+            pages = pages.set_column(pages.column_names.index(name), name, made[name])
+    return pages
+
+
+def joined(pieces: list[tuple[int, int]]) -> list[dict[str, Any]]:
+    """Spans that cut these stretches of bytes, sorted, those that touch as one."""
+    spans: list[dict[str, Any]] = []
+    for start, stop in sorted(pieces):
+        if spans and start <= spans[-1]["stop"]:
+            spans[-1]["stop"] = max(spans[-1]["stop"], stop)
         else:
-            spans[d].append({"start": start, "stop": stop, "replacement": ""})
-    return [
-        pa.array(counts.astype(np.int64)),
-        pa.array(names, pa.string()),
-        pa.array(items_found, pa.int64()),
-        pa.array(spans, pa.list_(schemas.SPAN)),
-    ]
+            spans.append({"start": start, "stop": stop, "replacement": ""})
+    return spans

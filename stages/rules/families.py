@@ -68,13 +68,14 @@ FAMILIES: dict[str, Family] = {
     "code": replace(_family(code, "code"), by_default=False),
     "opencoder": replace(_family(opencoder, "offsets", "code", "lines"), by_default=False),
     "bad_words": Family(rules=word_lists.RULES),  # columns by language: `quality.bad_words`
-    "contamination": _family(contamination, "data", "offsets", "benchmarks"),
+    "contamination": Family(rules=contamination.RULES),  # columns of `contamination`
     "recurring_lines": Family(rules=recurring_lines.RULES),  # columns of `lines`
     "repeats": Family(rules=repeats.RULES),  # columns of `repeats`
 }
 
-MEASURED = tuple(name for name, family in FAMILIES.items() if family.measure is not None)
-"""Families with columns of their own in `quality`."""
+MEASURED = tuple(name for name, family in FAMILIES.items() if family.measure is not None or name == "contamination")
+"""Families that `quality` may name: those with columns of their own there, and `contamination`, which is looked for
+where it is named and benchmarks are given."""
 
 RULES: dict[str, tuple[Rule, ...]] = {name: family.rules for name, family in FAMILIES.items()}
 

@@ -1,11 +1,12 @@
 """Files of texts that a user supplies: benchmarks, training sets, labelled pages; read as a stream of rows.
 
-JSONL (.jsonl, .json, .ndjson), Parquet, or text (a line a row, under the key ``text``); .gz and .zst behind any of them
-but Parquet. Price: a Python object a row.
+JSONL (.jsonl, .json, .ndjson), CSV (.csv, .tsv, with a head), Parquet, or text (a line a row, under the key ``text``);
+.gz and .zst behind any of them but Parquet. Price: a Python object a row.
 """
 
 from __future__ import annotations
 
+import csv
 import gzip
 import hashlib
 import io
@@ -18,6 +19,8 @@ import pyarrow.parquet as pq
 import zstandard
 
 JSON_SUFFIXES = (".jsonl", ".json", ".ndjson")
+TABLE_SUFFIXES = {".csv": ",", ".tsv": "\t"}
+"""And what stands between their columns."""
 
 
 def rows(path: str, columns: Sequence[str] = (), optional: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
@@ -30,6 +33,15 @@ def rows(path: str, columns: Sequence[str] = (), optional: Sequence[str] = ()) -
     file = Path(path)
     if file.suffix == ".parquet":
         yield from _parquet(file, columns, optional)
+        return
+    separator = next((TABLE_SUFFIXES[suffix] for suffix in file.suffixes if suffix in TABLE_SUFFIXES), None)
+    if separator:
+        with _opened(file) as lines:
+            try:
+                for cells in csv.DictReader(lines, delimiter=separator, restkey=""):
+                    yield {str(key): value for key, value in cells.items()}
+            except csv.Error as error:
+                raise ValueError(f"{path}: expected a table of text with a head: {error}") from error
         return
     as_json = any(suffix in JSON_SUFFIXES for suffix in file.suffixes)
     with _opened(file) as lines:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,9 @@ class HuggingFaceReference:
 
     def encode(self, text: bytes) -> Ids:
         return np.array(self._tokenizer.encode(text.decode(), add_special_tokens=False).ids, np.uint32)
+
+    def decode(self, ids: Sequence[int]) -> bytes:
+        return str(self._tokenizer.decode([int(one) for one in ids], skip_special_tokens=True)).encode()
 
     def id_of(self, piece: str) -> int | None:
         found = self._tokenizer.token_to_id(piece)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+from collections.abc import Sequence
 
 import numpy as np
 import sentencepiece
@@ -38,6 +39,9 @@ class PieceReference:
 
     def encode(self, text: bytes) -> Ids:
         return self._model.encode_as_numpy(text).astype(np.uint32)
+
+    def decode(self, ids: Sequence[int]) -> bytes:
+        return str(self._model.decode([int(one) for one in ids if not self._model.is_control(int(one))])).encode()
 
     def id_of(self, piece: str) -> int | None:
         found = int(self._model.piece_to_id(piece))

@@ -12,7 +12,7 @@ import binascii
 import importlib.metadata
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,11 @@ class RankReference:
     def encode(self, text: bytes) -> Ids:
         ids = self._encoding.encode_to_numpy(text.decode(), disallowed_special=())
         return ids.astype(np.uint32) + np.uint32(self.shift)
+
+    def decode(self, ids: Sequence[int]) -> bytes:
+        special = set(self._specials.values())
+        plain = [int(one) - self.shift for one in ids if int(one) not in special and int(one) >= self.shift]
+        return bytes(self._encoding.decode_bytes(plain))
 
     def id_of(self, piece: str) -> int | None:
         if piece in self._specials:

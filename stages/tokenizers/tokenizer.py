@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -34,6 +34,10 @@ class Reference(Protocol):
     special_spellings: tuple[str, ...]
 
     def encode(self, text: bytes) -> Ids: ...
+
+    def decode(self, ids: Sequence[int]) -> bytes:
+        """The text of these ids, those of special tokens left out."""
+        ...
 
     def id_of(self, piece: str) -> int | None: ...
 

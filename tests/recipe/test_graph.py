@@ -23,10 +23,11 @@ from tests.support.runs import run_inline
 PIPELINE = Path(__file__).resolve().parents[2] / "pipeline"
 ALIGNED = [product.name for product in graph.PRODUCTS if product.aligned]
 EVERYTHING = """
-lines: {enabled: true}
-repeats: {enabled: true, min_bytes: 64}
-labels: {labellers: {size: {function: "tests.products.test_labels:by_length"}}}
-scores: {scorers: {size: {function: "tests.products.test_scores:characters", params: {times: 2}}}}
+quality: {{benchmarks: {{files: [{{path: "{folder}/items.jsonl"}}]}}}}
+lines: {{enabled: true}}
+repeats: {{enabled: true, min_bytes: 64}}
+labels: {{labellers: {{size: {{function: "tests.products.test_labels:by_length"}}}}}}
+scores: {{scorers: {{size: {{function: "tests.products.test_scores:characters", params: {{times: 2}}}}}}}}
 """
 SPELT_OTHERWISE = {"minhash": "signatures are not shown number by number"}
 
@@ -36,7 +37,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     """A run with every product there is."""
     folder = tmp_path_factory.mktemp("graph")
     mixture = write_mixture(folder / "a.yaml", write_corpus(folder / "in", files=2))
-    mixture.write_text(mixture.read_text() + EVERYTHING)
+    question = " ".join(documented()[0][1].split()[:30])
+    (folder / "items.jsonl").write_text(json.dumps({"question": question}) + "\n")
+    mixture.write_text(mixture.read_text() + EVERYTHING.format(folder=folder))
     run_inline(mixture, folder / "root")
     return snapshots.load(Store(str(folder / "root")))
 
@@ -70,8 +73,8 @@ def test_its_columns_are_shown_and_explained(finished: Snapshot, product: str) -
     address = f"https://docs.example/{documented()[0][0]}"
     shown = page_text(finished.store, None, address)
     assert not [name for name in columns if name not in shown]
-    if product == "signatures":
-        return  # hashes explain nothing
+    if product in ("signatures", "overlaps"):
+        return  # hashes explain nothing; what evidence comes to, `contamination` says
     told = json.dumps(lives(finished, address))
     assert not [name for name in columns if name not in told]
 

@@ -69,7 +69,7 @@ def test_benchmarks_of_three_kinds_drop_pages_or_cut_spans(tmp_path: Path) -> No
         text.replace("families: [gopher_quality]\n", "families: [gopher_quality]\n  views: [decontaminated]\n")
     )
     again = made(run_inline(mixture, root))
-    assert not {"documents", "language", "quality"} & set(again)
+    assert not {"documents", "language", "quality", "overlaps", "contamination"} & set(again)
     [page] = lives(load(Store(str(root))), f"https://docs.example/{NAME}")
     assert page["decision"]["keep"]
     assert page["decision"]["bytes_cut_or_replaced"] >= len(sentence(NAME)) - 20
@@ -78,7 +78,7 @@ def test_benchmarks_of_three_kinds_drop_pages_or_cut_spans(tmp_path: Path) -> No
 
     (tmp_path / "quiz.jsonl").write_text(json.dumps(rows[0]) + "\n")
     again = made(run_inline(mixture, root))
-    assert (again["quality"], "documents" in again) == (3, False)
+    assert (again["overlaps"], "quality" in again, "documents" in again) == (3, False, False)
 
 
 @pytest.mark.parametrize(

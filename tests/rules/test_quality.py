@@ -6,7 +6,6 @@ import hashlib
 import itertools
 import json
 import re
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -219,48 +218,6 @@ def spans_of(text: str) -> list[tuple[str, str]]:
 )
 def test_personal_data_and_what_stands_beside_it(text: str, found: list[tuple[str, str]]) -> None:
     assert spans_of(text) == found
-
-
-def slow_words(text: str) -> list[str]:
-    """Normalised words: runs of letters, digits and marks in small letters; Han characters each for itself."""
-    return re.findall(r"[\u4e00-\u9fff]|(?:(?![\u4e00-\u9fff])[^\W_])+", text.lower())
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.lists(st.sampled_from(["aa", "b,", "C-d", "中", "中文", "e1", "F."]), max_size=60).map(" ".join), st.data())
-def test_contamination_equals_its_twin(text: str, data: st.DataObject) -> None:
-    items = data.draw(
-        st.lists(
-            st.lists(st.sampled_from(["aa", "B", "c", "d", "中", "文", "e1", "f"]), max_size=9).map(" ".join),
-            max_size=4,
-        )
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "exam.txt"
-        path.write_text("\n".join(items))
-        params = {"files": ({"path": str(path)},), "ngram": 3}
-        row = measure([text], families=("contamination",), benchmarks=params).to_pylist()[0]
-    known = [[slow_words(item)[i : i + 3] for i in range(len(slow_words(item)) - 2)] for item in items]
-    words = slow_words(text)
-    hits = [k for i in range(len(words) - 2) for k, grams in enumerate(known) if words[i : i + 3] in grams]
-    places = [i for i in range(len(words) - 2) if any(words[i : i + 3] in grams for grams in known)]
-    assert row["contamination_num_ngrams"] == len(places)
-    assert row["contamination_item"] == (hits[0] if hits else None)
-    covered = slow_words(" ".join(text.encode()[s["start"] : s["stop"]].decode() for s in row["contamination_spans"]))
-    assert covered == [word for k, word in enumerate(words) if any(i <= k < i + 3 for i in places)]
-
-
-def test_a_benchmark_item_in_a_page_is_named_and_cut(tmp_path: Path) -> None:
-    question = "If a miller grinds three sacks of grain in two hours, how many does he grind in ten?"
-    (tmp_path / "exam.jsonl").write_text(
-        json.dumps({"id": "x", "question": "short"}) + "\n" + json.dumps({"question": question})
-    )
-    params = {"files": ({"path": str(tmp_path / "exam.jsonl"), "fields": ("question",)},)}
-    page = f"A page.\n{question.upper()}\nAnd more."
-    rows = measure([page, "A clean page.", question[:40]], families=("contamination",), benchmarks=params).to_pylist()
-    found = [(row["contamination_benchmark"], row["contamination_item"]) for row in rows]
-    assert found == [("exam", 1), (None, None), (None, None)]
-    assert apply(page, rows[0]["contamination_spans"]) == "A page.\n?\nAnd more."
 
 
 def test_a_slice_and_a_division_into_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,7 +112,7 @@ def test_a_rule_whose_measurement_is_off_is_told_before_any_work(tmp_path: Path)
     mixture.write_text(mixture.read_text().replace("[gopher_quality]", "[gopher_quality, contamination, bad_words]"))
     with pytest.raises(ConfigError) as caught:
         recipes.load(mixture, Store(str(tmp_path)))
-    assert "'contamination_num_ngrams' is measured in source web; give quality.benchmarks.files" in str(caught.value)
+    assert "'contamination_score' is measured in source web; give quality.benchmarks.files" in str(caught.value)
     assert "has_bad_words needs quality.bad_words" in str(caught.value)
 
 

@@ -15,7 +15,7 @@ from pipeline.recipe.snapshot import Snapshot
 from tests.slow import inputs as slow_inputs
 from tests.slow import pairs as slow_pairs
 
-ALIGNED = ("documents", "language", "quality", "kept", "eligible", "clusters", "lines", "scores")
+ALIGNED = ("documents", "language", "quality", "contamination", "kept", "eligible", "clusters", "lines", "scores")
 Row = dict[str, Any]
 
 

@@ -121,7 +121,8 @@ def histograms(files: Files) -> Iterator[Row]:
 def groups(files: Files) -> Row:
     columns = {"month": "strftime(time AT TIME ZONE 'UTC', '%Y-%m')", "licence": "licence", "charset": "charset"}
     columns |= {"script": "script"}
-    quality = {name for path in files.paths("quality") for name in pa.parquet.read_schema(path).names}
+    measured = [path for product in ("quality", "contamination") for path in files.paths(product)]
+    quality = {name for path in measured for name in pa.parquet.read_schema(path).names}
     for column, kind in files.sql.execute(
         "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = 'pages'"
     ).fetchall():

@@ -11,15 +11,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from stages import language, quality
 from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
 from stages.kernels.unicode import characters
-from stages.kernels.words.overlap import build_index, overlaps
+from stages.kernels.words.alignment import Aligner, Sequences, build
+from stages.kernels.words.folded_words import fold_words
 from stages.kernels.words.phrases import build_phrases, count_phrases
 from stages.kernels.words.words import Words
 from stages.rules import families
+from tests.slow import alignment as slow_alignment
 from tests.slow import rules as slow_rules
 from tests.slow import words as slow_words
 
@@ -28,8 +31,7 @@ ITEMS = (
     "Im Jahr 1851 brannte die alte Mühle ab",
     "磨坊坐落在河边村里的人们",
 )
-"""What the row `contamination` looks for, seven words in a row."""
-NGRAM = 7
+"""What the row `contamination` looks for."""
 
 
 @dataclass(frozen=True)
@@ -70,27 +72,24 @@ def _unit(name: str, modules: str, twin: Callable[[str], list[str]]) -> Row:
     return Row(f"words by {name}", modules, split, results, twin)
 
 
-def _index() -> Any:
-    return build_index(*text_buffers(pa.array(ITEMS, pa.large_string())), NGRAM)
+def _sequences() -> Sequences:
+    known = fold_words(*text_buffers(pa.array(ITEMS, pa.large_string())))
+    tokens = (known.hashes_W >> np.uint64(32)).astype(np.uint32)
+    return build(tokens, known.offsets_D1, np.ones(len(ITEMS), np.bool_), np.zeros((len(ITEMS), 2), np.int64))
 
 
-def _overlaps(texts: pa.LargeStringArray) -> list[int]:
-    found = overlaps(*text_buffers(texts), _index())[:, 0].tolist()
-    return [found.count(d) for d in range(len(texts))]
+def _runs(data: Bytes, offsets: Offsets) -> Any:
+    return ALIGNER.runs(fold_words(data, offsets), offsets)
 
 
-def normalised_words(text: str) -> list[str]:
-    """Runs of letters, digits and marks in small letters; Han characters each for itself."""
-    return re.findall(r"[\u4e00-\u9fff]|(?:(?![\u4e00-\u9fff])[^\W_])+", text.lower())
+def _aligned(texts: pa.LargeStringArray) -> list[list[tuple[int, ...]]]:
+    found = _runs(*text_buffers(texts))
+    return [[tuple(run[1:]) for run in found[found[:, 0] == d].tolist()] for d in range(len(texts))]
 
 
-def _slow_overlaps(text: str) -> int:
-    def ngrams(text: str) -> list[tuple[str, ...]]:
-        words = normalised_words(text)
-        return [tuple(words[i : i + NGRAM]) for i in range(len(words) - NGRAM + 1)]
-
-    known = {ngram for item in ITEMS for ngram in ngrams(item)}
-    return sum(ngram in known for ngram in ngrams(text))
+def _slow_aligned(text: str) -> list[tuple[int, ...]]:
+    items = [[word for word, _, _ in slow_alignment.words(item)] for item in ITEMS]
+    return list(slow_alignment.runs(text, items, [True] * len(items), [(0, 0)] * len(items)))
 
 
 LISTS = (("mill", "River", "the people"), ("磨坊", "Mühle"))
@@ -110,7 +109,7 @@ def _slow_phrases(text: str) -> list[int]:
     return [sum(places(phrase) for phrase in phrases) for phrases in LISTS]
 
 
-INDEX = _index()
+ALIGNER = Aligner(_sequences())
 PHRASES = build_phrases(LISTS)
 ROWS = (
     _family("gopher_quality", "bitmaps, words", slow_rules.gopher_quality),
@@ -126,7 +125,7 @@ ROWS = (
     _unit("white_space", "bitmaps, words", slow_words.white_space),
     _unit("spacy", "bitmaps, spacy_words", slow_words.spacy),
     _unit("script", "bitmaps, spacy_words, unspaced", slow_words.script),
-    Row("contamination", "overlap", lambda data, offsets: overlaps(data, offsets, INDEX), _overlaps, _slow_overlaps),
+    Row("contamination", "folded_words, alignment", _runs, _aligned, _slow_aligned),
     Row("word lists", "phrases", _phrases, lambda texts: _phrases(*text_buffers(texts)), _slow_phrases),
     Row(
         "scripts",

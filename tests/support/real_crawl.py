@@ -29,7 +29,9 @@ sources:
 run: {{max_bad_fraction: 0.5}}
 quality:
   benchmarks:
-    files: [{{path: "{folder}/questions.jsonl", name: questions}}, {{path: "{folder}/passages.jsonl", name: passages}}]
+    files:
+      - {{path: "{folder}/questions.jsonl", name: questions}}
+      - {{path: "{folder}/passages.jsonl", name: passages, fields: [passage]}}
 lines: {{enabled: true, min_pages: 10}}
 scores:
   scorers:

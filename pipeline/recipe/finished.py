@@ -1,0 +1,140 @@
+"""Benchmarks looked for in a corpus that is there already, text or token ids, without the run that made it.
+
+The same functions as in a run, in one process: all texts are gone through once; of pages that share words with an item
+the evidence stays in memory (about 100 bytes an alignment), the rest is forgotten; then the whole corpus's counts give
+the weights, and the weights the scores. Threads share the work; what is found does not depend on them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import xxhash
+
+from stages import overlaps, schemas
+from stages.contamination.jobs import Account, columns_of, runs_of
+from stages.contamination.scoring import hits_of
+from stages.contamination.weights import covered, weigh
+from stages.kernels.columns.ragged import text_buffers
+from stages.rules import contamination, known_items
+
+TEXTS = pa.schema([("file", pa.string()), ("row", pa.int64()), ("doc_id", pa.string()), ("text", pa.large_string())])
+"""What is gone through: a page's file, row in it, id (null: none) and text."""
+EXCERPT_BYTES = 200
+FOUND = pa.schema(
+    [
+        *(field for field in TEXTS if field.name != "text"),
+        pa.field("contaminated", pa.bool_()),  # any hit above the threshold but passages alone
+        pa.field("score", pa.float32()),
+        pa.field("benchmark", pa.list_(pa.string())),  # of those hits, best first
+        pa.field("item", pa.list_(pa.int64())),
+        pa.field("part", pa.list_(pa.string())),
+        pa.field("span", pa.list_(pa.struct([("start", pa.int32()), ("stop", pa.int32())]))),  # of those hits, joined
+        pa.field("text", pa.string()),  # the beginning of the best hit, whatever it scores
+        pa.field("hits", pa.list_(schemas.HIT)),
+    ]
+)
+"""A row for each page that has a hit."""
+
+
+@dataclass
+class _Evidence:
+    """What stays of a page that shares words with an item."""
+
+    place: tuple[str, int, str | None]
+    runs_R6: npt.NDArray[np.int64]
+    text: bytes
+    """From its first run on."""
+    first: int
+
+
+def examine(
+    params: contamination.Benchmarks, batches: Iterable[pa.RecordBatch], threshold: float, workers: int
+) -> tuple[pa.Table, dict[str, Any]]:
+    """(`FOUND`, counts) of texts: batches of `TEXTS`."""
+    known = known_items.load(params)
+    pages_V, pages_T = np.zeros(len(known.words_V), np.int64), np.zeros(len(known.own_T), np.int64)
+    counts: Counter[str] = Counter()
+    evidence: list[_Evidence] = []
+    for batch, looked in _looked(params, batches, workers):
+        runs, page = runs_of(looked)
+        words, pages = covered(known, np.column_stack([page, runs[:, 0], runs[:, 2], runs[:, 3]]))
+        pages_T[words] += pages
+        sample = looked.column("item_words")
+        pages_V += np.bincount(sample.flatten().to_numpy(), minlength=len(pages_V))
+        data, offsets = text_buffers(batch.column("text"))
+        counts.update(
+            pages=batch.num_rows, sampled=len(sample) - sample.null_count, bytes=int(offsets[-1] - offsets[0])
+        )
+        evidence += _evidence(batch, data, offsets, runs, page)
+    weights = weigh(known, pages_T, pages_V, counts["sampled"])
+    account = Account(known, weights)
+    rows: list[dict[str, Any]] = []
+    for one in evidence:
+        hits = hits_of(known, weights, one.runs_R6)
+        account.add(len(rows), hits)
+        if hits:
+            told = columns_of([hits], known).to_pylist()[0]
+            rows.append(_row(one, told["contamination_hits"], threshold))
+    report = {**counts, "benchmarks": list(known.names), "items": len(known.row_I), "num_short_items": known.num_short}
+    report["verdicts"] = [[*key, pages] for key, pages in sorted(account.pages.items())]
+    report["pages_of_items"] = [[*key, pages] for key, pages in account.items.most_common(20)]
+    return pa.Table.from_pylist(rows, schema=FOUND), report
+
+
+def _looked(
+    params: contamination.Benchmarks, batches: Iterable[pa.RecordBatch], workers: int
+) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
+    """Every batch and its `overlaps`, in order, a few ahead."""
+    own = threading.local()
+
+    def look(batch: pa.RecordBatch) -> pa.RecordBatch:
+        if not hasattr(own, "look"):
+            own.look = overlaps.prepare(params)
+        hashes = [xxhash.xxh3_128_digest(text.as_buffer()) for text in batch.column("text")]
+        function: Callable[[pa.RecordBatch], pa.RecordBatch] = own.look
+        return function(batch.append_column("text_hash", pa.array(hashes, pa.binary(16))))
+
+    waiting: deque[tuple[pa.RecordBatch, Future[pa.RecordBatch]]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for batch in batches:
+            waiting.append((batch, pool.submit(look, batch)))
+            if len(waiting) > 2 * workers:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        while waiting:
+            first, future = waiting.popleft()
+            yield first, future.result()
+
+
+def _evidence(batch: pa.RecordBatch, data: Any, offsets: Any, runs: Any, page: Any) -> Iterator[_Evidence]:
+    bounds = np.searchsorted(page, np.arange(batch.num_rows + 1))
+    for row in np.flatnonzero(np.diff(bounds)).tolist():
+        own = runs[bounds[row] : bounds[row + 1]]
+        first = int(own[:, 4].min())
+        text = data[offsets[row] + first : offsets[row] + min(int(own[:, 5].max()), first + 4096)].tobytes()
+        place = tuple(batch.column(name)[row].as_py() for name in ("file", "row", "doc_id"))
+        yield _Evidence(place, own.copy(), text, first)
+
+
+def _row(one: _Evidence, hits: list[dict[str, Any]], threshold: float) -> dict[str, Any]:
+    marked = [hit for hit in hits if hit["part"] != "passage" and hit["score"] > threshold]
+    shown = one.text[hits[0]["start"] - one.first :][: min(EXCERPT_BYTES, hits[0]["stop"] - hits[0]["start"])]
+    spans = contamination.joined([(hit["start"], hit["stop"]) for hit in marked])
+    return {
+        **dict(zip(("file", "row", "doc_id"), one.place, strict=True)),
+        "contaminated": bool(marked),
+        "score": max((hit["score"] for hit in hits if hit["part"] != "passage"), default=0.0),
+        **{key: [hit[key] for hit in marked] for key in ("benchmark", "item", "part")},
+        "span": [{"start": span["start"], "stop": span["stop"]} for span in spans],
+        "text": shown.decode(errors="ignore"),
+        "hits": hits,
+    }

@@ -1,0 +1,138 @@
+"""Scores of one page's alignments: how much of an item's information stands there.
+
+    score = covered x min(1, information)
+
+*Covered*, of a question: the weight of its words that are there over the weight of all; of more than twelve words also
+the weight that is there over `ENOUGH`, whichever is more: half of a long question gives it away. Of up to twelve words
+they must all be there, or nearly (`stages.kernels.words.alignment`). A solution is taken as a question. Of a question
+that says next to nothing, its choices count with it, if both are there. *Information*: the weight of what is there,
+choices and answer beside it and the item's passage on the page included, over `INFORMATION`: 'Is it?' tells nothing.
+A passage alone is scored in the same way, apart: it is the source of an item, not the item.
+
+Of hits of several items on the same words the best is kept, and those whose own words elsewhere speak for them.
+
+Legend: see `stages.contamination.weights`; runs_R6 int64: sequence, alignment, first, behind, start, stop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stages.contamination.weights import Weights
+from stages.kernels.words.alignment import SHORT
+from stages.rules.known_items import CHOICE, PASSAGE, QUESTION, SOLUTION, KnownItems
+
+ENOUGH = 6.0
+INFORMATION = 1.0
+LEAST_SCORE = 0.1
+"""Hits below are not worth a row."""
+MOST_HITS = 200
+"""Of a page."""
+SAME_PLACE = 0.8
+"""Share of a hit's bytes that a better hit of another item has too: it is left out."""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """An item found on a page."""
+
+    score: float
+    support: float
+    """Weight of all that speaks for the item; of equal scores the larger is better."""
+    item: int
+    part: str
+    start: int
+    stop: int
+    words: int
+    """Words of the item that are there."""
+
+
+def hits_of(known: KnownItems, weights: Weights, runs_R6: npt.NDArray[np.int64]) -> list[Hit]:
+    """The hits of one page, best first."""
+    starts = known.sequences.starts_S1
+    worth_R = weights.between(starts[runs_R6[:, 0]] + runs_R6[:, 2], starts[runs_R6[:, 0]] + runs_R6[:, 3])
+    bounds = np.flatnonzero(np.diff(runs_R6[:, 1], prepend=-1))
+    found = [
+        _alignment(known, weights, runs_R6[a:b], worth_R[a:b])
+        for a, b in zip(bounds, [*bounds[1:], len(runs_R6)], strict=True)
+    ]
+    passages: dict[int, Hit] = {}
+    solutions: dict[int, float] = {}
+    for hit in found:
+        if hit is not None and hit.part == "passage" and hit.support > getattr(passages.get(hit.item), "support", 0):
+            passages[hit.item] = hit
+        if hit is not None and hit.part == "solution":
+            solutions[hit.item] = max(solutions.get(hit.item, 0), hit.support)
+    whole = [
+        _completed(hit, known, weights, passages.get(hit.item), solutions.get(hit.item, 0))
+        for hit in found
+        if hit is not None
+    ]
+    ranked = sorted((hit for hit in whole if hit.score >= LEAST_SCORE), key=_order)
+    return _apart(ranked[: 4 * MOST_HITS])[:MOST_HITS]
+
+
+def _order(hit: Hit) -> Any:
+    return -round(hit.score, 6), -round(hit.support, 6), hit.item, hit.start, hit.part
+
+
+def _alignment(known: KnownItems, weights: Weights, runs: npt.NDArray[np.int64], worth: Any) -> Hit | None:
+    """One alignment as a hit by itself; None of a choice without its question."""
+    first = int(runs[0, 0])
+    kind, item = int(known.kind_S[first]), int(known.item_S[first])
+    kinds = known.kind_S[runs[:, 0]]
+    own = runs[:, 0] == first
+    here, beside = float(worth[own].sum()), float(worth[~own].sum())
+    words = int((runs[own, 3] - runs[own, 2]).sum())
+    total = float(weights.total_S[first])
+    part = {SOLUTION: "solution", PASSAGE: "passage"}.get(kind, "question" if own.all() else "question_answer")
+    size = int(known.sequences.starts_S1[first + 1] - known.sequences.starts_S1[first])
+    if kind == CHOICE:
+        if QUESTION not in kinds:
+            return None
+        asked = int(known.question_I[item])
+        mates = np.arange(asked, int(known.sequences.companions_S2[first, 1]))
+        mates = mates[(known.kind_S[mates] == QUESTION) | (known.kind_S[mates] == CHOICE)]
+        total = float(weights.total_S[mates].sum())
+        there = np.unique(np.append(runs[~own, 0], first))
+        here = float(worth[own].sum() + weights.total_S[np.setdiff1d(np.intersect1d(there, mates), [first])].sum())
+        beside, part, size = 0.0, "question_answer", SHORT
+    score = here / max(total, 1e-9)
+    if size > SHORT:
+        score = max(score, min(1.0, here / ENOUGH))
+    support = here + beside
+    start, stop = int(runs[:, 4].min()), int(runs[:, 5].max())
+    return Hit(min(1.0, score), support, item, part, start, stop, words)
+
+
+def _completed(hit: Hit, known: KnownItems, weights: Weights, passage: Hit | None, solution: float) -> Hit:
+    """The hit with what else of its item is on the page."""
+    support, part, start, stop = hit.support, hit.part, hit.start, hit.stop
+    if hit.part in ("question", "question_answer"):
+        support += solution
+        if passage is not None:
+            support += passage.support
+            part = "question_answer"
+            start, stop = min(start, passage.start), max(stop, passage.stop)
+            if stop - start > 2 * (hit.stop - hit.start + passage.stop - passage.start):  # far apart
+                start, stop = hit.start, hit.stop
+    score = hit.score * min(1.0, support / INFORMATION)
+    return Hit(score, support, hit.item, part, start, stop, hit.words)
+
+
+def _apart(ranked: list[Hit]) -> list[Hit]:
+    """Without hits whose place a better one of another item has; of one item at one place the best part."""
+    kept: list[Hit] = []
+    for hit in ranked:
+        size = max(1, hit.stop - hit.start)
+        for other in kept:
+            common = min(hit.stop, other.stop) - max(hit.start, other.start)
+            if common > SAME_PLACE * size and (hit.part == "passage") <= (other.part == "passage"):
+                break
+        else:
+            kept.append(hit)
+    return kept

@@ -1,0 +1,457 @@
+"""Where known texts stand in pages, with small edits: seeds of four words, followed as far as words agree.
+
+A known text (a *sequence*) is a list of folded words (`stages.kernels.words.folded_words`). Every four of its words in
+a row are a *seed*, unless more than `MOST_PLACES` places have them (an opening that thousands of items share). A page's
+words are looked up four by four, first in a filter of bits, then in a table. A seed counts where the word before or
+behind it is the same too (but in a sequence of four words), and in a sequence of more than `LONG` words if another one
+of it is on the page. From a seed both sides are followed word by word; where they part, up to `MOST_SKIPPED` words of
+both are skipped if two words agree again behind them (at the end of a side: one). What is found of one sequence within
+`NEAR` words is one *alignment*: runs of equal words. It is given where it has enough words (`least_matched`). Then the
+sequence's *companions* (choices, an answer) are looked for, word for word, within `AROUND` words of it.
+
+Price: one lookup a word of the page in a filter that is a few times the size of a cache, about 10 ns a word, beside the
+words themselves; what is found costs about 100 ns a seed. 25 bytes of memory a word of the sequences.
+
+Legend: T words of all sequences, S sequences, G groups, K seeds, P places, R runs. tokens_T uint32: the high half of a
+word's hash; starts_S1 int64; runs_R7 int64: document, sequence, alignment (number within the document), first word of
+the sequence, word behind the last, first byte of the document, byte behind the last.
+"""
+
+# Kernel bodies are typed by Numba.
+# mypy: disable-error-code="assignment,arg-type"
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stages.kernels.jit import lean_inline_kernel, lean_kernel
+from stages.kernels.words.folded_words import FoldedWords
+
+SEED_WORDS = 4
+MOST_PLACES = 64
+MOST_SKIPPED = 6
+NEAR = 60
+AROUND = 48
+LONG = 20
+"""Of longer sequences two seeds must be there."""
+SHORT = 12
+"""Sequences of up to so many words must be there whole, or nearly."""
+_A = np.uint64(0x9E3779B97F4A7C15)
+_B = np.uint64(0xC2B2AE3D27D4EB4F)
+_C = np.uint64(0x165667B19E3779F9)
+_D = np.uint64(0x27D4EB2F165667C5)
+_HALF = np.uint64(32)
+_MIDDLE = np.uint64(20)
+_SIX = np.uint64(6)
+_BITS = np.uint64(63)
+_ONE = np.uint64(1)
+_FIFTH = np.uint64(26)
+_ANY = np.uint32(0xFFFFFFFF)
+_NONE = np.uint32(0x10000)
+"""No low half of a word."""
+_LOW, _SIXTEEN = np.uint32(0xFFFF), np.uint32(16)
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Known texts to look for, made ready by `build`."""
+
+    tokens_T: npt.NDArray[np.uint32]
+    starts_S1: npt.NDArray[np.int64]
+    companions_S2: npt.NDArray[np.int64]
+    """First companion and the one behind the last: numbers of sequences."""
+    keys_E: npt.NDArray[np.uint32]
+    first_E: npt.NDArray[np.int32]
+    """Where the places of the seed begin, -1 where the entry is free."""
+    places_P: npt.NDArray[np.int32]
+    """Words of ``tokens_T``; the last of a seed is ``~word``."""
+    sides_P: npt.NDArray[np.uint32]
+    """Low halves of the words behind (low) and before (high) the seed in its sequence; all ones: any."""
+    sequence_T: npt.NDArray[np.int32]
+    filter_B: npt.NDArray[np.uint64]
+    num_unseeded: int
+    """Sequences to be seeded that have no seed: fewer than four words, or none but those of too many places."""
+
+
+def seed_hashes(words: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint64]:
+    """The hash of every four words in a row."""
+    w = words.astype(np.uint64)
+    if len(w) < SEED_WORDS:
+        return np.zeros(0, np.uint64)
+    h = w[:-3] * _A + w[1:-2] * _B + w[2:-1] * _C + w[3:] * _D
+    h ^= h >> _HALF
+    mixed: npt.NDArray[np.uint64] = h * _A
+    return mixed
+
+
+def build(
+    tokens_T: npt.NDArray[np.uint32],
+    starts_S1: npt.NDArray[np.int64],
+    seeded_S: npt.NDArray[np.bool_],
+    companions_S2: npt.NDArray[np.int64],
+) -> Sequences:
+    """Index the seeds of the sequences ``seeded_S``."""
+    num = len(starts_S1) - 1
+    sequence_T = np.repeat(np.arange(num, dtype=np.int32), np.diff(starts_S1))
+    hashes = seed_hashes(tokens_T)
+    at = np.arange(len(hashes))
+    inside = at + SEED_WORDS <= starts_S1[1:][sequence_T[: len(hashes)]] if len(hashes) else at.astype(np.bool_)
+    if len(hashes):
+        inside &= seeded_S[sequence_T[: len(hashes)]]
+    at, hashes = at[inside], hashes[inside]
+    order = np.argsort(hashes, kind="stable")
+    at, hashes = at[order], hashes[order]
+    first = np.ones(len(hashes), np.bool_)
+    first[1:] = hashes[1:] != hashes[:-1]
+    begins = np.flatnonzero(first)
+    counts = np.diff(np.append(begins, len(hashes)))
+    wanted = np.repeat(counts <= MOST_PLACES, counts)
+    at, hashes = at[wanted], hashes[wanted]
+    counts = counts[counts <= MOST_PLACES]
+    begins = np.cumsum(counts) - counts
+    keys = hashes[begins] if len(begins) else hashes[:0]
+    places_P = at.astype(np.int32)
+    sides_P = _sides(tokens_T, starts_S1, sequence_T, at)
+    if len(begins):
+        places_P[begins + counts - 1] = ~places_P[begins + counts - 1]
+    seeds = np.bincount(sequence_T[at], minlength=num) if num else np.zeros(0, np.int64)
+    entries = 1 << max(4, (2 * len(keys)).bit_length())
+    keys_E, first_E = np.zeros(entries, np.uint32), np.full(entries, -1, np.int32)
+    filter_B = np.zeros(1 << max(4, (len(keys) // 4).bit_length()), np.uint64)
+    _insert(keys, begins.astype(np.int64), keys_E, first_E, filter_B)
+    unseeded = int((seeded_S & (seeds == 0)).sum())
+    return Sequences(
+        tokens_T, starts_S1, companions_S2, keys_E, first_E, places_P, sides_P, sequence_T, filter_B, unseeded
+    )
+
+
+def _sides(tokens_T: Any, starts_S1: Any, sequence_T: Any, at: Any) -> npt.NDArray[np.uint32]:
+    """See `Sequences`; 0 outside the sequence."""
+    s = sequence_T[at]
+    first, behind = starts_S1[s], starts_S1[s + 1]
+    after = np.where(at + SEED_WORDS < behind, tokens_T[np.minimum(at + SEED_WORDS, len(tokens_T) - 1)], 0)
+    before = np.where(at > first, tokens_T[np.maximum(at - 1, 0)], 0)
+    sides = (after & 0xFFFF) | (before & 0xFFFF) << 16
+    found: npt.NDArray[np.uint32] = np.where(behind - first == SEED_WORDS, _ANY, sides).astype(np.uint32)
+    return found
+
+
+def least_matched(words: int) -> int:
+    """How many words of a sequence an alignment has at least."""
+    return int(_least(words))
+
+
+class Aligner:
+    """Finds sequences in pages; holds the scratch memory of one thread (28 bytes a sequence)."""
+
+    def __init__(self, sequences: Sequences) -> None:
+        self.sequences = sequences
+        num = len(sequences.starts_S1) - 1
+        longest = int(np.diff(sequences.starts_S1).max()) if num else 1
+        self._heads_S3 = np.full((num, 3), -1, np.int32)  # first and last hit of the document, and their number
+        self._marks = np.zeros(longest + 1, np.uint8)
+
+    def runs(self, words: FoldedWords, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """runs_R7 of every document of ``words``, cut from (data, ``offsets``), in the order of documents."""
+        s = self.sequences
+        tokens_W = (words.hashes_W >> _HALF).astype(np.uint32)
+        room = 1024
+        longest = int(np.diff(words.offsets_D1).max()) if len(words.offsets_D1) > 1 else 0
+        hashes_H = np.empty(longest + 1, np.uint64)
+        hits = 4 * longest + 1024
+        while True:
+            runs_R7, hits_H3 = np.empty((room, 7), np.int64), np.empty((hits, 3), np.int32)
+            found, needed = _align(
+                tokens_W, words.starts_W, words.stops_W, words.offsets_D1, offsets,
+                s.tokens_T, s.starts_S1, s.companions_S2, s.keys_E, s.first_E, s.places_P, s.sides_P,
+                s.sequence_T, s.filter_B,
+                hashes_H, hits_H3, self._heads_S3, self._marks, runs_R7,
+            )  # fmt: skip
+            if needed <= hits and found <= room:
+                return runs_R7[:found]
+            hits, room = max(hits, int(needed)), max(room, int(found))
+
+
+@lean_inline_kernel
+def _least(n):  # type: ignore[no-untyped-def]
+    if n <= SHORT:
+        return max(3, n - n // 7)
+    return min(14, max(10, (2 * n) // 5))
+
+
+@lean_kernel
+def _insert(keys, begins, keys_E, first_E, filter_B):  # type: ignore[no-untyped-def]
+    last = len(keys_E) - 1
+    for k in range(len(keys)):
+        key = keys[k]
+        slot = np.int64(key >> _MIDDLE) & last
+        while first_E[slot] >= 0:
+            slot = (slot + 1) & last
+        keys_E[slot] = np.uint32(key)
+        first_E[slot] = begins[k]
+        filter_B[np.int64(key >> _FIFTH) & (len(filter_B) - 1)] |= _bits(key)
+
+
+@lean_inline_kernel
+def _bits(key):  # type: ignore[no-untyped-def]
+    """Two bits of a word of the filter."""
+    return (_ONE << (key & _BITS)) | (_ONE << ((key >> _SIX) & _BITS))
+
+
+@lean_kernel
+def _align(  # type: ignore[no-untyped-def]
+    tokens_W, starts_W, stops_W, offsets_D1, offsets,
+    tokens_T, starts_S1, companions_S2, keys_E, first_E, places_P, sides_P, sequence_T, filter_B,
+    hashes_H, hits_H3, heads_S3, marks, runs_R7,
+):  # fmt: skip
+    """Writes what fits; returns (runs there are, hits the fullest document has)."""
+    found = np.int64(0)
+    needed = np.int64(0)
+    last = len(keys_E) - 1
+    filter_last = len(filter_B) - 1
+    room = len(hits_H3)
+    for d in range(len(offsets_D1) - 1):
+        w0, w1 = offsets_D1[d], offsets_D1[d + 1]
+        n = w1 - w0 - (SEED_WORDS - 1)
+        if n <= 0:
+            continue
+        for p in range(n):
+            h = (
+                np.uint64(tokens_W[w0 + p]) * _A
+                + np.uint64(tokens_W[w0 + p + 1]) * _B
+                + np.uint64(tokens_W[w0 + p + 2]) * _C
+                + np.uint64(tokens_W[w0 + p + 3]) * _D
+            )
+            h ^= h >> _HALF
+            hashes_H[p] = h * _A
+        # which may be there: their places first, without a branch, so that many accesses are under way at once
+        passed = 0
+        for p in range(n):
+            key = hashes_H[p]
+            bits = _bits(key)
+            hashes_H[passed] = key
+            if passed < room:
+                hits_H3[passed, 1] = p
+            passed += filter_B[np.int64(key >> _FIFTH) & filter_last] & bits == bits
+        if passed > room:
+            needed = max(needed, passed)
+            continue
+        # positions of candidates stand in hits_H3[:passed, 1]; hits are written behind them, then used
+        count = passed
+        for c in range(passed):
+            key = hashes_H[c]
+            p = hits_H3[c, 1]
+            small = np.uint32(key)
+            after = before = _NONE
+            if p + SEED_WORDS < w1 - w0:
+                after = tokens_W[w0 + p + SEED_WORDS] & _LOW
+            if p > 0:
+                before = tokens_W[w0 + p - 1] & _LOW
+            slot = np.int64(key >> _MIDDLE) & last
+            while first_E[slot] >= 0:
+                if keys_E[slot] == small:
+                    k = first_E[slot]
+                    while True:
+                        place = places_P[k]
+                        sides = sides_P[k]
+                        if sides == _ANY or sides & _LOW == after or sides >> _SIXTEEN == before:
+                            if count < room:
+                                at = place if place >= 0 else ~place
+                                s = sequence_T[at]
+                                hits_H3[count, 0], hits_H3[count, 1], hits_H3[count, 2] = at, p, -1
+                                if heads_S3[s, 0] < 0:
+                                    heads_S3[s, 0] = count
+                                    heads_S3[s, 2] = 0
+                                else:
+                                    hits_H3[heads_S3[s, 1], 2] = count
+                                heads_S3[s, 1] = count
+                                heads_S3[s, 2] += 1
+                            count += 1
+                        if place < 0:
+                            break
+                        k += 1
+                slot = (slot + 1) & last
+        needed = max(needed, count)
+        alignment = 0
+        for c in range(passed, min(count, room)):
+            s = sequence_T[hits_H3[c, 0]]
+            if heads_S3[s, 0] != c:
+                continue
+            if count <= room and (heads_S3[s, 2] > 1 or starts_S1[s + 1] - starts_S1[s] <= LONG):
+                found, alignment = _follow(
+                    d, s, c, hits_H3, tokens_W[w0:w1], starts_W[w0:w1], stops_W[w0:w1], offsets[d],
+                    tokens_T, starts_S1, companions_S2, marks, runs_R7, found, alignment,
+                )  # fmt: skip
+            heads_S3[s, 0] = -1
+    return found, needed
+
+
+@lean_inline_kernel
+def _follow(  # type: ignore[no-untyped-def]
+    d, s, hit, hits_H3, words, starts, stops, base,
+    tokens_T, starts_S1, companions_S2, marks, runs_R7, found, alignment,
+):  # fmt: skip
+    """All alignments of one sequence in one document; returns (runs, alignments) so far."""
+    t0, t1 = starts_S1[s], starts_S1[s + 1]
+    n = t1 - t0
+    least = _least(n)
+    for k in range(n):
+        marks[k] = 0
+    matched = np.int64(0)
+    begun = found
+    used = np.int64(-1)  # words of the page before it are taken
+    low = np.int64(-1)
+    while hit >= 0:
+        p = np.int64(hits_H3[hit, 1])
+        # of several places of the sequence with this seed, the one that is followed furthest
+        i = np.int64(-1)
+        best = np.int64(0)
+        while hit >= 0 and hits_H3[hit, 1] == p:
+            if p >= used:
+                j = np.int64(hits_H3[hit, 0]) - t0
+                k = np.int64(0)
+                while j + k < n and p + k < len(words) and tokens_T[t0 + j + k] == words[p + k] and marks[j + k] == 0:
+                    k += 1
+                if k > best:
+                    i, best = j, k
+            hit = np.int64(hits_H3[hit, 2])
+        if low >= 0 and p >= used and (p - used > NEAR + n // 2 or (i < 0 and matched >= least)):
+            found, alignment = _finish(
+                d, s, low, used, matched >= least, words, starts, stops, base,
+                tokens_T, starts_S1, companions_S2, runs_R7, begun, found, alignment,
+            )  # fmt: skip
+            begun = found
+            for k in range(n):
+                marks[k] = 0
+            matched, low, used = np.int64(0), np.int64(-1), max(used, np.int64(0))
+            if i < 0:
+                continue
+        if i < 0 or best < 3:
+            continue
+        # backward: the run, then over what was skipped
+        a, b = i, p
+        floor = max(used, np.int64(0))
+        pos_i, pos_p = i, p
+        while True:
+            while (
+                pos_i > 0 and pos_p > floor and marks[pos_i - 1] == 0 and tokens_T[t0 + pos_i - 1] == words[pos_p - 1]
+            ):
+                pos_i -= 1
+                pos_p -= 1
+            if pos_i < a:
+                found = _run(d, s, alignment, pos_i, a, pos_p, starts, stops, base, runs_R7, found, marks)
+                matched += a - pos_i
+                if low < 0 or pos_p < low:
+                    low = pos_p
+            a, b = pos_i, pos_p
+            step_i, step_p = np.int64(0), np.int64(0)
+            for cost in range(1, MOST_SKIPPED + 1):
+                for x in range(cost + 1):
+                    y = cost - x
+                    u, v = a - 1 - x, b - 1 - y
+                    if step_i + step_p > 0 or u < 0 or v < floor or marks[u] != 0:
+                        continue
+                    if tokens_T[t0 + u] != words[v]:
+                        continue
+                    if u > 0 and v > floor and tokens_T[t0 + u - 1] != words[v - 1]:
+                        continue
+                    step_i, step_p = x, y
+                if step_i + step_p > 0:
+                    break
+            if step_i + step_p == 0:
+                break
+            a, b = a - step_i, b - step_p
+            pos_i, pos_p = a, b
+        # forward
+        a, b = i, p
+        pos_i, pos_p = i, p
+        while True:
+            while pos_i < n and pos_p < len(words) and marks[pos_i] == 0 and tokens_T[t0 + pos_i] == words[pos_p]:
+                pos_i += 1
+                pos_p += 1
+            if pos_i > a:
+                found = _run(d, s, alignment, a, pos_i, b, starts, stops, base, runs_R7, found, marks)
+                matched += pos_i - a
+                if low < 0 or b < low:
+                    low = b
+            a, b = pos_i, pos_p
+            step_i, step_p = np.int64(0), np.int64(0)
+            for cost in range(1, MOST_SKIPPED + 1):
+                for x in range(cost + 1):
+                    y = cost - x
+                    u, v = a + x, b + y
+                    if step_i + step_p > 0 or u >= n or v >= len(words) or marks[u] != 0:
+                        continue
+                    if tokens_T[t0 + u] != words[v]:
+                        continue
+                    if u + 1 < n and v + 1 < len(words) and tokens_T[t0 + u + 1] != words[v + 1]:
+                        continue
+                    step_i, step_p = x, y
+                if step_i + step_p > 0:
+                    break
+            if step_i + step_p == 0:
+                break
+            a, b = a + step_i, b + step_p
+            pos_i, pos_p = a, b
+        used = max(used, b)
+    if low >= 0:
+        found, alignment = _finish(
+            d, s, low, used, matched >= least, words, starts, stops, base,
+            tokens_T, starts_S1, companions_S2, runs_R7, begun, found, alignment,
+        )  # fmt: skip
+    return found, alignment
+
+
+@lean_inline_kernel
+def _run(d, s, alignment, a, b, p, starts, stops, base, runs_R7, found, marks):  # type: ignore[no-untyped-def]
+    """Note the run of words a to b of the sequence, which begins at word p of the page."""
+    for k in range(a, b):
+        marks[k] = 1
+    if found < len(runs_R7):
+        runs_R7[found, 0], runs_R7[found, 1], runs_R7[found, 2] = d, s, alignment
+        runs_R7[found, 3], runs_R7[found, 4] = a, b
+        runs_R7[found, 5], runs_R7[found, 6] = starts[p] - base, stops[p + b - a - 1] - base
+    return found + 1
+
+
+@lean_inline_kernel
+def _finish(  # type: ignore[no-untyped-def]
+    d, s, low, high, enough, words, starts, stops, base,
+    tokens_T, starts_S1, companions_S2, runs_R7, begun, found, alignment,
+):  # fmt: skip
+    """Keep the alignment and look for its companions, or forget it."""
+    if not enough:
+        return begun, alignment
+    first, behind = companions_S2[s, 0], companions_S2[s, 1]
+    if first < behind:
+        size = starts_S1[behind] - starts_S1[first]
+        lowest = max(np.int64(0), low - AROUND)
+        highest = min(np.int64(len(words)), high + AROUND + 2 * size)
+        for c in range(first, behind):
+            t0, t1 = starts_S1[c], starts_S1[c + 1]
+            place = _find(tokens_T[t0:t1], words, high, highest)
+            if place < 0:
+                place = _find(tokens_T[t0:t1], words, lowest, low + (t1 - t0))
+            if place >= 0 and t1 > t0:
+                if found < len(runs_R7):
+                    runs_R7[found, 0], runs_R7[found, 1], runs_R7[found, 2] = d, c, alignment
+                    runs_R7[found, 3], runs_R7[found, 4] = 0, t1 - t0
+                    runs_R7[found, 5], runs_R7[found, 6] = starts[place] - base, stops[place + t1 - t0 - 1] - base
+                found += 1
+    return found, alignment + 1
+
+
+@lean_inline_kernel
+def _find(needle, words, first, behind):  # type: ignore[no-untyped-def]
+    """The first place of the words from ``first`` to ``behind`` where the needle stands; -1: nowhere."""
+    for p in range(first, behind - len(needle) + 1):
+        k = 0
+        while k < len(needle) and words[p + k] == needle[k]:
+            k += 1
+        if k == len(needle):
+            return np.int64(p)
+    return np.int64(-1)

@@ -1,0 +1,339 @@
+"""Words of texts as hashes, folded: layout, case, punctuation, marks, markup and ways to write a number do not count.
+
+For looking for known texts in pages (`stages.kernels.words.alignment`). A word is a run of letters or a run of digits;
+a letter of a script without spaces (Han, kana, Thai, ...) is a word of its own. Folded before words are cut:
+
+- letters to the base letters of their compatibility decomposition, in small letters ('Ｆ', 'ﬁ', 'É': 'f', 'fi', 'e');
+  combining diacritics, soft hyphens and other characters of format are not there; other digits are 0-9;
+- markup ends a word and holds none: a tag (``<``, a letter, ``/`` or ``!``, up to ``>`` within 200 bytes, no ``<`` in
+  it), a named entity (``&quot;``), the escapes ``\\n``, ``\\t`` and ``\\r``. ``&#233;``, ``&#xE9;`` and ``\\u00e9`` are
+  the character;
+- a number with groups of three behind ``,``, ``.``, ``'`` or a narrow or fixed space is one ('1,000', '1.000', '1000');
+- 'zero' to 'twenty' and 'thirty' to 'ninety' are their digits; 'dollar', 'dollars', 'usd' and 'percent' are no words,
+  as ``$`` and ``%`` are none.
+
+The hash of a word is FNV-1a over its code points, times an odd number. Price: about 4 ns a byte.
+
+Legend: D documents, W words, C code points. hashes_W uint64; starts_W, stops_W int64 (bytes of ``data``); offsets_D1
+int64 (words); fold_C int32: 0 no letter or digit, -1 not there, > 0 the folded code point, below -1: entry
+``-2 - fold`` of expansions_X4 (code points, 0 behind the last).
+"""
+
+# Kernel bodies are typed by Numba.
+# mypy: disable-error-code="assignment"
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from stages.kernels.columns.ragged import Bytes, Offsets
+from stages.kernels.jit import lean_inline_kernel, lean_kernel
+from stages.kernels.unicode import characters
+
+_SEED = np.uint64(0xCBF29CE484222325)
+_PRIME = np.uint64(0x00000100000001B3)
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+_TOP = np.uint64(58)
+_LAST_FOLDED = 0x20000
+"""Code points from here on are Han, private, or unassigned: they fold to themselves."""
+_ONES = (
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
+)
+_TENS = ("thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+NUMBERS = {word: str(n) for n, word in enumerate(_ONES)} | {word: str(10 * n) for n, word in enumerate(_TENS, 3)}
+UNITS = ("dollar", "dollars", "usd", "percent")
+"""Words that a sign may stand for: left out."""
+_MOST_TAG = 200
+_SEPARATOR = np.uint8(1)
+_LOOKED_AT = b"<&\\,.'"
+"""Characters of ASCII that end a word or not, by what follows."""
+_PLAIN = np.array(
+    [
+        0 if c > 127 or chr(c).isdigit() or c in _LOOKED_AT else c | 32 if chr(c).isalpha() else _SEPARATOR
+        for c in range(256)
+    ],
+    np.uint8,
+)
+"""Letters of ASCII in small letters; `_SEPARATOR`: it ends a word; 0: it has to be looked at."""
+
+
+@dataclass(frozen=True)
+class FoldedWords:
+    """Words of many texts: see the legend."""
+
+    hashes_W: npt.NDArray[np.uint64]
+    starts_W: npt.NDArray[np.int64]
+    stops_W: npt.NDArray[np.int64]
+    offsets_D1: npt.NDArray[np.int64]
+
+
+def fold_words(data: Bytes, offsets: Offsets) -> FoldedWords:
+    """The words of every document of (data, offsets)."""
+    most = int(offsets[-1] - offsets[0]) + 1 if len(offsets) else 1
+    room = most // 3 + 64
+    tables = _tables()
+    while True:
+        hashes_W, starts_W, stops_W = np.empty(room, np.uint64), np.empty(room, np.int64), np.empty(room, np.int64)
+        offsets_D1 = np.zeros(len(offsets), np.int64)
+        found = _fold_all(data, offsets, *tables, hashes_W, starts_W, stops_W, offsets_D1)
+        if found <= room:
+            return FoldedWords(hashes_W[:found], starts_W[:found], stops_W[:found], offsets_D1)
+        room = most
+
+
+def hash_of(word: str) -> int:
+    """The hash of a word that is folded already."""
+    h = int(_SEED)
+    for character in word:
+        h = ((h ^ ord(character)) * int(_PRIME)) & 0xFFFFFFFFFFFFFFFF
+    return (h * int(_SPREAD)) & 0xFFFFFFFFFFFFFFFF
+
+
+@cache
+def _tables() -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+    """(fold_C, expansions_X4, words that stand for others: keys, values); a value of 0 leaves the word out."""
+    fold_C, expansions = fold_table()
+    keys, values = np.zeros(128, np.uint64), np.zeros(128, np.uint64)
+    for word, value in [*((w, hash_of(v)) for w, v in NUMBERS.items()), *((w, 0) for w in UNITS)]:
+        key = hash_of(word)
+        slot = (key >> int(_TOP)) * 2
+        while keys[slot % 128]:
+            slot += 1
+        keys[slot % 128], values[slot % 128] = key, value
+    return fold_C, expansions, keys, values
+
+
+@cache
+def fold_table() -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """(fold_C, expansions_X4) of the legend."""
+    classes = characters.classes()
+    word = (classes & (characters.ALPHA | characters.DIGIT | characters.MARK)) != 0
+    fold_C = np.where(word, np.arange(len(classes)), 0).astype(np.int32)
+    expansions: list[list[int]] = []
+    for cp in range(_LAST_FOLDED):
+        character = chr(cp)
+        category = unicodedata.category(character)
+        if category == "Cf" or 0x300 <= cp < 0x370 or 0xFE00 <= cp < 0xFE10:
+            fold_C[cp] = -1
+            continue
+        plain = unicodedata.normalize("NFKD", character).lower()
+        if plain == character or 0xAC00 <= cp < 0xD7A4:
+            continue
+        plain = unicodedata.normalize("NFKD", plain)
+        parts = [ord(one) for one in plain if word[ord(one)] and not 0x300 <= ord(one) < 0x370][:4]
+        if not parts or parts == [cp] or any(not word[ord(one)] for one in plain if not unicodedata.combining(one)):
+            continue
+        if len(parts) == 1:
+            fold_C[cp] = parts[0]
+        else:
+            fold_C[cp] = -2 - len(expansions)
+            expansions.append(parts + [0] * (4 - len(parts)))
+    for cp in np.flatnonzero(classes & characters.DIGIT):
+        value = unicodedata.decimal(chr(cp), -1)
+        if value >= 0:
+            fold_C[cp] = ord("0") + value
+    return fold_C, np.array(expansions or [[0, 0, 0, 0]], np.int32)
+
+
+@lean_kernel
+def _fold_all(data, offsets, fold, expansions, keys, values, hashes_W, starts_W, stops_W, offsets_D1):  # type: ignore[no-untyped-def]
+    """Writes what fits; returns how many words there are."""
+    found = 0
+    for d in range(len(offsets) - 1):
+        i, stop = offsets[d], offsets[d + 1]
+        h = _SEED
+        begin, last = np.int64(-1), np.int64(0)
+        kind = 0  # of the word that is open: 0 none, 1 letters, 2 digits
+        digits = 0  # since the last group
+        while i <= stop:
+            plain = np.uint8(0)
+            if i < stop:
+                plain = _PLAIN[data[i]]
+            if plain > _SEPARATOR and kind < 2:  # the usual cases, apart: a word in ASCII, and what ends it
+                if kind == 0:
+                    begin, h, kind = i, _SEED, 1
+                while plain > _SEPARATOR:
+                    h = (h ^ np.uint64(plain)) * _PRIME
+                    i += 1
+                    plain = np.uint8(0)
+                    if i < stop:
+                        plain = _PLAIN[data[i]]
+                last = i
+            if plain == _SEPARATOR:
+                if kind != 0:
+                    key = h * _SPREAD
+                    if kind == 1:
+                        key = _replaced(key, keys, values)
+                    if key != 0:
+                        if found < len(hashes_W):
+                            hashes_W[found], starts_W[found], stops_W[found] = key, begin, last
+                        found += 1
+                    kind = 0
+                i += 1
+                continue
+            cp, after = np.int64(0), i + 1
+            if i < stop:
+                cp, after = _next(data, i, stop)
+            folded = np.int64(0)
+            if cp > 0:
+                folded = np.int64(fold[cp])
+            if folded == -1:
+                i = after
+                continue
+            first = folded
+            if folded < -1:
+                first = np.int64(expansions[-2 - folded, 0])
+            now = 0
+            if first > 0:
+                now = 2 if 48 <= first <= 57 else 1
+            if now == 0 and kind == 2 and digits <= 3 and _grouped(data, i, after, cp, stop):
+                digits = 0
+                i = after
+                continue
+            alone = now == 1 and first >= 0xE00 and _unspaced(first)
+            if kind != 0 and (now != kind or alone or kind == 3):
+                key = h * _SPREAD
+                if kind == 1:
+                    key = _replaced(key, keys, values)
+                if key != 0:
+                    if found < len(hashes_W):
+                        hashes_W[found], starts_W[found], stops_W[found] = key, begin, last
+                    found += 1
+                kind = 0
+            if now != 0:
+                if kind == 0:
+                    begin, h, digits = i, _SEED, 0
+                    kind = 3 if alone else now
+                if folded > 0:
+                    h = (h ^ np.uint64(folded)) * _PRIME
+                else:
+                    for k in range(4):
+                        part = expansions[-2 - folded, k]
+                        if part == 0:
+                            break
+                        h = (h ^ np.uint64(part)) * _PRIME
+                digits += 1
+                last = after
+            i = after
+        offsets_D1[d + 1] = found
+    return found
+
+
+@lean_inline_kernel
+def _replaced(key, keys, values):  # type: ignore[no-untyped-def]
+    """What stands for the word: itself, another, or 0: nothing."""
+    slot = np.int64(key >> _TOP) * 2
+    while keys[slot & 127] != 0:
+        if keys[slot & 127] == key:
+            return values[slot & 127]
+        slot += 1
+    return key
+
+
+@lean_inline_kernel
+def _unspaced(cp):  # type: ignore[no-untyped-def]
+    """Whether a letter is of a script without spaces: Thai, Lao, Tibetan, Burmese, Khmer, kana, Han."""
+    if cp < 0x3040:
+        return 0xE00 <= cp < 0x1000 or 0x1000 <= cp < 0x10A0 or 0x1780 <= cp < 0x1800 or 0x2E80 <= cp < 0x3008
+    return cp < 0x3100 or 0x31F0 <= cp < 0x3200 or 0x3400 <= cp < 0xA000 or 0xF900 <= cp < 0xFB00 or cp >= 0x20000
+
+
+@lean_inline_kernel
+def _grouped(data, i, after, cp, stop):  # type: ignore[no-untyped-def]
+    """Whether a group of three digits of the same number follows the character at i."""
+    if not (cp == 44 or cp == 46 or cp == 39 or cp == 0xA0 or cp == 0x202F or cp == 0x2009):
+        return False
+    if after + 3 > stop:
+        return False
+    for k in range(3):
+        if not 48 <= data[after + k] <= 57:
+            return False
+    return after + 3 == stop or not 48 <= data[after + 3] <= 57
+
+
+@lean_inline_kernel
+def _next(data, i, stop):  # type: ignore[no-untyped-def]
+    """(code point, first byte behind it) of what stands at i; 0 for markup."""
+    c = np.int64(data[i])
+    if c >= 0x80:
+        return characters.code_point(data, i, stop)
+    if c == 60:
+        return np.int64(0), _behind_tag(data, i, stop)
+    if c == 38:
+        return _entity(data, i, stop)
+    if c == 92 and i + 1 < stop:
+        n = data[i + 1]
+        if n == 110 or n == 116 or n == 114:
+            return np.int64(0), i + 2
+        if n == 117 and i + 6 <= stop:
+            cp = np.int64(0)
+            for k in range(2, 6):
+                value = _hex(data[i + k])
+                if value < 0:
+                    return np.int64(0), i + 1
+                cp = cp * 16 + value
+            return cp, i + 6
+        return np.int64(0), i + 1
+    return c, i + 1
+
+
+@lean_inline_kernel
+def _behind_tag(data, i, stop):  # type: ignore[no-untyped-def]
+    if i + 1 >= stop:
+        return i + 1
+    n = data[i + 1] | 32
+    if not (97 <= n <= 122 or data[i + 1] == 47 or data[i + 1] == 33):
+        return i + 1
+    k = i + 1
+    while k < stop and k < i + _MOST_TAG:
+        if data[k] == 62:
+            return k + 1
+        if data[k] == 60:
+            break
+        k += 1
+    return i + 1
+
+
+@lean_inline_kernel
+def _entity(data, i, stop):  # type: ignore[no-untyped-def]
+    """(code point or 0, first byte behind) of what ``&`` begins."""
+    k = i + 1
+    if k < stop and data[k] == 35:
+        k += 1
+        base = 10
+        if k < stop and data[k] | 32 == 120:
+            base = 16
+            k += 1
+        cp = np.int64(0)
+        begin = k
+        while k < stop and k < begin + 7:
+            value = _hex(data[k])
+            if value < 0 or value >= base:
+                break
+            cp = cp * base + value
+            k += 1
+        if begin < k < stop and data[k] == 59 and cp < 0x110000:
+            return cp, k + 1
+        return np.int64(0), i + 1
+    while k < stop and k < i + 9 and 97 <= data[k] | 32 <= 122:
+        k += 1
+    if k > i + 2 and k < stop and data[k] == 59:
+        return np.int64(0), k + 1
+    return np.int64(0), i + 1
+
+
+@lean_inline_kernel
+def _hex(c):  # type: ignore[no-untyped-def]
+    """The value of a hexadecimal digit, -1 of another byte."""
+    if 48 <= c <= 57:
+        return np.int64(c) - 48
+    c |= 32
+    if 97 <= c <= 102:
+        return np.int64(c) - 87
+    return np.int64(-1)

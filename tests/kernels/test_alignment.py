@@ -1,0 +1,97 @@
+"""Folded words and alignments equal their twins, on whatever text."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages.kernels.columns.ragged import text_buffers
+from stages.kernels.words.alignment import Aligner, build
+from stages.kernels.words.folded_words import fold_words, hash_of
+from tests.slow import alignment as slow
+
+PIECES = [
+    *("The", " ", "\n", "one", "2", "1,000", ".500", "'", "$", "dollars", "ﬁx", "É", "e\u0301", "日本", "ไทย", "한국"),
+    *("<b>", "</b>", "<", ">", "&amp;", "&#233;", "&#x41;", "&", ";", "\\n", "\\u00e9", "\\", "\u00ad", "\u200b", "Ⅷ"),
+    *("x²", "½", "１２", "\u00a0", "ß", "İ", "_", "-", "\ufffd", "ǅ", "ª", "𝔘", "a" * 30),
+]
+WORDS = ["mill", "river", "stone", "wheel", "grain", "sack", "flour", "weir"]
+
+
+def folded(texts: list[str]) -> list[list[tuple[int, int, int]]]:
+    data, offsets = text_buffers(pa.array(texts, pa.large_string()))
+    found = fold_words(data, offsets)
+    rows = zip(found.hashes_W.tolist(), found.starts_W.tolist(), found.stops_W.tolist(), strict=True)
+    flat = list(rows)
+    bounds = found.offsets_D1.tolist()
+    return [
+        [(h, a - base, b - base) for h, a, b in flat[first:behind]]
+        for first, behind, base in zip(bounds, bounds[1:], offsets.tolist(), strict=False)
+    ]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=20).map("".join), max_size=3))
+def test_folded_words_equal_their_twin(texts: list[str]) -> None:
+    texts = [text.encode("utf-8", "replace").decode() for text in texts]
+    assert folded(texts) == [[(hash_of(word), a, b) for word, a, b in slow.words(text)] for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("It costs $1,000.", "IT COSTS 1000 dollars"),
+        ("two of 1.000.000", "2 of 1,000,000"),
+        ("ﬁve naïve cafés", "FIVE NAI\u0308VE cafe\u0301s"),
+        ("so\u00adft x\u00b2 don\u2019t", "soft x 2 don't"),
+        ("<p>Why&#39;s it <b>so</b>?</p>", "Why's it so?"),
+        ('{"q": "Why\\nis it \\u00e9?"}', '{ "q" Why\nis it é'),
+        ("a\u00a0b\u3000c １２", "a b c 12"),
+    ],
+)
+def test_ways_to_write_the_same_are_the_same_words(one: str, other: str) -> None:
+    left, right = folded([one, other])
+    assert [word for word, _, _ in left] == [word for word, _, _ in right]
+
+
+def test_awkward_bytes_are_read_without_harm() -> None:
+    raw = [b"", b"\xff\xfeab \xc3", b"&#99999999; <", b"\\u12", b"x" * 100_000, b"1" * 10_000 + b",000"]
+    column = pa.array(raw, pa.large_binary())
+    found = fold_words(*text_buffers(column))
+    assert len(found.offsets_D1) == len(raw) + 1
+    assert np.all(found.starts_W < found.stops_W)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_alignments_equal_their_twin(data: st.DataObject) -> None:
+    word = st.sampled_from(WORDS)
+    sequences = data.draw(st.lists(st.lists(word, max_size=24), min_size=1, max_size=4))
+    pieces = st.one_of(word.map(lambda one: [one]), st.sampled_from(sequences), st.lists(word, min_size=3, max_size=9))
+    drawn = data.draw(st.lists(st.lists(pieces, max_size=12), max_size=3))
+    pages = [" ".join(one for piece in page for one in piece) for page in drawn]
+    seeded = data.draw(st.lists(st.booleans(), min_size=len(sequences), max_size=len(sequences)))
+    companions = [(n + 1, len(sequences)) if data.draw(st.booleans()) else (0, 0) for n in range(len(sequences))]
+    known = fold_words(*text_buffers(pa.array([" ".join(one) for one in sequences], pa.large_string())))
+    tokens = (known.hashes_W >> np.uint64(32)).astype(np.uint32)
+    index = build(tokens, known.offsets_D1, np.array(seeded), np.array(companions, np.int64))
+    buffers = text_buffers(pa.array(pages, pa.large_string()))
+    aligner = Aligner(index)
+    found = aligner.runs(fold_words(*buffers), buffers[1])
+    expected = [[d, *run] for d, page in enumerate(pages) for run in slow.runs(page, sequences, seeded, companions)]
+    assert found.tolist() == expected
+    assert aligner.runs(fold_words(*buffers), buffers[1]).tolist() == expected, "nothing stays of the last batch"
+
+
+def test_many_seeds_and_long_pages_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page of one phrase over and over has more hits than words, and grows the scratch memory."""
+    sequences = ["the mill stood by the river and the people of the mill stood by the river"] * 40
+    known = fold_words(*text_buffers(pa.array(sequences, pa.large_string())))
+    tokens = (known.hashes_W >> np.uint64(32)).astype(np.uint32)
+    index = build(tokens, known.offsets_D1, np.ones(40, np.bool_), np.zeros((40, 2), np.int64))
+    buffers = text_buffers(pa.array([" ".join(["the mill stood by the river and"] * 200)], pa.large_string()))
+    found = Aligner(index).runs(fold_words(*buffers), buffers[1])
+    assert set(found[:, 1].tolist()) <= set(range(40))

@@ -1,0 +1,305 @@
+"""Benchmarks in pages: what is found, how it scores, and what common texts and mirrors do to the scores."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import random
+import re
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import xxhash
+from click.testing import CliRunner
+
+from pipeline import recipe as recipes
+from pipeline.answers.decontaminate import Wanted, decontaminate
+from pipeline.cli import main
+from pipeline.errors import UserError
+from pipeline.recipe import finished
+from pipeline.recipe.yaml_file import ConfigError
+from pipeline.store.storage import Store
+from stages import contamination as product
+from stages import overlaps, schemas
+from stages.rules import contamination
+from stages.rules.contamination import Benchmark, Benchmarks, Thresholds
+from tests.support.corpora import write_mixture
+
+WORDS = """
+river mill stone wheel grain sack flour weir sluice miller carter oven loaf market bridge valley forest charcoal
+hammer anvil smith copper silver ledger candle tallow barrel cooper vintner orchard meadow shepherd fleece weaver
+loom dye indigo madder harbour sailor anchor rigging canvas compass lantern beacon granite quarry mason chisel
+"""
+QUESTION = "If a miller grinds three sacks of grain in two hours, how many sacks does he grind in ten hours of work?"
+SHORT = "Which river turns the oldest mill?"
+NOTICE = (
+    "The carter of this market gives no warranty for any barrel, candle or fleece that leaves the harbour by night, and"
+    " the ledger of the quarry is open to each mason who asks the smith for it in writing before the lantern is lit."
+)
+ASKED = f"{NOTICE} Whom does a cooper sue when the beacon goes out?"
+SOLUTION = """
+    total = sacks * hours
+    for wheel in range(weir):
+        total -= wheel
+    if total < 0:
+        raise ValueError(total)
+    return [total, weir, max(total, sacks), min(grain, flour)]
+"""
+
+
+def prose(seed: int, words: int = 120) -> str:
+    draw = random.Random(seed)
+    return " ".join(draw.choices(WORDS.split(), k=words))
+
+
+def texts_of(pages: list[str]) -> pa.RecordBatch:
+    rows = pa.array(range(len(pages)), pa.int64())
+    text = pa.array(pages, pa.large_string())
+    return pa.RecordBatch.from_arrays(
+        [pa.array(["x"] * len(pages)), rows, pa.nulls(len(pages), pa.string()), text], schema=finished.TEXTS
+    )
+
+
+def looked_for(folder: Path, rows: list[dict[str, Any]], **more: Any) -> Benchmarks:
+    path = folder / "exam.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return Benchmarks(files=(Benchmark(path=str(path), **more),))
+
+
+def found(params: Benchmarks, pages: list[str]) -> dict[int, dict[str, Any]]:
+    """Rows of `finished.FOUND` by page."""
+    table, _ = finished.examine(params, [texts_of(pages)], contamination.SCORE, 1)
+    return {row["row"]: row for row in table.to_pylist()}
+
+
+@pytest.fixture
+def exam(tmp_path: Path) -> Benchmarks:
+    rows = [
+        {"question": QUESTION, "answer": "15 sacks of grain"},
+        {"question": SHORT, "answer": "the Weir"},
+        {"question": ASKED},
+        {"question": "Which is true?", "choices": ["A weir turns the sluice of a mill", "A loom grinds indigo dye"]},
+        {"passage": prose(7, 60), "question": "What did the weaver bring to the shepherd of the meadow at dawn?"},
+        {"question": "", "solution": SOLUTION},
+        {"question": "Why?"},
+        {"question": ""},
+    ]
+    return looked_for(tmp_path, rows)
+
+
+@pytest.mark.parametrize(
+    ("planted", "item"),
+    [
+        (QUESTION, 0),
+        (QUESTION.upper().replace(" ", "\n"), 0),
+        (QUESTION.replace("three", "3").replace("ten", "10"), 0),
+        (QUESTION.replace("grinds", "mills").replace("work", "toil"), 0),
+        (f'{{"q": "{QUESTION.replace(" if ", " ")}", "a": 15}}', 0),
+        ("<td>" + QUESTION.replace("how many", "<b>how</b> many") + "</td>", 0),
+        (SHORT, 1),
+        ("Q: which  RIVER turns the oldest mill -- the Weir", 1),
+        ("Which is true?\nB) A loom grinds indigo dye\nA) A weir turns the sluice of a mill", 3),
+        (prose(7, 60) + "\nWhat did the weaver bring to the shepherd of the meadow at dawn?", 4),
+        (SOLUTION.strip().replace("    ", "\t"), 5),
+    ],
+)
+def test_an_item_is_found_however_it_is_written(exam: Benchmarks, planted: str, item: int) -> None:
+    page = f"{prose(1)}\n{planted}\n{prose(2)}"
+    row = found(exam, [prose(3), page])[1]
+    assert (row["contaminated"], row["benchmark"][0], row["item"][0]) == (True, "exam", item)
+    [span] = row["span"]
+    text = page.encode()[span["start"] : span["stop"]].decode()
+    assert planted[:6] in page[:4] + text[:20] or text[:6] in planted
+    assert abs(len(text) - len(planted)) < 0.25 * len(planted)
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "15 sacks of grain",
+        "A weir turns the sluice of a mill, A loom grinds indigo dye",
+        "Which is true?",
+        "Which valley turns the oldest bridge?",
+        " ".join(sorted(QUESTION.split())),
+        "how many sacks does he grind",
+        prose(7, 60),
+        "Why?",
+    ],
+)
+def test_what_gives_no_item_away_is_not_marked(exam: Benchmarks, planted: str) -> None:
+    rows = found(exam, [prose(3), f"{prose(1)}\n{planted}\n{prose(2)}"])
+    assert not any(row["contaminated"] for row in rows.values())
+
+
+def test_a_text_common_in_the_corpus_marks_no_page_and_the_whole_item_does(exam: Benchmarks) -> None:
+    notices = [f"{prose(n)}\n{NOTICE}\n{prose(n + 1)}" for n in range(40)]
+    rows = found(exam, [*notices, f"{prose(91)}\n{ASKED}\n{prose(92)}"])
+    assert [row for row in rows if rows[row]["contaminated"]] == [40]
+    alone = found(exam, notices[:1])
+    assert alone[0]["contaminated"], "on one page of the corpus it is most of the question"
+
+
+def test_a_mirrored_item_does_not_become_common(exam: Benchmarks) -> None:
+    pages = [f"{prose(n)}\n{QUESTION}\n{prose(n + 1)}\n{SHORT}" for n in range(300)]
+    rows = found(exam, [*pages, *(prose(n) for n in range(1000, 1200))])
+    assert sum(row["contaminated"] and {0, 1} <= set(row["item"]) for row in rows.values()) == 300
+
+
+def test_an_opening_of_many_items_is_nobody_s(tmp_path: Path) -> None:
+    opening = "Read the ledger of the quarry below, weigh each sack of grain with care, and say whether it is right."
+    rows = [{"question": f"{opening} {prose(n, 12)}"} for n in range(60)]
+    params = looked_for(tmp_path, rows)
+    marked = found(params, [f"{prose(500)}\n{opening}\n{prose(501)}", f"{prose(502)}\n{rows[7]['question']}"])
+    assert (0 in marked and marked[0]["contaminated"], marked[1]["item"]) == (False, [7])
+
+
+def test_parts_fields_and_usual_names_read_the_same_items(tmp_path: Path) -> None:
+    arc = {"stem": "What?", "choices": {"text": ["x", "y"], "label": ["A", "B"]}, "answerKey": "B"}
+    (tmp_path / "a.csv").write_text('id,prompt,gold\n1,"What is it,\n then?",mill\n')
+    pq.write_table(pa.table({"q": ["What is it?"], "c": [["mill", "weir"]], "a": [1]}), tmp_path / "b.parquet")
+    (tmp_path / "c.jsonl").write_text(json.dumps(arc))
+    (tmp_path / "d.txt").write_text("another\n")
+    parts = {"b.parquet": {"question": "q", "choices": "c", "answer": "a"}}
+    parts |= {"c.jsonl": {"question": "stem", "choices": "choices", "answer": "answerKey"}}
+    read = [
+        next(contamination.items(Benchmark(path=str(tmp_path / name), parts=parts.get(name, {}))))
+        for name in ("a.csv", "b.parquet", "c.jsonl", "d.txt")
+    ]
+    told = [(item.question, item.answer, item.choices) for item in read]
+    assert told == [
+        ("What is it,\n then?", "mill", ()),
+        ("What is it?", "weir", ("mill", "weir")),
+        ("What?", "y", ("x", "y")),
+        ("another", "", ()),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("quality", "kept", "told"),
+    [
+        ("{benchmarks: {ngram: 8}}", "{}", "`ngram` is no more"),
+        ("{benchmarks: {files: [{path: e.txt, parts: {answer: a}}]}}", "{}", "expected a question"),
+        ("{benchmarks: {files: [{path: e.txt}, {path: e.txt}]}}", "{}", "'e' twice"),
+        ("{benchmarks: {files: [{path: e.txt}]}}", "{rules: {contaminated: 3}}", "score from 0 to 1"),
+        ("{benchmarks: {files: [{path: e.txt}]}}", "{contamination: {e: {passage: 7}}}", "score from 0 to 1 or false"),
+    ],
+)
+def test_wrong_settings_are_told_in_a_line(tmp_path: Path, quality: str, kept: str, told: str) -> None:
+    (tmp_path / "e.txt").write_text("a b c d\n")
+    mixture = write_mixture(tmp_path / "a.yaml", tmp_path)
+    text = mixture.read_text().replace("kept:\n", f"quality: {quality}\nkept:\n", 1)
+    mixture.write_text(text if kept == "{}" else re.sub(r"  rules: .*", f"  {kept[1:-1]}", text))
+    with pytest.raises(ConfigError, match=told):
+        recipes.load(mixture, Store(str(tmp_path)))
+
+
+def test_thresholds_by_benchmark_and_part_decide_from_the_hits() -> None:
+    hits = [
+        {"benchmark": "a", "item": 1, "part": "question", "score": 0.8, "start": 10, "stop": 20},
+        {"benchmark": "b", "item": 2, "part": "passage", "score": 0.9, "start": 15, "stop": 40},
+    ]
+    row = {"contamination_score": 0.8, "contamination_passage_score": 0.9, "contamination_hits": hits}
+    row |= {"contamination_spans": [{"start": 10, "stop": 20, "replacement": ""}]}
+    pages = pa.Table.from_pylist([row], schema=schemas.CONTAMINATION)
+
+    def judged(**thresholds: Thresholds) -> tuple[bool, list[tuple[int, int]]]:
+        made = contamination.applied(pages, thresholds).to_pylist()[0]
+        spans = [(span["start"], span["stop"]) for span in made["contamination_spans"]]
+        return made["contamination_score"] > contamination.SCORE, spans
+
+    assert judged() == (True, [(10, 20)])
+    assert judged(a=Thresholds(question=0.85)) == (False, [])
+    assert judged(a=Thresholds(question=False), b=Thresholds(passage=0.5)) == (True, [(15, 40)])
+    assert judged(**{"*": Thresholds(passage=0.5)}) == (True, [(10, 40)])
+
+
+def test_neither_order_nor_division_nor_a_second_count_changes_a_byte(exam: Benchmarks, tmp_path: Path) -> None:
+    pages = [f"{prose(n)}\n{NOTICE if n % 3 else ASKED}\n{QUESTION if n % 4 == 0 else ''}" for n in range(24)]
+    made = []
+    for number, (size, backward) in enumerate(((24, False), (5, True))):
+        store = Store(str(tmp_path / f"root{number}"))
+        inputs = []
+        for first in range(0, len(pages), size):
+            batch = documents(pages[first : first + size], first)
+            name = f"{first:02d}"
+            store.write_table(f"d/{name}.parquet", pa.Table.from_batches([batch]))
+            store.write_table(f"o/{name}.parquet", pa.Table.from_batches([overlaps.prepare(exam)(batch)]))
+            inputs.append(product.ContaminationInput(name, "web", f"d/{name}.parquet", f"o/{name}.parquet"))
+        for wave in product.plan(exam, inputs[::-1] if backward else inputs, "out"):
+            for task in wave.tasks:
+                module, _, function = task.job.partition(":")
+                getattr(importlib.import_module(module), function)(store, **task.args)
+        rows = pa.concat_tables([store.read_table(f"out/{entry.name}.parquet") for entry in inputs])
+        assert rows.schema.equals(schemas.CONTAMINATION)
+        summary = store.read_json("out/summary.json")
+        made.append((rows.to_pylist(), summary["verdicts"], summary["items"], summary["corpus"]))
+    assert made[0] == made[1]
+    assert {"benchmark": "exam", "source": "web", "verdict": "found", "pages": 12} in made[0][1]
+    assert any(entry["verdict"] == "common_text" for entry in made[0][1])
+
+
+def documents(pages: list[str], first: int) -> pa.RecordBatch:
+    return pa.record_batch(
+        {
+            "doc_id": pa.array([(first + n).to_bytes(16, "big") for n in range(len(pages))], pa.binary(16)),
+            "url": pa.array([f"https://x.example/{first + n}" for n in range(len(pages))]),
+            "text": pa.array(pages, pa.large_string()),
+            "text_hash": pa.array([xxhash.xxh3_128_digest(page.encode()) for page in pages], pa.binary(16)),
+        }
+    )
+
+
+def test_a_finished_corpus_is_answered_for_from_text_and_from_tokens(tmp_path: Path, exam: Benchmarks) -> None:
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    pages = [prose(1), f"{prose(2)}\n{QUESTION}", f"{prose(3)}\n{SHORT}"]
+    (folder / "a.jsonl").write_text("".join(json.dumps({"text": page}) + "\n" for page in pages[:2]))
+    pq.write_table(pa.table({"text": pages[2:], "doc_id": [b"\x01" * 16]}), folder / "b.parquet")
+    out = tmp_path / "found.jsonl"
+    arguments = ["decontaminate", "--shards", str(folder), "--benchmarks", f"sheet={exam.files[0].path}"]
+    result = CliRunner().invoke(main, [*arguments, "--out", str(out), "--workers", "2"])
+    assert result.exit_code == 0, result.output
+    assert "2 documents marked" in result.output
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [(row["file"], row["row"], row["doc_id"], row["item"]) for row in rows if row["contaminated"]] == [
+        ("a.jsonl", 1, None, [0]),
+        ("b.parquet", 0, "01" * 16, [1]),
+    ]
+    assert rows[0]["text"].startswith("If a miller grinds three")
+    with pytest.raises(UserError, match="no text in 'body'"):
+        decontaminate(Wanted(str(folder / "a.jsonl"), (exam.files[0].path,), text="body"))
+    with pytest.raises(UserError, match="expected PART=FIELD"):
+        decontaminate(Wanted(str(folder), (exam.files[0].path,), parts=("title=x",)))
+
+
+LEAST = {"precision": 0.98, "recall": 0.97}
+
+
+def test_the_development_set_is_told_apart(shared: Path) -> None:
+    """A third of `reference/decontamination`; the figures wanted are those of the whole."""
+    folder = shared / "reference" / "decontamination"
+    if not folder.is_dir():
+        pytest.skip(f"no {folder}")
+    spec = importlib.util.spec_from_file_location("score", folder / "score.py")
+    assert spec is not None
+    assert spec.loader is not None
+    scorer = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(scorer)
+    table = pq.read_table(folder / "documents.parquet").take(list(range(0, 11451, 3)))
+    names = sorted(str(path) for path in (folder / "benchmarks").glob("*.jsonl"))
+    params = Benchmarks(files=tuple(Benchmark(path=name) for name in names))
+    columns = {"file": ["x"] * len(table), "row": range(len(table)), "doc_id": table["doc_id"].to_pylist()}
+    arrays = [pa.array(values, field.type) for values, field in zip(columns.values(), finished.TEXTS, strict=False)]
+    text = table["text"].combine_chunks().cast(pa.large_string())
+    batch = pa.RecordBatch.from_arrays([*arrays, text], schema=finished.TEXTS)
+    rows, _ = finished.examine(params, [batch], contamination.SCORE, 1)
+    result = scorer.score(table.to_pylist(), rows.to_pylist(), contamination.SCORE)
+    assert {name: result[name] for name in LEAST if result[name] < LEAST[name]} == {}
+    assert {kind: share for kind, share in result["recall_by_kind"].items() if share < 0.9} == {}
+    assert {kind: share for kind, share in result["false_positives_by_kind"].items() if share > 0.03} == {}
+    assert result["attribution"]["item"] >= 0.98
+    assert result["attribution"]["items_of_all_planted"] >= 0.95
+    assert result["span"]["iou"] >= 0.88
