@@ -1,6 +1,6 @@
 """`documents`: one row a page, with its extracted text, written once and read by every later stage.
 
-In: one `Split` of a source (WARC, ARC, WET, JSON Lines, CSV, Parquet, Arrow, tar, HTML, Markdown and text files,
+In: one `Split` of a source (WARC, ARC, WET, JSON Lines, CSV, Parquet, Arrow, tar, HTML, Markdown, text and PDF files,
 MediaWiki dumps; gzip, zstd, LZ4, bz2; local, S3, GCS, HTTPS). Out: record batches of `schemas.DOCUMENTS`, at most
 1,024 rows and about 16 MB of HTML each, in the order of the file, and an account in which every record is a row,
 dropped with a reason, or quarantined with its position. A page whose text is empty is a row; `kept` decides about it.
@@ -19,9 +19,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import pyarrow as pa
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from stages.contract import Split, StageParams
+from stages.documents import pdf
 from stages.documents.account import Account
 from stages.documents.allocator import keep_freed_memory
 from stages.documents.batches import MAX_ROWS, Batches, doc_id
@@ -52,10 +53,21 @@ class Params(StageParams):
     max_record_bytes: int = Field(64 << 20, ge=1 << 16, le=1 << 31)
     """Bytes of one archive record or JSON line that are held; the rest of a record is read past."""
     text_types: tuple[str, ...] = ()
-    """Media types beside HTML whose body is taken as text, such as `text/plain`."""
+    """Media types beside HTML whose body is taken as text, such as `text/plain`; `application/pdf` takes the text layer
+    of PDFs (an extra: `pip install gristmill[pdf]`)."""
     format: str | None = None
     columns: dict[str, str] = Field(default_factory=dict)
     missing: Literal["fail", "skip"] = "fail"
+
+    @field_validator("text_types")
+    @classmethod
+    def _can_be_read(cls, types: tuple[str, ...]) -> tuple[str, ...]:
+        if pdf.TYPE in types:
+            try:
+                pdf.library()
+            except ImportError as error:
+                raise ValueError(str(error)) from error
+        return types
 
     @model_validator(mode="after")
     def _markdown_is_written(self) -> Params:
@@ -66,7 +78,7 @@ class Params(StageParams):
 
 def identity(params: Params) -> dict[str, Any]:
     """What decides the rows beside the parameters: versions of the libraries that make text."""
-    return versions(params.extractor)
+    return versions(params.extractor) | (pdf.identity() if pdf.TYPE in params.text_types else {})
 
 
 def read(
@@ -125,7 +137,7 @@ class Reader:
         extract = extractor(self.params.extractor, self.params.markdown)
         max_depth = None if self.params.extractor in LINEAR else self.params.max_depth
         step = (lambda: self.step(self.number)) if self.step is not None else None  # type: ignore[misc]
-        carried = carried_names(self.params.columns)
+        carried = carried_names(self.params.columns) + (pdf.COLUMNS if pdf.TYPE in self.params.text_types else ())
         batches = Batches(self.split.source, extract, self.account, max_depth, self.max_rows, step, carried)
         for page in self._chosen():
             if batches.add(page):

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from stages.documents import pdf
 from stages.documents.account import Account
 from stages.documents.charsets import decoded
 from stages.documents.extraction import close_empty_elements
@@ -216,7 +217,8 @@ def opt_outs(robots: str, reservation: str) -> str | None:
 
 
 def page_of_payload(head: Head, body: bytes, account: Account, limits: Limits) -> Page | None:
-    body, note = decode_body(body, head.transfer_encoding, head.content_encoding, limits.max_html_bytes)
+    limit = limits.max_record_bytes if _may_be_pdf(head, body, limits) else limits.max_html_bytes
+    body, note = decode_body(body, head.transfer_encoding, head.content_encoding, limit)
     if not body:
         account.drop("no_body", head.num_bytes)
         return None
@@ -225,6 +227,8 @@ def page_of_payload(head: Head, body: bytes, account: Account, limits: Limits) -
     if declared in limits.text_types and kind.startswith("text/") and kind not in HTML_TYPES:
         kind = declared
     is_html = kind in HTML_TYPES
+    if kind != pdf.TYPE and len(body) > limits.max_html_bytes:
+        body, note = body[: limits.max_html_bytes], "over_limit"
     if not is_html and not (kind in limits.text_types or (head.is_conversion and kind == "text/plain")):
         was_page = declared in HTML_TYPES or declared in limits.text_types
         account.drop("not_text" if was_page else "not_html", head.num_bytes)
@@ -241,8 +245,17 @@ def page_of_payload(head: Head, body: bytes, account: Account, limits: Limits) -
         language_declared=head.languages.split(",")[0].strip() or None,
         robots=head.robots,
         note=head.note or note,
-        finish=partial(_finish, body=body, head=head, is_html=is_html),
+        finish=partial(pdf.finish, body=body)
+        if kind == pdf.TYPE
+        else partial(_finish, body=body, head=head, is_html=is_html),
     )
+
+
+def _may_be_pdf(head: Head, body: bytes, limits: Limits) -> bool:
+    """Whether a PDF is wanted, and this may be one: such are not cut where pages are."""
+    if pdf.TYPE not in limits.text_types:
+        return False
+    return pdf.TYPE in (media_type(head.content_type), media_type(head.payload_type)) or body.startswith(b"%PDF-")
 
 
 def _finish(page: Page, body: bytes, head: Head, is_html: bool) -> bool:

@@ -57,7 +57,11 @@ class Batches:
         """Take a page; True when the batch is full and `flush` is due."""
         if page.finish is not None:
             finish, page.finish = page.finish, None
-            if not finish(page):
+            made = finish(page)
+            if isinstance(made, str):
+                self.account.drop(made, page.raw_bytes)
+                return False
+            if not made:
                 self.account.quarantine(page.offset, "extraction_failed", page.raw_bytes, page.file)
                 return False
         if page.html is not None and self._too_deep(page.html):
@@ -148,7 +152,7 @@ class Batches:
                 account.notes[page.note] = account.notes.get(page.note, 0) + 1
         batch = pa.record_batch([columns[name] for name in DOCUMENTS.names], schema=DOCUMENTS)
         for k, name in enumerate(self.carried):
-            values = [page.carried[k] if page.carried else None for page in pages]
+            values = [page.carried[k] if k < len(page.carried) else page.about.get(name) for page in pages]
             batch = batch.append_column(pa.field(name, pa.string()), pa.array(values, pa.string()))
         return batch
 

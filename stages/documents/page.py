@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import html as entities
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urljoin
@@ -60,9 +60,12 @@ class Page:
     file: str = ""
     part: int = 0
     """Number of the file in its split."""
-    finish: Callable[[Page], bool] | None = None
-    """Fills in ``html`` or ``text``; false: it cannot be done. Called when the page is taken up, so that a library that
-    dies of a page does so at its turn, and never where pages are only counted."""
+    about: Mapping[str, str | None] = field(default_factory=dict)
+    """Values of columns beside those of every page, as text (`pdf.COLUMNS`)."""
+    finish: Callable[[Page], bool | str] | None = None
+    """Fills in ``html`` or ``text``; false: it cannot be done; a text: why there is none (a reason of a drop). Called
+    when the page is taken up, so that a library that dies of a page does so at its turn, and never where pages are only
+    counted."""
 
     @property
     def position(self) -> int:

@@ -104,6 +104,7 @@ READERS = {
     "tsv": Reader(partial(_values, "\t"), raw.line),
     "html": Reader(lambda one: files.file_pages(one.file, "html", one.account, one.limits), raw.whole),
     "text": Reader(lambda one: files.file_pages(one.file, "text", one.account, one.limits), raw.whole),
+    "pdf": Reader(lambda one: files.file_pages(one.file, "pdf", one.account, one.limits), raw.whole),
     "tar": Reader(_tar, _tar_record),
     "mediawiki": Reader(lambda one: dumps.dump_pages(one.file, one.account), raw.wiki_page),
 }

@@ -38,6 +38,7 @@ CONTAINERS = {
         Container("tsv", (".tsv",), "records"),
         Container("html", (".html", ".htm", ".xhtml")),
         Container("text", (".md", ".markdown", ".rst", ".txt")),
+        Container("pdf", (".pdf",)),
         Container("tar", (".tar",)),
         Container("mediawiki", (".xml",)),
     )
