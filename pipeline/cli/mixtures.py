@@ -31,6 +31,7 @@ FOLDER = click.argument("folder", type=click.Path(file_okay=False))
 )
 @click.option("--around", type=click.Path(dir_okay=False), help="Scatter around the shares of this mixture file.")
 @click.option("--freeze", help="Domains to draw as one, in the proportions they have there: a,b,c.")
+@click.option("--every-domain", is_flag=True, help="Draw every bucket of a quality curve, not its groups.")
 def swarm(
     mixture: str,
     folder: str,
@@ -41,6 +42,7 @@ def swarm(
     prior: str,
     around: str | None,
     freeze: str | None,
+    every_domain: bool,
 ) -> None:
     """Write --count variants of MIXTURE with other shares into FOLDER, to train proxy models on.
 
@@ -57,6 +59,7 @@ def swarm(
         around_mixture=prior == "mixture",
         around=around,
         frozen=frozen,
+        every_domain=every_domain,
     )
     terminal.show("\n".join(made))
     terminal.tell(enough_text(made[0], len(made), frozen))

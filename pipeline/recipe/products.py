@@ -483,6 +483,15 @@ class Recipe:
         except ValueError as error:
             raise UserError(str(error)) from error
 
+    def groups(self) -> dict[str, list[str]]:
+        """The groups of the mixture's quality curve, with their domains; none without one."""
+        found: dict[str, list[str]] = {}
+        params = self.sections["mixture"]
+        for name, domain in params.domains.items() if params is not None and params.groups else ():
+            if domain.group is not None:
+                found.setdefault(domain.group, []).append(name)
+        return found
+
     def definitions(self) -> dict[str, str]:
         """What makes each domain the same domain: its conditions, and those of the domains that come before it."""
         before: list[Any] = []

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from pipeline.store.storage import Store
 from pipeline.tune.fit_page import page
 from pipeline.tune.proxy_runs import Mixtures, ProxyRuns, read_runs
 from pipeline.tune.swarm import check_same, counted, rewritten
+from pipeline.tune.units import Units
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Supply:
     max_epochs: dict[str, float] | None = None
     tokenizer: str | None = None
     recipe: recipes.Recipe | None = None
+    units: Units = field(default_factory=lambda: Units({}))
 
     @property
     def caps(self) -> dict[str, Fraction]:
@@ -78,7 +80,8 @@ def propose(mixtures: str, results: str, out: str, store: Store | None, request:
     """
     found = read_runs(mixtures, results, request.metrics)
     supply = _supply(found, store, request, out)
-    study = fit(found.runs, request.wishes, supply.prior, {name: float(cap) for name, cap in supply.caps.items()})
+    caps = supply.units.least({name: float(cap) for name, cap in supply.caps.items()})
+    study = fit(found.runs, request.wishes, supply.units.added(supply.prior), caps)
     warnings = [*found.warnings, *_doubts(study)]
     unseen = _unseen_table(study, request)
     if not study.predicts and not request.force:
@@ -87,14 +90,16 @@ def propose(mixtures: str, results: str, out: str, store: Store | None, request:
             f" {study.trial.objective:.2f} (rank correlation; at least {LEAST_CORRELATION} is needed): it predicts"
             " nothing to propose by. More runs, other metrics or another --law may; --force proposes all the same"
         )
-    parts, shares = whole_parts(dict(zip(found.runs.domains, study.proposed.tolist(), strict=True)), supply.caps)
+    proposed = supply.units.divided(dict(zip(found.runs.domains, study.proposed.tolist(), strict=True)))
+    parts, shares = whole_parts(proposed, supply.caps)
+    available = supply.units.added(supply.available) if supply.available is not None else None
     content = _mixture_text(found, study, supply, parts, shares, out)
     shown = request.page or f"{os.path.splitext(out)[0]}.html"
-    for file, text in ((shown, page(study, supply.budget, supply.available, warnings)), (out, content)):
+    for file, text in ((shown, page(study, supply.budget, available, warnings)), (out, content)):
         _write(file, text)
     if supply.recipe is not None and store is not None:
         check_same(supply.recipe, recipes.load(out, store))
-    printed = [*tables(study, supply.budget, supply.available), *([unseen] if unseen else [])]
+    printed = [*tables(study, supply.budget, available), *([unseen] if unseen else [])]
     text = "".join(render(table) + "\n" for table in printed)
     return text + "".join(f"note: {warning}\n" for warning in warnings) + f"{out}\n{shown}\n"
 
@@ -128,7 +133,7 @@ def _supply(found: ProxyRuns, store: Store | None, request: Request, out: str) -
     budget = tokens_of(request.budget) if request.budget else solved.mixture.requested_budget
     prior = _prior(found, request, path, available, {d.name: d.requested_share for d in domains}, store)
     epochs = {domain.name: domain.max_epochs for domain in domains}
-    return Supply(prior, budget, available, epochs, tokenizer, recipe)
+    return Supply(prior, budget, available, epochs, tokenizer, recipe, found.units)
 
 
 def _mixture_of(mixtures: Mixtures) -> str | None:
@@ -142,7 +147,7 @@ def _mixture_of(mixtures: Mixtures) -> str | None:
 
 def _check_domains(found: ProxyRuns, recipe: recipes.Recipe, store: Store, names: list[str]) -> None:
     """The domains that were trained on are those of the mixture, and mean what they meant."""
-    differing = sorted(set(found.runs.domains) ^ set(names))
+    differing = sorted(set(found.units.divided(dict.fromkeys(found.runs.domains, 1.0))) ^ set(names))
     if differing:
         raise UserError(
             f"{found.mixtures.path}: runs and {recipe.path} have other domains; they differ in {', '.join(differing)}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from pipeline.errors import UserError
 from pipeline.recipe.fitting import RUNS_A_DOMAIN, Runs
 from pipeline.tune.run_tables import KEYS, RunTable, key_of, listed, read_table, run_names
 from pipeline.tune.swarm import origin_of
+from pipeline.tune.units import Units
 
 _DIFFERENT = 2e-3
 """By which a share in a table of results may differ from the mixture's: those tables round."""
@@ -49,6 +50,8 @@ class ProxyRuns:
     tokenizer: str | None
     """SHA-256 of the tokenizer that the results say they were made with."""
     warnings: tuple[str, ...]
+    units: Units = field(default_factory=lambda: Units({}))
+    """Of domains that were drawn as one; the runs' domains are units then."""
 
 
 def read_runs(mixtures: str, results: str, metrics: Sequence[str] = ()) -> ProxyRuns:
@@ -65,6 +68,9 @@ def read_runs(mixtures: str, results: str, metrics: Sequence[str] = ()) -> Proxy
     key = key_of(table, found.table)
     if found.table is not None:
         found = _named_by(found, key)
+    units = Units.of(found.origin)
+    cells = {name for shares in found.shares.values() for name in shares} if units.parts else set()
+    found = replace(found, shares={name: units.added(shares) for name, shares in found.shares.items()})
     domains = sorted({name for shares in found.shares.values() for name in shares})
     named = [_as_run(name, found.shares) for name in run_names(table, key)]
     unknown = [name for name in named if name not in found.shares]
@@ -73,7 +79,7 @@ def read_runs(mixtures: str, results: str, metrics: Sequence[str] = ()) -> Proxy
     if len(set(named)) < len(named):
         twice = next(name for name in named if named.count(name) > 1)
         raise UserError(f"{results}: run {twice} stands in it twice, by its number and by its name; keep one of them")
-    columns = _metrics(table, key, domains, metrics)
+    columns = _metrics(table, key, sorted({*domains, *cells}), metrics)
     _check_shares(table, named, found.shares, domains)
     values = np.array([table.numbers(column) for column in columns]).T
     shares = np.array([[found.shares[name].get(domain, 0.0) for domain in domains] for name in named])
@@ -85,7 +91,7 @@ def read_runs(mixtures: str, results: str, metrics: Sequence[str] = ()) -> Proxy
         shares[order] / shares[order].sum(axis=1, keepdims=True),
         values[order],
     )
-    return ProxyRuns(runs, found, _tokenizer(table), tuple(_warnings(runs, found)))
+    return ProxyRuns(runs, found, _tokenizer(table), tuple(_warnings(runs, found)), units)
 
 
 def read_mixtures(path: str) -> Mixtures:

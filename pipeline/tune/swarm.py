@@ -5,6 +5,8 @@ Methods that fit shares by regression (RegMix, Olmix) train many small models on
 paths start; comments and all other sections stay as they stand. As they have the tokens in common, a run of each
 under the same root only copies.
 
+Where a quality curve spreads shares of groups over buckets, a share is drawn for each group (`pipeline.tune.units`).
+
 A comment in each tells `fit` which mixture it was drawn from, around what, and which domains were drawn as one; all
 else that `fit` must know (shares, definitions of domains, tokenizer) stands in them as in any mixture file.
 """
@@ -30,6 +32,7 @@ from pipeline.run.run import Run
 from pipeline.run.writing import Solved
 from pipeline.store.costs import Costs
 from pipeline.store.storage import Store
+from pipeline.tune.units import Units
 from stages.contract import Task
 
 _ORIGIN = "# swarm: "
@@ -48,6 +51,7 @@ def write_swarm(
     around_mixture: bool = False,
     around: str | None = None,
     frozen: Sequence[str] = (),
+    every_domain: bool = False,
 ) -> list[str]:
     """Write ``count`` mixture files into ``folder``; their paths.
 
@@ -56,6 +60,7 @@ def write_swarm(
         around_mixture: scatter around the shares of the file, instead of those that the domains' tokens have.
         around: scatter around the shares of this mixture file instead, such as `fit` proposed.
         frozen: domains drawn as one, in the proportions they have there.
+        every_domain: draw a share for every bucket of a quality curve, and not for each of its groups.
 
     Raises:
         UserError: the tokens are not counted yet, the budget is beyond all caps, or other files are in the way.
@@ -67,17 +72,23 @@ def write_swarm(
     prior = {domain.name: domain.requested_share for domain in domains} if around_mixture else None
     if around is not None:
         prior = shares_of(around, store, available)
+    epochs = {domain.name: domain.max_epochs for domain in domains}
+    shares = {domain.name: domain.requested_share for domain in domains}
+    units = Units({} if every_domain else Units.of_groups(recipe.groups(), shares).parts)
+    if units.parts and prior is None:
+        prior = {name: float(size) for name, size in available.items()}
+    largest = units.least({name: epochs[name] * size for name, size in available.items()})
     tokens, drawn = recipe.swarm(
-        available,
+        {name: int(size) for name, size in largest.items()} if units.parts else available,
         count,
         seed=seed,
         budget=budget,
-        prior=prior,
-        max_epochs={domain.name: domain.max_epochs for domain in domains},
+        prior=units.added(prior) if prior is not None else None,
+        max_epochs=dict.fromkeys(largest, 1.0) if units.parts else epochs,
         frozen=frozen,
     )
-    epochs = {domain.name: domain.max_epochs for domain in domains}
-    origin = origin_comment(path, folder, around or ("mixture" if around_mixture else "natural"), frozen)
+    drawn = [units.divided(shares) for shares in drawn]
+    origin = origin_comment(path, folder, around or ("mixture" if around_mixture else "natural"), frozen, units)
     text = Path(path).read_text(encoding="utf-8")
     digits = len(str(count - 1))
     made = {}
@@ -95,14 +106,15 @@ def write_swarm(
     return list(made)
 
 
-def origin_comment(path: str, folder: str, prior: str, frozen: Sequence[str]) -> str:
+def origin_comment(path: str, folder: str, prior: str, frozen: Sequence[str], units: Units) -> str:
     """Where a mixture of a swarm comes from, paths relative to its folder; `origin_of` reads it."""
 
     def moved(file: str) -> str:
         return os.path.relpath(os.path.abspath(file), os.path.abspath(folder))
 
     around = prior if prior in ("natural", "mixture") else moved(prior)
-    return _ORIGIN + json.dumps({"mixture": moved(path), "prior": around, "frozen": sorted(frozen)})
+    found: dict[str, Any] = {"mixture": moved(path), "prior": around, "frozen": sorted(frozen)}
+    return _ORIGIN + json.dumps(found | ({"groups": units.parts} if units.parts else {}))
 
 
 def origin_of(text: str) -> dict[str, Any] | None:
@@ -248,9 +260,11 @@ def read(file: str) -> str:
 
 def enough_text(file: str, count: int, frozen: Sequence[str]) -> str:
     """How many runs are enough for `fit`, against how many there are (``file``: one of them)."""
-    domains = len(yaml.safe_load(read(file))["mixture"]["domains"]) - max(0, len(frozen) - 1)
+    text = read(file)
+    units = Units.of(origin_of(text))
+    domains = len(units.added(dict.fromkeys(yaml.safe_load(text)["mixture"]["domains"], 1))) - max(0, len(frozen) - 1)
     enough = RUNS_A_DOMAIN * domains
-    what = f"{count} mixtures of {domains} domains"
+    what = f"{count} mixtures of {domains} {'groups and domains' if units.parts else 'domains'}"
     if count >= enough:
         return f"swarm: {what}; {RUNS_A_DOMAIN} runs a domain ({enough}) are enough for `fit`"
     return f"swarm: {what} are few: `fit` wants {RUNS_A_DOMAIN} runs a domain, {enough} (--count {enough})"
