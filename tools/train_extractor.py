@@ -1,9 +1,9 @@
 """Train and judge the block classifier: labelled pages in, ``model.json`` and a table of F1 by source out.
 
-    python -m tools.train_extractor dev.parquet --out stages/extraction/model.json
+    python -m tools.train_extractor dev.parquet structure.parquet --out stages/extraction/model.json
 
-Needs `catboost` (``pip install 'gristmill[train]'``) and a file of pages with columns ``page_id, source, url, html, gold_text,
-must_contain, must_not_contain``. Labels: `tools.block_labels`; of a page without a gold text only the blocks that hold one of its strings count.
+Needs `catboost` (``pip install 'gristmill[train]'``) and files of pages with columns ``page_id, source, url, html, gold_text,
+must_contain, must_not_contain``, or, of pages whose source is known, ``id, url, html, markdown`` (source ``structure``). Labels: `tools.block_labels`; of a page without a gold text only the blocks that hold one of its strings count.
 Method: the first classifier sees a block, its elements, neighbours and page; the second sees that and the first one's scores
 around it. Sites are dealt to five folds by a hash of their name. F1 is reported for fold k by a second classifier that has not seen it,
 trained on first scores for fold j by a first classifier that saw neither j nor k (`unseen_scores`): nothing of a site is known to either. A page
@@ -94,10 +94,19 @@ def _measure(scanner: Scanner, s: Scanned) -> tuple[Bytes2, Measures]:
     return X, m
 
 
-def read_pages(path: Path) -> list[Page]:
+def read_rows(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
+    """The pages of all files, in the columns of the first kind."""
+    nothing: dict[str, Any] = {"must_contain": [], "must_not_contain": []}
+    for path in paths:
+        for row in pq.read_table(path).to_pylist():
+            known = {"page_id": row["id"], "source": "structure", "gold_text": row["markdown"]} if "id" in row else {}
+            yield nothing | row | known
+
+
+def read_pages(paths: Iterable[Path]) -> list[Page]:
     """Scan, measure and label every page."""
     scanner, pages = Scanner(), []
-    for row in pq.read_table(path).to_pylist():
+    for row in read_rows(paths):
         html = decode(row["html"])
         data, offsets = text_buffers(pa.array([html], pa.large_binary()))
         s = scanner.scan(data, offsets, 0, 1)
@@ -345,7 +354,7 @@ def show(columns: dict[str, dict[str, float]]) -> None:
 def main() -> None:
     """Cross-validate, then train on everything."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parser.add_argument("pages", type=Path)
+    parser.add_argument("pages", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--trees", type=int, nargs=2, default=TREES, help="of the first and the second classifier")
     parser.add_argument(
