@@ -86,7 +86,9 @@ def joined(files: list[Path], size: int, scratch: str) -> Iterator[Path]:
 
 
 def child(split: Split) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.ingest_checks", "child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.ingest_checks", "child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     assert process.stdin is not None
     process.stdin.write(json.dumps(asdict(split)).encode())
     process.stdin.close()

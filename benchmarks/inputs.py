@@ -77,7 +77,9 @@ def make(folder: Path, pages: int) -> Inputs:
     bodies = [page(f"page {number}", text) for number, text in enumerate(texts)]
     for k in range(WARC_FILES):
         own = range(k, pages, WARC_FILES)
-        packed = [gzip.compress(record(bodies[n], url=f"https://made.example/{n}", extra=HTTP), 6, mtime=0) for n in own]
+        packed = [
+            gzip.compress(record(bodies[n], url=f"https://made.example/{n}", extra=HTTP), 6, mtime=0) for n in own
+        ]
         (folder / f"crawl/made-{k}.warc.gz").write_bytes(b"".join(packed))
     pq.write_table(pa.table({"html": pa.array(bodies, pa.binary())}), folder / "html.parquet")
     pq.write_table(pa.table({"text": texts, "lang": ["en"] * pages}), folder / "pages.parquet")

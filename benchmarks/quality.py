@@ -110,7 +110,9 @@ def classifier(texts: pa.LargeStringArray, model: str | None, buckets: int) -> N
         if model is None:
             model = str(Path(folder) / "model.bin")
             some = [text for text in texts.to_pylist() if text.strip()][:600]
-            classifiers.train(some[::2], some[1::2], model, classifiers.Training(epochs=1, dimensions=64, buckets=buckets))
+            classifiers.train(
+                some[::2], some[1::2], model, classifiers.Training(epochs=1, dimensions=64, buckets=buckets)
+            )
         bare = fasttext.load_model(model).f
         label = bare.getLabels("strict")[0][0]
         score = classifiers.scorer(classifiers.Classifier(model=model, label=label))
@@ -133,7 +135,9 @@ def main() -> None:
     parser.add_argument("--model")
     parser.add_argument("--buckets", type=int, default=1 << 20, help="of n-grams, for a model that is trained")
     parser.add_argument("--few", type=int, default=60, help="pages that the twins see")
-    parser.add_argument("--most", type=float, default=MOST, help="of `sizes`: times that a byte of a large page may cost")
+    parser.add_argument(
+        "--most", type=float, default=MOST, help="of `sizes`: times that a byte of a large page may cost"
+    )
     given = parser.parse_args()
     if given.what == "sizes":
         with gzip.open(given.path, "rt") as file:

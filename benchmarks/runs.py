@@ -18,7 +18,6 @@ Status 1 where a run fails, or a run with nothing changed makes anything.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import shutil
@@ -169,9 +168,7 @@ def cold_run(options: argparse.Namespace) -> dict[str, float]:
     return found
 
 
-def report(
-    options: argparse.Namespace, root: Path, cold: dict[str, float] | None, warm: dict[str, float]
-) -> None:
+def report(options: argparse.Namespace, root: Path, cold: dict[str, float] | None, warm: dict[str, float]) -> None:
     name = next((root / "mixtures").glob("*.json")).stem
     crawl, every, files = pages(root, name)
     stages, cpu = costs(root)

@@ -141,7 +141,9 @@ def main() -> None:
         if given.list:
             continue
         started = time.perf_counter()
-        status = subprocess.run([sys.executable, "-m", f"benchmarks.{benchmark.module}", *words], cwd=CHECKOUT).returncode
+        status = subprocess.run(
+            [sys.executable, "-m", f"benchmarks.{benchmark.module}", *words], cwd=CHECKOUT
+        ).returncode
         print(f"-- {name}: {time.perf_counter() - started:.0f} s{f', status {status}' if status else ''}", flush=True)
         failed += [name] if status else []
     print("".join(f"\nskipped: {line}" for line in skipped))
