@@ -2,13 +2,13 @@
 
     python -m benchmarks.driver --splits 360000
 
-Pretends a source of so many WARC files (one dump of Common Crawl, by its segments' files). Tasks return reports of the usual
-size at once, and product files exist by name alone, but for what the driver reads itself: summaries, manifests of shards
-and the survey are pretended too. Scheduling, manifests, address arithmetic, planning of the exchanges, the solved mixture
-and the report are the real ones. Prints seconds and peak memory of a plan, a first run, its report, and an unchanged
-second run; the limits in view are 4 minutes, 40 seconds and 1.5 GiB at 360,000 splits, and a peer that any driver must
-pay: `json.loads` of the same reports. Status 1 where a run does not come to its end, leaves a product out or counts
-other files of it than there are splits, or where the second run runs a task.
+Pretends a source of so many WARC files (one dump of Common Crawl, by its segments' files). Tasks return reports of the
+usual size at once, and product files exist by name alone, but for what the driver reads itself: summaries, manifests of
+shards and the survey are pretended too. Scheduling, manifests, address arithmetic, planning of the exchanges, the
+solved mixture and the report are the real ones. Prints seconds and peak memory of a plan, a first run, its report, and
+an unchanged second run; the limits in view are 4 minutes, 40 seconds and 1.5 GiB at 360,000 splits, and a peer that any
+driver must pay: `json.loads` of the same reports. Status 1 where a run does not come to its end, leaves a product out
+or counts other files of it than there are splits, or where the second run runs a task.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ TOKENIZER = {"name": "pretended", "dtype": "uint16", "vocab_size": 32000, "eos_i
 
 
 class PretendedStore(Store):
-    """Files that tasks would write exist by name alone, or in memory where the driver reads them; manifests are real."""
+    """Files that tasks would write exist by name, or in memory where the driver reads them; manifests are real."""
 
     def __init__(self, root: str) -> None:
         super().__init__(root)

@@ -9,8 +9,8 @@ Prints, for one machine in one run:
 - `bare`: the same WARC files through a bare FastWARC + resiliparse loop in one process, the limit of that extractor;
 - `again`: the same command once more, nothing changed;
 - `remix`: the same with two shares exchanged; bytes of token ids written per second;
-- `start`: from the command to the first finished task with all kernels compiled, and (unless ``--warm-only``) with none:
-  in a copy of the checkout without them, and an empty folder for what is compiled.
+- `start`: from the command to the first finished task with all kernels compiled, and (unless ``--warm-only``) with
+  none: in a copy of the checkout without them, and an empty folder for what is compiled.
 
 Status 1 where a run fails, or a run with nothing changed makes anything.
 """

@@ -4,7 +4,7 @@
 
 Each reads real data where there is some, else what `benchmarks.inputs` makes; one whose input cannot be made is
 skipped, and the last lines say which and why. All run, whatever one of them does; status 1 where one failed, which a
-benchmark does when it cannot measure what its docstring says or a bound named there is broken. About an hour of one core.
+benchmark does when it cannot measure what its docstring says or a bound named there is broken. About an hour.
 `BENCHMARKS` is the only list there is: a module of this folder with a `main` that is not on it fails the tests, and the
 tests run every line of it on tiny inputs.
 """
