@@ -230,7 +230,7 @@ def make_recipe(folder: Path, store: PretendedStore, count: int) -> Any:
         Split("web", f"s{n % 100:02}/{n:06}.warc.gz", 0, 0, "file", f"/nowhere/{n:06}", 10**9, f"{n}")
         for n in range(count)
     ]
-    object.__setattr__(recipe, "list_splits", lambda *_: splits)
+    object.__setattr__(recipe, "list_splits", lambda *_, **__: splits)
     return recipe
 
 

@@ -31,6 +31,7 @@ import pyarrow.parquet as pq
 from stages import quality
 from stages.kernels.columns.ragged import text_buffers
 from stages.rules import classifiers, privacy
+from stages.rules.classifier_training import Labelled, Training, train
 from tests.support.quality_kernels import FAMILIES, ROWS, Row
 
 SMALL, LARGE, MOST = 10_000, 10_000_000, 2.0
@@ -110,9 +111,8 @@ def classifier(texts: pa.LargeStringArray, model: str | None, buckets: int) -> N
         if model is None:
             model = str(Path(folder) / "model.bin")
             some = [text for text in texts.to_pylist() if text.strip()][:600]
-            classifiers.train(
-                some[::2], some[1::2], model, classifiers.Training(epochs=1, dimensions=64, buckets=buckets)
-            )
+            labelled = [Labelled(f"half_{n % 2}", text) for n, text in enumerate(some)]
+            train(labelled, model, Training(epochs=1, dimensions=64, buckets=buckets))
         bare = fasttext.load_model(model).f
         label = bare.getLabels("strict")[0][0]
         score = classifiers.scorer(classifiers.Classifier(model=model, label=label))

@@ -56,6 +56,8 @@ BENCHMARKS = (
     Benchmark("runs", "{mixture} --work {work}/runs --data {crawl}", "--engine inline --warm-only"),
     Benchmark("find", "{root}"),
     Benchmark("answers", "{root} --pages 10000000", "--pages 50000 --times 1 --questions 1"),
+    Benchmark("labels", "{root}"),
+    Benchmark("index_ranges", "{crawl}"),
     Benchmark("ingest", "reading {warcs}", "--rounds 1"),
     Benchmark("ingest", "pages {warcs}", "--rounds 1"),
     Benchmark("ingest", "extraction {warcs}", "--rounds 1"),

@@ -17,7 +17,6 @@ from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
-import fasttext
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -35,7 +34,6 @@ Scorer = Callable[[Bytes, Offsets], npt.NDArray[np.float64]]
 SCORES = 2
 """Raised when the same model and text give another score."""
 POSITIVE, NEGATIVE = "__label__positive", "__label__negative"
-_LINE_BREAKS = bytes.maketrans(b"\n\r", b"  ")
 
 
 class Classifier(StageParams):
@@ -114,8 +112,3 @@ def joined(texts: list[bytes]) -> tuple[Bytes, Offsets]:
     """Texts as (data, offsets)."""
     sizes = np.array([len(text) for text in texts], np.int64)
     return read_only(np.frombuffer(b"".join(texts), np.uint8)), read_only(offsets_of(sizes))
-
-
-def _line(text: bytes, lower_case: bool) -> bytes:
-    line = text.translate(_LINE_BREAKS)
-    return (line.decode("utf-8", "replace").lower().encode() if lower_case else line) + b"\n"
