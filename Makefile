@@ -31,27 +31,8 @@ check: $(DEV)                  ## style, types, walls
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(DEV) $(KERNELS)               ## every benchmark on the real data in $(DATA), each against a named peer or limit
-	$(BIN)/python -m benchmarks.runs mixtures/crawl.yaml --work $(WORK)/runs --data $(DATA)/crawl
-	$(BIN)/python -m benchmarks.ingest reading $(DATA)/crawl/crawl-0000[0-3].warc.gz
-	$(BIN)/python -m benchmarks.ingest extraction $(DATA)/crawl/crawl-0000[0-3].warc.gz
-	$(BIN)/python -m benchmarks.ingest urls $(DATA)/crawl/crawl-0000[0-3].warc.gz
-	$(BIN)/python -m benchmarks.charsets $(DATA)/crawl/crawl-*.warc.gz $(REFERENCE)/extraction/dev.parquet
-	$(BIN)/python -m benchmarks.filters $(REFERENCE)/quality/dev.parquet
-	$(BIN)/python -m benchmarks.quality_agreement $(REFERENCE)/quality/dev.parquet
-	$(BIN)/python -m benchmarks.quality kernels $(REFERENCE)/quality/dev.parquet
-	$(BIN)/python -m benchmarks.quality sizes $(DATA)/books/books.jsonl.gz
-	$(BIN)/python -m benchmarks.quality redaction $(REFERENCE)/quality/dev.parquet
-	$(BIN)/python -m benchmarks.quality classifier $(REFERENCE)/quality/dev.parquet
-	$(BIN)/python -m benchmarks.language $(REFERENCE)/quality/dev.parquet
-	$(BIN)/python -m benchmarks.dedup signatures --documents $(REFERENCE)/dedup/dev_docs.parquet
-	$(BIN)/python -m benchmarks.dedup quality --reference $(REFERENCE)/dedup
-	$(BIN)/python -m benchmarks.dedup growth --pages 100000 1000000 --folder $(WORK)/dedup
-	$(BIN)/python -m benchmarks.tokens speed $(DATA)/wiki-like/wiki.parquet
-	$(BIN)/python -m benchmarks.corpus
-	$(BIN)/python -m benchmarks.reader
-	$(BIN)/python -m benchmarks.driver --splits 20000
-	$(BIN)/python -m benchmarks.report --files 20000
+bench: $(DEV) $(KERNELS)               ## every benchmark, each against a named peer or limit, on the real data in $(DATA) or on made pages
+	$(BIN)/python -m benchmarks.suite --data $(DATA) --reference $(REFERENCE) --work $(WORK)
 
 clean:                         ## what the other targets made
 	rm -rf $(VENV) stages/kernels/compiled demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

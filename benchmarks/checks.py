@@ -1,6 +1,6 @@
 """What it costs to check every byte that is read: the same run with and without, alternately, in CPU seconds.
 
-    python benchmarks/checks.py [pages] [rounds]
+    python -m benchmarks.checks [--pages 6000] [--rounds 5]
 
 Each round makes a root from the same WARC files (through deduplication, tokens, shards and corpus, in this process)
 twice: as it is, and with seals neither taken nor checked. Prints the CPU seconds of both and their ratio, of whole
@@ -9,10 +9,10 @@ runs and of a second run that reads everything again and extracts nothing (anoth
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import shutil
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -77,7 +77,12 @@ def seconds(folder: Path, root: Path, words: int, seed: int) -> float:
     return time.process_time() - started
 
 
-def main(pages: int = 6000, rounds: int = 5) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pages", type=int, default=6000)
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args()
+    pages, rounds = given.pages, given.rounds
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_pages(folder, pages)
@@ -100,4 +105,4 @@ def main(pages: int = 6000, rounds: int = 5) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main()

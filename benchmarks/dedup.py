@@ -227,6 +227,8 @@ def quality(args: argparse.Namespace) -> None:
     print("similarity       pairs   ours 18x6  predicted  datasketch 14x8 (words split at white space)")
     for low, high in [(0.4, 0.5), (0.5, 0.6), (0.6, 0.7), (0.7, 0.75), (0.75, 0.8), (0.8, 0.9), (0.9, 1.0), (1.0, 1.1)]:
         here = (similarity >= low) & (similarity < high)
+        if not here.any():
+            continue
         predicted = (1 - (1 - similarity[here] ** params.rows) ** params.bands).mean()
         print(
             f"{low:.2f} - {min(high, 1):.2f}  {here.sum():8,}  {ours_met[here].mean():9.2%}  {predicted:9.2%}"

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.quality import batch_of, seconds
+from benchmarks.quality import seconds
 from stages import kept
 from stages.kernels.columns.ragged import text_buffers
 from stages.kernels.words.alignment import Aligner, Sequences, build
@@ -45,6 +45,10 @@ def aligned(column: pa.Array, aligner: Aligner) -> object:
     return aligner.runs(fold_words(data, offsets), offsets)
 
 
+def column_of(texts: list[str]) -> pa.LargeStringArray:
+    return pa.array(texts, pa.large_string())
+
+
 def megabytes(texts: list[str]) -> float:
     return sum(len(text.encode()) for text in texts) / 1e6
 
@@ -52,7 +56,7 @@ def megabytes(texts: list[str]) -> float:
 def compare(
     name: str, texts: list[str], ours: Callable[[pa.Array], object], twin: Callable[[list[str]], object]
 ) -> None:
-    column = batch_of(texts).column("text")
+    column = column_of(texts)
     ours(column[:2])
     speed = megabytes(texts) / seconds(lambda: ours(column))
     slow = megabytes(texts[:100]) / seconds(lambda: twin(texts[:100]), 1)
@@ -60,7 +64,7 @@ def compare(
     rates = []
     for size in (10_000, 10_000_000):
         pages = [joined[at : at + size] for at in range(0, min(len(joined), 20_000_000), size)][:400]
-        sized = batch_of(pages).column("text")
+        sized = column_of(pages)
         rates.append(seconds(lambda: ours(sized)) / megabytes(pages))  # noqa: B023
     print(f"{name:<18}{speed:>8.0f}{slow:>11.1f}{speed / slow:>8.0f}{rates[1] / rates[0]:>14.2f}")
 
@@ -68,7 +72,10 @@ def compare(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pages")
-    texts = pq.read_table(parser.parse_args().pages, columns=["text"]).column("text").to_pylist()
+    parser.add_argument("--rows", type=int, default=1_000_000, help="pages that `kept` decides on")
+    parser.add_argument("--items", type=int, default=10_000, help="made-up items of a benchmark")
+    given = parser.parse_args()
+    texts = pq.read_table(given.pages, columns=["text"]).column("text").to_pylist()
     draw = random.Random(1)
     words = vocabulary(texts)
     listed = [*draw.sample(words, 300), *(" ".join(draw.sample(words, 2)) for _ in range(100))]
@@ -81,18 +88,18 @@ def main() -> None:
         lambda column: count_phrases(*text_buffers(column), phrases),
         lambda few: [pattern.search(text.lower()) for text in few],
     )
-    items = [" ".join(draw.choices(words, k=40)) for _ in range(10_000)]
+    items = [" ".join(draw.choices(words, k=40)) for _ in range(given.items)]
     grams = {tuple(item.split()[at : at + NGRAM]) for item in items for at in range(40 - NGRAM + 1)}
 
     def slow(few: list[str]) -> list[bool]:
         split = [re.findall(r"\w+", text.lower()) for text in few]
         return [any(tuple(row[at : at + NGRAM]) in grams for at in range(len(row) - NGRAM + 1)) for row in split]
 
-    for count in (10_000, 200_000):
+    for count in (given.items, 20 * given.items):
         more = items + [" ".join(draw.choices(words, k=40)) for _ in range(count - len(items))]
         aligner = Aligner(sequences(more))
         compare(f"items: {count:,}", texts, lambda column: aligned(column, aligner), slow)  # noqa: B023
-    rows = 1_000_000
+    rows = given.rows
     columns = {
         rule.column: np.random.default_rng(1).random(rows) * rule.threshold * 2 for rule in kept.PUBLISHED.values()
     }

@@ -51,6 +51,9 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     for name, choose in shares.items():
         chosen = [[row for row, is_in in zip(rows, choose(rows), strict=True) if is_in] for rows in files]
+        if not any(chosen):
+            print(f"| {name} | 0 | | | | | |")
+            continue
         for waste in WASTES:
             records = asked = wanted = num_bytes = 0
             for rows in chosen:

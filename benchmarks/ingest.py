@@ -1,10 +1,10 @@
 """Reading: ours against bare loops over the libraries, on the same files, in the same run.
 
-    python benchmarks/ingest.py reading FILES...      WARC to payload bytes, against a bare FastWARC loop
-    python benchmarks/ingest.py pages FILES...        WARC to pages in UTF-8 with all columns, against that same loop
-    python benchmarks/ingest.py extraction FILES...   WARC to text, against a bare FastWARC + resiliparse loop
-    python benchmarks/ingest.py urls FILES...         URL lists of a million domains, against sets of suffixes in Python
-    python benchmarks/ingest.py fuzz FILES...         --rounds damaged variants: none may crash, hang or lose a record
+    python -m benchmarks.ingest reading FILES...      WARC to payload bytes, against a bare FastWARC loop
+    python -m benchmarks.ingest pages FILES...        WARC to pages in UTF-8 with all columns, against that same loop
+    python -m benchmarks.ingest extraction FILES...   WARC to text, against a bare FastWARC + resiliparse loop
+    python -m benchmarks.ingest urls FILES...         URL lists of a million domains, against sets of suffixes in Python
+    python -m benchmarks.ingest fuzz FILES...         --rounds damaged variants: none may crash, hang or lose a record
 
 Each pair runs alternately, `--rounds` times; the ratio of the best of each is printed (CPU seconds of one process).
 """
@@ -12,6 +12,7 @@ Each pair runs alternately, `--rounds` times; the ratio of the best of each is p
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -121,6 +122,8 @@ def compare(name: str, ours: Callable[[], Result], bare: Callable[[], Result], r
             started = time.process_time()
             results[key] = function()
             seconds[key].append(time.process_time() - started)
+    if not all(count for count, _ in results.values()):
+        sys.exit(f"{name}: nothing was read to compare: {results}")
     best = {key: min(values) for key, values in seconds.items()}
     for key in ("bare", "ours"):
         count, total = results[key]
@@ -149,16 +152,17 @@ def fuzz(files: list[Path], rounds: int) -> None:
     print(f"fuzz: {rounds} variants, {records} records, {rows} rows, {bad} bad stretches, slowest {slowest:.2f} s")
 
 
-def urls(files: list[Path], rounds: int) -> None:
-    """Match every address of the archives, a million in all, against a million domains and some substrings."""
+def urls(files: list[Path], rounds: int, most: int) -> None:
+    """Match every address of the archives, over and over until there are ``most``, against a million domains and some
+    substrings."""
     found = []
     for path in files:
         with path.open("rb") as file:
             records = archive_records(file, Account(path.name), LIMITS)
             found += [record.headers.get("warc-target-uri") for record in records]
-    addresses = [url for url in found if url] * (1_000_000 // len(found) + 1)
-    column = pa.array(addresses[:1_000_000], pa.string())
-    domains = [f"site-{i}.example{i % 97}.com" for i in range(1_000_000)] + ["numpy.org", "apache.org"]
+    addresses = [url for url in found if url] * (most // len(found) + 1)
+    column = pa.array(addresses[:most], pa.string())
+    domains = [f"site-{i}.example{i % 97}.com" for i in range(most)] + ["numpy.org", "apache.org"]
     words = ["casino", "poker", "xxx", "/porn/", "viagra"]
     compiled = compile_lists({"domains": UrlList(domains=tuple(domains)), "words": UrlList(substrings=tuple(words))})
     compiled.match(column[:10])
@@ -184,6 +188,7 @@ def main() -> None:
     parser.add_argument("what", choices=("reading", "pages", "extraction", "urls", "fuzz"))
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--addresses", type=int, default=1_000_000, help="of `urls`; and as many domains")
     given = parser.parse_args()
     pairs = {
         "reading": (our_reading, bare_reading),
@@ -192,7 +197,7 @@ def main() -> None:
     }
     keep_freed_memory()
     if given.what == "urls":
-        urls(given.files, given.rounds)
+        urls(given.files, given.rounds, given.addresses)
         return
     if given.what == "fuzz":
         fuzz(given.files, given.rounds)

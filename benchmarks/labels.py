@@ -1,13 +1,14 @@
 """What labels cost: CPU time a page of `labels` by a fastText model, beside `language` on the same pages.
 
-    python -m benchmarks.labels ROOT MODEL [PAGES]
+    python -m benchmarks.labels ROOT [--model MODEL] [--pages PAGES]
 
-ROOT holds `documents`; prints milliseconds of CPU a page of both, best of three.
+ROOT holds `documents`; the model is that of `language` unless another is given. It
+prints milliseconds of CPU a page of both, best of three.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from pathlib import Path
 
@@ -17,12 +18,17 @@ import pyarrow.parquet as pq
 from stages import labels, language
 
 
-def main(root: str, model: str, pages: int = 5000) -> None:
+def main() -> None:
     """Print the two figures."""
-    files = sorted(Path(root).glob("documents/*/*.parquet"))
-    texts = pa.concat_tables([pq.read_table(file, columns=["text"]) for file in files]).slice(0, pages)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("root", type=Path)
+    parser.add_argument("--model", default=str(language.MODELS["lid.176"]))
+    parser.add_argument("--pages", type=int, default=5000)
+    given = parser.parse_args()
+    files = sorted(given.root.glob("documents/*/*.parquet"))
+    texts = pa.concat_tables([pq.read_table(file, columns=["text"]) for file in files]).slice(0, given.pages)
     [batch] = texts.combine_chunks().to_batches()
-    params = labels.Params.model_validate({"labellers": {"x": {"model": model}}})
+    params = labels.Params.model_validate({"labellers": {"x": {"model": given.model}}})
     for name, function in (
         ("labels", labels.prepare(params)),
         ("language", language.prepare(language.Params())),
@@ -40,4 +46,4 @@ def timed(function: labels.Batches, batch: pa.RecordBatch) -> float:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:]))
+    main()

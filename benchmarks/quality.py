@@ -31,6 +31,7 @@ import pyarrow.parquet as pq
 from stages import quality
 from stages.kernels.columns.ragged import text_buffers
 from stages.rules import classifiers, privacy
+from stages.rules.classifier_training import Labelled, Training, train
 from tests.support.quality_kernels import FAMILIES, ROWS, Row
 
 SMALL, LARGE, MOST = 10_000, 10_000_000, 2.0
@@ -52,9 +53,9 @@ def run_row(row: Row, texts: pa.LargeStringArray) -> Callable[[], object]:
     return lambda: [row.run(data, piece) for piece in pieces]
 
 
-def kernels(texts: pa.LargeStringArray) -> None:
+def kernels(texts: pa.LargeStringArray, num_few: int) -> None:
     size = pa.compute.sum(pa.compute.binary_length(texts)).as_py() / 1e6
-    few = [text for text in texts.to_pylist() if len(text) < 20_000][:60]
+    few = [text for text in texts.to_pylist() if len(text) < 20_000][:num_few]
     few_size = sum(len(text.encode()) for text in few) / 1e6
     print(f"{size:.0f} MB\n{'kernel':<22}{'MB/s':>8}{'twin MB/s':>11}{'times':>8}")
     twins = 0.0
@@ -74,7 +75,7 @@ def kernels(texts: pa.LargeStringArray) -> None:
         print(f"{label:<22}{speed:>8.0f}{slow:>11.2f}{speed / slow:>8.0f}", flush=True)
 
 
-def sizes(text: str) -> bool:
+def sizes(text: str, most: float) -> bool:
     """Print the cost a byte of one page against 10 KB pages; whether no kernel costs more than twice as much."""
     raw = text.encode()[:LARGE]
     pages = [raw[i : i + SMALL].decode("utf-8", "ignore") for i in range(0, len(raw), SMALL)]
@@ -84,7 +85,7 @@ def sizes(text: str) -> bool:
     for row in ROWS:
         run_row(row, small.slice(0, 2))()
         costs = [seconds(run_row(row, texts)) for texts in (small, large)]
-        linear &= costs[1] <= MOST * costs[0]
+        linear &= costs[1] <= most * costs[0]
         speeds = "".join(f"{len(raw) / cost / 1e6:>12.0f}" for cost in costs)
         print(f"{row.name:<22}{speeds}{costs[1] / costs[0]:>13.2f}", flush=True)
     return linear
@@ -95,19 +96,23 @@ def redaction(texts: pa.LargeStringArray) -> None:
     hits = sum(np.array(column) for column in measured[: len(privacy.KINDS)])
     without = texts.filter(pa.array(hits == 0))
     for label, some in (("pages without hits", without), ("pages with hits", texts.filter(pa.array(hits > 0)))):
+        if not len(some):
+            print(f"{label}: none")
+            continue
         size = pa.compute.sum(pa.compute.binary_length(some)).as_py() / 1e6
         speed = size / seconds(lambda: privacy.measure(*text_buffers(some)))  # noqa: B023
         print(f"{label}: {len(some)}, {size:.1f} MB, {speed:.0f} MB/s")
 
 
-def classifier(texts: pa.LargeStringArray, model: str | None) -> None:
+def classifier(texts: pa.LargeStringArray, model: str | None, buckets: int) -> None:
     import fasttext
 
     with tempfile.TemporaryDirectory() as folder:
         if model is None:
             model = str(Path(folder) / "model.bin")
             some = [text for text in texts.to_pylist() if text.strip()][:600]
-            classifiers.train(some[::2], some[1::2], model, classifiers.Training(epochs=1, dimensions=64))
+            labelled = [Labelled(f"half_{n % 2}", text) for n, text in enumerate(some)]
+            train(labelled, model, Training(epochs=1, dimensions=64, buckets=buckets))
         bare = fasttext.load_model(model).f
         label = bare.getLabels("strict")[0][0]
         score = classifiers.scorer(classifiers.Classifier(model=model, label=label))
@@ -128,16 +133,23 @@ def main() -> None:
     parser.add_argument("what", choices=("kernels", "sizes", "redaction", "classifier"))
     parser.add_argument("path")
     parser.add_argument("--model")
+    parser.add_argument("--buckets", type=int, default=1 << 20, help="of n-grams, for a model that is trained")
+    parser.add_argument("--few", type=int, default=60, help="pages that the twins see")
+    parser.add_argument(
+        "--most", type=float, default=MOST, help="of `sizes`: times that a byte of a large page may cost"
+    )
     given = parser.parse_args()
     if given.what == "sizes":
         with gzip.open(given.path, "rt") as file:
             text = "\n".join(json.loads(line)["text"] for line in file)
-        if not sizes(text):
-            sys.exit("a kernel costs more than twice as much a byte of a large page")
+        if not sizes(text, given.most):
+            sys.exit(f"a kernel costs more than {given.most} times as much a byte of a large page")
     elif given.what == "classifier":
-        classifier(read(given.path), given.model)
+        classifier(read(given.path), given.model, given.buckets)
+    elif given.what == "kernels":
+        kernels(read(given.path), given.few)
     else:
-        {"kernels": kernels, "redaction": redaction}[given.what](read(given.path))
+        redaction(read(given.path))
 
 
 if __name__ == "__main__":

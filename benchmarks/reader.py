@@ -38,16 +38,16 @@ EOS = 2
 SHARD_TOKENS = 1 << 25
 
 
-def write_folder(folder: Path, tokens: int) -> None:
-    """Random ids in documents of 1 to some 10,000 tokens, 600 in the mean, in shards of 32 Mi tokens."""
+def write_folder(folder: Path, tokens: int, shard_tokens: int) -> None:
+    """Random ids in documents of 1 to some 10,000 tokens, 600 in the mean, in shards of ``shard_tokens``."""
     store, rng = Store(str(folder)), np.random.default_rng(0)
     tokenizer = {"name": "random", "sha256": "0" * 64, "vocab_size": 32000, "eos_id": EOS, "pad_id": None}
     tokenizer |= {"dtype": "uint16", "probe_sha256": "0" * 64}
     schema = shard_schema("uint16", {})
-    count = -(-tokens // SHARD_TOKENS)
+    count = -(-tokens // shard_tokens)
     for index in range(count):
         names = ShardNames("made", index, count)
-        sizes = rng.lognormal(5.9, 1.0, SHARD_TOKENS // 600).astype(np.int64) + 1
+        sizes = rng.lognormal(5.9, 1.0, shard_tokens // 600).astype(np.int64) + 1
         offsets = np.concatenate([[0], np.cumsum(sizes)])
         ids = rng.integers(EOS + 1, 32000, offsets[-1], dtype=np.uint16)
         ids[offsets[1:] - 1] = EOS
@@ -116,7 +116,7 @@ def sequential(shards: TokenShards, flat: Path, length: int) -> None:
         print(f"  {name:7} ours {mine / 1e6:8,.0f}   memmap {theirs / 1e6:8,.0f}   ratio {mine / theirs:.2f}")
 
 
-def random_windows(shards: TokenShards, flat: Path, length: int, count: int = 100_000) -> None:
+def random_windows(shards: TokenShards, flat: Path, length: int, count: int) -> None:
     total = len(Windows(shards, length))
     numbers = Permutation(total, 1)(np.arange(min(count, total)))
 
@@ -209,11 +209,13 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=200_000_000)
     parser.add_argument("--length", type=int, default=4096)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--shard-tokens", type=int, default=SHARD_TOKENS)
+    parser.add_argument("--windows", type=int, default=100_000, help="random ones")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.folder or Path(scratch)
         if not (folder / "made" / "manifest.json").exists():
-            write_folder(folder, options.tokens)
+            write_folder(folder, options.tokens, options.shard_tokens)
         start = time.process_time()
         shards = TokenShards(folder / "made")
         seconds = time.process_time() - start
@@ -226,8 +228,8 @@ def main() -> None:
                 file.write(shards.arrays(segment)[0].tobytes())
         sequential(shards, flat, options.length)
         before = anonymous_memory()
-        random_windows(shards, flat, options.length)
-        random_windows(shards, flat, 2048)
+        random_windows(shards, flat, options.length, options.windows)
+        random_windows(shards, flat, 2048, options.windows)
         stream = Stream(Windows(shards, options.length), 16, epochs=1)
         for batch in stream:
             del batch

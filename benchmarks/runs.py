@@ -9,13 +9,15 @@ Prints, for one machine in one run:
 - `bare`: the same WARC files through a bare FastWARC + resiliparse loop in one process, the limit of that extractor;
 - `again`: the same command once more, nothing changed;
 - `remix`: the same with two shares exchanged; bytes of token ids written per second;
-- `start`: from the command to the first finished task with an empty and with a filled cache of compiled kernels.
+- `start`: from the command to the first finished task with all kernels compiled, and (unless ``--warm-only``) with
+  none: in a copy of the checkout without them, and an empty folder for what is compiled.
+
+Status 1 where a run fails, or a run with nothing changed makes anything.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import shutil
@@ -27,17 +29,22 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import zstandard
+
+from pipeline.store import manifest
+from pipeline.store.storage import Store
+from stages.seal import decode_json
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
-def run(mixture: Path, root: Path, workers: int, **environment: str) -> dict[str, float]:
+def run(options: argparse.Namespace, mixture: Path, root: Path, checkout: Path = CHECKOUT) -> dict[str, float]:
     """One run: seconds, seconds to the first finished task, and peak memory of driver and of the largest worker."""
-    command = [sys.executable, "-m", "pipeline", "run", str(mixture), "--root", str(root), "--workers", str(workers)]
-    env = {**os.environ, **environment}
+    command = [sys.executable, "-m", "pipeline", "run", str(mixture.resolve()), "--root", str(root.resolve())]
+    command += ["--engine", options.engine, *(["--workers", str(options.workers)] if options.engine == "ray" else [])]
+    kernels = str(options.work.resolve() / "kernels")
+    env = {**os.environ, "NUMBA_CACHE_DIR": kernels, "PYTHONPATH": str(checkout)}
     started = time.monotonic()
-    process = subprocess.Popen(command, cwd=CHECKOUT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen(command, cwd=checkout, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     peaks = {"driver": 0.0, "worker": 0.0, "first": float("nan")}
 
     def watch() -> None:
@@ -63,12 +70,18 @@ def run(mixture: Path, root: Path, workers: int, **environment: str) -> dict[str
     return {"seconds": time.monotonic() - started, **peaks}
 
 
+def tasks_of(path: Path) -> list[dict[str, Any]]:
+    """The tasks of a file of costs."""
+    found: list[dict[str, Any]] = decode_json(path.read_bytes(), path.name)["tasks"]
+    return found
+
+
 def costs(root: Path) -> tuple[dict[str, float], float]:
     """Seconds per stage, and CPU seconds of all tasks."""
     stages: dict[str, float] = {}
     cpu = 0.0
     for path in (root / "runs" / "costs").glob("*.json"):
-        for task in json.loads(path.read_text())["tasks"]:
+        for task in tasks_of(path):
             cpu += task["cpu_seconds"]
             for stage, seconds in (task.get("stages") or {task["phase"].split(":")[0]: task["seconds"]}).items():
                 stages[stage] = stages.get(stage, 0.0) + seconds
@@ -77,14 +90,14 @@ def costs(root: Path) -> tuple[dict[str, float], float]:
 
 def pages(root: Path, name: str) -> tuple[int, int, list[str]]:
     """Pages of WARC sources, pages of all, and the WARC files' names relative to their source."""
-    snapshot = json.loads((root / "mixtures" / f"{name}.json").read_text())
-    listing = json.loads((root / snapshot["sources"]).read_text())
-    packed = (root / snapshot["products"]["documents"]).read_bytes()
-    lines = zstandard.ZstdDecompressor().decompressobj().decompress(packed).decode().splitlines()
-    reports = [json.loads(line)["report"] for line in lines]
+    store = Store(str(root))
+    snapshot = store.read_json(f"mixtures/{name}.json")
+    listing = store.read_json(snapshot["sources"])
+    reports = [entry.report for entry in manifest.read(store, snapshot["products"]["documents"])]
     warc = [".warc" in split["file"] for split in listing]
     rows = [report["rows"] for report in reports]
-    return sum(n for n, is_warc in zip(rows, warc, strict=True) if is_warc), sum(rows), [s["file"] for s in listing]
+    files = [split["file"] for split in listing]
+    return sum(n for n, is_warc in zip(rows, warc, strict=True) if is_warc), sum(rows), files
 
 
 def bare_loop(files: list[Path]) -> tuple[int, float]:
@@ -118,25 +131,44 @@ def main() -> None:
     parser.add_argument("mixture", type=Path)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--engine", choices=("ray", "inline"), default="ray")
+    parser.add_argument("--warm-only", action="store_true", help="no run without compiled kernels")
     parser.add_argument("--data", type=Path, help="folder of the WARC files, for the bare loop")
     options = parser.parse_args()
     shutil.rmtree(options.work, ignore_errors=True)
-    cache = {"NUMBA_CACHE_DIR": str(options.work / "kernels")}
-    cold = run(options.mixture, options.work / "cold", options.workers, **cache)
+    if options.engine == "inline":
+        options.workers = 1
+    cold = None if options.warm_only else cold_run(options)
     root = options.work / "root"
-    warm = run(options.mixture, root, options.workers, **cache)
+    warm = run(options, options.mixture, root)
     report(options, root, cold, warm)
-    again = run(options.mixture, root, options.workers, **cache)
+    costs_before = set((root / "runs" / "costs").glob("*.json"))
+    again = run(options, options.mixture, root)
+    made = [path for path in (root / "runs" / "costs").glob("*.json") if path not in costs_before]
+    if any(tasks_of(path) for path in made):
+        sys.exit("the same command once more ran tasks")
     print(f"again   {again['seconds']:.1f} s, nothing to do")
     remixed = exchanged(options.mixture, options.mixture.with_name(".remix.yaml"))
     try:
-        remix = run(remixed, root, options.workers, **cache)
+        remix = run(options, remixed, root)
     finally:
         remixed.unlink()
     rate(root, remix)
 
 
-def report(options: argparse.Namespace, root: Path, cold: dict[str, float], warm: dict[str, float]) -> None:
+def cold_run(options: argparse.Namespace) -> dict[str, float]:
+    """The first run of a checkout whose kernels were never compiled; what it compiles is thrown away."""
+    copy = options.work / "checkout"
+    ignored = shutil.ignore_patterns("compiled", "__pycache__")
+    for name in ("pipeline", "stages"):
+        shutil.copytree(CHECKOUT / name, copy / name, ignore=ignored)
+    found = run(options, options.mixture, options.work / "cold", copy)
+    for name in ("kernels", "cold", "checkout"):
+        shutil.rmtree(options.work / name, ignore_errors=True)
+    return found
+
+
+def report(options: argparse.Namespace, root: Path, cold: dict[str, float] | None, warm: dict[str, float]) -> None:
     name = next((root / "mixtures").glob("*.json")).stem
     crawl, every, files = pages(root, name)
     stages, cpu = costs(root)
@@ -146,9 +178,8 @@ def report(options: argparse.Namespace, root: Path, cold: dict[str, float], warm
     print(f"        {every / cpu:.0f} pages per CPU second of the tasks")
     print(f"        largest worker {warm['worker'] / 2**20:.0f} MiB, driver {warm['driver'] / 2**20:.0f} MiB")
     print("        " + ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in sorted(stages.items())))
-    print(
-        f"start   first task done after {cold['first']:.1f} s with no compiled kernel, {warm['first']:.1f} s with all"
-    )
+    print(f"start   first task done after {warm['first']:.1f} s", end="")
+    print(f", {cold['first']:.1f} s with no compiled kernel" if cold else "")
     if options.data:
         count, seconds = bare_loop([options.data / file for file in files if ".warc" in file])
         print(
@@ -160,7 +191,7 @@ def report(options: argparse.Namespace, root: Path, cold: dict[str, float], warm
 def rate(root: Path, remix: dict[str, Any]) -> None:
     newest = max((root / "runs" / "costs").glob("*.json"), key=lambda path: path.stat().st_mtime).name[:-9]
     files = (root / "runs" / "costs").glob(f"{newest}-*.json")
-    tasks = [task for path in files for task in json.loads(path.read_text())["tasks"] if task["phase"] == "corpus"]
+    tasks = [task for path in files for task in tasks_of(path) if task["phase"] == "corpus"]
     size, seconds = sum(task["bytes"] for task in tasks), sum(task["seconds"] for task in tasks)
     print(
         f"remix   {remix['seconds']:.1f} s in all; the corpus at {size / seconds / 1e6:.0f} MB/s of token bytes,",

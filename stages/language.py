@@ -15,13 +15,15 @@ OpenLID) goes by path. The model reads ``max_bytes`` of the text in ``pieces`` s
 as spaces, and in small letters where most are capitals: eight pieces of 125 bytes keep 99.6% of the labels of the full
 text, the first 2,000 bytes 99.2% (`docs/decisions/language.md`).
 
-Price: about 0.2 ms a page. Limits: lid.176 gives short English reference pages many other names.
+Price: about 0.03 ms a page; the kernel gives the library's labels and probabilities (`stages.formats.fasttext_model`).
+Limits: lid.176 gives short English reference pages many other names.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +34,12 @@ from pydantic import Field
 
 from stages import schemas
 from stages.contract import StageParams
-from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
+from stages.formats.fasttext_model import Model
+from stages.kernels.columns.ragged import Bytes, Offsets, offsets_of, read_only, text_buffers
 from stages.kernels.jit import lean_kernel
-from stages.kernels.unicode import characters
-from stages.rules.text_models import Predict, load_model, spread_pieces
+from stages.kernels.unicode import characters, lines
 
-VERSION = 3
+VERSION = 4
 SCHEMA = schemas.LANGUAGE
 """Without ``top_k`` and ``segments``; see `schema`."""
 SCRIPT_BYTES = 8_192
@@ -47,8 +49,6 @@ MODELS = {"lid.176": Path(__file__).parent / "models" / "lid.176.ftz"}
 UNDETERMINED = "und"
 NO_SCRIPT = "Zyyy"
 _PREFIX = "__label__"
-_CAPITALS, _SMALL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"abcdefghijklmnopqrstuvwxyz"
-_LINE_BREAKS = bytes.maketrans(b"\n\r", b"  ")
 
 
 class Params(StageParams):
@@ -85,29 +85,31 @@ def identity(params: Params) -> dict[str, Any]:
 
 
 def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
-    """Load the model; the function returned labels one batch of `documents`."""
-    predict = load_model(model_path(params))
-
+    """Map the model; the function returned labels one batch of `documents`."""
+    model = Model(model_path(params))
+    names = pa.array([language_of(label) for label in model.labels] + [UNDETERMINED], pa.string())
     columns = schema(params)
 
     def label(batch: pa.RecordBatch) -> pa.RecordBatch:
         data, offsets = text_buffers(batch.column("text"))
         scripts = text_scripts(data, offsets, SCRIPT_BYTES)
-        rows = [
-            _labels(predict, _sample(data, start, stop, params), script, params)
-            for start, stop, script in zip(offsets[:-1].tolist(), offsets[1:].tolist(), scripts, strict=True)
-        ]
-        best = [row[0][0] for row in rows]
-        arrays = [
-            pa.array([name for _, name in best], pa.string()),
-            pa.array(scripts, pa.string()),
-            pa.array([confidence for confidence, _ in best], pa.float32()),
-        ]
+        data, offsets, bounds = lines.cut_lines(data, offsets, params.max_bytes, params.pieces, params.segments > 0)
+        best, values = model.predict(*in_small_letters(data, offsets, params.lower_case), max(params.top_k, 1))
+        unknown = best[:, 0] < 0
+        unknown |= np.fromiter((script == NO_SCRIPT for script in scripts), np.bool_, len(scripts))
+        best[unknown], values[unknown] = -1, 0
+        values = np.minimum(values, np.float32(1))
+        arrays = [names.take(pa.array(best[:, 0] % len(names))), pa.array(scripts, pa.string()), pa.array(values[:, 0])]
         if params.top_k:
-            arrays.append(pa.array([[name for _, name in row[0]] for row in rows], columns.field("languages").type))
-            arrays.append(pa.array([[value for value, _ in row[0]] for row in rows], columns.field("confidences").type))
+            counts = np.maximum((best >= 0).sum(axis=1), 1)
+            ends = pa.array(np.concatenate([[0], np.cumsum(counts)]), pa.int32())
+            listed = np.arange(best.shape[1]) < counts[:, None]
+            arrays.append(pa.ListArray.from_arrays(ends, names.take(pa.array(best[listed] % len(names)))))
+            arrays.append(pa.ListArray.from_arrays(ends, pa.array(values[listed])))
         if params.segments:
-            arrays.append(pa.array([row[1] for row in rows], pa.float32()))
+            codes = np.unique(names.to_pylist(), return_inverse=True)[1]
+            others = _other_segments(model, codes, data, offsets, bounds, best[:, 0], params)
+            arrays.append(pa.array(others, pa.float32()))
         return pa.RecordBatch.from_arrays(arrays, schema=columns)
 
     return label
@@ -124,21 +126,34 @@ def schema(params: Params) -> pa.Schema:
     return pa.schema(columns)
 
 
-def _labels(
-    predict: Predict, pieces: list[bytes], script: str, params: Params
-) -> tuple[list[tuple[float, str]], float]:
-    """([(confidence, language)] best first, share of segments of another language)."""
-    if script == NO_SCRIPT:
-        return [(0.0, UNDETERMINED)], 0.0
-    found = predict(_line(pieces, params), max(params.top_k, 1), 0.0, "strict")
-    labels = [(min(max(value, 0.0), 1.0), language_of(name)) for value, name in found] or [(0.0, UNDETERMINED)]
-    if not params.segments or len(pieces) < 2:
-        return labels, 0.0
-    size = -(-len(pieces) // params.segments)
-    segments = [pieces[i : i + size] for i in range(0, len(pieces), size)]
-    alone = [predict(_line(segment, params), 1, 0.0, "strict") for segment in segments]
-    other = sum(language_of(label[0][1]) != labels[0][1] for label in alone if label)
-    return labels, other / len(segments)
+def _other_segments(
+    model: Model,
+    codes: npt.NDArray[np.int64],
+    data: Bytes,
+    offsets: Offsets,
+    bounds: npt.NDArray[np.int64],
+    best: npt.NDArray[np.int32],
+    params: Params,
+) -> npt.NDArray[np.float64]:
+    """Of every text the share of segments of another language; ``codes`` of labels are equal where languages are."""
+    segments: list[bytes] = []
+    rows: list[int] = []
+    for d, start in enumerate(offsets[:-1].tolist()):
+        pieces = [*dict.fromkeys(bounds[d].tolist())]  # a line of fewer pieces repeats its end
+        if best[d] < 0 or len(pieces) < 3:
+            continue
+        size = -(-(len(pieces) - 1) // params.segments)
+        cuts = [*pieces[:-1:size], pieces[-1] + 1]
+        segments += [data[start + a : start + b - 1].tobytes() for a, b in pairwise(cuts)]
+        rows += [d] * (len(cuts) - 1)
+    alone = offsets_of(np.array([len(segment) for segment in segments], np.int64))
+    text = read_only(np.frombuffer(b"".join(segments), np.uint8))
+    found = model.predict(*in_small_letters(text, read_only(alone), params.lower_case), 1)[0][:, 0]
+    own = codes[best[rows]] if rows else np.empty(0, np.int64)
+    other = (found >= 0) & (codes[found] != own)
+    counts = np.bincount(rows, minlength=len(best)) if rows else np.zeros(len(best))
+    sums = np.bincount(rows, weights=other, minlength=len(best)) if rows else np.zeros(len(best))
+    return np.asarray(sums / np.maximum(counts, 1), np.float64)
 
 
 def language_of(name: str) -> str:
@@ -146,29 +161,17 @@ def language_of(name: str) -> str:
     return name.removeprefix(_PREFIX).partition("_")[0]
 
 
-def _line(pieces: list[bytes], params: Params) -> bytes:
-    """What the model reads: one line; in small letters where most are capitals, which models have hardly seen."""
-    line = b" ".join(pieces).translate(_LINE_BREAKS)
-    if params.lower_case or mostly_capitals(line):
-        line = line.decode("utf-8", "replace").lower().encode()
-    return line + b"\n"
-
-
-def mostly_capitals(line: bytes) -> bool:
-    """Whether more letters are capitals than small. Price: 1 µs; 20 where letters outside ASCII decide."""
-    capitals = len(line) - len(line.translate(None, _CAPITALS))
-    small = len(line) - len(line.translate(None, _SMALL))
-    if (capitals + small) * 2 > len(line):  # ASCII speaks for the rest
-        return capitals > small
-    text = line.decode("utf-8", "replace")
-    lowered = text.lower()
-    if lowered == text:
-        return False
-    return sum(map(str.isupper, text)) > sum(map(str.islower, text))
-
-
-def _sample(data: Bytes, start: int, stop: int, params: Params) -> list[bytes]:
-    return spread_pieces(data, start, stop, params.max_bytes, params.pieces, bool(params.segments))
+def in_small_letters(data: Bytes, offsets: Offsets, every: bool) -> tuple[Bytes, Offsets]:
+    """Lines in small letters where most are capitals, which models have hardly seen, or ``every`` line."""
+    wanted = np.ones(len(offsets) - 1, np.bool_) if every else lines.mostly_capitals(data, offsets)
+    if not wanted.any():
+        return data, offsets
+    view = data.data
+    parts = [bytes(view[start:stop]) for start, stop in pairwise(offsets.tolist())]
+    for d in np.flatnonzero(wanted).tolist():
+        parts[d] = parts[d].decode("utf-8", "replace").lower().encode()
+    sizes = np.array([len(part) for part in parts], np.int64)
+    return read_only(np.frombuffer(b"".join(parts), np.uint8)), read_only(offsets_of(sizes))
 
 
 def text_scripts(data: Bytes, offsets: Offsets, max_bytes: int) -> list[str]:

@@ -135,3 +135,73 @@ def store_8(typing_context, data, i, word):
         return context.get_dummy_value()
 
     return types.void(data, types.int64, types.uint64), codegen
+
+
+@intrinsic
+def load_float(typing_context, data, i):
+    """data[i:i + 4] as a float32, wherever it stands."""
+
+    def codegen(context, builder, signature, args):
+        address = _address(context, builder, signature.args[0], args[0], args[1])
+        value = builder.load(builder.bitcast(address, ir.FloatType().as_pointer()))
+        value.align = 1
+        return value
+
+    return types.float32(data, types.int64), codegen
+
+
+def _row_adder(width):
+    """A function of ``(out, o, floats, first, stride, rows, start, stop)``.
+
+    It adds to ``width`` float32 from ``out[o]`` on rows[start] to rows[stop - 1], in that order; row r stands in the
+    bytes of ``floats`` from ``first + stride * r`` on. Each column is a sum of its own: none is rounded otherwise than
+    one by one.
+    """
+
+    def codegen(context, builder, signature, args):
+        vector = ir.VectorType(ir.FloatType(), width)
+        target = _address(context, builder, signature.args[0], args[0], args[1])
+        target = builder.bitcast(target, vector.as_pointer())
+        total = cgutils.alloca_once(builder, vector)
+        before = builder.load(target)
+        before.align = 4
+        builder.store(before, total)
+        index = cgutils.alloca_once_value(builder, args[6])
+        loop, done = builder.append_basic_block("rows"), builder.append_basic_block("done")
+        builder.cbranch(builder.icmp_signed("<", args[6], args[7]), loop, done)
+        builder.position_at_end(loop)
+        k = builder.load(index)
+        row = builder.load(_address(context, builder, signature.args[5], args[5], k))
+        place = builder.add(args[3], builder.mul(args[4], builder.sext(row, args[4].type)))
+        address = _address(context, builder, signature.args[2], args[2], place)
+        values = builder.load(builder.bitcast(address, vector.as_pointer()))
+        values.align = 1
+        builder.store(builder.fadd(builder.load(total), values), total)
+        following = builder.add(k, ir.Constant(k.type, 1))
+        builder.store(following, index)
+        builder.cbranch(builder.icmp_signed("<", following, args[7]), loop, done)
+        builder.position_at_end(done)
+        builder.store(builder.load(total), target, align=4)
+        return context.get_dummy_value()
+
+    @intrinsic
+    def add_rows(typing_context, out, o, floats, first, stride, rows, start, stop):
+        whole = types.int64
+        return types.void(out, whole, floats, whole, whole, rows, whole, whole), codegen
+
+    return add_rows
+
+
+add_rows_16, add_rows_4 = _row_adder(16), _row_adder(4)
+
+
+@intrinsic
+def high_product(typing_context, a, b):
+    """The upper 64 of the 128 bits of a product of two uint64."""
+
+    def codegen(context, builder, signature, args):
+        wide = ir.IntType(128)
+        product = builder.mul(builder.zext(args[0], wide), builder.zext(args[1], wide))
+        return builder.trunc(builder.lshr(product, wide(64)), ir.IntType(64))
+
+    return types.uint64(types.uint64, types.uint64), codegen

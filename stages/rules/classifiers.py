@@ -6,32 +6,34 @@ a known word). There is no rule of its own; `kept` takes ``below_min_x_score``, 
 
 `stages.rules.classifier_training` trains such models.
 
-Price of scoring: what bare fastText costs (word bigrams, about 10 MB/s). Heavier scorers plug in as another function of
-(data, offsets) -> float64 column: see `Scorer`.
+Scores are the library's, by kernels of our own over the Arrow column (`stages.formats.fasttext_model`), and the model
+is mapped. Heavier scorers plug in as another function of (data, offsets) -> float64 column: see `Scorer`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
-import fasttext
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field
 
 from stages.contract import StageParams
-from stages.kernels.columns.ragged import Bytes, Offsets
+from stages.formats.fasttext_model import Model
+from stages.kernels.columns.ragged import Bytes, Offsets, offsets_of, read_only
 from stages.rules.row_files import sha256
 from stages.rules.text_models import check_header
 
 Scorer = Callable[[Bytes, Offsets], npt.NDArray[np.float64]]
 """A batch of texts to one number each."""
 
+SCORES = 2
+"""Raised when the same model and text give another score."""
 POSITIVE, NEGATIVE = "__label__positive", "__label__negative"
-_LINE_BREAKS = bytes.maketrans(b"\n\r", b"  ")
 
 
 class Classifier(StageParams):
@@ -53,8 +55,8 @@ def field(name: str) -> pa.Field:
 
 
 def identity(classifiers: dict[str, Classifier]) -> dict[str, str]:
-    """SHA-256 of each model."""
-    return {name: sha256(classifier.model) for name, classifier in classifiers.items()}
+    """SHA-256 of each model, and the version of what is done with it."""
+    return {name: f"{sha256(classifier.model)}-v{SCORES}" for name, classifier in classifiers.items()}
 
 
 LARGE_BYTES = 256 << 20
@@ -78,29 +80,35 @@ def scorer(classifier: Classifier) -> Scorer:
     Raises:
         ValueError: for a file that is no supervised fastText model, or that does not know the label.
     """
-    try:
-        model = fasttext.load_model(classifier.model).f
-        labels = model.getLabels("strict")[0]
-    except (ValueError, RuntimeError) as error:
-        raise ValueError(f"expected a supervised fastText model, found {classifier.model}: {error}") from error
-    if classifier.label not in labels:
+    model = Model(classifier.model)
+    if classifier.label not in model.labels:
         raise ValueError(
-            f"{classifier.model}: expected one of its labels {sorted(labels)[:20]}, found {classifier.label!r}"
+            f"{classifier.model}: expected one of its labels {sorted(model.labels)[:20]}, found {classifier.label!r}"
         )
+    label = model.labels.index(classifier.label)
 
     def score(data: Bytes, offsets: Offsets) -> npt.NDArray[np.float64]:
-        scores = np.zeros(len(offsets) - 1, np.float64)
-        for d, (start, stop) in enumerate(zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)):
-            if classifier.max_bytes:
-                stop = min(stop, start + classifier.max_bytes)
-            line = _line(data[start:stop].tobytes(), classifier.lower_case)
-            found = model.predict(line, len(labels), 0.0, "strict")
-            scores[d] = next((min(max(value, 0.0), 1.0) for value, name in found if name == classifier.label), 0.0)
-        return scores
+        if classifier.max_bytes:
+            data, offsets = _beginnings(data, offsets, classifier.max_bytes)
+        if classifier.lower_case:
+            data, offsets = in_small_letters(data, offsets)
+        return np.minimum(model.probabilities(data, offsets, label), 1).astype(np.float64)
 
     return score
 
 
-def _line(text: bytes, lower_case: bool) -> bytes:
-    line = text.translate(_LINE_BREAKS)
-    return (line.decode("utf-8", "replace").lower().encode() if lower_case else line) + b"\n"
+def _beginnings(data: Bytes, offsets: Offsets, max_bytes: int) -> tuple[Bytes, Offsets]:
+    """Texts cut after so many bytes."""
+    return joined([data[start : min(stop, start + max_bytes)].tobytes() for start, stop in pairwise(offsets.tolist())])
+
+
+def in_small_letters(data: Bytes, offsets: Offsets) -> tuple[Bytes, Offsets]:
+    """Texts in small letters."""
+    texts = (data[start:stop].tobytes() for start, stop in pairwise(offsets.tolist()))
+    return joined([text.decode("utf-8", "replace").lower().encode() for text in texts])
+
+
+def joined(texts: list[bytes]) -> tuple[Bytes, Offsets]:
+    """Texts as (data, offsets)."""
+    sizes = np.array([len(text) for text in texts], np.int64)
+    return read_only(np.frombuffer(b"".join(texts), np.uint8)), read_only(offsets_of(sizes))

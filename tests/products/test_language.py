@@ -7,9 +7,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stages import language, schemas
-from stages.rules.text_models import load_model
+from stages.kernels.columns.ragged import text_buffers
+from stages.kernels.unicode.lines import cut_lines, mostly_capitals
+from tests.slow.fasttext import library
 
 PAGES = {
     "en": "The mill stood by the river, and the people of the village brought their grain there every autumn.",
@@ -60,7 +64,7 @@ def test_one_piece_is_the_beginning() -> None:
 
 
 def test_short_texts_are_read_whole() -> None:
-    predict = load_model(language.MODELS["lid.176"])
+    predict = library(language.MODELS["lid.176"])
     (confidence, name), *_ = predict(PAGES["ru"].encode() + b"\n", 1, 0.0, "strict")
     (row,) = label([PAGES["ru"]])
     assert (row["language"], row["confidence"]) == (language.language_of(name), pytest.approx(confidence, rel=1e-6))
@@ -134,9 +138,37 @@ def test_capitals_are_read_as_small_letters(language_name: str) -> None:
 
 
 def test_text_with_some_capitals_is_read_as_it_is() -> None:
-    assert not language.mostly_capitals(b"NASA and ESA said so, in the USA")
-    assert language.mostly_capitals(b"NASA AND ESA SAID SO, in the USA")
-    assert language.mostly_capitals("РЕКА БЕРЁТ начало".encode())
-    assert not language.mostly_capitals("Река БЕРЁТ начало".encode())
-    assert not language.mostly_capitals("川 は 北".encode())
-    assert not language.mostly_capitals(b"")
+    texts = ["NASA and ESA said so, in the USA", "NASA AND ESA SAID SO, in the USA", "РЕКА БЕРЁТ начало"]
+    texts += ["Река БЕРЁТ начало", "川 は 北", ""]
+    data, offsets = text_buffers(pa.array(texts, pa.large_string()))
+    assert mostly_capitals(data, offsets).tolist() == [False, True, True, False, False, False]
+
+
+@settings(max_examples=50, deadline=None)
+@given(texts=st.lists(st.text(max_size=300), max_size=4), pieces=st.integers(1, 9), divided=st.booleans())
+def test_lines_are_cut_as_by_slow_twin(texts: list[str], pieces: int, divided: bool) -> None:
+    texts = [text.encode("utf-8", "ignore").decode() for text in texts]
+    data, offsets = text_buffers(pa.array(texts, pa.large_string()))
+    cut, ends, bounds = cut_lines(data, offsets, 64, pieces, divided)
+    for d, text in enumerate(texts):
+        parts = slow_pieces(text.encode(), 64, pieces, divided)
+        line = cut[ends[d] : ends[d + 1]].tobytes()
+        assert line == b" ".join(parts).replace(b"\n", b" ").replace(b"\r", b" ")
+        begins = [len(b" ".join(parts[:k])) + (k > 0) for k in range(len(parts))]
+        assert bounds[d].tolist() == begins + [len(line)] * (pieces + 1 - len(parts))
+
+
+def slow_pieces(text: bytes, max_bytes: int, pieces: int, divided: bool) -> list[bytes]:
+    """A text whole, if it is short, or pieces of it, cut between characters."""
+    long = len(text) > max_bytes
+    size = max_bytes // pieces if long else -(-len(text) // pieces) if divided else len(text)
+    step = (len(text) - size) / max(pieces - 1, 1) if long else max(size, 1)
+    found = []
+    for k in range(pieces):
+        first, last = int(k * step), min(int(k * step) + size, len(text))
+        while first < last and text[first] & 0xC0 == 0x80:
+            first += 1
+        while first < last < len(text) and text[last] & 0xC0 == 0x80:
+            last += 1
+        found += [text[first:last]] if first < last else []
+    return found
