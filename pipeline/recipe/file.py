@@ -61,7 +61,7 @@ def load(path: str | Path, store: Store, tokenizer: bool = True) -> Recipe:
     }
     found = {str(name): _source(str(name), raw, yaml_file, store) for name, raw in data["sources"].items()}
     _share_benchmarks(yaml_file, sections, found)
-    domains, grids = _domains(yaml_file, found, sections)
+    domains, grids = _domains(yaml_file, found, sections, store)
     sections |= _blends(yaml_file, store, sections["corpus"], grids)
     name = str(data.get("name") or Path(path).stem)
     _check_name(name, ("name",), yaml_file)
@@ -142,7 +142,7 @@ def _domain(name: str, raw: Any, yaml_file: YamlFile) -> kept.Domain | None:
 
 
 def _domains(
-    yaml_file: YamlFile, found: dict[str, Source | None], sections: dict[str, Any]
+    yaml_file: YamlFile, found: dict[str, Source | None], sections: dict[str, Any], store: Store
 ) -> tuple[dict[str, kept.Domain | None], dict[str, list[Cell]]]:
     """All domains in order, those of grids one by one; and the grids."""
     domains: dict[str, kept.Domain | None] = {}
@@ -159,7 +159,7 @@ def _domains(
             domains[str(name)] = _domain(str(name), raw, yaml_file)
             continue
         _check_name(str(name), key, yaml_file)
-        grids[str(name)] = cells_of(str(name), raw, known, yaml_file)
+        grids[str(name)] = cells_of(str(name), raw, known, yaml_file, store)
         for cell in grids[str(name)]:
             if len(cell.domain.name) > MOST_LETTERS:
                 yaml_file.add(key, f"expected names of {MOST_LETTERS} letters at most, found {cell.domain.name!r}")
