@@ -33,6 +33,7 @@ from stages.kernels.words.word_sentences import count_sentences
 from stages.kernels.words.words import Words, split_words
 from stages.rules import classifiers, contamination, views, word_lists
 from stages.rules.classifiers import Classifier
+from stages.rules.ensembles import Ensemble
 from stages.rules.families import FAMILIES, MEASURED, versions
 from stages.rules.names import check_languages, check_names
 
@@ -64,6 +65,8 @@ class Params(StageParams):
 
     classifiers: dict[str, Classifier] = Field(default={})
     """fastText models to apply: name -> model; the score of ``x`` is the column ``x_score``."""
+    ensembles: dict[str, Ensemble] = Field(default={}, exclude=True)
+    """Several scores as one, by percentile: the score of `x` is the column `x_score` of the product `ensembles`."""
     benchmarks: contamination.Benchmarks = contamination.Benchmarks()
     """Evaluation sets no page should contain: the products `overlaps` and `contamination` look for them."""
 
@@ -77,6 +80,14 @@ class Params(StageParams):
     def _lists(cls, lists: dict[str, word_lists.Words]) -> dict[str, word_lists.Words]:
         check_languages([name for name in lists if name != word_lists.ALL])
         return dict(sorted(lists.items()))
+
+    @field_validator("ensembles")
+    @classmethod
+    def _ensembles(cls, ensembles: dict[str, Ensemble]) -> dict[str, Ensemble]:
+        for name in ensembles:
+            if not (name.isidentifier() and name.isascii()):
+                raise ValueError(f"expected letters, digits and _ in the name of an ensemble, found {name!r}")
+        return dict(sorted(ensembles.items()))
 
     @field_validator("families")
     @classmethod

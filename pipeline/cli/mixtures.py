@@ -72,9 +72,10 @@ def swarm(
 @click.option(
     "--min-families", type=click.IntRange(1), default=50, show_default=True, help="Of a size, to have a rate."
 )
-def rehydrate(mixture: str, root: str, max_repeats: int, min_families: int) -> None:
+@click.option("--out", type=click.Path(dir_okay=False), help="Weights to write (.json), for `domains.NAME.copies`.")
+def rehydrate(mixture: str, root: str, max_repeats: int, min_families: int, out: str | None) -> None:
     """Show how often pages that had copies are worth repeating, by how such pages pass the filters (FineWeb-2)."""
-    terminal.show(rehydrate_text(mixture, open_root(root), max_repeats, min_families), end="")
+    terminal.show(rehydrate_text(mixture, open_root(root), max_repeats, min_families, out), end="")
 
 
 @command("train-tokenizer")

@@ -61,7 +61,7 @@ def load(path: str | Path, store: Store, tokenizer: bool = True) -> Recipe:
     }
     found = {str(name): _source(str(name), raw, yaml_file, store) for name, raw in data["sources"].items()}
     _share_benchmarks(yaml_file, sections, found)
-    domains, grids = _domains(yaml_file, found, sections)
+    domains, grids = _domains(yaml_file, found, sections, store)
     sections |= _blends(yaml_file, store, sections["corpus"], grids)
     name = str(data.get("name") or Path(path).stem)
     _check_name(name, ("name",), yaml_file)
@@ -142,7 +142,7 @@ def _domain(name: str, raw: Any, yaml_file: YamlFile) -> kept.Domain | None:
 
 
 def _domains(
-    yaml_file: YamlFile, found: dict[str, Source | None], sections: dict[str, Any]
+    yaml_file: YamlFile, found: dict[str, Source | None], sections: dict[str, Any], store: Store
 ) -> tuple[dict[str, kept.Domain | None], dict[str, list[Cell]]]:
     """All domains in order, those of grids one by one; and the grids."""
     domains: dict[str, kept.Domain | None] = {}
@@ -159,7 +159,7 @@ def _domains(
             domains[str(name)] = _domain(str(name), raw, yaml_file)
             continue
         _check_name(str(name), key, yaml_file)
-        grids[str(name)] = cells_of(str(name), raw, known, yaml_file)
+        grids[str(name)] = cells_of(str(name), raw, known, yaml_file, store)
         for cell in grids[str(name)]:
             if len(cell.domain.name) > MOST_LETTERS:
                 yaml_file.add(key, f"expected names of {MOST_LETTERS} letters at most, found {cell.domain.name!r}")
@@ -190,6 +190,7 @@ def _check_references(
         if domains and name not in domains:
             yaml_file.add(("tokens", "fim", "domains", position), f"no such domain{nearest(name, list(domains))}")
     check_labels(yaml_file, found, sections)
+    _check_ensembles(yaml_file, found, sections)
     for name, source in found.items():
         known = [domain for domain in domains.values() if domain is not None]
         _check_columns(yaml_file, name, source, known, sections)
@@ -207,6 +208,28 @@ def _check_references(
         for name in names:
             if domains and name not in domains:
                 yaml_file.add((*place, "domains", name), f"no such domain{nearest(name, list(domains))}")
+
+
+def _check_ensembles(yaml_file: YamlFile, found: dict[str, Source | None], sections: dict[str, Any]) -> None:
+    """Ensembles are of all sources, and of scores that one of them is measured for at least."""
+    if sections.get("quality") is None:
+        return
+    for name in found:
+        key = ("sources", name, "quality", "ensembles")
+        if key in yaml_file.lines:
+            yaml_file.add(key, "ensembles rank the pages of all sources: give them in the section `quality`")
+    there: set[str] = set()
+    for source in found.values():
+        for product, columns in _measured(source, sections).items() if source else ():
+            there |= set(columns) if product != "ensembles" else set()
+    for name, ensemble in sections["quality"].ensembles.items():
+        for column in ensemble.of if there else ():
+            if column not in there:
+                scores = [other for other in sorted(there) if other.endswith("_score")]
+                told = nearest(column, scores) or f"; there is {', '.join(scores) or 'none'}"
+                yaml_file.add(("quality", "ensembles", name, "of"), f"no score {column!r} is measured{told}")
+        if f"{name}_score" in there:
+            yaml_file.add(("quality", "ensembles", name), f"there is another score {name}_score already")
 
 
 def _named(domains: dict[Any, Any]) -> Iterator[tuple[Key, str]]:
@@ -263,12 +286,13 @@ def _measured(source: Source, sections: dict[str, Any]) -> dict[str, list[str]]:
     return {
         product.name: _columns(product, source, sections)
         for product in graph.MEASURED
-        if product.columns and product.name in known and product.on(known)
+        if product.columns and (product.section or product.name) in known and product.on(known)
     }
 
 
 def _columns(product: graph.Product, source: Source, sections: dict[str, Any]) -> list[str]:
-    params = source.sections.get(product.name) or sections.get(product.name)
+    section = product.section or product.name
+    params = source.sections.get(section) or sections.get(section)
     return product.columns(params) if product.columns and params is not None else []
 
 

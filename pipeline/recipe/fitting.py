@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from pathlib import Path
 
 from pipeline.errors import UserError
 from stages import mixture
+from stages.kept import copies
 from stages.mixture.params import exact
 from stages.mixture.regression import LAWS, Law
 from stages.mixture.rehydrate import MAX_REPEATS, MIN_FAMILIES, Copies, rehydrate
@@ -30,6 +33,7 @@ __all__ = [
     "rehydrate",
     "tokens_of",
     "whole_parts",
+    "write_weights",
 ]
 
 
@@ -80,6 +84,20 @@ def read_weights(path: str) -> dict[str, float]:
             return dict(mixture.read_weights(file.read()).shares)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} cannot be read as weights: {str(error).partition(chr(10))[0]}") from error
+
+
+def write_weights(path: str, languages: Mapping[str, Sequence[Mapping[str, int | None]]]) -> None:
+    """Write weights by copies as grids of domains read them (`stages.kept.copies`): whole or not at all.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    partial = f"{path}.partial"
+    try:
+        Path(partial).write_text(copies.text_of(languages), encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def caps_of(available: Mapping[str, int], max_epochs: Mapping[str, float], budget: int) -> dict[str, Fraction]:

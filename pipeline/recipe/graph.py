@@ -20,6 +20,7 @@ from stages import (
     contamination,
     corpus,
     documents,
+    ensembles,
     kept,
     labels,
     language,
@@ -79,6 +80,7 @@ class Product:
         per_source: sources may override its section.
         models, files: where its section names models or files by path (`paths.resolve`).
         missing: what an error says of a column of it that is not measured.
+        section: the section that its columns depend on, where it has none of its own.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Product:
     models: tuple[Place, ...] = ()
     files: tuple[Place, ...] = ()
     missing: str = ""
+    section: str = ""
 
     @property
     def task(self) -> str:
@@ -178,6 +181,15 @@ _EACH = (
         job="score",
         columns=lambda params: list(scores.schema(params).names),
         models=(("scorers", "*", "params", "*"),),
+    ),
+    Product(
+        "ensembles",
+        ensembles,
+        "exchange",
+        ("documents", "language", "quality", "scores"),
+        on=lambda sections: bool(sections["quality"].ensembles),
+        columns=lambda params: list(ensembles.schema(params.ensembles).names),
+        section="quality",
     ),
 )
 

@@ -17,12 +17,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.errors import told
+from pipeline.recipe.paths import resolve
 from pipeline.recipe.yaml_file import Key, YamlFile, nearest, validate
+from pipeline.store.storage import Store
+from stages.kept.copies import read_weights
 from stages.kept.grid import Cell, Grid
+from stages.mixture.params import MixtureParams
 from stages.schemas import GRID_MARK
 
 Grids = Mapping[str, list[Cell]]
 """The domains of every grid, by its name."""
+MAX_EPOCHS = MixtureParams.model_fields["max_epochs"].default
 KEYS = ("share", "labels", "epochs", "max_epochs")
 """What a mixture may say of a grid."""
 
@@ -32,28 +38,36 @@ def is_grid(raw: Any) -> bool:
     if not isinstance(raw, dict):
         return False
     ranked = raw.get("percentiles")
-    return "by" in raw or (isinstance(ranked, dict) and bool({"edges", "of"} & ranked.keys()))
+    return "by" in raw or "copies" in raw or (isinstance(ranked, dict) and bool({"edges", "of"} & ranked.keys()))
 
 
 def cells_of(
-    name: str, raw: dict[str, Any], known: Mapping[str, tuple[str, ...] | None], yaml_file: YamlFile
+    name: str, raw: dict[str, Any], known: Mapping[str, tuple[str, ...] | None], yaml_file: YamlFile, store: Store
 ) -> list[Cell]:
     """The domains of a grid; what is wrong with it is told."""
     key = ("domains", name)
+    if isinstance(raw.get("copies"), str):
+        raw = {**raw, "copies": resolve(raw["copies"], (*key, "copies"), yaml_file, store)}
     grid = validate(Grid, raw, yaml_file, key)
     if grid is None:
         return []
+    if grid.copies is not None:
+        try:
+            return grid.by_copies(name, read_weights(grid.copies))
+        except (ValueError, OSError) as error:
+            yaml_file.add((*key, "copies"), told(error))
+            return []
     labels = None
     for place, labeller in (("by", grid.by), ("percentiles", grid.percentiles.within if grid.percentiles else None)):
         if labeller is not None and labeller not in known:
-            told = nearest(labeller, list(known)) or ("" if known else "; the section `labels` has none")
-            yaml_file.add((*key, place), f"no such labeller {labeller!r}{told}")
+            hint = nearest(labeller, list(known)) or ("" if known else "; the section `labels` has none")
+            yaml_file.add((*key, place), f"no such labeller {labeller!r}{hint}")
             return []
     if grid.by is not None:
         labels = known[grid.by]
         if labels is None and grid.by not in grid.labels:
-            told = f"give labels.labellers.{grid.by}.labels"
-            yaml_file.add((*key, "by"), f"labeller {grid.by!r} does not say its labels: {told}")
+            hint = f"give labels.labellers.{grid.by}.labels"
+            yaml_file.add((*key, "by"), f"labeller {grid.by!r} does not say its labels: {hint}")
             return []
     return grid.cells(name, labels)
 
@@ -71,7 +85,8 @@ def written_out(raw: Any, key: Key, grids: Grids, yaml_file: YamlFile) -> Any:
         entry = {} if own is None else own
         place = (*key, "domains", name)
         if name in grids:
-            domains |= _cells(name, entry, place, grids[name], curved, yaml_file)
+            most = raw.get("max_epochs", MAX_EPOCHS)
+            domains |= _cells(name, entry, place, grids[name], curved, most, yaml_file)
         elif curved and isinstance(entry, dict) and "share" in entry and "domains" not in entry:
             rest = {field: value for field, value in entry.items() if field != "share"}
             domains[name] = {"share": entry["share"], "domains": {name: {"percentiles": [0, 1], **rest}}}
@@ -80,7 +95,9 @@ def written_out(raw: Any, key: Key, grids: Grids, yaml_file: YamlFile) -> Any:
     return {**raw, "domains": domains}
 
 
-def _cells(name: str, entry: Any, place: Key, cells: list[Cell], curved: bool, yaml_file: YamlFile) -> dict[str, Any]:
+def _cells(
+    name: str, entry: Any, place: Key, cells: list[Cell], curved: bool, most: Any, yaml_file: YamlFile
+) -> dict[str, Any]:
     """What stands for a grid in a mixture."""
     if not isinstance(entry, dict):
         yaml_file.add(place, "expected a mapping with `share`, `labels` or `epochs`")
@@ -90,6 +107,8 @@ def _cells(name: str, entry: Any, place: Key, cells: list[Cell], curved: bool, y
             yaml_file.add((*place, field), f"no such key for a grid{nearest(str(field), list(KEYS))}")
             return {}
     cap = {"max_epochs": entry["max_epochs"]} if "max_epochs" in entry else {}
+    if any(cell.repeats is not None for cell in cells):
+        return _by_copies(name, entry, place, cells, cap, curved, most, yaml_file)
     if "epochs" in entry:
         return {cell.domain.name: {"epochs": entry["epochs"], **cap} for cell in cells}
     shares = _label_shares(name, entry, place, cells, yaml_file)
@@ -127,6 +146,26 @@ def _cells(name: str, entry: Any, place: Key, cells: list[Cell], curved: bool, y
     }
 
 
+def _by_copies(
+    name: str, entry: dict[str, Any], place: Key, cells: list[Cell], cap: dict[str, Any], curved: bool, most: Any,
+    yaml_file: YamlFile,
+) -> dict[str, Any]:  # fmt: skip
+    """Pages repeated by their copies, within the cap: as often as the weights say, or in that proportion of a share."""
+    if "labels" in entry or "epochs" in entry:
+        yaml_file.add(place, "a grid by `copies` takes `share` or nothing, and `max_epochs`")
+        return {}
+    limit = cap.get("max_epochs", most)
+    known = isinstance(limit, (int, float)) and not isinstance(limit, bool)
+    repeats = {cell.domain.name: min(cell.repeats or 1, limit) if known else cell.repeats or 1 for cell in cells}
+    if "share" not in entry:
+        return {cell: {"epochs": times, **cap} for cell, times in repeats.items()}
+    if not curved:
+        yaml_file.add(place, "a share of a grid by `copies` is divided by tokens: set solver: quality-curve")
+        return {}
+    inside = {cell: {"percentiles": [0, 1], "repeats": times, **cap} for cell, times in repeats.items()}
+    return {name: {"share": entry["share"], "domains": inside}}
+
+
 def _bucket(cell: Cell) -> dict[str, Any]:
     low, high = cell.bucket or (0.0, 100.0)
     return {"percentiles": [low / 100, high / 100]}
@@ -156,7 +195,7 @@ def _label_shares(
         return {str(label): float(share) for label, share in given.items()}
     total = sum(given.values())
     if abs(total - 1) > 1e-6 or isinstance(whole, bool) or not isinstance(whole, (int, float)):
-        told = f"with a `share` of the grid, those of its labels must sum to 1, found {total:g}"
-        yaml_file.add((*place, "labels"), told)
+        wrong = f"with a `share` of the grid, those of its labels must sum to 1, found {total:g}"
+        yaml_file.add((*place, "labels"), wrong)
         return None
     return {str(label): float(share) * whole for label, share in given.items()}

@@ -21,6 +21,7 @@ from stages import (
     contamination,
     corpus,
     documents,
+    ensembles,
     kept,
     lines,
     mixture,
@@ -131,6 +132,11 @@ class Recipe:
         section: LinesSection = self.sections["lines"]
         deciding = {name: value for name, value in dump(section).items() if name not in lines.EFFORT}
         return Fingerprint("lines", lines.VERSION, deciding, {}) if self.on("lines") else None
+
+    def ensembles(self) -> Fingerprint | None:
+        """What decides `ensembles`, the set of pages and their scores apart; None when there are none."""
+        params = {name: dump(ensemble) for name, ensemble in self.sections["quality"].ensembles.items()}
+        return Fingerprint("ensembles", ensembles.VERSION, params, {}) if params else None
 
     def repeats(self) -> Fingerprint | None:
         """What decides `repeats`, the pages that take part apart; None when they are not measured."""
@@ -327,6 +333,11 @@ class Recipe:
 
     def contamination_waves(self, inputs: list[Any], folder: str) -> list[Wave]:
         return contamination.plan(self.sections["contamination"], inputs, folder)
+
+    def ensembles_waves(self, splits: list[tuple[str, str, dict[str, str]]], folder: str) -> list[Wave]:
+        """Phases that make `ensembles` of splits: (name, source, addresses of the files that hold its scores)."""
+        inputs = [ensembles.EnsemblesInput(*split) for split in splits]
+        return ensembles.plan(self.sections["quality"].ensembles, inputs, folder)
 
     def repeats_input(self, split: Split, name: str, files: dict[str, str], report: dict[str, Any]) -> Any:
         """What `repeats` must know of a split: addresses of its files (``kept``: of the pages that take part)."""

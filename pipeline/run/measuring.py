@@ -182,3 +182,17 @@ def recurring(recipe: Recipe, steps: Steps, documents: Product) -> dict[str, Pro
     folder = f"{print_.folder}-{digest([asdict(entry) for entry in inputs])}"
     names = [entry.name for entry in inputs]
     return {"lines": exchange(steps, "lines", print_, folder, names, lambda: recipe.lines_waves(inputs, folder))}
+
+
+def ensembled(recipe: Recipe, steps: Steps, measured: dict[str, Product]) -> dict[str, Product]:
+    """The product `ensembles`, where several scores are to be one."""
+    print_ = recipe.ensembles()
+    if print_ is None:
+        return {}
+    files = files_of(steps, measured, graph.BY_NAME["ensembles"].inputs)
+    splits = [(split_id(split), split.source, own) for split, own in zip(steps.splits, files, strict=True)]
+    folder = f"{print_.folder}-{digest(splits)}"
+    names = [name for name, _, _ in splits]
+    return {
+        "ensembles": exchange(steps, "ensembles", print_, folder, names, lambda: recipe.ensembles_waves(splits, folder))
+    }

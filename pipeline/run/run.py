@@ -86,6 +86,7 @@ class Run:
         measured |= measuring.contamination(recipe, steps, measured)
         measured |= measuring.recurring(recipe, steps, measured["documents"])
         measured |= measuring.score(recipe, steps, measured["documents"])
+        measured |= measuring.ensembled(recipe, steps, measured)
         self.text_bytes = [facts["text_bytes"] for facts in measured["documents"].facts]
         # whatever `repeats` measures is decided last, among the pages that all else keeps
         before = recipe.before_repeats() if recipe.on("repeats") else recipe

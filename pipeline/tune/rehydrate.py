@@ -5,7 +5,8 @@ page that goes as a duplicate included. `clusters` would count near copies too, 
 nothing of families that the filters removed whole; so sizes here are lower bounds of ``cluster_size``, which the
 domains name.
 Pages of a language that nobody selected are no evidence. Nothing is changed: a person puts the domains into the mixture
-file, where ``epochs`` of each are its repeats (`stages.mixture.rehydrate`).
+file, where ``epochs`` of each are its repeats (`stages.mixture.rehydrate`); or names the file of weights (``--out``) in
+a grid of domains (`stages.kept.grid`), which divides pages by their copies and repeats them so.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pipeline import recipe as recipes
 from pipeline.errors import UserError
 from pipeline.planner.tables import Table, render
 from pipeline.recipe import snapshot as snapshots
-from pipeline.recipe.fitting import Copies, rehydrate
+from pipeline.recipe.fitting import Copies, rehydrate, write_weights
 from pipeline.store.storage import Store
 
 NO_EVIDENCE = ("language_not_selected", "low_language_confidence", "no_domain", "empty_text")
@@ -28,8 +29,8 @@ DUPLICATES = ("exact_duplicate", "near_duplicate", "same_address")
 NOTE = "sizes count exact copies, the only ones known of pages that fail; cluster_size counts near copies as well"
 
 
-def rehydrate_text(mixture: str, store: Store, max_repeats: int, min_families: int) -> str:
-    """The table of repeats of every language, and the domains as YAML.
+def rehydrate_text(mixture: str, store: Store, max_repeats: int, min_families: int, output: str | None = None) -> str:
+    """The table of repeats of every language, and the domains as YAML; or, with ``output``, the weights as a file.
 
     Raises:
         UserError: where there are no clusters yet, or too few families.
@@ -44,7 +45,16 @@ def rehydrate_text(mixture: str, store: Store, max_repeats: int, min_families: i
             found[language] = rehydrate(sizes, kept, max_repeats, min_families)
     if not found:
         raise UserError(f"{store.root}: no language has {min_families} families; lower --min-families")
-    return "\n".join([*(render(table(language, rows)) for language, rows in found.items()), *as_yaml(found)]) + "\n"
+    printed = [render(table(language, rows)) for language, rows in found.items()]
+    if output is None:
+        return "\n".join([*printed, *as_yaml(found)]) + "\n"
+    weights = {
+        name: [{"first": row.first, "last": row.last, "repeats": row.repeats} for row in rows]
+        for name, rows in found.items()
+    }
+    write_weights(output, weights)
+    usage = [f"# {NOTE}", "domains:", f"  web: {{copies: {output}}}", "mixture:", "  domains:", "    web: {}"]
+    return "\n".join([*printed, output, "", *usage]) + "\n"
 
 
 def _families(snapshot: snapshots.Snapshot, store: Store) -> pa.Table:

@@ -214,6 +214,9 @@ def path_scalars(root: Any) -> Iterator[Any]:
                 yield from scalars_at(source, ("paths", "*"))
                 yield from scalars_at(source, ("base",))
                 yield from model_scalars(source)
+        if key.value == "domains":
+            for _, domain in section.value:
+                yield from scalars_at(domain, ("copies",))
     yield from model_scalars(root)
 
 

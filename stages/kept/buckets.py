@@ -32,11 +32,11 @@ from stages.contract import Store, Task, Wave
 from stages.kept.decide import Edges, numbers, page_keys, prepare
 from stages.kept.inputs import read_pages
 from stages.kept.params import Domain, Params
+from stages.kernels.columns.number_bins import bins, lower_ends
 from stages.rules import url_lists
 
 VERSION = 1
 WITHIN = " within "
-_DROPPED_BITS = 36
 COUNTS = pa.schema(
     [
         pa.field("column", pa.string(), nullable=False),
@@ -181,15 +181,3 @@ def _edge(places: npt.NDArray[np.int64], below: npt.NDArray[np.int64], percentil
         return None
     first = int(np.flatnonzero(below >= percentile / 100 * below[-1])[0])
     return float(lower_ends(places[first : first + 1] if first < len(places) else places[-1:] + 1)[0])
-
-
-def bins(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """The bin of each number; larger numbers have larger bins."""
-    bits = (values + 0.0).view(np.int64)  # of the two zeros one
-    return np.where(bits < 0, bits ^ np.int64(0x7FFFFFFFFFFFFFFF), bits) >> _DROPPED_BITS
-
-
-def lower_ends(places: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """The smallest number of each bin."""
-    bits = places << _DROPPED_BITS
-    return np.where(bits < 0, bits ^ np.int64(0x7FFFFFFFFFFFFFFF), bits).view(np.float64)

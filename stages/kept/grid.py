@@ -18,6 +18,7 @@ from itertools import pairwise
 from pydantic import Field, field_validator, model_validator
 
 from stages.contract import StageParams
+from stages.kept.copies import Weights
 from stages.kept.params import Domain, Labels
 from stages.rules.names import check_languages
 from stages.schemas import GRID_MARK
@@ -48,6 +49,8 @@ class Cell:
     domain: Domain
     label: str | None
     bucket: tuple[float, float] | None
+    repeats: int | None = None
+    """How often its pages are repeated, where the grid is by copies."""
 
 
 class Grid(StageParams):
@@ -63,14 +66,47 @@ class Grid(StageParams):
     """A labeller of `labels`: a domain for each of its labels."""
     percentiles: GridPercentiles | None = None
     """Buckets of a score: a domain for each."""
+    copies: str | None = None
+    """File of weights by number of copies, as `gristmill rehydrate --out` writes it: a domain for each language and
+    size, repeated as often as that says, and one for all other languages."""
 
     _languages = field_validator("languages")(check_languages)
 
     @model_validator(mode="after")
     def _divides(self) -> Grid:
-        if self.by is None and self.percentiles is None:
-            raise ValueError("a grid needs `by` or `percentiles` with `edges`")
+        if self.by is None and self.percentiles is None and self.copies is None:
+            raise ValueError("a grid needs `by`, `percentiles` with `edges`, or `copies`")
+        if self.copies is not None and (self.by is not None or self.percentiles is not None):
+            raise ValueError("a grid by `copies` has neither `by` nor `percentiles`")
         return self
+
+    def by_copies(self, name: str, weights: Weights) -> list[Cell]:
+        """The domains of a grid by copies: of each language by rising sizes, then one of all others."""
+        found = []
+        for language, rows in sorted(weights.languages.items()):
+            for row in rows if self.languages is None or language in self.languages else ():
+                sizes = f"{row.first:03d}-" + ("up" if row.last is None else f"{row.last:03d}")
+                most = {} if row.last is None else {"cluster_size": float(row.last)}
+                domain = Domain(
+                    name=GRID_MARK.join((name, language, sizes)),
+                    sources=self.sources,
+                    languages=(language,),
+                    labels=self.labels,
+                    min={**self.min, "cluster_size": float(row.first)},
+                    max={**self.max, **most},
+                )
+                found.append(Cell(domain, language, None, row.repeats))
+        rest = Domain(
+            name=f"{name}{GRID_MARK}others",
+            sources=self.sources,
+            languages=self.languages,
+            labels=self.labels,
+            min=self.min,
+            max=self.max,
+        )
+        if self.languages is None or set(self.languages) - set(weights.languages):
+            found.append(Cell(rest, None, None, 1))
+        return found
 
     def cells(self, name: str, known: Sequence[str] | None) -> list[Cell]:
         """The domains of the grid ``name``, by label and rising bucket.

@@ -56,6 +56,9 @@ class DomainShare(StageParams):
         None, description="quality-curve: where the domain lies between worst (0) and best (1), as [from, to]"
     )
 
+    repeats: float | None = Field(
+        None, gt=0, description="in a group: its tokens count so many times, and the group's share is divided by that"
+    )
     group: str | None = Field(None, description="quality-curve: which of the mixture's `groups` it is a bucket of")
 
     @model_validator(mode="after")
@@ -138,6 +141,9 @@ class MixtureParams(StageParams):
             listed = ", ".join(f"{name} {float(share):g}" for name, share in sorted(shares.items()))
             raise ValueError(f"shares must sum to 1, found {float(total):.6g}: {listed}")
         self._check_curve()
+        for name, domain in sorted(self.domains.items()):
+            if domain.repeats is not None and domain.group is None:
+                raise ValueError(f"domain {name!r}: `repeats` divide the share of a group, and it is in none")
         return self
 
     def _check_curve(self) -> None:

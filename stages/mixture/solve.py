@@ -19,6 +19,7 @@ from stages.mixture.solvers import (
     unimax,
     water_fill,
 )
+from stages.schemas import GRID_MARK
 
 
 @dataclass(frozen=True)
@@ -199,6 +200,11 @@ def _curves(params: MixtureParams, free: dict[str, int], wanted: int | None) -> 
     for group, share in groups:
         names = [name for name in free if params.domains[name].group == group]
         percentiles = {name: params.domains[name].percentiles or (0.0, 1.0) for name in names}
+        weights = {name: params.domains[name].repeats for name in names}
+        if names and all(weights.values()):
+            counted = normalised({name: exact(weights[name]) * free[name] for name in names})
+            shares |= {name: share * part for name, part in counted.items()}
+            continue
         if names and max(high for _, high in percentiles.values()) <= params.curve_start:
             of = "" if group is None else f" of group {group!r}"
             raise MixtureError(f"every bucket{of} lies below curve_start {params.curve_start:g}; lower it")
@@ -225,6 +231,15 @@ def _cap(params: MixtureParams, name: str) -> Fraction:
     return exact(params.max_epochs if own is None else own)
 
 
+def _spared(name: str, params: MixtureParams, available: dict[str, int]) -> bool:
+    """Whether a domain may be empty: a bucket of a group, or a cell of a grid with epochs, where others hold tokens."""
+    domain = params.domains[name]
+    grid, mark, _ = name.partition(GRID_MARK)
+    if domain.epochs is None or not mark:
+        return domain.group is not None
+    return any(tokens for other, tokens in available.items() if other.startswith(grid + mark))
+
+
 def _check_available(params: MixtureParams, available: dict[str, int]) -> None:
     problems = []
     for name, domain in sorted(params.domains.items()):
@@ -232,7 +247,7 @@ def _check_available(params: MixtureParams, available: dict[str, int]) -> None:
             problems.append(
                 f"domain {name!r} is not among those with tokens ({', '.join(sorted(available)) or 'none'})"
             )
-        elif available[name] == 0 and domain.share != 0 and domain.epochs != 0 and domain.group is None:
+        elif available[name] == 0 and domain.share != 0 and domain.epochs != 0 and not _spared(name, params, available):
             problems.append(f"domain {name!r} has no tokens; take it out of the mixture or loosen its selection")
     tokens = dict.fromkeys(params.groups, 0)
     for name, domain in params.domains.items():

@@ -18,6 +18,7 @@ from pipeline.recipe.yaml_file import ConfigError
 from pipeline.store.storage import Store
 from stages import kept
 from stages.kept import buckets
+from stages.kernels.columns import number_bins
 from tests.support.corpora import write_corpus, write_mixture
 from tests.support.runs import made, run_inline
 
@@ -28,20 +29,20 @@ NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 @settings(max_examples=200, deadline=None)
 def test_bins_rise_with_the_numbers_and_begin_at_or_below_them(values: list[float]) -> None:
     ordered = np.sort(np.array(values))
-    places = buckets.bins(ordered)
+    places = number_bins.bins(ordered)
     assert (np.diff(places) >= 0).all()
-    ends = buckets.lower_ends(places)
+    ends = number_bins.lower_ends(places)
     assert (ends <= ordered).all()
-    assert (buckets.bins(ends) == places).all()
+    assert (number_bins.bins(ends) == places).all()
     assert ((ordered - ends) <= np.abs(ordered) * 2**-15 + 1e-300).all()
 
 
 def slow_edge(values: list[float], percentile: float) -> float:
     """The smallest bin below which at least that share of the pages lies."""
-    places = sorted(buckets.bins(np.array(values)).tolist())
+    places = sorted(number_bins.bins(np.array(values)).tolist())
     for place in [*places, places[-1] + 1]:
         if sum(other < place for other in places) >= percentile / 100 * len(places):
-            return float(buckets.lower_ends(np.array([place]))[0])
+            return float(number_bins.lower_ends(np.array([place]))[0])
     raise AssertionError
 
 

@@ -23,7 +23,9 @@ from tests.support.runs import run_inline
 PIPELINE = Path(__file__).resolve().parents[2] / "pipeline"
 ALIGNED = [product.name for product in graph.PRODUCTS if product.aligned]
 EVERYTHING = """
-quality: {{benchmarks: {{files: [{{path: "{folder}/items.jsonl"}}]}}}}
+quality:
+  benchmarks: {{files: [{{path: "{folder}/items.jsonl"}}]}}
+  ensembles: {{best: {{of: [size]}}}}
 lines: {{enabled: true}}
 repeats: {{enabled: true, min_bytes: 64}}
 labels: {{labellers: {{size: {{function: "tests.products.test_labels:by_length"}}}}}}

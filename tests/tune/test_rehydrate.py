@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,12 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from pipeline import recipe as recipes
+from pipeline.answers import stats as reporting
 from pipeline.cli import main
+from pipeline.recipe import snapshot as snapshots
+from pipeline.recipe.yaml_file import ConfigError
+from pipeline.store.storage import Store
 from stages.mixture.rehydrate import Copies, rehydrate, repeats_of
 from tests.support.corpora import write_corpus, write_mixture
 from tests.support.runs import run_inline
@@ -69,3 +75,60 @@ def test_repeats_stay_between_one_and_the_most(most: int) -> None:
     found = repeats_of(rates, 0.5, most)
     assert min(found) >= 1
     assert max(found) <= most
+
+
+def test_weights_in_a_file_make_domains_that_are_repeated_so(tmp_path: Path) -> None:
+    write_corpus(tmp_path / "in", files=2)
+    path, root = write_mixture(tmp_path / "small.yaml", tmp_path / "in"), tmp_path / "root"
+    run_inline(path, root)
+    weights = tmp_path / "weights.json"
+    given = ("rehydrate", str(path), "--root", str(root), "--min-families", "5", "--out", str(weights))
+    result = CliRunner().invoke(main, given)
+    assert result.exit_code == 0, result.stderr
+    assert "repeats by copies" in result.stdout
+    known = json.loads(weights.read_text())["languages"]["en"]
+    assert len(known) > 1
+    known[1]["repeats"] = 9  # above the cap
+    weights.write_text(json.dumps({"kind": "rehydration", "version": 1, "languages": {"en": known}}))
+    text = path.read_text().replace("docs: {sources: [web]}", "docs: {sources: [web], copies: weights.json}")
+    path.write_text(text.replace("docs: {share: 0.7}", "docs: {max_epochs: 3}").replace("{share: 0.3}", "{epochs: 1}"))
+    run_inline(path, root)
+    rows = {row["domain"]: row for row in reporting.stats_of(snapshots.load(Store(str(root))))["mixture"]}
+    for row in known:
+        sizes = f"{row['first']:03d}-" + ("up" if row["last"] is None else f"{row['last']:03d}")
+        found = rows.get(f"docs--en--{sizes}")
+        if found and found["available_tokens"]:
+            assert found["epochs"] == pytest.approx(min(row["repeats"], 3), rel=1e-3)
+    assert not rows["docs--others"]["epochs"]  # nothing there: another language would be, once
+    assert any(name.startswith("docs--en--") and row["epochs"] for name, row in rows.items())
+
+
+def test_a_share_is_divided_by_tokens_times_repeats(tmp_path: Path) -> None:
+    rows = [{"first": 1, "last": 1, "repeats": 1}, {"first": 2, "last": None, "repeats": 3}]
+    (tmp_path / "w.json").write_text(json.dumps({"kind": "rehydration", "version": 1, "languages": {"en": rows}}))
+    path = write_mixture(tmp_path / "a.yaml", tmp_path)
+    text = path.read_text().replace("docs: {sources: [web]}", "docs: {sources: [web], copies: w.json}")
+    text = text.replace("mixture:\n", "mixture:\n  solver: quality-curve\n  budget: 1000\n")
+    path.write_text(text)
+    recipe = recipes.load(path, Store(str(tmp_path / "root")))
+    available = {"docs--en--001-001": 600, "docs--en--002-up": 100, "docs--others": 100, "code": 10_000}
+    targets = recipe.solve(available, {"sha256": ""}).targets
+    assert targets == {"docs--en--001-001": 420, "docs--en--002-up": 210, "docs--others": 70, "code": 300}
+    good = (tmp_path / "w.json").read_text()
+    for content, told in (
+        ("no", "expected weights as `gristmill rehydrate --out` writes them, found something else"),
+        (good.replace('"version": 1', '"version": 2'), "expected weights of version 1, found version 2"),
+        (good.replace('"first": 2', '"first": 3'), "languages: en: expected sizes from 2 on, found 3 to None"),
+        (good.replace('"repeats": 3', '"repeats": 0'), "repeats: Input should be greater than or equal to 1"),
+    ):
+        (tmp_path / "w.json").write_text(content)
+        with pytest.raises(ConfigError) as caught:
+            recipes.load(path, Store(str(tmp_path / "root")))
+        [problem] = [one for one in caught.value.problems if one.key == "domains.docs.copies"]
+        assert told in problem.message
+    (tmp_path / "w.json").unlink()
+    with pytest.raises(ConfigError, match=r"domains\.docs\.copies"):
+        recipes.load(path, Store(str(tmp_path / "root")))
+    path.write_text(text.replace("copies: w.json", "copies: w.json, by: x"))
+    with pytest.raises(ConfigError, match="a grid by `copies` has neither `by` nor `percentiles`"):
+        recipes.load(path, Store(str(tmp_path / "root")))

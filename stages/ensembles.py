@@ -1,0 +1,208 @@
+"""`ensembles`: several scores of quality as one, by percentiles, so that scales of classifiers do not matter.
+
+For whom: `kept` and domains take the column as any score. As Nemotron-CC does it (Su et al. 2024, arXiv 2412.02595,
+section 3.2): by each score the pages of a language are divided into ``parts`` of equal text, worst first; a page's
+score is the best part that any of the scores puts it in (``max_percentile``), or the mean.
+
+Input: of each split the files of `documents` (source, text_bytes), `language`, and those that have the columns. Output,
+row for row, of each ensemble ``x``:
+
+    x_score    float64, from 0 (all scores: worst part) in steps of 1 / parts; 0.95 of 20 parts is the best twentieth;
+               null where no score was measured
+
+Ours differs in two points. Text is weighed by bytes, because tokens are not counted yet: within a language the two are
+in proportion. Ranked are all pages with text, not those that filters keep, so that an edited threshold moves no score.
+
+Method: histograms of bytes by score, language and bin (`stages.kernels.columns.number_bins`) add up over splits; a cut
+lies at the first bin below which at least k / parts of the text lies; equal scores are never divided. Three waves:
+counts of groups of splits, cuts, and a file a split. Price: 1 µs a page and score, twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xxhash
+
+from stages.contract import Store, Task, Wave
+from stages.kernels.columns.number_bins import bins, lower_ends
+from stages.rules.ensembles import Ensemble
+
+VERSION = 1
+FILES_A_TASK = 64
+COUNTS = pa.schema(
+    [
+        pa.field("column", pa.string(), nullable=False),
+        pa.field("language", pa.string(), nullable=False),
+        pa.field("bin", pa.int64(), nullable=False),
+        pa.field("bytes", pa.int64(), nullable=False),
+    ]
+)
+Ensembles = Mapping[str, Ensemble]
+Cuts = dict[str, dict[str, list[float]]]
+"""By column and language, where the parts after the first begin."""
+
+
+@dataclass(frozen=True)
+class EnsemblesInput:
+    """One split: name of its file, and addresses of its aligned products by name."""
+
+    name: str
+    source: str
+    files: dict[str, str]
+
+
+def schema(ensembles: Ensembles) -> pa.Schema:
+    """The columns."""
+    return pa.schema([pa.field(f"{name}_score", pa.float64()) for name in sorted(ensembles)])
+
+
+def plan(ensembles: Ensembles, splits: Sequence[EnsemblesInput], directory: str) -> list[Wave]:
+    """All waves. Final outputs: ``DIRECTORY/NAME.parquet`` per split and ``DIRECTORY/summary.json`` (the cuts)."""
+    ordered = [asdict(split) for split in sorted(splits, key=lambda split: split.name)]
+    params = {name: ensemble.model_dump(mode="json") for name, ensemble in ensembles.items()}
+    counting, inputs = [], []
+    for start in range(0, len(ordered), FILES_A_TASK):
+        output = f"{directory}/work/counts/{start:06d}.parquet"
+        args: dict[str, Any] = {"params": params, "splits": ordered[start : start + FILES_A_TASK], "output": output}
+        counting.append(Task("stages.ensembles:count", args, (output,), output))
+        inputs.append(output)
+    summary = f"{directory}/summary.json"
+    cutting = Task("stages.ensembles:cut", {"params": params, "inputs": inputs, "output": summary}, (summary,), summary)
+    marking = []
+    for split in ordered:
+        output = f"{directory}/{split['name']}.parquet"
+        args = {"params": params, "split": split, "cuts": summary, "output": output}
+        marking.append(Task("stages.ensembles:mark", args, (output,), output))
+    return [
+        Wave("ensembles: count", tuple(counting)),
+        Wave("ensembles: cuts", (cutting,)),
+        Wave("ensembles: mark", tuple(marking), (f"{directory}/work",)),
+    ]
+
+
+def _members(params: Mapping[str, Any]) -> list[str]:
+    return sorted({column for ensemble in params.values() for column in Ensemble(**ensemble).of})
+
+
+def read(store: Store, split: Mapping[str, Any], columns: Sequence[str]) -> pa.Table:
+    """``text_bytes``, ``language`` and those of the columns that were measured of a split, side by side."""
+    files = split["files"]
+    pages = store.read_table(files["documents"], ["text_bytes"])
+    pages = pages.append_column("language", store.read_table(files["language"], ["language"]).column("language"))
+    for name, address in files.items():
+        if name in ("documents", "language"):
+            continue
+        with store.open(address) as file:
+            parquet = pq.ParquetFile(file)
+            mine = [column for column in columns if column in parquet.schema_arrow.names]
+            table = parquet.read(mine) if mine else None
+        for column in mine:
+            assert table is not None
+            pages = pages.append_column(column, table.column(column).cast(pa.float64()))
+    return pages
+
+
+def count(store: Store, *, params: dict[str, Any], splits: list[dict[str, Any]], output: str) -> dict[str, Any]:
+    """Job: bytes of text by score, language and bin, of some splits."""
+    columns = _members(params)
+    table = added([histogram(read(store, split, columns), columns) for split in splits])
+    store.write_table(output, table, report={"rows": table.num_rows})
+    return {"rows": table.num_rows}
+
+
+def histogram(pages: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """Bytes of text by score, language and bin; pages without text or score are left out."""
+    parts = []
+    sizes = pages.column("text_bytes").to_numpy()
+    for column in (name for name in columns if name in pages.column_names):
+        values = pages.column(column).to_numpy()
+        known = ~np.isnan(values) & (sizes > 0)
+        rows = int(known.sum())
+        parts.append(
+            pa.table(
+                [
+                    pa.array([column] * rows, pa.string()),
+                    pages.column("language").filter(pa.array(known)),
+                    pa.array(bins(values[known])),
+                    pa.array(sizes[known]),
+                ],
+                schema=COUNTS,
+            )
+        )
+    return added(parts)
+
+
+def added(tables: Sequence[pa.Table]) -> pa.Table:
+    """Histograms as one, sorted."""
+    together = pa.concat_tables([COUNTS.empty_table(), *tables])
+    keys = COUNTS.names[:-1]
+    summed = together.group_by(keys, use_threads=False).aggregate([("bytes", "sum")]).rename_columns(COUNTS.names)
+    return summed.cast(COUNTS).sort_by([(key, "ascending") for key in keys])
+
+
+def cut(store: Store, *, params: dict[str, Any], inputs: list[str], output: str) -> dict[str, Any]:
+    """Job: where the parts begin, from all counts."""
+    total = COUNTS.empty_table()
+    for address in inputs:
+        total = added([total, store.read_table(address)])
+    wanted = {Ensemble(**ensemble).parts for ensemble in params.values()}
+    store.write_json(output, {str(parts): cuts(total, parts) for parts in sorted(wanted)})
+    return {"rows": total.num_rows}
+
+
+def cuts(counts: pa.Table, parts: int) -> Cuts:
+    """The smallest score of each part after the first, by column and language."""
+    found: Cuts = {}
+    columns, languages = (counts.column(name).to_numpy().astype(str) for name in ("column", "language"))
+    places, sizes = counts.column("bin").to_numpy(), counts.column("bytes").to_numpy()
+    for column in sorted(set(columns.tolist())):
+        for language in sorted(set(languages[columns == column].tolist())):
+            rows = (columns == column) & (languages == language)  # in order of bins
+            below = np.concatenate(([0], np.cumsum(sizes[rows])))
+            firsts = np.searchsorted(below, below[-1] * np.arange(1, parts) / parts, side="left")
+            mine = np.concatenate((places[rows], places[rows][-1:] + 1))
+            found.setdefault(column, {})[language] = lower_ends(mine[firsts]).tolist()
+    return found
+
+
+def mark(store: Store, *, params: dict[str, Any], split: dict[str, Any], cuts: str, output: str) -> dict[str, Any]:
+    """Job: the file of one split."""
+    pages = read(store, split, _members(params))
+    known = store.read_json(cuts)
+    ensembles = {name: Ensemble(**ensemble) for name, ensemble in sorted(params.items())}
+    arrays = [score(pages, ensemble, known[str(ensemble.parts)]) for ensemble in ensembles.values()]
+    digest = xxhash.xxh3_128()
+    for values in arrays:
+        digest.update(np.ascontiguousarray(values).view(np.uint8).data)
+    columns = [pa.array(values, mask=np.isnan(values)) for values in arrays]
+    report = {"rows": pages.num_rows, "source": split["source"], "digest": digest.hexdigest()}
+    store.write_table(output, pa.table(columns, schema=schema(ensembles)), report=report)
+    return report
+
+
+def score(pages: pa.Table, ensemble: Ensemble, cuts: Cuts) -> npt.NDArray[np.float64]:
+    """The ensemble's score of each page; NaN where no score was measured."""
+    languages = pages.column("language").combine_chunks().dictionary_encode()
+    codes = languages.indices.to_numpy(zero_copy_only=False)
+    found = np.full((len(ensemble.of), pages.num_rows), np.nan)
+    for row, column in enumerate(ensemble.of):
+        if column not in pages.column_names:
+            continue
+        values = pages.column(column).to_numpy()
+        for code, language in enumerate(languages.dictionary.to_pylist()):
+            mine = (codes == code) & ~np.isnan(values)
+            if mine.any():
+                found[row, mine] = np.searchsorted(cuts.get(column, {}).get(language, []), values[mine], side="right")
+    known = ~np.isnan(found)
+    if ensemble.by == "max_percentile":
+        best = np.where(known, found, -1.0).max(axis=0)
+    else:
+        best = np.where(known, found, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    return np.where(known.any(axis=0), best / ensemble.parts, np.nan)
