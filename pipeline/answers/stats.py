@@ -20,6 +20,7 @@ from pipeline.store.address import digest
 from pipeline.store.storage import Store
 from stages import report
 from stages.report import cards, changes, diff, export, stats, survey
+from stages.report.remarks import repeated as repeated
 from stages.seal import encode_html, encode_json
 
 REPORT_VERSION = (stats.VERSION, survey.VERSION)

@@ -24,9 +24,9 @@ def check_files(
         tokenizer: False where the tokenizer may not be there yet.
     """
     checks = list(_checks((), sections, store))
-    for name, scorer in sections["scores"].scorers.items():
+    for name, scorer in sections["scores"].scorers.items() if sections["scores"] is not None else ():
         checks.append((("scores", "scorers", name), lambda name=scorer.function: own_functions.load(name)))  # type: ignore[misc]
-    if tokenizer:
+    if tokenizer and sections["tokens"] is not None:
         checks.append((("tokens", "tokenizer"), lambda: tokens.identity(sections["tokens"])))
     for name, source in found.items():
         if source is not None:
@@ -40,14 +40,14 @@ def check_files(
 
 
 def _checks(prefix: Key, sections: dict[str, Any], store: Store) -> Iterator[Check]:
-    if "language" in sections:
+    if sections.get("language") is not None:
         yield (*prefix, "language", "model"), lambda: _check_language(sections["language"])
-    if "quality" in sections:
+    if sections.get("quality") is not None:
         yield from _quality((*prefix, "quality"), sections["quality"])
-    if "labels" in sections:
+    if sections.get("labels") is not None:
         for name, labeller in sections["labels"].labellers.items():
             yield (*prefix, "labels", "labellers", name), lambda labeller=labeller: labels.check(labeller)  # type: ignore[misc]
-    if "kept" in sections:
+    if sections.get("kept") is not None:
         yield from _lists((*prefix, "kept", "urls"), sections["kept"], store)
 
 

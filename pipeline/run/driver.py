@@ -85,12 +85,13 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
     """Run a mixture file; the text that ends the run."""
     reporter = Reporter(quiet)
     started, repeated = time.monotonic(), retries.repeated()
-    recipe = recipes.load(mixture, store)
+    recipe = recipes.load(mixture, store, look=True)
     for warning in recipe.warnings():
         reporter.say(warning)
     executor = LazyExecutor(engine, store, workers, reporter)
     with RootLock(store):
         store.sweep()
+        recipes.note_tried(recipe.section("scores"), store)
         make_sample(recipe, store, reporter)
         costs = Costs(store, graph.PAGED)
         scheduler = Scheduler(executor, reporter.say)
@@ -190,7 +191,7 @@ class Training:
 def plan(mixture: str, store: Store, training: Training | None = None) -> str:
     """What `run` would do, as a table; and, asked for a training run, what its compute and these tokens are worth."""
     reporter = Reporter(quiet=True)
-    recipe = recipes.load(mixture, store)
+    recipe = recipes.load(mixture, store, look=True)
     if recipe.sample is not None and not store.exists("sample/sample.json"):
         return "sample: the demo corpus is made first; then everything is made for the first time\n"
 
@@ -198,11 +199,13 @@ def plan(mixture: str, store: Store, training: Training | None = None) -> str:
         raise AssertionError("a plan runs no task")
 
     job = Run(recipe, store, Scheduler(no_engine, reporter.say), reporter, Costs(store, graph.PAGED), dry=True)
-    text = plan_text(job.plan()) + "".join(f"\n{warning}\n" for warning in recipe.warnings())
+    text = plan_text(job.plan()) + "".join(f"\n{warning}\n" for warning in [*recipe.warnings(), *recipe.idle()])
     asked = recipe.index_costs(job.made.splits)
     text += "\n" + "\n".join(asked) + "\n" if asked else ""
     if job.solved and job.solved.phases:
         text += "\n" + planner.render(planner.phase_table(job.solved.phases)) + "\n"
+    said = stats.repeated({row.name: row.epochs for row in job.solved.mixture.domains}) if job.solved else ""
+    text += f"\n{said}\n" if said else ""
     if job.text_bytes and recipe.on("repeats"):
         text += f"\n{recipe.repeats_cost(job.text_bytes)}\n"
     curve = recipe.duplicate_curve()

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from pipeline import recipe as recipes
 from pipeline.engine.scheduler import Scheduler
 from pipeline.errors import RunError
 from pipeline.progress import Reporter
@@ -59,6 +60,10 @@ class Run:
         """
         recipe, steps = self.recipe, self.made
         measured, kept = self.select()
+        lacking = recipes.wanted_domains(recipe) - {name for facts in kept.facts for name in facts["domains"]}
+        if lacking and not steps.dry:
+            told = recipes.empty_domains(recipe, lacking, steps.reports(kept.addresses, {}))
+            raise RunError("; ".join([*told, "loosen what takes its pages, or take it out of the mixture"]))
         writing.survey(recipe, steps, measured, kept)
         steps.save()
         tokens = writing.tokenize(recipe, steps, measured, kept)

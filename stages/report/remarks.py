@@ -15,7 +15,9 @@ Stats = Mapping[str, Any]
 MOST = 10
 LARGE_REASON, LARGE_HOST = 0.15, 0.10
 FEW_KEPT, LARGE_LANGUAGE = 0.35, 0.01
-MANY_EPOCHS = 4
+FEW_HELD_OUT, LARGE_HELD_OUT = 10, 0.02
+ONCE = 1.005
+"""Epochs above which a domain counts as repeated: the last document of a pass is taken whole."""
 SHORT = 0.01
 FELL = {
     "documents": "had no text",
@@ -61,7 +63,7 @@ def mixture(stats: Stats) -> Iterator[dict[str, str]]:
         mean = short(row["tokens"] / row["documents"])
         yield remark(
             f"Domain {row['domain']} takes more than its part: {got} of the corpus, {asked} requested; documents are"
-            f" taken whole, and its have {mean} tokens on average",
+            f" taken whole, and its have {mean} tokens on average; tokens.max_document_tokens cuts long ones",
             "mixture",
             "warn",
         )
@@ -73,9 +75,27 @@ def mixture(stats: Stats) -> Iterator[dict[str, str]]:
         yield remark(
             f"Domain {row['domain']} came out short: {got} of the corpus, {asked} requested{others}", "mixture", "warn"
         )
-    for row in stats["mixture"]:
-        if row["epochs"] is not None and row["epochs"] >= MANY_EPOCHS:
-            yield remark(f"Domain {row['domain']} is used {row['epochs']:.2f} times over", "mixture")
+    tokens = {row["domain"]: row["tokens"] for row in stats["domains"]}
+    for row in stats.get("held_out") or []:
+        share = row["tokens"] / max(1, tokens.get(row["domain"]) or 0)
+        if row["documents"] < FEW_HELD_OUT and share > LARGE_HELD_OUT:
+            what = "1 document" if row["documents"] == 1 else f"{row['documents']} documents"
+            yield remark(
+                f"Split {row['split']} of domain {row['domain']} is {what} with {percent(share, 1)} of its tokens;"
+                " tokens.max_document_tokens cuts long ones",
+                "mixture",
+                "warn",
+            )
+            break
+    said = repeated({row["domain"]: row["epochs"] for row in stats["mixture"]})
+    if said:
+        yield remark(said, "mixture")
+
+
+def repeated(epochs: Mapping[str, float | None]) -> str:
+    """Which domains are read more than once, the most repeated first, in a line; nothing where none is."""
+    over = sorted((-number, name) for name, number in epochs.items() if number is not None and number > ONCE)
+    return f"Repeated: {', '.join(f'{name} {-number:.2f} times' for number, name in over)}" if over else ""
 
 
 def excess(row: Mapping[str, Any]) -> int:

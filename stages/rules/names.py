@@ -20,6 +20,23 @@ af als am an ar arz as ast av az azb ba bar bcl be bg bh bn bo bpy br bs bxr ca 
 """
 LID176 = frozenset(_LID176.split())
 UNDETERMINED = "und"
+UNSPACED = frozenset("zh ja th lo km my bo dz wuu yue zho cmn lzh nan hak jpn tha lao khm mya bod dzo".split())  # noqa: SIM905
+"""Languages that are written without spaces between words, by the codes of any model."""
+_LONG = """
+ara bul ben cat ces dan deu ell eng spa fas fin fra heb hin hrv hun ind ita jpn kor lit nld nor pol por ron rus slk slv
+    srp swe tur ukr vie zho
+"""
+_SHORT = "ar bg bn ca cs da de el en es fa fi fr he hi hr hu id it ja ko lt nl no pl pt ro ru sk sl sr sv tr uk vi zh"
+LONG_CODES = dict(zip(_SHORT.split(), _LONG.split(), strict=True))
+"""ISO 639-3 by ISO 639-1, of languages with stop words; other models say the one, lid.176 the other."""
+OTHER_CODES = {"ar": ("arb",), "fa": ("pes",), "no": ("nob", "nno", "nn"), "zh": ("cmn",)}
+"""More codes of the same."""
+
+
+def codes_of(language: str) -> tuple[str, ...]:
+    """A language's code, and what other models call it."""
+    long = LONG_CODES.get(language)
+    return (language, *((long,) if long else ()), *OTHER_CODES.get(language, ()))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -48,3 +65,14 @@ def check_languages(languages: Languages) -> Languages:
         except ValueError as error:
             raise ValueError(f"{error}; languages are written as codes: en, de, zh") from None
     return languages
+
+
+def some(names: Languages) -> Languages:
+    """Refuse an empty list of what is chosen, which would choose nothing.
+
+    Raises:
+        ValueError: saying that leaving the key out chooses all.
+    """
+    if names is not None and not names:
+        raise ValueError("expected at least one name, found []; leave the key out, and all are meant")
+    return names
