@@ -191,9 +191,11 @@ def of_phase(figures: dict[str, Any], phase: str, corpus: dict[str, Any]) -> dic
     }
 
 
-def dataset_card(stats: dict[str, Any], licence: str | None, title: str | None, description: str) -> bytes:
+def dataset_card(
+    stats: dict[str, Any], licence: str | None, title: str | None, description: str, croissant: bool = False
+) -> bytes:
     """README.md for the Hugging Face Hub."""
-    card = cards.dataset_card(stats, licence=licence, title=title, description=description)
+    card = cards.dataset_card(stats, licence=licence, title=title, description=description, croissant=croissant)
     return str(card).encode("utf-8", "replace")
 
 

@@ -50,7 +50,9 @@ def write_cards(store: Store, name: str | None, phase: str | None, folder: str, 
         stats = reporting.of_phase(stats, phase, store.read_json(address))
     Path(folder).mkdir(parents=True, exist_ok=True)
     card = Path(folder) / "README.md"
-    card.write_bytes(reporting.dataset_card(stats, about.licence, about.title, about.description))
+    card.write_bytes(
+        reporting.dataset_card(stats, about.licence, about.title, about.description, about.url is not None)
+    )
     if about.url is None:
         return [str(card), "no croissant.json: it must say where the dataset is found; give --url"]
     manifest = store.read_bytes(address)

@@ -10,6 +10,7 @@ from pipeline.recipe.products import Source
 from pipeline.recipe.yaml_file import Key, YamlFile
 from pipeline.store.storage import Store
 from stages import kept, labels, language, quality, tokens
+from stages.documents.extraction import extractor
 from stages.rules import classifiers, contamination, own_functions, text_models, url_lists, word_lists
 
 Check = tuple[Key, Callable[[], Any]]
@@ -28,6 +29,8 @@ def check_files(
         checks.append((("scores", "scorers", name), lambda name=scorer.function: own_functions.load(name)))  # type: ignore[misc]
     if tokenizer and sections["tokens"] is not None:
         checks.append((("tokens", "tokenizer"), lambda: tokens.identity(sections["tokens"])))
+    if sections["documents"] is not None:
+        checks.append((("documents", "extractor"), lambda: extractor(sections["documents"].extractor)))
     for name, source in found.items():
         if source is not None:
             own = _checks(("sources", name), source.sections, store)
@@ -35,11 +38,13 @@ def check_files(
     for key, check in checks:
         try:
             check()
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, ImportError) as error:
             yaml_file.add(key, told(error))
 
 
 def _checks(prefix: Key, sections: dict[str, Any], store: Store) -> Iterator[Check]:
+    if prefix and sections.get("documents") is not None:
+        yield (*prefix, "documents", "extractor"), lambda: extractor(sections["documents"].extractor)
     if sections.get("language") is not None:
         yield (*prefix, "language", "model"), lambda: _check_language(sections["language"])
     if sections.get("quality") is not None:

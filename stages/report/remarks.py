@@ -95,7 +95,7 @@ def mixture(stats: Stats) -> Iterator[dict[str, str]]:
 def repeated(epochs: Mapping[str, float | None]) -> str:
     """Which domains are read more than once, the most repeated first, in a line; nothing where none is."""
     over = sorted((-number, name) for name, number in epochs.items() if number is not None and number > ONCE)
-    return f"Repeated: {', '.join(f'{name} {-number:.2f} times' for number, name in over)}" if over else ""
+    return f"Repeated: {listed([f'{name} {-number:.2f} times' for number, name in over])}" if over else ""
 
 
 def excess(row: Mapping[str, Any]) -> int:

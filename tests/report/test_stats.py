@@ -269,7 +269,7 @@ def test_remarks_say_what_is_out_of_the_ordinary_and_nothing_of_an_even_run(run:
     found = remarks(stats)
     texts = " | ".join(remark["text"] for remark in found)
     short = f"{row['domain']} came out short: 10.0%"
-    for part in (short, "used 5.50 times", "3 stretches", "7 pages with text", "2 kept"):
+    for part in (short, "5.50 times", "3 stretches", "7 pages with text", "2 kept"):
         assert part in texts
     levels = [remark["level"] for remark in found]
     assert levels == sorted(levels, reverse=True)

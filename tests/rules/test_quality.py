@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages import quality
+from stages.kernels.words import unspaced
 from tests.slow import rules as slow_rules
 from tests.support import characters
 
@@ -135,7 +136,7 @@ def test_pages_are_counted_as_their_script_is_written(texts: list[str]) -> None:
     rows, spaced, cut = (measure(texts, unit=unit).to_pylist() for unit in ("as_written", "white_space", "script"))
     for text, row, by_space, by_script in zip(texts, rows, spaced, cut, strict=True):
         letters = [letter for letter in text if letter.isalpha()]
-        theirs = [letter for letter in letters if re.match("[぀-ヿ一-鿿฀-໿ༀ-࿿က-႟ក-៿]", letter)]
+        theirs = [letter for letter in letters if 0 < unspaced.groups()[ord(letter)] < unspaced.EXTENDS]
         assert row == (by_script if 2 * len(theirs) > len(letters) else by_space), text
 
 
