@@ -190,15 +190,10 @@ class Training:
 
 def plan(mixture: str, store: Store, training: Training | None = None) -> str:
     """What `run` would do, as a table; and, asked for a training run, what its compute and these tokens are worth."""
-    reporter = Reporter(quiet=True)
     recipe = recipes.load(mixture, store, look=True)
     if recipe.sample is not None and not store.exists("sample/sample.json"):
         return "sample: the demo corpus is made first; then everything is made for the first time\n"
-
-    def no_engine(tasks: Collection[Task]) -> Executor:
-        raise AssertionError("a plan runs no task")
-
-    job = Run(recipe, store, Scheduler(no_engine, reporter.say), reporter, Costs(store, graph.PAGED), dry=True)
+    job = dry_run(recipe, store)
     text = plan_text(job.plan()) + "".join(f"\n{warning}\n" for warning in [*recipe.warnings(), *recipe.idle()])
     asked = recipe.index_costs(job.made.splits)
     text += "\n" + "\n".join(asked) + "\n" if asked else ""
@@ -215,6 +210,24 @@ def plan(mixture: str, store: Store, training: Training | None = None) -> str:
             raise UserError(f"the tokens of {recipe.name} are not counted yet: run it once, then plan a training run")
         text += "\n" + training_text(job.solved, recipe.section("corpus").target_tokens, training)
     return text
+
+
+def dry_run(recipe: recipes.Recipe, store: Store) -> Run:
+    """A run that only plans."""
+    reporter = Reporter(quiet=True)
+
+    def no_engine(tasks: Collection[Task]) -> Executor:
+        raise AssertionError("a plan runs no task")
+
+    return Run(recipe, store, Scheduler(no_engine, reporter.say), reporter, Costs(store, graph.PAGED), dry=True)
+
+
+def planned(mixture: str, store: Store) -> list[Step]:
+    """What `run` would do, product by product; nothing where the demo corpus of a mixture is not made yet."""
+    recipe = recipes.load(mixture, store, look=True)
+    if recipe.sample is not None and not store.exists("sample/sample.json"):
+        return []
+    return dry_run(recipe, store).plan()
 
 
 def _own_law(path: str) -> planner.OwnLaw:
