@@ -19,6 +19,7 @@ from pipeline.errors import UserError
 from pipeline.exports import EXPORTS, card, text
 from pipeline.exports import export as handover
 from pipeline.run import driver
+from pipeline.run import prune as pruning
 from pipeline.sample import make_sample
 from pipeline.store.storage import is_path
 
@@ -206,6 +207,16 @@ def export(
 def path(product: str, root: str, name: str | None) -> None:
     """Print the files of a PRODUCT of a mixture, one a line: documents, quality, kept, shards, corpus, report, ..."""
     terminal.show("\n".join(paths.paths_of(open_root(root), name, product)))
+
+
+@command()
+@click.argument("root", envvar="GRISTMILL_ROOT")
+@click.option("--keep", multiple=True, help="A mixture to keep, and none but those named so; by default all.")
+@click.option("--dry-run", is_flag=True, help="Only list what would be removed.")
+def prune(root: str, keep: tuple[str, ...], dry_run: bool) -> None:
+    """Remove from ROOT what no mixture needs: files of before an edit. Refused while a run is under way there."""
+    names = [name for part in keep for name in part.split(",") if name]
+    terminal.show(pruning.prune_text(open_root(root), names, dry_run), end="")
 
 
 @command()
