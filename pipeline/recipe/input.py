@@ -37,9 +37,9 @@ def check_input(yaml_file: YamlFile, found: dict[str, Source | None]) -> dict[st
         RunError: a disk or store gives no answer, which is no mistake of the file.
     """
     listed: dict[str, tuple[list[Split], list[str]]] = {}
-    unread = []
+    unread: list[sources.SourceError] = []
     for name, source in sorted(found.items()):
-        if source is None:
+        if source is None or source.params.index is not None:  # an index is read by the run, which keeps what it finds
             continue
         key: Key = ("sources", name, "paths")
         said: list[str] = []
