@@ -137,6 +137,17 @@ def held_out_of(snapshot: Snapshot) -> list[dict[str, Any]]:
     return rows
 
 
+def held_out_lines(store: Store, name: str) -> list[str]:
+    """Where the held-out splits of each domain lie, and what they hold, a line each."""
+    snapshot = snapshots.load(store, name)
+    folders = {domain: address.rpartition("/")[0] for domain, address in (snapshot.data.get("shards") or {}).items()}
+    return [
+        f"{row['split']:<7} {store.uri(folders[row['domain']])}/{row['split']}"
+        f" ({row['documents']:,} documents, {row['tokens']:,} tokens of {row['domain']})"
+        for row in held_out_of(snapshot)
+    ]
+
+
 def costs_of(snapshot: Snapshot) -> dict[str, dict[str, float]]:
     """What making the files of this mixture cost, whichever run made them."""
     addresses = {entry.address for product in snapshot.data["products"] for entry in snapshot.product(product)}

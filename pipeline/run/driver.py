@@ -122,7 +122,8 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
     reporter.say(f"{recipe.name}: {done} in {human_seconds(seconds) if seconds >= 10 else f'{seconds:.1f} s'}")
     corpora = snapshot.get("corpora", {"": snapshot["corpus"]})
     shards = "\nshards  ".join(store.uri(place.rpartition("/")[0]) for place in corpora.values())
-    return f"{stats.text(store, recipe.name)}\nshards  {shards}\nreport  {pages}\n"
+    held_out = "".join(f"{line}\n" for line in stats.held_out_lines(store, recipe.name))
+    return f"{stats.text(store, recipe.name)}\n{held_out}shards  {shards}\nreport  {pages}\n"
 
 
 def make_sample(recipe: recipes.Recipe, store: Store, reporter: Reporter) -> None:

@@ -19,6 +19,7 @@ FEW_HELD_OUT, LARGE_HELD_OUT = 10, 0.02
 ONCE = 1.005
 """Epochs above which a domain counts as repeated: the last document of a pass is taken whole."""
 SHORT = 0.01
+UNSURE = "had a label of too little confidence"
 FELL = {
     "documents": "had no text",
     "addresses": "stood on a list of addresses",
@@ -67,7 +68,8 @@ def mixture(stats: Stats) -> Iterator[dict[str, str]]:
             "mixture",
             "warn",
         )
-    under = [row for row in stats["mixture"] if is_short(row["requested_share"], row["realised_share"])]
+    lacking = [row for row in stats["mixture"] if row["tokens"] < (1 - SHORT) * (row.get("requested_tokens") or 0)]
+    under = [row for row in lacking if is_short(row["requested_share"], row["realised_share"])]
     short_of = [row for row in under if not over or row["tokens"] < row["target_tokens"]]
     for row in short_of[:1]:
         got, asked = percent(row["realised_share"], 1), percent(row["requested_share"], 1)
@@ -135,13 +137,24 @@ def losses(stats: Stats) -> Iterator[dict[str, str]]:
         for row in stats[f"{name}s"]:
             few = row["pages"] > LARGE_LANGUAGE * pages and (row["kept"] or 0) < FEW_KEPT * row["pages"]
             if few and row["removed"]["documents"] < row["pages"]:
-                most = max(row["removed"], key=lambda step: row["removed"][step])
-                if name == "language" and most == "language" and not row["kept"]:
+                steps = {step: count for step, count in row["removed"].items() if step in FELL}
+                most = max(steps, key=lambda step: steps[step])
+                reasons = {entry["reason"] for entry in stats["reasons"]}
+                if name == "language" and most == "language" and not row["kept"] and "language_not_selected" in reasons:
                     continue  # nobody asked for it
                 share = percent(row["kept"], row["pages"])
                 whole = f"{share} of {short(row['pages'])} pages stayed"
-                text = f"{name.capitalize()} {row[name]}: {whole}, most others {FELL[most]}"
+                fell = labelled(stats, name) if most == "language" else FELL[most]
+                text = f"{name.capitalize()} {row[name]}: {whole}, most others {fell}"
                 yield remark(text, "sources" if name == "source" else "tokens")
+
+
+def labelled(stats: Stats, name: str) -> str:
+    """Why the label of a language took pages: a language of which some stayed was wanted, and lost the others to low
+    confidence; of a source or domain, what took the most of all pages."""
+    counts = {row["reason"]: row["documents"] for row in stats["reasons"]}
+    unwanted, unsure = (counts.get(reason, 0) for reason in ("language_not_selected", "low_language_confidence"))
+    return UNSURE if name == "language" or unsure > unwanted else FELL["language"]
 
 
 def concentration(stats: Stats) -> Iterator[dict[str, str]]:

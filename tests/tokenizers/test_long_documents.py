@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.answers.stats import stats_of
+from pipeline.answers.stats import held_out_lines, stats_of
 from pipeline.answers.verify import verify_root
 from pipeline.recipe.snapshot import load as snapshot_of
 from pipeline.store.storage import Store
@@ -103,6 +103,9 @@ def test_a_share_of_books_and_their_validation_split_have_the_size_asked_for(boo
     assert all(a[1] < b[1] for a, b in pairwise(order) if a[0] == b[0])
     assert max(row["num_tokens"] for row in docs) <= 300
     assert "documents tokenized again" in verify_root(store, None)
+    lines = held_out_lines(store, "books")
+    assert [line.split()[0] for line in lines] == ["valid", "valid"]
+    assert all(Path(line.split()[1]).is_dir() for line in lines)
 
 
 def test_whole_books_are_remarked_on(books: Path, tmp_path: Path) -> None:
