@@ -20,6 +20,7 @@ from pipeline.exports import EXPORTS, card, text
 from pipeline.exports import export as handover
 from pipeline.run import driver
 from pipeline.run import prune as pruning
+from pipeline.run.part import fraction_of
 from pipeline.sample import make_sample
 from pipeline.store.storage import is_path
 
@@ -33,9 +34,13 @@ TRAINERS = (*EXPORTS, BLEND, *text.SUFFIXES)
 @ENGINE
 @WORKERS
 @click.option("--quiet", is_flag=True, help="Say nothing but errors and the result.")
-def run(mixture: str, root: str, engine: str, workers: int | None, quiet: bool) -> None:
+@click.option(
+    "--sample", "part", help="Run this share of the input, as 1%, and tell what all of it would give and cost."
+)
+def run(mixture: str, root: str, engine: str, workers: int | None, quiet: bool, part: str | None) -> None:
     """Make everything MIXTURE asks for, redoing only what is not there yet."""
-    terminal.show(driver.run(mixture, open_root(root), engine, workers, quiet), end="")
+    share = fraction_of(part) if part is not None else None
+    terminal.show(driver.run(mixture, open_root(root), engine, workers, quiet, share), end="")
 
 
 @command()

@@ -61,6 +61,8 @@ class Recipe:
     sections: dict[str, Any]
     listed: dict[str, tuple[list[Split], list[str]]] = field(default_factory=dict, compare=False, repr=False)
     """Splits by source, and what was said of files left out, where the input was looked at already."""
+    part: float | None = None
+    """Of the input, where only a part of it is run (`pipeline.run.part`)."""
     _prints: dict[tuple[str, ...], Fingerprint] = field(default_factory=dict, compare=False, repr=False)
     """Fingerprints made so far: an identity may read a model file."""
 

@@ -21,6 +21,7 @@ from pipeline.errors import UserError
 from pipeline.progress import Reporter, human_bytes, human_seconds, render
 from pipeline.recipe import graph
 from pipeline.recipe import snapshot as snapshots
+from pipeline.run import part as parts
 from pipeline.run.run import Run
 from pipeline.run.steps import Step
 from pipeline.run.writing import Solved
@@ -81,11 +82,12 @@ class LazyExecutor:
         self._executor = self._closing = None
 
 
-def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: bool) -> str:
-    """Run a mixture file; the text that ends the run."""
+def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: bool, part: float | None = None) -> str:
+    """Run a mixture file, or a part of its input; the text that ends the run."""
     reporter = Reporter(quiet)
     started, repeated = time.monotonic(), retries.repeated()
     recipe = recipes.load(mixture, store, look=True)
+    recipe = parts.of_part(recipe, part) if part is not None else recipe
     for warning in recipe.warnings():
         reporter.say(warning)
     executor = LazyExecutor(engine, store, workers, reporter)
@@ -123,7 +125,8 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
     corpora = snapshot.get("corpora", {"": snapshot["corpus"]})
     shards = "\nshards  ".join(store.uri(place.rpartition("/")[0]) for place in corpora.values())
     held_out = "".join(f"{line}\n" for line in stats.held_out_lines(store, recipe.name))
-    return f"{stats.text(store, recipe.name)}\n{held_out}shards  {shards}\nreport  {pages}\n"
+    told = "" if part is None else f"{parts.extrapolated(recipe, store)}\n"
+    return f"{stats.text(store, recipe.name)}\n{told}{held_out}shards  {shards}\nreport  {pages}\n"
 
 
 def make_sample(recipe: recipes.Recipe, store: Store, reporter: Reporter) -> None:

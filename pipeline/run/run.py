@@ -18,6 +18,7 @@ from pipeline.progress import Reporter
 from pipeline.recipe import Recipe, graph
 from pipeline.run import deduplication, keeping, measuring, writing
 from pipeline.run.pages import make_indices, page_index
+from pipeline.run.part import chosen
 from pipeline.run.redo_reasons import NEW_INPUT
 from pipeline.run.steps import Product, Step, Steps, Unknown
 from pipeline.run.writing import Solved
@@ -87,6 +88,8 @@ class Run:
         """Everything up to the decision which pages are kept: the measured products, and `kept`."""
         recipe, steps = self.recipe, self.made
         steps.splits = recipe.list_splits(steps.reporter.say, steps.store, keep=not steps.dry)
+        if recipe.part is not None:
+            steps.splits = chosen(steps.splits, recipe.part)
         measuring.write_listing(recipe, steps)
         steps.save()
         measured = measuring.measure(recipe, steps)
