@@ -44,8 +44,9 @@ def check_reach(
 
 
 def takes(share: Any) -> bool:
-    """Whether a mixture wants tokens of a domain."""
-    return bool(getattr(share, "share", None) != 0 and getattr(share, "epochs", None) != 0)
+    """Whether a mixture wants tokens of a domain itself: of buckets of a group some may be empty."""
+    alone = getattr(share, "group", None) is None
+    return bool(alone and getattr(share, "share", None) != 0 and getattr(share, "epochs", None) != 0)
 
 
 def covers(one: Any, other: Any) -> bool:
