@@ -16,6 +16,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field, field_validator
 
@@ -29,6 +31,7 @@ from stages.kernels.words.line_kinds import LineKinds, line_kinds
 from stages.kernels.words.lines import Lines, split_lines
 from stages.kernels.words.ngrams import Repetition, repeated_ngrams
 from stages.kernels.words.spacy_words import split_script_words, split_spacy_words
+from stages.kernels.words.unspaced import count_letters
 from stages.kernels.words.word_sentences import count_sentences
 from stages.kernels.words.words import Words, split_words
 from stages.rules import classifiers, contamination, views, word_lists
@@ -41,10 +44,11 @@ VERSION = 3
 PIECE_BYTES = 1 << 20
 
 
-Unit = Literal["white_space", "spacy", "script"]
+Unit = Literal["as_written", "white_space", "spacy", "script"]
 Splitter = Callable[..., Words]
 """``(data, offsets, planes)`` to words; the planes are found where they are not given."""
 UNITS: dict[str, Splitter] = {
+    "as_written": split_words,  # a batch is divided before (`prepare`)
     "white_space": split_words,
     "spacy": split_spacy_words,
     "script": split_script_words,
@@ -54,10 +58,11 @@ UNITS: dict[str, Splitter] = {
 class Params(StageParams):
     """Settings of `quality`."""
 
-    unit: Unit = "white_space"
-    """What a word is to Gopher's rules, FineWeb's line breaks, RedPajama's words and C4's sentences: what stands
-    between `white_space`; what `spacy`'s English tokenizer makes of it, punctuation apart, as the recipe that made
-    FineWeb counts on every page; or by `script`: as spacy, and scripts without spaces are cut too."""
+    unit: Unit = "as_written"
+    """What a word is to Gopher's rules, FineWeb's line breaks, RedPajama's words and C4's sentences: `as_written`, by
+    `script` on pages most of whose letters are of scripts without spaces, by `white_space` on others; what stands
+    between `white_space` on all; what `spacy`'s English tokenizer makes of it, punctuation apart, as the recipe that
+    made FineWeb counts on every page; or by `script`: as spacy, and scripts without spaces are cut too."""
     families: tuple[str, ...] = tuple(name for name in MEASURED if FAMILIES[name].by_default)
     """Rule families to measure."""
     views: tuple[str, ...] = ()
@@ -71,7 +76,8 @@ class Params(StageParams):
     """Evaluation sets no page should contain: the products `overlaps` and `contamination` look for them."""
 
     stop_words: dict[str, word_lists.Words] = Field(default={})
-    """Stop words by language: a list, or a file with one a line; the rule `too_few_stop_words` takes those."""
+    """Stop words by language: a list, or a file with one a line, in the place of the shipped one (35 languages beside
+    English); the rule `too_few_stop_words` takes those, and is off for a language that has none."""
     bad_words: dict[str, word_lists.Words] = Field(default={})
     """Words nobody wants, by language or for `all`, in the same way; the rule `has_bad_words` drops pages with any."""
 
@@ -105,9 +111,15 @@ class Params(StageParams):
 def schema(params: Params) -> pa.Schema:
     """The columns of the families and views switched on."""
     measured = [field for name in measured_families(params) for field in FAMILIES[name].fields]
-    measured += word_lists.fields(params.stop_words, params.bad_words)
+    measured += word_lists.fields(stop_words(params), params.bad_words)
     measured += [classifiers.field(name) for name in sorted(params.classifiers)]
     return pa.schema([*measured, *(views.FIELDS[name] for name in params.views)])
+
+
+def stop_words(params: Params) -> dict[str, word_lists.Words]:
+    """The lists counted, by language: those of the mixture, and with Gopher's rules the shipped ones of the others."""
+    shipped = word_lists.shipped() if "gopher_quality" in params.families else {}
+    return {**shipped, **params.stop_words}
 
 
 def measured_families(params: Params) -> list[str]:
@@ -121,12 +133,12 @@ def identity(params: Params) -> dict[str, Any]:
     models = {"classifiers": classifiers.identity(params.classifiers)} if params.classifiers else {}
     lists = {
         name: word_lists.identity(words)
-        for name, words in (("stop_words", params.stop_words), ("bad_words", params.bad_words))
+        for name, words in (("stop_words", stop_words(params)), ("bad_words", params.bad_words))
         if words
     }
     raised = versions(tuple(measured_families(params)))
     families = {"families": raised} if raised else {}
-    by_words = params.unit != "white_space" and {"c4", "c4_strict"}.intersection(params.families)
+    by_words = params.unit in ("spacy", "script") and {"c4", "c4_strict"}.intersection(params.families)
     sentences = {"sentences": "by words"} if by_words else {}
     return {"unicode": characters.UNICODE_VERSION, **models, **lists, **families, **sentences}
 
@@ -134,9 +146,21 @@ def identity(params: Params) -> dict[str, Any]:
 def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
     """The function returned measures one batch of `documents`."""
     columns = schema(params)
+    spaced, scripts = (params.model_copy(update={"unit": unit}) for unit in ("white_space", "script"))
 
     def measure(batch: pa.RecordBatch) -> pa.RecordBatch:
-        data, offsets = text_buffers(batch.column("text"))
+        texts = batch.column("text")
+        if params.unit != "as_written":
+            return measured(texts, params)
+        cut = unspaced(*text_buffers(texts))
+        if not cut.any():
+            return measured(texts, spaced)
+        halves = [measured(texts.filter(pa.array(rows)), unit) for rows, unit in ((~cut, spaced), (cut, scripts))]
+        order = np.argsort(np.argsort(cut, kind="stable"), kind="stable")
+        return pa.concat_batches(halves).take(pa.array(order))
+
+    def measured(texts: pa.Array, params: Params) -> pa.RecordBatch:
+        data, offsets = text_buffers(texts)
         parts = [
             pa.RecordBatch.from_arrays(measure_piece(data, piece, params), schema=columns) for piece in pieces(offsets)
         ]
@@ -145,6 +169,12 @@ def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
         return pa.concat_batches(parts)
 
     return measure
+
+
+def unspaced(data: Bytes, offsets: Offsets) -> npt.NDArray[np.bool_]:
+    """Which documents have more letters of scripts without spaces than of others."""
+    letters_D2 = count_letters(data, offsets, find_planes(data, offsets))
+    return np.asarray(2 * letters_D2[:, 0] > letters_D2[:, 1], np.bool_)
 
 
 class Found:
@@ -193,8 +223,8 @@ def measure_piece(data: Bytes, offsets: Offsets, params: Params) -> list[pa.Arra
     for family in (FAMILIES[name] for name in measured_families(params)):
         assert family.measure is not None
         columns += family.measure(*found.these(family.needs))
-    if params.stop_words or params.bad_words:
-        columns += word_lists.measure(data, offsets, params.stop_words, params.bad_words)
+    if stop_words(params) or params.bad_words:
+        columns += word_lists.measure(data, offsets, stop_words(params), params.bad_words)
     columns += [
         pa.array(classifiers.scorer(params.classifiers[name])(data, offsets)) for name in sorted(params.classifiers)
     ]

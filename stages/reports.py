@@ -122,6 +122,8 @@ class TokensGroup(TypedDict):
     documents: int
     text_bytes: int
     tokens: int
+    further_pieces: NotRequired[int]
+    """Of the documents, pieces beyond the first of their page, where long ones are cut."""
 
 
 class TokensBatch(TypedDict):
@@ -135,12 +137,14 @@ class TokensBatch(TypedDict):
 
 
 class TokensReport(TypedDict):
-    """One split; kept pages = ``rows`` + ``empty_documents`` (of which the views left nothing)."""
+    """One split; kept pages = ``rows`` - ``further_pieces`` + ``empty_documents`` (of which the views left nothing)."""
 
     rows: int
     tokens: int
     text_bytes: int
     empty_documents: int
+    further_pieces: NotRequired[int]
+    """Rows beyond the first of their page, where long documents are cut."""
     checked_documents: int
     """Encoded by the reference library too."""
     fast: bool

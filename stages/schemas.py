@@ -237,8 +237,13 @@ def tokens(id_type: pa.DataType, scores: Sequence[str] = ()) -> pa.Schema:
     )
 
 
+PIECE = pa.field("piece", pa.int32(), nullable=False)
+"""Which piece of its document a row is, from 0 on: a column more where long ones are cut
+(`tokens.max_document_tokens`)."""
+
+
 def score_fields(columns: pa.Schema) -> list[pa.Field]:
-    """The scores among the columns of a `tokens` file or of docs.parquet: those that no other table has."""
+    """The scores among the columns of a `tokens` file or of docs.parquet, and `PIECE`: what no other table has."""
     known = {*tokens(pa.uint16()).names, *DOCS.names, "domain", "pass"}
     return [field for field in columns if field.name not in known]
 

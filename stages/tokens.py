@@ -13,6 +13,10 @@ The spans of `kept` are cut or replaced before tokenization. A page of which not
 counted (``empty_documents``). A sample of the pages is encoded by the reference library too; one difference and the
 whole split is encoded by the reference (``fast: false`` and why).
 
+With ``max_document_tokens`` longer documents are cut into pieces at paragraphs (`stages.tokenizers.long_documents`), a
+row each: of one doc_id and order_key, in order, numbered in the column ``piece``, each with a text_hash of its own, by
+which held-out splits are drawn.
+
 The report in the metadata of the file is `stages.reports.TokensReport`.
 
 Price: tokenization, then two copies of the ids; memory is about twice the ids of the split.
@@ -44,6 +48,7 @@ from stages.reports import TokensBatch, TokensGroup, TokensReport
 from stages.shard_format import fixed_bytes
 from stages.tokenizers import DEFAULT, FastEncoderError, Tokenizer, load
 from stages.tokenizers.arrangement import Arrangement, Cuts, FimParams, arrange, arrangement, cut
+from stages.tokenizers.long_documents import LEAST_TOKENS, CutAt, cut_long
 
 VERSION = 4
 ENCODED_BYTES = 32 << 20
@@ -51,6 +56,7 @@ ENCODED_BYTES = 32 << 20
 BATCH_BYTES = 1 << 20
 """A record batch is closed when its ids pass this: large enough for an object store, small enough to skip."""
 
+PIECE = schemas.PIECE.name
 READ = ("documents", "language", "kept", "clusters")
 """The products whose files it reads whatever scores are carried; `clusters` where there is such a file."""
 _DOCUMENT_COLUMNS = ("doc_id", "text_hash", "url", "time", "source", "file", "offset")
@@ -70,17 +76,29 @@ class Params(StageParams):
     )
     bos: bool = Field(False, description="begin every document with the model's BOS token")
     fim: FimParams | None = Field(None, description="fill-in-the-middle for some domains")
+    max_document_tokens: int | None = Field(
+        None,
+        ge=LEAST_TOKENS,
+        description="documents of more tokens are cut into pieces, at paragraphs; none: documents stay whole",
+    )
+    cut: CutAt = Field("paragraph", description="where, if there is such a place near: else at the next smaller one")
     check_one_in: int = Field(500, ge=1, description="one page in so many is compared with the reference library")
 
     @field_validator("scores")
     @classmethod
     def _scores(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        taken = {*schemas.tokens(pa.uint16()).names, *schemas.DOCS.names, "pass"} & set(names)
+        taken = {*schemas.tokens(pa.uint16()).names, *schemas.DOCS.names, "pass", PIECE} & set(names)
         if taken or len(set(names)) < len(names):
             raise ValueError(
                 f"scores must be columns of `quality`, `scores` or `labels`, each once; found {', '.join(names)}"
             )
         return tuple(sorted(names))
+
+
+def deciding(params: Params) -> dict[str, Any]:
+    """The settings that decide the ids: those of cuts only where there are any."""
+    cuts = {"max_document_tokens", "cut"} if params.max_document_tokens is None else set()
+    return params.model_dump(mode="json", exclude=cuts)
 
 
 def identity(params: Params) -> dict[str, Any]:
@@ -203,9 +221,9 @@ def _pages(table: pa.Table, documents: str) -> _Pages:
 
 
 def page_ids(
-    store: Store, *, documents: str, kept: str, row: int, params: Mapping[str, Any]
+    store: Store, *, documents: str, kept: str, row: int, params: Mapping[str, Any], piece: int = 0
 ) -> npt.NDArray[np.integer]:
-    """Ids of one page as a shard must hold them, from its text and spans by the reference library."""
+    """Ids of one page, or one piece of it, as a shard must hold them, from its text by the reference library."""
     settings = Params.model_validate(params)
     with store.open(documents) as file:
         parquet = pq.ParquetFile(file)
@@ -215,11 +233,14 @@ def page_ids(
             if row < before + count:
                 break
             before += count
-        table = parquet.read_row_group(group, columns=["doc_id", "text"]).slice(row - before, 1)
+        table = parquet.read_row_group(group, columns=["doc_id", "text_hash", "text"]).slice(row - before, 1)
     decided = store.read_table(kept, ["domain", "spans"]).slice(row, 1)
     for name in ("domain", "spans"):
         table = table.append_column(name, decided[name])
     pages, tokenizer = _pages(table, documents), load(settings.tokenizer, settings.eos)
+    if settings.max_document_tokens is not None:
+        pages = _divided(pages, tokenizer, settings, fast=False)
+        pages = _Pages(pages.data, pages.offsets[piece : piece + 2], pages.columns.slice(piece, 1))
     made = arrangement(tokenizer, settings.bos, settings.fim)
     cuts = _cuts_of(made, pages)
     ids, bounds = tokenizer.encode(pages.data, cuts.offsets, fast=False)
@@ -243,6 +264,8 @@ class _Encoded:
     columns: pa.Table
     keys: npt.NDArray[np.uint64]
     empty: int
+    further: int
+    """Pieces of documents beyond the first of each."""
     checked: int
     why_slow: str | None
 
@@ -254,13 +277,16 @@ def _encode(groups: Iterator[_Pages], tokenizer: Tokenizer, settings: Params, wh
     sizes: list[Offsets] = [np.empty(0, np.int64)]
     columns: list[pa.Table] = []
     keys: list[npt.NDArray[np.uint64]] = []
-    empty = checked = 0
+    empty = checked = further = 0
     for group in _gathered(groups):
         rows = np.flatnonzero(np.diff(group.offsets))
         if len(rows) < len(group.columns):
             empty += len(group.columns) - len(rows)
             data, offsets = take_rows(group.data, group.offsets, rows)
             group = _Pages(data, offsets, group.columns.take(pa.array(rows)))
+        if settings.max_document_tokens is not None:
+            group = _divided(group, tokenizer, settings, fast=why_slow is None)
+            further += int((group.columns[PIECE].to_numpy() > 0).sum())
         group_keys = order_keys(fixed_bytes(group.columns["doc_id"]), settings.seed)
         cuts = _cuts_of(made, group)
         found, bounds = tokenizer.encode(group.data, cuts.offsets, fast=why_slow is None)
@@ -281,9 +307,28 @@ def _encode(groups: Iterator[_Pages], tokenizer: Tokenizer, settings: Params, wh
         columns=pa.concat_tables(columns).combine_chunks() if columns else None,
         keys=np.concatenate(keys) if keys else np.empty(0, np.uint64),
         empty=empty,
+        further=further,
         checked=checked,
         why_slow=why_slow,
     )
+
+
+def _divided(group: _Pages, tokenizer: Tokenizer, settings: Params, fast: bool) -> _Pages:
+    """The pages with long ones cut into pieces, in order: one doc_id, `PIECE` from 0 on, a text_hash for each.
+
+    The hash decides held-out splits: equal texts have equal pieces, which fall into one split; those of one text need
+    not, so that a split has the size that was asked for.
+    """
+    most = settings.max_document_tokens or 0
+    offsets, parents = cut_long(group.data, group.offsets, tokenizer, most, settings.cut, fast)
+    numbers = np.arange(len(parents)) - np.searchsorted(parents, parents)
+    columns = group.columns.take(pa.array(parents))
+    hashes = columns["text_hash"].to_pylist()
+    for row in np.flatnonzero(np.bincount(parents)[parents] > 1).tolist():
+        hashes[row] = xxhash.xxh3_128_digest(hashes[row] + int(numbers[row]).to_bytes(8, "little"))
+    place = columns.column_names.index("text_hash")
+    columns = columns.set_column(place, columns.schema.field("text_hash"), pa.array(hashes, pa.binary(16)))
+    return _Pages(group.data, offsets, columns.append_column(schemas.PIECE, pa.array(numbers, pa.int32())))
 
 
 class _Difference(Exception):
@@ -337,6 +382,8 @@ def _compare(group: _Pages, rows: Offsets, cuts: Cuts, ids: Unsigned, bounds: Of
 
 def _write(store: Store, output: str, encoded: _Encoded, tokenizer: Tokenizer, settings: Params) -> TokensReport:
     schema = schemas.tokens(pa.from_numpy_dtype(tokenizer.dtype), settings.scores)
+    if settings.max_document_tokens is not None:
+        schema = schema.append(schemas.PIECE)
     batches = list(_batches(encoded, schema)) if encoded.columns is not None and len(encoded.columns) else []
     digests: dict[str, xxhash.xxh3_128] = {}
     listed: list[TokensBatch] = []
@@ -368,6 +415,8 @@ def _write(store: Store, output: str, encoded: _Encoded, tokenizer: Tokenizer, s
         "batches": listed,
         "domain_digests": {domain: digest.hexdigest() for domain, digest in digests.items()},
     }
+    if settings.max_document_tokens is not None:
+        report["further_pieces"] = encoded.further
     metadata = {b"gristmill": json.dumps(report, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()}
     with store.arrow_writer(output, schema.with_metadata(metadata)) as writer:
         for batch in batches:
@@ -418,13 +467,17 @@ def _groups(batches: list[pa.RecordBatch]) -> list[TokensGroup]:
     keys = ["source", "language", "domain"]
     if not batches:
         return []
+    cut = PIECE in batches[0].schema.names
     parts = [
         pa.table(
-            {name: batch[name] for name in (*keys, "text_bytes")} | {"tokens": pc.list_value_length(batch["input_ids"])}
+            {name: batch[name] for name in (*keys, "text_bytes")}
+            | {"tokens": pc.list_value_length(batch["input_ids"])}
+            | ({"further": pc.cast(pc.greater(batch[PIECE], 0), pa.int64())} if cut else {})
         )
         for batch in batches
     ]
-    wanted = [("tokens", "count"), ("text_bytes", "sum"), ("tokens", "sum")]
+    wanted = [("tokens", "count"), ("text_bytes", "sum"), ("tokens", "sum"), *([("further", "sum")] if cut else [])]
     sums = pa.concat_tables(parts).group_by(keys).aggregate(wanted)
-    named = sums.rename_columns({"tokens_count": "documents", "text_bytes_sum": "text_bytes", "tokens_sum": "tokens"})
+    names = {"tokens_count": "documents", "text_bytes_sum": "text_bytes", "tokens_sum": "tokens"}
+    named = sums.rename_columns(names | ({"further_sum": "further_pieces"} if cut else {}))
     return named.sort_by([(name, "ascending") for name in keys]).to_pylist()

@@ -20,6 +20,7 @@ from pipeline.store.address import digest
 from pipeline.store.storage import Store
 from stages import report
 from stages.report import cards, changes, diff, export, stats, survey
+from stages.report.remarks import repeated as repeated
 from stages.seal import encode_html, encode_json
 
 REPORT_VERSION = (stats.VERSION, survey.VERSION)
@@ -136,6 +137,17 @@ def held_out_of(snapshot: Snapshot) -> list[dict[str, Any]]:
     return rows
 
 
+def held_out_lines(store: Store, name: str) -> list[str]:
+    """Where the held-out splits of each domain lie, and what they hold, a line each."""
+    snapshot = snapshots.load(store, name)
+    folders = {domain: address.rpartition("/")[0] for domain, address in (snapshot.data.get("shards") or {}).items()}
+    return [
+        f"{row['split']:<7} {store.uri(folders[row['domain']])}/{row['split']}"
+        f" ({row['documents']:,} documents, {row['tokens']:,} tokens of {row['domain']})"
+        for row in held_out_of(snapshot)
+    ]
+
+
 def costs_of(snapshot: Snapshot) -> dict[str, dict[str, float]]:
     """What making the files of this mixture cost, whichever run made them."""
     addresses = {entry.address for product in snapshot.data["products"] for entry in snapshot.product(product)}
@@ -190,9 +202,11 @@ def of_phase(figures: dict[str, Any], phase: str, corpus: dict[str, Any]) -> dic
     }
 
 
-def dataset_card(stats: dict[str, Any], licence: str | None, title: str | None, description: str) -> bytes:
+def dataset_card(
+    stats: dict[str, Any], licence: str | None, title: str | None, description: str, croissant: bool = False
+) -> bytes:
     """README.md for the Hugging Face Hub."""
-    card = cards.dataset_card(stats, licence=licence, title=title, description=description)
+    card = cards.dataset_card(stats, licence=licence, title=title, description=description, croissant=croissant)
     return str(card).encode("utf-8", "replace")
 
 

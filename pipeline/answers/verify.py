@@ -71,7 +71,8 @@ def _verify(snapshot: Snapshot) -> str:
     if problems:
         more = f"\n... and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
         mend = "\na run of the mixture makes again what is damaged or missing"
-        raise RunError(f"{snapshot.name}: {len(problems)} problems\n" + "\n".join(problems[:SHOWN]) + more + mend)
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise RunError(f"{snapshot.name}: {count}\n" + "\n".join(problems[:SHOWN]) + more + mend)
     unchecked = verify_files.unnamed(snapshot.store, seen)
     lines += [unchecked] if unchecked else []
     if not snapshot.complete:

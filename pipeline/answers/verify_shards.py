@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from pipeline import recipe
 from pipeline.answers.trace import document_ids
@@ -35,7 +36,7 @@ def held_out_problems(snapshot: Snapshot) -> list[str]:
     problems: list[str] = []
     splits: dict[str, list[npt.NDArray[np.void]]] = {}
     for split, address in docs_of(snapshot, snapshot.data.get("shards", {}).values()):
-        splits.setdefault(split, []).append(names(store.read_table(address, ["doc_id"])))
+        splits.setdefault(split, []).append(names(identified(store, address)))
     held = {split: np.sort(np.concatenate(found)) for split, found in splits.items() if split != "train"}
     if len(held) > 1 and len(np.unique(np.concatenate(list(held.values())))) < sum(map(len, held.values())):
         problems.append(f"documents are held out twice, in {' and '.join(sorted(held))}")
@@ -45,7 +46,7 @@ def held_out_problems(snapshot: Snapshot) -> list[str]:
     trained = [*snapshot.data.get("shards", {}).values(), *snapshot.corpora().values()]
     for split, address in docs_of(snapshot, trained):
         if split == "train":
-            found = names(store.read_table(address, ["doc_id"]))
+            found = names(identified(store, address))
             wrong = found[np.isin(found, everything)]
             if len(wrong):
                 first = wrong[0].tobytes().hex()
@@ -67,11 +68,23 @@ def docs_of(snapshot: Snapshot, manifests: Any) -> Iterator[tuple[str, str]]:
                 yield entry.get("split", "train"), address
 
 
+def identified(store: Any, address: str) -> pa.Table:
+    """The columns of the docs beside a shard that tell documents, and pieces of them, apart."""
+    with store.open(address) as file:
+        there = pq.read_schema(file).names
+    return store.read_table(address, ["doc_id", *(["piece"] if "piece" in there else [])])
+
+
 def names(table: pa.Table) -> npt.NDArray[np.void]:
-    """The doc_ids of a table as an array of 16-byte values."""
+    """The doc_ids of a table as 16-byte values; of further pieces of a document, with their number in it."""
     column = table.column("doc_id").combine_chunks()
     data = column.buffers()[1]
-    return np.frombuffer(data, "V16", len(column), 16 * column.offset) if len(column) else np.empty(0, "V16")
+    found = np.frombuffer(data, "V16", len(column), 16 * column.offset) if len(column) else np.empty(0, "V16")
+    if "piece" not in table.column_names or not len(found):
+        return found
+    halves = found.view(np.uint64).reshape(-1, 2).copy()
+    halves[:, 0] ^= table.column("piece").to_numpy().astype(np.uint64)
+    return halves.view("V16").reshape(-1)
 
 
 class Sample:
@@ -126,7 +139,8 @@ class Sample:
         if place is None:
             return f"{where}: its page is in no split of {docs['source']}/{docs['file']}"
         index, page = place
-        expected = recipe.page_ids(self.store, self.documents[index], self.kept[index], page, self.params)
+        piece = docs.get("piece", 0)
+        expected = recipe.page_ids(self.store, self.documents[index], self.kept[index], page, self.params, piece)
         self.compared += 1
         if np.array_equal(ids, expected):
             return None

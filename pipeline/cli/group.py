@@ -41,6 +41,15 @@ WORKERS = click.option("--workers", type=click.IntRange(1), help="Processes at m
 NAME = click.option("--mixture", "name", help="Name of the mixture; by default the one run last under this root.")
 
 
+class Local(click.Path):
+    """A path of this machine; a URI is refused instead of becoming a folder of that name."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if isinstance(value, str) and not is_path(value):
+            self.fail(f"{value} is a URI; this is written on a disk: give a path here and copy the result", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 PATIENCE = 15.0
 """Seconds after which another signal ends a command that is stopping without waiting for anything more."""
 
@@ -159,16 +168,16 @@ def _elsewhere(error: Exception, store: Any) -> bool:
 
 
 def write_page(path: str, text: str) -> None:
-    """Write a page where a command was told to.
+    """Write a page where a command was told to, a path or a URI.
 
     Raises:
         UserError: when that cannot be done.
     """
+    folder, _, name = path.rpartition("/")
     try:
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
+        Store(folder or ("." if is_path(path) else path)).write_bytes(name, text.encode("utf-8"))
     except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}") from error
+        raise UserError(f"{path} cannot be written: {told(error)}") from error
 
 
 def open_root(root: str) -> Any:

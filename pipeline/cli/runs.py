@@ -9,18 +9,23 @@ import click
 
 from pipeline import terminal
 from pipeline.answers import dedup_report as duplicates
+from pipeline.answers import paths
 from pipeline.answers import show as showing
 from pipeline.answers import stats as reporting
 from pipeline.answers.status import status_text
 from pipeline.answers.verify import verify_root
-from pipeline.cli.group import ENGINE, MIXTURE, NAME, ROOT, WORKERS, command, open_root, reading, write_page
-from pipeline.exports import EXPORTS, card
+from pipeline.cli.group import ENGINE, MIXTURE, NAME, ROOT, WORKERS, Local, command, open_root, reading, write_page
+from pipeline.errors import UserError
+from pipeline.exports import EXPORTS, card, text
 from pipeline.exports import export as handover
 from pipeline.run import driver
+from pipeline.run import prune as pruning
+from pipeline.run.part import fraction_of
 from pipeline.sample import make_sample
+from pipeline.store.storage import is_path
 
 BLEND = "megatron-blend"
-TRAINERS = (*EXPORTS, BLEND)
+TRAINERS = (*EXPORTS, BLEND, *text.SUFFIXES)
 
 
 @command()
@@ -29,9 +34,13 @@ TRAINERS = (*EXPORTS, BLEND)
 @ENGINE
 @WORKERS
 @click.option("--quiet", is_flag=True, help="Say nothing but errors and the result.")
-def run(mixture: str, root: str, engine: str, workers: int | None, quiet: bool) -> None:
+@click.option(
+    "--sample", "part", help="Run this share of the input, as 1%, and tell what all of it would give and cost."
+)
+def run(mixture: str, root: str, engine: str, workers: int | None, quiet: bool, part: str | None) -> None:
     """Make everything MIXTURE asks for, redoing only what is not there yet."""
-    terminal.show(driver.run(mixture, open_root(root), engine, workers, quiet), end="")
+    share = fraction_of(part) if part is not None else None
+    terminal.show(driver.run(mixture, open_root(root), engine, workers, quiet, share), end="")
 
 
 @command()
@@ -72,9 +81,9 @@ def status(root: str) -> None:
 @ROOT
 @NAME
 @click.option("--json", "as_json", is_flag=True, help="Print stats.json.")
-@click.option("--html", type=click.Path(dir_okay=False), help="Write the report as one HTML file here.")
-@click.option("--csv", type=click.Path(file_okay=False), help="Write every table as a CSV file into this folder.")
-@click.option("--parquet", type=click.Path(file_okay=False), help="Write every table as a Parquet file there.")
+@click.option("--html", help="Write the report as one HTML file here; a path or URI.")
+@click.option("--csv", help="Write every table as a CSV file into this folder or URI.")
+@click.option("--parquet", help="Write every table as a Parquet file there.")
 @reading
 def stats(root: str, name: str | None, as_json: bool, html: str | None, csv: str | None, parquet: str | None) -> None:
     """Report of a finished or running root: the funnel, tokens per domain and language, shares."""
@@ -135,9 +144,9 @@ def dedup_report(root: str, name: str | None, largest: int, pairs: str | None) -
     terminal.show(judged or duplicates.text(store, name, largest), end="")
 
 
-@command(epilog=f"TRAINER is one of {', '.join(TRAINERS)}.")
-@click.argument("trainer", metavar="TRAINER", type=click.Choice(TRAINERS))
-@click.argument("folder", type=click.Path(file_okay=False))
+@command(epilog=f"FORMAT is one of {', '.join(TRAINERS)}.")
+@click.argument("trainer", metavar="FORMAT", type=click.Choice(TRAINERS))
+@click.argument("folder")
 @ROOT
 @NAME
 @click.option("--domain", help="Export this domain's shards instead of the corpus.")
@@ -148,6 +157,17 @@ def dedup_report(root: str, name: str | None, largest: int, pairs: str | None) -
 @click.option(
     "--sequence-length", type=click.IntRange(1), default=4096, show_default=True, help="For the flags of a blend."
 )
+@click.option("--columns", default="", help="Of text: columns beside doc_id and text, of any product, by commas.")
+@click.option(
+    "--selection",
+    type=click.Choice(["kept", "corpus"]),
+    default="kept",
+    show_default=True,
+    help="Of text: every kept page, or the pages of the corpus with how often it takes each.",
+)
+@click.option("--as-extracted", is_flag=True, help="Of text: without the views of the mixture (redaction, repeats).")
+@click.option("--licence", help="Of text: for its card, as the Hub spells it.")
+@click.option("--workers", type=click.IntRange(1), default=4, show_default=True, help="Of text: threads.")
 def export(
     trainer: str,
     folder: str,
@@ -157,11 +177,25 @@ def export(
     phase: str | None,
     split: str,
     sequence_length: int,
+    columns: str,
+    selection: str,
+    as_extracted: bool,
+    licence: str | None,
+    workers: int,
 ) -> None:
-    """Write the corpus into FOLDER in another TRAINER's format. datasets and PyTorch read the shards as they are.
+    """Write the corpus into FOLDER in a FORMAT of other trainers, or its text. datasets and PyTorch need no export.
 
-    megatron-blend links every domain and its held-out splits, and writes their weights and the flags.
+    megatron-blend links every domain and its held-out splits, and writes their weights and the flags. parquet, jsonl
+    and arrow write the text of the kept pages, a folder a domain, with manifest and card; FOLDER may be a URI there.
     """
+    if trainer in text.SUFFIXES:
+        asked = tuple(part.strip() for part in columns.split(",") if part.strip())
+        only = (domain,) if domain else ()
+        wanted = text.Wanted(trainer, asked, only, selection == "corpus", phase, not as_extracted, licence)
+        terminal.show(text.export_text(open_root(root), name, folder, wanted, workers), end="")
+        return
+    if not is_path(folder):
+        raise UserError(f"{folder}: {trainer} is written on a disk; export into a folder here, and copy it")
     if trainer == BLEND:
         if domain or phase or split != "train":
             raise click.UsageError("megatron-blend takes all of a mixture: leave out --domain, --phase and --split")
@@ -171,7 +205,27 @@ def export(
 
 
 @command()
-@click.argument("folder", type=click.Path(file_okay=False))
+@click.argument("product", metavar="PRODUCT")
+@ROOT
+@NAME
+@reading
+def path(product: str, root: str, name: str | None) -> None:
+    """Print the files of a PRODUCT of a mixture, one a line: documents, quality, kept, shards, corpus, report, ..."""
+    terminal.show("\n".join(paths.paths_of(open_root(root), name, product)))
+
+
+@command()
+@click.argument("root", envvar="GRISTMILL_ROOT")
+@click.option("--keep", multiple=True, help="A mixture to keep, and none but those named so; by default all.")
+@click.option("--dry-run", is_flag=True, help="Only list what would be removed.")
+def prune(root: str, keep: tuple[str, ...], dry_run: bool) -> None:
+    """Remove from ROOT what no mixture needs: files of before an edit. Refused while a run is under way there."""
+    names = [name for part in keep for name in part.split(",") if name]
+    terminal.show(pruning.prune_text(open_root(root), names, dry_run), end="")
+
+
+@command()
+@click.argument("folder", type=Local(file_okay=False))
 @click.option("--pages", type=click.IntRange(1), help="Documentation pages to render.")
 def sample(folder: str, pages: int | None) -> None:
     """Make the demo corpus in FOLDER, from what is installed on this machine, without network."""

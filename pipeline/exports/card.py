@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipeline.answers import stats as reporting
 from pipeline.errors import UserError
@@ -29,9 +28,10 @@ class About:
 def write_tables(store: Store, name: str | None, suffix: str, folder: str) -> str:
     """Every table of the report as ``.csv`` or ``.parquet`` into a folder; what was written, in a line."""
     files = reporting.tables(store, name, suffix)
-    Path(folder).mkdir(parents=True, exist_ok=True)
+    out = Store(folder)
     for file, data in files.items():
-        (Path(folder) / file).write_bytes(data)
+        out.write_bytes(file, data)
+    out.sweep()
     return f"{folder}: {len(files)} tables"
 
 
@@ -48,14 +48,16 @@ def write_cards(store: Store, name: str | None, phase: str | None, folder: str, 
     stats = reporting.stats_of(snapshot)
     if phase is not None:
         stats = reporting.of_phase(stats, phase, store.read_json(address))
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    card = Path(folder) / "README.md"
-    card.write_bytes(reporting.dataset_card(stats, about.licence, about.title, about.description))
+    out = Store(folder)
+    out.write_bytes(
+        "README.md", reporting.dataset_card(stats, about.licence, about.title, about.description, about.url is not None)
+    )
+    out.sweep()
     if about.url is None:
-        return [str(card), "no croissant.json: it must say where the dataset is found; give --url"]
+        return [out.uri("README.md"), "no croissant.json: it must say where the dataset is found; give --url"]
     manifest = store.read_bytes(address)
-    found = Path(folder) / "croissant.json"
-    found.write_bytes(
+    out.write_bytes(
+        "croissant.json",
         reporting.croissant(
             stats,
             manifest_sha256=hashlib.sha256(manifest).hexdigest(),
@@ -66,6 +68,7 @@ def write_cards(store: Store, name: str | None, phase: str | None, folder: str, 
             description=about.description,
             version=about.version,
             date=about.date,
-        )
+        ),
     )
-    return [str(card), str(found)]
+    out.sweep()
+    return [out.uri("README.md"), out.uri("croissant.json")]

@@ -54,6 +54,10 @@ def amount(value: float | None) -> str:
     return f"{value:.3g}"
 
 
+FEW_TOKENS = 100_000_000
+"""Below them no law here was fitted."""
+
+
 def law_table(plan: Plan) -> Table:
     """Model and corpus by every law, and their spread."""
     rows = tuple(
@@ -76,6 +80,11 @@ def law_table(plan: Plan) -> Table:
     if best is not None:
         size, seen = amount(best.parameters), amount(best.tokens)
         repeats = (f"with repeats up to the caps ({plan.constrained_by}): N {size}, D {seen}, loss {best.loss:.3f}",)
+    if best is not None and best.tokens < FEW_TOKENS:
+        few = amount(best.tokens)
+        repeats = (
+            f"these domains give {few} tokens, far fewer than any run that a law was fitted on: the losses say nothing",
+        )
     notes = (
         *repeats,
         f"spread: N {amount(min(sizes))} to {amount(max(sizes))} ({max(sizes) / min(sizes):.1f}x), "

@@ -15,7 +15,9 @@ from pipeline.recipe.answers import (
     verify_corpus,
 )
 from pipeline.recipe.file import load
+from pipeline.recipe.input import note_tried
 from pipeline.recipe.products import Recipe, Source, survey_addresses
+from pipeline.recipe.reach import empty_domains, wanted_domains
 from pipeline.recipe.sections import MODEL_SUFFIXES, dump
 
 __all__ = [
@@ -25,11 +27,13 @@ __all__ = [
     "compile_lists",
     "dump",
     "duplicates_text",
+    "empty_domains",
     "exchange_problem",
     "file_digest",
     "file_rows",
     "judged_text",
     "load",
+    "note_tried",
     "page_ids",
     "raw_record",
     "rules",
@@ -37,4 +41,5 @@ __all__ = [
     "tokenizer_identity",
     "train_classifier",
     "verify_corpus",
+    "wanted_domains",
 ]

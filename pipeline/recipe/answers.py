@@ -78,9 +78,9 @@ def verify_corpus(store: Store, manifest: str) -> list[str]:
     return shard_verify.verify(store, manifest)
 
 
-def page_ids(store: Store, documents: str, kept: str, row: int, params: dict[str, Any]) -> Any:
-    """Token ids of one page by the reference library; ``params`` are those of `tokens`."""
-    return tokens.page_ids(store, documents=documents, kept=kept, row=row, params=params)
+def page_ids(store: Store, documents: str, kept: str, row: int, params: dict[str, Any], piece: int = 0) -> Any:
+    """Token ids of one page, or a piece of it, by the reference library; ``params`` are those of `tokens`."""
+    return tokens.page_ids(store, documents=documents, kept=kept, row=row, params=params, piece=piece)
 
 
 def train_classifier(

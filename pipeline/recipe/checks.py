@@ -10,6 +10,7 @@ from pipeline.recipe.products import Source
 from pipeline.recipe.yaml_file import Key, YamlFile
 from pipeline.store.storage import Store
 from stages import kept, labels, language, quality, tokens
+from stages.documents.extraction import extractor
 from stages.rules import classifiers, contamination, own_functions, text_models, url_lists, word_lists
 
 Check = tuple[Key, Callable[[], Any]]
@@ -24,10 +25,12 @@ def check_files(
         tokenizer: False where the tokenizer may not be there yet.
     """
     checks = list(_checks((), sections, store))
-    for name, scorer in sections["scores"].scorers.items():
+    for name, scorer in sections["scores"].scorers.items() if sections["scores"] is not None else ():
         checks.append((("scores", "scorers", name), lambda name=scorer.function: own_functions.load(name)))  # type: ignore[misc]
-    if tokenizer:
+    if tokenizer and sections["tokens"] is not None:
         checks.append((("tokens", "tokenizer"), lambda: tokens.identity(sections["tokens"])))
+    if sections["documents"] is not None:
+        checks.append((("documents", "extractor"), lambda: extractor(sections["documents"].extractor)))
     for name, source in found.items():
         if source is not None:
             own = _checks(("sources", name), source.sections, store)
@@ -35,19 +38,21 @@ def check_files(
     for key, check in checks:
         try:
             check()
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, ImportError) as error:
             yaml_file.add(key, told(error))
 
 
 def _checks(prefix: Key, sections: dict[str, Any], store: Store) -> Iterator[Check]:
-    if "language" in sections:
+    if prefix and sections.get("documents") is not None:
+        yield (*prefix, "documents", "extractor"), lambda: extractor(sections["documents"].extractor)
+    if sections.get("language") is not None:
         yield (*prefix, "language", "model"), lambda: _check_language(sections["language"])
-    if "quality" in sections:
+    if sections.get("quality") is not None:
         yield from _quality((*prefix, "quality"), sections["quality"])
-    if "labels" in sections:
+    if sections.get("labels") is not None:
         for name, labeller in sections["labels"].labellers.items():
             yield (*prefix, "labels", "labellers", name), lambda labeller=labeller: labels.check(labeller)  # type: ignore[misc]
-    if "kept" in sections:
+    if sections.get("kept") is not None:
         yield from _lists((*prefix, "kept", "urls"), sections["kept"], store)
 
 

@@ -16,24 +16,28 @@ from pipeline.recipe import graph
 from pipeline.recipe.checks import check_files
 from pipeline.recipe.graph import SECTIONS, TOP_KEYS
 from pipeline.recipe.grids import Grids, cells_of, is_grid, written_out
+from pipeline.recipe.input import check_input, check_scorers
 from pipeline.recipe.named_labels import check_labels, known_labels
 from pipeline.recipe.paths import resolve, resolve_files, resolve_models, source_paths
 from pipeline.recipe.products import Recipe, Source, mixtures_of
+from pipeline.recipe.reach import check_reach
 from pipeline.recipe.sections import SampleParams, dump
 from pipeline.recipe.yaml_file import Key, YamlFile, dotted, nearest, read_yaml, validate
 from pipeline.store.storage import Store, filesystem_of
 from stages import clusters, kept, mixture, schemas, sources
+from stages.contract import Split
 from stages.kept.grid import Cell
 
 MOST_LETTERS = 100
 """Of a name: it is part of file names, with a digest beside it."""
 
 
-def load(path: str | Path, store: Store, tokenizer: bool = True) -> Recipe:
+def load(path: str | Path, store: Store, tokenizer: bool = True, look: bool = False) -> Recipe:
     """Read and check a mixture file for a run under the root of ``store``.
 
     Args:
         tokenizer: False where its tokenizer may not be there yet.
+        look: look at the input too, a page of every source, and try scorers (`pipeline.recipe.input`).
 
     Raises:
         ConfigError: with every mistake in it, each with its line and key.
@@ -66,10 +70,13 @@ def load(path: str | Path, store: Store, tokenizer: bool = True) -> Recipe:
     name = str(data.get("name") or Path(path).stem)
     _check_name(name, ("name",), yaml_file)
     _check_references(yaml_file, found, domains, sections)
-    yaml_file.check()
     check_files(yaml_file, sections, found, store, tokenizer)
+    listed: dict[str, tuple[list[Split], list[str]]] = {}
+    if look and "sample" not in data:  # whose pages are made first
+        check_scorers(yaml_file, sections["scores"], store)
+        listed = check_input(yaml_file, found)
     yaml_file.check()
-    return Recipe(str(path), name, sample, found, domains, sections)  # type: ignore[arg-type]
+    return Recipe(str(path), name, sample, found, domains, sections, listed)  # type: ignore[arg-type]
 
 
 def _source(name: str, raw: Any, yaml_file: YamlFile, store: Store) -> Source | None:
@@ -194,6 +201,8 @@ def _check_references(
     for name, source in found.items():
         known = [domain for domain in domains.values() if domain is not None]
         _check_columns(yaml_file, name, source, known, sections)
+    _check_thresholds(yaml_file, found)
+    check_reach(yaml_file, found, domains, [(place, blend.domains) for place, blend in mixtures_of(sections)])
     if sections.get("clusters") is not None and sections.get("signatures") is not None:
         try:
             clusters.check_permutations(sections["clusters"], sections["signatures"].permutations)
@@ -230,6 +239,27 @@ def _check_ensembles(yaml_file: YamlFile, found: dict[str, Source | None], secti
                 yaml_file.add(("quality", "ensembles", name, "of"), f"no score {column!r} is measured{told}")
         if f"{name}_score" in there:
             yaml_file.add(("quality", "ensembles", name), f"there is another score {name}_score already")
+
+
+def _check_thresholds(yaml_file: YamlFile, found: dict[str, Source | None]) -> None:
+    """Refuse a threshold that no source has the rule on for, and a source's own where it is off."""
+    decides = {name: source.sections.get("kept") for name, source in found.items() if source is not None}
+    idle = {name: kept.idle_thresholds(params) for name, params in decides.items() if params is not None}
+    told = set()
+    for source, rules in idle.items():
+        for rule in rules:
+            own: Key = ("sources", source, "kept", "rules", rule)
+            if own in yaml_file.lines:
+                yaml_file.add(own, f"{kept.threshold_hint(rule)}; nothing does in source {source}")
+            elif rule not in told and all(rule in others for others in idle.values()):
+                told.add(rule)
+                yaml_file.add(_place_of(rule, yaml_file), kept.threshold_hint(rule))
+
+
+def _place_of(rule: str, yaml_file: YamlFile) -> Key:
+    """Where the common section first sets a rule."""
+    keys = [key for key in yaml_file.lines if key[:1] == ("kept",) and key[-2:] == ("rules", rule)]
+    return keys[0] if keys else ("kept",)
 
 
 def _named(domains: dict[Any, Any]) -> Iterator[tuple[Key, str]]:

@@ -60,6 +60,10 @@ class Recipe:
     sources: dict[str, Source]
     domains: dict[str, kept.Domain]
     sections: dict[str, Any]
+    listed: dict[str, tuple[list[Split], list[str]]] = field(default_factory=dict, compare=False, repr=False)
+    """Splits by source, and what was said of files left out, where the input was looked at already."""
+    part: float | None = None
+    """Of the input, where only a part of it is run (`pipeline.run.part`)."""
     _prints: dict[tuple[str, ...], Fingerprint] = field(default_factory=dict, compare=False, repr=False)
     """Fingerprints made so far: an identity may read a model file."""
 
@@ -222,7 +226,7 @@ class Recipe:
         params = self.sections["tokens"]
         read = [name for name in graph.fingerprinted(self.sections) if params.scores or name in tokens.READ]
         upstream = tuple(self.fingerprint(name, source).hex for name in read)
-        return Fingerprint("tokens", tokens.VERSION, dump(params), tokens.identity(params), upstream)
+        return Fingerprint("tokens", tokens.VERSION, tokens.deciding(params), tokens.identity(params), upstream)
 
     def shards(self) -> Fingerprint:
         params = self.sections["shards"]
@@ -258,6 +262,12 @@ class Recipe:
             return found
 
         for name in sorted(self.sources):
+            if name in self.listed:
+                found, lines = self.listed[name]
+                splits += found
+                for line in lines:
+                    say(line)
+                continue
             params = self.sources[name].params
             try:
                 splits += sources.list_splits(name, params, say, keeper)
@@ -403,6 +413,15 @@ class Recipe:
         tokenizer = tokens.identity(self.sections["tokens"])["tokenizer"]
         doubts = [warning for blend in blends for warning in mixture.weight_warnings(blend, tokenizer)]
         return [*found, *(f"mixture: {warning}" for warning in dict.fromkeys(doubts))]
+
+    def idle(self) -> list[str]:
+        """A remark for each source with rules that are given a threshold and are off there."""
+        off = {name: kept.idle_thresholds(source.sections["kept"]) for name, source in self.sources.items()}
+        return [
+            f"source {name}: {', '.join(rules)}: off, whatever the threshold; true or the rule's family switches one on"
+            for name, rules in off.items()
+            if rules
+        ]
 
     def solve(self, available: dict[str, int], tokenizer: dict[str, Any]) -> mixture.Mixture:
         """How many tokens of each domain the corpus takes.

@@ -48,8 +48,9 @@ def rule_table() -> str:
     lines = [
         "## Rules",
         "",
-        "What `kept.rules` may name, by family (`kept.families` switches one on). `false` turns a rule off, `true` on,",
-        "a number is its threshold. Equality passes. `below_min_COLUMN` and `above_max_COLUMN` limit any other column.",
+        "What `kept.rules` may name, by family (`kept.families` switches one on). `false` turns a rule off, `true` on;",
+        "a number is its threshold where it is on, and switches nothing on. Equality passes. `below_min_COLUMN` and",
+        "`above_max_COLUMN` limit any column, at their number, whatever family is on.",
         "",
         "| family | rule | column of `quality` | fails | published threshold |",
         "|---|---|---|---|---|",

@@ -28,6 +28,7 @@ MOST_DEEP = 40
 MOST_NODES = 200_000
 """Entries of a file with every alias written out."""
 MOST_DIGITS = 40
+UNQUOTED = 'a value with ${ inside braces or brackets must stand in quotes: {paths: "${NAME}/a.jsonl"}'
 SMALLEST, LARGEST = -(1 << 63), (1 << 64) - 1
 _KINDS = {
     "a list": "tuple_type list_type set_type frozen_set_type",
@@ -188,8 +189,9 @@ def parse_yaml(text: str, path: str) -> YamlFile:
         file.data = typing.cast(dict[str, Any], loader.construct_document(node))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        kind = "" if isinstance(error, Refused) else "no YAML: "
-        raise ConfigError(path, [Problem(line, "file", f"{kind}{_no_yaml(error)}")]) from error
+        said = _no_yaml(error)
+        kind = "" if isinstance(error, Refused) or said == UNQUOTED else "no YAML: "
+        raise ConfigError(path, [Problem(line, "file", f"{kind}{said}")]) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         found = f"no YAML: it holds the character U+{ord(text[error.position]):04X}, which YAML has no place for"
@@ -235,6 +237,10 @@ def _check_size(root: yaml.Node) -> None:
 
 def _no_yaml(error: yaml.MarkedYAMLError) -> str:
     """What the parser says, with the place where that began which it could not read."""
+    mark = error.problem_mark
+    line = (mark.buffer or "")[: mark.pointer + 1].rpartition("\n")[2] if mark is not None else ""
+    if line.endswith("${"):
+        return 'a value with ${ inside braces or brackets must stand in quotes: {paths: "${NAME}/a.jsonl"}'
     told = (error.problem or error.context or "").replace("but got", "found")
     if "'\\t'" in told:
         return f"{told}; indent with spaces"
@@ -293,6 +299,9 @@ def _unexpected(kinds: list[str], found: Any) -> str:
     shown = "nothing" if found is None else str(found).lower() if isinstance(found, bool) else repr(found)
     shown = shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]}..."
     hint = f"; write [{found}]" if "a list" in kinds and isinstance(found, (str, int, float)) else ""
+    percent = re.fullmatch(r"\s*([0-9.]+)\s*%\s*", found) if isinstance(found, str) and "a number" in kinds else None
+    if percent:
+        hint = f"; write {float(percent[1]) / 100:g}"
     return f"expected {', or '.join(kinds)}, found {shown}{hint}"
 
 

@@ -21,6 +21,7 @@ from pipeline.errors import UserError
 from pipeline.progress import Reporter, human_bytes, human_seconds, render
 from pipeline.recipe import graph
 from pipeline.recipe import snapshot as snapshots
+from pipeline.run import part as parts
 from pipeline.run.run import Run
 from pipeline.run.steps import Step
 from pipeline.run.writing import Solved
@@ -81,16 +82,18 @@ class LazyExecutor:
         self._executor = self._closing = None
 
 
-def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: bool) -> str:
-    """Run a mixture file; the text that ends the run."""
+def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: bool, part: float | None = None) -> str:
+    """Run a mixture file, or a part of its input; the text that ends the run."""
     reporter = Reporter(quiet)
     started, repeated = time.monotonic(), retries.repeated()
-    recipe = recipes.load(mixture, store)
+    recipe = recipes.load(mixture, store, look=True)
+    recipe = parts.of_part(recipe, part) if part is not None else recipe
     for warning in recipe.warnings():
         reporter.say(warning)
     executor = LazyExecutor(engine, store, workers, reporter)
     with RootLock(store):
         store.sweep()
+        recipes.note_tried(recipe.section("scores"), store)
         make_sample(recipe, store, reporter)
         costs = Costs(store, graph.PAGED)
         scheduler = Scheduler(executor, reporter.say)
@@ -121,7 +124,9 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
     reporter.say(f"{recipe.name}: {done} in {human_seconds(seconds) if seconds >= 10 else f'{seconds:.1f} s'}")
     corpora = snapshot.get("corpora", {"": snapshot["corpus"]})
     shards = "\nshards  ".join(store.uri(place.rpartition("/")[0]) for place in corpora.values())
-    return f"{stats.text(store, recipe.name)}\nshards  {shards}\nreport  {pages}\n"
+    held_out = "".join(f"{line}\n" for line in stats.held_out_lines(store, recipe.name))
+    told = "" if part is None else f"{parts.extrapolated(recipe, store)}\n"
+    return f"{stats.text(store, recipe.name)}\n{told}{held_out}shards  {shards}\nreport  {pages}\n"
 
 
 def make_sample(recipe: recipes.Recipe, store: Store, reporter: Reporter) -> None:
@@ -189,20 +194,17 @@ class Training:
 
 def plan(mixture: str, store: Store, training: Training | None = None) -> str:
     """What `run` would do, as a table; and, asked for a training run, what its compute and these tokens are worth."""
-    reporter = Reporter(quiet=True)
-    recipe = recipes.load(mixture, store)
+    recipe = recipes.load(mixture, store, look=True)
     if recipe.sample is not None and not store.exists("sample/sample.json"):
         return "sample: the demo corpus is made first; then everything is made for the first time\n"
-
-    def no_engine(tasks: Collection[Task]) -> Executor:
-        raise AssertionError("a plan runs no task")
-
-    job = Run(recipe, store, Scheduler(no_engine, reporter.say), reporter, Costs(store, graph.PAGED), dry=True)
-    text = plan_text(job.plan()) + "".join(f"\n{warning}\n" for warning in recipe.warnings())
+    job = dry_run(recipe, store)
+    text = plan_text(job.plan()) + "".join(f"\n{warning}\n" for warning in [*recipe.warnings(), *recipe.idle()])
     asked = recipe.index_costs(job.made.splits)
     text += "\n" + "\n".join(asked) + "\n" if asked else ""
     if job.solved and job.solved.phases:
         text += "\n" + planner.render(planner.phase_table(job.solved.phases)) + "\n"
+    said = stats.repeated({row.name: row.epochs for row in job.solved.mixture.domains}) if job.solved else ""
+    text += f"\n{said}\n" if said else ""
     if job.text_bytes and recipe.on("repeats"):
         text += f"\n{recipe.repeats_cost(job.text_bytes)}\n"
     curve = recipe.duplicate_curve()
@@ -212,6 +214,24 @@ def plan(mixture: str, store: Store, training: Training | None = None) -> str:
             raise UserError(f"the tokens of {recipe.name} are not counted yet: run it once, then plan a training run")
         text += "\n" + training_text(job.solved, recipe.section("corpus").target_tokens, training)
     return text
+
+
+def dry_run(recipe: recipes.Recipe, store: Store) -> Run:
+    """A run that only plans."""
+    reporter = Reporter(quiet=True)
+
+    def no_engine(tasks: Collection[Task]) -> Executor:
+        raise AssertionError("a plan runs no task")
+
+    return Run(recipe, store, Scheduler(no_engine, reporter.say), reporter, Costs(store, graph.PAGED), dry=True)
+
+
+def planned(mixture: str, store: Store) -> list[Step]:
+    """What `run` would do, product by product; nothing where the demo corpus of a mixture is not made yet."""
+    recipe = recipes.load(mixture, store, look=True)
+    if recipe.sample is not None and not store.exists("sample/sample.json"):
+        return []
+    return dry_run(recipe, store).plan()
 
 
 def _own_law(path: str) -> planner.OwnLaw:

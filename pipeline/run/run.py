@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from pipeline import recipe as recipes
 from pipeline.engine.scheduler import Scheduler
 from pipeline.errors import RunError
 from pipeline.progress import Reporter
 from pipeline.recipe import Recipe, graph
 from pipeline.run import deduplication, keeping, measuring, writing
 from pipeline.run.pages import make_indices, page_index
+from pipeline.run.part import chosen
 from pipeline.run.redo_reasons import NEW_INPUT
 from pipeline.run.steps import Product, Step, Steps, Unknown
 from pipeline.run.writing import Solved
@@ -59,6 +61,13 @@ class Run:
         """
         recipe, steps = self.recipe, self.made
         measured, kept = self.select()
+        lacking = recipes.wanted_domains(recipe) - {name for facts in kept.facts for name in facts["domains"]}
+        if lacking and not steps.dry:
+            steps.save()  # for `why` and `stats`, which say more
+            told = recipes.empty_domains(recipe, lacking, steps.reports(kept.addresses, {}))
+            none = [] if any(facts["kept"] for facts in kept.facts) else ["no page was kept"]
+            hint = "loosen what takes its pages, or take it out of the mixture; `gristmill stats` shows every reason"
+            raise RunError("; ".join([*none, *told, hint]))
         writing.survey(recipe, steps, measured, kept)
         steps.save()
         tokens = writing.tokenize(recipe, steps, measured, kept)
@@ -79,6 +88,8 @@ class Run:
         """Everything up to the decision which pages are kept: the measured products, and `kept`."""
         recipe, steps = self.recipe, self.made
         steps.splits = recipe.list_splits(steps.reporter.say, steps.store, keep=not steps.dry)
+        if recipe.part is not None:
+            steps.splits = chosen(steps.splits, recipe.part)
         measuring.write_listing(recipe, steps)
         steps.save()
         measured = measuring.measure(recipe, steps)

@@ -13,8 +13,9 @@ families in the order of `stages.rules.families`, the user's own limits (`below_
 `nothing_left` (the views cut everything), `no_domain`, in the splits that hold pages of the take-down list
 `taken_down`, and the duplicates, who are found among the pages that pass every other rule (`stages.kept.eligible`),
 so they come last; a page that fails another rule and says the same as one that stays bears that bit too.
-Equality passes. A null (nothing to measure, no duplicate) passes. Thresholds: ``rules`` over the published one, then
-every override that matches the page, the last one winning.
+Equality passes. A null (nothing to measure, no duplicate) passes. A rule is on by its family or by a ``true``, off by a
+``false``; a number is its threshold where it is on, and switches nothing on. ``rules`` stand over the family and the
+published threshold, then every override that matches the page, the last one winning.
 
 Price: about 1 µs a page. Limits: 64 rules active at once, because ``failed`` is a 64-bit set.
 """
@@ -43,7 +44,9 @@ from stages.kept.params import (
     Override,
     Params,
     active_rules,
+    idle_thresholds,
     span_columns,
+    threshold_hint,
     without_columns,
     without_conditions,
 )
@@ -67,18 +70,20 @@ __all__ = [
     "eligibility",
     "eligible_domain",
     "find_eligible",
+    "idle_thresholds",
     "keep",
     "page_rules",
     "prepare",
     "quality_columns",
     "rule_values",
     "selection_digest",
+    "threshold_hint",
     "without_columns",
     "without_conditions",
 ]
 
-VERSION = 7
-ELIGIBLE_VERSION = 1
+VERSION = 8
+ELIGIBLE_VERSION = 2
 
 
 def deciding(params: Params) -> dict[str, Any]:

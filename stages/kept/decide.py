@@ -12,23 +12,24 @@ import pyarrow.compute as pc
 
 from stages import schemas
 from stages.kept.params import (
-    FAMILY_OF,
-    FIXED,
+    LIMITS,
     LISTED,
     NO_DOMAIN,
     NOTHING_LEFT,
     UNWANTED,
     Domain,
     Params,
-    Setting,
     active_rules,
+    by_default,
     is_within,
     list_rules,
     rule_of,
+    set_rule,
     span_columns,
 )
 from stages.kept.spans import all_cut, merged_spans
 from stages.rules import contamination
+from stages.rules.names import UNSPACED, codes_of
 from stages.rules.url_lists import UrlLists
 from stages.rules.word_lists import ALL, BAD_WORDS, STOP_WORDS
 from stages.schemas import label_column
@@ -38,6 +39,7 @@ Numbers = npt.NDArray[np.float64]
 Edges = dict[str, dict[str, dict[str, float | None]]]
 """Of percentiles: `Domain.group` -> language -> percentile as text -> where it begins (`stages.kept.buckets`)."""
 
+ENGLISH = "en"
 LANGUAGE_COLUMNS = ("language", "confidence")
 DOCUMENT_COLUMNS = ("source", "text_bytes")
 MATCH_OF = {"exact_duplicate": "exact", "near_duplicate": "fuzzy", "same_address": "url"}
@@ -215,17 +217,21 @@ def numbers(pages: pa.Table, column: str) -> Numbers:
 
 
 def rule_values(pages: pa.Table, column: str) -> Numbers:
-    """What a rule looks at: its column, or that of the page's language where there are word lists for languages."""
+    """What a rule looks at: its column, or that of the page's language where there are word lists for languages.
+
+    Gopher's stop words are those of English pages; NaN where a language has no list.
+    """
     prefix = BY_LANGUAGE.get(column)
     if prefix is None:
         return numbers(pages, column)
-    values = numbers(pages, column) if column in pages.column_names else np.full(pages.num_rows, np.nan)
+    values = np.full(pages.num_rows, np.nan)
+    if prefix == BAD_WORDS and column in pages.column_names:
+        values = numbers(pages, column)
+    if prefix == STOP_WORDS:
+        values = np.where(_among(pages, "language", codes_of(ENGLISH)), numbers(pages, column), values)
     own = [name for name in pages.column_names if name.startswith(prefix)]
-    if not own:
-        return values
-    labels = pages.column("language").to_numpy().astype(str)
     for name in own:
-        rows = labels == name.removeprefix(prefix)
+        rows = _among(pages, "language", codes_of(name.removeprefix(prefix)))
         values = np.where(rows, numbers(pages, name), values)
     if prefix == BAD_WORDS and prefix + ALL in own:
         values = np.nan_to_num(values) + numbers(pages, prefix + ALL)
@@ -235,8 +241,11 @@ def rule_values(pages: pa.Table, column: str) -> Numbers:
 def own_column(page: pa.Table, column: str) -> str:
     """The column that `rule_values` looks at for a page (one row)."""
     prefix = BY_LANGUAGE.get(column, "")
-    names = (f"{prefix}{page.column('language')[0].as_py()}", f"{prefix}{ALL}" if prefix == BAD_WORDS else column)
-    return next((name for name in names if prefix and name in page.column_names), column)
+    language = page.column("language")[0].as_py()
+    own = [name for name in page.column_names if prefix and name.startswith(prefix)]
+    names = [name for name in own if language in codes_of(name.removeprefix(prefix))]
+    names += [f"{prefix}{ALL}"] if prefix == BAD_WORDS else []
+    return next((name for name in names if name in own), column)
 
 
 def _among(pages: pa.Table, column: str, names: Iterable[str] | None) -> Mask:
@@ -271,13 +280,14 @@ def _thresholds(
     domains: Sequence[Domain],
     params: Params,
 ) -> Numbers:
-    """The rule's threshold for each page; NaN where it is off."""
-
-    def number(setting: Setting) -> float:
-        return (default if setting else np.nan) if isinstance(setting, bool) else setting
-
-    on = name in FIXED or name.startswith((LISTED, UNWANTED)) or FAMILY_OF.get(name) in params.families
-    thresholds = np.full(pages.num_rows, number(params.rules.get(name, on)), np.float64)
+    """The rule's threshold for each page; NaN where it is off. Settings are applied one over the other (`set_rule`)."""
+    state = (by_default(name, params), default)
+    if name in params.rules:
+        state = set_rule(name, state, params.rules[name])
+    on, thresholds = np.full(pages.num_rows, state[0]), np.full(pages.num_rows, state[1], np.float64)
+    rule = rule_of(name)
+    if rule is not None and rule.spaced and params.rules.get(name) is not True:
+        on &= ~_among(pages, "language", UNSPACED)
     for override in params.overrides:
         if name in override.rules:
             matches = _among(pages, "source", override.sources) & _among(pages, "language", override.languages)
@@ -285,8 +295,13 @@ def _thresholds(
             if override.domains is not None:
                 wanted = [i for i, domain in enumerate(domains) if is_within(domain.name, override.domains)]
                 matches &= np.isin(domain_of, wanted)
-            thresholds[matches] = number(override.rules[name])
-    return thresholds
+            setting = override.rules[name]
+            if isinstance(setting, bool):
+                on[matches] = setting
+            else:
+                thresholds[matches] = setting
+                on[matches] |= name.startswith(LIMITS)
+    return np.where(on, thresholds, np.nan)
 
 
 def _fails(

@@ -11,10 +11,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from stages.kept.decide import Edges, _thresholds, first_domain, own_column
+from stages.kept.decide import Edges, _thresholds, first_domain, own_column, rule_values
 from stages.kept.params import FAMILY_OF, UNWANTED, Domain, Params, active_rules, rule_of
 from stages.schemas import label_column
 
+UNCOUNTED = ("gopher_num_stop_words",)
+"""Columns that say nothing of a page in a language without a word list."""
 COLUMNS = {
     "empty_text": ("text_bytes", "min"),
     "language_not_selected": ("language", None),
@@ -40,7 +42,7 @@ def page_rules(
     for name in active_rules(params):
         rule = rule_of(name)
         value = float(_thresholds(name, rule.threshold if rule else 0.0, page, domain_of, chosen, params)[0])
-        if math.isnan(value):
+        if math.isnan(value) or (rule and rule.column in UNCOUNTED and no_list(page, rule.column)):
             continue
         outside = COLUMNS.get(name, (None, None))
         if name.startswith(UNWANTED):
@@ -56,6 +58,11 @@ def page_rules(
             }
         )
     return found
+
+
+def no_list(page: pa.Table, column: str) -> bool:
+    """Whether a page's language has no stop words, so that nothing is asked of it."""
+    return math.isnan(float(rule_values(page, column)[0]))
 
 
 def _shown(name: str, value: float, page: pa.Table, params: Params) -> Any:

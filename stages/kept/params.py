@@ -11,7 +11,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, field_validator, mode
 from stages.contract import StageParams
 from stages.rules import families, url_lists, views
 from stages.rules.contamination import Thresholds
-from stages.rules.names import check_languages, check_names
+from stages.rules.names import check_languages, check_names, some
 from stages.rules.rule import Rule
 from stages.rules.url_lists import UrlList
 from stages.schemas import GRID_MARK
@@ -47,7 +47,18 @@ REDACTION = {"email": "email@example.com", "ip": "192.0.2.1", "phone": "+1 555 0
 MAX_RULES = 64
 
 Setting = bool | float
-"""Of a rule: off, on (with the published threshold), or on with this threshold."""
+"""Of a rule: off, on, or its threshold where its family or a ``true`` switches it on (`set_rule`)."""
+
+
+def set_rule(name: str, state: tuple[bool, float], setting: Setting) -> tuple[bool, float]:
+    """(on, threshold) of a rule after a setting: a number sets the threshold alone, true and false the switch alone.
+
+    A limit of the user's own (`LIMITS`) has no family: its number is all it has, and switches it on.
+    """
+    on, threshold = state
+    if isinstance(setting, bool):
+        return setting, threshold
+    return on or name.startswith(LIMITS), setting
 
 
 def _check_rules(rules: dict[str, Setting]) -> dict[str, Setting]:
@@ -107,6 +118,7 @@ class Override(_Grown):
     _labels = field_validator("labels")(_check_labels)
 
     _rules = field_validator("rules")(_check_rules)
+    _some = field_validator("sources", "languages", "domains")(some)
     _languages = field_validator("languages")(check_languages)
 
 
@@ -138,7 +150,8 @@ class Params(_Grown):
     families: tuple[str, ...] = families.DEFAULT
     """Rule families switched on, each at its published thresholds."""
     rules: dict[str, Setting] = Field(default={})
-    """Single rules: false (off), true (on) or a threshold. ``near_duplicate: 0.9`` drops from that similarity on."""
+    """Single rules: true switches one on, false off; a number is its threshold where it is on, and switches nothing on.
+    ``near_duplicate: 0.9`` drops from that similarity on."""
     views: tuple[str, ...] = ()
     """What to cut or replace in kept pages: spans that `quality` measured, put together here."""
     redaction: dict[str, str] = Field(default=REDACTION)
@@ -153,6 +166,7 @@ class Params(_Grown):
     """Other settings for some sources, languages or domains; a later one wins."""
 
     _rules = field_validator("rules")(_check_rules)
+    _some = field_validator("languages")(some)
     _languages = field_validator("languages", "min_confidences")(check_languages)
 
     @field_validator("families")
@@ -233,6 +247,7 @@ class Domain(_Grown):
                 raise ValueError(f"{name}: expected two rising percentiles from 0 to 100, found {low:g} and {high:g}")
         return columns
 
+    _some = field_validator("sources", "languages")(some)
     _languages = field_validator("languages")(check_languages)
     _labels = field_validator("labels")(_check_labels)
 
@@ -252,11 +267,51 @@ def active_rules(params: Params) -> list[str]:
     for name in (FIRST[0], *listed, *FIRST[1:], *unwanted, *PUBLISHED, *limits, *LAST, *DUPLICATES):
         if name == NOTHING_LEFT and not params.views:
             continue
-        default: Setting = name in (*FIXED, *LAST, *listed, *unwanted) or FAMILY_OF.get(name) in params.families
-        base = params.rules.get(name, default)
-        if base is not False or any(given.get(name, False) is not False for given in settings[1:]):
+        states = [(by_default(name, params), 0.0)]
+        for given in settings:
+            states.append(set_rule(name, states[-1], given[name]) if name in given else states[-1])
+        if any(on for on, _ in states[1:]):
             names.append(name)
     return names
+
+
+def by_default(name: str, params: Params) -> bool:
+    """Whether a rule is on where no setting names it."""
+    return name in (*FIXED, *LAST) or name.startswith((LISTED, UNWANTED)) or FAMILY_OF.get(name) in params.families
+
+
+def idle_thresholds(params: Params) -> list[str]:
+    """Rules that are given a threshold for pages for which nothing switches them on, in the order of the file."""
+    settings = [params.rules, *(override.rules for override in params.overrides)]
+    found = {}
+    for place, given in enumerate(settings):
+        for name in [name for name, setting in given.items() if not isinstance(setting, bool)]:
+            on = params.rules.get(name, by_default(name, params)) is True or name.startswith(LIMITS)
+            on |= name in params.rules and params.rules[name] is not False and by_default(name, params)
+            others = (other for other in params.overrides if not place or _overlap(params.overrides[place - 1], other))
+            if not on and not any(other.rules.get(name) is True for other in others):
+                found[name] = True
+    return list(found)
+
+
+def _overlap(one: Override, other: Override) -> bool:
+    """Whether a page may meet the conditions of both."""
+    sides: list[tuple[Any, Any]] = [
+        (getattr(one, key), getattr(other, key)) for key in ("sources", "languages", "domains")
+    ]
+    named = [name for name in one.labels if name in other.labels]
+    sides += [(one.labels[name], other.labels[name]) for name in named]
+    return all(a is None or b is None or set(a) & set(b) for a, b in sides)
+
+
+def threshold_hint(name: str) -> str:
+    """What to write instead of the threshold of a rule that is off."""
+    said = "a number is a threshold and switches no rule on"
+    rule = PUBLISHED.get(name)
+    if rule is None:
+        return f"{said}: write true where it is false"
+    limit = f"{LIMITS[0] if rule.side == 'min' else LIMITS[1]}{rule.column}"
+    return f"{said}: add {FAMILY_OF[name]} to kept.families, or set a limit of your own, {limit}"
 
 
 def list_rules(params: Params) -> tuple[str, ...]:

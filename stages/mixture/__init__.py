@@ -3,8 +3,8 @@
 A domain declares either its ``share`` of the tokens or its number of ``epochs``, never both. Domains with epochs
 take epochs x available tokens; the shares divide what those leave of the budget and sum to 1. Groups of domains nest:
 their shares multiply. Instead of declaring shares, let a ``solver`` find them (`stages.mixture.solvers`), or import
-them. No domain is repeated more than its ``max_epochs`` (default 4, after Muennighoff et al. 2023, arXiv
-2305.16264, who find that up to four epochs are worth almost as much as new text).
+them. No domain is read more often than its ``max_epochs``: once where nobody says more, so that nothing is repeated
+unasked (Muennighoff et al. 2023, arXiv 2305.16264, find that up to four epochs are worth almost as much as new text).
 
 Where a share asks for more than that, ``on_shortfall`` decides: ``error`` says what is missing; ``shrink`` takes
 the largest budget that keeps the shares; ``redistribute`` gives what a domain cannot to the others in proportion

@@ -13,6 +13,7 @@ from stages.contract import StageParams
 
 _UNITS = {"": 0, "k": 3, "m": 6, "b": 9, "g": 9, "t": 12}
 _SUM_TOLERANCE = Fraction(1, 10**6)
+ONE_PASS = 1.0
 _IMPORT_TOLERANCE = Fraction(1, 100)
 
 
@@ -108,9 +109,18 @@ class MixtureParams(StageParams):
     )
     imported: ImportedWeights | None = None
     weights_from: str | None = Field(None, description="JSON file of shares to read as `imported`; implies that solver")
-    max_epochs: float = Field(4.0, gt=0, description="a domain is never repeated more often")
+    max_epochs: float | None = Field(
+        None, gt=0, description="a domain is never read more often; none: once, or as often as its own `epochs` say"
+    )
     on_shortfall: Literal["error", "shrink", "redistribute"] = "error"
     domains: dict[str, DomainShare] = Field(min_length=1)
+
+    def cap(self, name: str) -> float:
+        """How often a domain is read at most: its own number, the mixture's, or once where nobody says more."""
+        own = self.domains[name]
+        return next(
+            number for number in (own.max_epochs, self.max_epochs, max(ONE_PASS, own.epochs or 0)) if number is not None
+        )
 
     @model_validator(mode="before")
     @classmethod
@@ -176,7 +186,7 @@ class MixtureParams(StageParams):
             raise ValueError(f"domain {name!r}: solver {self.solver!r} decides the shares; take `share` out")
         if self.solver == "quality-curve" and domain.percentiles is None and domain.epochs is None:
             raise ValueError(f"domain {name!r}: solver 'quality-curve' needs its `percentiles`, as [from, to]")
-        cap = self.max_epochs if domain.max_epochs is None else domain.max_epochs
+        cap = self.cap(name)
         if domain.epochs is not None and domain.epochs > cap:
             raise ValueError(
                 f"domain {name!r}: epochs {domain.epochs:g} is above max_epochs {cap:g}; "

@@ -227,8 +227,7 @@ def _round(number: Fraction) -> int:
 
 
 def _cap(params: MixtureParams, name: str) -> Fraction:
-    own = params.domains[name].max_epochs
-    return exact(params.max_epochs if own is None else own)
+    return exact(params.cap(name))
 
 
 def _spared(name: str, params: MixtureParams, available: dict[str, int]) -> bool:
@@ -280,7 +279,8 @@ def _within_caps(problem: _Problem, free: int) -> dict[str, int]:
     if params.on_shortfall == "error":
         raise MixtureError(
             f"not enough tokens: {short}. The largest budget for these shares is {problem.max_budget:,}; "
-            "lower the budget, raise max_epochs, or set on_shortfall to shrink or redistribute"
+            "lower the budget, raise max_epochs (1 where the file does not say: nothing is repeated unasked), or set"
+            " on_shortfall to shrink or redistribute"
         )
     return apportion(water_fill(shares, caps, free), free, caps)
 

@@ -23,6 +23,8 @@ from stages.report.tables import domains, languages, mixture, reasons
 from stages.report.untrusted import cleaned, line
 
 MAX_LANGUAGES = 100
+LEAST_SHARE = 0.01
+"""Of the tokens, from which on a card names a language."""
 SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
 """Bounds of the Hub's classes, from 1,000 on by factors of ten."""
 CONTEXT: dict[str, Any] = {
@@ -69,7 +71,12 @@ ABOUT = {
 
 
 def dataset_card(
-    stats: Mapping[str, Any], *, licence: str | None = None, title: str | None = None, description: str = ""
+    stats: Mapping[str, Any],
+    *,
+    licence: str | None = None,
+    title: str | None = None,
+    description: str = "",
+    croissant: bool = False,
 ) -> str:
     """README.md for a dataset repository that holds the corpus folder.
 
@@ -78,10 +85,11 @@ def dataset_card(
         licence: identifier as the Hub spells it (``apache-2.0``, ``odc-by``, ``other``); left out if not given.
         title: shown name; the mixture's name if not given.
         description: Markdown to put first.
+        croissant: whether ``croissant.json`` stands beside it.
     """
     stats = cleaned({key: value for key, value in stats.items() if key != "survey"}) | {"survey": None}
     name = title or stats["name"]
-    head = yaml.safe_dump(metadata(stats, name, licence), sort_keys=False, allow_unicode=True, width=120)
+    head = yaml.safe_dump(metadata(stats, name, licence, croissant), sort_keys=False, allow_unicode=True, width=120)
     parts = [f"---\n{head}---", f"# {escaped(name)}"]
     if description:
         parts.append(description)
@@ -98,9 +106,11 @@ def dataset_card(
     return "\n\n".join(parts) + "\n"
 
 
-def metadata(stats: Mapping[str, Any], name: str, licence: str | None) -> dict[str, Any]:
-    """The YAML head."""
-    found = [row for row in stats["languages"] if row["tokens"] and re.fullmatch(r"[a-z]{2,3}", row["language"])]
+def metadata(stats: Mapping[str, Any], name: str, licence: str | None, croissant: bool = False) -> dict[str, Any]:
+    """The YAML head; a language is named from `LEAST_SHARE` of the tokens on: labels of code are many and rare."""
+    least = LEAST_SHARE * sum(row["tokens"] or 0 for row in stats["languages"])
+    found = [row for row in stats["languages"] if row["tokens"] and row["tokens"] >= least]
+    found = [row for row in found if re.fullmatch(r"[a-z]{2,3}", row["language"])]
     codes = [row["language"] for row in sorted(found, key=lambda row: -row["tokens"]) if row["language"] != "und"]
     shards = stats["shards"] or {"rows": 0, "bytes": 0}
     head: dict[str, Any] = {"pretty_name": name, "language": codes[:MAX_LANGUAGES]}
@@ -109,7 +119,7 @@ def metadata(stats: Mapping[str, Any], name: str, licence: str | None) -> dict[s
     return head | {
         "size_categories": [size_category(shards["rows"])],
         "task_categories": ["text-generation"],
-        "tags": ["pretraining", "tokenized", "croissant"],
+        "tags": ["pretraining", "tokenized", *(["croissant"] if croissant else [])],
         "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "train/data-*.arrow"}]}],
     }
 

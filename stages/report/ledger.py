@@ -56,6 +56,8 @@ class Ledger:
     """group -> [documents, bytes of text]"""
     tokens: dict[tuple[str, str, str], list[int]] = field(default_factory=dict)
     """(source, language, domain) -> [documents, bytes of the text that was tokenized, tokens]"""
+    pieces: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    """Of the documents tokenized, pieces beyond the first of each page."""
     lengths: dict[str, Counts] = field(default_factory=dict)
     """domain -> documents by number of tokens, in the bins ``counts``"""
     failed: dict[str, list[int]] = field(default_factory=dict)
@@ -173,12 +175,14 @@ def _add_kept(ledger: Ledger, report: KeptReport, name: str, rows: int, text_byt
 
 def _add_tokens(ledger: Ledger, report: TokensReport, name: str, kept: int) -> None:
     groups = report["groups"]
-    _equal("tokens", name, "documents", kept, report["rows"] + report.get("empty_documents", 0))
+    whole = report["rows"] - report.get("further_pieces", 0)
+    _equal("tokens", name, "documents", kept, whole + report.get("empty_documents", 0))
     _equal("tokens", name, "documents in its groups", report["rows"], sum(group["documents"] for group in groups))
     _equal("tokens", name, "tokens in its groups", report["tokens"], sum(group["tokens"] for group in groups))
     for group in groups:
         key = (group["source"], group["language"], group["domain"])
         _add(ledger.tokens, key, group["documents"], group["text_bytes"], group["tokens"])
+        ledger.pieces[key] += group.get("further_pieces", 0)
     for domain, found in report.get("lengths", {}).items():
         counts = bins.unpacked("counts", found)
         ledger.lengths[domain] = ledger.lengths[domain] + counts if domain in ledger.lengths else counts
@@ -192,6 +196,7 @@ def _check_groups(ledger: Ledger) -> None:
     """No (source, language, domain) has more documents tokenized than kept."""
     for (source, language, domain), (documents, *_) in ledger.tokens.items():
         kept = ledger.pages.get((source, language, domain, None), [0])[0]
+        documents -= ledger.pieces[source, language, domain]
         if documents > kept:
             where = f"source {source}, language {language}, domain {domain}"
             raise ConservationError(f"tokens: {where}: {kept:,} pages kept, but {documents:,} tokenized")

@@ -15,8 +15,11 @@ Stats = Mapping[str, Any]
 MOST = 10
 LARGE_REASON, LARGE_HOST = 0.15, 0.10
 FEW_KEPT, LARGE_LANGUAGE = 0.35, 0.01
-MANY_EPOCHS = 4
+FEW_HELD_OUT, LARGE_HELD_OUT = 10, 0.02
+ONCE = 1.005
+"""Epochs above which a domain counts as repeated: the last document of a pass is taken whole."""
 SHORT = 0.01
+UNSURE = "had a label of too little confidence"
 FELL = {
     "documents": "had no text",
     "addresses": "stood on a list of addresses",
@@ -61,11 +64,12 @@ def mixture(stats: Stats) -> Iterator[dict[str, str]]:
         mean = short(row["tokens"] / row["documents"])
         yield remark(
             f"Domain {row['domain']} takes more than its part: {got} of the corpus, {asked} requested; documents are"
-            f" taken whole, and its have {mean} tokens on average",
+            f" taken whole, and its have {mean} tokens on average; tokens.max_document_tokens cuts long ones",
             "mixture",
             "warn",
         )
-    under = [row for row in stats["mixture"] if is_short(row["requested_share"], row["realised_share"])]
+    lacking = [row for row in stats["mixture"] if row["tokens"] < (1 - SHORT) * (row.get("requested_tokens") or 0)]
+    under = [row for row in lacking if is_short(row["requested_share"], row["realised_share"])]
     short_of = [row for row in under if not over or row["tokens"] < row["target_tokens"]]
     for row in short_of[:1]:
         got, asked = percent(row["realised_share"], 1), percent(row["requested_share"], 1)
@@ -73,9 +77,27 @@ def mixture(stats: Stats) -> Iterator[dict[str, str]]:
         yield remark(
             f"Domain {row['domain']} came out short: {got} of the corpus, {asked} requested{others}", "mixture", "warn"
         )
-    for row in stats["mixture"]:
-        if row["epochs"] is not None and row["epochs"] >= MANY_EPOCHS:
-            yield remark(f"Domain {row['domain']} is used {row['epochs']:.2f} times over", "mixture")
+    tokens = {row["domain"]: row["tokens"] for row in stats["domains"]}
+    for row in stats.get("held_out") or []:
+        share = row["tokens"] / max(1, tokens.get(row["domain"]) or 0)
+        if row["documents"] < FEW_HELD_OUT and share > LARGE_HELD_OUT:
+            what = "1 document" if row["documents"] == 1 else f"{row['documents']} documents"
+            yield remark(
+                f"Split {row['split']} of domain {row['domain']} is {what} with {percent(share, 1)} of its tokens;"
+                " tokens.max_document_tokens cuts long ones",
+                "mixture",
+                "warn",
+            )
+            break
+    said = repeated({row["domain"]: row["epochs"] for row in stats["mixture"]})
+    if said:
+        yield remark(said, "mixture")
+
+
+def repeated(epochs: Mapping[str, float | None]) -> str:
+    """Which domains are read more than once, the most repeated first, in a line; nothing where none is."""
+    over = sorted((-number, name) for name, number in epochs.items() if number is not None and number > ONCE)
+    return f"Repeated: {listed([f'{name} {-number:.2f} times' for number, name in over])}" if over else ""
 
 
 def excess(row: Mapping[str, Any]) -> int:
@@ -115,13 +137,24 @@ def losses(stats: Stats) -> Iterator[dict[str, str]]:
         for row in stats[f"{name}s"]:
             few = row["pages"] > LARGE_LANGUAGE * pages and (row["kept"] or 0) < FEW_KEPT * row["pages"]
             if few and row["removed"]["documents"] < row["pages"]:
-                most = max(row["removed"], key=lambda step: row["removed"][step])
-                if name == "language" and most == "language" and not row["kept"]:
+                steps = {step: count for step, count in row["removed"].items() if step in FELL}
+                most = max(steps, key=lambda step: steps[step])
+                reasons = {entry["reason"] for entry in stats["reasons"]}
+                if name == "language" and most == "language" and not row["kept"] and "language_not_selected" in reasons:
                     continue  # nobody asked for it
                 share = percent(row["kept"], row["pages"])
                 whole = f"{share} of {short(row['pages'])} pages stayed"
-                text = f"{name.capitalize()} {row[name]}: {whole}, most others {FELL[most]}"
+                fell = labelled(stats, name) if most == "language" else FELL[most]
+                text = f"{name.capitalize()} {row[name]}: {whole}, most others {fell}"
                 yield remark(text, "sources" if name == "source" else "tokens")
+
+
+def labelled(stats: Stats, name: str) -> str:
+    """Why the label of a language took pages: a language of which some stayed was wanted, and lost the others to low
+    confidence; of a source or domain, what took the most of all pages."""
+    counts = {row["reason"]: row["documents"] for row in stats["reasons"]}
+    unwanted, unsure = (counts.get(reason, 0) for reason in ("language_not_selected", "low_language_confidence"))
+    return UNSURE if name == "language" or unsure > unwanted else FELL["language"]
 
 
 def concentration(stats: Stats) -> Iterator[dict[str, str]]:

@@ -152,7 +152,8 @@ def domains(stats: Mapping[str, Any]) -> str:
     if mixture:
         total += [exact(stats["totals"]["training_tokens"]), "", "", ""]
     heads = ["domain", "documents", "tokens"] + (["corpus", "asked", "got", "epochs"] if mixture else [])
-    return table(heads, [*lines, total])
+    said = remarks.repeated({row["domain"]: row["epochs"] for row in stats["mixture"]})
+    return "\n\n".join([table(heads, [*lines, total]), *([said] if said else [])])
 
 
 def phases(stats: Mapping[str, Any]) -> str:

@@ -31,11 +31,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from stages.rules import families
-from stages.rules.names import UNDETERMINED
+from stages.rules import families, word_lists
+from stages.rules.names import UNDETERMINED, codes_of
 from stages.rules.rule import Rule
 
 Method = Literal["quantile", "spread", "median", "tail"]
+STOP_WORDS = "gopher_num_stop_words"
 TAIL = 0.1
 CONFIDENCE_RANGE = (0.3, 0.9)
 STOP_WORD_SHARE = 0.008
@@ -105,8 +106,7 @@ def calibrate(
     proposals = []
     for language in enough:
         for rule in _rules(quality, rules):
-            values = quality.column(rule.column).cast(pa.float64()).to_numpy(zero_copy_only=False)
-            own, theirs = (_present(values[labels == name]) for name in (language, reference))
+            own, theirs = (_present(_values(quality, rule, name)[labels == name]) for name in (language, reference))
             if language != reference and len(own) and len(theirs):
                 proposals.append(_propose(language, rule, own, theirs, method))
     return proposals
@@ -124,6 +124,18 @@ def overrides(proposals: list[Proposal]) -> list[dict[str, Any]]:
 def _rules(quality: pa.Table, names: tuple[str, ...]) -> list[Rule]:
     published = [rule for rules in families.RULES.values() for rule in rules if rule.column in quality.column_names]
     return [rule for rule in published if not names or rule.name in names]
+
+
+def _values(quality: pa.Table, rule: Rule, language: str) -> Numbers:
+    """What a rule looks at on pages of a language: of stop words, those of its own list; nothing where it has none."""
+    column = rule.column
+    if column == STOP_WORDS:
+        own = f"{word_lists.STOP_WORDS}{language}"
+        if own not in quality.column_names and language not in codes_of("en"):
+            return np.full(quality.num_rows, np.nan)
+        column = own if own in quality.column_names else column
+    values: Numbers = quality.column(column).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return values
 
 
 def _present(values: Numbers) -> Numbers:

@@ -13,6 +13,10 @@
 | `too_few_alphabetic_words` | `gopher_alphabetic_word_fraction` | < 0.8 |
 | `too_few_stop_words` | `gopher_num_stop_words` | < 2 of the, be, to, of, and, that, have, with |
 
+The list is English, and so the last rule is asked of English pages; of those of other languages by their own list
+(`stages.rules.word_lists`), where there is one. The rules on the length of words and on alphabetic words are off for
+languages written without spaces, where a word is two characters by the cut of `stages.kernels.words.unspaced`.
+
 Equality keeps. Tokens are what white space separates (`stages.kernels.words.words`; `quality.unit` has other units);
 *words* are the tokens with at least one character that is no symbol (`unicode.SYMBOL`), and the denominators of the
 `_per_word` columns and of the alphabetic fraction are tokens, as in datatrove 0.10.1, whose decisions these are, on
@@ -61,13 +65,13 @@ FIELDS = (
 RULES = (
     Rule("too_few_words", "gopher_num_words", "min", 50),
     Rule("too_many_words", "gopher_num_words", "max", 100_000),
-    Rule("words_too_short", "gopher_mean_word_characters", "min", 3),
-    Rule("words_too_long", "gopher_mean_word_characters", "max", 10),
+    Rule("words_too_short", "gopher_mean_word_characters", "min", 3, spaced=True),
+    Rule("words_too_long", "gopher_mean_word_characters", "max", 10, spaced=True),
     Rule("too_many_hashes", "gopher_hashes_per_word", "max", 0.1),
     Rule("too_many_ellipses", "gopher_ellipses_per_word", "max", 0.1),
     Rule("too_many_bullet_lines", "gopher_bullet_line_fraction", "max", 0.9),
     Rule("too_many_ellipsis_lines", "gopher_ellipsis_line_fraction", "max", 0.3),
-    Rule("too_few_alphabetic_words", "gopher_alphabetic_word_fraction", "min", 0.8),
+    Rule("too_few_alphabetic_words", "gopher_alphabetic_word_fraction", "min", 0.8, spaced=True),
     Rule("too_few_stop_words", "gopher_num_stop_words", "min", 2),
 )
 

@@ -20,6 +20,32 @@ af als am an ar arz as ast av az azb ba bar bcl be bg bh bn bo bpy br bs bxr ca 
 """
 LID176 = frozenset(_LID176.split())
 UNDETERMINED = "und"
+_ENGLISH_NAMES = """
+ar arabic bg bulgarian bn bengali ca catalan cs czech da danish de german el greek en english es spanish et estonian
+    fa persian fi finnish fr french he hebrew hi hindi hr croatian hu hungarian id indonesian it italian ja japanese
+    ko korean lt lithuanian lv latvian nl dutch no norwegian pl polish pt portuguese ro romanian ru russian sk slovak
+    sl slovenian sr serbian sv swedish ta tamil th thai tr turkish uk ukrainian ur urdu vi vietnamese zh chinese
+"""
+_PAIRED = _ENGLISH_NAMES.split()
+CODE_OF = dict(zip(_PAIRED[1::2], _PAIRED[::2], strict=True))
+"""Codes of languages by their English names."""
+UNSPACED = frozenset("zh ja th lo km my bo dz wuu yue zho cmn lzh nan hak jpn tha lao khm mya bod dzo".split())  # noqa: SIM905
+"""Languages that are written without spaces between words, by the codes of any model."""
+_LONG = """
+ara bul ben cat ces dan deu ell eng spa fas fin fra heb hin hrv hun ind ita jpn kor lit nld nor pol por ron rus slk slv
+    srp swe tur ukr vie zho
+"""
+_SHORT = "ar bg bn ca cs da de el en es fa fi fr he hi hr hu id it ja ko lt nl no pl pt ro ru sk sl sr sv tr uk vi zh"
+LONG_CODES = dict(zip(_SHORT.split(), _LONG.split(), strict=True))
+"""ISO 639-3 by ISO 639-1, of languages with stop words; other models say the one, lid.176 the other."""
+OTHER_CODES = {"ar": ("arb",), "fa": ("pes",), "no": ("nob", "nno", "nn"), "zh": ("cmn",)}
+"""More codes of the same."""
+
+
+def codes_of(language: str) -> tuple[str, ...]:
+    """A language's code, and what other models call it."""
+    long = LONG_CODES.get(language)
+    return (language, *((long,) if long else ()), *OTHER_CODES.get(language, ()))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -43,8 +69,22 @@ def check_languages(languages: Languages) -> Languages:
     """Refuse what cannot be a language code: two-letter codes must be known, three letters may be any model's."""
     if languages is not None:
         known = [name for name in languages if re.fullmatch("[a-z]{3}", name) or name in LID176]
-        try:
-            check_names("language", languages, {*known, *LID176})
-        except ValueError as error:
-            raise ValueError(f"{error}; languages are written as codes: en, de, zh") from None
+        unknown = [name for name in languages if name not in {*known, *LID176}]
+        told = []
+        for name in unknown:
+            code = CODE_OF.get(name.lower()) or (name.lower() if name.lower() in LID176 else None)
+            told.append(f"unknown language {name!r}" + (f"; did you mean {code!r}?" if code else ""))
+        if told:
+            raise ValueError(f"{'; '.join(told)}; languages are written as codes: en, de, zh")
     return languages
+
+
+def some(names: Languages) -> Languages:
+    """Refuse an empty list of what is chosen, which would choose nothing.
+
+    Raises:
+        ValueError: saying that leaving the key out chooses all.
+    """
+    if names is not None and not names:
+        raise ValueError("expected at least one name, found []; leave the key out, and all are meant")
+    return names

@@ -16,12 +16,18 @@ import pyarrow as pa
 
 @dataclass(frozen=True)
 class Rule:
-    """One published rule."""
+    """One published rule.
+
+    Attributes:
+        spaced: it says something of words between spaces alone, so that it is off, unless a setting says otherwise, for
+            pages in languages written without them.
+    """
 
     name: str
     column: str
     side: Literal["min", "max"]
     threshold: float
+    spaced: bool = False
 
 
 def fractions(numerator: npt.NDArray[np.int64], denominator: npt.NDArray[np.int64]) -> pa.Array:

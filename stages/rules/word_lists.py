@@ -3,26 +3,31 @@
 | rule (reason of a drop) | column | fails when |
 |---|---|---|
 | `has_bad_words` | `bad_words_<language of the page>` and `bad_words_all` together | > 0 |
-| `too_few_stop_words` (Gopher) | `stop_words_<language>`, where there is one, for `gopher_num_stop_words` | < 2 |
+| `too_few_stop_words` (Gopher) | `stop_words_<language>`; of English pages `gopher_num_stop_words` | < 2 |
 
 `quality.stop_words` and `quality.bad_words` name a list a language: words in the mixture file, or a file with one a
 line (``#`` comments). Every list is counted on every page, so a page's label may change without a new pass over its
 text: `stop_words_de` is how many different stop words of the list `de` it has, `bad_words_de` how often it has any bad
 word of the list `de`; `kept` looks at the columns of the language it has. The list `all` holds for every language.
 
+Lists of stop words for 35 languages are shipped (`stop_words.json`, made by `tools.write_stop_words` from wordfreq's
+frequencies, in FineWeb-2's way); they are counted where Gopher's rules are, a list of the user's own in the place of
+the shipped one. A page of a language without any list passes the rule.
+
 C4 (Raffel et al. 2019, section 2.2) drops a page with any word of a list; as in its code, phrases count too, in any
 case, between characters that are no letters, and anywhere in scripts without spaces (`stages.kernels.words.phrases`;
 combining marks are letters here, which the reference forgets). FineWeb-2 (Penedo et al. 2025, arXiv 2506.20920) uses
 Gopher's stop word rule with the most frequent words of each language; `gristmill calibrate` proposes them.
 
-Price: one more pass over the text, 250 MB/s, only where lists are given.
+Price: one more pass over the text, 250 MB/s.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -38,6 +43,13 @@ Lists = Mapping[str, Words]
 STOP_WORDS, BAD_WORDS = "stop_words_", "bad_words_"
 ALL = "all"
 RULES = (Rule("has_bad_words", "bad_words", "max", 0),)
+
+
+@cache
+def shipped() -> dict[str, tuple[str, ...]]:
+    """The shipped stop words by language, English ones apart."""
+    text = Path(__file__).with_name("stop_words.json").read_text(encoding="utf-8")
+    return {language: tuple(words) for language, words in json.loads(text).items()}
 
 
 def fields(stop_words: Lists, bad_words: Lists) -> list[pa.Field]:

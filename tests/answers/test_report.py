@@ -42,11 +42,11 @@ def test_thresholds_of_the_mixture_are_those_drawn(tmp_path: Path) -> None:
     from pipeline.answers import stats as reporting
 
     write_corpus(tmp_path / "in", files=1)
-    run_inline(write_mixture(tmp_path / "m.yaml", tmp_path / "in", min_words=77), tmp_path / "root")
+    run_inline(write_mixture(tmp_path / "m.yaml", tmp_path / "in", min_words=250), tmp_path / "root")
     snapshot = snapshots.load(Store(str(tmp_path / "root")))
-    assert reporting.thresholds_of(snapshot) == {"too_few_words": 77}
+    assert reporting.thresholds_of(snapshot) == {"too_few_words": 250}
     drawn = next(row["rule"] for row in reporting.stats_of(snapshot)["reasons"] if row["reason"] == "too_few_words")
-    assert drawn["threshold"] == 77
+    assert drawn["threshold"] == 250
 
 
 def test_costs_tell_pages_and_retries_of_every_stage(finished: Path, snapshot: Snapshot) -> None:

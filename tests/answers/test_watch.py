@@ -94,7 +94,7 @@ def test_a_failed_run_says_what_it_said_last_until_another_one_starts(tmp_path: 
     write_corpus(tmp_path / "in", files=1)
     mixture = write_mixture(tmp_path / "m.yaml", tmp_path / "in")
     text = mixture.read_text()
-    mixture.write_text(text.replace("*.warc.gz", "*.nothing"))
+    mixture.write_text(text.replace("too_few_words: 50", "too_few_words: 1000000"))
     result = CliRunner().invoke(main, ["run", str(mixture), "--root", str(tmp_path / "root"), "--engine", "inline"])
     assert result.exit_code != 0
     store = Store(str(tmp_path / "root"))

@@ -219,7 +219,9 @@ def test_a_cluster_that_does_not_answer_is_one_line(
 
 def test_nothing_kept_is_an_error_that_says_where_to_look(small: Path, tmp_path: Path) -> None:
     path, root = run_changed(small, tmp_path, "too_few_words: 50", "too_few_words: 1000000")
-    assert "no page was kept" in refused("run", path, "--root", root, "--engine", "inline", code=1)
+    told = refused("run", path, "--root", root, "--engine", "inline", code=1)
+    assert "domain 'docs' has no page: of the " in told
+    assert "`gristmill stats` shows every reason" in told
 
 
 def test_pages_that_do_not_belong_are_counted_and_the_run_goes_on(small: Path, tmp_path: Path) -> None:

@@ -89,6 +89,7 @@ GRID = """labels:
 DOMAINS = "web: {sources: [web], by: size, percentiles: {of: gopher_num_words, within: size, edges: [0, 50, 90, 100]}}"
 MIXED = """mixture:
   solver: quality-curve
+  max_epochs: 4
   on_shortfall: redistribute
   domains:
     web: {share: 0.8, labels: {short: 0.4, long: 0.6}}
@@ -154,7 +155,7 @@ def test_a_run_of_a_grid_spreads_each_label_over_its_buckets(tmp_path: Path) -> 
         ("long: 0.6}", "long: 0.7}", "those of its labels must sum to 1, found 1.1"),
         ("short: 0.4", "short: -0.4", "labels.short: expected a share from 0 to 1, found -0.4"),
         ("{share: 0.8, labels", "{shre: 0.8, labels", "mixture.domains.web.shre: no such key for a grid"),
-        ("solver: quality-curve", "max_epochs: 4", "set solver: quality-curve"),
+        ("solver: quality-curve", "alpha: 0.3", "set solver: quality-curve"),
         ("  code: {sources: [code]}", "  my--code: {sources: [code]}", "expected no '--' in the name of a domain"),
         ("sources: [web], by", "sources: [wbe], by", "no such source 'wbe'; did you mean 'web'?"),
         ("by: size, perc", "labels: {size: [shrt]}, by: size, perc", "labeller 'size' has no label 'shrt'"),

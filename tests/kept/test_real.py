@@ -12,6 +12,7 @@ import pytest
 
 from stages import kept, quality
 from stages.kept.decide import rule_values
+from stages.rules.names import UNSPACED
 
 FAMILIES = ("gopher_quality", "gopher_repetition", "c4", "fineweb")
 DOMAINS = [kept.Domain(name="long", min={"text_bytes": 4000}), kept.Domain(name="rest")]
@@ -41,13 +42,14 @@ def failing(pages: pa.Table, name: str, **params: object) -> np.ndarray:
     return (failed >> np.uint64(bit) & np.uint64(1)).astype(bool)
 
 
-@pytest.mark.parametrize("name", [rule for rule, family in kept.decide.FAMILY_OF.items() if family in FAMILIES])
+@pytest.mark.parametrize("name", [rule for rule, family in kept.params.FAMILY_OF.items() if family in FAMILIES])
 def test_an_override_moves_the_pages_of_its_source_language_and_domain_alone(pages: pa.Table, name: str) -> None:
     rule = kept.PUBLISHED[name]
     values = rule_values(pages, rule.column)
     threshold = float(np.nanmedian(values))
     beyond = values < threshold if rule.side == "min" else values > threshold
     before = failing(pages, name)
+    beyond &= ~(rule.spaced & np.isin(pages.column("language").to_numpy().astype(str), list(UNSPACED)))
     for key, value in (("sources", "books"), ("languages", "en"), ("domains", "long")):
         column = {"sources": "source", "languages": "language"}.get(key)
         named = pages.column(column).to_numpy() == value if column else pages.column("text_bytes").to_numpy() >= 4000
@@ -67,7 +69,9 @@ def test_what_a_rule_drops_alone_first_and_last_is_what_turning_it_shows(pages: 
     for name, counts in report["failed"].items():
         if name not in kept.PUBLISHED:
             continue
-        only = kept.prepare(kept.Params(families=(), rules={name: True}), [])(pages)
+        family = kept.params.FAMILY_OF[name]
+        others = {rule: False for rule, own in kept.params.FAMILY_OF.items() if own == family and rule != name}
+        only = kept.prepare(kept.Params(families=(family,), rules=others), [])(pages)
         without = kept.prepare(kept.Params(families=FAMILIES, rules={name: False}), [])(pages)
         assert counts["documents"] == pages.num_rows - only.column("keep").to_numpy().sum()
         assert counts["alone"] == without.column("keep").to_numpy().sum() - report["kept"]

@@ -21,7 +21,20 @@ from stages.mixture.solvers import quality_curve
 
 
 def params(domains: dict[str, dict[str, Any]], **more: Any) -> MixtureParams:
-    return MixtureParams.model_validate({"domains": domains, **more})
+    return MixtureParams.model_validate({"domains": domains, "max_epochs": 4, **more})
+
+
+def test_nothing_is_repeated_unless_the_file_says_so() -> None:
+    halves = {"domains": {"a": {"share": 0.5}, "b": {"share": 0.5}}}
+    available = {"a": 100, "b": 900}
+    once = solve(MixtureParams.model_validate(halves), available)
+    assert once.targets == {"a": 100, "b": 100}
+    assert [domain.max_epochs for domain in once.domains] == [1, 1]
+    assert solve(MixtureParams.model_validate({**halves, "max_epochs": 4}), available).targets["a"] == 400
+    with pytest.raises(MixtureError, match=r"x 1 epochs.*raise max_epochs \(1 where the file does not say"):
+        solve(MixtureParams.model_validate({**halves, "budget": 400}), available)
+    said = MixtureParams.model_validate({"domains": {"a": {"epochs": 3}, "b": {"share": 1}}})
+    assert solve(said, available).targets == {"a": 300, "b": 900}
 
 
 @st.composite
@@ -163,7 +176,7 @@ def test_each_shortfall_policy() -> None:
         ({"a": {"share": 0.5}, "b": {"share": 0.4}}, {}, "shares must sum to 1, found 0.9"),
         ({"a": {"share": 1, "epochs": 1}}, {}, "exactly one of `share` and `epochs`"),
         ({"a": {}}, {}, "exactly one of `share` and `epochs`"),
-        ({"a": {"epochs": 5}}, {}, "epochs 5 is above max_epochs 4"),
+        ({"a": {"epochs": 5}}, {"max_epochs": 4}, "epochs 5 is above max_epochs 4"),
         ({"a": {"share": 1}}, {"budget": "ten"}, "not a number of tokens"),
         ({"a": {"share": 1}}, {"budget": 0}, "whole, positive"),
         ({"a": {"share": 1}}, {"budget": "1.0001k"}, "whole, positive"),

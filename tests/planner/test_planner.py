@@ -316,8 +316,8 @@ def test_a_solved_mixture_is_planned_at_the_shares_it_asks_for() -> None:
         {"budget": 1000, "on_shortfall": "redistribute", "domains": {"a": {"share": 0.5}, "b": {"share": 0.5}}}
     )
     supplies = supplies_of(solve(params, {"a": 10, "b": 10_000}))
-    assert supplies == [Supply("a", 10, 0.5, 4.0), Supply("b", 10_000, 0.5, 4.0)]
-    assert largest_corpus(supplies) == (80, "a")
+    assert supplies == [Supply("a", 10, 0.5, 1.0), Supply("b", 10_000, 0.5, 1.0)]
+    assert largest_corpus(supplies) == (20, "a")
 
 
 def test_phases_are_shown_with_the_part_they_read() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from pipeline.cli import main
@@ -59,7 +61,9 @@ mixture: {max_epochs: -1, domains: {f: {share: 0.5}}}
         "mixture.max_epochs",
     ]
     assert found[3] == "3: kept.languages: expected a list, found 'en'; write [en]"
-    assert found[5].endswith("unknown language 'english'; languages are written as codes: en, de, zh")
+    assert found[5].endswith(
+        "unknown language 'english'; did you mean 'en'?; languages are written as codes: en, de, zh"
+    )
 
 
 def test_a_misspelt_section_that_is_needed_blames_nothing_that_names_its_entries(tmp_path: Path) -> None:
@@ -68,3 +72,21 @@ def test_a_misspelt_section_that_is_needed_blames_nothing_that_names_its_entries
         "1: sorces: no such key; did you mean 'sources'?",
         "1: sources: expected at least one entry: a mapping of names",
     ]
+
+
+def test_what_people_write_first_is_answered_with_what_to_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.jsonl").write_text('{"id": "1", "text": "some words"}\n')
+    sources = "sources: {a: {paths: a.jsonl}}\n"
+    [line] = refused(tmp_path, "sources: {a: {paths: ${DATA}/a.jsonl}}\n" + MIXTURE)
+    assert line.startswith('1: file: a value with ${ inside braces or brackets must stand in quotes: {paths: "${NAME}')
+    [line] = refused(tmp_path, sources + "kept: {languages: [English, german]}\n" + MIXTURE.replace("a, b", "a"))
+    told = "unknown language 'English'; did you mean 'en'?; unknown language 'german'; did you mean 'de'?"
+    assert line == f"2: kept.languages: {told}; languages are written as codes: en, de, zh"
+    [line] = refused(tmp_path, sources + "domains: {d: {}}\nmixture: {domains: {d: {share: 50%}}}\n")
+    assert line == "3: mixture.domains.d.share: expected a number, found '50%'; write 0.5"
+    monkeypatch.setitem(sys.modules, "trafilatura", None)
+    found = refused(tmp_path, sources + "documents: {extractor: trafilatura}\n" + MIXTURE.replace("a, b", "a"))
+    hint = "`extractor: trafilatura` needs the library: pip install 'gristmill[trafilatura]'"
+    assert f"2: documents.extractor: {hint}" in found

@@ -355,6 +355,16 @@ def test_shares_never_round_to_nothing_or_all(part: int, whole: int, text: str) 
     assert figures.percent(part, whole) == text
 
 
+def test_what_views_cut_and_what_lists_matched_stand_on_the_page() -> None:
+    stats = build_stats("made-up", **hostile_run())
+    stats["views"] = [{"view": "redacted", "documents": 3, "spans": 4, "bytes": 50}]
+    stats["listed"] = [{"entry": "adult: bad.example", "documents": 7}]
+    page = render_html(stats, {})
+    assert "Cut or replaced in kept pages, by view" in page
+    assert "Pages under lists of addresses, by entry" in page
+    assert "bad.example" in page
+
+
 def test_invisible_characters_are_spelt_out() -> None:
     assert line("a\u202eb\nc\x00") == "a‹U+202E›b‹U+000A›c‹U+0000›"
     assert passage("a\r\nb\tc\x1b", 99) == "a\nb\tc‹U+001B›"

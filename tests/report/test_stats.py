@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pipeline.planner.laws import effective_tokens
 from stages.report import ConservationError, build_stats, encode, render_text
 from stages.report.funnel import ADDRESSES, STEPS, step_of
-from stages.report.remarks import remarks
+from stages.report.remarks import losses, remarks
 from stages.report.tables import effective
 from stages.rules import families
 from tests.support.report_runs import make_run
@@ -262,6 +262,7 @@ def test_remarks_say_what_is_out_of_the_ordinary_and_nothing_of_an_even_run(run:
     assert not any("short" in remark["text"] for remark in remarks(stats))
     row = stats["mixture"][0]
     row["realised_share"], row["requested_share"], row["epochs"] = 0.1, 0.2, 5.5
+    row["requested_tokens"] = 2 * row["tokens"]
     stats["input"]["bad"] = 3
     emails = {"column": "privacy_num_secrets", "totals": [9, 4, 3, 2], "thresholds": []}
     groups = {"contamination_benchmark": [{"value": "gsm8k", "kept": 7}, {"value": "", "kept": 99}]}
@@ -269,7 +270,7 @@ def test_remarks_say_what_is_out_of_the_ordinary_and_nothing_of_an_even_run(run:
     found = remarks(stats)
     texts = " | ".join(remark["text"] for remark in found)
     short = f"{row['domain']} came out short: 10.0%"
-    for part in (short, "used 5.50 times", "3 stretches", "7 pages with text", "2 kept"):
+    for part in (short, "5.50 times", "3 stretches", "7 pages with text", "2 kept"):
         assert part in texts
     levels = [remark["level"] for remark in found]
     assert levels == sorted(levels, reverse=True)
@@ -287,7 +288,22 @@ def test_a_domain_whose_last_document_is_large_explains_why_others_have_less(run
     assert "taken whole, and its have 1,500 tokens on average" in found
     assert found in render_text(stats)
     large["tokens"] = 2010  # within a hundredth
-    assert "came out short" in " ".join(one["text"] for one in remarks(stats))
+    for row in stats["mixture"]:
+        row["requested_tokens"] = row["tokens"]
+    assert "came out short" not in " ".join(one["text"] for one in remarks(stats))  # the tokens are there
+    stats["mixture"][1]["requested_tokens"] = 2 * stats["mixture"][1]["tokens"]
+    assert f"Domain {stats['mixture'][1]['domain']} came out short" in " ".join(one["text"] for one in remarks(stats))
+
+
+def test_a_language_lost_to_low_confidence_is_not_called_unwanted(run: Row) -> None:
+    stats = build_stats("made-up", **run)
+    for row in stats["languages"]:
+        steps = dict.fromkeys(row["removed"], 0) | {"language": 90}
+        row |= {"pages": 100, "kept": 10, "removed": steps}
+    stats["totals"]["pages"] = 200
+    texts = [one["text"] for one in losses(stats) if one["text"].startswith("Language")]
+    assert texts
+    assert all("had a label of too little confidence" in text for text in texts)
 
 
 def test_effective_tokens_are_those_of_the_planner() -> None:

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages import quality
+from stages.kernels.words import unspaced
 from tests.slow import rules as slow_rules
 from tests.support import characters
 
@@ -104,7 +105,7 @@ def measure(texts: list[str], **params: Any) -> pa.RecordBatch:
 
 
 def check(texts: list[str]) -> None:
-    rows = measure(texts).to_pylist()
+    rows = measure(texts, unit="white_space").to_pylist()
     for text, row in zip(texts, rows, strict=True):
         expected: dict[str, Any] = {}
         for twin in TWINS.values():
@@ -126,6 +127,17 @@ def test_awkward_texts_equal_the_twins() -> None:
 @given(st.lists(TEXTS, max_size=5))
 def test_any_texts_equal_the_twins(texts: list[str]) -> None:
     check(texts)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(TEXTS, max_size=5))
+def test_pages_are_counted_as_their_script_is_written(texts: list[str]) -> None:
+    texts = [*texts, "磨坊坐落在河边。村里的人们。", "a の", "のの a", ""]
+    rows, spaced, cut = (measure(texts, unit=unit).to_pylist() for unit in ("as_written", "white_space", "script"))
+    for text, row, by_space, by_script in zip(texts, rows, spaced, cut, strict=True):
+        letters = [letter for letter in text if letter.isalpha()]
+        theirs = [letter for letter in letters if 0 < unspaced.groups()[ord(letter)] < unspaced.EXTENDS]
+        assert row == (by_script if 2 * len(theirs) > len(letters) else by_space), text
 
 
 def test_invalid_utf8_has_defined_values() -> None:
@@ -236,7 +248,7 @@ def test_an_unknown_family_is_refused_with_the_nearest() -> None:
 
 def test_values_equal_the_reference(shared: Path) -> None:
     table = pq.read_table(shared / "reference" / "quality" / "dev.parquet", columns=["text", *REFERENCE.values()])
-    measured = measure(table.column("text").to_pylist())
+    measured = measure(table.column("text").to_pylist(), unit="white_space")
     for ours, theirs in REFERENCE.items():
         found = measured.column(ours).cast(pa.float64()).to_numpy(zero_copy_only=False)
         expected = table.column(theirs).cast(pa.float64()).combine_chunks().to_numpy(zero_copy_only=False)

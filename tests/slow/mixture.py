@@ -109,7 +109,8 @@ def mixture(files: Files) -> list[Row]:
 
 def max_epochs(files: Files, domain: str) -> float:
     whole = files.mixture["mixture"]
-    return float(whole["domains"][domain].get("max_epochs", whole.get("max_epochs", 4)))
+    own = whole["domains"][domain]
+    return float(own.get("max_epochs", whole.get("max_epochs", max(1, own.get("epochs", 0)))))
 
 
 def apportioned(shares: dict[str, float], total: int) -> dict[str, int]:

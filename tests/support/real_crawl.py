@@ -64,10 +64,12 @@ phases:
     - name: stable
       until: 0.75
       mixture:
+        max_epochs: 4
         domains: {{web-best: {{share: 0.4}}, web-middle: {{share: 0.3}}, code: {{share: 0.1}}, wiki: {{share: 0.2}}}}
     - name: anneal
       until: 1
       mixture:
+        max_epochs: 4
         domains: {{web-best: {{share: 0.3}}, web-long: {{share: 0.2}}, books: {{share: 0.3}}, wiki: {{share: 0.2}}}}
       reserve: {{web-best: 0.3}}
 """

@@ -62,6 +62,26 @@ def groups() -> npt.NDArray[np.uint8]:
     return table
 
 
+def count_letters(data: Bytes, offsets: Offsets, planes_BK: Planes) -> npt.NDArray[np.int64]:
+    """(letters of these scripts, letters) of each document, int64."""
+    counts_D2 = np.zeros((len(offsets) - 1, 2), np.int64)
+    _letters(data, offsets, planes_BK, groups(), counts_D2)
+    return counts_D2
+
+
+@lean_kernel
+def _letters(data, offsets, planes_BK, groups, counts_D2):  # type: ignore[no-untyped-def]
+    for d in range(len(offsets) - 1):
+        first, stop = offsets[d] - offsets[0], offsets[d + 1] - offsets[0]
+        counts_D2[d, 1] = bitmaps.count(planes_BK, bitmaps.ALPHA, first, stop)
+        i = next_bit(planes_BK, bitmaps.UNSPACED, np.uint64(0), first, stop)
+        while i < stop:
+            cp, behind = characters.code_point(data, offsets[0] + i, offsets[0] + stop)
+            here = np.int64(groups[cp])
+            counts_D2[d, 0] += here > SPACED and here < EXTENDS
+            i = next_bit(planes_BK, bitmaps.UNSPACED, np.uint64(0), behind - offsets[0], stop)
+
+
 def cut_unspaced(
     data: Bytes, offsets: Offsets, planes_BK: Planes, words_D1: Offsets, bounds_W2: npt.NDArray[np.int32]
 ) -> tuple[Offsets, npt.NDArray[np.int32]]:

@@ -1,0 +1,112 @@
+"""The input of a mixture, looked at before any work: every source is listed, one page of it read, every scorer tried.
+
+For `run` and `plan`: a path that is missing, a column that is not there, a library that is not installed or a function
+that does not give a number a text is told with the key that names it, beside all other mistakes of the file, and not
+after minutes of work. Of a source the first file is opened; a scorer is called on ten short texts, unless it reserves a
+GPU, which this machine need not have.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.errors import RunError, told
+from pipeline.recipe.paths import SHIPPED
+from pipeline.recipe.products import Source
+from pipeline.recipe.sections import dump
+from pipeline.recipe.yaml_file import ConfigError, Key, YamlFile
+from pipeline.store.address import digest
+from pipeline.store.storage import Store
+from stages import documents, scores, sources
+from stages.contract import Split
+from stages.documents.tables import ColumnError
+
+TEN_TEXTS = (
+    "", " ", "a", "The mill by the river turns when it rains.", "Die Mühle am Fluss dreht sich, wenn es regnet.",
+    "磨坊坐落在河边。", "1 2 3\n\n4 5 6", "def mill(): return 'flour'", "x" * 2000, "\ufeff - odd\u00a0text -",
+)  # fmt: skip
+
+
+def check_input(yaml_file: YamlFile, found: dict[str, Source | None]) -> dict[str, tuple[list[Split], list[str]]]:
+    """Splits by source, and what is said of files left out; every mistake is added to the file's.
+
+    Raises:
+        RunError: a disk or store gives no answer, which is no mistake of the file.
+    """
+    listed: dict[str, tuple[list[Split], list[str]]] = {}
+    unread: list[sources.SourceError] = []
+    for name, source in sorted(found.items()):
+        if source is None or source.params.index:  # an index is read by the run, which keeps what it finds
+            continue
+        key: Key = ("sources", name, "paths")
+        said: list[str] = []
+        try:
+            splits = sources.list_splits(name, source.params, said.append)
+        except sources.SourceError as error:
+            yaml_file.add(key, _shipped(str(error).removeprefix(f"source {name}: ")))
+            unread += [error] if error.__cause__ is not None else []
+            continue
+        params = source.sections.get("documents")
+        listed[name] = (splits, said)
+        if params is not None and splits:
+            problem = first_page(splits[0], params)
+            columns: Key = ("sources", name, "columns")
+            if problem is not None:
+                of_columns = isinstance(problem, ColumnError) and columns in yaml_file.lines
+                yaml_file.add(columns if of_columns else key, told(problem))
+    if unread:
+        raise RunError(str(ConfigError(yaml_file.path, yaml_file.problems)))
+    return listed
+
+
+def first_page(split: Split, params: Any) -> Exception | None:
+    """What is wrong with the first page of a split as it would be read; None where it can be read, or nothing is in it.
+
+    Damage is none of it: bad input is counted by the run, and up to a share of it borne.
+    """
+    try:
+        for _ in documents.read(split, params, window=(0, 1), max_rows=1):
+            break
+    except (ValueError, OSError, ImportError) as error:
+        return error
+    return None
+
+
+def check_scorers(yaml_file: YamlFile, section: Any, store: Store) -> None:
+    """Call every scorer that needs no GPU on ten texts, unless a run under this root has."""
+    if section is None:
+        return
+    for name, scorer in section.scorers.items():
+        if scorer.gpus:
+            continue
+        try:
+            mark = tried(name, section)
+            if not store.exists(mark):
+                scores.numbers(name, scorer.model_copy(update={"batch": len(TEN_TEXTS)}), pa.array(TEN_TEXTS))
+        except Exception as error:  # noqa: BLE001 - a function of the user's own may raise anything
+            kind = "" if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: "
+            yaml_file.add(
+                ("scores", "scorers", name), f"called on ten texts, {scorer.function} fails: {kind}{told(error)}"
+            )
+
+
+def tried(name: str, section: scores.Params) -> str:
+    """Address of the note that a scorer was tried: of its module's source and its arguments."""
+    return f"runs/tried/{name}-{digest([scores.identity(section)[name], dump(section)['scorers'][name]])}.json"
+
+
+def note_tried(section: scores.Params, store: Store) -> None:
+    """Leave a note of every scorer that was tried, so that the next start loads no model."""
+    for name, scorer in section.scorers.items():
+        mark = tried(name, section)
+        if not scorer.gpus and not store.exists(mark):
+            store.write_json(mark, {"function": scorer.function})
+
+
+def _shipped(message: str) -> str:
+    if os.environ.get("RAY_JOB_ID") and SHIPPED in message:
+        return f"{message} (the job was shipped without these files: give absolute paths that every node has, or URIs)"
+    return message

@@ -1,0 +1,107 @@
+"""Domains that no page can reach, and what took the pages of a domain that has none.
+
+A page goes to the first domain it meets, and only pages that every rule keeps go anywhere. What the file alone tells is
+told before any work; the rest as soon as `kept` is there, before anything is tokenized.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pipeline.recipe.products import Recipe, Source, mixtures_of
+from pipeline.recipe.yaml_file import Key, YamlFile
+
+SHOWN = 4
+"""Reasons and domains that are named; the rest is added up."""
+
+
+def check_reach(
+    yaml_file: YamlFile,
+    found: Mapping[str, Source | None],
+    domains: Mapping[str, Any],
+    blends: Iterable[tuple[Key, Mapping[str, Any]]],
+) -> None:
+    """Add a mistake for each domain of a mixture that takes tokens of it and that no page can reach."""
+    for name in dict.fromkeys(name for _, shares in blends for name, share in shares.items() if takes(share)):
+        domain = domains.get(name)
+        if domain is None:
+            continue
+        before = list(domains)[: list(domains).index(name)]
+        cover = next((other for other in before if domains[other] is not None and covers(domains[other], domain)), None)
+        if cover is not None:
+            yaml_file.add(
+                ("domains", name),
+                f"no page can come here: {cover!r} stands before it and takes all it asks for; put {name!r} first",
+            )
+            continue
+        read = [source for key, source in found.items() if domain.sources is None or key in domain.sources]
+        kept = [source.sections["kept"] for source in read if source is not None and source.sections.get("kept")]
+        if domain.languages is not None and kept and not any(keeps_some(params, domain.languages) for params in kept):
+            wanted = ", ".join(domain.languages)
+            yaml_file.add(("domains", name, "languages"), f"no page can come here: kept.languages leaves out {wanted}")
+
+
+def takes(share: Any) -> bool:
+    """Whether a mixture wants tokens of a domain itself: of buckets of a group some may be empty."""
+    alone = getattr(share, "group", None) is None
+    return bool(alone and getattr(share, "share", None) != 0 and getattr(share, "epochs", None) != 0)
+
+
+def covers(one: Any, other: Any) -> bool:
+    """Whether every page that meets ``other`` meets ``one``: by its sources and languages, and no other condition."""
+    if any(value for key, value in one.model_dump().items() if key not in ("name", "sources", "languages")):
+        return False
+    sides = [(getattr(one, key), getattr(other, key)) for key in ("sources", "languages")]
+    return all(wide is None or (narrow is not None and set(narrow) <= set(wide)) for wide, narrow in sides)
+
+
+def keeps_some(params: Any, languages: Sequence[str]) -> bool:
+    """Whether a source's settings keep pages of one of these languages."""
+    off = params.rules.get("language_not_selected") is False
+    overridden = any("language_not_selected" in override.rules for override in params.overrides)
+    return off or overridden or params.languages is None or bool(set(params.languages) & set(languages))
+
+
+def wanted_domains(recipe: Recipe) -> set[str]:
+    """The domains that the mixture, or a phase of it, takes tokens of."""
+    return {name for _, params in mixtures_of(recipe.sections) for name, own in params.domains.items() if takes(own)}
+
+
+def empty_domains(recipe: Recipe, lacking: Iterable[str], reports: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What took the pages of each domain that has none, a sentence each.
+
+    Args:
+        reports: of the files of `kept`.
+    """
+    groups = [group for report in reports for group in report["groups"]]
+    return [f"domain {name!r} has no page: {_taken(recipe, name, groups)}" for name in sorted(lacking)]
+
+
+def _taken(recipe: Recipe, name: str, groups: Sequence[Mapping[str, Any]]) -> str:
+    domain = recipe.domains[name]
+    reasons, elsewhere, dropped = Counter[str](), Counter[str](), Counter[str]()
+    for group in groups:
+        pages, reason = group["documents"], group["reason"]
+        if group["domain"] == name:
+            reasons[reason] += pages
+        elif (domain.sources is None or group["source"] in domain.sources) and (
+            domain.languages is None or group["language"] in domain.languages
+        ):
+            (elsewhere if reason is None else dropped)[group["domain"] if reason is None else reason] += pages
+    if reasons:
+        return f"of the {reasons.total():,} pages that meet its conditions, {_listed(reasons)} took all"
+    if elsewhere or dropped:
+        told = [f"{_listed(counts)} {what}" for counts, what in ((elsewhere, "took"), (dropped, "dropped")) if counts]
+        others = elsewhere.total() + dropped.total()
+        return (
+            f"of the {others:,} pages of its sources and languages {', '.join(told)}; a page goes to the first it meets"
+        )
+    return "no page of its sources and languages was read"
+
+
+def _listed(counts: Counter[str]) -> str:
+    most = [f"{name} ({pages:,})" for name, pages in counts.most_common(SHOWN)]
+    rest = counts.total() - sum(pages for _, pages in counts.most_common(SHOWN))
+    return ", ".join(most) + (f" and others ({rest:,})" if rest else "")

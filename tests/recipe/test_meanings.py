@@ -1,0 +1,177 @@
+"""What a mixture file says is what a new user takes it to say: thresholds, languages, empty lists, mistakes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner
+
+from pipeline import recipe as recipes
+from pipeline.cli import main
+from pipeline.errors import RunError
+from pipeline.store.storage import Store
+from stages import kept, quality
+from tests.recipe.test_wrong_mixtures import refused
+from tests.support.corpora import write_corpus, write_mixture
+from tests.support.runs import run_inline
+
+DOMAINS = "domains: {d: {}}\nmixture: {domains: {d: {share: 1}}}\n"
+ENGLISH = "The mill stands by the river, and the people of the village have to be there with their corn. " * 12
+
+
+@pytest.fixture
+def lines(tmp_path: Path) -> Path:
+    (tmp_path / "a.jsonl").write_text('{"id": "1", "text": "some words"}\n')
+    return tmp_path
+
+
+def planned(folder: Path, text: str) -> str:
+    path = folder / "m.yaml"
+    path.write_text(text)
+    result = CliRunner().invoke(main, ["plan", str(path), "--root", str(folder / "root")])
+    assert result.exit_code == 0, result.stderr
+    return result.output
+
+
+def test_a_threshold_switches_no_rule_on_where_its_family_is_off(lines: Path) -> None:
+    sources = "sources: {prose: {paths: a.jsonl}, code: {paths: a.jsonl, kept: {families: []}}}\n"
+    said = planned(lines, f"{sources}kept: {{families: [gopher_quality], rules: {{too_few_words: 30}}}}\n{DOMAINS}")
+    assert "source code: too_few_words: off, whatever the threshold" in said
+    recipe = recipes.load(lines / "m.yaml", Store(str(lines / "root")))
+    active = {name: kept.active_rules(source.sections["kept"]) for name, source in recipe.sources.items()}
+    assert "too_few_words" in active["prose"]
+    assert "too_few_words" not in active["code"]
+
+
+def test_a_threshold_that_no_source_has_a_use_for_is_refused_with_what_to_write(lines: Path) -> None:
+    text = "sources: {a: {paths: a.jsonl}}\nkept:\n  families: []\n"
+    text += "  rules: {too_few_words: 30, mostly_repeats: 0.5}\n"
+    assert refused(lines, text + DOMAINS) == [
+        "4: kept.rules.mostly_repeats: a number is a threshold and switches no rule on: add repeats to kept.families,"
+        " or set a limit of your own, above_max_repeats_spare_fraction",
+        "4: kept.rules.too_few_words: a number is a threshold and switches no rule on: add gopher_quality to"
+        " kept.families, or set a limit of your own, below_min_gopher_num_words",
+    ]
+    override = "  overrides: [{languages: [de], rules: {too_few_words: 30}}]\n"
+    [line] = refused(lines, text.partition("  rules")[0] + override + DOMAINS)
+    assert line.startswith("4: kept.overrides[0].rules.too_few_words: a number is a threshold")
+
+
+def test_a_rule_is_on_by_true_or_its_family_and_takes_the_threshold_that_is_set() -> None:
+    pages = pa.table(
+        {"source": ["web"] * 3, "language": ["en", "en", "de"], "text_bytes": [9] * 3, "confidence": [1.0] * 3}
+        | {"gopher_num_words": [35, 25, 25]}
+    )
+
+    def reasons(**params: object) -> list[str | None]:
+        decided = kept.prepare(kept.Params.model_validate({"families": [], **params}), [])(pages)
+        found: list[str | None] = decided.column("reason").to_pylist()
+        return found
+
+    few = "too_few_words"
+    assert reasons(rules={few: 30}) == [None, None, None]
+    assert reasons(rules={few: True}) == [few, few, few]  # 50
+    assert reasons(rules={few: 30}, overrides=[{"languages": ["en"], "rules": {few: True}}]) == [None, few, None]
+    assert reasons(rules={few: True}, overrides=[{"languages": ["de"], "rules": {few: 20}}]) == [few, few, None]
+    assert reasons(rules={few: False}, overrides=[{"rules": {few: 30}}]) == [None, None, None]
+    assert reasons(rules={"below_min_gopher_num_words": 30})[1] == "below_min_gopher_num_words"
+
+
+def test_stop_words_are_asked_of_languages_that_have_a_list() -> None:
+    german = "Die Mühle steht am Fluss, und der Müller ist nicht da. " * 3
+    texts = [
+        german,
+        "Kein Satz",
+        "磨坊坐落在河边。村里的人们说这是好的。",
+        "Mto unapita karibu",
+        ENGLISH,
+        "Mill corn river",
+    ]
+    labels = ["de", "de", "zh", "sw", "en", "eng"]
+    batch = pa.RecordBatch.from_arrays([pa.array(texts, pa.large_string())], ["text"])
+    measured = quality.prepare(quality.Params())(batch)
+    assert measured.column("stop_words_de").to_pylist()[:2] == [5, 0]
+    assert measured.column("stop_words_zh").to_pylist()[2] >= 3
+    pages = pa.Table.from_batches([measured]).append_column("language", pa.array(labels))
+    for name, values in (("source", ["web"] * 6), ("text_bytes", [9] * 6), ("confidence", [1.0] * 6)):
+        pages = pages.append_column(name, pa.array(values))
+    off = {rule.name: False for rule in kept.PUBLISHED.values() if rule.name != "too_few_stop_words"}
+    decided = kept.prepare(kept.Params(rules=off), [])(pages)
+    few = "too_few_stop_words"
+    assert decided.column("reason").to_pylist() == [None, few, None, None, None, few]
+    told = {rule["rule"]: rule["column"] for rule in kept.page_rules(pages.slice(3, 1), kept.Params(), [])}
+    assert few not in told
+    told = {rule["rule"]: rule["column"] for rule in kept.page_rules(pages.slice(0, 1), kept.Params(), [])}
+    assert told[few] == "stop_words_de"
+
+
+def test_a_chinese_page_is_counted_by_its_script_and_kept_by_gophers_rules() -> None:
+    text = "磨坊坐落在河边，村里的人们每天都会来到这里，他们说这是一个很好的地方，我们也在这里工作。" * 8
+    batch = pa.RecordBatch.from_arrays([pa.array([text], pa.large_string())], ["text"])
+    pages = pa.Table.from_batches([quality.prepare(quality.Params())(batch)])
+    for name, value in (("source", "web"), ("language", "zh"), ("text_bytes", len(text)), ("confidence", 1.0)):
+        pages = pages.append_column(name, pa.array([value]))
+    gopher = kept.Params(families=("gopher_quality",))
+    assert pages.column("gopher_num_words")[0].as_py() > 150
+    assert kept.prepare(gopher, [])(pages).column("keep").to_pylist() == [True]
+    said = kept.Params(families=("gopher_quality",), rules={"words_too_short": True})
+    assert kept.prepare(said, [])(pages).column("reason").to_pylist() == ["words_too_short"]
+
+
+def test_an_empty_list_of_languages_or_sources_is_refused(lines: Path) -> None:
+    text = "sources: {a: {paths: a.jsonl}}\nkept:\n  languages: []\ndomains: {d: {sources: []}}\n"
+    found = refused(lines, text + "mixture: {domains: {d: {share: 1}}}\n")
+    assert [line.partition(": expected")[0] for line in found] == ["3: kept.languages", "4: domains.d.sources"]
+    assert found[0].endswith("expected at least one name, found []; leave the key out, and all are meant")
+
+
+def test_a_domain_that_no_page_can_reach_is_told_before_any_work(lines: Path) -> None:
+    text = "sources: {a: {paths: a.jsonl}}\nkept: {languages: [en]}\n"
+    text += "domains:\n  de: {languages: [de]}\n  all: {}\n  a: {sources: [a]}\n"
+    assert refused(lines, text + "mixture: {domains: {de: {share: 0.2}, all: {share: 0.4}, a: {share: 0.4}}}\n") == [
+        "4: domains.de.languages: no page can come here: kept.languages leaves out de",
+        "6: domains.a: no page can come here: 'all' stands before it and takes all it asks for; put 'a' first",
+    ]
+
+
+def test_a_domain_without_a_page_names_what_took_its_pages_before_tokens(tmp_path: Path) -> None:
+    mixture = write_mixture(tmp_path / "m.yaml", write_corpus(tmp_path / "in", files=1))
+    text = mixture.read_text().replace(
+        "families: [], rules: {low", "families: [], rules: {above_max_text_bytes: 10, low"
+    )
+    mixture.write_text(text)
+    told = (
+        r"domain 'code' has no page: of the 5\d pages that meet its conditions, above_max_text_bytes \(5\d\) took all"
+    )
+    with pytest.raises(RunError, match=told):
+        run_inline(mixture, tmp_path / "root")
+    assert not (tmp_path / "root" / "tokens").exists()
+
+
+SCORER = "def score(texts):\n    return [1.0] * (len(texts) - 1)\n"
+
+
+def test_all_mistakes_are_told_at_once(lines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (lines / "my_scorer_of_nine.py").write_text(SCORER)
+    monkeypatch.syspath_prepend(lines)
+    text = """\
+nmae: x
+sources:
+  a: {paths: a.jsonl, columns: {text: content}}
+  b: {paths: nowhere.jsonl}
+quality: {classifiers: {good: {model: no-such-model.bin}}}
+scores: {scorers: {nine: {function: "my_scorer_of_nine:score"}}}
+kept: {rules: {too_few_words: many}}
+tokens: {tokenizer: mistral-v9}
+domains: {d: {}}
+mixture: {domains: {d: {share: 0.5}}}
+"""
+    found = refused(lines, text)
+    assert [line.partition(": ")[2].partition(": ")[0] for line in found] == [
+        "nmae", "sources.a.columns", "sources.b.paths", "quality.classifiers.good", "scores.scorers.nine",
+        "kept.rules.too_few_words", "tokens.tokenizer", "mixture",
+    ]  # fmt: skip
+    assert "content" in found[1]
+    assert found[4].endswith("expected 10 numbers, one a text, found 9")

@@ -1,0 +1,51 @@
+"""`run --sample`: the same splits every time, whose files a whole run uses, and figures of everything by them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pipeline.cli import main
+from pipeline.errors import UserError
+from pipeline.run.part import about, chosen, fraction_of
+from stages.contract import Split
+from tests.support.corpora import write_corpus, write_mixture
+from tests.support.runs import made, run_inline, tree
+
+
+def test_shares_as_people_write_them() -> None:
+    assert [fraction_of(text) for text in ("1%", "0.25", " 12.5 %")] == [0.01, 0.25, 0.125]
+    for text in ("0", "100%", "some", "2"):
+        with pytest.raises(UserError, match="expected a share such as 1%"):
+            fraction_of(text)
+    assert [about(count) for count in (0, 7, 99, 1234, 9_876_543)] == ["0", "7", "99", "1,200", "9,900,000"]
+
+
+def test_a_part_grows_split_by_split_and_has_of_every_source() -> None:
+    splits = [Split(source, f"{k}", 0, 0, "file", "", 100, "") for source in "ab" for k in range(50)]
+    small, large = chosen(splits, 0.02), chosen(splits, 0.5)
+    assert [sum(split.source == source for split in small) for source in "ab"] == [1, 1]
+    assert len(large) == 50
+    assert set(small) < set(large)
+    assert chosen(splits[::-1], 0.5) == large[::-1]
+
+
+def test_a_sample_tells_what_everything_gives_and_its_files_are_used_again(tmp_path: Path) -> None:
+    mixture, root = write_mixture(tmp_path / "m.yaml", write_corpus(tmp_path / "in", files=8)), tmp_path / "root"
+    command = ["run", str(mixture), "--root", str(root), "--engine", "inline", "--quiet"]
+    result = CliRunner().invoke(main, [*command, "--sample", "40%"])
+    assert result.exit_code == 0, result.stderr
+    assert re.search(r"sample: [45] of 9 splits", result.output)
+    before = tree(root)
+    assert (root / "mixtures/small-sample.json").exists()
+    told = next(line.split() for line in result.output.splitlines() if re.match(r"web +[\d,]+ +[\d,]+ +[\d,]+$", line))
+    pages = int(told[1].replace(",", ""))
+    whole = run_inline(mixture, root)
+    assert made(whole)["documents"] in (4, 5)
+    assert {name: found for name, found in tree(root).items() if name in before} == before
+    real = sum(facts["rows"] for facts in whole.select()[0]["documents"].facts)
+    code = next(line.split() for line in result.output.splitlines() if re.match(r"code +[\d,]+ +[\d,]+ +[\d,]+$", line))
+    assert pages + int(code[1].replace(",", "")) == pytest.approx(real, rel=0.25)
