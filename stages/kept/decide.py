@@ -28,7 +28,7 @@ from stages.kept.params import (
     span_columns,
 )
 from stages.kept.spans import all_cut, merged_spans
-from stages.rules import contamination
+from stages.rules import contamination, rights
 from stages.rules.url_lists import UrlLists
 from stages.rules.word_lists import ALL, BAD_WORDS, STOP_WORDS
 from stages.schemas import label_column
@@ -276,7 +276,9 @@ def _thresholds(
     def number(setting: Setting) -> float:
         return (default if setting else np.nan) if isinstance(setting, bool) else setting
 
-    on = name in FIXED or name.startswith((LISTED, UNWANTED)) or FAMILY_OF.get(name) in params.families
+    on = (
+        name in (*FIXED, *rights.RULES) or name.startswith((LISTED, UNWANTED)) or FAMILY_OF.get(name) in params.families
+    )
     thresholds = np.full(pages.num_rows, number(params.rules.get(name, on)), np.float64)
     for override in params.overrides:
         if name in override.rules:
@@ -303,6 +305,9 @@ def _fails(
         values = rule_values(pages, rule.column)
         return values < thresholds if rule.side == "min" else values > thresholds
     on = ~np.isnan(thresholds)
+    if name in rights.RULES:
+        column = pages.column(rights.COLUMNS[name])
+        return np.asarray(on & rights.failing(name, column, params.robots, params.licences), np.bool_)
     if name.startswith((LISTED, UNWANTED)):
         return np.asarray(on)
     if name == "language_not_selected":

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from stages.kept.decide import Edges, _thresholds, first_domain, own_column
 from stages.kept.params import FAMILY_OF, UNWANTED, Domain, Params, active_rules, rule_of
+from stages.rules import rights
 from stages.schemas import label_column
 
 COLUMNS = {
@@ -22,6 +23,7 @@ COLUMNS = {
     "exact_duplicate": ("match", None),
     "near_duplicate": ("similarity", "max"),
     "same_address": ("match", None),
+    **{name: (column, None) for name, column in rights.COLUMNS.items()},
 }
 """Column and side of the rules that stand outside the families."""
 
