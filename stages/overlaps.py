@@ -28,7 +28,7 @@ from stages.rules import contamination, known_items
 
 VERSION = 1
 Params = contamination.Benchmarks
-SAMPLED = 8
+SAMPLED = 16
 PIECE_BYTES = 1 << 22
 _HALF = np.uint64(32)
 

@@ -9,7 +9,7 @@ words. Here words have weights (`stages.contamination.weights`): how rare the wo
 (`stages.rules.known_items`), less where the words stand on many pages *without* the rest of the item. The last is a
 document frequency counted over the corpus: for every word of every item, on how many pages an alignment covers it.
 Counts are exact: no sketch. A mirrored item is not common: its words are all on as many pages as the whole is, and only
-what exceeds twice that counts. The rarity of single words is measured on one page in eight.
+what exceeds twice that counts. The rarity of single words is measured on one page in sixteen.
 
 Scores: `stages.contamination.scoring`. Nothing depends on the order, number or division of the input.
 

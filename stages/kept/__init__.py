@@ -92,10 +92,7 @@ def deciding(params: Params) -> dict[str, Any]:
     Raises:
         FileNotFoundError, ValueError: a list of addresses cannot be read.
     """
-    settings = params.model_dump(mode="json") | {"urls": url_lists.deciding(params.urls)}
-    if not params.contamination:  # it came later: roots made before keep their files
-        del settings["contamination"]
-    return settings
+    return params.model_dump(mode="json") | {"urls": url_lists.deciding(params.urls)}
 
 
 def keep(

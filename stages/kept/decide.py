@@ -28,7 +28,7 @@ from stages.kept.params import (
     span_columns,
 )
 from stages.kept.spans import all_cut, merged_spans
-from stages.rules import contamination
+from stages.rules import contamination, rights
 from stages.rules.names import UNSPACED, codes_of
 from stages.rules.url_lists import UrlLists
 from stages.rules.word_lists import ALL, BAD_WORDS, STOP_WORDS
@@ -318,6 +318,9 @@ def _fails(
         values = rule_values(pages, rule.column)
         return values < thresholds if rule.side == "min" else values > thresholds
     on = ~np.isnan(thresholds)
+    if name in rights.RULES:
+        column = pages.column(rights.COLUMNS[name])
+        return np.asarray(on & rights.failing(name, column, params.robots, params.licences), np.bool_)
     if name.startswith((LISTED, UNWANTED)):
         return np.asarray(on)
     if name == "language_not_selected":

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from stages.kept.decide import Edges, _thresholds, first_domain, own_column, rule_values
 from stages.kept.params import FAMILY_OF, UNWANTED, Domain, Params, active_rules, rule_of
+from stages.rules import rights
 from stages.schemas import label_column
 
 UNCOUNTED = ("gopher_num_stop_words",)
@@ -24,6 +25,7 @@ COLUMNS = {
     "exact_duplicate": ("match", None),
     "near_duplicate": ("similarity", "max"),
     "same_address": ("match", None),
+    **{name: (column, None) for name, column in rights.COLUMNS.items()},
 }
 """Column and side of the rules that stand outside the families."""
 

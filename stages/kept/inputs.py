@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 
 from stages.contract import Store
 from stages.kept.decide import CLUSTER_COLUMNS, DOCUMENT_COLUMNS, LANGUAGE_COLUMNS, quality_columns
-from stages.kept.params import Domain, Params
+from stages.kept.params import Domain, Params, right_rules
+from stages.rules import rights
 
 ALWAYS = {"documents": DOCUMENT_COLUMNS, "language": LANGUAGE_COLUMNS, "clusters": CLUSTER_COLUMNS}
 """What is read of these products whatever is asked; of the others, what rules and domains name."""
@@ -34,7 +35,8 @@ def read_pages(
         if holder is None:
             raise ValueError(f"no product has the column {column!r}; looked in {', '.join(map(files.get, measured))}")  # type: ignore[arg-type]
         wanted.setdefault(holder, []).append(column)
-    pages = store.read_table(files["documents"], [*wanted.pop("documents"), *(("url",) if urls else ())])
+    more = [*(("url",) if urls else ()), *(rights.COLUMNS[name] for name in right_rules(params))]
+    pages = store.read_table(files["documents"], [*wanted.pop("documents"), *more])
     for name, columns in wanted.items():
         table = store.read_table(files[name], columns)
         if table.num_rows != pages.num_rows:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from stages.contract import StageParams
-from stages.rules import families, url_lists, views
+from stages.rules import families, rights, url_lists, views
 from stages.rules.contamination import Thresholds
 from stages.rules.names import check_languages, check_names, some
 from stages.rules.rule import Rule
@@ -26,7 +26,7 @@ ALWAYS = ("empty_text", NOTHING_LEFT, NO_DOMAIN)
 PUBLISHED: dict[str, Rule] = {rule.name: rule for rules in families.RULES.values() for rule in rules}
 FAMILY_OF = {rule.name: family for family, rules in families.RULES.items() for rule in rules}
 LAST = (NOTHING_LEFT, NO_DOMAIN)
-ORDER = (*FIRST, *PUBLISHED, *LAST, *DUPLICATES)
+ORDER = (*FIRST, *rights.RULES, *PUBLISHED, *LAST, *DUPLICATES)
 LIMITS = ("below_min_", "above_max_")
 """A rule of the user's own: one of these and the name of any column of `quality`, with a number."""
 LISTED = url_lists.RULE
@@ -74,7 +74,7 @@ def _check_rules(rules: dict[str, Setting]) -> dict[str, Setting]:
         raise ValueError(f"contaminated is a score from 0 to 1 (it counted words before): found {score:g}")
     for name in rules:
         switch = name in ("language_not_selected", "exact_duplicate", "same_address") or name.startswith(
-            (LISTED, UNWANTED)
+            (LISTED, UNWANTED, *rights.RULES)
         )
         if switch and not isinstance(rules[name], bool):
             raise ValueError(f"{name} has no threshold: expected true or false, found {rules[name]!r}")
@@ -139,7 +139,7 @@ class LabelChoice(StageParams):
 class Params(_Grown):
     """Settings of `kept`."""
 
-    later = frozenset({"labels"})
+    later = frozenset({"labels", "contamination", "robots", "licences"})
 
     languages: tuple[str, ...] | None = None
     """Languages to keep; none: all."""
@@ -158,6 +158,10 @@ class Params(_Grown):
     """What stands in the place of each kind of personal data in the view `redacted`."""
     labels: dict[str, LabelChoice] = Field(default={})
     """By labeller of `labels` the labels that stay: a page of another label of `x` is dropped as `unwanted_x`."""
+    robots: rights.Robots | None = None
+    """What pages and servers ask of robots, where it is honoured: such a page is `asked_not_to_be_used`."""
+    licences: rights.Licences | None = None
+    """Which licences stay: a page of another is dropped as `licence_not_wanted`."""
     contamination: dict[str, Thresholds] = Field(default={})
     """Scores from which what is found of a benchmark counts, by benchmark; `*`: of all others."""
     urls: dict[str, UrlList] = Field(default={})
@@ -205,6 +209,10 @@ class Params(_Grown):
         for given in (self.rules, *(override.rules for override in self.overrides)):
             check_names("rule", [name for name in given if name.startswith(LISTED)], list_rules(self))
             check_names("rule", [name for name in given if name.startswith(UNWANTED)], label_rules(self))
+            for name in set(given).intersection(rights.RULES).difference(right_rules(self)):
+                raise ValueError(
+                    f"{name} needs kept.{'robots' if name == rights.ASKED else 'licences'}, which is not set"
+                )
         return self
 
     @model_validator(mode="after")
@@ -264,7 +272,8 @@ def active_rules(params: Params) -> list[str]:
     names = []
     limits = sorted({name for given in settings for name in given if name.startswith(LIMITS)})
     listed, unwanted = list_rules(params), label_rules(params)
-    for name in (FIRST[0], *listed, *FIRST[1:], *unwanted, *PUBLISHED, *limits, *LAST, *DUPLICATES):
+    own = right_rules(params)
+    for name in (FIRST[0], *listed, *own, *FIRST[1:], *unwanted, *PUBLISHED, *limits, *LAST, *DUPLICATES):
         if name == NOTHING_LEFT and not params.views:
             continue
         states = [(by_default(name, params), 0.0)]
@@ -277,7 +286,11 @@ def active_rules(params: Params) -> list[str]:
 
 def by_default(name: str, params: Params) -> bool:
     """Whether a rule is on where no setting names it."""
-    return name in (*FIXED, *LAST) or name.startswith((LISTED, UNWANTED)) or FAMILY_OF.get(name) in params.families
+    return (
+        name in (*FIXED, *LAST, *rights.RULES)
+        or name.startswith((LISTED, UNWANTED))
+        or FAMILY_OF.get(name) in params.families
+    )
 
 
 def idle_thresholds(params: Params) -> list[str]:
@@ -312,6 +325,12 @@ def threshold_hint(name: str) -> str:
         return f"{said}: write true where it is false"
     limit = f"{LIMITS[0] if rule.side == 'min' else LIMITS[1]}{rule.column}"
     return f"{said}: add {FAMILY_OF[name]} to kept.families, or set a limit of your own, {limit}"
+
+
+def right_rules(params: Params) -> tuple[str, ...]:
+    """The rules of `stages.rules.rights` whose section is there."""
+    sections = {rights.ASKED: params.robots, rights.LICENCE: params.licences}
+    return tuple(name for name in rights.RULES if sections[name] is not None)
 
 
 def list_rules(params: Params) -> tuple[str, ...]:

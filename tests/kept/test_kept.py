@@ -23,6 +23,8 @@ PASSES: dict[str, Any] = {
     "via": None,
     "similarity": None,
     "cluster_size": 1,
+    "robots": None,
+    "licence": None,
 }
 for _rule in kept.PUBLISHED.values():
     PASSES.setdefault(_rule.column, _rule.threshold)
@@ -35,6 +37,8 @@ def pages(*rows: dict[str, Any]) -> pa.Table:
         "match": pa.string(),
         "via": pa.binary(16),
         "text_bytes": pa.int64(),
+        "robots": pa.string(),
+        "licence": pa.string(),
     }
     columns = {name: [(PASSES | row)[name] for row in rows] for name in PASSES | rows[0]}
     return pa.table({name: pa.array(values, types.get(name, pa.float64())) for name, values in columns.items()})
@@ -54,6 +58,18 @@ def reasons(*rows: dict[str, Any], domains: list[kept.Domain] | None = None, **p
 FIXED_CASES = [
     ("empty_text", {"text_bytes": 0}, {"text_bytes": 1}, {}),
     ("language_not_selected", {"language": "de"}, {"language": "en"}, {"languages": ("en",)}),
+    ("asked_not_to_be_used", {"robots": "noai,noindex"}, {"robots": "noindex"}, {"robots": {}}),
+    ("asked_not_to_be_used", {"robots": "tdm-reservation"}, {"robots": "ccbot:noai"}, {"robots": {}}),
+    ("asked_not_to_be_used", {"robots": "ccbot:noai"}, {"robots": "gptbot:noai"}, {"robots": {"agents": ("CCBot",)}}),
+    ("asked_not_to_be_used", {"robots": "none"}, {"robots": "noai"}, {"robots": {"directives": ("none",)}}),
+    (
+        "licence_not_wanted",
+        {"licence": "https://creativecommons.org/licenses/by-nc/4.0/"},
+        {"licence": "http://creativecommons.org/licenses/by/3.0/de/"},
+        {"licences": {"drop": ("by-nc", "by-nc-sa")}},
+    ),
+    ("licence_not_wanted", {"licence": "proprietary"}, {"licence": "MIT"}, {"licences": {"keep": ("mit", "zero")}}),
+    ("licence_not_wanted", {}, {"licence": "MIT"}, {"licences": {"keep": ("mit",), "missing": "drop"}}),
     ("low_language_confidence", {"confidence": 0.49}, {"confidence": 0.5}, {"min_confidence": 0.5}),
     ("low_language_confidence", {"confidence": 0.69}, {"confidence": 0.7}, {"min_confidences": {"en": 0.7}}),
     ("exact_duplicate", {"match": "exact", "similarity": 1.0}, {}, {}),

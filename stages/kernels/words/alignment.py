@@ -9,12 +9,12 @@ both are skipped if two words agree again behind them (at the end of a side: one
 `NEAR` words is one *alignment*: runs of equal words. It is given where it has enough words (`least_matched`). Then the
 sequence's *companions* (choices, an answer) are looked for, word for word, within `AROUND` words of it.
 
-Price: one lookup a word of the page in a filter that is a few times the size of a cache, about 10 ns a word, beside the
-words themselves; what is found costs about 100 ns a seed. 25 bytes of memory a word of the sequences.
+Price: one lookup a word of the page in a filter of about two bytes a seed, 10 to 20 ns a word, beside the words
+themselves. 20 to 30 bytes of memory a word of the sequences.
 
-Legend: T words of all sequences, S sequences, G groups, K seeds, P places, R runs. tokens_T uint32: the high half of a
-word's hash; starts_S1 int64; runs_R7 int64: document, sequence, alignment (number within the document), first word of
-the sequence, word behind the last, first byte of the document, byte behind the last.
+Legend: T words of all sequences, S sequences, E entries of the table of seeds, P places, R runs. tokens_T uint32: the
+high half of a word's hash; starts_S1 int64; runs_R7 int64: document, sequence, alignment (number within the document),
+first word of the sequence, word behind the last, first byte of the document, byte behind the last.
 """
 
 # Kernel bodies are typed by Numba.

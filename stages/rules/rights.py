@@ -1,0 +1,107 @@
+"""Rights: what pages and servers ask of robots, and the licence a page states, as rules of `kept`.
+
+| rule (reason of a drop) | column of `documents` | fails when |
+|---|---|---|
+| `asked_not_to_be_used` | `robots` | it has one of the directives named (`kept.robots`) |
+| `licence_not_wanted` | `licence` | the licence is not among those to keep, or among those to drop (`kept.licences`) |
+
+Both are off until their section stands in the mixture file. ``robots`` holds what ``<meta>`` and ``X-Robots-Tag`` say,
+``noai,noindex`` of all robots, ``ccbot:noindex`` of one, and ``tdm-reservation`` (W3C TDMRep). What is said of all
+counts for every agent; what is said of one counts where it is named. A licence is called by its Creative Commons name
+(``by``, ``by-sa``, ``by-nc-nd``; ``zero`` and ``mark`` of the public domain), whatever version or country its address
+has, or, where it is none of those, by its whole text in small letters.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from pydantic import Field, field_validator, model_validator
+
+from stages.contract import StageParams
+
+ASKED = "asked_not_to_be_used"
+LICENCE = "licence_not_wanted"
+RULES = (ASKED, LICENCE)
+COLUMNS = {ASKED: "robots", LICENCE: "licence"}
+TDM = "tdm-reservation"
+_COMMONS = re.compile(r"creativecommons\.org/(?:licen[sc]es|publicdomain)/([a-z+-]+)")
+
+
+class Robots(StageParams):
+    """Which requests of pages and servers are honoured."""
+
+    directives: tuple[str, ...] = ("noai", "noimageai", TDM)
+    """Pages that ask any of this of all robots are dropped; `noindex` and `none` may be wanted too."""
+    agents: tuple[str, ...] = ()
+    """Robots in whose name pages are read (`CCBot`, `GPTBot`): what is asked of these alone counts too."""
+
+    @field_validator("directives", "agents")
+    @classmethod
+    def _small(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if not re.fullmatch(r"[A-Za-z0-9_.*-]+", name):
+                raise ValueError(f"expected one word of letters, digits, '-', '_' and '.', found {name!r}")
+        return tuple(sorted({name.lower() for name in names}))
+
+
+class Licences(StageParams):
+    """Which licences stay."""
+
+    keep: tuple[str, ...] | None = None
+    """Pages that state another licence are dropped."""
+    drop: tuple[str, ...] | None = None
+    """Pages that state one of these are dropped."""
+    missing: Literal["keep", "drop"] = Field(default="keep")
+    """What becomes of pages that state none."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Licences:
+        if (self.keep is None) == (self.drop is None):
+            raise ValueError("expected licences to `keep` or licences to `drop`, one of the two")
+        return self
+
+
+def asked(said: str | None, robots: Robots) -> bool:
+    """Whether a value of ``robots`` asks one of the things that are honoured."""
+    for request in (said or "").split(","):
+        agent, mark, directive = request.rpartition(":")
+        if directive in robots.directives and (not mark or agent in robots.agents):
+            return True
+    return False
+
+
+def unwanted(licence: str | None, licences: Licences) -> bool:
+    """Whether a page that states this licence is to go."""
+    if not licence:
+        return licences.missing == "drop"
+    named = {called(licence), licence.lower()}
+    if licences.keep is not None:
+        return not named & {name.lower() for name in licences.keep}
+    return bool(named & {name.lower() for name in licences.drop or ()})
+
+
+def called(licence: str) -> str:
+    """The name of a licence: 'by-sa' of a Creative Commons address, else its text in small letters."""
+    found = _COMMONS.search(licence.lower())
+    return found[1] if found else licence.lower()
+
+
+def failing(
+    rule: str, column: pa.ChunkedArray, robots: Robots | None, licences: Licences | None
+) -> npt.NDArray[np.bool_]:
+    """Pages that fail the rule; each different value is looked at once. Without its section, none."""
+
+    def fails(value: str | None) -> bool:
+        if rule == ASKED:
+            return robots is not None and asked(value, robots)
+        return licences is not None and unwanted(value, licences)
+
+    values = column.combine_chunks().dictionary_encode()
+    verdicts = np.array([*map(fails, values.dictionary.to_pylist()), fails(None)], np.bool_)
+    found: npt.NDArray[np.bool_] = verdicts[values.indices.fill_null(len(verdicts) - 1).to_numpy(zero_copy_only=False)]
+    return found
