@@ -248,6 +248,7 @@ def _rows(lines: list[Line], notes: set[int]) -> list[_Row]:
             rows.append(_Row(text, line, 0.0, id(line) in notes))
     for row in rows:
         near = [one.line for one in rows if abs(one.line.y0 - row.line.y0) < 300 and _overlap(one.line, row.line) > 0.5]
+        near = near or [row.line]  # of no width
         ends = sorted(one.x1 for one in near)
         row.width = ends[int(0.9 * (len(ends) - 1))] - min(row.line.x0, sorted(one.x0 for one in near)[len(near) // 10])
     return rows

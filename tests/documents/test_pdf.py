@@ -12,6 +12,8 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stages.extraction.pdf_layout import Line, text_of
 from tests.support.archives import PAGE, read, record, whole, write
@@ -217,6 +219,18 @@ def test_cells_of_a_row_stay_on_a_line() -> None:
     places = [(row, cell) for row in range(5) for cell in range(3)]
     rows = [Line(f"{r}{c}", 50 + 90 * c, 100 + 14 * r, 70 + 90 * c, 109 + 14 * r, 10) for r, c in places]
     assert text_of([rows]).split("\n") == [f"{row}0\t{row}1\t{row}2" for row in range(5)]
+
+
+EDGES = st.sampled_from([-5.0, 0.0, 0.0, 3.0, 90.0, 500.0])
+
+
+@given(st.lists(st.lists(st.tuples(*[EDGES] * 4), max_size=12), max_size=4))
+def test_boxes_of_any_shape_give_all_their_words(pages: list[list[tuple[float, ...]]]) -> None:
+    """Mutated files have lines without width, upside down or on one spot."""
+    lines = [[Line(f"word{n}w", *box, 10.0) for n, box in enumerate(page)] for page in pages]  # type: ignore[arg-type]
+    text_of(lines)
+    single = [Line(f"word{n}w", *box, 10.0) for n, box in enumerate(pages[0] if pages else [])]  # type: ignore[arg-type]
+    assert sorted(text_of([single]).split()) == sorted(line.text for line in single)
 
 
 @pytest.mark.parametrize(

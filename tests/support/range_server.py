@@ -100,7 +100,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         sent = data[: len(data) // 2] if fault == "cut" else b"" if fault == "empty" else data
         self._say(status, {"Content-Length": str(len(data)), **headers})
-        self.wfile.write(sent)
+        try:
+            self.wfile.write(sent)
+        except ConnectionError:  # who asked is gone
+            return
         self.about.count(bytes=len(sent))
 
     def _say(self, status: int, headers: dict[str, str] | None = None) -> None:
