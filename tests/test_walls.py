@@ -33,7 +33,7 @@ PIPELINE = {
     "answers": {"reader", "recipe", "store", "stages.report"},
     "tune": {"engine", "planner", "reader", "recipe", "run", "store", "stages.tokenizers"},
     "exports": {"answers", "planner", "reader", "recipe", "store", "stages.kernels"},
-    "reader": {"stages.kernels"},
+    "reader": {"stages.formats", "stages.kernels"},
     "planner": {"stages.kernels"},
     "sample": set(),
 }

@@ -8,6 +8,7 @@ left alone. Every number is checked for being there and whole before any shard i
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -110,10 +111,19 @@ def read_manifest(folder: str | Path, split: str | None = "train") -> Manifest:
     """
     folder = Path(folder)
     path = folder / "manifest.json"
+    if re.match(r"[a-z][a-z0-9+.-]+:/", str(folder)):
+        raise UserError(f"{folder}: what is not on a disk is read by pipeline.reader.remote.RemoteShards, with a cache")
     try:
-        data = decode_json(path.read_bytes(), str(path))
+        content = path.read_bytes()
     except FileNotFoundError:
         raise UserError(f"{folder}: no manifest.json here; expected a folder of token shards") from None
+    return manifest_of(content, str(path), folder, split)
+
+
+def manifest_of(content: bytes, path: str, folder: Path, split: str | None) -> Manifest:
+    """What `read_manifest` makes of the bytes of a manifest; ``path`` is named in errors."""
+    try:
+        data = decode_json(content, path)
     except DamagedFile as damage:
         raise UserError(f"{path}: {damage.what}") from damage
     if data.get("format") != FORMAT or data.get("version") != VERSION:

@@ -26,6 +26,8 @@ from pipeline.reader.packing import PackingPlan, pack
 from pipeline.reader.shards import TokenShards
 
 IGNORE = -100
+NEAR = 64
+"""Windows a window asked for, up to which a batch is said to be read in one piece."""
 Sample = dict[str, Any]
 
 
@@ -44,6 +46,13 @@ class Samples(Protocol):
     def batch(self, numbers: Sequence[int] | npt.NDArray[np.int64]) -> Sample:
         """Samples by number, stacked."""
         ...
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether it is worth saying `ahead` which samples will be asked for soon."""
+        ...
+
+    def ahead(self, numbers: npt.NDArray[np.int64]) -> None: ...
 
 
 class Windows:
@@ -90,6 +99,18 @@ class Windows:
             raise IndexError(f"window {number} is outside 0..{len(self) - 1}")
         start = number * self._stride
         return self.shards.tokens(start, start + self.sequence_length + 1)
+
+    @property
+    def looks_ahead(self) -> bool:
+        return self.shards.looks_ahead
+
+    def ahead(self, numbers: npt.NDArray[np.int64]) -> None:
+        length, stride = self.sequence_length + 1, self._stride
+        first, last = int(numbers.min(initial=len(self))), int(numbers.max(initial=-1))
+        if last - first < NEAR * len(numbers):
+            self.shards.ahead([(first * stride, last * stride + length)] if len(numbers) else [])
+        else:
+            self.shards.ahead((number * stride, number * stride + length) for number in numbers.tolist())
 
     def batch(self, numbers: Sequence[int] | npt.NDArray[np.int64]) -> Sample:
         index = np.asarray(numbers, np.int64)
@@ -142,6 +163,14 @@ class Packed:
         """(global token position, tokens) of each piece of a sequence."""
         low, high = int(self.plan.bins[number]), int(self.plan.bins[number + 1])
         return list(zip(self.plan.starts[low:high].tolist(), self.plan.sizes[low:high].tolist(), strict=True))
+
+    @property
+    def looks_ahead(self) -> bool:
+        return self.shards.looks_ahead
+
+    def ahead(self, numbers: npt.NDArray[np.int64]) -> None:
+        pieces = (piece for number in numbers.tolist() for piece in self.pieces(number))
+        self.shards.ahead((position, position + size + 1) for position, size in pieces)
 
     def batch(self, numbers: Sequence[int] | npt.NDArray[np.int64]) -> Sample:
         index = np.asarray(numbers, np.int64)

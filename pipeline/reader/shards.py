@@ -10,12 +10,14 @@ Nothing is believed unread. ``verify`` says how much is checked and when:
     ``"structure"``  no checksums: for the other ranks once one rank has opened with ``"open"``
 A cut or altered shard raises `DamagedShard` with its name and byte offset.
 
-Price: one memory map per shard in use (no file descriptor is kept), 100 bytes per record batch. Local files only.
+Price: one memory map per shard in use (no file descriptor is kept), 100 bytes per record batch. Local files only:
+others are for `pipeline.reader.remote`.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -85,6 +87,9 @@ class TokenShards:
         self.num_documents = self._row_starts[-1]
         self._buffers: dict[int, pa.Buffer] = {}
         self._arrays: dict[int, tuple[Tokens, Positions]] = {}
+
+    looks_ahead = False
+    """Whether it is worth saying `ahead` what will be read."""
 
     def __len__(self) -> int:
         return self.num_documents
@@ -197,6 +202,9 @@ class TokenShards:
             pieces.append(self._values(segment, start - starts[segment], end - starts[segment]))
             start, segment = end, segment + 1
         return np.concatenate(pieces)
+
+    def ahead(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """Told of global positions [start, stop) that will be read: on a disk nothing need be done."""
 
     def document_starts(self, start: int, stop: int, origin: int = 0) -> Positions:
         """Global positions p of first tokens of documents with start < p < stop, ascending, less ``origin``."""

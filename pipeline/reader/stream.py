@@ -21,6 +21,8 @@ from pipeline.reader.permutation import Permutation
 from pipeline.reader.samples import Sample, Samples
 
 STATE_FORMAT = "gristmill-reader-state"
+AHEAD = 8
+"""Batches that samples are told of before they are asked for."""
 _FEW = 48  # below this the permutation is faster one by one
 
 
@@ -91,8 +93,12 @@ class Stream:
         """Batches of this rank, of one of ``num_workers`` loader processes."""
         size = self.global_batch_size
         first = self.start + worker * size
+        told = first
         while self.num_samples is None or first < self.num_samples:
             stop = first + size
+            while self.samples.looks_ahead and told <= first + AHEAD * num_workers * size:
+                self._say_ahead(told)
+                told += num_workers * size
             if self.num_samples is not None and stop > self.num_samples:
                 if self.drop_last:
                     return
@@ -102,6 +108,13 @@ class Stream:
                 batch["consumed_samples"] = stop
                 yield batch
             first += num_workers * size
+
+    def _say_ahead(self, first: int) -> None:
+        """Tell the samples which of them the batch from ``first`` on will ask for."""
+        stop = first + self.global_batch_size
+        stop = stop if self.num_samples is None else min(stop, self.num_samples)
+        if first + self.rank < stop:
+            self.samples.ahead(self.order.numbers(first + self.rank, stop, self.world_size))
 
     def __iter__(self) -> Iterator[Sample]:
         return self.batches()

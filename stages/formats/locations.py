@@ -181,6 +181,14 @@ class ReadAhead:
         return self._position
 
 
+def below(base: str, file: str) -> str:
+    """The URI of a file in a folder, which may have options behind it."""
+    if is_http(base):
+        return base.rstrip("/") + "/" + file
+    place = place_of(base)
+    return place.beside(place.path.rstrip("/") + "/" + file).uri()
+
+
 def is_far(uri: str) -> bool:
     """Whether every read of this file is a request over the network."""
     return is_uri(uri) and not uri.startswith("file://")

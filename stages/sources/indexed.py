@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 from stages.contract import Split
 from stages.formats import format_of, splitting
 from stages.formats.listing import Say, stat
-from stages.formats.locations import is_http, is_uri, locate, place_of
+from stages.formats.locations import below, is_http, is_uri, locate, place_of
 from stages.formats.ranges import MAX_RECORD, Wanted, check_of, requests
 from stages.sources import crawl_index
 from stages.sources.crawl_index import surt
@@ -323,7 +323,7 @@ def _there(name: str, params: SourceParams, files: list[str], ends: dict[str, in
         base = COMMON_CRAWL if files and files[0].startswith("crawl-data/") else _folder(params.index[0])
 
     def look(file: str) -> Found | None:
-        uri = file if is_uri(file) or file.startswith("/") else _below(base, file)
+        uri = file if is_uri(file) or file.startswith("/") else below(base, file)
         if is_http(uri):
             return Found(file, uri, ends.get(file, 0), "indexed")
         filesystem, path = locate(uri)
@@ -345,13 +345,6 @@ def _there(name: str, params: SourceParams, files: list[str], ends: dict[str, in
         except (OSError, ValueError) as error:
             raise SourceError(f"source {name}: cannot look for the files under {base}: {one_line(error)}") from error
     return {one.file: one for one in found if one is not None}
-
-
-def _below(base: str, file: str) -> str:
-    if is_http(base):
-        return base.rstrip("/") + "/" + file
-    place = place_of(base)
-    return place.beside(place.path.rstrip("/") + "/" + file).uri()
 
 
 def _folder(path: str) -> str:
