@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from pipeline.errors import told
 from pipeline.recipe import graph
 from pipeline.recipe.checks import check_files
 from pipeline.recipe.graph import SECTIONS, TOP_KEYS
@@ -156,6 +157,8 @@ def _domains(
     grids: dict[str, list[Cell]] = {}
     common = sections.get("labels")
     known = known_labels(common, [source for source in found.values() if source is not None]) if common else {}
+    labellers = common.labellers if common else {}
+    unread = [name for name, one in labellers.items() if one.model and known[name] is None]
     for name, raw in yaml_file.data["domains"].items():
         key = ("domains", name)
         if schemas.GRID_MARK in str(name):
@@ -166,6 +169,13 @@ def _domains(
             domains[str(name)] = _domain(str(name), raw, yaml_file)
             continue
         _check_name(str(name), key, yaml_file)
+        if raw.get("by") in unread:
+            grids[str(name)] = []
+            try:
+                labellers[raw["by"]].known()
+            except (ValueError, OSError) as error:
+                yaml_file.add(("labels", "labellers", raw["by"], "model"), told(error))
+                continue
         grids[str(name)] = cells_of(str(name), raw, known, yaml_file, store)
         for cell in grids[str(name)]:
             if len(cell.domain.name) > MOST_LETTERS:
@@ -211,7 +221,7 @@ def _check_references(
     named = [(place, list(blend.domains)) for place, blend in mixtures_of(sections)]
     raw = yaml_file.data.get("mixture")
     if sections["mixture"] is None and isinstance(raw, dict) and isinstance(raw.get("domains"), dict):
-        grids = {name.partition(schemas.GRID_MARK)[0] for name in domains}
+        grids = {str(name) for name, own in yaml_file.data["domains"].items() if is_grid(own)}
         named.append((("mixture",), [name for name in raw["domains"] if name not in grids]))  # something else is wrong
     for place, names in named:
         for name in names:

@@ -73,13 +73,17 @@ def cells_of(
 
 
 def written_out(raw: Any, key: Key, grids: Grids, yaml_file: YamlFile) -> Any:
-    """A mixture section with the domains of grids in the place of their names."""
+    """A mixture section with the domains of grids in the place of their names; None where one of them is wrong, which
+    is told where it stands."""
     if not isinstance(raw, dict) or not isinstance(raw.get("domains"), dict):
         return raw
     named = [name for name in raw["domains"] if name in grids]
     if not named:
         return raw
+    if not all(grids[name] for name in named):
+        return None
     curved = raw.get("solver") == "quality-curve"
+    before = len(yaml_file.problems)
     domains: dict[str, Any] = {}
     for name, own in raw["domains"].items():
         entry = {} if own is None else own
@@ -92,7 +96,7 @@ def written_out(raw: Any, key: Key, grids: Grids, yaml_file: YamlFile) -> Any:
             domains[name] = {"share": entry["share"], "domains": {name: {"percentiles": [0, 1], **rest}}}
         else:
             domains[name] = own
-    return {**raw, "domains": domains}
+    return {**raw, "domains": domains} if len(yaml_file.problems) == before else None
 
 
 def _cells(

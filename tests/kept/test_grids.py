@@ -157,6 +157,7 @@ def test_a_run_of_a_grid_spreads_each_label_over_its_buckets(tmp_path: Path) -> 
         ("{share: 0.8, labels", "{shre: 0.8, labels", "mixture.domains.web.shre: no such key for a grid"),
         ("solver: quality-curve", "alpha: 0.3", "set solver: quality-curve"),
         ("  code: {sources: [code]}", "  my--code: {sources: [code]}", "expected no '--' in the name of a domain"),
+        ("by: size", "by: [size]", "domains.web.by: expected text, found ['size']"),
         ("sources: [web], by", "sources: [wbe], by", "no such source 'wbe'; did you mean 'web'?"),
         ("by: size, perc", "labels: {size: [shrt]}, by: size, perc", "labeller 'size' has no label 'shrt'"),
     ],
@@ -171,6 +172,8 @@ def test_mistakes_are_told_in_a_line_with_their_key(tmp_path: Path, old: str, ne
     problems = caught.value.problems
     assert any(told in f"{problem.key}: {problem.message}" for problem in problems), problems
     assert all(problem.line > 1 for problem in problems)
+    # nothing that only follows from it, but where the mixture names what is gone now
+    assert len(problems) == 1 or "my--code" in new or "shrt" in new, problems
 
 
 def test_an_empty_bucket_gives_nothing_and_an_empty_label_is_told(tmp_path: Path) -> None:
