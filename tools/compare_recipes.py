@@ -29,6 +29,9 @@ what the published pipeline did that it leaves out. They read `${INPUT}`:
 
     INPUT='/data/crawl/*.warc.gz' gristmill run mixtures/recipes/fineweb.yaml --root ROOT
 
+The decisions of `fineweb`, `c4` and `gopher` are tested against an oracle, the thresholds of `code` against the published code. The
+others' numbers are those their papers give as far as known here; compare them with the paper before you cite them.
+
 Copy one to start from. All of them on the same pages (documentation sites of some twenty projects, so the shares say more about
 these pages than about the web); `code` on source files of Python and C:
 """
