@@ -125,7 +125,8 @@ def test_what_a_sentence_is_follows_the_unit() -> None:
 
 def test_every_family_and_unit_has_a_row() -> None:
     assert list(FAMILIES) == list(families.MEASURED)
-    assert {row.name for row in ROWS} >= {f"words by {unit}" for unit in quality.UNITS}
+    cutting = set(quality.UNITS) - {"as_written"}  # which is one of two others, by the language of the page
+    assert {row.name for row in ROWS} >= {f"words by {unit}" for unit in cutting}
 
 
 def test_the_decision_page_lists_every_row() -> None:
