@@ -96,7 +96,9 @@ def main() -> None:
             manifests[domain] = f"{domain}/manifest.json"
             available[domain] = read_manifest(store, manifests[domain])["tokens"]
         shares = {"web": {"share": 0.8}, "books": {"share": 0.2}}
-        mixture = solve(MixtureParams.model_validate({"domains": shares, "budget": int(0.8 * total)}), available)
+        mixture = solve(
+            MixtureParams.model_validate({"domains": shares, "budget": int(0.8 * total), "max_epochs": 4}), available
+        )
         block = os.urandom(1 << 24)
 
         def mix() -> int:

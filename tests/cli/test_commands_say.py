@@ -30,10 +30,10 @@ def test_every_option_of_every_command_says_what_it_is_or_shows_its_default() ->
     assert not silent
 
 
-def test_an_unknown_trainer_lists_those_there(tmp_path: Path) -> None:
+def test_an_unknown_format_lists_those_there(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["export", "olmoo", str(tmp_path / "out"), "--root", str(tmp_path)])
     assert result.exit_code == 2
-    assert "Invalid value for 'TRAINER': 'olmoo' is not one of 'megatron-link'" in result.stderr
+    assert "Invalid value for 'FORMAT': 'olmoo' is not one of 'megatron-link'" in result.stderr
 
 
 def test_a_root_that_is_a_file_is_refused_by_commands_that_read(tmp_path: Path) -> None:

@@ -268,7 +268,7 @@ def test_a_run_through_faults_has_the_bytes_of_one_on_a_disk(
 ) -> None:
     client.create_bucket(Bucket="crawl")
     words = [f"word{number}" for number in range(40)]
-    for number in range(4):
+    for number in range(2):
         lines = [
             json.dumps({"text": " ".join(words[(row * number + k) % len(words)] for k in range(80 + row))})
             for row in range(30)
