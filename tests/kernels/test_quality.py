@@ -179,7 +179,7 @@ def test_bad_input_has_defined_values(unit: str) -> None:
 )
 def test_extreme_pages_are_measured(text: str) -> None:
     batch = pa.RecordBatch.from_arrays([pa.array([text], pa.large_string())], ["text"])
-    for unit in quality.UNITS:
+    for unit in sorted(set(quality.UNITS) - {"as_written"}):  # which is one of the others
         (row,) = quality.prepare(quality.Params(unit=unit))(batch).to_pylist()
         assert all(math.isfinite(value) for value in row.values() if isinstance(value, float))
         assert row["gopher_num_tokens"] == len(row_words(unit, text))

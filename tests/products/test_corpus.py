@@ -233,7 +233,7 @@ def test_a_reserve_is_read_by_its_phase_alone(store: Store) -> None:
 
 
 def test_caps_hold_over_all_phases_together() -> None:
-    mixture = {"domains": {"a": {"share": 0.5}, "b": {"share": 0.5}}}
+    mixture = {"domains": {"a": {"share": 0.5}, "b": {"share": 0.5}}, "max_epochs": 4}
     phases = [{"name": "one", "until": 0.5, "mixture": mixture}, {"name": "two", "until": 1, "mixture": mixture}]
     params = PhasesParams.model_validate({"budget": 1000, "phases": phases})
     plans = solve_phases(params, {"a": 125, "b": 1000})

@@ -49,7 +49,7 @@ class Row:
 
 
 def _family(name: str, modules: str, twin: Callable[[str], dict[str, Any]]) -> Row:
-    params = quality.Params(families=(name,))
+    params = quality.Params(families=(name,), unit="white_space")
 
     def results(texts: pa.LargeStringArray) -> list[dict[str, Any]]:
         rows = quality.prepare(params)(pa.RecordBatch.from_arrays([texts], ["text"])).to_pylist()
