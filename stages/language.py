@@ -15,7 +15,8 @@ OpenLID) goes by path. The model reads ``max_bytes`` of the text in ``pieces`` s
 as spaces, and in small letters where most are capitals: eight pieces of 125 bytes keep 99.6% of the labels of the full
 text, the first 2,000 bytes 99.2% (`docs/decisions/language.md`).
 
-Price: 0.08 ms a page of the default input; the kernel gives the library's labels and probabilities (`stages.formats.fasttext_model`).
+Price: 0.08 ms a page of the default input; the kernel gives the library's labels and probabilities
+(`stages.formats.fasttext_model`).
 Limits: lid.176 gives short English reference pages many other names.
 """
 

@@ -17,7 +17,7 @@ from pipeline.recipe.answers import (
 from pipeline.recipe.file import load
 from pipeline.recipe.input import note_tried
 from pipeline.recipe.products import Recipe, Source, survey_addresses
-from pipeline.recipe.reach import empty_domains, wanted_domains
+from pipeline.recipe.reach import empty_domains, lacking_domains
 from pipeline.recipe.sections import MODEL_SUFFIXES, dump
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "file_digest",
     "file_rows",
     "judged_text",
+    "lacking_domains",
     "load",
     "note_tried",
     "page_ids",
@@ -41,5 +42,4 @@ __all__ = [
     "tokenizer_identity",
     "train_classifier",
     "verify_corpus",
-    "wanted_domains",
 ]

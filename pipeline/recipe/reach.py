@@ -7,11 +7,12 @@ told before any work; the rest as soon as `kept` is there, before anything is to
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from pipeline.recipe.products import Recipe, Source, mixtures_of
 from pipeline.recipe.yaml_file import Key, YamlFile
+from stages.schemas import GRID_MARK
 
 SHOWN = 4
 """Reasons and domains that are named; the rest is added up."""
@@ -67,6 +68,12 @@ def keeps_some(params: Any, languages: Sequence[str]) -> bool:
 def wanted_domains(recipe: Recipe) -> set[str]:
     """The domains that the mixture, or a phase of it, takes tokens of."""
     return {name for _, params in mixtures_of(recipe.sections) for name, own in params.domains.items() if takes(own)}
+
+
+def lacking_domains(recipe: Recipe, held: Set[str]) -> set[str]:
+    """The domains that are wanted and not among those that hold pages; of a grid cells may be empty, but not all."""
+    grids = {name.partition(GRID_MARK)[0] for name in held if GRID_MARK in name}
+    return {name for name in wanted_domains(recipe) - held if name.partition(GRID_MARK)[0] not in grids}
 
 
 def empty_domains(recipe: Recipe, lacking: Iterable[str], reports: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -61,7 +61,7 @@ class Run:
         """
         recipe, steps = self.recipe, self.made
         measured, kept = self.select()
-        lacking = recipes.wanted_domains(recipe) - {name for facts in kept.facts for name in facts["domains"]}
+        lacking = recipes.lacking_domains(recipe, {name for facts in kept.facts for name in facts["domains"]})
         if lacking and not steps.dry:
             steps.save()  # for `why` and `stats`, which say more
             told = recipes.empty_domains(recipe, lacking, steps.reports(kept.addresses, {}))

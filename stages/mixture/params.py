@@ -119,7 +119,9 @@ class MixtureParams(StageParams):
         """How often a domain is read at most: its own number, the mixture's, or once where nobody says more."""
         own = self.domains[name]
         return next(
-            number for number in (own.max_epochs, self.max_epochs, max(ONE_PASS, own.epochs or 0)) if number is not None
+            number
+            for number in (own.max_epochs, self.max_epochs, max(ONE_PASS, own.epochs or 0, own.repeats or 0))
+            if number is not None
         )
 
     @model_validator(mode="before")
