@@ -64,7 +64,7 @@ def mixture(stats: Stats) -> Iterator[dict[str, str]]:
         mean = short(row["tokens"] / row["documents"])
         yield remark(
             f"Domain {row['domain']} takes more than its part: {got} of the corpus, {asked} requested; documents are"
-            f" taken whole, and its have {mean} tokens on average; tokens.max_document_tokens cuts long ones",
+            f" taken whole, {mean} tokens on average; tokens.max_document_tokens cuts long ones",
             "mixture",
             "warn",
         )
