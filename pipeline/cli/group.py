@@ -6,10 +6,12 @@ well, says what is wrong in one line, and shows the traceback with ``--debug``.
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from types import FrameType
@@ -64,6 +66,7 @@ class Group(click.Group):
         debug = "--debug" in sys.argv
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _stop)
+        atexit.register(_deaf)  # first in, last out: after Ray's own
         try:
             return super().main(*args, standalone_mode=False, **kwargs)  # type: ignore[call-overload]
         except click.ClickException as error:
@@ -115,6 +118,13 @@ def _stop(number: int, frame: FrameType | None) -> None:
         raise Stopped(number)
     if time.monotonic() - _Stopping.since > PATIENCE:
         os._exit(_Stopping.code)
+
+
+def _deaf() -> None:
+    """Python gives its signals back to the system while it ends: one that came then would end it with another code."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -114,7 +115,9 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
             store.write_json(snapshots.FAILURE, {"time": time.time(), "said": said[-FAILURE_LINES:]})
             raise
         finally:
-            executor.close()
+            # Who is told to stop says so and gives up the root first: while Ray stops, another signal may be the last.
+            if not isinstance(sys.exception(), SystemExit):
+                executor.close()
             again = retries.repeated() - repeated
             if again:
                 reporter.say(f"{again:,} {'request' if again == 1 else 'requests'} to stores had no answer: made again")

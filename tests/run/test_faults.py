@@ -133,15 +133,18 @@ def test_a_killed_ray_of_this_machine_is_started_again(small: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_two_signals_are_one_line_and_one_code(small: Path, tmp_path: Path, number: signal.Signals) -> None:
+def test_many_signals_are_one_line_and_one_code(small: Path, tmp_path: Path, number: signal.Signals) -> None:
     root = tmp_path / "root"
     run = start(small, root)
     assert wait_until(lambda: files(root, "documents/*/*.parquet") >= 1, run)
-    for _ in range(3):
+    until = time.monotonic() + 10
+    while run.poll() is None and time.monotonic() < until:  # to the last moment of its end
         run.send_signal(number)
-        time.sleep(0.1)
+        time.sleep(0.01)
     _, errors = run.communicate(timeout=SECONDS)
-    assert run.returncode == 128 + number
+    # Ray's shutdown gives SIGTERM back to the system at the very end, with all said and the lock gone: a shell
+    # calls both codes 143.
+    assert run.returncode in ((128 + number, -number) if number == signal.SIGTERM else (128 + number,))
     said = errors.decode().splitlines()
     assert [line for line in said if line.startswith("gristmill:")] == said[-1:]
     assert "the same command continues where it stopped" in said[-1]
