@@ -36,18 +36,31 @@ def slow(text: str, words: list[str]) -> tuple[int, int]:
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.text("badvery x_üÜBR色情ก\n.é", max_size=24), max_size=6))
 def test_the_kernel_agrees_with_the_published_expression(texts: list[str]) -> None:
-    phrases = build_phrases(LISTS)
-    places, different = count_phrases(*text_buffers(pa.array(texts, pa.large_string())), phrases)
+    phrases = build_phrases([*LISTS, *LISTS], once=len(LISTS))
+    counts = count_phrases(*text_buffers(pa.array(texts, pa.large_string())), phrases)
     for d, text in enumerate(texts):
-        assert [(places[d, k], different[d, k]) for k in range(3)] == [slow(text, words) for words in LISTS]
+        different, places = counts[d, : len(LISTS)], counts[d, len(LISTS) :]
+        assert list(zip(places, different, strict=True)) == [slow(text, words) for words in LISTS]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.text("abA_ -.色é", min_size=1, max_size=5).filter(lambda word: word.strip()), min_size=1, max_size=6),
+    st.lists(st.text("abA_ -.色é", max_size=40), max_size=4),
+)
+def test_phrases_within_phrases_are_counted(words: list[str], texts: list[str]) -> None:
+    words = list(dict.fromkeys(word.strip().lower() for word in words))
+    counts = count_phrases(*text_buffers(pa.array(texts, pa.large_string())), build_phrases([words, words], once=1))
+    for d, text in enumerate(texts):
+        assert (counts[d, 1], counts[d, 0]) == slow(text, words)
 
 
 def test_odd_texts_have_counts() -> None:
     data = pa.array(["", "bad\0bad", "a" * 50_000 + " bad", "bad" * 1000], pa.large_string())
-    places, _ = count_phrases(*text_buffers(data), build_phrases(LISTS))
+    places = count_phrases(*text_buffers(data), build_phrases(LISTS))
     assert places[:, 0].tolist() == [0, 2, 1, 0]
     broken = pa.array([b"bad\xff\xed\xa0\x80 bad"], pa.large_binary())
-    assert count_phrases(*text_buffers(broken), build_phrases(LISTS))[0].tolist() == [[2, 2, 0]]
+    assert count_phrases(*text_buffers(broken), build_phrases(LISTS)).tolist() == [[2, 2, 0]]
 
 
 def measured(texts: list[str], languages: list[str], **lists: object) -> pa.Table:

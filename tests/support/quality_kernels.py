@@ -97,7 +97,7 @@ LISTS = (("mill", "River", "the people"), ("磨坊", "Mühle"))
 
 
 def _phrases(data: Bytes, offsets: Offsets) -> list[list[int]]:
-    return count_phrases(data, offsets, PHRASES)[0].tolist()  # type: ignore[no-any-return]
+    return count_phrases(data, offsets, PHRASES).tolist()  # type: ignore[no-any-return]
 
 
 def _slow_phrases(text: str) -> list[int]:
