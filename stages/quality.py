@@ -183,15 +183,15 @@ class Found:
     def __init__(self, data: Bytes, offsets: Offsets, params: Params) -> None:
         self.data, self.offsets = data, offsets
         self._split = UNITS[params.unit]
-        self._planes_BK = find_planes(data, offsets)
+        self.planes_BK = find_planes(data, offsets)
 
     @cached_property
     def words(self) -> Words:
-        return self._split(self.data, self.offsets, self._planes_BK)
+        return self._split(self.data, self.offsets, self.planes_BK)
 
     @cached_property
     def lines(self) -> Lines:
-        return split_lines(self.data, self.offsets, self._planes_BK)
+        return split_lines(self.data, self.offsets, self.planes_BK)
 
     @cached_property
     def repetition(self) -> Repetition:
@@ -199,18 +199,18 @@ class Found:
 
     @cached_property
     def sentences(self) -> C4Lines:
-        lines = c4_lines(self.data, self.offsets, self._planes_BK)
+        lines = c4_lines(self.data, self.offsets, self.planes_BK)
         if self._split is split_words:
             return lines
         return replace(lines, sentences_L=count_sentences(self.data, self.offsets, lines, self.words, self._split))
 
     @cached_property
     def kinds(self) -> LineKinds:
-        return line_kinds(self.data, self.offsets, self._planes_BK)
+        return line_kinds(self.data, self.offsets, self.planes_BK)
 
     @cached_property
     def code(self) -> Facts:
-        return code_facts(self.data, self.offsets, self._planes_BK)
+        return code_facts(self.data, self.offsets, self.planes_BK)
 
     def these(self, needs: tuple[str, ...]) -> list[Any]:
         return [getattr(self, name) for name in needs]
@@ -224,7 +224,7 @@ def measure_piece(data: Bytes, offsets: Offsets, params: Params) -> list[pa.Arra
         assert family.measure is not None
         columns += family.measure(*found.these(family.needs))
     if stop_words(params) or params.bad_words:
-        columns += word_lists.measure(data, offsets, stop_words(params), params.bad_words)
+        columns += word_lists.measure(data, offsets, stop_words(params), params.bad_words, found.planes_BK)
     columns += [
         pa.array(classifiers.scorer(params.classifiers[name])(data, offsets)) for name in sorted(params.classifiers)
     ]

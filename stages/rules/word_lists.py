@@ -34,6 +34,7 @@ import numpy as np
 import pyarrow as pa
 
 from stages.kernels.columns.ragged import Bytes, Offsets
+from stages.kernels.unicode.bitmaps import Planes
 from stages.kernels.words.phrases import Phrases, build_phrases, count_phrases
 from stages.rules.rule import Rule
 
@@ -92,8 +93,10 @@ def _words(lists: tuple[tuple[str, Words], ...]) -> tuple[tuple[str, ...], ...]:
     return tuple(read(words) for _, words in lists)
 
 
-def measure(data: Bytes, offsets: Offsets, stop_words: Lists, bad_words: Lists) -> list[pa.Array]:
+def measure(
+    data: Bytes, offsets: Offsets, stop_words: Lists, bad_words: Lists, planes_BK: Planes | None = None
+) -> list[pa.Array]:
     """One array per field of `fields`, a row per document."""
     stops, bads = (_words(tuple(sorted(lists.items()))) for lists in (stop_words, bad_words))
-    counts_DL = count_phrases(data, offsets, _compiled((*stops, *bads), len(stops)))
+    counts_DL = count_phrases(data, offsets, _compiled((*stops, *bads), len(stops)), planes_BK)
     return [pa.array(column) for column in np.ascontiguousarray(counts_DL.T)]

@@ -22,12 +22,13 @@ from stages.kernels.jit import lean_inline_kernel, lean_kernel
 from stages.kernels.simd import block_bits, lowest, ones
 from stages.kernels.unicode import characters
 
-STARTS, SPACE, ALPHA, TEXT, UPPER, LOWER, DIGIT, UNSPACED, FEED, BREAK, TERMINAL, RARE = range(12)
+STARTS, SPACE, ALPHA, TEXT, UPPER, LOWER, DIGIT, UNSPACED, FEED, BREAK, TERMINAL, RARE, WORD = range(13)
 """The planes. `SPACE` marks all bytes of a character of white space, the others a character's first byte: `STARTS`
-each character (an invalid byte is one), `TEXT` what is neither white space nor a symbol, `FEED` a line feed, the other
-names are flags of `unicode`. `RARE` marks what few texts have many of: ``#``, brackets, ``...`` and ``…``, and two
-letters of each phrase of `c4_lines` (`PAIRS`)."""
-NUM_PLANES = 12
+each character (an invalid byte is one), `TEXT` what is neither white space nor a symbol, `FEED` a line feed, `WORD`
+letters, digits, combining marks and ``_``; the other names are flags of `unicode`. `RARE` marks what few texts have
+many of: ``#``, brackets, ``...`` and ``…``, and two letters of each phrase of `c4_lines` (`PAIRS`)."""
+NUM_PLANES = 13
+IN_WORD = characters.ALPHA | characters.DIGIT | characters.MARK
 PAIRS = (b"ja", b"ps", b"ms", b"cy", b"ki")
 """Letters in a row, in either case, where `RARE` marks the first."""
 
@@ -103,6 +104,20 @@ def count_words(planes_BK, start, stop):  # type: ignore[no-untyped-def]
     return words
 
 
+def any_of(planes_BK: Planes, plane: int, offsets: Offsets) -> npt.NDArray[np.bool_]:
+    """Which documents have a bit of a plane set."""
+    chosen_D = np.zeros(len(offsets) - 1, np.bool_)
+    _any_of(planes_BK, plane, offsets, chosen_D)
+    return chosen_D
+
+
+@lean_kernel
+def _any_of(planes_BK, plane, offsets, chosen_D):  # type: ignore[no-untyped-def]
+    for d in range(len(chosen_D)):
+        start, stop = offsets[d] - offsets[0], offsets[d + 1] - offsets[0]
+        chosen_D[d] = next_bit(planes_BK, plane, np.uint64(0), start, stop) < stop
+
+
 @lean_inline_kernel
 def _ascii(data, i, planes_BK, block):  # type: ignore[no-untyped-def]
     """The planes of 64 bytes (another is read behind them) as far as they are ASCII."""
@@ -117,6 +132,7 @@ def _ascii(data, i, planes_BK, block):  # type: ignore[no-untyped-def]
     )
     planes_BK[block, ALPHA] = upper | lower
     planes_BK[block, TEXT] = upper | lower | digit
+    planes_BK[block, WORD] = upper | lower | digit | block_bits(data, i, 95, 0, 0)
     planes_BK[block, UPPER] = upper
     planes_BK[block, LOWER] = lower
     planes_BK[block, DIGIT] = digit
@@ -160,7 +176,7 @@ def _planes(data, offsets, classes, tail, planes_BK):  # type: ignore[no-untyped
         first = base + 64 * block
         if done > first:
             high &= _FULL << np.uint64(done - first) if done < first + 64 else np.uint64(0)
-        starts = alpha = text = upper = lower = digit = unspaced = breaks = terminal = rare = np.uint64(0)
+        starts = alpha = text = upper = lower = digit = unspaced = breaks = terminal = rare = word = np.uint64(0)
         while high:
             p = lowest(high)
             i = first + p
@@ -171,6 +187,7 @@ def _planes(data, offsets, classes, tail, planes_BK):  # type: ignore[no-untyped
             bit = _ONE << np.uint64(p)
             starts |= bit
             high &= _FULL << np.uint64(p + done - i) if p + done - i < 64 else np.uint64(0)
+            word |= bit if flags & IN_WORD else np.uint64(0)
             if not flags & _UNCOMMON:
                 text |= bit
                 alpha |= bit if flags & characters.ALPHA else np.uint64(0)
@@ -202,6 +219,7 @@ def _planes(data, offsets, classes, tail, planes_BK):  # type: ignore[no-untyped
         planes_BK[block, BREAK] |= breaks
         planes_BK[block, TERMINAL] |= terminal
         planes_BK[block, RARE] |= rare
+        planes_BK[block, WORD] |= word
 
 
 _UNCOMMON = characters.SPACE | characters.SYMBOL | characters.DIGIT | characters.BREAK | characters.TERMINAL

@@ -1,19 +1,14 @@
-"""Which phrases of fixed lists stand in texts, and how often: whole words, in any case, one pass.
+"""Which phrases of fixed lists stand in texts, and how often: whole words, in any case.
 
 A phrase stands where its characters do, compared in small letters, with no letter, digit, mark or ``_`` right before or
 behind; a phrase with a character of a script without spaces (Han, kana, Thai, ...) stands anywhere. White space in a
 phrase is compared like any character.
 
-Method: Aho and Corasick (1975) over code points, with two states in which nothing has begun: `OUTSIDE` words, where
-every phrase may begin, and `INSIDE` one, where only those may that stand anywhere. Most of a text is the rest of a word
-that begins no phrase: it is passed over without the table. Code points that no phrase has are two classes (in words or
-not), the others are numbered, so a row of the table is short. Price: about 2.5 ns a byte of text, 1.5 times a pass that finds nothing.
+Single words go through a hash table (`word_set`), all others through an automaton (`phrase_automaton`); where each of
+these has a character of a script without spaces, documents without such characters are passed over.
 
-Legend: N bytes of data, D documents, L lists, P phrases, S states, C classes of code points.
+Legend: D documents, L lists.
 """
-
-# Kernel bodies are typed by Numba.
-# mypy: disable-error-code="assignment"
 
 from __future__ import annotations
 
@@ -24,36 +19,20 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.kernels.columns.ragged import Bytes, Offsets
-from stages.kernels.jit import lean_kernel
-from stages.kernels.unicode import characters
+from stages.kernels.unicode import bitmaps, characters
+from stages.kernels.unicode.bitmaps import IN_WORD, Planes, any_of, find_planes
+from stages.kernels.words import phrase_automaton, word_set
 
 MAX_CHARACTERS = 255
-_WORD = characters.ALPHA | characters.DIGIT | characters.MARK
-_UNDERLINE = 0x5F
-OUTSIDE, INSIDE = 0, 1
-"""States in which no phrase has begun, and classes of the code points that no phrase has."""
-
-Numbers = npt.NDArray[np.int64]
 
 
 class Phrases(NamedTuple):
-    """The automaton of all lists together."""
+    """All lists together."""
 
-    class_of: npt.NDArray[np.uint16]
-    """Per code point, capitals as small letters."""
-    next_SC: npt.NDArray[np.int32]
-    passed_256: npt.NDArray[np.bool_]
-    """Bytes that leave a text `INSIDE` a word."""
-    phrase_S: Numbers
-    """The longest phrase that ends in a state, -1 if none."""
-    shorter_P: Numbers
-    """The next shorter phrase that ends where this one does, -1 if none."""
-    bounded_P: npt.NDArray[np.bool_]
-    lists_P1: Numbers
-    """Where the lists of a phrase begin in ``list_of``."""
-    once_P: Numbers
-    """Where, among them, those begin that count a phrase once a document."""
-    list_of: Numbers
+    words: word_set.WordSet | None
+    others: phrase_automaton.Automaton | None
+    unspaced: bool
+    """Whether each of the others has a character of a script without spaces."""
     num_lists: int
 
 
@@ -65,118 +44,45 @@ def build_phrases(lists: Sequence[Sequence[str]], once: int = 0) -> Phrases:
         ValueError: for a phrase that is empty or has more than `MAX_CHARACTERS` characters.
     """
     lower, classes = characters.lower(), characters.classes()
-    in_word = classes & _WORD != 0
-    in_word[_UNDERLINE] = True
-    holders: dict[tuple[int, ...], list[int]] = {}
+    holders: dict[str, list[int]] = {}
     for number, phrases in enumerate(lists):
         for phrase in dict.fromkeys(phrases):
-            points = tuple(int(lower[ord(character)]) for character in phrase.strip())
-            if not 0 < len(points) <= MAX_CHARACTERS:
+            small = "".join(chr(lower[ord(character)]) for character in phrase.strip())
+            if not 0 < len(small) <= MAX_CHARACTERS:
                 raise ValueError(f"expected phrases of 1 to {MAX_CHARACTERS} characters, found {phrase!r}")
-            holders.setdefault(points, []).append(number)
-    known = sorted({point for points in holders for point in points})
-    class_of = in_word.astype(np.uint16)  # OUTSIDE or INSIDE
-    class_of[known] = np.arange(2, len(known) + 2)
-    rest = np.array([OUTSIDE, INSIDE, *in_word[known].astype(int)], np.int32)
-    anywhere = [
-        any(classes[p] & characters.UNSPACED and classes[p] & characters.ALPHA for p in points) for points in holders
-    ]
-    children: list[dict[int, int]] = [{}, {}]
-    phrase_of = [-1, -1]
-    for root, chosen in ((OUTSIDE, range(len(holders))), (INSIDE, np.flatnonzero(anywhere).tolist())):
-        spelt = list(holders)
-        for place in chosen:
-            state = root
-            for point in spelt[place]:
-                state = children[state].setdefault(int(class_of[point]), len(children))
-                if state == len(children):
-                    children.append({})
-                    phrase_of.append(-1)
-            phrase_of[state] = place
-    next_SC, shorter = _complete(children, phrase_of, rest, len(holders))
-    counting = [sorted(set(numbers), key=lambda number: (number < once, number)) for numbers in holders.values()]
-    ends = np.cumsum([0, *map(len, counting)], dtype=np.int64)
-    every = np.array([sum(number >= once for number in numbers) for numbers in counting], np.int64)
-    class_of = class_of[lower]
-    passed_256 = np.zeros(256, np.bool_)
-    passed_256[:128] = next_SC[INSIDE, class_of[:128]] == INSIDE
+            holders.setdefault(small, []).append(number)
+
+    def anywhere(phrase: str) -> bool:
+        unspaced = characters.UNSPACED
+        return any(classes[ord(c)] & unspaced and classes[ord(c)] & characters.ALPHA for c in phrase)
+
+    def is_word(phrase: str) -> bool:
+        short = len(phrase.encode("utf-8", "surrogatepass")) <= word_set.MAX_BYTES
+        return short and not anywhere(phrase) and all(classes[ord(c)] & IN_WORD or c == "_" for c in phrase)
+
+    words = {phrase: numbers for phrase, numbers in holders.items() if is_word(phrase)}
+    others = {phrase: numbers for phrase, numbers in holders.items() if phrase not in words}
     return Phrases(
-        class_of,
-        next_SC,
-        passed_256,
-        np.array(phrase_of, np.int64),
-        np.array(shorter, np.int64),
-        ~np.array(anywhere, np.bool_),
-        ends,
-        ends[:-1] + every,
-        np.array([number for numbers in counting for number in numbers], np.int64),
+        word_set.build_word_set(words, once) if words else None,
+        phrase_automaton.build_automaton(others, [anywhere(phrase) for phrase in others], once) if others else None,
+        all(map(anywhere, others)),
         len(lists),
     )
 
 
-def _complete(
-    children: list[dict[int, int]], phrase_of: list[int], rest_C: npt.NDArray[np.int32], num_phrases: int
-) -> tuple[npt.NDArray[np.int32], list[int]]:
-    """(next_SC, shorter_P) of the trees that begin at `OUTSIDE` and `INSIDE`; ``phrase_of`` a state becomes the longest
-    that ends there. Where no phrase goes on, ``rest_C`` is the next state."""
-    next_SC = np.zeros((len(children), len(rest_C)), np.int32)
-    back, shorter, queue = [0] * len(children), [-1] * num_phrases, [OUTSIDE, INSIDE]
-    for state in queue:
-        beginning = state in (OUTSIDE, INSIDE)
-        next_SC[state] = rest_C if beginning else next_SC[back[state]]
-        if not beginning:
-            longest = phrase_of[back[state]]
-            if phrase_of[state] < 0:
-                phrase_of[state] = longest
-            else:
-                shorter[phrase_of[state]] = longest
-        for number, child in children[state].items():
-            back[child] = int(rest_C[number] if beginning else next_SC[state, number])
-            next_SC[state, number] = child
-            queue.append(child)
-    return next_SC, shorter
-
-
-def count_phrases(data: Bytes, offsets: Offsets, phrases: Phrases) -> Numbers:
+def count_phrases(
+    data: Bytes, offsets: Offsets, phrases: Phrases, planes_BK: Planes | None = None
+) -> npt.NDArray[np.int64]:
     """counts_DL: how often phrases of each list stand in each document, or how many different ones (``once``)."""
     counts_DL = np.zeros((len(offsets) - 1, phrases.num_lists), np.int64)
-    seen_P = np.full(len(phrases.bounded_P), -1, np.int64)
-    _count(data, offsets, characters.classes(), *phrases[:-1], seen_P, counts_DL)
+    if planes_BK is None:
+        planes_BK = find_planes(data, offsets)
+    if phrases.words is not None:
+        word_set.count_set(phrases.words, data, offsets, planes_BK, counts_DL)
+    if phrases.others is not None:
+        chosen_D = np.ones(len(counts_DL), np.bool_)
+        if phrases.unspaced:
+            chosen_D = any_of(planes_BK, bitmaps.UNSPACED, offsets)
+        if chosen_D.any():
+            phrase_automaton.count_with(phrases.others, data, offsets, chosen_D, counts_DL)
     return counts_DL
-
-
-@lean_kernel
-def _count(  # type: ignore[no-untyped-def]
-    data, offsets, classes, class_of, next_SC, passed_256, phrase_S, shorter_P, bounded_P, lists_P1, once_P, list_of,
-    seen_P, counts_DL,
-):  # fmt: skip
-    for d in range(len(offsets) - 1):
-        i, stop = offsets[d], offsets[d + 1]
-        state = np.int64(OUTSIDE)
-        while i < stop:
-            if state == INSIDE:
-                while i < stop and passed_256[data[i]]:
-                    i += 1
-                if i == stop:
-                    break
-            cp, after = np.int64(data[i]), i + 1
-            if cp >= 0x80:
-                cp, after = characters.code_point(data, i, stop)
-            i = after
-            state = np.int64(next_SC[state, class_of[cp]])
-            phrase = phrase_S[state]
-            if phrase < 0:
-                continue
-            open_end = True
-            if i < stop:
-                following = np.int64(data[i])
-                if following >= 0x80:
-                    following, after = characters.code_point(data, i, stop)
-                open_end = not (classes[following] & _WORD or following == _UNDERLINE)
-            while phrase >= 0:
-                if open_end or not bounded_P[phrase]:
-                    last = lists_P1[phrase + 1] if seen_P[phrase] != d else once_P[phrase]
-                    seen_P[phrase] = d
-                    for at in range(lists_P1[phrase], last):
-                        counts_DL[d, list_of[at]] += 1
-                phrase = shorter_P[phrase]

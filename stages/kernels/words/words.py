@@ -39,8 +39,8 @@ _SHIFT = np.uint64(32)
 _FULL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _ONE = np.uint64(1)
 _LOW = np.uint64(63)
-_FIRST_BYTES = np.array([(1 << 8 * min(size, 8)) - 1 for size in range(17)], np.uint64)
-_SECOND_BYTES = np.array([(1 << 8 * max(size - 8, 0)) - 1 for size in range(17)], np.uint64)
+FIRST_BYTES = np.array([(1 << 8 * min(size, 8)) - 1 for size in range(17)], np.uint64)
+SECOND_BYTES = np.array([(1 << 8 * max(size - 8, 0)) - 1 for size in range(17)], np.uint64)
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def fold(h, eight):  # type: ignore[no-untyped-def]
 
 
 @lean_inline_kernel
-def _part(data, i, stop):  # type: ignore[no-untyped-def]
+def part(data, i, stop):  # type: ignore[no-untyped-def]
     """The bytes i:stop, eight at most, as an integer."""
     eight = np.uint64(0)
     for k in range(min(stop, i + 8) - 1, i - 1, -1):
@@ -116,10 +116,10 @@ def span_hash(data, start, stop):  # type: ignore[no-untyped-def]
     size = stop - start
     if size <= 16:
         if start + 16 <= len(data):
-            h = fold(_SEED, load_8(data, start) & _FIRST_BYTES[size])
-            h = fold(h, load_8(data, start + 8) & _SECOND_BYTES[size])
+            h = fold(_SEED, load_8(data, start) & FIRST_BYTES[size])
+            h = fold(h, load_8(data, start + 8) & SECOND_BYTES[size])
         else:
-            h = fold(fold(_SEED, _part(data, start, stop)), _part(data, start + 8, stop))
+            h = fold(fold(_SEED, part(data, start, stop)), part(data, start + 8, stop))
         return fold(h, np.uint64(size))
     h = _SEED
     i = start

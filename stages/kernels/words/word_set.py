@@ -1,0 +1,183 @@
+"""Which words of fixed lists stand in texts, and how often: a hash table of whole words, in any case.
+
+A word is a run of letters, digits, combining marks and ``_``, compared in small letters by a 64-bit hash (a word of a
+text is taken for one of the lists by mistake with a probability of 1e-17 and the number of words listed). Only words of
+at most `MAX_BYTES` bytes are listed here; `stages.kernels.words.phrase_automaton` has the others. Price: about 1 ns a
+byte of text.
+
+Legend: N bytes of data, D documents, L lists, P words listed, T slots of the table, W words of the text.
+"""
+
+# Kernel bodies are typed by Numba.
+# mypy: disable-error-code="assignment"
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from stages.kernels.columns.ragged import Bytes, Offsets
+from stages.kernels.jit import lean_inline_kernel, lean_kernel
+from stages.kernels.simd import load_8, lowest
+from stages.kernels.unicode import bitmaps, characters
+from stages.kernels.unicode.bitmaps import Planes, first_bits, window
+from stages.kernels.words.holders import Holders, count_phrase, holders
+from stages.kernels.words.words import FIRST_BYTES, SECOND_BYTES, fold, part
+
+MAX_BYTES = 16
+_SEED = np.uint64(0x9E3779B97F4A7C15)
+_ONE = np.uint64(1)
+_LOW = np.uint64(63)
+_FULL = np.uint64(0xFFFFFFFFFFFFFFFF)
+_EIGHT = np.uint64(8)
+_SEVEN_BITS = np.uint64(0x7F7F7F7F7F7F7F7F)
+_TOP_BITS = np.uint64(0x8080808080808080)
+_FROM_A = np.uint64(0x3F3F3F3F3F3F3F3F)  # 0x80 less "A"
+_BEHIND_Z = np.uint64(0x2525252525252525)  # 0x7F less "Z"
+_CASE = np.uint64(2)  # from the top bit to 0x20
+
+Numbers = npt.NDArray[np.int64]
+
+
+class WordSet(NamedTuple):
+    """The hash table of all lists together."""
+
+    hashes_T: npt.NDArray[np.uint64]
+    """0 where a slot is free."""
+    word_T: npt.NDArray[np.int32]
+    held: Holders
+
+
+def build_word_set(words: Mapping[str, Sequence[int]], once: int) -> WordSet:
+    """The table of words in small letters and the lists that hold them. Lists below ``once`` count each of their words
+    once a document, the others every place."""
+    size = 1 << (8 * len(words) + 1).bit_length()  # most words of a text find a free slot at once
+    hashes_T, word_T = np.zeros(size, np.uint64), np.full(size, -1, np.int32)
+    for number, word in enumerate(words):
+        raw = word.encode()
+        h = _hash_bytes(raw)
+        slot = h & (size - 1)
+        while hashes_T[slot]:
+            slot = (slot + 1) & (size - 1)
+        hashes_T[slot], word_T[slot] = h, number
+    return WordSet(hashes_T, word_T, holders(words.values(), once))
+
+
+def count_set(words: WordSet, data: Bytes, offsets: Offsets, planes_BK: Planes, counts_DL: Numbers) -> None:
+    """Add the counts of every document to ``counts_DL``."""
+    seen_P = np.full(len(words.held.once_P), -1, np.int64)
+    _count(data, offsets, planes_BK, characters.lower(), *words[:-1], *words.held, seen_P, counts_DL)
+
+
+def _hash_bytes(raw: bytes) -> int:
+    """The hash of a word in small letters."""
+    first, second = (int.from_bytes(raw[at : at + 8], "little") for at in (0, 8))
+    return int(_hash(np.uint64(first), np.uint64(second)))
+
+
+@lean_kernel
+def _hash(first, second):  # type: ignore[no-untyped-def]
+    return fold(fold(_SEED, first), second) | _ONE
+
+
+@lean_inline_kernel
+def _small(eight):  # type: ignore[no-untyped-def]
+    """Eight bytes, the capitals A to Z as small letters."""
+    low = eight & _SEVEN_BITS
+    capitals = (low + _FROM_A) & ~(low + _BEHIND_Z) & ~eight & _TOP_BITS
+    return eight | capitals >> _CASE
+
+
+@lean_kernel
+def _small_points(data, start, stop, lower):  # type: ignore[no-untyped-def]
+    """The first and second eight bytes of a word with capitals beyond ASCII, in small letters; whether it is short."""
+    first = second = np.uint64(0)
+    size = 0
+    i = start
+    while i < stop:
+        cp, i = characters.code_point(data, i, stop)
+        cp = np.int64(lower[cp])
+        count = 1 if cp < 0x80 else 2 if cp < 0x800 else 3 if cp < 0x10000 else 4
+        if size + count > MAX_BYTES:
+            return first, second, False
+        for k in range(count):
+            bits = cp >> 6 * (count - 1 - k)
+            if count > 1:
+                bits = bits & 0x3F | 0x80 if k else bits | (0xF00 >> count & 0xFF)
+            if size < 8:
+                first |= np.uint64(bits) << np.uint64(8 * size)
+            else:
+                second |= np.uint64(bits) << np.uint64(8 * (size - 8))
+            size += 1
+    return first, second, True
+
+
+@lean_kernel
+def _count(  # type: ignore[no-untyped-def]
+    data, offsets, planes_BK, lower, hashes_T, word_T, lists_P1, once_P, list_of, seen_P, counts_DL
+):
+    base = offsets[0]
+    last_slot = np.uint64(len(hashes_T) - 1)
+    for d in range(len(offsets) - 1):
+        first_byte, behind = offsets[d] - base, offsets[d + 1] - base
+        if first_byte == behind:
+            continue
+        before = np.uint64(0)
+        begun = np.int64(-1)
+        last_block = (behind - 1) >> 6
+        for block in range(first_byte >> 6, last_block + 1):
+            # All bytes of the characters of words.
+            held, rest = planes_BK[block, bitmaps.WORD], ~planes_BK[block, bitmaps.STARTS]
+            if block == first_byte >> 6:
+                held &= _FULL << (np.uint64(first_byte) & _LOW)
+            if rest:
+                for _ in range(3):
+                    held |= (held << _ONE | before) & rest
+            if block == last_block and behind & 63:
+                held &= ~(_FULL << (np.uint64(behind) & _LOW))
+            turns = held ^ (held << _ONE | before)
+            before = held >> _LOW
+            while turns:
+                at = (block << 6) + lowest(turns)
+                turns &= turns - _ONE
+                if begun < 0:
+                    begun = at
+                    continue
+                if at - begun <= MAX_BYTES:
+                    _note(data, base, begun, at, d, planes_BK, lower, hashes_T, word_T, last_slot, lists_P1, once_P,
+                          list_of, seen_P, counts_DL)  # fmt: skip
+                begun = np.int64(-1)
+        if begun >= 0 and behind - begun <= MAX_BYTES:
+            _note(data, base, begun, behind, d, planes_BK, lower, hashes_T, word_T, last_slot, lists_P1, once_P,
+                  list_of, seen_P, counts_DL)  # fmt: skip
+
+
+@lean_inline_kernel
+def _note(  # type: ignore[no-untyped-def]
+    data, base, start, stop, d, planes_BK, lower, hashes_T, word_T, last_slot, lists_P1, once_P, list_of, seen_P,
+    counts_DL,
+):  # fmt: skip
+    """Look up the word start:stop (bytes of the piece), and count it."""
+    size = stop - start
+    capitals = window(planes_BK, bitmaps.UPPER, start) & first_bits(size)
+    short = True
+    if capitals & ~(window(planes_BK, bitmaps.STARTS, start) >> _ONE):  # one of several bytes
+        first, second, short = _small_points(data, base + start, base + stop, lower)
+    else:
+        if base + start + 16 <= len(data):
+            first = load_8(data, base + start) & FIRST_BYTES[size]
+            second = load_8(data, base + start + 8) & SECOND_BYTES[size]
+        else:
+            first = part(data, base + start, base + stop)
+            second = part(data, base + start + 8, base + stop)
+        first, second = _small(first), _small(second)
+    h = _hash(first, second)
+    slot = h & last_slot
+    while hashes_T[slot] and hashes_T[slot] != h:
+        slot = (slot + _ONE) & last_slot
+    word = word_T[slot]
+    if short and word >= 0:
+        count_phrase(word, d, lists_P1, once_P, list_of, seen_P, counts_DL)
