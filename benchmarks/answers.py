@@ -28,7 +28,7 @@ import pyarrow.compute as pc
 from pipeline.recipe import pages
 from pipeline.recipe import snapshot as snapshots
 from pipeline.store import key_index, manifest
-from pipeline.store.storage import Store
+from pipeline.store.storage import Store, encode
 
 ROWS = 25_000
 
@@ -55,12 +55,13 @@ def many(root: Store, count: int) -> Store:
         other.write_table(address, made_up(number))
     for product in found.data["products"]:
         entries = list(found.product(product))
+        report = entries[0].report | {"rows": ROWS}
         first = [
-            manifest.Entry(address, {"bytes": 1, "xxh3_128": ""}, entries[0].report | {"rows": ROWS})
+            manifest.line_of(address, {"bytes": 1, "xxh3_128": ""}, manifest.facts(report), encode(report))
             for address in addresses
         ]
         data["products"][product] = f"manifests/{product}-many.jsonl.zst"
-        manifest.write(other, data["products"][product], [*first, *entries])
+        manifest.write(other, data["products"][product], [*first, *(entry.raw for entry in entries)])
     path = Path(other.base, "mixtures", f"{found.name}.json")
     path.unlink()
     other.write_json(f"mixtures/{found.name}.json", data)

@@ -96,7 +96,7 @@ def settings_of(snapshot: Snapshot) -> list[tuple[dict[str, Any], int]]:
     """The settings of `kept` of every source that has other ones, and how many pages they hold for."""
     rows: Counter[str] = Counter()
     for entry in snapshot.product("kept"):
-        rows[f"{entry.address.rpartition('/')[0]}/about.json"] += entry.report["rows"]
+        rows[f"{entry.address.rpartition('/')[0]}/about.json"] += entry.facts["rows"]
     return [(snapshot.store.read_json(place)["params"], n) for place, n in rows.items() if snapshot.store.exists(place)]
 
 

@@ -70,7 +70,7 @@ def products(snapshot: snapshots.Snapshot) -> list[dict[str, Any]]:
 @lru_cache(maxsize=64)
 def counted(store: Store, address: str) -> tuple[int, int]:
     """Files and rows of a manifest, which never changes under its name: `watch` asks every two seconds."""
-    rows = [entry.report.get("rows", 0) for entry in manifest.read(store, address)]
+    rows = [entry.facts.get("rows", 0) for entry in manifest.read(store, address)]
     return len(rows), sum(rows)
 
 

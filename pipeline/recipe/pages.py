@@ -58,7 +58,7 @@ def index_of(snapshot: snapshots.Snapshot, say: Callable[[str], None] = tell) ->
 
 def files_of(snapshot: snapshots.Snapshot, product: str = "documents") -> list[tuple[str, int]]:
     """Address and rows of every file of a product."""
-    return [(entry.address, entry.report["rows"]) for entry in snapshot.product(product)]
+    return [(entry.address, entry.facts["rows"]) for entry in snapshot.product(product)]
 
 
 def addresses(snapshot: snapshots.Snapshot, product: str = "documents") -> list[str]:

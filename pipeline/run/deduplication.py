@@ -140,13 +140,13 @@ def ranked_clusters(
     steps.about(prints.values())
     decided = recipe.clusters()
     assert decided is not None
-    digests = [facts["digest"] for facts in steps.reports(addresses, {})]
+    digests = [facts["digest"] for facts in steps.reports(addresses)]
     folder = f"{decided.folder}-{digest([families.folder, digests])}"
     product = Product([f"{folder}/{entry.name}.parquet" for entry in families.inputs[: len(steps.splits)]])
     if steps.missing([*product.addresses, f"{folder}/summary.json"]):
         plan_kept(recipe, steps, "the pages that percentiles rank are not known")
         steps.run_waves("clusters", recipe.cluster_waves(families.inputs, addresses, families.folder, folder))
-    product.facts = list(steps.reports(product.addresses, {}))
+    product.facts = list(steps.reports(product.addresses))
     steps.snapshot["ranked"] = [*addresses, *product.addresses, f"{folder}/summary.json"]
     return product
 

@@ -10,9 +10,9 @@ from typing import Any
 from pipeline.engine.scheduler import Done
 from pipeline.errors import RunError
 from pipeline.recipe import Recipe, graph
+from pipeline.run.spool import Spool
 from pipeline.run.steps import Product, Step, Steps, exchange, files_of
 from pipeline.store.address import digest, split_id
-from pipeline.store.storage import encode
 from stages.contract import Split, Task
 
 MAP_MEMORY = 1536 << 20
@@ -62,12 +62,12 @@ def measure(recipe: Recipe, steps: Steps) -> dict[str, Product]:
         for index, split in enumerate(steps.splits)
         if any(product.addresses[index] in missing[name] for name, product in products.items())
     ]
-    fresh: dict[str, bytes] = {}
+    fresh = Spool()
 
     def done(result: Done) -> None:
         for name, report in result.value["reports"].items():
-            address = result.task.outputs[names.index(name)]
-            fresh[address] = encode(report)
+            file = result.task.outputs[names.index(name)]
+            fresh.add(file, result.files.pop(file), report)
 
     steps.save({name: product.addresses for name, product in products.items()})
     steps.run("measure", tasks, done)

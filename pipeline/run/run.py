@@ -64,7 +64,7 @@ class Run:
         lacking = recipes.lacking_domains(recipe, {name for facts in kept.facts for name in facts["domains"]})
         if lacking and not steps.dry:
             steps.save()  # for `why` and `stats`, which say more
-            told = recipes.empty_domains(recipe, lacking, steps.reports(kept.addresses, {}))
+            told = recipes.empty_domains(recipe, lacking, steps.reports(kept.addresses))
             none = [] if any(facts["kept"] for facts in kept.facts) else ["no page was kept"]
             hint = "loosen what takes its pages, or take it out of the mixture; `gristmill stats` shows every reason"
             raise RunError("; ".join([*none, *told, hint]))

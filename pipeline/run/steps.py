@@ -7,7 +7,6 @@ stops at the first step that would have work to do (`Unknown`).
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from pipeline.progress import Reporter, WaveProgress
 from pipeline.recipe import Recipe, graph
 from pipeline.run import mending, rebuild, redo_reasons
 from pipeline.run.mending import MAX_REBUILDS
+from pipeline.run.spool import Spool
 from pipeline.store import manifest
 from pipeline.store.address import Fingerprint
 from pipeline.store.costs import Costs
@@ -101,10 +101,11 @@ class Steps:
         """Make a map product; ``step``: what the step is called, where a run makes the product twice."""
         missing = self.standing(name, product)
         self.planned.append(Step(step or name, len(tasks), len(missing), self.why(name, product, missing, print_of)))
-        fresh: dict[str, bytes] = {}
+        fresh = Spool()
 
         def done(result: Done) -> None:
-            fresh[result.task.outputs[0]] = encode(result.value)
+            file = result.task.outputs[0]
+            fresh.add(file, result.files.pop(file), result.value)
 
         self.run(step or name, [task for task in tasks if task.outputs[0] in missing], done)
         self.finish(name, product, fresh, {source: print_of(source) for source in self.recipe.sources})
@@ -128,7 +129,7 @@ class Steps:
         if self.store.exists(address):
             for entry in manifest.read(self.store, address):
                 expected[entry.address] = int(entry.checksum["bytes"])
-                product.facts.append(manifest.facts(entry.report))
+                product.facts.append(entry.facts)
         return self.lacking(self._listed(expected), expected)
 
     def lacking(self, listed: Mapping[str, int], expected: Mapping[str, int | None]) -> set[str]:
@@ -223,36 +224,40 @@ class Steps:
         self,
         name: str,
         product: Product,
-        fresh: dict[str, bytes],
+        fresh: Spool | None = None,
         prints: dict[str, Fingerprint] | None = None,
     ) -> None:
         """Fill in the reports of a product: from its manifest, from the tasks just run, or from its files."""
         address = manifest.address_of(name, product.addresses)
         self.snapshot["products"][name] = address
         self.about((prints or self._prints(name)).values())
-        if product.facts and not (fresh and self._differs(address)):
+        if product.facts and not (fresh and self._differs(address, fresh)):
             return
         product.facts = []
         if self.dry:
-            product.facts = [manifest.facts(report) for report in self.reports(product.addresses, fresh)]
+            product.facts = [manifest.facts(report) for report in self.reports(product.addresses)]
             return
-        self._check_sums(name, product.addresses)
+        old = [file for file in product.addresses if not fresh or file not in fresh]
+        self._check_sums(name, old)
 
-        def entries() -> Iterator[manifest.Entry]:
-            for file, report in zip(product.addresses, self.reports(product.addresses, fresh), strict=True):
-                product.facts.append(manifest.facts(report))
-                yield manifest.Entry(file, self.checksums.pop(file), report)
+        def lines() -> Iterator[bytes]:
+            reports = self.reports(old)
+            for file in product.addresses:
+                if fresh and file in fresh:
+                    product.facts.append(fresh.take_facts(file))
+                    yield fresh.line(file)
+                else:
+                    report = next(reports)
+                    product.facts.append(manifest.facts(report))
+                    yield manifest.line_of(file, self.checksums.pop(file), product.facts[-1], encode(report))
 
-        manifest.write(self.store, address, entries())
+        manifest.write(self.store, address, lines())
 
-    def reports(self, addresses: list[str], fresh: dict[str, bytes]) -> Iterator[dict[str, Any]]:
-        """Reports in order: of tasks just run from memory, of files that stood there from the files."""
+    def reports(self, addresses: list[str]) -> Iterator[dict[str, Any]]:
+        """The reports inside files, in order."""
         with ThreadPoolExecutor(READ_THREADS) as threads:
             for start in range(0, len(addresses), READ_AHEAD):
-                part = addresses[start : start + READ_AHEAD]
-                yield from threads.map(
-                    lambda file: json.loads(fresh[file]) if file in fresh else self.report(file), part
-                )
+                yield from threads.map(self.report, addresses[start : start + READ_AHEAD])
 
     def _check_sums(self, name: str, addresses: list[str]) -> None:
         """Read the files an interrupted run left without telling their checksums, on the workers."""
@@ -282,11 +287,12 @@ class Steps:
         with ThreadPoolExecutor(READ_THREADS) as threads:
             list(threads.map(self.store.keep_json, found, found.values()))
 
-    def _differs(self, address: str) -> bool:
+    def _differs(self, address: str, fresh: Spool) -> bool:
         """Whether files that were made again are other ones than the manifest says."""
         return any(
-            self.checksums.get(entry.address, entry.checksum) != entry.checksum
+            manifest.entry_of(fresh.line(entry.address)).checksum != entry.checksum
             for entry in manifest.read(self.store, address)
+            if entry.address in fresh
         )
 
     def save(self, pending: dict[str, list[str]] | None = None, complete: bool = False) -> None:
@@ -360,7 +366,7 @@ def exchange(
     steps.about([print_])
     if not steps.dry:
         check(steps.store.read_json(summary))  # who reads it will believe it
-    steps.finish(name, product, {})
+    steps.finish(name, product)
     return product
 
 

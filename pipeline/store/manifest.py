@@ -1,9 +1,9 @@
 """Manifests: what a product's files are, written last, one line a file.
 
-``manifests/<product>-<hash of the addresses>.jsonl.zst``: zstd-compressed JSON lines ``{"address", "bytes", "xxh3_128",
-"report"}``, in the order of the splits, and a seal (`stages.seal`). Written and read as a stream: a product of 100,000
-files has a manifest of some hundred megabytes of reports, a tenth of that on the disk; the driver holds the few facts
-it needs of each.
+``manifests/<product>-<hash of the addresses>.jsonl.zst``: zstd-compressed JSON lines ``{"address", "bytes", "facts",
+"report", "xxh3_128"}`` in this order, in the order of the splits, and a seal (`stages.seal`). Written and read as a
+stream: a product of 100,000 files has a manifest of some hundred megabytes of reports, a tenth of that on the disk; the
+driver holds the few facts it needs of each. A report is decoded when somebody asks for it, since most want an address.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import Any, cast
 
@@ -39,24 +40,42 @@ FACTS = (
 
 @dataclass(frozen=True)
 class Entry:
-    """A file of a product."""
+    """A file of a product: ``raw`` is its line."""
 
     address: str
     checksum: Checksum
-    report: dict[str, Any]
+    raw: bytes
+
+    @cached_property
+    def report(self) -> dict[str, Any]:
+        """All that its task told."""
+        found: dict[str, Any] = json.loads(self.raw)["report"]
+        return found
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """The parts of it that later steps use."""
+        found: dict[str, Any] | None = head_of(self.raw).get("facts")
+        return facts(self.report) if found is None else found  # a manifest of an earlier program
 
 
 def address_of(product: str, addresses: list[str]) -> str:
     return f"manifests/{product}-{digest(addresses)}.jsonl.zst"
 
 
-def write(store: Store, address: str, entries: Iterable[Entry]) -> None:
-    """Write a manifest; equal entries give equal bytes."""
+def line_of(address: str, checksum: Checksum, facts: dict[str, Any], report: bytes) -> bytes:
+    """The line of a file; ``report`` is encoded."""
+    head = encode({"address": address, "bytes": checksum["bytes"], "facts": facts})
+    return b'%b,"report":%b,"xxh3_128":"%b"}' % (head[:-1], report, str(checksum["xxh3_128"]).encode())
+
+
+def write(store: Store, address: str, lines: Iterable[bytes]) -> None:
+    """Write a manifest of `line_of` each file; equal lines give equal bytes."""
     compressor = zstandard.ZstdCompressor(level=3)
     with store.create(address) as sink:
         with compressor.stream_writer(sink, closefd=False) as stream:
-            for entry in entries:
-                stream.write(encode({"address": entry.address, **entry.checksum, "report": entry.report}) + b"\n")
+            for line in lines:
+                stream.write(line + b"\n")
         sink.write(seal.lines_seal(cast(HashingSink, sink).digest()))
 
 
@@ -94,10 +113,16 @@ def lines(store: Store, address: str) -> Iterator[bytes]:
         raise DamagedFile(address, "cut off")
 
 
-def entry_of(line: str | bytes) -> Entry:
-    found = json.loads(line)
-    checksum = {"bytes": found["bytes"], "xxh3_128": found["xxh3_128"]}
-    return Entry(found["address"], checksum, found["report"])
+def head_of(line: bytes) -> dict[str, Any]:
+    """What stands before the report of a line."""
+    found: dict[str, Any] = json.loads(line[: line.index(b',"report":')] + b"}")
+    return found
+
+
+def entry_of(line: bytes) -> Entry:
+    head = head_of(line)
+    xxh3 = line[line.rindex(b'":"') + 3 : -2].decode()
+    return Entry(head["address"], {"bytes": head["bytes"], "xxh3_128": xxh3}, line)
 
 
 def facts(report: dict[str, Any]) -> dict[str, Any]:
