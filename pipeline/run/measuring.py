@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from pipeline.engine.scheduler import Done
@@ -57,8 +57,9 @@ def measure(recipe: Recipe, steps: Steps) -> dict[str, Product]:
     for name, product in products.items():
         reason = steps.why(name, product, missing[name], partial(recipe.fingerprint, name))
         steps.planned.append(Step(name, len(product.addresses), len(missing[name]), reason))
+    params = cache(recipe.map_params)  # one object for all tasks of a source
     tasks = [
-        measure_task(recipe, steps, index, split, products)
+        measure_task(recipe, index, split, products, params)
         for index, split in enumerate(steps.splits)
         if any(product.addresses[index] in missing[name] for name, product in products.items())
     ]
@@ -77,19 +78,26 @@ def measure(recipe: Recipe, steps: Steps) -> dict[str, Product]:
     return products
 
 
-def measure_task(recipe: Recipe, steps: Steps, index: int, split: Split, products: dict[str, Product]) -> Task:
+def measure_task(
+    recipe: Recipe,
+    index: int,
+    split: Split,
+    products: dict[str, Product],
+    params: Callable[[str, str], dict[str, Any]],
+) -> Task:
+    """``params``: those of a product for a source."""
     args = {
         "split": dict(vars(split)),  # `asdict` would copy the names of every small file
         "documents": {
             "module": graph.BY_NAME["documents"].module.__name__,
-            "params": recipe.map_params("documents", split.source),
+            "params": params("documents", split.source),
             "address": products["documents"].addresses[index],
         },
         "sidecars": [
             {
                 "product": name,
                 "module": graph.BY_NAME[name].module.__name__,
-                "params": recipe.map_params(name, split.source),
+                "params": params(name, split.source),
                 "address": product.addresses[index],
             }
             for name, product in products.items()

@@ -15,9 +15,12 @@ from typing import Any
 from pipeline.store.storage import Store
 from stages.contract import Task
 
+MAX_HELD = 20_000
+MAX_SLOWEST = 100
+
 
 class Costs:
-    """The costs of one run: a file per phase under ``runs/costs/``.
+    """The costs of one run: a file per phase, or `MAX_HELD` tasks of it, under ``runs/costs/``.
 
     Args:
         paged: phases that go page by page, so that pages a second are worth showing.
@@ -29,6 +32,7 @@ class Costs:
         self.tasks = 0
         self.retries = 0
         self._entries: list[dict[str, Any]] = []
+        self._slow: list[dict[str, Any]] = []
         self._phases = 0
         self._told_retries = 0
 
@@ -40,13 +44,21 @@ class Costs:
         pages = pages_of(value) if phase in self.paged else None
         if pages is not None:
             entry["pages"] = pages
+        if self._entries and self._entries[-1]["phase"] != phase:
+            self._slow = []
         self._entries.append(entry)
         self.tasks += 1
+        if len(self._entries) == MAX_HELD:
+            slow = self._slowest(MAX_SLOWEST)
+            self.write()
+            self._slow = slow
 
     def slowest(self, count: int) -> list[dict[str, Any]]:
-        """Those of the phase under way that took longest so far."""
-        found = heapq.nsmallest(count, self._entries, key=lambda entry: -entry["seconds"])
-        return [shown(entry) for entry in found]
+        """Those of the phase under way that took longest so far, `MAX_SLOWEST` at most."""
+        return [shown(entry) for entry in self._slowest(count)]
+
+    def _slowest(self, count: int) -> list[dict[str, Any]]:
+        return heapq.nsmallest(count, [*self._slow, *self._entries], key=lambda entry: -entry["seconds"])
 
     def write(self) -> None:
         """Keep what came since the last call."""
@@ -54,7 +66,7 @@ class Costs:
             retries = self.retries - self._told_retries
             record = {"run": self.run, "retries": retries, "tasks": self._entries}
             self.store.write_json(f"runs/costs/{self.run}-{self._phases:03}.json", record)
-            self._entries = []
+            self._entries, self._slow = [], []
             self._phases += 1
             self._told_retries = self.retries
 
