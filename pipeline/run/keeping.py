@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -71,7 +70,7 @@ def repeated(recipe: Recipe, steps: Steps, measured: dict[str, Product], taking_
     ]
     # which pages take part decides, not the rules that say so
     content = [
-        asdict(entry) | {"decided": told["kept_rows"]} for entry, told in zip(inputs, taking_part.facts, strict=True)
+        {**vars(entry), "decided": told["kept_rows"]} for entry, told in zip(inputs, taking_part.facts, strict=True)
     ]
     folder = f"{print_.folder}-{digest(content)}"
     names = [entry.name for entry in inputs]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
 from functools import cache, partial
 from typing import Any
 
@@ -172,7 +171,7 @@ def contamination(recipe: Recipe, steps: Steps, measured: dict[str, Product]) ->
         recipe.contamination_input(split, split_id(split), files)
         for split, files in zip(steps.splits, files_of(steps, measured, ("documents", "overlaps")), strict=True)
     ]
-    folder = f"{print_.folder}-{digest([asdict(entry) for entry in inputs])}"
+    folder = f"{print_.folder}-{digest([vars(entry) for entry in inputs])}"
     names = [entry.name for entry in inputs]
     plan = partial(recipe.contamination_waves, inputs, folder)
     return {"contamination": exchange(steps, "contamination", print_, folder, names, plan)}
@@ -187,7 +186,7 @@ def recurring(recipe: Recipe, steps: Steps, documents: Product) -> dict[str, Pro
         recipe.lines_input(split, split_id(split), address, report)
         for split, address, report in zip(steps.splits, documents.addresses, documents.facts, strict=True)
     ]
-    folder = f"{print_.folder}-{digest([asdict(entry) for entry in inputs])}"
+    folder = f"{print_.folder}-{digest([vars(entry) for entry in inputs])}"
     names = [entry.name for entry in inputs]
     return {"lines": exchange(steps, "lines", print_, folder, names, lambda: recipe.lines_waves(inputs, folder))}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from math import ceil
 from typing import Any
 
@@ -45,7 +44,7 @@ class Work:
         self.directory = directory
         self.families = families or directory
         ordered = sorted(splits, key=lambda split: split.name)
-        self.splits = [{**asdict(split), "number": number} for number, split in enumerate(ordered)]
+        self.splits = [{**vars(split), "number": number} for number, split in enumerate(ordered)]
         rows = [split.rows for split in ordered]
         # of one round of places; which of them a component falls in, a hash decides
         self.rounds = params.rounds or params.passes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from math import ceil
 from typing import Any
 
@@ -33,7 +32,7 @@ def plan(params: Params, splits: list[LinesInput], directory: str) -> list[Wave]
     """
     if not splits:
         return []
-    ordered = [asdict(split) for split in sorted(splits, key=lambda split: split.name)]
+    ordered = [dict(vars(split)) for split in sorted(splits, key=lambda split: split.name)]
     budget = max(params.memory - BASE_MEMORY, params.memory // 4)
     groups = grouped([ceil(split["text_bytes"] * LINES_PER_BYTE * COUNT_BYTES) for split in ordered], budget)
     total = sum(split["text_bytes"] for split in ordered)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from math import ceil
 from typing import Any
 
@@ -41,7 +40,7 @@ class Work:
         self.directory, self.passes = directory, params.passes
         self.settings = params.model_dump(mode="json")
         ordered = sorted(splits, key=lambda split: split.name)
-        self.splits = [{**asdict(split), "number": number} for number, split in enumerate(ordered)]
+        self.splits = [{**vars(split), "number": number} for number, split in enumerate(ordered)]
         budget = max(params.memory - BASE_MEMORY, params.memory // 4)
         block = params.min_bytes - params.anchor + 1
         self.anchors_per_byte = 2.2 / (block + 1)
