@@ -105,6 +105,10 @@ def _read(
         account.damage(0, "empty_file")
         return
     compression = sniff(head)
+    if (
+        compression == "none" and start
+    ):  # its name says otherwise, or it would not have been divided: the first part has it
+        return
     source: Pieces = pieces(file, compression, dialect.starts, start, end)
     found = False
     for item in reader(source, account, dialect, plain=compression == "none", max_content=limits.max_record_bytes):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from stages.documents import dumps, files, raw, tables, tars
+from stages.documents import dumps, files, packages, raw, tables, tars
 from stages.documents.account import Account
 from stages.documents.archives import Limits, archive_pages
 from stages.documents.heads import ARC, WARC, Dialect
@@ -51,6 +51,10 @@ def _archive(dialect: Dialect, one: Opened) -> Iterator[Page]:
     start, end = one.span if one.span is not None else (0, None)
     file = ReadAhead(one.file) if one.far else one.file
     yield from archive_pages(file, one.account, one.limits, dialect, start, end)
+
+
+def _package(one: Opened) -> Iterator[Page]:
+    yield from packages.package_pages(one.file, one.account, one.limits, one.span, one.far)
 
 
 def _rows(pages: Callable[..., Iterator[Page]], one: Opened) -> Iterator[Page]:
@@ -97,6 +101,7 @@ def _archive_reader(dialect: Dialect) -> Reader:
 READERS = {
     "warc": _archive_reader(WARC),
     "arc": _archive_reader(ARC),
+    "wacz": Reader(_package, packages.package_record, stream=False),
     "jsonl": Reader(_json, raw.line),
     "parquet": Reader(partial(_rows, tables.parquet_pages), raw.parquet_row, stream=False),
     "arrow": Reader(partial(_rows, tables.arrow_pages), raw.arrow_row, stream=False),
