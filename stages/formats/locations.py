@@ -1,6 +1,7 @@
 """Where files lie: a path or URI taken apart, its file system, and a file opened wherever that is.
 
-Local paths, ``s3://`` (`stages.formats.s3`), ``gs://`` through Arrow, ``https://`` by range requests.
+Local paths, ``s3://`` (`stages.formats.s3`), ``gs://`` through Arrow, ``hf://`` (`stages.formats.hugging_face`, read
+alone), ``https://`` by range requests.
 
 **A name is a name.** ``s3://bucket/a%2Bb #1?.jsonl`` is the object ``a%2Bb #1?.jsonl``: nothing in a key or a path is
 decoded, and nothing but a last ``?option=value&...`` of known options is set apart (`OPTIONS`;
@@ -26,7 +27,8 @@ from urllib.parse import quote, unquote, urlencode
 import pyarrow as pa
 from pyarrow import fs
 
-from stages.formats import retries
+from stages.formats import hugging_face, retries
+from stages.formats.hugging_face import Hub
 from stages.formats.patient import Patient
 from stages.formats.s3 import OPTIONS as S3_OPTIONS
 from stages.formats.s3 import S3
@@ -36,7 +38,7 @@ GCS_SECONDS = "60"
 """How long Google's client tries again; its own limit is a quarter of an hour, also where credentials are missing."""
 HTTP_SCHEMES = ("http://", "https://")
 OPTIONS = S3_OPTIONS | {"retry_limit_seconds", "project_id"}
-SCHEMES = ("file", "s3", "gs", "gcs")
+SCHEMES = ("file", "s3", "gs", "gcs", "hf")
 PIECE = 1 << 20
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -82,7 +84,7 @@ def place_of(uri: str) -> Place:
         return Place("", uri)
     scheme, rest = found[1].lower(), uri[found.end() :]
     if scheme not in SCHEMES:
-        raise ValueError(f"{uri}: expected a path or one of s3://, gs://, file://, found {scheme}://")
+        raise ValueError(f"{uri}: expected a path or one of s3://, gs://, hf://, file://, found {scheme}://")
     if scheme == "file":
         path = "/" + rest.partition("/")[2]
         return Place("", path if os.path.lexists(path) or "%" not in path else unquote(path))
@@ -115,7 +117,8 @@ def locate(uri: str) -> tuple[Any, str]:
         ValueError, OSError: for a scheme nobody knows, or credentials that are missing.
     """
     place = place_of(uri)
-    return _file_system(place.scheme, place.path.partition("/")[0] if place.scheme else "", place.options), place.path
+    bucket = place.path.partition("/")[0] if place.scheme not in ("", "hf") else ""
+    return _file_system(place.scheme, bucket, place.options), place.path
 
 
 @lru_cache(maxsize=64)
@@ -124,6 +127,8 @@ def _file_system(scheme: str, bucket: str, options: tuple[tuple[str, str], ...])
         return fs.LocalFileSystem()
     if scheme == "s3":
         return fs.PyFileSystem(S3(dict(options)))
+    if scheme == "hf":
+        return fs.PyFileSystem(hugging_face.connected())
     told = {"retry_limit_seconds": GCS_SECONDS, **dict(options)}
     anonymous = "anonymous@" if told.pop("anonymous", "") in ("true", "1") else ""
     return fs.PyFileSystem(Patient(fs.FileSystem.from_uri(f"gs://{anonymous}{bucket}?{urlencode(told)}")[0]))
@@ -133,6 +138,12 @@ def s3_of(filesystem: Any) -> S3 | None:
     """What is behind a file system of `locate`, where that is S3."""
     handler = getattr(filesystem, "handler", None)
     return handler if isinstance(handler, S3) else None
+
+
+def tagging(filesystem: Any) -> S3 | Hub | None:
+    """What is behind a file system of `locate`, where that knows tags of content by itself."""
+    handler = getattr(filesystem, "handler", None)
+    return handler if isinstance(handler, (S3, Hub)) else None
 
 
 def open_file(uri: str) -> Any:
