@@ -58,6 +58,7 @@ BENCHMARKS = (
     Benchmark("answers", "{root} --pages 10000000", "--pages 50000 --times 1 --questions 1"),
     Benchmark("labels", "{root}"),
     Benchmark("index_ranges", "{crawl}"),
+    Benchmark("index_server", "", "--pages 20"),
     Benchmark("ingest", "reading {warcs}", "--rounds 1"),
     Benchmark("ingest", "pages {warcs}", "--rounds 1"),
     Benchmark("ingest", "extraction {warcs}", "--rounds 1"),

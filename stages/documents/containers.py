@@ -59,7 +59,7 @@ def pages_of_file(
         account.damage(0, "empty_file")
         return
     reader = READERS[kind.container]
-    limits = Limits(params.max_record_bytes, params.max_html_bytes, frozenset(params.text_types))
+    limits = Limits(params.max_record_bytes, params.max_html_bytes, frozenset(params.text_types), params.markdown)
     opened = plain(file, kind, far) if reader.stream else file
     yield from reader.pages(Opened(opened, params, account, limits, span, far))
 

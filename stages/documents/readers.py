@@ -70,6 +70,10 @@ def _values(delimiter: str, one: Opened) -> Iterator[Page]:
     yield from tables.csv_pages(one.file, one.account, one.params.columns, most, delimiter, one.span)
 
 
+def _paper(container: str, one: Opened) -> Iterator[Page]:
+    yield from files.file_pages(one.file, container, one.account, one.limits)
+
+
 def _tar(one: Opened) -> Iterator[Page]:
     yield from tars.tar_pages(one.file, one.account, one.limits, partial(_member_rows, one))
 
@@ -109,7 +113,7 @@ READERS = {
     "tsv": Reader(partial(_values, "\t"), raw.line),
     "html": Reader(lambda one: files.file_pages(one.file, "html", one.account, one.limits), raw.whole),
     "text": Reader(lambda one: files.file_pages(one.file, "text", one.account, one.limits), raw.whole),
-    "pdf": Reader(lambda one: files.file_pages(one.file, "pdf", one.account, one.limits), raw.whole),
+    **{name: Reader(partial(_paper, name), raw.whole) for name in files.PAPERS},
     "tar": Reader(_tar, _tar_record),
     "mediawiki": Reader(lambda one: dumps.dump_pages(one.file, one.account), raw.wiki_page),
 }

@@ -41,6 +41,8 @@ CONTAINERS = {
         Container("html", (".html", ".htm", ".xhtml")),
         Container("text", (".md", ".markdown", ".rst", ".txt")),
         Container("pdf", (".pdf",)),
+        Container("docx", (".docx",)),
+        Container("epub", (".epub",)),
         Container("tar", (".tar",)),
         Container("mediawiki", (".xml",)),
     )

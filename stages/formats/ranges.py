@@ -25,8 +25,9 @@ import numpy.typing as npt
 import xxhash
 
 from stages.formats.hugging_face import HubFile
-from stages.formats.locations import HttpRanges, is_http, locate, tagging
+from stages.formats.locations import is_http, locate, tagging
 from stages.formats.s3 import S3, S3File
+from stages.formats.web import HttpRanges
 
 AHEAD = 4
 """Requests under way at once: what hides the time that a store takes to answer."""

@@ -111,6 +111,19 @@ def test_a_server_that_fails_and_cuts_gives_the_same_rows_at_the_same_price(
     assert planned.wanted == len(wanted)
 
 
+def test_connections_are_used_again(dump: tuple[Path, Rows]) -> None:
+    folder, _ = dump
+    with RangeServer(folder) as server:
+        params = SourceParams(index=(f"{folder}/index.cdxj.gz",), base=server.address, where=GERMAN, range_waste=0)
+        splits = list_splits("web", params)
+        server.counts.clear()
+        settings = documents.Params(**params.reading())
+        for split in splits:
+            list(documents.read(split, settings))
+    assert server.counts["requests"] > 50
+    assert server.counts["connections"] <= 8 < server.counts["requests"] / 4
+
+
 def test_near_records_come_in_few_requests(tmp_path: Path) -> None:
     rows = made.write_dump(tmp_path, files=2, pages=300, dense=True)
     index = made.write_columnar(tmp_path / "index.parquet", rows)
