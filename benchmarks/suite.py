@@ -59,6 +59,8 @@ BENCHMARKS = (
     Benchmark("labels", "{root}"),
     Benchmark("index_ranges", "{crawl}"),
     Benchmark("index_server", "", "--pages 20"),
+    Benchmark("pdf_text", "--books {books}", "--count 1"),
+    Benchmark("pdf_fuzz", "", "--count 30 --engine inline"),
     Benchmark("ingest", "reading {warcs}", "--rounds 1"),
     Benchmark("ingest", "pages {warcs}", "--rounds 1"),
     Benchmark("ingest", "extraction {warcs}", "--rounds 1"),

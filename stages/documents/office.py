@@ -12,7 +12,8 @@ Nothing is guessed. Dropped with a reason (``docx_`` or ``epub_`` in front):
 - `too_large`: inflates to more than `MAX_PLAIN` bytes of text parts (a bomb);
 - `without_text`.
 
-Price: a DOCX of a hundred pages about 0.2 s. Limits: formulas of Word are their letters; pictures say nothing.
+Price: a DOCX of a hundred pages 0.05 to 1 s, by the number of runs its text is cut into. Limits: formulas of Word are
+their letters; pictures say nothing.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ STYLES = f"""<w:styles {W}>
 <w:pPr><w:numPr><w:numId w:val="1"/></w:numPr></w:pPr></w:style>
 </w:styles>"""
 NUMBERING = f"""<w:numbering {W}>
-<w:abstractNum w:abstractNumId="7"><w:lvl w:ilvl="0"><w:start w:val="1"/><w:numFmt w:val="bullet"/></w:lvl></w:abstractNum>
+<w:abstractNum w:abstractNumId="7"><w:lvl w:ilvl="0"><w:start w:val="1"/><w:numFmt w:val="bullet"/></w:lvl>
+</w:abstractNum>
 <w:abstractNum w:abstractNumId="8"><w:lvl w:ilvl="0"><w:start w:val="3"/><w:numFmt w:val="decimal"/></w:lvl>
 <w:lvl w:ilvl="1"><w:start w:val="1"/><w:numFmt w:val="bullet"/></w:lvl></w:abstractNum>
 <w:num w:numId="1"><w:abstractNumId w:val="7"/></w:num><w:num w:numId="2"><w:abstractNumId w:val="8"/></w:num>
@@ -86,7 +87,8 @@ def epub(chapters: Mapping[str, str], order: list[str] | None = None, **more: st
     package = (
         '<package xmlns="http://www.idpf.org/2007/opf"><metadata xmlns:dc="http://purl.org/dc/elements/1.1/">'
         f"<dc:title>The mill</dc:title><dc:language>en</dc:language></metadata><manifest>{items}"
-        f'<item id="p" href="a.png" media-type="image/png"/></manifest><spine>{spine}<itemref idref="p"/></spine></package>'
+        '<item id="p" href="a.png" media-type="image/png"/></manifest>'
+        f'<spine>{spine}<itemref idref="p"/></spine></package>'
     )
     place = '<rootfile full-path="OEBPS/book.opf" media-type="application/oebps-package+xml"/>'
     container = (
