@@ -15,8 +15,10 @@ import pytest
 import yaml
 
 from pipeline import recipe as recipes
+from pipeline.recipe import graph
 from pipeline.store.storage import Store
 from stages import kept, quality
+from stages.kept import params as kept_params
 from tests.support.archives import record
 from tests.support.runs import run_inline
 from tools import compare_recipes
@@ -77,6 +79,7 @@ def test_each_says_where_it_comes_from_and_what_it_leaves_out(path: Path) -> Non
     head = text[: text.index("\nname: ")]
     assert re.search(r"arXiv \d{4}\.\d{5}|github|allenai/", head)
     assert "# Left out, or otherwise than there:\n#   - " in head
+    assert "\n# Compared with: " in head
     assert yaml.safe_load(text)["name"] == path.stem
 
 
@@ -84,6 +87,86 @@ def test_the_page_that_compares_them_has_a_row_for_each() -> None:
     page = (Path(__file__).resolve().parents[1] / "docs" / "recipes.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| `([\w-]+)` \| [\d,]+ \|", page, re.MULTILINE) == [path.stem for path in PATHS]
     assert compare_recipes.HEADER in page
+
+
+# Against the published code
+
+GOPHER = {"too_few_words": 50, "too_many_words": 100_000, "words_too_short": 3, "words_too_long": 10}
+GOPHER |= {"too_many_hashes": 0.1, "too_many_bullet_lines": 0.9, "too_many_ellipsis_lines": 0.3}
+GOPHER |= {"too_few_alphabetic_words": 0.8, "too_few_stop_words": 2}
+TABLE_A1 = {"too_many_repeated_lines": 0.3, "too_many_repeated_paragraphs": 0.3}
+TABLE_A1 |= {"too_much_text_in_repeated_lines": 0.2, "too_much_text_in_repeated_paragraphs": 0.2}
+TABLE_A1 |= {f"too_much_text_in_top_{n}_gram": limit for n, limit in ((2, 0.2), (3, 0.18), (4, 0.16))}
+TABLE_A1 |= {f"too_much_text_in_repeated_{n}_grams": (20 - n) / 100 for n in range(5, 11)}
+OFF = "off"
+FACTS: dict[str, dict[str, Any]] = {
+    "dolma-3": {
+        **GOPHER,
+        **TABLE_A1,
+        "too_many_corrected_words": 0.05,
+        "kept.languages": ("en",),
+        "kept.min_confidence": 0.65,
+        "repeats.join": 0.05,
+        "clusters.survivor": ("newest", "longest"),
+    },
+    "dclm-baseline": {
+        **GOPHER,
+        **TABLE_A1,
+        "too_many_corrected_words": 0.05,
+        "kept.languages": ("en",),
+        "kept.min_confidence": 0.65,
+    },
+    "fineweb-2": {
+        **GOPHER,
+        **dict.fromkeys(("too_many_repeated_paragraphs", "too_much_text_in_repeated_paragraphs"), OFF),
+        **dict.fromkeys(("too_much_text_in_repeated_lines", "too_many_short_lines"), OFF),
+        "too_many_repeated_lines": 0.3,
+        "too_many_repeated_characters": 0.1,
+        "too_few_sentences_in_terminated_lines": OFF,
+        "signatures.ngram": 5,
+        "signatures.permutations": 14 * 8,
+        "clusters.bands": 14,
+        "clusters.rows": 8,
+        "clusters.per_language": True,
+    },
+    "nemotron-cc": {
+        "too_few_words": OFF,
+        "kept.languages": ("en",),
+        "kept.min_confidence": 0.3,
+        "clusters.bands": 20,
+        "clusters.rows": 13,
+    },
+    "redpajama-2": {
+        **GOPHER,
+        **TABLE_A1,
+        "kept.languages": ("de", "en", "es", "fr", "it"),
+        "signatures.ngram": 13,
+        "signatures.permutations": 128,
+        "clusters.bands": 9,
+        "clusters.rows": 13,
+    },
+}
+"""What the code says that each of these recipes names at its top: thresholds of rules, and settings."""
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_numbers_are_those_of_the_published_code(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INPUT", str(Path(__file__)))
+    raw = yaml.safe_load((compare_recipes.FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
+    sections = {
+        key: model.model_validate(raw.get(key, {})) for key, model in graph.SECTIONS.items() if key != "mixture"
+    }
+    params = sections["kept"]
+    active = kept_params.active_rules(params)
+    for fact, published in FACTS[name].items():
+        section, dot, key = fact.partition(".")
+        if dot:
+            found = getattr(sections[section], key)
+            assert (tuple(sorted(found)) if key == "languages" else found) == published, fact
+            continue
+        given = params.rules.get(fact)
+        limit = given if given is not None and not isinstance(given, bool) else kept_params.PUBLISHED[fact].threshold
+        assert (limit if fact in active else OFF) == pytest.approx(published), fact
 
 
 # Against the public reference

@@ -29,8 +29,8 @@ what the published pipeline did that it leaves out. They read `${INPUT}`:
 
     INPUT='/data/crawl/*.warc.gz' gristmill run mixtures/recipes/fineweb.yaml --root ROOT
 
-The decisions of `fineweb`, `c4` and `gopher` are tested against an oracle, the thresholds of `code` against the published code. The
-others' numbers are those their papers give as far as known here; compare them with the paper before you cite them.
+What each was compared with stands in the second table: decisions with an oracle where there is one, else numbers with the published
+code, fact by fact in `tests/test_published_recipes.py`. Where nothing is named, the numbers are those of the paper as far as known here.
 
 Copy one to start from. All of them on the same pages (documentation sites of some twenty projects, so the shares say more about
 these pages than about the web); `code` on source files of Python and C:
@@ -45,6 +45,12 @@ def about(path: Path) -> str:
     """The work that a recipe comes from: its first line, as far as its first full stop or colon behind a year."""
     first = path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
     return first.partition(";")[0].rstrip(".")
+
+
+def compared(path: Path) -> str:
+    """What the numbers of a recipe were compared with, as it says itself."""
+    head = path.read_text(encoding="utf-8").partition("# Left out")[0]
+    return " ".join(line.lstrip("# ") for line in head.partition("# Compared with: ")[2].splitlines())
 
 
 def figures(store: Store, name: str) -> dict[str, Any]:
@@ -80,7 +86,8 @@ def page(root: str, web: str, code: str) -> str:
         os.environ["INPUT"] = code if path.stem == CODE else web
         print(driver.run(str(path), store, "inline", None, True), file=sys.stderr)
         lines.append(row(path.stem, figures(store, path.stem)))
-    lines += ["", "| recipe | from |", "|---|---|", *(f"| `{path.stem}` | {about(path)} |" for path in recipes())]
+    lines += ["", "| recipe | from | compared with |", "|---|---|---|"]
+    lines += [f"| `{path.stem}` | {about(path)} | {compared(path)} |" for path in recipes()]
     return "\n".join([*lines, ""])
 
 

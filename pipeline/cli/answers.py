@@ -1,7 +1,8 @@
-"""Commands that answer questions about a root: why, trace, find, diff, card, remove."""
+"""Commands that answer questions about a root: why, trace, find, query, diff, card, remove."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sys
@@ -13,7 +14,8 @@ from pipeline import terminal
 from pipeline.answers import decontaminate as decontamination
 from pipeline.answers import diff as compare
 from pipeline.answers import find as phrases
-from pipeline.answers import safe_text, show, stats, why_text
+from pipeline.answers import query as queries
+from pipeline.answers import query_text, safe_text, show, stats, why_text
 from pipeline.answers import trace as origin
 from pipeline.answers import watch as watching
 from pipeline.answers import why as life
@@ -96,6 +98,30 @@ def find(
     if not count:
         terminal.tell("no page contains it")
         sys.exit(1)
+
+
+@command()
+@click.argument("root", metavar="ROOT")
+@click.argument("sql", metavar="SQL")
+@NAME
+@click.option("--csv", "form", flag_value="csv", help="Print CSV, all rows.")
+@click.option("--json", "form", flag_value="json", help="Print JSON, an object a line, all rows.")
+@click.option("--limit", type=click.IntRange(0), default=100, show_default=True, help="Rows of the table; 0: all.")
+@reading
+def query(root: str, sql: str, name: str | None, form: str | None, limit: int) -> None:
+    """Ask a root in SQL: every product is a view of its name, and rows join using (split, row). Only reads."""
+    with queries.answered(snapshot.load(open_root(root), name), sql) as answer:
+        rows = (row for batch in answer.rows for row in batch)
+        if form is not None:
+            lines = query_text.csv_lines if form == "csv" else query_text.json_lines
+            for line in lines(answer.columns, rows):
+                terminal.show(line)
+            return
+        taken = list(itertools.islice(rows, limit + 1 if limit else None))
+    shown = taken[: limit or None]
+    terminal.show(query_text.table(answer.columns, shown))
+    if len(shown) < len(taken):
+        terminal.tell(f"the first {limit:,} rows; --limit 0 shows all, --csv and --json print all")
 
 
 @command()

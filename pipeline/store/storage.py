@@ -32,6 +32,7 @@ import xxhash
 
 from pipeline.errors import UserError
 from stages import seal
+from stages.formats.hugging_face import READ_ONLY
 from stages.formats.locations import is_uri, locate, place_of, s3_of
 from stages.seal import DamagedFile
 
@@ -175,6 +176,8 @@ class Store:
 
     def __init__(self, root: str) -> None:
         self.root = root
+        if root.lower().startswith("hf://"):
+            raise UserError(f"root {root!r} {READ_ONLY}: give a folder, or s3://, gs://; sources may lie there")
         try:
             self.fs, self.base = filesystem_of(root)
         except (OSError, ValueError, pa.ArrowInvalid) as error:

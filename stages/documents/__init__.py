@@ -1,9 +1,10 @@
 """`documents`: one row a page, with its extracted text, written once and read by every later stage.
 
-In: one `Split` of a source (WARC, ARC, WET, JSON Lines, CSV, Parquet, Arrow, tar, HTML, Markdown, text and PDF files,
-MediaWiki dumps; gzip, zstd, LZ4, bz2; local, S3, GCS, HTTPS). Out: record batches of `schemas.DOCUMENTS`, at most
-1,024 rows and about 16 MB of HTML each, in the order of the file, and an account in which every record is a row,
-dropped with a reason, or quarantined with its position. A page whose text is empty is a row; `kept` decides about it.
+In: one `Split` of a source (WARC, ARC, WET, WACZ, JSON Lines, CSV, Parquet, Arrow, tar, HTML, Markdown, text, PDF, DOCX
+and EPUB files, MediaWiki dumps; gzip, zstd, LZ4, bz2; local, S3, GCS, the Hugging Face Hub, HTTPS). Out: record batches
+of `schemas.DOCUMENTS`, at most 1,024 rows and about 16 MB of HTML each, in the order of the file, and an account in
+which every record is a row, dropped with a reason, or quarantined with its position. A page whose text is empty is a
+row; `kept` decides about it.
 
 Method: `containers` opens files and hands them to a reader (`members` and `records` for archives, `tables`, `files`,
 `dumps`); HTTP bodies (`http`), charsets (`charsets`), what a page says of itself (`page`), text through the extraction
@@ -22,7 +23,7 @@ import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
 from stages.contract import Split, StageParams
-from stages.documents import pdf
+from stages.documents import office, pdf
 from stages.documents.account import Account
 from stages.documents.allocator import keep_freed_memory
 from stages.documents.batches import MAX_ROWS, Batches, doc_id
@@ -35,6 +36,10 @@ from stages.reports import DocumentsReport
 __all__ = ["VERSION", "ColumnError", "Params", "doc_id", "identity", "positions", "prepare", "raw_record", "read"]
 
 VERSION = 6
+
+
+SHORT = {"pdf": pdf.TYPE, **{name: kind for kind, name in office.TYPES.items()}}
+"""Short names of types that `text_types` may have."""
 
 
 class Params(StageParams):
@@ -54,7 +59,8 @@ class Params(StageParams):
     """Bytes of one archive record or JSON line that are held; the rest of a record is read past."""
     text_types: tuple[str, ...] = ()
     """Media types beside HTML whose body is taken as text, such as `text/plain`; `application/pdf` takes the text layer
-    of PDFs (an extra: `pip install gristmill[pdf]`)."""
+    of PDFs (an extra: `pip install gristmill[pdf]`), `application/epub+zip` the text of EPUB books, and
+    `application/vnd.openxmlformats-officedocument.wordprocessingml.document`, or `docx` for short, that of DOCX."""
     format: str | None = None
     columns: dict[str, str] = Field(default_factory=dict)
     missing: Literal["fail", "skip"] = "fail"
@@ -62,6 +68,7 @@ class Params(StageParams):
     @field_validator("text_types")
     @classmethod
     def _can_be_read(cls, types: tuple[str, ...]) -> tuple[str, ...]:
+        types = tuple(SHORT.get(one.lower(), one) for one in types)
         if pdf.TYPE in types:
             try:
                 pdf.library()
@@ -78,7 +85,8 @@ class Params(StageParams):
 
 def identity(params: Params) -> dict[str, Any]:
     """What decides the rows beside the parameters: versions of the libraries that make text."""
-    return versions(params.extractor) | (pdf.identity() if pdf.TYPE in params.text_types else {})
+    found = versions(params.extractor) | (pdf.identity() if pdf.TYPE in params.text_types else {})
+    return found | (office.identity() if set(office.TYPES) & set(params.text_types) else {})
 
 
 def read(

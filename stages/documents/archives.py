@@ -10,7 +10,7 @@ Sound records come framed, a stretch at a time (`runs`): those that are no page 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.documents import pdf
+from stages.documents import office, pdf
 from stages.documents.account import Account
 from stages.documents.charsets import decoded
 from stages.documents.extraction import close_empty_elements
@@ -36,13 +36,22 @@ _PLAIN_KINDS = tuple(columns.KINDS.index(kind) for kind in PLAIN_RECORDS)
 _RESPONSE, _CONVERSION, _OTHER = (columns.KINDS.index(kind) for kind in ("response", "conversion", "continuation"))
 
 
-class Limits:
-    """Bytes of a record and of a page beyond which reading stops."""
+PAPERS = frozenset((pdf.TYPE, *office.TYPES))
+"""Types of files that are no text, of which a library takes it; they are as long as a record may be."""
 
-    def __init__(self, max_record_bytes: int, max_html_bytes: int, text_types: frozenset[str]) -> None:
+
+class Limits:
+    """Bytes of a record and of a page beyond which reading stops, and what is wanted beside HTML."""
+
+    def __init__(
+        self, max_record_bytes: int, max_html_bytes: int, text_types: frozenset[str], markdown: bool = False
+    ) -> None:
         self.max_record_bytes = max_record_bytes
         self.max_html_bytes = max_html_bytes
         self.text_types = text_types
+        self.markdown = markdown
+        self.papers = text_types & PAPERS
+        """Those of `PAPERS` that are wanted."""
 
 
 @dataclass(slots=True)
@@ -105,6 +114,10 @@ def _read(
         account.damage(0, "empty_file")
         return
     compression = sniff(head)
+    if (
+        compression == "none" and start
+    ):  # its name says otherwise, or it would not have been divided: the first part has it
+        return
     source: Pieces = pieces(file, compression, dialect.starts, start, end)
     found = False
     for item in reader(source, account, dialect, plain=compression == "none", max_content=limits.max_record_bytes):
@@ -217,17 +230,19 @@ def opt_outs(robots: str, reservation: str) -> str | None:
 
 
 def page_of_payload(head: Head, body: bytes, account: Account, limits: Limits) -> Page | None:
-    limit = limits.max_record_bytes if _may_be_pdf(head, body, limits) else limits.max_html_bytes
+    limit = limits.max_record_bytes if _may_be_paper(head, body, limits) else limits.max_html_bytes
     body, note = decode_body(body, head.transfer_encoding, head.content_encoding, limit)
     if not body:
         account.drop("no_body", head.num_bytes)
         return None
     declared = media_type(head.content_type)
     kind = type_of_body(body, head.content_type, head.payload_type)
+    if kind == "application/zip" and limits.papers:
+        kind = office.type_of(body) or kind
     if declared in limits.text_types and kind.startswith("text/") and kind not in HTML_TYPES:
         kind = declared
     is_html = kind in HTML_TYPES
-    if kind != pdf.TYPE and len(body) > limits.max_html_bytes:
+    if kind not in limits.papers and len(body) > limits.max_html_bytes:
         body, note = body[: limits.max_html_bytes], "over_limit"
     if not is_html and not (kind in limits.text_types or (head.is_conversion and kind == "text/plain")):
         was_page = declared in HTML_TYPES or declared in limits.text_types
@@ -245,17 +260,23 @@ def page_of_payload(head: Head, body: bytes, account: Account, limits: Limits) -
         language_declared=head.languages.split(",")[0].strip() or None,
         robots=head.robots,
         note=head.note or note,
-        finish=partial(pdf.finish, body=body)
-        if kind == pdf.TYPE
-        else partial(_finish, body=body, head=head, is_html=is_html),
+        finish=paper_reader(kind, body, limits) or partial(_finish, body=body, head=head, is_html=is_html),
     )
 
 
-def _may_be_pdf(head: Head, body: bytes, limits: Limits) -> bool:
-    """Whether a PDF is wanted, and this may be one: such are not cut where pages are."""
-    if pdf.TYPE not in limits.text_types:
+def paper_reader(kind: str, body: bytes, limits: Limits) -> Callable[[Page], bool | str] | None:
+    """What takes the text of a file of one of `PAPERS`; None for other types."""
+    if kind == pdf.TYPE:
+        return partial(pdf.finish, body=body)
+    return partial(office.finish, body=body, kind=kind, markdown=limits.markdown) if kind in office.TYPES else None
+
+
+def _may_be_paper(head: Head, body: bytes, limits: Limits) -> bool:
+    """Whether one of `PAPERS` is wanted, and this may be one: such are not cut where pages are."""
+    if not limits.papers:
         return False
-    return pdf.TYPE in (media_type(head.content_type), media_type(head.payload_type)) or body.startswith(b"%PDF-")
+    told = {media_type(head.content_type), media_type(head.payload_type)}
+    return bool(told & limits.papers) or body.startswith((b"%PDF-", b"PK\3\4"))
 
 
 def _finish(page: Page, body: bytes, head: Head, is_html: bool) -> bool:

@@ -1,9 +1,9 @@
 """Files to pages: the files of a split one after the other, and the way back to a record's bytes.
 
-Positions (`Page.offset`) by container: WARC and ARC as `records` has them; JSON Lines and CSV the byte of the
-uncompressed file where the line starts; Parquet and Arrow the row number; tar the byte of the member's header in the
-uncompressed archive, and the row's position in it (`tars`); a file that is one page 0; MediaWiki dumps the number of
-the page.
+Positions (`Page.offset`) by container: WARC and ARC as `records` has them, WACZ as `packages`; JSON Lines and CSV
+the byte of the uncompressed file where the line starts; Parquet and Arrow the row number; tar the byte of the member's
+header in the uncompressed archive, and the row's position in it (`tars`); a file that is one page 0;
+MediaWiki dumps the number of the page.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def pages_of_file(
         account.damage(0, "empty_file")
         return
     reader = READERS[kind.container]
-    limits = Limits(params.max_record_bytes, params.max_html_bytes, frozenset(params.text_types))
+    limits = Limits(params.max_record_bytes, params.max_html_bytes, frozenset(params.text_types), params.markdown)
     opened = plain(file, kind, far) if reader.stream else file
     yield from reader.pages(Opened(opened, params, account, limits, span, far))
 

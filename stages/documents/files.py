@@ -9,21 +9,21 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from stages.documents import pdf
+from stages.documents import office, pdf
 from stages.documents.account import Account
-from stages.documents.archives import Limits
+from stages.documents.archives import Limits, paper_reader
 from stages.documents.charsets import decoded, plain_survey
 from stages.documents.extraction import close_empty_elements
 from stages.documents.media_types import magic
 from stages.documents.page import Page
 
-PDF = "pdf"
-"""The container of `stages.formats` whose pages are PDFs."""
+PAPERS = {"pdf": pdf.TYPE, **{name: kind for kind, name in office.TYPES.items()}}
+"""Containers of `stages.formats` whose pages are no text, and their types."""
 
 
 def file_pages(stream: Any, container: str, account: Account, limits: Limits) -> Iterator[Page]:
     """The one page of a file."""
-    most = limits.max_record_bytes if container == PDF else limits.max_html_bytes
+    most = limits.max_record_bytes if container in PAPERS else limits.max_html_bytes
     body = stream.read(most + 1)
     size = len(body)
     while size > most and (more := stream.read(1 << 20)):
@@ -33,7 +33,7 @@ def file_pages(stream: Any, container: str, account: Account, limits: Limits) ->
         account.damage(0, problem)
         if not body:
             return
-    if not_text(body, size, account, limits if container == PDF else None):
+    if not_text(body, size, account, container, limits):
         return
     page = page_of_bytes(body, size, 0, container, limits)
     if problem in CUT:
@@ -50,14 +50,13 @@ def problem_of(stream: Any) -> str | None:
     return getattr(stream, "problem", None)
 
 
-def not_text(body: bytes, size: int, account: Account, limits: Limits | None = None) -> bool:
+def not_text(body: bytes, size: int, account: Account, container: str, limits: Limits) -> bool:
     """Whether a file's bytes are those of an image, a font, an archive; then it is dropped (`not_text`).
 
-    Args:
-        limits: of a file that is named a PDF, which is text where such are wanted.
+    One that is named as one of `PAPERS` is text where such are wanted.
     """
     kind = magic(body)
-    if kind is None or (limits is not None and pdf.TYPE in limits.text_types):
+    if kind is None or PAPERS.get(container) in limits.papers:
         return False
     account.drop("not_text", size)
     account.content_types[kind] = account.content_types.get(kind, 0) + 1
@@ -65,10 +64,11 @@ def not_text(body: bytes, size: int, account: Account, limits: Limits | None = N
 
 
 def page_of_bytes(body: bytes, size: int, offset: int, container: str, limits: Limits) -> Page:
-    if container == PDF:
+    if container in PAPERS:
         cut = "over_limit" if size > len(body) or size > limits.max_record_bytes else None
-        finish: Any = partial(pdf.finish, body=body)
-        return Page(offset=offset, raw_bytes=size, content_type=pdf.TYPE, note=cut, finish=finish)
+        kind = PAPERS[container]
+        finish: Any = paper_reader(kind, body, limits)
+        return Page(offset=offset, raw_bytes=size, content_type=kind, note=cut, finish=finish)
     note = "over_limit" if size > limits.max_html_bytes else None
     kind = "text/html" if container == "html" else "text/plain"
     finish = partial(_finish, body=body[: limits.max_html_bytes])

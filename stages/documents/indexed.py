@@ -46,7 +46,7 @@ def indexed_pages(split: Split, params: Any, account: Account) -> Iterator[Page]
     Raises:
         FileNotFoundError: a file that is gone, unless ``params.missing`` is ``skip``.
     """
-    limits = Limits(params.max_record_bytes, params.max_html_bytes, frozenset(params.text_types))
+    limits = Limits(params.max_record_bytes, params.max_html_bytes, frozenset(params.text_types), params.markdown)
     for number, ((name, uri, _), encoded) in enumerate(zip(split.parts, split.ranges, strict=True)):
         account.file = name
         kind = format_of(name, params.format)

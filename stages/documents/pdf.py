@@ -7,13 +7,15 @@ its reason:
 - `pdf_cut`: what is there stops before the file's end mark (Common Crawl cuts payloads), or the record says so;
 - `pdf_encrypted`: it opens with a password alone;
 - `pdf_damaged`: PDFium makes nothing of it;
-- `pdf_without_text`: no page has `MIN_CHARACTERS` characters.
+- `pdf_without_text`: no page has `MIN_CHARACTERS` characters;
+- `pdf_too_large`: likewise, and a page has more than `MAX_OBJECTS` objects (a bomb: each takes PDFium a kilobyte).
 
 Beside the text: its number of pages, the share of them with text, and the program that wrote it (`COLUMNS`).
 
-Price: about 20 ms a page. Limits: at most `MAX_PAGES` pages and `MAX_CHARACTERS` characters a page are read, then the
-note is `over_limit`; what PDFium draws as curves is no text. A PDF that kills PDFium or holds it is found and
-quarantined as any page is (`pipeline.run.map_task`).
+Price: about 20 ms a page. Limits: at most `MAX_PAGES` pages and `MAX_CHARACTERS` characters a page are read, and no
+page of more than `MAX_OBJECTS` objects, then the note is `over_limit`; what PDFium draws as curves is no text. A PDF
+that kills PDFium or holds it is found and quarantined as any page is (`pipeline.run.map_task`); PDFium itself inflates
+no more than 1 GiB of a stream.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ COLUMNS = ("pdf_pages", "pdf_text_page_fraction", "pdf_producer")
 MIN_CHARACTERS = 8
 MAX_PAGES = 2000
 MAX_CHARACTERS = 200_000
+MAX_OBJECTS = 300_000
+VERSION = 2
 END_MARK = b"%%EOF"
 LOOK_FOR_END = 8 << 10
 """Bytes at the end of a file in which its end mark stands; web servers append some."""
@@ -62,7 +66,7 @@ def library() -> Any:
 def identity() -> dict[str, str]:
     """The version of the library, which decides the text."""
     library()
-    return {"pypdfium2": version("pypdfium2")}
+    return {"pypdfium2": version("pypdfium2"), "pdf": str(VERSION)}
 
 
 def finish(page: Page, body: bytes) -> bool | str:
@@ -83,32 +87,39 @@ def finish(page: Page, body: bytes) -> bool | str:
 def _read(page: Page, document: Any, pdfium: Any) -> bool | str:
     count = len(document)
     pages: list[list[Line]] = []
+    too_large = False
     for number in range(min(count, MAX_PAGES)):
         try:
             lines = page_lines(document, number, pdfium.raw)
         except pdfium.PdfiumError:
             lines = []
-        pages.append(lines)
+        too_large |= lines is None
+        pages.append(lines or [])
     with_text = sum(sum(len(line.text) for line in lines) >= MIN_CHARACTERS for lines in pages)
     if not count:
         return "pdf_damaged"
     if not with_text:
-        return "pdf_without_text"
+        return "pdf_too_large" if too_large else "pdf_without_text"
     page.text = text_of(pages)
     about = document.get_metadata_dict(skip_empty=True)
     page.title = " ".join(about.get("Title", "").split())[:500] or None
     maker = about.get("Producer") or about.get("Creator") or ""
     values = (str(count), f"{with_text / len(pages):.4f}", " ".join(maker.split())[:200] or None)
     page.about = dict(zip(COLUMNS, values, strict=True))
-    if count > MAX_PAGES:
+    if count > MAX_PAGES or too_large:
         page.note = page.note or "over_limit"
     return True
 
 
-def page_lines(document: Any, number: int, raw: Any) -> list[Line]:
-    """The lines of a page in the order of its content, each with its place in points from the top left."""
+def page_lines(document: Any, number: int, raw: Any) -> list[Line] | None:
+    """The lines of a page in the order of its content, each with its place in points from the top left.
+
+    None where it has more than `MAX_OBJECTS` objects.
+    """
     page = document[number]
     try:
+        if raw.FPDFPage_CountObjects(page.raw) > MAX_OBJECTS:
+            return None
         height = page.get_height()
         text = page.get_textpage()
         try:

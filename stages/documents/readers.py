@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from stages.documents import dumps, files, raw, tables, tars
+from stages.documents import dumps, files, packages, raw, tables, tars
 from stages.documents.account import Account
 from stages.documents.archives import Limits, archive_pages
 from stages.documents.heads import ARC, WARC, Dialect
@@ -53,6 +53,10 @@ def _archive(dialect: Dialect, one: Opened) -> Iterator[Page]:
     yield from archive_pages(file, one.account, one.limits, dialect, start, end)
 
 
+def _package(one: Opened) -> Iterator[Page]:
+    yield from packages.package_pages(one.file, one.account, one.limits, one.span, one.far)
+
+
 def _rows(pages: Callable[..., Iterator[Page]], one: Opened) -> Iterator[Page]:
     yield from pages(one.file, one.account, one.params.columns, range(*one.span) if one.span else None)
 
@@ -64,6 +68,10 @@ def _json(one: Opened) -> Iterator[Page]:
 def _values(delimiter: str, one: Opened) -> Iterator[Page]:
     most = one.limits.max_record_bytes
     yield from tables.csv_pages(one.file, one.account, one.params.columns, most, delimiter, one.span)
+
+
+def _paper(container: str, one: Opened) -> Iterator[Page]:
+    yield from files.file_pages(one.file, container, one.account, one.limits)
 
 
 def _tar(one: Opened) -> Iterator[Page]:
@@ -97,6 +105,7 @@ def _archive_reader(dialect: Dialect) -> Reader:
 READERS = {
     "warc": _archive_reader(WARC),
     "arc": _archive_reader(ARC),
+    "wacz": Reader(_package, packages.package_record, stream=False),
     "jsonl": Reader(_json, raw.line),
     "parquet": Reader(partial(_rows, tables.parquet_pages), raw.parquet_row, stream=False),
     "arrow": Reader(partial(_rows, tables.arrow_pages), raw.arrow_row, stream=False),
@@ -104,7 +113,7 @@ READERS = {
     "tsv": Reader(partial(_values, "\t"), raw.line),
     "html": Reader(lambda one: files.file_pages(one.file, "html", one.account, one.limits), raw.whole),
     "text": Reader(lambda one: files.file_pages(one.file, "text", one.account, one.limits), raw.whole),
-    "pdf": Reader(lambda one: files.file_pages(one.file, "pdf", one.account, one.limits), raw.whole),
+    **{name: Reader(partial(_paper, name), raw.whole) for name in files.PAPERS},
     "tar": Reader(_tar, _tar_record),
     "mediawiki": Reader(lambda one: dumps.dump_pages(one.file, one.account), raw.wiki_page),
 }

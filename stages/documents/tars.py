@@ -21,12 +21,12 @@ from typing import Any
 
 from stages.documents.account import Account
 from stages.documents.archives import Limits
-from stages.documents.files import PDF, not_text, page_of_bytes, problem_of
+from stages.documents.files import PAPERS, not_text, page_of_bytes, problem_of
 from stages.documents.page import Page
 from stages.documents.tables import ColumnError
 from stages.formats import Format, format_of
 
-PAGES = ("html", "text", PDF)
+PAGES = ("html", "text", *PAPERS)
 TABLES = ("jsonl", "csv", "tsv", "parquet", "arrow")
 HELD = 64 << 20
 """Bytes of a table that are held in memory."""
@@ -81,11 +81,11 @@ def _page(
 ) -> Page | None:
     content = archive.extractfile(member)
     assert content is not None  # isfile() said so
-    most = limits.max_record_bytes if kind.container == PDF else limits.max_html_bytes
+    most = limits.max_record_bytes if kind.container in PAPERS else limits.max_html_bytes
     body = content.read(most + 1)
     if len(body) < min(member.size, most + 1):
         account.damage(place, "truncated_file")
-    if not_text(body, member.size, account, limits if kind.container == PDF else None):
+    if not_text(body, member.size, account, kind.container, limits):
         return None
     page = page_of_bytes(body, member.size, place, kind.container, limits)
     page.url = member.name

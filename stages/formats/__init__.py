@@ -12,8 +12,9 @@ from typing import Literal
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".lz4": "lz4", ".bz2": "bz2"}
 
-Division = Literal["members", "lines", "records", "row groups", "batches", "whole"]
-"""Where a file may be entered in the middle: at compressed members, at line ends (``records``: where values may hold
+Division = Literal["members", "packed members", "lines", "records", "row groups", "batches", "whole"]
+"""Where a file may be entered in the middle: at compressed members (``packed members``: of archives that a package
+holds as they are), at line ends (``records``: where values may hold
 line ends, only if the source says that none do), at the parts its footer names, or nowhere."""
 
 
@@ -31,6 +32,7 @@ CONTAINERS = {
     for container in (
         Container("warc", (".warc", ".wet", ".wat"), "members"),
         Container("arc", (".arc",), "members"),
+        Container("wacz", (".wacz",), "packed members"),
         Container("jsonl", (".jsonl", ".ndjson"), "lines"),
         Container("parquet", (".parquet",), "row groups"),
         Container("arrow", (".arrow", ".ipc", ".feather"), "batches"),
@@ -39,6 +41,8 @@ CONTAINERS = {
         Container("html", (".html", ".htm", ".xhtml")),
         Container("text", (".md", ".markdown", ".rst", ".txt")),
         Container("pdf", (".pdf",)),
+        Container("docx", (".docx",)),
+        Container("epub", (".epub",)),
         Container("tar", (".tar",)),
         Container("mediawiki", (".xml",)),
     )

@@ -1,6 +1,7 @@
 """What lies in a folder, on disks and in object stores alike: names as they are, sizes, and tags of content.
 
-The tag is an object's ETag on S3 (a copy has that of its original), elsewhere the time of last change and the size.
+The tag is an object's ETag on S3 (a copy has that of its original), a hash of its content on the
+Hugging Face Hub, elsewhere the time of last change and the size.
 
 What cannot be read under its name is left out and remarked: a local name that is no UTF-8, a link that leads nowhere,
 a link to one of the folders it stands in (that is entered once), on Google Cloud Storage a key with an empty part.
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 
 from pyarrow import fs
 
-from stages.formats.locations import s3_of
+from stages.formats.locations import tagging
 
 Say = Callable[[str], None]
 
@@ -30,9 +31,9 @@ class Entry(NamedTuple):
 
 def stat(filesystem: Any, path: str) -> Entry | None:
     """The file of exactly this name, or None."""
-    s3 = s3_of(filesystem)
-    if s3 is not None:
-        found = s3.stat(path)
+    tags = tagging(filesystem)
+    if tags is not None:
+        found = tags.stat(path)
         return found and Entry(path, found.size, found.etag)
     if isinstance(filesystem, fs.LocalFileSystem):
         try:
@@ -46,9 +47,9 @@ def stat(filesystem: Any, path: str) -> Entry | None:
 
 def is_folder(filesystem: Any, path: str) -> bool:
     """Whether there is a folder of exactly this name; in an object store, whether something lies below it."""
-    s3 = s3_of(filesystem)
-    if s3 is not None:
-        return s3.is_folder(path)
+    tags = tagging(filesystem)
+    if tags is not None:
+        return tags.is_folder(path)
     if isinstance(filesystem, fs.LocalFileSystem):
         return os.path.isdir(path or "/")
     return bool(filesystem.get_file_info(path).type == fs.FileType.Directory)
@@ -60,9 +61,9 @@ def entries(filesystem: Any, folder: str, recursive: bool, say: Say) -> Iterator
     Args:
         say: told of what is left out.
     """
-    s3 = s3_of(filesystem)
-    if s3 is not None:
-        yield from (Entry(one.path, one.size, one.etag) for one in s3.listed(folder, recursive))
+    tags = tagging(filesystem)
+    if tags is not None:
+        yield from (Entry(one.path, one.size, one.etag) for one in tags.listed(folder, recursive))
     elif isinstance(filesystem, fs.LocalFileSystem):
         about = os.stat(folder or "/")
         yield from _walk(folder.rstrip("/"), recursive, {(about.st_dev, about.st_ino): folder}, say)

@@ -1,6 +1,7 @@
 """Where files lie: a path or URI taken apart, its file system, and a file opened wherever that is.
 
-Local paths, ``s3://`` (`stages.formats.s3`), ``gs://`` through Arrow, ``https://`` by range requests.
+Local paths, ``s3://`` (`stages.formats.s3`), ``gs://`` through Arrow, ``hf://`` (`stages.formats.hugging_face`, read
+alone), ``https://`` by range requests.
 
 **A name is a name.** ``s3://bucket/a%2Bb #1?.jsonl`` is the object ``a%2Bb #1?.jsonl``: nothing in a key or a path is
 decoded, and nothing but a last ``?option=value&...`` of known options is set apart (`OPTIONS`;
@@ -13,7 +14,6 @@ What is far away is asked again when it gives no answer (`stages.formats.retries
 
 from __future__ import annotations
 
-import http.client
 import io
 import os
 import re
@@ -26,19 +26,18 @@ from urllib.parse import quote, unquote, urlencode
 import pyarrow as pa
 from pyarrow import fs
 
-from stages.formats import retries
+from stages.formats import hugging_face, retries
+from stages.formats.hugging_face import Hub
 from stages.formats.patient import Patient
 from stages.formats.s3 import OPTIONS as S3_OPTIONS
 from stages.formats.s3 import S3
+from stages.formats.web import TIMEOUT, HttpRanges, is_passing, quoted
 
-TIMEOUT = 60.0
 GCS_SECONDS = "60"
 """How long Google's client tries again; its own limit is a quarter of an hour, also where credentials are missing."""
 HTTP_SCHEMES = ("http://", "https://")
 OPTIONS = S3_OPTIONS | {"retry_limit_seconds", "project_id"}
-SCHEMES = ("file", "s3", "gs", "gcs")
-PIECE = 1 << 20
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+SCHEMES = ("file", "s3", "gs", "gcs", "hf")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
@@ -82,7 +81,7 @@ def place_of(uri: str) -> Place:
         return Place("", uri)
     scheme, rest = found[1].lower(), uri[found.end() :]
     if scheme not in SCHEMES:
-        raise ValueError(f"{uri}: expected a path or one of s3://, gs://, file://, found {scheme}://")
+        raise ValueError(f"{uri}: expected a path or one of s3://, gs://, hf://, file://, found {scheme}://")
     if scheme == "file":
         path = "/" + rest.partition("/")[2]
         return Place("", path if os.path.lexists(path) or "%" not in path else unquote(path))
@@ -115,7 +114,8 @@ def locate(uri: str) -> tuple[Any, str]:
         ValueError, OSError: for a scheme nobody knows, or credentials that are missing.
     """
     place = place_of(uri)
-    return _file_system(place.scheme, place.path.partition("/")[0] if place.scheme else "", place.options), place.path
+    bucket = place.path.partition("/")[0] if place.scheme not in ("", "hf") else ""
+    return _file_system(place.scheme, bucket, place.options), place.path
 
 
 @lru_cache(maxsize=64)
@@ -124,6 +124,8 @@ def _file_system(scheme: str, bucket: str, options: tuple[tuple[str, str], ...])
         return fs.LocalFileSystem()
     if scheme == "s3":
         return fs.PyFileSystem(S3(dict(options)))
+    if scheme == "hf":
+        return fs.PyFileSystem(hugging_face.connected())
     told = {"retry_limit_seconds": GCS_SECONDS, **dict(options)}
     anonymous = "anonymous@" if told.pop("anonymous", "") in ("true", "1") else ""
     return fs.PyFileSystem(Patient(fs.FileSystem.from_uri(f"gs://{anonymous}{bucket}?{urlencode(told)}")[0]))
@@ -133,6 +135,12 @@ def s3_of(filesystem: Any) -> S3 | None:
     """What is behind a file system of `locate`, where that is S3."""
     handler = getattr(filesystem, "handler", None)
     return handler if isinstance(handler, S3) else None
+
+
+def tagging(filesystem: Any) -> S3 | Hub | None:
+    """What is behind a file system of `locate`, where that knows tags of content by itself."""
+    handler = getattr(filesystem, "handler", None)
+    return handler if isinstance(handler, (S3, Hub)) else None
 
 
 def open_file(uri: str) -> Any:
@@ -206,36 +214,26 @@ def stat_http(uri: str) -> Remote:
         return Remote(int(answer.headers.get("Content-Length") or 0), etag)
 
 
-def _request(uri: str, *, method: str = "GET", start: int | None = None, stop: int | None = None) -> Any:
-    request = urllib.request.Request(_quoted(uri), method=method, headers={"User-Agent": "gristmill"})
-    if start or stop is not None:
-        request.add_header("Range", f"bytes={start or 0}-{'' if stop is None else stop - 1}")
+def _request(uri: str, *, method: str = "GET", start: int = 0) -> Any:
+    headers = {"User-Agent": "gristmill"} | ({"Range": f"bytes={start}-"} if start else {})
+
+    def attempt() -> Any:  # a request counts the redirects that it has followed: each try has its own
+        request = urllib.request.Request(quoted(uri), method=method, headers=headers)
+        return urllib.request.urlopen(request, timeout=TIMEOUT)
+
     try:
-        return retries.patiently(
-            lambda: urllib.request.urlopen(request, timeout=TIMEOUT), _passes, lambda _: retries.FIRST_TRIES
-        )
+        return retries.patiently(attempt, _passes, lambda _: retries.FIRST_TRIES)
     except urllib.error.HTTPError as error:
         if error.code in (404, 410):
             raise FileNotFoundError(f"{uri}: HTTP {error.code}") from None
-        if error.code == 416:
-            raise PastEnd(f"{uri}: HTTP 416 {error.reason}") from None
         raise OSError(f"{uri}: HTTP {error.code} {error.reason}") from None
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
         raise OSError(f"{uri}: {error}, {retries.FIRST_TRIES} times") from error
 
 
-def _quoted(uri: str) -> str:
-    """A web address without the characters that no request line may have; what is quoted stays as it is."""
-    return quote(uri, safe="/:?#[]@!$&'()*+,;=%~")
-
-
-class PastEnd(OSError):
-    """A range that begins behind the end of the file."""
-
-
 def _passes(error: Exception) -> bool:
     if isinstance(error, urllib.error.HTTPError):
-        return error.code >= 500 or error.code in (408, 429)
+        return is_passing(error.code)
     return isinstance(error, (urllib.error.URLError, TimeoutError, ConnectionError))
 
 
@@ -310,51 +308,6 @@ class HttpFile(io.RawIOBase):
     def close(self) -> None:
         self._hang_up()
         super().close()
-
-
-class HttpRanges:
-    """Ranges of a file on a web server, each a request that says where it ends; several threads may ask at once."""
-
-    def __init__(self, uri: str) -> None:
-        self.uri = uri
-
-    def get(self, start: int, stop: int) -> bytes:
-        """The bytes [start, stop), or those of them that the file has; a broken answer goes on where it broke.
-
-        Raises:
-            FileNotFoundError: where there is no such file.
-            OSError: a refusal, a server that knows no ranges, or none that answers.
-        """
-        held = bytearray()
-        failures = 0
-        while start + len(held) < stop:
-            before = len(held)
-            try:
-                stop = self._fetch(held, start, stop)
-            except PastEnd:
-                break
-            except (TimeoutError, ConnectionError, http.client.HTTPException, urllib.error.URLError) as error:
-                failures = failures + 1 if len(held) == before else 1
-                if failures >= retries.TRIES:
-                    raise OSError(f"{self.uri}: byte {start + len(held)}: {error or type(error).__name__}") from error
-                retries.pause(failures)
-        return bytes(held)
-
-    def _fetch(self, held: bytearray, start: int, stop: int) -> int:
-        """Append what one request gives of what is missing; where the range ends, as far as the server says."""
-        with _request(self.uri, start=start + len(held), stop=stop) as answer:
-            if answer.status != 206:
-                raise OSError(f"{self.uri}: the server does not answer range requests")
-            told = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-            if told is None or int(told[1]) != start + len(held):
-                raise OSError(f"{self.uri}: asked for byte {start + len(held)}, answered {told[0] if told else 'none'}")
-            if told[2] != "*":
-                stop = min(stop, int(told[2]))
-            while piece := answer.read(min(PIECE, stop - start - len(held))):
-                held += piece
-        if start + len(held) < stop:
-            raise ConnectionError(f"the answer ends at byte {start + len(held)} of {stop}")
-        return stop
 
 
 class RandomFile(io.RawIOBase):

@@ -24,8 +24,10 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from stages.formats.locations import HttpRanges, is_http, locate, s3_of
-from stages.formats.s3 import S3File
+from stages.formats.hugging_face import HubFile
+from stages.formats.locations import is_http, locate, tagging
+from stages.formats.s3 import S3, S3File
+from stages.formats.web import HttpRanges
 
 AHEAD = 4
 """Requests under way at once: what hides the time that a store takes to answer."""
@@ -129,14 +131,20 @@ class Ranged:
         self._file: Any = None
         if self._http is None:
             filesystem, path = locate(uri)
-            s3 = s3_of(filesystem)
-            self._file = S3File(s3, path) if s3 is not None else filesystem.open_input_file(path)
+            found = tagging(filesystem)
+            self._file = (
+                S3File(found, path)
+                if isinstance(found, S3)
+                else HubFile(found, path)
+                if found is not None
+                else filesystem.open_input_file(path)
+            )
 
     def get(self, start: int, stop: int) -> bytes:
         """The bytes [start, stop), or those of them that the file has."""
         if self._http is not None:
             return self._http.get(start, stop)
-        if isinstance(self._file, S3File):
+        if isinstance(self._file, (S3File, HubFile)):
             return self._file.range(start, stop)
         size = self._file.size()
         return bytes(self._file.read_at(min(stop, size) - start, start)) if start < size else b""

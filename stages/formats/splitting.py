@@ -1,8 +1,9 @@
 """Where files are divided and how small ones are grouped: arithmetic over sizes, and Parquet and Arrow footers.
 
 `ranges` divides what can be entered in the middle: WARC and ARC in gzip or zstd members (byte ranges; a reader takes
-the members that start in its range and begin a record), uncompressed JSON Lines and CSV without line ends in values
-(byte ranges; lines that start in them), Parquet (row groups), Arrow files (record batches). All else is read whole.
+the members that start in its range and begin a record), WACZ packages likewise, uncompressed JSON Lines and CSV without
+line ends in values (byte ranges; lines that start in them), Parquet (row groups), Arrow files (record batches).
+All else is read whole.
 
 `groups` cuts a sorted list of small files after those whose name hashes low, so that a new file changes one group.
 """
@@ -37,7 +38,8 @@ def ranges(uri: str, kind: Format, size: int, target: int, *, newlines_in_values
         return BY_FOOTER[divides](uri, size, target) or whole
     members = divides == "members" and kind.compression in ("gzip", "zstd")
     apart = divides == "lines" or (divides == "records" and not newlines_in_values)
-    if not (members or (apart and kind.compression == "none")):
+    packed = divides == "packed members" and kind.compression == "none"
+    if not (members or packed or (apart and kind.compression == "none")):
         return whole
     edges = _edges(size, -(-size // target))
     return [(start, end, "bytes", end - start) for start, end in pairwise(edges)]

@@ -1,10 +1,11 @@
 """Splits of whole files: what paths, folders, globs and lists of paths stand for.
 
-Contract: `file_splits` turns paths, folders, globs and lists of paths (local, ``s3://``, ``gs://``, ``https://``) into
-`Split`s, sorted by file and start, the same whatever the order in which a file system lists its files and whatever the
-number of workers. A path that exists as it is written is that file or folder, whatever characters it has; the others
-are patterns from the first part on that does not exist. ``Split.file`` is relative to the folder before the pattern, so
-doc_ids survive a move of the data; ``Split.etag`` changes when the content may have (`stages.formats.listing`).
+Contract: `file_splits` turns paths, folders, globs and lists of paths (local, ``s3://``, ``gs://``, ``hf://``,
+``https://``) into `Split`s, sorted by file and start, the same whatever the order in which a file system lists its
+files and whatever the number of workers. A path that exists as it is written is that file or folder, whatever
+characters it has; the others are patterns from the first part on that does not exist. ``Split.file`` is relative to the
+folder before the pattern, so doc_ids survive a move of the data; ``Split.etag`` changes when the content may have
+(`stages.formats.listing`).
 
 Large files are split into equal parts of about ``split_bytes`` where their format can be entered in the middle
 (`stages.formats.splitting`), many small ones are grouped. Price: one listing per path; the footer of each Parquet or

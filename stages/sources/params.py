@@ -76,8 +76,9 @@ class SourceParams(StageParams):
     """One entry under ``sources:``. Paths are absolute or URIs by the time they come here."""
 
     paths: tuple[str, ...] = ()
-    """Files, folders (every file of a known format in them) and globs: ``*``, ``?``, ``[ab]``, ``{a,b}``, ``**``.
-    Either these or ``index`` is needed."""
+    """Files, folders (every file of a known format in them) and globs: ``*``, ``?``, ``[ab]``, ``{a,b}``, ``**``;
+    on disks, ``s3://``, ``gs://``, ``https://`` and ``hf://datasets/ORG/NAME[@REVISION]/PATH`` (buckets and models of
+    the Hugging Face Hub too; an extra: `pip install gristmill[hf]`). Either these or ``index`` is needed."""
     index: tuple[str, ...] = ()
     """Index files of WARC or ARC files, of which only the records that ``where`` wants are read, by ranges: Common
     Crawl's columnar index (Parquet; its ``cc-index-table.paths.gz`` too), CDXJ, CDX; written as ``paths``."""

@@ -8,6 +8,7 @@ import io
 import random
 import re
 import tarfile
+import zlib
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages.documents import pdf
 from stages.extraction.pdf_layout import Line, text_of
 from tests.support.archives import PAGE, read, record, whole, write
 
@@ -138,6 +140,34 @@ trailer<</Root 1 0 R/Encrypt 4 0 R/ID[(x)(x)]>>
 %%EOF
 """
 )
+
+
+def drawn(content: bytes) -> bytes:
+    """A PDF of one page with this content."""
+    packed = zlib.compress(content, 9)
+    page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 300]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>"
+    objects = (
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        page,
+        b"<</Length %d/Filter/FlateDecode>>stream\n%b\nendstream" % (len(packed), packed),
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+    )
+    body = b"".join(b"%d 0 obj%b\nendobj\n" % (number, one) for number, one in enumerate(objects, 1))
+    return b"%PDF-1.4\n" + body + b"trailer<</Size 6/Root 1 0 R>>\n%%EOF\n"
+
+
+def test_bombs_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = b"(The mill stands by the river) Tj "
+    start = b"BT /F1 12 Tf 10 10 Td "
+    [row], _ = of(drawn(start + words + b" ET" + b" " * (50 << 20)), tmp_path)
+    assert row["text"] == "The mill stands by the river"
+    rows, report = of(drawn(start + words * (pdf.MAX_OBJECTS + 1) + b" ET"), tmp_path)
+    assert rows == []
+    assert list(report["dropped"]) == ["pdf_too_large"]
+    monkeypatch.setattr(pdf, "MAX_CHARACTERS", 100)
+    [row], _ = of(drawn(start + words * 1000 + b" ET"), tmp_path)
+    assert len(row["text"]) <= 100
 
 
 @pytest.mark.parametrize("reason", ["pdf_cut", "pdf_encrypted", "pdf_damaged", "pdf_without_text"])

@@ -19,7 +19,7 @@ from pipeline.answers.verify import verify_root
 from pipeline.run import driver
 from pipeline.store.storage import Store
 from stages import documents
-from stages.formats import retries
+from stages.formats import retries, web
 from stages.formats.locations import locate
 from stages.formats.ranges import Wanted, requests
 from stages.sources import SourceError, SourceParams, costs, list_splits
@@ -109,6 +109,19 @@ def test_a_server_that_fails_and_cuts_gives_the_same_rows_at_the_same_price(
     assert min(faults.values()) > 0, faults
     assert planned.bytes_asked == server.counts["bytes"] <= 1.15 * bytes_wanted == 1.15 * planned.bytes_wanted
     assert planned.wanted == len(wanted)
+
+
+def test_connections_are_used_again(dump: tuple[Path, Rows]) -> None:
+    folder, _ = dump
+    with RangeServer(folder) as server:
+        params = SourceParams(index=(f"{folder}/index.cdxj.gz",), base=server.address, where=GERMAN, range_waste=0)
+        splits = list_splits("web", params)
+        server.counts.clear()
+        settings = documents.Params(**params.reading())
+        for split in splits:
+            list(documents.read(split, settings))
+    assert server.counts["requests"] > 50
+    assert server.counts["connections"] <= 8 < server.counts["requests"] / 4
 
 
 def test_near_records_come_in_few_requests(tmp_path: Path) -> None:
@@ -261,6 +274,7 @@ def small(folder: Path, **changes: Any) -> SourceParams:
     ("changes", "reason"),
     [
         ({"warc_record_length": 1 << 20}, "past_the_end"),
+        ({"warc_record_offset": 1 << 20}, "past_the_end"),
         ({"warc_record_length": -9}, "truncated_member"),
         ({"warc_record_offset": 5}, "not_a_record"),
         ({"url": "https://other.example/"}, "other_page_than_indexed"),
@@ -330,6 +344,28 @@ def test_a_server_that_refuses_is_told_in_one_line(tmp_path: Path, quick: None, 
         with pytest.raises(OSError, match=said) as caught:
             read(params)
     assert "\n" not in str(caught.value)
+
+
+def test_a_server_that_is_too_slow_is_given_up_in_one_line(
+    tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "TIMEOUT", 0.1)
+    web._pool.cache_clear()
+    params = small(tmp_path)
+    with RangeServer(tmp_path, answering=0.5) as server, pytest.raises(OSError, match=r"timed out.*5 times") as caught:
+        read(params.model_copy(update={"base": server.address}))
+    web._pool.cache_clear()
+    assert server.address in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("place", ["local", "http"])
+def test_a_wrong_base_names_the_first_file_that_is_not_there(tmp_path: Path, place: str) -> None:
+    params = small(tmp_path)
+    with RangeServer(tmp_path) as server:
+        base = f"{server.address if place == 'http' else tmp_path}/wrong"
+        with pytest.raises((SourceError, FileNotFoundError), match=r"wrong/a\.warc\.gz"):
+            read(params.model_copy(update={"base": base}))
 
 
 def test_a_server_without_ranges_is_told(tmp_path: Path) -> None:

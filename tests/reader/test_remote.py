@@ -183,6 +183,20 @@ def test_a_cache_that_cannot_be_is_told(folder: Path, tmp_path: Path) -> None:
         BlockCache(tmp_path / "cache", BLOCK, BLOCK)
 
 
+def test_a_cache_of_another_user_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may write there shares it; who may not, be it another user's or read-only, is told so in one line."""
+    cache = BlockCache(tmp_path / "cache", 1 << 30, BLOCK)
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path / "cache" / "locks" / "write"))
+
+    monkeypatch.setattr(Path, "open", refused)
+    for ask in (lambda: BlockCache(tmp_path / "cache", 1 << 30, BLOCK), lambda: cache.get("a", "0" * 16, lambda: b"x")):
+        with pytest.raises(UserError, match="Permission denied") as caught:
+            ask()
+        assert "\n" not in str(caught.value)
+
+
 def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import xxhash
 

@@ -248,3 +248,57 @@ def test_an_exporter_is_three_files(copy: Copy, mixture: Path, tmp_path: Path) -
     )
     copy.python("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/exports/test_lines.py")
     assert "lines" in copy.gristmill("export", "--help")
+
+
+SUBTITLES = '''"""SubRip subtitles (``.srt``): what is said in a film is a page.
+
+A page's position is 0. Numbers and times are left out; bytes that are no UTF-8 become U+FFFD.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from stages.documents.page import Page
+
+
+def subtitle_pages(stream: Any) -> Iterator[Page]:
+    """The one page of a file."""
+    body = stream.read()
+    lines = body.decode("utf-8", "replace").splitlines()
+    text = "\\\\n".join(line for line in lines if line.strip() and not line.strip().isdigit() and "-->" not in line)
+    yield Page(offset=0, raw_bytes=len(body), content_type="application/x-subrip", text=text)
+'''
+SUBTITLES_TEST = '''"""Subtitles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support.archives import read, whole
+
+
+def test_what_is_said_is_the_text(tmp_path: Path) -> None:
+    (tmp_path / "a.srt").write_text("1\\\\n00:00:01,000 --> 00:00:02,000\\\\nHello\\\\nthere\\\\n")
+    rows, _ = read(whole(tmp_path / "a.srt"))
+    assert [row["text"] for row in rows] == ["Hello\\\\nthere"]
+'''
+
+
+def test_an_input_format_is_four_files(copy: Copy) -> None:
+    copy.add("stages/documents/subtitles.py", SUBTITLES.replace("\\\\n", "\\n"))
+    copy.insert(
+        "stages/formats/__init__.py", '        Container("tar", (".tar",)),', '        Container("srt", (".srt",)),\n'
+    )
+    copy.insert(
+        "stages/documents/readers.py",
+        '    "tar": Reader(',
+        '    "srt": Reader(lambda one: subtitles.subtitle_pages(one.file), raw.whole),\n',
+    )
+    copy.add("tests/documents/test_subtitles.py", SUBTITLES_TEST.replace("\\\\n", "\\n"))
+    assert len(copy.touched) == 4
+    readers = copy.folder / "stages/documents/readers.py"
+    readers.write_text(readers.read_text().replace("packages, raw, tables", "packages, raw, subtitles, tables", 1))
+    tests = ("tests/documents/test_subtitles.py", "tests/documents/test_formats.py")
+    copy.python("-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, "-k", "said_is_the_text or container")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import http.server
 import random
 import re
+import socket
 import threading
+import time
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -21,13 +23,25 @@ class RangeServer:
     """Serves ``folder``; each request of a file's bytes suffers one of `FAULTS` with probability ``rate``.
 
     Paths below ``/moved/`` are redirected; ``status`` answers all requests with that code; ``ranges=False`` ignores
-    ranges.
+    ranges; ``connecting`` and ``answering`` are the seconds that a new connection and an answer take;
+    ``keep=False`` ends each connection behind its answer.
     """
 
-    def __init__(self, folder: Path, rate: float = 0, seed: int = 0, status: int = 0, ranges: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        rate: float = 0,
+        seed: int = 0,
+        status: int = 0,
+        ranges: bool = True,
+        connecting: float = 0,
+        answering: float = 0,
+        keep: bool = True,
+    ) -> None:
         self.folder, self.rate, self.status, self.ranges = folder, rate, status, ranges
+        self.connecting, self.answering, self.keep = connecting, answering, keep
         self.counts: Counter[str] = Counter()
-        """``requests`` for bytes, ``bytes`` sent, and the faults."""
+        """``connections``, ``requests`` for bytes, ``bytes`` sent, and the faults."""
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         self._http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
@@ -54,9 +68,17 @@ class RangeServer:
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
     def __init__(self, server: RangeServer, *arguments: Any) -> None:
         self.about = server
         super().__init__(*arguments)
+
+    def setup(self) -> None:
+        self.about.count(connections=1)
+        time.sleep(self.about.connecting)
+        super().setup()
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -72,7 +94,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _found(self) -> Path | None:
         """The file asked for; None where the answer is given."""
         if self.path.startswith("/moved/"):
-            self._say(302, {"Location": self.about.address + self.path.removeprefix("/moved")})
+            place = self.about.address + self.path.removeprefix("/moved")
+            self._say(302, {"Location": place, "Content-Length": "0"})
             return None
         path = self.about.folder / unquote(self.path.partition("?")[0]).lstrip("/")
         if self.about.status or not path.is_file():
@@ -95,9 +118,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if fault == "503":
             self._say(503)
             return
+        self.close_connection = bool(fault) or not self.about.keep
         if fault == "reset":
-            self.connection.close()
+            self.connection.shutdown(socket.SHUT_RDWR)
             return
+        time.sleep(self.about.answering)
         sent = data[: len(data) // 2] if fault == "cut" else b"" if fault == "empty" else data
         self._say(status, {"Content-Length": str(len(data)), **headers})
         try:
@@ -108,6 +133,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _say(self, status: int, headers: dict[str, str] | None = None) -> None:
         self.send_response_only(status)
+        if self.close_connection:
+            self.send_header("Connection", "close")
         for name, value in (headers or {"Content-Length": "0"}).items():
             self.send_header(name, value)
         self.end_headers()

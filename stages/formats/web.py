@@ -1,0 +1,153 @@
+"""Ranges of files on web servers, over connections that stay open.
+
+A request for a range costs a round trip; a new connection before it another, and two more where it is encrypted. So
+connections are kept and used again, by as many threads as ask at once, each its own (urllib3). ``http_proxy``,
+``https_proxy`` and ``no_proxy`` are heeded, redirects followed. What gives no answer is asked again
+(`stages.formats.retries`), from the byte where it broke.
+
+`stages.formats.locations` reads whole files, forwards, over one connection each.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import urllib3
+
+from stages.formats import retries
+
+TIMEOUT = 60.0
+PIECE = 1 << 20
+KEPT = 16
+"""Connections to one server that are kept open at most."""
+REDIRECTS = 10
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+_FOLLOW = urllib3.Retry(total=None, connect=0, read=0, status=0, other=0, redirect=REDIRECTS, raise_on_status=False)
+BROKEN: Any = (TimeoutError, ConnectionError, urllib3.exceptions.HTTPError)
+
+
+class PastEnd(OSError):
+    """A range that begins behind the end of the file."""
+
+
+class Refused(OSError):
+    """An answer that will be the same the next time."""
+
+
+def quoted(uri: str) -> str:
+    """A web address without the characters that no request line may have; what is quoted stays as it is."""
+    return quote(uri, safe="/:?#[]@!$&'()*+,;=%~")
+
+
+def is_passing(status: int) -> bool:
+    """Whether the same request may well be answered when it is made again."""
+    return status >= 500 or status in (408, 429)
+
+
+@lru_cache(maxsize=4)
+def _pool(process: int, proxy: str | None) -> Any:
+    """Connections of this process, which are not those of the one it was forked from."""
+    settings: dict[str, Any] = {
+        "headers": {"User-Agent": "gristmill"},
+        "timeout": TIMEOUT,
+        "maxsize": KEPT,
+        "retries": _FOLLOW,
+    }
+    return urllib3.ProxyManager(proxy, **settings) if proxy else urllib3.PoolManager(**settings)
+
+
+def _proxy(uri: str) -> str | None:
+    place = urlsplit(uri)
+    found = getproxies().get(place.scheme)
+    if not found or (place.hostname and proxy_bypass(place.hostname)):
+        return None
+    return found if "://" in found else f"http://{found}"
+
+
+class HttpRanges:
+    """Ranges of a file on a web server, each a request that says where it ends; several threads may ask at once."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self._address = quoted(uri)
+        self._proxy = _proxy(self._address)
+        self._answered = False
+
+    def get(self, start: int, stop: int) -> bytes:
+        """The bytes [start, stop), or those of them that the file has; a broken answer goes on where it broke.
+
+        Raises:
+            FileNotFoundError: where there is no such file.
+            OSError: a refusal, a server that knows no ranges, or none that answers.
+        """
+        held = bytearray()
+        failures = 0
+        while start + len(held) < stop:
+            before = len(held)
+            try:
+                stop = self._fetch(held, start, stop)
+            except PastEnd:
+                break
+            except BROKEN as error:
+                failures = failures + 1 if len(held) == before else 1
+                if failures >= (retries.TRIES if self._answered else retries.FIRST_TRIES):
+                    raise OSError(self._told(error, start + len(held), failures)) from error
+                retries.pause(failures)
+        return bytes(held)
+
+    def _told(self, error: Exception, place: int, failures: int) -> str:
+        reason = getattr(error, "reason", None)  # urllib3 wraps what went wrong
+        return f"{self.uri}: byte {place}: {reason or error or type(error).__name__}, {failures} times"
+
+    def _fetch(self, held: bytearray, start: int, stop: int) -> int:
+        """Append what one request gives of what is missing; where the range ends, as far as the server says."""
+        first = start + len(held)
+        answer = _pool(os.getpid(), self._proxy).request(
+            "GET",
+            self._address,
+            headers={"User-Agent": "gristmill", "Accept-Encoding": "identity", "Range": f"bytes={first}-{stop - 1}"},
+            preload_content=False,
+            decode_content=False,
+            enforce_content_length=False,  # what came before a break is kept; what is missing is seen below
+        )
+        try:
+            self._check(answer, first)
+            self._answered = True
+            told = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+            if told is None or int(told[1]) != first:
+                raise OSError(f"{self.uri}: asked for byte {first}, answered {told[0] if told else 'none'}")
+            if told[2] != "*":
+                stop = min(stop, int(told[2]))
+            while piece := answer.read(min(PIECE, stop - start - len(held))):
+                held += piece
+            if start + len(held) < stop:
+                raise ConnectionError(f"the answer ends at byte {start + len(held)} of {stop}")
+        except BaseException:
+            answer.close()  # and with it the connection, which is in the middle of something
+            raise
+        if answer.length_remaining:
+            answer.close()
+        else:
+            answer.release_conn()
+        return stop
+
+    def _check(self, answer: Any, first: int) -> None:
+        """Refuse an answer that holds no range."""
+        status = answer.status
+        if status == 206:
+            return
+        told = f"HTTP {status} {answer.reason or ''}".rstrip()
+        if is_passing(status):
+            raise ConnectionError(told)
+        if status in (404, 410):
+            raise FileNotFoundError(f"{self.uri}: {told}")
+        if status == 416:
+            raise PastEnd(f"{self.uri}: {told}")
+        if status == 200:
+            raise OSError(f"{self.uri}: the server does not answer range requests")
+        raise Refused(f"{self.uri}: {told}")
