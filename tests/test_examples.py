@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 
+from pipeline.reader import read_manifest
 from pipeline.recipe import snapshot as snapshots
 from pipeline.recipe.snapshot import Snapshot
 from pipeline.store.storage import Store
@@ -96,6 +98,16 @@ def run_inline_example(name: str, folder: Path) -> Snapshot:
     done = gristmill("run", EXAMPLES / name, "--root", folder / "root", "--engine", "inline")
     assert done.returncode == 0, done.stderr
     return snapshots.load(Store(str(folder / "root")))
+
+
+def test_a_loss_falls_with_numpy_alone(tmp_path: Path) -> None:
+    from examples.train_numpy import train
+
+    write_folder(tmp_path / "corpus", [[random_documents(400)]])
+    losses = train(str(tmp_path / "corpus"), steps=12)
+    uniform = math.log(read_manifest(tmp_path / "corpus").tokenizer["vocab_size"])
+    assert losses[0] == pytest.approx(uniform, rel=0.1)
+    assert min(losses[6:]) < losses[0]
 
 
 def test_training_stops_and_goes_on_exactly(tmp_path: Path) -> None:
