@@ -1,8 +1,8 @@
 """A score of your own: a function from a column of texts to one number a text.
 
-Any function will do that a worker can import: it gets the texts of a batch (`large_string`) and the parameters that the
-mixture file gives, and returns as many numbers, in order; NaN or null where there is nothing to say. It runs once for
-every page; `kept`, domains and the report then use the column ``NAME_score``.
+Any function of a module beside the mixture file will do: it gets the texts of a batch (`large_string`) and the
+parameters that the mixture file gives, and returns as many numbers, in order; NaN or null where there is nothing to
+say. It runs once for every page; `kept`, domains and the report then use the column ``NAME_score``.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ class Labeller(StageParams):
     model: str | None = None
     """Path of a supervised fastText model."""
     function: str | None = None
-    """As `module:function`, of texts."""
+    """As `module:function`, of texts, the module beside this file or installed ([extending.md](extending.md))."""
     column: str | None = None
     """A column of the input, by the name under which its source carries it."""
     params: dict[str, Any] = Field(default={})

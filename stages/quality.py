@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pydantic import Field, field_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from stages.contract import StageParams
 from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
@@ -34,7 +34,7 @@ from stages.kernels.words.spacy_words import split_script_words, split_spacy_wor
 from stages.kernels.words.unspaced import count_letters
 from stages.kernels.words.word_sentences import count_sentences
 from stages.kernels.words.words import Words, split_words
-from stages.rules import classifiers, contamination, views, word_lists
+from stages.rules import classifiers, contamination, own_functions, own_rules, views, word_lists
 from stages.rules.classifiers import Classifier
 from stages.rules.ensembles import Ensemble
 from stages.rules.families import FAMILIES, MEASURED, versions
@@ -81,6 +81,26 @@ class Params(StageParams):
     bad_words: dict[str, word_lists.Words] = Field(default={})
     """Words nobody wants, by language or for `all`, in the same way; the rule `has_bad_words` drops pages with any."""
 
+    rules: tuple[str, ...] = ()
+    """Rules of your own, as `module:RULES`, the module beside this file ([extending.md](extending.md)): measured for
+    all sources, and on at their thresholds unless `kept.rules` says otherwise."""
+
+    @model_serializer(mode="wrap")
+    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what came later and is not set: what was measured before it stands."""
+        plain: dict[str, Any] = handler(self)
+        return {name: value for name, value in plain.items() if value or name != "rules"}
+
+    @field_validator("rules", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("rules")
+    @classmethod
+    def _rules(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(own_functions.checked(name) for name in names)
+
     @field_validator("stop_words", "bad_words")
     @classmethod
     def _lists(cls, lists: dict[str, word_lists.Words]) -> dict[str, word_lists.Words]:
@@ -113,6 +133,7 @@ def schema(params: Params) -> pa.Schema:
     measured = [field for name in measured_families(params) for field in FAMILIES[name].fields]
     measured += word_lists.fields(stop_words(params), params.bad_words)
     measured += [classifiers.field(name) for name in sorted(params.classifiers)]
+    measured += [pa.field(name, pa.float64()) for name in own_rules.columns_of(own_rules.load(params.rules))]
     return pa.schema([*measured, *(views.FIELDS[name] for name in params.views)])
 
 
@@ -140,7 +161,8 @@ def identity(params: Params) -> dict[str, Any]:
     families = {"families": raised} if raised else {}
     by_words = params.unit in ("spacy", "script") and {"c4", "c4_strict"}.intersection(params.families)
     sentences = {"sentences": "by words"} if by_words else {}
-    return {"unicode": characters.UNICODE_VERSION, **models, **lists, **families, **sentences}
+    own = {"rules": {name: own_functions.identity(name, {}) for name in params.rules}} if params.rules else {}
+    return {"unicode": characters.UNICODE_VERSION, **models, **lists, **families, **sentences, **own}
 
 
 def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
@@ -228,6 +250,10 @@ def measure_piece(data: Bytes, offsets: Offsets, params: Params) -> list[pa.Arra
     columns += [
         pa.array(classifiers.scorer(params.classifiers[name])(data, offsets)) for name in sorted(params.classifiers)
     ]
+    if params.rules:
+        buffers = pa.py_buffer(np.ascontiguousarray(offsets)), pa.py_buffer(data)
+        texts = pa.LargeStringArray.from_buffers(len(offsets) - 1, *buffers)
+        columns += own_rules.measure(own_rules.load(params.rules), texts)
     columns += [views.VIEWS[name].cut(*found.these(views.VIEWS[name].needs)) for name in params.views]
     return columns
 

@@ -34,7 +34,7 @@ class Scorer(StageParams):
     """One function to apply: `NAME` gives the column `NAME_score`."""
 
     function: str
-    """As `module:function`; modules are found as Python finds them (a folder submitted with the job, a package)."""
+    """As `module:function`, the module beside this file or installed ([extending.md](extending.md))."""
     params: dict[str, Any] = Field(default={})
     """Its arguments by name. Text with a slash or a known suffix is a path, relative to the mixture file."""
     gpus: float = Field(default=0, ge=0)

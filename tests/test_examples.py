@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 
+from pipeline.reader import read_manifest
 from pipeline.recipe import snapshot as snapshots
 from pipeline.recipe.snapshot import Snapshot
 from pipeline.store.storage import Store
@@ -62,10 +64,50 @@ def test_a_rule_of_ones_own_drops_what_it_says(tmp_path: Path) -> None:
         assert entry.report["failed"]["too_few_words"]["documents"] > 0
 
 
+def test_rules_of_ones_own_drop_pages_under_their_own_names(tmp_path: Path) -> None:
+    job = run_inline_example("own_rules.yaml", tmp_path)
+    failed = [entry.report["failed"] for entry in job.product("kept")]
+    assert sum(one["too_much_shouting"]["documents"] for one in failed) > 0
+    assert {"capital_fraction", "links_per_line"} <= set(
+        job.store.read_table(next(job.product("quality")).address).column_names
+    )
+
+
+def test_an_extractor_of_ones_own_writes_the_text(tmp_path: Path) -> None:
+    job = run_inline_example("own_extractor.yaml", tmp_path)
+    texts = [
+        text
+        for entry in job.product("documents")
+        for text in job.store.read_table(entry.address, ["text"])["text"].to_pylist()
+    ]
+    assert any(". " in line for text in texts for line in text.split("\n\n"))
+
+
+def test_a_format_of_ones_own_is_read(tmp_path: Path) -> None:
+    job = run_inline_example("own_format.yaml", tmp_path)
+    (entry,) = job.product("documents")
+    rows = job.store.read_table(entry.address).to_pylist()
+    assert [row["title"] for row in rows] == ["The wheel", "Re: The wheel", "Thursday"]
+    assert [row["input_sender"] for row in rows][1] == "Ben <ben@example.org>"
+    assert rows[1]["text"].startswith("Good news. Shall we grind")
+    assert "<p>" not in rows[1]["text"]
+    assert rows[0]["time"].isoformat().startswith("2026-11-02T08:00")
+
+
 def run_inline_example(name: str, folder: Path) -> Snapshot:
     done = gristmill("run", EXAMPLES / name, "--root", folder / "root", "--engine", "inline")
     assert done.returncode == 0, done.stderr
     return snapshots.load(Store(str(folder / "root")))
+
+
+def test_a_loss_falls_with_numpy_alone(tmp_path: Path) -> None:
+    from examples.train_numpy import train
+
+    write_folder(tmp_path / "corpus", [[random_documents(400)]])
+    losses = train(str(tmp_path / "corpus"), steps=12)
+    uniform = math.log(read_manifest(tmp_path / "corpus").tokenizer["vocab_size"])
+    assert losses[0] == pytest.approx(uniform, rel=0.1)
+    assert min(losses[6:]) < losses[0]
 
 
 def test_training_stops_and_goes_on_exactly(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ PIPELINE = {
     "cli": {"answers", "engine", "exports", "planner", "recipe", "run", "sample", "store", "tune"},
     "recipe": {"store", "stages"},
     "run": {"answers", "engine", "planner", "recipe", "sample", "store", "stages.formats"},
-    "engine": {"store", "stages.formats"},
+    "engine": {"store", "stages.formats", "stages.own_modules"},
     "store": {"stages.formats", "stages.kernels"},
     "answers": {"reader", "recipe", "store", "stages.report"},
     "tune": {"engine", "planner", "reader", "recipe", "run", "store", "stages.tokenizers"},
@@ -40,7 +40,7 @@ PIPELINE = {
 """Rooms of the pipeline, and those that each may import beside itself and `GROUND`."""
 
 MADE_WITH = {"contract", "reports", "schemas", "kernels", "rules", "models", "formats", "shard_format", "exchange_file"}
-MADE_WITH |= {"scopes", "extraction", "tokenizers", "mixture", "seal"}
+MADE_WITH |= {"scopes", "extraction", "tokenizers", "mixture", "seal", "own_modules"}
 """What products are made with: they know these, and never each other."""
 
 

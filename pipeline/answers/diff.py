@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from pipeline.answers import stats as reporting
 from pipeline.errors import UserError
-from pipeline.recipe.snapshot import Snapshot, load
+from pipeline.recipe.snapshot import Snapshot, load, previous
 from pipeline.store.storage import Store
 
 Files = dict[str, tuple[str, str, str]]
@@ -35,14 +35,30 @@ def sides(roots: list[Store], names: list[str]) -> tuple[Snapshot, Snapshot]:
     raise UserError("give two roots, or one root and two mixtures: diff ROOT --mixture A --mixture B")
 
 
+def since_previous(store: Store, names: list[str]) -> tuple[Snapshot, Snapshot]:
+    """A mixture before its last run that changed anything, and now.
+
+    Raises:
+        UserError: there is nothing before it, or more than one mixture is named.
+    """
+    if len(names) > 1:
+        raise UserError("--previous compares one mixture with itself: name one")
+    now = load(store, names[0] if names else None)
+    return previous(store, now.name), now
+
+
 def difference(a: Snapshot, b: Snapshot) -> dict[str, Any]:
     """What `stages.report.diff` makes of both sides' figures and pages."""
     stats = [reporting.stats_of(side) for side in (a, b)]
     if a.name == b.name:
-        stats = [
-            told | {"name": f"{told['name']} in {side.store.root}"} for told, side in zip(stats, (a, b), strict=True)
-        ]
+        stats = [told | {"name": f"{told['name']} {where}"} for told, where in zip(stats, _places(a, b), strict=True)]
     return reporting.difference(stats[0], stats[1], page_changes(a, b))
+
+
+def _places(a: Snapshot, b: Snapshot) -> tuple[str, str]:
+    if a.store.root == b.store.root:
+        return "before", "now"
+    return f"in {a.store.root}", f"in {b.store.root}"
 
 
 def page_changes(a: Snapshot, b: Snapshot) -> Iterator[dict[str, Any]]:

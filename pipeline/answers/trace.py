@@ -43,7 +43,7 @@ def raw_record(snapshot: Snapshot, split: int, document: dict[str, Any]) -> byte
     uri = uris[0] if len(uris) == 1 else next((uri for uri in uris if is_there(uri)), uris[0])
     try:
         return recipe.raw_record(document["source"], document["file"], uri, about["params"], document["offset"])
-    except (OSError, LookupError) as error:
+    except (OSError, LookupError, ValueError) as error:
         raise UserError(f"{uri} at {document['offset']}: the record cannot be read: {error}") from error
 
 

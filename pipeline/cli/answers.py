@@ -19,7 +19,7 @@ from pipeline.answers import query_text, safe_text, show, stats, why_text
 from pipeline.answers import trace as origin
 from pipeline.answers import watch as watching
 from pipeline.answers import why as life
-from pipeline.cli.group import ENGINE, MIXTURE, NAME, ROOT, WORKERS, command, open_root, reading, write_page
+from pipeline.cli.group import ENGINE, MIXTURE, NAME, ROOT, WORKERS, Local, command, open_root, reading, write_page
 from pipeline.errors import UserError
 from pipeline.exports import card as release
 from pipeline.recipe import snapshot
@@ -165,7 +165,7 @@ def remove(listing: str, mixture: str, root: str, copies: bool, engine: str, wor
 @click.option("--text", default="text", show_default=True, help="Column or field that holds the text.")
 @click.option("--tokenizer", help="File or name of the tokenizer of token shards; without: as their manifest says.")
 @click.option("--threshold", type=click.FloatRange(0, 1), default=0.7, show_default=True, help="Score that marks.")
-@click.option("--out", type=click.Path(dir_okay=False), help="Write every document with a hit: .parquet or .jsonl.")
+@click.option("--out", type=Local(dir_okay=False), help="Write every document with a hit: .parquet or .jsonl.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Threads.")
 @AS_JSON
 def decontaminate(out: str | None, as_json: bool, **wanted: Any) -> None:
@@ -185,11 +185,21 @@ def decontaminate(out: str | None, as_json: bool, **wanted: Any) -> None:
 @click.option("--mixture", "names", multiple=True, help="Mixtures to compare, where not those run last; up to two.")
 @AS_JSON
 @click.option("--html", type=click.Path(dir_okay=False), help="Write the differences as one HTML file here.")
+@click.option("--previous", is_flag=True, help="Compare a mixture with what it was before its last run.")
 @reading
-def diff(roots: tuple[str, ...], root: str | None, names: tuple[str, ...], as_json: bool, html: str | None) -> None:
-    """Tell what changed between two roots, or two mixtures of one. Ends with 0 when nothing did, with 1 otherwise."""
+def diff(
+    roots: tuple[str, ...], root: str | None, names: tuple[str, ...], as_json: bool, html: str | None, previous: bool
+) -> None:
+    """Tell what changed between two roots, two mixtures of one, or, with --previous, since the run before.
+
+    Ends with 0 when nothing did, with 1 otherwise.
+    """
     places = roots or ((root,) if root else ())
-    found = compare.difference(*compare.sides([open_root(place) for place in places], list(names)))
+    stores = [open_root(place) for place in places]
+    if previous and len(stores) != 1:
+        raise UserError("--previous takes one root: diff ROOT --previous")
+    sides = compare.since_previous(stores[0], list(names)) if previous else compare.sides(stores, list(names))
+    found = compare.difference(*sides)
     if html:
         write_page(html, stats.difference_html(found))
     if as_json:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from pipeline import terminal
-from pipeline.cli.group import command, open_root
+from pipeline.cli.group import Local, command, open_root
 from pipeline.recipe.fitting import Wishes
 from pipeline.tune import fit as fitting
 from pipeline.tune import fit_law as law_fitting
@@ -33,9 +33,7 @@ def _weights(entries: tuple[str, ...]) -> dict[str, float] | None:
 @command()
 @click.argument("mixtures", type=click.Path())
 @click.argument("results", type=click.Path(dir_okay=False))
-@click.option(
-    "--out", type=click.Path(dir_okay=False), required=True, help="Mixture file to write (.yaml), or weights."
-)
+@click.option("--out", type=Local(dir_okay=False), required=True, help="Mixture file to write (.yaml), or weights.")
 @click.option("--root", envvar="GRISTMILL_ROOT", help="Folder or URI that holds the tokens [env: GRISTMILL_ROOT].")
 @click.option(
     "--mixture", type=click.Path(dir_okay=False), help="Mixture file to propose shares for; by default the swarm's."
@@ -67,7 +65,7 @@ def _weights(entries: tuple[str, ...]) -> dict[str, float] | None:
     type=click.Path(),
     help="MIXTURES and RESULTS of runs to predict only, such as larger models: how well the law ranks them.",
 )
-@click.option("--page", type=click.Path(dir_okay=False), help="Page to write; by default beside --out.")
+@click.option("--page", type=Local(dir_okay=False), help="Page to write; by default beside --out.")
 @click.option("--force", is_flag=True, help="Propose even where the law predicts nothing.")
 def fit(
     mixtures: str,
@@ -96,7 +94,7 @@ def fit(
 
 @command("fit-law")
 @click.argument("runs", type=click.Path(dir_okay=False))
-@click.option("--out", type=click.Path(dir_okay=False), required=True, help="Law to write (.json), for `plan --law`.")
+@click.option("--out", type=Local(dir_okay=False), required=True, help="Law to write (.json), for `plan --law`.")
 @click.option("--loss", help="Column of RUNS that holds the loss, where it is not called so.")
 @click.option("--at", multiple=True, help="PARAMETERS,TOKENS[,UNIQUE] to predict the loss of, such as 7e9,3.9e12.")
 @click.option(
@@ -105,7 +103,7 @@ def fit(
 @click.option("--name", help="Name of the law; by default that of its file.")
 @click.option("--resamples", type=click.IntRange(10), default=400, show_default=True, help="For the intervals.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the resamples.")
-@click.option("--page", type=click.Path(dir_okay=False), help="Page to write; by default beside --out.")
+@click.option("--page", type=Local(dir_okay=False), help="Page to write; by default beside --out.")
 def fit_law(runs: str, out: str, **wishes: Any) -> None:
     """Fit a scaling law to training runs: a CSV or Parquet file with parameters, tokens and loss of each.
 

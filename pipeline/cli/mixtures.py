@@ -7,12 +7,12 @@ from typing import Any
 import click
 
 from pipeline import terminal
-from pipeline.cli.group import MIXTURE, ROOT, command, open_root
+from pipeline.cli.group import MIXTURE, ROOT, Local, command, open_root
 from pipeline.tune import train_tokenizer as tokenizers
 from pipeline.tune.rehydrate import rehydrate_text
 from pipeline.tune.swarm import enough_text, write_swarm
 
-FOLDER = click.argument("folder", type=click.Path(file_okay=False))
+FOLDER = click.argument("folder", type=Local(file_okay=False))
 
 
 @command()
@@ -72,7 +72,7 @@ def swarm(
 @click.option(
     "--min-families", type=click.IntRange(1), default=50, show_default=True, help="Of a size, to have a rate."
 )
-@click.option("--out", type=click.Path(dir_okay=False), help="Weights to write (.json), for `domains.NAME.copies`.")
+@click.option("--out", type=Local(dir_okay=False), help="Weights to write (.json), for `domains.NAME.copies`.")
 def rehydrate(mixture: str, root: str, max_repeats: int, min_families: int, out: str | None) -> None:
     """Show how often pages that had copies are worth repeating, by how such pages pass the filters (FineWeb-2)."""
     terminal.show(rehydrate_text(mixture, open_root(root), max_repeats, min_families, out), end="")
@@ -80,7 +80,7 @@ def rehydrate(mixture: str, root: str, max_repeats: int, min_families: int, out:
 
 @command("train-tokenizer")
 @MIXTURE
-@click.argument("output", type=click.Path(dir_okay=False))
+@click.argument("output", type=Local(dir_okay=False))
 @ROOT
 @click.option("--vocab-size", type=click.IntRange(300, 1 << 20), default=32_000, show_default=True)
 @click.option(

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from pipeline import terminal
-from pipeline.cli.group import MIXTURE, NAME, ROOT, command, open_root
+from pipeline.cli.group import MIXTURE, NAME, ROOT, Local, command, open_root
 from pipeline.errors import UserError
 from pipeline.tune import calibrate as calibration
 from pipeline.tune import train_classifier as training
@@ -35,11 +35,11 @@ def calibrate(mixture: str, root: str, **wanted: Any) -> None:
     terminal.show(calibration.calibrate(mixture, open_root(root), calibration.Wanted(**wanted)), end="")
 
 
-def training_options(function: Callable[..., None]) -> Callable[..., None]:
-    """What both commands that train a classifier take: files, root, and settings of fastText."""
+def training_options(dimensions: int, buckets: int, max_bytes: int, max_model_bytes: int) -> Any:
+    """What both commands that train a classifier take, with these defaults: files, root, and settings of fastText."""
     text = "Field of files that holds the text."
     options = [
-        click.argument("output", type=click.Path(dir_okay=False)),
+        click.argument("output", type=Local(dir_okay=False)),
         click.option(
             "--labelled", multiple=True, type=click.Path(dir_okay=False), help="JSONL or Parquet with labels."
         ),
@@ -53,9 +53,19 @@ def training_options(function: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--learning-rate", type=click.FloatRange(0, min_open=True), default=0.1, show_default=True, help="At start."
         ),
-        click.option("--dimensions", type=click.IntRange(1), default=64, show_default=True),
+        click.option("--dimensions", type=click.IntRange(1), default=dimensions, show_default=True),
         click.option("--word-ngrams", type=click.IntRange(1), default=2, show_default=True),
-        click.option("--buckets", type=click.IntRange(1), default=1 << 20, show_default=True, help="Of n-grams."),
+        click.option("--buckets", type=click.IntRange(1), default=buckets, show_default=True, help="Of n-grams."),
+        click.option(
+            "--max-bytes", type=click.IntRange(0), default=max_bytes, show_default=True, help="Of each text; 0: all."
+        ),
+        click.option(
+            "--max-model-bytes",
+            type=click.IntRange(0),
+            default=max_model_bytes,
+            show_default=True,
+            help="Leave rare words out of a larger model; 0: no limit.",
+        ),
         click.option(
             "--held-out",
             type=click.FloatRange(0, 1, min_open=True, max_open=True),
@@ -65,9 +75,13 @@ def training_options(function: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option("--lower-case", is_flag=True, help="Lower-case texts; then use it with `lower_case: true`."),
     ]
-    for option in reversed(options):
-        function = option(function)
-    return function
+
+    def decorated(function: Callable[..., None]) -> Callable[..., None]:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorated
 
 
 def train(output: str, root: str | None, name: str | None, texts: training.Texts, settings: dict[str, Any]) -> None:
@@ -76,9 +90,8 @@ def train(output: str, root: str | None, name: str | None, texts: training.Texts
 
 
 @command("train-classifier")
-@training_options
+@training_options(dimensions=64, buckets=1 << 20, max_bytes=1_000, max_model_bytes=0)
 @click.option("--texts", "places", multiple=True, metavar="LABEL=PLACE", help="Texts of one label; PLACE as below.")
-@click.option("--max-bytes", type=click.IntRange(0), default=1_000, show_default=True, help="Of each text; 0: all.")
 @click.option("--pieces", type=click.IntRange(1), default=8, show_default=True, help="In which these bytes are.")
 def train_classifier(
     output: str, root: str | None, name: str | None, places: tuple[str, ...], labelled: tuple[str, ...], **rest: Any
@@ -100,7 +113,7 @@ def train_classifier(
 
 
 @command("train-quality")
-@training_options
+@training_options(dimensions=16, buckets=1 << 19, max_bytes=10_000, max_model_bytes=50_000_000)
 @click.option(
     "--positives", multiple=True, help="source:NAME, domain:NAME or a file of good texts; may be given again."
 )
@@ -127,4 +140,4 @@ def train_quality(
     ]
     fields = {key: rest.pop(key) for key in ("text_field", "label_field", "url_field", "max_texts")}
     texts = training.Texts(tuple(places), labelled, **fields, positive_labels=positive_labels)
-    train(output, root, name, texts, {**rest, "max_bytes": 0, "pieces": 1, "divide_lone_sites": True})
+    train(output, root, name, texts, {**rest, "pieces": 1, "divide_lone_sites": True})

@@ -18,7 +18,7 @@ from pipeline.cli.group import ENGINE, MIXTURE, NAME, ROOT, WORKERS, Local, comm
 from pipeline.errors import UserError
 from pipeline.exports import EXPORTS, card, text
 from pipeline.exports import export as handover
-from pipeline.run import driver
+from pipeline.run import driver, outlook
 from pipeline.run import prune as pruning
 from pipeline.run.part import fraction_of
 from pipeline.sample import make_sample
@@ -64,9 +64,22 @@ def run(mixture: str, root: str, engine: str, workers: int | None, quiet: bool, 
 @click.option(
     "--sequence-length", type=click.IntRange(2), default=4096, show_default=True, help="For the windows of trainers."
 )
-def plan(mixture: str, root: str, **training: Any) -> None:
-    """Show what `run` would do, redo and reuse, and why; and plan a training run. Changes nothing."""
-    terminal.show(driver.plan(mixture, open_root(root), driver.Training(**training)), end="")
+@click.option("--cores", type=click.IntRange(1), help="Cores for the time a run takes; by default this machine's.")
+@click.option("--price-per-core-hour", type=click.FloatRange(0), help="For the money a run takes.")
+@click.option("--price-per-million-requests", type=click.FloatRange(0), help="Of an object store.")
+@click.option("--price-per-gib-month", type=click.FloatRange(0), help="Of disk.")
+def plan(
+    mixture: str,
+    root: str,
+    cores: int | None,
+    price_per_core_hour: float | None,
+    price_per_million_requests: float | None,
+    price_per_gib_month: float | None,
+    **training: Any,
+) -> None:
+    """Show what `run` would do, redo and reuse, why, and what it takes; and plan a training run. Changes nothing."""
+    prices = outlook.Prices(price_per_core_hour, price_per_million_requests, price_per_gib_month, cores)
+    terminal.show(driver.plan(mixture, open_root(root), driver.Training(**training), prices), end="")
 
 
 @command()

@@ -22,6 +22,7 @@ from pipeline.engine.process import prepare_process
 from pipeline.engine.scheduler import Outcome, Result, call_job, failure
 from pipeline.errors import RunError, UserError
 from pipeline.store.storage import TEMPORARY, Store
+from stages import own_modules
 from stages.contract import Task
 from stages.formats import retries
 
@@ -109,7 +110,7 @@ class RayExecutor:
             return
         memory = min(task.memory, self._measured().memory)
         options = {"memory": memory, "name": task.label} | ({"num_gpus": task.gpus} if task.gpus else {})
-        ref = self._remote.options(**options).remote(self._root, task.job, task.args)
+        ref = self._remote.options(**options).remote(self._root, task.job, task.args, own_modules.packed())
         self._running[ref] = index
         self._submitted[ref] = time.monotonic()
 
@@ -202,8 +203,10 @@ class RayExecutor:
         self._submitted.clear()
 
 
-def _run(root: str, job: str, args: dict[str, Any]) -> Result:
+def _run(root: str, job: str, args: dict[str, Any], modules: dict[str, bytes]) -> Result:
     prepare_process()
+    if modules:  # of the user's own, from beside the mixture file, which may lie on another machine
+        own_modules.unpack(modules)
     cpu_limit.allow()
     try:
         return call_job(root, job, args)

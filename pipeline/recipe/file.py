@@ -17,15 +17,16 @@ from pipeline.recipe import graph
 from pipeline.recipe.checks import check_files
 from pipeline.recipe.graph import SECTIONS, TOP_KEYS
 from pipeline.recipe.grids import Grids, cells_of, is_grid, written_out
-from pipeline.recipe.input import check_input, check_scorers
+from pipeline.recipe.input import check_functions, check_input, check_scorers
 from pipeline.recipe.named_labels import check_labels, known_labels
+from pipeline.recipe.own_rules import share_rules
 from pipeline.recipe.paths import resolve, resolve_files, resolve_models, source_paths
 from pipeline.recipe.products import Recipe, Source, mixtures_of
 from pipeline.recipe.reach import check_reach
 from pipeline.recipe.sections import SampleParams, dump
 from pipeline.recipe.yaml_file import Key, YamlFile, dotted, nearest, read_yaml, validate
 from pipeline.store.storage import Store, filesystem_of
-from stages import clusters, kept, mixture, schemas, sources
+from stages import clusters, kept, mixture, own_modules, schemas, sources
 from stages.contract import Split
 from stages.kept.grid import Cell
 
@@ -45,6 +46,7 @@ def load(path: str | Path, store: Store, tokenizer: bool = True, look: bool = Fa
     """
     yaml_file = read_yaml(path)
     data = yaml_file.data
+    own_modules.look_in(Path(path).resolve().parent)
     for key in data:
         if key not in TOP_KEYS:
             yaml_file.add((key,), f"no such key{nearest(str(key), list(TOP_KEYS))}")
@@ -58,6 +60,7 @@ def load(path: str | Path, store: Store, tokenizer: bool = True, look: bool = Fa
     for inside in graph.file_paths():
         resolve_files(data, inside, (), yaml_file, store)
         resolve_files(data["sources"], ("*", *inside), ("sources",), yaml_file, store)
+    share_rules(yaml_file)
     sample = validate(SampleParams, data.get("sample") or {}, yaml_file, ("sample",)) if "sample" in data else None
     sections = {
         name: validate(model, data.get(name) or {}, yaml_file, (name,))
@@ -74,6 +77,7 @@ def load(path: str | Path, store: Store, tokenizer: bool = True, look: bool = Fa
     check_files(yaml_file, sections, found, store, tokenizer)
     listed: dict[str, tuple[list[Split], list[str]]] = {}
     if look and "sample" not in data:  # whose pages are made first
+        check_functions(yaml_file, sections, found)
         check_scorers(yaml_file, sections["scores"], store)
         listed = check_input(yaml_file, found)
     yaml_file.check()

@@ -9,6 +9,8 @@ GPU, which this machine need not have.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -20,14 +22,17 @@ from pipeline.recipe.sections import dump
 from pipeline.recipe.yaml_file import ConfigError, Key, YamlFile
 from pipeline.store.address import digest
 from pipeline.store.storage import Store
-from stages import documents, scores, sources
+from stages import documents, quality, scores, sources
 from stages.contract import Split
+from stages.documents import extraction
 from stages.documents.tables import ColumnError
+from stages.rules import own_functions, own_rules
 
 TEN_TEXTS = (
     "", " ", "a", "The mill by the river turns when it rains.", "Die Mühle am Fluss dreht sich, wenn es regnet.",
     "磨坊坐落在河边。", "1 2 3\n\n4 5 6", "def mill(): return 'flour'", "x" * 2000, "\ufeff - odd\u00a0text -",
 )  # fmt: skip
+PAGE = "<!DOCTYPE html><title>Mills</title><p>The mill by the river turns when it rains.</p>"
 
 
 def check_input(yaml_file: YamlFile, found: dict[str, Source | None]) -> dict[str, tuple[list[Split], list[str]]]:
@@ -52,6 +57,8 @@ def check_input(yaml_file: YamlFile, found: dict[str, Source | None]) -> dict[st
         params = source.sections.get("documents")
         listed[name] = (splits, said)
         if params is not None and splits:
+            if own_functions.is_own(params.extractor):  # which is tried for itself
+                params = params.model_copy(update={"extractor": "full_text"})
             problem = first_page(splits[0], params)
             columns: Key = ("sources", name, "columns")
             if problem is not None:
@@ -67,12 +74,53 @@ def first_page(split: Split, params: Any) -> Exception | None:
 
     Damage is none of it: bad input is counted by the run, and up to a share of it borne.
     """
+    reader = documents.read(split, params, window=(0, 1), max_rows=1)
     try:
-        for _ in documents.read(split, params, window=(0, 1), max_rows=1):
-            break
+        for _ in reader:
+            return None
     except (ValueError, OSError, ImportError) as error:
         return error
-    return None
+    return ValueError(f"{split.file}: {reader.account.said}") if reader.account.said else None
+
+
+def check_functions(yaml_file: YamlFile, sections: Mapping[str, Any], found: Mapping[str, Source | None]) -> None:
+    """Call rules and extractors of the user's own on a few texts and a page."""
+    measures = sections["quality"]
+    if measures is not None and measures.rules:
+        texts = pa.array([text for text in TEN_TEXTS if text], pa.large_string())
+        taken = set(quality.schema(measures.model_copy(update={"rules": ()})).names)
+        for column in taken.intersection(own_rules.columns_of(own_rules.load(measures.rules))):
+            yaml_file.add(("quality", "rules"), f"column {column} is measured already: give yours another name")
+        _tried(yaml_file, ("quality", "rules"), lambda: own_rules.measure(own_rules.load(measures.rules), texts))
+    tried: set[str] = set()
+    for name, source in found.items():
+        params = source.sections.get("documents") if source is not None else None
+        if params is not None and own_functions.is_own(params.extractor) and params.extractor not in tried:
+            tried.add(params.extractor)
+            own: Key = ("sources", name, "documents", "extractor")
+            key: Key = own if own in yaml_file.lines else ("documents", "extractor")
+            _tried(yaml_file, key, partial(_try_extractor, params.extractor))
+
+
+def _tried(yaml_file: YamlFile, key: Key, call: Callable[[], Any]) -> None:
+    try:
+        call()
+    except (ValueError, OSError, ImportError) as error:
+        yaml_file.add(key, told(error))
+
+
+def _try_extractor(name: str) -> None:
+    page = pa.array([PAGE.encode()], pa.large_binary())
+    try:
+        own_functions.load(name)
+    except own_functions.OwnFunctionError:
+        return  # told where files and functions are looked for
+    try:
+        extraction.as_texts(name, own_functions.load(name)(page), 1)
+    except extraction.WrongTextsError:
+        raise
+    except Exception as error:  # a function of the user's own may raise anything
+        raise ValueError(f"called on a page, {own_functions.failure(name, error)}") from error
 
 
 def check_scorers(yaml_file: YamlFile, section: Any, store: Store) -> None:

@@ -288,6 +288,10 @@ class Recipe:
             )
         return lines
 
+    def index_requests(self, splits: list[Split]) -> int:
+        """Requests for the records that indices name."""
+        return sum(cost.requests for cost in sources.costs(splits).values())
+
     # The exchanges: what each wants to know of the products before it, and its phases
 
     def cluster_input(self, split: Split, name: str, files: dict[str, str], report: dict[str, Any]) -> Any:

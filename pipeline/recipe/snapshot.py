@@ -18,6 +18,8 @@ from pipeline.store.manifest import Entry
 from pipeline.store.storage import Store
 
 VERSION = 1
+PREVIOUS = "runs/previous"
+"""Snapshots of mixtures as they were before the last run that changed them."""
 FAILURE = "runs/failure.json"
 """What a run that failed said last; gone once another one starts."""
 ELSEWHERE = r"(?P<root>.+)/mixtures/(?P<name>[^/?]+)\.json(?P<query>\?.*)?"
@@ -107,6 +109,30 @@ def load(store: Store, name: str | None = None) -> Snapshot:
             f"{store.root} holds no finished mixture {name!r}; it holds: {', '.join(names(store)) or 'none'}"
         )
     return checked(store, Snapshot(store, name, store.read_json(address), True))
+
+
+def keep(store: Store, name: str, data: dict[str, Any]) -> None:
+    """Write the snapshot of a finished mixture; the one before, where it is another, is kept for `previous`."""
+    address = f"mixtures/{name}.json"
+    before = store.read_json(address) if store.exists(address) else data
+    if before != data:
+        store.write_json(f"{PREVIOUS}/{name}.json", before)
+    store.write_json(address, data)
+
+
+def previous(store: Store, name: str) -> Snapshot:
+    """What a mixture was before its last run that changed anything.
+
+    Raises:
+        UserError: there is nothing before it, or its files are gone.
+    """
+    address = f"{PREVIOUS}/{name}.json"
+    if not store.exists(address):
+        raise UserError(f"{store.root}: mixture {name!r} has not changed since its first run")
+    found = checked(store, Snapshot(store, name, store.read_json(address), True))
+    if not all(store.exists(place) for place in found.data["products"].values()):
+        raise UserError(f"{store.root}: files of mixture {name!r} before its last run are gone; `prune` removes them")
+    return found
 
 
 def names(store: Store) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -22,6 +22,7 @@ from pipeline.errors import UserError
 from pipeline.progress import Reporter, human_bytes, human_seconds, render
 from pipeline.recipe import graph
 from pipeline.recipe import snapshot as snapshots
+from pipeline.run import outlook
 from pipeline.run import part as parts
 from pipeline.run.run import Run
 from pipeline.run.steps import Step
@@ -195,13 +196,19 @@ class Training:
         return self.compute
 
 
-def plan(mixture: str, store: Store, training: Training | None = None) -> str:
-    """What `run` would do, as a table; and, asked for a training run, what its compute and these tokens are worth."""
+def plan(mixture: str, store: Store, training: Training | None = None, prices: outlook.Prices | None = None) -> str:
+    """What `run` would do and take, as a table; and, asked for a training run, what its compute and these tokens are
+    worth."""
     recipe = recipes.load(mixture, store, look=True)
     if recipe.sample is not None and not store.exists("sample/sample.json"):
         return "sample: the demo corpus is made first; then everything is made for the first time\n"
     job = dry_run(recipe, store)
-    text = plan_text(job.plan()) + "".join(f"\n{warning}\n" for warning in [*recipe.warnings(), *recipe.idle()])
+    steps = job.plan()
+    known = outlook.rates(recipe, store)
+    needs = outlook.needs(steps, job.made.splits, known)
+    text = plan_text(steps, needs) + "".join(f"\n{warning}\n" for warning in [*recipe.warnings(), *recipe.idle()])
+    sums = outlook.text(recipe, store, needs, job.made.splits, known, prices or outlook.Prices())
+    text += f"\n{sums}" if sums else ""
     asked = recipe.index_costs(job.made.splits)
     text += "\n" + "\n".join(asked) + "\n" if asked else ""
     if job.solved and job.solved.phases:
@@ -271,10 +278,13 @@ def training_text(solved: Solved, size: int, training: Training) -> str:
     return "\n\n".join(planner.render(table) for table in tables) + "\n"
 
 
-def plan_text(steps: list[Step]) -> str:
-    table = Table("product", "files", "reused", "to do", "why", box=None, pad_edge=False)
+def plan_text(steps: list[Step], needs: Mapping[str, outlook.Need]) -> str:
+    known = any(need.seconds is not None and need.files for need in needs.values())
+    takes = ("core time", "disk") if known else ()
+    table = Table("product", "files", "reused", "to do", *takes, "why", box=None, pad_edge=False)
     for step in steps:
         to_do = str(step.to_do) if step.exact else f"at most {step.to_do}"
         reused = str(step.total - step.to_do) if step.exact else "?"
-        table.add_row(step.product, str(step.total), reused, to_do, step.why)
+        told = outlook.shown(needs.get(step.product)) if known else ()
+        table.add_row(step.product, str(step.total), reused, to_do, *told, step.why)
     return render(table)

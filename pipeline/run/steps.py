@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from pipeline.engine.scheduler import Done, Scheduler, TasksFailed
 from pipeline.progress import Reporter, WaveProgress
 from pipeline.recipe import Recipe, graph
+from pipeline.recipe import snapshot as snapshots
 from pipeline.run import mending, rebuild, redo_reasons
 from pipeline.run.mending import MAX_REBUILDS
 from pipeline.run.spool import Spool
@@ -301,7 +302,7 @@ class Steps:
             return
         snapshot = self.snapshot | ({"pending": pending} if pending else {})
         if complete:
-            self.store.write_json(f"mixtures/{self.recipe.name}.json", self.snapshot)
+            snapshots.keep(self.store, self.recipe.name, self.snapshot)
         self.store.write_json(
             "runs/current.json", {"mixture": self.recipe.name, "complete": complete, "snapshot": snapshot}
         )

@@ -38,7 +38,7 @@ class Costs:
 
     def add(self, phase: str, task: Task, value: dict[str, Any], cost: dict[str, float]) -> None:
         """A finished task, its job's result, and what it cost (seconds, cpu_seconds, peak_bytes)."""
-        entry = {"phase": phase, "outputs": list(task.outputs), "bytes": task.cost, **cost}
+        entry = {"phase": phase, "label": task.label, "outputs": list(task.outputs), "bytes": task.cost, **cost}
         if "seconds" in value:
             entry["stages"] = value["seconds"]
         pages = pages_of(value) if phase in self.paged else None
@@ -72,10 +72,10 @@ class Costs:
 
 
 def shown(entry: dict[str, Any]) -> dict[str, Any]:
-    """What `watch` shows of a task."""
+    """What `watch` shows of a task; ``file``: the input file, or what else its label says it works on."""
     return {
         "phase": entry["phase"],
-        "file": (entry["outputs"] or [""])[0],
+        "file": entry.get("label") or (entry["outputs"] or [""])[0],
         "seconds": entry["seconds"],
         "bytes": entry["bytes"],
         "memory": int(entry.get("peak_bytes", 0)),

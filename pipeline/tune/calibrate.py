@@ -46,13 +46,22 @@ def calibrate(mixture: str, store: Store, wanted: Wanted) -> str:
     """
     recipe = recipes.load(mixture, store)
     names = wanted.rules or calibration.rules_of(recipe)
-    pages = sample(snapshots.load(store, recipe.name), wanted, names)
+    pages = of_languages(sample(snapshots.load(store, recipe.name), wanted, names), recipe, wanted.reference)
     try:
         found = calibration.propose(pages, names, wanted.method, wanted.reference, wanted.min_pages)
         words = calibration.stop_words(store, pages, wanted.min_pages) if wanted.stop_words else {}
     except ValueError as error:
         raise UserError(str(error)) from error
     return "\n".join([*proposal_lines(found.proposals, pages.num_rows), "", *as_yaml(found, words)]) + "\n"
+
+
+def of_languages(pages: pa.Table, recipe: recipes.Recipe, reference: str) -> pa.Table:
+    """The pages in languages that a mixture keeps, and in the reference; all where a source keeps every language."""
+    kept = [source.sections["kept"].languages for source in recipe.sources.values()]
+    if any(languages is None for languages in kept):
+        return pages
+    wanted = sorted({reference, *(name for languages in kept for name in languages)})
+    return pages.filter(pc.is_in(pages.column("language"), pa.array(wanted, pa.string()))).combine_chunks()
 
 
 def sample(snapshot: snapshots.Snapshot, wanted: Wanted, rules: tuple[str, ...]) -> pa.Table:

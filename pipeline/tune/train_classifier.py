@@ -32,6 +32,8 @@ from pipeline.store.storage import Store
 
 PREFIXES = ("source:", "domain:")
 POSITIVE, NEGATIVE = "positive", "negative"
+FEW_TEXTS = 1_000
+"""Of a label, below which a model and its figures say little."""
 MATRIX_LABELS = 12
 """Up to so many labels are shown as a matrix; of more, the pairs confused most."""
 MOST_CONFUSED = 20
@@ -78,11 +80,13 @@ def train_classifier(output: str, store: Store | None, name: str | None, texts: 
     stem = "".join(c if c.isalnum() else "_" for c in Path(output).stem)
     lower = ", lower_case: true" if settings["lower_case"] else ""
     if texts.positive_labels is not None:
-        usage = ["quality:", "  classifiers:", f"    {stem}: {{model: {output}{lower}}}"]
+        reads = f", max_bytes: {settings['max_bytes']}" if settings["max_bytes"] else ""
+        usage = ["quality:", "  classifiers:", f"    {stem}: {{model: {output}{reads}{lower}}}"]
     else:
         reads = f", max_bytes: {settings['max_bytes']}, pieces: {settings['pieces']}"
         usage = ["labels:", "  labellers:", f"    {stem}: {{model: {output}{reads}{lower}}}"]
-    return "\n".join([*report_lines(report), f"{'model':<10} {output}", "", *usage]) + "\n"
+    size = f"{Path(output).stat().st_size / 1e6:.1f} MB"
+    return "\n".join([*report_lines(report), f"{'model':<10} {output}, {size}", "", *usage]) + "\n"
 
 
 def report_lines(report: dict[str, Any]) -> list[str]:
@@ -105,6 +109,9 @@ def report_lines(report: dict[str, Any]) -> list[str]:
         if not row["num_texts"]:
             figures = "  not measured: its texts are of too few sites"
         lines.append(f"{label:<24} {report['texts'][label]:>9,} {row['num_texts']:>9,} {figures}")
+    few = sorted(label for label, count in report["texts"].items() if count < FEW_TEXTS)
+    if few:
+        lines += ["", f"fewer than {FEW_TEXTS:,} texts of {', '.join(few)}: the figures above say little; give more"]
     return [*lines, "", *confusion_lines(held["confusion"]), ""]
 
 

@@ -28,10 +28,12 @@ from stages.documents.account import Account
 from stages.documents.allocator import keep_freed_memory
 from stages.documents.batches import MAX_ROWS, Batches, doc_id
 from stages.documents.containers import pages_of_split, raw_record
-from stages.documents.extraction import LINEAR, WRITES_MARKDOWN, extractor, versions
+from stages.documents.extraction import EXTRACTORS, LINEAR, WRITES_MARKDOWN, extractor, versions
 from stages.documents.page import Page
 from stages.documents.tables import ColumnError, carried_names
 from stages.reports import DocumentsReport
+from stages.rules import own_functions
+from stages.rules.names import nearest
 
 __all__ = ["VERSION", "ColumnError", "Params", "doc_id", "identity", "positions", "prepare", "raw_record", "read"]
 
@@ -45,7 +47,9 @@ SHORT = {"pdf": pdf.TYPE, **{name: kind for kind, name in office.TYPES.items()}}
 class Params(StageParams):
     """How records become text. ``format`` and ``columns`` come from the source's entry (`SourceParams.reading`)."""
 
-    extractor: Literal["gristmill", "resiliparse", "full_text", "trafilatura"] = "gristmill"
+    extractor: str = "gristmill"
+    """`gristmill`, `resiliparse`, `full_text`, `trafilatura`, or a function of your own as `module:function`, the
+    module beside this file ([extending.md](extending.md))."""
     markdown: bool = False
     """Headings begin with `#`, quotes with `>`, code is fenced with its language, tables have bars and a rule;
     `extractor: gristmill` alone writes it. Formulas as TeX, list numbers and whole rows of tables are in the text
@@ -64,6 +68,16 @@ class Params(StageParams):
     format: str | None = None
     columns: dict[str, str] = Field(default_factory=dict)
     missing: Literal["fail", "skip"] = "fail"
+
+    @field_validator("extractor")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if own_functions.is_own(name):
+            return own_functions.checked(name)
+        if name not in EXTRACTORS:
+            near = nearest(name, EXTRACTORS)
+            raise ValueError(f"expected {', '.join(EXTRACTORS)}, or module:function, found {name!r}{near}")
+        return name
 
     @field_validator("text_types")
     @classmethod
@@ -85,8 +99,13 @@ class Params(StageParams):
 
 def identity(params: Params) -> dict[str, Any]:
     """What decides the rows beside the parameters: versions of the libraries that make text."""
-    found = versions(params.extractor) | (pdf.identity() if pdf.TYPE in params.text_types else {})
-    return found | (office.identity() if set(office.TYPES) & set(params.text_types) else {})
+    own = params.format if params.format is not None and own_functions.is_own(params.format) else None
+    return (
+        versions(params.extractor)
+        | (pdf.identity() if pdf.TYPE in params.text_types else {})
+        | (office.identity() if set(office.TYPES) & set(params.text_types) else {})
+        | ({"format": own_functions.identity(own, {})} if own is not None else {})
+    )
 
 
 def read(

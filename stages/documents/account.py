@@ -32,6 +32,8 @@ class Account:
         """Of records read by ranges: how many were wanted, the requests for them, and the bytes asked and used."""
         self.line: Callable[[], int] | None = None
         """The number of the line being read, from 1, in files of lines."""
+        self.said = ""
+        """What a function of the user's own raised last: for who looks at the first page before a run, in no report."""
 
     def ask(self, wanted: int, requests: int, bytes_asked: int, bytes_used: int) -> None:
         """Records of an index, and what is asked of the place where they lie."""

@@ -17,7 +17,7 @@ from stages.documents.archives import Limits
 from stages.documents.indexed import indexed_pages
 from stages.documents.inflated import plain
 from stages.documents.page import Page
-from stages.documents.readers import READERS, Opened, Span
+from stages.documents.readers import Opened, Span, reader_of
 from stages.formats import Format, format_of
 from stages.formats.locations import is_far, open_file
 
@@ -58,7 +58,7 @@ def pages_of_file(
     if file.size() == 0:
         account.damage(0, "empty_file")
         return
-    reader = READERS[kind.container]
+    reader = reader_of(kind.container)
     limits = Limits(params.max_record_bytes, params.max_html_bytes, frozenset(params.text_types), params.markdown)
     opened = plain(file, kind, far) if reader.stream else file
     yield from reader.pages(Opened(opened, params, account, limits, span, far))
@@ -75,7 +75,7 @@ def raw_record(split: Split, params: Any, file: str, offset: int) -> bytes:
     if file not in names or kind is None:
         raise LookupError(f"{file} is no file of this split ({', '.join(sorted(names)[:5])})")
     with open_file(names[file]) as source:
-        reader = READERS[kind.container]
+        reader = reader_of(kind.container)
         found = reader.raw(plain(source, kind) if reader.stream else source, params, file, offset)
     if found is None:
         raise LookupError(f"{file} has no record at {offset}")

@@ -4,7 +4,8 @@ An `Extract` takes a ``large_binary`` column of pages (valid UTF-8, no byte orde
 already closed) and returns a ``large_string`` column, row for row; null where it could not read the page. ``""`` is an
 answer: the page has no text. `EXTRACTORS` names what can be chosen: ``gristmill`` (`stages.extraction`: main content, whole
 batches without an object a page), ``resiliparse`` (main content, paragraphs, lists and code blocks kept), ``full_text``
-(resiliparse's visible text), ``trafilatura`` (an extra; its defaults, without comments).
+(resiliparse's visible text), ``trafilatura`` (an extra; its defaults, without comments). ``module:function`` is one of the
+user's own, of the same form (`own_extractor`).
 
 Price: ``docs/decisions/extraction.md``; resiliparse about 20 MB/s of HTML for main content, trafilatura 1 MB/s.
 """
@@ -21,6 +22,7 @@ from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
 
 from stages import extraction
+from stages.rules import own_functions
 
 Extract = Callable[[pa.LargeBinaryArray], pa.LargeStringArray]
 
@@ -93,13 +95,68 @@ LINEAR = frozenset({"gristmill"})
 WRITES_MARKDOWN = frozenset({"gristmill"})
 
 
+def own_extractor(name: str) -> Extract:
+    """An extractor of the user's own: ``function(pages: pa.LargeBinaryArray)`` to as many texts, in order.
+
+    Texts are an Arrow array of strings or a list; None where a page cannot be read, which quarantines it. Where the
+    function raises, it is called for every page alone, and pages that it raises on count as those.
+
+    Raises:
+        ValueError: the function is not there; when called, that it gave something else.
+    """
+    function = own_functions.load(name)
+
+    def texts_of(pages: pa.LargeBinaryArray) -> pa.LargeStringArray:
+        return as_texts(name, function(pages), len(pages))
+
+    def extract(pages: pa.LargeBinaryArray) -> pa.LargeStringArray:
+        try:
+            return texts_of(pages)
+        except WrongTextsError:
+            raise
+        except Exception:  # noqa: BLE001 - a function of the user's own may raise anything
+            if len(pages) == 1:
+                return pa.nulls(1, pa.large_string())
+        return pa.concat_arrays([extract(pages.slice(row, 1)) for row in range(len(pages))])
+
+    return extract
+
+
+class WrongTextsError(ValueError):
+    """What a function gave is not one text a page."""
+
+
+def as_texts(name: str, found: Any, count: int) -> pa.LargeStringArray:
+    """What a function gave as texts.
+
+    Raises:
+        WrongTextsError: it is not one text, or None, a page.
+    """
+    try:
+        array = found if isinstance(found, (pa.Array, pa.ChunkedArray)) else pa.array(list(found), pa.large_string())
+        texts = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+        if not pa.types.is_null(texts.type) and not pa.types.is_string(texts.type):
+            assert pa.types.is_large_string(texts.type)
+        texts = texts.cast(pa.large_string())
+    except (TypeError, ValueError, AssertionError, pa.ArrowException):
+        kind = str(found.type) if isinstance(found, pa.Array) else type(found).__name__
+        raise WrongTextsError(f"{name}: expected {count} texts, one a page, found {kind}") from None
+    if len(texts) != count:
+        raise WrongTextsError(f"{name}: expected {count} texts, one a page, found {len(texts)}")
+    return texts
+
+
 def extractor(name: str, markdown: bool = False) -> Extract:
     """The extractor of that name; ``markdown`` only for those in `WRITES_MARKDOWN`."""
+    if own_functions.is_own(name):
+        return own_extractor(name)
     return _make_gristmill(markdown) if name == "gristmill" else EXTRACTORS[name]()
 
 
 def versions(name: str) -> dict[str, Any]:
     """What decides an extractor's output beside its name: the version of its library, and of a trained model."""
+    if own_functions.is_own(name):
+        return {"extractor": own_functions.identity(name, {})}
     if name == "gristmill":
         return {"gristmill": extraction.VERSION, "model": extraction.load_model().digest}
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from stages.documents import dumps, files, packages, raw, tables, tars
+from stages.documents import dumps, files, own_format, packages, raw, tables, tars
 from stages.documents.account import Account
 from stages.documents.archives import Limits, archive_pages
 from stages.documents.heads import ARC, WARC, Dialect
@@ -72,6 +72,17 @@ def _values(delimiter: str, one: Opened) -> Iterator[Page]:
 
 def _paper(container: str, one: Opened) -> Iterator[Page]:
     yield from files.file_pages(one.file, container, one.account, one.limits)
+
+
+def _own(name: str, one: Opened) -> Iterator[Page]:
+    yield from own_format.pages(name, one.file, one.account, one.params.columns)
+
+
+def reader_of(name: str) -> Reader:
+    """The reader of a container; of ``module:function`` one that calls it."""
+    if name in READERS:
+        return READERS[name]
+    return Reader(partial(_own, name), partial(own_format.record, name))
 
 
 def _tar(one: Opened) -> Iterator[Page]:

@@ -49,6 +49,12 @@ CONTAINERS = {
 }
 """All kinds of files by name: an entry here and one in `stages.documents.readers` add one."""
 
+
+def container_of(name: str) -> Container:
+    """The kind of file of that name; one of the user's own, ``module:function``, is read whole."""
+    return CONTAINERS[name] if name in CONTAINERS else Container(name, ())
+
+
 SUFFIXES = {suffix: container.name for container in CONTAINERS.values() for suffix in container.suffixes}
 
 

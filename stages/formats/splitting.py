@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from stages.formats import CONTAINERS, Format
+from stages.formats import Format, container_of
 from stages.formats.locations import open_file
 
 Range = tuple[int, int, str, int]
@@ -33,7 +33,7 @@ def ranges(uri: str, kind: Format, size: int, target: int, *, newlines_in_values
     whole: list[Range] = [(0, 0, "file", size)]
     if size <= target:
         return whole
-    divides = CONTAINERS[kind.container].divides
+    divides = container_of(kind.container).divides
     if divides in BY_FOOTER:
         return BY_FOOTER[divides](uri, size, target) or whole
     members = divides == "members" and kind.compression in ("gzip", "zstd")

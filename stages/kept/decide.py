@@ -57,7 +57,7 @@ def quality_columns(params: Params, domains: Sequence[Domain], measured: Sequenc
         measured: the columns there are; those of word lists are asked for as there are some.
     """
     elsewhere = {*LANGUAGE_COLUMNS, *DOCUMENT_COLUMNS, *CLUSTER_COLUMNS}
-    rules = [rule_of(name) for name in active_rules(params)]
+    rules = [rule_of(name, params) for name in active_rules(params)]
     columns = [rule.column for rule in rules if rule]
     named = [column for domain in domains for column in (*domain.min, *domain.max, *domain.percentiles)]
     columns += [column for column in named if column not in elsewhere]
@@ -285,7 +285,7 @@ def _thresholds(
     if name in params.rules:
         state = set_rule(name, state, params.rules[name])
     on, thresholds = np.full(pages.num_rows, state[0]), np.full(pages.num_rows, state[1], np.float64)
-    rule = rule_of(name)
+    rule = rule_of(name, params)
     if rule is not None and rule.spaced and params.rules.get(name) is not True:
         on &= ~_among(pages, "language", UNSPACED)
     for override in params.overrides:
@@ -311,7 +311,7 @@ def _fails(
         return numbers(pages, "text_bytes") == 0
     if name == NO_DOMAIN:
         return domain_of < 0
-    rule = rule_of(name)
+    rule = rule_of(name, params)
     default = rule.threshold if rule else 0.0
     thresholds = _thresholds(name, default, pages, domain_of, domains, params)
     if rule:

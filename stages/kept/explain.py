@@ -42,7 +42,7 @@ def page_rules(
     domain_of = first_domain(page, chosen, edges)
     found = []
     for name in active_rules(params):
-        rule = rule_of(name)
+        rule = rule_of(name, params)
         value = float(_thresholds(name, rule.threshold if rule else 0.0, page, domain_of, chosen, params)[0])
         if math.isnan(value) or (rule and rule.column in UNCOUNTED and no_list(page, rule.column)):
             continue

@@ -6,12 +6,20 @@ import re
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from stages.contract import StageParams
 from stages.rules import families, rights, url_lists, views
 from stages.rules.contamination import Thresholds
 from stages.rules.names import check_languages, check_names, some
+from stages.rules.own_rules import OwnLimit
 from stages.rules.rule import Rule
 from stages.rules.url_lists import UrlList
 from stages.schemas import GRID_MARK
@@ -61,8 +69,13 @@ def set_rule(name: str, state: tuple[bool, float], setting: Setting) -> tuple[bo
     return on or name.startswith(LIMITS), setting
 
 
+def _check_names(rules: Sequence[str], own: Sequence[str]) -> None:
+    named = [name for name in rules if not name.startswith((*LIMITS, LISTED, UNWANTED))]
+    check_names("rule", named, (*ORDER, *own))
+
+
 def _check_rules(rules: dict[str, Setting]) -> dict[str, Setting]:
-    check_names("rule", [name for name in rules if not name.startswith((*LIMITS, LISTED, UNWANTED))], ORDER)
+    """What rules are set to; which names there are is checked where the user's own are known."""
     for name in ALWAYS:
         if name in rules:
             raise ValueError(f"{name} is always on: such a page has no place in a corpus")
@@ -139,7 +152,7 @@ class LabelChoice(StageParams):
 class Params(_Grown):
     """Settings of `kept`."""
 
-    later = frozenset({"labels", "contamination", "robots", "licences"})
+    later = frozenset({"labels", "contamination", "robots", "licences", "own"})
 
     languages: tuple[str, ...] | None = None
     """Languages to keep; none: all."""
@@ -149,6 +162,8 @@ class Params(_Grown):
     """The same for single languages."""
     families: tuple[str, ...] = families.DEFAULT
     """Rule families switched on, each at its published thresholds."""
+    own: dict[str, OwnLimit] = Field(default={})
+    """The rules of `quality.rules` by name, filled in from there; nothing to write."""
     rules: dict[str, Setting] = Field(default={})
     """Single rules: true switches one on, false off; a number is its threshold where it is on, and switches nothing on.
     ``near_duplicate: 0.9`` drops from that similarity on."""
@@ -169,7 +184,6 @@ class Params(_Grown):
     overrides: tuple[Override, ...] = ()
     """Other settings for some sources, languages or domains; a later one wins."""
 
-    _rules = field_validator("rules")(_check_rules)
     _some = field_validator("languages")(some)
     _languages = field_validator("languages", "min_confidences")(check_languages)
 
@@ -178,6 +192,27 @@ class Params(_Grown):
     def _families(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         check_names("rule family", names, families.RULES)
         return tuple(name for name in families.RULES if name in names)
+
+    @field_validator("own")
+    @classmethod
+    def _own(cls, limits: dict[str, OwnLimit]) -> dict[str, OwnLimit]:
+        taken = [name for name in limits if name in ORDER or name.startswith((*LIMITS, LISTED, UNWANTED))]
+        if taken:
+            raise ValueError(f"expected names that no rule has already, found {', '.join(taken)}")
+        return limits
+
+    @field_validator("rules")
+    @classmethod
+    def _rules(cls, rules: dict[str, Setting], info: ValidationInfo) -> dict[str, Setting]:
+        _check_names(list(rules), list(info.data.get("own", ())))
+        return _check_rules(rules)
+
+    @field_validator("overrides")
+    @classmethod
+    def _overrides(cls, overrides: tuple[Override, ...], info: ValidationInfo) -> tuple[Override, ...]:
+        for override in overrides:
+            _check_names(list(override.rules), list(info.data.get("own", ())))
+        return overrides
 
     @field_validator("views")
     @classmethod
@@ -272,8 +307,9 @@ def active_rules(params: Params) -> list[str]:
     names = []
     limits = sorted({name for given in settings for name in given if name.startswith(LIMITS)})
     listed, unwanted = list_rules(params), label_rules(params)
-    own = right_rules(params)
-    for name in (FIRST[0], *listed, *own, *FIRST[1:], *unwanted, *PUBLISHED, *limits, *LAST, *DUPLICATES):
+    asked = right_rules(params)
+    measured = (*PUBLISHED, *params.own, *limits)
+    for name in (FIRST[0], *listed, *asked, *FIRST[1:], *unwanted, *measured, *LAST, *DUPLICATES):
         if name == NOTHING_LEFT and not params.views:
             continue
         states = [(by_default(name, params), 0.0)]
@@ -287,7 +323,7 @@ def active_rules(params: Params) -> list[str]:
 def by_default(name: str, params: Params) -> bool:
     """Whether a rule is on where no setting names it."""
     return (
-        name in (*FIXED, *LAST, *rights.RULES)
+        name in (*FIXED, *LAST, *rights.RULES, *params.own)
         or name.startswith((LISTED, UNWANTED))
         or FAMILY_OF.get(name) in params.families
     )
@@ -343,8 +379,11 @@ def label_rules(params: Params) -> tuple[str, ...]:
     return tuple(UNWANTED + name for name in params.labels)
 
 
-def rule_of(name: str) -> Rule | None:
+def rule_of(name: str, params: Params) -> Rule | None:
     """The measured rule of that name, the user's own ones included; None for the others."""
+    if name in params.own:
+        limit = params.own[name]
+        return Rule(name, limit.column, limit.side, limit.threshold)
     for prefix, side in zip(LIMITS, ("min", "max"), strict=True):
         if name.startswith(prefix):
             return Rule(name, name.removeprefix(prefix), "min" if side == "min" else "max", 0.0)
@@ -355,15 +394,15 @@ def without_columns(params: Params, columns: Sequence[str]) -> Params:
     """The same settings without every rule and view that reads one of these columns."""
 
     def other(rules: dict[str, Setting]) -> dict[str, Setting]:
-        return {
-            name: setting for name, setting in rules.items() if not ((rule := rule_of(name)) and rule.column in columns)
-        }
+        looked = {name: rule.column for name in rules if (rule := rule_of(name, params))}
+        return {name: setting for name, setting in rules.items() if looked.get(name) not in columns}
 
     changed: dict[str, Any] = {
         "families": tuple(
             name for name in params.families if any(r.column not in columns for r in families.RULES[name])
         ),
         "rules": other(params.rules),
+        "own": {name: limit for name, limit in params.own.items() if limit.column not in columns},
         "views": tuple(
             view for view, column in zip(params.views, span_columns(params), strict=True) if column not in columns
         ),

@@ -61,6 +61,8 @@ class Training(StageParams):
     max_bytes: int = Field(default=0, ge=0)
     """Bytes of each text to learn from, in ``pieces`` spread evenly, as `labels` reads pages; 0: all."""
     pieces: int = Field(default=8, ge=1)
+    max_model_bytes: int = Field(default=0, ge=0)
+    """Leave rare words out until the model is no larger; 0: as large as it gets."""
     divide_lone_sites: bool = False
     """Hold out texts of a label whose sites are too few, one by one, so that it is measured at all."""
     held_out: float = Field(default=0.1, gt=0, lt=1)
@@ -164,21 +166,37 @@ def held_out(lines: Sequence[_Line], share: float) -> set[str]:
 
 
 def _fit(path: Path, output: str, params: Training) -> None:
-    """Write the model: with one thread the same lines give the same bytes."""
-    try:
-        model = fasttext.train_supervised(
-            str(path),
-            epoch=params.epochs,
-            lr=params.learning_rate,
-            dim=params.dimensions,
-            wordNgrams=params.word_ngrams,
-            bucket=params.buckets,
-            thread=1,
-            verbose=0,
+    """Write the model: with one thread the same lines give the same bytes.
+
+    Raises:
+        ValueError: buckets and vectors alone are larger than the model may be.
+    """
+    most, vectors = params.max_model_bytes, 4 * params.dimensions * (params.buckets if params.word_ngrams > 1 else 0)
+    if most and vectors > most:
+        raise ValueError(
+            f"{params.buckets:,} buckets of {params.dimensions} dimensions take {vectors:,} bytes, and the model may"
+            f" have {most:,}: fewer buckets or dimensions, or a larger --max-model-bytes"
         )
-        model.save_model(output)
-    except (ValueError, RuntimeError) as error:
-        raise RuntimeError(f"fastText could not train {output}: {error}") from error
+    least = 1
+    while True:
+        try:
+            model = fasttext.train_supervised(
+                str(path),
+                epoch=params.epochs,
+                lr=params.learning_rate,
+                dim=params.dimensions,
+                wordNgrams=params.word_ngrams,
+                bucket=params.buckets,
+                minCount=least,
+                thread=1,
+                verbose=0,
+            )
+            model.save_model(output)
+        except (ValueError, RuntimeError) as error:
+            raise RuntimeError(f"fastText could not train {output}: {error}") from error
+        if not most or Path(output).stat().st_size <= most or len(model.words) < 2:
+            return
+        least *= 2  # words that are rarer than that are left out
 
 
 def measured(model: str, held: Sequence[_Line], labels: Sequence[str]) -> dict[str, Any]:

@@ -1,20 +1,30 @@
-"""Functions of the user's own, named ``module:function`` in a mixture file: for `scores` and `labels`.
+"""Functions of the user's own, named ``module:function`` in a mixture file.
 
-Modules are found as Python finds them (a folder submitted with the job, a package). What decides what a function gives:
-the source of its module, its arguments, and the content of the files that these name.
+For `scores`, `labels`, `quality.rules`, `documents.extractor` and `sources.NAME.format`. Modules are found beside the
+mixture file, else as Python finds them (`stages.own_modules`). What decides what a function gives: the source of its
+module and of the modules beside the mixture file that it imports, its arguments, and the content of the files that
+these name.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from stages import own_modules
 from stages.rules.row_files import sha256
 
 Function = Callable[..., Any]
+
+
+class OwnFunctionError(ValueError):
+    """A function of the user's own that is not there."""
+
+
+def is_own(name: str) -> bool:
+    """Whether a name that may be one of ours is one of the user's."""
+    return ":" in name
 
 
 def checked(name: str) -> str:
@@ -29,33 +39,56 @@ def checked(name: str) -> str:
     return name
 
 
-@lru_cache(maxsize=64)
+def attribute(name: str) -> Any:
+    """What a module has under that name.
+
+    Raises:
+        ValueError: the module or the attribute is not there.
+    """
+    module, _, wanted = name.partition(":")
+    try:
+        return getattr(own_modules.load(module), wanted)
+    except (ImportError, AttributeError) as error:
+        where = f"; a module lies beside the mixture file, in the folder {own_modules.VARIABLE}, or is installed"
+        missing = isinstance(error, ModuleNotFoundError)
+        raise OwnFunctionError(f"{name}: {error}{where if missing else ''}") from error
+
+
 def load(name: str) -> Function:
     """The function of that name.
 
     Raises:
         ValueError: it is not there, or cannot be called.
     """
-    module, _, attribute = name.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"{name}: {error}") from error
+    found = attribute(name)
     if not callable(found):
-        raise ValueError(f"{name}: expected a function, found {type(found).__name__}")
+        raise OwnFunctionError(f"{name}: expected a function, found {type(found).__name__}")
     function: Function = found
     return function
 
 
-def identity(name: str, params: Mapping[str, Any]) -> dict[str, str]:
-    """SHA-256 of the module's source and of every file its arguments name.
+def identity(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """SHA-256 of the module's source and of every file its arguments name; of modules beside it that it imports, too.
 
     Raises:
         ValueError: the module or the function is not there.
     """
-    source = Path(str(importlib.import_module(load(name).__module__).__file__))
-    files = {key: value for key, value in sorted(params.items()) if is_file(value)}
-    return {"source": sha256(str(source)), **{key: sha256(value) for key, value in files.items()}}
+    module = name.partition(":")[0]
+    found = attribute(name)
+    beside = own_modules.digests(module)
+    if beside:
+        source = beside.pop(own_modules.place_of(module))
+    else:
+        defined = getattr(found, "__module__", None) if callable(found) else None
+        source = sha256(str(own_modules.load(defined or module).__file__))
+    files = {key: sha256(value) for key, value in sorted(params.items()) if is_file(value)}
+    return {"source": source, **({"imports": beside} if beside else {}), **files}
+
+
+def failure(name: str, error: BaseException) -> str:
+    """What a function of the user's own raised, in a line."""
+    told = str(error).strip().splitlines()
+    return f"{name} raised {type(error).__name__}{': ' + told[0] if told else ''}"
 
 
 def is_file(value: Any) -> bool:

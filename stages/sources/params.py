@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from stages.contract import StageParams
 from stages.formats import CONTAINERS
 from stages.formats.ranges import MAX_REQUEST, WASTE
+from stages.rules import own_functions
 from stages.schemas import carried_column
 
 _CODES = """\
@@ -85,7 +86,8 @@ class SourceParams(StageParams):
     where: Where = Field(default_factory=lambda: Where.model_validate({}))
     """Which records of ``index`` are read; by default all."""
     format: str | None = None
-    """Container of all its files; by default each file's suffix tells."""
+    """Container of all its files; by default each file's suffix tells. Or a function of your own that reads them, as
+    `module:function`, the module beside this file ([extending.md](extending.md))."""
     columns: dict[Literal["text", "id", "url", "language", "licence", "title", "time"], str] = Field(
         default_factory=dict
     )
@@ -117,9 +119,11 @@ class SourceParams(StageParams):
     @field_validator("format")
     @classmethod
     def _known(cls, value: str | None) -> str | None:
-        if value is not None and value not in CONTAINERS:
-            raise ValueError(f"expected one of {', '.join(sorted(CONTAINERS))}, found {value!r}")
-        return value
+        if value is None or value in CONTAINERS:
+            return value
+        if own_functions.is_own(value):
+            return own_functions.checked(value)
+        raise ValueError(f"expected one of {', '.join(sorted(CONTAINERS))}, or module:function, found {value!r}")
 
     @field_validator("paths", "index", mode="before")
     @classmethod
@@ -138,6 +142,8 @@ class SourceParams(StageParams):
     def _paths_or_index(self) -> SourceParams:
         if bool(self.paths) == bool(self.index):
             raise ValueError(f"expected either `paths` or `index`, found {'both' if self.paths else 'neither'}")
+        if self.index and self.format is not None and own_functions.is_own(self.format):
+            raise ValueError("an `index` names records of WARC and ARC files: a format of your own reads whole files")
         if self.where.model_fields_set and not self.index:
             raise ValueError("`where` selects rows of an `index`, which is not given")
         return self

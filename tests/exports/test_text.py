@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from pipeline import api
 from pipeline.cli import main
 from pipeline.errors import UserError
-from pipeline.store.storage import Store
+from pipeline.store.storage import Store, inside
 from tests.support.corpora import write_corpus, write_mixture
 from tests.support.runs import run_inline
 
@@ -94,10 +94,22 @@ def test_uris_are_written_to_or_refused_and_never_become_a_folder_of_that_name(
     root = ["--root", str(made / "root")]
     export(made, "parquet", f"file://{tmp_path}/out", "--domain", "code")
     assert (tmp_path / "out/manifest.json").exists()
-    for args in (["export", "olmo", "s3://bucket/x", *root], ["sample", "s3://bucket/x"]):
+    mixture = str(made / "m.yaml")
+    for args in (
+        ["export", "olmo", "s3://bucket/x", *root],
+        ["sample", "s3://bucket/x"],
+        ["swarm", mixture, "s3://bucket/x", *root, "--count", "2", "--budget", "1000"],
+        ["fit", "a", "b.csv", "--out", "s3://bucket/best.yaml"],
+        ["fit-law", "runs.csv", "--out", "s3://bucket/law.json"],
+        ["rehydrate", mixture, *root, "--out", "s3://bucket/w.json"],
+        ["train-quality", "s3://bucket/m.bin", "--labelled", "a.jsonl"],
+        ["train-classifier", "s3://bucket/m.bin", "--labelled", "a.jsonl"],
+        ["train-tokenizer", mixture, "s3://bucket/t.model", *root],
+        ["decontaminate", "--shards", "x", "--benchmarks", "y", "--out", "s3://bucket/hits.jsonl"],
+    ):
         result = CliRunner().invoke(main, args)
-        assert result.exit_code == 2
-        assert "on a disk" in result.stderr
+        assert result.exit_code == 2, args
+        assert "on a disk" in result.stderr, args
     result = CliRunner().invoke(main, ["stats", *root, "--csv", f"file://{tmp_path}/tables"])
     assert result.exit_code == 0, result.stderr
     assert (tmp_path / "tables/domains.csv").exists()
@@ -105,6 +117,24 @@ def test_uris_are_written_to_or_refused_and_never_become_a_folder_of_that_name(
     assert result.exit_code == 0, result.stderr
     assert "croissant" not in (tmp_path / "card/README.md").read_text().partition("---\n#")[0]
     assert not list(tmp_path.glob("s3:*"))
+
+
+def test_text_goes_out_to_a_bucket_byte_for_byte_as_to_a_folder(made: Path, tmp_path: Path, s3: str) -> None:
+    boto3 = pytest.importorskip("boto3")
+    endpoint = s3.partition("endpoint_override=")[2].partition("&")[0]
+    client = boto3.client("s3", endpoint_url=f"http://{endpoint}", region_name="us-east-1")
+    client.create_bucket(Bucket="text-out")
+    place = f"s3://text-out/corpus/v1{s3}"
+    for kind in ("jsonl", "arrow"):
+        export(made, kind, str(tmp_path / kind), "--columns", "url")
+        uri = inside(place, kind)
+        export(made, kind, uri, "--columns", "url")
+        listed = client.list_objects_v2(Bucket="text-out", Prefix=f"corpus/v1/{kind}/")["Contents"]
+        there = {entry["Key"].removeprefix(f"corpus/v1/{kind}/"): entry["Key"] for entry in listed}
+        here = {path.relative_to(tmp_path / kind).as_posix(): path for path in (tmp_path / kind).rglob("*.*")}
+        assert there.keys() == here.keys()
+        for name, key in there.items():
+            assert client.get_object(Bucket="text-out", Key=key)["Body"].read() == here[name].read_bytes(), name
 
 
 def test_a_product_by_name_opens_in_duckdb(made: Path) -> None:

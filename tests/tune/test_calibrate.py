@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from pipeline import recipe as recipes
 from pipeline.errors import UserError
 from pipeline.recipe.yaml_file import parse_yaml
 from pipeline.store.storage import Store
@@ -66,6 +67,18 @@ def test_confidences_and_stop_words_are_those_of_fineweb_2() -> None:
     text = "der Hund und die Katze und das Haus in der Stadt mit dem Fluss auf der Karte"
     assert stop_words([text] * 3)[:2] == ["der", "und"]
     assert stop_words(["one two"]) == []
+
+
+def test_only_languages_that_the_mixture_keeps_and_the_reference_are_proposed_for(tmp_path: Path) -> None:
+    mixture = write_mixture(tmp_path / "small.yaml", write_corpus(tmp_path / "in", files=1))
+    pages = pa.table({"language": ["en", "de", "fr", None], "gopher_num_words": [1, 2, 3, 4]})
+    text = mixture.read_text()
+    for kept_languages, expected in (("", ["en", "de", "fr", None]), ("languages: [de], ", ["en", "de"])):
+        mixture.write_text(
+            text.replace("kept:\n", f"kept:\n  {kept_languages.rstrip(', ')}\n" if kept_languages else "kept:\n")
+        )
+        recipe = recipes.load(mixture, Store(str(tmp_path / "root")))
+        assert calibration.of_languages(pages, recipe, "en").column("language").to_pylist() == expected
 
 
 def test_the_command_prints_yaml_that_a_mixture_takes(tmp_path: Path) -> None:

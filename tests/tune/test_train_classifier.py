@@ -56,6 +56,29 @@ def test_labelled_rows_and_files_a_class_give_the_same_model(tmp_path: Path) -> 
     assert sorted(path.name for path in tmp_path.iterdir() if "unfinished" in path.name) == []
 
 
+def test_a_model_stays_as_small_as_it_may_be_reads_the_beginning_and_few_texts_are_told(tmp_path: Path) -> None:
+    given = texts(labelled=(str(tmp_path / "both.jsonl"),))
+    rows = [
+        {"text": row + " " + " ".join(f"rare{k}x{j}" for j in range(300)), "label": int(row in GOOD)}
+        for k, row in enumerate(GOOD + BAD)
+    ]
+    (tmp_path / "both.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    sizes = []
+    for most in (0, 400_000):
+        model = tmp_path / f"{most}.bin"
+        settings = {**SETTINGS, "buckets": 1000, "max_model_bytes": most}
+        said = train_classifier.train_classifier(str(model), None, None, given, settings)
+        sizes.append(model.stat().st_size)
+        assert "fewer than 1,000 texts of negative, positive: the figures above say little" in said
+    assert sizes[1] <= 400_000 < sizes[0]
+    assert "auc        1.0000" in said, "what is left out is rare"
+    with pytest.raises(UserError, match="a larger --max-model-bytes"):
+        train_classifier.train_classifier(str(model), None, None, given, {**settings, "max_model_bytes": 1000})
+    told = gristmill("train-quality", tmp_path / "q.bin", "--labelled", tmp_path / "both.jsonl")
+    assert "max_bytes: 10000" in told.stdout, told.stderr
+    assert (tmp_path / "q.bin").stat().st_size < 50e6
+
+
 def test_many_labels_are_measured_on_sites_that_trained_nothing(tmp_path: Path) -> None:
     """A word that only tells the site would give it away, if one site stood on both sides."""
     topics = {"maths": "theorem proof lemma set", "shop": "buy cheap sale offer", "cook": "salt oven dough boil"}
