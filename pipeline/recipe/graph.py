@@ -245,7 +245,7 @@ PRODUCTS = (
         job="keep",
         memory=512 << 20,
         per_source=True,
-        files=(("urls", "*", "paths"), ("urls", "*", "paths", "*")),
+        files=(("urls", "*", "paths"), ("urls", "*", "paths", "*"), ("robots", "files"), ("robots", "files", "*")),
     ),
     Product("survey", survey, "gather", (*DECIDING, "kept"), row="none"),
     Product(

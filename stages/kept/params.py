@@ -12,6 +12,7 @@ from stages.contract import StageParams
 from stages.rules import families, rights, url_lists, views
 from stages.rules.contamination import Thresholds
 from stages.rules.names import check_languages, check_names, some
+from stages.rules.robots_files import is_rule
 from stages.rules.rule import Rule
 from stages.rules.url_lists import UrlList
 from stages.schemas import GRID_MARK
@@ -62,7 +63,9 @@ def set_rule(name: str, state: tuple[bool, float], setting: Setting) -> tuple[bo
 
 
 def _check_rules(rules: dict[str, Setting]) -> dict[str, Setting]:
-    check_names("rule", [name for name in rules if not name.startswith((*LIMITS, LISTED, UNWANTED))], ORDER)
+    check_names(
+        "rule", [name for name in rules if not (name.startswith((*LIMITS, LISTED, UNWANTED)) or is_rule(name))], ORDER
+    )
     for name in ALWAYS:
         if name in rules:
             raise ValueError(f"{name} is always on: such a page has no place in a corpus")
@@ -73,9 +76,8 @@ def _check_rules(rules: dict[str, Setting]) -> dict[str, Setting]:
     if not 0 <= score <= 1:
         raise ValueError(f"contaminated is a score from 0 to 1 (it counted words before): found {score:g}")
     for name in rules:
-        switch = name in ("language_not_selected", "exact_duplicate", "same_address") or name.startswith(
-            (LISTED, UNWANTED, *rights.RULES)
-        )
+        switch = name in ("language_not_selected", "exact_duplicate", "same_address") or is_rule(name)
+        switch = switch or name.startswith((LISTED, UNWANTED, *rights.RULES))
         if switch and not isinstance(rules[name], bool):
             raise ValueError(f"{name} has no threshold: expected true or false, found {rules[name]!r}")
     return rules
@@ -209,6 +211,7 @@ class Params(_Grown):
         for given in (self.rules, *(override.rules for override in self.overrides)):
             check_names("rule", [name for name in given if name.startswith(LISTED)], list_rules(self))
             check_names("rule", [name for name in given if name.startswith(UNWANTED)], label_rules(self))
+            check_names("rule", [name for name in given if is_rule(name)], right_rules(self))
             for name in set(given).intersection(rights.RULES).difference(right_rules(self)):
                 raise ValueError(
                     f"{name} needs kept.{'robots' if name == rights.ASKED else 'licences'}, which is not set"
@@ -288,6 +291,7 @@ def by_default(name: str, params: Params) -> bool:
     """Whether a rule is on where no setting names it."""
     return (
         name in (*FIXED, *LAST, *rights.RULES)
+        or is_rule(name)
         or name.startswith((LISTED, UNWANTED))
         or FAMILY_OF.get(name) in params.families
     )
@@ -330,7 +334,8 @@ def threshold_hint(name: str) -> str:
 def right_rules(params: Params) -> tuple[str, ...]:
     """The rules of `stages.rules.rights` whose section is there."""
     sections = {rights.ASKED: params.robots, rights.LICENCE: params.licences}
-    return tuple(name for name in rights.RULES if sections[name] is not None)
+    stated = tuple(name for name in rights.RULES if sections[name] is not None)
+    return (*stated, *(params.robots.rules if params.robots else ()))
 
 
 def list_rules(params: Params) -> tuple[str, ...]:

@@ -66,6 +66,9 @@ class Ledger:
     """Rules that were on for some page."""
     entries: Counter[str] = field(default_factory=Counter)
     """Entries of lists of addresses -> pages under them, at least: each file names its most common ones."""
+    asked: dict[tuple[str, str, str], list[int]] = field(default_factory=dict)
+    """(source, language, rule) -> [pages that their service asks not to use, bytes of text, those that fail nothing
+    else]"""
     views: dict[str, list[int]] = field(default_factory=dict)
     """view -> [kept documents it changes, spans, bytes cut or replaced]"""
     redacted: Counter[str] = field(default_factory=Counter)
@@ -167,6 +170,9 @@ def _add_kept(ledger: Ledger, report: KeptReport, name: str, rows: int, text_byt
     for rule, fails in report["failed"].items():
         _add(ledger.failed, rule, fails["documents"], fails["text_bytes"], fails["first"], fails["alone"])
     ledger.entries.update(report.get("entries", {}))
+    for row in report.get("asked", []):
+        place = (row["source"], row["language"], row["rule"])
+        _add(ledger.asked, place, row["documents"], row["text_bytes"], row["alone"])
     for view, cut in report.get("views", {}).items():
         _add(ledger.views, view, cut["documents"], cut["spans"], cut["bytes"])
         ledger.redacted.update(cut.get("kinds", {}))

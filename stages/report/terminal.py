@@ -19,6 +19,7 @@ def render_text(stats: Mapping[str, Any]) -> str:
         funnel(stats),
         reasons(stats),
         listed(stats),
+        asked(stats),
         views(stats),
         repeats(stats),
         sources(stats),
@@ -71,6 +72,15 @@ def listed(stats: Mapping[str, Any]) -> str:
     """Entries of lists of addresses that most pages fall under."""
     lines = [[row["entry"], exact(row["documents"])] for row in (stats.get("listed") or [])[:SHOWN]]
     return table(["list: entry", "pages"], lines) if lines else ""
+
+
+def asked(stats: Mapping[str, Any]) -> str:
+    """Pages that somebody asked not to use."""
+    lines = []
+    for row in (stats.get("asked") or [])[:SHOWN]:
+        tokens = f"~{short(row['tokens'])}" if row["tokens"] is not None else ""
+        lines.append([row["asked_by"], row["agent"] or "", row["source"], exact(row["documents"]), tokens])
+    return table(["asked not to be used by", "agent", "source", "pages", "tokens"], lines) if lines else ""
 
 
 def views(stats: Mapping[str, Any]) -> str:

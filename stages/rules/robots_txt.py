@@ -1,10 +1,10 @@
 """What a robots.txt says to some agents (RFC 9309), an ai.txt (the same syntax), and a tdmrep.json (W3C TDMRep).
 
-`parse` gives the lines that hold for the agents asked about, each with its number and its own words; `Matcher` finds the
-line that decides about a path. As RFC 9309 has it: the groups of an agent are joined, `*` holds where it has none; the
-longest pattern that matches decides, of two equal ones the one that allows; ``*`` and a ``$`` at the end are special;
-octets beyond ASCII compare as percent-encoded, unreserved ones as decoded (2.2.2), so ``%62`` is ``b``, ``%2F`` in a
-path no slash; behind the ``?`` ``%3A %2F %3F %40`` are what they stand for.
+`parse` gives the lines that hold for the agents asked about, each with its number and its own words; `Matcher` finds
+the line that decides about a path. As RFC 9309 has it: the groups of an agent are joined, `*` holds where it has none;
+the longest pattern that matches decides, of two equal ones the one that allows; ``*`` and a ``$`` at the end are
+special; octets beyond ASCII compare as percent-encoded, unreserved ones as decoded (2.2.2), so ``%62`` is ``b``,
+``%2F`` in a path no slash; behind the ``?`` ``%3A %2F %3F %40`` are what they stand for.
 
 Beyond the RFC, on the side of who asks: a missing colon and the spellings of `DISALLOW` and `AGENT` are understood, as
 Google's parser does, and digits belong to an agent's name (``AI2Bot``). Unknown lines end no group.

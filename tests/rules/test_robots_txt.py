@@ -128,7 +128,8 @@ def test_a_file_allows_what_the_rfc_says(file: str | bytes, agent: str, path: st
 
 
 def test_lines_are_quoted_with_their_numbers_and_the_agents_they_hold_for() -> None:
-    file = b"# us\r\nUser-agent: GPTBot\r\nUser-agent: CCBot\r\n\r\nDisallow: /a # not this\r\nuser-agent: *\rdisallow:/b\n"
+    file = b"# us\r\nUser-agent: GPTBot\r\nUser-agent: CCBot\r\n\r\nDisallow: /a # not this\r\n"
+    file += b"user-agent: *\rdisallow:/b\n"
     lines = parse(file, ["ccbot", "gptbot", "other"]).lines
     assert [(line.number, line.agents, line.text) for line in lines] == [
         (5, 0b011, "Disallow: /a # not this"),
@@ -137,7 +138,7 @@ def test_lines_are_quoted_with_their_numbers_and_the_agents_they_hold_for() -> N
 
 
 def slow(path: bytes, patterns: list[tuple[bool, bytes]]) -> bool:
-    """Whether a path is allowed, by the RFC's words: an expression a pattern, the longest match, allow of equal ones."""
+    """Whether a path is allowed, by the RFC's words: an expression a pattern, the longest match, of two the allow."""
 
     def expression(pattern: bytes) -> bytes:
         end = b"\\Z" if pattern.endswith(b"$") else b""
@@ -185,7 +186,8 @@ def test_no_file_costs_more_than_its_first_half_megabyte(file: bytes, notes: tup
 
 
 def test_reservations_of_tdmrep() -> None:
-    file = b'[{"location": "/", "tdm-reservation": 1, "tdm-policy": "https://x/p"}, {"location": "/open/*", "tdm-reservation": 0}]'
+    file = b'[{"location": "/", "tdm-reservation": 1, "tdm-policy": "https://x/p"},'
+    file += b' {"location": "/open/*", "tdm-reservation": 0}]'
     found = Matcher(parse_reservations(file).lines)
     assert [found.disallows(path) for path in (b"/a", b"/open/a")] == [True, False]
     assert found.lines[found.find(b"/a")].text.startswith('{"location": "/"')
