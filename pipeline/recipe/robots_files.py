@@ -108,13 +108,13 @@ def served(name: str) -> str | None:
     return None
 
 
-def identity(params: rights.Robots) -> list[list[str]]:
+def identity(params: rights.Robots) -> list[str]:
     """Name and SHA-256 of every file.
 
     Raises:
         FileNotFoundError, ValueError, OSError: see `listed`.
     """
-    return [[one.name, _sha256(one.uri, one.tag)] for one in listed(params)]
+    return [f"{one.name} sha256:{_sha256(one.uri, one.tag)}" for one in listed(params)]
 
 
 @lru_cache(maxsize=1 << 16)

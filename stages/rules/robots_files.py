@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
@@ -35,6 +35,8 @@ import pyarrow.compute as pc
 import xxhash
 
 from stages.contract import Store
+from stages.kernels.columns.ragged import Bytes, Offsets, offsets_of, read_only, text_buffers
+from stages.kernels.urls.patterns import ALLOWS, ANCHORED, disallowed
 from stages.rules.robots_txt import MAX_BYTES, Line, Matcher, Parsed, normal_path, parse, parse_reservations
 
 VERSION = 1
@@ -192,11 +194,20 @@ _LINE = pa.struct(
         pa.field("text", pa.string()),
     ]
 )
+_GROUP = pa.struct(
+    [
+        pa.field("agents", pa.uint64()),
+        pa.field("patterns", pa.binary()),  # those that decide first first, without the `$` of `ANCHORED`
+        pa.field("sizes", pa.binary()),  # int64 each
+        pa.field("flags", pa.binary()),
+    ]
+)
 SCHEMA = pa.schema(
     [
         pa.field("hash", pa.uint64()),  # of the service, xxh3-64; sorted
         *(pa.field(name, pa.string()) for name in ("service", "kind", "state", "url", "file")),
         pa.field("lines", pa.list_(_LINE)),
+        pa.field("groups", pa.list_(_GROUP)),  # the same lines by the agents they hold for
     ]
 )
 ROWS_A_BATCH = 50_000
@@ -220,7 +231,26 @@ def save(store: Store, place: str, rows: Sequence[Row], agents: Sequence[str]) -
             columns = [pa.array([number for number, _ in part], pa.uint64())]
             columns += [pa.array([row[at] for _, row in part], pa.string()) for at in range(5)]
             columns.append(pa.array(lines, SCHEMA.field("lines").type))
+            groups = [[_packed(*group) for group in _groups(row, len(agents))] for _, row in part]
+            columns.append(pa.array(groups, SCHEMA.field("groups").type))
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
+
+
+def _groups(row: Row, agents: int) -> list[tuple[int, tuple[Line, ...]]]:
+    """Agents (as bits) to whom the same lines hold, and those lines, where any of them disallows."""
+    groups: dict[tuple[Line, ...], int] = {}
+    for number in range(agents):
+        own = tuple(line for line in row.lines if line.agents >> number & 1)
+        groups[own] = groups.get(own, 0) | 1 << number
+    return [(mask, lines) for lines, mask in groups.items() if not all(line.allow for line in lines)]
+
+
+def _packed(mask: int, lines: Sequence[Line]) -> dict[str, Any]:
+    ranked = sorted(lines, key=lambda line: (len(line.pattern), line.allow, -line.number), reverse=True)
+    patterns = [line.pattern.removesuffix(b"$") for line in ranked]
+    flags = [line.allow * ALLOWS | line.pattern.endswith(b"$") * ANCHORED for line in ranked]
+    sizes = np.array([len(pattern) for pattern in patterns], np.int64)
+    return {"agents": mask, "patterns": b"".join(patterns), "sizes": sizes.tobytes(), "flags": bytes(flags)}
 
 
 class Asked(NamedTuple):
@@ -229,11 +259,24 @@ class Asked(NamedTuple):
     failed: npt.NDArray[np.uint64]
 
 
+class _Group(NamedTuple):
+    """Lines that hold for some agents, made ready."""
+
+    mask: int
+    """Bits of what they disallow."""
+    patterns: bytes
+    """Those that decide first first."""
+    sizes: npt.NDArray[np.int64]
+    flags: npt.NDArray[np.uint8]
+    matcher: Matcher | None
+    """Where there is so much with ``*`` that each pattern is better looked for as a whole."""
+
+
 class _Service(NamedTuple):
-    """A service made ready: bits that every page fails, and the matchers with the bits of what they disallow."""
+    """A service made ready: bits that every page fails, and its groups of lines."""
 
     always: int
-    matchers: tuple[tuple[int, Matcher], ...]
+    groups: tuple[_Group, ...]
 
 
 class RobotsTable:
@@ -242,17 +285,25 @@ class RobotsTable:
     def __init__(self, table: pa.Table, agents: Sequence[str]) -> None:
         self.table, self.agents = table, tuple(agents)
         self.hashes = table.column("hash").to_numpy()
-        self._ready: OrderedDict[tuple[str | None, bool], _Service] = OrderedDict()
+        self._ready: dict[tuple[str, bool], _Service] = {}
 
     def rows(self, service: str) -> list[Row]:
         """What a service says, a row a kind of file."""
-        wanted = np.uint64(xxhash.xxh3_64_intdigest(service.encode()))
-        first, last = (int(np.searchsorted(self.hashes, wanted, side)) for side in ("left", "right"))
         found = []
-        for row in self.table.slice(first, last - first).to_pylist():
-            if row.pop("hash") == wanted and row["service"] == service:
-                lines = tuple(Line(**line) for line in row.pop("lines"))
+        for row in self._of([service], SCHEMA.names[2:-1]):
+            lines = tuple(Line(**line) for line in row.pop("lines"))
+            if row["service"] == service:
                 found.append(Row(**row, lines=lines))
+        return found
+
+    def _of(self, services: Sequence[str], columns: Sequence[str]) -> list[dict[str, Any]]:
+        """Rows of the table, of all these services at once; of others too whose hash is the same."""
+        wanted = np.array([xxhash.xxh3_64_intdigest(service.encode()) for service in services], np.uint64)
+        firsts, lasts = (np.searchsorted(self.hashes, wanted, side) for side in ("left", "right"))
+        counts = lasts - firsts
+        ends = np.cumsum(counts)
+        places = np.repeat(firsts - (ends - counts), counts) + np.arange(int(counts.sum()))
+        found: list[dict[str, Any]] = self.table.select(["service", *columns]).take(pa.array(places)).to_pylist()
         return found
 
     def match(self, urls: pa.Array | pa.ChunkedArray, drop_missing: bool) -> Asked:
@@ -260,55 +311,45 @@ class RobotsTable:
         column = urls.combine_chunks() if isinstance(urls, pa.ChunkedArray) else urls
         services, paths = split_urls(column)
         codes, names = services.indices.fill_null(-1).to_numpy(zero_copy_only=False), services.dictionary.to_pylist()
-        ready = [self._service(name, drop_missing) for name in (*names, None)]
+        ready = [*self._services(names, drop_missing), self._made([], drop_missing)]
         failed = np.array([one.always for one in ready], np.uint64)[codes]
-        live = np.flatnonzero(np.array([bool(one.matchers) for one in ready])[codes])
-        wanted = paths.take(pa.array(live)).to_pylist()
-        for row, path in zip(live.tolist(), wanted, strict=True):
-            normal = normal_path(path)
-            bits = 0
-            for mask, matcher in ready[codes[row]].matchers:
-                if matcher.disallows(normal):
-                    bits |= mask
-            failed[row] |= np.uint64(bits)
+        counts = np.array([len(one.groups) for one in ready], np.int64)[codes]
+        live = np.flatnonzero(counts)
+        data, offsets = text_buffers(normal_paths(paths.take(pa.array(live))))
+        groups = [group for one in ready for group in one.groups]
+        firsts = offsets_of(np.array([len(one.groups) for one in ready], np.int64))
+        rows = np.repeat(np.arange(len(live)), counts[live])
+        within = np.arange(len(rows)) - np.repeat(offsets_of(counts[live])[:-1], counts[live])
+        own = np.repeat(firsts[codes[live]], counts[live]) + within
+        hit = _disallowed(data, offsets, rows, own, groups)
+        masks = np.array([group.mask for group in groups], np.uint64)
+        np.bitwise_or.at(failed, live[rows[hit]], masks[own[hit]])
         return Asked(failed)
 
-    def _service(self, name: str | None, drop_missing: bool) -> _Service:
-        key = (name, drop_missing)
-        if key in self._ready:
-            self._ready.move_to_end(key)
-            return self._ready[key]
-        while len(self._ready) >= MAX_READY:
-            self._ready.popitem(last=False)
-        self._ready[key] = found = self._made(self.rows(name) if name else [], drop_missing)
+    def _services(self, names: Sequence[str], drop_missing: bool) -> list[_Service]:
+        """These services made ready; those of earlier calls are."""
+        new = [name for name in names if (name, drop_missing) not in self._ready]
+        told: dict[str, list[dict[str, Any]]] = {name: [] for name in new}
+        for row in self._of(new, ["kind", "state", "groups"]):
+            told.get(row["service"], []).append(row)
+        made = {name: self._made(rows, drop_missing) for name, rows in told.items()}
+        found = [made[name] if name in made else self._ready[name, drop_missing] for name in names]
+        if len(self._ready) + len(made) > MAX_READY:
+            self._ready.clear()
+        self._ready.update({(name, drop_missing): service for name, service in made.items()})
         return found
 
-    def _made(self, rows: Sequence[Row], drop_missing: bool) -> _Service:
+    def _made(self, rows: Sequence[dict[str, Any]], drop_missing: bool) -> _Service:
         bit = {name: 1 << number for number, name in enumerate(rules_of(self.agents, drop_missing))}
-        state = next((row.state for row in rows if row.kind == "robots"), "")
+        state = next((row["state"] for row in rows if row["kind"] == "robots"), "")
         always = bit[UNREACHABLE] if state == "closed" else bit.get(MISSING, 0) if not state else 0
-        matchers = [
-            (sum(bit[rule] for rule in rules), Matcher(lines))
-            for rules, _, lines in self._groups(rows)
-            if any(not line.allow for line in lines)
+        other = {"ai": bit[AI], "tdm": bit[TDM]}
+        groups = [
+            _ready(other.get(row["kind"], group["agents"]), group)  # bit i is that of the i-th agent's rule
+            for row in rows
+            for group in row["groups"]
         ]
-        return _Service(always, tuple(matchers))
-
-    def _groups(self, rows: Sequence[Row]) -> list[tuple[tuple[str, ...], Row, tuple[Line, ...]]]:
-        """The rules that stand for agents to whom the same lines hold, the file, and those lines."""
-        found: list[tuple[tuple[str, ...], Row, tuple[Line, ...]]] = []
-        for row in rows:
-            if row.kind == "tdm":
-                found.append(((TDM,), row, row.lines))
-                continue
-            groups: dict[tuple[Line, ...], list[str]] = {}
-            for number, agent in enumerate(self.agents):
-                own = tuple(line for line in row.lines if line.agents >> number & 1)
-                groups.setdefault(own, []).append(agent)
-            for lines, agents in groups.items():
-                rules = tuple(DISALLOWS + agent for agent in agents) if row.kind == "robots" else (AI,)
-                found.append((rules, row, lines))
-        return found
+        return _Service(always, tuple(groups))
 
     def explain(self, url: str | None, drop_missing: bool) -> list[dict[str, Any]]:
         """``{"rule", "url", "file", "line", "text"}`` of every rule that a page at ``url`` fails, in their order."""
@@ -322,14 +363,75 @@ class RobotsTable:
         if drop_missing and not any(row.kind == "robots" for row in rows):
             told[MISSING] = dict.fromkeys(("url", "file", "line", "text"))
         path = normal_path(paths[0].as_py() or b"/")
-        for rules, row, lines in self._groups(rows):
-            matcher = Matcher(lines)
-            if matcher.disallows(path):
-                for name in rules:
+        for row in rows:
+            for mask, lines in _groups(row, len(self.agents)):
+                matcher = Matcher(lines)
+                if not matcher.disallows(path):
+                    continue
+                own = [DISALLOWS + agent for at, agent in enumerate(self.agents) if mask >> at & 1]
+                for name in own if row.kind == "robots" else [AI if row.kind == "ai" else TDM]:
                     told.setdefault(name, _cited(row, lines[matcher.find(path)]))
         return [{"rule": name, **told[name]} for name in rules_of(self.agents, drop_missing) if name in told]
 
 
+def _ready(mask: int, group: dict[str, Any]) -> _Group:
+    sizes, flags = np.frombuffer(group["sizes"], np.int64), np.frombuffer(group["flags"], np.uint8)
+    patterns: bytes = group["patterns"]
+    return _Group(mask, patterns, sizes, flags, _matcher(group) if len(patterns) > HEAVY and b"*" in patterns else None)
+
+
+def _matcher(group: dict[str, Any]) -> Matcher:
+    """The matcher of a packed group."""
+    ends = np.cumsum(np.frombuffer(group["sizes"], np.int64)).tolist()
+    lines, at = [], 0
+    for number, (end, flag) in enumerate(zip(ends, group["flags"], strict=True)):
+        pattern = group["patterns"][at:end] + (b"$" if flag & ANCHORED else b"")
+        lines.append(Line(0, bool(flag & ALLOWS), number, pattern, ""))
+        at = end
+    return Matcher(lines)
+
+
+def _disallowed(
+    data: Bytes, offsets: Offsets, rows: npt.NDArray[np.int64], own: npt.NDArray[np.int64], groups: Sequence[_Group]
+) -> npt.NDArray[np.bool_]:
+    """Of pairs of a path and a group whether the group disallows the path."""
+    if not len(rows):
+        return np.zeros(0, np.bool_)
+    bytes_of = np.frombuffer(b"".join(group.patterns for group in groups), np.uint8)
+    sizes = np.concatenate([group.sizes for group in groups])
+    flags = np.concatenate([group.flags for group in groups])
+    bounds = offsets_of(np.array([len(group.sizes) for group in groups], np.int64))
+    heavy = np.array([group.matcher is not None for group in groups])[own]
+    hit = np.zeros(len(rows), np.bool_)
+    patterns = (read_only(bytes_of), offsets_of(sizes), flags)
+    hit[~heavy] = disallowed(data, offsets, rows[~heavy], own[~heavy], patterns, bounds)
+    for pair in np.flatnonzero(heavy).tolist():
+        matcher = groups[own[pair]].matcher
+        path = data[offsets[rows[pair]] : offsets[rows[pair] + 1]].tobytes()
+        hit[pair] = matcher is not None and matcher.disallows(path)
+    short = offsets[rows + 1] - offsets[rows] == len(ITSELF)
+    for pair in np.flatnonzero(hit & short).tolist():
+        hit[pair] = data[offsets[rows[pair]] : offsets[rows[pair] + 1]].tobytes() != ITSELF
+    return hit
+
+
+def normal_paths(paths: pa.Array) -> pa.Array:
+    """`normal_path` of each."""
+    odd = np.flatnonzero(~pc.match_substring_regex(paths, _NORMAL).to_numpy(zero_copy_only=False))
+    if not len(odd):
+        return paths
+    changed = [normal_path(path) for path in paths.take(pa.array(odd)).to_pylist()]
+    mask = np.zeros(len(paths), np.bool_)
+    mask[odd] = True
+    return pc.replace_with_mask(paths, pa.array(mask), pa.array(changed, paths.type))
+
+
+ITSELF = b"/robots.txt"
+"""Is always allowed."""
+_NORMAL = r"^[A-Za-z0-9_.~!&'()+,;=:@/?-]*$"
+HEAVY = 16 << 10
+"""Bytes of a group's patterns, some with ``*``, from which on each is looked for by itself: the kernel's worst case is
+their product with the bytes of a path."""
 MAX_READY = 100_000
 """Services made ready that a process keeps."""
 

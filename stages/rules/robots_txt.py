@@ -35,6 +35,7 @@ _LINE_END = re.compile(rb"\r\n|\n|\r")
 _TOKEN = re.compile(rb"[A-Za-z0-9_-]+")
 _KNOWN = re.compile(rb"[A-Za-z0-9_.~!&'()+,;=:@/?-]*")
 """Paths of these characters are in normal form."""
+_KNOWN_PATTERN = re.compile(rb"[A-Za-z0-9_.~!&'()+,;=:@/?*-]*\$?")
 _ODD = re.compile(rb"%[0-9A-Fa-f]{2}|[^A-Za-z0-9_.~!&'()+,;=:@/?-]")
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _IN_QUERY = _UNRESERVED | frozenset(b":/?@")
@@ -67,9 +68,9 @@ def parse(data: bytes, agents: Sequence[str]) -> Parsed:
     if b"\0" in text:
         return Parsed((), (*notes, "no_text"))
     wanted = {agent.lower().encode(): number for number, agent in enumerate(agents)}
-    common: list[Line] = []
-    own: dict[int, list[Line]] = {}
-    current: list[tuple[int, list[Line]]] = []
+    common: list[_Said] = []
+    own: dict[int, list[_Said]] = {}
+    current: list[list[_Said]] = []
     closed = True
     for number, raw in enumerate(_LINE_END.split(text), 1):
         field, value = _field(raw)
@@ -77,37 +78,46 @@ def parse(data: bytes, agents: Sequence[str]) -> Parsed:
             if closed:
                 current, closed = [], False
             target = _group(value, wanted, common, own)
-            if target is not None and target not in current:
+            if target is not None and all(target is not other for other in current):
                 current.append(target)
         elif field in ALLOW or field in DISALLOW:
             closed = True
             if current and value.startswith((b"/", b"*")):
-                shown = raw.strip()[:MAX_TEXT].decode("utf-8", "replace")
-                line = Line(0, field in ALLOW, number, normal_pattern(value), shown)
-                for mask, lines in current:
-                    lines.append(line._replace(agents=mask))
+                for lines in current:
+                    lines.append((number, field in ALLOW, value, raw))
     rest = sum(1 << number for number in range(len(agents)) if number not in own)
-    return Parsed(_joined([line._replace(agents=rest) for line in common if rest], own), notes)
+    return Parsed(_joined({rest: common} | {1 << number: lines for number, lines in own.items()}), notes)
+
+
+_Said = tuple[int, bool, bytes, bytes]
+"""Number, whether it allows, pattern and words of a line."""
 
 
 def _group(
-    value: bytes, wanted: dict[bytes, int], common: list[Line], own: dict[int, list[Line]]
-) -> tuple[int, list[Line]] | None:
-    """The mask and the lines of whom a user-agent line names; None where that is nobody asked about."""
+    value: bytes, wanted: dict[bytes, int], common: list[_Said], own: dict[int, list[_Said]]
+) -> list[_Said] | None:
+    """Where the lines go of whom a user-agent line names; None where that is nobody asked about."""
     if value == b"*" or value[:2] in (b"* ", b"*\t"):
-        return 0, common
+        return common
     token = _TOKEN.match(value)
     number = wanted.get(token[0].lower()) if token else None
-    return None if number is None else (1 << number, own.setdefault(number, []))
+    return None if number is None else own.setdefault(number, [])
 
 
-def _joined(common: Sequence[Line], own: dict[int, list[Line]]) -> tuple[Line, ...]:
-    """Lines by number, one that holds for several agents once."""
-    found: dict[int, Line] = {}
-    for line in (*common, *(line for lines in own.values() for line in lines)):
-        known = found.get(line.number)
-        found[line.number] = line if known is None else known._replace(agents=known.agents | line.agents)
-    return tuple(found[number] for number in sorted(found))
+def _joined(groups: dict[int, list[_Said]]) -> tuple[Line, ...]:
+    """Lines by number, one that holds for several agents once; ``groups``: by the bits of the agents."""
+    masks: dict[int, int] = {}
+    said: dict[int, _Said] = {}
+    for mask, lines in groups.items():
+        for line in lines if mask else ():
+            masks[line[0]] = masks.get(line[0], 0) | mask
+            said[line[0]] = line
+    found = []
+    for number in sorted(said):
+        _, allow, pattern, raw = said[number]
+        shown = raw.strip()[:MAX_TEXT].decode("utf-8", "replace")
+        found.append(Line(masks[number], allow, number, normal_pattern(pattern), shown))
+    return tuple(found)
 
 
 def _field(raw: bytes) -> tuple[bytes, bytes]:
@@ -163,7 +173,7 @@ def normal_path(path: bytes) -> bytes:
 
 def normal_pattern(pattern: bytes) -> bytes:
     """A pattern in that form; its ``*``, and a ``$`` at its end, stay."""
-    if _KNOWN.fullmatch(pattern):
+    if _KNOWN_PATTERN.fullmatch(pattern):
         return pattern
     end = b"$" if pattern.endswith(b"$") else b""
     return _escaped(pattern[: len(pattern) - len(end)], frozenset(b"*")) + end
@@ -190,6 +200,7 @@ class Matcher:
 
     def __init__(self, lines: Sequence[Line]) -> None:
         self.lines = lines
+        """In their order."""
         self.exact: dict[bytes, tuple[int, bool, int]] = {}
         self.prefixes: dict[bytes, tuple[int, bool, int]] = {}
         self.starred: list[tuple[tuple[int, bool, int], list[bytes], bool]] = []
