@@ -134,7 +134,7 @@ class Recipe:
     def lines(self) -> Fingerprint | None:
         """What decides `lines`, the set of pages apart; None when they are not measured."""
         section: LinesSection = self.sections["lines"]
-        deciding = {name: value for name, value in dump(section).items() if name not in lines.EFFORT}
+        deciding = {name: value for name, value in dump(section).items() if name not in (*lines.EFFORT, "rules")}
         return Fingerprint("lines", lines.VERSION, deciding, {}) if self.on("lines") else None
 
     def ensembles(self) -> Fingerprint | None:

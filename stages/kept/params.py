@@ -41,9 +41,11 @@ LINE_VIEWS = {
     "without_frequent_paragraphs": "frequent_paragraphs_spans",
 }
 """Views that `lines` has the spans for."""
+OWN_VIEWS = {"without_own_lines": "own_lines_spans"}
+"""Views that `own_lines` has the spans for."""
 REPEAT_VIEWS = {"without_repeats": "repeats_spans"}
 """Views that `repeats` has the spans for."""
-VIEWS = ("redacted", "decontaminated", *views.VIEWS, *LINE_VIEWS, *REPEAT_VIEWS)
+VIEWS = ("redacted", "decontaminated", *views.VIEWS, *LINE_VIEWS, *OWN_VIEWS, *REPEAT_VIEWS)
 REDACTION = {"email": "email@example.com", "ip": "192.0.2.1", "phone": "+1 555 0100", "secret": "SECRET"}
 MAX_RULES = 64
 
@@ -388,5 +390,11 @@ def without_conditions(domain: Domain, columns: Sequence[str]) -> Domain:
 
 def span_columns(params: Params) -> list[str]:
     """Columns of `quality`, `lines` or `repeats` that hold the spans of the views."""
-    known = {"redacted": "privacy_spans", "decontaminated": "contamination_spans", **LINE_VIEWS, **REPEAT_VIEWS}
+    known = {
+        "redacted": "privacy_spans",
+        "decontaminated": "contamination_spans",
+        **LINE_VIEWS,
+        **OWN_VIEWS,
+        **REPEAT_VIEWS,
+    }
     return [known.get(view, f"{view}_spans") for view in params.views]

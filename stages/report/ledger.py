@@ -72,7 +72,7 @@ class Ledger:
     views: dict[str, list[int]] = field(default_factory=dict)
     """view -> [kept documents it changes, spans, bytes cut or replaced]"""
     redacted: Counter[str] = field(default_factory=Counter)
-    """Kinds of personal data -> places replaced in kept pages."""
+    """View and kind (of personal data, of rules of one's own) -> places cut or replaced in kept pages."""
     listed: list[dict[str, Any]] = field(default_factory=list)
     content_types: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
@@ -175,7 +175,7 @@ def _add_kept(ledger: Ledger, report: KeptReport, name: str, rows: int, text_byt
         _add(ledger.asked, place, row["documents"], row["text_bytes"], row["alone"])
     for view, cut in report.get("views", {}).items():
         _add(ledger.views, view, cut["documents"], cut["spans"], cut["bytes"])
-        ledger.redacted.update(cut.get("kinds", {}))
+        ledger.redacted.update({f"{view}: {kind}": spans for kind, spans in cut.get("kinds", {}).items()})
     return int(report["kept"])
 
 

@@ -18,7 +18,8 @@ Schema (``version`` is raised when a key changes its meaning; keys are only adde
     asked            pages that somebody asked not to use: {"asked_by", "agent", "source", "documents", "bytes",
                      "tokens" (estimated), "alone"}; a page that several ask about is in several rows
     views            what was cut or replaced in kept pages: {"view", "documents", "spans", "bytes"}; of personal data,
-                     {"view": "redacted: email", "spans"} and so on too
+                     {"view": "redacted: email", "spans"} and so on too, of lines of one's own by rule
+    own_lines        examples of lines that rules of `lines.rules` mark: {"rule", "line", "doc_id"}
     mixture          the corpus manifest's domains: requested and realised
     phases           the same per phase of training, where the mixture has phases: {"phase", ...}
     held_out         of the domains of the mixture, what other splits hold: {"domain", "split", "documents", ...}
@@ -97,6 +98,7 @@ def build_stats(
     overrides: Iterable[Row] = (),
     buckets: Iterable[Row] = (),
     held_out: Iterable[Row] = (),
+    own_lines: Iterable[Row] = (),
 ) -> Row:
     """The figures of a run from the reports inside its files.
 
@@ -110,7 +112,7 @@ def build_stats(
         survey: what `stages.report.survey.finish` gives, or None.
         thresholds: of rules whose threshold is not the published one.
         overrides: other thresholds for some pages: {"rule", "value", "for"}.
-        buckets, held_out: rows of these parts of the schema above, the former without counts.
+        buckets, held_out, own_lines: rows of these parts of the schema above, the former without counts.
 
     Raises:
         ConservationError: when the counts of the products do not add up.
@@ -153,6 +155,7 @@ def build_stats(
         ],
         "asked": asked_rows(ledger, removed),
         "views": view_rows(ledger),
+        "own_lines": list(own_lines),
         "mixture": mixture,
         "phases": phase_rows(corpus),
         "held_out": list(held_out),
@@ -342,9 +345,7 @@ def view_rows(ledger: Ledger) -> list[Row]:
     columns = ("documents", "spans", "bytes")
     rows = [{"view": view, **dict(zip(columns, counts, strict=True))} for view, counts in sorted(ledger.views.items())]
     kinds = sorted(ledger.redacted.items())
-    return rows + [
-        {"view": f"redacted: {kind}", "documents": None, "spans": spans, "bytes": None} for kind, spans in kinds
-    ]
+    return rows + [{"view": kind, "documents": None, "spans": spans, "bytes": None} for kind, spans in kinds]
 
 
 def mixture_rows(corpus: Mapping[str, Any] | None) -> list[Row]:

@@ -129,6 +129,12 @@ def views(stats: Stats) -> Table:
     return make("views", "Cut or replaced in kept pages, by view", columns, stats.get("views") or [])
 
 
+def own_lines(stats: Stats) -> Table:
+    """Examples of lines that rules of one's own mark."""
+    columns = [Column("rule", "Rule", "text"), Column("line", "Line", "text"), Column("doc_id", "Page", "text")]
+    return make("own_lines", "Lines of one's own rules, some of each", columns, stats.get("own_lines") or [])
+
+
 def mixture(stats: Stats) -> Table:
     """Requested against realised shares."""
     return taken("mixture", "The mixture, by domain", [Column("domain", "Domain", "text")], stats["mixture"])
@@ -386,7 +392,7 @@ def costs_table(costs: Mapping[str, Any]) -> Table:
 
 
 BUILDERS: tuple[Callable[[Stats], Table], ...] = (
-    reasons, listed, asked, views, mixture, phases, held_out, domains, buckets, languages, sources, removed,
+    reasons, listed, asked, views, own_lines, mixture, phases, held_out, domains, buckets, languages, sources, removed,
     content_types, hosts, registered_domains, personal_data, benchmarks, verdicts, overlaps, repeats,
     passages, trouble,
 )  # fmt: skip

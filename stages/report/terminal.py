@@ -21,6 +21,7 @@ def render_text(stats: Mapping[str, Any]) -> str:
         listed(stats),
         asked(stats),
         views(stats),
+        own_lines(stats),
         repeats(stats),
         sources(stats),
         languages(stats),
@@ -90,6 +91,12 @@ def views(stats: Mapping[str, Any]) -> str:
         for row in stats.get("views") or []
     ]
     return table(["cut or replaced in kept pages", "documents", "places"], lines) if lines else ""
+
+
+def own_lines(stats: Mapping[str, Any]) -> str:
+    """Examples of lines that rules of one's own mark."""
+    lines = [[row["rule"], row["line"][:70]] for row in (stats.get("own_lines") or [])[:SHOWN]]
+    return table(["rule of lines", "for example"], lines) if lines else ""
 
 
 def repeats(stats: Mapping[str, Any]) -> str:

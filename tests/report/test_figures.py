@@ -29,7 +29,7 @@ from tests.support.runs import run_inline
 
 duckdb: Any = pytest.importorskip("duckdb")
 
-SAID = {"version", "name", "complete", "tokenizer", "repeats", "contamination"}
+SAID = {"version", "name", "complete", "tokenizer", "repeats", "contamination", "own_lines"}
 # `repeats` is off in these runs; tests/products/test_contamination.py has what the summary of the other says
 """Parts of stats.json that say what they are about, and count nothing."""
 SAID_INSIDE = {"survey.suffix_list"}
