@@ -55,12 +55,12 @@ _OF_KIND = {
     line_kinds.ONE_WORD: ONE_WORD,
 }
 _COUNTED = "|".join(name.decode() for name in COUNTERS)
-_BLANK = r"[\s\x{0b}\x{1c}-\x{1f}\x{85}\pZ]"
-_COUNTER = rf"^[^\pL\p{{Nd}}\pM_]*\p{{Nd}}[,.\p{{Nd}}]*[KkMmBb]?{_BLANK}+(?i:{_COUNTED})"
+_COUNTER = re.compile(rf"\W*\d[,.\d]*[KkMmBb]?\s+(?i:{_COUNTED})")
 PHRASES = ((rb"\s?items in cart\s?", " "), (rb"\s?Read more\.\.\.$", ""), (rb"^Sign-in\s?", ""))
 """What is cut out of lines, and what stands there instead."""
 _PHRASES = [(re.compile(pattern), replacement) for pattern, replacement in PHRASES]
-_ANY_PHRASE = r"items in cart|Read more\.\.\.$|^Sign-in"
+_CANDIDATE = rf"(?i:{_COUNTED})|items in cart|Read more\.\.\.$|^Sign-in"
+"""What a line with a counter or phrase holds, for RE2, which would take longer to compile classes of Unicode."""
 
 
 class Chrome(NamedTuple):
@@ -81,16 +81,15 @@ def find(data: Bytes, lines: LineKinds) -> Chrome:
     bounds = np.column_stack([lines.starts_L, lines.stops_L]).reshape(-1)  # and what stands between them
     buffers = [None, pa.py_buffer(np.ascontiguousarray(bounds)), pa.py_buffer(np.ascontiguousarray(data))]
     texts = pa.Array.from_buffers(pa.large_string(), len(bounds) - 1, buffers)
-    counters, phrased = (
-        pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)[::2]
-        for pattern in (_COUNTER, _ANY_PHRASE)
-    )
-    kinds[counters & ((kinds == STAYS) | (kinds == ONE_WORD))] = COUNTER
+    found = pc.match_substring_regex(texts, _CANDIDATE).to_numpy(zero_copy_only=False)[::2]
     phrases = []
-    for k in np.flatnonzero(phrased & (kinds == STAYS)).tolist():
+    for k in np.flatnonzero(found & ((kinds == STAYS) | (kinds == ONE_WORD))).tolist():
         first = int(lines.starts_L[k])
-        found = _cuts(data[first : int(lines.stops_L[k])].tobytes())
-        phrases += [(k, first + start, first + stop, text) for start, stop, text in found]
+        line = data[first : int(lines.stops_L[k])].tobytes()
+        if _COUNTER.match(line.decode("utf-8", "replace")):
+            kinds[k] = COUNTER
+        elif kinds[k] == STAYS:
+            phrases += [(k, first + start, first + stop, text) for start, stop, text in _cuts(line)]
     return Chrome(kinds, phrases)
 
 

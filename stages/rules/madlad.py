@@ -19,7 +19,7 @@ counts those of rules 2 to 5, for a limit of one's own. Rule 1, the language of 
 keeps, as in the paper; Dolma 3 drops a page at 0.2 itself and takes the expressions with a backslash by the letter,
 which find nothing. Words are runs of letters and digits, and no tokens of a model.
 
-Price: one pass for the sentences, one of RE2 for all of `CURSED`.
+Price: one pass for the sentences, one of RE2 for `LITERAL`, and one for `SPACED_OUT` over the few with such spaces.
 """
 
 from __future__ import annotations
@@ -31,16 +31,17 @@ import pyarrow.compute as pc
 
 from stages.kernels.columns.ragged import Bytes
 from stages.kernels.words.lines import sums
-from stages.kernels.words.mark_sentences import CAPITALISED, CHARACTERS, TECHNICAL, WORDS, Sentences
+from stages.kernels.words.mark_sentences import CAPITALISED, CHARACTERS, SPACED, TECHNICAL, WORDS, Sentences
 from stages.rules.rule import Rule, fractions
 
-CURSED = (
+LITERAL = (
     *(" №", "\ufffd\ufffd\ufffd", r"\|\s*$", r" nr\.$", "aute irure dolor ", " sunt in culpa qui ", "orem ipsum "),
     *(" quis nostrud ", " adipisicing ", " dolore eu ", " cupidatat ", "autem vel eum", "wisi enim ad"),
     *(" sex ", " porn ", "黄色电影", "mp3", "ownload", r"Vol\.", r" Ep\.", "Episode", r" г\.\s*$", r" кг\.\s*$"),
-    *(r" шт\.", "Develop", "Facebook", " crusher ", " xxx "),
-    *(" ..." * 9, " ...." * 9, " [^ ]" * 9, ", ..,,? ..,,? ..,,? ..,,?"),
+    *(r" шт\.", "Develop", "Facebook", " crusher ", " xxx ", ", ..,,? ..,,? ..,,? ..,,?"),
 )
+SPACED_OUT = (" ..." * 9, " ...." * 9, " [^ ]" * 9)
+CURSED = (*LITERAL, *SPACED_OUT)
 """The paper's list of expressions (its appendix); a ``.`` without a backslash is any character."""
 
 FIELDS = (
@@ -57,12 +58,12 @@ RULES = (
     Rule("too_few_marked_sentences", "madlad_num_sentences", "min", 5),
     Rule("too_many_questionable_sentences", "madlad_list_or_cursed_fraction", "max", 0.2),
 )
-_CURSED = "|".join(f"(?:{expression})" for expression in CURSED)
+_LITERAL, _SPACED_OUT = ("|".join(f"(?:{one})" for one in expressions) for expressions in (LITERAL, SPACED_OUT))
 
 
 def measure(data: Bytes, sentences: Sentences) -> list[pa.Array]:
     """One array per entry of `FIELDS`, a row per document."""
-    numbers = sentences.numbers_S4
+    numbers = sentences.numbers_S5
     listed = (numbers[:, WORDS] >= 12) & (2 * numbers[:, CAPITALISED] > numbers[:, WORDS])
     odd = (numbers[:, CHARACTERS] < 20) | (numbers[:, CHARACTERS] > 500)
     technical = 5 * numbers[:, TECHNICAL] > numbers[:, CHARACTERS]
@@ -81,5 +82,8 @@ def cursed(data: Bytes, sentences: Sentences) -> npt.NDArray[np.bool_]:
     bounds = np.column_stack([sentences.starts_S, sentences.stops_S]).reshape(-1)  # and what stands between them
     buffers = [None, pa.py_buffer(np.ascontiguousarray(bounds)), pa.py_buffer(np.ascontiguousarray(data))]
     texts = pa.Array.from_buffers(pa.large_string(), len(bounds) - 1, buffers)
-    found = pc.match_substring_regex(texts, _CURSED).to_numpy(zero_copy_only=False)
-    return np.asarray(found[::2], np.bool_)
+    found = pc.match_substring_regex(texts, _LITERAL).to_numpy(zero_copy_only=False)[::2].copy()
+    rows = np.flatnonzero((sentences.numbers_S5[:, SPACED] != 0) & ~found)  # where spaces stand as these have them
+    if len(rows):
+        found[rows] = pc.match_substring_regex(texts.take(pa.array(2 * rows)), _SPACED_OUT)
+    return np.asarray(found, np.bool_)

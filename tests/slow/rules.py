@@ -268,17 +268,14 @@ def chrome_line(line: str) -> tuple[str, list[str]]:
     if all(map(str.isdecimal, words)):
         return "digit", []
     counters = "likes|shares|comments|retweets|reposts|quotes|bookmarks|upvotes|downvotes|downloads|views|followers"
-    at = next((i for i, c in enumerate(line) if unicode.classes()[ord(c)] & WORD_KIND or c == "_"), len(line))
-    rest = "".join("0" if c.isdecimal() else c if ord(c) < 128 or not is_space(c) else " " for c in line[at:])
-    if re.match(f"0[,.0]*[KkMmBb]?[\\s\x1c-\x1f]+(?i:{counters})", rest, re.ASCII):
+    at = next((i for i, c in enumerate(line) if c.isalnum() or c == "_"), len(line))
+    rest = "".join("0" if c.isdecimal() else " " if c.isspace() else c for c in line[at:])
+    if re.match(f"0[,.0]*[KkMmBb]? +(?i:{counters})", rest, re.ASCII):
         return "counter", []
     if len(words) == 1:
         return "one_word", []
     phrases = [m[0] for m in re.finditer(r"\s?items in cart\s?|\s?Read more\.\.\.\Z|\ASign-in\s?", line, re.ASCII)]
     return "stays", phrases
-
-
-WORD_KIND = unicode.ALPHA | unicode.DIGIT | unicode.MARK
 
 
 def chrome(text: str) -> dict[str, float | None]:
