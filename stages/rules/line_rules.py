@@ -6,7 +6,7 @@ holds of a line when all it says does: ``pattern`` (RE2, found anywhere in the l
 ``max_share`` of a page's bytes they are counted and not marked: they are what the page is about.
 
 Method: the lines of a batch as one Arrow array, RE2 over it, once a rule: linear in the text, whatever the pattern.
-Price: docs/decisions/line-rules.md. Memory: about twice the batch.
+Price: 5 ns a byte for the lines, some 3 a rule (docs/decisions/line-rules.md). Memory: about twice the batch.
 """
 
 from __future__ import annotations
@@ -91,7 +91,8 @@ def lines_of(data: Bytes, offsets: Offsets) -> Lines:
     """The lines of every document of (data, offsets)."""
     first, last = int(offsets[0]), int(offsets[-1])
     feeds = np.flatnonzero(data[first:last] == 10) + first + 1
-    bounds = np.unique(np.concatenate((feeds, offsets)))
+    bounds = np.sort(np.concatenate((feeds, offsets)), kind="stable")  # two rising runs: merged
+    bounds = bounds[np.flatnonzero(np.diff(bounds, prepend=first - 1))]
     buffers = [None, pa.py_buffer(bounds.astype(np.int64)), pa.py_buffer(np.ascontiguousarray(data))]
     whole = pa.Array.from_buffers(pa.large_string(), len(bounds) - 1, buffers)
     texts = pc.ascii_trim_whitespace(whole)
@@ -125,7 +126,8 @@ def find(rule: LineRule, lines: Lines, text_bytes_D: npt.NDArray[np.int64]) -> F
         holds &= place < rule.edge_lines
     if rule.pattern is not None:
         rows = np.flatnonzero(holds)
-        hit = pc.match_substring_regex(lines.texts.take(pa.array(rows)), rule.pattern)
+        some = lines.texts if len(rows) == len(holds) else lines.texts.take(pa.array(rows))
+        hit = pc.match_substring_regex(some, rule.pattern)
         holds = np.zeros(len(holds), np.bool_)
         holds[rows[hit.to_numpy(zero_copy_only=False)]] = True
     sums = [
