@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import random
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.store.storage import Store
 from stages.rules import robots_files
@@ -127,3 +131,26 @@ def test_states_are_counted() -> None:
 )
 def test_answers_without_a_service_say_nothing(url: str) -> None:
     assert compile_answers([answer(url, DENY)], AGENTS)[0] == []
+
+
+PATH = st.text("/ab%*$?é", max_size=6).map(lambda text: f"/{text}")
+LINES = st.lists(st.tuples(st.sampled_from(["Allow", "Disallow"]), PATH), max_size=5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(LINES, min_size=1, max_size=4), st.lists(PATH, min_size=1, max_size=4), st.booleans())
+def test_the_kernel_says_what_the_lines_quoted_say(files: list[Any], paths: list[str], heavy: bool) -> None:
+    answers = []
+    for number, lines in enumerate(files):
+        said = "".join(f"{name}: {pattern}\n" for name, pattern in lines)
+        body = f"User-agent: {('*', 'CCBot')[number % 2]}\n{said}".encode()
+        answers.append(answer(f"https://h{number}.example/robots.txt", body))
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(robots_files, "HEAVY", -1 if heavy else 1 << 14)
+        table = table_of(Path(folder), answers)
+        urls = [f"https://h{number}.example{path}" for number in range(len(files)) for path in [*paths, "/robots.txt"]]
+        failed = table.match(pa.array(urls), False).failed.tolist()
+        names = rules_of(AGENTS, False)
+        for url, bits in zip(urls, failed, strict=True):
+            told = {entry["rule"] for entry in table.explain(url, False)}
+            assert told == {name for bit, name in enumerate(names) if bits >> bit & 1}, url
