@@ -12,6 +12,7 @@ from pipeline.answers.stats import html, json_text, stats_of, text
 from pipeline.answers.verify import verify_root
 from pipeline.answers.why import lives
 from pipeline.answers.why_text import life_text
+from pipeline.errors import UserError
 from pipeline.recipe.snapshot import Snapshot, load
 from pipeline.recipe.yaml_file import ConfigError
 from pipeline.run.remove import remove
@@ -179,6 +180,16 @@ def test_a_receipt_of_remove_cites_the_line(finished: tuple[Path, Path, Path], t
         ("https://cc.example/private/0", 3, "Disallow: /private/"),
         ("https://cc.example/private/0", 6, "Disallow: /"),
     }
+
+
+def test_a_damaged_file_is_told_before_any_page_is_read(tmp_path: Path) -> None:
+    folder = write_crawl(tmp_path / "in", 1)
+    file = folder / "robotstxt" / "a.warc.gz"
+    file.write_bytes(file.read_bytes()[:-30])
+    mixture = write_recipe(tmp_path / "a.yaml", folder, ASKED % f"{folder}/robotstxt")
+    with pytest.raises(UserError, match=r"kept\.robots\.files: .*a\.warc\.gz cannot be read from byte"):
+        run_inline(mixture, tmp_path / "root")
+    assert not (tmp_path / "root" / "documents").exists()
 
 
 @pytest.mark.parametrize(
