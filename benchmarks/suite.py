@@ -57,6 +57,7 @@ BENCHMARKS = (
     Benchmark("find", "{root}"),
     Benchmark("answers", "{root} --pages 10000000", "--pages 50000 --times 1 --questions 1"),
     Benchmark("labels", "{root}"),
+    Benchmark("rights", "", "--services 50 --pages 200 --most 10000"),
     Benchmark("index_ranges", "{crawl}"),
     Benchmark("index_server", "", "--pages 20"),
     Benchmark("pdf_text", "--books {books}", "--count 1"),

@@ -29,6 +29,7 @@ from stages.kernels.words.c4_lines import C4Lines, c4_lines
 from stages.kernels.words.code import Facts, code_facts
 from stages.kernels.words.line_kinds import LineKinds, line_kinds
 from stages.kernels.words.lines import Lines, split_lines
+from stages.kernels.words.mark_sentences import Sentences, mark_sentences
 from stages.kernels.words.ngrams import Repetition, repeated_ngrams
 from stages.kernels.words.spacy_words import split_script_words, split_spacy_words
 from stages.kernels.words.unspaced import count_letters
@@ -229,6 +230,10 @@ class Found:
     @cached_property
     def kinds(self) -> LineKinds:
         return line_kinds(self.data, self.offsets, self.planes_BK)
+
+    @cached_property
+    def marked(self) -> Sentences:
+        return mark_sentences(self.data, self.offsets, self.planes_BK)
 
     @cached_property
     def code(self) -> Facts:

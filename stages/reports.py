@@ -95,6 +95,17 @@ class Cut(TypedDict):
     """Of personal data, spans of each kind."""
 
 
+class AskedGroup(TypedDict):
+    """Pages that fail one rule of `stages.rules.robots_files`; ``alone``: those that fail nothing else."""
+
+    source: str
+    language: str
+    rule: str
+    documents: int
+    text_bytes: int
+    alone: int
+
+
 class KeptReport(TypedDict):
     """One split; ``rules`` are the names of the bits of ``failed``, from bit 0."""
 
@@ -110,6 +121,10 @@ class KeptReport(TypedDict):
     entries: NotRequired[dict[str, int]]
     """``list: entry`` of lists of addresses -> pages under it, those with most."""
     views: NotRequired[dict[str, Cut]]
+    asked: NotRequired[list[AskedGroup]]
+    """Pages that the files of their services ask not to use, whatever else they fail."""
+    robots: NotRequired[str]
+    """Address of the compiled files of ``kept.robots``."""
 
 
 # ---- tokens

@@ -127,6 +127,10 @@ SPAN = pa.struct(
 )
 
 
+OWN_SPAN = pa.struct([*SPAN, pa.field("kind", pa.string(), nullable=False)])
+"""A span, and the name of the rule of `lines.rules` that marks it."""
+
+
 def _recurring(unit: str) -> list[pa.Field]:
     return [
         pa.field(f"num_{unit}", pa.int32(), nullable=False),  # those with anything but white space

@@ -103,7 +103,7 @@ FACTS: dict[str, dict[str, Any]] = {
     "dolma-3": {
         **GOPHER,
         **TABLE_A1,
-        "too_many_corrected_words": 0.05,
+        "too_much_page_chrome": 0.05,
         "kept.languages": ("en",),
         "kept.min_confidence": 0.65,
         "repeats.join": 0.05,

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline.recipe import answers, graph
 from pipeline.recipe import snapshot as snapshots
+from pipeline.recipe.pages import rows_of
 from pipeline.recipe.snapshot import Snapshot
 from pipeline.store import costs
 from pipeline.store.address import digest
@@ -59,6 +61,7 @@ def stats_of(snapshot: Snapshot) -> dict[str, Any]:
         overrides=overrides_of(snapshot),
         buckets=buckets_of(snapshot),
         held_out=held_out_of(snapshot),
+        own_lines=own_lines_of(snapshot),
     )
 
 
@@ -124,6 +127,30 @@ def buckets_of(snapshot: Snapshot) -> list[dict[str, Any]]:
         return []
     domains = snapshot.store.read_json(about)["identity"]["domains"]
     return answers.bucket_edges(domains, snapshot.store.read_json(address))
+
+
+def own_lines_of(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Of each rule of `lines.rules` the first lines that it marks, in the first splits."""
+    shown: dict[str, list[dict[str, Any]]] = {}
+    for split, entry in enumerate(islice(snapshot.product("own_lines"), SPLITS_LOOKED)):
+        documents = snapshot.entry("documents", split)
+        spans = snapshot.store.read_table(entry.address, ["own_lines_spans"]).column(0)
+        for row, marked in enumerate(spans.to_pylist()):
+            wanted = [span for span in marked if len(shown.get(span["kind"], ())) < EXAMPLES]
+            if not wanted or documents is None:
+                continue
+            [page] = rows_of(snapshot.store, documents.address, row).select(["doc_id", "text"]).to_pylist()
+            for span in wanted:
+                found = shown.setdefault(span["kind"], [])
+                line = (
+                    page["text"].encode()[span["start"] : span["stop"]].strip()[:EXAMPLE_BYTES].decode(errors="ignore")
+                )
+                if len(found) < EXAMPLES and all(line != one["line"] for one in found):
+                    found.append({"rule": span["kind"], "line": line, "doc_id": page["doc_id"].hex()})
+    return [one for rule in sorted(shown) for one in shown[rule]]
+
+
+EXAMPLES, EXAMPLE_BYTES, SPLITS_LOOKED = 5, 160, 16
 
 
 def held_out_of(snapshot: Snapshot) -> list[dict[str, Any]]:

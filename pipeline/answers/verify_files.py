@@ -18,7 +18,7 @@ from pipeline.store import lock
 from pipeline.store.key_file import DamagedIndex, Entries
 from pipeline.store.storage import Store
 
-SHARED = ("mixtures", "sources", "manifests", "buckets", "urls", "survey", "report", "takedown", "runs")
+SHARED = ("mixtures", "sources", "manifests", "buckets", "urls", "robots", "survey", "report", "takedown", "runs")
 """Folders whose files are checked whoever made them."""
 CHANGING = (lock.ADDRESS, lock.GUARD)
 """What a run that is under way rewrites as it goes, and what it locks, which is empty."""

@@ -5,7 +5,8 @@
     language     label, script, confidence
     measurements every column of the measured products, and what else a rule looks at, with the rules that
                  look at it and their thresholds here
-    decision     kept or not, the reason, every rule it failed, domain, its bucket, how much of the text was cut
+    decision     kept or not, the reason, every rule it failed, domain, its bucket, how much of the text was cut, and
+                 the lines of robots.txt by which its service asks not to use it
     repeats      which stretches of its text stand elsewhere, the page that keeps each, and whether the view cuts them
     cluster      its duplicates: survivor, similarity, how the two texts differ, and whether it was eligible to stay
     tokens       how many, and the first of them
@@ -80,6 +81,7 @@ def life(snapshot: Snapshot, found: Found, index: KeyIndex, say: Callable[[str],
         told["measurements"] = measurements(first | numbers, rules)
     if kept:
         told["decision"] = decision(kept, rules, page) | {"buckets": buckets(snapshot, kept, page)}
+        told["decision"]["asked"] = asked(snapshot, kept, document["url"])
     if "repeats" in rows:
         told["repeats"] = repeated(snapshot, rows, text, index)
     if "clusters" in rows:
@@ -221,6 +223,19 @@ def decision(kept: tuple[Any, pa.Table], rules: list[dict[str, Any]], page: pa.T
         "bytes_cut_or_replaced": cut,
         "rules_asked": len(entry.report["rules"]),
     }
+
+
+def asked(snapshot: Snapshot, kept: tuple[Any, pa.Table], url: str | None) -> list[dict[str, Any]]:
+    """What the page's service asks: the rule, and the line of which file says so; of rules that it fails."""
+    entry, table = kept
+    place = entry.report.get("robots")
+    about = f"{entry.address.rpartition('/')[0]}/about.json"
+    if not place or not snapshot.store.exists(place) or not snapshot.store.exists(about):
+        return []
+    bits = table.column("failed")[0].as_py()
+    failed = {rule for bit, rule in enumerate(entry.report["rules"]) if bits >> bit & 1}
+    found = answers.asked_of(snapshot.store, place, snapshot.store.read_json(about)["params"], url)
+    return [told for told in found if told["rule"] in failed]
 
 
 def repeated(snapshot: Snapshot, rows: Rows, text: str, index: KeyIndex) -> dict[str, Any]:

@@ -111,9 +111,18 @@ def decided(decision: dict[str, Any]) -> list[str]:
             )
     if decision["listed"]:
         lines.append(f"  its address is in the list {decision['listed']}")
+    lines += [f"  {asked_text(told)}" for told in decision.get("asked", ())]
     if decision["spans"]:
         lines.append(f"  {decision['spans']} spans cut or replaced, {decision['bytes_cut_or_replaced']:,} bytes")
     return lines
+
+
+def asked_text(told: dict[str, Any]) -> str:
+    """A rule about robots.txt and the line that says so."""
+    if told["text"] is None:
+        return f"{told['rule']}" + (f": {told['url']} ({told['file']})" if told["url"] else "")
+    where = "entry" if told["url"].endswith(".json") else "line"
+    return f"{told['rule']}: {where} {told['line']} of {told['url']} ({told['file']}): {told['text']}"
 
 
 def repeated(found: dict[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from pipeline.recipe.answers import (
     compile_lists,
+    compile_robots,
     duplicates_text,
     exchange_problem,
     file_digest,
@@ -25,6 +26,7 @@ __all__ = [
     "Recipe",
     "Source",
     "compile_lists",
+    "compile_robots",
     "dump",
     "duplicates_text",
     "empty_domains",

@@ -10,13 +10,14 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.errors import UserError
-from pipeline.recipe import finished
+from pipeline.recipe import finished, robots_files
 from pipeline.store.storage import Store
 from stages import clusters, documents, exchange_file, kept, tokens
 from stages import verify as shard_verify
 from stages.clusters import explain, judge
 from stages.contract import Split
 from stages.rules import classifier_training, contamination, families, row_files, url_lists, urls
+from stages.rules import robots_files as robots_table
 from stages.tokenizers import load as load_tokenizer
 
 
@@ -52,6 +53,28 @@ def compile_lists(params: kept.Params, store: Store, place: str) -> list[str]:
     """
     url_lists.save(store, place, url_lists.compile_lists(params.urls))
     return list(url_lists.broad(params.urls))
+
+
+def compile_robots(params: kept.Params, store: Store, place: str) -> list[str]:
+    """Compile the files of `kept.robots` into one table under the root; what there is to say about them.
+
+    Raises:
+        ValueError, OSError: a file is damaged, or says nothing of any service.
+    """
+    assert params.robots is not None
+    return robots_files.compile_files(params.robots, store, place)
+
+
+def asked_of(store: Store, place: str, params: dict[str, Any], url: str | None) -> list[dict[str, Any]]:
+    """The rules of `kept.robots.files` that a page at ``url`` fails, each with the line that says so.
+
+    Args:
+        place: of the compiled files.
+        params: of `kept`, as ``about.json`` beside its file has them.
+    """
+    robots = kept.Params(**params).robots
+    drop_missing = robots is not None and robots.missing == "drop"
+    return robots_table.load(store, place).explain(url, drop_missing)
 
 
 def raw_record(source: str, file: str, uri: str, params: dict[str, Any], offset: int) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from pipeline.errors import told
+from pipeline.recipe import robots_files
 from pipeline.recipe.products import Source
 from pipeline.recipe.yaml_file import Key, YamlFile
 from pipeline.store.storage import Store
@@ -54,6 +55,9 @@ def _checks(prefix: Key, sections: dict[str, Any], store: Store) -> Iterator[Che
             yield (*prefix, "labels", "labellers", name), lambda labeller=labeller: labels.check(labeller)  # type: ignore[misc]
     if sections.get("kept") is not None:
         yield from _lists((*prefix, "kept", "urls"), sections["kept"], store)
+        robots = sections["kept"].robots
+        if robots and robots.files:
+            yield (*prefix, "kept", "robots", "files"), lambda robots=robots: robots_files.check(robots)  # type: ignore[misc]
 
 
 def _check_language(params: language.Params) -> None:

@@ -26,7 +26,7 @@ from pipeline.recipe.reach import check_reach
 from pipeline.recipe.sections import SampleParams, dump
 from pipeline.recipe.yaml_file import Key, YamlFile, dotted, nearest, read_yaml, validate
 from pipeline.store.storage import Store, filesystem_of
-from stages import clusters, kept, mixture, own_modules, schemas, sources
+from stages import clusters, kept, mixture, own_lines, own_modules, schemas, sources
 from stages.contract import Split
 from stages.kept.grid import Cell
 
@@ -69,6 +69,7 @@ def load(path: str | Path, store: Store, tokenizer: bool = True, look: bool = Fa
     }
     found = {str(name): _source(str(name), raw, yaml_file, store) for name, raw in data["sources"].items()}
     _share_benchmarks(yaml_file, sections, found)
+    _share_line_rules(sections)
     domains, grids = _domains(yaml_file, found, sections, store)
     sections |= _blends(yaml_file, store, sections["corpus"], grids)
     name = str(data.get("name") or Path(path).stem)
@@ -123,6 +124,12 @@ def _source(name: str, raw: Any, yaml_file: YamlFile, store: Store) -> Source | 
     if params is not None and sections.get("documents") is not None:
         sections["documents"] = sections["documents"].model_copy(update=params.reading())
     return Source(name, params, sections) if params is not None else None
+
+
+def _share_line_rules(sections: dict[str, Any]) -> None:
+    """The rules of `lines` as the settings of the product that looks for them."""
+    if sections["lines"] is not None:
+        sections["own_lines"] = own_lines.Params(rules=sections["lines"].rules)
 
 
 def _share_benchmarks(yaml_file: YamlFile, sections: dict[str, Any], found: dict[str, Source | None]) -> None:

@@ -27,6 +27,7 @@ from stages import (
     lines,
     mixture,
     overlaps,
+    own_lines,
     quality,
     repeats,
     report,
@@ -150,6 +151,16 @@ _EACH = (
         per_source=True,
         models=(("labellers", "*", "model"), ("labellers", "*", "params", "*")),
     ),
+    Product(
+        "own_lines",
+        own_lines,
+        "map",
+        ("documents",),
+        on=lambda sections: bool((own := sections.get("own_lines")) and own.rules),
+        together=True,
+        columns=lambda params: list(own_lines.schema(params).names),
+        missing="give lines.rules",
+    ),
     Product("overlaps", overlaps, "map", ("documents",), on=decontaminated, together=True),
     Product("signatures", signatures, "map", ("documents",), on=deduplicated, params=signatures.Params, together=True),
     Product(
@@ -245,7 +256,7 @@ PRODUCTS = (
         job="keep",
         memory=512 << 20,
         per_source=True,
-        files=(("urls", "*", "paths"), ("urls", "*", "paths", "*")),
+        files=(("urls", "*", "paths"), ("urls", "*", "paths", "*"), ("robots", "files"), ("robots", "files", "*")),
     ),
     Product("survey", survey, "gather", (*DECIDING, "kept"), row="none"),
     Product(

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from pipeline.errors import RunError, UserError
-from pipeline.recipe import graph
+from pipeline.recipe import graph, robots_files
 from pipeline.recipe.paths import unlisted
 from pipeline.recipe.sections import ClustersSection, LinesSection, RepeatsSection, SampleParams, dump
 from pipeline.recipe.yaml_file import Key
@@ -134,7 +134,7 @@ class Recipe:
     def lines(self) -> Fingerprint | None:
         """What decides `lines`, the set of pages apart; None when they are not measured."""
         section: LinesSection = self.sections["lines"]
-        deciding = {name: value for name, value in dump(section).items() if name not in lines.EFFORT}
+        deciding = {name: value for name, value in dump(section).items() if name not in (*lines.EFFORT, "rules")}
         return Fingerprint("lines", lines.VERSION, deciding, {}) if self.on("lines") else None
 
     def ensembles(self) -> Fingerprint | None:
@@ -191,7 +191,7 @@ class Recipe:
 
     def eligible_rules(self, source: str) -> dict[str, Any]:
         """What decides which of a source's pages pass every rule but those about duplicates, domains apart."""
-        return kept.deciding(kept.eligibility(self.sources[source].sections["kept"]))
+        return deciding(kept.eligibility(self.sources[source].sections["kept"]))
 
     def eligible_params(self, source: str) -> dict[str, Any]:
         """The settings of `eligible`."""
@@ -203,7 +203,7 @@ class Recipe:
 
     def kept_rules(self, source: str) -> dict[str, Any]:
         """What decides which of a source's pages pass every rule, domains apart."""
-        return kept.deciding(self.sources[source].sections["kept"])
+        return deciding(self.sources[source].sections["kept"])
 
     def percentiles(self) -> dict[str, Any]:
         """The percentiles of columns that domains name."""
@@ -221,6 +221,11 @@ class Recipe:
         """Where the compiled lists of addresses of a source's `kept` lie; None where there are none."""
         lists = self.sources[source].sections["kept"].urls
         return url_lists.address(lists) if lists else None
+
+    def robots_table(self, source: str) -> str | None:
+        """Where the compiled files of a source's `kept.robots` lie; None where there are none."""
+        robots = self.sources[source].sections["kept"].robots
+        return robots_files.address(robots) if robots and robots.files else None
 
     def _tokens(self, source: str) -> Fingerprint:
         params = self.sections["tokens"]
@@ -606,3 +611,11 @@ def _named(holder: Any, place: tuple[str, ...]) -> None:
             _named(holder[key], place[1:])
         elif isinstance(holder[key], str):
             holder[key] = holder[key].rpartition("/")[2]
+
+
+def deciding(params: kept.Params) -> dict[str, Any]:
+    """`kept.deciding`, the content of the files of `kept.robots` in the place of their paths."""
+    plain = kept.deciding(params)
+    if params.robots and params.robots.files:
+        plain["robots"] = plain["robots"] | {"files": robots_files.identity(params.robots)}
+    return plain

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 from pipeline.recipe.snapshot import ELSEWHERE
 from stages import clusters, lines, repeats
 from stages.contract import StageParams
+from stages.rules.line_rules import LineRule, check_rules
 
 
 class RunParams(StageParams):
@@ -64,9 +65,15 @@ class ClustersSection(clusters.Params):
 
 
 class LinesSection(lines.Params):
-    """Section ``lines``: lines that recur on many pages, with ``enabled: true``."""
+    """Section ``lines``: lines that recur on many pages, with ``enabled: true``; and rules of one's own, without."""
 
     enabled: bool = False
+    rules: dict[str, LineRule] = Field(
+        default={},
+        description="lines of one's own, by name: columns `own_lines_NAME`, and the view `without_own_lines`",
+    )
+
+    _own_rules = field_validator("rules")(check_rules)
 
 
 class RepeatsSection(repeats.Params):

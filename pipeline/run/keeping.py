@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from pipeline.recipe import Recipe, dump, graph
-from pipeline.run.kept_inputs import url_files
+from pipeline.run.kept_inputs import robots_tables, url_files
 from pipeline.run.pages import taken_down
 from pipeline.run.steps import Product, Steps, exchange, exchanged, files_of
 from pipeline.store.address import digest, split_id
@@ -14,10 +14,11 @@ from stages.contract import Task
 
 
 def rule_inputs(recipe: Recipe, steps: Steps, measured: dict[str, Product]) -> list[dict[str, Any]]:
-    """Of each split what rules look at but for duplicates: files, and compiled lists of addresses."""
-    urls = url_files(recipe, steps.store, steps.reporter.say, steps.dry)
+    """Of each split what rules look at but for duplicates: files, compiled lists of addresses and robots.txt."""
+    about = steps.store, steps.reporter.say, steps.dry
+    compiled = {"urls": url_files(recipe, *about), "robots": robots_tables(recipe, *about)}
     return [
-        {"files": files, **({"urls": urls[split.source]} if split.source in urls else {})}
+        {"files": files, **{name: places[split.source] for name, places in compiled.items() if split.source in places}}
         for files, split in zip(files_of(steps, measured, graph.RULED), steps.splits, strict=True)
     ]
 

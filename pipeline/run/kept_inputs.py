@@ -1,4 +1,4 @@
-"""What `kept` needs beside the measured files of its split: compiled lists of addresses, edges of percentiles."""
+"""What `kept` needs beside the measured files of its split: compiled addresses and robots.txt, edges of percentiles."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pipeline.errors import UserError
-from pipeline.recipe import Recipe, compile_lists
+from pipeline.recipe import Recipe, compile_lists, compile_robots
 from pipeline.store.address import digest
 from pipeline.store.storage import Store
 from stages.contract import Wave
@@ -27,6 +27,20 @@ def url_files(recipe: Recipe, store: Store, say: Callable[[str], None], dry: boo
                 say(f"kept.urls: {warning}")
         except (ValueError, OSError) as error:
             raise UserError(f"{recipe.path}: kept.urls: {error}") from error
+    return places
+
+
+def robots_tables(recipe: Recipe, store: Store, say: Callable[[str], None], dry: bool) -> dict[str, str]:
+    """Addresses of the compiled robots.txt files of each source that has any; as `url_files`."""
+    places = {name: place for name in recipe.sources if (place := recipe.robots_table(name))}
+    for source, place in places.items():
+        if dry or store.whole(place):
+            continue
+        try:
+            for remark in compile_robots(recipe.sources[source].sections["kept"], store, place):
+                say(f"kept.robots: {remark}")
+        except (ValueError, OSError) as error:
+            raise UserError(f"{recipe.path}: kept.robots.files: {error}") from error
     return places
 
 

@@ -41,6 +41,9 @@ def remove(listing: str, mixture: str, store: Store, copies: bool, engine: str, 
         f"{len(receipt['pages'])} pages taken down; {len(receipt['shards'])} shards searched, none holds any of them",
         f"receipt  {store.uri(address)}",
     ]
+    if receipt.get("asked"):
+        pages = len({told["doc_id"] for told in receipt["asked"]})
+        lines.append(f"{pages} of them are asked not to be used by their services; the receipt cites the lines")
     if missing:
         more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
         lines.append(f"no page of mixture {name}: {', '.join(missing[:SHOWN])}{more}")

@@ -17,6 +17,7 @@ from pipeline.errors import RunError
 from pipeline.progress import Reporter
 from pipeline.recipe import Recipe, graph
 from pipeline.run import deduplication, keeping, measuring, writing
+from pipeline.run.kept_inputs import robots_tables
 from pipeline.run.pages import make_indices, page_index
 from pipeline.run.part import chosen
 from pipeline.run.redo_reasons import NEW_INPUT
@@ -90,6 +91,7 @@ class Run:
         steps.splits = recipe.list_splits(steps.reporter.say, steps.store, keep=not steps.dry)
         if recipe.part is not None:
             steps.splits = chosen(steps.splits, recipe.part)
+        robots_tables(recipe, steps.store, steps.reporter.say, steps.dry)  # a damaged file is told before any work
         measuring.write_listing(recipe, steps)
         steps.save()
         measured = measuring.measure(recipe, steps)

@@ -6,7 +6,8 @@ Only splits that hold such pages are decided and tokenized again; of the shards,
 the corpus. With ``copies``, the page that stayed in the place of a removed duplicate goes too, and with it the text.
 
 The receipt (``takedown/receipts/<address>.json``) names the pages, and what was read to see that no shard of the
-mixture holds them: the doc_ids in every shard, and the URLs beside it. The list takes nothing out of `documents` and
+mixture holds them: the doc_ids in every shard, and the URLs beside it. Where `kept.robots.files` asks not to use one of
+them, it cites the line. The list takes nothing out of `documents` and
 out of shards of earlier runs, which stay where they are; the receipt names those folders, for deletion by hand.
 """
 
@@ -23,6 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import RunError, UserError
+from pipeline.recipe import answers
 from pipeline.recipe.pages import rows_of
 from pipeline.recipe.snapshot import Snapshot
 from pipeline.store.address import digest
@@ -151,9 +153,29 @@ def receipt(snapshot: Snapshot, removed: dict[int, list[str]]) -> tuple[str, dic
         "shards": checked,
         "superseded": superseded(store, current),
     }
+    if cited := asked(snapshot, removed):
+        written["asked"] = cited
     address = f"takedown/receipts/{snapshot.name}-{digest(written)}.json"
     store.write_json(address, written)
     return address, written
+
+
+def asked(snapshot: Snapshot, removed: dict[int, list[str]]) -> list[dict[str, Any]]:
+    """Of the removed pages those that the files of their services ask not to use, with the lines that say so."""
+    store = snapshot.store
+    found = []
+    for split, doc_ids in removed.items():
+        kept, documents = snapshot.entry("kept", split), snapshot.entry("documents", split)
+        place = kept.report.get("robots") if kept else None
+        if kept is None or documents is None or not place:
+            continue
+        params = store.read_json(f"{kept.address.rpartition('/')[0]}/about.json")["params"]
+        wanted = pa.array([bytes.fromhex(doc_id) for doc_id in doc_ids], pa.binary(16))
+        table = store.read_table(documents.address, ["doc_id", "url"])
+        for row in table.filter(pc.is_in(table.column("doc_id"), wanted)).to_pylist():
+            lines = answers.asked_of(store, place, params, row["url"])
+            found += [{"doc_id": row["doc_id"].hex(), "page": row["url"], **told} for told in lines]
+    return found
 
 
 def shard_ids(store: Store, path: str, entry: Shard) -> Any:

@@ -8,8 +8,9 @@ Input: `documents` (source, text_bytes), `language`, `quality` (the columns that
 (`stages.reports.KeptReport`). A group's domain is the one its pages belong to, kept or not: each domain has a funnel
 of its own.
 
-Order of reasons: `FIXED`, with the lists of addresses (``listed_in_<name>``) behind ``empty_text``, then the rule
-families in the order of `stages.rules.families`, the user's own limits (`below_min_<column>`, `above_max_<column>`),
+Order of reasons: `FIXED`, with the lists of addresses (``listed_in_<name>``) and the rules of `stages.rules.rights`
+behind ``empty_text``, then the rule families in the order of `stages.rules.families`, the user's own limits
+(`below_min_<column>`, `above_max_<column>`),
 `nothing_left` (the views cut everything), `no_domain`, in the splits that hold pages of the take-down list
 `taken_down`, and the duplicates, who are found among the pages that pass every other rule (`stages.kept.eligible`),
 so they come last; a page that fails another rule and says the same as one that stays bears that bit too.
@@ -53,7 +54,7 @@ from stages.kept.params import (
 from stages.kept.report import account, selection_digest
 from stages.kept.takedown import TAKEN_DOWN, taken_down
 from stages.reports import KeptReport
-from stages.rules import url_lists
+from stages.rules import robots_files, url_lists
 
 __all__ = [
     "BY_LANGUAGE",
@@ -104,20 +105,22 @@ def keep(
     domains: list[dict[str, Any]],
     remove: list[str] | None = None,
     urls: str | None = None,
+    robots: str | None = None,
     edges: Edges | str | None = None,
 ) -> KeptReport:
     """Decide one split: aligned Parquet files in, one out. Returns the report of the file.
 
     ``files``: addresses by product, `documents` and `language` among them; columns that rules or domains name are
     looked for in all the others. ``remove``: doc_ids (hex) of pages that are dropped as ``taken_down`` whatever else
-    holds for them. ``urls``: address of the compiled lists of ``params.urls``. ``edges``: of the percentiles that
+    holds for them. ``urls``: address of the compiled lists of ``params.urls``; ``robots``: of the compiled files of
+    ``params.robots``. ``edges``: of the percentiles that
     domains name (`stages.kept.buckets`), or the address of them.
     """
     settings, chosen = Params(**params), [Domain(**domain) for domain in domains]
     lists = url_lists.load(store, urls) if urls else None
     edges = store.read_json(edges) if isinstance(edges, str) else edges
     pages = read_pages(store, files, settings, chosen, urls=bool(lists))
-    kept = prepare(settings, chosen, lists, edges)(pages)
+    kept = prepare(settings, chosen, lists, edges, robots_files.load(store, robots) if robots else None)(pages)
     rules = active_rules(settings)
     if remove:
         doc_ids = store.read_table(files["documents"], ["doc_id"]).column("doc_id")
@@ -125,5 +128,7 @@ def keep(
         rules = [*rules, TAKEN_DOWN]
     views = dict(zip(settings.views, span_columns(settings), strict=True))
     report = account(pages, kept, rules, domains_of(pages, chosen, edges), views)
+    if robots:
+        report["robots"] = robots
     store.write_table(output, kept, report=report)
     return report

@@ -33,7 +33,7 @@ from stages.kept.decide import Edges, numbers, page_keys, prepare
 from stages.kept.inputs import read_pages
 from stages.kept.params import Domain, Params
 from stages.kernels.columns.number_bins import bins, lower_ends
-from stages.rules import url_lists
+from stages.rules import robots_files, url_lists
 
 VERSION = 1
 WITHIN = " within "
@@ -108,7 +108,9 @@ def count(store: Store, *, splits: list[dict[str, Any]], columns: list[str], out
         asked = [named(counted) for counted in columns]
         ranked = [Domain(name="all", percentiles={column: (0, 100)}, within=within) for column, within in asked]
         pages = read_pages(store, split["files"], params, ranked, urls=bool(urls))
-        kept = prepare(params, [], url_lists.load(store, urls) if urls else None)(pages)
+        lists = url_lists.load(store, urls) if urls else None
+        robots = robots_files.load(store, split["robots"]) if split.get("robots") else None
+        kept = prepare(params, [], lists, robots=robots)(pages)
         found.append(histograms(pages.filter(kept.column("keep")), columns))
     table = added(found)
     store.write_table(output, table, report={"rows": table.num_rows})

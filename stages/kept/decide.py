@@ -30,6 +30,7 @@ from stages.kept.params import (
 from stages.kept.spans import all_cut, merged_spans
 from stages.rules import contamination, rights
 from stages.rules.names import UNSPACED, codes_of
+from stages.rules.robots_files import MISSING, RobotsTable, is_rule
 from stages.rules.url_lists import UrlLists
 from stages.rules.word_lists import ALL, BAD_WORDS, STOP_WORDS
 from stages.schemas import label_column
@@ -74,7 +75,11 @@ def quality_columns(params: Params, domains: Sequence[Domain], measured: Sequenc
 
 
 def prepare(
-    params: Params, domains: Sequence[Domain], lists: UrlLists | None = None, edges: Edges | None = None
+    params: Params,
+    domains: Sequence[Domain],
+    lists: UrlLists | None = None,
+    edges: Edges | None = None,
+    robots: RobotsTable | None = None,
 ) -> Callable[[pa.Table], pa.Table]:
     """The function returned decides a table that has the columns of all inputs side by side.
 
@@ -83,14 +88,19 @@ def prepare(
     Args:
         lists: the lists of addresses of ``params``, compiled; the pages then have the column ``url``.
         edges: of the percentiles that domains name.
+        robots: the files of ``params.robots``, compiled; the pages then have the column ``url``.
     """
     active = active_rules(params)
+    by_files = params.robots.rules if params.robots else ()
+    if by_files and robots is None:
+        raise ValueError("kept.robots.files are not compiled")
     chosen = list(domains) or [Domain(name="all")]
 
     def decide(pages: pa.Table) -> pa.Table:
         pages = contamination.applied(pages, params.contamination)
         domain_of = first_domain(pages, chosen, edges)
         found = lists.match(pages.column("url")) if lists else None
+        asked = robots.match(pages.column("url"), MISSING in by_files).failed if robots and by_files else None
         failed = np.zeros(pages.num_rows, np.uint64)
         spans = merged_spans(pages, params)
         first = np.full(pages.num_rows, -1, np.int64)
@@ -103,6 +113,8 @@ def prepare(
                 fails = _fails(name, pages, domain_of, chosen, params)
             if found and name.startswith(LISTED):
                 fails &= (found.failed >> np.uint64(list_rules(params).index(name)) & np.uint64(1)).astype(np.bool_)
+            if asked is not None and is_rule(name):
+                fails &= (asked >> np.uint64(by_files.index(name)) & np.uint64(1)).astype(np.bool_)
             failed |= fails.astype(np.uint64) << np.uint64(bit)
             first[fails & (first < 0)] = bit
         keep = first < 0
@@ -321,7 +333,7 @@ def _fails(
     if name in rights.RULES:
         column = pages.column(rights.COLUMNS[name])
         return np.asarray(on & rights.failing(name, column, params.robots, params.licences), np.bool_)
-    if name.startswith((LISTED, UNWANTED)):
+    if name.startswith((LISTED, UNWANTED)) or is_rule(name):
         return np.asarray(on)
     if name == "language_not_selected":
         return on & ~_among(pages, "language", params.languages)

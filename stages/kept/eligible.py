@@ -28,7 +28,7 @@ from stages.contract import Store
 from stages.kept.decide import Edges, prepare
 from stages.kept.inputs import read_pages
 from stages.kept.params import DUPLICATES, LIMITS, Domain, Params, Setting
-from stages.rules import url_lists
+from stages.rules import robots_files, url_lists
 
 LATER = frozenset({*schemas.CLUSTERS.names, schemas.CLUSTER_COPIES.name})
 """Columns that are not known yet."""
@@ -67,6 +67,7 @@ def find_eligible(
     domains: Sequence[dict[str, Any]] | None,
     remove: Sequence[str] | None = None,
     urls: str | None = None,
+    robots: str | None = None,
     edges: Edges | str | None = None,
 ) -> dict[str, Any]:
     """One split: aligned Parquet files in, one out; arguments as those of `stages.kept.keep`. Returns its report.
@@ -81,7 +82,8 @@ def find_eligible(
     lists = url_lists.load(store, urls) if urls else None
     edges = store.read_json(edges) if isinstance(edges, str) else edges
     pages = read_pages(store, files, settings, chosen, urls=bool(lists))
-    passes = prepare(settings, chosen, lists, edges)(pages).column("keep").combine_chunks()
+    asked = robots_files.load(store, robots) if robots else None
+    passes = prepare(settings, chosen, lists, edges, asked)(pages).column("keep").combine_chunks()
     if remove:
         names = pa.array([bytes.fromhex(doc_id) for doc_id in remove], schemas.DOC_ID)
         doc_ids = store.read_table(files["documents"], ["doc_id"]).column("doc_id").combine_chunks()

@@ -35,7 +35,9 @@ def read_pages(
         if holder is None:
             raise ValueError(f"no product has the column {column!r}; looked in {', '.join(map(files.get, measured))}")  # type: ignore[arg-type]
         wanted.setdefault(holder, []).append(column)
-    more = [*(("url",) if urls else ()), *(rights.COLUMNS[name] for name in right_rules(params))]
+    urls |= bool(params.robots and params.robots.files)
+    stated = [rights.COLUMNS[name] for name in right_rules(params) if name in rights.COLUMNS]
+    more = [*(("url",) if urls else ()), *stated]
     pages = store.read_table(files["documents"], [*wanted.pop("documents"), *more])
     for name, columns in wanted.items():
         table = store.read_table(files[name], columns)

@@ -20,6 +20,7 @@ from stages.rules import families, rights, url_lists, views
 from stages.rules.contamination import Thresholds
 from stages.rules.names import check_languages, check_names, some
 from stages.rules.own_rules import OwnLimit
+from stages.rules.robots_files import is_rule
 from stages.rules.rule import Rule
 from stages.rules.url_lists import UrlList
 from stages.schemas import GRID_MARK
@@ -48,9 +49,11 @@ LINE_VIEWS = {
     "without_frequent_paragraphs": "frequent_paragraphs_spans",
 }
 """Views that `lines` has the spans for."""
+OWN_VIEWS = {"without_own_lines": "own_lines_spans"}
+"""Views that `own_lines` has the spans for."""
 REPEAT_VIEWS = {"without_repeats": "repeats_spans"}
 """Views that `repeats` has the spans for."""
-VIEWS = ("redacted", "decontaminated", *views.VIEWS, *LINE_VIEWS, *REPEAT_VIEWS)
+VIEWS = ("redacted", "decontaminated", *views.VIEWS, *LINE_VIEWS, *OWN_VIEWS, *REPEAT_VIEWS)
 REDACTION = {"email": "email@example.com", "ip": "192.0.2.1", "phone": "+1 555 0100", "secret": "SECRET"}
 MAX_RULES = 64
 
@@ -70,7 +73,7 @@ def set_rule(name: str, state: tuple[bool, float], setting: Setting) -> tuple[bo
 
 
 def _check_names(rules: Sequence[str], own: Sequence[str]) -> None:
-    named = [name for name in rules if not name.startswith((*LIMITS, LISTED, UNWANTED))]
+    named = [name for name in rules if not (name.startswith((*LIMITS, LISTED, UNWANTED)) or is_rule(name))]
     check_names("rule", named, (*ORDER, *own))
 
 
@@ -86,9 +89,8 @@ def _check_rules(rules: dict[str, Setting]) -> dict[str, Setting]:
     if not 0 <= score <= 1:
         raise ValueError(f"contaminated is a score from 0 to 1 (it counted words before): found {score:g}")
     for name in rules:
-        switch = name in ("language_not_selected", "exact_duplicate", "same_address") or name.startswith(
-            (LISTED, UNWANTED, *rights.RULES)
-        )
+        switch = name in ("language_not_selected", "exact_duplicate", "same_address") or is_rule(name)
+        switch = switch or name.startswith((LISTED, UNWANTED, *rights.RULES))
         if switch and not isinstance(rules[name], bool):
             raise ValueError(f"{name} has no threshold: expected true or false, found {rules[name]!r}")
     return rules
@@ -244,6 +246,7 @@ class Params(_Grown):
         for given in (self.rules, *(override.rules for override in self.overrides)):
             check_names("rule", [name for name in given if name.startswith(LISTED)], list_rules(self))
             check_names("rule", [name for name in given if name.startswith(UNWANTED)], label_rules(self))
+            check_names("rule", [name for name in given if is_rule(name)], right_rules(self))
             for name in set(given).intersection(rights.RULES).difference(right_rules(self)):
                 raise ValueError(
                     f"{name} needs kept.{'robots' if name == rights.ASKED else 'licences'}, which is not set"
@@ -324,6 +327,7 @@ def by_default(name: str, params: Params) -> bool:
     """Whether a rule is on where no setting names it."""
     return (
         name in (*FIXED, *LAST, *rights.RULES, *params.own)
+        or is_rule(name)
         or name.startswith((LISTED, UNWANTED))
         or FAMILY_OF.get(name) in params.families
     )
@@ -366,7 +370,8 @@ def threshold_hint(name: str) -> str:
 def right_rules(params: Params) -> tuple[str, ...]:
     """The rules of `stages.rules.rights` whose section is there."""
     sections = {rights.ASKED: params.robots, rights.LICENCE: params.licences}
-    return tuple(name for name in rights.RULES if sections[name] is not None)
+    stated = tuple(name for name in rights.RULES if sections[name] is not None)
+    return (*stated, *(params.robots.rules if params.robots else ()))
 
 
 def list_rules(params: Params) -> tuple[str, ...]:
@@ -422,5 +427,11 @@ def without_conditions(domain: Domain, columns: Sequence[str]) -> Domain:
 
 def span_columns(params: Params) -> list[str]:
     """Columns of `quality`, `lines` or `repeats` that hold the spans of the views."""
-    known = {"redacted": "privacy_spans", "decontaminated": "contamination_spans", **LINE_VIEWS, **REPEAT_VIEWS}
+    known = {
+        "redacted": "privacy_spans",
+        "decontaminated": "contamination_spans",
+        **LINE_VIEWS,
+        **OWN_VIEWS,
+        **REPEAT_VIEWS,
+    }
     return [known.get(view, f"{view}_spans") for view in params.views]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from stages.reports import Cut, Failed, KeptGroup, KeptReport
+from stages.reports import AskedGroup, Cut, Failed, KeptGroup, KeptReport
+from stages.rules.robots_files import is_rule
 
 MAX_ENTRIES = 100
 """Entries of lists of addresses that a file's report names, those with most pages."""
@@ -37,7 +39,7 @@ def account(
             "first": int((first == name).sum()),
             "alone": int((failed == mask).sum()),
         }
-    return {
+    report: KeptReport = {
         "rows": kept.num_rows,
         "kept": int(kept.column("keep").to_numpy().sum()),
         "rules": rules,
@@ -48,6 +50,34 @@ def account(
         "entries": _entries(kept),
         "views": {view: _cut(pages.column(column), kept.column("keep")) for view, column in (views or {}).items()},
     }
+    if asked := _asked(pages, failed, rules):
+        report["asked"] = asked
+    return report
+
+
+def _asked(pages: pa.Table, failed: npt.NDArray[np.uint64], rules: list[str]) -> list[AskedGroup]:
+    """What the files of services ask, by source, language and rule; several may ask about the same page."""
+    sources, text_bytes = pages.column("source").to_numpy(), pages.column("text_bytes").to_numpy()
+    languages = pages.column("language").to_numpy()
+    found: list[AskedGroup] = []
+    for bit, name in enumerate(rules):
+        if not is_rule(name):
+            continue
+        mask = np.uint64(1 << bit)
+        fails = failed & mask != 0
+        for source, language in sorted(set(zip(sources[fails].tolist(), languages[fails].tolist(), strict=True))):
+            own = fails & (sources == source) & (languages == language)
+            found.append(
+                {
+                    "source": source,
+                    "language": language,
+                    "rule": name,
+                    "documents": int(own.sum()),
+                    "text_bytes": int(text_bytes[own].sum()),
+                    "alone": int((failed[own] == mask).sum()),
+                }
+            )
+    return sorted(found, key=lambda row: (row["source"], row["language"], row["rule"]))
 
 
 def _entries(kept: pa.Table) -> dict[str, int]:

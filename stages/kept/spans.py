@@ -36,7 +36,7 @@ def merged_spans(pages: pa.Table, params: Params) -> pa.Array:
 
 
 def _text(span: dict[str, Any], params: Params) -> str:
-    text: str = params.redaction[span["kind"]] if "kind" in span else span["replacement"]
+    text: str = span["replacement"] if "replacement" in span else params.redaction[span["kind"]]
     return text
 
 

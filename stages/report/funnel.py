@@ -12,9 +12,10 @@ from itertools import pairwise
 from typing import Any
 
 from stages.report.ledger import ConservationError, Group, Ledger
+from stages.rules.robots_files import is_rule
 
 ADDRESSES = "addresses"
-"""Only where a list of addresses took something: most mixtures have none."""
+"""Only where a list of addresses, or a service's robots.txt, took something: most mixtures have none."""
 STEPS = ("records", "documents", ADDRESSES, "language", "quality", "kept", "clusters", "tokens")
 STEP_OF = {
     "empty_text": "documents",
@@ -34,7 +35,7 @@ Row = dict[str, Any]
 
 def step_of(reason: str) -> str:
     """The product whose finding a reason rests on: what the funnel counts a drop under."""
-    return ADDRESSES if reason.startswith("listed_in_") else STEP_OF.get(reason, "quality")
+    return ADDRESSES if reason.startswith("listed_in_") or is_rule(reason) else STEP_OF.get(reason, "quality")
 
 
 class Rates:

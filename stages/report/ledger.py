@@ -66,10 +66,13 @@ class Ledger:
     """Rules that were on for some page."""
     entries: Counter[str] = field(default_factory=Counter)
     """Entries of lists of addresses -> pages under them, at least: each file names its most common ones."""
+    asked: dict[tuple[str, str, str], list[int]] = field(default_factory=dict)
+    """(source, language, rule) -> [pages that their service asks not to use, bytes of text, those that fail nothing
+    else]"""
     views: dict[str, list[int]] = field(default_factory=dict)
     """view -> [kept documents it changes, spans, bytes cut or replaced]"""
     redacted: Counter[str] = field(default_factory=Counter)
-    """Kinds of personal data -> places replaced in kept pages."""
+    """View and kind (of personal data, of rules of one's own) -> places cut or replaced in kept pages."""
     listed: list[dict[str, Any]] = field(default_factory=list)
     content_types: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
@@ -167,9 +170,12 @@ def _add_kept(ledger: Ledger, report: KeptReport, name: str, rows: int, text_byt
     for rule, fails in report["failed"].items():
         _add(ledger.failed, rule, fails["documents"], fails["text_bytes"], fails["first"], fails["alone"])
     ledger.entries.update(report.get("entries", {}))
+    for row in report.get("asked", []):
+        place = (row["source"], row["language"], row["rule"])
+        _add(ledger.asked, place, row["documents"], row["text_bytes"], row["alone"])
     for view, cut in report.get("views", {}).items():
         _add(ledger.views, view, cut["documents"], cut["spans"], cut["bytes"])
-        ledger.redacted.update(cut.get("kinds", {}))
+        ledger.redacted.update({f"{view}: {kind}": spans for kind, spans in cut.get("kinds", {}).items()})
     return int(report["kept"])
 
 

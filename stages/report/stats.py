@@ -15,8 +15,11 @@ Schema (``version`` is raised when a key changes its meaning; keys are only adde
     sources, languages, domains, reasons, rules
                      the same, added up by one thing: see the builders below
     listed           entries of lists of addresses that most pages fall under: {"entry", "documents"} (at least so many)
+    asked            pages that somebody asked not to use: {"asked_by", "agent", "source", "documents", "bytes",
+                     "tokens" (estimated), "alone"}; a page that several ask about is in several rows
     views            what was cut or replaced in kept pages: {"view", "documents", "spans", "bytes"}; of personal data,
-                     {"view": "redacted: email", "spans"} and so on too
+                     {"view": "redacted: email", "spans"} and so on too, of lines of one's own by rule
+    own_lines        examples of lines that rules of `lines.rules` mark: {"rule", "line", "doc_id"}
     mixture          the corpus manifest's domains: requested and realised
     phases           the same per phase of training, where the mixture has phases: {"phase", ...}
     held_out         of the domains of the mixture, what other splits hold: {"domain", "split", "documents", ...}
@@ -58,11 +61,11 @@ from stages.report.funnel import (
 )
 from stages.report.ledger import ConservationError, Ledger, add_up
 from stages.reports import DocumentsReport, KeptReport, TokensReport
-from stages.rules import families
+from stages.rules import families, rights, robots_files
 
 __all__ = ["VERSION", "ConservationError", "build_stats", "encode"]
 
-VERSION = 4
+VERSION = 5
 MAX_ENTRIES = 200
 CLUSTER_FIGURES = (
     "rows", "passing", "exact_removed", "fuzzy_removed", "pairs_compared", "pairs_verified", "pairs_by_similarity",
@@ -95,6 +98,7 @@ def build_stats(
     overrides: Iterable[Row] = (),
     buckets: Iterable[Row] = (),
     held_out: Iterable[Row] = (),
+    own_lines: Iterable[Row] = (),
 ) -> Row:
     """The figures of a run from the reports inside its files.
 
@@ -108,7 +112,7 @@ def build_stats(
         survey: what `stages.report.survey.finish` gives, or None.
         thresholds: of rules whose threshold is not the published one.
         overrides: other thresholds for some pages: {"rule", "value", "for"}.
-        buckets, held_out: rows of these parts of the schema above, the former without counts.
+        buckets, held_out, own_lines: rows of these parts of the schema above, the former without counts.
 
     Raises:
         ConservationError: when the counts of the products do not add up.
@@ -149,7 +153,9 @@ def build_stats(
             {"entry": entry, "documents": documents}
             for entry, documents in sorted(ledger.entries.items(), key=lambda item: (-item[1], item[0]))[:MAX_ENTRIES]
         ],
+        "asked": asked_rows(ledger, removed),
         "views": view_rows(ledger),
+        "own_lines": list(own_lines),
         "mixture": mixture,
         "phases": phase_rows(corpus),
         "held_out": list(held_out),
@@ -293,14 +299,53 @@ def rule_row(name: str, counts: list[int], thresholds: Mapping[str, float]) -> R
     return figures | (described(name, thresholds) or {})
 
 
+ASKED_BY = {
+    rights.ASKED: "the page",
+    robots_files.UNREACHABLE: "robots.txt not to be had",
+    robots_files.MISSING: "no robots.txt",
+    robots_files.AI: "ai.txt",
+    robots_files.TDM: "tdmrep.json",
+}
+
+
+def asked_rows(ledger: Ledger, removed: list[Row]) -> list[Row]:
+    """Pages that somebody asked not to use: by who asks, for which agent, and source; most pages first."""
+    rates = Rates(ledger)
+    found: dict[tuple[str, str], list[Any]] = {}
+
+    def add(rule: str, source: str, documents: int, size: int, tokens: int | None, alone: int | None) -> None:
+        row = found.setdefault((rule, source), [0, 0, None, None])
+        row[0] += documents
+        row[1] += size
+        row[2] = tokens if row[2] is None else row[2] + (tokens or 0)
+        row[3] = alone if row[3] is None else row[3] + (alone or 0)
+
+    for (source, language, rule), (documents, size, alone) in sorted(ledger.asked.items()):
+        add(rule, source, documents, size, rates.estimate(language, size), alone)
+    for row in removed:
+        if row["reason"] == rights.ASKED:  # by the first reason: little comes before it
+            add(rights.ASKED, row["source"], row["documents"], row["bytes"], row["tokens"], None)
+    rows = [
+        {
+            "asked_by": ASKED_BY.get(rule, "robots.txt"),
+            "agent": rule.removeprefix(robots_files.DISALLOWS) if rule not in ASKED_BY else None,
+            "source": source,
+            "documents": documents,
+            "bytes": size,
+            "tokens": tokens,
+            "alone": alone,
+        }
+        for (rule, source), (documents, size, tokens, alone) in found.items()
+    ]
+    return sorted(rows, key=lambda row: (-row["documents"], row["asked_by"], row["agent"] or "", row["source"]))
+
+
 def view_rows(ledger: Ledger) -> list[Row]:
     """One row a view, and one for each kind of personal data that was replaced."""
     columns = ("documents", "spans", "bytes")
     rows = [{"view": view, **dict(zip(columns, counts, strict=True))} for view, counts in sorted(ledger.views.items())]
     kinds = sorted(ledger.redacted.items())
-    return rows + [
-        {"view": f"redacted: {kind}", "documents": None, "spans": spans, "bytes": None} for kind, spans in kinds
-    ]
+    return rows + [{"view": kind, "documents": None, "spans": spans, "bytes": None} for kind, spans in kinds]
 
 
 def mixture_rows(corpus: Mapping[str, Any] | None) -> list[Row]:

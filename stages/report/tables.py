@@ -102,6 +102,22 @@ def listed(stats: Stats) -> Table:
     return make("listed", "Pages under lists of addresses, by entry", columns, stats.get("listed") or [])
 
 
+def asked(stats: Stats) -> Table:
+    """Pages that somebody asked not to use, by who asks, for whom, and source."""
+    columns = [
+        Column("asked_by", "Asked by", "text"),
+        Column("agent", "Agent", "text"),
+        Column("source", "Source", "text"),
+        Column("documents", "Pages", "count", bar=True),
+        Column("bytes", "Text", "bytes"),
+        Column("tokens", "Tokens (estimated)", "count"),
+        Column("alone", "For nothing else", "count"),
+    ]
+    return make(
+        "asked", "Asked not to be used: a page may be asked about by several", columns, stats.get("asked") or []
+    )
+
+
 def views(stats: Stats) -> Table:
     """What was cut or replaced in the pages kept."""
     columns = [
@@ -111,6 +127,12 @@ def views(stats: Stats) -> Table:
         Column("bytes", "Bytes cut or replaced", "bytes"),
     ]
     return make("views", "Cut or replaced in kept pages, by view", columns, stats.get("views") or [])
+
+
+def own_lines(stats: Stats) -> Table:
+    """Examples of lines that rules of one's own mark."""
+    columns = [Column("rule", "Rule", "text"), Column("line", "Line", "text"), Column("doc_id", "Page", "text")]
+    return make("own_lines", "Lines of one's own rules, some of each", columns, stats.get("own_lines") or [])
 
 
 def mixture(stats: Stats) -> Table:
@@ -370,7 +392,7 @@ def costs_table(costs: Mapping[str, Any]) -> Table:
 
 
 BUILDERS: tuple[Callable[[Stats], Table], ...] = (
-    reasons, listed, views, mixture, phases, held_out, domains, buckets, languages, sources, removed, content_types,
-    hosts, registered_domains, personal_data, benchmarks, verdicts, overlaps, repeats,
+    reasons, listed, asked, views, own_lines, mixture, phases, held_out, domains, buckets, languages, sources, removed,
+    content_types, hosts, registered_domains, personal_data, benchmarks, verdicts, overlaps, repeats,
     passages, trouble,
 )  # fmt: skip

@@ -19,7 +19,9 @@ def render_text(stats: Mapping[str, Any]) -> str:
         funnel(stats),
         reasons(stats),
         listed(stats),
+        asked(stats),
         views(stats),
+        own_lines(stats),
         repeats(stats),
         sources(stats),
         languages(stats),
@@ -73,6 +75,15 @@ def listed(stats: Mapping[str, Any]) -> str:
     return table(["list: entry", "pages"], lines) if lines else ""
 
 
+def asked(stats: Mapping[str, Any]) -> str:
+    """Pages that somebody asked not to use."""
+    lines = []
+    for row in (stats.get("asked") or [])[:SHOWN]:
+        tokens = f"~{short(row['tokens'])}" if row["tokens"] is not None else ""
+        lines.append([row["asked_by"], row["agent"] or "", row["source"], exact(row["documents"]), tokens])
+    return table(["asked not to be used by", "agent", "source", "pages", "tokens"], lines) if lines else ""
+
+
 def views(stats: Mapping[str, Any]) -> str:
     """What was cut or replaced in the pages kept, where any view is on."""
     lines = [
@@ -80,6 +91,12 @@ def views(stats: Mapping[str, Any]) -> str:
         for row in stats.get("views") or []
     ]
     return table(["cut or replaced in kept pages", "documents", "places"], lines) if lines else ""
+
+
+def own_lines(stats: Mapping[str, Any]) -> str:
+    """Examples of lines that rules of one's own mark."""
+    lines = [[row["rule"], row["line"][:70]] for row in (stats.get("own_lines") or [])[:SHOWN]]
+    return table(["rule of lines", "for example"], lines) if lines else ""
 
 
 def repeats(stats: Mapping[str, Any]) -> str:

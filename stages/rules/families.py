@@ -13,11 +13,13 @@ import pyarrow as pa
 
 from stages.rules import (
     c4,
+    chrome,
     code,
     contamination,
     fineweb,
     gopher_quality,
     gopher_repetition,
+    madlad,
     opencoder,
     privacy,
     recurring_lines,
@@ -66,6 +68,8 @@ FAMILIES: dict[str, Family] = {
     "redpajama": _family(redpajama, "words", "kinds", "repetition"),
     "privacy": replace(_family(privacy, "data", "offsets"), version=2),
     "code": replace(_family(code, "code"), by_default=False),
+    "madlad": replace(_family(madlad, "data", "marked"), by_default=False),
+    "chrome": replace(_family(chrome, "data", "kinds"), by_default=False),
     "opencoder": replace(_family(opencoder, "offsets", "code", "lines"), by_default=False),
     "bad_words": Family(rules=word_lists.RULES),  # columns by language: `quality.bad_words`
     "contamination": Family(rules=contamination.RULES),  # columns of `contamination`

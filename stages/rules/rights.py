@@ -4,10 +4,15 @@
 |---|---|---|
 | `asked_not_to_be_used` | `robots` | it has one of the directives named (`kept.robots`) |
 | `licence_not_wanted` | `licence` | the licence is not among those to keep, or among those to drop (`kept.licences`) |
+| `robots_txt_disallows_AGENT` | `url` | robots.txt disallows it to that agent (`kept.robots.files`) |
+| `robots_txt_unreachable` | `url` | the server answered with an error of its own when asked for robots.txt |
+| `robots_txt_missing` | `url` | no answer is among the files (with ``missing: drop``) |
+| `ai_txt_disallows`, `tdmrep_reserves` | `url` | ai.txt or tdmrep.json says so, where the files have one |
 
-Both are off until their section stands in the mixture file. ``robots`` holds what ``<meta>`` and ``X-Robots-Tag`` say,
-``noai,noindex`` of all robots, ``ccbot:noindex`` of one, and ``tdm-reservation`` (W3C TDMRep). What is said of all
-counts for every agent; what is said of one counts where it is named. A licence is called by its Creative Commons name
+All are off until their section stands in the mixture file; `stages.rules.robots_files` has those on `url`. ``robots``
+holds what ``<meta>`` and ``X-Robots-Tag`` say, ``noai,noindex`` of all robots, ``ccbot:noindex`` of one, and
+``tdm-reservation`` (W3C TDMRep). What is said of all counts for every agent; what is said of one counts where it is
+named. A licence is called by its Creative Commons name
 (``by``, ``by-sa``, ``by-nc-nd``; ``zero`` and ``mark`` of the public domain), whatever version or country its address
 has, or, where it is none of those, by its whole text in small letters.
 """
@@ -15,14 +20,15 @@ has, or, where it is none of those, by its whole text in small letters.
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from stages.contract import StageParams
+from stages.rules import robots_files
 
 ASKED = "asked_not_to_be_used"
 LICENCE = "licence_not_wanted"
@@ -39,6 +45,44 @@ class Robots(StageParams):
     """Pages that ask any of this of all robots are dropped; `noindex` and `none` may be wanted too."""
     agents: tuple[str, ...] = ()
     """Robots in whose name pages are read (`CCBot`, `GPTBot`): what is asked of these alone counts too."""
+    files: tuple[str, ...] = ()
+    """robots.txt, ai.txt and tdmrep.json of the services that pages are from, applied to them for `agents`: Common
+    Crawl's `robotstxt` WARC files, or folders of files named after hosts; paths, folders and globs."""
+    missing: Literal["keep", "drop"] = "keep"
+    """What becomes of pages of which `files` has no robots.txt."""
+
+    @field_validator("files", mode="before")
+    @classmethod
+    def _one(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _for_whom(self) -> Robots:
+        if not self.files:
+            if self.missing == "drop":
+                raise ValueError("missing: drop needs `files`, in which robots.txt is looked for; found none")
+            return self
+        if not self.agents:
+            raise ValueError("files need `agents`, the robots whose lines count (CCBot, GPTBot); found none")
+        for name in self.agents:
+            if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+                raise ValueError(
+                    f"agents: expected names as robots.txt has them (letters, digits, '-', '_'), found {name!r}"
+                )
+        if len(self.agents) > robots_files.MAX_AGENTS:
+            raise ValueError(f"agents: expected at most {robots_files.MAX_AGENTS}, found {len(self.agents)}")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As it was before `files` were known where there are none: so what was decided then stands."""
+        plain: dict[str, Any] = handler(self)
+        return plain if self.files else {name: plain[name] for name in ("directives", "agents")}
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The rules that rest on `files`, in the order of their bits."""
+        return robots_files.rules_of(self.agents, self.missing == "drop") if self.files else ()
 
     @field_validator("directives", "agents")
     @classmethod

@@ -5,6 +5,7 @@
 | `c4_cleaned` | `c4_cleaned_spans` | the lines C4 keeps (`stages.rules.c4`), without citations, joined by line feeds |
 | `c4_strict_cleaned` | `c4_strict_cleaned_spans` | the same with the test for a terminal mark |
 | `refinedweb_corrected` | `refinedweb_corrected_spans` | the lines RefinedWeb's corrections leave |
+| `chrome_cleaned` | `chrome_cleaned_spans` | the lines that are no page chrome (`stages.rules.chrome`) |
 
 A span is (start, stop, replacement) in bytes of the text; sorted, not overlapping, none that changes nothing. Applied
 to a page that C4 keeps, `c4_cleaned` gives the reference's cleaned text byte for byte.
@@ -26,7 +27,7 @@ from stages.kernels.columns.ragged import Bytes, Offsets
 from stages.kernels.words import c4_lines, line_kinds
 from stages.kernels.words.c4_lines import C4Lines
 from stages.kernels.words.line_kinds import LineKinds
-from stages.rules import c4
+from stages.rules import c4, chrome
 
 Span = tuple[int, int, str]
 
@@ -59,6 +60,11 @@ def refinedweb_corrected(data: Bytes, offsets: Offsets, lines: LineKinds) -> pa.
             last += 1
         pages[d].append((int(lines.starts_L[k]) - start, min(last + 1, stop) - start, ""))
     return _array(pages)
+
+
+def chrome_cleaned(data: Bytes, offsets: Offsets, lines: LineKinds) -> pa.Array:
+    """The spans of every document."""
+    return _array(chrome.cut(data, offsets, lines))
 
 
 def _without_citations(page: bytes, first: int, last: int) -> list[tuple[int, int]]:
@@ -133,5 +139,6 @@ VIEWS = {
     "c4_cleaned": View(("data", "offsets", "sentences"), partial(c4_cleaned, strict=False)),
     "c4_strict_cleaned": View(("data", "offsets", "sentences"), partial(c4_cleaned, strict=True)),
     "refinedweb_corrected": View(("data", "offsets", "kinds"), refinedweb_corrected),
+    "chrome_cleaned": View(("data", "offsets", "kinds"), chrome_cleaned),
 }
 FIELDS = {view: pa.field(f"{view}_spans", pa.list_(schemas.SPAN), nullable=False) for view in VIEWS}

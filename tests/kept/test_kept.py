@@ -45,7 +45,7 @@ def pages(*rows: dict[str, Any]) -> pa.Table:
 
 
 def decide(*rows: dict[str, Any], domains: list[kept.Domain] | None = None, **params: Any) -> list[dict[str, Any]]:
-    given = {"families": tuple(families.RULES)} | params
+    given = {"families": tuple(name for name in families.RULES if name != "opencoder")} | params
     decided = kept.prepare(kept.Params(**given), domains or [])(pages(*rows))
     assert decided.schema == schemas.KEPT
     return decided.to_pylist()

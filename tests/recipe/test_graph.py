@@ -26,7 +26,7 @@ EVERYTHING = """
 quality:
   benchmarks: {{files: [{{path: "{folder}/items.jsonl"}}]}}
   ensembles: {{best: {{of: [size]}}}}
-lines: {{enabled: true}}
+lines: {{enabled: true, rules: {{short: {{max_bytes: 12, position: tail}}}}}}
 repeats: {{enabled: true, min_bytes: 64}}
 labels: {{labellers: {{size: {{function: "tests.products.test_labels:by_length"}}}}}}
 scores: {{scorers: {{size: {{function: "tests.products.test_scores:characters", params: {{times: 2}}}}}}}}

@@ -29,13 +29,13 @@ from tests.support.runs import run_inline
 
 duckdb: Any = pytest.importorskip("duckdb")
 
-SAID = {"version", "name", "complete", "tokenizer", "repeats", "contamination"}
+SAID = {"version", "name", "complete", "tokenizer", "repeats", "contamination", "own_lines"}
 # `repeats` is off in these runs; tests/products/test_contamination.py has what the summary of the other says
 """Parts of stats.json that say what they are about, and count nothing."""
 SAID_INSIDE = {"survey.suffix_list"}
 PARTS = (
     "totals", "funnel", "corpus", "removed", "tokens", "sources", "languages", "domains", "reasons", "rules", "listed",
-    "views", "mixture", "phases", "held_out", "buckets", "lengths", "shards", "input", "clusters", "survey",
+    "asked", "views", "mixture", "phases", "held_out", "buckets", "lengths", "shards", "input", "clusters", "survey",
 )  # fmt: skip
 Row = dict[str, Any]
 GIVEN = os.environ.get("GRISTMILL_CHECK_ROOT")
@@ -96,7 +96,7 @@ def test_the_real_run_has_of_everything(run: Checked) -> None:
     if run.stats["name"] != "everything":
         pytest.skip("the run of real pages alone has everything on")
     stats = run.stats
-    for part in ("listed", "views", "phases", "held_out", "buckets"):
+    for part in ("listed", "asked", "views", "phases", "held_out", "buckets"):
         assert stats[part]
     assert all(stats["corpus"].values())
     assert stats["input"]["bad"] == 1

@@ -39,6 +39,7 @@ def expected(files: Files) -> dict[str, Callable[[], Any]]:
         "listed": lambda: files.rows(
             "SELECT listed AS entry, count(*) AS documents FROM pages WHERE listed IS NOT NULL GROUP BY ALL"
         ),
+        "asked": lambda: asked(files),
         "views": lambda: views(files),
         "mixture": lambda: slow_mixture.mixture(files),
         "phases": lambda: slow_mixture.phases(files),
@@ -193,6 +194,41 @@ def rules(files: Files) -> list[Row]:
             counts.setdefault(rule, Counter()).update(files.rows(text, rule, place)[0])
     names = ("documents", "bytes", "first", "alone")
     return [{"rule": r, **{n: c[n] for n in names}} | (described(files, r) or {}) for r, c in counts.items()]
+
+
+def asked(files: Files) -> list[Row]:
+    """Pages that a service's files ask not to use, by rule and source; tokens by the rate of their language."""
+    sums: dict[tuple[str, str], Counter[str]] = {}
+    for place, entry in enumerate(files.snapshot.product("kept")):
+        for bit, rule in enumerate(entry.report["rules"]):
+            if not rule.startswith(("robots_txt_", "ai_txt_", "tdmrep_")):
+                continue
+            text = f"""
+                WITH known AS (SELECT language, num_tokens::HUGEINT AS t, text_bytes::HUGEINT AS b FROM tokens),
+                rates AS (SELECT language, sum(t)::HUGEINT AS t, sum(b)::HUGEINT AS b FROM known GROUP BY ALL),
+                whole AS (SELECT sum(t)::HUGEINT AS t, sum(b)::HUGEINT AS b FROM known)
+                SELECT source, language, count(*) AS documents, sum(pages.text_bytes)::BIGINT AS bytes,
+                    count(*) FILTER (failed = {1 << bit}::UBIGINT) AS alone,
+                    any_value(coalesce(rates.t, whole.t)) AS t, any_value(coalesce(rates.b, whole.b)) AS b
+                FROM pages LEFT JOIN rates USING (language), whole
+                WHERE place = ? AND failed & {1 << bit}::UBIGINT <> 0 GROUP BY ALL
+            """
+            for row in files.rows(text, place):
+                groups = sums.setdefault((rule, row.pop("source")), Counter())
+                t, b = int(row.pop("t")), int(row.pop("b"))
+                groups.update({k: row[k] for k in ("documents", "bytes", "alone")})
+                groups[f"{row['language']} bytes"] += row["bytes"]
+                groups[f"{row['language']} rate"] = t * 10**20 + b
+    found = []
+    for (rule, source), counts in sums.items():
+        languages = [name.removesuffix(" bytes") for name in counts if name.endswith(" bytes")]
+        rates = {name: divmod(counts[f"{name} rate"], 10**20) for name in languages}
+        tokens = sum(counts[f"{name} bytes"] * rates[name][0] // rates[name][1] for name in languages)
+        agent = rule.removeprefix("robots_txt_disallows_")
+        who = {"asked_by": "robots.txt", "agent": agent} if agent != rule else {"asked_by": rule, "agent": None}
+        row = {name: counts[name] for name in ("documents", "bytes", "alone")}
+        found.append({**who, "source": source, "tokens": tokens, **row})
+    return found
 
 
 def reasons(files: Files) -> list[Row]:

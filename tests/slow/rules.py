@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from stages.kernels.unicode import characters as unicode
+from stages.rules.madlad import CURSED
 
 
 def is_symbol(character: str) -> bool:
@@ -200,6 +201,92 @@ def refinedweb(text: str) -> dict[str, float | None]:
     }
     corrected = sum(words for kind, words in lines if kind != "ordinary")
     columns["refinedweb_corrected_word_fraction"] = ratio(corrected, len(text.split()))
+    return columns
+
+
+def marked_sentences(text: str) -> list[str]:
+    """Cut behind marks that white space follows."""
+    found, start, at = [], 0, 0
+    while at < len(text):
+        at += 1
+        ends = text[at - 1] in ".!?" and (at == len(text) or text[at] not in ".!?")
+        if at == len(text) or (ends and is_space(text[at])):
+            found.append(stripped(text[start:at]))
+            start = at
+    return [sentence for sentence in found if sentence]
+
+
+def is_space(character: str) -> bool:
+    return bool(unicode.classes()[ord(character)] & unicode.SPACE)
+
+
+def stripped(text: str) -> str:
+    while text and is_space(text[0]):
+        text = text[1:]
+    while text and is_space(text[-1]):
+        text = text[:-1]
+    return text
+
+
+def runs_of_letters(text: str) -> list[str]:
+    """Runs of letters, digits, marks and _, an apostrophe between two of them taken in."""
+    kind = unicode.ALPHA | unicode.DIGIT | unicode.MARK
+    inside = ["x" if c == "_" or unicode.classes()[ord(c)] & kind else c for c in text]
+    return [text[m.start() : m.end()] for m in re.finditer("x+(?:['’]x+)*", "".join(inside))]
+
+
+def madlad(text: str) -> dict[str, float | None]:
+    """The paper's rules 2 to 5, sentence by sentence."""
+    marks = marked_sentences(text)
+    kinds = []
+    for sentence in marks:
+        words = runs_of_letters(sentence)
+        capitals = sum(bool(unicode.classes()[ord(word[0])] & unicode.UPPER) for word in words)
+        kinds.append(
+            {
+                "list_case": len(words) >= 12 and capitals > len(words) / 2,
+                "odd_size": not 20 <= len(sentence) <= 500,
+                "technical": sum(c in "0123456789{}+/()>" for c in sentence) > len(sentence) / 5,
+                "cursed": any(re.search(one.replace("$", r"\Z"), sentence, re.ASCII) for one in CURSED),
+            }
+        )
+    columns: dict[str, float | None] = {"madlad_num_sentences": len(marks)}
+    for name in ("list_case", "odd_size", "technical", "cursed"):
+        columns[f"madlad_num_{name}_sentences"] = sum(kind[name] for kind in kinds)
+    both = sum(kind["list_case"] or kind["cursed"] for kind in kinds)
+    columns["madlad_list_or_cursed_fraction"] = ratio(both, len(marks))
+    columns["madlad_questionable_fraction"] = ratio(sum(any(kind.values()) for kind in kinds), len(marks))
+    return columns
+
+
+def chrome_line(line: str) -> tuple[str, list[str]]:
+    """What becomes of a line without white space around it, and the phrases cut out of it."""
+    words = line.split()
+    capitals = sum(bool(unicode.classes()[ord(c)] & unicode.UPPER) for c in line)
+    if 2 * capitals > len(" ".join(words)):
+        return "uppercase", []
+    if all(map(str.isdecimal, words)):
+        return "digit", []
+    counters = "likes|shares|comments|retweets|reposts|quotes|bookmarks|upvotes|downvotes|downloads|views|followers"
+    at = next((i for i, c in enumerate(line) if c.isalnum() or c == "_"), len(line))
+    rest = "".join("0" if c.isdecimal() else " " if c.isspace() else c for c in line[at:])
+    if re.match(f"0[,.0]*[KkMmBb]? +(?i:{counters})", rest, re.ASCII):
+        return "counter", []
+    if len(words) == 1:
+        return "one_word", []
+    phrases = [m[0] for m in re.finditer(r"\s?items in cart\s?|\s?Read more\.\.\.\Z|\ASign-in\s?", line, re.ASCII)]
+    return "stays", phrases
+
+
+def chrome(text: str) -> dict[str, float | None]:
+    lines = [(chrome_line(line.strip()), len(line.split())) for line in text.split("\n") if line.split()]
+    columns: dict[str, float | None] = {
+        f"chrome_num_{name}_lines": sum(kind == name for (kind, _), _ in lines)
+        for name in ("uppercase", "digit", "counter", "one_word")
+    }
+    columns["chrome_num_phrases"] = sum(len(phrases) for (_, phrases), _ in lines)
+    gone = sum(words if kind != "stays" else sum(len(p.split()) for p in phrases) for (kind, phrases), words in lines)
+    columns["chrome_removed_word_fraction"] = ratio(gone, len(text.split()))
     return columns
 
 

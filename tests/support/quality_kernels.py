@@ -121,6 +121,8 @@ ROWS = (
     _family("redpajama", "bitmaps, words, line_kinds, ngrams", slow_rules.redpajama),
     _family("privacy", "sieve", slow_rules.privacy),
     _family("code", "bitmaps, code", slow_rules.code),
+    _family("madlad", "bitmaps, mark_sentences", slow_rules.madlad),
+    _family("chrome", "bitmaps, line_kinds", slow_rules.chrome),
     _family("opencoder", "bitmaps, code, lines", slow_rules.opencoder),
     _unit("white_space", "bitmaps, words", slow_words.white_space),
     _unit("spacy", "bitmaps, spacy_words", slow_words.spacy),

@@ -2,7 +2,8 @@
 
 A file of the crawl and another that ends in the middle of a record, reference pages, some books and sources;
 percentile buckets, two phases of training with a reserve, held-out splits, benchmarks made of the pages' own text,
-personal data replaced, lists of addresses, recurring lines, a scorer, and a domain that no phase takes anything of.
+personal data replaced, lists of addresses, robots.txt of some hosts, recurring lines, a scorer, and a domain that no
+phase takes anything of.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -44,6 +46,7 @@ kept:
   views: [redacted, without_repeated_lines]
   urls:
     shut: {{domains: [creativecommons.org], substrings: [sitemap]}}
+  robots: {{agents: [CCBot, GPTBot], files: "{folder}/robots"}}
   overrides:
     - {{languages: [en], rules: {{too_few_stop_words: true, too_few_words: 60}}}}
     - {{languages: [ja, zh], rules: {{too_few_words: false, words_too_long: false, too_few_alphabetic_words: false}}}}
@@ -75,6 +78,16 @@ phases:
 """
 
 
+def write_robots(crawl: Path, folder: Path) -> None:
+    """robots.txt for every third host of a file of the crawl."""
+    with gzip.open(crawl) as file:
+        hosts = sorted(set(re.findall(rb"WARC-Target-URI: https?://([a-z0-9.-]+)/", file.read())))
+    for number, host in enumerate(hosts[::3]):
+        (folder / host.decode()).mkdir(parents=True)
+        agent = ("CCBot", "GPTBot", "*")[number % 3]
+        (folder / host.decode() / "robots.txt").write_text(f"User-agent: {agent}\nDisallow: /\n")
+
+
 def write(shared: Path, folder: Path) -> Path:
     """Inputs and the mixture file under ``folder``; the path of the latter."""
     data = shared / "data"
@@ -83,6 +96,7 @@ def write(shared: Path, folder: Path) -> Path:
     (folder / "web" / "crawl-00009.warc.gz").symlink_to(data / "crawl" / "crawl-00009.warc.gz")
     cut = (data / "crawl" / "crawl-00000.warc.gz").read_bytes()[:CUT]
     (folder / "web" / "cut.warc.gz").write_bytes(cut)
+    write_robots(data / "crawl" / "crawl-00009.warc.gz", folder / "robots")
     wiki = pq.read_table(data / "wiki-like" / "wiki.parquet").slice(0, REFERENCE)
     pq.write_table(wiki, folder / "wiki" / "wiki.parquet")
     with gzip.open(data / "books" / "books.jsonl.gz") as file:

@@ -1,0 +1,148 @@
+"""`madlad` and `chrome`: their twins on sentences and lines of their kinds, and texts that fail and pass each rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages import quality
+from stages.rules import families
+from stages.rules.madlad import CURSED
+from tests.kernels.test_quality import check
+from tests.support.quality_kernels import ROWS
+
+GOOD = "The mill stood by the river and the people of the town brought their grain to it every week. "
+LIST = "New York Los Angeles San Francisco Old Mill Red River Blue Lake and some more. "
+PIECES = st.sampled_from(
+    [
+        *(
+            GOOD,
+            LIST,
+            "Don't O’Neill stop!",
+            "Aa Bb Cc Dd Ee Ff Gg ",
+            "aa bb cc dd ee ff ",
+            "\u2003",
+            "?! ",
+            "...",
+            ". ",
+            "\n",
+            "é. ",
+            "x",
+        ),
+        *(
+            "12{}+/()> ",
+            "orem ipsum ",
+            " Ep.",
+            "mp3",
+            " a b c d e f g h i ",
+            "黄色电影",
+            " г. ",
+            "|",
+            "| ",
+            "a_b 'c' d''e ",
+            "�" * 3,
+        ),
+    ]
+)
+CHROME = st.sampled_from(
+    [
+        *(
+            "12 likes",
+            "1.5K shares and more",
+            "(3,000 Views)",
+            "½12 likes",
+            "٣ followers",
+            "12\u00a0comments",
+            "k 12 likes",
+            "MENU HERE",
+        ),
+        *(
+            "ÉCOLE du",
+            "12345",
+            "12 345",
+            "Home",
+            "Sign-in to read",
+            "sign-in now",
+            "There are items in cart today",
+            "items in cart",
+        ),
+        *(
+            "This is it Read more...",
+            "Read more... now",
+            "an ordinary line of words",
+            "  padded line \t",
+            "",
+            " ",
+            "12\x1flikes",
+            "x\x0by",
+        ),
+    ]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.lists(PIECES, max_size=14).map("".join), max_size=3),
+    st.lists(st.lists(CHROME, max_size=8).map("\n".join), max_size=3),
+)
+def test_both_families_equal_their_twins(sentences: list[str], lines: list[str]) -> None:
+    rows = {row.name: row for row in ROWS}
+    check(rows["madlad"], [*sentences, *lines])
+    check(rows["chrome"], [*lines, *sentences])
+
+
+def measured(family: str, *texts: str) -> list[dict[str, Any]]:
+    params = quality.Params(families=(family,), unit="white_space")
+    return quality.prepare(params)(
+        pa.RecordBatch.from_arrays([pa.array(texts, pa.large_string())], ["text"])
+    ).to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("rule", "fails", "passes"),
+    [
+        ("too_few_marked_sentences", GOOD * 4, GOOD * 5),
+        ("too_many_questionable_sentences", GOOD * 7 + LIST * 2, GOOD * 8 + LIST * 2),
+        (
+            "too_many_questionable_sentences",
+            GOOD * 3 + "Download it here, the file is quite small. ",
+            GOOD * 4 + "Upload it. ",
+        ),
+        ("too_much_page_chrome", GOOD + "\n12 likes\nHome\nMENU", GOOD * 4 + "\n12 likes\nHome\n"),
+    ],
+)
+def test_each_rule_has_a_text_that_fails_it_and_a_neighbour_that_passes(rule: str, fails: str, passes: str) -> None:
+    [(family, one)] = [(name, r) for name, rules in families.RULES.items() for r in rules if r.name == rule]
+    bad, good = (row[one.column] for row in measured(family, fails, passes))
+    wrong = [value < one.threshold if one.side == "min" else value > one.threshold for value in (bad, good)]
+    assert wrong == [True, False]
+
+
+@pytest.mark.parametrize("expression", CURSED)
+def test_every_expression_is_found_and_is_not_when_a_character_of_it_is_missing(expression: str) -> None:
+    plain = expression.replace(r"\s*", "").replace("[^ ]", "z").replace(r"\|", "|")
+    plain = plain.replace(r"\.", "\0").replace(".", "a").replace("?", "").replace("\0", ".")
+    text = "words" + (plain.removesuffix("$") if plain.endswith("$") else f"{plain} words")
+    [row, other] = measured("madlad", text, text.replace(plain.removesuffix("$"), plain.removesuffix("$")[1:-1]))
+    assert (row["madlad_num_cursed_sentences"], other["madlad_num_cursed_sentences"]) == (1, 0)
+
+
+def test_the_view_cuts_chrome_and_nothing_else() -> None:
+    text = f"MENU HERE\n{GOOD}\n12 likes\n\nSign-in to see what there are items in cart for\n"
+    text += "Home\nitems in cart\nLast line of it"
+    params = quality.Params(families=("chrome",), views=("chrome_cleaned",))
+    batch = pa.RecordBatch.from_arrays([pa.array(["", text, "Home"], pa.large_string())], ["text"])
+    spans = quality.prepare(params)(batch)["chrome_cleaned_spans"].to_pylist()
+    left = []
+    for page, cuts in zip(["", text, "Home"], spans, strict=True):
+        data, at = page.encode(), 0
+        parts = []
+        for cut in cuts:
+            parts += [data[at : cut["start"]], cut["replacement"].encode()]
+            at = cut["stop"]
+        left.append(b"".join([*parts, data[at:]]).decode())
+    assert left == ["", f"{GOOD}\n\nto see what there are for\nLast line of it", ""]
