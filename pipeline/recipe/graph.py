@@ -37,6 +37,7 @@ from stages import (
     sources,
     tokens,
 )
+from stages.documents import derived
 from stages.kept.grid import Grid
 from stages.report import survey
 
@@ -266,7 +267,7 @@ PRODUCTS = (
 
 BY_NAME = {product.name: product for product in PRODUCTS}
 
-BY_SPLIT = ("measure", "kept", "tokens")
+BY_SPLIT = ("measure", "transforms", "kept", "tokens")
 """Phases of a run whose tasks make files that the products of a mixture name."""
 PAGED = (*BY_SPLIT, "survey")
 """Phases that go page by page."""
@@ -329,6 +330,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
 
 ENTRIES: dict[str, type[BaseModel]] = {
     "sources.NAME": sources.SourceParams,
+    "transforms.NAME": derived.Transform,
     "domains.NAME": kept.Domain,
     "domains.GRID": Grid,
     "sample": SampleParams,
@@ -336,4 +338,4 @@ ENTRIES: dict[str, type[BaseModel]] = {
 ALTERNATIVES: dict[str, type[BaseModel]] = {"phases": mixture.PhasesParams}
 """Sections that stand in place of another: `phases` of `mixture`."""
 
-TOP_KEYS = ("name", "sample", "sources", "domains", *SECTIONS, *ALTERNATIVES)
+TOP_KEYS = ("name", "sample", "sources", "transforms", "domains", *SECTIONS, *ALTERNATIVES)
