@@ -105,7 +105,15 @@ def derive_tasks(recipe: Recipe, steps: Steps, products: dict[str, Product]) -> 
         }
         label, cost = f"{split.source}/{split.file}", steps.splits[parent].size
         memory = MAP_MEMORY + transform.memory
-        yield Task("stages.documents.derived:derive", args, (address,), label, cost, memory, transform.gpus)
+        yield Task(
+            f"{graph.BY_NAME['documents'].module.__name__}.derived:derive",
+            args,
+            (address,),
+            label,
+            cost,
+            memory,
+            transform.gpus,
+        )
 
 
 def measure_task(recipe: Recipe, steps: Steps, index: int, split: Split, products: dict[str, Product]) -> Task:
