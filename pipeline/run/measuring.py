@@ -174,9 +174,8 @@ def check_input(recipe: Recipe, steps: Steps, documents: Product) -> None:
 def reasons_of(pairs: list[tuple[Split, dict[str, Any]]]) -> str:
     """Why pages of a transform are quarantined, the most frequent reasons first."""
     counts: Counter[str] = Counter()
-    for split, report in pairs:
-        if split.unit == "derived":
-            counts.update(report.get("notes", {}))
+    for _, report in pairs:
+        counts.update(report.get("reasons", {}))
     return "".join(f"; {reason}: {pages:,}" for reason, pages in counts.most_common(3))
 
 

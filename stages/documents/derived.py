@@ -138,6 +138,7 @@ def derive(
     work = f"runs/transforms/{xxhash.xxh3_128_hexdigest(output.encode())}"
     account, alignment = Account(file), xxhash.xxh3_128()
     counts: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
     number = 0
     with store.table_writer(output, SCHEMA) as writer:
         for rows in _taken_rows(store, settings, files, counts):
@@ -147,6 +148,7 @@ def derive(
                 piece = f"{work}/{number:06d}.parquet" if settings.resume_rows else ""
                 table, told = _kept_piece(store, piece, name, settings, rows.slice(start, step))
                 _add(account, told)
+                reasons.update(place["reason"] for place in told["quarantined"])
                 parts.append(table)
                 number += 1
             table = pa.concat_tables(parts).combine_chunks()
@@ -156,6 +158,7 @@ def derive(
                 writer.write(batch)
         report = {**account.report(), "doc_ids": alignment.hexdigest(), "source": name, "file": file}
         report |= {"parents": counts["pages"], "parents_taken": counts["taken"]}
+        report["reasons"] = dict(sorted(reasons.items()))
         writer.report = report
     if settings.resume_rows:
         store.remove(work)
@@ -307,7 +310,6 @@ def _add(account: Account, told: dict[str, Any]) -> None:
         account.drop(reason, num_bytes, records)
     for place in told["quarantined"]:
         account.quarantine(place["offset"], place["reason"], place["bytes"], place["file"])
-        account.notes[place["reason"]] = account.notes.get(place["reason"], 0) + 1
     account.records += told["rows"]
     account.rows += told["rows"]
     account.raw_bytes += told["text_bytes"]

@@ -68,6 +68,8 @@ class Ledger:
     """Entries of lists of addresses -> pages under them, at least: each file names its most common ones."""
     views: dict[str, list[int]] = field(default_factory=dict)
     """view -> [kept documents it changes, spans, bytes cut or replaced]"""
+    transforms: dict[str, Counter[str]] = field(default_factory=dict)
+    """Of each transform the pages it may take and takes, the texts made of them, and quarantined pages by reason"""
     redacted: Counter[str] = field(default_factory=Counter)
     """Kinds of personal data -> places replaced in kept pages."""
     listed: list[dict[str, Any]] = field(default_factory=list)
@@ -146,6 +148,10 @@ def _add_documents(ledger: Ledger, report: DocumentsReport) -> tuple[str, int, i
             ledger.listed.append({**told, "offset": place["offset"], "reason": place["reason"], "kind": kind})
     ledger.content_types.update(report.get("content_types", {}))
     ledger.notes.update(report.get("notes", {}))
+    if "parents" in report:
+        found = ledger.transforms.setdefault(source, Counter())
+        found.update(parents=report["parents"], taken=report["parents_taken"], made=report["rows"], dropped=dropped)
+        found.update(report["reasons"])
     return name, report["rows"], report["text_bytes"]
 
 

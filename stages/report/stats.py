@@ -17,6 +17,8 @@ Schema (``version`` is raised when a key changes its meaning; keys are only adde
     listed           entries of lists of addresses that most pages fall under: {"entry", "documents"} (at least so many)
     views            what was cut or replaced in kept pages: {"view", "documents", "spans", "bytes"}; of personal data,
                      {"view": "redacted: email", "spans"} and so on too
+    transforms       what transforms made: {"transform", "parents", "taken", "made" (pages), "dropped" (texts that became
+                     no page), "quarantined" (pages taken, by reason)}; empty without any
     mixture          the corpus manifest's domains: requested and realised
     phases           the same per phase of training, where the mixture has phases: {"phase", ...}
     held_out         of the domains of the mixture, what other splits hold: {"domain", "split", "documents", ...}
@@ -62,7 +64,7 @@ from stages.rules import families
 
 __all__ = ["VERSION", "ConservationError", "build_stats", "encode"]
 
-VERSION = 4
+VERSION = 5
 MAX_ENTRIES = 200
 CLUSTER_FIGURES = (
     "rows", "passing", "exact_removed", "fuzzy_removed", "pairs_compared", "pairs_verified", "pairs_by_similarity",
@@ -150,6 +152,7 @@ def build_stats(
             for entry, documents in sorted(ledger.entries.items(), key=lambda item: (-item[1], item[0]))[:MAX_ENTRIES]
         ],
         "views": view_rows(ledger),
+        "transforms": transform_rows(ledger),
         "mixture": mixture,
         "phases": phase_rows(corpus),
         "held_out": list(held_out),
@@ -291,6 +294,17 @@ def rule_row(name: str, counts: list[int], thresholds: Mapping[str, float]) -> R
     documents, num_bytes, first, alone = counts
     figures = {"rule": name, "documents": documents, "bytes": num_bytes, "first": first, "alone": alone}
     return figures | (described(name, thresholds) or {})
+
+
+def transform_rows(ledger: Ledger) -> list[Row]:
+    """One row a transform."""
+    counted = ("parents", "taken", "made", "dropped")
+    return [
+        {"transform": name}
+        | {key: counts[key] for key in counted}
+        | {"quarantined": {reason: counts[reason] for reason in sorted(counts) if reason not in counted}}
+        for name, counts in sorted(ledger.transforms.items())
+    ]
 
 
 def view_rows(ledger: Ledger) -> list[Row]:

@@ -102,6 +102,25 @@ def listed(stats: Stats) -> Table:
     return make("listed", "Pages under lists of addresses, by entry", columns, stats.get("listed") or [])
 
 
+def transforms(stats: Stats) -> Table:
+    """What functions made of pages."""
+    rows = [
+        {**row, "quarantined": ", ".join(f"{reason} {pages:,}" for reason, pages in row["quarantined"].items())}
+        for row in stats.get("transforms") or []
+    ]
+    columns = [
+        Column("transform", "Transform", "text"),
+        Column("parents", "Pages of its sources", "count"),
+        Column("taken", "Pages taken", "count"),
+        Column("made", "Pages made", "count", bar=True),
+        Column(
+            "dropped", "Texts left out", "count", help="Equal to their page or to another text made of it, or empty"
+        ),
+        Column("quarantined", "Quarantined", "text"),
+    ]
+    return make("transforms", "Pages that transforms made of pages", columns, rows)
+
+
 def views(stats: Stats) -> Table:
     """What was cut or replaced in the pages kept."""
     columns = [
@@ -370,7 +389,7 @@ def costs_table(costs: Mapping[str, Any]) -> Table:
 
 
 BUILDERS: tuple[Callable[[Stats], Table], ...] = (
-    reasons, listed, views, mixture, phases, held_out, domains, buckets, languages, sources, removed, content_types,
+    reasons, listed, views, transforms, mixture, phases, held_out, domains, buckets, languages, sources, removed, content_types,
     hosts, registered_domains, personal_data, benchmarks, verdicts, overlaps, repeats,
     passages, trouble,
 )  # fmt: skip

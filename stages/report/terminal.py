@@ -21,6 +21,7 @@ def render_text(stats: Mapping[str, Any]) -> str:
         listed(stats),
         views(stats),
         repeats(stats),
+        transforms(stats),
         sources(stats),
         languages(stats),
         domains(stats),
@@ -95,6 +96,19 @@ def repeats(stats: Mapping[str, Any]) -> str:
         for name, counts in sorted(found.items(), key=lambda entry: (-entry[1]["repeats_bytes"], entry[0]))
     ]
     return table(["repeats in source", "pages", "bytes that stay elsewhere", "of text"], lines) if lines else ""
+
+
+def transforms(stats: Mapping[str, Any]) -> str:
+    """What functions made of pages, where the mixture has any."""
+    lines = [
+        [
+            row["transform"],
+            *(exact(row[key]) for key in ("parents", "taken", "made", "dropped")),
+            ", ".join(f"{reason} {exact(pages)}" for reason, pages in row["quarantined"].items()),
+        ]
+        for row in stats.get("transforms") or []
+    ]
+    return table(["transform", "pages", "taken", "made", "left out", "quarantined"], lines) if lines else ""
 
 
 def sources(stats: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from pipeline import recipe as recipes
 from pipeline.answers import trace
+from pipeline.answers.stats import stats_of
 from pipeline.answers.verify import verify_root
 from pipeline.answers.why import lives
 from pipeline.cli import main
@@ -134,6 +135,7 @@ def test_conditions_choose_pages_and_batches_change_no_row(tmp_path: Path) -> No
         inputs = {"sources": ["web"], "languages": ["en"], "min": {"text_bytes": 20}, "max": {"confidence": 0.95}}
         settings = transform("languages", batch=batch, inputs=inputs).model_dump(mode="json")
         report = derived.derive(store, name="made", transform=settings, files=files, file="a", output="c/a.parquet")
+        assert report["reasons"] == {}
         rows = store.read_table("c/a.parquet")
         assert report["records"] == report["rows"] == rows.num_rows
         assert (report["parents"], report["parents_taken"]) == (40, rows.num_rows)
@@ -242,6 +244,11 @@ def test_derived_pages_go_the_way_of_all_pages_and_the_chain_is_told(finished: P
         assert (child["language"], child["gopher_num_words"] > 0) == ("en", True)
     assert {page["reason"] for page in children} > {None, "exact_duplicate"}
     assert "all is well" in verify_root(store, None)
+    read = [page for page in pages if page["source"] == "web"]
+    assert stats_of(snapshot)["transforms"] == [
+        {"transform": "new", "parents": len(read), "taken": len(taken), "made": len(children), "dropped": 0}
+        | {"quarantined": {}}
+    ]
     shard, row, doc_id = next(one for one in ids_in_shards(snapshot) if "/new-" in one[0])
     parent = by_id[by_id[doc_id]["derived_from"]]
     told = trace.trace(store, None, f"{shard}:{row}")

@@ -203,7 +203,7 @@ def test_equal_figures_give_equal_bytes_whatever_the_order_of_groups(run: Row) -
     for report in (*run["kept"], *run["tokens"]):
         report["groups"].reverse()
     assert encode(build_stats("made-up", **run)) == first
-    assert json.loads(first)["version"] == 4
+    assert json.loads(first)["version"] == 5
 
 
 def test_every_published_rule_is_counted_under_quality_and_the_fixed_reasons_under_their_product() -> None:
