@@ -69,7 +69,8 @@ class Ledger:
     views: dict[str, list[int]] = field(default_factory=dict)
     """view -> [kept documents it changes, spans, bytes cut or replaced]"""
     transforms: dict[str, Counter[str]] = field(default_factory=dict)
-    """Of each transform the pages it may take and takes, the texts made of them, and quarantined pages by reason"""
+    """Of each transform the pages it may take and takes, those of which nothing was made, the texts that became a page
+    and that did not, and quarantined pages by reason"""
     redacted: Counter[str] = field(default_factory=Counter)
     """Kinds of personal data -> places replaced in kept pages."""
     listed: list[dict[str, Any]] = field(default_factory=list)
@@ -150,7 +151,9 @@ def _add_documents(ledger: Ledger, report: DocumentsReport) -> tuple[str, int, i
     ledger.notes.update(report.get("notes", {}))
     if "parents" in report:
         found = ledger.transforms.setdefault(source, Counter())
-        found.update(parents=report["parents"], taken=report["parents_taken"], made=report["rows"], dropped=dropped)
+        nothing = report["dropped"].get("made_nothing", {"records": 0, "bytes": 0})["records"]
+        found.update(parents=report["parents"], taken=report["parents_taken"], made=report["rows"])
+        found.update(nothing=nothing, left_out=dropped - nothing)
         found.update(report["reasons"])
     return name, report["rows"], report["text_bytes"]
 

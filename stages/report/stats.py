@@ -17,8 +17,8 @@ Schema (``version`` is raised when a key changes its meaning; keys are only adde
     listed           entries of lists of addresses that most pages fall under: {"entry", "documents"} (at least so many)
     views            what was cut or replaced in kept pages: {"view", "documents", "spans", "bytes"}; of personal data,
                      {"view": "redacted: email", "spans"} and so on too
-    transforms       what transforms made: {"transform", "parents", "taken", "made" (pages), "dropped" (texts that became
-                     no page), "quarantined" (pages taken, by reason)}; empty without any
+    transforms       what transforms made: {"transform", "parents", "taken", "nothing" (pages of which nothing was
+                     made), "made" (pages), "left_out" (texts), "quarantined" (pages taken, by reason)}; empty without any
     mixture          the corpus manifest's domains: requested and realised
     phases           the same per phase of training, where the mixture has phases: {"phase", ...}
     held_out         of the domains of the mixture, what other splits hold: {"domain", "split", "documents", ...}
@@ -298,7 +298,7 @@ def rule_row(name: str, counts: list[int], thresholds: Mapping[str, float]) -> R
 
 def transform_rows(ledger: Ledger) -> list[Row]:
     """One row a transform."""
-    counted = ("parents", "taken", "made", "dropped")
+    counted = ("parents", "taken", "nothing", "made", "left_out")
     return [
         {"transform": name}
         | {key: counts[key] for key in counted}

@@ -112,9 +112,10 @@ def transforms(stats: Stats) -> Table:
         Column("transform", "Transform", "text"),
         Column("parents", "Pages of its sources", "count"),
         Column("taken", "Pages taken", "count"),
+        Column("nothing", "Nothing made of", "count"),
         Column("made", "Pages made", "count", bar=True),
         Column(
-            "dropped", "Texts left out", "count", help="Equal to their page or to another text made of it, or empty"
+            "left_out", "Texts left out", "count", help="Equal to their page or to another text made of it, or empty"
         ),
         Column("quarantined", "Quarantined", "text"),
     ]

@@ -103,12 +103,16 @@ def transforms(stats: Mapping[str, Any]) -> str:
     lines = [
         [
             row["transform"],
-            *(exact(row[key]) for key in ("parents", "taken", "made", "dropped")),
+            *(exact(row[key]) for key in ("parents", "taken", "nothing", "made", "left_out")),
             ", ".join(f"{reason} {exact(pages)}" for reason, pages in row["quarantined"].items()),
         ]
         for row in stats.get("transforms") or []
     ]
-    return table(["transform", "pages", "taken", "made", "left out", "quarantined"], lines) if lines else ""
+    return (
+        table(["transform", "pages", "taken", "gave nothing", "made", "left out", "quarantined"], lines)
+        if lines
+        else ""
+    )
 
 
 def sources(stats: Mapping[str, Any]) -> str:

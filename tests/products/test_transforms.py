@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from stages.documents.batches import measure
 from stages.documents.derived import Transform
 from stages.transforms import process
 from stages.transforms.definitions import questions
+from tests.run.test_crash_points import copied, watched
 from tests.support.corpora import write_corpus, write_mixture
 from tests.support.runs import made, run_inline, tree
 
@@ -246,8 +248,8 @@ def test_derived_pages_go_the_way_of_all_pages_and_the_chain_is_told(finished: P
     assert "all is well" in verify_root(store, None)
     read = [page for page in pages if page["source"] == "web"]
     assert stats_of(snapshot)["transforms"] == [
-        {"transform": "new", "parents": len(read), "taken": len(taken), "made": len(children), "dropped": 0}
-        | {"quarantined": {}}
+        {"transform": "new", "parents": len(read), "taken": len(taken), "nothing": 0}
+        | {"made": len(children), "left_out": 0, "quarantined": {}}
     ]
     shard, row, doc_id = next(one for one in ids_in_shards(snapshot) if "/new-" in one[0])
     parent = by_id[by_id[doc_id]["derived_from"]]
@@ -338,6 +340,37 @@ def test_no_layout_of_the_input_files_changes_a_derived_page(finished: Path, tmp
     run_inline(mixture_of(finished), finished / "root")
     mine, other = tree(finished / "root"), tree(fresh)
     assert {name: mine[name] for name in other} == other
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_any_moment_of_a_transform_ends_in_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_corpus(tmp_path / "in", files=1)
+    mixture = mixture_of(tmp_path, more="    resume_rows: 20\n")
+    run_inline(mixture, tmp_path / "whole")
+    states: list[Path] = []
+
+    def before() -> None:
+        if any((tmp_path / "again" / "documents").glob("*/*")) and not any((tmp_path / "again").glob("kept/*")):
+            states.append(tmp_path / f"state-{len(states):04}")
+            copied(tmp_path / "again", states[-1])
+
+    with monkeypatch.context() as patch:
+        (tmp_path / "again").mkdir()
+        watched(patch, tmp_path / "again", before)
+        run_inline(mixture, tmp_path / "again")
+    expected = tree(tmp_path / "whole")
+    assert tree(tmp_path / "again") == expected
+    pieces = [state for state in states if any((state / "runs" / "transforms").rglob("*.parquet"))]
+    assert 5 < len(pieces) < len(states)
+    for state in [*pieces, *states[:: max(1, len(states) // 8)]]:
+        if state.exists():
+            run_inline(mixture, state)
+            left = {name: told for name, told in tree(state).items() if not name.startswith(".tmp/")}  # swept by `run`
+            assert left == expected, state.name
+            assert not any((state / "runs" / "transforms").rglob("*.parquet"))
+            shutil.rmtree(state)
 
 
 @pytest.mark.parametrize(
