@@ -105,6 +105,10 @@ class Recipe:
         wanted = {"language", *(self.holder(name, column) for column in self.transforms()[name].inputs.columns())}
         return [product for product in graph.together(self.sections) if product in wanted | {"documents"}]
 
+    def derived_pieces(self, address: str) -> str:
+        """The folder of what is kept of a derived split's `documents` while they are made."""
+        return derived.pieces_of(address)
+
     def holder(self, name: str, column: str) -> str | None:
         """The product measured with the text that has a column in every source that a transform reads."""
         for product in graph.together(self.sections):

@@ -80,6 +80,7 @@ def measure(recipe: Recipe, steps: Steps) -> dict[str, Product]:
     steps.run("measure", tasks[False], done)
     made = [task for task in derive_tasks(recipe, steps, products) if task.outputs[0] in missing["documents"]]
     steps.run("transforms", made, derived)
+    tidy_pieces(recipe, steps, products["documents"])
     steps.run("measure", tasks[True], done)
     for name, product in products.items():
         steps.finish(name, product, fresh)
@@ -114,6 +115,16 @@ def derive_tasks(recipe: Recipe, steps: Steps, products: dict[str, Product]) -> 
             memory,
             transform.gpus,
         )
+
+
+def tidy_pieces(recipe: Recipe, steps: Steps, documents: Product) -> None:
+    """Remove what a run that was killed left of transforms' files that are whole."""
+    if steps.dry or not recipe.transforms():
+        return
+    left = {address.rpartition("/")[0] for address, _ in steps.store.list("runs/transforms")}
+    whole = (a for split, a in zip(steps.splits, documents.addresses, strict=True) if split.unit == "derived")
+    for folder in sorted(left & {recipe.derived_pieces(address) for address in whole}):
+        steps.store.remove(folder)
 
 
 def measure_task(recipe: Recipe, steps: Steps, index: int, split: Split, products: dict[str, Product]) -> Task:

@@ -125,6 +125,11 @@ def child_id(name: str, settings: str, parent: bytes, ordinal: int) -> bytes:
     return xxhash.xxh3_128_digest(f"{name}\0{settings}\0{parent.hex()}\0{ordinal}".encode())
 
 
+def pieces_of(output: str) -> str:
+    """The folder that holds what is made of a file until it is whole (`Transform.resume_rows`)."""
+    return f"runs/transforms/{xxhash.xxh3_128_hexdigest(output.encode())}"
+
+
 def derive(
     store: Store, *, name: str, transform: dict[str, Any], files: dict[str, str], file: str, output: str
 ) -> dict[str, Any]:
@@ -135,7 +140,7 @@ def derive(
         file: the parents' file, for the report.
     """
     settings = Transform(**transform)
-    work = f"runs/transforms/{xxhash.xxh3_128_hexdigest(output.encode())}"
+    work = pieces_of(output)
     account, alignment = Account(file), xxhash.xxh3_128()
     counts: Counter[str] = Counter()
     reasons: Counter[str] = Counter()

@@ -18,7 +18,7 @@ Schema (``version`` is raised when a key changes its meaning; keys are only adde
     views            what was cut or replaced in kept pages: {"view", "documents", "spans", "bytes"}; of personal data,
                      {"view": "redacted: email", "spans"} and so on too
     transforms       what transforms made: {"transform", "parents", "taken", "nothing" (pages of which nothing was
-                     made), "made" (pages), "left_out" (texts), "quarantined" (pages taken, by reason)}; empty without any
+                     made), "made" (pages), "left_out" (texts), "quarantined" (pages, by reason)}; empty without any
     mixture          the corpus manifest's domains: requested and realised
     phases           the same per phase of training, where the mixture has phases: {"phase", ...}
     held_out         of the domains of the mixture, what other splits hold: {"domain", "split", "documents", ...}

@@ -390,7 +390,7 @@ def costs_table(costs: Mapping[str, Any]) -> Table:
 
 
 BUILDERS: tuple[Callable[[Stats], Table], ...] = (
-    reasons, listed, views, transforms, mixture, phases, held_out, domains, buckets, languages, sources, removed, content_types,
-    hosts, registered_domains, personal_data, benchmarks, verdicts, overlaps, repeats,
+    reasons, listed, views, transforms, mixture, phases, held_out, domains, buckets, languages, sources, removed,
+    content_types, hosts, registered_domains, personal_data, benchmarks, verdicts, overlaps, repeats,
     passages, trouble,
 )  # fmt: skip
