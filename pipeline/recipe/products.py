@@ -105,6 +105,10 @@ class Recipe:
         wanted = {"language", *(self.holder(name, column) for column in self.transforms()[name].inputs.columns())}
         return [product for product in graph.together(self.sections) if product in wanted | {"documents"}]
 
+    def derived_settings(self, name: str) -> str:
+        """Digest of what decides the pages of a transform."""
+        return derived.decided(self.transforms()[name])
+
     def derived_pieces(self, address: str) -> str:
         """The folder of what is kept of a derived split's `documents` while they are made."""
         return derived.pieces_of(address)

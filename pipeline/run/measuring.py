@@ -100,6 +100,7 @@ def derive_tasks(recipe: Recipe, steps: Steps, products: dict[str, Product]) -> 
         args = {
             "name": split.source,
             "transform": dump(transform),
+            "settings": recipe.derived_settings(split.source),
             "files": {name: products[name].addresses[parent] for name in recipe.derived_inputs(split.source)},
             "file": split.file,
             "output": address,

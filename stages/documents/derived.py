@@ -105,8 +105,11 @@ class Transform(StageParams):
     _named = field_validator("function")(own_functions.checked)
 
     def deciding(self) -> dict[str, Any]:
-        """The settings that decide the rows: not where files lie, nor what is reserved."""
-        plain = {key: value for key, value in self.params.items() if not own_functions.is_file(value)}
+        """The settings that decide the rows: not where files lie, nor what is reserved, nor what the function names
+        in its attribute ``EFFORT`` (a server's address, say)."""
+        effort = getattr(own_functions.load(self.function), "EFFORT", ())
+        named = {key: value for key, value in self.params.items() if key not in effort}
+        plain = {key: value for key, value in named.items() if not own_functions.is_file(value)}
         limits = {"max_rows": self.max_rows, "max_bytes": self.max_bytes}
         return {"function": self.function, "params": plain, "inputs": self.inputs.model_dump(mode="json"), **limits}
 
@@ -120,6 +123,11 @@ def identity(transform: Transform) -> dict[str, str]:
     return own_functions.identity(transform.function, transform.params)
 
 
+def decided(transform: Transform) -> str:
+    """Digest of what decides, as it stands in doc_ids."""
+    return xxhash.xxh3_128_hexdigest(json.dumps(transform.deciding(), sort_keys=True).encode())
+
+
 def child_id(name: str, settings: str, parent: bytes, ordinal: int) -> bytes:
     """The 16 bytes that name a derived page; ``settings``: digest of what decides."""
     return xxhash.xxh3_128_digest(f"{name}\0{settings}\0{parent.hex()}\0{ordinal}".encode())
@@ -131,27 +139,35 @@ def pieces_of(output: str) -> str:
 
 
 def derive(
-    store: Store, *, name: str, transform: dict[str, Any], files: dict[str, str], file: str, output: str
+    store: Store,
+    *,
+    name: str,
+    transform: dict[str, Any],
+    settings: str,
+    files: dict[str, str],
+    file: str,
+    output: str,
 ) -> dict[str, Any]:
     """Job: the pages that a transform makes of one split. Returns the report of the file.
 
     Args:
+        settings: `decided` of the transform: here its module is not loaded but by its own process.
         files: addresses of the parents' `documents` and of the sidecars that conditions name, by product.
         file: the parents' file, for the report.
     """
-    settings = Transform(**transform)
+    own = Transform(**transform)
     work = pieces_of(output)
     account, alignment = Account(file), xxhash.xxh3_128()
     counts: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     number = 0
     with store.table_writer(output, SCHEMA) as writer:
-        for rows in _taken_rows(store, settings, files, counts):
+        for rows in _taken_rows(store, own, files, counts):
             parts = [SCHEMA.empty_table()]
-            step = settings.resume_rows or MAX_ROWS
+            step = own.resume_rows or MAX_ROWS
             for start in range(0, rows.num_rows, step):
-                piece = f"{work}/{number:06d}.parquet" if settings.resume_rows else ""
-                table, told = _kept_piece(store, piece, name, settings, rows.slice(start, step))
+                piece = f"{work}/{number:06d}.parquet" if own.resume_rows else ""
+                table, told = _kept_piece(store, piece, name, own, settings, rows.slice(start, step))
                 _add(account, told)
                 reasons.update(place["reason"] for place in told["quarantined"])
                 parts.append(table)
@@ -165,7 +181,7 @@ def derive(
         report |= {"parents": counts["pages"], "parents_taken": counts["taken"]}
         report["reasons"] = dict(sorted(reasons.items()))
         writer.report = report
-    if settings.resume_rows:
+    if own.resume_rows:
         store.remove(work)
     return report
 
@@ -229,27 +245,27 @@ def _taken(table: pa.Table, inputs: Inputs) -> pa.Array:
 
 
 def _kept_piece(
-    store: Store, address: str, name: str, settings: Transform, rows: pa.RecordBatch
+    store: Store, address: str, name: str, transform: Transform, settings: str, rows: pa.RecordBatch
 ) -> tuple[pa.Table, dict[str, Any]]:
     """The children of some pages and what is told of them: from a run that was killed, or made now and kept."""
     if address and store.exists(address):
         return store.read_table(address).cast(SCHEMA), store.metadata(address)
-    table, told = children(name, settings, rows)
+    table, told = children(name, transform, settings, rows)
     if address:
         store.write_table(address, table, report=told)
     return table, told
 
 
-def children(name: str, settings: Transform, rows: pa.RecordBatch) -> tuple[pa.Table, dict[str, Any]]:
+def children(name: str, transform: Transform, settings: str, rows: pa.RecordBatch) -> tuple[pa.Table, dict[str, Any]]:
     """`SCHEMA` of what is made of some pages, and counts: dropped (reason to records and bytes), quarantined."""
-    limits = Limits(settings.seconds, settings.max_rows, settings.max_bytes)
-    apply = rewriter(settings.function, settings.params, limits)
+    limits = Limits(transform.seconds, transform.max_rows, transform.max_bytes)
+    apply = rewriter(transform.function, transform.params, limits)
     seen = {column: rows.column(column) for column in ("text", "title", "url")}
     languages = rows.column("language") if "language" in rows.schema.names else pa.nulls(rows.num_rows, pa.string())
     given = pa.record_batch({**seen, "language": languages})
     made: list[list[bytes] | str] = []
-    for start in range(0, rows.num_rows, settings.batch):
-        made += apply(given.slice(start, settings.batch))
+    for start in range(0, rows.num_rows, transform.batch):
+        made += apply(given.slice(start, transform.batch))
     dropped: dict[str, list[int]] = {}
     quarantined: list[dict[str, Any]] = []
     found: list[tuple[int, int, str]] = []
@@ -291,14 +307,13 @@ def _drop(dropped: dict[str, list[int]], reason: str, num_bytes: int) -> None:
     count[1] += num_bytes
 
 
-def _table(name: str, settings: Transform, rows: pa.RecordBatch, found: Sequence[tuple[int, int, str]]) -> pa.Table:
+def _table(name: str, settings: str, rows: pa.RecordBatch, found: Sequence[tuple[int, int, str]]) -> pa.Table:
     count = len(found)
-    digest = xxhash.xxh3_128_hexdigest(json.dumps(settings.deciding(), sort_keys=True).encode())
     of = pa.array([row for row, _, _ in found], pa.int64())
     texts = pa.array([text for _, _, text in found], pa.large_string())
     sizes, hashes = measure(texts) if count else (pa.array([], pa.int64()), pa.array([], pa.binary(16)))
     parents = rows.column("doc_id").take(of)
-    ids = [child_id(name, digest, parent, n) for parent, (_, n, _) in zip(parents.to_pylist(), found, strict=True)]
+    ids = [child_id(name, settings, parent, n) for parent, (_, n, _) in zip(parents.to_pylist(), found, strict=True)]
     columns: dict[str, Any] = {column: rows.column(column).take(of) for column in INHERITED}
     columns |= {"doc_id": pa.array(ids, schemas.DOC_ID), "source": pa.array([name] * count, pa.string())}
     columns |= {"raw_bytes": sizes, "text_bytes": sizes, "text_hash": hashes, "text": texts, "derived_from": parents}

@@ -18,6 +18,7 @@ still none, or the server refuses the key or the address (401, 403, 404), the ru
 made until then stays (`transforms.NAME.resume_rows`), and the next run asks for the rest alone. Another refusal (400,
 413, 422: too long a page, say) and an answer cut at `max_tokens` quarantine their page.
 
+Address, key, bound, time and retries decide nothing: another server of the same model goes on where the first left off.
 A server need not answer the same twice; each page is asked once, and its answer is what all later runs read.
 """
 
@@ -104,6 +105,10 @@ def ask(
     with ThreadPoolExecutor(in_flight) as pool:
         answers = list(pool.map(one, rows.to_pylist()))
     return (texts(answer, separator) for answer in answers)
+
+
+ask.EFFORT = ("url", "in_flight", "timeout", "retries", "key_variable")  # type: ignore[attr-defined]
+"""Arguments that decide no text: the model is told by its name, wherever it is served."""
 
 
 def texts(answer: str | Refused, separator: str) -> Iterator[str]:

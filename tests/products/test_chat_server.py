@@ -139,4 +139,8 @@ def test_a_run_goes_on_where_the_server_left_it_and_then_asks_nothing_more(tmp_p
         assert before + len(server.asked) - 61 <= answered, "what was answered in a whole piece is not asked again"
         count = len(server.asked)
         assert made(run_inline(path, tmp_path / "root")) == {}
+        path.write_text(
+            path.read_text().replace(server.url, "http://127.0.0.1:9/v1").replace("in_flight: 4", "in_flight: 2")
+        )
+        assert made(run_inline(path, tmp_path / "root")) == {}, "where the model is served decides nothing"
         assert len(server.asked) == count

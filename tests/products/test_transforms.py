@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +46,10 @@ def transform(function: str, **more: Any) -> Transform:
     return Transform.model_validate({"function": f"{HERE}:{function}", "inputs": {"sources": ["web"]}, **more})
 
 
+def children(name: str, transform: Transform, rows: pa.RecordBatch) -> Any:
+    return derived.children(name, transform, derived.decided(transform), rows)
+
+
 def parents(texts: list[str]) -> pa.RecordBatch:
     count = len(texts)
     column = pa.array(texts, pa.large_string())
@@ -81,7 +86,7 @@ def test_bad_pages_are_quarantined_with_a_reason_and_their_neighbours_are_not() 
     texts = [text for bad in asked for text in ("before " + bad, bad)]
     texts += ["nothing", "empty", "parent", "twice", "print", "last"]
     settings = transform("as_asked", batch=26, seconds=1, max_rows=50, max_bytes=2000)
-    table, told = derived.children("made", settings, parents(texts))
+    table, told = children("made", settings, parents(texts))
     reasons = {texts[place["offset"] - 100]: place["reason"] for place in told["quarantined"]}
     assert reasons == asked
     counts = {reason: count for reason, (count, _) in told["dropped"].items()}
@@ -92,15 +97,15 @@ def test_bad_pages_are_quarantined_with_a_reason_and_their_neighbours_are_not() 
 
 
 def test_a_function_that_gives_another_number_of_results_or_is_not_there_is_told() -> None:
-    _, told = derived.children("made", transform("too_many"), parents(["a", "b"]))
+    _, told = children("made", transform("too_many"), parents(["a", "b"]))
     assert [place["reason"] for place in told["quarantined"]] == ["raised_an_error"] * 2
     with pytest.raises(ValueError, match="cannot be loaded in its process"):
-        derived.children("made", transform("absent"), parents(["a"]))
+        derived.children("made", transform("absent"), "", parents(["a"]))
 
 
 def test_children_are_named_by_parent_transform_settings_and_ordinal_and_keep_what_is_the_parent_s() -> None:
     rows = parents(["one two three four", "five six seven eight"])
-    table, _ = derived.children("made", transform("halves"), rows)
+    table, _ = children("made", transform("halves"), rows)
     found = table.to_pylist()
     assert [(row["derived_from"], row["ordinal"]) for row in found] == [
         (rows.column("doc_id")[n].as_py(), ordinal) for n in range(2) for ordinal in range(2)
@@ -109,12 +114,12 @@ def test_children_are_named_by_parent_transform_settings_and_ordinal_and_keep_wh
         ("made", "made", "web/a.warc.gz", "CC0")
     }
     assert [row["url"] for row in found] == ["https://x.example/0"] * 2 + ["https://x.example/1"] * 2
-    again, _ = derived.children("made", transform("halves", batch=1, gpus=1, seconds=9), rows.slice(1))
+    again, _ = children("made", transform("halves", batch=1, gpus=1, seconds=9), rows.slice(1))
     assert again.column("doc_id").to_pylist() == table.column("doc_id").to_pylist()[2:]
     ids = set(table.column("doc_id").to_pylist())
     for other in (transform("halves", params={"mark": "x"}), transform("halves", max_rows=5)):
-        assert not ids & set(derived.children("made", other, rows)[0].column("doc_id").to_pylist())
-    assert not ids & set(derived.children("other", transform("halves"), rows)[0].column("doc_id").to_pylist())
+        assert not ids & set(children("made", other, rows)[0].column("doc_id").to_pylist())
+    assert not ids & set(children("other", transform("halves"), rows)[0].column("doc_id").to_pylist())
 
 
 def write_parents(store: Store, texts: list[str], group: int) -> dict[str, str]:
@@ -135,8 +140,9 @@ def test_conditions_choose_pages_and_batches_change_no_row(tmp_path: Path) -> No
         store = Store(str(tmp_path / str(number)))
         files = write_parents(store, texts, group)
         inputs = {"sources": ["web"], "languages": ["en"], "min": {"text_bytes": 20}, "max": {"confidence": 0.95}}
-        settings = transform("languages", batch=batch, inputs=inputs).model_dump(mode="json")
-        report = derived.derive(store, name="made", transform=settings, files=files, file="a", output="c/a.parquet")
+        own = transform("languages", batch=batch, inputs=inputs)
+        settings = {"transform": own.model_dump(mode="json"), "settings": derived.decided(own)}
+        report = derived.derive(store, name="made", **settings, files=files, file="a", output="c/a.parquet")
         assert report["reasons"] == {}
         rows = store.read_table("c/a.parquet")
         assert report["records"] == report["rows"] == rows.num_rows
@@ -155,8 +161,9 @@ def test_what_was_made_before_a_kill_is_not_made_again(tmp_path: Path, monkeypat
     def run(root: str) -> Path:
         store = Store(str(tmp_path / root))
         files = write_parents(store, texts, 8)
-        settings = transform("counted", params={"log": str(log.parent)}, batch=2, resume_rows=4).model_dump(mode="json")
-        derived.derive(store, name="made", transform=settings, files=files, file="a", output="c/a.parquet")
+        own = transform("counted", params={"log": str(log.parent)}, batch=2, resume_rows=4)
+        settings = {"transform": own.model_dump(mode="json"), "settings": derived.decided(own)}
+        derived.derive(store, name="made", **settings, files=files, file="a", output="c/a.parquet")
         assert store.list("runs/transforms") == []
         return Path(store.base) / "c" / "a.parquet"
 
@@ -441,3 +448,21 @@ def test_definition_lists_become_questions_and_answers(block: str) -> None:
 )
 def test_what_is_no_definition_list_is_left_alone(text: str) -> None:
     assert asked(text) == []
+
+
+def test_the_mixtures_of_the_how_to_are_right(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "transforms.md").read_text(encoding="utf-8")
+    whole, server = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "rewrite.txt").write_text("In other words: {text}")
+    (tmp_path / "a.yaml").write_text(whole)
+    made = recipes.load(tmp_path / "a.yaml", Store(str(tmp_path)))
+    assert made.transforms()["glossary"].inputs.languages == ("en",)
+    assert not made.sources["glossary"].sections["kept"].families
+    own = server + whole.partition("transforms:\n")[2]
+    (tmp_path / "b.yaml").write_text(whole.partition("transforms:\n")[0] + own)
+    made = recipes.load(tmp_path / "b.yaml", Store(str(tmp_path)))
+    params = made.transforms()["rewrite"].params
+    assert (params["prompt"], params["url"]) == (str(tmp_path / "rewrite.txt"), "http://localhost:8000/v1")
+    first = made.fingerprint("documents", "rewrite").hex
+    (tmp_path / "rewrite.txt").write_text("In fewer words: {text}")
+    assert recipes.load(tmp_path / "b.yaml", Store(str(tmp_path))).fingerprint("documents", "rewrite").hex != first
