@@ -58,6 +58,12 @@ class DocumentsReport(TypedDict):
     notes: NotRequired[dict[str, int]]
     indexed: NotRequired[Indexed]
     """Of records read by ranges."""
+    parents: NotRequired[int]
+    """Of derived pages: the pages of the split they may be made of."""
+    parents_taken: NotRequired[int]
+    """Those that were given to the transform."""
+    reasons: NotRequired[dict[str, int]]
+    """Those that are quarantined, by reason."""
 
 
 # ---- kept

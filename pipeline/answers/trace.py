@@ -11,6 +11,7 @@ import pyarrow.fs as pafs
 
 from pipeline import recipe
 from pipeline.errors import UserError
+from pipeline.recipe import pages
 from pipeline.recipe import snapshot as snapshots
 from pipeline.recipe.pages import rows_of
 from pipeline.recipe.snapshot import Snapshot
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     pass
 
 SHARD = re.compile(r"^(?P<shard>.+?\.arrow)(?::(?P<row>\d+)(?::(?P<token>\d+))?)?$")
+MADE_BY = ("transform", "ordinal")
 NEAR = 12
 """Tokens shown on each side of the one asked for."""
 
@@ -31,7 +33,12 @@ def raw_record(snapshot: Snapshot, split: int, document: dict[str, Any]) -> byte
 
     Raises:
         UserError: it is not, or it is another file by now.
+
+    A page that a transform made has that of the page it was made of.
     """
+    if document.get("derived_from"):
+        parent = pages.find(snapshot, document["derived_from"].hex())[0]
+        return raw_record(snapshot, parent.split, parent.document)
     uris = input_uris(snapshot, document["source"], document["file"])
     entry = snapshot.entry("documents", split)
     assert entry is not None
@@ -97,6 +104,8 @@ def trace(store: Store, name: str | None, place: str) -> dict[str, Any]:
     if doc_id != docs["doc_id"]:
         raise UserError(f"{path}: document {row} is not the one its docs name; run verify")
     found |= {"row": row, "first_token": first, "document": docs | {"doc_id": doc_id.hex()}}
+    if docs["source"] in snapshot.data.get("transforms", {}):
+        found["derived_from"] = parent_of(snapshot, doc_id)
     if match["token"] is not None:
         token = int(match["token"])
         if token >= len(ids):
@@ -109,6 +118,14 @@ def trace(store: Store, name: str | None, place: str) -> dict[str, Any]:
             "ids_start": start,
         }
     return found
+
+
+def parent_of(snapshot: Snapshot, doc_id: bytes) -> dict[str, Any]:
+    """The page that a derived page was made of, and by which transform."""
+    page = pages.find(snapshot, doc_id.hex())[0].document
+    parent = pages.find(snapshot, page["derived_from"].hex())[0].document
+    told = {"transform": page["transform"], "ordinal": page["ordinal"], "doc_id": parent["doc_id"].hex()}
+    return told | {key: parent[key] for key in ("url", "source", "file", "offset", "text_bytes")}
 
 
 def find_shard(snapshot: Snapshot, shard: str) -> tuple[ShardManifest, str, Shard]:
@@ -166,6 +183,10 @@ def trace_lines(found: dict[str, Any]) -> list[str]:
         lines.append(f"document {found['row']:,}, tokens {found['first_token']:,} to {last:,} of the shard")
         width = max(len(key) for key in document)
         lines += [f"  {key:<{width}}  {'-' if value is None else value}" for key, value in document.items()]
+    if "derived_from" in found:
+        made = found["derived_from"]
+        lines.append(f"text {made['ordinal']} that {made['transform']} made of")
+        lines += [f"  {key:<10}  {'-' if v is None else v}" for key, v in made.items() if key not in MADE_BY]
     if "token" in found:
         at = found["token"] - found["ids_start"]
         ids = [f"[{value}]" if place == at else str(value) for place, value in enumerate(found["ids"])]

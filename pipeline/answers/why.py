@@ -28,7 +28,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.errors import UserError
-from pipeline.recipe import answers, graph, pages
+from pipeline.recipe import answers, graph, lineage, pages
 from pipeline.recipe import snapshot as snapshots
 from pipeline.recipe.pages import Found, rows_of, token_row
 from pipeline.recipe.snapshot import Snapshot
@@ -65,6 +65,7 @@ def life(snapshot: Snapshot, found: Found, index: KeyIndex, say: Callable[[str],
         | {"split": found.split, "row": found.row},
         "document": plain(document) | {"excerpt": text[:EXCERPT], "characters": len(text)},
     }
+    told |= derivation(snapshot, found, index)
     rows = sidecars(snapshot, found)
     if "language" in rows:
         told["language"] = plain(rows["language"][1].to_pylist()[0])
@@ -95,6 +96,32 @@ def life(snapshot: Snapshot, found: Found, index: KeyIndex, say: Callable[[str],
         told["tokens"] |= {"order_key": f"{row['order_key']:016x}", "first_ids": ids[:FIRST_IDS]}
         told["shards"] = training(snapshot, document["doc_id"], row["domain"], say)
     return told
+
+
+def derivation(snapshot: Snapshot, found: Found, index: KeyIndex) -> dict[str, Any]:
+    """What a page was made of, by what; and what was made of it. Nothing where the mixture has no transform."""
+    parents = lineage.parents(snapshot)
+    if not parents:
+        return {}
+    page = found.document
+    if page.get("derived_from"):
+        entry = snapshot.entry("documents", found.split)
+        assert entry is not None
+        about = snapshot.store.read_json(f"{entry.address.rpartition('/')[0]}/about.json")["params"]
+        parent = pages.find(snapshot, page["derived_from"].hex(), index)[0].document
+        made = {"transform": page["transform"], "function": about["function"], "params": about["params"]}
+        where = {key: as_json(parent[key]) for key in ("doc_id", "url", "source", "file", "offset", "text_bytes")}
+        return {"derived_from": made | {"ordinal": page["ordinal"], "page": where}}
+    addresses = pages.addresses(snapshot)
+    children = lineage.children(snapshot.store, addresses, parents, found.split, [page["doc_id"]])
+    sources = [entry["source"] for entry in snapshot.splits()]
+    return {
+        "derived": [
+            {"transform": sources[split], "doc_id": child.hex()}
+            for split, pairs in children.items()
+            for child, _ in pairs
+        ]
+    }
 
 
 def plain(row: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,10 @@ def life_text(life: dict[str, Any]) -> str:
         key: value for key, value in document.items() if key not in ("excerpt", "characters") and value is not None
     }
     lines += [*pairs(shown), "", *excerpt(document), ""]
+    if "derived_from" in life:
+        lines += ["derived from", *made_of(life["derived_from"]), ""]
+    if life.get("derived"):
+        lines += ["derived pages", *(f"  {child['doc_id']}  {child['transform']}" for child in life["derived"]), ""]
     if "language" in life:
         lines += ["language", *pairs(life["language"]), ""]
     if "measurements" in life:
@@ -53,6 +57,13 @@ def verdict(life: dict[str, Any]) -> str:
     held_out = next((place["split"] for place in life["shards"] if place["split"] != "train"), None)
     use = f"held out in {held_out}" if held_out else f"{times} time{'s' * (times != 1)} in the corpus"
     return f"{page}: kept in {decision['domain']}, {life['tokens']['tokens']:,} tokens, {use}"
+
+
+def made_of(made: dict[str, Any]) -> list[str]:
+    """The page a derived page was made of, and what made it."""
+    params = ", ".join(f"{key}={value}" for key, value in made["params"].items())
+    lines = [f"  text {made['ordinal']} of {made['transform']}: {made['function']}({params})", "  of the page"]
+    return [*lines, *(f"  {line}" for line in pairs(made["page"]))]
 
 
 def pairs(row: dict[str, Any]) -> list[str]:

@@ -38,6 +38,7 @@ from stages import (
     sources,
     tokens,
 )
+from stages.documents import derived
 from stages.kept.grid import Grid
 from stages.report import survey
 
@@ -277,7 +278,7 @@ PRODUCTS = (
 
 BY_NAME = {product.name: product for product in PRODUCTS}
 
-BY_SPLIT = ("measure", "kept", "tokens")
+BY_SPLIT = ("measure", "transforms", "kept", "tokens")
 """Phases of a run whose tasks make files that the products of a mixture name."""
 PAGED = (*BY_SPLIT, "survey")
 """Phases that go page by page."""
@@ -340,6 +341,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
 
 ENTRIES: dict[str, type[BaseModel]] = {
     "sources.NAME": sources.SourceParams,
+    "transforms.NAME": derived.Transform,
     "domains.NAME": kept.Domain,
     "domains.GRID": Grid,
     "sample": SampleParams,
@@ -347,4 +349,4 @@ ENTRIES: dict[str, type[BaseModel]] = {
 ALTERNATIVES: dict[str, type[BaseModel]] = {"phases": mixture.PhasesParams}
 """Sections that stand in place of another: `phases` of `mixture`."""
 
-TOP_KEYS = ("name", "sample", "sources", "domains", *SECTIONS, *ALTERNATIVES)
+TOP_KEYS = ("name", "sample", "sources", "transforms", "domains", *SECTIONS, *ALTERNATIVES)

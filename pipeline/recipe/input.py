@@ -44,7 +44,9 @@ def check_input(yaml_file: YamlFile, found: dict[str, Source | None]) -> dict[st
     listed: dict[str, tuple[list[Split], list[str]]] = {}
     unread: list[sources.SourceError] = []
     for name, source in sorted(found.items()):
-        if source is None or source.params.index:  # an index is read by the run, which keeps what it finds
+        if (
+            source is None or source.transform is not None or source.params.index
+        ):  # an index is read by the run, which keeps what it finds
             continue
         key: Key = ("sources", name, "paths")
         said: list[str] = []

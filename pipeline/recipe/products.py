@@ -14,7 +14,7 @@ from pipeline.recipe import graph, robots_files
 from pipeline.recipe.paths import unlisted
 from pipeline.recipe.sections import ClustersSection, LinesSection, RepeatsSection, SampleParams, dump
 from pipeline.recipe.yaml_file import Key
-from pipeline.store.address import Fingerprint, digest
+from pipeline.store.address import Fingerprint, digest, split_id
 from pipeline.store.storage import Store, inside
 from stages import (
     clusters,
@@ -35,6 +35,7 @@ from stages import (
 )
 from stages.clusters import curve
 from stages.contract import Split, Wave
+from stages.documents import derived
 from stages.kept import buckets
 from stages.report import survey
 from stages.rules import url_lists
@@ -48,6 +49,8 @@ class Source:
     name: str
     params: sources.SourceParams
     sections: dict[str, Any]
+    transform: derived.Transform | None = None
+    """What makes its pages of others' pages; such a source reads no files, and its ``params`` say nothing."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,55 @@ class Recipe:
             self._prints[key] = special(source) if special else self._measured(product, source)
         return self._prints[key]
 
+    def transforms(self) -> dict[str, derived.Transform]:
+        """The sources whose pages are made of others' pages, with what makes them."""
+        return {name: source.transform for name, source in self.sources.items() if source.transform is not None}
+
+    def derived_splits(self, splits: Sequence[Split]) -> list[Split]:
+        """A split for each of ``splits`` and transform that takes its pages; ``etag`` tells what decides them."""
+        found = []
+        for name, transform in self.transforms().items():
+            for parent in (split for split in splits if split.source in transform.inputs.sources):
+                prints = [self.fingerprint(product, parent.source).hex for product in self.derived_inputs(name)]
+                place = (parent.start, parent.end, "derived", parent.uri, 0, digest([split_id(parent), prints]))
+                parts = tuple((f"{parent.source}/{file}", uri, 0) for file, uri, _ in parent.parts)
+                found.append(Split(name, f"{parent.source}/{parent.file}", *place, parts))
+        return found
+
+    def derived_inputs(self, name: str) -> list[str]:
+        """The products that a transform reads: `documents` first, then those whose columns its conditions name."""
+        wanted = {"language", *(self.holder(name, column) for column in self.transforms()[name].inputs.columns())}
+        return [product for product in graph.together(self.sections) if product in wanted | {"documents"}]
+
+    def derived_settings(self, name: str) -> str:
+        """Digest of what decides the pages of a transform."""
+        return derived.decided(self.transforms()[name])
+
+    def derived_pieces(self, address: str) -> str:
+        """The folder of what is kept of a derived split's `documents` while they are made."""
+        return derived.pieces_of(address)
+
+    def holder(self, name: str, column: str) -> str | None:
+        """The product measured with the text that has a column in every source that a transform reads."""
+        for product in graph.together(self.sections):
+            columns = graph.BY_NAME[product].columns
+            own = derived.SCHEMA.names if product == "documents" else None
+            held = [
+                own or (columns(self._section(product, source)) if columns else ())
+                for source in self.transforms()[name].inputs.sources
+            ]
+            if all(column in names for names in held):
+                return product
+        return None
+
+    def _section(self, product: str, source: str) -> Any:
+        return self.sources[source].sections.get(product) or self.sections[product]
+
     def _documents(self, source: str) -> Fingerprint:
+        transform = self.sources[source].transform
+        if transform is not None:
+            made = {"source": source, **derived.identity(transform)}
+            return Fingerprint("documents", derived.VERSION, transform.deciding(), made)
         params = self.sources[source].sections["documents"]
         identity = {"source": source, **documents.identity(params)}
         return Fingerprint("documents", documents.VERSION, dump(params), identity)
@@ -127,6 +178,7 @@ class Recipe:
             return None
         section: ClustersSection = self.sections["clusters"]
         settings = placeless("clusters", dump(section))
+        settings |= {"derived": list(self.transforms())} if self.transforms() else {}
         others = (*clusters.BRAKES, *clusters.EFFORT)
         deciding = {name: value for name, value in settings.items() if name not in others}
         return Fingerprint("clusters", clusters.VERSION, deciding, {})
@@ -267,6 +319,8 @@ class Recipe:
             return found
 
         for name in sorted(self.sources):
+            if self.sources[name].transform is not None:
+                continue  # `derived_splits`
             if name in self.listed:
                 found, lines = self.listed[name]
                 splits += found
@@ -378,9 +432,8 @@ class Recipe:
 
     def _cluster_params(self) -> Any:
         section = dump(self.sections["clusters"])
-        return clusters.Params.model_validate(
-            {key: value for key, value in section.items() if key in clusters.Params.model_fields}
-        )
+        known = {key: value for key, value in section.items() if key in clusters.Params.model_fields}
+        return clusters.Params.model_validate(known | {"derived": tuple(self.transforms())})
 
     def check_clusters(self, summary: dict[str, Any]) -> list[str]:
         """Apply the brakes; what they say where they only warn.

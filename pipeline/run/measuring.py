@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from typing import Any
 
 from pipeline.engine.scheduler import Done
 from pipeline.errors import RunError
-from pipeline.recipe import Recipe, graph
+from pipeline.recipe import Recipe, dump, graph
+from pipeline.recipe.lineage import parents_of
 from pipeline.run.spool import Spool
 from pipeline.run.steps import Product, Step, Steps, exchange, files_of
 from pipeline.store.address import digest, split_id
@@ -37,6 +39,8 @@ def places(splits: Iterable[Split]) -> dict[str, Any]:
     """Where the input files of a run are: per source the folders their names are relative to, and the exceptions."""
     found: dict[str, Any] = {}
     for split in splits:
+        if split.unit == "derived":  # read from no file
+            continue
         mine = found.setdefault(split.source, {"folders": [], "files": {}})
         for file, uri, _ in split.parts or ((split.file, split.uri, split.size),):
             if not uri.endswith(file):
@@ -57,11 +61,10 @@ def measure(recipe: Recipe, steps: Steps) -> dict[str, Product]:
         reason = steps.why(name, product, missing[name], partial(recipe.fingerprint, name))
         steps.planned.append(Step(name, len(product.addresses), len(missing[name]), reason))
     params = cache(recipe.map_params)  # one object for all tasks of a source
-    tasks = [
-        measure_task(recipe, index, split, products, params)
-        for index, split in enumerate(steps.splits)
-        if any(product.addresses[index] in missing[name] for name, product in products.items())
-    ]
+    tasks: dict[bool, list[Task]] = {False: [], True: []}
+    for index, split in enumerate(steps.splits):
+        if any(product.addresses[index] in missing[name] for name, product in products.items()):
+            tasks[split.unit == "derived"].append(measure_task(recipe, index, split, products, params))
     fresh = Spool()
 
     def done(result: Done) -> None:
@@ -69,12 +72,60 @@ def measure(recipe: Recipe, steps: Steps) -> dict[str, Product]:
             file = result.task.outputs[names.index(name)]
             fresh.add(file, result.files.pop(file), report)
 
+    def derived(result: Done) -> None:
+        file = result.task.outputs[0]
+        fresh.add(file, result.files.pop(file), result.value)
+
     steps.save({name: product.addresses for name, product in products.items()})
-    steps.run("measure", tasks, done)
+    steps.run("measure", tasks[False], done)
+    made = [task for task in derive_tasks(recipe, steps, products) if task.outputs[0] in missing["documents"]]
+    steps.run("transforms", made, derived)
+    tidy_pieces(recipe, steps, products["documents"])
+    steps.run("measure", tasks[True], done)
     for name, product in products.items():
         steps.finish(name, product, fresh)
     steps.save()
     return products
+
+
+def derive_tasks(recipe: Recipe, steps: Steps, products: dict[str, Product]) -> Iterator[Task]:
+    """What makes the `documents` of every derived split from the files of its parent."""
+    taken = {name: transform.inputs.sources for name, transform in recipe.transforms().items()}
+    for index, parent in enumerate(parents_of([split.source for split in steps.splits], taken)):
+        if parent is None:
+            continue
+        split = steps.splits[index]
+        transform = recipe.transforms()[split.source]
+        address = products["documents"].addresses[index]
+        args = {
+            "name": split.source,
+            "transform": dump(transform),
+            "settings": recipe.derived_settings(split.source),
+            "files": {name: products[name].addresses[parent] for name in recipe.derived_inputs(split.source)},
+            "file": split.file,
+            "output": address,
+        }
+        label, cost = f"{split.source}/{split.file}", steps.splits[parent].size
+        memory = MAP_MEMORY + transform.memory
+        yield Task(
+            f"{graph.BY_NAME['documents'].module.__name__}.derived:derive",
+            args,
+            (address,),
+            label,
+            cost,
+            memory,
+            transform.gpus,
+        )
+
+
+def tidy_pieces(recipe: Recipe, steps: Steps, documents: Product) -> None:
+    """Remove what a run that was killed left of transforms' files that are whole."""
+    if steps.dry or not recipe.transforms():
+        return
+    left = {address.rpartition("/")[0] for address, _ in steps.store.list("runs/transforms")}
+    whole = (a for split, a in zip(steps.splits, documents.addresses, strict=True) if split.unit == "derived")
+    for folder in sorted(left & {recipe.derived_pieces(address) for address in whole}):
+        steps.store.remove(folder)
 
 
 def measure_task(
@@ -113,6 +164,7 @@ def check_input(recipe: Recipe, steps: Steps, documents: Product) -> None:
     """Fail on a source that is too bad or yields nothing."""
     limits = recipe.section("run")
     for source in sorted(recipe.sources):
+        said = f"transform {source}" if source in recipe.transforms() else f"source {source}"
         pairs = [
             (split, report)
             for split, report in zip(steps.splits, documents.facts, strict=True)
@@ -127,14 +179,23 @@ def check_input(recipe: Recipe, steps: Steps, documents: Product) -> None:
         if worst > limits.max_bad_fraction:
             example = unread[0][0].uri if unread else next(s.uri for s, r in pairs if r["num_quarantined"])
             raise RunError(
-                f"source {source}: {worst:.2%} of its input is bad (for example {example}), above"
+                f"{said}: {worst:.2%} of its input is bad (for example {example}{reasons_of(pairs)}), above"
                 f" run.max_bad_fraction = {limits.max_bad_fraction:.2%}; `gristmill status` lists the files"
             )
         if rows == 0 and source not in limits.allow_empty:
             raise RunError(
-                f"source {source}: no document in its {len(pairs)} files; check `paths` and `format`, or name it in"
+                f"{said}: no document in its {len(pairs)} files;"
+                f" check {'`inputs`' if source in recipe.transforms() else '`paths` and `format`'}, or name it in"
                 " run.allow_empty"
             )
+
+
+def reasons_of(pairs: list[tuple[Split, dict[str, Any]]]) -> str:
+    """Why pages of a transform are quarantined, the most frequent reasons first."""
+    counts: Counter[str] = Counter()
+    for _, report in pairs:
+        counts.update(report.get("reasons", {}))
+    return "".join(f"; {reason}: {pages:,}" for reason, pages in counts.most_common(3))
 
 
 def score(recipe: Recipe, steps: Steps, documents: Product) -> dict[str, Product]:

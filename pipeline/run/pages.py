@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.recipe.lineage import parents_of
 from pipeline.run import takedown
 from pipeline.run.steps import Product, Steps
 from pipeline.store import manifest
@@ -38,4 +39,5 @@ def taken_down(steps: Steps, measured: dict[str, Product], alone: bool = False) 
     index = page_index(steps, measured["documents"])
     make_indices(steps, [index])
     clustered = measured.get("clusters")
-    return takedown.resolve(steps.store, entries, index, files, clustered.addresses if clustered else None)
+    parents = parents_of([split.source for split in steps.splits], steps.snapshot.get("transforms", {}))
+    return takedown.resolve(steps.store, entries, index, files, clustered.addresses if clustered else None, parents)

@@ -85,7 +85,9 @@ def extrapolated(recipe: Recipe, store: Store) -> str:
         table.add_row(row["source"], *(about(factor * count) for count in counts))
     domains: dict[str, float] = {}
     for group in found["tokens"]:
-        domains[group["domain"]] = domains.get(group["domain"], 0) + factors[group["source"]] * group["tokens"]
+        domains[group["domain"]] = (
+            domains.get(group["domain"], 0) + factors.get(group["source"], times) * group["tokens"]
+        )
     tokens = Table("domain", "tokens of everything", box=None, pad_edge=False)
     for name, count in sorted(domains.items()):
         tokens.add_row(name, about(count))

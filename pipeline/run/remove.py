@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline import recipe as recipes
+from pipeline.recipe import lineage
 from pipeline.recipe import snapshot as snapshots
 from pipeline.recipe.pages import addresses, index_of
 from pipeline.run import driver, takedown
@@ -27,7 +28,8 @@ def remove(listing: str, mixture: str, store: Store, copies: bool, engine: str, 
     snapshot = snapshots.load(store, name)
     index = index_of(snapshot)
     clusters = addresses(snapshot, "clusters") or None
-    removed = takedown.resolve(store, takedown.load(store), index, addresses(snapshot), clusters)
+    parents = lineage.parents(snapshot)
+    removed = takedown.resolve(store, takedown.load(store), index, addresses(snapshot), clusters, parents)
     address, receipt = takedown.receipt(snapshot, removed)
     missing = [
         entry["value"]
@@ -44,6 +46,8 @@ def remove(listing: str, mixture: str, store: Store, copies: bool, engine: str, 
     if receipt.get("asked"):
         pages = len({told["doc_id"] for told in receipt["asked"]})
         lines.append(f"{pages} of them are asked not to be used by their services; the receipt cites the lines")
+    if receipt.get("derived"):
+        lines.insert(2, f"{len(receipt['derived'])} of them are what transforms made of the others")
     if missing:
         more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
         lines.append(f"no page of mixture {name}: {', '.join(missing[:SHOWN])}{more}")

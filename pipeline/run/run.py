@@ -91,6 +91,11 @@ class Run:
         steps.splits = recipe.list_splits(steps.reporter.say, steps.store, keep=not steps.dry)
         if recipe.part is not None:
             steps.splits = chosen(steps.splits, recipe.part)
+        steps.splits = [*steps.splits, *recipe.derived_splits(steps.splits)]
+        if recipe.transforms():
+            steps.snapshot["transforms"] = {
+                name: list(transform.inputs.sources) for name, transform in recipe.transforms().items()
+            }
         robots_tables(recipe, steps.store, steps.reporter.say, steps.dry)  # a damaged file is told before any work
         measuring.write_listing(recipe, steps)
         steps.save()

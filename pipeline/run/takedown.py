@@ -4,6 +4,7 @@
 entries up in the key index of its pages and hands each split's doc_ids to `kept`, which drops them as ``taken_down``.
 Only splits that hold such pages are decided and tokenized again; of the shards, those of the domains they were in, and
 the corpus. With ``copies``, the page that stayed in the place of a removed duplicate goes too, and with it the text.
+What transforms made of a removed page goes with it, always; the receipt says which of which (``derived``).
 
 The receipt (``takedown/receipts/<address>.json``) names the pages, and what was read to see that no shard of the
 mixture holds them: the doc_ids in every shard, and the URLs beside it. Where `kept.robots.files` asks not to use one of
@@ -24,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import RunError, UserError
-from pipeline.recipe import answers
+from pipeline.recipe import answers, lineage
 from pipeline.recipe.pages import rows_of
 from pipeline.recipe.snapshot import Snapshot
 from pipeline.store.address import digest
@@ -80,12 +81,18 @@ def add(store: Store, entries: Iterable[Entry]) -> int:
 
 
 def resolve(
-    store: Store, entries: Sequence[Entry], index: KeyIndex, documents: Sequence[str], clusters: Sequence[str] | None
+    store: Store,
+    entries: Sequence[Entry],
+    index: KeyIndex,
+    documents: Sequence[str],
+    clusters: Sequence[str] | None,
+    parents: Sequence[int | None] = (),
 ) -> dict[int, list[str]]:
-    """Of every split that holds pages to remove, their doc_ids in hex, sorted.
+    """Of every split that holds pages to remove, their doc_ids in hex, sorted; what was made of them goes with them.
 
     Args:
         documents, clusters: addresses of these products, one a split; clusters where there was deduplication.
+        parents: of every split the one its pages were made of (`pipeline.recipe.lineage`).
     """
     found: dict[int, set[bytes]] = {}
     for entry in entries:
@@ -100,7 +107,23 @@ def resolve(
                     stays = rows_of(store, clusters[split], row).column("survivor")[0].as_py()
                     for place in index.find("doc_id", stays) if stays else ():
                         found.setdefault(place[0], set()).add(stays)
+    for split, gone in sorted(found.items()):
+        for number, pairs in lineage.children(store, documents, parents, split, gone).items():
+            found.setdefault(number, set()).update(child for child, _ in pairs)
     return {split: sorted(doc_id.hex() for doc_id in found[split]) for split in sorted(found)}
+
+
+def derived(snapshot: Snapshot, removed: dict[int, list[str]]) -> list[dict[str, str]]:
+    """Of the pages removed those that a transform made of another one that is removed, each with that."""
+    documents = [entry.address for entry in snapshot.product("documents")]
+    parents = lineage.parents(snapshot)
+    made = [
+        {"doc_id": child.hex(), "derived_from": parent.hex()}
+        for split, ids in removed.items()
+        for pairs in lineage.children(snapshot.store, documents, parents, split, map(bytes.fromhex, ids)).values()
+        for child, parent in pairs
+    ]
+    return sorted(made, key=lambda pair: (pair["derived_from"], pair["doc_id"]))
 
 
 def matching(store: Store, address: str, rows: list[int], kind: str, value: bytes | str) -> list[tuple[int, bytes]]:
@@ -155,6 +178,8 @@ def receipt(snapshot: Snapshot, removed: dict[int, list[str]]) -> tuple[str, dic
     }
     if cited := asked(snapshot, removed):
         written["asked"] = cited
+    if "transforms" in snapshot.data:
+        written["derived"] = derived(snapshot, removed)
     address = f"takedown/receipts/{snapshot.name}-{digest(written)}.json"
     store.write_json(address, written)
     return address, written

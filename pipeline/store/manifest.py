@@ -31,6 +31,7 @@ FACTS = (
     "raw_bytes",
     "text_bytes",
     "num_quarantined",
+    "reasons",
     "digest",
     "selection_digest",
     "kept_rows",

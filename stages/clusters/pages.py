@@ -42,6 +42,9 @@ RECORD_BYTES = 240
 
 URL_COLUMNS = ("url_hi", "url_lo")
 
+DERIVED = "preference_derived"
+"""What comes before the policy where there are transforms: a page that was read stays before one made of another."""
+
 METHOD_KEY = b"signatures"
 """Where the schema of `signatures` says how they were made."""
 
@@ -227,10 +230,14 @@ def page_records(store: Store, settings: Params, split: dict[str, Any]) -> tuple
         "unread": np.full(len(shingles), split["documents"] is None),
     }
     names = {f"{source_hash(name):016x}": name for name in documents.column("source").unique().to_pylist()}
-    for name, preference in zip(preference_names(settings), settings.survivor, strict=True):
+    is_derived = pc.is_in(documents.column("source"), pa.array(settings.derived, pa.string()))
+    if settings.derived:
+        columns[DERIVED] = is_derived.to_numpy().astype(np.float64)
+    for name, preference in zip(preference_names(settings)[bool(settings.derived) :], settings.survivor, strict=True):
         columns[name] = _preference(store, settings, preference, documents, split)
     if settings.urls:
-        columns |= dict(zip(URL_COLUMNS, address_hashes(documents.column("url"), salts), strict=True))
+        urls = pc.if_else(is_derived, pa.scalar(None, pa.string()), documents.column("url"))
+        columns |= dict(zip(URL_COLUMNS, address_hashes(urls, salts), strict=True))
     return {name: column[rows] for name, column in columns.items()}, method, names
 
 
@@ -257,7 +264,8 @@ def _stayed(store: Store, decided: str) -> Array:
 
 def preference_names(settings: Params) -> list[str]:
     """Names of the record columns that hold the survivor policy's criteria, most important first."""
-    return [f"preference_{index}" for index in range(len(settings.survivor))]
+    own = [f"preference_{index}" for index in range(len(settings.survivor))]
+    return [DERIVED, *own] if settings.derived else own
 
 
 def _preference(store: Store, settings: Params, name: str, documents: pa.Table, split: dict[str, Any]) -> Array:

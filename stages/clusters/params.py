@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from stages.contract import StageParams
 
@@ -53,6 +53,9 @@ class Params(StageParams):
     exempt: tuple[str, ...] = Field(
         default=(), description="sources left out: nothing of them goes, nothing goes for them"
     )
+    derived: tuple[str, ...] = Field(
+        default=(), description="filled in: transforms, whose pages go for pages that were read, and have no address"
+    )
     memory: int = Field(default=1 << 31, ge=1 << 26, description="bytes of memory a task may use")
     passes: int = Field(default=1, ge=1, description="rounds in which bands are exchanged: divides the temporary disk")
     rounds: int | None = Field(
@@ -69,6 +72,12 @@ class Params(StageParams):
     past_brakes: Literal["stop", "warn"] = Field(
         default="stop", description="what a brake does: stop the run, or say so and go on"
     )
+
+    @model_serializer(mode="wrap")
+    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without transforms as it was before there were any: what was decided then stands."""
+        plain: dict[str, Any] = handler(self)
+        return {name: value for name, value in plain.items() if value or name != "derived"}
 
     @model_validator(mode="after")
     def _consistent(self) -> Params:

@@ -154,7 +154,7 @@ class LabelChoice(StageParams):
 class Params(_Grown):
     """Settings of `kept`."""
 
-    later = frozenset({"labels", "contamination", "robots", "licences", "own"})
+    later = frozenset({"labels", "contamination", "robots", "licences", "own", "against_parent"})
 
     languages: tuple[str, ...] | None = None
     """Languages to keep; none: all."""
@@ -183,6 +183,8 @@ class Params(_Grown):
     """Scores from which what is found of a benchmark counts, by benchmark; `*`: of all others."""
     urls: dict[str, UrlList] = Field(default={})
     """Lists of addresses by name: a page under the list `x` is dropped as `listed_in_x`."""
+    against_parent: bool = False
+    """Whether a page that a transform made is dropped where it repeats the page it was made of, as for any other."""
     overrides: tuple[Override, ...] = ()
     """Other settings for some sources, languages or domains; a later one wins."""
 

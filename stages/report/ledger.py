@@ -71,6 +71,9 @@ class Ledger:
     else]"""
     views: dict[str, list[int]] = field(default_factory=dict)
     """view -> [kept documents it changes, spans, bytes cut or replaced]"""
+    transforms: dict[str, Counter[str]] = field(default_factory=dict)
+    """Of each transform the pages it may take and takes, those of which nothing was made, the texts that became a page
+    and that did not, and quarantined pages by reason"""
     redacted: Counter[str] = field(default_factory=Counter)
     """View and kind (of personal data, of rules of one's own) -> places cut or replaced in kept pages."""
     listed: list[dict[str, Any]] = field(default_factory=list)
@@ -149,6 +152,12 @@ def _add_documents(ledger: Ledger, report: DocumentsReport) -> tuple[str, int, i
             ledger.listed.append({**told, "offset": place["offset"], "reason": place["reason"], "kind": kind})
     ledger.content_types.update(report.get("content_types", {}))
     ledger.notes.update(report.get("notes", {}))
+    if "parents" in report:
+        found = ledger.transforms.setdefault(source, Counter())
+        nothing = report["dropped"].get("made_nothing", {"records": 0, "bytes": 0})["records"]
+        found.update(parents=report["parents"], taken=report["parents_taken"], made=report["rows"])
+        found.update(nothing=nothing, left_out=dropped - nothing)
+        found.update(report["reasons"])
     return name, report["rows"], report["text_bytes"]
 
 

@@ -20,6 +20,8 @@ Schema (``version`` is raised when a key changes its meaning; keys are only adde
     views            what was cut or replaced in kept pages: {"view", "documents", "spans", "bytes"}; of personal data,
                      {"view": "redacted: email", "spans"} and so on too, of lines of one's own by rule
     own_lines        examples of lines that rules of `lines.rules` mark: {"rule", "line", "doc_id"}
+    transforms       what transforms made: {"transform", "parents", "taken", "nothing" (pages of which nothing was
+                     made), "made" (pages), "left_out" (texts), "quarantined" (pages, by reason)}; empty without any
     mixture          the corpus manifest's domains: requested and realised
     phases           the same per phase of training, where the mixture has phases: {"phase", ...}
     held_out         of the domains of the mixture, what other splits hold: {"domain", "split", "documents", ...}
@@ -156,6 +158,7 @@ def build_stats(
         "asked": asked_rows(ledger, removed),
         "views": view_rows(ledger),
         "own_lines": list(own_lines),
+        "transforms": transform_rows(ledger),
         "mixture": mixture,
         "phases": phase_rows(corpus),
         "held_out": list(held_out),
@@ -338,6 +341,17 @@ def asked_rows(ledger: Ledger, removed: list[Row]) -> list[Row]:
         for (rule, source), (documents, size, tokens, alone) in found.items()
     ]
     return sorted(rows, key=lambda row: (-row["documents"], row["asked_by"], row["agent"] or "", row["source"]))
+
+
+def transform_rows(ledger: Ledger) -> list[Row]:
+    """One row a transform."""
+    counted = ("parents", "taken", "nothing", "made", "left_out")
+    return [
+        {"transform": name}
+        | {key: counts[key] for key in counted}
+        | {"quarantined": {reason: counts[reason] for reason in sorted(counts) if reason not in counted}}
+        for name, counts in sorted(ledger.transforms.items())
+    ]
 
 
 def view_rows(ledger: Ledger) -> list[Row]:

@@ -118,6 +118,26 @@ def asked(stats: Stats) -> Table:
     )
 
 
+def transforms(stats: Stats) -> Table:
+    """What functions made of pages."""
+    rows = [
+        {**row, "quarantined": ", ".join(f"{reason} {pages:,}" for reason, pages in row["quarantined"].items())}
+        for row in stats.get("transforms") or []
+    ]
+    columns = [
+        Column("transform", "Transform", "text"),
+        Column("parents", "Pages of its sources", "count"),
+        Column("taken", "Pages taken", "count"),
+        Column("nothing", "Nothing made of", "count"),
+        Column("made", "Pages made", "count", bar=True),
+        Column(
+            "left_out", "Texts left out", "count", help="Equal to their page or to another text made of it, or empty"
+        ),
+        Column("quarantined", "Quarantined", "text"),
+    ]
+    return make("transforms", "Pages that transforms made of pages", columns, rows)
+
+
 def views(stats: Stats) -> Table:
     """What was cut or replaced in the pages kept."""
     columns = [
@@ -392,7 +412,8 @@ def costs_table(costs: Mapping[str, Any]) -> Table:
 
 
 BUILDERS: tuple[Callable[[Stats], Table], ...] = (
-    reasons, listed, asked, views, own_lines, mixture, phases, held_out, domains, buckets, languages, sources, removed,
+    reasons, listed, asked, views, own_lines, transforms, mixture, phases, held_out, domains, buckets, languages,
+    sources, removed,
     content_types, hosts, registered_domains, personal_data, benchmarks, verdicts, overlaps, repeats,
     passages, trouble,
 )  # fmt: skip

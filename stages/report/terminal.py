@@ -23,6 +23,7 @@ def render_text(stats: Mapping[str, Any]) -> str:
         views(stats),
         own_lines(stats),
         repeats(stats),
+        transforms(stats),
         sources(stats),
         languages(stats),
         domains(stats),
@@ -112,6 +113,23 @@ def repeats(stats: Mapping[str, Any]) -> str:
         for name, counts in sorted(found.items(), key=lambda entry: (-entry[1]["repeats_bytes"], entry[0]))
     ]
     return table(["repeats in source", "pages", "bytes that stay elsewhere", "of text"], lines) if lines else ""
+
+
+def transforms(stats: Mapping[str, Any]) -> str:
+    """What functions made of pages, where the mixture has any."""
+    lines = [
+        [
+            row["transform"],
+            *(exact(row[key]) for key in ("parents", "taken", "nothing", "made", "left_out")),
+            ", ".join(f"{reason} {exact(pages)}" for reason, pages in row["quarantined"].items()),
+        ]
+        for row in stats.get("transforms") or []
+    ]
+    return (
+        table(["transform", "pages", "taken", "gave nothing", "made", "left out", "quarantined"], lines)
+        if lines
+        else ""
+    )
 
 
 def sources(stats: Mapping[str, Any]) -> str:

@@ -19,15 +19,18 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from xxhash import xxh3_128_digest
 
 from stages.kernels.columns.ragged import text_buffers
-from stages.kernels.words.alignment import SEED_WORDS, Sequences, build, seed_hashes
+from stages.kernels.words.alignment import Sequences, build
 from stages.kernels.words.folded_words import fold_words
+from stages.kernels.words.seeds import PARTS, SEED_WORDS, num_holders, seeds_of_part
 from stages.rules.contamination import Benchmarks, Item, items
 
 KINDS = QUESTION, CHOICE, ANSWER, SOLUTION, PASSAGE = range(5)
@@ -35,6 +38,8 @@ SAYS_LITTLE = 2.5
 """Own shares of a question's words together: below it, and of fewer than four words, its choices are looked for."""
 LEAST_CHOICE = 5
 """Words of a choice that is looked for."""
+TOGETHER = 20_000
+"""Texts folded at once."""
 _HALF = np.uint64(32)
 
 
@@ -71,24 +76,36 @@ def load(params: Benchmarks) -> KnownItems:
 @lru_cache(maxsize=2)
 def _load(params: str) -> KnownItems:
     benchmarks = Benchmarks.model_validate_json(params)
-    names: list[str] = []
-    texts: list[str] = []
     places: list[tuple[int, int]] = []
     meta: list[tuple[int, int]] = []
-    for number, benchmark in enumerate(benchmarks.files):
-        names.append(benchmark.label())
-        for row, item in enumerate(items(benchmark)):
-            for kind, text in _sequences(item):
-                texts.append(text)
-                meta.append((len(places), kind))
-            places.append((number, row))
-    data, offsets = text_buffers(pa.array(texts, pa.large_string()))
-    folded = fold_words(data, offsets)
-    tokens_T = (folded.hashes_W >> _HALF).astype(np.uint32)
-    item_S, kind_S = np.array(meta, np.int64).reshape(-1, 2).T
-    found = _made(tuple(names), np.array(places, np.int64).reshape(-1, 2), item_S, kind_S, tokens_T, folded.offsets_D1)
-    logging.getLogger(__name__).info("%d items, %d of fewer than four words", len(places), found.num_short)
+
+    def texts() -> Iterator[str]:
+        for number, benchmark in enumerate(benchmarks.files):
+            for row, item in enumerate(items(benchmark)):
+                for kind, text in _sequences(item):
+                    meta.append((len(places), kind))
+                    yield text
+                places.append((number, row))
+
+    tokens_T, starts_S1 = _folded(texts())
+    names = tuple(benchmark.label() for benchmark in benchmarks.files)
+    item_S, kind_S = np.array(meta, np.int32).reshape(-1, 2).T
+    numbers = np.array(places, np.int64).reshape(-1, 2)
+    meta.clear()
+    places.clear()
+    found = _made(names, numbers, item_S, kind_S, tokens_T, starts_S1)
+    logging.getLogger(__name__).info("%d items, %d of fewer than four words", len(numbers), found.num_short)
     return found
+
+
+def _folded(texts: Iterator[str]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+    """(tokens_T, starts_S1) of texts, of which `TOGETHER` are held at a time."""
+    tokens, sizes = [np.zeros(0, np.uint32)], [np.zeros(1, np.int64)]
+    while group := list(islice(texts, TOGETHER)):
+        folded = fold_words(*text_buffers(pa.array(group, pa.large_string())))
+        tokens.append((folded.hashes_W >> _HALF).astype(np.uint32))
+        sizes.append(np.diff(folded.offsets_D1))
+    return np.concatenate(tokens), np.cumsum(np.concatenate(sizes))
 
 
 def _sequences(item: Item) -> Iterator[tuple[int, str]]:
@@ -99,23 +116,23 @@ def _sequences(item: Item) -> Iterator[tuple[int, str]]:
 
 
 def _made(names: tuple[str, ...], places: Any, item_S: Any, kind_S: Any, tokens_T: Any, starts_S1: Any) -> KnownItems:
-    num_items, num = len(places), len(item_S)
+    num_items = len(places)
     sizes = np.diff(starts_S1)
-    sequence_T = np.repeat(np.arange(num), sizes)
-    item_T = item_S[sequence_T]
-    own_T = _own(tokens_T, starts_S1, sequence_T, _classes(tokens_T, starts_S1, item_S, num_items)[item_T])
+    item_T = np.repeat(item_S, sizes)
+    own_T = _own(tokens_T, starts_S1, _classes(tokens_T, starts_S1, item_S, num_items)[item_S])
     question_I = np.full(num_items, -1, np.int64)
     questions = np.flatnonzero(kind_S == QUESTION)
     question_I[item_S[questions]] = questions
-    running = np.concatenate([[0.0], np.cumsum(own_T, dtype=np.float64)])
-    own_S = running[starts_S1[1:]] - running[starts_S1[:-1]]
+    own_S = np.add.reduceat(np.append(own_T, np.float32(0)), np.minimum(starts_S1[:-1], len(own_T)), dtype=np.float64)
+    own_S[sizes == 0] = 0
     asks_S = np.where(question_I[item_S] >= 0, own_S[question_I[item_S]], np.inf)
     asks_S[np.where(question_I[item_S] >= 0, sizes[question_I[item_S]], SEED_WORDS) < SEED_WORDS] = 0
     helped_S = (kind_S == CHOICE) & (asks_S < SAYS_LITTLE) & (sizes >= LEAST_CHOICE)
     seeded_S = np.isin(kind_S, (QUESTION, SOLUTION, PASSAGE)) | helped_S
-    words_V, word_T = np.unique(tokens_T, return_inverse=True)
-    pairs = np.unique(word_T.astype(np.int64) * max(1, num_items) + item_T)
-    shares = np.bincount(pairs // max(1, num_items), minlength=len(words_V)) / max(1, num_items)
+    words_V = np.unique(tokens_T)
+    word_T = np.searchsorted(words_V, tokens_T).astype(np.int32)
+    shares = num_holders(word_T, item_T, len(words_V)) / max(1, num_items)
+    del item_T
     findable = np.zeros(num_items, np.bool_)
     findable[item_S[seeded_S & (sizes >= SEED_WORDS)]] = True
     return KnownItems(
@@ -126,9 +143,9 @@ def _made(names: tuple[str, ...], places: Any, item_S: Any, kind_S: Any, tokens_
         kind_S=kind_S.astype(np.int8),
         question_I=question_I,
         sequences=build(tokens_T, starts_S1, seeded_S, _companions(item_S, kind_S, helped_S)),
-        own_T=own_T.astype(np.float32),
+        own_T=own_T,
         words_V=words_V,
-        word_T=word_T.astype(np.int32),
+        word_T=word_T,
         item_share_V=shares.astype(np.float32),
         num_short=int((~findable).sum()),
     )
@@ -150,23 +167,26 @@ def _classes(tokens_T: Any, starts_S1: Any, item_S: Any, num_items: int) -> npt.
     bounds = starts_S1[np.searchsorted(item_S, np.arange(num_items + 1))]
     known: dict[bytes, int] = {}
     return np.array(
-        [known.setdefault(tokens_T[bounds[i] : bounds[i + 1]].tobytes(), len(known)) for i in range(num_items)],
+        [known.setdefault(xxh3_128_digest(tokens_T[bounds[i] : bounds[i + 1]]), len(known)) for i in range(num_items)],
         np.int64,
     )
 
 
-def _own(tokens_T: Any, starts_S1: Any, sequence_T: Any, class_T: Any) -> npt.NDArray[np.float64]:
+def _own(tokens_T: Any, starts_S1: Any, class_S: Any) -> npt.NDArray[np.float32]:
     """The own share of each word; 1 in a sequence of fewer than four."""
-    hashes = seed_hashes(tokens_T)
-    at = np.flatnonzero(np.arange(len(hashes)) + SEED_WORDS <= starts_S1[1:][sequence_T[: len(hashes)]])
-    if not len(at):
-        return np.ones(len(tokens_T))
-    _, seed = np.unique(hashes[at], return_inverse=True)
-    classes = int(class_T.max()) + 1
-    pairs = np.unique(seed.astype(np.int64) * classes + class_T[at])
-    shares = 1.0 / np.bincount(pairs // classes)[seed]
-    total, around = np.zeros(len(tokens_T)), np.zeros(len(tokens_T))
+    shares_T = np.zeros(len(tokens_T) + SEED_WORDS, np.float32)  # of the seed that begins there; 0: none does
+    sequence_T = np.repeat(np.arange(len(class_S), dtype=np.int32), np.diff(starts_S1))
+    every = np.ones(len(class_S), np.bool_)
+    classes = int(class_S.max(initial=0)) + 1
+    for part in range(PARTS):
+        at, hashes = seeds_of_part(tokens_T, starts_S1, every, part)
+        _, seed = np.unique(hashes, return_inverse=True)
+        pairs = np.unique(seed.astype(np.int64) * classes + class_S[sequence_T[at]])
+        if len(at):
+            shares_T[at] = (1.0 / np.bincount(pairs // classes))[seed]
+    total, around = np.zeros(len(tokens_T), np.float32), np.zeros(len(tokens_T), np.int8)
     for step in range(SEED_WORDS):
-        total[at + step] += shares
-        around[at + step] += 1
-    return np.where(around > 0, total / np.maximum(around, 1), 1.0)
+        before = shares_T[: max(0, len(tokens_T) - step)]
+        total[step:] += before
+        around[step:] += before > 0
+    return np.where(around > 0, total / np.maximum(around, 1), np.float32(1))

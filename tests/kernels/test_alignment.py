@@ -95,3 +95,22 @@ def test_many_seeds_and_long_pages_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     buffers = text_buffers(pa.array([" ".join(["the mill stood by the river and"] * 200)], pa.large_string()))
     found = Aligner(index).runs(fold_words(*buffers), buffers[1])
     assert set(found[:, 1].tolist()) <= set(range(40))
+
+
+def enough(size: int, words: int) -> bool:
+    """Whether so many first words of a text of that size, alone on a page, are an alignment."""
+    text = ["mill" + chr(97 + n // 26) + chr(97 + n % 26) for n in range(size)]
+    known = fold_words(*text_buffers(pa.array([" ".join(text)], pa.large_string())))
+    tokens = (known.hashes_W >> np.uint64(32)).astype(np.uint32)
+    index = build(tokens, known.offsets_D1, np.array([True]), np.zeros((1, 2), np.int64))
+    buffers = text_buffers(pa.array([" ".join(["before", *text[:words], "behind"])], pa.large_string()))
+    return len(Aligner(index).runs(fold_words(*buffers), buffers[1])) > 0
+
+
+@pytest.mark.parametrize(
+    ("size", "least"),
+    [(4, 4), (6, 6), (7, 6), (12, 11), (13, 10), (14, 10), (20, 10), (25, 10), (27, 10), (28, 11), (35, 14), (300, 14)],
+)
+def test_so_many_words_are_an_alignment_and_one_fewer_is_none(size: int, least: int) -> None:
+    """Of up to twelve words all but one in seven; of more words 10; of more than 25 two fifths, up to 14."""
+    assert (enough(size, least), enough(size, least - 1)) == (True, False)

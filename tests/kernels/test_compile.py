@@ -32,6 +32,8 @@ NOT_BY_DEFAULT = {
     "stages.kernels.words.alignment._align": "decontamination",
     "stages.kernels.words.alignment._insert": "decontamination",
     "stages.kernels.words.folded_words._fold_all": "decontamination",
+    "stages.kernels.words.seeds._seeds": "decontamination",
+    "stages.kernels.words.seeds._count_holders": "decontamination",
     "stages.kernels.packing.best_fit.assign_bins": "packed windows, in trainers",
     "stages.kernels.packing.greedy.fill_order": "exports",
     "stages.kernels.bpe.rank_merges._merges": "tokenizers of ranks",

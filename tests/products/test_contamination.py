@@ -6,6 +6,7 @@ import importlib.util
 import json
 import random
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,12 @@ from pipeline.recipe.yaml_file import ConfigError
 from pipeline.store.storage import Store
 from stages import contamination as product
 from stages import overlaps, schemas
+from stages.kernels.columns.ragged import text_buffers
 from stages.rules import contamination
 from stages.rules.contamination import Benchmark, Benchmarks, Thresholds
+from stages.tokenizers import load as load_tokenizer
 from tests.support.corpora import write_mixture
+from tests.support.shard_folders import write_folder
 
 WORDS = """
 river mill stone wheel grain sack flour weir sluice miller carter oven loaf market bridge valley forest charcoal
@@ -273,6 +277,34 @@ def test_a_finished_corpus_is_answered_for_from_text_and_from_tokens(tmp_path: P
         decontaminate(Wanted(str(folder / "a.jsonl"), (exam.files[0].path,), text="body"))
     with pytest.raises(UserError, match="expected PART=FIELD"):
         decontaminate(Wanted(str(folder), (exam.files[0].path,), parts=("title=x",)))
+
+
+def test_token_shards_are_decoded_and_answered_as_their_texts_are(tmp_path: Path, exam: Benchmarks) -> None:
+    planted = [QUESTION, "", f"{SHORT} – naïve «weir» 磨坊", "", ASKED, "\t total = weir", QUESTION.upper()]
+    pages = [f"{prose(n)}\n{text}\n{prose(n + 1, 30)}" for n, text in enumerate(planted)]
+    (tmp_path / "texts").mkdir()
+    pq.write_table(pa.table({"text": pages}), tmp_path / "texts" / "a.parquet")
+    tokenizer = load_tokenizer()
+    data, offsets = text_buffers(pa.array(pages, pa.large_string()))
+    ids, bounds = tokenizer.encode(data, offsets)
+    rows = [ids[a:b] for a, b in pairwise(bounds)]
+    assert all(row[-1] == tokenizer.eos_id for row in rows)
+    shards = tmp_path / "shards"  # three record batches in two shards
+    write_folder(shards, [[rows[:2], rows[2:4]], [rows[4:]]], **tokenizer.identity())
+    wanted = {"benchmarks": (str(exam.files[0].path),), "workers": 2}
+    (of_text, counts), (of_tokens, decoded) = (
+        decontaminate(Wanted(str(folder), **wanted)) for folder in (tmp_path / "texts", shards)
+    )
+    assert [row["row"] for row in of_text.to_pylist() if row["contaminated"]] == [0, 2, 4, 6]
+    places = [("train/data-00000-of-00002.arrow", n) for n in (0, 1)] * 2
+    places += [("train/data-00001-of-00002.arrow", n) for n in (0, 1, 2)]
+    told = of_tokens.to_pylist()
+    assert [(row["file"], row["row"]) for row in told] == [places[row["row"]] for row in of_text.to_pylist()]
+    same = [name for name in finished.FOUND.names if name not in ("file", "row")]
+    assert of_tokens.select(same).equals(of_text.select(same))
+    assert decoded == counts
+    with pytest.raises(UserError, match="another tokenizer"):
+        decontaminate(Wanted(str(shards), **wanted, tokenizer="tekken"))
 
 
 LEAST = {"precision": 0.98, "recall": 0.97}

@@ -6,7 +6,7 @@ words are looked up four by four, first in a filter of bits, then in a table. A 
 behind it is the same too (but in a sequence of four words), and in a sequence of more than `LONG` words if another one
 of it is on the page. From a seed both sides are followed word by word; where they part, up to `MOST_SKIPPED` words of
 both are skipped if two words agree again behind them (at the end of a side: one). What is found of one sequence within
-`NEAR` words is one *alignment*: runs of equal words. It is given where it has enough words (`least_matched`). Then the
+`NEAR` words is one *alignment*: runs of equal words. It is given where it has enough words (`_least`). Then the
 sequence's *companions* (choices, an answer) are looked for, word for word, within `AROUND` words of it.
 
 Price: one lookup a word of the page in a filter of about two bytes a seed, 10 to 20 ns a word, beside the words
@@ -30,9 +30,10 @@ import numpy.typing as npt
 
 from stages.kernels.jit import lean_inline_kernel, lean_kernel
 from stages.kernels.words.folded_words import FoldedWords
+from stages.kernels.words.seeds import PARTS, SEED_WORDS, seed_hash, seeds_of_part
 
-SEED_WORDS = 4
 MOST_PLACES = 64
+BLOCK = 1 << 20
 MOST_SKIPPED = 6
 NEAR = 60
 AROUND = 48
@@ -40,10 +41,6 @@ LONG = 20
 """Of longer sequences two seeds must be there."""
 SHORT = 12
 """Sequences of up to so many words must be there whole, or nearly."""
-_A = np.uint64(0x9E3779B97F4A7C15)
-_B = np.uint64(0xC2B2AE3D27D4EB4F)
-_C = np.uint64(0x165667B19E3779F9)
-_D = np.uint64(0x27D4EB2F165667C5)
 _HALF = np.uint64(32)
 _MIDDLE = np.uint64(20)
 _SIX = np.uint64(6)
@@ -77,17 +74,6 @@ class Sequences:
     """Sequences to be seeded that have no seed: fewer than four words, or none but those of too many places."""
 
 
-def seed_hashes(words: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint64]:
-    """The hash of every four words in a row."""
-    w = words.astype(np.uint64)
-    if len(w) < SEED_WORDS:
-        return np.zeros(0, np.uint64)
-    h = w[:-3] * _A + w[1:-2] * _B + w[2:-1] * _C + w[3:] * _D
-    h ^= h >> _HALF
-    mixed: npt.NDArray[np.uint64] = h * _A
-    return mixed
-
-
 def build(
     tokens_T: npt.NDArray[np.uint32],
     starts_S1: npt.NDArray[np.int64],
@@ -97,52 +83,46 @@ def build(
     """Index the seeds of the sequences ``seeded_S``."""
     num = len(starts_S1) - 1
     sequence_T = np.repeat(np.arange(num, dtype=np.int32), np.diff(starts_S1))
-    hashes = seed_hashes(tokens_T)
-    at = np.arange(len(hashes))
-    inside = at + SEED_WORDS <= starts_S1[1:][sequence_T[: len(hashes)]] if len(hashes) else at.astype(np.bool_)
-    if len(hashes):
-        inside &= seeded_S[sequence_T[: len(hashes)]]
-    at, hashes = at[inside], hashes[inside]
-    order = np.argsort(hashes, kind="stable")
-    at, hashes = at[order], hashes[order]
-    first = np.ones(len(hashes), np.bool_)
-    first[1:] = hashes[1:] != hashes[:-1]
-    begins = np.flatnonzero(first)
-    counts = np.diff(np.append(begins, len(hashes)))
-    wanted = np.repeat(counts <= MOST_PLACES, counts)
-    at, hashes = at[wanted], hashes[wanted]
-    counts = counts[counts <= MOST_PLACES]
-    begins = np.cumsum(counts) - counts
-    keys = hashes[begins] if len(begins) else hashes[:0]
-    places_P = at.astype(np.int32)
-    sides_P = _sides(tokens_T, starts_S1, sequence_T, at)
-    if len(begins):
-        places_P[begins + counts - 1] = ~places_P[begins + counts - 1]
-    seeds = np.bincount(sequence_T[at], minlength=num) if num else np.zeros(0, np.int64)
+    parts = [_rare(*seeds_of_part(tokens_T, starts_S1, seeded_S, part)) for part in range(PARTS)]
+    keys, counts, places_P = (np.concatenate([part[column] for part in parts]) for column in range(3))
+    del parts
+    ends = np.cumsum(counts, dtype=np.int64)
+    sides_P = _sides(tokens_T, starts_S1, sequence_T, places_P)
+    seeds = np.bincount(sequence_T[places_P], minlength=num) if num else np.zeros(0, np.int64)
+    places_P[ends - 1] = ~places_P[ends - 1]
     entries = 1 << max(4, (2 * len(keys)).bit_length())
     keys_E, first_E = np.zeros(entries, np.uint32), np.full(entries, -1, np.int32)
     filter_B = np.zeros(1 << max(4, (len(keys) // 4).bit_length()), np.uint64)
-    _insert(keys, begins.astype(np.int64), keys_E, first_E, filter_B)
+    _insert(keys, ends - counts, keys_E, first_E, filter_B)
     unseeded = int((seeded_S & (seeds == 0)).sum())
     return Sequences(
         tokens_T, starts_S1, companions_S2, keys_E, first_E, places_P, sides_P, sequence_T, filter_B, unseeded
     )
 
 
-def _sides(tokens_T: Any, starts_S1: Any, sequence_T: Any, at: Any) -> npt.NDArray[np.uint32]:
+def _rare(at: Any, hashes: Any) -> tuple[Any, Any, Any]:
+    """(hash, number of places, places) of seeds with at most `MOST_PLACES` of them, sorted by hash."""
+    order = np.argsort(hashes, kind="stable")
+    at, hashes = at[order], hashes[order]
+    first = np.ones(len(hashes), np.bool_)
+    first[1:] = hashes[1:] != hashes[:-1]
+    counts = np.diff(np.append(np.flatnonzero(first), len(hashes)))
+    few = counts <= MOST_PLACES
+    return hashes[first][few], counts[few], at[np.repeat(few, counts)]
+
+
+def _sides(tokens_T: Any, starts_S1: Any, sequence_T: Any, places_P: Any) -> npt.NDArray[np.uint32]:
     """See `Sequences`; 0 outside the sequence."""
-    s = sequence_T[at]
-    first, behind = starts_S1[s], starts_S1[s + 1]
-    after = np.where(at + SEED_WORDS < behind, tokens_T[np.minimum(at + SEED_WORDS, len(tokens_T) - 1)], 0)
-    before = np.where(at > first, tokens_T[np.maximum(at - 1, 0)], 0)
-    sides = (after & 0xFFFF) | (before & 0xFFFF) << 16
-    found: npt.NDArray[np.uint32] = np.where(behind - first == SEED_WORDS, _ANY, sides).astype(np.uint32)
-    return found
-
-
-def least_matched(words: int) -> int:
-    """How many words of a sequence an alignment has at least."""
-    return int(_least(words))
+    sides = np.empty(len(places_P), np.uint32)
+    for begin in range(0, len(places_P), BLOCK):
+        at = places_P[begin : begin + BLOCK]
+        s = sequence_T[at]
+        first, behind = starts_S1[s], starts_S1[s + 1]
+        after = np.where(at + SEED_WORDS < behind, tokens_T[np.minimum(at + SEED_WORDS, len(tokens_T) - 1)], 0)
+        before = np.where(at > first, tokens_T[np.maximum(at - 1, 0)], 0)
+        both = (after & 0xFFFF) | (before & 0xFFFF) << 16
+        sides[begin : begin + BLOCK] = np.where(behind - first == SEED_WORDS, _ANY, both)
+    return sides
 
 
 class Aligner:
@@ -178,6 +158,7 @@ class Aligner:
 
 @lean_inline_kernel
 def _least(n):  # type: ignore[no-untyped-def]
+    """How many words of a sequence of n an alignment has at least."""
     if n <= SHORT:
         return max(3, n - n // 7)
     return min(14, max(10, (2 * n) // 5))
@@ -220,14 +201,8 @@ def _align(  # type: ignore[no-untyped-def]
         if n <= 0:
             continue
         for p in range(n):
-            h = (
-                np.uint64(tokens_W[w0 + p]) * _A
-                + np.uint64(tokens_W[w0 + p + 1]) * _B
-                + np.uint64(tokens_W[w0 + p + 2]) * _C
-                + np.uint64(tokens_W[w0 + p + 3]) * _D
-            )
-            h ^= h >> _HALF
-            hashes_H[p] = h * _A
+            at = w0 + p
+            hashes_H[p] = seed_hash(tokens_W[at], tokens_W[at + 1], tokens_W[at + 2], tokens_W[at + 3])
         # which may be there: their places first, without a branch, so that many accesses are under way at once
         passed = 0
         for p in range(n):

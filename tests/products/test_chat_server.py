@@ -1,0 +1,146 @@
+"""A transform that asks a server: bounded, repeated where it helps, taken up where it was left, never asked twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from pipeline.engine.scheduler import TasksFailed
+from pipeline.recipe.snapshot import load
+from pipeline.store.storage import Store
+from stages.transforms import chat_server, process
+from stages.transforms.chat_server import ask
+from stages.transforms.process import Limits, Unavailable, applied
+from tests.products.test_transforms import rows_of
+from tests.support.chat_server import Answer, ChatServer, completion
+from tests.support.corpora import write_corpus, write_mixture
+from tests.support.runs import made, run_inline
+
+LIMITS = Limits(60, 100, 1 << 20)
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(chat_server, "FIRST_WAIT", 0.01)
+    yield
+    process.close()
+
+
+def pages(*texts: str) -> pa.RecordBatch:
+    count = len(texts)
+    others = {"title": ["A {text} title"] * count, "url": [None] * count, "language": ["en"] * count}
+    columns = {"text": list(texts), **others}
+    return pa.record_batch({name: pa.array(values, pa.large_string()) for name, values in columns.items()})
+
+
+def asked(server: ChatServer, *texts: str, **params: Any) -> Any:
+    given = {"url": server.url, "model": "m", "prompt": "Rewrite {text}", **params}
+    return applied(ask, pages(*texts), given, LIMITS)
+
+
+def test_each_page_is_one_request_within_the_bound_and_its_answer_one_text_or_several(tmp_path: Path) -> None:
+    (tmp_path / "prompt.txt").write_text("{title} ({language}, {url}): {text}")
+    texts = [f"page {n} {{title}}" for n in range(40)]
+    with ChatServer(lambda text, _: completion(f"one {text} == two == ")) as server:
+        found = asked(
+            server, *texts, prompt=str(tmp_path / "prompt.txt"), system="Be {language}.", separator="==", in_flight=5,
+            max_tokens=7, more={"top_p": 0.5},
+        )  # fmt: skip
+    assert found == [[f"one A {{text}} title (en, ): {text}".encode(), b"two", b""] for text in texts]
+    assert 1 < server.most <= 5
+    assert len(server.asked) == 40
+    [first] = [entry for entry in server.asked if entry["messages"][1]["content"].endswith(" page 0 {title}")]
+    assert first["messages"][0] == {"role": "system", "content": "Be en."}
+    assert {key: first[key] for key in ("path", "model", "max_tokens", "temperature", "seed", "top_p")} == {
+        "path": "/v1/chat/completions", "model": "m", "max_tokens": 7, "temperature": 0.0, "seed": 0, "top_p": 0.5,
+    }  # fmt: skip
+
+
+def test_what_may_be_answered_later_is_asked_again_and_refusals_are_their_page_s(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MILL_KEY", "secret")
+
+    def answer(text: str, before: int) -> Answer:
+        match text.split()[-1]:
+            case "busy":
+                return (429, {"Retry-After": "0"}, b"later") if before < 2 else completion("at last")
+            case "broken":
+                return (503, {}, b"") if before < 3 else completion("mended")
+            case "long":
+                return 400, {}, b'{"error": "context length exceeded"}'
+            case "cut":
+                return completion("half of", "length")
+            case "odd":
+                return 200, {}, b"<html>"
+            case "empty":
+                return 200, {}, b'{"choices": []}'
+            case "null":
+                return completion(None)
+        return completion("fine")
+
+    with ChatServer(answer) as server:
+        found = asked(server, "busy", "broken", "long", "cut", "odd", "empty", "null", "good", key_variable="MILL_KEY")
+    assert found == [[b"at last"], [b"mended"], *["raised_an_error"] * 5, [b"fine"]]
+    counts = [
+        sum(entry["messages"][-1]["content"].endswith(name) for entry in server.asked) for name in ("busy", "long")
+    ]
+    assert counts == [3, 1]
+    assert {headers["Authorization"] for headers in server.headers} == {"Bearer secret"}
+
+
+@pytest.mark.parametrize("status", [401, 404, 302, 500])
+def test_a_server_that_answers_nobody_is_no_page_s_fault(status: int) -> None:
+    with ChatServer(lambda *_: (status, {}, b"no")) as server:
+        found = asked(server, *map(str, range(50)), in_flight=4, retries=2)
+    assert isinstance(found, Unavailable)
+    assert str(status) in str(found)
+    assert len(server.asked) <= 4 * 3, "the others are not asked any more"
+
+
+def test_settings_that_cannot_be_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MILL_KEY", raising=False)
+    for params in ({"prompt": "no field"}, {"url": "ftp://x"}, {"in_flight": 0}):
+        with pytest.raises(ValueError, match="expected an http address"):
+            ask(pages("a"), **{"url": "http://x", "model": "m", "prompt": "{text}", **params})
+    with pytest.raises(Unavailable, match="MILL_KEY"):
+        ask(pages("a"), url="http://x", model="m", prompt="{text}", key_variable="MILL_KEY")
+
+
+def test_a_run_goes_on_where_the_server_left_it_and_then_asks_nothing_more(tmp_path: Path) -> None:
+    write_corpus(tmp_path / "in", files=1)
+    up = [True]
+
+    def answer(text: str, before: int) -> Answer:
+        up[0] = up[0] and len(server.asked) <= 40
+        return completion(f"In other words: {text[:200]}") if up[0] or len(server.asked) > 60 else (500, {}, b"down")
+
+    with ChatServer(answer) as server:
+        path = write_mixture(tmp_path / "small.yaml", tmp_path / "in")
+        params = f'{{url: "{server.url}", model: m, prompt: "Say in other words: {{text}}", in_flight: 4, retries: 1}}'
+        entry = (
+            f"transforms:\n  new:\n    function: stages.transforms.chat_server:ask\n    params: {params}\n"
+            "    inputs: {sources: [web], min: {text_bytes: 2000}}\n    batch: 8\n    resume_rows: 8\n"
+        )
+        path.write_text(path.read_text() + entry)
+        with pytest.raises(TasksFailed, match="gave no answer to 2 requests"):
+            run_inline(path, tmp_path / "root")
+        before = len(server.asked)
+        while len(server.asked) <= 60:
+            server.asked.append(server.asked[0])  # time goes by, and the server is mended
+        run_inline(path, tmp_path / "root")
+        rows = [row for row in rows_of(load(Store(str(tmp_path / "root"))), "documents") if row.get("derived_from")]
+        assert len(rows) > 80
+        answered = len(rows) + 8 + 4 * 2  # a piece that was not whole, and requests that had no answer
+        assert before + len(server.asked) - 61 <= answered, "what was answered in a whole piece is not asked again"
+        count = len(server.asked)
+        assert made(run_inline(path, tmp_path / "root")) == {}
+        path.write_text(
+            path.read_text().replace(server.url, "http://127.0.0.1:9/v1").replace("in_flight: 4", "in_flight: 2")
+        )
+        assert made(run_inline(path, tmp_path / "root")) == {}, "where the model is served decides nothing"
+        assert len(server.asked) == count
