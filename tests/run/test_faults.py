@@ -175,7 +175,9 @@ def test_a_second_driver_on_the_same_root_is_refused(small: Path, tmp_path: Path
     root = tmp_path / "root"
     run = start(small, root, engine="inline")
     assert wait_until(lambda: (root / "runs" / "lock.json").exists(), run)
+    run.send_signal(signal.SIGSTOP)  # it would be done before the second has begun
     second = gristmill("run", small / "small.yaml", "--root", root, "--engine", "inline")
+    run.send_signal(signal.SIGCONT)
     assert second.returncode == 2
     assert "another run" in second.stderr
     _, errors = run.communicate(timeout=SECONDS)
