@@ -20,7 +20,8 @@ import pyarrow as pa
 
 from pipeline.store.storage import Store
 from stages.rules import robots_files
-from stages.rules.robots_files import Answer, RobotsTable
+from stages.rules.robots_answers import Answer, compile_answers
+from stages.rules.robots_files import RobotsTable
 
 AGENTS = (
     "ccbot",
@@ -85,7 +86,7 @@ def main() -> int:
     given = parser.parse_args()
     agents = AGENTS[: given.agents]
     made = list(answers(given.services))
-    seconds, (rows, _) = timed(lambda: robots_files.compile_answers(made, agents))
+    seconds, (rows, _) = timed(lambda: compile_answers(made, agents))
     num_bytes = sum(len(one.body) for one in made)
     print(f"compile   {1e6 * seconds / len(made):8.1f} µs a service, {num_bytes / seconds / 1e6:.1f} MB/s")
     with tempfile.TemporaryDirectory() as folder:

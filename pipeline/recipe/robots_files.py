@@ -29,8 +29,8 @@ from pipeline.store.storage import Store
 from stages.documents.answers import answers
 from stages.formats.listing import entries, is_folder, stat
 from stages.formats.locations import is_http, locate, open_file, place_of, stat_http
-from stages.rules import rights, robots_files
-from stages.rules.robots_files import Answer
+from stages.rules import rights, robots_answers, robots_files
+from stages.rules.robots_answers import Answer
 from stages.rules.robots_txt import MAX_BYTES
 from stages.sources.files import anchor, glob_regex
 
@@ -149,7 +149,7 @@ def compile_files(params: rights.Robots, store: Store, place: str) -> list[str]:
     Raises:
         ValueError, OSError: a file is damaged, or none says anything of any service.
     """
-    rows, counts = robots_files.compile_answers(_answers(params), params.agents)
+    rows, counts = robots_answers.compile_answers(_answers(params), params.agents)
     if not rows:
         raise ValueError(f"{', '.join(params.files)}: no robots.txt, ai.txt or tdmrep.json in these files")
     robots_files.save(store, place, rows, params.agents)

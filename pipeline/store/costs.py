@@ -44,8 +44,6 @@ class Costs:
         pages = pages_of(value) if phase in self.paged else None
         if pages is not None:
             entry["pages"] = pages
-        if self._entries and self._entries[-1]["phase"] != phase:
-            self._slow = []
         self._entries.append(entry)
         self.tasks += 1
         if len(self._entries) == MAX_HELD:
@@ -61,14 +59,15 @@ class Costs:
         return heapq.nsmallest(count, [*self._slow, *self._entries], key=lambda entry: -entry["seconds"])
 
     def write(self) -> None:
-        """Keep what came since the last call."""
+        """Keep what came since the last call: the end of a phase."""
         if self._entries:
             retries = self.retries - self._told_retries
             record = {"run": self.run, "retries": retries, "tasks": self._entries}
             self.store.write_json(f"runs/costs/{self.run}-{self._phases:03}.json", record)
-            self._entries, self._slow = [], []
+            self._entries = []
             self._phases += 1
             self._told_retries = self.retries
+        self._slow = []
 
 
 def shown(entry: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from stages.documents.account import Account
 from stages.documents.archives import Limits, archive_records, clean_url
 from stages.documents.http import decode_body, parse_response
 from stages.formats.locations import open_file
-from stages.rules.robots_files import Answer
+from stages.rules.robots_answers import Answer
 from stages.rules.robots_txt import MAX_BYTES
 
 MAX_RECORD = 8 << 20

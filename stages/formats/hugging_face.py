@@ -10,7 +10,6 @@ Limits: reading alone. A root holds many small files, and each would be a commit
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar
@@ -19,6 +18,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from stages.formats import retries
+from stages.formats.ranged_file import RangedFile
 
 TYPES = ("datasets", "spaces", "models", "buckets")
 READ_ONLY = "is on the Hugging Face Hub, which is only read here"
@@ -137,38 +137,15 @@ class Hub(fs.FileSystemHandler):  # type: ignore[misc]
         self._refuse("")
 
 
-class HubFile(io.RawIOBase):
+class HubFile(RangedFile):
     """A file of the Hub, read by ranges."""
 
     def __init__(self, hub: Hub, path: str) -> None:
-        super().__init__()
         found = hub.stat(path)
         if found is None:
             raise FileNotFoundError(f"hf://{path} does not exist")
-        self.hub, self.path, self._size = hub, path, found.size
-        self._position = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
-    def size(self) -> int:
-        return self._size
-
-    def read(self, size: int | None = -1) -> bytes:
-        left = max(0, self._size - self._position)
-        data = self.range(self._position, self._position + (left if size is None or size < 0 else min(size, left)))
-        self._position += len(data)
-        return data
+        super().__init__(found.size)
+        self.hub, self.path = hub, path
 
     def range(self, start: int, stop: int) -> bytes:
         """The bytes [start, stop) that there are, wherever the file stands; several threads may ask at once."""

@@ -29,6 +29,7 @@ from pyarrow import fs
 from stages.formats import hugging_face, retries
 from stages.formats.hugging_face import Hub
 from stages.formats.patient import Patient
+from stages.formats.ranged_file import RangedFile
 from stages.formats.s3 import OPTIONS as S3_OPTIONS
 from stages.formats.s3 import S3
 from stages.formats.web import TIMEOUT, HttpRanges, is_passing, quoted
@@ -310,35 +311,12 @@ class HttpFile(io.RawIOBase):
         super().close()
 
 
-class RandomFile(io.RawIOBase):
+class RandomFile(RangedFile):
     """A file on a web server, read by ranges."""
 
     def __init__(self, uri: str) -> None:
-        super().__init__()
+        super().__init__(stat_http(uri).size)
         self._ranges = HttpRanges(uri)
-        self._size = stat_http(uri).size
-        self._position = 0
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
-    def size(self) -> int:
-        return self._size
-
-    def read(self, size: int | None = -1) -> bytes:
-        left = max(0, self._size - self._position)
-        data = self._ranges.get(
-            self._position, self._position + (left if size is None or size < 0 else min(size, left))
-        )
-        self._position += len(data)
-        return data
+    def range(self, start: int, stop: int) -> bytes:
+        return self._ranges.get(start, stop)

@@ -6,7 +6,6 @@ again here, and a read that ended early goes on. See `stages.formats.retries`.
 
 from __future__ import annotations
 
-import io
 import re
 from contextlib import suppress
 from typing import Any, BinaryIO
@@ -15,6 +14,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from stages.formats import retries
+from stages.formats.ranged_file import RangedFile
 
 PASSES = re.compile(
     r"UNAVAILABLE|INTERNAL|DEADLINE_EXCEEDED|RESOURCE_EXHAUSTED|ABORTED|HTTP status 5\d\d|HTTP status 429"
@@ -103,49 +103,28 @@ class Patient(fs.FileSystemHandler):  # type: ignore[misc]
     copy_file = move
 
 
-class PatientFile(io.RawIOBase):
+class PatientFile(RangedFile):
     """A file of another file system; a read that fails is made again on a file that is opened anew."""
 
     def __init__(self, inner: Any, path: str) -> None:
-        super().__init__()
         self.inner, self.path = inner, path
         self._file = retries.patiently(self._open, passes)
-        self._size = int(self._file.size())
-        self._position = 0
+        super().__init__(int(self._file.size()))
 
     def _open(self) -> Any:
         return self.inner.open_input_file(self.path)
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
-    def size(self) -> int:
-        return self._size
-
-    def read(self, size: int | None = -1) -> bytes:
-        left = max(0, self._size - self._position)
-        wanted = left if size is None or size < 0 else min(size, left)
+    def range(self, start: int, stop: int) -> bytes:
+        wanted = stop - start
 
         def fetch() -> bytes:
             try:
-                found: bytes = self._file.read_at(wanted, self._position) if wanted else b""
+                found: bytes = self._file.read_at(wanted, start) if wanted else b""
                 if len(found) < wanted:
-                    raise OSError(f"{self.path}: timed out or cut off at byte {self._position + len(found)}")
+                    raise OSError(f"{self.path}: timed out or cut off at byte {start + len(found)}")
             except OSError:
                 self._file = self._open()
                 raise
             return found
 
-        data = retries.patiently(fetch, passes)
-        self._position += len(data)
-        return data
+        return retries.patiently(fetch, passes)

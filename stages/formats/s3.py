@@ -13,7 +13,6 @@ from __future__ import annotations
 import base64
 import errno
 import hashlib
-import io
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +27,7 @@ from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 from pyarrow import fs
 
 from stages.formats import retries
+from stages.formats.ranged_file import RangedFile
 
 PART_BYTES = 64 << 20
 """Objects above this size are sent in parts of at least this size."""
@@ -310,45 +310,15 @@ class S3(fs.FileSystemHandler):  # type: ignore[misc]
     copy_file = move
 
 
-class S3File(io.RawIOBase):
+class S3File(RangedFile):
     """An object, read by ranges; what is read is of the object that stood there when it was opened."""
 
     def __init__(self, store: S3, path: str) -> None:
-        super().__init__()
         found = store.stat(path)
         if found is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"s3://{path}")
-        self.store, self.path, self._size, self._etag = store, path, found.size, found.etag
-        self._position = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
-    def size(self) -> int:
-        return self._size
-
-    def readinto(self, buffer: Any) -> int:
-        view = memoryview(buffer).cast("B")
-        data = self.read(view.nbytes)
-        view[: len(data)] = data
-        return len(data)
-
-    def read(self, size: int | None = -1) -> bytes:
-        left = max(0, self._size - self._position)
-        wanted = left if size is None or size < 0 else min(size, left)
-        held = self.range(self._position, self._position + wanted)
-        self._position += wanted
-        return held
+        super().__init__(found.size)
+        self.store, self.path, self._etag = store, path, found.etag
 
     def range(self, start: int, stop: int) -> bytes:
         """The bytes [start, stop) that there are, wherever the file stands; several threads may ask at once."""

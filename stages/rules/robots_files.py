@@ -1,32 +1,18 @@
-"""What services say: robots.txt, ai.txt and tdmrep.json, found among captured answers, for a column of URLs.
+"""What services ask of their pages, as a table that workers map into memory: for a column of URLs.
 
-A service is scheme, host and port. Its newest answer counts; what came of it is its state (RFC 9309, 2.3.1):
+`save` and `load` a table of what `robots_answers` finds; a service's patterns are made ready when a page of
+it comes. An ``http`` service and its ``https`` twin, states and what follows from them: see there.
 
-| state | when | what follows |
-|---|---|---|
-| `said` | 2xx, at once or behind up to `MAX_REDIRECTS` redirects | its lines hold for the service asked first |
-| `free` | 4xx, more redirects than that, a redirect without a place to go | nothing is forbidden |
-| `closed` | 5xx | everything is, until somebody asks again: a reason of its own |
-| (none) | no answer, or a redirect that leads out of the answers | ``missing`` decides |
-
-What answers to ``http`` stands in for ``https`` where that has no answer of its own, and the other way round. Of ai.txt
-and tdmrep.json only what is `said` counts.
-
-`compile_answers` keeps of every file the lines that hold for the agents named; `save` and `load` make a table of them
-that workers map into memory; a service's patterns are made ready when a page of it comes.
-
-Price: 1 µs a line to compile; 2 µs a page of a service that forbids nothing, some more where it does
-(docs/decisions/rights.md). Memory: about 200 bytes a service, and its lines.
+Price: 2 µs a page of a service that forbids nothing, some more where it does (docs/decisions/rights.md). Memory: about
+200 bytes a service, and its lines.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
-from urllib.parse import urljoin, urlsplit
 
 import numpy as np
 import numpy.typing as npt
@@ -37,11 +23,10 @@ import xxhash
 from stages.contract import Store
 from stages.kernels.columns.ragged import Bytes, Offsets, offsets_of, read_only, text_buffers
 from stages.kernels.urls.patterns import ALLOWS, ANCHORED, disallowed
-from stages.rules.robots_txt import MAX_BYTES, Line, Matcher, Parsed, normal_path, parse, parse_reservations
+from stages.rules.robots_answers import Row
+from stages.rules.robots_txt import MAX_BYTES, Line, Matcher, normal_path
 
 VERSION = 1
-MAX_REDIRECTS = 5
-KINDS = {"/robots.txt": "robots", "/ai.txt": "ai", "/.well-known/tdmrep.json": "tdm"}
 DISALLOWS = "robots_txt_disallows_"
 """And the name of an agent: the rule of pages that robots.txt disallows it."""
 UNREACHABLE, MISSING, AI, TDM = "robots_txt_unreachable", "robots_txt_missing", "ai_txt_disallows", "tdmrep_reserves"
@@ -50,22 +35,6 @@ _URL = (
     r"^(?P<scheme>[Hh][Tt][Tt][Pp][Ss]?)://(?:[^/?#@]*@)?(?P<host>[^/?#:\[\]@]+|\[[^\]]*\])"
     r"(?::(?P<port>[0-9]*))?(?P<path>[/?][^#]*)?(?:#.*)?$"
 )
-_PORTS = {"http": "80", "https": "443"}
-
-
-class Answer(NamedTuple):
-    """What a server answered when it was asked for an address."""
-
-    url: str
-    date: str
-    """As ISO 8601; of two answers the later counts."""
-    status: int
-    location: str
-    """Of a redirect; empty where none is given."""
-    body: bytes
-    """At most `MAX_BYTES` and a byte."""
-    file: str
-    """Where it stands, for people: a file's name, and the offset of the record in an archive."""
 
 
 def rules_of(agents: Sequence[str], drop_missing: bool) -> tuple[str, ...]:
@@ -77,110 +46,6 @@ def rules_of(agents: Sequence[str], drop_missing: bool) -> tuple[str, ...]:
 def is_rule(name: str) -> bool:
     """Whether a rule is one of these."""
     return name.startswith(DISALLOWS) or name in (UNREACHABLE, MISSING, AI, TDM)
-
-
-def parts_of(url: str) -> tuple[str, str] | None:
-    """Service and path (with the query) of an address; None where it is none of the web."""
-    try:
-        parts = urlsplit(url.strip())
-        port = parts.port
-    except ValueError:
-        return None
-    scheme, host = parts.scheme.lower(), (parts.hostname or "").rstrip(".")
-    if scheme not in _PORTS or not host:
-        return None
-    named = f"[{host}]" if ":" in host else host
-    suffix = "" if port is None or str(port) == _PORTS[scheme] else f":{port}"
-    query = f"?{parts.query}" if parts.query else ""
-    return f"{scheme}://{named}{suffix}", f"{parts.path or '/'}{query}"
-
-
-# From answers to services
-
-
-class Row(NamedTuple):
-    """What a service says in one kind of file."""
-
-    service: str
-    kind: str
-    state: str
-    url: str
-    """Of the file that was read in the end."""
-    file: str
-    lines: tuple[Line, ...]
-
-
-class _Kept(NamedTuple):
-    """What stays of an answer in memory."""
-
-    date: str
-    status: int
-    location: str
-    file: str
-    parsed: Parsed
-    digest: bytes
-
-
-def compile_answers(answers: Iterable[Answer], agents: Sequence[str]) -> tuple[list[Row], Counter[str]]:
-    """What each service says, sorted, and counts: of states, and of files that were cut or no text.
-
-    The order of the answers does not matter.
-    """
-    known: dict[str, _Kept] = {}
-    for answer in answers:
-        parts = parts_of(answer.url)
-        if parts is None:
-            continue
-        reads = parse_reservations(answer.body) if parts[1].endswith(".json") else parse(answer.body, agents)
-        parsed = reads if 200 <= answer.status < 300 else Parsed(())
-        digest = xxhash.xxh3_128_digest(answer.body)
-        kept = _Kept(answer.date, answer.status, answer.location, answer.file, parsed, digest)
-        other = known.get("".join(parts))
-        if other is None or _later(kept) > _later(other):
-            known["".join(parts)] = kept
-    counts: Counter[str] = Counter()
-    rows = {}
-    for url in sorted(known):
-        service, path = parts_of(url) or ("", "")
-        kind = KINDS.get(path)
-        row = _resolved(service, kind, url, known, counts) if kind else None
-        if row is not None:
-            rows[service, row.kind] = row
-    for (service, kind), row in list(rows.items()):
-        scheme, _, rest = service.partition("://")
-        twin = f"{'http' if scheme == 'https' else 'https'}://{rest}"
-        rows.setdefault((twin, kind), row._replace(service=twin))
-    return [rows[key] for key in sorted(rows)], counts
-
-
-def _later(kept: _Kept) -> tuple[Any, ...]:
-    return kept.date, kept.status, kept.digest, kept.file
-
-
-def _resolved(service: str, kind: str, url: str, known: Mapping[str, _Kept], counts: Counter[str]) -> Row | None:
-    """One file of a service, redirects followed."""
-    answer: _Kept | None = None
-    for _ in range(MAX_REDIRECTS + 1):
-        answer = known.get(url)
-        if answer is None:
-            counts[f"{kind} elsewhere"] += 1
-            return None
-        if not 300 <= answer.status < 400:
-            break
-        place = parts_of(urljoin(url, answer.location)) if answer.location else None
-        if place is None:
-            counts[f"{kind} free"] += 1
-            return Row(service, kind, "free", url, answer.file, ())
-        url = "".join(place)
-    assert answer is not None
-    if 300 <= answer.status < 400:  # another redirect after all these
-        counts[f"{kind} free"] += 1
-        return Row(service, kind, "free", url, answer.file, ())
-    said = 200 <= answer.status < 300
-    state = "said" if said else "closed" if answer.status >= 500 or answer.status < 200 else "free"
-    counts[f"{kind} {state}"] += 1
-    counts.update(f"{kind} {note}" for note in answer.parsed.notes)
-    return Row(service, kind, state, url, answer.file, answer.parsed.lines if said else ())
 
 
 # The compiled table: an Arrow IPC file, mapped into memory where the root is local

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from pipeline.store.storage import Store
 from stages.rules import robots_files
-from stages.rules.robots_files import Answer, compile_answers, rules_of
+from stages.rules.robots_answers import Answer, compile_answers
+from stages.rules.robots_files import rules_of
 
 AGENTS = ("ccbot", "gptbot")
 DENY = b"User-agent: CCBot\nDisallow: /private/\n\nUser-agent: *\nAllow: /\n"
