@@ -12,12 +12,15 @@ own library.
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import importlib
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -127,14 +130,26 @@ def packed() -> dict[str, bytes]:
 
 
 def unpack(packed: Mapping[str, bytes]) -> None:
-    """Put packed sources into a folder of this machine, named after them, and look there."""
+    """Put packed sources into a folder of this machine that nobody else can write to, and look there."""
     name = hashlib.sha256(repr(sorted(packed.items())).encode()).hexdigest()[:32]
-    folder = Path(tempfile.gettempdir()) / f"gristmill-modules-{os.getuid()}" / name
+    folder = _own_folder() / name
     for path, source in packed.items():
         file = folder / path
         if not (file.is_file() and file.read_bytes() == source):
-            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            file.parent.mkdir(parents=True, exist_ok=True)
             partial = file.with_name(f"{file.name}.{os.getpid()}")
             partial.write_bytes(source)
             partial.replace(file)
     look_in(folder)
+
+
+@cache
+def _own_folder() -> Path:
+    """A folder for this user alone, the same for all processes; one for this process where another user was first."""
+    shared = Path(tempfile.gettempdir(), f"gristmill-modules-{os.getuid()}")
+    with contextlib.suppress(FileExistsError):
+        shared.mkdir(mode=0o700)
+    found = shared.lstat()
+    if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077:
+        return shared
+    return Path(tempfile.mkdtemp(prefix="gristmill-modules-"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -229,7 +230,15 @@ def test_a_module_beside_the_file_comes_first_but_not_before_pythons_own(own: Pa
     )
 
 
-def test_packed_modules_are_found_on_another_machine(own: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("there", ["nothing", "open to all", "a link"])
+def test_packed_modules_are_found_on_another_machine(own: Path, tmp_path: Path, there: str) -> None:
+    """Where another user may write they are not looked for."""
+    shared = tmp_path / f"gristmill-modules-{os.getuid()}"
+    if there == "open to all":
+        shared.mkdir()
+        shared.chmod(0o777)
+    elif there == "a link":
+        shared.symlink_to(own)
     own_modules.look_in(own)
     own_modules.load("own_blocks")
     packed = own_modules.packed()
@@ -237,11 +246,15 @@ def test_packed_modules_are_found_on_another_machine(own: Path, tmp_path: Path) 
     code = (
         "import sys; from stages import own_modules\n"
         f"own_modules.unpack({packed!r})\n"
-        "import io; print([row['url'] for row in own_modules.load('own_blocks').read(io.BytesIO(b'u\\ntext'))])"
+        "import io; print([row['url'] for row in own_modules.load('own_blocks').read(io.BytesIO(b'u\\ntext'))])\n"
+        "print(own_modules.path_of('own_blocks'))"
     )
     env = {"PYTHONPATH": str(CHECKOUT), "TMPDIR": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], cwd="/", env=env, capture_output=True, text=True, check=False)
-    assert done.stdout.strip() == "['u']", done.stderr
+    told, place = done.stdout.splitlines()
+    assert told == "['u']", done.stderr
+    assert Path(place).is_relative_to(shared) == (there == "nothing")
+    assert Path(place).parents[1].stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.ray
