@@ -480,4 +480,5 @@ def _groups(batches: list[pa.RecordBatch]) -> list[TokensGroup]:
     sums = pa.concat_tables(parts).group_by(keys).aggregate(wanted)
     names = {"tokens_count": "documents", "text_bytes_sum": "text_bytes", "tokens_sum": "tokens"}
     named = sums.rename_columns(names | ({"further_sum": "further_pieces"} if cut else {}))
-    return named.sort_by([(name, "ascending") for name in keys]).to_pylist()
+    groups: list[TokensGroup] = named.sort_by([(name, "ascending") for name in keys]).to_pylist()
+    return groups

@@ -51,4 +51,4 @@ def build_wheel(wheel_directory: str, config_settings: Any = None, metadata_dire
     python = f"cp{sys.version_info.major}{sys.version_info.minor}"
     machine = sysconfig.get_platform().replace("-", "_").replace(".", "_")
     tags = [f"--python-tag={python}", f"--plat-name={machine}"]
-    return build_meta.build_wheel(wheel_directory, {"--build-option": tags}, metadata_directory)
+    return str(build_meta.build_wheel(wheel_directory, {"--build-option": tags}, metadata_directory))

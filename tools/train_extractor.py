@@ -160,7 +160,7 @@ def page_weights(pages: Sequence[Page]) -> npt.NDArray[np.float64]:
         weight = page.weights + 0.02 * num_words / max(1.0, num_words.sum()) + 0.002 / max(1, len(num_words))
         parts.append(weight / max(weight.sum(), 1e-9) / count[page.source] ** 0.5)
     joined = np.concatenate(parts)
-    return joined * len(joined) / joined.sum()
+    return np.asarray(joined * len(joined) / joined.sum())
 
 
 def score_features(pages: Sequence[Page], scores: npt.NDArray[np.uint8]) -> Bytes2:

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -135,27 +136,28 @@ def main(debug: bool) -> None:
     prepare_process()
 
 
-def command(*args: Any, **kwargs: Any) -> Any:
+def command(*args: Any, **kwargs: Any) -> Callable[[Callable[..., None]], click.Command]:
     """A command of `main` that takes ``--debug`` after its name too."""
 
-    def decorate(function: Any) -> Any:
+    def decorate(function: Callable[..., None]) -> click.Command:
         about = " ".join((function.__doc__ or "").split())
         kwargs.setdefault("short_help", about.partition(". ")[0].rstrip("."))  # whole: click's own is cut at 45 letters
-        return main.command(*args, **kwargs)(
+        made: click.Command = main.command(*args, **kwargs)(
             click.option("--debug", is_flag=True, hidden=True, expose_value=False)(function)
         )
+        return made
 
     return decorate
 
 
-def reading(function: Any) -> Any:
+def reading(function: Callable[..., None]) -> Callable[..., None]:
     """For commands that only read a root: a file that cannot be read is named in one line, with exit code 2."""
 
     @functools.wraps(function)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
+    def wrapped(*args: Any, **kwargs: Any) -> None:
         del STORES[:]
         try:
-            return function(*args, **kwargs)
+            function(*args, **kwargs)
         except (UserError, click.ClickException, BrokenPipeError):
             raise
         except Exception as error:

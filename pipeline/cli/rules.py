@@ -13,6 +13,8 @@ from pipeline.errors import UserError
 from pipeline.tune import calibrate as calibration
 from pipeline.tune import train_classifier as training
 
+Decorator = Callable[[Callable[..., None]], Callable[..., None]]
+
 
 @command()
 @MIXTURE
@@ -35,7 +37,7 @@ def calibrate(mixture: str, root: str, **wanted: Any) -> None:
     terminal.show(calibration.calibrate(mixture, open_root(root), calibration.Wanted(**wanted)), end="")
 
 
-def training_options(dimensions: int, buckets: int, max_bytes: int, max_model_bytes: int) -> Any:
+def training_options(dimensions: int, buckets: int, max_bytes: int, max_model_bytes: int) -> Decorator:
     """What both commands that train a classifier take, with these defaults: files, root, and settings of fastText."""
     text = "Field of files that holds the text."
     options = [

@@ -57,7 +57,7 @@ class Parametric:
 
     def loss(self, parameters: float, tokens: float) -> float:
         """Expected loss in nats per token."""
-        return self.e + self.a * parameters**-self.alpha + self.b * tokens**-self.beta
+        return float(self.e + self.a * parameters**-self.alpha + self.b * tokens**-self.beta)
 
     def optimum(self, compute: float) -> Optimum:
         """Least loss for 6 N D = compute."""
@@ -75,7 +75,7 @@ class Parametric:
 
     def tokens_until(self, gain: float) -> float:
         """Tokens after which doubling them improves the loss by less than ``gain`` nats, at any model size."""
-        return (self.b * -expm1(-self.beta * log(2)) / _positive(gain, "gain")) ** (1 / self.beta)
+        return float((self.b * -expm1(-self.beta * log(2)) / _positive(gain, "gain")) ** (1 / self.beta))
 
     def interval(self, compute: float, excess: float = 1e-3) -> tuple[float, float]:
         """Smallest and largest model whose loss is within ``excess`` nats of the optimum: it is flat."""
@@ -178,7 +178,7 @@ def inference_aware_optimum(loss: float, inference_tokens: float, law: Parametri
     least = (law.a / (loss - law.e)) ** (1 / law.alpha)
 
     def tokens_for(parameters: float) -> float:
-        return (law.b / (loss - law.e - law.a * parameters**-law.alpha)) ** (1 / law.beta)
+        return float((law.b / (loss - law.e - law.a * parameters**-law.alpha)) ** (1 / law.beta))
 
     def log_cost(log_parameters: float) -> float:
         parameters = exp(log_parameters)

@@ -54,7 +54,8 @@ class Order:
         permutation = self._permutation[1]
         if len(places) < _FEW:
             return np.array([permutation(place) for place in places.tolist()], np.int64)
-        return permutation(places)
+        permuted: npt.NDArray[np.int64] = permutation(places)
+        return permuted
 
 
 class Stream:

@@ -121,7 +121,8 @@ def measure(
 def prepared(module: str, params: str) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
     """The batch function of a stage with these parameters (JSON), its models loaded once per process."""
     stage: Any = importlib.import_module(module)
-    return stage.prepare(stage.Params.model_validate_json(params))
+    measure: Callable[[pa.RecordBatch], pa.RecordBatch] = stage.prepare(stage.Params.model_validate_json(params))
+    return measure
 
 
 def _no_documents() -> pa.RecordBatch:

@@ -209,7 +209,7 @@ class Store:
 
     def exists(self, address: str) -> bool:
         fs, path = self._place(address)
-        return fs.get_file_info(path).type == pafs.FileType.File
+        return bool(fs.get_file_info(path).type == pafs.FileType.File)
 
     def list(self, prefix: str) -> Sequence[tuple[str, int]]:
         """All finished files under a folder, recursively, as (address, bytes), sorted by address."""

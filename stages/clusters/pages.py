@@ -170,7 +170,8 @@ def _hashed(column: pa.ChunkedArray, label: Callable[[str], str]) -> npt.NDArray
     encoded = column.combine_chunks().dictionary_encode()
     labels = [label(value).encode() for value in encoded.dictionary.to_pylist()]
     values = np.array([xxhash.xxh3_64_intdigest(name) for name in labels], np.uint64)
-    return values[encoded.indices.to_numpy(zero_copy_only=False)]
+    places: npt.NDArray[np.int32] = encoded.indices.to_numpy(zero_copy_only=False)
+    return values[places]
 
 
 def document_columns(store: Store, split: dict[str, Any], names: list[str]) -> pa.Table:
@@ -282,7 +283,8 @@ def _preference(store: Store, settings: Params, name: str, documents: pa.Table, 
         ranks = {source: rank for rank, source in enumerate(settings.source_priority)}
         encoded = documents.column("source").combine_chunks().dictionary_encode()
         values = [ranks.get(source, len(ranks)) for source in encoded.dictionary.to_pylist()]
-        return np.array(values, np.float64)[encoded.indices.to_numpy(zero_copy_only=False)]
+        places: npt.NDArray[np.int32] = encoded.indices.to_numpy(zero_copy_only=False)
+        return np.array(values, np.float64)[places]
     if split["quality"] is None:
         raise ValueError(f"clusters.survivor needs {settings.quality_column}; {split['name']} has no quality file")
     found = store.read_table(split["quality"], [str(settings.quality_column)])

@@ -84,6 +84,6 @@ def wiki_page(stream: Any, params: Any, file: str, offset: int) -> bytes | None:
     for _, element in ElementTree.iterparse(stream, events=("end",)):
         if element.tag.rpartition("}")[2] == "page":
             if any(child.tag.rpartition("}")[2] == "id" and child.text == str(offset) for child in element):
-                return ElementTree.tostring(element, encoding="utf-8")
+                return bytes(ElementTree.tostring(element, encoding="utf-8"))
             element.clear()
     return None

@@ -180,7 +180,7 @@ def lines(
 def _after_line_end(stream: Any, offset: int) -> int:
     """Where the line after the next line end starts; -1 if there is none."""
     while block := stream.read(BLOCK):
-        found = block.find(b"\n")
+        found: int = block.find(b"\n")
         if found >= 0:
             return offset + found + 1
         offset += len(block)

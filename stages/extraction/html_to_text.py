@@ -103,7 +103,8 @@ def _scanner() -> Scanner:
     """This thread's: its tables take ten milliseconds to make."""
     if not hasattr(_held, "scanner"):
         _held.scanner = Scanner()
-    return _held.scanner
+    scanner: Scanner = _held.scanner
+    return scanner
 
 
 class _Output:

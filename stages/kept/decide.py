@@ -320,7 +320,7 @@ def _fails(
     name: str, pages: pa.Table, domain_of: npt.NDArray[np.int64], domains: Sequence[Domain], params: Params
 ) -> Mask:
     if name == "empty_text":
-        return numbers(pages, "text_bytes") == 0
+        return np.equal(numbers(pages, "text_bytes"), 0)
     if name == NO_DOMAIN:
         return domain_of < 0
     rule = rule_of(name, params)

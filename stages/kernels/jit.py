@@ -23,7 +23,7 @@ from stages.kernels.cache import KernelCache, is_stage
 CONFIG: Any = numba.config
 COMPILE: Any = numba.njit
 """Untyped: Numba's stubs do not know all of its options."""
-INTRINSIC: Any = intrinsic
+INTRINSIC: Callable[[Callable[..., Any]], Callable[..., Any]] = intrinsic
 LEVELS = {
     "x86_64": ("x86-64-v3", "avx2 bmi bmi2 f16c fma lzcnt movbe popcnt"),
     "aarch64": ("generic", ""),
@@ -79,7 +79,8 @@ def _cached(dispatcher: Any) -> Callable[..., Any]:
         compiled: Any = dispatcher
         compiled._cache = KernelCache(function)
         KERNELS[f"{function.__module__}.{function.__qualname__}"] = dispatcher
-    return dispatcher
+    kernel: Callable[..., Any] = dispatcher
+    return kernel
 
 
 def _callee(dispatcher: Any) -> Callable[..., Any]:
@@ -113,7 +114,8 @@ def _callee(dispatcher: Any) -> Callable[..., Any]:
     dispatcher.get_call_template = resolve_without_literals
     dispatcher._compiler._customize_flags = without_machine_code
     dispatcher.add_overload = register
-    return dispatcher
+    kernel: Callable[..., Any] = dispatcher
+    return kernel
 
 
 @INTRINSIC

@@ -70,7 +70,7 @@ def propose(
 
 def realisable(shares: Array, caps: Array) -> Array:
     """The nearest shares below the caps: what a domain cannot give goes to the others in proportion."""
-    return _capped(shares[None], caps)[0]
+    return np.asarray(_capped(shares[None], caps)[0])
 
 
 def _units(prior: Array, frozen: tuple[int, ...]) -> Array:

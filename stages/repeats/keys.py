@@ -67,7 +67,8 @@ def first_of_page(anchors: Columns) -> Array:
         column = anchors[name][order]
         same = column[1:] == column[:-1]
         fresh[1:] = ~same if name == "full" else fresh[1:] | ~same
-    return order[fresh]
+    kept: Array = order[fresh]
+    return kept
 
 
 def find_shared(store: Store, *, inputs: list[str], partition: int, output: str) -> dict[str, Any]:

@@ -125,19 +125,21 @@ def order_keys(settings: Params) -> list[str]:
 
 def _preference(store: Store, settings: Params, name: str, documents: pa.Table, split: dict[str, Any]) -> Array:
     if name == "longest":
-        sizes = documents.column("text_bytes").to_numpy(zero_copy_only=False)
-        return -sizes.astype(np.float64)
+        sizes: Array = documents.column("text_bytes").to_numpy(zero_copy_only=False).astype(np.float64)
+        return -sizes
     if name in ("newest", "oldest"):
-        seconds = pc.cast(documents.column("time"), pa.int64()).to_numpy(zero_copy_only=False).astype(np.float64)
+        seconds: Array = pc.cast(documents.column("time"), pa.int64()).to_numpy(zero_copy_only=False).astype(np.float64)
         return -seconds if name == "newest" else seconds
     if name == "source":
         ranks = {source: rank for rank, source in enumerate(settings.source_priority)}
         encoded = documents.column("source").combine_chunks().dictionary_encode()
         values = [ranks.get(source, len(ranks)) for source in encoded.dictionary.to_pylist()]
-        return np.array(values, np.float64)[encoded.indices.to_numpy(zero_copy_only=False)]
+        places: Array = encoded.indices.to_numpy(zero_copy_only=False)
+        return np.array(values, np.float64)[places]
     if split["quality"] is None:
         raise ValueError(f"repeats.survivor needs {settings.quality_column}; {split['name']} has no quality file")
     found = store.read_table(split["quality"], [str(settings.quality_column)])
     if found.num_columns == 0:
         raise ValueError(f"{split['quality']} has no column {settings.quality_column!r} (repeats.quality_column)")
-    return -pc.cast(found.column(0), pa.float64()).to_numpy(zero_copy_only=False)
+    scores: Array = pc.cast(found.column(0), pa.float64()).to_numpy(zero_copy_only=False)
+    return -scores

@@ -201,7 +201,8 @@ def read(store: Store, address: str) -> Survey:
 def squeezed(counts: Counts) -> bytes:
     """Integers as bytes: three letters for their type, the narrowest that holds them, and LZ4."""
     kind = next(kind for kind in ("<i2", "<i4", "<i8") if int(counts.max(initial=0)) <= np.iinfo(kind).max)
-    return kind.encode() + pa.compress(counts.astype(kind).tobytes(), codec="lz4_raw", asbytes=True)
+    packed: bytes = pa.compress(counts.astype(kind).tobytes(), codec="lz4_raw", asbytes=True)
+    return kind.encode() + packed
 
 
 def loosened(data: bytes, count: int) -> Counts:

@@ -139,7 +139,8 @@ def _values(quality: pa.Table, rule: Rule, language: str) -> Numbers:
 
 
 def _present(values: Numbers) -> Numbers:
-    return values[~np.isnan(values)]
+    present: Numbers = values[~np.isnan(values)]
+    return present
 
 
 def _propose(language: str, rule: Rule, own: Numbers, theirs: Numbers, method: Method) -> Proposal:

@@ -152,7 +152,9 @@ def _sound(table: pa.Table) -> Any:
 
 def _ends(table: pa.Table) -> list[dict[str, Any]]:
     ends = pc.add(table["offset"], table["length"])
-    return pa.table({"file": table["file"], "end": ends}).group_by("file").aggregate([("end", "max")]).to_pylist()
+    last = pa.table({"file": table["file"], "end": ends}).group_by("file").aggregate([("end", "max")])
+    rows: list[dict[str, Any]] = last.to_pylist()
+    return rows
 
 
 # Conditions

@@ -38,7 +38,8 @@ class PieceReference:
         )
 
     def encode(self, text: bytes) -> Ids:
-        return self._model.encode_as_numpy(text).astype(np.uint32)
+        ids: Ids = self._model.encode_as_numpy(text).astype(np.uint32)
+        return ids
 
     def decode(self, ids: Sequence[int]) -> bytes:
         return str(self._model.decode([int(one) for one in ids if not self._model.is_control(int(one))])).encode()

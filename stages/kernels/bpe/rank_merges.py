@@ -31,7 +31,7 @@ def _find(data_N: Bytes, offsets_V1: Offsets, table_T: Offsets, start: int, stop
     mask = np.uint64(table_T.shape[0] - 1)
     slot = _slot(data_N, start, stop, mask)
     while table_T[slot] >= 0:
-        rank = table_T[slot]
+        rank: int = table_T[slot]
         begin = offsets_V1[rank]
         if offsets_V1[rank + 1] - begin == stop - start:
             same = True

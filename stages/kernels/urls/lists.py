@@ -88,7 +88,7 @@ def _lookup(keys_T: Keys, masks_T: Masks, key: np.uint64) -> np.uint64:
     slot = key & mask
     while keys_T[slot] != 0:
         if keys_T[slot] == key:
-            return masks_T[slot]
+            return np.uint64(masks_T[slot])
         slot = (slot + np.uint64(1)) & mask
     return np.uint64(0)
 
