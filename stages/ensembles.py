@@ -13,15 +13,16 @@ row for row, of each ensemble ``x``:
 Ours differs in two points. Text is weighed by bytes, because tokens are not counted yet: within a language the two are
 in proportion. Ranked are all pages with text, not those that filters keep, so that an edited threshold moves no score.
 
-Method: histograms of bytes by score, language and bin (`stages.kernels.columns.number_bins`) add up over splits; a cut
-lies at the first bin below which at least k / parts of the text lies; equal scores are never divided. Three waves:
-counts of groups of splits, cuts, and a file a split. Price: 1 µs a page and score, twice.
+Method: `stages.percentiles`, exact: a cut is the smallest score below which at least k / parts of the text lies; equal
+scores are never divided. Waves: counts of groups of splits, what lies near the cuts (two), cuts, and a file a split.
+Price: 1 µs a page and score, twice, and twelve bytes of temporary disk for every different score.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -30,20 +31,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
+from stages import percentiles
 from stages.contract import Store, Task, Wave
-from stages.kernels.columns.number_bins import bins, lower_ends
 from stages.rules.ensembles import Ensemble
 
-VERSION = 1
+VERSION = 2
 FILES_A_TASK = 64
-COUNTS = pa.schema(
-    [
-        pa.field("column", pa.string(), nullable=False),
-        pa.field("language", pa.string(), nullable=False),
-        pa.field("bin", pa.int64(), nullable=False),
-        pa.field("bytes", pa.int64(), nullable=False),
-    ]
-)
 Ensembles = Mapping[str, Ensemble]
 Cuts = dict[str, dict[str, list[float]]]
 """By column and language, where the parts after the first begin."""
@@ -67,14 +60,19 @@ def plan(ensembles: Ensembles, splits: Sequence[EnsemblesInput], directory: str)
     """All waves. Final outputs: ``DIRECTORY/NAME.parquet`` per split and ``DIRECTORY/summary.json`` (the cuts)."""
     ordered = [asdict(split) for split in sorted(splits, key=lambda split: split.name)]
     params = {name: ensemble.model_dump(mode="json") for name, ensemble in ensembles.items()}
-    counting, inputs = [], []
+    counting, inputs, held = [], [], []
     for start in range(0, len(ordered), FILES_A_TASK):
-        output = f"{directory}/work/counts/{start:06d}.parquet"
-        args: dict[str, Any] = {"params": params, "splits": ordered[start : start + FILES_A_TASK], "output": output}
-        counting.append(Task("stages.ensembles:count", args, (output,), output))
+        output, values = (f"{directory}/work/{kind}/{start:06d}.parquet" for kind in ("counts", "values"))
+        splits_of_task = ordered[start : start + FILES_A_TASK]
+        args: dict[str, Any] = {"params": params, "splits": splits_of_task, "output": output, "values": values}
+        counting.append(Task("stages.ensembles:count", args, (output, values), output))
         inputs.append(output)
+        held.append(values)
+    near, narrow = percentiles.narrowing(inputs, held, ranking(ensembles), f"{directory}/work/near", "ensembles: ")
     summary = f"{directory}/summary.json"
-    cutting = Task("stages.ensembles:cut", {"params": params, "inputs": inputs, "output": summary}, (summary,), summary)
+    args = {"params": params, "inputs": inputs, "near": near.tasks[0].outputs[0], "output": summary}
+    args["narrowed"] = [address for task in narrow.tasks for address in task.outputs]
+    cutting = Task("stages.ensembles:cut", args, (summary,), summary)
     marking = []
     for split in ordered:
         output = f"{directory}/{split['name']}.parquet"
@@ -82,6 +80,8 @@ def plan(ensembles: Ensembles, splits: Sequence[EnsemblesInput], directory: str)
         marking.append(Task("stages.ensembles:mark", args, (output,), output))
     return [
         Wave("ensembles: count", tuple(counting)),
+        near,
+        narrow,
         Wave("ensembles: cuts", (cutting,)),
         Wave("ensembles: mark", tuple(marking), (f"{directory}/work",)),
     ]
@@ -109,67 +109,59 @@ def read(store: Store, split: Mapping[str, Any], columns: Sequence[str]) -> pa.T
     return pages
 
 
-def count(store: Store, *, params: dict[str, Any], splits: list[dict[str, Any]], output: str) -> dict[str, Any]:
-    """Job: bytes of text by score, language and bin, of some splits."""
+def ranking(ensembles: Ensembles) -> list[percentiles.Ranked]:
+    """Which columns are cut, and at which parts of the text."""
+    parts = {parts for ensemble in ensembles.values() for parts in ends_of(ensemble.parts)}
+    columns = sorted({column for ensemble in ensembles.values() for column in ensemble.of})
+    return [(column, None, tuple(sorted(parts))) for column in columns]
+
+
+def ends_of(parts: int) -> tuple[Fraction, ...]:
+    """Where each part but the first begins."""
+    return tuple(Fraction(k, parts) for k in range(1, parts))
+
+
+def count(
+    store: Store, *, params: dict[str, Any], splits: list[dict[str, Any]], output: str, values: str
+) -> dict[str, Any]:
+    """Job: bytes of text by score and language, of some splits."""
     columns = _members(params)
-    table = added([histogram(read(store, split, columns), columns) for split in splits])
-    store.write_table(output, table, report={"rows": table.num_rows})
-    return {"rows": table.num_rows}
+    table = percentiles.added(histogram(read(store, split, columns), columns) for split in splits)
+    return percentiles.write(store, table, output, values)
 
 
 def histogram(pages: pa.Table, columns: Sequence[str]) -> pa.Table:
-    """Bytes of text by score, language and bin; pages without text or score are left out."""
+    """Bytes of text by score and language; pages without text or score are left out."""
     parts = []
     sizes = pages.column("text_bytes").to_numpy()
     for column in (name for name in columns if name in pages.column_names):
         values = pages.column(column).to_numpy()
         known = ~np.isnan(values) & (sizes > 0)
-        rows = int(known.sum())
-        parts.append(
-            pa.table(
-                [
-                    pa.array([column] * rows, pa.string()),
-                    pages.column("language").filter(pa.array(known)),
-                    pa.array(bins(values[known])),
-                    pa.array(sizes[known]),
-                ],
-                schema=COUNTS,
-            )
-        )
-    return added(parts)
+        languages = pages.column("language").filter(pa.array(known))
+        parts.append(percentiles.counted(column, "", languages, values[known], sizes[known]))
+    return percentiles.added(parts)
 
 
-def added(tables: Sequence[pa.Table]) -> pa.Table:
-    """Histograms as one, sorted."""
-    together = pa.concat_tables([COUNTS.empty_table(), *tables])
-    keys = COUNTS.names[:-1]
-    summed = together.group_by(keys, use_threads=False).aggregate([("bytes", "sum")]).rename_columns(COUNTS.names)
-    return summed.cast(COUNTS).sort_by([(key, "ascending") for key in keys])
-
-
-def cut(store: Store, *, params: dict[str, Any], inputs: list[str], output: str) -> dict[str, Any]:
+def cut(
+    store: Store, *, params: dict[str, Any], inputs: list[str], near: str, narrowed: list[str], output: str
+) -> dict[str, Any]:
     """Job: where the parts begin, from all counts."""
-    total = COUNTS.empty_table()
-    for address in inputs:
-        total = added([total, store.read_table(address)])
+    inner = percentiles.total(store, narrowed)
+    table = percentiles.refined(percentiles.total(store, inputs), store.read_table(near), [inner])
     wanted = {Ensemble(**ensemble).parts for ensemble in params.values()}
-    store.write_json(output, {str(parts): cuts(total, parts) for parts in sorted(wanted)})
-    return {"rows": total.num_rows}
+    found = {str(parts): cuts(table, _members(params), parts) for parts in sorted(wanted)}
+    store.write_json(output, found)
+    return {"rows": table.num_rows}
 
 
-def cuts(counts: pa.Table, parts: int) -> Cuts:
+def cuts(weights: pa.Table, columns: Sequence[str], parts: int) -> Cuts:
     """The smallest score of each part after the first, by column and language."""
-    found: Cuts = {}
-    columns, languages = (counts.column(name).to_numpy().astype(str) for name in ("column", "language"))
-    places, sizes = counts.column("bin").to_numpy(), counts.column("bytes").to_numpy()
-    for column in sorted(set(columns.tolist())):
-        for language in sorted(set(languages[columns == column].tolist())):
-            rows = (columns == column) & (languages == language)  # in order of bins
-            below = np.concatenate(([0], np.cumsum(sizes[rows])))
-            firsts = np.searchsorted(below, below[-1] * np.arange(1, parts) / parts, side="left")
-            mine = np.concatenate((places[rows], places[rows][-1:] + 1))
-            found.setdefault(column, {})[language] = lower_ends(mine[firsts]).tolist()
-    return found
+    found = {column: percentiles.cuts(weights, column, None, ends_of(parts)) for column in columns}
+    return {
+        column: {language: values.tolist() for language, values in languages.items()}
+        for column, languages in found.items()
+        if languages
+    }
 
 
 def mark(store: Store, *, params: dict[str, Any], split: dict[str, Any], cuts: str, output: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from pipeline.errors import RunError, UserError
@@ -228,13 +229,12 @@ class Recipe:
     def _kept(self, source: str) -> Fingerprint:
         params = self.kept_rules(source)
         upstream = tuple(self.fingerprint(name, source).hex for name in graph.fingerprinted(self.sections))
-        domains = {name: dump(domain) for name, domain in self.domains.items()}
-        identity = {"domains": [[name, domains[name]] for name in self.domains]}
+        identity = {"domains": [[name, domain] for name, domain in self.plain_domains.items()]}
         return Fingerprint("kept", kept.VERSION, params, identity, upstream)
 
     def _eligible(self, source: str) -> Fingerprint:
         upstream = tuple(self.fingerprint(name, source).hex for name in graph.fingerprinted(self.sections))
-        identity = {"domains": self.eligible_domains()}
+        identity = {"domains": self.eligible_domains}
         return Fingerprint("eligible", kept.ELIGIBLE_VERSION, self.eligible_rules(source), identity, upstream)
 
     def ranked(self, source: str) -> Fingerprint:
@@ -249,6 +249,12 @@ class Recipe:
         """The settings of `eligible`."""
         return dump(kept.eligibility(self.sources[source].sections["kept"]))
 
+    @cached_property
+    def plain_domains(self) -> dict[str, dict[str, Any]]:
+        """The domains as plain data: hundreds where there are grids, so they are made once."""
+        return {name: dump(domain) for name, domain in self.domains.items()}
+
+    @cached_property
     def eligible_domains(self) -> list[dict[str, Any]]:
         """The domains as far as they can be told before duplicates are known."""
         return [dump(kept.eligible_domain(domain)) for domain in self.domains.values()]
@@ -261,13 +267,13 @@ class Recipe:
         """The percentiles of columns that domains name."""
         return buckets.wanted_of(self.domains.values())
 
-    def counted_columns(self) -> list[str]:
-        """What is counted for them: columns, each within a labeller's labels where a domain says so."""
-        return buckets.columns_of(self.percentiles())
+    def counted_columns(self) -> list[Any]:
+        """What is counted for them, and how: columns, each within a labeller's labels where a domain says so."""
+        return [buckets.VERSION, *buckets.columns_of(self.percentiles())]
 
-    def bucket_plan(self, inputs: list[dict[str, Any]], names: list[str], output: str) -> list[Wave]:
-        """Phases that find the values at those percentiles, language by language."""
-        return buckets.plan(inputs, self.percentiles(), names, output)
+    def bucket_plan(self, inputs: list[dict[str, Any]], names: list[str], folder: str, output: str) -> list[Wave]:
+        """Waves that find the values at those percentiles, language by language."""
+        return buckets.plan(inputs, self.percentiles(), names, folder, output)
 
     def url_lists(self, source: str) -> str | None:
         """Where the compiled lists of addresses of a source's `kept` lie; None where there are none."""

@@ -109,7 +109,7 @@ def cluster(
         return {}
     print_of = partial(recipe.fingerprint, "eligible")
     prints = {source: print_of(source) for source in recipe.sources}
-    more: dict[str, Any] = {"domains": recipe.eligible_domains()}
+    more: dict[str, Any] = {"domains": recipe.eligible_domains}
     if edges:
         more |= {"edges": steps.snapshot["buckets"], "ranked": f"-{digest(edges)}"}
     tasks = eligible_tasks(recipe, steps, measured, inputs, prints, more, taken_down(steps, measured, alone=True))

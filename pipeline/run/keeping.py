@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from pipeline.recipe import Recipe, dump, graph
+from pipeline.recipe import Recipe, graph
 from pipeline.run.kept_inputs import robots_tables, url_files
 from pipeline.run.pages import taken_down
 from pipeline.run.steps import Product, Steps, exchange, exchanged, files_of
@@ -35,7 +35,7 @@ def keep(
     keeping = graph.BY_NAME["kept"]
     product = Product([])
     tasks = []
-    domains = [dump(domain) for domain in recipe.domains.values()]
+    domains = list(recipe.plain_domains.values())
     removed = taken_down(steps, measured)
     matched = exchanged(steps, measured, graph.DECIDING)
     print_of = partial(recipe.fingerprint, "kept")

@@ -59,5 +59,6 @@ def bucket_waves(recipe: Recipe, inputs: list[dict[str, Any]], decides: list[str
         return None
     groups = [slice(start, start + FILES_A_TASK) for start in range(0, len(inputs), FILES_A_TASK)]
     names = [f"buckets/counts/{digest([recipe.counted_columns(), decides[group]])}.parquet" for group in groups]
-    output = f"buckets/{digest([wanted, names])}.json"
-    return output, recipe.bucket_plan([{"splits": inputs[group]} for group in groups], names, output)
+    folder = f"buckets/{digest([wanted, names])}"
+    splits = [{"splits": inputs[group]} for group in groups]
+    return f"{folder}.json", recipe.bucket_plan(splits, names, folder, f"{folder}.json")

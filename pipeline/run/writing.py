@@ -125,9 +125,12 @@ def holds(steps: Steps, address: str) -> bool:
 
 def write_corpus(recipe: Recipe, steps: Steps, domains: dict[str, str], solved: Solved) -> Solved:
     """Solve the mixture again from what the shards hold for training, and write it, phase by phase."""
-    solved.available |= {name: steps.store.read_json(address)["tokens"] for name, address in domains.items()}
-    solved.mixture = recipe.solve(solved.available, solved.tokenizer)
-    solved.phases = phases = recipe.solve_phases(solved.available, solved.tokenizer)
+    held = {name: steps.store.read_json(address)["tokens"] for name, address in domains.items()}
+    if any(solved.available[name] != tokens for name, tokens in held.items()):
+        solved.available |= held
+        solved.mixture = recipe.solve(solved.available, solved.tokenizer)
+        solved.phases = recipe.solve_phases(solved.available, solved.tokenizer)
+    phases = solved.phases
     for remark in recipe.taken_nothing_of(solved.mixture):
         steps.reporter.say(remark)
     late = {name for name, target in solved.mixture.targets.items() if target} - {*domains}

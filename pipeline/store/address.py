@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Fingerprint:
             "upstream": list(self.upstream),
         }
 
-    @property
+    @cached_property
     def hex(self) -> str:
         return digest(self.about())
 

@@ -74,8 +74,14 @@ def read(words: Words) -> tuple[str, ...]:
         found, where = words, "this list"
     if not found:
         raise ValueError(f"{where}: no word in it")
-    build_phrases([found])
+    _check(found)
     return found
+
+
+@lru_cache(maxsize=1024)
+def _check(words: tuple[str, ...]) -> None:
+    """Refuse words that cannot be looked for; the shipped lists are many, and are asked for again and again."""
+    build_phrases([words])
 
 
 def identity(lists: Lists) -> dict[str, str]:

@@ -17,7 +17,7 @@ from pipeline.errors import RunError
 from pipeline.recipe.snapshot import load
 from pipeline.recipe.yaml_file import ConfigError
 from pipeline.store.storage import Store
-from stages import kept
+from stages import kept, percentiles
 from stages.kept import buckets
 from stages.kept.grid import Grid, spellings, spelt_edge
 from stages.report.terminal import domains as domains_text
@@ -62,7 +62,7 @@ def test_each_language_and_label_is_divided_at_its_own_edges_however_the_input_i
     wanted = buckets.wanted_of(domains)
     assert buckets.columns_of(wanted) == ["x_score within t"]
     parts = [buckets.histograms(pages.slice(at, 700), buckets.columns_of(wanted)) for at in range(0, rows, 700)]
-    edges = buckets.edges(buckets.added(parts[::-1]), wanted)
+    edges = buckets.edges(percentiles.added(parts[::-1]), wanted)
     decided = kept.prepare(kept.Params(families=()), domains, edges=edges)(pages).column("domain").to_pylist()
     for language in ("en", "de"):
         for label, spelt in (("a", "a"), ("b b", "b_b")):

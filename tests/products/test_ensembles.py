@@ -17,8 +17,7 @@ from pipeline.answers.why import lives
 from pipeline.recipe.snapshot import load
 from pipeline.recipe.yaml_file import ConfigError
 from pipeline.store.storage import Store
-from stages import ensembles
-from stages.kernels.columns.number_bins import bins
+from stages import ensembles, percentiles
 from stages.rules.ensembles import Ensemble
 from tests.support.corpora import write_corpus, write_mixture
 from tests.support.runs import made, run_inline
@@ -27,18 +26,18 @@ from tests.support.runs import made, run_inline
 def slow_part(value: float, pages: list[tuple[float, int]], parts: int) -> int:
     """How many of the cuts between parts of equal text lie at or below a score."""
     total = sum(size for _, size in pages)
-    placed = list(zip(bins(np.array([score for score, _ in pages])).tolist(), [size for _, size in pages], strict=True))
-    places = sorted({place for place, _ in placed})
-    below = {place: sum(size for other, size in placed if other < place) for place in places}
-    mine = int(bins(np.array([value]))[0])
+    scores = sorted({score for score, _ in pages})
+    below = {score: sum(size for other, size in pages if other < score) for score in scores}
     passed = 0
     for k in range(1, parts):
-        cut = next((place for place in places if below[place] * parts >= total * k), places[-1] + 1)
-        passed += mine >= cut
+        cut = next((score for score in scores if below[score] * parts >= total * k), math.nextafter(scores[-1], 2))
+        passed += value >= cut
     return passed
 
 
-SCORE = st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.5, 1.0, math.nan]))
+SCORE = st.one_of(
+    st.floats(0, 1), st.integers(0, 9).map(lambda k: 0.5 + k * 2.0**-53), st.sampled_from([0.0, 0.5, 1.0, math.nan])
+)
 ROW = st.tuples(SCORE, SCORE, st.integers(0, 50), st.sampled_from(["en", "de"]))
 
 
@@ -59,8 +58,12 @@ def test_scores_are_those_of_the_slow_twin_however_the_input_is_divided(
     step = -(-len(rows) // pieces)
     columns = ["a_score", "b_score"]
     counted = [ensembles.histogram(table.slice(at, step), columns) for at in range(0, len(rows), step)]
-    cuts = ensembles.cuts(ensembles.added(counted[::-1]), parts)
-    best = ensembles.score(table, Ensemble(of=("a", "b"), parts=parts), cuts)
+    ensemble = Ensemble(of=("a", "b"), parts=parts)
+    counts = percentiles.added(percentiles.in_bins(piece) for piece in counted[::-1])
+    near = percentiles.near(counts, ensembles.ranking({"q": ensemble}))
+    weights = percentiles.refined(counts, near, [percentiles.inside(piece, near) for piece in counted])
+    cuts = ensembles.cuts(weights, columns, parts)
+    best = ensembles.score(table, ensemble, cuts)
     mean = ensembles.score(table, Ensemble(of=("a", "b"), parts=parts, by="mean_percentile"), cuts)
     for row, (one, other, _, language) in enumerate(rows):
         found = []
