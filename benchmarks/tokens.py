@@ -55,7 +55,7 @@ def aligned_files(store: Store, texts: pa.ChunkedArray, rows_per_group: int) -> 
     ids = pa.array([xxhash.xxh3_128_digest(str(i).encode()) for i in range(count)], schemas.DOC_ID)
     given = {"doc_id": ids, "text_hash": ids, "text": texts.combine_chunks()}
     constant = {"source": "bench", "file": "a.warc.gz", "offset": 0, "raw_bytes": 0, "text_bytes": 0}
-    constant |= {"language": "en", "script": "Latn", "confidence": 0.5, "keep": True, "failed": 0, "domain": "all"}
+    constant |= {"language": "en", "script": "Latn", "confidence": 0.5, "keep": True, "failed": [], "domain": "all"}
     addresses = {}
     for name, schema in (("documents", schemas.DOCUMENTS), ("language", schemas.LANGUAGE), ("kept", schemas.KEPT)):
         columns = [given.get(f.name, pa.array([constant.get(f.name)] * count, f.type)) for f in schema]

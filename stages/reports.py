@@ -113,7 +113,7 @@ class AskedGroup(TypedDict):
 
 
 class KeptReport(TypedDict):
-    """One split; ``rules`` are the names of the bits of ``failed``, from bit 0."""
+    """One split; ``rules``: all that were active, in the order of reasons."""
 
     rows: int
     kept: int

@@ -211,9 +211,8 @@ KEPT = pa.schema(
     [
         pa.field("keep", pa.bool_(), nullable=False),
         pa.field("reason", pa.string()),  # first rule that failed, null if kept
-        pa.field(
-            "failed", pa.uint64(), nullable=False
-        ),  # every rule that failed: bit i = RULES[i] of the file's report
+        # every rule that failed, in the order of the reasons
+        pa.field("failed", pa.list_(pa.field("item", pa.string(), nullable=False)), nullable=False),
         pa.field("domain", pa.string()),  # null if dropped
         pa.field("spans", pa.list_(SPAN)),  # sorted, not overlapping; null or empty: the text as it is
         pa.field("listed", pa.string()),  # 'list: entry' its URL falls under, an allow-list's too; null: none

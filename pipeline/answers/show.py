@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.answers import trace
-from pipeline.recipe import graph
+from pipeline.recipe import answers, graph
 from pipeline.recipe import snapshot as snapshots
 from pipeline.recipe.pages import Found, find, rows_of, token_row
 from pipeline.store.storage import Store
@@ -29,7 +29,7 @@ def describe(snapshot: snapshots.Snapshot, found: Found) -> str:
             row = rows_of(snapshot.store, entry.address, found.row).to_pylist()[0]
             row.pop("minhash", None)
             if product == "kept":
-                row["failed"] = [rule for bit, rule in enumerate(entry.report["rules"]) if row["failed"] >> bit & 1]
+                row["failed"] = answers.failed_rules(row["failed"], entry.report["rules"])
             lines += [product, *fields(row), ""]
     tokens = snapshot.entry("tokens", found.split)
     if tokens:

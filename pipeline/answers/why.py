@@ -167,8 +167,7 @@ def page_rules(snapshot: Snapshot, kept: tuple[Any, pa.Table], page: pa.Table) -
         return []
     buckets = snapshot.data.get("buckets")
     edges = snapshot.store.read_json(buckets) if buckets else None
-    bits = table.column("failed")[0].as_py()
-    failed = {rule for bit, rule in enumerate(entry.report["rules"]) if bits >> bit & 1}
+    failed = answers.failed_rules(table.column("failed")[0].as_py(), entry.report["rules"])
     rules = [
         rule
         | {
@@ -235,7 +234,7 @@ def decision(kept: tuple[Any, pa.Table], rules: list[dict[str, Any]], page: pa.T
     """What `kept` decided, and every rule that failed with its value and threshold."""
     entry, table = kept
     row = table.to_pylist()[0]
-    names = [rule for bit, rule in enumerate(entry.report["rules"]) if row["failed"] >> bit & 1]
+    names = answers.failed_rules(row["failed"], entry.report["rules"])
     known = {rule["rule"]: rule for rule in rules}
     keys = ("rule", "family", "column", "side", "threshold", "value")
     failed = [{key: known.get(name, {"rule": name}).get(key) for key in keys} for name in names]
@@ -259,8 +258,7 @@ def asked(snapshot: Snapshot, kept: tuple[Any, pa.Table], url: str | None) -> li
     about = f"{entry.address.rpartition('/')[0]}/about.json"
     if not place or not snapshot.store.exists(place) or not snapshot.store.exists(about):
         return []
-    bits = table.column("failed")[0].as_py()
-    failed = {rule for bit, rule in enumerate(entry.report["rules"]) if bits >> bit & 1}
+    failed = answers.failed_rules(table.column("failed")[0].as_py(), entry.report["rules"])
     found = answers.asked_of(snapshot.store, place, snapshot.store.read_json(about)["params"], url)
     return [told for told in found if told["rule"] in failed]
 

@@ -16,6 +16,7 @@ from stages import clusters, documents, exchange_file, kept, tokens
 from stages import verify as shard_verify
 from stages.clusters import explain, judge
 from stages.contract import Split
+from stages.kept import failures
 from stages.rules import classifier_training, contamination, families, row_files, url_lists, urls
 from stages.rules import robots_files as robots_table
 from stages.tokenizers import load as load_tokenizer
@@ -144,6 +145,11 @@ def tokenizer_identity(name: str, eos: str | int | None = None) -> dict[str, Any
         return load_tokenizer(name, eos).identity()
     except ValueError as error:
         raise UserError(str(error)) from error
+
+
+def failed_rules(failed: Sequence[str] | int, rules: Sequence[str]) -> list[str]:
+    """The rules that a page failed, from its value of ``failed`` in `kept`; ``rules``: of the file's report."""
+    return failures.names_of(failed, rules)
 
 
 def page_rules(about: dict[str, Any], page: pa.Table, edges: dict[str, Any] | None) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages import schemas
+from stages.kept import failures
 from stages.kept.params import (
     LIMITS,
     LISTED,
@@ -101,7 +102,7 @@ def prepare(
         domain_of = first_domain(pages, chosen, edges)
         found = lists.match(pages.column("url")) if lists else None
         asked = robots.match(pages.column("url"), MISSING in by_files).failed if robots and by_files else None
-        failed = np.zeros(pages.num_rows, np.uint64)
+        failing = []
         spans = merged_spans(pages, params)
         first = np.full(pages.num_rows, -1, np.int64)
         for bit, name in enumerate(active):
@@ -115,15 +116,16 @@ def prepare(
                 fails &= (found.failed >> np.uint64(list_rules(params).index(name)) & np.uint64(1)).astype(np.bool_)
             if asked is not None and is_rule(name):
                 fails &= (asked >> np.uint64(by_files.index(name)) & np.uint64(1)).astype(np.bool_)
-            failed |= fails.astype(np.uint64) << np.uint64(bit)
+            failing.append(np.flatnonzero(fails))
             first[fails & (first < 0)] = bit
+        failed = failures.gather(failing, pages.num_rows).column(active)
         keep = first < 0
         reasons = pa.array(active, pa.string()).take(pa.array(first, mask=keep))
         names = pa.array([domain.name for domain in chosen], pa.string())
         domain = names.take(pa.array(domain_of, mask=~keep))
         left = pc.if_else(pa.array(keep), spans, pa.scalar(None, spans.type))
         listed = found.entries if found else pa.nulls(pages.num_rows, pa.string())
-        return pa.table([pa.array(keep), reasons, pa.array(failed), domain, left, listed], schema=schemas.KEPT)
+        return pa.table([pa.array(keep), reasons, failed, domain, left, listed], schema=schemas.KEPT)
 
     return decide
 

@@ -55,7 +55,6 @@ REPEAT_VIEWS = {"without_repeats": "repeats_spans"}
 """Views that `repeats` has the spans for."""
 VIEWS = ("redacted", "decontaminated", *views.VIEWS, *LINE_VIEWS, *OWN_VIEWS, *REPEAT_VIEWS)
 REDACTION = {"email": "email@example.com", "ip": "192.0.2.1", "phone": "+1 555 0100", "secret": "SECRET"}
-MAX_RULES = 64
 
 Setting = bool | float
 """Of a rule: off, on, or its threshold where its family or a ``true`` switches it on (`set_rule`)."""
@@ -255,12 +254,6 @@ class Params(_Grown):
                 )
         return self
 
-    @model_validator(mode="after")
-    def _bits(self) -> Params:
-        if len(active_rules(self)) > MAX_RULES:
-            raise ValueError(f"expected at most {MAX_RULES} active rules, found {len(active_rules(self))}")
-        return self
-
 
 class Domain(_Grown):
     """A part of the corpus: the kept pages that meet every condition given. A page goes to the first it meets."""
@@ -307,7 +300,7 @@ def is_within(name: str, wanted: Sequence[str]) -> bool:
 
 
 def active_rules(params: Params) -> list[str]:
-    """Names of the rules that are on for some page, in the order of reasons: bit i of ``failed`` is the i-th."""
+    """Names of the rules that are on for some page, in the order of reasons."""
     settings = [params.rules, *(override.rules for override in params.overrides)]
     names = []
     limits = sorted({name for given in settings for name in given if name.startswith(LIMITS)})

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
+from stages.kept import failures
+from stages.kept.failures import Failures
 from stages.reports import AskedGroup, Cut, Failed, KeptGroup, KeptReport
 from stages.rules.robots_files import is_rule
 
@@ -27,17 +28,17 @@ def account(
         views: column of spans of each view that is on.
     """
     text_bytes = pages.column("text_bytes").to_numpy()
-    failed = kept.column("failed").to_numpy()
+    failed = failures.read(kept.column("failed"), rules)
+    alone = np.bincount(failed.rules[failed.counts[failed.rows] == 1], minlength=len(rules))
     first = kept.column("reason").to_numpy()
     per_rule: dict[str, Failed] = {}
-    for bit, name in enumerate(rules):
-        mask = np.uint64(1 << bit)
-        fails = failed & mask != 0
+    for rule, name in enumerate(rules):
+        fails = failed.of(rule)
         per_rule[name] = {
-            "documents": int(fails.sum()),
+            "documents": len(fails),
             "text_bytes": int(text_bytes[fails].sum()),
             "first": int((first == name).sum()),
-            "alone": int((failed == mask).sum()),
+            "alone": int(alone[rule]),
         }
     report: KeptReport = {
         "rows": kept.num_rows,
@@ -55,26 +56,25 @@ def account(
     return report
 
 
-def _asked(pages: pa.Table, failed: npt.NDArray[np.uint64], rules: list[str]) -> list[AskedGroup]:
+def _asked(pages: pa.Table, failed: Failures, rules: list[str]) -> list[AskedGroup]:
     """What the files of services ask, by source, language and rule; several may ask about the same page."""
     sources, text_bytes = pages.column("source").to_numpy(), pages.column("text_bytes").to_numpy()
     languages = pages.column("language").to_numpy()
     found: list[AskedGroup] = []
-    for bit, name in enumerate(rules):
+    for rule, name in enumerate(rules):
         if not is_rule(name):
             continue
-        mask = np.uint64(1 << bit)
-        fails = failed & mask != 0
+        fails = failed.of(rule)
         for source, language in sorted(set(zip(sources[fails].tolist(), languages[fails].tolist(), strict=True))):
-            own = fails & (sources == source) & (languages == language)
+            own = fails[(sources[fails] == source) & (languages[fails] == language)]
             found.append(
                 {
                     "source": source,
                     "language": language,
                     "rule": name,
-                    "documents": int(own.sum()),
+                    "documents": len(own),
                     "text_bytes": int(text_bytes[own].sum()),
-                    "alone": int((failed[own] == mask).sum()),
+                    "alone": int((failed.counts[own] == 1).sum()),
                 }
             )
     return sorted(found, key=lambda row: (row["source"], row["language"], row["rule"]))

@@ -176,12 +176,12 @@ def test_a_list_with_a_line_that_means_nothing_is_refused(tmp_path: Path, line: 
         takedown.read_list(tmp_path / "list", copies=False)
 
 
-def test_a_page_dropped_before_keeps_its_reason_and_its_bits() -> None:
+def test_a_page_dropped_before_keeps_its_reason_and_what_it_failed() -> None:
     kept = pa.table(
         {
             "keep": [True, False, True],
             "reason": pa.array([None, "empty_text", None], pa.string()),
-            "failed": pa.array([0, 1, 0], pa.uint64()),
+            "failed": pa.array([[], ["empty_text"], []], schemas.KEPT.field("failed").type),
             "domain": pa.array(["a", None, "a"], pa.string()),
             "spans": pa.array(
                 [[{"start": 0, "stop": 1, "replacement": ""}], None, None], schemas.KEPT.field("spans").type
@@ -190,14 +190,12 @@ def test_a_page_dropped_before_keeps_its_reason_and_its_bits() -> None:
         }
     )
     ids = pa.chunked_array([pa.array([bytes([n] * 16) for n in range(3)], pa.binary(16))])
-    found = taken_down(kept, ids, ["00" * 16, "01" * 16], 2).to_pylist()
+    found = taken_down(kept, ids, ["00" * 16, "01" * 16], ["empty_text", "no_domain"]).to_pylist()
     assert [row["reason"] for row in found] == ["taken_down", "empty_text", None]
-    assert [row["failed"] for row in found] == [4, 5, 0]
+    assert [row["failed"] for row in found] == [["taken_down"], ["empty_text", "taken_down"], []]
     assert [(row["keep"], row["domain"], row["spans"]) for row in found] == [
         (False, None, None),
         (False, None, None),
         (True, "a", None),
     ]
-    assert pc.sum(taken_down(kept, ids, ["03" * 16], 63).column("keep")).as_py() == 2
-    with pytest.raises(ValueError, match="all are active"):
-        taken_down(kept, ids, ["00" * 16], 64)
+    assert pc.sum(taken_down(kept, ids, ["03" * 16], ["empty_text"]).column("keep")).as_py() == 2
