@@ -77,10 +77,7 @@ def test_a_killed_driver_leaves_nothing_a_second_run_does_not_mend(small: Path, 
     run.kill()
     run.communicate()
     assert reached or run.returncode == 0, f"the run ended before the point {point!r}"
-    workers = [
-        child for child in children if "Agent" not in name_of(child)
-    ]  # Ray's agents take half a minute to notice
-    assert not psutil.wait_procs(workers, timeout=30)[1], "workers outlived their driver"
+    assert not psutil.wait_procs(children, timeout=30)[1], "processes outlived their driver"
     again = gristmill("run", small / "small.yaml", "--root", root, "--engine", "inline")
     assert again.returncode == 0, again.stderr
     assert tree(root) == tree(small / "expected")
