@@ -17,7 +17,7 @@ import uuid
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from pipeline.engine import cpu_limit
+from pipeline.engine import cpu_limit, orphans
 from pipeline.engine.process import prepare_process
 from pipeline.engine.scheduler import Outcome, Result, call_job, failure
 from pipeline.errors import RunError, UserError
@@ -35,6 +35,8 @@ HEAD_SECONDS = 30.0
 HUNG_SECONDS = 4 * 3600.0
 """Tasks take seconds to minutes; one that is not back after this long waits for something that never comes (a loop in
 native code ends sooner: `pipeline.engine.cpu_limit`)."""
+_watches: list[orphans.Watch] = []
+"""Of the Ray that was started here: its agents would outlive this process by a minute."""
 
 
 def connect(workers: int | None) -> None:
@@ -65,6 +67,8 @@ def connect(workers: int | None) -> None:
         raise RunError(
             f"cannot start {where}: {str(error).splitlines()[0]}; `--engine inline` runs without Ray"
         ) from error
+    if not cluster:
+        _watches.append(orphans.Watch(orphans.children(local_node().all_processes["raylet"][0].process.pid)))
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, before)  # Ray has one of its own, which ends with another code
 
@@ -287,3 +291,5 @@ def shutdown() -> None:
         if head_died():  # the others would wait for it, and end this process with them
             local_node().kill_all_processes(check_alive=False, allow_graceful=False)
         ray.shutdown()
+        while _watches:
+            _watches.pop().close()

@@ -122,7 +122,12 @@ class RootLock:
 
     def _write(self, replaced: str) -> bool:
         """Write the lock, on S3 only where there is none or the one of this ETag; whether it is ours now."""
-        lock = {"host": socket.gethostname(), "pid": os.getpid(), "time": time.time(), "started": _started(os.getpid())}
+        lock = {
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "time": time.time(),
+            "started": start_time(os.getpid()),
+        }
         body = (json.dumps(lock | {"token": self._token}, sort_keys=True, indent=1) + "\n").encode()
         s3 = s3_of(self.store.fs)
         if s3 is not None:
@@ -164,7 +169,7 @@ def _ahead(lock: dict[str, Any]) -> bool:
     return isinstance(beat, (int, float)) and elsewhere and beat - time.time() > STALE_SECONDS
 
 
-def _started(pid: int) -> str | None:
+def start_time(pid: int) -> str | None:
     """Start time of a process in clock ticks since boot, where the system tells (Linux): a pid may be used again."""
     try:
         with open(f"/proc/{pid}/stat") as file:
@@ -180,4 +185,4 @@ def _process_runs(pid: int, started: str | None) -> bool:
         return False
     except PermissionError:
         return True
-    return started is None or _started(pid) == started
+    return started is None or start_time(pid) == started

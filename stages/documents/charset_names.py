@@ -13,6 +13,8 @@ from functools import lru_cache
 
 from resiliparse.parse.encoding import map_encoding_to_html5
 
+from stages.documents.charset_jis import realigned
+
 # Names as browsers give them (WHATWG), where resiliparse's map or Python say something else.
 NAMES = {
     "utf-16-le": "utf-16le",
@@ -87,6 +89,7 @@ def decode(page: bytes, name: str, errors: str = "replace") -> str:
     """Decode as browsers do; what cannot be becomes U+FFFD, or is left out where ``errors`` is ``ignore``."""
     if errors == "replace":
         errors = _HANDLERS.get(name, errors)
+        page = realigned(page) if name == "iso-2022-jp" else page
     return page.decode(CODECS.get(name, name), errors)
 
 

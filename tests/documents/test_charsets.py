@@ -161,6 +161,17 @@ def test_what_was_there_before_is_not_counted_as_wrong() -> None:
     ("codec", "charset", "text"),
     [
         ("cp949", "euc-kr", KOREAN),
+        ("mac_roman", "macintosh", FRENCH),
+        (
+            "mac_roman",
+            "macintosh",
+            "Für größere Häuser und über schöne Gärten hört man früh gute Gründe, sagt die Bäuerin. ",
+        ),
+        (
+            "mac_roman",
+            "macintosh",
+            "También el señor Muñoz está aquí, más allá del río; después pasó por más de cinco pueblos. " * 2,
+        ),
         ("mac_cyrillic", "x-mac-cyrillic", RUSSIAN),
         ("cp855", "ibm855", RUSSIAN),
         ("cp852", "ibm852", "Rzeka bierze początek w północnych wzgórzach i płynie przez kilka małych wiosek. " * 4),
@@ -175,6 +186,38 @@ def test_what_was_there_before_is_not_counted_as_wrong() -> None:
 def test_undeclared_charsets_are_detected(codec: str, charset: str, text: str, times: int) -> None:
     html = page(text * times)
     assert to_utf8(html.encode(codec)) == (html.encode(), charset)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Don’t say “it’s” — the author’s “words” aren’t ours… " * 9, "It costs 5 € – she said: «No»… " * 9, "Isn’t it?"],
+)
+def test_quotes_of_windows_are_no_letters_of_macroman(text: str) -> None:
+    assert to_utf8(page(text).encode("cp1252", "ignore"))[1] == "windows-1252"
+
+
+@pytest.mark.parametrize("charset", ["koi8-r", "ibm866"])
+def test_bars_of_a_chart_are_no_words(charset: str) -> None:
+    rows = "".join(f"│ {number:04} │ {'█' * (number % 40 + 9)} │\n" for number in range(90))
+    html = page(f"{RUSSIAN * 3}<pre>{rows}</pre>", language="ru")
+    assert to_utf8(html.encode(charset)) == (html.encode(), known(charset).replace("-r", "-u"))
+
+
+@pytest.mark.parametrize(("place", "kind"), [(place, kind) for place in range(3, 90, 7) for kind in range(4)])
+def test_a_wrong_byte_of_iso_2022_jp_costs_few_characters(place: int, kind: int) -> None:
+    data = bytearray(JAPANESE.encode("iso2022_jp"))
+    if kind == 0:
+        del data[place]
+    else:
+        data[place : place + (kind == 1)] = b"e" if kind == 2 else b"\xe9"
+    found, charset, wrong = decoded(b"<p>" + bytes(data), "text/html; charset=iso-2022-jp")
+    text = found.decode()[3:]
+    assert charset == "iso-2022-jp"
+    pairs = list(zip(text, JAPANESE, strict=False))
+    before = next((n for n, (a, b) in enumerate(pairs) if a != b), len(pairs))
+    behind = next((n for n in range(1, len(text) + 1) if text[-n:] != JAPANESE[-n:]), len(text))
+    assert before + behind >= len(JAPANESE) - 4
+    assert wrong <= 1
 
 
 def test_the_circled_numbers_of_windows_are_read_in_euc_jp() -> None:

@@ -17,8 +17,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pipeline.errors import UserError
+from pipeline.run import driver
+from pipeline.store.storage import Store
 from tests.support.corpora import write_corpus, write_mixture
-from tests.support.runs import CHECKOUT, command, gristmill, run_inline, tree
+from tests.support.runs import CHECKOUT, command, tree
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 SECONDS = 180.0
@@ -28,15 +31,21 @@ SECONDS = 180.0
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Inputs and their mixture file, and what an undisturbed run in one process makes of them (``expected``)."""
     folder = tmp_path_factory.mktemp("small")
-    write_corpus(folder / "in", files=8)
+    write_corpus(folder / "in", files=6)
     write_mixture(folder / "small.yaml", folder / "in")
-    run_inline(folder / "small.yaml", folder / "expected")
-    gristmill("run", folder / "small.yaml", "--root", folder / "expected", "--engine", "inline")
+    to_the_end(folder, folder / "expected")
     return folder
 
 
-def start(small: Path, root: Path, engine: str = "ray", **environment: str) -> subprocess.Popen[bytes]:
-    arguments = command("run", small / "small.yaml", "--root", root, "--workers", 2, "--engine", engine)
+def to_the_end(small: Path, root: Path) -> None:
+    """What the same command does, in this process."""
+    driver.run(str(small / "small.yaml"), Store(str(root)), "inline", None, quiet=True)
+
+
+def start(
+    small: Path, root: Path, engine: str = "ray", workers: int = 2, **environment: str
+) -> subprocess.Popen[bytes]:
+    arguments = command("run", small / "small.yaml", "--root", root, "--workers", workers, "--engine", engine)
     env = {**os.environ, **environment}
     return subprocess.Popen(arguments, cwd=CHECKOUT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
@@ -62,12 +71,6 @@ POINTS = {
 }
 
 
-def test_four_workers_make_the_bytes_of_one_process(small: Path, tmp_path: Path) -> None:
-    done = gristmill("run", small / "small.yaml", "--root", tmp_path / "root", "--workers", 4)
-    assert done.returncode == 0, done.stderr
-    assert tree(tmp_path / "root") == tree(small / "expected")
-
-
 @pytest.mark.parametrize("point", POINTS)
 def test_a_killed_driver_leaves_nothing_a_second_run_does_not_mend(small: Path, tmp_path: Path, point: str) -> None:
     root = tmp_path / "root"
@@ -77,12 +80,8 @@ def test_a_killed_driver_leaves_nothing_a_second_run_does_not_mend(small: Path, 
     run.kill()
     run.communicate()
     assert reached or run.returncode == 0, f"the run ended before the point {point!r}"
-    workers = [
-        child for child in children if "Agent" not in name_of(child)
-    ]  # Ray's agents take half a minute to notice
-    assert not psutil.wait_procs(workers, timeout=30)[1], "workers outlived their driver"
-    again = gristmill("run", small / "small.yaml", "--root", root, "--engine", "inline")
-    assert again.returncode == 0, again.stderr
+    assert not psutil.wait_procs(children, timeout=30)[1], "processes outlived their driver"
+    to_the_end(small, root)
     assert tree(root) == tree(small / "expected")
 
 
@@ -102,9 +101,9 @@ def workers_of(run: subprocess.Popen[bytes]) -> Iterator[psutil.Process]:
                     yield child
 
 
-def test_killed_workers_are_replaced_within_the_run(small: Path, tmp_path: Path) -> None:
+def test_four_workers_of_which_some_are_killed_make_the_bytes_of_one_process(small: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
-    run = start(small, root)
+    run = start(small, root, workers=4)
     killed = 0
     for count in (0, 2, 5):
         wait_until(lambda count=count: files(root, "documents/*/*.parquet") >= count and any(workers_of(run)), run)  # type: ignore[misc]
@@ -176,9 +175,11 @@ def test_a_second_driver_on_the_same_root_is_refused(small: Path, tmp_path: Path
     run = start(small, root, engine="inline")
     assert wait_until(lambda: (root / "runs" / "lock.json").exists(), run)
     run.send_signal(signal.SIGSTOP)  # it would be done before the second has begun
-    second = gristmill("run", small / "small.yaml", "--root", root, "--engine", "inline")
-    run.send_signal(signal.SIGCONT)
-    assert second.returncode == 2
-    assert "another run" in second.stderr
-    _, errors = run.communicate(timeout=SECONDS)
-    assert run.returncode == 0, errors.decode()
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    try:
+        with pytest.raises(UserError, match="another run"):
+            to_the_end(small, root)
+        assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+    finally:
+        run.kill()
+        run.communicate()
