@@ -36,7 +36,8 @@ class Failures(NamedTuple):
 
     def of(self, rule: int) -> npt.NDArray[np.int64]:
         """Rows of the pages that fail a rule, rising."""
-        return self.rows[self.rules == rule]
+        found: npt.NDArray[np.int64] = self.rows[self.rules == rule]
+        return found
 
 
 def gather(failing: Sequence[npt.NDArray[np.int64]], num_rows: int) -> Failures:
