@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,10 @@ BARS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|\x1b\[\?25[lh]")
 """What a progress bar writes: colours, movements of the cursor, and hiding it; never an OSC."""
 
 
-def through_terminal(folder: Path, *args: object) -> str:
-    """Everything a command writes to a terminal of 80 columns."""
+def through_terminal(typed: list[str]) -> str:
+    """Everything a process writes to a terminal of 80 columns."""
     main, side = pty.openpty()
-    process = subprocess.Popen(command(*args), stdin=side, stdout=side, stderr=side, cwd=CHECKOUT)
+    process = subprocess.Popen(typed, stdin=side, stdout=side, stderr=side, cwd=CHECKOUT)
     os.close(side)
     held = b""
     while True:
@@ -56,34 +57,60 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"name: m\nsources: {{web: {{paths: '{folder}/in'}}}}\nkept: {{families: []}}\n"
         "domains: {all: {}}\nmixture: {domains: {all: {share: 1}}}\n"
     )
-    printed = through_terminal(folder, "run", folder / "m.yaml", "--root", folder / "root", "--engine", "inline")
+    printed = through_terminal(command("run", folder / "m.yaml", "--root", folder / "root", "--engine", "inline"))
     assert "nothing to do" not in printed
     assert not UNSAFE.search(BARS.sub("", printed)), printed
     return folder
 
 
-@pytest.mark.parametrize(
-    "asked",
-    [
-        *("plan MIXTURE", "status", "stats", "stats --json", "verify", "dedup-report", "show PAGE", "show PAGE --raw"),
-        *("why PAGE", "why PAGE --json", "why PAGE --raw", "find start", "find start --json", "find EVIL"),
-        *("trace SHARD:0:0", "trace SHARD:0:0 --json", "diff m m", "card CARD", "why EVIL", "show EVIL"),
-        *("run EVIL", "plan EVIL --debug", "status --root EVIL", "EVIL", "stats --mixture EVIL", "trace EVIL"),
-    ],
+ASKED = (
+    *("plan MIXTURE", "status", "stats", "stats --json", "verify", "dedup-report", "show PAGE", "show PAGE --raw"),
+    *("why PAGE", "why PAGE --json", "why PAGE --raw", "find start", "find start --json", "find EVIL"),
+    *("trace SHARD:0:0", "trace SHARD:0:0 --json", "diff m m", "card CARD", "why EVIL", "show EVIL"),
+    *("run EVIL", "plan EVIL --debug", "status --root EVIL", "EVIL", "stats --mixture EVIL", "trace EVIL"),
 )
-def test_a_command_prints_no_character_that_a_terminal_obeys(root: Path, tmp_path: Path, asked: str) -> None:
+MARK = "=== the next command ==="
+ONE_AFTER_THE_OTHER = f"""
+import json, sys
+from pipeline.cli import main
+for words in json.load(open(sys.argv[1])):
+    sys.argv = ["gristmill", *words]
+    try:
+        main()
+    except SystemExit:
+        pass
+    sys.stdout.flush()
+    print({MARK!r}, flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def printed(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What each command of `ASKED` writes to a terminal, all typed in one process."""
+    folder = tmp_path_factory.mktemp("asked")
     shard = next((root / "root" / "corpus").rglob("*.arrow"))
-    places = {"MIXTURE": root / "m.yaml", "PAGE": page(root), "SHARD": shard, "EVIL": EVIL, "CARD": tmp_path / "c"}
-    words = []
-    for word in asked.split():
-        name, mark, rest = word.partition(":")
-        words.append(f"{places.get(name, name)}{mark}{rest}")
-    words += [] if "--root" in words else ["--root", root / "root"]
-    printed = through_terminal(root, *words)
-    assert printed.strip()
-    assert not UNSAFE.search(printed), repr(UNSAFE.search(printed)) + printed
+    places = {"MIXTURE": root / "m.yaml", "PAGE": page(root), "SHARD": shard, "EVIL": EVIL, "CARD": folder / "c"}
+    typed = []
+    for asked in ASKED:
+        words = []
+        for word in asked.split():
+            name, mark, rest = word.partition(":")
+            words.append(f"{places.get(name, name)}{mark}{rest}")
+        typed.append(words + ([] if "--root" in words else ["--root", str(root / "root")]))
+    (folder / "typed.json").write_text(json.dumps(typed))
+    out = through_terminal([sys.executable, "-c", ONE_AFTER_THE_OTHER, str(folder / "typed.json")])
+    answers = out.split(MARK)
+    assert len(answers) == len(ASKED) + 1, out
+    return dict(zip(ASKED, answers, strict=False))
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_a_command_prints_no_character_that_a_terminal_obeys(printed: dict[str, str], asked: str) -> None:
+    found = printed[asked]
+    assert found.strip()
+    assert not UNSAFE.search(found), repr(UNSAFE.search(found)) + found
     if asked.startswith(("show PAGE", "why PAGE --raw", "find start")) and "json" not in asked:
-        assert "\u2039U+202E\u203a" in printed
+        assert "\u2039U+202E\u203a" in found
 
 
 def page(root: Path) -> str:
