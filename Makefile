@@ -15,6 +15,9 @@ REFERENCE ?= ../shared/reference
 WORK ?= /tmp/gristmill-bench
 QUICK = $(addprefix tests/,test_walls.py test_docs.py documents engine kept kernels mixture planner reader rules tokenizers)
 
+# where it is set, every process compiles five hundred source files again: twice the time to start
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test quick check bench clean
 
 demo: $(KERNELS)               ## crawl to token shards on the built-in sample, into $(ROOT)

@@ -30,7 +30,7 @@ from stages.reports import DocumentsReport
 class StageParams(BaseModel):
     """Base of every stage's parameters: immutable, and a key nobody knows is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
 @dataclass(frozen=True, order=True)
