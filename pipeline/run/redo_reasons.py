@@ -48,9 +48,9 @@ def differences(old: Any, new: Any, key: str = "") -> list[str]:
         return found
     if old == new:
         return []
-    entries = named(old), named(new)
-    if entries[0] is not None and entries[1] is not None:
-        return _of_entries(*entries, key) or [f"{key}: in another order"]
+    before, after = named(old), named(new)
+    if before is not None and after is not None:
+        return _of_entries(before, after, key) or [f"{key}: in another order"]
     if _is_words(old) and _is_words(new):
         return [f"{key}: {_of_words(old, new)}"]
     return [f"{key}: {short(old)} -> {short(new)}"]
