@@ -31,6 +31,15 @@ def test_the_readme_names_every_command_and_no_other() -> None:
     assert named == set(main.commands)
 
 
+def test_the_readme_is_short_and_shows_a_real_report() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.encode()) <= 10 * 1024
+    [picture] = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
+    image = (ROOT / picture).read_bytes()
+    assert image.startswith(b"\x89PNG")
+    assert len(image) < 150_000
+
+
 def test_the_map_of_the_house_lists_every_file() -> None:
     assert write_map.PAGE.read_text(encoding="utf-8") == write_map.page(), "run: python -m tools.write_map"
 
