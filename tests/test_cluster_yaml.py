@@ -202,3 +202,15 @@ def test_a_second_ray_on_one_machine_has_no_port_of_the_first() -> None:
     assert {6379, 8265, 10001, 10002, 19999, 52365} <= first
     assert not first & ports(command.split())
     assert "--disable-usage-stats" in command
+
+
+def test_the_image_is_made_of_files_that_are_there_and_of_none_that_runs_left() -> None:
+    text = (REPOSITORY / "cluster/Dockerfile").read_text(encoding="utf-8")
+    for source in re.findall(r"^COPY (?:--\S+ )*(\S+) \S+$", text, re.MULTILINE):
+        assert (REPOSITORY / source).exists(), source
+    wanted = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["build-system"]["requires"]
+    assert "--no-build-isolation" in text
+    assert all(requirement in text for requirement in wanted), "what builds the package must be installed before"
+    ignored = set((REPOSITORY / ".dockerignore").read_text().split())
+    assert {".git", ".venv", ".venv-docs", "build", "dist", "demo"} <= ignored
+    assert "stages/kernels/compiled" not in ignored
