@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 ROOT ?= $(CURDIR)/demo
 BIN = $(VENV)/bin
+DOCS ?= .venv-docs
 READY = $(VENV)/.ready
 DEV = $(VENV)/.dev
 KERNELS = $(VENV)/.kernels
@@ -18,7 +19,7 @@ QUICK = $(addprefix tests/,test_walls.py test_docs.py documents engine kept kern
 # where it is set, every process compiles five hundred source files again: twice the time to start
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test quick check bench clean
+.PHONY: demo test quick check bench docs clean
 
 demo: $(KERNELS)               ## crawl to token shards on the built-in sample, into $(ROOT)
 	$(BIN)/python -m pipeline run mixtures/demo.yaml --root $(ROOT)
@@ -37,8 +38,13 @@ check: $(DEV)                  ## style, types, walls
 bench: $(DEV) $(KERNELS)               ## every benchmark, each against a named peer or limit, on the real data in $(DATA) or on made pages
 	$(BIN)/python -m benchmarks.suite --data $(DATA) --reference $(REFERENCE) --work $(WORK)
 
+docs:                          ## the documentation as a site, in build/site; a dead link is an error
+	test -x $(DOCS)/bin/mkdocs || ($(PYTHON) -m venv $(DOCS) && $(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -r tools/docs-requirements.txt)
+	$(DOCS)/bin/python tools/docs_site.py build/docs
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict
+
 clean:                         ## what the other targets made
-	rm -rf $(VENV) stages/kernels/compiled demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DOCS) stages/kernels/compiled demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(READY): pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'

@@ -74,7 +74,7 @@ def model_path(params: Params) -> Path:
     path = MODELS.get(params.model) or Path(params.model)
     if not path.is_file():
         raise FileNotFoundError(
-            f"language.model: expected one of {sorted(MODELS)} or the path of a fastText model, found {params.model!r}"
+            f"expected one of {sorted(MODELS)} or the path of a fastText model, found {params.model!r}"
         )
     return path
 

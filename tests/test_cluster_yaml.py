@@ -180,3 +180,37 @@ def test_the_rayjob_runs_a_command_of_ours_on_a_root_every_node_reaches() -> Non
     entrypoint = load("cluster/rayjob.yaml")["spec"]["entrypoint"].split()
     assert entrypoint[:2] == ["gristmill", "run"]
     assert entrypoint[entrypoint.index("--root") + 1].startswith("s3://")
+
+
+def test_a_second_ray_on_one_machine_has_no_port_of_the_first() -> None:
+    """The command of docs/cluster.md, by Ray's own check and beside the ports of a Ray with none given."""
+    from ray._private.parameter import RayParams
+    from ray.scripts.scripts import start
+
+    text = (REPOSITORY / "docs/cluster.md").read_text(encoding="utf-8")
+    command = next(found for found in re.findall(r"`ray start ([^`]*)`", text) if "--min-worker-port" in found)
+
+    def ports(arguments: list[str]) -> set[int]:
+        given = start.make_context("start", arguments).params
+        names = ("ray_client_server_port", "dashboard_port", "dashboard_agent_listen_port")
+        own = {name: given[name] and int(given[name]) for name in (*names, "min_worker_port", "max_worker_port")}
+        params = RayParams(gcs_server_port=given["port"] or 6379, **own)
+        params.update_pre_selected_port()
+        return set(params.reserved_ports)
+
+    first = ports(["--head", "--ray-client-server-port=10001"])
+    assert {6379, 8265, 10001, 10002, 19999, 52365} <= first
+    assert not first & ports(command.split())
+    assert "--disable-usage-stats" in command
+
+
+def test_the_image_is_made_of_files_that_are_there_and_of_none_that_runs_left() -> None:
+    text = (REPOSITORY / "cluster/Dockerfile").read_text(encoding="utf-8")
+    for source in re.findall(r"^COPY (?:--\S+ )*(\S+) \S+$", text, re.MULTILINE):
+        assert (REPOSITORY / source).exists(), source
+    wanted = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["build-system"]["requires"]
+    assert "--no-build-isolation" in text
+    assert all(requirement in text for requirement in wanted), "what builds the package must be installed before"
+    ignored = set((REPOSITORY / ".dockerignore").read_text().split())
+    assert {".git", ".venv", ".venv-docs", "build", "dist", "demo"} <= ignored
+    assert "stages/kernels/compiled" not in ignored

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from pipeline.cli import main
 from pipeline.recipe.reference import page
+from stages.kept import params
+from stages.rules import rights
 from tests.support.shard_folders import random_documents, write_folder
-from tools import write_map
+from tools import docs_site, write_map, write_reference
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -28,16 +31,72 @@ def test_the_readme_names_every_command_and_no_other() -> None:
     assert named == set(main.commands)
 
 
+def test_the_readme_is_short_and_shows_a_real_report() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.encode()) <= 10 * 1024
+    [picture] = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
+    image = (ROOT / picture).read_bytes()
+    assert image.startswith(b"\x89PNG")
+    assert len(image) < 150_000
+
+
 def test_the_map_of_the_house_lists_every_file() -> None:
     assert write_map.PAGE.read_text(encoding="utf-8") == write_map.page(), "run: python -m tools.write_map"
 
 
-@pytest.mark.parametrize(
-    "path", [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"], ids=lambda path: path.name
-)
+PAGES = [*sorted((ROOT / "docs").rglob("*.md")), *(ROOT / name for name in ("README.md", "CONTRIBUTING.md"))]
+PAGES += [ROOT / "examples" / "README.md"]
+
+
+def prose(path: Path) -> str:
+    """A page without its blocks of code, in which brackets are no links and # begins no heading."""
+    return re.sub(r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(path: Path) -> set[str]:
+    """What a heading is called in an address, by GitHub and by the generator of the site alike."""
+    headings = re.findall(r"^#+ +(.*)$", prose(path), re.MULTILINE)
+    return {re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", heading.lower()).strip()) for heading in headings}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(path: Path) -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8")):
-        assert (path.parent / target).exists(), f"{path.name} links to {target}"
+    for target in re.findall(r"\]\((?![a-z]+:)([^)\s]+)", prose(path)):
+        name, _, anchor = target.partition("#")
+        place = (path.parent / name).resolve() if name else path
+        assert place.exists(), f"{path.name} links to {target}"
+        assert place.is_relative_to(ROOT), f"{path.name} links to {target}"
+        assert not anchor or anchor in anchors(place), f"{path.name} links to {target}, which has no such heading"
+
+
+def test_every_page_is_in_the_navigation_of_the_site_and_every_entry_is_there(tmp_path: Path) -> None:
+    def entries(nav: Any) -> list[str]:
+        if isinstance(nav, str):
+            return [nav]
+        return [name for one in (nav.values() if isinstance(nav, dict) else nav) for name in entries(one)]
+
+    listed = entries(yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"])
+    docs_site.gather(tmp_path / "site")
+    gathered = {str(page.relative_to(tmp_path / "site")) for page in (tmp_path / "site").rglob("*.md")}
+    assert sorted(listed) == sorted(gathered)
+    assert {str(path.relative_to(ROOT)) for path in PAGES} <= gathered
+
+
+def test_the_reference_pages_are_those_of_the_code() -> None:
+    for name, write in write_reference.PAGES.items():
+        written = (ROOT / "docs" / name).read_text(encoding="utf-8")
+        assert written == write(), "run: python -m tools.write_reference"
+    reasons = {*params.FIRST, *rights.RULES, *params.LAST, *params.DUPLICATES}
+    assert set(write_reference.OUTSIDE) == reasons, "say when a page has the reason"
+    assert set(params.ORDER) == reasons | set(params.PUBLISHED)
+
+
+def test_the_pull_request_workflow_runs_words_of_the_makefile() -> None:
+    words = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+    runs = [step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step]
+    assert set(runs) == {"make check", "make test", "make docs"}
+    assert {run.removeprefix("make ") for run in runs} <= words
 
 
 def test_every_module_says_what_it_is_for() -> None:

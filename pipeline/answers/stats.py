@@ -58,6 +58,7 @@ def stats_of(snapshot: Snapshot) -> dict[str, Any]:
         contamination=contamination,
         survey=survey_of(snapshot),
         thresholds=thresholds_of(snapshot),
+        own=own_rules_of(snapshot),
         overrides=overrides_of(snapshot),
         buckets=buckets_of(snapshot),
         held_out=held_out_of(snapshot),
@@ -93,6 +94,11 @@ def thresholds_of(snapshot: Snapshot) -> dict[str, float]:
             if not isinstance(setting, bool):
                 pages.setdefault(rule, Counter())[setting] += rows
     return {rule: max(sorted(found), key=found.__getitem__) for rule, found in sorted(pages.items())}
+
+
+def own_rules_of(snapshot: Snapshot) -> dict[str, dict[str, Any]]:
+    """Rules of the user's own: their columns, sides and thresholds by name."""
+    return {name: dict(rule) for params, _ in settings_of(snapshot) for name, rule in params.get("own", {}).items()}
 
 
 def settings_of(snapshot: Snapshot) -> list[tuple[dict[str, Any], int]]:
@@ -160,16 +166,18 @@ def held_out_of(snapshot: Snapshot) -> list[dict[str, Any]]:
         if snapshot.store.exists(address):
             splits = snapshot.store.read_json(address)["splits"]
             others = {name: held for name, held in splits.items() if name != "train" and held["documents"]}
-            rows += [{"domain": domain, "split": name, **held} for name, held in others.items()]
+            folder = address.rpartition("/")[0]
+            rows += [
+                {"domain": domain, "split": name, "folder": f"{folder}/{name}", **held} for name, held in others.items()
+            ]
     return rows
 
 
 def held_out_lines(store: Store, name: str) -> list[str]:
     """Where the held-out splits of each domain lie, and what they hold, a line each."""
     snapshot = snapshots.load(store, name)
-    folders = {domain: address.rpartition("/")[0] for domain, address in (snapshot.data.get("shards") or {}).items()}
     return [
-        f"{row['split']:<7} {store.uri(folders[row['domain']])}/{row['split']}"
+        f"{row['split']:<7} {store.uri(row['folder'])}"
         f" ({row['documents']:,} documents, {row['tokens']:,} tokens of {row['domain']})"
         for row in held_out_of(snapshot)
     ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import functools
 import os
+import re
 import signal
 import sys
 import threading
@@ -73,8 +74,10 @@ class Group(click.Group):
         except click.ClickException as error:
             error.show(file=terminal.errors())
             sys.exit(error.exit_code)
-        except Stopped as stopped:
-            sys.exit(_say(f"{stopped.word}; the same command continues where it stopped", stopped.code))
+        except SystemExit:  # of a signal; Ray, while it waits, puts one of its own in its place
+            if _Stopping.since is None:
+                raise
+            sys.exit(_say(f"{_Stopping.word}; the same command continues where it stopped", _Stopping.code))
         except (click.Abort, KeyboardInterrupt):
             sys.exit(_say("interrupted; the same command continues where it stopped", 130))
         except UserError as error:
@@ -99,24 +102,20 @@ def _say(message: str, code: int) -> int:
 class Stopped(SystemExit):
     """SIGINT or SIGTERM, as an exception that nothing on the way takes for an error."""
 
-    code: int
-
-    def __init__(self, number: int) -> None:
-        super().__init__(128 + number)
-        self.word = "interrupted" if number == signal.SIGINT else "terminated"
-
 
 class _Stopping:
-    """When the first signal came; further ones change neither the line nor the code."""
+    """When the first signal came, what is said of it and its exit code; further ones change neither."""
 
     since: float | None = None
+    word = ""
     code = 0
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
     if _Stopping.since is None:
         _Stopping.since, _Stopping.code = time.monotonic(), 128 + number
-        raise Stopped(number)
+        _Stopping.word = "interrupted" if number == signal.SIGINT else "terminated"
+        raise Stopped(_Stopping.code)
     if time.monotonic() - _Stopping.since > PATIENCE:
         os._exit(_Stopping.code)
 
@@ -175,6 +174,9 @@ def reading(function: Callable[..., None]) -> Callable[..., None]:
 
 def _elsewhere(error: Exception, store: Any) -> bool:
     """Whether the error names a file that is not of the root: one to write to, say."""
+    remote = re.match(r"[a-z0-9]+://[^\s:]+", str(error))
+    if remote:
+        return not remote[0].startswith(f"{store.root.partition('?')[0].rstrip('/')}/")
     name = getattr(error, "filename", None)
     return isinstance(name, str) and not os.path.abspath(name).startswith(os.path.join(store.base, ""))
 

@@ -72,7 +72,7 @@ class Pages:
             wanted = field if dot and product in self.schemas else name
             holder = next((one for one in holders if wanted in self.schemas[one]), None)
             if holder is None:
-                known = [column for columns in self.schemas.values() for column in columns]
+                known = list(dict.fromkeys(column for columns in self.schemas.values() for column in columns))
                 unknown.append(f"no column {name!r}{nearest(wanted, known)}")
             else:
                 found.append(Column(name, holder, wanted, self.schemas[holder][wanted]))

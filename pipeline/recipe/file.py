@@ -66,7 +66,7 @@ def load(path: str | Path, store: Store, tokenizer: bool = True, look: bool = Fa
     share_rules(yaml_file)
     sample = validate(SampleParams, data.get("sample") or {}, yaml_file, ("sample",)) if "sample" in data else None
     sections = {
-        name: validate(model, data.get(name) or {}, yaml_file, (name,))
+        name: validate(model, data.get(name) or {}, yaml_file, (name,), mend=name == "kept")
         for name, model in SECTIONS.items()
         if name != "mixture"
     }
@@ -197,7 +197,7 @@ def overridden(raw: dict[str, Any], key: Key, yaml_file: YamlFile) -> dict[str, 
                 yaml_file.add((*key, section, name), f"no such key{nearest(str(name), list(known))}")
         merged = merge(yaml_file.data.get(section) or {}, {k: v for k, v in override.items() if k in known})
         scratch = YamlFile(yaml_file.path, yaml_file.data, yaml_file.lines)
-        sections[section] = validate(SECTIONS[section], merged, scratch, (*key, section))
+        sections[section] = validate(SECTIONS[section], merged, scratch, (*key, section), mend=section == "kept")
         own_keys = {
             dotted(place) for place in yaml_file.lines
         }  # the common section's mistakes are told where they stand
@@ -352,6 +352,8 @@ def _check_ensembles(yaml_file: YamlFile, found: dict[str, Source | None], secti
 
 def _check_thresholds(yaml_file: YamlFile, found: dict[str, Source | None]) -> None:
     """Refuse a threshold that no source has the rule on for, and a source's own where it is off."""
+    if any("kept" in problem.key for problem in yaml_file.problems):  # families may be wrong
+        return
     decides = {name: source.sections.get("kept") for name, source in found.items() if source is not None}
     idle = {name: kept.idle_thresholds(params) for name, params in decides.items() if params is not None}
     told = set()

@@ -32,6 +32,9 @@ TEN_TEXTS = (
     "", " ", "a", "The mill by the river turns when it rains.", "Die Mühle am Fluss dreht sich, wenn es regnet.",
     "磨坊坐落在河边。", "1 2 3\n\n4 5 6", "def mill(): return 'flour'", "x" * 2000, "\ufeff - odd\u00a0text -",
 )  # fmt: skip
+LOOK_FOR_COLUMNS = 1000
+LOOK_FOR_BYTES = 1 << 25
+"""Rows, and bytes of pages, after which a column that none of them has is taken for one that does not exist."""
 PAGE = "<!DOCTYPE html><title>Mills</title><p>The mill by the river turns when it rains.</p>"
 
 
@@ -79,10 +82,23 @@ def first_page(split: Split, params: Any) -> Exception | None:
     reader = documents.read(split, params, window=(0, 1), max_rows=1)
     try:
         for _ in reader:
-            return None
+            return unseen_column(split, params) if reader.account.unseen else None
     except (ValueError, OSError, ImportError) as error:
         return error
     return ValueError(f"{split.file}: {reader.account.said}") if reader.account.said else None
+
+
+def unseen_column(split: Split, params: Any) -> ColumnError | None:
+    """A column that a source maps and that none of the first rows has, where every row may have columns of its own."""
+    reader = documents.read(split, params, window=(0, LOOK_FOR_COLUMNS))
+    read = 0
+    for batch in reader:
+        read += batch.nbytes
+        if read > LOOK_FOR_BYTES:
+            break
+    account = reader.account
+    missing = " and ".join(f"{theirs!r} for {ours}" for ours, theirs in account.unseen.items())
+    return ColumnError(f"{split.file}: no row has {missing}; rows have {', '.join(account.names)}") if missing else None
 
 
 def check_functions(yaml_file: YamlFile, sections: Mapping[str, Any], found: Mapping[str, Source | None]) -> None:
@@ -129,8 +145,9 @@ def check_scorers(yaml_file: YamlFile, section: Any, store: Store) -> None:
     """Call every scorer that needs no GPU on ten texts, unless a run under this root has."""
     if section is None:
         return
+    told_of = {problem.key for problem in yaml_file.problems}
     for name, scorer in section.scorers.items():
-        if scorer.gpus:
+        if scorer.gpus or f"scores.scorers.{name}" in told_of:
             continue
         try:
             mark = tried(name, section)

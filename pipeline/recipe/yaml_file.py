@@ -24,6 +24,7 @@ Key = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
 
 MOST_SHOWN = 80
+MOST_KNOWN = 30
 MOST_DEEP = 40
 MOST_NODES = 200_000
 """Entries of a file with every alias written out."""
@@ -276,23 +277,54 @@ def dotted(key: Key) -> str:
     return text or "file"
 
 
-def validate(model: type[Model], data: Any, file: YamlFile, prefix: Key = ()) -> Model | None:
-    """A model of ``data``, which stands at ``prefix`` in the file; or None, with the mistakes added to it."""
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        wanted: dict[Key, tuple[list[str], Any]] = {}
-        for entry in error.errors():
-            key = (*prefix, *(part for part in entry["loc"] if not _is_union_tag(part)))
-            expected = expected_of(entry)
-            if expected is None:
-                file.add(key, message_of(model, entry))
-            else:
-                kinds = wanted.setdefault(key, ([], entry["input"]))[0]
-                kinds += [expected] if expected not in kinds else []
-        for key, (kinds, found) in wanted.items():  # what may be of several kinds is wrong for each, and told once
-            file.add(key, _unexpected(kinds, found))
-        return None
+def validate(model: type[Model], data: Any, file: YamlFile, prefix: Key = (), mend: bool = False) -> Model | None:
+    """A model of ``data``, which stands at ``prefix`` in the file; or None, with the mistakes added to it.
+
+    Args:
+        mend: give a model without the wrong entries, so that what else is wrong, there and elsewhere, is told too.
+    """
+    while True:
+        try:
+            return model.model_validate(data)
+        except ValidationError as error:
+            _add_mistakes(model, error, file, prefix)
+            places = [_entry_at(data, entry["loc"]) for entry in error.errors()]
+        if not mend or () in places:
+            return None
+        data = _without(data, places)
+
+
+def _add_mistakes(model: type[BaseModel], error: ValidationError, file: YamlFile, prefix: Key) -> None:
+    wanted: dict[Key, tuple[list[str], Any]] = {}
+    for entry in error.errors():
+        key = (*prefix, *(part for part in entry["loc"] if not _is_union_tag(part)))
+        expected = expected_of(entry)
+        if expected is None:
+            file.add(key, message_of(model, entry))
+        else:
+            kinds = wanted.setdefault(key, ([], entry["input"]))[0]
+            kinds += [expected] if expected not in kinds else []
+    for key, (kinds, found) in wanted.items():  # what may be of several kinds is wrong for each, and told once
+        file.add(key, _unexpected(kinds, found))
+
+
+def _entry_at(data: Any, location: tuple[str | int, ...]) -> Key:
+    """The innermost entry of nested mappings that a mistake's location lies in; lists are one entry."""
+    place: Key = ()
+    for part in location:
+        if not isinstance(data, dict) or part not in data:
+            break
+        place, data = (*place, part), data[part]
+    return place
+
+
+def _without(data: Any, places: list[Key]) -> Any:
+    """Nested mappings without the entries at these places."""
+    gone = {place[0] for place in places if len(place) == 1}
+    inner = {name: [place[1:] for place in places if len(place) > 1 and place[0] == name] for name in data}
+    return {
+        name: _without(value, inner[name]) if inner[name] else value for name, value in data.items() if name not in gone
+    }
 
 
 def _unexpected(kinds: list[str], found: Any) -> str:
@@ -337,7 +369,8 @@ def nearest(word: str, known: list[str]) -> str:
     close = difflib.get_close_matches(word, known, 1, 0.6)
     if close:
         return f"; did you mean {close[0]!r}?"
-    return f"; known: {', '.join(sorted(known))}" if known else ""
+    more = f" and {len(known) - MOST_KNOWN} more" if len(known) > MOST_KNOWN else ""
+    return f"; known: {', '.join(sorted(known)[:MOST_KNOWN])}{more}" if known else ""
 
 
 def _fields_at(model: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:

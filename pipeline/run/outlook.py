@@ -160,7 +160,7 @@ def text(
     cores = prices.cores or len(os.sched_getaffinity(0))
     hours = about(seconds / 3600) if seconds >= 360_000 else f"{seconds / 3600:.2g}"
     lines = [
-        f"takes about {hours if seconds >= 36 else 'less than 0.01'} core-hours"
+        f"takes {f'about {hours}' if seconds >= 36 else 'less than 0.01'} core-hours"
         f" ({human_seconds(seconds / cores)} on {cores} cores) and {human_bytes(disk)} of disk,"
         f" by what {known.mixture} took for {human_bytes(known.input_bytes)} of input"
     ]

@@ -1,9 +1,10 @@
 """`prune`: what no mixture of a root names any more, listed with sizes, and removed.
 
 Every edit of a mixture leaves the files of before, so that going back costs nothing; here they go. Kept is whatever the
-snapshots of the mixtures lead to: of all finished ones and of the one under way, or of those named, and of the earlier
-mixtures that these are deduplicated against. Of a mixture that is not kept its snapshot goes first, so that nobody
-believes in it. Never touched are ``runs``, ``takedown``, compiled lists of addresses and whatever is no product's.
+snapshots of the mixtures lead to: of all finished ones and of one that was begun and is not finished, or of those
+named, and of the earlier mixtures that these are deduplicated against. Of a mixture that is not kept its snapshot goes
+first, so that nobody believes in it. Never touched are ``runs``, ``takedown``, compiled lists of addresses and whatever
+is no product's.
 
 The root is held while files go (`pipeline.store.lock`): beside a run the command is refused, and a run is beside it.
 A run of a kept mixture afterwards makes at most files again that led to what stands, such as decisions before repeats.
@@ -39,6 +40,8 @@ def prune_text(store: Store, keep: Sequence[str], dry: bool) -> str:
         return _listed(store, *_spare(store, keep), dry)
     with RootLock(store):
         dropped, spare = _spare(store, keep)
+        if dropped and snapshots.load(store).name in dropped:
+            store.write_json("runs/current.json", {"mixture": keep[0], "complete": True})
         for name in dropped:
             store.remove(f"mixtures/{name}.json")
             store.remove(f"runs/{name}")
@@ -53,16 +56,19 @@ def _spare(store: Store, keep: Sequence[str]) -> tuple[list[str], dict[str, int]
     if unknown:
         raise UserError(f"{store.root} has no finished mixture {', '.join(unknown)}; it has: {', '.join(finished)}")
     kept = [snapshots.load(store, name) for name in with_earlier(store, keep or finished)]
+    unfinished = []
     if store.exists("runs/current.json"):
         current = snapshots.load(store)
-        if not current.complete:
+        if not current.complete and (not keep or current.name in keep):
             kept.append(current)
+        elif not current.complete:
+            unfinished = [current.name]
     if not kept:
         raise UserError(f"{store.root} holds no mixture: nothing would be left; remove the folder itself")
     reached = {address for snapshot in kept for address in reach(snapshot)}
     names = {snapshot.name for snapshot in kept}
     spare = {address: size for folder in FOLDERS for address, size in store.list(folder) if address not in reached}
-    return [name for name in finished if name not in names], spare
+    return [name for name in dict.fromkeys([*finished, *unfinished]) if name not in names], spare
 
 
 def with_earlier(store: Store, names: Sequence[str]) -> list[str]:

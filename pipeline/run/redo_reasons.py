@@ -46,7 +46,46 @@ def differences(old: Any, new: Any, key: str = "") -> list[str]:
             inner = part if key in ("", "params", "identity") else f"{key}.{part}"
             found += differences(old.get(part), new.get(part), inner)
         return found
-    return [f"{key}: {short(old)} -> {short(new)}"] if old != new else []
+    if old == new:
+        return []
+    before, after = named(old), named(new)
+    if before is not None and after is not None:
+        return _of_entries(before, after, key) or [f"{key}: in another order"]
+    if _is_words(old) and _is_words(new):
+        return [f"{key}: {_of_words(old, new)}"]
+    return [f"{key}: {short(old)} -> {short(new)}"]
+
+
+def named(value: Any) -> dict[str, Any] | None:
+    """Entries of a list by their names, of ``{"name": ...}`` or ``[name, {...}]``; None where they have none."""
+    if not isinstance(value, list) or not value:
+        return None
+    if all(isinstance(entry, dict) and "name" in entry for entry in value):
+        return {str(entry["name"]): entry for entry in value}
+    if all(isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], str) for entry in value):
+        return {entry[0]: entry[1] for entry in value if not _is_words(entry)} or None
+    return None
+
+
+def _of_entries(old: dict[str, Any], new: dict[str, Any], key: str) -> list[str]:
+    found = []
+    for name in dict.fromkeys([*old, *new]):
+        if name in old and name in new:
+            found += differences(old[name], new[name], f"{key}.{name}")
+        else:
+            found.append(f"{key}.{name}: {'gone' if name in old else 'added'}")
+    return found
+
+
+def _is_words(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(word, str) for word in value)
+
+
+def _of_words(old: list[str], new: list[str]) -> str:
+    """Which words a list gained and lost, where few did; else the two lists."""
+    added, gone = ([word for word in one if word not in other] for one, other in ((new, old), (old, new)))
+    parts = [f"{mark}{word}" for mark, words in (("+", added), ("-", gone)) for word in words]
+    return ", ".join(parts) if parts and len(parts) <= MOST else f"{short(old)} -> {short(new)}"
 
 
 def short(value: Any) -> str:

@@ -32,6 +32,11 @@ class Account:
         """Of records read by ranges: how many were wanted, the requests for them, and the bytes asked and used."""
         self.line: Callable[[], int] | None = None
         """The number of the line being read, from 1, in files of lines."""
+        self.unseen: dict[str, str] = {}
+        """Columns that a source maps and that no row read so far has (ours: theirs), in files whose rows name their
+        own: for who looks at the first pages before a run, in no report."""
+        self.names: tuple[str, ...] = ()
+        """The columns of the last of these rows."""
         self.said = ""
         """What a function of the user's own raised last: for who looks at the first page before a run, in no report."""
 

@@ -59,6 +59,7 @@ def json_pages(
 
     account.line = line_number
     first = -1
+    account.unseen = {ours: theirs for ours, theirs in columns.items() if ours != "text"}
     for offset, line, over in lines(stream, account, max_line, span, is_json_object):
         number += 1
         if first < 0:
@@ -78,6 +79,9 @@ def json_pages(
             continue
         seen += 1
         with_text += has_text(row, columns)
+        if account.unseen:
+            account.unseen = {ours: name for ours, name in account.unseen.items() if not has_column(row, name)}
+            account.names = tuple(map(str, row))
         if seen == LOOK_FOR_TEXT and not with_text:
             raise no_column(columns, row, account.file)
         page = page_of_row(row, offset, len(line), account, columns)
@@ -112,6 +116,11 @@ def has_text(row: Mapping[str, Any], columns: Mapping[str, str]) -> bool:
     path = columns.get("text")
     if path is None:
         return any(name in row for name in ALIASES["text"])
+    return has_column(row, path)
+
+
+def has_column(row: Mapping[str, Any], path: str) -> bool:
+    """Whether the row has a column, or the one that a path with dots begins with, be it null."""
     return path in row or path.split(".")[0] in row
 
 

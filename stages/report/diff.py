@@ -50,7 +50,7 @@ def diff(a: Stats, b: Stats, changes: Mapping[str, Any] | None = None) -> dict[s
     totals = [{"figure": key, "a": a["totals"].get(key), "b": b["totals"].get(key)} for key in b["totals"]]
     tables = {}
     for name, (_, keys, numbers) in COMPARED.items():
-        rows = changed(entries(a, name), entries(b, name), keys, numbers)
+        rows = changed(entries(a, name), entries(b, name), keys, numbers, name == "reasons")
         if name == "funnel":
             order = [step["step"] for step in b["funnel"]] + [step["step"] for step in a["funnel"]]
             rows.sort(key=lambda row: order.index(row["step"]))
@@ -72,14 +72,21 @@ def changed(
     after: Sequence[Mapping[str, Any]],
     keys: tuple[str, ...],
     numbers: tuple[str, ...],
+    estimates: bool = False,
 ) -> list[dict[str, Any]]:
-    """Rows whose numbers differ, the largest change of the first number first."""
+    """Rows whose numbers differ, the largest change of the first number first.
+
+    An estimate of tokens (``estimates``: of all rows; else of those that say so) follows from what other pages hold, so
+    it alone is no difference.
+    """
     old = {tuple(row[key] for key in keys): row for row in before}
     new = {tuple(row[key] for key in keys): row for row in after}
     rows = []
     for key in sorted({*old, *new}, key=str):
         pairs = {number: [old.get(key, {}).get(number), new.get(key, {}).get(number)] for number in numbers}
-        if any(pair[0] != pair[1] for pair in pairs.values()):
+        guessed = estimates or all(side.get(key, {}).get("estimated") for side in (old, new))
+        compared = [number for number in numbers if not (guessed and number == "tokens")]
+        if any(pairs[number][0] != pairs[number][1] for number in compared):
             rows.append(dict(zip(keys, key, strict=True)) | pairs)
     return sorted(rows, key=lambda row: -abs(change(row[numbers[0]]) or 0))
 

@@ -19,7 +19,6 @@ FEW_HELD_OUT, LARGE_HELD_OUT = 10, 0.02
 ONCE = 1.005
 """Epochs above which a domain counts as repeated: the last document of a pass is taken whole."""
 SHORT = 0.01
-UNSURE = "had a label of too little confidence"
 FELL = {
     "documents": "had no text",
     "addresses": "stood on a list of addresses",
@@ -27,6 +26,10 @@ FELL = {
     "clusters": "were duplicates",
     "quality": "failed a rule",
     "kept": "were in no domain",
+}
+LABELLED = {
+    "low_language_confidence": "had a label of too little confidence",
+    "language_not_selected": FELL["language"],
 }
 
 
@@ -144,17 +147,20 @@ def losses(stats: Stats) -> Iterator[dict[str, str]]:
                     continue  # nobody asked for it
                 share = percent(row["kept"], row["pages"])
                 whole = f"{share} of {short(row['pages'])} pages stayed"
-                fell = labelled(stats, name) if most == "language" else FELL[most]
-                text = f"{name.capitalize()} {row[name]}: {whole}, most others {fell}"
+                count, fell = labelled(stats, name, row[name]) if most == "language" else (steps[most], FELL[most])
+                others = "most others" if 2 * count > row["pages"] - (row["kept"] or 0) else "many others"
+                text = f"{name.capitalize()} {row[name]}: {whole}, {others} {fell}"
                 yield remark(text, "sources" if name == "source" else "tokens")
 
 
-def labelled(stats: Stats, name: str) -> str:
-    """Why the label of a language took pages: a language of which some stayed was wanted, and lost the others to low
-    confidence; of a source or domain, what took the most of all pages."""
-    counts = {row["reason"]: row["documents"] for row in stats["reasons"]}
-    unwanted, unsure = (counts.get(reason, 0) for reason in ("language_not_selected", "low_language_confidence"))
-    return UNSURE if name == "language" or unsure > unwanted else FELL["language"]
+def labelled(stats: Stats, name: str, value: str) -> tuple[int, str]:
+    """How many pages of a source, language or domain the label of their language took, by its larger reason."""
+    counts = dict.fromkeys(LABELLED, 0)
+    for row in stats["removed"]:
+        if row[name] == value and row["reason"] in counts:
+            counts[row["reason"]] += row["documents"]
+    reason = max(counts, key=counts.__getitem__)
+    return counts[reason], LABELLED[reason]
 
 
 def concentration(stats: Stats) -> Iterator[dict[str, str]]:

@@ -24,7 +24,7 @@ Schema (``version`` is raised when a key changes its meaning; keys are only adde
                      made), "made" (pages), "left_out" (texts), "quarantined" (pages, by reason)}; empty without any
     mixture          the corpus manifest's domains: requested and realised
     phases           the same per phase of training, where the mixture has phases: {"phase", ...}
-    held_out         of the domains of the mixture, what other splits hold: {"domain", "split", "documents", ...}
+    held_out         of the domains of the mixture, what other splits hold: {"domain", "split", "folder", ...}
     buckets          where the buckets of quality lie that domains select by: {"domain", "column", "language", "from",
                      "to" (percentiles), "least", "below" (values, null: without limit), "documents", "tokens"}
     lengths          documents by number of tokens: {"edges", "documents", "domains": [{"domain", "first", "counts"}]}
@@ -67,7 +67,7 @@ from stages.rules import families, rights, robots_files
 
 __all__ = ["VERSION", "ConservationError", "build_stats", "encode"]
 
-VERSION = 5
+VERSION = 6
 MAX_ENTRIES = 200
 CLUSTER_FIGURES = (
     "rows", "passing", "exact_removed", "fuzzy_removed", "pairs_compared", "pairs_verified", "pairs_by_similarity",
@@ -78,6 +78,8 @@ REPEAT_FIGURES = ("min_bytes", "repeats", "repeats_bytes", "cut_bytes", "kept_by
 NO_NAME = "(none)"
 FAMILY_OF = {rule.name: family for family, rules in families.RULES.items() for rule in rules}
 RULES = {rule.name: rule for rules in families.RULES.values() for rule in rules}
+LIMITS = {"below_min_": "min", "above_max_": "max"}
+"""How limits on any column are named (`stages.kept`), and their side."""
 
 
 def encode(stats: Mapping[str, Any]) -> bytes:
@@ -97,6 +99,7 @@ def build_stats(
     contamination: Mapping[str, Any] | None = None,
     survey: Mapping[str, Any] | None = None,
     thresholds: Mapping[str, float] | None = None,
+    own: Mapping[str, Row] | None = None,
     overrides: Iterable[Row] = (),
     buckets: Iterable[Row] = (),
     held_out: Iterable[Row] = (),
@@ -113,6 +116,7 @@ def build_stats(
         repeats, contamination: the summaries of these products, or None.
         survey: what `stages.report.survey.finish` gives, or None.
         thresholds: of rules whose threshold is not the published one.
+        own: rules of the user's own: {"column", "side", "threshold"} by name.
         overrides: other thresholds for some pages: {"rule", "value", "for"}.
         buckets, held_out, own_lines: rows of these parts of the schema above, the former without counts.
 
@@ -120,7 +124,8 @@ def build_stats(
         ConservationError: when the counts of the products do not add up.
     """
     ledger = add_up(documents, kept, tokens)
-    thresholds = {name: rule.threshold for name, rule in RULES.items()} | dict(thresholds or {})
+    rules = rules_in_force(thresholds or {}, own or {})
+    thresholds = {name: rule["threshold"] for name, rule in rules.items()}
     rates = Rates(ledger)
     removed, tokenized = removed_rows(ledger, rates), token_rows(ledger)
     funnel = build_funnel(ledger, removed, tokenized)
@@ -149,8 +154,8 @@ def build_stats(
         "sources": source_rows(ledger, removed, tokenized),
         "languages": totals_by(("language",), ledger, removed, tokenized),
         "domains": domain_rows(ledger, removed, tokenized),
-        "reasons": reason_rows(ledger, removed, thresholds),
-        "rules": [rule_row(rule, counts, thresholds) for rule, counts in sorted(ledger.failed.items())],
+        "reasons": reason_rows(ledger, removed, rules),
+        "rules": [rule_row(rule, counts, rules) for rule, counts in sorted(ledger.failed.items())],
         "listed": [
             {"entry": entry, "documents": documents}
             for entry, documents in sorted(ledger.entries.items(), key=lambda item: (-item[1], item[0]))[:MAX_ENTRIES]
@@ -249,7 +254,7 @@ def domain_rows(ledger: Ledger, removed: list[Row], tokenized: list[Row]) -> lis
     return sorted(pages.values(), key=lambda row: (-row["tokens"], row["domain"]))
 
 
-def reason_rows(ledger: Ledger, removed: list[Row], thresholds: Mapping[str, float]) -> list[Row]:
+def reason_rows(ledger: Ledger, removed: list[Row], rules: Mapping[str, Row]) -> list[Row]:
     """One row a reason, those of records first: where the rule stands, what it dropped, what it would drop alone."""
     rows: list[Row] = [
         {"step": "documents", "bytes": None, "rule": None, "fails": None, "alone": None, **row}
@@ -262,7 +267,7 @@ def reason_rows(ledger: Ledger, removed: list[Row], thresholds: Mapping[str, flo
                 "step": step_of(row["reason"]),
                 **row,
                 "raw_bytes": None,
-                "rule": described(row["reason"], thresholds),
+                "rule": rules.get(row["reason"]),
                 "fails": counts[0] if counts else None,
                 "alone": counts[3] if counts else None,
             }
@@ -270,12 +275,22 @@ def reason_rows(ledger: Ledger, removed: list[Row], thresholds: Mapping[str, flo
     return rows
 
 
-def described(name: str, thresholds: Mapping[str, float]) -> Row | None:
-    """A published rule: its family, column, side and the threshold in force; None for other reasons."""
-    rule = RULES.get(name)
-    if rule is None:
-        return None
-    return {"family": FAMILY_OF[name], "column": rule.column, "side": rule.side, "threshold": thresholds[name]}
+def rules_in_force(thresholds: Mapping[str, float], own: Mapping[str, Row]) -> dict[str, Row]:
+    """Family, column, side and threshold of every rule that looks at a column: published ones, limits on a column that
+    a mixture sets (family ``limit``), and rules of the user's own (``own``)."""
+    found: dict[str, Row] = {
+        name: {"family": FAMILY_OF[name], "column": rule.column, "side": rule.side, "threshold": rule.threshold}
+        for name, rule in RULES.items()
+    }
+    found |= {name: {"family": "own", **rule} for name, rule in own.items()}
+    for name, threshold in thresholds.items():
+        side = next((side for prefix, side in LIMITS.items() if name.startswith(prefix)), None)
+        if name in found:
+            found[name] = {**found[name], "threshold": threshold}
+        elif side is not None:
+            column = name[len("below_min_") :]  # the other is as long
+            found[name] = {"family": "limit", "column": column, "side": side, "threshold": threshold}
+    return found
 
 
 def with_thresholds(
@@ -296,10 +311,10 @@ def with_thresholds(
     return {**survey, "histograms": histograms}
 
 
-def rule_row(name: str, counts: list[int], thresholds: Mapping[str, float]) -> Row:
+def rule_row(name: str, counts: list[int], rules: Mapping[str, Row]) -> Row:
     documents, num_bytes, first, alone = counts
     figures = {"rule": name, "documents": documents, "bytes": num_bytes, "first": first, "alone": alone}
-    return figures | (described(name, thresholds) or {})
+    return figures | rules.get(name, {})
 
 
 ASKED_BY = {

@@ -90,7 +90,7 @@ def reasons(stats: Stats) -> Table:
         Column("fails", "Fail it", "count", help="All pages that fail the rule, whatever else they fail"),
         Column("alone", "Fail only it", "count", help="What comes back when this rule alone is turned off"),
         Column("step", "Step", "text"),
-        Column("fails_when", "Fails when", "text"),
+        Column("fails_when", "Fails when", "reason"),
     ]
     caption = "Records and pages removed, by the first reason that applied"
     return make("reasons", caption, columns, sorted(records, key=lambda row: (-row["documents"], row["reason"])))
@@ -261,6 +261,7 @@ def held_out(stats: Stats) -> Table:
         Column("documents", "Documents", "count"),
         Column("text_bytes", "Bytes of text", "bytes"),
         Column("tokens", "Tokens", "count", bar=True),
+        Column("folder", "Folder under the root", "reason"),
     ]
     return make("held_out", "Held out of training, by domain and split", columns, stats.get("held_out") or [])
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from pipeline.cli import main
+from pipeline.cli import group, main
 from pipeline.errors import told
 from pipeline.run import redo_reasons
 
@@ -71,3 +73,51 @@ def test_a_changed_share_is_told_and_not_what_follows_from_it() -> None:
 
 def test_a_setting_that_was_not_there_is_called_not_set() -> None:
     assert redo_reasons.differences({"params": {"x": None}}, {"params": {"x": 30.0}}) == ["x: not set -> 30"]
+
+
+def test_an_edited_list_is_told_by_what_it_gained_and_lost() -> None:
+    old = {"params": {"families": ["a", "b"], "domains": [["d", {"languages": None}]], "order": ["x", "y"]}}
+    new = {
+        "params": {"families": ["a", "c"], "domains": [["d", {"languages": ["de"]}], ["e", {}]], "order": ["y", "x"]}
+    }
+    assert redo_reasons.differences(old, new) == [
+        "domains.d.languages: not set -> ['de']",
+        "domains.e: added",
+        "families: +c, -b",
+        "order: ['x', 'y'] -> ['y', 'x']",
+    ]
+    named = [{"domains": [{"name": name} for name in order]} for order in ("de", "ed")]
+    assert redo_reasons.differences(*named) == ["domains: in another order"]
+
+
+def test_what_cannot_be_written_is_blamed_on_no_file_of_the_root() -> None:
+    store = SimpleNamespace(root="/data/root", base="/data/root")
+    elsewhere = PermissionError("s3://bucket/tables/reasons.csv: no credentials")
+    assert group._elsewhere(elsewhere, store)
+    assert not group._elsewhere(OSError("not a Parquet file"), store)
+    store.root = "s3://bucket/tables?region=x"
+    assert not group._elsewhere(elsewhere, store)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_told_even_where_a_library_ends_the_program_by_it(
+    number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ray's ``wait`` puts ``SystemExit(1)`` in the place of any other."""
+
+    def work() -> None:
+        try:
+            signal.raise_signal(number)
+        except SystemExit:
+            raise SystemExit(1) from None
+
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    monkeypatch.setattr(group._Stopping, "since", None)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            group.Group(commands={"work": click.Command("work", callback=work)}).main(["work"])
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    assert ended.value.code == 128 + number
+    assert "the same command continues where it stopped" in capsys.readouterr().err

@@ -90,3 +90,35 @@ def test_what_people_write_first_is_answered_with_what_to_write(
     found = refused(tmp_path, sources + "documents: {extractor: trafilatura}\n" + MIXTURE.replace("a, b", "a"))
     hint = "`extractor: trafilatura` needs the library: pip install 'gristmill[trafilatura]'"
     assert f"2: documents.extractor: {hint}" in found
+
+
+def test_a_column_that_no_row_of_json_lines_has_is_told_and_one_that_some_have_is_not(tmp_path: Path) -> None:
+    rows = ['{"text": "some words", "meta": {"link": null}}'] * 50 + ['{"text": "some words", "when": "2020-01-01"}']
+    (tmp_path / "a.jsonl").write_text("\n".join(rows))
+    mixture = MIXTURE.replace("a, b", "a")
+    text = "sources: {a: {paths: a.jsonl, columns: {url: adress, time: when}, carry: {link: meta.link}}}\n" + mixture
+    [line] = refused(tmp_path, text)
+    assert line == "1: sources.a.columns: a.jsonl: no row has 'adress' for url; rows have text, when"
+
+
+def test_a_wrong_value_of_kept_hides_no_wrong_name_in_it_or_in_domains(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "some words"}\n')
+    text = (
+        "sources: {a: {paths: a.jsonl}}\nkept: {rules: {too_few_words: many, too_few_wrds: 3}, languages: [english]}\n"
+    )
+    text += "domains: {d: {min: {gopher_num_wrds: 5}}, e: {percentiles: {edu: [0, 50]}}}\n"
+    text += "mixture: {domains: {d: {share: 1}}}\n"
+    found = refused(tmp_path, text)
+    assert [line.partition(": ")[2].partition(": ")[0] for line in found] == [
+        "kept.languages", "kept.rules", "kept.rules.too_few_words",
+        "domains.d.min.gopher_num_wrds", "domains.e.percentiles.edu",
+    ]  # fmt: skip
+    assert "did you mean 'too_few_words'" in found[1]
+    assert found[-1].endswith(" more")
+
+
+def test_a_scorer_that_cannot_be_found_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "some words"}\n')
+    text = 'sources: {a: {paths: a.jsonl}}\nscores: {scorers: {s: {function: "no_such_module_here:f"}}}\n'
+    [line] = refused(tmp_path, text + MIXTURE.replace("a, b", "a"))
+    assert line.startswith("2: scores.scorers.s: no_such_module_here:f: No module named")

@@ -51,6 +51,18 @@ def test_every_number_that_differs_is_listed_and_no_other(before: Stats) -> None
     assert row["tokens"][1] - row["tokens"][0] == 7
 
 
+def test_steps_whose_estimate_alone_changed_are_no_difference(before: Stats) -> None:
+    changed = copy.deepcopy(before)
+    for step in changed["funnel"]:
+        step["tokens"] = step["tokens"] + 1000 if step["estimated"] else step["tokens"]
+    for reason in changed["reasons"]:
+        reason["tokens"] = (reason["tokens"] or 0) + 7
+    assert any(step["estimated"] for step in before["funnel"])
+    assert diff(before, changed)["tables"] == {}
+    changed["funnel"][-1]["tokens"] += 1
+    assert list(diff(before, changed)["tables"]) == ["funnel"]
+
+
 def test_changes_add_up_to_the_change_of_the_totals(before: Stats, after: Stats) -> None:
     found = diff(before, after)
     change = after["totals"]["tokens"] - before["totals"]["tokens"]

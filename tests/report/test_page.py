@@ -282,6 +282,18 @@ def test_every_table_control_and_chart_has_a_name_for_screen_readers(browser: Br
     assert browser.run("[...document.querySelectorAll('h1,h2')].map(e => e.tagName).join('')").startswith("H1H2")
 
 
+@pytest.mark.parametrize("width", [390, 1174])
+def test_nothing_is_wider_than_the_window_and_wide_tables_say_so(browser: Browser, page: Path, width: int) -> None:
+    browser.size(width, 900)
+    browser.open(page)
+    assert browser.run("document.documentElement.scrollWidth") <= width
+    wide = "[...document.querySelectorAll('.scroll')].filter((box) => box.scrollWidth > box.clientWidth + 1)"
+    told = "[...document.querySelectorAll('.sideways')].filter((note) => !note.hidden)"
+    assert browser.run(f"{wide}.length") == browser.run(f"{told}.length")
+    caption = browser.run(f"{wide}.map((box) => box.getAttribute('aria-label'))")
+    assert width == 390 or not {"From pages to tokens, by domain", "The mixture, by domain"} & set(caption)
+
+
 def luminance(colour: str) -> float:
     parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.planner.laws import effective_tokens
-from stages.report import ConservationError, build_stats, encode, render_text
+from stages.report import ConservationError, build_stats, encode, render_html, render_text
 from stages.report.funnel import ADDRESSES, STEPS, step_of
 from stages.report.remarks import losses, remarks
+from stages.report.stats import VERSION
 from stages.report.tables import effective
 from stages.rules import families
 from tests.support.report_runs import make_run
@@ -203,7 +204,7 @@ def test_equal_figures_give_equal_bytes_whatever_the_order_of_groups(run: Row) -
     for report in (*run["kept"], *run["tokens"]):
         report["groups"].reverse()
     assert encode(build_stats("made-up", **run)) == first
-    assert json.loads(first)["version"] == 5
+    assert json.loads(first)["version"] == VERSION
 
 
 def test_every_published_rule_is_counted_under_quality_and_the_fixed_reasons_under_their_product() -> None:
@@ -295,11 +296,54 @@ def test_a_domain_whose_last_document_is_large_explains_why_others_have_less(run
     assert f"Domain {stats['mixture'][1]['domain']} came out short" in " ".join(one["text"] for one in remarks(stats))
 
 
+def test_a_source_is_said_to_have_lost_pages_to_what_took_most_of_its_own(run: Row) -> None:
+    """Others may have lost more to something else."""
+    stats = build_stats("made-up", **run)
+    stats["sources"] = [{**stats["sources"][0], "source": "wiki", "pages": 900, "kept": 9}]
+    stats["sources"][0]["removed"] = {"documents": 0, "language": 800, "quality": 91}
+    counts = {
+        "wiki": {"low_language_confidence": 500, "language_not_selected": 300},
+        "web": {"language_not_selected": 999},
+    }
+    stats["removed"] = [
+        {"source": source, "language": "xx", "domain": "d", "reason": reason, "documents": documents}
+        for source, reasons in counts.items()
+        for reason, documents in reasons.items()
+    ]
+    told = next(one["text"] for one in remarks(stats) if one["text"].startswith("Source wiki"))
+    assert told.endswith("most others had a label of too little confidence")
+    stats["removed"][0]["documents"] = 400
+    told = next(one["text"] for one in remarks(stats) if one["text"].startswith("Source wiki"))
+    assert "many others" in told
+
+
+def test_limits_and_rules_of_ones_own_have_their_thresholds_beside_their_reasons(run: Row) -> None:
+    for report in run["kept"]:
+        for group in report["groups"]:
+            names = {"too_few_words": "below_min_text_bytes", "too_many_hashes": "too_loud"}
+            group["reason"] = names.get(group["reason"], group["reason"])
+    own = {"too_loud": {"column": "capital_fraction", "side": "max", "threshold": 0.3}}
+    stats = build_stats("made-up", **run, thresholds={"below_min_text_bytes": 40.0, "too_loud": 0.4}, own=own)
+    rules = {row["reason"]: row["rule"] for row in stats["reasons"]}
+    assert rules["below_min_text_bytes"] == {
+        "family": "limit",
+        "column": "text_bytes",
+        "side": "min",
+        "threshold": 40.0,
+    }
+    if "too_loud" in rules:
+        assert rules["too_loud"] == {"family": "own", **own["too_loud"], "threshold": 0.4}
+    assert "text_bytes < 40" in render_html(stats, {}).replace("<wbr>", "").replace("&lt;", "<")
+
+
 def test_a_language_lost_to_low_confidence_is_not_called_unwanted(run: Row) -> None:
     stats = build_stats("made-up", **run)
+    stats["removed"] = []
     for row in stats["languages"]:
         steps = dict.fromkeys(row["removed"], 0) | {"language": 90}
         row |= {"pages": 100, "kept": 10, "removed": steps}
+        lost = {"language": row["language"], "source": "web", "domain": "d", "reason": "low_language_confidence"}
+        stats["removed"].append(lost | {"documents": 90})
     stats["totals"]["pages"] = 200
     texts = [one["text"] for one in losses(stats) if one["text"].startswith("Language")]
     assert texts

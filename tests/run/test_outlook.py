@@ -22,9 +22,9 @@ def call(*args: object) -> Result:
 
 def sums(text: str) -> tuple[float, float]:
     """Core-hours and bytes of disk that a plan says."""
-    found = re.search(r"takes about ([\d.,]+|less than 0.01) core-hours .* and ([\d.]+) (\w+) of disk", text)
+    found = re.search(r"takes (about [\d.,]+|less than 0.01) core-hours .* and ([\d.]+) (\w+) of disk", text)
     assert found, text
-    hours = 0.0 if found[1].startswith("less") else float(found[1].replace(",", ""))
+    hours = 0.0 if found[1].startswith("less") else float(found[1].removeprefix("about ").replace(",", ""))
     return hours, float(found[2]) * 1024 ** ["B", "KiB", "MiB", "GiB"].index(found[3])
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from pipeline.answers.verify import verify_root
 from pipeline.cli import main
+from pipeline.errors import RunError
 from pipeline.store.lock import RootLock
 from pipeline.store.storage import Store
 from tests.support.corpora import write_corpus, write_mixture
@@ -53,7 +55,19 @@ def test_with_keep_the_other_mixtures_go_too(tmp_path: Path) -> None:
     other.write_text(other.read_text().replace("name: small", "name: other"))
     for path in (other, mixture):
         run_inline(path, root)
-    assert "mixture other" in prune(root, "--keep", "small")
+    failing = write_mixture(tmp_path / "c.yaml", folder, min_words=40)
+    failing.write_text(
+        failing.read_text()
+        .replace("name: small", "name: failed")
+        .replace("families: []", "families: [], languages: [zh]")
+    )
+    with pytest.raises(RunError):
+        run_inline(failing, root)
+    assert "0 files" not in prune(root, "--keep", "small", "--dry-run")
+    said = prune(root, "--keep", "small")
+    assert "mixture other" in said
+    assert "mixture failed" in said, "what a run that failed left goes too"
+    assert prune(root).startswith("0 files")
     assert not (root / "mixtures/other.json").exists()
     assert made(run_inline(mixture, root)) == {}
     wrong = CliRunner().invoke(main, ["prune", str(root), "--keep", "smal"])

@@ -149,7 +149,8 @@ def held_out(files: Files) -> list[Row]:
             sum(text_bytes)::BIGINT AS text_bytes
         FROM held WHERE split <> 'train' GROUP BY ALL
     """
-    return files.rows(text)
+    folders = {domain: place.rpartition("/")[0] for domain, place in files.snapshot.data["shards"].items()}
+    return [row | {"folder": f"{folders[row['domain']]}/{row['split']}"} for row in files.rows(text)]
 
 
 def buckets(files: Files) -> list[Row]:

@@ -32,6 +32,9 @@ def threshold(files: Files, rule: str) -> float:
 
 
 def described(files: Files, name: str) -> Row | None:
+    if name.startswith(("below_min_", "above_max_")):
+        side, column = name[6:9], name[10:]
+        return {"family": "limit", "column": column, "side": side, "threshold": threshold(files, name)}
     if name not in RULES:
         return None
     family, rule = RULES[name]
