@@ -84,7 +84,7 @@ def load(path: str | Path, store: Store, tokenizer: bool = True, look: bool = Fa
     if look and "sample" not in data:  # whose pages are made first
         check_functions(yaml_file, sections, found)
         check_scorers(yaml_file, sections["scores"], store)
-        listed = check_input(yaml_file, found)
+        listed = check_input(yaml_file, found, store)
     yaml_file.check()
     return Recipe(str(path), name, sample, found, domains, sections, listed)  # type: ignore[arg-type]
 
