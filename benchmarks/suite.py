@@ -52,11 +52,13 @@ class Benchmark:
 
 
 SMALL = "from stages.kernels.dedup import unionfind; unionfind.flatten(unionfind.singletons(3))"
+TINY_LABELS = "--one-site --label even=[0-9]*[02468] --label odd=[0-9]*[13579] --resamples 3"
 BENCHMARKS = (
     Benchmark("runs", "{mixture} --work {work}/runs --data {crawl}", "--engine inline --warm-only"),
     Benchmark("find", "{root}"),
     Benchmark("answers", "{root} --pages 10000000", "--pages 50000 --times 1 --questions 1"),
     Benchmark("labels", "{root}"),
+    Benchmark("mixture_loop", "{mixture} --root {root} --work {work}/loop", f"{TINY_LABELS} --runs 15 --budget 20k"),
     Benchmark("rights", "", "--services 50 --pages 200 --most 10000"),
     Benchmark("index_ranges", "{crawl}"),
     Benchmark("index_server", "", "--pages 20"),

@@ -25,7 +25,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from pipeline.answers import paths
 from pipeline.answers.query_files import SCHEME, RootFiles
@@ -159,6 +158,8 @@ def _parquet_view(snapshot: Snapshot, product: str, addresses: Sequence[str]) ->
 
 def _arrow_files(snapshot: Snapshot, addresses: Sequence[str]) -> Any:
     """Arrow files as a dataset that knows of each file which split it is."""
+    import pyarrow.dataset as ds  # with it comes pandas where that is: a fifth of the start of every command
+
     store, kind = snapshot.store, ds.IpcFileFormat()
     fragments = [
         kind.make_fragment(store.path(address), store.fs, ds.field("split") == pa.scalar(number, pa.int64()))
@@ -170,6 +171,8 @@ def _arrow_files(snapshot: Snapshot, addresses: Sequence[str]) -> Any:
 
 def _streams(snapshot: Snapshot, addresses: Sequence[str]) -> Any:
     """Shards as one table; local ones are mapped, not read."""
+    import pyarrow.dataset as ds
+
     tables = []
     for address in addresses:
         table = pa.ipc.open_stream(snapshot.store.open_unchecked(address)).read_all().replace_schema_metadata(None)

@@ -84,7 +84,7 @@ def load(path: str | Path, store: Store, tokenizer: bool = True, look: bool = Fa
     if look and "sample" not in data:  # whose pages are made first
         check_functions(yaml_file, sections, found)
         check_scorers(yaml_file, sections["scores"], store)
-        listed = check_input(yaml_file, found)
+        listed = check_input(yaml_file, found, store)
     yaml_file.check()
     return Recipe(str(path), name, sample, found, domains, sections, listed)  # type: ignore[arg-type]
 
@@ -310,6 +310,7 @@ def _check_references(
     for name, source in found.items():
         known = [domain for domain in domains.values() if domain is not None]
         _check_columns(yaml_file, name, source, known, sections)
+    _check_ranked(yaml_file, [domain for domain in domains.values() if domain is not None])
     _check_thresholds(yaml_file, found)
     check_reach(yaml_file, found, domains, [(place, blend.domains) for place, blend in mixtures_of(sections)])
     if sections.get("clusters") is not None and sections.get("signatures") is not None:
@@ -413,6 +414,15 @@ def _check_columns(
             yaml_file.add(place, f"no column {column!r} is measured in source {name}{hint}")
     if "has_bad_words" in kept.active_rules(decides) and not measures.bad_words:
         yaml_file.add(key, f"has_bad_words needs quality.bad_words, of which source {name} has none")
+
+
+def _check_ranked(yaml_file: YamlFile, domains: list[kept.Domain]) -> None:
+    """Percentiles are known before `repeats` is measured, among the pages that all else keeps."""
+    late = dict.fromkeys((place_of(d, "percentiles", c), c) for d in domains for c in d.percentiles)
+    for place, column in late:
+        if column in schemas.REPEATS.names:
+            limits = "`min` and `max` of a domain may name it"
+            yaml_file.add(place, f"pages are ranked before `repeats` measures {column!r}: {limits}")
 
 
 def place_of(domain: kept.Domain, side: str, column: str) -> Key:

@@ -3,7 +3,7 @@
 For `run` and `plan`: a path that is missing, a column that is not there, a library that is not installed or a function
 that does not give a number a text is told with the key that names it, beside all other mistakes of the file, and not
 after minutes of work. Of a source the first file is opened; a scorer is called on ten short texts, unless it reserves a
-GPU, which this machine need not have.
+GPU, which this machine need not have. What was looked at under a root is noted there and not looked at again.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import pyarrow as pa
 
 from pipeline.errors import RunError, told
 from pipeline.recipe.paths import SHIPPED
-from pipeline.recipe.products import Source
+from pipeline.recipe.products import Recipe, Source
 from pipeline.recipe.sections import dump
 from pipeline.recipe.yaml_file import ConfigError, Key, YamlFile
-from pipeline.store.address import digest
+from pipeline.store.address import digest, split_id
 from pipeline.store.storage import Store
 from stages import documents, quality, scores, sources
 from stages.contract import Split
@@ -38,7 +38,9 @@ LOOK_FOR_BYTES = 1 << 25
 PAGE = "<!DOCTYPE html><title>Mills</title><p>The mill by the river turns when it rains.</p>"
 
 
-def check_input(yaml_file: YamlFile, found: dict[str, Source | None]) -> dict[str, tuple[list[Split], list[str]]]:
+def check_input(
+    yaml_file: YamlFile, found: dict[str, Source | None], store: Store
+) -> dict[str, tuple[list[Split], list[str]]]:
     """Splits by source, and what is said of files left out; every mistake is added to the file's.
 
     Raises:
@@ -61,7 +63,7 @@ def check_input(yaml_file: YamlFile, found: dict[str, Source | None]) -> dict[st
             continue
         params = source.sections.get("documents")
         listed[name] = (splits, said)
-        if params is not None and splits:
+        if params is not None and splits and not store.exists(looked_at(splits[0], params)):
             if own_functions.is_own(params.extractor):  # which is tried for itself
                 params = params.model_copy(update={"extractor": "full_text"})
             problem = first_page(splits[0], params)
@@ -165,12 +167,22 @@ def tried(name: str, section: scores.Params) -> str:
     return f"runs/tried/{name}-{digest([scores.identity(section)[name], dump(section)['scorers'][name]])}.json"
 
 
-def note_tried(section: scores.Params, store: Store) -> None:
-    """Leave a note of every scorer that was tried, so that the next start loads no model."""
+def looked_at(split: Split, params: documents.Params) -> str:
+    """Address of the note that a page of a split was read: of what the split holds and how it is read."""
+    return f"runs/tried/page-{digest([split_id(split), dump(params), documents.VERSION])}.json"
+
+
+def note_tried(recipe: Recipe, store: Store) -> None:
+    """Leave a note of every scorer that was tried and every page read, so that the next start loads no model or kernel
+    for that."""
+    section = recipe.section("scores")
     for name, scorer in section.scorers.items():
         mark = tried(name, section)
         if not scorer.gpus and not store.exists(mark):
             store.write_json(mark, {"function": scorer.function})
+    for name, (splits, _) in recipe.listed.items():
+        if splits and not store.exists(mark := looked_at(splits[0], recipe.sources[name].sections["documents"])):
+            store.write_json(mark, {"source": name, "file": splits[0].file})
 
 
 def _shipped(message: str) -> str:

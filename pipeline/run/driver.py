@@ -88,14 +88,14 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
     """Run a mixture file, or a part of its input; the text that ends the run."""
     reporter = Reporter(quiet)
     started, repeated = time.monotonic(), retries.repeated()
-    recipe = recipes.load(mixture, store, look=True)
-    recipe = parts.of_part(recipe, part) if part is not None else recipe
+    whole = recipes.load(mixture, store, look=True)
+    recipe = parts.of_part(whole, part) if part is not None else whole
     for warning in recipe.warnings():
         reporter.say(warning)
     executor = LazyExecutor(engine, store, workers, reporter)
     with RootLock(store):
         store.sweep()
-        recipes.note_tried(recipe.section("scores"), store)
+        recipes.note_tried(whole, store)
         make_sample(recipe, store, reporter)
         costs = Costs(store, graph.PAGED)
         scheduler = Scheduler(executor, reporter.say)

@@ -246,7 +246,8 @@ def rule_values(pages: pa.Table, column: str) -> Numbers:
     own = [name for name in pages.column_names if name.startswith(prefix)]
     for name in own:
         rows = _among(pages, "language", codes_of(name.removeprefix(prefix)))
-        values = np.where(rows, numbers(pages, name), values)
+        if rows.any():  # most lists are of languages that a split does not have
+            values = np.where(rows, numbers(pages, name), values)
     if prefix == BAD_WORDS and prefix + ALL in own:
         values = np.nan_to_num(values) + numbers(pages, prefix + ALL)
     return values
@@ -265,7 +266,8 @@ def own_column(page: pa.Table, column: str) -> str:
 def _among(pages: pa.Table, column: str, names: Iterable[str] | None) -> Mask:
     if names is None:
         return np.ones(pages.num_rows, np.bool_)
-    return np.isin(pages.column(column).to_numpy().astype(str), list(names))
+    found = pc.is_in(pages.column(column), pa.array(names, pa.string()))
+    return np.asarray(found.combine_chunks().to_numpy(zero_copy_only=False), np.bool_)
 
 
 def _labelled(pages: pa.Table, labels: Mapping[str, Iterable[str]]) -> Mask:

@@ -239,14 +239,22 @@ def _spared(name: str, params: MixtureParams, available: dict[str, int]) -> bool
     return any(tokens for other, tokens in available.items() if other.startswith(grid + mark))
 
 
+def _asked_of(params: MixtureParams, name: str) -> bool:
+    """Whether a mixture may want tokens of a domain: imported shares may be 0, as written ones."""
+    domain = params.domains[name]
+    if params.solver == "imported" and params.imported is not None and domain.epochs is None:
+        return params.imported.shares[name] != 0
+    return domain.share != 0 and domain.epochs != 0
+
+
 def _check_available(params: MixtureParams, available: dict[str, int]) -> None:
     problems = []
-    for name, domain in sorted(params.domains.items()):
+    for name in sorted(params.domains):
         if name not in available:
             problems.append(
                 f"domain {name!r} is not among those with tokens ({', '.join(sorted(available)) or 'none'})"
             )
-        elif available[name] == 0 and domain.share != 0 and domain.epochs != 0 and not _spared(name, params, available):
+        elif available[name] == 0 and _asked_of(params, name) and not _spared(name, params, available):
             problems.append(f"domain {name!r} has no tokens; take it out of the mixture or loosen its selection")
     tokens = dict.fromkeys(params.groups, 0)
     for name, domain in params.domains.items():

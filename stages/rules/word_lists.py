@@ -35,7 +35,7 @@ import pyarrow as pa
 
 from stages.kernels.columns.ragged import Bytes, Offsets
 from stages.kernels.unicode.bitmaps import Planes
-from stages.kernels.words.phrases import Phrases, build_phrases, count_phrases
+from stages.kernels.words.phrases import Phrases, build_phrases, check_phrases, count_phrases
 from stages.rules.rule import Rule
 
 Words = str | tuple[str, ...]
@@ -74,14 +74,8 @@ def read(words: Words) -> tuple[str, ...]:
         found, where = words, "this list"
     if not found:
         raise ValueError(f"{where}: no word in it")
-    _check(found)
+    check_phrases(found)
     return found
-
-
-@lru_cache(maxsize=1024)
-def _check(words: tuple[str, ...]) -> None:
-    """Refuse words that cannot be looked for; the shipped lists are many, and are asked for again and again."""
-    build_phrases([words])
 
 
 def identity(lists: Lists) -> dict[str, str]:

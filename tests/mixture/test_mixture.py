@@ -431,6 +431,11 @@ def test_imported_weights_warn_of_another_tokenizer() -> None:
     section["imported"]["tokenizer_sha256"] = "cd" * 32  # type: ignore[index]
     mixture = solve(params({name: {} for name in doremi}, **section), available, {"sha256": "ab" * 32})
     assert "another tokenizer" in mixture.warnings[0]
+    section["imported"]["shares"] |= {"Rest": 0.0, "Pile-CC": 0.8282}  # type: ignore[index]
+    empty = {**available, "Rest": 0}  # as `fit` proposes it: an empty bucket at a share of 0
+    assert solve(params({name: {} for name in doremi}, **section), empty).targets["Rest"] == 0
+    with pytest.raises(MixtureError, match="domain 'Pile-CC' has no tokens"):
+        solve(params({name: {} for name in doremi}, **section), {**empty, "Pile-CC": 0})
     with pytest.raises(ValidationError, match="they differ in Rest"):
         params({name: {} for name in doremi if name != "Rest"}, **section)
 

@@ -7,6 +7,7 @@ import json
 import random
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -206,6 +207,22 @@ def planned(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Store, list[Wa
     params = repeats.Params(min_bytes=64, within_page=True, memory=1 << 26, passes=2)
     splits = write_splits(store, many(), 3, 11)
     return store, repeats.plan(params, [entry for entry, _ in splits], "repeats/run")
+
+
+def test_the_bytes_do_not_depend_on_how_many_workers_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for workers in (1, 4):
+        store, phases = planned(tmp_path / str(workers), monkeypatch)
+        draw = random.Random(workers)
+        with ThreadPoolExecutor(workers) as threads:
+            for phase in phases:
+                tasks = [[replace(phase, tasks=(task,), discard=())] for task in phase.tasks]
+                draw.shuffle(tasks)
+                list(threads.map(run, [store] * len(tasks), tasks))
+                run(store, [phase])  # which only discards
+        found.append(results(store))
+    assert len(found[0]) > 3
+    assert found[0] == found[1]
 
 
 def test_an_intermediate_file_damaged_before_any_phase_is_made_again_in_the_same_run(

@@ -124,6 +124,10 @@ def test_an_edit_that_keeps_the_same_pages_finds_no_repeats_again(corpus: Path, 
 def test_mistakes_in_the_section_are_told_with_their_line(corpus: Path, tmp_path: Path) -> None:
     path = with_repeats(tmp_path / "a.yaml", corpus / "in")
     good = path.read_text()
+    ranked = good.replace("docs: {sources: [web]}", "docs: {sources: [web], percentiles: {repeats_fraction: [0, 50]}}")
+    path.write_text(ranked)
+    with pytest.raises(UserError, match=r"domains\.docs\.percentiles\.repeats_fraction: pages are ranked before"):
+        recipes.load(path, Store(str(tmp_path / "root")))
     for section, said in {
         "repeats: {enabled: true, min_bytes: 20}\n": r"a.yaml.*repeats.min_bytes.*32",
         "repeats: {enabled: true, min_bytes: 64, anchor_bytes: 65}\n": r"anchor_bytes \(65\) may not exceed min_bytes",

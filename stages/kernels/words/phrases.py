@@ -36,6 +36,17 @@ class Phrases(NamedTuple):
     num_lists: int
 
 
+def check_phrases(phrases: Sequence[str]) -> None:
+    """Refuse what cannot be looked for.
+
+    Raises:
+        ValueError: for a phrase that is empty or has more than `MAX_CHARACTERS` characters.
+    """
+    for phrase in phrases:
+        if not 0 < len(phrase.strip()) <= MAX_CHARACTERS:
+            raise ValueError(f"expected phrases of 1 to {MAX_CHARACTERS} characters, found {phrase!r}")
+
+
 def build_phrases(lists: Sequence[Sequence[str]], once: int = 0) -> Phrases:
     """Compile lists of phrases; a phrase may be in several. The first ``once`` lists count each of their phrases once a
     document, the others count every place.
@@ -46,10 +57,9 @@ def build_phrases(lists: Sequence[Sequence[str]], once: int = 0) -> Phrases:
     lower, classes = characters.lower(), characters.classes()
     holders: dict[str, list[int]] = {}
     for number, phrases in enumerate(lists):
+        check_phrases(phrases)
         for phrase in dict.fromkeys(phrases):
             small = "".join(chr(lower[ord(character)]) for character in phrase.strip())
-            if not 0 < len(small) <= MAX_CHARACTERS:
-                raise ValueError(f"expected phrases of 1 to {MAX_CHARACTERS} characters, found {phrase!r}")
             holders.setdefault(small, []).append(number)
 
     def anywhere(phrase: str) -> bool:
