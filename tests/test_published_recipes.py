@@ -129,6 +129,20 @@ FACTS: dict[str, dict[str, Any]] = {
         "clusters.rows": 8,
         "clusters.per_language": True,
     },
+    "refinedweb": {
+        **GOPHER,
+        **TABLE_A1,
+        "too_many_corrected_words": 0.05,
+        "kept.languages": ("en",),
+        "kept.min_confidence": 0.65,
+        "kept.views": ("refinedweb_corrected", "without_repeats"),
+        "signatures.ngram": 5,
+        "repeats.min_bytes": 50 * 4,
+    },
+    "math": {
+        **{rule: OFF for rule in GOPHER if rule != "too_few_words"},
+        "kept.languages": ("en",),
+    },
     "nemotron-cc": {
         "too_few_words": OFF,
         "kept.languages": ("en",),

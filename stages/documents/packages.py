@@ -8,6 +8,9 @@ A record's position is its byte in the package where its archive is stored; wher
 package, the plain sizes of the deflated archives before it and its byte in its own: the same however a package is
 divided (a part takes the records that start in it, and whole those archives whose entry does that cannot be entered).
 
+A package that was cut has no directory: what is left of its stored archives is read, found by the heads before them
+(`stages.documents.package_heads`); deflated ones are `damaged_member`.
+
 What is wrong is damage, counted with its place: `not_a_zip`, `truncated_file` (no directory: cut off),
 `no_archive_folder`, `encrypted_member`, `unknown_compression`, `damaged_member`, `overlapping_members` (a bomb; the
 second is not read).
@@ -22,6 +25,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from stages.documents import package_heads
 from stages.documents.account import Account
 from stages.documents.archives import Limits, archive_pages
 from stages.documents.heads import ARC, WARC, Dialect
@@ -77,7 +81,11 @@ class Package:
             if isinstance(error, OSError) and not isinstance(error, EOFError) and error.errno is not None:
                 raise  # it is the place that cannot be read
             file.seek(0)
-            raise ValueError("truncated_file" if file.read(4) == b"PK\3\4" else "not_a_zip") from None
+            if file.read(4) != package_heads.MAGIC:
+                raise ValueError("not_a_zip") from None
+            self.problems.append((0, "truncated_file"))
+            self.members = list(self._salvaged())
+            return
         self.members = list(self._members())
         if not self.members and not self.problems:
             self.problems.append((0, "no_archive_folder"))
@@ -100,6 +108,18 @@ class Package:
             divided = stored and sniff(self.file.read(16)) in ("gzip", "zstd")
             yield Member(entry, DIALECTS[kind.container], start, start if stored else virtual, stored, divided)
             virtual += 0 if stored else entry.file_size
+
+    def _salvaged(self) -> Iterator[Member]:
+        """Archives of a package without a directory, stored ones; the last may be cut."""
+        for entry, start in package_heads.entries(self.file, self.size):
+            kind = format_of(entry.filename)
+            if not entry.filename.startswith(FOLDER) or kind is None or kind.container not in DIALECTS:
+                continue
+            if entry.flag_bits & ENCRYPTED or entry.compress_type != zipfile.ZIP_STORED:
+                problem = "encrypted_member" if entry.flag_bits & ENCRYPTED else "damaged_member"
+                self.problems.append((entry.header_offset, problem))
+                continue
+            yield Member(entry, DIALECTS[kind.container], start, start, True, False)
 
     def _problem(self, entry: zipfile.ZipInfo, free: int) -> str | None:
         if entry.flag_bits & ENCRYPTED:

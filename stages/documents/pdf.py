@@ -8,14 +8,15 @@ its reason:
 - `pdf_encrypted`: it opens with a password alone;
 - `pdf_damaged`: PDFium makes nothing of it;
 - `pdf_without_text`: no page has `MIN_CHARACTERS` characters;
-- `pdf_too_large`: likewise, and a page has more than `MAX_OBJECTS` objects (a bomb: each takes PDFium a kilobyte).
+- `pdf_too_large`: likewise, and a page has more than `MAX_OBJECTS` objects (a bomb: each takes PDFium a kilobyte);
+  or a stream unfolds to more than 128 MiB (`stages.documents.pdf_bombs`).
 
 Beside the text: its number of pages, the share of them with text, and the program that wrote it (`COLUMNS`).
 
 Price: about 20 ms a page. Limits: at most `MAX_PAGES` pages and `MAX_CHARACTERS` characters a page are read, and no
 page of more than `MAX_OBJECTS` objects, then the note is `over_limit`; what PDFium draws as curves is no text. A PDF
-that kills PDFium or holds it is found and quarantined as any page is (`pipeline.run.map_task`); PDFium itself inflates
-no more than 1 GiB of a stream.
+that kills PDFium, holds it or makes it want more than a gigabyte of memory is found and quarantined as any page is
+(`pipeline.run.map_task`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from importlib.metadata import version
 from typing import Any
 
 from stages.documents.page import Page
+from stages.documents.pdf_bombs import bounded, unfolds
 from stages.extraction.pdf_layout import Line, text_of
 
 TYPE = "application/pdf"
@@ -35,7 +37,7 @@ MIN_CHARACTERS = 8
 MAX_PAGES = 2000
 MAX_CHARACTERS = 200_000
 MAX_OBJECTS = 300_000
-VERSION = 2
+VERSION = 3
 END_MARK = b"%%EOF"
 LOOK_FOR_END = 8 << 10
 """Bytes at the end of a file in which its end mark stands; web servers append some."""
@@ -73,15 +75,18 @@ def finish(page: Page, body: bytes) -> bool | str:
     """Fill in a page's text and what is said of it; or the reason why there is none."""
     if page.note in ("truncated", "over_limit", "damaged_body") or END_MARK not in body[-LOOK_FOR_END:]:
         return "pdf_cut"
+    if unfolds(body):
+        return "pdf_too_large"
     pdfium = library()
-    try:
-        document = pdfium.PdfDocument(body)
-    except pdfium.PdfiumError as error:
-        return "pdf_encrypted" if "password" in str(error).lower() else "pdf_damaged"
-    try:
-        return _read(page, document, pdfium)
-    finally:
-        document.close()
+    with bounded():
+        try:
+            document = pdfium.PdfDocument(body)
+        except pdfium.PdfiumError as error:
+            return "pdf_encrypted" if "password" in str(error).lower() else "pdf_damaged"
+        try:
+            return _read(page, document, pdfium)
+        finally:
+            document.close()
 
 
 def _read(page: Page, document: Any, pdfium: Any) -> bool | str:

@@ -89,7 +89,10 @@ class Patient(fs.FileSystemHandler):  # type: ignore[misc]
         retries.patiently(lambda: self.inner.delete_file(path), passes)
 
     def delete_dir(self, path: str) -> None:
-        retries.patiently(lambda: self.inner.delete_dir(path), passes)
+        try:
+            retries.patiently(lambda: self.inner.delete_dir(path), passes)
+        except FileNotFoundError:  # Arrow ends with an object of the folder's own name, which few folders have
+            self.delete_dir_contents(path, missing_dir_ok=True)
 
     def delete_dir_contents(self, path: str, missing_dir_ok: bool = False) -> None:
         retries.patiently(lambda: self.inner.delete_dir_contents(path, missing_dir_ok=missing_dir_ok), passes)

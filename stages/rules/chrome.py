@@ -33,6 +33,7 @@ import pyarrow.compute as pc
 
 from stages.kernels.columns.ragged import Bytes, Offsets
 from stages.kernels.words import line_kinds
+from stages.kernels.words.grams import GRAM, SMALL_LETTERS, may_hold, sieve
 from stages.kernels.words.line_kinds import COUNTERS, LineKinds
 from stages.kernels.words.lines import sums
 from stages.rules.rule import Rule, fractions
@@ -61,6 +62,12 @@ PHRASES = ((rb"\s?items in cart\s?", " "), (rb"\s?Read more\.\.\.$", ""), (rb"^S
 _PHRASES = [(re.compile(pattern), replacement) for pattern, replacement in PHRASES]
 _CANDIDATE = rf"(?i:{_COUNTED})|items in cart|Read more\.\.\.$|^Sign-in"
 """What a line with a counter or phrase holds, for RE2, which would take longer to compile classes of Unicode."""
+GRAMS = (
+    *("like", "li\u212a", "hare", "omme", "twee", "repo", "quot", "ookm", "oo\u212a", "vote", "wnlo", "view", "llow"),
+    *("cart", "e...", "gn-i"),
+)
+"""Characters of each of them, of which the last four bytes are hashed; the sign of the kelvin counts as a k."""
+_SIEVE = sieve([gram.encode()[-GRAM:] for gram in GRAMS], fold=SMALL_LETTERS)
 
 
 class Chrome(NamedTuple):
@@ -81,9 +88,11 @@ def find(data: Bytes, lines: LineKinds) -> Chrome:
     bounds = np.column_stack([lines.starts_L, lines.stops_L]).reshape(-1)  # and what stands between them
     buffers = [None, pa.py_buffer(np.ascontiguousarray(bounds)), pa.py_buffer(np.ascontiguousarray(data))]
     texts = pa.Array.from_buffers(pa.large_string(), len(bounds) - 1, buffers)
-    found = pc.match_substring_regex(texts, _CANDIDATE).to_numpy(zero_copy_only=False)[::2]
+    maybe = may_hold(data, lines.starts_L, lines.stops_L, _SIEVE)
+    rows = np.flatnonzero(maybe & ((kinds == STAYS) | (kinds == ONE_WORD)))
+    found = pc.match_substring_regex(texts.take(pa.array(2 * rows)), _CANDIDATE).to_numpy(zero_copy_only=False)
     phrases = []
-    for k in np.flatnonzero(found & ((kinds == STAYS) | (kinds == ONE_WORD))).tolist():
+    for k in rows[found].tolist():
         first = int(lines.starts_L[k])
         line = data[first : int(lines.stops_L[k])].tobytes()
         if _COUNTER.match(line.decode("utf-8", "replace")):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import bisect
+import faulthandler
 import gzip
 import io
+import os
 import random
 import re
 import tarfile
@@ -16,7 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.documents import pdf
+from stages.documents import pdf, pdf_bombs
+from stages.documents.page import Page
 from stages.extraction.pdf_layout import Line, text_of
 from tests.support.archives import PAGE, read, record, whole, write
 
@@ -142,15 +145,15 @@ trailer<</Root 1 0 R/Encrypt 4 0 R/ID[(x)(x)]>>
 )
 
 
-def drawn(content: bytes) -> bytes:
-    """A PDF of one page with this content."""
-    packed = zlib.compress(content, 9)
+def drawn(content: bytes, packed: bytes = b"", filters: bytes = b"/FlateDecode") -> bytes:
+    """A PDF of one page with this content, or with what is packed already."""
+    packed = packed or zlib.compress(content, 9)
     page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 300]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>"
     objects = (
         b"<</Type/Catalog/Pages 2 0 R>>",
         b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
         page,
-        b"<</Length %d/Filter/FlateDecode>>stream\n%b\nendstream" % (len(packed), packed),
+        b"<</Length %d/Filter%b>>stream\n%b\nendstream" % (len(packed), filters, packed),
         b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
     )
     body = b"".join(b"%d 0 obj%b\nendobj\n" % (number, one) for number, one in enumerate(objects, 1))
@@ -168,6 +171,44 @@ def test_bombs_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(pdf, "MAX_CHARACTERS", 100)
     [row], _ = of(drawn(start + words * 1000 + b" ET"), tmp_path)
     assert len(row["text"]) <= 100
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_streams_that_unfold_to_too_much_are_not_given_to_pdfium(tmp_path: Path, layers: int) -> None:
+    packer = zlib.compressobj(9)
+    packed = b"".join(packer.compress(bytes(1 << 20)) for _ in range(129)) + packer.flush()
+    for _ in range(layers - 1):
+        packed = zlib.compress(packed, 9)
+    body = drawn(b"", packed, b"[" + b"/FlateDecode" * layers + b"]")
+    assert len(body) < 1 << 18
+    monster, report = of(body, tmp_path)
+    assert (monster, list(report["dropped"])) == ([], ["pdf_too_large"])
+
+
+@given(st.binary(max_size=3000), st.integers(1, 3), st.integers(-1, 1), st.binary(max_size=20))
+def test_what_a_stream_unfolds_to_is_counted(data: bytes, layers: int, less: int, behind: bytes) -> None:
+    packed, sizes = data, []
+    for _ in range(layers):
+        sizes.append(len(packed))
+        packed = zlib.compress(packed, 9)
+    most = max(sizes)  # of what comes out of any filter
+    body = drawn(b"", packed + behind, b"[" + b"/Fl " * layers + b"]")
+    assert pdf_bombs.unfolds(body, most - less) == (less > 0) or b"endstream" in data + packed
+    assert not pdf_bombs.unfolds(drawn(b"", packed, b"/Fl/Subtype/Image"), 1)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is limited on Linux alone")
+def test_what_unfolds_unseen_gets_no_more_memory_than_there_is_for_it() -> None:
+    body = drawn(b" " * (100 << 20), filters=b"/FlateDecode/Subtype/Image")
+    child = os.fork()
+    if not child:  # PDFium ends the process
+        faulthandler.disable()
+        try:
+            with pdf_bombs.bounded(64 << 20):
+                pdf.finish(Page(0, len(body)), body)
+        finally:
+            os._exit(0)
+    assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
 @pytest.mark.parametrize("reason", ["pdf_cut", "pdf_encrypted", "pdf_damaged", "pdf_without_text"])

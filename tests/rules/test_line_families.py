@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages import quality
+from stages.kernels.words.mark_sentences import evenly_spaced
 from stages.rules import families
-from stages.rules.madlad import CURSED
+from stages.rules.madlad import CURSED, SPACED_OUT
 from tests.kernels.test_quality import check
 from tests.support.quality_kernels import ROWS
 
@@ -129,6 +132,27 @@ def test_every_expression_is_found_and_is_not_when_a_character_of_it_is_missing(
     text = "words" + (plain.removesuffix("$") if plain.endswith("$") else f"{plain} words")
     [row, other] = measured("madlad", text, text.replace(plain.removesuffix("$"), plain.removesuffix("$")[1:-1]))
     assert (row["madlad_num_cursed_sentences"], other["madlad_num_cursed_sentences"]) == (1, 0)
+
+
+@given(
+    st.lists(st.sampled_from([" ", " ", "a", "b", ".", "é", "日", "\n", " abc", " äbcd", " x"]), max_size=60).map(
+        "".join
+    )
+)
+def test_spaces_at_even_distances_are_those_of_the_expressions(text: str) -> None:
+    data = np.frombuffer(text.encode() + b"\0", np.uint8)
+    bounds = np.array([0], np.int64), np.array([len(data) - 1], np.int64)
+    wanted = any(re.search(one, text, re.ASCII) for one in SPACED_OUT)
+    assert evenly_spaced(data, *bounds, np.array([0])).tolist() == [wanted]
+    assert not len(evenly_spaced(data, *bounds, np.array([], np.int64)))
+
+
+@pytest.mark.parametrize(
+    "words", ["li\u212aes", "boo\u212amar\u212as", "LIKE\u017f", "\u017fhares", "DownLoads", "quoteS"]
+)
+def test_counters_are_found_in_letters_of_any_case(words: str) -> None:
+    [row] = measured("chrome", f"12 {words}")
+    assert row["chrome_num_counter_lines"] == 1
 
 
 def test_the_view_cuts_chrome_and_nothing_else() -> None:

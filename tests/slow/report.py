@@ -181,14 +181,14 @@ def domains(files: Files) -> list[Row]:
 
 
 def rules(files: Files) -> list[Row]:
-    """Bits mean the rules that are on for the file's source, so they are counted file by file."""
+    """Rules are those that are on for the file's source, so they are counted file by file."""
     counts: dict[str, Counter[str]] = {}
     for place, entry in enumerate(files.snapshot.product("kept")):
-        for bit, rule in enumerate(entry.report["rules"]):
+        for rule in entry.report["rules"]:
             text = f"""
-                SELECT count(*) FILTER (failed & {1 << bit}::UBIGINT <> 0) AS documents,
-                    coalesce(sum(text_bytes) FILTER (failed & {1 << bit}::UBIGINT <> 0), 0)::BIGINT AS bytes,
-                    count(*) FILTER (reason = ?) AS first, count(*) FILTER (failed = {1 << bit}::UBIGINT) AS alone
+                SELECT count(*) FILTER (list_contains(failed, '{rule}')) AS documents,
+                    coalesce(sum(text_bytes) FILTER (list_contains(failed, '{rule}')), 0)::BIGINT AS bytes,
+                    count(*) FILTER (reason = ?) AS first, count(*) FILTER (failed = ['{rule}']) AS alone
                 FROM pages WHERE place = ?
             """
             counts.setdefault(rule, Counter()).update(files.rows(text, rule, place)[0])
@@ -200,7 +200,7 @@ def asked(files: Files) -> list[Row]:
     """Pages that a service's files ask not to use, by rule and source; tokens by the rate of their language."""
     sums: dict[tuple[str, str], Counter[str]] = {}
     for place, entry in enumerate(files.snapshot.product("kept")):
-        for bit, rule in enumerate(entry.report["rules"]):
+        for rule in entry.report["rules"]:
             if not rule.startswith(("robots_txt_", "ai_txt_", "tdmrep_")):
                 continue
             text = f"""
@@ -208,10 +208,10 @@ def asked(files: Files) -> list[Row]:
                 rates AS (SELECT language, sum(t)::HUGEINT AS t, sum(b)::HUGEINT AS b FROM known GROUP BY ALL),
                 whole AS (SELECT sum(t)::HUGEINT AS t, sum(b)::HUGEINT AS b FROM known)
                 SELECT source, language, count(*) AS documents, sum(pages.text_bytes)::BIGINT AS bytes,
-                    count(*) FILTER (failed = {1 << bit}::UBIGINT) AS alone,
+                    count(*) FILTER (failed = ['{rule}']) AS alone,
                     any_value(coalesce(rates.t, whole.t)) AS t, any_value(coalesce(rates.b, whole.b)) AS b
                 FROM pages LEFT JOIN rates USING (language), whole
-                WHERE place = ? AND failed & {1 << bit}::UBIGINT <> 0 GROUP BY ALL
+                WHERE place = ? AND list_contains(failed, '{rule}') GROUP BY ALL
             """
             for row in files.rows(text, place):
                 groups = sums.setdefault((rule, row.pop("source")), Counter())

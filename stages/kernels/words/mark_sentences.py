@@ -161,6 +161,58 @@ def _spaced(planes_BK, start, stop, characters):  # type: ignore[no-untyped-def]
     return 0
 
 
+def evenly_spaced(
+    data: Bytes, starts_S: npt.NDArray[np.int64], stops_S: npt.NDArray[np.int64], rows_R: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_]:
+    """Of some sentences, whether nine spaces in a row stand each before three characters, or four, that are no line
+    feeds; or before one that is no space."""
+    found_R = np.zeros(len(rows_R), np.bool_)
+    _evenly_spaced(data, starts_S, stops_S, rows_R, found_R)
+    return found_R
+
+
+@lean_inline_kernel
+def _behind(data, at, stop):  # type: ignore[no-untyped-def]
+    """Where the character that begins here ends."""
+    at += 1
+    while at < stop and data[at] & 0xC0 == 0x80:
+        at += 1
+    return at
+
+
+@lean_inline_kernel
+def _nine(data, at, stop, size):  # type: ignore[no-untyped-def]
+    """Whether nine spaces begin here, each before ``size`` characters."""
+    for _ in range(9):
+        if at >= stop or data[at] != 32:
+            return False
+        at += 1
+        for _ in range(size):
+            if at >= stop or data[at] == (32 if size == 1 else 10):
+                return False
+            at = _behind(data, at, stop)
+    return True
+
+
+@lean_kernel
+def _evenly_spaced(data, starts_S, stops_S, rows_R, found_R):  # type: ignore[no-untyped-def]
+    for r in range(len(rows_R)):
+        start, stop = starts_S[rows_R[r]], stops_S[rows_R[r]]
+        for at in range(start, stop - 17):
+            if data[at] != 32:
+                continue
+            one = _behind(data, at + 1, stop)
+            three = _behind(data, _behind(data, one, stop), stop)
+            four = _behind(data, three, stop)
+            found_R[r] = (
+                (one < stop and data[one] == 32 and _nine(data, at, stop, 1))
+                or (three < stop and data[three] == 32 and _nine(data, at, stop, 3))
+                or (four < stop and data[four] == 32 and _nine(data, at, stop, 4))
+            )
+            if found_R[r]:
+                break
+
+
 @lean_kernel
 def _sentences(data, offsets, planes_BK, sentences_D1, starts_S, stops_S, numbers_S5):  # type: ignore[no-untyped-def]
     s = 0
