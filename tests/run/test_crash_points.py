@@ -9,6 +9,7 @@ shard of a domain, the third part of an exchange) the first and the last are tri
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -59,11 +60,12 @@ def test_a_run_killed_before_any_rename_or_removal_ends_in_the_same_bytes(
     prepare(tmp_path)
     expected = tree(tmp_path / "root")
     states: dict[str, list[Path]] = {}
+    numbers = itertools.count()
 
     def before(what: str) -> None:
         kind = re.sub(r"[0-9a-f]{16,}|\d+", "*", what)
         moments = states.setdefault(kind, [])
-        moments.append(tmp_path / f"state-{len(states):04}-{len(moments)}")
+        moments.append(tmp_path / f"state-{next(numbers):04}")
         if len(moments) > 2:
             shutil.rmtree(moments.pop(1))
         copied(tmp_path / "again", moments[-1])
