@@ -55,9 +55,9 @@ def named(snapshot: Snapshot, report: str) -> list[str]:
     files += data["products"].values()
     files += [f"{data[name]}/summary.json" for name in graph.exchanged() if name in data["products"]]
     folders = [data[name] for name in graph.exchanged() if name in data["products"]]
-    for name in ("families", "ranked"):  # no file a split, or none that the corpus is made of
+    for name in ("families", "ranked", "taking_part"):  # no file a split, or none that the corpus is made of
         files += data.get(name, [])
-        folders += [address.rpartition("/")[0] for address in data.get(name, [])[:1]]
+        folders += {address.rpartition("/")[0] for address in data.get(name, [])}
     for address in data.get("families", [])[:1]:
         files += [learnt for learnt, _ in snapshot.store.list(f"{address.rpartition('/')[0]}/learnt")]
     folders += [*data.get("shards", {}).values(), *snapshot.corpora().values()]

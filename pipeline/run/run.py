@@ -114,6 +114,7 @@ class Run:
         measured |= deduplication.cluster(before, steps, measured, inputs, edges, families)
         if recipe.on("repeats"):
             taking_part = keeping.keep(before, steps, measured, inputs, edges, "kept before repeats")
+            steps.snapshot["taking_part"] = taking_part.addresses
             measured |= keeping.repeated(recipe, steps, measured, taking_part)
         return measured, keeping.keep(recipe, steps, measured, inputs, edges)
 

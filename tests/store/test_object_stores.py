@@ -12,15 +12,18 @@ from typing import Any
 
 import pytest
 
+from pipeline.answers.verify import verify_root
 from pipeline.errors import UserError
+from pipeline.run import driver
 from pipeline.store.storage import Store, inside
 from stages.formats import retries, s3
 from stages.formats.listing import entries
 from stages.formats.locations import Place, locate, open_file, place_of, s3_of
 from stages.sources import SourceParams, list_splits
+from tests.support import fault_proxy
 from tests.support.archives import read
 from tests.support.fault_proxy import FAULTS, FaultProxy
-from tests.support.runs import gristmill, tree
+from tests.support.runs import tree
 
 KEYS = [
     *("plain.jsonl", "a b.jsonl", "a+b.jsonl", "a%2Bb.jsonl", "a%20b.jsonl", "100%.jsonl", "a?b.jsonl", "x#1.jsonl"),
@@ -264,8 +267,15 @@ def test_an_object_is_made_only_where_there_is_none_or_the_one_expected(odd: str
 
 
 def test_a_run_through_faults_has_the_bytes_of_one_on_a_disk(
-    odd: str, client: Any, behind: Any, tmp_path: Path
+    odd: str,
+    client: Any,
+    behind: Any,
+    quick: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setattr(fault_proxy, "SLOW_SECONDS", 0.02)
     client.create_bucket(Bucket="crawl")
     words = [f"word{number}" for number in range(40)]
     for number in range(2):
@@ -280,18 +290,15 @@ def test_a_run_through_faults_has_the_bytes_of_one_on_a_disk(
         "domains: {all: {}}\nmixture: {domains: {all: {share: 1}}}\n"
     )
     (tmp_path / "small.yaml").write_text(mixture % odd)
-    sound = gristmill("run", tmp_path / "small.yaml", "--root", tmp_path / "root", "--engine", "inline")
-    assert sound.returncode == 0, sound.stderr
+    driver.run(str(tmp_path / "small.yaml"), Store(str(tmp_path / "root")), "inline", None, quiet=True)
     (tmp_path / "small.yaml").write_text(mixture % query)
-    root = f"s3://odd/faulty{query}"
-    run = gristmill("run", tmp_path / "small.yaml", "--root", root, "--engine", "inline")
-    assert run.returncode == 0, run.stderr
-    assert "to stores had no answer: made again" in run.stderr
+    driver.run(str(tmp_path / "small.yaml"), Store(f"s3://odd/faulty{query}"), "inline", None, quiet=False)
+    assert "to stores had no answer: made again" in capfd.readouterr().err
     assert all(proxy.counts[fault] > 5 for fault in FAULTS), proxy.counts
     store = Store(f"s3://odd/faulty{odd}")
     stored = {address: hashlib.sha256(store.read_bytes(address)).hexdigest() for address, _ in store.list("")}
     assert {name: digest for name, digest in stored.items() if not name.startswith("runs/")} == tree(tmp_path / "root")
-    assert "all is well" in gristmill("verify", "--root", f"s3://odd/faulty{odd}").stdout
+    assert "all is well" in verify_root(store, None)
 
 
 def test_a_local_folder_is_listed_by_name(tmp_path: Path) -> None:
