@@ -76,7 +76,7 @@ def next_head(file: Any, place: int, size: int) -> int:
     most = HEAD.size + max(map(len, NAMES))
     while place < size:
         file.seek(place)
-        data = file.read(PIECE + most)
+        data: bytes = file.read(PIECE + most)
         at = data.find(MAGIC)
         while 0 <= at < PIECE:
             if data[at + HEAD.size : at + most].startswith(NAMES):
