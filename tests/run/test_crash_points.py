@@ -4,7 +4,7 @@ A run in one process is watched: whenever a file is about to get its final name,
 is copied as it is. (A folder goes one file after the other, as an object store does it; before the first, the one in
 the middle and the last.) Each copy is what a kill at that moment leaves. Running the same mixture on it must end in the
 bytes of the undisturbed run, and leave nothing else. Of moments that differ in hashes and numbers alone (the second
-shard of a domain, the third part of an exchange) the first and the last are tried.
+shard of a domain, the third part of an exchange) one is tried, the first or the last in turn.
 """
 
 from __future__ import annotations
@@ -76,12 +76,12 @@ def test_a_run_killed_before_any_rename_or_removal_ends_in_the_same_bytes(
         run(tmp_path, root=tmp_path / "again")
     assert tree(tmp_path / "again") == expected
     wrong = []
-    for kind, moments in states.items():
-        for state in moments:
-            run(tmp_path, root=state)
-            found = tree(state)
-            if found != expected:
-                wrong.append((kind, sorted({*found.items()} ^ {*expected.items()})[:3]))
-            shutil.rmtree(state)
+    for number, (kind, moments) in enumerate(states.items()):
+        state = moments[-(number % 2)]
+        run(tmp_path, root=state)
+        found = tree(state)
+        if found != expected:
+            wrong.append((kind, sorted({*found.items()} ^ {*expected.items()})[:3]))
+        shutil.rmtree(state)
     assert not wrong, f"{len(wrong)} moments: {wrong[:5]}"
     assert len(states) > 50
