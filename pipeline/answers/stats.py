@@ -17,11 +17,12 @@ from pipeline.recipe import answers, graph
 from pipeline.recipe import snapshot as snapshots
 from pipeline.recipe.pages import rows_of
 from pipeline.recipe.snapshot import Snapshot
-from pipeline.store import costs
+from pipeline.store import costs, facts
 from pipeline.store.address import digest
 from pipeline.store.storage import Store
 from stages import report
 from stages.report import cards, changes, diff, export, stats, survey
+from stages.report.ledger import Counted
 from stages.report.remarks import repeated as repeated
 from stages.seal import encode_html, encode_json
 
@@ -50,9 +51,9 @@ def stats_of(snapshot: Snapshot) -> dict[str, Any]:
     return report.build_stats(
         snapshot.name,
         documents,
-        reports("kept"),
+        counted(snapshot, "kept") or reports("kept"),
         clusters,
-        reports("tokens"),
+        counted(snapshot, "tokens") or reports("tokens"),
         snapshot.corpus(),
         repeats=repeats,
         contamination=contamination,
@@ -63,6 +64,19 @@ def stats_of(snapshot: Snapshot) -> dict[str, Any]:
         held_out=held_out_of(snapshot),
         own_lines=own_lines_of(snapshot),
     )
+
+
+def counted(snapshot: Snapshot, product: str) -> Counted[Any] | None:
+    """The reports of a product as they were added up when they came; None where they were not."""
+    address = snapshot.data["products"].get(product)
+    if address is None or not snapshot.store.exists(address):
+        return None
+    found = facts.beside(snapshot.store, address)
+    if found is None or found.counts is None:
+        return None
+    held = facts.Facts(found.read())
+    rows, text_bytes, left = (held.numbers(key) for key in ("held_rows", "held_text_bytes", "kept"))
+    return Counted(found.counts, rows, text_bytes, left, lambda: (entry.report for entry in snapshot.product(product)))
 
 
 def summary_of(snapshot: Snapshot, product: str) -> dict[str, Any] | None:
@@ -98,8 +112,11 @@ def thresholds_of(snapshot: Snapshot) -> dict[str, float]:
 def settings_of(snapshot: Snapshot) -> list[tuple[dict[str, Any], int]]:
     """The settings of `kept` of every source that has other ones, and how many pages they hold for."""
     rows: Counter[str] = Counter()
-    for entry in snapshot.product("kept"):
-        rows[f"{entry.address.rpartition('/')[0]}/about.json"] += entry.facts["rows"]
+    address = snapshot.data["products"].get("kept")
+    if address is not None and snapshot.store.exists(address):
+        held = facts.read(snapshot.store, address)
+        for file, count in zip(held.column("address"), held.column("rows"), strict=True):
+            rows[f"{file.rpartition('/')[0]}/about.json"] += count
     return [(snapshot.store.read_json(place)["params"], n) for place, n in rows.items() if snapshot.store.exists(place)]
 
 

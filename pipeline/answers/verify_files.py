@@ -14,7 +14,7 @@ from pipeline.progress import human_bytes
 from pipeline.recipe import exchange_problem, graph, survey_addresses
 from pipeline.recipe import snapshot as snapshots
 from pipeline.recipe.snapshot import Snapshot
-from pipeline.store import lock
+from pipeline.store import facts, lock
 from pipeline.store.key_file import DamagedIndex, Entries
 from pipeline.store.storage import Store
 
@@ -53,6 +53,7 @@ def named(snapshot: Snapshot, report: str) -> list[str]:
     files = files if snapshot.complete else ["runs/current.json"]
     files += [data[key] for key in ("sources", "survey", "buckets") if data.get(key)]
     files += data["products"].values()
+    files += filter(snapshot.store.exists, map(facts.address_of, data["products"].values()))
     files += [f"{data[name]}/summary.json" for name in graph.exchanged() if name in data["products"]]
     folders = [data[name] for name in graph.exchanged() if name in data["products"]]
     for name in ("families", "ranked"):  # no file a split, or none that the corpus is made of

@@ -462,7 +462,7 @@ class Recipe:
             return []
         return curve.curve_lines(self.sections["clusters"], self.sections["signatures"].permutations)
 
-    def survey(self, files: list[dict[str, str]], kept: list[str]) -> tuple[str, list[str], list[Wave]]:
+    def survey(self, files: Sequence[dict[str, str]], kept: list[str]) -> tuple[str, list[str], list[Wave]]:
         """What the report says beyond counts: the address of the whole survey, of each split's, and the phases.
 
         Args:

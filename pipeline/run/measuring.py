@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from typing import Any
 
-from pipeline.engine.scheduler import Done
+from pipeline.engine.scheduler import Done, Planned
 from pipeline.errors import RunError
 from pipeline.recipe import Recipe, dump, graph
 from pipeline.recipe.lineage import parents_of
-from pipeline.run.spool import Spool
+from pipeline.run.spool import Spool, pack
 from pipeline.run.steps import Product, Step, Steps, exchange, files_of
 from pipeline.store.address import digest, split_id
 from stages.contract import Split, Task
@@ -61,29 +61,38 @@ def measure(recipe: Recipe, steps: Steps) -> dict[str, Product]:
         reason = steps.why(name, product, missing[name], partial(recipe.fingerprint, name))
         steps.planned.append(Step(name, len(product.addresses), len(missing[name]), reason))
     params = cache(recipe.map_params)  # one object for all tasks of a source
-    tasks: dict[bool, list[Task]] = {False: [], True: []}
-    for index, split in enumerate(steps.splits):
-        if any(product.addresses[index] in missing[name] for name, product in products.items()):
-            tasks[split.unit == "derived"].append(measure_task(recipe, index, split, products, params))
-    fresh = Spool()
+    numbers: dict[bool, list[int]] = {False: [], True: []}
+    if any(missing.values()):
+        for index, split in enumerate(steps.splits):
+            if any(product.addresses[index] in missing[name] for name, product in products.items()):
+                numbers[split.unit == "derived"].append(index)
+        steps.save({name: product.addresses for name, product in products.items()})
+    fresh = {name: Spool(len(steps.splits)) for name in names}
+
+    def planned(derived: bool) -> Planned:
+        def make(index: int) -> Task:
+            return measure_task(recipe, index, steps.splits[index], products, params)
+
+        return Planned(make, numbers[derived], [steps.splits[index].size for index in numbers[derived]])
 
     def done(result: Done) -> None:
-        for name, report in result.value["reports"].items():
-            file = result.task.outputs[names.index(name)]
-            fresh.add(file, result.files.pop(file), report)
+        for name, told in result.value["packed"].items():
+            file = products[name].addresses[result.number]
+            fresh[name].add(result.number, file, result.files.pop(file), told)
+
+    numbered = {address: index for index, address in enumerate(products["documents"].addresses) if numbers[True]}
 
     def derived(result: Done) -> None:
         file = result.task.outputs[0]
-        fresh.add(file, result.files.pop(file), result.value)
+        fresh["documents"].add(numbered[file], file, result.files.pop(file), pack(result.value))
 
-    steps.save({name: product.addresses for name, product in products.items()})
-    steps.run("measure", tasks[False], done)
+    steps.run("measure", planned(False), done)
     made = [task for task in derive_tasks(recipe, steps, products) if task.outputs[0] in missing["documents"]]
     steps.run("transforms", made, derived)
     tidy_pieces(recipe, steps, products["documents"])
-    steps.run("measure", tasks[True], done)
+    steps.run("measure", planned(True), done)
     for name, product in products.items():
-        steps.finish(name, product, fresh)
+        steps.finish(name, product, fresh.pop(name))
     steps.save()
     return products
 
@@ -157,7 +166,9 @@ def measure_task(
         "page_seconds": recipe.section("run").page_seconds,
     }
     outputs = tuple(product.addresses[index] for product in products.values())
-    return Task("pipeline.run.map_task:measure", args, outputs, f"{split.source}/{split.file}", split.size, MAP_MEMORY)
+    return Task(
+        "pipeline.run.map_task:measure_packed", args, outputs, f"{split.source}/{split.file}", split.size, MAP_MEMORY
+    )
 
 
 def check_input(recipe: Recipe, steps: Steps, documents: Product) -> None:
@@ -205,21 +216,15 @@ def score(recipe: Recipe, steps: Steps, documents: Product) -> dict[str, Product
     prints = {source: recipe.fingerprint("scores", source) for source in recipe.sources}
     params, gpus, memory = recipe.scorers()
     product = Product([f"{prints[split.source].folder}/{split_id(split)}.parquet" for split in steps.splits])
-    tasks = [
-        Task(
-            graph.BY_NAME["scores"].task,
-            {"documents": text, "output": address, "params": params},
-            (address,),
-            f"{split.source}/{split.file}",
-            facts["text_bytes"],
-            memory,
-            gpus,
-        )
-        for split, text, facts, address in zip(
-            steps.splits, documents.addresses, documents.facts, product.addresses, strict=True
-        )
-    ]
-    steps.map_product("scores", product, tasks, prints.__getitem__)
+    costs = documents.facts.column("text_bytes")
+
+    def make(index: int) -> Task:
+        split, address = steps.splits[index], product.addresses[index]
+        args = {"documents": documents.addresses[index], "output": address, "params": params}
+        label = f"{split.source}/{split.file}"
+        return Task(graph.BY_NAME["scores"].task, args, (address,), label, costs[index], memory, gpus)
+
+    steps.map_product("scores", product, make, costs, prints.__getitem__)
     return {"scores": product}
 
 
