@@ -5,8 +5,9 @@
 Pretends a source of so many WARC files (one dump of Common Crawl, by its segments' files). Tasks return reports of the
 usual size at once, and product files exist by name alone, but for what the driver reads itself: summaries, manifests of
 shards and the survey are pretended too. Scheduling, manifests, address arithmetic, planning of the exchanges, the
-solved mixture and the report are the real ones. Prints seconds (CPU time without the tasks' own) and peak memory of a plan, a first run, its report, and
-an unchanged second run; the limits in view are 4 minutes, 40 seconds and 1.5 GiB at 360,000 splits, and a peer that any
+solved mixture and the report are the real ones. Prints seconds (CPU time without the tasks' own) and peak memory of a
+plan, a first run, its report, and an unchanged second run; the limits in view are 4 minutes, 40 seconds and 1.5 GiB at
+360,000 splits, and a peer that any
 driver must pay: `json.loads` of the same reports. Status 1 where a run does not come to its end, leaves a product out
 or counts other files of it than there are splits, or where the second run runs a task.
 """

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from pipeline.recipe import answers, graph
@@ -194,8 +195,8 @@ def held_out_lines(store: Store, name: str) -> list[str]:
 
 def costs_of(snapshot: Snapshot) -> dict[str, dict[str, float]]:
     """What making the files of this mixture cost, whichever run made them."""
-    addresses = {entry.address for product in snapshot.data["products"] for entry in snapshot.product(product)}
-    return costs.gather(snapshot.store, addresses, graph.BY_SPLIT)
+    found = [costs.hashes_of(snapshot.addresses(product)) for product in snapshot.data["products"]]
+    return costs.gather(snapshot.store, np.concatenate([*found, costs.hashes_of(())]), graph.BY_SPLIT)
 
 
 def write(store: Store, name: str) -> str:

@@ -64,10 +64,10 @@ def named(snapshot: Snapshot, report: str) -> list[str]:
     folders += [*data.get("shards", {}).values(), *snapshot.corpora().values()]
     for product in data["products"]:
         if product not in graph.exchanged():
-            folders += {entry.address.rpartition("/")[0] for entry in snapshot.product(product)}
+            folders += {address.rpartition("/")[0] for address in snapshot.addresses(product)}
     files += {f"{'/'.join(folder.split('/')[:2]).partition('-')[0]}/about.json" for folder in folders}
     if "survey" in data:
-        files += survey_addresses([entry.address for entry in snapshot.product("kept")])[1]
+        files += survey_addresses(snapshot.addresses("kept"))[1]
     return sorted(set(files))
 
 

@@ -19,7 +19,7 @@ from pipeline.run.kept_inputs import bucket_waves
 from pipeline.run.pages import taken_down
 from pipeline.run.steps import UNCHANGED, Product, Step, Steps, exchange, exchanged, files_of
 from pipeline.store import manifest
-from pipeline.store.address import Fingerprint, digest, split_id
+from pipeline.store.address import Fingerprint, digest
 from pipeline.store.facts import Facts
 from stages.contract import Task, Wave
 
@@ -44,7 +44,7 @@ def find_families(
     inputs = []
     every = files_of(steps, measured, measured)
     for split, files, report in zip(steps.splits, every, measured["documents"].facts, strict=True):
-        inputs.append(recipe.cluster_input(split, split_id(split), files, report))
+        inputs.append(recipe.cluster_input(split, steps.id_of(split), files, report))
     entries = recipe.section("clusters").earlier
     known = [recipe.fingerprint("signatures", source).about() for source in sorted(recipe.sources)]
     others = earlier.splits(steps.store, entries, [entry.name for entry in inputs], known)
@@ -93,7 +93,7 @@ def eligible_tasks(
     addresses = []
     for index, split in enumerate(steps.splits):
         suffix = matched[index] + (f"-{digest(removed[index])}" if removed.get(index) else "") + edges
-        addresses.append(f"{folders[split.source]}/{split_id(split)}{suffix}.parquet")
+        addresses.append(f"{folders[split.source]}/{steps.id_of(split)}{suffix}.parquet")
 
     def make(index: int) -> Task:
         split, address = steps.splits[index], addresses[index]

@@ -10,7 +10,7 @@ from pipeline.recipe import Recipe, graph
 from pipeline.run.kept_inputs import robots_tables, url_files
 from pipeline.run.pages import taken_down
 from pipeline.run.steps import Each, Product, Steps, exchange, exchanged, files_of
-from pipeline.store.address import digest, split_id
+from pipeline.store.address import digest
 from stages.contract import Task
 
 
@@ -46,7 +46,7 @@ def keep(
     params = {source: recipe.map_params("kept", source) for source in recipe.sources}
     for index, split in enumerate(steps.splits):
         suffix = matched[index] + (f"-{digest(removed[index])}" if removed.get(index) else "") + ranked
-        product.addresses.append(f"{folders[split.source]}/{split_id(split)}{suffix}.parquet")
+        product.addresses.append(f"{folders[split.source]}/{steps.id_of(split)}{suffix}.parquet")
     files = files_of(steps, measured, graph.DECIDING)
     costs = measured["documents"].facts.column("text_bytes")
 
@@ -74,7 +74,7 @@ def repeated(recipe: Recipe, steps: Steps, measured: dict[str, Product], taking_
     facts = measured["documents"].facts
     decided = taking_part.facts.column("kept_rows")
     inputs = [
-        recipe.repeats_input(split, split_id(split), *rest)
+        recipe.repeats_input(split, steps.id_of(split), *rest)
         for split, *rest in zip(steps.splits, files, facts, strict=True)
     ]
     # which pages take part decides, not the rules that say so

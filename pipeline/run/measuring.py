@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
+from json.encoder import encode_basestring
 from typing import Any
 
 from pipeline.engine.scheduler import Done, Planned
@@ -13,26 +15,33 @@ from pipeline.recipe import Recipe, dump, graph
 from pipeline.recipe.lineage import parents_of
 from pipeline.run.spool import Spool, pack
 from pipeline.run.steps import Product, Step, Steps, exchange, files_of
-from pipeline.store.address import digest, split_id
+from pipeline.store.address import digest
+from stages import seal
 from stages.contract import Split, Task
 
+NEW_LINE = "\n"
 MAP_MEMORY = 1536 << 20
 
 
 def write_listing(recipe: Recipe, steps: Steps) -> None:
-    listing = [vars(split) | {"id": split_id(split)} for split in steps.splits]
-    address = f"sources/{digest([[s['id'], s['file']] for s in listing])}.json"
+    address = f"sources/{digest([[steps.id_of(split), split.file] for split in steps.splits])}.json"
     steps.snapshot["sources"] = address
-    steps.planned.append(Step("sources", len(listing), 0, "listed"))
+    steps.planned.append(Step("sources", len(steps.splits), 0, "listed"))
     if not steps.dry:
-        stable = [
-            {key: value for key, value in entry.items() if key not in ("uri", "ranges")}
-            | {"parts": [[file, size] for file, _, size in entry["parts"]]}
-            for entry in listing
-        ]
-        steps.store.keep_json(address, stable)
-    if not steps.dry:
+        steps.store.keep_bytes(address, seal.encode_items(listed(split, steps.id_of(split)) for split in steps.splits))
         steps.store.write_json(f"runs/inputs/{recipe.name}.json", places(steps.splits))
+
+
+def listed(split: Split, name: str) -> str:
+    """A split as it stands in `sources`, as sorted JSON indented by one a level: its place and ranges are left out."""
+    strings = {"etag": split.etag, "file": split.file, "id": name, "source": split.source, "unit": split.unit}
+    text = {key: encode_basestring(value) for key, value in strings.items()}
+    parts = json.dumps([[file, size] for file, _, size in split.parts], ensure_ascii=False, indent=1)
+    return (
+        f'{{\n "end": {split.end},\n "etag": {text["etag"]},\n "file": {text["file"]},\n "id": {text["id"]},\n'
+        f' "parts": {parts.replace(NEW_LINE, NEW_LINE + " ") if split.parts else "[]"},\n "size": {split.size},\n'
+        f' "source": {text["source"]},\n "start": {split.start},\n "unit": {text["unit"]}\n}}'
+    )
 
 
 def places(splits: Iterable[Split]) -> dict[str, Any]:
@@ -54,8 +63,8 @@ def measure(recipe: Recipe, steps: Steps) -> dict[str, Product]:
     names = graph.together(recipe.sections)
     products = {name: Product([]) for name in names}
     for name in names:
-        prints = {source: recipe.fingerprint(name, source) for source in recipe.sources}
-        products[name].addresses = [f"{prints[s.source].folder}/{split_id(s)}.parquet" for s in steps.splits]
+        folders = {source: recipe.fingerprint(name, source).folder for source in recipe.sources}
+        products[name].addresses = [f"{folders[s.source]}/{steps.id_of(s)}.parquet" for s in steps.splits]
     missing = {name: steps.standing(name, product) for name, product in products.items()}
     for name, product in products.items():
         reason = steps.why(name, product, missing[name], partial(recipe.fingerprint, name))
@@ -215,7 +224,8 @@ def score(recipe: Recipe, steps: Steps, documents: Product) -> dict[str, Product
         return {}
     prints = {source: recipe.fingerprint("scores", source) for source in recipe.sources}
     params, gpus, memory = recipe.scorers()
-    product = Product([f"{prints[split.source].folder}/{split_id(split)}.parquet" for split in steps.splits])
+    folders = {source: print_.folder for source, print_ in prints.items()}
+    product = Product([f"{folders[split.source]}/{steps.id_of(split)}.parquet" for split in steps.splits])
     costs = documents.facts.column("text_bytes")
 
     def make(index: int) -> Task:
@@ -234,7 +244,7 @@ def contamination(recipe: Recipe, steps: Steps, measured: dict[str, Product]) ->
     if print_ is None:
         return {}
     inputs = [
-        recipe.contamination_input(split, split_id(split), files)
+        recipe.contamination_input(split, steps.id_of(split), files)
         for split, files in zip(steps.splits, files_of(steps, measured, ("documents", "overlaps")), strict=True)
     ]
     folder = f"{print_.folder}-{digest([vars(entry) for entry in inputs])}"
@@ -249,7 +259,7 @@ def recurring(recipe: Recipe, steps: Steps, documents: Product) -> dict[str, Pro
     if print_ is None:
         return {}
     inputs = [
-        recipe.lines_input(split, split_id(split), address, report)
+        recipe.lines_input(split, steps.id_of(split), address, report)
         for split, address, report in zip(steps.splits, documents.addresses, documents.facts, strict=True)
     ]
     folder = f"{print_.folder}-{digest([vars(entry) for entry in inputs])}"
@@ -263,7 +273,7 @@ def ensembled(recipe: Recipe, steps: Steps, measured: dict[str, Product]) -> dic
     if print_ is None:
         return {}
     files = files_of(steps, measured, graph.BY_NAME["ensembles"].inputs)
-    splits = [(split_id(split), split.source, own) for split, own in zip(steps.splits, files, strict=True)]
+    splits = [(steps.id_of(split), split.source, own) for split, own in zip(steps.splits, files, strict=True)]
     folder = f"{print_.folder}-{digest(splits)}"
     names = [name for name, _, _ in splits]
     return {

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar, overload
 
@@ -23,7 +23,7 @@ from pipeline.run.mending import MAX_REBUILDS
 from pipeline.run.spool import Spool, pack
 from pipeline.store import facts as columns
 from pipeline.store import manifest
-from pipeline.store.address import Fingerprint
+from pipeline.store.address import Fingerprint, split_id
 from pipeline.store.costs import Costs
 from pipeline.store.facts import Facts
 from pipeline.store.storage import Checksum, Store
@@ -104,6 +104,7 @@ class Steps:
         self.aside = False
         """True: the run of something else than a corpus, which `status` and `stats` do not take for the last run."""
         self._told = 0.0
+        self._ids: dict[int, tuple[Split, str]] = {}
         self.foreign: set[str] = set()
         """Files that are read, but made by runs of other mixtures."""
         self.planned: list[Step] = []
@@ -117,6 +118,13 @@ class Steps:
         """Forget what was found so far: the run begins anew."""
         self.planned = []
         self.snapshot = {"version": 1, "name": self.recipe.name, "products": {}}
+
+    def id_of(self, split: Split) -> str:
+        """`split_id`, found once for each split of this run."""
+        found = self._ids.get(id(split))
+        if found is None or found[0] is not split:
+            found = self._ids[id(split)] = split, split_id(split)
+        return found[1]
 
     def make(self, name: str, tasks: list[Task]) -> None:
         """Run those tasks whose outputs are not there."""
@@ -144,9 +152,9 @@ class Steps:
         fresh = Spool(count)
 
         def one(number: int) -> Task:
-            task = make(number)
-            args = {"job": task.job, "args": task.args, "tally": graph.BY_NAME[name].tally}
-            return replace(task, job="pipeline.run.spool:packed", args=args)
+            t = make(number)
+            args = {"job": t.job, "args": t.args, "tally": graph.BY_NAME[name].tally}
+            return Task("pipeline.run.spool:packed", args, t.outputs, t.label, t.cost, t.memory, t.gpus)
 
         def done(result: Done) -> None:
             file = result.task.outputs[0]

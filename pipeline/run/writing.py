@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.errors import RunError
 from pipeline.recipe import Recipe, dump, graph
 from pipeline.run.steps import UNCHANGED, Product, Step, Steps, files_of
-from pipeline.store.address import digest, split_id
+from pipeline.store.address import digest
 from stages.contract import Task, Wave
 from stages.shard_format import files_of as shard_files_of
 
@@ -26,7 +26,7 @@ def survey(recipe: Recipe, steps: Steps, measured: dict[str, Product], kept: Pro
     to_do = len(missing - {address}) or 1 if missing else 0
     steps.planned.append(Step("survey", len(outputs), to_do, "what it describes changed" if missing else UNCHANGED))
     if missing and not steps.dry:  # nothing else waits for it: a plan looks on
-        steps.run_waves("survey", phases)
+        steps.run_waves("survey", phases())
     if not steps.dry or not missing:
         steps.keep_sizes(sizes, [*outputs, address])
     steps.tidy(address.rpartition("/")[0], {address, sizes})
@@ -42,7 +42,7 @@ def tokenize(recipe: Recipe, steps: Steps, measured: dict[str, Product], kept: P
     folders = {source: print_of(source).folder for source in recipe.sources}
     selections = kept.facts.column("selection_digest")
     for split, selection, suffix in zip(steps.splits, selections, suffixes, strict=True):
-        name = f"{split_id(split)}-{digest([selection, suffix])}"
+        name = f"{steps.id_of(split)}-{digest([selection, suffix])}"
         product.addresses.append(f"{folders[split.source]}/{name}.arrow")
     costs = measured["documents"].facts.column("text_bytes")
     params = dump(recipe.section("tokens"))
