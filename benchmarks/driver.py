@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -50,6 +50,7 @@ sources: {web: {paths: "/nowhere/*.warc.gz"}}
 domains: {en: {languages: [en]}, rest: {}}
 mixture: {budget: BUDGET, domains: {en: {share: 0.7}, rest: {share: 0.3}}}
 """
+MANY = 1000
 LANGUAGES = [f"l{n:02}" for n in range(40)]
 REASONS = [None, "too_few_words", "near_duplicate", "exact_duplicate", "words_too_long"]
 SUM: Checksum = {"bytes": 1, "xxh3_128": "0" * 32}
@@ -62,21 +63,37 @@ class PretendedStore(Store):
     def __init__(self, root: str) -> None:
         super().__init__(root)
         self.pretended: dict[str, dict[str, int]] = {}
+        self.spilt: dict[str, IO[str]] = {}
+        """Names in folders of many files, which are on the disk: this process is the driver alone."""
         self.contents: dict[str, bytes] = {}
 
     def pretend(self, addresses: Iterable[str]) -> None:
         for address in addresses:
-            self.pretended.setdefault(address.rpartition("/")[0], {})[address] = len(self.contents.get(address, b"."))
+            folder = address.rpartition("/")[0]
+            if folder in self.spilt:
+                self.spilt[folder].write(address + "\n")
+                continue
+            names = self.pretended.setdefault(folder, {})
+            names[address] = len(self.contents.get(address, b"."))
+            if len(names) == MANY:
+                self.spilt[folder] = tempfile.TemporaryFile("w+")  # noqa: SIM115 - gone with the store
+                self.spilt[folder].writelines(name + "\n" for name in self.pretended.pop(folder))
 
     def hold(self, address: str, value: Any) -> None:
         """A JSON file, in memory."""
         self.contents[address] = seal.encode_json(value)
 
     def exists(self, address: str) -> bool:
+        if address.rpartition("/")[0] in self.spilt and not address.endswith(".json"):
+            raise AssertionError(f"{address}: the driver asks for single files of {MANY}")
         return address in self.pretended.get(address.rpartition("/")[0], ()) or super().exists(address)
 
     def list(self, prefix: str) -> Any:
-        return sorted([*self.pretended.get(prefix, {}).items(), *super().list(prefix)])
+        names: list[tuple[str, int]] = []
+        if prefix in self.spilt:
+            self.spilt[prefix].seek(0)
+            names = [(name[:-1], 1) for name in self.spilt[prefix]]
+        return sorted([*names, *self.pretended.get(prefix, {}).items(), *super().list(prefix)])
 
     def remove(self, address: str) -> None:
         self.pretended.pop(address, None)

@@ -5,7 +5,7 @@ Nothing here touches files of a run: `pipeline.run.run` does, with what this mod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -602,7 +602,7 @@ class Recipe:
         return found
 
     def shard_waves(
-        self, domain: str, holding: list[tuple[str, dict[str, Any]]], folder: str, tokenizer: dict[str, Any]
+        self, domain: str, holding: Iterable[tuple[str, dict[str, Any]]], folder: str, tokenizer: dict[str, Any]
     ) -> list[Wave]:
         """Phases that write one domain's shards from the (address, report) of the tokens files that hold it."""
         inputs = shards.inputs_of(holding, domain)

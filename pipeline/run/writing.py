@@ -95,14 +95,13 @@ def write_shards(recipe: Recipe, steps: Steps, tokens: Product, solved: Solved) 
     seed = recipe.section("tokens").seed
     manifests: dict[str, str] = {}
     plans: list[list[Wave]] = []
-    digests = tokens.facts.column("domain_digests")
     for name in sorted(domain for domain, target in solved.mixture.targets.items() if target):
-        content = sorted(told[name] for told in digests if name in told)
+        content = sorted(told for told in tokens.facts.values("domain_digests", name) if told is not None)
         folder = f"{print_.folder}/{name}-{digest([solved.tokenizer, seed, content])}"
         manifests[name] = f"{folder}/manifest.json"
         if not holds(steps, manifests[name]):
-            counted = zip(tokens.addresses, digests, tokens.facts.column("groups"), strict=True)
-            holding = [(address, {"groups": groups}) for address, told, groups in counted if name in told]
+            counted = zip(tokens.addresses, tokens.facts, strict=True)
+            holding = ((address, facts) for address, facts in counted if name in facts["domain_digests"])
             plans.append(recipe.shard_waves(name, holding, folder, solved.tokenizer))
     stood = all(map(steps.store.exists, manifests.values()))
     reason = steps.why_whole("shards", print_, bool(plans), stood)

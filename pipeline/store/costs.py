@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import time
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -111,14 +111,12 @@ def gather(store: Store, addresses: Hashes, by_split: Collection[str]) -> dict[s
         by_split: phases whose tasks count only if they made one of the addresses; tasks of others count always.
     """
     total: dict[str, dict[str, float]] = {}
-    seen: list[Hashes] = []
+    made = _Made(addresses)
     runs = [address for address, _ in store.list("runs/costs")]
     for address in sorted(runs, reverse=True):
         record = store.read_json(address)
         retries = record["retries"]
-        counted, made = _counted(record["tasks"], addresses, seen, by_split)
-        seen.append(made)
-        for task in counted:
+        for task in made.counted(record["tasks"], by_split):
             for stage, seconds in (task.get("stages") or {task["phase"]: task["seconds"]}).items():
                 entry = total.setdefault(
                     stage, {"seconds": 0.0, "bytes": 0, "tasks": 0, "peak_memory": 0, "retries": 0}
@@ -134,19 +132,30 @@ def gather(store: Store, addresses: Hashes, by_split: Collection[str]) -> dict[s
     return total
 
 
-def _counted(
-    tasks: list[dict[str, Any]], addresses: Hashes, seen: Iterable[Hashes], by_split: Collection[str]
-) -> tuple[list[dict[str, Any]], Hashes]:
-    """The tasks of a file of costs that count, and what they made; ``seen``: what later files' tasks made."""
-    outputs = hashes_of(output for task in tasks for output in task["outputs"])
-    owner = np.repeat(np.arange(len(tasks)), [len(task["outputs"]) for task in tasks])
-    wanted = np.array([not len(addresses) or task["phase"] not in by_split for task in tasks], bool)
-    wanted[owner[np.isin(outputs, addresses)]] = True
-    for made in seen:
-        wanted[owner[np.isin(outputs, made)]] = False
-    used = wanted[owner]
-    _, first = np.unique(outputs[used], return_index=True)
-    again = np.ones(int(used.sum()), bool)
-    again[first] = False  # by an earlier task of this file
-    wanted[owner[used][again]] = False
-    return [task for task, counts in zip(tasks, wanted, strict=True) if counts], outputs[wanted[owner]]
+class _Made:
+    """Which files the tasks of later costs made: a mark for each of those asked for, hashes of the others."""
+
+    def __init__(self, addresses: Hashes) -> None:
+        self.known = np.unique(addresses)
+        self._marks = np.zeros(len(self.known), bool)
+        self._others: set[int] = set()
+
+    def counted(self, tasks: list[dict[str, Any]], by_split: Collection[str]) -> Iterator[dict[str, Any]]:
+        """The tasks of a file of costs that count; what they made is marked."""
+        outputs = hashes_of(output for task in tasks for output in task["outputs"])
+        places = np.minimum(np.searchsorted(self.known, outputs), max(0, len(self.known) - 1))
+        asked = self.known[places] == outputs if len(self.known) else np.zeros(len(outputs), bool)
+        place_of = np.where(asked, places, -1).tolist()
+        start = 0
+        for task in tasks:
+            stop = start + len(task["outputs"])
+            inside = [place for place in place_of[start:stop] if place >= 0]
+            others = [int(outputs[number]) for number in range(start, stop) if place_of[number] < 0]
+            start = stop
+            if len(self.known) and not inside and task["phase"] in by_split:
+                continue
+            if any(self._marks[place] for place in inside) or not self._others.isdisjoint(others):
+                continue
+            self._marks[inside] = True
+            self._others.update(others)
+            yield task

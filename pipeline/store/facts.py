@@ -74,6 +74,13 @@ class Facts(Sequence[Row]):
         values: list[Any] = self.table.column(key).to_pylist()
         return [value and json.loads(value) for value in values] if key in NESTED else values
 
+    def values(self, key: str, name: str) -> Iterator[Any]:
+        """One value of a fact that is a dict, of every file; None where it is not in it."""
+        for chunk in self.table.column(key).chunks:
+            for start in range(0, len(chunk), CHUNK):
+                for told in chunk.slice(start, CHUNK).to_pylist():
+                    yield json.loads(told).get(name)
+
     def numbers(self, key: str) -> np.ndarray[Any, np.dtype[np.int64]]:
         """One number of every file; 0 where it has none."""
         if key not in self.table.column_names:
