@@ -89,11 +89,15 @@ class PretendedStore(Store):
         return address in self.pretended.get(address.rpartition("/")[0], ()) or super().exists(address)
 
     def list(self, prefix: str) -> Any:
-        names: list[tuple[str, int]] = []
-        if prefix in self.spilt:
-            self.spilt[prefix].seek(0)
-            names = [(name[:-1], 1) for name in self.spilt[prefix]]
-        return sorted([*names, *self.pretended.get(prefix, {}).items(), *super().list(prefix)])
+        names = list(super().list(prefix))
+        for folder, held in self.pretended.items():
+            if f"{folder}/".startswith(f"{prefix}/"):
+                names += held.items()
+        for folder, file in self.spilt.items():
+            if f"{folder}/".startswith(f"{prefix}/"):
+                file.seek(0)
+                names += [(name[:-1], 1) for name in file]
+        return sorted(names)
 
     def remove(self, address: str) -> None:
         self.pretended.pop(address, None)
