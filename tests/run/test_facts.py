@@ -29,7 +29,7 @@ def kept_report(documents: int = 2) -> dict[str, object]:
 
 
 def test_what_stands_beside_manifests_says_what_they_say_and_is_made_again(tmp_path: Path) -> None:
-    write_corpus(tmp_path / "in", files=2)
+    write_corpus(tmp_path / "in", files=1)
     mixture = write_mixture(tmp_path / "m.yaml", tmp_path / "in")
     run_inline(mixture, tmp_path / "root")
     store = Store(str(tmp_path / "root"))
