@@ -95,6 +95,7 @@ BENCHMARKS = (
     Benchmark("corpus", "", "--megabytes 20 --rounds 1"),
     Benchmark("reader", "", "--tokens 1000 --windows 500 --shard-tokens 2000000"),
     Benchmark("remote_reader", "{work}/remote", "--millions 1"),
+    Benchmark("barriers", "", "--splits 500 --slots 20"),
     Benchmark("driver", "--splits 50000", "--splits 60"),
     Benchmark("report", "--files 20000", "--files 20 --pages 50 --workers 1"),
     Benchmark("checks", "", "--pages 60 --rounds 1"),

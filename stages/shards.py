@@ -22,7 +22,7 @@ documents of very mixed sizes).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,7 +84,7 @@ class Input:
     tokens: int
 
 
-def inputs_of(reports: list[tuple[str, dict[str, Any]]], domain: str) -> list[Input]:
+def inputs_of(reports: Iterable[tuple[str, dict[str, Any]]], domain: str) -> list[Input]:
     """The tokens files that hold documents of a domain, from their (address, report)."""
     found = []
     for address, report in reports:

@@ -11,17 +11,19 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from pipeline.recipe import answers, graph
 from pipeline.recipe import snapshot as snapshots
 from pipeline.recipe.pages import rows_of
 from pipeline.recipe.snapshot import Snapshot
-from pipeline.store import costs
+from pipeline.store import costs, facts
 from pipeline.store.address import digest
 from pipeline.store.storage import Store
 from stages import report
 from stages.report import cards, changes, diff, export, stats, survey
+from stages.report.ledger import Counted
 from stages.report.remarks import repeated as repeated
 from stages.seal import encode_html, encode_json
 
@@ -50,9 +52,9 @@ def stats_of(snapshot: Snapshot) -> dict[str, Any]:
     return report.build_stats(
         snapshot.name,
         documents,
-        reports("kept"),
+        counted(snapshot, "kept") or reports("kept"),
         clusters,
-        reports("tokens"),
+        counted(snapshot, "tokens") or reports("tokens"),
         snapshot.corpus(),
         repeats=repeats,
         contamination=contamination,
@@ -64,6 +66,19 @@ def stats_of(snapshot: Snapshot) -> dict[str, Any]:
         held_out=held_out_of(snapshot),
         own_lines=own_lines_of(snapshot),
     )
+
+
+def counted(snapshot: Snapshot, product: str) -> Counted[Any] | None:
+    """The reports of a product as they were added up when they came; None where they were not."""
+    address = snapshot.data["products"].get(product)
+    if address is None or not snapshot.store.exists(address):
+        return None
+    found = facts.beside(snapshot.store, address)
+    if found is None or found.counts is None:
+        return None
+    held = facts.Facts(found.read())
+    rows, text_bytes, left = (held.numbers(key) for key in ("held_rows", "held_text_bytes", "kept"))
+    return Counted(found.counts, rows, text_bytes, left, lambda: (entry.report for entry in snapshot.product(product)))
 
 
 def summary_of(snapshot: Snapshot, product: str) -> dict[str, Any] | None:
@@ -104,8 +119,11 @@ def own_rules_of(snapshot: Snapshot) -> dict[str, dict[str, Any]]:
 def settings_of(snapshot: Snapshot) -> list[tuple[dict[str, Any], int]]:
     """The settings of `kept` of every source that has other ones, and how many pages they hold for."""
     rows: Counter[str] = Counter()
-    for entry in snapshot.product("kept"):
-        rows[f"{entry.address.rpartition('/')[0]}/about.json"] += entry.facts["rows"]
+    address = snapshot.data["products"].get("kept")
+    if address is not None and snapshot.store.exists(address):
+        held = facts.read(snapshot.store, address)
+        for file, count in zip(held.column("address"), held.column("rows"), strict=True):
+            rows[f"{file.rpartition('/')[0]}/about.json"] += count
     return [(snapshot.store.read_json(place)["params"], n) for place, n in rows.items() if snapshot.store.exists(place)]
 
 
@@ -185,8 +203,8 @@ def held_out_lines(store: Store, name: str) -> list[str]:
 
 def costs_of(snapshot: Snapshot) -> dict[str, dict[str, float]]:
     """What making the files of this mixture cost, whichever run made them."""
-    addresses = {entry.address for product in snapshot.data["products"] for entry in snapshot.product(product)}
-    return costs.gather(snapshot.store, addresses, graph.BY_SPLIT)
+    found = [costs.hashes_of(snapshot.addresses(product)) for product in snapshot.data["products"]]
+    return costs.gather(snapshot.store, np.concatenate([*found, costs.hashes_of(())]), graph.BY_SPLIT)
 
 
 def write(store: Store, name: str) -> str:

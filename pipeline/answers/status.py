@@ -12,7 +12,7 @@ from rich.table import Table
 from pipeline.progress import human_bytes, human_seconds, render, seconds_left
 from pipeline.recipe import graph
 from pipeline.recipe import snapshot as snapshots
-from pipeline.store import manifest
+from pipeline.store import facts
 from pipeline.store.lock import RootLock
 from pipeline.store.storage import Store
 
@@ -70,8 +70,8 @@ def products(snapshot: snapshots.Snapshot) -> list[dict[str, Any]]:
 @lru_cache(maxsize=64)
 def counted(store: Store, address: str) -> tuple[int, int]:
     """Files and rows of a manifest, which never changes under its name: `watch` asks every two seconds."""
-    rows = [entry.facts.get("rows", 0) for entry in manifest.read(store, address)]
-    return len(rows), sum(rows)
+    rows = facts.read(store, address).numbers("rows")
+    return len(rows), int(rows.sum())
 
 
 def last_words(store: Store) -> list[tuple[float, str]]:

@@ -14,7 +14,7 @@ from pipeline.progress import human_bytes
 from pipeline.recipe import exchange_problem, graph, survey_addresses
 from pipeline.recipe import snapshot as snapshots
 from pipeline.recipe.snapshot import Snapshot
-from pipeline.store import lock
+from pipeline.store import facts, lock
 from pipeline.store.key_file import DamagedIndex, Entries
 from pipeline.store.storage import Store
 
@@ -53,6 +53,7 @@ def named(snapshot: Snapshot, report: str) -> list[str]:
     files = files if snapshot.complete else ["runs/current.json"]
     files += [data[key] for key in ("sources", "survey", "buckets") if data.get(key)]
     files += data["products"].values()
+    files += filter(snapshot.store.exists, map(facts.address_of, data["products"].values()))
     files += [f"{data[name]}/summary.json" for name in graph.exchanged() if name in data["products"]]
     folders = [data[name] for name in graph.exchanged() if name in data["products"]]
     for name in ("families", "ranked", "taking_part"):  # no file a split, or none that the corpus is made of
@@ -63,10 +64,10 @@ def named(snapshot: Snapshot, report: str) -> list[str]:
     folders += [*data.get("shards", {}).values(), *snapshot.corpora().values()]
     for product in data["products"]:
         if product not in graph.exchanged():
-            folders += {entry.address.rpartition("/")[0] for entry in snapshot.product(product)}
+            folders += {address.rpartition("/")[0] for address in snapshot.addresses(product)}
     files += {f"{'/'.join(folder.split('/')[:2]).partition('-')[0]}/about.json" for folder in folders}
     if "survey" in data:
-        files += survey_addresses([entry.address for entry in snapshot.product("kept")])[1]
+        files += survey_addresses(snapshot.addresses("kept"))[1]
     return sorted(set(files))
 
 

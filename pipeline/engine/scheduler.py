@@ -20,9 +20,10 @@ import resource
 import sys
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, overload
 
 from pipeline.errors import RunError
 from pipeline.store.storage import Checksum, Store
@@ -62,6 +63,43 @@ class Done:
     value: dict[str, Any]
     cost: dict[str, float]
     files: dict[str, Checksum]
+    number: int = -1
+    """Its number among `Planned` tasks."""
+
+
+class Planned(Sequence[Task]):
+    """Tasks that are made when they are looked at: of a wave of hundreds of thousands few are there at a time.
+
+    Args:
+        make: the task of a number.
+        numbers, costs: of all tasks, and the bytes of input of each.
+    """
+
+    def __init__(self, make: Callable[[int], Task], numbers: Sequence[int], costs: Sequence[int]) -> None:
+        self.make, self.numbers, self.costs = make, numbers, costs
+
+    @classmethod
+    def of(cls, tasks: Sequence[Task]) -> Planned:
+        """Tasks that are made already."""
+        return cls(tasks.__getitem__, range(len(tasks)), [task.cost for task in tasks])
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @overload
+    def __getitem__(self, index: int) -> Task: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Task]: ...
+
+    def __getitem__(self, index: int | slice) -> Task | list[Task]:
+        if isinstance(index, slice):
+            return [self.make(number) for number in self.numbers[index]]
+        return self.make(self.numbers[index])
+
+    def largest_first(self) -> Planned:
+        order = sorted(range(len(self)), key=lambda place: -self.costs[place])
+        return Planned(self.make, [self.numbers[place] for place in order], [self.costs[place] for place in order])
 
 
 class Executor(Protocol):
@@ -187,35 +225,39 @@ class Scheduler:
         Raises:
             TasksFailed: when any task failed for good.
         """
-        waiting = sorted(tasks, key=lambda task: (-task.cost, task.label))
-        if not waiting:
-            return
-        self._run(wave, dict(enumerate(waiting)), on_done, on_wait)
+        if isinstance(tasks, Planned):
+            waiting = tasks.largest_first()
+        else:
+            waiting = Planned.of(sorted(tasks, key=lambda task: (-task.cost, task.label)))
+        if waiting:
+            self._run(wave, waiting, on_done, on_wait)
 
-    def _run(
-        self, wave: str, tasks: dict[int, Task], on_done: Callable[[Done], None], on_wait: Callable[[], None]
-    ) -> None:
-        executor = self._executor(tasks.values())
-        queue = list(reversed(early_first(list(tasks), executor.slots())))
+    def _run(self, wave: str, tasks: Planned, on_done: Callable[[Done], None], on_wait: Callable[[], None]) -> None:
+        executor = self._executor(tasks)
+        queue = list(reversed(early_first(list(range(len(tasks))), executor.slots())))
         alone: list[int] = []
-        crashes: dict[int, int] = dict.fromkeys(tasks, 0)
-        running: set[int] = set()
+        crashes: Counter[int] = Counter()
+        running: dict[int, Task] = {}
+        again: dict[int, Task] = {}
         failures: list[tuple[Task, Outcome]] = []
+
+        def submit(index: int) -> None:
+            running[index] = again.pop(index) if index in again else tasks[index]
+            executor.submit(index, running[index])
+
         while queue or alone or running:
             window = 2 * executor.slots()
             while queue and len(running) < window and len(failures) < MAX_FAILURES:
-                running.add(queue[-1])
-                executor.submit(queue[-1], tasks[queue.pop()])
+                submit(queue.pop())
             if alone and not running and not queue:
-                running.add(alone[-1])
-                executor.submit(alone[-1], tasks[alone.pop()])
+                submit(alone.pop())
             if not running:
                 break
             for outcome in executor.wait(WAIT_SECONDS):
-                running.discard(outcome.index)
-                task = tasks[outcome.index]
+                task = running.pop(outcome.index)
                 if outcome.kind == "done":
-                    on_done(Done(task, outcome.value or {}, outcome.cost or {}, outcome.files or {}))
+                    number = tasks.numbers[outcome.index]
+                    on_done(Done(task, outcome.value or {}, outcome.cost or {}, outcome.files or {}, number))
                     continue
                 retry = outcome.kind != "error" and crashes[outcome.index] < MAX_CRASHES
                 if not retry:
@@ -227,7 +269,7 @@ class Scheduler:
                 self._say(f"{wave}: {task.label} is run again: {outcome.message}")
                 if outcome.kind != "node":
                     crashes[outcome.index] += 1
-                tasks[outcome.index] = changed(task, outcome.kind, crashes[outcome.index])
+                again[outcome.index] = changed(task, outcome.kind, crashes[outcome.index])
                 (alone if outcome.kind == "memory" else queue).append(outcome.index)
             on_wait()
         if failures:

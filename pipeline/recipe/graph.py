@@ -78,6 +78,7 @@ class Product:
         together: made by the one task that reads a split's text.
         job: name of the function of the module that makes one split of it, where that is a task of its own.
         memory: bytes that task reserves, from measured peaks.
+        tally: "module:function" of what its reports add to the sums of the report (`stages.report.tally`).
         columns: what rules, domains and carried scores may name of it, by its section; None: nothing.
         per_source: sources may override its section.
         models, files: where its section names models or files by path (`paths.resolve`).
@@ -96,6 +97,7 @@ class Product:
     together: bool = False
     job: str = ""
     memory: int = 1 << 30
+    tally: str = ""
     columns: Callable[[Any], list[str]] | None = None
     per_source: bool = False
     models: tuple[Place, ...] = ()
@@ -255,6 +257,7 @@ PRODUCTS = (
         DECIDING,
         params=kept.Params,
         job="keep",
+        tally="stages.report.tally:kept",
         memory=512 << 20,
         per_source=True,
         files=(("urls", "*", "paths"), ("urls", "*", "paths", "*"), ("robots", "files"), ("robots", "files", "*")),
@@ -268,6 +271,7 @@ PRODUCTS = (
         "kept page",
         params=tokens.Params,
         job="tokenize",
+        tally="stages.report.tally:tokens",
         models=(("tokenizer",),),
     ),
     Product("shards", shards, "exchange", ("tokens",), "training document", "domain", params=shards.Params),

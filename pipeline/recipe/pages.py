@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from pipeline import terminal
 from pipeline.errors import UserError
 from pipeline.recipe import snapshot as snapshots
+from pipeline.store import facts
 from pipeline.store.key_index import KeyIndex, hosts_of, index_name
 from pipeline.store.storage import Store
 
@@ -58,11 +59,15 @@ def index_of(snapshot: snapshots.Snapshot, say: Callable[[str], None] = tell) ->
 
 def files_of(snapshot: snapshots.Snapshot, product: str = "documents") -> list[tuple[str, int]]:
     """Address and rows of every file of a product."""
-    return [(entry.address, entry.facts["rows"]) for entry in snapshot.product(product)]
+    address = snapshot.data["products"].get(product)
+    if address is None or not snapshot.store.exists(address):
+        return []
+    held = facts.read(snapshot.store, address)
+    return list(zip(held.column("address"), held.column("rows"), strict=True))
 
 
 def addresses(snapshot: snapshots.Snapshot, product: str = "documents") -> list[str]:
-    return [entry.address for entry in snapshot.product(product)]
+    return snapshot.addresses(product)
 
 
 def find(snapshot: snapshots.Snapshot, page: str, index: KeyIndex | None = None) -> list[Found]:

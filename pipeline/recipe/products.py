@@ -5,7 +5,7 @@ Nothing here touches files of a run: `pipeline.run.run` does, with what this mod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -462,15 +462,17 @@ class Recipe:
             return []
         return curve.curve_lines(self.sections["clusters"], self.sections["signatures"].permutations)
 
-    def survey(self, files: list[dict[str, str]], kept: list[str]) -> tuple[str, list[str], list[Wave]]:
-        """What the report says beyond counts: the address of the whole survey, of each split's, and the phases.
+    def survey(
+        self, files: Sequence[dict[str, str]], kept: list[str]
+    ) -> tuple[str, list[str], Callable[[], list[Wave]]]:
+        """What the report says beyond counts: addresses of the whole survey and of each split's, and how to plan it.
 
         Args:
             files: addresses of each split's aligned products, by name.
             kept: those of kept, whose addresses tell all others.
         """
         whole, outputs = survey_addresses(kept)
-        return whole, outputs, survey.plan(files, outputs, whole.rpartition("/")[0])
+        return whole, outputs, lambda: survey.plan(files, outputs, whole.rpartition("/")[0])
 
     def warnings(self) -> list[str]:
         """What is doubtful about the mixture, known before any work is done."""
@@ -600,7 +602,7 @@ class Recipe:
         return found
 
     def shard_waves(
-        self, domain: str, holding: list[tuple[str, dict[str, Any]]], folder: str, tokenizer: dict[str, Any]
+        self, domain: str, holding: Iterable[tuple[str, dict[str, Any]]], folder: str, tokenizer: dict[str, Any]
     ) -> list[Wave]:
         """Phases that write one domain's shards from the (address, report) of the tokens files that hold it."""
         inputs = shards.inputs_of(holding, domain)

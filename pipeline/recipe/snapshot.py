@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.recipe import phases
-from pipeline.store import manifest
+from pipeline.store import facts, manifest
 from pipeline.store.manifest import Entry
 from pipeline.store.storage import Store
 
@@ -44,6 +44,13 @@ class Snapshot:
         address = self.data["products"].get(name)
         if address is not None and self.store.exists(address):
             yield from manifest.read(self.store, address)
+
+    def addresses(self, name: str) -> list[str]:
+        """Where the files of a product lie, one a split, in order."""
+        address = self.data["products"].get(name)
+        if address is None or not self.store.exists(address):
+            return []
+        return facts.read(self.store, address).column("address")
 
     def entry(self, name: str, split: int) -> Entry | None:
         """The file of one split, by its number."""

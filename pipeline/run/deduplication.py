@@ -7,7 +7,8 @@ every rule whatever their domain, duplicates left out; so who stays is decided o
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,9 @@ from pipeline.run import earlier
 from pipeline.run.kept_inputs import bucket_waves
 from pipeline.run.pages import taken_down
 from pipeline.run.steps import UNCHANGED, Product, Step, Steps, exchange, exchanged, files_of
-from pipeline.store.address import Fingerprint, digest, split_id
+from pipeline.store import manifest
+from pipeline.store.address import Fingerprint, digest
+from pipeline.store.facts import Facts
 from stages.contract import Task, Wave
 
 
@@ -39,10 +42,9 @@ def find_families(
     if print_ is None:
         return None
     inputs = []
-    for index, split in enumerate(steps.splits):
-        files = {name: product.addresses[index] for name, product in measured.items()}
-        report = measured["documents"].facts[index]
-        inputs.append(recipe.cluster_input(split, split_id(split), files, report))
+    every = files_of(steps, measured, measured)
+    for split, files, report in zip(steps.splits, every, measured["documents"].facts, strict=True):
+        inputs.append(recipe.cluster_input(split, steps.id_of(split), files, report))
     entries = recipe.section("clusters").earlier
     known = [recipe.fingerprint("signatures", source).about() for source in sorted(recipe.sources)]
     others = earlier.splits(steps.store, entries, [entry.name for entry in inputs], known)
@@ -51,7 +53,7 @@ def find_families(
         if not steps.dry:
             steps.store.write_json(f"runs/earlier/{recipe.name}.json", list(entries))
     # not where another root lies, but what it holds, is part of the address
-    content = [*map(asdict, inputs), *({**entry, "root": entry["root"] is not None} for entry in others)]
+    content = [*map(vars, inputs), *({**entry, "root": entry["root"] is not None} for entry in others)]
     folder = f"{print_.folder}-{digest(content)}"
     inputs += [recipe.earlier_input(entry) for entry in others]
     waves = recipe.family_waves(inputs, folder)
@@ -73,33 +75,40 @@ def eligible_tasks(
     recipe: Recipe,
     steps: Steps,
     measured: dict[str, Product],
-    inputs: list[dict[str, Any]],
+    inputs: Sequence[dict[str, Any]],
     prints: dict[str, Fingerprint],
     more: dict[str, Any],
     removed: dict[int, list[str]],
-) -> list[Task]:
-    """``more``: the domains, and of percentiles that they name the address and how names of files tell them."""
-    tasks = []
+) -> tuple[list[str], Callable[[int], Task]]:
+    """The addresses of `eligible`, and the task of a split by its number.
+
+    ``more``: the domains, and of percentiles that they name the address and how names of files tell them.
+    """
     finding = graph.BY_NAME["eligible"]
     matched = exchanged(steps, measured, graph.RULED)
     edges = more.pop("ranked", "")
+    folders = {source: print_.folder for source, print_ in prints.items()}
+    params = {source: recipe.eligible_params(source) for source in recipe.sources}
+    costs = measured["documents"].facts.column("text_bytes")
+    addresses = []
     for index, split in enumerate(steps.splits):
-        gone = removed.get(index)
-        suffix = matched[index] + (f"-{digest(gone)}" if gone else "") + edges
-        address = f"{prints[split.source].folder}/{split_id(split)}{suffix}.parquet"
-        args = {**inputs[index], "params": recipe.eligible_params(split.source), "output": address, **more}
-        args |= {"remove": gone} if gone else {}
-        cost = measured["documents"].facts[index]["text_bytes"]
-        label = f"{split.source}/{split.file}"
-        tasks.append(Task(finding.task, args, (address,), label, cost, finding.memory))
-    return tasks
+        suffix = matched[index] + (f"-{digest(removed[index])}" if removed.get(index) else "") + edges
+        addresses.append(f"{folders[split.source]}/{steps.id_of(split)}{suffix}.parquet")
+
+    def make(index: int) -> Task:
+        split, address = steps.splits[index], addresses[index]
+        args = {**inputs[index], "params": params[split.source], "output": address, **more}
+        args |= {"remove": removed[index]} if removed.get(index) else {}
+        return Task(finding.task, args, (address,), f"{split.source}/{split.file}", costs[index], finding.memory)
+
+    return addresses, make
 
 
 def cluster(
     recipe: Recipe,
     steps: Steps,
     measured: dict[str, Product],
-    inputs: list[dict[str, Any]],
+    inputs: Sequence[dict[str, Any]],
     edges: Any,
     families: Families | None,
 ) -> dict[str, Product]:
@@ -112,10 +121,12 @@ def cluster(
     more: dict[str, Any] = {"domains": recipe.eligible_domains}
     if edges:
         more |= {"edges": steps.snapshot["buckets"], "ranked": f"-{digest(edges)}"}
-    tasks = eligible_tasks(recipe, steps, measured, inputs, prints, more, taken_down(steps, measured, alone=True))
-    eligible = Product([task.outputs[0] for task in tasks])
-    steps.map_product("eligible", eligible, tasks, print_of)
-    digests = [facts["digest"] for facts in eligible.facts]
+    addresses, make = eligible_tasks(
+        recipe, steps, measured, inputs, prints, more, taken_down(steps, measured, alone=True)
+    )
+    eligible = Product(addresses)
+    steps.map_product("eligible", eligible, make, measured["documents"].facts.column("text_bytes"), print_of)
+    digests = eligible.facts.column("digest")
     folder = f"{print_.folder}-{digest([families.folder, digests])}"
     names = [entry.name for entry in families.inputs[: len(steps.splits)]]
     plan = partial(recipe.cluster_waves, families.inputs, eligible.addresses, families.folder, folder)
@@ -128,15 +139,16 @@ def cluster(
 
 
 def ranked_clusters(
-    recipe: Recipe, steps: Steps, measured: dict[str, Product], inputs: list[dict[str, Any]], families: Families
+    recipe: Recipe, steps: Steps, measured: dict[str, Product], inputs: Sequence[dict[str, Any]], families: Families
 ) -> Product:
     """`clusters` as decided among the pages that pass every rule whatever their domain: those percentiles rank."""
     prints = {source: recipe.ranked(source) for source in recipe.sources}
-    tasks = eligible_tasks(recipe, steps, measured, inputs, prints, {"domains": None}, {})
-    addresses = [task.outputs[0] for task in tasks]
+    addresses, make = eligible_tasks(recipe, steps, measured, inputs, prints, {"domains": None}, {})
     if steps.missing(addresses):
         plan_kept(recipe, steps, "the pages that percentiles rank are not known")
-        steps.run_waves("eligible: percentiles", [Wave("eligible: percentiles", tuple(tasks))])
+        steps.run_waves(
+            "eligible: percentiles", [Wave("eligible: percentiles", tuple(map(make, range(len(addresses)))))]
+        )
     steps.about(prints.values())
     decided = recipe.clusters()
     assert decided is not None
@@ -146,7 +158,7 @@ def ranked_clusters(
     if steps.missing([*product.addresses, f"{folder}/summary.json"]):
         plan_kept(recipe, steps, "the pages that percentiles rank are not known")
         steps.run_waves("clusters", recipe.cluster_waves(families.inputs, addresses, families.folder, folder))
-    product.facts = list(steps.reports(product.addresses))
+    product.facts = Facts.of(map(manifest.facts, steps.reports(product.addresses)))
     steps.snapshot["ranked"] = [*addresses, *product.addresses, f"{folder}/summary.json"]
     return product
 
@@ -165,7 +177,11 @@ def plan_kept(
 
 
 def edges_of(
-    recipe: Recipe, steps: Steps, measured: dict[str, Product], inputs: list[dict[str, Any]], families: Families | None
+    recipe: Recipe,
+    steps: Steps,
+    measured: dict[str, Product],
+    inputs: Sequence[dict[str, Any]],
+    families: Families | None,
 ) -> dict[str, Any] | None:
     """The values at the percentiles that domains name, over all splits; None where none does."""
     if not recipe.percentiles():

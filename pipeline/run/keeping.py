@@ -2,58 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from pipeline.recipe import Recipe, graph
 from pipeline.run.kept_inputs import robots_tables, url_files
 from pipeline.run.pages import taken_down
-from pipeline.run.steps import Product, Steps, exchange, exchanged, files_of
-from pipeline.store.address import digest, split_id
+from pipeline.run.steps import Each, Product, Steps, exchange, exchanged, files_of
+from pipeline.store.address import digest
 from stages.contract import Task
 
 
-def rule_inputs(recipe: Recipe, steps: Steps, measured: dict[str, Product]) -> list[dict[str, Any]]:
+def rule_inputs(recipe: Recipe, steps: Steps, measured: dict[str, Product]) -> Sequence[dict[str, Any]]:
     """Of each split what rules look at but for duplicates: files, compiled lists of addresses and robots.txt."""
     about = steps.store, steps.reporter.say, steps.dry
     compiled = {"urls": url_files(recipe, *about), "robots": robots_tables(recipe, *about)}
-    return [
-        {"files": files, **{name: places[split.source] for name, places in compiled.items() if split.source in places}}
-        for files, split in zip(files_of(steps, measured, graph.RULED), steps.splits, strict=True)
-    ]
+    more = {
+        source: {name: places[source] for name, places in compiled.items() if source in places}
+        for source in recipe.sources
+    }
+    files = files_of(steps, measured, graph.RULED)
+    return Each(lambda index: {"files": files[index], **more[steps.splits[index].source]}, len(steps.splits))
 
 
 def keep(
     recipe: Recipe,
     steps: Steps,
     measured: dict[str, Product],
-    inputs: list[dict[str, Any]],
+    inputs: Sequence[dict[str, Any]],
     edges: Any,
     step: str = "kept",
 ) -> Product:
     """``inputs``: what `eligible` decides by, for each split; ``edges``: of the percentiles that domains name."""
     keeping = graph.BY_NAME["kept"]
     product = Product([])
-    tasks = []
     domains = list(recipe.plain_domains.values())
     removed = taken_down(steps, measured)
     matched = exchanged(steps, measured, graph.DECIDING)
     print_of = partial(recipe.fingerprint, "kept")
     ranked = f"-{digest(edges)}" if edges else ""
-    for index, (files, split) in enumerate(zip(files_of(steps, measured, graph.DECIDING), steps.splits, strict=True)):
-        gone = removed.get(index)
-        suffix = matched[index] + (f"-{digest(gone)}" if gone else "") + ranked
-        address = f"{print_of(split.source).folder}/{split_id(split)}{suffix}.parquet"
-        product.addresses.append(address)
-        params = recipe.map_params("kept", split.source)
-        args = {**inputs[index], "files": files, "params": params, "output": address, "domains": domains}
-        args |= {"remove": gone} if gone else {}
+    folders = {source: print_of(source).folder for source in recipe.sources}
+    params = {source: recipe.map_params("kept", source) for source in recipe.sources}
+    for index, split in enumerate(steps.splits):
+        suffix = matched[index] + (f"-{digest(removed[index])}" if removed.get(index) else "") + ranked
+        product.addresses.append(f"{folders[split.source]}/{steps.id_of(split)}{suffix}.parquet")
+    files = files_of(steps, measured, graph.DECIDING)
+    costs = measured["documents"].facts.column("text_bytes")
+
+    def make(index: int) -> Task:
+        split, address = steps.splits[index], product.addresses[index]
+        args = {**inputs[index], "files": files[index], "params": params[split.source], "output": address}
+        args |= {"domains": domains}
+        args |= {"remove": removed[index]} if removed.get(index) else {}
         args |= {"edges": steps.snapshot["buckets"]} if edges else {}
-        cost = measured["documents"].facts[index]["text_bytes"]
-        tasks.append(Task(keeping.task, args, (address,), f"{split.source}/{split.file}", cost, keeping.memory))
-    steps.map_product("kept", product, tasks, print_of, step)
+        return Task(keeping.task, args, (address,), f"{split.source}/{split.file}", costs[index], keeping.memory)
+
+    steps.map_product("kept", product, make, costs, print_of, step)
     if steps.planned[-1].to_do and not steps.dry:
-        stay, pages = (sum(facts[count] for facts in product.facts) for count in ("kept", "rows"))
+        stay, pages = (int(product.facts.numbers(count).sum()) for count in ("kept", "rows"))
         steps.reporter.say(f"{step}: {stay:,} of {pages:,} pages")
     return product
 
@@ -65,14 +72,13 @@ def repeated(recipe: Recipe, steps: Steps, measured: dict[str, Product], taking_
         return {}
     files = files_of(steps, {**measured, "kept": taking_part}, (*graph.BY_NAME["repeats"].inputs, "kept"))
     facts = measured["documents"].facts
+    decided = taking_part.facts.column("kept_rows")
     inputs = [
-        recipe.repeats_input(split, split_id(split), *rest)
+        recipe.repeats_input(split, steps.id_of(split), *rest)
         for split, *rest in zip(steps.splits, files, facts, strict=True)
     ]
     # which pages take part decides, not the rules that say so
-    content = [
-        {**vars(entry), "decided": told["kept_rows"]} for entry, told in zip(inputs, taking_part.facts, strict=True)
-    ]
+    content = [{**vars(entry), "decided": told} for entry, told in zip(inputs, decided, strict=True)]
     folder = f"{print_.folder}-{digest(content)}"
     names = [entry.name for entry in inputs]
     plan = partial(recipe.repeats_waves, inputs, folder)

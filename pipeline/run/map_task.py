@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from pipeline.engine import cpu_limit
+from pipeline.run.spool import pack
 from pipeline.store.storage import Store
 from stages import schemas
 from stages.contract import Split, StageParams
@@ -115,6 +116,18 @@ def measure(
             }
             text_writer.report = reports["documents"] = report
     return {"reports": reports, "seconds": seconds}
+
+
+def measure_packed(store: Store, **args: Any) -> dict[str, Any]:
+    """Job: `measure`, whose reports come back packed, with the pages read and the most rows of any product."""
+    told = measure(store, **args)
+    reports = told["reports"]
+    return {
+        "packed": {name: pack(report) for name, report in reports.items()},
+        "rows": max((report["rows"] for report in reports.values()), default=None),
+        "pages": reports.get("documents", {}).get("rows", 0),
+        "seconds": told["seconds"],
+    }
 
 
 @lru_cache(maxsize=32)

@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
+from json.encoder import encode_basestring
 from typing import Any
 
-from pipeline.engine.scheduler import Done
+from pipeline.engine.scheduler import Done, Planned
 from pipeline.errors import RunError
 from pipeline.recipe import Recipe, dump, graph
 from pipeline.recipe.lineage import parents_of
-from pipeline.run.spool import Spool
+from pipeline.run.spool import Spool, pack
 from pipeline.run.steps import Product, Step, Steps, exchange, files_of
-from pipeline.store.address import digest, split_id
+from pipeline.store.address import digest
+from stages import seal
 from stages.contract import Split, Task
 
+NEW_LINE = "\n"
 MAP_MEMORY = 1536 << 20
 
 
 def write_listing(recipe: Recipe, steps: Steps) -> None:
-    listing = [vars(split) | {"id": split_id(split)} for split in steps.splits]
-    address = f"sources/{digest([[s['id'], s['file']] for s in listing])}.json"
+    address = f"sources/{digest([[steps.id_of(split), split.file] for split in steps.splits])}.json"
     steps.snapshot["sources"] = address
-    steps.planned.append(Step("sources", len(listing), 0, "listed"))
+    steps.planned.append(Step("sources", len(steps.splits), 0, "listed"))
     if not steps.dry:
-        stable = [
-            {key: value for key, value in entry.items() if key not in ("uri", "ranges")}
-            | {"parts": [[file, size] for file, _, size in entry["parts"]]}
-            for entry in listing
-        ]
-        steps.store.keep_json(address, stable)
-    if not steps.dry:
+        steps.store.keep_bytes(address, seal.encode_items(listed(split, steps.id_of(split)) for split in steps.splits))
         steps.store.write_json(f"runs/inputs/{recipe.name}.json", places(steps.splits))
+
+
+def listed(split: Split, name: str) -> str:
+    """A split as it stands in `sources`, as sorted JSON indented by one a level: its place and ranges are left out."""
+    strings = {"etag": split.etag, "file": split.file, "id": name, "source": split.source, "unit": split.unit}
+    text = {key: encode_basestring(value) for key, value in strings.items()}
+    parts = json.dumps([[file, size] for file, _, size in split.parts], ensure_ascii=False, indent=1)
+    return (
+        f'{{\n "end": {split.end},\n "etag": {text["etag"]},\n "file": {text["file"]},\n "id": {text["id"]},\n'
+        f' "parts": {parts.replace(NEW_LINE, NEW_LINE + " ") if split.parts else "[]"},\n "size": {split.size},\n'
+        f' "source": {text["source"]},\n "start": {split.start},\n "unit": {text["unit"]}\n}}'
+    )
 
 
 def places(splits: Iterable[Split]) -> dict[str, Any]:
@@ -54,36 +63,45 @@ def measure(recipe: Recipe, steps: Steps) -> dict[str, Product]:
     names = graph.together(recipe.sections)
     products = {name: Product([]) for name in names}
     for name in names:
-        prints = {source: recipe.fingerprint(name, source) for source in recipe.sources}
-        products[name].addresses = [f"{prints[s.source].folder}/{split_id(s)}.parquet" for s in steps.splits]
+        folders = {source: recipe.fingerprint(name, source).folder for source in recipe.sources}
+        products[name].addresses = [f"{folders[s.source]}/{steps.id_of(s)}.parquet" for s in steps.splits]
     missing = {name: steps.standing(name, product) for name, product in products.items()}
     for name, product in products.items():
         reason = steps.why(name, product, missing[name], partial(recipe.fingerprint, name))
         steps.planned.append(Step(name, len(product.addresses), len(missing[name]), reason))
     params = cache(recipe.map_params)  # one object for all tasks of a source
-    tasks: dict[bool, list[Task]] = {False: [], True: []}
-    for index, split in enumerate(steps.splits):
-        if any(product.addresses[index] in missing[name] for name, product in products.items()):
-            tasks[split.unit == "derived"].append(measure_task(recipe, index, split, products, params))
-    fresh = Spool()
+    numbers: dict[bool, list[int]] = {False: [], True: []}
+    if any(missing.values()):
+        for index, split in enumerate(steps.splits):
+            if any(product.addresses[index] in missing[name] for name, product in products.items()):
+                numbers[split.unit == "derived"].append(index)
+        steps.save({name: product.addresses for name, product in products.items()})
+    fresh = {name: Spool(len(steps.splits)) for name in names}
+
+    def planned(derived: bool) -> Planned:
+        def make(index: int) -> Task:
+            return measure_task(recipe, index, steps.splits[index], products, params)
+
+        return Planned(make, numbers[derived], [steps.splits[index].size for index in numbers[derived]])
 
     def done(result: Done) -> None:
-        for name, report in result.value["reports"].items():
-            file = result.task.outputs[names.index(name)]
-            fresh.add(file, result.files.pop(file), report)
+        for name, told in result.value["packed"].items():
+            file = products[name].addresses[result.number]
+            fresh[name].add(result.number, file, result.files.pop(file), told)
+
+    numbered = {address: index for index, address in enumerate(products["documents"].addresses) if numbers[True]}
 
     def derived(result: Done) -> None:
         file = result.task.outputs[0]
-        fresh.add(file, result.files.pop(file), result.value)
+        fresh["documents"].add(numbered[file], file, result.files.pop(file), pack(result.value))
 
-    steps.save({name: product.addresses for name, product in products.items()})
-    steps.run("measure", tasks[False], done)
+    steps.run("measure", planned(False), done)
     made = [task for task in derive_tasks(recipe, steps, products) if task.outputs[0] in missing["documents"]]
     steps.run("transforms", made, derived)
     tidy_pieces(recipe, steps, products["documents"])
-    steps.run("measure", tasks[True], done)
+    steps.run("measure", planned(True), done)
     for name, product in products.items():
-        steps.finish(name, product, fresh)
+        steps.finish(name, product, fresh.pop(name))
     steps.save()
     return products
 
@@ -157,7 +175,9 @@ def measure_task(
         "page_seconds": recipe.section("run").page_seconds,
     }
     outputs = tuple(product.addresses[index] for product in products.values())
-    return Task("pipeline.run.map_task:measure", args, outputs, f"{split.source}/{split.file}", split.size, MAP_MEMORY)
+    return Task(
+        "pipeline.run.map_task:measure_packed", args, outputs, f"{split.source}/{split.file}", split.size, MAP_MEMORY
+    )
 
 
 def check_input(recipe: Recipe, steps: Steps, documents: Product) -> None:
@@ -204,22 +224,17 @@ def score(recipe: Recipe, steps: Steps, documents: Product) -> dict[str, Product
         return {}
     prints = {source: recipe.fingerprint("scores", source) for source in recipe.sources}
     params, gpus, memory = recipe.scorers()
-    product = Product([f"{prints[split.source].folder}/{split_id(split)}.parquet" for split in steps.splits])
-    tasks = [
-        Task(
-            graph.BY_NAME["scores"].task,
-            {"documents": text, "output": address, "params": params},
-            (address,),
-            f"{split.source}/{split.file}",
-            facts["text_bytes"],
-            memory,
-            gpus,
-        )
-        for split, text, facts, address in zip(
-            steps.splits, documents.addresses, documents.facts, product.addresses, strict=True
-        )
-    ]
-    steps.map_product("scores", product, tasks, prints.__getitem__)
+    folders = {source: print_.folder for source, print_ in prints.items()}
+    product = Product([f"{folders[split.source]}/{steps.id_of(split)}.parquet" for split in steps.splits])
+    costs = documents.facts.column("text_bytes")
+
+    def make(index: int) -> Task:
+        split, address = steps.splits[index], product.addresses[index]
+        args = {"documents": documents.addresses[index], "output": address, "params": params}
+        label = f"{split.source}/{split.file}"
+        return Task(graph.BY_NAME["scores"].task, args, (address,), label, costs[index], memory, gpus)
+
+    steps.map_product("scores", product, make, costs, prints.__getitem__)
     return {"scores": product}
 
 
@@ -229,7 +244,7 @@ def contamination(recipe: Recipe, steps: Steps, measured: dict[str, Product]) ->
     if print_ is None:
         return {}
     inputs = [
-        recipe.contamination_input(split, split_id(split), files)
+        recipe.contamination_input(split, steps.id_of(split), files)
         for split, files in zip(steps.splits, files_of(steps, measured, ("documents", "overlaps")), strict=True)
     ]
     folder = f"{print_.folder}-{digest([vars(entry) for entry in inputs])}"
@@ -244,7 +259,7 @@ def recurring(recipe: Recipe, steps: Steps, documents: Product) -> dict[str, Pro
     if print_ is None:
         return {}
     inputs = [
-        recipe.lines_input(split, split_id(split), address, report)
+        recipe.lines_input(split, steps.id_of(split), address, report)
         for split, address, report in zip(steps.splits, documents.addresses, documents.facts, strict=True)
     ]
     folder = f"{print_.folder}-{digest([vars(entry) for entry in inputs])}"
@@ -258,7 +273,7 @@ def ensembled(recipe: Recipe, steps: Steps, measured: dict[str, Product]) -> dic
     if print_ is None:
         return {}
     files = files_of(steps, measured, graph.BY_NAME["ensembles"].inputs)
-    splits = [(split_id(split), split.source, own) for split, own in zip(steps.splits, files, strict=True)]
+    splits = [(steps.id_of(split), split.source, own) for split, own in zip(steps.splits, files, strict=True)]
     folder = f"{print_.folder}-{digest(splits)}"
     names = [name for name, _, _ in splits]
     return {

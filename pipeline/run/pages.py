@@ -11,7 +11,7 @@ from pipeline.store.key_index import KeyIndex, index_name
 
 def page_index(steps: Steps, documents: Product) -> KeyIndex:
     """The key index of all pages, for take-downs, `why` and their like."""
-    rows = [facts["rows"] for facts in documents.facts]
+    rows = documents.facts.column("rows")
     files = list(zip(documents.addresses, rows, strict=True))
     name = index_name(manifest.address_of("documents", documents.addresses))
     return KeyIndex(steps.store, name, lambda: files, urls=True, say=steps.reporter.say, keep=not steps.dry)

@@ -89,7 +89,7 @@ def reach(snapshot: Snapshot) -> Iterable[str]:
     """Every file that a mixture consists of."""
     store = snapshot.store
     yield from verify_files.named(snapshot, stats.folder_of(snapshot))
-    yield from (entry.address for product in snapshot.data["products"] for entry in snapshot.product(product))
+    yield from (address for product in snapshot.data["products"] for address in snapshot.addresses(product))
     yield from (address for found in snapshot.data.get("pending", {}).values() for address in found)
     folders = [*(snapshot.data.get("shards") or {}).values(), *snapshot.corpora().values()]
     folders += [snapshot.data["survey"]] if snapshot.data.get("survey") else []

@@ -8,6 +8,7 @@ under ``runs/`` and nowhere else.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -62,18 +63,19 @@ class Run:
         """
         recipe, steps = self.recipe, self.made
         measured, kept = self.select()
-        lacking = recipes.lacking_domains(recipe, {name for facts in kept.facts for name in facts["domains"]})
+        held = {json.dumps(names): names for names in kept.facts.column("domains")}.values()
+        lacking = recipes.lacking_domains(recipe, {name for names in held for name in names})
         if lacking and not steps.dry:
             steps.save()  # for `why` and `stats`, which say more
             told = recipes.empty_domains(recipe, lacking, steps.reports(kept.addresses))
-            none = [] if any(facts["kept"] for facts in kept.facts) else ["no page was kept"]
+            none = [] if kept.facts.numbers("kept").any() else ["no page was kept"]
             hint = "loosen what takes its pages, or take it out of the mixture; `gristmill stats` shows every reason"
             raise RunError("; ".join([*none, *told, hint]))
         writing.survey(recipe, steps, measured, kept)
         steps.save()
         tokens = writing.tokenize(recipe, steps, measured, kept)
         steps.save()
-        if not any(report["rows"] for report in tokens.facts):
+        if not tokens.facts.numbers("rows").any():
             raise RunError("no page was kept: `gristmill stats` shows why each was dropped")
         self.solved = writing.solve(recipe, steps, tokens)  # an impossible mixture is found before anything is written
         domains = writing.write_shards(recipe, steps, tokens, self.solved)
@@ -105,7 +107,7 @@ class Run:
         measured |= measuring.recurring(recipe, steps, measured["documents"])
         measured |= measuring.score(recipe, steps, measured["documents"])
         measured |= measuring.ensembled(recipe, steps, measured)
-        self.text_bytes = [facts["text_bytes"] for facts in measured["documents"].facts]
+        self.text_bytes = measured["documents"].facts.column("text_bytes")
         # whatever `repeats` measures is decided last, among the pages that all else keeps
         before = recipe.before_repeats() if recipe.on("repeats") else recipe
         families = deduplication.find_families(before, steps, measured)

@@ -11,19 +11,22 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, TypeVar, overload
 
-from pipeline.engine.scheduler import Done, Scheduler, TasksFailed
+from pipeline.engine.scheduler import Done, Planned, Scheduler, TasksFailed
 from pipeline.progress import Reporter, WaveProgress
 from pipeline.recipe import Recipe, graph
 from pipeline.recipe import snapshot as snapshots
 from pipeline.run import mending, rebuild, redo_reasons
 from pipeline.run.mending import MAX_REBUILDS
-from pipeline.run.spool import Spool
+from pipeline.run.spool import Spool, pack
+from pipeline.store import facts as columns
 from pipeline.store import manifest
-from pipeline.store.address import Fingerprint
+from pipeline.store.address import Fingerprint, split_id
 from pipeline.store.costs import Costs
-from pipeline.store.storage import Checksum, Store, encode
+from pipeline.store.facts import Facts
+from pipeline.store.storage import Checksum, Store
 from stages.contract import Split, Task, Wave
 
 T = TypeVar("T")
@@ -56,7 +59,30 @@ class Product:
     """A product of every split: addresses, and the facts of each file's report, in the order of the splits."""
 
     addresses: list[str]
-    facts: list[dict[str, Any]] = field(default_factory=list)
+    facts: Facts = field(default_factory=Facts)
+
+
+class Each(Sequence[T]):
+    """Something of every split, made when it is looked at."""
+
+    def __init__(self, make: Callable[[int], T], count: int) -> None:
+        self._make, self._count = make, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[T]: ...
+
+    def __getitem__(self, index: int | slice) -> T | list[T]:
+        if isinstance(index, slice):
+            return [self._make(number) for number in range(*index.indices(self._count))]
+        if not -self._count <= index < self._count:
+            raise IndexError(index)
+        return self._make(index % self._count)
 
 
 class Unknown(Exception):
@@ -78,6 +104,7 @@ class Steps:
         self.aside = False
         """True: the run of something else than a corpus, which `status` and `stats` do not take for the last run."""
         self._told = 0.0
+        self._ids: dict[int, tuple[Split, str]] = {}
         self.foreign: set[str] = set()
         """Files that are read, but made by runs of other mixtures."""
         self.planned: list[Step] = []
@@ -92,23 +119,50 @@ class Steps:
         self.planned = []
         self.snapshot = {"version": 1, "name": self.recipe.name, "products": {}}
 
+    def id_of(self, split: Split) -> str:
+        """`split_id`, found once for each split of this run."""
+        found = self._ids.get(id(split))
+        if found is None or found[0] is not split:
+            found = self._ids[id(split)] = split, split_id(split)
+        return found[1]
+
     def make(self, name: str, tasks: list[Task]) -> None:
         """Run those tasks whose outputs are not there."""
         self.run_waves(name, [Wave(name, tuple(tasks))])
 
     def map_product(
-        self, name: str, product: Product, tasks: list[Task], print_of: Callable[[str], Fingerprint], step: str = ""
+        self,
+        name: str,
+        product: Product,
+        make: Callable[[int], Task],
+        costs: Sequence[int],
+        print_of: Callable[[str], Fingerprint],
+        step: str = "",
     ) -> None:
-        """Make a map product; ``step``: what the step is called, where a run makes the product twice."""
+        """Make a map product.
+
+        Args:
+            make: the task of a split, by its number; its result is the file's report.
+            costs: bytes of input of every split's task.
+            step: what the step is called, where a run makes the product twice.
+        """
         missing = self.standing(name, product)
-        self.planned.append(Step(step or name, len(tasks), len(missing), self.why(name, product, missing, print_of)))
-        fresh = Spool()
+        count = len(product.addresses)
+        self.planned.append(Step(step or name, count, len(missing), self.why(name, product, missing, print_of)))
+        fresh = Spool(count)
+
+        def one(number: int) -> Task:
+            t = make(number)
+            args = {"job": t.job, "args": t.args, "tally": graph.BY_NAME[name].tally}
+            return Task("pipeline.run.spool:packed", args, t.outputs, t.label, t.cost, t.memory, t.gpus)
 
         def done(result: Done) -> None:
             file = result.task.outputs[0]
-            fresh.add(file, result.files.pop(file), result.value)
+            fresh.add(result.number, file, result.files.pop(file), result.value["packed"])
 
-        self.run(step or name, [task for task in tasks if task.outputs[0] in missing], done)
+        numbers = [number for number, address in enumerate(product.addresses) if address in missing] if missing else []
+        tasks = Planned(one, numbers, [costs[number] for number in numbers])
+        self.run(step or name, tasks, done)
         self.finish(name, product, fresh, {source: print_of(source) for source in self.recipe.sources})
 
     def missing(self, addresses: Iterable[str]) -> set[str]:
@@ -128,9 +182,8 @@ class Steps:
         address = manifest.address_of(name, product.addresses)
         expected: dict[str, int | None] = dict.fromkeys([*product.addresses, *others])
         if self.store.exists(address):
-            for entry in manifest.read(self.store, address):
-                expected[entry.address] = int(entry.checksum["bytes"])
-                product.facts.append(entry.facts)
+            product.facts = columns.read(self.store, address)
+            expected |= zip(product.addresses, product.facts.column("bytes"), strict=True)
         return self.lacking(self._listed(expected), expected)
 
     def lacking(self, listed: Mapping[str, int], expected: Mapping[str, int | None]) -> set[str]:
@@ -173,21 +226,21 @@ class Steps:
                 if address not in expected:
                     self.store.remove(address)
 
-    def run(self, name: str, tasks: list[Task], done: Callable[[Done], None]) -> None:
+    def run(self, name: str, tasks: Sequence[Task], done: Callable[[Done], None]) -> None:
         if self.dry:
             if tasks:
                 raise Unknown
             return
         if not tasks:
             return
-        with self.reporter.wave(name, len(tasks), sum(task.cost for task in tasks)) as progress:
+        cost = sum(tasks.costs if isinstance(tasks, Planned) else (task.cost for task in tasks))
+        with self.reporter.wave(name, len(tasks), cost) as progress:
 
             def finished(result: Done) -> None:
                 done(result)
                 self.checksums.update(result.files)
                 self.costs.add(name, result.task, result.value, result.cost)
-                pages = result.value.get("reports", {}).get("documents", {}).get("rows", 0)
-                progress.advance(result.task.cost, pages)
+                progress.advance(result.task.cost, result.value.get("pages", 0))
                 self._progress(name, progress)
 
             try:
@@ -232,27 +285,28 @@ class Steps:
         address = manifest.address_of(name, product.addresses)
         self.snapshot["products"][name] = address
         self.about((prints or self._prints(name)).values())
-        if product.facts and not (fresh and self._differs(address, fresh)):
+        tally = graph.BY_NAME[name].tally
+        if product.facts and not (fresh and fresh.differs(product.facts)):
+            if not self.dry and not product.facts.beside:
+                known = Spool(len(product.addresses))
+                for number, entry in enumerate(manifest.read(self.store, address)):
+                    known.add(number, entry.address, entry.checksum, pack(entry.report, tally))
+                columns.write(
+                    self.store, address, known.facts().table, columns.digest(self.store, address), known.counts()
+                )
             return
-        product.facts = []
         if self.dry:
-            product.facts = [manifest.facts(report) for report in self.reports(product.addresses)]
+            product.facts = Facts.of(map(manifest.facts, self.reports(product.addresses)))
             return
-        old = [file for file in product.addresses if not fresh or file not in fresh]
-        self._check_sums(name, old)
-
-        def lines() -> Iterator[bytes]:
-            reports = self.reports(old)
-            for file in product.addresses:
-                if fresh and file in fresh:
-                    product.facts.append(fresh.take_facts(file))
-                    yield fresh.line(file)
-                else:
-                    report = next(reports)
-                    product.facts.append(manifest.facts(report))
-                    yield manifest.line_of(file, self.checksums.pop(file), product.facts[-1], encode(report))
-
-        manifest.write(self.store, address, lines())
+        spool = fresh or Spool(len(product.addresses))
+        old = [number for number in range(len(product.addresses)) if number not in spool]
+        files = [product.addresses[number] for number in old]
+        self._check_sums(name, files)
+        for number, file, report in zip(old, files, self.reports(files), strict=True):
+            spool.add(number, file, self.checksums.pop(file), pack(report, tally))
+        product.facts = spool.facts()
+        beside = partial(columns.write, self.store, address, product.facts.table, counts=spool.counts())
+        manifest.write(self.store, address, spool.lines(product.facts), lambda digest: beside(digest=digest))
 
     def reports(self, addresses: list[str]) -> Iterator[dict[str, Any]]:
         """The reports inside files, in order."""
@@ -287,14 +341,6 @@ class Steps:
         found = {f"{print_.folder}/about.json": print_.about() for print_ in prints}
         with ThreadPoolExecutor(READ_THREADS) as threads:
             list(threads.map(self.store.keep_json, found, found.values()))
-
-    def _differs(self, address: str, fresh: Spool) -> bool:
-        """Whether files that were made again are other ones than the manifest says."""
-        return any(
-            manifest.entry_of(fresh.line(entry.address)).checksum != entry.checksum
-            for entry in manifest.read(self.store, address)
-            if entry.address in fresh
-        )
 
     def save(self, pending: dict[str, list[str]] | None = None, complete: bool = False) -> None:
         """Tell `status` and `stats` how far this run is; and, once it is whole, keep its snapshot."""
@@ -371,15 +417,15 @@ def exchange(
     return product
 
 
-def files_of(steps: Steps, products: dict[str, Product], names: Iterable[str]) -> list[dict[str, str]]:
+def files_of(steps: Steps, products: dict[str, Product], names: Iterable[str]) -> Sequence[dict[str, str]]:
     """Of each split the addresses of its files of those products that there are, by name."""
-    made = [name for name in names if name in products]
-    return [{name: products[name].addresses[index] for name in made} for index in range(len(steps.splits))]
+    made = {name: products[name].addresses for name in names if name in products}
+    return Each(lambda index: {name: addresses[index] for name, addresses in made.items()}, len(steps.splits))
 
 
 def exchanged(steps: Steps, products: dict[str, Product], names: Iterable[str]) -> list[str]:
     """Of each split the digests of its rows in those products that are exchanges, as they stand in addresses."""
     matched = [""] * len(steps.splits)
     for product in (products[name] for name in graph.exchanged(names) if name in products):
-        matched = [f"{told}-{facts['digest']}" for told, facts in zip(matched, product.facts, strict=True)]
+        matched = [f"{told}-{digest}" for told, digest in zip(matched, product.facts.column("digest"), strict=True)]
     return matched

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.errors import RunError
 from pipeline.recipe import Recipe, dump, graph
 from pipeline.run.steps import UNCHANGED, Product, Step, Steps, files_of
-from pipeline.store.address import digest, split_id
+from pipeline.store.address import digest
 from stages.contract import Task, Wave
 from stages.shard_format import files_of as shard_files_of
 
@@ -26,7 +26,7 @@ def survey(recipe: Recipe, steps: Steps, measured: dict[str, Product], kept: Pro
     to_do = len(missing - {address}) or 1 if missing else 0
     steps.planned.append(Step("survey", len(outputs), to_do, "what it describes changed" if missing else UNCHANGED))
     if missing and not steps.dry:  # nothing else waits for it: a plan looks on
-        steps.run_waves("survey", phases)
+        steps.run_waves("survey", phases())
     if not steps.dry or not missing:
         steps.keep_sizes(sizes, [*outputs, address])
     steps.tidy(address.rpartition("/")[0], {address, sizes})
@@ -35,21 +35,24 @@ def survey(recipe: Recipe, steps: Steps, measured: dict[str, Product], kept: Pro
 def tokenize(recipe: Recipe, steps: Steps, measured: dict[str, Product], kept: Product) -> Product:
     print_of = partial(recipe.fingerprint, "tokens")
     product = Product([])
-    tasks = []
     tokens = graph.BY_NAME["tokens"]
     files = files_of(steps, {**measured, "kept": kept}, tokens.inputs)
     clustered = measured.get("clusters")
-    for index, split in enumerate(steps.splits):
-        selection = kept.facts[index]["selection_digest"]
-        suffix = f"-{clustered.facts[index]['digest']}" if clustered else ""
-        folder = print_of(split.source).folder
-        address = f"{folder}/{split_id(split)}-{digest([selection, suffix])}.arrow"
-        product.addresses.append(address)
-        args = {"files": files[index], "output": address, "params": dump(recipe.section("tokens"))}
-        cost = measured["documents"].facts[index]["text_bytes"]
-        label = f"{split.source}/{split.file}"
-        tasks.append(Task(tokens.task, args, (address,), label, cost, tokens.memory))
-    steps.map_product("tokens", product, tasks, print_of)
+    suffixes = [f"-{told}" for told in clustered.facts.column("digest")] if clustered else [""] * len(steps.splits)
+    folders = {source: print_of(source).folder for source in recipe.sources}
+    selections = kept.facts.column("selection_digest")
+    for split, selection, suffix in zip(steps.splits, selections, suffixes, strict=True):
+        name = f"{steps.id_of(split)}-{digest([selection, suffix])}"
+        product.addresses.append(f"{folders[split.source]}/{name}.arrow")
+    costs = measured["documents"].facts.column("text_bytes")
+    params = dump(recipe.section("tokens"))
+
+    def make(index: int) -> Task:
+        split, address = steps.splits[index], product.addresses[index]
+        args = {"files": files[index], "output": address, "params": params}
+        return Task(tokens.task, args, (address,), f"{split.source}/{split.file}", costs[index], tokens.memory)
+
+    steps.map_product("tokens", product, make, costs, print_of)
     return product
 
 
@@ -76,11 +79,11 @@ def solve(recipe: Recipe, steps: Steps, tokens: Product) -> Solved:
     """The mixture by the counts of `tokens`, held-out ones included."""
     available = dict.fromkeys(recipe.domains, 0)
     documents: dict[str, int] = {}
-    for facts in tokens.facts:
-        for group in facts["groups"]:
+    for groups in tokens.facts.column("groups"):
+        for group in groups:
             available[group["domain"]] += group["tokens"]
             documents[group["domain"]] = documents.get(group["domain"], 0) + group["documents"]
-    holder = next(address for address, facts in zip(tokens.addresses, tokens.facts, strict=True) if facts["rows"])
+    holder = tokens.addresses[int(tokens.facts.numbers("rows").nonzero()[0][0])]
     tokenizer = steps.report(holder)["tokenizer"]
     mixture = recipe.solve(available, tokenizer)
     return Solved(available, documents, tokenizer, mixture, recipe.solve_phases(available, tokenizer))
@@ -92,13 +95,13 @@ def write_shards(recipe: Recipe, steps: Steps, tokens: Product, solved: Solved) 
     seed = recipe.section("tokens").seed
     manifests: dict[str, str] = {}
     plans: list[list[Wave]] = []
-    pairs = list(zip(tokens.addresses, tokens.facts, strict=True))
     for name in sorted(domain for domain, target in solved.mixture.targets.items() if target):
-        holding = [(address, facts) for address, facts in pairs if name in facts["domain_digests"]]
-        content = sorted(facts["domain_digests"][name] for _, facts in holding)
+        content = sorted(told for told in tokens.facts.values("domain_digests", name) if told is not None)
         folder = f"{print_.folder}/{name}-{digest([solved.tokenizer, seed, content])}"
         manifests[name] = f"{folder}/manifest.json"
         if not holds(steps, manifests[name]):
+            counted = zip(tokens.addresses, tokens.facts, strict=True)
+            holding = ((address, facts) for address, facts in counted if name in facts["domain_digests"])
             plans.append(recipe.shard_waves(name, holding, folder, solved.tokenizer))
     stood = all(map(steps.store.exists, manifests.values()))
     reason = steps.why_whole("shards", print_, bool(plans), stood)

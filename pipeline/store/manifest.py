@@ -9,7 +9,7 @@ driver holds the few facts it needs of each. A report is decoded when somebody a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -67,18 +67,36 @@ def address_of(product: str, addresses: list[str]) -> str:
 
 def line_of(address: str, checksum: Checksum, facts: dict[str, Any], report: bytes) -> bytes:
     """The line of a file; ``report`` is encoded."""
-    head = encode({"address": address, "bytes": checksum["bytes"], "facts": facts})
-    return b'%b,"report":%b,"xxh3_128":"%b"}' % (head[:-1], report, str(checksum["xxh3_128"]).encode())
+    return line_with(address, checksum, encode(facts), report)
 
 
-def write(store: Store, address: str, lines: Iterable[bytes]) -> None:
-    """Write a manifest of `line_of` each file; equal lines give equal bytes."""
+def line_with(address: str, checksum: Checksum, facts: bytes, report: bytes) -> bytes:
+    """The same of facts that are encoded too."""
+    name, xxh3 = json.dumps(address, ensure_ascii=False).encode(), str(checksum["xxh3_128"]).encode()
+    return b'{"address":%b,"bytes":%d,"facts":%b,"report":%b,"xxh3_128":"%b"}' % (
+        name,
+        int(checksum["bytes"]),
+        facts,
+        report,
+        xxh3,
+    )
+
+
+def write(
+    store: Store, address: str, lines: Iterable[bytes], first: Callable[[str], None] = lambda digest: None
+) -> None:
+    """Write a manifest of `line_of` each file; equal lines give equal bytes.
+
+    ``first`` writes what is to stand before the manifest does, and is given the xxh3-128 of its lines as written.
+    """
     compressor = zstandard.ZstdCompressor(level=3)
     with store.create(address) as sink:
         with compressor.stream_writer(sink, closefd=False) as stream:
             for line in lines:
                 stream.write(line + b"\n")
-        sink.write(seal.lines_seal(cast(HashingSink, sink).digest()))
+        digest = cast(HashingSink, sink).digest()
+        sink.write(seal.lines_seal(digest))
+        first(digest.hex())
 
 
 def read(store: Store, address: str) -> Iterator[Entry]:
@@ -100,19 +118,28 @@ def lines(store: Store, address: str) -> Iterator[bytes]:
     """
     decoder = zstandard.ZstdDecompressor().decompressobj()
     rest = b""
-    frames = seal.check_lines(memoryview(store.read_bytes(address)), address)
+    packed = frames(store, address)
     try:
-        for start in range(0, len(frames), CHUNK):
-            *whole, rest = (rest + decoder.decompress(frames[start : start + CHUNK])).split(b"\n")
+        for start in range(0, len(packed), CHUNK):
+            *whole, rest = (rest + decoder.decompress(packed[start : start + CHUNK])).split(b"\n")
             yield from whole
             if decoder.eof:
-                if decoder.unused_data or start + CHUNK < len(frames):
+                if decoder.unused_data or start + CHUNK < len(packed):
                     raise DamagedFile(address, "damaged at its end")
                 break
     except zstandard.ZstdError as error:
         raise DamagedFile(address, f"no whole zstd ({error})") from error
     if rest or not decoder.eof:
         raise DamagedFile(address, "cut off")
+
+
+def frames(store: Store, address: str) -> memoryview:
+    """The compressed lines of a manifest, without its seal.
+
+    Raises:
+        DamagedFile: it is not what its seal says.
+    """
+    return seal.check_lines(memoryview(store.read_bytes(address)), address)
 
 
 def head_of(line: bytes) -> dict[str, Any]:

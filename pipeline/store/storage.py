@@ -358,7 +358,10 @@ class Store:
 
     def keep_json(self, address: str, value: Any) -> None:
         """Write JSON, unless it stands there to the byte."""
-        data = seal.encode_json(value)
+        self.keep_bytes(address, seal.encode_json(value))
+
+    def keep_bytes(self, address: str, data: bytes) -> None:
+        """Write a file, unless it stands there to the byte."""
         if not self.exists(address) or self.read_bytes(address) != data:
             self.write_bytes(address, data)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from math import ceil
 from typing import Any
 
@@ -46,6 +47,8 @@ class Work:
         ordered = sorted(splits, key=lambda split: split.name)
         self.splits = [{**vars(split), "number": number} for number, split in enumerate(ordered)]
         rows = [split.rows for split in ordered]
+        self._rows_before = [0, *accumulate(rows)]
+        self._text_before = [0, *accumulate(split.text_bytes for split in ordered)]
         # of one round of places; which of them a component falls in, a hash decides
         self.rounds = params.rounds or params.passes
         shingles = [ceil(split.text_bytes * SHINGLE_BYTES * SHINGLE_COPIES / self.rounds) for split in ordered]
@@ -121,14 +124,15 @@ class Work:
         return [self.splits[index] for index in members]
 
     def rows(self, members: Sequence[int]) -> int:
-        return sum(self.splits[index]["rows"] for index in members)
+        """Of splits that follow each other, as those of a group do."""
+        return self._rows_before[members[-1] + 1] - self._rows_before[members[0]] if members else 0
 
     def text(self, members: Sequence[int]) -> int:
-        return sum(self.splits[index]["text_bytes"] for index in members)
+        return self._text_before[members[-1] + 1] - self._text_before[members[0]] if members else 0
 
     @property
     def all_rows(self) -> int:
-        return self.rows(range(len(self.splits)))
+        return self._rows_before[-1]
 
 
 def task(job: Callable[..., Any], args: dict[str, Any], outputs: Sequence[str], label: str, memory: float) -> Task:

@@ -7,20 +7,29 @@ Rows are conserved, per file and in all: records = pages + dropped + quarantined
 documents and in bytes of text; kept = tokenized + left with no text. A file that breaks this raises
 `ConservationError`, which names the product, the file and the two numbers.
 
-Price: a few microseconds per group of a file; memory grows with the number of different groups, not of files.
+Price: a few microseconds per group of a file, nothing where the sums are given (`Counted`); memory grows with the
+number of different groups, not of files.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from stages.kernels.columns import bins
 from stages.kernels.columns.bins import Counts
 from stages.reports import DocumentsReport, KeptReport, TokensReport
 
+R = TypeVar("R")
+WIDTHS = {"pages": 2, "tokens": 3, "failed": 4, "asked": 3, "views": 3}
+"""Fields of a ledger that map a key to a list of numbers, and how many."""
+COUNTERS = ("pieces", "entries", "redacted", "slow_files")
 MAX_LISTED = 100
 """Quarantined records and bad stretches listed in stats.json; all are counted."""
 
@@ -86,7 +95,25 @@ class Ledger:
     has_tokens: bool = False
 
 
-def add_up(documents: Iterable[DocumentsReport], kept: Iterable[KeptReport], tokens: Iterable[TokensReport]) -> Ledger:
+@dataclass(frozen=True)
+class Counted(Generic[R]):
+    """The reports of all files of a product as they were added up when they came (`stages.report.tally`)."""
+
+    counts: Mapping[str, list[int]]
+    rows: npt.NDArray[np.int64]
+    """Of every file the pages that the product before it must have for it."""
+    text_bytes: npt.NDArray[np.int64]
+    left: npt.NDArray[np.int64]
+    """Of every file of `kept` the pages that stay."""
+    reports: Callable[[], Iterable[R]]
+    """The reports one by one, where the sums are not enough."""
+
+
+def add_up(
+    documents: Iterable[DocumentsReport],
+    kept: Iterable[KeptReport] | Counted[KeptReport],
+    tokens: Iterable[TokensReport] | Counted[TokensReport],
+) -> Ledger:
     """Add up the reports of all files and check every file; ``kept`` and ``tokens`` may be empty (not made yet).
 
     Raises:
@@ -94,20 +121,11 @@ def add_up(documents: Iterable[DocumentsReport], kept: Iterable[KeptReport], tok
     """
     ledger = Ledger()
     rows_of = [_add_documents(ledger, report) for report in documents]
-    rows_kept: list[tuple[str, int]] = []
-    for index, report in enumerate(kept):
-        if index == len(rows_of):
-            raise ConservationError(f"kept: there are more than the {len(rows_of)} files of documents")
-        rows_kept.append((rows_of[index][0], _add_kept(ledger, report, *rows_of[index])))
-    if rows_kept:
+    left = _add_all_kept(ledger, kept, rows_of)
+    if left:
         ledger.has_kept = True
-        _equal("kept", "all files", "files", len(rows_of), len(rows_kept))
-    num_tokens = 0
-    for index, tokenized in enumerate(tokens):
-        if index == len(rows_kept):
-            raise ConservationError(f"tokens: there are more than the {len(rows_kept)} files of kept")
-        _add_tokens(ledger, tokenized, *rows_kept[index])
-        num_tokens += 1
+        _equal("kept", "all files", "files", len(rows_of), len(left))
+    num_tokens = _add_all_tokens(ledger, tokens, [name for name, _, _ in rows_of], left)
     if num_tokens:
         ledger.has_tokens = True
         measured = sum(int(counts.sum()) for counts in ledger.lengths.values())
@@ -119,9 +137,63 @@ def add_up(documents: Iterable[DocumentsReport], kept: Iterable[KeptReport], tok
                 sum(found[0] for found in ledger.tokens.values()),
                 measured,
             )
-        _equal("tokens", "all files", "files", len(rows_kept), num_tokens)
+        _equal("tokens", "all files", "files", len(left), num_tokens)
         _check_groups(ledger)
     return ledger
+
+
+def _add_all_kept(
+    ledger: Ledger, kept: Iterable[KeptReport] | Counted[KeptReport], rows_of: list[tuple[str, int, int]]
+) -> list[int]:
+    """Add every file; of each the pages that stay."""
+    if isinstance(kept, Counted):
+        rows, sizes = ([entry[number] for entry in rows_of] for number in (1, 2))
+        if np.array_equal(kept.rows, rows) and np.array_equal(kept.text_bytes, sizes):
+            add_sums(ledger, kept.counts)
+            return list(kept.left.tolist())
+        kept = kept.reports()
+    left = []
+    for index, report in enumerate(kept):
+        if index == len(rows_of):
+            raise ConservationError(f"kept: there are more than the {len(rows_of)} files of documents")
+        left.append(add_kept(ledger, report, *rows_of[index]))
+    return left
+
+
+def _add_all_tokens(
+    ledger: Ledger, tokens: Iterable[TokensReport] | Counted[TokensReport], names: list[str], left: list[int]
+) -> int:
+    """Add every file; how many there are."""
+    if isinstance(tokens, Counted):
+        if np.array_equal(tokens.rows, left):
+            add_sums(ledger, tokens.counts)
+            ledger.tokenizer = next((dict(one["tokenizer"]) for one in tokens.reports() if "tokenizer" in one), None)
+            return len(left)
+        tokens = tokens.reports()
+    num_tokens = 0
+    for index, tokenized in enumerate(tokens):
+        if index == len(left):
+            raise ConservationError(f"tokens: there are more than the {len(left)} files of kept")
+        add_tokens(ledger, tokenized, names[index], left[index])
+        num_tokens += 1
+    return num_tokens
+
+
+def add_sums(ledger: Ledger, counts: Mapping[str, list[int]]) -> None:
+    """Add sums by name: a name is the JSON list of a field of a ledger and a key in it."""
+    for name, values in counts.items():
+        field, *parts = json.loads(name)
+        key = tuple(parts) if len(parts) > 1 else parts[0]
+        if field in WIDTHS:
+            add_counts(getattr(ledger, field), key, *values[: WIDTHS[field]])
+        elif field in COUNTERS:
+            getattr(ledger, field)[key] += values[0]
+        elif field == "active":
+            ledger.active.add(parts[0])
+        else:
+            domain, number = parts
+            found = ledger.lengths.setdefault(domain, bins.unpacked("counts", {"first": 0, "counts": []}))
+            found[number] += values[0]
 
 
 def _equal(product: str, where: str, what: str, expected: int, found: int) -> None:
@@ -145,7 +217,7 @@ def _add_documents(ledger: Ledger, report: DocumentsReport) -> tuple[str, int, i
     reading.quarantined += quarantined
     reading.bad += report.get("num_bad", len(report["bad"]))
     for reason, entry in report["dropped"].items():
-        _add(reading.dropped, reason, entry["records"], entry["bytes"])
+        add_counts(reading.dropped, reason, entry["records"], entry["bytes"])
     for kind, places in (("quarantined", report["quarantined"]), ("bad", report["bad"])):
         for place in places[: MAX_LISTED - len(ledger.listed)]:
             told = {"source": source, "file": str(place.get("file", report.get("file", "")))}
@@ -161,7 +233,7 @@ def _add_documents(ledger: Ledger, report: DocumentsReport) -> tuple[str, int, i
     return name, report["rows"], report["text_bytes"]
 
 
-def _add_kept(ledger: Ledger, report: KeptReport, name: str, rows: int, text_bytes: int) -> int:
+def add_kept(ledger: Ledger, report: KeptReport, name: str, rows: int, text_bytes: int) -> int:
     """Add one file; returns how many of its pages are kept."""
     groups = report["groups"]
     _equal("kept", name, "rows", rows, report["rows"])
@@ -173,22 +245,22 @@ def _add_kept(ledger: Ledger, report: KeptReport, name: str, rows: int, text_byt
         if reason is None:
             stay += group["documents"]
         key = (group["source"], group["language"], group["domain"], reason)
-        _add(ledger.pages, key, group["documents"], group["text_bytes"])
+        add_counts(ledger.pages, key, group["documents"], group["text_bytes"])
     _equal("kept", name, "kept pages in its groups", report["kept"], stay)
     ledger.active.update(report["rules"])
     for rule, fails in report["failed"].items():
-        _add(ledger.failed, rule, fails["documents"], fails["text_bytes"], fails["first"], fails["alone"])
+        add_counts(ledger.failed, rule, fails["documents"], fails["text_bytes"], fails["first"], fails["alone"])
     ledger.entries.update(report.get("entries", {}))
     for row in report.get("asked", []):
         place = (row["source"], row["language"], row["rule"])
-        _add(ledger.asked, place, row["documents"], row["text_bytes"], row["alone"])
+        add_counts(ledger.asked, place, row["documents"], row["text_bytes"], row["alone"])
     for view, cut in report.get("views", {}).items():
-        _add(ledger.views, view, cut["documents"], cut["spans"], cut["bytes"])
+        add_counts(ledger.views, view, cut["documents"], cut["spans"], cut["bytes"])
         ledger.redacted.update({f"{view}: {kind}": spans for kind, spans in cut.get("kinds", {}).items()})
     return int(report["kept"])
 
 
-def _add_tokens(ledger: Ledger, report: TokensReport, name: str, kept: int) -> None:
+def add_tokens(ledger: Ledger, report: TokensReport, name: str, kept: int) -> None:
     groups = report["groups"]
     whole = report["rows"] - report.get("further_pieces", 0)
     _equal("tokens", name, "documents", kept, whole + report.get("empty_documents", 0))
@@ -196,7 +268,7 @@ def _add_tokens(ledger: Ledger, report: TokensReport, name: str, kept: int) -> N
     _equal("tokens", name, "tokens in its groups", report["tokens"], sum(group["tokens"] for group in groups))
     for group in groups:
         key = (group["source"], group["language"], group["domain"])
-        _add(ledger.tokens, key, group["documents"], group["text_bytes"], group["tokens"])
+        add_counts(ledger.tokens, key, group["documents"], group["text_bytes"], group["tokens"])
         ledger.pieces[key] += group.get("further_pieces", 0)
     for domain, found in report.get("lengths", {}).items():
         counts = bins.unpacked("counts", found)
@@ -217,7 +289,7 @@ def _check_groups(ledger: Ledger) -> None:
             raise ConservationError(f"tokens: {where}: {kept:,} pages kept, but {documents:,} tokenized")
 
 
-def _add(into: dict[Any, list[int]], key: Any, *counts: int) -> None:
+def add_counts(into: dict[Any, list[int]], key: Any, *counts: int) -> None:
     found = into.get(key)
     if found is None:
         into[key] = list(counts)

@@ -61,7 +61,7 @@ from stages.report.funnel import (
     step_of,
     token_rows,
 )
-from stages.report.ledger import ConservationError, Ledger, add_up
+from stages.report.ledger import ConservationError, Counted, Ledger, add_up
 from stages.reports import DocumentsReport, KeptReport, TokensReport
 from stages.rules import families, rights, robots_files
 
@@ -90,9 +90,9 @@ def encode(stats: Mapping[str, Any]) -> bytes:
 def build_stats(
     name: str,
     documents: Iterable[DocumentsReport],
-    kept: Iterable[KeptReport],
+    kept: Iterable[KeptReport] | Counted[KeptReport],
     clusters: Mapping[str, Any] | None,
-    tokens: Iterable[TokensReport],
+    tokens: Iterable[TokensReport] | Counted[TokensReport],
     corpus: Mapping[str, Any] | None,
     *,
     repeats: Mapping[str, Any] | None = None,
@@ -110,7 +110,7 @@ def build_stats(
     Args:
         name: of the mixture.
         documents, kept, tokens: one report per split, in the same order (`stages.report.ledger` has their keys);
-            ``kept`` and ``tokens`` may be empty while those products are not there.
+            ``kept`` and ``tokens`` may be empty while those products are not there, or added up already.
         clusters: the summary of deduplication, or None.
         corpus: the corpus manifest, or None.
         repeats, contamination: the summaries of these products, or None.

@@ -72,7 +72,7 @@ def test_retries_are_told_once_for_the_phase_they_happened_in(tmp_path: Path) ->
         kept.retries += retries - 1
         kept.write()
     made = {f"{phase}/{output}" for phase in ("kept", "tokens") for output in "ab"}
-    found = costs.gather(store, made, graph.BY_SPLIT)
+    found = costs.gather(store, costs.hashes_of(made), graph.BY_SPLIT)
     assert {stage: (entry["retries"], entry["pages"]) for stage, entry in found.items()} == {
         "kept": (1, 6),
         "tokens": (1, 6),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.store import costs
-from pipeline.store.costs import Costs, gather
+from pipeline.store.costs import Costs, gather, hashes_of
 from pipeline.store.storage import Store
 from stages.contract import Task
 
@@ -23,7 +23,7 @@ def test_a_long_phase_fills_several_files(tmp_path: Path, monkeypatch: pytest.Mo
     assert [one["seconds"] for one in told.slowest(3)] == [9.0, 8.0, 4.0]
     told.write()
     assert len(store.list("runs/costs")) == 3
-    found = gather(store, set(), [])["measure"]
+    found = gather(store, hashes_of([]), [])["measure"]
     assert (found["tasks"], found["seconds"], found["pages"], found["bytes"]) == (7, sum(seconds), 35, 70)
     task = Task("m:g", {}, ("kept/0.parquet",), "0")
     told.add("kept", task, {}, {"seconds": 0.5, "cpu_seconds": 0.5, "peak_bytes": 1.0})

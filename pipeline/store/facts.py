@@ -1,0 +1,203 @@
+"""Facts of a product's files as columns, beside its manifest: a run of many splits looks at these alone.
+
+``manifests/<product>-<hash of the addresses>.facts.parquet``: a row a file, in the order of the manifest, with its
+``address``, ``bytes``, ``xxh3_128``, the parts of its report that later steps use (`KEYS`; nested ones as JSON), and
+what its counts must agree with (``held_*``). The report inside names the manifest it was made with, by the xxh3-128 of
+that, and holds the counts of all reports together where the product's reports are counted (`stages.report.tally`).
+
+It says nothing that the manifest does not: a root made by an earlier program has none, and one that belongs to another
+manifest or is damaged is passed over, and the next run makes it again; till then all is read from the manifest, at
+thirty times the price.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, overload
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xxhash
+
+from pipeline.store import manifest
+from pipeline.store.storage import METADATA_KEY, Checksum, Store
+from stages.seal import DamagedFile
+
+NESTED = ("reasons", "domains", "domain_digests", "groups")
+KEYS = (*manifest.FACTS, "bad", "domains", "tokenizer", "groups")
+CHUNK = 4096
+SUFFIX = ".facts.parquet"
+Row = dict[str, Any]
+
+
+class Facts(Sequence[Row]):
+    """Facts of files, in their order: as dicts one by one, or as whole columns."""
+
+    def __init__(self, table: pa.Table | None = None, beside: bool = False) -> None:
+        """``beside``: they stand beside a manifest."""
+        self.beside = beside
+        self.table = table if table is not None else pa.table({"bytes": pa.array([], pa.int64())})
+
+    @classmethod
+    def of(cls, rows: Iterable[Mapping[str, Any]]) -> Facts:
+        """Facts of files whose checksums do not matter."""
+        builder = Builder()
+        for row in rows:
+            builder.add({"bytes": 0} | flat(row))
+        return cls(builder.table())
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Row]: ...
+
+    def __getitem__(self, index: int | slice) -> Row | list[Row]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        return _nested(self.table.slice(index % max(1, len(self)), 1).to_pylist()[0])
+
+    def __iter__(self) -> Iterator[Row]:
+        for batch in self.table.to_batches(CHUNK):
+            yield from map(_nested, batch.to_pylist())
+
+    def column(self, key: str) -> list[Any]:
+        """One fact of every file; None where it has none."""
+        if key not in self.table.column_names:
+            return [None] * len(self)
+        values: list[Any] = self.table.column(key).to_pylist()
+        return [value and json.loads(value) for value in values] if key in NESTED else values
+
+    def values(self, key: str, name: str) -> Iterator[Any]:
+        """One value of a fact that is a dict, of every file; None where it is not in it."""
+        for chunk in self.table.column(key).chunks:
+            for start in range(0, len(chunk), CHUNK):
+                for told in chunk.slice(start, CHUNK).to_pylist():
+                    yield json.loads(told).get(name)
+
+    def numbers(self, key: str) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """One number of every file; 0 where it has none."""
+        if key not in self.table.column_names:
+            return np.zeros(len(self), np.int64)
+        found = self.table.column(key).fill_null(0).cast(pa.int64()).to_numpy()
+        return np.asarray(found, np.int64)
+
+
+def _nested(row: Row) -> Row:
+    return {
+        key: json.loads(value) if key in NESTED else value
+        for key, value in row.items()
+        if value is not None and key in KEYS
+    }
+
+
+def flat(facts: Mapping[str, Any]) -> Row:
+    """Facts as values of columns."""
+    return {key: json.dumps(value, ensure_ascii=False) if key in NESTED else value for key, value in facts.items()}
+
+
+class Builder:
+    """Collects rows in any order; columns are as many as the rows have keys."""
+
+    def __init__(self) -> None:
+        self._rows: list[Row] = []
+        self._chunks: list[pa.Table] = []
+        self._places = array("q")
+
+    def add(self, row: Row, place: int | None = None) -> None:
+        """``place``: of the row in the table; None: behind the last."""
+        self._places.append(len(self._places) if place is None else place)
+        self._rows.append(row)
+        if len(self._rows) == CHUNK:
+            self._flush()
+
+    def _flush(self) -> None:
+        names = dict.fromkeys(key for row in self._rows for key in row)
+        self._chunks.append(pa.table({name: pa.array([row.get(name) for row in self._rows]) for name in names}))
+        self._rows = []
+
+    def places(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        return np.asarray(self._places, np.int64)
+
+    def table(self) -> pa.Table:
+        """All rows by their places; columns by name, whatever the order in which rows came."""
+        if self._rows:
+            self._flush()
+        if not self._chunks:
+            return Facts().table
+        whole = pa.concat_tables(self._chunks, promote_options="permissive")
+        named = sorted(name for name in whole.column_names if not pa.types.is_null(whole.schema.field(name).type))
+        places = self.places()
+        if not bool((places == np.arange(len(places))).all()):
+            whole = whole.take(pa.array(np.argsort(places, kind="stable")))
+        return whole.select(named).combine_chunks()
+
+
+def address_of(address: str) -> str:
+    """Where the facts of a manifest's files stand."""
+    return address.removesuffix(".jsonl.zst") + SUFFIX
+
+
+def write(store: Store, address: str, table: pa.Table, digest: str, counts: Mapping[str, Sequence[int]] | None) -> None:
+    """Write the facts beside the manifest ``address``, whose xxh3-128 is ``digest``."""
+    store.write_table(address_of(address), table, {"manifest": digest, "counts": counts})
+
+
+def read(store: Store, address: str) -> Facts:
+    """The facts of a manifest's files: from beside it, or from itself.
+
+    Raises:
+        DamagedFile: the manifest is not what its seal says.
+    """
+    found = beside(store, address)
+    if found is not None:
+        return Facts(found.read(), beside=True)
+    builder = Builder()
+    for entry in manifest.read(store, address):
+        builder.add(row_of(entry.address, entry.checksum, flat(entry.facts)))
+    return Facts(builder.table())
+
+
+def row_of(address: str, checksum: Checksum, facts: Row) -> Row:
+    return {"address": address, "bytes": checksum["bytes"], "xxh3_128": checksum["xxh3_128"], **facts}
+
+
+class Beside:
+    """The facts that stand beside a manifest, column by column."""
+
+    def __init__(self, store: Store, address: str, report: dict[str, Any]) -> None:
+        self._store, self._address = store, address
+        self.counts: dict[str, list[int]] | None = report["counts"]
+        """The counts of all reports together, by name."""
+
+    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
+        return self._store.read_table(self._address, columns)
+
+
+def beside(store: Store, address: str) -> Beside | None:
+    """The facts beside a manifest; None where there are none of this very manifest.
+
+    Raises:
+        DamagedFile: the manifest is not what its seal says.
+    """
+    place = address_of(address)
+    if not store.exists(place):
+        return None
+    try:
+        with store.open(place) as file:
+            told = (pq.ParquetFile(file).metadata.metadata or {}).get(METADATA_KEY)
+        report = json.loads(told or b"{}")
+    except (DamagedFile, pa.ArrowException, ValueError, OSError):
+        return None
+    return Beside(store, place, report) if report.get("manifest") == digest(store, address) else None
+
+
+def digest(store: Store, address: str) -> str:
+    """The xxh3-128 of a manifest's lines, its seal checked."""
+    return xxhash.xxh3_128_hexdigest(manifest.frames(store, address))
