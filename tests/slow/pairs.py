@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
+from fractions import Fraction
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,8 @@ SMALL_FAMILY = 8
 def edges(files: Files, domains: Row) -> dict[tuple[str, str], dict[str, tuple[float | None, float | None]]]:
     """(least, below) of every bucket: (domain, column) -> language -> limits.
 
-    Ranked are the pages that fail no rule, of the domain's sources; an edge is the lower end of the first of the bins
-    (28 bits of a number) below which so many pages lie.
+    Ranked are the pages that fail no rule, of the domain's sources; an edge is the smallest number below which so
+    many pages lie.
     """
     found = {}
     for name, domain in domains.items():
@@ -49,14 +50,11 @@ def edges(files: Files, domains: Row) -> dict[tuple[str, str], dict[str, tuple[f
 def edge(values: list[float], percentile: float) -> float | None:
     if percentile in (0, 100):
         return None
-    ends = (np.array(values).view(np.int64) >> 36 << 36).view(np.float64)  # of positive numbers
-    ends.sort()
-    wanted = percentile / 100 * len(ends)
+    ends = np.sort(values)
     for end in np.unique(ends):
-        if np.searchsorted(ends, end) >= wanted:
+        if np.searchsorted(ends, end) >= Fraction(str(percentile)) * len(ends) / 100:
             return float(end)
-    last = int(ends[-1:].view(np.int64)[0] >> 36) + 1
-    return float(np.array([last << 36]).view(np.float64)[0])
+    return float(np.nextafter(ends[-1], np.inf))
 
 
 def clusters(files: Files) -> Row:
