@@ -152,7 +152,12 @@ def views(stats: Stats) -> Table:
 def own_lines(stats: Stats) -> Table:
     """Examples of lines that rules of one's own mark."""
     columns = [Column("rule", "Rule", "text"), Column("line", "Line", "text"), Column("doc_id", "Page", "text")]
-    return make("own_lines", "Lines of one's own rules, some of each, from the first sixteen splits", columns, stats.get("own_lines") or [])
+    return make(
+        "own_lines",
+        "Lines of one's own rules, some of each, from the first sixteen splits",
+        columns,
+        stats.get("own_lines") or [],
+    )
 
 
 def mixture(stats: Stats) -> Table:

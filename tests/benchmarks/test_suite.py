@@ -70,7 +70,7 @@ def transcoded(folder: Path) -> str:
     body = f"<html lang=ru><head><title>T</title></head><body><p>{PAGES['ru'] * 5}</p></body></html>"
     one = record(body.encode("cp1251"), http="Content-Type: text/html; charset=windows-1251", url="https://a.example/")
     (place / "transcoded.warc.gz").write_bytes(gzip.compress(one))
-    line = json.dumps({"url": "https://a.example/", "text": PAGES["ru"] * 5})
+    line = json.dumps({"url": "https://a.example/", "charset": "windows-1251", "text": PAGES["ru"] * 5})
     (place / "transcoded.jsonl.gz").write_bytes(gzip.compress(line.encode()))
     return str(place)
 
@@ -87,7 +87,7 @@ def run(module: str, words: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
 
 def test_every_module_is_in_the_suite() -> None:
     modules = {path.stem for path in FOLDER.glob("*.py")} - {"__init__"}
-    assert modules == {one.module for one in suite.BENCHMARKS} | suite.PARTS
+    assert modules == {one.module for one in suite.BENCHMARKS} | suite.PARTS | suite.ALONE
     for name in modules:
         importlib.import_module(f"benchmarks.{name}")
 

@@ -358,7 +358,7 @@ def test_a_run_killed_at_any_moment_of_a_transform_ends_in_the_same_bytes(
     run_inline(mixture, tmp_path / "whole")
     states: list[Path] = []
 
-    def before() -> None:
+    def before(what: str) -> None:
         if any((tmp_path / "again" / "documents").glob("*/*")) and not any((tmp_path / "again").glob("kept/*")):
             states.append(tmp_path / f"state-{len(states):04}")
             copied(tmp_path / "again", states[-1])

@@ -78,7 +78,14 @@ def write_split(
     documents = [pa.array(fill.get(f.name, [None] * count), f.type) for f in schemas.DOCUMENTS]
     keep = [domain is not None for domain in domains]
     reasons = [None if k else "too_short" for k in keep]
-    kept = [keep, reasons, [0] * count, domains, spans or [None] * count, [None] * count]
+    kept = [
+        keep,
+        reasons,
+        [[] if r is None else [r] for r in reasons],
+        domains,
+        spans or [None] * count,
+        [None] * count,
+    ]
     language = [["en"] * count, ["Latn"] * count, [0.5] * count]
     clusters = [[None] * count, cluster_sizes or [1] * count, *[[None] * count] * (len(schemas.CLUSTERS) - 2)]
     files = {}
