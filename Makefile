@@ -19,13 +19,18 @@ QUICK = $(addprefix tests/,test_walls.py test_docs.py documents engine kept kern
 # where it is set, every process compiles five hundred source files again: twice the time to start
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test quick check bench docs clean
+.PHONY: setup demo test thorough quick check bench docs clean
+
+setup: $(DEV) $(KERNELS)             ## the environment alone; with `make -j2` kernels are compiled while packages are installed
 
 demo: $(KERNELS)               ## crawl to token shards on the built-in sample, into $(ROOT)
 	$(BIN)/python -m pipeline run mixtures/demo.yaml --root $(ROOT)
 
 test: $(DEV) $(KERNELS)              ## all tests
 	$(BIN)/python -m pytest $(SPREAD)
+
+thorough: $(DEV) $(KERNELS)          ## all tests, with every moment and place that `make test` tries a part of: before a release
+	GRISTMILL_THOROUGH=1 $(BIN)/python -m pytest $(SPREAD)
 
 quick: $(DEV) $(KERNELS)             ## the tests of single rooms: no Ray, no whole runs; for the time between two edits
 	$(BIN)/python -m pytest $(SPREAD) -m "not ray and not slow" $(QUICK)
@@ -57,5 +62,5 @@ $(KERNELS): $(READY) $(SOURCES)
 	touch $(KERNELS)
 
 $(DEV): $(READY)
-	$(PIP) -e '.[dev]'
+	$(PIP) --no-compile -e '.[dev]'
 	touch $(DEV)

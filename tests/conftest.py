@@ -21,6 +21,17 @@ def shared() -> Path:
     return SHARED
 
 
+@pytest.fixture(autouse=True, scope="session")
+def nobody_pulls_the_plug() -> Iterator[None]:
+    """Processes are killed in the tests, and files outlive that; only a machine without power loses what is not synced.
+
+    A run makes some two hundred files, and waiting for a disk was a tenth of the suite's time.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda file: None)
+        yield
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """An empty root."""
@@ -58,8 +69,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (item.get_closest_marker("ray") is None, not item.nodeid.startswith(LONG)))
 
 
+LONGEST = 60
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """A long text is no name: every process of a spread run makes, escapes and sends the names of all tests."""
+    return f"{argname} of {len(val)}" if isinstance(val, (str, bytes)) and len(val) > LONGEST else None
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Files that do not stay together make what they share once a process: a third more time, which nothing tells."""
+    if long := [item.nodeid for item in session.items if len(item.nodeid) > 1000]:
+        raise pytest.UsageError(f"the name of a test has {len(long[0]):,} characters: {long[0][:200]}")
     spread = getattr(session.config.option, "loadgroup", False)
     if spread and any("@" not in item.nodeid for item in session.items):
         raise pytest.UsageError("pytest-xdist gave tests no group (see pyproject.toml on versions of pytest)")

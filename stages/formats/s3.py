@@ -19,11 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, BinaryIO, NamedTuple
 
-import botocore.session
 import pyarrow as pa
-from botocore import UNSIGNED, exceptions, parsers
-from botocore.config import Config
-from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 from pyarrow import fs
 
 from stages.formats import retries
@@ -33,15 +29,12 @@ PART_BYTES = 64 << 20
 """Objects above this size are sent in parts of at least this size."""
 MOST_PARTS = 9_000
 PART_THREADS = 4
-CONNECT_SECONDS = 10
-READ_SECONDS = 60
 PIECE = 1 << 20
 OPTIONS = frozenset(
     {"region", "scheme", "endpoint_override", "anonymous", "access_key", "secret_key", "session_token"}
     | {"tls_ca_file_path", "force_virtual_addressing", "allow_bucket_creation", "allow_bucket_deletion"}
 )
 """What may follow the last ``?`` of a URI; the names are Arrow's."""
-_PASSING_CODES = {"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "Throttling", "BadDigest"}
 
 
 class Listed(NamedTuple):
@@ -53,34 +46,14 @@ class Listed(NamedTuple):
     time: datetime
 
 
-def client_of(options: dict[str, str]) -> Any:
-    """A client of botocore: credentials, region and endpoint as AWS's own tools find them, where a URI says nothing."""
-    endpoint = options.get("endpoint_override")
-    if endpoint and "://" not in endpoint:
-        endpoint = f"{options.get('scheme', 'https')}://{endpoint}"
-    own = endpoint or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    style = "path" if own and options.get("force_virtual_addressing") != "true" else "auto"
-    config = Config(
-        retries={"total_max_attempts": 1},  # ours are counted
-        connect_timeout=CONNECT_SECONDS,
-        read_timeout=READ_SECONDS,
-        max_pool_connections=32,
-        request_checksum_calculation="when_required",  # a body carries its MD5, which every server knows
-        response_checksum_validation="when_required",
-        s3={"addressing_style": style},
-        signature_version=UNSIGNED if options.get("anonymous") in ("true", "1") else None,
-    )
-    session = botocore.session.get_session()
-    return session.create_client(
-        "s3",
-        region_name=options.get("region") or session.get_config_variable("region") or "us-east-1",
-        endpoint_url=endpoint,
-        verify=options.get("tls_ca_file_path"),
-        aws_access_key_id=options.get("access_key"),
-        aws_secret_access_key=options.get("secret_key"),
-        aws_session_token=options.get("session_token"),
-        config=config,
-    )
+def aws() -> Any:
+    """The half of this that speaks botocore (`stages.formats.s3_client`), loaded by the first request.
+
+    It is a tenth of what a command loads, and most roots and sources are on a disk.
+    """
+    from stages.formats import s3_client
+
+    return s3_client
 
 
 class S3(fs.FileSystemHandler):  # type: ignore[misc]
@@ -112,20 +85,20 @@ class S3(fs.FileSystemHandler):  # type: ignore[misc]
             arguments["Key"] = key
         try:
             answer = retries.patiently(
-                lambda: getattr(self.client(), operation)(Bucket=bucket, **arguments), passes, self._tries
+                lambda: getattr(self.client(), operation)(Bucket=bucket, **arguments), aws().passes, self._tries
             )
         except Exception as error:
-            raise as_os_error(error, path) from error
+            raise aws().as_os_error(error, path) from error
         self._answered = True
         return answer
 
     def client(self) -> Any:
         if self._client is None:
-            self._client = client_of(self.options)
+            self._client = aws().client_of(self.options)
         return self._client
 
     def _tries(self, error: Exception) -> int:
-        nobody = isinstance(error, (EndpointConnectionError, ConnectTimeoutError)) and not self._answered
+        nobody = aws().is_unheard(error) and not self._answered
         return retries.FIRST_TRIES if nobody else retries.TRIES
 
     # Looking
@@ -331,8 +304,8 @@ class S3File(RangedFile):
                 self._fetch(held, start, wanted)
             except Exception as error:
                 failures = failures + 1 if len(held) == before else 1
-                if not passes(error) or failures >= retries.TRIES:
-                    raise as_os_error(error, self.path) from error
+                if not aws().passes(error) or failures >= retries.TRIES:
+                    raise aws().as_os_error(error, self.path) from error
                 retries.pause(failures)
         return bytes(held)
 
@@ -346,43 +319,6 @@ class S3File(RangedFile):
                 held += piece
         if len(held) < wanted:
             raise ConnectionError(f"s3://{self.path}: the answer ends at byte {start + len(held)}")
-
-
-def passes(error: Exception) -> bool:
-    """Whether the same request may well be answered when it is made again."""
-    if isinstance(error, exceptions.ClientError):
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return (status >= 500 and status != 501) or status in (408, 429) or code_of(error) in _PASSING_CODES
-    kinds = (exceptions.HTTPClientError, exceptions.IncompleteReadError, parsers.ResponseParserError)
-    return isinstance(error, (*kinds, ConnectionError, TimeoutError))
-
-
-def code_of(error: Any) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def as_os_error(error: Exception, path: str) -> OSError:
-    """An error of botocore in one line that names the object."""
-    if isinstance(error, OSError) and not isinstance(error, (ConnectionError, TimeoutError)):
-        return error
-    uri = f"s3://{path}"
-    if isinstance(error, (exceptions.NoCredentialsError, exceptions.PartialCredentialsError)):
-        return PermissionError(f"{uri}: no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE")
-    told = str(error).strip().partition("\n")[0]
-    if not isinstance(error, exceptions.ClientError):
-        return OSError(f"{uri}: {told}")
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    why = error.response.get("Error", {}).get("Message") or code_of(error)
-    told = f"{uri}: {error.operation_name}: HTTP {status} {why}"
-    if status == 404:
-        return FileNotFoundError(errno.ENOENT, told, uri)
-    if status in (401, 403):
-        return PermissionError(told)
-    if status == 412 and error.operation_name == "GetObject":
-        return OSError(f"{uri} was replaced by another object while it was read")
-    if status in (409, 412):
-        return FileExistsError(told)
-    return OSError(told)
 
 
 def _md5(body: bytes) -> str:

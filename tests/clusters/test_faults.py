@@ -23,6 +23,7 @@ from stages.contract import Task, Wave
 from tests.support.deadly_job import MortalExecutor
 from tests.support.dedup_corpus import many_partitions, run_phases, split_up
 from tests.support.dedup_families import all_families
+from tests.support.thorough import some
 
 PARAMS = clusters.Params(memory=1 << 26, passes=2)
 
@@ -37,7 +38,6 @@ def in_stars(monkeypatch: pytest.MonkeyPatch) -> None:
 def exchange(root: Path, monkeypatch: pytest.MonkeyPatch, count: int = 300) -> tuple[Store, list[Wave]]:
     """A root with signed pages, and the waves of `clusters` over several groups, ranges and places."""
     many_partitions(monkeypatch)
-    monkeypatch.setattr("pipeline.store.storage.os.fsync", lambda file: None)  # nobody pulls the plug here
     store = Store(str(root))
     inputs = split_up(store, all_families()[:count], 4)
     return store, clusters.plan(PARAMS, inputs, "clusters/run")
@@ -77,7 +77,7 @@ def test_an_intermediate_file_damaged_before_any_phase_is_made_again_in_the_same
     for number, wave in enumerate(waves):
         read = sorted(rebuild.inputs_of(wave.tasks, waves))
         by_folder = {address.rpartition("/")[0]: address for address in read if "/work/" in address}
-        for folder, address in by_folder.items():
+        for folder, address in some(by_folder.items(), 2):
             store.remove("clusters")
             run_all(store, waves[:number])
             good = store.read_bytes(address)
@@ -85,7 +85,7 @@ def test_an_intermediate_file_damaged_before_any_phase_is_made_again_in_the_same
             run_all(store, waves)
             assert results(store) == expected, (wave.name, folder)
             struck += 1
-    assert struck > 12
+    assert struck >= len(waves) - 1 > 5
 
 
 def test_a_task_that_fails_for_another_reason_fails_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import csv
+import functools
 import gzip
 import io
 import json
@@ -56,15 +57,23 @@ def tar(texts: list[str]) -> bytes:
 
 
 KINDS: dict[str, Callable[[list[str]], bytes]] = {"jsonl": json_lines, "csv": comma_separated, "tar": tar}
-WRITTEN = {kind: make(TEXTS) for kind, make in KINDS.items()}
-PACKED = {(kind, codec): PACK[codec](data) for kind, data in WRITTEN.items() for codec in PACK}
+
+
+@functools.cache
+def written(kind: str) -> bytes:
+    return KINDS[kind](TEXTS)
+
+
+@functools.cache
+def packed(kind: str, codec: str) -> bytes:
+    return PACK[codec](written(kind))
 
 
 @pytest.mark.parametrize("codec", PACK)
 @pytest.mark.parametrize("kind", KINDS)
 def test_padding_is_the_end(tmp_path: Path, kind: str, codec: str) -> None:
     path = tmp_path / f"a.{kind}.{codec}"
-    path.write_bytes(PACKED[kind, codec] + bytes(5000))
+    path.write_bytes(packed(kind, codec) + bytes(5000))
     rows, report = read(whole(path))
     assert [row["text"] for row in rows] == TEXTS
     assert report["bad"] == []
@@ -74,17 +83,17 @@ def test_padding_is_the_end(tmp_path: Path, kind: str, codec: str) -> None:
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])
 def test_garbage_behind_costs_nothing_and_is_reported(tmp_path: Path, kind: str, codec: str) -> None:
     path = tmp_path / f"a.{kind}.{codec}"
-    path.write_bytes(PACKED[kind, codec] + b"trailing garbage")
+    path.write_bytes(packed(kind, codec) + b"trailing garbage")
     rows, report = read(whole(path))
     assert [row["text"] for row in rows] == TEXTS
     assert [(bad["offset"], bad["reason"]) for bad in report["bad"]] == [
-        (len(WRITTEN[kind]), "garbage_between_members")
+        (len(written(kind)), "garbage_between_members")
     ]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_wrong_checksum_costs_nothing_and_is_reported(tmp_path: Path, kind: str) -> None:
-    data = bytearray(PACKED[kind, "gz"])
+    data = bytearray(packed(kind, "gz"))
     data[-6] ^= 0xFF
     path = tmp_path / f"a.{kind}.gz"
     path.write_bytes(bytes(data))
@@ -98,7 +107,7 @@ def test_a_wrong_checksum_costs_nothing_and_is_reported(tmp_path: Path, kind: st
 @pytest.mark.parametrize("lost", [1, 60, 5000])
 def test_of_a_cut_file_all_is_read_that_can_be_inflated(tmp_path: Path, kind: str, codec: str, lost: int) -> None:
     path = tmp_path / f"a.{kind}.{codec}"
-    path.write_bytes(PACKED[kind, codec][:-lost])
+    path.write_bytes(packed(kind, codec)[:-lost])
     rows, report = read(whole(path))
     assert [row["text"] for row in rows] == TEXTS[: len(rows)]
     assert [bad["reason"] for bad in report["bad"]] == ["truncated_member"]
@@ -108,7 +117,7 @@ def test_of_a_cut_file_all_is_read_that_can_be_inflated(tmp_path: Path, kind: st
 
 
 def test_reading_goes_on_at_the_next_sound_member(tmp_path: Path) -> None:
-    damaged = bytearray(PACKED["jsonl", "gz"])
+    damaged = bytearray(packed("jsonl", "gz"))
     damaged[-6] ^= 0xFF
     path = tmp_path / "a.jsonl.gz"
     path.write_bytes(bytes(damaged) + b"garbage" + PACK["gz"](json_lines(["after", "it"])))
@@ -118,7 +127,7 @@ def test_reading_goes_on_at_the_next_sound_member(tmp_path: Path) -> None:
 
 
 def test_a_tar_whose_header_is_damaged_is_reported(tmp_path: Path) -> None:
-    data = bytearray(WRITTEN["tar"])
+    data = bytearray(written("tar"))
     place = data.index(b"200.txt")
     data[place : place + 300] = b"\xff" * 300
     path = tmp_path / "a.tar"

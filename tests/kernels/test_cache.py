@@ -46,10 +46,17 @@ def only(folder: Path) -> Path:
     return path
 
 
-def test_a_kernel_that_is_nowhere_is_compiled_once(tmp_path: Path) -> None:
-    assert call(tmp_path / "own") == COMPILED
-    assert call(tmp_path / "own") == LOADED
-    assert only(tmp_path / "own").name.startswith("stages.kernels.dedup.unionfind._flatten-")
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache of a process that found a kernel nowhere and compiled it."""
+    folder = tmp_path_factory.mktemp("cache") / "own"
+    assert call(folder) == COMPILED
+    return folder
+
+
+def test_a_kernel_that_is_nowhere_is_compiled_once(own: Path) -> None:
+    assert call(own) == LOADED
+    assert only(own).name.startswith("stages.kernels.dedup.unionfind._flatten-")
 
 
 def test_processes_that_compile_at_once_leave_one_whole_file(tmp_path: Path) -> None:
@@ -63,8 +70,8 @@ def test_processes_that_compile_at_once_leave_one_whole_file(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "changed"])
-def test_a_half_written_or_damaged_file_is_made_again(tmp_path: Path, damage: str) -> None:
-    call(tmp_path / "own")
+def test_a_half_written_or_damaged_file_is_made_again(own: Path, tmp_path: Path, damage: str) -> None:
+    shutil.copytree(own, tmp_path / "own")
     path = only(tmp_path / "own")
     whole = path.read_bytes()
     broken = {"empty": b"", "cut": whole[:-100], "changed": whole[:-1] + bytes([whole[-1] ^ 1])}

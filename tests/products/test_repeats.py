@@ -26,6 +26,7 @@ from tests.clusters.test_faults import maker
 from tests.slow import repeats as slow
 from tests.support.deadly_job import MortalExecutor
 from tests.support.dedup_corpus import Page, documents_table
+from tests.support.thorough import some
 
 SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -202,7 +203,6 @@ def test_layout_passes_memory_and_anchors_change_no_row_and_no_byte_of_the_summa
 
 def planned(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Store, list[Wave]]:
     cut_small(monkeypatch)
-    monkeypatch.setattr("pipeline.store.storage.os.fsync", lambda file: None)
     store = Store(str(root))
     params = repeats.Params(min_bytes=64, within_page=True, memory=1 << 26, passes=2)
     splits = write_splits(store, many(), 3, 11)
@@ -235,7 +235,7 @@ def test_an_intermediate_file_damaged_before_any_phase_is_made_again_in_the_same
     struck = 0
     for number, phase in enumerate(phases):
         read = sorted(rebuild.inputs_of(phase.tasks, phases))
-        for address in {a.rpartition("/")[0]: a for a in read if "/work/" in a}.values():
+        for address in some({a.rpartition("/")[0]: a for a in read if "/work/" in a}.values(), 2):
             store.remove("repeats")
             maker(store).run_waves("repeats", phases[:number])
             good = store.read_bytes(address)
@@ -244,7 +244,7 @@ def test_an_intermediate_file_damaged_before_any_phase_is_made_again_in_the_same
             maker(store).run_waves("repeats", phases)
             assert results(store) == expected, (phase.name, address)
             struck += 1
-    assert struck >= 9
+    assert struck >= len(phases) - 1 > 3
 
 
 def test_a_worker_killed_in_every_phase_changes_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

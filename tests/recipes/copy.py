@@ -23,7 +23,7 @@ class Copy:
     @staticmethod
     def make(folder: Path) -> Copy:
         for name in COPIED:
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / name, folder / name)  # with what is compiled already
         return Copy(folder)
 
     def add(self, path: str, text: str) -> None:
@@ -41,7 +41,7 @@ class Copy:
 
     def python(self, *args: object) -> str:
         """Run Python in the copy; what it printed."""
-        environment = {**os.environ, "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = {**os.environ, "PYTHONPATH": str(self.folder)}
         command = [sys.executable, *map(str, args)]
         done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder, env=environment, check=False)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -1,7 +1,8 @@
 """Damage of every kind of file: found by `verify`, found and mended by a run where a run reads it.
 
-One root with every product there is. Bits are flipped at ten places of every kind of file, files are cut and
-removed; the bytes after the next run are those of before, or (where a run reads no byte of the file) `verify` names it.
+One root with every product there is. Bits are flipped at ten places of every kind of file (four, where the tests are
+not `thorough`), files are cut and removed; the bytes after the next run are those of before, or (where a run reads no
+byte of the file) `verify` names it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from stages.rules import url_lists
 from tests.support.archives import record
 from tests.support.corpora import documented, page
 from tests.support.runs import tree
+from tests.support.thorough import some
 
 MIXTURE = """\
 name: small
@@ -182,7 +184,7 @@ def test_verify_finds_every_flipped_bit_of_every_kind_of_file(
                 break
         replaced(path, good)
     for layer, files in together.items():
-        for turn in range(PLACES):
+        for turn in some(range(PLACES), 3):
             for path, good in files.items():
                 here = places(len(good))
                 replaced(path, flipped(good, here[turn % len(here)]))
@@ -251,7 +253,7 @@ def test_a_run_mends_damaged_data_before_it_uses_a_byte_of_it(finished: Path, tm
     expected, root = tree(finished / "root"), tmp_path / "root"
     damaged, gone = (part.split() for part in PRODUCTS_AFTER[level])
     each = 1 if level == "sharded" else 2  # a corpus takes as many shards of a domain as it needs
-    for k in range(PLACES // each):
+    for k in some(range(PLACES // each), 3):
         copied(finished, root)
         url_lists._LOADED.clear()  # what this process read before
         away(root, [*gone, "manifests"])
@@ -263,7 +265,7 @@ def test_a_run_mends_damaged_data_before_it_uses_a_byte_of_it(finished: Path, tm
 
 def test_a_run_mends_damaged_lines_of_manifests(finished: Path, tmp_path: Path) -> None:
     expected, root = tree(finished / "root"), tmp_path / "root"
-    for k in range(ROUNDS):
+    for k in some(range(ROUNDS), 3):
         copied(finished, root)
         away(root, MANIFESTS)
         assert damage(root.glob(ENTRIES), k) >= 3
@@ -274,7 +276,7 @@ def test_a_run_mends_damaged_lines_of_manifests(finished: Path, tmp_path: Path) 
 def test_a_run_mends_everything_it_is_told_by(finished: Path, tmp_path: Path) -> None:
     """Manifests, snapshots, listings, reports, what decided a product: all damaged at once."""
     expected, root = tree(finished / "root"), tmp_path / "root"
-    for k in range(ROUNDS):
+    for k in some(range(ROUNDS), 3):
         copied(finished, root)
         files = [path for suffix in ("json", "zst", "html") for path in root.glob(f"**/*.{suffix}")]
         files = [path for path in files if path.name not in NEVER_READ and not path.match(ENTRIES)]

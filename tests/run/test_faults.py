@@ -64,18 +64,20 @@ def files(root: Path, pattern: str) -> int:
     return sum(1 for _ in root.glob(pattern))
 
 
-POINTS = {
-    "before anything is made": lambda root: (root / "runs" / "lock.json").exists(),
-    "while clusters are found": lambda root: files(root, "clusters/*/work/*") >= 1,
-    "while the corpus is written": lambda root: files(root, "corpus/*/*/*.arrow") >= 1,
+POINTS: dict[str, tuple[str, Callable[[Path], bool]]] = {
+    "before anything is made": ("inline", lambda root: (root / "runs" / "lock.json").exists()),
+    "while clusters are found": ("ray", lambda root: files(root, "clusters/*/work/*") >= 1),
+    "while the corpus is written": ("inline", lambda root: files(root, "corpus/*/*/*.arrow") >= 1),
 }
+"""Each on one of the engines; what is on the disk at each moment is the same (`tests.run.test_crash_points`)."""
 
 
 @pytest.mark.parametrize("point", POINTS)
 def test_a_killed_driver_leaves_nothing_a_second_run_does_not_mend(small: Path, tmp_path: Path, point: str) -> None:
     root = tmp_path / "root"
-    run = start(small, root)
-    reached = wait_until(lambda: POINTS[point](root), run)
+    engine, there = POINTS[point]
+    run = start(small, root, engine)
+    reached = wait_until(lambda: there(root), run)
     children = psutil.Process(run.pid).children(recursive=True) if run.poll() is None else []
     run.kill()
     run.communicate()
@@ -134,7 +136,7 @@ def test_a_killed_ray_of_this_machine_is_started_again(small: Path, tmp_path: Pa
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_many_signals_are_one_line_and_one_code(small: Path, tmp_path: Path, number: signal.Signals) -> None:
     root = tmp_path / "root"
-    run = start(small, root)
+    run = start(small, root, "ray" if number == signal.SIGTERM else "inline")
     assert wait_until(lambda: files(root, "documents/*/*.parquet") >= 1, run)
     until = time.monotonic() + 10
     while run.poll() is None and time.monotonic() < until:  # to the last moment of its end

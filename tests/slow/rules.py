@@ -7,6 +7,8 @@ import re
 from collections import Counter
 from collections.abc import Callable
 
+import numpy as np
+
 from stages.kernels.unicode import characters as unicode
 from stages.rules.madlad import CURSED
 
@@ -76,7 +78,7 @@ def gopher_repetition(text: str) -> dict[str, float | None]:
 
 
 CLOSERS = "\"'”’»)]}」』）】〉》］｝"
-OTHER_MARKS = "".join(chr(c) for c in range(128, 0x110000) if unicode.classes()[c] & unicode.TERMINAL)
+OTHER_MARKS = "".join(chr(c) for c in np.flatnonzero(unicode.classes() & unicode.TERMINAL) if c > 127)
 BOUNDARY = re.compile(
     rf"(?:(?<!\.)\.(?![^\s{re.escape(CLOSERS)}])|[!?]++)[{re.escape(CLOSERS)}]*+\s++(?=\S)"
     rf"|[{re.escape(OTHER_MARKS)}]++[{re.escape(CLOSERS)}]*+\s*+(?=\S)"

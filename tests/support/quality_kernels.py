@@ -6,6 +6,7 @@ ratios to the twins and the cost a byte of large pages from it, and `docs/decisi
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import pyarrow as pa
 from stages import language, quality
 from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
 from stages.kernels.unicode import characters
-from stages.kernels.words.alignment import Aligner, Sequences, build
+from stages.kernels.words.alignment import Aligner, build
 from stages.kernels.words.folded_words import fold_words
 from stages.kernels.words.phrases import build_phrases, count_phrases
 from stages.kernels.words.words import Words
@@ -72,14 +73,16 @@ def _unit(name: str, modules: str, twin: Callable[[str], list[str]]) -> Row:
     return Row(f"words by {name}", modules, split, results, twin)
 
 
-def _sequences() -> Sequences:
+@functools.cache
+def _aligner() -> Aligner:
     known = fold_words(*text_buffers(pa.array(ITEMS, pa.large_string())))
     tokens = (known.hashes_W >> np.uint64(32)).astype(np.uint32)
-    return build(tokens, known.offsets_D1, np.ones(len(ITEMS), np.bool_), np.zeros((len(ITEMS), 2), np.int64))
+    ones = np.ones(len(ITEMS), np.bool_)
+    return Aligner(build(tokens, known.offsets_D1, ones, np.zeros((len(ITEMS), 2), np.int64)))
 
 
 def _runs(data: Bytes, offsets: Offsets) -> Any:
-    return ALIGNER.runs(fold_words(data, offsets), offsets)
+    return _aligner().runs(fold_words(data, offsets), offsets)
 
 
 def _aligned(texts: pa.LargeStringArray) -> list[list[tuple[int, ...]]]:
@@ -97,7 +100,7 @@ LISTS = (("mill", "River", "the people"), ("磨坊", "Mühle"))
 
 
 def _phrases(data: Bytes, offsets: Offsets) -> list[list[int]]:
-    return count_phrases(data, offsets, PHRASES).tolist()  # type: ignore[no-any-return]
+    return count_phrases(data, offsets, _listed(LISTS)).tolist()  # type: ignore[no-any-return]
 
 
 def _slow_phrases(text: str) -> list[int]:
@@ -109,8 +112,7 @@ def _slow_phrases(text: str) -> list[int]:
     return [sum(places(phrase) for phrase in phrases) for phrases in LISTS]
 
 
-ALIGNER = Aligner(_sequences())
-PHRASES = build_phrases(LISTS)
+_listed = functools.cache(build_phrases)
 ROWS = (
     _family("gopher_quality", "bitmaps, words", slow_rules.gopher_quality),
     _family("gopher_repetition", "bitmaps, words, lines, grouping, ngrams", slow_rules.gopher_repetition),

@@ -1,0 +1,87 @@
+"""botocore's half of `stages.formats.s3`: a client for the options of a URI, and what its errors mean."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Any
+
+import botocore.session
+from botocore import UNSIGNED, exceptions, parsers
+from botocore.config import Config
+
+CONNECT_SECONDS = 10
+READ_SECONDS = 60
+_PASSING_CODES = {"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "Throttling", "BadDigest"}
+
+
+def client_of(options: dict[str, str]) -> Any:
+    """A client of botocore: credentials, region and endpoint as AWS's own tools find them, where a URI says nothing."""
+    endpoint = options.get("endpoint_override")
+    if endpoint and "://" not in endpoint:
+        endpoint = f"{options.get('scheme', 'https')}://{endpoint}"
+    own = endpoint or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    style = "path" if own and options.get("force_virtual_addressing") != "true" else "auto"
+    config = Config(
+        retries={"total_max_attempts": 1},  # ours are counted
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        max_pool_connections=32,
+        request_checksum_calculation="when_required",  # a body carries its MD5, which every server knows
+        response_checksum_validation="when_required",
+        s3={"addressing_style": style},
+        signature_version=UNSIGNED if options.get("anonymous") in ("true", "1") else None,
+    )
+    session = botocore.session.get_session()
+    return session.create_client(
+        "s3",
+        region_name=options.get("region") or session.get_config_variable("region") or "us-east-1",
+        endpoint_url=endpoint,
+        verify=options.get("tls_ca_file_path"),
+        aws_access_key_id=options.get("access_key"),
+        aws_secret_access_key=options.get("secret_key"),
+        aws_session_token=options.get("session_token"),
+        config=config,
+    )
+
+
+def is_unheard(error: Exception) -> bool:
+    """Whether nobody answered at all: a wrong address rather than a busy server."""
+    return isinstance(error, (exceptions.EndpointConnectionError, exceptions.ConnectTimeoutError))
+
+
+def passes(error: Exception) -> bool:
+    """Whether the same request may well be answered when it is made again."""
+    if isinstance(error, exceptions.ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return (status >= 500 and status != 501) or status in (408, 429) or code_of(error) in _PASSING_CODES
+    kinds = (exceptions.HTTPClientError, exceptions.IncompleteReadError, parsers.ResponseParserError)
+    return isinstance(error, (*kinds, ConnectionError, TimeoutError))
+
+
+def code_of(error: Any) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def as_os_error(error: Exception, path: str) -> OSError:
+    """An error of botocore in one line that names the object."""
+    if isinstance(error, OSError) and not isinstance(error, (ConnectionError, TimeoutError)):
+        return error
+    uri = f"s3://{path}"
+    if isinstance(error, (exceptions.NoCredentialsError, exceptions.PartialCredentialsError)):
+        return PermissionError(f"{uri}: no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE")
+    told = str(error).strip().partition("\n")[0]
+    if not isinstance(error, exceptions.ClientError):
+        return OSError(f"{uri}: {told}")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    why = error.response.get("Error", {}).get("Message") or code_of(error)
+    told = f"{uri}: {error.operation_name}: HTTP {status} {why}"
+    if status == 404:
+        return FileNotFoundError(errno.ENOENT, told, uri)
+    if status in (401, 403):
+        return PermissionError(told)
+    if status == 412 and error.operation_name == "GetObject":
+        return OSError(f"{uri} was replaced by another object while it was read")
+    if status in (409, 412):
+        return FileExistsError(told)
+    return OSError(told)
