@@ -177,6 +177,8 @@ OVERLAP = pa.struct(
     ]
 )
 
+TOKEN_COUNTS = pa.schema([pa.field("num_tokens", pa.int64(), nullable=False)])
+
 OVERLAPS = pa.schema(
     [
         pa.field("overlaps", pa.list_(OVERLAP), nullable=False),

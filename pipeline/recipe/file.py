@@ -27,7 +27,7 @@ from pipeline.recipe.reach import check_reach
 from pipeline.recipe.sections import SampleParams, dump
 from pipeline.recipe.yaml_file import Key, YamlFile, dotted, nearest, read_yaml, validate
 from pipeline.store.storage import Store, filesystem_of
-from stages import clusters, kept, mixture, own_lines, own_modules, schemas, sources
+from stages import clusters, kept, mixture, own_lines, own_modules, schemas, sources, token_counts
 from stages.contract import Split
 from stages.documents import derived
 from stages.kept.grid import Cell
@@ -74,6 +74,7 @@ def load(path: str | Path, store: Store, tokenizer: bool = True, look: bool = Fa
     found |= read_transforms(yaml_file, store, found, sections)
     _share_benchmarks(yaml_file, sections, found)
     _share_line_rules(sections)
+    _share_tokenizer(sections)
     domains, grids = _domains(yaml_file, found, sections, store)
     sections |= _blends(yaml_file, store, sections["corpus"], grids)
     name = str(data.get("name") or Path(path).stem)
@@ -118,6 +119,13 @@ def _share_line_rules(sections: dict[str, Any]) -> None:
     """The rules of `lines` as the settings of the product that looks for them."""
     if sections["lines"] is not None:
         sections["own_lines"] = own_lines.Params(rules=sections["lines"].rules)
+
+
+def _share_tokenizer(sections: dict[str, Any]) -> None:
+    """The tokenizer of `tokens` as the setting of the product that counts by it."""
+    if sections["tokens"] is not None:
+        known = token_counts.Params.model_fields
+        sections["token_counts"] = token_counts.Params(**{name: getattr(sections["tokens"], name) for name in known})
 
 
 def _share_benchmarks(yaml_file: YamlFile, sections: dict[str, Any], found: dict[str, Source | None]) -> None:

@@ -32,6 +32,7 @@ from stages import (
     scores,
     shards,
     sources,
+    token_counts,
     tokens,
 )
 from stages.clusters import curve
@@ -148,6 +149,11 @@ class Recipe:
         stage = overlaps
         upstream = (self.fingerprint("documents", source).hex,)
         return Fingerprint("overlaps", stage.VERSION, {}, stage.identity(self.sections["overlaps"]), upstream)
+
+    def _token_counts(self, source: str) -> Fingerprint:
+        upstream = (self.fingerprint("documents", source).hex,)
+        identity = token_counts.identity(self.sections["token_counts"])
+        return Fingerprint("token_counts", token_counts.VERSION, {}, identity, upstream)
 
     def contamination(self) -> Fingerprint | None:
         """What decides `contamination`, the set of pages apart; None when no benchmark is looked for."""
