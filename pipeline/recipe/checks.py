@@ -52,7 +52,8 @@ def _checks(prefix: Key, sections: dict[str, Any], store: Store) -> Iterator[Che
         yield from _quality((*prefix, "quality"), sections["quality"])
     if sections.get("labels") is not None:
         for name, labeller in sections["labels"].labellers.items():
-            yield (*prefix, "labels", "labellers", name), lambda labeller=labeller: labels.check(labeller)  # type: ignore[misc]
+            kind = next(kind for kind in ("model", "function", "column") if getattr(labeller, kind) is not None)
+            yield (*prefix, "labels", "labellers", name, kind), lambda labeller=labeller: labels.check(labeller)  # type: ignore[misc]
     if sections.get("kept") is not None:
         yield from _lists((*prefix, "kept", "urls"), sections["kept"], store)
         robots = sections["kept"].robots

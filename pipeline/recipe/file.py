@@ -177,12 +177,11 @@ def _domains(
             continue
         _check_name(str(name), key, yaml_file)
         if raw.get("by") in unread:
-            grids[str(name)] = []
-            try:
-                labellers[raw["by"]].known()
-            except (ValueError, OSError) as error:
-                yaml_file.add(("labels", "labellers", raw["by"], "model"), told(error))
-                continue
+            grids[str(name)] = []  # `checks` tells what is wrong with its model
+            continue
+        if common is None and not raw.get("copies"):
+            grids[str(name)] = []  # told in the section `labels`
+            continue
         grids[str(name)] = cells_of(str(name), raw, known, yaml_file, store)
         for cell in grids[str(name)]:
             if len(cell.domain.name) > MOST_LETTERS:
@@ -311,8 +310,9 @@ def _check_references(
             yaml_file.add(("tokens", "scores", position), f"no column {name!r} is measured{nearest(name, there)}")
     fim = getattr(sections.get("tokens"), "fim", None)
     for position, name in enumerate(fim.domains if fim else ()):
-        if domains and name not in domains:
-            yaml_file.add(("tokens", "fim", "domains", position), f"no such domain{nearest(name, list(domains))}")
+        if domains and not any(schemas.is_within(domain, (name,)) for domain in domains):
+            names = list(dict.fromkeys(domain.partition(schemas.GRID_MARK)[0] for domain in domains))
+            yaml_file.add(("tokens", "fim", "domains", position), f"no such domain{nearest(name, names)}")
     check_labels(yaml_file, found, sections)
     _check_ensembles(yaml_file, found, sections)
     for name, source in found.items():

@@ -46,7 +46,7 @@ def fit(runs: Runs, wishes: Wishes, prior: Mapping[str, float], caps: Mapping[st
     try:
         return study(runs, wishes, prior, caps)
     except mixture.MixtureError as error:
-        raise UserError(f"fit: {error}") from error
+        raise UserError(str(error)) from error
 
 
 def ranks_of(study: Study, unseen: Runs) -> tuple[float, ...]:
