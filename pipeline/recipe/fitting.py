@@ -70,7 +70,7 @@ def tokens_of(budget: str) -> int:
     try:
         return mixture.parse_tokens(budget)
     except ValueError as error:
-        raise UserError(str(error)) from error
+        raise UserError(f"--budget: {error}") from error
 
 
 def read_weights(path: str) -> dict[str, float]:

@@ -582,12 +582,15 @@ class Recipe:
         """
         try:
             tokens = mixture.parse_tokens(budget)
+        except ValueError as error:
+            raise UserError(f"--budget: {error}") from error
+        try:
             drawn = mixture.swarm(
                 available, count, seed=seed, budget=tokens, prior=prior, max_epochs=max_epochs, frozen=frozen
             )
             return tokens, drawn
         except ValueError as error:
-            raise UserError(str(error)) from error
+            raise UserError(f"{self.path}: {error}") from error
 
     def groups(self) -> dict[str, list[str]]:
         """The groups of the mixture's quality curve, with their domains; none without one."""
