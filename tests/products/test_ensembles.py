@@ -160,3 +160,12 @@ def test_mistakes_are_told_in_a_line_with_their_key(tmp_path: Path, old: str, ne
         recipes.load(mixture, Store(str(tmp_path / "root")))
     problems = caught.value.problems
     assert any(told in f"{problem.key}: {problem.message}" for problem in problems), problems
+
+
+def test_tokens_of_a_tokenizer_that_is_still_to_be_trained_cannot_be_counted(tmp_path: Path) -> None:
+    mixture = write_mixture(tmp_path / "a.yaml", tmp_path)
+    mixture.write_text(mixture.read_text() + SCORERS.replace("tekken", "own.model"))
+    with pytest.raises(ConfigError, match=r"quality\.ensembles\.q: tokens are counted by .* set `weigh: bytes`"):
+        recipes.load(mixture, Store(str(tmp_path / "root")), tokenizer=False)
+    mixture.write_text(mixture.read_text().replace("parts: 10", "parts: 10, weigh: bytes"))
+    recipes.load(mixture, Store(str(tmp_path / "root")), tokenizer=False)
