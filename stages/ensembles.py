@@ -4,14 +4,14 @@ For whom: `kept` and domains take the column as any score. As Nemotron-CC does i
 section 3.2): by each score the pages of a language are divided into ``parts`` of equal text, worst first; a page's
 score is the best part that any of the scores puts it in (``max_percentile``), or the mean.
 
-Input: of each split the files of `documents` (source, text_bytes), `language`, and those that have the columns. Output,
-row for row, of each ensemble ``x``:
+Input: of each split the files of `documents` (source, text_bytes), `language`, those that have the columns, and, where
+an ensemble weighs tokens, `token_counts`. Output, row for row, of each ensemble ``x``:
 
     x_score    float64, from 0 (all scores: worst part) in steps of 1 / parts; 0.95 of 20 parts is the best twentieth;
                null where no score was measured
 
-Ours differs in two points. Text is weighed by bytes, because tokens are not counted yet: within a language the two are
-in proportion. Ranked are all pages with text, not those that filters keep, so that an edited threshold moves no score.
+Ours differs in one point. Ranked are all pages with text, not those that filters keep, so that an edited threshold
+moves no score; tokens are those of all of a page's text. Text may be weighed by bytes instead (``weigh``).
 
 Method: `stages.percentiles`, exact: a cut is the smallest score below which at least k / parts of the text lies; equal
 scores are never divided. Waves: counts of groups of splits, what lies near the cuts (two), cuts, and a file a split.
@@ -33,13 +33,15 @@ import xxhash
 
 from stages import percentiles
 from stages.contract import Store, Task, Wave
-from stages.rules.ensembles import Ensemble
+from stages.rules.ensembles import Ensemble, Member
 
-VERSION = 2
+VERSION = 3
 FILES_A_TASK = 64
 Ensembles = Mapping[str, Ensemble]
 Cuts = dict[str, dict[str, list[float]]]
-"""By column and language, where the parts after the first begin."""
+"""By member (`spelt`) and language, where the parts after the first begin."""
+WEIGHTS = {"tokens": "num_tokens", "bytes": "text_bytes"}
+"""The column of what pages weigh."""
 
 
 @dataclass(frozen=True)
@@ -87,18 +89,26 @@ def plan(ensembles: Ensembles, splits: Sequence[EnsemblesInput], directory: str)
     ]
 
 
-def _members(params: Mapping[str, Any]) -> list[str]:
-    return sorted({column for ensemble in params.values() for column in Ensemble(**ensemble).of})
+def _members(params: Mapping[str, Any]) -> list[Member]:
+    return sorted({member for ensemble in params.values() for member in Ensemble(**ensemble).members})
 
 
-def read(store: Store, split: Mapping[str, Any], columns: Sequence[str]) -> pa.Table:
-    """``text_bytes``, ``language`` and those of the columns that were measured of a split, side by side."""
-    files = split["files"]
-    pages = store.read_table(files["documents"], ["text_bytes"])
-    pages = pages.append_column("language", store.read_table(files["language"], ["language"]).column("language"))
-    for name, address in files.items():
-        if name in ("documents", "language"):
-            continue
+def spelt(member: Member) -> str:
+    """A score and what weighs its pages, as one name among counts and cuts."""
+    column, weigh = member
+    return f"{column} by {weigh}"
+
+
+def read(store: Store, split: Mapping[str, Any], members: Sequence[Member]) -> pa.Table:
+    """What pages weigh, ``language`` and those of the members' columns that were measured, side by side."""
+    files = dict(split["files"])
+    pages = store.read_table(files.pop("documents"), ["text_bytes"])
+    pages = pages.append_column("language", store.read_table(files.pop("language"), ["language"]).column("language"))
+    counts = files.pop("token_counts", None)
+    if counts is not None:
+        pages = pages.append_column("num_tokens", store.read_table(counts, ["num_tokens"]).column("num_tokens"))
+    columns = sorted({column for column, _ in members})
+    for address in files.values():
         with store.open(address) as file:
             parquet = pq.ParquetFile(file)
             mine = [column for column in columns if column in parquet.schema_arrow.names]
@@ -110,10 +120,10 @@ def read(store: Store, split: Mapping[str, Any], columns: Sequence[str]) -> pa.T
 
 
 def ranking(ensembles: Ensembles) -> list[percentiles.Ranked]:
-    """Which columns are cut, and at which parts of the text."""
+    """Which members are cut, and at which parts of the text."""
     parts = {parts for ensemble in ensembles.values() for parts in ends_of(ensemble.parts)}
-    columns = sorted({column for ensemble in ensembles.values() for column in ensemble.of})
-    return [(column, None, tuple(sorted(parts))) for column in columns]
+    members = sorted({member for ensemble in ensembles.values() for member in ensemble.members})
+    return [(spelt(member), None, tuple(sorted(parts))) for member in members]
 
 
 def ends_of(parts: int) -> tuple[Fraction, ...]:
@@ -124,21 +134,22 @@ def ends_of(parts: int) -> tuple[Fraction, ...]:
 def count(
     store: Store, *, params: dict[str, Any], splits: list[dict[str, Any]], output: str, values: str
 ) -> dict[str, Any]:
-    """Job: bytes of text by score and language, of some splits."""
-    columns = _members(params)
-    table = percentiles.added(histogram(read(store, split, columns), columns) for split in splits)
+    """Job: text by score and language, of some splits."""
+    members = _members(params)
+    table = percentiles.added(histogram(read(store, split, members), members) for split in splits)
     return percentiles.write(store, table, output, values)
 
 
-def histogram(pages: pa.Table, columns: Sequence[str]) -> pa.Table:
-    """Bytes of text by score and language; pages without text or score are left out."""
+def histogram(pages: pa.Table, members: Sequence[Member]) -> pa.Table:
+    """Text, as each member weighs it, by score and language; pages without text or score are left out."""
     parts = []
-    sizes = pages.column("text_bytes").to_numpy()
-    for column in (name for name in columns if name in pages.column_names):
+    for member in (member for member in members if member[0] in pages.column_names):
+        column, weigh = member
+        sizes = pages.column(WEIGHTS[weigh]).to_numpy()
         values = pages.column(column).to_numpy()
         known = ~np.isnan(values) & (sizes > 0)
         languages = pages.column("language").filter(pa.array(known))
-        parts.append(percentiles.counted(column, "", languages, values[known], sizes[known]))
+        parts.append(percentiles.counted(spelt(member), "", languages, values[known], sizes[known]))
     return percentiles.added(parts)
 
 
@@ -154,12 +165,12 @@ def cut(
     return {"rows": table.num_rows}
 
 
-def cuts(weights: pa.Table, columns: Sequence[str], parts: int) -> Cuts:
-    """The smallest score of each part after the first, by column and language."""
-    found = {column: percentiles.cuts(weights, column, None, ends_of(parts)) for column in columns}
+def cuts(weights: pa.Table, members: Sequence[Member], parts: int) -> Cuts:
+    """The smallest score of each part after the first, by member and language."""
+    found = {spelt(member): percentiles.cuts(weights, spelt(member), None, ends_of(parts)) for member in members}
     return {
-        column: {language: values.tolist() for language, values in languages.items()}
-        for column, languages in found.items()
+        name: {language: values.tolist() for language, values in languages.items()}
+        for name, languages in found.items()
         if languages
     }
 
@@ -184,14 +195,16 @@ def score(pages: pa.Table, ensemble: Ensemble, cuts: Cuts) -> npt.NDArray[np.flo
     languages = pages.column("language").combine_chunks().dictionary_encode()
     codes = languages.indices.to_numpy(zero_copy_only=False)
     found = np.full((len(ensemble.of), pages.num_rows), np.nan)
-    for row, column in enumerate(ensemble.of):
+    for row, member in enumerate(ensemble.members):
+        column = member[0]
         if column not in pages.column_names:
             continue
+        own = cuts.get(spelt(member), {})
         values = pages.column(column).to_numpy()
         for code, language in enumerate(languages.dictionary.to_pylist()):
             mine = (codes == code) & ~np.isnan(values)
             if mine.any():
-                found[row, mine] = np.searchsorted(cuts.get(column, {}).get(language, []), values[mine], side="right")
+                found[row, mine] = np.searchsorted(own.get(language, []), values[mine], side="right")
     known = ~np.isnan(found)
     if ensemble.by == "max_percentile":
         best = np.where(known, found, -1.0).max(axis=0)

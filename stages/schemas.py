@@ -6,7 +6,7 @@ row for row beside it, in a file of their own per split. `docs/formats.md` descr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pyarrow as pa
 
@@ -45,6 +45,12 @@ DOCUMENTS = pa.schema(
 
 GRID_MARK = "--"
 """Between the parts of the name of a domain in a grid: grid, label, bucket; other domains have none in theirs."""
+
+
+def is_within(name: str, wanted: Collection[str]) -> bool:
+    """Whether a domain is one of those named, be it by the name of its grid, or of that and its label."""
+    parts = name.split(GRID_MARK)
+    return any(GRID_MARK.join(parts[:count]) in wanted for count in range(1, len(parts) + 1))
 
 
 def carried_column(name: str) -> str:
@@ -176,6 +182,8 @@ OVERLAP = pa.struct(
         pa.field("stop", pa.int32(), nullable=False),
     ]
 )
+
+TOKEN_COUNTS = pa.schema([pa.field("num_tokens", pa.int64(), nullable=False)])
 
 OVERLAPS = pa.schema(
     [

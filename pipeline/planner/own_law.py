@@ -94,6 +94,8 @@ def read_law(text: str, path: str) -> OwnLaw:
         repeats = float(constants.get("r", R_STAR_TOKENS))
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise UserError(f"{path}: {error} is missing or no number; fit it again with `fit-law`") from error
+    if not rows:
+        raise UserError(f"{path}: resamples: expected some, found none; fit it again with `fit-law`")
     wrong = [key for key, value in zip(_KEYS, own, strict=True) if not (isfinite(value) and value > 0)]
     if wrong or not repeats > 0:
         raise UserError(f"{path}: constants.{(wrong or ['r'])[0]}: expected a number above 0")

@@ -10,7 +10,7 @@ from pipeline.recipe import robots_files
 from pipeline.recipe.products import Source
 from pipeline.recipe.yaml_file import Key, YamlFile
 from pipeline.store.storage import Store
-from stages import kept, labels, language, quality, tokens
+from stages import kept, labels, language, quality, token_counts, tokens
 from stages.documents.extraction import extractor
 from stages.rules import classifiers, contamination, own_functions, text_models, url_lists, word_lists
 
@@ -30,6 +30,10 @@ def check_files(
         checks.append((("scores", "scorers", name), lambda name=scorer.function: own_functions.load(name)))  # type: ignore[misc]
     if tokenizer and sections["tokens"] is not None:
         checks.append((("tokens", "tokenizer"), lambda: tokens.identity(sections["tokens"])))
+    elif sections["tokens"] is not None and sections["quality"] is not None:
+        for name, ensemble in sections["quality"].ensembles.items():
+            if ensemble.weigh == "tokens":
+                checks.append((("quality", "ensembles", name), lambda: _check_counting(sections["token_counts"])))
     if sections["documents"] is not None:
         checks.append((("documents", "extractor"), lambda: extractor(sections["documents"].extractor)))
     for name, source in found.items():
@@ -52,12 +56,22 @@ def _checks(prefix: Key, sections: dict[str, Any], store: Store) -> Iterator[Che
         yield from _quality((*prefix, "quality"), sections["quality"])
     if sections.get("labels") is not None:
         for name, labeller in sections["labels"].labellers.items():
-            yield (*prefix, "labels", "labellers", name), lambda labeller=labeller: labels.check(labeller)  # type: ignore[misc]
+            kind = next(kind for kind in ("model", "function", "column") if getattr(labeller, kind) is not None)
+            yield (*prefix, "labels", "labellers", name, kind), lambda labeller=labeller: labels.check(labeller)  # type: ignore[misc]
     if sections.get("kept") is not None:
         yield from _lists((*prefix, "kept", "urls"), sections["kept"], store)
         robots = sections["kept"].robots
         if robots and robots.files:
             yield (*prefix, "kept", "robots", "files"), lambda robots=robots: robots_files.check(robots)  # type: ignore[misc]
+
+
+def _check_counting(params: token_counts.Params) -> None:
+    try:
+        token_counts.identity(params)
+    except ValueError as error:
+        raise ValueError(
+            f"tokens are counted by a tokenizer that is not there yet: set `weigh: bytes` ({error})"
+        ) from error
 
 
 def _check_language(params: language.Params) -> None:

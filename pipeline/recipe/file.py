@@ -27,7 +27,7 @@ from pipeline.recipe.reach import check_reach
 from pipeline.recipe.sections import SampleParams, dump
 from pipeline.recipe.yaml_file import Key, YamlFile, dotted, nearest, read_yaml, validate
 from pipeline.store.storage import Store, filesystem_of
-from stages import clusters, kept, mixture, own_lines, own_modules, schemas, sources
+from stages import clusters, kept, mixture, own_lines, own_modules, schemas, sources, token_counts
 from stages.contract import Split
 from stages.documents import derived
 from stages.kept.grid import Cell
@@ -74,6 +74,7 @@ def load(path: str | Path, store: Store, tokenizer: bool = True, look: bool = Fa
     found |= read_transforms(yaml_file, store, found, sections)
     _share_benchmarks(yaml_file, sections, found)
     _share_line_rules(sections)
+    _share_tokenizer(sections)
     domains, grids = _domains(yaml_file, found, sections, store)
     sections |= _blends(yaml_file, store, sections["corpus"], grids)
     name = str(data.get("name") or Path(path).stem)
@@ -118,6 +119,13 @@ def _share_line_rules(sections: dict[str, Any]) -> None:
     """The rules of `lines` as the settings of the product that looks for them."""
     if sections["lines"] is not None:
         sections["own_lines"] = own_lines.Params(rules=sections["lines"].rules)
+
+
+def _share_tokenizer(sections: dict[str, Any]) -> None:
+    """The tokenizer of `tokens` as the setting of the product that counts by it."""
+    if sections["tokens"] is not None:
+        known = token_counts.Params.model_fields
+        sections["token_counts"] = token_counts.Params(**{name: getattr(sections["tokens"], name) for name in known})
 
 
 def _share_benchmarks(yaml_file: YamlFile, sections: dict[str, Any], found: dict[str, Source | None]) -> None:
@@ -169,12 +177,11 @@ def _domains(
             continue
         _check_name(str(name), key, yaml_file)
         if raw.get("by") in unread:
-            grids[str(name)] = []
-            try:
-                labellers[raw["by"]].known()
-            except (ValueError, OSError) as error:
-                yaml_file.add(("labels", "labellers", raw["by"], "model"), told(error))
-                continue
+            grids[str(name)] = []  # `checks` tells what is wrong with its model
+            continue
+        if common is None and not raw.get("copies"):
+            grids[str(name)] = []  # told in the section `labels`
+            continue
         grids[str(name)] = cells_of(str(name), raw, known, yaml_file, store)
         for cell in grids[str(name)]:
             if len(cell.domain.name) > MOST_LETTERS:
@@ -303,8 +310,9 @@ def _check_references(
             yaml_file.add(("tokens", "scores", position), f"no column {name!r} is measured{nearest(name, there)}")
     fim = getattr(sections.get("tokens"), "fim", None)
     for position, name in enumerate(fim.domains if fim else ()):
-        if domains and name not in domains:
-            yaml_file.add(("tokens", "fim", "domains", position), f"no such domain{nearest(name, list(domains))}")
+        if domains and not any(schemas.is_within(domain, (name,)) for domain in domains):
+            names = list(dict.fromkeys(domain.partition(schemas.GRID_MARK)[0] for domain in domains))
+            yaml_file.add(("tokens", "fim", "domains", position), f"no such domain{nearest(name, names)}")
     check_labels(yaml_file, found, sections)
     _check_ensembles(yaml_file, found, sections)
     for name, source in found.items():

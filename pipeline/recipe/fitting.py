@@ -46,7 +46,7 @@ def fit(runs: Runs, wishes: Wishes, prior: Mapping[str, float], caps: Mapping[st
     try:
         return study(runs, wishes, prior, caps)
     except mixture.MixtureError as error:
-        raise UserError(f"fit: {error}") from error
+        raise UserError(str(error)) from error
 
 
 def ranks_of(study: Study, unseen: Runs) -> tuple[float, ...]:
@@ -70,7 +70,7 @@ def tokens_of(budget: str) -> int:
     try:
         return mixture.parse_tokens(budget)
     except ValueError as error:
-        raise UserError(str(error)) from error
+        raise UserError(f"--budget: {error}") from error
 
 
 def read_weights(path: str) -> dict[str, float]:

@@ -36,6 +36,7 @@ from stages import (
     shards,
     signatures,
     sources,
+    token_counts,
     tokens,
 )
 from stages.documents import derived
@@ -56,6 +57,10 @@ def always(sections: Mapping[str, Any]) -> bool:
 def decontaminated(sections: Mapping[str, Any]) -> bool:
     quality_params = sections["quality"]
     return bool(quality_params.benchmarks.files) and "contamination" in quality_params.families
+
+
+def token_weighed(sections: Mapping[str, Any]) -> bool:
+    return any(ensemble.weigh == "tokens" for ensemble in sections["quality"].ensembles.values())
 
 
 def deduplicated(sections: Mapping[str, Any]) -> bool:
@@ -165,6 +170,7 @@ _EACH = (
         missing="give lines.rules",
     ),
     Product("overlaps", overlaps, "map", ("documents",), on=decontaminated, together=True),
+    Product("token_counts", token_counts, "map", ("documents",), on=token_weighed, together=True),
     Product("signatures", signatures, "map", ("documents",), on=deduplicated, params=signatures.Params, together=True),
     Product(
         "lines",
@@ -200,7 +206,7 @@ _EACH = (
         "ensembles",
         ensembles,
         "exchange",
-        ("documents", "language", "quality", "scores"),
+        ("documents", "language", "quality", "scores", "token_counts"),
         on=lambda sections: bool(sections["quality"].ensembles),
         columns=lambda params: list(ensembles.schema(params.ensembles).names),
         section="quality",

@@ -22,7 +22,7 @@ from pipeline.recipe.sections import dump
 from pipeline.recipe.yaml_file import ConfigError, Key, YamlFile
 from pipeline.store.address import digest, split_id
 from pipeline.store.storage import Store
-from stages import documents, quality, scores, sources
+from stages import documents, labels, quality, scores, sources
 from stages.contract import Split
 from stages.documents import extraction
 from stages.documents.tables import ColumnError
@@ -104,7 +104,7 @@ def unseen_column(split: Split, params: Any) -> ColumnError | None:
 
 
 def check_functions(yaml_file: YamlFile, sections: Mapping[str, Any], found: Mapping[str, Source | None]) -> None:
-    """Call rules and extractors of the user's own on a few texts and a page."""
+    """Call rules, labellers and extractors of the user's own on a few texts and a page."""
     measures = sections["quality"]
     if measures is not None and measures.rules:
         texts = pa.array([text for text in TEN_TEXTS if text], pa.large_string())
@@ -112,6 +112,9 @@ def check_functions(yaml_file: YamlFile, sections: Mapping[str, Any], found: Map
         for column in taken.intersection(own_rules.columns_of(own_rules.load(measures.rules))):
             yaml_file.add(("quality", "rules"), f"column {column} is measured already: give yours another name")
         _tried(yaml_file, ("quality", "rules"), lambda: own_rules.measure(own_rules.load(measures.rules), texts))
+    for name, labeller in sections["labels"].labellers.items() if sections["labels"] is not None else ():
+        if labeller.function is not None:
+            _tried(yaml_file, ("labels", "labellers", name, "function"), partial(_try_labeller, name, labeller))
     tried: set[str] = set()
     for name, source in found.items():
         params = source.sections.get("documents") if source is not None else None
@@ -129,12 +132,33 @@ def _tried(yaml_file: YamlFile, key: Key, call: Callable[[], Any]) -> None:
         yaml_file.add(key, told(error))
 
 
+def _try_labeller(name: str, labeller: labels.Labeller) -> None:
+    if labeller.function is None or not _is_there(labeller.function):
+        return
+    text = pa.record_batch([pa.array(TEN_TEXTS, pa.large_string())], names=["text"])
+    try:
+        labels.prepare(labels.Params(labellers={name: labeller}))(text)
+    except ValueError as error:
+        if str(error).startswith(f"labeller {name}: "):  # what it gave is told in whole
+            raise
+        raise ValueError(f"called on ten texts, {own_functions.failure(labeller.function, error)}") from error
+    except Exception as error:  # a function of the user's own may raise anything
+        raise ValueError(f"called on ten texts, {own_functions.failure(labeller.function, error)}") from error
+
+
+def _is_there(function: str) -> bool:
+    """Whether a function can be loaded; what is wrong with it is told where files and functions are looked for."""
+    try:
+        own_functions.load(function)
+    except own_functions.OwnFunctionError:
+        return False
+    return True
+
+
 def _try_extractor(name: str) -> None:
     page = pa.array([PAGE.encode()], pa.large_binary())
-    try:
-        own_functions.load(name)
-    except own_functions.OwnFunctionError:
-        return  # told where files and functions are looked for
+    if not _is_there(name):
+        return
     try:
         extraction.as_texts(name, own_functions.load(name)(page), 1)
     except extraction.WrongTextsError:

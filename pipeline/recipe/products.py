@@ -32,6 +32,7 @@ from stages import (
     scores,
     shards,
     sources,
+    token_counts,
     tokens,
 )
 from stages.clusters import curve
@@ -148,6 +149,11 @@ class Recipe:
         stage = overlaps
         upstream = (self.fingerprint("documents", source).hex,)
         return Fingerprint("overlaps", stage.VERSION, {}, stage.identity(self.sections["overlaps"]), upstream)
+
+    def _token_counts(self, source: str) -> Fingerprint:
+        upstream = (self.fingerprint("documents", source).hex,)
+        identity = token_counts.identity(self.sections["token_counts"])
+        return Fingerprint("token_counts", token_counts.VERSION, {}, identity, upstream)
 
     def contamination(self) -> Fingerprint | None:
         """What decides `contamination`, the set of pages apart; None when no benchmark is looked for."""
@@ -576,12 +582,15 @@ class Recipe:
         """
         try:
             tokens = mixture.parse_tokens(budget)
+        except ValueError as error:
+            raise UserError(f"--budget: {error}") from error
+        try:
             drawn = mixture.swarm(
                 available, count, seed=seed, budget=tokens, prior=prior, max_epochs=max_epochs, frozen=frozen
             )
             return tokens, drawn
         except ValueError as error:
-            raise UserError(str(error)) from error
+            raise UserError(f"{self.path}: {error}") from error
 
     def groups(self) -> dict[str, list[str]]:
         """The groups of the mixture's quality curve, with their domains; none without one."""

@@ -204,7 +204,7 @@ def plan(mixture: str, store: Store, training: Training | None = None, prices: o
         return "sample: the demo corpus is made first; then everything is made for the first time\n"
     job = dry_run(recipe, store)
     steps = job.plan()
-    known = outlook.rates(recipe, store)
+    known = outlook.rates(recipe, store, steps)
     needs = outlook.needs(steps, job.made.splits, known)
     text = plan_text(steps, needs) + "".join(f"\n{warning}\n" for warning in [*recipe.warnings(), *recipe.idle()])
     sums = outlook.text(recipe, store, needs, job.made.splits, known, prices or outlook.Prices())

@@ -64,11 +64,17 @@ class Need:
     files: int
 
 
-def rates(recipe: Recipe, store: Store) -> Rates | None:
-    """The rates of the root; None where nothing is finished there."""
-    found = [one for name in snapshots.names(store) if (one := _rates_of(store, name)) is not None]
-    own = (recipe.name, f"{recipe.name}-sample")
-    return max(found, key=lambda one: (one.mixture in own, one.input_bytes, one.mixture), default=None)
+def rates(recipe: Recipe, store: Store, steps: Sequence[Step]) -> Rates | None:
+    """The rates of the root, of runs of this very mixture first; None where nothing is finished there, or to do."""
+    if not any(step.to_do for step in steps):
+        return None
+    names = snapshots.names(store)
+    own = [name for name in names if name in (recipe.name, f"{recipe.name}-sample")]
+    for candidates in (own, [name for name in names if name not in own]):
+        found = [one for name in candidates if (one := _rates_of(store, name)) is not None]
+        if found:
+            return max(found, key=lambda one: (one.input_bytes, one.mixture))
+    return None
 
 
 def _rates_of(store: Store, name: str) -> Rates | None:

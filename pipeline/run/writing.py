@@ -11,6 +11,7 @@ from pipeline.recipe import Recipe, dump, graph
 from pipeline.run.steps import UNCHANGED, Product, Step, Steps, files_of
 from pipeline.store.address import digest
 from stages.contract import Task, Wave
+from stages.reports import ShardManifest
 from stages.shard_format import files_of as shard_files_of
 
 
@@ -66,6 +67,7 @@ class Solved:
         tokenizer: the identity of the tokenizer.
         mixture: the solved mixture.
         phases: the solved phases of training, where the mixture has any.
+        held: tokens for training in the shards of each domain that stood before this run.
     """
 
     available: dict[str, int]
@@ -73,6 +75,7 @@ class Solved:
     tokenizer: dict[str, Any]
     mixture: Any
     phases: list[Any] = field(default_factory=list)
+    held: dict[str, int] = field(default_factory=dict)
 
 
 def solve(recipe: Recipe, steps: Steps, tokens: Product) -> Solved:
@@ -95,11 +98,14 @@ def write_shards(recipe: Recipe, steps: Steps, tokens: Product, solved: Solved) 
     seed = recipe.section("tokens").seed
     manifests: dict[str, str] = {}
     plans: list[list[Wave]] = []
-    for name in sorted(domain for domain, target in solved.mixture.targets.items() if target):
-        content = sorted(told for told in tokens.facts.values("domain_digests", name) if told is not None)
-        folder = f"{print_.folder}/{name}-{digest([solved.tokenizer, seed, content])}"
+    wanted = sorted(domain for domain, target in solved.mixture.targets.items() if target)
+    for name, contents in tokens.facts.values("domain_digests", wanted):
+        folder = f"{print_.folder}/{name}-{digest([solved.tokenizer, seed, sorted(contents)])}"
         manifests[name] = f"{folder}/manifest.json"
-        if not holds(steps, manifests[name]):
+        standing = holds(steps, manifests[name])
+        if standing is not None:
+            solved.held[name] = standing["tokens"]
+        else:
             counted = zip(tokens.addresses, tokens.facts, strict=True)
             holding = ((address, facts) for address, facts in counted if name in facts["domain_digests"])
             plans.append(recipe.shard_waves(name, holding, folder, solved.tokenizer))
@@ -112,23 +118,26 @@ def write_shards(recipe: Recipe, steps: Steps, tokens: Product, solved: Solved) 
     return manifests
 
 
-def holds(steps: Steps, address: str) -> bool:
-    """Whether a folder of shards holds all that its manifest says; what does not belong there is removed."""
+def holds(steps: Steps, address: str) -> ShardManifest | None:
+    """The manifest of a folder of shards that holds all it says, None of another; what does not belong there is
+    removed."""
     folder = address.rpartition("/")[0]
     listed = dict(steps.store.list(folder))
     if address not in listed:
-        return False
-    expected = shard_files_of(folder, steps.store.read_json(address))
+        return None
+    manifest: ShardManifest = steps.store.read_json(address)
+    expected = shard_files_of(folder, manifest)
     inside = {file: size for file, size in expected.items() if file.startswith(f"{folder}/")}
     if steps.lacking(listed, inside):
-        return False
+        return None
     steps.tidy(folder, {address, *inside})
-    return True
+    return manifest
 
 
 def write_corpus(recipe: Recipe, steps: Steps, domains: dict[str, str], solved: Solved) -> Solved:
     """Solve the mixture again from what the shards hold for training, and write it, phase by phase."""
-    held = {name: steps.store.read_json(address)["tokens"] for name, address in domains.items()}
+    fresh = {name: address for name, address in domains.items() if name not in solved.held}
+    held = solved.held | {name: steps.store.read_json(address)["tokens"] for name, address in fresh.items()}
     if any(solved.available[name] != tokens for name, tokens in held.items()):
         solved.available |= held
         solved.mixture = recipe.solve(solved.available, solved.tokenizer)
@@ -146,7 +155,7 @@ def write_corpus(recipe: Recipe, steps: Steps, domains: dict[str, str], solved: 
     if phases:
         steps.snapshot["phases"] = [phase.name for phase in phases]
         steps.snapshot["corpora"] = {phase.name: place for phase, place in zip(phases, corpora, strict=True)}
-    missing = [work for place, work in corpora.items() if not holds(steps, place)]
+    missing = [work for place, work in corpora.items() if holds(steps, place) is None]
     stood = all(map(steps.store.exists, corpora))
     reason = steps.why_whole("corpus", print_, bool(missing), stood)
     steps.planned.append(Step("corpus", len(corpora), len(missing), reason))

@@ -21,6 +21,7 @@ from pipeline.errors import UserError
 from pipeline.planner.tables import Table, amount, render
 from pipeline.recipe.fitting import (
     LEAST_CORRELATION,
+    RUNS_A_DOMAIN,
     Study,
     Wishes,
     caps_of,
@@ -35,6 +36,9 @@ from pipeline.tune.fit_page import page
 from pipeline.tune.proxy_runs import Mixtures, ProxyRuns, read_runs
 from pipeline.tune.swarm import check_same, counted, rewritten
 from pipeline.tune.units import Units
+
+SHOWN = 5
+"""Domains that a message lists."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +83,19 @@ def propose(mixtures: str, results: str, out: str, store: Store | None, request:
             mixture meets the caps, or a file is in the way.
     """
     found = read_runs(mixtures, results, request.metrics)
+    count, free = len(found.runs.names), len(found.runs.domains) - max(0, len(request.wishes.frozen) - 1)
+    if count <= free + 1 and not request.force:
+        raise UserError(
+            f"{results}: {count} runs for {free} domains leave a law of {free + 1} numbers open: give more,"
+            f" {RUNS_A_DOMAIN} a domain are enough; --force proposes all the same"
+        )
     supply = _supply(found, store, request, out)
     caps = supply.units.least({name: float(cap) for name, cap in supply.caps.items()})
-    study = fit(found.runs, request.wishes, supply.units.added(supply.prior), caps)
+    try:
+        study = fit(found.runs, request.wishes, supply.units.added(supply.prior), caps)
+    except UserError as error:
+        place = supply.recipe.path if supply.recipe is not None and sum(caps.values()) < 1 else results
+        raise UserError(f"{place}: {error}") from error
     warnings = [*found.warnings, *_doubts(study)]
     unseen = _unseen_table(study, request)
     if not study.predicts and not request.force:
@@ -120,9 +134,14 @@ def _supply(found: ProxyRuns, store: Store | None, request: Request, out: str) -
     if Path(out).suffix not in (".yaml", ".yml"):
         raise UserError(f"{out}: the result is a mixture file: expected a name that ends in .yaml")
     recipe = recipes.load(path, store)
+    _check_meanings(found, recipe, store)
     solved = counted(recipe, store)
     domains = solved.mixture.domains
-    _check_domains(found, recipe, store, [domain.name for domain in domains])
+    differing = sorted({*_trained_on(found)} ^ {domain.name for domain in domains})
+    if differing:
+        more = f" and {len(differing) - SHOWN} more" if len(differing) > SHOWN else ""
+        told = f"{', '.join(differing[:SHOWN])}{more}"
+        raise UserError(f"{found.mixtures.path}: runs and {path} have other domains; they differ in {told}")
     tokenizer = str(solved.tokenizer["sha256"])
     if found.tokenizer not in (None, tokenizer):
         raise UserError(
@@ -145,18 +164,20 @@ def _mixture_of(mixtures: Mixtures) -> str | None:
     return path
 
 
-def _check_domains(found: ProxyRuns, recipe: recipes.Recipe, store: Store, names: list[str]) -> None:
-    """The domains that were trained on are those of the mixture, and mean what they meant."""
-    differing = sorted(set(found.units.divided(dict.fromkeys(found.runs.domains, 1.0))) ^ set(names))
-    if differing:
-        raise UserError(
-            f"{found.mixtures.path}: runs and {recipe.path} have other domains; they differ in {', '.join(differing)}"
-        )
+def _trained_on(found: ProxyRuns) -> list[str]:
+    return [*found.units.divided(dict.fromkeys(found.runs.domains, 1.0))]
+
+
+def _check_meanings(found: ProxyRuns, recipe: recipes.Recipe, store: Store) -> None:
+    """The domains that were trained on mean what they meant."""
     if found.mixtures.sample is None:
         return
     drawn = recipes.load(found.mixtures.sample, store)
     now, then = recipe.definitions(), drawn.definitions()
-    changed = [name for name in names if now[name] != then.get(name)]
+    gone = [name for name in _trained_on(found) if name not in now]
+    if gone:
+        raise UserError(f"{recipe.path}: no domain {gone[0]!r}, which runs of {found.mixtures.path} were trained on")
+    changed = [name for name in _trained_on(found) if now[name] != then.get(name)]
     if changed:
         raise UserError(
             f"{recipe.path}: domain {changed[0]} is defined otherwise than when {found.mixtures.sample} was drawn: its"
@@ -318,7 +339,7 @@ def domain_table(study: Study, budget: int | None, available: Mapping[str, int] 
                 f"{100 * study.prior[d]:.2f}%",
                 f"{100 * share:.2f}%",
                 f"{100 * study.low[d]:.2f} to {100 * study.high[d]:.2f}%",
-                amount(share * budget) if budget is not None else "-",
+                amount(round(share * budget)) if budget is not None else "-",
                 f"{share * budget / available[name]:.2f}" if known and budget and available else "-",
                 "cap" if name in study.binding else "",
             )

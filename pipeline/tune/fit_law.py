@@ -18,7 +18,7 @@ from pipeline.errors import UserError
 from pipeline.planner.fitting import DELTA, RESAMPLES, FittedLaw, Prediction, TrainingRuns, fit_law, predictions
 from pipeline.planner.own_law import law_text
 from pipeline.planner.tables import Table, amount, render
-from pipeline.tune.fit_law_page import page
+from pipeline.tune.fit_law_page import digits, page
 from pipeline.tune.run_tables import KEYS, RunTable, read_table, run_names
 
 SPELLINGS = {
@@ -53,7 +53,11 @@ def fit_and_write(runs: str, out: str, request: LawRequest) -> str:
     """
     if Path(out).suffix != ".json":
         raise UserError(f"{out}: a law is written as JSON: expected a name that ends in .json")
-    law = fit_law(read_runs(runs, request.loss), request.resamples, request.seed)
+    table = read_runs(runs, request.loss)
+    try:
+        law = fit_law(table, request.resamples, request.seed)
+    except UserError as error:
+        raise UserError(f"{runs}: {error}") from None
     wanted = [predictions(law, _asked(request.at, law.repeats), known=False)] if request.at else []
     wanted += [predictions(law, read_runs(request.unseen, request.loss))] if request.unseen else []
     foreseen = tuple(one for some in wanted for one in some)
@@ -134,8 +138,9 @@ def doubts(law: FittedLaw) -> list[str]:
     e = exp(law.constants[0])
     if not law.identified.certain:
         found.append(
-            f"E, A and B are not identified: with E from {law.identified.e_low:.3g} to {law.identified.e_high:.3g}"
-            f" (fitted {e:.3g}) the law fits as well; believe the intervals of predictions, and add larger runs"
+            f"E, A and B are not identified: with E from {digits(law.identified.e_low)} to"
+            f" {digits(law.identified.e_high)} (fitted {digits(e)}) the law fits as well;"
+            " believe the intervals of predictions, and add larger runs"
         )
     off = [one for one in law.held_out if one.found is not None and not one.low <= one.found <= one.high]
     if off:
@@ -184,12 +189,13 @@ def _constants(law: FittedLaw) -> Table:
         own.append(exp(law.constants[5]))
         names.append("R")
     low, high = np.percentile(values, (5, 95), axis=0)
-    rows = tuple((name, f"{own[k]:.5g}", f"{low[k]:.4g} to {high[k]:.4g}") for k, name in enumerate(names))
+    told = [f"{digits(least, 4)} to {digits(most, 4)}" for least, most in zip(low, high, strict=True)]
+    rows = tuple((name, digits(own[k], 5), told[k]) for k, name in enumerate(names))
     notes = (
         f"{len(law.runs.names)} runs, Huber's loss on log loss with delta {DELTA:g}: {law.objective:.4e}, best of"
         f" {law.starts} starts",
-        f"condition {law.identified.condition:.3g}; E {law.identified.e_low:.3g} to {law.identified.e_high:.3g} fits as"
-        " well",
+        f"condition {digits(law.identified.condition)}; E {digits(law.identified.e_low)} to"
+        f" {digits(law.identified.e_high)} fits as well",
     )
     return Table("loss = E + A / N^alpha + B / D^beta", ("constant", "fitted", "of resamples"), rows, notes)
 

@@ -14,6 +14,22 @@ from pipeline.tune.fit_page import environment, style
 
 COLOURS = ("#1f6f78", "#b0562c", "#5b6bb5", "#7a8b2a", "#9b4f96", "#3d7fb8", "#b38a1d", "#6b6f76")
 WIDTH, HEIGHT, LEFT, BOTTOM = 720, 320, 52, 34
+NOTHING = 1e-9
+"""No constant of a law of losses is smaller but 0 as a search left it."""
+
+
+def digits(value: float, count: int = 3) -> str:
+    """A constant in so many digits."""
+    if abs(value) < NOTHING:
+        return "0"
+    return f"{value:.{count}g}" if abs(value) < 1e15 else "beyond 1e15"
+
+
+def round_numbers(low: float, high: float) -> list[float]:
+    """Four to nine numbers from ``low`` to ``high``, whole steps of 1, 2 or 5 times a power of ten."""
+    power = 10.0 ** floor(log10((high - low) / 4))
+    step = max(power * part for part in (1, 2, 5) if power * part <= (high - low) / 4)
+    return [round(k * step, 12) for k in range(ceil(low / step), floor(high / step) + 1)]
 
 
 class Frame:
@@ -39,12 +55,12 @@ class Frame:
         return " ".join(f"{x:.1f},{y:.1f}" for x, y in (self.place(*pair) for pair in zip(xs, ys, strict=True)))
 
     def ticks(self, label: Callable[[float], str] = "{:.3g}".format) -> dict[str, list[dict[str, str]]]:
-        """Lines and their labels: powers of ten (or five steps) across, five steps up."""
+        """Lines and their labels: powers of ten across where it is logarithmic, else round numbers."""
         if self.logarithmic:
             across = [10.0**k for k in range(ceil(self.x0), floor(self.x1) + 1)]
         else:
-            across = np.linspace(self.x0, self.x1, 6).tolist()
-        down = np.linspace(self.y0, self.y1, 5).tolist()
+            across = round_numbers(self.x0, self.x1)
+        down = round_numbers(self.y0, self.y1)
         return {
             "x": [{"at": f"{self.place(x, self.y0)[0]:.1f}", "text": label(x)} for x in across],
             "y": [{"at": f"{self.place(10**self.x0 if self.logarithmic else self.x0, y)[1]:.1f}", "text": f"{y:.3g}"}
@@ -62,7 +78,10 @@ def page(law: FittedLaw, name: str, foreseen: Sequence[Prediction], notes: Seque
     return made.get_template("fit_law.html.j2").render(
         style=style(made),
         name=name,
-        facts=[("runs", len(law.runs.names)), *((key, f"{value:.4g}") for key, value in zip(names, own, strict=True))],
+        facts=[
+            ("runs", len(law.runs.names)),
+            *((key, digits(value, 4)) for key, value in zip(names, own, strict=True)),
+        ],
         notes=notes,
         width=WIDTH,
         height=HEIGHT,

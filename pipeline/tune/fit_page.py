@@ -75,7 +75,7 @@ def _domains(study: Study, budget: int | None, available: Mapping[str, int] | No
                 "prior": f"{100 * study.prior[d]:.2f}%",
                 "proposed": f"{100 * share:.2f}%",
                 "interval": f"{100 * study.low[d]:.2f}–{100 * study.high[d]:.2f}%",
-                "tokens": amount(share * budget) if budget else "–",
+                "tokens": amount(round(share * budget)) if budget else "–",
                 "epochs": f"{share * budget / available[name]:.2f}" if budget and available else "–",
                 "cap": "at its cap" if name in study.binding else "",
             }

@@ -99,10 +99,19 @@ def write_swarm(
     in_the_way = [file for file, content in made.items() if os.path.exists(file) and content != read(file)]
     if in_the_way:
         raise UserError(f"{in_the_way[0]} is there and holds something else; choose another folder")
+    others = [str(file) for file in sorted(Path(folder).glob("*.y*ml")) if str(file) not in made]
+    if mixed := [file for file in others if origin_of(read(file)) is not None]:
+        raise UserError(f"{mixed[0]} is of another swarm; choose another folder: `fit` reads all that are in one")
+    new = [file for file in made if not os.path.exists(file)]
     os.makedirs(folder, exist_ok=True)
-    for file, content in made.items():
-        Path(file).write_text(content, encoding="utf-8")
-    check_same(recipe, recipes.load(next(iter(made)), store))
+    try:
+        for file in new:
+            Path(file).write_text(made[file], encoding="utf-8")
+        check_same(recipe, recipes.load(next(iter(made)), store))
+    except (UserError, OSError):
+        for file in new:
+            Path(file).unlink(missing_ok=True)
+        raise
     return list(made)
 
 

@@ -22,7 +22,6 @@ from stages.kept.params import (
     Params,
     active_rules,
     by_default,
-    is_within,
     list_rules,
     rule_of,
     set_rule,
@@ -34,7 +33,7 @@ from stages.rules.names import UNSPACED, codes_of
 from stages.rules.robots_files import MISSING, RobotsTable, is_rule
 from stages.rules.url_lists import UrlLists
 from stages.rules.word_lists import ALL, BAD_WORDS, STOP_WORDS
-from stages.schemas import label_column
+from stages.schemas import is_within, label_column
 
 Mask = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.float64]

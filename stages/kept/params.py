@@ -23,7 +23,6 @@ from stages.rules.own_rules import OwnLimit
 from stages.rules.robots_files import is_rule
 from stages.rules.rule import Rule
 from stages.rules.url_lists import UrlList
-from stages.schemas import GRID_MARK
 
 FIRST = ("empty_text", "language_not_selected", "low_language_confidence")
 DUPLICATES = ("exact_duplicate", "near_duplicate", "same_address")
@@ -291,12 +290,6 @@ class Domain(_Grown):
     _some = field_validator("sources", "languages")(some)
     _languages = field_validator("languages")(check_languages)
     _labels = field_validator("labels")(_check_labels)
-
-
-def is_within(name: str, wanted: Sequence[str]) -> bool:
-    """Whether a domain is one of those named, be it by the name of its grid, or of that and its label."""
-    parts = name.split(GRID_MARK)
-    return any(GRID_MARK.join(parts[:count]) in wanted for count in range(1, len(parts) + 1))
 
 
 def active_rules(params: Params) -> list[str]:

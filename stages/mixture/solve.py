@@ -21,6 +21,9 @@ from stages.mixture.solvers import (
 )
 from stages.schemas import GRID_MARK
 
+SHOWN = 5
+"""Domains that a message lists."""
+
 
 @dataclass(frozen=True)
 class DomainPlan:
@@ -276,12 +279,12 @@ def _within_caps(problem: _Problem, free: int) -> dict[str, int]:
     if params.on_shortfall == "shrink":
         return apportion({n: share * largest for n, share in shares.items()}, largest, caps)
     everything = sum(caps[name] for name in shares if shares[name])
+    lacking = [name for name in sorted(shares) if shares[name] * free > caps[name]]
     short = "; ".join(
         f"{name!r} has {problem.available[name]:,} tokens x {float(_cap(params, name)):g} epochs, "
         f"{_round(shares[name] * free):,} wanted"
-        for name in sorted(shares)
-        if shares[name] * free > caps[name]
-    )
+        for name in lacking[:SHOWN]
+    ) + (f"; and {len(lacking) - SHOWN} more" if len(lacking) > SHOWN else "")
     if free > everything and (params.on_shortfall == "redistribute" or problem.uniform):
         raise MixtureError(f"the budget is beyond all caps: they allow {everything:,} tokens; {short}")
     if params.on_shortfall == "error":

@@ -15,6 +15,9 @@ import numpy as np
 from stages.mixture.params import MixtureError
 from stages.mixture.solvers import natural, normalised, water_fill
 
+SHOWN = 12
+"""Domains that a message lists."""
+
 
 def swarm(
     available: dict[str, int],
@@ -45,7 +48,9 @@ def swarm(
     if frozen:
         lacking = [name for name in frozen if not centre.get(name)]
         if lacking:
-            raise MixtureError(f"domain {lacking[0]!r} is frozen and has no share; there are {', '.join(caps)}")
+            more = f" and {len(caps) - SHOWN} more" if len(caps) > SHOWN else ""
+            there = ", ".join([*caps][:SHOWN])
+            raise MixtureError(f"domain {lacking[0]!r} is frozen and has no share; there are {there}{more}")
         parts[" "] = normalised({name: centre[name] for name in frozen})
     drawn = _drawn(
         {unit: int(min(caps[name] / part for name, part in inside.items())) for unit, inside in parts.items()},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from stages.report import grids
 from stages.report.figures import exact, percent, short
 
 Stats = Mapping[str, Any]
@@ -13,27 +14,35 @@ CHIEF = (TOKENS, "text_bytes", "confidence", "similarity", "cluster_size", "goph
 """Columns that are shown without being asked for, whether a rule looks at them or not."""
 LABEL_ROOM = 22
 """Hundredths of a chart that the label of a threshold takes."""
-MAX_SHARES = 16
-"""Domains drawn; the table below the chart has all."""
+MAX_SHARES = 32
+"""Bars drawn; the tables below the chart have all."""
+
+
+def share_rows(stats: Stats) -> list[dict[str, Any]]:
+    """Domains of the mixture, those of large grids added up by label, largest first."""
+    many = grids.large(row["domain"] for row in stats["mixture"])
+    rows = [row for row in grids.folded(stats, many) if row["realised"] is not None]
+    return sorted(rows, key=lambda row: -row["realised"]) if many else rows
 
 
 def shares(stats: Stats) -> list[dict[str, Any]]:
-    """Requested against realised share of each domain, on one scale."""
-    rows = [row for row in stats["mixture"] if row["realised_share"] is not None][:MAX_SHARES]
-    top = max((max(row["realised_share"], row["requested_share"] or 0) for row in rows), default=0) or 1
+    """Requested against realised share of each of these, on one scale."""
+    rows = share_rows(stats)[:MAX_SHARES]
+    top = max((max(row["realised"], row["requested"] or 0) for row in rows), default=0) or 1
     views = []
     for row in rows:
-        asked, got = row["requested_share"], row["realised_share"]
+        asked, got, most = row["requested"], row["realised"], row["most_epochs"]
         views.append(
             {
                 "domain": row["domain"],
+                "buckets": row["domains"] if row["domains"] > 1 else None,
                 "asked": None if asked is None else round(100 * asked / top, 2),
                 "got": round(100 * got / top, 2),
                 "asked_text": percent(asked, 1),
                 "got_text": percent(got, 1),
                 "short": asked is not None and got < asked - max(0.001, 0.01 * asked),
-                "epochs": f"{row['epochs']:.2f}" if row["epochs"] is not None else "–",
-                "repeated": row["epochs"] is not None and row["epochs"] > 1,
+                "epochs": f"{'to ' if row['domains'] > 1 else ''}{most:.2f}" if most is not None else "–",
+                "repeated": most is not None and most > 1,
             }
         )
     return views

@@ -68,7 +68,7 @@ def _add(row: dict[str, Any], taken: Mapping[str, Any]) -> None:
         ("requested", taken["requested_share"]),
         ("realised", taken["realised_share"]),
     ):
-        row[name] = (row[name] or 0) + (value or 0)
+        row[name] = value if row[name] is None else row[name] + (value or 0)
     row["epochs"] = taken["epochs"]
     row["most_epochs"] = max(row["most_epochs"] or 0, taken["epochs"] or 0)
 

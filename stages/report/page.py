@@ -78,6 +78,7 @@ def render_html(stats: Mapping[str, Any], costs: Mapping[str, Any] | None = None
             similarities=charts.similarities(figures_of),
             samples=samples,
             shares=charts.shares(figures_of),
+            share_rows=len(charts.share_rows(figures_of)),
             style=Markup(style),
             script=Markup(script),
             style_hash=content_hash(style),

@@ -67,7 +67,7 @@ from stages.rules import families, rights, robots_files
 
 __all__ = ["VERSION", "ConservationError", "build_stats", "encode"]
 
-VERSION = 6
+VERSION = 7
 MAX_ENTRIES = 200
 CLUSTER_FIGURES = (
     "rows", "passing", "exact_removed", "fuzzy_removed", "pairs_compared", "pairs_verified", "pairs_by_similarity",

@@ -8,6 +8,9 @@ from pydantic import Field, field_validator
 
 from stages.contract import StageParams
 
+Weigh = Literal["tokens", "bytes"]
+Member = tuple[str, Weigh]
+
 
 class Ensemble(StageParams):
     """Several scores as one: `NAME` gives the column `NAME_score`."""
@@ -18,6 +21,13 @@ class Ensemble(StageParams):
     """The best percentile that any of them gives a page (Nemotron-CC), or the mean."""
     parts: int = Field(default=20, ge=2, le=1000)
     """Into how many parts of equal text the pages of a language are divided by each score."""
+    weigh: Weigh = "tokens"
+    """What makes parts equal: `tokens`, which are then counted of all pages, or `bytes` of text, which are known."""
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """Its scores, each with what weighs its pages."""
+        return tuple((column, self.weigh) for column in self.of)
 
     @field_validator("of")
     @classmethod

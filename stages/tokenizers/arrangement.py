@@ -25,6 +25,7 @@ from pydantic import Field, model_validator
 
 from stages.contract import StageParams
 from stages.kernels.columns.ragged import Bytes, Offsets, Unsigned, offsets_of
+from stages.schemas import is_within
 from stages.tokenizers.tokenizer import Tokenizer, TokenizerError
 
 SENTINELS = (
@@ -42,7 +43,9 @@ _CONTINUES = 0b10
 class FimParams(StageParams):
     """Fill-in-the-middle for some domains."""
 
-    domains: tuple[str, ...] = Field(min_length=1, description="domains whose documents are rearranged")
+    domains: tuple[str, ...] = Field(
+        min_length=1, description="domains, grids or labels of them (GRID--LABEL) whose documents are rearranged"
+    )
     rate: float = Field(0.5, gt=0, le=1, description="part of their documents")
     spm_rate: float = Field(0.5, ge=0, le=1, description="part of those with the suffix first (SPM), the others PSM")
     prefix: str | int | None = Field(None, description="token before the prefix; none: found by its usual spellings")
@@ -144,7 +147,8 @@ def cut(made: Arrangement, data: Bytes, offsets: Offsets, doc_ids: Bytes, domain
     divided, suffix_first = np.zeros(rows, np.bool_), np.zeros(rows, np.bool_)
     places = np.zeros((rows, 2), np.int64)
     if made.fim is not None:
-        for row in np.flatnonzero(np.isin(domains, made.fim.domains)).tolist():
+        wanted = [name for name in set(domains.tolist()) if is_within(name, made.fim.domains)]
+        for row in np.flatnonzero(np.isin(domains, wanted)).tolist():
             name = doc_ids[16 * row : 16 * row + 16].tobytes()
             chosen, form, *drawn = (_unit(name, 4 * made.fim.seed + k) for k in range(4))
             if chosen < made.fim.rate:

@@ -66,6 +66,17 @@ def test_runs_in_any_order_give_the_same_law() -> None:
     assert law_text(fit_law(runs, 20), "a") == law_text(fit_law(other, 20), "a")
 
 
+def test_the_profile_of_e_rises_on_both_sides_of_the_best() -> None:
+    law = fit_law(made(0.01), 10)
+    best = np.exp(law.constants[0])
+    for side in (
+        [r for e, r in law.identified.profile if e > best],
+        [r for e, r in law.identified.profile if e < best],
+    ):
+        outward = np.array(side if side[0] < side[-1] else side[::-1])
+        assert (np.diff(outward) > -0.02 * outward[:-1]).all(), outward
+
+
 def test_an_interval_holds_nine_tenths_of_new_runs() -> None:
     inside = []
     for seed in range(6):

@@ -18,7 +18,9 @@ from pipeline.recipe.snapshot import load
 from pipeline.recipe.yaml_file import ConfigError
 from pipeline.store.storage import Store
 from stages import ensembles, percentiles
-from stages.rules.ensembles import Ensemble
+from stages.ensembles import WEIGHTS
+from stages.rules.ensembles import Ensemble, Weigh
+from stages.tokenizers import load as load_tokenizer
 from tests.support.corpora import write_corpus, write_mixture
 from tests.support.runs import made, run_inline
 
@@ -41,30 +43,35 @@ SCORE = st.one_of(
 ROW = st.tuples(SCORE, SCORE, st.integers(0, 50), st.sampled_from(["en", "de"]))
 
 
-@given(st.lists(ROW, min_size=1, max_size=25), st.sampled_from([2, 5, 20]), st.integers(1, 4))
+@given(
+    st.lists(ROW, min_size=1, max_size=25),
+    st.sampled_from([2, 5, 20]),
+    st.integers(1, 4),
+    st.sampled_from(["tokens", "bytes"]),
+)
 @settings(max_examples=60, deadline=None)
 def test_scores_are_those_of_the_slow_twin_however_the_input_is_divided(
-    rows: list[tuple[float, float, int, str]], parts: int, pieces: int
+    rows: list[tuple[float, float, int, str]], parts: int, pieces: int, weigh: Weigh
 ) -> None:
     a, b, sizes, languages = zip(*rows, strict=True)
     table = pa.table(
         {
             "a_score": np.array(a),
             "b_score": np.array(b),
-            "text_bytes": pa.array(sizes, pa.int64()),
+            WEIGHTS[weigh]: pa.array(sizes, pa.int64()),
             "language": languages,
         }
     )
     step = -(-len(rows) // pieces)
-    columns = ["a_score", "b_score"]
-    counted = [ensembles.histogram(table.slice(at, step), columns) for at in range(0, len(rows), step)]
-    ensemble = Ensemble(of=("a", "b"), parts=parts)
+    ensemble = Ensemble(of=("a", "b"), parts=parts, weigh=weigh)
+    members = ensemble.members
+    counted = [ensembles.histogram(table.slice(at, step), members) for at in range(0, len(rows), step)]
     counts = percentiles.added(percentiles.in_bins(piece) for piece in counted[::-1])
     near = percentiles.near(counts, ensembles.ranking({"q": ensemble}))
     weights = percentiles.refined(counts, near, [percentiles.inside(piece, near) for piece in counted])
-    cuts = ensembles.cuts(weights, columns, parts)
+    cuts = ensembles.cuts(weights, members, parts)
     best = ensembles.score(table, ensemble, cuts)
-    mean = ensembles.score(table, Ensemble(of=("a", "b"), parts=parts, by="mean_percentile"), cuts)
+    mean = ensembles.score(table, Ensemble(of=("a", "b"), parts=parts, weigh=weigh, by="mean_percentile"), cuts)
     for row, (one, other, _, language) in enumerate(rows):
         found = []
         for k, value in enumerate((one, other)):
@@ -84,7 +91,7 @@ scores:
     size: {function: "tests.products.test_scores:characters"}
     small: {function: "tests.products.test_scores:characters", params: {times: -1}}
 quality: {families: [gopher_quality], ensembles: {q: {of: [size, small_score], by: max_percentile, parts: 10}}}
-tokens: {scores: [q_score]}
+tokens: {tokenizer: tekken, scores: [q_score]}
 """
 
 
@@ -96,16 +103,18 @@ def test_an_ensemble_is_a_score_like_any_other(tmp_path: Path) -> None:
     store, snapshot = Store(str(root)), load(Store(str(root)))
     rows = []
     names = ("documents", "language", "scores", "ensembles")
+    reference = load_tokenizer("tekken").reference
     for split in zip(*(snapshot.product(name) for name in names), strict=True):
         documents, language, scores, own = (store.read_table(entry.address) for entry in split)
         columns = {"size": scores["size_score"], "q": own["q_score"], "language": language["language"]}
-        rows += pa.table({**columns, "bytes": documents["text_bytes"], "url": documents["url"]}).to_pylist()
+        columns["tokens"] = pa.array([len(reference.encode(text.encode())) for text in documents["text"].to_pylist()])
+        rows += pa.table({**columns, "url": documents["url"]}).to_pylist()
     for row in rows[::20]:
         if row["size"] is None:
             assert row["q"] is None
             continue
         mine = [
-            (other["size"], other["bytes"]) for other in rows if other["language"] == row["language"] and other["size"]
+            (other["size"], other["tokens"]) for other in rows if other["language"] == row["language"] and other["size"]
         ]
         ends = (slow_part(row["size"], mine, 10), slow_part(-row["size"], [(-size, n) for size, n in mine], 10))
         assert row["q"] == max(ends) / 10
@@ -116,7 +125,10 @@ def test_an_ensemble_is_a_score_like_any_other(tmp_path: Path) -> None:
     mixture.write_text(mixture.read_text().replace("parts: 10", "parts: 5"))
     again = made(run_inline(mixture, root))
     assert (again["ensembles"], again["kept"]) == (3, 3)
-    assert not {"documents", "language", "quality", "scores"} & set(again)
+    assert not {"documents", "language", "quality", "scores", "token_counts"} & set(again)
+    mixture.write_text(mixture.read_text().replace("parts: 5", "parts: 5, weigh: bytes"))
+    assert set(made(run_inline(mixture, root))) & {"ensembles", "token_counts"} == {"ensembles"}
+    assert "token_counts" not in load(store).data["products"]
 
 
 @pytest.mark.parametrize(
@@ -148,3 +160,12 @@ def test_mistakes_are_told_in_a_line_with_their_key(tmp_path: Path, old: str, ne
         recipes.load(mixture, Store(str(tmp_path / "root")))
     problems = caught.value.problems
     assert any(told in f"{problem.key}: {problem.message}" for problem in problems), problems
+
+
+def test_tokens_of_a_tokenizer_that_is_still_to_be_trained_cannot_be_counted(tmp_path: Path) -> None:
+    mixture = write_mixture(tmp_path / "a.yaml", tmp_path)
+    mixture.write_text(mixture.read_text() + SCORERS.replace("tekken", "own.model"))
+    with pytest.raises(ConfigError, match=r"quality\.ensembles\.q: tokens are counted by .* set `weigh: bytes`"):
+        recipes.load(mixture, Store(str(tmp_path / "root")), tokenizer=False)
+    mixture.write_text(mixture.read_text().replace("parts: 10", "parts: 10, weigh: bytes"))
+    recipes.load(mixture, Store(str(tmp_path / "root")), tokenizer=False)

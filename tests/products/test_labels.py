@@ -59,6 +59,10 @@ def too_few(texts: pa.LargeStringArray) -> list[str]:
     return ["a"] * (len(texts) - 1)
 
 
+def raising(texts: pa.LargeStringArray) -> list[str]:
+    raise KeyError("oh")
+
+
 def batch(texts: list[str], **more: list[str | None]) -> pa.RecordBatch:
     columns = {"text": pa.array(texts, pa.large_string()), **{k: pa.array(v, pa.string()) for k, v in more.items()}}
     return pa.RecordBatch.from_pydict(columns)
@@ -108,6 +112,23 @@ def test_functions_and_columns_label_too() -> None:
     wrong = labels.Params(labellers={"x": {"function": f"{here}:too_few"}})  # type: ignore[dict-item]
     with pytest.raises(ValueError, match="labeller x: expected 2 labels, one a text, found 1"):
         labels.prepare(wrong)(batch(["a", "b"]))
+
+
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        ("too_few", "labeller x: expected 10 labels, one a text, found 9"),
+        ("raising", "called on ten texts, tests.products.test_labels:raising raised KeyError: 'oh'"),
+    ],
+)
+def test_functions_are_called_on_ten_texts_before_a_run(tmp_path: Path, function: str, told: str) -> None:
+    mixture = write_mixture(tmp_path / "a.yaml", write_corpus(tmp_path / "in", files=1))
+    text = f'labels: {{labellers: {{x: {{function: "tests.products.test_labels:{function}"}}}}}}\n'
+    mixture.write_text(mixture.read_text() + text)
+    with pytest.raises(ConfigError) as caught:
+        recipes.load(mixture, Store(str(tmp_path / "root")), look=True)
+    [problem] = caught.value.problems
+    assert (problem.key, problem.message) == ("labels.labellers.x.function", told)
 
 
 def test_fifths_are_of_all_kept_pages() -> None:
@@ -276,7 +297,7 @@ def test_a_file_that_is_no_model_is_told(tmp_path: Path, model: str, content: by
     mixture = labelled_mixture(tmp_path, model)
     (tmp_path / "bad.bin").write_bytes(content)
     mixture.write_text(mixture.read_text().replace(f"topic: {{model: {model}", "topic: {model: bad.bin"))
-    with pytest.raises(ConfigError, match=r"labels\.labellers\.topic: expected a supervised fastText model"):
+    with pytest.raises(ConfigError, match=r"labels\.labellers\.topic\.model: expected a supervised fastText model"):
         recipes.load(mixture, Store(str(tmp_path / "root")))
 
 

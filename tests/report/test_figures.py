@@ -20,6 +20,7 @@ from pipeline.answers import stats as reporting
 from pipeline.answers import why
 from pipeline.recipe import snapshot as snapshots
 from pipeline.store.storage import Store
+from stages.report import charts
 from stages.report.tables import build_tables
 from tests.slow import files as slow_files
 from tests.slow import report as slow_report
@@ -275,3 +276,21 @@ EMPTY = {"spans", "below", "least", "share_kept", "tokens"}
 
 def order(value: float | None) -> tuple[bool, float]:
     return value is None, value or 0
+
+
+def test_buckets_of_a_large_grid_are_one_bar_a_label() -> None:
+    names = [f"web--{label}--{k:02d}-{k + 10}" for label in ("a", "b") for k in range(0, 200, 10)]
+    rows = [
+        {"domain": name, "tokens": 10, "available_tokens": 5 + k, "requested_share": 0.02, "realised_share": 0.02,
+         "epochs": 10 / (5 + k)}
+        for k, name in enumerate(names)
+    ]  # fmt: skip
+    rows.append(rows[0] | {"domain": "code", "requested_share": None, "realised_share": 0.2, "epochs": 0.5})
+    stats = {"mixture": rows, "domains": []}
+    drawn = {row["domain"]: row for row in charts.shares(stats)}
+    assert [*drawn] == ["web--a", "web--b", "code"]
+    assert drawn["web--a"]["got_text"] == "40.0%" == drawn["web--a"]["asked_text"]
+    assert (drawn["web--a"]["buckets"], drawn["web--a"]["epochs"], drawn["web--a"]["repeated"]) == (20, "to 2.00", True)
+    assert (drawn["code"]["asked"], drawn["code"]["got"], drawn["code"]["epochs"]) == (None, 50.0, "0.50")
+    few = charts.shares({"mixture": rows[:3], "domains": []})
+    assert [row["domain"] for row in few] == names[:3]

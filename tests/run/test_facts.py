@@ -89,3 +89,12 @@ def test_sums_are_those_of_the_reports_and_a_file_that_does_not_agree_is_named()
     assert add_up([DOCUMENTS, DOCUMENTS], counted, []) == plain
     with pytest.raises(ConservationError, match=r"kept: s/f: expected 4 rows, found 3"):
         add_up([DOCUMENTS, DOCUMENTS | {"records": 4, "rows": 4}], counted, [])
+
+
+def test_values_of_nested_facts_are_the_same_however_few_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"domain_digests": {"a": "1", "b": "2"}}, {"domain_digests": {}}, {"domain_digests": {"c": "3", "a": "4"}}]
+    held = facts.Facts.of(rows)
+    expected = [("a", ["1", "4"]), ("b", ["2"]), ("c", ["3"]), ("d", [])]
+    assert list(held.values("domain_digests", ["a", "b", "c", "d"])) == expected
+    monkeypatch.setattr(facts, "AT_ONCE", 1)
+    assert list(held.values("domain_digests", ["a", "b", "c", "d"])) == expected

@@ -222,3 +222,28 @@ def test_missing_runs_and_few_runs_are_told(small: Path, tmp_path: Path) -> None
     assert result.exit_code == 0, result.stderr
     assert "15 of 20 mixtures have no result: small-swarm-05" in result.stdout
     assert "5 runs for 2 domains are few" in result.stdout
+
+
+def test_runs_that_leave_the_law_open_are_refused_and_their_file_is_named(small: Path, tmp_path: Path) -> None:
+    table = write_rows(tmp_path / "results.csv", results(small / "swarm")[:3])
+    result = fit(small, tmp_path / "best.yaml", table=table)
+    assert result.exit_code == 2
+    assert "results.csv: 3 runs for 2 domains leave a law of 3 numbers open" in result.stderr
+    text = (small / "small.yaml").read_text()
+    other = small / "renamed.yaml"
+    other.write_text(text.replace("docs", "pages"))
+    refused = fit(small, tmp_path / "best.yaml", "--mixture", other)
+    other.unlink()
+    assert "renamed.yaml: no domain 'docs', which runs of" in refused.stderr, refused.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["results.csv"]
+
+
+def test_a_folder_with_another_swarm_is_left_as_it_is(small: Path, tmp_path: Path) -> None:
+    shutil.copytree(small / "swarm", small / "other")
+    before = {path.name for path in (small / "other").iterdir()}
+    given = ("swarm", str(small / "small.yaml"), str(small / "other"), "--root", str(small / "root"))
+    result = CliRunner().invoke(main, [*given, "--count", "3", "--budget", "2k"])
+    assert result.exit_code == 2
+    assert "is of another swarm" in result.stderr, result.stderr
+    assert {path.name for path in (small / "other").iterdir()} == before
+    shutil.rmtree(small / "other")

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipeline.cli import main
+from pipeline.tune.fit_law_page import digits, round_numbers
 from tests.planner.test_fitting import made
 from tests.support.corpora import write_corpus, write_mixture
 from tests.support.runs import run_inline
@@ -64,6 +65,7 @@ def test_a_law_is_written_that_plan_takes(tmp_path: Path) -> None:
     data = json.loads((tmp_path / "law.json").read_text())
     for name, edit, message in (
         ("version", {"version": 7}, "version: expected 1, found 7"),
+        ("resamples", {"resamples": []}, "resamples: expected some, found none"),
         ("constants", {"constants": {"e": 1}}, "'a' is missing or no number"),
         ("alpha", {"constants": {**data["constants"], "alpha": -0.1}}, "constants.alpha: expected a number above 0"),
     ):
@@ -86,6 +88,7 @@ WRONG = {
     "twice": ([*rows(), rows()[1]], "row 41: run r1 stands in row 2 too"),
     "missing": ([{"run": 1, "tokens": 1e9, "loss": 3}], "no column 'parameters'"),
     "units": ([{**row, "parameters": row["parameters"] / 1e9} for row in rows()], "give whole numbers"),
+    "constant": ([{**row, "loss": 2.0} for row in rows()], "runs.csv: every run has the loss 2"),
     "few": (rows()[:5], "5 runs; at least 7 are needed"),
     "both": ([{**row, "N": 1e9} for row in rows()], "'parameters' and 'N' are both parameters"),
 }
@@ -99,3 +102,21 @@ def test_runs_that_cannot_be_used_are_named_and_nothing_is_written(name: str, tm
     assert message in result.stderr, result.stderr
     assert result.stderr.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["runs.csv"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (2.44, 3.87, [2.6, 2.8, 3.0, 3.2, 3.4, 3.6, 3.8]),
+        (-0.801, 1.65, [-0.5, 0, 0.5, 1, 1.5]),
+        (0, 40, [0, 10, 20, 30, 40]),
+    ],
+)
+def test_lines_of_a_drawing_stand_at_round_numbers(low: float, high: float, expected: list[float]) -> None:
+    assert round_numbers(low, high) == pytest.approx(expected)
+
+
+def test_constants_are_told_in_digits_that_mean_something() -> None:
+    assert [digits(value, 4) for value in (6.05e-15, 1.85904, -0.1, 124.83, 1e300)] == [
+        "0", "1.859", "-0.1", "124.8", "beyond 1e15",
+    ]  # fmt: skip
