@@ -36,17 +36,14 @@ from stages.sources.files import anchor, glob_regex
 
 _ARCHIVE = re.compile(r"\.warc(\.\w+)?$")
 _HOST = r"(?P<host>[A-Za-z0-9\u0080-\U0010ffff](?:[A-Za-z0-9.-]|[\u0080-\U0010ffff])*?)(?:_(?P<port>[0-9]{1,5}))?"
-_NAMES = [
-    (re.compile(rf"(?:^|/){_HOST}{rest}$"), path)
-    for rest, path in (
-        (r"/robots\.txt", "/robots.txt"),
-        (r"/ai\.txt", "/ai.txt"),
-        (r"/\.well-known/tdmrep\.json", "/.well-known/tdmrep.json"),
-        (r"\.ai\.txt", "/ai.txt"),
-        (r"\.tdmrep\.json", "/.well-known/tdmrep.json"),
-        (r"(?:\.robots)?\.txt", "/robots.txt"),
-    )
-]
+_NAMES = (
+    (r"/robots\.txt", "/robots.txt"),
+    (r"/ai\.txt", "/ai.txt"),
+    (r"/\.well-known/tdmrep\.json", "/.well-known/tdmrep.json"),
+    (r"\.ai\.txt", "/ai.txt"),
+    (r"\.tdmrep\.json", "/.well-known/tdmrep.json"),
+    (r"(?:\.robots)?\.txt", "/robots.txt"),
+)
 SHOWN = {"said": "have one", "free": "have none", "closed": "gave an error of their own", "elsewhere": "lead elsewhere"}
 
 
@@ -100,8 +97,8 @@ def _listed(path: str) -> list[Named]:
 def served(name: str) -> str | None:
     """The address that a file's name says it was served at, by https; None where it says none."""
     plain = name.removesuffix(".gz")
-    for pattern, path in _NAMES:
-        match = pattern.search(plain)
+    for rest, path in _NAMES:
+        match = re.search(rf"(?:^|/){_HOST}{rest}$", plain)  # compiled once, by the first file
         if match and match["host"] not in ("robots", "ai"):
             port = f":{match['port']}" if match["port"] else ""
             return f"https://{match['host']}{port}{path}"
