@@ -6,7 +6,8 @@
     python -m benchmarks.quality classifier PAGES.parquet [--model MODEL]
 
 PAGES has a column ``text``. All times are processor seconds of one thread, the best of three. `kernels`: a line for
-each row of the comparison table (`tests/support/quality_kernels.py`), and all families together by each unit of words.
+each row of the comparison table (`tests/support/quality_kernels.py`), both families of lines in one pass, SHA-256 of
+the same bytes as a limit that knows how busy the machine is, and all families together by each unit of words.
 `sizes`: books (9 MB of ordinary prose; of crawled pages joined, most n-grams repeat, which is another text, not
 another size) as one page and cut into pages of 10 KB; status 1 where a kernel costs more than twice as much a byte of
 the large page. `redaction`: pages without a hit. `classifier`: what `classifiers` costs beside fastText alone on the
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import hashlib
 import json
 import sys
 import tempfile
@@ -65,6 +67,11 @@ def kernels(texts: pa.LargeStringArray, num_few: int) -> None:
         spent = seconds(lambda: [row.twin(text) for text in few], 1)  # noqa: B023
         twins += spent if row.name in FAMILIES and row.name != "contamination" else 0.0
         print(f"{row.name:<22}{speed:>8.0f}{few_size / spent:>11.2f}{speed * spent / few_size:>8.0f}", flush=True)
+    data, offsets = text_buffers(texts)
+    lines = quality.Params(families=("madlad", "chrome"), unit="white_space")
+    pair = size / seconds(lambda: [quality.measure_piece(data, piece, lines) for piece in quality.pieces(offsets)])
+    digest = size / seconds(lambda: hashlib.sha256(data[offsets[0] : offsets[-1]]).digest())
+    print(f"{'madlad and chrome':<22}{pair:>8.0f}\n{'SHA-256':<22}{digest:>8.0f}", flush=True)
     batch = pa.RecordBatch.from_arrays([texts], ["text"])
     for unit in quality.UNITS:
         measure = quality.prepare(quality.Params(unit=unit))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -29,13 +29,14 @@ from stages.kernels.words.c4_lines import C4Lines, c4_lines
 from stages.kernels.words.code import Facts, code_facts
 from stages.kernels.words.line_kinds import LineKinds, line_kinds
 from stages.kernels.words.lines import Lines, split_lines
+from stages.kernels.words.literals import Hits, Literals, find_literals, literals
 from stages.kernels.words.mark_sentences import Sentences, mark_sentences
 from stages.kernels.words.ngrams import Repetition, repeated_ngrams
 from stages.kernels.words.spacy_words import split_script_words, split_spacy_words
 from stages.kernels.words.unspaced import count_letters
 from stages.kernels.words.word_sentences import count_sentences
 from stages.kernels.words.words import Words, split_words
-from stages.rules import classifiers, contamination, own_functions, own_rules, views, word_lists
+from stages.rules import chrome, classifiers, contamination, madlad, own_functions, own_rules, views, word_lists
 from stages.rules.classifiers import Classifier
 from stages.rules.ensembles import Ensemble
 from stages.rules.families import FAMILIES, MEASURED, versions
@@ -200,6 +201,11 @@ def unspaced(data: Bytes, offsets: Offsets) -> npt.NDArray[np.bool_]:
     return np.asarray(2 * letters_D2[:, 0] > letters_D2[:, 1], np.bool_)
 
 
+@cache
+def _literals() -> Literals:
+    return literals({**madlad.ANYWHERE, **chrome.ANYWHERE})
+
+
 class Found:
     """What several families need of the documents of (data, offsets), found when the first of them asks."""
 
@@ -234,6 +240,17 @@ class Found:
     @cached_property
     def marked(self) -> Sentences:
         return mark_sentences(self.data, self.offsets, self.planes_BK)
+
+    @cached_property
+    def hits(self) -> Hits:
+        return find_literals(self.data, self.offsets, self.literals)
+
+    @property
+    def literals(self) -> Literals:
+        return _literals()
+
+    chrome_string = len(madlad.ANYWHERE)
+    """The one of `chrome` among `literals`, which follows those of `madlad`."""
 
     @cached_property
     def code(self) -> Facts:

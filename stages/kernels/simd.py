@@ -9,15 +9,21 @@ Legend: data uint8 array.
 
 from __future__ import annotations
 
+import platform
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import extending, types
 from numba.core import cgutils
 
+from stages.kernels.jit import lean_inline_kernel, named_level
+
 intrinsic: Any = extending.intrinsic
 
 _BLOCK = 64
+_SHUFFLES = platform.machine() == "x86_64" and named_level() is not None
+"""Whether kernels may use AVX2's shuffle of bytes, which LLVM has no common name for."""
 
 
 def _address(context, builder, array_type, array, index):
@@ -48,6 +54,71 @@ def block_bits(typing_context, data, i, first, span, fold):
         return builder.bitcast(found, ir.IntType(_BLOCK))
 
     return types.uint64(data, types.int64, types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def _shuffled_bits(typing_context, data, i, nibbles):
+    """`bucket_bits` in AVX2."""
+
+    def codegen(context, builder, signature, args):
+        byte, number = ir.IntType(8), ir.IntType(32)
+        half, quarter = ir.VectorType(byte, 32), ir.VectorType(byte, 16)
+        twice = ir.Constant(ir.VectorType(number, 32), [*range(16), *range(16)])
+        kind = ir.FunctionType(half, [half, half])
+        shuffle = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx2.pshuf.b")
+        low, four = (ir.Constant(half, [value] * 32) for value in (15, 4))
+
+        def load(vector, array_type, array, index):
+            address = _address(context, builder, array_type, array, index)
+            loaded = builder.load(builder.bitcast(address, vector.as_pointer()))
+            loaded.align = 1
+            return loaded
+
+        tables = [
+            builder.shuffle_vector(table, table, twice)
+            for table in (load(quarter, signature.args[2], args[2], ir.IntType(64)(16 * k)) for k in range(6))
+        ]
+        found = ir.IntType(64)(0)
+        for first in (0, 32):
+            buckets = None
+            for k in range(3):
+                index = builder.add(args[1], ir.IntType(64)(first + k))
+                block = load(half, signature.args[0], args[0], index)
+                of_low = builder.call(shuffle, [tables[2 * k], builder.and_(block, low)])
+                of_high = builder.call(shuffle, [tables[2 * k + 1], builder.lshr(block, four)])
+                both = builder.and_(of_low, of_high)
+                buckets = both if buckets is None else builder.and_(buckets, both)
+            bits = builder.bitcast(builder.icmp_unsigned("!=", buckets, ir.Constant(half, [0] * 32)), number)
+            found = builder.or_(found, builder.shl(builder.zext(bits, ir.IntType(64)), ir.IntType(64)(first)))
+        return found
+
+    return types.uint64(data, types.int64, nibbles), codegen
+
+
+@lean_inline_kernel
+def buckets_at(data, i, nibbles):
+    """uint8: which of eight buckets the three bytes from ``data[i]`` on may belong to, a bit each.
+
+    ``nibbles`` uint8, 96: for each of the three bytes the buckets of its low four bits (16), then of its high four.
+    """
+    found = np.uint8(255)
+    for k in range(3):
+        b = np.int64(data[i + k])
+        found &= nibbles[32 * k + (b & 15)] & nibbles[32 * k + 16 + (b >> 4)]
+    return found
+
+
+@lean_inline_kernel
+def _counted_bits(data, i, nibbles):
+    """`bucket_bits` where there is no shuffle, and its twin."""
+    found = np.uint64(0)
+    for k in range(_BLOCK):
+        found |= np.uint64(buckets_at(data, i + k, nibbles) != 0) << np.uint64(k)
+    return found
+
+
+bucket_bits = _shuffled_bits if _SHUFFLES else _counted_bits
+"""uint64 of (data, i, nibbles): bit k is set where `buckets_at` ``i + k`` has any. Reads 66 bytes."""
 
 
 @intrinsic

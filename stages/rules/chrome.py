@@ -18,7 +18,8 @@ beginning: they alone are cut. The fraction is of the words (what white space di
 `chrome_cleaned`. Sizes are in characters and not in bytes, and words are those of white space; the order of Dolma 3,
 whose repetition rules see the lines that go, is a matter of the recipe.
 
-Price: `line_kinds`, and one pass of RE2.
+Price: `line_kinds`, one pass for the fixed strings of all families, and expressions for the few lines that hold one
+of `PHRASES`, or whose counter is written beyond ASCII.
 """
 
 from __future__ import annotations
@@ -29,13 +30,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from stages.kernels.columns.ragged import Bytes, Offsets
 from stages.kernels.words import line_kinds
-from stages.kernels.words.grams import GRAM, SMALL_LETTERS, may_hold, sieve
+from stages.kernels.words.chrome_lines import COUNTER, STAYS, chrome_lines, totals
 from stages.kernels.words.line_kinds import COUNTERS, LineKinds
-from stages.kernels.words.lines import sums
+from stages.kernels.words.literals import Hits
 from stages.rules.rule import Rule, fractions
 
 FIELDS = (
@@ -49,50 +49,28 @@ FIELDS = (
 
 RULES = (Rule("too_much_page_chrome", "chrome_removed_word_fraction", "max", 0.05),)
 
-STAYS, UPPERCASE, DIGITS, COUNTER, ONE_WORD = range(5)
-_OF_KIND = {
-    line_kinds.MAINLY_UPPERCASE: UPPERCASE,
-    line_kinds.ONLY_DIGITS: DIGITS,
-    line_kinds.ONE_WORD: ONE_WORD,
-}
 _COUNTED = "|".join(name.decode() for name in COUNTERS)
 _COUNTER = re.compile(rf"\W*\d[,.\d]*[KkMmBb]?\s+(?i:{_COUNTED})")
 PHRASES = ((rb"\s?items in cart\s?", " "), (rb"\s?Read more\.\.\.$", ""), (rb"^Sign-in\s?", ""))
 """What is cut out of lines, and what stands there instead."""
 _PHRASES = [(re.compile(pattern), replacement) for pattern, replacement in PHRASES]
-_CANDIDATE = rf"(?i:{_COUNTED})|items in cart|Read more\.\.\.$|^Sign-in"
-"""What a line with a counter or phrase holds, for RE2, which would take longer to compile classes of Unicode."""
-GRAMS = (
-    *("like", "li\u212a", "hare", "omme", "twee", "repo", "quot", "ookm", "oo\u212a", "vote", "wnlo", "view", "llow"),
-    *("cart", "e...", "gn-i"),
-)
-"""Characters of each of them, of which the last four bytes are hashed; the sign of the kelvin counts as a k."""
-_SIEVE = sieve([gram.encode()[-GRAM:] for gram in GRAMS], fold=SMALL_LETTERS)
+ANYWHERE = {"items in cart": "ems"}
+"""The fixed string among them that may stand anywhere in a line, and three rare bytes of it, as `madlad` has them."""
 
 
 class Chrome(NamedTuple):
-    """``kinds_L``: `STAYS`, `UPPERCASE`, ... of each line; ``phrases``: (line, first byte of data, last, replacement),
-    sorted, not overlapping, of lines that stay."""
+    """``kinds_L``: the kind of each line (`stages.kernels.words.chrome_lines`); ``phrases``: (line, first byte of
+    data, last, replacement), sorted, not overlapping, of lines that stay."""
 
     kinds_L: npt.NDArray[np.int64]
     phrases: list[tuple[int, int, int, str]]
 
 
-def find(data: Bytes, lines: LineKinds) -> Chrome:
-    """The chrome of all lines."""
-    kinds = np.zeros(len(lines.starts_L), np.int64)
-    for theirs, ours in _OF_KIND.items():
-        kinds[lines.kinds_L == theirs] = ours
-    if not len(kinds):
-        return Chrome(kinds, [])
-    bounds = np.column_stack([lines.starts_L, lines.stops_L]).reshape(-1)  # and what stands between them
-    buffers = [None, pa.py_buffer(np.ascontiguousarray(bounds)), pa.py_buffer(np.ascontiguousarray(data))]
-    texts = pa.Array.from_buffers(pa.large_string(), len(bounds) - 1, buffers)
-    maybe = may_hold(data, lines.starts_L, lines.stops_L, _SIEVE)
-    rows = np.flatnonzero(maybe & ((kinds == STAYS) | (kinds == ONE_WORD)))
-    found = pc.match_substring_regex(texts.take(pa.array(2 * rows)), _CANDIDATE).to_numpy(zero_copy_only=False)
+def find(data: Bytes, lines: LineKinds, string: int, hits: Hits) -> Chrome:
+    """The chrome of all lines; ``hits`` are of several strings, of which ``string`` is that of `ANYWHERE`."""
+    kinds, asked = chrome_lines(data, lines, hits, string)
     phrases = []
-    for k in rows[found].tolist():
+    for k in np.flatnonzero(asked).tolist():
         first = int(lines.starts_L[k])
         line = data[first : int(lines.stops_L[k])].tobytes()
         if _COUNTER.match(line.decode("utf-8", "replace")):
@@ -114,25 +92,22 @@ def _cuts(line: bytes) -> list[tuple[int, int, str]]:
     return kept
 
 
-def measure(data: Bytes, lines: LineKinds) -> list[pa.Array]:
+def measure(data: Bytes, lines: LineKinds, string: int, hits: Hits) -> list[pa.Array]:
     """One array per entry of `FIELDS`, a row per document."""
-    chrome = find(data, lines)
-    bounds = lines.lines_D1
-    counts = [sums(chrome.kinds_L == kind, bounds) for kind in (UPPERCASE, DIGITS, COUNTER, ONE_WORD)]
-    words_L = np.where(chrome.kinds_L == STAYS, 0, lines.words_L)
-    per_line = np.zeros(len(words_L), np.int64)
+    chrome = find(data, lines, string, hits)
+    totals_D5 = totals(lines.lines_D1, chrome.kinds_L, lines.words_L)
+    phrases = np.zeros(len(totals_D5), np.int64)
     for k, start, stop, _ in chrome.phrases:
-        per_line[k] += 1
-        words_L[k] += len(data[start:stop].tobytes().split())
-    gone = np.diff(np.concatenate(([0], np.cumsum(words_L)))[bounds])
-    phrases = np.diff(np.concatenate(([0], np.cumsum(per_line)))[bounds])
-    removed = fractions(gone, lines.totals_D6[:, line_kinds.WORDS])
-    return [*map(pa.array, counts), pa.array(phrases), removed]
+        d = int(np.searchsorted(lines.lines_D1, k, "right")) - 1
+        phrases[d] += 1
+        totals_D5[d, 4] += len(data[start:stop].tobytes().split())
+    counts = [pa.array(np.ascontiguousarray(totals_D5[:, kind])) for kind in range(4)]
+    return [*counts, pa.array(phrases), fractions(totals_D5[:, 4], lines.totals_D6[:, line_kinds.WORDS])]
 
 
-def cut(data: Bytes, offsets: Offsets, lines: LineKinds) -> list[list[tuple[int, int, str]]]:
+def cut(data: Bytes, offsets: Offsets, lines: LineKinds, string: int, hits: Hits) -> list[list[tuple[int, int, str]]]:
     """The spans of every document: lines that go, with their line feed, and phrases."""
-    chrome = find(data, lines)
+    chrome = find(data, lines, string, hits)
     pages: list[list[tuple[int, int, str]]] = [[] for _ in range(len(offsets) - 1)]
     whole = {int(k): None for k in np.flatnonzero(chrome.kinds_L != STAYS)}
     by_line: dict[int, list[tuple[int, int, str]]] = {}

@@ -68,8 +68,8 @@ FAMILIES: dict[str, Family] = {
     "redpajama": _family(redpajama, "words", "kinds", "repetition"),
     "privacy": replace(_family(privacy, "data", "offsets"), version=2),
     "code": replace(_family(code, "code"), by_default=False),
-    "madlad": replace(_family(madlad, "data", "marked"), by_default=False),
-    "chrome": replace(_family(chrome, "data", "kinds"), by_default=False),
+    "madlad": replace(_family(madlad, "data", "offsets", "planes_BK", "marked", "literals", "hits"), by_default=False),
+    "chrome": replace(_family(chrome, "data", "kinds", "chrome_string", "hits"), by_default=False),
     "opencoder": replace(_family(opencoder, "offsets", "code", "lines"), by_default=False),
     "bad_words": Family(rules=word_lists.RULES),  # columns by language: `quality.bad_words`
     "contamination": Family(rules=contamination.RULES),  # columns of `contamination`

@@ -19,29 +19,20 @@ counts those of rules 2 to 5, for a limit of one's own. Rule 1, the language of 
 keeps, as in the paper; Dolma 3 drops a page at 0.2 itself and takes the expressions with a backslash by the letter,
 which find nothing. Words are runs of letters and digits, and no tokens of a model.
 
-Price: one pass for the sentences, and one for those in which `LITERAL` may be found; RE2 reads these. `SPACED_OUT`
-is looked for by a kernel: RE2 makes so many states of it that they take longer than the text.
+Price: the sentences, and one pass for the fixed strings among the expressions (`ANYWHERE`, together with those of
+other families); what else may be found, a kernel looks for where it can be (`stages.kernels.words.questionable`).
 """
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from stages.kernels.columns.ragged import Bytes
-from stages.kernels.words.grams import GRAM, may_hold, sieve
-from stages.kernels.words.lines import sums
-from stages.kernels.words.mark_sentences import (
-    CAPITALISED,
-    CHARACTERS,
-    SPACED,
-    TECHNICAL,
-    WORDS,
-    Sentences,
-    evenly_spaced,
-)
+from stages.kernels.columns.ragged import Bytes, Offsets
+from stages.kernels.unicode.bitmaps import Planes
+from stages.kernels.words.literals import Hits, Literals
+from stages.kernels.words.mark_sentences import Sentences
+from stages.kernels.words.questionable import ANY, LIST_CASE_OR_CURSED, questionable
 from stages.rules.rule import Rule, fractions
 
 LITERAL = (
@@ -68,42 +59,23 @@ RULES = (
     Rule("too_few_marked_sentences", "madlad_num_sentences", "min", 5),
     Rule("too_many_questionable_sentences", "madlad_list_or_cursed_fraction", "max", 0.2),
 )
-GRAMS = (
-    *(" №", "\ufffd\ufffd\ufffd", " nr.", "irur", "culp", "ipsu", "trud", "dipi", "lore", "upid", "utem", "wisi"),
-    *(" sex", "porn", "黄色", "wnlo", "Vol.", " Ep.", "piso", " г.", "кг.", "шт.", "Deve", "cebo", "crus", " xxx"),
+PRINTS = (
+    *("\u2116", "\ufffd", "iru", "ulp", " ip", "rud", "dip", "dol", "upi", "eum", "wis", "sex", "orn", "黄", "mp3"),
+    *("wnl", "ol.", "Ep.", "Epi", "\u0442.", "Dev", "ceb", "cru", " xx"),
 )
-"""Characters of each of `LITERAL`, of which the last four bytes are hashed; ``mp3`` and commas are looked for apart."""
-_LITERAL = "|".join(f"(?:{one})" for one in LITERAL)
-_SIEVE = sieve([gram.encode()[-GRAM:] for gram in GRAMS], three=b"mp3", gap=10)
+"""Three bytes of each of `ANYWHERE` that are rare in text, for `stages.kernels.words.literals`."""
+_PLAIN = {one: one.replace("\\", "") for one in LITERAL}
+ENDINGS = tuple(_PLAIN[one].replace("s*", "").rstrip("$").encode() for one in LITERAL if one.endswith("$"))
+"""What may end a sentence: no white space stands behind."""
+ANYWHERE = dict(zip((_PLAIN[one] for one in LITERAL if "$" not in one and ".," not in one), PRINTS, strict=True))
+"""Fixed strings, and of each what `PRINTS` has."""
 
 
-def measure(data: Bytes, sentences: Sentences) -> list[pa.Array]:
-    """One array per entry of `FIELDS`, a row per document."""
-    numbers = sentences.numbers_S5
-    listed = (numbers[:, WORDS] >= 12) & (2 * numbers[:, CAPITALISED] > numbers[:, WORDS])
-    odd = (numbers[:, CHARACTERS] < 20) | (numbers[:, CHARACTERS] > 500)
-    technical = 5 * numbers[:, TECHNICAL] > numbers[:, CHARACTERS]
-    bad = cursed(data, sentences)
-    bounds = sentences.sentences_D1
-    total = np.diff(bounds)
-    counts = [sums(kind, bounds) for kind in (listed, odd, technical, bad)]
-    of = [fractions(sums(kind, bounds), total) for kind in (listed | bad, listed | odd | technical | bad)]
-    return [pa.array(total), *map(pa.array, counts), *of]
-
-
-def cursed(data: Bytes, sentences: Sentences) -> npt.NDArray[np.bool_]:
-    """The sentences in which one of `CURSED` is found."""
-    if not len(sentences.starts_S):
-        return np.zeros(0, np.bool_)
-    bounds = np.column_stack([sentences.starts_S, sentences.stops_S]).reshape(-1)  # and what stands between them
-    buffers = [None, pa.py_buffer(np.ascontiguousarray(bounds)), pa.py_buffer(np.ascontiguousarray(data))]
-    texts = pa.Array.from_buffers(pa.large_string(), len(bounds) - 1, buffers)
-    found = np.zeros(len(sentences.starts_S), np.bool_)
-    ends = data[sentences.stops_S - 1]
-    maybe = may_hold(data, sentences.starts_S, sentences.stops_S, _SIEVE) | (ends == ord("|")) | (ends <= ord(" "))
-    rows = np.flatnonzero(maybe)
-    if len(rows):
-        found[rows] = pc.match_substring_regex(texts.take(pa.array(2 * rows)), _LITERAL)
-    rows = np.flatnonzero((sentences.numbers_S5[:, SPACED] != 0) & ~found)  # where `SPACED_OUT` may be
-    found[rows] = evenly_spaced(data, sentences.starts_S, sentences.stops_S, rows)
-    return found
+def measure(
+    data: Bytes, offsets: Offsets, planes_BK: Planes, sentences: Sentences, known: Literals, hits: Hits
+) -> list[pa.Array]:
+    """One array per entry of `FIELDS`, a row per document; the first of ``known`` are `ANYWHERE`."""
+    totals_D6 = questionable(data, offsets, planes_BK, sentences, hits, known, len(ANYWHERE), ENDINGS)
+    total = np.diff(sentences.sentences_D1)
+    counts = [pa.array(np.ascontiguousarray(totals_D6[:, kind])) for kind in range(LIST_CASE_OR_CURSED)]
+    return [pa.array(total), *counts, *(fractions(totals_D6[:, kind], total) for kind in (LIST_CASE_OR_CURSED, ANY))]

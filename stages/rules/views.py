@@ -27,6 +27,7 @@ from stages.kernels.columns.ragged import Bytes, Offsets
 from stages.kernels.words import c4_lines, line_kinds
 from stages.kernels.words.c4_lines import C4Lines
 from stages.kernels.words.line_kinds import LineKinds
+from stages.kernels.words.literals import Hits
 from stages.rules import c4, chrome
 
 Span = tuple[int, int, str]
@@ -62,9 +63,9 @@ def refinedweb_corrected(data: Bytes, offsets: Offsets, lines: LineKinds) -> pa.
     return _array(pages)
 
 
-def chrome_cleaned(data: Bytes, offsets: Offsets, lines: LineKinds) -> pa.Array:
+def chrome_cleaned(data: Bytes, offsets: Offsets, lines: LineKinds, string: int, hits: Hits) -> pa.Array:
     """The spans of every document."""
-    return _array(chrome.cut(data, offsets, lines))
+    return _array(chrome.cut(data, offsets, lines, string, hits))
 
 
 def _without_citations(page: bytes, first: int, last: int) -> list[tuple[int, int]]:
@@ -139,6 +140,6 @@ VIEWS = {
     "c4_cleaned": View(("data", "offsets", "sentences"), partial(c4_cleaned, strict=False)),
     "c4_strict_cleaned": View(("data", "offsets", "sentences"), partial(c4_cleaned, strict=True)),
     "refinedweb_corrected": View(("data", "offsets", "kinds"), refinedweb_corrected),
-    "chrome_cleaned": View(("data", "offsets", "kinds"), chrome_cleaned),
+    "chrome_cleaned": View(("data", "offsets", "kinds", "chrome_string", "hits"), chrome_cleaned),
 }
 FIELDS = {view: pa.field(f"{view}_spans", pa.list_(schemas.SPAN), nullable=False) for view in VIEWS}

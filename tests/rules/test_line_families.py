@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages import quality
-from stages.kernels.words.mark_sentences import evenly_spaced
+from stages.kernels.columns.ragged import text_buffers
+from stages.kernels.jit import lean_kernel
+from stages.kernels.simd import _counted_bits, bucket_bits
+from stages.kernels.words.literals import find_literals, literals
 from stages.rules import families
-from stages.rules.madlad import CURSED, SPACED_OUT
+from stages.rules.madlad import CURSED
 from tests.kernels.test_quality import check
 from tests.support.quality_kernels import ROWS
 
@@ -134,17 +136,62 @@ def test_every_expression_is_found_and_is_not_when_a_character_of_it_is_missing(
     assert (row["madlad_num_cursed_sentences"], other["madlad_num_cursed_sentences"]) == (1, 0)
 
 
+SPACED = st.sampled_from([" ", " ", "a", "b", ".", "é", "日", "\n", " abc", " äbcd", " x"])
+EVEN = st.sampled_from([" x", " é", " abc", " äbc", " abcd", " a日 d", "  ab"]).map(lambda one: one * 8)
+COMMAS = st.sampled_from([", ab", ", ab,", ", äé", ", é ,", ",, a", ", a\nb", ",", " "])
+
+
+@settings(max_examples=150, deadline=None)
 @given(
-    st.lists(st.sampled_from([" ", " ", "a", "b", ".", "é", "日", "\n", " abc", " äbcd", " x"]), max_size=60).map(
-        "".join
+    st.tuples(st.lists(SPACED, max_size=40).map("".join), EVEN, st.lists(SPACED, max_size=20).map("".join)),
+    st.lists(COMMAS, max_size=16).map("".join),
+)
+def test_even_spaces_and_commas_are_those_of_the_expressions(spaces: tuple[str, ...], commas: str) -> None:
+    row = next(row for row in ROWS if row.name == "madlad")
+    check(row, ["".join(spaces), spaces[0], commas, f"x{commas}, ab, cd,, ef, gh, {commas}"])
+
+
+APART = st.sampled_from(["don", "'", "’", "t", "T", "é", "É", "’s", "a'b", "O’N", " x", ". ", "_", "3", "\u0301", "m'"])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(APART, max_size=40).map("".join), max_size=6))
+def test_words_end_with_their_document_and_apostrophes_join_none_of_two(texts: list[str]) -> None:
+    check(next(row for row in ROWS if row.name == "madlad"), texts)
+
+
+FOUND = {"abc": "abc", "xabcx": "abc", "bca": "bca", "aaa": "aaa", "né e": "né", "ZZ9": "ZZ9", "日本": "日"}
+FOUND |= {f"w{n}d": f"w{n}d" for n in range(6)}
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.lists(st.sampled_from([*FOUND, "a", "b", "c", "x", " ", "é", "日"]), max_size=60).map("".join), max_size=4
     )
 )
-def test_spaces_at_even_distances_are_those_of_the_expressions(text: str) -> None:
-    data = np.frombuffer(text.encode() + b"\0", np.uint8)
-    bounds = np.array([0], np.int64), np.array([len(data) - 1], np.int64)
-    wanted = any(re.search(one, text, re.ASCII) for one in SPACED_OUT)
-    assert evenly_spaced(data, *bounds, np.array([0])).tolist() == [wanted]
-    assert not len(evenly_spaced(data, *bounds, np.array([], np.int64)))
+def test_literals_are_found_wherever_they_stand(texts: list[str]) -> None:
+    known = literals(FOUND)
+    data, offsets = text_buffers(pa.array(["before", *texts], pa.large_string()).slice(1))
+    places, strings = find_literals(data, offsets, known)
+    found = {(int(place - known.prints_P[p]), list(FOUND)[p]) for place, p in zip(places, strings, strict=True)}
+    start, whole = int(offsets[0]), data.tobytes()[: int(offsets[-1])]
+    wanted = {(at, text) for text in FOUND for at in range(start, len(whole)) if whole.startswith(text.encode(), at)}
+    assert found == wanted
+    assert (np.diff(places) >= 0).all()
+
+
+@lean_kernel
+def both_ways(data, nibbles):  # type: ignore[no-untyped-def]
+    return bucket_bits(data, 0, nibbles), _counted_bits(data, 0, nibbles)
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from([*FOUND, "q", "\0", "\u00ff"]), min_size=66, max_size=66).map("".join))
+def test_sixty_four_bytes_are_looked_up_as_one_by_one(text: str) -> None:
+    data, nibbles = np.frombuffer(text.encode(), np.uint8), literals(FOUND).nibbles
+    at_once, one_by_one = both_ways(data, nibbles)
+    assert at_once == one_by_one
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ PAIRS = (b"ja", b"ps", b"ms", b"cy", b"ki")
 
 Planes = npt.NDArray[np.uint64]
 _FULL = np.uint64(0xFFFFFFFFFFFFFFFF)
+_ZERO = np.uint64(0)
 _ONE = np.uint64(1)
 _SIX = np.uint64(6)
 _LOW = np.uint64(63)
@@ -44,7 +45,7 @@ def find_planes(data: Bytes, offsets: Offsets) -> Planes:
     """planes_BK of the documents of (data, offsets), which follow each other."""
     num_blocks = -(-int(offsets[-1] - offsets[0]) // 64)
     planes_BK = np.empty((num_blocks + 1, NUM_PLANES), np.uint64)
-    _planes(data, offsets, characters.classes(), np.zeros(192, np.uint8), planes_BK)
+    _planes(data, offsets, characters.classes(), np.zeros(192, np.uint8), np.zeros(128, np.uint8), planes_BK)
     return planes_BK
 
 
@@ -154,7 +155,7 @@ def _ascii(data, i, planes_BK, block):  # type: ignore[no-untyped-def]
 
 
 @lean_kernel
-def _planes(data, offsets, classes, tail, planes_BK):  # type: ignore[no-untyped-def]
+def _planes(data, offsets, classes, tail, flags, planes_BK):  # type: ignore[no-untyped-def]
     base, end = offsets[0], offsets[-1]
     num_blocks = len(planes_BK) - 1
     for k in range(NUM_PLANES):
@@ -175,51 +176,45 @@ def _planes(data, offsets, classes, tail, planes_BK):  # type: ignore[no-untyped
             continue
         first = base + 64 * block
         if done > first:
-            high &= _FULL << np.uint64(done - first) if done < first + 64 else np.uint64(0)
-        starts = alpha = text = upper = lower = digit = unspaced = breaks = terminal = rare = word = np.uint64(0)
+            high &= _FULL << np.uint64(done - first) if done < first + 64 else _ZERO
+        starts = rare = _ZERO
+        for k in range(128):  # flags of the characters, low bytes and high bytes
+            flags[k] = np.uint8(0)
         while high:
             p = lowest(high)
             i = first + p
             while i >= offsets[d + 1]:
                 d += 1
             cp, done = characters.code_point(data, i, offsets[d + 1])
-            flags = np.int64(classes[cp])
-            bit = _ONE << np.uint64(p)
-            starts |= bit
-            high &= _FULL << np.uint64(p + done - i) if p + done - i < 64 else np.uint64(0)
-            word |= bit if flags & IN_WORD else np.uint64(0)
-            if not flags & _UNCOMMON:
-                text |= bit
-                alpha |= bit if flags & characters.ALPHA else np.uint64(0)
-                upper |= bit if flags & characters.UPPER else np.uint64(0)
-                lower |= bit if flags & characters.LOWER else np.uint64(0)
-                unspaced |= bit if flags & characters.UNSPACED else np.uint64(0)
-                continue
-            if flags & characters.SPACE:
-                for k in range(p, p + done - i):
-                    planes_BK[block + (k >> 6), SPACE] |= _ONE << (np.uint64(k) & _LOW)
-            elif not flags & characters.SYMBOL:
-                text |= bit
-            digit |= bit if flags & characters.DIGIT else np.uint64(0)
-            breaks |= bit if flags & characters.BREAK else np.uint64(0)
-            terminal |= bit if flags & characters.TERMINAL else np.uint64(0)
-            rare |= bit if cp == 0x2026 else np.uint64(0)
-            # No letter is white space, but some are symbols to the reference.
-            alpha |= bit if flags & characters.ALPHA else np.uint64(0)
-            upper |= bit if flags & characters.UPPER else np.uint64(0)
-            lower |= bit if flags & characters.LOWER else np.uint64(0)
-            unspaced |= bit if flags & characters.UNSPACED else np.uint64(0)
+            starts |= _ONE << np.uint64(p)
+            flags[p], flags[64 + p] = np.uint8(classes[cp] & 0xFF), np.uint8(classes[cp] >> 8)
+            if cp == 0x2026:
+                rare |= _ONE << np.uint64(p)
+            high &= _FULL << np.uint64(p + done - i) if p + done - i < 64 else _ZERO
+        alpha, digit = _flagged(flags, 0, characters.ALPHA), _flagged(flags, 0, characters.DIGIT)
+        blank = _flagged(flags, 0, characters.SPACE)
         planes_BK[block, STARTS] |= starts
         planes_BK[block, ALPHA] |= alpha
-        planes_BK[block, TEXT] |= text
-        planes_BK[block, UPPER] |= upper
-        planes_BK[block, LOWER] |= lower
         planes_BK[block, DIGIT] |= digit
-        planes_BK[block, UNSPACED] |= unspaced
-        planes_BK[block, BREAK] |= breaks
-        planes_BK[block, TERMINAL] |= terminal
+        planes_BK[block, TEXT] |= starts & ~blank & ~_flagged(flags, 0, characters.SYMBOL)
+        planes_BK[block, UPPER] |= _flagged(flags, 64, characters.UPPER >> 8)
+        planes_BK[block, LOWER] |= _flagged(flags, 64, characters.LOWER >> 8)
+        planes_BK[block, UNSPACED] |= _flagged(flags, 0, characters.UNSPACED)
+        planes_BK[block, BREAK] |= _flagged(flags, 0, characters.BREAK)
+        planes_BK[block, TERMINAL] |= _flagged(flags, 0, characters.TERMINAL)
         planes_BK[block, RARE] |= rare
-        planes_BK[block, WORD] |= word
+        planes_BK[block, WORD] |= alpha | digit | _flagged(flags, 0, characters.MARK)
+        while blank:
+            p = lowest(blank)
+            blank &= blank - _ONE
+            planes_BK[block, SPACE] |= _ONE << np.uint64(p)
+            k = p + 1
+            while k < 128 and first + k < end and data[first + k] & 0xC0 == 0x80:
+                planes_BK[block + (k >> 6), SPACE] |= _ONE << (np.uint64(k) & _LOW)
+                k += 1
 
 
-_UNCOMMON = characters.SPACE | characters.SYMBOL | characters.DIGIT | characters.BREAK | characters.TERMINAL
+@lean_inline_kernel
+def _flagged(flags, first, flag):  # type: ignore[no-untyped-def]
+    """Which of 64 bytes have a flag."""
+    return block_bits(flags, first, 255, 0, 255 ^ flag)

@@ -18,7 +18,7 @@ from stages.kernels.columns.ragged import Bytes, Offsets
 from stages.kernels.jit import lean_inline_kernel, lean_kernel
 from stages.kernels.simd import lowest, ones
 from stages.kernels.unicode import bitmaps
-from stages.kernels.unicode.bitmaps import Planes, count, find_planes, first_bits, next_bit, window
+from stages.kernels.unicode.bitmaps import Planes, count, find_planes, next_bit
 from stages.kernels.words.lines import strip
 
 ORDINARY, MAINLY_UPPERCASE, ONLY_DIGITS, COUNTER, ONE_WORD, BOILERPLATE = range(6)
@@ -36,7 +36,12 @@ PREFIXES = (b"sign-in", b"sign in")
 SUFFIXES = (b"read more...", "read more…".encode())
 INFIXES = (b"items in cart",)
 
+_BEGINS = PREFIXES[0][0]
+_ENDS = tuple(sorted({suffix[-1] for suffix in SUFFIXES}))
+_IN_INFIX = ord("m")
+"""What stands in every infix where `bitmaps.RARE` is set, and nowhere else (`bitmaps.PAIRS`): ite``ms`` in cart."""
 _ZERO = np.uint64(0)
+_FULL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _ONE = np.uint64(1)
 _LOW = np.uint64(63)
 
@@ -107,21 +112,27 @@ def _line_kinds(  # type: ignore[no-untyped-def]
             if begin == end:
                 continue
             characters = letters = capitals = digits = words = 0
-            before = _ONE
-            for at in range(begin, end, 64):
-                mask = first_bits(min(end - at, 64))
-                blank = window(planes_BK, bitmaps.SPACE, at)
-                characters += ones(window(planes_BK, bitmaps.STARTS, at) & ~blank & mask)
-                words += ones(~blank & (blank << _ONE | before) & mask)
-                before = blank >> _LOW
-                letters += ones(window(planes_BK, bitmaps.ALPHA, at) & mask)
-                capitals += ones(window(planes_BK, bitmaps.UPPER, at) & mask)
-                digits += ones(window(planes_BK, bitmaps.DIGIT, at) & mask)
-                rare = window(planes_BK, bitmaps.RARE, at) & mask
+            may_have_infix = False
+            final = (end - 1) >> 6
+            mask = _FULL << (np.uint64(begin) & _LOW)
+            before = ~_ZERO  # white space stands before the first word
+            for block in range(begin >> 6, final + 1):
+                blank = planes_BK[block, bitmaps.SPACE] | ~mask
+                if block == final:
+                    mask &= _FULL >> (_LOW - (np.uint64(end - 1) & _LOW))
+                characters += ones(planes_BK[block, bitmaps.STARTS] & ~blank & mask)
+                words += ones(~blank & (blank << _ONE | before >> _LOW) & mask)
+                before = blank
+                letters += ones(planes_BK[block, bitmaps.ALPHA] & mask)
+                capitals += ones(planes_BK[block, bitmaps.UPPER] & mask)
+                digits += ones(planes_BK[block, bitmaps.DIGIT] & mask)
+                rare = planes_BK[block, bitmaps.RARE] & mask
                 while rare:
-                    b = data[base + at + lowest(rare)]
+                    b = data[base + 64 * block + lowest(rare)]
                     totals_D6[d, CURLY_BRACKETS] += b == 123 or b == 125
+                    may_have_infix |= b | 32 == _IN_INFIX
                     rare &= rare - _ONE
+                mask = _FULL
             kind = ORDINARY
             if 2 * capitals > characters + words - 1:
                 kind = MAINLY_UPPERCASE
@@ -132,9 +143,15 @@ def _line_kinds(  # type: ignore[no-untyped-def]
             elif words == 1:
                 kind = ONE_WORD
             elif words <= MAX_BOILERPLATE_WORDS and (
-                _has(data, base + begin, base + end, phrase_bytes, phrases, _PREFIX)
-                or _has(data, base + begin, base + end, phrase_bytes, phrases, _SUFFIX)
-                or _has(data, base + begin, base + end, phrase_bytes, phrases, _INFIX)
+                (
+                    data[base + begin] | 32 == _BEGINS
+                    and _has(data, base + begin, base + end, phrase_bytes, phrases, _PREFIX)
+                )
+                or (
+                    (data[base + end - 1] == _ENDS[0] or data[base + end - 1] == _ENDS[1])
+                    and _has(data, base + begin, base + end, phrase_bytes, phrases, _SUFFIX)
+                )
+                or (may_have_infix and _has(data, base + begin, base + end, phrase_bytes, phrases, _INFIX))
             ):
                 kind = BOILERPLATE
             starts_L[line], stops_L[line], words_L[line], kinds_L[line] = base + begin, base + end, words, kind
