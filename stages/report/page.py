@@ -31,6 +31,7 @@ FIRST_ROWS = 20
 """Rows of a table before "show more"."""
 MAX_ROWS = 20_000
 SAMPLE_CHARACTERS = 1500
+KEPT = {"min": "from", "max": "up to", "from": "below"}
 
 STEP_NAMES = {
     "records": ("Records read", "All records of the input files."),
@@ -275,4 +276,4 @@ def measured(sample: Mapping[str, Any], rules: Mapping[str, Any]) -> str:
     rule = rules.get(sample["reason"])
     if not rule:
         return said
-    return f"{said}, kept {'from' if rule['side'] == 'min' else 'up to'} {rule['threshold']:g}"
+    return f"{said}, kept {KEPT[rule['side']]} {rule['threshold']:g}"
