@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pipeline.store.address import Fingerprint
@@ -53,7 +54,14 @@ def differences(old: Any, new: Any, key: str = "") -> list[str]:
         return _of_entries(before, after, key) or [f"{key}: in another order"]
     if _is_words(old) and _is_words(new):
         return [f"{key}: {_of_words(old, new)}"]
+    if _is_hash(old) and _is_hash(new):
+        return [f"{key}: its content changed"]
     return [f"{key}: {short(old)} -> {short(new)}"]
+
+
+def _is_hash(value: Any) -> bool:
+    """Whether a value stands for a file's content, or a module's, and says nothing to a person."""
+    return isinstance(value, str) and re.fullmatch(r"(?:\w+:)?[0-9a-f]{16,}", value) is not None
 
 
 def named(value: Any) -> dict[str, Any] | None:

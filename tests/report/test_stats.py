@@ -290,6 +290,9 @@ def test_a_domain_whose_last_document_is_large_explains_why_others_have_less(run
     assert found.startswith(f"Domain {large['domain']} takes more than its part: 30.0% of the corpus, 20.0% requested")
     assert "taken whole, 1,500 tokens on average" in found
     assert found in render_text(stats)
+    large |= {"requested_share": 0.001, "realised_share": 0.0013}  # a page too many in a corpus of thousands
+    assert "takes more than its part" not in render_text(stats)
+    large |= {"requested_share": 0.2, "realised_share": 0.3}
     large["tokens"] = 2010  # within a hundredth
     for row in stats["mixture"]:
         row["requested_tokens"] = row["tokens"]
