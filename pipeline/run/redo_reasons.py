@@ -54,8 +54,8 @@ def differences(old: Any, new: Any, key: str = "") -> list[str]:
         return _of_entries(before, after, key) or [f"{key}: in another order"]
     if _is_words(old) and _is_words(new):
         return [f"{key}: {_of_words(old, new)}"]
-    if _is_hash(old) and _is_hash(new):
-        return [f"{key}: its content changed"]
+    if _is_hash(old) or _is_hash(new):
+        return [f"{key}: {'added' if old is None else 'gone' if new is None else 'its content changed'}"]
     return [f"{key}: {short(old)} -> {short(new)}"]
 
 
