@@ -59,6 +59,23 @@ class Split:
     ranges: tuple[str, ...] = ()
     """Of each part the records to read (`stages.formats.ranges.Wanted`, encoded)."""
 
+    @property
+    def label(self) -> str:
+        """What people are shown of it: source and file, with which part of the file or how many files more."""
+        named = f"{self.source}/{self.file}"
+        if len(self.parts) > 1:
+            return and_more(named, len(self.parts) - 1)
+        return f"{named} from {PLACES[self.unit]} {self.start:,} on" if self.start and self.unit in PLACES else named
+
+
+PLACES = {"bytes": "byte", "row_groups": "row group", "batches": "batch"}
+"""What `Split.start` counts, in words."""
+
+
+def and_more(first: str, others: int) -> str:
+    """The name of a group: that of its first member, and how many are with it."""
+    return f"{first} and {others:,} more" if others else first
+
 
 @dataclass(frozen=True)
 class Task:

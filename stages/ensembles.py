@@ -32,7 +32,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from stages import percentiles
-from stages.contract import Store, Task, Wave
+from stages.contract import Store, Task, Wave, and_more
 from stages.rules.ensembles import Ensemble, Member
 
 VERSION = 3
@@ -58,28 +58,37 @@ def schema(ensembles: Ensembles) -> pa.Schema:
     return pa.schema([pa.field(f"{name}_score", pa.float64()) for name in sorted(ensembles)])
 
 
-def plan(ensembles: Ensembles, splits: Sequence[EnsemblesInput], directory: str) -> list[Wave]:
-    """All waves. Final outputs: ``DIRECTORY/NAME.parquet`` per split and ``DIRECTORY/summary.json`` (the cuts)."""
+def plan(
+    ensembles: Ensembles, splits: Sequence[EnsemblesInput], directory: str, labels: Mapping[str, str]
+) -> list[Wave]:
+    """All waves. Final outputs: ``DIRECTORY/NAME.parquet`` per split and ``DIRECTORY/summary.json`` (the cuts).
+
+    ``labels``: what people are shown of each split, by its name.
+    """
     ordered = [asdict(split) for split in sorted(splits, key=lambda split: split.name)]
     params = {name: ensemble.model_dump(mode="json") for name, ensemble in ensembles.items()}
-    counting, inputs, held = [], [], []
+    counting, inputs, held, groups = [], [], [], []
     for start in range(0, len(ordered), FILES_A_TASK):
         output, values = (f"{directory}/work/{kind}/{start:06d}.parquet" for kind in ("counts", "values"))
         splits_of_task = ordered[start : start + FILES_A_TASK]
+        label = and_more(labels[splits_of_task[0]["name"]], len(splits_of_task) - 1)
+        groups.append(label)
         args: dict[str, Any] = {"params": params, "splits": splits_of_task, "output": output, "values": values}
-        counting.append(Task("stages.ensembles:count", args, (output, values), output))
+        counting.append(Task("stages.ensembles:count", args, (output, values), label))
         inputs.append(output)
         held.append(values)
-    near, narrow = percentiles.narrowing(inputs, held, ranking(ensembles), f"{directory}/work/near", "ensembles: ")
+    near, narrow = percentiles.narrowing(
+        inputs, held, ranking(ensembles), f"{directory}/work/near", groups, "ensembles: "
+    )
     summary = f"{directory}/summary.json"
     args = {"params": params, "inputs": inputs, "near": near.tasks[0].outputs[0], "output": summary}
     args["narrowed"] = [address for task in narrow.tasks for address in task.outputs]
-    cutting = Task("stages.ensembles:cut", args, (summary,), summary)
+    cutting = Task("stages.ensembles:cut", args, (summary,), "edges of the parts")
     marking = []
     for split in ordered:
         output = f"{directory}/{split['name']}.parquet"
         args = {"params": params, "split": split, "cuts": summary, "output": output}
-        marking.append(Task("stages.ensembles:mark", args, (output,), output))
+        marking.append(Task("stages.ensembles:mark", args, (output,), labels[split["name"]]))
     return [
         Wave("ensembles: count", tuple(counting)),
         near,

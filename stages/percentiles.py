@@ -91,22 +91,30 @@ def write(store: Store, table: pa.Table, counts: str, values: str) -> dict[str, 
 
 
 def narrowing(
-    counts: Sequence[str], values: Sequence[str], wanted: Sequence[Ranked], folder: str, title: str = ""
+    counts: Sequence[str],
+    values: Sequence[str],
+    wanted: Sequence[Ranked],
+    folder: str,
+    labels: Sequence[str],
+    title: str = "",
 ) -> list[Wave]:
     """The waves between counting and cutting; the last one's outputs are what `refined` takes.
 
     Args:
         folder: of what they write: of its own for these counts and ``wanted``.
+        labels: what people are shown of each of the ``values``.
         title: put before the names of the waves.
     """
     near = f"{folder}/near.parquet"
     told = [[column, None if sources is None else [*sources], [*map(str, parts)]] for column, sources, parts in wanted]
-    first = Task("stages.percentiles:near_job", {"inputs": [*counts], "wanted": told, "output": near}, (near,), near)
+    first = Task(
+        "stages.percentiles:near_job", {"inputs": [*counts], "wanted": told, "output": near}, (near,), "bins of cuts"
+    )
     tasks = []
     for index, address in enumerate(values):
         output = f"{folder}/{index:06d}.parquet"
         args = {"values": address, "near": near, "output": output}
-        tasks.append(Task("stages.percentiles:narrow", args, (output,), output))
+        tasks.append(Task("stages.percentiles:narrow", args, (output,), labels[index]))
     return [Wave(f"{title}bins of cuts", (first,)), Wave(f"{title}numbers in them", tuple(tasks))]
 
 

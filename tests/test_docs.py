@@ -12,8 +12,10 @@ import yaml
 
 from pipeline.cli import main
 from pipeline.recipe.reference import page
+from stages.documents.archives import PLAIN_RECORDS
 from stages.kept import params
-from stages.rules import rights
+from stages.kept.takedown import TAKEN_DOWN
+from stages.rules import reasons, rights
 from tests.support.shard_folders import random_documents, write_folder
 from tools import docs_site, write_map, write_reference
 
@@ -86,9 +88,28 @@ def test_the_reference_pages_are_those_of_the_code() -> None:
     for name, write in write_reference.PAGES.items():
         written = (ROOT / "docs" / name).read_text(encoding="utf-8")
         assert written == write(), "run: python -m tools.write_reference"
-    reasons = {*params.FIRST, *rights.RULES, *params.LAST, *params.DUPLICATES}
-    assert set(write_reference.OUTSIDE) == reasons, "say when a page has the reason"
-    assert set(params.ORDER) == reasons | set(params.PUBLISHED)
+    outside = {*params.FIRST, *rights.RULES, *params.LAST, *params.DUPLICATES}
+    assert set(reasons.OUTSIDE) == outside | {TAKEN_DOWN}, "say when a page has the reason"
+    assert set(params.ORDER) == outside | set(params.PUBLISHED)
+
+
+def test_every_reason_of_reading_says_when_a_record_has_it() -> None:
+    """Reasons are found in the code that gives them: ``drop("...")``, ``Refused("...")``, and what papers return."""
+    found = {f"{kind}_record" for kind in PLAIN_RECORDS}
+    papers = set()
+    for path in (ROOT / "stages" / "documents").glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        found |= set(re.findall(r'(?:account\.drop\(|_drop\(dropped, |reasons\[)"(\w+)"', text))
+        found |= {name for pair in re.findall(r'account\.drop\("(\w+)" if \w+ else "(\w+)"', text) for name in pair}
+        found |= set(re.findall(r'"(pdf_(?:cut|encrypted|damaged|too_large|without_text))"', text))
+        papers |= {name for call in re.findall(r"raise Refused\((.*)\)", text) for name in re.findall(r'"(\w+)"', call)}
+    found |= {f"{kind}_{name}" for kind in ("docx", "epub") for name in papers} | {
+        "unchanged",
+        "repeats_a_sibling",
+        "quarantined",
+    }
+    assert len(found) > 30
+    assert found == set(reasons.READING), "say in stages/rules/reasons.py when a record has it"
 
 
 def test_the_pull_request_workflow_runs_words_of_the_makefile() -> None:

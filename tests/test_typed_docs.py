@@ -1,7 +1,7 @@
-"""The tutorial and the how-to pages are typed: every ``sh`` block is run, in order, every ``yaml`` file written first.
+"""The docs are typed: every ``sh`` block of a page is run, in order, the ``yaml`` and ``python`` files written first.
 
-A page whose first lines of `yaml` blocks name a file (``# mill.yaml``) writes that file. How-to pages go on where the
-tutorial ends, each in a copy of its folder.
+A block of `yaml` or `python` whose first line names a file (``# mill.yaml``) writes that file. How-to pages and the
+pages of `BESIDE` go on where the tutorial ends, each in a copy of its folder.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-BLOCK = re.compile(r"^```(sh|yaml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(sh|yaml|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ELSEWHERE = {"slurm.md", "docker.md", "index.md"}
 """Pages that need what a test machine has not, and the list of pages."""
+BESIDE = ("extending.md", "transforms.md")
+TYPED = [page for page in sorted((DOCS / "how-to").glob("*.md")) if page.name not in ELSEWHERE]
+TYPED += [DOCS / name for name in BESIDE]
 
 
 def type_page(page: Path, folder: Path) -> None:
@@ -31,10 +34,11 @@ def type_page(page: Path, folder: Path) -> None:
         "PYTHONPATH": str(DOCS.parent),
     }
     for kind, block in BLOCK.findall(page.read_text(encoding="utf-8")):
-        named = re.match(r"# (\S+\.yaml)\n", block)
-        if kind == "yaml" and named:
+        named = re.match(r"# (\S+\.(?:yaml|py))\n", block)
+        if kind != "sh" and named:
             (folder / named[1]).write_text(block, encoding="utf-8")
-        elif kind == "sh":
+    for kind, block in BLOCK.findall(page.read_text(encoding="utf-8")):
+        if kind == "sh":
             typed = ["bash", "-euo", "pipefail", "-c", block]
             done = subprocess.run(typed, cwd=folder, env=environment, capture_output=True, text=True, check=False)
             assert done.returncode == 0, f"{page.name}:\n{block}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
@@ -104,11 +108,7 @@ def test_the_tutorial_ends_with_a_trained_model(tutorial: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "page",
-    [page for page in sorted((DOCS / "how-to").glob("*.md")) if page.name not in ELSEWHERE],
-    ids=lambda p: p.stem,
-)
-def test_every_how_to_page_does_what_it_says(page: Path, tutorial: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", TYPED, ids=lambda p: p.stem)
+def test_every_page_does_what_it_says(page: Path, tutorial: Path, tmp_path: Path) -> None:
     shutil.copytree(tutorial, tmp_path / "here", symlinks=True)
     type_page(page, tmp_path / "here")

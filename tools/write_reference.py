@@ -16,25 +16,12 @@ from pipeline.reader import remote
 from stages.documents.tables import ALIASES
 from stages.formats import COMPRESSIONS, CONTAINERS
 from stages.kept.params import DUPLICATES, FIRST, LAST, LINE_VIEWS, OWN_VIEWS, REPEAT_VIEWS, VIEWS
-from stages.rules import families, rights
+from stages.kept.takedown import TAKEN_DOWN
+from stages.rules import families, reasons, rights
 from stages.rules import views as cuts
 from stages.rules.robots_files import AI, DISALLOWS, MISSING, TDM, UNREACHABLE
 
 ROOT = Path(__file__).resolve().parents[1]
-OUTSIDE = {
-    "empty_text": "the page has no text; always on",
-    "language_not_selected": "its language is not one of `kept.languages`",
-    "low_language_confidence": "the confidence of the language label is below `kept.min_confidence`, or that of its"
-    " language in `kept.min_confidences`",
-    "asked_not_to_be_used": "the page, or its server's answer, asks robots for what `kept.robots` honours",
-    "licence_not_wanted": "the licence that the page states is none that `kept.licences` keeps",
-    "nothing_left": "the views cut all of its text; always on",
-    "no_domain": "it meets the conditions of no domain; always on",
-    "exact_duplicate": "another page has the same normalised text and stays",
-    "near_duplicate": "a page that stays is at least `clusters.threshold` similar, compared on the text",
-    "same_address": "a page that stays has the same address (`clusters.urls`)",
-}
-"""Reasons of `kept` outside families, and when a page has them; a test compares with `stages.kept`."""
 NAMED = {
     "below_min_COLUMN, above_max_COLUMN": "a limit of your own in `kept.rules`, on any measured column",
     "listed_in_NAME": "the address is on the list NAME of `kept.urls`",
@@ -43,7 +30,6 @@ NAMED = {
     " say to the agents of `kept.robots` ([mixtures.md](mixtures.md#keptrobots))",
     "the names in `quality.rules`": "rules of your own ([extending.md](extending.md))",
 }
-SAYS = {"min": "below", "max": "above"}
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -67,12 +53,21 @@ def rules_page() -> str:
         "Every page that is dropped has one reason, the first that applies; `gristmill why` lists the others. Duplicates come last. A rule is on by its"
         " family in `kept.families` or by `true` in `kept.rules`; a number sets its threshold and switches nothing on. Equality passes, and so does a"
         " column that is null.\n",
+        "## When reading\n",
+        "Why a record becomes no page. Quarantined records, and stretches of damaged files in which none can be read, are listed by `gristmill status`, each with"
+        " file, position and what was wrong.\n",
+        table(("reason", "a record has it when"), ((f"`{name}`", says) for name, says in reasons.READING.items())),
         "## Outside families\n",
-        table(("reason", "a page has it when"), ((f"`{name}`", OUTSIDE[name]) for name in (*FIRST, *rights.RULES))),
+        table(
+            ("reason", "a page has it when"), ((f"`{name}`", reasons.OUTSIDE[name]) for name in (*FIRST, *rights.RULES))
+        ),
         "Reasons with names of your own:\n",
         table(("reason", "a page has it when"), ((f"`{n}`" if "`" not in n else n, says) for n, says in NAMED.items())),
         "After all rules of families:\n",
-        table(("reason", "a page has it when"), ((f"`{name}`", OUTSIDE[name]) for name in (*LAST, *DUPLICATES))),
+        table(
+            ("reason", "a page has it when"),
+            ((f"`{name}`", reasons.OUTSIDE[name]) for name in (*LAST, TAKEN_DOWN, *DUPLICATES)),
+        ),
         "## Families\n",
         "Published thresholds. *Spaced*: off, unless a setting says otherwise, for languages that are written without spaces between words.\n",
     ]
@@ -88,7 +83,7 @@ def rules_page() -> str:
             (
                 f"`{rule.name}`",
                 f"`{rule.column}`",
-                f"{SAYS[rule.side]} {rule.threshold:g}",
+                f"{reasons.BELOW_OR_ABOVE[rule.side]} {rule.threshold:g}",
                 "spaced" if rule.spaced else "",
             )
             for rule in family.rules
@@ -128,7 +123,8 @@ def input_page() -> str:
             table(("format", "suffixes", "a large file is"), kinds),
             "Behind any of these, a suffix of compression (`.tgz` is `.tar.gz`):\n",
             table(("compression", "suffixes"), ((name, spelt(suffixes)) for name, suffixes in packed.items())),
-            "What each gives, and what is left out with which reason: [formats.md](formats.md). Formats of your own: [extending.md](extending.md).\n",
+            "The columns that each gives: [formats.md](formats.md#documents); what is left out, with which reason: [rules.md](rules.md#when-reading)."
+            " Formats of your own: [extending.md](extending.md).\n",
             "## Columns\n",
             "Rows of JSON Lines, CSV, Parquet, Arrow and of formats of your own are pages. A column is found under one of these names, the first that has a"
             " value, or under the one that `sources.NAME.columns` gives (`{text: body, url: meta.link}`; a dot goes into nested fields). `carry` takes"

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from pipeline.answers.why import likeness
 from pipeline.recipe import answers, graph
 from pipeline.recipe import snapshot as snapshots
 from pipeline.recipe.pages import rows_of
@@ -104,9 +105,13 @@ def survey_of(snapshot: Snapshot) -> dict[str, Any] | None:
 def thresholds_of(snapshot: Snapshot) -> dict[str, float]:
     """Thresholds the mixture sets itself. Where sources differ, that of most pages; overrides are not among them."""
     pages: dict[str, Counter[float]] = {}
+    similar = likeness(snapshot)
     for params, rows in settings_of(snapshot):
-        for rule, setting in params.get("rules", {}).items():
-            if not isinstance(setting, bool):
+        given = {"low_language_confidence": params.get("min_confidence") or None, "near_duplicate": similar}
+        set_here = {rule: setting for rule, setting in params.get("rules", {}).items() if not isinstance(setting, bool)}
+        given |= {rule: setting for rule, setting in set_here.items() if setting or rule not in given}
+        for rule, setting in given.items():
+            if setting is not None:
                 pages.setdefault(rule, Counter())[setting] += rows
     return {rule: max(sorted(found), key=found.__getitem__) for rule, found in sorted(pages.items())}
 

@@ -117,9 +117,8 @@ def decided(decision: dict[str, Any]) -> list[str]:
             limit = f"{kept_from(rule)} {value_text(rule['threshold'])} is kept"
             lines.append(f"    {rule['rule']}: {rule['column']} {value_text(rule['value'])}, {limit}")
         else:
-            lines.append(
-                f"    {rule['rule']}" + (f": {rule['column']} {value_text(rule['value'])}" if rule["column"] else "")
-            )
+            value = f"{rule['column']} {value_text(rule['value'])}; " if rule["column"] else ""
+            lines.append(f"    {rule['rule']}: {value}{rule['says']}")
     if decision["listed"]:
         lines.append(f"  its address is in the list {decision['listed']}")
     lines += [f"  {asked_text(told)}" for told in decision.get("asked", ())]

@@ -124,7 +124,10 @@ def best_fit(sizes: npt.NDArray[np.int64], capacity: int) -> tuple[npt.NDArray[n
     Equal sizes are taken in their order; of bins with equal room the one filled last is taken.
     """
     # Here, because only packing needs Numba, which takes a second to import.
-    from stages.kernels.packing.best_fit import assign_bins
+    try:
+        from stages.kernels.packing.best_fit import assign_bins
+    except ImportError as error:
+        raise UserError(f"packing needs Numba ({error}): pip install 'gristmill-reader[packing]'") from None
 
     order = np.argsort(-sizes, kind="stable")
     bin_of = np.empty(len(sizes), np.int64)

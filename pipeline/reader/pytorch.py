@@ -11,8 +11,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import torch
-from torch.utils.data import Dataset, IterableDataset, get_worker_info
+
+try:
+    import torch
+    from torch.utils.data import Dataset, IterableDataset, get_worker_info
+except ModuleNotFoundError as _error:
+    raise ModuleNotFoundError("pipeline.reader.pytorch needs PyTorch: pip install 'gristmill-reader[torch]'") from None
 
 from pipeline.reader.permutation import Permutation
 from pipeline.reader.samples import Sample, Samples

@@ -36,8 +36,12 @@ from pipeline.errors import RunError, UserError
 from pipeline.reader.block_cache import BlockCache
 from pipeline.reader.manifest import BLOCK_BYTES, DamagedShard, manifest_of
 from pipeline.reader.shards import Positions, Tokens, TokenShards
-from stages.formats.locations import below, open_file
-from stages.formats.ranges import Ranged
+
+try:
+    from stages.formats.locations import below, open_file
+    from stages.formats.ranges import Ranged
+except ModuleNotFoundError as _error:
+    raise ModuleNotFoundError(f"shards far away need {_error.name}: pip install 'gristmill-reader[remote]'") from None
 
 THREADS = 4
 MOST_OFFSETS = 16

@@ -19,6 +19,7 @@ from stages.contract import Split
 from stages.kept import failures
 from stages.rules import classifier_training, contamination, families, row_files, url_lists, urls
 from stages.rules import robots_files as robots_table
+from stages.rules.reasons import words_of
 from stages.tokenizers import load as load_tokenizer
 
 
@@ -153,13 +154,19 @@ def failed_rules(failed: Sequence[str] | int, rules: Sequence[str]) -> list[str]
 
 
 def page_rules(about: dict[str, Any], page: pa.Table, edges: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """The rules of `kept` that held for a page; ``about`` is the content of ``about.json`` beside its file.
+    """The rules of `kept` that held for a page.
 
     Args:
+        about: the content of ``about.json`` beside its file.
         edges: of the percentiles that domains name, where any does.
     """
     domains = [kept.Domain(**domain) for _, domain in about["identity"]["domains"]]
     return kept.page_rules(page, kept.Params(**about["params"]), domains, edges)
+
+
+def says(reason: str) -> str:
+    """When a page has a reason, in words."""
+    return words_of(reason).replace("`", "")
 
 
 def bucket_edges(domains: list[tuple[str, dict[str, Any]]], edges: dict[str, Any]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ Nothing here touches files of a run: `pipeline.run.run` does, with what this mod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -277,9 +277,11 @@ class Recipe:
         """What is counted for them, and how: columns, each within a labeller's labels where a domain says so."""
         return [buckets.VERSION, *buckets.columns_of(self.percentiles())]
 
-    def bucket_plan(self, inputs: list[dict[str, Any]], names: list[str], folder: str, output: str) -> list[Wave]:
-        """Waves that find the values at those percentiles, language by language."""
-        return buckets.plan(inputs, self.percentiles(), names, folder, output)
+    def bucket_plan(
+        self, inputs: list[dict[str, Any]], names: list[str], folder: str, output: str, labels: Sequence[str]
+    ) -> list[Wave]:
+        """Waves that find the values at those percentiles, language by language; ``labels`` of the ``inputs``."""
+        return buckets.plan(inputs, self.percentiles(), names, folder, output, labels)
 
     def url_lists(self, source: str) -> str | None:
         """Where the compiled lists of addresses of a source's `kept` lie; None where there are none."""
@@ -416,13 +418,19 @@ class Recipe:
         """What `contamination` must know of a split."""
         return contamination.ContaminationInput(name, split.source, files["documents"], files["overlaps"])
 
-    def contamination_waves(self, inputs: list[Any], folder: str) -> list[Wave]:
-        return contamination.plan(self.sections["contamination"], inputs, folder)
+    def contamination_waves(self, inputs: list[Any], folder: str, labels: Mapping[str, str]) -> list[Wave]:
+        """``labels``: what people are shown of each input, by its name."""
+        return contamination.plan(self.sections["contamination"], inputs, folder, labels)
 
-    def ensembles_waves(self, splits: list[tuple[str, str, dict[str, str]]], folder: str) -> list[Wave]:
-        """Phases that make `ensembles` of splits: (name, source, addresses of the files that hold its scores)."""
+    def ensembles_waves(
+        self, splits: list[tuple[str, str, dict[str, str]]], folder: str, labels: Mapping[str, str]
+    ) -> list[Wave]:
+        """Phases that make `ensembles` of splits: (name, source, addresses of the files that hold its scores).
+
+        ``labels``: what people are shown of each, by its name.
+        """
         inputs = [ensembles.EnsemblesInput(*split) for split in splits]
-        return ensembles.plan(self.sections["quality"].ensembles, inputs, folder)
+        return ensembles.plan(self.sections["quality"].ensembles, inputs, folder, labels)
 
     def repeats_input(self, split: Split, name: str, files: dict[str, str], report: dict[str, Any]) -> Any:
         """What `repeats` must know of a split: addresses of its files (``kept``: of the pages that take part)."""
@@ -469,16 +477,17 @@ class Recipe:
         return curve.curve_lines(self.sections["clusters"], self.sections["signatures"].permutations)
 
     def survey(
-        self, files: Sequence[dict[str, str]], kept: list[str]
+        self, files: Sequence[dict[str, str]], kept: list[str], labels: Sequence[str]
     ) -> tuple[str, list[str], Callable[[], list[Wave]]]:
         """What the report says beyond counts: addresses of the whole survey and of each split's, and how to plan it.
 
         Args:
             files: addresses of each split's aligned products, by name.
             kept: those of kept, whose addresses tell all others.
+            labels: what people are shown of each split.
         """
         whole, outputs = survey_addresses(kept)
-        return whole, outputs, lambda: survey.plan(files, outputs, whole.rpartition("/")[0])
+        return whole, outputs, lambda: survey.plan(files, outputs, whole.rpartition("/")[0], labels)
 
     def warnings(self) -> list[str]:
         """What is doubtful about the mixture, known before any work is done."""

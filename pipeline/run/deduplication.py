@@ -99,7 +99,7 @@ def eligible_tasks(
         split, address = steps.splits[index], addresses[index]
         args = {**inputs[index], "params": params[split.source], "output": address, **more}
         args |= {"remove": removed[index]} if removed.get(index) else {}
-        return Task(finding.task, args, (address,), f"{split.source}/{split.file}", costs[index], finding.memory)
+        return Task(finding.task, args, (address,), split.label, costs[index], finding.memory)
 
     return addresses, make
 
@@ -197,7 +197,7 @@ def edges_of(
     for index, (files, split) in enumerate(zip(files_of(steps, ranked, graph.DECIDING), steps.splits, strict=True)):
         entries.append({**inputs[index], "files": files, "params": params[split.source]})
         decides.append(digest([*(files.get(name) for name in maps), matched[index], rules[split.source]]))
-    found = bucket_waves(recipe, entries, decides)
+    found = bucket_waves(recipe, entries, decides, [split.label for split in steps.splits])
     if found is None:
         return None
     steps.snapshot["buckets"], waves = found

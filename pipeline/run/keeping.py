@@ -56,7 +56,7 @@ def keep(
         args |= {"domains": domains}
         args |= {"remove": removed[index]} if removed.get(index) else {}
         args |= {"edges": steps.snapshot["buckets"]} if edges else {}
-        return Task(keeping.task, args, (address,), f"{split.source}/{split.file}", costs[index], keeping.memory)
+        return Task(keeping.task, args, (address,), split.label, costs[index], keeping.memory)
 
     steps.map_product("kept", product, make, costs, print_of, step)
     if steps.planned[-1].to_do and not steps.dry:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.recipe import Recipe, compile_lists, compile_robots
 from pipeline.store.address import digest
 from pipeline.store.storage import Store
-from stages.contract import Wave
+from stages.contract import Wave, and_more
 
 
 def url_files(recipe: Recipe, store: Store, say: Callable[[str], None], dry: bool) -> dict[str, str]:
@@ -47,12 +47,15 @@ def robots_tables(recipe: Recipe, store: Store, say: Callable[[str], None], dry:
 FILES_A_TASK = 64
 
 
-def bucket_waves(recipe: Recipe, inputs: list[dict[str, Any]], decides: list[str]) -> tuple[str, list[Wave]] | None:
+def bucket_waves(
+    recipe: Recipe, inputs: list[dict[str, Any]], decides: list[str], labels: Sequence[str]
+) -> tuple[str, list[Wave]] | None:
     """Where the edges of the percentiles lie that domains name, and the work that makes them; None where none does.
 
     Args:
         inputs: of each split the files and settings that `kept` decides by.
         decides: what tells the content of each: fingerprint and digests.
+        labels: what people are shown of each split.
     """
     wanted = recipe.percentiles()
     if not wanted:
@@ -61,4 +64,5 @@ def bucket_waves(recipe: Recipe, inputs: list[dict[str, Any]], decides: list[str
     names = [f"buckets/counts/{digest([recipe.counted_columns(), decides[group]])}.parquet" for group in groups]
     folder = f"buckets/{digest([wanted, names])}"
     splits = [{"splits": inputs[group]} for group in groups]
-    return f"{folder}.json", recipe.bucket_plan(splits, names, folder, f"{folder}.json")
+    shown = [and_more(labels[group.start], len(inputs[group]) - 1) for group in groups]
+    return f"{folder}.json", recipe.bucket_plan(splits, names, folder, f"{folder}.json", shown)

@@ -123,7 +123,7 @@ def derive_tasks(recipe: Recipe, steps: Steps, products: dict[str, Product]) -> 
             "file": split.file,
             "output": address,
         }
-        label, cost = f"{split.source}/{split.file}", steps.splits[parent].size
+        label, cost = split.label, steps.splits[parent].size
         memory = MAP_MEMORY + transform.memory
         yield Task(
             f"{graph.BY_NAME['documents'].module.__name__}.derived:derive",
@@ -175,9 +175,7 @@ def measure_task(
         "page_seconds": recipe.section("run").page_seconds,
     }
     outputs = tuple(product.addresses[index] for product in products.values())
-    return Task(
-        "pipeline.run.map_task:measure_packed", args, outputs, f"{split.source}/{split.file}", split.size, MAP_MEMORY
-    )
+    return Task("pipeline.run.map_task:measure_packed", args, outputs, split.label, split.size, MAP_MEMORY)
 
 
 def check_input(recipe: Recipe, steps: Steps, documents: Product) -> None:
@@ -231,7 +229,7 @@ def score(recipe: Recipe, steps: Steps, documents: Product) -> dict[str, Product
     def make(index: int) -> Task:
         split, address = steps.splits[index], product.addresses[index]
         args = {"documents": documents.addresses[index], "output": address, "params": params}
-        label = f"{split.source}/{split.file}"
+        label = split.label
         return Task(graph.BY_NAME["scores"].task, args, (address,), label, costs[index], memory, gpus)
 
     steps.map_product("scores", product, make, costs, prints.__getitem__)
@@ -249,7 +247,7 @@ def contamination(recipe: Recipe, steps: Steps, measured: dict[str, Product]) ->
     ]
     folder = f"{print_.folder}-{digest([vars(entry) for entry in inputs])}"
     names = [entry.name for entry in inputs]
-    plan = partial(recipe.contamination_waves, inputs, folder)
+    plan = partial(recipe.contamination_waves, inputs, folder, labels_of(steps))
     return {"contamination": exchange(steps, "contamination", print_, folder, names, plan)}
 
 
@@ -276,6 +274,10 @@ def ensembled(recipe: Recipe, steps: Steps, measured: dict[str, Product]) -> dic
     splits = [(steps.id_of(split), split.source, own) for split, own in zip(steps.splits, files, strict=True)]
     folder = f"{print_.folder}-{digest(splits)}"
     names = [name for name, _, _ in splits]
-    return {
-        "ensembles": exchange(steps, "ensembles", print_, folder, names, lambda: recipe.ensembles_waves(splits, folder))
-    }
+    plan = partial(recipe.ensembles_waves, splits, folder, labels_of(steps))
+    return {"ensembles": exchange(steps, "ensembles", print_, folder, names, plan)}
+
+
+def labels_of(steps: Steps) -> dict[str, str]:
+    """What people are shown of each split, by its id."""
+    return {steps.id_of(split): split.label for split in steps.splits}

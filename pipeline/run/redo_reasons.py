@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pipeline.store.address import Fingerprint
@@ -25,9 +26,15 @@ def changed(store: Store, product: str, print_: Fingerprint) -> str:
     changes = sorted(
         (differences(store.read_json(file), about) for file in files), key=lambda lines: (len(lines), lines)
     )
-    told = causes(changes[0])
+    told = [line for line in causes(changes[0]) if not _looks_equal(line)] or causes(changes[0])
     more = f", and {len(told) - MOST} more" if len(told) > MOST else ""
     return ", ".join(told[:MOST]) + more or NEW_INPUT
+
+
+def _looks_equal(line: str) -> bool:
+    """Whether both sides of a change read the same: numbers that differ where nobody looks."""
+    before, mark, after = line.partition(": ")[2].partition(" -> ")
+    return bool(mark) and before == after
 
 
 def causes(lines: list[str]) -> list[str]:
@@ -53,7 +60,14 @@ def differences(old: Any, new: Any, key: str = "") -> list[str]:
         return _of_entries(before, after, key) or [f"{key}: in another order"]
     if _is_words(old) and _is_words(new):
         return [f"{key}: {_of_words(old, new)}"]
+    if _is_hash(old) or _is_hash(new):
+        return [f"{key}: {'added' if old is None else 'gone' if new is None else 'its content changed'}"]
     return [f"{key}: {short(old)} -> {short(new)}"]
+
+
+def _is_hash(value: Any) -> bool:
+    """Whether a value stands for a file's content, or a module's, and says nothing to a person."""
+    return isinstance(value, str) and re.fullmatch(r"(?:\w+:)?[0-9a-f]{16,}", value) is not None
 
 
 def named(value: Any) -> dict[str, Any] | None:

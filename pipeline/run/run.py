@@ -81,8 +81,9 @@ class Run:
         domains = writing.write_shards(recipe, steps, tokens, self.solved)
         self.solved = writing.write_corpus(recipe, steps, domains, self.solved)
         corpora = steps.snapshot.get("corpora", {"": steps.snapshot["corpus"]})
-        folders = (*domains.values(), *corpora.values())
-        shards = [shard_index(steps.store, place, steps.reporter.say) for place in folders]
+        titles = {f"shards of {name}": place for name, place in domains.items()}
+        titles |= {f"the corpus {phase}".rstrip(): place for phase, place in corpora.items()}
+        shards = [shard_index(steps.store, place, steps.reporter.say, title) for title, place in titles.items()]
         make_indices(steps, [page_index(steps, measured["documents"]), *shards])
         steps.save(complete=True)
         return steps.snapshot

@@ -319,8 +319,8 @@ class Steps:
         unknown = [address for address in addresses if address not in self.checksums]
         groups = [unknown[start : start + SUM_FILES] for start in range(0, len(unknown), SUM_FILES)]
         tasks = [
-            Task("pipeline.store.manifest:checksums", {"addresses": group}, (), f"{name} from {group[0]}")
-            for group in groups
+            Task("pipeline.store.manifest:checksums", {"addresses": group}, (), f"{name} {index + 1}/{len(groups)}")
+            for index, group in enumerate(groups)
         ]
         self.run(f"{name}: checksums", tasks, lambda result: self.checksums.update(result.value))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.errors import RunError
 from pipeline.recipe import Recipe, dump, graph
-from pipeline.run.steps import UNCHANGED, Product, Step, Steps, files_of
+from pipeline.run.steps import UNCHANGED, Each, Product, Step, Steps, files_of
 from pipeline.store.address import digest
 from stages.contract import Task, Wave
 from stages.reports import ShardManifest
@@ -18,7 +18,8 @@ from stages.shard_format import files_of as shard_files_of
 def survey(recipe: Recipe, steps: Steps, measured: dict[str, Product], kept: Product) -> None:
     """Distributions, hosts and samples for the report."""
     files = files_of(steps, {**measured, "kept": kept}, graph.BY_NAME["survey"].inputs)
-    address, outputs, phases = recipe.survey(files, kept.addresses)
+    labels = Each(lambda index: steps.splits[index].label, len(steps.splits))
+    address, outputs, phases = recipe.survey(files, kept.addresses, labels)
     steps.snapshot["survey"] = address
     sizes = f"{address.rpartition('/')[0]}/sizes.json"
     missing = steps.unsound(sizes, [*outputs, address])
@@ -51,7 +52,7 @@ def tokenize(recipe: Recipe, steps: Steps, measured: dict[str, Product], kept: P
     def make(index: int) -> Task:
         split, address = steps.splits[index], product.addresses[index]
         args = {"files": files[index], "output": address, "params": params}
-        return Task(tokens.task, args, (address,), f"{split.source}/{split.file}", costs[index], tokens.memory)
+        return Task(tokens.task, args, (address,), split.label, costs[index], tokens.memory)
 
     steps.map_product("tokens", product, make, costs, print_of)
     return product

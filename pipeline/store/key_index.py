@@ -59,6 +59,7 @@ class KeyIndex:
         files: gives them, in order; asked only when there is no index yet.
         say: told when it is made here.
         keep: False makes it for this object alone and writes nothing.
+        title: what people are shown of what it covers.
     """
 
     def __init__(
@@ -70,7 +71,9 @@ class KeyIndex:
         urls: bool,
         say: Callable[[str], None],
         keep: bool = True,
+        title: str = "pages",
     ) -> None:
+        self.title = title
         self.store, self.files, self.say, self.keep = store, files, say, keep
         self.address = f"runs/index/{name}.json"
         self.columns = URL_COLUMNS if urls else ("doc_id",)
@@ -114,15 +117,15 @@ class KeyIndex:
         tasks = []
         files = self.files()
         rows = dict(files)
-        for i, segment in enumerate(segments(files)):
+        cut = segments(files)
+        for i, segment in enumerate(cut):
             outputs = tuple(f"{segment['folder']}/{column}.keys" for column in self.columns)
             if not all(self.store.exists(address) for address in outputs):
                 args = segment | {"columns": list(self.columns)}
                 cost = PAGE_BYTES * sum(rows[address] for address in segment["files"])
                 copies = self.columns == ("doc_id",)  # of a URL there is more to do: that kernel is compiled
-                tasks.append(
-                    Task("pipeline.store.key_index:make", args, outputs, f"index {i}", cost, 1 << 30, copies=copies)
-                )
+                label = f"index of {self.title} {i + 1}/{len(cut)}"
+                tasks.append(Task("pipeline.store.key_index:make", args, outputs, label, cost, 1 << 30, copies=copies))
         return tasks
 
     def ready(self) -> bool:
@@ -190,7 +193,7 @@ def index_name(manifest: str) -> str:
     return manifest.rpartition("/")[2].partition(".")[0]
 
 
-def shard_index(store: Store, manifest: str, say: Callable[[str], None]) -> KeyIndex:
+def shard_index(store: Store, manifest: str, say: Callable[[str], None], title: str = "shards") -> KeyIndex:
     """The index of a folder of token shards by doc_id; file numbers are those of its manifest's shards."""
 
     def files() -> list[File]:
@@ -198,7 +201,7 @@ def shard_index(store: Store, manifest: str, say: Callable[[str], None]) -> KeyI
         shards = store.read_json(manifest)["shards"]
         return [(posixpath.normpath(f"{folder}/{entry['docs']}"), int(entry["rows"])) for entry in shards]
 
-    return KeyIndex(store, manifest.removesuffix(".json"), files, urls=False, say=say)
+    return KeyIndex(store, manifest.removesuffix(".json"), files, urls=False, say=say, title=title)
 
 
 def segments(files: Sequence[File]) -> list[dict[str, Any]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from stages.contamination.jobs import add_up, count, score, summarise
-from stages.contract import Task, Wave
+from stages.contract import Task, Wave, and_more
 from stages.rules.contamination import Benchmarks
 
 GROUP = 64
@@ -25,10 +25,10 @@ class ContaminationInput:
     overlaps: str
 
 
-def plan(params: Benchmarks, splits: list[ContaminationInput], directory: str) -> list[Wave]:
+def plan(params: Benchmarks, splits: list[ContaminationInput], directory: str, labels: Mapping[str, str]) -> list[Wave]:
     """All waves. Final outputs: ``DIRECTORY/NAME.parquet`` per split and ``DIRECTORY/summary.json``.
 
-    The order of ``splits`` does not matter.
+    The order of ``splits`` does not matter. ``labels``: what people are shown of each, by its name.
     """
     if not splits:
         return []
@@ -40,8 +40,13 @@ def plan(params: Benchmarks, splits: list[ContaminationInput], directory: str) -
     total, summary = f"{work}/counts.parquet", f"{directory}/summary.json"
     finals = [f"{directory}/{split['name']}.parquet" for split in ordered]
     counting = [
-        _task(count, {"params": settings, "overlaps": [s["overlaps"] for s in group], "output": to}, to, f"count {n}")
-        for n, (group, to) in enumerate(zip(groups, counts, strict=True))
+        _task(
+            count,
+            {"params": settings, "overlaps": [s["overlaps"] for s in group], "output": to},
+            to,
+            and_more(labels[group[0]["name"]], len(group) - 1),
+        )
+        for group, to in zip(groups, counts, strict=True)
     ]
     adding = _task(add_up, {"params": settings, "counts": counts, "output": total}, total, "weigh")
     scoring = [
@@ -50,7 +55,7 @@ def plan(params: Benchmarks, splits: list[ContaminationInput], directory: str) -
             {"params": settings, "counts": total, "output": to}
             | {key: split[key] for key in ("source", "documents", "overlaps")},
             to,
-            f"{split['source']}/{split['name']}",
+            labels[split["name"]],
         )
         for split, to in zip(ordered, finals, strict=True)
     ]

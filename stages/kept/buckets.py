@@ -52,7 +52,12 @@ def wanted_of(domains: Iterable[Domain]) -> Wanted:
 
 
 def plan(
-    inputs: Sequence[Mapping[str, Any]], wanted: Wanted, names: Sequence[str], folder: str, output: str
+    inputs: Sequence[Mapping[str, Any]],
+    wanted: Wanted,
+    names: Sequence[str],
+    folder: str,
+    output: str,
+    labels: Sequence[str],
 ) -> list[Wave]:
     """Waves that end in the edges at ``output``.
 
@@ -60,6 +65,7 @@ def plan(
         inputs: of each task the splits it counts: ``{"splits": [{"files", "params"} as `keep` takes them]}``.
         names: where each task's counts go; what they are made of lies beside them.
         folder: of what is read again around the edges.
+        labels: what people are shown of each of the ``inputs``.
     """
     columns = columns_of(wanted)
     values = [f"{name.removesuffix('.parquet')}.values.parquet" for name in names]
@@ -68,15 +74,15 @@ def plan(
             "stages.kept.buckets:count",
             {**entry, "columns": columns, "output": name, "values": beside},
             (name, beside),
-            name,
+            label,
         )
-        for entry, name, beside in zip(inputs, names, values, strict=True)
+        for entry, name, beside, label in zip(inputs, names, values, labels, strict=True)
     ]
     ranked = [ranking(entry) for entry in wanted.values()]
-    near, narrow = percentiles.narrowing(names, values, ranked, folder)
+    near, narrow = percentiles.narrowing(names, values, ranked, folder, labels)
     inner = [address for task in narrow.tasks for address in task.outputs]
     args: dict[str, Any] = {"inputs": list(names), "near": near.tasks[0].outputs[0], "narrowed": inner}
-    ending = Task("stages.kept.buckets:limits", {**args, "wanted": dict(wanted), "output": output}, (output,), output)
+    ending = Task("stages.kept.buckets:limits", {**args, "wanted": dict(wanted), "output": output}, (output,), "edges")
     return [Wave("count", tuple(counting)), near, narrow, Wave("edges", (ending,))]
 
 

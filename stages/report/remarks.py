@@ -19,6 +19,8 @@ FEW_HELD_OUT, LARGE_HELD_OUT = 10, 0.02
 ONCE = 1.005
 """Epochs above which a domain counts as repeated: the last document of a pass is taken whole."""
 SHORT = 0.01
+SEEN = 0.005
+"""Of the corpus: a domain that takes less than this beyond its part takes nothing that others miss."""
 FELL = {
     "documents": "had no text",
     "addresses": "stood on a list of addresses",
@@ -62,6 +64,7 @@ def some(count: int, thing: str, state: str) -> str:
 
 def mixture(stats: Stats) -> Iterator[dict[str, str]]:
     over = [row for row in stats["mixture"] if row.get("target_tokens") and excess(row) > SHORT * row["target_tokens"]]
+    over = [row for row in over if row["realised_share"] - row["requested_share"] > SEEN]
     for row in sorted(over, key=excess, reverse=True)[:1]:
         got, asked = percent(row["realised_share"], 1), percent(row["requested_share"], 1)
         mean = short(row["tokens"] / row["documents"])

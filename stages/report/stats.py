@@ -78,6 +78,11 @@ REPEAT_FIGURES = ("min_bytes", "repeats", "repeats_bytes", "cut_bytes", "kept_by
 NO_NAME = "(none)"
 FAMILY_OF = {rule.name: family for family, rules in families.RULES.items() for rule in rules}
 RULES = {rule.name: rule for rules in families.RULES.values() for rule in rules}
+OUTSIDE = {
+    "low_language_confidence": {"family": "language", "column": "confidence", "side": "min"},
+    "near_duplicate": {"family": "clusters", "column": "similarity", "side": "from"},
+}
+"""Rules with a threshold outside the families; ``from``: a page fails from the threshold on."""
 LIMITS = {"below_min_": "min", "above_max_": "max"}
 """How limits on any column are named (`stages.kept`), and their side."""
 
@@ -115,7 +120,7 @@ def build_stats(
         corpus: the corpus manifest, or None.
         repeats, contamination: the summaries of these products, or None.
         survey: what `stages.report.survey.finish` gives, or None.
-        thresholds: of rules whose threshold is not the published one.
+        thresholds: of rules whose threshold is not the published one, and of those that have none (`OUTSIDE`).
         own: rules of the user's own: {"column", "side", "threshold"} by name.
         overrides: other thresholds for some pages: {"rule", "value", "for"}.
         buckets, held_out, own_lines: rows of these parts of the schema above, the former without counts.
@@ -277,11 +282,12 @@ def reason_rows(ledger: Ledger, removed: list[Row], rules: Mapping[str, Row]) ->
 
 def rules_in_force(thresholds: Mapping[str, float], own: Mapping[str, Row]) -> dict[str, Row]:
     """Family, column, side and threshold of every rule that looks at a column: published ones, limits on a column that
-    a mixture sets (family ``limit``), and rules of the user's own (``own``)."""
+    a mixture sets (family ``limit``), rules of the user's own (``own``), and those of `OUTSIDE`."""
     found: dict[str, Row] = {
         name: {"family": FAMILY_OF[name], "column": rule.column, "side": rule.side, "threshold": rule.threshold}
         for name, rule in RULES.items()
     }
+    found |= {name: {**rule, "threshold": thresholds[name]} for name, rule in OUTSIDE.items() if name in thresholds}
     found |= {name: {"family": "own", **rule} for name, rule in own.items()}
     for name, threshold in thresholds.items():
         side = next((side for prefix, side in LIMITS.items() if name.startswith(prefix)), None)

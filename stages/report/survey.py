@@ -58,18 +58,19 @@ def version() -> str:
     return f"{VERSION}-{suffix_list_version()}"
 
 
-def plan(inputs: Sequence[Mapping[str, str]], outputs: Sequence[str], folder: str) -> list[Wave]:
+def plan(inputs: Sequence[Mapping[str, str]], outputs: Sequence[str], folder: str, labels: Sequence[str]) -> list[Wave]:
     """Survey every split, then merge `FAN_IN` at a time down to ``folder``/survey.arrow.
 
     Args:
         inputs: of each split the addresses of its aligned products, by name.
         outputs: where each split's survey goes; those that are there already are not made again.
+        labels: what people are shown of each split.
     """
     first = [
         Task(
-            "stages.report.survey:survey", {"files": dict(entry), "output": output}, (output,), output, memory=512 << 20
+            "stages.report.survey:survey", {"files": dict(entry), "output": output}, (output,), label, memory=512 << 20
         )
-        for entry, output in zip(inputs, outputs, strict=True)
+        for entry, output, label in zip(inputs, outputs, labels, strict=True)
     ]
     waves = [Wave("survey", tuple(first))]
     level, names = 0, list(outputs)
@@ -80,8 +81,14 @@ def plan(inputs: Sequence[Mapping[str, str]], outputs: Sequence[str], folder: st
             f"{folder}/survey.arrow" if last else f"{folder}/merge-{level}/{i:05d}.arrow" for i in range(len(groups))
         ]
         tasks = [
-            Task("stages.report.survey:merge", {"inputs": group, "output": name}, (name,), name, memory=1 << 30)
-            for group, name in zip(groups, names, strict=True)
+            Task(
+                "stages.report.survey:merge",
+                {"inputs": group, "output": name},
+                (name,),
+                f"merge {index + 1}/{len(groups)} of level {level}",
+                memory=1 << 30,
+            )
+            for index, (group, name) in enumerate(zip(groups, names, strict=True))
         ]
         waves.append(Wave(f"merge {level}", tuple(tasks), () if not level else (f"{folder}/merge-{level - 1}",)))
         if last:

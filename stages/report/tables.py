@@ -21,7 +21,9 @@ from stages.report.surveyed import (
     registered_domains,
     verdicts,
 )
+from stages.rules.reasons import words_of
 
+SIGNS = {"min": "<", "max": ">", "from": "≥"}
 REPEAT_DECAY = 15.387756
 """Half-life of repetition in passes (Muennighoff et al. 2023, 2305.16264)."""
 
@@ -76,8 +78,11 @@ def reasons(stats: Stats) -> Table:
     records = []
     for row in stats["reasons"]:
         rule = row.get("rule")
-        sign = {"min": "<", "max": ">"}[rule["side"]] if rule else ""
-        fails_when = f"{rule['column']} {sign} {rule['threshold']:g}" if rule else ""
+        fails_when = (
+            f"{rule['column']} {SIGNS[rule['side']]} {rule['threshold']:g}"
+            if rule
+            else words_of(row["reason"]).replace("`", "")
+        )
         num_bytes = row["bytes"] if row["bytes"] is not None else row["raw_bytes"]
         share = ratio(row["documents"], pages) if row["bytes"] is not None else None
         records.append({**row, "bytes": num_bytes, "share": share, "fails_when": fails_when})

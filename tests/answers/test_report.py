@@ -44,7 +44,7 @@ def test_thresholds_of_the_mixture_are_those_drawn(tmp_path: Path) -> None:
     write_corpus(tmp_path / "in", files=1)
     run_inline(write_mixture(tmp_path / "m.yaml", tmp_path / "in", min_words=250), tmp_path / "root")
     snapshot = snapshots.load(Store(str(tmp_path / "root")))
-    assert reporting.thresholds_of(snapshot) == {"too_few_words": 250}
+    assert reporting.thresholds_of(snapshot) == {"too_few_words": 250, "near_duplicate": 0.8}
     drawn = next(row["rule"] for row in reporting.stats_of(snapshot)["reasons"] if row["reason"] == "too_few_words")
     assert drawn["threshold"] == 250
 

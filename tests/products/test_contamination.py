@@ -232,7 +232,9 @@ def test_neither_order_nor_division_nor_a_second_count_changes_a_byte(exam: Benc
             store.write_table(f"d/{name}.parquet", pa.Table.from_batches([batch]))
             store.write_table(f"o/{name}.parquet", pa.Table.from_batches([overlaps.prepare(exam)(batch)]))
             inputs.append(product.ContaminationInput(name, "web", f"d/{name}.parquet", f"o/{name}.parquet"))
-        for wave in product.plan(exam, inputs[::-1] if backward else inputs, "out"):
+        for wave in product.plan(
+            exam, inputs[::-1] if backward else inputs, "out", {entry.name: "web" for entry in inputs}
+        ):
             for task in wave.tasks:
                 module, _, function = task.job.partition(":")
                 getattr(importlib.import_module(module), function)(store, **task.args)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,7 @@ from pipeline.recipe import graph
 from pipeline.recipe import snapshot as snapshots
 from pipeline.recipe.snapshot import Snapshot
 from pipeline.store.storage import Store
+from stages.contract import Split
 from tests.support.corpora import documented, write_corpus, write_mixture
 from tests.support.runs import run_inline
 
@@ -41,7 +44,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     mixture = write_mixture(folder / "a.yaml", write_corpus(folder / "in", files=2))
     question = " ".join(documented()[0][1].split()[:30])
     (folder / "items.jsonl").write_text(json.dumps({"question": question}) + "\n")
-    mixture.write_text(mixture.read_text() + EVERYTHING.format(folder=folder))
+    text = mixture.read_text() + EVERYTHING.format(folder=folder)
+    best = "docs: {sources: [web], percentiles: {text_bytes: [10, 100]}}"
+    mixture.write_text(text.replace("docs: {sources: [web]}", best))
     run_inline(mixture, folder / "root")
     return snapshots.load(Store(str(folder / "root")))
 
@@ -86,6 +91,45 @@ def test_its_rows_are_counted_by_status(finished: Snapshot, product: str) -> Non
     rows = sum(entry.report["rows"] for entry in finished.product("documents"))
     [line] = [line for line in status_text(finished.store).splitlines() if line.split()[:1] == [product]]
     assert line.split()[-1] == f"{rows:,}"
+
+
+def test_no_task_is_named_by_a_hash(finished: Snapshot) -> None:
+    """`watch` and the costs name what a task works on by input file, or by what it is of."""
+    tasks = [
+        task for address, _ in finished.store.list("runs/costs") for task in finished.store.read_json(address)["tasks"]
+    ]
+    hashed = [(task["phase"], task["label"]) for task in tasks if re.search(r"[0-9a-f]{16}", task["label"])]
+    assert not hashed
+    assert all(task["label"] for task in tasks)
+    by_file = {task["phase"] for task in tasks if "web/part-000.warc.gz" in task["label"]}
+    assert by_file >= {"measure", "scores", "eligible", "kept", "survey", "tokens"}
+    assert by_file >= {"contamination: score", "ensembles: mark"}
+    assert ("kept: percentiles: count", "code/code.jsonl and 2 more") in {
+        (task["phase"], task["label"]) for task in tasks
+    }
+
+
+def test_parts_of_a_file_and_groups_of_files_are_named_apart() -> None:
+    def split(**more: Any) -> Split:
+        return Split(
+            **{
+                "source": "web",
+                "file": "a.jsonl",
+                "start": 0,
+                "end": 0,
+                "unit": "file",
+                "uri": "",
+                "size": 1,
+                "etag": "",
+                **more,
+            }
+        )
+
+    assert split().label == "web/a.jsonl"
+    assert split(unit="bytes", end=10_000).label == "web/a.jsonl"
+    assert split(unit="bytes", start=10_000, end=20_000).label == "web/a.jsonl from byte 10,000 on"
+    assert split(unit="row_groups", start=3, end=5).label == "web/a.jsonl from row group 3 on"
+    assert split(unit="files", parts=tuple((f"{n}.txt", "", 1) for n in range(13))).label == "web/a.jsonl and 12 more"
 
 
 def test_inputs_are_made_before_what_reads_them() -> None:

@@ -291,6 +291,11 @@ def test_nothing_is_wider_than_the_window_and_wide_tables_say_so(browser: Browse
     told = "[...document.querySelectorAll('.sideways')].filter((note) => !note.hidden)"
     assert browser.run(f"{wide}.length") == browser.run(f"{told}.length")
     caption = browser.run(f"{wide}.map((box) => box.getAttribute('aria-label'))")
+    strip = "document.querySelector('nav ul')"
+    hidden = browser.run(f"{strip}.scrollWidth > {strip}.clientWidth + 1")
+    shades = browser.run(f"getComputedStyle({strip}).backgroundAttachment").split(", ")
+    assert hidden == (width == 390)
+    assert shades == ["local", "local", "scroll", "scroll"], "shades at the ends, which the ends of the strip cover"
     assert width == 390 or not {"From pages to tokens, by domain", "The mixture, by domain"} & set(caption)
 
 

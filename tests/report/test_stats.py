@@ -12,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.planner.laws import effective_tokens
+from stages.kept import params
 from stages.report import ConservationError, build_stats, encode, render_html, render_text
 from stages.report.funnel import ADDRESSES, STEPS, step_of
 from stages.report.remarks import losses, remarks
 from stages.report.stats import VERSION
-from stages.report.tables import effective
+from stages.report.tables import build_tables, effective
 from stages.rules import families
+from stages.rules.reasons import words_of
 from tests.support.report_runs import make_run
 
 Row = dict[str, Any]
@@ -288,6 +290,9 @@ def test_a_domain_whose_last_document_is_large_explains_why_others_have_less(run
     assert found.startswith(f"Domain {large['domain']} takes more than its part: 30.0% of the corpus, 20.0% requested")
     assert "taken whole, 1,500 tokens on average" in found
     assert found in render_text(stats)
+    large |= {"requested_share": 0.001, "realised_share": 0.0013}  # a page too many in a corpus of thousands
+    assert "takes more than its part" not in render_text(stats)
+    large |= {"requested_share": 0.2, "realised_share": 0.3}
     large["tokens"] = 2010  # within a hundredth
     for row in stats["mixture"]:
         row["requested_tokens"] = row["tokens"]
@@ -334,6 +339,19 @@ def test_limits_and_rules_of_ones_own_have_their_thresholds_beside_their_reasons
     if "too_loud" in rules:
         assert rules["too_loud"] == {"family": "own", **own["too_loud"], "threshold": 0.4}
     assert "text_bytes < 40" in render_html(stats, {}).replace("<wbr>", "").replace("&lt;", "<")
+
+
+def test_every_reason_of_the_report_says_when_a_page_fails(run: Row) -> None:
+    stats = build_stats("made-up", **run, thresholds={"low_language_confidence": 0.65, "near_duplicate": 0.8})
+    [table] = [table for table in build_tables(stats) if table.name == "reasons"]
+    said = {row["reason"]: row["fails_when"] for row in table.records()}
+    assert said["low_language_confidence"] == "confidence < 0.65"
+    assert said["near_duplicate"] == "similarity ≥ 0.8"
+    assert said["no_domain"] == "it meets the conditions of no domain; always on"
+    assert not [reason for reason, words in said.items() if not words]
+    own = ["listed_in_ours", "unwanted_topic", "robots_txt_disallows_GPTBot", "below_min_text_bytes", "tdmrep_reserves"]
+    for reason in [*params.ORDER, *own, "quarantined", "taken_down"]:
+        assert " " in words_of(reason), reason
 
 
 def test_a_language_lost_to_low_confidence_is_not_called_unwanted(run: Row) -> None:

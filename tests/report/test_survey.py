@@ -206,7 +206,7 @@ def write_split(store: Store, name: str, pages: pa.Table) -> dict[str, str]:
 def run_plan(store: Store, inputs: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(survey, "FAN_IN", 2)
     outputs = [f"surveys/{entry['documents'].rpartition('/')[2]}.arrow" for entry in inputs]
-    for phase in survey.plan(inputs, outputs, "merged"):
+    for phase in survey.plan(inputs, outputs, "merged", ["s"] * len(inputs)):
         for task in phase.tasks:
             getattr(survey, task.job.partition(":")[2])(store, **task.args)
             assert all(store.exists(output) for output in task.outputs)

@@ -29,6 +29,14 @@ assert pipeline.__file__.startswith({wheel!r}), pipeline.__file__
 shards = TokenShards({folder!r})
 stream = Stream(Windows(shards, 32), global_batch_size=4, seed=1, rank=0, world_size=1, epochs=1)
 print(sum(int(batch["input_ids"].sum()) for batch in stream))
+from pipeline.errors import UserError
+from pipeline.reader import Packed
+try:
+    Packed(shards, 32)
+except UserError as error:
+    assert "pip install 'gristmill-reader[packing]'" in str(error)
+else:
+    raise AssertionError("packing went on without Numba")
 """
 
 
