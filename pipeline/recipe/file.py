@@ -19,6 +19,7 @@ from pipeline.recipe.checks import check_files
 from pipeline.recipe.graph import SECTIONS, TOP_KEYS
 from pipeline.recipe.grids import Grids, cells_of, is_grid, written_out
 from pipeline.recipe.input import check_functions, check_input, check_scorers
+from pipeline.recipe.measured import check_columns, check_languages, columns_of, measured_columns, place_of
 from pipeline.recipe.named_labels import check_labels, known_labels
 from pipeline.recipe.own_rules import share_rules
 from pipeline.recipe.paths import is_path, resolve, resolve_files, resolve_models, source_paths
@@ -274,7 +275,7 @@ def check_transform(
         source = found.get(name)
         if source is None or not products:
             continue
-        there = [*schemas.DOCUMENTS.names, *(c for product in products for c in _columns(product, source, sections))]
+        there = [*schemas.DOCUMENTS.names, *(c for product in products for c in columns_of(product, source, sections))]
         for column in transform.inputs.columns():
             if column not in there:
                 yaml_file.add(
@@ -296,7 +297,9 @@ def _check_references(
     for key, source_name in _named(yaml_file.data["domains"]):
         if found and source_name not in found:
             yaml_file.add(("domains", *key), f"no such source {source_name!r}{nearest(source_name, list(found))}")
-    measured = [columns for source in found.values() if source for columns in _measured(source, sections).values()]
+    measured = [
+        columns for source in found.values() if source for columns in measured_columns(source, sections).values()
+    ]
     for position, name in enumerate(getattr(sections.get("tokens"), "scores", ())):
         if measured and not any(name in columns for columns in measured):
             there = sorted({column for columns in measured for column in columns})
@@ -307,9 +310,8 @@ def _check_references(
             yaml_file.add(("tokens", "fim", "domains", position), f"no such domain{nearest(name, list(domains))}")
     check_labels(yaml_file, found, sections)
     _check_ensembles(yaml_file, found, sections)
-    for name, source in found.items():
-        known = [domain for domain in domains.values() if domain is not None]
-        _check_columns(yaml_file, name, source, known, sections)
+    check_languages(yaml_file, found, domains, sections)
+    check_columns(yaml_file, found, [domain for domain in domains.values() if domain is not None], sections)
     _check_ranked(yaml_file, [domain for domain in domains.values() if domain is not None])
     _check_thresholds(yaml_file, found)
     check_reach(yaml_file, found, domains, [(place, blend.domains) for place, blend in mixtures_of(sections)])
@@ -339,7 +341,7 @@ def _check_ensembles(yaml_file: YamlFile, found: dict[str, Source | None], secti
             yaml_file.add(key, "ensembles rank the pages of all sources: give them in the section `quality`")
     there: set[str] = set()
     for source in found.values():
-        for product, columns in _measured(source, sections).items() if source else ():
+        for product, columns in measured_columns(source, sections).items() if source else ():
             there |= set(columns) if product != "ensembles" else set()
     for name, ensemble in sections["quality"].ensembles.items():
         for column in ensemble.of if there else ():
@@ -383,39 +385,6 @@ def _named(domains: dict[Any, Any]) -> Iterator[tuple[Key, str]]:
                 yield (name, "sources", position), source
 
 
-def _check_columns(
-    yaml_file: YamlFile, name: str, source: Source | None, domains: list[kept.Domain], sections: dict[str, Any]
-) -> None:
-    """Whether all that `kept` asks of a source is measured there."""
-    decides, measures = ((source.sections.get(part) if source else None) for part in ("kept", "quality"))
-    if decides is None or measures is None:
-        return
-    here = [domain for domain in domains if domain.sources is None or name in domain.sources]
-    assert source is not None
-    columns = [column for names in _measured(source, sections).values() for column in names]
-    own: Key = ("sources", name, "kept")
-    key = own if own in yaml_file.lines else ("kept",)
-    for column in kept.quality_columns(decides, here):
-        if column not in columns and not schemas.is_label(column):  # of labels `named_labels` tells
-            place = next(
-                (
-                    place_of(d, side, column)
-                    for d in here
-                    for side in ("min", "max", "percentiles")
-                    if column in getattr(d, side)
-                ),
-                key,
-            )
-            off = [p for p in graph.MEASURED if p.missing and column in _columns(p, source, sections)]
-            if off:
-                hint = f"; {off[0].missing}"
-            else:
-                hint = nearest(column, columns)
-            yaml_file.add(place, f"no column {column!r} is measured in source {name}{hint}")
-    if "has_bad_words" in kept.active_rules(decides) and not measures.bad_words:
-        yaml_file.add(key, f"has_bad_words needs quality.bad_words, of which source {name} has none")
-
-
 def _check_ranked(yaml_file: YamlFile, domains: list[kept.Domain]) -> None:
     """Percentiles are known before `repeats` is measured, among the pages that all else keeps."""
     late = dict.fromkeys((place_of(d, "percentiles", c), c) for d in domains for c in d.percentiles)
@@ -423,28 +392,6 @@ def _check_ranked(yaml_file: YamlFile, domains: list[kept.Domain]) -> None:
         if column in schemas.REPEATS.names:
             limits = "`min` and `max` of a domain may name it"
             yaml_file.add(place, f"pages are ranked before `repeats` measures {column!r}: {limits}")
-
-
-def place_of(domain: kept.Domain, side: str, column: str) -> Key:
-    """Where a condition stands in the file: that of a domain in a grid at the grid."""
-    grid, mark, _ = domain.name.partition(schemas.GRID_MARK)
-    return ("domains", grid, side, *(() if mark else (column,)))
-
-
-def _measured(source: Source, sections: dict[str, Any]) -> dict[str, list[str]]:
-    """The columns that are measured of a source, by product, as far as the sections are right."""
-    known = {name: params for name, params in sections.items() if params is not None}
-    return {
-        product.name: _columns(product, source, sections)
-        for product in graph.MEASURED
-        if product.columns and (product.section or product.name) in known and product.on(known)
-    }
-
-
-def _columns(product: graph.Product, source: Source, sections: dict[str, Any]) -> list[str]:
-    section = product.section or product.name
-    params = source.sections.get(section) or sections.get(section)
-    return product.columns(params) if product.columns and params is not None else []
 
 
 def _blends(yaml_file: YamlFile, store: Store, corpus_params: Any, grids: Grids) -> dict[str, Any]:

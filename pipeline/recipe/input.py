@@ -66,7 +66,7 @@ def check_input(
         if params is not None and splits and not store.exists(looked_at(splits[0], params)):
             if own_functions.is_own(params.extractor):  # which is tried for itself
                 params = params.model_copy(update={"extractor": "full_text"})
-            problem = first_page(splits[0], params)
+            problem = first_page(splits[0], params) or nothing_readable(splits, params)
             columns: Key = ("sources", name, "columns")
             if problem is not None:
                 of_columns = isinstance(problem, ColumnError) and columns in yaml_file.lines
@@ -88,6 +88,25 @@ def first_page(split: Split, params: Any) -> Exception | None:
     except (ValueError, OSError, ImportError) as error:
         return error
     return ValueError(f"{split.file}: {reader.account.said}") if reader.account.said else None
+
+
+def nothing_readable(splits: list[Split], params: Any) -> Exception | None:
+    """That most of the first file, and of the last, is not what it is read as: no damage, but another format."""
+    said = ""
+    for split in dict.fromkeys((splits[-1], splits[0])):
+        reader = documents.read(split, params, window=(0, LOOK_FOR_COLUMNS), max_rows=1)
+        try:
+            for _ in reader:
+                if not reader.account.num_quarantined:  # begins as it should
+                    return None
+        except (ValueError, OSError, ImportError) as error:
+            return error
+        account = reader.account
+        troubles = [*account.quarantined, *account.bad]
+        if account.dropped or not troubles or account.rows > account.num_quarantined:
+            return None
+        said = f"{split.file}: most of it cannot be read: {troubles[0]['reason']} at {troubles[0]['offset']}"
+    return ValueError(f"{said}; is it another format? `format` names one")
 
 
 def unseen_column(split: Split, params: Any) -> ColumnError | None:

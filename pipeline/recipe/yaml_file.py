@@ -245,9 +245,21 @@ def _no_yaml(error: yaml.MarkedYAMLError) -> str:
     told = (error.problem or error.context or "").replace("but got", "found")
     if "'\\t'" in told:
         return f"{told}; indent with spaces"
+    if told.startswith("mapping values"):
+        return f"{told}; a value with ': ' in it must stand in quotes"
     if error.context and error.problem and error.context_mark:
-        return f"{told} ({error.context}, which begins in line {error.context_mark.line + 1})"
+        hint = next((words for part, words in UNCLOSED.items() if part in error.context), "")
+        return f"{told} ({error.context}, which begins in line {error.context_mark.line + 1}){hint}"
     return told
+
+
+UNCLOSED = {
+    "flow mapping": "; is a } missing?",
+    "flow sequence": "; is a ] missing?",
+    "quoted scalar": "; is a quote missing?",
+    "block": "; is each line indented like its neighbours?",
+}
+"""By what the parser was reading, what people have then forgotten most often."""
 
 
 def _walk(node: yaml.Node, key: Key, file: YamlFile) -> None:
@@ -334,6 +346,10 @@ def _unexpected(kinds: list[str], found: Any) -> str:
     percent = re.fullmatch(r"\s*([0-9.]+)\s*%\s*", found) if isinstance(found, str) and "a number" in kinds else None
     if percent:
         hint = f"; write {float(percent[1]) / 100:g}"
+    size = re.fullmatch(r"\s*([0-9.]+)\s*([kmgt])(i?)b?\s*", found, re.IGNORECASE) if isinstance(found, str) else None
+    if size and "a whole number" in kinds:
+        power = "kmgt".index(size[2].lower()) + 1
+        hint = f"; write {int(float(size[1]) * (1024 if size[3] else 1000) ** power)}"
     return f"expected {', or '.join(kinds)}, found {shown}{hint}"
 
 

@@ -82,7 +82,7 @@ def place_of(uri: str) -> Place:
         return Place("", uri)
     scheme, rest = found[1].lower(), uri[found.end() :]
     if scheme not in SCHEMES:
-        raise ValueError(f"{uri}: expected a path or one of s3://, gs://, hf://, file://, found {scheme}://")
+        raise ValueError(f"{uri}: expected a path or one of s3://, gs://, hf://, https://, file://, found {scheme}://")
     if scheme == "file":
         path = "/" + rest.partition("/")[2]
         return Place("", path if os.path.lexists(path) or "%" not in path else unquote(path))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -64,6 +66,111 @@ mixture: {max_epochs: -1, domains: {f: {share: 0.5}}}
     assert found[5].endswith(
         "unknown language 'english'; did you mean 'en'?; languages are written as codes: en, de, zh"
     )
+
+
+def mill(folder: Path, *changes: tuple[str, str]) -> str:
+    """A mixture of two sources that is right, with some of its text replaced."""
+    for name in ("a", "b"):
+        (folder / f"{name}.jsonl").write_text('{"text": "The mill turns."}\n{"text": "And turns."}\n')
+    text = """\
+sources:
+  a: {paths: a.jsonl}
+  b: {paths: b.jsonl}
+quality: {families: [gopher_quality]}
+kept: {languages: [en], families: [gopher_quality]}
+domains:
+  d: {sources: [a, b]}
+mixture:
+  domains: {d: {share: 1}}
+"""
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
+NOT_READ = "most of it cannot be read: {} at 0; is it another format? `format` names one"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        (
+            "families: [gopher_quality]}\ndomains",
+            "familys: [x]}\ndomains",
+            "5: kept.familys: no such key; did you mean 'families'?",
+        ),
+        (
+            "kept: {languages: [en], families: [gopher_quality]}",
+            "kept: [x]",
+            "5: kept: expected a mapping of keys, found ['x']",
+        ),
+        (
+            "languages: [en], families: [gopher_quality]",
+            "families: [gopher_quality, c4]",
+            "5: kept.families: family c4 is not measured in sources a, b: add it to quality.families,"
+            " or name others here",
+        ),
+        (
+            "families: [gopher_quality]}\ndomains",
+            "views: [without_repeats], families: []}\ndomains",
+            "5: kept.views: no column 'repeats_spans' is measured in sources a, b; set repeats.enabled: true",
+        ),
+        (
+            "languages: [en]",
+            "languages: [eng]",
+            "5: kept.languages: lid.176 knows no language 'eng'; did you mean 'en'?",
+        ),
+        (
+            "[a, b]}",
+            "[a, b], min: {c4_num_sentences: 3}}",
+            "7: domains.d.min.c4_num_sentences: no column 'c4_num_sentences' is measured in sources a, b;"
+            " add c4 to quality.families",
+        ),
+        (
+            "a.jsonl}",
+            "a.jsonl, split_bytes: 256MB}",
+            "2: sources.a.split_bytes: expected a whole number, found '256MB'; write 256000000",
+        ),
+        (
+            "a.jsonl}",
+            "a.jsonl, split_bytes: 1GiB}",
+            "2: sources.a.split_bytes: expected a whole number, found '1GiB'; write 1073741824",
+        ),
+        (
+            "{paths: a.jsonl}",
+            "{paths: a.jsonl",
+            "3: file: no YAML: expected ',' or '}', found ':' (while parsing a flow mapping, which begins in line 2);"
+            " is a } missing?",
+        ),
+        (
+            "sources:\n",
+            "name: a: b\nsources:\n",
+            "1: file: no YAML: mapping values are not allowed here; a value with ': ' in it must stand in quotes",
+        ),
+        ("a.jsonl}", "array.jsonl}", f"2: sources.a.paths: array.jsonl: {NOT_READ.format('not_json_object')}"),
+        ("a.jsonl}", "lines.jsonl}", f"2: sources.a.paths: lines.jsonl: {NOT_READ.format('not_json')}"),
+        ("a.jsonl}", "a.parquet, format: jsonl}", f"2: sources.a.paths: a.parquet: {NOT_READ.format('not_json')}"),
+    ],
+)
+def test_one_mistake_is_one_line(tmp_path: Path, old: str, new: str, line: str) -> None:
+    (tmp_path / "array.jsonl").write_text('[{"text": "The mill turns."}, {"text": "And turns."}]\n')
+    (tmp_path / "lines.jsonl").write_text('[\n{"text": "The mill turns."},\n{"text": "And turns."}\n]\n')
+    pq.write_table(pa.table({"text": ["The mill turns."]}), tmp_path / "a.parquet")
+    assert refused(tmp_path, mill(tmp_path, (old, new))) == [line]
+
+
+def test_a_damaged_first_line_is_no_other_format(tmp_path: Path) -> None:
+    text = mill(tmp_path)
+    (tmp_path / "a.jsonl").write_text("{cut\n" + (tmp_path / "a.jsonl").read_text())
+    (tmp_path / "m.yaml").write_text(text)
+    result = CliRunner().invoke(main, ["plan", str(tmp_path / "m.yaml"), "--root", str(tmp_path / "root")])
+    assert result.exit_code == 0, result.stderr
+
+
+def test_a_uri_with_one_slash_too_few_is_answered_with_the_uri(tmp_path: Path) -> None:
+    [line] = refused(tmp_path, mill(tmp_path, ("a.jsonl}", "'s3:/bucket/*.jsonl'}")))
+    assert line.endswith("s3:/bucket does not exist; did you mean s3://bucket/*.jsonl?")
 
 
 def test_a_misspelt_section_that_is_needed_blames_nothing_that_names_its_entries(tmp_path: Path) -> None:

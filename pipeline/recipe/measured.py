@@ -1,0 +1,144 @@
+"""Which columns are measured of a source, and what `kept` and the domains ask that is not: each lack in one line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from pipeline.recipe import graph
+from pipeline.recipe.products import Source
+from pipeline.recipe.yaml_file import Key, YamlFile, nearest
+from stages import kept, schemas
+from stages.rules import families
+from stages.rules.names import LID176, codes_of
+
+SOURCES = "\0"
+"""Stands for the sources that lack the same."""
+
+
+def check_columns(
+    yaml_file: YamlFile, found: dict[str, Source | None], domains: list[kept.Domain], sections: dict[str, Any]
+) -> None:
+    """Whether all that `kept` and the domains ask of every source is measured there, each lack in one line."""
+    wrong = {problem.key for problem in yaml_file.problems}
+    lacking: dict[tuple[Key, str], list[str]] = {}
+    for name, source in found.items():
+        decides, measures = ((source.sections.get(part) if source else None) for part in ("kept", "quality"))
+        if source is None or decides is None or measures is None:
+            continue
+        columns = [column for names in measured_columns(source, sections).values() for column in names]
+        here = [domain for domain in domains if domain.sources is None or name in domain.sources]
+        doubted = any(_doubts(key.removeprefix(f"sources.{name}.")) for key in wrong)
+        asked = [] if doubted else kept.quality_columns(decides, ())  # of what is wrong nothing follows
+        places = {one: _of_kept(yaml_file, name, decides, one) for one in asked} | dict(_asked_by(here))
+        for column in kept.quality_columns(decides, here):
+            place = places.get(column)
+            if place and column not in columns and not schemas.is_label(column):  # of labels `named_labels` tells
+                told = _unmeasured(place, column, columns, source, sections)
+                if name not in lacking.setdefault((place, told), []):
+                    lacking[place, told].append(name)
+        if "has_bad_words" in kept.active_rules(decides) and not measures.bad_words and not doubted:
+            key = _of_kept(yaml_file, name, decides, "bad_words")
+            yaml_file.add(key, f"has_bad_words needs quality.bad_words, of which source {name} has none")
+    for (place, told), names in lacking.items():
+        yaml_file.add(place, told.replace(SOURCES, f"source{'s' if len(names) > 1 else ''} {', '.join(names)}"))
+
+
+def _doubts(key: str) -> bool:
+    """Whether after a mistake at this key nobody knows what `kept` asks for, or `quality` measures."""
+    section, _, inner = key.partition(".")
+    part = re.split(r"[.\[]", inner)[0]
+    return section == "quality" or (section == "kept" and part not in {*kept.Params.model_fields} - DECIDING)
+
+
+DECIDING = {"families", "rules", "views", "overrides"}
+"""Keys of `kept` that ask for columns; a key that nobody knows may have been meant for one."""
+
+
+def check_languages(
+    yaml_file: YamlFile,
+    found: dict[str, Source | None],
+    domains: dict[str, kept.Domain | None],
+    sections: dict[str, Any],
+) -> None:
+    """Refuse languages that the language model never says: lid.176 has codes of its own."""
+    labels = sections.get("language")
+    if labels is None or labels.model != "lid.176":
+        return
+    named: dict[Key, list[str]] = {}
+    for name, source in found.items():
+        decides = source.sections.get("kept") if source else None
+        own_labels = (source.sections.get("language") if source else None) or labels
+        if decides is None or own_labels.model != labels.model:
+            continue
+        for part, languages in (("languages", decides.languages), ("min_confidences", decides.min_confidences)):
+            own: Key = ("sources", name, "kept", part)
+            named[own if own in yaml_file.lines else ("kept", part)] = [*(languages or ())]
+    for domain, conditions in domains.items():
+        if conditions is not None and conditions.languages:
+            named[("domains", domain.partition(schemas.GRID_MARK)[0], "languages")] = [*conditions.languages]
+    for key, languages in named.items():
+        for language in languages:
+            if language not in LID176:
+                code = next((short for short in LID176 if language in codes_of(short)), None)
+                hint = f"; did you mean {code!r}?" if code else ""
+                yaml_file.add(key, f"lid.176 knows no language {language!r}{hint}")
+
+
+def _asked_by(domains: list[kept.Domain]) -> Iterator[tuple[str, Key]]:
+    """The columns that domains name, each with the place where the first does."""
+    for domain in reversed(domains):
+        for side in ("percentiles", "max", "min"):
+            for column in getattr(domain, side):
+                yield column, place_of(domain, side, column)
+
+
+def _of_kept(yaml_file: YamlFile, source: str, decides: kept.Params, column: str) -> Key:
+    """The key of `kept` that asks for a column: a rule or limit that is set, the families, or the views."""
+    rules = [name for name in kept.active_rules(decides) if (r := kept.rule_of(name, decides)) and r.column == column]
+    parts: list[Key] = [("rules", name) for name in rules if name in decides.rules]
+    parts += [("families",) if rules else ("views",)]
+    prefixes: list[Key] = [("sources", source, "kept"), ("kept",)]
+    for prefix in prefixes:
+        for part in parts:
+            if (*prefix, *part) in yaml_file.lines:
+                return (*prefix, *part)
+    return next((prefix for prefix in prefixes if prefix in yaml_file.lines), ("kept",))
+
+
+def _unmeasured(place: Key, column: str, columns: list[str], source: Source, sections: dict[str, Any]) -> str:
+    """What is said of a column that is not measured, `SOURCES` for the sources."""
+    off = [p for p in graph.MEASURED if p.missing and column in columns_of(p, source, sections)]
+    if off:
+        return f"no column {column!r} is measured in {SOURCES}; {off[0].missing}"
+    decides = source.sections["kept"]
+    family = next((name for name, rules in families.RULES.items() if column in {rule.column for rule in rules}), None)
+    if place[-1] in ("families", "kept") and family in decides.families:
+        left_out = "" if place[-1] == "families" else f"; left out, kept.families is {', '.join(decides.families)}"
+        hint = f"add it to quality.families, or name others here{left_out}"
+        return f"family {family} is not measured in {SOURCES}: {hint}"
+    hint = f"; add {family} to quality.families" if family else nearest(column, columns)
+    return f"no column {column!r} is measured in {SOURCES}{hint}"
+
+
+def measured_columns(source: Source, sections: dict[str, Any]) -> dict[str, list[str]]:
+    """The columns that are measured of a source, by product, as far as the sections are right."""
+    known = {name: params for name, params in sections.items() if params is not None}
+    return {
+        product.name: columns_of(product, source, sections)
+        for product in graph.MEASURED
+        if product.columns and (product.section or product.name) in known and product.on(known)
+    }
+
+
+def columns_of(product: graph.Product, source: Source, sections: dict[str, Any]) -> list[str]:
+    section = product.section or product.name
+    params = source.sections.get(section) or sections.get(section)
+    return product.columns(params) if product.columns and params is not None else []
+
+
+def place_of(domain: kept.Domain, side: str, column: str) -> Key:
+    """Where a condition stands in the file: that of a domain in a grid at the grid."""
+    grid, mark, _ = domain.name.partition(schemas.GRID_MARK)
+    return ("domains", grid, side, *(() if mark else (column,)))
