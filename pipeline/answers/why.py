@@ -231,13 +231,15 @@ def measurements(row: dict[str, Any], rules: list[dict[str, Any]]) -> list[dict[
 
 
 def decision(kept: tuple[Any, pa.Table], rules: list[dict[str, Any]], page: pa.Table) -> dict[str, Any]:
-    """What `kept` decided, and every rule that failed with its value and threshold."""
+    """What `kept` decided, and every rule that failed with its value and threshold, and in words (``says``)."""
     entry, table = kept
     row = table.to_pylist()[0]
     names = answers.failed_rules(row["failed"], entry.report["rules"])
     known = {rule["rule"]: rule for rule in rules}
     keys = ("rule", "family", "column", "side", "threshold", "value")
-    failed = [{key: known.get(name, {"rule": name}).get(key) for key in keys} for name in names]
+    failed = [
+        {key: known.get(name, {"rule": name}).get(key) for key in keys} | {"says": answers.says(name)} for name in names
+    ]
     cut = sum(span["stop"] - span["start"] for span in row["spans"] or ())
     return {
         "keep": row["keep"],

@@ -154,15 +154,19 @@ def failed_rules(failed: Sequence[str] | int, rules: Sequence[str]) -> list[str]
 
 
 def page_rules(about: dict[str, Any], page: pa.Table, edges: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """The rules of `kept` that held for a page, and when a page fails each, in words (``says``).
+    """The rules of `kept` that held for a page.
 
     Args:
         about: the content of ``about.json`` beside its file.
         edges: of the percentiles that domains name, where any does.
     """
     domains = [kept.Domain(**domain) for _, domain in about["identity"]["domains"]]
-    rules = kept.page_rules(page, kept.Params(**about["params"]), domains, edges)
-    return [rule | {"says": words_of(rule["rule"]).replace("`", "")} for rule in rules]
+    return kept.page_rules(page, kept.Params(**about["params"]), domains, edges)
+
+
+def says(reason: str) -> str:
+    """When a page has a reason, in words."""
+    return words_of(reason).replace("`", "")
 
 
 def bucket_edges(domains: list[tuple[str, dict[str, Any]]], edges: dict[str, Any]) -> list[dict[str, Any]]:
