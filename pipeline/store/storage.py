@@ -33,7 +33,7 @@ import xxhash
 from pipeline.errors import UserError
 from stages import seal
 from stages.formats.hugging_face import READ_ONLY
-from stages.formats.locations import is_uri, locate, place_of, s3_of
+from stages.formats.locations import check_path, is_uri, locate, place_of, s3_of
 from stages.seal import DamagedFile
 
 METADATA_KEY = b"gristmill"
@@ -181,7 +181,7 @@ class Store:
         try:
             self.fs, self.base = filesystem_of(root)
         except (OSError, ValueError, pa.ArrowInvalid) as error:
-            raise UserError(f"root {root!r} cannot be opened: {error}") from error
+            raise UserError(f"{root!r} cannot be opened: {error}") from error
         self.local = isinstance(self.fs, pafs.LocalFileSystem)
         self.opened: deque[str] = deque(maxlen=MAX_OPENED)
         """The addresses opened last: what may be damaged, when something cannot be read."""
@@ -438,5 +438,6 @@ def filesystem_of(uri: str) -> tuple[pafs.FileSystem, str]:
     Raises:
         ValueError, OSError: a scheme nobody knows, missing credentials, a name the store could not give back.
     """
+    check_path(uri)
     fs, path = locate(uri if is_uri(uri) else os.path.abspath(os.path.expanduser(uri)))
     return fs, path.rstrip("/") or "/"

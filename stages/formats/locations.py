@@ -40,6 +40,7 @@ HTTP_SCHEMES = ("http://", "https://")
 OPTIONS = S3_OPTIONS | {"retry_limit_seconds", "project_id"}
 SCHEMES = ("file", "s3", "gs", "gcs", "hf")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_ONE_SLASH = re.compile(r"(?:^|/)(file|s3|gs|gcs|hf|https?):/+(.+)")
 
 
 class Place(NamedTuple):
@@ -71,18 +72,37 @@ def is_uri(text: str) -> bool:
     return _SCHEME.match(text) is not None
 
 
+def meant_uri(path: str) -> str:
+    """The URI that a path with one slash too few was meant to be, as a question; nothing for other paths."""
+    found = _ONE_SLASH.search(path)
+    return f"; did you mean {found[1]}://{found[2]}?" if found else ""
+
+
+def check_path(path: str) -> None:
+    """Refuse a path that was meant to be a URI (``s3:/bucket``), unless there is such a folder.
+
+    Raises:
+        ValueError: saying what was meant.
+    """
+    if _ONE_SLASH.match(path) and not os.path.lexists(path.partition("/")[0]):
+        raise ValueError(f"{path}: expected a path, or a URI with two slashes{meant_uri(path)}")
+
+
 def place_of(uri: str) -> Place:
     """A path or URI taken apart.
 
     Raises:
-        ValueError: a scheme nobody here knows, or no bucket.
+        ValueError: a scheme nobody here knows, no bucket, or a path that was meant to be a URI (``s3:/bucket``) and
+            names no folder there is.
     """
     found = _SCHEME.match(uri)
     if found is None:
+        check_path(uri)
         return Place("", uri)
     scheme, rest = found[1].lower(), uri[found.end() :]
     if scheme not in SCHEMES:
-        raise ValueError(f"{uri}: expected a path or one of s3://, gs://, hf://, https://, file://, found {scheme}://")
+        known = "s3://, gs://, file:// (to read alone: https://, hf://)"
+        raise ValueError(f"{uri}: expected a path or one of {known}, found {scheme}://")
     if scheme == "file":
         path = "/" + rest.partition("/")[2]
         return Place("", path if os.path.lexists(path) or "%" not in path else unquote(path))

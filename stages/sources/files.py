@@ -24,7 +24,7 @@ from typing import Any
 from stages.contract import Split
 from stages.formats import SUFFIXES, format_of, splitting
 from stages.formats.listing import Entry, Say, entries, is_folder, is_utf8, shown, stat
-from stages.formats.locations import is_http, is_uri, locate, open_file, place_of, stat_http
+from stages.formats.locations import is_http, is_uri, locate, meant_uri, open_file, place_of, stat_http
 from stages.sources.params import SourceError, SourceParams
 
 COMMON_CRAWL = "https://data.commoncrawl.org/"
@@ -109,18 +109,12 @@ def files_of(name: str, path: str, params: SourceParams, say: Say) -> list[Found
             return _listed(name, path, params)
         return _globbed(name, path, params, say)
     except FileNotFoundError:
-        raise SourceError(f"source {name}: {path} does not exist{_meant(path)}") from None
+        raise SourceError(f"source {name}: {path} does not exist{meant_uri(path)}") from None
     except SourceError:
         raise
     except (OSError, ValueError) as error:
         said = one_line(error).removeprefix(f"{path}: ")
         raise SourceError(f"source {name}: cannot list {path}: {said}") from error
-
-
-def _meant(path: str) -> str:
-    """The URI that a path with one slash too few was meant to be."""
-    found = re.search(r"(?:^|/)(s3|gs|hf|https?):/([^/].*)", path)
-    return f"; did you mean {found[1]}://{found[2]}?" if found else ""
 
 
 def _relative(uri: str, params: SourceParams) -> str:
@@ -183,7 +177,7 @@ def _globbed(name: str, path: str, params: SourceParams, say: Say) -> list[Found
     try:
         matching = _matching(filesystem, folder, pattern, params, say)
     except FileNotFoundError:
-        raise SourceError(f"source {name}: {place.beside(folder).uri()} does not exist{_meant(path)}") from None
+        raise SourceError(f"source {name}: {place.beside(folder).uri()} does not exist{meant_uri(path)}") from None
     if not matching:
         raise SourceError(f"source {name}: no file of a known format matches {path}")
     base = _base(folder, matching, pattern is not None, params.base)

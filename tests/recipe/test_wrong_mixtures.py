@@ -173,6 +173,20 @@ def test_a_uri_with_one_slash_too_few_is_answered_with_the_uri(tmp_path: Path) -
     assert line.endswith("s3:/bucket does not exist; did you mean s3://bucket/*.jsonl?")
 
 
+def test_a_root_or_report_with_one_slash_too_few_makes_no_local_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "m.yaml").write_text(mill(tmp_path))
+    asked = ("run", "m.yaml", "--root", "s3:/bucket/x"), ("stats", "--root", "gs:/bucket/x"), ("prune", "s3:/bucket/x")
+    for command in asked:
+        result = CliRunner().invoke(main, [*command])
+        assert result.exit_code == 2, command
+        assert "expected a path, or a URI with two slashes; did you mean " in result.stderr
+        assert "://bucket/x?" in result.stderr
+    assert not (tmp_path / "s3:").exists()
+
+
 def test_a_misspelt_section_that_is_needed_blames_nothing_that_names_its_entries(tmp_path: Path) -> None:
     text = "sorces: {a: {paths: x}}\ndomains: {d: {sources: [a]}}\nmixture: {domains: {d: {share: 1}}}\n"
     assert refused(tmp_path, text) == [

@@ -87,6 +87,9 @@ def test_a_scheme_nobody_knows_and_a_missing_bucket_are_said() -> None:
         locate("gopher://x/y")
     with pytest.raises(ValueError, match="expected a bucket"):
         locate("s3:///key")
+    for wrong, meant in (("s3:/bucket/key", "s3://bucket/key"), ("https:/host/a.jsonl", "https://host/a.jsonl")):
+        with pytest.raises(ValueError, match=f"two slashes; did you mean {meant}"):
+            locate(wrong)
 
 
 def text_of(key: str) -> str:
