@@ -26,9 +26,15 @@ def changed(store: Store, product: str, print_: Fingerprint) -> str:
     changes = sorted(
         (differences(store.read_json(file), about) for file in files), key=lambda lines: (len(lines), lines)
     )
-    told = causes(changes[0])
+    told = [line for line in causes(changes[0]) if not _looks_equal(line)] or causes(changes[0])
     more = f", and {len(told) - MOST} more" if len(told) > MOST else ""
     return ", ".join(told[:MOST]) + more or NEW_INPUT
+
+
+def _looks_equal(line: str) -> bool:
+    """Whether both sides of a change read the same: numbers that differ where nobody looks."""
+    before, mark, after = line.partition(": ")[2].partition(" -> ")
+    return bool(mark) and before == after
 
 
 def causes(lines: list[str]) -> list[str]:

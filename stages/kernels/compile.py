@@ -58,6 +58,7 @@ def fill(folder: Path, wanted: Iterable[Line] | None = None) -> None:
     """Compile into ``folder`` what it lacks of the lines wanted (all), and remove what is out of date there."""
     started = time.monotonic()
     wanted = lines() if wanted is None else wanted
+    folder.mkdir(parents=True, exist_ok=True)
     os.environ["NUMBA_CACHE_DIR"] = str(folder)  # where processes started from here put what they compile
     with multiprocessing.get_context("spawn").Pool(len(os.sched_getaffinity(0))) as pool:
         results = list(pool.imap_unordered(compile_line, sorted(wanted, key=_largest_first)))

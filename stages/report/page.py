@@ -196,14 +196,15 @@ def unit_view(
     gone = before - value if before is not None and value is not None else None
     drawn = bool(top) and value is not None and not (raw and unit != "documents")
     number = figures.size if unit == "bytes" else figures.short
+    pieces = unit == "documents" and step["step"] == "tokens" and bool(gone and gone < 0)  # long ones were cut
     mark = "~" if step["estimated"] and unit == "tokens" else ""
     width = round(100 * value / top, 2) if drawn else 0
     lost = round(min(100 - width, 100 * max(gone or 0, 0) / top), 2) if drawn and gone else 0
     return {
         "value": "–" if value is None else mark + number(value),
         "exact": "" if value is None else ("about " if mark else "") + figures.exact(value) + f" {unit}",
-        "note": "raw, before extraction" if raw and unit == "bytes" else "",
-        "of_pages": "" if raw or value is None or step["step"] == "corpus" else figures.percent(value, pages),
+        "note": "raw, before extraction" if raw and unit == "bytes" else "pieces of documents" if pieces else "",
+        "of_pages": "" if raw or pieces or value is None or step["step"] == "corpus" else figures.percent(value, pages),
         "gone": "" if not gone else ("+" if gone < 0 else "−") + number(abs(gone)),
         "more": bool(gone and gone < 0),
         "gone_share": figures.percent(gone, before) if gone and gone > 0 else "",

@@ -49,10 +49,14 @@ def funnel(stats: Mapping[str, Any]) -> str:
     """What is left after each step."""
     rows = []
     start = stats["totals"]["pages"]
+    before = None
     for step in stats["funnel"]:
         mark = "~" if step["estimated"] else ""
         tokens = mark + short(step["tokens"]) if step["tokens"] is not None else ""
         of_pages = percent(step["documents"], start) if step["step"] != "records" else ""
+        if before is not None and step["documents"] is not None and step["documents"] > before:
+            of_pages = "pieces"  # long documents were cut
+        before = step["documents"]
         rows.append([step["step"], exact(step["documents"]), of_pages, size(step["bytes"]), tokens])
     return table(["left after", "documents", "of pages", "bytes", "tokens"], rows)
 

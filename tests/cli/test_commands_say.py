@@ -72,6 +72,8 @@ def test_a_changed_share_is_told_and_not_what_follows_from_it() -> None:
 
 
 def test_a_setting_that_was_not_there_is_called_not_set() -> None:
+    assert redo_reasons._looks_equal("share: 0.15 -> 0.15")
+    assert not redo_reasons._looks_equal("share: 0.15 -> 0.2")
     hashes = ({"identity": {"model": "4003b44a1ed25146"}}, {"identity": {"model": "3f294d253821de10"}})
     assert redo_reasons.differences(*hashes) == ["model: its content changed"]
     assert redo_reasons.differences({"params": {"x": None}}, {"params": {"x": 30.0}}) == ["x: not set -> 30"]

@@ -72,6 +72,15 @@ def test_every_line_is_a_kernel_with_its_number_of_arguments() -> None:
         assert [compile.spelling(compile.kind_of(word)) for word in words] == words
 
 
+def test_a_folder_that_is_not_there_is_filled_from_what_set_up_compiled(tmp_path: Path) -> None:
+    """As cluster/Dockerfile does, after it compiled for the package."""
+    if not any(cache.SET_UP.glob(f"{SMALL[0]}-*.nbc")):
+        compile.fill(cache.SET_UP, [*compile.lines()])
+    for _ in range(2):
+        compile.fill(tmp_path / "home" / "cache", [SMALL])
+        assert [path.name.rpartition("-")[0] for path in (tmp_path / "home" / "cache").iterdir()] == [SMALL[0]]
+
+
 @pytest.mark.slow
 def test_a_run_with_the_default_settings_compiles_nothing(set_up: None, tmp_path: Path) -> None:
     mixture = write_mixture(tmp_path / "small.yaml", write_corpus(tmp_path / "in"))
