@@ -68,7 +68,7 @@ def check_input(
                 params = params.model_copy(update={"extractor": "full_text"})
             problem = first_page(splits[0], params) or nothing_readable(splits, params)
             columns: Key = ("sources", name, "columns")
-            if problem is not None:
+            if problem is not None and told(problem) not in {one.message for one in yaml_file.problems}:
                 of_columns = isinstance(problem, ColumnError) and columns in yaml_file.lines
                 yaml_file.add(columns if of_columns else key, told(problem))
     if unread:

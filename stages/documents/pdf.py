@@ -61,7 +61,7 @@ def library() -> Any:
         import pypdfium2
         import pypdfium2.raw
     except ImportError:
-        raise ImportError("PDFs need pypdfium2: pip install 'gristmill[pdf]'") from None
+        raise ImportError("the text of PDFs needs pypdfium2: pip install 'gristmill[pdf]'") from None
     return pypdfium2
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -20,21 +20,33 @@ SAMPLES, SAMPLE_CHARACTERS, MAX_ROWS = 4, 2000, 10_000
 Row = dict[str, Any]
 
 
-def threshold(files: Files, rule: str) -> float:
-    """What the mixture sets for a rule, where it sets a number; of several sources, that of most pages."""
+def threshold(files: Files, rule: str, otherwise: Callable[[Row], float | None] = lambda params: None) -> float | None:
+    """What the mixture sets for a rule, where it sets a number; of several sources, that of most pages.
+
+    ``otherwise``: what holds by the settings of `kept` where no number is set.
+    """
     pages: Counter[float] = Counter()
     for entry in files.snapshot.product("kept"):
         params = files.store.read_json(f"{entry.address.rpartition('/')[0]}/about.json")["params"]
         setting = params["rules"].get(rule)
+        setting = otherwise(params) if setting is None or isinstance(setting, bool) else setting
         if setting is not None and not isinstance(setting, bool):
             pages[setting] += entry.report["rows"]
-    return max(sorted(pages), key=pages.__getitem__) if pages else RULES[rule][1].threshold
+    return max(sorted(pages), key=pages.__getitem__) if pages else RULES[rule][1].threshold if rule in RULES else None
 
 
 def described(files: Files, name: str) -> Row | None:
     if name.startswith(("below_min_", "above_max_")):
         side, column = name[6:9], name[10:]
         return {"family": "limit", "column": column, "side": side, "threshold": threshold(files, name)}
+    if name == "low_language_confidence":
+        least = threshold(files, name, lambda params: params["min_confidence"] or None)
+        return {"family": "language", "column": "confidence", "side": "min", "threshold": least} if least else None
+    if name == "near_duplicate":
+        folder = files.snapshot.data["clusters"].rpartition("-")[0]
+        alike = files.store.read_json(f"{folder}/about.json")["params"]["threshold"]
+        most = threshold(files, name, lambda params: alike)
+        return {"family": "clusters", "column": "similarity", "side": "from", "threshold": most}
     if name not in RULES:
         return None
     family, rule = RULES[name]
