@@ -123,7 +123,8 @@ def input_page() -> str:
             table(("format", "suffixes", "a large file is"), kinds),
             "Behind any of these, a suffix of compression (`.tgz` is `.tar.gz`):\n",
             table(("compression", "suffixes"), ((name, spelt(suffixes)) for name, suffixes in packed.items())),
-            "What each gives, and what is left out with which reason: [formats.md](formats.md). Formats of your own: [extending.md](extending.md).\n",
+            "The columns that each gives: [formats.md](formats.md#documents); what is left out, with which reason: [rules.md](rules.md#when-reading)."
+            " Formats of your own: [extending.md](extending.md).\n",
             "## Columns\n",
             "Rows of JSON Lines, CSV, Parquet, Arrow and of formats of your own are pages. A column is found under one of these names, the first that has a"
             " value, or under the one that `sources.NAME.columns` gives (`{text: body, url: meta.link}`; a dot goes into nested fields). `carry` takes"
