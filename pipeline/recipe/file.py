@@ -151,10 +151,12 @@ def _check_name(name: str, key: Key, yaml_file: YamlFile) -> None:
 
 def _domain(name: str, raw: Any, yaml_file: YamlFile) -> kept.Domain | None:
     _check_name(name, ("domains", name), yaml_file)
-    if raw is not None and not isinstance(raw, dict):
-        yaml_file.add(("domains", name), "expected a mapping of conditions, such as {sources: [NAME]}")
+    if not isinstance(raw, dict):
+        yaml_file.add(
+            ("domains", name), "expected a mapping of conditions, such as {sources: [NAME]}; {} takes every page"
+        )
         return None
-    return validate(kept.Domain, {"name": name, **(raw or {})}, yaml_file, ("domains", name))
+    return validate(kept.Domain, {"name": name, **raw}, yaml_file, ("domains", name))
 
 
 def _domains(

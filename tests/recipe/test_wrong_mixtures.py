@@ -117,6 +117,11 @@ NOT_READ = "most of it cannot be read: {} at 0; is it another format? `format` n
             "5: kept.views: no column 'repeats_spans' is measured in sources a, b; set repeats.enabled: true",
         ),
         (
+            "d: {sources: [a, b]}",
+            "d:",
+            "7: domains.d: expected a mapping of conditions, such as {sources: [NAME]}; {} takes every page",
+        ),
+        (
             "languages: [en]",
             "languages: [eng]",
             "5: kept.languages: lid.176 knows no language 'eng'; did you mean 'en'?",
