@@ -26,7 +26,7 @@ from stages.kernels.words.alignment import Aligner
 from stages.kernels.words.folded_words import FoldedWords, fold_words
 from stages.rules import contamination, known_items
 
-VERSION = 2
+VERSION = 3
 Params = contamination.Benchmarks
 SAMPLED = 16
 PIECE_BYTES = 1 << 22

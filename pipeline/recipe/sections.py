@@ -82,7 +82,10 @@ class RepeatsSection(repeats.Params):
     enabled: bool = False
 
 
-MODEL_SUFFIXES = (".bin", ".ftz", ".model", ".json", ".jsonl", ".tiktoken", ".parquet", ".txt")
+MODEL_SUFFIXES = (
+    *(".bin", ".ftz", ".model", ".json", ".jsonl", ".ndjson", ".tiktoken", ".parquet", ".txt", ".csv", ".tsv", ".gz"),
+    ".zst",
+)
 
 
 def dump(params: BaseModel) -> dict[str, Any]:

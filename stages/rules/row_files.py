@@ -11,10 +11,12 @@ import gzip
 import hashlib
 import io
 import json
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
@@ -27,9 +29,17 @@ def rows(path: str, columns: Sequence[str] = (), optional: Sequence[str] = ()) -
     """Every row; of Parquet only ``columns``, where any are named, and those ``optional`` ones that it has.
 
     Raises:
-        ValueError: for a row that is no JSON object, naming file and line; for a column that a Parquet file has not.
+        ValueError: for a row that is no JSON object, naming file and line; for a column that a Parquet file has not;
+            for a file that is damaged or not what its name says.
         OSError: the file cannot be read.
     """
+    try:
+        yield from _rows(path, columns, optional)
+    except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError, pa.ArrowException) as error:
+        raise ValueError(f"{path}: expected what its name says, whole: {error}") from error
+
+
+def _rows(path: str, columns: Sequence[str], optional: Sequence[str]) -> Iterator[dict[str, Any]]:
     file = Path(path)
     if file.suffix == ".parquet":
         yield from _parquet(file, columns, optional)
@@ -52,7 +62,7 @@ def rows(path: str, columns: Sequence[str] = (), optional: Sequence[str] = ()) -
             elif text.strip():
                 try:
                     row = json.loads(text)
-                except json.JSONDecodeError as error:
+                except (json.JSONDecodeError, RecursionError) as error:
                     found = f"found {text[:40]!r}: {error}"
                     raise ValueError(f"{path}, line {number}: expected a JSON object, {found}") from error
                 if not isinstance(row, dict):

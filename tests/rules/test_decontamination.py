@@ -85,6 +85,10 @@ def test_benchmarks_of_three_kinds_drop_pages_or_cut_spans(tmp_path: Path) -> No
     ("name", "content", "told"),
     [
         ("gone.jsonl", None, "gone.jsonl"),
+        ("no.parquet", "PAR1", "no.parquet: expected what its name says"),
+        ("no.jsonl.gz", "text", "no.jsonl.gz: expected what its name says"),
+        ("no.jsonl.zst", "text", "no.jsonl.zst: expected what its name says"),
+        ("deep.jsonl", '{"a": ' + "[" * 100_000, "deep.jsonl, line 1: expected a JSON object"),
         ("bad.jsonl", '{"a": 1}\nno json\n', "line 2: expected a JSON object"),
         ("other.jsonl", '{"a": "text"}\n', "no text in the fields question"),
     ],

@@ -29,6 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.kernels.jit import lean_inline_kernel, lean_kernel
+from stages.kernels.simd import prefetch
 from stages.kernels.words.folded_words import FoldedWords
 from stages.kernels.words.seeds import PARTS, SEED_WORDS, seed_hash, seeds_of_part
 
@@ -41,12 +42,13 @@ LONG = 20
 """Of longer sequences two seeds must be there."""
 SHORT = 12
 """Sequences of up to so many words must be there whole, or nearly."""
-_HALF = np.uint64(32)
 _MIDDLE = np.uint64(20)
 _SIX = np.uint64(6)
 _BITS = np.uint64(63)
 _ONE = np.uint64(1)
 _FIFTH = np.uint64(26)
+_AHEAD = 32
+"""Seeds whose part of the filter is on its way while one is looked up."""
 _ANY = np.uint32(0xFFFFFFFF)
 _NONE = np.uint32(0x10000)
 """No low half of a word."""
@@ -138,7 +140,7 @@ class Aligner:
     def runs(self, words: FoldedWords, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """runs_R7 of every document of ``words``, cut from (data, ``offsets``), in the order of documents."""
         s = self.sequences
-        tokens_W = (words.hashes_W >> _HALF).astype(np.uint32)
+        tokens_W = np.ascontiguousarray(words.hashes_W.view(np.uint32)[1::2])  # the high halves
         room = 1024
         longest = int(np.diff(words.offsets_D1).max()) if len(words.offsets_D1) > 1 else 0
         hashes_H = np.empty(longest + 1, np.uint64)
@@ -206,6 +208,7 @@ def _align(  # type: ignore[no-untyped-def]
         # which may be there: their places first, without a branch, so that many accesses are under way at once
         passed = 0
         for p in range(n):
+            prefetch(filter_B, np.int64(hashes_H[min(p + _AHEAD, n - 1)] >> _FIFTH) & filter_last)
             key = hashes_H[p]
             bits = _bits(key)
             hashes_H[passed] = key
