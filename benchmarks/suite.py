@@ -103,8 +103,8 @@ BENCHMARKS = (
 )
 PARTS = {"inputs", "suite", "dedup_pages", "dedup_datatrove"}
 """Modules of this folder that measure nothing by themselves; `dedup_datatrove` runs in datatrove's environment."""
-ALONE = {"transforms"}
-"""Those that start Rays and kill them: run by themselves."""
+ALONE = {"transforms", "crash_points"}
+"""Those that start Rays and kill them, or take an hour: run by themselves."""
 
 
 def available(data: Path, reference: Path, work: Path) -> inputs.Inputs:

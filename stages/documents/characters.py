@@ -1,9 +1,10 @@
 """Characters of a text that are no text: soft hyphens and controls go, other line ends become line feeds.
 
-Inside words U+00AD and controls make other tokens and hide copies; U+2028, U+2029, U+0085, vertical tabs and form feeds
-end lines for every reader but those that look for line feeds. A text in which nothing can be seen is empty: white space
-of any script, zero-width characters, fillers. Tabs, carriage returns, joiners (U+200C, U+200D) and directional marks
-stay: they carry meaning inside words.
+Inside words U+00AD, U+2060 and controls make other tokens and hide copies, and so do code points that are no
+characters (U+FFFE); of what steers a terminal (the colours of a log) the whole sequence goes. U+2028, U+2029, U+0085,
+vertical tabs and form feeds end lines for every reader but those that look for line feeds. A text in which nothing can
+be seen is empty: white space of any script, zero-width characters, fillers. Tabs, carriage returns, joiners (U+200C,
+U+200D) and directional marks stay: they carry meaning inside words.
 
 Price: 2 ns a byte to look, on Arrow's side; only the texts that have one are rewritten.
 """
@@ -16,13 +17,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 LINE_ENDS = "\x0b\x0c\x85\u2028\u2029"
-REMOVED = "".join(map(chr, [*range(9), *range(0x0E, 0x20), *range(0x7F, 0x85), *range(0x86, 0xA0), 0xAD, 0xFEFF]))
+NO_CHARACTERS = [*range(0xFDD0, 0xFDF0), *(plane << 16 | last for plane in range(17) for last in (0xFFFE, 0xFFFF))]
+_CONTROLS = [*range(9), *range(0x0E, 0x20), *range(0x7F, 0x85), *range(0x86, 0xA0)]
+REMOVED = "".join(map(chr, [*_CONTROLS, 0xAD, 0x2060, 0xFEFF, *NO_CHARACTERS]))
 UNSEEN = (
     "\t\n\r \xa0\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180e\u2000-\u200f\u202a-\u202f\u205f-\u206f"
-    "\u2800\u3000\u3164\ufe00-\ufe0f\uffa0"
+    "\u2800\u3000\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 """Ranges of a character class: white space, zero-width characters and fillers (Unicode 16, White_Space and
 Default_Ignorable_Code_Point)."""
+_STEERING = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]{0,1000}(?:\x07|\x1b\\)")
+"""Sequences that steer a terminal: colours and cursor (CSI), titles and links (OSC), as ECMA-48 writes them."""
 _TABLE = {**dict.fromkeys(map(ord, REMOVED)), **dict.fromkeys(map(ord, LINE_ENDS), "\n")}
 _ODD = "[" + REMOVED.replace("\\", "") + LINE_ENDS + "]"
 _BLANK = r"\A[" + UNSEEN + REMOVED + LINE_ENDS + r"]*\z"
@@ -41,4 +46,6 @@ def cleaned(texts: pa.LargeStringArray) -> pa.LargeStringArray:
 
 def clean(text: str) -> str:
     """One text without soft hyphens and controls, its lines ended by line feeds; empty where nothing can be seen."""
+    if "\x1b" in text or "\x9b" in text:
+        text = _STEERING.sub("", text)
     return "" if _BLANK_TEXT.match(text) else text.translate(_TABLE)

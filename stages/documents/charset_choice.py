@@ -21,6 +21,7 @@ from typing import NamedTuple
 from resiliparse.parse.encoding import detect_encoding
 
 from stages.documents.charset_names import CODECS, decode, known
+from stages.documents.charset_words import MARKS, SCORED, best_single, margin, outside, words
 
 SAMPLE = 256 << 10
 """Bytes of a page that detection and trial decoding look at."""
@@ -28,13 +29,11 @@ PRESCAN = 4096
 """Bytes in which a page's own declaration is looked for (WHATWG says 1,024; pages with long heads exceed it)."""
 FEW = 5
 """Wrong characters that refute nothing."""
-SCORED = 64 << 10
-"""Bytes whose words or characters are looked at one by one."""
 HANGUL = frozenset(bytes((lead, trail)).decode("euc_kr") for lead in range(0xB0, 0xC9) for trail in range(0xA1, 0xFF))
 """The syllables of KS X 1001, which Korean is written with; cp949 has all others too, and hardly uses them."""
-MARGIN = 4.0
-"""Letters by which another charset must make better words (`_words`)."""
 LAST_COMMON_BIG5 = 0xC6
+RARE_MARKS = frozenset("\u02c7\u02c9\xa8\u3003\u301d\u301e\ufe3f\u2199")
+"""Marks that stand where the other Chinese charset has common ones, and in hardly any text."""
 FALLBACK = "windows-1252"
 MULTIBYTE = ("euc-kr", "euc-jp", "shift_jis", "gb18030", "big5")
 """In the order in which they are believed: Korean in EUC-KR also reads as common Chinese, hardly the other way."""
@@ -53,7 +52,7 @@ FAMILIES = (
     *(("windows-1254", "iso-8859-3"), ("windows-1257", "iso-8859-13", "iso-8859-4"), ("windows-1255", "iso-8859-8")),
     ("windows-1256", "iso-8859-6"),
 )
-"""Charsets of the same letters, those that decide first; the words tell which (`_words`)."""
+"""Charsets of the same letters, those that decide first; the words tell which (`words`)."""
 
 LEGACY = {
     "ja": ("euc-jp", "shift_jis"),
@@ -80,12 +79,7 @@ _ESCAPES = re.compile(rb"\x1b(?:\$[@B]|\([BJI])")
 """What shifts ISO-2022-JP; no other text has ESC before these."""
 _CONTROLS = re.compile(rb"[\x80-\x9f]")
 _HIGH = re.compile(rb"[\x80-\xff]+")
-_WORD = re.compile(r"[^\W\d_]+")
-_ROW = re.compile(rb"([\x80-\xff])\1{3,}")
-"""A line of a table or a bar of a chart: the same character, which is a letter in some charsets, many times."""
-_LINES = re.compile("(?<![^\\W\\d_])[\u2500-\u259f]+(?![^\\W\\d_])")
-"""Lines and corners of tables that no letter touches: nothing against a charset."""
-_MARKS = frozenset("\u2018\u2019\u201a\u201c\u201d\u201e\u2013\u2014\u2026\u2022\u20ac\xab\xbb\u2122")
+_REPEATED = re.compile(r"([^\x00-\x7f])\1+")
 _SUPERSETS = {"koi8-r": "koi8-u", "gbk": "gb18030"}
 """koi8-u has Ukrainian letters where koi8-r has box drawings, and gb18030 is read for both."""
 _STRANGE = re.compile(r"(?<=[a-z])[\x80-\x9fŠŽŸ§‡ˆ‰™À-Þ]|(?<=[A-Z])[\x80-\x9fŠŽŸ§‡ˆ‰™À-Þ](?=[a-z])")
@@ -93,6 +87,7 @@ _STRANGE = re.compile(r"(?<=[a-z])[\x80-\x9fŠŽŸ§‡ˆ‰™À-Þ]|(?<=[A-Z])
 STRANGE, MAC_WORDS = 0.1, 0.35
 """Shares of the characters outside ASCII: strange ones in windows-1252, and letters of good words in MacRoman (of 84
 pages in it 0.21 and 0.49 at least; no page of 252 in other Western charsets has a strange one in a hundred)."""
+MIN_STRANGE = 2
 MARKED = 0.9
 """Share of typographic marks in what is outside ASCII that makes a text windows-1252; uchardet calls those ibm852."""
 _LONGEST = 4
@@ -112,16 +107,12 @@ def fit(sample: bytes, name: str) -> Fit:
         text = sample.decode("utf-8", "surrogateescape")
         runs = [len(run) for run in _WRONG_BYTES.findall(text)]
         wrong = sum(-(-run // _LONGEST) for run in runs)
-        right = _outside(text) - sum(runs)
+        right = outside(text) - sum(runs)
     else:
         text = decode(sample, name)
         wrong = text.count("\ufffd")
-        right = _outside(text) - wrong
+        right = outside(text) - wrong
     return Fit(right, wrong - 1 if wrong and len(sample) == SAMPLE else wrong)
-
-
-def _outside(text: str) -> int:
-    return len(text) - len(text.encode("ascii", "ignore"))
 
 
 def refuted(name: str, found: Fit) -> bool:
@@ -179,18 +170,19 @@ def detect(page: bytes, sample: bytes, utf8: Fit) -> str:
         found = _detected(_without_controls(text))
     if utf8.right >= 2 * utf8.wrong and not (found and found.startswith("iso-2022")):
         return "utf-8"
-    language = _LANG.search(page[:PRESCAN])
-    expected = LEGACY.get(language[1].decode("ascii").lower(), ()) if language else ()
+    declared = _LANG.search(page[:PRESCAN])
+    language = declared[1].decode("ascii").lower() if declared else ""
+    expected = LEGACY.get(language, ())
     if found and found.startswith("iso-2022"):
         return found
-    if found not in MULTIBYTE and (plain := _marks_or_macintosh(text, found, expected)):
+    if found not in MULTIBYTE and (plain := _marks_or_macintosh(text, found, expected, language)):
         return plain
     if found not in MULTIBYTE and not expected:
         # Korean and Japanese have characters of their own that no other text gives by chance
         found = _mended(text) or _familiar(text, MULTIBYTE if found in (None, FALLBACK) else MULTIBYTE[:3]) or found
     family = expected or (MULTIBYTE if found in MULTIBYTE else next((f for f in FAMILIES if found in f), ()))
     if family:
-        best = _best_multibyte(text, family) if family[0] in MULTIBYTE else _best_single(text, family, found)
+        best = _best_multibyte(text, family) if family[0] in MULTIBYTE else best_single(text, family, found, language)
         if not refuted(best, fit(text, best)):
             return best
     return found or FALLBACK
@@ -208,19 +200,24 @@ def _familiar(text: bytes, names: Sequence[str]) -> str | None:
 
 
 def _odd(text: bytes, name: str) -> float:
-    """Share of the characters outside ASCII that are wrong, or rare in texts of the charset's language."""
-    found = [c for c in decode(text[:SCORED], name) if c > "\x7f"]
+    """Share of the characters outside ASCII that are wrong, or rare in texts of the charset's language. Many of one in
+    a row are one; lines and boxes are none."""
+    found = [c for c in _REPEATED.sub(r"\1", decode(text[:SCORED], name)) if c > "\x7f" and not _is_line(c)]
     kana = sum("\u3041" <= c <= "\u30fe" for c in found)
     if name == "euc-kr":
         good = sum(c in HANGUL or "\u2000" <= c <= "\u206f" or "\u3000" <= c <= "\u303f" for c in found)
     elif name in ("euc-jp", "shift_jis"):
         good = sum(not "\uff61" <= c <= "\uff9f" and c != "\ufffd" for c in found) if 10 * kana >= len(found) else 0
     elif name == "gb18030":
-        good = len("".join(found).encode("gb2312", "ignore")) // 2 - kana
+        good = len("".join(c for c in found if c not in RARE_MARKS).encode("gb2312", "ignore")) // 2 - kana
     else:
-        leads = "".join(found).encode("big5", "ignore")[::2]
+        leads = "".join(c for c in found if c not in RARE_MARKS).encode("big5", "ignore")[::2]
         good = sum(lead <= LAST_COMMON_BIG5 for lead in leads) - kana
     return 1 - good / max(len(found), 1)
+
+
+def _is_line(char: str) -> bool:
+    return "\u2500" <= char <= "\u259f"
 
 
 def _without_controls(text: bytes) -> bytes:
@@ -230,33 +227,7 @@ def _without_controls(text: bytes) -> bytes:
     return _CONTROLS.sub(b"", text) if controls <= FEW and controls * 30 <= outside else text
 
 
-def _best_single(text: bytes, names: Sequence[str], found: str | None) -> str:
-    """The charset that detection found, unless another makes words that are better by more than wrong bytes make them;
-    where it found none of these, the one with the best words, the first by the same margin."""
-    words = {name: _words(text, name) for name in names}
-    first = found if found in words else names[0]
-    margin = MARGIN + _outside(decode(text[:SCORED], first)) / 20
-    best = max(names, key=words.__getitem__)
-    return best if words[best] - words[first] > margin else first
-
-
-def _words(text: bytes, name: str) -> float:
-    """Letters outside ASCII in words written as words are, in lower case or with a capital first; those of a word in
-    capitals count half, a typographic mark a quarter; what is neither letter nor mark counts against it, but for lines
-    of tables. Many of one character in a row are one; a capital alone is nothing."""
-    decoded = decode(_ROW.sub(rb"\1", text[:SCORED]), name)
-    score = 0.0
-    for word in _WORD.findall(decoded):
-        size = _outside(word)
-        if size and (len(word) > 1 or word.islower()):
-            rest = word[1:]
-            score += size * (1.0 if rest == rest.lower() else 0.5 if word == word.upper() else -0.5)
-    others = [c for c in _LINES.sub("", decoded) if c > "\x7f" and not c.isalpha()]
-    marks = sum(map(_MARKS.__contains__, others))
-    return score + marks / 4 - (len(others) - marks)
-
-
-def _marks_or_macintosh(text: bytes, found: str | None, expected: Sequence[str]) -> str | None:
+def _marks_or_macintosh(text: bytes, found: str | None, expected: Sequence[str], language: str) -> str | None:
     """A windows charset where all is quotes and dashes; MacRoman where words are: uchardet knows neither."""
     windows = next((name for name in expected or (FALLBACK,) if name.startswith("windows-")), None)
     if windows and _is_marked(text):
@@ -264,17 +235,18 @@ def _marks_or_macintosh(text: bytes, found: str | None, expected: Sequence[str])
     if expected and expected != WESTERN:
         return None
     western = decode(text[:SCORED], FALLBACK)
-    strange, words = len(_STRANGE.findall(western)), _words(text, "macintosh")
-    if strange <= FEW or strange < STRANGE * _outside(western) or words < MAC_WORDS * _outside(western):
+    strange, score = len(_STRANGE.findall(western)), words(text, "macintosh", language)
+    if strange < MIN_STRANGE or strange < STRANGE * outside(western) or score < MAC_WORDS * outside(western):
         return None
-    return None if found in CENTRAL and words <= _words(text, found) + MARGIN else "macintosh"
+    other = found if found in CENTRAL else FALLBACK
+    return None if score <= words(text, other, language) + margin(text, other, "macintosh") else "macintosh"
 
 
 def _is_marked(text: bytes) -> bool:
     """Whether what stands outside ASCII is quotes, dashes and dots of windows charsets, and hardly a letter."""
     western = decode(text[:SCORED], FALLBACK)
-    marks = sum(map(western.count, _MARKS))
-    return marks > 0 and marks >= MARKED * _outside(western)
+    marks = sum(map(western.count, MARKS))
+    return marks > 0 and marks >= MARKED * outside(western)
 
 
 def _detected(text: bytes) -> str | None:

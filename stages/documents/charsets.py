@@ -18,7 +18,13 @@ from stages.documents.charset_choice import PRESCAN, choose
 from stages.documents.charset_names import decode, known
 from stages.kernels.html.byte_scan import Survey, survey
 
-BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16le"), (b"\xfe\xff", "utf-16be"))
+BOMS = (
+    (b"\xef\xbb\xbf", "utf-8"),
+    (b"\xff\xfe\0\0", "utf-32le"),
+    (b"\0\0\xfe\xff", "utf-32be"),
+    (b"\xff\xfe", "utf-16le"),
+    (b"\xfe\xff", "utf-16be"),
+)
 MIN_NULS = 4
 """NULs in every other place that make UTF-16 of bytes without a mark; one or two may be damage."""
 REPLACEMENT = "\ufffd".encode()

@@ -8,6 +8,7 @@ standard reads repeated and quoted values; where that names no type that servers
 from __future__ import annotations
 
 import re
+import zlib
 from functools import lru_cache
 
 HTML_TYPES = frozenset(("text/html", "application/xhtml+xml"))
@@ -21,6 +22,11 @@ VAGUE_TYPES = frozenset(
     )
 )
 """Types that say nothing: a server's default, or the program that wrote the page."""
+TOP_LEVEL = frozenset(
+    ("application", "audio", "font", "haptics", "image", "message", "model", "multipart", "text", "video")
+)
+"""The kinds of types that there are (RFC 6838; IANA's registry)."""
+_PROGRAM = re.compile(r"html|htlm|hmtl|\b(?:x-)?(?:php\d?|aspx?|jsp|cgi|shtml|unknown)\b")
 ALIASES = {
     "html": "text/html",
     "htm": "text/html",
@@ -81,20 +87,33 @@ MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\xca\xfe\xba\xbe", "application/java-vm"),
     (0, b"\0asm", "application/wasm"),
     (0, b"SQLite format 3\0", "application/vnd.sqlite3"),
+    (0, b"d8:announce", "application/x-bittorrent"),
+    (0, b"d10:created by", "application/x-bittorrent"),
     (0, b"!<arch>\ndebian", "application/vnd.debian.binary-package"),
+    (0, b"!<arch>\n", "application/x-archive"),
+    (0, b"xar!\0", "application/x-xar"),
+    (0, b"\x04\x22\x4d\x18", "application/x-lz4"),
+    (0, b"\xff\x0a", "image/jxl"),
 )
 """(place, bytes, type) of formats that are no text (WHATWG MIME Sniffing, section 6; the shared-mime-info database)."""
-_NEED = {b"LP", b"ftyp", b"WEBP", b"WAVE", b"AVI ", b"CWS", b"FWS", b"1AY&SY", b"ustar", b"wOFF", b"wOF2"}
+_NEED = {b"LP", b"ftyp", b"WEBP", b"WAVE", b"AVI ", b"CWS", b"FWS", b"1AY&SY", b"ustar", b"wOFF", b"wOF2", b"\xff\x0a"}
 """Short ones that a text might have in that place: there must be controls beside them."""
 LOOK = 4096
-MOST_CONTROLS = 0.1
-"""Share of the first `LOOK` bytes that may be controls of binary data."""
+MOST_CONTROLS = 0.03
+"""Share of the first `LOOK` bytes that may be controls; of any compressed or encrypted data one in ten are."""
 FEW_CONTROLS = 3
+"""So many may be damage, however short the body."""
+PDF_BEGINS = 1024
+"""Bytes in which readers look for the beginning of a PDF (ISO 32000-1, annex H, note 13)."""
+TRANSPORT_PACKET = 188
 _CONTROLS = bytes([*range(9), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20)])
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_PDF = re.compile(rb"(?:\A|[\r\n\0])\s*%PDF-\d\.\d\s*[\r\n]%[\x80-\xff]{2}|\A\s*%PDF-")
+"""A PDF behind some bytes of something else; there it must have the comment that says it is binary."""
+_KOREAN_SHIFT = b"\x1b$)C"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+|\*/\*")
 LOOKS_HTML = re.compile(
-    rb"\s*(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*"
+    rb"[\s\0]*(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*"
     rb"<(?:!doctype\s+html|html|head|body|meta|link|script|style|title|iframe|div|span|center|font|p|br|b|table|h[1-6]|a\s)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -132,8 +151,11 @@ def type_of_body(body: bytes, content_type: str, identified: str) -> str:
 
 
 def is_vague(kind: str) -> bool:
-    """Whether a type says nothing: one of `VAGUE_TYPES`, or no type at all."""
-    return kind in VAGUE_TYPES or _TYPE.fullmatch(kind) is None
+    """Whether a type says nothing: one of `VAGUE_TYPES`, no type at all, one of a kind that nobody registers
+    (``httpd/unix-directory``, ``txt/html``), or one that names HTML or a program in another way (``text/x-php``)."""
+    if kind in VAGUE_TYPES or _TYPE.fullmatch(kind) is None:
+        return True
+    return kind not in HTML_TYPES and (kind.partition("/")[0] not in TOP_LEVEL or _PROGRAM.search(kind) is not None)
 
 
 def magic(body: bytes) -> str | None:
@@ -146,11 +168,28 @@ def magic(body: bytes) -> str | None:
     for place, needle, kind in MAGIC:
         if head.startswith(needle, place) and (num_controls > FEW_CONTROLS or needle not in _NEED):
             return kind
-    if head.lstrip().startswith(b"%PDF-"):
+    if _PDF.search(head, 0, PDF_BEGINS):
         return "application/pdf"
-    if num_controls > MOST_CONTROLS * len(head) and not _is_wide(head):
+    if len(head) > 2 * TRANSPORT_PACKET and head[: 2 * TRANSPORT_PACKET + 1 : TRANSPORT_PACKET] == b"GGG":
+        return "video/mp2t" if not head.isascii() else None
+    if _is_zlib(head):
+        return "application/zlib"
+    head = head.rstrip(b"\0")
+    shifts = head.count(b"\x0e") + head.count(b"\x0f") if _KOREAN_SHIFT in head else 0
+    num_controls = len(head) - len(head.translate(None, _CONTROLS)) - shifts
+    if num_controls > max(FEW_CONTROLS, MOST_CONTROLS * len(head)) and not _is_wide(head):
         return "application/octet-stream"
     return None
+
+
+def _is_zlib(head: bytes) -> bool:
+    """Deflated bytes with a zlib header that some 64 bytes can be had of (RFC 1950)."""
+    if not head.startswith((b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")):
+        return False
+    try:
+        return bool(zlib.decompressobj().decompress(head, 64))
+    except zlib.error:
+        return False
 
 
 def _is_wide(head: bytes) -> bool:

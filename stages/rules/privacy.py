@@ -8,9 +8,10 @@
 | `secret` | `privacy_num_secrets` | keys of AWS, GitHub, Google, Slack and Stripe, private key blocks; ours |
 
 `privacy_spans` lists them (bytes of the text, sorted, not overlapping; e-mail first, then ip, phone, secret where two
-overlap). Three deviations from the reference, each of which spoiled text that is no personal data: four numbers of a
+overlap). Five deviations from the reference, each of which spoiled text that is no personal data: four numbers of a
 longer row (`1.2.3.4.5`, a version, a section, an object identifier) are no IP address; an e-mail address in a URL
-(`/path?mail=a@b.c`) begins behind its path; a number in parentheses behind a country code is one telephone number.
+(`/path?mail=a@b.c`) begins behind its path, and one of which nothing is left so (`/@joe.example`, a user's page) is
+none; `react@18.2.0` and `logo@2x.png` are none; a number in parentheses behind a country code is one telephone number.
 No rule: a page is not dropped for an address.
 
 Method: a kernel finds the places (`stages.kernels.words.sieve`), the patterns look at the bytes around each. Price:
@@ -54,10 +55,12 @@ EMAIL = re.compile(
     rf"\b{_ATOM}(?:\.{_ATOM})*@(?:(?:{_NAME}\.)+{_NAME}|"
     rf"\[(?:{_OCTET}\.){{3}}(?:{_OCTET}|[A-Za-z0-9-]*[A-Za-z0-9]:)])"
 )
+_NO_ADDRESS = re.compile(r"@(?:[^\[]*\.)?\d+$|@\d(?:\.\d)?x\.(?:png|jpe?g|gif|webp|svg|avif)$", re.IGNORECASE)
+"""A version (``react@18.2.0``), for no domain ends in a number, or a picture for screens (``logo@2x.png``)."""
 IP = re.compile(rf"(?<![0-9])(?<![0-9]\.)(?:{_OCTET}\.){{3}}{_OCTET}(?![0-9]|\.[0-9])".encode())
 PHONE = re.compile(
-    rb"(?<![\w.+-])\+(?=(?:[ .()-]{0,2}\d){8,15}(?!\d))"
-    rb"[1-9]\d{0,2}(?:[ .-]?\(?\d{1,4}\)?)(?:[ .-]?\d{2,4}){1,5}(?![\w-])"
+    rb"(?<![\w.+-])(?:(?=\(?\+(?:[ .()-]{0,2}\d){8,15}(?!\d))(?:\(\+[1-9]\d{0,2}\)|\+[1-9]\d{0,2}))"
+    rb"(?:[ .-]?\(?\d{1,4}\)?)(?:[ .-]?\d{2,4}){1,5}(?![\w-])"
     rb"|(?<![\w.-])(?:\(\d{3}\) ?|\d{3}[.-])\d{3}[.-]\d{4}(?![\w-])"
 )
 SECRET = re.compile(
@@ -157,8 +160,10 @@ def _emails(page: bytes, at: int, done: int) -> Iterator[tuple[int, int]]:
     head = page[before:first].decode("utf-8", "replace")
     run = page[first:last].decode("latin-1")
     for match in EMAIL.finditer(head + run, len(head)):
-        begin = _behind_path(run[match.start() - len(head) : match.end() - len(head)])
-        yield first + match.start() - len(head) + begin, first + match.end() - len(head)
+        address = run[match.start() - len(head) : match.end() - len(head)]
+        begin = _behind_path(address)
+        if begin < address.rindex("@") and not _NO_ADDRESS.search(address):
+            yield first + match.start() - len(head) + begin, first + match.end() - len(head)
 
 
 def _behind_path(address: str) -> int:

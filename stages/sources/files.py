@@ -37,7 +37,7 @@ _IN_BRACKETS = re.compile(r"[\\\[\]^&~|]")
 """What means something inside the brackets of a regular expression, and nothing inside those of a glob."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Found:
     """One file of a source."""
 
@@ -182,7 +182,9 @@ def _globbed(name: str, path: str, params: SourceParams, say: Say) -> list[Found
         raise SourceError(f"source {name}: no file of a known format matches {path}")
     base = _base(folder, matching, pattern is not None, params.base)
     found = []
-    for one in matching:
+    matching.reverse()
+    while matching:  # what was taken over is let go: there may be millions
+        one = matching.pop()
         if base and not one.path.startswith(base + "/"):
             raise SourceError(f"source {name}: {one.path} is not under its base {params.base}")
         file = one.path[len(base) + 1 :] if base else one.path.lstrip("/")

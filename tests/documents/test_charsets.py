@@ -242,3 +242,65 @@ def test_case_of_an_undeclared_korean_page(shared: Path) -> None:
     rows, _ = read(whole(shared / "cases" / "euc-kr-undeclared" / "a.warc.gz"))
     assert {row["charset"] for row in rows} == {"euc-kr"}
     assert all("그 강은 북쪽" in row["text"] for row in rows)
+
+
+MISE = "Le règlement précise déjà la portée générale des mesures adoptées à l'été. " * 8
+GREEK = "Ο ποταμός πηγάζει από τους βόρειους λόφους και διασχίζει πολλά μικρά χωριά. " * 5
+LITHUANIAN = "Upė prasideda šiaurinėse kalvose ir teka pro kelis mažus kaimus, kol pasiekia jūrą. " * 4
+CZECH = "Řeka pramení v severních kopcích a protéká několika malými vesnicemi, než dosáhne moře. " * 4
+TURKISH = "Nehir kuzey tepelerinde doğar ve denize ulaşmadan önce küçük köylerden geçer; yapılır. " * 4
+RELATIVES = [
+    ("fr", "iso-8859-15", "windows-1252", MISE + "La mise en œuvre de ces vœux.", b"\x93\x80\x98"),
+    ("fr", "windows-1252", "iso-8859-15", MISE + "Il dit : “non”… l’été — ici.", b"\xbd\xbc\xb8"),
+    ("el", "iso-8859-7", "windows-1253", GREEK + "Άλλα και Άλλος.", b"\x94\x99\x80"),
+    ("el", "windows-1253", "iso-8859-7", GREEK + "Άλλα και Άλλος: “ναι”.", b"\xb6\xa1\xb6"),
+    ("lt", "windows-1257", "iso-8859-13", LITHUANIAN + "„Taip“, – sako jis.", b"\xb4\xff\xa1"),
+    ("cs", "windows-1250", "iso-8859-2", CZECH, b"\xb9\xa5\xb1"),
+    ("cs", "iso-8859-2", "windows-1250", CZECH, b"\x9e\x84\x9a"),
+    ("tr", "windows-1254", "iso-8859-3", TURKISH, b"\xb9\xa1\xb1"),
+    ("ru", "windows-1251", "x-mac-cyrillic", "ДОКУМЕНТАЦИЯ НА РУССКОМ. " * 6 + RUSSIAN, b"\xc6\xc6\x80"),
+]
+
+
+@pytest.mark.parametrize(("language", "charset", "relative", "text", "wrong"), RELATIVES)
+def test_wrong_bytes_do_not_lead_to_a_relative(
+    language: str, charset: str, relative: str, text: str, wrong: bytes
+) -> None:
+    """Bytes that only the relative can read, put into the middle of words: they tell for neither."""
+    codec = {"x-mac-cyrillic": "mac_cyrillic"}.get(charset, charset)
+    page_ = page(text, language=language).encode(codec)
+    name = decoded(page_).charset
+    assert name in (charset, relative)
+    assert decoded(page_).utf8.decode() == page_.decode(codec)
+    for number in (1, 2, 3):
+        damaged = bytearray(page_)
+        for k in range(number):
+            place = page_.index(b" ", 200 + 90 * k) + 3 + k
+            damaged[place:place] = wrong[k : k + 1]
+        assert decoded(bytes(damaged)).charset == name, (number, name)
+
+
+BOXES = "┌" + "─" * 29 + "┐\n" + "│ docs │\n" * 30
+
+
+@pytest.mark.parametrize(
+    ("codec", "text"),
+    [
+        ("gbk", f"A page of English with one plan: {BOXES} 请参阅中文文档，谢谢。"),
+        ("big5", "It’s mostly English — “quoted” words, the author’s, aren’t they… " * 6 + "繁體中文說明。"),
+        ("gbk", "It’s mostly English — “quoted” words, the author’s, aren’t they… " * 6 + "简体中文说明。"),
+    ],
+)
+def test_chinese_pages_of_marks_and_boxes_are_told(codec: str, text: str) -> None:
+    html = page(text, language="zh").encode(codec)
+    for damaged in (html, html.replace(b"English", b"Engl\xa9ish", 1)):
+        utf8, name = to_utf8(damaged)
+        assert (name, text[-7:] in utf8.decode()) == ({"gbk": "gb18030"}.get(codec, codec), True)
+
+
+@pytest.mark.parametrize("wrong", [b"", b"\xff", b"\x9a\x8e"])
+def test_a_short_page_of_macroman_is_told(wrong: bytes) -> None:
+    text = "Séances publiées à l'été : élèves, français, hôtel, forêt, déjà là."
+    html = page(text, language="fr").encode("mac_roman") + b" abc" + wrong + b"def"
+    utf8, name = to_utf8(html)
+    assert (name, text in utf8.decode()) == ("macintosh", True)

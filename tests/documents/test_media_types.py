@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import struct
 import zlib
 from pathlib import Path
@@ -40,7 +41,14 @@ def test_headers_are_read_as_browsers_read_them(header: str, kind: str) -> None:
     [
         *("text/html, text/html; charset=utf-8", "text/html,text/html", "text/html charset=utf-8", '"text/html"'),
         *("html", "text/htm", "*/*", "application/x-httpd-php", "application/force-download", "binary/octet-stream"),
-        *("", "nonsense", "text/html:charset=UTF-8"),
+        *("", "nonsense", "text/html:charset=UTF-8", "text/htlm", "txt/html", "text/x-server-parsed-html"),
+        *(
+            "application/vnd.wap.xhtml+xml",
+            "httpd/unix-directory",
+            "magnus-internal/cgi",
+            "application/x-jsp",
+            "text/asp",
+        ),
     ],
 )
 def test_a_page_under_an_odd_header_is_a_page(tmp_path: Path, header: str, identified: str) -> None:
@@ -78,6 +86,12 @@ BINARIES = {
     "image/gif": b"GIF89a\1\0\1\0\x80\0\0" + bytes(range(256)),
     "video/mp4": b"\0\0\0\x18ftypmp42\0\0\0\0",
     "application/octet-stream": bytes(range(256)) * 4,
+    "application/zlib": zlib.compress(b"words and words " * 40),
+    "video/mp2t": (b"\x47\x40\x00\x10" + b"\xff" * 184) * 20,
+    "application/x-bittorrent": b"d8:announce35:udp://tracker.example:80/13:creation datei1e4:infod6:pieces20:"
+    + bytes(20),
+    "image/jxl": b"\xff\x0a" + bytes(range(250)),
+    "application/x-lz4": b"\x04\x22\x4d\x18" + bytes(range(200)),
 }
 
 
@@ -90,6 +104,29 @@ def test_bytes_that_are_no_text_are_no_page(tmp_path: Path, kind: str, header: s
     assert report["content_types"] == {kind: 1}
     reason = "not_text" if header else "not_html"
     assert report["dropped"] == {reason: {"records": 1, "bytes": report["raw_bytes"]}}
+
+
+def test_random_bytes_are_no_text_and_pdfs_behind_something_are_pdfs() -> None:
+    for seed in range(300):
+        data = random.Random(seed).randbytes(200 + 30 * seed)
+        assert magic(data) is not None, seed
+    for before in (b"junk\n", b"\0\0\r\n", b"HTTP/1.1 200 OK\r\n\r\n"):
+        assert magic(before + BINARIES["application/pdf"] + bytes(range(128, 256))) == "application/pdf"
+    assert magic(b"A PDF begins with\n%PDF-1.4\nand a comment.") is None
+
+
+@pytest.mark.parametrize("before", [b"", b"\0" * 10, b"\n\0 "])
+def test_bytes_of_padding_around_a_page_are_nothing(tmp_path: Path, before: bytes) -> None:
+    rows, _ = read(write(tmp_path / "a.warc.gz", [record(before + PAGE + bytes(5000), http="Content-Type: text/html")]))
+    assert [row["text"] for row in rows] == ["Plain words on a page."]
+    assert magic(b"Plain words. " * 9 + bytes(4000)) is None
+
+
+@pytest.mark.parametrize("charset", ["utf-32", "utf-32-be", "utf-32-le"])
+def test_utf32_with_a_mark_is_read(tmp_path: Path, charset: str) -> None:
+    body = ("\ufeff" if charset != "utf-32" else "") + "<html><body><p>Wörter, 漢字 und Worte</p></body></html>"
+    rows, _ = read(write(tmp_path / "a.warc.gz", [record(body.encode(charset), http="Content-Type: text/html")]))
+    assert [row["text"] for row in rows] == ["Wörter, 漢字 und Worte"]
 
 
 @pytest.mark.parametrize("name", ["a.html", "a.txt", "a.md"])

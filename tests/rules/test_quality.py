@@ -195,7 +195,7 @@ def test_redaction_equals_the_reference(shared: Path) -> None:
         turns = {kind: itertools.cycle(constants[f"{kind}_replacements"]) for kind in ("email", "ip")}
         found = [s | {"replacement": next(turns[s["kind"]])} for s in spans.as_py() if s["kind"] in turns]
         if apply(text, found) != (expected.as_py() or text):
-            assert re.search(r"\d\.\d+\.\d+\.\d+\.?\d|\d{4,}|[/?][^\s@]*@", text)
+            assert re.search(r"\d\.\d+\.\d+\.\d+\.?\d|\d{4,}|[/?][^\s@]*@|@[\d.]+x?\b", text)
             num_others += 1
     assert num_others <= 0.01 * len(texts)
 
@@ -226,6 +226,14 @@ def spans_of(text: str) -> list[tuple[str, str]]:
         ("https://e.org/git/joe@x.org/", [("joe@x.org", "email")]),
         ("bounce+joe=x.org@y.org", [("bounce+joe=x.org@y.org", "email")]),
         ("mailto:joe@x.org?subject=a", [("joe@x.org", "email")]),
+        ("https://e.org/@joe.name/x and /a/b/@joe.org", []),
+        ("npm i react@18.2.0 @scope/pkg@1.2.3 logo@2x.png a@1.5x.webp", []),
+        (
+            "joe@x2.org, joe@2x.org, joe@[8.8.8.8]",
+            [("joe@x2.org", "email"), ("joe@2x.org", "email"), ("joe@[8.8.8.8]", "email")],
+        ),
+        ("(+44) 20 7946 0958", [("(+44) 20 7946 0958", "phone")]),
+        ("+49 (0)30 123456 or tel:+15551234567", [("+49 (0)30 123456", "phone"), ("+15551234567", "phone")]),
     ],
 )
 def test_personal_data_and_what_stands_beside_it(text: str, found: list[tuple[str, str]]) -> None:

@@ -86,22 +86,29 @@ ROUNDS = PLACES // 2
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with inputs, a mixture file, and a finished root with every product."""
     folder = tmp_path_factory.mktemp("damage")
-    (folder / "robots").mkdir()
-    answer = record(
-        b"User-agent: CCBot\nDisallow: /private",
-        http="Content-Type: text/plain",
-        url="https://docs.example/robots.txt",
-    )
-    (folder / "robots" / "a.warc.gz").write_bytes(gzip.compress(answer, mtime=0))
-    (folder / "plain.txt").write_text(
-        "A line of thirteen words or more that stands on no page, as far as anybody knows."
-    )
     prepare(folder, EVERYTHING)
     assert {part.name for part in (folder / "root").iterdir()} >= {product.name for product in graph.PRODUCTS}
     return folder
 
 
 def prepare(folder: Path, mixture: str = MIXTURE) -> None:
+    """Inputs, a mixture file, and its run."""
+    inputs(folder, mixture)
+    run(folder)
+
+
+def inputs(folder: Path, mixture: str) -> None:
+    if mixture == EVERYTHING:
+        (folder / "robots").mkdir()
+        answer = record(
+            b"User-agent: CCBot\nDisallow: /private",
+            http="Content-Type: text/plain",
+            url="https://docs.example/robots.txt",
+        )
+        (folder / "robots" / "a.warc.gz").write_bytes(gzip.compress(answer, mtime=0))
+        (folder / "plain.txt").write_text(
+            "A line of thirteen words or more that stands on no page, as far as anybody knows."
+        )
     docs = documented()[:28]
     pages = [(f"https://docs.example/{name}", page(name, text)) for name, text in docs]
     pages += [(f"https://mirror.example/{name}", page(name, text)) for name, text in docs[::4]]
@@ -112,7 +119,6 @@ def prepare(folder: Path, mixture: str = MIXTURE) -> None:
         (folder / "web" / f"part-{number}.warc.gz").write_bytes(data)
     (folder / "bad.txt").write_text("bad.example\n")
     (folder / "small.yaml").write_text(mixture.format(folder=folder, share=0.5))
-    run(folder)
 
 
 def run(folder: Path, root: Path | None = None) -> str:
