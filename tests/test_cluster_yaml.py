@@ -212,5 +212,5 @@ def test_the_image_is_made_of_files_that_are_there_and_of_none_that_runs_left() 
     assert "--no-build-isolation" in text
     assert all(requirement in text for requirement in wanted), "what builds the package must be installed before"
     ignored = set((REPOSITORY / ".dockerignore").read_text().split())
-    assert {".git", ".venv", ".venv-docs", "build", "dist", "demo"} <= ignored
-    assert "stages/kernels/compiled" not in ignored
+    kernels = "stages/kernels/compiled"  # of this machine's Python; the image compiles its own
+    assert {".git", ".venv", ".venv-docs", "build", "dist", "demo", kernels} <= ignored

@@ -438,6 +438,7 @@ def filesystem_of(uri: str) -> tuple[pafs.FileSystem, str]:
     Raises:
         ValueError, OSError: a scheme nobody knows, missing credentials, a name the store could not give back.
     """
-    check_path(uri)
+    if not is_uri(uri):
+        check_path(uri)
     fs, path = locate(uri if is_uri(uri) else os.path.abspath(os.path.expanduser(uri)))
     return fs, path.rstrip("/") or "/"
