@@ -39,6 +39,8 @@ def head() -> Iterator[dict[str, str]]:
         **os.environ,
         "RAY_AUTH_MODE": "disabled",
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        # what git ignores is not sent with a job: else each of its workers would compile all kernels
+        "NUMBA_CACHE_DIR": str(CHECKOUT / "stages/kernels/compiled"),
     }
     environment.pop("RAY_ADDRESS", None)
     arguments = [
