@@ -57,15 +57,21 @@ def test_products_are_read_as_tables(scored: Snapshot, capsys: pytest.CaptureFix
     assert "too_few_words" in capsys.readouterr().out
 
 
-def test_a_rule_of_ones_own_drops_what_it_says(tmp_path: Path) -> None:
-    job = run_inline_example("own_rule.yaml", tmp_path)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where examples share a root: what two of them measure alike is measured once."""
+    return tmp_path_factory.mktemp("examples")
+
+
+def test_a_rule_of_ones_own_drops_what_it_says(folder: Path) -> None:
+    job = run_inline_example("own_rule.yaml", folder)
     for entry in job.product("kept"):
         assert {"below_min_gopher_mean_word_characters", "too_few_words"} <= set(entry.report["rules"])
         assert entry.report["failed"]["too_few_words"]["documents"] > 0
 
 
-def test_rules_of_ones_own_drop_pages_under_their_own_names(tmp_path: Path) -> None:
-    job = run_inline_example("own_rules.yaml", tmp_path)
+def test_rules_of_ones_own_drop_pages_under_their_own_names(folder: Path) -> None:
+    job = run_inline_example("own_rules.yaml", folder)
     failed = [entry.report["failed"] for entry in job.product("kept")]
     assert sum(one["too_much_shouting"]["documents"] for one in failed) > 0
     assert {"capital_fraction", "links_per_line"} <= set(
@@ -73,8 +79,8 @@ def test_rules_of_ones_own_drop_pages_under_their_own_names(tmp_path: Path) -> N
     )
 
 
-def test_an_extractor_of_ones_own_writes_the_text(tmp_path: Path) -> None:
-    job = run_inline_example("own_extractor.yaml", tmp_path)
+def test_an_extractor_of_ones_own_writes_the_text(folder: Path) -> None:
+    job = run_inline_example("own_extractor.yaml", folder)
     texts = [
         text
         for entry in job.product("documents")
