@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline import errors
 from pipeline.errors import UserError
 from pipeline.reader.manifest import read_manifest
 from pipeline.reader.shards import TokenShards
@@ -58,7 +59,7 @@ def decontaminate(wanted: Wanted) -> tuple[pa.Table, dict[str, Any]]:
     try:
         looked_for = answers.benchmarks(wanted.benchmarks, wanted.parts)
     except (ValueError, OSError) as error:
-        raise UserError(f"--benchmarks: {error}") from error
+        raise UserError(f"--benchmarks: {errors.told(error) if isinstance(error, OSError) else error}") from error
     tokens = folder.is_dir() and (folder / "manifest.json").exists()
     batches = _of_tokens(folder, wanted.tokenizer) if tokens else _of_texts(folder, wanted.text)
     try:

@@ -279,6 +279,8 @@ def test_a_finished_corpus_is_answered_for_from_text_and_from_tokens(tmp_path: P
         decontaminate(Wanted(str(folder / "a.jsonl"), (exam.files[0].path,), text="body"))
     with pytest.raises(UserError, match="expected PART=FIELD"):
         decontaminate(Wanted(str(folder), (exam.files[0].path,), parts=("title=x",)))
+    with pytest.raises(UserError, match=r"^--benchmarks: \S+none\.jsonl: No such file or directory$"):
+        decontaminate(Wanted(str(folder), (str(folder / "none.jsonl"),)))
 
 
 def test_token_shards_are_decoded_and_answered_as_their_texts_are(tmp_path: Path, exam: Benchmarks) -> None:
