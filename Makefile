@@ -9,8 +9,8 @@ DEV = $(VENV)/.dev
 KERNELS = $(VENV)/.kernels
 SOURCES = $(shell find stages -name "*.py" -o -name "*.json" -o -name signatures.txt)
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
-# two processes more than cores: the tests that start a Ray, or talk to servers, wait most of their time
-SPREAD = -n $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1) + 2)') --dist loadgroup --no-loadscope-reorder
+# one process more than cores: the tests that start a Ray wait most of their time
+SPREAD = -n $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1) + 1)') --dist loadgroup --no-loadscope-reorder
 DATA ?= ../shared/data
 REFERENCE ?= ../shared/reference
 WORK ?= /tmp/gristmill-bench
