@@ -32,9 +32,9 @@ RESAMPLES = 400
 LEAST_RUNS = 7
 _STARTS = tuple(product((0.0, 0.7), (3.0, 7.0, 14.0), (3.0, 7.0, 14.0), (0.15, 0.4, 0.8), (0.15, 0.4, 0.8)))
 _LEAST_PART = 0.25
-_GAIN = 0.01
-"""Of its loss, that is worth going on from."""
 """Of E: where its range reaches below, it is not identified."""
+_GAIN = 0.01
+"""Of its loss: a search that fell by as much is gone on from."""
 _LEVEL = 0.1
 """Runs whose computes differ by less than this part are of one level."""
 
