@@ -125,11 +125,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         time.sleep(self.about.answering)
         sent = data[: len(data) // 2] if fault == "cut" else b"" if fault == "empty" else data
         self._say(status, {"Content-Length": str(len(data)), **headers})
+        self.about.count(bytes=len(sent))  # before they are sent: who has them all looks at the counts at once
         try:
             self.wfile.write(sent)
         except ConnectionError:  # who asked is gone
-            return
-        self.about.count(bytes=len(sent))
+            self.about.count(bytes=-len(sent))
 
     def _say(self, status: int, headers: dict[str, str] | None = None) -> None:
         self.send_response_only(status)
