@@ -59,12 +59,13 @@ LONG = ("tests/run/", "tests/store/", "tests/test_sample", "tests/test_examples"
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With ``-n 2``, all tests that start a Ray run in one process, one after the other, and a file stays together.
+    """In a spread run a file stays together, and the tests that start a Ray run in two processes: faults, and the rest.
 
     They are the longest and mostly wait, so they begin first (with ``--no-loadscope-reorder``), and what is long next.
     """
     for item in items:
-        group = "ray" if item.get_closest_marker("ray") else item.nodeid.partition("::")[0]
+        file = item.nodeid.partition("::")[0]
+        group = "ray" if item.get_closest_marker("ray") and not file.endswith("test_faults.py") else file
         item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=lambda item: (item.get_closest_marker("ray") is None, not item.nodeid.startswith(LONG)))
 

@@ -136,8 +136,9 @@ def test_a_killed_ray_of_this_machine_is_started_again(small: Path, tmp_path: Pa
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_many_signals_are_one_line_and_one_code(small: Path, tmp_path: Path, number: signal.Signals) -> None:
     root = tmp_path / "root"
-    run = start(small, root, "ray" if number == signal.SIGTERM else "inline")
-    assert wait_until(lambda: files(root, "documents/*/*.parquet") >= 1, run)
+    engine, point = ("ray", "documents/*/*.parquet") if number == signal.SIGTERM else ("inline", "runs/lock.json")
+    run = start(small, root, engine)
+    assert wait_until(lambda: files(root, point) >= 1, run)
     until = time.monotonic() + 10
     while run.poll() is None and time.monotonic() < until:  # to the last moment of its end
         run.send_signal(number)
