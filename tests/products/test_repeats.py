@@ -235,7 +235,7 @@ def test_an_intermediate_file_damaged_before_any_phase_is_made_again_in_the_same
     struck = 0
     for number, phase in enumerate(phases):
         read = sorted(rebuild.inputs_of(phase.tasks, phases))
-        for address in some({a.rpartition("/")[0]: a for a in read if "/work/" in a}.values(), 2):
+        for address in some({a.rpartition("/")[0]: a for a in read if "/work/" in a}.values(), 5):
             store.remove("repeats")
             maker(store).run_waves("repeats", phases[:number])
             good = store.read_bytes(address)
