@@ -54,10 +54,10 @@ def s3() -> Iterator[str]:
         os.environ.pop(key) if value is None else os.environ.__setitem__(key, value)
 
 
-LONG = tuple(
-    f"tests/{name}"
-    for name in ("run/", "store/", "test_typed_docs", "test_sample", "test_examples", "recipes/", "extraction/")
-    + ("products/test_repeats.py", "products/test_transforms.py", "benchmarks/", "kernels/test_c", "recipe/test_own")
+LONG = (
+    *("tests/run/", "tests/store/", "tests/test_typed_docs", "tests/test_sample", "tests/test_examples"),
+    *("tests/recipes/", "tests/extraction/", "tests/products/test_repeats.py", "tests/products/test_transforms.py"),
+    *("tests/benchmarks/", "tests/kernels/test_c", "tests/recipe/test_own"),
 )
 
 

@@ -36,10 +36,12 @@ def listed(split: Split, name: str) -> str:
     """A split as it stands in `sources`, as sorted JSON indented by one a level: its place and ranges are left out."""
     strings = {"etag": split.etag, "file": split.file, "id": name, "source": split.source, "unit": split.unit}
     text = {key: encode_basestring(value) for key, value in strings.items()}
-    parts = json.dumps([[file, size] for file, _, size in split.parts], ensure_ascii=False, indent=1)
+    parts = "[]"
+    if split.parts:
+        parts = json.dumps([[file, size] for file, _, size in split.parts], ensure_ascii=False, indent=1)
     return (
         f'{{\n "end": {split.end},\n "etag": {text["etag"]},\n "file": {text["file"]},\n "id": {text["id"]},\n'
-        f' "parts": {parts.replace(NEW_LINE, NEW_LINE + " ") if split.parts else "[]"},\n "size": {split.size},\n'
+        f' "parts": {parts.replace(NEW_LINE, NEW_LINE + " ")},\n "size": {split.size},\n'
         f' "source": {text["source"]},\n "start": {split.start},\n "unit": {text["unit"]}\n}}'
     )
 

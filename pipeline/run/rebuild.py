@@ -55,7 +55,11 @@ def named(value: Any, makers: dict[str, Task], known: dict[int, tuple[str, ...]]
     if not isinstance(value, (dict, list, tuple)):
         return ()
     if id(value) not in known:
-        parts = value.values() if isinstance(value, dict) else value
-        found = dict.fromkeys(address for part in parts for address in named(part, makers, known))
+        found: dict[str, None] = {}
+        for part in value.values() if isinstance(value, dict) else value:
+            if not isinstance(part, str):
+                found |= dict.fromkeys(named(part, makers, known))
+            elif part in makers:
+                found[part] = None
         known[id(value)] = tuple(found)
     return known[id(value)]

@@ -31,6 +31,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from pipeline.errors import UserError
+from pipeline.store.address import canonical
 from stages import seal
 from stages.formats.hugging_face import READ_ONLY
 from stages.formats.locations import check_path, is_uri, locate, place_of, s3_of
@@ -49,8 +50,8 @@ Checksum = dict[str, int | str]
 
 
 def encode(report: Mapping[str, Any]) -> bytes:
-    """A report as the bytes that go into a file: sorted keys, no spaces, UTF-8."""
-    return json.dumps(report, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    """A report as the bytes that go into a file."""
+    return canonical(report)
 
 
 class TableWriter:
