@@ -28,9 +28,9 @@ from stages.reports import DocumentsReport
 
 
 class StageParams(BaseModel):
-    """Base of every stage's parameters: immutable, and a key nobody knows is an error."""
+    """Base of every stage's parameters: immutable; a key nobody knows is an error, and so is a number without end."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True, order=True)

@@ -1,9 +1,10 @@
 """Intermediate files of an exchange: a mapper writes one, its records ordered by partition; reducers read their part.
 
 Layout: for each partition the bytes of each column; then a table, one row of 64-bit numbers a partition (count of each
-column, position, checksum); then JSON (column types, totals, ``about``); then its size and checksum (8 bytes each,
-little-endian) and the mark. Columns are one-dimensional NumPy arrays; they need not have equal counts, so a ragged
-column is a column of sizes and one of values. What a reader reads does not grow with the number of partitions.
+column, position, checksum); then JSON (column types, totals, ``about``); then its size and the checksum of it and of
+the file's name (8 bytes each, little-endian; `stages.seal.name_of`) and the mark. Columns are one-dimensional NumPy
+arrays; they need not have equal counts, so a ragged column is a column of sizes and one of values. What a reader reads
+does not grow with the number of partitions.
 
 A part that does not match its checksum is never used: the file is removed, so the next run makes it anew, and
 `CorruptIntermediate` says so.
@@ -21,7 +22,7 @@ import numpy.typing as npt
 import xxhash
 
 from stages.contract import Store
-from stages.seal import DamagedFile
+from stages.seal import MISPLACED, DamagedFile, name_of
 
 MARK = b"GMXCHG02"
 TAIL_BYTES = 1 << 16
@@ -89,7 +90,8 @@ def write_ordered(
             "partitions": num_partitions,
         }
         encoded = json.dumps(footer, sort_keys=True, separators=(",", ":")).encode()
-        sink.write(encoded + len(encoded).to_bytes(8, "little") + xxhash.xxh3_64_digest(encoded) + MARK)
+        own = xxhash.xxh3_64_digest(encoded + name_of(address))
+        sink.write(encoded + len(encoded).to_bytes(8, "little") + own + MARK)
 
 
 def read_about(store: Store, address: str) -> tuple[dict[str, Any], dict[str, int]]:
@@ -139,8 +141,9 @@ class _Reader:
         if len(tail) < 24 or tail[16:] != MARK or self.end < 0:
             raise _corrupt(store, address, "no footer")
         encoded = self._bytes(self.end, size - 24)
-        if xxhash.xxh3_64_digest(encoded) != tail[8:16]:
-            raise _corrupt(store, address, "the footer does not match its checksum")
+        sums = xxhash.xxh3_64_digest(bytes(encoded) + name_of(address)), xxhash.xxh3_64_digest(encoded)
+        if tail[8:16] not in sums:  # the second in older files
+            raise _corrupt(store, address, f"the footer does not match its checksum, {MISPLACED}")
         self.footer: dict[str, Any] = json.loads(bytes(encoded))
 
     def parts(self, first: int, last: int) -> Iterator[Columns]:

@@ -7,6 +7,10 @@
 | JSON lines in zstd | a skippable frame at the end, which every decoder passes over: `xxh3_128` of all before it |
 | HTML | a comment at the end: the same |
 
+The seals of Parquet and Arrow files, of these lines, and of all JSON but manifests, which are copied with their folder,
+are of the file's name too (`name_of`): a sound file that got another one's place is damaged as well. Older seals are of
+the bytes alone, and read as they are.
+
 Readers of Parquet and Arrow go by the footer alone, so what stands before it is seen by nobody who does not look.
 Exchange files (`stages.exchange_file`), key indices and token shards (`stages.shard_format`: the blocks in their
 manifest) have checksums of their own. A file without a seal was made before there were any: it is read unchecked.
@@ -34,15 +38,19 @@ WHOLE_BYTES = 1 << 22
 every read of it costs."""
 MARK = b"GMSEAL01"
 _END = struct.Struct("<QQQQ8s")
-"""Bytes of data, bytes a block, xxh3_64 of the footer, xxh3_64 of the seal before this number, `MARK`."""
+"""Bytes of data, bytes a block, xxh3_64 of the footer, xxh3_64 of the seal before this number and `name_of` the file
+(older ones: of the seal alone), `MARK`."""
 _SUMS = struct.Struct("<QQQ")
 _TAIL_BYTES = 1 << 16
+MISPLACED = "or the file of another name"
 _EMPTY_STREAM_END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 _SKIPPABLE = b"\x50\x2a\x4d\x18" + (24).to_bytes(4, "little") + MARK
 _ZEROS = b"0" * 32
 _JSON = re.compile(rb'^ "checksum": "xxh3_128:([0-9a-f]{32})",?$', re.MULTILINE)
 _JSON_TRACE = re.compile(rb'^ (?:"checksum"|[^\n]*"xxh3_128:)', re.MULTILINE)
 """What a damaged checksum leaves of itself."""
+_OPTIONS = re.compile(r"\?[^?=]*=[^?]*$")
+"""What may follow a URI: no file of ours has such a name."""
 _HTML = re.compile(rb"<!-- xxh3_128:([0-9a-f]{32}) -->\n\Z")
 _HTML_TRACE = re.compile(rb"<!-- xxh3_128:|[0-9a-f]{32} -->")
 
@@ -56,6 +64,13 @@ class DamagedFile(RuntimeError):
 
     def __str__(self) -> str:
         return f"{self.address}: {self.what}; the next run of its mixture makes it again"
+
+
+def name_of(address: str) -> bytes:
+    """What of an address goes into a seal: its last two parts, so that a root may be moved and read by its URI."""
+    if "://" in address:
+        address = _OPTIONS.sub("", address)
+    return "/".join(address.split("/")[-2:]).encode("utf-8", "surrogateescape")
 
 
 # Parquet and Arrow files
@@ -95,11 +110,11 @@ def footer_bytes(tail: bytes) -> int | None:
     return None
 
 
-def footer_seal(blocks: Blocks, footer: bytes) -> bytes:
-    """What is to stand between the data and the footer."""
+def footer_seal(blocks: Blocks, footer: bytes, address: str) -> bytes:
+    """What is to stand between the data and the footer of the file of that address."""
     sums = struct.pack(f"<{len(blocks.sums())}Q", *blocks.sums())
     numbers = _SUMS.pack(blocks.size, blocks.block_bytes, xxhash.xxh3_64_intdigest(footer))
-    return sums + numbers + xxhash.xxh3_64_digest(sums + numbers)[::-1] + MARK
+    return sums + numbers + xxhash.xxh3_64_digest(sums + numbers + name_of(address))[::-1] + MARK
 
 
 @dataclass
@@ -166,8 +181,10 @@ def read_seal(file: pa.NativeFile, address: str) -> Seal | None:
     if mark != MARK or not fits:
         raise DamagedFile(address, "damaged in its seal")
     sealed = read(data_bytes, end - 16)
-    if xxhash.xxh3_64_intdigest(sealed) != own_sum or xxhash.xxh3_64_intdigest(read(end, size)) != footer_sum:
+    if xxhash.xxh3_64_intdigest(read(end, size)) != footer_sum:
         raise DamagedFile(address, "damaged in its footer")
+    if own_sum not in (xxhash.xxh3_64_intdigest(sealed + name_of(address)), xxhash.xxh3_64_intdigest(sealed)):
+        raise DamagedFile(address, f"damaged in its footer, {MISPLACED}")
     sums = struct.unpack(f"<{(len(sealed) - _SUMS.size) // 8}Q", sealed[: -_SUMS.size])
     return Seal(address, sums, block_bytes, data_bytes)
 
@@ -245,11 +262,11 @@ def checked(file: pa.NativeFile, seal: Seal, mapped: bool) -> pa.NativeFile:
 # JSON, JSON lines, HTML
 
 
-def encode_json(value: Any, errors: str = "strict", compact: bool = False) -> bytes:
+def encode_json(value: Any, errors: str = "strict", compact: bool = False, address: str = "") -> bytes:
     """An object or a list as indented JSON with its checksum; a list stands under the key ``items``.
 
-    ``errors`` says what becomes of characters that are none in UTF-8; ``compact``: each of its values on one line,
-    which is five times faster to write.
+    ``address``: the only one under which it may stand; by default any. ``errors`` says what becomes of characters that
+    are none in UTF-8; ``compact``: each of its values on one line, which is five times faster to write.
     """
     told = value if isinstance(value, dict) else {"items": value}
     told = told | {"checksum": f"xxh3_128:{_ZEROS.decode()}"}
@@ -258,7 +275,7 @@ def encode_json(value: Any, errors: str = "strict", compact: bool = False) -> by
         text = "{\n" + ",\n".join(lines) + "\n}\n"
     else:
         text = json.dumps(told, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
-    return _filled(_JSON, text.encode("utf-8", errors))
+    return _filled(_JSON, text.encode("utf-8", errors), name_of(address))
 
 
 def json_size(value: dict[str, Any]) -> int:
@@ -300,7 +317,8 @@ def decode_json(data: bytes, address: str) -> Any:
     Raises:
         DamagedFile: it is no whole JSON, or not what its checksum says.
     """
-    if not _matches(_JSON, data) or (_JSON_TRACE.search(data) and not _JSON.search(data)):
+    whole = _matches(_JSON, data, name_of(address)) or _matches(_JSON, data)
+    if not whole or (_JSON_TRACE.search(data) and not _JSON.search(data)):
         raise DamagedFile(address, "not what its checksum says")
     try:
         value = json.loads(data)
@@ -317,9 +335,9 @@ def encode_html(page: bytes) -> bytes:
     return _filled(_HTML, page + b"<!-- xxh3_128:" + _ZEROS + b" -->\n")
 
 
-def lines_seal(digest: bytes) -> bytes:
-    """The skippable frame behind zstd frames, of which ``digest`` is the xxh3_128."""
-    return _SKIPPABLE + digest
+def lines_seal(digest: bytes, address: str) -> bytes:
+    """The skippable frame behind the zstd frames of a file, of which ``digest`` is the xxh3_128."""
+    return _SKIPPABLE + xxhash.xxh3_128_digest(digest + name_of(address))
 
 
 def check_lines(data: memoryview, address: str) -> memoryview:
@@ -334,25 +352,26 @@ def check_lines(data: memoryview, address: str) -> memoryview:
         if MARK in seal or _SKIPPABLE[: -len(MARK)] in seal:
             raise DamagedFile(address, "damaged in its seal")
         return data
-    if xxhash.xxh3_128_digest(frames) != seal[len(_SKIPPABLE) :]:
-        raise DamagedFile(address, "not what its checksum says")
+    digest = xxhash.xxh3_128_digest(frames)
+    if seal[len(_SKIPPABLE) :] not in (xxhash.xxh3_128_digest(digest + name_of(address)), digest):
+        raise DamagedFile(address, f"not what its checksum says, {MISPLACED}")
     return frames
 
 
-def _filled(place: re.Pattern[bytes], data: bytes) -> bytes:
+def _filled(place: re.Pattern[bytes], data: bytes, name: bytes = b"") -> bytes:
     found = place.search(data)
     assert found is not None, "the checksum has no place"
     start, stop = found.span(1)
-    return data[:start] + xxhash.xxh3_128_hexdigest(data).encode() + data[stop:]
+    return data[:start] + xxhash.xxh3_128_hexdigest(data + name).encode() + data[stop:]
 
 
-def _matches(place: re.Pattern[bytes], data: bytes) -> bool:
-    """Whether the checksum of a file is right; True also where it has none."""
+def _matches(place: re.Pattern[bytes], data: bytes, name: bytes = b"") -> bool:
+    """Whether the checksum of a file, and of its name, is right; True also where it has none."""
     found = place.search(data)
     if found is None:
         return True
     start, stop = found.span(1)
-    return xxhash.xxh3_128_hexdigest(data[:start] + _ZEROS + data[stop:]).encode() == found[1]
+    return xxhash.xxh3_128_hexdigest(data[:start] + _ZEROS + data[stop:] + name).encode() == found[1]
 
 
 # Any file

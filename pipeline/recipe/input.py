@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.errors import RunError, told
-from pipeline.recipe.paths import SHIPPED
+from pipeline.recipe.paths import SHIPPED, root_of
 from pipeline.recipe.products import Recipe, Source
 from pipeline.recipe.sections import dump
 from pipeline.recipe.yaml_file import ConfigError, Key, YamlFile
@@ -56,7 +56,7 @@ def check_input(
         key: Key = ("sources", name, "paths")
         said: list[str] = []
         try:
-            splits = sources.list_splits(name, source.params, said.append)
+            splits = sources.list_splits(name, source.params, said.append, without=root_of(store))
         except sources.SourceError as error:
             yaml_file.add(key, _shipped(str(error).removeprefix(f"source {name}: ")))
             unread += [error] if error.__cause__ is not None else []

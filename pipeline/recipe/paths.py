@@ -65,13 +65,18 @@ def source_paths(raw: Any, key: Key, yaml_file: YamlFile, store: Store) -> Any:
     return raw
 
 
+def root_of(store: Store) -> str:
+    """The root as a path or URI that sources may have, too."""
+    return store.base if store.local else store.root.rstrip("/")
+
+
 def resolve(path: str, key: Key, yaml_file: YamlFile, store: Store) -> str:
     """A path of the mixture file: ``${root}`` and environment variables filled in, relative to that file."""
 
     def value(match: re.Match[str]) -> str:
         name = match.group(1)
         if name == "root":
-            return store.base if store.local else store.root.rstrip("/")
+            return root_of(store)
         if name not in os.environ:
             yaml_file.add(key, f"${{{name}}} is not set in the environment")
         return os.environ.get(name, "")
@@ -79,6 +84,8 @@ def resolve(path: str, key: Key, yaml_file: YamlFile, store: Store) -> str:
     if path.startswith(UNDER_ROOT) and not store.local:
         return inside(store.root, _VARIABLE.sub(value, path.removeprefix(UNDER_ROOT)))
     filled = _VARIABLE.sub(value, path)
+    if not filled:
+        yaml_file.add(key, f"expected a path, found nothing{f' in {path}' if path else ''}")
     if is_uri(filled):
         return filled
     return os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(yaml_file.path)), os.path.expanduser(filled)))

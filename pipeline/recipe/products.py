@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.errors import RunError, UserError
 from pipeline.recipe import graph, robots_files
-from pipeline.recipe.paths import unlisted
+from pipeline.recipe.paths import root_of, unlisted
 from pipeline.recipe.sections import ClustersSection, LinesSection, RepeatsSection, SampleParams, dump
 from pipeline.recipe.yaml_file import Key
 from pipeline.store.address import Fingerprint, digest, split_id
@@ -343,7 +343,7 @@ class Recipe:
                 continue
             params = self.sources[name].params
             try:
-                splits += sources.list_splits(name, params, say, keeper)
+                splits += sources.list_splits(name, params, say, keeper, without=root_of(store) if store else "")
             except sources.SourceError as error:
                 wrong.append((("sources", name, "index" if params.index else "paths"), error))
         if wrong:

@@ -221,6 +221,8 @@ def _check_size(root: yaml.Node) -> None:
             raise Refused(None, None, "an alias here stands for what contains it", node.start_mark)
         if id(node) in sizes:
             return
+        if isinstance(node, yaml.ScalarNode):
+            node.value = _whole_characters(node)
         above.add(id(node))
         inner = node.value if isinstance(node, yaml.CollectionNode) else []
         parts = [part for entry in inner for part in (entry if isinstance(entry, tuple) else (entry,))]
@@ -234,6 +236,17 @@ def _check_size(root: yaml.Node) -> None:
             raise Refused(None, None, f"its aliases stand for {found}, too many", node.start_mark)
 
     visit(root)
+
+
+def _whole_characters(node: yaml.ScalarNode) -> str:
+    """The text of a node; two halves of a character, as JSON escapes it, are that character."""
+    text = str(node.value)
+    if text.isascii():
+        return text
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        raise Refused(None, None, f"half a character is no text: {text!a}", node.start_mark) from None
 
 
 def _no_yaml(error: yaml.MarkedYAMLError) -> str:

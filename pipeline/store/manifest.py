@@ -95,7 +95,7 @@ def write(
             for line in lines:
                 stream.write(line + b"\n")
         digest = cast(HashingSink, sink).digest()
-        sink.write(seal.lines_seal(digest))
+        sink.write(seal.lines_seal(digest, address))
         first(digest.hex())
 
 

@@ -43,6 +43,7 @@ _COPY_BYTES = 1 << 22
 _EARLY_BYTES = 1 << 23
 SEALED = (".parquet", ".arrow")
 """Files that are written with a seal before their footer."""
+MANIFEST = "manifest.json"
 MAX_OPENED = 4096
 MISSING = "missing"
 Checksum = dict[str, int | str]
@@ -111,8 +112,9 @@ class HashingSink:
 
     closed = False
 
-    def __init__(self, sink: BinaryIO, sealed: bool = False) -> None:
-        """``sealed``: the sum of every block is taken too."""
+    def __init__(self, sink: BinaryIO, sealed: str = "") -> None:
+        """``sealed``: the address of a file to be sealed: the sum of every block is taken too."""
+        self._sealed = sealed
         self._sink = sink
         self._hash = xxhash.xxh3_128()
         self._blocks = seal.Blocks() if sealed else None
@@ -149,7 +151,7 @@ class HashingSink:
             raise ValueError("what was to be sealed ends in no footer")
         self.write(held[: len(held) - size])
         footer = held[len(held) - size :]
-        self._put(memoryview(seal.footer_seal(self._blocks, footer) + footer))
+        self._put(memoryview(seal.footer_seal(self._blocks, footer, self._sealed) + footer))
 
     def tell(self) -> int:
         return self.size + len(self._footer or b"")
@@ -177,6 +179,8 @@ class Store:
 
     def __init__(self, root: str) -> None:
         self.root = root
+        if not root.strip():
+            raise UserError("the root is empty: expected a folder, or s3://, gs://; is a variable not set?")
         if root.lower().startswith("hf://"):
             raise UserError(f"root {root!r} {READ_ONLY}: give a folder, or s3://, gs://; sources may lie there")
         try:
@@ -320,7 +324,7 @@ class Store:
     def create(self, address: str) -> Iterator[BinaryIO]:
         """A sink that becomes ``address`` when the block ends without an exception."""
         with self._create_local(address) if self.local else self._create_remote(address) as file:
-            sink = HashingSink(file, address.endswith(SEALED))
+            sink = HashingSink(file, address if address.endswith(SEALED) else "")
             yield cast(BinaryIO, sink)
             sink.seal()
         self.written[address] = sink.checksum()
@@ -355,11 +359,16 @@ class Store:
 
     def write_json(self, address: str, value: Any) -> None:
         """JSON for people and programs: indented, sorted keys, with its checksum (`stages.seal`)."""
-        self.write_bytes(address, seal.encode_json(value))
+        self.write_bytes(address, self._json(address, value))
 
     def keep_json(self, address: str, value: Any) -> None:
         """Write JSON, unless it stands there to the byte."""
-        self.keep_bytes(address, seal.encode_json(value))
+        self.keep_bytes(address, self._json(address, value))
+
+    @staticmethod
+    def _json(address: str, value: Any) -> bytes:
+        """A manifest may be copied elsewhere with its folder, whatever its name there; the others stand in a root."""
+        return seal.encode_json(value, address="" if address.endswith(MANIFEST) else address)
 
     def keep_bytes(self, address: str, data: bytes) -> None:
         """Write a file, unless it stands there to the byte."""

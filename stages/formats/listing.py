@@ -4,7 +4,8 @@ The tag is an object's ETag on S3 (a copy has that of its original), a hash of i
 Hugging Face Hub, elsewhere the time of last change and the size.
 
 What cannot be read under its name is left out and remarked: a local name that is no UTF-8, a link that leads nowhere,
-a link to one of the folders it stands in (that is entered once), on Google Cloud Storage a key with an empty part.
+a link to one of the folders it stands in (that is entered once), a pipe, a socket, a device, on Google Cloud Storage
+a key with an empty part; and so is one folder that the caller names, under whatever name a link leads there.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import os
 import stat as modes
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from pyarrow import fs
@@ -19,6 +21,7 @@ from pyarrow import fs
 from stages.formats.locations import tagging
 
 Say = Callable[[str], None]
+OWN_ROOT = "is not entered: it is the root of this run, whose files are no input"
 
 
 class Entry(NamedTuple):
@@ -30,7 +33,11 @@ class Entry(NamedTuple):
 
 
 def stat(filesystem: Any, path: str) -> Entry | None:
-    """The file of exactly this name, or None."""
+    """The file of exactly this name, or None.
+
+    Raises:
+        OSError: where a pipe, a socket or a device has it.
+    """
     tags = tagging(filesystem)
     if tags is not None:
         found = tags.stat(path)
@@ -40,6 +47,8 @@ def stat(filesystem: Any, path: str) -> Entry | None:
             about = os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
+        if kind := special(about.st_mode):
+            raise OSError(f"{shown(path)}: it is {kind} and no file")
         return _local_entry(path, about) if modes.S_ISREG(about.st_mode) else None
     info = filesystem.get_file_info(path)
     return _arrow_entry(info) if info.type == fs.FileType.File else None
@@ -55,18 +64,25 @@ def is_folder(filesystem: Any, path: str) -> bool:
     return bool(filesystem.get_file_info(path).type == fs.FileType.Directory)
 
 
-def entries(filesystem: Any, folder: str, recursive: bool, say: Say) -> Iterator[Entry]:
+def entries(filesystem: Any, folder: str, recursive: bool, say: Say, without: str = "") -> Iterator[Entry]:
     """The files in a folder, or below it, in no order that means anything.
 
     Args:
         say: told of what is left out.
+        without: a folder that is not entered; empty for none.
     """
+    if not isinstance(filesystem, fs.LocalFileSystem):
+        yield from _outside(_far_entries(filesystem, folder, recursive, say), without, say)
+        return
+    about = os.stat(folder or "/")
+    skipped = _key(without) if without else None
+    yield from _walk(folder.rstrip("/"), recursive, {(about.st_dev, about.st_ino): folder}, skipped, say)
+
+
+def _far_entries(filesystem: Any, folder: str, recursive: bool, say: Say) -> Iterator[Entry]:
     tags = tagging(filesystem)
     if tags is not None:
         yield from (Entry(one.path, one.size, one.etag) for one in tags.listed(folder, recursive))
-    elif isinstance(filesystem, fs.LocalFileSystem):
-        about = os.stat(folder or "/")
-        yield from _walk(folder.rstrip("/"), recursive, {(about.st_dev, about.st_ino): folder}, say)
     else:
         for info in filesystem.get_file_info(fs.FileSelector(folder, recursive=recursive)):
             if info.type != fs.FileType.File:
@@ -77,9 +93,31 @@ def entries(filesystem: Any, folder: str, recursive: bool, say: Say) -> Iterator
                 yield _arrow_entry(info)
 
 
-def _walk(folder: str, recursive: bool, above: dict[tuple[int, int], str], say: Say) -> Iterator[Entry]:
-    """``above``: the folders this one stands in, by device and inode, itself included."""
-    folders: list[tuple[str, tuple[int, int]]] = []
+def _outside(found: Iterator[Entry], without: str, say: Say) -> Iterator[Entry]:
+    """What is not below a folder."""
+    said = not without
+    for one in found:
+        if not without or not one.path.startswith(f"{without}/"):
+            yield one
+        elif not said:
+            say(f"{shown(without)} {OWN_ROOT}")
+            said = True
+
+
+Key = tuple[int, int]
+"""Device and inode of a folder."""
+
+
+def _key(folder: str) -> Key | None:
+    with suppress(OSError):
+        about = os.stat(folder)
+        return about.st_dev, about.st_ino
+    return None
+
+
+def _walk(folder: str, recursive: bool, above: dict[Key, str], without: Key | None, say: Say) -> Iterator[Entry]:
+    """``above``: the folders this one stands in, itself included."""
+    folders: list[tuple[str, Key]] = []
     with os.scandir(folder or "/") as found:
         for one in found:  # none of them is kept: each holds half a KiB
             path = f"{folder}/{one.name}"
@@ -95,12 +133,22 @@ def _walk(folder: str, recursive: bool, above: dict[tuple[int, int], str], say: 
                 yield _local_entry(path, about)
             elif recursive and modes.S_ISDIR(about.st_mode):
                 key = (about.st_dev, about.st_ino)
-                if key in above:
+                if key == without:
+                    say(f"{shown(path)} {OWN_ROOT}")
+                elif key in above:
                     say(f"{shown(path)} is not entered: it leads back to {shown(above[key])}, which it stands in")
                 else:
                     folders.append((path, key))
+            elif kind := special(about.st_mode):
+                say(f"{shown(path)} is left out: it is {kind} and no file")
     for path, key in folders:
-        yield from _walk(path, recursive, above | {key: path}, say)
+        yield from _walk(path, recursive, above | {key: path}, without, say)
+
+
+def special(mode: int) -> str:
+    """What a place on a disk is that is neither file nor folder; empty for those."""
+    kinds = (modes.S_ISFIFO, "a pipe"), (modes.S_ISSOCK, "a socket"), (modes.S_ISCHR, "a device")
+    return next((kind for is_kind, kind in (*kinds, (modes.S_ISBLK, "a device")) if is_kind(mode)), "")
 
 
 def _local_entry(path: str, about: os.stat_result) -> Entry:

@@ -30,6 +30,7 @@ PART_BYTES = 64 << 20
 MOST_PARTS = 9_000
 PART_THREADS = 4
 PIECE = 1 << 20
+NO_RANGES = "the server does not answer range requests"
 OPTIONS = frozenset(
     {"region", "scheme", "endpoint_override", "anonymous", "access_key", "secret_key", "session_token"}
     | {"tls_ca_file_path", "force_virtual_addressing", "allow_bucket_creation", "allow_bucket_deletion"}
@@ -107,11 +108,30 @@ class S3(fs.FileSystemHandler):  # type: ignore[misc]
         """The object of exactly this name, or None."""
         if not path.partition("/")[2]:
             return None
+        for tried in range(1, retries.TRIES + 1):
+            try:
+                head = self.ask("head_object", path)
+                break
+            except FileNotFoundError:
+                return None
+            except OSError as error:
+                if aws().status_of(error.__cause__) not in (400, 403, 409) or tried == retries.TRIES:
+                    raise
+                self._hear_why(path)
+            retries.pause(tried)
+        return Listed(path, head["ContentLength"], head.get("ETag", "").strip('"'), head["LastModified"])
+
+    def _hear_why(self, path: str) -> None:
+        """Ask for the first byte of an object whose head was refused: that answer had no body, and so no reason.
+
+        Raises:
+            OSError: the reason, where it is one that stays.
+        """
         try:
-            head = self.ask("head_object", path)
-        except FileNotFoundError:
-            return None
-        return Listed(path, head["ContentLength"], head["ETag"].strip('"'), head["LastModified"])
+            self.ask("get_object", path, Range="bytes=0-0")["Body"].close()
+        except OSError as error:
+            if aws().status_of(error.__cause__) not in (404, 416):  # none, or an empty one: the head will say so
+                raise
 
     def listed(self, folder: str, recursive: bool = True) -> Iterator[Listed]:
         """Objects below ``bucket/folder``, in the order of their keys; those that only mark a folder are left out."""
@@ -120,7 +140,7 @@ class S3(fs.FileSystemHandler):  # type: ignore[misc]
             for entry in page.get("Contents", ()):
                 if not (entry["Key"].endswith("/") and entry["Size"] == 0):
                     path = f"{bucket}/{entry['Key']}"
-                    yield Listed(path, entry["Size"], entry["ETag"].strip('"'), entry["LastModified"])
+                    yield Listed(path, entry["Size"], entry.get("ETag", "").strip('"'), entry["LastModified"])
 
     def _pages(self, bucket: str, prefix: str, recursive: bool) -> Iterator[dict[str, Any]]:
         more: dict[str, str] = {} if recursive else {"Delimiter": "/"}
@@ -129,6 +149,8 @@ class S3(fs.FileSystemHandler):  # type: ignore[misc]
             yield page
             if not page.get("IsTruncated"):
                 return
+            if not page.get("NextContinuationToken"):
+                raise OSError(f"s3://{bucket}/{prefix}: the server cuts its list off and does not say how it goes on")
             more["ContinuationToken"] = page["NextContinuationToken"]
 
     def is_folder(self, path: str) -> bool:
@@ -138,7 +160,7 @@ class S3(fs.FileSystemHandler):  # type: ignore[misc]
             page = self.ask("list_objects_v2", bucket, Prefix=f"{key}/" if key else "", MaxKeys=1)
         except FileNotFoundError:
             return False
-        return not key or page["KeyCount"] > 0
+        return not key or bool(page.get("Contents") or page.get("CommonPrefixes"))
 
     def get_file_info(self, paths: list[str]) -> list[fs.FileInfo]:
         return [self._info(path) for path in paths]
@@ -187,6 +209,8 @@ class S3(fs.FileSystemHandler):  # type: ignore[misc]
         try:
             self.ask("put_object", path, Body=body, ContentMD5=_md5(body), **only)
         except FileExistsError:
+            if not only:
+                raise
             if (found := self.stat(path)) is not None and found.size == size:  # an answer that was lost: is it ours?
                 return bool(S3File(self, path).read() == body)
             return False
@@ -313,12 +337,15 @@ class S3File(RangedFile):
         """Append what one request gives of what is missing of the ``wanted`` bytes from ``start`` on."""
         first = start + len(held)
         asked = f"bytes={first}-{start + wanted - 1}"
-        answer = self.store.ask("get_object", self.path, Range=asked, IfMatch=f'"{self._etag}"')
+        same = {"IfMatch": f'"{self._etag}"'} if self._etag else {}
+        answer = self.store.ask("get_object", self.path, Range=asked, **same)
         with answer["Body"] as body:
+            if first and not answer.get("ContentRange", "").startswith(f"bytes {first}-"):
+                raise OSError(f"s3://{self.path}: {NO_RANGES}")
             while piece := body.read(min(PIECE, wanted - len(held))):
                 held += piece
         if len(held) < wanted:
-            raise ConnectionError(f"s3://{self.path}: the answer ends at byte {start + len(held)}")
+            raise ConnectionError(f"the answer ends at byte {start + len(held)}")
 
 
 def _md5(body: bytes) -> str:

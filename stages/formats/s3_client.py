@@ -12,7 +12,11 @@ from botocore.config import Config
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
-_PASSING_CODES = {"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "Throttling", "BadDigest"}
+_PASSING_CODES = (
+    *("SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "Throttling", "ThrottlingException"),
+    *("BadDigest", "OperationAborted", "ConditionalRequestConflict", "TemporaryRedirect"),
+)
+ELSEWHERE = "the bucket is at another endpoint or in another region: add ?region=NAME or ?endpoint_override=HOST"
 
 
 def client_of(options: dict[str, str]) -> Any:
@@ -53,10 +57,16 @@ def is_unheard(error: Exception) -> bool:
 def passes(error: Exception) -> bool:
     """Whether the same request may well be answered when it is made again."""
     if isinstance(error, exceptions.ClientError):
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        status = status_of(error)
         return (status >= 500 and status != 501) or status in (408, 429) or code_of(error) in _PASSING_CODES
     kinds = (exceptions.HTTPClientError, exceptions.IncompleteReadError, parsers.ResponseParserError)
     return isinstance(error, (*kinds, ConnectionError, TimeoutError))
+
+
+def status_of(error: Any) -> int:
+    """HTTP status of an error; 0 of those that are no answer."""
+    response = getattr(error, "response", None)
+    return int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)) if isinstance(response, dict) else 0
 
 
 def code_of(error: Any) -> str:
@@ -71,11 +81,13 @@ def as_os_error(error: Exception, path: str) -> OSError:
     if isinstance(error, (exceptions.NoCredentialsError, exceptions.PartialCredentialsError)):
         return PermissionError(f"{uri}: no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE")
     told = str(error).strip().partition("\n")[0]
+    if isinstance(error, RecursionError):  # botocore asks where the bucket is, and is sent away again
+        return OSError(f"{uri}: sent on, HTTP 301: {ELSEWHERE}")
     if not isinstance(error, exceptions.ClientError):
         return OSError(f"{uri}: {told}")
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    status = status_of(error)
     why = error.response.get("Error", {}).get("Message") or code_of(error)
-    told = f"{uri}: {error.operation_name}: HTTP {status} {why}"
+    told = f"{uri}: {error.operation_name}: HTTP {status} {why}{f'; {ELSEWHERE}' if status in (301, 307) else ''}"
     if status == 404:
         return FileNotFoundError(errno.ENOENT, told, uri)
     if status in (401, 403):

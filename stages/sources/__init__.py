@@ -34,20 +34,25 @@ Keep = Callable[[str, Callable[[], Index]], Index]
 
 
 def list_splits(
-    name: str, params: SourceParams, say: Say = lambda _: None, keep: Keep = lambda _, find: find()
+    name: str,
+    params: SourceParams,
+    say: Say = lambda _: None,
+    keep: Keep = lambda _, find: find(),
+    without: str = "",
 ) -> list[Split]:
     """All splits of the source ``name``, sorted by (file, start).
 
     Args:
         say: told in one line of every file that is left out, and why.
         keep: where scanned indices are kept, for sources that have one.
+        without: the root of the run, a path or URI: a folder that it stands in is read without it.
 
     Raises:
         SourceError: a path that is missing or cannot be read, a glob that matches nothing, a file whose format its
             name does not tell, two files with one name; an index that does not say what is asked of it.
     """
     if not params.index:
-        return file_splits(name, params, say)
+        return file_splits(name, params, say, without)
     indices = indexed.listed_indices(name, params, files_of, say)
     try:
         identity = indexed.identity(params, indices)

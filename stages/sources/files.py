@@ -17,9 +17,13 @@ Limits: two files of one source with the same relative name are an error, becaus
 from __future__ import annotations
 
 import gzip
+import os
 import re
+import zlib
 from dataclasses import dataclass
 from typing import Any
+
+from pyarrow import fs
 
 from stages.contract import Split
 from stages.formats import SUFFIXES, format_of, splitting
@@ -47,11 +51,12 @@ class Found:
     etag: str
 
 
-def file_splits(name: str, params: SourceParams, say: Say) -> list[Split]:
+def file_splits(name: str, params: SourceParams, say: Say, without: str = "") -> list[Split]:
     """All splits of the files under ``paths``, sorted by (file, start).
 
     Args:
         say: told in one line of every file that is left out, and why.
+        without: the root of the run, a path or URI: a folder that it stands in is read without it.
 
     Raises:
         SourceError: a path that is missing or cannot be read, a glob that matches nothing, a file whose format its
@@ -59,7 +64,7 @@ def file_splits(name: str, params: SourceParams, say: Say) -> list[Split]:
     """
     found: dict[str, Found] = {}
     for path in params.paths:
-        for one in files_of(name, path, params, lambda line: say(f"source {name}: {line}")):
+        for one in files_of(name, path, params, lambda line: say(f"source {name}: {line}"), without):
             other = found.setdefault(one.file, one)
             if other.uri != one.uri:
                 raise SourceError(
@@ -99,7 +104,7 @@ def _group(name: str, group: list[Found]) -> Split:
     return Split(name, group[0].file, 0, len(group), "files", group[0].uri, size, etag, parts)
 
 
-def files_of(name: str, path: str, params: SourceParams, say: Say) -> list[Found]:
+def files_of(name: str, path: str, params: SourceParams, say: Say, without: str = "") -> list[Found]:
     """The files one path stands for."""
     try:
         if is_http(path) and not path.endswith(LISTS):
@@ -107,7 +112,7 @@ def files_of(name: str, path: str, params: SourceParams, say: Say) -> list[Found
             return [Found(_relative(path, params), path, remote.size, remote.etag)]
         if is_http(path) or place_of(path).path.endswith(LISTS):
             return _listed(name, path, params)
-        return _globbed(name, path, params, say)
+        return _globbed(name, path, params, say, without)
     except FileNotFoundError:
         raise SourceError(f"source {name}: {path} does not exist{meant_uri(path)}") from None
     except SourceError:
@@ -126,36 +131,57 @@ def _relative(uri: str, params: SourceParams) -> str:
 
 def _listed(name: str, path: str, params: SourceParams) -> list[Found]:
     """The files a list names, one a line. Sizes are asked for on disks and object stores, not on web servers."""
-    entries = [line.strip() for line in opened_text(path).split("\n") if line.strip() and not line.startswith("#")]
-    entries = entries[: params.first]
-    if not entries:
-        raise SourceError(f"source {name}: {path} lists no file")
+    lines = [line.removesuffix("\r") for line in opened_text(path).split("\n") if line.strip()]
     prefix = params.prefix
-    if prefix is None and entries[0].startswith(("crawl-data/", "cc-index/")):
+    first = next((line for line in lines if not line.startswith("#")), "")
+    if prefix is None and first.startswith(("crawl-data/", "cc-index/")):
         prefix = COMMON_CRAWL
-    found = []
-    for entry in entries:
-        uri = entry if is_uri(entry) or entry.startswith("/") else _beside(path, entry, prefix)
-        if is_http(uri):
-            found.append(Found(entry, uri, 0, "listed"))
+    found: list[Found] = []
+    count = 0
+    for line in lines:
+        if count == params.first:
+            break
+        one = _listed_file(path, line, prefix) or _listed_file(path, line.strip(), prefix)
+        if one is None and line.startswith("#"):
             continue
-        filesystem, root = locate(uri)
-        about = stat(filesystem, root)
-        if about is None:
-            if params.missing == "skip":
-                continue
+        count += 1
+        if one is not None:
+            found.append(one)
+        elif params.missing != "skip":
+            uri = _listed_uri(path, line, prefix)
             raise SourceError(
                 f"source {name}: {path} lists {uri}, which does not exist; `missing: skip` passes over it"
             )
-        found.append(Found(entry, uri, about.size, about.tag))
+    if not count:
+        raise SourceError(f"source {name}: {path} lists no file")
     return found
 
 
+def _listed_uri(path: str, entry: str, prefix: str | None) -> str:
+    return entry if is_uri(entry) or entry.startswith("/") else _beside(path, entry, prefix)
+
+
+def _listed_file(path: str, entry: str, prefix: str | None) -> Found | None:
+    """What one line of a list names; None where that is no file, or a comment: on web servers nobody is asked."""
+    uri = _listed_uri(path, entry, prefix)
+    if is_http(uri):
+        return None if entry.startswith("#") or entry != entry.strip() else Found(entry, uri, 0, "listed")
+    about = stat(*locate(uri))
+    return about and Found(entry, uri, about.size, about.tag)
+
+
 def opened_text(path: str) -> str:
-    """A text file, gzip or not."""
+    """A text file, gzip or not.
+
+    Raises:
+        ValueError: a damaged one, or one that is no UTF-8.
+    """
     with open_file(path) as file:
         content = file.read()
-    return (gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content).decode("utf-8")
+    try:
+        return (gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content).decode("utf-8-sig")
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(f"a damaged gzip file: {error}") from error
 
 
 def _beside(path: str, entry: str, prefix: str | None) -> str:
@@ -168,14 +194,14 @@ def _beside(path: str, entry: str, prefix: str | None) -> str:
     return place.beside(place.path.rpartition("/")[0] + "/" + entry).uri()
 
 
-def _globbed(name: str, path: str, params: SourceParams, say: Say) -> list[Found]:
+def _globbed(name: str, path: str, params: SourceParams, say: Say, without: str) -> list[Found]:
     place = place_of(path)
     filesystem, whole = locate(path)
     if path.endswith("?") and place.scheme and stat(filesystem, whole) is None:
         whole += "?"  # a wildcard, and no end of a name
     folder, pattern = anchor(filesystem, whole)
     try:
-        matching = _matching(filesystem, folder, pattern, params, say)
+        matching = _matching(filesystem, folder, pattern, params, say, _near(without, filesystem))
     except FileNotFoundError:
         raise SourceError(f"source {name}: {place.beside(folder).uri()} does not exist{meant_uri(path)}") from None
     if not matching:
@@ -211,7 +237,17 @@ def anchor(filesystem: Any, path: str) -> tuple[str, str | None]:
     return path, None
 
 
-def _matching(filesystem: Any, root: str, pattern: str | None, params: SourceParams, say: Say) -> list[Entry]:
+def _near(without: str, filesystem: Any) -> str:
+    """The path of the root of the run where that is on the same file system; else nothing."""
+    if not without:
+        return ""
+    other, path = locate(without)
+    return path.rstrip("/") if other == filesystem else ""
+
+
+def _matching(
+    filesystem: Any, root: str, pattern: str | None, params: SourceParams, say: Say, without: str
+) -> list[Entry]:
     """Files under ``root`` that match ``pattern``; without one, ``root`` itself or every known file in that folder."""
     alone = stat(filesystem, root) if pattern is None else None
     if alone is not None:
@@ -221,17 +257,41 @@ def _matching(filesystem: Any, root: str, pattern: str | None, params: SourcePar
     recursive = pattern is None or "/" in pattern or "**" in pattern
     regex = glob_regex(pattern) if pattern is not None else None
     cut = len(root.rstrip("/")) + 1
-    found = []
-    for one in entries(filesystem, root, recursive, say):
-        if one.path.rpartition("/")[2].startswith((".", "_")):
+    if recursive and without and _is_same(filesystem, root, without):
+        raise ValueError("it is the root of this run, whose own files would be read as pages; give a folder of input")
+    found, hidden = [], []
+    seen = _hidden(pattern)
+    for one in entries(filesystem, root, recursive, say, without):
+        below = one.path[cut:]
+        if not (regex.fullmatch(below) if regex else format_of(one.path, params.format)):
             continue
-        if not (regex.fullmatch(one.path[cut:]) if regex else format_of(one.path, params.format)):
-            continue
-        if is_utf8(one.path):
+        if seen.search(below):
+            hidden.append(shown(one.path))
+        elif is_utf8(one.path):
             found.append(one)
         else:
             say(f"{shown(one.path)} is left out: its name is no UTF-8, and so no name for a document; rename it")
+    if hidden:
+        say(f"left out for a name that begins with . or _: {min(hidden)}{HIDDEN[len(hidden) > 1] % (len(hidden) - 1)}")
     return found
+
+
+HIDDEN = ("%.0s; a path that says so reads it", " and %d more; a path that says so reads them")
+
+
+def _hidden(pattern: str | None) -> re.Pattern[str]:
+    """Finds in a path what programs leave beside the data: files and folders named ``.x`` or ``_x``.
+
+    A pattern with a part that begins in this way means such names.
+    """
+    marks = {mark for mark in "._" if not any(part.startswith(mark) for part in (pattern or "").split("/"))}
+    return re.compile(f"(?:^|/)(?![.][.]?/)[{re.escape(''.join(sorted(marks)))}]" if marks else "(?!)")
+
+
+def _is_same(filesystem: Any, folder: str, other: str) -> bool:
+    if not isinstance(filesystem, fs.LocalFileSystem):
+        return folder.rstrip("/") == other
+    return os.path.exists(other) and os.path.samefile(folder or "/", other)
 
 
 def _base(root: str, found: list[Entry], is_glob: bool, base: str | None) -> str:

@@ -78,8 +78,9 @@ class SourceParams(StageParams):
 
     paths: tuple[str, ...] = ()
     """Files, folders (every file of a known format in them) and globs: ``*``, ``?``, ``[ab]``, ``{a,b}``, ``**``;
-    on disks, ``s3://``, ``gs://``, ``https://`` and ``hf://datasets/ORG/NAME[@REVISION]/PATH`` (buckets and models of
-    the Hugging Face Hub too; an extra: `pip install gristmill[hf]`). Either these or ``index`` is needed."""
+    what begins with ``.`` or ``_`` is left out unless the path says so, and so is the root of the run; on disks,
+    ``s3://``, ``gs://``, ``https://`` and ``hf://datasets/ORG/NAME[@REVISION]/PATH`` (buckets and models of the Hugging
+    Face Hub too; an extra: `pip install gristmill[hf]`). Either these or ``index`` is needed."""
     index: tuple[str, ...] = ()
     """Index files of WARC or ARC files, of which only the records that ``where`` wants are read, by ranges: Common
     Crawl's columnar index (Parquet; its ``cc-index-table.paths.gz`` too), CDXJ, CDX; written as ``paths``."""

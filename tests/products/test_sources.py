@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gzip
 import http.server
+import os
 import re
 import threading
 from pathlib import Path
@@ -38,6 +39,55 @@ def test_names_are_relative_to_what_stands_before_the_first_wildcard(tmp_path: P
 def test_a_folder_gives_its_known_files_and_no_hidden_ones(tmp_path: Path) -> None:
     make(tmp_path, "a.jsonl", "deep/b.parquet", "c.unknown", ".d.jsonl", "_e.jsonl")
     assert names(str(tmp_path)) == ["a.jsonl", "deep/b.parquet"]
+
+
+def test_hidden_files_and_folders_are_left_out_and_said_unless_a_path_says_so(tmp_path: Path) -> None:
+    make(tmp_path, "a.jsonl", ".git/b.jsonl", "x/_temporary/0/c.jsonl", "_d.jsonl", "_SUCCESS", "a/..b/.../e.jsonl")
+    said: list[str] = []
+    splits = list_splits("web", SourceParams(paths=(str(tmp_path),), group_bytes=0), said.append)
+    assert [split.file for split in splits] == ["a.jsonl"]
+    told = f"source web: left out for a name that begins with . or _: {tmp_path}/.git/b.jsonl and 3 more"
+    assert said == [f"{told}; a path that says so reads them"]
+    assert names(f"{tmp_path}/_*.jsonl") == ["_d.jsonl"]
+    assert names(f"{tmp_path}/**/_temporary/**/*.jsonl") == ["x/_temporary/0/c.jsonl"]
+    assert names(f"{tmp_path}/.git") == ["b.jsonl"]
+    assert names(f"{tmp_path}/_d.jsonl") == ["_d.jsonl"]
+
+
+def test_the_root_of_a_run_is_no_input_of_it_under_any_name(tmp_path: Path) -> None:
+    make(tmp_path, "a.jsonl", "root/documents/x.jsonl", "root/sample/y.jsonl")
+    (tmp_path / "link").symlink_to("root")
+    root = f"{tmp_path}/root"
+
+    def found(path: str) -> tuple[list[str], list[str]]:
+        said: list[str] = []
+        splits = list_splits("web", SourceParams(paths=(path,), group_bytes=0), said.append, without=root)
+        return [split.file for split in splits], said
+
+    told = "is not entered: it is the root of this run, whose files are no input"
+    files, said = found(str(tmp_path))
+    assert files == ["a.jsonl"]
+    assert sorted(said) == [f"source web: {tmp_path}/{name} {told}" for name in ("link", "root")]
+    assert found(f"{root}/sample")[0] == found(f"{root}/sample/*")[0] == ["y.jsonl"]
+    for path in (root, f"{tmp_path}/link", f"{root}/**/*.jsonl"):
+        with pytest.raises(SourceError, match="it is the root of this run"):
+            found(path)
+
+
+def test_what_is_neither_file_nor_folder_is_named(tmp_path: Path) -> None:
+    make(tmp_path, "a.jsonl")
+    os.mkfifo(tmp_path / "b.jsonl")
+    (tmp_path / "c.jsonl").symlink_to("/dev/zero")
+    said: list[str] = []
+    splits = list_splits("web", SourceParams(paths=(str(tmp_path),)), said.append)
+    assert [split.file for split in splits] == ["a.jsonl"]
+    kinds = {"b": "a pipe", "c": "a device"}
+    assert sorted(said) == [
+        f"source web: {tmp_path}/{name}.jsonl is left out: it is {kind} and no file" for name, kind in kinds.items()
+    ]
+    for name, kind in kinds.items():
+        with pytest.raises(SourceError, match=f"it is {kind} and no file"):
+            names(f"{tmp_path}/{name}.jsonl")
 
 
 def test_splits_carry_uri_size_and_an_etag_that_follows_the_content(tmp_path: Path) -> None:
@@ -153,6 +203,19 @@ def test_a_list_of_paths_names_its_files(tmp_path: Path) -> None:
     assert names(path, first=1) == ["data/1.warc.gz"]
     with pytest.raises(SourceError, match="which does not exist"):
         names(path)
+
+
+def test_a_line_of_a_list_is_a_name_where_a_file_has_it(tmp_path: Path) -> None:
+    make(tmp_path, "#1.jsonl", " 2 .jsonl ", "3.jsonl", "4 .jsonl")
+    path = tmp_path / "in.paths"
+    path.write_bytes("\ufeff# a comment\r\n#1.jsonl\r\n 2 .jsonl \n\n  3.jsonl\t\n#4.jsonl\n4 .jsonl".encode())
+    assert names(str(path), format="jsonl") == [" 2 .jsonl ", "#1.jsonl", "3.jsonl", "4 .jsonl"]
+    assert names(str(path), format="jsonl", first=2) == [" 2 .jsonl ", "#1.jsonl"]
+    whole = gzip.compress(b"3.jsonl\n" * 99)
+    for damaged in (whole[:-9], whole[:15] + b"\xff\xff" + whole[17:]):
+        (tmp_path / "cut.paths.gz").write_bytes(damaged)
+        with pytest.raises(SourceError, match="a damaged gzip file"):
+            names(f"{tmp_path}/cut.paths.gz")
 
 
 def test_common_crawl_lists_stand_for_its_own_address(tmp_path: Path) -> None:

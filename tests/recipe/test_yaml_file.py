@@ -129,6 +129,7 @@ def test_what_is_no_mapping_or_no_yaml_is_one_line_with_its_place(text: str) -> 
             ("On", "On"),
         ),
         *(("2026-01-01", "2026-01-01"), ("~", None), ("null", None), ("TRUE", True), ("1_000", "1_000"), ("=", "=")),
+        *(('"\\ud83d\\ude00 x"', "\U0001f600 x"), ("\U0001f600", "\U0001f600")),
         *(("18446744073709551615", 2**64 - 1), ("0x", "0x"), ("08", 8), ("1.2.3", "1.2.3"), ("'012'", "012")),
     ],
 )
@@ -162,6 +163,7 @@ MERGES = "a: &a {k0: x}\n" + "".join(
         ("b: !!float ''", 1, "expected a number"),
         ("a: 1\n? [x, y]\n: 2\n", 2, "expected text as a key"),
         ("a: 1\nb: '\x1b[2J'\n", 2, "U+001B"),
+        ('a: 1\nb: "x\\ud83d"\n', 2, "half a character is no text"),
         ("a: !!python/object:os.system x", 1, "could not determine a constructor"),
     ],
 )

@@ -164,7 +164,7 @@ def behind(odd: str) -> Iterator[Any]:
         proxy.__exit__(None, None, None)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", [*FAULTS, "429", "late", "conflict", "said in 200"])
 def test_reads_and_writes_of_every_size_outlast_each_fault(behind: Any, quick: None, fault: str) -> None:
     query, proxy = behind(0.5, fault)
     store = Store(f"s3://odd/faults-{fault}{query}")
@@ -188,6 +188,51 @@ def test_a_store_that_never_answers_is_given_up(behind: Any, quick: None, monkey
     with pytest.raises(OSError, match="HTTP 503"):
         Store(f"s3://odd/x{query}").read_bytes("y")
     assert proxy.counts["503"] == 4
+
+
+ELSEWHERE = "the bucket is at another endpoint or in another region: add .region=NAME"
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("expired", "HTTP 400 The provided token has expired"),
+        ("skewed", "HTTP 403 The difference between the request time"),
+        ("moved", ELSEWHERE),
+        ("sent on", ELSEWHERE),
+    ],
+)
+def test_a_refusal_is_said_in_the_words_of_the_store(behind: Any, quick: None, fault: str, said: str) -> None:
+    """Whatever is asked: the answer to HEAD has no body, and so no words."""
+    query, _ = behind(1.0, fault)
+    store = Store(f"s3://odd/refused{query}")
+    for ask in (store.list, store.read_bytes, store.exists, lambda address: store.write_bytes(address, b"1")):
+        before = retries.repeated()
+        with pytest.raises(OSError, match=f"^s3://odd.*{said}"):
+            ask("x")
+        assert retries.repeated() == before
+
+
+def test_a_server_that_knows_no_ranges_gives_no_wrong_bytes(behind: Any, quick: None) -> None:
+    query, _ = behind(1.0, "whole")
+    store = Store(f"s3://odd/whole{query}")
+    store.write_bytes("x", bytes(range(200)))
+    assert store.read_bytes("x") == bytes(range(200))
+    with store.open("x") as file, pytest.raises(OSError, match="does not answer range requests"):
+        file.read_at(10, 100)
+
+
+def test_an_upload_that_ends_in_an_error_after_all_is_ended_again(
+    odd: str, client: Any, behind: Any, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3 answers 200 to the end of an upload at once, and says in the body how it went."""
+    monkeypatch.setattr(s3, "PART_BYTES", 5 << 20)
+    query, proxy = behind(0.5, "said in 200")
+    data = os.urandom(11 << 20)
+    for number in range(2):
+        Store(f"s3://odd/ended{query}").write_bytes(str(number), data)
+        assert client.get_object(Bucket="odd", Key=f"ended/{number}")["Body"].read() == data
+    assert proxy.counts["said in 200"] > 3
 
 
 @pytest.mark.parametrize("code", [403, 404])

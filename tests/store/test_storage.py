@@ -105,6 +105,9 @@ def test_remove_takes_files_and_folders_and_minds_nothing_missing(store: Store) 
 def test_a_root_that_is_no_uri_we_know_is_one_clear_error() -> None:
     with pytest.raises(UserError, match="cannot be opened"):
         Store("gopher://somewhere/else")
+    for empty in ("", " "):  # as of a variable that is not set
+        with pytest.raises(UserError, match="the root is empty"):
+            Store(empty)
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not os.path.exists("/bin/mount"), reason="needs root to mount a small tmpfs")

@@ -15,6 +15,20 @@ from typing import Any
 
 FAULTS = ("503", "500", "reset", "cut", "slow")
 """SlowDown, InternalError, a connection that is reset, a body that ends early, an answer that comes late."""
+ERRORS = {
+    "503": (503, "SlowDown", "Reduce your request rate."),
+    "500": (500, "InternalError", "Try again."),
+    "429": (429, "TooManyRequests", "Slow down."),
+    "late": (400, "RequestTimeout", "Your socket connection to the server was not read from or written to."),
+    "skewed": (403, "RequestTimeTooSkewed", "The difference between the request time and the time is too large."),
+    "expired": (400, "ExpiredToken", "The provided token has expired."),
+    "conflict": (409, "OperationAborted", "A conflicting conditional operation is in progress. Try again."),
+    "moved": (301, "PermanentRedirect", "The bucket must be addressed using the specified endpoint."),
+    "sent on": (307, "TemporaryRedirect", "Please re-send this request to the specified temporary endpoint."),
+    "said in 200": (200, "InternalError", "We encountered an internal error. Please try again."),
+}
+"""Answers that are an error: HTTP status, code and message; the last where something is written. Beside these and
+`FAULTS`, ``whole`` is an answer to a request for a range that gives all of the object."""
 BODY = "<?xml version='1.0' encoding='UTF-8'?>\n<Error><Code>{code}</Code><Message>{told}</Message></Error>"
 SLOW_SECONDS = 0.2
 
@@ -67,11 +81,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _pass(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         fault = self.proxy.fault()
-        if fault in ("503", "500"):
-            code, told = (
-                ("SlowDown", "Reduce your request rate.") if fault == "503" else ("InternalError", "Try again.")
-            )
-            return self._answer(int(fault), {}, BODY.format(code=code, told=told).encode())
+        if fault == "said in 200" and self.command not in ("PUT", "POST"):
+            fault = ""
+        if fault == "whole":
+            del self.headers["Range"]
+        if fault in ERRORS:
+            status, code, told = ERRORS[fault]
+            return self._answer(status, {}, BODY.format(code=code, told=told).encode())
         if fault == "reset" and self.proxy._random.random() < 0.5:
             return self._reset()  # before anything was done; else after it
         if fault == "slow":
