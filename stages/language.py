@@ -12,7 +12,8 @@ share of segments that the model labels otherwise than the page (``other_languag
 
 Method: fastText (Joulin et al. 2016, arXiv 1607.01759); lid.176 is shipped, any other supervised model (GlotLID,
 OpenLID) goes by path. The model reads ``max_bytes`` of the text in ``pieces`` spread evenly over it, with line breaks
-as spaces, and in small letters where most are capitals: eight pieces of 125 bytes keep 99.6% of the labels of the full
+as spaces, in small letters where most are capitals, and in plain ones where most are full-width, mathematical, circled
+or small capitals: eight pieces of 125 bytes keep 99.6% of the labels of the full
 text, the first 2,000 bytes 99.2% (`docs/decisions/language.md`).
 
 Price: 0.08 ms a page of the default input; the kernel gives the library's labels and probabilities
@@ -40,7 +41,7 @@ from stages.kernels.columns.ragged import Bytes, Offsets, offsets_of, read_only,
 from stages.kernels.jit import lean_kernel
 from stages.kernels.unicode import characters, lines
 
-VERSION = 4
+VERSION = 5
 SCHEMA = schemas.LANGUAGE
 """Without ``top_k`` and ``segments``; see `schema`."""
 SCRIPT_BYTES = 8_192
@@ -49,6 +50,7 @@ SCRIPT_BYTES = 8_192
 MODELS = {"lid.176": Path(__file__).parent / "models" / "lid.176.ftz"}
 UNDETERMINED = "und"
 NO_SCRIPT = "Zyyy"
+LATIN = "Latn"
 _PREFIX = "__label__"
 
 
@@ -97,6 +99,10 @@ def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
         data, offsets, bounds = lines.cut_lines(data, offsets, params.max_bytes, params.pieces, params.segments > 0)
         best, values = model.predict(*in_small_letters(data, offsets, params.lower_case), max(params.top_k, 1))
         unknown = best[:, 0] < 0
+        styled = lines.mostly_capitals(data, offsets)[1]
+        scripts = [
+            LATIN if plain and script == NO_SCRIPT else script for script, plain in zip(scripts, styled, strict=True)
+        ]
         unknown |= np.fromiter((script == NO_SCRIPT for script in scripts), np.bool_, len(scripts))
         best[unknown], values[unknown] = -1, 0
         values = np.minimum(values, np.float32(1))
@@ -163,14 +169,18 @@ def language_of(name: str) -> str:
 
 
 def in_small_letters(data: Bytes, offsets: Offsets, every: bool) -> tuple[Bytes, Offsets]:
-    """Lines in small letters where most are capitals, which models have hardly seen, or ``every`` line."""
-    wanted = np.ones(len(offsets) - 1, np.bool_) if every else lines.mostly_capitals(data, offsets)
+    """Lines in small, plain letters where most are others, which models have hardly seen; or ``every`` line."""
+    capitals, styled = lines.mostly_capitals(data, offsets)
+    wanted = np.ones(len(offsets) - 1, np.bool_) if every else capitals | styled
     if not wanted.any():
         return data, offsets
     view = data.data
     parts = [bytes(view[start:stop]) for start, stop in pairwise(offsets.tolist())]
     for d in np.flatnonzero(wanted).tolist():
-        parts[d] = parts[d].decode("utf-8", "replace").lower().encode()
+        text = parts[d].decode("utf-8", "replace")
+        if styled[d]:
+            text = text.translate(lines.plain_letters()).replace("\u3000", " ")
+        parts[d] = text.lower().replace("i\u0307", "i").encode()  # of a dotted capital, in Turkish
     sizes = np.array([len(part) for part in parts], np.int64)
     return read_only(np.frombuffer(b"".join(parts), np.uint8)), read_only(offsets_of(sizes))
 

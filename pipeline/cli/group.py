@@ -91,7 +91,7 @@ class Group(click.Group):
                 traceback.print_exc(file=terminal.errors())
             kind = "" if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: "
             hint = "" if debug else " (--debug shows where)"
-            sys.exit(_say(f"{kind}{told(error) if isinstance(error, OSError) else error}{hint}", 1))
+            sys.exit(_say(f"{kind}{told(error)}{hint}", 1))
 
 
 def _say(message: str, code: int) -> int:

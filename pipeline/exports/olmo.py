@@ -16,11 +16,10 @@ import io
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from pipeline.errors import UserError
 from pipeline.exports.target import Export, empty_folder, parts, raw, whole_file, written
 from pipeline.reader import TokenShards
+from pipeline.store.storage import Store
 
 MAX_TOKENS = 512 << 20
 
@@ -78,7 +77,7 @@ class _Docs:
     def places(self, segment: int) -> list[tuple[str, int]]:
         shard, batch = self._shards.segment_shard(segment)
         if self._held[0] != shard.docs:
-            table = pq.read_table(self._shards.manifest.folder / shard.docs, columns=["file", "offset"])
+            table = Store(str(self._shards.manifest.folder)).read_table(shard.docs, ["file", "offset"])  # checked
             columns = table["file"].to_pylist(), table["offset"].to_pylist()
             self._held = (shard.docs, list(zip(*columns, strict=True)))
         before = sum(b.rows for b in shard.batches[: shard.batches.index(batch)])

@@ -6,11 +6,13 @@ import csv
 import gzip
 import itertools
 import json
+import shutil
 import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,6 +37,8 @@ from pipeline.exports import (
 from pipeline.exports.blend import blend_report
 from pipeline.exports.target import document_cuts
 from pipeline.reader import TokenShards, Windows
+from pipeline.store.storage import Store
+from stages.seal import DamagedFile
 from tests.support.shard_folders import EOS, random_documents, write_folder
 
 
@@ -159,6 +163,16 @@ def test_a_blend_megatron_would_refuse_is_refused(
 
 
 # OLMo-core
+
+
+def test_a_damaged_list_of_documents_is_no_source_of_places(shards: TokenShards, tmp_path: Path) -> None:
+    shutil.copytree(shards.manifest.folder, tmp_path / "copy")
+    [docs, *_] = sorted((tmp_path / "copy").glob("*/docs-*.parquet"))
+    Store(str(tmp_path / "copy")).write_table(f"train/{docs.name}", pq.read_table(docs))  # as runs write it
+    data = docs.read_bytes()
+    docs.write_bytes(data[:50] + bytes([data[50] ^ 4]) + data[51:])
+    with pytest.raises(DamagedFile, match="damaged between byte 0"):
+        export_olmo(TokenShards(tmp_path / "copy"), tmp_path / "olmo")
 
 
 @pytest.mark.parametrize(("max_tokens", "num_files"), [(1, 3), (15000, 2), (1 << 29, 1)])

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import pyarrow as pa
@@ -140,8 +141,60 @@ def test_capitals_are_read_as_small_letters(language_name: str) -> None:
 def test_text_with_some_capitals_is_read_as_it_is() -> None:
     texts = ["NASA and ESA said so, in the USA", "NASA AND ESA SAID SO, in the USA", "РЕКА БЕРЁТ начало"]
     texts += ["Река БЕРЁТ начало", "川 は 北", ""]
+    texts += [
+        "ＮＡＳＡ said",
+        "Ｎａｓａ said",
+        "ｓａｉｄ so",
+        "ꜱᴀɪᴅ ꜱᴏ",
+        "𝐒𝐚𝐢𝐝 𝖘𝖔 ℋ",
+        "Ⓢⓐⓘⓓ",
+        "川，北！（一）",
+        "ㄱㄴ ª º ² ㎏",
+    ]
     data, offsets = text_buffers(pa.array(texts, pa.large_string()))
-    assert mostly_capitals(data, offsets).tolist() == [False, True, True, False, False, False]
+    capitals, styled = mostly_capitals(data, offsets)
+    assert capitals.tolist() == [False, True, True, False, False, False, *[False] * 8]
+    assert styled.tolist() == [*[False] * 8, True, True, True, True, False, False]
+
+
+CAPITALS = {
+    "el": "Η Αθήνα είναι η πρωτεύουσα της Ελλάδας και η μεγαλύτερη πόλη της χώρας.",
+    "uk": "Київ є столицею України та найбільшим містом країни, яке знають усі люди.",
+    "hy": "Երևանը Հայաստանի մայրաքաղաքն է և երկրի ամենամեծ քաղաքը։",
+    "ka": "თბილისი საქართველოს დედაქალაქი და ქვეყნის უდიდესი ქალაქია.",
+    "tr": "İstanbul Türkiye’nin en büyük şehridir. Şehrin uzun bir tarihi vardır ve herkes bunu çok iyi bilir.",
+    "vi": "Hà Nội là thủ đô của Việt Nam và là một trong những thành phố lớn nhất.",
+}
+
+
+def in_style(text: str, capital: int, small: int) -> str:
+    """ASCII letters as those that begin at two code points."""
+    return "".join(
+        chr(capital + ord(c) - 65) if "A" <= c <= "Z" else chr(small + ord(c) - 97) if "a" <= c <= "z" else c
+        for c in text
+    )
+
+
+@pytest.mark.parametrize("name", CAPITALS)
+def test_capitals_of_every_script_are_read_as_small_letters(name: str) -> None:
+    text = CAPITALS[name]
+    whole = text.replace("i", "İ").upper() if name == "tr" else text.upper()
+    title = f"{whole[: len(whole) // 4]}\n{text}"
+    rows = label([text, whole, unicodedata.normalize("NFD", whole), title])
+    assert [row["language"] for row in rows] == [name] * 4
+    assert all(row["confidence"] > 0.5 for row in rows)
+
+
+def test_styled_letters_are_read_as_plain_ones() -> None:
+    text = PAGES["en"]
+    church = CAPITALS["ka"].translate({0x10D0 + k: 0x10A0 + k for k in range(38)})
+    small_capitals = dict(zip("abcdefghijklmnopqrstuvwyz", "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘꞯʀꜱᴛᴜᴠᴡʏᴢ", strict=True))
+    styles = [in_style(text, *style) for style in ((0xFF21, 0xFF41), (0x1D400, 0x1D41A), (0x24B6, 0x24D0))]
+    styles += ["".join(small_capitals.get(c, c) for c in text), styles[0].replace(" ", "\u3000"), styles[1].upper()]
+    plain, *rows, georgian = label([text, *styles, church])
+    assert [(row["language"], row["script"]) for row in rows] == [("en", "Latn")] * len(styles)
+    assert all(abs(row["confidence"] - plain["confidence"]) < 0.02 for row in rows)
+    assert (georgian["language"], georgian["script"]) == ("ka", "Geor")
 
 
 @settings(max_examples=50, deadline=None)

@@ -1,4 +1,4 @@
-"""Lines that a model of language reads: pieces of texts joined by spaces, and whether most letters are capitals.
+"""Lines that a model of language reads: pieces of texts joined by spaces; of which most letters are capitals or styled.
 
 Legend: N bytes of data, D texts, P pieces at most. bounds_DP1 int64: where the pieces of a line begin in it, and its
 end; a piece ends a byte, the space, before the next one begins.
@@ -9,6 +9,7 @@ end; a piece ends a byte, the space, before the next one begins.
 
 from __future__ import annotations
 
+import unicodedata
 from functools import cache
 
 import numpy as np
@@ -18,7 +19,8 @@ from stages.kernels.columns.ragged import Bytes, Offsets, read_only
 from stages.kernels.jit import lean_kernel
 from stages.kernels.unicode import characters
 
-_UPPER, _LOWER = 1, 2
+_UPPER, _LOWER, _STYLED = 1, 2, 4
+_SMALL_CAPITAL = "LATIN LETTER SMALL CAPITAL "
 
 
 def cut_lines(
@@ -41,20 +43,43 @@ def cut_lines(
     return read_only(out[: ends[-1]]), read_only(ends), bounds
 
 
-def mostly_capitals(data: Bytes, offsets: Offsets) -> npt.NDArray[np.bool_]:
-    """Of every text whether more letters are capitals than small; where most bytes are ASCII letters, of those."""
-    found = np.zeros(len(offsets) - 1, np.bool_)
-    _mostly_capitals(data, offsets, cases(), found)
-    return found
+def mostly_capitals(data: Bytes, offsets: Offsets) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Of every text whether more letters are capitals than small, and whether most letters with case are styled.
+
+    Where most bytes are ASCII letters, those alone are looked at. Styled letters are those of `plain_letters`.
+    """
+    capitals, styled = np.zeros(len(offsets) - 1, np.bool_), np.zeros(len(offsets) - 1, np.bool_)
+    _mostly_capitals(data, offsets, cases(), capitals, styled)
+    return capitals, styled
 
 
 @cache
 def cases() -> npt.NDArray[np.uint8]:
-    """Of every code point 1 for a capital, 2 for a small letter, as Python has them, 0 for all else (0.2 s, once)."""
+    """Of every code point 1 for a capital, 2 for a small letter, as Python has them, and 4 more for a styled one; 0 for
+    all else (0.2 s, once)."""
     letters = list(map(chr, range(characters.NUM_CODE_POINTS)))
     upper = np.fromiter(map(str.isupper, letters), np.bool_, len(letters))
     lower = np.fromiter(map(str.islower, letters), np.bool_, len(letters))
-    return read_only(_UPPER * upper.astype(np.uint8) + _LOWER * lower.astype(np.uint8))
+    found = _UPPER * upper.astype(np.uint8) + _LOWER * lower.astype(np.uint8)
+    found[list(plain_letters())] |= _STYLED
+    return read_only(found)
+
+
+@cache
+def plain_letters() -> dict[int, str]:
+    """The small letter of every letter with case that is one in another style.
+
+    ASCII letters in full width, mathematical, circled or as small capitals; Georgian ones in the letters of the church.
+    """
+    found = {}
+    for cp in (*range(0x0250, 0x02B0), *range(0x1D00, 0x1D30), *range(0xA720, 0xA800)):
+        found[cp] = unicodedata.name(chr(cp), "").removeprefix(_SMALL_CAPITAL)
+    for cp in (*range(0x2100, 0x2150), *range(0x24B6, 0x24EA), *range(0xFF21, 0xFF5B), *range(0x1D400, 0x1D800)):
+        found[cp] = unicodedata.normalize("NFKC", chr(cp))
+    found |= {cp: unicodedata.normalize("NFKC", chr(cp)) for cp in range(0x1F130, 0x1F14A)}
+    known = {cp: letter.lower() for cp, letter in found.items() if len(letter) == 1 and letter.isascii()}
+    known |= {first + k: chr(0x10D0 + k) for first in (0x10A0, 0x2D00) for k in range(0x26)}
+    return {cp: letter for cp, letter in known.items() if letter.isalpha() and (chr(cp).islower() or chr(cp).isupper())}
 
 
 @lean_kernel
@@ -92,10 +117,10 @@ def _cut_lines(data, offsets, max_bytes, pieces, divided, out, ends, bounds):  #
 
 
 @lean_kernel
-def _mostly_capitals(data, offsets, cases, found):  # type: ignore[no-untyped-def]
+def _mostly_capitals(data, offsets, cases, found, styled):  # type: ignore[no-untyped-def]
     for d in range(len(offsets) - 1):
         start, stop = offsets[d], offsets[d + 1]
-        capitals = small = 0
+        capitals = small = styles = 0
         for i in range(start, stop):
             capitals += 65 <= data[i] <= 90
             small += 97 <= data[i] <= 122
@@ -107,5 +132,7 @@ def _mostly_capitals(data, offsets, cases, found):  # type: ignore[no-untyped-de
                     continue
                 cp, i = characters.code_point(data, i, stop)
                 capitals += cases[cp] & 1
-                small += cases[cp] >> 1
+                small += cases[cp] >> 1 & 1
+                styles += cases[cp] >> 2
         found[d] = capitals > small
+        styled[d] = styles * 2 > capitals + small
