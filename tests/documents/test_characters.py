@@ -99,6 +99,15 @@ def test_characters_of_lines_and_pages(tmp_path: Path, text: str, right: str) ->
         ('<h1>Install <a href="#install">&para;</a></h1>', "Install\n\n"),
         ('<h1>Install<a href="#install">&#182;</a></h1>', "Install\n\n"),
         ('<h1><a class="header-anchor" href="#install">#</a> Install</h1>', "Install\n\n"),
+        *(
+            (f'<h2>Install <a href="{href}">{mark}</a></h2>', "Install\n\n")
+            for mark in ("[link]", "[Permalink]", "[#]", "[edit]", " [view source] ", "<small>[top]</small>")
+            for href in ("#x", "/x")
+        ),
+        ('<dt>open <a href="/x">[source]</a></dt>', "open\n\n"),
+        ('<h2>Where rivers rise in the hills<a href="#f">[1]</a></h2>', "Where rivers rise in the hills[1]\n\n"),
+        ('<h2>How the river flows to the east <a href="#x">[T]</a></h2>', "How the river flows to the east [T]\n\n"),
+        ('<p>See the <a href="#x">[link]</a>.</p>', "See the [link].\n\n"),
         ('<p>C<a href="/c">#</a> is a language.</p>', "C# is a language.\n\n"),
         ('<p>The sign ¶ is one; see <a href="#p">¶ signs</a>.</p>', "The sign ¶ is one; see ¶ signs.\n\n"),
         (

@@ -13,12 +13,20 @@ from stages.kernels.html import formulas, mathml, tex
 from stages.kernels.html import state as s
 from stages.kernels.html import tokens as t
 from stages.kernels.html.kinds import DISPLAY, PICTURE
+from stages.kernels.html.tables import FNV_START, fnv, mix
 from stages.kernels.html.tokens import is_space
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
 HIDDEN_REGION, RENDERED_REGION, TEX_REGION, NUMBER_REGION, SIGN_REGION = 1, 2, 3, 4, 5
 MAX_SIGN = 9
 """Bytes of a link beside a heading that is but a sign; a longer one is the heading."""
+_MARKS = (
+    *(fnv(word) for word in (b"#", b"link", b"permalink", b"permanent link", b"direct link", b"anchor", b"top")),
+    *(fnv(word) for word in (b"back to top", b"edit", b"edit source", b"source", b"view source", b"src")),
+    *(fnv(word) for word in (b"hide", b"show")),
+)
+LONGEST_SIGN = 20
+"""Bytes of the text of a link that may be such a mark."""
 MATHML, IMAGE, SCRIPT_SOURCE, ATTRIBUTE = 1, 2, 3, 4
 MAX_SCRIPT = 24
 """Bytes of raised or lowered text that is marked; more is text in small type."""
@@ -412,8 +420,18 @@ def is_number_text(out, start, stop):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def _is_mark(out, start, stop):  # type: ignore[no-untyped-def]
+    """Whether a word of ASCII, in whatever case, is one of `_MARKS`."""
+    h = FNV_START
+    for i in range(start, stop):
+        h = mix(h, out[i] | 0x20 if 65 <= out[i] <= 90 else out[i])
+    return h in _MARKS
+
+
+@inline_kernel
 def is_sign(out, start, stop, in_heading):  # type: ignore[no-untyped-def]
-    """Whether the text of a link is a pilcrow or, in a heading, another sign that links to itself."""
+    """Whether the text of a link is a pilcrow or, in a heading, another sign that links to itself or to what is done with
+    it: ``#``, ``[link]``, ``[edit]`` (`_MARKS`)."""
     while start < stop and out[start] == 32:
         start += 1
     while stop > start and out[stop - 1] == 32:
@@ -431,6 +449,8 @@ def is_sign(out, start, stop, in_heading):  # type: ignore[no-untyped-def]
         return True
     if size == 3 and out[start] == 0xEF and out[start + 1] == 0x83:  # private use: icon fonts
         return True
+    if size > 2 and out[start] == 91 and out[stop - 1] == 93:
+        return _is_mark(out, start + 1, stop - 1)
     return (
         size == 4
         and out[start] == 0xF0

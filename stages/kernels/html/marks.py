@@ -102,7 +102,7 @@ def start_inline(data, tag, found, hints, W, T, blocks, nodes, out, o):  # type:
 def end_inline(data, tag, after, end, W, blocks, out, o):  # type: ignore[no-untyped-def]
     """An end tag that does not break the text. Next o."""
     if tag == t.A:
-        if W[s.LINK] != OFF and W[s.LINK] >= W[s.TEXT] and 0 < o - W[s.LINK] <= 6:
+        if W[s.LINK] != OFF and W[s.LINK] >= W[s.TEXT] and 0 < o - W[s.LINK] <= inline.LONGEST_SIGN:
             top = W[s.STACK_TAGS + W[s.DEPTH] - 1]
             if inline.is_sign(out, W[s.LINK], o, t.H1 <= top <= t.H6 or top == t.DT):
                 o = W[s.LINK]
