@@ -35,12 +35,16 @@ def stats_of(snapshot: Snapshot) -> dict[str, Any]:
     """The figures of a mixture, finished or not (then of what is there).
 
     Those of a finished one stand in its stats.json, which the same products always lead to.
+
+    Raises:
+        RunError: what a finished one is told by is missing.
     """
     store = snapshot.store
     made = f"{folder_of(snapshot)}/stats.json"
     if snapshot.complete and store.exists(made):
         found: dict[str, Any] = store.read_json(made)
         return found
+    snapshot.check_there()
 
     def reports(product: str) -> Iterator[Any]:
         return (entry.report for entry in snapshot.product(product))

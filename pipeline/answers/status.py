@@ -26,6 +26,7 @@ def shards_text(count: int) -> str:
 def status_text(store: Store) -> str:
     """Progress, products, failures and quarantined records of the mixture run last."""
     snapshot = snapshots.load(store)
+    snapshot.check_there()
     holder = RootLock(store).holder()
     failed = last_words(store) if not snapshot.complete and not holder else []
     state = (

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.errors import UserError
+from pipeline.errors import RunError, UserError
 from pipeline.recipe import phases
 from pipeline.store import facts, manifest
 from pipeline.store.manifest import Entry
@@ -58,6 +58,18 @@ class Snapshot:
         if address is None or not self.store.exists(address):
             return None
         return manifest.nth(self.store, address, split)
+
+    def check_there(self) -> None:
+        """Refuse a finished mixture whose manifests are not all there: what is left would be told as all there is.
+
+        Raises:
+            RunError: naming the first that is missing.
+        """
+        places = [*self.data["products"].values(), *self.corpora().values()] if self.complete else []
+        for address in places:
+            if not self.store.exists(address):
+                told = f"{self.store.uri(address)} is missing: mixture {self.name} is not whole"
+                raise RunError(f"{told}; its next run makes it again")
 
     def splits(self) -> list[dict[str, Any]]:
         return list(self.store.read_json(self.data["sources"]))
@@ -151,7 +163,7 @@ def checked(store: Store, snapshot: Snapshot) -> Snapshot:
     version = snapshot.data.get("version")
     if version != VERSION:
         raise OtherVersion(
-            f"{store.root} was written by another version (format {version}, this program knows {VERSION}): ask the"
-            " program that wrote it, or run the mixture again with this one"
+            f"{snapshot.name} in {store.root} was written by another version (format {version}, this program knows"
+            f" {VERSION}): ask the program that wrote it, or run the mixture again with this one"
         )
     return snapshot

@@ -79,6 +79,7 @@ _ESCAPES = re.compile(rb"\x1b(?:\$[@B]|\([BJI])")
 """What shifts ISO-2022-JP; no other text has ESC before these."""
 _CONTROLS = re.compile(rb"[\x80-\x9f]")
 _HIGH = re.compile(rb"[\x80-\xff]+")
+_BETWEEN = re.compile(r"(?<=[A-Za-z])[^\w\s\x00-\x7f\u2010-\u2027\u00b7\ufffd](?=[A-Za-z])")
 _REPEATED = re.compile(r"([^\x00-\x7f])\1+")
 _SUPERSETS = {"koi8-r": "koi8-u", "gbk": "gb18030"}
 """koi8-u has Ukrainian letters where koi8-r has box drawings, and gb18030 is read for both."""
@@ -201,18 +202,21 @@ def _familiar(text: bytes, names: Sequence[str]) -> str | None:
 
 def _odd(text: bytes, name: str) -> float:
     """Share of the characters outside ASCII that are wrong, or rare in texts of the charset's language. Many of one in
-    a row are one; lines and boxes are none."""
-    found = [c for c in _REPEATED.sub(r"\1", decode(text[:SCORED], name)) if c > "\x7f" and not _is_line(c)]
+    a row are one; lines and boxes are none. In Chinese, symbols between Latin letters are odd, but for quotes and
+    dashes: they are the apostrophes of the other charset."""
+    decoded = _REPEATED.sub(r"\1", decode(text[:SCORED], name))
+    found = [c for c in decoded if c > "\x7f" and not _is_line(c)]
+    between = len(_BETWEEN.findall(decoded))
     kana = sum("\u3041" <= c <= "\u30fe" for c in found)
     if name == "euc-kr":
         good = sum(c in HANGUL or "\u2000" <= c <= "\u206f" or "\u3000" <= c <= "\u303f" for c in found)
     elif name in ("euc-jp", "shift_jis"):
         good = sum(not "\uff61" <= c <= "\uff9f" and c != "\ufffd" for c in found) if 10 * kana >= len(found) else 0
     elif name == "gb18030":
-        good = len("".join(c for c in found if c not in RARE_MARKS).encode("gb2312", "ignore")) // 2 - kana
+        good = len("".join(c for c in found if c not in RARE_MARKS).encode("gb2312", "ignore")) // 2 - kana - between
     else:
         leads = "".join(c for c in found if c not in RARE_MARKS).encode("big5", "ignore")[::2]
-        good = sum(lead <= LAST_COMMON_BIG5 for lead in leads) - kana
+        good = sum(lead <= LAST_COMMON_BIG5 for lead in leads) - kana - between
     return 1 - good / max(len(found), 1)
 
 

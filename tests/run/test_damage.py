@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.answers import verify, verify_files
+from pipeline.answers import stats, verify, verify_files
+from pipeline.answers.status import status_text
 from pipeline.answers.verify import verify_root
 from pipeline.errors import RunError, UserError
 from pipeline.recipe import graph
@@ -344,6 +345,10 @@ def test_verify_says_what_is_missing_and_what_is_incomplete(finished: Path, tmp_
     away(root, ["manifests"])
     with pytest.raises(RunError, match=r"manifests/documents-.*missing"):
         verify_root(Store(str(root)), None)
+    away(root, ["report"])
+    for say in (lambda store: stats.text(store, None), status_text):
+        with pytest.raises(RunError, match=r"manifests/.*is missing: mixture small is not whole"):
+            say(Store(str(root)))
     copied(finished, root)
     store = Store(str(root))
     current = store.read_json("runs/current.json")
