@@ -4,9 +4,9 @@ from __future__ import annotations
 
 
 def told(error: Exception) -> str:
-    """One line; a file stands before what is wrong with it: ``/a/b: Permission denied``."""
+    """One line; a file stands before what is wrong with it: ``/a/b: Permission denied``; of two, where one would go."""
     if isinstance(error, OSError) and isinstance(error.filename, str) and error.strerror:
-        return f"{error.filename}: {error.strerror}"
+        return f"{error.filename2 or error.filename}: {error.strerror}"
     return str(error).partition("\n")[0]
 
 

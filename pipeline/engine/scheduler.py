@@ -25,6 +25,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, overload
 
+from pipeline.engine.process import give_back_memory
 from pipeline.errors import RunError
 from pipeline.store.storage import Checksum, Store
 from stages.contract import Task
@@ -231,6 +232,7 @@ class Scheduler:
             waiting = Planned.of(sorted(tasks, key=lambda task: (-task.cost, task.label)))
         if waiting:
             self._run(wave, waiting, on_done, on_wait)
+            give_back_memory()
 
     def _run(self, wave: str, tasks: Planned, on_done: Callable[[Done], None], on_wait: Callable[[], None]) -> None:
         executor = self._executor(tasks)

@@ -206,17 +206,17 @@ def _odd(text: bytes, name: str) -> float:
     dashes: they are the apostrophes of the other charset."""
     decoded = _REPEATED.sub(r"\1", decode(text[:SCORED], name))
     found = [c for c in decoded if c > "\x7f" and not _is_line(c)]
-    between = len(_BETWEEN.findall(decoded))
+    plain = "".join(c for c in _BETWEEN.sub("", decoded) if c > "\x7f" and not _is_line(c) and c not in RARE_MARKS)
     kana = sum("\u3041" <= c <= "\u30fe" for c in found)
     if name == "euc-kr":
         good = sum(c in HANGUL or "\u2000" <= c <= "\u206f" or "\u3000" <= c <= "\u303f" for c in found)
     elif name in ("euc-jp", "shift_jis"):
         good = sum(not "\uff61" <= c <= "\uff9f" and c != "\ufffd" for c in found) if 10 * kana >= len(found) else 0
     elif name == "gb18030":
-        good = len("".join(c for c in found if c not in RARE_MARKS).encode("gb2312", "ignore")) // 2 - kana - between
+        good = len(plain.encode("gb2312", "ignore")) // 2 - kana
     else:
-        leads = "".join(c for c in found if c not in RARE_MARKS).encode("big5", "ignore")[::2]
-        good = sum(lead <= LAST_COMMON_BIG5 for lead in leads) - kana - between
+        leads = plain.encode("big5", "ignore")[::2]
+        good = sum(lead <= LAST_COMMON_BIG5 for lead in leads) - kana
     return 1 - good / max(len(found), 1)
 
 

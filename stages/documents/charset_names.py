@@ -14,6 +14,7 @@ from functools import lru_cache
 from resiliparse.parse.encoding import map_encoding_to_html5
 
 from stages.documents.charset_jis import realigned
+from stages.documents.charset_shifts import decode_hz, decode_kr
 
 # Names as browsers give them (WHATWG), where resiliparse's map or Python say something else.
 NAMES = {
@@ -88,6 +89,8 @@ def known(label: str) -> str | None:
 def decode(page: bytes, name: str, errors: str = "replace") -> str:
     """Decode as browsers do; what cannot be becomes U+FFFD, or is left out where ``errors`` is ``ignore``."""
     if errors == "replace":
+        if name in ("hz", "iso-2022-kr"):
+            return decode_hz(page) if name == "hz" else decode_kr(page)
         errors = _HANDLERS.get(name, errors)
         page = realigned(page) if name == "iso-2022-jp" else page
     return page.decode(CODECS.get(name, name), errors)

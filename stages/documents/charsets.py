@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from stages.documents.charset_choice import PRESCAN, choose
 from stages.documents.charset_names import decode, known
+from stages.documents.charset_shifts import shifted
 from stages.kernels.html.byte_scan import Survey, survey
 
 BOMS = (
@@ -74,6 +75,10 @@ def decoded(
     found = survey(page)
     if found.has_nul and (wide := _wide(page)):
         return _decoded(page, wide)
+    if found.is_ascii and (b"~{" in page or b"\x0e" in page):
+        said = header_label(content_type) or page_label(page)
+        if between := shifted(page, said):
+            return _decoded(page, between)
     if not found.has_escape:
         if found.valid == len(page):
             return Decoded(page, "utf-8")

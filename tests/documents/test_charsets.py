@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -304,3 +305,65 @@ def test_a_short_page_of_macroman_is_told(wrong: bytes) -> None:
     html = page(text, language="fr").encode("mac_roman") + b" abc" + wrong + b"def"
     utf8, name = to_utf8(html)
     assert (name, text in utf8.decode()) == ("macintosh", True)
+
+
+SHIFTED = {
+    "iso-2022-jp": ("iso2022_jp", JAPANESE, (b"\x1b$B", b"\x1b(B")),
+    "iso-2022-kr": ("iso2022_kr", KOREAN, (b"\x0e", b"\x0f")),
+    "hz": ("hz", "水车磨坊坐落在河边，村里的人们每年秋天都把粮食送到那里去磨成面粉。", (b"~{", b"~}")),
+}
+
+
+def shifted_page(name: str) -> tuple[str, bytes]:
+    """Lines of characters and ASCII by turns, as text and as bytes."""
+    codec, text, _ = SHIFTED[name]
+    words = text.replace(" ", "").replace("\n", "")[:24]
+    page = "".join(f"<p>Line {number} {words} and more</p>\n" for number in range(4))
+    return page, page.encode(codec)
+
+
+@pytest.mark.parametrize("header", ["text/html", "text/html; charset={}"])
+@pytest.mark.parametrize("name", SHIFTED)
+@pytest.mark.parametrize("mark", [0, 1])
+def test_a_damaged_shift_costs_no_text(name: str, mark: int, header: str) -> None:
+    """Each byte of the second shift to two bytes, or back, is lost in turn, and then all of it."""
+    page, data = shifted_page(name)
+    token = SHIFTED[name][2][mark]
+    assert decoded(data, header.format(name))[:2] == (page.encode(), name)
+    place = data.index(token, data.index(token) + 1)
+    lost = [data[: place + k] + data[place + k + 1 :] for k in range(len(token))]
+    if name != "iso-2022-jp" or mark:
+        lost.append(data[:place] + data[place + len(token) :])
+    for damaged in lost:
+        found, charset, wrong = decoded(damaged, header.format(name))
+        letters = [re.sub(r"[~{}]", "", text) for text in (found.decode(), page)]
+        assert (letters[0], charset, wrong) == (letters[1], name, 0)
+
+
+@pytest.mark.parametrize("cut", [b"\x1b$)C", b"$", b"C"])
+def test_korean_without_its_header_is_read(cut: bytes) -> None:
+    page, data = shifted_page("iso-2022-kr")
+    found, charset, _ = decoded(data.replace(b"\x1b$)C", b"\x1b$)C".replace(cut, b"")), "")
+    assert charset == "iso-2022-kr"
+    assert found.decode().endswith(page[page.index("<p>") + 3 :])
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<p>In TeX ~{\\bf x} and ~{\\it y}~} are groups, ~{A,B}~} and ~{0,1}~} too</p>",
+        b"<p>a~{b and c\x0ed, e\x0ff</p>",
+        b"\x0eABC\x0f ~{} ~}",
+    ],
+)
+def test_ascii_with_such_marks_stays_what_it_is(page: bytes) -> None:
+    assert decoded(page, "text/html") == (page, "utf-8", 0)
+
+
+@pytest.mark.parametrize("quote", ["’", "“{}”"])
+def test_a_wrong_byte_in_english_with_a_few_han_changes_no_charset(quote: str) -> None:
+    words = [quote.format(word) if "{}" in quote else f"don{quote}t {word}" for word in ("git", "see", "push") * 4]
+    page = f'<html lang="zh"><p>{" ".join(words)} 圖表 {" ".join(words)} 圖表</p>'.encode("gb18030")
+    place = page.index(words[1].encode("gb18030"))
+    for damaged in (page, page[:place] + b"\xd3" + page[place:], page[:place] + b"\x9a" + page[place:]):
+        assert decoded(damaged).charset == "gb18030"

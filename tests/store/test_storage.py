@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, told
 from pipeline.store.storage import TEMPORARY, Store
 
 
@@ -46,6 +46,13 @@ def test_a_killed_writer_leaves_only_what_sweep_removes(store: Store) -> None:
     assert len(os.listdir(store.path(TEMPORARY))) == 1
     store.sweep()
     assert not os.path.exists(store.path(TEMPORARY))
+
+
+def test_a_folder_in_the_place_of_a_file_is_named(store: Store) -> None:
+    os.makedirs(store.path("a/x.json/inner"))
+    with pytest.raises(OSError, match="Is a directory") as caught:
+        store.write_json("a/x.json", {})
+    assert told(caught.value) == f"{store.path('a/x.json')}: Is a directory"
 
 
 def test_a_rewritten_file_replaces_the_old_one_whole(store: Store) -> None:
