@@ -5,7 +5,7 @@
 | `log-linear` | e^c + e^(x . t) | Huber's loss, 8 starts | Olmix, arXiv 2602.12237; data mixing laws, 2403.16952 |
 | `linear` | x . b | least squares | RegMix, arXiv 2407.01492 |
 | `quadratic` | x . b + sum q_ij x_i x_j | ridge (1e-2) | |
-| `power` | c + sum F_i (a_i + x_i)^-g_i | Huber's loss | AutoScale, arXiv 2407.20177 |
+| `power` | c + sum F_i (a_i + x_i / .3)^-g_i | Huber's loss, ridge to 1 (7.5e-3) | AutoScale, 2407.20177 |
 
 On RegMix's public runs (512 mixtures of 17 domains, models of 1M parameters) the log-linear law ranks unseen mixtures
 of 1B models best, and five runs a domain are nearly as good as thirty; hence the default. Every metric has its own law.
@@ -125,6 +125,9 @@ class _Form:
     """At most, from each start."""
     curve: int = -1
     """Of `stages.kernels.fitting.robust_fit`, where a search fits it."""
+    unit: float = 1.0
+    """The share that counts as 1 in the curve."""
+    huber: float = HUBER
     ridge: float = 0.0
 
 
@@ -140,10 +143,10 @@ def _search(form: _Form, shares: Array, losses: Array, weights: Array, warm: Arr
     draws = np.repeat(np.arange(resamples), metrics * each)
     theta, reached = minimise(
         form.curve,
-        shares,
+        shares / form.unit,
         losses.T,
         np.tile(starts.reshape(-1, size), (resamples, 1)),
-        delta=HUBER,
+        delta=form.huber,
         row_of=rows,
         weights=weights,
         weights_of=draws,
@@ -206,46 +209,37 @@ def _quadratic_at(theta: Array, x: Array) -> tuple[Array, Array]:
     return ((theta[:, :domains] + turned / 2) * x).sum(axis=1), theta[:, :domains] + turned
 
 
-# Power laws: parameters c, log F, log a, log g
+# Power laws: parameters c, log F, log a, log g, of shares in units of .3. Three numbers a domain follow noise where
+# nothing holds them: a ridge draws their logarithms to 0, and Huber's loss bends where their residuals are (.05).
+_POWER_UNIT, _POWER_HUBER, _POWER_RIDGE = 0.3, 0.05, 7.5e-3
 
 
-def _power_parts(theta: Array) -> tuple[Array, Array, Array, Array]:
-    domains = (theta.shape[1] - 1) // 3
-    return (
-        theta[:, 0],
-        np.exp(theta[:, 1 : domains + 1]),
-        LEAST_OFFSET + np.exp(theta[:, domains + 1 : 2 * domains + 1]),
-        np.exp(theta[:, 2 * domains + 1 :]),
+def _power_terms(theta: Array, shares: Array) -> tuple[Array, Array, Array]:
+    """(S, P), (S or 1, R, M) -> c (S, 1), terms and their slopes by the share (S, R, M)."""
+    domains = shares.shape[-1]
+    factor, offset, exponent = (
+        np.exp(theta[:, None, 1 + part * domains : 1 + (part + 1) * domains]) for part in range(3)
     )
+    inside = offset + LEAST_OFFSET + shares / _POWER_UNIT
+    terms = factor * inside**-exponent
+    return theta[:, :1], terms, -terms * exponent / inside / _POWER_UNIT
 
 
 def _power_values(theta: Array, shares: Array) -> Array:
-    constant, factor, offset, exponent = (part[:, None] for part in _power_parts(theta))
-    return np.asarray(constant + (factor * (offset + shares) ** -exponent).sum(axis=2))
+    constant, terms, _ = _power_terms(theta, shares[None])
+    return np.asarray(constant + terms.sum(axis=2))
 
 
 def _power_at(theta: Array, x: Array) -> tuple[Array, Array]:
-    constant, factor, offset, exponent = _power_parts(theta)
-    terms = factor * (offset + x) ** -exponent
-    return constant + terms.sum(axis=1), -terms * exponent / (offset + x)
+    constant, terms, slopes = _power_terms(theta, x[:, None])
+    return constant[:, 0] + terms[:, 0].sum(axis=1), slopes[:, 0]
 
 
 def _power_starts(shares: Array, losses: Array) -> Array:
-    """For four pairs of offset and exponent, alike in all domains, the factors that ridge regression gives."""
+    """All domains alike, from two places: no domain starts with so small a factor that no step moves it."""
     domains = shares.shape[1]
-    starts = []
-    for offset, exponent in ((0.1, 1.0), (0.02, 0.5), (0.3, 2.0), (0.03, 1.0)):
-        basis = np.concatenate([np.ones((len(shares), 1)), (offset + shares) ** -exponent], axis=1)
-        found = np.linalg.lstsq(
-            np.concatenate([basis, 0.1 * np.eye(domains + 1)]),
-            np.concatenate([losses, np.zeros(domains + 1)]),
-            rcond=None,
-        )[0]
-        factors = np.log(np.maximum(found[1:], 1e-3))
-        starts.append(
-            np.concatenate([found[:1], factors, np.full(domains, np.log(offset)), np.full(domains, np.log(exponent))])
-        )
-    return np.array(starts)
+    ends = [np.repeat(np.log(alike), domains) for alike in ((0.6, 0.2, 1.0), (0.3, 0.1, 1.0))]
+    return np.array([np.concatenate([[0.9 * losses.min()], end]) for end in ends])
 
 
 _FORMS: dict[str, _Form] = {
@@ -260,5 +254,14 @@ _FORMS: dict[str, _Form] = {
         _quadratic_at,
         solve=lambda shares, losses, weight: _solve(_products(shares), losses, weight, RIDGE),
     ),
-    "power": _Form(_power_values, _power_at, starts=_power_starts, steps=60, curve=POWER, ridge=1e-6),
+    "power": _Form(
+        _power_values,
+        _power_at,
+        starts=_power_starts,
+        steps=60,
+        curve=POWER,
+        unit=_POWER_UNIT,
+        huber=_POWER_HUBER,
+        ridge=_POWER_RIDGE,
+    ),
 }
