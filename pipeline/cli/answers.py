@@ -19,7 +19,8 @@ from pipeline.answers import query_text, safe_text, show, stats, why_text
 from pipeline.answers import trace as origin
 from pipeline.answers import watch as watching
 from pipeline.answers import why as life
-from pipeline.cli.group import ENGINE, MIXTURE, NAME, ROOT, WORKERS, Local, command, open_root, reading, write_page
+from pipeline.cli.group import ENGINE, MIXTURE, NAME, ROOT, WORKERS, command, open_root, reading, write_page
+from pipeline.cli.values import Count, Local, Number
 from pipeline.errors import UserError
 from pipeline.exports import card as release
 from pipeline.recipe import snapshot
@@ -68,11 +69,11 @@ def trace(place: str, root: str, name: str | None, as_json: bool) -> None:
 @ROOT
 @NAME
 @AS_JSON
-@click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Pages to show at most; 0: all.")
+@click.option("--limit", type=Count(0), default=20, show_default=True, help="Pages to show at most; 0: all.")
 @click.option("--ignore-case", is_flag=True, help="Capital or small letters are the same.")
 @click.option("--regex", is_flag=True, help="TEXT is a regular expression (RE2).")
 @click.option("--label", "labels", multiple=True, metavar="NAME=LABEL", help="Only pages of this label, as topic=code.")
-@click.option("--workers", type=click.IntRange(1), help="Threads; by default one for every CPU.")
+@click.option("--workers", type=Count(1), help="Threads; by default one for every CPU.")
 @reading
 def find(
     text: str,
@@ -106,7 +107,7 @@ def find(
 @NAME
 @click.option("--csv", "form", flag_value="csv", help="Print CSV, all rows.")
 @click.option("--json", "form", flag_value="json", help="Print JSON, an object a line, all rows.")
-@click.option("--limit", type=click.IntRange(0), default=100, show_default=True, help="Rows of the table; 0: all.")
+@click.option("--limit", type=Count(0), default=100, show_default=True, help="Rows of the table; 0: all.")
 @reading
 def query(root: str, sql: str, name: str | None, form: str | None, limit: int) -> None:
     """Ask a root in SQL: every product is a view of its name, and rows join using (split, row). Only reads."""
@@ -164,9 +165,9 @@ def remove(listing: str, mixture: str, root: str, copies: bool, engine: str, wor
 @click.option("--part", "parts", multiple=True, help="PART=FIELD, as question=prompt; without: the usual names.")
 @click.option("--text", default="text", show_default=True, help="Column or field that holds the text.")
 @click.option("--tokenizer", help="File or name of the tokenizer of token shards; without: as their manifest says.")
-@click.option("--threshold", type=click.FloatRange(0, 1), default=0.7, show_default=True, help="Score that marks.")
+@click.option("--threshold", type=Number(0, 1), default=0.7, show_default=True, help="Score that marks.")
 @click.option("--out", type=Local(dir_okay=False), help="Write every document with a hit: .parquet or .jsonl.")
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Threads.")
+@click.option("--workers", type=Count(1), default=1, show_default=True, help="Threads.")
 @AS_JSON
 def decontaminate(out: str | None, as_json: bool, **wanted: Any) -> None:
     """Tell which documents of a finished corpus hold items of benchmarks, without the run that made it."""
@@ -213,7 +214,7 @@ def diff(
 
 @command()
 @ROOT
-@click.option("--port", type=click.IntRange(0, 65535), default=8266, show_default=True, help="0: any free one.")
+@click.option("--port", type=Count(0, 65535), default=8266, show_default=True, help="0: any free one.")
 def watch(root: str, port: int) -> None:
     """Show on a local web page how a run is doing, until interrupted."""
     store = open_root(root)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import click
 
 from pipeline import terminal
-from pipeline.cli.group import Local, command, open_root
+from pipeline.cli.group import command, open_root
+from pipeline.cli.values import Count, Local, Number
 from pipeline.recipe.fitting import Wishes
 from pipeline.tune import fit as fitting
 from pipeline.tune import fit_law as law_fitting
@@ -25,8 +27,8 @@ def _weights(entries: tuple[str, ...]) -> dict[str, float] | None:
             weights[name] = float(number)
         except ValueError:
             name = ""
-        if not name:
-            raise click.BadParameter(f"expected METRIC=NUMBER, found {entry!r}", param_hint="--weight")
+        if not name or not 0 <= weights[name] < math.inf:
+            raise click.BadParameter(f"expected METRIC=NUMBER, 0 or more, found {entry!r}", param_hint="'--weight'")
     return weights or None
 
 
@@ -46,9 +48,7 @@ def _weights(entries: tuple[str, ...]) -> dict[str, float] | None:
 @click.option(
     "--prior", help="natural, mixture, a mixture file or weights; by default what the swarm was drawn around."
 )
-@click.option(
-    "--pull", type=click.FloatRange(0), default=0.05, show_default=True, help="Strength of the pull to the prior."
-)
+@click.option("--pull", type=Number(0), default=0.05, show_default=True, help="Strength of the pull to the prior.")
 @click.option(
     "--law",
     type=click.Choice(["log-linear", "linear", "quadratic", "power"]),
@@ -57,8 +57,8 @@ def _weights(entries: tuple[str, ...]) -> dict[str, float] | None:
     help="Law to propose by; the others are shown beside it.",
 )
 @click.option("--freeze", multiple=True, help="Domains that keep their proportions: a,b,c.")
-@click.option("--resamples", type=click.IntRange(0), default=50, show_default=True, help="For the intervals of shares.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the resamples.")
+@click.option("--resamples", type=Count(0, 100_000), default=50, show_default=True, help="For the intervals of shares.")
+@click.option("--seed", type=Count(0), default=0, show_default=True, help="Of the resamples.")
 @click.option(
     "--unseen",
     nargs=2,
@@ -101,8 +101,8 @@ def fit(
     "--unseen", type=click.Path(dir_okay=False), help="Runs to predict only, and compare with what was found."
 )
 @click.option("--name", help="Name of the law; by default that of its file.")
-@click.option("--resamples", type=click.IntRange(10), default=400, show_default=True, help="For the intervals.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the resamples.")
+@click.option("--resamples", type=Count(10, 100_000), default=400, show_default=True, help="For the intervals.")
+@click.option("--seed", type=Count(0), default=0, show_default=True, help="Of the resamples.")
 @click.option("--page", type=Local(dir_okay=False), help="Page to write; by default beside --out.")
 def fit_law(runs: str, out: str, **wishes: Any) -> None:
     """Fit a scaling law to training runs: a CSV or Parquet file with parameters, tokens and loss of each.

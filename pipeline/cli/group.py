@@ -22,6 +22,7 @@ from typing import Any
 import click
 
 from pipeline import terminal
+from pipeline.cli.values import Count, wrong_request
 from pipeline.engine.process import prepare_process
 from pipeline.errors import UserError, told
 from pipeline.store.storage import Store, is_path
@@ -41,17 +42,8 @@ ENGINE = click.option(
     show_default=True,
     help="On Ray, a local one if there is no cluster, or in one process.",
 )
-WORKERS = click.option("--workers", type=click.IntRange(1), help="Processes at most; by default every CPU there is.")
+WORKERS = click.option("--workers", type=Count(1), help="Processes at most; by default every CPU there is.")
 NAME = click.option("--mixture", "name", help="Name of the mixture; by default the one run last under this root.")
-
-
-class Local(click.Path):
-    """A path of this machine; a URI is refused instead of becoming a folder of that name."""
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        if isinstance(value, str) and not is_path(value):
-            self.fail(f"{value} is a URI; this is written on a disk: give a path here and copy the result", param, ctx)
-        return super().convert(value, param, ctx)
 
 
 PATIENCE = 15.0
@@ -71,9 +63,11 @@ class Group(click.Group):
         atexit.register(_deaf)  # first in, last out: after Ray's own
         try:
             return super().main(*args, standalone_mode=False, **kwargs)  # type: ignore[call-overload]
-        except click.ClickException as error:
+        except click.exceptions.NoArgsIsHelpError as error:
             error.show(file=terminal.errors())
             sys.exit(error.exit_code)
+        except click.ClickException as error:
+            sys.exit(_say(wrong_request(error), error.exit_code))
         except SystemExit:  # of a signal; Ray, while it waits, puts one of its own in its place
             if _Stopping.since is None:
                 raise

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from pipeline import terminal
-from pipeline.cli.group import MIXTURE, ROOT, Local, command, open_root
+from pipeline.cli.group import MIXTURE, ROOT, command, open_root
+from pipeline.cli.values import Count, Local
 from pipeline.tune import train_tokenizer as tokenizers
 from pipeline.tune.rehydrate import rehydrate_text
 from pipeline.tune.swarm import enough_text, write_swarm
@@ -19,9 +20,9 @@ FOLDER = click.argument("folder", type=Local(file_okay=False))
 @MIXTURE
 @FOLDER
 @ROOT
-@click.option("--count", type=click.IntRange(1), required=True, help="How many mixtures.")
+@click.option("--count", type=Count(1), required=True, help="How many mixtures.")
 @click.option("--budget", required=True, help="Tokens of each: 10000000, 10M, 2.5B.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seed", type=Count(0), default=0, show_default=True)
 @click.option(
     "--prior",
     type=click.Choice(["natural", "mixture"]),
@@ -68,10 +69,8 @@ def swarm(
 @command()
 @MIXTURE
 @ROOT
-@click.option("--max-repeats", type=click.IntRange(1), default=10, show_default=True)
-@click.option(
-    "--min-families", type=click.IntRange(1), default=50, show_default=True, help="Of a size, to have a rate."
-)
+@click.option("--max-repeats", type=Count(1), default=10, show_default=True)
+@click.option("--min-families", type=Count(1), default=50, show_default=True, help="Of a size, to have a rate.")
 @click.option("--out", type=Local(dir_okay=False), help="Weights to write (.json), for `domains.NAME.copies`.")
 def rehydrate(mixture: str, root: str, max_repeats: int, min_families: int, out: str | None) -> None:
     """Show how often pages that had copies are worth repeating, by how such pages pass the filters (FineWeb-2)."""
@@ -82,7 +81,7 @@ def rehydrate(mixture: str, root: str, max_repeats: int, min_families: int, out:
 @MIXTURE
 @click.argument("output", type=Local(dir_okay=False))
 @ROOT
-@click.option("--vocab-size", type=click.IntRange(300, 1 << 20), default=32_000, show_default=True)
+@click.option("--vocab-size", type=Count(300, 1 << 20), default=32_000, show_default=True)
 @click.option(
     "--kind",
     type=click.Choice(["sentencepiece-bpe", "sentencepiece-unigram", "byte-bpe"]),
@@ -90,12 +89,10 @@ def rehydrate(mixture: str, root: str, max_repeats: int, min_families: int, out:
     show_default=True,
     help="SentencePiece with byte fallback, or a byte-level tokenizer.json.",
 )
-@click.option(
-    "--sample-bytes", type=click.IntRange(1), default=200_000_000, show_default=True, help="Text to train on."
-)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--sample-bytes", type=Count(1), default=200_000_000, show_default=True, help="Text to train on.")
+@click.option("--seed", type=Count(0), default=0, show_default=True)
 @click.option("--engine", type=click.Choice(["ray", "inline"]), default="ray", show_default=True)
-@click.option("--workers", type=click.IntRange(1), help="Processes at most; by default every CPU there is.")
+@click.option("--workers", type=Count(1), help="Processes at most; by default every CPU there is.")
 @click.option("--quiet", is_flag=True, help="Say nothing but errors and the result.")
 def train_tokenizer(
     mixture: str, output: str, root: str, engine: str, workers: int | None, quiet: bool, **training: Any

@@ -8,10 +8,14 @@ from typing import Any
 import click
 
 from pipeline import terminal
-from pipeline.cli.group import MIXTURE, NAME, ROOT, Local, command, open_root
+from pipeline.cli.group import MIXTURE, NAME, ROOT, command, open_root
+from pipeline.cli.values import Count, Local, Number
 from pipeline.errors import UserError
 from pipeline.tune import calibrate as calibration
 from pipeline.tune import train_classifier as training
+
+FASTTEXT_MOST = 2**31 - 1
+"""fastText keeps its settings in C's ints."""
 
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
@@ -29,8 +33,8 @@ Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 @click.option("--reference", default="en", show_default=True, help="Language of the published thresholds.")
 @click.option("--source", "sources", multiple=True, help="Look at this source alone; may be given again.")
 @click.option("--rule", "rules", multiple=True, help="Propose for this rule alone; may be given again.")
-@click.option("--pages", type=click.IntRange(1), default=1_000_000, show_default=True, help="Pages to look at.")
-@click.option("--min-pages", type=click.IntRange(1), default=100, show_default=True, help="Least pages of a language.")
+@click.option("--pages", type=Count(1), default=1_000_000, show_default=True, help="Pages to look at.")
+@click.option("--min-pages", type=Count(1), default=100, show_default=True, help="Least pages of a language.")
 @click.option("--stop-words", is_flag=True, help="Propose stop words too, from the text of the pages.")
 def calibrate(mixture: str, root: str, **wanted: Any) -> None:
     """Propose thresholds per language from what ROOT measured for MIXTURE, with histograms, as YAML to paste."""
@@ -50,27 +54,25 @@ def training_options(dimensions: int, buckets: int, max_bytes: int, max_model_by
         click.option("--url-field", default="url", show_default=True, help="Field that tells the site, where there."),
         click.option("--root", envvar="GRISTMILL_ROOT", help="Root of source: and domain: [env: GRISTMILL_ROOT]."),
         NAME,
-        click.option("--max-texts", type=click.IntRange(2), default=100_000, show_default=True, help="Of each label."),
-        click.option("--epochs", type=click.IntRange(1), default=5, show_default=True),
+        click.option("--max-texts", type=Count(2), default=100_000, show_default=True, help="Of each label."),
+        click.option("--epochs", type=Count(1, FASTTEXT_MOST), default=5, show_default=True),
         click.option(
-            "--learning-rate", type=click.FloatRange(0, min_open=True), default=0.1, show_default=True, help="At start."
+            "--learning-rate", type=Number(0, min_open=True), default=0.1, show_default=True, help="At start."
         ),
-        click.option("--dimensions", type=click.IntRange(1), default=dimensions, show_default=True),
-        click.option("--word-ngrams", type=click.IntRange(1), default=2, show_default=True),
-        click.option("--buckets", type=click.IntRange(1), default=buckets, show_default=True, help="Of n-grams."),
-        click.option(
-            "--max-bytes", type=click.IntRange(0), default=max_bytes, show_default=True, help="Of each text; 0: all."
-        ),
+        click.option("--dimensions", type=Count(1, FASTTEXT_MOST), default=dimensions, show_default=True),
+        click.option("--word-ngrams", type=Count(1, FASTTEXT_MOST), default=2, show_default=True),
+        click.option("--buckets", type=Count(1, FASTTEXT_MOST), default=buckets, show_default=True, help="Of n-grams."),
+        click.option("--max-bytes", type=Count(0), default=max_bytes, show_default=True, help="Of each text; 0: all."),
         click.option(
             "--max-model-bytes",
-            type=click.IntRange(0),
+            type=Count(0),
             default=max_model_bytes,
             show_default=True,
             help="Leave rare words out of a larger model; 0: no limit.",
         ),
         click.option(
             "--held-out",
-            type=click.FloatRange(0, 1, min_open=True, max_open=True),
+            type=Number(0, 1, min_open=True, max_open=True),
             default=0.1,
             show_default=True,
             help="Share of the texts of each label that measures, in whole sites.",
@@ -94,7 +96,7 @@ def train(output: str, root: str | None, name: str | None, texts: training.Texts
 @command("train-classifier")
 @training_options(dimensions=64, buckets=1 << 20, max_bytes=1_000, max_model_bytes=0)
 @click.option("--texts", "places", multiple=True, metavar="LABEL=PLACE", help="Texts of one label; PLACE as below.")
-@click.option("--pieces", type=click.IntRange(1), default=8, show_default=True, help="In which these bytes are.")
+@click.option("--pieces", type=Count(1), default=8, show_default=True, help="In which these bytes are.")
 def train_classifier(
     output: str, root: str | None, name: str | None, places: tuple[str, ...], labelled: tuple[str, ...], **rest: Any
 ) -> None:

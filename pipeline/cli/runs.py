@@ -14,7 +14,8 @@ from pipeline.answers import show as showing
 from pipeline.answers import stats as reporting
 from pipeline.answers.status import status_text
 from pipeline.answers.verify import verify_root
-from pipeline.cli.group import ENGINE, MIXTURE, NAME, ROOT, WORKERS, Local, command, open_root, reading, write_page
+from pipeline.cli.group import ENGINE, MIXTURE, NAME, ROOT, WORKERS, command, open_root, reading, write_page
+from pipeline.cli.values import POSITIVE, Count, Local, Number
 from pipeline.errors import UserError
 from pipeline.exports import EXPORTS, card, text
 from pipeline.exports import export as handover
@@ -46,28 +47,26 @@ def run(mixture: str, root: str, engine: str, workers: int | None, quiet: bool, 
 @command()
 @MIXTURE
 @ROOT
-@click.option("--compute", type=float, help="FLOP of a training run: its model and corpus by the scaling laws.")
-@click.option("--gpus", type=click.IntRange(1), help="The compute as GPUs, with --days.")
-@click.option("--days", type=float, help="Days of training on --gpus.")
+@click.option("--compute", type=POSITIVE, help="FLOP of a training run: its model and corpus by the scaling laws.")
+@click.option("--gpus", type=Count(1), help="The compute as GPUs, with --days.")
+@click.option("--days", type=POSITIVE, help="Days of training on --gpus.")
 @click.option("--gpu", default="h100", show_default=True, help="Kind of GPU, or its peak in FLOP/s.")
 @click.option(
     "--utilisation",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=Number(0, 1, min_open=True),
     default=0.4,
     show_default=True,
     help="Share of the GPUs' peak that training reaches.",
 )
-@click.option("--parameters", type=float, help="Size of the model, where it is fixed.")
+@click.option("--parameters", type=POSITIVE, help="Size of the model, where it is fixed.")
 @click.option(
     "--law", "laws", multiple=True, help="Scaling law to plan by: a file that `fit-law` wrote, or a published one."
 )
-@click.option(
-    "--sequence-length", type=click.IntRange(2), default=4096, show_default=True, help="For the windows of trainers."
-)
-@click.option("--cores", type=click.IntRange(1), help="Cores for the time a run takes; by default this machine's.")
-@click.option("--price-per-core-hour", type=click.FloatRange(0), help="For the money a run takes.")
-@click.option("--price-per-million-requests", type=click.FloatRange(0), help="Of an object store.")
-@click.option("--price-per-gib-month", type=click.FloatRange(0), help="Of disk.")
+@click.option("--sequence-length", type=Count(2), default=4096, show_default=True, help="For the windows of trainers.")
+@click.option("--cores", type=Count(1), help="Cores for the time a run takes; by default this machine's.")
+@click.option("--price-per-core-hour", type=Number(0), help="For the money a run takes.")
+@click.option("--price-per-million-requests", type=Number(0), help="Of an object store.")
+@click.option("--price-per-gib-month", type=Number(0), help="Of disk.")
 def plan(
     mixture: str,
     root: str,
@@ -141,7 +140,7 @@ def verify(root: str, name: str | None) -> None:
 @command("dedup-report")
 @ROOT
 @NAME
-@click.option("--largest", type=click.IntRange(0), default=5, show_default=True, help="Largest clusters to explain.")
+@click.option("--largest", type=Count(0), default=5, show_default=True, help="Largest clusters to explain.")
 @click.option(
     "--pairs",
     type=click.Path(dir_okay=False),
@@ -167,9 +166,7 @@ def dedup_report(root: str, name: str | None, largest: int, pairs: str | None) -
 @click.option(
     "--split", type=click.Choice(["train", "valid", "test"]), default="train", help="Held out, with --domain."
 )
-@click.option(
-    "--sequence-length", type=click.IntRange(1), default=4096, show_default=True, help="For the flags of a blend."
-)
+@click.option("--sequence-length", type=Count(1), default=4096, show_default=True, help="For the flags of a blend.")
 @click.option("--columns", default="", help="Of text: columns beside doc_id and text, of any product, by commas.")
 @click.option(
     "--selection",
@@ -180,7 +177,7 @@ def dedup_report(root: str, name: str | None, largest: int, pairs: str | None) -
 )
 @click.option("--as-extracted", is_flag=True, help="Of text: without the views of the mixture (redaction, repeats).")
 @click.option("--licence", help="Of text: for its card, as the Hub spells it.")
-@click.option("--workers", type=click.IntRange(1), default=4, show_default=True, help="Of text: threads.")
+@click.option("--workers", type=Count(1), default=4, show_default=True, help="Of text: threads.")
 def export(
     trainer: str,
     folder: str,
@@ -239,7 +236,7 @@ def prune(root: str, keep: tuple[str, ...], dry_run: bool) -> None:
 
 @command()
 @click.argument("folder", type=Local(file_okay=False))
-@click.option("--pages", type=click.IntRange(1), help="Documentation pages to render.")
+@click.option("--pages", type=Count(1), help="Documentation pages to render.")
 def sample(folder: str, pages: int | None) -> None:
     """Make the demo corpus in FOLDER, from what is installed on this machine, without network."""
     terminal.show(f"{folder}: {driver.sample_text(make_sample(Path(folder), pages=pages))}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline.cli import group, main
+from pipeline.cli.values import Count, Number
 from pipeline.errors import told
 from pipeline.run import redo_reasons
 
@@ -36,6 +38,52 @@ def test_an_unknown_format_lists_those_there(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["export", "olmoo", str(tmp_path / "out"), "--root", str(tmp_path)])
     assert result.exit_code == 2
     assert "Invalid value for 'FORMAT': 'olmoo' is not one of 'megatron-link'" in result.stderr
+
+
+def test_a_wrong_value_of_any_option_is_one_line_with_the_option_and_what_is_wanted(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    wrong: dict[type, tuple[str, ...]] = {
+        Count: ("x", "1.5", "-1", "9" * 25),
+        Number: ("x", "nan", "inf", "-1"),
+        click.Choice: ("nosuch",),
+    }
+    said = 0
+    for name, command in main.commands.items():
+        for option in command.params:
+            values = wrong.get(type(option.type), ())
+            if isinstance(option.type, click.Path):
+                values = (str(tmp_path),) * (not option.type.dir_okay) + (str(tmp_path / "file"),) * (
+                    not option.type.file_okay
+                )
+            if not isinstance(option, click.Option) or option.is_flag:
+                continue
+            for value in values:
+                result = CliRunner().invoke(main, [name, option.opts[0], *[value] * option.nargs])
+                assert result.exit_code == 2
+                assert re.fullmatch(
+                    rf"gristmill: {name}: Invalid value for '{option.opts[0]}': .*(expected|is not one of).*\n",
+                    result.stderr,
+                )
+                said += 1
+    assert said > 100
+
+
+WEIGHT = "fit: Invalid value for '--weight': expected METRIC=NUMBER, 0 or more,"
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["nosuch"], "No such command 'nosuch'; `gristmill --help` lists what it takes"),
+        (["fit"], "fit: Missing argument 'MIXTURES'; `gristmill fit --help` lists what it takes"),
+        (["fit", "a", "b", "--out", "c", "--weight", "a=x"], f"{WEIGHT} found 'a=x'"),
+        (["fit", "a", "b", "--out", "c", "--weight", "a=nan"], f"{WEIGHT} found 'a=nan'"),
+        (["card", __file__], f"card: Invalid value for 'FOLDER': expected a folder, found the file '{__file__}'"),
+    ],
+)
+def test_a_wrong_request_is_one_line_instead_of_the_usage(words: list[str], line: str) -> None:
+    result = CliRunner().invoke(main, words)
+    assert (result.exit_code, result.stderr) == (2, f"gristmill: {line}\n")
 
 
 def test_a_root_that_is_a_file_is_refused_by_commands_that_read(tmp_path: Path) -> None:
