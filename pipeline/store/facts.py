@@ -16,6 +16,7 @@ import json
 import re
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, overload
 
 import numpy as np
@@ -41,21 +42,28 @@ _MANIFEST = re.compile(rb'"manifest": ?"([0-9a-f]{32})"\}\Z')
 class Facts(Sequence[Row]):
     """Facts of files, in their order: as dicts one by one, or as whole columns."""
 
-    def __init__(self, table: pa.Table | None = None, beside: bool = False) -> None:
-        """``beside``: they stand beside a manifest."""
+    def __init__(self, table: pa.Table | None = None, beside: bool = False, rows: Sequence[Row] = ()) -> None:
+        """Of a table, or of rows as `flat` makes them. ``beside``: they stand beside a manifest."""
         self.beside = beside
-        self.table = table if table is not None else pa.table({"bytes": pa.array([], pa.int64())})
+        self._rows = rows
+        if table is not None:
+            self.table = table
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """Of rows only where it is asked for: making an array of values loads pandas, where that is installed."""
+        builder = Builder()
+        for row in self._rows:
+            builder.add(row)
+        return builder.table()
 
     @classmethod
     def of(cls, rows: Iterable[Mapping[str, Any]]) -> Facts:
         """Facts of files whose checksums do not matter."""
-        builder = Builder()
-        for row in rows:
-            builder.add({"bytes": 0} | flat(row))
-        return cls(builder.table())
+        return cls(rows=[{"bytes": 0} | flat(row) for row in rows])
 
     def __len__(self) -> int:
-        return int(self.table.num_rows)
+        return int(self.table.num_rows) if "table" in vars(self) else len(self._rows)
 
     @overload
     def __getitem__(self, index: int) -> Row: ...
@@ -74,9 +82,13 @@ class Facts(Sequence[Row]):
 
     def column(self, key: str) -> list[Any]:
         """One fact of every file; None where it has none."""
-        if key not in self.table.column_names:
+        values: list[Any]
+        if "table" not in vars(self):
+            values = [row.get(key) for row in self._rows]
+        elif key not in self.table.column_names:
             return [None] * len(self)
-        values: list[Any] = self.table.column(key).to_pylist()
+        else:
+            values = self.table.column(key).to_pylist()
         return [value and json.loads(value) for value in values] if key in NESTED else values
 
     def values(self, key: str, names: Sequence[str]) -> Iterator[tuple[str, list[Any]]]:
@@ -97,10 +109,7 @@ class Facts(Sequence[Row]):
 
     def numbers(self, key: str) -> np.ndarray[Any, np.dtype[np.int64]]:
         """One number of every file; 0 where it has none."""
-        if key not in self.table.column_names:
-            return np.zeros(len(self), np.int64)
-        found = self.table.column(key).fill_null(0).cast(pa.int64()).to_numpy()
-        return np.asarray(found, np.int64)
+        return np.array([value or 0 for value in self.column(key)], np.int64)
 
 
 def _nested(row: Row) -> Row:
@@ -144,7 +153,7 @@ class Builder:
         if self._rows:
             self._flush()
         if not self._chunks:
-            return Facts().table
+            return pa.table({"bytes": pa.nulls(0, pa.int64())})
         whole = pa.concat_tables(self._chunks, promote_options="permissive")
         named = sorted(name for name in whole.column_names if not pa.types.is_null(whole.schema.field(name).type))
         places = self.places()
