@@ -15,17 +15,17 @@ CAUSES = ("requested_share", "max_epochs", "available_tokens", "requested_budget
 NEW_INPUT = "input that is new or changed"
 
 
-def changed(store: Store, product: str, print_: Fingerprint) -> str:
-    """What makes this fingerprint new, read from the ``about.json`` of the earlier ones."""
+def changed(store: Store, product: str, print_: Fingerprint, read: dict[str, Any] | None = None) -> str:
+    """What makes this fingerprint new, from the ``about.json`` of the earlier ones; ``read``: those read before."""
+    known = {} if read is None else read
     if store.exists(f"{print_.folder}/about.json"):
         return NEW_INPUT
     files = [address for address, _ in store.list(product) if address.endswith("/about.json")]
     if not files:
         return "made for the first time"
+    known |= {file: store.read_json(file) for file in files if file not in known}
     about = print_.about()
-    changes = sorted(
-        (differences(store.read_json(file), about) for file in files), key=lambda lines: (len(lines), lines)
-    )
+    changes = sorted((differences(known[file], about) for file in files), key=lambda lines: (len(lines), lines))
     told = [line for line in causes(changes[0]) if not _looks_equal(line)] or causes(changes[0])
     more = f", and {len(told) - MOST} more" if len(told) > MOST else ""
     return ", ".join(told[:MOST]) + more or NEW_INPUT

@@ -105,6 +105,7 @@ class Steps:
         """True: the run of something else than a corpus, which `status` and `stats` do not take for the last run."""
         self._told = 0.0
         self._ids: dict[int, tuple[Split, str]] = {}
+        self._abouts: dict[str, Any] = {}
         self.foreign: set[str] = set()
         """Files that are read, but made by runs of other mixtures."""
         self.planned: list[Step] = []
@@ -382,7 +383,7 @@ class Steps:
         return LOST if stood else self.why_changed(name, print_)
 
     def why_changed(self, name: str, print_: Fingerprint) -> str:
-        return redo_reasons.changed(self.store, name, print_)
+        return redo_reasons.changed(self.store, name, print_, self._abouts)
 
 
 def exchange(

@@ -111,7 +111,9 @@ def selection_digest(kept: pa.Table) -> str:
     domains = selected.column("domain").combine_chunks().dictionary_encode()
     digest.update("\0".join(domains.dictionary.to_pylist()).encode() + b"\0")
     digest.update(np.asarray(domains.indices.to_numpy(), "<i4").tobytes())
-    spans = selected.column("spans").combine_chunks().fill_null([])
+    spans = selected.column("spans").combine_chunks()
+    if spans.null_count:
+        spans = spans.fill_null([])
     counts = spans.value_lengths().to_numpy()
     digest.update(np.asarray(counts, "<i4").tobytes())
     if counts.sum():
