@@ -203,7 +203,9 @@ def oracle(args: argparse.Namespace) -> None:
     text = table.column("text").combine_chunks()
     for window in args.windows:
         for within in (False, True):
+            started = time.process_time()
             cut, kept, everywhere, later = oracle_masks(text, order, window, within)
+            oracle_seconds = time.process_time() - started
             params = repeats.Params(min_bytes=window, within_page=within)
             store.remove("repeats")
             spent, disk = run(store, repeats.plan(params, inputs, "repeats"), "repeats/work")
@@ -214,6 +216,7 @@ def oracle(args: argparse.Namespace) -> None:
                 f" later copies {later.mean():6.2%},"
                 f" cut {cut.mean():6.2%} ({int(cut.sum()):,}), missed {missed}, falsely cut {wrong},"
                 f" kept {num_kept:,} (oracle {int(kept.sum()):,});"
+                f" {sum(spent.values()):.2f} s (oracle {oracle_seconds:.2f} s),"
                 f" {size / 1e6 / sum(spent.values()):.1f} MB/s,"
                 f" disk {max(disk.values()) / size:.1%}, keys {disk['repeats: keys'] / size:.1%}"
             )
@@ -225,7 +228,8 @@ def oracle(args: argparse.Namespace) -> None:
     for unit in ("lines", "paragraphs"):
         share = sum(report[f"frequent_{unit}_bytes"] for report in reports) / size
         print(f"lines: {unit} on two pages or more hold {share:.2%} of the bytes (all copies)")
-    print(f"lines: {size / 1e6 / sum(spent.values()):.1f} MB/s, disk {max(disk.values()) / size:.1%}")
+    spent_lines = sum(spent.values())
+    print(f"lines: {spent_lines:.2f} s, {size / 1e6 / spent_lines:.1f} MB/s, disk {max(disk.values()) / size:.1%}")
 
 
 def speed(args: argparse.Namespace) -> None:
