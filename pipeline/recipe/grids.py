@@ -182,7 +182,7 @@ def _label_shares(
     given = entry.get("labels")
     if given is None:
         return {}
-    known = [cell.label for cell in cells if cell.label is not None]
+    known = list(dict.fromkeys(cell.label for cell in cells if cell.label is not None))  # a cell a bucket
     if not isinstance(given, dict) or not given:
         yaml_file.add((*place, "labels"), "expected a mapping from labels to shares")
         return None

@@ -152,6 +152,7 @@ def test_a_run_of_a_grid_spreads_each_label_over_its_buckets(tmp_path: Path) -> 
             "labels: {shirt: 0.4",
             "domains.web.labels.shirt: grid 'web' has no label 'shirt'",
         ),
+        ("labels: {short: 0.4", "labels: {xyzzy: 0.4", "grid 'web' has no label 'xyzzy'; known: long, short"),
         ("long: 0.6}", "long: 0.7}", "those of its labels must sum to 1, found 1.1"),
         ("short: 0.4", "short: -0.4", "labels.short: expected a share from 0 to 1, found -0.4"),
         ("{share: 0.8, labels", "{shre: 0.8, labels", "mixture.domains.web.shre: no such key for a grid"),
