@@ -23,7 +23,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: setup demo test thorough quick check bench docs clean
 
-setup: $(DEV) $(KERNELS)             ## the environment alone; with `make -j2` kernels are compiled while packages are installed
+setup: $(DEV) $(KERNELS)             ## the environment alone; with `make -j3` kernels are compiled while packages are installed
 
 demo: $(KERNELS)               ## crawl to token shards on the built-in sample, into $(ROOT)
 	$(BIN)/python -m pipeline run mixtures/demo.yaml --root $(ROOT)

@@ -141,7 +141,9 @@ def environment(peer: Peer, work: Path) -> tuple[str, str]:
     ready = folder / ".ready"
     if not ready.exists():
         venv.create(folder, with_pip=True)
-        command = [str(python), "-m", "pip", "install", "--quiet", *peer.requirement.split()]
+        uv = Path(sys.executable).with_name("uv")  # whose resolver ends where pip's tries versions for an hour
+        install = [uv, "pip", "install", "--python", python] if uv.exists() else [python, "-m", "pip", "install"]
+        command = [*map(str, install), "--quiet", *peer.requirement.split()]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(last_line(done.stderr))
