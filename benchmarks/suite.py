@@ -80,10 +80,12 @@ BENCHMARKS = (
     Benchmark("filters", "{pages}", "--rows 10000 --items 100"),
     Benchmark(
         "decontamination",
-        "speed {wiki} {books} {pages} --items {items} --folder {work}/items --least 120",
+        "speed {wiki} {books} {pages} --items {items} --folder {work}/items --least 100",
         f"{FEW_ITEMS} --rounds 1 --least 0",
     ),
-    Benchmark("decontamination", "memory {pages} --items {items} --folder {work}/items", f"{FEW_ITEMS} --most 2000"),
+    Benchmark(
+        "decontamination", "memory {pages} --items {items} --folder {work}/items --most 640", f"{FEW_ITEMS} --most 2000"
+    ),
     Benchmark("quality_agreement", "{recorded}"),
     Benchmark("quality", "kernels {pages}", "--few 3"),
     Benchmark("quality", "sizes {books}", "--most 20"),

@@ -5,8 +5,8 @@ For `contamination`, which weighs it once all pages are read. Input: `documents`
 `stages.kernels.words.alignment` finds them, and, of one page in `SAMPLED` (by its text's hash, so the same pages
 whatever the division of the input), which words of the items it has, to know how common these words are.
 
-Price: see `stages.kernels.words.alignment`. Nothing is written of a page that shares nothing. Memory: 40 bytes a word
-of the benchmarks a process.
+Price: see `stages.kernels.words.alignment`. Nothing is written of a page that shares nothing. Memory: 12 bytes a word
+of the benchmarks a process, twice that while they are loaded.
 """
 
 from __future__ import annotations
