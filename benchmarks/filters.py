@@ -37,7 +37,7 @@ def vocabulary(texts: list[str]) -> list[str]:
 def sequences(items: list[str]) -> Sequences:
     known = fold_words(*text_buffers(pa.array(items, pa.large_string())))
     tokens = (known.hashes_W >> np.uint64(32)).astype(np.uint32)
-    return build(tokens, known.offsets_D1, np.ones(len(items), np.bool_), np.zeros((len(items), 2), np.int64))
+    return build(tokens, known.offsets_D1, np.ones(len(items), np.bool_), np.zeros((len(items), 2), np.int32))
 
 
 def aligned(column: pa.Array, aligner: Aligner) -> object:

@@ -8,7 +8,8 @@ recorded, pages of thirty languages, damaged archives) is left out, and `benchma
 
 Inputs by name, as `benchmarks.suite` puts them into commands: ``warcs`` and their folder ``crawl``, ``html`` (Parquet,
 column ``html``), ``pages`` (column ``text``), ``books`` (JSONL, gzip), ``wiki`` (Parquet), ``dedup`` (a folder of
-dev_docs.parquet and dev_pairs.parquet), ``documents`` (its first file), ``texts`` (rows of `documents`), ``mixture``;
+dev_docs.parquet and dev_pairs.parquet), ``documents`` (its first file), ``texts`` (rows of `documents`), ``items`` (of
+benchmarks), ``mixture``;
 real alone: ``recorded`` (pages with decisions of datatrove's filters), ``languages`` (pages of many languages),
 ``zoo`` and ``transcoded``.
 """
@@ -62,6 +63,7 @@ def real(data: Path, reference: Path) -> Inputs:
         "wiki": [data / "wiki-like/wiki.parquet"],
         "dedup": [dedup],
         "documents": [dedup / "dev_docs.parquet"],
+        "items": sorted((reference / "decontamination/benchmarks").glob("*.jsonl")),
         "zoo": [data / "README.md"],
         "transcoded": [data / "zoo/charsets"],
         "mixture": [Path(__file__).resolve().parents[1] / "mixtures/crawl.yaml"] if crawl.is_dir() else [],
@@ -85,6 +87,8 @@ def make(folder: Path, pages: int) -> Inputs:
     pq.write_table(pa.table({"text": texts, "lang": ["en"] * pages}), folder / "pages.parquet")
     lines = [json.dumps({"text": "\n\n".join(texts[n : n + 50])}) for n in range(0, pages, 50)]
     (folder / "books.jsonl.gz").write_bytes(gzip.compress("\n".join(lines).encode(), 6, mtime=0))
+    items = [{"question": " ".join(text.split()[20:80]), "choices": text.split()[80:84]} for text in texts]
+    (folder / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
     names = [xxhash.xxh3_64_hexdigest(f"page {n}".encode()) for n in range(pages)]
     pq.write_table(pa.table({"doc_id": names, "text": texts}), folder / "dedup/dev_docs.parquet")
     pq.write_table(_pairs(names, texts), folder / "dedup/dev_pairs.parquet")
@@ -92,7 +96,7 @@ def make(folder: Path, pages: int) -> Inputs:
     (folder / "mixture.yaml").write_text(MIXTURE.format(folder=folder.resolve()))
     made = {"crawl": "crawl", "html": "html.parquet", "pages": "pages.parquet", "books": "books.jsonl.gz"}
     made |= {"wiki": "pages.parquet", "dedup": "dedup", "documents": "dedup/dev_docs.parquet"}
-    made |= {"texts": "texts.parquet", "mixture": "mixture.yaml"}
+    made |= {"texts": "texts.parquet", "mixture": "mixture.yaml", "items": "items.jsonl"}
     warcs = [str(path) for path in sorted((folder / "crawl").glob("*.warc.gz"))]
     return {"warcs": warcs, **{name: [str(folder / path)] for name, path in made.items()}}
 

@@ -53,6 +53,7 @@ class Benchmark:
 
 SMALL = "from stages.kernels.dedup import unionfind; unionfind.flatten(unionfind.singletons(3))"
 TINY_LABELS = "--one-site --label even=[0-9]*[02468] --label odd=[0-9]*[13579] --resamples 3"
+FEW_ITEMS = "--files 2 --num-items 20"
 BENCHMARKS = (
     Benchmark("runs", "{mixture} --work {work}/runs --data {crawl}", "--engine inline --warm-only"),
     Benchmark("find", "{root}"),
@@ -77,6 +78,14 @@ BENCHMARKS = (
     Benchmark("extraction", "agreement {warcs}", "--pages 30"),
     Benchmark("charsets", "{languages}", "--most 60"),
     Benchmark("filters", "{pages}", "--rows 10000 --items 100"),
+    Benchmark(
+        "decontamination",
+        "speed {wiki} {books} {pages} --items {items} --folder {work}/items --least 100",
+        f"{FEW_ITEMS} --rounds 1 --least 0",
+    ),
+    Benchmark(
+        "decontamination", "memory {pages} --items {items} --folder {work}/items --most 640", f"{FEW_ITEMS} --most 2000"
+    ),
     Benchmark("quality_agreement", "{recorded}"),
     Benchmark("quality", "kernels {pages}", "--few 3"),
     Benchmark("quality", "sizes {books}", "--most 20"),

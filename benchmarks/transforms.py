@@ -4,7 +4,8 @@
 
 Writes pages of two sentences in FOLDER, makes two texts of each, and compares every file of two roots (but ``runs/``):
 one run inline to its end, and one on Ray whose driver is killed (SIGKILL) as soon as each of `PHASES` has begun, then
-run to its end. Deduplication is off, so that the run is of the transform; status 1 where a file differs.
+run to its end. Deduplication is off, so that the run is of the transform; status 1 where a file differs or
+a run fails: the folder stays then, with the runs' own logs in it.
 """
 
 from __future__ import annotations
@@ -98,8 +99,12 @@ def main() -> int:
     expected = tree(whole)
     different = sorted(name for name in left.keys() | expected.keys() if left.get(name) != expected.get(name))
     print(f"{len(expected)} files, {len(different)} differ {different[:3]}")
+    if different or code:
+        for log in (whole, killed):
+            print(f"--- the end of {log}.log\n" + "".join(Path(f"{log}.log").read_text().splitlines(True)[-20:]))
+        return 1
     shutil.rmtree(args.folder)
-    return 1 if different or code else 0
+    return 0
 
 
 if __name__ == "__main__":

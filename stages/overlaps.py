@@ -5,15 +5,15 @@ For `contamination`, which weighs it once all pages are read. Input: `documents`
 `stages.kernels.words.alignment` finds them, and, of one page in `SAMPLED` (by its text's hash, so the same pages
 whatever the division of the input), which words of the items it has, to know how common these words are.
 
-Price: see `stages.kernels.words.alignment`. Nothing is written of a page that shares nothing. Memory: 40 bytes a word
-of the benchmarks a process.
+Price: see `stages.kernels.words.alignment`. Nothing is written of a page that shares nothing. Memory: 12 bytes a word
+of the benchmarks a process, twice that while they are loaded.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,14 +23,14 @@ from stages import schemas
 from stages.kernels.columns.ragged import text_buffers
 from stages.kernels.unicode import characters
 from stages.kernels.words.alignment import Aligner
-from stages.kernels.words.folded_words import FoldedWords, fold_words
+from stages.kernels.words.folded_words import fold_words
+from stages.kernels.words.known_words import KnownWords
 from stages.rules import contamination, known_items
 
 VERSION = 3
 Params = contamination.Benchmarks
 SAMPLED = 16
-PIECE_BYTES = 1 << 22
-_HALF = np.uint64(32)
+PIECE_BYTES = 1 << 21
 
 
 def identity(params: Params) -> dict[str, Any]:
@@ -41,19 +41,19 @@ def identity(params: Params) -> dict[str, Any]:
 
 def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
     """The function returned looks through one batch of `documents`."""
-    aligners: list[Aligner] = []
+    scratch: list[tuple[Aligner, KnownWords]] = []
 
     def look(batch: pa.RecordBatch) -> pa.RecordBatch:
-        known = known_items.load(params)
-        if not aligners:
-            aligners.append(Aligner(known.sequences))
+        if not scratch:
+            known = known_items.load(params)
+            scratch.append((Aligner(known.sequences), KnownWords(known.words_V)))
         data, offsets = text_buffers(batch.column("text"))
         sampled = sampled_pages(batch.column("text_hash"))
-        parts = [
-            _piece(data, offsets[first : last + 1], sampled[first:last], known, aligners[0])
+        pieces = [
+            _piece(data, offsets[first : last + 1], sampled[first:last], *scratch[0])
             for first, last in _pieces(offsets)
         ]
-        return pa.concat_batches(parts) if parts else pa.RecordBatch.from_pylist([], schema=schemas.OVERLAPS)
+        return _joined(pieces, sampled) if pieces else pa.RecordBatch.from_pylist([], schema=schemas.OVERLAPS)
 
     return look
 
@@ -75,23 +75,31 @@ def _pieces(offsets: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
             first = d
 
 
-def _piece(data: Any, offsets: Any, sampled: Any, known: known_items.KnownItems, aligner: Aligner) -> pa.RecordBatch:
+class _Found(NamedTuple):
+    """Of some documents: runs_R7 (`stages.kernels.words.alignment`), words of items, and where those of each begin."""
+
+    runs_R7: npt.NDArray[np.int64]
+    words: npt.NDArray[np.int32]
+    bounds_D1: npt.NDArray[np.int32]
+
+
+def _piece(data: Any, offsets: Any, sampled: Any, aligner: Aligner, known: KnownWords) -> _Found:
     words = fold_words(data, offsets)
-    runs_R7 = aligner.runs(words, offsets)
-    bounds = np.searchsorted(runs_R7[:, 0], np.arange(len(offsets)))
-    columns = [runs_R7[:, 1], runs_R7[:, 2], runs_R7[:, 3], runs_R7[:, 4], runs_R7[:, 5], runs_R7[:, 6]]
-    fields = list(schemas.OVERLAP)
-    runs = pa.StructArray.from_arrays([pa.array(column.astype(np.int32)) for column in columns], fields=fields)
-    overlaps = pa.ListArray.from_arrays(pa.array(bounds.astype(np.int32)), runs, type=schemas.OVERLAPS.field(0).type)
-    return pa.RecordBatch.from_arrays([overlaps, _vocabulary(words, sampled, known)], schema=schemas.OVERLAPS)
+    return _Found(aligner.runs(words, offsets), *known.of_texts(words.hashes_W, words.offsets_D1, sampled))
 
 
-def _vocabulary(words: FoldedWords, sampled: Any, known: known_items.KnownItems) -> pa.Array:
-    """Of each sampled page the words of the items that it has, as indices into ``words_V``; null of the others."""
-    kind = schemas.OVERLAPS.field(1).type
-    found: list[Any] = [None] * len(sampled)
-    for d in np.flatnonzero(sampled).tolist():
-        own = np.unique((words.hashes_W[words.offsets_D1[d] : words.offsets_D1[d + 1]] >> _HALF).astype(np.uint32))
-        at = np.minimum(np.searchsorted(known.words_V, own), len(known.words_V) - 1)
-        found[d] = at[known.words_V[at] == own].astype(np.int32) if len(known.words_V) else None
-    return pa.array(found, kind)
+def _joined(pieces: list[_Found], sampled: npt.NDArray[np.bool_]) -> pa.RecordBatch:
+    """`schemas.OVERLAPS` of documents that follow each other."""
+    sizes = [len(piece.bounds_D1) - 1 for piece in pieces]
+    runs_R7 = np.concatenate([piece.runs_R7 for piece in pieces])
+    runs_R7[:, 0] += np.repeat(np.cumsum([0, *sizes[:-1]]), [len(piece.runs_R7) for piece in pieces])
+    bounds = np.searchsorted(runs_R7[:, 0], np.arange(sum(sizes) + 1))
+    columns = [pa.array(runs_R7[:, column].astype(np.int32)) for column in range(1, 7)]
+    runs = pa.StructArray.from_arrays(columns, fields=list(schemas.OVERLAP))
+    kinds = [field.type for field in schemas.OVERLAPS]
+    overlaps = pa.ListArray.from_arrays(pa.array(bounds.astype(np.int32)), runs, type=kinds[0])
+    counts = np.concatenate([np.diff(piece.bounds_D1) for piece in pieces])
+    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    words = pa.array(np.concatenate([piece.words for piece in pieces]))
+    item_words = pa.ListArray.from_arrays(pa.array(starts), words, type=kinds[1], mask=pa.array(~sampled))
+    return pa.RecordBatch.from_arrays([overlaps, item_words], schema=schemas.OVERLAPS)

@@ -13,6 +13,7 @@ from pipeline.engine.scheduler import Done, Planned
 from pipeline.errors import RunError
 from pipeline.recipe import Recipe, dump, graph
 from pipeline.recipe.lineage import parents_of
+from pipeline.run import takedown
 from pipeline.run.spool import Spool, pack
 from pipeline.run.steps import Product, Step, Steps, exchange, files_of
 from pipeline.store.address import digest
@@ -111,6 +112,7 @@ def measure(recipe: Recipe, steps: Steps) -> dict[str, Product]:
 def derive_tasks(recipe: Recipe, steps: Steps, products: dict[str, Product]) -> Iterator[Task]:
     """What makes the `documents` of every derived split from the files of its parent."""
     taken = {name: transform.inputs.sources for name, transform in recipe.transforms().items()}
+    removed = [{key: entry[key] for key in ("kind", "value")} for entry in takedown.load(steps.store)] if taken else []
     for index, parent in enumerate(parents_of([split.source for split in steps.splits], taken)):
         if parent is None:
             continue
@@ -124,6 +126,7 @@ def derive_tasks(recipe: Recipe, steps: Steps, products: dict[str, Product]) -> 
             "files": {name: products[name].addresses[parent] for name in recipe.derived_inputs(split.source)},
             "file": split.file,
             "output": address,
+            "removed": removed,
         }
         label, cost = split.label, steps.splits[parent].size
         memory = MAP_MEMORY + transform.memory

@@ -17,7 +17,9 @@ arguments name, and the parents' files. What answers otherwise the second time (
 A page for which the function raises, ends or holds its process, or gives what is no text, is quarantined with a reason
 (`stages.transforms.process`); the others of its batch are not. Not rows, and counted: a text that is the parent's
 (``unchanged``) or a sibling's (``repeats_a_sibling``), one in which nothing can be seen (``empty_text``), a page of
-which nothing is made (``made_nothing``).
+which nothing is made (``made_nothing``), and a page on the take-down list of the root when the file is made
+(``taken_down``): the function does not get it. (`kept` drops such pages and all that was made of them whatever the
+file holds, so the list decides no address, and a longer list asks nobody again.)
 
 Price: what the function costs, and a copy of the rows to its process and back (about 1 GB/s). Memory: a few batches.
 """
@@ -44,6 +46,7 @@ from stages.documents.batches import MAX_BYTES, MAX_ROWS, measure
 from stages.documents.characters import clean
 from stages.rules import own_functions
 from stages.rules.names import check_languages, some
+from stages.rules.urls import host
 from stages.transforms.process import Limits, rewriter
 
 VERSION = 1
@@ -147,6 +150,7 @@ def derive(
     files: dict[str, str],
     file: str,
     output: str,
+    removed: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """Job: the pages that a transform makes of one split. Returns the report of the file.
 
@@ -154,6 +158,7 @@ def derive(
         settings: `decided` of the transform: here its module is not loaded but by its own process.
         files: addresses of the parents' `documents` and of the sidecars that conditions name, by product.
         file: the parents' file, for the report.
+        removed: entries of the take-down list, ``{"kind": "doc_id" | "url" | "host", "value"}``.
     """
     own = Transform(**transform)
     work = pieces_of(output)
@@ -167,7 +172,7 @@ def derive(
             step = own.resume_rows or MAX_ROWS
             for start in range(0, rows.num_rows, step):
                 piece = f"{work}/{number:06d}.parquet" if own.resume_rows else ""
-                table, told = _kept_piece(store, piece, name, own, settings, rows.slice(start, step))
+                table, told = _kept_piece(store, piece, name, own, settings, rows.slice(start, step), removed)
                 _add(account, told)
                 reasons.update(place["reason"] for place in told["quarantined"])
                 parts.append(table)
@@ -245,12 +250,21 @@ def _taken(table: pa.Table, inputs: Inputs) -> pa.Array:
 
 
 def _kept_piece(
-    store: Store, address: str, name: str, transform: Transform, settings: str, rows: pa.RecordBatch
+    store: Store,
+    address: str,
+    name: str,
+    transform: Transform,
+    settings: str,
+    rows: pa.RecordBatch,
+    removed: Sequence[dict[str, Any]],
 ) -> tuple[pa.Table, dict[str, Any]]:
     """The children of some pages and what is told of them: from a run that was killed, or made now and kept."""
     if address and store.exists(address):
         return store.read_table(address).cast(SCHEMA), store.metadata(address)
-    table, told = children(name, transform, settings, rows)
+    gone = taken_down(rows, removed)
+    table, told = children(name, transform, settings, rows.filter(pc.invert(gone)))
+    for _ in range(gone.true_count):
+        _drop(told["dropped"], "taken_down", 0)
     if address:
         store.write_table(address, table, report=told)
     return table, told
@@ -290,6 +304,21 @@ def children(name: str, transform: Transform, settings: str, rows: pa.RecordBatc
     table = _table(name, settings, rows, found)
     size = pc.sum(table.column("text_bytes")).as_py() or 0
     return table, {"dropped": dropped, "quarantined": quarantined, "rows": len(found), "text_bytes": size}
+
+
+def taken_down(rows: pa.RecordBatch, removed: Sequence[dict[str, Any]]) -> pa.BooleanArray:
+    """Which rows entries of the take-down list name."""
+    named: dict[str, set[str]] = {"doc_id": set(), "url": set(), "host": set()}
+    for entry in removed:
+        named[entry["kind"]].add(entry["value"])
+    gone = np.zeros(rows.num_rows, np.bool_)
+    if named["doc_id"]:
+        ids = pa.array([bytes.fromhex(doc_id) for doc_id in sorted(named["doc_id"])], schemas.DOC_ID)
+        gone |= pc.is_in(rows.column("doc_id"), ids).to_numpy(zero_copy_only=False)
+    if named["url"] or named["host"]:
+        urls = rows.column("url").to_pylist()
+        gone |= np.array([url is not None and (url in named["url"] or host(url) in named["host"]) for url in urls])
+    return pa.array(gone)
 
 
 def _no_row(text: str, parent: str, siblings: set[str]) -> str:

@@ -226,7 +226,7 @@ def _add_documents(ledger: Ledger, report: DocumentsReport) -> tuple[str, int, i
     ledger.notes.update(report.get("notes", {}))
     if "parents" in report:
         found = ledger.transforms.setdefault(source, Counter())
-        nothing = report["dropped"].get("made_nothing", {"records": 0, "bytes": 0})["records"]
+        nothing = sum(report["dropped"].get(r, {"records": 0})["records"] for r in ("made_nothing", "taken_down"))
         found.update(parents=report["parents"], taken=report["parents_taken"], made=report["rows"])
         found.update(nothing=nothing, left_out=dropped - nothing)
         found.update(report["reasons"])

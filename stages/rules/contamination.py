@@ -16,6 +16,7 @@ has none of them, and every file with ``fields``, holds questions alone: all str
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ from pydantic import Field, field_validator, model_validator
 
 from stages import schemas
 from stages.contract import StageParams
-from stages.rules.row_files import rows, sha256
+from stages.rules.row_files import mark, rows, sha256
 from stages.rules.rule import Rule
 
 Part = Literal["question", "answer", "choices", "passage", "solution"]
@@ -45,6 +46,12 @@ FOUND = ("question", "question_answer", "solution", "passage")
 passage alone."""
 SCORE = 0.7
 """Of the rule; measured on pages with planted items and with common texts (`docs/decisions/decontamination.md`)."""
+
+LEAST_WORDS = 4
+"""Of an item that can be found (`stages.kernels.words.seeds`)."""
+_WORD = re.compile(r"[^\W\d_]+|\d+")
+_UNSPACED = "\u0e00"
+"""From here on are the scripts without spaces, whose letters are words."""
 
 RULES = (Rule("contaminated", "contamination_score", "max", SCORE),)
 COLUMNS = ("contamination_score", "contamination_spans")
@@ -140,22 +147,31 @@ class Item:
 
 
 def identity(params: Benchmarks) -> list[dict[str, Any]]:
-    """What decides what is looked for: of each file its name, parts and SHA-256."""
-    return [
-        {"name": one.label(), "parts": one.parts, "fields": one.fields, "sha256": sha256(one.path)}
-        for one in params.files
-    ]
+    """What decides what is looked for: of each file its name, parts and SHA-256, and how it is written."""
+    found = []
+    for one in params.files:
+        told = {"name": one.label(), "parts": one.parts, "fields": one.fields, "sha256": sha256(one.path)}
+        found.append(told | ({"encoding": written} if (written := mark(one.path)) else {}))
+    return found
 
 
 def check(benchmark: Benchmark) -> None:
     """Read a benchmark once.
 
     Raises:
-        ValueError, OSError: it cannot be read, has no item, or none has text in the fields named.
+        ValueError, OSError: it cannot be read, has no item, none has text in the fields named, or none has four words.
     """
-    if not any((item.question + item.passage + item.solution).strip() for item in items(benchmark)):
-        fields = f" in the fields {', '.join(benchmark.columns())}" if benchmark.columns() else ""
-        raise ValueError(f"{benchmark.path}: no text{fields}")
+    num_items = 0
+    for item in items(benchmark):
+        texts = [text for text in (item.question, item.passage, item.solution) if text.strip()]
+        num_items += bool(texts)
+        if any(len(_WORD.findall(text)) >= LEAST_WORDS or max(text) >= _UNSPACED for text in texts):
+            return
+    if num_items:
+        found = f"found {num_items} of fewer: pages cannot be told by them"
+        raise ValueError(f"{benchmark.path}: expected an item of {LEAST_WORDS} words or more, {found}")
+    fields = f" in the fields {', '.join(benchmark.columns())}" if benchmark.columns() else ""
+    raise ValueError(f"{benchmark.path}: no text{fields}")
 
 
 def items(benchmark: Benchmark) -> Iterator[Item]:

@@ -15,10 +15,12 @@ Legend: I items, S sequences, T words of all sequences, V different words. kind_
 
 from __future__ import annotations
 
+import ctypes
 import logging
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import islice
 from typing import Any
 
@@ -38,8 +40,10 @@ SAYS_LITTLE = 2.5
 """Own shares of a question's words together: below it, and of fewer than four words, its choices are looked for."""
 LEAST_CHOICE = 5
 """Words of a choice that is looked for."""
-TOGETHER = 20_000
+TOGETHER = 5_000
 """Texts folded at once."""
+BLOCK = 1 << 20
+"""Words weighed at once."""
 _HALF = np.uint64(32)
 
 
@@ -57,15 +61,37 @@ class KnownItems:
     question_I: npt.NDArray[np.int64]
     """The sequence of the item's question; -1: it has none."""
     sequences: Sequences
-    own_T: npt.NDArray[np.float32]
     words_V: npt.NDArray[np.uint32]
     """Sorted."""
-    word_T: npt.NDArray[np.int32]
-    """Index into ``words_V``."""
-    item_share_V: npt.NDArray[np.float32]
-    """Share of the items that have the word."""
     num_short: int
     """Items with nothing of four words or more to look for."""
+
+    @cached_property
+    def own_T(self) -> npt.NDArray[np.float32]:
+        """Own share of each word. For `contamination` alone, as what follows: made when it is asked for."""
+        tokens_T, starts_S1 = self.sequences.tokens_T, self.sequences.starts_S1
+        shares_T = _seed_shares(tokens_T, starts_S1, _classes(tokens_T, starts_S1, self.item_S, len(self.row_I)))
+        own_T = np.empty(len(tokens_T), np.float32)
+        for first in range(0, len(tokens_T), BLOCK):
+            own_T[first : first + BLOCK] = _own(shares_T, first, min(first + BLOCK, len(tokens_T)))
+        return own_T
+
+    @cached_property
+    def word_T(self) -> npt.NDArray[np.int32]:
+        """Index of each word into ``words_V``."""
+        word_T = np.empty(len(self.sequences.tokens_T), np.int32)
+        for first in range(0, len(word_T), BLOCK):
+            word_T[first : first + BLOCK] = np.searchsorted(
+                self.words_V, self.sequences.tokens_T[first : first + BLOCK]
+            )
+        return word_T
+
+    @cached_property
+    def item_share_V(self) -> npt.NDArray[np.float32]:
+        """Share of the items that have the word."""
+        item_T = np.repeat(self.item_S, np.diff(self.sequences.starts_S1))
+        shares = num_holders(self.word_T, item_T, len(self.words_V)) / max(1, len(self.row_I))
+        return shares.astype(np.float32)
 
 
 def load(params: Benchmarks) -> KnownItems:
@@ -76,36 +102,42 @@ def load(params: Benchmarks) -> KnownItems:
 @lru_cache(maxsize=2)
 def _load(params: str) -> KnownItems:
     benchmarks = Benchmarks.model_validate_json(params)
-    places: list[tuple[int, int]] = []
-    meta: list[tuple[int, int]] = []
+    benchmark_I, row_I, item_S, kind_S = array("i"), array("q"), array("i"), array("b")
 
     def texts() -> Iterator[str]:
         for number, benchmark in enumerate(benchmarks.files):
             for row, item in enumerate(items(benchmark)):
                 for kind, text in _sequences(item):
-                    meta.append((len(places), kind))
+                    item_S.append(len(row_I))
+                    kind_S.append(kind)
                     yield text
-                places.append((number, row))
+                benchmark_I.append(number)
+                row_I.append(row)
 
     tokens_T, starts_S1 = _folded(texts())
-    names = tuple(benchmark.label() for benchmark in benchmarks.files)
-    item_S, kind_S = np.array(meta, np.int32).reshape(-1, 2).T
-    numbers = np.array(places, np.int64).reshape(-1, 2)
-    meta.clear()
-    places.clear()
-    found = _made(names, numbers, item_S, kind_S, tokens_T, starts_S1)
-    logging.getLogger(__name__).info("%d items, %d of fewer than four words", len(numbers), found.num_short)
+    give_back()
+    found = _made(
+        tuple(benchmark.label() for benchmark in benchmarks.files),
+        np.frombuffer(benchmark_I, np.int32),
+        np.frombuffer(row_I, np.int64),
+        np.frombuffer(item_S, np.int32),
+        np.frombuffer(kind_S, np.int8),
+        tokens_T,
+        starts_S1,
+    )
+    give_back()
+    logging.getLogger(__name__).info("%d items, %d of fewer than four words", len(row_I), found.num_short)
     return found
 
 
 def _folded(texts: Iterator[str]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
     """(tokens_T, starts_S1) of texts, of which `TOGETHER` are held at a time."""
-    tokens, sizes = [np.zeros(0, np.uint32)], [np.zeros(1, np.int64)]
+    tokens, starts = array("I"), array("q", [0])
     while group := list(islice(texts, TOGETHER)):
         folded = fold_words(*text_buffers(pa.array(group, pa.large_string())))
-        tokens.append((folded.hashes_W >> _HALF).astype(np.uint32))
-        sizes.append(np.diff(folded.offsets_D1))
-    return np.concatenate(tokens), np.cumsum(np.concatenate(sizes))
+        starts.frombytes((folded.offsets_D1[1:] + len(tokens)).tobytes())
+        tokens.frombytes((folded.hashes_W >> _HALF).astype(np.uint32).tobytes())
+    return np.frombuffer(tokens, np.uint32), np.frombuffer(starts, np.int64)
 
 
 def _sequences(item: Item) -> Iterator[tuple[int, str]]:
@@ -115,78 +147,119 @@ def _sequences(item: Item) -> Iterator[tuple[int, str]]:
     return ((kind, text) for kind, text in parts if text.strip())
 
 
-def _made(names: tuple[str, ...], places: Any, item_S: Any, kind_S: Any, tokens_T: Any, starts_S1: Any) -> KnownItems:
-    num_items = len(places)
+def _made(
+    names: tuple[str, ...], benchmark_I: Any, row_I: Any, item_S: Any, kind_S: Any, tokens_T: Any, starts_S1: Any
+) -> KnownItems:
+    num_items = len(row_I)
     sizes = np.diff(starts_S1)
-    item_T = np.repeat(item_S, sizes)
-    own_T = _own(tokens_T, starts_S1, _classes(tokens_T, starts_S1, item_S, num_items)[item_S])
+    own_S = _own_sums(tokens_T, starts_S1, _classes(tokens_T, starts_S1, item_S, num_items))
     question_I = np.full(num_items, -1, np.int64)
     questions = np.flatnonzero(kind_S == QUESTION)
     question_I[item_S[questions]] = questions
-    own_S = np.add.reduceat(np.append(own_T, np.float32(0)), np.minimum(starts_S1[:-1], len(own_T)), dtype=np.float64)
-    own_S[sizes == 0] = 0
     asks_S = np.where(question_I[item_S] >= 0, own_S[question_I[item_S]], np.inf)
     asks_S[np.where(question_I[item_S] >= 0, sizes[question_I[item_S]], SEED_WORDS) < SEED_WORDS] = 0
     helped_S = (kind_S == CHOICE) & (asks_S < SAYS_LITTLE) & (sizes >= LEAST_CHOICE)
     seeded_S = np.isin(kind_S, (QUESTION, SOLUTION, PASSAGE)) | helped_S
-    words_V = np.unique(tokens_T)
-    word_T = np.searchsorted(words_V, tokens_T).astype(np.int32)
-    shares = num_holders(word_T, item_T, len(words_V)) / max(1, num_items)
-    del item_T
     findable = np.zeros(num_items, np.bool_)
     findable[item_S[seeded_S & (sizes >= SEED_WORDS)]] = True
+    companions_S2 = _companions(item_S, kind_S, helped_S)
+    del own_S, asks_S, sizes
+    give_back()
     return KnownItems(
         names=names,
-        benchmark_I=places[:, 0].astype(np.int32),
-        row_I=places[:, 1],
-        item_S=item_S.astype(np.int32),
-        kind_S=kind_S.astype(np.int8),
+        benchmark_I=benchmark_I,
+        row_I=row_I,
+        item_S=item_S,
+        kind_S=kind_S,
         question_I=question_I,
-        sequences=build(tokens_T, starts_S1, seeded_S, _companions(item_S, kind_S, helped_S)),
-        own_T=own_T,
-        words_V=words_V,
-        word_T=word_T,
-        item_share_V=shares.astype(np.float32),
+        sequences=build(tokens_T, starts_S1, seeded_S, companions_S2),
+        words_V=_different(tokens_T),
         num_short=int((~findable).sum()),
     )
 
 
-def _companions(item_S: Any, kind_S: Any, helped_S: Any) -> npt.NDArray[np.int64]:
+def _different(tokens_T: Any) -> npt.NDArray[np.uint32]:
+    """The different words, sorted."""
+    found = np.zeros(0, np.uint32)
+    for first in range(0, len(tokens_T), BLOCK):
+        found = np.union1d(found, tokens_T[first : first + BLOCK])
+    return found
+
+
+def _companions(item_S: Any, kind_S: Any, helped_S: Any) -> npt.NDArray[np.int32]:
     """(first, behind the last) sequence that is looked for beside each: of a question its choices and answer, of a
     choice that is looked for the question too."""
-    bounds = np.zeros((len(item_S), 2), np.int64)
-    firsts = np.searchsorted(item_S, item_S)
-    near = np.searchsorted(item_S * len(KINDS) + kind_S, item_S * len(KINDS) + SOLUTION)
-    for s in np.flatnonzero((kind_S == QUESTION) | helped_S).tolist():
-        bounds[s] = (s + 1 if kind_S[s] == QUESTION else firsts[s], near[s])
+    bounds = np.zeros((len(item_S), 2), np.int32)
+    asked = kind_S == QUESTION
+    at = np.flatnonzero(asked | helped_S)
+    places = item_S.astype(np.int64) * len(KINDS) + kind_S
+    bounds[at, 0] = np.where(asked[at], at + 1, np.searchsorted(item_S, item_S[at]))
+    bounds[at, 1] = np.searchsorted(places, item_S[at].astype(np.int64) * len(KINDS) + SOLUTION)
     return bounds
 
 
-def _classes(tokens_T: Any, starts_S1: Any, item_S: Any, num_items: int) -> npt.NDArray[np.int64]:
-    """A number for each item, the same for items of the same words in all parts."""
+def _classes(tokens_T: Any, starts_S1: Any, item_S: Any, num_items: int) -> npt.NDArray[np.int32]:
+    """Of each sequence the number of its item, the same for items of the same words in all parts."""
     bounds = starts_S1[np.searchsorted(item_S, np.arange(num_items + 1))]
-    known: dict[bytes, int] = {}
-    return np.array(
-        [known.setdefault(xxh3_128_digest(tokens_T[bounds[i] : bounds[i + 1]]), len(known)) for i in range(num_items)],
-        np.int64,
-    )
+    digests = b"".join(xxh3_128_digest(tokens_T[bounds[i] : bounds[i + 1]]) for i in range(num_items))
+    _, class_I = np.unique(np.frombuffer(digests, "V16"), return_inverse=True)
+    found: npt.NDArray[np.int32] = class_I.astype(np.int32)[item_S]
+    return found
 
 
-def _own(tokens_T: Any, starts_S1: Any, class_S: Any) -> npt.NDArray[np.float32]:
-    """The own share of each word; 1 in a sequence of fewer than four."""
-    shares_T = np.zeros(len(tokens_T) + SEED_WORDS, np.float32)  # of the seed that begins there; 0: none does
-    sequence_T = np.repeat(np.arange(len(class_S), dtype=np.int32), np.diff(starts_S1))
+def _seed_shares(tokens_T: Any, starts_S1: Any, class_S: Any) -> npt.NDArray[np.float32]:
+    """Of the seed that begins at each word, one over the number of items that have it; 0 where none begins."""
+    shares_T = np.zeros(len(tokens_T), np.float32)
     every = np.ones(len(class_S), np.bool_)
-    classes = int(class_S.max(initial=0)) + 1
     for part in range(PARTS):
         at, hashes = seeds_of_part(tokens_T, starts_S1, every, part)
-        _, seed = np.unique(hashes, return_inverse=True)
-        pairs = np.unique(seed.astype(np.int64) * classes + class_S[sequence_T[at]])
-        if len(at):
-            shares_T[at] = (1.0 / np.bincount(pairs // classes))[seed]
-    total, around = np.zeros(len(tokens_T), np.float32), np.zeros(len(tokens_T), np.int8)
+        shares_T[at] = 1.0 / _num_classes(hashes, class_S[np.searchsorted(starts_S1, at, "right") - 1])
+    return shares_T
+
+
+def _num_classes(hashes: Any, class_P: Any) -> npt.NDArray[np.int64]:
+    """Of each seed how many classes have one of the same hash."""
+    order = np.lexsort((class_P, hashes))
+    hashes, class_P = hashes[order], class_P[order]
+    first = np.ones(len(order), np.bool_)  # of a hash
+    first[1:] = hashes[1:] != hashes[:-1]
+    other = first.copy()  # a class that the one before it is not
+    other[1:] |= class_P[1:] != class_P[:-1]
+    number = np.cumsum(first, dtype=np.int32) - 1
+    found = np.empty(len(order), np.int64)
+    found[order] = np.bincount(number, weights=other).astype(np.int64)[number] if len(order) else 0
+    return found
+
+
+def _own_sums(tokens_T: Any, starts_S1: Any, class_S: Any) -> npt.NDArray[np.float64]:
+    """The own shares of each sequence's words together."""
+    shares_T = _seed_shares(tokens_T, starts_S1, class_S)
+    sums_S = np.zeros(len(class_S))
+    first = 0
+    while first < len(class_S):
+        behind = max(first + 1, int(np.searchsorted(starts_S1, starts_S1[first] + BLOCK, "right")) - 1)
+        base, end = int(starts_S1[first]), int(starts_S1[behind])
+        own = np.append(_own(shares_T, base, end), np.float32(0))
+        sums_S[first:behind] = np.add.reduceat(own, starts_S1[first:behind] - base, dtype=np.float64)
+        first = behind
+    sums_S[np.diff(starts_S1) == 0] = 0
+    return sums_S
+
+
+def _own(shares_T: Any, first: int, behind: int) -> npt.NDArray[np.float32]:
+    """The own share of these words: the mean over the seeds they are in; 1 in a sequence of fewer than four."""
+    total, around = np.zeros(behind - first, np.float32), np.zeros(behind - first, np.int8)
     for step in range(SEED_WORDS):
-        before = shares_T[: max(0, len(tokens_T) - step)]
-        total[step:] += before
-        around[step:] += before > 0
+        begin = max(0, step - first)
+        before = shares_T[first - step + begin : behind - step]
+        total[begin:] += before
+        around[begin:] += before > 0
     return np.where(around > 0, total / np.maximum(around, 1), np.float32(1))
+
+
+def give_back() -> None:
+    """Give the pages of memory that were freed back to the system: allocators keep them for what comes."""
+    pa.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc alone
+    if trim is not None:
+        trim(0)

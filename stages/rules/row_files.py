@@ -1,11 +1,13 @@
 """Files of texts that a user supplies: benchmarks, training sets, labelled pages; read as a stream of rows.
 
 JSONL (.jsonl, .json, .ndjson), CSV (.csv, .tsv, with a head), Parquet, or text (a line a row, under the key ``text``);
-.gz and .zst behind any of them but Parquet. Price: a Python object a row.
+.gz and .zst behind any of them but Parquet. Text is UTF-8, or what its byte order mark says. Price: a Python object a
+row.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import hashlib
@@ -23,6 +25,16 @@ import zstandard
 JSON_SUFFIXES = (".jsonl", ".json", ".ndjson")
 TABLE_SUFFIXES = {".csv": ",", ".tsv": "\t"}
 """And what stands between their columns."""
+
+
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+"""Byte order marks, and the encodings that they stand for; without one it is UTF-8."""
 
 
 def rows(path: str, columns: Sequence[str] = (), optional: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
@@ -87,7 +99,25 @@ def _opened(file: Path) -> io.TextIOWrapper:
         raw = gzip.GzipFile(fileobj=raw)
     elif file.suffix == ".zst":
         raw = io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
-    return io.TextIOWrapper(raw, encoding="utf-8", errors="replace", newline="\n")
+    buffered = raw if hasattr(raw, "peek") else io.BufferedReader(raw)
+    first = buffered.peek(4)[:4]
+    charset = next((name for mark, name in MARKS if first.startswith(mark)), "utf-8")
+    return io.TextIOWrapper(buffered, encoding=charset, errors="replace", newline="\n")
+
+
+def mark(path: str) -> str:
+    """The encoding that the byte order mark of a file of text stands for; '' where it has none.
+
+    Raises:
+        ValueError, OSError: as `rows`.
+    """
+    if Path(path).suffix == ".parquet":
+        return ""
+    try:
+        with _opened(Path(path)) as lines:
+            return lines.encoding if lines.encoding != "utf-8" else ""
+    except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
+        raise ValueError(f"{path}: expected what its name says, whole: {error}") from error
 
 
 def sha256(path: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -11,12 +13,32 @@ from hypothesis import strategies as st
 from stages.kernels.columns.ragged import text_buffers
 from stages.kernels.words.alignment import Aligner, build
 from stages.kernels.words.folded_words import fold_words, hash_of
+from stages.kernels.words.known_words import KnownWords
 from tests.slow import alignment as slow
 
 PIECES = [
     *("The", " ", "\n", "one", "2", "1,000", ".500", "'", "$", "dollars", "ﬁx", "É", "e\u0301", "日本", "ไทย", "한국"),
     *("<b>", "</b>", "<", ">", "&amp;", "&#233;", "&#x41;", "&", ";", "\\n", "\\u00e9", "\\", "\u00ad", "\u200b", "Ⅷ"),
-    *("x²", "½", "１２", "\u00a0", "ß", "İ", "_", "-", "\ufffd", "ǅ", "ª", "𝔘", "a" * 30),
+    *(
+        "x²",
+        "½",
+        "１２",
+        "\u00a0",
+        "ß",
+        "İ",
+        "_",
+        "-",
+        "\ufffd",
+        "ǅ",
+        "ª",
+        "𝔘",
+        "a" * 30,
+        "мельница",
+        "ГОД",
+        "naïveté",
+        "العربية",
+        "हिन्दी",
+    ),
 ]
 WORDS = ["mill", "river", "stone", "wheel", "grain", "sack", "flour", "weir"]
 
@@ -65,6 +87,24 @@ def test_awkward_bytes_are_read_without_harm() -> None:
     assert np.all(found.starts_W < found.stops_W)
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.lists(st.sampled_from(WORDS), max_size=9), max_size=4), st.sets(st.sampled_from(WORDS)), st.integers(0)
+)
+def test_known_words_are_found_in_the_texts_that_are_wanted(
+    texts: list[list[str]], words: set[str], wanted: int
+) -> None:
+    known_V = np.array(sorted(hash_of(word) >> 32 for word in words), np.uint32)
+    pages = fold_words(*text_buffers(pa.array([" ".join(text) for text in texts], pa.large_string())))
+    wanted_D = np.array([wanted >> d & 1 for d in range(len(texts))], np.bool_)
+    known = KnownWords(known_V)
+    for _ in range(2):  # nothing stays of the last batch
+        found, bounds = known.of_texts(pages.hashes_W, pages.offsets_D1, wanted_D)
+        told = [found[first:behind].tolist() for first, behind in pairwise(bounds.tolist())]
+        rows = [{hash_of(word) >> 32 for word in text} if w else set() for text, w in zip(texts, wanted_D, strict=True)]
+        assert told == [[v for v, word in enumerate(known_V.tolist()) if word in row] for row in rows]
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_alignments_equal_their_twin(data: st.DataObject) -> None:
@@ -77,7 +117,7 @@ def test_alignments_equal_their_twin(data: st.DataObject) -> None:
     companions = [(n + 1, len(sequences)) if data.draw(st.booleans()) else (0, 0) for n in range(len(sequences))]
     known = fold_words(*text_buffers(pa.array([" ".join(one) for one in sequences], pa.large_string())))
     tokens = (known.hashes_W >> np.uint64(32)).astype(np.uint32)
-    index = build(tokens, known.offsets_D1, np.array(seeded), np.array(companions, np.int64))
+    index = build(tokens, known.offsets_D1, np.array(seeded), np.array(companions, np.int32))
     buffers = text_buffers(pa.array(pages, pa.large_string()))
     aligner = Aligner(index)
     found = aligner.runs(fold_words(*buffers), buffers[1])
@@ -91,7 +131,7 @@ def test_many_seeds_and_long_pages_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     sequences = ["the mill stood by the river and the people of the mill stood by the river"] * 40
     known = fold_words(*text_buffers(pa.array(sequences, pa.large_string())))
     tokens = (known.hashes_W >> np.uint64(32)).astype(np.uint32)
-    index = build(tokens, known.offsets_D1, np.ones(40, np.bool_), np.zeros((40, 2), np.int64))
+    index = build(tokens, known.offsets_D1, np.ones(40, np.bool_), np.zeros((40, 2), np.int32))
     buffers = text_buffers(pa.array([" ".join(["the mill stood by the river and"] * 200)], pa.large_string()))
     found = Aligner(index).runs(fold_words(*buffers), buffers[1])
     assert set(found[:, 1].tolist()) <= set(range(40))
@@ -102,7 +142,7 @@ def enough(size: int, words: int) -> bool:
     text = ["mill" + chr(97 + n // 26) + chr(97 + n % 26) for n in range(size)]
     known = fold_words(*text_buffers(pa.array([" ".join(text)], pa.large_string())))
     tokens = (known.hashes_W >> np.uint64(32)).astype(np.uint32)
-    index = build(tokens, known.offsets_D1, np.array([True]), np.zeros((1, 2), np.int64))
+    index = build(tokens, known.offsets_D1, np.array([True]), np.zeros((1, 2), np.int32))
     buffers = text_buffers(pa.array([" ".join(["before", *text[:words], "behind"])], pa.large_string()))
     return len(Aligner(index).runs(fold_words(*buffers), buffers[1])) > 0
 

@@ -339,7 +339,30 @@ def test_take_down_of_a_page_takes_what_was_made_of_it(finished: Path, tmp_path:
     gone = [page for page in rows_of(snapshot, "documents", "kept") if page["doc_id"] in family]
     assert {page["reason"] for page in gone} <= {"taken_down", "exact_duplicate"}
     assert pages[child["doc_id"]]["reason"] is None
+    log = tmp_path / "log"
+    log.mkdir()
+    again = mixture_of(finished, "counted", f'{{log: "{log}"}}')
+    run_inline(again, root)
+    given = sum(map(int, (log / "calls").read_text().split()))
+    snapshot = load(Store(str(root)))
+    reports = [entry.report for entry in snapshot.product("documents") if "parents" in entry.report]
+    assert given == sum(report["parents_taken"] for report in reports) - 1, "the page is not given to a later one"
+    assert sum(report["dropped"].get("taken_down", {"records": 0})["records"] for report in reports) == 1
+    assert parent not in {page.get("derived_from") for page in rows_of(snapshot, "documents")}
     (root / takedown.LIST).unlink()
+
+
+def test_what_entries_of_the_list_name_is_left_out() -> None:
+    urls = ["https://a.example/1", "https://b.example/1", None, "https://c.example:8080/x"]
+    rows = pa.record_batch({"doc_id": pa.array([bytes([n]) * 16 for n in range(4)], pa.binary(16)), "url": urls})
+    for kind, value, expected in (
+        ("url", "https://a.example/1", [True, False, False, False]),
+        ("host", "c.example", [False, False, False, True]),
+        ("doc_id", (b"\2" * 16).hex(), [False, False, True, False]),
+        ("url", "https://a.example/", [False] * 4),
+    ):
+        assert derived.taken_down(rows, [{"kind": kind, "value": value}]).to_pylist() == expected
+    assert derived.taken_down(rows, []).to_pylist() == [False] * 4
 
 
 def test_no_layout_of_the_input_files_changes_a_derived_page(finished: Path, tmp_path: Path) -> None:

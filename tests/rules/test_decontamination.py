@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import codecs
+import gzip
 import json
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 
 from pipeline import recipe as recipes
 from pipeline.answers.why import lives
 from pipeline.recipe.snapshot import load
 from pipeline.recipe.yaml_file import ConfigError
 from pipeline.store.storage import Store
+from stages.rules import contamination
 from tests.support.corpora import MIRRORED, documented, write_corpus, write_mixture
 from tests.support.runs import made, run_inline
 
@@ -39,7 +43,7 @@ def tokenized(root: Path, url: str) -> list[int]:
 
 
 def test_benchmarks_of_three_kinds_drop_pages_or_cut_spans(tmp_path: Path) -> None:
-    rows = [{"id": 7, "question": "What is this?"}, {"id": 8, "question": "Is it so?", "answer": sentence(NAME)}]
+    rows = [{"id": 7, "question": "What thing is this?"}, {"id": 8, "question": "Is it so?", "answer": sentence(NAME)}]
     (tmp_path / "quiz.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     pq.write_table(pa.table({"id": [1], "passage": [f"{sentence(OTHER)} and more"]}), tmp_path / "read.parquet")
     (tmp_path / "plain.txt").write_text(
@@ -81,6 +85,30 @@ def test_benchmarks_of_three_kinds_drop_pages_or_cut_spans(tmp_path: Path) -> No
     assert (again["overlaps"], "quality" in again, "documents" in again) == (3, False, False)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "question,answer\nWho ground it?,Müller\n"),
+        ("a.tsv.gz", "question\tanswer\nWho ground it?\tMüller\n"),
+        ("a.jsonl.zst", '{"question": "Who ground it?", "answer": "Müller"}\n'),
+        ("a.txt", "Who ground it?\n"),
+    ],
+)
+def test_a_byte_order_mark_says_how_a_benchmark_is_written(
+    tmp_path: Path, name: str, content: str, encoding: str
+) -> None:
+    raw = content.encode(encoding)
+    raw = codecs.BOM_UTF16_BE + raw if encoding == "utf-16-be" else raw
+    packed = {".gz": gzip.compress, ".zst": zstandard.compress}.get(Path(name).suffix, bytes)(raw)
+    (tmp_path / name).write_bytes(packed)
+    benchmark = contamination.Benchmark(path=str(tmp_path / name))
+    [item] = contamination.items(benchmark)
+    [told] = contamination.identity(contamination.Benchmarks(files=(benchmark,)))
+    assert told.get("encoding", "utf-8") in (encoding, "utf-16" if encoding == "utf-16-be" else encoding)
+    assert (item.question, item.answer) == ("Who ground it?", "" if name == "a.txt" else "Müller")
+
+
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
@@ -90,6 +118,7 @@ def test_benchmarks_of_three_kinds_drop_pages_or_cut_spans(tmp_path: Path) -> No
         ("no.jsonl.zst", "text", "no.jsonl.zst: expected what its name says"),
         ("deep.jsonl", '{"a": ' + "[" * 100_000, "deep.jsonl, line 1: expected a JSON object"),
         ("bad.jsonl", '{"a": 1}\nno json\n', "line 2: expected a JSON object"),
+        ("few.jsonl", '{"question": "mill"}\n{"question": "Why is it?"}\n', "found 2 of fewer"),
         ("other.jsonl", '{"a": "text"}\n', "no text in the fields question"),
     ],
 )

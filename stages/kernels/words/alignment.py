@@ -10,7 +10,7 @@ both are skipped if two words agree again behind them (at the end of a side: one
 sequence's *companions* (choices, an answer) are looked for, word for word, within `AROUND` words of it.
 
 Price: one lookup a word of the page in a filter of about two bytes a seed, 10 to 20 ns a word, beside the words
-themselves. 20 to 30 bytes of memory a word of the sequences.
+themselves. 12 to 20 bytes of memory a word of the sequences.
 
 Legend: T words of all sequences, S sequences, E entries of the table of seeds, P places, R runs. tokens_T uint32: the
 high half of a word's hash; starts_S1 int64; runs_R7 int64: document, sequence, alignment (number within the document),
@@ -34,7 +34,8 @@ from stages.kernels.words.folded_words import FoldedWords
 from stages.kernels.words.seeds import PARTS, SEED_WORDS, seed_hash, seeds_of_part
 
 MOST_PLACES = 64
-BLOCK = 1 << 20
+BLOCK = 1 << 16
+GROUP = 64
 MOST_SKIPPED = 6
 NEAR = 60
 AROUND = 48
@@ -42,17 +43,18 @@ LONG = 20
 """Of longer sequences two seeds must be there."""
 SHORT = 12
 """Sequences of up to so many words must be there whole, or nearly."""
-_MIDDLE = np.uint64(20)
 _SIX = np.uint64(6)
 _BITS = np.uint64(63)
 _ONE = np.uint64(1)
 _FIFTH = np.uint64(26)
 _AHEAD = 32
 """Seeds whose part of the filter is on its way while one is looked up."""
+_SOON = 4
+"""The same of candidates, and what their seeds lead to."""
 _ANY = np.uint32(0xFFFFFFFF)
-_NONE = np.uint32(0x10000)
-"""No low half of a word."""
-_LOW, _SIXTEEN = np.uint32(0xFFFF), np.uint32(16)
+_NONE = np.uint32(0x100)
+"""No byte."""
+_ZERO, _LOW, _BYTE, _EIGHT = np.uint32(0), np.uint32(0xFFFF), np.uint32(0xFF), np.uint32(8)
 
 
 @dataclass(frozen=True)
@@ -61,16 +63,18 @@ class Sequences:
 
     tokens_T: npt.NDArray[np.uint32]
     starts_S1: npt.NDArray[np.int64]
-    companions_S2: npt.NDArray[np.int64]
+    companions_S2: npt.NDArray[np.int32]
     """First companion and the one behind the last: numbers of sequences."""
-    keys_E: npt.NDArray[np.uint32]
-    first_E: npt.NDArray[np.int32]
-    """Where the places of the seed begin, -1 where the entry is free."""
+    seeds_E2: npt.NDArray[np.uint32]
+    """The low half of a seed's hash, and where its places begin; in the order of hashes."""
+    buckets_B1: npt.NDArray[np.int32]
+    """Where the seeds begin whose hashes have each number as their highest bits."""
     places_P: npt.NDArray[np.int32]
     """Words of ``tokens_T``; the last of a seed is ``~word``."""
-    sides_P: npt.NDArray[np.uint32]
-    """Low halves of the words behind (low) and before (high) the seed in its sequence; all ones: any."""
-    sequence_T: npt.NDArray[np.int32]
+    sides_P: npt.NDArray[np.uint16]
+    """Lowest bytes of the words behind (low) and before (high) the seed in its sequence; 0 outside it."""
+    sequence_G: npt.NDArray[np.int32]
+    """The sequence that each `GROUP`-th word belongs to."""
     filter_B: npt.NDArray[np.uint64]
     num_unseeded: int
     """Sequences to be seeded that have no seed: fewer than four words, or none but those of too many places."""
@@ -80,25 +84,32 @@ def build(
     tokens_T: npt.NDArray[np.uint32],
     starts_S1: npt.NDArray[np.int64],
     seeded_S: npt.NDArray[np.bool_],
-    companions_S2: npt.NDArray[np.int64],
+    companions_S2: npt.NDArray[np.int32],
 ) -> Sequences:
     """Index the seeds of the sequences ``seeded_S``."""
-    num = len(starts_S1) - 1
-    sequence_T = np.repeat(np.arange(num, dtype=np.int32), np.diff(starts_S1))
-    parts = [_rare(*seeds_of_part(tokens_T, starts_S1, seeded_S, part)) for part in range(PARTS)]
-    keys, counts, places_P = (np.concatenate([part[column] for part in parts]) for column in range(3))
-    del parts
-    ends = np.cumsum(counts, dtype=np.int64)
-    sides_P = _sides(tokens_T, starts_S1, sequence_T, places_P)
-    seeds = np.bincount(sequence_T[places_P], minlength=num) if num else np.zeros(0, np.int64)
+    groups = np.arange(0, len(tokens_T), GROUP)
+    sequence_G = (np.searchsorted(starts_S1, groups, "right") - 1).astype(np.int32)
+    most = int(np.maximum(0, np.diff(starts_S1) - (SEED_WORDS - 1))[seeded_S].sum())
+    keys, ends, places_P = np.empty(most, np.uint64), np.empty(most, np.int32), np.empty(most, np.int32)
+    seeds = places = 0  # so far; what is behind them takes no memory
+    for part in range(PARTS):
+        hashes, counts, at = _rare(*seeds_of_part(tokens_T, starts_S1, seeded_S, part))
+        keys[seeds : seeds + len(hashes)], places_P[places : places + len(at)] = hashes, at
+        ends[seeds : seeds + len(hashes)] = places + np.cumsum(counts)
+        seeds, places = seeds + len(hashes), places + len(at)
+    keys, ends, places_P = keys[:seeds], ends[:seeds], places_P[:places]
+    found_S = np.zeros(len(seeded_S), np.bool_)
+    sides_P = _sides(tokens_T, starts_S1, places_P, found_S)
     places_P[ends - 1] = ~places_P[ends - 1]
-    entries = 1 << max(4, (2 * len(keys)).bit_length())
-    keys_E, first_E = np.zeros(entries, np.uint32), np.full(entries, -1, np.int32)
+    seeds_E2 = np.empty((len(keys), 2), np.uint32)
+    seeds_E2[:, 0] = keys & np.uint64(_ANY)
+    seeds_E2[:1, 1], seeds_E2[1:, 1] = 0, ends[:-1]
+    buckets_B1 = np.zeros((1 << max(1, len(keys).bit_length() - 1)) + 1, np.int32)
     filter_B = np.zeros(1 << max(4, (len(keys) // 4).bit_length()), np.uint64)
-    _insert(keys, ends - counts, keys_E, first_E, filter_B)
-    unseeded = int((seeded_S & (seeds == 0)).sum())
+    _admit(keys, _highest(buckets_B1), buckets_B1, filter_B)
+    unseeded = int((seeded_S & ~found_S).sum())
     return Sequences(
-        tokens_T, starts_S1, companions_S2, keys_E, first_E, places_P, sides_P, sequence_T, filter_B, unseeded
+        tokens_T, starts_S1, companions_S2, seeds_E2, buckets_B1, places_P, sides_P, sequence_G, filter_B, unseeded
     )
 
 
@@ -113,28 +124,28 @@ def _rare(at: Any, hashes: Any) -> tuple[Any, Any, Any]:
     return hashes[first][few], counts[few], at[np.repeat(few, counts)]
 
 
-def _sides(tokens_T: Any, starts_S1: Any, sequence_T: Any, places_P: Any) -> npt.NDArray[np.uint32]:
-    """See `Sequences`; 0 outside the sequence."""
-    sides = np.empty(len(places_P), np.uint32)
+def _sides(tokens_T: Any, starts_S1: Any, places_P: Any, found_S: Any) -> npt.NDArray[np.uint16]:
+    """See `Sequences`. Marks the sequences that have any place."""
+    sides = np.empty(len(places_P), np.uint16)
     for begin in range(0, len(places_P), BLOCK):
         at = places_P[begin : begin + BLOCK]
-        s = sequence_T[at]
+        s = np.searchsorted(starts_S1, at, "right") - 1
+        found_S[s] = True
         first, behind = starts_S1[s], starts_S1[s + 1]
         after = np.where(at + SEED_WORDS < behind, tokens_T[np.minimum(at + SEED_WORDS, len(tokens_T) - 1)], 0)
         before = np.where(at > first, tokens_T[np.maximum(at - 1, 0)], 0)
-        both = (after & 0xFFFF) | (before & 0xFFFF) << 16
-        sides[begin : begin + BLOCK] = np.where(behind - first == SEED_WORDS, _ANY, both)
+        sides[begin : begin + BLOCK] = (after & 0xFF) | (before & 0xFF) << 8
     return sides
 
 
 class Aligner:
-    """Finds sequences in pages; holds the scratch memory of one thread (28 bytes a sequence)."""
+    """Finds sequences in pages; holds the scratch memory of one thread (8 bytes a sequence)."""
 
     def __init__(self, sequences: Sequences) -> None:
         self.sequences = sequences
         num = len(sequences.starts_S1) - 1
         longest = int(np.diff(sequences.starts_S1).max()) if num else 1
-        self._heads_S3 = np.full((num, 3), -1, np.int32)  # first and last hit of the document, and their number
+        self._heads_S2 = np.full((num, 2), -1, np.int32)  # first and last hit of the document
         self._marks = np.zeros(longest + 1, np.uint8)
 
     def runs(self, words: FoldedWords, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -145,13 +156,14 @@ class Aligner:
         longest = int(np.diff(words.offsets_D1).max()) if len(words.offsets_D1) > 1 else 0
         hashes_H = np.empty(longest + 1, np.uint64)
         hits = 4 * longest + 1024
+        highest = _highest(s.buckets_B1)
         while True:
             runs_R7, hits_H3 = np.empty((room, 7), np.int64), np.empty((hits, 3), np.int32)
             found, needed = _align(
                 tokens_W, words.starts_W, words.stops_W, words.offsets_D1, offsets,
-                s.tokens_T, s.starts_S1, s.companions_S2, s.keys_E, s.first_E, s.places_P, s.sides_P,
-                s.sequence_T, s.filter_B,
-                hashes_H, hits_H3, self._heads_S3, self._marks, runs_R7,
+                s.tokens_T, s.starts_S1, s.companions_S2, s.seeds_E2, s.buckets_B1, highest, s.places_P, s.sides_P,
+                s.sequence_G, s.filter_B,
+                hashes_H, hits_H3, self._heads_S2, self._marks, runs_R7,
             )  # fmt: skip
             if needed <= hits and found <= room:
                 return runs_R7[:found]
@@ -166,17 +178,18 @@ def _least(n):  # type: ignore[no-untyped-def]
     return min(14, max(10, (2 * n) // 5))
 
 
+def _highest(buckets_B1: npt.NDArray[np.int32]) -> np.uint64:
+    """By how many bits a hash is shifted to the right to have its highest bits: the number of its bucket."""
+    return np.uint64(65 - (len(buckets_B1) - 1).bit_length())
+
+
 @lean_kernel
-def _insert(keys, begins, keys_E, first_E, filter_B):  # type: ignore[no-untyped-def]
-    last = len(keys_E) - 1
+def _admit(keys, highest, buckets_B1, filter_B):  # type: ignore[no-untyped-def]
     for k in range(len(keys)):
-        key = keys[k]
-        slot = np.int64(key >> _MIDDLE) & last
-        while first_E[slot] >= 0:
-            slot = (slot + 1) & last
-        keys_E[slot] = np.uint32(key)
-        first_E[slot] = begins[k]
-        filter_B[np.int64(key >> _FIFTH) & (len(filter_B) - 1)] |= _bits(key)
+        buckets_B1[np.int64(keys[k] >> highest) + 1] += 1
+        filter_B[np.int64(keys[k] >> _FIFTH) & (len(filter_B) - 1)] |= _bits(keys[k])
+    for b in range(len(buckets_B1) - 1):
+        buckets_B1[b + 1] += buckets_B1[b]
 
 
 @lean_inline_kernel
@@ -185,16 +198,52 @@ def _bits(key):  # type: ignore[no-untyped-def]
     return (_ONE << (key & _BITS)) | (_ONE << ((key >> _SIX) & _BITS))
 
 
+@lean_inline_kernel
+def _entry(seeds_E2, first, behind, small):  # type: ignore[no-untyped-def]
+    """The first entry from ``first`` to ``behind`` with this half of a hash; -1: none."""
+    for e in range(first, behind):
+        if seeds_E2[e, 0] == small:
+            return e
+    return np.int64(-1)
+
+
+@lean_inline_kernel
+def _beside(at, s, p, words, tokens_T, starts_S1):  # type: ignore[no-untyped-def]
+    """Whether the word before or behind a seed of sequence s, at word p of the page, is that of the sequence too.
+
+    By its low half, which is 0 outside the sequence.
+    """
+    first, behind = starts_S1[s], starts_S1[s + 1]
+    if behind - first == SEED_WORDS:
+        return True
+    after = before = _ZERO
+    if at + SEED_WORDS < behind:
+        after = tokens_T[at + SEED_WORDS] & _LOW
+    if at > first:
+        before = tokens_T[at - 1] & _LOW
+    if p + SEED_WORDS < len(words) and words[p + SEED_WORDS] & _LOW == after:
+        return True
+    return p > 0 and words[p - 1] & _LOW == before
+
+
+@lean_inline_kernel
+def _sequence(at, starts_S1, sequence_G):  # type: ignore[no-untyped-def]
+    """The sequence that a word belongs to."""
+    s = np.int64(sequence_G[at // GROUP])
+    while starts_S1[s + 1] <= at:
+        s += 1
+    return s
+
+
 @lean_kernel
 def _align(  # type: ignore[no-untyped-def]
     tokens_W, starts_W, stops_W, offsets_D1, offsets,
-    tokens_T, starts_S1, companions_S2, keys_E, first_E, places_P, sides_P, sequence_T, filter_B,
-    hashes_H, hits_H3, heads_S3, marks, runs_R7,
+    tokens_T, starts_S1, companions_S2, seeds_E2, buckets_B1, highest, places_P, sides_P, sequence_G, filter_B,
+    hashes_H, hits_H3, heads_S2, marks, runs_R7,
 ):  # fmt: skip
     """Writes what fits; returns (runs there are, hits the fullest document has)."""
     found = np.int64(0)
     needed = np.int64(0)
-    last = len(keys_E) - 1
     filter_last = len(filter_B) - 1
     room = len(hits_H3)
     for d in range(len(offsets_D1) - 1):
@@ -220,51 +269,61 @@ def _align(  # type: ignore[no-untyped-def]
             continue
         # positions of candidates stand in hits_H3[:passed, 1]; hits are written behind them, then used
         count = passed
+        # where each candidate's entry is, and what it leads to asked for
         for c in range(passed):
-            key = hashes_H[c]
-            p = hits_H3[c, 1]
-            small = np.uint32(key)
+            prefetch(buckets_B1, np.int64(hashes_H[min(c + 2 * _SOON, passed - 1)] >> highest))
+            prefetch(seeds_E2, 2 * np.int64(buckets_B1[np.int64(hashes_H[min(c + _SOON, passed - 1)] >> highest)]))
+            bucket = np.int64(hashes_H[c] >> highest)
+            first, behind = np.int64(buckets_B1[bucket]), np.int64(buckets_B1[bucket + 1])
+            e = _entry(seeds_E2, first, behind, np.uint32(hashes_H[c]))
+            hits_H3[c, 0] = e
+            if e >= 0:
+                prefetch(places_P, np.int64(seeds_E2[e, 1]))
+                prefetch(sides_P, np.int64(seeds_E2[e, 1]))
+        for c in range(passed):
+            e = np.int64(hits_H3[c, 0])
+            if e < 0:
+                continue
+            p = np.int64(hits_H3[c, 1])
             after = before = _NONE
             if p + SEED_WORDS < w1 - w0:
-                after = tokens_W[w0 + p + SEED_WORDS] & _LOW
+                after = tokens_W[w0 + p + SEED_WORDS] & _BYTE
             if p > 0:
-                before = tokens_W[w0 + p - 1] & _LOW
-            slot = np.int64(key >> _MIDDLE) & last
-            while first_E[slot] >= 0:
-                if keys_E[slot] == small:
-                    k = first_E[slot]
-                    while True:
-                        place = places_P[k]
-                        sides = sides_P[k]
-                        if sides == _ANY or sides & _LOW == after or sides >> _SIXTEEN == before:
+                before = tokens_W[w0 + p - 1] & _BYTE
+            behind = np.int64(buckets_B1[np.int64(hashes_H[c] >> highest) + 1])
+            while e >= 0:
+                k = np.int64(seeds_E2[e, 1])
+                while True:
+                    place = np.int64(places_P[k])
+                    sides = np.uint32(sides_P[k])
+                    at = place if place >= 0 else ~place
+                    if sides == 0 or sides & _BYTE == after or sides >> _EIGHT == before:
+                        s = _sequence(at, starts_S1, sequence_G)
+                        if _beside(at, s, p, tokens_W[w0:w1], tokens_T, starts_S1):
                             if count < room:
-                                at = place if place >= 0 else ~place
-                                s = sequence_T[at]
                                 hits_H3[count, 0], hits_H3[count, 1], hits_H3[count, 2] = at, p, -1
-                                if heads_S3[s, 0] < 0:
-                                    heads_S3[s, 0] = count
-                                    heads_S3[s, 2] = 0
+                                if heads_S2[s, 0] < 0:
+                                    heads_S2[s, 0] = count
                                 else:
-                                    hits_H3[heads_S3[s, 1], 2] = count
-                                heads_S3[s, 1] = count
-                                heads_S3[s, 2] += 1
+                                    hits_H3[heads_S2[s, 1], 2] = count
+                                heads_S2[s, 1] = count
                             count += 1
-                        if place < 0:
-                            break
-                        k += 1
-                slot = (slot + 1) & last
+                    if place < 0:
+                        break
+                    k += 1
+                e = _entry(seeds_E2, e + 1, behind, np.uint32(hashes_H[c]))
         needed = max(needed, count)
         alignment = 0
         for c in range(passed, min(count, room)):
-            s = sequence_T[hits_H3[c, 0]]
-            if heads_S3[s, 0] != c:
+            s = _sequence(hits_H3[c, 0], starts_S1, sequence_G)
+            if heads_S2[s, 0] != c:
                 continue
-            if count <= room and (heads_S3[s, 2] > 1 or starts_S1[s + 1] - starts_S1[s] <= LONG):
+            if count <= room and (heads_S2[s, 1] != c or starts_S1[s + 1] - starts_S1[s] <= LONG):
                 found, alignment = _follow(
                     d, s, c, hits_H3, tokens_W[w0:w1], starts_W[w0:w1], stops_W[w0:w1], offsets[d],
                     tokens_T, starts_S1, companions_S2, marks, runs_R7, found, alignment,
                 )  # fmt: skip
-            heads_S3[s, 0] = -1
+            heads_S2[s, 0] = -1
     return found, needed
 
 

@@ -14,12 +14,13 @@ a letter of a script without spaces (Han, kana, Thai, ...) is a word of its own.
 
 The hash of a word goes over the UTF-8 bytes of what it is folded to, eight at a time as a number, the first byte lowest
 and zeros behind the last: ``h = (h ^ number) * _PRIME``, its high half mixed into the low one each time; times an odd
-number at the end. So letters of ASCII are read eight at a time. Price: about 4 ns a byte of English, 10 of text in
-other scripts.
+number at the end. So letters of ASCII are read eight at a time. Price: about 4 ns a byte of English, 5 to 8
+of text in other scripts.
 
 Legend: D documents, W words, C code points. hashes_W uint64; starts_W, stops_W int64 (bytes of ``data``); offsets_D1
 int64 (words); fold_C int32: 0 no letter or digit, -1 not there, > 0 the folded code point, below -1: entry
-``-2 - fold`` of expansions_X4 (code points, 0 behind the last).
+``-2 - fold`` of expansions_X4 (code points, 0 behind the last). short_C uint32, of code points of up to three bytes:
+what most are folded to, as it is hashed (`_KIND`), or that fold_C has to be looked at (`_LOOK`).
 """
 
 # Kernel bodies are typed by Numba.
@@ -30,6 +31,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +44,7 @@ from stages.kernels.unicode import characters
 _SEED = np.uint64(0xCBF29CE484222325)
 _PRIME = np.uint64(0xC2B2AE3D27D4EB4F)
 _HALF = np.uint64(32)
-_ZERO, _ONE, _THREE, _EIGHT = np.uint64(0), np.uint64(1), np.uint64(3), np.uint64(8)
+_ZERO, _ONE, _TWO, _THREE, _FOUR, _SEVEN, _EIGHT = map(np.uint64, (0, 1, 2, 3, 4, 7, 8))
 _ONES = np.uint64(0x0101010101010101)
 _HIGH, _REST = _ONES * np.uint64(0x80), _ONES * np.uint64(0x7F)
 _SMALL = _ONES * np.uint64(0x20)
@@ -63,15 +65,25 @@ NUMBERS |= {word: str(10 * n) for n, word in enumerate(_TENS, 3)}
 UNITS = ("dollar", "dollars", "usd", "percent")
 """Words that a sign may stand for: left out."""
 _MOST_TAG = 200
-_SEPARATOR, _IN_NUMBERS = np.uint8(1), np.uint8(2)
-_LOOKED_AT, _GROUPING = b"<&\\0123456789", b",.'"
+_LETTERS, _DIGITS, _ALONE = 1, 2, 3
+"""Kinds of words; alone: a letter of a script without spaces."""
+_SEPARATOR, _IN_NUMBERS, _DIGIT = np.uint8(1), np.uint8(2), np.uint8(3)
+_LOOKED_AT, _GROUPING = b"<&\\", b",.'"
 """Characters of ASCII that end a word or not, by what follows."""
+_SHORT = 0x10000
+_IN_BETWEEN = (0x27, 0x2C, 0x2E, 0xA0, 0x2009, 0x202F)
+_KIND, _COUNT, _BYTES, _THREE_32 = np.uint32(28), np.uint32(24), np.uint32(0xFFFFFF), np.uint32(3)
+"""Of an entry of short_C: kind of word (0: it ends one) from bit 28 on, number of bytes, and the bytes of what it is
+folded to."""
+_LOOK = np.uint32(0xFFFFFFFF)
 _PLAIN = np.array(
     [
         0
         if c > 127 or c in _LOOKED_AT
         else c | 32
         if chr(c).isalpha()
+        else _DIGIT
+        if chr(c).isdigit()
         else _IN_NUMBERS
         if c in _GROUPING
         else _SEPARATOR
@@ -79,8 +91,8 @@ _PLAIN = np.array(
     ],
     np.uint8,
 )
-"""Letters of ASCII in small letters; `_SEPARATOR`: it ends a word; `_IN_NUMBERS`: it ends what is no number; 0: it has
-to be looked at."""
+"""Letters of ASCII in small letters; `_SEPARATOR`: it ends a word; `_IN_NUMBERS`: it ends what is no number; `_DIGIT`;
+0: it has to be looked at."""
 
 
 @dataclass(frozen=True)
@@ -117,9 +129,10 @@ def hash_of(word: str) -> int:
 
 
 @cache
-def _tables() -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
-    """(fold_C, expansions_X4, words that stand for others: keys, values); a value of 0 leaves the word out."""
+def _tables() -> tuple[npt.NDArray[Any], ...]:
+    """(fold_C, expansions_X4, short_C, words that stand for others: keys, values); a value of 0 leaves the word out."""
     fold_C, expansions = fold_table()
+    short_C = short_table(fold_C)
     keys, values = np.zeros(_SLOTS, np.uint64), np.zeros(_SLOTS, np.uint64)
     for word, value in [*((w, hash_of(v)) for w, v in NUMBERS.items()), *((w, 0) for w in UNITS)]:
         key = hash_of(word)
@@ -127,7 +140,7 @@ def _tables() -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray
         while keys[slot % _SLOTS]:
             slot += 1
         keys[slot % _SLOTS], values[slot % _SLOTS] = key, value
-    return fold_C, expansions, keys, values
+    return fold_C, expansions, short_C, keys, values
 
 
 @cache
@@ -162,39 +175,47 @@ def fold_table() -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     return fold_C, np.array(expansions or [[0, 0, 0, 0]], np.int32)
 
 
+def short_table(fold_C: npt.NDArray[np.int32]) -> npt.NDArray[np.uint32]:
+    """short_C of the legend."""
+    unspaced: Any = getattr(_unspaced, "py_func", _unspaced)
+    short_C = np.full(_SHORT, _LOOK, np.uint32)
+    for cp in np.flatnonzero(fold_C[:_SHORT] >= 0).tolist():
+        folded = int(fold_C[cp])
+        if 0xD800 <= cp < 0xE000 or cp in _IN_BETWEEN or 48 <= folded <= 57 or folded >= _SHORT:
+            continue
+        spelt = chr(folded).encode() if folded else b""
+        kind = 0 if not folded else _ALONE if folded >= 0xE00 and unspaced(folded) else _LETTERS
+        short_C[cp] = kind << int(_KIND) | len(spelt) << int(_COUNT) | int.from_bytes(spelt, "little")
+    return short_C
+
+
 @lean_kernel
-def _fold_all(data, offsets, fold, expansions, keys, values, hashes_W, starts_W, stops_W, offsets_D1):  # type: ignore[no-untyped-def]
+def _fold_all(  # type: ignore[no-untyped-def]
+    data, offsets, fold, expansions, short, keys, values, hashes_W, starts_W, stops_W, offsets_D1
+):
     """Writes what fits; returns how many words there are."""
     found = 0
     for d in range(len(offsets) - 1):
         i, stop = offsets[d], offsets[d + 1]
         h, group, size = _SEED, _ZERO, _ZERO  # of the word that is open: its hash, and 0 to 7 bytes behind it
         begin, last = np.int64(-1), np.int64(0)
-        kind = 0  # of the word that is open: 0 none, 1 letters, 2 digits
+        kind = 0  # of the word that is open
         digits = 0  # since the last group
         while i <= stop:
             plain = np.uint8(0)
             if i < stop:
                 plain = _PLAIN[data[i]]
-            if plain > _IN_NUMBERS and kind < 2:  # the usual cases, apart: a word in ASCII, and what ends it
-                if kind == 0:
-                    begin, h, group, size, kind = i, _SEED, _ZERO, _ZERO, 1
-                if size == 0:
-                    i, h, group, size = _letters(data, i, stop, h)
+            if plain > _DIGIT and kind == 0:  # the usual cases, apart: a word in ASCII, and what ends it
+                begin, kind = i, _LETTERS
+                i, h, group, size = _letters(data, i, stop)
+                last = i
                 plain = np.uint8(0)
                 if i < stop:
                     plain = _PLAIN[data[i]]
-                while plain > _IN_NUMBERS:
-                    h, group, size = _with_byte(h, group, size, np.uint64(plain))
-                    i += 1
-                    plain = np.uint8(0)
-                    if i < stop:
-                        plain = _PLAIN[data[i]]
-                last = i
-            if plain == _SEPARATOR or (plain == _IN_NUMBERS and kind != 2):
+            if plain == _SEPARATOR or (plain == _IN_NUMBERS and kind != _DIGITS):
                 if kind != 0:
                     key = _finished(h, group, size)
-                    if kind == 1:
+                    if kind == _LETTERS:
                         key = _replaced(key, keys, values)
                     if key != 0:
                         if found < len(hashes_W):
@@ -203,50 +224,68 @@ def _fold_all(data, offsets, fold, expansions, keys, values, hashes_W, starts_W,
                     kind = 0
                 i += 1
                 continue
-            cp, after = np.int64(0), i + 1
-            if i < stop:
-                cp, after = _next(data, i, stop)
-            folded = np.int64(0)
-            if cp > 0:
-                folded = np.int64(fold[cp])
-            if folded == -1:
-                i = after
-                continue
-            first = folded
-            if folded < -1:
-                first = np.int64(expansions[-2 - folded, 0])
-            now = 0
-            if first > 0:
-                now = 2 if 48 <= first <= 57 else 1
-            if now == 0 and kind == 2 and digits <= 3 and _grouped(data, i, after, cp, stop):
-                digits = 0
-                i = after
-                continue
-            alone = now == 1 and first >= 0xE00 and _unspaced(first)
-            if kind != 0 and (now != kind or alone or kind == 3):
+            # what stands at i: 0 the end of a word, else a kind of word, which `entry` or `folded` is a part of
+            now, after, entry, folded = 0, i + 1, _LOOK, np.int64(0)
+            if plain > _DIGIT:
+                now = _LETTERS
+            elif plain == _DIGIT:
+                now = _DIGITS
+            else:
+                cp = np.int64(0)
+                if i < stop:
+                    cp, after = _next(data, i, stop)
+                if cp < len(short):
+                    entry = short[cp]
+                if entry != _LOOK:
+                    now = np.int64(entry >> _KIND)
+                else:
+                    folded = np.int64(fold[cp])
+                    if folded == -1:
+                        i = after
+                        continue
+                    first = folded
+                    if folded < -1:
+                        first = np.int64(expansions[-2 - folded, 0])
+                    if first > 0:
+                        now = _DIGITS if 48 <= first <= 57 else _LETTERS
+                    if now == 0 and kind == _DIGITS and digits <= 3 and _grouped(data, i, after, cp, stop):
+                        digits = 0
+                        i = after
+                        continue
+                    if now == _LETTERS and first >= 0xE00 and _unspaced(first):
+                        now = _ALONE
+            if kind != 0 and (now != kind or now == _ALONE):
                 key = _finished(h, group, size)
-                if kind == 1:
+                if kind == _LETTERS:
                     key = _replaced(key, keys, values)
                 if key != 0:
                     if found < len(hashes_W):
                         hashes_W[found], starts_W[found], stops_W[found] = key, begin, last
                     found += 1
                 kind = 0
-            if now != 0:
-                if kind == 0:
-                    begin, h, group, size, digits = i, _SEED, _ZERO, _ZERO, 0
-                    kind = 3 if alone else now
-                if folded > 0:
-                    h, group, size = _with_character(h, group, size, folded)
-                else:
-                    for k in range(4):
-                        part = expansions[-2 - folded, k]
-                        if part == 0:
-                            break
-                        h, group, size = _with_character(h, group, size, np.int64(part))
-                digits += 1
-                last = after
-            i = after
+            if now == 0:
+                i = after
+                continue
+            if kind == 0:
+                begin, h, group, size, digits, kind = i, _SEED, _ZERO, _ZERO, 0, now
+            if plain > _DIGIT:
+                after, h, group, size = _more_letters(data, i, stop, h, group, size)
+            elif plain == _DIGIT:
+                h, group, size = _with_bytes(h, group, size, np.uint64(data[i]), _ONE)
+            elif entry != _LOOK:
+                h, group, size = _of_entry(h, group, size, entry)
+                if now == _LETTERS:
+                    after, h, group, size = _other_letters(data, after, stop, h, group, size, short)
+            elif folded > 0:
+                h, group, size = _with_character(h, group, size, folded)
+            else:
+                for k in range(4):
+                    part = expansions[-2 - folded, k]
+                    if part == 0:
+                        break
+                    h, group, size = _with_character(h, group, size, np.int64(part))
+            digits += 1
+            i = last = after
         offsets_D1[d + 1] = found
     return found
 
@@ -273,11 +312,13 @@ def _others(small, eight):  # type: ignore[no-untyped-def]
 
 
 @lean_inline_kernel
-def _letters(data, i, stop, h):  # type: ignore[no-untyped-def]
-    """(where the letters of ASCII end that begin at i, hash, group, size), or less far: within 16 bytes of ``stop``.
+def _letters(data, i, stop):  # type: ignore[no-untyped-def]
+    """(where the letters of ASCII end that a word begins with at i, hash, group, size), or less far: within 16 bytes of
+    ``stop``.
 
     Sixteen bytes at a time without a branch: whether a word has more than eight letters is a matter of chance.
     """
+    h = _SEED
     while i + 16 <= stop:
         first, second = load_8(data, i), load_8(data, i + 8)
         small, more = first | _SMALL, second | _SMALL
@@ -296,29 +337,82 @@ def _letters(data, i, stop, h):  # type: ignore[no-untyped-def]
 
 
 @lean_inline_kernel
-def _with_byte(h, group, size, byte):  # type: ignore[no-untyped-def]
-    group |= byte << (size << _THREE)
-    size += _ONE
-    if size == _EIGHT:
-        return _mixed(h, group), _ZERO, _ZERO
+def _more_letters(data, i, stop, h, group, size):  # type: ignore[no-untyped-def]
+    """(where the letters of ASCII end that a word goes on with at i, hash, group, size)."""
+    while i + 8 <= stop:
+        first = load_8(data, i)
+        small = first | _SMALL
+        count = np.uint64(lowest(_others(small, first))) >> _THREE
+        if count == 0:
+            return i, h, group, size
+        small &= ~_ZERO >> (np.uint64(64) - (count << _THREE))
+        h, group, size = _with_bytes(h, group, size, small, count)
+        i += np.int64(count)
+        if count < _EIGHT:
+            return i, h, group, size
+    while i < stop and _PLAIN[data[i]] > _DIGIT:
+        h, group, size = _with_bytes(h, group, size, np.uint64(_PLAIN[data[i]]), _ONE)
+        i += 1
+    return i, h, group, size
+
+
+@lean_inline_kernel
+def _other_letters(data, i, stop, h, group, size, short):  # type: ignore[no-untyped-def]
+    """(where the letters end of two or three bytes that go on at i, hash, group, size), or less far."""
+    while i + 3 <= stop:
+        b = np.int64(data[i])
+        c = np.int64(data[i + 1])
+        after = i + 2
+        if b >= 0xE0:
+            e = np.int64(data[i + 2])
+            cp = (b & 0x0F) << 12 | (c & 0x3F) << 6 | (e & 0x3F)
+            if b >= 0xF0 or e & 0xC0 != 0x80 or cp < 0x800:
+                break
+            after = i + 3
+        else:
+            cp = (b & 0x1F) << 6 | (c & 0x3F)
+        if b < 0xC2 or c & 0xC0 != 0x80:
+            break
+        entry = short[cp]
+        if entry >> _KIND != _LETTERS:
+            break
+        h, group, size = _of_entry(h, group, size, entry)
+        i = after
+    return i, h, group, size
+
+
+@lean_inline_kernel
+def _of_entry(h, group, size, entry):  # type: ignore[no-untyped-def]
+    """The word with what an entry of short_C is folded to behind it."""
+    return _with_bytes(h, group, size, np.uint64(entry & _BYTES), np.uint64(entry >> _COUNT & _THREE_32))
+
+
+@lean_inline_kernel
+def _with_bytes(h, group, size, value, count):  # type: ignore[no-untyped-def]
+    """The word with 1 to 8 bytes behind it, the first of them lowest in ``value``, zeros above the last."""
+    before = size
+    group |= value << (before << _THREE)
+    size += count
+    if size >= _EIGHT:
+        h = _mixed(h, group)
+        size -= _EIGHT
+        group = value >> ((_SEVEN - before) << _THREE) >> _EIGHT
     return h, group, size
 
 
 @lean_inline_kernel
 def _with_character(h, group, size, cp):  # type: ignore[no-untyped-def]
     """The word with the UTF-8 bytes of a character behind it."""
-    if cp < 0x80:
-        return _with_byte(h, group, size, np.uint64(cp))
-    if cp < 0x800:
-        h, group, size = _with_byte(h, group, size, np.uint64(0xC0 | cp >> 6))
-    else:
-        if cp < 0x10000:
-            h, group, size = _with_byte(h, group, size, np.uint64(0xE0 | cp >> 12))
-        else:
-            h, group, size = _with_byte(h, group, size, np.uint64(0xF0 | cp >> 18))
-            h, group, size = _with_byte(h, group, size, np.uint64(0x80 | cp >> 12 & 0x3F))
-        h, group, size = _with_byte(h, group, size, np.uint64(0x80 | cp >> 6 & 0x3F))
-    return _with_byte(h, group, size, np.uint64(0x80 | cp & 0x3F))
+    value, count = np.uint64(cp), _ONE
+    if cp >= 0x10000:
+        value = np.uint64(0xF0 | cp >> 18 | (0x80 | cp >> 12 & 0x3F) << 8 | (0x80 | cp >> 6 & 0x3F) << 16)
+        value |= np.uint64(0x80 | cp & 0x3F) << np.uint64(24)
+        count = _FOUR
+    elif cp >= 0x800:
+        value, count = np.uint64(0xE0 | cp >> 12 | (0x80 | cp >> 6 & 0x3F) << 8 | (0x80 | cp & 0x3F) << 16), _THREE
+    elif cp >= 0x80:
+        value, count = np.uint64(0xC0 | cp >> 6 | (0x80 | cp & 0x3F) << 8), _TWO
+    return _with_bytes(h, group, size, value, count)
 
 
 @lean_inline_kernel

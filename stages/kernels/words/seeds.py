@@ -2,8 +2,8 @@
 
 For `stages.kernels.words.alignment`, which finds texts in pages by them, and `stages.rules.known_items`, which counts
 how many items have each. Whoever goes through `PARTS` parts one after another sees every seed once, in ascending order
-of parts, and holds a sixteenth of the hashes in memory: 14 million words would take 110 MB at once, and several times
-that to sort. Price: `PARTS` passes of about 2 ns a word.
+of parts, and holds one part of the hashes in memory: 14 million words would take 110 MB at once, and several times that
+to sort. Price: `PARTS` passes of about 2 ns a word.
 
 Legend: T words of all sequences, S sequences. tokens_T uint32: the high half of a word's hash; starts_S1 int64.
 """
@@ -21,8 +21,8 @@ import numpy.typing as npt
 from stages.kernels.jit import lean_inline_kernel, lean_kernel
 
 SEED_WORDS = 4
-PARTS = 16
-_PART = np.uint64(60)
+PARTS = 32
+_PART = np.uint64(59)
 _A = np.uint64(0x9E3779B97F4A7C15)
 _B = np.uint64(0xC2B2AE3D27D4EB4F)
 _C = np.uint64(0x165667B19E3779F9)
@@ -35,11 +35,13 @@ def seeds_of_part(
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint64]]:
     """(first word, hash) of the seeds of the sequences ``wanted_S`` whose hash is in ``part`` (0..`PARTS` - 1: its
     highest bits), in the order of words."""
-    at, hashes = np.empty(0, np.int32), np.empty(0, np.uint64)
-    room = _seeds(tokens_T, starts_S1, wanted_S, part, at, hashes)
-    at, hashes = np.empty(room, np.int32), np.empty(room, np.uint64)
-    _seeds(tokens_T, starts_S1, wanted_S, part, at, hashes)
-    return at, hashes
+    room = len(tokens_T) // PARTS * 9 // 8 + 1024
+    while True:
+        at, hashes = np.empty(room, np.int32), np.empty(room, np.uint64)
+        found = _seeds(tokens_T, starts_S1, wanted_S, part, at, hashes)
+        if found <= room:
+            return at[:found], hashes[:found]
+        room = found
 
 
 def num_holders(word_T: npt.NDArray[np.int32], holder_T: Any, num_words: int) -> npt.NDArray[np.int32]:
