@@ -22,6 +22,7 @@ import gzip
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -42,6 +43,7 @@ from stages.contract import Split
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parents[1]
 FEW = 20
+LONG = 60.0
 SECONDS = 900
 MARK = "GRISTMILL_PEER"
 
@@ -91,7 +93,8 @@ def measured(command: list[str]) -> Cost:
     """Run a command, with all processes that it starts."""
     mark = uuid.uuid4().hex
     started = time.perf_counter()
-    env = {**os.environ, MARK: mark, "PYTHONPATH": "", "TOKENIZERS_PARALLELISM": "false"}
+    path = f"{Path(command[0]).parent}:{os.environ['PATH']}"
+    env = {**os.environ, MARK: mark, "PATH": path, "PYTHONPATH": "", "TOKENIZERS_PARALLELISM": "false"}
     spent: dict[int, float] = {}
     most = 0
     with tempfile.TemporaryFile() as output:
@@ -201,18 +204,24 @@ def row(name: str, reads: str, does: str, pages: int, size: int, many: Cost, few
     return f"| {name} | {reads} | {does} | {rate:,.0f} | {megabytes:.2f} | {few.cpu:.1f} | {memory:,.0f} | {kept} |"
 
 
-def contest(name: str, commands: list[list[str]]) -> tuple[Cost, Cost]:
-    """What the many and the few cost.
+def contest(name: str, commands: list[tuple[list[str], Path]]) -> tuple[Cost, Cost]:
+    """What the many and the few cost: the less of two runs, where the first took less than `LONG` CPU seconds.
+
+    With each command the folder it writes, which is removed before it runs.
 
     Raises:
         RuntimeError: one of them fails.
     """
     costs = []
-    for command in commands:
+    for command, out in commands:
         print(f"{name}: {' '.join(command)[:150]}", file=sys.stderr, flush=True)
-        costs.append(measured(command))
-        if costs[-1].status:
-            raise RuntimeError(last_line(costs[-1].said))
+        runs: list[Cost] = []
+        while not runs or (len(runs) == 1 and runs[0].cpu < LONG):
+            shutil.rmtree(out, ignore_errors=True)
+            runs.append(measured(command))
+            if runs[-1].status:
+                raise RuntimeError(last_line(runs[-1].said))
+        costs.append(min(runs, key=lambda cost: cost.cpu))
     return costs[0], costs[1]
 
 
@@ -242,14 +251,10 @@ def table(files: list[Path], work: Path, pages: int, only: list[str]) -> list[st
             continue
         try:
             python, number = environment(peer, work)
+            outs = [places[key] / f"out-{peer.script[:-7]}" for key in places]
             commands = [
-                [
-                    python,
-                    str(HERE / peer.script),
-                    str(given[key][peer.reads]),
-                    str(places[key] / f"out-{peer.script[:-7]}"),
-                ]
-                for key in ("many", "few")
+                ([python, str(HERE / peer.script), str(given[key][peer.reads]), str(out)], out)
+                for key, out in zip(places, outs, strict=True)
             ]
             many, few = contest(peer.name, commands)
             kept = kept_of(many.said, pages)
@@ -257,7 +262,8 @@ def table(files: list[Path], work: Path, pages: int, only: list[str]) -> list[st
         except RuntimeError as error:
             failed.append(f"- {peer.name} ({peer.requirement}): {error}")
     if not only or "gristmill" in only:
-        many, few = contest("gristmill", [our_command(given[key], places[key]) for key in ("many", "few")])
+        commands = [(our_command(given[key], at), at / "root") for key, at in places.items()]
+        many, few = contest("gristmill", commands)
         does = "extract, language, filters, deduplication, tokens, report"
         name = f"**this pipeline** {version('gristmill')}"
         lines.append(

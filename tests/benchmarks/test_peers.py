@@ -23,9 +23,15 @@ def test_cost_is_of_all_processes_of_a_command() -> None:
     assert peers.kept_of(cost.said, 9) == "7 of 9"
 
 
-def test_what_fails_is_told_by_its_last_line() -> None:
+def test_what_fails_is_told_by_its_last_line(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="no such luck"):
-        peers.contest("it", [[sys.executable, "-c", "raise SystemExit('no such luck')"]])
+        peers.contest("it", [([sys.executable, "-c", "raise SystemExit('no such luck')"], tmp_path / "out")])
+
+
+def test_no_run_finds_what_one_before_has_made(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    many, few = peers.contest("it", [([sys.executable, "-c", f"import os; os.mkdir({str(out)!r})"], out)] * 2)
+    assert many.status == few.status == 0
 
 
 @pytest.mark.parametrize("peer", peers.PEERS, ids=lambda peer: peer.name)
