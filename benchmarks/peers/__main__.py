@@ -239,8 +239,10 @@ def table(files: list[Path], work: Path, pages: int, only: list[str]) -> list[st
     given = {key: write_inputs(files, places[key], count) for key, count in (("many", pages), ("few", FEW))}
     sizes = {kind: size_of(path) for kind, path in given["many"].items()}
     lines = [
-        f"{pages:,} pages, {sizes['warc'] / 1e6:.1f} MB of WARC, {sizes['text'] / 1e6:.1f} MB of JSON lines. CPU",
-        "seconds are of all processes, start-up apart; `MB/s` is of the input that is read, unpacked.",
+        f"{pages:,} pages, {sizes['warc'] / 1e6:.1f} MB of WARC, {sizes['text'] / 1e6:.1f} MB of JSON lines, on"
+        f" {os.cpu_count()} cores. CPU seconds are of all",
+        f"processes; a run of {FEW} pages is the start, which is taken off; `MB/s` is of the input that is read,"
+        " unpacked.",
         "",
         "| | reads | does | pages/s/core | MB/s/core | start, CPU s | memory, MiB | pages out |",
         "|---|---|---|---|---|---|---|---|",
