@@ -11,8 +11,8 @@ SOURCES = $(shell find stages -name "*.py" -o -name "*.json" -o -name signatures
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
 # uv installs in a third of pip's time; where it finds no index, pip does, which reads its own configuration
 UV = $(BIN)/uv pip install --quiet --python $(BIN)/python -c requirements.lock
-# two processes more than cores: the tests that start a Ray, in two of them, wait most of their time
-SPREAD = -n $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1) + 2)') --dist loadgroup --no-loadscope-reorder
+# one process more than cores: the tests that start a Ray wait most of their time
+SPREAD = -n $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1) + 1)') --dist loadgroup --no-loadscope-reorder
 DATA ?= ../shared/data
 REFERENCE ?= ../shared/reference
 WORK ?= /tmp/gristmill-bench

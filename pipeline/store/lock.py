@@ -51,12 +51,17 @@ class RootLock:
         found = self._read()
         if found is not None and _ahead(found[0]) and self._renewed(found[0]):
             raise self._taken(f"on {found[0]['host']}, whose clock is ahead")
-        with self._guarded():
-            found = self._read()
-            holder = self.holder()
-            if holder is not None or not self._write(found[1] if found is not None else ""):
-                raise self._taken(holder or "started at the same moment")
-        self._thread.start()
+        try:
+            with self._guarded():
+                found = self._read()
+                holder = self.holder()
+                if holder is not None or not self._write(found[1] if found is not None else ""):
+                    raise self._taken(holder or "started at the same moment")
+            self._thread.start()
+        except BaseException:  # a signal, just when the lock was written
+            self._stop.set()
+            self._give_up()
+            raise
         return self
 
     def __exit__(
@@ -64,6 +69,9 @@ class RootLock:
     ) -> None:
         self._stop.set()
         self._thread.join()
+        self._give_up()
+
+    def _give_up(self) -> None:
         with self._guarded():
             if self._mine():  # a run that was suspended for long may have lost it
                 self.store.remove(ADDRESS)

@@ -41,6 +41,7 @@ class Work:
         names = [split.name for split in splits]
         if len({*names}) != len(names):
             raise ValueError("splits of `clusters` must have different names")
+        self._files: dict[tuple[str, int], list[str]] = {}
         self.params = params
         self.directory = directory
         self.families = families or directory
@@ -93,7 +94,10 @@ class Work:
         return f"{self.directory}/work/{self.key}/{name}"
 
     def files(self, name: str, count: int) -> list[str]:
-        return [f"{self.folder(name)}/{index:05d}.part" for index in range(count)]
+        """The same list for the same words: thousands of tasks hold one of thousands of addresses."""
+        if (name, count) not in self._files:
+            self._files[name, count] = [f"{self.folder(name)}/{index:05d}.part" for index in range(count)]
+        return self._files[name, count]
 
     def bands(self, number: int) -> list[str]:
         return self.files(f"bands-{number}", len(self.groups))

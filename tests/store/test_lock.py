@@ -104,3 +104,16 @@ def test_a_run_that_lost_its_lock_leaves_the_other_ones(store: Store) -> None:
     with RootLock(store):
         store.write_json(ADDRESS, ELSEWHERE | {"time": time.time(), "token": "other"})
     assert store.read_json(ADDRESS)["token"] == "other"
+
+
+def test_a_signal_just_when_the_lock_is_written_leaves_none(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = RootLock._write
+
+    def interrupted(lock: RootLock, replaced: str) -> bool:
+        assert write(lock, replaced)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RootLock, "_write", interrupted)
+    with pytest.raises(KeyboardInterrupt), RootLock(store):
+        pass
+    assert not store.exists(ADDRESS)
