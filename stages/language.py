@@ -97,12 +97,12 @@ def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
         data, offsets = text_buffers(batch.column("text"))
         scripts = text_scripts(data, offsets, SCRIPT_BYTES)
         data, offsets, bounds = lines.cut_lines(data, offsets, params.max_bytes, params.pieces, params.segments > 0)
-        best, values = model.predict(*in_small_letters(data, offsets, params.lower_case), max(params.top_k, 1))
+        capitals, styled = lines.mostly_capitals(data, offsets)
+        plain = in_small_letters(data, offsets, capitals | styled | params.lower_case, styled)
+        best, values = model.predict(*plain, max(params.top_k, 1))
         unknown = best[:, 0] < 0
-        styled = lines.mostly_capitals(data, offsets)[1]
-        scripts = [
-            LATIN if plain and script == NO_SCRIPT else script for script, plain in zip(scripts, styled, strict=True)
-        ]
+        for d in np.flatnonzero(styled).tolist():
+            scripts[d] = LATIN if scripts[d] == NO_SCRIPT else scripts[d]
         unknown |= np.fromiter((script == NO_SCRIPT for script in scripts), np.bool_, len(scripts))
         best[unknown], values[unknown] = -1, 0
         values = np.minimum(values, np.float32(1))
@@ -155,7 +155,9 @@ def _other_segments(
         rows += [d] * (len(cuts) - 1)
     alone = offsets_of(np.array([len(segment) for segment in segments], np.int64))
     text = read_only(np.frombuffer(b"".join(segments), np.uint8))
-    found = model.predict(*in_small_letters(text, read_only(alone), params.lower_case), 1)[0][:, 0]
+    capitals, styled = lines.mostly_capitals(text, read_only(alone))
+    plain = in_small_letters(text, read_only(alone), capitals | styled | params.lower_case, styled)
+    found = model.predict(*plain, 1)[0][:, 0]
     own = codes[best[rows]] if rows else np.empty(0, np.int64)
     other = (found >= 0) & (codes[found] != own)
     counts = np.bincount(rows, minlength=len(best)) if rows else np.zeros(len(best))
@@ -168,10 +170,10 @@ def language_of(name: str) -> str:
     return name.removeprefix(_PREFIX).partition("_")[0]
 
 
-def in_small_letters(data: Bytes, offsets: Offsets, every: bool) -> tuple[Bytes, Offsets]:
-    """Lines in small, plain letters where most are others, which models have hardly seen; or ``every`` line."""
-    capitals, styled = lines.mostly_capitals(data, offsets)
-    wanted = np.ones(len(offsets) - 1, np.bool_) if every else capitals | styled
+def in_small_letters(
+    data: Bytes, offsets: Offsets, wanted: npt.NDArray[np.bool_], styled: npt.NDArray[np.bool_]
+) -> tuple[Bytes, Offsets]:
+    """The lines ``wanted`` in small letters, and in plain ones those that are ``styled``."""
     if not wanted.any():
         return data, offsets
     view = data.data
