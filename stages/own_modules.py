@@ -24,6 +24,8 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
+from stages import pandas_later
+
 VARIABLE = "GRISTMILL_MODULES"
 _loaded: dict[str, tuple[str, dict[str, bytes]]] = {}
 """Modules loaded from the folder: of each the folder, and its sources at that time."""
@@ -57,6 +59,7 @@ def load(module: str) -> ModuleType:
         ImportError: it is not there, or fails when it is imported.
         ValueError: one of the folder has the name of a module of Python's own.
     """
+    pandas_later.as_installed()
     if path_of(module) is None:
         return importlib.import_module(module)
     folder, found = os.environ[VARIABLE], sources(module)

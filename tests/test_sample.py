@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -20,6 +21,8 @@ from fastwarc import ArchiveIterator, WarcRecordType
 from pipeline import sample
 
 PAGES = 130  # topics and the first modules of the standard library: two children
+WANTED = threading.Event()
+"""Never set: somebody wants the pages to the end."""
 
 
 def tree(directory: Path) -> dict[str, str]:
@@ -130,7 +133,7 @@ def test_a_module_that_kills_or_hangs_its_child_is_left_out(
         "    print(json.dumps({'path': name, 'html': '<p>'}), flush=True)\n"
     )
     monkeypatch.setattr(sample, "CHILD_SECONDS", 1)
-    pages = sample.render(["json", "bad", "numpy.fft", "re"], script)
+    pages = sample.render(["json", "bad", "numpy.fft", "re"], WANTED, script)
     assert [url for url, _ in pages] == [
         "https://python.pydoc.example/json.html",
         "https://numpy.pydoc.example/numpy.fft.html",
@@ -139,7 +142,7 @@ def test_a_module_that_kills_or_hangs_its_child_is_left_out(
 
 
 def test_modules_that_cannot_be_imported_have_no_page() -> None:
-    assert sample.render(["no_such_module_here", "json.decoder"])[0][0].endswith("/json.decoder.html")
+    assert sample.render(["no_such_module_here", "json.decoder"], WANTED)[0][0].endswith("/json.decoder.html")
 
 
 def test_names_the_skipped_modules_and_finds_submodules_without_importing() -> None:
@@ -151,7 +154,7 @@ def test_names_the_skipped_modules_and_finds_submodules_without_importing() -> N
 
 def test_a_package_that_takes_over_metadata_changes_no_byte(made: Path, tmp_path: Path) -> None:
     pytest.importorskip("importlib_metadata")
-    for path, count in sample.write_readmes(tmp_path, 0, lambda *_: None):
+    for path, count in sample.write_readmes(tmp_path, 0, lambda *_: None, sample.distributions()):
         assert count > 10
         assert path.read_bytes() == (made / "readmes" / path.name).read_bytes()
 

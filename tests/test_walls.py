@@ -28,7 +28,7 @@ PIPELINE = {
     "cli": {"answers", "engine", "exports", "planner", "recipe", "run", "sample", "store", "tune"},
     "recipe": {"store", "stages"},
     "run": {"answers", "engine", "planner", "recipe", "sample", "store", "stages.formats"},
-    "engine": {"store", "stages.formats", "stages.own_modules"},
+    "engine": {"store", "stages.formats", "stages.own_modules", "stages.pandas_later"},
     "store": {"stages.formats", "stages.kernels"},
     "answers": {"reader", "recipe", "store", "stages.report"},
     "tune": {"engine", "planner", "reader", "recipe", "run", "store", "stages.tokenizers"},
@@ -41,6 +41,7 @@ PIPELINE = {
 
 MADE_WITH = {"contract", "reports", "schemas", "kernels", "rules", "models", "formats", "shard_format", "exchange_file"}
 MADE_WITH |= {"scopes", "percentiles", "extraction", "tokenizers", "mixture", "seal", "own_modules", "transforms"}
+MADE_WITH |= {"pandas_later"}
 """What products are made with: they know these, and never each other."""
 
 

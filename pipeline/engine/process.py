@@ -8,6 +8,8 @@ from contextlib import suppress
 
 import pyarrow as pa
 
+from stages import pandas_later
+
 
 def prepare_process() -> None:
     """One thread a process, as the engine runs one process a core. Must come before libraries with thread pools."""
@@ -16,6 +18,7 @@ def prepare_process() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     pa.set_cpu_count(1)
     pa.set_io_thread_count(4)
+    pandas_later.put_off()
 
 
 def give_back_memory() -> None:

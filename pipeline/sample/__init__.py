@@ -17,6 +17,7 @@ addresses are made up, under the reserved domain ``.example``. Price: 10 to 20 s
 from __future__ import annotations
 
 import base64
+import functools
 import gzip
 import hashlib
 import importlib.metadata
@@ -27,12 +28,14 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
+import time
 import uuid
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -42,6 +45,7 @@ PAGES = 3000
 PAGES_PER_WARC = 400
 MODULES_PER_CHILD = (24, 8)
 """Of the standard library and of packages, in turn: about two pages of the first to one of the second."""
+CHILD_LOOK = 0.01
 CHILD_SECONDS = 300  # some 3 s are usual; a busy machine must not change the sample
 CODE_BYTES = 12 << 20
 """Python sources are taken in order of path until this many bytes."""
@@ -80,7 +84,8 @@ def make_sample(directory: Path, *, pages: int | None = None, progress: Progress
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    wanted = identity(PAGES if pages is None else pages)
+    installed = distributions()
+    wanted = identity(PAGES if pages is None else pages, installed)
     found = read_marker(directory)
     if found and found["identity"] == wanted and is_whole(directory, found["files"]):
         return {"made": False, **found["sources"]}
@@ -88,7 +93,8 @@ def make_sample(directory: Path, *, pages: int | None = None, progress: Progress
     files: dict[str, dict[str, Any]] = {}
     sources: dict[str, dict[str, int]] = {}
     report = progress or (lambda what, done, total: None)
-    for name, writer in (("readmes", write_readmes), ("code", write_code), ("web", write_web)):
+    readmes = functools.partial(write_readmes, installed=installed)
+    for name, writer in (("readmes", readmes), ("code", write_code), ("web", write_web)):
         (directory / name).mkdir(exist_ok=True)
         documents = 0
         mine: dict[str, dict[str, Any]] = {}
@@ -109,9 +115,9 @@ def make_sample(directory: Path, *, pages: int | None = None, progress: Progress
     return {"made": True, **sources}
 
 
-def identity(pages: int) -> dict[str, Any]:
+def identity(pages: int, installed: list[Distribution]) -> dict[str, Any]:
     """What decides the bytes: this module's version, Python's, and those of the installed packages."""
-    packages = sorted(f"{name}=={version}" for name, version, _ in distributions())
+    packages = sorted(f"{name}=={version}" for name, version, _ in installed)
     packages_hash = hashlib.sha256("\n".join(packages).encode()).hexdigest()
     return {"version": VERSION, "python": sys.version.split()[0], "packages": packages_hash, "pages": pages}
 
@@ -162,18 +168,16 @@ def write_web(folder: Path, pages: int, report: Progress) -> Iterator[tuple[Path
 
 def rendered_pages() -> Iterator[tuple[str, str]]:
     """(address, HTML) in fixed order, rendered a few children ahead of the reader."""
-    groups, children = iter(module_groups()), max(1, min(4, os.cpu_count() or 1))
+    groups, children, enough = iter(module_groups()), max(1, min(4, os.cpu_count() or 1)), threading.Event()
     with ThreadPoolExecutor(children) as pool:
-        ahead = [pool.submit(render, group) for group in itertools.islice(groups, children)]
-        while ahead:
-            pages = ahead.pop(0).result()
-            ahead += [pool.submit(render, group) for group in itertools.islice(groups, 1)]
-            try:
+        ahead = [pool.submit(render, group, enough) for group in itertools.islice(groups, children)]
+        try:
+            while ahead:
+                pages = ahead.pop(0).result()
+                ahead += [pool.submit(render, group, enough) for group in itertools.islice(groups, 1)]
                 yield from pages
-            except GeneratorExit:
-                for future in ahead:
-                    future.cancel()
-                raise
+        finally:
+            enough.set()
 
 
 def module_groups() -> list[list[str]]:
@@ -212,21 +216,25 @@ def public_modules(name: str, folder: Path) -> list[str]:
     return names
 
 
-def render(names: list[str], script: Path = CHILD) -> list[tuple[str, str]]:
-    """Pages of some modules from a child process; a module that kills or hangs it is left out."""
+def render(names: list[str], enough: threading.Event, script: Path = CHILD) -> list[tuple[str, str]]:
+    """Pages of some modules from a child process; a module that kills or hangs it is left out.
+
+    Where nobody wants more pages (``enough``), it ends soon with those it has.
+    """
     pages: list[tuple[str, str]] = []
     # Nothing of the caller's environment: some modules' pages show it.
     environment = {"PATH": os.defpath, "TZ": "UTC", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0", "HOME": "/nonexistent"}
-    while names:
+    while names and not enough.is_set():
         with tempfile.TemporaryDirectory(prefix="gristmill-sample-") as scratch, tempfile.TemporaryFile() as out:
             command = [sys.executable, "-P", "-B", "-X", "utf8", str(script), *names]
             child = subprocess.Popen(
                 command, cwd=scratch, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.DEVNULL
             )
+            ends = time.monotonic() + CHILD_SECONDS
             try:
-                whole = child.wait(CHILD_SECONDS) == 0
-            except subprocess.TimeoutExpired:
-                whole = False
+                while child.poll() is None and time.monotonic() < ends and not enough.wait(CHILD_LOOK):
+                    pass
+                whole = child.poll() == 0
             finally:
                 child.kill()
                 child.wait()
@@ -278,21 +286,30 @@ def response(url: str, html: str) -> bytes:
 # --- readmes and code -----------------------------------------------------------------------------------------------
 
 
-def distributions() -> list[tuple[str, str, importlib.metadata.Distribution]]:
-    """(name, version, distribution) of the installed packages, by name; this project itself left out.
+class Distribution(NamedTuple):
+    """An installed package."""
+
+    name: str
+    version: str
+    metadata: Any
+    """Its `importlib.metadata` headers."""
+
+
+def distributions() -> list[Distribution]:
+    """The installed packages, by name; this project itself left out.
 
     Python's own finder is asked, not `importlib.metadata.distributions`: where the package importlib_metadata is
     loaded it takes that function over, and gives descriptions in another form. Only the environment's own folders are
     looked into: packages such as Ray put folders of theirs on the path when they are imported.
     """
-    found: dict[str, tuple[str, str, importlib.metadata.Distribution]] = {}
+    found: dict[str, Distribution] = {}
     folders = list(dict.fromkeys(sysconfig.get_paths()[name] for name in ("purelib", "platlib")))
     installed = importlib.metadata.DistributionFinder.Context(path=folders)
     for entry in importlib.metadata.MetadataPathFinder.find_distributions(installed):
-        metadata: Any = entry.metadata  # a mapping with `get`, which its protocol does not promise
+        metadata: Any = entry.metadata  # parsed anew at every look; a mapping with `get`, which its protocol hides
         name = (metadata.get("Name") or "").lower().replace("_", "-")
         if name and name != "gristmill":
-            found.setdefault(name, (name, entry.version or "", entry))
+            found.setdefault(name, Distribution(name, metadata.get("Version") or "", metadata))
     return [found[name] for name in sorted(found)]
 
 
@@ -303,11 +320,12 @@ def licence(metadata: Any) -> str:
     return stated[0][:100] if stated else classifiers[0].rpartition(" :: ")[2] if classifiers else "not stated"
 
 
-def write_readmes(folder: Path, pages: int, report: Progress) -> Iterator[tuple[Path, int]]:
+def write_readmes(
+    folder: Path, pages: int, report: Progress, installed: list[Distribution]
+) -> Iterator[tuple[Path, int]]:
     """Descriptions of the installed packages as JSON lines."""
     rows = []
-    for name, version, entry in distributions():
-        metadata: Any = entry.metadata
+    for name, version, metadata in installed:
         text = (metadata.get("Description") or metadata.get_payload() or "").strip()
         if text and text != "UNKNOWN":
             url = f"https://pypi.org/project/{name}/{version}/"
