@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,9 +84,14 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Files that do not stay together make what they share once a process: a third more time, which nothing tells."""
+    """Files that do not stay together make what they share once a process: a third more time, which nothing tells.
+
+    What is there by then stays to the end: the collector need not walk over it (a tenth of the time of tests).
+    """
     if long := [item.nodeid for item in session.items if len(item.nodeid) > 1000]:
         raise pytest.UsageError(f"the name of a test has {len(long[0]):,} characters: {long[0][:200]}")
     spread = getattr(session.config.option, "loadgroup", False)
     if spread and any("@" not in item.nodeid for item in session.items):
         raise pytest.UsageError("pytest-xdist gave tests no group (see pyproject.toml on versions of pytest)")
+    gc.collect()
+    gc.freeze()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from stages import language, schemas
 from stages.kernels.columns.ragged import text_buffers
-from stages.kernels.unicode.lines import cut_lines, mostly_capitals
+from stages.kernels.unicode.lines import cases, cut_lines, mostly_capitals
 from tests.slow.fasttext import library
 
 PAGES = {
@@ -155,6 +155,13 @@ def test_text_with_some_capitals_is_read_as_it_is() -> None:
     capitals, styled = mostly_capitals(data, offsets)
     assert capitals.tolist() == [False, True, True, False, False, False, *[False] * 8]
     assert styled.tolist() == [*[False] * 8, True, True, True, True, False, False]
+
+
+def test_every_code_point_has_the_case_that_python_says() -> None:
+    told = cases() & 3
+    for code in range(len(told)):
+        letter = chr(code)
+        assert told[code] == (1 if letter.isupper() else 2 if letter.islower() else 0), hex(code)
 
 
 CAPITALS = {

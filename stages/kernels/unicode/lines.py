@@ -56,11 +56,12 @@ def mostly_capitals(data: Bytes, offsets: Offsets) -> tuple[npt.NDArray[np.bool_
 @cache
 def cases() -> npt.NDArray[np.uint8]:
     """Of every code point 1 for a capital, 2 for a small letter, as Python has them, and 4 more for a styled one; 0 for
-    all else (0.2 s, once)."""
-    letters = list(map(chr, range(characters.NUM_CODE_POINTS)))
+    all else. Planes of Unicode above the first two have no letters with case."""
+    letters = list(map(chr, range(0x20000)))
     upper = np.fromiter(map(str.isupper, letters), np.bool_, len(letters))
     lower = np.fromiter(map(str.islower, letters), np.bool_, len(letters))
-    found = _UPPER * upper.astype(np.uint8) + _LOWER * lower.astype(np.uint8)
+    found = np.zeros(characters.NUM_CODE_POINTS, np.uint8)
+    found[: len(letters)] = _UPPER * upper.astype(np.uint8) + _LOWER * lower.astype(np.uint8)
     found[list(plain_letters())] |= _STYLED
     return read_only(found)
 

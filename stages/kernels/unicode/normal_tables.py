@@ -94,9 +94,7 @@ def raw_text_tables() -> UnicodeTables:
     table = _blank()
     sequences: list[bytes] = []
     seconds = composing_seconds()
-    scanned = _scanned()
-    for start in range(0, len(scanned), 256):
-        codes = scanned[start : start + 256]
+    for codes in _blocks():
         if _stands(codes, seconds):
             table[codes] |= KEEP | PLAIN
             continue
@@ -114,9 +112,14 @@ def raw_text_tables() -> UnicodeTables:
 def lowered_text_tables() -> UnicodeTables:
     """For text that has been through NFKC and ``lower``: only deletion and white space are left to do."""
     table = _blank()
-    for code in _scanned():
-        reduced = reduce_characters(chr(code))
-        table[code] |= DELETE if reduced == "" else SPACE if reduced == " " else KEEP
+    for codes in _blocks():
+        text = "".join(map(chr, codes))
+        if reduce_characters(text) == text and " " not in text:
+            table[codes] |= KEEP
+            continue
+        for code in codes:
+            reduced = reduce_characters(chr(code))
+            table[code] |= DELETE if reduced == "" else SPACE if reduced == " " else KEEP
     return _finish(table, [])
 
 
@@ -164,6 +167,12 @@ def _entry(character: str, seconds: frozenset[int]) -> tuple[int, bytes | None]:
 
 def _scanned() -> list[int]:
     return [code for part in _SCANNED for code in part if not 0xD800 <= code < 0xE000]
+
+
+def _blocks() -> list[list[int]]:
+    """Code points looked at, by the 256: most blocks hold one kind of character."""
+    scanned = _scanned()
+    return [scanned[start : start + 256] for start in range(0, len(scanned), 256)]
 
 
 def _blank() -> npt.NDArray[np.uint32]:
