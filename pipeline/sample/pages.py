@@ -38,6 +38,13 @@ class Renderer(pydoc.HTMLDoc):
         return label + (self.repr(object) if plain else f"<em>{self.escape(type(object).__name__)}</em>")
 
 
+def replaced(text: str, *pairs: str) -> str:
+    """`pydoc.replace`, in a third of its time, which is half of a page's."""
+    for old, new in zip(pairs[::2], pairs[1::2], strict=True):
+        text = text.replace(old, new)
+    return text
+
+
 def paths() -> list[tuple[str, str]]:
     """What to mask, longest first: where this environment's modules lie, and the home and temporary folders."""
     folders = {os.path.realpath(entry) for entry in sys.path if entry} | {entry for entry in sys.path if entry}
@@ -97,6 +104,7 @@ def main(names: list[str]) -> None:
     warnings.simplefilter("ignore")
     # Where there is no docstring pydoc looks for comments, which parses the whole file anew for each object.
     inspect.getcomments = lambda object: None
+    pydoc.replace = replaced  # type: ignore[assignment]
     renderer, folders = Renderer(), paths()
     for name in names:
         out.write(json.dumps({"module": name}) + "\n")
