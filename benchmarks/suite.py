@@ -84,7 +84,9 @@ BENCHMARKS = (
         f"{FEW_ITEMS} --rounds 1 --least 0",
     ),
     Benchmark(
-        "decontamination", "memory {pages} --items {items} --folder {work}/items --most 640", f"{FEW_ITEMS} --most 2000"
+        "decontamination",
+        "memory {wiki} {books} {pages} --items {items} --folder {work}/items --most 512",
+        f"{FEW_ITEMS} --most 2000",
     ),
     Benchmark("quality_agreement", "{recorded}"),
     Benchmark("quality", "kernels {pages}", "--few 3"),

@@ -5,7 +5,7 @@ For `contamination`, which weighs it once all pages are read. Input: `documents`
 `stages.kernels.words.alignment` finds them, and, of one page in `SAMPLED` (by its text's hash, so the same pages
 whatever the division of the input), which words of the items it has, to know how common these words are.
 
-Price: see `stages.kernels.words.alignment`. Nothing is written of a page that shares nothing. Memory: 12 bytes a word
+Price: see `stages.kernels.words.alignment`. Nothing is written of a page that shares nothing. Memory: 10 bytes a word
 of the benchmarks a process, twice that while they are loaded.
 """
 
@@ -30,7 +30,7 @@ from stages.rules import contamination, known_items
 VERSION = 3
 Params = contamination.Benchmarks
 SAMPLED = 16
-PIECE_BYTES = 1 << 21
+PIECE_BYTES = 1 << 19
 
 
 def identity(params: Params) -> dict[str, Any]:

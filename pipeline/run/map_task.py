@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from pipeline.engine import cpu_limit
+from pipeline.engine.process import give_back_memory
 from pipeline.run.spool import pack
 from pipeline.store.storage import Store
 from stages import schemas
@@ -39,6 +40,9 @@ ISOLATED_SECONDS_PER_RECORD = 1.0
 
 PAGES_IN_STEP = 60
 """Pages whose measurement may take as long as one page that hangs: a scorer of one's own may need a second for each."""
+
+DECODED_ROWS = 64
+"""Rows of a stored batch that are decoded at once."""
 
 
 def measure(
@@ -102,6 +106,7 @@ def measure(
                 seconds[product] += time.perf_counter() - started
             cpu_limit.disarm()  # writing, reading, and the rest of the file's records take what they take
             started = time.perf_counter()
+            del batch  # before the next is made
         reports: dict[str, Any] = {}
         for product, _, writer in writers:
             writer.report = reports[product] = {"rows": writer.rows, "doc_ids": alignment.hexdigest()}
@@ -151,11 +156,29 @@ def open_split(split: dict[str, Any], documents: dict[str, Any], **options: Any)
 
 
 def stored_batches(store: Store, address: str) -> Iterator[pa.RecordBatch]:
-    """The batches of a `documents` file as they were written: one row group each."""
-    with store.open(address) as file:
-        parquet = pq.ParquetFile(file)
+    """The batches of a `documents` file as they were written: one row group each.
+
+    Whoever lets go of a batch before asking for the next holds one at a time. Nothing else stays: the file is not
+    mapped, whose pages would add up, and what decoding took is given back. It is done by this thread (each of Arrow's
+    keeps memory of its own), some rows at a time, in memory of the C library, which gives back more than Arrow's own
+    allocator: so it takes three times the batch, and otherwise six times.
+    """
+    pool, room = pa.default_memory_pool(), pa.system_memory_pool()
+    with store.open(address, mapped=False) as file:
+        pa.set_memory_pool(room)
+        try:
+            parquet = pq.ParquetFile(file)
+        finally:
+            pa.set_memory_pool(pool)
         for group in range(parquet.num_row_groups):
-            yield from parquet.read_row_group(group).combine_chunks().to_batches()
+            give_back_memory()
+            pieces = [*parquet.iter_batches(DECODED_ROWS, row_groups=[group], use_threads=False)]
+            give_back_memory()
+            batches = [pa.concat_batches(pieces, memory_pool=room)] if pieces else []
+            del pieces
+            give_back_memory()
+            while batches:
+                yield batches.pop()
 
 
 def killers(

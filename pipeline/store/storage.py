@@ -228,21 +228,23 @@ class Store:
         ]
         return sorted(found)
 
-    def open(self, address: str) -> pa.NativeFile:
+    def open(self, address: str, mapped: bool = True) -> pa.NativeFile:
         """Random-access reader that checks what it reads by the seal of a Parquet or Arrow file.
+
+        ``mapped``: a local file is mapped into memory rather than read.
 
         Raises:
             DamagedFile: here or when it reads.
         """
-        file = self.open_unchecked(address)
+        file = self.open_unchecked(address, mapped)
         sealed = seal.read_seal(file, address) if address.endswith(SEALED) else None
         return file if sealed is None else seal.checked(file, sealed, isinstance(file, pa.MemoryMappedFile))
 
-    def open_unchecked(self, address: str) -> pa.NativeFile:
+    def open_unchecked(self, address: str, mapped: bool = True) -> pa.NativeFile:
         """The same of a file as it is, for those who check it themselves."""
         self.opened.append(address)
         fs, path = self._place(address)
-        if not isinstance(fs, pafs.LocalFileSystem):
+        if not mapped or not isinstance(fs, pafs.LocalFileSystem):
             return fs.open_input_file(path)
         return pa.memory_map(path) if os.path.getsize(path) else pa.BufferReader(b"")
 

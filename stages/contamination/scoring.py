@@ -94,8 +94,7 @@ def _alignment(known: KnownItems, weights: Weights, runs: npt.NDArray[np.int64],
     if kind == CHOICE:
         if QUESTION not in kinds:
             return None
-        asked = int(known.question_I[item])
-        mates = np.arange(asked, int(known.sequences.companions_S2[first, 1]))
+        mates = np.arange(int(known.question_I[item]), known.sequences.companions(first).stop)
         mates = mates[(known.kind_S[mates] == QUESTION) | (known.kind_S[mates] == CHOICE)]
         total = float(weights.total_S[mates].sum())
         there = np.unique(np.append(runs[~own, 0], first))

@@ -21,7 +21,7 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
@@ -53,24 +53,44 @@ class KnownItems:
 
     names: tuple[str, ...]
     """Benchmarks."""
-    benchmark_I: npt.NDArray[np.int32]
-    row_I: npt.NDArray[np.int64]
-    """Row in the benchmark's file, from 0."""
-    item_S: npt.NDArray[np.int32]
+    num_items_of: npt.NDArray[np.int64]
+    """By benchmark."""
+    bounds_I1: npt.NDArray[np.int32]
+    """Where the sequences of each item begin, and the last end."""
     kind_S: npt.NDArray[np.int8]
-    question_I: npt.NDArray[np.int64]
-    """The sequence of the item's question; -1: it has none."""
     sequences: Sequences
     words_V: npt.NDArray[np.uint32]
     """Sorted."""
     num_short: int
     """Items with nothing of four words or more to look for."""
 
+    # For `contamination` alone: made when it is asked for.
+
+    @cached_property
+    def benchmark_I(self) -> npt.NDArray[np.int32]:
+        """The benchmark of each item."""
+        return np.repeat(np.arange(len(self.names), dtype=np.int32), self.num_items_of)
+
+    @cached_property
+    def row_I(self) -> npt.NDArray[np.int64]:
+        """Row in the benchmark's file, from 0."""
+        return np.concatenate([np.zeros(0, np.int64), *(np.arange(num) for num in self.num_items_of.tolist())])
+
+    @cached_property
+    def item_S(self) -> npt.NDArray[np.int32]:
+        """The item of each sequence."""
+        return _items_of(self.bounds_I1)
+
+    @cached_property
+    def question_I(self) -> npt.NDArray[np.int64]:
+        """The sequence of the item's question; -1: it has none."""
+        return _questions(self.item_S, self.kind_S, len(self.bounds_I1) - 1)
+
     @cached_property
     def own_T(self) -> npt.NDArray[np.float32]:
-        """Own share of each word. For `contamination` alone, as what follows: made when it is asked for."""
-        tokens_T, starts_S1 = self.sequences.tokens_T, self.sequences.starts_S1
-        shares_T = _seed_shares(tokens_T, starts_S1, _classes(tokens_T, starts_S1, self.item_S, len(self.row_I)))
+        """Own share of each word."""
+        tokens_T, starts_S1 = self.sequences.tokens_T, self.sequences.starts_S1.astype(np.int64)
+        shares_T = _seed_shares(tokens_T, starts_S1, _classes(tokens_T, starts_S1, self.bounds_I1))
         own_T = np.empty(len(tokens_T), np.float32)
         for first in range(0, len(tokens_T), BLOCK):
             own_T[first : first + BLOCK] = _own(shares_T, first, min(first + BLOCK, len(tokens_T)))
@@ -90,7 +110,7 @@ class KnownItems:
     def item_share_V(self) -> npt.NDArray[np.float32]:
         """Share of the items that have the word."""
         item_T = np.repeat(self.item_S, np.diff(self.sequences.starts_S1))
-        shares = num_holders(self.word_T, item_T, len(self.words_V)) / max(1, len(self.row_I))
+        shares = num_holders(self.word_T, item_T, len(self.words_V)) / max(1, len(self.bounds_I1) - 1)
         return shares.astype(np.float32)
 
 
@@ -102,31 +122,29 @@ def load(params: Benchmarks) -> KnownItems:
 @lru_cache(maxsize=2)
 def _load(params: str) -> KnownItems:
     benchmarks = Benchmarks.model_validate_json(params)
-    benchmark_I, row_I, item_S, kind_S = array("i"), array("q"), array("i"), array("b")
+    num_items_of, bounds_I1, kind_S = [0] * len(benchmarks.files), array("i", [0]), array("b")
 
     def texts() -> Iterator[str]:
         for number, benchmark in enumerate(benchmarks.files):
-            for row, item in enumerate(items(benchmark)):
+            for item in items(benchmark):
                 for kind, text in _sequences(item):
-                    item_S.append(len(row_I))
                     kind_S.append(kind)
                     yield text
-                benchmark_I.append(number)
-                row_I.append(row)
+                bounds_I1.append(len(kind_S))
+                num_items_of[number] += 1
 
     tokens_T, starts_S1 = _folded(texts())
     give_back()
     found = _made(
         tuple(benchmark.label() for benchmark in benchmarks.files),
-        np.frombuffer(benchmark_I, np.int32),
-        np.frombuffer(row_I, np.int64),
-        np.frombuffer(item_S, np.int32),
-        np.frombuffer(kind_S, np.int8),
+        np.array(num_items_of, np.int64),
+        np.array(bounds_I1, np.int32),
+        np.array(kind_S, np.int8),
         tokens_T,
         starts_S1,
     )
     give_back()
-    logging.getLogger(__name__).info("%d items, %d of fewer than four words", len(row_I), found.num_short)
+    logging.getLogger(__name__).info("%d items, %d of fewer than four words", sum(num_items_of), found.num_short)
     return found
 
 
@@ -148,34 +166,43 @@ def _sequences(item: Item) -> Iterator[tuple[int, str]]:
 
 
 def _made(
-    names: tuple[str, ...], benchmark_I: Any, row_I: Any, item_S: Any, kind_S: Any, tokens_T: Any, starts_S1: Any
+    names: tuple[str, ...], num_items_of: Any, bounds_I1: Any, kind_S: Any, tokens_T: Any, starts_S1: Any
 ) -> KnownItems:
-    num_items = len(row_I)
+    item_S = _items_of(bounds_I1)
     sizes = np.diff(starts_S1)
-    own_S = _own_sums(tokens_T, starts_S1, _classes(tokens_T, starts_S1, item_S, num_items))
-    question_I = np.full(num_items, -1, np.int64)
-    questions = np.flatnonzero(kind_S == QUESTION)
-    question_I[item_S[questions]] = questions
+    own_S = _own_sums(tokens_T, starts_S1, _classes(tokens_T, starts_S1, bounds_I1))
+    question_I = _questions(item_S, kind_S, len(bounds_I1) - 1)
     asks_S = np.where(question_I[item_S] >= 0, own_S[question_I[item_S]], np.inf)
     asks_S[np.where(question_I[item_S] >= 0, sizes[question_I[item_S]], SEED_WORDS) < SEED_WORDS] = 0
     helped_S = (kind_S == CHOICE) & (asks_S < SAYS_LITTLE) & (sizes >= LEAST_CHOICE)
     seeded_S = np.isin(kind_S, (QUESTION, SOLUTION, PASSAGE)) | helped_S
-    findable = np.zeros(num_items, np.bool_)
+    findable = np.zeros(len(bounds_I1) - 1, np.bool_)
     findable[item_S[seeded_S & (sizes >= SEED_WORDS)]] = True
     companions_S2 = _companions(item_S, kind_S, helped_S)
-    del own_S, asks_S, sizes
+    del own_S, asks_S, sizes, item_S, question_I
     give_back()
     return KnownItems(
         names=names,
-        benchmark_I=benchmark_I,
-        row_I=row_I,
-        item_S=item_S,
+        num_items_of=num_items_of,
+        bounds_I1=bounds_I1,
         kind_S=kind_S,
-        question_I=question_I,
-        sequences=build(tokens_T, starts_S1, seeded_S, companions_S2),
+        sequences=build(tokens_T, starts_S1, seeded_S, companions_S2, give_back),
         words_V=_different(tokens_T),
         num_short=int((~findable).sum()),
     )
+
+
+def _items_of(bounds_I1: Any) -> npt.NDArray[np.int32]:
+    """The item of each sequence."""
+    return np.repeat(np.arange(len(bounds_I1) - 1, dtype=np.int32), np.diff(bounds_I1))
+
+
+def _questions(item_S: Any, kind_S: Any, num_items: int) -> npt.NDArray[np.int64]:
+    """Of each item the sequence of its question; -1: it has none."""
+    question_I = np.full(num_items, -1, np.int64)
+    questions = np.flatnonzero(kind_S == QUESTION)
+    question_I[item_S[questions]] = questions
+    return question_I
 
 
 def _different(tokens_T: Any) -> npt.NDArray[np.uint32]:
@@ -198,12 +225,12 @@ def _companions(item_S: Any, kind_S: Any, helped_S: Any) -> npt.NDArray[np.int32
     return bounds
 
 
-def _classes(tokens_T: Any, starts_S1: Any, item_S: Any, num_items: int) -> npt.NDArray[np.int32]:
+def _classes(tokens_T: Any, starts_S1: Any, bounds_I1: Any) -> npt.NDArray[np.int32]:
     """Of each sequence the number of its item, the same for items of the same words in all parts."""
-    bounds = starts_S1[np.searchsorted(item_S, np.arange(num_items + 1))]
-    digests = b"".join(xxh3_128_digest(tokens_T[bounds[i] : bounds[i + 1]]) for i in range(num_items))
+    bounds = starts_S1[bounds_I1].tolist()
+    digests = b"".join(xxh3_128_digest(tokens_T[first:behind]) for first, behind in pairwise(bounds))
     _, class_I = np.unique(np.frombuffer(digests, "V16"), return_inverse=True)
-    found: npt.NDArray[np.int32] = class_I.astype(np.int32)[item_S]
+    found: npt.NDArray[np.int32] = np.repeat(class_I.astype(np.int32), np.diff(bounds_I1))
     return found
 
 

@@ -13,8 +13,10 @@ Price: one lookup a word of the page in a filter of about two bytes a seed, 10 t
 themselves. 12 to 20 bytes of memory a word of the sequences.
 
 Legend: T words of all sequences, S sequences, E entries of the table of seeds, P places, R runs. tokens_T uint32: the
-high half of a word's hash; starts_S1 int64; runs_R7 int64: document, sequence, alignment (number within the document),
-first word of the sequence, word behind the last, first byte of the document, byte behind the last.
+high half of a word's hash; starts_S1 int32 (int64 while they are built); hits_H5 int32: word of a sequence and of the
+document, next hit of the sequence, sequence, last hit (of the first one of a sequence); runs_R7 int64: document,
+sequence, alignment (number within the document), first word of the sequence, word behind the last, first byte of the
+document, byte behind the last.
 """
 
 # Kernel bodies are typed by Numba.
@@ -22,6 +24,7 @@ first word of the sequence, word behind the last, first byte of the document, by
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,9 +65,9 @@ class Sequences:
     """Known texts to look for, made ready by `build`."""
 
     tokens_T: npt.NDArray[np.uint32]
-    starts_S1: npt.NDArray[np.int64]
-    companions_S2: npt.NDArray[np.int32]
-    """First companion and the one behind the last: numbers of sequences."""
+    starts_S1: npt.NDArray[np.int32]
+    companions_C3: npt.NDArray[np.int32]
+    """Of each sequence that has any, in order: its number, its first companion and the one behind the last."""
     seeds_E2: npt.NDArray[np.uint32]
     """The low half of a seed's hash, and where its places begin; in the order of hashes."""
     buckets_B1: npt.NDArray[np.int32]
@@ -79,14 +82,25 @@ class Sequences:
     num_unseeded: int
     """Sequences to be seeded that have no seed: fewer than four words, or none but those of too many places."""
 
+    def companions(self, sequence: int) -> range:
+        """The companions of a sequence."""
+        c = int(np.searchsorted(self.companions_C3[:, 0], sequence))
+        if c == len(self.companions_C3) or self.companions_C3[c, 0] != sequence:
+            return range(0)
+        return range(*self.companions_C3[c, 1:].tolist())
+
 
 def build(
     tokens_T: npt.NDArray[np.uint32],
     starts_S1: npt.NDArray[np.int64],
     seeded_S: npt.NDArray[np.bool_],
     companions_S2: npt.NDArray[np.int32],
+    give_back: Callable[[], None] = lambda: None,
 ) -> Sequences:
-    """Index the seeds of the sequences ``seeded_S``."""
+    """Index the seeds of the sequences ``seeded_S``.
+
+    ``give_back`` lets the system have what allocators keep of sorting, before the last arrays are made.
+    """
     groups = np.arange(0, len(tokens_T), GROUP)
     sequence_G = (np.searchsorted(starts_S1, groups, "right") - 1).astype(np.int32)
     most = int(np.maximum(0, np.diff(starts_S1) - (SEED_WORDS - 1))[seeded_S].sum())
@@ -98,18 +112,23 @@ def build(
         ends[seeds : seeds + len(hashes)] = places + np.cumsum(counts)
         seeds, places = seeds + len(hashes), places + len(at)
     keys, ends, places_P = keys[:seeds], ends[:seeds], places_P[:places]
+    give_back()
     found_S = np.zeros(len(seeded_S), np.bool_)
     sides_P = _sides(tokens_T, starts_S1, places_P, found_S)
     places_P[ends - 1] = ~places_P[ends - 1]
     seeds_E2 = np.empty((len(keys), 2), np.uint32)
     seeds_E2[:, 0] = keys & np.uint64(_ANY)
     seeds_E2[:1, 1], seeds_E2[1:, 1] = 0, ends[:-1]
+    del ends
     buckets_B1 = np.zeros((1 << max(1, len(keys).bit_length() - 1)) + 1, np.int32)
     filter_B = np.zeros(1 << max(4, (len(keys) // 4).bit_length()), np.uint64)
     _admit(keys, _highest(buckets_B1), buckets_B1, filter_B)
     unseeded = int((seeded_S & ~found_S).sum())
+    having = np.flatnonzero(companions_S2[:, 0] < companions_S2[:, 1]).astype(np.int32)
+    companions_C3 = np.column_stack([having, companions_S2[having]])
+    starts = starts_S1.astype(np.int32)  # as places are: so many words there may be
     return Sequences(
-        tokens_T, starts_S1, companions_S2, seeds_E2, buckets_B1, places_P, sides_P, sequence_G, filter_B, unseeded
+        tokens_T, starts, companions_C3, seeds_E2, buckets_B1, places_P, sides_P, sequence_G, filter_B, unseeded
     )
 
 
@@ -139,13 +158,13 @@ def _sides(tokens_T: Any, starts_S1: Any, places_P: Any, found_S: Any) -> npt.ND
 
 
 class Aligner:
-    """Finds sequences in pages; holds the scratch memory of one thread (8 bytes a sequence)."""
+    """Finds sequences in pages; holds the scratch memory of one thread (4 bytes a sequence)."""
 
     def __init__(self, sequences: Sequences) -> None:
         self.sequences = sequences
         num = len(sequences.starts_S1) - 1
         longest = int(np.diff(sequences.starts_S1).max()) if num else 1
-        self._heads_S2 = np.full((num, 2), -1, np.int32)  # first and last hit of the document
+        self._heads_S = np.full(num, -1, np.int32)  # first hit of the document
         self._marks = np.zeros(longest + 1, np.uint8)
 
     def runs(self, words: FoldedWords, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -158,12 +177,12 @@ class Aligner:
         hits = 4 * longest + 1024
         highest = _highest(s.buckets_B1)
         while True:
-            runs_R7, hits_H3 = np.empty((room, 7), np.int64), np.empty((hits, 3), np.int32)
+            runs_R7, hits_H5 = np.empty((room, 7), np.int64), np.empty((hits, 5), np.int32)
             found, needed = _align(
                 tokens_W, words.starts_W, words.stops_W, words.offsets_D1, offsets,
-                s.tokens_T, s.starts_S1, s.companions_S2, s.seeds_E2, s.buckets_B1, highest, s.places_P, s.sides_P,
+                s.tokens_T, s.starts_S1, s.companions_C3, s.seeds_E2, s.buckets_B1, highest, s.places_P, s.sides_P,
                 s.sequence_G, s.filter_B,
-                hashes_H, hits_H3, self._heads_S2, self._marks, runs_R7,
+                hashes_H, hits_H5, self._heads_S, self._marks, runs_R7,
             )  # fmt: skip
             if needed <= hits and found <= room:
                 return runs_R7[:found]
@@ -213,7 +232,7 @@ def _beside(at, s, p, words, tokens_T, starts_S1):  # type: ignore[no-untyped-de
 
     By its low half, which is 0 outside the sequence.
     """
-    first, behind = starts_S1[s], starts_S1[s + 1]
+    first, behind = np.int64(starts_S1[s]), np.int64(starts_S1[s + 1])
     if behind - first == SEED_WORDS:
         return True
     after = before = _ZERO
@@ -238,14 +257,14 @@ def _sequence(at, starts_S1, sequence_G):  # type: ignore[no-untyped-def]
 @lean_kernel
 def _align(  # type: ignore[no-untyped-def]
     tokens_W, starts_W, stops_W, offsets_D1, offsets,
-    tokens_T, starts_S1, companions_S2, seeds_E2, buckets_B1, highest, places_P, sides_P, sequence_G, filter_B,
-    hashes_H, hits_H3, heads_S2, marks, runs_R7,
+    tokens_T, starts_S1, companions_C3, seeds_E2, buckets_B1, highest, places_P, sides_P, sequence_G, filter_B,
+    hashes_H, hits_H5, heads_S, marks, runs_R7,
 ):  # fmt: skip
     """Writes what fits; returns (runs there are, hits the fullest document has)."""
     found = np.int64(0)
     needed = np.int64(0)
     filter_last = len(filter_B) - 1
-    room = len(hits_H3)
+    room = len(hits_H5)
     for d in range(len(offsets_D1) - 1):
         w0, w1 = offsets_D1[d], offsets_D1[d + 1]
         n = w1 - w0 - (SEED_WORDS - 1)
@@ -262,12 +281,12 @@ def _align(  # type: ignore[no-untyped-def]
             bits = _bits(key)
             hashes_H[passed] = key
             if passed < room:
-                hits_H3[passed, 1] = p
+                hits_H5[passed, 1] = p
             passed += filter_B[np.int64(key >> _FIFTH) & filter_last] & bits == bits
         if passed > room:
             needed = max(needed, passed)
             continue
-        # positions of candidates stand in hits_H3[:passed, 1]; hits are written behind them, then used
+        # positions of candidates stand in hits_H5[:passed, 1]; hits are written behind them
         count = passed
         # where each candidate's entry is, and what it leads to asked for
         for c in range(passed):
@@ -276,15 +295,16 @@ def _align(  # type: ignore[no-untyped-def]
             bucket = np.int64(hashes_H[c] >> highest)
             first, behind = np.int64(buckets_B1[bucket]), np.int64(buckets_B1[bucket + 1])
             e = _entry(seeds_E2, first, behind, np.uint32(hashes_H[c]))
-            hits_H3[c, 0] = e
+            hits_H5[c, 0] = e
             if e >= 0:
                 prefetch(places_P, np.int64(seeds_E2[e, 1]))
                 prefetch(sides_P, np.int64(seeds_E2[e, 1]))
+        # places whose words beside the seed may agree; every step asks for what the next one reads
         for c in range(passed):
-            e = np.int64(hits_H3[c, 0])
+            e = np.int64(hits_H5[c, 0])
             if e < 0:
                 continue
-            p = np.int64(hits_H3[c, 1])
+            p = np.int64(hits_H5[c, 1])
             after = before = _NONE
             if p + SEED_WORDS < w1 - w0:
                 after = tokens_W[w0 + p + SEED_WORDS] & _BYTE
@@ -296,44 +316,61 @@ def _align(  # type: ignore[no-untyped-def]
                 while True:
                     place = np.int64(places_P[k])
                     sides = np.uint32(sides_P[k])
-                    at = place if place >= 0 else ~place
                     if sides == 0 or sides & _BYTE == after or sides >> _EIGHT == before:
-                        s = _sequence(at, starts_S1, sequence_G)
-                        if _beside(at, s, p, tokens_W[w0:w1], tokens_T, starts_S1):
-                            if count < room:
-                                hits_H3[count, 0], hits_H3[count, 1], hits_H3[count, 2] = at, p, -1
-                                if heads_S2[s, 0] < 0:
-                                    heads_S2[s, 0] = count
-                                else:
-                                    hits_H3[heads_S2[s, 1], 2] = count
-                                heads_S2[s, 1] = count
-                            count += 1
+                        if count < room:
+                            at = place if place >= 0 else ~place
+                            hits_H5[count, 0], hits_H5[count, 1] = at, p
+                            prefetch(sequence_G, at // GROUP)
+                            prefetch(tokens_T, at)
+                        count += 1
                     if place < 0:
                         break
                     k += 1
                 e = _entry(seeds_E2, e + 1, behind, np.uint32(hashes_H[c]))
         needed = max(needed, count)
-        alignment = 0
-        for c in range(passed, min(count, room)):
-            s = _sequence(hits_H3[c, 0], starts_S1, sequence_G)
-            if heads_S2[s, 0] != c:
+        if count > room:
+            continue
+        for c in range(passed, count):
+            soon = np.int64(hits_H5[min(c + _SOON, count - 1), 0])
+            prefetch(starts_S1, np.int64(sequence_G[soon // GROUP]))
+            s = _sequence(np.int64(hits_H5[c, 0]), starts_S1, sequence_G)
+            hits_H5[c, 3] = s
+            prefetch(heads_S, s)
+        # hits: those that do agree, chained by sequence
+        hits = passed
+        for c in range(passed, count):
+            at, p, s = np.int64(hits_H5[c, 0]), np.int64(hits_H5[c, 1]), np.int64(hits_H5[c, 3])
+            if not _beside(at, s, p, tokens_W[w0:w1], tokens_T, starts_S1):
                 continue
-            if count <= room and (heads_S2[s, 1] != c or starts_S1[s + 1] - starts_S1[s] <= LONG):
+            hits_H5[hits, 0], hits_H5[hits, 1], hits_H5[hits, 2], hits_H5[hits, 3] = at, p, -1, s
+            head = np.int64(heads_S[s])
+            if head < 0:
+                heads_S[s] = head = hits
+            else:
+                hits_H5[hits_H5[head, 4], 2] = hits
+            hits_H5[head, 4] = hits
+            hits += 1
+        alignment = 0
+        for c in range(passed, hits):
+            s = np.int64(hits_H5[c, 3])
+            if heads_S[s] != c:
+                continue
+            if hits_H5[c, 4] != c or starts_S1[s + 1] - starts_S1[s] <= LONG:
                 found, alignment = _follow(
-                    d, s, c, hits_H3, tokens_W[w0:w1], starts_W[w0:w1], stops_W[w0:w1], offsets[d],
-                    tokens_T, starts_S1, companions_S2, marks, runs_R7, found, alignment,
+                    d, s, c, hits_H5, tokens_W[w0:w1], starts_W[w0:w1], stops_W[w0:w1], offsets[d],
+                    tokens_T, starts_S1, companions_C3, marks, runs_R7, found, alignment,
                 )  # fmt: skip
-            heads_S2[s, 0] = -1
+            heads_S[s] = -1
     return found, needed
 
 
 @lean_inline_kernel
 def _follow(  # type: ignore[no-untyped-def]
-    d, s, hit, hits_H3, words, starts, stops, base,
-    tokens_T, starts_S1, companions_S2, marks, runs_R7, found, alignment,
+    d, s, hit, hits_H5, words, starts, stops, base,
+    tokens_T, starts_S1, companions_C3, marks, runs_R7, found, alignment,
 ):  # fmt: skip
     """All alignments of one sequence in one document; returns (runs, alignments) so far."""
-    t0, t1 = starts_S1[s], starts_S1[s + 1]
+    t0, t1 = np.int64(starts_S1[s]), np.int64(starts_S1[s + 1])
     n = t1 - t0
     least = _least(n)
     for k in range(n):
@@ -343,23 +380,23 @@ def _follow(  # type: ignore[no-untyped-def]
     used = np.int64(-1)  # words of the page before it are taken
     low = np.int64(-1)
     while hit >= 0:
-        p = np.int64(hits_H3[hit, 1])
+        p = np.int64(hits_H5[hit, 1])
         # of several places of the sequence with this seed, the one that is followed furthest
         i = np.int64(-1)
         best = np.int64(0)
-        while hit >= 0 and hits_H3[hit, 1] == p:
+        while hit >= 0 and hits_H5[hit, 1] == p:
             if p >= used:
-                j = np.int64(hits_H3[hit, 0]) - t0
+                j = np.int64(hits_H5[hit, 0]) - t0
                 k = np.int64(0)
                 while j + k < n and p + k < len(words) and tokens_T[t0 + j + k] == words[p + k] and marks[j + k] == 0:
                     k += 1
                 if k > best:
                     i, best = j, k
-            hit = np.int64(hits_H3[hit, 2])
+            hit = np.int64(hits_H5[hit, 2])
         if low >= 0 and p >= used and (p - used > NEAR + n // 2 or (i < 0 and matched >= least)):
             found, alignment = _finish(
                 d, s, low, used, matched >= least, words, starts, stops, base,
-                tokens_T, starts_S1, companions_S2, runs_R7, begun, found, alignment,
+                tokens_T, starts_S1, companions_C3, runs_R7, begun, found, alignment,
             )  # fmt: skip
             begun = found
             for k in range(n):
@@ -438,7 +475,7 @@ def _follow(  # type: ignore[no-untyped-def]
     if low >= 0:
         found, alignment = _finish(
             d, s, low, used, matched >= least, words, starts, stops, base,
-            tokens_T, starts_S1, companions_S2, runs_R7, begun, found, alignment,
+            tokens_T, starts_S1, companions_C3, runs_R7, begun, found, alignment,
         )  # fmt: skip
     return found, alignment
 
@@ -458,18 +495,18 @@ def _run(d, s, alignment, a, b, p, starts, stops, base, runs_R7, found, marks): 
 @lean_inline_kernel
 def _finish(  # type: ignore[no-untyped-def]
     d, s, low, high, enough, words, starts, stops, base,
-    tokens_T, starts_S1, companions_S2, runs_R7, begun, found, alignment,
+    tokens_T, starts_S1, companions_C3, runs_R7, begun, found, alignment,
 ):  # fmt: skip
     """Keep the alignment and look for its companions, or forget it."""
     if not enough:
         return begun, alignment
-    first, behind = companions_S2[s, 0], companions_S2[s, 1]
+    first, behind = _companions(companions_C3, s)
     if first < behind:
-        size = starts_S1[behind] - starts_S1[first]
+        size = np.int64(starts_S1[behind] - starts_S1[first])
         lowest = max(np.int64(0), low - AROUND)
         highest = min(np.int64(len(words)), high + AROUND + 2 * size)
         for c in range(first, behind):
-            t0, t1 = starts_S1[c], starts_S1[c + 1]
+            t0, t1 = np.int64(starts_S1[c]), np.int64(starts_S1[c + 1])
             place = _find(tokens_T[t0:t1], words, high, highest)
             if place < 0:
                 place = _find(tokens_T[t0:t1], words, lowest, low + (t1 - t0))
@@ -480,6 +517,21 @@ def _finish(  # type: ignore[no-untyped-def]
                     runs_R7[found, 5], runs_R7[found, 6] = starts[place] - base, stops[place + t1 - t0 - 1] - base
                 found += 1
     return found, alignment + 1
+
+
+@lean_inline_kernel
+def _companions(companions_C3, s):  # type: ignore[no-untyped-def]
+    """(first, behind the last) companion of a sequence; the same twice: it has none."""
+    low, high = np.int64(0), np.int64(len(companions_C3))
+    while low < high:
+        middle = (low + high) >> 1
+        if companions_C3[middle, 0] < s:
+            low = middle + 1
+        else:
+            high = middle
+    if low == len(companions_C3) or companions_C3[low, 0] != s:
+        return np.int64(0), np.int64(0)
+    return np.int64(companions_C3[low, 1]), np.int64(companions_C3[low, 2])
 
 
 @lean_inline_kernel
