@@ -40,6 +40,8 @@ SAYS_LITTLE = 2.5
 """Own shares of a question's words together: below it, and of fewer than four words, its choices are looked for."""
 LEAST_CHOICE = 5
 """Words of a choice that is looked for."""
+FEWEST = 8
+"""Of fewer items the others are taken to have none of the words: of one alone every word would be in all items."""
 TOGETHER = 5_000
 """Texts folded at once."""
 BLOCK = 1 << 20
@@ -108,9 +110,9 @@ class KnownItems:
 
     @cached_property
     def item_share_V(self) -> npt.NDArray[np.float32]:
-        """Share of the items that have the word."""
+        """Share of the items that have the word, of `FEWEST` or more."""
         item_T = np.repeat(self.item_S, np.diff(self.sequences.starts_S1))
-        shares = num_holders(self.word_T, item_T, len(self.words_V)) / max(1, len(self.bounds_I1) - 1)
+        shares = num_holders(self.word_T, item_T, len(self.words_V)) / max(FEWEST, len(self.bounds_I1) - 1)
         return shares.astype(np.float32)
 
 

@@ -152,6 +152,14 @@ def test_a_mirrored_item_does_not_become_common(exam: Benchmarks) -> None:
     assert sum(row["contaminated"] and {0, 1} <= set(row["item"]) for row in rows.values()) == 300
 
 
+@pytest.mark.parametrize("items", [1, 2, 3])
+def test_of_few_items_each_is_found(tmp_path: Path, items: int) -> None:
+    rows = [{"question": QUESTION}, {"question": ASKED}, {"question": f"Who was it? {prose(205, 20)}"}][:items]
+    pages = [prose(n) for n in range(60)]
+    rows_found = found(looked_for(tmp_path, rows), [*pages, *(f"{prose(70)}\n{row['question']}" for row in rows)])
+    assert [row for row in rows_found if rows_found[row]["contaminated"]] == [*range(60, 60 + items)]
+
+
 def test_an_opening_of_many_items_is_nobody_s(tmp_path: Path) -> None:
     opening = "Read the ledger of the quarry below, weigh each sack of grain with care, and say whether it is right."
     rows = [{"question": f"{opening} {prose(n, 12)}"} for n in range(60)]
