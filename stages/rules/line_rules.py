@@ -48,7 +48,7 @@ class LineRule(StageParams):
 
     @model_validator(mode="after")
     def _says_something(self) -> LineRule:
-        if self.pattern is None and self.max_bytes is None and self.min_bytes == 1:
+        if not self.pattern and self.max_bytes is None and self.min_bytes == 1:
             raise ValueError("expected a pattern, min_bytes or max_bytes: this rule would hold of every line")
         if self.max_bytes is not None and self.max_bytes < self.min_bytes:
             raise ValueError(f"max_bytes {self.max_bytes} is below min_bytes {self.min_bytes}: no line is both")

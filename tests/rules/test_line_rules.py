@@ -120,6 +120,7 @@ def test_a_run_cuts_the_lines_shows_them_and_measures_no_text_again_for_another_
         ("x: {pattern: '(a'}", "is no expression of RE2"),
         ("x: {pattern: '(?=a)'}", "is no expression of RE2"),
         ("x: {}", "would hold of every line"),
+        ("x: {pattern: ''}", "would hold of every line"),
         ("X-1: {pattern: a}", "small letters"),
         ("x: {min_bytes: 5, max_bytes: 4}", "no line is both"),
         ("x: {pattern: a, position: middle}", "position"),
