@@ -78,6 +78,7 @@ def _cached(dispatcher: Any) -> Callable[..., Any]:
     if isinstance(dispatcher, CPUDispatcher) and is_stage(function.__module__):
         compiled: Any = dispatcher
         compiled._cache = KernelCache(function)
+        compiled._compilation_chain_init_hook = lambda: None  # extensions serve compiling alone: `KernelCache`
         KERNELS[f"{function.__module__}.{function.__qualname__}"] = dispatcher
     kernel: Callable[..., Any] = dispatcher
     return kernel

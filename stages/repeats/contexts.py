@@ -159,8 +159,9 @@ def _write_contexts(
     if settings.within_page:
         holders = np.bincount(context_of, weights=records["count"], minlength=count).astype(np.int64)
     else:
-        pairs = np.unique(np.stack([context_of, records["page"]], axis=1), axis=0)[:, 0]
-        holders = np.bincount(pairs, minlength=count).astype(np.int64)
+        num_pages = int(records["page"].max(initial=0)) + 1
+        pairs = np.unique(context_of * num_pages + records["page"])
+        holders = np.bincount(pairs // num_pages, minlength=count).astype(np.int64)
     owner = np.full(count, -1, np.int64)
     sized = np.flatnonzero(records["size"] > 0)
     owner[context_of[sized]] = sized

@@ -39,8 +39,9 @@ def count_keys(
         here = [anchor_keys(batch.anchors) for batch in batches(store, settings, split, number)]
         num_anchors += sum(count for count, _ in here)
         found = np.concatenate([np.zeros(0, np.uint64), *(part for _, part in here)])
-        keys, contexts = summed(
-            np.concatenate([keys, found]), np.concatenate([contexts, np.ones(len(found), np.int64)])
+        found, times = np.unique(found, return_counts=True)
+        keys, contexts = (
+            summed(np.concatenate([keys, found]), np.concatenate([contexts, times])) if len(keys) else (found, times)
         )
     once = contexts == 1
     columns: Columns = {"once": keys[once], "key": keys[~once], "contexts": contexts[~once].astype(np.uint32)}

@@ -146,8 +146,12 @@ def _numbered(here: Columns) -> tuple[Array, Array]:
     """The doc_ids that intervals to cut name, as big-endian pairs, and of each such interval the number of its."""
     cut = here["cut"]
     pairs = np.stack([here["id_hi"][cut], here["id_lo"][cut]], axis=1)
-    ids, numbers = np.unique(pairs, axis=0, return_inverse=True)
-    return ids.astype(">u8"), numbers.reshape(-1)
+    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
+    fresh = np.ones(len(order), np.bool_)
+    fresh[1:] = (pairs[order[1:]] != pairs[order[:-1]]).any(axis=1)
+    numbers = np.empty(len(order), np.int64)
+    numbers[order] = np.cumsum(fresh) - 1
+    return pairs[order[fresh]].astype(">u8"), numbers
 
 
 def _columns(

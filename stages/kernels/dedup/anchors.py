@@ -16,7 +16,7 @@ anchor, so an anchor whose left and right keys stand nowhere else has no window 
 window reaches that far is the full one.
 
 Price: about 6 ns a byte, whatever the text. Legend: N bytes of data, D documents, A anchors (runs), W windows of a
-block.
+block, V of two, B values of a byte.
 """
 
 # Kernel bodies are typed by Numba.
@@ -38,6 +38,7 @@ Hashes = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int64]
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)
+_SQUARE = np.uint64(0x9E3779B97F4A7C15**2 % 2**64)
 _FULL, _LEFT, _RIGHT = np.uint64(0xD6E8FEB86659FD93), np.uint64(0xA0761D6478BD642F), np.uint64(0xE7037ED1A0B428DB)
 _STEP = np.uint64(0x9FB21C651E98DF25)
 _S29 = np.uint64(29)
@@ -82,12 +83,13 @@ def find_anchors(
     num_bytes = int(offsets[-1] - offsets[0])
     block = window - anchor + 1
     room = 3 * num_bytes // (block + 1) + 2 * len(offsets) + 64
-    values_W, ending_W, at_W = np.empty(block, np.uint64), np.empty(block, np.uint64), np.empty(block, np.int64)
+    values_V, at_W = np.empty(2 * block, np.uint64), np.empty(block, np.int64)
+    leaving_B = np.arange(256, dtype=np.uint64) * np.uint64(pow(int(_BASE), anchor, 2**64))
     while True:
         anchors_D1 = np.zeros(len(offsets), np.int64)
         columns = [np.empty(room, np.int64) for _ in range(5)]
         hashes = [np.empty(room, np.uint64) for _ in range(4)]
-        _find(data, offsets, salts_D, parts_D, window, anchor, values_W, ending_W, at_W, anchors_D1, *columns, *hashes)
+        _find(data, offsets, salts_D, parts_D, window, anchor, leaving_B, values_V, at_W, anchors_D1, *columns, *hashes)
         count = int(anchors_D1[-1])
         if count <= room:
             break
@@ -115,6 +117,25 @@ def _hash(data, start, stop, seed):  # type: ignore[no-untyped-def]
         rest = rest << np.uint64(8) | np.uint64(data[i])
         i += 1
     return mix64((h ^ rest) * _STEP)
+
+
+@lean_inline_kernel
+def _hash_two(data, one, other, size, seed, other_seed):  # type: ignore[no-untyped-def]
+    """`_hash` of ``size`` bytes at two places, side by side: neither waits for the other."""
+    h, g = seed, other_seed
+    i = np.int64(0)
+    while i + 8 <= size:
+        h = (h ^ eight_bytes(data, one + i)) * _STEP
+        g = (g ^ eight_bytes(data, other + i)) * _STEP
+        h ^= h >> _S29
+        g ^= g >> _S29
+        i += 8
+    rest, more = np.uint64(size), np.uint64(size)
+    while i < size:
+        rest = rest << np.uint64(8) | np.uint64(data[one + i])
+        more = more << np.uint64(8) | np.uint64(data[other + i])
+        i += 1
+    return mix64((h ^ rest) * _STEP), mix64((g ^ more) * _STEP)
 
 
 @lean_kernel
@@ -158,12 +179,14 @@ def _add(  # type: ignore[no-untyped-def]
     if count < room:
         side = (window - anchor + 1) // 2
         full = _hash(data, place + first, place + last + window, (salt ^ _FULL) - np.uint64(-first))
-        left = full
-        if -first >= side:
-            left = _hash(data, place - side, place + anchor, salt ^ _LEFT)
-        right = full
-        if last + window - anchor >= side:
-            right = _hash(data, place, place + anchor + side, salt ^ _RIGHT)
+        reaches_left, reaches_right = -first >= side, last + window - anchor >= side  # one of them at least
+        one = place - side if reaches_left else place
+        other = place if reaches_right else place - side
+        left, right = _hash_two(data, one, other, side + anchor, salt ^ _LEFT, salt ^ _RIGHT)
+        if not reaches_left:
+            left = full
+        if not reaches_right:
+            right = full
         places_A[count], strides_A[count], counts_A[count] = place, 0, 1
         firsts_A[count], lasts_A[count], hashes_A[count] = first, last, value
         full_A[count], left_A[count], right_A[count] = full, left, right
@@ -171,29 +194,41 @@ def _add(  # type: ignore[no-untyped-def]
 
 
 @lean_inline_kernel
-def _hash_block(data, e, many, last, anchor, drop, salt, rolling, values_W):  # type: ignore[no-untyped-def]
-    """The hashes of ``many`` stretches from byte ``e`` on; the rolling sum of the one behind them, if there is one."""
-    more = min(many, last - e)
+def _hash_block(data, e, many, last, anchor, leaving_B, salt, rolling, values_V, base):  # type: ignore[no-untyped-def]
+    """The hashes of ``many`` stretches from byte ``e`` on, from ``base`` on in ``values_V``; the rolling sum of the one
+    behind them, if there is one. Two bytes a step: a sum waits for the one before half as often."""
+    more = np.uint64(min(many, last - e))
     ahead, behind = np.uint64(e + anchor), np.uint64(e)
-    for j in range(np.uint64(more)):
-        values_W[j] = mix64(rolling ^ salt)
-        rolling = rolling * _BASE + (np.uint64(data[ahead + j]) - drop * np.uint64(data[behind + j]))
-    if more < many:
-        values_W[more] = mix64(rolling ^ salt)
+    one, two = np.uint64(1), np.uint64(2)
+    j = np.uint64(0)
+    while j + two <= more:
+        first = np.uint64(data[ahead + j]) - leaving_B[data[behind + j]]
+        second = np.uint64(data[ahead + j + one]) - leaving_B[data[behind + j + one]]
+        values_V[base + j] = mix64(rolling ^ salt)
+        values_V[base + j + one] = mix64((rolling * _BASE + first) ^ salt)
+        rolling = rolling * _SQUARE + (first * _BASE + second)
+        j += two
+    while j < more:
+        values_V[base + j] = mix64(rolling ^ salt)
+        rolling = rolling * _BASE + (np.uint64(data[ahead + j]) - leaving_B[data[behind + j]])
+        j += one
+    if j < np.uint64(many):
+        values_V[base + j] = mix64(rolling ^ salt)
     return rolling
 
 
 @lean_kernel
 def _find(  # type: ignore[no-untyped-def]
-    data, offsets, salts_D, parts_D, window, anchor, values_W, ending_W, at_W, anchors_D1,
+    data, offsets, salts_D, parts_D, window, anchor, leaving_B, values_V, at_W, anchors_D1,
     places_A, strides_A, counts_A, firsts_A, lasts_A, hashes_A, full_A, left_A, right_A,
 ):  # fmt: skip
-    """Sliding minima by blocks of w hashes (van Herk 1992): the minimum of a window is that of the end of one block
-    (``ending_W``, ``at_W``, made from right to left) or that of the beginning of the next."""
+    """Sliding minima by blocks of w hashes, the latest two of which are at hand in turn (``values_V``).
+
+    The minimum stays until a hash is no larger, or until its place leaves the window. Then (van Herk 1992) it is that
+    of the end of one block (``at_W``, made from right to left as far as it is asked for) or of the beginning of the
+    next (``lowest``, likewise from left to right): so no hash is looked at more than three times, whatever the text.
+    """
     block = window - anchor + 1
-    drop = np.uint64(1)
-    for _ in range(anchor):
-        drop *= _BASE
     count = 0
     for d in range(len(offsets) - 1):
         begin = count
@@ -204,34 +239,54 @@ def _find(  # type: ignore[no-untyped-def]
             for i in range(start, start + anchor):
                 rolling = rolling * _BASE + np.uint64(data[i])
             last = stop - anchor  # where the last stretch begins
-            place, since, value = np.int64(-1), start, np.uint64(0)
+            place, since, value = start, start, np.uint64(0)
+            now, before = np.uint64(0), np.uint64(block)
             base = start
             while base <= last:
                 many = min(block, last + 1 - base)
-                rolling = _hash_block(data, base, many, last, anchor, drop, salt, rolling, values_W)
-                lowest, lowest_at = values_W[0], base
-                for j in range(np.uint64(many)):
-                    hashed = values_W[j]
-                    if hashed <= lowest:
-                        lowest, lowest_at = hashed, base + np.int64(j)
-                    s = base + np.int64(j) - block + 1
-                    if s >= start:
+                rolling = _hash_block(data, base, many, last, anchor, leaving_B, salt, rolling, values_V, now)
+                j = np.uint64(0)
+                end = np.uint64(many)
+                seen, lowest, lowest_at = np.uint64(0), values_V[now], base
+                ending, ending_at, done = np.uint64(0), np.int64(0), np.uint64(block)
+                if base == start:  # the first window ends with this block
+                    place, value = base, values_V[now]
+                    while j < end:
+                        if values_V[now + j] <= value:
+                            place, value = base + np.int64(j), values_V[now + j]
+                        j += np.uint64(1)
+                while j < end:
+                    until = min(end, np.uint64(place + block - base))  # there the place is in no window any more
+                    while j < until and values_V[now + j] > value:
+                        j += np.uint64(1)
+                    if j == end:
+                        break
+                    best, best_at = values_V[now + j], base + np.int64(j)
+                    if j == until:
+                        while seen <= j:
+                            if values_V[now + seen] <= lowest:
+                                lowest, lowest_at = values_V[now + seen], base + np.int64(seen)
+                            seen += np.uint64(1)
                         best, best_at = lowest, lowest_at
-                        if j + np.uint64(1) < np.uint64(block) and ending_W[j + np.uint64(1)] < lowest:
-                            best, best_at = ending_W[j + np.uint64(1)], at_W[j + np.uint64(1)]
-                        if best_at != place:
-                            if place >= 0:
-                                count = _add(
-                                    data, salt, window, anchor, begin, count, place, since - place, s - 1 - place,
-                                    value, places_A, strides_A, counts_A, firsts_A, lasts_A, hashes_A, full_A, left_A,
-                                    right_A,
-                                )  # fmt: skip
-                            place, since, value = best_at, s, best
-                ending, ending_at = values_W[many - 1], base + many - 1
-                for j in range(many - 1, -1, -1):
-                    if values_W[j] < ending:
-                        ending, ending_at = values_W[j], base + j
-                    ending_W[j], at_W[j] = ending, ending_at
+                        first = j + np.uint64(1)
+                        while done > first:
+                            done -= np.uint64(1)
+                            hashed = values_V[before + done]
+                            if done + np.uint64(1) == np.uint64(block) or hashed < ending:
+                                ending, ending_at = hashed, np.int64(done)
+                            at_W[done] = ending_at
+                        if first < np.uint64(block):
+                            hashed = values_V[before + np.uint64(at_W[first])]
+                            if hashed < lowest:
+                                best, best_at = hashed, base - block + at_W[first]
+                    s = base + np.int64(j) - block + 1
+                    count = _add(
+                        data, salt, window, anchor, begin, count, place, since - place, s - 1 - place, value, places_A,
+                        strides_A, counts_A, firsts_A, lasts_A, hashes_A, full_A, left_A, right_A,
+                    )  # fmt: skip
+                    place, since, value = best_at, s, best
+                    j += np.uint64(1)
+                now, before = before, now
                 base += block
             count = _add(
                 data, salt, window, anchor, begin, count, place, since - place, stop - window - place, value,

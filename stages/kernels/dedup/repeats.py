@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from stages.kernels.columns.ragged import Bytes, Offsets
 from stages.kernels.dedup.shingles import mix64
+from stages.kernels.eight_bytes import eight_bytes
 from stages.kernels.jit import lean_inline_kernel, lean_kernel
 
 Places = npt.NDArray[np.int64]
@@ -66,7 +67,7 @@ def find_owners(
         columns = [np.empty(room, np.int64) for _ in range(3)]
         _find_owners(
             text, offsets_C1, firsts_C, lasts_C, holders_C, pages_C, groups_G1, window,
-            table_S, entries_W, hashes_E, starts_E, owners_E, many_E, pieces_C1, *columns,
+            running, table_S, entries_W, hashes_E, starts_E, owners_E, many_E, pieces_C1, *columns,
         )  # fmt: skip
         count = int(pieces_C1[-1])
         if count <= room:
@@ -77,6 +78,8 @@ def find_owners(
 @lean_inline_kernel
 def _equal(text, one, other, size):  # type: ignore[no-untyped-def]
     i = 0
+    while i + 8 <= size and eight_bytes(text, one + i) == eight_bytes(text, other + i):
+        i += 8
     while i < size and text[one + i] == text[other + i]:
         i += 1
     return i == size
@@ -85,9 +88,14 @@ def _equal(text, one, other, size):  # type: ignore[no-untyped-def]
 @lean_inline_kernel
 def _enter(  # type: ignore[no-untyped-def]
     text, offsets_C1, firsts_C, lasts_C, holders_C, pages_C, c, window, drop, mask,
-    table_S, entries_W, hashes_E, starts_E, owners_E, many_E, count, base,
+    running_C1, table_S, entries_W, hashes_E, starts_E, owners_E, many_E, count, group,
 ):  # fmt: skip
-    """Enter the windows of context ``c`` among the ``count`` different ones of its anchor; the new count."""
+    """Enter the windows of context ``c`` among the ``count`` different ones of its anchor; the new count.
+
+    ``running_C1``: where the entries of each context begin, those of the anchor at ``group``. Where the window before
+    stands in another context and that one goes on with the same byte, the window is the next one there.
+    """
+    base = running_C1[c] - group
     begin = offsets_C1[c]
     rolling = np.uint64(0)
     for i in range(begin, begin + window):
@@ -95,21 +103,21 @@ def _enter(  # type: ignore[no-untyped-def]
     before = np.int64(-1)  # the owner of the window before
     for s in range(firsts_C[c], lasts_C[c] + 1):
         here = begin + s - firsts_C[c]
-        hashed = mix64(rolling ^ mix64(np.uint64(s)))
-        slot = np.int64(hashed & np.uint64(mask))
         entry = np.int64(-1)
-        while table_S[slot] > 0 and entry < 0:
-            e = table_S[slot] - 1
-            if hashes_E[e] == hashed and starts_E[e] == s:
-                i = owners_E[e]
-                there = offsets_C1[i] + s - firsts_C[i]
-                if i == before:
-                    same = text[here + window - 1] == text[there + window - 1]
-                else:
-                    same = _equal(text, here, there, window)
-                if same:
-                    entry = e
-            slot = (slot + 1) & mask
+        if before >= 0 and s <= lasts_C[before]:
+            there = offsets_C1[before] + s - firsts_C[before]
+            if text[here + window - 1] == text[there + window - 1]:
+                entry = entries_W[running_C1[before] - group + s - firsts_C[before]]
+        if entry < 0:
+            hashed = mix64(rolling ^ mix64(np.uint64(s)))
+            slot = np.int64(hashed & np.uint64(mask))
+            while table_S[slot] > 0 and entry < 0:
+                e = table_S[slot] - 1
+                if hashes_E[e] == hashed and starts_E[e] == s:
+                    i = owners_E[e]
+                    if _equal(text, here, offsets_C1[i] + s - firsts_C[i], window):
+                        entry = e
+                slot = (slot + 1) & mask
         if entry < 0:
             entry = count
             count += 1
@@ -131,31 +139,27 @@ def _enter(  # type: ignore[no-untyped-def]
 @lean_kernel
 def _find_owners(  # type: ignore[no-untyped-def]
     text, offsets_C1, firsts_C, lasts_C, holders_C, pages_C, groups_G1, window,
-    table_S, entries_W, hashes_E, starts_E, owners_E, many_E, pieces_C1, firsts_P, lasts_P, owners_P,
+    running_C1, table_S, entries_W, hashes_E, starts_E, owners_E, many_E, pieces_C1, firsts_P, lasts_P, owners_P,
 ):  # fmt: skip
     drop = np.uint64(1)
     for _ in range(window):
         drop *= _BASE
     piece = 0
     for g in range(len(groups_G1) - 1):
-        total = 0
-        for c in range(groups_G1[g], groups_G1[g + 1]):
-            if offsets_C1[c + 1] > offsets_C1[c]:
-                total += lasts_C[c] - firsts_C[c] + 1
+        group = running_C1[groups_G1[g]]
+        total = running_C1[groups_G1[g + 1]] - group
         slots = 16
         while slots < 2 * total:
             slots *= 2
         for slot in range(slots if total > 0 else 0):
             table_S[slot] = 0
-        base = 0
         count = 0
         for c in range(groups_G1[g], groups_G1[g + 1]):
             if offsets_C1[c + 1] > offsets_C1[c]:
                 count = _enter(
                     text, offsets_C1, firsts_C, lasts_C, holders_C, pages_C, c, window, drop, slots - 1,
-                    table_S, entries_W, hashes_E, starts_E, owners_E, many_E, count, base,
+                    running_C1, table_S, entries_W, hashes_E, starts_E, owners_E, many_E, count, group,
                 )  # fmt: skip
-                base += lasts_C[c] - firsts_C[c] + 1
         base = 0
         for c in range(groups_G1[g], groups_G1[g + 1]):
             if offsets_C1[c + 1] == offsets_C1[c]:
