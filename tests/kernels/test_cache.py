@@ -25,6 +25,10 @@ _flatten(parents)
 compiled = not any(_flatten.stats.cache_hits.values())
 print(parents.tolist(), "compiled" if compiled else "loaded")
 """
+IMPORTED = """
+import sys
+print(*sorted({"awkward", "numba.np.arraymath", "scipy.linalg"}.intersection(sys.modules)))
+"""
 COMPILED, LOADED = "[0, 0, 0, 0] compiled", "[0, 0, 0, 0] loaded"
 
 
@@ -57,6 +61,13 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_kernel_that_is_nowhere_is_compiled_once(own: Path) -> None:
     assert call(own) == LOADED
     assert only(own).name.startswith("stages.kernels.dedup.unionfind._flatten-")
+
+
+def test_a_kernel_that_is_loaded_needs_nothing_that_compiles(own: Path) -> None:
+    command = [sys.executable, "-c", CALL + IMPORTED]
+    env = os.environ | {"NUMBA_CACHE_DIR": str(own)}
+    said = subprocess.run(command, cwd=CHECKOUT, env=env, capture_output=True, text=True, check=True)
+    assert said.stdout.splitlines() == [LOADED, ""]
 
 
 def test_processes_that_compile_at_once_leave_one_whole_file(tmp_path: Path) -> None:
