@@ -15,8 +15,8 @@ before it, ``right`` of it and the c bytes after it, c = ceil((T - k) / 2). Ever
 anchor, so an anchor whose left and right keys stand nowhere else has no window that does. A key of a side on which no
 window reaches that far is the full one.
 
-Price: about 6 ns a byte, whatever the text. Legend: N bytes of data, D documents, A anchors (runs), W windows of a
-block, V of two, B values of a byte.
+Price: about 4 ns a byte of prose, 15 of short periods, 50 of zeros, which have an anchor a byte. Legend: N bytes of
+data, D documents, A anchors (runs), W windows of a block, V of two, B values of a byte.
 """
 
 # Kernel bodies are typed by Numba.
