@@ -52,11 +52,26 @@ def test_no_score_comes_from_a_classifier_that_saw_the_site_itself_or_through_an
     )
 
 
-def test_macro_is_the_mean_of_sources_whatever_their_pages() -> None:
-    def page(source: str, gold: str) -> train.Page:
-        empty: Any = None
-        return train.Page(source, 0, b"", empty, empty, [], Counter(train.grams(gold.split())), empty, empty)
+def page(source: str, gold: str) -> train.Page:
+    """A page whose gold text is known, and nothing else of it."""
+    none: Any = None
+    return train.Page(source, 0, b"", none, none, [], Counter(train.grams(gold.split())), gold.split(), none, none)
 
+
+def test_macro_is_the_mean_of_sources_whatever_their_pages() -> None:
     texts = [(page("a", "one two three four"), ["one", "two", "three", "four"])] * 3
     texts.append((page("b", "one two three four"), ["five"]))
     assert train.judge(texts) == {"a": 1.0, "b": 0.0, "macro": 0.5}
+
+
+def test_tokens_are_words_in_any_order_and_case_and_wcxb_is_the_mean_of_its_pages() -> None:
+    texts = [(page("wcxb-article", "one two two"), ["Two", "one", "TWO"])] * 3
+    texts.append((page("wcxb-forum", "one two"), ["one", "three", "four", "five", "six", "seven"]))
+    texts.append((page("other", "one"), []))
+    assert train.judge(texts, train.token_f1) == {
+        "other": 0.0,
+        "wcxb-article": 1.0,
+        "wcxb-forum": 0.25,
+        "macro": 1.25 / 3,
+        "wcxb": 3.25 / 4,
+    }
