@@ -140,17 +140,17 @@ def write_inline(text, blocks, block, out, o):  # type: ignore[no-untyped-def]
     """Text of a block with its inline code between ticks: next o."""
     start, stop = blocks[h.TEXT_START, block], blocks[h.TEXT_STOP, block]
     mark, marks = blocks[h.MARKS_FROM, block] // 2, blocks[h.MARKS_TO, block]
-    ticked = blocks[h.MARKS_FROM, block] & 1 != 0
+    ticked, begin = blocks[h.MARKS_FROM, block] & 1 != 0, o
     if ticked:
-        o = put_tick(out, o, False)
+        o = put_tick(out, begin, o, False)
     while mark < marks:
         place, is_end = blocks[h.MARK, mark] // 2, blocks[h.MARK, mark] & 1 != 0
         mark += 1
         if place < start or place > stop or is_end != ticked:
             continue
         o = copy_text(text, start, place, out, o)
-        o = put_tick(out, o, is_end)
+        o = put_tick(out, begin, o, is_end)
         ticked = not ticked
         start = place
     o = copy_text(text, start, stop, out, o)
-    return put_tick(out, o, True) if ticked else o
+    return put_tick(out, begin, o, True) if ticked else o

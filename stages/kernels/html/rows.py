@@ -158,11 +158,12 @@ def write_cell(text, blocks, first, last, inherited, node0, markdown, out, o):  
         if b > first:
             out[o] = 32
             o += 1
+        begin = o
         mark, marks = blocks[h.MARKS_FROM, b] // 2, blocks[h.MARKS_TO, b]
         is_pre = inherited[f.I_PRE, blocks[h.NODE, b] - node0] >= 0
         ticked = markdown and (is_pre or blocks[h.MARKS_FROM, b] & 1 != 0)
         if ticked:
-            o = put_tick(out, o, False)
+            o = put_tick(out, begin, o, False)
         if is_pre:
             marks = 0
         start = blocks[h.TEXT_START, b]
@@ -170,7 +171,7 @@ def write_cell(text, blocks, first, last, inherited, node0, markdown, out, o):  
             while markdown and mark < marks and blocks[h.MARK, mark] // 2 <= i:
                 is_end = blocks[h.MARK, mark] & 1 != 0
                 if is_end == ticked:
-                    o = put_tick(out, o, is_end)
+                    o = put_tick(out, begin, o, is_end)
                     ticked = not ticked
                 mark += 1
             c = text[i]
@@ -180,16 +181,16 @@ def write_cell(text, blocks, first, last, inherited, node0, markdown, out, o):  
             out[o] = 32 if c == 10 or c == 9 else c
             o += 1
         if ticked:
-            o = put_tick(out, o, True)
+            o = put_tick(out, begin, o, True)
     return o
 
 
 @inline_kernel
-def put_tick(out, o, is_end):  # type: ignore[no-untyped-def]
-    """A tick where inline code begins or ends; behind its own beginning both are nothing. Next o."""
-    if o > 0 and out[o - 1] == 96:
+def put_tick(out, begin, o, is_end):  # type: ignore[no-untyped-def]
+    """A tick where inline code begins or ends; behind its own beginning both are nothing, in text that begins at ``begin``. Next o."""
+    if o > begin and out[o - 1] == 96:
         return o - 1  # nothing between, or two that touch: one
-    if is_end and o > 0 and out[o - 1] == 32:
+    if is_end and o > begin and out[o - 1] == 32:
         out[o - 1] = 96
         out[o] = 32
         return o + 1
@@ -232,7 +233,7 @@ def write_rows(text, blocks, nodes, n, end, inherited, node0, columns, markdown,
     width, spans = fits(nodes, n, end, inherited, node0, columns)
     for k in range(MAX_COLUMNS):
         columns[k] = 0
-    row, last_row, c, start, any_text, steps, written = -1, -2, 0, o, False, 0, 0
+    row, last_row, c, start, any_text, steps, written, begin = -1, -2, 0, o, False, 0, 0, o
     if not spans:
         width = 0
     for k in range(n + 1, end):
@@ -273,4 +274,4 @@ def write_rows(text, blocks, nodes, n, end, inherited, node0, columns, markdown,
     o = end_row(out, o, start, c, width, any_text, markdown)
     if o > start and written == 0 and markdown:
         o = put_rule(out, o, cells)
-    return o - 1 if o > 0 and out[o - 1] == 10 else o
+    return o - 1 if o > begin and out[o - 1] == 10 else o
