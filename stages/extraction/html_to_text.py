@@ -6,7 +6,8 @@ row; `main_text` gives the text alone. Method: one pass cuts the page into block
 (`html_features`, `html_trees`, trained by `train`), the chosen ones are written (`html_text`).
 
 Any bytes may come in: what is not UTF-8 becomes U+FFFD first, at the cost of a copy. Price: see
-``docs/decisions/extraction.md``. Limits: no CSS beyond ``hidden``, ``display:none`` and ``visibility:hidden`` on an element, no scripts; text that
+``docs/decisions/extraction.md``. Limits: of CSS only what hides an element, in its own ``style`` and in simple rules of the page's
+`style` elements (`style_sheets`), no scripts; text that
 only a script shows is taken from the state that the page carries (`page_state`) where it shows none itself.
 """
 
@@ -28,7 +29,7 @@ from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
 from stages.kernels.html import layout
 from stages.kernels.html import text as html_text
 
-VERSION = 7
+VERSION = 8
 _MAX_SPAN = 2000
 _HTML_TO_TEXT = 3
 """Room is made for a byte of text for so many of HTML; more when it is needed."""

@@ -163,10 +163,48 @@ def test_inline_code_has_ticks_and_a_fence_is_longer_than_any_in_the_code() -> N
     assert text_of("<pre>a ``` b</pre>") == "````\na ``` b\n````"
 
 
+def test_code_at_the_beginning_of_a_page_keeps_its_tick_behind_a_page_that_ends_with_a_fence() -> None:
+    column = pa.array([b"<pre>a\nb</pre>", b"<p><code>c</code> d", b"<p>e <code>f</code>"] * 2, pa.large_binary())
+    expected = ["```\na\nb\n```", "`c` d", "e `f`"] * 2
+    assert all_text(column, ExtractionParams(markdown=True)).to_pylist() == expected
+
+
 def test_lists_keep_numbers_and_nesting() -> None:
     page = "<ol start=3><li>c<li value=7>g<ul><li>x<li>y</ul><li>h</ol><dl><dt>T<dd>D</dl><blockquote><p>q</blockquote>"
-    assert text_of(page) == "3. c\n7. g\n   - x\n   - y\n8. h\nT\n: D\n\n> q"
+    assert text_of(page) == "3. c\n7. g\n   - x\n   - y\n8. h\n\nT\n: D\n\n> q"
     assert text_of("<ul><li>a<ol><li>b</ol></ul>", markdown=False) == "- a\n  1. b"
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<ol reversed><li>a<li>b<li>c</ol>", "3. a\n2. b\n1. c"),
+        ("<ol reversed><li>a<li value=9>b<li>c</ol>", "3. a\n9. b\n8. c"),
+        ("<ol reversed start=10 type=A><li>a<li>b<li value=3>c<li>d</ol>", "J. a\nI. b\nC. c\nB. d"),
+        ("<ol reversed><li>a<ol reversed><li>b<li>c</ol><li>d</ol>", "2. a\n   2. b\n   1. c\n1. d"),
+        (
+            "<ol type=i start=4><li>a<li>b<ol type=a><li>x<li value=27>y</ol><li>c</ol>",
+            "iv. a\nv. b\n   a. x\n   aa. y\nvi. c",
+        ),
+        (
+            "<ol type=I start=3999><li>a<li>b</ol><ol type=a start=0><li>a<li>b</ol>",
+            "MMMCMXCIX. a\n4000. b\n0. a\na. b",
+        ),
+        ("<ol class='loweralpha simple'><li><p>a<li><p>b</ol>", "a. a\nb. b"),
+        ("<ol style='list-style-type: upper-roman'><li>a<li>b</ol>", "I. a\nII. b"),
+        (
+            "<ol start=x><li>a<li value=z>b<li value=-3>c<li>d</ol><ol start=+5><li>e</ol>",
+            "1. a\n2. b\n-3. c\n-2. d\n5. e",
+        ),
+        ("<ul><li><span>•</span><div><p>text</div><li><span>•</span><div>more</div></ul>", "- text\n- more"),
+        ("<ul><li><span>(a)</span><div><p>text</div><li><span>ii.</span><div>more</div></ul>", "(a) text\nii. more"),
+        ("<ul><li>1.</ul><ol><li>3)<li><p>no<p>mark</ol>", "- 1.\n1. 3)\n2. no\n\nmark"),
+        ("<ol><li><dl><dt>term<dd>def</dl><li>b</ol>", "1. term\n: def\n2. b"),
+        ("<ul><li>a<dl><dt>t<dd>d<dt>u<dd>e</dl><li>b</ul>", "- a\n\nt\n: d\nu\n: e\n- b"),
+    ],
+)
+def test_items_have_the_mark_that_their_page_shows(page: str, text: str) -> None:
+    assert text_of(page) == text
 
 
 def test_headings_have_no_signs_that_link_to_themselves() -> None:

@@ -36,6 +36,11 @@ SEEDS = (
     b"<td class=code><div class=highlight-python><pre>x\n y\n z</pre></div></table><div class='language-c fragment'><div class=line><span "
     b"class=lineno>1</span>&#160;i</div>\n<div class=line></div></div><pre>1 a\n2 b\n3 c ```</pre><ruby>a<rt>b</ruby>"
     b"<h2>T<a class=headerlink>\xc2\xb6</a></h2><span class=sr-only>s</span><div hidden>n<p>m</div><span style='display:none'>k</span>",
+    b"<style media=screen>/* c */ @import url(x;y); .a, #b{display:none!important} p.c{visibility:hidden;opacity:0} @media print{.d{display:none}}"
+    b"@media screen{.e{color:red;&:hover{display:block} display : none}} .f::before{content:'}';display:block} .g\\:h{background:url(data:{);"
+    b"display:none} .i .a{display:flex}</style><noscript><style>.z{display:none}</style></noscript><p class='a x'>one<div id=b>two</div><p class=c>"
+    b"three<p class=e>four<p class='g:h' style='display:block'>five<span class=f>six</span><ol reversed type=i class=lowerroman><li>a<li value=9>b"
+    b"<ol type=A start=27><li>c</ol></ol><ul><li><span>\xe2\x80\xa2</span><p>d<li>(a)<p>e<li><dl><dt>f<dd>g</dl></ul>",
 )
 PIECES = (
     b"<", b">", b"</", b"<!--", b"-->", b"&", b"&#", b";", b'"', b"'", b"=", b"<script>", b"</script>", b"<pre>", b"<table>",
@@ -44,6 +49,7 @@ PIECES = (
     b"<math>", b"</math>", b"<mrow>", b"<mover>", b"</mover>", b"<mtable>", b"<mi>", b"<annotation encoding=tex>", b"<sup>", b"</sup>", b"<sub>",
     b"<rt>", b"<code>", b"</code>", b"<ol>", b"<td colspan=9 rowspan=9>", b" class=math", b" class=gutter", b" class='line code'", b" hidden",
     b"</div>", b"</span>", b"<span class=katex-html>", b" class='highlighttable lang-x'", b"$", b"\\", b"`", b"|", b"<mjx-container>", b" data-tex='a'",
+    b"<style>", b"</style>", b".a{", b"}", b"{", b"display:none", b"@media ", b"/*", b"*/", b"url(", b" class=a", b"<ol reversed>", b"<dt>",
     b"<p class=", b" style='display:none'", b"<br>", b"<li>", b"<h1>", b"</p>", b"\r\n", b'<script type="application/ld+json">"@type":"',
 )  # fmt: skip
 
@@ -84,6 +90,9 @@ def run(seeds: list[bytes], num_pages: int, seed: int = 1) -> int:
             if len(result.text) != len(pages):
                 raise AssertionError(f"expected {len(pages)} texts, found {len(result.text)}")
             written += result.text.nbytes
+        backwards = extract(pa.array(pages[::-1], pa.large_binary()), ExtractionParams(markdown=True)).text
+        if backwards.to_pylist()[::-1] != extract(column, ExtractionParams(markdown=True)).text.to_pylist():
+            raise AssertionError("expected each page's text to be the same whatever stands beside it")
     return written
 
 

@@ -33,6 +33,7 @@ from stages.kernels.html import inline as inline
 from stages.kernels.html import state as s
 from stages.kernels.html import tokens as t
 from stages.kernels.html.copying import copy_text, fold_reference, skip_dropped
+from stages.kernels.html.css_rules import forget_rules
 from stages.kernels.html.elements import (
     VALUES,
     close_element,
@@ -45,7 +46,7 @@ from stages.kernels.html.elements import (
 from stages.kernels.html.ends import break_text, end_block, in_code
 from stages.kernels.html.entities import fill_reference_tables, read_reference
 from stages.kernels.html.hints import fill_hint_table
-from stages.kernels.html.kinds import CODE, CODE_WORD, LANGUAGE, LINES, NAMED, fill_kind_table
+from stages.kernels.html.kinds import CODE, CODE_WORD, LANGUAGE, LINES, NAMED, STYLED, fill_kind_table
 from stages.kernels.html.layout import (
     BLOCKS_FROM,
     BLOCKS_TO,
@@ -77,6 +78,7 @@ from stages.kernels.html.regions import (
     rendered_tex,
     settle,
 )
+from stages.kernels.html.style_sheets import is_hidden, read_style_sheets
 from stages.kernels.html.symbols import fill_symbol_table
 from stages.kernels.html.tables import BYTE_CLASSES, TABLE_SLOTS, TAG_FLAGS
 from stages.kernels.html.tex_output import fill_math_tables
@@ -85,7 +87,9 @@ from stages.kernels.jit import lean_inline_kernel as inline_kernel
 from stages.kernels.jit import lean_kernel as kernel
 
 MIN_HIDDEN, HIDDEN_SHARE = 400, 1
-"""A page that hides more bytes than the first, and more than so many times what it shows, is one that a script shows: read again with them."""
+"""A page that hides more bytes than the first, and more than so many times what it shows, is one that a script shows: read again without
+its style sheets if they hide any of it, and then with all of it."""
+NAMED_BY = 1 << t.CLASS | 1 << t.ID
 
 
 def scan_tables() -> npt.NDArray[np.int64]:
@@ -187,6 +191,8 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
         dropped |= is_edit_link(data, W[s.SPANS + 2 * t.CLASS], W[s.SPANS + 2 * t.CLASS + 1])
     if opened and not dropped and not (empty and W[s.XML]):
         if W[s.REGION] == 0:
+            if W[s.NUM_HIDDEN] > 0 and found & NAMED_BY and is_hidden(data, tag, found, T, W):
+                kinds |= STYLED
             if (
                 kinds | found & (HIDING | TEX_ATTRIBUTES)
                 or tag == t.MJX_CONTAINER
@@ -359,9 +365,13 @@ def scan_pages(data, offsets, first, last, T, W, blocks, nodes, pages, out):  # 
         pos, end = offsets[first + d], offsets[first + d + 1]
         blocks_before, nodes_before, marks_before = W[s.BLOCKS], W[s.NODES], W[s.MARKS]
         W[s.SHOW_ALL] = 0
+        read_style_sheets(data, pos, end, T, W)
         before, o = o, scan_page(data, pos, end, T, W, blocks, nodes, pages, d, out, o)
-        if W[s.HIDDEN_BYTES] > max(MIN_HIDDEN, HIDDEN_SHARE * (o - before)):
+        while not W[s.SHOW_ALL] and W[s.HIDDEN_BYTES] > max(MIN_HIDDEN, HIDDEN_SHARE * (o - before)):
             W[s.BLOCKS], W[s.NODES], W[s.MARKS] = blocks_before, nodes_before, marks_before
-            W[s.SHOW_ALL] = 1
+            if W[s.NUM_HIDDEN] > 0:
+                forget_rules(W)
+            else:
+                W[s.SHOW_ALL] = 1
             o = scan_page(data, pos, end, T, W, blocks, nodes, pages, d, out, before)
     return W[s.BLOCKS], W[s.NODES], o

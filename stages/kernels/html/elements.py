@@ -11,6 +11,8 @@ from stages.kernels.html import tokens as t
 from stages.kernels.html.hints import NOT_SHOWN, read_hints
 from stages.kernels.html.kinds import read_kinds
 from stages.kernels.html.layout import (
+    CAPITAL,
+    COUNT_SHIFT,
     DEPTH,
     FIRST_BLOCK,
     HINT_BYTES,
@@ -20,11 +22,16 @@ from stages.kernels.html.layout import (
     KIND_SHIFT,
     KINDS,
     LAST_BLOCK,
+    LETTERS,
     MAX_DEPTH,
     PARENT,
+    RELATIVE,
+    REVERSED,
+    ROMAN,
     SIGNATURE,
     TAG,
     VALUE,
+    ZERO,
 )
 from stages.kernels.html.tables import TAG_FLAGS, hash_span
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
@@ -222,11 +229,64 @@ def read_integer(data, start, stop, most):  # type: ignore[no-untyped-def]
     """The whole number an attribute holds, at most ``most`` either way; 0 where it holds none."""
     negative = start < stop and data[start] == 45
     value = 0
-    for i in range(start + negative, min(stop, start + 12)):
+    for i in range(start + (start < stop and (data[start] == 45 or data[start] == 43)), min(stop, start + 12)):
         if not 48 <= data[i] <= 57:
             break
         value = min(most, value * 10 + np.int64(data[i]) - 48)
     return -value if negative else value
+
+
+@inline_kernel
+def holds_integer(data, start, stop):  # type: ignore[no-untyped-def]
+    """Whether an attribute begins with a whole number."""
+    start += start < stop and (data[start] == 45 or data[start] == 43)
+    return start < stop and 48 <= data[start] <= 57
+
+
+@inline_kernel
+def style_of_list(data, start, stop):  # type: ignore[no-untyped-def]
+    """Bits for the first ``lower-roman``, ``upperalpha`` or the like in a class or style; 0."""
+    for i in range(start, stop - 9):
+        c = data[i] | 0x20
+        if (c == 108 or c == 117) and data[i + 3] | 0x20 == 101 and data[i + 4] | 0x20 == 114:  # lower, upper
+            k = i + 5 + (data[i + 5] == 45)
+            kind = data[k] | 0x20
+            if kind == 114 and data[k + 1] | 0x20 == 111:
+                return ROMAN | (CAPITAL if c == 117 else 0)
+            if (kind == 97 and data[k + 1] | 0x20 == 108) or (kind == 108 and data[k + 1] | 0x20 == 97):
+                return LETTERS | (CAPITAL if c == 117 else 0)
+    return 0
+
+
+@inline_kernel
+def note_list(data, found, W):  # type: ignore[no-untyped-def]
+    """Value of an `ol` whose attributes were just read: its first number and how its items are numbered."""
+    style = 0
+    if (found >> t.TYPE) & 1 and W[s.SPANS + 2 * t.TYPE] < W[s.SPANS + 2 * t.TYPE + 1]:
+        c = data[W[s.SPANS + 2 * t.TYPE]]
+        style = LETTERS if c | 0x20 == 97 else ROMAN if c | 0x20 == 105 else 0
+        style |= CAPITAL if c < 97 else 0
+    for which in (t.CLASS, t.STYLE_ATTR):
+        if (found >> which) & 1 and not style & (LETTERS | ROMAN):
+            style = style_of_list(data, W[s.SPANS + 2 * which], W[s.SPANS + 2 * which + 1])
+    start, stop = W[s.SPANS + 2 * t.START], W[s.SPANS + 2 * t.START + 1]
+    if (found >> t.REVERSED) & 1:
+        style |= REVERSED
+    if (found >> t.START) & 1 and holds_integer(data, start, stop):
+        return style | (ZERO + read_integer(data, start, stop, 999999))
+    return style | RELATIVE | ZERO if style & REVERSED else style | (ZERO + 1)
+
+
+@inline_kernel
+def note_item(data, found, W, nodes, node, holder):  # type: ignore[no-untyped-def]
+    """Number of an item of the `ol` ``holder``."""
+    state = nodes[VALUE, holder]
+    if (found >> t.VALUE) & 1:
+        start, stop = W[s.SPANS + 2 * t.VALUE], W[s.SPANS + 2 * t.VALUE + 1]
+        if holds_integer(data, start, stop):
+            state = (state & ~(RELATIVE | 2 * ZERO - 1)) | (ZERO + read_integer(data, start, stop, 999999))
+    nodes[VALUE, node] = IS_NUMBERED | (state & (IS_NUMBERED - 1))
+    nodes[VALUE, holder] = state + (1 << COUNT_SHIFT) + (-1 if state & REVERSED else 1)
 
 
 @inline_kernel
@@ -236,15 +296,9 @@ def note_value(data, tag, found, W, nodes):  # type: ignore[no-untyped-def]
     if tag == t.LI:
         holder = nodes[PARENT, node]
         if nodes[TAG, holder] == t.OL:
-            number = nodes[VALUE, holder]
-            if (found >> t.VALUE) & 1 and W[s.SPANS + 2 * t.VALUE] < W[s.SPANS + 2 * t.VALUE + 1]:
-                number = read_integer(data, W[s.SPANS + 2 * t.VALUE], W[s.SPANS + 2 * t.VALUE + 1], 999999)
-            nodes[VALUE, node] = IS_NUMBERED + number
-            nodes[VALUE, holder] = number + 1
+            note_item(data, found, W, nodes, node, holder)
     elif tag == t.OL:
-        nodes[VALUE, node] = 1
-        if (found >> t.START) & 1:
-            nodes[VALUE, node] = read_integer(data, W[s.SPANS + 2 * t.START], W[s.SPANS + 2 * t.START + 1], 999999)
+        nodes[VALUE, node] = note_list(data, found, W)
     elif found & VALUES:
         columns, rows = 1, 1
         if (found >> t.COLSPAN) & 1:

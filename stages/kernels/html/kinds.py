@@ -279,6 +279,8 @@ _NO_NAMES = (
 )
 NO_LANGUAGE = 1 << 16
 """Of a word that says that no language is known."""
+STYLED = 1 << 17
+"""Of an element that the page's own style sheets hide (`style_sheets`)."""
 _PREFIXES = (b"language-", b"lang-", b"highlight-source-", b"highlight-text-", b"highlight-", b"hl-", b"mw-highlight-lang-",
              b"src-", b"source-", b"lang:", b"type-", b"brush:", b"code-", b"listing-", b"syntax-", b"prism-", b"pygments-", b"dp-")  # fmt: skip
 

@@ -17,7 +17,8 @@ ends, stand in the row `MARK` one after the other, each twice its place in the t
 # rows of nodes_CM
 TAG, PARENT, HINTS, SIGNATURE, FIRST_BLOCK, LAST_BLOCK, DEPTH, VALUE, KINDS = range(9)
 NODE_ROWS = 9
-"""`VALUE`: number of an item of an ordered list and 1 << 40; columns and rows << 20 that a cell spans."""
+"""`VALUE`: columns and rows << 20 that a cell spans; of an ordered list its next number, of an item its own, both with `ZERO` added, and
+bits of `LETTERS` ... `RELATIVE`; of an item `IS_NUMBERED` too, of a list also how many items it has << `COUNT_SHIFT`."""
 # rows of pages_CD
 (BLOCKS_FROM, BLOCKS_TO, NODES_FROM, NODES_TO, TITLE_FROM, TITLE_TO, SOCIAL_TITLE_FROM, SOCIAL_TITLE_TO, LANG_FROM, LANG_TO,
  ADDRESS_FROM, ADDRESS_TO, LICENCE_FROM, LICENCE_TO, DATE_FROM, DATE_TO, SCHEMA_HINTS, BODY_HINTS, NUM_TAGS, NUM_INPUTS,
@@ -29,5 +30,10 @@ OFF = -1
 KIND_SHIFT = 40
 HINT_MASK = (1 << KIND_SHIFT) - 1
 assert len(HINT_NAMES) < KIND_SHIFT
-IS_NUMBERED = 1 << 40
+ZERO = 1 << 27
+"""Added to the number of an item, which may be negative."""
+LETTERS, ROMAN, CAPITAL, REVERSED, RELATIVE = (1 << bit for bit in range(28, 33))
+"""How an item is numbered; `RELATIVE`: the number counts from the number of items of a reversed list."""
+IS_NUMBERED = 1 << 33
+COUNT_SHIFT = 34
 HIDING = 1 << t.STYLE_ATTR | 1 << t.HIDDEN

@@ -21,6 +21,7 @@ from stages.kernels.html.kinds import (
     NAMED,
     RENDERED,
     SOURCE,
+    STYLED,
     UNSEEN,
     find_language,
 )
@@ -112,14 +113,18 @@ def rendered_tex(data, found, W, T, out, o):  # type: ignore[no-untyped-def]
 def find_region(data, tag, found, kinds, after, end, W, T, nodes, out, o, is_stacked, is_block):  # type: ignore[no-untyped-def]
     """Begin a region if the tag just read is of an element that nobody sees, of line numbers or of a formula: next o."""
     hides = kinds & (UNSEEN | EXTRA) != 0 or (tag == t.BUTTON and in_code(W))
-    if found & HIDING and not kinds & SOURCE and not W[s.SHOW_ALL]:
-        if (found >> t.HIDDEN) & 1 or (
-            (found >> t.STYLE_ATTR) & 1
-            and shows_nothing(data, W[s.SPANS + 2 * t.STYLE_ATTR], W[s.SPANS + 2 * t.STYLE_ATTR + 1])
+    if (found & HIDING or kinds & STYLED) and not kinds & SOURCE and not W[s.SHOW_ALL]:
+        if (
+            kinds & STYLED
+            or (found >> t.HIDDEN) & 1
+            or (
+                (found >> t.STYLE_ATTR) & 1
+                and shows_nothing(data, W[s.SPANS + 2 * t.STYLE_ATTR], W[s.SPANS + 2 * t.STYLE_ATTR + 1])
+            )
         ):
             hides |= not (is_stacked and unfolds(data, found, W, nodes))
     if hides:
-        is_sign = tag == t.A and not kinds & UNSEEN and not found & HIDING
+        is_sign = tag == t.A and not kinds & (UNSEEN | STYLED) and not found & HIDING
         start_region(W, inline.SIGN_REGION if is_sign else inline.HIDDEN_REGION, tag, is_stacked, is_block, o)
     elif kinds & GUTTER and tag != t.PRE and tag != t.CODE and inline.number_ahead(data, after, end):
         start_region(W, inline.NUMBER_REGION, tag, is_stacked, False, o)

@@ -26,18 +26,24 @@ MATH_FROM, MATH_TO, MATH_SOURCE, TEX_FROM, TEX_TO, LIMIT, FULL, COMMAND, DISPLAY
     PAGE_FROM,
     TEXT_FROM,
 ) = range(45, 54)
-RULES, PRE_NODE, PRE_OVER, MARKS_FROM, UNUSED, TEX_SURE, TEX_DISPLAY, DRAWN_TEX = range(54, 62)
+PRE_NODE, PRE_OVER, MARKS_FROM, TEX_SURE, TEX_DISPLAY, DRAWN_TEX = range(54, 60)
 NUM_SLOTS = 64
 # then: tag and node of each open element, how many of each element are open, spans of attributes, open elements of a formula,
-# classes and ids that the page's own style hides, and hints of class values met before
+# open blocks of a style sheet, classes and ids that the page's own style sheets hide (`style_sheets`), and hints of class values met before
 STACK_TAGS = NUM_SLOTS
 STACK_NODES = STACK_TAGS + 256
 OPEN = STACK_NODES + 256
 SPANS = OPEN + 160
 MATH_STACK = SPANS + 128
 MATH_DEPTH = 64
-RULES = MATH_STACK + MATH_DEPTH + 8
-RULE_SIZE = 256
-CACHE = RULES + RULE_SIZE
+SHEET = MATH_STACK + MATH_DEPTH + 8
+SHEET_DEPTH, SHEET_COLUMNS = 16, 7
+NUM_RULES = SHEET + SHEET_COLUMNS * SHEET_DEPTH
+NUM_HIDDEN, HAS_TAGS, RULES_FULL, SHEETS = range(NUM_RULES + 1, NUM_RULES + 5)
+RULES = SHEETS + 1
+RULE_SIZE = 4096
+ASKED = RULES + 4 * RULE_SIZE
+ASKED_SIZE = 256
+CACHE = ASKED + 3 * ASKED_SIZE
 CACHE_SIZE = 1024
 WORK_SLOTS = CACHE + 2 * CACHE_SIZE

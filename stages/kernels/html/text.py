@@ -18,6 +18,7 @@ from stages.kernels.html import layout as h
 from stages.kernels.html import tokens as t
 from stages.kernels.html.fences import close_fence, copy_text, fence_size, open_fence, write_code, write_inline
 from stages.kernels.html.inline import is_number_text
+from stages.kernels.html.items import BULLET, MAX_MARK, NO_MARK, list_around, own_mark, put_mark
 from stages.kernels.html.rows import end_of_element, is_data, mark_tables, write_rows
 from stages.kernels.html.trees import byte_scores, sum_trees
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
@@ -47,41 +48,25 @@ def put(out, o, a, b, n):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def write_separator(out, o, before, block, blocks, m, n, inherited):  # type: ignore[no-untyped-def]
+def write_separator(out, o, before, block, blocks, nodes, node0, m, n, inherited):  # type: ignore[no-untyped-def]
     """What stands between written block ``before`` (node ``m``) and ``block`` (node ``n``): next o."""
     item, last_item = inherited[f.I_ITEM, n], inherited[f.I_ITEM, m]
     pre = inherited[f.I_PRE, n]
     if pre >= 0 and pre == inherited[f.I_PRE, m]:
         return put(out, o, 10, 0, 1)
     if item >= 0 and item != last_item and last_item >= 0:
-        return put(out, o, 10, 0, 1)
+        begins_terms = nodes[h.TAG, node0 + item] == t.DT and nodes[h.TAG, node0 + last_item] == t.LI
+        begins_terms &= list_around(blocks, nodes, node0, item, block, inherited) < 0
+        return put(out, o, 10, 0, 1 + begins_terms)
     if block == before + 1 and blocks[h.BREAK, block] == h.LINE:
         return put(out, o, 10, 0, 1)
     return put(out, o, 10, 0, 2)
 
 
 @inline_kernel
-def put_number(out, o, number):  # type: ignore[no-untyped-def]
-    """``3. ``: next o."""
-    if number < 0:
-        out[o] = 45
-        o += 1
-        number = -number
-    size = 1
-    while number >= 10**size:
-        size += 1
-    for k in range(size):
-        out[o + size - 1 - k] = 48 + number % 10
-        number //= 10
-    o += size
-    out[o] = 46
-    out[o + 1] = 32
-    return o + 2
-
-
-@inline_kernel
-def write_prefix(nodes, node0, n, tag, is_new_item, is_code, inherited, markdown, out, o):  # type: ignore[no-untyped-def]
+def write_prefix(blocks, nodes, node0, n, block, is_new_item, is_code, inherited, markdown, out, o):  # type: ignore[no-untyped-def]
     """Marks before a block: of its quote, item or heading. Next o."""
+    tag = nodes[h.TAG, node0 + n]
     if markdown and inherited[f.I_QUOTE, n] >= 0 and not is_code:
         o = put(out, o, 62, 32, 1)
     item = inherited[f.I_ITEM, n]
@@ -89,13 +74,32 @@ def write_prefix(nodes, node0, n, tag, is_new_item, is_code, inherited, markdown
         kind = nodes[h.TAG, node0 + item]
         if kind == t.LI:
             o = put(out, o, 32, 0, inherited[f.I_INDENT, n])
-            number = nodes[h.VALUE, node0 + item]
-            o = put_number(out, o, number - h.IS_NUMBERED) if number > h.IS_NUMBERED // 2 else put(out, o, 45, 32, 1)
+            o = put_mark(nodes, node0 + item, out, o)
+        elif kind == t.DT and list_around(blocks, nodes, node0, item, block, inherited) >= 0:
+            o = put(out, o, 32, 0, inherited[f.I_INDENT, n])
+            o = put_mark(nodes, node0 + list_around(blocks, nodes, node0, item, block, inherited), out, o)
         elif kind == t.DD and markdown and not is_code:
             o = put(out, o, 58, 32, 1)
     if markdown and t.H1 <= tag <= t.H6 and not is_code:
         o = put(out, o, 35, 32, tag - t.H1 + 1)
     return o
+
+
+@inline_kernel
+def mark_of_item(text, blocks, nodes, node0, block, inherited):  # type: ignore[no-untyped-def]
+    """What mark of its `li` the first block of one is, if more of the item, no code and no table, follows (`items.own_mark`)."""
+    n, other = blocks[h.NODE, block] - node0, blocks[h.NODE, block + 1] - node0
+    item = inherited[f.I_ITEM, n]
+    if (
+        item < 0
+        or nodes[h.TAG, node0 + item] != t.LI
+        or inherited[f.I_ITEM, other] != item
+        or inherited[f.I_PRE, other] >= 0
+    ):
+        return NO_MARK
+    if nodes[h.FIRST_BLOCK, node0 + item] != block or inherited[f.I_TABLE, other] != inherited[f.I_TABLE, n]:
+        return NO_MARK
+    return own_mark(text, blocks[h.TEXT_START, block], blocks[h.TEXT_STOP, block])
 
 
 @inline_kernel
@@ -135,7 +139,7 @@ def write_page(text, blocks, nodes, pages, d, chosen_B, inherited, layout_M, col
     any_table = mark_tables(text, blocks, nodes, node0, last_node, inherited, layout_M, block0, num)
     if any_table:
         judge_tables(blocks, nodes, node0, last_node, inherited, layout_M, block0, chosen_B)
-    before, m, fence, written_to = -1, 0, 0, 0
+    before, m, fence, written_to, joined = -1, 0, 0, 0, False
     for b in range(num):
         block = block0 + b
         if not chosen_B[b] or block < written_to:
@@ -157,10 +161,20 @@ def write_page(text, blocks, nodes, pages, d, chosen_B, inherited, layout_M, col
         if any_table and is_gutter(text, blocks, block, block0 + num, inherited, node0):
             continue
         is_new_item = before < 0 or inherited[f.I_ITEM, n] != inherited[f.I_ITEM, m]
-        if before >= 0:
-            o = write_separator(out, o, before, block, blocks, m, n, inherited)
-        o = write_prefix(nodes, node0, n, nodes[h.TAG, node], is_new_item, pre >= 0, inherited, markdown, out, o)
         start, stop = blocks[h.TEXT_START, block], blocks[h.TEXT_STOP, block]
+        if before >= 0 and not joined:
+            o = write_separator(out, o, before, block, blocks, nodes, node0, m, n, inherited)
+        mark = NO_MARK
+        if is_new_item and b + 1 < num and chosen_B[b + 1] and stop - start <= MAX_MARK and pre < 0:
+            mark = mark_of_item(text, blocks, nodes, node0, block, inherited)
+        if mark:
+            o = put(out, o, 32, 0, inherited[f.I_INDENT, n])
+            o = put(out, o, 45, 32, 1) if mark == BULLET else put(out, copy_text(text, start, stop, out, o), 32, 0, 1)
+            before, m, joined = block, n, True
+            continue
+        if not joined:
+            o = write_prefix(blocks, nodes, node0, n, block, is_new_item, pre >= 0, inherited, markdown, out, o)
+        joined = False
         if pre >= 0:
             if markdown and not fence:
                 last = b
