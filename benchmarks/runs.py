@@ -29,10 +29,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pyarrow.parquet as pq
 
 from pipeline.store import manifest
 from pipeline.store.storage import Store
-from stages.seal import decode_json
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -72,15 +72,15 @@ def run(options: argparse.Namespace, mixture: Path, root: Path, checkout: Path =
 
 def tasks_of(path: Path) -> list[dict[str, Any]]:
     """The tasks of a file of costs."""
-    found: list[dict[str, Any]] = decode_json(path.read_bytes(), path.name)["tasks"]
-    return found
+    rows = pq.read_table(path).to_pylist()
+    return [row | {"stages": dict(row["stages"] or ())} for row in rows]
 
 
 def costs(root: Path) -> tuple[dict[str, float], float]:
     """Seconds per stage, and CPU seconds of all tasks."""
     stages: dict[str, float] = {}
     cpu = 0.0
-    for path in (root / "runs" / "costs").glob("*.json"):
+    for path in (root / "runs" / "costs").glob("*.parquet"):
         for task in tasks_of(path):
             cpu += task["cpu_seconds"]
             for stage, seconds in (task.get("stages") or {task["phase"].split(":")[0]: task["seconds"]}).items():
@@ -142,9 +142,9 @@ def main() -> None:
     root = options.work / "root"
     warm = run(options, options.mixture, root)
     report(options, root, cold, warm)
-    costs_before = set((root / "runs" / "costs").glob("*.json"))
+    costs_before = set((root / "runs" / "costs").glob("*.parquet"))
     again = run(options, options.mixture, root)
-    made = [path for path in (root / "runs" / "costs").glob("*.json") if path not in costs_before]
+    made = [path for path in (root / "runs" / "costs").glob("*.parquet") if path not in costs_before]
     if any(tasks_of(path) for path in made):
         sys.exit("the same command once more ran tasks")
     print(f"again   {again['seconds']:.1f} s, nothing to do")
@@ -189,8 +189,10 @@ def report(options: argparse.Namespace, root: Path, cold: dict[str, float] | Non
 
 
 def rate(root: Path, remix: dict[str, Any]) -> None:
-    newest = max((root / "runs" / "costs").glob("*.json"), key=lambda path: path.stat().st_mtime).name[:-9]
-    files = (root / "runs" / "costs").glob(f"{newest}-*.json")
+    newest = max((root / "runs" / "costs").glob("*.parquet"), key=lambda path: path.stat().st_mtime).name.rpartition(
+        "-"
+    )[0]
+    files = (root / "runs" / "costs").glob(f"{newest}-*.parquet")
     tasks = [task for path in files for task in tasks_of(path) if task["phase"] == "corpus"]
     size, seconds = sum(task["bytes"] for task in tasks), sum(task["seconds"] for task in tasks)
     print(

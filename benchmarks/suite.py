@@ -108,6 +108,7 @@ BENCHMARKS = (
     Benchmark("remote_reader", "{work}/remote", "--millions 1"),
     Benchmark("barriers", "", "--splits 500 --slots 20"),
     Benchmark("driver", "--splits 50000", "--splits 60"),
+    Benchmark("exchanges", "", "--pages 2e5 --splits 60"),
     Benchmark("report", "--files 20000", "--files 20 --pages 50 --workers 1"),
     Benchmark("checks", "", "--pages 60 --rounds 1"),
     Benchmark("extraction", "compile", f"--code '{SMALL}'"),

@@ -16,15 +16,51 @@ Nothing here knows how tasks are run, and nothing here imports Ray.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, TypeVar, overload
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from stages.reports import DocumentsReport
+
+T = TypeVar("T")
+
+
+class Each(Sequence[T]):
+    """A sequence whose members are made when they are looked at; elsewhere it arrives as a list of them.
+
+    What a run holds of each split, times the splits of a dump of a crawl, is the memory of its driver.
+    """
+
+    def __init__(self, make: Callable[[int], T], count: int) -> None:
+        self._make, self._count = make, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[T]:
+        return map(self._make, range(self._count))
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[T]: ...
+
+    def __getitem__(self, index: int | slice) -> T | list[T]:
+        if isinstance(index, slice):
+            return [self._make(number) for number in range(*index.indices(self._count))]
+        if 0 <= index < self._count:
+            return self._make(index)
+        if not -self._count <= index < 0:
+            raise IndexError(index)
+        return self._make(index + self._count)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return list, (list(self),)
 
 
 class StageParams(BaseModel):
@@ -100,12 +136,26 @@ class Task:
     """It only moves ``cost`` bytes from file to file: a few such tasks are done sooner than an engine starts."""
 
 
+class Tasks(Each[Task]):
+    """Tasks of one output each that are made when they are looked at.
+
+    Args:
+        make: the task of a number.
+        outputs: what each of them writes.
+        costs: bytes of input of each.
+    """
+
+    def __init__(self, make: Callable[[int], Task], outputs: Sequence[str], costs: Sequence[int]) -> None:
+        super().__init__(make, len(outputs))
+        self.outputs, self.costs = outputs, costs
+
+
 @dataclass(frozen=True)
 class Wave:
     """Tasks that may run in any order; the next wave starts when all are done."""
 
     name: str
-    tasks: tuple[Task, ...]
+    tasks: Sequence[Task]
     discard: tuple[str, ...] = field(default=())
     """Address prefixes of intermediate files nobody needs once this wave is whole."""
 

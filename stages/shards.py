@@ -22,7 +22,7 @@ documents of very mixed sizes).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,7 +75,7 @@ class Params(StageParams):
         return {split: (first, stop) for split, (first, stop) in ranges.items() if stop > first}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Input:
     """What `plan` must know of one tokens file: its address and, for this domain, what its report counts."""
 
@@ -84,24 +84,13 @@ class Input:
     tokens: int
 
 
-def inputs_of(reports: Iterable[tuple[str, dict[str, Any]]], domain: str) -> list[Input]:
-    """The tokens files that hold documents of a domain, from their (address, report)."""
-    found = []
-    for address, report in reports:
-        groups = [group for group in report["groups"] if group["domain"] == domain]
-        if groups:
-            documents, tokens = (sum(group[key] for group in groups) for key in ("documents", "tokens"))
-            found.append(Input(address, documents, tokens))
-    return sorted(found, key=lambda item: item.address)
-
-
 def plan(
     params: Params, domain: str, inputs: list[Input], directory: str, *, tokenizer: dict[str, Any], seed: int
 ) -> list[Wave]:
     """Phases that write the shards and the manifest of one domain into ``directory``.
 
     Args:
-        inputs: from `inputs_of`, sorted by address.
+        inputs: sorted by address.
         tokenizer: the `tokenizer` block of the inputs' reports.
         seed: the seed of their order keys.
 

@@ -49,7 +49,7 @@ def stats_of(snapshot: Snapshot) -> dict[str, Any]:
     def reports(product: str) -> Iterator[Any]:
         return (entry.report for entry in snapshot.product(product))
 
-    documents = reports("documents")
+    documents: Any = counted(snapshot, "documents") or reports("documents")
     pending = snapshot.data.get("pending", {}).get("documents")
     if pending:
         documents = (store.metadata(address) for address in pending if store.exists(address))
@@ -81,9 +81,19 @@ def counted(snapshot: Snapshot, product: str) -> Counted[Any] | None:
     found = facts.beside(snapshot.store, address)
     if found is None or found.counts is None:
         return None
-    held = facts.Facts(found.read())
-    rows, text_bytes, left = (held.numbers(key) for key in ("held_rows", "held_text_bytes", "kept"))
-    return Counted(found.counts, rows, text_bytes, left, lambda: (entry.report for entry in snapshot.product(product)))
+    held = facts.Facts(found.read(COUNTED))
+    known = {key: held.numbers(key) for key in COUNTED if key != "bad"}
+    rows, text_bytes = (known["held_rows"], known["held_text_bytes"])
+    listing = (known["num_quarantined"] > 0) | np.array([bool(bad) for bad in held.column("bad")], bool)
+
+    def told() -> Iterator[Any]:
+        return (entry.report for entry in snapshot.product(product))
+
+    return Counted(found.counts, rows, text_bytes, known["kept"], told, listing if product == "documents" else None)
+
+
+COUNTED = ("held_rows", "held_text_bytes", "kept", "num_quarantined", "bad")
+"""Facts that a report asks of products that are counted."""
 
 
 def summary_of(snapshot: Snapshot, product: str) -> dict[str, Any] | None:

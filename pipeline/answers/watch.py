@@ -25,7 +25,7 @@ from pipeline.answers.status import last_words, products, status_text, troubles
 from pipeline.errors import UserError
 from pipeline.progress import seconds_left
 from pipeline.recipe import snapshot as snapshots
-from pipeline.store.costs import shown
+from pipeline.store import costs as taken
 from pipeline.store.lock import RootLock
 from pipeline.store.storage import Store
 
@@ -90,9 +90,8 @@ def last_costs(store: Store) -> list[str]:
 @lru_cache(maxsize=4096)
 def costs_of(store: Store, address: str) -> tuple[list[dict[str, Any]], int]:
     """The slowest tasks of a file of costs, which never changes, and how many tasks were run again."""
-    record = store.read_json(address)
-    tasks = [shown(task) for task in record["tasks"]]
-    return sorted(tasks, key=order)[:SLOWEST], record["retries"]
+    table, retries = taken.read(store, address)
+    return sorted(taken.slowest(table, SLOWEST), key=order), retries
 
 
 def order(task: dict[str, Any]) -> tuple[Any, ...]:

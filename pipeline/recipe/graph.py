@@ -123,7 +123,16 @@ class Product:
 
 _EACH = (
     Product("sources", sources, "listing", row="split", per="root"),
-    Product("documents", documents, "map", ("sources",), params=documents.Params, together=True, per_source=True),
+    Product(
+        "documents",
+        documents,
+        "map",
+        ("sources",),
+        params=documents.Params,
+        together=True,
+        per_source=True,
+        tally="stages.report.tally:documents",
+    ),
     Product(
         "language",
         language,

@@ -36,7 +36,7 @@ from stages import (
     tokens,
 )
 from stages.clusters import curve
-from stages.contract import Split, Wave
+from stages.contract import Each, Split, Wave
 from stages.documents import derived
 from stages.kept import buckets
 from stages.report import survey
@@ -390,19 +390,29 @@ class Recipe:
             files |= {name: inside(root, files[name]) for name in names}
         return clusters.ClusterInput(**files, earlier=True)
 
-    def family_waves(self, inputs: list[Any], folder: str) -> list[Wave]:
+    def family_files(self, rows: int, folder: str) -> list[str]:
+        """What stands in ``folder`` when families of so many pages are found."""
+        return clusters.family_files(rows, folder)
+
+    def family_waves(self, inputs: Sequence[Any], folder: str) -> list[Wave]:
         """Phases that find and compare families, whoever may stay; the last two write what stands in ``folder``."""
         return clusters.measure(self._cluster_params(), inputs, folder)
 
-    def cluster_waves(self, inputs: list[Any], eligible: list[str], families: str, folder: str) -> list[Wave]:
+    def cluster_waves(self, inputs: Sequence[Any], eligible: Sequence[str], families: str, folder: str) -> list[Wave]:
         """Phases that decide who stays among the pages that the files ``eligible`` of the first inputs say.
 
         What `family_waves` makes stands before them, so that a damaged file of that is made again.
         """
-        chosen = [replace(entry, eligible=address) for entry, address in zip(inputs, eligible, strict=False)]
-        chosen += inputs[len(eligible) :]
+
+        def chosen(index: int) -> Any:
+            entry = inputs[index]
+            return type(entry)(**vars(entry) | {"eligible": eligible[index]}) if index < len(eligible) else entry
+
         params = self._cluster_params()
-        return [*clusters.measure(params, inputs, families), *clusters.settle_all(params, chosen, families, folder)]
+        return [
+            *clusters.measure(params, inputs, families),
+            *clusters.settle_all(params, Each(chosen, len(inputs)), families, folder),
+        ]
 
     def lines_input(self, split: Split, name: str, documents: str, report: dict[str, Any]) -> Any:
         """What `lines` must know of a split."""
@@ -477,8 +487,8 @@ class Recipe:
         return curve.curve_lines(self.sections["clusters"], self.sections["signatures"].permutations)
 
     def survey(
-        self, files: Sequence[dict[str, str]], kept: list[str], labels: Sequence[str]
-    ) -> tuple[str, list[str], Callable[[], list[Wave]]]:
+        self, files: Sequence[dict[str, str]], kept: Sequence[str], labels: Sequence[str]
+    ) -> tuple[str, Sequence[str], Callable[[], list[Wave]]]:
         """What the report says beyond counts: addresses of the whole survey and of each split's, and how to plan it.
 
         Args:
@@ -620,10 +630,10 @@ class Recipe:
         return found
 
     def shard_waves(
-        self, domain: str, holding: Iterable[tuple[str, dict[str, Any]]], folder: str, tokenizer: dict[str, Any]
+        self, domain: str, holding: Iterable[tuple[str, int, int]], folder: str, tokenizer: dict[str, Any]
     ) -> list[Wave]:
-        """Phases that write one domain's shards from the (address, report) of the tokens files that hold it."""
-        inputs = shards.inputs_of(holding, domain)
+        """Phases that write one domain's shards from the (address, documents, tokens) of the files that hold it."""
+        inputs = [shards.Input(*one) for one in sorted(holding)]
         seed = self.sections["tokens"].seed
         return shards.plan(self.sections["shards"], domain, inputs, folder, tokenizer=tokenizer, seed=seed)
 
@@ -644,7 +654,7 @@ class Recipe:
         return {f"{folder}/{name}/manifest.json": work for name, work in plans.items()}
 
 
-def survey_addresses(kept: list[str]) -> tuple[str, list[str]]:
+def survey_addresses(kept: Sequence[str]) -> tuple[str, list[str]]:
     """Where the survey of some files of `kept` lies, and that of each of them."""
     version = survey.version()
     outputs = [f"survey/splits-v{version}/{digest(address)}.arrow" for address in kept]

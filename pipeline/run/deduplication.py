@@ -15,13 +15,14 @@ from typing import Any
 from pipeline.recipe import Recipe, graph
 from pipeline.recipe import snapshot as snapshots
 from pipeline.run import earlier
+from pipeline.run.keeping import named
 from pipeline.run.kept_inputs import bucket_waves
 from pipeline.run.pages import taken_down
-from pipeline.run.steps import UNCHANGED, Product, Step, Steps, exchange, exchanged, files_of
+from pipeline.run.steps import UNCHANGED, Addresses, Product, Step, Steps, exchange, exchanged, files_of
 from pipeline.store import manifest
 from pipeline.store.address import Fingerprint, digest
 from pipeline.store.facts import Facts
-from stages.contract import Task, Wave
+from stages.contract import Each, Task, Tasks, Wave
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Families:
     """The product `families`: where it lies, and what it was made of, own splits first."""
 
     folder: str
-    inputs: list[Any]
+    inputs: Sequence[Any]
 
 
 def find_families(
@@ -41,34 +42,47 @@ def find_families(
     print_ = recipe.families()
     if print_ is None:
         return None
-    inputs = []
-    every = files_of(steps, measured, measured)
-    for split, files, report in zip(steps.splits, every, measured["documents"].facts, strict=True):
-        inputs.append(recipe.cluster_input(split, steps.id_of(split), files, report))
+    every = files_of(steps, measured, graph.BY_NAME["families"].inputs)
+    ids = steps.ids
+    facts = measured["documents"].facts
+    rows, text_bytes = (facts.numbers(key).tolist() for key in ("rows", "text_bytes"))
+
+    def one(index: int) -> Any:
+        sizes = {"rows": rows[index], "text_bytes": text_bytes[index]}
+        return recipe.cluster_input(steps.splits[index], ids[index], every[index], sizes)
+
+    inputs: Sequence[Any] = Each(one, len(steps.splits))
     entries = recipe.section("clusters").earlier
     known = [recipe.fingerprint("signatures", source).about() for source in sorted(recipe.sources)]
-    others = earlier.splits(steps.store, entries, [entry.name for entry in inputs], known)
+    others = earlier.splits(steps.store, entries, steps.ids, known)
     if entries:
         steps.snapshot["earlier"] = [(snapshots.elsewhere(entry) or (None, entry))[1] for entry in entries]
         if not steps.dry:
             steps.store.write_json(f"runs/earlier/{recipe.name}.json", list(entries))
     # not where another root lies, but what it holds, is part of the address
-    content = [*map(vars, inputs), *({**entry, "root": entry["root"] is not None} for entry in others)]
-    folder = f"{print_.folder}-{digest(content)}"
-    inputs += [recipe.earlier_input(entry) for entry in others]
-    waves = recipe.family_waves(inputs, folder)
+    foreign = [{**entry, "root": entry["root"] is not None} for entry in others]
+    folder = f"{print_.folder}-{digest(joined(Each(lambda index: vars(one(index)), len(inputs)), foreign))}"
+    inputs = joined(inputs, [recipe.earlier_input(entry) for entry in others])
+    made = recipe.family_files(sum(rows) + sum(entry["rows"] for entry in others), folder)
     steps.foreign = {value for entry in others for value in entry.values() if isinstance(value, str)}
-    made = sorted(address for wave in waves[-2:] for task in wave.tasks for address in task.outputs)
     steps.snapshot["families"] = made
     missing = steps.missing(made)
     reason = steps.why_whole("families", print_, bool(missing), stood=False)
     steps.planned.append(Step("families", 1, 1 if missing else 0, reason))
     if missing:
-        steps.run_waves("clusters", waves)
+        inputs = list(inputs)
+        steps.run_waves("clusters", recipe.family_waves(inputs, folder))
     if not steps.dry:
         steps.store.remove(f"{folder}/work")  # of an interrupted run; `learnt` stays
     steps.about([print_])
     return Families(folder, inputs)
+
+
+def joined(first: Sequence[Any], second: Sequence[Any]) -> Sequence[Any]:
+    """Two sequences as one, whose members stay where they are."""
+    return Each(
+        lambda index: first[index] if index < len(first) else second[index - len(first)], len(first) + len(second)
+    )
 
 
 def eligible_tasks(
@@ -79,7 +93,7 @@ def eligible_tasks(
     prints: dict[str, Fingerprint],
     more: dict[str, Any],
     removed: dict[int, list[str]],
-) -> tuple[list[str], Callable[[int], Task]]:
+) -> tuple[Sequence[str], Callable[[int], Task]]:
     """The addresses of `eligible`, and the task of a split by its number.
 
     ``more``: the domains, and of percentiles that they name the address and how names of files tell them.
@@ -90,10 +104,7 @@ def eligible_tasks(
     folders = {source: print_.folder for source, print_ in prints.items()}
     params = {source: recipe.eligible_params(source) for source in recipe.sources}
     costs = measured["documents"].facts.column("text_bytes")
-    addresses = []
-    for index, split in enumerate(steps.splits):
-        suffix = matched[index] + (f"-{digest(removed[index])}" if removed.get(index) else "") + edges
-        addresses.append(f"{folders[split.source]}/{steps.id_of(split)}{suffix}.parquet")
+    addresses = steps.addresses(folders, named(steps, matched, removed, edges))
 
     def make(index: int) -> Task:
         split, address = steps.splits[index], addresses[index]
@@ -126,10 +137,12 @@ def cluster(
     )
     eligible = Product(addresses)
     steps.map_product("eligible", eligible, make, measured["documents"].facts.column("text_bytes"), print_of)
-    digests = eligible.facts.column("digest")
+    digests = eligible.facts.each("digest")
     folder = f"{print_.folder}-{digest([families.folder, digests])}"
-    names = [entry.name for entry in families.inputs[: len(steps.splits)]]
-    plan = partial(recipe.cluster_waves, families.inputs, eligible.addresses, families.folder, folder)
+    names = steps.ids
+
+    def plan() -> list[Wave]:
+        return recipe.cluster_waves(list(families.inputs), eligible.addresses, families.folder, folder)
 
     def check(summary: dict[str, Any]) -> None:
         for warning in recipe.check_clusters(summary):
@@ -146,15 +159,14 @@ def ranked_clusters(
     addresses, make = eligible_tasks(recipe, steps, measured, inputs, prints, {"domains": None}, {})
     if steps.missing(addresses):
         plan_kept(recipe, steps, "the pages that percentiles rank are not known")
-        steps.run_waves(
-            "eligible: percentiles", [Wave("eligible: percentiles", tuple(map(make, range(len(addresses)))))]
-        )
+        costs = measured["documents"].facts.column("text_bytes")
+        steps.run_waves("eligible: percentiles", [Wave("eligible: percentiles", Tasks(make, addresses, costs))])
     steps.about(prints.values())
     decided = recipe.clusters()
     assert decided is not None
     digests = [facts["digest"] for facts in steps.reports(addresses)]
     folder = f"{decided.folder}-{digest([families.folder, digests])}"
-    product = Product([f"{folder}/{entry.name}.parquet" for entry in families.inputs[: len(steps.splits)]])
+    product = Product(Addresses([folder] * len(steps.ids), steps.ids))
     if steps.missing([*product.addresses, f"{folder}/summary.json"]):
         plan_kept(recipe, steps, "the pages that percentiles rank are not known")
         steps.run_waves("clusters", recipe.cluster_waves(families.inputs, addresses, families.folder, folder))

@@ -16,6 +16,7 @@ from rich.table import Table
 from pipeline import planner
 from pipeline import recipe as recipes
 from pipeline.answers import stats
+from pipeline.engine.process import rare_collections
 from pipeline.engine.ray import RayExecutor, shutdown
 from pipeline.engine.scheduler import Executor, InlineExecutor, Scheduler
 from pipeline.errors import UserError
@@ -84,6 +85,7 @@ class LazyExecutor:
         self._executor = self._closing = None
 
 
+@rare_collections()
 def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: bool, part: float | None = None) -> str:
     """Run a mixture file, or a part of its input; the text that ends the run."""
     reporter = Reporter(quiet)
@@ -209,6 +211,7 @@ def plan(mixture: str, store: Store, training: Training | None = None, prices: o
     text = plan_text(steps, needs) + "".join(f"\n{warning}\n" for warning in [*recipe.warnings(), *recipe.idle()])
     sums = outlook.text(recipe, store, needs, job.made.splits, known, prices or outlook.Prices())
     text += f"\n{sums}" if sums else ""
+    text += "".join(f"\n{moved.line()}\n" for moved in job.made.traffic)
     asked = recipe.index_costs(job.made.splits)
     text += "\n" + "\n".join(asked) + "\n" if asked else ""
     if job.solved and job.solved.phases:

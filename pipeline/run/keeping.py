@@ -9,9 +9,9 @@ from typing import Any
 from pipeline.recipe import Recipe, graph
 from pipeline.run.kept_inputs import robots_tables, url_files
 from pipeline.run.pages import taken_down
-from pipeline.run.steps import Each, Product, Steps, exchange, exchanged, files_of
+from pipeline.run.steps import Product, Steps, exchange, exchanged, files_of
 from pipeline.store.address import digest
-from stages.contract import Task
+from stages.contract import Each, Task
 
 
 def rule_inputs(recipe: Recipe, steps: Steps, measured: dict[str, Product]) -> Sequence[dict[str, Any]]:
@@ -26,6 +26,17 @@ def rule_inputs(recipe: Recipe, steps: Steps, measured: dict[str, Product]) -> S
     return Each(lambda index: {"files": files[index], **more[steps.splits[index].source]}, len(steps.splits))
 
 
+def named(steps: Steps, matched: Sequence[str], removed: dict[int, list[str]], ranked: str) -> Sequence[str]:
+    """Names of files that hold what is decided of a split, told by its id and by what decides beside it."""
+    if not ranked and not removed and not any(matched):
+        return steps.ids
+    gone = {index: f"-{digest(pages)}" for index, pages in removed.items() if pages}
+    return [
+        f"{name}{told}{gone.get(index, '')}{ranked}"
+        for index, (name, told) in enumerate(zip(steps.ids, matched, strict=True))
+    ]
+
+
 def keep(
     recipe: Recipe,
     steps: Steps,
@@ -36,7 +47,6 @@ def keep(
 ) -> Product:
     """``inputs``: what `eligible` decides by, for each split; ``edges``: of the percentiles that domains name."""
     keeping = graph.BY_NAME["kept"]
-    product = Product([])
     domains = list(recipe.plain_domains.values())
     removed = taken_down(steps, measured)
     matched = exchanged(steps, measured, graph.DECIDING)
@@ -44,9 +54,7 @@ def keep(
     ranked = f"-{digest(edges)}" if edges else ""
     folders = {source: print_of(source).folder for source in recipe.sources}
     params = {source: recipe.map_params("kept", source) for source in recipe.sources}
-    for index, split in enumerate(steps.splits):
-        suffix = matched[index] + (f"-{digest(removed[index])}" if removed.get(index) else "") + ranked
-        product.addresses.append(f"{folders[split.source]}/{steps.id_of(split)}{suffix}.parquet")
+    product = Product(steps.addresses(folders, named(steps, matched, removed, ranked)))
     files = files_of(steps, measured, graph.DECIDING)
     costs = measured["documents"].facts.column("text_bytes")
 
@@ -74,8 +82,8 @@ def repeated(recipe: Recipe, steps: Steps, measured: dict[str, Product], taking_
     facts = measured["documents"].facts
     decided = taking_part.facts.column("kept_rows")
     inputs = [
-        recipe.repeats_input(split, steps.id_of(split), *rest)
-        for split, *rest in zip(steps.splits, files, facts, strict=True)
+        recipe.repeats_input(split, name, *rest)
+        for split, name, *rest in zip(steps.splits, steps.ids, files, facts, strict=True)
     ]
     # which pages take part decides, not the rules that say so
     content = [{**vars(entry), "decided": told} for entry, told in zip(inputs, decided, strict=True)]

@@ -127,8 +127,9 @@ def measure_packed(store: Store, **args: Any) -> dict[str, Any]:
     """Job: `measure`, whose reports come back packed, with the pages read and the most rows of any product."""
     told = measure(store, **args)
     reports = told["reports"]
+    tally = {"documents": args["documents"].get("tally", "")}
     return {
-        "packed": {name: pack(report) for name, report in reports.items()},
+        "packed": {name: pack(report, tally.get(name, "")) for name, report in reports.items()},
         "rows": max((report["rows"] for report in reports.values()), default=None),
         "pages": reports.get("documents", {}).get("rows", 0),
         "seconds": told["seconds"],

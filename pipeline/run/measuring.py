@@ -9,6 +9,8 @@ from functools import cache, partial
 from json.encoder import encode_basestring
 from typing import Any
 
+import numpy as np
+
 from pipeline.engine.scheduler import Done, Planned
 from pipeline.errors import RunError
 from pipeline.recipe import Recipe, dump, graph
@@ -18,32 +20,33 @@ from pipeline.run.spool import Spool, pack
 from pipeline.run.steps import Product, Step, Steps, exchange, files_of
 from pipeline.store.address import digest
 from stages import seal
-from stages.contract import Split, Task
+from stages.contract import Each, Split, Task
 
 NEW_LINE = "\n"
 MAP_MEMORY = 1536 << 20
 
 
 def write_listing(recipe: Recipe, steps: Steps) -> None:
-    address = f"sources/{digest([[steps.id_of(split), split.file] for split in steps.splits])}.json"
+    named = Each(lambda index: [steps.ids[index], steps.splits[index].file], len(steps.splits))
+    address = f"sources/{digest(named)}.json"
     steps.snapshot["sources"] = address
     steps.planned.append(Step("sources", len(steps.splits), 0, "listed"))
     if not steps.dry:
-        steps.store.keep_bytes(address, seal.encode_items(listed(split, steps.id_of(split)) for split in steps.splits))
+        if steps.store.problem(address):  # all that it says is in its name, but for the words it says it in
+            steps.store.write_bytes(address, seal.encode_items(map(listed, steps.splits, steps.ids)))
         steps.store.write_json(f"runs/inputs/{recipe.name}.json", places(steps.splits))
 
 
 def listed(split: Split, name: str) -> str:
     """A split as it stands in `sources`, as sorted JSON indented by one a level: its place and ranges are left out."""
-    strings = {"etag": split.etag, "file": split.file, "id": name, "source": split.source, "unit": split.unit}
-    text = {key: encode_basestring(value) for key, value in strings.items()}
+    etag, file, one, source, unit = map(encode_basestring, (split.etag, split.file, name, split.source, split.unit))
     parts = "[]"
     if split.parts:
         parts = json.dumps([[file, size] for file, _, size in split.parts], ensure_ascii=False, indent=1)
+        parts = parts.replace(NEW_LINE, NEW_LINE + " ")
     return (
-        f'{{\n "end": {split.end},\n "etag": {text["etag"]},\n "file": {text["file"]},\n "id": {text["id"]},\n'
-        f' "parts": {parts.replace(NEW_LINE, NEW_LINE + " ")},\n "size": {split.size},\n'
-        f' "source": {text["source"]},\n "start": {split.start},\n "unit": {text["unit"]}\n}}'
+        f'{{\n "end": {split.end},\n "etag": {etag},\n "file": {file},\n "id": {one},\n "parts": {parts},\n'
+        f' "size": {split.size},\n "source": {source},\n "start": {split.start},\n "unit": {unit}\n}}'
     )
 
 
@@ -67,7 +70,7 @@ def measure(recipe: Recipe, steps: Steps) -> dict[str, Product]:
     products = {name: Product([]) for name in names}
     for name in names:
         folders = {source: recipe.fingerprint(name, source).folder for source in recipe.sources}
-        products[name].addresses = [f"{folders[s.source]}/{steps.id_of(s)}.parquet" for s in steps.splits]
+        products[name].addresses = steps.addresses(folders)
     missing = {name: steps.standing(name, product) for name, product in products.items()}
     for name, product in products.items():
         reason = steps.why(name, product, missing[name], partial(recipe.fingerprint, name))
@@ -75,10 +78,9 @@ def measure(recipe: Recipe, steps: Steps) -> dict[str, Product]:
     params = cache(recipe.map_params)  # one object for all tasks of a source
     numbers: dict[bool, list[int]] = {False: [], True: []}
     if any(missing.values()):
-        for index, split in enumerate(steps.splits):
-            if any(product.addresses[index] in missing[name] for name, product in products.items()):
-                numbers[split.unit == "derived"].append(index)
-        steps.save({name: product.addresses for name, product in products.items()})
+        for index in sorted({number for lacking in missing.values() for number in lacking}):
+            numbers[steps.splits[index].unit == "derived"].append(index)
+        steps.save({name: list(product.addresses) for name, product in products.items()})
     fresh = {name: Spool(len(steps.splits)) for name in names}
 
     def planned(derived: bool) -> Planned:
@@ -92,14 +94,15 @@ def measure(recipe: Recipe, steps: Steps) -> dict[str, Product]:
             file = products[name].addresses[result.number]
             fresh[name].add(result.number, file, result.files.pop(file), told)
 
-    numbered = {address: index for index, address in enumerate(products["documents"].addresses) if numbers[True]}
+    numbered = {products["documents"].addresses[index]: index for index in missing["documents"] if numbers[True]}
 
     def derived(result: Done) -> None:
         file = result.task.outputs[0]
-        fresh["documents"].add(numbered[file], file, result.files.pop(file), pack(result.value))
+        told = pack(result.value, graph.BY_NAME["documents"].tally)
+        fresh["documents"].add(numbered[file], file, result.files.pop(file), told)
 
     steps.run("measure", planned(False), done)
-    made = [task for task in derive_tasks(recipe, steps, products) if task.outputs[0] in missing["documents"]]
+    made = [task for task in derive_tasks(recipe, steps, products) if task.outputs[0] in numbered]
     steps.run("transforms", made, derived)
     tidy_pieces(recipe, steps, products["documents"])
     steps.run("measure", planned(True), done)
@@ -165,6 +168,7 @@ def measure_task(
             "module": graph.BY_NAME["documents"].module.__name__,
             "params": params("documents", split.source),
             "address": products["documents"].addresses[index],
+            "tally": graph.BY_NAME["documents"].tally,
         },
         "sidecars": [
             {
@@ -186,37 +190,36 @@ def measure_task(
 def check_input(recipe: Recipe, steps: Steps, documents: Product) -> None:
     """Fail on a source that is too bad or yields nothing."""
     limits = recipe.section("run")
+    facts = documents.facts
+    rows, records, held = (facts.numbers(key) for key in ("rows", "records", "num_quarantined"))
+    unread = np.array([bool(bad) for bad in facts.column("bad")], bool) & (records == 0)
+    sizes = np.fromiter((split.size for split in steps.splits), np.int64)
+    sources = np.array([split.source for split in steps.splits], object)
     for source in sorted(recipe.sources):
         said = f"transform {source}" if source in recipe.transforms() else f"source {source}"
-        pairs = [
-            (split, report)
-            for split, report in zip(steps.splits, documents.facts, strict=True)
-            if split.source == source
-        ]
-        rows = sum(report["rows"] for _, report in pairs)
-        records = max(1, sum(report["records"] for _, report in pairs))
-        quarantined = sum(report["num_quarantined"] for _, report in pairs) / records
-        unread = [(split, report) for split, report in pairs if report["bad"] and not report["records"]]
-        unreadable = sum(split.size for split, _ in unread) / max(1, sum(split.size for split, _ in pairs))
+        mine = sources == source
+        quarantined = int(held[mine].sum()) / max(1, int(records[mine].sum()))
+        unreadable = int(sizes[mine & unread].sum()) / max(1, int(sizes[mine].sum()))
         worst = max(quarantined, unreadable)
         if worst > limits.max_bad_fraction:
-            example = unread[0][0].uri if unread else next(s.uri for s, r in pairs if r["num_quarantined"])
+            example = np.flatnonzero(mine & unread if (mine & unread).any() else mine & (held > 0))[0]
             raise RunError(
-                f"{said}: {worst:.2%} of its input is bad (for example {example}{reasons_of(pairs)}), above"
+                f"{said}: {worst:.2%} of its input is bad (for example {steps.splits[example].uri}"
+                f"{reasons_of([facts[int(number)] for number in np.flatnonzero(mine)])}), above"
                 f" run.max_bad_fraction = {limits.max_bad_fraction:.2%}; `gristmill status` lists the files"
             )
-        if rows == 0 and source not in limits.allow_empty:
+        if not rows[mine].any() and source not in limits.allow_empty:
             raise RunError(
-                f"{said}: no document in its {len(pairs)} files;"
+                f"{said}: no document in its {int(mine.sum())} files;"
                 f" check {'`inputs`' if source in recipe.transforms() else '`paths` and `format`'}, or name it in"
                 " run.allow_empty"
             )
 
 
-def reasons_of(pairs: list[tuple[Split, dict[str, Any]]]) -> str:
+def reasons_of(reports: list[dict[str, Any]]) -> str:
     """Why pages of a transform are quarantined, the most frequent reasons first."""
     counts: Counter[str] = Counter()
-    for _, report in pairs:
+    for report in reports:
         counts.update(report.get("reasons", {}))
     return "".join(f"; {reason}: {pages:,}" for reason, pages in counts.most_common(3))
 
@@ -228,7 +231,7 @@ def score(recipe: Recipe, steps: Steps, documents: Product) -> dict[str, Product
     prints = {source: recipe.fingerprint("scores", source) for source in recipe.sources}
     params, gpus, memory = recipe.scorers()
     folders = {source: print_.folder for source, print_ in prints.items()}
-    product = Product([f"{folders[split.source]}/{steps.id_of(split)}.parquet" for split in steps.splits])
+    product = Product(steps.addresses(folders))
     costs = documents.facts.column("text_bytes")
 
     def make(index: int) -> Task:
@@ -246,10 +249,8 @@ def contamination(recipe: Recipe, steps: Steps, measured: dict[str, Product]) ->
     print_ = recipe.contamination()
     if print_ is None:
         return {}
-    inputs = [
-        recipe.contamination_input(split, steps.id_of(split), files)
-        for split, files in zip(steps.splits, files_of(steps, measured, ("documents", "overlaps")), strict=True)
-    ]
+    files = files_of(steps, measured, ("documents", "overlaps"))
+    inputs = list(map(recipe.contamination_input, steps.splits, steps.ids, files))
     folder = f"{print_.folder}-{digest([vars(entry) for entry in inputs])}"
     names = [entry.name for entry in inputs]
     plan = partial(recipe.contamination_waves, inputs, folder, labels_of(steps))
@@ -261,10 +262,7 @@ def recurring(recipe: Recipe, steps: Steps, documents: Product) -> dict[str, Pro
     print_ = recipe.lines()
     if print_ is None:
         return {}
-    inputs = [
-        recipe.lines_input(split, steps.id_of(split), address, report)
-        for split, address, report in zip(steps.splits, documents.addresses, documents.facts, strict=True)
-    ]
+    inputs = list(map(recipe.lines_input, steps.splits, steps.ids, documents.addresses, documents.facts))
     folder = f"{print_.folder}-{digest([vars(entry) for entry in inputs])}"
     names = [entry.name for entry in inputs]
     return {"lines": exchange(steps, "lines", print_, folder, names, lambda: recipe.lines_waves(inputs, folder))}
@@ -276,7 +274,7 @@ def ensembled(recipe: Recipe, steps: Steps, measured: dict[str, Product]) -> dic
     if print_ is None:
         return {}
     files = files_of(steps, measured, graph.BY_NAME["ensembles"].inputs)
-    splits = [(steps.id_of(split), split.source, own) for split, own in zip(steps.splits, files, strict=True)]
+    splits = [(name, split.source, own) for split, name, own in zip(steps.splits, steps.ids, files, strict=True)]
     folder = f"{print_.folder}-{digest(splits)}"
     names = [name for name, _, _ in splits]
     plan = partial(recipe.ensembles_waves, splits, folder, labels_of(steps))
@@ -285,4 +283,4 @@ def ensembled(recipe: Recipe, steps: Steps, measured: dict[str, Product]) -> dic
 
 def labels_of(steps: Steps) -> dict[str, str]:
     """What people are shown of each split, by its id."""
-    return {steps.id_of(split): split.label for split in steps.splits}
+    return {name: split.label for split, name in zip(steps.splits, steps.ids, strict=True)}

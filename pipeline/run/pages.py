@@ -5,16 +5,17 @@ from __future__ import annotations
 from pipeline.recipe.lineage import parents_of
 from pipeline.run import takedown
 from pipeline.run.steps import Product, Steps
-from pipeline.store import manifest
 from pipeline.store.key_index import KeyIndex, index_name
 
 
 def page_index(steps: Steps, documents: Product) -> KeyIndex:
     """The key index of all pages, for take-downs, `why` and their like."""
-    rows = documents.facts.column("rows")
-    files = list(zip(documents.addresses, rows, strict=True))
-    name = index_name(manifest.address_of("documents", documents.addresses))
-    return KeyIndex(steps.store, name, lambda: files, urls=True, say=steps.reporter.say, keep=not steps.dry)
+
+    def files() -> list[tuple[str, int]]:
+        return list(zip(documents.addresses, documents.facts.column("rows"), strict=True))
+
+    name = index_name(documents.manifest("documents"))
+    return KeyIndex(steps.store, name, files, urls=True, say=steps.reporter.say, keep=not steps.dry)
 
 
 def make_indices(steps: Steps, indices: list[KeyIndex]) -> None:

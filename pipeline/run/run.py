@@ -8,11 +8,11 @@ under ``runs/`` and nowhere else.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from pipeline import recipe as recipes
+from pipeline.engine.process import rare_collections
 from pipeline.engine.scheduler import Scheduler
 from pipeline.errors import RunError
 from pipeline.progress import Reporter
@@ -55,6 +55,7 @@ class Run:
         """What ``work`` gives, begun anew when damaged files were removed."""
         return self.made.whole(work)
 
+    @rare_collections()
     def execute(self) -> dict[str, Any]:
         """Make everything, in order; the snapshot of the finished run.
 
@@ -63,7 +64,7 @@ class Run:
         """
         recipe, steps = self.recipe, self.made
         measured, kept = self.select()
-        held = {json.dumps(names): names for names in kept.facts.column("domains")}.values()
+        held = kept.facts.distinct("domains")
         lacking = recipes.lacking_domains(recipe, {name for names in held for name in names})
         if lacking and not steps.dry:
             steps.save()  # for `why` and `stats`, which say more
@@ -117,7 +118,7 @@ class Run:
         measured |= deduplication.cluster(before, steps, measured, inputs, edges, families)
         if recipe.on("repeats"):
             taking_part = keeping.keep(before, steps, measured, inputs, edges, "kept before repeats")
-            steps.snapshot["taking_part"] = taking_part.addresses
+            steps.snapshot["taking_part"] = list(taking_part.addresses)
             measured |= keeping.repeated(recipe, steps, measured, taking_part)
         return measured, keeping.keep(recipe, steps, measured, inputs, edges)
 

@@ -7,6 +7,7 @@ that this process passes on, the few facts that later steps use, and the tally t
 from __future__ import annotations
 
 import importlib
+import os
 import tempfile
 from array import array
 from collections.abc import Iterator, Mapping
@@ -62,7 +63,7 @@ class Spool:
     """Lines of a manifest (`pipeline.store.manifest.line_of`) by the number of the file, in any order."""
 
     def __init__(self, count: int) -> None:
-        self._file = tempfile.TemporaryFile(prefix="gristmill-reports-")  # noqa: SIM115 - gone with this object
+        self._file = tempfile.TemporaryFile(prefix="gristmill-reports-", buffering=1 << 20)  # noqa: SIM115 - gone with this object
         self._starts = array("q", [-1]) * count
         self._sizes = array("q", [0]) * (2 * count)
         self._end = 0
@@ -75,8 +76,8 @@ class Spool:
     def add(self, number: int, address: str, checksum: Checksum, told: Packed) -> None:
         self._starts[number] = self._end
         self._sizes[2 * number], self._sizes[2 * number + 1] = len(told.encoded), len(told.report)
-        self._file.seek(self._end)
-        self._file.write(told.encoded + told.report)
+        self._file.write(told.encoded)
+        self._file.write(told.report)
         self._end += len(told.encoded) + len(told.report)
         self._facts.add(columns.row_of(address, checksum, told.facts), number)
         if told.tally is None:
@@ -103,12 +104,14 @@ class Spool:
     def lines(self, facts: columns.Facts) -> Iterator[bytes]:
         """The lines of all files; ``facts`` are theirs."""
         unpacker = zstandard.ZstdDecompressor()
+        self._file.flush()
+        place = self._file.fileno()
         number = 0
         for batch in facts.table.select(["address", "bytes", "xxh3_128"]).to_batches(columns.CHUNK):
             for address, size, xxh3 in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                self._file.seek(self._starts[number])
-                data = self._file.read(self._sizes[2 * number] + self._sizes[2 * number + 1])
-                encoded, report = data[: self._sizes[2 * number]], data[self._sizes[2 * number] :]
+                size_of_facts, size_of_report = self._sizes[2 * number : 2 * number + 2]
+                data = os.pread(place, size_of_facts + size_of_report, self._starts[number])
+                encoded, report = data[:size_of_facts], data[size_of_facts:]
                 checksum: Checksum = {"bytes": size, "xxh3_128": xxh3}
                 yield manifest.line_with(address, checksum, encoded, unpacker.decompress(report))
                 number += 1

@@ -8,17 +8,19 @@ stops at the first step that would have work to do (`Unknown`).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain, repeat
 from typing import Any, TypeVar, overload
 
 from pipeline.engine.scheduler import Done, Planned, Scheduler, TasksFailed
 from pipeline.progress import Reporter, WaveProgress
 from pipeline.recipe import Recipe, graph
 from pipeline.recipe import snapshot as snapshots
-from pipeline.run import mending, rebuild, redo_reasons
+from pipeline.run import mending, rebuild, redo_reasons, traffic
 from pipeline.run.mending import MAX_REBUILDS
 from pipeline.run.spool import Spool, pack
 from pipeline.store import facts as columns
@@ -27,7 +29,7 @@ from pipeline.store.address import Fingerprint, split_id
 from pipeline.store.costs import Costs
 from pipeline.store.facts import Facts
 from pipeline.store.storage import Checksum, Store
-from stages.contract import Split, Task, Wave
+from stages.contract import Each, Split, Task, Wave
 
 T = TypeVar("T")
 READ_THREADS = 16
@@ -54,35 +56,51 @@ class Step:
     """False when ``to_do`` is a bound: it depends on rows that are not computed yet."""
 
 
+class Addresses(Sequence[str]):
+    """Addresses of a file a split, made when they are looked at: a folder and a name of each."""
+
+    def __init__(self, folders: Sequence[str], names: Sequence[str], suffix: str = ".parquet") -> None:
+        self._folders, self._names, self._suffix = folders, names, suffix
+
+    def __len__(self) -> int:
+        return len(self._folders)
+
+    def __iter__(self) -> Iterator[str]:
+        suffix = self._suffix
+        return (f"{folder}/{name}{suffix}" for folder, name in zip(self._folders, self._names, strict=True))
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            return [*Addresses(self._folders[index], self._names[index], self._suffix)]
+        return f"{self._folders[index]}/{self._names[index]}{self._suffix}"
+
+    def folders(self) -> set[str]:
+        return {*self._folders}
+
+
 @dataclass
 class Product:
     """A product of every split: addresses, and the facts of each file's report, in the order of the splits."""
 
-    addresses: list[str]
+    addresses: Sequence[str]
     facts: Facts = field(default_factory=Facts)
+    _manifest: str = ""
+
+    def manifest(self, name: str) -> str:
+        """Where the manifest of these files stands, of the product of that name."""
+        if not self._manifest:
+            self._manifest = manifest.address_of(name, self.addresses)
+        return self._manifest
 
 
-class Each(Sequence[T]):
-    """Something of every split, made when it is looked at."""
-
-    def __init__(self, make: Callable[[int], T], count: int) -> None:
-        self._make, self._count = make, count
-
-    def __len__(self) -> int:
-        return self._count
-
-    @overload
-    def __getitem__(self, index: int) -> T: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[T]: ...
-
-    def __getitem__(self, index: int | slice) -> T | list[T]:
-        if isinstance(index, slice):
-            return [self._make(number) for number in range(*index.indices(self._count))]
-        if not -self._count <= index < self._count:
-            raise IndexError(index)
-        return self._make(index % self._count)
+Numbers = Sequence[int]
+"""Splits by their numbers, in order."""
 
 
 class Unknown(Exception):
@@ -91,8 +109,6 @@ class Unknown(Exception):
 
 class Steps:
     """The machinery of one run. ``dry`` only plans: it fills ``planned`` and changes nothing."""
-
-    splits: list[Split]
 
     def __init__(
         self, recipe: Recipe, store: Store, scheduler: Scheduler, reporter: Reporter, costs: Costs, dry: bool = False
@@ -104,11 +120,14 @@ class Steps:
         self.aside = False
         """True: the run of something else than a corpus, which `status` and `stats` do not take for the last run."""
         self._told = 0.0
-        self._ids: dict[int, tuple[Split, str]] = {}
+        self._splits: list[Split] = []
+        self._ids: list[str] = []
         self._abouts: dict[str, Any] = {}
         self.foreign: set[str] = set()
         """Files that are read, but made by runs of other mixtures."""
         self.planned: list[Step] = []
+        self.traffic: list[traffic.Traffic] = []
+        """In a plan, what the exchanges move of which all is known that they take in."""
         self.snapshot: dict[str, Any] = {"version": 1, "name": recipe.name, "products": {}}
 
     def whole(self, work: Callable[[], T]) -> T:
@@ -120,12 +139,25 @@ class Steps:
         self.planned = []
         self.snapshot = {"version": 1, "name": self.recipe.name, "products": {}}
 
-    def id_of(self, split: Split) -> str:
-        """`split_id`, found once for each split of this run."""
-        found = self._ids.get(id(split))
-        if found is None or found[0] is not split:
-            found = self._ids[id(split)] = split, split_id(split)
-        return found[1]
+    @property
+    def splits(self) -> list[Split]:
+        """The input of this run."""
+        return self._splits
+
+    @splits.setter
+    def splits(self, splits: list[Split]) -> None:
+        self._splits, self._ids = splits, []
+
+    @property
+    def ids(self) -> list[str]:
+        """`split_id` of each."""
+        if len(self._ids) != len(self._splits):
+            self._ids = [split_id(split) for split in self._splits]
+        return self._ids
+
+    def addresses(self, folders: Mapping[str, str], names: Sequence[str] = (), suffix: str = ".parquet") -> Addresses:
+        """Addresses of a product of every split: in the folder of its source, by its id or another name."""
+        return Addresses([folders[split.source] for split in self.splits], names or self.ids, suffix)
 
     def make(self, name: str, tasks: list[Task]) -> None:
         """Run those tasks whose outputs are not there."""
@@ -161,39 +193,56 @@ class Steps:
             file = result.task.outputs[0]
             fresh.add(result.number, file, result.files.pop(file), result.value["packed"])
 
-        numbers = [number for number, address in enumerate(product.addresses) if address in missing] if missing else []
-        tasks = Planned(one, numbers, [costs[number] for number in numbers])
+        tasks = Planned(one, missing, [costs[number] for number in missing])
         self.run(step or name, tasks, done)
         self.finish(name, product, fresh, {source: print_of(source) for source in self.recipe.sources})
 
     def missing(self, addresses: Iterable[str]) -> set[str]:
         wanted = set(addresses)
-        return wanted - {address for address, size in self._listed(wanted).items() if size}
+        listed = self._listed(wanted)
+        return {address for address in wanted if not listed.get(address)}
 
     def _listed(self, addresses: Iterable[str]) -> dict[str, int]:
         """Sizes of all files in the folders of these files."""
-        folders = {address.rpartition("/")[0] for address in addresses}
+        if isinstance(addresses, Addresses):
+            folders = addresses.folders()
+        else:
+            folders = {address.rpartition("/")[0] for address in addresses}
         return {address: size for folder in folders for address, size in self.store.list(folder)}
 
-    def standing(self, name: str, product: Product, others: Sequence[str] = ()) -> set[str]:
-        """The files of a product, and others made with them, that are not there; fills in facts from its manifest.
+    def standing(self, name: str, product: Product, others: Sequence[str] = ()) -> Numbers:
+        """The files of a product that are not there, by their numbers, and after them those of others made with them;
+        fills in facts from its manifest.
 
         A file of another size than its manifest says counts as not there, and is removed.
         """
-        address = manifest.address_of(name, product.addresses)
-        expected: dict[str, int | None] = dict.fromkeys([*product.addresses, *others])
+        address = product.manifest(name)
+        sizes: Iterable[int | None] = ()
         if self.store.exists(address):
-            product.facts = columns.read(self.store, address)
-            expected |= zip(product.addresses, product.facts.column("bytes"), strict=True)
-        return self.lacking(self._listed(expected), expected)
+            product.facts = columns.read(self.store, address).without("address")
+            sizes = product.facts.column("bytes")
+        listed = self._listed(product.addresses) | self._listed(others)
+        missing = array("q")
+        every = chain(product.addresses, others)
+        for number, (one, size) in enumerate(zip(every, chain(sizes, repeat(None)), strict=False)):
+            found = listed.get(one)
+            if found is None:
+                missing.append(number)
+            elif size is not None and size != found:
+                missing.append(number)
+                self._remove_wrong(one, size, found)
+        return missing
+
+    def _remove_wrong(self, address: str, size: int | None, found: int) -> None:
+        if not self.dry:
+            self.reporter.say(f"{address} is damaged ({found} bytes of {size}): it is removed and made again")
+            self.store.remove(address)
 
     def lacking(self, listed: Mapping[str, int], expected: Mapping[str, int | None]) -> set[str]:
         """Of the files that should be there, those that are not; those of another size are removed."""
         missing, wrong = mending.lacking(listed, expected)
-        for address in sorted(wrong) if not self.dry else ():
-            size, found = expected[address], listed[address]
-            self.reporter.say(f"{address} is damaged ({found} bytes of {size}): it is removed and made again")
-            self.store.remove(address)
+        for address in sorted(wrong):
+            self._remove_wrong(address, expected[address], listed[address])
         return missing | wrong
 
     def unsound(self, sizes: str, addresses: Iterable[str]) -> set[str]:
@@ -220,12 +269,15 @@ class Steps:
             listed = self._listed(wanted)
             self.store.write_json(sizes, {"sizes": {address: listed[address] for address in sorted(wanted)}})
 
-    def tidy(self, folder: str, expected: Collection[str]) -> None:
+    def tidy(self, folder: str, *expected: Sequence[str] | str) -> None:
         """Remove what an interrupted run left in the folder of a product that is whole."""
-        if not self.dry:
-            for address, _ in self.store.list(folder):
-                if address not in expected:
-                    self.store.remove(address)
+        if self.dry:
+            return
+        left = {address for address, _ in self.store.list(folder)}
+        for one in expected:
+            left.difference_update([one] if isinstance(one, str) else one)
+        for address in sorted(left):
+            self.store.remove(address)
 
     def run(self, name: str, tasks: Sequence[Task], done: Callable[[Done], None]) -> None:
         if self.dry:
@@ -253,10 +305,13 @@ class Steps:
     def run_waves(self, name: str, waves: list[Wave]) -> None:
         """Run an exchange; what is found damaged on the way is made again (see `pipeline.run.rebuild`)."""
         if self.dry and waves:
+            self.traffic.append(traffic.whole(name, waves))
             raise Unknown
         for rebuilds_left in reversed(range(MAX_REBUILDS + 1)):
-            missing = self.missing(address for wave in waves for task in wave.tasks for address in task.outputs)
-            wanted = rebuild.to_run(waves, missing.__contains__)
+            made = (address for wave in waves for outputs in rebuild.outputs_of(wave.tasks) for address in outputs)
+            listed = self._listed(made)
+            wanted = rebuild.to_run(waves, lambda address, listed=listed: not listed.get(address))  # type: ignore[misc]
+            del listed
             for wave, tasks in zip(waves, wanted, strict=True):
                 label = wave.name if wave.name.startswith(name) else f"{name}: {wave.name}"
                 try:
@@ -283,7 +338,7 @@ class Steps:
         prints: dict[str, Fingerprint] | None = None,
     ) -> None:
         """Fill in the reports of a product: from its manifest, from the tasks just run, or from its files."""
-        address = manifest.address_of(name, product.addresses)
+        address = product.manifest(name)
         self.snapshot["products"][name] = address
         self.about((prints or self._prints(name)).values())
         tally = graph.BY_NAME[name].tally
@@ -295,6 +350,7 @@ class Steps:
                 columns.write(
                     self.store, address, known.facts().table, columns.digest(self.store, address), known.counts()
                 )
+            product.facts = product.facts.without("xxh3_128")
             return
         if self.dry:
             product.facts = Facts.of(map(manifest.facts, self.reports(product.addresses)))
@@ -305,11 +361,12 @@ class Steps:
         self._check_sums(name, files)
         for number, file, report in zip(old, files, self.reports(files), strict=True):
             spool.add(number, file, self.checksums.pop(file), pack(report, tally))
-        product.facts = spool.facts()
-        beside = partial(columns.write, self.store, address, product.facts.table, counts=spool.counts())
-        manifest.write(self.store, address, spool.lines(product.facts), lambda digest: beside(digest=digest))
+        facts = spool.facts()
+        beside = partial(columns.write, self.store, address, facts.table, counts=spool.counts())
+        manifest.write(self.store, address, spool.lines(facts), lambda digest: beside(digest=digest))
+        product.facts = facts.without("address", "xxh3_128")
 
-    def reports(self, addresses: list[str]) -> Iterator[dict[str, Any]]:
+    def reports(self, addresses: Sequence[str]) -> Iterator[dict[str, Any]]:
         """The reports inside files, in order."""
         with ThreadPoolExecutor(READ_THREADS) as threads:
             for start in range(0, len(addresses), READ_AHEAD):
@@ -367,12 +424,10 @@ class Steps:
 
     # Why something is to be done
 
-    def why(self, name: str, product: Product, missing: set[str], print_of: Callable[[str], Fingerprint]) -> str:
+    def why(self, name: str, product: Product, missing: Numbers, print_of: Callable[[str], Fingerprint]) -> str:
         if not missing or product.facts:
             return LOST if missing else UNCHANGED
-        sources = sorted(
-            {s.source for s, address in zip(self.splits, product.addresses, strict=True) if address in missing}
-        )
+        sources = sorted({self.splits[number].source for number in missing})
         reasons = {self.why_changed(name, print_of(source)) for source in sources}
         return "; ".join(sorted(reasons))
 
@@ -402,7 +457,7 @@ def exchange(
         plan: the work, if any of it is missing.
         check: raises where the summary says that the product must not be used.
     """
-    product = Product([f"{folder}/{one}.parquet" for one in names])
+    product = Product(Addresses([folder] * len(names), names))
     summary = f"{folder}/summary.json"
     steps.snapshot[name] = folder
     missing = steps.standing(name, product, [summary])
@@ -410,7 +465,7 @@ def exchange(
     steps.planned.append(Step(name, len(names), len(names) if missing else 0, reason))
     if missing:
         steps.run_waves(name, plan())
-    steps.tidy(folder, {*product.addresses, summary})
+    steps.tidy(folder, product.addresses, summary)
     steps.about([print_])
     if not steps.dry:
         check(steps.store.read_json(summary))  # who reads it will believe it
@@ -424,7 +479,7 @@ def files_of(steps: Steps, products: dict[str, Product], names: Iterable[str]) -
     return Each(lambda index: {name: addresses[index] for name, addresses in made.items()}, len(steps.splits))
 
 
-def exchanged(steps: Steps, products: dict[str, Product], names: Iterable[str]) -> list[str]:
+def exchanged(steps: Steps, products: dict[str, Product], names: Iterable[str]) -> Sequence[str]:
     """Of each split the digests of its rows in those products that are exchanges, as they stand in addresses."""
     matched = [""] * len(steps.splits)
     for product in (products[name] for name in graph.exchanged(names) if name in products):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from pipeline.errors import RunError
 from pipeline.recipe import Recipe, dump, graph
-from pipeline.run.steps import UNCHANGED, Each, Product, Step, Steps, files_of
+from pipeline.run.steps import UNCHANGED, Product, Step, Steps, exchanged, files_of
 from pipeline.store.address import digest
-from stages.contract import Task, Wave
+from stages.contract import Each, Task, Wave
 from stages.reports import ShardManifest
 from stages.shard_format import files_of as shard_files_of
 
@@ -31,21 +32,21 @@ def survey(recipe: Recipe, steps: Steps, measured: dict[str, Product], kept: Pro
         steps.run_waves("survey", phases())
     if not steps.dry or not missing:
         steps.keep_sizes(sizes, [*outputs, address])
-    steps.tidy(address.rpartition("/")[0], {address, sizes})
+    steps.tidy(address.rpartition("/")[0], address, sizes)
 
 
 def tokenize(recipe: Recipe, steps: Steps, measured: dict[str, Product], kept: Product) -> Product:
     print_of = partial(recipe.fingerprint, "tokens")
-    product = Product([])
     tokens = graph.BY_NAME["tokens"]
     files = files_of(steps, {**measured, "kept": kept}, tokens.inputs)
-    clustered = measured.get("clusters")
-    suffixes = [f"-{told}" for told in clustered.facts.column("digest")] if clustered else [""] * len(steps.splits)
+    suffixes = exchanged(steps, measured, ["clusters"])
+    selections = kept.facts.each("selection_digest")
+    names = [
+        f"{name}-{digest([selection, suffix])}"
+        for name, selection, suffix in zip(steps.ids, selections, suffixes, strict=True)
+    ]
     folders = {source: print_of(source).folder for source in recipe.sources}
-    selections = kept.facts.column("selection_digest")
-    for split, selection, suffix in zip(steps.splits, selections, suffixes, strict=True):
-        name = f"{steps.id_of(split)}-{digest([selection, suffix])}"
-        product.addresses.append(f"{folders[split.source]}/{name}.arrow")
+    product = Product(steps.addresses(folders, names, ".arrow"))
     costs = measured["documents"].facts.column("text_bytes")
     params = dump(recipe.section("tokens"))
 
@@ -83,7 +84,7 @@ def solve(recipe: Recipe, steps: Steps, tokens: Product) -> Solved:
     """The mixture by the counts of `tokens`, held-out ones included."""
     available = dict.fromkeys(recipe.domains, 0)
     documents: dict[str, int] = {}
-    for groups in tokens.facts.column("groups"):
+    for groups in tokens.facts.stream("groups"):
         for group in groups:
             available[group["domain"]] += group["tokens"]
             documents[group["domain"]] = documents.get(group["domain"], 0) + group["documents"]
@@ -98,7 +99,7 @@ def write_shards(recipe: Recipe, steps: Steps, tokens: Product, solved: Solved) 
     print_ = recipe.shards()
     seed = recipe.section("tokens").seed
     manifests: dict[str, str] = {}
-    plans: list[list[Wave]] = []
+    lacking: dict[str, str] = {}
     wanted = sorted(domain for domain, target in solved.mixture.targets.items() if target)
     for name, contents in tokens.facts.values("domain_digests", wanted):
         folder = f"{print_.folder}/{name}-{digest([solved.tokenizer, seed, sorted(contents)])}"
@@ -107,9 +108,9 @@ def write_shards(recipe: Recipe, steps: Steps, tokens: Product, solved: Solved) 
         if standing is not None:
             solved.held[name] = standing["tokens"]
         else:
-            counted = zip(tokens.addresses, tokens.facts, strict=True)
-            holding = ((address, facts) for address, facts in counted if name in facts["domain_digests"])
-            plans.append(recipe.shard_waves(name, holding, folder, solved.tokenizer))
+            lacking[name] = folder
+    holding = held_by(tokens, lacking)
+    plans = [recipe.shard_waves(name, holding.pop(name), folder, solved.tokenizer) for name, folder in lacking.items()]
     stood = all(map(steps.store.exists, manifests.values()))
     reason = steps.why_whole("shards", print_, bool(plans), stood)
     steps.planned.append(Step("shards", len(manifests), len(plans), reason))
@@ -117,6 +118,16 @@ def write_shards(recipe: Recipe, steps: Steps, tokens: Product, solved: Solved) 
     steps.run_waves("shards", side_by_side(plans))
     steps.about([print_])
     return manifests
+
+
+def held_by(tokens: Product, domains: Collection[str]) -> dict[str, list[tuple[str, int, int]]]:
+    """Of each of some domains the files of `tokens` that hold any of it: address, documents, tokens."""
+    found: dict[str, list[tuple[str, int, int]]] = {name: [] for name in domains}
+    for address, groups in zip(tokens.addresses, tokens.facts.stream("groups") if domains else (), strict=False):
+        for group in groups:
+            if group["domain"] in found:
+                found[group["domain"]].append((address, group["documents"], group["tokens"]))
+    return found
 
 
 def holds(steps: Steps, address: str) -> ShardManifest | None:
@@ -131,7 +142,7 @@ def holds(steps: Steps, address: str) -> ShardManifest | None:
     inside = {file: size for file, size in expected.items() if file.startswith(f"{folder}/")}
     if steps.lacking(listed, inside):
         return None
-    steps.tidy(folder, {address, *inside})
+    steps.tidy(folder, address, list(inside))
     return manifest
 
 

@@ -1,26 +1,44 @@
 """What tasks cost: seconds, bytes, memory. Kept under ``runs/``, apart from products, whose bytes must not know time.
 
 A product keeps the cost of the run that made it, so the report of a run that reused everything still says what the
-corpus cost.
+corpus cost. Files are Parquet, a row a task: a run of one dump of a crawl has two million, and the report of each run
+adds up what all runs of the root have left. Those of earlier programs are JSON, and are read too.
 """
 
 from __future__ import annotations
 
 import heapq
+import json
 import time
 import uuid
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from pipeline.store.storage import Store
-from stages import seal
+from pipeline.store.storage import METADATA_KEY, Store
 from stages.contract import Task
 
 MAX_HELD = 20_000
 MAX_SLOWEST = 100
+SCHEMA = pa.schema(
+    [
+        ("phase", pa.dictionary(pa.int32(), pa.string())),
+        ("label", pa.string()),
+        ("outputs", pa.list_(pa.string())),
+        ("bytes", pa.int64()),
+        ("pages", pa.int64()),
+        ("seconds", pa.float64()),
+        ("cpu_seconds", pa.float64()),
+        ("peak_bytes", pa.float64()),
+        ("requests_again", pa.float64()),
+        ("stages", pa.map_(pa.string(), pa.float64())),
+    ]
+)
+"""``pages``: null where the phase does not go page by page; ``stages``: seconds of each product of one pass."""
+Entry = dict[str, Any]
 
 
 class Costs:
@@ -35,14 +53,14 @@ class Costs:
         self.run = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"
         self.tasks = 0
         self.retries = 0
-        self._entries: list[dict[str, Any]] = []
-        self._slow: list[dict[str, Any]] = []
+        self._entries: list[Entry] = []
+        self._slow: list[Entry] = []
         self._phases = 0
         self._told_retries = 0
 
     def add(self, phase: str, task: Task, value: dict[str, Any], cost: dict[str, float]) -> None:
         """A finished task, its job's result, and what it cost (seconds, cpu_seconds, peak_bytes)."""
-        entry = {"phase": phase, "label": task.label, "outputs": list(task.outputs), "bytes": task.cost, **cost}
+        entry = {"phase": phase, "label": task.label, "outputs": task.outputs, "bytes": task.cost, **cost}
         if "seconds" in value:
             entry["stages"] = value["seconds"]
         pages = pages_of(value) if phase in self.paged else None
@@ -55,40 +73,68 @@ class Costs:
             self.write()
             self._slow = slow
 
-    def slowest(self, count: int) -> list[dict[str, Any]]:
+    def slowest(self, count: int) -> list[Entry]:
         """Those of the phase under way that took longest so far, `MAX_SLOWEST` at most."""
         return [shown(entry) for entry in self._slowest(count)]
 
-    def _slowest(self, count: int) -> list[dict[str, Any]]:
+    def _slowest(self, count: int) -> list[Entry]:
         return heapq.nsmallest(count, [*self._slow, *self._entries], key=lambda entry: -entry["seconds"])
 
     def write(self) -> None:
         """Keep what came since the last call: the end of a phase."""
         if self._entries:
             retries = self.retries - self._told_retries
-            record = {"run": self.run, "retries": retries, "tasks": self._entries}
-            address = f"runs/costs/{self.run}-{self._phases:03}.json"
-            self.store.write_bytes(address, seal.encode_json(record, compact=True))
+            address = f"runs/costs/{self.run}-{self._phases:03}.parquet"
+            self.store.write_table(address, table_of(self._entries), {"run": self.run, "retries": retries})
             self._entries = []
             self._phases += 1
             self._told_retries = self.retries
         self._slow = []
 
 
-def shown(entry: dict[str, Any]) -> dict[str, Any]:
+def table_of(entries: Sequence[Entry]) -> pa.Table:
+    """Costs of tasks as rows of `SCHEMA`."""
+    columns = []
+    for field in SCHEMA:
+        values = [entry.get(field.name) for entry in entries]
+        if field.name == "stages":
+            values = [list(value.items()) if value else None for value in values]
+        plain = pa.string() if field.name == "phase" else field.type
+        columns.append(pa.array(values, plain).cast(field.type))
+    return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+
+def read(store: Store, address: str) -> tuple[pa.Table, int]:
+    """The tasks of a file of costs, and how many were run again."""
+    if address.endswith(".json"):  # of an earlier program
+        record = store.read_json(address)
+        return table_of(record["tasks"]), int(record["retries"])
+    table = store.read_table(address)
+    return table, int(json.loads(table.schema.metadata[METADATA_KEY])["retries"])
+
+
+def slowest(table: pa.Table, count: int) -> list[Entry]:
+    """The tasks of a table that took longest, as `shown`."""
+    order = np.argsort(-table.column("seconds").to_numpy(), kind="stable")[:count]
+    return [shown(entry) for entry in table.take(pa.array(order)).to_pylist()]
+
+
+def shown(entry: Entry) -> Entry:
     """What `watch` shows of a task; ``file``: the input file, or what else its label says it works on."""
     return {
         "phase": entry["phase"],
         "file": entry.get("label") or (entry["outputs"] or [""])[0],
         "seconds": entry["seconds"],
         "bytes": entry["bytes"],
-        "memory": int(entry.get("peak_bytes", 0)),
+        "memory": int(entry.get("peak_bytes") or 0),
     }
 
 
 def pages_of(value: dict[str, Any]) -> int | None:
     """Pages that a task looked at, by what its job returned; None where that does not say."""
-    rows = [report["rows"] for report in value.get("reports", {}).values()] or [value.get("rows")]
+    if "reports" not in value:
+        return value.get("rows")
+    rows = [report["rows"] for report in value["reports"].values()] or [value.get("rows")]
     return max((row for row in rows if row is not None), default=None)
 
 
@@ -112,24 +158,43 @@ def gather(store: Store, addresses: Hashes, by_split: Collection[str]) -> dict[s
     """
     total: dict[str, dict[str, float]] = {}
     made = _Made(addresses)
-    runs = [address for address, _ in store.list("runs/costs")]
-    for address in sorted(runs, reverse=True):
-        record = store.read_json(address)
-        retries = record["retries"]
-        for task in made.counted(record["tasks"], by_split):
-            for stage, seconds in (task.get("stages") or {task["phase"]: task["seconds"]}).items():
-                entry = total.setdefault(
-                    stage, {"seconds": 0.0, "bytes": 0, "tasks": 0, "peak_memory": 0, "retries": 0}
-                )
-                entry["retries"] += retries
-                retries = 0
-                entry["seconds"] += seconds
-                entry["bytes"] += task["bytes"]
-                entry["tasks"] += 1
-                if "pages" in task:
-                    entry["pages"] = entry.get("pages", 0) + task["pages"]
-                entry["peak_memory"] = max(entry["peak_memory"], task["peak_bytes"])
+    for address in sorted((address for address, _ in store.list("runs/costs")), reverse=True):
+        table, retries = read(store, address)
+        _add_up(total, table.filter(pa.array(made.counted(table, by_split))), retries)
     return total
+
+
+def _add_up(total: dict[str, dict[str, float]], table: pa.Table, retries: int) -> None:
+    """Add tasks to the sums of their stages, ``retries`` to those of the first."""
+    table = table.combine_chunks()
+    stages = table.column("stages").combine_chunks()
+    stages = stages.chunk(0) if isinstance(stages, pa.ChunkedArray) else stages
+    counts = np.diff(stages.offsets.to_numpy()) * stages.is_valid().to_numpy(zero_copy_only=False)
+    alone = counts == 0
+    row = np.repeat(np.arange(len(table)), np.where(alone, 1, counts))
+    first = np.cumsum(np.where(alone, 1, counts)) - np.where(alone, 1, counts)
+    names = np.empty(len(row), object)
+    seconds = np.empty(len(row))
+    names[first[alone]] = table.column("phase").cast(pa.string()).to_numpy()[alone]
+    seconds[first[alone]] = table.column("seconds").to_numpy()[alone]
+    inside = np.ones(len(row), bool)
+    inside[first[alone]] = False
+    names[inside] = stages.keys.to_numpy(zero_copy_only=False)
+    seconds[inside] = stages.items.to_numpy(zero_copy_only=False)
+    size, peak = table.column("bytes").to_numpy()[row], table.column("peak_bytes").to_numpy()[row]
+    pages = table.column("pages").to_numpy(zero_copy_only=False).astype(np.float64)[row]
+    for stage in dict.fromkeys(names.tolist()):
+        mine = names == stage
+        entry = total.setdefault(stage, {"seconds": 0.0, "bytes": 0, "tasks": 0, "peak_memory": 0, "retries": 0})
+        entry["retries"] += retries
+        retries = 0
+        entry["seconds"] += float(seconds[mine].sum())
+        entry["bytes"] += int(size[mine].sum())
+        entry["tasks"] += int(mine.sum())
+        entry["peak_memory"] = max(entry["peak_memory"], float(peak[mine].max()))
+        known = pages[mine]
+        if not np.isnan(known).all():
+            entry["pages"] = entry.get("pages", 0) + int(np.nansum(known))
 
 
 class _Made:
@@ -140,22 +205,44 @@ class _Made:
         self._marks = np.zeros(len(self.known), bool)
         self._others: set[int] = set()
 
-    def counted(self, tasks: list[dict[str, Any]], by_split: Collection[str]) -> Iterator[dict[str, Any]]:
-        """The tasks of a file of costs that count; what they made is marked."""
-        outputs = hashes_of(output for task in tasks for output in task["outputs"])
+    def counted(self, table: pa.Table, by_split: Collection[str]) -> npt.NDArray[np.bool_]:
+        """Which tasks of a file of costs count; what they made is marked."""
+        lists = table.column("outputs").combine_chunks()
+        lists = lists.chunk(0) if isinstance(lists, pa.ChunkedArray) else lists
+        offsets = lists.offsets.to_numpy()
+        outputs = hashes_of(lists.values.to_pylist())[offsets[0] : offsets[-1]]
+        offsets = offsets - offsets[0]
+        task = np.repeat(np.arange(len(table)), np.diff(offsets))
         places = np.minimum(np.searchsorted(self.known, outputs), max(0, len(self.known) - 1))
         asked = self.known[places] == outputs if len(self.known) else np.zeros(len(outputs), bool)
-        place_of = np.where(asked, places, -1).tolist()
-        start = 0
-        for task in tasks:
-            stop = start + len(task["outputs"])
-            inside = [place for place in place_of[start:stop] if place >= 0]
-            others = [int(outputs[number]) for number in range(start, stop) if place_of[number] < 0]
-            start = stop
-            if len(self.known) and not inside and task["phase"] in by_split:
-                continue
-            if any(self._marks[place] for place in inside) or not self._others.isdisjoint(others):
-                continue
-            self._marks[inside] = True
-            self._others.update(others)
-            yield task
+        counts = np.ones(len(table), bool)
+        if len(self.known):
+            phases = table.column("phase").cast(pa.string()).to_pylist()
+            counts = ~np.array([phase in by_split for phase in phases], bool)
+            counts[task[asked]] = True
+        again = np.zeros(len(outputs), bool)
+        again[asked] = self._marks[places[asked]]
+        others = outputs[~asked].tolist()
+        if len(np.unique(outputs)) == len(outputs):
+            if not self._others.isdisjoint(others):
+                again[~asked] = [other in self._others for other in others]
+            counts[task[again]] = False
+        else:  # two tasks made the same file: the first of them counts
+            self._one_by_one(counts, outputs.tolist(), offsets.tolist(), again)
+        stay = counts[task]
+        self._marks[places[asked & stay]] = True
+        self._others.update(outputs[~asked & stay].tolist())
+        return counts
+
+    def _one_by_one(
+        self, counts: npt.NDArray[np.bool_], outputs: list[int], offsets: list[int], again: npt.NDArray[np.bool_]
+    ) -> None:
+        """Take out of ``counts`` the tasks of which a file was made before; ``again``: of those asked for."""
+        seen: set[int] = set()
+        for number in np.flatnonzero(counts).tolist():
+            own = outputs[offsets[number] : offsets[number + 1]]
+            known = again[offsets[number] : offsets[number + 1]].any() or not self._others.isdisjoint(own)
+            if known or not seen.isdisjoint(own):
+                counts[number] = False
+            else:
+                seen.update(own)

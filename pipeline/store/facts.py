@@ -26,6 +26,7 @@ import xxhash
 
 from pipeline.store import manifest
 from pipeline.store.storage import METADATA_KEY, Checksum, Store
+from stages.contract import Each
 from stages.seal import DamagedFile
 
 NESTED = ("reasons", "domains", "domain_digests", "groups")
@@ -90,6 +91,38 @@ class Facts(Sequence[Row]):
         else:
             values = self.table.column(key).to_pylist()
         return [value and json.loads(value) for value in values] if key in NESTED else values
+
+    def stream(self, key: str) -> Iterator[Any]:
+        """One fact of every file, of which few are held at a time."""
+        if "table" not in vars(self) or key not in self.table.column_names:
+            yield from self.column(key)
+            return
+        for chunk in self.table.column(key).chunks:
+            for start in range(0, len(chunk), CHUNK):
+                values = chunk.slice(start, CHUNK).to_pylist()
+                yield from (value and json.loads(value) for value in values) if key in NESTED else values
+
+    def each(self, key: str) -> Sequence[Any]:
+        """The same, each made when it is looked at: strings of the files of a dump take a hundred megabytes."""
+        if "table" not in vars(self) or key not in self.table.column_names or key in NESTED:
+            return self.column(key)
+        held = self.table.column(key).combine_chunks()
+        chunk = held.chunk(0) if isinstance(held, pa.ChunkedArray) and held.num_chunks else held
+        return Each(lambda index: chunk[index].as_py(), len(self))
+
+    def distinct(self, key: str) -> list[Any]:
+        """The different values of one fact."""
+        if "table" not in vars(self) or key not in self.table.column_names:
+            found: dict[str, Any] = {json.dumps(value): value for value in self.column(key)}
+            return list(found.values())
+        values = self.table.column(key).unique().to_pylist()
+        return [value and json.loads(value) for value in values] if key in NESTED else values
+
+    def without(self, *keys: str) -> Facts:
+        """The same without facts that nobody asks for again, which take memory."""
+        if "table" not in vars(self):
+            return self
+        return Facts(self.table.select([name for name in self.table.column_names if name not in keys]), self.beside)
 
     def values(self, key: str, names: Sequence[str]) -> Iterator[tuple[str, list[Any]]]:
         """Of a fact that is a dict, name by name: its values in the files that have one, in their order.
@@ -204,6 +237,7 @@ class Beside:
         return found
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """All facts, or those of some columns that are there."""
         return self._store.read_table(self._address, columns)
 
 

@@ -9,10 +9,11 @@ driver holds the few facts it needs of each. A report is decoded when somebody a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
+from json.encoder import encode_basestring
 from typing import Any, cast
 
 import zstandard
@@ -61,7 +62,7 @@ class Entry:
         return facts(self.report) if found is None else found  # a manifest of an earlier program
 
 
-def address_of(product: str, addresses: list[str]) -> str:
+def address_of(product: str, addresses: Sequence[str]) -> str:
     return f"manifests/{product}-{digest(addresses)}.jsonl.zst"
 
 
@@ -72,7 +73,7 @@ def line_of(address: str, checksum: Checksum, facts: dict[str, Any], report: byt
 
 def line_with(address: str, checksum: Checksum, facts: bytes, report: bytes) -> bytes:
     """The same of facts that are encoded too."""
-    name, xxh3 = json.dumps(address, ensure_ascii=False).encode(), str(checksum["xxh3_128"]).encode()
+    name, xxh3 = encode_basestring(address).encode(), str(checksum["xxh3_128"]).encode()
     return b'{"address":%b,"bytes":%d,"facts":%b,"report":%b,"xxh3_128":"%b"}' % (
         name,
         int(checksum["bytes"]),

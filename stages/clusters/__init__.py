@@ -43,6 +43,7 @@ from stages.clusters.curve import curve_lines
 from stages.clusters.explain import dedup_report, report_lines
 from stages.clusters.params import BRAKES, EFFORT, ClusterInput, Params, check_permutations
 from stages.clusters.planning import measure, plan, settle_all
+from stages.clusters.work import family_files
 from stages.exchange_file import CorruptIntermediate
 
 VERSION = 5
@@ -62,6 +63,7 @@ __all__ = [
     "check_permutations",
     "curve_lines",
     "dedup_report",
+    "family_files",
     "identity",
     "measure",
     "plan",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from stages.clusters.addresses import map_addresses, reduce_addresses
@@ -16,10 +16,10 @@ from stages.clusters.params import ClusterInput, Params
 from stages.clusters.stars import EDGE_BYTES, ROUNDS, contract, gather, large_star, small_star
 from stages.clusters.verify import verify
 from stages.clusters.work import SHINGLE_BYTES, SHINGLE_COPIES, Work, task
-from stages.contract import Wave
+from stages.contract import Each, Wave
 
 
-def plan(params: Params, splits: list[ClusterInput], directory: str) -> list[Wave]:
+def plan(params: Params, splits: Sequence[ClusterInput], directory: str) -> list[Wave]:
     """All waves of deduplication. Final outputs: ``DIRECTORY/NAME.parquet`` per split and ``DIRECTORY/summary.json``.
 
     For whoever wants no families afterwards: `measure`, `settle_all`, and nothing else is left.
@@ -30,7 +30,7 @@ def plan(params: Params, splits: list[ClusterInput], directory: str) -> list[Wav
     return [*measure(params, splits, families), *settle_all(params, splits, families, directory)]
 
 
-def measure(params: Params, splits: list[ClusterInput], directory: str) -> list[Wave]:
+def measure(params: Params, splits: Sequence[ClusterInput], directory: str) -> list[Wave]:
     """Phases that find families and compare texts; they end in ``DIRECTORY/shelf-N.part``, ``DIRECTORY/summary.part``.
 
     Which pages may stay plays no part. The order of ``splits`` does not matter. A task's memory grows with its input
@@ -47,7 +47,7 @@ def measure(params: Params, splits: list[ClusterInput], directory: str) -> list[
     return [*waves, _shelve(work), _summary_of_families(work)]
 
 
-def settle_all(params: Params, splits: list[ClusterInput], families: str, directory: str) -> list[Wave]:
+def settle_all(params: Params, splits: Sequence[ClusterInput], families: str, directory: str) -> list[Wave]:
     """Phases that decide among the pages that are `eligible`; final outputs as of `plan`, from what `measure` left."""
     work = Work(params, splits, directory, families)
     return [_passing(work), _decide(work), _output(work), _summary(work)]
@@ -239,7 +239,8 @@ def _verify(work: Work, number: int) -> Wave:
 def _shelve(work: Work) -> Wave:
     tasks = []
     for shelf, output in enumerate(work.shelves):
-        args: dict[str, Any] = {"families": work.dealt, "verified": work.verified, "pairs": work.all_pairs}
+        # of the pairs it takes only what each file of them says of all
+        args: dict[str, Any] = {"families": work.dealt, "verified": work.verified, "pairs": work.all_pairs[:1]}
         args |= {"shelf": shelf, "output": output}
         memory = work.all_rows * FAMILY_BYTES / len(work.shelves)
         tasks.append(task(shelve, args, [output], f"shelf {shelf}", memory))
@@ -296,7 +297,7 @@ def _output(work: Work) -> Wave:
 def _summary(work: Work) -> Wave:
     summary = f"{work.directory}/summary.json"
     args = {
-        "outputs": [work.final(split) for split in range(len(work.splits))],
+        "outputs": Each(work.final, len(work.splits)),
         "decisions": work.decisions,
         "families": work.families_summary,
         "summary": summary,

@@ -14,7 +14,7 @@ from stages.clusters.bands import MAP_RECORD_BYTES, REDUCE_RECORD_BYTES
 from stages.clusters.output import ROW_BYTES
 from stages.clusters.pages import RECORD_BYTES
 from stages.clusters.params import ClusterInput, Params
-from stages.contract import Task
+from stages.contract import Each, Task
 from stages.exchange_file import grouped
 
 BASE_MEMORY = 384 << 20
@@ -33,26 +33,36 @@ SHELF_ROWS = 1 << 21
 """Pages, in a family or not, for which a shelf of families is made: some 600,000 in families, 100 bytes each."""
 
 
+def family_files(rows: int, directory: str) -> list[str]:
+    """What is kept of families of so many pages: their shelves, and last their summary."""
+    count = max(1, ceil(rows / SHELF_ROWS))
+    return [*(f"{directory}/shelf-{shelf:05d}.part" for shelf in range(count)), f"{directory}/summary.part"]
+
+
 class Work:
     """Everything the waves share: how the work is cut, and the address of every file."""
 
-    def __init__(self, params: Params, splits: list[ClusterInput], directory: str, families: str | None = None) -> None:
+    def __init__(
+        self, params: Params, splits: Sequence[ClusterInput], directory: str, families: str | None = None
+    ) -> None:
         """``families``: folder of what is measured once; none: ``directory`` is that."""
-        names = [split.name for split in splits]
+        sizes = [(split.name, split.rows, split.text_bytes) for split in splits]
+        names = [name for name, _, _ in sizes]
         if len({*names}) != len(names):
             raise ValueError("splits of `clusters` must have different names")
         self._files: dict[tuple[str, int], list[str]] = {}
         self.params = params
         self.directory = directory
         self.families = families or directory
-        ordered = sorted(splits, key=lambda split: split.name)
-        self.splits = [{**vars(split), "number": number} for number, split in enumerate(ordered)]
-        rows = [split.rows for split in ordered]
+        order = sorted(range(len(names)), key=names.__getitem__)
+        self.splits = Each(lambda number: {**vars(splits[order[number]]), "number": number}, len(order))
+        rows = [sizes[place][1] for place in order]
+        self._names = [names[place] for place in order]
         self._rows_before = [0, *accumulate(rows)]
-        self._text_before = [0, *accumulate(split.text_bytes for split in ordered)]
+        self._text_before = [0, *accumulate(sizes[place][2] for place in order)]
         # of one round of places; which of them a component falls in, a hash decides
         self.rounds = params.rounds or params.passes
-        shingles = [ceil(split.text_bytes * SHINGLE_BYTES * SHINGLE_COPIES / self.rounds) for split in ordered]
+        shingles = [ceil(sizes[place][2] * SHINGLE_BYTES * SHINGLE_COPIES / self.rounds) for place in order]
         budget = max(params.memory - BASE_MEMORY, params.memory // 4)
         bands = ceil(params.bands / params.passes)
         page_bytes = max(RECORD_BYTES, ROW_BYTES)
@@ -81,10 +91,7 @@ class Work:
         self.dealt = self.files("dealt", self.hash_ranges)
         self.verified = self.files("verified", self.places)
         # by the pages alone, whatever `params` says of the effort: these files stay
-        self.shelves = [
-            f"{self.families}/shelf-{shelf:05d}.part" for shelf in range(max(1, ceil(sum(rows) / SHELF_ROWS)))
-        ]
-        self.families_summary = f"{self.families}/summary.part"
+        *self.shelves, self.families_summary = family_files(sum(rows), self.families)
         self.passing = self.files("passing", len(self.groups))
         self.decisions = self.files("decisions", len(self.shelves))
         self.copies = self.files("copies", len(self.shelves))
@@ -122,10 +129,11 @@ class Work:
         return number * each, (number + 1) * each
 
     def final(self, split: int) -> str:
-        return f"{self.directory}/{self.splits[split]['name']}.parquet"
+        return f"{self.directory}/{self._names[split]}.parquet"
 
-    def of(self, members: Sequence[int]) -> list[dict[str, Any]]:
-        return [self.splits[index] for index in members]
+    def of(self, members: Sequence[int]) -> Sequence[dict[str, Any]]:
+        """Made where a task needs them: those of all splits would be most of the memory of a plan."""
+        return Each(lambda place: self.splits[members[place]], len(members))
 
     def rows(self, members: Sequence[int]) -> int:
         """Of splits that follow each other, as those of a group do."""

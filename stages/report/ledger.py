@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -29,7 +29,7 @@ from stages.reports import DocumentsReport, KeptReport, TokensReport
 R = TypeVar("R")
 WIDTHS = {"pages": 2, "tokens": 3, "failed": 4, "asked": 3, "views": 3}
 """Fields of a ledger that map a key to a list of numbers, and how many."""
-COUNTERS = ("pieces", "entries", "redacted", "slow_files")
+COUNTERS = ("pieces", "entries", "redacted", "slow_files", "content_types", "notes")
 MAX_LISTED = 100
 """Quarantined records and bad stretches listed in stats.json; all are counted."""
 
@@ -101,31 +101,42 @@ class Counted(Generic[R]):
 
     counts: Mapping[str, list[int]]
     rows: npt.NDArray[np.int64]
-    """Of every file the pages that the product before it must have for it."""
+    """Of every file the pages that the product before it must have for it; of `documents` those it has."""
     text_bytes: npt.NDArray[np.int64]
     left: npt.NDArray[np.int64]
     """Of every file of `kept` the pages that stay."""
     reports: Callable[[], Iterable[R]]
     """The reports one by one, where the sums are not enough."""
+    listing: npt.NDArray[np.bool_] | None = None
+    """Of every file of `documents` whether it has something to list."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """Of every file of `documents` its pages and bytes of text, and on demand its name."""
+
+    rows: npt.NDArray[np.int64]
+    text_bytes: npt.NDArray[np.int64]
+    names: Callable[[], Sequence[str]]
 
 
 def add_up(
-    documents: Iterable[DocumentsReport],
+    documents: Iterable[DocumentsReport] | Counted[DocumentsReport],
     kept: Iterable[KeptReport] | Counted[KeptReport],
     tokens: Iterable[TokensReport] | Counted[TokensReport],
 ) -> Ledger:
-    """Add up the reports of all files and check every file; ``kept`` and ``tokens`` may be empty (not made yet).
+    """Add up the reports of all files and check every file; ``kept`` and ``tokens`` may be none (not made yet).
 
     Raises:
         ConservationError: at the first file whose counts do not add up.
     """
     ledger = Ledger()
-    rows_of = [_add_documents(ledger, report) for report in documents]
-    left = _add_all_kept(ledger, kept, rows_of)
-    if left:
+    files = _add_all_documents(ledger, documents)
+    left = _add_all_kept(ledger, kept, files)
+    if len(left):
         ledger.has_kept = True
-        _equal("kept", "all files", "files", len(rows_of), len(left))
-    num_tokens = _add_all_tokens(ledger, tokens, [name for name, _, _ in rows_of], left)
+        _equal("kept", "all files", "files", len(files.rows), len(left))
+    num_tokens = _add_all_tokens(ledger, tokens, files, left)
     if num_tokens:
         ledger.has_tokens = True
         measured = sum(int(counts.sum()) for counts in ledger.lengths.values())
@@ -142,26 +153,52 @@ def add_up(
     return ledger
 
 
+def _add_all_documents(ledger: Ledger, documents: Iterable[DocumentsReport] | Counted[DocumentsReport]) -> Files:
+    """Add every file."""
+    if isinstance(documents, Counted):
+        add_sums(ledger, documents.counts)
+        if documents.listing is not None and documents.listing.any():
+            for report, listed in zip(documents.reports(), documents.listing.tolist(), strict=True):
+                if listed:
+                    list_places(ledger, report)
+                if len(ledger.listed) == MAX_LISTED:
+                    break
+        reports = documents.reports
+        return Files(documents.rows, documents.text_bytes, lambda: [name_of(report) for report in reports()])
+    names, rows, sizes = [], [], []
+    for report in documents:
+        add_documents(ledger, report)
+        list_places(ledger, report)
+        names.append(name_of(report))
+        rows.append(report["rows"])
+        sizes.append(report["text_bytes"])
+    return Files(np.array(rows, np.int64), np.array(sizes, np.int64), lambda: names)
+
+
 def _add_all_kept(
-    ledger: Ledger, kept: Iterable[KeptReport] | Counted[KeptReport], rows_of: list[tuple[str, int, int]]
-) -> list[int]:
+    ledger: Ledger, kept: Iterable[KeptReport] | Counted[KeptReport], files: Files
+) -> npt.NDArray[np.int64]:
     """Add every file; of each the pages that stay."""
     if isinstance(kept, Counted):
-        rows, sizes = ([entry[number] for entry in rows_of] for number in (1, 2))
-        if np.array_equal(kept.rows, rows) and np.array_equal(kept.text_bytes, sizes):
+        if np.array_equal(kept.rows, files.rows) and np.array_equal(kept.text_bytes, files.text_bytes):
             add_sums(ledger, kept.counts)
-            return list(kept.left.tolist())
+            return kept.left
         kept = kept.reports()
-    left = []
+    left: list[int] = []
+    names: Sequence[str] = ()
     for index, report in enumerate(kept):
-        if index == len(rows_of):
-            raise ConservationError(f"kept: there are more than the {len(rows_of)} files of documents")
-        left.append(add_kept(ledger, report, *rows_of[index]))
-    return left
+        if index == len(files.rows):
+            raise ConservationError(f"kept: there are more than the {index} files of documents")
+        names = names or files.names()
+        left.append(add_kept(ledger, report, names[index], int(files.rows[index]), int(files.text_bytes[index])))
+    return np.array(left, np.int64)
 
 
 def _add_all_tokens(
-    ledger: Ledger, tokens: Iterable[TokensReport] | Counted[TokensReport], names: list[str], left: list[int]
+    ledger: Ledger,
+    tokens: Iterable[TokensReport] | Counted[TokensReport],
+    files: Files,
+    left: npt.NDArray[np.int64],
 ) -> int:
     """Add every file; how many there are."""
     if isinstance(tokens, Counted):
@@ -171,10 +208,12 @@ def _add_all_tokens(
             return len(left)
         tokens = tokens.reports()
     num_tokens = 0
+    names: Sequence[str] = ()
     for index, tokenized in enumerate(tokens):
         if index == len(left):
             raise ConservationError(f"tokens: there are more than the {len(left)} files of kept")
-        add_tokens(ledger, tokenized, names[index], left[index])
+        names = names or files.names()
+        add_tokens(ledger, tokenized, names[index], int(left[index]))
         num_tokens += 1
     return num_tokens
 
@@ -190,6 +229,16 @@ def add_sums(ledger: Ledger, counts: Mapping[str, list[int]]) -> None:
             getattr(ledger, field)[key] += values[0]
         elif field == "active":
             ledger.active.add(parts[0])
+        elif field == "sources":
+            source, what = parts
+            found_source = ledger.sources.setdefault(source, Reading())
+            setattr(found_source, what, getattr(found_source, what) + values[0])
+        elif field == "dropped":
+            source, reason = parts
+            add_counts(ledger.sources.setdefault(source, Reading()).dropped, reason, *values[:2])
+        elif field == "transforms":
+            source, what = parts
+            ledger.transforms.setdefault(source, Counter())[what] += values[0]
         else:
             domain, number = parts
             found = ledger.lengths.setdefault(domain, bins.unpacked("counts", {"first": 0, "counts": []}))
@@ -201,13 +250,25 @@ def _equal(product: str, where: str, what: str, expected: int, found: int) -> No
         raise ConservationError(f"{product}: {where}: expected {expected:,} {what}, found {found:,}")
 
 
-def _add_documents(ledger: Ledger, report: DocumentsReport) -> tuple[str, int, int]:
-    """Add one file; returns its name, rows and bytes of text."""
+def name_of(report: DocumentsReport) -> str:
+    """What an error calls a file of `documents`."""
+    return f"{report['source']}/{report['file']}" if "file" in report else report["source"]
+
+
+def list_places(ledger: Ledger, report: DocumentsReport) -> None:
+    """List the quarantined records and bad stretches of a file, as long as there is room."""
+    for kind, places in (("quarantined", report["quarantined"]), ("bad", report["bad"])):
+        for place in places[: MAX_LISTED - len(ledger.listed)]:
+            told = {"source": report["source"], "file": str(place.get("file", report.get("file", "")))}
+            ledger.listed.append({**told, "offset": place["offset"], "reason": place["reason"], "kind": kind})
+
+
+def add_documents(ledger: Ledger, report: DocumentsReport) -> None:
+    """Add what one file counts."""
     source = report["source"]
-    name = f"{source}/{report['file']}" if "file" in report else source
     dropped = sum(entry["records"] for entry in report["dropped"].values())
     quarantined = report.get("num_quarantined", len(report["quarantined"]))
-    _equal("documents", name, "records in all", report["records"], report["rows"] + dropped + quarantined)
+    _equal("documents", name_of(report), "records in all", report["records"], report["rows"] + dropped + quarantined)
     reading = ledger.sources.setdefault(source, Reading())
     reading.files += 1
     reading.records += report["records"]
@@ -218,10 +279,6 @@ def _add_documents(ledger: Ledger, report: DocumentsReport) -> tuple[str, int, i
     reading.bad += report.get("num_bad", len(report["bad"]))
     for reason, entry in report["dropped"].items():
         add_counts(reading.dropped, reason, entry["records"], entry["bytes"])
-    for kind, places in (("quarantined", report["quarantined"]), ("bad", report["bad"])):
-        for place in places[: MAX_LISTED - len(ledger.listed)]:
-            told = {"source": source, "file": str(place.get("file", report.get("file", "")))}
-            ledger.listed.append({**told, "offset": place["offset"], "reason": place["reason"], "kind": kind})
     ledger.content_types.update(report.get("content_types", {}))
     ledger.notes.update(report.get("notes", {}))
     if "parents" in report:
@@ -230,7 +287,6 @@ def _add_documents(ledger: Ledger, report: DocumentsReport) -> tuple[str, int, i
         found.update(parents=report["parents"], taken=report["parents_taken"], made=report["rows"])
         found.update(nothing=nothing, left_out=dropped - nothing)
         found.update(report["reasons"])
-    return name, report["rows"], report["text_bytes"]
 
 
 def add_kept(ledger: Ledger, report: KeptReport, name: str, rows: int, text_bytes: int) -> int:

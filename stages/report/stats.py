@@ -94,7 +94,7 @@ def encode(stats: Mapping[str, Any]) -> bytes:
 
 def build_stats(
     name: str,
-    documents: Iterable[DocumentsReport],
+    documents: Iterable[DocumentsReport] | Counted[DocumentsReport],
     kept: Iterable[KeptReport] | Counted[KeptReport],
     clusters: Mapping[str, Any] | None,
     tokens: Iterable[TokensReport] | Counted[TokensReport],
@@ -115,7 +115,7 @@ def build_stats(
     Args:
         name: of the mixture.
         documents, kept, tokens: one report per split, in the same order (`stages.report.ledger` has their keys);
-            ``kept`` and ``tokens`` may be empty while those products are not there, or added up already.
+            ``kept`` and ``tokens`` may be empty while those products are not there; all may be added up already.
         clusters: the summary of deduplication, or None.
         corpus: the corpus manifest, or None.
         repeats, contamination: the summaries of these products, or None.

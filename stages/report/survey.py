@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from stages.contract import Store, Task, Wave
+from stages.contract import Store, Task, Tasks, Wave
 from stages.kernels.columns import bins
 from stages.kernels.columns.keyed_hash import hash_names
 from stages.report import crossed, sums
@@ -66,13 +66,12 @@ def plan(inputs: Sequence[Mapping[str, str]], outputs: Sequence[str], folder: st
         outputs: where each split's survey goes; those that are there already are not made again.
         labels: what people are shown of each split.
     """
-    first = [
-        Task(
-            "stages.report.survey:survey", {"files": dict(entry), "output": output}, (output,), label, memory=512 << 20
-        )
-        for entry, output, label in zip(inputs, outputs, labels, strict=True)
-    ]
-    waves = [Wave("survey", tuple(first))]
+
+    def first(index: int) -> Task:
+        args = {"files": dict(inputs[index]), "output": outputs[index]}
+        return Task("stages.report.survey:survey", args, (outputs[index],), labels[index], memory=512 << 20)
+
+    waves = [Wave("survey", Tasks(first, outputs, [0] * len(outputs)))]
     level, names = 0, list(outputs)
     while True:
         groups = [names[start : start + FAN_IN] for start in range(0, len(names), FAN_IN)] or [[]]

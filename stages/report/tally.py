@@ -20,9 +20,11 @@ import numpy as np
 
 from stages.report import ledger as ledgers
 from stages.report.ledger import COUNTERS, WIDTHS, ConservationError, Ledger
-from stages.reports import KeptReport, TokensReport
+from stages.reports import DocumentsReport, KeptReport, TokensReport
 
 WIDTH = 4
+READING = ("files", "records", "pages", "raw_bytes", "text_bytes", "quarantined", "bad")
+"""Counts of a source in `Reading`."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,11 @@ class Tally:
     numbers: bytes
     rows: int
     text_bytes: int
+
+
+def documents(report: DocumentsReport) -> Tally | None:
+    """Of a report of `documents`; what it lists stays in it."""
+    return _taken(lambda ledger: ledgers.add_documents(ledger, report), report["rows"], report["text_bytes"])
 
 
 def kept(report: KeptReport) -> Tally | None:
@@ -67,11 +74,19 @@ def _named(ledger: Ledger) -> Iterator[tuple[str, list[int]]]:
     for field in COUNTERS:
         for key, value in getattr(ledger, field).items():
             yield _name(field, key), [value]
+    for source, reading in ledger.sources.items():
+        for what in READING:
+            yield _name("sources", (source, what)), [getattr(reading, what)]
+        for reason, counts in reading.dropped.items():
+            yield _name("dropped", (source, reason)), counts
+    for source, made in ledger.transforms.items():
+        for what, count in made.items():
+            yield _name("transforms", (source, what)), [count]
     for rule in sorted(ledger.active):
         yield _name("active", rule), [1]
-    for domain, counts in ledger.lengths.items():
-        for number in np.flatnonzero(counts):
-            yield json.dumps(["lengths", domain, int(number)]), [int(counts[number])]
+    for domain, lengths in ledger.lengths.items():
+        for number in np.flatnonzero(lengths):
+            yield json.dumps(["lengths", domain, int(number)]), [int(lengths[number])]
 
 
 def _name(field: str, key: Any) -> str:

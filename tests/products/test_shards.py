@@ -27,6 +27,17 @@ from tests.support.token_files import doc_id, read_docs, read_documents, run, wr
 TEXTS = [f"page {i} " + "wörd " * (i % 11) for i in range(60)]
 
 
+def inputs_of(reports: list[tuple[str, dict[str, Any]]], domain: str) -> list[shards.Input]:
+    """The tokens files that hold documents of a domain, from their (address, report)."""
+    found = []
+    for address, report in reports:
+        groups = [group for group in report["groups"] if group["domain"] == domain]
+        if groups:
+            documents, tokens = (sum(group[key] for group in groups) for key in ("documents", "tokens"))
+            found.append(shards.Input(address, documents, tokens))
+    return sorted(found, key=lambda item: item.address)
+
+
 def build(store: Store, name: str, parts: int, **params: Any) -> dict[str, Any]:
     """Tokenize the texts in ``parts`` splits and write the shards of their domain."""
     reports = []
@@ -36,7 +47,7 @@ def build(store: Store, name: str, parts: int, **params: Any) -> dict[str, Any]:
         if not store.exists(arguments["output"]):
             tokens.tokenize(store, **arguments, params={})
         reports.append((arguments["output"], store.metadata(arguments["output"])))
-    inputs = shards.inputs_of(reports, "en")
+    inputs = inputs_of(reports, "en")
     chosen = shards.Params(**{"target_tokens": 200, "batch_tokens": 90, **params})
     run(store, shards.plan(chosen, "en", inputs, name, tokenizer=reports[0][1]["tokenizer"], seed=0))
     return read_manifest(store, f"{name}/manifest.json")
@@ -321,7 +332,7 @@ def test_seed_and_division_move_no_text_between_splits(store: Store) -> None:
             reports.append((arguments["output"], store.metadata(arguments["output"])))
         tokenizer = reports[0][1]["tokenizer"]
         params = shards.Params(valid_fraction=0.3)
-        run(store, shards.plan(params, "en", shards.inputs_of(reports, "en"), name, tokenizer=tokenizer, seed=seed))
+        run(store, shards.plan(params, "en", inputs_of(reports, "en"), name, tokenizer=tokenizer, seed=seed))
         manifest = read_manifest(store, f"{name}/manifest.json")
         documents = read_documents(store, name, manifest)
         found.append([sorted(ids for _, ids in shard) for shard in documents])

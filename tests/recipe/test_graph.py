@@ -18,6 +18,7 @@ from pipeline.errors import RunError
 from pipeline.recipe import graph
 from pipeline.recipe import snapshot as snapshots
 from pipeline.recipe.snapshot import Snapshot
+from pipeline.store import costs
 from pipeline.store.storage import Store
 from stages.contract import Split
 from tests.support.corpora import documented, write_corpus, write_mixture
@@ -95,9 +96,8 @@ def test_its_rows_are_counted_by_status(finished: Snapshot, product: str) -> Non
 
 def test_no_task_is_named_by_a_hash(finished: Snapshot) -> None:
     """`watch` and the costs name what a task works on by input file, or by what it is of."""
-    tasks = [
-        task for address, _ in finished.store.list("runs/costs") for task in finished.store.read_json(address)["tasks"]
-    ]
+    files = [address for address, _ in finished.store.list("runs/costs")]
+    tasks = [task for address in files for task in costs.read(finished.store, address)[0].to_pylist()]
     hashed = [(task["phase"], task["label"]) for task in tasks if re.search(r"[0-9a-f]{16}", task["label"])]
     assert not hashed
     assert all(task["label"] for task in tasks)

@@ -28,3 +28,38 @@ def test_a_long_phase_fills_several_files(tmp_path: Path, monkeypatch: pytest.Mo
     task = Task("m:g", {}, ("kept/0.parquet",), "0")
     told.add("kept", task, {}, {"seconds": 0.5, "cpu_seconds": 0.5, "peak_bytes": 1.0})
     assert [one["phase"] for one in told.slowest(9)] == ["kept"]
+
+
+def test_the_latest_run_that_made_a_file_counts_once(tmp_path: Path) -> None:
+    """By hand: later files first; of two tasks that made the same file in one run the first; foreign ones by phase."""
+    store = Store(str(tmp_path))
+
+    def run(number: int, tasks: list[tuple[str, list[str], float]]) -> None:
+        told = Costs(store, ["kept"])
+        told.run = f"{number:08}"
+        for phase, outputs, seconds in tasks:
+            stages = {"seconds": {"a": seconds, "b": 2 * seconds}} if phase == "measure" else {}
+            cost = {"seconds": seconds, "cpu_seconds": seconds, "peak_bytes": seconds, "requests_again": 0.0}
+            told.add(phase, Task("m:f", {}, tuple(outputs), "x", cost=1), {"rows": 3, **stages}, cost)
+        told.retries = number
+        told.write()
+
+    run(1, [("measure", ["a/1", "b/1"], 1.0), ("kept", ["k/1"], 2.0), ("shards", ["s"], 4.0), ("kept", ["k/2"], 8.0)])
+    run(2, [("kept", ["k/1"], 16.0), ("kept", ["k/1"], 32.0), ("shards", ["s"], 64.0), ("kept", ["old"], 128.0)])
+    found = gather(store, hashes_of(["a/1", "b/1", "k/1", "k/2"]), ["kept", "measure"])
+    assert {stage: (entry["seconds"], entry["tasks"], entry["retries"]) for stage, entry in found.items()} == {
+        "a": (1.0, 1, 1),
+        "b": (2.0, 1, 0),
+        "kept": (24.0, 2, 2),
+        "shards": (64.0, 1, 0),
+    }
+    assert (found["kept"]["pages"], found["kept"]["peak_memory"]) == (6, 16.0)
+
+
+def test_costs_of_earlier_programs_are_read(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    task = {"phase": "kept", "label": "x", "outputs": ["k"], "bytes": 7, "seconds": 2.0, "cpu_seconds": 1.0}
+    task |= {"peak_bytes": 9.0, "pages": 5}
+    store.write_json("runs/costs/a-000.json", {"run": "a", "retries": 1, "tasks": [task]})
+    entry = {"seconds": 2.0, "bytes": 7, "tasks": 1, "peak_memory": 9.0, "retries": 1, "pages": 5}
+    assert gather(store, hashes_of(["k"]), ["kept"]) == {"kept": entry}
