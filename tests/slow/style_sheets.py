@@ -8,7 +8,7 @@ from dataclasses import dataclass
 UNFOLDING = re.compile("more|expa|coll|acco|togg|spoi|pane|fold|answ|slid|deta|reve|tab", re.I)
 SIMPLE = re.compile(r"(\*|[a-zA-Z][a-zA-Z0-9]*)?([.#])((?:[\w-]|\\[^0-9a-fA-F])+)")
 MOVING = {"opacity", "height", "max-height", "transition", "animation", "transform"}
-TOKEN = re.compile(r"""/\*.*?(?:\*/|$)|"[^"\n]*["\n]?|'[^'\n]*['\n]?|url\([^"'][^)]*|\\.|.""", re.S | re.I)
+TOKEN = re.compile(r"""/\*.*?(?:\*/|$)|"[^"\n]*["\n]?|'[^'\n]*['\n]?|url\((?!["'])[^)]*|\\.|.""", re.S | re.I)
 
 
 @dataclass
@@ -29,6 +29,11 @@ def media(query: str) -> int:
     if not query.strip() or any(part in ("screen", "all") for part in parts):
         return 0
     return 2 if all(re.match(r"(print|speech)\b", part) for part in parts) else 1
+
+
+def blank(text: str) -> str:
+    """``text`` without white space and the ``<!--``, ``-->`` of old pages around it."""
+    return re.sub(r"^(\s|<!--|-->)+", "", text).rstrip()
 
 
 def split(text: str, at: str) -> list[str]:
@@ -66,7 +71,7 @@ class Sheet:
                 declarations.append(text)
                 text = ""
             elif tokens[i] == "{":
-                i, more = self._open(tokens, i + 1, text.strip(), kind, selectors)
+                i, more = self._open(tokens, i + 1, blank(text), kind, selectors)
                 again |= more
                 text = ""
                 continue
@@ -113,7 +118,7 @@ class Sheet:
         shown = {visibility for visibility, (hides, _) in found.items() if not hides}
         for selector in split(selectors, ","):
             self.place += 1
-            selector = selector.strip()
+            selector = blank(selector)
             sure = kind == 0 and SIMPLE.fullmatch(selector) is not None
             for visibility, (hides, important) in found.items():
                 if hides and (not sure or UNFOLDING.search(selector)):

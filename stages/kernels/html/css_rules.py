@@ -169,8 +169,11 @@ def take_selector(data, start, stop, at, displays, shows, reading, T, W):  # typ
         show_again(data, start, stop, again, reading, W)
     if not sure:
         return
-    if tag == 0 and (displays | shows) & SHOW:
+    if (displays | shows) & SHOW:
         add_key(W, key, MAX_RULES)
+        if tag > 0:
+            add_key(W, rule_key(h, is_id, tag), MAX_RULES)
+            W[s.HAS_TAGS] = 1
     place = place_of(W, rule_key(h, is_id, tag))
     if W[s.RULES + place] != 0:
         at = s.RULES + SIZE + place
