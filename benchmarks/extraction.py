@@ -11,7 +11,6 @@ F1 is printed by `tools.train_extractor`, for sites the classifier has not seen.
 from __future__ import annotations
 
 import argparse
-import difflib
 import importlib.util
 import itertools
 import os
@@ -20,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -38,8 +38,17 @@ NO_TEXT = frozenset(
     ["script", "style", "template", "iframe", "noembed", "noframes", "title", "textarea", "select", "datalist", "svg"]
 )
 CODE = "import pyarrow as pa\nfrom stages.extraction import extract\nextract(pa.array([b'<p>a'], pa.large_binary()))"
-MAX_MIDDLE = 2000
-"""`difflib` takes the square of it."""
+BY_DESIGN = ",".join(
+    [
+        *("math", "sup", "sub", "ruby", "pre", "code", "[hidden]", "[style*=display]", "[style*=visibility]"),
+        *(f"[class*={part}]" for part in ("sr-only", "hidden", "screen-reader", "anchor", "headerlink", "hash-link")),
+        *(f"[class*={part}]" for part in ("math", "katex", "editsection", "permalink", "lineno")),
+        *(f"h{level} a" for level in range(1, 7)),
+    ]
+)
+"""Elements of which the text may be written in another way than it stands there, or left out (docs/decisions/structure.md)."""
+UNSEEN = dict.fromkeys(map(ord, "\0\u00ad\u200b\ufeff"))
+AGAIN, STEP = 24, 4096
 
 
 def read_pages(paths: list[str], limit: int) -> Iterator[bytes]:
@@ -61,9 +70,9 @@ def read_pages(paths: list[str], limit: int) -> Iterator[bytes]:
                     return
 
 
-def dom_text(html: bytes) -> str:
-    """Text nodes of resiliparse's DOM outside `NO_TEXT`, without white space."""
-    root = HTMLTree.parse_from_bytes(html, "utf-8").document.first_element_child
+def dom_text(tree: HTMLTree) -> str:
+    """Text nodes of resiliparse's DOM outside `NO_TEXT`, without white space and what nobody sees of it."""
+    root = tree.document.first_element_child
     if root is None:
         return ""
     for node in root.query_selector_all(",".join(NO_TEXT)):
@@ -72,23 +81,31 @@ def dom_text(html: bytes) -> str:
 
 
 def squeeze(text: str) -> str:
-    """Without white space and NUL."""
-    return "".join(text.replace("\0", "").split())
+    """Without white space, NUL, soft hyphens and spaces without width."""
+    return "".join(text.translate(UNSEEN).split())
 
 
 def same_characters(a: str, b: str) -> int:
-    """Characters of ``a`` that stand in ``b`` in the same order, at least: equal ends, and what a difference of the middle
-    finds; a middle of more than `MAX_MIDDLE` counts as wholly different."""
-    if a == b:
-        return len(a)
-    size = min(len(a), len(b))
-    head = next((i for i in range(size) if a[i] != b[i]), size)
-    tail = next((i for i in range(size - head) if a[-1 - i] != b[-1 - i]), size - head)
-    a, b = a[head : len(a) - tail], b[head : len(b) - tail]
-    if max(len(a), len(b)) > MAX_MIDDLE:
-        return head + tail
-    middle = difflib.SequenceMatcher(None, a, b, autojunk=False)
-    return head + tail + sum(match.size for match in middle.get_matching_blocks())
+    """Characters of ``a`` that stand in ``b`` in the same order, at least.
+
+    Where they part, the nearer place is taken where the next `AGAIN` characters of one stand in the other; without any
+    both characters are passed over.
+    """
+    same = at = other = 0
+    while at < len(a) and other < len(b):
+        size = min(len(a) - at, len(b) - other, STEP)
+        if a[at : at + size] != b[other : other + size]:
+            size = next(k for k in range(size) if a[at + k] != b[other + k])
+        same, at, other = same + size, at + size, other + size
+        if size < STEP and at < len(a) and other < len(b):
+            there, here = b.find(a[at : at + AGAIN], other), a.find(b[other : other + AGAIN], at)
+            if there >= 0 and (here < 0 or there - other <= here - at):
+                other = there
+            elif here >= 0:
+                at = here
+            else:
+                at, other = at + 1, other + 1
+    return same
 
 
 def block_texts(pages: Sequence[bytes]) -> Iterator[str]:
@@ -100,24 +117,33 @@ def block_texts(pages: Sequence[bytes]) -> Iterator[str]:
         yield "".join(scanned.block_text(block) for block in range(scanned.num_blocks))
 
 
-def agreement(pages: Iterator[bytes], show: int) -> None:
-    """Print the share of characters that are the same."""
-    num = total = same = different = 0
+def agreement(pages: Iterator[bytes], show: int, least: float) -> None:
+    """Print the share of characters that are the same, on pages where nothing is written anew or left out by design, and
+    on the others; exit where it is below ``least`` on the first."""
+    kinds = {"nothing by design": Counter[str](), "something by design": Counter[str]()}
+    plain, designed = kinds.values()
     for some in iter(lambda: list(itertools.islice(pages, 200)), []):
         for html, text in zip(some, block_texts(some), strict=True):
-            ours, theirs = squeeze(text), dom_text(html)
-            num += 1
-            total += max(len(ours), len(theirs))
-            same += same_characters(ours, theirs)
+            tree = HTMLTree.parse_from_bytes(html, "utf-8")
+            counts = designed if tree.document.query_selector(BY_DESIGN) is not None else plain
+            ours, theirs = squeeze(text), dom_text(tree)
+            counts["pages"] += 1
+            counts["characters"] += max(len(ours), len(theirs))
+            counts["same"] += same_characters(ours, theirs)
             if ours != theirs:
-                different += 1
-                if different <= show:
+                counts["different"] += 1
+                if counts is plain and counts["different"] <= show:
                     at = next((i for i, (x, y) in enumerate(zip(ours, theirs, strict=False)) if x != y), 0)
                     around = slice(max(0, at - 20), at + 50)
                     print(f"{len(ours)} {len(theirs)} ours {ours[around]!r} DOM {theirs[around]!r}")
-    if not total:
+    if not plain["characters"]:
         sys.exit("no page of HTML in these files")
-    print(f"{num} pages, {total} characters, {same / total:.5%} the same; {different} pages differ")
+    for name, counts in kinds.items():
+        share = counts["same"] / max(1, counts["characters"])
+        said = f"{counts['pages']} pages, {counts['characters']} characters, {share:.5%} the same"
+        print(f"{name}: {said}; {counts['different']} pages differ")
+    if plain["same"] < least * plain["characters"]:
+        sys.exit(f"less than {least:.2%} of the characters are the same where nothing is changed by design")
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -187,13 +213,14 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=1500)
     parser.add_argument("--code", default=CODE, help="of `compile`: what the process does")
     parser.add_argument("--show", type=int, default=0, help="differences to print")
+    parser.add_argument("--least", type=float, default=0.9999, help="share of `agreement` below which the status is 1")
     args = parser.parse_args()
     if args.what == "compile":
         compile_time(args.code)
     elif args.what == "speed":
         speed(list(read_pages(args.warc, args.pages)), min(100, args.pages // 3))
     else:
-        agreement(read_pages(args.warc, args.pages), args.show)
+        agreement(read_pages(args.warc, args.pages), args.show, args.least)
 
 
 if __name__ == "__main__":
