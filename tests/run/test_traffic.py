@@ -23,9 +23,9 @@ class Watched(Store):
 
     seen: set[str]
 
-    def open_unchecked(self, address: str) -> Any:
+    def open_unchecked(self, address: str, mapped: bool = True) -> Any:
         self.seen.add(address)
-        return super().open_unchecked(address)
+        return super().open_unchecked(address, mapped)
 
     def read_bytes(self, address: str) -> bytes:
         self.seen.add(address)
