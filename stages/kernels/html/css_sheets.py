@@ -161,21 +161,25 @@ def end_declarations(data, begin, stop, at, W):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def speaking(data, i):  # type: ignore[no-untyped-def]
+    """uint64: a bit for each of the 64 bytes from ``i`` on where ``ay`` or ``ty`` and a colon, white space or slash stand
+    (``display:``, ``visibility:``); reads to ``i + 66``."""
+    found = block_bits(data, i + 1, 121, 0, 32)
+    if found:
+        found &= block_bits(data, i, 97, 0, 32) | block_bits(data, i, 116, 0, 32)
+        found &= (
+            block_bits(data, i + 2, 58, 0, 0) | block_bits(data, i + 2, 9, 23, 0) | block_bits(data, i + 2, 47, 0, 0)
+        )
+    return found
+
+
+@inline_kernel
 def structure(data, i, end):  # type: ignore[no-untyped-def]
-    """uint64: a bit for each of the 64 bytes from ``i`` on that is a brace, quote, bracket, slash or backslash, or from which on
-    ``ay`` or ``ty`` and a colon, white space or slash stand (``display:``)."""
+    """uint64: a bit for each of the 64 bytes from ``i`` on that is a brace, quote, bracket, slash or backslash, or that `speaking` marks."""
     if i + 68 <= end:
         found = block_bits(data, i, 123, 2, 0) | block_bits(data, i, 39, 1, 0) | block_bits(data, i, 34, 0, 0)
         found |= block_bits(data, i, 47, 0, 0) | block_bits(data, i, 92, 0, 0)
-        speaks = block_bits(data, i + 1, 121, 0, 32)
-        if speaks:
-            speaks &= block_bits(data, i, 97, 0, 32) | block_bits(data, i, 116, 0, 32)
-            speaks &= (
-                block_bits(data, i + 2, 58, 0, 0)
-                | block_bits(data, i + 2, 9, 23, 0)
-                | block_bits(data, i + 2, 47, 0, 0)
-            )
-        return found | speaks
+        return found | speaking(data, i)
     found = np.uint64(0)
     for k in range(min(64, end - i)):
         b = data[i + k]

@@ -35,7 +35,7 @@ from stages.kernels.html.css_rules import (
     ask_classes,
     forget_rules,
 )  # fmt: skip
-from stages.kernels.html.css_sheets import read_sheet
+from stages.kernels.html.css_sheets import read_sheet, speaking
 from stages.kernels.html.css_words import NEVER, SURE, media_kind, read_word
 from stages.kernels.html.tables import FNV_START, fnv, mix
 from stages.kernels.html.tokens import find_byte, find_raw_end, is_space, read_attributes, read_tag_name, skip_markup
@@ -61,18 +61,11 @@ def may_hide(data, i, stop):  # type: ignore[no-untyped-def]
     """Whether ``ay`` or ``ty``, then a colon, stand somewhere before a word with n, h or c (none, hidden, collapse), or with white space that
     is not quite as usual: no style sheet without them hides anything."""
     while i + 68 <= stop:
-        found = block_bits(data, i + 1, 121, 0, 32)
-        if found:
-            found &= block_bits(data, i, 97, 0, 32) | block_bits(data, i, 116, 0, 32)
-            found &= (
-                block_bits(data, i + 2, 58, 0, 0)
-                | block_bits(data, i + 2, 9, 23, 0)
-                | block_bits(data, i + 2, 47, 0, 0)
-            )
-            while found:
-                if hides_at(data, i + lowest(found) + 2, stop):
-                    return True
-                found &= found - np.uint64(1)
+        found = speaking(data, i)
+        while found:
+            if hides_at(data, i + lowest(found) + 2, stop):
+                return True
+            found &= found - np.uint64(1)
         i += 64
     while i + 2 < stop:
         if (
