@@ -38,7 +38,8 @@ from stages import schemas
 from stages.contract import StageParams
 from stages.formats.fasttext_model import Model
 from stages.kernels.columns.ragged import Bytes, Offsets, offsets_of, read_only, text_buffers
-from stages.kernels.jit import lean_kernel
+from stages.kernels.jit import lean_inline_kernel, lean_kernel
+from stages.kernels.simd import block_bits, lowest, ones
 from stages.kernels.unicode import characters, lines
 
 VERSION = 5
@@ -191,7 +192,7 @@ def text_scripts(data: Bytes, offsets: Offsets, max_bytes: int) -> list[str]:
     """ISO 15924 code of most bytes of letters in the first ``max_bytes`` of each text."""
     names = characters.script_names()
     counts_DS = np.zeros((len(offsets) - 1, len(names)), np.int64)
-    _count_scripts(data, offsets, max_bytes, characters.classes(), characters.scripts(), counts_DS)
+    _count_scripts(data, offsets, max_bytes, characters.classes(), characters.scripts(), names.index("Latn"), counts_DS)
     for name in ("Zyyy", "Zinh", "Zzzz"):
         counts_DS[:, names.index(name)] = 0
     kana = counts_DS[:, names.index("Hira")] + counts_DS[:, names.index("Kana")]
@@ -212,12 +213,25 @@ def text_scripts(data: Bytes, offsets: Offsets, max_bytes: int) -> list[str]:
 
 
 @lean_kernel
-def _count_scripts(data, offsets, max_bytes, classes, scripts, counts_DS):  # type: ignore[no-untyped-def]
+def _count_scripts(data, offsets, max_bytes, classes, scripts, latin, counts_DS):  # type: ignore[no-untyped-def]
     for d in range(len(offsets) - 1):
         i = offsets[d]
         stop = min(offsets[d + 1], i + max_bytes)
+        while i + 64 <= stop:
+            counts_DS[d, latin] += ones(block_bits(data, i, 97, 25, 32))  # letters of ASCII
+            beginnings = block_bits(data, i, 0xC0, 0x3F, 0)
+            while beginnings:
+                _count_letter(data, i + lowest(beginnings), stop, classes, scripts, counts_DS[d])
+                beginnings &= beginnings - np.uint64(1)
+            i += 64
         while i < stop:
-            start = i
-            cp, i = characters.code_point(data, i, stop)
-            if classes[cp] & characters.ALPHA:
-                counts_DS[d, scripts[cp]] += i - start
+            if data[i] < 0x80 or data[i] >= 0xC0:
+                _count_letter(data, i, stop, classes, scripts, counts_DS[d])
+            i += 1
+
+
+@lean_inline_kernel
+def _count_letter(data, i, stop, classes, scripts, counts_S):  # type: ignore[no-untyped-def]
+    cp, behind = characters.code_point(data, i, stop)
+    if classes[cp] & characters.ALPHA:
+        counts_S[scripts[cp]] += behind - i

@@ -17,7 +17,6 @@ from functools import cache, cached_property
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
@@ -33,7 +32,7 @@ from stages.kernels.words.literals import Hits, Literals, find_literals, literal
 from stages.kernels.words.mark_sentences import Sentences, mark_sentences
 from stages.kernels.words.ngrams import Repetition, repeated_ngrams
 from stages.kernels.words.spacy_words import split_script_words, split_spacy_words
-from stages.kernels.words.unspaced import count_letters
+from stages.kernels.words.unspaced import mostly_unspaced
 from stages.kernels.words.word_sentences import count_sentences
 from stages.kernels.words.words import Words, split_words
 from stages.rules import chrome, classifiers, contamination, madlad, own_functions, own_rules, views, word_lists
@@ -176,7 +175,7 @@ def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
         texts = batch.column("text")
         if params.unit != "as_written":
             return measured(texts, params)
-        cut = unspaced(*text_buffers(texts))
+        cut = mostly_unspaced(*text_buffers(texts))
         if not cut.any():
             return measured(texts, spaced)
         halves = [measured(texts.filter(pa.array(rows)), unit) for rows, unit in ((~cut, spaced), (cut, scripts))]
@@ -193,12 +192,6 @@ def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
         return pa.concat_batches(parts)
 
     return measure
-
-
-def unspaced(data: Bytes, offsets: Offsets) -> npt.NDArray[np.bool_]:
-    """Which documents have more letters of scripts without spaces than of others."""
-    letters_D2 = count_letters(data, offsets, find_planes(data, offsets))
-    return np.asarray(2 * letters_D2[:, 0] > letters_D2[:, 1], np.bool_)
 
 
 @cache

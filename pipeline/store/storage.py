@@ -62,7 +62,9 @@ class TableWriter:
         self.report: Mapping[str, Any] | None = None
         self.rows = 0
         self._sink = sink
-        self._writer = pq.ParquetWriter(sink, schema, compression="zstd", compression_level=3, write_page_checksum=True)
+        # without dictionaries: hashes and counts repeat too little for them, and zstd finds what does
+        options = {"compression": "zstd", "compression_level": 3, "use_dictionary": False, "write_page_checksum": True}
+        self._writer = pq.ParquetWriter(sink, schema, **options)
 
     def write(self, batch: pa.RecordBatch | pa.Table) -> None:
         table = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch

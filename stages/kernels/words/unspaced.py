@@ -31,8 +31,9 @@ import numpy.typing as npt
 
 from stages.kernels.columns.ragged import Bytes, Offsets
 from stages.kernels.jit import lean_kernel
+from stages.kernels.simd import block_bits, ones
 from stages.kernels.unicode import bitmaps, characters
-from stages.kernels.unicode.bitmaps import Planes, next_bit
+from stages.kernels.unicode.bitmaps import Planes, find_planes, next_bit
 
 SPACED, HAN, HIRAGANA, KATAKANA, THAI, LAO, KHMER, BURMESE, TIBETAN, EXTENDS, STACKS, SILENCES, ENDS = range(13)
 """What a code point does: a letter of a script (`SPACED`: of any other, or no letter), is part of the word before it,
@@ -67,6 +68,34 @@ def count_letters(data: Bytes, offsets: Offsets, planes_BK: Planes) -> npt.NDArr
     counts_D2 = np.zeros((len(offsets) - 1, 2), np.int64)
     _letters(data, offsets, planes_BK, groups(), counts_D2)
     return counts_D2
+
+
+def mostly_unspaced(data: Bytes, offsets: Offsets) -> npt.NDArray[np.bool_]:
+    """Which documents have more letters of these scripts than of others."""
+    chosen_D = np.zeros(len(offsets) - 1, np.bool_)
+    _maybe(data, offsets, chosen_D)
+    for d in np.flatnonzero(chosen_D).tolist():
+        one = offsets[d : d + 2]
+        ours, all_letters = count_letters(data, one, find_planes(data, one))[0].tolist()
+        chosen_D[d] = 2 * ours > all_letters
+    return chosen_D
+
+
+@lean_kernel
+def _maybe(data, offsets, chosen_D):  # type: ignore[no-untyped-def]
+    """Where characters of three bytes and more, as all letters of these scripts are, outnumber the letters of ASCII."""
+    for d in range(len(chosen_D)):
+        i, stop = offsets[d], offsets[d + 1]
+        wide = ascii_letters = 0
+        while i + 64 <= stop:
+            wide += ones(block_bits(data, i, 0xE0, 0x1F, 0))
+            ascii_letters += ones(block_bits(data, i, 97, 25, 32))
+            i += 64
+        while i < stop:
+            wide += data[i] >= 0xE0
+            ascii_letters += 97 <= data[i] | 32 <= 122
+            i += 1
+        chosen_D[d] = wide > ascii_letters
 
 
 @lean_kernel
