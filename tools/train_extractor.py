@@ -19,8 +19,10 @@ import json
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.util import module_from_spec, spec_from_file_location
+from itertools import combinations_with_replacement
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -278,33 +280,45 @@ def fit(X: Any, y: Any, w: Any, trees: int, shares: dict[str, float]) -> Any:
     return CatBoostClassifier(**settings).fit(X[known], y[known], sample_weight=w[known])
 
 
-def unseen_scores(X: Any, y: Any, w: Any, fold: Any, trees: int) -> npt.NDArray[np.uint8]:
+def unseen_scores(X: Any, y: Any, w: Any, fold: Any, trees: int, workers: int = 1) -> npt.NDArray[np.uint8]:
     """First scores that leak nothing, G x G x blocks for G folds: row (j, k) is by a classifier that saw neither fold.
 
     Blocks of other folds are left 0. Row (k, k) judges fold k; rows (j, k) of all j train the second classifier that does.
     """
     groups = int(fold.max()) + 1
     scores = np.zeros((groups, groups, len(y)), np.uint8)
-    for j in range(groups):
-        for k in range(j + 1):
-            hidden = (fold == j) | (fold == k)
-            raw = fit(X[~hidden], y[~hidden], w[~hidden], trees, FIRST).predict(
-                X[hidden], prediction_type="RawFormulaVal"
-            )
-            scores[j, k, hidden] = scores[k, j, hidden] = byte_scores(raw)
+
+    def score(pair: tuple[int, int]) -> None:
+        hidden = np.isin(fold, pair)
+        raw = fit(X[~hidden], y[~hidden], w[~hidden], trees, FIRST).predict(X[hidden], prediction_type="RawFormulaVal")
+        scores[pair[0], pair[1], hidden] = scores[pair[1], pair[0], hidden] = byte_scores(raw)
+
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(score, combinations_with_replacement(range(groups), 2)))
     return scores
 
 
 def nested(
-    pages: Sequence[Page], X: Any, y: Any, w: Any, fold: Any, scores: npt.NDArray[np.uint8], trees: int
+    pages: Sequence[Page],
+    X: Any,
+    y: Any,
+    w: Any,
+    fold: Any,
+    scores: npt.NDArray[np.uint8],
+    trees: int,
+    workers: int = 1,
 ) -> npt.NDArray[np.float64]:
     """Logits of every block from two classifiers of which neither, nor what either learned from, saw its fold."""
     raw, blocks = np.zeros(len(y)), np.arange(len(y))
-    for k in range(len(scores)):
+
+    def judge_fold(k: int) -> None:
         held_out = fold == k
         XX = np.concatenate([X, score_features(pages, scores[fold, k, blocks]).T], axis=1)
         second = fit(XX[~held_out], y[~held_out], w[~held_out], trees, SECOND)
         raw[held_out] = second.predict(XX[held_out], prediction_type="RawFormulaVal")
+
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(judge_fold, range(len(scores))))
     return raw
 
 
@@ -377,6 +391,7 @@ def main() -> None:
     parser.add_argument(
         "--leave-out-source", action="store_true", help="hold out whole sources, print their F1 and stop"
     )
+    parser.add_argument("--workers", type=int, default=1, help="classifiers trained at a time")
     args = parser.parse_args()
     pages = read_pages(args.pages)
     first_trees, second_trees = args.trees
@@ -390,8 +405,8 @@ def main() -> None:
         source = np.repeat([page.source for page in pages], num_blocks)
         show({"ours": judge(chosen_text(pages, without_source(pages, X, y, w, fold, source, args.trees)), f1)})
         return
-    scores = unseen_scores(X, y, w, fold, first_trees)
-    judged = list(chosen_text(pages, nested(pages, X, y, w, fold, scores, second_trees)))
+    scores = unseen_scores(X, y, w, fold, first_trees, args.workers)
+    judged = list(chosen_text(pages, nested(pages, X, y, w, fold, scores, second_trees, args.workers)))
     columns = {"ours": judge(judged, f1), "our tokens": judge(judged, token_f1)}
     for name in args.beside:
         judged = list(texts_of(name, pages))

@@ -75,3 +75,14 @@ def test_tokens_are_words_in_any_order_and_case_and_wcxb_is_the_mean_of_its_page
         "macro": 1.25 / 3,
         "wcxb": 3.25 / 4,
     }
+
+
+def test_classifiers_trained_at_the_same_time_are_those_trained_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    X = np.stack([FOLDS, np.zeros(len(FOLDS), int)], axis=1)
+    y = w = np.ones(len(FOLDS))
+    monkeypatch.setattr(train, "fit", lambda X, y, w, trees, shares: Stub(X, []))
+    monkeypatch.setattr(train, "score_features", lambda pages, scores: scores[None].astype(int))
+    scores = train.unseen_scores(X, y, w, FOLDS, 1)
+    assert np.array_equal(train.unseen_scores(X, y, w, FOLDS, 1, workers=4), scores)
+    raw = train.nested([], X, y, w, FOLDS, scores, 1)
+    assert np.array_equal(train.nested([], X, y, w, FOLDS, scores, 1, workers=4), raw)
