@@ -20,7 +20,6 @@ import numpy.typing as npt
 from pipeline.errors import UserError
 from pipeline.reader import TokenShards
 
-INT32_MAX = (1 << 31) - 1
 UINT32_MAX = (1 << 32) - 1
 
 

@@ -15,9 +15,10 @@ from pipeline.recipe.answers import (
     train_classifier,
     verify_corpus,
 )
+from pipeline.recipe.exchanges import survey_addresses
 from pipeline.recipe.file import load
 from pipeline.recipe.input import note_tried
-from pipeline.recipe.products import Recipe, Source, survey_addresses
+from pipeline.recipe.products import Recipe, Source
 from pipeline.recipe.reach import empty_domains, lacking_domains
 from pipeline.recipe.sections import MODEL_SUFFIXES, dump
 

@@ -5,18 +5,17 @@ Nothing here touches files of a run: `pipeline.run.run` does, with what this mod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from pipeline.errors import RunError, UserError
 from pipeline.recipe import graph, robots_files
 from pipeline.recipe.paths import root_of, unlisted
 from pipeline.recipe.sections import ClustersSection, LinesSection, RepeatsSection, SampleParams, dump
 from pipeline.recipe.yaml_file import Key
 from pipeline.store.address import Fingerprint, digest, split_id
-from pipeline.store.storage import Store, inside
+from pipeline.store.storage import Store
 from stages import (
     clusters,
     contamination,
@@ -35,11 +34,9 @@ from stages import (
     token_counts,
     tokens,
 )
-from stages.clusters import curve
-from stages.contract import Each, Split, Wave
+from stages.contract import Split
 from stages.documents import derived
 from stages.kept import buckets
-from stages.report import survey
 from stages.rules import url_lists
 from stages.rules.contamination import Benchmarks
 
@@ -277,12 +274,6 @@ class Recipe:
         """What is counted for them, and how: columns, each within a labeller's labels where a domain says so."""
         return [buckets.VERSION, *buckets.columns_of(self.percentiles())]
 
-    def bucket_plan(
-        self, inputs: list[dict[str, Any]], names: list[str], folder: str, output: str, labels: Sequence[str]
-    ) -> list[Wave]:
-        """Waves that find the values at those percentiles, language by language; ``labels`` of the ``inputs``."""
-        return buckets.plan(inputs, self.percentiles(), names, folder, output, labels)
-
     def url_lists(self, source: str) -> str | None:
         """Where the compiled lists of addresses of a source's `kept` lie; None where there are none."""
         lists = self.sources[source].sections["kept"].urls
@@ -365,140 +356,6 @@ class Recipe:
         """Requests for the records that indices name."""
         return sum(cost.requests for cost in sources.costs(splits).values())
 
-    # The exchanges: what each wants to know of the products before it, and its phases
-
-    def cluster_input(self, split: Split, name: str, files: dict[str, str], report: dict[str, Any]) -> Any:
-        """What `clusters` must know of a split: addresses of its aligned files, and its documents' report."""
-        return clusters.ClusterInput(
-            name=name,
-            source=split.source,
-            documents=files["documents"],
-            signatures=files["signatures"],
-            language=files["language"],
-            quality=files["quality"] if self.sections["clusters"].quality_column else None,
-            rows=report["rows"],
-            text_bytes=report["text_bytes"],
-        )
-
-    def earlier_input(self, split: dict[str, Any]) -> Any:
-        """The same of a split of an earlier mixture (`pipeline.run.earlier`); files of another root by path or URI."""
-        quality = split["quality"] if self.sections["clusters"].quality_column else None
-        files = {**split, "quality": quality}
-        root = files.pop("root")
-        if root is not None:
-            names = [name for name in (*graph.BY_NAME["families"].inputs, "decided") if files[name] is not None]
-            files |= {name: inside(root, files[name]) for name in names}
-        return clusters.ClusterInput(**files, earlier=True)
-
-    def family_files(self, rows: int, folder: str) -> list[str]:
-        """What stands in ``folder`` when families of so many pages are found."""
-        return clusters.family_files(rows, folder)
-
-    def family_waves(self, inputs: Sequence[Any], folder: str) -> list[Wave]:
-        """Phases that find and compare families, whoever may stay; the last two write what stands in ``folder``."""
-        return clusters.measure(self._cluster_params(), inputs, folder)
-
-    def cluster_waves(self, inputs: Sequence[Any], eligible: Sequence[str], families: str, folder: str) -> list[Wave]:
-        """Phases that decide who stays among the pages that the files ``eligible`` of the first inputs say.
-
-        What `family_waves` makes stands before them, so that a damaged file of that is made again.
-        """
-
-        def chosen(index: int) -> Any:
-            entry = inputs[index]
-            return type(entry)(**vars(entry) | {"eligible": eligible[index]}) if index < len(eligible) else entry
-
-        params = self._cluster_params()
-        return [
-            *clusters.measure(params, inputs, families),
-            *clusters.settle_all(params, Each(chosen, len(inputs)), families, folder),
-        ]
-
-    def lines_input(self, split: Split, name: str, documents: str, report: dict[str, Any]) -> Any:
-        """What `lines` must know of a split."""
-        return lines.LinesInput(name, split.source, documents, report["rows"], report["text_bytes"])
-
-    def lines_waves(self, inputs: list[Any], folder: str) -> list[Wave]:
-        section = dump(self.sections["lines"])
-        known = lines.Params.model_fields
-        params = lines.Params.model_validate({key: value for key, value in section.items() if key in known})
-        return lines.plan(params, inputs, folder)
-
-    def contamination_input(self, split: Split, name: str, files: dict[str, str]) -> Any:
-        """What `contamination` must know of a split."""
-        return contamination.ContaminationInput(name, split.source, files["documents"], files["overlaps"])
-
-    def contamination_waves(self, inputs: list[Any], folder: str, labels: Mapping[str, str]) -> list[Wave]:
-        """``labels``: what people are shown of each input, by its name."""
-        return contamination.plan(self.sections["contamination"], inputs, folder, labels)
-
-    def ensembles_waves(
-        self, splits: list[tuple[str, str, dict[str, str]]], folder: str, labels: Mapping[str, str]
-    ) -> list[Wave]:
-        """Phases that make `ensembles` of splits: (name, source, addresses of the files that hold its scores).
-
-        ``labels``: what people are shown of each, by its name.
-        """
-        inputs = [ensembles.EnsemblesInput(*split) for split in splits]
-        return ensembles.plan(self.sections["quality"].ensembles, inputs, folder, labels)
-
-    def repeats_input(self, split: Split, name: str, files: dict[str, str], report: dict[str, Any]) -> Any:
-        """What `repeats` must know of a split: addresses of its files (``kept``: of the pages that take part)."""
-        quality = files["quality"] if self.sections["repeats"].quality_column else None
-        sizes = (report["rows"], report["text_bytes"])
-        return repeats.RepeatsInput(name, split.source, files["documents"], *sizes, files["kept"], quality)
-
-    def repeats_waves(self, inputs: list[Any], folder: str) -> list[Wave]:
-        return repeats.plan(self._repeats_params(), inputs, folder)
-
-    def repeats_cost(self, text_bytes: list[int]) -> str:
-        """What `repeats` reads and writes of splits of so much text, in a sentence."""
-        return repeats.cost(self._repeats_params(), text_bytes)
-
-    def _repeats_params(self) -> Any:
-        section = dump(self.sections["repeats"])
-        known = repeats.Params.model_fields
-        return repeats.Params.model_validate({key: value for key, value in section.items() if key in known})
-
-    def _cluster_params(self) -> Any:
-        section = dump(self.sections["clusters"])
-        known = {key: value for key, value in section.items() if key in clusters.Params.model_fields}
-        return clusters.Params.model_validate(known | {"derived": tuple(self.transforms())})
-
-    def check_clusters(self, summary: dict[str, Any]) -> list[str]:
-        """Apply the brakes; what they say where they only warn.
-
-        Raises:
-            RunError: when deduplication took more of a source or language, or made a larger cluster, than allowed.
-        """
-        params = self._cluster_params()
-        if params.past_brakes == "warn":
-            return [f"deduplication: {reason}" for reason in clusters.violations(params, summary)]
-        try:
-            clusters.check(params, summary)
-        except clusters.BrakeError as error:
-            raise RunError(str(error)) from error
-        return []
-
-    def duplicate_curve(self) -> list[str]:
-        """With which probability two pages of a similarity meet, for the choice of bands and rows; as text."""
-        if self.clusters() is None:
-            return []
-        return curve.curve_lines(self.sections["clusters"], self.sections["signatures"].permutations)
-
-    def survey(
-        self, files: Sequence[dict[str, str]], kept: Sequence[str], labels: Sequence[str]
-    ) -> tuple[str, Sequence[str], Callable[[], list[Wave]]]:
-        """What the report says beyond counts: addresses of the whole survey and of each split's, and how to plan it.
-
-        Args:
-            files: addresses of each split's aligned products, by name.
-            kept: those of kept, whose addresses tell all others.
-            labels: what people are shown of each split.
-        """
-        whole, outputs = survey_addresses(kept)
-        return whole, outputs, lambda: survey.plan(files, outputs, whole.rpartition("/")[0], labels)
-
     def warnings(self) -> list[str]:
         """What is doubtful about the mixture, known before any work is done."""
         found = [warning for source in self.sources.values() for warning in unused(source)]
@@ -518,108 +375,6 @@ class Recipe:
             if rules
         ]
 
-    def solve(self, available: dict[str, int], tokenizer: dict[str, Any]) -> mixture.Mixture:
-        """How many tokens of each domain the corpus takes.
-
-        Raises:
-            RunError: when the mixture cannot be made from the tokens there are.
-        """
-        phases = self.solve_phases(available, tokenizer)
-        if phases:
-            return mixture.whole_of(phases, available)
-        try:
-            return mixture.solve(self.sections["mixture"], available, tokenizer)
-        except ValueError as error:
-            raise RunError(f"{self.path}: mixture: {error}") from error
-
-    def taken_nothing_of(self, blend: mixture.Mixture) -> list[str]:
-        """A remark for each domain that has tokens and a share, and of which the corpus takes none."""
-        wanted = {
-            name
-            for _, params in mixtures_of(self.sections)
-            for name, domain in params.domains.items()
-            if domain.share != 0 and domain.epochs != 0
-        }
-        return [
-            f"mixture: domain {plan.name!r} gives no token of its {plan.available_tokens:,}: its share of a budget of"
-            f" {blend.requested_budget:,} rounds to 0; raise its share or the budget"
-            for plan in blend.domains
-            if plan.name in wanted and plan.available_tokens and not plan.target_tokens
-        ]
-
-    def solve_phases(self, available: dict[str, int], tokenizer: dict[str, Any]) -> list[mixture.PhasePlan]:
-        """The phases of training, each with the part of every domain it reads; none where there is one mixture.
-
-        Raises:
-            RunError: when a phase cannot be made from the tokens left to it.
-        """
-        if self.sections["phases"] is None:
-            return []
-        try:
-            return mixture.solve_phases(self.sections["phases"], available, tokenizer)
-        except ValueError as error:
-            raise RunError(f"{self.path}: phases: {error}") from error
-
-    def text_shares(self, text_bytes: dict[str, int]) -> dict[str, float]:
-        """Shares of the domains in a sample of text, taking bytes for tokens where the solver wants to know how many.
-
-        Raises:
-            RunError: when a domain of the mixture has no text.
-        """
-        phases = self.sections["phases"]
-        parts = [(1.0, self.sections["mixture"])] if phases is None else []
-        before = 0.0
-        for phase in phases.phases if phases else ():
-            parts.append((phase.until - before, phase.mixture))
-            before = phase.until
-        shares: dict[str, float] = {}
-        for weight, params in parts:
-            free = params.model_copy(update={"budget": None, "on_shortfall": "redistribute"})
-            try:
-                solved = mixture.solve(free, text_bytes)
-            except ValueError as error:
-                raise RunError(f"{self.path}: {error}") from error
-            for domain in solved.domains:
-                shares[domain.name] = shares.get(domain.name, 0.0) + weight * domain.requested_share
-        return shares
-
-    def swarm(
-        self,
-        available: dict[str, int],
-        count: int,
-        *,
-        seed: int,
-        budget: str,
-        prior: dict[str, float] | None,
-        max_epochs: dict[str, float],
-        frozen: Sequence[str] = (),
-    ) -> tuple[int, list[dict[str, float]]]:
-        """The budget in tokens, and ``count`` mixtures of it as shares by domain (`stages.mixture.swarm`).
-
-        Raises:
-            UserError: for a budget that is none, or beyond all caps.
-        """
-        try:
-            tokens = mixture.parse_tokens(budget)
-        except ValueError as error:
-            raise UserError(f"--budget: {error}") from error
-        try:
-            drawn = mixture.swarm(
-                available, count, seed=seed, budget=tokens, prior=prior, max_epochs=max_epochs, frozen=frozen
-            )
-            return tokens, drawn
-        except ValueError as error:
-            raise UserError(f"{self.path}: {error}") from error
-
-    def groups(self) -> dict[str, list[str]]:
-        """The groups of the mixture's quality curve, with their domains; none without one."""
-        found: dict[str, list[str]] = {}
-        params = self.sections["mixture"]
-        for name, domain in params.domains.items() if params is not None and params.groups else ():
-            if domain.group is not None:
-                found.setdefault(domain.group, []).append(name)
-        return found
-
     def definitions(self) -> dict[str, str]:
         """What makes each domain the same domain: its conditions, and those of the domains that come before it."""
         before: list[Any] = []
@@ -628,37 +383,6 @@ class Recipe:
             before.append([name, dump(domain)])
             found[name] = digest(before)
         return found
-
-    def shard_waves(
-        self, domain: str, holding: Iterable[tuple[str, int, int]], folder: str, tokenizer: dict[str, Any]
-    ) -> list[Wave]:
-        """Phases that write one domain's shards from the (address, documents, tokens) of the files that hold it."""
-        inputs = [shards.Input(*one) for one in sorted(holding)]
-        seed = self.sections["tokens"].seed
-        return shards.plan(self.sections["shards"], domain, inputs, folder, tokenizer=tokenizer, seed=seed)
-
-    def corpora(
-        self,
-        blend: mixture.Mixture,
-        phases: list[mixture.PhasePlan],
-        manifests: dict[str, str],
-        folder: str,
-        tokenizer: dict[str, Any],
-    ) -> dict[str, list[Wave]]:
-        """The work for the corpus, by the address of its manifest; for one of every phase of training, if any."""
-        params = self.sections["corpus"]
-        if not phases:
-            work = corpus.plan(params, self.name, blend, manifests, folder, tokenizer=tokenizer)
-            return {f"{folder}/manifest.json": work}
-        plans = corpus.plan_phases(params, self.name, phases, manifests, folder, tokenizer=tokenizer)
-        return {f"{folder}/{name}/manifest.json": work for name, work in plans.items()}
-
-
-def survey_addresses(kept: Sequence[str]) -> tuple[str, list[str]]:
-    """Where the survey of some files of `kept` lies, and that of each of them."""
-    version = survey.version()
-    outputs = [f"survey/splits-v{version}/{digest(address)}.arrow" for address in kept]
-    return f"survey/{digest([version, outputs])}/survey.arrow", outputs
 
 
 def mixtures_of(sections: dict[str, Any]) -> Iterator[tuple[Key, mixture.MixtureParams]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from pipeline.recipe import Recipe, graph
+from pipeline.recipe import Recipe, exchanges, graph
 from pipeline.recipe import snapshot as snapshots
 from pipeline.run import earlier
 from pipeline.run.keeping import named
@@ -49,7 +49,7 @@ def find_families(
 
     def one(index: int) -> Any:
         sizes = {"rows": rows[index], "text_bytes": text_bytes[index]}
-        return recipe.cluster_input(steps.splits[index], ids[index], every[index], sizes)
+        return exchanges.cluster_input(recipe, steps.splits[index], ids[index], every[index], sizes)
 
     inputs: Sequence[Any] = Each(one, len(steps.splits))
     entries = recipe.section("clusters").earlier
@@ -62,8 +62,8 @@ def find_families(
     # not where another root lies, but what it holds, is part of the address
     foreign = [{**entry, "root": entry["root"] is not None} for entry in others]
     folder = f"{print_.folder}-{digest(joined(Each(lambda index: vars(one(index)), len(inputs)), foreign))}"
-    inputs = joined(inputs, [recipe.earlier_input(entry) for entry in others])
-    made = recipe.family_files(sum(rows) + sum(entry["rows"] for entry in others), folder)
+    inputs = joined(inputs, [exchanges.earlier_input(recipe, entry) for entry in others])
+    made = exchanges.family_files(sum(rows) + sum(entry["rows"] for entry in others), folder)
     steps.foreign = {value for entry in others for value in entry.values() if isinstance(value, str)}
     steps.snapshot["families"] = made
     missing = steps.missing(made)
@@ -71,7 +71,7 @@ def find_families(
     steps.planned.append(Step("families", 1, 1 if missing else 0, reason))
     if missing:
         inputs = list(inputs)
-        steps.run_waves("clusters", recipe.family_waves(inputs, folder))
+        steps.run_waves("clusters", exchanges.family_waves(recipe, inputs, folder))
     if not steps.dry:
         steps.store.remove(f"{folder}/work")  # of an interrupted run; `learnt` stays
     steps.about([print_])
@@ -142,10 +142,10 @@ def cluster(
     names = steps.ids
 
     def plan() -> list[Wave]:
-        return recipe.cluster_waves(list(families.inputs), eligible.addresses, families.folder, folder)
+        return exchanges.cluster_waves(recipe, list(families.inputs), eligible.addresses, families.folder, folder)
 
     def check(summary: dict[str, Any]) -> None:
-        for warning in recipe.check_clusters(summary):
+        for warning in exchanges.check_clusters(recipe, summary):
             steps.reporter.say(warning)
 
     return {"eligible": eligible, "clusters": exchange(steps, "clusters", print_, folder, names, plan, check)}
@@ -169,7 +169,9 @@ def ranked_clusters(
     product = Product(Addresses([folder] * len(steps.ids), steps.ids))
     if steps.missing([*product.addresses, f"{folder}/summary.json"]):
         plan_kept(recipe, steps, "the pages that percentiles rank are not known")
-        steps.run_waves("clusters", recipe.cluster_waves(families.inputs, addresses, families.folder, folder))
+        steps.run_waves(
+            "clusters", exchanges.cluster_waves(recipe, families.inputs, addresses, families.folder, folder)
+        )
     product.facts = Facts.of(map(manifest.facts, steps.reports(product.addresses)))
     steps.snapshot["ranked"] = [*addresses, *product.addresses, f"{folder}/summary.json"]
     return product

@@ -21,7 +21,7 @@ from pipeline.engine.ray import RayExecutor, shutdown
 from pipeline.engine.scheduler import Executor, InlineExecutor, Scheduler
 from pipeline.errors import UserError
 from pipeline.progress import Reporter, human_bytes, human_seconds, render
-from pipeline.recipe import graph
+from pipeline.recipe import exchanges, graph
 from pipeline.recipe import snapshot as snapshots
 from pipeline.run import outlook
 from pipeline.run import part as parts
@@ -219,8 +219,8 @@ def plan(mixture: str, store: Store, training: Training | None = None, prices: o
     said = stats.repeated({row.name: row.epochs for row in job.solved.mixture.domains}) if job.solved else ""
     text += f"\n{said}\n" if said else ""
     if job.text_bytes and recipe.on("repeats"):
-        text += f"\n{recipe.repeats_cost(job.text_bytes)}\n"
-    curve = recipe.duplicate_curve()
+        text += f"\n{exchanges.repeats_cost(recipe, job.text_bytes)}\n"
+    curve = exchanges.duplicate_curve(recipe)
     text += "\n" + "\n".join(curve) + "\n" if curve else ""
     if training is not None and training.asked():
         if job.solved is None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from pipeline.recipe import Recipe, graph
+from pipeline.recipe import Recipe, exchanges, graph
 from pipeline.run.kept_inputs import robots_tables, url_files
 from pipeline.run.pages import taken_down
 from pipeline.run.steps import Product, Steps, exchange, exchanged, files_of
@@ -82,12 +82,12 @@ def repeated(recipe: Recipe, steps: Steps, measured: dict[str, Product], taking_
     facts = measured["documents"].facts
     decided = taking_part.facts.column("kept_rows")
     inputs = [
-        recipe.repeats_input(split, name, *rest)
+        exchanges.repeats_input(recipe, split, name, *rest)
         for split, name, *rest in zip(steps.splits, steps.ids, files, facts, strict=True)
     ]
     # which pages take part decides, not the rules that say so
     content = [{**vars(entry), "decided": told} for entry, told in zip(inputs, decided, strict=True)]
     folder = f"{print_.folder}-{digest(content)}"
     names = [entry.name for entry in inputs]
-    plan = partial(recipe.repeats_waves, inputs, folder)
+    plan = partial(exchanges.repeats_waves, recipe, inputs, folder)
     return {"repeats": exchange(steps, "repeats", print_, folder, names, plan)}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pipeline.errors import UserError
-from pipeline.recipe import Recipe, compile_lists, compile_robots
+from pipeline.recipe import Recipe, compile_lists, compile_robots, exchanges
 from pipeline.store.address import digest
 from pipeline.store.storage import Store
 from stages.contract import Wave, and_more
@@ -65,4 +65,4 @@ def bucket_waves(
     folder = f"buckets/{digest([wanted, names])}"
     splits = [{"splits": inputs[group]} for group in groups]
     shown = [and_more(labels[group.start], len(inputs[group]) - 1) for group in groups]
-    return f"{folder}.json", recipe.bucket_plan(splits, names, folder, f"{folder}.json", shown)
+    return f"{folder}.json", exchanges.bucket_plan(recipe, splits, names, folder, f"{folder}.json", shown)

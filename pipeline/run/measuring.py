@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.engine.scheduler import Done, Planned
 from pipeline.errors import RunError
-from pipeline.recipe import Recipe, dump, graph
+from pipeline.recipe import Recipe, dump, exchanges, graph
 from pipeline.recipe.lineage import parents_of
 from pipeline.run import takedown
 from pipeline.run.spool import Spool, pack
@@ -250,10 +250,10 @@ def contamination(recipe: Recipe, steps: Steps, measured: dict[str, Product]) ->
     if print_ is None:
         return {}
     files = files_of(steps, measured, ("documents", "overlaps"))
-    inputs = list(map(recipe.contamination_input, steps.splits, steps.ids, files))
+    inputs = list(map(exchanges.contamination_input, steps.splits, steps.ids, files))
     folder = f"{print_.folder}-{digest([vars(entry) for entry in inputs])}"
     names = [entry.name for entry in inputs]
-    plan = partial(recipe.contamination_waves, inputs, folder, labels_of(steps))
+    plan = partial(exchanges.contamination_waves, recipe, inputs, folder, labels_of(steps))
     return {"contamination": exchange(steps, "contamination", print_, folder, names, plan)}
 
 
@@ -262,10 +262,12 @@ def recurring(recipe: Recipe, steps: Steps, documents: Product) -> dict[str, Pro
     print_ = recipe.lines()
     if print_ is None:
         return {}
-    inputs = list(map(recipe.lines_input, steps.splits, steps.ids, documents.addresses, documents.facts))
+    inputs = list(map(exchanges.lines_input, steps.splits, steps.ids, documents.addresses, documents.facts))
     folder = f"{print_.folder}-{digest([vars(entry) for entry in inputs])}"
     names = [entry.name for entry in inputs]
-    return {"lines": exchange(steps, "lines", print_, folder, names, lambda: recipe.lines_waves(inputs, folder))}
+    return {
+        "lines": exchange(steps, "lines", print_, folder, names, lambda: exchanges.lines_waves(recipe, inputs, folder))
+    }
 
 
 def ensembled(recipe: Recipe, steps: Steps, measured: dict[str, Product]) -> dict[str, Product]:
@@ -277,7 +279,7 @@ def ensembled(recipe: Recipe, steps: Steps, measured: dict[str, Product]) -> dic
     splits = [(name, split.source, own) for split, name, own in zip(steps.splits, steps.ids, files, strict=True)]
     folder = f"{print_.folder}-{digest(splits)}"
     names = [name for name, _, _ in splits]
-    plan = partial(recipe.ensembles_waves, splits, folder, labels_of(steps))
+    plan = partial(exchanges.ensembles_waves, recipe, splits, folder, labels_of(steps))
     return {"ensembles": exchange(steps, "ensembles", print_, folder, names, plan)}
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from pipeline.errors import RunError
-from pipeline.recipe import Recipe, dump, graph
+from pipeline.recipe import Recipe, dump, exchanges, graph, mixing
 from pipeline.run.steps import UNCHANGED, Product, Step, Steps, exchanged, files_of
 from pipeline.store.address import digest
 from stages.contract import Each, Task, Wave
@@ -20,7 +20,7 @@ def survey(recipe: Recipe, steps: Steps, measured: dict[str, Product], kept: Pro
     """Distributions, hosts and samples for the report."""
     files = files_of(steps, {**measured, "kept": kept}, graph.BY_NAME["survey"].inputs)
     labels = Each(lambda index: steps.splits[index].label, len(steps.splits))
-    address, outputs, phases = recipe.survey(files, kept.addresses, labels)
+    address, outputs, phases = exchanges.surveyed(recipe, files, kept.addresses, labels)
     steps.snapshot["survey"] = address
     sizes = f"{address.rpartition('/')[0]}/sizes.json"
     missing = steps.unsound(sizes, [*outputs, address])
@@ -90,8 +90,8 @@ def solve(recipe: Recipe, steps: Steps, tokens: Product) -> Solved:
             documents[group["domain"]] = documents.get(group["domain"], 0) + group["documents"]
     holder = tokens.addresses[int(tokens.facts.numbers("rows").nonzero()[0][0])]
     tokenizer = steps.report(holder)["tokenizer"]
-    mixture = recipe.solve(available, tokenizer)
-    return Solved(available, documents, tokenizer, mixture, recipe.solve_phases(available, tokenizer))
+    mixture = mixing.solve(recipe, available, tokenizer)
+    return Solved(available, documents, tokenizer, mixture, mixing.solve_phases(recipe, available, tokenizer))
 
 
 def write_shards(recipe: Recipe, steps: Steps, tokens: Product, solved: Solved) -> dict[str, str]:
@@ -110,7 +110,10 @@ def write_shards(recipe: Recipe, steps: Steps, tokens: Product, solved: Solved) 
         else:
             lacking[name] = folder
     holding = held_by(tokens, lacking)
-    plans = [recipe.shard_waves(name, holding.pop(name), folder, solved.tokenizer) for name, folder in lacking.items()]
+    plans = [
+        exchanges.shard_waves(recipe, name, holding.pop(name), folder, solved.tokenizer)
+        for name, folder in lacking.items()
+    ]
     stood = all(map(steps.store.exists, manifests.values()))
     reason = steps.why_whole("shards", print_, bool(plans), stood)
     steps.planned.append(Step("shards", len(manifests), len(plans), reason))
@@ -152,17 +155,17 @@ def write_corpus(recipe: Recipe, steps: Steps, domains: dict[str, str], solved: 
     held = solved.held | {name: steps.store.read_json(address)["tokens"] for name, address in fresh.items()}
     if any(solved.available[name] != tokens for name, tokens in held.items()):
         solved.available |= held
-        solved.mixture = recipe.solve(solved.available, solved.tokenizer)
-        solved.phases = recipe.solve_phases(solved.available, solved.tokenizer)
+        solved.mixture = mixing.solve(recipe, solved.available, solved.tokenizer)
+        solved.phases = mixing.solve_phases(recipe, solved.available, solved.tokenizer)
     phases = solved.phases
-    for remark in recipe.taken_nothing_of(solved.mixture):
+    for remark in mixing.taken_nothing_of(recipe, solved.mixture):
         steps.reporter.say(remark)
     late = {name for name, target in solved.mixture.targets.items() if target} - {*domains}
     for name in sorted(late):
         raise RunError(f"domain {name!r}: its share rounds to no token, and to one once others are held out: raise it")
     print_ = recipe.corpus(solved.mixture, phases)
     folder = f"{print_.folder}-{digest(sorted(domains.items()))}"
-    corpora = recipe.corpora(solved.mixture, phases, domains, folder, solved.tokenizer)
+    corpora = exchanges.corpora(recipe, solved.mixture, phases, domains, folder, solved.tokenizer)
     steps.snapshot["corpus"] = list(corpora)[-1]
     if phases:
         steps.snapshot["phases"] = [phase.name for phase in phases]

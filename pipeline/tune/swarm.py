@@ -26,7 +26,7 @@ from pipeline import recipe as recipes
 from pipeline.engine.scheduler import Executor, Scheduler
 from pipeline.errors import UserError
 from pipeline.progress import Reporter
-from pipeline.recipe import graph
+from pipeline.recipe import graph, mixing
 from pipeline.recipe.fitting import RUNS_A_DOMAIN
 from pipeline.run.run import Run
 from pipeline.run.writing import Solved
@@ -74,11 +74,12 @@ def write_swarm(
         prior = shares_of(around, store, available)
     epochs = {domain.name: domain.max_epochs for domain in domains}
     shares = {domain.name: domain.requested_share for domain in domains}
-    units = Units({} if every_domain else Units.of_groups(recipe.groups(), shares).parts)
+    units = Units({} if every_domain else Units.of_groups(mixing.groups(recipe), shares).parts)
     if units.parts and prior is None:
         prior = {name: float(size) for name, size in available.items()}
     largest = units.least({name: epochs[name] * size for name, size in available.items()})
-    tokens, drawn = recipe.swarm(
+    tokens, drawn = mixing.swarm(
+        recipe,
         {name: int(size) for name, size in largest.items()} if units.parts else available,
         count,
         seed=seed,

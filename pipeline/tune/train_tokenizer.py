@@ -18,7 +18,7 @@ from pipeline.engine.scheduler import Scheduler
 from pipeline.errors import RunError, UserError
 from pipeline.progress import Reporter
 from pipeline.reader.manifest import WrongTokenizer, check_tokenizer, read_manifest
-from pipeline.recipe import graph
+from pipeline.recipe import graph, mixing
 from pipeline.run.driver import LazyExecutor, make_sample
 from pipeline.run.run import Run
 from pipeline.run.steps import Product
@@ -84,7 +84,7 @@ def train_on(job: Run, documents: Product, kept: Product, training: Training) ->
         for group in entry.report["groups"]:
             if group["reason"] is None:
                 text_bytes[group["domain"]] += group["text_bytes"]
-    shares = {name: share for name, share in sorted(job.recipe.text_shares(text_bytes).items()) if share}
+    shares = {name: share for name, share in sorted(mixing.text_shares(job.recipe, text_bytes).items()) if share}
     params = asdict(training) | {"kind": KINDS[training.kind]}
     splits = sorted(zip(documents.addresses, kept.addresses, strict=True))
     library = "tokenizers" if training.kind == "byte-bpe" else "sentencepiece"

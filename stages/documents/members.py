@@ -39,7 +39,6 @@ RUN_MEMBERS = 1024
 MAGIC = {"gzip": b"\x1f\x8b\x08", "zstd": b"\x28\xb5\x2f\xfd", "lz4": b"\x04\x22\x4d\x18", "bz2": b"BZh"}
 ZSTD_SKIPPABLE = tuple(bytes([0x50 + i, 0x2A, 0x4D, 0x18]) for i in range(16))
 ZSTD_DICTIONARY = b"\x5d\x2a\x4d\x18"
-ZSTD_DICTIONARY_MAGIC = b"\x37\xa4\x30\xec"
 
 
 class Chunk(NamedTuple):

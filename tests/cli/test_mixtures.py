@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from pipeline import recipe as recipes
 from pipeline.cli import main
+from pipeline.recipe import mixing
 from pipeline.store.storage import Store
 from pipeline.tune.swarm import rewritten
 from tests.support.corpora import write_corpus, write_mixture
@@ -56,7 +57,7 @@ def weighted(small: Path, folder: Path, weights: object, line: str = "  weights_
 )
 def test_weights_are_read_from_a_file_beside_the_mixture_file(weights: object, small: Path, tmp_path: Path) -> None:
     recipe = recipes.load(weighted(small, tmp_path, weights), Store(str(tmp_path / "root")))
-    solved = recipe.solve({"docs": 100_000, "code": 100_000}, {"sha256": "x"})
+    solved = mixing.solve(recipe, {"docs": 100_000, "code": 100_000}, {"sha256": "x"})
     assert solved.targets == {"docs": 45_000, "code": 5_000}
     assert "do not say which tokenizer" in solved.warnings[0]
 
@@ -124,7 +125,7 @@ def test_every_mixture_of_a_swarm_can_be_made_of_the_tokens_there_are(small: Pat
     seen = set()
     for path in result.stdout.split():
         recipe = recipes.load(path, store)
-        solved = recipe.solve(available, {"sha256": "x"})
+        solved = mixing.solve(recipe, available, {"sha256": "x"})
         assert recipe.name == Path(path).stem
         assert solved.tokens == 60_000
         assert all(domain.target_tokens <= domain.max_epochs * domain.available_tokens for domain in solved.domains)

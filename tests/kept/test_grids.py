@@ -14,6 +14,7 @@ from pipeline import recipe as recipes
 from pipeline.answers import stats as reporting
 from pipeline.answers.why import lives
 from pipeline.errors import RunError
+from pipeline.recipe import mixing
 from pipeline.recipe.snapshot import load
 from pipeline.recipe.yaml_file import ConfigError
 from pipeline.store.storage import Store
@@ -182,16 +183,16 @@ def test_an_empty_bucket_gives_nothing_and_an_empty_label_is_told(tmp_path: Path
     recipe = recipes.load(gridded(tmp_path), Store(str(tmp_path / "root")))
     available = dict.fromkeys(recipe.domains, 1000)
     available["web--short--50-90"] = 0
-    solved = recipe.solve(available, {"sha256": ""})
+    solved = mixing.solve(recipe, available, {"sha256": ""})
     assert solved.targets["web--short--50-90"] == 0
     assert sum(plan.requested_share for plan in solved.domains) == pytest.approx(1)
     for bucket in ("00-50", "50-90", "90-100"):
         available[f"web--long--{bucket}"] = 0
     with pytest.raises(RunError, match=r"a\.yaml: mixture: group 'web--long' has no tokens in any bucket"):
-        recipe.solve(available, {"sha256": ""})
+        mixing.solve(recipe, available, {"sha256": ""})
     available["web--long--00-50"] = 10
     mixture = tmp_path / "a.yaml"
     mixture.write_text(mixture.read_text().replace("quality-curve", "quality-curve\n  curve_start: 0.6"))
     recipe = recipes.load(mixture, Store(str(tmp_path / "root")))
     with pytest.raises(RunError, match=r"no bucket of group 'web--long' above curve_start 0\.6 has a token"):
-        recipe.solve(available, {"sha256": ""})
+        mixing.solve(recipe, available, {"sha256": ""})

@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 
 from pipeline import recipe as recipes
 from pipeline.cli import main
+from pipeline.recipe import mixing
 from pipeline.store.storage import Store
 from tests.support.corpora import write_corpus, write_mixture
 from tests.support.runs import run_inline
@@ -88,7 +89,7 @@ def test_a_proposal_is_the_mixture_file_with_shares_that_plan_and_run_take_as_th
     recipe = recipes.load(out, store)
     snapshot = store.read_json("mixtures/small.json")
     available = {name: store.read_json(place)["tokens"] for name, place in snapshot["shards"].items()}
-    solved = recipe.solve(available, {"sha256": section["imported"]["tokenizer_sha256"]})
+    solved = mixing.solve(recipe, available, {"sha256": section["imported"]["tokenizer_sha256"]})
     assert not solved.warnings
     for domain in solved.domains:
         assert domain.target_tokens <= domain.max_epochs * domain.available_tokens

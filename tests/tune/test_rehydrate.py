@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from pipeline import recipe as recipes
 from pipeline.answers import stats as reporting
 from pipeline.cli import main
+from pipeline.recipe import mixing
 from pipeline.recipe import snapshot as snapshots
 from pipeline.recipe.yaml_file import ConfigError
 from pipeline.store.storage import Store
@@ -112,7 +113,7 @@ def test_a_share_is_divided_by_tokens_times_repeats(tmp_path: Path) -> None:
     path.write_text(text)
     recipe = recipes.load(path, Store(str(tmp_path / "root")))
     available = {"docs--en--001-001": 600, "docs--en--002-up": 100, "docs--others": 100, "code": 10_000}
-    targets = recipe.solve(available, {"sha256": ""}).targets
+    targets = mixing.solve(recipe, available, {"sha256": ""}).targets
     assert targets == {"docs--en--001-001": 420, "docs--en--002-up": 210, "docs--others": 70, "code": 300}
     good = (tmp_path / "w.json").read_text()
     for content, told in (
