@@ -7,18 +7,28 @@ import gzip
 import hashlib
 import json
 import os
+import pydoc
 import re
 import shutil
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 from fastwarc import ArchiveIterator, WarcRecordType
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline import sample
+from pipeline.errors import RunError
+from pipeline.progress import Reporter
+from pipeline.run import driver
+from pipeline.sample import pages as rendering
+from pipeline.store.storage import Store
 
 PAGES = 130  # topics and the first modules of the standard library: two children
 WANTED = threading.Event()
@@ -87,6 +97,69 @@ def test_pages_show_nothing_of_this_machine(made: Path) -> None:
     assert not set(re.findall(r"0x[0-9a-f]{8,}", text)) - {"0x7f0000000000"}
 
 
+PIECES = [
+    "self.",
+    "spam",
+    "Spam",
+    "_x1",
+    "(",
+    "http://a.example/b_c?d=<e>",
+    "RFC 2616",
+    "PEP8",
+    "PEP-8(",
+    "é",
+    "<&",
+    ".",
+    " ",
+    "\n",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+def test_pages_link_what_pydoc_links(text: str) -> None:
+    names: Any = {"Spam": "#Spam", dict: "#dict"}
+    ours, own = rendering.Renderer(), pydoc.HTMLDoc()
+    for known in ({}, {"classes": names}, {"funcs": {"spam": "#f"}, "methods": {"_x1": "#m"}}):
+        for escape in (None, own.preformat):
+            assert ours.markup(text, escape, **known) == own.markup(text, escape, **known)
+
+
+class Engine:
+    """An engine that is started, or cannot be."""
+
+    def __init__(self, fault: str = "") -> None:
+        self.fault, self.started = fault, 0
+
+    def start(self) -> None:
+        self.started += 1
+        if self.fault:
+            raise RunError(self.fault)
+
+
+def test_the_engine_starts_while_a_sample_is_made_and_not_for_one_that_is_there(made: Path, tmp_path: Path) -> None:
+    recipe: Any = SimpleNamespace(sample=SimpleNamespace(pages=PAGES), path="demo.yaml")
+    shutil.copytree(made, tmp_path / "sample")
+    fails: Any = Engine("no Ray here")
+    works: Any = Engine()
+    driver.make_sample(recipe, Store(str(tmp_path)), Reporter(True), works)
+    assert works.started == 0
+    (tmp_path / "sample/sample.json").unlink()
+    with pytest.raises(RunError, match="no Ray here"):
+        driver.make_sample(recipe, Store(str(tmp_path)), Reporter(True), fails)
+    assert not (tmp_path / "sample/sample.json").exists()
+    driver.make_sample(recipe, Store(str(tmp_path)), Reporter(True), works)
+    assert works.started == 1
+    assert tree(tmp_path / "sample") == tree(made)
+
+
+def test_a_sample_that_nobody_wants_any_more_is_not_taken_for_whole(tmp_path: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(sample.Stopped):
+        sample.make_sample(tmp_path, pages=PAGES, stop=stop)
+    assert not sample.is_made(tmp_path, pages=PAGES)
+
+
 def test_a_finished_sample_is_not_made_again(made: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in made.rglob("*")}
     again = sample.make_sample(made, pages=PAGES)
@@ -110,7 +183,7 @@ def test_a_damaged_or_other_sample_is_made_anew_and_stale_files_go(made: Path, t
 
 
 def test_an_interrupted_sample_is_not_taken_for_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(sample, "write_web", fail)
@@ -154,7 +227,7 @@ def test_names_the_skipped_modules_and_finds_submodules_without_importing() -> N
 
 def test_a_package_that_takes_over_metadata_changes_no_byte(made: Path, tmp_path: Path) -> None:
     pytest.importorskip("importlib_metadata")
-    for path, count in sample.write_readmes(tmp_path, 0, lambda *_: None, sample.distributions()):
+    for path, count in sample.write_readmes(tmp_path, sample.distributions()):
         assert count > 10
         assert path.read_bytes() == (made / "readmes" / path.name).read_bytes()
 

@@ -6,15 +6,17 @@ import os
 import sys
 import time
 from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 from rich.table import Table
 
 from pipeline import planner
 from pipeline import recipe as recipes
+from pipeline import sample as samples
 from pipeline.answers import stats
 from pipeline.engine.process import rare_collections
 from pipeline.engine.ray import RayExecutor, shutdown
@@ -28,7 +30,6 @@ from pipeline.run import part as parts
 from pipeline.run.run import Run
 from pipeline.run.steps import Step
 from pipeline.run.writing import Solved
-from pipeline.sample import make_sample as make_corpus
 from pipeline.store.costs import Costs
 from pipeline.store.lock import RootLock
 from pipeline.store.storage import Store
@@ -64,12 +65,20 @@ class LazyExecutor:
             if self.engine == "inline":
                 self._executor = InlineExecutor(self.store.root)
             else:
-                started = time.monotonic()
-                self._executor = RayExecutor(self.store.root, self.workers)
-                where = os.environ.get("RAY_ADDRESS", "this machine")
-                seconds = time.monotonic() - started
-                self.reporter.say(f"Ray on {where}: {self._executor.slots()} CPUs ({seconds:.1f} s)")
+                self._executor = self._start()
         return self._executor
+
+    def _start(self) -> RayExecutor:
+        started = time.monotonic()
+        executor = RayExecutor(self.store.root, self.workers)
+        where = os.environ.get("RAY_ADDRESS", "this machine")
+        self.reporter.say(f"Ray on {where}: {executor.slots()} CPUs ({time.monotonic() - started:.1f} s)")
+        return executor
+
+    def start(self) -> None:
+        """Start Ray before there is a task: for whoever knows that one comes."""
+        if self._executor is None and self.engine == "ray":
+            self._executor = self._start()
 
     def leave(self) -> None:
         """Begin to stop the engine, which takes Ray a second: whoever has no more tasks need not wait for it."""
@@ -98,12 +107,11 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
     with RootLock(store):
         store.sweep()
         recipes.note_tried(whole, store)
-        make_sample(recipe, store, reporter)
-        costs = Costs(store, graph.PAGED)
-        scheduler = Scheduler(executor, reporter.say)
-        job = Run(recipe, store, scheduler, reporter, costs)
         store.remove(snapshots.FAILURE)
         try:
+            make_sample(recipe, store, reporter, executor)
+            costs = Costs(store, graph.PAGED)
+            job = Run(recipe, store, Scheduler(executor, reporter.say), reporter, costs)
             store.write_json("runs/current.json", {"mixture": recipe.name})
 
             def work() -> tuple[dict[str, Any], str]:
@@ -135,14 +143,21 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
     return f"{stats.text(store, recipe.name)}\n{told}{held_out}shards  {shards}\nreport  {pages}\n"
 
 
-def make_sample(recipe: recipes.Recipe, store: Store, reporter: Reporter) -> None:
-    """The demo corpus under the root, where the mixture asks for it."""
+def make_sample(recipe: recipes.Recipe, store: Store, reporter: Reporter, executor: LazyExecutor) -> None:
+    """The demo corpus under the root, where the mixture asks for it; the engine starts while it is made."""
     if recipe.sample is None:
         return
     if not store.local:
         raise UserError(f"{recipe.path}: `sample` makes files on a local or shared disk; root {store.root} is neither")
-
-    made = make_corpus(Path(store.path("sample")), pages=recipe.sample.pages)
+    folder, pages, stop = Path(store.path("sample")), recipe.sample.pages, Event()
+    with ThreadPoolExecutor(1) as beside:
+        making = beside.submit(samples.make_sample, folder, pages=pages, stop=stop)
+        try:
+            if not samples.is_made(folder, pages=pages):
+                executor.start()
+            made = making.result()
+        finally:
+            stop.set()
     reporter.say(f"sample: {sample_text(made)}")
 
 

@@ -11,7 +11,7 @@ environment is left as it is. The bytes depend on the Python version and on the 
 and on nothing else: no clock, no path, no order of completion.
 
 The pages come from `pydoc` (`pipeline.sample.pages`, in child processes that may crash or hang without harm). Their
-addresses are made up, under the reserved domain ``.example``. Price: 10 to 20 s of two cores for 3,000 pages.
+addresses are made up, under the reserved domain ``.example``. Price: 3 to 6 s of two cores for 1,500 pages.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ import threading
 import time
 import uuid
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,16 +40,18 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-VERSION = 1
-PAGES = 3000
+VERSION = 2
+PAGES = 1500
 PAGES_PER_WARC = 400
-MODULES_PER_CHILD = (24, 8)
-"""Of the standard library and of packages, in turn: about two pages of the first to one of the second."""
+MODULES_OF_LIBRARY, MODULES_OF_PACKAGE = 24, 8
+"""A child renders so many modules, of the standard library and of a package in turn: about as many pages of each."""
+AHEAD = 2
+"""Children that wait for a core, so that none is idle while the reader waits for a slow one."""
 CHILD_LOOK = 0.01
 CHILD_SECONDS = 300  # some 3 s are usual; a busy machine must not change the sample
-CODE_BYTES = 12 << 20
+CODE_BYTES = 6 << 20
 """Python sources are taken in order of path until this many bytes."""
-CODE_BYTES_PER_FILE = 4 << 20
+CODE_BYTES_PER_FILE = 3 << 20
 WARC_DATE = "2026-01-01T00:00:00Z"
 MARKER = "sample.json"
 CHILD = Path(__file__).with_name("pages.py")
@@ -67,38 +69,42 @@ SKIPPED = frozenset(
     | {"numpy.matlib", "numpy.core", "rich.diagnose", "pyarrow.cuda", "pyarrow.jvm", "pydantic.v1", "pydantic.mypy"}
 )
 
-Progress = Callable[[str, int, int], None]
-"""Called as ``progress(what, done, total)``."""
+
+class Stopped(Exception):
+    """Nobody waits for the sample any more."""
 
 
-def make_sample(directory: Path, *, pages: int | None = None, progress: Progress | None = None) -> dict[str, Any]:
+def make_sample(directory: Path, *, pages: int | None = None, stop: threading.Event | None = None) -> dict[str, Any]:
     """Make the demo corpus under ``directory``, or find it there.
 
     Args:
         directory: made if it is missing; other files in it are not touched.
-        pages: how many HTML pages at most (default 3,000).
-        progress: called as ``progress(what, done, total)`` while pages are rendered and files written.
+        pages: how many HTML pages at most (default `PAGES`).
+        stop: may be set by whoever does not want the sample any more; it is set when all is made.
 
     Returns:
         ``{"made": bool, "web"|"readmes"|"code": {"files", "documents", "bytes"}}``, bytes as they stand on disk.
+
+    Raises:
+        Stopped: soon after ``stop`` was set. What is written by then is not taken for whole.
     """
-    directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
     installed = distributions()
-    wanted = identity(PAGES if pages is None else pages, installed)
-    found = read_marker(directory)
-    if found and found["identity"] == wanted and is_whole(directory, found["files"]):
-        return {"made": False, **found["sources"]}
+    wanted = identity(pages, installed)
+    there = whole_sample(directory, wanted)
+    if there is not None:
+        return there
+    directory.mkdir(parents=True, exist_ok=True)
+    before = read_marker(directory)
     (directory / MARKER).unlink(missing_ok=True)
     files: dict[str, dict[str, Any]] = {}
     sources: dict[str, dict[str, int]] = {}
-    report = progress or (lambda what, done, total: None)
     readmes = functools.partial(write_readmes, installed=installed)
-    for name, writer in (("readmes", readmes), ("code", write_code), ("web", write_web)):
+    web = functools.partial(write_web, pages=wanted["pages"], stop=stop or threading.Event())
+    for name, writer in (("readmes", readmes), ("code", write_code), ("web", web)):
         (directory / name).mkdir(exist_ok=True)
         documents = 0
         mine: dict[str, dict[str, Any]] = {}
-        for path, count in writer(directory / name, wanted["pages"], report):
+        for path, count in writer(directory / name):
             data = path.read_bytes()
             sha256 = hashlib.sha256(data).hexdigest()
             mine[f"{name}/{path.name}"] = {"bytes": len(data), "sha256": sha256}
@@ -108,18 +114,32 @@ def make_sample(directory: Path, *, pages: int | None = None, progress: Progress
         files.update(mine)
         size = sum(entry["bytes"] for entry in mine.values())
         sources[name] = {"files": len(mine), "documents": documents, "bytes": size}
-    for stale in set(found["files"] if found else {}) - set(files):
+    for stale in set(before["files"] if before else {}) - set(files):
         (directory / stale).unlink(missing_ok=True)
     marker = {"identity": wanted, "sources": sources, "files": files}
     write_whole(directory / MARKER, (json.dumps(marker, indent=1, sort_keys=True) + "\n").encode())
     return {"made": True, **sources}
 
 
-def identity(pages: int, installed: list[Distribution]) -> dict[str, Any]:
+def is_made(directory: Path, *, pages: int | None = None) -> bool:
+    """Whether `make_sample` would find everything there."""
+    return whole_sample(directory, identity(pages, distributions())) is not None
+
+
+def whole_sample(directory: Path, wanted: dict[str, Any]) -> dict[str, Any] | None:
+    """The account of a whole sample of this identity; None where there is none."""
+    found = read_marker(directory)
+    if not found or found["identity"] != wanted or not is_whole(directory, found["files"]):
+        return None
+    return {"made": False, **found["sources"]}
+
+
+def identity(pages: int | None, installed: list[Distribution]) -> dict[str, Any]:
     """What decides the bytes: this module's version, Python's, and those of the installed packages."""
     packages = sorted(f"{name}=={version}" for name, version, _ in installed)
     packages_hash = hashlib.sha256("\n".join(packages).encode()).hexdigest()
-    return {"version": VERSION, "python": sys.version.split()[0], "packages": packages_hash, "pages": pages}
+    python = sys.version.split()[0]
+    return {"version": VERSION, "python": python, "packages": packages_hash, "pages": pages or PAGES}
 
 
 def read_marker(directory: Path) -> dict[str, Any] | None:
@@ -151,48 +171,52 @@ def write_whole(path: Path, data: bytes) -> Path:
 # --- web ------------------------------------------------------------------------------------------------------------
 
 
-def write_web(folder: Path, pages: int, report: Progress) -> Iterator[tuple[Path, int]]:
+def write_web(folder: Path, pages: int, stop: threading.Event) -> Iterator[tuple[Path, int]]:
     """WARC files of ``PAGES_PER_WARC`` pages each, and how many pages each holds."""
-    stream = itertools.islice(rendered_pages(), pages)
-    done = 0
+    stream = itertools.islice(rendered_pages(stop), pages)
     for number in itertools.count():
         batch = list(itertools.islice(stream, PAGES_PER_WARC))
         if not batch:
             return
         name = f"pydoc-{number:05d}.warc.gz"
         data = b"".join([warcinfo(name), *(response(url, html) for url, html in batch)])
-        done += len(batch)
-        report("pages", done, pages)
         yield write_whole(folder / name, data), len(batch)
 
 
-def rendered_pages() -> Iterator[tuple[str, str]]:
+def rendered_pages(stop: threading.Event) -> Iterator[tuple[str, str]]:
     """(address, HTML) in fixed order, rendered a few children ahead of the reader."""
-    groups, children, enough = iter(module_groups()), max(1, min(4, os.cpu_count() or 1)), threading.Event()
+    groups, children = iter(module_groups()), max(1, min(4, os.cpu_count() or 1))
     with ThreadPoolExecutor(children) as pool:
-        ahead = [pool.submit(render, group, enough) for group in itertools.islice(groups, children)]
+        ahead = [pool.submit(render, group, stop) for group in itertools.islice(groups, children + AHEAD)]
         try:
             while ahead:
                 pages = ahead.pop(0).result()
-                ahead += [pool.submit(render, group, enough) for group in itertools.islice(groups, 1)]
+                if stop.is_set():
+                    raise Stopped
+                ahead += [pool.submit(render, group, stop) for group in itertools.islice(groups, 1)]
                 yield from pages
         finally:
-            enough.set()
+            stop.set()
 
 
 def module_groups() -> list[list[str]]:
     """What each child renders: the topics, then modules of the standard library and of packages in turn."""
     standard = [name for root in sorted(sys.stdlib_module_names) for name in public_modules(root, stdlib_folder())]
-    packages: list[str] = []
+    packages: list[list[list[str]]] = []
     for name in PACKAGES:
         folder = next((Path(entry) for entry in sys.path if entry and (Path(entry) / name).is_dir()), None)
-        packages += public_modules(name, folder) if folder else []
-    both = (
-        [names[start : start + step] for start in range(0, len(names), step)]
-        for names, step in zip((standard, packages), MODULES_PER_CHILD, strict=True)
-    )
-    turns = itertools.zip_longest(*both, fillvalue=[])
+        packages += [cut(public_modules(name, folder), MODULES_OF_PACKAGE)] if folder else []
+    turns = itertools.zip_longest(cut(standard, MODULES_OF_LIBRARY), in_turn(packages), fillvalue=list[str]())
     return [["topics"], *(group for turn in turns for group in turn if group)]
+
+
+def cut(names: list[str], size: int) -> list[list[str]]:
+    return [names[start : start + size] for start in range(0, len(names), size)]
+
+
+def in_turn(packages: list[list[list[str]]]) -> list[list[str]]:
+    """The first group of every package, then the second of every one that has it, and so on."""
+    return [group for turn in itertools.zip_longest(*packages) for group in turn if group]
 
 
 def stdlib_folder() -> Path:
@@ -216,15 +240,15 @@ def public_modules(name: str, folder: Path) -> list[str]:
     return names
 
 
-def render(names: list[str], enough: threading.Event, script: Path = CHILD) -> list[tuple[str, str]]:
+def render(names: list[str], stop: threading.Event, script: Path = CHILD) -> list[tuple[str, str]]:
     """Pages of some modules from a child process; a module that kills or hangs it is left out.
 
-    Where nobody wants more pages (``enough``), it ends soon with those it has.
+    Where nobody wants more pages (``stop``), it ends soon with those it has.
     """
     pages: list[tuple[str, str]] = []
     # Nothing of the caller's environment: some modules' pages show it.
     environment = {"PATH": os.defpath, "TZ": "UTC", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0", "HOME": "/nonexistent"}
-    while names and not enough.is_set():
+    while names and not stop.is_set():
         with tempfile.TemporaryDirectory(prefix="gristmill-sample-") as scratch, tempfile.TemporaryFile() as out:
             command = [sys.executable, "-P", "-B", "-X", "utf8", str(script), *names]
             child = subprocess.Popen(
@@ -232,7 +256,7 @@ def render(names: list[str], enough: threading.Event, script: Path = CHILD) -> l
             )
             ends = time.monotonic() + CHILD_SECONDS
             try:
-                while child.poll() is None and time.monotonic() < ends and not enough.wait(CHILD_LOOK):
+                while child.poll() is None and time.monotonic() < ends and not stop.wait(CHILD_LOOK):
                     pass
                 whole = child.poll() == 0
             finally:
@@ -320,9 +344,7 @@ def licence(metadata: Any) -> str:
     return stated[0][:100] if stated else classifiers[0].rpartition(" :: ")[2] if classifiers else "not stated"
 
 
-def write_readmes(
-    folder: Path, pages: int, report: Progress, installed: list[Distribution]
-) -> Iterator[tuple[Path, int]]:
+def write_readmes(folder: Path, installed: list[Distribution]) -> Iterator[tuple[Path, int]]:
     """Descriptions of the installed packages as JSON lines."""
     rows = []
     for name, version, metadata in installed:
@@ -332,25 +354,23 @@ def write_readmes(
             row = {"id": f"{name}=={version}", "text": text, "url": url, "licence": licence(metadata), "language": "en"}
             rows.append(json.dumps(row, ensure_ascii=True) + "\n")
     data = gzip.compress("".join(rows).encode(), 6, mtime=0)
-    report("readmes", len(rows), len(rows))
     yield write_whole(folder / "readmes.jsonl.gz", data), len(rows)
 
 
-def write_code(folder: Path, pages: int, report: Progress) -> Iterator[tuple[Path, int]]:
+def write_code(folder: Path) -> Iterator[tuple[Path, int]]:
     """Python sources of the standard library, in order of path, as Parquet."""
     version = ".".join(map(str, sys.version_info[:2]))
     columns = ("id", "text", "url", "licence", "language", "path")
     batch: list[tuple[str, ...]] = []
-    size = total = number = 0
+    size = number = 0
     for path, text in itertools.chain(stdlib_sources(), [("", "")]):
         if batch and (not path or size + len(text) > CODE_BYTES_PER_FILE):
             table = pa.table({name: [row[i] for row in batch] for i, name in enumerate(columns)})
             sink = pa.BufferOutputStream()
             pq.write_table(table, sink, compression="zstd", row_group_size=256)
-            report("code", total, CODE_BYTES)
             yield write_whole(folder / f"code-{number:05d}.parquet", sink.getvalue().to_pybytes()), len(batch)
             batch, size, number = [], 0, number + 1
-        size, total = size + len(text), total + len(text)
+        size += len(text)
         url = f"https://github.com/python/cpython/blob/{version}/Lib/{path}"
         batch.append((f"Lib/{path}", text, url, "PSF-2.0", "python", f"Lib/{path}"))
 

@@ -11,6 +11,7 @@ with nothing on its standard streams. Pages are made reproducible by masking add
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import json
@@ -19,13 +20,14 @@ import pydoc
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 MIN_DOC_CHARACTERS = 240
 """A class or function with a shorter docstring is described on its module's page only."""
 MAX_PAGE_CHARACTERS = 1 << 20
 
+NO_NAMES: Mapping[str, str] = {}
 ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,16}\b")
 
 
@@ -37,12 +39,55 @@ class Renderer(pydoc.HTMLDoc):
         plain = isinstance(object, (int, float)) or (isinstance(object, str) and "/" not in object)
         return label + (self.repr(object) if plain else f"<em>{self.escape(type(object).__name__)}</em>")
 
+    def markup(
+        self,
+        text: str,
+        escape: Any = None,
+        funcs: Mapping[str, str] = NO_NAMES,
+        classes: Mapping[str, str] = NO_NAMES,
+        methods: Mapping[str, str] = NO_NAMES,
+    ) -> str:
+        """pydoc's own, which looks at every word, asked only for what may become a link: twice as fast."""
+        escape = escape or self.escape
+        parts, here = [], 0
+        for match in links(tuple(classes)).finditer(text):
+            called = match["called"]
+            if called and called not in methods and called not in funcs and called not in classes:
+                continue
+            start, end = match.span()
+            parts += [escape(text[here:start]), super().markup(text[start:end], escape, funcs, classes, methods)]
+            here = end
+        return "".join([*parts, escape(text[here:])])
+
+
+@functools.lru_cache(maxsize=64)
+def links(classes: tuple[Any, ...]) -> re.Pattern[str]:
+    """What pydoc marks up: addresses, RFCs and PEPs, what belongs to ``self``, what is called, and these classes
+    (by name; pydoc keeps the classes themselves among their names)."""
+    named = "".join(f"|{re.escape(name)}(?!\\w)" for name in classes if isinstance(name, str))
+    return re.compile(rf"\b(?:(?:https?|ftp)://\S+[\w/]|(?:RFC|PEP)[- ]?\d+|self\.\w+\(?|(?P<called>\w++)\({named})")
+
 
 def replaced(text: str, *pairs: str) -> str:
     """`pydoc.replace`, in a third of its time, which is half of a page's."""
     for old, new in zip(pairs[::2], pairs[1::2], strict=True):
         text = text.replace(old, new)
     return text
+
+
+def once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, with its answer for an object kept: classes show what they inherit, again and again."""
+    answers: dict[int, tuple[Any, Any]] = {}
+
+    @functools.wraps(function)
+    def kept(target: Any, **options: Any) -> Any:
+        if options:
+            return function(target, **options)
+        if id(target) not in answers:
+            answers[id(target)] = target, function(target)  # the object too, so that its number stays its own
+        return answers[id(target)][1]
+
+    return kept
 
 
 def paths() -> list[tuple[str, str]]:
@@ -57,7 +102,7 @@ def mask(html: str, folders: list[tuple[str, str]]) -> str:
     """The page without what differs from machine to machine or from run to run."""
     for folder, name in folders:
         html = html.replace(folder, name)
-    return ADDRESS.sub("0x7f0000000000", html)
+    return ADDRESS.sub("0x7f0000000000", html) if "0x" in html else html
 
 
 def module_pages(renderer: pydoc.HTMLDoc, name: str) -> Iterator[tuple[str, str]]:
@@ -105,6 +150,7 @@ def main(names: list[str]) -> None:
     # Where there is no docstring pydoc looks for comments, which parses the whole file anew for each object.
     inspect.getcomments = lambda object: None
     pydoc.replace = replaced  # type: ignore[assignment]
+    inspect.signature = once(inspect.signature)
     renderer, folders = Renderer(), paths()
     for name in names:
         out.write(json.dumps({"module": name}) + "\n")

@@ -59,10 +59,10 @@ def train(
     executor = LazyExecutor(engine, store, workers, reporter)
     with RootLock(store):
         store.sweep()
-        make_sample(recipe, store, reporter)
-        job = Run(recipe, store, Scheduler(executor, reporter.say), reporter, Costs(store, graph.PAGED))
-        job.made.aside = True
         try:
+            make_sample(recipe, store, reporter, executor)
+            job = Run(recipe, store, Scheduler(executor, reporter.say), reporter, Costs(store, graph.PAGED))
+            job.made.aside = True
 
             def work() -> str:
                 measured, kept = job.select()
