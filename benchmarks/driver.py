@@ -89,16 +89,16 @@ class PretendedStore(Store):
             raise AssertionError(f"{address}: the driver asks for single files of {MANY}")
         return address in self.pretended.get(address.rpartition("/")[0], ()) or super().exists(address)
 
-    def list(self, prefix: str) -> Any:
-        names = list(super().list(prefix))
+    def sizes(self, prefix: str) -> dict[str, int]:
+        found: dict[str, int] = {}
         for folder, held in self.pretended.items():
             if f"{folder}/".startswith(f"{prefix}/"):
-                names += held.items()
+                found |= held
         for folder, file in self.spilt.items():
             if f"{folder}/".startswith(f"{prefix}/"):
                 file.seek(0)
-                names += [(name[:-1], 1) for name in file]
-        return sorted(names)
+                found.update((name[:-1], 1) for name in file)
+        return found | super().sizes(prefix)
 
     def remove(self, address: str) -> None:
         self.pretended.pop(address, None)

@@ -317,9 +317,7 @@ def decode_json(data: bytes, address: str) -> Any:
     Raises:
         DamagedFile: it is no whole JSON, or not what its checksum says.
     """
-    whole = _matches(_JSON, data, name_of(address)) or _matches(_JSON, data)
-    if not whole or (_JSON_TRACE.search(data) and not _JSON.search(data)):
-        raise DamagedFile(address, "not what its checksum says")
+    check_json(data, address)
     try:
         value = json.loads(data)
     except ValueError as error:
@@ -328,6 +326,17 @@ def decode_json(data: bytes, address: str) -> Any:
         del value["checksum"]
         return value["items"] if value.keys() == {"items"} else value
     return value
+
+
+def check_json(data: bytes | memoryview, address: str) -> None:
+    """Check such a file against its checksum, where it has one.
+
+    Raises:
+        DamagedFile: it is not what its checksum says.
+    """
+    whole = _matches(_JSON, data, name_of(address)) or _matches(_JSON, data)
+    if not whole or (_JSON_TRACE.search(data) and not _JSON.search(data)):
+        raise DamagedFile(address, "not what its checksum says")
 
 
 def encode_html(page: bytes) -> bytes:
@@ -365,13 +374,16 @@ def _filled(place: re.Pattern[bytes], data: bytes, name: bytes = b"") -> bytes:
     return data[:start] + xxhash.xxh3_128_hexdigest(data + name).encode() + data[stop:]
 
 
-def _matches(place: re.Pattern[bytes], data: bytes, name: bytes = b"") -> bool:
+def _matches(place: re.Pattern[bytes], data: bytes | memoryview, name: bytes = b"") -> bool:
     """Whether the checksum of a file, and of its name, is right; True also where it has none."""
     found = place.search(data)
     if found is None:
         return True
     start, stop = found.span(1)
-    return xxhash.xxh3_128_hexdigest(data[:start] + _ZEROS + data[stop:] + name).encode() == found[1]
+    total = xxhash.xxh3_128()
+    for part in (data[:start], _ZEROS, data[stop:], name):
+        total.update(part)
+    return total.hexdigest().encode() == found[1]
 
 
 # Any file
@@ -393,8 +405,11 @@ def problem(data: pa.Buffer, address: str) -> str | None:
             seal.check(view[: seal.data_bytes], 0)
             return ""
         if address.endswith(".json"):
+            check_json(view, address)
+            if _JSON.search(view):
+                return ""
             decode_json(bytes(view), address)
-            return "" if _JSON.search(view) else None
+            return None
         if address.endswith(".zst"):
             return "" if len(check_lines(view, address)) < len(view) else None
         if address.endswith(".html"):

@@ -140,7 +140,7 @@ def settings_of(snapshot: Snapshot) -> list[tuple[dict[str, Any], int]]:
     rows: Counter[str] = Counter()
     address = snapshot.data["products"].get("kept")
     if address is not None and snapshot.store.exists(address):
-        held = facts.read(snapshot.store, address)
+        held = facts.read(snapshot.store, address, ["address", "rows"])
         for file, count in zip(held.column("address"), held.column("rows"), strict=True):
             rows[f"{file.rpartition('/')[0]}/about.json"] += count
     return [(snapshot.store.read_json(place)["params"], n) for place, n in rows.items() if snapshot.store.exists(place)]

@@ -9,7 +9,7 @@ from pipeline.errors import RunError
 from pipeline.recipe import graph
 from pipeline.recipe.products import Recipe
 from pipeline.recipe.sections import dump
-from pipeline.store.address import digest
+from pipeline.store.address import Rows, digest, digests, encoded
 from pipeline.store.storage import inside
 from stages import clusters, contamination, corpus, ensembles, lines, mixture, repeats, shards
 from stages.clusters import curve
@@ -18,18 +18,26 @@ from stages.kept import buckets
 from stages.report import survey
 
 
-def cluster_input(recipe: Recipe, split: Split, name: str, files: dict[str, str], report: dict[str, Any]) -> Any:
-    """What `clusters` must know of a split: addresses of its aligned files, and its documents' report."""
-    return clusters.ClusterInput(
-        name=name,
-        source=split.source,
-        documents=files["documents"],
-        signatures=files["signatures"],
-        language=files["language"],
-        quality=files["quality"] if recipe.sections["clusters"].quality_column else None,
-        rows=report["rows"],
-        text_bytes=report["text_bytes"],
-    )
+def cluster_inputs(
+    recipe: Recipe, names: Sequence[str], sources: Sequence[str], files: Rows, facts: dict[str, Any]
+) -> Rows:
+    """What `clusters` must know of each split, as `cluster_input` takes it.
+
+    Args:
+        names: of the splits, as their files have them.
+        files: addresses of their aligned files.
+        facts: rows and bytes of text of their documents.
+    """
+    aligned = ["documents", "signatures", "language"]
+    aligned += ["quality"] if recipe.sections["clusters"].quality_column else []
+    columns = {"name": names, "source": sources, **{name: files.columns[name] for name in aligned}, **facts}
+    others = vars(clusters.ClusterInput("", "", None, "", None, None, 0, 0))
+    return Rows(columns, **{name: value for name, value in others.items() if name not in columns})
+
+
+def cluster_input(told: dict[str, Any]) -> Any:
+    """A split as the tasks of `clusters` are planned by it."""
+    return clusters.ClusterInput(**told)
 
 
 def earlier_input(recipe: Recipe, split: dict[str, Any]) -> Any:
@@ -206,5 +214,5 @@ def corpora(
 def survey_addresses(kept: Sequence[str]) -> tuple[str, list[str]]:
     """Where the survey of some files of `kept` lies, and that of each of them."""
     version = survey.version()
-    outputs = [f"survey/splits-v{version}/{digest(address)}.arrow" for address in kept]
+    outputs = [f"survey/splits-v{version}/{name}.arrow" for name in digests(encoded(kept))]
     return f"survey/{digest([version, outputs])}/survey.arrow", outputs

@@ -62,7 +62,7 @@ def files_of(snapshot: snapshots.Snapshot, product: str = "documents") -> list[t
     address = snapshot.data["products"].get(product)
     if address is None or not snapshot.store.exists(address):
         return []
-    held = facts.read(snapshot.store, address)
+    held = facts.read(snapshot.store, address, ["address", "rows"])
     return list(zip(held.column("address"), held.column("rows"), strict=True))
 
 

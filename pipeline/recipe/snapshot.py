@@ -50,7 +50,7 @@ class Snapshot:
         address = self.data["products"].get(name)
         if address is None or not self.store.exists(address):
             return []
-        return facts.read(self.store, address).column("address")
+        return facts.read(self.store, address, ["address"]).column("address")
 
     def entry(self, name: str, split: int) -> Entry | None:
         """The file of one split, by its number."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from pipeline.recipe import Recipe, exchanges, graph
@@ -20,7 +21,7 @@ from pipeline.run.kept_inputs import bucket_waves
 from pipeline.run.pages import taken_down
 from pipeline.run.steps import UNCHANGED, Addresses, Product, Step, Steps, exchange, exchanged, files_of
 from pipeline.store import manifest
-from pipeline.store.address import Fingerprint, digest
+from pipeline.store.address import Fingerprint, digest, digest_of_list, digests, encoded, encoded_lists
 from pipeline.store.facts import Facts
 from stages.contract import Each, Task, Tasks, Wave
 
@@ -42,16 +43,10 @@ def find_families(
     print_ = recipe.families()
     if print_ is None:
         return None
-    every = files_of(steps, measured, graph.BY_NAME["families"].inputs)
-    ids = steps.ids
+    every = files_of(measured, graph.BY_NAME["families"].inputs)
     facts = measured["documents"].facts
-    rows, text_bytes = (facts.numbers(key).tolist() for key in ("rows", "text_bytes"))
-
-    def one(index: int) -> Any:
-        sizes = {"rows": rows[index], "text_bytes": text_bytes[index]}
-        return exchanges.cluster_input(recipe, steps.splits[index], ids[index], every[index], sizes)
-
-    inputs: Sequence[Any] = Each(one, len(steps.splits))
+    sizes = {key: facts.numbers(key).tolist() for key in ("rows", "text_bytes")}
+    told = exchanges.cluster_inputs(recipe, steps.ids, [split.source for split in steps.splits], every, sizes)
     entries = recipe.section("clusters").earlier
     known = [recipe.fingerprint("signatures", source).about() for source in sorted(recipe.sources)]
     others = earlier.splits(steps.store, entries, steps.ids, known)
@@ -61,9 +56,10 @@ def find_families(
             steps.store.write_json(f"runs/earlier/{recipe.name}.json", list(entries))
     # not where another root lies, but what it holds, is part of the address
     foreign = [{**entry, "root": entry["root"] is not None} for entry in others]
-    folder = f"{print_.folder}-{digest(joined(Each(lambda index: vars(one(index)), len(inputs)), foreign))}"
+    folder = f"{print_.folder}-{digest_of_list(chain(told.encoded(), encoded(foreign)))}"
+    inputs: Sequence[Any] = Each(lambda index: exchanges.cluster_input(told[index]), len(told))
     inputs = joined(inputs, [exchanges.earlier_input(recipe, entry) for entry in others])
-    made = exchanges.family_files(sum(rows) + sum(entry["rows"] for entry in others), folder)
+    made = exchanges.family_files(sum(sizes["rows"]) + sum(entry["rows"] for entry in others), folder)
     steps.foreign = {value for entry in others for value in entry.values() if isinstance(value, str)}
     steps.snapshot["families"] = made
     missing = steps.missing(made)
@@ -207,10 +203,14 @@ def edges_of(
     params = {source: recipe.map_params("kept", source) for source in recipe.sources}
     maps = [name for name in graph.RULED if graph.BY_NAME[name].shape == "map"]
     matched = exchanged(steps, ranked, graph.DECIDING)
-    entries, decides = [], []
-    for index, (files, split) in enumerate(zip(files_of(steps, ranked, graph.DECIDING), steps.splits, strict=True)):
-        entries.append({**inputs[index], "files": files, "params": params[split.source]})
-        decides.append(digest([*(files.get(name) for name in maps), matched[index], rules[split.source]]))
+    every = files_of(ranked, graph.DECIDING)
+    entries = [
+        {**told, "files": files, "params": params[split.source]}
+        for told, files, split in zip(inputs, every, steps.splits, strict=True)
+    ]
+    none = [None] * len(every)
+    made = (every.columns.get(name, none) for name in maps)
+    decides = digests(encoded_lists(*made, matched, (rules[split.source] for split in steps.splits)))
     found = bucket_waves(recipe, entries, decides, [split.label for split in steps.splits])
     if found is None:
         return None

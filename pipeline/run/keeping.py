@@ -22,7 +22,7 @@ def rule_inputs(recipe: Recipe, steps: Steps, measured: dict[str, Product]) -> S
         source: {name: places[source] for name, places in compiled.items() if source in places}
         for source in recipe.sources
     }
-    files = files_of(steps, measured, graph.RULED)
+    files = files_of(measured, graph.RULED)
     return Each(lambda index: {"files": files[index], **more[steps.splits[index].source]}, len(steps.splits))
 
 
@@ -55,7 +55,7 @@ def keep(
     folders = {source: print_of(source).folder for source in recipe.sources}
     params = {source: recipe.map_params("kept", source) for source in recipe.sources}
     product = Product(steps.addresses(folders, named(steps, matched, removed, ranked)))
-    files = files_of(steps, measured, graph.DECIDING)
+    files = files_of(measured, graph.DECIDING)
     costs = measured["documents"].facts.column("text_bytes")
 
     def make(index: int) -> Task:
@@ -78,7 +78,7 @@ def repeated(recipe: Recipe, steps: Steps, measured: dict[str, Product], taking_
     print_ = recipe.repeats()
     if print_ is None:
         return {}
-    files = files_of(steps, {**measured, "kept": taking_part}, (*graph.BY_NAME["repeats"].inputs, "kept"))
+    files = files_of({**measured, "kept": taking_part}, (*graph.BY_NAME["repeats"].inputs, "kept"))
     facts = measured["documents"].facts
     decided = taking_part.facts.column("kept_rows")
     inputs = [

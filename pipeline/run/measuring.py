@@ -18,17 +18,17 @@ from pipeline.recipe.lineage import parents_of
 from pipeline.run import takedown
 from pipeline.run.spool import Spool, pack
 from pipeline.run.steps import Product, Step, Steps, exchange, files_of
-from pipeline.store.address import digest
+from pipeline.store.address import digest, digest_of_list, encoded_lists
 from stages import seal
-from stages.contract import Each, Split, Task
+from stages.contract import Split, Task
 
 NEW_LINE = "\n"
 MAP_MEMORY = 1536 << 20
 
 
 def write_listing(recipe: Recipe, steps: Steps) -> None:
-    named = Each(lambda index: [steps.ids[index], steps.splits[index].file], len(steps.splits))
-    address = f"sources/{digest(named)}.json"
+    named = encoded_lists(steps.ids, (split.file for split in steps.splits))
+    address = f"sources/{digest_of_list(named)}.json"
     steps.snapshot["sources"] = address
     steps.planned.append(Step("sources", len(steps.splits), 0, "listed"))
     if not steps.dry:
@@ -52,17 +52,17 @@ def listed(split: Split, name: str) -> str:
 
 def places(splits: Iterable[Split]) -> dict[str, Any]:
     """Where the input files of a run are: per source the folders their names are relative to, and the exceptions."""
-    found: dict[str, Any] = {}
+    found: dict[str, tuple[dict[str, None], dict[str, str]]] = {}
     for split in splits:
         if split.unit == "derived":  # read from no file
             continue
-        mine = found.setdefault(split.source, {"folders": [], "files": {}})
-        for file, uri, _ in split.parts or ((split.file, split.uri, split.size),):
-            if not uri.endswith(file):
-                mine["files"][file] = uri
-            elif uri.removesuffix(file) not in mine["folders"]:
-                mine["folders"].append(uri.removesuffix(file))
-    return found
+        folders, files = found.setdefault(split.source, ({}, {}))
+        for file, uri, _ in split.parts or ((split.file, split.uri, 0),):
+            if uri.endswith(file):
+                folders[uri.removesuffix(file)] = None
+            else:
+                files[file] = uri
+    return {source: {"folders": [*folders], "files": files} for source, (folders, files) in found.items()}
 
 
 def measure(recipe: Recipe, steps: Steps) -> dict[str, Product]:
@@ -249,7 +249,7 @@ def contamination(recipe: Recipe, steps: Steps, measured: dict[str, Product]) ->
     print_ = recipe.contamination()
     if print_ is None:
         return {}
-    files = files_of(steps, measured, ("documents", "overlaps"))
+    files = files_of(measured, ("documents", "overlaps"))
     inputs = list(map(exchanges.contamination_input, steps.splits, steps.ids, files))
     folder = f"{print_.folder}-{digest([vars(entry) for entry in inputs])}"
     names = [entry.name for entry in inputs]
@@ -275,7 +275,7 @@ def ensembled(recipe: Recipe, steps: Steps, measured: dict[str, Product]) -> dic
     print_ = recipe.ensembles()
     if print_ is None:
         return {}
-    files = files_of(steps, measured, graph.BY_NAME["ensembles"].inputs)
+    files = files_of(measured, graph.BY_NAME["ensembles"].inputs)
     splits = [(name, split.source, own) for split, name, own in zip(steps.splits, steps.ids, files, strict=True)]
     folder = f"{print_.folder}-{digest(splits)}"
     names = [name for name, _, _ in splits]

@@ -25,11 +25,11 @@ from pipeline.run.mending import MAX_REBUILDS
 from pipeline.run.spool import Spool, pack
 from pipeline.store import facts as columns
 from pipeline.store import manifest
-from pipeline.store.address import Fingerprint, split_id
+from pipeline.store.address import Fingerprint, Rows, split_ids
 from pipeline.store.costs import Costs
 from pipeline.store.facts import Facts
 from pipeline.store.storage import Checksum, Store
-from stages.contract import Each, Split, Task, Wave
+from stages.contract import Split, Task, Wave
 
 T = TypeVar("T")
 READ_THREADS = 16
@@ -66,8 +66,9 @@ class Addresses(Sequence[str]):
         return len(self._folders)
 
     def __iter__(self) -> Iterator[str]:
-        suffix = self._suffix
-        return (f"{folder}/{name}{suffix}" for folder, name in zip(self._folders, self._names, strict=True))
+        if len(self._folders) != len(self._names):
+            raise ValueError(f"{len(self._folders)} folders of {len(self._names)} names")
+        return map("".join, zip(self._folders, repeat("/"), self._names, repeat(self._suffix), strict=False))
 
     @overload
     def __getitem__(self, index: int) -> str: ...
@@ -152,7 +153,7 @@ class Steps:
     def ids(self) -> list[str]:
         """`split_id` of each."""
         if len(self._ids) != len(self._splits):
-            self._ids = [split_id(split) for split in self._splits]
+            self._ids = split_ids(self._splits)
         return self._ids
 
     def addresses(self, folders: Mapping[str, str], names: Sequence[str] = (), suffix: str = ".parquet") -> Addresses:
@@ -199,38 +200,46 @@ class Steps:
 
     def missing(self, addresses: Iterable[str]) -> set[str]:
         wanted = set(addresses)
-        listed = self._listed(wanted)
+        listed = self.listed(wanted)
         return {address for address in wanted if not listed.get(address)}
 
-    def _listed(self, addresses: Iterable[str]) -> dict[str, int]:
+    def listed(self, addresses: Iterable[str], *others: str) -> dict[str, int]:
         """Sizes of all files in the folders of these files."""
         if isinstance(addresses, Addresses):
             folders = addresses.folders()
         else:
             folders = {address.rpartition("/")[0] for address in addresses}
-        return {address: size for folder in folders for address, size in self.store.list(folder)}
+        folders |= {address.rpartition("/")[0] for address in others}
+        found: dict[str, int] = {}
+        for folder in folders:
+            more = self.store.sizes(folder)
+            found = found | more if found else more
+        return found
 
-    def standing(self, name: str, product: Product, others: Sequence[str] = ()) -> Numbers:
+    def standing(
+        self, name: str, product: Product, others: Sequence[str] = (), listed: Mapping[str, int] | None = None
+    ) -> Numbers:
         """The files of a product that are not there, by their numbers, and after them those of others made with them;
         fills in facts from its manifest.
 
-        A file of another size than its manifest says counts as not there, and is removed.
+        A file of another size than its manifest says counts as not there, and is removed. ``listed``: what there is.
         """
         address = product.manifest(name)
-        sizes: Iterable[int | None] = ()
+        sizes: list[int] = []
         if self.store.exists(address):
             product.facts = columns.read(self.store, address).without("address")
             sizes = product.facts.column("bytes")
-        listed = self._listed(product.addresses) | self._listed(others)
+        listed = self.listed(product.addresses, *others) if listed is None else listed
+        found = list(map(listed.get, product.addresses))
         missing = array("q")
-        every = chain(product.addresses, others)
-        for number, (one, size) in enumerate(zip(every, chain(sizes, repeat(None)), strict=False)):
-            found = listed.get(one)
-            if found is None:
-                missing.append(number)
-            elif size is not None and size != found:
-                missing.append(number)
-                self._remove_wrong(one, size, found)
+        if found != sizes:
+            for number, (size, expected) in enumerate(zip(found, chain(sizes, repeat(None)), strict=False)):
+                if size is None:
+                    missing.append(number)
+                elif expected is not None and size != expected:
+                    missing.append(number)
+                    self._remove_wrong(product.addresses[number], expected, size)
+        missing.extend(number for number, one in enumerate(others, len(found)) if one not in listed)
         return missing
 
     def _remove_wrong(self, address: str, size: int | None, found: int) -> None:
@@ -249,10 +258,12 @@ class Steps:
         """Of files without a manifest those that are not there; those of another size than the JSON file ``sizes`` says
         are removed, and where that is not there, those without an end."""
         expected: dict[str, int | None] = dict.fromkeys(addresses)
-        listed = self._listed(expected)
+        listed = self.listed(expected)
         known: dict[str, int] = {}
         if self.store.exists(sizes):
             known = self.store.read_json(sizes)["sizes"]
+            if known.items() <= listed.items() and all(map(known.get, expected)):
+                return set()
         elif not self.dry:
             for one in expected:
                 if listed.get(one) and not one.endswith(".json") and not self.store.whole(one):
@@ -266,14 +277,14 @@ class Steps:
         """Write the sizes of files without a manifest that are all there, for `unsound`; JSON is read whole anyway."""
         if not self.dry and not self.store.exists(sizes):
             wanted = {address for address in addresses if not address.endswith(".json")}
-            listed = self._listed(wanted)
+            listed = self.listed(wanted)
             self.store.write_json(sizes, {"sizes": {address: listed[address] for address in sorted(wanted)}})
 
-    def tidy(self, folder: str, *expected: Sequence[str] | str) -> None:
-        """Remove what an interrupted run left in the folder of a product that is whole."""
+    def tidy(self, folder: str, *expected: Sequence[str] | str, listed: Iterable[str] | None = None) -> None:
+        """Remove what an interrupted run left in the folder of a product that is whole; ``listed``: what there is."""
         if self.dry:
             return
-        left = {address for address, _ in self.store.list(folder)}
+        left = {address for address, _ in self.store.list(folder)} if listed is None else {*listed}
         for one in expected:
             left.difference_update([one] if isinstance(one, str) else one)
         for address in sorted(left):
@@ -309,7 +320,7 @@ class Steps:
             raise Unknown
         for rebuilds_left in reversed(range(MAX_REBUILDS + 1)):
             made = (address for wave in waves for outputs in rebuild.outputs_of(wave.tasks) for address in outputs)
-            listed = self._listed(made)
+            listed = self.listed(made)
             wanted = rebuild.to_run(waves, lambda address, listed=listed: not listed.get(address))  # type: ignore[misc]
             del listed
             for wave, tasks in zip(waves, wanted, strict=True):
@@ -460,12 +471,14 @@ def exchange(
     product = Product(Addresses([folder] * len(names), names))
     summary = f"{folder}/summary.json"
     steps.snapshot[name] = folder
-    missing = steps.standing(name, product, [summary])
+    listed = steps.listed(product.addresses, summary)
+    missing = steps.standing(name, product, [summary], listed)
     reason = steps.why_whole(name, print_, bool(missing), bool(product.facts))
     steps.planned.append(Step(name, len(names), len(names) if missing else 0, reason))
     if missing:
+        del listed
         steps.run_waves(name, plan())
-    steps.tidy(folder, product.addresses, summary)
+    steps.tidy(folder, product.addresses, summary, listed=None if missing else listed)
     steps.about([print_])
     if not steps.dry:
         check(steps.store.read_json(summary))  # who reads it will believe it
@@ -473,10 +486,9 @@ def exchange(
     return product
 
 
-def files_of(steps: Steps, products: dict[str, Product], names: Iterable[str]) -> Sequence[dict[str, str]]:
+def files_of(products: dict[str, Product], names: Iterable[str]) -> Rows:
     """Of each split the addresses of its files of those products that there are, by name."""
-    made = {name: products[name].addresses for name in names if name in products}
-    return Each(lambda index: {name: addresses[index] for name, addresses in made.items()}, len(steps.splits))
+    return Rows({name: products[name].addresses for name in names if name in products})
 
 
 def exchanged(steps: Steps, products: dict[str, Product], names: Iterable[str]) -> Sequence[str]:

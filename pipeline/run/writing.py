@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.errors import RunError
 from pipeline.recipe import Recipe, dump, exchanges, graph, mixing
 from pipeline.run.steps import UNCHANGED, Product, Step, Steps, exchanged, files_of
-from pipeline.store.address import digest
+from pipeline.store.address import digest, digests, encoded_lists
 from stages.contract import Each, Task, Wave
 from stages.reports import ShardManifest
 from stages.shard_format import files_of as shard_files_of
@@ -18,7 +18,7 @@ from stages.shard_format import files_of as shard_files_of
 
 def survey(recipe: Recipe, steps: Steps, measured: dict[str, Product], kept: Product) -> None:
     """Distributions, hosts and samples for the report."""
-    files = files_of(steps, {**measured, "kept": kept}, graph.BY_NAME["survey"].inputs)
+    files = files_of({**measured, "kept": kept}, graph.BY_NAME["survey"].inputs)
     labels = Each(lambda index: steps.splits[index].label, len(steps.splits))
     address, outputs, phases = exchanges.surveyed(recipe, files, kept.addresses, labels)
     steps.snapshot["survey"] = address
@@ -38,13 +38,10 @@ def survey(recipe: Recipe, steps: Steps, measured: dict[str, Product], kept: Pro
 def tokenize(recipe: Recipe, steps: Steps, measured: dict[str, Product], kept: Product) -> Product:
     print_of = partial(recipe.fingerprint, "tokens")
     tokens = graph.BY_NAME["tokens"]
-    files = files_of(steps, {**measured, "kept": kept}, tokens.inputs)
+    files = files_of({**measured, "kept": kept}, tokens.inputs)
     suffixes = exchanged(steps, measured, ["clusters"])
-    selections = kept.facts.each("selection_digest")
-    names = [
-        f"{name}-{digest([selection, suffix])}"
-        for name, selection, suffix in zip(steps.ids, selections, suffixes, strict=True)
-    ]
+    chosen = digests(encoded_lists(kept.facts.each("selection_digest"), suffixes))
+    names = list(map("{}-{}".format, steps.ids, chosen))
     folders = {source: print_of(source).folder for source in recipe.sources}
     product = Product(steps.addresses(folders, names, ".arrow"))
     costs = measured["documents"].facts.column("text_bytes")

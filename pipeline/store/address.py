@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, islice, repeat
 from json.encoder import encode_basestring as _quoted
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, overload
 
 if TYPE_CHECKING:
     from stages.contract import Split
@@ -51,8 +53,23 @@ def digest(value: Any, digits: int = 16) -> str:
     """Hex digits of SHA-256 over the canonical JSON of ``value``."""
     if not _has_long(value):
         return hashlib.sha256(canonical(value)).hexdigest()[:digits]
+    return _digest_of(_parts(value), digits)
+
+
+def digest_of_list(members: Iterable[str], digits: int = 16) -> str:
+    """`digest` of a list, its members given as their canonical JSON."""
+    return _digest_of(_listed(members), digits)
+
+
+def digests(values: Iterable[str], digits: int = 16) -> list[str]:
+    """`digest` of each of some values, given as their canonical JSON: several times faster where there are many."""
+    sha256 = hashlib.sha256
+    return [sha256(value.encode()).hexdigest()[:digits] for value in values]
+
+
+def _digest_of(parts: Iterable[bytes], digits: int) -> str:
     total = hashlib.sha256()
-    for part in _parts(value):
+    for part in parts:
         total.update(part)
     return total.hexdigest()[:digits]
 
@@ -62,16 +79,25 @@ def _parts(value: Any) -> Iterator[bytes]:
     if not _has_long(value):
         yield canonical(value)
         return
-    mark = b"["
     if _is_long(value):
-        for start in range(0, len(value), AT_ONCE):
-            yield mark + canonical(list(value[start : start + AT_ONCE]))[1:-1]
-            mark = b","
-    else:
-        for member in value:
-            yield mark
-            yield from _parts(member)
-            mark = b","
+        yield from _listed(value.encoded() if isinstance(value, Rows) else encoded(value))
+        return
+    mark = b"["
+    for member in value:
+        yield mark
+        yield from _parts(member)
+        mark = b","
+    yield b"]"
+
+
+def _listed(members: Iterable[str]) -> Iterator[bytes]:
+    """The canonical JSON of a list in pieces, by that of its members."""
+    rest = iter(members)
+    yield b"["
+    mark = ""
+    while part := ",".join(islice(rest, AT_ONCE)):
+        yield f"{mark}{part}".encode()
+        mark = ","
     yield b"]"
 
 
@@ -84,6 +110,72 @@ def _is_long(value: Any) -> bool:
 
 
 _PLAIN = {str, int, float, bool, dict, type(None)}
+
+
+class Rows(Sequence[dict[str, Any]]):
+    """Dicts of the same keys, kept as columns and made when they are looked at; `digest` takes them column by column.
+
+    Args:
+        columns: by key, a value a row; one at least.
+        same: by key, what is alike in all rows.
+    """
+
+    def __init__(self, columns: Mapping[str, Sequence[Any]], **same: Any) -> None:
+        self.columns, self.same = columns, same
+        [self._count] = {len(column) for column in columns.values()}
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        names, same = tuple(self.columns), self.same
+        return ({**dict(zip(names, row, strict=True)), **same} for row in zip(*self.columns.values(), strict=True))
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[dict[str, Any]]: ...
+
+    def __getitem__(self, index: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
+        if isinstance(index, slice):
+            return [*Rows({name: column[index] for name, column in self.columns.items()}, **self.same)]
+        return {**{name: column[index] for name, column in self.columns.items()}, **self.same}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return list, (list(self),)
+
+    def encoded(self) -> Iterator[str]:
+        """The canonical JSON of each row."""
+        parts: list[Iterable[str]] = []
+        text = "{"
+        for name in sorted({*self.columns, *self.same}):
+            text += f"{_quoted(name)}:"
+            if name in self.columns:
+                parts += [repeat(text), encoded(self.columns[name])]
+                text = ""
+            else:
+                text += canonical(self.same[name]).decode()
+            text += ","
+        return map("".join, zip(*parts, repeat(f"{text[:-1]}}}"), strict=False))
+
+
+def encoded(values: Iterable[Any]) -> Iterator[str]:
+    """The canonical JSON of each of some values; those of one plain type are not asked one by one."""
+    rest = iter(values)
+    return chain.from_iterable(map(_encoded, iter(lambda: list(islice(rest, AT_ONCE)), [])))
+
+
+def _encoded(values: list[Any]) -> Iterable[str]:
+    kinds = {*map(type, values)}
+    if kinds == {str}:
+        return map(_quoted, values)
+    return map(str, values) if kinds == {int} else (canonical(value).decode() for value in values)
+
+
+def encoded_lists(*columns: Iterable[Any]) -> Iterator[str]:
+    """The canonical JSON of lists, of which each column has a member."""
+    return map("[{}]".format, map(",".join, zip(*map(encoded, columns), strict=True)))
 
 
 FORMAT = 2
@@ -122,7 +214,13 @@ class Fingerprint:
 
 def split_id(split: Split) -> str:
     """Name of a split's files: its content's identity, wherever it lies (the absolute URI plays no part)."""
-    texts = (_quoted(text) for text in (split.source, split.file, split.unit, split.etag))
-    source, file, unit, etag = texts  # `canonical` would take three times as long
-    listed = f"[{source},{file},{split.start},{split.end},{unit},{split.size},{etag}]"
-    return hashlib.sha256(listed.encode()).hexdigest()[:16]
+    return split_ids([split])[0]
+
+
+def split_ids(splits: Sequence[Split]) -> list[str]:
+    """`split_id` of each."""
+    return digests(encoded_lists(*(map(attrgetter(name), splits) for name in IDENTITY)))
+
+
+IDENTITY = ("source", "file", "start", "end", "unit", "size", "etag")
+"""What of a split is its identity."""

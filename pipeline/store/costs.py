@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from pipeline.store.storage import METADATA_KEY, Store
 from stages.contract import Task
+from stages.kernels.columns.distinct import distinct
 
 MAX_HELD = 20_000
 MAX_SLOWEST = 100
@@ -201,7 +202,7 @@ class _Made:
     """Which files the tasks of later costs made: a mark for each of those asked for, hashes of the others."""
 
     def __init__(self, addresses: Hashes) -> None:
-        self.known = np.unique(addresses)
+        self.known = distinct(addresses)
         self._marks = np.zeros(len(self.known), bool)
         self._others: set[int] = set()
 
@@ -223,7 +224,7 @@ class _Made:
         again = np.zeros(len(outputs), bool)
         again[asked] = self._marks[places[asked]]
         others = outputs[~asked].tolist()
-        if len(np.unique(outputs)) == len(outputs):
+        if len(distinct(outputs)) == len(outputs):
             if not self._others.isdisjoint(others):
                 again[~asked] = [other in self._others for other in others]
             counts[task[again]] = False

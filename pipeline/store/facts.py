@@ -17,6 +17,7 @@ import re
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import Any, overload
 
 import numpy as np
@@ -26,7 +27,6 @@ import xxhash
 
 from pipeline.store import manifest
 from pipeline.store.storage import METADATA_KEY, Checksum, Store
-from stages.contract import Each
 from stages.seal import DamagedFile
 
 NESTED = ("reasons", "domains", "domain_digests", "groups")
@@ -90,7 +90,7 @@ class Facts(Sequence[Row]):
             return [None] * len(self)
         else:
             values = self.table.column(key).to_pylist()
-        return [value and json.loads(value) for value in values] if key in NESTED else values
+        return _decoded(values) if key in NESTED else values
 
     def stream(self, key: str) -> Iterator[Any]:
         """One fact of every file, of which few are held at a time."""
@@ -100,15 +100,13 @@ class Facts(Sequence[Row]):
         for chunk in self.table.column(key).chunks:
             for start in range(0, len(chunk), CHUNK):
                 values = chunk.slice(start, CHUNK).to_pylist()
-                yield from (value and json.loads(value) for value in values) if key in NESTED else values
+                yield from _decoded(values) if key in NESTED else values
 
     def each(self, key: str) -> Sequence[Any]:
         """The same, each made when it is looked at: strings of the files of a dump take a hundred megabytes."""
         if "table" not in vars(self) or key not in self.table.column_names or key in NESTED:
             return self.column(key)
-        held = self.table.column(key).combine_chunks()
-        chunk = held.chunk(0) if isinstance(held, pa.ChunkedArray) and held.num_chunks else held
-        return Each(lambda index: chunk[index].as_py(), len(self))
+        return Held(self.table.column(key))
 
     def distinct(self, key: str) -> list[Any]:
         """The different values of one fact."""
@@ -116,7 +114,7 @@ class Facts(Sequence[Row]):
             found: dict[str, Any] = {json.dumps(value): value for value in self.column(key)}
             return list(found.values())
         values = self.table.column(key).unique().to_pylist()
-        return [value and json.loads(value) for value in values] if key in NESTED else values
+        return _decoded(values) if key in NESTED else values
 
     def without(self, *keys: str) -> Facts:
         """The same without facts that nobody asks for again, which take memory."""
@@ -132,17 +130,57 @@ class Facts(Sequence[Row]):
         step = max(1, AT_ONCE // max(1, len(self)))
         for first in range(0, len(names), step):
             found: dict[str, list[Any]] = {name: [] for name in names[first : first + step]}
-            for chunk in self.table.column(key).chunks:
-                for start in range(0, len(chunk), CHUNK):
-                    for told in chunk.slice(start, CHUNK).to_pylist():
-                        for name, value in json.loads(told).items():
-                            if name in found:
-                                found[name].append(value)
+            for told in self.stream(key):
+                for name, value in told.items():
+                    if name in found:
+                        found[name].append(value)
             yield from found.items()
 
     def numbers(self, key: str) -> np.ndarray[Any, np.dtype[np.int64]]:
         """One number of every file; 0 where it has none."""
+        if "table" in vars(self) and key in self.table.column_names:
+            known: np.ndarray[Any, np.dtype[np.int64]] = self.table.column(key).fill_null(0).to_numpy().astype(np.int64)
+            return known
         return np.array([value or 0 for value in self.column(key)], np.int64)
+
+
+class Held(Sequence[Any]):
+    """The values of a column, made when they are looked at."""
+
+    def __init__(self, column: pa.ChunkedArray) -> None:
+        self._column = column
+
+    def __len__(self) -> int:
+        return len(self._column)
+
+    def __iter__(self) -> Iterator[Any]:
+        return chain.from_iterable(batch.to_pylist() for batch in self._batches())
+
+    def _batches(self) -> Iterator[pa.ChunkedArray]:
+        return (self._column.slice(start, CHUNK) for start in range(0, len(self), CHUNK))
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Any]: ...
+
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            start, stop, step = index.indices(len(self))
+            if step == 1:
+                return self._column.slice(start, max(0, stop - start)).to_pylist()
+            return [self[number] for number in range(start, stop, step)]
+        return self._column[index].as_py()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return list, (list(self),)
+
+
+def _decoded(values: list[str | None]) -> list[Any]:
+    """Values of nested facts; all at once, which takes half the time where they are short."""
+    decoded: list[Any] = json.loads(f"[{','.join(value or 'null' for value in values)}]")
+    return decoded
 
 
 def _nested(row: Row) -> Row:
@@ -205,15 +243,15 @@ def write(store: Store, address: str, table: pa.Table, digest: str, counts: Mapp
     store.write_table(address_of(address), table, {"manifest": digest, "counts": counts})
 
 
-def read(store: Store, address: str) -> Facts:
-    """The facts of a manifest's files: from beside it, or from itself.
+def read(store: Store, address: str, columns: Sequence[str] | None = None) -> Facts:
+    """The facts of a manifest's files, or at least those of some columns: from beside it, or from itself.
 
     Raises:
         DamagedFile: the manifest is not what its seal says.
     """
     found = beside(store, address)
     if found is not None:
-        return Facts(found.read(), beside=True)
+        return Facts(found.read(columns), beside=True)
     builder = Builder()
     for entry in manifest.read(store, address):
         builder.add(row_of(entry.address, entry.checksum, flat(entry.facts)))

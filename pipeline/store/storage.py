@@ -220,15 +220,18 @@ class Store:
 
     def list(self, prefix: str) -> Sequence[tuple[str, int]]:
         """All finished files under a folder, recursively, as (address, bytes), sorted by address."""
+        return sorted(self.sizes(prefix).items())
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """Bytes of all finished files under a folder, recursively, by address; in no order."""
         selector = pafs.FileSelector(self.path(prefix), recursive=True, allow_not_found=True)
         skip = len(self.base) + 1
         hidden = f"{TEMPORARY}/"
-        found = [
-            (info.path[skip:], info.size)
+        return {
+            path: info.size
             for info in self.fs.get_file_info(selector)
-            if info.type == pafs.FileType.File and not info.path[skip:].startswith(hidden)
-        ]
-        return sorted(found)
+            if info.is_file and not (path := info.path[skip:]).startswith(hidden)
+        }
 
     def open(self, address: str, mapped: bool = True) -> pa.NativeFile:
         """Random-access reader that checks what it reads by the seal of a Parquet or Arrow file.

@@ -31,6 +31,7 @@ from stages.exchange_file import (
     write_ordered,
     write_partitioned,
 )
+from stages.kernels.columns.distinct import distinct
 from stages.kernels.columns.ragged import offsets_of
 from stages.kernels.dedup.jaccard import pair_similarities
 
@@ -131,7 +132,7 @@ def _joined(known: tuple[Array, Array], more: Columns, count: int) -> tuple[Arra
 def _compare(store: Store, settings: Params, columns: Columns, pairs: Array, passing: list[str]) -> Columns:
     """Similarities of pairs of texts, from the texts."""
     pairs = np.unique(np.sort(pairs, axis=1), axis=0)
-    texts = np.unique(pairs)
+    texts = distinct(pairs.ravel())
     order = np.lexsort((columns["text_row"][texts], columns["text_split"][texts]))
     texts = texts[order]
     entries = {entry["number"]: entry for address in passing for entry in read_about(store, address)[0]["splits"]}

@@ -24,6 +24,7 @@ from stages.clusters.pages import preference_names
 from stages.clusters.params import Params
 from stages.clusters.verify import NOMINATED, ranks_of
 from stages.exchange_file import Array, Columns
+from stages.kernels.columns.distinct import distinct
 from stages.kernels.dedup import band_buckets, unionfind
 from stages.kernels.dedup.survivors import choose_again
 
@@ -78,7 +79,7 @@ def settle(
     passes = np.flatnonzero(passing)
     copies = np.bincount(text[passes], minlength=num_texts)
     first = _first_of(text[passes], ids[passes], passes, num_texts)
-    nodes = np.unique(np.concatenate([left, right]))
+    nodes = distinct(np.concatenate([left, right]))
     local = np.searchsorted(nodes, left), np.searchsorted(nodes, right)
     same = similarity >= params.threshold
     parents = unionfind.singletons(len(nodes))

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stages.kernels.columns.distinct import distinct
 from stages.rules.known_items import PASSAGE, QUESTION, KnownItems
 
 PRIOR = 200
@@ -55,7 +56,7 @@ def covered(known: KnownItems, runs_R4: npt.NDArray[np.int64]) -> tuple[npt.NDAr
     within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     words = np.repeat(known.sequences.starts_S1[runs_R4[:, 1]] + runs_R4[:, 2], sizes) + within
     every = max(1, len(known.own_T))
-    once = np.unique(np.repeat(runs_R4[:, 0], sizes) * every + words)
+    once = distinct(np.repeat(runs_R4[:, 0], sizes) * every + words)
     return np.unique(once % every, return_counts=True)
 
 

@@ -27,6 +27,7 @@ from stages.exchange_file import (
     read_all,
     write_ordered,
 )
+from stages.kernels.columns.distinct import distinct
 from stages.kernels.columns.gather import copy_rows
 from stages.kernels.columns.ragged import offsets_of
 from stages.kernels.words.line_hashes import look_up, table_of
@@ -160,7 +161,7 @@ def _write_contexts(
         holders = np.bincount(context_of, weights=records["count"], minlength=count).astype(np.int64)
     else:
         num_pages = int(records["page"].max(initial=0)) + 1
-        pairs = np.unique(context_of * num_pages + records["page"])
+        pairs = distinct(context_of * num_pages + records["page"])
         holders = np.bincount(pairs // num_pages, minlength=count).astype(np.int64)
     owner = np.full(count, -1, np.int64)
     sized = np.flatnonzero(records["size"] > 0)

@@ -98,3 +98,16 @@ def test_values_of_nested_facts_are_the_same_however_few_are_held_at_once(monkey
     assert list(held.values("domain_digests", ["a", "b", "c", "d"])) == expected
     monkeypatch.setattr(facts, "AT_ONCE", 1)
     assert list(held.values("domain_digests", ["a", "b", "c", "d"])) == expected
+
+
+def test_a_fact_that_is_held_reads_as_its_column_does() -> None:
+    rows = [{"digest": f"d{n}" if n % 3 else None, "rows": n or None} for n in range(10)]
+    held = facts.Facts(facts.Facts.of(rows).table)
+    each = held.each("digest")
+    told = held.column("digest")
+    assert list(each) == told
+    assert [each[n] for n in range(len(each))] == told
+    assert each[2:5] == told[2:5]
+    assert each[::3] == told[::3]
+    assert each[-1] == told[-1]
+    assert held.numbers("rows").tolist() == list(range(10))
