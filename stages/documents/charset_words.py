@@ -45,6 +45,9 @@ _PLACED = re.compile(
     r"|(?<=\w)\u2019(?=\w)|(?<=\s)[\xab\xbb\u2013\u2014\u2022](?=\s)|(?<=\w)[\u2013\u2014](?=\w)|\u20ac(?=\s?\d)|(?<=\d)\s?\u20ac"
 )
 """Typographic marks where marks stand: quotes before or behind a word, dashes with spaces on both sides or on none."""
+_CONTROL = re.compile("[\x80-\x9f]")
+"""What no text of an ISO charset has: a wrong byte there, or a mark of the windows charset. Against the ISO one it
+counts where it is no mark that may stand there; that it may tells for the windows charset a quarter, and no more."""
 _ODD_OE = re.compile("œ(?![uidcnst])|(?<=[aeiouyéè])œ|(?<=[^\\W\\d_])œ(?=[dcs])", re.IGNORECASE)
 _RUSSIAN, _SERBIAN = re.compile("[ёъыэ]"), re.compile("[ѓђѕјљњћќџ]")
 """Letters that do not meet in a word."""
@@ -75,7 +78,8 @@ def different(text: bytes, one: str, other: str) -> int:
 def margin(text: bytes, one: str, other: str) -> float:
     """By how much words must be better to leave a charset for another: the fewer bytes they read otherwise, the less,
     for as few can be wrong. A letter for a symbol inside a word counts 2, and a wrong byte is a symbol in both."""
-    count = different(text, one, other)
+    pairs = zip(decode(text[:SCORED], one), decode(text[:SCORED], other), strict=False)
+    count = sum(a != b and not _CONTROL.match(b) for a, b in pairs)
     return min(1.5 + count / 5, MARGIN + count / 20)
 
 
@@ -91,9 +95,17 @@ def words(text: bytes, name: str, language: str = "") -> float:
         size = outside(word)
         if size and (len(word) > 1 or word.islower()):
             score += _word(word, size, letters)
-    others = [c for c in _LINES.sub("", decoded) if c > "\x7f" and not c.isalpha()]
-    marks = len(_PLACED.findall(decoded))
-    return score + marks / 4 - (len(others) - marks)
+    seen = _CONTROL.sub(_mark_of, decoded) if name.startswith("iso-8859") else decoded
+    others = [c for c in _LINES.sub("", seen) if c > "\x7f" and not c.isalpha()]
+    placed = [found.start() for found in _PLACED.finditer(seen)]
+    own = sum(not _CONTROL.match(decoded, at) for at in placed)
+    return score + own / 4 - (len(others) - len(placed))
+
+
+def _mark_of(control: re.Match[str]) -> str:
+    """What windows-1252 reads for a control; other windows charsets have the same quotes and dashes. No letter."""
+    mark = decode(control[0].encode("latin-1"), "windows-1252")
+    return control[0] if mark.isalpha() else mark
 
 
 def _word(word: str, size: int, letters: frozenset[str]) -> float:

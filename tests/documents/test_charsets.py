@@ -281,6 +281,25 @@ def test_wrong_bytes_do_not_lead_to_a_relative(
         assert decoded(bytes(damaged)).charset == name, (number, name)
 
 
+LETTERS = [
+    ("el", "iso-8859-7", GREEK + "Άλλα στο Follow.", b"F", b"F\x97"),
+    ("el", "iso-8859-7", GREEK + "Άλλα στο Online.", b"O", b"\x92"),
+    ("fr", "iso-8859-15", MISE + "La mise en œuvre.", b"mise", b"\x92mise \x96 \x95"),
+]
+
+
+@pytest.mark.parametrize(("language", "charset", "text", "sound", "broken"), LETTERS)
+def test_a_quote_among_controls_tells_less_than_a_letter(
+    language: str, charset: str, text: str, sound: bytes, broken: bytes
+) -> None:
+    """A byte that the windows relative reads as a quote or dash where one may stand; a letter says what the page is."""
+    page_ = page(text, language=language).encode(charset)
+    assert decoded(page_).charset == charset
+    damaged = page_.replace(sound, broken)
+    assert damaged != page_
+    assert decoded(damaged).charset == charset
+
+
 BOXES = "┌" + "─" * 29 + "┐\n" + "│ docs │\n" * 30
 
 
