@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stages import language, quality
 from stages.kernels.columns.ragged import text_buffers
+from stages.kernels.unicode import characters as characters_of_unicode
+from stages.kernels.words import unspaced
 from stages.rules import families
 from tests.rules.test_quality import AWKWARD
 from tests.slow import rules as slow_rules
@@ -190,3 +193,48 @@ def row_words(unit: str, text: str) -> list[Any]:
     data, offsets = text_buffers(pa.array([text], pa.large_string()))
     words = quality.UNITS[unit](data, offsets, None)  # type: ignore[arg-type]
     return words.hashes_W.tolist()
+
+
+MIXED = st.lists(
+    st.builds(str.__mul__, st.text("aZé яعא中文カなไทย한ｱ… 1", max_size=12), st.integers(1, 20)), max_size=5
+)
+"""Some longer than the sixty-four bytes that kernels take at a time."""
+
+
+@given(MIXED)
+@settings(max_examples=300, deadline=None)
+def test_pages_of_scripts_without_spaces_are_those_with_more_of_their_letters(texts: list[str]) -> None:
+    """Whatever stands before them in the batch, and however many bytes their characters have."""
+    kinds = unspaced.groups()
+    letters = [[kinds[ord(c)] for c in text if c.isalpha()] for text in texts]
+    ours = [sum(unspaced.SPACED < kind < unspaced.EXTENDS for kind in kinds_of) for kinds_of in letters]
+    expected = [2 * count > len(kinds_of) for count, kinds_of in zip(ours, letters, strict=True)]
+    column = pa.array(texts, pa.large_string())
+    assert unspaced.mostly_unspaced(*text_buffers(column)).tolist() == expected
+
+
+@given(MIXED, st.integers(1, 200))
+@example(["Z" * 64 + "я", "a" * 63 + "яяя", "中" * 22 + "カ" * 2], 200)
+@settings(max_examples=300, deadline=None)
+def test_the_script_of_a_text_has_most_bytes_of_its_letters(texts: list[str], most: int) -> None:
+    names = characters_of_unicode.script_names()
+    found = language.text_scripts(*text_buffers(pa.array(texts, pa.large_string())), most)
+    for text, script in zip(texts, found, strict=True):
+        cut = text.encode()[:most].decode("utf-8", "ignore")
+        sizes: Counter[str] = Counter()
+        for c in cut:
+            if c.isalpha():
+                sizes[names[characters_of_unicode.scripts()[ord(c)]]] += len(c.encode())
+        kana = sizes.pop("Hira", 0) + sizes.pop("Kana", 0)
+        sizes["Hani"] += kana
+        sizes = Counter({name: size for name, size in sizes.items() if name not in ("Zyyy", "Zinh", "Zzzz")})
+        best = max(sizes.values(), default=0)
+        named = {name for name, size in sizes.items() if size == best}
+        if best == 0:
+            assert script == language.NO_SCRIPT
+        elif script == "Jpan":
+            assert "Hani" in named
+            assert kana * 20 >= best
+        else:
+            assert script in named
+            assert script != "Hani" or kana * 20 < best
