@@ -54,6 +54,7 @@ def test_made_files_survive_damage(tmp_path: Path, name: str) -> None:
             raise AssertionError(f"{name}, seed {seed}") from error
 
 
+@pytest.mark.slow
 def test_odd_files_survive_damage(shared: Path, tmp_path: Path) -> None:
     zoo = shared / "data" / "zoo"
     files = sorted(p for p in (*zoo.iterdir(), *(zoo / "made").iterdir()) if ".warc" in p.name or ".arc" in p.name)

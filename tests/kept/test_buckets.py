@@ -110,6 +110,7 @@ def test_domains_divide_each_language_at_its_own_edges() -> None:
         assert dict(zip(names, counts, strict=True)) == {"best": 100, "middle": 400, "rest": 500}
 
 
+@pytest.mark.slow
 def test_a_run_finds_its_edges_and_a_moved_percentile_redoes_kept_alone(tmp_path: Path) -> None:
     mixture, root = write_mixture(tmp_path / "a.yaml", write_corpus(tmp_path / "in", files=2)), tmp_path / "root"
     text = mixture.read_text()

@@ -107,6 +107,7 @@ def gridded(tmp_path: Path, corpus: bool = False) -> Path:
     return mixture
 
 
+@pytest.mark.slow
 def test_a_run_of_a_grid_spreads_each_label_over_its_buckets(tmp_path: Path) -> None:
     mixture, root = gridded(tmp_path, corpus=True), tmp_path / "root"
     mixture.write_text(mixture.read_text().replace("families: [gopher_quality]", "families: [gopher_quality]\n"

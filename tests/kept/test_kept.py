@@ -277,6 +277,7 @@ REFERENCE = {
 }
 
 
+@pytest.mark.slow
 def test_decisions_agree_with_the_reference(shared: Path) -> None:
     table = pq.read_table(shared / "reference" / "quality" / "dev.parquet")
     text = table.column("text").cast(pa.large_string()).combine_chunks()

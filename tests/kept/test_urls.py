@@ -38,6 +38,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_corpus(tmp_path_factory.mktemp("corpus"), files=2)
 
 
+@pytest.mark.slow
 def test_an_edited_list_redoes_what_is_decided_and_nothing_that_is_measured(corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "lists").mkdir()
     (tmp_path / "lists" / "mirrors.txt").write_text("mirror.example\n")

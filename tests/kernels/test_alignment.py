@@ -105,6 +105,7 @@ def test_known_words_are_found_in_the_texts_that_are_wanted(
         assert told == [[v for v, word in enumerate(known_V.tolist()) if word in row] for row in rows]
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_alignments_equal_their_twin(data: st.DataObject) -> None:

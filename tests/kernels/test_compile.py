@@ -74,6 +74,7 @@ def test_every_line_is_a_kernel_with_its_number_of_arguments() -> None:
         assert [compile.spelling(compile.kind_of(word)) for word in words] == words
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_not_there_is_filled_from_what_set_up_compiled(tmp_path: Path) -> None:
     """As cluster/Dockerfile does, after it compiled for the package."""
     if not any(cache.SET_UP.glob(f"{SMALL[0]}-*.nbc")):
@@ -92,6 +93,7 @@ def test_a_run_with_the_default_settings_compiles_nothing(set_up: None, tmp_path
     assert not (tmp_path / "own").exists()
 
 
+@pytest.mark.slow
 def test_what_is_out_of_date_goes_and_a_line_that_is_wrong_is_named(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -97,6 +97,7 @@ def test_numbers_and_prefixes_of_references_are_decoded_as_the_standard_library_
     assert blocks_of("".join(f"<p>{case}z" for case in cases)) == [html.unescape(case + "z") for case in cases]
 
 
+@pytest.mark.slow
 def test_text_agrees_with_a_plain_regular_expression_on_simple_pages() -> None:
     rng = random.Random(7)
     for _ in range(200):

@@ -199,6 +199,7 @@ def test_unseen_mixtures_of_larger_models_are_ranked_as_the_shared_table_says(la
         assert (found > np.array(expected) - 0.003).all()
 
 
+@pytest.mark.slow
 def test_the_best_mixture_for_pile_cc_and_for_all_is_the_shared_one(regmix: Path) -> None:
     runs = pair(regmix, "1m", "train")
     total = sum(PILE.values())

@@ -47,6 +47,7 @@ def test_one_index_and_many_agree_at_any_size(n: int, seed: int, data: st.DataOb
     assert permutation(np.array(index)).tolist() == [permutation(i) for i in index]
 
 
+@pytest.mark.slow
 def test_positions_are_uniform_over_seeds_and_epochs() -> None:
     n, draws = 10, 8000
     hits = np.zeros((n, n))

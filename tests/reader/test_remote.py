@@ -53,6 +53,7 @@ def same(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> bool:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [None, 1])
 def test_training_batches_are_those_of_local_files(folder: Path, tmp_path: Path, seed: int | None) -> None:
     local = TokenShards(folder)

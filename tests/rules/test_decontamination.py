@@ -42,6 +42,7 @@ def tokenized(root: Path, url: str) -> list[int]:
     return found
 
 
+@pytest.mark.slow
 def test_benchmarks_of_three_kinds_drop_pages_or_cut_spans(tmp_path: Path) -> None:
     rows = [{"id": 7, "question": "What thing is this?"}, {"id": 8, "question": "Is it so?", "answer": sentence(NAME)}]
     (tmp_path / "quiz.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

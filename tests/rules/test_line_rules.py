@@ -89,6 +89,7 @@ kept:
 """
 
 
+@pytest.mark.slow
 def test_a_run_cuts_the_lines_shows_them_and_measures_no_text_again_for_another_view(tmp_path: Path) -> None:
     folder = write_corpus(tmp_path / "in", files=2)
     mixture = write_mixture(tmp_path / "a.yaml", folder)

@@ -24,6 +24,7 @@ kept:
 """
 
 
+@pytest.mark.slow
 def test_pages_that_ask_are_dropped_told_and_counted(tmp_path: Path) -> None:
     folder = write_corpus(tmp_path / "in", files=1)
     name, text = documented()[0]

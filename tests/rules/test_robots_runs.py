@@ -92,6 +92,7 @@ def asked(snapshot: Snapshot) -> dict[tuple[str, str | None], int]:
     return {(row["asked_by"], row["agent"]): row["documents"] for row in stats_of(snapshot)["asked"]}
 
 
+@pytest.mark.slow
 def test_counts_are_exact_and_the_same_bytes_under_any_layout(tmp_path: Path) -> None:
     folder = write_crawl(tmp_path / "in", 3)
     roots = []

@@ -52,6 +52,7 @@ def slow(text: str, name: bytes, rate: float, spm_rate: float, seed: int = 0) ->
     return [BOS, PREFIX, *parts[0], SUFFIX, *parts[2], MIDDLE, *parts[1], EOS]
 
 
+@pytest.mark.slow
 def test_documents_are_those_of_the_slow_twin_whatever_their_domain_asks_for(store: Store) -> None:
     domains = [("code", "grid--a--00-50", "web", "grid--b--00-50", "code--x--00-50")[i % 5] for i in range(200)]
     drawn = {"code", "grid--a--00-50", "code--x--00-50"}  # by name, by label of a grid, by grid
@@ -127,6 +128,7 @@ def test_models_without_the_tokens_say_what_to_do(store: Store) -> None:
         FimParams(domains=("code",), prefix=3)
 
 
+@pytest.mark.slow
 def test_a_run_with_both_is_verified_and_counted_and_a_wrong_domain_is_named(tmp_path: Path) -> None:
     write_corpus(tmp_path / "in", files=2)
     extra = "tokens: {tokenizer: tekken, bos: true, fim: {domains: [code], rate: 0.7}}\n"
