@@ -19,7 +19,7 @@ case, between characters that are no letters, and anywhere in scripts without sp
 combining marks are letters here, which the reference forgets). FineWeb-2 (Penedo et al. 2025, arXiv 2506.20920) uses
 Gopher's stop word rule with the most frequent words of each language; `gristmill calibrate` proposes them.
 
-Price: one more pass over the text, 300 MB/s and more on a busy core.
+Price: one more pass over the text, some 200 MB/s on a busy core.
 """
 
 from __future__ import annotations
