@@ -30,9 +30,9 @@ import pyarrow as pa
 from xxhash import xxh3_128_digest
 
 from stages.kernels.columns.ragged import text_buffers
-from stages.kernels.words.alignment import Sequences, build
 from stages.kernels.words.folded_words import fold_words
 from stages.kernels.words.seeds import PARTS, SEED_WORDS, num_holders, seeds_of_part
+from stages.kernels.words.sequences import Sequences, build
 from stages.rules.contamination import Benchmarks, Item, items
 
 KINDS = QUESTION, CHOICE, ANSWER, SOLUTION, PASSAGE = range(5)

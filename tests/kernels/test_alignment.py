@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.kernels.columns.ragged import text_buffers
-from stages.kernels.words.alignment import Aligner, build
-from stages.kernels.words.folded_words import fold_words, hash_of
+from stages.kernels.words.alignment import Aligner
+from stages.kernels.words.fold_tables import hash_of
+from stages.kernels.words.folded_words import fold_words
 from stages.kernels.words.known_words import KnownWords
+from stages.kernels.words.sequences import build
 from tests.slow import alignment as slow
 
 PIECES = [

@@ -6,7 +6,8 @@ import re
 import unicodedata
 
 from stages.kernels.unicode import characters
-from stages.kernels.words.alignment import AROUND, LONG, MOST_PLACES, MOST_SKIPPED, NEAR, SHORT
+from stages.kernels.words.alignment import AROUND, LONG, MOST_SKIPPED, NEAR, SHORT
+from stages.kernels.words.sequences import MOST_PLACES
 
 _SPELT = """
 zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen

@@ -13,14 +13,14 @@ a letter of a script without spaces (Han, kana, Thai, ...) is a word of its own.
   as ``$`` and ``%`` are none.
 
 The hash of a word goes over the UTF-8 bytes of what it is folded to, eight at a time as a number, the first byte lowest
-and zeros behind the last: ``h = (h ^ number) * _PRIME``, its high half mixed into the low one each time; times an odd
+and zeros behind the last: ``h = (h ^ number) * PRIME``, its high half mixed into the low one each time; times an odd
 number at the end. So letters of ASCII are read eight at a time. Price: about 4 ns a byte of English, 5 to 8
 of text in other scripts.
 
 Legend: D documents, W words, C code points. hashes_W uint64; starts_W, stops_W int64 (bytes of ``data``); offsets_D1
 int64 (words); fold_C int32: 0 no letter or digit, -1 not there, > 0 the folded code point, below -1: entry
 ``-2 - fold`` of expansions_X4 (code points, 0 behind the last). short_C uint32, of code points of up to three bytes:
-what most are folded to, as it is hashed (`_KIND`), or that fold_C has to be looked at (`_LOOK`).
+what most are folded to, as it is hashed (`KIND`), or that fold_C has to be looked at (`LOOK`).
 """
 
 # Kernel bodies are typed by Numba.
@@ -28,10 +28,7 @@ what most are folded to, as it is hashed (`_KIND`), or that fold_C has to be loo
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,43 +36,34 @@ import numpy.typing as npt
 from stages.kernels.columns.ragged import Bytes, Offsets
 from stages.kernels.jit import lean_inline_kernel, lean_kernel
 from stages.kernels.simd import load_8, lowest
-from stages.kernels.unicode import characters
+from stages.kernels.words.fold_tables import (
+    ALONE,
+    BYTES,
+    COUNT,
+    DIGITS,
+    KIND,
+    LETTERS,
+    LOOK,
+    PRIME,
+    SEED,
+    SLOTS,
+    SPREAD,
+    THREE,
+    TOP,
+    fold_tables,
+    unspaced,
+)
+from stages.kernels.words.markup import next_character
 
-_SEED = np.uint64(0xCBF29CE484222325)
-_PRIME = np.uint64(0xC2B2AE3D27D4EB4F)
 _HALF = np.uint64(32)
 _ZERO, _ONE, _TWO, _THREE, _FOUR, _SEVEN, _EIGHT = map(np.uint64, (0, 1, 2, 3, 4, 7, 8))
 _ONES = np.uint64(0x0101010101010101)
 _HIGH, _REST = _ONES * np.uint64(0x80), _ONES * np.uint64(0x7F)
 _SMALL = _ONES * np.uint64(0x20)
 _FROM_A, _BEHIND_Z = _ONES * np.uint64(128 - 97), _ONES * np.uint64(128 - 123)
-_SPREAD = np.uint64(0x9E3779B97F4A7C15)
-_TOP = np.uint64(54)
-_SLOTS = 1024
-"""Of the table of words that stand for others: so many that next to no other word meets one."""
-_LAST_FOLDED = 0x20000
-"""Code points from here on are Han, private, or unassigned: they fold to themselves."""
-_UP_TO_TWENTY = (
-    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
-    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
-)
-_TENS = ("thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-NUMBERS = {word: str(n) for n, word in enumerate(_UP_TO_TWENTY)}
-NUMBERS |= {word: str(10 * n) for n, word in enumerate(_TENS, 3)}
-UNITS = ("dollar", "dollars", "usd", "percent")
-"""Words that a sign may stand for: left out."""
-_MOST_TAG = 200
-_LETTERS, _DIGITS, _ALONE = 1, 2, 3
-"""Kinds of words; alone: a letter of a script without spaces."""
 _SEPARATOR, _IN_NUMBERS, _DIGIT = np.uint8(1), np.uint8(2), np.uint8(3)
 _LOOKED_AT, _GROUPING = b"<&\\", b",.'"
 """Characters of ASCII that end a word or not, by what follows."""
-_SHORT = 0x10000
-_IN_BETWEEN = (0x27, 0x2C, 0x2E, 0xA0, 0x2009, 0x202F)
-_KIND, _COUNT, _BYTES, _THREE_32 = np.uint32(28), np.uint32(24), np.uint32(0xFFFFFF), np.uint32(3)
-"""Of an entry of short_C: kind of word (0: it ends one) from bit 28 on, number of bytes, and the bytes of what it is
-folded to."""
-_LOOK = np.uint32(0xFFFFFFFF)
 _PLAIN = np.array(
     [
         0
@@ -109,7 +97,7 @@ def fold_words(data: Bytes, offsets: Offsets) -> FoldedWords:
     """The words of every document of (data, offsets)."""
     most = int(offsets[-1] - offsets[0]) + 1 if len(offsets) else 1
     room = most // 3 + 64
-    tables = _tables()
+    tables = fold_tables()
     while True:
         hashes_W, starts_W, stops_W = np.empty(room, np.uint64), np.empty(room, np.int64), np.empty(room, np.int64)
         offsets_D1 = np.zeros(len(offsets), np.int64)
@@ -117,76 +105,6 @@ def fold_words(data: Bytes, offsets: Offsets) -> FoldedWords:
         if found <= room:
             return FoldedWords(hashes_W[:found], starts_W[:found], stops_W[:found], offsets_D1)
         room = most
-
-
-def hash_of(word: str) -> int:
-    """The hash of a word that is folded already."""
-    h, folded = int(_SEED), word.encode()
-    for at in range(0, len(folded), 8):
-        h = ((h ^ int.from_bytes(folded[at : at + 8], "little")) * int(_PRIME)) & 0xFFFFFFFFFFFFFFFF
-        h ^= h >> 32
-    return (h * int(_SPREAD)) & 0xFFFFFFFFFFFFFFFF
-
-
-@cache
-def _tables() -> tuple[npt.NDArray[Any], ...]:
-    """(fold_C, expansions_X4, short_C, words that stand for others: keys, values); a value of 0 leaves the word out."""
-    fold_C, expansions = fold_table()
-    short_C = short_table(fold_C)
-    keys, values = np.zeros(_SLOTS, np.uint64), np.zeros(_SLOTS, np.uint64)
-    for word, value in [*((w, hash_of(v)) for w, v in NUMBERS.items()), *((w, 0) for w in UNITS)]:
-        key = hash_of(word)
-        slot = key >> int(_TOP)
-        while keys[slot % _SLOTS]:
-            slot += 1
-        keys[slot % _SLOTS], values[slot % _SLOTS] = key, value
-    return fold_C, expansions, short_C, keys, values
-
-
-@cache
-def fold_table() -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """(fold_C, expansions_X4) of the legend."""
-    classes = characters.classes()
-    word = (classes & (characters.ALPHA | characters.DIGIT | characters.MARK)) != 0
-    fold_C = np.where(word, np.arange(len(classes)), 0).astype(np.int32)
-    expansions: list[list[int]] = []
-    for cp in range(_LAST_FOLDED):
-        character = chr(cp)
-        category = unicodedata.category(character)
-        if category == "Cf" or 0x300 <= cp < 0x370 or 0xFE00 <= cp < 0xFE10:
-            fold_C[cp] = -1
-            continue
-        plain = unicodedata.normalize("NFKD", character).lower()
-        if plain == character or 0xAC00 <= cp < 0xD7A4:
-            continue
-        plain = unicodedata.normalize("NFKD", plain)
-        parts = [ord(one) for one in plain if word[ord(one)] and not 0x300 <= ord(one) < 0x370][:4]
-        if not parts or parts == [cp] or any(not word[ord(one)] for one in plain if not unicodedata.combining(one)):
-            continue
-        if len(parts) == 1:
-            fold_C[cp] = parts[0]
-        else:
-            fold_C[cp] = -2 - len(expansions)
-            expansions.append(parts + [0] * (4 - len(parts)))
-    for cp in np.flatnonzero(classes & characters.DIGIT):
-        value = unicodedata.decimal(chr(cp), -1)
-        if value >= 0:
-            fold_C[cp] = ord("0") + value
-    return fold_C, np.array(expansions or [[0, 0, 0, 0]], np.int32)
-
-
-def short_table(fold_C: npt.NDArray[np.int32]) -> npt.NDArray[np.uint32]:
-    """short_C of the legend."""
-    unspaced: Any = getattr(_unspaced, "py_func", _unspaced)
-    short_C = np.full(_SHORT, _LOOK, np.uint32)
-    for cp in np.flatnonzero(fold_C[:_SHORT] >= 0).tolist():
-        folded = int(fold_C[cp])
-        if 0xD800 <= cp < 0xE000 or cp in _IN_BETWEEN or 48 <= folded <= 57 or folded >= _SHORT:
-            continue
-        spelt = chr(folded).encode() if folded else b""
-        kind = 0 if not folded else _ALONE if folded >= 0xE00 and unspaced(folded) else _LETTERS
-        short_C[cp] = kind << int(_KIND) | len(spelt) << int(_COUNT) | int.from_bytes(spelt, "little")
-    return short_C
 
 
 @lean_kernel
@@ -197,7 +115,7 @@ def _fold_all(  # type: ignore[no-untyped-def]
     found = 0
     for d in range(len(offsets) - 1):
         i, stop = offsets[d], offsets[d + 1]
-        h, group, size = _SEED, _ZERO, _ZERO  # of the word that is open: its hash, and 0 to 7 bytes behind it
+        h, group, size = SEED, _ZERO, _ZERO  # of the word that is open: its hash, and 0 to 7 bytes behind it
         begin, last = np.int64(-1), np.int64(0)
         kind = 0  # of the word that is open
         digits = 0  # since the last group
@@ -206,16 +124,16 @@ def _fold_all(  # type: ignore[no-untyped-def]
             if i < stop:
                 plain = _PLAIN[data[i]]
             if plain > _DIGIT and kind == 0:  # the usual cases, apart: a word in ASCII, and what ends it
-                begin, kind = i, _LETTERS
+                begin, kind = i, LETTERS
                 i, h, group, size = _letters(data, i, stop)
                 last = i
                 plain = np.uint8(0)
                 if i < stop:
                     plain = _PLAIN[data[i]]
-            if plain == _SEPARATOR or (plain == _IN_NUMBERS and kind != _DIGITS):
+            if plain == _SEPARATOR or (plain == _IN_NUMBERS and kind != DIGITS):
                 if kind != 0:
                     key = _finished(h, group, size)
-                    if kind == _LETTERS:
+                    if kind == LETTERS:
                         key = _replaced(key, keys, values)
                     if key != 0:
                         if found < len(hashes_W):
@@ -225,19 +143,19 @@ def _fold_all(  # type: ignore[no-untyped-def]
                 i += 1
                 continue
             # what stands at i: 0 the end of a word, else a kind of word, which `entry` or `folded` is a part of
-            now, after, entry, folded = 0, i + 1, _LOOK, np.int64(0)
+            now, after, entry, folded = 0, i + 1, LOOK, np.int64(0)
             if plain > _DIGIT:
-                now = _LETTERS
+                now = LETTERS
             elif plain == _DIGIT:
-                now = _DIGITS
+                now = DIGITS
             else:
                 cp = np.int64(0)
                 if i < stop:
-                    cp, after = _next(data, i, stop)
+                    cp, after = next_character(data, i, stop)
                 if cp < len(short):
                     entry = short[cp]
-                if entry != _LOOK:
-                    now = np.int64(entry >> _KIND)
+                if entry != LOOK:
+                    now = np.int64(entry >> KIND)
                 else:
                     folded = np.int64(fold[cp])
                     if folded == -1:
@@ -247,16 +165,16 @@ def _fold_all(  # type: ignore[no-untyped-def]
                     if folded < -1:
                         first = np.int64(expansions[-2 - folded, 0])
                     if first > 0:
-                        now = _DIGITS if 48 <= first <= 57 else _LETTERS
-                    if now == 0 and kind == _DIGITS and digits <= 3 and _grouped(data, i, after, cp, stop):
+                        now = DIGITS if 48 <= first <= 57 else LETTERS
+                    if now == 0 and kind == DIGITS and digits <= 3 and _grouped(data, i, after, cp, stop):
                         digits = 0
                         i = after
                         continue
-                    if now == _LETTERS and first >= 0xE00 and _unspaced(first):
-                        now = _ALONE
-            if kind != 0 and (now != kind or now == _ALONE):
+                    if now == LETTERS and first >= 0xE00 and unspaced(first):
+                        now = ALONE
+            if kind != 0 and (now != kind or now == ALONE):
                 key = _finished(h, group, size)
-                if kind == _LETTERS:
+                if kind == LETTERS:
                     key = _replaced(key, keys, values)
                 if key != 0:
                     if found < len(hashes_W):
@@ -267,14 +185,14 @@ def _fold_all(  # type: ignore[no-untyped-def]
                 i = after
                 continue
             if kind == 0:
-                begin, h, group, size, digits, kind = i, _SEED, _ZERO, _ZERO, 0, now
+                begin, h, group, size, digits, kind = i, SEED, _ZERO, _ZERO, 0, now
             if plain > _DIGIT:
                 after, h, group, size = _more_letters(data, i, stop, h, group, size)
             elif plain == _DIGIT:
                 h, group, size = _with_bytes(h, group, size, np.uint64(data[i]), _ONE)
-            elif entry != _LOOK:
+            elif entry != LOOK:
                 h, group, size = _of_entry(h, group, size, entry)
-                if now == _LETTERS:
+                if now == LETTERS:
                     after, h, group, size = _other_letters(data, after, stop, h, group, size, short)
             elif folded > 0:
                 h, group, size = _with_character(h, group, size, folded)
@@ -292,7 +210,7 @@ def _fold_all(  # type: ignore[no-untyped-def]
 
 @lean_inline_kernel
 def _mixed(h, group):  # type: ignore[no-untyped-def]
-    h = (h ^ group) * _PRIME
+    h = (h ^ group) * PRIME
     return h ^ h >> _HALF
 
 
@@ -301,7 +219,7 @@ def _finished(h, group, size):  # type: ignore[no-untyped-def]
     """The hash of a word."""
     if size != 0:
         h = _mixed(h, group)
-    return h * _SPREAD
+    return h * SPREAD
 
 
 @lean_inline_kernel
@@ -318,7 +236,7 @@ def _letters(data, i, stop):  # type: ignore[no-untyped-def]
 
     Sixteen bytes at a time without a branch: whether a word has more than eight letters is a matter of chance.
     """
-    h = _SEED
+    h = SEED
     while i + 16 <= stop:
         first, second = load_8(data, i), load_8(data, i + 8)
         small, more = first | _SMALL, second | _SMALL
@@ -374,7 +292,7 @@ def _other_letters(data, i, stop, h, group, size, short):  # type: ignore[no-unt
         if b < 0xC2 or c & 0xC0 != 0x80:
             break
         entry = short[cp]
-        if entry >> _KIND != _LETTERS:
+        if entry >> KIND != LETTERS:
             break
         h, group, size = _of_entry(h, group, size, entry)
         i = after
@@ -384,7 +302,7 @@ def _other_letters(data, i, stop, h, group, size, short):  # type: ignore[no-unt
 @lean_inline_kernel
 def _of_entry(h, group, size, entry):  # type: ignore[no-untyped-def]
     """The word with what an entry of short_C is folded to behind it."""
-    return _with_bytes(h, group, size, np.uint64(entry & _BYTES), np.uint64(entry >> _COUNT & _THREE_32))
+    return _with_bytes(h, group, size, np.uint64(entry & BYTES), np.uint64(entry >> COUNT & THREE))
 
 
 @lean_inline_kernel
@@ -418,20 +336,12 @@ def _with_character(h, group, size, cp):  # type: ignore[no-untyped-def]
 @lean_inline_kernel
 def _replaced(key, keys, values):  # type: ignore[no-untyped-def]
     """What stands for the word: itself, another, or 0: nothing."""
-    slot = np.int64(key >> _TOP)
-    while keys[slot & (_SLOTS - 1)] != 0:
-        if keys[slot & (_SLOTS - 1)] == key:
-            return values[slot & (_SLOTS - 1)]
+    slot = np.int64(key >> TOP)
+    while keys[slot & (SLOTS - 1)] != 0:
+        if keys[slot & (SLOTS - 1)] == key:
+            return values[slot & (SLOTS - 1)]
         slot += 1
     return key
-
-
-@lean_inline_kernel
-def _unspaced(cp):  # type: ignore[no-untyped-def]
-    """Whether a letter is of a script without spaces: Thai, Lao, Tibetan, Burmese, Khmer, kana, Han."""
-    if cp < 0x3040:
-        return 0xE00 <= cp < 0x1000 or 0x1000 <= cp < 0x10A0 or 0x1780 <= cp < 0x1800 or 0x2E80 <= cp < 0x3008
-    return cp < 0x3100 or 0x31F0 <= cp < 0x3200 or 0x3400 <= cp < 0xA000 or 0xF900 <= cp < 0xFB00 or cp >= 0x20000
 
 
 @lean_inline_kernel
@@ -445,85 +355,3 @@ def _grouped(data, i, after, cp, stop):  # type: ignore[no-untyped-def]
         if not 48 <= data[after + k] <= 57:
             return False
     return after + 3 == stop or not 48 <= data[after + 3] <= 57
-
-
-@lean_inline_kernel
-def _next(data, i, stop):  # type: ignore[no-untyped-def]
-    """(code point, first byte behind it) of what stands at i; 0 for markup."""
-    c = np.int64(data[i])
-    if c >= 0x80:
-        return characters.code_point(data, i, stop)
-    if c == 60:
-        return np.int64(0), _behind_tag(data, i, stop)
-    if c == 38:
-        return _entity(data, i, stop)
-    if c == 92 and i + 1 < stop:
-        n = data[i + 1]
-        if n == 110 or n == 116 or n == 114:
-            return np.int64(0), i + 2
-        if n == 117 and i + 6 <= stop:
-            cp = np.int64(0)
-            for k in range(2, 6):
-                value = _hex(data[i + k])
-                if value < 0:
-                    return np.int64(0), i + 1
-                cp = cp * 16 + value
-            return cp, i + 6
-        return np.int64(0), i + 1
-    return c, i + 1
-
-
-@lean_inline_kernel
-def _behind_tag(data, i, stop):  # type: ignore[no-untyped-def]
-    if i + 1 >= stop:
-        return i + 1
-    n = data[i + 1] | 32
-    if not (97 <= n <= 122 or data[i + 1] == 47 or data[i + 1] == 33):
-        return i + 1
-    k = i + 1
-    while k < stop and k < i + _MOST_TAG:
-        if data[k] == 62:
-            return k + 1
-        if data[k] == 60:
-            break
-        k += 1
-    return i + 1
-
-
-@lean_inline_kernel
-def _entity(data, i, stop):  # type: ignore[no-untyped-def]
-    """(code point or 0, first byte behind) of what ``&`` begins."""
-    k = i + 1
-    if k < stop and data[k] == 35:
-        k += 1
-        base = 10
-        if k < stop and data[k] | 32 == 120:
-            base = 16
-            k += 1
-        cp = np.int64(0)
-        begin = k
-        while k < stop and k < begin + 7:
-            value = _hex(data[k])
-            if value < 0 or value >= base:
-                break
-            cp = cp * base + value
-            k += 1
-        if begin < k < stop and data[k] == 59 and cp < 0x110000:
-            return cp, k + 1
-        return np.int64(0), i + 1
-    while k < stop and k < i + 9 and 97 <= data[k] | 32 <= 122:
-        k += 1
-    if k > i + 2 and k < stop and data[k] == 59:
-        return np.int64(0), k + 1
-    return np.int64(0), i + 1
-
-
-@lean_inline_kernel
-def _hex(c):  # type: ignore[no-untyped-def]
-    """The value of a hexadecimal digit, -1 of another byte."""
-    if 48 <= c <= 57:
-        return np.int64(c) - 48
-    c |= 32
-    if 97 <= c <= 102:
-        return np.int64(c) - 87
-    return np.int64(-1)
