@@ -2,8 +2,8 @@
 
 For `stages.documents`, which decodes a page to UTF-8 and offers this as an extractor. `extract` takes a ``large_binary``
 column (or data and offsets) and gives an `ExtractionResult`: columns of text and of what the page says of itself, row for
-row; `main_text` gives the text alone. Method: one pass cuts the page into blocks (`html_blocks`), two small classifiers decide which of them are its text
-(`html_features`, `html_trees`, trained by `train`), the chosen ones are written (`html_text`).
+row; `main_text` gives the text alone. Method: one pass cuts the page into blocks (`blocks`), two small classifiers with words between them
+decide which of them are its text (`features`, `trees`, `block_words`, trained by `tools.train_extractor`), the chosen ones are written (`text`).
 
 Any bytes may come in: what is not UTF-8 becomes U+FFFD first, at the cost of a copy. Price: see
 ``docs/decisions/extraction.md``. Limits: of CSS only what hides an element, in its own ``style`` and in simple rules of the page's
@@ -29,7 +29,7 @@ from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
 from stages.kernels.html import layout
 from stages.kernels.html import text as html_text
 
-VERSION = 8
+VERSION = 9
 _MAX_SPAN = 2000
 _HTML_TO_TEXT = 3
 """Room is made for a byte of text for so many of HTML; more when it is needed."""
@@ -140,14 +140,21 @@ class _Output:
 
 
 def _write(
-    scanner: Scanner, s: Scanned, params: ExtractionParams, model: Model, keep_all: bool, out: Bytes, ends: Table
+    scanner: Scanner,
+    data: Bytes,
+    s: Scanned,
+    params: ExtractionParams,
+    model: Model,
+    keep_all: bool,
+    out: Bytes,
+    ends: Table,
 ) -> int:
-    one, two, m = model.first, model.second, scanner.measures(s)
+    one, two, words, m = model.first, model.second, model.words, scanner.measures(s)
     return int(
         html_text.write_pages(
-            s.text, s.blocks, s.nodes, s.pages, scanner.logs, m.measures, m.inherited, m.slots, m.layout, m.features,
-            one.features_TK, one.limits_TK, one.leaves_TE, one.bias, two.features_TK, two.limits_TK, two.leaves_TE,
-            two.bias, m.index, m.sums, m.scores, model.odds_256, m.tally, m.columns, params.strictness, keep_all, params.markdown, out, ends,
+            data, s.text, s.blocks, s.nodes, s.pages, scanner.logs, m.measures, m.inherited, m.slots, m.layout, m.features,
+            one.features_TK, one.limits_TK, one.leaves_TE, one.bias, two.features_TK, two.limits_TK, two.leaves_TE, two.bias,
+            words.text_W, words.names_W, words.biases_2, words.roots, m.places, m.held, m.index, m.sums, m.scores, model.odds_256, m.tally, m.columns, params.strictness, keep_all, params.markdown, out, ends,
         )
     )  # fmt: skip
 
@@ -168,7 +175,7 @@ def _extract(
         scanned = scanner.scan(data, offsets, first, last)
         out = output.room(html_text.room(scanned.num_bytes, scanned.num_blocks, scanned.num_nodes))
         ends = np.empty(last - first, np.int64)
-        output.add(_write(scanner, scanned, params, model, keep_all, out, ends), ends)
+        output.add(_write(scanner, data, scanned, params, model, keep_all, out, ends), ends)
         if fields is not None:
             for name, values in _spans(data, scanned.pages).items():
                 fields[name].extend(values)

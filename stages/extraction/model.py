@@ -1,14 +1,17 @@
 """The block classifier as arrays, read from ``model.json``.
 
 The file is what `train` writes and a person can read: two classifiers (`html_trees`), each a bias and a list of trees; a tree
-names the features it asks about, the limits, and its leaves in 4096ths of a logit. ``odds`` is the chance,
+names the features it asks about, the limits, and its leaves in 4096ths of a logit. ``words`` are tables of weights (`block_words`): one
+signed byte a place, packed by zlib, in base64. ``odds`` is the chance,
 in 4096ths, that a block of each score (`html_trees.byte_scores` of the second sum) belongs to the text.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,7 +21,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels.html.features import CONTEXT, FEATURES
+from stages.kernels.html.block_words import PLACES, ROLES, WORDS, inverse_roots
+from stages.kernels.html.context import CONTEXT
+from stages.kernels.html.features import FEATURES
 from stages.kernels.html.trees import DEPTH
 
 MODEL_FILE = "model.json"
@@ -35,11 +40,22 @@ class Classifier:
 
 
 @dataclass(frozen=True)
+class Words:
+    """What words weigh, as `block_words.score_words` takes it: of text by place, of names by place and role, in 32nds of a logit."""
+
+    text_W: npt.NDArray[np.int8]
+    names_W: npt.NDArray[np.int8]
+    biases_2: npt.NDArray[np.int64]
+    roots: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
 class Model:
-    """First and second classifier and the chances of scores; ``digest`` is the SHA-256 of the file, for provenance."""
+    """First and second classifier, words between them, and the chances of scores; ``digest`` is the SHA-256 of the file, for provenance."""
 
     first: Classifier
     second: Classifier
+    words: Words
     odds_256: npt.NDArray[np.int64]
     digest: str
 
@@ -64,16 +80,38 @@ def _classifier(parsed: dict[str, Any], names: Sequence[str]) -> Classifier:
     return Classifier(features, limits, leaves, int(parsed["bias"]))
 
 
+def pack_weights(weights: npt.NDArray[np.int8]) -> str:
+    """A table of weights as the file holds it."""
+    return base64.b64encode(zlib.compress(weights.tobytes(), 9)).decode()
+
+
+def _weights(packed: str, size: int) -> npt.NDArray[np.int8]:
+    weights = np.frombuffer(zlib.decompress(base64.b64decode(packed)), np.int8).copy()
+    if len(weights) != size:
+        raise ValueError(f"expected {size} weights of words, found {len(weights)}")
+    return weights
+
+
+def _words(parsed: dict[str, Any]) -> Words:
+    return Words(
+        _weights(parsed["text"], PLACES),
+        _weights(parsed["names"], PLACES * ROLES),
+        np.array(parsed["biases"], np.int64),
+        inverse_roots(),
+    )
+
+
 def parse_model(content: bytes) -> Model:
     """A model from the bytes of its file.
 
     Raises:
-        ValueError: if a tree asks about a feature that `html_features` does not measure.
+        ValueError: if a tree asks about a feature that `html_features` does not measure, or a table of weights has another size.
     """
     parsed = json.loads(content)
     return Model(
         _classifier(parsed["first"], FEATURES),
-        _classifier(parsed["second"], (*FEATURES, *CONTEXT)),
+        _classifier(parsed["second"], (*FEATURES, *CONTEXT, *WORDS)),
+        _words(parsed["words"]),
         np.array(parsed["odds"], np.int64),
         hashlib.sha256(content).hexdigest(),
     )

@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.kernels.columns.ragged import Bytes, Offsets
+from stages.kernels.html import block_words, layout
 from stages.kernels.html import blocks as html_blocks
 from stages.kernels.html import features as html_features
-from stages.kernels.html import layout
 from stages.kernels.html import rows as html_rows
 from stages.kernels.html import text as html_text
+from stages.kernels.html.context import CONTEXT
 from stages.kernels.html.entities import MAX_GROWTH
 from stages.kernels.html.trees import LANES, SCRATCH
 
@@ -65,6 +66,8 @@ class Measures:
     scores: npt.NDArray[np.uint8]
     tally: Table
     columns: Table
+    places: Table
+    held: Table
 
 
 class Scanner:
@@ -110,7 +113,7 @@ class Scanner:
 def _measures(num_blocks: int, num_nodes: int) -> Measures:
     num_blocks = -(-max(num_blocks, html_text.RUN_BLOCKS) // LANES) * LANES  # `sum_trees` goes on to its last lanes
     num_nodes = max(num_nodes, html_text.RUN_NODES)
-    rows = html_features.NUM_FEATURES + len(html_features.CONTEXT)
+    rows = html_features.NUM_FEATURES + len(CONTEXT) + len(block_words.WORDS)
     return Measures(
         np.zeros((html_features.MEASURES, num_blocks + html_text.RUN_PAGES), np.int64),
         np.zeros((html_features.INHERITED, num_nodes), np.int64),
@@ -122,6 +125,8 @@ def _measures(num_blocks: int, num_nodes: int) -> Measures:
         np.zeros(num_blocks, np.uint8),
         np.zeros((2, 256), np.int64),
         np.zeros(html_rows.MAX_COLUMNS, np.int64),
+        np.zeros(block_words.NAME_WORDS, np.int64),
+        np.zeros((1 + block_words.ROLES, num_nodes), np.int64),
     )
 
 

@@ -13,7 +13,8 @@ import pytest
 from stages.extraction import ExtractionParams, extract, main_text, visible_text
 from stages.extraction.model import load_model, parse_model
 from stages.extraction.scanning import groups
-from stages.kernels.html.features import CONTEXT, FEATURES
+from stages.kernels.html.context import CONTEXT
+from stages.kernels.html.features import FEATURES
 from stages.kernels.html.trees import LANES, SCRATCH, evaluate_trees
 from tests.support.html_fuzz import SEEDS, run
 from tests.support.thorough import THOROUGH

@@ -35,10 +35,12 @@ from stages.kernels.html import tokens as t
 from stages.kernels.html.copying import copy_text, fold_reference, skip_dropped
 from stages.kernels.html.css_rules import forget_rules
 from stages.kernels.html.elements import (
+    NAMED_BY,
     VALUES,
     close_element,
     close_implied,
     element_hints,
+    note_names,
     note_value,
     open_element,
     pop_to,
@@ -89,7 +91,6 @@ from stages.kernels.jit import lean_kernel as kernel
 MIN_HIDDEN, HIDDEN_SHARE = 400, 1
 """A page that hides more bytes than the first, and more than so many times what it shows, is one that a script shows: read again without
 its style sheets if they hide any of it, and then with all of it."""
-NAMED_BY = 1 << t.CLASS | 1 << t.ID
 
 
 def scan_tables() -> npt.NDArray[np.int64]:
@@ -172,6 +173,8 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
             if kinds & LINES and not in_code(W) and tag == t.DIV and begins_lines(data, W, nodes, kinds):
                 open_code(W, nodes)
             opened = open_element(W, nodes, T, tag, hints & HINT_MASK, signature, kinds)
+            if opened and found & NAMED_BY:
+                note_names(found, W, nodes)
             if opened and (tag == t.LI or tag == t.OL or found & VALUES):
                 note_value(data, tag, found, W, nodes)
             if opened and kinds & CODE and not in_code(W) and W[s.REGION] == 0:

@@ -12,18 +12,21 @@ from stages.kernels.html.hints import NOT_SHOWN, read_hints
 from stages.kernels.html.kinds import read_kinds
 from stages.kernels.html.layout import (
     CAPITAL,
+    CLASS_AT,
     COUNT_SHIFT,
     DEPTH,
     FIRST_BLOCK,
     HINT_BYTES,
     HINT_MASK,
     HINTS,
+    ID_AT,
     IS_NUMBERED,
     KIND_SHIFT,
     KINDS,
     LAST_BLOCK,
     LETTERS,
     MAX_DEPTH,
+    NAME_SHIFT,
     PARENT,
     RELATIVE,
     REVERSED,
@@ -37,6 +40,7 @@ from stages.kernels.html.tables import TAG_FLAGS, hash_span
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
 VALUES = 1 << t.COLSPAN | 1 << t.ROWSPAN
+NAMED_BY = 1 << t.CLASS | 1 << t.ID
 
 
 @inline_kernel
@@ -135,6 +139,8 @@ def open_element(W, nodes, T, tag, hints, signature, kinds):  # type: ignore[no-
     W[s.OPEN + tag] += 1
     nodes[VALUE, node] = 0
     nodes[KINDS, node] = kinds
+    nodes[CLASS_AT, node] = 0
+    nodes[ID_AT, node] = 0
     W[s.NODES] = node + 1
     W[s.DEPTH] = depth + 1
     return True
@@ -222,6 +228,18 @@ def shows_nothing(data, start, stop):  # type: ignore[no-untyped-def]
                     return True
         i += 1
     return False
+
+
+@inline_kernel
+def note_names(found, W, nodes):  # type: ignore[no-untyped-def]
+    """Where class and id of the node just opened stand."""
+    node = W[s.NODES] - 1
+    if (found >> t.CLASS) & 1:
+        start, stop = W[s.SPANS + 2 * t.CLASS], W[s.SPANS + 2 * t.CLASS + 1]
+        nodes[CLASS_AT, node] = start << NAME_SHIFT | min(HINT_BYTES, stop - start)
+    if (found >> t.ID) & 1:
+        start, stop = W[s.SPANS + 2 * t.ID], W[s.SPANS + 2 * t.ID + 1]
+        nodes[ID_AT, node] = start << NAME_SHIFT | min(HINT_BYTES, stop - start)
 
 
 @inline_kernel

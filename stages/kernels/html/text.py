@@ -13,9 +13,11 @@ Price: the text is copied once. Legend: B blocks, M nodes, D pages; X_FB feature
 
 from __future__ import annotations
 
+from stages.kernels.html import block_words as w
 from stages.kernels.html import features as f
 from stages.kernels.html import layout as h
 from stages.kernels.html import tokens as t
+from stages.kernels.html.context import CONTEXT, score_context
 from stages.kernels.html.fences import close_fence, copy_text, fence_size, open_fence, write_code, write_inline
 from stages.kernels.html.inline import is_number_text
 from stages.kernels.html.items import BULLET, MAX_MARK, NO_MARK, list_around, own_mark, put_mark
@@ -24,6 +26,7 @@ from stages.kernels.html.trees import byte_scores, sum_trees
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 from stages.kernels.jit import lean_kernel as kernel
 
+WORDS_FROM = f.NUM_FEATURES + len(CONTEXT)
 RUN_BLOCKS, RUN_NODES, RUN_PAGES = 512, 4096, 64
 """Pages that are judged together have at most so many, or are one page."""
 MAX_SEPARATOR, MAX_CELL = 128, 96
@@ -239,9 +242,9 @@ def places_before(pages, first, d):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def write_pages(text, blocks, nodes, pages, L, measures, inherited, slots, layout_M, X, features_1, limits_1, leaves_1,
-                bias_1, features_2, limits_2, leaves_2, bias_2, index_B, sums_B, scores_B, odds_256,
-                tally_2, columns, strictness, keep_all, markdown, out, ends_D):  # type: ignore[no-untyped-def]  # fmt: skip
+def write_pages(data, text, blocks, nodes, pages, L, measures, inherited, slots, layout_M, X, features_1, limits_1, leaves_1,
+                bias_1, features_2, limits_2, leaves_2, bias_2, text_weights, name_weights, biases_2, roots, places, held_HM,
+                index_B, sums_B, scores_B, odds_256, tally_2, columns, strictness, keep_all, markdown, out, ends_D):  # type: ignore[no-untyped-def]  # fmt: skip
     """Choose and write the text of every page into ``out``; page ``d`` ends at ``ends_D[d]``.
 
     Pages are judged in runs (`end_of_run`): trees take `LANES` blocks at a time, and most pages have fewer. A page's limit is
@@ -275,8 +278,10 @@ def write_pages(text, blocks, nodes, pages, L, measures, inherited, slots, layou
                 at, slot = places_before(pages, first, d)
                 base = pages[h.BLOCKS_FROM, d] - block0
                 if pages[h.BLOCKS_TO, d] - pages[h.BLOCKS_FROM, d] > 0:
-                    f.score_context(X[:, base:], f.NUM_FEATURES, scores_B[base:], blocks, nodes, pages, d,
-                                    measures[:, at:], slots[:, slot:])  # fmt: skip
+                    score_context(X[:, base:], f.NUM_FEATURES, scores_B[base:], blocks, nodes, pages, d,
+                                  measures[:, at:], slots[:, slot:])  # fmt: skip
+                    w.score_words(X[:, base:], WORDS_FROM, scores_B[base:], data, text, blocks, nodes, pages, d,
+                                  text_weights, name_weights, biases_2, roots, places, held_HM)  # fmt: skip
             sum_trees(X, num_run, features_2, limits_2, leaves_2, bias_2, index_B, sums_B)
             byte_scores(sums_B, num_run, scores_B)
         for d in range(first, last):
