@@ -16,10 +16,12 @@ from typing import Any
 from pipeline.recipe import Recipe, exchanges, graph
 from pipeline.recipe import snapshot as snapshots
 from pipeline.run import earlier
+from pipeline.run.exchanging import exchange, exchanged
 from pipeline.run.keeping import named
 from pipeline.run.kept_inputs import bucket_waves
 from pipeline.run.pages import taken_down
-from pipeline.run.steps import UNCHANGED, Addresses, Product, Step, Steps, exchange, exchanged, files_of
+from pipeline.run.product import Addresses, Product, files_of
+from pipeline.run.steps import UNCHANGED, Step, Steps
 from pipeline.store import manifest
 from pipeline.store.address import Fingerprint, digest, digest_of_list, digests, encoded, encoded_lists
 from pipeline.store.facts import Facts

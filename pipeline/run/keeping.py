@@ -7,9 +7,11 @@ from functools import partial
 from typing import Any
 
 from pipeline.recipe import Recipe, exchanges, graph
+from pipeline.run.exchanging import exchange, exchanged
 from pipeline.run.kept_inputs import robots_tables, url_files
 from pipeline.run.pages import taken_down
-from pipeline.run.steps import Product, Steps, exchange, exchanged, files_of
+from pipeline.run.product import Product, files_of
+from pipeline.run.steps import Steps
 from pipeline.store.address import digest
 from stages.contract import Each, Task
 

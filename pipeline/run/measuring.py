@@ -16,8 +16,10 @@ from pipeline.errors import RunError
 from pipeline.recipe import Recipe, dump, exchanges, graph
 from pipeline.recipe.lineage import parents_of
 from pipeline.run import takedown
+from pipeline.run.exchanging import exchange
+from pipeline.run.product import Product, files_of
 from pipeline.run.spool import Spool, pack
-from pipeline.run.steps import Product, Step, Steps, exchange, files_of
+from pipeline.run.steps import Step, Steps
 from pipeline.store.address import digest, digest_of_list, encoded_lists
 from stages import seal
 from stages.contract import Split, Task

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pipeline.recipe.lineage import parents_of
 from pipeline.run import takedown
-from pipeline.run.steps import Product, Steps
+from pipeline.run.product import Product
+from pipeline.run.steps import Steps
 from pipeline.store.key_index import KeyIndex, index_name
 
 

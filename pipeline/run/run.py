@@ -21,8 +21,9 @@ from pipeline.run import deduplication, keeping, measuring, writing
 from pipeline.run.kept_inputs import robots_tables
 from pipeline.run.pages import make_indices, page_index
 from pipeline.run.part import chosen
+from pipeline.run.product import Product
 from pipeline.run.redo_reasons import NEW_INPUT
-from pipeline.run.steps import Product, Step, Steps, Unknown
+from pipeline.run.steps import Step, Steps, Unknown
 from pipeline.run.writing import Solved
 from pipeline.store.costs import Costs
 from pipeline.store.key_index import shard_index

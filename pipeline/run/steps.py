@@ -11,10 +11,10 @@ import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain, repeat
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar
 
 from pipeline.engine.scheduler import Done, Planned, Scheduler, TasksFailed
 from pipeline.progress import Reporter, WaveProgress
@@ -22,10 +22,11 @@ from pipeline.recipe import Recipe, graph
 from pipeline.recipe import snapshot as snapshots
 from pipeline.run import mending, rebuild, redo_reasons, traffic
 from pipeline.run.mending import MAX_REBUILDS
+from pipeline.run.product import Addresses, Numbers, Product
 from pipeline.run.spool import Spool, pack
 from pipeline.store import facts as columns
 from pipeline.store import manifest
-from pipeline.store.address import Fingerprint, Rows, split_ids
+from pipeline.store.address import Fingerprint, split_ids
 from pipeline.store.costs import Costs
 from pipeline.store.facts import Facts
 from pipeline.store.storage import Checksum, Store
@@ -54,54 +55,6 @@ class Step:
     why: str
     exact: bool = True
     """False when ``to_do`` is a bound: it depends on rows that are not computed yet."""
-
-
-class Addresses(Sequence[str]):
-    """Addresses of a file a split, made when they are looked at: a folder and a name of each."""
-
-    def __init__(self, folders: Sequence[str], names: Sequence[str], suffix: str = ".parquet") -> None:
-        self._folders, self._names, self._suffix = folders, names, suffix
-
-    def __len__(self) -> int:
-        return len(self._folders)
-
-    def __iter__(self) -> Iterator[str]:
-        if len(self._folders) != len(self._names):
-            raise ValueError(f"{len(self._folders)} folders of {len(self._names)} names")
-        return map("".join, zip(self._folders, repeat("/"), self._names, repeat(self._suffix), strict=False))
-
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        if isinstance(index, slice):
-            return [*Addresses(self._folders[index], self._names[index], self._suffix)]
-        return f"{self._folders[index]}/{self._names[index]}{self._suffix}"
-
-    def folders(self) -> set[str]:
-        return {*self._folders}
-
-
-@dataclass
-class Product:
-    """A product of every split: addresses, and the facts of each file's report, in the order of the splits."""
-
-    addresses: Sequence[str]
-    facts: Facts = field(default_factory=Facts)
-    _manifest: str = ""
-
-    def manifest(self, name: str) -> str:
-        """Where the manifest of these files stands, of the product of that name."""
-        if not self._manifest:
-            self._manifest = manifest.address_of(name, self.addresses)
-        return self._manifest
-
-
-Numbers = Sequence[int]
-"""Splits by their numbers, in order."""
 
 
 class Unknown(Exception):
@@ -450,50 +403,3 @@ class Steps:
 
     def why_changed(self, name: str, print_: Fingerprint) -> str:
         return redo_reasons.changed(self.store, name, print_, self._abouts)
-
-
-def exchange(
-    steps: Steps,
-    name: str,
-    print_: Fingerprint,
-    folder: str,
-    names: Sequence[str],
-    plan: Callable[[], list[Wave]],
-    check: Callable[[dict[str, Any]], None] = lambda summary: None,
-) -> Product:
-    """A product that moves rows between splits: a file a split and ``summary.json`` in one folder.
-
-    Args:
-        names: of the files, a split each.
-        plan: the work, if any of it is missing.
-        check: raises where the summary says that the product must not be used.
-    """
-    product = Product(Addresses([folder] * len(names), names))
-    summary = f"{folder}/summary.json"
-    steps.snapshot[name] = folder
-    listed = steps.listed(product.addresses, summary)
-    missing = steps.standing(name, product, [summary], listed)
-    reason = steps.why_whole(name, print_, bool(missing), bool(product.facts))
-    steps.planned.append(Step(name, len(names), len(names) if missing else 0, reason))
-    if missing:
-        del listed
-        steps.run_waves(name, plan())
-    steps.tidy(folder, product.addresses, summary, listed=None if missing else listed)
-    steps.about([print_])
-    if not steps.dry:
-        check(steps.store.read_json(summary))  # who reads it will believe it
-    steps.finish(name, product)
-    return product
-
-
-def files_of(products: dict[str, Product], names: Iterable[str]) -> Rows:
-    """Of each split the addresses of its files of those products that there are, by name."""
-    return Rows({name: products[name].addresses for name in names if name in products})
-
-
-def exchanged(steps: Steps, products: dict[str, Product], names: Iterable[str]) -> Sequence[str]:
-    """Of each split the digests of its rows in those products that are exchanges, as they stand in addresses."""
-    matched = [""] * len(steps.splits)
-    for product in (products[name] for name in graph.exchanged(names) if name in products):
-        matched = [f"{told}-{digest}" for told, digest in zip(matched, product.facts.column("digest"), strict=True)]
-    return matched

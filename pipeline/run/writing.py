@@ -9,7 +9,9 @@ from typing import Any
 
 from pipeline.errors import RunError
 from pipeline.recipe import Recipe, dump, exchanges, graph, mixing
-from pipeline.run.steps import UNCHANGED, Product, Step, Steps, exchanged, files_of
+from pipeline.run.exchanging import exchanged
+from pipeline.run.product import Product, files_of
+from pipeline.run.steps import UNCHANGED, Step, Steps
 from pipeline.store.address import digest, digests, encoded_lists
 from stages.contract import Each, Task, Wave
 from stages.reports import ShardManifest

@@ -20,8 +20,8 @@ from pipeline.progress import Reporter
 from pipeline.reader.manifest import WrongTokenizer, check_tokenizer, read_manifest
 from pipeline.recipe import graph, mixing
 from pipeline.run.driver import LazyExecutor, make_sample
+from pipeline.run.product import Product
 from pipeline.run.run import Run
-from pipeline.run.steps import Product
 from pipeline.store import manifest
 from pipeline.store.address import digest
 from pipeline.store.costs import Costs
