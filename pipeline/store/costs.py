@@ -105,12 +105,12 @@ def table_of(entries: Sequence[Entry]) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 
-def read(store: Store, address: str) -> tuple[pa.Table, int]:
-    """The tasks of a file of costs, and how many were run again."""
+def read(store: Store, address: str, columns: Sequence[str] | None = None) -> tuple[pa.Table, int]:
+    """The tasks of a file of costs, or those columns of them at the least, and how many were run again."""
     if address.endswith(".json"):  # of an earlier program
         record = store.read_json(address)
         return table_of(record["tasks"]), int(record["retries"])
-    table = store.read_table(address)
+    table = store.read_table(address, columns)
     return table, int(json.loads(table.schema.metadata[METADATA_KEY])["retries"])
 
 
@@ -140,6 +140,7 @@ def pages_of(value: dict[str, Any]) -> int | None:
 
 
 Hashes = npt.NDArray[np.int64]
+_ADDED_UP = ("phase", "outputs", "bytes", "pages", "seconds", "peak_bytes", "stages")
 
 
 def hashes_of(addresses: Iterable[str]) -> Hashes:
@@ -160,42 +161,55 @@ def gather(store: Store, addresses: Hashes, by_split: Collection[str]) -> dict[s
     total: dict[str, dict[str, float]] = {}
     made = _Made(addresses)
     for address in sorted((address for address, _ in store.list("runs/costs")), reverse=True):
-        table, retries = read(store, address)
+        table, retries = read(store, address, _ADDED_UP)
         _add_up(total, table.filter(pa.array(made.counted(table, by_split))), retries)
     return total
 
 
 def _add_up(total: dict[str, dict[str, float]], table: pa.Table, retries: int) -> None:
     """Add tasks to the sums of their stages, ``retries`` to those of the first."""
-    table = table.combine_chunks()
+    row, seconds, names, codes = _by_stage(table.combine_chunks())
+    count = len(names)
+    size, peak = table.column("bytes").to_numpy()[row], table.column("peak_bytes").to_numpy()[row]
+    pages = table.column("pages").to_numpy(zero_copy_only=False).astype(np.float64)[row]
+    known = ~np.isnan(pages)
+    highest = np.zeros(count)
+    np.maximum.at(highest, codes, peak)
+    tasks, paged = np.bincount(codes, minlength=count), np.bincount(codes[known], minlength=count)
+    sums = [np.bincount(codes, weights, count) for weights in (seconds, size, np.where(known, pages, 0))]
+    first = np.zeros(count, np.int64)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    for code in np.argsort(first).tolist():
+        entry = total.setdefault(names[code], {"seconds": 0.0, "bytes": 0, "tasks": 0, "peak_memory": 0, "retries": 0})
+        entry["retries"] += retries
+        retries = 0
+        entry["seconds"] += float(sums[0][code])
+        entry["bytes"] += int(sums[1][code])
+        entry["tasks"] += int(tasks[code])
+        entry["peak_memory"] = max(entry["peak_memory"], float(highest[code]))
+        if paged[code]:
+            entry["pages"] = entry.get("pages", 0) + int(sums[2][code])
+
+
+def _by_stage(
+    table: pa.Table,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], list[str], npt.NDArray[np.int64]]:
+    """What stages tasks went through, in the order of tasks: (task, seconds of it, names of stages, which of them)."""
     stages = table.column("stages").combine_chunks()
     stages = stages.chunk(0) if isinstance(stages, pa.ChunkedArray) else stages
     counts = np.diff(stages.offsets.to_numpy()) * stages.is_valid().to_numpy(zero_copy_only=False)
-    alone = counts == 0
-    row = np.repeat(np.arange(len(table)), np.where(alone, 1, counts))
-    first = np.cumsum(np.where(alone, 1, counts)) - np.where(alone, 1, counts)
-    names = np.empty(len(row), object)
-    seconds = np.empty(len(row))
-    names[first[alone]] = table.column("phase").cast(pa.string()).to_numpy()[alone]
-    seconds[first[alone]] = table.column("seconds").to_numpy()[alone]
+    alone, each = counts == 0, np.maximum(counts, 1)
+    first = (np.cumsum(each) - each)[alone]
+    row = np.repeat(np.arange(len(table)), each)
     inside = np.ones(len(row), bool)
-    inside[first[alone]] = False
-    names[inside] = stages.keys.to_numpy(zero_copy_only=False)
-    seconds[inside] = stages.items.to_numpy(zero_copy_only=False)
-    size, peak = table.column("bytes").to_numpy()[row], table.column("peak_bytes").to_numpy()[row]
-    pages = table.column("pages").to_numpy(zero_copy_only=False).astype(np.float64)[row]
-    for stage in dict.fromkeys(names.tolist()):
-        mine = names == stage
-        entry = total.setdefault(stage, {"seconds": 0.0, "bytes": 0, "tasks": 0, "peak_memory": 0, "retries": 0})
-        entry["retries"] += retries
-        retries = 0
-        entry["seconds"] += float(seconds[mine].sum())
-        entry["bytes"] += int(size[mine].sum())
-        entry["tasks"] += int(mine.sum())
-        entry["peak_memory"] = max(entry["peak_memory"], float(peak[mine].max()))
-        known = pages[mine]
-        if not np.isnan(known).all():
-            entry["pages"] = entry.get("pages", 0) + int(np.nansum(known))
+    inside[first] = False
+    phases = table.column("phase").cast(pa.string()).filter(pa.array(alone))
+    coded = pa.concat_arrays([*phases.chunks, stages.keys]).dictionary_encode()
+    found = coded.indices.to_numpy()
+    seconds, codes = np.empty(len(row)), np.empty(len(row), np.int64)
+    seconds[first], seconds[inside] = table.column("seconds").to_numpy()[alone], stages.items.to_numpy()
+    codes[first], codes[inside] = found[: len(first)], found[len(first) :]
+    return row, seconds, coded.dictionary.to_pylist(), codes
 
 
 class _Made:
@@ -218,8 +232,9 @@ class _Made:
         asked = self.known[places] == outputs if len(self.known) else np.zeros(len(outputs), bool)
         counts = np.ones(len(table), bool)
         if len(self.known):
-            phases = table.column("phase").cast(pa.string()).to_pylist()
-            counts = ~np.array([phase in by_split for phase in phases], bool)
+            phases = table.column("phase").combine_chunks()
+            held = np.array([phase not in by_split for phase in phases.dictionary.to_pylist()], bool)
+            counts = held[phases.indices.to_numpy()] if len(held) else counts
             counts[task[asked]] = True
         again = np.zeros(len(outputs), bool)
         again[asked] = self._marks[places[asked]]

@@ -63,3 +63,17 @@ def test_costs_of_earlier_programs_are_read(tmp_path: Path) -> None:
     store.write_json("runs/costs/a-000.json", {"run": "a", "retries": 1, "tasks": [task]})
     entry = {"seconds": 2.0, "bytes": 7, "tasks": 1, "peak_memory": 9.0, "retries": 1, "pages": 5}
     assert gather(store, hashes_of(["k"]), ["kept"]) == {"kept": entry}
+
+
+def test_a_run_of_which_nothing_is_left_adds_nothing(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    for number, output in enumerate(("kept/gone", "kept/here")):
+        told = Costs(store, [])
+        told.run = f"{number:08}"
+        task = Task("m:f", {}, (output,), "0", cost=3)
+        stages = {"rules": 0.5, "views": 1.5} if number else {}
+        told.add("kept", task, {"seconds": stages}, {"seconds": 2.0, "cpu_seconds": 2.0, "peak_bytes": 7.0})
+        told.write()
+    found = gather(store, hashes_of(["kept/here"]), ["kept"])
+    assert {name: entry["seconds"] for name, entry in found.items()} == {"rules": 0.5, "views": 1.5}
+    assert {entry["tasks"] for entry in found.values()} == {1}
