@@ -2,8 +2,8 @@
 
 Nothing of size goes through the object store, ``max_retries=0`` leaves every retry to `pipeline.engine.scheduler`, and
 a task reserves one CPU and its stated memory. Without RAY_ADDRESS a local Ray is started (no dashboard, a small object
-store, ``RAY_AUTH_MODE=disabled`` because it listens on loopback only); with it the cluster is joined as it is. Every
-node proves that it can read and write the root before work starts (`probe`).
+store, `few_processes`, ``RAY_AUTH_MODE=disabled`` because it listens on loopback only); with it the cluster is joined
+as it is. Every node proves that it can read and write the root before work starts (`probe`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import socket
 import threading
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -55,13 +57,14 @@ def connect(workers: int | None) -> None:
         if cluster:
             ray.init(**quiet)
         else:
-            ray.init(
-                address="local",
-                num_cpus=workers or len(os.sched_getaffinity(0)),
-                object_store_memory=LOCAL_OBJECT_STORE,
-                include_dashboard=False,
-                **quiet,
-            )
+            with few_processes():
+                ray.init(
+                    address="local",
+                    num_cpus=workers or len(os.sched_getaffinity(0)),
+                    object_store_memory=LOCAL_OBJECT_STORE,
+                    include_dashboard=False,
+                    **quiet,
+                )
     except (ConnectionError, RuntimeError, OSError, ValueError) as error:
         where = f"the cluster at RAY_ADDRESS={cluster}" if cluster else "a local Ray"
         raise RunError(
@@ -71,6 +74,33 @@ def connect(workers: int | None) -> None:
         _watches.append(orphans.Watch(orphans.children(local_node().all_processes["raylet"][0].process.pid)))
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, before)  # Ray has one of its own, which ends with another code
+
+
+@contextmanager
+def few_processes() -> Iterator[None]:
+    """A Ray that starts meanwhile has none of the processes that scale a cluster, carry log lines to the driver and
+    serve a dashboard: on one machine nobody asks them, and they are two fifths of the CPU of a start.
+
+    ``ray.init`` has no word to leave them out (``ray start`` has two).
+    """
+    from ray._private import node
+
+    class Few(node.Node):
+        def start_monitor(self) -> None:
+            pass
+
+        def start_log_monitor(self) -> None:
+            pass
+
+        def start_api_server(self, **_: Any) -> None:
+            pass
+
+    before = node.Node
+    setattr(node, "Node", Few)  # noqa: B010 - to a type checker a class is no variable
+    try:
+        yield
+    finally:
+        setattr(node, "Node", before)  # noqa: B010
 
 
 class Size(NamedTuple):

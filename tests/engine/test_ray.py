@@ -20,6 +20,7 @@ from stages.contract import Task
 
 executor = engine.RayExecutor(sys.argv[1], 1)
 task = Task("tests.engine.test_ray:answer", {}, (), "answer")
+assert set(engine.local_node().all_processes) == {"gcs_server", "raylet"}
 [server] = engine.local_node().all_processes["gcs_server"]
 server.process.kill()
 server.process.wait()
@@ -30,6 +31,7 @@ assert [(outcome.index, outcome.kind) for outcome in executor.wait(1)] == [(0, "
 executor.submit(0, task)
 [outcome] = executor.wait(120)
 assert (outcome.index, outcome.kind, outcome.value) == (0, "done", 42), outcome
+assert set(engine.local_node().all_processes) == {"gcs_server", "raylet"}
 engine.shutdown()
 """
 
