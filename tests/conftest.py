@@ -58,7 +58,8 @@ def s3() -> Iterator[str]:
 LONG = (
     *("tests/run/", "tests/store/", "tests/test_typed_docs", "tests/test_sample", "tests/test_examples"),
     *("tests/recipes/", "tests/extraction/", "tests/products/test_repeats.py", "tests/products/test_transforms.py"),
-    *("tests/benchmarks/", "tests/kernels/test_c", "tests/recipe/test_own"),
+    *("tests/benchmarks/", "tests/kernels/test_c", "tests/recipe/test_own", "tests/clusters/test_faults"),
+    *("tests/documents/test_damage", "tests/answers/", "tests/tune/test_train"),
 )
 
 

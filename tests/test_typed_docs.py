@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from tests.support.warm import warm
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 BLOCK = re.compile(r"^```(sh|yaml|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -49,9 +52,9 @@ def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of somebody who has typed the tutorial."""
     folder = tmp_path_factory.mktemp("tutorial")
     (folder / "bin").mkdir()
-    for name, module in (("gristmill", "-m pipeline"), ("python", "")):
+    for name, typed in (("gristmill", warm().command), ("python", [sys.executable])):
         script = folder / "bin" / name
-        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n')
+        script.write_text(f'#!/bin/sh\nexec {shlex.join(typed)} "$@"\n')
         script.chmod(0o755)
     type_page(DOCS / "tutorial.md", folder)
     return folder

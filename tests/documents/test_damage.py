@@ -18,7 +18,7 @@ import zstandard
 
 from tests.support.archives import read, whole
 
-TEXTS = [f"Document {i} of many, with words {i * 7919 % 1000} that are not all the same" * 3 for i in range(9000)]
+TEXTS = [f"Document {i} of many, with words {i * 7919 % 1000} that are not all the same" * 3 for i in range(6000)]
 
 
 def lz4(data: bytes) -> bytes:

@@ -395,7 +395,7 @@ def test_a_run_killed_at_any_moment_of_a_transform_ends_in_the_same_bytes(
     assert tree(tmp_path / "again") == expected
     pieces = [state for state in states if any((state / "runs" / "transforms").rglob("*.parquet"))]
     assert 5 < len(pieces) < len(states)
-    for state in [*some(pieces, 3), *some(states, max(1, len(states) // 8))]:
+    for state in [*some(pieces, 5), *some(states, max(1, len(states) // 4))]:
         if state.exists():
             run_inline(mixture, state)
             left = {name: told for name, told in tree(state).items() if not name.startswith(".tmp/")}  # swept by `run`

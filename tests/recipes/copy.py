@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.warm import Warm
+
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("pipeline", "stages", "tools", "docs", "tests", "mixtures")
 
@@ -19,6 +21,7 @@ class Copy:
 
     folder: Path
     touched: set[str] = field(default_factory=set)
+    warm: Warm | None = None
 
     @staticmethod
     def make(folder: Path) -> Copy:
@@ -41,11 +44,21 @@ class Copy:
 
     def python(self, *args: object) -> str:
         """Run Python in the copy; what it printed."""
+        return self._run([sys.executable], *args)
+
+    def gristmill(self, *args: object) -> str:
+        """A command of the copy as it is when the first one is given."""
+        if self.warm is None:
+            self.warm = Warm(str(self.folder / "tests/support/warm.py"))
+        return self._run(self.warm.command, *args)
+
+    def close(self) -> None:
+        if self.warm is not None:
+            self.warm.close()
+
+    def _run(self, start: list[str], *args: object) -> str:
         environment = {**os.environ, "PYTHONPATH": str(self.folder)}
-        command = [sys.executable, *map(str, args)]
+        command = [*start, *map(str, args)]
         done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder, env=environment, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
-
-    def gristmill(self, *args: object) -> str:
-        return self.python("-m", "pipeline", *args)

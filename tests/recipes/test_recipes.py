@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,10 @@ ADDRESS = f"https://docs.example/{documented()[0][0]}"
 
 
 @pytest.fixture
-def copy(tmp_path: Path) -> Copy:
-    return Copy.make(tmp_path / "copy")
+def copy(tmp_path: Path) -> Iterator[Copy]:
+    made = Copy.make(tmp_path / "copy")
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from pipeline.run.driver import LazyExecutor
 from pipeline.run.run import Run
 from pipeline.store.costs import Costs
 from pipeline.store.storage import Store
+from tests.support.warm import warm
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -54,6 +55,8 @@ def command(*args: object) -> list[str]:
 
 
 def gristmill(*args: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The command line, to its end."""
+    """The command line, to its end; started as `tests.support.warm` does."""
     env = {**os.environ, **environment}
-    return subprocess.run(command(*args), capture_output=True, text=True, cwd=CHECKOUT, env=env, check=False)
+    return subprocess.run(
+        [*warm().command, *map(str, args)], capture_output=True, text=True, cwd=CHECKOUT, env=env, check=False
+    )
