@@ -69,6 +69,7 @@ def packed(kind: str, codec: str) -> bytes:
     return PACK[codec](written(kind))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", PACK)
 @pytest.mark.parametrize("kind", KINDS)
 def test_padding_is_the_end(tmp_path: Path, kind: str, codec: str) -> None:
@@ -102,6 +103,7 @@ def test_a_wrong_checksum_costs_nothing_and_is_reported(tmp_path: Path, kind: st
     assert [bad["reason"] for bad in report["bad"]] == ["damaged_member"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", PACK)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("lost", [1, 60, 5000])

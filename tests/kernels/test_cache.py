@@ -16,6 +16,7 @@ from numba.core.registry import cpu_target
 from stages.kernels import cache
 from stages.kernels.dedup import unionfind
 
+pytestmark = pytest.mark.slow  # each starts processes, and most of them compile
 CHECKOUT = Path(__file__).resolve().parents[2]
 CALL = """
 import numpy as np
@@ -70,7 +71,6 @@ def test_a_kernel_that_is_loaded_needs_nothing_that_compiles(own: Path) -> None:
     assert said.stdout.splitlines() == [LOADED, ""]
 
 
-@pytest.mark.slow
 def test_processes_that_compile_at_once_leave_one_whole_file(tmp_path: Path) -> None:
     started = [start(tmp_path / "own") for _ in range(3)]
     results = [process.communicate()[0].strip() for process in started]
@@ -81,7 +81,6 @@ def test_processes_that_compile_at_once_leave_one_whole_file(tmp_path: Path) -> 
     assert call(tmp_path / "own") == LOADED
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["empty", "cut", "changed"])
 def test_a_half_written_or_damaged_file_is_made_again(own: Path, tmp_path: Path, damage: str) -> None:
     shutil.copytree(own, tmp_path / "own")
@@ -93,7 +92,6 @@ def test_a_half_written_or_damaged_file_is_made_again(own: Path, tmp_path: Path,
     assert call(tmp_path / "own") == LOADED
 
 
-@pytest.mark.slow
 def test_where_nothing_can_be_written_a_run_is_slow_and_not_wrong(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     assert call(tmp_path / "file" / "own") == COMPILED
@@ -180,7 +178,6 @@ def test_of_another_python_numba_processor_or_setting_is_another_file(
     assert kernel._cache.file_name(signature, codegen) != before
 
 
-@pytest.mark.slow
 def test_a_debug_build_checks_indices_though_kernels_are_compiled(tmp_path: Path) -> None:
     call(tmp_path / "own")
     assert call(tmp_path / "own", NUMBA_BOUNDSCHECK="1") == COMPILED
