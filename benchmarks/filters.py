@@ -22,9 +22,10 @@ import pyarrow.parquet as pq
 from benchmarks.quality import seconds
 from stages import kept
 from stages.kernels.columns.ragged import text_buffers
-from stages.kernels.words.alignment import Aligner, Sequences, build
+from stages.kernels.words.alignment import Aligner
 from stages.kernels.words.folded_words import fold_words
 from stages.kernels.words.phrases import build_phrases, count_phrases
+from stages.kernels.words.sequences import Sequences, build
 from stages.rules import families
 
 NGRAM = 13

@@ -18,9 +18,10 @@ import pyarrow as pa
 from stages import language, quality
 from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
 from stages.kernels.unicode import characters
-from stages.kernels.words.alignment import Aligner, build
+from stages.kernels.words.alignment import Aligner
 from stages.kernels.words.folded_words import fold_words
 from stages.kernels.words.phrases import build_phrases, count_phrases
+from stages.kernels.words.sequences import build
 from stages.kernels.words.words import Words
 from stages.rules import families
 from tests.slow import alignment as slow_alignment
