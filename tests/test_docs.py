@@ -120,6 +120,7 @@ def test_the_pull_request_workflow_runs_words_of_the_makefile() -> None:
     assert {word for run in runs for word in run.split()[1:] if word.isalpha()} <= words
 
 
+@pytest.mark.slow
 def test_every_module_says_what_it_is_for() -> None:
     for folder in ("pipeline", "stages", "tests", "benchmarks"):
         for path in (ROOT / folder).rglob("*.py"):

@@ -80,6 +80,7 @@ def room(module: str) -> str:
     return [*module.split("."), ""][1]
 
 
+@pytest.mark.slow
 def test_only_one_module_imports_ray() -> None:
     found = [name for name in modules() if any(other.partition(".")[0] == "ray" for other in imports(name))]
     assert found == ["pipeline.engine.ray"]

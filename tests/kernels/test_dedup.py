@@ -121,6 +121,7 @@ def test_pairs_at_the_threshold_nearly_always_pass_the_sketch() -> None:
     assert near < 0.1 * 112 < far
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.integers(2, 14), st.randoms(use_true_random=False), st.sampled_from([0.3, 0.5, 0.8]))
 def test_survivors_equal_the_slow_twin(count: int, draw: random.Random, threshold: float) -> None:

@@ -23,6 +23,7 @@ from tests.slow import words as slow_words
 from tests.support import characters
 from tests.support.quality_kernels import FAMILIES, ROWS, Row
 
+LONG = pytest.mark.slow
 SPACY = [
     "(don't) I'm... she'd've 10km 5US$ $5 a--b a---b x——y foo.Bar e.g. U.S. (http://x.com/a?b=c) me@x.org 1-2 1+1 a,b",
     "a:b 'tis rock'n'roll end.) ''quoted'' \"x\". C++ c++. +5 + +a 5+ 20°C. $US A$5 ... .... …… ……… a…b Mr. Mr.' etc.",
@@ -66,7 +67,9 @@ def check(row: Row, texts: list[str]) -> None:
         assert same(found, expected), (row.name, text, found, expected)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize(
+    "row", [pytest.param(row, id=row.name, marks=LONG if row.name == "words by spacy" else ()) for row in ROWS]
+)
 def test_awkward_texts_equal_the_twin(row: Row) -> None:
     check(row, [*AWKWARD, *SPACY])
 

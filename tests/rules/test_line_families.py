@@ -186,6 +186,7 @@ def both_ways(data, nibbles):  # type: ignore[no-untyped-def]
     return bucket_bits(data, 0, nibbles), _counted_bits(data, 0, nibbles)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(st.sampled_from([*FOUND, "q", "\0", "\u00ff"]), min_size=66, max_size=66).map("".join))
 def test_sixty_four_bytes_are_looked_up_as_one_by_one(text: str) -> None:

@@ -129,6 +129,7 @@ def test_any_texts_equal_the_twins(texts: list[str]) -> None:
     check(texts)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.lists(TEXTS, max_size=5))
 def test_pages_are_counted_as_their_script_is_written(texts: list[str]) -> None:

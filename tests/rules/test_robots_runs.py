@@ -21,6 +21,7 @@ from tests.support.archives import record
 from tests.support.corpora import documented, page, write_mixture
 from tests.support.runs import made, run_inline, tree
 
+pytestmark = pytest.mark.slow
 HOSTS = ("open", "cc", "all", "down", "gone", "silent", "moved", "reserved")
 PAGES = 5
 """Of each host; the first two lie under /private/."""
@@ -92,7 +93,6 @@ def asked(snapshot: Snapshot) -> dict[tuple[str, str | None], int]:
     return {(row["asked_by"], row["agent"]): row["documents"] for row in stats_of(snapshot)["asked"]}
 
 
-@pytest.mark.slow
 def test_counts_are_exact_and_the_same_bytes_under_any_layout(tmp_path: Path) -> None:
     folder = write_crawl(tmp_path / "in", 3)
     roots = []

@@ -92,6 +92,7 @@ def test_lists_cover_what_they_name_and_nothing_beside(url: str, entry: str | No
     assert (names, found) == slow(url)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(
     st.lists(

@@ -69,6 +69,7 @@ def test_documents_are_those_of_the_slow_twin_whatever_their_domain_asks_for(sto
     assert report["tokens"] == sum(map(len, found.values()))
 
 
+@pytest.mark.slow
 def test_which_documents_are_rearranged_has_nothing_to_do_with_their_order(store: Store) -> None:
     arguments = write_split(store, "s", TEXTS, domains=["code"] * 200)
     found, _ = tokenize(store, arguments, fim={"domains": ["code"], "rate": 0.5})
@@ -76,6 +77,7 @@ def test_which_documents_are_rearranged_has_nothing_to_do_with_their_order(store
     assert 30 <= sum(rearranged[:100]) <= 70
 
 
+@pytest.mark.slow
 def test_texts_come_back_from_their_parts(store: Store) -> None:
     from mistral_common.tokens.tokenizers.tekken import SpecialTokenPolicy, Tekkenizer
 
