@@ -76,6 +76,7 @@ class Steps:
         self._told = 0.0
         self._splits: list[Split] = []
         self._ids: list[str] = []
+        self._sources: list[str] = []
         self._abouts: dict[str, Any] = {}
         self.foreign: set[str] = set()
         """Files that are read, but made by runs of other mixtures."""
@@ -101,6 +102,7 @@ class Steps:
     @splits.setter
     def splits(self, splits: list[Split]) -> None:
         self._splits, self._ids = splits, []
+        self._sources = [split.source for split in splits]
 
     @property
     def ids(self) -> list[str]:
@@ -111,7 +113,7 @@ class Steps:
 
     def addresses(self, folders: Mapping[str, str], names: Sequence[str] = (), suffix: str = ".parquet") -> Addresses:
         """Addresses of a product of every split: in the folder of its source, by its id or another name."""
-        return Addresses([folders[split.source] for split in self.splits], names or self.ids, suffix)
+        return Addresses([*map(folders.__getitem__, self._sources)], names or self.ids, suffix)
 
     def make(self, name: str, tasks: list[Task]) -> None:
         """Run those tasks whose outputs are not there."""
