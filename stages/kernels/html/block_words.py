@@ -3,10 +3,12 @@
 For `stages.extraction`, between the two block classifiers. A word is hashed to one of `PLACES`; learned weights (int8, 32nds of a logit,
 `tools.train_extractor`) stand in tables of that size, and what a list of words says is their sum divided by the square root of their number.
 
-- Text: runs of ASCII letters and of bytes beyond ASCII in lower case, numbers by how many digits they have, characters of
-  kana and Han one by one; each alone and with the one before it; the first `TEXT_WORDS` of a block.
-- Names: class and id of the block's element, its parent, the next and all further out, each with weights of its own (`ROLES`); words of
-  letters, cut at `aB` too, whole names of several words, and the element's tag.
+- Text: runs of ASCII letters and of bytes beyond ASCII in lower case, numbers by how many digits they have (five and more are alike), characters of
+  kana and Han one by one; each alone and with the one before it, the last one with nothing behind it too; the first `TEXT_WORDS` places of a block.
+- Names: class and id of the block's element, its parent, the next and all further out, each with weights of its own (`ROLES`); words of two
+  letters or more, cut at `aB` too, whole names of several words (every other byte a dash), and the element's tag.
+
+A word is its FNV-1a hash, a pair or a whole name that of its members' hashes; one step more with its kind, times an odd number, and the highest `BITS` are its place.
 
 Only blocks are read of which the first classifier is not sure (`SURE`): a quarter of all; the others' rows say `NOTHING`.
 Price: a step for each byte that is read, and one look-up a word.
