@@ -233,10 +233,11 @@ def write(store: Store, name: str) -> str:
     folder = folder_of(snapshot)
     if store.problem(f"{folder}/stats.json"):
         store.write_bytes(f"{folder}/stats.json", encode_json(stats, "replace"))
+    drawn = report.Page(stats)
     if store.problem(f"{folder}/report.html"):
-        write_page(store, f"{folder}/report.html", report.render_html(stats, {}))
+        write_page(store, f"{folder}/report.html", drawn.html())
     page = f"runs/{name}/report.html"
-    write_page(store, page, report.render_html(stats, costs_of(snapshot)))
+    write_page(store, page, drawn.html(costs_of(snapshot)))
     return store.uri(page)
 
 

@@ -87,6 +87,7 @@ class Run:
         titles |= {f"the corpus {phase}".rstrip(): place for phase, place in corpora.items()}
         shards = [shard_index(steps.store, place, steps.reporter.say, title) for title, place in titles.items()]
         make_indices(steps, [page_index(steps, measured["documents"]), *shards])
+        steps.costs.write()
         steps.save(complete=True)
         return steps.snapshot
 

@@ -87,7 +87,10 @@ class Steps:
 
     def whole(self, work: Callable[[], T]) -> T:
         """What ``work`` gives, begun anew when damaged files were removed."""
-        return self.mender.whole(work, self.again, self.foreign.__contains__)
+        try:
+            return self.mender.whole(work, self.again, self.foreign.__contains__)
+        finally:
+            self.costs.write()
 
     def again(self) -> None:
         """Forget what was found so far: the run begins anew."""
@@ -266,7 +269,7 @@ class Steps:
                 self.scheduler.run(name, tasks, finished, lambda: self._progress(name, progress))
             finally:
                 self.costs.retries = self.scheduler.retries
-                self.costs.write()
+                self.costs.end_phase()
 
     def run_waves(self, name: str, waves: list[Wave]) -> None:
         """Run an exchange; what is found damaged on the way is made again (see `pipeline.run.rebuild`)."""

@@ -23,6 +23,9 @@ from stages.contract import Task
 from stages.kernels.columns.distinct import distinct
 
 MAX_HELD = 20_000
+MIN_SECONDS = 1.0
+"""Of a core: tasks of finished phases that took less together wait for the next phase, as a file costs more to write
+and to read than most of a small run's phases took. A run that is killed loses them."""
 MAX_SLOWEST = 100
 SCHEMA = pa.schema(
     [
@@ -43,7 +46,7 @@ Entry = dict[str, Any]
 
 
 class Costs:
-    """The costs of one run: a file per phase, or `MAX_HELD` tasks of it, under ``runs/costs/``.
+    """The costs of one run: a file per phase or some small ones, or `MAX_HELD` tasks, under ``runs/costs/``.
 
     Args:
         paged: phases that go page by page, so that pages a second are worth showing.
@@ -54,9 +57,11 @@ class Costs:
         self.run = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"
         self.tasks = 0
         self.retries = 0
+        self._held: list[Entry] = []
+        """Of small phases that are over."""
         self._entries: list[Entry] = []
         self._slow: list[Entry] = []
-        self._phases = 0
+        self._files = 0
         self._told_retries = 0
 
     def add(self, phase: str, task: Task, value: dict[str, Any], cost: dict[str, float]) -> None:
@@ -81,16 +86,29 @@ class Costs:
     def _slowest(self, count: int) -> list[Entry]:
         return heapq.nsmallest(count, [*self._slow, *self._entries], key=lambda entry: -entry["seconds"])
 
+    def end_phase(self) -> None:
+        """The phase under way is over: keep its tasks, if they and those held back took long enough."""
+        seconds = sum(entry["seconds"] for entry in (*self._held, *self._entries))
+        if seconds >= MIN_SECONDS or self.retries > self._told_retries:
+            self.write()
+        self._held += self._entries
+        self._entries, self._slow = [], []
+
     def write(self) -> None:
-        """Keep what came since the last call: the end of a phase."""
-        if self._entries:
-            retries = self.retries - self._told_retries
-            address = f"runs/costs/{self.run}-{self._phases:03}.parquet"
-            self.store.write_table(address, table_of(self._entries), {"run": self.run, "retries": retries})
-            self._entries = []
-            self._phases += 1
-            self._told_retries = self.retries
-        self._slow = []
+        """Keep all that came: at the end of a run, and before its costs are told."""
+        retries = self.retries - self._told_retries
+        if retries and self._held:  # those of a file count for its first phase
+            self._keep(self._held, 0)
+            self._held = []
+        self._keep([*self._held, *self._entries], retries)
+        self._held, self._entries, self._slow = [], [], []
+
+    def _keep(self, entries: Sequence[Entry], retries: int) -> None:
+        if entries:
+            address = f"runs/costs/{self.run}-{self._files:03}.parquet"
+            self.store.write_table(address, table_of(entries), {"run": self.run, "retries": retries})
+            self._files += 1
+            self._told_retries += retries
 
 
 def table_of(entries: Sequence[Entry]) -> pa.Table:

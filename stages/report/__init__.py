@@ -7,12 +7,13 @@ files, not of pages, and it never reads text (but for the few pages shown as sam
     build_stats   reports of the products -> the dict that becomes stats.json (`stages.report.stats` has its schema)
     encode        the bytes of stats.json
     render_html   stats (and costs, which are no part of it) -> one HTML file that loads nothing
+    Page          the same for several such files, that show other costs or none
     render_text   stats -> tables for a terminal
 """
 
 from stages.report.ledger import ConservationError
-from stages.report.page import render_html
+from stages.report.page import Page, render_html
 from stages.report.stats import build_stats, encode
 from stages.report.terminal import render_text
 
-__all__ = ["ConservationError", "build_stats", "encode", "render_html", "render_text"]
+__all__ = ["ConservationError", "Page", "build_stats", "encode", "render_html", "render_text"]

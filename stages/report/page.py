@@ -24,7 +24,7 @@ from stages.report import charts, figures
 from stages.report.columns import FATES, Table, shown
 from stages.report.remarks import remarks
 from stages.report.surveyed import GROUPS
-from stages.report.tables import build_tables
+from stages.report.tables import build_tables, costs_table
 from stages.report.untrusted import cleaned, passage, script_data
 
 FIRST_ROWS = 20
@@ -47,30 +47,32 @@ STEP_NAMES = {
 
 
 def render_html(stats: Mapping[str, Any], costs: Mapping[str, Any] | None = None) -> str:
-    """The report as one self-contained HTML document.
+    """The report as one self-contained HTML document; the arguments are those of `Page` and its ``html``."""
+    return Page(stats).html(costs)
+
+
+class Page:
+    """A report that is drawn once, for as many documents as are wanted: they differ in the costs that they show.
 
     Args:
         stats: from `build_stats`.
-        costs: {stage: {"seconds", "bytes", "pages", "tasks", "retries", "peak_memory"}}, each number optional; shown,
-            but no part of stats.json, because they differ from run to run.
     """
-    samples = sample_groups(stats)
-    figures_of = cleaned({key: value for key, value in stats.items() if key != "survey"})
-    survey = cleaned({key: value for key, value in (stats["survey"] or {}).items() if key != "samples"})
-    figures_of["survey"] = survey or None
-    tables = build_tables(figures_of, cleaned(dict(costs)) if costs else None)
-    style, script = read("page.css.j2"), read("page.js.j2")
-    return (
-        environment()
-        .get_template("page.html.j2")
-        .render(
+
+    def __init__(self, stats: Mapping[str, Any]) -> None:
+        samples = sample_groups(stats)
+        figures_of = cleaned({key: value for key, value in stats.items() if key != "survey"})
+        survey = cleaned({key: value for key, value in (stats["survey"] or {}).items() if key != "samples"})
+        figures_of["survey"] = survey or None
+        tables = build_tables(figures_of)
+        style, script = read("page.css.j2"), read("page.js.j2")
+        self._drawn = draw(
+            "page.html.j2",
             stats=figures_of,
             totals=figures_of["totals"],
             funnel=funnel_view(figures_of),
             cards=cards(figures_of),
             remarks=remarks(figures_of),
             harm=bool({"personal_data", "contamination", "contamination_verdicts"} & set(names_of(tables))),
-            fates=FATES,
             tables={table.name: table_view(table) for table in tables},
             histograms=charts.histograms(figures_of),
             scripts=[f"by_{name}" for name in GROUPS if f"by_{name}" in names_of(tables)],
@@ -84,8 +86,31 @@ def render_html(stats: Mapping[str, Any], costs: Mapping[str, Any] | None = None
             script=Markup(script),
             style_hash=content_hash(style),
             script_hash=content_hash(script),
+            costs_link=Markup(COSTS_LINK),
+            costs_section=Markup(COSTS_SECTION),
         )
-    )
+
+    def html(self, costs: Mapping[str, Any] | None = None) -> str:
+        """The document.
+
+        Args:
+            costs: {stage: {"seconds", "bytes", "pages", "tasks", "retries", "peak_memory"}}, each number optional;
+                shown, but no part of stats.json, because they differ from run to run.
+        """
+        shown_costs = costs_table(cleaned(dict(costs))) if costs else None
+        link = section = ""
+        if shown_costs is not None and shown_costs.rows:
+            link = '<li><a href="#costs">Cost</a></li>'
+            section = draw("costs.html.j2", tables={shown_costs.name: table_view(shown_costs)}) + "\n"
+        return self._drawn.replace(COSTS_LINK, link, 1).replace(COSTS_SECTION, section, 1)
+
+
+COSTS_LINK, COSTS_SECTION = "\0link\0", "\0section\0"
+"""Where costs are put in: no text that is shown has such a character (`cleaned`)."""
+
+
+def draw(template: str, **values: Any) -> str:
+    return environment().get_template(template).render(fates=FATES, **values)
 
 
 @lru_cache(maxsize=1)

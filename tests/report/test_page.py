@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from stages.report import build_stats, figures, render_html
+from stages.report import Page, build_stats, figures, render_html
 from stages.report.untrusted import line, passage, script_data
 from tests.support.browser import Browser, chromium
 from tests.support.report_runs import make_run
@@ -341,6 +341,14 @@ def test_an_unfinished_run_has_a_page_too(browser: Browser, tmp_path: Path) -> N
 def test_equal_stats_give_equal_pages(page: Path) -> None:
     stats = build_stats(HOSTILE[0], **hostile_run(), survey=survey())
     assert render_html(stats, COSTS) == page.read_text(encoding="utf-8")
+
+
+def test_a_report_drawn_once_gives_pages_with_and_without_costs() -> None:
+    drawn = Page(build_stats(HOSTILE[0], **hostile_run(), survey=survey()))
+    with_costs, without = drawn.html({"documents<script>": {"seconds": 1.0, "tasks": 2}}), drawn.html()
+    assert [with_costs.count(part) for part in ('id="costs"', 'href="#costs"', "documents&lt;script&gt;")] == [1, 1, 1]
+    assert [without.count(part) for part in ('id="costs"', 'href="#costs"', "\0")] == [0, 0, 0]
+    assert drawn.html(COSTS) == render_html(build_stats(HOSTILE[0], **hostile_run(), survey=survey()), COSTS)
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,37 @@ def test_a_long_phase_fills_several_files(tmp_path: Path, monkeypatch: pytest.Mo
     assert [one["phase"] for one in told.slowest(9)] == ["kept"]
 
 
+def test_small_phases_share_a_file_and_retries_stay_with_their_phase(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    told = Costs(store, [])
+
+    def phase(name: str, seconds: float, retries: int = 0) -> None:
+        cost = {"seconds": seconds, "cpu_seconds": seconds, "peak_bytes": 1.0}
+        told.add(name, Task("m:f", {}, (f"{name}/0",), "0", cost=1), {}, cost)
+        told.retries += retries
+        told.end_phase()
+
+    phase("a", 0.25)
+    phase("b", 0.5)
+    assert store.list("runs/costs") == []
+    assert told.slowest(9) == []
+    phase("c", 0.25)
+    assert len(store.list("runs/costs")) == 1
+    phase("d", 0.125)
+    phase("e", 0.125, retries=3)  # what was held back is not what was run again
+    assert len(store.list("runs/costs")) == 3
+    phase("f", 0.5)
+    told.write()
+    told.write()
+    assert len(store.list("runs/costs")) == 4
+    found = gather(store, hashes_of([]), [])
+    assert {stage: entry["seconds"] for stage, entry in sorted(found.items())} == dict(
+        zip("abcdef", [0.25, 0.5, 0.25, 0.125, 0.125, 0.5], strict=True)
+    )
+    assert {stage for stage, entry in found.items() if entry["retries"]} == {"e"}
+    assert found["e"]["retries"] == 3
+
+
 def test_the_latest_run_that_made_a_file_counts_once(tmp_path: Path) -> None:
     """By hand: later files first; of two tasks that made the same file in one run the first; foreign ones by phase."""
     store = Store(str(tmp_path))

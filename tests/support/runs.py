@@ -40,7 +40,10 @@ def run_inline(mixture: Path, root: Path | str) -> Run:
     executor = LazyExecutor("inline", store, None, reporter)
     recipe = recipes.load(mixture, store)
     job = Run(recipe, store, Scheduler(executor, reporter.say), reporter, Costs(store, graph.PAGED))
-    job.execute()
+    try:
+        job.execute()
+    finally:
+        job.made.costs.write()
     stats.write(store, recipe.name)
     return job
 
