@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from resiliparse.parse.encoding import bytes_to_str, detect_encoding
 
 from stages.extraction.scanning import Scanned, Scanner
-from stages.kernels.columns.ragged import text_buffers
+from stages.kernels.columns.ragged import Bytes, text_buffers
 from stages.kernels.html import features as f
 from tools.block_labels import grams, label_blocks, words
 from tools.word_weights import UNKNOWN, WordLists, list_words
@@ -63,10 +63,12 @@ def site_fold(url: str | None, page_id: str) -> int:
     return zlib.crc32((".".join(host.split(".")[-2:]) or page_id).encode()) % FOLDS
 
 
-def _measure(scanner: Scanner, s: Scanned) -> Bytes2:
+def _measure(scanner: Scanner, data: Bytes, s: Scanned) -> Bytes2:
     m = scanner.measures(s)
     X = np.zeros((f.NUM_FEATURES, s.num_blocks), np.uint8)
-    f.measure_blocks(X, s.text, s.blocks, s.nodes, s.pages, scanner.logs, m.measures, m.inherited, m.slots)
+    f.measure_blocks(
+        X, data, s.text, s.blocks, s.nodes, s.pages, scanner.logs, m.measures, m.inherited, m.slots, m.head
+    )
     return X
 
 
@@ -88,7 +90,7 @@ def read_pages(paths: Iterable[Path]) -> list[Page]:
         s = scanner.scan(data, offsets, 0, 1)
         blocks, nodes = s.blocks[:, : s.num_blocks].copy(), s.nodes[:, : s.num_nodes].copy()
         s = replace(s, blocks=blocks, nodes=nodes, text=s.text[: s.num_bytes].copy())
-        measured = (_measure(scanner, s), *list_words(data, s))
+        measured = (_measure(scanner, data, s), *list_words(data, s))
         block_words = [words(s.block_text(block)) for block in range(s.num_blocks)]
         fold = site_fold(row["url"], row["page_id"])
         if row["gold_text"] is None:

@@ -29,7 +29,7 @@ from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
 from stages.kernels.html import layout
 from stages.kernels.html import text as html_text
 
-VERSION = 9
+VERSION = 10
 _MAX_SPAN = 2000
 _HTML_TO_TEXT = 3
 """Room is made for a byte of text for so many of HTML; more when it is needed."""
@@ -152,7 +152,7 @@ def _write(
     one, two, words, m = model.first, model.second, model.words, scanner.measures(s)
     return int(
         html_text.write_pages(
-            data, s.text, s.blocks, s.nodes, s.pages, scanner.logs, m.measures, m.inherited, m.slots, m.layout, m.features,
+            data, s.text, s.blocks, s.nodes, s.pages, scanner.logs, m.measures, m.inherited, m.slots, m.head, m.layout, m.features,
             one.features_TK, one.limits_TK, one.leaves_TE, one.bias, two.features_TK, two.limits_TK, two.leaves_TE, two.bias,
             words.text_W, words.names_W, words.biases_2, words.roots, m.places, m.held, m.index, m.sums, m.scores, model.odds_256, m.tally, m.columns, params.strictness, keep_all, params.markdown, out, ends,
         )

@@ -96,30 +96,36 @@ def list_node(data, nodes, node, places, limit):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def read_word(text, i, stop):  # type: ignore[no-untyped-def]
+    """The word that begins at ``i``: (its hash, the position behind it); (0, the next position) where none does."""
+    b = text[i]
+    word, first = FNV_START, i
+    if 48 <= b <= 57:
+        while i < stop and 48 <= text[i] <= 57:
+            i += 1
+        return mix(word, 48 + min(5, i - first)), i
+    if 0xE3 <= b <= 0xE9:  # kana and Han begin with these
+        i = min(stop, i + 3)
+        for k in range(first, i):
+            word = mix(word, text[k])
+        return word, i
+    while i < stop:
+        b = text[i]
+        if not (97 <= b | 0x20 <= 122 or (b >= 128 and not 0xE3 <= b <= 0xE9)):
+            return (word, i) if i > first else (0, i + 1)
+        word = mix(word, b | 0x20 if b < 128 else b)
+        i += 1
+    return word, i
+
+
+@inline_kernel
 def list_text(text, start, stop, places):  # type: ignore[no-untyped-def]
     """Places of the words of a block's text, and of their pairs, at most `TEXT_WORDS`: how many."""
     i, n, before = start, 0, 0
     while i < stop and n + 3 <= TEXT_WORDS:
-        b = text[i]
-        word, first = FNV_START, i
-        if 48 <= b <= 57:
-            while i < stop and 48 <= text[i] <= 57:
-                i += 1
-            word = mix(word, 48 + min(5, i - first))
-        elif 0xE3 <= b <= 0xE9:  # kana and Han begin with these
-            i = min(stop, i + 3)
-            for k in range(first, i):
-                word = mix(word, text[k])
-        else:
-            while i < stop:
-                b = text[i]
-                if not (97 <= b | 0x20 <= 122 or (b >= 128 and not 0xE3 <= b <= 0xE9)):
-                    break
-                word = mix(word, b | 0x20 if b < 128 else b)
-                i += 1
-            if i == first:
-                i += 1
-                continue
+        word, i = read_word(text, i, stop)
+        if word == 0:
+            continue
         places[n] = place_of(word, _WORD)
         places[n + 1] = place_of(mix(before, word), _PAIR)
         n += 2

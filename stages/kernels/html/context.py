@@ -40,7 +40,13 @@ CONTEXT = (
         "page",
     ],
     *["kept_before", "kept_after", "to_kept_before", "to_kept_after", "highest", "run"],
+    *["in_best", "below_best", "above_best", "best_wanted", "best_share", "best_mean", "from_best", "branch"],
 )
+"""The best element is the one whose blocks are wanted most, together: `best_element`. ``below_best``, ``above_best``: the way up from a block to an
+element that holds the best one too, and the way down from there; ``from_best``: 128 inside, less before and more behind it, by blocks; ``branch``:
+mean score of what holds the block and not the best element. `best_wanted` is the share of all that is wanted, ``best_share`` of all text."""
+EVEN = 128
+_F_BEST = CONTEXT.index("in_best")
 
 
 @inline_kernel
@@ -48,6 +54,58 @@ def mean_score(first, last, measures):  # type: ignore[no-untyped-def]
     """Mean first score of blocks ``first`` to ``last``, each weighted by its characters and eight more."""
     weight = measures[SUM_WEIGHT, last] - measures[SUM_WEIGHT, first]
     return (measures[SUM_SCORE, last] - measures[SUM_SCORE, first]) // max(1, weight)
+
+
+@inline_kernel
+def best_element(nodes, first, last, block0, measures):  # type: ignore[no-untyped-def]
+    """Of the elements ``first`` to ``last`` the innermost whose blocks have most score above even odds, added up by weight."""
+    best, most = first, measures[SUM_SCORE, 0] - (1 << 60)
+    for n in range(first, last):
+        a, z = nodes[h.FIRST_BLOCK, n] - block0, nodes[h.LAST_BLOCK, n] - block0
+        if a < z:
+            wanted = measures[SUM_SCORE, z] - measures[SUM_SCORE, a]
+            wanted -= EVEN * (measures[SUM_WEIGHT, z] - measures[SUM_WEIGHT, a])
+            if wanted >= most:
+                best, most = n, wanted
+    return best
+
+
+@inline_kernel
+def wanted_in(scores, first, last, measures):  # type: ignore[no-untyped-def]
+    """How much blocks ``first`` to ``last`` are wanted that are: those with better than even odds."""
+    total = np.int64(0)
+    for b in range(first, last):
+        total += (measures[M_CHARS, b] + 8) * max(0, np.int64(scores[b]) - EVEN)
+    return total
+
+
+@inline_kernel
+def describe_best(X, row, scores, blocks, nodes, pages, d, measures):  # type: ignore[no-untyped-def]
+    """The rows of `CONTEXT` from ``in_best`` on, into ``row`` and the next."""
+    block0, num = pages[h.BLOCKS_FROM, d], pages[h.BLOCKS_TO, d] - pages[h.BLOCKS_FROM, d]
+    best = best_element(nodes, pages[h.NODES_FROM, d], pages[h.NODES_TO, d], block0, measures)
+    first, last = nodes[h.FIRST_BLOCK, best] - block0, nodes[h.LAST_BLOCK, best] - block0
+    wanted = share(wanted_in(scores, first, last, measures), wanted_in(scores, 0, num, measures))
+    width = share(measures[SUM_WEIGHT, last] - measures[SUM_WEIGHT, first], measures[SUM_WEIGHT, num])
+    mean = mean_score(first, last, measures)
+    for b in range(num):
+        n = blocks[h.NODE, block0 + b]
+        branch, steps = n, 0
+        while nodes[h.FIRST_BLOCK, n] - block0 > first or nodes[h.LAST_BLOCK, n] - block0 < last:
+            branch = n
+            n = nodes[h.PARENT, n]
+            steps += 1
+        inside = first <= b < last
+        X[row, b] = inside
+        X[row + 1, b] = min(255, steps)
+        X[row + 2, b] = 0 if inside else min(255, max(0, nodes[h.DEPTH, best] - nodes[h.DEPTH, n]))
+        X[row + 3, b] = wanted
+        X[row + 4, b] = width
+        X[row + 5, b] = mean
+        X[row + 6, b] = EVEN if inside else max(0, EVEN - (first - b)) if b < first else min(255, EVEN + b - last + 1)
+        X[row + 7, b] = mean_score(
+            nodes[h.FIRST_BLOCK, branch] - block0, nodes[h.LAST_BLOCK, branch] - block0, measures
+        )
 
 
 @inline_kernel
@@ -99,6 +157,7 @@ def score_context(X, row, scores, blocks, nodes, pages, d, measures, slots):  # 
     for b in range(num - 1, -1, -1):
         X[row + 18, b] = since
         since = 0 if scores[b] >= 128 else min(255, since + 1)
+    describe_best(X, row + _F_BEST, scores, blocks, nodes, pages, d, measures)
 
 
 @kernel

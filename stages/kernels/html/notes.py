@@ -20,9 +20,9 @@ from stages.kernels.html.layout import (
 from stages.kernels.html.tables import FNV_START, fnv, mix
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
-_OG_TITLE, _OG_TYPE, _GENERATOR, _PUBLISHED, _DATE, _CANONICAL, _LICENSE, _LINKED_DATA = (
+_OG_TITLE, _TWITTER_TITLE, _OG_TYPE, _GENERATOR, _PUBLISHED, _DATE, _CANONICAL, _LICENSE, _LINKED_DATA = (
     fnv(name)
-    for name in (b"og:title", b"og:type", b"generator", b"article:published_time", b"date", b"canonical", b"license",
+    for name in (b"og:title", b"twitter:title", b"og:type", b"generator", b"article:published_time", b"date", b"canonical", b"license",
                  b"application/ld+json")
 )  # fmt: skip
 
@@ -59,7 +59,7 @@ def note_meta(data, W, T, found, pages, d):  # type: ignore[no-untyped-def]
     a, b = W[s.SPANS + 2 * which], W[s.SPANS + 2 * which + 1]
     start, stop = W[s.SPANS + 2 * t.CONTENT], W[s.SPANS + 2 * t.CONTENT + 1]
     name = hash_value(data, a, b)
-    if name == _OG_TITLE:
+    if name in (_OG_TITLE, _TWITTER_TITLE):
         note_span(pages, d, SOCIAL_TITLE_FROM, start, stop)
     elif name in (_OG_TYPE, _GENERATOR):
         pages[SCHEMA_HINTS, d] |= read_hints(data, start, min(stop, start + HINT_BYTES), T)
