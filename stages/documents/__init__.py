@@ -29,6 +29,7 @@ from stages.documents.allocator import keep_freed_memory
 from stages.documents.batches import MAX_ROWS, Batches, doc_id
 from stages.documents.containers import pages_of_split, raw_record
 from stages.documents.extraction import EXTRACTORS, LINEAR, WRITES_MARKDOWN, extractor, versions
+from stages.documents.media_types import is_type
 from stages.documents.page import Page
 from stages.documents.tables import ColumnError, carried_names
 from stages.reports import DocumentsReport
@@ -37,7 +38,7 @@ from stages.rules.names import nearest
 
 __all__ = ["VERSION", "ColumnError", "Params", "doc_id", "identity", "positions", "prepare", "raw_record", "read"]
 
-VERSION = 10
+VERSION = 11
 
 
 SHORT = {"pdf": pdf.TYPE, **{name: kind for kind, name in office.TYPES.items()}}
@@ -82,7 +83,11 @@ class Params(StageParams):
     @field_validator("text_types")
     @classmethod
     def _can_be_read(cls, types: tuple[str, ...]) -> tuple[str, ...]:
-        types = tuple(SHORT.get(one.lower(), one) for one in types)
+        types = tuple(SHORT.get(one.lower(), one.lower()) for one in types)
+        for one in types:
+            if not is_type(one):
+                known = ("text/plain", *SHORT)
+                raise ValueError(f"expected a media type such as text/plain, found {one!r}{nearest(one, known)}")
         if pdf.TYPE in types:
             try:
                 pdf.library()

@@ -10,9 +10,11 @@ Sound records come framed, a stretch at a time (`runs`): those that are no page 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
 
@@ -33,6 +35,7 @@ from stages.kernels.warc import record_heads as columns
 
 PLAIN_RECORDS = ("warcinfo", "request", "metadata", "revisit")
 _PLAIN_KINDS = tuple(columns.KINDS.index(kind) for kind in PLAIN_RECORDS)
+_YEAR_OR_MONTH, _DIGITS = re.compile(r"\d{4}(?:-\d{2})?", re.ASCII), re.compile(r"\d{14}", re.ASCII)
 _RESPONSE, _CONVERSION, _OTHER = (columns.KINDS.index(kind) for kind in ("response", "conversion", "continuation"))
 
 
@@ -235,6 +238,8 @@ def page_of_payload(head: Head, body: bytes, account: Account, limits: Limits) -
     if not body:
         account.drop("no_body", head.num_bytes)
         return None
+    if head.is_conversion and not head.content_type:
+        head.content_type = "text/plain"
     declared = media_type(head.content_type)
     kind = type_of_body(body, head.content_type, head.payload_type)
     if kind == "application/zip" and limits.papers:
@@ -296,13 +301,23 @@ def clean_url(url: str | None) -> str | None:
 
 
 def seconds(date: str | None) -> int | None:
-    """Seconds since 1970 of a W3C-DTF or ISO 8601 date; None if it cannot be read."""
+    """Seconds since 1970 of a W3C-DTF or ISO 8601 date (a year or month is its first day), 14 digits or an RFC 5322
+    date; None if it cannot be read."""
     if not date:
         return None
+    date = date.strip()
     try:
-        when = datetime.fromisoformat(date.strip())
+        if _YEAR_OR_MONTH.fullmatch(date):
+            when = datetime.fromisoformat(f"{date}-01-01"[:10])
+        elif _DIGITS.fullmatch(date):
+            when = datetime.strptime(date, "%Y%m%d%H%M%S")
+        else:
+            when = datetime.fromisoformat(date)
     except ValueError:
-        return None
+        try:
+            when = parsedate_to_datetime(date)
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return None
     try:
         return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())
     except (OverflowError, ValueError):

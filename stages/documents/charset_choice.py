@@ -25,8 +25,8 @@ from stages.documents.charset_words import MARKS, SCORED, best_single, margin, o
 
 SAMPLE = 256 << 10
 """Bytes of a page that detection and trial decoding look at."""
-PRESCAN = 4096
-"""Bytes in which a page's own declaration is looked for (WHATWG says 1,024; pages with long heads exceed it)."""
+HEAD = 4096
+"""Bytes in which a page's ``lang`` is looked for."""
 FEW = 5
 """Wrong characters that refute nothing."""
 HANGUL = frozenset(bytes((lead, trail)).decode("euc_kr") for lead in range(0xB0, 0xC9) for trail in range(0xA1, 0xFF))
@@ -171,7 +171,7 @@ def detect(page: bytes, sample: bytes, utf8: Fit) -> str:
         found = _detected(_without_controls(text))
     if utf8.right >= 2 * utf8.wrong and not (found and found.startswith("iso-2022")):
         return "utf-8"
-    declared = _LANG.search(page[:PRESCAN])
+    declared = _LANG.search(page[:HEAD])
     language = declared[1].decode("ascii").lower() if declared else ""
     expected = LEGACY.get(language, ())
     if found and found.startswith("iso-2022"):

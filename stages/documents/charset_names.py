@@ -42,6 +42,8 @@ NAMES = {
     "mac-latin2": "x-mac-ce",
     "hz-gb-2312": "hz",
     "big5hkscs": "big5",
+    "big-5": "big5",
+    "gb18030-2022": "gb18030",
     "tis-620": "windows-874",
     "iso8859-11": "windows-874",
     **{f"cp{n}": f"windows-{n}" for n in (874, *range(1250, 1259))},
@@ -74,13 +76,14 @@ CODECS = {
 def known(label: str) -> str | None:
     """A label as browsers understand it, or as Python does; None if neither does."""
     label = label.strip().lower()
-    for name in (map_encoding_to_html5(label, fallback_utf8=False), NAMES.get(label), label):
+    plain = label.removeprefix("x-")
+    for name in (map_encoding_to_html5(label, fallback_utf8=False), NAMES.get(label), label, plain):
         try:
             found = str(name and codecs.lookup(CODECS.get(name, name)).name and name)
             " ".encode(CODECS.get(found, found))  # Python's lookup also knows codecs that are no charsets
         except LookupError:
             continue
-        if name is label:
+        if name is label or name is plain:
             found = codecs.lookup(CODECS.get(found, found)).name.replace("_", "-")
         return NAMES.get(found, NAMES.get(found.replace("-", "_"), found))
     return None

@@ -1,21 +1,21 @@
 """Bytes of a page to UTF-8, as browsers read them.
 
-Order: byte order mark; UTF-16 told by its NULs; bytes that are valid UTF-8 whatever is declared; then what HTTP header,
-page and crawler declare, unless the bytes refute it clearly; then detection (`charset_choice`). Labels and decoding as
-browsers have them (`charset_names`): what cannot be decoded becomes U+FFFD and is counted, all else stays.
+Order: byte order mark, unless the bytes behind it refute it; UTF-16 told by its NULs; bytes that are valid UTF-8
+whatever is declared; then what HTTP header, page and crawler declare (`charset_labels`), unless the bytes refute it
+clearly; then detection (`charset_choice`). Labels and decoding as browsers have them (`charset_names`): what cannot be
+decoded becomes U+FFFD and is counted, all else stays.
 
 Price: ASCII and UTF-8 pages are validated and not copied.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from functools import lru_cache
 from typing import NamedTuple
 
-from stages.documents.charset_choice import PRESCAN, choose
-from stages.documents.charset_names import decode, known
+from stages.documents.charset_choice import SAMPLE, choose, fit, refuted
+from stages.documents.charset_labels import header_label, page_label
+from stages.documents.charset_names import decode
 from stages.documents.charset_shifts import shifted
 from stages.kernels.html.byte_scan import Survey, survey
 
@@ -29,10 +29,12 @@ BOMS = (
 MIN_NULS = 4
 """NULs in every other place that make UTF-16 of bytes without a mark; one or two may be damage."""
 REPLACEMENT = "\ufffd".encode()
-
-_META = re.compile(rb"""<meta[^>]{0,512}?charset\s*=\s*["']?\s*([A-Za-z0-9_:.-]{2,40})""", re.IGNORECASE)
-_XML = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9_:.-]{2,40})""")
-_HEADER = re.compile(r"""charset\s*=\s*["']?\s*([^\s"';,]{2,40})""", re.IGNORECASE)
+MOSTLY, SPACED = 0.8, 40
+"""Share of ASCII, and bytes in which a space is, of what is no UTF-16 behind its mark."""
+MANY = 4
+"""Bytes that characters of UTF-8 take beyond their number where it is no chance."""
+_CONTROLS = bytes([*range(9), 0x0B, *range(0x0E, 0x20)])
+_OUTSIDE = bytes(range(0x80, 0x100))
 
 
 class Decoded(NamedTuple):
@@ -71,7 +73,11 @@ def decoded(
             rest = page[len(mark) :]
             if name == "utf-8" and survey(rest).valid == len(rest):
                 return Decoded(rest, name)
-            return _decoded(rest, name)
+            marked = _marked(rest, name, survey)
+            if marked is not None:
+                return _decoded(rest, marked)
+            page = rest
+            break
     found = survey(page)
     if found.has_nul and (wide := _wide(page)):
         return _decoded(page, wide)
@@ -101,18 +107,28 @@ def _is_cut(end: bytes) -> bool:
     return False
 
 
-@lru_cache(maxsize=4096)
-def header_label(content_type: str) -> str | None:
-    """Charset of a Content-Type header, as a name Python knows; None if there is none."""
-    found = _HEADER.search(content_type)
-    return known(found.group(1)) if found else None
+def _marked(page: bytes, name: str, survey: Callable[[bytes], Survey]) -> str | None:
+    """The charset of what a byte order mark stands before: as it says, in the other order, or none of these: bytes of
+    another charset that a program put the mark before."""
+    if name == "utf-8":
+        return None if refuted(name, fit(page[:SAMPLE], name)) else name
+    if not name.startswith("utf-16"):
+        return name
+    found = survey(page)
+    if found.has_nul:
+        return _wide(page) or name
+    if found.valid == len(page) and len(page.decode()) <= len(page) - MANY:
+        return None
+    return None if _is_plain(page[:1024]) else name
 
 
-def page_label(page: bytes) -> str | None:
-    """Charset a page declares in ``<meta>`` or its XML declaration, as a name Python knows."""
-    head = page[:PRESCAN]
-    found = _META.search(head) or _XML.search(head)
-    return known(found.group(1).decode("ascii")) if found else None
+def _is_plain(head: bytes) -> bool:
+    """Whether bytes are words of ASCII: no controls, and spaces or tags between them. Kana in two bytes each may be
+    ASCII too, but have no spaces, and ideographs have controls."""
+    if len(head) < SPACED or head.translate(None, _CONTROLS) != head:
+        return False
+    num_breaks = sum(map(head.count, (b" ", b"\n", b"<")))
+    return len(head.translate(None, _OUTSIDE)) >= MOSTLY * len(head) and num_breaks * SPACED >= len(head)
 
 
 def _wide(page: bytes) -> str | None:
@@ -120,7 +136,8 @@ def _wide(page: bytes) -> str | None:
     head = page[:1024]
     even, odd = head[::2].count(b"\0"), head[1::2].count(b"\0")
     if (
-        max(even, odd) < min(MIN_NULS, len(head) // 4)
+        max(even, odd) < min(MIN_NULS, len(head) // 2)
+        or (len(head) < 2 * MIN_NULS and len(head) % 2)
         or max(even, odd) * 16 < len(head)
         or min(even, odd) * 16 > max(even, odd)
     ):

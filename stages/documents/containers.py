@@ -15,7 +15,6 @@ from stages.contract import Split
 from stages.documents.account import Account
 from stages.documents.archives import Limits
 from stages.documents.indexed import indexed_pages
-from stages.documents.inflated import plain
 from stages.documents.page import Page
 from stages.documents.readers import Opened, Span, reader_of
 from stages.formats import Format, format_of
@@ -60,8 +59,8 @@ def pages_of_file(
         return
     reader = reader_of(kind.container)
     limits = Limits(params.max_record_bytes, params.max_html_bytes, frozenset(params.text_types), params.markdown)
-    opened = plain(file, kind, far) if reader.stream else file
-    yield from reader.pages(Opened(opened, params, account, limits, span, far))
+    with reader.opened(file, kind, far) as opened:
+        yield from reader.pages(Opened(opened, params, account, limits, span, far))
 
 
 def raw_record(split: Split, params: Any, file: str, offset: int) -> bytes:
@@ -76,7 +75,8 @@ def raw_record(split: Split, params: Any, file: str, offset: int) -> bytes:
         raise LookupError(f"{file} is no file of this split ({', '.join(sorted(names)[:5])})")
     with open_file(names[file]) as source:
         reader = reader_of(kind.container)
-        found = reader.raw(plain(source, kind) if reader.stream else source, params, file, offset)
+        with reader.opened(source, kind) as opened:
+            found = reader.raw(opened, params, file, offset)
     if found is None:
         raise LookupError(f"{file} has no record at {offset}")
     return found

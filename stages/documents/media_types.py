@@ -150,6 +150,11 @@ def type_of_body(body: bytes, content_type: str, identified: str) -> str:
     return declared
 
 
+def is_type(kind: str) -> bool:
+    """Whether this is the name of a type, of a kind that there is."""
+    return _TYPE.fullmatch(kind) is not None and kind.partition("/")[0] in TOP_LEVEL
+
+
 def is_vague(kind: str) -> bool:
     """Whether a type says nothing: one of `VAGUE_TYPES`, no type at all, one of a kind that nobody registers
     (``httpd/unix-directory``, ``txt/html``), or one that names HTML or a program in another way (``text/x-php``)."""

@@ -353,12 +353,15 @@ class _Members:
 
     def _between(self, position: int, head: bytes) -> Generator[Chunk | Run, bool | None, int]:
         """Past the end of a member what follows is no member: the file's end, padding, a skippable frame or garbage."""
-        if self.compression == "zstd" and head in ZSTD_SKIPPABLE:
+        if self.compression in ("zstd", "lz4") and head in ZSTD_SKIPPABLE:
             size = int.from_bytes(bytes(self.window.peek(position, 8))[4:8], "little")
             return position + 8 + size
         start = position
         while block := bytes(self.window.peek(position, BLOCK)):
-            if block.strip(b"\0"):
+            if rest := block.lstrip(b"\0"):
+                padded = position + len(block) - len(rest)
+                if bytes(self.window.peek(padded, 4)).startswith(self.magic):
+                    return padded
                 position = self.search(start)
                 yield Chunk(b"", start, False, "garbage_between_members")
                 return position

@@ -6,11 +6,13 @@ A kind of file is an entry of `stages.formats.CONTAINERS` (its suffixes, where i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from tempfile import SpooledTemporaryFile
+from typing import Any, Literal
 
-from stages.documents import dumps, files, own_format, packages, raw, tables, tars
+from stages.documents import dumps, files, own_format, packages, raw, separated, tables, tars
 from stages.documents.account import Account
 from stages.documents.archives import Limits, archive_pages
 from stages.documents.heads import ARC, WARC, Dialect
@@ -19,6 +21,9 @@ from stages.documents.page import Page
 from stages.formats import Format
 from stages.formats.locations import ReadAhead
 
+HELD = 64 << 20
+"""Bytes of an inflated file that are held in memory; more of them are on disk."""
+BLOCK = 1 << 20
 Span = tuple[int, int] | None
 """The part of a file to read, in the unit of its split; None: all of it."""
 
@@ -39,12 +44,26 @@ class Opened:
 class Reader:
     """Pages of a file in order, and the record at a position: (file, params, name, position) to bytes or None.
 
-    ``stream``: it reads uncompressed bytes from first to last; the file is inflated before.
+    ``needs``: uncompressed bytes from first to last (``stream``), or anywhere in them (``file``: a compressed one is
+    inflated to a copy before), or the file as it is (``packed``).
     """
 
     pages: Callable[[Opened], Iterator[Page]]
     raw: Callable[[Any, Any, str, int], bytes | None]
-    stream: bool = True
+    needs: Literal["stream", "file", "packed"] = "stream"
+
+    @contextmanager
+    def opened(self, file: Any, kind: Format, far: bool = False) -> Iterator[Any]:
+        """An open file as the reader needs it."""
+        stream = file if self.needs == "packed" else plain(file, kind, far)
+        if stream is file or self.needs == "stream":
+            yield stream
+            return
+        with SpooledTemporaryFile(max_size=HELD) as copy:
+            while block := stream.read(BLOCK):
+                copy.write(block)
+            copy.seek(0)
+            yield copy
 
 
 def _archive(dialect: Dialect, one: Opened) -> Iterator[Page]:
@@ -67,7 +86,7 @@ def _json(one: Opened) -> Iterator[Page]:
 
 def _values(delimiter: str, one: Opened) -> Iterator[Page]:
     most = one.limits.max_record_bytes
-    yield from tables.csv_pages(one.file, one.account, one.params.columns, most, delimiter, one.span)
+    yield from separated.csv_pages(one.file, one.account, one.params.columns, most, delimiter, one.span)
 
 
 def _paper(container: str, one: Opened) -> Iterator[Page]:
@@ -91,8 +110,8 @@ def _tar(one: Opened) -> Iterator[Page]:
 
 def _member_rows(one: Opened, file: Any, kind: Format, account: Account) -> Iterator[Page]:
     reader = READERS[kind.container]
-    file = plain(file, kind) if reader.stream else file
-    yield from reader.pages(replace(one, file=file, account=account, span=None, far=False))
+    with reader.opened(file, kind) as table:
+        yield from reader.pages(replace(one, file=table, account=account, span=None, far=False))
 
 
 def _tar_record(file: Any, params: Any, name: str, offset: int) -> bytes | None:
@@ -101,7 +120,8 @@ def _tar_record(file: Any, params: Any, name: str, offset: int) -> bytes | None:
 
     def record(table: Any, kind: Format, place: int) -> bytes | None:
         reader = READERS[kind.container]
-        return reader.raw(plain(table, kind) if reader.stream else table, params, name, place)
+        with reader.opened(table, kind) as opened:
+            return reader.raw(opened, params, name, place)
 
     return tars.tar_record(file, offset, partial(_member_rows, one), record)
 
@@ -110,16 +130,16 @@ def _archive_reader(dialect: Dialect) -> Reader:
     def record(file: Any, params: Any, name: str, offset: int) -> bytes | None:
         return raw.archive_record(file, dialect, params, name, offset)
 
-    return Reader(partial(_archive, dialect), record, stream=False)
+    return Reader(partial(_archive, dialect), record, "packed")
 
 
 READERS = {
     "warc": _archive_reader(WARC),
     "arc": _archive_reader(ARC),
-    "wacz": Reader(_package, packages.package_record, stream=False),
+    "wacz": Reader(_package, packages.package_record, "packed"),
     "jsonl": Reader(_json, raw.line),
-    "parquet": Reader(partial(_rows, tables.parquet_pages), raw.parquet_row, stream=False),
-    "arrow": Reader(partial(_rows, tables.arrow_pages), raw.arrow_row, stream=False),
+    "parquet": Reader(partial(_rows, tables.parquet_pages), raw.parquet_row, "file"),
+    "arrow": Reader(partial(_rows, tables.arrow_pages), raw.arrow_row, "file"),
     "csv": Reader(partial(_values, ","), raw.line),
     "tsv": Reader(partial(_values, "\t"), raw.line),
     "html": Reader(lambda one: files.file_pages(one.file, "html", one.account, one.limits), raw.whole),

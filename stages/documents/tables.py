@@ -1,16 +1,15 @@
-"""Rows of JSON Lines, CSV, Parquet and Arrow files as pages.
+"""Rows of JSON Lines, Parquet and Arrow files as pages (CSV: `separated`).
 
 Columns are found by the names the YAML maps, else by our own names or their common spellings (`ALIASES`); a dot goes
 into nested fields. A row without text is dropped (`no_text`); a line that is no JSON object, or whose text is no
-string, is quarantined with its place (byte of the uncompressed file, or row number; of JSON Lines the line too).
+string, is quarantined with its place (byte of the uncompressed file, or row number; of JSON Lines the line too). A line
+that is no UTF-8 is decoded as a page is: a wrong byte costs itself.
 Other values of any type are read or null (`values`).
 The id that a row came with is kept as ``record_id`` and need not be unique: doc_ids are made of places.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -19,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages.documents.account import Account
-from stages.documents.charsets import decoded, plain_survey
+from stages.documents.charsets import Decoded, decoded, plain_survey
 from stages.documents.files import CUT, problem_of
 from stages.documents.page import Page
 from stages.documents.values import lookup, rows_of, string, time_of, without_surrogates
@@ -35,6 +34,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
 }
 BLOCK = 1 << 20
 ROWS = 1024
+MOST_DIGITS = 4000
+"""Digits of a whole number that Python reads (`sys.get_int_max_str_digits`)."""
 LOOK_FOR_TEXT = 100
 """Rows without a text after which the column is taken to be the wrong one."""
 
@@ -70,7 +71,7 @@ def json_pages(
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row, decoding = json_row(line)
         except (ValueError, RecursionError):
             account.quarantine(offset, "not_json", len(line))
             continue
@@ -84,7 +85,7 @@ def json_pages(
             account.names = tuple(map(str, row))
         if seen == LOOK_FOR_TEXT and not with_text:
             raise no_column(columns, row, account.file)
-        page = page_of_row(row, offset, len(line), account, columns)
+        page = page_of_row(row, offset, len(line), account, columns, decoding)
         if page is not None:
             yield page
     account.line = None
@@ -92,10 +93,32 @@ def json_pages(
         raise no_column(columns, row, account.file)
 
 
+def json_row(line: bytes) -> tuple[Any, Decoded | None]:
+    """The value of a line, and how it was decoded where it is no UTF-8. Controls inside strings, and numbers that
+    Python takes for too long, do no harm.
+
+    Raises:
+        ValueError: it is no JSON. RecursionError: it nests too deep.
+    """
+    decoding = None
+    try:
+        return json.loads(line), None
+    except UnicodeDecodeError:
+        decoding = decoded(line, survey=plain_survey)
+        text = decoding.utf8.decode("utf-8")
+    except ValueError:
+        text = line.decode("utf-8-sig")
+    return json.loads(text, strict=False, parse_int=_number), decoding
+
+
+def _number(digits: str) -> int | float:
+    return int(digits) if len(digits) < MOST_DIGITS else float(digits)
+
+
 def is_json_object(line: bytes) -> bool:
     """Whether a line is one JSON object, whole."""
     try:
-        return isinstance(json.loads(line), dict)
+        return isinstance(json_row(line)[0], dict)
     except (ValueError, RecursionError):
         return False
 
@@ -196,80 +219,6 @@ def _after_line_end(stream: Any, offset: int) -> int:
     return -1
 
 
-def csv_pages(
-    stream: Any,
-    account: Account,
-    columns: Mapping[str, str],
-    max_line: int,
-    delimiter: str,
-    span: tuple[int, int] | None = None,
-) -> Iterator[Page]:
-    """Pages of a CSV or TSV stream with a head line (RFC 4180); ``offset`` is the byte where the record starts."""
-    source = _csv_records(stream, account, max_line, None)
-    first = next(source, None)
-    if first is None:
-        return
-    names = _csv_fields(first[1].removeprefix(b"\xef\xbb\xbf"), delimiter) or []
-    wanted_columns(names, columns, account.file)
-    if span is not None:
-        source = _csv_records(stream, account, max_line, span)
-        if span[0] == 0:
-            next(source, None)
-    for offset, record, over in source:
-        if over:
-            account.quarantine(offset, "line_over_limit", over)
-            continue
-        if not record.strip():
-            continue
-        fields = _csv_fields(record, delimiter)
-        if fields is None or len(fields) != len(names):
-            account.quarantine(offset, "wrong_number_of_fields", len(record))
-            continue
-        row = {name: value or None for name, value in zip(names, fields, strict=True)}
-        page = page_of_row(row, offset, len(record), account, columns)
-        if page is not None:
-            yield page
-
-
-def _csv_records(
-    stream: Any, account: Account, max_line: int, span: tuple[int, int] | None
-) -> Iterator[tuple[int, bytes, int]]:
-    """Lines joined while a quote is open; in a span no value holds a line end (`splitting.ranges` has it so)."""
-    held: list[bytes] = []
-    begin = size = quotes = 0
-    if span is None:
-        stream.seek(0) if stream.seekable() else None
-    for offset, line, over in lines(stream, account, max_line, span, lambda _: False):
-        if over:
-            yield begin if held else offset, b"", size + over
-            held, size, quotes = [], 0, 0
-            continue
-        if not held:
-            begin = offset
-        held.append(line)
-        size += len(line) + 1
-        quotes += line.count(b'"')
-        if quotes % 2 == 0 or span is not None:
-            yield begin, b"\n".join(held), 0
-            held, size, quotes = [], 0, 0
-        elif size > max_line:
-            yield begin, b"", size
-            held, size, quotes = [], 0, 0
-    if held:
-        yield begin, b"\n".join(held), 0
-
-
-def _csv_fields(record: bytes, delimiter: str) -> list[str] | None:
-    """The fields of one record, None if it is none."""
-    text = record.decode("utf-8", "replace").removesuffix("\r")
-    csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
-    try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
-    except csv.Error:
-        return None
-    return rows[0] if len(rows) == 1 else None
-
-
 def arrow_pages(
     file: Any, account: Account, columns: Mapping[str, str], batches: range | None = None
 ) -> Iterator[Page]:
@@ -338,21 +287,31 @@ def wanted_columns(found: Sequence[str], columns: Mapping[str, str], file: str) 
         raise ColumnError(f"{file}: no text column; it has {', '.join(found)}; set `columns: {{text: ...}}`")
     wanted = {theirs if theirs in names else theirs.split(".")[0] for theirs in columns.values()}
     wanted.update(name for ours, spellings in ALIASES.items() if ours not in columns for name in spellings)
+    twice = next((name for name in wanted if found.count(name) > 1), None)
+    if twice is not None:
+        raise ColumnError(f"{file}: it has two columns {twice!r}; name one of them otherwise")
     return [name for name in found if name in wanted]
 
 
 def page_of_row(
-    row: dict[str, Any], offset: int, num_bytes: int, account: Account, columns: Mapping[str, str]
+    row: dict[str, Any],
+    offset: int,
+    num_bytes: int,
+    account: Account,
+    columns: Mapping[str, str],
+    decoding: Decoded | None = None,
 ) -> Page | None:
-    """The page of a row; a value that is there and cannot be read is null and counted (`unreadable_time`, ...)."""
+    """The page of a row; a value that is there and cannot be read is null and counted (`unreadable_time`, ...).
+
+    ``decoding`` is how the row was decoded where it is no UTF-8.
+    """
     text = _found(row, "text", columns)
     if text is None:
         account.drop("no_text", num_bytes)
         return None
-    note = None
     if isinstance(text, bytes):  # a Parquet column that does not say it is UTF-8, or is none
-        utf8, _, num_wrong = decoded(text, survey=plain_survey)
-        text, note = utf8.decode("utf-8"), "wrong_bytes" if num_wrong else None
+        decoding = decoded(text, survey=plain_survey)
+        text = decoding.utf8.decode("utf-8")
     if not isinstance(text, str):
         account.quarantine(offset, "text_not_string", num_bytes)
         return None
@@ -375,7 +334,8 @@ def page_of_row(
         title=value("title", string),
         licence=value("licence", string),
         record_id=value("id", string),
-        note=note,
+        charset=decoding.charset if decoding is not None and decoding.charset != "utf-8" else None,
+        note="wrong_bytes" if decoding is not None and decoding.num_wrong else None,
         carried=tuple(value(name, string) for name in carried_names(columns)),
     )
 

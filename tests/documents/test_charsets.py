@@ -59,6 +59,10 @@ def test_russian_is_read_however_it_is_declared(codec: str, header: str | None, 
         ("ks_c_5601-1987", "euc-kr"),
         ("x-sjis", "shift_jis"),
         ("UTF8", "utf-8"),
+        ("gbk", "gbk"),
+        ("big-5", "big5"),
+        ("GB18030-2022", "gb18030"),
+        ("x-mac-greek", "mac-greek"),
         ("no-such-charset", None),
         ("rot13", None),
         ("base64", None),
@@ -386,3 +390,14 @@ def test_a_wrong_byte_in_english_with_a_few_han_changes_no_charset(quote: str) -
     place = page.index(words[1].encode("gb18030"))
     for damaged in (page, page[:place] + b"\xd3" + page[place:], page[:place] + b"\x9a" + page[place:]):
         assert decoded(damaged).charset == "gb18030"
+
+
+@pytest.mark.parametrize("data", [b"a\0b", b"ab\0cdef", b"\0ab", b"abcdef\0", b"ab\0c", b"plain\0 words of a page"])
+def test_a_stray_nul_makes_no_utf16(data: bytes) -> None:
+    assert to_utf8(data) == (data, "utf-8")
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", ["a", "A.", "abc", "plain words", "Été à l’hôtel", "русский текст, два слова"])
+def test_utf16_without_a_mark_is_told_by_its_nuls(codec: str, text: str) -> None:
+    assert to_utf8(text.encode(codec))[0].decode() == text

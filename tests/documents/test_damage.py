@@ -13,9 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 
+from stages import documents
 from tests.support.archives import read, whole
 
 TEXTS = [f"Document {i} of many, with words {i * 7919 % 1000} that are not all the same" * 3 for i in range(6000)]
@@ -154,3 +156,35 @@ def test_padding_behind_a_small_file(shared: Path) -> None:
     rows, report = read(whole(folder / "cut.jsonl.gz"))
     assert len(rows) >= 20
     assert [bad["reason"] for bad in report["bad"]] == ["truncated_member"]
+
+
+def test_padding_between_members_costs_no_line(tmp_path: Path) -> None:
+    data = json_lines(TEXTS[:900])
+    for name, pack in PACK.items():
+        path = tmp_path / f"a.jsonl.{name}"
+        path.write_bytes(pack(data[:7001]) + bytes(512) + pack(data[7001:40000]) + bytes(3) + pack(data[40000:]))
+        rows, report = read(whole(path))
+        assert [row["text"] for row in rows] == TEXTS[:900]
+        assert (report["bad"], report["num_quarantined"]) == ([], 0)
+
+
+@pytest.mark.parametrize("suffix", ["gz", "zst", "bz2", "lz4"])
+@pytest.mark.parametrize("kind", ["parquet", "arrow", "stream.arrow"])
+def test_tables_that_are_entered_at_their_end_may_be_compressed(tmp_path: Path, kind: str, suffix: str) -> None:
+    table = pa.table({"text": TEXTS[:50]})
+    sink = io.BytesIO()
+    if kind == "parquet":
+        pq.write_table(table, sink)
+    else:
+        with (pa.ipc.new_stream if "stream" in kind else pa.ipc.new_file)(sink, table.schema) as writer:
+            writer.write_table(table)
+    path = tmp_path / f"a.{kind}.{suffix}"
+    path.write_bytes(PACK[suffix](sink.getvalue()))
+    rows, report = read(whole(path))
+    assert [row["text"] for row in rows] == TEXTS[:50]
+    assert report["bad"] == []
+    assert TEXTS[7].encode() in documents.raw_record(whole(path), documents.Params(), path.name, 7)
+    archive = tmp_path / "a.tar"
+    with tarfile.open(archive, "w") as whole_archive:
+        whole_archive.add(path, path.name)
+    assert [row["text"] for row in read(whole(archive))[0]] == TEXTS[:50]

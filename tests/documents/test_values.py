@@ -154,3 +154,29 @@ def test_a_column_that_is_missing_is_one_line_that_names_those_there(tmp_path: P
 def test_any_value_is_a_time_or_none(value: Any) -> None:
     found = time_of(value)
     assert found is None or abs(found) < 1 << 40
+
+
+@pytest.mark.parametrize(
+    ("date_", "seconds"),
+    [
+        ("2024", 1704067200), ("2024-06", 1717200000), ("2024-06-12", 1718150400),
+        ("20240612070000", 1718175600), ("2024-06-12T07:00:00Z", 1718175600), ("2024-06-12T09:00:00+02:00", 1718175600),
+        ("Wed, 12 Jun 2024 07:00:00 GMT", 1718175600), ("Wed, 12 Jun 2024 09:00:00 +0200", 1718175600),
+    ],
+)  # fmt: skip
+def test_dates_of_the_web_are_read(tmp_path: Path, date_: str, seconds: int) -> None:
+    """W3C-DTF has years and months alone, CDX fourteen digits, feeds RFC 5322."""
+    (tmp_path / "a.jsonl").write_text(f'{{"text": "a", "date": "{date_}"}}\n')
+    rows, report = read(whole(tmp_path / "a.jsonl"))
+    assert int(rows[0]["time"].timestamp()) == seconds
+    assert report["notes"] == {}
+
+
+@pytest.mark.parametrize(
+    "date_", ["20241", "2024-13", "20241399000000", "0000", "Wed, 99 Jun 2024 07:00:00 GMT", "Wed"]
+)
+def test_a_date_that_is_none_is_counted(tmp_path: Path, date_: str) -> None:
+    (tmp_path / "a.jsonl").write_text(f'{{"text": "a", "date": "{date_}"}}\n')
+    rows, report = read(whole(tmp_path / "a.jsonl"))
+    assert rows[0]["time"] is None
+    assert report["notes"] == {"unreadable_time": 1}

@@ -1,0 +1,114 @@
+"""Rows of CSV and TSV files as pages (RFC 4180), one head line first.
+
+A quote opens a value only where the value begins, as Python's ``csv`` and pandas read it: ``5" disk`` is text, and no
+line after it is swallowed. A record with another number of fields than the head is quarantined with its place. A record
+that is no UTF-8 is decoded as a page is, each for itself, because files are divided.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from stages.documents.account import Account
+from stages.documents.charsets import Decoded, decoded, plain_survey
+from stages.documents.page import Page
+from stages.documents.tables import lines, page_of_row, wanted_columns
+
+
+def _patterns(delimiter: str) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
+    """The rest of a quoted value with what stands behind it, and fields that are all closed where the line ends."""
+    rest = f'[^"]*+(?:""[^"]*+)*+"[^{delimiter}]*+'
+    field = f'(?:"{rest}|[^"{delimiter}][^{delimiter}]*+)?+'
+    return re.compile(rf"{rest}(?:{delimiter}|\Z)".encode()), re.compile(rf"(?:{field}(?:{delimiter}|\Z))*+".encode())
+
+
+_PATTERNS = {delimiter: _patterns(delimiter) for delimiter in (",", "\t")}
+
+
+def csv_pages(
+    stream: Any,
+    account: Account,
+    columns: Mapping[str, str],
+    max_line: int,
+    delimiter: str,
+    span: tuple[int, int] | None = None,
+) -> Iterator[Page]:
+    """Pages of a CSV or TSV stream with a head line (RFC 4180); ``offset`` is the byte where the record starts."""
+    source = _csv_records(stream, account, max_line, None, delimiter)
+    first = next(source, None)
+    if first is None:
+        return
+    names = _csv_fields(first[1].removeprefix(b"\xef\xbb\xbf"), delimiter)[0] or []
+    wanted_columns(names, columns, account.file)
+    if span is not None:
+        source = _csv_records(stream, account, max_line, span, delimiter)
+        if span[0] == 0:
+            next(source, None)
+    for offset, record, over in source:
+        if over:
+            account.quarantine(offset, "line_over_limit", over)
+            continue
+        if not record.strip():
+            continue
+        fields, decoding = _csv_fields(record, delimiter)
+        if fields is None or len(fields) != len(names):
+            account.quarantine(offset, "wrong_number_of_fields", len(record))
+            continue
+        row = {name: value or None for name, value in zip(names, fields, strict=True)}
+        page = page_of_row(row, offset, len(record), account, columns, decoding)
+        if page is not None:
+            yield page
+
+
+def _csv_records(
+    stream: Any, account: Account, max_line: int, span: tuple[int, int] | None, delimiter: str
+) -> Iterator[tuple[int, bytes, int]]:
+    """Lines joined while a quote is open; in a span no value holds a line end (`splitting.ranges` has it so)."""
+    held: list[bytes] = []
+    begin = size = 0
+    closing, closed = _PATTERNS[delimiter]
+    if span is None:
+        stream.seek(0) if stream.seekable() else None
+    for offset, line, over in lines(stream, account, max_line, span, lambda _: False):
+        if over:
+            yield begin if held else offset, b"", size + over
+            held, size = [], 0
+            continue
+        rest = 0
+        if held:
+            end = closing.match(line) if b'"' in line else None
+            rest = end.end() if end is not None else -1
+        else:
+            begin = offset
+        held.append(line)
+        size += len(line) + 1
+        is_open = rest < 0 or (b'"' in line and closed.fullmatch(line, rest) is None)
+        if not is_open or span is not None:
+            yield begin, b"\n".join(held), 0
+            held, size = [], 0
+        elif size > max_line:
+            yield begin, b"", size
+            held, size = [], 0
+    if held:
+        yield begin, b"\n".join(held), 0
+
+
+def _csv_fields(record: bytes, delimiter: str) -> tuple[list[str] | None, Decoded | None]:
+    """The fields of one record, None if it is none, and how it was decoded where it is no UTF-8."""
+    decoding = None
+    try:
+        text = record.decode("utf-8")
+    except UnicodeDecodeError:
+        decoding = decoded(record, survey=plain_survey)
+        text = decoding.utf8.decode("utf-8")
+    text = text.removesuffix("\r")
+    csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+    except csv.Error:
+        rows = []
+    return rows[0] if len(rows) == 1 else None, decoding
