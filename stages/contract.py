@@ -19,10 +19,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Protocol, TypeVar, overload
+from types import UnionType
+from typing import Any, BinaryIO, Protocol, TypeVar, Union, get_args, get_origin, overload
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 from stages.reports import DocumentsReport
 
@@ -63,10 +64,27 @@ class Each(Sequence[T]):
         return list, (list(self),)
 
 
+def _kinds(annotation: Any) -> set[Any]:
+    """The types of a field: of a union each."""
+    parts = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else ()
+    return set().union(*map(_kinds, parts)) if parts else {annotation}
+
+
 class StageParams(BaseModel):
-    """Base of every stage's parameters: immutable; a key nobody knows is an error, and so is a number without end."""
+    """Base of every stage's parameters: immutable; a key nobody knows is an error, and so is a number without end, or
+    true where a number is meant."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_switch(cls, value: Any, info: ValidationInfo) -> Any:
+        """``share: true`` is no share: Python takes true for 1."""
+        if isinstance(value, bool) and info.field_name is not None:
+            kinds = _kinds(cls.model_fields[info.field_name].annotation)
+            if kinds & {int, float} and not kinds & {bool, Any}:
+                raise ValueError(f"expected a number, found {str(value).lower()}")
+        return value
 
 
 @dataclass(frozen=True, order=True)

@@ -232,6 +232,15 @@ def text_rows(path: str, column: str) -> Iterator[dict[str, Any]]:
     return row_files.rows(path, (column,), ("doc_id",))
 
 
+def text_lines(path: str | Path) -> list[bytes]:
+    """The lines of a text file, without the byte order mark that it may begin with.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return row_files.in_utf8(Path(path).read_bytes()).splitlines()
+
+
 def write_rows(table: pa.Table, path: str) -> None:
     """A table as JSONL."""
     with open(path, "w", encoding="utf-8") as file:

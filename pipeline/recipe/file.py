@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from pipeline.recipe.grids import Grids, cells_of, is_grid, written_out
 from pipeline.recipe.input import check_functions, check_input, check_scorers
 from pipeline.recipe.measured import check_columns, check_languages, columns_of, measured_columns, place_of
 from pipeline.recipe.named_labels import check_labels, known_labels
+from pipeline.recipe.named_sources import check_named
 from pipeline.recipe.own_rules import share_rules
 from pipeline.recipe.paths import is_path, resolve, resolve_files, resolve_models, source_paths
 from pipeline.recipe.products import Recipe, Source, mixtures_of
@@ -303,9 +303,7 @@ def merge(common: Any, own: Any) -> Any:
 def _check_references(
     yaml_file: YamlFile, found: dict[str, Source | None], domains: dict[str, Any], sections: dict[str, Any]
 ) -> None:
-    for key, source_name in _named(yaml_file.data["domains"]):
-        if found and source_name not in found:
-            yaml_file.add(("domains", *key), f"no such source {source_name!r}{nearest(source_name, list(found))}")
+    check_named(yaml_file, list(found), list(domains))
     measured = [
         columns for source in found.values() if source for columns in measured_columns(source, sections).values()
     ]
@@ -313,11 +311,6 @@ def _check_references(
         if measured and not any(name in columns for columns in measured):
             there = sorted({column for columns in measured for column in columns})
             yaml_file.add(("tokens", "scores", position), f"no column {name!r} is measured{nearest(name, there)}")
-    fim = getattr(sections.get("tokens"), "fim", None)
-    for position, name in enumerate(fim.domains if fim else ()):
-        if domains and not any(schemas.is_within(domain, (name,)) for domain in domains):
-            names = list(dict.fromkeys(domain.partition(schemas.GRID_MARK)[0] for domain in domains))
-            yaml_file.add(("tokens", "fim", "domains", position), f"no such domain{nearest(name, names)}")
     check_labels(yaml_file, found, sections)
     _check_ensembles(yaml_file, found, sections)
     check_languages(yaml_file, found, domains, sections)
@@ -384,15 +377,6 @@ def _place_of(rule: str, yaml_file: YamlFile) -> Key:
     """Where the common section first sets a rule."""
     keys = [key for key in yaml_file.lines if key[:1] == ("kept",) and key[-2:] == ("rules", rule)]
     return keys[0] if keys else ("kept",)
-
-
-def _named(domains: dict[Any, Any]) -> Iterator[tuple[Key, str]]:
-    """The sources that domains name, with their places, whatever else is wrong with a domain."""
-    for name, raw in domains.items():
-        listed = raw.get("sources") if isinstance(raw, dict) else None
-        for position, source in enumerate(listed if isinstance(listed, list) else ()):
-            if isinstance(source, str):
-                yield (name, "sources", position), source
 
 
 def _check_ranked(yaml_file: YamlFile, domains: list[kept.Domain]) -> None:

@@ -47,8 +47,11 @@ def read_list(path: str | Path, copies: bool) -> list[Entry]:
         UserError: with the number of the first line that is none of these.
     """
     entries = []
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
-        value = line.strip()
+    for number, raw in enumerate(answers.text_lines(path), 1):
+        try:
+            value = raw.decode("utf-8").strip()
+        except UnicodeDecodeError:
+            raise UserError(f"{path}:{number}: expected text in UTF-8, found {raw[:80]!r}") from None
         if not value or value.startswith("#"):
             continue
         if re.fullmatch(r"[0-9a-fA-F]{32}", value):

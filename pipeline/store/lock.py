@@ -157,15 +157,24 @@ class RootLock:
         if not self.store.local:
             yield
             return
-        os.makedirs(os.path.dirname(self.store.path(GUARD)), exist_ok=True)
-        with open(self.store.path(GUARD), "wb") as guard:
+        try:
+            os.makedirs(os.path.dirname(self.store.path(GUARD)), exist_ok=True)
+            file = open(self.store.path(GUARD), "wb")  # noqa: SIM115
+        except OSError as error:
+            raise UserError(
+                f"root {self.store.root} cannot be written: {error.strerror}; expected a folder of yours"
+            ) from error
+        with file as guard:
             with suppress(OSError):  # a file system without locks: as on stores that have none
                 fcntl.flock(guard, fcntl.LOCK_EX)
             yield
 
     def _renew(self) -> None:
         while not self._stop.wait(HEARTBEAT_SECONDS):
-            with suppress(OSError), self._guarded():  # the next task that writes will say what is wrong with the disk
+            with (
+                suppress(OSError, UserError),
+                self._guarded(),
+            ):  # the next task that writes will say what is wrong with the disk
                 found = self._read()
                 if found is None or found[0].get("token") == self._token:
                     self._write(found[1] if found is not None else "")

@@ -37,6 +37,16 @@ MARKS = (
 """Byte order marks, and the encodings that they stand for; without one it is UTF-8."""
 
 
+def in_utf8(data: bytes) -> bytes:
+    """The bytes of a text file in UTF-8, without the mark that programs of Windows put before them."""
+    charset = next((name for mark, name in MARKS if data.startswith(mark)), None)
+    if charset is None:
+        return data
+    if charset == "utf-8-sig":
+        return data.removeprefix(codecs.BOM_UTF8)
+    return data.decode(charset, "replace").encode()
+
+
 def rows(path: str, columns: Sequence[str] = (), optional: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
     """Every row; of Parquet only ``columns``, where any are named, and those ``optional`` ones that it has.
 

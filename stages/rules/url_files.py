@@ -12,7 +12,8 @@
 A folder is a category as UT1 and squidGuard have them: files `domains`, `urls`, `expressions`, each optional. A file's
 kind is its name where that is one of these (a file called ``hosts`` is a hosts file); else an entry with a slash behind
 its host is one of `urls`, and any other one of `domains`. Hosts files (``0.0.0.0 name``), ``#`` and ``!`` comments,
-Adblock's ``||name^`` and gzip are understood. Lines that name this machine (``localhost``) are left out.
+Adblock's ``||name^``, gzip and byte order marks (UTF-16 too) are understood. Lines that name this machine
+(``localhost``) are left out.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import Literal
 
 from stages.formats.locations import is_uri, open_file
+from stages.rules.row_files import in_utf8
 
 Kind = Literal["domains", "hosts", "registered_domains", "urls", "substrings", "expressions"]
 KINDS: tuple[Kind, ...] = ("domains", "hosts", "registered_domains", "urls", "substrings", "expressions")
@@ -57,11 +59,16 @@ def files_of(path: str) -> list[str]:
 @lru_cache(maxsize=256)
 def _sha256(path: str, changed: tuple[int, int]) -> str:
     with open_file(path) as file:
-        return hashlib.sha256(file.read()).hexdigest()
+        data = file.read()
+    inside = gzip.decompress(data) if path.endswith(".gz") else data
+    text = in_utf8(inside)
+    return hashlib.sha256(data if text is inside else text).hexdigest()
 
 
 def identity(path: str) -> list[str]:
-    """SHA-256 of each of its files; one that was hashed in this process and did not change is not read again.
+    """SHA-256 of each of its files, of one with a byte order mark as it is read.
+
+    One that was hashed in this process and did not change is not read again.
 
     Raises:
         FileNotFoundError, ValueError: nothing there, or nothing that can be a list.
@@ -86,7 +93,8 @@ def read(path: str, kind: Kind | None = None) -> Entries:
     for name in files_of(path):
         with open_file(name) as file:
             data = file.read()
-        for one, entries in parse(gzip.decompress(data) if name.endswith(".gz") else data, name, kind).items():
+        inside = gzip.decompress(data) if name.endswith(".gz") else data
+        for one, entries in parse(in_utf8(inside), name, kind).items():
             found[one] += entries
     if not any(found.values()):
         raise ValueError(f"{path}: no entry in this list")

@@ -36,6 +36,7 @@ import pyarrow as pa
 from stages.kernels.columns.ragged import Bytes, Offsets
 from stages.kernels.unicode.bitmaps import Planes
 from stages.kernels.words.phrases import Phrases, build_phrases, check_phrases, count_phrases
+from stages.rules.row_files import in_utf8
 from stages.rules.rule import Rule
 
 Words = str | tuple[str, ...]
@@ -67,7 +68,7 @@ def read(words: Words) -> tuple[str, ...]:
         FileNotFoundError, ValueError: no such file, or no word in it.
     """
     if isinstance(words, str):
-        lines = Path(words).read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = in_utf8(Path(words).read_bytes()).decode("utf-8", "replace").splitlines()
         found = tuple(line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#"))
         where = words
     else:

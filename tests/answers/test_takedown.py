@@ -199,3 +199,18 @@ def test_a_page_dropped_before_keeps_its_reason_and_what_it_failed() -> None:
         (True, "a", None),
     ]
     assert pc.sum(taken_down(kept, ids, ["03" * 16], ["empty_text"]).column("keep")).as_py() == 2
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_list_with_a_byte_order_mark_names_its_first_page(tmp_path: Path, encoding: str, end: str) -> None:
+    lines = ["https://example.org/é", "example.com"]
+    (tmp_path / "list.txt").write_bytes((end.join(lines) + end).encode(encoding))
+    entries = takedown.read_list(tmp_path / "list.txt", False)
+    assert [(entry["kind"], entry["value"]) for entry in entries] == [("url", lines[0]), ("host", lines[1])]
+
+
+def test_a_list_that_is_no_utf8_is_told_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_bytes(b"example.com\nhttps://example.org/\xe9\n")
+    with pytest.raises(UserError, match=r"list\.txt:2: expected text in UTF-8"):
+        takedown.read_list(tmp_path / "list.txt", False)

@@ -117,3 +117,13 @@ def test_a_signal_just_when_the_lock_is_written_leaves_none(store: Store, monkey
     with pytest.raises(KeyboardInterrupt), RootLock(store):
         pass
     assert not store.exists(ADDRESS)
+
+
+def test_a_root_that_cannot_be_written_is_told_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "runs").write_text("no folder")
+    with (
+        pytest.raises(UserError, match=r"cannot be written: .*expected a folder of yours"),
+        RootLock(Store(str(tmp_path / "root"))),
+    ):
+        pass
