@@ -201,6 +201,8 @@ def test_lists_keep_numbers_and_nesting() -> None:
         ("<ul><li>1.</ul><ol><li>3)<li><p>no<p>mark</ol>", "- 1.\n1. 3)\n2. no\n\nmark"),
         ("<ol><li><dl><dt>term<dd>def</dl><li>b</ol>", "1. term\n: def\n2. b"),
         ("<ul><li>a<dl><dt>t<dd>d<dt>u<dd>e</dl><li>b</ul>", "- a\n\nt\n: d\nu\n: e\n- b"),
+        ("<dl><dt>1.<dd>one<dt>•<dd>two<dt>t<dd>d</dl>", "1. one\n- two\nt\n: d"),
+        ("<table><tr><td><td>1.<td>one<tr><td><td>2.<td><p>two</table>", "1. one\n\n2. two"),
     ],
 )
 def test_items_have_the_mark_that_their_page_shows(page: str, text: str) -> None:
@@ -213,11 +215,34 @@ def test_headings_have_no_signs_that_link_to_themselves() -> None:
     )
     page += "<h4><a class=heading-anchor href=#c>All of the heading</a></h4>"
     assert text_of(page) == "## A\n\n### B\n\n#### All of the heading"
+    for sign in ("⚓︎", "∞", "🔗", "\ue9cb", "Copy link", "[#]"):
+        assert text_of(f"<h2>Title <a href=#title>{sign}</a></h2>") == "## Title"
+    assert (
+        text_of("<h2><a href=#link>Link</a></h2><h2>From <a href=/a>A</a> to <a href=/b>B</a></h2>")
+        == "## Link\n\n## From A to B"
+    )
+
+
+def test_links_from_a_footnote_back_to_its_place_are_no_text() -> None:
+    for link in ("↩", "↩︎", "&#8617;", "&#x21a9;&#xfe0e;", "^", "↑"):
+        assert text_of(f"<p>It grows. <a href=#fnref1>{link}</a></p>") == "It grows."
+    assert text_of("<p>See <a href=/up>↑</a> 2 <a href=#a>↩ back</a></p>") == "See ↑ 2 ↩ back"
+
+
+def test_terms_are_parted_from_their_types() -> None:
+    assert text_of("<dl><dt>a<span class=classifier>int</span><dd>x</dl>") == "a : int\n: x"
+    assert text_of("<dl><dt>a : <span class=classifier>int</span><dd>x</dl>") == "a : int\n: x"
 
 
 def test_layout_tables_are_paragraphs_and_nested_data_tables_are_tables() -> None:
     page = "<table><tr><td>menu<td><table><tr><th>a<th>b<tr><td>1<td></table></table>"
     assert text_of(page) == "menu\n\n| a | b |\n| --- | --- |\n| 1 |  |"
+
+
+def test_a_table_of_one_row_is_layout() -> None:
+    assert text_of("<table><tr><td>Note<td><p>Mind it.</table>") == "Note\n\nMind it."
+    assert text_of("<table><tr><td>a<td>b<tr><td><td></table>") == "a\n\nb"
+    assert text_of("<table><tr><th><h4>a</h4><th>b<tr><td>1<td>2</table>").startswith("| a | b |")
 
 
 def slow_grid(rows: list[list[tuple[str, int, int]]]) -> list[list[str]]:
@@ -242,9 +267,10 @@ def test_tables_equal_a_slow_layout_of_cells_and_spans() -> None:
     for _ in range(300):
         rows = [
             [(rng.choice(("", "a", "b c", "1")), rng.choice((1, 1, 1, 2, 3)), rng.choice((1, 1, 1, 2))) for _ in range(rng.randint(2, 5))]
-            for _ in range(rng.randint(1, 6))
+            for _ in range(rng.randint(2, 6))
         ]  # fmt: skip
         rows[0][:2] = [("h", 1, 1), ("i", 1, 1)]
+        rows[1][0] = ("j", 1, 1)
         cells = ["".join(f"<td colspan={w} rowspan={h}>{t}</td>" for t, w, h in row) for row in rows]
         expected = [row for row, source in zip(slow_grid(rows), rows, strict=True) if any(t for t, _, _ in source)]
         found = text_of("<table>" + "".join(f"<tr>{row}</tr>" for row in cells) + "</table>").split("\n")
@@ -288,6 +314,8 @@ HOSTILE = (
     "<span class=math>x", "<span hidden>", "<div hidden>", "<sup>x</sup>", "<pre><div class=line>", "<ol><li>", "<span class=katex-html>",
     "<img alt='$x'>", "<a class=headerlink>¶", "<script type=math/tex>x</script>", "<td class=gutter>1", "<code>`</code>", "<rt>",
     "<div class=fragment><div class=line>", "<pre class=language-abcdefghijklmnop>x</pre>", "<blockquote>", "<mjx-container>",
+    "<code>", "<code>a<br>", "<tt>a\n\n<code>", "<mfenced open=[>", "<dt>1.<dd>", "<tr><td>1.<td>x", "<pre>1\n2\n3</pre>", "<div>Copy</div>",
+    "<msup><mi>x</mi><mo>′</mo>", "<mo>(</mo><mrow>", "<td class=gutter><i>",
 )  # fmt: skip
 
 

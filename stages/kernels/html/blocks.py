@@ -32,6 +32,7 @@ import numpy.typing as npt
 from stages.kernels.html import inline as inline
 from stages.kernels.html import state as s
 from stages.kernels.html import tokens as t
+from stages.kernels.html.code_lines import begin_code
 from stages.kernels.html.copying import copy_text, fold_reference, skip_dropped
 from stages.kernels.html.css_rules import forget_rules
 from stages.kernels.html.elements import (
@@ -122,7 +123,7 @@ def copy_raw(data, pos, stop, W, nodes, blocks, T, out, o):  # type: ignore[no-u
     open_element(W, nodes, T, t.PRE, 0, 0, 0)
     start = W[s.TEXT]
     while pos < stop:
-        pos, o = copy_text(data, pos, stop, T, out, o, start, True)
+        pos, o = copy_text(data, pos, stop, T, out, o, start, True, True)
         if pos < stop:
             out[o] = data[pos]
             o += 1
@@ -180,8 +181,10 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
             if opened and kinds & CODE and not in_code(W) and W[s.REGION] == 0:
                 open_code(W, nodes)
     elif not is_block and (W[s.REGION] == 0 or W[s.REGION] == inline.TEX_REGION):
+        if tag == t.CODE or tag == t.TT or tag == t.SAMP:
+            o = begin_code(data, tag, after, end, found, hints, signature, T, W, blocks, nodes, out, o)
         o = start_inline(data, tag, found, hints, W, T, blocks, nodes, out, o)
-    if kinds & (LANGUAGE | NAMED) or found & LANG_ATTRIBUTES:
+    if kinds & (LANGUAGE | NAMED) or found & (LANG_ATTRIBUTES | 1 << t.LANG):
         note_language(data, tag, found, kinds, W, T)
     dropped = flags & t.DROPPED != 0 and not (tag == t.SVG and empty)
     dropped &= not (tag == t.TEMPLATE and (found >> t.SHADOWROOTMODE) & 1 != 0)
@@ -189,7 +192,8 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
         dropped |= (found >> t.HREF) & 1 != 0 and is_permalink(data, W[s.SPANS + 2 * t.HREF], after, end)
         if dropped and W[s.LINK] != OFF:
             W[s.LINK] = OFF
-            W[s.LINKS] -= 1
+            W[s.LINKS] -= 1 - W[s.SELF_LINK]
+            W[s.SELF_LINK] = 0
     elif tag == t.SPAN and (found >> t.CLASS) & 1:
         dropped |= is_edit_link(data, W[s.SPANS + 2 * t.CLASS], W[s.SPANS + 2 * t.CLASS + 1])
     if opened and not dropped and not (empty and W[s.XML]):
@@ -200,6 +204,7 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
                 kinds | found & (HIDING | TEX_ATTRIBUTES)
                 or tag == t.MJX_CONTAINER
                 or tag == t.MATH_FIELD
+                or tag == t.D_MATH
                 or tag == t.BUTTON
             ):
                 o = find_region(data, tag, found, kinds, after, end, W, T, nodes, out, o, is_stacked, is_block)
@@ -273,6 +278,10 @@ def end_tag(data, pos, end, T, W, blocks, nodes, out, o):  # type: ignore[no-unt
                 o = settle(data, W, blocks, nodes, out, o)
         if W[s.REGION] == 0 or W[s.REGION] == inline.TEX_REGION:
             o = end_inline(data, tag, after, end, W, blocks, out, o)
+        if tag == W[s.CODE_TAG] and tag > 0:
+            W[s.CODE_TAG] = W[s.HAS_BREAKS] = 0
+            o = end_block(data, W, blocks, out, o, PARTS)
+            close_element(W, nodes, T, t.PRE)
     if W[s.REGION_OVER] + W[s.PRE_OVER] > 0:
         o = settle(data, W, blocks, nodes, out, o)
     return after, o
@@ -335,14 +344,14 @@ def scan_page(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
                 o = rendered_tex(data, W[s.DRAWN_TEX], W, T, out, o)
                 W[s.DRAWN_TEX] = 0
             continue
-        pre = in_code(W)
-        pos, o = copy_text(data, pos, end, T, out, o, W[s.TEXT], pre)
+        hard = in_code(W)
+        pos, o = copy_text(data, pos, end, T, out, o, W[s.TEXT], hard and not W[s.HAS_BREAKS], hard)
         if pos >= end:
             break
         if data[pos] == 38:
             before = o
             pos, o = read_reference(data, pos, end, T, out, o)
-            o = fold_reference(out, before, o, W[s.TEXT], pre)
+            o = fold_reference(out, before, o, W[s.TEXT], hard)
         else:
             pos, o = read_markup(data, pos, end, T, W, blocks, nodes, pages, d, out, o)
     if W[s.REGION] != 0:

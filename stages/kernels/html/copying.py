@@ -16,8 +16,11 @@ _U1 = np.uint64(1)
 
 
 @inline_kernel
-def copy_text(data, pos, end, T, out, o, start, pre):  # type: ignore[no-untyped-def]
-    """Copy text up to the next ``<`` or ``&``, white space normalised: (position there, next o)."""
+def copy_text(data, pos, end, T, out, o, start, pre, hard):  # type: ignore[no-untyped-def]
+    """Copy text up to the next ``<`` or ``&``, white space normalised: (position there, next o).
+
+    With ``pre`` white space is kept; with ``hard`` no-break spaces are, and the single space that is left beside one.
+    """
     while pos < end:
         if not pre and pos + 64 <= end:
             spaces = block_bits(data, pos, 32, 0, 0)
@@ -45,7 +48,7 @@ def copy_text(data, pos, end, T, out, o, start, pre):  # type: ignore[no-untyped
                     out[o] = 10
                     o += 1
             else:
-                if o > start and out[o - 1] > 32:
+                if o > start and (out[o - 1] > 32 or (hard and out[o - 1] != 10)):
                     out[o] = 32
                     o += 1
                 while pos + 1 < end and T[BYTE_CLASSES + data[pos + 1]] == 1:
@@ -55,7 +58,7 @@ def copy_text(data, pos, end, T, out, o, start, pre):  # type: ignore[no-untyped
         elif k == 4:
             if pos + 1 < end and data[pos + 1] == 0xA0:
                 pos += 1
-                if pre or (o > start and out[o - 1] > 32):
+                if hard or (o > start and out[o - 1] > 32):
                     out[o] = 32
                     o += 1
             elif pos + 1 < end and data[pos + 1] == 0xAD:
@@ -68,14 +71,14 @@ def copy_text(data, pos, end, T, out, o, start, pre):  # type: ignore[no-untyped
 
 
 @inline_kernel
-def fold_reference(out, before, o, start, pre):  # type: ignore[no-untyped-def]
+def fold_reference(out, before, o, start, hard):  # type: ignore[no-untyped-def]
     """White space written by a reference at ``out[before:o]`` becomes a space: next o."""
     if o - before == 1 and is_space(out[before]):
-        if pre:
+        if hard:
             return o
     elif not (o - before == 2 and out[before] == 0xC2 and out[before + 1] == 0xA0):
         return before if o - before == 2 and out[before] == 0xC2 and out[before + 1] == 0xAD else o
-    if not pre and (before == start or out[before - 1] <= 32):
+    if not hard and (before == start or out[before - 1] <= 32):
         return before
     out[before] = 32
     return before + 1

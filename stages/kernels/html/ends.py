@@ -113,6 +113,8 @@ def end_block(data, W, blocks, out, o, strength):  # type: ignore[no-untyped-def
         W[s.BREAK] = 0
     else:
         stop = start
+        W[s.MARKS] = W[s.MARKS_FROM] // 2  # of nothing
+        W[s.MARKS_FROM] = 2 * W[s.MARKS] + (W[s.CODE] != OFF)
         for mark in range(s.LINK, s.LINK + 3):
             if W[mark] != OFF:
                 W[mark] = stop
@@ -183,8 +185,12 @@ def break_text(data, tag, closing, W, blocks, T, out, o):  # type: ignore[no-unt
             W[s.REGION] = W[s.REGION_DEPTH] = 0
     if in_code(W):
         if tag == t.BR:
+            while W[s.HAS_BREAKS] and o > W[s.TEXT] and out[o - 1] == 32:
+                o -= 1
             out[o] = 10
             return o + 1
+        if tag == t.BUTTON:
+            return o
         if is_line_tag(tag, W):
             return break_line(tag, closing, W, out, o)
     if tag == t.BR:

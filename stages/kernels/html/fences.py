@@ -40,8 +40,8 @@ def read_number(text, i, stop):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def are_numbered(text, start, stop):  # type: ignore[no-untyped-def]
-    """Whether the lines of code begin with their numbers. Most code fails at its first or second line."""
-    expected, i, lines = np.int64(-1), start, 0
+    """Whether the lines of code begin with their numbers, and are more than those. Most code fails at its first or second line."""
+    expected, i, lines, any_text = np.int64(-1), start, 0, False
     while i < stop:
         number, after = read_number(text, i, stop)
         end = after
@@ -52,6 +52,7 @@ def are_numbered(text, start, stop):  # type: ignore[no-untyped-def]
         sign = after
         while sign < end and text[sign] == 32:
             sign += 1
+        any_text |= sign < end
         if sign + 2 < end and (42 <= text[sign] <= 47 or text[sign] == 37 or text[sign] == 61):
             k = sign + 1
             while k < end and text[k] == 32:
@@ -61,7 +62,23 @@ def are_numbered(text, start, stop):  # type: ignore[no-untyped-def]
         expected = number + 1
         lines += 1
         i = end + 1
-    return lines >= MIN_NUMBERED
+    return lines >= MIN_NUMBERED and any_text
+
+
+@inline_kernel
+def are_numbers_of(text, start, stop, first, last):  # type: ignore[no-untyped-def]
+    """Whether the lines of ``text[start:stop]`` are numbers that follow each other, as many as ``text[first:last]`` has lines."""
+    expected, i, lines, numbers = np.int64(-1), start, 1, 0
+    while i < stop:
+        number, after = read_number(text, i, stop)
+        if number < 0 or (expected >= 0 and number != expected) or (after < stop and text[after] != 10):
+            return False
+        expected = number + 1
+        numbers += 1
+        i = after + 1
+    for i in range(first, last):
+        lines += text[i] == 10
+    return lines == numbers and lines >= MIN_NUMBERED
 
 
 @inline_kernel

@@ -15,15 +15,30 @@ from __future__ import annotations
 from stages.kernels.html import state as s
 from stages.kernels.html import tex_output
 from stages.kernels.html.entities import write_code_point
+from stages.kernels.html.formula_nodes import (
+    brackets,
+    first_leaf,
+    names_function,
+    needs_braces,
+    num_primes,
+    only_code,
+    sign_of_fence,
+    take_brackets,
+)
 from stages.kernels.html.mathml import (
     ANY_SCRIPT,
     BRACED,
+    IN_BOX,
+    LINE_ABOVE,
+    LINE_BELOW,
     M_AT,
+    M_CLOSE,
     M_END,
     M_FLAGS,
     M_FROM,
     M_INDEX,
     M_KIND,
+    M_OPEN,
     M_PARENT,
     M_SECOND,
     M_TO,
@@ -35,6 +50,7 @@ from stages.kernels.html.mathml import (
     MLABELEDTR,
     MMULTI,
     MN,
+    MODE,
     MOVER,
     MPHANTOM,
     MPRESCRIPTS,
@@ -55,48 +71,31 @@ from stages.kernels.html.mathml import (
     RIGHT,
     SINGLE,
     SKIPPED,
+    STRUCK,
+    UNDER_ROOT,
 )
-from stages.kernels.html.tex_output import is_letter, next_code, put_code, put_leaf, put_row
+from stages.kernels.html.tex_output import (
+    is_letter,
+    next_code,
+    put_code,
+    put_leaf,
+    put_row,
+    put_symbol,
+)
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
-_MODE = 1 << 12
 _SCRIPT, _ACCENT, _SET = 1, 2, 3
-
-
-@inline_kernel
-def only_code(data, k, T, nodes, base, out, o):  # type: ignore[no-untyped-def]
-    """The one character that node ``k`` holds, through rows of one child; 0 where it holds more or none."""
-    c = base + k
-    while nodes[M_KIND, c] <= MACTION:
-        if nodes[M_FROM, c] >= 0 or nodes[M_END, c] == c - base + 1 or nodes[M_END, c + 1] != nodes[M_END, c]:
-            return 0
-        c += 1
-    if nodes[M_KIND, c] > MS or nodes[M_FROM, c] < 0:
-        return 0
-    stop = nodes[M_TO, c]
-    code, pos = next_code(data, nodes[M_FROM, c], stop, T, out, o)
-    more, pos = next_code(data, pos, stop, T, out, o)
-    while more == 32 or 9 <= more <= 13:
-        more, pos = next_code(data, pos, stop, T, out, o)
-    return code if more < 0 else 0
-
-
-@inline_kernel
-def first_leaf(k, nodes, base):  # type: ignore[no-untyped-def]
-    """Node ``k``, or what a row of one child holds."""
-    c = base + k
-    while nodes[M_KIND, c] <= MACTION and nodes[M_END, c] > c - base + 1 and nodes[M_END, c + 1] == nodes[M_END, c]:
-        c += 1
-    return c - base
 
 
 @inline_kernel
 def takes_limits(data, k, T, nodes, base, out, o):  # type: ignore[no-untyped-def]
     """Whether node ``k`` is a sum, an integral, a union or a function such as lim: what stands under it is a subscript."""
     c = base + first_leaf(k, nodes, base)
+    if nodes[M_KIND, c] <= MACTION and names_function(data, c - base, T, nodes, base, out, o):
+        c += 1
     kind = nodes[M_KIND, c]
     if kind in (MUNDER, MOVER):
-        return nodes[M_FLAGS, c] // _MODE == _ACCENT
+        return nodes[M_FLAGS, c] // MODE == _ACCENT
     if not MI <= kind <= MTEXT or nodes[M_FROM, c] < 0:
         return False
     code, pos = next_code(data, nodes[M_FROM, c], nodes[M_TO, c], T, out, o)
@@ -126,7 +125,8 @@ def accent_of(code, over, single):  # type: ignore[no-untyped-def]
         or code == 0x2C9
         or code == 0x304
     ):
-        return tex_output.BAR if single else tex_output.OVERLINE
+        stretched = code == 0x203E or code == 0x2015
+        return tex_output.BAR if single and not stretched else tex_output.OVERLINE
     if code == 0x2192 or code == 0x20D7:
         return tex_output.VEC if single else tex_output.OVERARROW
     if code == 46 or code == 0x2D9 or code == 0x307:
@@ -160,19 +160,6 @@ def rotate(out, first, middle, last):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def needs_braces(data, k, T, nodes, base, out, o):  # type: ignore[no-untyped-def]
-    """Whether a script's base is more than one thing: a leaf, a bracketed row and a sum with limits are one."""
-    c = base + first_leaf(k, nodes, base)
-    kind = nodes[M_KIND, c]
-    if kind > MACTION:
-        return not (kind <= MSQRT or kind in (MTABLE, MFENCED, MUNDER, MOVER, MUNDEROVER))
-    if nodes[M_END, c] <= c - base + 1:
-        return False
-    first = only_code(data, c - base + 1, T, nodes, base, out, o)
-    return not (first == 40 or first == 91 or first == 123 or first == 124 or first == 0x27E8 or first == 0x2016)
-
-
-@inline_kernel
 def begin_script(data, k, row, single_row, T, W, nodes, base, out, o):  # type: ignore[no-untyped-def]
     """``_`` or ``^`` before node ``k``, with a brace unless it is one letter or digit: (next o, whether without)."""
     code = only_code(data, k, T, nodes, base, out, o)
@@ -184,24 +171,18 @@ def begin_script(data, k, row, single_row, T, W, nodes, base, out, o):  # type: 
 @inline_kernel
 def table_name(data, k, K, T, nodes, base, out, o):  # type: ignore[no-untyped-def]
     """(row of the environment of a table, whether the bracket before it belongs to it, whether the one behind does)."""
-    c = base + k
-    before, behind = 0, 0
-    if nodes[M_INDEX, c] > 0 and nodes[M_PARENT, c - 1] == nodes[M_PARENT, c]:
-        before = only_code(data, k - 1, T, nodes, base, out, o)
-    after = nodes[M_END, c]
-    if after < K and nodes[M_PARENT, base + after] == nodes[M_PARENT, c]:
-        behind = only_code(data, after, T, nodes, base, out, o)
-    if before == 40 and behind == 41:
+    left, right = brackets(data, k, K, T, nodes, base, out, o)
+    if left == 40 and right == 41:
         return tex_output.PMATRIX, True, True
-    if before == 91 and behind == 93:
+    if left == 91 and right == 93:
         return tex_output.BMATRIX, True, True
-    if (before == 124 and behind == 124) or (before == 0x2223 and behind == 0x2223):
+    if (left == 124 and right == 124) or (left == 0x2223 and right == 0x2223):
         return tex_output.VMATRIX, True, True
-    if (before == 0x2016 and behind == 0x2016) or (before == 0x2225 and behind == 0x2225):
+    if (left == 0x2016 and right == 0x2016) or (left == 0x2225 and right == 0x2225):
         return tex_output.VVMATRIX, True, True
-    if before == 123 and behind != 125:
+    if left == 123 and right != 125:
         return tex_output.CASES, True, False
-    return tex_output.ALIGNED if nodes[M_FLAGS, c] & RIGHT else tex_output.MATRIX, False, False
+    return tex_output.ALIGNED if nodes[M_FLAGS, base + k] & RIGHT else tex_output.MATRIX, False, False
 
 
 @inline_kernel
@@ -214,12 +195,12 @@ def open_limits(data, k, over, T, W, nodes, base, out, o):  # type: ignore[no-un
         code = only_code(data, second, T, nodes, base, out, o)
         accent = accent_of(code, over, only_code(data, k + 1, T, nodes, base, out, o) != 0)
     if accent:
-        nodes[M_FLAGS, c] += _ACCENT * _MODE
+        nodes[M_FLAGS, c] += _ACCENT * MODE
         return put_row(accent, T, W, out, o)
     if not second or takes_limits(data, k + 1, T, nodes, base, out, o):
-        nodes[M_FLAGS, c] += _SCRIPT * _MODE
+        nodes[M_FLAGS, c] += _SCRIPT * MODE
         return o
-    nodes[M_FLAGS, c] += _SET * _MODE
+    nodes[M_FLAGS, c] += _SET * MODE
     o = put_row(tex_output.OVERSET if over else tex_output.UNDERSET, T, W, out, o)
     nodes[M_AT, c] = o
     return o
@@ -245,11 +226,21 @@ def open_child(data, k, T, W, nodes, base, out, o):  # type: ignore[no-untyped-d
             return o, False
         if index == 1 and nodes[M_FLAGS, p] & BRACED:
             o = put_row(tex_output.CLOSE, T, W, out, o)
+        elif index == 1 and o == nodes[M_AT, p] and o > nodes[M_AT, base] and out[o - 1] != 32 and out[o - 1] != 123:
+            o = put_row(tex_output.EMPTY, T, W, out, o)  # else what stands before would take the script
+        raised = k
+        if kind == MSUBSUP and index == 1:
+            raised = nodes[M_END, c] if nodes[M_END, c] < nodes[M_END, p] else -1
+        primes = num_primes(data, raised, T, nodes, base, out, o) if raised >= 0 and kind != MSUB else 0
+        if index == 2 and primes:
+            return o, True
+        for _ in range(primes):
+            o = put_row(tex_output.QUOTE, T, W, out, o)
+        if kind == MSUP and primes:
+            nodes[M_FLAGS, p] |= SINGLE
+            return o, True
         if index == 2 and not nodes[M_FLAGS, p] & SINGLE:
             o = put_row(tex_output.CLOSE, T, W, out, o)
-        if kind == MSUP and index == 1 and only_code(data, k, T, nodes, base, out, o) in (0x2032, 39, 0x2019):
-            nodes[M_FLAGS, p] |= SINGLE
-            return put_row(tex_output.QUOTE, T, W, out, o), True
         lower = kind == MSUB or (kind == MSUBSUP and index == 1)
         o, bare = begin_script(
             data,
@@ -265,7 +256,7 @@ def open_child(data, k, T, W, nodes, base, out, o):  # type: ignore[no-untyped-d
         )
         nodes[M_FLAGS, p] = (nodes[M_FLAGS, p] & ~SINGLE) | (SINGLE if bare else 0) | ANY_SCRIPT
     elif MUNDER <= kind <= MUNDEROVER and index > 0:
-        mode = nodes[M_FLAGS, p] // _MODE
+        mode = nodes[M_FLAGS, p] // MODE
         if mode == _ACCENT:
             return o, True
         if mode == _SET:
@@ -303,6 +294,20 @@ def open_child(data, k, T, W, nodes, base, out, o):  # type: ignore[no-untyped-d
 
 
 @inline_kernel
+def row_of_mode(mode):  # type: ignore[no-untyped-def]
+    """The command of a mode of `menclose`; 0: its content alone."""
+    if mode == IN_BOX:
+        return tex_output.BOXED
+    if mode == STRUCK:
+        return tex_output.CANCEL
+    if mode == LINE_ABOVE:
+        return tex_output.OVERLINE
+    if mode == LINE_BELOW:
+        return tex_output.UNDERLINE
+    return tex_output.SQRT if mode == UNDER_ROOT else 0
+
+
+@inline_kernel
 def open_math(data, k, K, T, W, nodes, base, out, o):  # type: ignore[no-untyped-def]
     """Begin node ``k``: next o."""
     c = base + k
@@ -311,8 +316,13 @@ def open_math(data, k, K, T, W, nodes, base, out, o):  # type: ignore[no-untyped
     if MI <= kind <= MS:
         if nodes[M_FROM, c] >= 0:
             o = put_leaf(data, c, T, W, nodes, out, o)
+    elif kind == MFRAC and nodes[M_FLAGS, c] & NO_LINE:
+        left, right = brackets(data, k, K, T, nodes, base, out, o)
+        if left == 40 and right == 41:
+            o = take_brackets(k, True, True, W, nodes, base, o)
+        o = put_row(tex_output.BINOM, T, W, out, o)
     elif kind == MFRAC:
-        o = put_row(tex_output.BINOM if nodes[M_FLAGS, c] & NO_LINE else tex_output.FRAC, T, W, out, o)
+        o = put_row(tex_output.FRAC, T, W, out, o)
     elif kind == MSQRT:
         o = put_row(tex_output.SQRT, T, W, out, o)
     elif kind == MROOT:
@@ -321,24 +331,22 @@ def open_math(data, k, K, T, W, nodes, base, out, o):  # type: ignore[no-untyped
     elif kind in (MUNDER, MOVER):
         o = open_limits(data, k, kind == MOVER, T, W, nodes, base, out, o)
     elif kind == MTABLE:
-        row, before, behind = table_name(data, k, K, T, nodes, base, out, o)
-        if before:
-            o = nodes[M_AT, c - 1]
-            W[s.COMMAND] = 0
-        if behind:
-            nodes[M_FLAGS, base + nodes[M_END, c]] |= SKIPPED
+        row, left, right = table_name(data, k, K, T, nodes, base, out, o)
+        o = take_brackets(k, left, right, W, nodes, base, o)
         nodes[M_SECOND, c] = row
         o = put_row(tex_output.BEGIN, T, W, out, o)
         o = put_row(row, T, W, out, o)
         o = put_code(32, T, W, out, o)
     elif kind == MFENCED:
-        o = put_code(40, T, W, out, o)
+        sign = sign_of_fence(data, nodes[M_OPEN, c], 40, T, out, o)
+        o = put_symbol(sign, 0, T, W, out, o) if sign else o
     elif kind == MENCLOSE:
-        o = put_row(tex_output.BOXED, T, W, out, o)
+        row = row_of_mode(nodes[M_FLAGS, c] // MODE)
+        o = put_row(row, T, W, out, o) if row else o
     elif kind == MPHANTOM:
         o = put_row(tex_output.PHANTOM, T, W, out, o)
     elif kind == MSPACE:
-        if o > 0 and out[o - 1] != 32:
+        if out[o - 1] != 32 and nodes[M_END, c] < nodes[M_END, base + nodes[M_PARENT, c]]:
             o = put_code(32, T, W, out, o)
     elif nodes[M_FROM, c] >= 0 and kind <= MACTION:
         nodes[M_KIND, c] = MTEXT
@@ -348,18 +356,18 @@ def open_math(data, k, K, T, W, nodes, base, out, o):  # type: ignore[no-untyped
 
 
 @inline_kernel
-def close_math(k, T, W, nodes, base, out, o):  # type: ignore[no-untyped-def]
+def close_math(data, k, T, W, nodes, base, out, o):  # type: ignore[no-untyped-def]
     """End node ``k``, and what its parent opened before it: next o."""
     c = base + k
     kind, flags = nodes[M_KIND, c], nodes[M_FLAGS, c]
-    if kind in (MFRAC, MSQRT, MENCLOSE, MPHANTOM):
+    if kind in (MFRAC, MSQRT, MPHANTOM) or (kind == MENCLOSE and flags // MODE):
         o = put_row(tex_output.CLOSE, T, W, out, o)
-    elif kind == MROOT or ((kind in (MUNDER, MOVER)) and flags // _MODE == _SET):
+    elif kind == MROOT or ((kind in (MUNDER, MOVER)) and flags // MODE == _SET):
         o = put_row(tex_output.ROOT_OF if kind == MROOT else tex_output.BETWEEN, T, W, out, o)
         if nodes[M_SECOND, c] >= nodes[M_AT, c] and not W[s.FULL]:
             rotate(out, nodes[M_AT, c], nodes[M_SECOND, c], o)
         o = put_row(tex_output.CLOSE, T, W, out, o)
-    elif (kind in (MUNDER, MOVER)) and flags // _MODE == _ACCENT:
+    elif (kind in (MUNDER, MOVER)) and flags // MODE == _ACCENT:
         o = put_row(tex_output.CLOSE, T, W, out, o)
     elif MSUB <= kind <= MUNDEROVER:
         if flags & ANY_SCRIPT and not flags & SINGLE:
@@ -369,7 +377,8 @@ def close_math(k, T, W, nodes, base, out, o):  # type: ignore[no-untyped-def]
         o = put_row(tex_output.END, T, W, out, o)
         o = put_row(nodes[M_SECOND, c], T, W, out, o)
     elif kind == MFENCED:
-        o = put_code(41, T, W, out, o)
+        sign = 0 if flags & SKIPPED else sign_of_fence(data, nodes[M_CLOSE, c], 41, T, out, o)
+        o = put_symbol(sign, 0, T, W, out, o) if sign else o
     p = base + nodes[M_PARENT, c]
     if nodes[M_KIND, p] == MMULTI and nodes[M_INDEX, c] > 0:
         o = put_row(tex_output.CLOSE, T, W, out, o)
@@ -380,11 +389,11 @@ def close_math(k, T, W, nodes, base, out, o):  # type: ignore[no-untyped-def]
 def write_math(data, K, T, W, nodes, out, o, limit):  # type: ignore[no-untyped-def]
     """Write the formula of ``K`` nodes as TeX, not beyond ``limit``: next o; ``W[s.FULL]`` if it did not fit."""
     base, depth, k = W[s.NODES], 0, 0
-    W[s.LIMIT], W[s.FULL], W[s.COMMAND] = limit, 0, 0
+    W[s.LIMIT], W[s.FULL], W[s.COMMAND], W[s.STYLE_TO] = limit, 0, 0, -1
     while not W[s.FULL]:
         while depth > 0 and nodes[M_END, base + W[s.MATH_STACK + depth - 1]] <= k:
             depth -= 1
-            o = close_math(W[s.MATH_STACK + depth], T, W, nodes, base, out, o)
+            o = close_math(data, W[s.MATH_STACK + depth], T, W, nodes, base, out, o)
         if k >= K:
             break
         left_out = False

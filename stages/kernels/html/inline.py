@@ -21,7 +21,10 @@ HIDDEN_REGION, RENDERED_REGION, TEX_REGION, NUMBER_REGION, SIGN_REGION = 1, 2, 3
 MAX_SIGN = 9
 """Bytes of a link beside a heading that is but a sign; a longer one is the heading."""
 _MARKS = (
-    *(fnv(word) for word in (b"#", b"link", b"permalink", b"permanent link", b"direct link", b"anchor", b"top")),
+    *(
+        fnv(word)
+        for word in (b"#", b"link", b"permalink", b"permanent link", b"direct link", b"copy link", b"anchor", b"top")
+    ),
     *(fnv(word) for word in (b"back to top", b"edit", b"edit source", b"source", b"view source", b"src")),
     *(fnv(word) for word in (b"hide", b"show")),
 )
@@ -234,8 +237,14 @@ def formula_image(data, found, kinds, T, W, out, o):  # type: ignore[no-untyped-
     if stop == 0:
         return o
     display = kinds & DISPLAY != 0 or (data[start] == 36 and start + 1 < stop and data[start + 1] == 36)
-    display |= data[start] == 92 and start + 1 < stop and data[start + 1] == 91
+    display |= data[start] == 92 and start + 1 < stop and (data[start + 1] == 91 or data[start + 1] == 98)
     return formula_span(data, start, stop, is_url, display, IMAGE, T, W, out, o)
+
+
+@inline_kernel
+def opens_formula(out, i):  # type: ignore[no-untyped-def]
+    """Whether the backslash at ``i`` begins ``\\(`` or ``\\[``, behind the number of an equation for example; ``\\\\[2pt]`` does not."""
+    return (out[i + 1] == 40 or out[i + 1] == 91) and out[i - 1] != 92
 
 
 @inline_kernel
@@ -250,7 +259,7 @@ def end_tex(W, out, o, sure, display):  # type: ignore[no-untyped-def]
     if start >= stop or begins_with_delimiter(out, start, stop) or W[s.MATH_TO] > start:
         return o
     for i in range(start, stop):
-        if out[i] == 36:
+        if out[i] == 36 or (i + 1 < stop and out[i] == 92 and opens_formula(out, i)):
             return o
     if not sure and not tex.looks_like_tex(out, start, stop):
         return o
@@ -335,6 +344,8 @@ def end_script(data, pos, end, W, out, o):  # type: ignore[no-untyped-def]
         letters += is_alnum(out[i]) and not 48 <= out[i] <= 57
     word = at - 1
     while word > W[s.TEXT] and ((out[word - 1] | 0x20 >= 97 and out[word - 1] | 0x20 <= 122) or out[word - 1] >= 128):
+        if out[word - 2] == 0x80 and out[word - 3] == 0xE2:
+            break  # spaces, dashes and quotes
         word -= 1
     word_size = at - word if (before | 0x20 >= 97 and before | 0x20 <= 122) or before >= 128 else 0
     if out[at] == 91 or out[at] == 40 or out[at] == 36:
@@ -386,11 +397,15 @@ def lower(data, pos, end, W, out, at, o, before, all_digits):  # type: ignore[no
 
 @inline_kernel
 def number_ahead(data, pos, end):  # type: ignore[no-untyped-def]
-    """Whether the first text behind ``pos``, over at most some tags and white space, is a number that stands alone."""
-    end = min(end, pos + 400)
+    """Whether the first text behind ``pos``, over at most some tags and white space, is a number that stands alone; or
+    the element that begins there ends before any: its number is drawn."""
+    end, depth = min(end, pos + 400), 0
     while pos < end:
         b = data[pos]
         if b == 60:
+            depth += 1 if pos + 1 < end and data[pos + 1] != 47 else -1
+            if depth < 0:
+                return True
             while pos < end and data[pos] != 62:
                 pos += 1
             pos += 1
@@ -429,9 +444,9 @@ def _is_mark(out, start, stop):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def is_sign(out, start, stop, in_heading):  # type: ignore[no-untyped-def]
+def is_sign(out, start, stop, in_heading, is_own):  # type: ignore[no-untyped-def]
     """Whether the text of a link is a pilcrow or, in a heading, another sign that links to itself or to what is done with
-    it: ``#``, ``[link]``, ``[edit]`` (`_MARKS`)."""
+    it: ``#``, ``[link]``, ``[edit]`` (`_MARKS`); with ``is_own`` it leads to its own heading, behind whose text it stands, and may say so in words."""
     while start < stop and out[start] == 32:
         start += 1
     while stop > start and out[stop - 1] == 32:
@@ -447,14 +462,13 @@ def is_sign(out, start, stop, in_heading):  # type: ignore[no-untyped-def]
         return True
     if size == 3 and out[start] == 0xE2 and out[start + 1] == 0x80 and out[start + 2] == 0x8B:
         return True
-    if size == 3 and out[start] == 0xEF and out[start + 1] == 0x83:  # private use: icon fonts
+    if is_own and _is_mark(out, start, stop):
         return True
     if size > 2 and out[start] == 91 and out[stop - 1] == 93:
         return _is_mark(out, start + 1, stop - 1)
-    return (
-        size == 4
-        and out[start] == 0xF0
-        and out[start + 1] == 0x9F
-        and out[start + 2] == 0x94
-        and out[start + 3] == 0x97
-    )
+    if size > 3 and out[stop - 3] == 0xEF and out[stop - 2] == 0xB8:
+        size -= 3  # as text or as a picture
+    if size == 3:
+        private = out[start] == 0xEE or (out[start] == 0xEF and out[start + 1] < 0xA4)  # icon fonts
+        return private or (out[start] == 0xE2 and 0x86 <= out[start + 1] <= 0xAF)  # arrows, shapes and signs
+    return size == 4 and out[start] == 0xF0 and out[start + 1] == 0x9F

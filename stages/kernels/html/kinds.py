@@ -27,7 +27,7 @@ KIND_WORDS: dict[int, str] = {
     "codemirror-linenumber cm-gutters cm-gutter ace_gutter ace_gutter-cell react-syntax-highlighter-line-number line-no "
     "code-line-number codeline-number ltx_tag_listingline linenr line-nr lno urvanov-syntax-highlighter-nums "
     "urvanov-syntax-highlighter-num margin-view-overlays code-lineno codelinenumber linenum "
-    "react-line-number line-numbers",
+    "react-line-number line-numbers pre-numbering codemirror-gutter-wrapper line-numbers-wrapper lines-num src-line-numbers",
     # for screen readers alone
     UNSEEN: "sr-only visually-hidden visuallyhidden screen-reader-text screen-reader-only screenreader-only "
     "screen-reader element-invisible u-visually-hidden is-visually-hidden show-for-sr a11y-hidden vh-hidden assistive-text",
@@ -35,24 +35,25 @@ KIND_WORDS: dict[int, str] = {
     EXTRA: "headerlink header-anchor hash-link anchorjs-link heading-anchor headinglink editsection "
     "direct-link permalink-anchor anchor-link mathjax_preview copybtn copy-button clip-button clipboard-button btn-clipboard "
     "copy-code-button clipboard-copy jp-inputprompt jp-outputprompt input_prompt output_prompt crayon-toolbar code-toolbar-item toolbar-item crayon-main-toolbar "
-    "urvanov-syntax-highlighter-toolbar highlight-tools toolbar_item snippet-clipboard-content-button",
+    "urvanov-syntax-highlighter-toolbar copy-code-btn code-copy-btn copy-to-clipboard-button btn-copy copy-btn copybutton "
+    "cnblogs_code_toolbar ltx_listing_data hljs-button highlight-tools toolbar_item snippet-clipboard-content-button",
     # what a formula looks like, where its source stands inside or behind
-    RENDERED: "mathjax mathjax_display mathjax_svg mathjax_svg_display mathjax_chtml mathjax_mathml mjx-chtml mjx-mathml "
+    RENDERED: "mq-root-block mathjax mathjax_display mathjax_svg mathjax_svg_display mathjax_chtml mathjax_mathml mjx-chtml mjx-mathml "
     "mjxc-display mathjax_error",
     GLYPHS: "katex-html",
     MATH: "math tex latex maths equation formula math-container asciimath tex2jax_process math-expression tex-math",
     FORMULA: "math-inline math-display math-tex math-block inline-math display-math language-math js-render-math arithmatex "
-    "inlinemath displaymath latex-inline latex-block katex-inline katex-block math-formula",
+    "inlinemath displaymath latex-inline latex-block katex-inline katex-block math-formula katex-eq wp-katex-eq",
     DISPLAY: "katex-display katex-block math-display display-math displaymath mathjax_display mjxc-display math-block "
     "mwe-math-mathml-display mwe-math-element-block mwe-math-fallback-image-display display ql-img-displayed-equation "
     "latex-block latex-display",
     # code that is no `pre`
     CODE: "syntaxhighlighter crayon-pre urvanov-syntax-highlighter-pre dp-highlighter highlighttable rouge-table lntable "
     "hljs-ln codehilitetable js-file-line-container codemirror-code cm-content ace_text-layer view-lines "
-    "codecolorer blob-code-content linenodiv-code enlighter-code code-table highlight-table codetable",
+    "codecolorer blob-code-content linenodiv-code enlighter-code code-table highlight-table codetable ql-code-block-container code-view ltx_lstlisting lstlisting lstinputlisting linenums react-code-lines",
     CODE_WORD: "sourcecode hljs highlight code syntaxhighlighter prettyprint prism prism-code codehilite src source "
     "chroma rouge codecolorer listing example geshi mw-highlight de1 programlisting enlighter-code brush snippet "
-    "syntax highlighter-rouge codeblock code-block literal-block crayon-plain verbatim fragment",
+    "syntax highlighter-rouge codeblock code-block literal-block crayon-plain verbatim fragment ql-code-block bbcode_code bbcodecode bbc_code codebox code-frame cnblogs_code enlighterjsraw",
     LAYOUT: "ltx_eqn_table ltx_eqn_align ltx_eqn_gather presentation ltx_equationgroup wp_syntax",
     # images of formulas
     PICTURE: "mwe-math-fallback-image-inline mwe-math-fallback-image-display tex latex math mathjax ql-img-inline-formula "
@@ -281,6 +282,8 @@ NO_LANGUAGE = 1 << 16
 """Of a word that says that no language is known."""
 STYLED = 1 << 17
 """Of an element that the page's own style sheets hide (`style_sheets`)."""
+CLASSIFIER = 1 << 18
+"""Of the type behind a term, which style sheets part from it with a colon (docutils, numpydoc)."""
 _PREFIXES = (b"language-", b"lang-", b"highlight-source-", b"highlight-text-", b"highlight-", b"hl-", b"mw-highlight-lang-",
              b"src-", b"source-", b"lang:", b"type-", b"brush:", b"code-", b"listing-", b"syntax-", b"prism-", b"pygments-", b"dp-")  # fmt: skip
 
@@ -291,6 +294,7 @@ def fill_kind_table(T: npt.NDArray[np.int64]) -> None:
     for bit, words in KIND_WORDS.items():
         for word in words.split():
             masks[word.encode()] = masks.get(word.encode(), 0) | bit
+    masks[b"classifier"] = CLASSIFIER
     for name in NAMES:
         masks[name.encode()] = masks.get(name.encode(), 0) | NAMED
     for name in _NO_NAMES:
@@ -351,6 +355,16 @@ def read_kinds(data, start, stop, T):  # type: ignore[no-untyped-def]
         if prefix >= 0:
             mask |= LANGUAGE
     return mask & ~NO_LANGUAGE
+
+
+@inline_kernel
+def name_of_language(data, start, stop, T):  # type: ignore[no-untyped-def]
+    """``data[start:stop]`` if it is the name of a programming language, else (0, 0)."""
+    h = FNV_START
+    for i in range(start, min(stop, start + 24)):
+        h = mix(h, data[i] | 0x20 if 65 <= data[i] <= 90 else data[i])
+    mask = look_up(T, KIND_TABLE, KIND_SIZE, h)
+    return (start, stop) if mask > 0 and mask & NAMED else (0, 0)
 
 
 @inline_kernel

@@ -6,20 +6,23 @@ from stages.kernels.html import inline as inline
 from stages.kernels.html import state as s
 from stages.kernels.html import tokens as t
 from stages.kernels.html.ends import in_code, mark_code, mark_off
+from stages.kernels.html.kinds import CLASSIFIER
 from stages.kernels.html.layout import HINT_MASK, KIND_SHIFT, OFF
 from stages.kernels.html.tables import FNV_START, fnv, mix
 from stages.kernels.html.tokens import is_space
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
-_EDIT_SECTION, _PARA, _NUMBER_182, _NUMBER_B6, _NUMBER_B6_SMALL = (
-    fnv(name) for name in (b"mw-editsection", b"para", b"#182", b"#xB6", b"#xb6")
+_EDIT_SECTION = fnv(b"mw-editsection")
+_MARKS = tuple(
+    fnv(name)
+    for name in (b"para", b"#182", b"#xB6", b"#xb6", b"#8617", b"#x21a9", b"#x21A9", b"larrhk", b"#8593", b"uarr")
 )
 
 
 @inline_kernel
 def is_permalink(data, href, pos, end):  # type: ignore[no-untyped-def]
     """Whether the link whose address begins at ``href`` leads into the page and its text, from ``pos`` on, is a mark
-    alone: a pilcrow, as bytes or a reference, or `#`."""
+    alone: a pilcrow or the arrow behind a footnote, as bytes or references, `#` or `^`."""
     if href >= end or data[href] != 35:
         return False
     while pos < end and is_space(data[pos]):
@@ -28,19 +31,25 @@ def is_permalink(data, href, pos, end):  # type: ignore[no-untyped-def]
         return False
     if data[pos] == 0xC2 and data[pos + 1] == 0xB6:  # ¶
         pos += 2
-    elif data[pos] == 35 and is_name(data[href + 1]):
+    elif (data[pos] == 35 or data[pos] == 94) and is_name(data[href + 1]):
         pos += 1
-    elif data[pos] == 38:  # &para; &#182; &#xB6;
+    elif data[pos] == 0xE2 and data[pos + 1] == 0x86 and (data[pos + 2] == 0xA9 or data[pos + 2] == 0x91):  # ↩ ↑
+        pos += 3
+    elif data[pos] == 38:  # &para; &#182; &#xB6; &#8617;
         begin = pos
         while pos < end and data[pos] != 59 and pos - begin < 7:
             pos += 1
-        if not _is_pilcrow(data, begin + 1, pos):
+        if not _is_mark(data, begin + 1, pos):
             return False
         pos += 1
     else:
         return False
     while pos < end and is_space(data[pos]):
         pos += 1
+    if pos + 2 < end and data[pos] == 0xEF and data[pos + 1] == 0xB8:
+        pos += 3
+    elif pos + 7 < end and data[pos] == 38 and data[pos + 1] == 35 and data[pos + 2] | 0x20 == 120:  # &#xfe0e;
+        pos += 8
     return pos + 2 < end and data[pos] == 60 and data[pos + 1] == 47 and data[pos + 2] | 0x20 == 97
 
 
@@ -51,11 +60,11 @@ def is_name(byte):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def _is_pilcrow(data, start, stop):  # type: ignore[no-untyped-def]
+def _is_mark(data, start, stop):  # type: ignore[no-untyped-def]
     h = FNV_START
     for i in range(start, stop):
         h = mix(h, data[i])
-    return h in (_PARA, _NUMBER_182, _NUMBER_B6, _NUMBER_B6_SMALL)
+    return h in _MARKS
 
 
 @inline_kernel
@@ -70,15 +79,39 @@ def is_edit_link(data, start, stop):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def leads_to_place(data, W):  # type: ignore[no-untyped-def]
+    """Whether the link just read leads to a place of its own page."""
+    start = W[s.SPANS + 2 * t.HREF]
+    return start + 1 < W[s.SPANS + 2 * t.HREF + 1] and data[start] == 35
+
+
+@inline_kernel
+def put_colon(W, out, o):  # type: ignore[no-untyped-def]
+    """`` : `` behind text that does not end with one: next o."""
+    last = o
+    while last > W[s.TEXT] and out[last - 1] == 32:
+        last -= 1
+    if out[last - 1] == 58:
+        return o
+    out[last] = 32
+    out[last + 1] = 58
+    out[last + 2] = 32
+    return last + 3
+
+
+@inline_kernel
 def start_inline(data, tag, found, hints, W, T, blocks, nodes, out, o):  # type: ignore[no-untyped-def]
     """A start tag that does not break the text: marks of links, bold, code and scripts, and hints for the block. Next o."""
     if found & 0b1111:
         W[s.HINTS] |= hints & HINT_MASK
+    if hints >> KIND_SHIFT & CLASSIFIER and o > W[s.TEXT]:
+        o = put_colon(W, out, o)
     if tag == t.A:
         mark_off(W, s.LINK, o)
         if (found >> t.HREF) & 1:
             W[s.LINK] = o
-            W[s.LINKS] += 1
+            W[s.SELF_LINK] = t.H1 <= W[s.STACK_TAGS + W[s.DEPTH] - 1] <= t.H6 and leads_to_place(data, W)
+            W[s.LINKS] += 1 - W[s.SELF_LINK]
             W[s.SCRIPT_LINK] = 1
     elif tag == t.B or tag == t.STRONG:
         if W[s.BOLD] == OFF:
@@ -93,7 +126,9 @@ def start_inline(data, tag, found, hints, W, T, blocks, nodes, out, o):  # type:
     elif tag == t.TIME:
         W[s.TIMES] += 1
     elif tag == t.SUP or tag == t.SUB:
-        if not in_code(W) and W[s.REGION] != inline.TEX_REGION:
+        if W[s.REGION] == inline.TEX_REGION:
+            W[s.REGION] = W[s.REGION_DEPTH] = 0  # markup, not TeX
+        if not in_code(W):
             inline.start_script(tag, W, o)
     return o
 
@@ -104,8 +139,13 @@ def end_inline(data, tag, after, end, W, blocks, out, o):  # type: ignore[no-unt
     if tag == t.A:
         if W[s.LINK] != OFF and W[s.LINK] >= W[s.TEXT] and 0 < o - W[s.LINK] <= inline.LONGEST_SIGN:
             top = W[s.STACK_TAGS + W[s.DEPTH] - 1]
-            if inline.is_sign(out, W[s.LINK], o, t.H1 <= top <= t.H6 or top == t.DT):
+            if inline.is_sign(
+                out, W[s.LINK], o, t.H1 <= top <= t.H6 or top == t.DT, W[s.SELF_LINK] and W[s.LINK] > W[s.TEXT]
+            ):
                 o = W[s.LINK]
+        if W[s.SELF_LINK]:
+            W[s.LINK] = OFF
+            W[s.SELF_LINK] = 0
         mark_off(W, s.LINK, o)
     elif tag == t.B or tag == t.STRONG:
         mark_off(W, s.BOLD, o)

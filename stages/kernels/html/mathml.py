@@ -51,9 +51,14 @@ MATH_NAMES = [
  MSUBSUP, MUNDER, MOVER, MUNDEROVER, MMULTI, MPRESCRIPTS, NONE, MTABLE, MTR, MLABELEDTR, MTD, MFENCED, MENCLOSE, MPHANTOM,
  ANNOTATION, ANNOTATION_XML) = range(1, 35)  # fmt: skip
 # rows of a formula's nodes
-M_KIND, M_PARENT, M_FROM, M_TO, M_END, M_SECOND, M_INDEX, M_FLAGS, M_AT = range(9)
+M_KIND, M_PARENT, M_FROM, M_TO, M_END, M_SECOND, M_INDEX, M_FLAGS, M_AT, M_OPEN, M_CLOSE = range(11)
+"""`M_OPEN`, `M_CLOSE`: where the brackets of `mfenced` stand in the page << `SIGN_SHIFT`, and their size; -1: they are round."""
+SIGN_SHIFT = 4
 # what M_FLAGS holds beside a variant (lowest 4 bits) and a mode
 BRACED, SKIPPED, RIGHT, SINGLE, ANY_SCRIPT, NO_LINE = 16, 32, 64, 128, 256, 512
+MODE = 1 << 12
+IN_BOX, STRUCK, LINE_ABOVE, LINE_BELOW, UNDER_ROOT = 1, 2, 3, 4, 5
+"""Modes of `menclose`."""
 VARIANT_NAMES = {"normal": 1, "bold": 2, "double-struck": 3, "script": 4, "fraktur": 5, "sans-serif": 6, "monospace": 7,
                   "bold-italic": 8, "-tex-calligraphic": 4, "bold-script": 4, "bold-fraktur": 5, "-tex-bold-calligraphic": 4}  # fmt: skip
 FIRST_VARIANT_NAME = 100
@@ -110,6 +115,24 @@ def skip_annotation(data, pos, end, T, W, tag):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def mode_of_notation(data, start, stop):  # type: ignore[no-untyped-def]
+    """What `menclose` draws, if it is one thing that TeX has a command for, else 0."""
+    if stop - start >= 6 and data[stop - 1] | 0x20 == 101 and data[stop - 2] | 0x20 == 107:
+        return STRUCK  # updiagonalstrike and the like
+    for i in range(start, stop):
+        if is_space(data[i]):
+            return 0
+    size = stop - start
+    if size == 3 and data[start] == 116:
+        return LINE_ABOVE
+    if size == 6 and data[start] == 98:
+        return LINE_BELOW
+    if (size == 3 and data[start] == 98) or (size == 10 and data[start] == 114):
+        return IN_BOX
+    return UNDER_ROOT if size == 7 and data[start] == 114 else 0
+
+
+@inline_kernel
 def add_math_node(data, nodes, base, K, parent, kind, W, T, found):  # type: ignore[no-untyped-def]
     """Fill column ``base + K`` for an element whose attributes were just read."""
     c = base + K
@@ -144,6 +167,17 @@ def add_math_node(data, nodes, base, K, parent, kind, W, T, found):  # type: ign
         start = W[s.SPANS + 2 * t.COLUMNALIGN]
         if start < W[s.SPANS + 2 * t.COLUMNALIGN + 1] and data[start] == 114:
             nodes[M_FLAGS, c] |= RIGHT
+    if kind == MTABLE and (found >> t.DISPLAYSTYLE) & 1:
+        start = W[s.SPANS + 2 * t.DISPLAYSTYLE]
+        if start < W[s.SPANS + 2 * t.DISPLAYSTYLE + 1] and data[start] == 116:
+            nodes[M_FLAGS, c] |= RIGHT
+    if kind == MFENCED:
+        for row, which in ((M_OPEN, t.OPEN), (M_CLOSE, t.CLOSE)):
+            start, stop = W[s.SPANS + 2 * which], W[s.SPANS + 2 * which + 1]
+            nodes[row, c] = start << SIGN_SHIFT | min(stop - start, 15) if (found >> which) & 1 else -1
+    if kind == MENCLOSE and (found >> t.NOTATION) & 1:
+        start, stop = W[s.SPANS + 2 * t.NOTATION], W[s.SPANS + 2 * t.NOTATION + 1]
+        nodes[M_FLAGS, c] += MODE * mode_of_notation(data, start, stop)
     if kind == MFRAC and (found >> t.LINETHICKNESS) & 1:
         start = W[s.SPANS + 2 * t.LINETHICKNESS]
         if start < W[s.SPANS + 2 * t.LINETHICKNESS + 1] and data[start] == 48:
@@ -231,7 +265,7 @@ def read_math(data, pos, end, T, W, nodes):  # type: ignore[no-untyped-def]
                     W[s.TEX_TO] = stop
             pos = stop
             continue
-        if MI <= nodes[M_KIND, top] <= MS:
+        if MI <= nodes[M_KIND, top] <= MS and (nodes[M_KIND, top] > MO or nodes[M_FROM, top] >= 0):
             continue  # in a leaf
         if K == 1 and (found >> t.DATA_LATEX) & 1 and W[s.TEX_FROM] < 0:
             W[s.TEX_FROM] = W[s.SPANS + 2 * t.DATA_LATEX]
@@ -247,4 +281,7 @@ def read_math(data, pos, end, T, W, nodes):  # type: ignore[no-untyped-def]
     while depth > 0:
         depth -= 1
         nodes[M_END, base + W[s.MATH_STACK + depth]] = K
+    for k in range(K):
+        if MI <= nodes[M_KIND, base + k] <= MO and nodes[M_END, base + k] > k + 1:
+            nodes[M_KIND, base + k] = MROW  # KaTeX wraps what it underlines in `mo`
     return after, K

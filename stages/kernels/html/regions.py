@@ -24,12 +24,13 @@ from stages.kernels.html.kinds import (
     STYLED,
     UNSEEN,
     find_language,
+    name_of_language,
 )
-from stages.kernels.html.layout import HIDING, HINTS, LAST_BLOCK, PARENT, PARTS
+from stages.kernels.html.layout import HIDING, HINTS, LAST_BLOCK, OFF, PARENT, PARTS
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
 TEX_ATTRIBUTES = sum(1 << which for which in range(t.DATA_TEX, t.DATA_EQUATION + 1))
-LANG_ATTRIBUTES = 1 << t.DATA_LANG | 1 << t.DATA_LANGUAGE | 1 << t.DATA_TAGSEARCH
+LANG_ATTRIBUTES = sum(1 << which for which in range(t.DATA_LANG, t.DATA_TAGSEARCH + 1))
 _UNFOLDING, _CONSENT = 1 << HINT_BITS["faq"] | 1 << HINT_BITS["hero"], HINT_BITS["consent"]
 
 
@@ -40,6 +41,8 @@ def note_language(data, tag, found, kinds, W, T):  # type: ignore[no-untyped-def
     is_code = tag == t.PRE or tag == t.CODE
     if tag == t.CODE and W[s.PRE_DEPTH] > 0 and W[s.LANG_DEPTH] > 0:
         return  # a word of code
+    if is_code and (found >> t.LANG) & 1:
+        start, stop = name_of_language(data, W[s.SPANS + 2 * t.LANG], W[s.SPANS + 2 * t.LANG + 1], T)
     if not (found >> t.CLASS) & 1:
         kinds = 0
     if kinds & LANGUAGE or (kinds & NAMED and (is_code or kinds & (CODE_WORD | CODE))):
@@ -50,8 +53,13 @@ def note_language(data, tag, found, kinds, W, T):  # type: ignore[no-untyped-def
             which += 1
         if W[s.SPANS + 2 * which] < W[s.SPANS + 2 * which + 1]:
             start, stop = W[s.SPANS + 2 * which], W[s.SPANS + 2 * which + 1]
+            if which == t.DATA_PARAMS:
+                start, stop = find_language(data, start, stop, T)
     if start < stop:
         depth = W[s.PRE_DEPTH] if W[s.PRE_DEPTH] > 0 else W[s.DEPTH]
+        if W[s.OPEN + t.PRE] > 0 and W[s.PRE_DEPTH] == 0:
+            while W[s.STACK_TAGS + depth - 1] != t.PRE:
+                depth -= 1
         W[s.LANG_FROM], W[s.LANG_TO], W[s.LANG_DEPTH] = start, stop, depth
 
 
@@ -141,9 +149,9 @@ def find_region(data, tag, found, kinds, after, end, W, T, nodes, out, o, is_sta
             display = is_block or kinds & DISPLAY != 0
             o = inline.formula_span(data, a, b, False, display, inline.ATTRIBUTE, T, W, out, o)
             start_region(W, inline.RENDERED_REGION, tag, is_stacked, False, o)
-    elif (kinds & (MATH | FORMULA) or tag == t.MATH_FIELD) and not in_code(W):
+    elif (kinds & (MATH | FORMULA) or tag == t.MATH_FIELD or tag == t.D_MATH) and not in_code(W):
         start_region(W, inline.TEX_REGION, tag, is_stacked, False, o)
-        W[s.TEX_SURE] = kinds & FORMULA != 0 or tag == t.MATH_FIELD
+        W[s.TEX_SURE] = kinds & FORMULA != 0 or tag == t.MATH_FIELD or tag == t.D_MATH
         W[s.TEX_DISPLAY] = is_block or kinds & DISPLAY != 0
     return o
 
@@ -167,7 +175,10 @@ def settle(data, W, blocks, nodes, out, o):  # type: ignore[no-untyped-def]
             out[start] = 32 if spaced else out[start]
         elif kind == inline.TEX_REGION:
             o = inline.end_tex(W, out, o, W[s.TEX_SURE], W[s.TEX_DISPLAY])
-        if W[s.REGION_BLOCK]:
+            if W[s.REGION_TAG] == t.CODE and W[s.MATH_TO] == o and W[s.MATH_FROM] == start and W[s.CODE] == start:
+                W[s.MARKS] -= 1  # a formula and no code
+                W[s.CODE] = OFF
+        if W[s.REGION_BLOCK] and not in_code(W):
             o = end_block(data, W, blocks, out, o, PARTS)
     if W[s.PRE_OVER]:
         before = W[s.BLOCKS]

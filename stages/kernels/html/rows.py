@@ -1,7 +1,8 @@
 """Tables of a page: which of them hold data, and their rows as lines.
 
-For `text`. A table is for layout, and its cells are paragraphs, when it holds another table, a heading, code of several lines, a
-cell of more than `MAX_CELL_BYTES` or of more than `MAX_CELL_BLOCKS` blocks with much text, or never two cells with text in a row. One that holds nothing but `pre`
+For `text`. A table is for layout, and its cells are paragraphs, when it holds another table, a heading outside of `th`, code of several lines, a
+cell of more than `MAX_CELL_BYTES` or of more than `MAX_CELL_BLOCKS` blocks with much text, never two cells with text in a row, only one
+row with text, or in every row a bullet or number and what it marks. One that holds nothing but `pre`
 is code with its line numbers.
 
 A data table is written by row: cells joined by `` | ``, empty ones included; with Markdown between bars, a rule under the first row, rows
@@ -16,20 +17,22 @@ from __future__ import annotations
 from stages.kernels.html import features as f
 from stages.kernels.html import layout as h
 from stages.kernels.html import tokens as t
+from stages.kernels.html.items import NO_MARK, own_mark
 from stages.kernels.html.kinds import CODE, LAYOUT
 from stages.kernels.html.tokens import find_byte
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
 MAX_CELL_BLOCKS, MAX_LIST_BYTES, MAX_CELL_BYTES = 3, 300, 1500
 MAX_COLUMNS, MAX_GROWTH = 1024, 8
-IS_LAYOUT, HAS_COLUMNS, HAS_TEXT, IS_CODE = 1, 2, 4, 8
-"""Bits of a table in ``layout_M``."""
+IS_LAYOUT, HAS_COLUMNS, HAS_TEXT, IS_CODE, HAS_ROWS, IS_NO_LIST = 1, 2, 4, 8, 16, 32
+ROW_SHIFT = 8
+"""Bits of a table in ``layout_M``; above them its first row with text, plus one."""
 
 
 @inline_kernel
 def is_data(layout):  # type: ignore[no-untyped-def]
     """Whether a table with these bits is written by row."""
-    return layout & (IS_LAYOUT | IS_CODE) == 0 and layout & HAS_COLUMNS != 0
+    return layout & (IS_LAYOUT | IS_CODE) == 0 and layout & (HAS_COLUMNS | HAS_ROWS) == HAS_COLUMNS | HAS_ROWS
 
 
 @inline_kernel
@@ -41,7 +44,7 @@ def mark_tables(text, blocks, nodes, first, last, inherited, layout_M, block0, n
         any_table |= nodes[h.TAG, n] == t.TABLE
     if not any_table:
         return False
-    row = -1
+    row, cells = -1, 0
     for n in range(first, last):
         tag = nodes[h.TAG, n]
         table = inherited[f.I_TABLE, n - first]
@@ -55,12 +58,18 @@ def mark_tables(text, blocks, nodes, first, last, inherited, layout_M, block0, n
             if nodes[h.KINDS, n] & (CODE | LAYOUT):
                 layout_M[table] |= IS_LAYOUT
         elif t.H1 <= tag <= t.H6 and held > 0:
-            layout_M[table] |= IS_LAYOUT
+            cell = inherited[f.I_CELL, n - first]
+            if cell < 0 or nodes[h.TAG, first + cell] != t.TH:
+                layout_M[table] |= IS_LAYOUT
         elif tag == t.TD or tag == t.TH:
             if held > 0:
                 if inherited[f.I_ROW, n - first] == row and row >= 0:
                     layout_M[table] |= HAS_COLUMNS
+                    cells += 1
+                else:
+                    cells = 1
                 row = inherited[f.I_ROW, n - first]
+                note_row(text, blocks, nodes, n, row, cells, table, layout_M)
                 size = blocks[h.TEXT_STOP, nodes[h.LAST_BLOCK, n] - 1] - blocks[h.TEXT_START, nodes[h.FIRST_BLOCK, n]]
                 if (held > MAX_CELL_BLOCKS and size > MAX_LIST_BYTES) or size > MAX_CELL_BYTES:
                     layout_M[table] |= IS_LAYOUT
@@ -74,7 +83,28 @@ def mark_tables(text, blocks, nodes, first, last, inherited, layout_M, block0, n
         elif find_byte(text, blocks[h.TEXT_START, b], blocks[h.TEXT_STOP, b], 10) < blocks[h.TEXT_STOP, b]:
             layout_M[table] |= IS_LAYOUT
     join_code(nodes, first, last, inherited, layout_M)
+    for n in range(last - first):
+        if layout_M[n] & (HAS_ROWS | IS_NO_LIST) == HAS_ROWS:
+            layout_M[n] |= IS_LAYOUT
     return True
+
+
+@inline_kernel
+def note_row(text, blocks, nodes, n, row, cells, table, layout_M):  # type: ignore[no-untyped-def]
+    """Note for its table that cell ``n``, the ``cells``-th with text of row ``row``, has text."""
+    if layout_M[table] >> ROW_SHIFT == 0:
+        layout_M[table] |= (row + 1) << ROW_SHIFT
+    elif layout_M[table] >> ROW_SHIFT != row + 1:
+        layout_M[table] |= HAS_ROWS
+    block = nodes[h.FIRST_BLOCK, n]
+    if cells > 2 or (
+        cells == 1
+        and (
+            nodes[h.LAST_BLOCK, n] > block + 1
+            or own_mark(text, blocks[h.TEXT_START, block], blocks[h.TEXT_STOP, block]) == NO_MARK
+        )
+    ):
+        layout_M[table] |= IS_NO_LIST
 
 
 @inline_kernel

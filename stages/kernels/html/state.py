@@ -27,7 +27,11 @@ MATH_FROM, MATH_TO, MATH_SOURCE, TEX_FROM, TEX_TO, LIMIT, FULL, COMMAND, DISPLAY
     TEXT_FROM,
 ) = range(45, 54)
 PRE_NODE, PRE_OVER, MARKS_FROM, TEX_SURE, TEX_DISPLAY, DRAWN_TEX = range(54, 60)
-NUM_SLOTS = 64
+# the alphabet of the last letter of a formula, and where it ends
+STYLE, STYLE_TO = range(60, 62)
+# whether the open link is a heading's to itself; the element that is code of several lines though it is no `pre`, and whether `br` parts them
+SELF_LINK, CODE_TAG, HAS_BREAKS = range(62, 65)
+NUM_SLOTS = 66
 # then: tag and node of each open element, how many of each element are open, spans of attributes, open elements of a formula,
 # open blocks of a style sheet, classes and ids that the page's own style sheets hide (`style_sheets`), and hints of class values met before
 STACK_TAGS = NUM_SLOTS

@@ -58,7 +58,7 @@ _COMMANDS = """
 ϵ epsilon|ε varepsilon|ϑ vartheta|ϕ phi|φ varphi|ϖ varpi|ϱ varrho|ς varsigma|ϰ varkappa|ℵ aleph|ℶ beth|ℏ hbar|ℓ ell|℘ wp|ℜ Re
 ℑ Im|∂ partial|∇ nabla|∞ infty|∅ emptyset|∀ forall|∃ exists|∄ nexists|¬ neg|⊤ top|⊥ bot|∠ angle|△ triangle|′ prime|∑ sum|∏ prod
 ∐ coprod|∫ int|∬ iint|∭ iiint|∮ oint|⋃ bigcup|⋂ bigcap|⨆ bigsqcup|⋁ bigvee|⋀ bigwedge|⨁ bigoplus|⨂ bigotimes|⨀ bigodot|± pm
-∓ mp|× times|÷ div|∗ ast|⋆ star|∘ circ|∙ bullet|• bullet|⋅ cdot|· cdot|∩ cap|∪ cup|⊎ uplus|⊓ sqcap|⊔ sqcup|∨ vee|∧ wedge|∖ setminus
+∓ mp|× times|÷ div|⋆ star|∘ circ|∙ bullet|• bullet|⋅ cdot|· cdot|∩ cap|∪ cup|⊎ uplus|⊓ sqcap|⊔ sqcup|∨ vee|∧ wedge|∖ setminus
 ≀ wr|⊕ oplus|⊖ ominus|⊗ otimes|⊘ oslash|⊙ odot|† dagger|‡ ddagger|≤ leq|≥ geq|≡ equiv|≺ prec|≻ succ|∼ sim|≃ simeq|≪ ll|≫ gg
 ≍ asymp|⊂ subset|⊃ supset|⊆ subseteq|⊇ supseteq|≈ approx|≅ cong|≠ neq|≐ doteq|∝ propto|∈ in|∋ ni|∉ notin|⊢ vdash|⊣ dashv|∣ mid
 ∥ parallel|⊨ models|⊧ models|⊊ subsetneq|⊋ supsetneq|⩽ leqslant|⩾ geqslant|≲ lesssim|≳ gtrsim|⪯ preceq|⪰ succeq|⊲ vartriangleleft
@@ -75,7 +75,7 @@ _PLAIN = {"−": "-", "‐": "-", "–": "-", "∶": ":", "{": "\\{", "}": "\\}"
           "\\": "\\backslash", "∣": "\\mid", "‖": "\\|", "∥": "\\parallel", "\u2061": "", "\u2062": "", "\u2063": "", "\u2064": "",
           "\u200b": "", "\xa0": "", "\u2009": "", "\u200a": "", "\u2005": "", "\u2004": "", "\u205f": "", "\u2003": "", "\u2002": "",
           "″": "''", "‴": "'''", "′": "'", "’": "'", "≔": ":=", "⩴": "::=", "﹣": "-", "\ufeff": "", "∕": "/",
-          "⁄": "/", "ˆ": "^", "^": "\\wedge", "~": "\\sim", "˜": "\\sim", "⋅": "\\cdot"}  # fmt: skip
+          "⁄": "/", "∗": "*", "ℎ": "h", "ˆ": "^", "^": "\\wedge", "~": "\\sim", "˜": "\\sim", "⋅": "\\cdot"}  # fmt: skip
 VARIANTS = ("", "mathrm", "mathbf", "mathbb", "mathcal", "mathfrak", "mathsf", "mathtt", "boldsymbol")
 RM, BF, BB, CAL, FRAK, SF, TT, BS = range(1, 9)
 _LETTERS = {"mathbb": "ℝR ℕN ℤZ ℂC ℚQ ℙP ℍH", "mathcal": "ℬB ℰE ℱF ℋH ℐI ℒL ℳM ℛR ℯe ℊg ℴo", "mathfrak": "ℭC ℌH ℨZ"}

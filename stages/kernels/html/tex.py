@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from stages.kernels.html.entities import read_reference
+from stages.kernels.html.tables import FNV_START, fnv, mix
 from stages.kernels.html.tex_output import is_letter
 from stages.kernels.html.tokens import is_space
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
+
+_DISPLAYS = tuple(fnv(name) for name in (b"displaymath", b"equation", b"equation*", b"math"))
 
 
 @inline_kernel
@@ -51,9 +54,41 @@ def skip_wrapper(out, start, o):  # type: ignore[no-untyped-def]
             stop -= 1
         elif size > 11 and out[start] == 92 and begins_style(out, start, stop):
             start += 10 if out[start + 1] == 116 else 13
+        elif size > 11 and out[start] == 92 and environment(out, start, stop) > 0:
+            name = environment(out, start, stop)
+            start += name + 8
+            stop -= name + 6
         else:
             break
     return start, stop
+
+
+@inline_kernel
+def environment(out, start, stop):  # type: ignore[no-untyped-def]
+    """Bytes of the name of the environment that TeX is all of, if dollars say the same; else 0."""
+    if out[start + 1] != 98 or out[start + 2] != 101 or out[start + 6] != 123:
+        return 0
+    i, h = start + 7, FNV_START
+    while i < stop and out[i] != 125 and i - start < 20:
+        h = mix(h, out[i])
+        i += 1
+    size = i - start - 7
+    if h not in _DISPLAYS:
+        return 0
+    while i + size + 6 < stop and not ends_environment(out, i, start + 7, size):
+        i += 1
+    return size if i + size + 6 == stop and ends_environment(out, i, start + 7, size) else 0
+
+
+@inline_kernel
+def ends_environment(out, i, name, size):  # type: ignore[no-untyped-def]
+    """Whether ``\\end{`` and the ``size`` bytes at ``name`` stand at ``i``."""
+    if out[i] != 92 or out[i + 1] != 101 or out[i + 4] != 123:
+        return False
+    same = 0
+    while same < size and out[i + 5 + same] == out[name + same]:
+        same += 1
+    return same == size
 
 
 @inline_kernel

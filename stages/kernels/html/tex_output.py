@@ -74,15 +74,16 @@ _STRINGS = (
     "\\bar{", "\\overline{", "\\vec{", "\\dot{", "\\ddot{", "\\check{", "\\breve{", "\\overbrace{", "\\underline{",
     "\\underbrace{", "\\boxed{", "\\binom{", "\\widehat{", "\\widetilde{", "\\overrightarrow{", "\\phantom{", ", ", "\\limits",
     "_", "^", "'", "\\prime", "{}", "\\mathrm{", "\\acute{", "\\grave{", "\\mathring{",
+    "\\cancel{",
 )  # fmt: skip
 _FIRST_STRING = 400
 _ROW = {text: _FIRST_STRING + number for number, text in enumerate(_STRINGS)}
 (FRAC, BETWEEN, CLOSE, SQRT, ROOT, ROOT_OF, SUB, SUP, OPEN, OVERSET, UNDERSET, TEXT, NEW_ROW, NEW_CELL, BEGIN,
  END, MATRIX, PMATRIX, BMATRIX, VMATRIX, VVMATRIX, CASES, ALIGNED, HAT, TILDE, BAR, OVERLINE, VEC, DOT, DDOT,
  CHECK, BREVE, OVERBRACE, UNDERLINE, UNDERBRACE, BOXED, BINOM, WIDEHAT, WIDETILDE, OVERARROW, PHANTOM, COMMA, LIMITS,
- SUB1, SUP1, QUOTE, PRIME, EMPTY, MATHRM, ACUTE, GRAVE, RING) = range(_FIRST_STRING, _FIRST_STRING + 52)  # fmt: skip
+ SUB1, SUP1, QUOTE, PRIME, EMPTY, MATHRM, ACUTE, GRAVE, RING, CANCEL) = range(_FIRST_STRING, _FIRST_STRING + 53)  # fmt: skip
 FIRST_VARIANT, FIRST_COMMAND = 460, 470
-(V_NORMAL, _V_BOLD, _V_DOUBLE, _V_SCRIPT, _V_FRAKTUR, _V_SANS, _V_MONO, _V_BOLD_ITALIC) = range(1, 9)
+(V_NORMAL, _V_BOLD, _V_DOUBLE, _V_SCRIPT, _V_FRAKTUR, V_SANS, V_MONO, _V_BOLD_ITALIC) = range(1, 9)
 
 
 def _store(T: npt.NDArray[np.int64], row: int, text: str) -> None:
@@ -179,17 +180,35 @@ def put_code(code, T, W, out, o):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def put_symbol(code, variant, T, W, out, o):  # type: ignore[no-untyped-def]
-    """A character of mathematics: next o."""
+def makes_words(variant):  # type: ignore[no-untyped-def]
+    """Whether letters of an alphabet that stand side by side are a word: roman, sans serif and typewriter ones are, bold and others are names."""
+    return variant in (V_NORMAL, V_SANS, V_MONO)
+
+
+@inline_kernel
+def plain_letter(code, variant, T):  # type: ignore[no-untyped-def]
+    """(letter, place of its alphabet in `VARIANTS`) of a character of the mathematical alphabets; any other as it is."""
     if ALPHABETS_FROM <= code < ALPHABETS_TO:
         letter = T[ALPHABETS + code - ALPHABETS_FROM]
-        code = letter & 0xFFFFFFFF
-        variant = letter >> 32
+        return letter & 0xFFFFFFFF, letter >> 32
+    return code, variant
+
+
+@inline_kernel
+def put_symbol(code, variant, T, W, out, o):  # type: ignore[no-untyped-def]
+    """A character of mathematics: next o."""
+    code, variant = plain_letter(code, variant, T)
     if variant > 0 and (is_letter(code) or 48 <= code <= 57 or (variant != V_NORMAL and 0x391 <= code <= 0x3C9)):
-        o = put_row(FIRST_VARIANT + variant, T, W, out, o)
+        if W[s.STYLE_TO] == o and W[s.STYLE] == variant:
+            o -= 1  # one more letter of a word
+        else:
+            o = put_row(FIRST_VARIANT + variant, T, W, out, o)
         row = symbol_of(code, T)
         o = put_row(row, T, W, out, o) if row >= 0 else put_code(code, T, W, out, o)
-        return put_row(CLOSE, T, W, out, o)
+        o = put_row(CLOSE, T, W, out, o)
+        if makes_words(variant):
+            W[s.STYLE], W[s.STYLE_TO] = variant, o
+        return o
     row = symbol_of(code, T)
     return put_row(row, T, W, out, o) if row >= 0 else put_code(code, T, W, out, o)
 
@@ -208,6 +227,8 @@ def put_leaf(data, column, T, W, nodes, out, o):  # type: ignore[no-untyped-def]
         return put_text(data, start, stop, T, W, out, o)
     following, _ = next_code(data, pos, stop, T, out, o)
     if following < 0:
+        if code == 0x2223 and not (data[start - 1] == 62 and data[start - 2] == 111):
+            code = 124  # a bracket: only a bare `mo` is "divides"
         return put_symbol(code, variant, T, W, out, o)
     letters, h, i = True, FNV_START, start
     while True:
@@ -244,9 +265,12 @@ def put_text(data, start, stop, T, W, out, o):  # type: ignore[no-untyped-def]
         code, i = next_code(data, i, stop, T, out, o)
         if code < 0:
             break
-        if code == 0xA0 or code == 32 or 9 <= code <= 13:
+        if code == 0xA0 or code == 32 or 9 <= code <= 13 or 0x2000 <= code <= 0x200B or code == 0x202F:
             space = True
             continue
+        if 0x2060 <= code <= 0x2064:
+            continue
+        code, _ = plain_letter(code, 0, T)
         if space:
             o = put_code(32, T, W, out, o)
             space = False

@@ -18,9 +18,18 @@ from stages.kernels.html import features as f
 from stages.kernels.html import layout as h
 from stages.kernels.html import tokens as t
 from stages.kernels.html.context import CONTEXT, score_context
-from stages.kernels.html.fences import close_fence, copy_text, fence_size, open_fence, write_code, write_inline
+from stages.kernels.html.fences import (
+    are_numbers_of,
+    close_fence,
+    copy_text,
+    fence_size,
+    open_fence,
+    write_code,
+    write_inline,
+)
 from stages.kernels.html.inline import is_number_text
 from stages.kernels.html.items import BULLET, MAX_MARK, NO_MARK, list_around, own_mark, put_mark
+from stages.kernels.html.labels import MAX_LABEL, names_language, says_copy
 from stages.kernels.html.rows import end_of_element, is_data, mark_tables, write_rows
 from stages.kernels.html.trees import byte_scores, sum_trees
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
@@ -89,16 +98,45 @@ def write_prefix(blocks, nodes, node0, n, block, is_new_item, is_code, inherited
 
 
 @inline_kernel
+def is_mark_cell(blocks, nodes, node0, block, inherited):  # type: ignore[no-untyped-def]
+    """Whether a block is all of a cell, and the next one the beginning of another cell of the same row."""
+    n, other = blocks[h.NODE, block] - node0, blocks[h.NODE, block + 1] - node0
+    cell, next_cell = inherited[f.I_CELL, n], inherited[f.I_CELL, other]
+    if cell < 0 or next_cell < 0 or cell == next_cell or inherited[f.I_ROW, n] != inherited[f.I_ROW, other]:
+        return False
+    return nodes[h.FIRST_BLOCK, node0 + cell] == block and nodes[h.FIRST_BLOCK, node0 + next_cell] == block + 1
+
+
+@inline_kernel
+def complete(blocks, nodes, node0, block0, num, inherited, chosen_B):  # type: ignore[no-untyped-def]
+    """Choose the term of a chosen definition."""
+    for b in range(num - 1):
+        if chosen_B[b] or not chosen_B[b + 1]:
+            continue
+        n, other = blocks[h.NODE, block0 + b] - node0, blocks[h.NODE, block0 + b + 1] - node0
+        item, behind = inherited[f.I_ITEM, n], inherited[f.I_ITEM, other]
+        if item >= 0 and behind >= 0 and nodes[h.TAG, node0 + item] == t.DT and nodes[h.TAG, node0 + behind] == t.DD:
+            chosen_B[b] = True
+
+
+@inline_kernel
 def mark_of_item(text, blocks, nodes, node0, block, inherited):  # type: ignore[no-untyped-def]
-    """What mark of its `li` the first block of one is, if more of the item, no code and no table, follows (`items.own_mark`)."""
+    """What mark of its `li` the first block of one is, if more of the item, no code and no table, follows, or of the
+    `dd` behind it a `dt`, or of the next cell one (`items.own_mark`)."""
     n, other = blocks[h.NODE, block] - node0, blocks[h.NODE, block + 1] - node0
     item = inherited[f.I_ITEM, n]
-    if (
-        item < 0
-        or nodes[h.TAG, node0 + item] != t.LI
-        or inherited[f.I_ITEM, other] != item
-        or inherited[f.I_PRE, other] >= 0
-    ):
+    if inherited[f.I_PRE, other] >= 0:
+        return NO_MARK
+    if is_mark_cell(blocks, nodes, node0, block, inherited):
+        return own_mark(text, blocks[h.TEXT_START, block], blocks[h.TEXT_STOP, block])
+    if item < 0:
+        return NO_MARK
+    if nodes[h.TAG, node0 + item] == t.DT:  # manual pages have their lists as `dl`
+        behind = inherited[f.I_ITEM, other]
+        if behind < 0 or nodes[h.TAG, node0 + behind] != t.DD or nodes[h.FIRST_BLOCK, node0 + behind] != block + 1:
+            return NO_MARK
+        return own_mark(text, blocks[h.TEXT_START, block], blocks[h.TEXT_STOP, block])
+    if nodes[h.TAG, node0 + item] != t.LI or inherited[f.I_ITEM, other] != item:
         return NO_MARK
     if nodes[h.FIRST_BLOCK, node0 + item] != block or inherited[f.I_TABLE, other] != inherited[f.I_TABLE, n]:
         return NO_MARK
@@ -107,16 +145,47 @@ def mark_of_item(text, blocks, nodes, node0, block, inherited):  # type: ignore[
 
 @inline_kernel
 def is_gutter(text, blocks, block, last, inherited, node0):  # type: ignore[no-untyped-def]
-    """Whether a block is nothing but the numbers of the lines of code beside it, in the same row of a table."""
+    """Whether a block is nothing but the numbers of the lines of code beside it: in the same row of a table, or `pre` before `pre`."""
     n = blocks[h.NODE, block] - node0
-    if inherited[f.I_ROW, n] < 0 or block + 1 >= last:
+    if block + 1 >= last:
         return False
     other = blocks[h.NODE, block + 1] - node0
+    if (
+        inherited[f.I_PRE, n] >= 0
+        and inherited[f.I_PRE, other] >= 0
+        and inherited[f.I_PRE, other] != inherited[f.I_PRE, n]
+    ):
+        start, stop = blocks[h.TEXT_START, block + 1], blocks[h.TEXT_STOP, block + 1]
+        if are_numbers_of(text, blocks[h.TEXT_START, block], blocks[h.TEXT_STOP, block], start, stop):
+            return True
+    if inherited[f.I_ROW, n] < 0:
+        return False
     if inherited[f.I_ROW, other] != inherited[f.I_ROW, n] or inherited[f.I_PRE, other] < 0:
         return False
     return inherited[f.I_CELL, other] != inherited[f.I_CELL, n] and is_number_text(
         text, blocks[h.TEXT_START, block], blocks[h.TEXT_STOP, block]
     )
+
+
+@inline_kernel
+def is_label(text, blocks, nodes, block, last, m, inherited, node0):  # type: ignore[no-untyped-def]
+    """Whether a block is the name of the language of the code behind it, or the button of code before or behind it (``m``: the node before)."""
+    start, stop = blocks[h.TEXT_START, block], blocks[h.TEXT_STOP, block]
+    if stop - start > MAX_LABEL or (block + 1 >= last and m < 0):
+        return False
+    tag, is_copy = nodes[h.TAG, blocks[h.NODE, block]], says_copy(text, start, stop)
+    if tag != t.DIV and tag != t.BUTTON and tag != t.FIGCAPTION and tag != t.FIGURE and not (is_copy and tag == t.P):
+        return False  # an author's words
+    if is_copy and m >= 0 and inherited[f.I_PRE, m] >= 0:
+        return True
+    code = block + 1
+    while code < last and code < block + 3 and inherited[f.I_PRE, blocks[h.NODE, code] - node0] < 0:
+        if not says_copy(text, blocks[h.TEXT_START, code], blocks[h.TEXT_STOP, code]):
+            return False
+        code += 1
+    if code >= last or inherited[f.I_PRE, blocks[h.NODE, code] - node0] < 0:
+        return False
+    return is_copy or names_language(text, start, stop, text, blocks[h.NAME_FROM, code], blocks[h.NAME_TO, code])
 
 
 @inline_kernel
@@ -142,6 +211,7 @@ def write_page(text, blocks, nodes, pages, d, chosen_B, inherited, layout_M, col
     any_table = mark_tables(text, blocks, nodes, node0, last_node, inherited, layout_M, block0, num)
     if any_table:
         judge_tables(blocks, nodes, node0, last_node, inherited, layout_M, block0, chosen_B)
+    complete(blocks, nodes, node0, block0, num, inherited, chosen_B)
     before, m, fence, written_to, joined = -1, 0, 0, 0, False
     for b in range(num):
         block = block0 + b
@@ -161,14 +231,17 @@ def write_page(text, blocks, nodes, pages, d, chosen_B, inherited, layout_M, col
             written_to = nodes[h.LAST_BLOCK, node0 + table]
             before, m = block, node0 + table - node0
             continue
-        if any_table and is_gutter(text, blocks, block, block0 + num, inherited, node0):
+        if (any_table or pre >= 0) and is_gutter(text, blocks, block, block0 + num, inherited, node0):
+            continue
+        if pre < 0 and is_label(text, blocks, nodes, block, block0 + num, m if before >= 0 else -1, inherited, node0):
             continue
         is_new_item = before < 0 or inherited[f.I_ITEM, n] != inherited[f.I_ITEM, m]
         start, stop = blocks[h.TEXT_START, block], blocks[h.TEXT_STOP, block]
         if before >= 0 and not joined:
             o = write_separator(out, o, before, block, blocks, nodes, node0, m, n, inherited)
         mark = NO_MARK
-        if is_new_item and b + 1 < num and chosen_B[b + 1] and stop - start <= MAX_MARK and pre < 0:
+        may_be_mark = stop - start <= MAX_MARK and pre < 0 and (is_new_item or inherited[f.I_CELL, n] >= 0)
+        if may_be_mark and b + 1 < num and chosen_B[b + 1]:
             mark = mark_of_item(text, blocks, nodes, node0, block, inherited)
         if mark:
             o = put(out, o, 32, 0, inherited[f.I_INDENT, n])

@@ -115,7 +115,7 @@ for _name in [
     TAGS[_name] |= BREAKOUT
 # further inline elements, numbered behind the others: trained classifiers know elements by number
 for _name in ("math", "mml:math", "m:math", "mjx-container", "mjx-math", "label", "abbr", "del",
-              "ins", "font", "cite", "mark", "math-field"):  # fmt: skip
+              "ins", "font", "cite", "mark", "math-field", "d-math"):  # fmt: skip
     TAGS[_name] = 0
 
 TAG_NAMES = ("", *TAGS)
@@ -139,7 +139,7 @@ ARTICLE, MAIN, NAV, ASIDE, HEADER, FOOTER = (_N[n] for n in ["article", "main", 
 SECTION, BLOCKQUOTE, FIGURE, FIGCAPTION = (_N[n] for n in ["section", "blockquote", "figure", "figcaption"])
 NOSCRIPT, DETAILS, VIDEO, AUDIO, CANVAS = (_N[n] for n in ["noscript", "details", "video", "audio", "canvas"])
 SPAN, RUBY, RT, RP, RTC, RB, RBC = (_N[n] for n in ["span", "ruby", "rt", "rp", "rtc", "rb", "rbc"])
-MATH, MML_MATH, M_MATH, MJX_CONTAINER, MJX_MATH, SUP, SUB, MATH_FIELD = (
+MATH, MML_MATH, M_MATH, MJX_CONTAINER, MJX_MATH, SUP, SUB, MATH_FIELD, D_MATH = (
     _N[n]
     for n in [
         "math",
@@ -150,6 +150,7 @@ MATH, MML_MATH, M_MATH, MJX_CONTAINER, MJX_MATH, SUP, SUB, MATH_FIELD = (
         "sup",
         "sub",
         "math-field",
+        "d-math",
     ]
 )
 SUMMARY, LEGEND, CENTER, FIELDSET, DIALOG = (_N[n] for n in ["summary", "legend", "center", "fieldset", "dialog"])
@@ -185,6 +186,10 @@ ATTRIBUTES = [
     "mathvariant",
     "columnalign",
     "linethickness",
+    "notation",
+    "displaystyle",
+    "open",
+    "close",
     "colspan",
     "rowspan",
     "start",
@@ -192,6 +197,8 @@ ATTRIBUTES = [
     "reversed",
     "data-lang",
     "data-language",
+    "data-enlighter-language",
+    "data-syntaxhighlighter-params",
     "data-tagsearch-lang",
     "shadowrootmode",
     "aria-labelledby",
@@ -199,7 +206,7 @@ ATTRIBUTES = [
 ]
 (CLASS, ID, ROLE, ITEMPROP, ITEMTYPE, STYLE_ATTR, HIDDEN, ARIA_HIDDEN, HREF, REL, TYPE, NAME, PROPERTY, CONTENT,
  LANG, DATETIME, ALT, SRC, DATA_TEX, DATA_LATEX, DATA_FORMULA, DATA_MATH, DATA_EXPR, DATA_EQUATION, ENCODING, DISPLAY, ALTTEXT,
- MATHVARIANT, COLUMNALIGN, LINETHICKNESS, COLSPAN, ROWSPAN, START, VALUE, REVERSED, DATA_LANG, DATA_LANGUAGE, DATA_TAGSEARCH,
+ MATHVARIANT, COLUMNALIGN, LINETHICKNESS, NOTATION, DISPLAYSTYLE, OPEN, CLOSE, COLSPAN, ROWSPAN, START, VALUE, REVERSED, DATA_LANG, DATA_LANGUAGE, DATA_ENLIGHTER, DATA_PARAMS, DATA_TAGSEARCH,
  SHADOWROOTMODE, LABELLED, MEDIA) = range(len(ATTRIBUTES))  # fmt: skip
 
 

@@ -1,0 +1,114 @@
+"""Code of pages: elements that are no `pre`, line numbers, languages, and what stands beside code."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from stages.extraction import ExtractionParams
+from stages.extraction.html_to_text import all_text
+from tests.extraction.test_structure import CODE, numbered, text_of
+
+FENCED = f"```\n{CODE}\n```"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<dl class=codebox><dt>x</dt><dd><code>{}</code></dd></dl>".format(CODE.replace("\n", "<br>").replace("    ", "&nbsp; &nbsp; ")),
+        "<p>x<div><code class=bbc_code>{}</code></div>".format(CODE.replace("\n", "<br />").replace("    ", "&nbsp;&nbsp;&nbsp;&nbsp;")),
+        f"<p>x<p><code><span>\n{CODE[:9]}</span>{CODE[9:]}\n</code></p>",
+        f"<p>x<div><tt style='color: red; white-space: pre-wrap'>{CODE}</tt></div>",
+    ],
+)  # fmt: skip
+def test_code_of_several_lines_that_is_alone_in_its_block_is_fenced(page: str) -> None:
+    assert text_of(page).replace("x\n\n", "x\n") == f"x\n{FENCED}"
+
+
+def test_white_space_between_lines_that_br_parts_is_no_line() -> None:
+    assert (
+        text_of("<p><code>\n  a \\<br />\n     b=1<br>\n&nbsp; &nbsp; c   d\n  e<br>\n</code></p>")
+        == "```\na \\\nb=1\n    c d e\n```"
+    )
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<p><code>a<br>b</code> and more", "`a`\n`b` and more"),
+        ("<p>see <code>a<br>b</code>", "see `a`\n`b`"),
+        ("<p><code>one\nlong name</code></p>", "`one long name`"),
+        ("<table><tr><td>a<td>b<tr><td><code>x<br>y</code><td>z</table>", "| a | b |\n| --- | --- |\n| `x` `y` | z |"),
+        ("<p><code>a<div>b</div>c\n\nd</code></p>", "`a`\n\n`b`\n\n`c d`"),
+    ],
+)
+def test_code_in_a_sentence_or_a_cell_or_around_blocks_stays_inline(page: str, text: str) -> None:
+    assert text_of(page) == text
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        f"<pre class=prettyprint><code class='prism language-python'>{CODE}</code><ul class=pre-numbering><li>1</li><li>2</li><li>3</li></ul></pre>",
+        "<pre><code class='hljs language-python'><table class=hljs-ln>"
+        + numbered("<tr><td class=hljs-ln-numbers data-line-number={n}><div class=hljs-ln-n data-line-number={n}></div></td>"
+                   "<td class=hljs-ln-code>{text}\n</td></tr>").replace("1\n</td>", "1</td>").replace(":\n</td>", ":</td>")
+        + "</table></code></pre>",
+        "<div class=CodeMirror-code data-language=python>"
+        + numbered("<div><div class=CodeMirror-gutter-wrapper><div class=CodeMirror-linenumber>{n}</div></div><pre>{text}</pre></div>")
+        + "</div>",
+        f"<div><pre class=src-line-numbers><a>1</a>\n<a>2</a>\n<a>3</a>\n<a>4</a></pre><pre class=lang-python>{CODE}</pre></div>",
+        "<div class=ql-code-block-container>" + numbered("<div class=ql-code-block data-language=python>{text}</div>") + "</div>",
+        f"<pre lang=python><code>{CODE}</code></pre>",
+        f"<pre class=EnlighterJSRAW data-enlighter-language=python>{CODE}</pre>",
+        f"<pre data-syntaxhighlighter-params='brush: python; gutter: false; theme: Confluence'>{CODE}</pre>",
+        f"<div class='language-python line-numbers-mode'><button class=copy></button><span class=lang>python</span><pre><code>{CODE}</code>"
+        "</pre><div class=line-numbers-wrapper><span>1</span><br><span>2</span><br></div></div>",
+        f"<div><div>Python:</div><div>Copy code</div><pre><code class=language-python>{CODE}</code></pre><button>Copy</button></div>",
+        f"<pre><div>python</div><div><button>Copy code</button></div><div><code class='x! language-python'>{CODE}</code></div></pre>",
+        f"<pre><code class='hljs language-python' lang=python>{CODE}\n<span class=copy-code-btn>Copy it</span></code></pre>",
+    ],
+)  # fmt: skip
+def test_tools_add_numbers_labels_and_buttons_that_are_no_code_and_name_the_language(page: str) -> None:
+    assert text_of(f"<p>a{page}<p>b") == f"a\n\n```python\n{CODE}\n```\n\nb"
+
+
+def test_numbers_alone_are_output_of_a_program() -> None:
+    assert text_of("<pre>1\n2\n3\n4</pre><p>a") == "```\n1\n2\n3\n4\n```\n\na"
+    assert text_of("<pre>1\n2\n3</pre><pre>a\nb</pre>") == "```\n1\n2\n3\n```\n\n```\na\nb\n```"
+    assert text_of("<pre>1\n2\n4</pre><pre>a\nb\nc</pre>") == "```\n1\n2\n4\n```\n\n```\na\nb\nc\n```"
+
+
+def test_words_of_an_author_before_code_stay() -> None:
+    code = "<pre class=lang-python>x</pre>"
+    for label in ("<p>Python</p>", "<h3>Python</h3>", "<ul><li>Python</ul>", "<div>Ruby</div>", "<div>Python 3</div>"):
+        assert text_of(label + code).strip("#- ").startswith(("Python", "Ruby"))
+
+
+@pytest.mark.parametrize(
+    ("label", "name", "is_its_name"),
+    [
+        ("JavaScript", "js", True), ("C++", "cpp", True), ("C#:", "csharp", True), ("Shell", "sh", True), ("YAML", "yml", True), ("py", "python", True),
+        ("C", "c", True), ("C", "css", False), ("R", "rust", False), ("Java", "python", False), ("Script", "typescript", False), ("Ja va", "java", False),
+        ("Jsx", "js", True), ("sj", "js", False), ("Python", "", False),
+    ],
+)  # fmt: skip
+def test_a_label_is_the_name_of_the_language_or_a_form_of_it(label: str, name: str, is_its_name: bool) -> None:
+    page = f"<div>{label}</div><pre class=language-{name}>x</pre>"
+    assert text_of(page) == f"{'' if is_its_name else label + chr(10) * 2}```{name}\nx\n```"
+
+
+def test_formulas_in_code_elements_are_formulas() -> None:
+    assert (
+        text_of("<p>so <code class='language-math math-inline'>E=mc^2</code> and <code>x</code>")
+        == "so $E=mc^2$ and `x`"
+    )
+
+
+def test_code_of_nothing_leaves_no_ticks_in_the_next_block() -> None:
+    text = all_text(
+        pa.array(["<pre><code>\n\n\n<img></code></pre><h4>最佳实践</h4><p>a".encode()], pa.large_binary()),
+        ExtractionParams(markdown=True),
+    )
+    assert text.to_pylist() == ["#### 最佳实践\n\na"]
+    assert text_of("<p><code> </code><p>bcdef <code>x</code>") == "bcdef `x`"
