@@ -37,7 +37,7 @@ def test_a_scorer_of_ones_own_gives_every_page_a_number_and_fills_a_domain(score
         for value in scored.store.read_table(entry.address).column("compression_score").to_pylist()
     ]
     assert len(values) == sum(entry.report["rows"] for entry in scored.product("documents"))
-    assert 1 < min(values) < max(values)
+    assert 0 < min(values) < 1.5 < max(values)  # a line of text grows by the compressor's own bytes
     corpus = scored.corpus()
     assert corpus is not None
     assert set(corpus["domains"]) == {"dense", "rest"}

@@ -95,10 +95,10 @@ def test_characters_of_lines_and_pages(tmp_path: Path, text: str, right: str) ->
 @pytest.mark.parametrize(
     ("html", "right"),
     [
-        ('<h1>Install<a class="headerlink" href="#install" title="Link">¶</a></h1>', "Install\n\n"),
+        ('<h1>How to install it<a class="headerlink" href="#i" title="Link">¶</a></h1>', "How to install it\n\n"),
         ('<h1>Install <a href="#install">&para;</a></h1>', "Install\n\n"),
         ('<h1>Install<a href="#install">&#182;</a></h1>', "Install\n\n"),
-        ('<h1><a class="header-anchor" href="#install">#</a> Install</h1>', "Install\n\n"),
+        ('<h1><a class="header-anchor" href="#i">#</a> How to install it</h1>', "How to install it\n\n"),
         *(
             (f'<h2>Install <a href="{href}">{mark}</a></h2>', "Install\n\n")
             for mark in ("[link]", "[Permalink]", "[#]", "[edit]", " [view source] ", "<small>[top]</small>")
