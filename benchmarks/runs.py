@@ -116,11 +116,17 @@ def bare_loop(files: list[Path]) -> tuple[int, float]:
     return count, time.perf_counter() - started
 
 
-def exchanged(mixture: Path, target: Path) -> Path:
-    """The mixture with the shares of its first two domains exchanged, beside the first so that paths still hold."""
+def two_shares(mixture: Path) -> tuple[str, str]:
+    """The first two different shares of a mixture; status 1 where there are none."""
+    shares = list(dict.fromkeys(re.findall(r"share: ([0-9.]+)", mixture.read_text())))
+    if len(shares) < 2:
+        sys.exit(f"{mixture}: expected domains with different shares, which `remix` exchanges; found {shares}")
+    return shares[0], shares[1]
+
+
+def exchanged(mixture: Path, target: Path, first: str, second: str) -> Path:
+    """The mixture with two shares exchanged, beside it so that paths still hold."""
     text = mixture.read_text()
-    shares = re.findall(r"share: ([0-9.]+)", text)
-    first, second = shares[0], next(share for share in shares if share != shares[0])
     marked = text.replace(f"share: {first}", "share: @", 1).replace(f"share: {second}", f"share: {first}", 1)
     target.write_text(marked.replace("share: @", f"share: {second}"))
     return target
@@ -135,6 +141,7 @@ def main() -> None:
     parser.add_argument("--warm-only", action="store_true", help="no run without compiled kernels")
     parser.add_argument("--data", type=Path, help="folder of the WARC files, for the bare loop")
     options = parser.parse_args()
+    shares = two_shares(options.mixture)
     shutil.rmtree(options.work, ignore_errors=True)
     if options.engine == "inline":
         options.workers = 1
@@ -148,7 +155,7 @@ def main() -> None:
     if any(tasks_of(path) for path in made):
         sys.exit("the same command once more ran tasks")
     print(f"again   {again['seconds']:.1f} s, nothing to do")
-    remixed = exchanged(options.mixture, options.mixture.with_name(".remix.yaml"))
+    remixed = exchanged(options.mixture, options.mixture.with_name(".remix.yaml"), *shares)
     try:
         remix = run(options, remixed, root)
     finally:
