@@ -67,7 +67,7 @@ def _measure(scanner: Scanner, data: Bytes, s: Scanned) -> Bytes2:
     m = scanner.measures(s)
     X = np.zeros((f.NUM_FEATURES, s.num_blocks), np.uint8)
     f.measure_blocks(
-        X, data, s.text, s.blocks, s.nodes, s.pages, scanner.logs, m.measures, m.inherited, m.slots, m.head
+        X, data, s.text, s.blocks, s.nodes, s.pages, scanner.logs, m.measures, m.inherited, m.slots, m.titles
     )
     return X
 

@@ -19,7 +19,7 @@ from stages.kernels.html import rows as html_rows
 from stages.kernels.html import text as html_text
 from stages.kernels.html.context import CONTEXT
 from stages.kernels.html.entities import MAX_GROWTH
-from stages.kernels.html.head_words import head_table
+from stages.kernels.html.titles import title_table
 from stages.kernels.html.trees import LANES, SCRATCH
 
 Table = npt.NDArray[np.int64]
@@ -60,7 +60,7 @@ class Measures:
     measures: Table
     inherited: Table
     slots: Table
-    head: Table
+    titles: Table
     layout: Table
     features: npt.NDArray[np.uint8]
     index: npt.NDArray[np.uint8]
@@ -120,7 +120,7 @@ def _measures(num_blocks: int, num_nodes: int) -> Measures:
         np.zeros((html_features.MEASURES, num_blocks + html_text.RUN_PAGES), np.int64),
         np.zeros((html_features.INHERITED, num_nodes), np.int64),
         np.zeros((8, 4 * num_blocks + 20 * html_text.RUN_PAGES), np.int64),
-        head_table(),
+        title_table(),
         np.zeros(num_nodes, np.int64),
         np.zeros((rows, num_blocks), np.uint8),
         np.zeros(SCRATCH, np.uint8),

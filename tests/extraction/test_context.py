@@ -10,10 +10,10 @@ import pytest
 
 from stages.extraction.scanning import Scanned, Scanner
 from stages.kernels.columns.ragged import text_buffers
-from stages.kernels.html import context, head_words, layout
+from stages.kernels.html import context, layout, titles
 from stages.kernels.html.context import describe_best
 from stages.kernels.html.features import M_CHARS, MEASURES, SUM_SCORE, SUM_WEIGHT
-from stages.kernels.html.head_words import find_titles
+from stages.kernels.html.titles import find_titles
 from stages.kernels.jit import lean_kernel
 
 STORY = """<html><head><title>{title}</title><meta property="{name}" content="{social}"></head><body>
@@ -62,16 +62,16 @@ def up_to_both(s: Scanned, block: int, other: int) -> int:
 @pytest.mark.parametrize("page", PAGES)
 def test_titles_are_found_as_the_twin_finds_them(page: str) -> None:
     data, s = scan(page)
-    X = np.zeros((len(head_words.HEAD_WORDS), s.num_blocks), np.uint8)
-    find(X, data, s.text, s.blocks, s.nodes, s.pages, head_words.head_table())
+    X = np.zeros((len(titles.TITLES), s.num_blocks), np.uint8)
+    find(X, data, s.text, s.blocks, s.nodes, s.pages, titles.title_table())
     first = re.search("<title>(.*?)</title>", page)
     social = re.search('(?:og|twitter):title" content="(.*?)"', page)
-    titles = [set(list(dict.fromkeys(words_of(found[1] if found else "")))[:60]) for found in (first, social)]
+    sets = [set(list(dict.fromkeys(words_of(found[1] if found else "")))[:60]) for found in (first, social)]
     last, count = None, 0
     for block in range(s.num_blocks):
-        words = words_of(s.block_text(block))[: head_words.READ]
+        words = words_of(s.block_text(block))[: titles.READ]
         size, found = 0, 0
-        for number, title in enumerate(titles):
+        for number, title in enumerate(sets):
             both = len(title & set(words))
             if number == 0 or both * (size + len(words)) > found * (len(title) + len(words)):
                 size, found = len(title), both
@@ -79,19 +79,19 @@ def test_titles_are_found_as_the_twin_finds_them(page: str) -> None:
         assert X[1, block] == 255 * found // max(1, len(words))
         if len(words) > 1 and 4 * found >= 3 * len(words) and 5 * found >= 2 * size:
             last, count = block, count + 1
-        assert X[2, block] == (head_words.NEVER if last is None else block - last)
+        assert X[2, block] == (titles.NEVER if last is None else block - last)
         assert X[3, block] == count
-        assert X[4, block] == (head_words.NEVER if last is None else up_to_both(s, block, last))
+        assert X[4, block] == (titles.NEVER if last is None else up_to_both(s, block, last))
     assert set(X[5].tolist()) == {count}
 
 
 def test_a_heading_that_repeats_the_title_is_known_and_a_menu_is_not() -> None:
     data, s = scan(PAGES[0])
-    X = np.zeros((len(head_words.HEAD_WORDS), s.num_blocks), np.uint8)
-    find(X, data, s.text, s.blocks, s.nodes, s.pages, head_words.head_table())
+    X = np.zeros((len(titles.TITLES), s.num_blocks), np.uint8)
+    find(X, data, s.text, s.blocks, s.nodes, s.pages, titles.title_table())
     blocks = [s.block_text(block) for block in range(s.num_blocks)]
     assert [blocks[b] for b in np.flatnonzero(X[2] == 0)] == ["Big cats of the north"]
-    assert X[2, blocks.index("Home")] == X[2, blocks.index("Big cats news")] == head_words.NEVER
+    assert X[2, blocks.index("Home")] == X[2, blocks.index("Big cats news")] == titles.NEVER
     assert X[4, blocks.index("A lynx of the north is a cat.")] < X[4, blocks.index("Read more")]
 
 

@@ -19,10 +19,10 @@ import numpy.typing as npt
 
 from stages.kernels.html import layout as h
 from stages.kernels.html import tokens as t
-from stages.kernels.html.head_words import HEAD_WORDS, find_titles
 from stages.kernels.html.hints import HINT_NAMES
 from stages.kernels.html.kinds import CODE
 from stages.kernels.html.tables import hash_span, mix
+from stages.kernels.html.titles import TITLES, find_titles
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 from stages.kernels.jit import lean_kernel as kernel
 from stages.kernels.simd import block_bits, lowest, ones
@@ -88,14 +88,14 @@ FEATURES = (
     ],
     *(f"page_{name}" for name in _KINDS),
     *["page_inputs", "page_scripts", "page_tags", "page_main_share"],
-    *HEAD_WORDS,
+    *TITLES,
 )
 NUM_FEATURES = len(FEATURES)
 _AT = {name: row for row, name in enumerate(FEATURES)}
 _F_INSIDE, _F_HINTS, _F_CONTAINER = _AT["in_article"], _AT[f"hint_{HINT_NAMES[0]}"], _AT["element_chars"]
 _F_NEIGHBOURS, _F_NEAR, _F_PLACE = _AT["chars_before2"], _AT["near_chars"], _AT["place"]
 _F_SIGNATURE, _F_PAGE, _F_KINDS = _AT["signature_blocks"], _AT["page_chars"], _AT[f"page_{_KINDS[0]}"]
-_F_HEAD = _AT[HEAD_WORDS[0]]
+_F_TITLES = _AT[TITLES[0]]
 _NUM_INSIDE, _NUM_HINTS, _NUM_KINDS = len(_INSIDE), len(HINT_NAMES) + 1, len(_KINDS)
 _LIST_BIT, _TABLE_BIT, _P_BIT, _MAIN_BIT = (1 << list(_INSIDE).index(n) for n in ("list", "table", "paragraph", "main"))
 _LONG = 80
@@ -410,7 +410,7 @@ def measure_page(out, blocks, nodes, pages, d, L, measures, inherited, slots):  
 
 
 @inline_kernel
-def fill_features(X, data, out, blocks, nodes, pages, d, L, measures, inherited, slots, head_H):  # type: ignore[no-untyped-def]
+def fill_features(X, data, out, blocks, nodes, pages, d, L, measures, inherited, slots, titles_H):  # type: ignore[no-untyped-def]
     """Rows of `FEATURES` for the blocks of page ``d``; see `measure_blocks`."""
     long_blocks = measure_page(out, blocks, nodes, pages, d, L, measures, inherited, slots)
     block0, num = pages[h.BLOCKS_FROM, d], pages[h.BLOCKS_TO, d] - pages[h.BLOCKS_FROM, d]
@@ -473,12 +473,12 @@ def fill_features(X, data, out, blocks, nodes, pages, d, L, measures, inherited,
             X[row + 2, b] = X[16, other] if inside else 0
             X[row + 3, b] = X[6, other] if inside else 0
     describe_page(X, num, block0, blocks, nodes, node0, inherited, measures, pages, d, L, long_blocks)
-    find_titles(X, _F_HEAD, data, out, blocks, nodes, pages, d, head_H)
+    find_titles(X, _F_TITLES, data, out, blocks, nodes, pages, d, titles_H)
 
 
 @kernel
-def measure_blocks(X, data, out, blocks, nodes, pages, L, measures, inherited, slots, head_H):  # type: ignore[no-untyped-def]
+def measure_blocks(X, data, out, blocks, nodes, pages, L, measures, inherited, slots, titles_H):  # type: ignore[no-untyped-def]
     """Features of all blocks of all pages, for training: block ``b`` fills column ``b`` of ``X``."""
     for d in range(pages.shape[1]):
         fill_features(X[:, pages[h.BLOCKS_FROM, d] :], data, out, blocks, nodes, pages, d, L, measures, inherited, slots,
-                      head_H)  # fmt: skip
+                      titles_H)  # fmt: skip

@@ -315,7 +315,7 @@ def places_before(pages, first, d):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def write_pages(data, text, blocks, nodes, pages, L, measures, inherited, slots, head_H, layout_M, X, features_1, limits_1, leaves_1,
+def write_pages(data, text, blocks, nodes, pages, L, measures, inherited, slots, titles_H, layout_M, X, features_1, limits_1, leaves_1,
                 bias_1, features_2, limits_2, leaves_2, bias_2, text_weights, name_weights, biases_2, roots, places, held_HM,
                 index_B, sums_B, scores_B, odds_256, tally_2, columns, strictness, keep_all, markdown, out, ends_D):  # type: ignore[no-untyped-def]  # fmt: skip
     """Choose and write the text of every page into ``out``; page ``d`` ends at ``ends_D[d]``.
@@ -340,7 +340,7 @@ def write_pages(data, text, blocks, nodes, pages, L, measures, inherited, slots,
                           measures[:, at:], pages[h.BLOCKS_FROM, d])  # fmt: skip
             elif num > 0:
                 f.fill_features(X[:, base:], data, text, blocks, nodes, pages, d, L, measures[:, at:], inherited[:, node:],
-                                slots[:, slot:], head_H)  # fmt: skip
+                                slots[:, slot:], titles_H)  # fmt: skip
         if keep_all:
             for b in range(num_run):
                 scores_B[b] = 1

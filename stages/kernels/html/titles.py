@@ -1,10 +1,11 @@
 """The title of a page found again in its blocks: text begins behind the block that repeats it.
 
-For `stages.extraction`: rows of `HEAD_WORDS`, which both block classifiers look at beside the others of `features`. Titles are those of
+For `stages.extraction`: rows of `TITLES`, which both block classifiers look at beside the others of `features`. Titles are those of
 `title` and of ``og:title`` or ``twitter:title``; words are those of `block_words.read_word`.
 
 A block repeats a title if three quarters of its words are of it and two fifths of the title are there: what follows the name of a
-site (``Title | Site``) is in no heading. Only the first `READ` words of a block are looked at.
+site (``Title | Site``) is in no heading. Only the first `READ` words of a block are looked at, and the first `MAX_WORDS` different ones
+of a title. Of two titles that fits better which has most words in common for the words of both together; of equals the first.
 
 Legend: X_FB features, B blocks of a page; H_2S a table of hashes: keys (0: free), and the number that each has in either title.
 """
@@ -19,7 +20,7 @@ from stages.kernels.html.block_words import read_word
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 from stages.kernels.simd import ones
 
-HEAD_WORDS = ("title_cover", "title_share", "since_title", "titles_before", "near_title", "page_titles")
+TITLES = ("title_cover", "title_share", "since_title", "titles_before", "near_title", "page_titles")
 """Of the title that fits better, how much the block has, and how much of the block is of it; blocks since the last that repeats one (`NEVER`: none
 did); how many do; how far up the element is that holds both; how many of the page do."""
 TABLE = 256
@@ -30,7 +31,7 @@ _SECOND, _NUMBER = 6, 63
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
 
 
-def head_table() -> npt.NDArray[np.int64]:
+def title_table() -> npt.NDArray[np.int64]:
     """Scratch for the words of two titles."""
     return np.zeros((2, TABLE), np.int64)
 
@@ -93,7 +94,7 @@ def steps_up(blocks, nodes, block, other):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def find_titles(X, row, data, text, blocks, nodes, pages, d, H):  # type: ignore[no-untyped-def]
-    """Rows of `HEAD_WORDS`, from ``row`` on, of the blocks of page ``d``."""
+    """Rows of `TITLES`, from ``row`` on, of the blocks of page ``d``."""
     block0, num = pages[h.BLOCKS_FROM, d], pages[h.BLOCKS_TO, d] - pages[h.BLOCKS_FROM, d]
     for place in range(TABLE):
         H[0, place] = 0
