@@ -20,7 +20,7 @@ from tools.labelled_pages import Page
 
 
 def byte_scores(raw: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
-    """Logits as `html_trees.byte_scores` writes them."""
+    """Logits as `trees.byte_scores` writes them."""
     return np.clip(np.floor(raw * 32) + 128, 0, 255).astype(np.uint8)
 
 

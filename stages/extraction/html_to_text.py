@@ -153,8 +153,8 @@ def _write(
     return int(
         html_text.write_pages(
             data, s.text, s.blocks, s.nodes, s.pages, scanner.logs, m.measures, m.inherited, m.slots, m.titles, m.layout, m.features,
-            one.features_TK, one.limits_TK, one.leaves_TE, one.bias, two.features_TK, two.limits_TK, two.leaves_TE, two.bias,
-            words.text_W, words.names_W, words.biases_2, words.roots, m.places, m.held, m.index, m.sums, m.scores, model.odds_256, m.tally, m.columns, params.strictness, keep_all, params.markdown, out, ends,
+            one.features_TK, one.limits_TK, one.planes_TP, one.bias, two.features_TK, two.limits_TK, two.planes_TP, two.bias,
+            words.text_W, words.names_W, words.biases_2, words.roots, m.places, m.held, m.sums, m.scores, model.odds_256, m.tally, m.columns, params.strictness, keep_all, params.markdown, out, ends,
         )
     )  # fmt: skip
 

@@ -1,9 +1,9 @@
 """The block classifier as arrays, read from ``model.json``.
 
-The file is what `train` writes and a person can read: two classifiers (`html_trees`), each a bias and a list of trees; a tree
+The file is what `train` writes and a person can read: two classifiers (`trees`), each a bias and a list of trees; a tree
 names the features it asks about, the limits, and its leaves in 4096ths of a logit. ``words`` are tables of weights (`block_words`): one
 signed byte a place, packed by zlib, in base64. ``odds`` is the chance,
-in 4096ths, that a block of each score (`html_trees.byte_scores` of the second sum) belongs to the text.
+in 4096ths, that a block of each score (`trees.byte_scores` of the second sum) belongs to the text.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ import numpy.typing as npt
 from stages.kernels.html.block_words import PLACES, ROLES, WORDS, inverse_roots
 from stages.kernels.html.context import CONTEXT
 from stages.kernels.html.features import FEATURES
-from stages.kernels.html.trees import DEPTH
+from stages.kernels.html.oblivious import AT_ONCE, DEPTH, planes_of
 
 MODEL_FILE = "model.json"
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """Trees as `html_trees.sum_trees` takes them: T trees of K questions."""
+    """Trees as `trees.sum_trees` takes them: T trees of K questions, their leaves as `oblivious.planes_of` lays them out."""
 
     features_TK: npt.NDArray[np.int64]
     limits_TK: npt.NDArray[np.uint8]
-    leaves_TE: npt.NDArray[np.int32]
+    planes_TP: npt.NDArray[np.uint8]
     bias: int
 
 
@@ -64,9 +64,10 @@ def _classifier(parsed: dict[str, Any], names: Sequence[str]) -> Classifier:
     trees = parsed["trees"]
     depth = DEPTH
     row = {name: number for number, name in enumerate(names)}
-    features = np.zeros((len(trees), depth), np.int64)
-    limits = np.full((len(trees), depth), 255, np.uint8)
-    leaves = np.zeros((len(trees), 1 << depth), np.int32)
+    size = -(-len(trees) // AT_ONCE) * AT_ONCE  # those beyond add nothing
+    features = np.zeros((size, depth), np.int64)
+    limits = np.full((size, depth), 255, np.uint8)
+    leaves = np.zeros((size, 1 << depth), np.int64)
     for number, tree in enumerate(trees):
         count = len(tree["features"])
         unknown = [name for name in tree["features"] if name not in row]
@@ -77,7 +78,7 @@ def _classifier(parsed: dict[str, Any], names: Sequence[str]) -> Classifier:
         features[number, :count] = [row[name] for name in tree["features"]]
         limits[number, :count] = tree["limits"]
         leaves[number, : 1 << count] = tree["leaves"]
-    return Classifier(features, limits, leaves, int(parsed["bias"]))
+    return Classifier(features, limits, planes_of(leaves), int(parsed["bias"]))
 
 
 def pack_weights(weights: npt.NDArray[np.int8]) -> str:

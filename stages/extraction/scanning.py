@@ -17,10 +17,11 @@ from stages.kernels.html import blocks as html_blocks
 from stages.kernels.html import features as html_features
 from stages.kernels.html import rows as html_rows
 from stages.kernels.html import text as html_text
+from stages.kernels.html.byte_scan import count_byte
 from stages.kernels.html.context import CONTEXT
 from stages.kernels.html.entities import MAX_GROWTH
+from stages.kernels.html.oblivious import LANES
 from stages.kernels.html.titles import title_table
-from stages.kernels.html.trees import LANES, SCRATCH
 
 Table = npt.NDArray[np.int64]
 GROUP_BYTES = 1 << 20
@@ -63,7 +64,6 @@ class Measures:
     titles: Table
     layout: Table
     features: npt.NDArray[np.uint8]
-    index: npt.NDArray[np.uint8]
     sums: npt.NDArray[np.int32]
     scores: npt.NDArray[np.uint8]
     tally: Table
@@ -87,7 +87,7 @@ class Scanner:
     def scan(self, data: Bytes, offsets: Offsets, first: int, last: int) -> Scanned:
         """Scan pages ``first`` to ``last``; the result is a view of buffers that the next call writes over."""
         html = data[offsets[first] : offsets[last]]
-        columns = int(np.count_nonzero(html == ord("<"))) + 2 * (last - first)
+        columns = int(count_byte(html, ord("<"))) + 2 * (last - first)
         if self._blocks.shape[1] < columns:
             self._blocks = np.empty((layout.BLOCK_ROWS, columns + columns // 4), np.int64)
             self._nodes = np.empty((layout.NODE_ROWS, columns + columns // 4), np.int64)
@@ -123,7 +123,6 @@ def _measures(num_blocks: int, num_nodes: int) -> Measures:
         title_table(),
         np.zeros(num_nodes, np.int64),
         np.zeros((rows, num_blocks), np.uint8),
-        np.zeros(SCRATCH, np.uint8),
         np.zeros(num_blocks, np.int32),
         np.zeros(num_blocks, np.uint8),
         np.zeros((2, 256), np.int64),

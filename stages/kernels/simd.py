@@ -22,11 +22,12 @@ from stages.kernels.jit import lean_inline_kernel, named_level
 intrinsic: Any = extending.intrinsic
 
 _BLOCK = 64
-_SHUFFLES = platform.machine() == "x86_64" and named_level() is not None
+SHUFFLES = platform.machine() == "x86_64" and named_level() is not None
 """Whether kernels may use AVX2's shuffle of bytes, which LLVM has no common name for."""
 
 
-def _address(context, builder, array_type, array, index):
+def address_of(context, builder, array_type, array, index):
+    """Where an element of an array stands."""
     data = context.make_array(array_type)(context, builder, array).data
     return builder.gep(data, [index])
 
@@ -38,7 +39,7 @@ def block_bits(typing_context, data, i, first, span, fold):
     def codegen(context, builder, signature, args):
         byte = ir.IntType(8)
         vector = ir.VectorType(byte, _BLOCK)
-        address = _address(context, builder, signature.args[0], args[0], args[1])
+        address = address_of(context, builder, signature.args[0], args[0], args[1])
         block = builder.load(builder.bitcast(address, vector.as_pointer()))
         block.align = 1
 
@@ -69,7 +70,7 @@ def _shuffled_bits(typing_context, data, i, nibbles):
         low, four = (ir.Constant(half, [value] * 32) for value in (15, 4))
 
         def load(vector, array_type, array, index):
-            address = _address(context, builder, array_type, array, index)
+            address = address_of(context, builder, array_type, array, index)
             loaded = builder.load(builder.bitcast(address, vector.as_pointer()))
             loaded.align = 1
             return loaded
@@ -117,7 +118,7 @@ def _counted_bits(data, i, nibbles):
     return found
 
 
-bucket_bits = _shuffled_bits if _SHUFFLES else _counted_bits
+bucket_bits = _shuffled_bits if SHUFFLES else _counted_bits
 """uint64 of (data, i, nibbles): bit k is set where `buckets_at` ``i + k`` has any. Reads 66 bytes."""
 
 
@@ -127,8 +128,8 @@ def copy_block(typing_context, data, i, out, o):
 
     def codegen(context, builder, signature, args):
         pointer = ir.VectorType(ir.IntType(8), _BLOCK).as_pointer()
-        source = _address(context, builder, signature.args[0], args[0], args[1])
-        target = _address(context, builder, signature.args[2], args[2], args[3])
+        source = address_of(context, builder, signature.args[0], args[0], args[1])
+        target = address_of(context, builder, signature.args[2], args[2], args[3])
         block = builder.load(builder.bitcast(source, pointer))
         block.align = 1
         builder.store(block, builder.bitcast(target, pointer), align=1)
@@ -142,7 +143,7 @@ def load_8(typing_context, data, i):
     """uint64: the eight bytes from ``data[i]`` on, the first of them lowest."""
 
     def codegen(context, builder, signature, args):
-        address = _address(context, builder, signature.args[0], args[0], args[1])
+        address = address_of(context, builder, signature.args[0], args[0], args[1])
         word = builder.load(builder.bitcast(address, ir.IntType(64).as_pointer()))
         word.align = 1
         return word
@@ -201,7 +202,7 @@ def store_8(typing_context, data, i, word):
     """Write a uint64 to ``data[i]`` and the seven bytes behind it, its lowest byte first."""
 
     def codegen(context, builder, signature, args):
-        address = _address(context, builder, signature.args[0], args[0], args[1])
+        address = address_of(context, builder, signature.args[0], args[0], args[1])
         builder.store(args[2], builder.bitcast(address, ir.IntType(64).as_pointer()), align=1)
         return context.get_dummy_value()
 
@@ -213,7 +214,7 @@ def load_float(typing_context, data, i):
     """data[i:i + 4] as a float32, wherever it stands."""
 
     def codegen(context, builder, signature, args):
-        address = _address(context, builder, signature.args[0], args[0], args[1])
+        address = address_of(context, builder, signature.args[0], args[0], args[1])
         value = builder.load(builder.bitcast(address, ir.FloatType().as_pointer()))
         value.align = 1
         return value
@@ -231,7 +232,7 @@ def _row_adder(width):
 
     def codegen(context, builder, signature, args):
         vector = ir.VectorType(ir.FloatType(), width)
-        target = _address(context, builder, signature.args[0], args[0], args[1])
+        target = address_of(context, builder, signature.args[0], args[0], args[1])
         target = builder.bitcast(target, vector.as_pointer())
         total = cgutils.alloca_once(builder, vector)
         before = builder.load(target)
@@ -242,9 +243,9 @@ def _row_adder(width):
         builder.cbranch(builder.icmp_signed("<", args[6], args[7]), loop, done)
         builder.position_at_end(loop)
         k = builder.load(index)
-        row = builder.load(_address(context, builder, signature.args[5], args[5], k))
+        row = builder.load(address_of(context, builder, signature.args[5], args[5], k))
         place = builder.add(args[3], builder.mul(args[4], builder.sext(row, args[4].type)))
-        address = _address(context, builder, signature.args[2], args[2], place)
+        address = address_of(context, builder, signature.args[2], args[2], place)
         values = builder.load(builder.bitcast(address, vector.as_pointer()))
         values.align = 1
         builder.store(builder.fadd(builder.load(total), values), total)

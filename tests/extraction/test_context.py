@@ -26,6 +26,8 @@ PAGES = (
     STORY.format(title="", name="og:image", social="Big cats of the north"),
     STORY.format(title="of " * 200 + "the", name="og:title", social=" ".join(f"w{chr(97 + n % 26)}{n}x" for n in range(99))),
     "<p>no head at all</p><p>and two blocks</p>",
+    "<title>of the Wild 北 20 x</title>"
+    + "".join(f"<p>{'ab ' * (n % 3)}{'x' * (n % 71)}{sep}{'of the 北 wild ж20 ' * 3}</p>" for n, sep in enumerate([" ", "é", "-", "7", "北"] * 29)),
 )  # fmt: skip
 
 

@@ -11,11 +11,21 @@ import pyarrow as pa
 import pytest
 
 from stages.extraction import ExtractionParams, extract, main_text, visible_text
-from stages.extraction.model import load_model, parse_model
+from stages.extraction.model import parse_model
 from stages.extraction.scanning import groups
-from stages.kernels.html.context import CONTEXT
-from stages.kernels.html.features import FEATURES
-from stages.kernels.html.trees import LANES, SCRATCH, evaluate_trees
+from stages.kernels.html.byte_scan import count_byte
+from stages.kernels.html.oblivious import (
+    AT_ONCE,
+    DEPTH,
+    LANES,
+    MOST_LEAF,
+    NUM_LEAVES,
+    _single_trees,
+    add_trees,
+    planes_of,
+)
+from stages.kernels.html.trees import evaluate_trees
+from stages.kernels.jit import lean_kernel
 from tests.support.html_fuzz import SEEDS, run
 from tests.support.thorough import THOROUGH
 
@@ -109,29 +119,47 @@ def test_utf16_without_a_charset_and_nuls_give_valid_text() -> None:
         assert "\0" not in column[0].as_py()
 
 
+def test_bytes_are_counted() -> None:
+    data = np.random.default_rng(5).integers(58, 64, 1000).astype(np.uint8)
+    assert [count_byte(data[:size], 60) for size in (0, 1, 63, 64, 65, 1000)] == [
+        int((data[:size] == 60).sum()) for size in (0, 1, 63, 64, 65, 1000)
+    ]
+
+
 def test_groups_cover_every_page_once() -> None:
     offsets = np.cumsum([0, 5, 3 << 20, 0, 1 << 19, 1 << 19, 1 << 19, 7]).astype(np.int64)
     found = list(groups(offsets))
     assert [page for first, last in found for page in range(first, last)] == list(range(7))
 
 
+@lean_kernel
+def both_sums(X, features, limits, planes, tree, sums, slow_sums):  # type: ignore[no-untyped-def]
+    add_trees(X, LANES, features, limits, planes, tree, sums)
+    _single_trees(X, LANES, features, limits, planes, tree, slow_sums)
+
+
 def test_trees_equal_a_plain_loop() -> None:
-    model = load_model().first
     rng = np.random.default_rng(3)
-    X = rng.integers(0, 256, (len(FEATURES) + len(CONTEXT), LANES * 2), dtype=np.uint8)
-    sums = np.zeros(LANES * 2, np.int32)
-    evaluate_trees(
-        X, model.features_TK, model.limits_TK, model.leaves_TE, model.bias, np.zeros(SCRATCH, np.uint8), sums
-    )
-    for block in range(0, LANES * 2, 7):
-        expected = model.bias
-        for questions, limits, leaves in zip(model.features_TK, model.limits_TK, model.leaves_TE, strict=True):
-            index = sum(
-                int(X[feature, block] > limit) << k
-                for k, (feature, limit) in enumerate(zip(questions, limits, strict=True))
-            )
-            expected += int(leaves[index])
-        assert sums[block] == expected
+    num, rows = 3 * AT_ONCE, 50
+    leaves = rng.integers(-MOST_LEAF, MOST_LEAF + 1, (num, NUM_LEAVES))
+    features, limits = rng.integers(0, rows, (num, DEPTH)), rng.integers(0, 256, (num, DEPTH)).astype(np.uint8)
+    X = rng.integers(0, 256, (rows, LANES * 3), dtype=np.uint8)
+    sums = np.zeros(LANES * 3, np.int32)
+    evaluate_trees(X, features, limits, planes_of(leaves), -77, sums)
+    answers = X[features] > limits[:, :, None]
+    index = (answers << np.arange(DEPTH)[None, :, None]).sum(1)
+    assert sums.tolist() == (np.take_along_axis(leaves, index, 1).sum(0) - 77).tolist()
+    for tree in range(0, num, AT_ONCE):
+        fast, slow = sums.copy(), sums.copy()
+        both_sums(X, features, limits, planes_of(leaves), tree, fast, slow)
+        assert fast.tolist() == slow.tolist() != sums.tolist()
+
+
+def test_leaves_that_four_at_a_time_might_overflow_are_refused() -> None:
+    tree = b'{"features": ["chars"], "limits": [1], "leaves": [0, 8192]}'
+    content = b'{"first": {"bias": 0, "trees": [' + tree + b"]}}"
+    with pytest.raises(ValueError, match="expected leaves within 8191, found 8192"):
+        parse_model(content)
 
 
 def test_model_with_an_unknown_feature_is_refused() -> None:

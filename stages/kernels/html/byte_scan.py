@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stages.kernels.jit import inline_kernel, kernel
+from stages.kernels.simd import block_bits, ones
 
 BLOCK = 64
 _B = np.uint64(BLOCK)
@@ -38,6 +39,19 @@ def start_tags(page: bytes) -> int:
     """``<`` that no ``/`` follows, without those of a, p, li, br, td, tr, th, dd, dt and hr (a space or ``>`` after
     the name), which `kernels.html_depth` leaves out too: other elements nest no deeper than that."""
     return int(_start_tags(np.frombuffer(page, np.uint8)))
+
+
+@kernel
+def count_byte(data, byte):  # type: ignore[no-untyped-def]
+    """How often a byte occurs. Price: a tenth of what a comparison of whole arrays takes."""
+    count, i = 0, 0
+    while i + BLOCK <= len(data):
+        count += ones(block_bits(data, i, byte, 0, 0))
+        i += BLOCK
+    while i < len(data):
+        count += data[i] == byte
+        i += 1
+    return count
 
 
 @kernel

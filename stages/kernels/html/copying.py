@@ -16,27 +16,38 @@ _U1 = np.uint64(1)
 
 
 @inline_kernel
+def skip_spaces(data, pos, end):  # type: ignore[no-untyped-def]
+    """Position of the first byte from ``pos`` on that is no white space."""
+    while pos < end and is_space(data[pos]):
+        if pos + 64 > end:
+            pos += 1
+        else:
+            spaces = block_bits(data, pos, 32, 0, 0) | block_bits(data, pos, 9, 1, 0) | block_bits(data, pos, 12, 1, 0)
+            pos += lowest(~spaces)
+    return pos
+
+
+@inline_kernel
 def copy_text(data, pos, end, T, out, o, start, pre, hard):  # type: ignore[no-untyped-def]
     """Copy text up to the next ``<`` or ``&``, white space normalised: (position there, next o).
 
     With ``pre`` white space is kept; with ``hard`` no-break spaces are, and the single space that is left beside one.
     """
     while pos < end:
-        if not pre and pos + 64 <= end:
-            spaces = block_bits(data, pos, 32, 0, 0)
-            ends = spaces & (spaces >> _U1) | block_bits(data, pos, 0, 31, 0) | block_bits(data, pos, 60, 0, 0)
-            ends |= block_bits(data, pos, 38, 0, 0) | block_bits(data, pos, 0xC2, 0, 0)
-            if o == start or out[o - 1] <= 32:
-                ends |= spaces & _U1
-            plain = lowest(ends)
-            copy_block(data, pos, out, o)
-            pos += plain
-            o += plain
-            if plain == 64:
-                continue
         b = data[pos]
         k = T[BYTE_CLASSES + b]
         if k == 0:
+            plain = 0
+            if not pre and pos + 64 <= end:
+                spaces = block_bits(data, pos, 32, 0, 0)
+                ends = spaces & (spaces >> _U1) | block_bits(data, pos, 0, 31, 0) | block_bits(data, pos, 60, 0, 0)
+                ends |= block_bits(data, pos, 38, 0, 0) | block_bits(data, pos, 0xC2, 0, 0)
+                plain = lowest(ends)
+            if plain > 0:
+                copy_block(data, pos, out, o)
+                pos += plain
+                o += plain
+                continue
             out[o] = b
             o += 1
         elif k == 1:
@@ -51,8 +62,8 @@ def copy_text(data, pos, end, T, out, o, start, pre, hard):  # type: ignore[no-u
                 if o > start and (out[o - 1] > 32 or (hard and out[o - 1] != 10)):
                     out[o] = 32
                     o += 1
-                while pos + 1 < end and T[BYTE_CLASSES + data[pos + 1]] == 1:
-                    pos += 1
+                pos = skip_spaces(data, pos + 1, end)
+                continue
         elif k == 2:
             break
         elif k == 4:

@@ -315,9 +315,9 @@ def places_before(pages, first, d):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def write_pages(data, text, blocks, nodes, pages, L, measures, inherited, slots, titles_H, layout_M, X, features_1, limits_1, leaves_1,
-                bias_1, features_2, limits_2, leaves_2, bias_2, text_weights, name_weights, biases_2, roots, places, held_HM,
-                index_B, sums_B, scores_B, odds_256, tally_2, columns, strictness, keep_all, markdown, out, ends_D):  # type: ignore[no-untyped-def]  # fmt: skip
+def write_pages(data, text, blocks, nodes, pages, L, measures, inherited, slots, titles_H, layout_M, X, features_1, limits_1, planes_1,
+                bias_1, features_2, limits_2, planes_2, bias_2, text_weights, name_weights, biases_2, roots, places, held_HM,
+                sums_B, scores_B, odds_256, tally_2, columns, strictness, keep_all, markdown, out, ends_D):  # type: ignore[no-untyped-def]  # fmt: skip
     """Choose and write the text of every page into ``out``; page ``d`` ends at ``ends_D[d]``.
 
     Pages are judged in runs (`end_of_run`): trees take `LANES` blocks at a time, and most pages have fewer. A page's limit is
@@ -345,7 +345,7 @@ def write_pages(data, text, blocks, nodes, pages, L, measures, inherited, slots,
             for b in range(num_run):
                 scores_B[b] = 1
         else:
-            sum_trees(X, num_run, features_1, limits_1, leaves_1, bias_1, index_B, sums_B)
+            sum_trees(X, num_run, features_1, limits_1, planes_1, bias_1, sums_B)
             byte_scores(sums_B, num_run, scores_B)
             for d in range(first, last):
                 at, slot = places_before(pages, first, d)
@@ -355,7 +355,7 @@ def write_pages(data, text, blocks, nodes, pages, L, measures, inherited, slots,
                                   measures[:, at:], slots[:, slot:])  # fmt: skip
                     w.score_words(X[:, base:], WORDS_FROM, scores_B[base:], data, text, blocks, nodes, pages, d,
                                   text_weights, name_weights, biases_2, roots, places, held_HM)  # fmt: skip
-            sum_trees(X, num_run, features_2, limits_2, leaves_2, bias_2, index_B, sums_B)
+            sum_trees(X, num_run, features_2, limits_2, planes_2, bias_2, sums_B)
             byte_scores(sums_B, num_run, scores_B)
         for d in range(first, last):
             at, _ = places_before(pages, first, d)
