@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.kernels.columns.ragged import Bytes, Offsets
-from stages.kernels.html import block_words, layout
+from stages.kernels.html import block_words, layout, quoted
 from stages.kernels.html import blocks as html_blocks
 from stages.kernels.html import features as html_features
 from stages.kernels.html import rows as html_rows
@@ -87,7 +87,7 @@ class Scanner:
     def scan(self, data: Bytes, offsets: Offsets, first: int, last: int) -> Scanned:
         """Scan pages ``first`` to ``last``; the result is a view of buffers that the next call writes over."""
         html = data[offsets[first] : offsets[last]]
-        columns = int(count_byte(html, ord("<"))) + 2 * (last - first)
+        columns = int(count_byte(html, ord("<"))) + 2 * (last - first) + quoted.MAX_NODES
         if self._blocks.shape[1] < columns:
             self._blocks = np.empty((layout.BLOCK_ROWS, columns + columns // 4), np.int64)
             self._nodes = np.empty((layout.NODE_ROWS, columns + columns // 4), np.int64)

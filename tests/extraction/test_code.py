@@ -10,6 +10,98 @@ from stages.extraction.html_to_text import all_text
 from tests.extraction.test_structure import CODE, numbered, text_of
 
 FENCED = f"```\n{CODE}\n```"
+PYTHON = f"```python\n{CODE}\n```"
+HARD = CODE.replace("    ", "&nbsp;" * 4)
+NL = "\n"
+BROKEN = HARD.replace("\n", "<br />\n")
+
+
+def lines(line: str, joint: str = "", empty: str = "&nbsp;") -> str:
+    return joint.join(line.format(n=n, text=text or empty) for n, text in enumerate(HARD.split("\n"), 1))
+
+
+PASTED = lines("<div>{text}</div>").replace("<div>&nbsp;</div>", "<br>")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        f"<div class='source python'><ol class=python>{lines('<li class=li1><div class=de1>{text}</div></li>')}</ol></div>",
+        f"<div class=python style='font-family:monospace;'><ol>{lines('<li class=li1><div class=de1>{text}</div></li>&#10;')}</ol></div>",
+        f"<div class='python geshi'><ol>{lines('<li class=li2><pre class=de1>{text}</pre></li>')}</ol></div>",
+        f"<div class=python style='font-family:monospace;'>{BROKEN}</div>",
+        f"<div class=geshifilter><div class='python geshifilter-python'><ol>{lines('<li>{text}</li>')}</ol></div></div>",
+        f"<d-code block language=python>\n{CODE}\n</d-code>",
+        f"<div class=highlight-source-python><table>{lines('<tr><td class=vc_file_line_number>{n}</td><td>{text}</td></tr>')}</table></div>",
+        f"<pre data-language=python><code>{lines('<span class=line>{text}</span>', empty='')}</code></pre>",
+        f"<pre class=lang-python><code>{lines('<span class=line lang=python>{text}</span>', NL, '')}</code></pre>",
+        f"<div class='dp-highlighter python'><div class=bar><div class=tools><a>view plain</a><a>print</a></div></div><ol class=dp-py>{lines('<li>{text}</li>')}</ol></div>",
+        f"<textarea name=code class=python rows=9>{CODE.replace('>', '&gt;')}</textarea>",
+        f"<script type=syntaxhighlighter class='brush: python'><![CDATA[\n{CODE}\n]]></script>",
+    ],
+)  # fmt: skip
+def test_code_without_pre_names_its_language(page: str) -> None:
+    assert text_of(f"<p>a</p>{page}<p>b</p>").replace("```py\n", "```python\n") == f"a\n\n{PYTHON}\n\nb"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        f"<div style='font-family: Consolas, monospace;white-space: pre;'>{PASTED}</div>",
+        f"<p style='white-space: pre-wrap; font: 12px Courier New'>{CODE}</p>",
+        f"<div class=page_body>\n{lines('<div class=pre><a class=linenr>{n}</a>{text}</div>&#10;')}</div>",
+        "<table class=code><thead><tr><th class=lineno>Line</th><th>&nbsp;</th></tr></thead>"
+        f"<tbody>{lines('<tr><th id=L{n}><a href=#L{n}>{n}</a></th><td>{text}</td></tr>')}</tbody></table>",
+        f"<table class=FileContents>{lines('<tr><td class=u-lineNum data-line-number={n}></td><td>{text}</td></tr>')}</table>",
+        f"<table>{lines('<tr><th class=phabricator-source-line><a>{n}</a></th><td>{text}&#10;</td></tr>')}</table>",
+        f"<table class=rouge-line-table>{lines('<tr class=lineno><td class=rouge-gutter><pre>{n}</pre></td><td><pre>{text}</pre></td></tr>')}</table>",
+        f"<pre>{lines('<span class=source-line-no>00{n}</span><span id=line-{n}>{text}</span>', NL, '')}</pre>",
+        f"<div class=w3-code>\n{BROKEN}<br>\n</div>",
+        f"<div class=verbatim>{BROKEN}</div>",
+        f"<blockquote><table class=RktBlk>{lines('<tr><td><span>{text}</span></td></tr>')}</table></blockquote>",
+        f"<div class=title>Code:<br></div><div class=codemain>{BROKEN}</div>",
+        f"<div>PHP Code:</div><pre>{CODE}</pre>",
+        f"<pre>{lines('<code>{text}</code>', empty='')}</pre>",
+    ],
+)  # fmt: skip
+def test_code_without_pre_keeps_its_lines(page: str) -> None:
+    assert text_of(f"<p>a</p>{page}<p>b</p>").replace("> `", "`").replace("> ", "") == f"a\n\n{FENCED}\n\nb"
+
+
+def test_spans_of_medium_are_parted_by_an_empty_line_and_words_of_code_are_not() -> None:
+    assert text_of("<pre><span id=a>x<br>y</span><span id=b>z</span></pre>") == "```\nx\ny\n\nz\n```"
+    assert text_of("<pre><span class=k>x</span><span class=o>y</span></pre>") == "```\nxy\n```"
+    assert (
+        text_of("<pre><span class=line>x\n</span><span class=line>\n</span><span class=line>y</span></pre>")
+        == "```\nx\n\ny\n```"
+    )
+
+
+@pytest.mark.parametrize(
+    "prompt", ["[1]:", "In&nbsp;[ ]:", "Out[12]:", "<div class=highlight><pre>\n<span></span>[3]:\n</pre></div>"]
+)
+def test_prompts_of_notebooks_are_no_code(prompt: str) -> None:
+    assert (
+        text_of(f"<div class=prompt>{prompt}</div><pre>x</pre><div class=prompt>Write of a day.</div>")
+        == "```\nx\n```\n\nWrite of a day."
+    )
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<table><tr><td class=gutter></td><td>a</td></tr></table>", "a"),
+        ("<div style='white-space: pre-wrap'>a\nb</div>", "a b"),
+        ("<div class=python style='color: red'>a<br>b</div>", "a\nb"),
+        ("<ol class=nav><li class=li1>a<li class=li2>b</ol>", "1. a\n2. b"),
+        (
+            "<div class=toolbar>a</div><textarea name=text>b</textarea><h1 class=menu-title>c</h1><p>Code:<p>d",
+            "a\n\nCode:\n\nd",
+        ),
+    ],
+)
+def test_words_for_code_elsewhere_mean_no_code(page: str, text: str) -> None:
+    assert text_of(page) == text
 
 
 @pytest.mark.parametrize(

@@ -316,6 +316,9 @@ HOSTILE = (
     "<div class=fragment><div class=line>", "<pre class=language-abcdefghijklmnop>x</pre>", "<blockquote>", "<mjx-container>",
     "<code>", "<code>a<br>", "<tt>a\n\n<code>", "<mfenced open=[>", "<dt>1.<dd>", "<tr><td>1.<td>x", "<pre>1\n2\n3</pre>", "<div>Copy</div>",
     "<msup><mi>x</mi><mo>′</mo>", "<mo>(</mo><mrow>", "<td class=gutter><i>",
+    "<mjx-container><mjx-math><mjx-mover><mjx-over>", "<mjx-container><mjx-math><mjx-mi><mjx-c class=mjx-c78></mjx-container>", "<img data-mathml='«math»«mi»x'>",
+    "<p style='mso-list:l0 level2'>", "<div role=table><div role=row><div role=cell>x", "<textarea name=code>x</textarea>", "<table><td class=lineno>1", "<var>\\a",
+    "<div class=verbatim>", "<div class=prompt>[", "<pre><span class=line>x</span>", "<li><input type=checkbox disabled>", "<img src='/latex.php?a=b&a=b&a=b'>",
 )  # fmt: skip
 
 

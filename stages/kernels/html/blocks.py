@@ -18,7 +18,7 @@ and below `MAX_DEPTH` open elements a further one is not a node. A page that beg
 `<script/>` as XML does.
 
 Price: time and memory linear in the bytes of the page whatever it holds. The caller reserves a column of blocks and nodes
-for every `<` and `MAX_GROWTH` bytes of text for every byte of HTML; input must be valid UTF-8 for the output to be so,
+for every `<`, `quoted.MAX_NODES` more, and `MAX_GROWTH` bytes of text for every byte of HTML; input must be valid UTF-8 for the output to be so,
 but any bytes are safe.
 
 Legend: B blocks, M nodes, D pages, C rows of a table, S slots of state.
@@ -32,7 +32,14 @@ import numpy.typing as npt
 from stages.kernels.html import inline as inline
 from stages.kernels.html import state as s
 from stages.kernels.html import tokens as t
-from stages.kernels.html.code_lines import begin_code
+from stages.kernels.html.code_lines import (
+    begin_code,
+    begin_line,
+    begins_lines,
+    is_code_by_style,
+    open_code,
+    parted_by_breaks,
+)
 from stages.kernels.html.copying import copy_text, fold_reference, skip_dropped
 from stages.kernels.html.css_rules import forget_rules
 from stages.kernels.html.elements import (
@@ -49,38 +56,38 @@ from stages.kernels.html.elements import (
 from stages.kernels.html.ends import break_text, end_block, in_code
 from stages.kernels.html.entities import fill_reference_tables, read_reference
 from stages.kernels.html.hints import fill_hint_table
-from stages.kernels.html.kinds import CODE, CODE_WORD, LANGUAGE, LINES, NAMED, STYLED, fill_kind_table
+from stages.kernels.html.kinds import CODE, GUTTER, ITEM_LINES, LANGUAGE, LINES, NAMED, STYLED, fill_kind_table
 from stages.kernels.html.layout import (
     BLOCKS_FROM,
     BLOCKS_TO,
     DATE_TO,
-    FIRST_BLOCK,
     HIDING,
     HINT_MASK,
     KIND_SHIFT,
-    KINDS,
+    LEVEL,
     NODES_FROM,
     NODES_TO,
     NUM_INPUTS,
-    NUM_SCRIPTS,
     NUM_TAGS,
     OFF,
     PAGE_ROWS,
-    PARENT,
     PARTS,
     TITLE_FROM,
 )
 from stages.kernels.html.marks import end_inline, is_edit_link, is_permalink, start_inline
-from stages.kernels.html.notes import is_linked_data, note_element, note_linked_data, note_span
+from stages.kernels.html.notes import note_element
+from stages.kernels.html.raw_text import copy_raw, start_raw
 from stages.kernels.html.regions import (
     LANG_ATTRIBUTES,
     TEX_ATTRIBUTES,
     find_region,
-    is_math_script,
+    holds_command,
+    is_tex_element,
     note_language,
     rendered_tex,
     settle,
 )
+from stages.kernels.html.stand_ins import begin_item, level_of_list, note_role, put_box
 from stages.kernels.html.style_sheets import is_hidden, read_style_sheets
 from stages.kernels.html.symbols import fill_symbol_table
 from stages.kernels.html.tables import BYTE_CLASSES, TABLE_SLOTS, TAG_FLAGS
@@ -118,31 +125,6 @@ def scan_work() -> npt.NDArray[np.int64]:
 
 
 @inline_kernel
-def copy_raw(data, pos, stop, W, nodes, blocks, T, out, o):  # type: ignore[no-untyped-def]
-    """Text of `xmp` and `plaintext`: a preformatted block without tags and references. Next o."""
-    open_element(W, nodes, T, t.PRE, 0, 0, 0)
-    start = W[s.TEXT]
-    while pos < stop:
-        pos, o = copy_text(data, pos, stop, T, out, o, start, True, True)
-        if pos < stop:
-            out[o] = data[pos]
-            o += 1
-            pos += 1
-    o = end_block(data, W, blocks, out, o, PARTS)
-    close_element(W, nodes, T, t.PRE)
-    return o
-
-
-@inline_kernel
-def begins_lines(data, W, nodes, kinds):  # type: ignore[no-untyped-def]
-    """Whether a `div` of class ``line`` is the first thing in an element that shows code."""
-    holder = W[s.STACK_NODES + W[s.DEPTH] - 1]
-    if not kinds & LINES or W[s.DEPTH] < 2 or nodes[FIRST_BLOCK, holder] != W[s.BLOCKS]:
-        return False
-    return W[s.LANG_DEPTH] > 0 or (nodes[KINDS, holder] | nodes[KINDS, nodes[PARENT, holder]]) & (CODE_WORD | CODE) != 0
-
-
-@inline_kernel
 def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: ignore[no-untyped-def]
     """Read the start tag at ``pos``: (position after it and any raw text, next o)."""
     after, tag = read_tag_name(data, pos + 1, end, T)
@@ -171,17 +153,29 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
         orphan = t.TABLE < tag <= t.TFOOT and W[s.OPEN + t.TABLE] == 0
         opened = not orphan and not (tag == t.FORM and W[s.OPEN + t.FORM] > 0)
         if opened:
-            if kinds & LINES and not in_code(W) and tag == t.DIV and begins_lines(data, W, nodes, kinds):
-                open_code(W, nodes)
+            if (kinds & (LINES | ITEM_LINES | GUTTER) or tag == t.THEAD) and W[s.REGION] == 0 and not in_code(W):
+                depth = begins_lines(data, tag, kinds, pos, after, end, T, W, nodes, o)
+                if depth:
+                    open_code(data, W, nodes, depth, False, T)
             opened = open_element(W, nodes, T, tag, hints & HINT_MASK, signature, kinds)
             if opened and found & NAMED_BY:
                 note_names(found, W, nodes)
             if opened and (tag == t.LI or tag == t.OL or found & VALUES):
                 note_value(data, tag, found, W, nodes)
-            if opened and kinds & CODE and not in_code(W) and W[s.REGION] == 0:
-                open_code(W, nodes)
+            if opened and (tag == t.UL or tag == t.OL) and (found >> t.CLASS) & 1:
+                start, stop = W[s.SPANS + 2 * t.CLASS], W[s.SPANS + 2 * t.CLASS + 1]
+                nodes[LEVEL, W[s.NODES] - 1] = level_of_list(data, start, stop)
+            if opened and tag == t.DIV and (found >> t.ROLE) & 1:
+                note_role(data, W, nodes)
+            if opened and W[s.REGION] == 0 and (kinds & CODE or found & (1 << t.STYLE_ATTR)) and not in_code(W):
+                by_style = is_code_by_style(data, tag, found, kinds, W)
+                if kinds & CODE or by_style:
+                    breaks = parted_by_breaks(data, after, end, T)
+                    open_code(data, W, nodes, W[s.DEPTH], breaks and not (by_style and not kinds & NAMED), T)
     elif not is_block and (W[s.REGION] == 0 or W[s.REGION] == inline.TEX_REGION):
-        if tag == t.CODE or tag == t.TT or tag == t.SAMP:
+        if (tag == t.SPAN or tag == t.CODE) and in_code(W):
+            o = begin_line(data, pos, tag, found, kinds, W, out, o)
+        if tag == t.CODE or tag == t.TT or tag == t.SAMP or tag == t.D_CODE:
             o = begin_code(data, tag, after, end, found, hints, signature, T, W, blocks, nodes, out, o)
         o = start_inline(data, tag, found, hints, W, T, blocks, nodes, out, o)
     if kinds & (LANGUAGE | NAMED) or found & (LANG_ATTRIBUTES | 1 << t.LANG):
@@ -203,9 +197,11 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
             if (
                 kinds | found & (HIDING | TEX_ATTRIBUTES)
                 or tag == t.MJX_CONTAINER
-                or tag == t.MATH_FIELD
-                or tag == t.D_MATH
                 or tag == t.BUTTON
+                or tag == t.THEAD
+                or tag == t.TH
+                or is_tex_element(tag)
+                or (tag == t.VAR and holds_command(data, after, end))
             ):
                 o = find_region(data, tag, found, kinds, after, end, W, T, nodes, out, o, is_stacked, is_block)
         else:
@@ -213,47 +209,26 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
                 W[s.REGION_COUNT] += 1
             if found & TEX_ATTRIBUTES and W[s.REGION] == inline.RENDERED_REGION and tag == t.MJX_MATH:
                 o = rendered_tex(data, found, W, T, out, o)
-    pages[NUM_INPUTS, d] += tag == t.INPUT
+        if tag == t.MJX_CONTAINER and (W[s.REGION] == inline.RENDERED_REGION or W[s.REGION] == inline.TEX_REGION):
+            o = inline.drawn_formula(data, after, end, found, T, W, nodes, out, o)
+    if tag == t.INPUT:
+        pages[NUM_INPUTS, d] += 1
+        if W[s.REGION] == 0 and (found >> t.TYPE) & 1:
+            o = put_box(data, found, kinds, W, nodes, out, o)
     if flags & (t.RAW | t.ESCAPABLE):
-        return start_raw(data, tag, found, empty, after, end, W, T, pages, d, out, o)
+        return start_raw(data, tag, found, kinds, empty, after, end, W, T, blocks, nodes, pages, d, out, o)
     if tag == t.XMP or tag == t.PLAINTEXT:
         stop = find_raw_end(data, after, end, T, tag) if tag == t.XMP else end
-        return stop, copy_raw(data, after, stop, W, nodes, blocks, T, out, o)
+        return stop, copy_raw(data, after, stop, 0, 0, False, W, nodes, blocks, T, out, o)
     if dropped:
         W[s.DROPPED] = tag
         W[s.DROP_DEPTH] = 1
         W[s.INSIDE] = 0
     elif (tag == t.PRE or tag == t.LISTING) and after < end and data[after] == 10:
         after += 1
+    elif tag == t.P and opened and W[s.REGION] == 0 and found & (1 << t.STYLE_ATTR | 1 << t.CLASS) and not in_code(W):
+        after = begin_item(data, found, after, end, W, nodes)
     return after, o
-
-
-@inline_kernel
-def open_code(W, nodes):  # type: ignore[no-untyped-def]
-    """The innermost open element shows code, as `pre` does."""
-    W[s.PRE_DEPTH] = W[s.DEPTH]
-    W[s.PRE_NODE] = W[s.STACK_NODES + W[s.DEPTH] - 1]
-    W[s.LINE_OVER] = OFF
-    nodes[KINDS, W[s.PRE_NODE]] |= CODE
-
-
-@inline_kernel
-def start_raw(data, tag, found, empty, after, end, W, T, pages, d, out, o):  # type: ignore[no-untyped-def]
-    """Script, style, title and the like, whose start tag ends at ``after``: (position of the end tag, next o)."""
-    if tag == t.SCRIPT and empty and W[s.XML]:
-        return after, o
-    stop = find_raw_end(data, after, end, T, tag)
-    if tag == t.TITLE:
-        note_span(pages, d, TITLE_FROM, after, stop)
-    elif tag == t.SCRIPT:
-        pages[NUM_SCRIPTS, d] += 1
-        if (found >> t.TYPE) & 1:
-            if is_linked_data(data, W):
-                note_linked_data(data, after, stop, T, pages, d)
-            is_math = is_math_script(data, W, found)
-            if is_math:
-                o = inline.formula_span(data, after, stop, False, is_math == 2, inline.SCRIPT_SOURCE, T, W, out, o)
-    return stop, o
 
 
 @inline_kernel
@@ -311,7 +286,7 @@ def begin_page(data, pos, end, W, nodes, pages, d, T, o):  # type: ignore[no-unt
         W[i] = 0
     W[s.BLOCKS], W[s.NODES], W[s.MARKS], W[s.TEXT] = blocks_before, nodes_before, marks_before, o
     W[s.MARKS_FROM], W[s.SHOW_ALL] = 2 * marks_before, show_all
-    W[s.MATH_TO] = W[s.LANG_LAST] = W[s.LINE_OVER] = OFF
+    W[s.MATH_TO] = W[s.LANG_LAST] = W[s.LINE_OVER] = W[s.LINE_SPAN] = OFF
     for i in range(s.LINK, s.LINK + 3):
         W[i] = OFF
     W[s.BREAK] = PARTS

@@ -1,7 +1,8 @@
-"""Code of several lines in an element that is no `pre`: `code` or `tt` alone in its block. For `blocks`.
+"""Code of several lines in an element that is no `pre`: by its class, its style, its numbered rows, or `code` or `tt` alone in its block. For `blocks`.
 
 Forums write it with `br`, pages whose style sheet keeps white space with line feeds. It becomes a `pre` of its own; where `br` parts the lines,
-white space is the page's and only no-break spaces are the code's. Price: such an element is read twice, up to `MAX_LINES`.
+white space is the page's and only no-break spaces are the code's. Price: such an element is read twice, up to `MAX_LINES`; of others at most
+`MAX_AHEAD` bytes.
 """
 
 from __future__ import annotations
@@ -10,15 +11,39 @@ from stages.kernels.html import state as s
 from stages.kernels.html import tokens as t
 from stages.kernels.html.elements import open_element
 from stages.kernels.html.ends import end_block, in_code
-from stages.kernels.html.kinds import FORMULA, LANGUAGE, MATH, find_language
+from stages.kernels.html.inline import number_ahead
+from stages.kernels.html.kinds import (
+    CODE,
+    CODE_WORD,
+    FORMULA,
+    ITEM_LINES,
+    LANGUAGE,
+    LINES,
+    MATH,
+    NAMED,
+    find_language,
+)
 from stages.kernels.html.labels import names_language
-from stages.kernels.html.layout import HINT_MASK, KIND_SHIFT, PARTS
+from stages.kernels.html.layout import (
+    CLASS_AT,
+    FIRST_BLOCK,
+    HINT_MASK,
+    KIND_SHIFT,
+    KINDS,
+    NAME_SHIFT,
+    OFF,
+    PARENT,
+    PARTS,
+    TAG,
+)
 from stages.kernels.html.tables import TAG_FLAGS
 from stages.kernels.html.tokens import find_byte, is_space, read_tag_name
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
 MAX_LINES = 1 << 16
 """Bytes of code that is no `pre` and is looked at for lines."""
+MAX_AHEAD = 2048
+"""Bytes in which the first end of a line must stand, to say what parts the lines."""
 BY_BREAKS, BY_FEEDS = 1, 2
 
 
@@ -33,6 +58,124 @@ def keeps_lines(data, start, stop):  # type: ignore[no-untyped-def]
             if data[k] | 0x20 == 112 and data[k + 1] | 0x20 == 114 and data[k + 2] | 0x20 == 101:
                 return True
     return False
+
+
+@inline_kernel
+def is_monospaced(data, start, stop):  # type: ignore[no-untyped-def]
+    """Whether a style holds the name of a font for code."""
+    for i in range(start, stop - 5):
+        a, b, c, d = data[i] | 0x20, data[i + 1] | 0x20, data[i + 2] | 0x20, data[i + 3] | 0x20
+        if a == 109 and ((b == 111 and c == 110 and (d == 111 or d == 97)) or (b == 101 and c == 110 and d == 108)):
+            return True  # mono, Monaco, Menlo
+        if a == 99 and b == 111 and ((c == 110 and d == 115) or (c == 117 and d == 114)):
+            return True  # Consolas, Courier
+    return False
+
+
+@inline_kernel
+def parted_by_breaks(data, pos, end, T):  # type: ignore[no-untyped-def]
+    """Whether the first tag behind ``pos`` that ends a line is a `br`."""
+    end = min(end, pos + MAX_AHEAD)
+    while pos < end:
+        pos = find_byte(data, pos, end, 60)
+        closing = pos + 1 < end and data[pos + 1] == 47
+        after, tag = read_tag_name(data, pos + 1 + closing, end, T)
+        if tag == t.BR:
+            return True
+        if T[TAG_FLAGS + tag] & t.BLOCK:
+            return False
+        pos = max(after, pos + 1)
+    return False
+
+
+@inline_kernel
+def is_code_by_style(data, tag, found, kinds, W):  # type: ignore[no-untyped-def]
+    """Whether the style of the block just begun says that it shows code: it keeps white space, or its class names a language, and it is in a font for code."""
+    if not (found >> t.STYLE_ATTR) & 1 or (tag != t.DIV and tag != t.P):
+        return False
+    start, stop = W[s.SPANS + 2 * t.STYLE_ATTR], W[s.SPANS + 2 * t.STYLE_ATTR + 1]
+    return (kinds & NAMED != 0 or keeps_lines(data, start, stop)) and is_monospaced(data, start, stop)
+
+
+@inline_kernel
+def open_code(data, W, nodes, depth, breaks, T):  # type: ignore[no-untyped-def]
+    """The open element at place ``depth`` shows code, as `pre` does; ``breaks``: `br` parts its lines."""
+    node = W[s.STACK_NODES + depth - 1]
+    W[s.PRE_DEPTH], W[s.PRE_NODE], W[s.HAS_BREAKS] = depth, node, breaks
+    W[s.LINE_OVER] = W[s.LINE_SPAN] = OFF
+    nodes[KINDS, node] |= CODE
+    for _ in range(3):
+        if W[s.LANG_DEPTH] == 0 and nodes[KINDS, node] & NAMED:
+            start = nodes[CLASS_AT, node] >> NAME_SHIFT
+            start, stop = find_language(data, start, start + nodes[CLASS_AT, node] % (1 << NAME_SHIFT), T)
+            if start < stop:
+                W[s.LANG_FROM], W[s.LANG_TO], W[s.LANG_DEPTH] = start, stop, depth
+        node = nodes[PARENT, node]
+
+
+@inline_kernel
+def begins_lines(data, tag, kinds, pos, after, end, T, W, nodes, o):  # type: ignore[no-untyped-def]
+    """The place of the open element that shows code because the block at ``pos``, whose start tag ends at ``after``, is its first line; 0: none.
+
+    That is a `div` of class ``line`` first in an element that says that it is code, an item of GeSHi's, or a table's first cell if it is the number of a line.
+    """
+    depth = W[s.DEPTH]
+    if depth < 2 or o > W[s.TEXT]:
+        return 0
+    if tag == t.TD or tag == t.TH or tag == t.THEAD:
+        while depth > 2 and t.TABLE < W[s.STACK_TAGS + depth - 1] <= t.TFOOT:
+            depth -= 1
+        table = W[s.STACK_NODES + depth - 1]
+        if nodes[TAG, table] != t.TABLE or nodes[FIRST_BLOCK, table] != W[s.BLOCKS]:
+            return 0
+        if tag == t.THEAD:
+            return depth if nodes[KINDS, table] & CODE_WORD and names_numbers(data, after, end) else 0
+        shown = number_ahead(data, after, end)
+        return depth if shown == 1 or (shown == 2 and names_numbers(data, pos, after)) else 0
+    holder = W[s.STACK_NODES + depth - 1]
+    if nodes[FIRST_BLOCK, holder] != W[s.BLOCKS]:
+        return 0
+    around = nodes[KINDS, holder] | nodes[KINDS, nodes[PARENT, holder]]
+    if kinds & ITEM_LINES:
+        if tag == t.LI and W[s.STACK_TAGS + depth - 1] == t.OL and around & (NAMED | CODE_WORD | CODE):
+            return depth
+        return depth if tag == t.DIV and around & (CODE_WORD | CODE) else 0
+    if tag == t.DIV and (W[s.LANG_DEPTH] > 0 or around & (CODE_WORD | CODE)):
+        return depth
+    return 0
+
+
+@inline_kernel
+def names_numbers(data, pos, end):  # type: ignore[no-untyped-def]
+    """Whether the 100 bytes at ``pos`` hold ``data-line`` or ``lineno``: an attribute or class of a number that is drawn, or of what stands above numbers."""
+    for i in range(pos, min(end, pos + 100) - 8):
+        if data[i] == 108 and data[i + 1] == 105 and data[i + 2] == 110 and data[i + 3] == 101:
+            if (data[i + 4] == 110 and data[i + 5] == 111) or (i > pos and data[i - 1] == 45 and data[i - 2] == 97):
+                return True
+    return False
+
+
+@inline_kernel
+def begin_line(data, pos, tag, found, kinds, W, out, o):  # type: ignore[no-untyped-def]
+    """At the start tag at ``pos`` in code: end the line before it if nothing but the end tag before it does. Next o.
+
+    Those are `span` of class ``line`` and `code` that a style sheet makes blocks, and the `span` with an id of Medium, between which a line is empty.
+    """
+    is_line = kinds & LINES != 0 or tag == t.CODE
+    was_empty = is_line and W[s.LINE_SPAN] == o
+    closed = pos > 7 and data[pos - 1] == 62 and data[pos - 7] == 60 and data[pos - 6] == 47
+    if closed and o > W[s.TEXT] and (was_empty or out[o - 1] != 10):
+        before = data[pos - 5]
+        if (tag == t.CODE and before == 99) or (tag == t.SPAN and before == 115 and is_line):
+            out[o] = 10
+            o += 1
+        elif tag == t.SPAN and before == 115 and (found >> t.ID) & 1 and W[s.STACK_TAGS + W[s.DEPTH] - 1] == t.PRE:
+            out[o] = 10
+            out[o + 1] = 10
+            o += 2
+    if is_line:
+        W[s.LINE_SPAN] = o
+    return o
 
 
 @inline_kernel
@@ -96,7 +239,7 @@ def begin_code(data, tag, after, end, found, hints, signature, T, W, blocks, nod
     top = W[s.STACK_TAGS + W[s.DEPTH] - 1]
     if o > W[s.TEXT] or W[s.REGION] != 0 or top == t.TD or top == t.TH or kinds & (MATH | FORMULA):
         return o
-    is_sure = kinds & LANGUAGE != 0
+    is_sure = kinds & LANGUAGE != 0 or tag == t.D_CODE
     if (found >> t.STYLE_ATTR) & 1:
         is_sure |= keeps_lines(data, W[s.SPANS + 2 * t.STYLE_ATTR], W[s.SPANS + 2 * t.STYLE_ATTR + 1])
     lines = lines_ahead(data, after, end, tag, is_sure, T)

@@ -25,6 +25,7 @@ from stages.kernels.html.layout import (
     KINDS,
     LAST_BLOCK,
     LETTERS,
+    LEVEL,
     MAX_DEPTH,
     NAME_SHIFT,
     PARENT,
@@ -141,6 +142,7 @@ def open_element(W, nodes, T, tag, hints, signature, kinds):  # type: ignore[no-
     nodes[KINDS, node] = kinds
     nodes[CLASS_AT, node] = 0
     nodes[ID_AT, node] = 0
+    nodes[LEVEL, node] = 0
     W[s.NODES] = node + 1
     W[s.DEPTH] = depth + 1
     return True

@@ -188,6 +188,8 @@ def break_text(data, tag, closing, W, blocks, T, out, o):  # type: ignore[no-unt
             while W[s.HAS_BREAKS] and o > W[s.TEXT] and out[o - 1] == 32:
                 o -= 1
             out[o] = 10
+            if W[s.LINE_OVER] == o:  # an empty line between those that are elements
+                W[s.LINE_OVER] = o + 1
             return o + 1
         if tag == t.BUTTON:
             return o

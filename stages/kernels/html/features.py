@@ -113,7 +113,7 @@ MEASURES = 20
 I_HINTS, I_INSIDE, I_TABLE, I_ROW, I_CELL, I_ITEM, I_PRE, I_SECTION, I_QUOTE, I_INDENT, I_CONTENT = range(11)
 INHERITED = 11
 """`I_INDENT` and `I_CONTENT`: spaces before the items of the innermost list, and before what stands in them."""
-MAX_INDENT = 24
+MAX_INDENT, LEVEL_INDENT = 24, 3
 _NONE = -1
 
 
@@ -236,9 +236,11 @@ def inherit(nodes, first, last, inherited, L, chars_total, measures, base):  # t
             inherited[I_CELL, m] = m
         elif tag == t.LI or tag == t.DD or tag == t.DT:
             inherited[I_ITEM, m] = m
+            inherited[I_INDENT, m] += LEVEL_INDENT * nodes[h.LEVEL, n]
         elif tag == t.UL or tag == t.OL or tag == t.MENU:
-            inherited[I_INDENT, m] = inherited[I_CONTENT, m]
-            inherited[I_CONTENT, m] = min(MAX_INDENT, inherited[I_CONTENT, m] + (3 if tag == t.OL else 2))
+            width = 3 if tag == t.OL else 2
+            inherited[I_INDENT, m] = min(MAX_INDENT, inherited[I_CONTENT, m] + LEVEL_INDENT * nodes[h.LEVEL, n])
+            inherited[I_CONTENT, m] = min(MAX_INDENT, inherited[I_INDENT, m] + width)
         elif tag == t.BLOCKQUOTE:
             inherited[I_QUOTE, m] = m
         elif (tag == t.PRE or tag == t.LISTING) and inherited[I_PRE, m] < 0:

@@ -77,6 +77,7 @@ from stages.kernels.html.mathml import (
 from stages.kernels.html.tex_output import (
     is_letter,
     next_code,
+    plain_letter,
     put_code,
     put_leaf,
     put_row,
@@ -162,8 +163,8 @@ def rotate(out, first, middle, last):  # type: ignore[no-untyped-def]
 @inline_kernel
 def begin_script(data, k, row, single_row, T, W, nodes, base, out, o):  # type: ignore[no-untyped-def]
     """``_`` or ``^`` before node ``k``, with a brace unless it is one letter or digit: (next o, whether without)."""
-    code = only_code(data, k, T, nodes, base, out, o)
-    bare = is_letter(code) or 48 <= code <= 57
+    code, variant = plain_letter(only_code(data, k, T, nodes, base, out, o), 0, T)
+    bare = variant == 0 and (is_letter(code) or 48 <= code <= 57)
     bare &= nodes[M_FLAGS, base + first_leaf(k, nodes, base)] & 15 == 0
     return put_row(single_row if bare else row, T, W, out, o), bare
 

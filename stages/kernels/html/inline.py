@@ -9,10 +9,12 @@ Legend: T tables, W state (`state`).
 
 from __future__ import annotations
 
-from stages.kernels.html import formulas, mathml, tex
+from stages.kernels.html import formulas, mathml, quoted, rendered, tex
 from stages.kernels.html import state as s
 from stages.kernels.html import tokens as t
-from stages.kernels.html.kinds import DISPLAY, PICTURE
+from stages.kernels.html.formula_sources import query_of_formula, skip_settings
+from stages.kernels.html.kinds import DISPLAY, FORMULA, MATH, PICTURE
+from stages.kernels.html.layout import KINDS, PARENT
 from stages.kernels.html.tables import FNV_START, fnv, mix
 from stages.kernels.html.tokens import is_space
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
@@ -30,7 +32,7 @@ _MARKS = (
 )
 LONGEST_SIGN = 20
 """Bytes of the text of a link that may be such a mark."""
-MATHML, IMAGE, SCRIPT_SOURCE, ATTRIBUTE = 1, 2, 3, 4
+MATHML, IMAGE, SCRIPT_SOURCE, ATTRIBUTE, DRAWN, GLYPHS = 1, 2, 3, 4, 5, 6
 MAX_SCRIPT = 24
 """Bytes of raised or lowered text that is marked; more is text in small type."""
 
@@ -74,7 +76,7 @@ def place_of_formula(W, out, o, source):  # type: ignore[no-untyped-def]
     place = W[s.REGION_FROM] if W[s.REGION] == RENDERED_REGION else o
     last = W[s.MATH_TO]
     if last > W[s.TEXT] and (last == place or (last + 1 == place and out[last] == 32)) and W[s.MATH_SOURCE] != source:
-        if source == SCRIPT_SOURCE and W[s.MATH_SOURCE] != ATTRIBUTE:
+        if W[s.MATH_SOURCE] == GLYPHS or (source == SCRIPT_SOURCE and W[s.MATH_SOURCE] != ATTRIBUTE):
             return W[s.MATH_FROM]
         return -1
     return place
@@ -129,6 +131,66 @@ def formula_element(data, tag_at, pos, end, found, T, W, nodes, out, o):  # type
 
 
 @inline_kernel
+def formula_tree(data, K, size, display, source, T, W, nodes, out, o):  # type: ignore[no-untyped-def]
+    """A formula of ``K`` nodes that was read from ``size`` bytes of the page: next o."""
+    place = place_of_formula(W, out, o, source)
+    if K == 0 or place < 0 or W[s.REGION] == HIDDEN_REGION:
+        return o
+    start = place + 3
+    stop = formulas.write_math(data, K, T, W, nodes, out, start, start + size - 8)
+    if W[s.FULL]:
+        return o
+    now = put_dollars(W, out, place, start, stop, display, source)
+    return written(W, o, now) if now > place else o
+
+
+@inline_kernel
+def drawn_formula(data, pos, end, found, T, W, nodes, out, o):  # type: ignore[no-untyped-def]
+    """What MathJax drew in the `mjx-container` whose start tag, its attributes in ``W``, ends at ``pos``, if its source is not there too: next o."""
+    display = (found >> t.DISPLAY) & 1 != 0 and data[W[s.SPANS + 2 * t.DISPLAY]] | 0x20 == 116
+    stop, K = rendered.read_drawn(data, pos, end, T, W, nodes)
+    now = formula_tree(data, K, stop - pos, display, DRAWN, T, W, nodes, out, o)
+    if now > o and W[s.REGION] == TEX_REGION:
+        W[s.REGION], W[s.REGION_FROM] = RENDERED_REGION, now
+    return now
+
+
+@inline_kernel
+def quoted_formula(data, start, stop, display, T, W, nodes, out, o):  # type: ignore[no-untyped-def]
+    """MathML in an attribute: next o."""
+    K = quoted.read_quoted(data, start, stop, T, W, nodes)
+    return formula_tree(data, K, stop - start, display, DRAWN, T, W, nodes, out, o)
+
+
+@inline_kernel
+def json_formula(data, start, stop, T, W, out, o):  # type: ignore[no-untyped-def]
+    """TeX under the first name that ends with ``xpression`` of a JSON object in an attribute (Substack): next o."""
+    i = start
+    while i + 22 < stop and not (data[i] == 120 and data[i + 1] == 112 and data[i + 8] == 110 and data[i + 9] == 38):
+        i += 1
+    i += 22  # xpression&quot;:&quot;
+    last = i
+    while last < stop and not (data[last] == 38 and data[last + 1] == 113 and data[last - 1] != 92):
+        last += 1
+    place = place_of_formula(W, out, o, ATTRIBUTE)
+    if last >= stop or place < 0:
+        return o
+    first = place + 3
+    end = tex.copy_tex(data, i, last, False, T, out, first)
+    to, k = first, first
+    while k < end:
+        if out[k] == 92 and k + 1 < end:
+            k += 1
+            out[to] = 32 if out[k] == 110 else out[k]
+        else:
+            out[to] = out[k]
+        to += 1
+        k += 1
+    now = put_dollars(W, out, place, first, to, True, ATTRIBUTE)
+    return written(W, o, now) if now > place else o
+
+
+@inline_kernel
 def formula_span(data, start, stop, is_url, display, source, T, W, out, o):  # type: ignore[no-untyped-def]
     """TeX in an attribute, an address or a script: next o."""
     if W[s.REGION] == HIDDEN_REGION:
@@ -136,9 +198,9 @@ def formula_span(data, start, stop, is_url, display, source, T, W, out, o):  # t
     place = place_of_formula(W, out, o, source)
     if place < 0:
         return o
-    now = put_dollars(
-        W, out, place, place + 3, tex.copy_tex(data, start, stop, is_url, T, out, place + 3), display, source
-    )
+    stop = tex.copy_tex(data, start, stop, is_url, T, out, place + 3)
+    start = skip_settings(out, place + 3, stop) if is_url else place + 3
+    now = put_dollars(W, out, place, start, stop, display, source)
     return written(W, o, now) if now > place else o
 
 
@@ -169,60 +231,25 @@ def begins_with_delimiter(data, i, stop):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def query_of_formula(data, start, stop):  # type: ignore[no-untyped-def]
-    """(start, stop) of TeX in an image's address: `latex.codecogs.com/png.latex?x`, `equation?tex=x`, ...; (0, 0)."""
-    stop = min(stop, start + 4096)
-    mark = start
-    while mark < stop and data[mark] != 63:
-        mark += 1
-    if mark >= stop:
-        return 0, 0
-    is_tex_service = False
-    for i in range(max(start, mark - 80), mark - 3):
-        a, b, c, d = data[i] | 0x20, data[i + 1] | 0x20, data[i + 2] | 0x20, data[i + 3] | 0x20
-        is_tex_service |= a == 116 and b == 101 and c == 120 and not 97 <= d <= 122  # tex., tex?
-        is_tex_service |= a == 97 and b == 116 and c == 101 and d == 120  # latex
-        is_tex_service |= a == 109 and b == 97 and c == 116 and d == 104 and i + 4 == mark  # /math?
-        is_tex_service |= a == 116 and b == 105 and c == 111 and d == 110 and i + 4 == mark  # equation?
-        is_tex_service |= a == 104 and b == 97 and c == 114 and d == 116 and i + 4 == mark  # chart?
-    if not is_tex_service:
-        return 0, 0
-    first, key = mark + 1, mark + 1
-    while key < stop and 97 <= data[key] | 0x20 <= 122:
-        key += 1
-    if key >= stop or data[key] != 61:
-        return first, stop  # no `name=`
-    i = first
-    while i + 4 < stop:  # tex=, latex=, math=, chl=, from=
-        if data[i - 1] == 63 or data[i - 1] == 38 or data[i - 1] == 59:
-            k = i
-            while k < stop and 97 <= data[k] | 0x20 <= 122:
-                k += 1
-            if k < stop and data[k] == 61 and k - i >= 3:
-                a, b, c = data[k - 3] | 0x20, data[k - 2] | 0x20, data[k - 1] | 0x20
-                if (
-                    (a == 116 and b == 101 and c == 120)
-                    or (a == 97 and b == 116 and c == 104)
-                    or (a == 99 and b == 104 and c == 108)
-                    or (a == 114 and b == 111 and c == 109)
-                ):
-                    last = k + 1
-                    while last < stop and data[last] != 38:
-                        last += 1
-                    return k + 1, last
-        i += 1
-    return 0, 0
-
-
-@inline_kernel
-def formula_image(data, found, kinds, T, W, out, o):  # type: ignore[no-untyped-def]
+def formula_image(data, found, kinds, T, W, nodes, out, o):  # type: ignore[no-untyped-def]
     """An image of a formula: next o."""
+    if (found >> t.DATA_MATHML) & 1:
+        before, which = o, t.DATA_MATHML
+        o = quoted_formula(data, W[s.SPANS + 2 * which], W[s.SPANS + 2 * which + 1], False, T, W, nodes, out, o)
+        if o > before:
+            return o
     start, stop, is_url = 0, 0, False
     which = attribute_with_tex(found)
     if which >= 0:
         start, stop = W[s.SPANS + 2 * which], W[s.SPANS + 2 * which + 1]
     has_alt = (found >> t.ALT) & 1 and W[s.SPANS + 2 * t.ALT] < W[s.SPANS + 2 * t.ALT + 1]
     alt, alt_stop = W[s.SPANS + 2 * t.ALT], W[s.SPANS + 2 * t.ALT + 1]
+    if stop == 0 and has_alt and alt + 6 < alt_stop and data[alt] == 0xC2 and data[alt + 1] == 0xAB:
+        return quoted_formula(data, alt, alt_stop, False, T, W, nodes, out, o)
+    top = W[s.STACK_NODES + W[s.DEPTH] - 1]
+    around = nodes[KINDS, top] | nodes[KINDS, nodes[PARENT, top]]
+    if around & (MATH | FORMULA):
+        kinds |= PICTURE | DISPLAY
     if (
         stop == 0
         and has_alt
@@ -397,15 +424,15 @@ def lower(data, pos, end, W, out, at, o, before, all_digits):  # type: ignore[no
 
 @inline_kernel
 def number_ahead(data, pos, end):  # type: ignore[no-untyped-def]
-    """Whether the first text behind ``pos``, over at most some tags and white space, is a number that stands alone; or
-    the element that begins there ends before any: its number is drawn."""
+    """1 if the first text behind ``pos``, over at most some tags and white space, is a number that stands alone, 2 if
+    the element that begins there ends before any (its number is drawn), else 0."""
     end, depth = min(end, pos + 400), 0
     while pos < end:
         b = data[pos]
         if b == 60:
             depth += 1 if pos + 1 < end and data[pos + 1] != 47 else -1
             if depth < 0:
-                return True
+                return 2
             while pos < end and data[pos] != 62:
                 pos += 1
             pos += 1
@@ -419,9 +446,9 @@ def number_ahead(data, pos, end):  # type: ignore[no-untyped-def]
     while pos < end and 48 <= data[pos] <= 57:
         pos += 1
     if pos == first or pos - first > 6 or pos >= end:
-        return False
+        return 0
     b = data[pos]
-    return b == 60 or is_space(b) or b == 46 or b == 58 or b == 38 or b == 124
+    return 1 if b == 60 or is_space(b) or b == 46 or b == 58 or b == 38 or b == 124 else 0
 
 
 @inline_kernel

@@ -27,6 +27,7 @@ KIND_WORDS: dict[int, str] = {
     "codemirror-linenumber cm-gutters cm-gutter ace_gutter ace_gutter-cell react-syntax-highlighter-line-number line-no "
     "code-line-number codeline-number ltx_tag_listingline linenr line-nr lno urvanov-syntax-highlighter-nums "
     "urvanov-syntax-highlighter-num margin-view-overlays code-lineno codelinenumber linenum "
+    "vc_file_line_number phabricator-source-line u-linenum filecontents-linenum sourcelineno source-line-no ln "
     "react-line-number line-numbers pre-numbering codemirror-gutter-wrapper line-numbers-wrapper lines-num src-line-numbers",
     # for screen readers alone
     UNSEEN: "sr-only visually-hidden visuallyhidden screen-reader-text screen-reader-only screenreader-only "
@@ -36,33 +37,34 @@ KIND_WORDS: dict[int, str] = {
     "direct-link permalink-anchor anchor-link mathjax_preview copybtn copy-button clip-button clipboard-button btn-clipboard "
     "copy-code-button clipboard-copy jp-inputprompt jp-outputprompt input_prompt output_prompt crayon-toolbar code-toolbar-item toolbar-item crayon-main-toolbar "
     "urvanov-syntax-highlighter-toolbar copy-code-btn code-copy-btn copy-to-clipboard-button btn-copy copy-btn copybutton "
-    "cnblogs_code_toolbar ltx_listing_data hljs-button highlight-tools toolbar_item snippet-clipboard-content-button",
+    "code-block-extension-header gist-meta menu-title cnblogs_code_toolbar ltx_listing_data hljs-button highlight-tools toolbar_item snippet-clipboard-content-button",
     # what a formula looks like, where its source stands inside or behind
     RENDERED: "mq-root-block mathjax mathjax_display mathjax_svg mathjax_svg_display mathjax_chtml mathjax_mathml mjx-chtml mjx-mathml "
     "mjxc-display mathjax_error",
     GLYPHS: "katex-html",
     MATH: "math tex latex maths equation formula math-container asciimath tex2jax_process math-expression tex-math",
     FORMULA: "math-inline math-display math-tex math-block inline-math display-math language-math js-render-math arithmatex "
-    "inlinemath displaymath latex-inline latex-block katex-inline katex-block math-formula katex-eq wp-katex-eq",
+    "inlinemath displaymath latex-inline latex-block katex-inline katex-block math-formula katex-eq wp-katex-eq ql-formula latex-rendered",
     DISPLAY: "katex-display katex-block math-display display-math displaymath mathjax_display mjxc-display math-block "
     "mwe-math-mathml-display mwe-math-element-block mwe-math-fallback-image-display display ql-img-displayed-equation "
-    "latex-block latex-display",
+    "latex-block latex-display latex-rendered",
     # code that is no `pre`
     CODE: "syntaxhighlighter crayon-pre urvanov-syntax-highlighter-pre dp-highlighter highlighttable rouge-table lntable "
     "hljs-ln codehilitetable js-file-line-container codemirror-code cm-content ace_text-layer view-lines "
-    "codecolorer blob-code-content linenodiv-code enlighter-code code-table highlight-table codetable ql-code-block-container code-view ltx_lstlisting lstlisting lstinputlisting linenums react-code-lines",
+    "codecolorer blob-code-content linenodiv-code enlighter-code code-table highlight-table codetable ql-code-block-container code-view "
+    "geshifilter rouge-line-table w3-code codemain verbatim rktblk ltx_lstlisting lstlisting lstinputlisting linenums react-code-lines",
     CODE_WORD: "sourcecode hljs highlight code syntaxhighlighter prettyprint prism prism-code codehilite src source "
     "chroma rouge codecolorer listing example geshi mw-highlight de1 programlisting enlighter-code brush snippet "
-    "syntax highlighter-rouge codeblock code-block literal-block crayon-plain verbatim fragment ql-code-block bbcode_code bbcodecode bbc_code codebox code-frame cnblogs_code enlighterjsraw",
+    "syntax highlighter-rouge codeblock code-block literal-block crayon-plain verbatim fragment ql-code-block bbcode_code bbcodecode bbc_code codebox code-frame cnblogs_code enlighterjsraw page_body",
     LAYOUT: "ltx_eqn_table ltx_eqn_align ltx_eqn_gather presentation ltx_equationgroup wp_syntax",
     # images of formulas
     PICTURE: "mwe-math-fallback-image-inline mwe-math-fallback-image-display tex latex math mathjax ql-img-inline-formula "
     "ql-img-displayed-equation equation_image texrender latex-image formula-image mathtex mimetex tex-image codecogs ltx_math "
-    "latexmathimage mathimg texhtml",
+    "latexmathimage mathimg texhtml latex-formula",
     # around the MathML of a formula that pages hide for programs
     SOURCE: "mwe-math-mathml-a11y mwe-math-mathml-inline mwe-math-mathml-display mjx_assistive_mathml katex-mathml "
     "mjx-assistive-mml",
-    LINES: "line code-line crayon-line cl view-line ltx_listingline token-line",
+    LINES: "line code-line crayon-line view-line ltx_listingline token-line",
 }
 NAMES = [
     "abap",
@@ -284,8 +286,24 @@ STYLED = 1 << 17
 """Of an element that the page's own style sheets hide (`style_sheets`)."""
 CLASSIFIER = 1 << 18
 """Of the type behind a term, which style sheets part from it with a colon (docutils, numpydoc)."""
+TOOLS = 1 << 19
+"""Of buttons that a highlighter draws into code; anywhere else the word means nothing."""
+ITEM_LINES = 1 << 21
+"""Of lines of code that are items (GeSHi) or each a block (gitweb), where what holds them says that it is code."""
+TASK = 1 << 22
+"""Of a list of tasks with check boxes, or an item or box of one."""
+PROMPT = 1 << 20
+"""Of ``In [1]:`` beside the code of a notebook (nbsphinx), or of anything else."""
+_FURTHER = {
+    CLASSIFIER: "classifier",
+    ITEM_LINES: "li1 li2 pre",
+    PROMPT: "prompt",
+    TASK: "task-list contains-task-list task-list-item task-list-item-checkbox todo-list",
+    TOOLS: "bar toolbar tools",
+}
 _PREFIXES = (b"language-", b"lang-", b"highlight-source-", b"highlight-text-", b"highlight-", b"hl-", b"mw-highlight-lang-",
-             b"src-", b"source-", b"lang:", b"type-", b"brush:", b"code-", b"listing-", b"syntax-", b"prism-", b"pygments-", b"dp-")  # fmt: skip
+             b"src-", b"source-", b"lang:", b"type-", b"brush:", b"code-", b"listing-", b"syntax-", b"prism-", b"pygments-", b"dp-",
+             b"geshifilter-")  # fmt: skip
 
 
 def fill_kind_table(T: npt.NDArray[np.int64]) -> None:
@@ -294,7 +312,9 @@ def fill_kind_table(T: npt.NDArray[np.int64]) -> None:
     for bit, words in KIND_WORDS.items():
         for word in words.split():
             masks[word.encode()] = masks.get(word.encode(), 0) | bit
-    masks[b"classifier"] = CLASSIFIER
+    for kind, names in _FURTHER.items():
+        for word in names.split():
+            masks[word.encode()] = masks.get(word.encode(), 0) | kind
     for name in NAMES:
         masks[name.encode()] = masks.get(name.encode(), 0) | NAMED
     for name in _NO_NAMES:

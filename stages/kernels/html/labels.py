@@ -1,7 +1,7 @@
 """What stands beside code and is none of the text: the name of its language, ``Copy``.
 
-For `blocks` and `text`. A label is dropped only right before code whose language the page names in its markup too (`kinds`), and if
-it is that name or a longer or shorter form of it: `js` and JavaScript, `cpp` and C++.
+For `blocks` and `text`. A label is dropped only right before code. It is ``Code:`` as forums write it, or, if the page names the language in its
+markup too (`kinds`), that name or a longer or shorter form of it: `js` and JavaScript, `cpp` and C++.
 """
 
 from __future__ import annotations
@@ -15,6 +15,11 @@ _COPY = tuple(
     fnv(word.encode())
     for word in ("copy", "copy code", "copy to clipboard", "copied", "copied!", "code: select all", "code: [select]", "select all",
                  "复制", "复制代码", "コピー", "copier", "kopieren", "copiar", "копировать")
+)  # fmt: skip
+
+_TITLES = tuple(
+    fnv(word.encode())
+    for word in ("code", "code:", "php code:", "html code:", "quellcode:", "codice:", "código:", "codigo:", "kod:", "код:", "代码:", "代码：")
 )  # fmt: skip
 
 
@@ -60,6 +65,15 @@ def names_language(label, a, b, name, c, d):  # type: ignore[no-untyped-def]
     if b - a == 1 or d - c == 1:
         return b - a == d - c
     return holds_letters(label, a, b, name, c, d) or holds_letters(name, c, d, label, a, b)
+
+
+@inline_kernel
+def says_code(text, a, b):  # type: ignore[no-untyped-def]
+    """Whether ``text[a:b]`` is what forums write above code."""
+    h = FNV_START
+    for i in range(a, min(b, a + MAX_LABEL)):
+        h = mix(h, text[i] | 0x20 if 65 <= text[i] <= 90 else text[i])
+    return b - a <= MAX_LABEL and h in _TITLES
 
 
 @inline_kernel

@@ -15,12 +15,12 @@ BLOCK_ROWS = 16
 """`NAME_FROM` to `NAME_TO` is the span of the language of code; marks `MARKS_FROM` // 2 to `MARKS_TO`, places where inline code begins and
 ends, stand in the row `MARK` one after the other, each twice its place in the text and 1 for an end; an odd `MARKS_FROM`: the block begins in code."""
 # rows of nodes_CM
-TAG, PARENT, HINTS, SIGNATURE, FIRST_BLOCK, LAST_BLOCK, DEPTH, VALUE, KINDS, CLASS_AT, ID_AT = range(11)
-NODE_ROWS = 11
+TAG, PARENT, HINTS, SIGNATURE, FIRST_BLOCK, LAST_BLOCK, DEPTH, VALUE, KINDS, CLASS_AT, ID_AT, LEVEL = range(12)
+NODE_ROWS = 12
 NAME_SHIFT = 9
 """`VALUE`: columns and rows << 20 that a cell spans; of an ordered list its next number, of an item its own, both with `ZERO` added, and
 bits of `LETTERS` ... `RELATIVE`; of an item `IS_NUMBERED` too, of a list also how many items it has << `COUNT_SHIFT`. `CLASS_AT`, `ID_AT`: where the attribute's
-value begins << `NAME_SHIFT`, and its size, at most `HINT_BYTES`; 0: none."""
+value begins << `NAME_SHIFT`, and its size, at most `HINT_BYTES`; 0: none. `LEVEL`: how much deeper a list or item stands than its elements say."""
 # rows of pages_CD
 (BLOCKS_FROM, BLOCKS_TO, NODES_FROM, NODES_TO, TITLE_FROM, TITLE_TO, SOCIAL_TITLE_FROM, SOCIAL_TITLE_TO, LANG_FROM, LANG_TO,
  ADDRESS_FROM, ADDRESS_TO, LICENCE_FROM, LICENCE_TO, DATE_FROM, DATE_TO, SCHEMA_HINTS, BODY_HINTS, NUM_TAGS, NUM_INPUTS,

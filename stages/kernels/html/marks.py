@@ -122,7 +122,7 @@ def start_inline(data, tag, found, hints, W, T, blocks, nodes, out, o):  # type:
             mark_code(W, blocks, o, 0)
     elif tag == t.IMG:
         W[s.IMAGES] += 1
-        o = inline.formula_image(data, found, hints >> KIND_SHIFT, T, W, out, o)
+        o = inline.formula_image(data, found, hints >> KIND_SHIFT, T, W, nodes, out, o)
     elif tag == t.TIME:
         W[s.TIMES] += 1
     elif tag == t.SUP or tag == t.SUB:

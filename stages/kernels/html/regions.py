@@ -17,20 +17,24 @@ from stages.kernels.html.kinds import (
     GLYPHS,
     GUTTER,
     LANGUAGE,
+    LINES,
     MATH,
     NAMED,
+    PROMPT,
     RENDERED,
     SOURCE,
     STYLED,
+    TOOLS,
     UNSEEN,
     find_language,
     name_of_language,
 )
 from stages.kernels.html.layout import HIDING, HINTS, LAST_BLOCK, OFF, PARENT, PARTS
+from stages.kernels.html.tokens import find_byte, is_space
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
 TEX_ATTRIBUTES = sum(1 << which for which in range(t.DATA_TEX, t.DATA_EQUATION + 1))
-LANG_ATTRIBUTES = sum(1 << which for which in range(t.DATA_LANG, t.DATA_TAGSEARCH + 1))
+LANG_ATTRIBUTES = sum(1 << which for which in range(t.DATA_LANG, t.LANGUAGE + 1))
 _UNFOLDING, _CONSENT = 1 << HINT_BITS["faq"] | 1 << HINT_BITS["hero"], HINT_BITS["consent"]
 
 
@@ -38,7 +42,7 @@ _UNFOLDING, _CONSENT = 1 << HINT_BITS["faq"] | 1 << HINT_BITS["hero"], HINT_BITS
 def note_language(data, tag, found, kinds, W, T):  # type: ignore[no-untyped-def]
     """The language of code, as the tag just read tells it, until the element that is open now, or the code around it, ends."""
     start, stop = 0, 0
-    is_code = tag == t.PRE or tag == t.CODE
+    is_code = tag == t.PRE or tag == t.CODE or tag == t.D_CODE or (kinds & LINES != 0 and in_code(W))
     if tag == t.CODE and W[s.PRE_DEPTH] > 0 and W[s.LANG_DEPTH] > 0:
         return  # a word of code
     if is_code and (found >> t.LANG) & 1:
@@ -118,9 +122,49 @@ def rendered_tex(data, found, W, T, out, o):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def is_tex_element(tag):  # type: ignore[no-untyped-def]
+    """Whether an element holds TeX and nothing else."""
+    return tag == t.MATH_FIELD or tag == t.D_MATH
+
+
+@inline_kernel
+def holds_command(data, pos, end):  # type: ignore[no-untyped-def]
+    """Whether the text at ``pos``, up to the next tag, has a backslash before a letter: TeX in `var` (AtCoder)."""
+    stop = find_byte(data, pos, min(end, pos + 200), 60)
+    i = find_byte(data, pos, stop, 92)
+    return i + 1 < stop and 97 <= data[i + 1] | 0x20 <= 122
+
+
+@inline_kernel
+def prompt_ahead(data, pos, end):  # type: ignore[no-untyped-def]
+    """Whether the first text behind ``pos`` is the prompt of a notebook's cell: ``[1]:``, ``In [ ]:``, ``Out[12]:``."""
+    end = min(end, pos + 400)
+    while pos < end and (data[pos] == 60 or is_space(data[pos])):
+        if data[pos] == 60:
+            pos = find_byte(data, pos, end, 62)
+        pos += 1
+    letters = 0
+    while pos < end and letters < 12 and data[pos] != 91:  # In&nbsp;
+        b = data[pos] | 0x20
+        if not (97 <= b <= 122 or data[pos] in (32, 38, 59, 0xC2, 0xA0)):
+            return False
+        letters += 1
+        pos += 1
+    first = pos
+    pos += 1
+    while pos < end and (48 <= data[pos] <= 57 or data[pos] == 32 or data[pos] == 42):
+        pos += 1
+    return first < end and data[first] == 91 and pos < end and data[pos] == 93
+
+
+@inline_kernel
 def find_region(data, tag, found, kinds, after, end, W, T, nodes, out, o, is_stacked, is_block):  # type: ignore[no-untyped-def]
     """Begin a region if the tag just read is of an element that nobody sees, of line numbers or of a formula: next o."""
-    hides = kinds & (UNSEEN | EXTRA) != 0 or (tag == t.BUTTON and in_code(W))
+    hides = kinds & (UNSEEN | EXTRA) != 0
+    if in_code(W):
+        hides |= tag == t.BUTTON or tag == t.THEAD or kinds & TOOLS != 0
+    if kinds & PROMPT:
+        hides |= prompt_ahead(data, after, end)
     if (found & HIDING or kinds & STYLED) and not kinds & SOURCE and not W[s.SHOW_ALL]:
         if (
             kinds & STYLED
@@ -134,7 +178,13 @@ def find_region(data, tag, found, kinds, after, end, W, T, nodes, out, o, is_sta
     if hides:
         is_sign = tag == t.A and not kinds & (UNSEEN | STYLED) and not found & HIDING
         start_region(W, inline.SIGN_REGION if is_sign else inline.HIDDEN_REGION, tag, is_stacked, is_block, o)
-    elif kinds & GUTTER and tag != t.PRE and tag != t.CODE and inline.number_ahead(data, after, end):
+    elif (
+        (kinds & GUTTER or (tag == t.TH and in_code(W)))
+        and tag != t.PRE
+        and tag != t.CODE
+        and tag != t.TR
+        and inline.number_ahead(data, after, end) > 0
+    ):
         start_region(W, inline.NUMBER_REGION, tag, is_stacked, False, o)
     elif kinds & RENDERED or tag == t.MJX_CONTAINER or (kinds & GLYPHS and W[s.MATH_TO] == o):
         start_region(W, inline.RENDERED_REGION, tag, is_stacked, False, o)
@@ -142,6 +192,16 @@ def find_region(data, tag, found, kinds, after, end, W, T, nodes, out, o, is_sta
         W[s.TEX_DISPLAY] = (found >> t.DISPLAY) & 1 and data[W[s.SPANS + 2 * t.DISPLAY]] | 0x20 == 116
         if found & TEX_ATTRIBUTES:
             o = rendered_tex(data, found, W, T, out, o)
+        elif (found >> t.DATA_MATHML) & 1:
+            a, b = W[s.SPANS + 2 * t.DATA_MATHML], W[s.SPANS + 2 * t.DATA_MATHML + 1]
+            o = inline.quoted_formula(data, a, b, False, T, W, nodes, out, o)
+    elif kinds & FORMULA and (found >> t.DATA_VALUE) & 1:
+        start_region(W, inline.RENDERED_REGION, tag, is_stacked, False, o)
+        a, b = W[s.SPANS + 2 * t.DATA_VALUE], W[s.SPANS + 2 * t.DATA_VALUE + 1]
+        o = inline.formula_span(data, a, b, False, False, inline.ATTRIBUTE, T, W, out, o)
+    elif kinds & FORMULA and (found >> t.DATA_ATTRS) & 1:
+        start_region(W, inline.RENDERED_REGION, tag, is_stacked, False, o)
+        o = inline.json_formula(data, W[s.SPANS + 2 * t.DATA_ATTRS], W[s.SPANS + 2 * t.DATA_ATTRS + 1], T, W, out, o)
     elif found & TEX_ATTRIBUTES and not in_code(W):
         which = inline.attribute_with_tex(found)
         a, b = W[s.SPANS + 2 * which], W[s.SPANS + 2 * which + 1]
@@ -149,9 +209,9 @@ def find_region(data, tag, found, kinds, after, end, W, T, nodes, out, o, is_sta
             display = is_block or kinds & DISPLAY != 0
             o = inline.formula_span(data, a, b, False, display, inline.ATTRIBUTE, T, W, out, o)
             start_region(W, inline.RENDERED_REGION, tag, is_stacked, False, o)
-    elif (kinds & (MATH | FORMULA) or tag == t.MATH_FIELD or tag == t.D_MATH) and not in_code(W):
+    elif (kinds & (MATH | FORMULA) or is_tex_element(tag) or tag == t.VAR) and not in_code(W):
         start_region(W, inline.TEX_REGION, tag, is_stacked, False, o)
-        W[s.TEX_SURE] = kinds & FORMULA != 0 or tag == t.MATH_FIELD or tag == t.D_MATH
+        W[s.TEX_SURE] = kinds & FORMULA != 0 or is_tex_element(tag)
         W[s.TEX_DISPLAY] = is_block or kinds & DISPLAY != 0
     return o
 
@@ -170,6 +230,11 @@ def settle(data, W, blocks, nodes, out, o):  # type: ignore[no-untyped-def]
         elif kind == inline.NUMBER_REGION:
             o = start if inline.is_number_text(out, start, o) else o
         elif kind == inline.RENDERED_REGION:
+            if o > start and W[s.MATH_TO] != start and inline.begins_with_delimiter(out, start, o):
+                start = o  # TeX that waits for its renderer
+            elif o > start and W[s.MATH_TO] != start and W[s.REGION_TAG] > 0 and not W[s.TEX_SURE]:
+                W[s.MATH_FROM], W[s.MATH_TO], W[s.MATH_SOURCE] = start, o, inline.GLYPHS
+                start = o  # until a source follows
             spaced = o > start and out[o - 1] == 32 and start > W[s.TEXT] and out[start - 1] > 32
             o = start + spaced
             out[start] = 32 if spaced else out[start]
@@ -188,6 +253,8 @@ def settle(data, W, blocks, nodes, out, o):  # type: ignore[no-untyped-def]
             nodes[LAST_BLOCK, node] = W[s.BLOCKS]
             node = nodes[PARENT, node]
         W[s.PRE_OVER] = W[s.PRE_DEPTH] = 0
+        if W[s.CODE_TAG] == 0:
+            W[s.HAS_BREAKS] = 0
         if W[s.DEPTH] < W[s.LANG_DEPTH]:
             W[s.LANG_DEPTH] = 0
     return o

@@ -31,8 +31,10 @@ PRE_NODE, PRE_OVER, MARKS_FROM, TEX_SURE, TEX_DISPLAY, DRAWN_TEX = range(54, 60)
 STYLE, STYLE_TO = range(60, 62)
 # whether the open link is a heading's to itself; the element that is code of several lines though it is no `pre`, and whether `br` parts them
 SELF_LINK, CODE_TAG, HAS_BREAKS = range(62, 65)
+# where the last element that is a line of code begins in the text
+LINE_SPAN = 65
 NUM_SLOTS = 66
-# then: tag and node of each open element, how many of each element are open, spans of attributes, open elements of a formula,
+# then: tag and node of each open element, how many of each element are open, spans of attributes, open elements of a formula, and of a drawn one,
 # open blocks of a style sheet, classes and ids that the page's own style sheets hide (`style_sheets`), and hints of class values met before
 STACK_TAGS = NUM_SLOTS
 STACK_NODES = STACK_TAGS + 256
@@ -40,7 +42,9 @@ OPEN = STACK_NODES + 256
 SPANS = OPEN + 160
 MATH_STACK = SPANS + 128
 MATH_DEPTH = 64
-SHEET = MATH_STACK + MATH_DEPTH + 8
+DRAWN = MATH_STACK + MATH_DEPTH + 8
+DRAWN_DEPTH = 192
+SHEET = DRAWN + 3 * DRAWN_DEPTH
 SHEET_DEPTH, SHEET_COLUMNS = 16, 7
 NUM_RULES = SHEET + SHEET_COLUMNS * SHEET_DEPTH
 NUM_HIDDEN, HAS_TAGS, RULES_FULL, SHEETS = range(NUM_RULES + 1, NUM_RULES + 5)

@@ -149,6 +149,19 @@ def copy_tex(data, pos, stop, is_url, T, out, o):  # type: ignore[no-untyped-def
                 pos += 2
         elif is_url and b == 43:
             b = np.uint8(32)
+        elif is_url and b == 38:  # &space; &plus; of CodeCogs, each with `amp;` before it or not
+            if pos + 3 < stop and data[pos] == 97 and data[pos + 3] == 59:
+                pos += 4
+            b = (
+                np.uint8(32)
+                if pos < stop and data[pos] == 115
+                else np.uint8(43)
+                if pos < stop and data[pos] == 112
+                else b
+            )
+            while b != 38 and pos < stop and data[pos] != 59:
+                pos += 1
+            pos += b != 38
         elif (
             b == 37
             and not is_url

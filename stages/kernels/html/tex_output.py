@@ -112,17 +112,76 @@ def fill_math_tables(T: npt.NDArray[np.int64]) -> None:
 def next_code(data, pos, stop, T, out, o):  # type: ignore[no-untyped-def]
     """(code point at ``pos`` of the text of a leaf or -1, position behind it); ``out[o:]`` is scratch."""
     while pos < stop and data[pos] == 60:
-        pos = find_byte(data, pos, stop, 62) + 1
+        after = find_byte(data, pos, stop, 62) + 1
+        if pos + 1 < stop and (data[pos + 1] == 109 or data[pos + 1] == 117 or data[pos + 1] == 112):
+            code = glyph_of(data, pos, min(after, stop))
+            if code:
+                return code, after
+        pos = after
     if pos >= stop:
         return -1, stop
     b = np.int64(data[pos])
     if b == 38:
+        if pos + 5 < stop and data[pos + 1] == 97 and data[pos + 3] == 112 and is_reference(data, pos + 4, stop):
+            pos += 4  # `&amp;lt;`: MathML in an attribute
         pos, _ = read_reference(data, pos, stop, T, out, o)
+        return code_at(out, o), pos
+    if (
+        b == 0xC2 and pos + 2 < stop and data[pos + 1] == 0xA7 and is_reference(data, pos + 1, stop)
+    ):  # MathType's quoting
+        pos, _ = read_reference(data, pos + 1, stop, T, out, o)
         return code_at(out, o), pos
     size = 1 if b < 0xC0 else 2 if b < 0xE0 else 3 if b < 0xF0 else 4
     if pos + size > stop:
         return 0xFFFD, stop
     return code_at(data, pos), pos + size
+
+
+@inline_kernel
+def is_reference(data, i, stop):  # type: ignore[no-untyped-def]
+    """Whether what stands behind the byte at ``i`` would be a reference behind an ampersand."""
+    first = i + 1
+    i = first
+    while i < stop and i < first + 12 and (data[i] == 35 or 48 <= data[i] <= 57 or 97 <= data[i] | 0x20 <= 122):
+        i += 1
+    return i > first and i < stop and data[i] == 59 and not 48 <= data[first] <= 57
+
+
+@inline_kernel
+def code_of_glyph(data, pos, after):  # type: ignore[no-untyped-def]
+    """The code point that the tag at ``data[pos:after]`` draws, by class ``mjx-c1D465`` or ``data-c="1D465"`` (MathJax 3); 0: none."""
+    for i in range(pos + 2, after - 1):
+        if data[i] != 99 or data[i - 1] != 45:
+            continue
+        k, code = i + 1, np.int64(0)
+        if data[k] == 61:
+            k += 1 + (k + 1 < after and (data[k + 1] == 34 or data[k + 1] == 39))
+        elif data[i - 2] != 120:
+            continue
+        first = k
+        while k < after and k < first + 6 and (48 <= data[k] <= 57 or 65 <= data[k] <= 70):
+            code = code * 16 + np.int64(data[k]) - (48 if data[k] <= 57 else 55)
+            k += 1
+        if k > first and k < after and (data[k] in (34, 39, 32, 62)):
+            return code if code < 0x110000 else np.int64(0)
+    return np.int64(0)
+
+
+@inline_kernel
+def glyph_of(data, pos, after):  # type: ignore[no-untyped-def]
+    """`code_of_glyph`, of the first piece of a tall bracket the bracket."""
+    code = code_of_glyph(data, pos, after)
+    if code == 0x239B:
+        return np.int64(40)
+    if code == 0x239E:
+        return np.int64(41)
+    if code == 0x23A1:
+        return np.int64(91)
+    if code == 0x23A4:
+        return np.int64(93)
+    if code == 0x23A7:
+        return np.int64(123)
+    return np.int64(125) if code == 0x23AB else code
 
 
 @inline_kernel
@@ -227,7 +286,7 @@ def put_leaf(data, column, T, W, nodes, out, o):  # type: ignore[no-untyped-def]
         return put_text(data, start, stop, T, W, out, o)
     following, _ = next_code(data, pos, stop, T, out, o)
     if following < 0:
-        if code == 0x2223 and not (data[start - 1] == 62 and data[start - 2] == 111):
+        if code == 0x2223 and data[start] != 60 and not (data[start - 1] == 62 and data[start - 2] == 111):
             code = 124  # a bracket: only a bare `mo` is "divides"
         return put_symbol(code, variant, T, W, out, o)
     letters, h, i = True, FNV_START, start

@@ -29,7 +29,7 @@ from stages.kernels.html.fences import (
 )
 from stages.kernels.html.inline import is_number_text
 from stages.kernels.html.items import BULLET, MAX_MARK, NO_MARK, list_around, own_mark, put_mark
-from stages.kernels.html.labels import MAX_LABEL, names_language, says_copy
+from stages.kernels.html.labels import MAX_LABEL, names_language, says_code, says_copy
 from stages.kernels.html.rows import end_of_element, is_data, mark_tables, write_rows
 from stages.kernels.html.trees import byte_scores, sum_trees
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
@@ -169,7 +169,7 @@ def is_gutter(text, blocks, block, last, inherited, node0):  # type: ignore[no-u
 
 @inline_kernel
 def is_label(text, blocks, nodes, block, last, m, inherited, node0):  # type: ignore[no-untyped-def]
-    """Whether a block is the name of the language of the code behind it, or the button of code before or behind it (``m``: the node before)."""
+    """Whether a block is the title of a forum's code or the name of the language of the code behind it, or the button of code before or behind it (``m``: the node before)."""
     start, stop = blocks[h.TEXT_START, block], blocks[h.TEXT_STOP, block]
     if stop - start > MAX_LABEL or (block + 1 >= last and m < 0):
         return False
@@ -185,7 +185,9 @@ def is_label(text, blocks, nodes, block, last, m, inherited, node0):  # type: ig
         code += 1
     if code >= last or inherited[f.I_PRE, blocks[h.NODE, code] - node0] < 0:
         return False
-    return is_copy or names_language(text, start, stop, text, blocks[h.NAME_FROM, code], blocks[h.NAME_TO, code])
+    if is_copy or says_code(text, start, stop):
+        return True
+    return names_language(text, start, stop, text, blocks[h.NAME_FROM, code], blocks[h.NAME_TO, code])
 
 
 @inline_kernel

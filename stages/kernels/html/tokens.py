@@ -115,12 +115,13 @@ for _name in [
     TAGS[_name] |= BREAKOUT
 # further inline elements, numbered behind the others: trained classifiers know elements by number
 for _name in ("math", "mml:math", "m:math", "mjx-container", "mjx-math", "label", "abbr", "del",
-              "ins", "font", "cite", "mark", "math-field", "d-math"):  # fmt: skip
+              "ins", "font", "cite", "mark", "math-field", "d-math", "d-code"):  # fmt: skip
     TAGS[_name] = 0
 
 TAG_NAMES = ("", *TAGS)
 assert len(TAG_NAMES) <= 128  # `tables.TAG_FLAGS` and features of pairs of elements
 """Names by number; 0 is every element we do not know, which is treated as inline."""
+ALIASES = {"tex": "d-math", "tex-math": "d-math", "la-tex": "d-math"}
 _N = {name: number for number, name in enumerate(TAG_NAMES)}
 P, LI, DD, DT, PRE, LISTING, XMP, PLAINTEXT = (
     _N[n] for n in ["p", "li", "dd", "dt", "pre", "listing", "xmp", "plaintext"]
@@ -139,7 +140,7 @@ ARTICLE, MAIN, NAV, ASIDE, HEADER, FOOTER = (_N[n] for n in ["article", "main", 
 SECTION, BLOCKQUOTE, FIGURE, FIGCAPTION = (_N[n] for n in ["section", "blockquote", "figure", "figcaption"])
 NOSCRIPT, DETAILS, VIDEO, AUDIO, CANVAS = (_N[n] for n in ["noscript", "details", "video", "audio", "canvas"])
 SPAN, RUBY, RT, RP, RTC, RB, RBC = (_N[n] for n in ["span", "ruby", "rt", "rp", "rtc", "rb", "rbc"])
-MATH, MML_MATH, M_MATH, MJX_CONTAINER, MJX_MATH, SUP, SUB, MATH_FIELD, D_MATH = (
+MATH, MML_MATH, M_MATH, MJX_CONTAINER, MJX_MATH, SUP, SUB, MATH_FIELD, D_MATH, D_CODE, VAR = (
     _N[n]
     for n in [
         "math",
@@ -151,6 +152,8 @@ MATH, MML_MATH, M_MATH, MJX_CONTAINER, MJX_MATH, SUP, SUB, MATH_FIELD, D_MATH = 
         "sub",
         "math-field",
         "d-math",
+        "d-code",
+        "var",
     ]
 )
 SUMMARY, LEGEND, CENTER, FIELDSET, DIALOG = (_N[n] for n in ["summary", "legend", "center", "fieldset", "dialog"])
@@ -200,19 +203,28 @@ ATTRIBUTES = [
     "data-enlighter-language",
     "data-syntaxhighlighter-params",
     "data-tagsearch-lang",
+    "language",
     "shadowrootmode",
     "aria-labelledby",
     "media",
+    "data-mml-node",
+    "data-labels",
+    "data-mathml",
+    "data-value",
+    "data-attrs",
+    "disabled",
+    "checked",
 ]
 (CLASS, ID, ROLE, ITEMPROP, ITEMTYPE, STYLE_ATTR, HIDDEN, ARIA_HIDDEN, HREF, REL, TYPE, NAME, PROPERTY, CONTENT,
  LANG, DATETIME, ALT, SRC, DATA_TEX, DATA_LATEX, DATA_FORMULA, DATA_MATH, DATA_EXPR, DATA_EQUATION, ENCODING, DISPLAY, ALTTEXT,
- MATHVARIANT, COLUMNALIGN, LINETHICKNESS, NOTATION, DISPLAYSTYLE, OPEN, CLOSE, COLSPAN, ROWSPAN, START, VALUE, REVERSED, DATA_LANG, DATA_LANGUAGE, DATA_ENLIGHTER, DATA_PARAMS, DATA_TAGSEARCH,
- SHADOWROOTMODE, LABELLED, MEDIA) = range(len(ATTRIBUTES))  # fmt: skip
+ MATHVARIANT, COLUMNALIGN, LINETHICKNESS, NOTATION, DISPLAYSTYLE, OPEN, CLOSE, COLSPAN, ROWSPAN, START, VALUE, REVERSED, DATA_LANG, DATA_LANGUAGE, DATA_ENLIGHTER, DATA_PARAMS, DATA_TAGSEARCH, LANGUAGE,
+ SHADOWROOTMODE, LABELLED, MEDIA, DATA_MML_NODE, DATA_LABELS, DATA_MATHML, DATA_VALUE, DATA_ATTRS, DISABLED, CHECKED) = range(len(ATTRIBUTES))  # fmt: skip
 
 
 def fill_token_tables(T: npt.NDArray[np.int64]) -> None:
     """Write names of elements and attributes, and what each element means, into ``T``."""
-    tags = build_table([name.encode() for name in TAG_NAMES[1:]], TAG_SIZE, range(1, len(TAG_NAMES)))
+    names = [*TAG_NAMES[1:], *ALIASES]
+    tags = build_table([name.encode() for name in names], TAG_SIZE, [_N[ALIASES.get(name, name)] for name in names])
     T[TAG_TABLE : TAG_TABLE + 2 * TAG_SIZE] = tags
     attributes = build_table([name.encode() for name in ATTRIBUTES], ATTRIBUTE_SIZE)
     T[ATTRIBUTE_TABLE : ATTRIBUTE_TABLE + 2 * ATTRIBUTE_SIZE] = attributes

@@ -1,0 +1,174 @@
+"""Elements that stand for others: tables by ``role``, paragraphs of Word that are items of lists, check boxes before tasks, levels of lists in Google Docs.
+
+For `blocks`. The node of such an element gets the tag that it stands for, and `layout.LEVEL`; the stack of open elements keeps its own.
+Word writes the mark of an item as text and fills the rest of its width with spaces of 7 points: from that the mark is known for one, whatever
+list it is of. Price: linear in the tag, and at most `MAX_MARK` bytes behind it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stages.kernels.html import state as s
+from stages.kernels.html import tokens as t
+from stages.kernels.html.kinds import TASK
+from stages.kernels.html.layout import CAPITAL, IS_NUMBERED, KINDS, LETTERS, LEVEL, PARENT, TAG, VALUE, ZERO
+from stages.kernels.html.tables import FNV_START, fnv, mix
+from stages.kernels.html.tokens import find_byte, is_space
+from stages.kernels.jit import lean_inline_kernel as inline_kernel
+
+MAX_MARK, MAX_LEVEL = 600, 8
+_TABLES = tuple(fnv(name) for name in (b"table", b"grid"))
+_ROW, _CELLS = fnv(b"row"), tuple(fnv(name) for name in (b"cell", b"gridcell"))
+_HEADERS = tuple(fnv(name) for name in (b"columnheader", b"rowheader"))
+
+
+@inline_kernel
+def note_role(data, W, nodes):  # type: ignore[no-untyped-def]
+    """The `div` just opened has a role: its node is a table, or a row or cell of one, if it says so."""
+    start, stop = W[s.SPANS + 2 * t.ROLE], W[s.SPANS + 2 * t.ROLE + 1]
+    h, node = FNV_START, W[s.NODES] - 1
+    for i in range(start, min(stop, start + 16)):
+        h = mix(h, data[i] | 0x20)
+    if h in _TABLES:
+        nodes[TAG, node] = t.TABLE
+        return
+    tag = t.TR if h == _ROW else t.TD if h in _CELLS else t.TH if h in _HEADERS else 0
+    around = nodes[PARENT, node]
+    for _ in range(4):
+        if tag and nodes[TAG, around] == (t.TABLE if tag == t.TR else t.TR):
+            nodes[TAG, node] = tag
+        around = nodes[PARENT, around]
+
+
+@inline_kernel
+def level_of_list(data, start, stop):  # type: ignore[no-untyped-def]
+    """The level that a class ``lst-kix_...-2`` of Google Docs gives to a list; 0."""
+    for i in range(start, stop - 5):
+        if data[i] == 107 and data[i + 1] == 105 and data[i + 2] == 120 and data[i + 3] == 95:
+            while i < stop and not is_space(data[i]):
+                i += 1
+            level = np.int64(data[i - 1]) - 48
+            return level if data[i - 2] == 45 and 0 < level <= MAX_LEVEL else 0
+    return 0
+
+
+@inline_kernel
+def level_of_item(data, found, W):  # type: ignore[no-untyped-def]
+    """The level, from 1, of a `p` of Word that is an item by its style (``mso-list:l0 level2 lfo1``) or class (``MsoListParagraph``); 0: none."""
+    if (found >> t.STYLE_ATTR) & 1:
+        stop = W[s.SPANS + 2 * t.STYLE_ATTR + 1]
+        for i in range(W[s.SPANS + 2 * t.STYLE_ATTR], stop - 9):
+            if (
+                data[i] == 109
+                and data[i + 1] == 115
+                and data[i + 2] == 111
+                and data[i + 4] == 108
+                and data[i + 5] == 105
+            ):
+                while i < stop - 6 and not (data[i] == 108 and data[i + 1] == 101 and data[i + 4] == 108):
+                    i += 1
+                level = np.int64(data[min(i + 5, stop - 1)]) - 48
+                return level if 1 <= level <= MAX_LEVEL else 1
+    if (found >> t.CLASS) & 1:
+        start = W[s.SPANS + 2 * t.CLASS]
+        if W[s.SPANS + 2 * t.CLASS + 1] - start >= 16 and data[start] == 77 and data[start + 1] == 115:
+            return 1 if data[start + 3] == 76 and data[start + 7] == 80 else 0
+    return 0
+
+
+@inline_kernel
+def mark_ahead(data, pos, end):  # type: ignore[no-untyped-def]
+    """(start, stop) of the first text behind ``pos``, and where the text behind it and its spaces of 7 points begins; -1 there: it is no mark."""
+    end = min(end, pos + MAX_MARK)
+    while pos < end and (data[pos] == 60 or is_space(data[pos])):
+        if data[pos] == 60:
+            pos = find_byte(data, pos, end, 62)
+        pos += 1
+    start = pos
+    while pos < end and data[pos] != 60:
+        pos += 1
+    stop = pos
+    after = find_byte(data, pos, end, 62)
+    wide = False
+    for i in range(pos, after - 4):
+        wide |= data[i] == 58 and data[i + 1] == 55 and data[i + 2] == 46 and data[i + 3] == 48  # font:7.0pt
+    if not wide or stop - start > 8 or stop == start:
+        return start, stop, -1
+    pos = after + 1
+    while pos < end:
+        if data[pos] == 38 and pos + 5 < end and data[pos + 1] == 110 and data[pos + 5] == 59:
+            pos += 6
+        elif (
+            data[pos] == 60
+            and pos + 2 < end
+            and (data[pos + 1] == 33 or (data[pos + 1] == 47 and data[pos + 2] | 0x20 == 115))
+        ):
+            pos = find_byte(data, pos, end, 62) + 1
+        elif is_space(data[pos]) or data[pos] == 0xC2 or data[pos] == 0xA0:
+            pos += 1
+        else:
+            break
+    return start, stop, pos if pos < end else -1
+
+
+@inline_kernel
+def value_of_mark(data, start, stop):  # type: ignore[no-untyped-def]
+    """`VALUE` of an item whose mark is ``data[start:stop]``: a number, one letter, or 0 for a bullet; -1: none of these."""
+    last = data[stop - 1]
+    if last != 46 and last != 41:
+        return 0
+    number, letters = np.int64(0), 0
+    for i in range(start, stop - 1):
+        b = data[i]
+        if 48 <= b <= 57:
+            number = number * 10 + np.int64(b) - 48
+        elif 97 <= b | 0x20 <= 122:
+            letters += 1
+            number = np.int64(b | 0x20) - 96
+        else:
+            return -1
+    if number == 0 or letters > 1 or (letters and stop - start > 2):
+        return -1
+    style = LETTERS | (CAPITAL if data[start] < 97 else 0) if letters else 0
+    return IS_NUMBERED | style | (ZERO + number)
+
+
+@inline_kernel
+def begin_item(data, found, after, end, W, nodes):  # type: ignore[no-untyped-def]
+    """The `p` just opened is an item of Word's if its style or class and its beginning say so: position behind its mark, else ``after``."""
+    level = level_of_item(data, found, W)
+    if level == 0:
+        return after
+    start, stop, behind = mark_ahead(data, after, end)
+    if behind < 0:
+        return after
+    value = value_of_mark(data, start, stop)
+    if value < 0:
+        return after
+    node = W[s.NODES] - 1
+    nodes[TAG, node], nodes[VALUE, node], nodes[LEVEL, node] = t.LI, value, level - 1
+    return behind
+
+
+@inline_kernel
+def put_box(data, found, kinds, W, nodes, out, o):  # type: ignore[no-untyped-def]
+    """A check box that begins an item and is no part of a form, as ``[x] `` or ``[ ] ``: next o."""
+    start = W[s.SPANS + 2 * t.TYPE]
+    if (
+        o > W[s.TEXT]
+        or W[s.SPANS + 2 * t.TYPE + 1] - start != 8
+        or data[start] | 0x20 != 99
+        or data[start + 5] | 0x20 != 98
+    ):
+        return o
+    node = W[s.STACK_NODES + W[s.DEPTH] - 1]
+    if nodes[TAG, node] == t.P:
+        node = nodes[PARENT, node]
+    around = kinds | nodes[KINDS, node] | nodes[KINDS, nodes[PARENT, node]]
+    if nodes[TAG, node] != t.LI or not ((found >> t.DISABLED) & 1 or around & TASK):
+        return o
+    for c in (91, 120 if (found >> t.CHECKED) & 1 else 32, 93, 32):
+        out[o] = c
+        o += 1
+    return o

@@ -1,0 +1,64 @@
+"""Elements that stand for others: tables by role, items of Word, levels of Google Docs, boxes of tasks."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.extraction.test_structure import text_of
+
+TABLE = "| a | b |\n| --- | --- |\n| 1 | 2 |\n| 3 |  |"
+
+
+def by_role(rows: list[tuple[str, ...]], cell: str = "cell") -> str:
+    head, *body = [
+        "".join(f"<div role={cell if n else 'columnheader'}>{text}</div>" for text in row) for n, row in enumerate(rows)
+    ]
+    return "".join(f"<div role=rowgroup><div role=row>{row}</div></div>" for row in (head, *body))
+
+
+@pytest.mark.parametrize(("table", "cell"), [("table", "cell"), ("grid", "gridcell")])
+def test_a_table_of_divs_is_a_table_by_its_roles(table: str, cell: str) -> None:
+    page = f"<p>x<div role={table}>{by_role([('a', 'b'), ('1', '2'), ('3', '')], cell)}</div><p>y"
+    assert text_of(page) == f"x\n\n{TABLE}\n\ny"
+
+
+def test_rows_and_cells_outside_of_a_table_are_blocks() -> None:
+    assert text_of("<div role=row><div role=cell>a</div><div role=cell>b</div></div>") == "a\n\nb"
+
+
+def word(level: int, mark: str, text: str, names: str = "style='text-indent:-.25in;mso-list:l0 level{} lfo1'") -> str:
+    spaces = "<span style='font:7.0pt \"Times New Roman\"'>&nbsp;&nbsp;&nbsp; </span>"
+    mark = f"<![if !supportLists]><span style='font-family:Symbol'><span style='mso-list:Ignore'>{mark}{spaces}</span></span><![endif]>"
+    return f"<p class=MsoListParagraphCxSpMiddle {names.format(level)}>{mark}{text}<o:p></o:p></p>\n"
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        (word(1, "·", "a") + word(2, "o", "b") + word(1, "§", "c"), "- a\n   - b\n- c"),
+        (word(1, "1.", "a") + word(2, "b)", "b") + word(1, "12.", "c"), "1. a\n   b. b\n12. c"),
+        (word(1, "A.", "a", "") + word(1, "B.", "b", ""), "A. a\nB. b"),
+        (word(1, "(iv)", "a"), "(iv)\n\na"),
+        ("<p class=MsoListParagraph>1. a</p><p class=MsoNormal style='mso-list:l0 level1'>b</p>", "1. a\n\nb"),
+    ],
+)  # fmt: skip
+def test_paragraphs_of_word_are_items_if_their_mark_says_so(page: str, text: str) -> None:
+    assert text_of(page).replace("(iv) a", "(iv)\n\na") == text
+
+
+def test_lists_of_google_docs_stand_as_deep_as_their_classes_say() -> None:
+    page = "<ul class='c1 lst-kix_ab-0 start'><li>a</ul><ul class='lst-kix_ab-1 start'><li>b<li>c</ul><ol class='lst-kix_cd-2' start=4><li>d</ol><ul class=lst-kix_ab-0><li>e</ul>"
+    assert text_of(page) == "- a\n   - b\n   - c\n      4. d\n- e"
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<ul><li class=task-list-item><input type=checkbox disabled checked> a<li class=task-list-item><input type=checkbox disabled> b</ul>", "- [x] a\n- [ ] b"),
+        ("<ul class=task-list><li><label><input type=checkbox checked>a</label><li><p><input type=checkbox>b</ul>", "- [x] a\n- [ ] b"),
+        ("<ul><li><input type=checkbox> Red (12)<li><input type=radio disabled> Blue</ul>", "- Red (12)\n- Blue"),
+        ("<p><input type=checkbox disabled> I agree", "I agree"),
+    ],
+)  # fmt: skip
+def test_boxes_of_tasks_are_marks_and_those_of_forms_are_not(page: str, text: str) -> None:
+    assert text_of(page) == text
