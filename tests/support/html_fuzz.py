@@ -41,6 +41,24 @@ SEEDS = (
     b"display:none} .i .a{display:flex}</style><noscript><style>.z{display:none}</style></noscript><p class='a x'>one<div id=b>two</div><p class=c>"
     b"three<p class=e>four<p class='g:h' style='display:block'>five<span class=f>six</span><ol reversed type=i class=lowerroman><li>a<li value=9>b"
     b"<ol type=A start=27><li>c</ol></ol><ul><li><span>\xe2\x80\xa2</span><p>d<li>(a)<p>e<li><dl><dt>f<dd>g</dl></ul>",
+    "<p>a <mjx-container jax=CHTML display=true><mjx-math><mjx-mi class=mjx-n><mjx-c class='mjx-c1D465 TEX-I'></mjx-c></mjx-mi><mjx-munderover><mjx-over><mjx-mn>"
+    "<mjx-c class=mjx-c32></mjx-c></mjx-mn></mjx-over><mjx-box><mjx-munder><mjx-row><mjx-base><mjx-mo><mjx-c class=mjx-c2211></mjx-c></mjx-mo></mjx-base></mjx-row>"
+    "<mjx-row><mjx-under><mjx-texatom><mjx-mtext><mjx-utext>若</mjx-utext></mjx-mtext></mjx-texatom></mjx-under></mjx-row></mjx-munder></mjx-box></mjx-munderover>"
+    "<mjx-msubsup><mjx-mi><mjx-c class='mjx-c4C TEX-C'></mjx-c></mjx-mi><mjx-script><mjx-mn>1</mjx-mn><mjx-mi>i</mjx-mi></mjx-script></mjx-msubsup><mjx-mroot><mjx-sqrt>"
+    "<mjx-root><mjx-mn>3</mjx-mn></mjx-root><mjx-surd><mjx-mo>s</mjx-mo></mjx-surd><mjx-box><mjx-mi>y</mjx-mi></mjx-box></mjx-sqrt></mjx-mroot></mjx-math></mjx-container>"
+    "<span class=math><mjx-container jax=SVG><svg><g><g data-mml-node=math><g data-mml-node=mfrac><g data-mml-node=mi><use data-c=78 xlink:href='#MJX-1-TEX-C-78'></use>"
+    "</g><g data-mml-node=mo><path data-c='239B' d='M1'/></g><rect></rect></g><g data-mml-node=munderover><g data-mml-node=mo><use data-c=2211></use></g><g "
+    "data-mml-node=mi transform='translate(1,-2)'><use data-c=69></use></g><g data-mml-node=mi><text>n</text></g></g></g></g></svg></mjx-container></span>".encode(),
+    "<img data-mathml='«math xmlns=¨x¨»«mfenced open=¨[¨ close=¨¨»«mi mathvariant=¨bold¨»§#945;«/mi»«mfrac linethickness=¨0¨»«mn»1«/mn»«mo»§lt;«/mo»«/mfrac»«/mfenced»«/math»'>"
+    "<span class=MathJax data-mathml='&lt;math&gt;&lt;mi&gt;&amp;#x3B1;&lt;/mi&gt;&lt;/math&gt;'>x</span><span class=ql-formula data-value='x^2'>y</span><div class=latex-rendered "
+    "data-attrs='{&quot;persistentExpression&quot;:&quot;\\\\alpha\\n&quot;,&quot;id&quot;:1}'></div><img src='//latex.codecogs.com/svg.image?\\inline&space;\\dpi{9}x&amp;plus;y'>"
+    "<img src='//i.upmath.me/svg/x%5E2'><var>a \\leq b</var><tex>x</tex><script type='math/tex'>% <![CDATA[\nx %]]></script><p class=MsoListParagraph style='mso-list:l0 level2'>"
+    "<![if !supportLists]><span>1.<span style='font:7.0pt \"T\"'>&nbsp; </span></span><![endif]>©x<o:p></o:p></p><ul class='lst-kix_a-2'><li>a</ul><ul><li><input type=checkbox "
+    "disabled checked> b</ul><div role=table><div role=row><div role=columnheader>a</div><div role=cell>b</div></div><div role=row><div role=cell>1</div><div role=cell>2</div></div></div>"
+    "<div class='source python'><ol class=python><li class=li1><div class=de1>a</div></li><li class=li2><div class=de1>&nbsp;</div></li></ol></div><div class=verbatim>a<br>&nbsp;b</div>"
+    "<table class=code><thead><tr><th class=lineno>L</th><tbody><tr><th>1</th><td>a</td></tr></table><table><tr><td class=lineno>1</td><td>b</td></table><div class=prompt>[1]:</div>"
+    "<pre><span class=line></span><span class=line>a</span><span id=a>b</span><span id=c>d</span><code>e</code><code>f</code></pre><div style='white-space:pre;font:9px mono'><div>a</div>"
+    "<br></div><textarea name=code class=python>a &lt; b\n c</textarea><script type=syntaxhighlighter class='brush: js'><![CDATA[\nx]]></script><d-code block>a\nb</d-code>".encode(),
 )
 PIECES = (
     b"<", b">", b"</", b"<!--", b"-->", b"&", b"&#", b";", b'"', b"'", b"=", b"<script>", b"</script>", b"<pre>", b"<table>",
@@ -51,6 +69,9 @@ PIECES = (
     b"</div>", b"</span>", b"<span class=katex-html>", b" class='highlighttable lang-x'", b"$", b"\\", b"`", b"|", b"<mjx-container>", b" data-tex='a'",
     b"<style>", b"</style>", b".a{", b"}", b"{", b"display:none", b"@media ", b"/*", b"*/", b"url(", b" class=a", b"<ol reversed>", b"<dt>",
     b"<p class=", b" style='display:none'", b"<br>", b"<li>", b"<h1>", b"</p>", b"\r\n", b'<script type="application/ld+json">"@type":"',
+    b"<mjx-mi>", b"</mjx-mi>", b"<mjx-mover>", b"<mjx-over>", b"<mjx-script>", b"</mjx-container>", b"<mjx-c class=mjx-c78>", b" data-mml-node=mroot", b" data-c=41",
+    "«".encode(), "»".encode(), "¨".encode(), "§lt;".encode(), b"&quot;", b" role=row", b" role=table", b"<textarea name=code>", b" class='li1 python'", b" class=verbatim",
+    b" style='mso-list:l0;font:7.0pt'", b"<input type=checkbox disabled>", b"<img src='/latex.php?a=b&", b"<span class=line>", b"<tex>", b"<var>\\a", b"<thead>",
 )  # fmt: skip
 
 

@@ -210,7 +210,7 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
             if found & TEX_ATTRIBUTES and W[s.REGION] == inline.RENDERED_REGION and tag == t.MJX_MATH:
                 o = rendered_tex(data, found, W, T, out, o)
         if tag == t.MJX_CONTAINER and (W[s.REGION] == inline.RENDERED_REGION or W[s.REGION] == inline.TEX_REGION):
-            o = inline.drawn_formula(data, after, end, found, T, W, nodes, out, o)
+            after, o = inline.drawn_formula(data, after, end, found, T, W, nodes, out, o)
     if tag == t.INPUT:
         pages[NUM_INPUTS, d] += 1
         if W[s.REGION] == 0 and (found >> t.TYPE) & 1:

@@ -105,8 +105,10 @@ def mark_ahead(data, pos, end):  # type: ignore[no-untyped-def]
             and (data[pos + 1] == 33 or (data[pos + 1] == 47 and data[pos + 2] | 0x20 == 115))
         ):
             pos = find_byte(data, pos, end, 62) + 1
-        elif is_space(data[pos]) or data[pos] == 0xC2 or data[pos] == 0xA0:
+        elif is_space(data[pos]):
             pos += 1
+        elif data[pos] == 0xC2 and pos + 1 < end and data[pos + 1] == 0xA0:
+            pos += 2
         else:
             break
     return start, stop, pos if pos < end else -1
