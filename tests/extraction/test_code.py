@@ -62,10 +62,20 @@ def test_code_without_pre_names_its_language(page: str) -> None:
         f"<div class=title>Code:<br></div><div class=codemain>{BROKEN}</div>",
         f"<div>PHP Code:</div><pre>{CODE}</pre>",
         f"<pre>{lines('<code>{text}</code>', empty='')}</pre>",
+        f"<table><tr><td><b>Code:</b></td></tr><tr><td class=code>{BROKEN}</td></tr></table>",
     ],
 )  # fmt: skip
 def test_code_without_pre_keeps_its_lines(page: str) -> None:
     assert text_of(f"<p>a</p>{page}<p>b</p>").replace("> `", "`").replace("> ", "") == f"a\n\n{FENCED}\n\nb"
+
+
+def test_lines_of_gatsby_what_editors_measure_and_pre_of_tex() -> None:
+    line = "<span class=gatsby-highlight-code-line><span>y</span></span>"
+    assert text_of(f"<pre>x\n{line}z\n{line}</pre>") == "```\nx\ny\nz\ny\n```"
+    assert (
+        text_of("<pre class='code math js-render-math'><code><span class=line>x^2</span></code></pre>")
+        == "```math\nx^2\n```"
+    )
 
 
 def test_spans_of_medium_are_parted_by_an_empty_line_and_words_of_code_are_not() -> None:

@@ -126,6 +126,7 @@ ESCAPED = QUOTED.replace("«", "&lt;").replace("»", "&gt;").replace("¨", "&quo
         "<img src='http://www.sciweavers.org/tex2img.php?eq=E%3Dmc%5E2&bc=White&im=jpg'>",
         "<img src='https://i.upmath.me/svg/E%3Dmc%5E2'>",
         "<img src='/cgi-bin/mathtex.cgi?E=mc^2' alt=''>",
+        "<img class=inlineformula alt='E=mc^2' src=/images/Inline1.svg>",
         "<img src='/latex.php?E%3Dmc%5E2&bg=white'>",
         "<tex>E=mc^2</tex>",
         "<tex-math>$E=mc^2$</tex-math>",

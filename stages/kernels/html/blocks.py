@@ -37,6 +37,7 @@ from stages.kernels.html.code_lines import (
     begin_line,
     begins_lines,
     is_code_by_style,
+    is_code_of_forum,
     open_code,
     parted_by_breaks,
 )
@@ -56,7 +57,17 @@ from stages.kernels.html.elements import (
 from stages.kernels.html.ends import break_text, end_block, in_code
 from stages.kernels.html.entities import fill_reference_tables, read_reference
 from stages.kernels.html.hints import fill_hint_table
-from stages.kernels.html.kinds import CODE, GUTTER, ITEM_LINES, LANGUAGE, LINES, NAMED, STYLED, fill_kind_table
+from stages.kernels.html.kinds import (
+    CODE,
+    CODE_WORD,
+    GUTTER,
+    ITEM_LINES,
+    LANGUAGE,
+    LINES,
+    NAMED,
+    STYLED,
+    fill_kind_table,
+)
 from stages.kernels.html.layout import (
     BLOCKS_FROM,
     BLOCKS_TO,
@@ -167,14 +178,20 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
                 nodes[LEVEL, W[s.NODES] - 1] = level_of_list(data, start, stop)
             if opened and tag == t.DIV and (found >> t.ROLE) & 1:
                 note_role(data, W, nodes)
-            if opened and W[s.REGION] == 0 and (kinds & CODE or found & (1 << t.STYLE_ATTR)) and not in_code(W):
+            if (
+                opened
+                and W[s.REGION] == 0
+                and (kinds & (CODE | CODE_WORD) or found & (1 << t.STYLE_ATTR))
+                and not in_code(W)
+            ):
+                kinds |= CODE if is_code_of_forum(tag, kinds, W, blocks, out) else 0
                 by_style = is_code_by_style(data, tag, found, kinds, W)
                 if kinds & CODE or by_style:
                     breaks = parted_by_breaks(data, after, end, T)
                     open_code(data, W, nodes, W[s.DEPTH], breaks and not (by_style and not kinds & NAMED), T)
     elif not is_block and (W[s.REGION] == 0 or W[s.REGION] == inline.TEX_REGION):
         if (tag == t.SPAN or tag == t.CODE) and in_code(W):
-            o = begin_line(data, pos, tag, found, kinds, W, out, o)
+            o = begin_line(data, pos, after, end, tag, found, kinds, W, out, o)
         if tag == t.CODE or tag == t.TT or tag == t.SAMP or tag == t.D_CODE:
             o = begin_code(data, tag, after, end, found, hints, signature, T, W, blocks, nodes, out, o)
         o = start_inline(data, tag, found, hints, W, T, blocks, nodes, out, o)
@@ -253,6 +270,9 @@ def end_tag(data, pos, end, T, W, blocks, nodes, out, o):  # type: ignore[no-unt
                 o = settle(data, W, blocks, nodes, out, o)
         if W[s.REGION] == 0 or W[s.REGION] == inline.TEX_REGION:
             o = end_inline(data, tag, after, end, W, blocks, out, o)
+        if pos == W[s.LINE_END] and in_code(W) and after < end and data[after] != 10 and data[after] != 60:
+            out[o] = 10
+            o += 1
         if tag == W[s.CODE_TAG] and tag > 0:
             W[s.CODE_TAG] = W[s.HAS_BREAKS] = 0
             o = end_block(data, W, blocks, out, o, PARTS)

@@ -23,7 +23,7 @@ from stages.kernels.html.kinds import (
     NAMED,
     find_language,
 )
-from stages.kernels.html.labels import names_language
+from stages.kernels.html.labels import names_language, says_code
 from stages.kernels.html.layout import (
     CLASS_AT,
     FIRST_BLOCK,
@@ -35,6 +35,8 @@ from stages.kernels.html.layout import (
     PARENT,
     PARTS,
     TAG,
+    TEXT_START,
+    TEXT_STOP,
 )
 from stages.kernels.html.tables import TAG_FLAGS
 from stages.kernels.html.tokens import find_byte, is_space, read_tag_name
@@ -44,6 +46,7 @@ MAX_LINES = 1 << 16
 """Bytes of code that is no `pre` and is looked at for lines."""
 MAX_AHEAD = 2048
 """Bytes in which the first end of a line must stand, to say what parts the lines."""
+GATSBY = len("gatsby-highlight-code-line")
 BY_BREAKS, BY_FEEDS = 1, 2
 
 
@@ -86,6 +89,15 @@ def parted_by_breaks(data, pos, end, T):  # type: ignore[no-untyped-def]
             return False
         pos = max(after, pos + 1)
     return False
+
+
+@inline_kernel
+def is_code_of_forum(tag, kinds, W, blocks, out):  # type: ignore[no-untyped-def]
+    """Whether a cell of class ``code`` stands under ``Code:`` (phpBB 2)."""
+    if tag != t.TD or not kinds & CODE_WORD or W[s.BLOCKS] == 0:
+        return False
+    last = W[s.BLOCKS] - 1
+    return says_code(out, blocks[TEXT_START, last], blocks[TEXT_STOP, last])
 
 
 @inline_kernel
@@ -156,10 +168,11 @@ def names_numbers(data, pos, end):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def begin_line(data, pos, tag, found, kinds, W, out, o):  # type: ignore[no-untyped-def]
+def begin_line(data, pos, after, end, tag, found, kinds, W, out, o):  # type: ignore[no-untyped-def]
     """At the start tag at ``pos`` in code: end the line before it if nothing but the end tag before it does. Next o.
 
     Those are `span` of class ``line`` and `code` that a style sheet makes blocks, and the `span` with an id of Medium, between which a line is empty.
+    Behind Gatsby's ``gatsby-highlight-code-line`` the line feed is missing.
     """
     is_line = kinds & LINES != 0 or tag == t.CODE
     was_empty = is_line and W[s.LINE_SPAN] == o
@@ -175,7 +188,26 @@ def begin_line(data, pos, tag, found, kinds, W, out, o):  # type: ignore[no-unty
             o += 2
     if is_line:
         W[s.LINE_SPAN] = o
+    if kinds & LINES and tag == t.SPAN and W[s.SPANS + 2 * t.CLASS + 1] - W[s.SPANS + 2 * t.CLASS] == GATSBY:
+        W[s.LINE_END] = end_of_span(data, after, end)
     return o
+
+
+@inline_kernel
+def end_of_span(data, pos, end):  # type: ignore[no-untyped-def]
+    """The end tag of the `span` whose text begins at ``pos``, within `MAX_AHEAD` bytes; -1: none."""
+    depth, end = 1, min(end, pos + MAX_AHEAD)
+    while pos + 6 < end:
+        pos = find_byte(data, pos, end, 60)
+        if pos + 6 >= end:
+            break
+        closing = data[pos + 1] == 47
+        if data[pos + 1 + closing] == 115 and data[pos + 2 + closing] == 112:
+            depth += -1 if closing else 1
+            if depth == 0:
+                return pos
+        pos += 1
+    return -1
 
 
 @inline_kernel

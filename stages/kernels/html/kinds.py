@@ -37,7 +37,7 @@ KIND_WORDS: dict[int, str] = {
     "direct-link permalink-anchor anchor-link mathjax_preview copybtn copy-button clip-button clipboard-button btn-clipboard "
     "copy-code-button clipboard-copy jp-inputprompt jp-outputprompt input_prompt output_prompt crayon-toolbar code-toolbar-item toolbar-item crayon-main-toolbar "
     "urvanov-syntax-highlighter-toolbar copy-code-btn code-copy-btn copy-to-clipboard-button btn-copy copy-btn copybutton "
-    "code-block-extension-header gist-meta menu-title cnblogs_code_toolbar ltx_listing_data hljs-button highlight-tools toolbar_item snippet-clipboard-content-button",
+    "code-block-extension-header codemirror-measure gist-meta menu-title cnblogs_code_toolbar ltx_listing_data hljs-button highlight-tools toolbar_item snippet-clipboard-content-button",
     # what a formula looks like, where its source stands inside or behind
     RENDERED: "mq-root-block mathjax mathjax_display mathjax_svg mathjax_svg_display mathjax_chtml mathjax_mathml mjx-chtml mjx-mathml "
     "mjxc-display mathjax_error",
@@ -47,7 +47,7 @@ KIND_WORDS: dict[int, str] = {
     "inlinemath displaymath latex-inline latex-block katex-inline katex-block math-formula katex-eq wp-katex-eq ql-formula latex-rendered",
     DISPLAY: "katex-display katex-block math-display display-math displaymath mathjax_display mjxc-display math-block "
     "mwe-math-mathml-display mwe-math-element-block mwe-math-fallback-image-display display ql-img-displayed-equation "
-    "latex-block latex-display latex-rendered",
+    "latex-block latex-display latex-rendered displayformula numberedequation",
     # code that is no `pre`
     CODE: "syntaxhighlighter crayon-pre urvanov-syntax-highlighter-pre dp-highlighter highlighttable rouge-table lntable "
     "hljs-ln codehilitetable js-file-line-container codemirror-code cm-content ace_text-layer view-lines "
@@ -60,11 +60,11 @@ KIND_WORDS: dict[int, str] = {
     # images of formulas
     PICTURE: "mwe-math-fallback-image-inline mwe-math-fallback-image-display tex latex math mathjax ql-img-inline-formula "
     "ql-img-displayed-equation equation_image texrender latex-image formula-image mathtex mimetex tex-image codecogs ltx_math "
-    "latexmathimage mathimg texhtml latex-formula",
+    "latexmathimage mathimg texhtml latex-formula inlineformula displayformula numberedequation",
     # around the MathML of a formula that pages hide for programs
     SOURCE: "mwe-math-mathml-a11y mwe-math-mathml-inline mwe-math-mathml-display mjx_assistive_mathml katex-mathml "
     "mjx-assistive-mml",
-    LINES: "line code-line crayon-line view-line ltx_listingline token-line",
+    LINES: "line gatsby-highlight-code-line code-line crayon-line view-line ltx_listingline token-line",
 }
 NAMES = [
     "abap",
@@ -167,6 +167,7 @@ NAMES = [
     "make",
     "makefile",
     "markdown",
+    "math",
     "mathematica",
     "matlab",
     "md",

@@ -31,9 +31,9 @@ PRE_NODE, PRE_OVER, MARKS_FROM, TEX_SURE, TEX_DISPLAY, DRAWN_TEX = range(54, 60)
 STYLE, STYLE_TO = range(60, 62)
 # whether the open link is a heading's to itself; the element that is code of several lines though it is no `pre`, and whether `br` parts them
 SELF_LINK, CODE_TAG, HAS_BREAKS = range(62, 65)
-# where the last element that is a line of code begins in the text
-LINE_SPAN = 65
-NUM_SLOTS = 66
+# where the last element that is a line of code begins in the text; the end tag in the page behind which a line feed is missing
+LINE_SPAN, LINE_END = 65, 66
+NUM_SLOTS = 67
 # then: tag and node of each open element, how many of each element are open, spans of attributes, open elements of a formula, and of a drawn one,
 # open blocks of a style sheet, classes and ids that the page's own style sheets hide (`style_sheets`), and hints of class values met before
 STACK_TAGS = NUM_SLOTS

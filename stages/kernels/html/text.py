@@ -174,7 +174,15 @@ def is_label(text, blocks, nodes, block, last, m, inherited, node0):  # type: ig
     if stop - start > MAX_LABEL or (block + 1 >= last and m < 0):
         return False
     tag, is_copy = nodes[h.TAG, blocks[h.NODE, block]], says_copy(text, start, stop)
-    if tag != t.DIV and tag != t.BUTTON and tag != t.FIGCAPTION and tag != t.FIGURE and not (is_copy and tag == t.P):
+    is_title = says_code(text, start, stop)
+    if (
+        tag != t.DIV
+        and tag != t.BUTTON
+        and tag != t.FIGCAPTION
+        and tag != t.FIGURE
+        and not (is_copy and tag == t.P)
+        and not (is_title and tag == t.TD)
+    ):
         return False  # an author's words
     if is_copy and m >= 0 and inherited[f.I_PRE, m] >= 0:
         return True
@@ -185,7 +193,7 @@ def is_label(text, blocks, nodes, block, last, m, inherited, node0):  # type: ig
         code += 1
     if code >= last or inherited[f.I_PRE, blocks[h.NODE, code] - node0] < 0:
         return False
-    if is_copy or says_code(text, start, stop):
+    if is_copy or is_title:
         return True
     return names_language(text, start, stop, text, blocks[h.NAME_FROM, code], blocks[h.NAME_TO, code])
 
