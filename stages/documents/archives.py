@@ -23,10 +23,11 @@ import numpy as np
 from stages.documents import office, pdf
 from stages.documents.account import Account
 from stages.documents.charsets import decoded
+from stages.documents.codings import unmarked
 from stages.documents.extraction import close_empty_elements
 from stages.documents.heads import WARC, Dialect
-from stages.documents.http import Response, decode_body, parse_response
-from stages.documents.media_types import HTML_TYPES, is_vague, media_type, type_of_body
+from stages.documents.http import Response, decode_body, is_head, parse_response
+from stages.documents.media_types import HTML_TYPES, LOOKS_HTML, is_vague, media_type, type_of_body
 from stages.documents.members import Pieces, pieces, sniff
 from stages.documents.page import Page
 from stages.documents.records import Record, framed_records, records
@@ -41,6 +42,9 @@ _RESPONSE, _CONVERSION, _OTHER = (columns.KINDS.index(kind) for kind in ("respon
 
 PAPERS = frozenset((pdf.TYPE, *office.TYPES))
 """Types of files that are no text, of which a library takes it; they are as long as a record may be."""
+
+UNTOLD_TYPES = ("application/zlib", "application/octet-stream")
+"""What `type_of_body` makes of a page whose coding nothing tells."""
 
 
 class Limits:
@@ -219,7 +223,8 @@ def _answered(head: Head, response: Response, account: Account) -> bytes | None:
         return None
     http = response.headers
     head.content_type, head.languages = http.get("content-type", ""), http.get("content-language", "")
-    head.transfer_encoding, head.content_encoding = http.get("transfer-encoding", ""), http.get("content-encoding", "")
+    head.transfer_encoding = ", ".join(http.every("transfer-encoding"))
+    head.content_encoding = ", ".join(http.every("content-encoding"))
     head.robots = opt_outs(", ".join(http.every("x-robots-tag")), ", ".join(http.every("tdm-reservation")))
     return response.body
 
@@ -233,6 +238,11 @@ def opt_outs(robots: str, reservation: str) -> str | None:
 
 
 def page_of_payload(head: Head, body: bytes, account: Account, limits: Limits) -> Page | None:
+    if media_type(head.content_type) == "application/http" and is_head(body, 0):  # a resource that is a whole answer
+        answer = _answered(head, parse_response(body, 0, len(body)), account)
+        if answer is None:
+            return None
+        body = answer
     limit = limits.max_record_bytes if _may_be_paper(head, body, limits) else limits.max_html_bytes
     body, note = decode_body(body, head.transfer_encoding, head.content_encoding, limit)
     if not body:
@@ -242,6 +252,11 @@ def page_of_payload(head: Head, body: bytes, account: Account, limits: Limits) -
         head.content_type = "text/plain"
     declared = media_type(head.content_type)
     kind = type_of_body(body, head.content_type, head.payload_type)
+    if kind in UNTOLD_TYPES and kind != declared and (declared in HTML_TYPES or is_vague(declared)):
+        plain, problem = unmarked(body, limit)
+        if LOOKS_HTML.match(plain, 0, 1024):
+            body, note = plain, problem or note
+            kind = type_of_body(body, head.content_type, head.payload_type)
     if kind == "application/zip" and limits.papers:
         kind = office.type_of(body) or kind
     if declared in limits.text_types and kind.startswith("text/") and kind not in HTML_TYPES:

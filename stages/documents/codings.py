@@ -46,6 +46,16 @@ def undone(body: bytes, header: str, limit: int) -> tuple[bytes, str | None]:
     return body, note
 
 
+def unmarked(body: bytes, limit: int) -> tuple[bytes, str | None]:
+    """The body without a coding that neither a header nor its first bytes tell, if one makes text of it, whole."""
+    for makers in _MARKLESS.values():
+        for maker in makers:
+            plain, note = _steps(maker, body, limit)
+            if note is None and len(plain) > ENOUGH and may_be_text(plain):
+                return plain, "over_limit" if len(plain) > limit else None
+    return body, None
+
+
 def coding_of(body: bytes) -> str | None:
     """The coding that the first bytes tell, whatever is declared; None where they tell none."""
     if body.startswith(GZIP):

@@ -1,21 +1,31 @@
 """HTTP responses as archives keep them: head, body, and the body's encodings undone.
 
 Common Crawl stores decoded bodies under renamed headers, others as they came: chunked (RFC 9112), and coded
-(`codings`).
+(`codings`). Tools that drop or rename a header and leave the body as it was are common: sizes of chunks are taken out
+of a body whose header says nothing of them, if they fit. Status lines may lack the version (``HTTP 200``, ``ICY 200``)
+or be missing (``:status: 200``, a head of fields alone).
 
 Price: nothing for plain bodies. Limit: at most ``limit`` bytes of a body come out; a bomb costs no more than that.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from stages.documents.codings import coding_of, inflate, undone
 from stages.documents.fields import EMPTY, Fields
+from stages.documents.media_types import LOOKS_HTML
 
 MAX_HEAD = 256 << 10
 MAX_INTERIM = 16
+MAX_LAYERS = 4
+"""Codings around a body that no header need name."""
 _HEX = frozenset(b"0123456789abcdefABCDEF")
+_STATUS_LINE = re.compile(rb"[\r\n]{0,4}(?:HTTP/|(?:HTTP|ICY)[ \t]+\d{3}(?!\d))", re.IGNORECASE)
+_FIELDS_ALONE = re.compile(rb":?[A-Za-z][A-Za-z0-9-]*[ \t]*:[^\r\n]*\r?\n")
+_CHUNK_SIZE = re.compile(rb"(?:\r?\n)?([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]{0,200})?\r?\n")
+_CHUNK_END = re.compile(rb"\r?\n[0-9A-Fa-f]{1,8}[ \t]*(?:;[^\r\n]{0,200})?(?:\r?\n|\r?\Z)|\r?\n?\Z")
 
 
 @dataclass(slots=True)
@@ -27,12 +37,12 @@ class Response:
 
 
 def parse_response(data: bytes, start: int, stop: int) -> Response:
-    """Head and body of the response from ``start`` to ``stop``; without a status line it is all body.
+    """Head and body of the response from ``start`` to ``stop``; without a head it is all body.
 
     Interim heads (``100 Continue``, ``103 Early Hints``: RFC 9110, 15.2) are passed over where another follows.
     """
-    if not _is_head(data, start):
-        return Response(None, EMPTY, data[start:stop])
+    if not is_head(data, start):
+        return _without_status(data, start, stop)
     for _ in range(MAX_INTERIM + 1):
         last = min(stop, start + MAX_HEAD)
         end = data.find(b"\n\r\n", start, last)
@@ -43,17 +53,30 @@ def parse_response(data: bytes, start: int, stop: int) -> Response:
             after = end + 3
         else:
             end = after = stop
-        head = data[start:end]
+        head = data[start:end].lstrip(b"\r\n")
         words = head[:80].split(None, 2)
         status = int(words[1]) if len(words) > 1 and words[1].isdigit() and len(words[1]) <= 4 else None
-        if status is None or not 100 <= status < 200 or after + 5 > stop or not _is_head(data, after):
+        if status is None or not 100 <= status < 200 or after + 5 > stop or not is_head(data, after):
             break
         start = after
     return Response(status, Fields(head), data[after:stop])
 
 
-def _is_head(data: bytes, start: int) -> bool:
-    return data[start : start + 5].upper() == b"HTTP/"
+def is_head(data: bytes, start: int) -> bool:
+    """Whether a status line stands there."""
+    return _STATUS_LINE.match(data, start) is not None
+
+
+def _without_status(data: bytes, start: int, stop: int) -> Response:
+    """A head of fields alone, as exports of browsers have it; all body where they name no status and no type."""
+    if _FIELDS_ALONE.match(data, start, min(stop, start + MAX_HEAD)) is not None:
+        end = re.compile(rb"\r?\n\r?\n").search(data, start, min(stop, start + MAX_HEAD))
+        fields = Fields(b"\n" + data[start : end.start()]) if end is not None else EMPTY
+        status = fields.get(":status", "") or fields.get("status", "")
+        if end is not None and (status or "content-type" in fields):
+            code = int(status[:3]) if status[:3].isascii() and status[:3].isdigit() else 200
+            return Response(code, fields, data[end.end() : stop])
+    return Response(None, EMPTY, data[start:stop])
 
 
 def decode_body(body: bytes, transfer: str, encoding: str, limit: int) -> tuple[bytes, str | None]:
@@ -65,26 +88,51 @@ def decode_body(body: bytes, transfer: str, encoding: str, limit: int) -> tuple[
     on (what came before is kept), ``over_limit`` where there was more.
     """
     note = None
+    if "chunked" in transfer.lower() or is_chunked(body):
+        body, note = unchunk(body)
     if transfer:
-        if "chunked" in transfer.lower():
-            body, note = unchunk(body)
         body, problem = undone(body, transfer, limit)
         note = problem or note
     if encoding:
         body, problem = undone(body, encoding, limit)
         note = problem or note
-    if (coding := coding_of(body)) is not None:
+    for _ in range(MAX_LAYERS):
+        if (coding := coding_of(body)) is None:
+            break
+        before = body
         body, problem = inflate(body, coding, limit)
         note = problem or note
+        if body is before or not body:
+            break
     if len(body) > limit:
         return body[:limit], "over_limit"
     return body, note
 
 
+def is_chunked(body: bytes) -> bool:
+    """Whether a body of which nothing is declared is chunks: it begins with a size, and HTML or a coding follows with
+    another size at its end (or none, where the body is cut); anything else must be chunks to its last byte."""
+    first = _CHUNK_SIZE.match(body, 0, 256)
+    if first is None:
+        return False
+    size, begin = int(first[1], 16), first.end()
+    if LOOKS_HTML.match(body, begin, begin + 1024) or coding_of(body[begin : begin + 4]) is not None:
+        return begin + size > len(body) or _CHUNK_END.match(body, begin + size, begin + size + 256) is not None
+    while size > 0:
+        if body[begin + size : begin + size + 2] != b"\r\n":
+            return False
+        following = _CHUNK_SIZE.match(body, begin + size + 2, begin + size + 256)
+        if following is None or following[0].startswith((b"\r", b"\n")):
+            return False
+        size, begin = int(following[1], 16), following.end()
+    return body[begin:] in (b"", b"\r\n") and begin > first.end()
+
+
 def unchunk(body: bytes) -> tuple[bytes, str | None]:
     """The chunks joined; a body that is not chunked after all comes back as it is."""
     parts: list[bytes] = []
-    position, size = 0, len(body)
+    size = len(body)
+    position = size - len(body.lstrip(b"\r\n")) if body.startswith((b"\r", b"\n")) else 0
     while position < size:
         line_end = body.find(b"\n", position, position + 1024)
         digits = body[position:line_end].split(b";", 1)[0].strip() if line_end >= 0 else b""

@@ -78,6 +78,14 @@ class Inflated:
                 self._at = 0
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def peek_start(self, size: int) -> bytes:
+        """The first bytes, which are then read again; before anything is read."""
+        head = self.read(size)
+        if self._at:
+            self._held[0], self._at = self._held[0][self._at :], 0
+        self._keep_first(head)
+        return head
+
     def resume(self) -> bool:
         """Go on behind a problem, at the next member; False where there is none."""
         self.problem = None
@@ -104,6 +112,10 @@ class Inflated:
     def _keep(self, data: bytes) -> None:
         if data:
             self._held.append(data)
+
+    def _keep_first(self, data: bytes) -> None:
+        if data:
+            self._held.appendleft(data)
 
     def _salvage(self, member: int) -> None:
         delivered = self._delivered if member == self._member else 0

@@ -145,9 +145,15 @@ def type_of_body(body: bytes, content_type: str, identified: str) -> str:
     declared, found = media_type(content_type), media_type(identified)
     if found not in VAGUE_TYPES and not (found in UNSURE_TYPES and declared in HTML_TYPES):
         return found
-    if is_vague(declared) and LOOKS_HTML.match(body, 0, 1024):
+    if is_vague(declared) and (LOOKS_HTML.match(body, 0, 1024) or _looks_wide_html(body)):
         return "text/html"
     return declared
+
+
+def _looks_wide_html(body: bytes) -> bool:
+    """Whether it looks like HTML in UTF-16 or UTF-32, with a mark or without."""
+    head = body[:LOOK].removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff")
+    return 0 in head[:8] and LOOKS_HTML.match(head.replace(b"\0", b""), 0, 1024) is not None
 
 
 def is_type(kind: str) -> bool:

@@ -18,6 +18,7 @@ from stages.documents.archives import Limits, archive_pages
 from stages.documents.heads import ARC, WARC, Dialect
 from stages.documents.inflated import plain
 from stages.documents.page import Page
+from stages.documents.wide import Narrowed, narrowed
 from stages.formats import Format
 from stages.formats.locations import ReadAhead
 
@@ -44,18 +45,21 @@ class Opened:
 class Reader:
     """Pages of a file in order, and the record at a position: (file, params, name, position) to bytes or None.
 
-    ``needs``: uncompressed bytes from first to last (``stream``), or anywhere in them (``file``: a compressed one is
-    inflated to a copy before), or the file as it is (``packed``).
+    ``needs``: uncompressed bytes from first to last (``stream``; as UTF-8: ``lines``), or anywhere in them (``file``: a
+    compressed one is inflated to a copy before), or the file as it is (``packed``).
     """
 
     pages: Callable[[Opened], Iterator[Page]]
     raw: Callable[[Any, Any, str, int], bytes | None]
-    needs: Literal["stream", "file", "packed"] = "stream"
+    needs: Literal["stream", "lines", "file", "packed"] = "stream"
 
     @contextmanager
     def opened(self, file: Any, kind: Format, far: bool = False) -> Iterator[Any]:
         """An open file as the reader needs it."""
         stream = file if self.needs == "packed" else plain(file, kind, far)
+        if self.needs == "lines":
+            yield narrowed(stream)
+            return
         if stream is file or self.needs == "stream":
             yield stream
             return
@@ -78,6 +82,14 @@ def _package(one: Opened) -> Iterator[Page]:
 
 def _rows(pages: Callable[..., Iterator[Page]], one: Opened) -> Iterator[Page]:
     yield from pages(one.file, one.account, one.params.columns, range(*one.span) if one.span else None)
+
+
+def _lines(pages: Callable[[Opened], Iterator[Page]], one: Opened) -> Iterator[Page]:
+    """Of a file that is not divided after all, the first part has everything."""
+    if not isinstance(one.file, Narrowed):
+        yield from pages(one)
+    elif one.span is None or one.span[0] == 0:
+        yield from pages(replace(one, span=None))
 
 
 def _json(one: Opened) -> Iterator[Page]:
@@ -137,11 +149,11 @@ READERS = {
     "warc": _archive_reader(WARC),
     "arc": _archive_reader(ARC),
     "wacz": Reader(_package, packages.package_record, "packed"),
-    "jsonl": Reader(_json, raw.line),
+    "jsonl": Reader(partial(_lines, _json), raw.line, "lines"),
     "parquet": Reader(partial(_rows, tables.parquet_pages), raw.parquet_row, "file"),
     "arrow": Reader(partial(_rows, tables.arrow_pages), raw.arrow_row, "file"),
-    "csv": Reader(partial(_values, ","), raw.line),
-    "tsv": Reader(partial(_values, "\t"), raw.line),
+    "csv": Reader(partial(_lines, partial(_values, ",")), raw.line, "lines"),
+    "tsv": Reader(partial(_lines, partial(_values, "\t")), raw.line, "lines"),
     "html": Reader(lambda one: files.file_pages(one.file, "html", one.account, one.limits), raw.whole),
     "text": Reader(lambda one: files.file_pages(one.file, "text", one.account, one.limits), raw.whole),
     **{name: Reader(partial(_paper, name), raw.whole) for name in files.PAPERS},

@@ -305,4 +305,5 @@ def _size(headers: Fields) -> int:
 
 
 def _declared(headers: Fields) -> str | None:
-    return "truncated" if "warc-truncated" in headers else None
+    """What a record says of its content: cut, or the first of several segments (ISO 28500, 7)."""
+    return "truncated" if "warc-truncated" in headers or "warc-segment-number" in headers else None

@@ -39,16 +39,16 @@ def csv_pages(
 ) -> Iterator[Page]:
     """Pages of a CSV or TSV stream with a head line (RFC 4180); ``offset`` is the byte where the record starts."""
     source = _csv_records(stream, account, max_line, None, delimiter)
-    first = next(source, None)
+    first = next((found for found in source if found[2] or found[1].removeprefix(b"\xef\xbb\xbf").strip()), None)
     if first is None:
         return
     names = _csv_fields(first[1].removeprefix(b"\xef\xbb\xbf"), delimiter)[0] or []
     wanted_columns(names, columns, account.file)
     if span is not None:
         source = _csv_records(stream, account, max_line, span, delimiter)
-        if span[0] == 0:
-            next(source, None)
     for offset, record, over in source:
+        if offset <= first[0]:  # the head and what stands before it
+            continue
         if over:
             account.quarantine(offset, "line_over_limit", over)
             continue

@@ -68,7 +68,7 @@ def json_pages(
         if over:
             account.quarantine(offset, "line_over_limit", over)
             continue
-        if not line.strip():
+        if line.strip() in (b"", b"[", b"]"):
             continue
         try:
             row, decoding = json_row(line)
@@ -95,7 +95,8 @@ def json_pages(
 
 def json_row(line: bytes) -> tuple[Any, Decoded | None]:
     """The value of a line, and how it was decoded where it is no UTF-8. Controls inside strings, and numbers that
-    Python takes for too long, do no harm.
+    Python takes for too long, do no harm, nor do the comma behind an item of a list that has one a line and the mark
+    before a text of a sequence (RFC 7464).
 
     Raises:
         ValueError: it is no JSON. RecursionError: it nests too deep.
@@ -108,6 +109,7 @@ def json_row(line: bytes) -> tuple[Any, Decoded | None]:
         text = decoding.utf8.decode("utf-8")
     except ValueError:
         text = line.decode("utf-8-sig")
+    text = text.removeprefix("\x1e").rstrip().removesuffix(",")
     return json.loads(text, strict=False, parse_int=_number), decoding
 
 

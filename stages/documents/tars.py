@@ -1,9 +1,10 @@
 """Tar archives, read forwards once: members that are a page each, and tables with a page a row.
 
 Pages are HTML, Markdown and plain text; tables are JSON Lines, CSV, TSV, Parquet and Arrow, compressed or not, read as
-such files are (`tables`). A table without the column for text is dropped (`no_text_column`), unless the archive holds
-nothing else: then that is the error it is for a file. Other members are dropped (`other_file`), and so are those whose
-bytes are no text (`not_text`). Where nothing else tells where a page came from, its ``url`` is the member's name.
+such files are (`tables`), and so are pages that are compressed and archives of pages (WARC, ARC, WACZ). A table
+without the column for text is dropped (`no_text_column`), unless the archive holds nothing else: then that is the error
+it is for a file. Other members are dropped (`other_file`), and so are those whose bytes are no text (`not_text`). Where
+nothing else tells where a page came from, its ``url`` is the member's name.
 
 A page's position is the byte of its member's header in the uncompressed archive, a row's its position in the member
 more; where that would come before the end of the positions of the member before (a member with more rows than bytes),
@@ -28,6 +29,7 @@ from stages.formats import Format, format_of
 
 PAGES = ("html", "text", *PAPERS)
 TABLES = ("jsonl", "csv", "tsv", "parquet", "arrow")
+ARCHIVES = ("warc", "arc", "wacz")
 HELD = 64 << 20
 """Bytes of a table that are held in memory."""
 BLOCK = 32 << 10
@@ -48,7 +50,7 @@ def tar_pages(stream: Any, account: Account, limits: Limits, rows: Rows) -> Iter
             for member in archive:
                 place = max(member.offset, free)
                 kind = format_of(member.name) if member.isfile() else None
-                if kind is not None and kind.container in TABLES:
+                if kind is not None and _is_copied(kind):
                     try:
                         for page in _table_pages(archive, kept, member, kind, place, account, rows):
                             free = page.offset + 1
@@ -56,7 +58,7 @@ def tar_pages(stream: Any, account: Account, limits: Limits, rows: Rows) -> Iter
                     except ColumnError as error:
                         missing = missing or error
                         account.drop("no_text_column", member.size)
-                elif kind is not None and kind.container in PAGES and kind.compression == "none":
+                elif kind is not None and kind.container in PAGES:
                     whole = _page(archive, member, kind, place, account, limits)
                     if whole is not None:
                         free = place + 1
@@ -74,6 +76,11 @@ def tar_pages(stream: Any, account: Account, limits: Limits, rows: Rows) -> Iter
         account.damage(place, problem)
     if missing is not None and not free and not others:
         raise missing
+
+
+def _is_copied(kind: Format) -> bool:
+    """Whether a member is read as a file of its own, out of a copy."""
+    return kind.container in TABLES + ARCHIVES or (kind.container in PAGES and kind.compression != "none")
 
 
 def _page(
@@ -102,7 +109,7 @@ def _table_pages(
     rows: Rows,
 ) -> Iterator[Page]:
     inner = Account(f"{account.file}: {member.name}")
-    with SpooledTemporaryFile(max_size=HELD) as copy:
+    with _Copy(max_size=HELD) as copy:
         if _copied(archive, stream, member, copy) < member.size:
             account.damage(place, "truncated_file")
         if member.size == 0:
@@ -148,13 +155,13 @@ def tar_record(stream: Any, offset: int, rows: Rows, record: Record) -> bytes | 
             place = max(member.offset, free)
             if place > offset:
                 return None
-            if kind is None or kind.container not in TABLES:
+            if kind is None or not _is_copied(kind):
                 content = archive.extractfile(member) if place == offset else None
                 if place == offset:
                     return content.read() if content is not None else None
                 free = place + 1 if kind is not None and kind.container in PAGES else free
                 continue
-            with SpooledTemporaryFile(max_size=HELD) as copy:
+            with _Copy(max_size=HELD) as copy:
                 _copied(archive, kept, member, copy)
                 found = record(copy, kind, offset - place)
                 if found is not None:
@@ -165,6 +172,16 @@ def tar_record(stream: Any, offset: int, rows: Rows, record: Record) -> bytes | 
                 except ColumnError:
                     continue
     return None
+
+
+class _Copy(SpooledTemporaryFile[bytes]):
+    """A member as a file, which knows its size."""
+
+    def size(self) -> int:
+        place = self.tell()
+        size = self.seek(0, 2)
+        self.seek(place)
+        return size
 
 
 class _LastBlocks:

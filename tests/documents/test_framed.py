@@ -63,6 +63,7 @@ HEADS = {
     "robots": "Content-Type: text/html\r\nX-Robots-Tag: noai\r\nX-Robots-Tag: noindex\r\nTDM-Reservation: 1",
     "robot": "Content-Type: text/html\r\nX-Robots-Tag: noai, noimageai\r\nContent-Language: cs",
     "none": "Server: x",
+    "codings": "Content-Type: text/html\r\nContent-Encoding: identity\r\nContent-Encoding: gzip",
     "long": "Content-Type: text/html\r\n" + "\r\n".join(f"X-{i}: {'y' * 100}" for i in range(40)),
 }
 
@@ -79,7 +80,14 @@ def test_heads_of_every_kind_read_the_same(tmp_path: Path, name: str, status: st
 def test_all_kinds_of_records_are_counted_the_same(tmp_path: Path) -> None:
     kinds = ("warcinfo", "request", "metadata", "revisit", "resource", "conversion", "continuation", "Response", "x")
     records = [record(kind=kind, extra="Content-Type: text/html\r\n") for kind in kinds]
-    records += [record(), record(extra="WARC-Truncated: length\r\n"), record(size=3), record(b""), record()[:-4]]
+    records += [
+        record(),
+        record(extra="WARC-Truncated: length\r\n"),
+        record(extra="WARC-Segment-Number: 1\r\n"),
+        record(size=3),
+        record(b""),
+        record()[:-4],
+    ]
     records += [record(PAGE * 20000), record() + record(), b"", b"\r\n\r\n", record()]
     path = tmp_path / "a.warc.gz"
     for seed in range(5):

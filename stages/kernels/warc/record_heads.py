@@ -6,8 +6,8 @@ tails_M4 uint8 its last four bytes. frames_MF int32: what stands where, in colum
 positions in heads_H, -1 where there is none.
 
 A record is framed only if it is one a strict parser would read (ISO 28500, RFC 9112: one record that fills its member,
-no folded lines, no bytes above 127 in its heads, no opt-out header given twice). For all others ``KIND`` is 0, and the
-reader that forgives everything takes the member (`stages.documents.records`, which is also the slow twin).
+no folded lines, no bytes above 127 in its heads, no coding or opt-out header given twice). For all others ``KIND`` is
+0, and the reader that forgives everything takes the member (`stages.documents.records`, which is also the slow twin).
 Price: about half a microsecond a record.
 """
 
@@ -45,6 +45,7 @@ WARC_FIELDS = {
     "content-length": _SIZE_FIELD,
     "warc-type": _KIND_FIELD,
     "warc-truncated": _TRUNCATED_FIELD,
+    "warc-segment-number": _TRUNCATED_FIELD,
 }
 HTTP_FIELDS = {
     "content-type": HTTP_TYPE,
@@ -193,7 +194,7 @@ def _fields(data, start, stop, keys, columns, kinds, row):  # type: ignore[no-un
                             final -= 1
                         row[column] = first
                         row[column + 1] = final
-                    elif column in (HTTP_ROBOTS, HTTP_RESERVED):
+                    elif column in (HTTP_ROBOTS, HTTP_RESERVED, HTTP_ENCODING, HTTP_TRANSFER):
                         return np.int64(-1)
                 elif column == _SIZE_FIELD:
                     if row[SIZE] < 0:

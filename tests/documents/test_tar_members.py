@@ -1,0 +1,86 @@
+"""Members of tar archives that are compressed pages, or archives of pages themselves."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from stages import documents
+from tests.support.archives import PAGE, read, record, whole
+
+TEXT = b"Plain words of a file.\n" * 20
+
+
+def tar_of(**members: bytes) -> bytes:
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return sink.getvalue()
+
+
+def warc() -> bytes:
+    return b"".join(gzip.compress(record(url=f"https://e.org/{number}")) for number in range(40))
+
+
+def wacz() -> bytes:
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w") as package:
+        package.writestr("archive/a.warc.gz", warc())
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("x.txt.gz", gzip.compress(TEXT)),
+        ("x.md.bz2", bz2.compress(TEXT)),
+        ("x.txt.zst", zstandard.compress(TEXT)),
+        ("x.html.gz", gzip.compress(PAGE)),
+    ],
+)
+def test_compressed_pages_of_a_tar_are_pages(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / "a.tar").write_bytes(tar_of(**{"one.txt": TEXT, name: content, "two.html": PAGE}))
+    split = whole(tmp_path / "a.tar")
+    rows, report = read(split)
+    is_html = ".html" in name
+    assert rows[1]["text"] == rows[2 if is_html else 0]["text"]
+    assert [row["url"] for row in rows] == ["one.txt", name, "two.html"]
+    assert report["dropped"] == {}
+    raw = documents.raw_record(split, documents.Params(), "a.tar", rows[1]["offset"])
+    assert raw == (PAGE if is_html else TEXT)
+
+
+@pytest.mark.parametrize("name", ["x.warc.gz", "x.warc", "x.wacz"])
+def test_archives_in_a_tar_give_the_pages_they_give_alone(tmp_path: Path, name: str) -> None:
+    content = {"x.warc.gz": warc(), "x.warc": gzip.decompress(warc()), "x.wacz": wacz()}[name]
+    (tmp_path / name).write_bytes(content)
+    alone, before = read(whole(tmp_path / name))
+    (tmp_path / "a.tar").write_bytes(tar_of(**{"one.txt": TEXT, name: content, "two.txt": TEXT}))
+    split = whole(tmp_path / "a.tar")
+    rows, report = read(split)
+    assert len(rows) == len(alone) + 2 == 42
+    columns = ("text", "url", "time", "title")
+    assert [[row[c] for c in columns] for row in rows[1:-1]] == [[row[c] for c in columns] for row in alone]
+    assert len({row["doc_id"] for row in rows}) == 42
+    assert report["records"] == before["records"] + 2
+    raw = documents.raw_record(split, documents.Params(), "a.tar", rows[21]["offset"])
+    assert rows[21]["url"] == "https://e.org/20"
+    assert b"https://e.org/20\r\n" in raw
+
+
+def test_damage_in_a_compressed_member_is_told_with_its_place(tmp_path: Path) -> None:
+    cut = gzip.compress(b"".join(b"%d words\n" % (number * 7919) for number in range(5000)))[:-3000]
+    (tmp_path / "a.tar").write_bytes(tar_of(**{"x.txt.gz": cut, "y.txt": TEXT}))
+    rows, report = read(whole(tmp_path / "a.tar"))
+    assert [row["note"] for row in rows] == ["truncated", None]
+    assert [(entry["offset"], entry["reason"]) for entry in report["bad"]] == [(0, "truncated_member")]
