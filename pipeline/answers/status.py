@@ -107,7 +107,7 @@ def troubles(snapshot: snapshots.Snapshot) -> list[str]:
         for kind in ("quarantined", "bad"):
             for trouble in entry.report[kind]:
                 if len(lines) < SHOWN:
-                    where = f"{entry.report['source']}/{entry.report['file']} at {trouble['offset']}"
+                    where = f"{entry.report['source']}/{trouble['file']} at {trouble['offset']}"
                     lines.append(f"{kind}: {where}: {trouble['reason']}")
                 else:
                     more += 1

@@ -71,8 +71,8 @@ def export_text(
 def blend_text(store: Store, name: str | None, folder: str, sequence_length: int) -> str:
     """Link every domain of a mixture, training and held-out splits apart, and write what blends them for Megatron.
 
-    Nothing is copied: ``FOLDER/SPLIT/DOMAIN/`` holds prefixes into the shards, ``blend.json`` their weights by the
-    shares of the mixture (held-out splits by the same), ``flags.sh`` the exact data flags.
+    Nothing is copied: ``FOLDER/SPLIT/DOMAIN/`` holds prefixes into the shards, ``blend.json`` their weights by what
+    the mixture takes of each within its caps (held-out splits by the same), ``flags.sh`` the exact data flags.
 
     Raises:
         UserError: for a mixture with phases, each of which reads a part of its domains that prefixes cannot name.
@@ -81,7 +81,7 @@ def blend_text(store: Store, name: str | None, folder: str, sequence_length: int
     if "" not in snapshot.corpora():
         raise UserError(f"mixture {snapshot.name} has phases, which no blend can follow; export the corpus of each")
     corpus = read_manifest(shards_folder(store, name, None))
-    tokens = {domain: int(found["requested_tokens"]) for domain, found in corpus.domains.items()}
+    tokens = {domain: int(found["target_tokens"]) for domain, found in corpus.domains.items()}
     shares = {domain: count / sum(tokens.values()) for domain, count in tokens.items() if count}
     out = empty_folder(folder)
     blends, lines = {}, []

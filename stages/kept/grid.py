@@ -19,8 +19,8 @@ from pydantic import Field, field_validator, model_validator
 
 from stages.contract import StageParams
 from stages.kept.copies import Weights
-from stages.kept.params import Domain, Labels
-from stages.rules.names import check_languages
+from stages.kept.params import Domain, Labels, check_labels
+from stages.rules.names import check_languages, some
 from stages.schemas import GRID_MARK
 
 
@@ -70,7 +70,9 @@ class Grid(StageParams):
     """File of weights by number of copies, as `gristmill rehydrate --out` writes it: a domain for each language and
     size, repeated as often as that says, and one for all other languages."""
 
+    _some = field_validator("sources", "languages")(some)
     _languages = field_validator("languages")(check_languages)
+    _labels = field_validator("labels")(check_labels)
 
     @model_validator(mode="after")
     def _divides(self) -> Grid:

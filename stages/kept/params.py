@@ -109,7 +109,12 @@ class _Grown(StageParams):
         return {name: value for name, value in plain.items() if value or name not in self.later}
 
 
-def _check_labels(labels: Labels) -> Labels:
+def check_labels(labels: Labels) -> Labels:
+    """Refuse a labeller of which no label is wanted.
+
+    Raises:
+        ValueError: naming it.
+    """
     for name, wanted in labels.items():
         if not wanted:
             raise ValueError(f"{name}: expected at least one label, found none")
@@ -128,7 +133,7 @@ class Override(_Grown):
     """By labeller of `labels`: pages that have one of these labels."""
     rules: dict[str, Setting]
 
-    _labels = field_validator("labels")(_check_labels)
+    _labels = field_validator("labels")(check_labels)
 
     _rules = field_validator("rules")(_check_rules)
     _some = field_validator("sources", "languages", "domains")(some)
@@ -289,7 +294,7 @@ class Domain(_Grown):
 
     _some = field_validator("sources", "languages")(some)
     _languages = field_validator("languages")(check_languages)
-    _labels = field_validator("labels")(_check_labels)
+    _labels = field_validator("labels")(check_labels)
 
 
 def active_rules(params: Params) -> list[str]:

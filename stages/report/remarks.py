@@ -64,19 +64,22 @@ def some(count: int, thing: str, state: str) -> str:
 
 def mixture(stats: Stats) -> Iterator[dict[str, str]]:
     over = [row for row in stats["mixture"] if row.get("target_tokens") and excess(row) > SHORT * row["target_tokens"]]
-    over = [row for row in over if row["realised_share"] - row["requested_share"] > SEEN]
+    given = sum(row.get("target_tokens") or 0 for row in stats["mixture"])
+    over = [row for row in over if row["realised_share"] - row["target_tokens"] / given > SEEN]
     for row in sorted(over, key=excess, reverse=True)[:1]:
         got, asked = percent(row["realised_share"], 1), percent(row["requested_share"], 1)
+        solved = percent(row["target_tokens"] / given, 1)
+        asked += " requested" + (f", {solved} to take because others are short" if solved != asked else "")
         mean = short(row["tokens"] / row["documents"])
         yield remark(
-            f"Domain {row['domain']} takes more than its part: {got} of the corpus, {asked} requested; documents are"
+            f"Domain {row['domain']} takes more than its part: {got} of the corpus, {asked}; documents are"
             f" taken whole, {mean} tokens on average; tokens.max_document_tokens cuts long ones",
             "mixture",
             "warn",
         )
     lacking = [row for row in stats["mixture"] if row["tokens"] < (1 - SHORT) * (row.get("requested_tokens") or 0)]
     under = [row for row in lacking if is_short(row["requested_share"], row["realised_share"])]
-    short_of = [row for row in under if not over or row["tokens"] < row["target_tokens"]]
+    short_of = [row for row in under if not over or row["tokens"] < row["target_tokens"] or is_capped(row)]
     for row in short_of[:1]:
         got, asked = percent(row["realised_share"], 1), percent(row["requested_share"], 1)
         others = f"; so did {listed([other['domain'] for other in short_of[1:]])}" if len(short_of) > 1 else ""
@@ -109,6 +112,11 @@ def repeated(epochs: Mapping[str, float | None]) -> str:
 def excess(row: Mapping[str, Any]) -> int:
     """Tokens of a domain beyond what the mixture gives it: the rest of its last document."""
     return int(row["tokens"]) - int(row["target_tokens"])
+
+
+def is_capped(row: Mapping[str, Any]) -> bool:
+    """Whether a domain has less than its share of the budget comes to."""
+    return int(row["target_tokens"]) < (1 - SHORT) * int(row["requested_tokens"])
 
 
 def is_short(asked: float | None, got: float | None) -> bool:

@@ -7,6 +7,8 @@ import os
 import random
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +17,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.answers import trace, why
+from pipeline.answers import status, trace, why
 from pipeline.cli import main
 from pipeline.errors import UserError
 from pipeline.recipe import pages
@@ -265,3 +267,11 @@ def test_a_half_written_file_is_named_in_one_line(finished: Path, snapshot: Snap
     assert result.exit_code == 2
     assert result.stderr.count("\n") == 1
     assert any(str(path) in result.stderr for path in files)
+
+
+def test_status_names_the_file_of_a_group_that_is_damaged() -> None:
+    """Small files are read in groups; a group's report bears the name of its first."""
+    bad = [{"file": "b.warc.gz", "offset": 7, "reason": "truncated_member"}]
+    entry = SimpleNamespace(report={"source": "web", "file": "a.warc.gz", "quarantined": [], "bad": bad})
+    snapshot: Any = SimpleNamespace(product=lambda name: [entry])
+    assert status.troubles(snapshot) == ["bad: web/b.warc.gz at 7: truncated_member"]

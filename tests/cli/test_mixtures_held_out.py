@@ -137,6 +137,30 @@ def test_a_blend_for_megatron_links_every_domain_and_split_with_the_mixtures_sha
     assert refused.exit_code == 2
 
 
+@pytest.mark.parametrize("policy", ["shrink", "redistribute"])
+def test_a_blend_for_megatron_passes_no_cap_where_the_corpus_has_fewer_tokens_than_asked(
+    held: Path, copied: Store, tmp_path: Path, policy: str
+) -> None:
+    """What Megatron reads of a domain is its weight of the samples: as often as the corpus, and no more."""
+    text = (held / "small.yaml").read_text()
+    available = copied.read_json(copied.read_json("mixtures/small.json")["shards"]["docs"])["tokens"]
+    rest = f"  max_epochs: 2\n  on_shortfall: {policy}\n  domains: {{docs: {{share: 0.5}}, code: {{share: 0.5}}}}\n"
+    budget = f"clusters: {{enabled: false}}\nmixture:\n  budget: {8 * available}\n"
+    (tmp_path / "small.yaml").write_text(text[: text.index("mixture:\n")] + budget + rest)
+    run_inline(tmp_path / "small.yaml", tmp_path / "root")
+    args = ["export", "megatron-blend", str(tmp_path / "out"), "--root", str(tmp_path / "root")]
+    assert CliRunner().invoke(main, [*args, "--sequence-length", "128"]).exit_code == 0
+    domains = copied.read_json(copied.read_json("mixtures/small.json")["corpus"])["domains"]
+    train = json.loads((tmp_path / "out" / "blend.json").read_text())["train"]
+    flags = shlex.split((tmp_path / "out" / "flags.sh").read_text().replace("\\\n", ""))
+    tokens = 128 * int(flags[flags.index("--train-samples") + 1])
+    for name, domain in domains.items():
+        weight = sum(float(w) for w, at in zip(train[::2], train[1::2], strict=True) if Path(at).parent.name == name)
+        assert weight * tokens == pytest.approx(domain["target_tokens"], rel=0.02)
+        assert weight * tokens <= 2 * domain["available_tokens"]
+    assert domains["docs"]["target_tokens"] == 2 * available < domains["docs"]["requested_tokens"]
+
+
 def test_verify_counts_the_held_out_splits_and_tokenizes_a_sample_again(held: Path) -> None:
     text = verify_root(Store(str(held / "root")), None)
     assert "all is well" in text

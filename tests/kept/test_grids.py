@@ -162,6 +162,8 @@ def test_a_run_of_a_grid_spreads_each_label_over_its_buckets(tmp_path: Path) -> 
         ("  code: {sources: [code]}", "  my--code: {sources: [code]}", "expected no '--' in the name of a domain"),
         ("by: size", "by: [size]", "domains.web.by: expected text, found ['size']"),
         ("sources: [web], by", "sources: [wbe], by", "no such source 'wbe'; did you mean 'web'?"),
+        ("sources: [web], by", "sources: [], by", "domains.web.sources: expected at least one name, found []"),
+        ("by: size, perc", "labels: {size: []}, by: size, perc", "domains.web.labels: "),
         ("size: {function", "size: {model: x.bin, function", "found model and function"),
         ("by: size, perc", "labels: {size: [shrt]}, by: size, perc", "labeller 'size' has no label 'shrt'"),
     ],

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pipeline.planner.laws import effective_tokens
 from stages.kept import params
 from stages.report import ConservationError, build_stats, encode, render_html, render_text
+from stages.report.figures import short
 from stages.report.funnel import ADDRESSES, STEPS, step_of
 from stages.report.remarks import losses, remarks
 from stages.report.stats import VERSION
@@ -284,21 +285,42 @@ def test_a_domain_whose_last_document_is_large_explains_why_others_have_less(run
     stats = build_stats("made-up", **run)
     for row in stats["mixture"]:
         row["target_tokens"], row["realised_share"] = row["tokens"], 0.9 * row["requested_share"]
+        row["requested_tokens"] = row["tokens"]
     large = stats["mixture"][0]
-    large |= {"tokens": 3000, "documents": 2, "target_tokens": 2000, "requested_share": 0.2, "realised_share": 0.3}
+    others = sum(row["tokens"] for row in stats["mixture"][1:])
+    large |= {"tokens": others // 2, "documents": 2, "target_tokens": others // 4, "requested_tokens": others // 4}
+    large |= {"requested_share": 0.2, "realised_share": 0.3}
     [found] = [one["text"] for one in remarks(stats) if one["level"] == "warn" and one["anchor"] == "mixture"]
     assert found.startswith(f"Domain {large['domain']} takes more than its part: 30.0% of the corpus, 20.0% requested")
-    assert "taken whole, 1,500 tokens on average" in found
+    assert f"taken whole, {short(others / 4)} tokens on average" in found
     assert found in render_text(stats)
     large |= {"requested_share": 0.001, "realised_share": 0.0013}  # a page too many in a corpus of thousands
     assert "takes more than its part" not in render_text(stats)
     large |= {"requested_share": 0.2, "realised_share": 0.3}
-    large["tokens"] = 2010  # within a hundredth
-    for row in stats["mixture"]:
-        row["requested_tokens"] = row["tokens"]
+    large["tokens"] = large["target_tokens"] * 1.005  # within a hundredth
     assert "came out short" not in " ".join(one["text"] for one in remarks(stats))  # the tokens are there
     stats["mixture"][1]["requested_tokens"] = 2 * stats["mixture"][1]["tokens"]
     assert f"Domain {stats['mixture'][1]['domain']} came out short" in " ".join(one["text"] for one in remarks(stats))
+
+
+def test_what_others_lack_and_a_domain_takes_is_no_fault_of_its_documents(run: Row) -> None:
+    """``on_shortfall: redistribute``: one domain has a fifth of what it was to give, the others take the rest."""
+    stats = build_stats("made-up", **run)
+    small, large = (400, 80), (600, 920)
+    rows = [{**stats["mixture"][0], "documents": 50} for _ in (small, large)]
+    for row, name, asked, got in zip(rows, ("small", "large"), (small[0], large[0]), (small[1], large[1]), strict=True):
+        row |= {"domain": name, "requested_tokens": asked, "target_tokens": got, "tokens": got}
+        row |= {"requested_share": asked / 1000, "realised_share": got / 1000}
+    stats["mixture"] = rows
+    found = [one["text"] for one in remarks(stats) if one["level"] == "warn" and one["anchor"] == "mixture"]
+    assert found == ["Domain small came out short: 8.0% of the corpus, 40.0% requested"]
+    rows[1] |= {"tokens": 1420, "realised_share": 1420 / 1500}
+    rows[0] |= {"realised_share": 80 / 1500}
+    found = [one["text"] for one in remarks(stats) if one["level"] == "warn" and one["anchor"] == "mixture"]
+    assert found[0].startswith(
+        "Domain large takes more than its part: 94.7% of the corpus, 60.0% requested, 92.0% to take because others"
+    )
+    assert found[1] == "Domain small came out short: 5.3% of the corpus, 40.0% requested"
 
 
 def test_a_source_is_said_to_have_lost_pages_to_what_took_most_of_its_own(run: Row) -> None:
