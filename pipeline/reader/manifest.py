@@ -116,8 +116,17 @@ def read_manifest(folder: str | Path, split: str | None = "train") -> Manifest:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise UserError(f"{folder}: no manifest.json here; expected a folder of token shards") from None
+        raise UserError(f"{folder}: no manifest.json here; expected a folder of token shards{_near(folder)}") from None
     return manifest_of(content, str(path), folder, split)
+
+
+def _near(folder: Path) -> str:
+    """Folders of shards right below or above one that is none: phases of a mixture, domains, splits."""
+    below = sorted(str(path.parent) for path in folder.glob("*/manifest.json"))
+    if below:
+        more = f" and {len(below) - 5} more" if len(below) > 5 else ""
+        return f"; there is one in {', '.join(below[:5])}{more}"
+    return f"; {folder.parent} is one" if (folder.parent / "manifest.json").is_file() else ""
 
 
 def manifest_of(content: bytes, path: str, folder: Path, split: str | None) -> Manifest:

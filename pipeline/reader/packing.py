@@ -48,9 +48,10 @@ class PackingPlan:
         return len(self.bins) - 1
 
     def save(self, folder: str | Path) -> None:
-        """Write the plan as three .npy files and, last, `plan.json`."""
+        """Write the plan as three .npy files and, last, `plan.json`; one that stands there goes first."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / "plan.json").unlink(missing_ok=True)
         for name in _FILES:
             np.save(folder / f"{name}.npy", getattr(self, name))
         head = {"sequence_length": self.sequence_length, "shards": self.shards, "sequences": len(self)}
@@ -58,7 +59,7 @@ class PackingPlan:
 
     @classmethod
     def load(cls, folder: str | Path, shards: TokenShards | None = None) -> PackingPlan:
-        """Map a saved plan; refuses a plan made for other shards."""
+        """Map a saved plan; refuses a plan made for other shards, and one whose files are not of one plan."""
         folder = Path(folder)
         try:
             head = json.loads((folder / "plan.json").read_text())
@@ -67,6 +68,9 @@ class PackingPlan:
         if shards is not None and head["shards"] != shards.manifest.identity:
             raise UserError(f"{folder}: this packing plan was made for other shards than {shards.manifest.folder}")
         arrays: dict[str, Any] = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _FILES}
+        bins, pieces = arrays["bins"], len(arrays["starts"])
+        if len(bins) != head["sequences"] + 1 or int(bins[-1]) != pieces or len(arrays["sizes"]) != pieces:
+            raise UserError(f"{folder}: these files are of more than one packing plan; pack and save it again")
         return cls(sequence_length=int(head["sequence_length"]), shards=head["shards"], **arrays)
 
 

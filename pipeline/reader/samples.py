@@ -64,6 +64,9 @@ class Windows:
         boundaries: also give document boundaries.
         mask_ends: labels after an EOS (the first token of the next document) are `IGNORE`.
         dtype: of ids in a batch; int64 is what PyTorch wants, the shards' own width is the cheapest.
+
+    Raises:
+        UserError: for a length below 1, or a dtype that cannot hold the ids.
     """
 
     def __init__(
@@ -77,6 +80,9 @@ class Windows:
     ) -> None:
         if sequence_length < 1:
             raise UserError(f"sequence_length must be 1 or more, found {sequence_length}")
+        vocabulary = int(shards.manifest.tokenizer["vocab_size"])
+        if not np.issubdtype(np.dtype(dtype), np.integer) or np.iinfo(np.dtype(dtype)).max < vocabulary - 1:
+            raise UserError(f"dtype {np.dtype(dtype)} cannot hold the ids of a vocabulary of {vocabulary:,}")
         if mask_ends and not np.issubdtype(np.dtype(dtype), np.signedinteger):
             raise UserError(f"mask_ends marks labels with {IGNORE}, which {np.dtype(dtype)} cannot hold")
         self.shards, self.sequence_length, self.overlap = shards, sequence_length, overlap

@@ -11,7 +11,7 @@ Price: none in memory; a batch carries ``consumed_samples``, the number to save 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -81,14 +81,20 @@ class Stream:
         drop_last: bool = False,
         start: int = 0,
     ) -> None:
+        if epochs is not None and not (is_whole(epochs) and epochs >= 1):
+            raise UserError(f"epochs must be a whole number from 1 on, or None for ever; found {epochs!r}")
+        if seed is not None and not is_whole(seed):
+            raise UserError(f"seed must be a whole number, or None for the order of the shards; found {seed!r}")
+        if not (is_whole(start) and start >= 0):
+            raise UserError(f"start must be a whole number of samples from 0 on, found {start!r}")
         if not 0 <= rank < world_size:
             raise UserError(f"rank {rank} is outside 0..{world_size - 1}")
         if global_batch_size < world_size:
             raise UserError(f"global_batch_size {global_batch_size} leaves some of {world_size} ranks without a sample")
         self.samples, self.global_batch_size = samples, global_batch_size
-        self.rank, self.world_size, self.drop_last, self.start = rank, world_size, drop_last, start
-        self.order = Order(len(samples), seed)
-        self.num_samples = None if epochs is None else epochs * len(samples)
+        self.rank, self.world_size, self.drop_last, self.start = rank, world_size, drop_last, int(start)
+        self.order = Order(len(samples), None if seed is None else int(seed))
+        self.num_samples = None if epochs is None else int(epochs) * len(samples)
 
     def batches(self, worker: int = 0, num_workers: int = 1) -> Iterator[Sample]:
         """Batches of this rank, of one of ``num_workers`` loader processes."""
@@ -134,11 +140,33 @@ class Stream:
         """Go on after a saved state, at whatever world size, batch size and worker count this stream has.
 
         Raises:
-            UserError: the state is of other shards, another sequence length or cutting, or another seed.
+            UserError: the state is of other shards, another sequence length or cutting, or another seed, or is none.
         """
         own = self.state(0)
+        if not isinstance(state, dict):
+            raise UserError(f"expected a state as Stream.state gives it, found {type(state).__name__}")
         wrong = [key for key in ("format", "version", "seed", "samples") if state.get(key) != own[key]]
         if wrong:
             lines = "; ".join(f"{key}: this run has {own[key]!r}, the state {state.get(key)!r}" for key in wrong)
-            raise UserError(f"this state is of another run ({lines})")
-        self.start = int(state["consumed_samples"])
+            raise UserError(f"this state is of another run ({lines}){self._hint(state)}")
+        consumed = state.get("consumed_samples")
+        if not (is_whole(consumed) and consumed >= 0):
+            raise UserError(
+                f"this state is damaged: consumed_samples is {consumed!r}, expected a whole number from 0 on"
+            )
+        self.start = int(consumed)
+
+    def _hint(self, state: dict[str, Any]) -> str:
+        """What to do about a state of other shards."""
+        theirs = str(state.get("samples") or "").partition("/")[0]
+        if not theirs or theirs == self.samples.identity.partition("/")[0]:
+            return ""
+        return (
+            ": its shards are others, as after a change of the mixture; go on with the folder it was saved with, or"
+            " begin these anew without it"
+        )
+
+
+def is_whole(value: Any) -> TypeGuard[int]:
+    """Whether a value is a whole number, of Python or of NumPy."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)

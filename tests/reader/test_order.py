@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -293,6 +294,63 @@ def test_impossible_ranks_and_lengths_are_refused(shards: TokenShards) -> None:
         Stream(Windows(shards, 64), 2, world_size=3)
     with pytest.raises(UserError, match="no whole sample"):
         Stream(Windows(shards, 1 << 30), 8)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"epochs": 0}, "epochs must be a whole number from 1 on"),
+        ({"epochs": 1.5}, "found 1.5"),
+        ({"seed": "a"}, "seed must be a whole number"),
+        ({"seed": 1.5}, "seed must be a whole number"),
+        ({"start": -8}, "start must be a whole number of samples from 0 on"),
+    ],
+)
+def test_a_run_that_is_none_is_refused(shards: TokenShards, wrong: dict[str, Any], told: str) -> None:
+    """Not trained on nothing, or on samples that wrapped around."""
+    with pytest.raises(UserError, match=told):
+        Stream(Windows(shards, 64), 8, **wrong)
+    assert len(list(Stream(Windows(shards, 64), 8, epochs=np.int64(1), seed=np.int64(2)))) > 3
+
+
+@pytest.mark.parametrize("consumed", [-8, None, "12", 1.5, True])
+def test_a_damaged_state_is_refused(shards: TokenShards, consumed: Any) -> None:
+    stream = Stream(Windows(shards, 64), 8, seed=1)
+    with pytest.raises(UserError, match="consumed_samples is"):
+        stream.resume({**stream.state(80), "consumed_samples": consumed})
+    with pytest.raises(UserError, match="expected a state"):
+        stream.resume(None)  # type: ignore[arg-type]
+
+
+def test_a_state_of_other_shards_says_what_to_do(shards: TokenShards, tmp_path: Path) -> None:
+    write_folder(tmp_path, [[random_documents(30, mean=40, seed=9)]])
+    state = Stream(Windows(TokenShards(tmp_path), 64), 8).state(80)
+    with pytest.raises(UserError, match="go on with the folder it was saved with"):
+        Stream(Windows(shards, 64), 8).resume(state)
+    with pytest.raises(UserError) as caught:
+        Stream(Windows(shards, 64), 8, seed=3).resume(Stream(Windows(shards, 64), 8, seed=1).state(80))
+    assert "its shards" not in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "float16", "float32", "bool"])
+def test_a_width_that_cannot_hold_the_ids_is_refused(shards: TokenShards, dtype: str) -> None:
+    """They were cut to it."""
+    with pytest.raises(UserError, match="cannot hold the ids"):
+        Windows(shards, 64, dtype=dtype)
+
+
+def test_a_plan_that_was_saved_over_another_by_half_is_none(shards: TokenShards, tmp_path: Path) -> None:
+    pack(shards, 64).save(tmp_path)
+    head = (tmp_path / "plan.json").read_text()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.reader.packing.json.dumps", lambda *args, **more: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            pack(shards, 32).save(tmp_path)
+    with pytest.raises(UserError, match=r"no plan\.json"):
+        PackingPlan.load(tmp_path, shards)
+    (tmp_path / "plan.json").write_text(head)
+    with pytest.raises(UserError, match="more than one packing plan"):
+        PackingPlan.load(tmp_path, shards)
 
 
 # PyTorch

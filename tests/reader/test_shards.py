@@ -245,6 +245,17 @@ def test_no_manifest_is_said(tmp_path: Path) -> None:
         read_manifest(tmp_path)
 
 
+def test_a_folder_above_or_below_shards_names_them(tmp_path: Path) -> None:
+    for name in ("main", "anneal"):
+        write_folder(tmp_path / name, [[random_documents(5, seed=1)]])
+    with pytest.raises(UserError) as caught:
+        TokenShards(tmp_path)
+    assert str(caught.value).endswith(f"; there is one in {tmp_path / 'anneal'}, {tmp_path / 'main'}")
+    with pytest.raises(UserError) as caught:
+        TokenShards(tmp_path / "main" / "train")
+    assert str(caught.value).endswith(f"; {tmp_path / 'main'} is one")
+
+
 def test_splits_are_read_apart(tmp_path: Path) -> None:
     train = write_folder(tmp_path, [[random_documents(5, seed=1)]])
     valid = write_folder(tmp_path, [[random_documents(3, seed=2)]], split="valid")
