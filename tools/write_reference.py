@@ -119,7 +119,8 @@ def input_page() -> str:
             "# Input files\n",
             note(),
             "The kind of a file is told by its suffix; `sources.NAME.format` names it where there is none, or another one. Capital letters are as small"
-            " ones. A file of unknown suffix in a folder is left out by name; named itself, it is refused.\n",
+            " ones. Files of unknown suffix in a folder are left out, and `plan` and `run` say which suffixes they have; named itself, one is"
+            " refused. `.json` is one of them: name `format: jsonl` where each line is an object.\n",
             table(("format", "suffixes", "a large file is"), kinds),
             "Behind any of these, a suffix of compression (`.tgz` is `.tar.gz`):\n",
             table(("compression", "suffixes"), ((name, spelt(suffixes)) for name, suffixes in packed.items())),

@@ -29,6 +29,7 @@ from stages.contract import Split
 from stages.formats import SUFFIXES, format_of, splitting
 from stages.formats.listing import Entry, Say, entries, is_folder, is_utf8, shown, stat
 from stages.formats.locations import is_http, is_uri, locate, meant_uri, open_file, place_of, stat_http
+from stages.sources.left_out import LeftOut
 from stages.sources.params import SourceError, SourceParams
 
 COMMON_CRAWL = "https://data.commoncrawl.org/"
@@ -201,7 +202,7 @@ def _globbed(name: str, path: str, params: SourceParams, say: Say, without: str)
         whole += "?"  # a wildcard, and no end of a name
     folder, pattern = anchor(filesystem, whole)
     try:
-        matching = _matching(filesystem, folder, pattern, params, say, _near(without, filesystem))
+        matching = _matching(name, filesystem, folder, pattern, params, say, _near(without, filesystem))
     except FileNotFoundError:
         raise SourceError(f"source {name}: {place.beside(folder).uri()} does not exist{meant_uri(path)}") from None
     if not matching:
@@ -246,7 +247,7 @@ def _near(without: str, filesystem: Any) -> str:
 
 
 def _matching(
-    filesystem: Any, root: str, pattern: str | None, params: SourceParams, say: Say, without: str
+    name: str, filesystem: Any, root: str, pattern: str | None, params: SourceParams, say: Say, without: str
 ) -> list[Entry]:
     """Files under ``root`` that match ``pattern``; without one, ``root`` itself or every known file in that folder."""
     alone = stat(filesystem, root) if pattern is None else None
@@ -259,24 +260,30 @@ def _matching(
     cut = len(root.rstrip("/")) + 1
     if recursive and without and _is_same(filesystem, root, without):
         raise ValueError("it is the root of this run, whose own files would be read as pages; give a folder of input")
-    found, hidden = [], []
+    found = []
+    left_out = LeftOut()
     seen = _hidden(pattern)
     for one in entries(filesystem, root, recursive, say, without):
         below = one.path[cut:]
-        if not (regex.fullmatch(below) if regex else format_of(one.path, params.format)):
+        if regex is not None and not regex.fullmatch(below):
             continue
+        is_known = regex is not None or format_of(one.path, params.format) is not None
         if seen.search(below):
-            hidden.append(shown(one.path))
+            if is_known:
+                left_out.hidden(one.path)
+        elif not is_known:
+            left_out.unknown(one.path)
         elif is_utf8(one.path):
             found.append(one)
         else:
             say(f"{shown(one.path)} is left out: its name is no UTF-8, and so no name for a document; rename it")
-    if hidden:
-        say(f"left out for a name that begins with . or _: {min(hidden)}{HIDDEN[len(hidden) > 1] % (len(hidden) - 1)}")
+    if not found and left_out.suffixes():
+        raise SourceError(
+            f"source {name}: no file of a known format lies in {shown(root)}; it has {left_out.suffixes()};"
+            " set `format:`"
+        )
+    left_out.tell(say)
     return found
-
-
-HIDDEN = ("%.0s; a path that says so reads it", " and %d more; a path that says so reads them")
 
 
 def _hidden(pattern: str | None) -> re.Pattern[str]:

@@ -54,6 +54,27 @@ def test_hidden_files_and_folders_are_left_out_and_said_unless_a_path_says_so(tm
     assert names(f"{tmp_path}/_d.jsonl") == ["_d.jsonl"]
 
 
+def test_files_of_no_known_format_in_a_folder_are_said_with_their_suffixes(tmp_path: Path) -> None:
+    others = [f"{number:02d}.json.gz" for number in range(12)]
+    make(tmp_path, "a.jsonl", *others, "x/b.zip", "x/c.ZIP", "part-00000", "v1.2/part-00001", "d.jsonl.xz", "_SUCCESS")
+    said: list[str] = []
+    splits = list_splits("web", SourceParams(paths=(str(tmp_path),), group_bytes=0), said.append)
+    assert [split.file for split in splits] == ["a.jsonl"]
+    told = f"source web: left out for a suffix of no known format: {tmp_path}/00.json.gz and 16 more"
+    assert said == [
+        f"{told} (.json.gz 12, no suffix 2, .zip 2, .xz 1); a source with `format:` and a pattern such as *.json reads"
+        " such files"
+    ]
+    said.clear()
+    assert (
+        len(list_splits("web", SourceParams(paths=(str(tmp_path),), format="jsonl", group_bytes=0), said.append)) == 18
+    )
+    assert list_splits("web", SourceParams(paths=(f"{tmp_path}/*.jsonl",)), said.append)
+    assert not [line for line in said if "suffix" in line]
+    with pytest.raises(SourceError, match=r"no file of a known format lies in .*/x; it has \.zip 2; set `format:`"):
+        list_splits("web", SourceParams(paths=(f"{tmp_path}/x",)))
+
+
 def test_the_root_of_a_run_is_no_input_of_it_under_any_name(tmp_path: Path) -> None:
     make(tmp_path, "a.jsonl", "root/documents/x.jsonl", "root/sample/y.jsonl")
     (tmp_path / "link").symlink_to("root")
