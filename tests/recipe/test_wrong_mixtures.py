@@ -160,7 +160,7 @@ NOT_READ = "most of it cannot be read: {} at 0; is it another format? `format` n
 )
 def test_one_mistake_is_one_line(tmp_path: Path, old: str, new: str, line: str) -> None:
     (tmp_path / "array.jsonl").write_text('[{"text": "The mill turns."}, {"text": "And turns."}]\n')
-    (tmp_path / "lines.jsonl").write_text('[\n{"text": "The mill turns."},\n{"text": "And turns."}\n]\n')
+    (tmp_path / "lines.jsonl").write_text('{\n"text": "The mill turns."\n}\n')
     pq.write_table(pa.table({"text": ["The mill turns."]}), tmp_path / "a.parquet")
     assert refused(tmp_path, mill(tmp_path, (old, new))) == [line]
 
