@@ -11,6 +11,7 @@ Price: inflating alone. Damage costs inflating its member again; a damaged zstd 
 from __future__ import annotations
 
 import bz2
+import lzma
 import zlib
 from collections import deque
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from stages.documents.members import INFLATE_ERRORS, Chunk, ZstdInflater, pieces, sniff
+from stages.documents.members import INFLATE_ERRORS, XZ_MEMORY, Chunk, ZstdInflater, pieces, sniff
 from stages.formats import Format
 from stages.formats.locations import ReadAhead
 
@@ -178,6 +179,8 @@ def _last_bytes(file: Any, compression: str, start: int, good: int) -> Iterator[
 def _inflater(compression: str) -> Any:
     if compression == "gzip":
         return zlib.decompressobj(31)
+    if compression == "xz":
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, XZ_MEMORY)
     return bz2.BZ2Decompressor() if compression == "bz2" else ZstdInflater(None)
 
 

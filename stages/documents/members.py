@@ -6,14 +6,15 @@ at most `PIECE` bytes at a time, and says where each member starts. What cannot 
 
 Whole gzip members that lie in one block, which is to say nearly all, come many at a time as a `Run`, inflated by
 libdeflate (`deflate`) at their full size; any other goes through igzip (`isal`), zstd through `zstandard` (a dictionary
-in a leading skippable frame is honoured), LZ4 frames through Arrow, bz2 through Python; uncompressed files come in
-pieces. Price: inflating alone, plus a scan of the damaged stretches.
+in a leading skippable frame is honoured), LZ4 frames through Arrow, bz2 and xz through Python; uncompressed files come
+in pieces. Price: inflating alone, plus a scan of the damaged stretches.
 """
 
 from __future__ import annotations
 
 import bz2
 import io
+import lzma
 from collections.abc import Callable, Generator
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol, cast
@@ -36,7 +37,16 @@ RUN_BYTES = 1 << 20
 """Plain bytes after which a run of members ends."""
 RUN_MEMBERS = 1024
 
-MAGIC = {"gzip": b"\x1f\x8b\x08", "zstd": b"\x28\xb5\x2f\xfd", "lz4": b"\x04\x22\x4d\x18", "bz2": b"BZh"}
+MAGIC = {
+    "gzip": b"\x1f\x8b\x08",
+    "zstd": b"\x28\xb5\x2f\xfd",
+    "lz4": b"\x04\x22\x4d\x18",
+    "bz2": b"BZh",
+    "xz": b"\xfd7zXZ\0",
+}
+MARK = max(map(len, MAGIC.values()))
+XZ_MEMORY = 512 << 20
+"""Bytes that a decoder of xz may take; a stream that wants more is damaged. ``xz -9`` wants 65 MiB."""
 ZSTD_SKIPPABLE = tuple(bytes([0x50 + i, 0x2A, 0x4D, 0x18]) for i in range(16))
 ZSTD_DICTIONARY = b"\x5d\x2a\x4d\x18"
 
@@ -195,7 +205,7 @@ class Lz4Inflater:
         return -1
 
 
-INFLATE_ERRORS: Any = (igzip_lib.IsalError, EOFError, zstandard.ZstdError, pa.ArrowException, OSError)
+INFLATE_ERRORS: Any = (igzip_lib.IsalError, EOFError, lzma.LZMAError, zstandard.ZstdError, pa.ArrowException, OSError)
 
 
 def pieces(
@@ -272,6 +282,8 @@ class _Members:
             return ZstdInflater(self.dictionary)
         if self.compression == "bz2":
             return cast(Inflater, bz2.BZ2Decompressor())
+        if self.compression == "xz":
+            return cast(Inflater, lzma.LZMADecompressor(lzma.FORMAT_XZ, XZ_MEMORY))
         return Lz4Inflater()
 
     def runs(self, position: int, end: int | None) -> Generator[Chunk | Run, bool | None, int]:
@@ -344,23 +356,23 @@ class _Members:
                 fresh = False
         position = cursor - len(inflater.unused_data)
         begin = position - window.at
-        head = bytes(window.data[begin : begin + 4])
-        if len(head) < 4:
-            head = bytes(window.peek(position, 4))
+        head = bytes(window.data[begin : begin + MARK])
+        if len(head) < MARK:
+            head = bytes(window.peek(position, MARK))
         if head.startswith(self.magic):
             return position
         return (yield from self._between(position, head))
 
     def _between(self, position: int, head: bytes) -> Generator[Chunk | Run, bool | None, int]:
         """Past the end of a member what follows is no member: the file's end, padding, a skippable frame or garbage."""
-        if self.compression in ("zstd", "lz4") and head in ZSTD_SKIPPABLE:
+        if self.compression in ("zstd", "lz4") and head[:4] in ZSTD_SKIPPABLE:
             size = int.from_bytes(bytes(self.window.peek(position, 8))[4:8], "little")
             return position + 8 + size
         start = position
         while block := bytes(self.window.peek(position, BLOCK)):
             if rest := block.lstrip(b"\0"):
                 padded = position + len(block) - len(rest)
-                if bytes(self.window.peek(padded, 4)).startswith(self.magic):
+                if bytes(self.window.peek(padded, MARK)).startswith(self.magic):
                     return padded
                 position = self.search(start)
                 yield Chunk(b"", start, False, "garbage_between_members")

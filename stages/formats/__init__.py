@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".lz4": "lz4", ".bz2": "bz2"}
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".lz4": "lz4", ".bz2": "bz2", ".xz": "xz"}
+TAR_SUFFIXES = {".tgz": ".tar.gz", ".tbz2": ".tar.bz2", ".txz": ".tar.xz", ".tzst": ".tar.zst"}
+"""Short forms of two suffixes."""
 
 Division = Literal["members", "packed members", "lines", "records", "row groups", "batches", "whole"]
 """Where a file may be entered in the middle: at compressed members (``packed members``: of archives that a package
@@ -69,9 +71,10 @@ class Format:
 def format_of(name: str, container: str | None = None) -> Format | None:
     """The format a file name stands for, None if its suffix says nothing and no ``container`` is given."""
     stem, compression = name.lower(), "none"
-    if stem.endswith(".tgz"):
-        stem = stem[:-4] + ".tar.gz"
     dot = stem.rfind(".")
+    if dot >= 0 and stem[dot:] in TAR_SUFFIXES:
+        stem = stem[:dot] + TAR_SUFFIXES[stem[dot:]]
+        dot = stem.rfind(".")
     if dot >= 0 and stem[dot:] in COMPRESSIONS:
         stem, compression = stem[:dot], COMPRESSIONS[stem[dot:]]
         dot = stem.rfind(".")

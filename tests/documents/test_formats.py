@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import json
+import lzma
 import tarfile
 from dataclasses import replace
 from itertools import pairwise
@@ -21,7 +22,7 @@ import zstandard
 from stages import documents
 from stages.contract import Split
 from stages.documents.readers import READERS
-from stages.formats import CONTAINERS
+from stages.formats import CONTAINERS, Format, format_of
 from stages.sources import SourceParams, list_splits
 from tests.support.archives import PAGE, read, record, whole
 
@@ -76,6 +77,7 @@ FILES = {
     "a.jsonl": lambda: jsonl(ROWS),
     "a.jsonl.gz": lambda: gzip.compress(jsonl(ROWS[:250])) + gzip.compress(jsonl(ROWS[250:])),
     "a.jsonl.zst": lambda: zstandard.compress(jsonl(ROWS[:250])) + zstandard.compress(jsonl(ROWS[250:])),
+    "a.jsonl.xz": lambda: lzma.compress(jsonl(ROWS[:250])) + lzma.compress(jsonl(ROWS[250:])),
     "a.jsonl.bz2": lambda: bz2.compress(jsonl(ROWS[:250])) + bz2.compress(jsonl(ROWS[250:])),
     "misnamed.jsonl": lambda: gzip.compress(jsonl(ROWS)),
     "a.csv": lambda: delimited(","),
@@ -400,6 +402,23 @@ def tar_of(*members: tuple[str, bytes]) -> bytes:
             info.size = len(content)
             archive_file.addfile(info, io.BytesIO(content))
     return sink.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("a.tgz", Format("tar", "gzip")),
+        ("A.TXZ", Format("tar", "xz")),
+        ("a.tbz2", Format("tar", "bz2")),
+        ("a.tzst", Format("tar", "zstd")),
+        ("a.b.tar.xz", Format("tar", "xz")),
+        ("txz", None),
+        ("a.warc.xz", Format("warc", "xz")),
+        ("a.xz", None),
+    ],
+)
+def test_suffixes_tell_container_and_compression(name: str, kind: Format | None) -> None:
+    assert format_of(name) == kind
 
 
 TABLES = ["a.parquet", "a.arrow", "stream.arrow", "a.jsonl", "a.jsonl.gz", "a.jsonl.zst", "a.csv"]
