@@ -126,7 +126,7 @@ def input_page() -> str:
             table(("compression", "suffixes"), ((name, spelt(suffixes)) for name, suffixes in packed.items())),
             "A compressed file that is entered at its end (Parquet, Arrow) is inflated to a temporary copy first. JSON Lines and CSV are UTF-8,"
             " or UTF-16 or UTF-32 throughout (read whole); a row that is none of these is decoded as a page is. A list of JSON is read if it has an item a"
-            " line. A quote opens a CSV value only where the value begins. A tar archive may hold all of these but another and dumps.\n",
+            " line. A quote opens a CSV value only where the value begins. A tar or zip archive may hold all of these but another and dumps.\n",
             "The columns that each gives: [formats.md](formats.md#documents); what is left out, with which reason: [rules.md](rules.md#when-reading)."
             " Formats of your own: [extending.md](extending.md).\n",
             "## Columns\n",

@@ -86,8 +86,9 @@ class Account:
         for ours, theirs in ((self.quarantined, inner.quarantined), (self.bad, inner.bad)):
             moved: list[Place] = [{**entry, "file": self.file, "offset": entry["offset"] + base} for entry in theirs]
             ours += moved[: MAX_LISTED - len(ours)]
-        for note, number in inner.notes.items():
-            self.notes[note] = self.notes.get(note, 0) + number
+        for mine, counts in ((self.notes, inner.notes), (self.content_types, inner.content_types)):
+            for name, number in counts.items():
+                mine[name] = mine.get(name, 0) + number
 
     def report(self) -> DocumentsReport:
         """JSON-able; raises RuntimeError if the records do not add up, which would be our own mistake."""

@@ -2,7 +2,7 @@
 
 Positions (`Page.offset`) by container: WARC and ARC as `records` has them, WACZ as `packages`; JSON Lines and CSV
 the byte of the uncompressed file where the line starts; Parquet and Arrow the row number; tar the byte of the member's
-header in the uncompressed archive, and the row's position in it (`tars`); a file that is one page 0;
+header in the uncompressed archive, and the row's position in it (`tars`; zip likewise); a file that is one page 0;
 MediaWiki dumps the number of the page.
 """
 

@@ -12,7 +12,7 @@ from functools import partial
 from tempfile import SpooledTemporaryFile
 from typing import Any, Literal
 
-from stages.documents import dumps, files, own_format, packages, raw, separated, tables, tars
+from stages.documents import dumps, files, own_format, packages, raw, separated, tables, tars, zips
 from stages.documents.account import Account
 from stages.documents.archives import Limits, archive_pages
 from stages.documents.heads import ARC, WARC, Dialect
@@ -127,15 +127,29 @@ def _member_rows(one: Opened, file: Any, kind: Format, account: Account) -> Iter
 
 
 def _tar_record(file: Any, params: Any, name: str, offset: int) -> bytes | None:
+    one, record = _inside(file, params, name)
+    return tars.tar_record(file, offset, partial(_member_rows, one), record)
+
+
+def _inside(file: Any, params: Any, name: str) -> tuple[Opened, tars.Record]:
+    """An archive as its members are read, and what gives the raw record of a member."""
     limits = Limits(params.max_record_bytes, params.max_html_bytes, frozenset())
-    one = Opened(file, params, Account(name), limits)
 
     def record(table: Any, kind: Format, place: int) -> bytes | None:
         reader = READERS[kind.container]
         with reader.opened(table, kind) as opened:
             return reader.raw(opened, params, name, place)
 
-    return tars.tar_record(file, offset, partial(_member_rows, one), record)
+    return Opened(file, params, Account(name), limits), record
+
+
+def _zip(one: Opened) -> Iterator[Page]:
+    yield from zips.zip_pages(one.file, one.account, one.limits, partial(_member_rows, one))
+
+
+def _zip_record(file: Any, params: Any, name: str, offset: int) -> bytes | None:
+    one, record = _inside(file, params, name)
+    return zips.zip_record(file, offset, partial(_member_rows, one), record)
 
 
 def _archive_reader(dialect: Dialect) -> Reader:
@@ -158,5 +172,6 @@ READERS = {
     "text": Reader(lambda one: files.file_pages(one.file, "text", one.account, one.limits), raw.whole),
     **{name: Reader(partial(_paper, name), raw.whole) for name in files.PAPERS},
     "tar": Reader(_tar, _tar_record),
+    "zip": Reader(_zip, _zip_record, "file"),
     "mediawiki": Reader(lambda one: dumps.dump_pages(one.file, one.account), raw.wiki_page),
 }

@@ -50,7 +50,7 @@ def tar_pages(stream: Any, account: Account, limits: Limits, rows: Rows) -> Iter
             for member in archive:
                 place = max(member.offset, free)
                 kind = format_of(member.name) if member.isfile() else None
-                if kind is not None and _is_copied(kind):
+                if kind is not None and is_copied(kind):
                     try:
                         for page in _table_pages(archive, kept, member, kind, place, account, rows):
                             free = page.offset + 1
@@ -78,7 +78,7 @@ def tar_pages(stream: Any, account: Account, limits: Limits, rows: Rows) -> Iter
         raise missing
 
 
-def _is_copied(kind: Format) -> bool:
+def is_copied(kind: Format) -> bool:
     """Whether a member is read as a file of its own, out of a copy."""
     return kind.container in TABLES + ARCHIVES or (kind.container in PAGES and kind.compression != "none")
 
@@ -109,7 +109,7 @@ def _table_pages(
     rows: Rows,
 ) -> Iterator[Page]:
     inner = Account(f"{account.file}: {member.name}")
-    with _Copy(max_size=HELD) as copy:
+    with Copy(max_size=HELD) as copy:
         if _copied(archive, stream, member, copy) < member.size:
             account.damage(place, "truncated_file")
         if member.size == 0:
@@ -155,13 +155,13 @@ def tar_record(stream: Any, offset: int, rows: Rows, record: Record) -> bytes | 
             place = max(member.offset, free)
             if place > offset:
                 return None
-            if kind is None or not _is_copied(kind):
+            if kind is None or not is_copied(kind):
                 content = archive.extractfile(member) if place == offset else None
                 if place == offset:
                     return content.read() if content is not None else None
                 free = place + 1 if kind is not None and kind.container in PAGES else free
                 continue
-            with _Copy(max_size=HELD) as copy:
+            with Copy(max_size=HELD) as copy:
                 _copied(archive, kept, member, copy)
                 found = record(copy, kind, offset - place)
                 if found is not None:
@@ -174,7 +174,7 @@ def tar_record(stream: Any, offset: int, rows: Rows, record: Record) -> bytes | 
     return None
 
 
-class _Copy(SpooledTemporaryFile[bytes]):
+class Copy(SpooledTemporaryFile[bytes]):
     """A member as a file, which knows its size."""
 
     def size(self) -> int:

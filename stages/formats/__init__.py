@@ -46,6 +46,7 @@ CONTAINERS = {
         Container("docx", (".docx",)),
         Container("epub", (".epub",)),
         Container("tar", (".tar",)),
+        Container("zip", (".zip",)),
         Container("mediawiki", (".xml",)),
     )
 }

@@ -56,13 +56,13 @@ def test_hidden_files_and_folders_are_left_out_and_said_unless_a_path_says_so(tm
 
 def test_files_of_no_known_format_in_a_folder_are_said_with_their_suffixes(tmp_path: Path) -> None:
     others = [f"{number:02d}.json.gz" for number in range(12)]
-    make(tmp_path, "a.jsonl", *others, "x/b.zip", "x/c.ZIP", "part-00000", "v1.2/part-00001", "d.jsonl.br", "_SUCCESS")
+    make(tmp_path, "a.jsonl", *others, "x/b.rar", "x/c.RAR", "part-00000", "v1.2/part-00001", "d.jsonl.br", "_SUCCESS")
     said: list[str] = []
     splits = list_splits("web", SourceParams(paths=(str(tmp_path),), group_bytes=0), said.append)
     assert [split.file for split in splits] == ["a.jsonl"]
     told = f"source web: left out for a suffix of no known format: {tmp_path}/00.json.gz and 16 more"
     assert said == [
-        f"{told} (.json.gz 12, no suffix 2, .zip 2, .br 1); a source with `format:` and a pattern such as *.json reads"
+        f"{told} (.json.gz 12, no suffix 2, .rar 2, .br 1); a source with `format:` and a pattern such as *.json reads"
         " such files"
     ]
     said.clear()
@@ -71,7 +71,7 @@ def test_files_of_no_known_format_in_a_folder_are_said_with_their_suffixes(tmp_p
     )
     assert list_splits("web", SourceParams(paths=(f"{tmp_path}/*.jsonl",)), said.append)
     assert not [line for line in said if "suffix" in line]
-    with pytest.raises(SourceError, match=r"no file of a known format lies in .*/x; it has \.zip 2; set `format:`"):
+    with pytest.raises(SourceError, match=r"no file of a known format lies in .*/x; it has \.rar 2; set `format:`"):
         list_splits("web", SourceParams(paths=(f"{tmp_path}/x",)))
 
 
