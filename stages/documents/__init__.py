@@ -2,9 +2,9 @@
 
 In: one `Split` of a source (WARC, ARC, WET, WACZ, JSON Lines, CSV, Parquet, Arrow, tar, zip, HTML, Markdown, text, PDF,
 DOCX and EPUB files, MediaWiki dumps; gzip, zstd, LZ4, bz2, xz; local, S3, GCS, the Hugging Face Hub, HTTPS). Out:
-batches of `schemas.DOCUMENTS`, at most 1,024 rows and about 16 MB of HTML each, in the order of the file, and an account
-in which every record is a row, dropped with a reason, or quarantined with its position. A page whose text is empty is a
-row; `kept` decides about it.
+batches of `schemas.DOCUMENTS`, at most 1,024 rows and about 16 MB of HTML each, in the order of the file, and an
+account in which every record is a row, dropped with a reason, or quarantined with its position. A page whose text is
+empty is a row; `kept` decides about it.
 
 Method: `containers` opens files and hands them to a reader (`members` and `records` for archives, `tables`, `files`,
 `dumps`); HTTP bodies (`http`), charsets (`charsets`), what a page says of itself (`page`), text through the extraction
