@@ -92,7 +92,7 @@ def first_page(split: Split, params: Any) -> Exception | None:
 
 def nothing_readable(splits: list[Split], params: Any) -> Exception | None:
     """That most of the first file, and of the last, is not what it is read as: no damage, but another format."""
-    said = ""
+    said = reason = ""
     for split in dict.fromkeys((splits[-1], splits[0])):
         reader = documents.read(split, params, window=(0, LOOK_FOR_COLUMNS), max_rows=1)
         try:
@@ -105,8 +105,10 @@ def nothing_readable(splits: list[Split], params: Any) -> Exception | None:
         troubles = [*account.quarantined, *account.bad]
         if account.dropped or not troubles or account.rows > account.num_quarantined:
             return None
-        said = f"{split.file}: most of it cannot be read: {troubles[0]['reason']} at {troubles[0]['offset']}"
-    return ValueError(f"{said}; is it another format? `format` names one")
+        reason = troubles[0]["reason"]
+        said = f"{split.file}: most of it cannot be read: {reason} at {troubles[0]['offset']}"
+    hint = "JSON Lines have an object a line; `jq -c '.[]'` makes them of a list" if reason == "not_json_object" else ""
+    return ValueError(f"{said}; {hint or 'is it another format? `format` names one'}")
 
 
 def unseen_column(split: Split, params: Any) -> ColumnError | None:

@@ -89,6 +89,7 @@ mixture:
     return text
 
 
+A_LIST = "most of it cannot be read: not_json_object at 0; JSON Lines have an object a line; `jq -c '.[]'` makes them of a list"
 NOT_READ = "most of it cannot be read: {} at 0; is it another format? `format` names one"
 
 
@@ -153,7 +154,7 @@ NOT_READ = "most of it cannot be read: {} at 0; is it another format? `format` n
             "name: a: b\nsources:\n",
             "1: file: no YAML: mapping values are not allowed here; a value with ': ' in it must stand in quotes",
         ),
-        ("a.jsonl}", "array.jsonl}", f"2: sources.a.paths: array.jsonl: {NOT_READ.format('not_json_object')}"),
+        ("a.jsonl}", "array.jsonl}", f"2: sources.a.paths: array.jsonl: {A_LIST}"),
         ("a.jsonl}", "lines.jsonl}", f"2: sources.a.paths: lines.jsonl: {NOT_READ.format('not_json')}"),
         ("a.jsonl}", "a.parquet, format: jsonl}", f"2: sources.a.paths: a.parquet: {NOT_READ.format('not_json')}"),
     ],
