@@ -89,7 +89,10 @@ mixture:
     return text
 
 
-A_LIST = "most of it cannot be read: not_json_object at 0; JSON Lines have an object a line; `jq -c '.[]'` makes them of a list"
+A_LIST = (
+    "most of it cannot be read: not_json_object at 0; JSON Lines have an object a line;"
+    " `jq -c '.[]'` makes them of a list"
+)
 NOT_READ = "most of it cannot be read: {} at 0; is it another format? `format` names one"
 
 
