@@ -20,6 +20,8 @@ from stages.kernels.html import text as html_text
 from stages.kernels.html.byte_scan import count_byte
 from stages.kernels.html.context import CONTEXT
 from stages.kernels.html.entities import MAX_GROWTH
+from stages.kernels.html.inherited import INHERITED
+from stages.kernels.html.measures import MEASURES
 from stages.kernels.html.oblivious import LANES
 from stages.kernels.html.titles import title_table
 
@@ -117,8 +119,8 @@ def _measures(num_blocks: int, num_nodes: int) -> Measures:
     num_nodes = max(num_nodes, html_text.RUN_NODES)
     rows = html_features.NUM_FEATURES + len(CONTEXT) + len(block_words.WORDS)
     return Measures(
-        np.zeros((html_features.MEASURES, num_blocks + html_text.RUN_PAGES), np.int64),
-        np.zeros((html_features.INHERITED, num_nodes), np.int64),
+        np.zeros((MEASURES, num_blocks + html_text.RUN_PAGES), np.int64),
+        np.zeros((INHERITED, num_nodes), np.int64),
         np.zeros((8, 4 * num_blocks + 20 * html_text.RUN_PAGES), np.int64),
         title_table(),
         np.zeros(num_nodes, np.int64),

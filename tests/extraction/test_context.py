@@ -12,7 +12,7 @@ from stages.extraction.scanning import Scanned, Scanner
 from stages.kernels.columns.ragged import text_buffers
 from stages.kernels.html import context, layout, titles
 from stages.kernels.html.context import describe_best
-from stages.kernels.html.features import M_CHARS, MEASURES, SUM_SCORE, SUM_WEIGHT
+from stages.kernels.html.measures import M_CHARS, MEASURES, SUM_SCORE, SUM_WEIGHT
 from stages.kernels.html.titles import find_titles
 from stages.kernels.jit import lean_kernel
 

@@ -8,45 +8,26 @@ from __future__ import annotations
 import numpy as np
 
 from stages.kernels.html import layout as h
-from stages.kernels.html.features import (
-    I_SECTION,
-    M_CHARS,
-    M_SECTION,
-    M_SLOT,
-    SUM_SCORE,
-    SUM_WEIGHT,
-    measure_page,
-    share,
-)
+from stages.kernels.html.features import measure_page
+from stages.kernels.html.inherited import I_SECTION
+from stages.kernels.html.measures import M_CHARS, M_SECTION, M_SLOT, SUM_SCORE, SUM_WEIGHT, share
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 from stages.kernels.jit import lean_kernel as kernel
 
 CONTEXT = (
-    *[
-        "score",
-        "before1",
-        "before2",
-        "before3",
-        "after1",
-        "after2",
-        "after3",
-        "near",
-        "wide",
-        "element",
-        "parent",
-        "outer",
-        "section",
-        "signature",
-        "page",
-    ],
-    *["kept_before", "kept_after", "to_kept_before", "to_kept_after", "highest", "run"],
-    *["in_best", "below_best", "above_best", "best_wanted", "best_share", "best_mean", "from_best", "branch"],
+    *("score", "before1", "before2", "before3", "after1", "after2", "after3", "near", "wide"),
+    *("element", "parent", "outer", "section", "signature", "page"),
+    *("kept_before", "kept_after", "to_kept_before", "to_kept_after", "highest", "run"),
+    *("in_best", "below_best", "above_best", "best_wanted", "best_share", "best_mean", "from_best", "branch"),
 )
 """The best element is the one whose blocks are wanted most, together: `best_element`. ``below_best``, ``above_best``: the way up from a block to an
 element that holds the best one too, and the way down from there; ``from_best``: 128 inside, less before and more behind it, by blocks; ``branch``:
 mean score of what holds the block and not the best element. `best_wanted` is the share of all that is wanted, ``best_share`` of all text."""
 EVEN = 128
-_F_BEST = CONTEXT.index("in_best")
+_BEST = CONTEXT.index("in_best")
+(SCORE, BEFORE_1, BEFORE_2, BEFORE_3, AFTER_1, AFTER_2, AFTER_3, NEAR, WIDE, ELEMENT, PARENT, OUTER, SECTION, SIGNATURE, PAGE,
+ KEPT_BEFORE, KEPT_AFTER, TO_KEPT_BEFORE, TO_KEPT_AFTER, HIGHEST, RUN) = range(_BEST)  # fmt: skip
+(IN_BEST, BELOW_BEST, ABOVE_BEST, BEST_WANTED, BEST_SHARE, BEST_MEAN, FROM_BEST, BRANCH) = range(len(CONTEXT) - _BEST)
 
 
 @inline_kernel
@@ -54,6 +35,12 @@ def mean_score(first, last, measures):  # type: ignore[no-untyped-def]
     """Mean first score of blocks ``first`` to ``last``, each weighted by its characters and eight more."""
     weight = measures[SUM_WEIGHT, last] - measures[SUM_WEIGHT, first]
     return (measures[SUM_SCORE, last] - measures[SUM_SCORE, first]) // max(1, weight)
+
+
+@inline_kernel
+def mean_of(nodes, n, block0, measures):  # type: ignore[no-untyped-def]
+    """`mean_score` of what an element holds."""
+    return mean_score(nodes[h.FIRST_BLOCK, n] - block0, nodes[h.LAST_BLOCK, n] - block0, measures)
 
 
 @inline_kernel
@@ -96,16 +83,15 @@ def describe_best(X, row, scores, blocks, nodes, pages, d, measures):  # type: i
             n = nodes[h.PARENT, n]
             steps += 1
         inside = first <= b < last
-        X[row, b] = inside
-        X[row + 1, b] = min(255, steps)
-        X[row + 2, b] = 0 if inside else min(255, max(0, nodes[h.DEPTH, best] - nodes[h.DEPTH, n]))
-        X[row + 3, b] = wanted
-        X[row + 4, b] = width
-        X[row + 5, b] = mean
-        X[row + 6, b] = EVEN if inside else max(0, EVEN - (first - b)) if b < first else min(255, EVEN + b - last + 1)
-        X[row + 7, b] = mean_score(
-            nodes[h.FIRST_BLOCK, branch] - block0, nodes[h.LAST_BLOCK, branch] - block0, measures
-        )
+        X[row + IN_BEST, b] = inside
+        X[row + BELOW_BEST, b] = min(255, steps)
+        X[row + ABOVE_BEST, b] = 0 if inside else min(255, max(0, nodes[h.DEPTH, best] - nodes[h.DEPTH, n]))
+        X[row + BEST_WANTED, b] = wanted
+        X[row + BEST_SHARE, b] = width
+        X[row + BEST_MEAN, b] = mean
+        place = EVEN if inside else max(0, EVEN - (first - b)) if b < first else min(255, EVEN + b - last + 1)
+        X[row + FROM_BEST, b] = place
+        X[row + BRANCH, b] = mean_of(nodes, branch, block0, measures)
 
 
 @inline_kernel
@@ -131,33 +117,31 @@ def score_context(X, row, scores, blocks, nodes, pages, d, measures, slots):  # 
     for b in range(num):
         node = blocks[h.NODE, block0 + b]
         parent = nodes[h.PARENT, node]
-        outer = nodes[h.PARENT, parent]
-        section = measures[M_SECTION, b]
-        for k in range(7):
-            other = b if k == 0 else b - k if k < 4 else b + k - 3
-            X[row + k, b] = scores[other] if 0 <= other < num else 0
-        X[row + 7, b] = mean_score(max(0, b - 3), min(num, b + 4), measures)
-        X[row + 8, b] = mean_score(max(0, b - 10), min(num, b + 11), measures)
-        for level in range(4):
-            n = node if level == 0 else parent if level == 1 else outer if level == 2 else section
-            X[row + 9 + level, b] = mean_score(
-                nodes[h.FIRST_BLOCK, n] - block0, nodes[h.LAST_BLOCK, n] - block0, measures
-            )
+        X[row + SCORE, b] = scores[b]
+        for k in range(1, 4):
+            X[row + SCORE + k, b] = scores[b - k] if b >= k else 0
+            X[row + BEFORE_3 + k, b] = scores[b + k] if b + k < num else 0
+        X[row + NEAR, b] = mean_score(max(0, b - 3), min(num, b + 4), measures)
+        X[row + WIDE, b] = mean_score(max(0, b - 10), min(num, b + 11), measures)
+        X[row + ELEMENT, b] = mean_of(nodes, node, block0, measures)
+        X[row + PARENT, b] = mean_of(nodes, parent, block0, measures)
+        X[row + OUTER, b] = mean_of(nodes, nodes[h.PARENT, parent], block0, measures)
+        X[row + SECTION, b] = mean_of(nodes, measures[M_SECTION, b], block0, measures)
         place = measures[M_SLOT, b]
-        X[row + 13, b] = slots[3, place] // max(1, slots[2, place])
-        X[row + 14, b] = all_score // max(1, measures[SUM_WEIGHT, num])
-        X[row + 15, b] = share(measures[SUM_SCORE, b], all_score)
-        X[row + 16, b] = share(all_score - measures[SUM_SCORE, b + 1], all_score)
-        X[row + 17, b] = since
-        run = min(255, run + 1) if scores[b] >= 128 else 0
-        since = 0 if scores[b] >= 128 else min(255, since + 1)
-        X[row + 19, b] = highest
-        X[row + 20, b] = run
+        X[row + SIGNATURE, b] = slots[3, place] // max(1, slots[2, place])
+        X[row + PAGE, b] = all_score // max(1, measures[SUM_WEIGHT, num])
+        X[row + KEPT_BEFORE, b] = share(measures[SUM_SCORE, b], all_score)
+        X[row + KEPT_AFTER, b] = share(all_score - measures[SUM_SCORE, b + 1], all_score)
+        X[row + TO_KEPT_BEFORE, b] = since
+        run = min(255, run + 1) if scores[b] >= EVEN else 0
+        since = 0 if scores[b] >= EVEN else min(255, since + 1)
+        X[row + HIGHEST, b] = highest
+        X[row + RUN, b] = run
     since = 255
     for b in range(num - 1, -1, -1):
-        X[row + 18, b] = since
-        since = 0 if scores[b] >= 128 else min(255, since + 1)
-    describe_best(X, row + _F_BEST, scores, blocks, nodes, pages, d, measures)
+        X[row + TO_KEPT_AFTER, b] = since
+        since = 0 if scores[b] >= EVEN else min(255, since + 1)
+    describe_best(X, row + _BEST, scores, blocks, nodes, pages, d, measures)
 
 
 @kernel

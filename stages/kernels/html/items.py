@@ -7,7 +7,7 @@ says so by ``type``, ``list-style`` or the class that Sphinx gives, and as numbe
 
 from __future__ import annotations
 
-from stages.kernels.html import features as f
+from stages.kernels.html import inherited as e
 from stages.kernels.html import layout as h
 from stages.kernels.html import tokens as t
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
@@ -122,7 +122,7 @@ def is_roman(text, start, stop):  # type: ignore[no-untyped-def]
 @inline_kernel
 def list_around(blocks, nodes, node0, item, block, inherited):  # type: ignore[no-untyped-def]
     """The `li` of which a `dl` with ``block`` in its item ``item`` is the first thing; -1."""
-    outer = inherited[f.I_ITEM, nodes[h.PARENT, node0 + item] - node0]
+    outer = inherited[e.I_ITEM, nodes[h.PARENT, node0 + item] - node0]
     if outer < 0 or nodes[h.TAG, node0 + outer] != t.LI or nodes[h.FIRST_BLOCK, node0 + outer] != block:
         return -1
     return outer

@@ -14,7 +14,7 @@ Price: linear in nodes and text. Legend: M nodes of the page, B blocks.
 
 from __future__ import annotations
 
-from stages.kernels.html import features as f
+from stages.kernels.html import inherited as e
 from stages.kernels.html import layout as h
 from stages.kernels.html import tokens as t
 from stages.kernels.html.items import NO_MARK, own_mark
@@ -47,38 +47,38 @@ def mark_tables(text, blocks, nodes, first, last, inherited, layout_M, block0, n
     row, cells = -1, 0
     for n in range(first, last):
         tag = nodes[h.TAG, n]
-        table = inherited[f.I_TABLE, n - first]
+        table = inherited[e.I_TABLE, n - first]
         if table < 0:
             continue
         held = nodes[h.LAST_BLOCK, n] - nodes[h.FIRST_BLOCK, n]
         if tag == t.TABLE:
-            outer = inherited[f.I_TABLE, nodes[h.PARENT, n] - first]
+            outer = inherited[e.I_TABLE, nodes[h.PARENT, n] - first]
             if outer >= 0 and held > 0:
                 layout_M[outer] |= IS_LAYOUT
             if nodes[h.KINDS, n] & (CODE | LAYOUT):
                 layout_M[table] |= IS_LAYOUT
         elif t.H1 <= tag <= t.H6 and held > 0:
-            cell = inherited[f.I_CELL, n - first]
+            cell = inherited[e.I_CELL, n - first]
             if cell < 0 or nodes[h.TAG, first + cell] != t.TH:
                 layout_M[table] |= IS_LAYOUT
         elif tag == t.TD or tag == t.TH:
             if held > 0:
-                if inherited[f.I_ROW, n - first] == row and row >= 0:
+                if inherited[e.I_ROW, n - first] == row and row >= 0:
                     layout_M[table] |= HAS_COLUMNS
                     cells += 1
                 else:
                     cells = 1
-                row = inherited[f.I_ROW, n - first]
+                row = inherited[e.I_ROW, n - first]
                 note_row(text, blocks, nodes, n, row, cells, table, layout_M)
                 size = blocks[h.TEXT_STOP, nodes[h.LAST_BLOCK, n] - 1] - blocks[h.TEXT_START, nodes[h.FIRST_BLOCK, n]]
                 if (held > MAX_CELL_BLOCKS and size > MAX_LIST_BYTES) or size > MAX_CELL_BYTES:
                     layout_M[table] |= IS_LAYOUT
     for b in range(block0, block0 + num):
         n = blocks[h.NODE, b] - first
-        table = inherited[f.I_TABLE, n]
+        table = inherited[e.I_TABLE, n]
         if table < 0 or layout_M[table] & IS_LAYOUT:
             continue
-        if inherited[f.I_PRE, n] < 0:
+        if inherited[e.I_PRE, n] < 0:
             layout_M[table] |= HAS_TEXT
         elif find_byte(text, blocks[h.TEXT_START, b], blocks[h.TEXT_STOP, b], 10) < blocks[h.TEXT_STOP, b]:
             layout_M[table] |= IS_LAYOUT
@@ -111,13 +111,13 @@ def note_row(text, blocks, nodes, n, row, cells, table, layout_M):  # type: igno
 def join_code(nodes, first, last, inherited, layout_M):  # type: ignore[no-untyped-def]
     """A table of nothing but `pre` is one piece of code: what stands in it is told to stand in the same."""
     for n in range(last - first):
-        table = inherited[f.I_TABLE, n]
+        table = inherited[e.I_TABLE, n]
         if table < 0 or layout_M[table] & (IS_LAYOUT | HAS_TEXT):
             continue
         if nodes[h.LAST_BLOCK, first + table] - nodes[h.FIRST_BLOCK, first + table] > 1:
             layout_M[table] |= IS_CODE
-            if inherited[f.I_PRE, n] >= table:
-                inherited[f.I_PRE, n] = table
+            if inherited[e.I_PRE, n] >= table:
+                inherited[e.I_PRE, n] = table
 
 
 @inline_kernel
@@ -139,8 +139,8 @@ def fits(nodes, n, end, inherited, node0, columns):  # type: ignore[no-untyped-d
         tag = nodes[h.TAG, k]
         if tag != t.TD and tag != t.TH:
             continue
-        if inherited[f.I_ROW, k - node0] != last_row:
-            last_row = inherited[f.I_ROW, k - node0]
+        if inherited[e.I_ROW, k - node0] != last_row:
+            last_row = inherited[e.I_ROW, k - node0]
             row += 1
             c = 0
         cells += 1
@@ -190,7 +190,7 @@ def write_cell(text, blocks, first, last, inherited, node0, markdown, out, o):  
             o += 1
         begin = o
         mark, marks = blocks[h.MARKS_FROM, b] // 2, blocks[h.MARKS_TO, b]
-        is_pre = inherited[f.I_PRE, blocks[h.NODE, b] - node0] >= 0
+        is_pre = inherited[e.I_PRE, blocks[h.NODE, b] - node0] >= 0
         ticked = markdown and (is_pre or blocks[h.MARKS_FROM, b] & 1 != 0)
         if ticked:
             o = put_tick(out, begin, o, False)
@@ -270,8 +270,8 @@ def write_rows(text, blocks, nodes, n, end, inherited, node0, columns, markdown,
         tag = nodes[h.TAG, k]
         if tag != t.TD and tag != t.TH:
             continue
-        if inherited[f.I_ROW, k - node0] != last_row:
-            last_row = inherited[f.I_ROW, k - node0]
+        if inherited[e.I_ROW, k - node0] != last_row:
+            last_row = inherited[e.I_ROW, k - node0]
             if row >= 0:
                 cells = max(c, width)
                 now = end_row(out, o, start, c, width, any_text, markdown)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from stages.kernels.html import block_words as w
 from stages.kernels.html import features as f
+from stages.kernels.html import inherited as e
 from stages.kernels.html import layout as h
 from stages.kernels.html import tokens as t
 from stages.kernels.html.context import CONTEXT, score_context
@@ -30,6 +31,7 @@ from stages.kernels.html.fences import (
 from stages.kernels.html.inline import is_number_text
 from stages.kernels.html.items import BULLET, MAX_MARK, NO_MARK, list_around, own_mark, put_mark
 from stages.kernels.html.labels import MAX_LABEL, names_language, says_code, says_copy
+from stages.kernels.html.measures import M_WORDS, SUM_CHARS
 from stages.kernels.html.rows import end_of_element, is_data, mark_tables, write_rows
 from stages.kernels.html.trees import byte_scores, sum_trees
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
@@ -62,9 +64,9 @@ def put(out, o, a, b, n):  # type: ignore[no-untyped-def]
 @inline_kernel
 def write_separator(out, o, before, block, blocks, nodes, node0, m, n, inherited):  # type: ignore[no-untyped-def]
     """What stands between written block ``before`` (node ``m``) and ``block`` (node ``n``): next o."""
-    item, last_item = inherited[f.I_ITEM, n], inherited[f.I_ITEM, m]
-    pre = inherited[f.I_PRE, n]
-    if pre >= 0 and pre == inherited[f.I_PRE, m]:
+    item, last_item = inherited[e.I_ITEM, n], inherited[e.I_ITEM, m]
+    pre = inherited[e.I_PRE, n]
+    if pre >= 0 and pre == inherited[e.I_PRE, m]:
         return put(out, o, 10, 0, 1)
     if item >= 0 and item != last_item and last_item >= 0:
         begins_terms = nodes[h.TAG, node0 + item] == t.DT and nodes[h.TAG, node0 + last_item] == t.LI
@@ -79,16 +81,16 @@ def write_separator(out, o, before, block, blocks, nodes, node0, m, n, inherited
 def write_prefix(blocks, nodes, node0, n, block, is_new_item, is_code, inherited, markdown, out, o):  # type: ignore[no-untyped-def]
     """Marks before a block: of its quote, item or heading. Next o."""
     tag = nodes[h.TAG, node0 + n]
-    if markdown and inherited[f.I_QUOTE, n] >= 0 and not is_code:
+    if markdown and inherited[e.I_QUOTE, n] >= 0 and not is_code:
         o = put(out, o, 62, 32, 1)
-    item = inherited[f.I_ITEM, n]
+    item = inherited[e.I_ITEM, n]
     if item >= 0 and is_new_item:
         kind = nodes[h.TAG, node0 + item]
         if kind == t.LI:
-            o = put(out, o, 32, 0, inherited[f.I_INDENT, n])
+            o = put(out, o, 32, 0, inherited[e.I_INDENT, n])
             o = put_mark(nodes, node0 + item, out, o)
         elif kind == t.DT and list_around(blocks, nodes, node0, item, block, inherited) >= 0:
-            o = put(out, o, 32, 0, inherited[f.I_INDENT, n])
+            o = put(out, o, 32, 0, inherited[e.I_INDENT, n])
             o = put_mark(nodes, node0 + list_around(blocks, nodes, node0, item, block, inherited), out, o)
         elif kind == t.DD and markdown and not is_code:
             o = put(out, o, 58, 32, 1)
@@ -101,8 +103,8 @@ def write_prefix(blocks, nodes, node0, n, block, is_new_item, is_code, inherited
 def is_mark_cell(blocks, nodes, node0, block, inherited):  # type: ignore[no-untyped-def]
     """Whether a block is all of a cell, and the next one the beginning of another cell of the same row."""
     n, other = blocks[h.NODE, block] - node0, blocks[h.NODE, block + 1] - node0
-    cell, next_cell = inherited[f.I_CELL, n], inherited[f.I_CELL, other]
-    if cell < 0 or next_cell < 0 or cell == next_cell or inherited[f.I_ROW, n] != inherited[f.I_ROW, other]:
+    cell, next_cell = inherited[e.I_CELL, n], inherited[e.I_CELL, other]
+    if cell < 0 or next_cell < 0 or cell == next_cell or inherited[e.I_ROW, n] != inherited[e.I_ROW, other]:
         return False
     return nodes[h.FIRST_BLOCK, node0 + cell] == block and nodes[h.FIRST_BLOCK, node0 + next_cell] == block + 1
 
@@ -114,7 +116,7 @@ def complete(blocks, nodes, node0, block0, num, inherited, chosen_B):  # type: i
         if chosen_B[b] or not chosen_B[b + 1]:
             continue
         n, other = blocks[h.NODE, block0 + b] - node0, blocks[h.NODE, block0 + b + 1] - node0
-        item, behind = inherited[f.I_ITEM, n], inherited[f.I_ITEM, other]
+        item, behind = inherited[e.I_ITEM, n], inherited[e.I_ITEM, other]
         if item >= 0 and behind >= 0 and nodes[h.TAG, node0 + item] == t.DT and nodes[h.TAG, node0 + behind] == t.DD:
             chosen_B[b] = True
 
@@ -124,21 +126,21 @@ def mark_of_item(text, blocks, nodes, node0, block, inherited):  # type: ignore[
     """What mark of its `li` the first block of one is, if more of the item, no code and no table, follows, or of the
     `dd` behind it a `dt`, or of the next cell one (`items.own_mark`)."""
     n, other = blocks[h.NODE, block] - node0, blocks[h.NODE, block + 1] - node0
-    item = inherited[f.I_ITEM, n]
-    if inherited[f.I_PRE, other] >= 0:
+    item = inherited[e.I_ITEM, n]
+    if inherited[e.I_PRE, other] >= 0:
         return NO_MARK
     if is_mark_cell(blocks, nodes, node0, block, inherited):
         return own_mark(text, blocks[h.TEXT_START, block], blocks[h.TEXT_STOP, block])
     if item < 0:
         return NO_MARK
     if nodes[h.TAG, node0 + item] == t.DT:  # manual pages have their lists as `dl`
-        behind = inherited[f.I_ITEM, other]
+        behind = inherited[e.I_ITEM, other]
         if behind < 0 or nodes[h.TAG, node0 + behind] != t.DD or nodes[h.FIRST_BLOCK, node0 + behind] != block + 1:
             return NO_MARK
         return own_mark(text, blocks[h.TEXT_START, block], blocks[h.TEXT_STOP, block])
-    if nodes[h.TAG, node0 + item] != t.LI or inherited[f.I_ITEM, other] != item:
+    if nodes[h.TAG, node0 + item] != t.LI or inherited[e.I_ITEM, other] != item:
         return NO_MARK
-    if nodes[h.FIRST_BLOCK, node0 + item] != block or inherited[f.I_TABLE, other] != inherited[f.I_TABLE, n]:
+    if nodes[h.FIRST_BLOCK, node0 + item] != block or inherited[e.I_TABLE, other] != inherited[e.I_TABLE, n]:
         return NO_MARK
     return own_mark(text, blocks[h.TEXT_START, block], blocks[h.TEXT_STOP, block])
 
@@ -151,18 +153,18 @@ def is_gutter(text, blocks, block, last, inherited, node0):  # type: ignore[no-u
         return False
     other = blocks[h.NODE, block + 1] - node0
     if (
-        inherited[f.I_PRE, n] >= 0
-        and inherited[f.I_PRE, other] >= 0
-        and inherited[f.I_PRE, other] != inherited[f.I_PRE, n]
+        inherited[e.I_PRE, n] >= 0
+        and inherited[e.I_PRE, other] >= 0
+        and inherited[e.I_PRE, other] != inherited[e.I_PRE, n]
     ):
         start, stop = blocks[h.TEXT_START, block + 1], blocks[h.TEXT_STOP, block + 1]
         if are_numbers_of(text, blocks[h.TEXT_START, block], blocks[h.TEXT_STOP, block], start, stop):
             return True
-    if inherited[f.I_ROW, n] < 0:
+    if inherited[e.I_ROW, n] < 0:
         return False
-    if inherited[f.I_ROW, other] != inherited[f.I_ROW, n] or inherited[f.I_PRE, other] < 0:
+    if inherited[e.I_ROW, other] != inherited[e.I_ROW, n] or inherited[e.I_PRE, other] < 0:
         return False
-    return inherited[f.I_CELL, other] != inherited[f.I_CELL, n] and is_number_text(
+    return inherited[e.I_CELL, other] != inherited[e.I_CELL, n] and is_number_text(
         text, blocks[h.TEXT_START, block], blocks[h.TEXT_STOP, block]
     )
 
@@ -184,14 +186,14 @@ def is_label(text, blocks, nodes, block, last, m, inherited, node0):  # type: ig
         and not (is_title and tag == t.TD)
     ):
         return False  # an author's words
-    if is_copy and m >= 0 and inherited[f.I_PRE, m] >= 0:
+    if is_copy and m >= 0 and inherited[e.I_PRE, m] >= 0:
         return True
     code = block + 1
-    while code < last and code < block + 3 and inherited[f.I_PRE, blocks[h.NODE, code] - node0] < 0:
+    while code < last and code < block + 3 and inherited[e.I_PRE, blocks[h.NODE, code] - node0] < 0:
         if not says_copy(text, blocks[h.TEXT_START, code], blocks[h.TEXT_STOP, code]):
             return False
         code += 1
-    if code >= last or inherited[f.I_PRE, blocks[h.NODE, code] - node0] < 0:
+    if code >= last or inherited[e.I_PRE, blocks[h.NODE, code] - node0] < 0:
         return False
     if is_copy or is_title:
         return True
@@ -229,12 +231,12 @@ def write_page(text, blocks, nodes, pages, d, chosen_B, inherited, layout_M, col
             continue
         node = blocks[h.NODE, block]
         n = node - node0
-        pre, table = inherited[f.I_PRE, n], inherited[f.I_TABLE, n]
-        if fence and pre != inherited[f.I_PRE, m]:
+        pre, table = inherited[e.I_PRE, n], inherited[e.I_TABLE, n]
+        if fence and pre != inherited[e.I_PRE, m]:
             o = close_fence(fence, out, o)
             fence = 0
         in_data = table >= 0 and is_data(layout_M[table])
-        if in_data and inherited[f.I_CELL, n] >= 0 and nodes[h.TAG, node0 + inherited[f.I_CELL, n]] != t.CAPTION:
+        if in_data and inherited[e.I_CELL, n] >= 0 and nodes[h.TAG, node0 + inherited[e.I_CELL, n]] != t.CAPTION:
             o = put(out, o, 10, 0, 2 if before >= 0 else 0)
             end = end_of_element(nodes, node0 + table, last_node)
             o = write_rows(text, blocks, nodes, node0 + table, end, inherited, node0, columns, markdown, out, o)
@@ -245,16 +247,16 @@ def write_page(text, blocks, nodes, pages, d, chosen_B, inherited, layout_M, col
             continue
         if pre < 0 and is_label(text, blocks, nodes, block, block0 + num, m if before >= 0 else -1, inherited, node0):
             continue
-        is_new_item = before < 0 or inherited[f.I_ITEM, n] != inherited[f.I_ITEM, m]
+        is_new_item = before < 0 or inherited[e.I_ITEM, n] != inherited[e.I_ITEM, m]
         start, stop = blocks[h.TEXT_START, block], blocks[h.TEXT_STOP, block]
         if before >= 0 and not joined:
             o = write_separator(out, o, before, block, blocks, nodes, node0, m, n, inherited)
         mark = NO_MARK
-        may_be_mark = stop - start <= MAX_MARK and pre < 0 and (is_new_item or inherited[f.I_CELL, n] >= 0)
+        may_be_mark = stop - start <= MAX_MARK and pre < 0 and (is_new_item or inherited[e.I_CELL, n] >= 0)
         if may_be_mark and b + 1 < num and chosen_B[b + 1]:
             mark = mark_of_item(text, blocks, nodes, node0, block, inherited)
         if mark:
-            o = put(out, o, 32, 0, inherited[f.I_INDENT, n])
+            o = put(out, o, 32, 0, inherited[e.I_INDENT, n])
             o = put(out, o, 45, 32, 1) if mark == BULLET else put(out, copy_text(text, start, stop, out, o), 32, 0, 1)
             before, m, joined = block, n, True
             continue
@@ -264,7 +266,7 @@ def write_page(text, blocks, nodes, pages, d, chosen_B, inherited, layout_M, col
         if pre >= 0:
             if markdown and not fence:
                 last = b
-                while last < num and inherited[f.I_PRE, blocks[h.NODE, block0 + last] - node0] == pre:
+                while last < num and inherited[e.I_PRE, blocks[h.NODE, block0 + last] - node0] == pre:
                     last += 1
                 fence = fence_size(text, start, blocks[h.TEXT_STOP, block0 + last - 1])
                 o = open_fence(text, blocks, block, fence, out, o)
@@ -289,7 +291,7 @@ def find_limit(scores_B, num, measures, odds_256, tally_2):  # type: ignore[no-u
         tally_2[1, score] = 0
     wanted = 0
     for b in range(num):
-        words = measures[f.M_WORDS, b]
+        words = measures[M_WORDS, b]
         tally_2[0, scores_B[b]] += words
         tally_2[1, scores_B[b]] += words * odds_256[scores_B[b]]
         wanted += words * odds_256[scores_B[b]]
@@ -345,8 +347,8 @@ def write_pages(data, text, blocks, nodes, pages, L, measures, inherited, slots,
             num = pages[h.BLOCKS_TO, d] - pages[h.BLOCKS_FROM, d]
             if keep_all:
                 for b in range(num + 1):
-                    measures[f.SUM_CHARS, at + b] = 0
-                f.inherit(nodes, pages[h.NODES_FROM, d], pages[h.NODES_TO, d], inherited[:, node:], L, 1,
+                    measures[SUM_CHARS, at + b] = 0
+                e.inherit(nodes, pages[h.NODES_FROM, d], pages[h.NODES_TO, d], inherited[:, node:], L, 1,
                           measures[:, at:], pages[h.BLOCKS_FROM, d])  # fmt: skip
             elif num > 0:
                 f.fill_features(X[:, base:], data, text, blocks, nodes, pages, d, L, measures[:, at:], inherited[:, node:],
