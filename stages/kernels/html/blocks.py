@@ -29,7 +29,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels.html import inline as inline
 from stages.kernels.html import state as s
 from stages.kernels.html import tokens as t
 from stages.kernels.html.code_lines import (
@@ -104,6 +103,7 @@ from stages.kernels.html.symbols import fill_symbol_table
 from stages.kernels.html.tables import BYTE_CLASSES, TABLE_SLOTS, TAG_FLAGS
 from stages.kernels.html.tex_output import fill_math_tables
 from stages.kernels.html.tokens import find_byte, find_raw_end, is_space, read_attributes, read_tag_name, skip_markup
+from stages.kernels.html.written_formulas import drawn_formula, formula_element
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 from stages.kernels.jit import lean_kernel as kernel
 
@@ -147,7 +147,7 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
     if found & (1 << t.REL) or tag == t.META or tag == t.HTML or tag == t.BODY:
         note_element(data, tag, W, T, found, pages, d)
     if tag == t.MATH or tag == t.MML_MATH or tag == t.M_MATH:
-        return (after, o) if empty else inline.formula_element(data, pos, after, end, found, T, W, nodes, out, o)
+        return (after, o) if empty else formula_element(data, pos, after, end, found, T, W, nodes, out, o)
     hints, signature, kinds = 0, 0, 0
     if found & 0xFF:
         hints, signature = element_hints(data, W, T, found)
@@ -189,7 +189,7 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
                 if kinds & CODE or by_style:
                     breaks = parted_by_breaks(data, after, end, T)
                     open_code(data, W, nodes, W[s.DEPTH], breaks and not (by_style and not kinds & NAMED), T)
-    elif not is_block and (W[s.REGION] == 0 or W[s.REGION] == inline.TEX_REGION):
+    elif not is_block and (W[s.REGION] == 0 or W[s.REGION] == s.TEX_REGION):
         if (tag == t.SPAN or tag == t.CODE) and in_code(W):
             o = begin_line(data, pos, after, end, tag, found, kinds, W, out, o)
         if tag == t.CODE or tag == t.TT or tag == t.SAMP or tag == t.D_CODE:
@@ -224,10 +224,10 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
         else:
             if tag == W[s.REGION_TAG] and W[s.DEPTH] == W[s.REGION_DEPTH]:
                 W[s.REGION_COUNT] += 1
-            if found & TEX_ATTRIBUTES and W[s.REGION] == inline.RENDERED_REGION and tag == t.MJX_MATH:
+            if found & TEX_ATTRIBUTES and W[s.REGION] == s.RENDERED_REGION and tag == t.MJX_MATH:
                 o = rendered_tex(data, found, W, T, out, o)
-        if tag == t.MJX_CONTAINER and (W[s.REGION] == inline.RENDERED_REGION or W[s.REGION] == inline.TEX_REGION):
-            after, o = inline.drawn_formula(data, after, end, found, T, W, nodes, out, o)
+        if tag == t.MJX_CONTAINER and (W[s.REGION] == s.RENDERED_REGION or W[s.REGION] == s.TEX_REGION):
+            after, o = drawn_formula(data, after, end, found, T, W, nodes, out, o)
     if tag == t.INPUT:
         pages[NUM_INPUTS, d] += 1
         if W[s.REGION] == 0 and (found >> t.TYPE) & 1:
@@ -268,7 +268,7 @@ def end_tag(data, pos, end, T, W, blocks, nodes, out, o):  # type: ignore[no-unt
             if W[s.REGION_COUNT] == 0:
                 W[s.REGION_OVER] = 1
                 o = settle(data, W, blocks, nodes, out, o)
-        if W[s.REGION] == 0 or W[s.REGION] == inline.TEX_REGION:
+        if W[s.REGION] == 0 or W[s.REGION] == s.TEX_REGION:
             o = end_inline(data, tag, after, end, W, blocks, out, o)
         if pos == W[s.LINE_END] and in_code(W) and after < end and data[after] != 10 and data[after] != 60:
             out[o] = 10

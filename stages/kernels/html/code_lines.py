@@ -11,7 +11,6 @@ from stages.kernels.html import state as s
 from stages.kernels.html import tokens as t
 from stages.kernels.html.elements import open_element
 from stages.kernels.html.ends import end_block, in_code
-from stages.kernels.html.inline import number_ahead
 from stages.kernels.html.kinds import (
     CODE,
     CODE_WORD,
@@ -38,6 +37,7 @@ from stages.kernels.html.layout import (
     TEXT_START,
     TEXT_STOP,
 )
+from stages.kernels.html.signs import number_ahead
 from stages.kernels.html.tables import TAG_FLAGS
 from stages.kernels.html.tokens import find_byte, is_space, read_tag_name
 from stages.kernels.jit import lean_inline_kernel as inline_kernel

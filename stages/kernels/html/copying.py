@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from stages.kernels.html import inline as inline
 from stages.kernels.html import state as s
 from stages.kernels.html import tokens as t
 from stages.kernels.html.tables import BYTE_CLASSES, TAG_FLAGS
@@ -131,7 +130,7 @@ def skip_dropped(data, pos, end, T, W):  # type: ignore[no-untyped-def]
     after, found, empty = read_attributes(data, after, end, T, W)
     if after < 0:
         return end
-    W[s.DRAWN_TEX] = found & (1 << t.DATA_LATEX) if drop == t.SVG and W[s.REGION] == inline.RENDERED_REGION else 0
+    W[s.DRAWN_TEX] = found & (1 << t.DATA_LATEX) if drop == t.SVG and W[s.REGION] == s.RENDERED_REGION else 0
     if tag == drop:
         if not (empty and drop == t.SVG and not closing):
             W[s.DROP_DEPTH] += -1 if closing else 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from stages.kernels.html import inline as inline
 from stages.kernels.html import state as s
 from stages.kernels.html import tokens as t
 from stages.kernels.html.layout import (
@@ -26,7 +25,9 @@ from stages.kernels.html.layout import (
     TEXT_START,
     TEXT_STOP,
 )
+from stages.kernels.html.scripts import is_alnum
 from stages.kernels.html.tokens import is_space
+from stages.kernels.html.written_formulas import end_tex
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
 MAX_NAME = 24
@@ -54,7 +55,7 @@ def note_name(data, W, blocks, b, out, o):  # type: ignore[no-untyped-def]
         W[s.LANG_AT] = o
         for i in range(W[s.LANG_FROM], min(W[s.LANG_TO], W[s.LANG_FROM] + MAX_NAME)):
             c = data[i]
-            if not (inline.is_alnum(c) or c == 35 or c == 43 or c == 45 or c == 46 or c == 95):
+            if not (is_alnum(c) or c == 35 or c == 43 or c == 45 or c == 46 or c == 95):
                 break
             out[o] = c | 0x20 if 65 <= c <= 90 else c
             o += 1
@@ -177,11 +178,11 @@ def break_line(tag, closing, W, out, o):  # type: ignore[no-untyped-def]
 def break_text(data, tag, closing, W, blocks, T, out, o):  # type: ignore[no-untyped-def]
     """A tag before or after which text stands apart: end the block, or write a line feed in code. Next o."""
     if W[s.REGION] != 0:
-        if W[s.REGION] != inline.TEX_REGION:
+        if W[s.REGION] != s.TEX_REGION:
             return o
         if tag != t.BR:
             if closing:
-                o = inline.end_tex(W, out, o, W[s.TEX_SURE], W[s.TEX_DISPLAY])
+                o = end_tex(W, out, o, W[s.TEX_SURE], W[s.TEX_DISPLAY])
             W[s.REGION] = W[s.REGION_DEPTH] = 0
     if in_code(W):
         if tag == t.BR:

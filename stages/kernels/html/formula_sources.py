@@ -1,4 +1,4 @@
-"""Where the TeX of an image stands: in the address of a service that draws it. For `inline`.
+"""Where the TeX of an image stands: in the address of a service that draws it. For `written_formulas`.
 
 ``latex.codecogs.com/png.latex?x``, ``s0.wp.com/latex.php?latex=x``, ``zhihu.com/equation?tex=x``, ``tex.z-dn.net/?f=x``, ``tex2img.php?eq=x``,
 ``i.upmath.me/svg/x`` and the like.

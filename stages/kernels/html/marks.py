@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from stages.kernels.html import inline as inline
 from stages.kernels.html import state as s
 from stages.kernels.html import tokens as t
 from stages.kernels.html.ends import in_code, mark_code, mark_off
 from stages.kernels.html.kinds import CLASSIFIER
 from stages.kernels.html.layout import HINT_MASK, KIND_SHIFT, OFF
+from stages.kernels.html.scripts import end_script, start_script
+from stages.kernels.html.signs import LONGEST_SIGN, is_sign
 from stages.kernels.html.tables import FNV_START, fnv, mix
 from stages.kernels.html.tokens import is_space
+from stages.kernels.html.written_formulas import formula_image
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
 _EDIT_SECTION = fnv(b"mw-editsection")
@@ -122,14 +124,14 @@ def start_inline(data, tag, found, hints, W, T, blocks, nodes, out, o):  # type:
             mark_code(W, blocks, o, 0)
     elif tag == t.IMG:
         W[s.IMAGES] += 1
-        o = inline.formula_image(data, found, hints >> KIND_SHIFT, T, W, nodes, out, o)
+        o = formula_image(data, found, hints >> KIND_SHIFT, T, W, nodes, out, o)
     elif tag == t.TIME:
         W[s.TIMES] += 1
     elif tag == t.SUP or tag == t.SUB:
-        if W[s.REGION] == inline.TEX_REGION:
+        if W[s.REGION] == s.TEX_REGION:
             W[s.REGION] = W[s.REGION_DEPTH] = 0  # markup, not TeX
         if not in_code(W):
-            inline.start_script(tag, W, o)
+            start_script(tag, W, o)
     return o
 
 
@@ -137,11 +139,9 @@ def start_inline(data, tag, found, hints, W, T, blocks, nodes, out, o):  # type:
 def end_inline(data, tag, after, end, W, blocks, out, o):  # type: ignore[no-untyped-def]
     """An end tag that does not break the text. Next o."""
     if tag == t.A:
-        if W[s.LINK] != OFF and W[s.LINK] >= W[s.TEXT] and 0 < o - W[s.LINK] <= inline.LONGEST_SIGN:
+        if W[s.LINK] != OFF and W[s.LINK] >= W[s.TEXT] and 0 < o - W[s.LINK] <= LONGEST_SIGN:
             top = W[s.STACK_TAGS + W[s.DEPTH] - 1]
-            if inline.is_sign(
-                out, W[s.LINK], o, t.H1 <= top <= t.H6 or top == t.DT, W[s.SELF_LINK] and W[s.LINK] > W[s.TEXT]
-            ):
+            if is_sign(out, W[s.LINK], o, t.H1 <= top <= t.H6 or top == t.DT, W[s.SELF_LINK] and W[s.LINK] > W[s.TEXT]):
                 o = W[s.LINK]
         if W[s.SELF_LINK]:
             W[s.LINK] = OFF
@@ -154,5 +154,5 @@ def end_inline(data, tag, after, end, W, blocks, out, o):  # type: ignore[no-unt
             mark_code(W, blocks, o, 1)
         mark_off(W, s.CODE, o)
     elif tag == W[s.SCRIPT] and tag > 0 and W[s.SCRIPT_DEPTH] == W[s.DEPTH]:
-        o = inline.end_script(data, after, end, W, out, o)
+        o = end_script(data, after, end, W, out, o)
     return o

@@ -1,4 +1,4 @@
-"""MathML that stands in an attribute, read into the tree that `formulas` writes: for `inline`.
+"""MathML that stands in an attribute, read into the tree that `formulas` writes: for `written_formulas`.
 
 MathType (WIRIS) writes it as ``data-mathml="«math»«mi»x«/mi»«mo»§lt;«/mo»..."``, its quotes as ``¨``; MathJax 2 with ``<`` as it is or as ``&lt;``.
 

@@ -6,7 +6,6 @@ formulas from ``<script type="math/tex">``. Price: linear in the content.
 
 from __future__ import annotations
 
-from stages.kernels.html import inline as inline
 from stages.kernels.html import state as s
 from stages.kernels.html import tokens as t
 from stages.kernels.html.copying import copy_text
@@ -18,6 +17,7 @@ from stages.kernels.html.notes import hash_value, is_linked_data, note_linked_da
 from stages.kernels.html.regions import is_math_script, note_language
 from stages.kernels.html.tables import fnv
 from stages.kernels.html.tokens import find_raw_end, is_space
+from stages.kernels.html.written_formulas import FROM_SCRIPT, formula_span
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
 _CODE, _HIGHLIGHTER = fnv(b"code"), fnv(b"syntaxhighlighter")
@@ -80,7 +80,7 @@ def start_raw(data, tag, found, kinds, empty, after, end, W, T, blocks, nodes, p
             is_math = is_math_script(data, W, found)
             first, last = skip_cdata(data, after, stop)
             if is_math:
-                o = inline.formula_span(data, first, last, False, is_math == 2, inline.SCRIPT_SOURCE, T, W, out, o)
+                o = formula_span(data, first, last, False, is_math == 2, FROM_SCRIPT, T, W, out, o)
             elif W[s.REGION] == 0 and not in_code(W):
                 a, b = W[s.SPANS + 2 * t.TYPE], W[s.SPANS + 2 * t.TYPE + 1]
                 if hash_value(data, a, b) == _HIGHLIGHTER:

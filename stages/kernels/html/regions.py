@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from stages.kernels.html import inline as inline
 from stages.kernels.html import state as s
 from stages.kernels.html import tokens as t
 from stages.kernels.html.elements import shows_nothing
@@ -30,7 +29,19 @@ from stages.kernels.html.kinds import (
     name_of_language,
 )
 from stages.kernels.html.layout import HIDING, HINTS, LAST_BLOCK, OFF, PARENT, PARTS
+from stages.kernels.html.signs import MAX_SIGN, is_number_text, number_ahead
 from stages.kernels.html.tokens import find_byte, is_space
+from stages.kernels.html.written_formulas import (
+    FROM_ATTRIBUTE,
+    FROM_GLYPHS,
+    attribute_with_tex,
+    begins_with_delimiter,
+    end_tex,
+    formula_span,
+    is_tex,
+    json_formula,
+    quoted_formula,
+)
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
 TEX_ATTRIBUTES = sum(1 << which for which in range(t.DATA_TEX, t.DATA_EQUATION + 1))
@@ -113,12 +124,12 @@ def unfolds(data, found, W, nodes):  # type: ignore[no-untyped-def]
 @inline_kernel
 def rendered_tex(data, found, W, T, out, o):  # type: ignore[no-untyped-def]
     """TeX in an attribute of what MathJax rendered: next o."""
-    which = inline.attribute_with_tex(found)
+    which = attribute_with_tex(found)
     start, stop = W[s.SPANS + 2 * which], W[s.SPANS + 2 * which + 1]
     if W[s.TEX_SURE]:
         return o  # of a part of the formula
     W[s.TEX_SURE] = 1
-    return inline.formula_span(data, start, stop, False, W[s.TEX_DISPLAY], inline.ATTRIBUTE, T, W, out, o)
+    return formula_span(data, start, stop, False, W[s.TEX_DISPLAY], FROM_ATTRIBUTE, T, W, out, o)
 
 
 @inline_kernel
@@ -177,40 +188,40 @@ def find_region(data, tag, found, kinds, after, end, W, T, nodes, out, o, is_sta
             hides |= not (is_stacked and unfolds(data, found, W, nodes))
     if hides:
         is_sign = tag == t.A and not kinds & (UNSEEN | STYLED) and not found & HIDING
-        start_region(W, inline.SIGN_REGION if is_sign else inline.HIDDEN_REGION, tag, is_stacked, is_block, o)
+        start_region(W, s.SIGN_REGION if is_sign else s.HIDDEN_REGION, tag, is_stacked, is_block, o)
     elif (
         (kinds & GUTTER or (tag == t.TH and in_code(W)))
         and tag != t.PRE
         and tag != t.CODE
         and tag != t.TR
-        and inline.number_ahead(data, after, end) > 0
+        and number_ahead(data, after, end) > 0
     ):
-        start_region(W, inline.NUMBER_REGION, tag, is_stacked, False, o)
+        start_region(W, s.NUMBER_REGION, tag, is_stacked, False, o)
     elif kinds & RENDERED or tag == t.MJX_CONTAINER or (kinds & GLYPHS and W[s.MATH_TO] == o):
-        start_region(W, inline.RENDERED_REGION, tag, is_stacked, False, o)
+        start_region(W, s.RENDERED_REGION, tag, is_stacked, False, o)
         W[s.TEX_SURE] = 0
         W[s.TEX_DISPLAY] = (found >> t.DISPLAY) & 1 and data[W[s.SPANS + 2 * t.DISPLAY]] | 0x20 == 116
         if found & TEX_ATTRIBUTES:
             o = rendered_tex(data, found, W, T, out, o)
         elif (found >> t.DATA_MATHML) & 1:
             a, b = W[s.SPANS + 2 * t.DATA_MATHML], W[s.SPANS + 2 * t.DATA_MATHML + 1]
-            o = inline.quoted_formula(data, a, b, False, T, W, nodes, out, o)
+            o = quoted_formula(data, a, b, False, T, W, nodes, out, o)
     elif kinds & FORMULA and (found >> t.DATA_VALUE) & 1:
-        start_region(W, inline.RENDERED_REGION, tag, is_stacked, False, o)
+        start_region(W, s.RENDERED_REGION, tag, is_stacked, False, o)
         a, b = W[s.SPANS + 2 * t.DATA_VALUE], W[s.SPANS + 2 * t.DATA_VALUE + 1]
-        o = inline.formula_span(data, a, b, False, False, inline.ATTRIBUTE, T, W, out, o)
+        o = formula_span(data, a, b, False, False, FROM_ATTRIBUTE, T, W, out, o)
     elif kinds & FORMULA and (found >> t.DATA_ATTRS) & 1:
-        start_region(W, inline.RENDERED_REGION, tag, is_stacked, False, o)
-        o = inline.json_formula(data, W[s.SPANS + 2 * t.DATA_ATTRS], W[s.SPANS + 2 * t.DATA_ATTRS + 1], T, W, out, o)
+        start_region(W, s.RENDERED_REGION, tag, is_stacked, False, o)
+        o = json_formula(data, W[s.SPANS + 2 * t.DATA_ATTRS], W[s.SPANS + 2 * t.DATA_ATTRS + 1], T, W, out, o)
     elif found & TEX_ATTRIBUTES and not in_code(W):
-        which = inline.attribute_with_tex(found)
+        which = attribute_with_tex(found)
         a, b = W[s.SPANS + 2 * which], W[s.SPANS + 2 * which + 1]
-        if inline.is_tex(data, a, b, T, out, o):
+        if is_tex(data, a, b, T, out, o):
             display = is_block or kinds & DISPLAY != 0
-            o = inline.formula_span(data, a, b, False, display, inline.ATTRIBUTE, T, W, out, o)
-            start_region(W, inline.RENDERED_REGION, tag, is_stacked, False, o)
+            o = formula_span(data, a, b, False, display, FROM_ATTRIBUTE, T, W, out, o)
+            start_region(W, s.RENDERED_REGION, tag, is_stacked, False, o)
     elif (kinds & (MATH | FORMULA) or is_tex_element(tag) or tag == t.VAR) and not in_code(W):
-        start_region(W, inline.TEX_REGION, tag, is_stacked, False, o)
+        start_region(W, s.TEX_REGION, tag, is_stacked, False, o)
         W[s.TEX_SURE] = kinds & FORMULA != 0 or is_tex_element(tag)
         W[s.TEX_DISPLAY] = is_block or kinds & DISPLAY != 0
     return o
@@ -222,24 +233,24 @@ def settle(data, W, blocks, nodes, out, o):  # type: ignore[no-untyped-def]
     if W[s.REGION_OVER]:
         kind, start = W[s.REGION], W[s.REGION_FROM]
         W[s.REGION] = W[s.REGION_OVER] = W[s.REGION_DEPTH] = 0
-        if kind == inline.HIDDEN_REGION:
+        if kind == s.HIDDEN_REGION:
             W[s.HIDDEN_BYTES] += o - start
             o = start
-        elif kind == inline.SIGN_REGION:
-            o = start if o - start <= inline.MAX_SIGN else o
-        elif kind == inline.NUMBER_REGION:
-            o = start if inline.is_number_text(out, start, o) else o
-        elif kind == inline.RENDERED_REGION:
-            if o > start and W[s.MATH_TO] != start and inline.begins_with_delimiter(out, start, o):
+        elif kind == s.SIGN_REGION:
+            o = start if o - start <= MAX_SIGN else o
+        elif kind == s.NUMBER_REGION:
+            o = start if is_number_text(out, start, o) else o
+        elif kind == s.RENDERED_REGION:
+            if o > start and W[s.MATH_TO] != start and begins_with_delimiter(out, start, o):
                 start = o  # TeX that waits for its renderer
             elif o > start and W[s.MATH_TO] != start and W[s.REGION_TAG] > 0 and not W[s.TEX_SURE]:
-                W[s.MATH_FROM], W[s.MATH_TO], W[s.MATH_SOURCE] = start, o, inline.GLYPHS
+                W[s.MATH_FROM], W[s.MATH_TO], W[s.MATH_SOURCE] = start, o, FROM_GLYPHS
                 start = o  # until a source follows
             spaced = o > start and out[o - 1] == 32 and start > W[s.TEXT] and out[start - 1] > 32
             o = start + spaced
             out[start] = 32 if spaced else out[start]
-        elif kind == inline.TEX_REGION:
-            o = inline.end_tex(W, out, o, W[s.TEX_SURE], W[s.TEX_DISPLAY])
+        elif kind == s.TEX_REGION:
+            o = end_tex(W, out, o, W[s.TEX_SURE], W[s.TEX_DISPLAY])
             if W[s.REGION_TAG] == t.CODE and W[s.MATH_TO] == o and W[s.MATH_FROM] == start and W[s.CODE] == start:
                 W[s.MARKS] -= 1  # a formula and no code
                 W[s.CODE] = OFF

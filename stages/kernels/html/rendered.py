@@ -1,4 +1,4 @@
-"""A formula that MathJax 3 has drawn, read back into the tree that `formulas` writes: for `inline`, where no TeX and no MathML stands in the page.
+"""A formula that MathJax 3 has drawn, read back into the tree that `formulas` writes: for `written_formulas`, where no TeX and no MathML stands in the page.
 
 Its output names what it drew: in CHTML the elements are MathML's with `mjx-` before them, and classes are code points (``mjx-c1D465``); in SVG
 ``data-mml-node`` and ``data-c`` are the same. What stands above is drawn before what it stands above, and superscripts before subscripts; `reorder`

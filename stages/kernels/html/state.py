@@ -10,6 +10,7 @@ from __future__ import annotations
  LINK_BYTES, BOLD_BYTES, CODE_BYTES, DROPPED, DROP_DEPTH, INSIDE, XML) = range(20)  # fmt: skip
 # a region: an element whose text is judged, or dropped, at its end (`regions`)
 REGION, REGION_TAG, REGION_DEPTH, REGION_COUNT, REGION_FROM, REGION_OVER, REGION_BLOCK = range(20, 27)
+HIDDEN_REGION, RENDERED_REGION, TEX_REGION, NUMBER_REGION, SIGN_REGION = 1, 2, 3, 4, 5  # what `REGION` may be, beside 0
 # code that is no `pre`, the language of code, lines of code
 PRE_DEPTH, LANG_FROM, LANG_TO, LANG_DEPTH, LANG_AT, LANG_LAST, LINE_FROM, LINE_OVER = range(27, 35)
 # formulas: where the last one stands in the text, of which source; TeX and limit of the one that is read

@@ -28,11 +28,11 @@ from stages.kernels.html.fences import (
     write_code,
     write_inline,
 )
-from stages.kernels.html.inline import is_number_text
 from stages.kernels.html.items import BULLET, MAX_MARK, NO_MARK, list_around, own_mark, put_mark
 from stages.kernels.html.labels import MAX_LABEL, names_language, says_code, says_copy
 from stages.kernels.html.measures import M_WORDS, SUM_CHARS
 from stages.kernels.html.rows import end_of_element, is_data, mark_tables, write_rows
+from stages.kernels.html.signs import is_number_text
 from stages.kernels.html.trees import byte_scores, sum_trees
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 from stages.kernels.jit import lean_kernel as kernel
