@@ -122,7 +122,7 @@ def input_page() -> str:
             " ones. Files of unknown suffix in a folder are left out, and `plan` and `run` say which suffixes they have; named itself, one is"
             " refused. `.json` is one of them: name `format: jsonl` where each line is an object.\n",
             table(("format", "suffixes", "a large file is"), kinds),
-            "Behind any of these, a suffix of compression (`.tgz` is `.tar.gz`; so are `.tbz2`, `.txz` and `.tzst`):\n",
+            "Behind any of these, a suffix of compression (`.tgz` is `.tar.gz`, and so `.tbz2`, `.txz` and `.tzst` are what they say):\n",
             table(("compression", "suffixes"), ((name, spelt(suffixes)) for name, suffixes in packed.items())),
             "A compressed file that is entered at its end (Parquet, Arrow) is inflated to a temporary copy first. JSON Lines and CSV are UTF-8,"
             " or UTF-16 or UTF-32 throughout (read whole); a row that is none of these is decoded as a page is. A list of JSON is read if it has an item a"

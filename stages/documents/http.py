@@ -23,7 +23,9 @@ MAX_LAYERS = 4
 """Codings around a body that no header need name."""
 _HEX = frozenset(b"0123456789abcdefABCDEF")
 _STATUS_LINE = re.compile(rb"[\r\n]{0,4}(?:HTTP/|(?:HTTP|ICY)[ \t]+\d{3}(?!\d))", re.IGNORECASE)
-_FIELDS_ALONE = re.compile(rb":?[A-Za-z][A-Za-z0-9-]*[ \t]*:[^\r\n]*\r?\n")
+_FIELDS_ALONE = re.compile(rb"(?::?[A-Za-z][^\s:]*+[ \t]*+:[^\r\n]*+\r?\n(?:[ \t][^\r\n]*+\r?\n)*+)++\r?\n")
+_PAGE_END = re.compile(rb"</html\s*>\s*\Z", re.IGNORECASE)
+_STATUS = re.compile(r"[1-5][0-9]{2}(?![0-9])")
 _CHUNK_SIZE = re.compile(rb"(?:\r?\n)?([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]{0,200})?\r?\n")
 _CHUNK_END = re.compile(rb"\r?\n[0-9A-Fa-f]{1,8}[ \t]*(?:;[^\r\n]{0,200})?(?:\r?\n|\r?\Z)|\r?\n?\Z")
 
@@ -43,6 +45,8 @@ def parse_response(data: bytes, start: int, stop: int) -> Response:
     """
     if not is_head(data, start):
         return _without_status(data, start, stop)
+    while data[start] in b"\r\n":
+        start += 1
     for _ in range(MAX_INTERIM + 1):
         last = min(stop, start + MAX_HEAD)
         end = data.find(b"\n\r\n", start, last)
@@ -53,7 +57,7 @@ def parse_response(data: bytes, start: int, stop: int) -> Response:
             after = end + 3
         else:
             end = after = stop
-        head = data[start:end].lstrip(b"\r\n")
+        head = data[start:end]
         words = head[:80].split(None, 2)
         status = int(words[1]) if len(words) > 1 and words[1].isdigit() and len(words[1]) <= 4 else None
         if status is None or not 100 <= status < 200 or after + 5 > stop or not is_head(data, after):
@@ -69,13 +73,12 @@ def is_head(data: bytes, start: int) -> bool:
 
 def _without_status(data: bytes, start: int, stop: int) -> Response:
     """A head of fields alone, as exports of browsers have it; all body where they name no status and no type."""
-    if _FIELDS_ALONE.match(data, start, min(stop, start + MAX_HEAD)) is not None:
-        end = re.compile(rb"\r?\n\r?\n").search(data, start, min(stop, start + MAX_HEAD))
-        fields = Fields(b"\n" + data[start : end.start()]) if end is not None else EMPTY
-        status = fields.get(":status", "") or fields.get("status", "")
-        if end is not None and (status or "content-type" in fields):
-            code = int(status[:3]) if status[:3].isascii() and status[:3].isdigit() else 200
-            return Response(code, fields, data[end.end() : stop])
+    head = _FIELDS_ALONE.match(data, start, min(stop, start + MAX_HEAD))
+    if head is not None:
+        fields = Fields(b"\n" + head[0])
+        status = _STATUS.match((fields.get(":status", "") or fields.get("status", "")).strip())
+        if status is not None or "content-type" in fields:
+            return Response(int(status[0]) if status is not None else 200, fields, data[head.end() : stop])
     return Response(None, EMPTY, data[start:stop])
 
 
@@ -111,13 +114,17 @@ def decode_body(body: bytes, transfer: str, encoding: str, limit: int) -> tuple[
 
 def is_chunked(body: bytes) -> bool:
     """Whether a body of which nothing is declared is chunks: it begins with a size, and HTML or a coding follows with
-    another size at its end (or none, where the body is cut); anything else must be chunks to its last byte."""
+    another size at its end (or none, where the body is cut); anything else must be chunks to its last byte. A number
+    before a page that ends as pages do, or on a line as Unix ends them, is its text where it is more than the page."""
     first = _CHUNK_SIZE.match(body, 0, 256)
     if first is None:
         return False
     size, begin = int(first[1], 16), first.end()
-    if LOOKS_HTML.match(body, begin, begin + 1024) or coding_of(body[begin : begin + 4]) is not None:
-        return begin + size > len(body) or _CHUNK_END.match(body, begin + size, begin + size + 256) is not None
+    is_coded = coding_of(body[begin : begin + 4]) is not None
+    if is_coded or LOOKS_HTML.match(body, begin, begin + 1024):
+        if begin + size <= len(body):
+            return _CHUNK_END.match(body, begin + size, begin + size + 256) is not None
+        return is_coded or (first[0].endswith(b"\r\n") and not _PAGE_END.search(body, max(begin, len(body) - 256)))
     while size > 0:
         if body[begin + size : begin + size + 2] != b"\r\n":
             return False

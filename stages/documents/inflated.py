@@ -14,7 +14,8 @@ import bz2
 import lzma
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -37,22 +38,10 @@ def plain(file: Any, kind: Format, far: bool = False) -> Any:
     return Inflated(ReadAhead(file) if far else file, compression)
 
 
-class Inflated:
-    """Read forwards once; ``problem`` is set where it ended for another reason than the file's end."""
+class Forwards:
+    """What Python and Arrow ask of a stream that is read forwards once."""
 
-    def __init__(self, file: Any, compression: str) -> None:
-        self.problem: str | None = None
-        """``truncated_member``, ``damaged_member`` (a wrong checksum too) or ``garbage_between_members``."""
-        self.closed = False
-        self._file = file
-        self._compression = compression
-        self._pieces: Iterator[Any] = pieces(file, compression, _is_text)
-        self._held: deque[bytes] = deque()
-        self._at = 0
-        """Bytes of the first that is held which have been read."""
-        self._member = 0
-        self._delivered = 0
-        """Plain bytes of the present member that have come."""
+    closed = False
 
     def readable(self) -> bool:
         return True
@@ -62,6 +51,23 @@ class Inflated:
 
     def close(self) -> None:
         self.closed = True
+
+
+class Inflated(Forwards):
+    """Read forwards once; ``problem`` is set where it ended for another reason than the file's end."""
+
+    def __init__(self, file: Any, compression: str) -> None:
+        self.problem: str | None = None
+        """``truncated_member``, ``damaged_member`` (a wrong checksum too) or ``garbage_between_members``."""
+        self._file = file
+        self._compression = compression
+        self._pieces: Iterator[Any] = pieces(file, compression, _is_text)
+        self._held: deque[bytes] = deque()
+        self._at = 0
+        """Bytes of the first that is held which have been read."""
+        self._member = 0
+        self._delivered = 0
+        """Plain bytes of the present member that have come."""
 
     def read(self, size: int = -1) -> bytes:
         """Up to ``size`` bytes, all of them unless the stream ends; b"" at the end or at a problem."""
@@ -141,8 +147,13 @@ def salvage(file: Any, compression: str, start: int) -> Iterator[bytes]:
     if compression == "lz4":
         yield from _salvage_lz4(file, start)
         return
+    yield from up_to_wrong_byte(file, partial(_inflater, compression), start)
+
+
+def up_to_wrong_byte(file: Any, make: Callable[[], Any], start: int) -> Iterator[bytes]:
+    """The same of compressed bytes of any kind, of which ``make`` gives an inflater."""
     good = start
-    inflater = _inflater(compression)
+    inflater = make()
     file.seek(start)
     while step := file.read(STEP):
         try:
@@ -156,12 +167,12 @@ def salvage(file: Any, compression: str, start: int) -> Iterator[bytes]:
             return
     else:
         return
-    yield from _last_bytes(file, compression, start, good)
+    yield from _last_bytes(file, make, start, good)
 
 
-def _last_bytes(file: Any, compression: str, start: int, good: int) -> Iterator[bytes]:
+def _last_bytes(file: Any, make: Callable[[], Any], start: int, good: int) -> Iterator[bytes]:
     """What the bytes of the step at ``good`` give one by one, before the one that is wrong."""
-    inflater = _inflater(compression)
+    inflater = make()
     file.seek(start)
     left = good - start
     while left > 0 and (step := file.read(min(STEP, left))):

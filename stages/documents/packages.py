@@ -12,15 +12,13 @@ A package that was cut has no directory: what is left of its stored archives is 
 (`stages.documents.package_heads`); deflated ones are `damaged_member`.
 
 What is wrong is damage, counted with its place: `not_a_zip`, `truncated_file` (no directory: cut off),
-`no_archive_folder`, `encrypted_member`, `unknown_compression`, `damaged_member`, `overlapping_members` (a bomb; the
-second is not read).
+`damaged_directory`, `no_archive_folder`, `encrypted_member`, `unknown_compression`, `damaged_member`,
+`overlapping_members` (a bomb; the second is not read).
 """
 
 from __future__ import annotations
 
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -32,17 +30,12 @@ from stages.documents.heads import ARC, WARC, Dialect
 from stages.documents.members import sniff
 from stages.documents.page import Page
 from stages.documents.raw import archive_record
+from stages.documents.zip_entries import ENCRYPTED, ERRORS, Stored, data_of, directory, problem_of
 from stages.formats import format_of
 from stages.formats.locations import ReadAhead
 
 FOLDER = "archive/"
 DIALECTS = {"warc": WARC, "arc": ARC}
-MAX_DIRECTORY = 64 << 20
-"""Bytes of a directory above which it is not believed: a package has a few hundred entries."""
-MAX_SIZE = 1 << 44
-ENCRYPTED = 1
-ERRORS: Any = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
-_LOCAL_HEAD = struct.Struct("<4s22xHH")
 
 
 @dataclass(frozen=True)
@@ -76,14 +69,11 @@ class Package:
         self.size: int = file.size()
         self.problems: list[tuple[int, str]] = []
         try:
-            self.zip = zipfile.ZipFile(_Bounded(file))
-        except ERRORS as error:
-            if isinstance(error, OSError) and not isinstance(error, EOFError) and error.errno is not None:
-                raise  # it is the place that cannot be read
-            file.seek(0)
-            if file.read(4) != package_heads.MAGIC:
-                raise ValueError("not_a_zip") from None
-            self.problems.append((0, "truncated_file"))
+            self.zip = directory(file)
+        except ValueError as error:
+            if str(error) == "not_a_zip":
+                raise
+            self.problems.append((0, str(error)))
             self.members = list(self._salvaged())
             return
         self.members = list(self._members())
@@ -96,8 +86,8 @@ class Package:
             kind = format_of(entry.filename)
             if not entry.filename.startswith(FOLDER) or kind is None or kind.container not in DIALECTS:
                 continue
-            problem = self._problem(entry, free)
-            start = self._data_of(entry) if problem is None else -1
+            problem = problem_of(entry, free, self.size)
+            start = data_of(self.file, entry) if problem is None else -1
             if start < 0 or start + entry.compress_size > self.size:
                 place = min(max(0, entry.header_offset), self.size - 1)
                 self.problems.append((place, problem or "damaged_member"))
@@ -121,32 +111,10 @@ class Package:
                 continue
             yield Member(entry, DIALECTS[kind.container], start, start, True, False)
 
-    def _problem(self, entry: zipfile.ZipInfo, free: int) -> str | None:
-        if entry.flag_bits & ENCRYPTED:
-            return "encrypted_member"
-        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
-            return "unknown_compression"
-        if 0 <= entry.header_offset < free:
-            return "overlapping_members"
-        if not 0 <= entry.header_offset < self.size or entry.file_size > MAX_SIZE:
-            return "damaged_member"
-        if entry.compress_type == zipfile.ZIP_STORED and entry.file_size != entry.compress_size:
-            return "damaged_member"
-        return None
-
-    def _data_of(self, entry: zipfile.ZipInfo) -> int:
-        """Where the bytes of a member begin; -1 where no entry stands at its place."""
-        self.file.seek(entry.header_offset)
-        head = self.file.read(_LOCAL_HEAD.size)
-        if len(head) < _LOCAL_HEAD.size:
-            return -1
-        magic, name, extra = _LOCAL_HEAD.unpack(head)
-        return entry.header_offset + _LOCAL_HEAD.size + name + extra if magic == b"PK\3\4" else -1
-
     def opened(self, member: Member, account: Account) -> Any:
         """The plain bytes of a member as a file."""
         if member.stored:
-            return _Stored(self.file, member.start, member.stop)
+            return Stored(self.file, member.start, member.stop)
         return _Inflated(self.zip, member.entry, account)
 
 
@@ -192,27 +160,6 @@ def package_record(file: Any, params: Any, name: str, offset: int) -> bytes | No
     return None
 
 
-class _Stored:
-    """A stretch of a file as a file."""
-
-    def __init__(self, file: Any, start: int, stop: int) -> None:
-        self._file, self._start, self._stop = file, start, stop
-        self._at = start
-
-    def read(self, size: int) -> bytes:
-        self._file.seek(self._at)
-        data: bytes = self._file.read(max(0, min(size, self._stop - self._at)))
-        self._at += len(data)
-        return data
-
-    def seek(self, position: int) -> int:
-        self._at = self._start + position
-        return position
-
-    def tell(self) -> int:
-        return self._at - self._start
-
-
 class _Inflated:
     """A compressed member; it ends where it is damaged, which the account is told once."""
 
@@ -240,26 +187,3 @@ class _Inflated:
 
     def tell(self) -> int:
         return int(self._file.tell()) if self._file is not None else 0
-
-
-class _Bounded:
-    """A file of which no more than a directory is read at once, for `zipfile`, which believes what sizes it is told."""
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-
-    def read(self, size: int = -1) -> bytes:
-        if size < 0:
-            size = self._file.size() - self._file.tell()
-        if size > MAX_DIRECTORY:
-            raise ValueError("a directory of too many bytes")
-        return bytes(self._file.read(size))
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return int(self._file.seek(offset, whence))
-
-    def tell(self) -> int:
-        return int(self._file.tell())
-
-    def seekable(self) -> bool:
-        return True

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from tempfile import SpooledTemporaryFile
 from typing import Any, Literal
 
 from stages.documents import dumps, files, own_format, packages, raw, separated, tables, tars, zips
@@ -63,7 +62,7 @@ class Reader:
         if stream is file or self.needs == "stream":
             yield stream
             return
-        with SpooledTemporaryFile(max_size=HELD) as copy:
+        with tars.Copy(max_size=HELD) as copy:
             while block := stream.read(BLOCK):
                 copy.write(block)
             copy.seek(0)

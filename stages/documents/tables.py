@@ -68,7 +68,7 @@ def json_pages(
         if over:
             account.quarantine(offset, "line_over_limit", over)
             continue
-        if line.strip() in (b"", b"[", b"]"):
+        if line.removeprefix(b"\xef\xbb\xbf").strip() in (b"", b"[", b"]"):
             continue
         try:
             row, decoding = json_row(line)

@@ -26,12 +26,15 @@ from stages.documents.files import PAPERS, not_text, page_of_bytes, problem_of
 from stages.documents.page import Page
 from stages.documents.tables import ColumnError
 from stages.formats import Format, format_of
+from stages.formats.listing import shown
 
 PAGES = ("html", "text", *PAPERS)
 TABLES = ("jsonl", "csv", "tsv", "parquet", "arrow")
 ARCHIVES = ("warc", "arc", "wacz")
 HELD = 64 << 20
 """Bytes of a table that are held in memory."""
+UTF8: dict[str, Any] = {"encoding": "utf-8", "errors": "replace"}
+"""How names are read: not as the machine has its own; a byte that is no UTF-8 is U+FFFD."""
 BLOCK = 32 << 10
 """Bytes copied at a time; less than `_LastBlocks` remembers, so that what a cut archive has of a member is found."""
 
@@ -46,7 +49,7 @@ def tar_pages(stream: Any, account: Account, limits: Limits, rows: Rows) -> Iter
     others = False
     missing: ColumnError | None = None
     try:
-        with tarfile.open(fileobj=kept, mode="r|") as archive:  # type: ignore[call-overload]
+        with tarfile.open(fileobj=kept, mode="r|", **UTF8) as archive:  # type: ignore[call-overload]
             for member in archive:
                 place = max(member.offset, free)
                 kind = format_of(member.name) if member.isfile() else None
@@ -108,7 +111,7 @@ def _table_pages(
     account: Account,
     rows: Rows,
 ) -> Iterator[Page]:
-    inner = Account(f"{account.file}: {member.name}")
+    inner = Account(f"{account.file}: {shown(member.name)}")
     with Copy(max_size=HELD) as copy:
         if _copied(archive, stream, member, copy) < member.size:
             account.damage(place, "truncated_file")
@@ -149,7 +152,7 @@ def tar_record(stream: Any, offset: int, rows: Rows, record: Record) -> bytes | 
     """
     free = 0
     kept = _LastBlocks(stream)
-    with tarfile.open(fileobj=kept, mode="r|") as archive:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=kept, mode="r|", **UTF8) as archive:  # type: ignore[call-overload]
         for member in archive:
             kind = format_of(member.name) if member.isfile() else None
             place = max(member.offset, free)
@@ -163,15 +166,28 @@ def tar_record(stream: Any, offset: int, rows: Rows, record: Record) -> bytes | 
                 continue
             with Copy(max_size=HELD) as copy:
                 _copied(archive, kept, member, copy)
-                found = record(copy, kind, offset - place)
-                if found is not None:
-                    return found
-                copy.seek(0)
-                try:
-                    free = max((place + page.offset + 1 for page in rows(copy, kind, Account(""))), default=free)
-                except ColumnError:
-                    continue
+                found, end = member_record(copy, kind, offset - place, rows, record)
+            if found is not None:
+                return found
+            free = place + end if end else free
     return None
+
+
+def member_record(copy: Copy, kind: Format, offset: int, rows: Rows, record: Record) -> tuple[bytes | None, int]:
+    """The raw record of the page at a position of a member, None if it has no such page, and where the positions of its
+    pages end (0: it has none)."""
+    end = 0
+    is_page = False
+    if copy.size() == 0:
+        return None, 0
+    try:
+        for page in rows(copy, kind, Account("")):
+            is_page = is_page or page.offset == offset
+            end = page.offset + 1
+    except ColumnError:
+        pass
+    copy.seek(0)
+    return record(copy, kind, offset) if is_page else None, end
 
 
 class Copy(SpooledTemporaryFile[bytes]):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import codecs
 from typing import Any
 
+from stages.documents.inflated import Forwards, Inflated
+
 MARKS = (
     (b"\xff\xfe\0\0", "utf-32-le"),
     (b"\0\0\xfe\xff", "utf-32-be"),
@@ -32,7 +34,7 @@ def codec_of(head: bytes) -> str | None:
 
 def narrowed(stream: Any) -> Any:
     """A stream at its start as UTF-8: itself, unless it is UTF-16 or UTF-32."""
-    if hasattr(stream, "peek_start"):
+    if isinstance(stream, Inflated):
         head = stream.peek_start(LOOK)
     else:
         head = stream.read(LOOK)
@@ -41,7 +43,7 @@ def narrowed(stream: Any) -> Any:
     return stream if codec is None else Narrowed(stream, codec)
 
 
-class Narrowed:
+class Narrowed(Forwards):
     """Read forwards once."""
 
     def __init__(self, stream: Any, codec: str) -> None:
@@ -50,22 +52,12 @@ class Narrowed:
         self._decoder = codecs.getincrementaldecoder(codec)("replace")
         self._held = b""
         self._begun = self._ended = False
-        self.closed = False
 
     @property
     def problem(self) -> str | None:
         """As of `inflated.Inflated`."""
         found: str | None = getattr(self._stream, "problem", None)
         return found
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return False
-
-    def close(self) -> None:
-        self.closed = True
 
     def read(self, size: int = -1) -> bytes:
         """Up to ``size`` bytes; b"" at the end or at a problem."""

@@ -5,8 +5,10 @@ its member's header, a row's its position in the member more; where that would c
 the member before, its positions begin there. Where nothing else tells where a page came from, its ``url`` is the
 member's name. What programs for the Macintosh leave beside files (``__MACOSX/``, ``._x``) is none of them.
 
-What is wrong is damage, counted with its place: `not_a_zip`, `truncated_file` (no directory: cut off; nothing of it is
-read), `encrypted_member`, `unknown_compression`, `damaged_member` (what came before the wrong byte is kept).
+What is wrong is damage, counted with its place: `not_a_zip`, `truncated_file` (no directory: cut off) and
+`damaged_directory` (of both nothing is read), `encrypted_member`, `unknown_compression`, `overlapping_members` (a bomb;
+the second is not read), `damaged_member` (what came before the wrong byte is kept, all of it if only the checksum is
+false).
 
 Price: inflating, and a copy of each member, on disk if it is over `tars.HELD`. Of a page no more is inflated than is
 held of a record; tables unfold to what they are.
@@ -17,74 +19,84 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Iterator
-from lzma import LZMAError
-from typing import Any
+from typing import Any, NamedTuple
 
 from stages.documents.account import Account
 from stages.documents.archives import Limits
 from stages.documents.page import Page
 from stages.documents.tables import ColumnError
-from stages.documents.tars import ARCHIVES, BLOCK, HELD, PAGES, TABLES, Copy, Record, Rows
+from stages.documents.tars import ARCHIVES, HELD, PAGES, TABLES, Copy, Record, Rows, member_record
+from stages.documents.zip_entries import data_of, directory, plain_pieces, problem_of
 from stages.formats import Format, format_of
+from stages.formats.listing import shown
 
-ERRORS = (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, NotImplementedError, ValueError, OSError)
-ENCRYPTED = 1
-KNOWN = frozenset((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA))
+
+class Member(NamedTuple):
+    """A file in an archive."""
+
+    entry: zipfile.ZipInfo
+    kind: Format | None
+    """None for what is not read."""
+    start: int
+    """Where its bytes begin."""
+    problem: str | None
+    """Why they are not read."""
 
 
 def zip_pages(file: Any, account: Account, limits: Limits, rows: Rows) -> Iterator[Page]:
     """The pages of a zip archive, in order."""
-    archive = _opened(file, account)
     free = 0
     others = False
     missing: ColumnError | None = None
-    for entry, kind in _members(archive):
-        place = max(entry.header_offset, free)
-        if kind is None:
+    for member in _members(file, account):
+        place = max(member.entry.header_offset, free)
+        if member.kind is None:
             others = True
-            account.drop("other_file", entry.file_size)
+            account.drop("other_file", member.entry.file_size)
             continue
         try:
-            for page in _pages(archive, entry, kind, place, account, limits, rows):
+            for page in _pages(file, member, member.kind, place, account, limits, rows):
                 free = page.offset + 1
                 yield page
         except ColumnError as error:
             missing = missing or error
-            account.drop("no_text_column", entry.file_size)
+            account.drop("no_text_column", member.entry.file_size)
     if missing is not None and not free and not others:
         raise missing
 
 
-def _opened(file: Any, account: Account) -> zipfile.ZipFile | None:
+def _members(file: Any, account: Account) -> Iterator[Member]:
+    """Files of an archive as they lie in it."""
     try:
-        return zipfile.ZipFile(file)
-    except ERRORS as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # it is the place that cannot be read
-        file.seek(0)
-        account.damage(0, "truncated_file" if file.read(4) == b"PK\3\4" else "not_a_zip")
-        return None
-
-
-def _members(archive: zipfile.ZipFile | None) -> Iterator[tuple[zipfile.ZipInfo, Format | None]]:
-    """Files of an archive as they lie in it; no format for what is not read."""
-    entries = archive.infolist() if archive is not None else []
+        entries = directory(file).infolist()
+    except ValueError as error:
+        account.damage(0, str(error))
+        return
+    size = file.size()
+    free = 0
     for entry in sorted(entries, key=lambda one: (one.header_offset, one.filename)):
         if entry.is_dir():
             continue
         kind = format_of(entry.filename)
         is_mac = entry.filename.startswith("__MACOSX/") or entry.filename.rpartition("/")[2].startswith("._")
-        known = kind is not None and kind.container in PAGES + TABLES + ARCHIVES
-        yield entry, kind if known and not is_mac else None
+        if is_mac or kind is None or kind.container not in PAGES + TABLES + ARCHIVES:
+            yield Member(entry, None, -1, None)
+            continue
+        problem = problem_of(entry, free, size)
+        start = data_of(file, entry) if problem is None else -1
+        if start >= 0:
+            free = start + entry.compress_size
+        yield Member(entry, kind, start, problem or ("damaged_member" if start < 0 else None))
 
 
 def _pages(
-    archive: Any, entry: zipfile.ZipInfo, kind: Format, place: int, account: Account, limits: Limits, rows: Rows
+    file: Any, member: Member, kind: Format, place: int, account: Account, limits: Limits, rows: Rows
 ) -> Iterator[Page]:
-    inner = Account(f"{account.file}: {entry.filename}")
+    name = member.entry.filename
+    inner = Account(f"{account.file}: {shown(name)}")
     is_page = kind.container in PAGES
     with Copy(max_size=HELD) as copy:
-        problem = _copied(archive, entry, copy, _most(limits) if is_page and kind.compression == "none" else None)
+        problem = _copied(file, member, copy, _most(limits) if is_page and kind.compression == "none" else None)
         if problem is not None:
             account.damage(place, problem)
         if copy.size() == 0:
@@ -94,7 +106,7 @@ def _pages(
         try:
             for page in rows(copy, kind, inner):
                 page.offset += place
-                page.url = page.url or entry.filename
+                page.url = page.url or name
                 if is_page and problem is not None:
                     page.note = page.note or "truncated"
                 yield page
@@ -106,22 +118,22 @@ def _most(limits: Limits) -> int:
     return max(limits.max_record_bytes, limits.max_html_bytes) + 1
 
 
-def _copied(archive: Any, entry: zipfile.ZipInfo, copy: Any, most: int | None) -> str | None:
+def _copied(file: Any, member: Member, copy: Any, most: int | None) -> str | None:
     """Copy a member to a file that is then at its start, at most so many bytes of it; why that is not all of it."""
-    problem = None
-    if entry.flag_bits & ENCRYPTED:
-        problem = "encrypted_member"
-    elif entry.compress_type not in KNOWN:
-        problem = "unknown_compression"
-    else:
-        try:
-            with archive.open(entry) as content:
-                while (most is None or copy.tell() < most) and (block := content.read(BLOCK)):
-                    copy.write(block)
-        except ERRORS:
-            problem = "damaged_member"
+    if member.problem is not None:
+        return member.problem
+    checksum = 0
+    for piece in plain_pieces(file, member.entry, member.start):
+        copy.write(piece)
+        checksum = zlib.crc32(piece, checksum)
+        if most is not None and copy.tell() > most:
+            break
+    is_whole = copy.tell() == member.entry.file_size and checksum == member.entry.CRC
+    is_enough = most is not None and copy.tell() > most
+    if is_enough:
+        copy.truncate(most)
     copy.seek(0)
-    return problem
+    return None if is_whole or is_enough else "damaged_member"
 
 
 def zip_record(file: Any, offset: int, rows: Rows, record: Record) -> bytes | None:
@@ -129,22 +141,17 @@ def zip_record(file: Any, offset: int, rows: Rows, record: Record) -> bytes | No
 
     All members before it are read again.
     """
-    archive = _opened(file, Account(""))
     free = 0
-    for entry, kind in _members(archive):
-        place = max(entry.header_offset, free)
-        if kind is None:
-            continue
+    for member in _members(file, Account("")):
+        place = max(member.entry.header_offset, free)
         if place > offset:
             return None
+        if member.kind is None:
+            continue
         with Copy(max_size=HELD) as copy:
-            _copied(archive, entry, copy, None)
-            found = record(copy, kind, offset - place)
-            if found is not None:
-                return found
-            copy.seek(0)
-            try:
-                free = max((place + page.offset + 1 for page in rows(copy, kind, Account(""))), default=free)
-            except ColumnError:
-                continue
+            _copied(file, member, copy, None)
+            found, end = member_record(copy, member.kind, offset - place, rows, record)
+        if found is not None:
+            return found
+        free = max(free, place + end) if end else free
     return None

@@ -169,5 +169,8 @@ def is_utf8(path: str) -> bool:
 
 
 def shown(path: str) -> str:
-    """A path as text, bytes that are none as ``\\xe9``."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    """A path as text for a message: bytes that are none as ``\\xe9``, and so are controls, which a terminal obeys."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

@@ -48,7 +48,7 @@ class LeftOut:
     def suffixes(self) -> str:
         """``.json.gz 3, .zip 1, no suffix 1``."""
         common = sorted(self._suffixes.items(), key=lambda item: (-item[1], item[0]))
-        found = [f"{suffix or 'no suffix'} {count:,}" for suffix, count in common[:SHOWN]]
+        found = [f"{shown(suffix) or 'no suffix'} {count:,}" for suffix, count in common[:SHOWN]]
         return ", ".join([*found, *(["..."] if len(common) > SHOWN else [])])
 
 

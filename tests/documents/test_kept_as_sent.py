@@ -10,7 +10,7 @@ from typing import Any
 import brotli
 import pytest
 
-from stages.documents.http import decode_body, is_chunked
+from stages.documents.http import decode_body, is_chunked, parse_response
 from tests.support.archives import read, record, write
 
 LIMIT = 5 << 20
@@ -66,16 +66,36 @@ def test_a_cut_body_of_chunks_keeps_what_is_there() -> None:
         b"2024\r\nA year",
         b"5\r\n<p>no such length</p>\r\n",
         b"face\n<b>bold</b>, deed",
+        b"99999\r\n" + HTML,
+        b"99999\r\n" + HTML + b"\r\n",
+        b"99999\n" + HTML[:500],
         HTML,
         b"",
     ],
 )
 def test_lines_of_numbers_are_no_chunks(text: bytes) -> None:
-    is_cut_page = text.startswith(b"face")  # HTML behind a size larger than the body: a page that was cut
-    assert is_chunked(text) is is_cut_page
+    """Not even before a page: it is whole, or its lines end as no sizes do."""
+    assert not is_chunked(text)
+    assert decode_body(text, "", "", LIMIT) == (text, None)
 
 
-@pytest.mark.parametrize("status", ["ICY 200 OK", "HTTP 200 OK", "\r\nHTTP/1.1 200 OK", "HTTP/2 200", "http/1.0 200"])
+def test_a_cut_page_behind_the_size_of_its_chunk_is_chunks() -> None:
+    assert decode_body(b"99999\r\n" + HTML[:500], "", "", LIMIT) == (HTML[:500], "truncated")
+    assert decode_body(b"99999\n" + gzip.compress(HTML), "", "", LIMIT) == (HTML, "truncated")
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        "ICY 200 OK",
+        "HTTP 200 OK",
+        "\r\nHTTP/1.1 200 OK",
+        "\n\nHTTP/1.1 200",
+        "\r\n\r\nHTTP/1.1 200",
+        "HTTP/2 200",
+        "http/1.0 200",
+    ],
+)
 @pytest.mark.parametrize("suffix", [".warc", ".warc.gz"])
 def test_status_lines_of_all_kinds_are_read(tmp_path: Path, suffix: str, status: str) -> None:
     content = status.encode() + b"\r\n" + TYPE + b"\r\n" + HTML
@@ -90,6 +110,29 @@ def test_status_lines_of_all_kinds_are_read(tmp_path: Path, suffix: str, status:
 def test_a_head_of_fields_alone_is_a_head(tmp_path: Path, first: bytes) -> None:
     rows, _ = answer(tmp_path / "a.warc.gz", first + TYPE + b"content-encoding: gzip\r\n\r\n" + gzip.compress(HTML))
     assert [row["text"] for row in rows] == [WORDS]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"Status: draft\nAuthor: A. Miller\n\nThe body.",
+        b"Status: 2000 pieces left\n\nThe body.",
+        b"Note: a page\nwith words between\nContent-Type: text/plain\n\nThe body.",
+        b"200 OK\n\nThe body.",
+        b"HTTP status codes: 200\n\nThe body.",
+        b"Title: a page\n\nThe body.",
+        b"Status: 404",
+    ],
+)
+def test_lines_of_a_text_are_no_head(text: bytes) -> None:
+    found = parse_response(text, 0, len(text))
+    assert (found.status, found.body) == (None, text)
+
+
+@pytest.mark.parametrize("line", [b"x-a: b\r\n c\r\n", b"X.Y_z : 1\n", b""])
+def test_a_head_of_fields_ends_at_its_blank_line(line: bytes) -> None:
+    found = parse_response(b":status: 404\r\n" + line + b"\r\nBody: text\r\n\r\nmore", 0, 1 << 10)
+    assert (found.status, found.body) == (404, b"Body: text\r\n\r\nmore")
 
 
 def test_a_failure_that_a_field_tells_is_one(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import zstandard
 
 from stages import documents
 from stages.contract import Split
-from stages.documents import packages
+from stages.documents import zip_entries
 from stages.formats.locations import locate, s3_of
 from stages.sources import SourceParams, list_splits
 from tests.documents.test_formats import check_parts
@@ -270,4 +270,4 @@ def test_a_directory_of_absurd_size_is_not_read() -> None:
             raise AssertionError(size)
 
     with pytest.raises(ValueError, match="too many"):
-        packages._Bounded(Huge()).read(packages.MAX_DIRECTORY + 1)
+        zip_entries._Bounded(Huge()).read(zip_entries.MAX_DIRECTORY + 1)

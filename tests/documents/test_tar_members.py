@@ -84,3 +84,23 @@ def test_damage_in_a_compressed_member_is_told_with_its_place(tmp_path: Path) ->
     rows, report = read(whole(tmp_path / "a.tar"))
     assert [row["note"] for row in rows] == ["truncated", None]
     assert [(entry["offset"], entry["reason"]) for entry in report["bad"]] == [(0, "truncated_member")]
+
+
+def test_names_that_are_no_utf8_are_names(tmp_path: Path) -> None:
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w", format=tarfile.GNU_FORMAT, encoding="latin-1") as archive:
+        for name, content in (("caf\xe9.txt", TEXT), ("caf\xe9.jsonl", b'{"text": "Row."}\n')):
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    (tmp_path / "a.tar").write_bytes(sink.getvalue())
+    rows, _ = read(whole(tmp_path / "a.tar"))
+    assert [row["url"] for row in rows] == ["caf\ufffd.txt", "caf\ufffd.jsonl"]
+
+
+@pytest.mark.parametrize("table", [b"", b"PAR1 nope"])
+def test_what_stands_behind_a_table_that_cannot_be_read_is_found(tmp_path: Path, table: bytes) -> None:
+    (tmp_path / "a.tar").write_bytes(tar_of(**{"x.parquet": table, "y.txt": TEXT}))
+    split = whole(tmp_path / "a.tar")
+    [row], _ = read(split)
+    assert documents.raw_record(split, documents.Params(), "a.tar", row["offset"]) == TEXT

@@ -101,12 +101,13 @@ def test_codecs_are_told_by_marks_and_nuls(head: bytes, codec: str | None) -> No
     [
         (lambda rows: "[\n" + ",\n".join(rows) + "\n]\n", 0),
         (lambda rows: "[\r\n" + ",\r\n".join(rows) + "\r\n]", 0),
+        (lambda rows: "\ufeff[\n" + ",\n".join(rows) + "\n]\n", 0),
         (lambda rows: "".join(f"\x1e{row}\n" for row in rows), 0),
         (lambda rows: "\n".join([*rows, "] no JSON"]), 1),
     ],
 )
 def test_items_of_a_list_and_of_a_sequence_are_rows(tmp_path: Path, lines: Any, count: int) -> None:
-    (tmp_path / "a.jsonl").write_text(lines(jsonl().splitlines()), newline="")
+    (tmp_path / "a.jsonl").write_text(lines(jsonl().splitlines()), "utf-8", newline="")
     rows, report = read(whole(tmp_path / "a.jsonl"))
     assert [row["text"] for row in rows] == TEXTS
     assert report["num_quarantined"] == count

@@ -127,7 +127,14 @@ def test_members_that_are_locked_or_of_unknown_compression_are_told(tmp_path: Pa
 
 def test_what_is_no_whole_zip_is_damage_with_its_reason(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
-    for content, reason in ((zipped({"x.txt": TEXT})[:-30], "truncated_file"), (b"no zip at all", "not_a_zip")):
+    sound = zipped({"x.txt": TEXT, "y.txt": TEXT})
+    wrong = bytearray(sound)
+    wrong[sound.rfind(b"PK\1\2")] ^= 1
+    for content, reason in (
+        (sound[:-30], "truncated_file"),
+        (bytes(wrong), "damaged_directory"),
+        (b"no zip at all", "not_a_zip"),
+    ):
         path.write_bytes(content)
         rows, report = read(whole(path))
         assert (rows, reasons(report)) == ([], [(0, reason)])

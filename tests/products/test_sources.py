@@ -75,6 +75,15 @@ def test_files_of_no_known_format_in_a_folder_are_said_with_their_suffixes(tmp_p
         list_splits("web", SourceParams(paths=(f"{tmp_path}/x",)))
 
 
+def test_names_in_remarks_do_not_command_a_terminal(tmp_path: Path) -> None:
+    make(tmp_path, "a.jsonl", "b.\x1b[2j", ".c\r.jsonl")
+    said: list[str] = []
+    list_splits("web", SourceParams(paths=(str(tmp_path),)), said.append)
+    assert len(said) == 2
+    assert "/.c\\r.jsonl;" in said[0]
+    assert "/b.\\x1b[2j (.\\x1b[2j 1)" in said[1]
+
+
 def test_the_root_of_a_run_is_no_input_of_it_under_any_name(tmp_path: Path) -> None:
     make(tmp_path, "a.jsonl", "root/documents/x.jsonl", "root/sample/y.jsonl")
     (tmp_path / "link").symlink_to("root")
