@@ -1,8 +1,7 @@
 """Entries of zip files (APPNOTE 6.3.10): the directory, what is wrong with an entry, and its bytes.
 
 `zipfile` reads the directory. Entries are read here, because what comes before a wrong byte or a false checksum is
-kept, entries that lie in each other are no entries (a bomb: each unfolds the same bytes again), and a place far away is
-asked for much at a time.
+kept, and entries that lie in each other are no entries (a bomb: each unfolds the same bytes again).
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ from typing import Any
 
 from stages.documents.inflated import up_to_wrong_byte
 from stages.documents.members import XZ_MEMORY
-from stages.formats.locations import ReadAhead
 
 MAGIC = b"PK\3\4"
 MAX_DIRECTORY = 64 << 20
@@ -68,6 +66,8 @@ def data_of(file: Any, entry: zipfile.ZipInfo) -> int:
     """Where the bytes of an entry begin; -1 where no entry stands at its place."""
     file.seek(entry.header_offset)
     head = file.read(_LOCAL_HEAD.size)
+    if len(head) < _LOCAL_HEAD.size:  # a read may end where what is held ends
+        head += file.read(_LOCAL_HEAD.size - len(head))
     if len(head) < _LOCAL_HEAD.size:
         return -1
     magic, name, extra = _LOCAL_HEAD.unpack(head)
@@ -77,7 +77,7 @@ def data_of(file: Any, entry: zipfile.ZipInfo) -> int:
 def plain_pieces(file: Any, entry: zipfile.ZipInfo, start: int) -> Iterator[bytes]:
     """The plain bytes of an entry whose own begin at ``start``, up to the first that is wrong; no checksum is looked
     at. Price: at most some 20 MB at a time, of bz2 blocks that are all alike."""
-    stored = ReadAhead(Stored(file, start, start + entry.compress_size))
+    stored = Stored(file, start, start + entry.compress_size)
     if entry.compress_type == zipfile.ZIP_STORED:
         while piece := stored.read(PIECE):
             yield piece

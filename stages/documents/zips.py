@@ -29,6 +29,7 @@ from stages.documents.tars import ARCHIVES, HELD, PAGES, TABLES, Copy, Record, R
 from stages.documents.zip_entries import data_of, directory, plain_pieces, problem_of
 from stages.formats import Format, format_of
 from stages.formats.listing import shown
+from stages.formats.locations import ReadAhead
 
 
 class Member(NamedTuple):
@@ -48,14 +49,15 @@ def zip_pages(file: Any, account: Account, limits: Limits, rows: Rows) -> Iterat
     free = 0
     others = False
     missing: ColumnError | None = None
-    for member in _members(file, account):
+    source = ReadAhead(file)
+    for member in _members(file, source, account):
         place = max(member.entry.header_offset, free)
         if member.kind is None:
             others = True
             account.drop("other_file", member.entry.file_size)
             continue
         try:
-            for page in _pages(file, member, member.kind, place, account, limits, rows):
+            for page in _pages(source, member, member.kind, place, account, limits, rows):
                 free = page.offset + 1
                 yield page
         except ColumnError as error:
@@ -65,8 +67,8 @@ def zip_pages(file: Any, account: Account, limits: Limits, rows: Rows) -> Iterat
         raise missing
 
 
-def _members(file: Any, account: Account) -> Iterator[Member]:
-    """Files of an archive as they lie in it."""
+def _members(file: Any, source: ReadAhead, account: Account) -> Iterator[Member]:
+    """Files of an archive as they lie in it; ``source``: the same file, asked for much at a time."""
     try:
         entries = directory(file).infolist()
     except ValueError as error:
@@ -83,20 +85,20 @@ def _members(file: Any, account: Account) -> Iterator[Member]:
             yield Member(entry, None, -1, None)
             continue
         problem = problem_of(entry, free, size)
-        start = data_of(file, entry) if problem is None else -1
+        start = data_of(source, entry) if problem is None else -1
         if start >= 0:
             free = start + entry.compress_size
         yield Member(entry, kind, start, problem or ("damaged_member" if start < 0 else None))
 
 
 def _pages(
-    file: Any, member: Member, kind: Format, place: int, account: Account, limits: Limits, rows: Rows
+    source: ReadAhead, member: Member, kind: Format, place: int, account: Account, limits: Limits, rows: Rows
 ) -> Iterator[Page]:
     name = member.entry.filename
     inner = Account(f"{account.file}: {shown(name)}")
     is_page = kind.container in PAGES
     with Copy(max_size=HELD) as copy:
-        problem = _copied(file, member, copy, _most(limits) if is_page and kind.compression == "none" else None)
+        problem = _copied(source, member, copy, _most(limits) if is_page and kind.compression == "none" else None)
         if problem is not None:
             account.damage(place, problem)
         if copy.size() == 0:
@@ -118,12 +120,12 @@ def _most(limits: Limits) -> int:
     return max(limits.max_record_bytes, limits.max_html_bytes) + 1
 
 
-def _copied(file: Any, member: Member, copy: Any, most: int | None) -> str | None:
+def _copied(source: ReadAhead, member: Member, copy: Any, most: int | None) -> str | None:
     """Copy a member to a file that is then at its start, at most so many bytes of it; why that is not all of it."""
     if member.problem is not None:
         return member.problem
     checksum = 0
-    for piece in plain_pieces(file, member.entry, member.start):
+    for piece in plain_pieces(source, member.entry, member.start):
         copy.write(piece)
         checksum = zlib.crc32(piece, checksum)
         if most is not None and copy.tell() > most:
@@ -142,14 +144,15 @@ def zip_record(file: Any, offset: int, rows: Rows, record: Record) -> bytes | No
     All members before it are read again.
     """
     free = 0
-    for member in _members(file, Account("")):
+    source = ReadAhead(file)
+    for member in _members(file, source, Account("")):
         place = max(member.entry.header_offset, free)
         if place > offset:
             return None
         if member.kind is None:
             continue
         with Copy(max_size=HELD) as copy:
-            _copied(file, member, copy, None)
+            _copied(source, member, copy, None)
             found, end = member_record(copy, member.kind, offset - place, rows, record)
         if found is not None:
             return found

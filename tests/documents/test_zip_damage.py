@@ -6,12 +6,17 @@ import io
 import json
 import random
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stages import documents
+from stages.documents.account import Account
+from stages.documents.archives import Limits
+from stages.documents.page import Page
+from stages.documents.zips import zip_pages
 from tests.documents.test_zips import JSONL, METHODS, TEXT, reasons, zipped
 from tests.support.archives import read, whole
 
@@ -109,3 +114,30 @@ def test_a_zip_of_nothing_is_no_damage(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(zipped({}))
     rows, report = read(whole(tmp_path / "a.zip"))
     assert (rows, report["bad"], report["records"]) == ([], [], 0)
+
+
+def test_members_are_asked_for_together_and_split_heads_are_heads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each read of a file far away is a request."""
+    members = {f"{number}.txt": b"%d words " % number * 50 for number in range(300)}
+
+    class Far(io.BytesIO):
+        reads = 0
+
+        def size(self) -> int:
+            return len(self.getvalue())
+
+        def read(self, size: int | None = -1) -> bytes:
+            self.reads += 1
+            return super().read(size)
+
+    def rows(copy: Any, kind: Any, account: Account) -> Iterator[Page]:
+        yield Page(offset=0, raw_bytes=0, content_type="text/plain", text=copy.read().decode())
+
+    for most, ahead in ((20, 8 << 20), (20_000, 97)):
+        monkeypatch.setattr("stages.formats.locations.ReadAhead.AHEAD", ahead)
+        file = Far(zipped(members))
+        account = Account("a.zip")
+        pages = list(zip_pages(file, account, Limits(1 << 20, 1 << 20, frozenset()), rows))
+        assert [page.text.encode() for page in pages] == list(members.values())
+        assert file.reads <= most
+        assert account.bad == []
