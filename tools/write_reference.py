@@ -122,11 +122,11 @@ def input_page() -> str:
             " ones. Files of unknown suffix in a folder are left out, and `plan` and `run` say which suffixes they have; named itself, one is"
             " refused. `.json` is one of them: name `format: jsonl` where each line is an object.\n",
             table(("format", "suffixes", "a large file is"), kinds),
-            "Behind any of these, a suffix of compression (`.tgz` is `.tar.gz`, and so `.tbz2`, `.txz` and `.tzst` are what they say):\n",
+            "Behind any of these, a suffix of compression (`.tgz` is `.tar.gz`, and so on: `.tbz2`, `.txz`, `.tzst`):\n",
             table(("compression", "suffixes"), ((name, spelt(suffixes)) for name, suffixes in packed.items())),
             "A compressed file that is entered at its end (Parquet, Arrow) is inflated to a temporary copy first. JSON Lines and CSV are UTF-8,"
             " or UTF-16 or UTF-32 throughout (read whole); a row that is none of these is decoded as a page is. A list of JSON is read if it has an item a"
-            " line. A quote opens a CSV value only where the value begins. A tar or zip archive may hold all of these but another and dumps.\n",
+            " line and its brackets on lines of their own. A quote opens a CSV value only where the value begins. A tar or zip archive may hold all of these but another and dumps.\n",
             "The columns that each gives: [formats.md](formats.md#documents); what is left out, with which reason: [rules.md](rules.md#when-reading)."
             " Formats of your own: [extending.md](extending.md).\n",
             "## Columns\n",
