@@ -30,7 +30,7 @@ def odds() -> npt.NDArray[np.int64]:
 
 
 def choose(scores: npt.NDArray[np.uint8], num_words: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Blocks of one page to keep: `html_text.find_limit` in NumPy."""
+    """Blocks of one page to keep: `text.find_limit` in NumPy."""
     chance = odds()[scores]
     best, limit = 0, 256
     for score in sorted(set(scores.tolist()), reverse=True):

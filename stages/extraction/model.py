@@ -106,7 +106,7 @@ def parse_model(content: bytes) -> Model:
     """A model from the bytes of its file.
 
     Raises:
-        ValueError: if a tree asks about a feature that `html_features` does not measure, or a table of weights has another size.
+        ValueError: if a tree asks about a feature that `features` does not measure, or a table of weights has another size.
     """
     parsed = json.loads(content)
     return Model(

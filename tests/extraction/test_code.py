@@ -103,10 +103,15 @@ def test_prompts_of_notebooks_are_no_code(prompt: str) -> None:
         ("<table><tr><td class=gutter></td><td>a</td></tr></table>", "a"),
         ("<div style='white-space: pre-wrap'>a\nb</div>", "a b"),
         ("<div class=python style='color: red'>a<br>b</div>", "a\nb"),
+        ("<div style='white-space: pre-wrap; font-family: Monotype Corsiva'>a\nb</div>", "a b"),
+        ("<div style='white-space: pre-wrap; background: url(/courses/icons/monarch.png)'>a\nb</div>", "a b"),
+        ("<section class=highlight><div class=line></div><h2>a</h2><p>b  c</section>", "## a\n\nb c"),
+        ("<div class=prompt>[1] Write of a day.</div><p>a", "[1] Write of a day.\n\na"),
+        ("<pre>a b<code role=language-c>c</code></pre>", "```\na bc\n```"),
         ("<ol class=nav><li class=li1>a<li class=li2>b</ol>", "1. a\n2. b"),
         (
-            "<div class=toolbar>a</div><textarea name=text>b</textarea><h1 class=menu-title>c</h1><p>Code:<p>d",
-            "a\n\nCode:\n\nd",
+            "<div class=toolbar>a</div><textarea name=text>b</textarea><h3 class=menu-title>c</h3><p>Code:<p>d",
+            "a\n\n### c\n\nCode:\n\nd",
         ),
     ],
 )
@@ -214,3 +219,24 @@ def test_code_of_nothing_leaves_no_ticks_in_the_next_block() -> None:
     )
     assert text.to_pylist() == ["#### 最佳实践\n\na"]
     assert text_of("<p><code> </code><p>bcdef <code>x</code>") == "bcdef `x`"
+
+
+@pytest.mark.parametrize(
+    "font", ["Menlo", "'DejaVu Sans Mono'", "ui-monospace", "Monaco", "Consolas", "Courier New", "Roboto Mono"]
+)
+def test_code_by_its_style_wherever_the_properties_stand(font: str) -> None:
+    for style in (
+        f"white-space:pre;font-family:{font}",
+        f"font-family:{font};white-space:pre",
+        f"font:9px {font}; white-space: pre-wrap;",
+    ):
+        assert text_of(f'<p>x<div style="{style}">a\n  b</div>') == "x\n\n```\na\n  b\n```"
+
+
+def test_the_title_of_a_book_stands_in_its_bar_and_is_no_heading() -> None:
+    bar = "<div id=menu-bar class='menu-bar sticky'><div class=left-buttons></div>{}</div><h1>a</h1><p>b"
+    assert text_of(bar.format("<h1 class=menu-title>Book</h1>")) == "# a\n\nb"
+    assert (
+        text_of("<div class=menu><h1 class=menu-title>Dinner</h1><h4 class=menu-title>Grilled fish</h4></div>")
+        == "# Dinner\n\n#### Grilled fish"
+    )

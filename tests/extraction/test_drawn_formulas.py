@@ -173,8 +173,89 @@ def test_references_in_an_attribute_are_escaped_twice() -> None:
          "a\n\n$$\\alpha=1$$\n\nb"),
         ("<p>a<div class=math><p><img src=_images/math/a.png alt='p(x) = x^2'></p></div><p>b", "a\n\n$$p(x) = x^2$$\n\nb"),
         ("<p>all <var>1 \\leq N \\leq 10^5</var> of <var>N</var>", "all $1 \\leq N \\leq 10^5$ of N"),
+        ("<p>a<div class=math><img src=a.jpg alt=Logo></div><p>b", "a\n\nb"),
+        ("<p>the <var>install_dir\\bin</var> or <var>C:\\temp</var> or <var>%ROOT%\\x</var> and <var>N\\times M</var>",
+         "the install_dir\\bin or C:\\temp or %ROOT%\\x and $N\\times M$"),
+        ("<p>a<div class=latex-rendered data-attrs='{&quot;persistentExpression&quot;:&quot;\\&quot;a\\\\\\\\b\\\\&quot;,&quot;id&quot;:&quot;A&quot;}'></div><p>b",
+         'a\n\n$$"a\\\\b\\$$\n\nb'),
         ("<p>a <img src='/chart?type=x'> <img src='/latex.php?id=4'> <img src='/latex.png?w=12&q=75'> <img src=/latex/x?v=1> b", "a b"),
     ],
 )  # fmt: skip
 def test_what_is_no_formula_or_has_none_gives_its_text(page: str, text: str) -> None:
     assert text_of(page) == text
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://chart.googleapis.com/chart?chs=150x150&cht=qr&chl=http%3A%2F%2Fexample.com",
+        "https://chart.googleapis.com/chart?cht=p3&chd=t:60,40&chl=Hello|World",
+        "/latex-paint.jpg?1573829",
+        "/latex-paint.webp?f=auto&w=200",
+        "/latex-paint.jpeg?x",
+        "https://www.gore-tex.example/shop/4711?20210304",
+        "/cortex.php?path=/a/b.jpg",
+    ],
+)
+def test_pictures_whose_address_has_the_word_are_no_formulas(address: str) -> None:
+    assert text_of(f"<p>So <img src='{address}'> holds.") == "So holds."
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://chart.googleapis.com/chart?cht=tx&chl=x%5E2",
+        "/latex.png?tex=x%5E2",
+        "/latex.php?x^2",
+        "/mathtex.cgi?x^2",
+    ],
+)
+def test_addresses_of_services_still_are(address: str) -> None:
+    assert text_of(f"<p>So <img src='{address}'> holds.") == "So $x^2$ holds."
+
+
+@pytest.mark.parametrize("num_letters", [4050, 4051, 4052, 9000])
+def test_a_long_address_is_read_to_its_end(num_letters: int) -> None:
+    tex = "x" * num_letters + "é" * 30
+    assert text_of(f"<p>So <img src='//latex.codecogs.com/svg.image?{tex}'> holds") == f"So ${tex}$ holds"
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        "<mjx-container><mjx-math><mjx-mtable></mjx-container>",
+        "<mjx-math data-latex='$ $'></mjx-math>",
+        "<math alttext='$ $'></math>",
+        "<script type='math/tex'>$ $</script>",
+    ],
+)
+@pytest.mark.parametrize("glyphs", ["éééééééééééé", "$éééééééééé$", "e" * 20])
+def test_a_source_of_nothing_leaves_what_was_drawn(glyphs: str, nothing: str) -> None:
+    for element in ("mjx-container", "span class=MathJax"):
+        text = text_of(f"<p>So <{element}>{glyphs}{nothing}</{element.split()[0]}> holds")
+        assert text in (f"So {glyphs} holds", "So holds")  # of a `data-latex` the source counts, whatever it says
+
+
+@pytest.mark.parametrize(
+    ("inner", "tex"),
+    [
+        (f"<mjx-mroot>{leaf('mi', '1D465')}{leaf('mo', '221A')}</mjx-mroot>", r"\sqrt[]{x}"),
+        (f"<mjx-mroot>{leaf('mi', '1D465')}{leaf('mn', '33')}", r"\sqrt[3]{x}"),
+        (f"<mjx-mover><mjx-mi>{glyphs('1D465')}</mjx-mi><mjx-mi>{glyphs('1D466')}</mjx-mi>", r"\overset{y}{x}"),
+    ],
+)
+@pytest.mark.parametrize("num_before", [0, 100, 500])
+def test_a_root_without_its_index_or_its_end_ends_with_the_drawing(inner: str, tex: str, num_before: int) -> None:
+    drawn = f"<mjx-container><mjx-math>{'<mjx-mrow></mjx-mrow>' * num_before}{inner}</mjx-container>"
+    assert text_of(f"<p>So {drawn} holds") == f"So ${tex}$ holds"
+
+
+@pytest.mark.parametrize("code", ["D800", "DFFF", "1", "110000"])
+def test_what_is_no_character_is_not_drawn(code: str) -> None:
+    assert text_of(f"<p>So {chtml(X + leaf('mo', code) + Y)} holds") == "So $xy$ holds"
+
+
+def test_a_formula_at_the_end_of_a_block_is_not_that_of_the_next() -> None:
+    for between in ("a", "ab", "é"):
+        page = f"<p><math display=block><mi>x</mi></math></p><p>{between}<script type='math/tex'>y</script></p>"
+        assert text_of(page) == f"$$x$$\n\n{between}$y$"

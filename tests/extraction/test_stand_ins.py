@@ -39,6 +39,7 @@ def word(level: int, mark: str, text: str, names: str = "style='text-indent:-.25
         (word(1, "1.", "a") + word(2, "b)", "b") + word(1, "12.", "c"), "1. a\n   b. b\n12. c"),
         (word(1, "A.", "a", "") + word(1, "B.", "b", ""), "A. a\nB. b"),
         (word(1, "(iv)", "a"), "(iv)\n\na"),
+        ("<p class=MsoListParagraph>Maker<span style='font-size:7.0pt'>TM</span> of a", "MakerTM of a"),
         ("<p class=MsoListParagraph>1. a</p><p class=MsoNormal style='mso-list:l0 level1'>b</p>", "1. a\n\nb"),
     ],
 )  # fmt: skip

@@ -71,6 +71,7 @@ PIECES = (
     b"<p class=", b" style='display:none'", b"<br>", b"<li>", b"<h1>", b"</p>", b"\r\n", b'<script type="application/ld+json">"@type":"',
     b"<mjx-mi>", b"</mjx-mi>", b"<mjx-mover>", b"<mjx-over>", b"<mjx-script>", b"</mjx-container>", b"<mjx-c class=mjx-c78>", b" data-mml-node=mroot", b" data-c=41",
     "«".encode(), "»".encode(), "¨".encode(), "§lt;".encode(), b"&quot;", b" role=row", b" role=table", b"<textarea name=code>", b" class='li1 python'", b" class=verbatim",
+    "<mjx-container>éé".encode(), b" alttext='$ $'", b"<math alttext='$ $'></math>", b"<script type='math/tex'>$ $</script>", b"<mjx-mroot>", b"<mjx-mtable>",
     b" style='mso-list:l0;font:7.0pt'", b"<input type=checkbox disabled>", b"<img src='/latex.php?a=b&", b"<span class=line>", b"<tex>", b"<var>\\a", b"<thead>",
 )  # fmt: skip
 

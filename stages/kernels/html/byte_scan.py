@@ -37,7 +37,7 @@ def survey(page: bytes) -> Survey:
 
 def start_tags(page: bytes) -> int:
     """``<`` that no ``/`` follows, without those of a, p, li, br, td, tr, th, dd, dt and hr (a space or ``>`` after
-    the name), which `kernels.html_depth` leaves out too: other elements nest no deeper than that."""
+    the name), which `depth` leaves out too: other elements nest no deeper than that."""
     return int(_start_tags(np.frombuffer(page, np.uint8)))
 
 

@@ -53,7 +53,7 @@ BY_BREAKS, BY_FEEDS = 1, 2
 @inline_kernel
 def keeps_lines(data, start, stop):  # type: ignore[no-untyped-def]
     """Whether a style holds ``white-space: pre`` or the like."""
-    for i in range(start + 5, stop - 4):
+    for i in range(start + 6, stop - 3):
         if data[i] == 58 and data[i - 1] | 0x20 == 101 and data[i - 5] | 0x20 == 115 and data[i - 6] == 45:
             k = i + 1
             while k + 2 < stop and data[k] == 32:
@@ -66,12 +66,18 @@ def keeps_lines(data, start, stop):  # type: ignore[no-untyped-def]
 @inline_kernel
 def is_monospaced(data, start, stop):  # type: ignore[no-untyped-def]
     """Whether a style holds the name of a font for code."""
-    for i in range(start, stop - 5):
+    for i in range(start, stop - 3):
         a, b, c, d = data[i] | 0x20, data[i + 1] | 0x20, data[i + 2] | 0x20, data[i + 3] | 0x20
-        if a == 109 and ((b == 111 and c == 110 and (d == 111 or d == 97)) or (b == 101 and c == 110 and d == 108)):
-            return True  # mono, Monaco, Menlo
-        if a == 99 and b == 111 and ((c == 110 and d == 115) or (c == 117 and d == 114)):
-            return True  # Consolas, Courier
+        if not ((a == 109 or a == 99) and (b == 111 or b == 101)):
+            continue
+        more = data[i + 4] | 0x20 if i + 4 < stop else 0
+        if a == 109 and b == 111 and c == 110:
+            if (d == 111 and (more == 115 or not 97 <= more <= 122)) or (d == 97 and more == 99):
+                return True  # mono, monospace, Monaco; not Monotype
+        elif a == 109 and c == 110 and d == 108 and more == 111:
+            return True  # Menlo
+        elif a == 99 and ((c == 110 and d == 115 and more == 111) or (c == 117 and d == 114 and more == 105)):
+            return True  # Consolas, Courier; not courses
     return False
 
 
@@ -152,9 +158,8 @@ def begins_lines(data, tag, kinds, pos, after, end, T, W, nodes, o):  # type: ig
         if tag == t.LI and W[s.STACK_TAGS + depth - 1] == t.OL and around & (NAMED | CODE_WORD | CODE):
             return depth
         return depth if tag == t.DIV and around & (CODE_WORD | CODE) else 0
-    if tag == t.DIV and (W[s.LANG_DEPTH] > 0 or around & (CODE_WORD | CODE)):
-        return depth
-    return 0
+    is_empty = after + 1 < end and data[after] == 60 and data[after + 1] == 47  # a rule between parts of a page
+    return depth if tag == t.DIV and not is_empty and (W[s.LANG_DEPTH] > 0 or around & (CODE_WORD | CODE)) else 0
 
 
 @inline_kernel
@@ -263,7 +268,7 @@ def begin_code(data, tag, after, end, found, hints, signature, T, W, blocks, nod
     lines, make it one. Next o."""
     kinds = hints >> KIND_SHIFT
     if in_code(W):
-        if kinds & LANGUAGE and W[s.TEXT] < o:
+        if kinds & LANGUAGE and (found >> t.CLASS) & 1 and W[s.TEXT] < o:
             a, b = find_language(data, W[s.SPANS + 2 * t.CLASS], W[s.SPANS + 2 * t.CLASS + 1], T)
             if names_language(out, W[s.TEXT], o, data, a, b):
                 return W[s.TEXT]

@@ -10,11 +10,52 @@ from stages.kernels.html.tables import FNV_START, fnv, mix
 from stages.kernels.html.tex_output import is_letter
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
+_PICTURES = tuple(fnv(name) for name in (b"jpg", b"png", b"gif", b"svg", b"bmp", b"jpeg", b"webp", b"avif"))
+MAX_ADDRESS = 4096
+"""Bytes of an address before its ``?``."""
+MIN_VERSION = 5
+"""Letters and numbers alone, so many or more, are rather the version of a picture."""
+_CHART = fnv(b"chart")
 _KEYS = tuple(fnv(name) for name in (b"eq", b"f", b"from", b"chl", b"equation"))
 _SETTINGS = tuple(
     fnv(name)
     for name in (b"inline", b"dpi", b"bg_white", b"bg_black", b"bg_transparent", b"bg", b"fn", b"large", b"small", b"tiny", b"huge")
 )  # fmt: skip
+
+
+@inline_kernel
+def draws_charts(data, start, mark, stop):  # type: ignore[no-untyped-def]
+    """Whether an address ends with ``chart`` before its ``?`` and its query does not say ``cht=tx``: it draws a pie, or the code of an address."""
+    h = FNV_START
+    for i in range(max(start, mark - 5), mark):
+        h = mix(h, data[i] | 0x20)
+    if h != _CHART:
+        return False
+    for i in range(mark + 1, stop - 5):
+        if data[i] == 99 and data[i + 1] == 104 and data[i + 2] == 116 and data[i + 4] == 116 and data[i + 5] == 120:
+            return False
+    return True
+
+
+@inline_kernel
+def is_picture(data, start, mark):  # type: ignore[no-untyped-def]
+    """Whether the address before the ``?`` at ``mark`` ends with the suffix of a file that is a picture."""
+    h, dot = FNV_START, mark - 1
+    while dot > max(start, mark - 5) and data[dot] != 46:
+        dot -= 1
+    for i in range(dot + 1, mark):
+        h = mix(h, data[i] | 0x20)
+    return data[dot] == 46 and h in _PICTURES
+
+
+@inline_kernel
+def is_version(data, start, stop):  # type: ignore[no-untyped-def]
+    """Whether a query is letters, digits, dots and dashes alone, `MIN_VERSION` or more: ``20210304``, ``v1.2.3``."""
+    for i in range(start, stop):
+        b = data[i]
+        if not (48 <= b <= 57 or 97 <= b | 0x20 <= 122 or b == 45 or b == 46 or b == 95):
+            return False
+    return stop - start >= MIN_VERSION
 
 
 @inline_kernel
@@ -44,16 +85,17 @@ def draws_query(data, mark):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def names_tex(data, start, stop):  # type: ignore[no-untyped-def]
-    """Whether ``data[start:stop]`` is a parameter of an address that holds TeX: ``tex``, ``latex``, ``math`` and the like, or one of `_KEYS`."""
+    """2 if ``data[start:stop]`` is a parameter of an address that holds TeX by its name, ``tex``, ``latex``, ``math`` and the like, 1 if it is one of `_KEYS`, else 0."""
     h = FNV_START
     for i in range(start, stop):
         h = mix(h, data[i] | 0x20)
     if h in _KEYS:
-        return True
+        return 1
     if stop - start < 3:
-        return False
+        return 0
     a, b, c = data[stop - 3] | 0x20, data[stop - 2] | 0x20, data[stop - 1] | 0x20
-    return (a == 116 and b == 101 and c == 120) or (a == 97 and b == 116 and c == 104)
+    is_math = a == 97 and b == 116 and c == 104 and stop - start > 3 and data[stop - 4] | 0x20 == 109
+    return 2 if is_math or (a == 116 and b == 101 and c == 120) else 0
 
 
 @inline_kernel
@@ -68,14 +110,14 @@ def path_of_upmath(data, start, stop):  # type: ignore[no-untyped-def]
 @inline_kernel
 def query_of_formula(data, start, stop):  # type: ignore[no-untyped-def]
     """(start, stop) of TeX in an image's address; (0, 0)."""
-    stop = min(stop, start + 4096)
-    mark = start
-    while mark < stop and data[mark] != 63:
+    limit, mark = min(stop, start + MAX_ADDRESS), start
+    while mark < limit and data[mark] != 63:
         mark += 1
-    if mark >= stop:
+    if mark >= limit:
         return path_of_upmath(data, start, stop)
-    if not names_service(data, start, mark):
+    if not names_service(data, start, mark) or draws_charts(data, start, mark, stop):
         return 0, 0
+    picture = is_picture(data, start, mark)
     i, begins_name, last = mark + 1, 0, stop
     while i < stop:
         if data[i - 1] == 63 or data[i - 1] == 38 or data[i - 1] == 59:
@@ -83,7 +125,7 @@ def query_of_formula(data, start, stop):  # type: ignore[no-untyped-def]
             while k < stop and 97 <= data[k] | 0x20 <= 122:
                 k += 1
             if k < stop and data[k] == 61 and k > i:
-                if names_tex(data, i, k):
+                if names_tex(data, i, k) > picture:
                     last = k + 1
                     while last < stop and data[last] != 38:
                         last += 1
@@ -94,6 +136,8 @@ def query_of_formula(data, start, stop):  # type: ignore[no-untyped-def]
                     last = min(last, i - 1)
         i += 1
     if begins_name > 1 or (begins_name and (last < stop or not draws_query(data, mark))):
+        return 0, 0
+    if picture or (is_version(data, mark + 1, last) and not draws_query(data, mark)):
         return 0, 0
     return mark + 1, last
 

@@ -1,8 +1,8 @@
 """Formulas of a page as TeX: read from the TeX that stands in it, or written from MathML.
 
-For `blocks`. `read_math` reads a `math` element to its end: into a small tree, in columns of the nodes that are not used yet
-(one for each of its start tags), and spans of the TeX that its annotation or ``data-latex`` gives. `write_math` writes the tree
-as TeX, `write_tex` TeX from the page: references decoded, white space single, comments and the wrappers of renderers taken off.
+For `written_formulas`. `mathml.read_math` reads a `math` element to its end: into a small tree, in columns of the nodes that are not used
+yet (one for each of its start tags), and spans of the TeX that its annotation or ``data-latex`` gives; `rendered` and `quoted` read such trees
+from elsewhere. `write_math` writes the tree as TeX; TeX that stands in the page is copied by `tex.copy_tex`.
 
 MathML is read as MathML Core has it, with `mfenced`, `menclose`, `mmultiscripts` and tables. Its TeX is one that renders alike, not the
 author's. What grows longer than its source allows (a hostile `mo`) is written as its bare characters.
@@ -203,7 +203,7 @@ def open_limits(data, k, over, T, W, nodes, base, out, o):  # type: ignore[no-un
         return o
     nodes[M_FLAGS, c] += _SET * MODE
     o = put_row(tex_output.OVERSET if over else tex_output.UNDERSET, T, W, out, o)
-    nodes[M_AT, c] = o
+    nodes[M_AT, c], nodes[M_SECOND, c] = o, -1
     return o
 
 
@@ -328,7 +328,7 @@ def open_math(data, k, K, T, W, nodes, base, out, o):  # type: ignore[no-untyped
         o = put_row(tex_output.SQRT, T, W, out, o)
     elif kind == MROOT:
         o = put_row(tex_output.ROOT, T, W, out, o)
-        nodes[M_AT, c] = o
+        nodes[M_AT, c], nodes[M_SECOND, c] = o, -1
     elif kind in (MUNDER, MOVER):
         o = open_limits(data, k, kind == MOVER, T, W, nodes, base, out, o)
     elif kind == MTABLE:
@@ -364,9 +364,10 @@ def close_math(data, k, T, W, nodes, base, out, o):  # type: ignore[no-untyped-d
     if kind in (MFRAC, MSQRT, MPHANTOM) or (kind == MENCLOSE and flags // MODE):
         o = put_row(tex_output.CLOSE, T, W, out, o)
     elif kind == MROOT or ((kind in (MUNDER, MOVER)) and flags // MODE == _SET):
+        second = nodes[M_SECOND, c] if nodes[M_SECOND, c] >= 0 else o  # where the second child, if any, was written
         o = put_row(tex_output.ROOT_OF if kind == MROOT else tex_output.BETWEEN, T, W, out, o)
-        if nodes[M_SECOND, c] >= nodes[M_AT, c] and not W[s.FULL]:
-            rotate(out, nodes[M_AT, c], nodes[M_SECOND, c], o)
+        if not W[s.FULL]:
+            rotate(out, nodes[M_AT, c], second, o)
         o = put_row(tex_output.CLOSE, T, W, out, o)
     elif (kind in (MUNDER, MOVER)) and flags // MODE == _ACCENT:
         o = put_row(tex_output.CLOSE, T, W, out, o)
@@ -388,8 +389,9 @@ def close_math(data, k, T, W, nodes, base, out, o):  # type: ignore[no-untyped-d
 
 @inline_kernel
 def write_math(data, K, T, W, nodes, out, o, limit):  # type: ignore[no-untyped-def]
-    """Write the formula of ``K`` nodes as TeX, not beyond ``limit``: next o; ``W[s.FULL]`` if it did not fit."""
+    """Write the formula of ``K`` nodes as TeX, not beyond ``limit``: next o; ``W[s.FULL]`` if it did not fit. The byte before is scratch."""
     base, depth, k = W[s.NODES], 0, 0
+    out[o - 1] = 32
     W[s.LIMIT], W[s.FULL], W[s.COMMAND], W[s.STYLE_TO] = limit, 0, 0, -1
     while not W[s.FULL]:
         while depth > 0 and nodes[M_END, base + W[s.MATH_STACK + depth - 1]] <= k:

@@ -37,7 +37,7 @@ KIND_WORDS: dict[int, str] = {
     "direct-link permalink-anchor anchor-link mathjax_preview copybtn copy-button clip-button clipboard-button btn-clipboard "
     "copy-code-button clipboard-copy jp-inputprompt jp-outputprompt input_prompt output_prompt crayon-toolbar code-toolbar-item toolbar-item crayon-main-toolbar "
     "urvanov-syntax-highlighter-toolbar copy-code-btn code-copy-btn copy-to-clipboard-button btn-copy copy-btn copybutton "
-    "code-block-extension-header codemirror-measure gist-meta menu-title cnblogs_code_toolbar ltx_listing_data hljs-button highlight-tools toolbar_item snippet-clipboard-content-button",
+    "code-block-extension-header codemirror-measure gist-meta cnblogs_code_toolbar ltx_listing_data hljs-button highlight-tools toolbar_item snippet-clipboard-content-button",
     # what a formula looks like, where its source stands inside or behind
     RENDERED: "mq-root-block mathjax mathjax_display mathjax_svg mathjax_svg_display mathjax_chtml mathjax_mathml mjx-chtml mjx-mathml "
     "mjxc-display mathjax_error",
@@ -281,7 +281,9 @@ _NO_NAMES = (
     "plaintext",
     "text-plain",
 )
-NO_LANGUAGE = 1 << 16
+BOOK_MENU = 1 << 16
+"""Of the bar above a book of mdBook and the title in it, which is no heading of the page; anywhere else the words mean nothing."""
+NO_LANGUAGE = 1 << 24
 """Of a word that says that no language is known."""
 STYLED = 1 << 17
 """Of an element that the page's own style sheets hide (`style_sheets`)."""
@@ -296,6 +298,7 @@ TASK = 1 << 22
 PROMPT = 1 << 20
 """Of ``In [1]:`` beside the code of a notebook (nbsphinx), or of anything else."""
 _FURTHER = {
+    BOOK_MENU: "menu-bar menu-title",
     CLASSIFIER: "classifier",
     ITEM_LINES: "li1 li2 pre",
     PROMPT: "prompt",

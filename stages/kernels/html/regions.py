@@ -8,6 +8,7 @@ from stages.kernels.html.elements import shows_nothing
 from stages.kernels.html.ends import end_block, in_code
 from stages.kernels.html.hints import HINT_BITS
 from stages.kernels.html.kinds import (
+    BOOK_MENU,
     CODE,
     CODE_WORD,
     DISPLAY,
@@ -28,7 +29,7 @@ from stages.kernels.html.kinds import (
     find_language,
     name_of_language,
 )
-from stages.kernels.html.layout import HIDING, HINTS, LAST_BLOCK, OFF, PARENT, PARTS
+from stages.kernels.html.layout import HIDING, HINTS, KINDS, LAST_BLOCK, OFF, PARENT, PARTS
 from stages.kernels.html.signs import MAX_SIGN, is_number_text, number_ahead
 from stages.kernels.html.tokens import find_byte, is_space
 from stages.kernels.html.written_formulas import (
@@ -140,15 +141,23 @@ def is_tex_element(tag):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def holds_command(data, pos, end):  # type: ignore[no-untyped-def]
-    """Whether the text at ``pos``, up to the next tag, has a backslash before a letter: TeX in `var` (AtCoder)."""
+    """Whether the text at ``pos``, up to the next tag, has a backslash before a letter: TeX in `var` (AtCoder).
+
+    Behind a colon, a sign of per cent or three letters it is a folder's: ``C:\\temp``, ``%ROOT%\\x``, ``install_dir\\bin``.
+    """
     stop = find_byte(data, pos, min(end, pos + 200), 60)
     i = find_byte(data, pos, stop, 92)
-    return i + 1 < stop and 97 <= data[i + 1] | 0x20 <= 122
+    if i + 1 >= stop or not 97 <= data[i + 1] | 0x20 <= 122:
+        return False
+    letters = 0
+    while i - letters > pos and 97 <= data[i - letters - 1] | 0x20 <= 122:
+        letters += 1
+    return letters < 3 and (i == pos or (data[i - 1] != 58 and data[i - 1] != 37))
 
 
 @inline_kernel
 def prompt_ahead(data, pos, end):  # type: ignore[no-untyped-def]
-    """Whether the first text behind ``pos`` is the prompt of a notebook's cell: ``[1]:``, ``In [ ]:``, ``Out[12]:``."""
+    """Whether the first text behind ``pos`` is the prompt of a notebook's cell and nothing else: ``[1]:``, ``In [ ]:``, ``Out[12]:``."""
     end = min(end, pos + 400)
     while pos < end and (data[pos] == 60 or is_space(data[pos])):
         if data[pos] == 60:
@@ -165,7 +174,12 @@ def prompt_ahead(data, pos, end):  # type: ignore[no-untyped-def]
     pos += 1
     while pos < end and (48 <= data[pos] <= 57 or data[pos] == 32 or data[pos] == 42):
         pos += 1
-    return first < end and data[first] == 91 and pos < end and data[pos] == 93
+    if first >= end or data[first] != 91 or pos >= end or data[pos] != 93:
+        return False
+    pos += 1
+    while pos < end and (data[pos] == 58 or is_space(data[pos])):
+        pos += 1
+    return pos < end and data[pos] == 60
 
 
 @inline_kernel
@@ -174,6 +188,9 @@ def find_region(data, tag, found, kinds, after, end, W, T, nodes, out, o, is_sta
     hides = kinds & (UNSEEN | EXTRA) != 0
     if in_code(W):
         hides |= tag == t.BUTTON or tag == t.THEAD or kinds & TOOLS != 0
+    if kinds & BOOK_MENU and tag == t.H1:
+        parent = nodes[PARENT, W[s.NODES] - 1]
+        hides |= (nodes[KINDS, parent] | nodes[KINDS, nodes[PARENT, parent]]) & BOOK_MENU != 0
     if kinds & PROMPT:
         hides |= prompt_ahead(data, after, end)
     if (found & HIDING or kinds & STYLED) and not kinds & SOURCE and not W[s.SHOW_ALL]:

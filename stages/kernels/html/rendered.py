@@ -201,6 +201,8 @@ def end_node(data, k, K, nodes, base):  # type: ignore[no-untyped-def]
         start = nodes[M_FROM, c]
         if glyph_of(data, start, nodes[M_TO, c]) == 0x221A:
             nodes[M_AT, p] -= 1
+            if nodes[M_SECOND, p] == k:
+                nodes[M_SECOND, p] = 0
             return k
     if nodes[M_KIND, c] in (MSUBSUP, MOVER, MROOT, MUNDEROVER):
         reorder(nodes, base, k)
@@ -234,10 +236,8 @@ def read_drawn(data, pos, end, T, W, nodes):  # type: ignore[no-untyped-def]
         if after < 0:
             break
         if closing:
-            if h == _CONTAINER:
-                return pos, K
-            k = depth - 1
-            while k >= 0 and W[s.DRAWN + 3 * k] != h:
+            k = 0 if h == _CONTAINER else depth - 1
+            while k >= 0 and h != _CONTAINER and W[s.DRAWN + 3 * k] != h:
                 k -= 1
             while k >= 0 and depth > k:
                 depth -= 1
@@ -246,6 +246,8 @@ def read_drawn(data, pos, end, T, W, nodes):  # type: ignore[no-untyped-def]
                     over = -1
                 elif over < 0 and node >= 0 and (depth == 0 or W[s.DRAWN + 3 * depth - 2] != node):
                     K = end_node(data, node, K, nodes, base)
+            if h == _CONTAINER:
+                return pos, K
             pos = after
             continue
         if h == _CONTAINER or h in _SOURCES or depth >= DEPTH or (found >> t.DATA_LATEX) & 1:

@@ -95,13 +95,14 @@ def mark_ahead(data, pos, end):  # type: ignore[no-untyped-def]
         wide |= data[i] == 58 and data[i + 1] == 55 and data[i + 2] == 46 and data[i + 3] == 48  # font:7.0pt
     if not wide or stop - start > 8 or stop == start:
         return start, stop, -1
-    pos = after + 1
+    pos = behind = after + 1
     while pos < end:
         if data[pos] == 38 and pos + 5 < end and data[pos + 1] == 110 and data[pos + 5] == 59:
             pos += 6
         elif (
             data[pos] == 60
             and pos + 2 < end
+            and pos > behind
             and (data[pos + 1] == 33 or (data[pos + 1] == 47 and data[pos + 2] | 0x20 == 115))
         ):
             pos = find_byte(data, pos, end, 62) + 1
@@ -111,7 +112,7 @@ def mark_ahead(data, pos, end):  # type: ignore[no-untyped-def]
             pos += 2
         else:
             break
-    return start, stop, pos if pos < end else -1
+    return start, stop, pos if behind < pos < end else -1
 
 
 @inline_kernel

@@ -163,7 +163,7 @@ def code_of_glyph(data, pos, after):  # type: ignore[no-untyped-def]
             code = code * 16 + np.int64(data[k]) - (48 if data[k] <= 57 else 55)
             k += 1
         if k > first and k < after and (data[k] in (34, 39, 32, 62)):
-            return code if code < 0x110000 else np.int64(0)
+            return code if 32 <= code < 0xD800 or 0xE000 <= code < 0x110000 else np.int64(0)
     return np.int64(0)
 
 

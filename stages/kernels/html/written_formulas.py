@@ -23,7 +23,11 @@ FROM_MATHML, FROM_IMAGE, FROM_SCRIPT, FROM_ATTRIBUTE, FROM_DRAWING, FROM_GLYPHS 
 
 @inline_kernel
 def put_dollars(W, out, place, start, stop, display, source):  # type: ignore[no-untyped-def]
-    """Make TeX at ``out[start:stop]`` a formula at ``place``, at least three bytes before it: next o."""
+    """Make TeX at ``out[start:stop]`` a formula at ``place``, at least three bytes before it: next o.
+
+    TeX is written behind the text first, three bytes beyond its end, even where it takes the place of what stands there: if nothing
+    of it is left, that stays as it was.
+    """
     start, stop = tex.skip_wrapper(out, start, stop)
     o = place
     if start >= stop:
@@ -59,7 +63,8 @@ def place_of_formula(W, out, o, source):  # type: ignore[no-untyped-def]
     """Where a formula from ``source`` is written; -1 if it stands there already."""
     place = W[s.REGION_FROM] if W[s.REGION] == s.RENDERED_REGION else o
     last = W[s.MATH_TO]
-    if last > W[s.TEXT] and (last == place or (last + 1 == place and out[last] == 32)) and W[s.MATH_SOURCE] != source:
+    is_here = last > W[s.TEXT] and W[s.MATH_FROM] >= W[s.TEXT]  # a displayed one ends one byte behind its block
+    if is_here and (last == place or (last + 1 == place and out[last] == 32)) and W[s.MATH_SOURCE] != source:
         if W[s.MATH_SOURCE] == FROM_GLYPHS or (source == FROM_SCRIPT and W[s.MATH_SOURCE] != FROM_ATTRIBUTE):
             return W[s.MATH_FROM]
         return -1
@@ -93,7 +98,7 @@ def formula_element(data, tag_at, pos, end, found, T, W, nodes, out, o):  # type
     place = place_of_formula(W, out, o, FROM_MATHML)
     if place < 0:
         return after, o
-    start = place + 3
+    start = o + 3
     stop = start
     if W[s.TEX_FROM] >= 0:
         stop = tex.copy_tex(data, W[s.TEX_FROM], W[s.TEX_TO], False, T, out, start)
@@ -120,7 +125,7 @@ def formula_tree(data, K, size, display, source, T, W, nodes, out, o):  # type: 
     place = place_of_formula(W, out, o, source)
     if K == 0 or place < 0 or W[s.REGION] == s.HIDDEN_REGION:
         return o
-    start = place + 3
+    start = o + 3
     stop = formulas.write_math(data, K, T, W, nodes, out, start, start + size - 8)
     if W[s.FULL]:
         return o
@@ -155,12 +160,12 @@ def json_formula(data, start, stop, T, W, out, o):  # type: ignore[no-untyped-de
         i += 1
     i += 22  # xpression&quot;:&quot;
     last = i
-    while last < stop and not (data[last] == 38 and data[last + 1] == 113 and data[last - 1] != 92):
-        last += 1
+    while last < stop and not (data[last] == 38 and data[last + 1] == 113):
+        last += 1 + (data[last] == 92 and last + 1 < stop)
     place = place_of_formula(W, out, o, FROM_ATTRIBUTE)
     if last >= stop or place < 0:
         return o
-    first = place + 3
+    first = o + 3
     end = tex.copy_tex(data, i, last, False, T, out, first)
     to, k = first, first
     while k < end:
@@ -183,8 +188,8 @@ def formula_span(data, start, stop, is_url, display, source, T, W, out, o):  # t
     place = place_of_formula(W, out, o, source)
     if place < 0:
         return o
-    stop = tex.copy_tex(data, start, stop, is_url, T, out, place + 3)
-    start = skip_settings(out, place + 3, stop) if is_url else place + 3
+    stop = tex.copy_tex(data, start, stop, is_url, T, out, o + 3)
+    start = skip_settings(out, o + 3, stop) if is_url else o + 3
     now = put_dollars(W, out, place, start, stop, display, source)
     return written(W, o, now) if now > place else o
 
@@ -203,6 +208,15 @@ def is_tex(data, start, stop, T, out, o):  # type: ignore[no-untyped-def]
     """Whether an attribute looks like TeX; ``out[o:]`` is scratch."""
     stop = tex.copy_tex(data, start, min(stop, start + 400), False, T, out, o)
     return stop > o and tex.looks_like_tex(out, o, stop)
+
+
+@inline_kernel
+def is_word(data, start, stop):  # type: ignore[no-untyped-def]
+    """Whether an attribute is two letters or more and nothing else."""
+    for i in range(start, stop):
+        if not 97 <= data[i] | 0x20 <= 122:
+            return False
+    return stop > start + 1
 
 
 @inline_kernel
@@ -233,7 +247,7 @@ def formula_image(data, found, kinds, T, W, nodes, out, o):  # type: ignore[no-u
         return quoted_formula(data, alt, alt_stop, False, T, W, nodes, out, o)
     top = W[s.STACK_NODES + W[s.DEPTH] - 1]
     around = nodes[KINDS, top] | nodes[KINDS, nodes[PARENT, top]]
-    if around & (MATH | FORMULA):
+    if around & (MATH | FORMULA) and not (has_alt and is_word(data, alt, alt_stop)):
         kinds |= PICTURE | DISPLAY
     if (
         stop == 0
