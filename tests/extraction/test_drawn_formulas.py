@@ -259,3 +259,15 @@ def test_a_formula_at_the_end_of_a_block_is_not_that_of_the_next() -> None:
     for between in ("a", "ab", "é"):
         page = f"<p><math display=block><mi>x</mi></math></p><p>{between}<script type='math/tex'>y</script></p>"
         assert text_of(page) == f"$$x$$\n\n{between}$y$"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<p>So <span class=latex-rendered data-attrs='xpression&quot{}&quot;x'></span> holds",
+        "<p>So <img src='i.upmath.me/sv{}x'> holds",
+    ],
+)
+def test_what_only_begins_like_a_source_gives_no_part_of_a_character(page: str) -> None:
+    for text in ("é" * 12, "e" + "é" * 12, "日" * 12, "e日" * 6, "ee" + "日" * 12):
+        assert text_of(page.format(text)) == "So holds"

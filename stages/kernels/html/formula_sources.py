@@ -102,7 +102,7 @@ def names_tex(data, start, stop):  # type: ignore[no-untyped-def]
 def path_of_upmath(data, start, stop):  # type: ignore[no-untyped-def]
     """(start, stop) of TeX in the path of ``i.upmath.me/svg/``; (0, 0)."""
     for i in range(start, min(start + 20, stop - 14)):
-        if data[i] == 117 and data[i + 1] == 112 and data[i + 2] == 109 and data[i + 6] == 46 and data[i + 9] == 47:
+        if data[i] == 117 and data[i + 1] == 112 and data[i + 2] == 109 and data[i + 6] == 46 and data[i + 13] == 47:
             return i + 14, stop  # upmath.me/svg/
     return 0, 0
 

@@ -156,8 +156,17 @@ def quoted_formula(data, start, stop, display, T, W, nodes, out, o):  # type: ig
 def json_formula(data, start, stop, T, W, out, o):  # type: ignore[no-untyped-def]
     """TeX under the first name that ends with ``xpression`` of a JSON object in an attribute (Substack): next o."""
     i = start
-    while i + 22 < stop and not (data[i] == 120 and data[i + 1] == 112 and data[i + 8] == 110 and data[i + 9] == 38):
+    while i + 22 < stop and not (
+        data[i] == 120
+        and data[i + 1] == 112
+        and data[i + 8] == 110
+        and data[i + 9] == 38
+        and data[i + 15] == 58
+        and data[i + 21] == 59
+    ):
         i += 1
+    if i + 22 >= stop:
+        return o
     i += 22  # xpression&quot;:&quot;
     last = i
     while last < stop and not (data[last] == 38 and data[last + 1] == 113):
