@@ -240,3 +240,11 @@ def test_the_title_of_a_book_stands_in_its_bar_and_is_no_heading() -> None:
         text_of("<div class=menu><h1 class=menu-title>Dinner</h1><h4 class=menu-title>Grilled fish</h4></div>")
         == "# Dinner\n\n#### Grilled fish"
     )
+
+
+@pytest.mark.parametrize(
+    "page", ["x<sup>a日<code>b</code></sup>", "<tex>日<code>b", "<a href=#x><code>#</code></a>日本"]
+)
+def test_a_mark_of_code_stands_between_characters(page: str) -> None:
+    for around in ("<h2>é{}", "<table><tr><th>a<th>b<tr><td>é{}<td>c</table>"):
+        assert "�" not in text_of(around.format(page))

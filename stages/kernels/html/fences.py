@@ -165,6 +165,8 @@ def write_inline(text, blocks, block, out, o):  # type: ignore[no-untyped-def]
         mark += 1
         if place < start or place > stop or is_end != ticked:
             continue
+        while place < stop and text[place] & 0xC0 == 0x80:
+            place += 1  # what was written before it moved the text
         o = copy_text(text, start, place, out, o)
         o = put_tick(out, begin, o, is_end)
         ticked = not ticked

@@ -198,7 +198,7 @@ def write_cell(text, blocks, first, last, inherited, node0, markdown, out, o):  
             marks = 0
         start = blocks[h.TEXT_START, b]
         for i in range(start, blocks[h.TEXT_STOP, b]):
-            while markdown and mark < marks and blocks[h.MARK, mark] // 2 <= i:
+            while markdown and mark < marks and blocks[h.MARK, mark] // 2 <= i and text[i] & 0xC0 != 0x80:
                 is_end = blocks[h.MARK, mark] & 1 != 0
                 if is_end == ticked:
                     o = put_tick(out, begin, o, is_end)
