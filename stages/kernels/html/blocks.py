@@ -283,19 +283,9 @@ def end_tag(data, pos, end, T, W, blocks, nodes, out, o):  # type: ignore[no-unt
 
 
 @inline_kernel
-def read_markup(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: ignore[no-untyped-def]
-    """Whatever begins with the ``<`` at ``pos``: (position after it, next o)."""
-    c = data[pos + 1] if pos + 1 < end else 0
-    if 97 <= c | 0x20 <= 122:
-        return start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o)
-    if c == 47 and pos + 2 < end:
-        if 97 <= data[pos + 2] | 0x20 <= 122:
-            return end_tag(data, pos, end, T, W, blocks, nodes, out, o)
-        return skip_markup(data, pos, end), o
-    if c == 33 or c == 63:
-        return skip_markup(data, pos, end), o
-    out[o] = 60
-    return pos + 1, o + 1
+def is_letter(data, pos, end):  # type: ignore[no-untyped-def]
+    """Whether a letter of ASCII stands at ``pos``."""
+    return pos < end and 97 <= data[pos] | 0x20 <= 122
 
 
 @inline_kernel
@@ -347,8 +337,15 @@ def scan_page(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
             before = o
             pos, o = read_reference(data, pos, end, T, out, o)
             o = fold_reference(out, before, o, W[s.TEXT], hard)
+        elif is_letter(data, pos + 1, end):
+            pos, o = start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o)
+        elif pos + 1 < end and data[pos + 1] == 47 and is_letter(data, pos + 2, end):
+            pos, o = end_tag(data, pos, end, T, W, blocks, nodes, out, o)
+        elif pos + 1 < end and (data[pos + 1] == 33 or data[pos + 1] == 63 or (data[pos + 1] == 47 and pos + 2 < end)):
+            pos = skip_markup(data, pos, end)
         else:
-            pos, o = read_markup(data, pos, end, T, W, blocks, nodes, pages, d, out, o)
+            out[o] = 60
+            pos, o = pos + 1, o + 1
     if W[s.REGION] != 0:
         W[s.REGION_OVER] = 1
         o = settle(data, W, blocks, nodes, out, o)
