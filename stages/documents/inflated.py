@@ -220,21 +220,11 @@ def _salvage_lz4(file: Any, start: int) -> Iterator[bytes]:
         return
 
 
-class _Rest:
+class _Rest(Forwards):
     """A file that is not closed by those who read it."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
-        self.closed = False
 
     def read(self, size: int = -1) -> bytes:
         return bytes(self._file.read(size if size >= 0 else None))
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return False
-
-    def close(self) -> None:
-        self.closed = True

@@ -283,7 +283,7 @@ def end_tag(data, pos, end, T, W, blocks, nodes, out, o):  # type: ignore[no-unt
 
 
 @inline_kernel
-def is_letter(data, pos, end):  # type: ignore[no-untyped-def]
+def letter_at(data, pos, end):  # type: ignore[no-untyped-def]
     """Whether a letter of ASCII stands at ``pos``."""
     return pos < end and 97 <= data[pos] | 0x20 <= 122
 
@@ -337,9 +337,9 @@ def scan_page(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
             before = o
             pos, o = read_reference(data, pos, end, T, out, o)
             o = fold_reference(out, before, o, W[s.TEXT], hard)
-        elif is_letter(data, pos + 1, end):
+        elif letter_at(data, pos + 1, end):
             pos, o = start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o)
-        elif pos + 1 < end and data[pos + 1] == 47 and is_letter(data, pos + 2, end):
+        elif pos + 1 < end and data[pos + 1] == 47 and letter_at(data, pos + 2, end):
             pos, o = end_tag(data, pos, end, T, W, blocks, nodes, out, o)
         elif pos + 1 < end and (data[pos + 1] == 33 or data[pos + 1] == 63 or (data[pos + 1] == 47 and pos + 2 < end)):
             pos = skip_markup(data, pos, end)

@@ -197,6 +197,18 @@ def note_math_text(data, start, stop, nodes, column):  # type: ignore[no-untyped
 
 
 @inline_kernel
+def close_math(nodes, base, K, W, depth, kind):  # type: ignore[no-untyped-def]
+    """The end tag of an element of ``kind`` behind ``K`` nodes: closes the innermost that is open, and all in it; how many stay open."""
+    k = depth - 1
+    while k > 0 and nodes[M_KIND, base + W[s.MATH_STACK + k]] != kind:
+        k -= 1
+    while k > 0 and depth > k:
+        depth -= 1
+        nodes[M_END, base + W[s.MATH_STACK + depth]] = K
+    return depth
+
+
+@inline_kernel
 def read_math(data, pos, end, T, W, nodes):  # type: ignore[no-untyped-def]
     """Read a formula from behind its start tag, its attributes in ``W``: (position after it, number of its nodes).
 
@@ -250,12 +262,7 @@ def read_math(data, pos, end, T, W, nodes):  # type: ignore[no-untyped-def]
             if overflow > 0:
                 overflow -= 1
                 continue
-            k = depth - 1
-            while k > 0 and nodes[M_KIND, base + W[s.MATH_STACK + k]] != kind:
-                k -= 1
-            while k > 0 and depth > k:
-                depth -= 1
-                nodes[M_END, base + W[s.MATH_STACK + depth]] = K
+            depth = close_math(nodes, base, K, W, depth, kind)
             continue
         if kind >= ANNOTATION:
             stop, marked = skip_annotation(data, pos, end, T, W, kind)

@@ -24,6 +24,7 @@ from stages.kernels.html.mathml import (
     NONE,
     SIGN_SHIFT,
     add_math_node,
+    close_math,
     note_math_text,
 )
 from stages.kernels.html.tables import FNV_START, MATH_TABLE, fnv, look_up, mix
@@ -136,12 +137,7 @@ def read_quoted(data, pos, stop, T, W, nodes):  # type: ignore[no-untyped-def]
             return 0
         if closing:
             pos, _ = read_attributes(data, pos, stop, -1, T, nodes)
-            k = depth - 1
-            while k > 0 and nodes[M_KIND, base + W[s.MATH_STACK + k]] != kind:
-                k -= 1
-            while k > 0 and depth > k:
-                depth -= 1
-                nodes[M_END, base + W[s.MATH_STACK + depth]] = K
+            depth = close_math(nodes, base, K, W, depth, kind)
             continue
         if (K == 0) != (kind == MATH):
             return 0
