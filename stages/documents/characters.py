@@ -6,15 +6,19 @@ vertical tabs and form feeds end lines for every reader but those that look for 
 be seen is empty: white space of any script, zero-width characters, fillers. Tabs, carriage returns, joiners (U+200C,
 U+200D) and directional marks stay: they carry meaning inside words.
 
-Price: 2 ns a byte to look, on Arrow's side; only the texts that have one are rewritten.
+Price: 0.1 ns a byte to look (`odd_texts`); only the texts that have one are rewritten.
 """
 
 from __future__ import annotations
 
 import re
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from stages.kernels.columns.ragged import text_buffers
+from stages.kernels.unicode.odd_texts import odd_or_blank, ranges_of
 
 LINE_ENDS = "\x0b\x0c\x85\u2028\u2029"
 NO_CHARACTERS = [*range(0xFDD0, 0xFDF0), *(plane << 16 | last for plane in range(17) for last in (0xFFFE, 0xFFFF))]
@@ -29,19 +33,23 @@ Default_Ignorable_Code_Point)."""
 _STEERING = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]{0,1000}(?:\x07|\x1b\\)")
 """Sequences that steer a terminal: colours and cursor (CSI), titles and links (OSC), as ECMA-48 writes them."""
 _TABLE = {**dict.fromkeys(map(ord, REMOVED)), **dict.fromkeys(map(ord, LINE_ENDS), "\n")}
-_ODD = "[" + REMOVED.replace("\\", "") + LINE_ENDS + "]"
-_BLANK = r"\A[" + UNSEEN + REMOVED + LINE_ENDS + r"]*\z"
 _BLANK_TEXT = re.compile(r"\A[" + UNSEEN + REMOVED + LINE_ENDS + r"]*\Z")
 
+_ODD = ranges_of(map(ord, REMOVED + LINE_ENDS))
+_UNSEEN = ranges_of(
+    code
+    for first, last in re.findall("(.)(?:-(.))?", UNSEEN + REMOVED + LINE_ENDS, re.DOTALL)
+    for code in range(ord(first), ord(last or first) + 1)
+)
 
 def cleaned(texts: pa.LargeStringArray) -> pa.LargeStringArray:
     """The texts, row for row, nulls too, as `clean` has them."""
-    odd = pc.or_(pc.match_substring_regex(texts, _ODD), pc.match_substring_regex(texts, _BLANK))
-    if not pc.any(odd, min_count=0).as_py():
+    odd = odd_or_blank(*text_buffers(texts), _ODD, _UNSEEN)
+    rows = np.flatnonzero(odd)
+    if not len(rows):
         return texts
-    rows = odd.to_pylist()
-    new = [clean(text.as_py()) for text, is_odd in zip(texts, rows, strict=True) if is_odd]
-    return pc.replace_with_mask(texts, pc.fill_null(odd, False), pa.array(new, pa.large_string()))
+    new = [None if text is None else clean(text) for text in texts.take(rows).to_pylist()]
+    return pc.replace_with_mask(texts, pa.array(odd), pa.array(new, pa.large_string()))
 
 
 def clean(text: str) -> str:

@@ -22,6 +22,7 @@ from resiliparse.parse.encoding import detect_encoding
 
 from stages.documents.charset_names import CODECS, decode, known
 from stages.documents.charset_words import MARKS, SCORED, best_single, margin, outside, words
+from stages.kernels.html.byte_scan import utf8_characters
 
 SAMPLE = 256 << 10
 """Bytes of a page that detection and trial decoding look at."""
@@ -74,7 +75,6 @@ LEGACY = {
 
 _LANG = re.compile(rb"""<html[^>]{0,300}?\blang\s*=\s*["']?\s*([A-Za-z]{2})\b""", re.IGNORECASE)
 _MARKUP = re.compile(rb"<(script|style)\b.*?</\1|<!--.*?-->|<[/!A-Za-z][^>]{0,4000}>", re.IGNORECASE | re.DOTALL)
-_WRONG_BYTES = re.compile("[\udc80-\udcff]+")
 _ESCAPES = re.compile(rb"\x1b(?:\$[@B]|\([BJI])")
 """What shifts ISO-2022-JP; no other text has ESC before these."""
 _CONTROLS = re.compile(rb"[\x80-\x9f]")
@@ -91,8 +91,6 @@ pages in it 0.21 and 0.49 at least; no page of 252 in other Western charsets has
 MIN_STRANGE = 2
 MARKED = 0.9
 """Share of typographic marks in what is outside ASCII that makes a text windows-1252; uchardet calls those ibm852."""
-_LONGEST = 4
-"""Bytes of a character of UTF-8: a run of wrong ones is counted as that many characters."""
 
 
 class Fit(NamedTuple):
@@ -105,10 +103,7 @@ class Fit(NamedTuple):
 def fit(sample: bytes, name: str) -> Fit:
     """How well a charset decodes a sample; the character that the sample's end cuts is not counted."""
     if name == "utf-8":
-        text = sample.decode("utf-8", "surrogateescape")
-        runs = [len(run) for run in _WRONG_BYTES.findall(text)]
-        wrong = sum(-(-run // _LONGEST) for run in runs)
-        right = outside(text) - sum(runs)
+        right, wrong = utf8_characters(sample)
     else:
         text = decode(sample, name)
         wrong = text.count("\ufffd")

@@ -22,6 +22,7 @@ from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
 
 from stages import extraction
+from stages.kernels.html.byte_scan import closes_itself
 from stages.rules import own_functions
 
 Extract = Callable[[pa.LargeBinaryArray], pa.LargeStringArray]
@@ -33,7 +34,7 @@ def close_empty_elements(html: bytes, content_type: str | None) -> bytes:
     """XHTML's ``<script/>`` as ``<script></script>``: an HTML parser would take the rest of the page for script."""
     head = html[:1024]
     is_xhtml = head.lstrip().startswith(b"<?xml") or b"www.w3.org/1999/xhtml" in head or "xhtml" in (content_type or "")
-    if not is_xhtml or b"/>" not in html:
+    if not is_xhtml or not closes_itself(html):
         return html
     return _RAW_ELEMENT.sub(rb"<\1\2></\1>", html)
 
