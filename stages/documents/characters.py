@@ -42,6 +42,7 @@ _UNSEEN = ranges_of(
     for code in range(ord(first), ord(last or first) + 1)
 )
 
+
 def cleaned(texts: pa.LargeStringArray) -> pa.LargeStringArray:
     """The texts, row for row, nulls too, as `clean` has them."""
     odd = odd_or_blank(*text_buffers(texts), _ODD, _UNSEEN)

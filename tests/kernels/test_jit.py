@@ -1,0 +1,45 @@
+"""How kernels are compiled: what of a kernel can be seen from outside."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+
+from stages.kernels.jit import kernel, lean_inline_kernel, lean_kernel
+
+
+def _total(data, i):  # type: ignore[no-untyped-def]
+    """Calls itself, so that LLVM cannot write it into its caller."""
+    return 0 if i == len(data) else data[i] + TOTAL(data, i + 1) * 3 // 2
+
+
+TOTAL: Any = lean_inline_kernel(_total)
+
+
+@lean_kernel
+def lean(data):  # type: ignore[no-untyped-def]
+    return TOTAL(data, 0)
+
+
+@kernel
+def plain(data):  # type: ignore[no-untyped-def]
+    return data.copy()
+
+
+def defined(compiled: Any) -> list[str]:
+    """The lines of LLVM's code that begin the functions of a compiled kernel."""
+    (code,) = compiled.inspect_llvm().values()
+    return re.findall(r"^define .*", code, re.MULTILINE)
+
+
+def test_only_a_kernel_itself_can_be_called_from_outside() -> None:
+    numbers = np.arange(5)
+    assert lean(numbers) == 34
+    assert plain(numbers).tolist() == [0, 1, 2, 3, 4]
+    for compiled in (lean, plain):
+        functions = defined(compiled)
+        outside = [line for line in functions if not line.startswith("define internal")]
+        assert outside and all(compiled.__name__ in line for line in outside)
+    assert any("total" in line for line in defined(lean))
