@@ -15,8 +15,7 @@ from typing import Any
 
 import llvmlite.binding
 import numba
-from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import Compiler
+from numba.core import codegen, compiler
 from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic
 
@@ -25,6 +24,8 @@ from stages.kernels.cache import KernelCache, is_stage
 CONFIG: Any = numba.config
 COMPILE: Any = numba.njit
 """Untyped: Numba's stubs do not know all of its options."""
+CodeLibrary: Any = codegen.JITCodeLibrary
+Compiler: Any = compiler.Compiler
 INTRINSIC: Callable[[Callable[..., Any]], Callable[..., Any]] = intrinsic
 LEVELS = {
     "x86_64": ("x86-64-v3", "avx2 bmi bmi2 f16c fma lzcnt movbe popcnt"),
@@ -47,7 +48,7 @@ if CONFIG.CPU_NAME is None and (_level := named_level()) is not None:
     CONFIG.CPU_NAME, CONFIG.CPU_FEATURES = _level, ""
 
 
-class KernelLibrary(JITCodeLibrary):
+class KernelLibrary(CodeLibrary):  # type: ignore[misc]
     """The machine code of one kernel, which nothing else is linked with: only the kernel itself is seen from outside.
 
     So LLVM may change how the kernel calls its own functions: an array is seven words on the stack of each call, of
@@ -61,7 +62,7 @@ class KernelLibrary(JITCodeLibrary):
         super()._optimize_final_module()
 
 
-class KernelCompiler(Compiler):
+class KernelCompiler(Compiler):  # type: ignore[misc]
     """Numba's compiler, which puts what it makes into a `KernelLibrary`."""
 
     def __init__(self, typing_context: Any, target_context: Any, library: Any, *rest: Any) -> None:
