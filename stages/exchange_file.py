@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,15 @@ MAX_GROUP = 256
 
 Array = npt.NDArray[Any]
 Columns = dict[str, Array]
+
+
+class Gathered(Protocol):
+    """A column that is put together while it is written, so that it never stands in memory as a whole."""
+
+    dtype: np.dtype[Any]
+
+    def blocks(self, start: int, stop: int) -> Iterator[Array]:
+        """The values from ``start`` to ``stop - 1``, piece by piece; a piece may be overwritten by the next one."""
 
 
 class CorruptIntermediate(DamagedFile):
@@ -64,7 +73,11 @@ def write_partitioned(
 
 
 def write_ordered(
-    store: Store, address: str, columns: Columns, bounds: Mapping[str, Array], about: dict[str, Any] | None = None
+    store: Store,
+    address: str,
+    columns: Mapping[str, Array | Gathered],
+    bounds: Mapping[str, Array],
+    about: dict[str, Any] | None = None,
 ) -> None:
     """Write columns whose records already stand in partition order; ``bounds`` gives each column's P + 1 limits."""
     names = list(columns)
@@ -77,10 +90,11 @@ def write_ordered(
             table[partition, :-1] = [*(stop - start for start, stop in limits), position]
             digest = xxhash.xxh3_64(table[partition, :-1].tobytes())
             for name, (start, stop) in zip(names, limits, strict=True):
-                view = np.ascontiguousarray(columns[name][start:stop]).view(np.uint8).data
-                digest.update(view)
-                sink.write(view)
-                position += len(view)
+                for values in _blocks(columns[name], start, stop):
+                    view = values.view(np.uint8).data
+                    digest.update(view)
+                    sink.write(view)
+                    position += len(view)
             table[partition, -1] = digest.intdigest()
         sink.write(table.tobytes())
         footer = {
@@ -92,6 +106,13 @@ def write_ordered(
         encoded = json.dumps(footer, sort_keys=True, separators=(",", ":")).encode()
         own = xxhash.xxh3_64_digest(encoded + name_of(address))
         sink.write(encoded + len(encoded).to_bytes(8, "little") + own + MARK)
+
+
+def _blocks(column: Array | Gathered, start: int, stop: int) -> Iterator[Array]:
+    if isinstance(column, np.ndarray):
+        yield np.ascontiguousarray(column[start:stop])
+    else:
+        yield from column.blocks(start, stop)
 
 
 def read_about(store: Store, address: str) -> tuple[dict[str, Any], dict[str, int]]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,8 +38,8 @@ from stages.exchange_file import (
     write_ordered,
     write_partitioned,
 )
-from stages.kernels.columns.gather import copy_rows
 from stages.kernels.columns.ragged import offsets_of, text_buffers
+from stages.kernels.columns.rows import Pieces
 from stages.kernels.dedup import unionfind
 from stages.kernels.dedup.shingles import shingle_sets
 from stages.kernels.unicode.normalise import normalise
@@ -173,19 +174,29 @@ def extract_shingles(
     parts: list[Columns] = []
     for split, (start, stop) in zip(splits, limits.tolist(), strict=True):
         parts += shingles_of(store, split, {name: column[start:stop] for name, column in found.items()})
+    sets = [part.pop("hash").view(np.uint8) for part in parts]
     records = concatenate(parts)
-    del parts
     order, bounds = order_by_partition(records["place"] - first_place, last_place - first_place)
-    sizes = records["size"]
-    starts = offsets_of(sizes)
-    hashes = np.empty(len(records["hash"]), np.uint64)
-    targets = offsets_of(sizes[order])
-    byte_starts, byte_sizes = starts[:-1][order] * 8, sizes[order] * 8
-    copy_rows(records["hash"].view(np.uint8), byte_starts, byte_sizes, targets[:-1] * 8, hashes.view(np.uint8))
-    columns = {name: column[order] for name, column in records.items() if name not in ("hash", "place")}
-    bounds_of = dict.fromkeys(columns, bounds) | {"hash": targets[bounds]}
+    columns = {name: column[order] for name, column in records.items() if name != "place"}
+    hashes = _Sets(Pieces(sets, offsets_of(records["size"]), _Sets.dtype), order, offsets_of(columns["size"]))
+    bounds_of = dict.fromkeys(columns, bounds) | {"hash": hashes.offsets[bounds]}
     write_ordered(store, output, columns | {"hash": hashes}, bounds_of, signing_method(store, splits[0]["signatures"]))
-    return {"texts": len(order), "shingles": len(hashes)}
+    return {"texts": len(order), "shingles": int(hashes.offsets[-1])}
+
+
+@dataclass(frozen=True)
+class _Sets:
+    """Shingle sets in the order in which they are written: they are most of what the task holds, and stand once."""
+
+    pieces: Pieces
+    order: Array
+    offsets: Array
+    """In hashes, of the sets in this order."""
+    dtype = np.dtype(np.uint64)
+
+    def blocks(self, start: int, stop: int) -> Iterator[Array]:
+        first, last = np.searchsorted(self.offsets, (start, stop))
+        return self.pieces.blocks(self.order[first:last])
 
 
 def shingles_of(store: Store, split: dict[str, Any], records: Columns) -> Iterator[Columns]:

@@ -6,11 +6,15 @@ import hashlib
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline.store.storage import Store
 from stages import clusters
-from stages.exchange_file import CorruptIntermediate, read_partition
+from stages.clusters.components import _Sets
+from stages.exchange_file import CorruptIntermediate, read_partition, read_partitions, write_ordered
+from stages.kernels.columns.ragged import offsets_of
+from stages.kernels.columns.rows import Pieces
 from tests.support.dedup_corpus import Page, cluster, many_partitions, run_phases, split_up
 from tests.support.dedup_families import all_families
 
@@ -100,6 +104,29 @@ def test_a_second_run_and_a_run_killed_in_any_phase_give_the_same_bytes(
             store.remove(address)
         run_phases(store, phases, discard=False)
         assert {address: store.read_bytes(address) for address, _ in store.list("clusters")} == expected
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 1, 0, 2]])
+def test_shingle_sets_are_written_in_the_order_of_their_places_from_where_they_lie(
+    store: Store, order: list[int]
+) -> None:
+    sets = [[5, 6, 7], [1], [], [2, 3]]
+    parts = [np.array(values, np.uint64).view(np.uint8) for values in ([*sets[0], *sets[1]], [*sets[2], *sets[3]])]
+    sizes = np.array([len(values) for values in sets])
+    offsets = offsets_of(sizes[order])
+    hashes = _Sets(Pieces(parts, offsets_of(sizes), _Sets.dtype), np.array(order), offsets)
+    columns, bounds = {"size": sizes[order]}, np.array([0, 1, 1, 4])
+    expected = np.array([value for place in order for value in sets[place]], np.uint64)
+    limits = {"size": bounds, "hash": offsets[bounds]}
+    write_ordered(store, "gathered.part", columns | {"hash": hashes}, limits)
+    gathered = store.read_bytes("gathered.part")
+    write_ordered(store, "gathered.part", columns | {"hash": expected}, limits)
+    assert store.read_bytes("gathered.part") == gathered
+    assert [part["hash"].tolist() for part in read_partitions(store, "gathered.part")] == [
+        sets[order[0]],
+        [],
+        expected[len(sets[order[0]]) :].tolist(),
+    ]
 
 
 def test_a_damaged_intermediate_file_is_removed_and_named(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.clusters.pages import order_by
-from stages.kernels.dedup import band_buckets, minhash, unionfind
+from stages.kernels.dedup import band_buckets, minhash, shingles, unionfind
 from stages.kernels.dedup.jaccard import ShingleSets, pair_similarities
 from stages.kernels.dedup.survivors import choose_again, choose_survivors
 from tests.slow import dedup as slow
@@ -20,6 +21,43 @@ def ragged(sets: list[set[int]]) -> ShingleSets:
     sizes = np.array([len(found) for found in sets], np.int64)
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
     return ShingleSets.of(np.array([value for found in sets for value in sorted(found)], np.uint64), starts, sizes)
+
+
+SETS = [
+    (set(range(0, 400, 2)), set(range(0, 400, 3)), 67 / (200 + 134 - 67)),
+    (set(range(100)), set(range(90, 1000)), 10 / 1000),  # the whole of one beside the upper half of the other
+    (set(range(500, 600)), set(range(550)), 50 / 600),
+    ({7}, {7}, 1.0),
+    ({7}, {8}, 0.0),
+    ({7}, set(), 0.0),
+    (set(), set(), 0.0),
+    ({0, 2**64 - 1}, {2**64 - 1}, 0.5),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "expected"), SETS)
+def test_halves_of_sets_merged_side_by_side_count_every_shared_hash_once(
+    one: set[int], other: set[int], expected: float
+) -> None:
+    left, right = np.array([0, 1], np.int64), np.array([1, 0], np.int64)
+    assert pair_similarities(ragged([one, other]), left, right).tolist() == [expected, expected]
+
+
+REPEATS = [
+    ([[3, 3, 3], [3, 4, 4], [], [0, 0, 2**64 - 1], [2**64 - 1]], [[3], [3, 4], [], [0, 2**64 - 1], [2**64 - 1]]),
+    ([[], [], []], [[], [], []]),
+    ([[0], [0], [0, 0]], [[0], [0], [0]]),
+]
+
+
+@pytest.mark.parametrize(("texts", "expected"), REPEATS)
+def test_repeats_are_dropped_within_a_text_and_never_across_texts(
+    texts: list[list[int]], expected: list[list[int]]
+) -> None:
+    hashes = np.array([value for text in texts for value in text], np.uint64)
+    offsets = np.concatenate([[0], np.cumsum([len(text) for text in texts])]).astype(np.int64)
+    shingles._drop_repeats(hashes, offsets)
+    assert [hashes[start:stop].tolist() for start, stop in itertools.pairwise(offsets.tolist())] == expected
 
 
 @settings(max_examples=100, deadline=None)

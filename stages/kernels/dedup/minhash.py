@@ -77,14 +77,15 @@ def _distinct(hashes, count, table):  # type: ignore[no-untyped-def]
     table[:capacity] = np.uint64(0)
     kept = 0
     for k in range(count):
-        value = hashes[k] | _ONE
+        found = hashes[k]
+        value = found | _ONE
         slot = (value >> _S32) & mask
         while table[slot] != 0 and table[slot] != value:
             slot = (slot + _ONE) & mask
-        if table[slot] == 0:
-            table[slot] = value
-            hashes[kept] = hashes[k]
-            kept += 1
+        fresh = table[slot] == 0
+        table[slot] = value
+        hashes[np.uint64(kept)] = found
+        kept += 1 if fresh else 0
     return kept
 
 

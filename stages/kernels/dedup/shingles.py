@@ -54,7 +54,8 @@ def shingle_sets(data: Bytes, offsets: Offsets, spaceless: npt.NDArray[np.bool_]
 def shingle_one(data, start, end, spaceless, ngram, power, ring, hashes, first):  # type: ignore[no-untyped-def]
     """Write the shingle hashes of one text from ``hashes[first]`` on, with repeats; return how many.
 
-    ``data`` goes on for `eight.SLACK` bytes after the last text, as `normalise` leaves it.
+    ``data`` goes on for `eight.SLACK` bytes after the last text, as `normalise` leaves it. Indices are made unsigned
+    where they are used: Numba need not ask whether they are negative, and count from the end.
     """
     total = np.uint64(0)
     units = 0
@@ -67,10 +68,10 @@ def shingle_one(data, start, end, spaceless, ngram, power, ring, hashes, first):
         packed = np.uint64(0)
         unit = np.uint64(0)
         if spaceless:
-            packed = np.uint64(data[i])
+            packed = np.uint64(data[np.uint64(i)])
             i += 1
-            while i < end and data[i] & 0xC0 == 0x80:
-                packed = packed << _S8 | np.uint64(data[i])
+            while i < end and data[np.uint64(i)] & 0xC0 == 0x80:
+                packed = packed << _S8 | np.uint64(data[np.uint64(i)])
                 i += 1
         else:
             whole = 8
@@ -85,13 +86,13 @@ def shingle_one(data, start, end, spaceless, ngram, power, ring, hashes, first):
         unit = mix64(unit + packed + np.uint64(i - began) * UNIT_SIZE_WEIGHT)
         i += 0 if spaceless else 1
         if units >= ngram:
-            total -= ring[slot] * power
+            total -= ring[np.uint64(slot)] * power
         total = total * MULTIPLIER + unit
-        ring[slot] = unit
+        ring[np.uint64(slot)] = unit
         slot = slot + 1 if slot + 1 < ngram else 0
         units += 1
         if units >= ngram:
-            hashes[first + count] = mix64(total + size)
+            hashes[np.uint64(first + count)] = mix64(total + size)
             count += 1
     if 0 < units < ngram:
         hashes[first] = mix64(total + np.uint64(units))
@@ -121,14 +122,21 @@ def _all_shingles(data, offsets, spaceless, ngram, ring, hashes, hash_offsets): 
 
 @lean_kernel
 def _drop_repeats(hashes, hash_offsets):  # type: ignore[no-untyped-def]
-    """Keep the first of equal neighbours within each text, in place, and move the offsets with them."""
+    """Keep the first of equal neighbours within each text, in place, and move the offsets with them.
+
+    Every hash is written, at an unsigned index, and the next one over it if it repeats: nothing to guess, a third of
+    the time.
+    """
     position = 0
     start = 0
     for text in range(len(hash_offsets) - 1):
         stop = hash_offsets[text + 1]
-        for k in range(start, stop):
-            if k == start or hashes[k] != hashes[k - 1]:
-                hashes[position] = hashes[k]
-                position += 1
+        if stop > start:
+            previous = ~hashes[start]
+            for k in range(start, stop):
+                value = hashes[k]
+                hashes[np.uint64(position)] = value
+                position += 1 if value != previous else 0
+                previous = value
         start = stop
         hash_offsets[text + 1] = position

@@ -111,7 +111,7 @@ def _normalise(  # type: ignore[no-untyped-def]
         previous_class = 256  # of the character before: 0 plain starter, 1..255 MARK, 256 nothing a MARK may follow
         bad = False
         while i < end:
-            byte = data[i]
+            byte = data[np.uint64(i)]
             if byte < 128:
                 previous_class = 0
                 while i + 8 <= end:
@@ -132,19 +132,19 @@ def _normalise(  # type: ignore[no-untyped-def]
                     position += clear
                     i += clear
                     if clear > 0:
-                        after_space = out[position - 1] == 32
-                    mapped = ascii_table[data[i]]
+                        after_space = out[np.uint64(position - 1)] == 32
+                    mapped = ascii_table[data[np.uint64(i)]]
                     kept = mapped != 255
                     space = mapped == 32
-                    out[position] = mapped
+                    out[np.uint64(position)] = mapped
                     position += 1 if kept and not (space and after_space) else 0
                     after_space = space if kept else after_space
                     i += 1
-                while i < end and data[i] < 128:
-                    mapped = ascii_table[data[i]]
+                while i < end and data[np.uint64(i)] < 128:
+                    mapped = ascii_table[data[np.uint64(i)]]
                     kept = mapped != 255
                     space = mapped == 32
-                    out[position] = mapped
+                    out[np.uint64(position)] = mapped
                     position += 1 if kept and not (space and after_space) else 0
                     after_space = space if kept else after_space
                     i += 1
@@ -156,12 +156,12 @@ def _normalise(  # type: ignore[no-untyped-def]
             code = np.int64(byte & (0x7F >> size))
             broken = False
             for k in range(1, size):
-                code = code << 6 | (data[i + k] & 0x3F)
-                broken |= data[i + k] & 0xC0 != 0x80
+                code = code << 6 | (data[np.uint64(i + k)] & 0x3F)
+                broken |= data[np.uint64(i + k)] & 0xC0 != 0x80
             if broken or code > 0x10FFFF or (size == 3 and code < 0x800) or (size == 4 and code < 0x10000):
                 bad = True
                 break
-            entry = np.int64(table[code])
+            entry = np.int64(table[np.uint64(code)])
             kind = entry & KIND_MASK
             before = position
             if kind == COMPLEX:
@@ -176,7 +176,7 @@ def _normalise(  # type: ignore[no-untyped-def]
             else:
                 previous_class = 0 if entry & PLAIN else 256
             if kind == SPACE:
-                out[position] = 32
+                out[np.uint64(position)] = 32
                 position += 0 if after_space else 1
                 after_space = True
             elif kind == MAP:
@@ -184,12 +184,12 @@ def _normalise(  # type: ignore[no-untyped-def]
                 for k in range(sequence_offsets[number], sequence_offsets[number + 1]):
                     mapped = sequence_data[k]
                     space = mapped == 32
-                    out[position] = mapped
+                    out[np.uint64(position)] = mapped
                     position += 0 if space and after_space else 1
                     after_space = space
             elif kind != DELETE:
                 for k in range(size):
-                    out[position + k] = data[i + k]
+                    out[np.uint64(position + k)] = data[np.uint64(i + k)]
                 position += size
                 after_space = False
             if entry & SPACELESS:
@@ -204,7 +204,7 @@ def _normalise(  # type: ignore[no-untyped-def]
             spaceless[text] = True
             kept_bytes = start
             for k in range(start, position):
-                out[kept_bytes] = out[k]
+                out[np.uint64(kept_bytes)] = out[k]
                 kept_bytes += 1 if out[k] != 32 else 0
             position = kept_bytes
         out_offsets[text + 1] = position
