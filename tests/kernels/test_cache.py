@@ -30,6 +30,12 @@ IMPORTED = """
 import sys
 print(*sorted({"awkward", "numba.np.arraymath", "scipy.linalg"}.intersection(sys.modules)))
 """
+LOAD_ALL = """
+from stages.kernels.compile import kernel, kind_of, lines
+for name, *kinds in lines():
+    kernel(name).compile(tuple(map(kind_of, kinds)))
+    assert not kernel(name).stats.cache_misses, f"{name} is not compiled: python -m stages.kernels.compile"
+"""
 COMPILED, LOADED = "[0, 0, 0, 0] compiled", "[0, 0, 0, 0] loaded"
 
 
@@ -69,6 +75,13 @@ def test_a_kernel_that_is_loaded_needs_nothing_that_compiles(own: Path) -> None:
     env = os.environ | {"NUMBA_CACHE_DIR": str(own)}
     said = subprocess.run(command, cwd=CHECKOUT, env=env, capture_output=True, text=True, check=True)
     assert said.stdout.splitlines() == [LOADED, ""]
+
+
+def test_no_kernel_that_is_compiled_at_set_up_loads_what_compiles(tmp_path: Path) -> None:
+    env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", LOAD_ALL + IMPORTED]
+    said = subprocess.run(command, cwd=CHECKOUT, env=env, capture_output=True, text=True)
+    assert (said.stdout, said.stderr) == ("\n", "")
 
 
 def test_processes_that_compile_at_once_leave_one_whole_file(tmp_path: Path) -> None:

@@ -238,7 +238,9 @@ def _meta(data, found, base, meta_keys, meta_values, spans, names, rank, num_rob
         if found[k, 0] < 0:
             continue
         key = _hash_of(data, found[k, 0], found[k, 1])
-        place = np.searchsorted(meta_keys, key)
+        place = 0
+        while place < len(meta_keys) and meta_keys[place] < key:  # `np.searchsorted` would load SciPy with the kernel
+            place += 1
         if place == len(meta_keys) or meta_keys[place] != key:
             continue
         value = meta_values[place]

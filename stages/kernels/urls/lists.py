@@ -149,7 +149,9 @@ def _match(  # type: ignore[no-untyped-def]
     data_N, offsets_U1, suffix_keys, suffix_masks, prefix_keys, prefix_masks, next_S256, masks_S, bytes_S,
     masks_U, starts_U, stops_U,
 ):  # fmt: skip
-    any_prefix = prefix_keys.max() > 0
+    any_prefix = False
+    for key in prefix_keys:  # `max` of an array would load SciPy with the kernel
+        any_prefix |= key > 0
     for u in range(len(masks_U)):
         start, stop = offsets_U1[u], offsets_U1[u + 1]
         first, end, after = _host(data_N, start, stop)
