@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.clusters.pages import order_by
-from stages.kernels.dedup import band_buckets, minhash, shingles, unionfind
+from stages.kernels.dedup import band_buckets, jaccard, minhash, shingles, unionfind
 from stages.kernels.dedup.jaccard import ShingleSets, pair_similarities
 from stages.kernels.dedup.survivors import choose_again, choose_survivors
 from tests.slow import dedup as slow
@@ -41,6 +41,15 @@ def test_halves_of_sets_merged_side_by_side_count_every_shared_hash_once(
 ) -> None:
     left, right = np.array([0, 1], np.int64), np.array([1, 0], np.int64)
     assert pair_similarities(ragged([one, other]), left, right).tolist() == [expected, expected]
+
+
+def test_pairs_of_a_matrix_are_compared_by_the_kernel_that_is_compiled_already() -> None:
+    sets = ragged([{1, 2}, {2, 3}, {3}])
+    pairs = np.array([[0, 1], [1, 2], [0, 2]], np.int64)
+    before = pair_similarities(sets, pairs[:, 0].copy(), pairs[:, 1].copy())
+    known = set(jaccard._pair_similarities.signatures)
+    assert pair_similarities(sets, pairs[:, 0], pairs[:, 1]).tolist() == before.tolist() == [1 / 3, 0.5, 0.0]
+    assert set(jaccard._pair_similarities.signatures) == known
 
 
 REPEATS = [

@@ -99,9 +99,9 @@ class ShingleSets:
 
 
 def pair_similarities(sets: ShingleSets, left: Indices, right: Indices) -> Similarities:
-    """J of every pair (left[p], right[p])."""
+    """J of every pair (left[p], right[p]); columns of a matrix too, for which the kernel would be compiled again."""
     out = np.empty(len(left), np.float64)
-    _pair_similarities(*sets.arrays(), left, right, out)
+    _pair_similarities(*sets.arrays(), np.ascontiguousarray(left), np.ascontiguousarray(right), out)
     return out
 
 
