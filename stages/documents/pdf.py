@@ -30,6 +30,7 @@ from typing import Any
 from stages.documents.page import Page
 from stages.documents.pdf_bombs import bounded, unfolds
 from stages.extraction.pdf_layout import Line, text_of
+from stages.extraction.pdf_lines import HALF, Box, Characters, lines_of
 
 TYPE = "application/pdf"
 COLUMNS = ("pdf_pages", "pdf_text_page_fraction", "pdf_producer")
@@ -37,17 +38,10 @@ MIN_CHARACTERS = 8
 MAX_PAGES = 2000
 MAX_CHARACTERS = 200_000
 MAX_OBJECTS = 300_000
-VERSION = 3
+VERSION = 4
 END_MARK = b"%%EOF"
 LOOK_FOR_END = 8 << 10
-"""Bytes at the end of a file in which its end mark stands; web servers append some."""
-WIDE_GAP = 1.4
-"""Widths of an em between two characters of one line from which they are of different columns, or cells."""
-RAISED = 0.8
-"""Size of a digit against its line's from which it is raised: a power behind a digit, the mark of a note elsewhere."""
-_LINE_ENDS = (10, 13)
-_HYPHENS = (2, 0xFFFE, 0xAD)
-"""What PDFium has in the place of a hyphen at the end of a line."""
+"""Bytes at the end of a file in which its end mark stands; web servers append some, beside zeros and white space."""
 
 
 @lru_cache(maxsize=1)
@@ -73,7 +67,7 @@ def identity() -> dict[str, str]:
 
 def finish(page: Page, body: bytes) -> bool | str:
     """Fill in a page's text and what is said of it; or the reason why there is none."""
-    if page.note in ("truncated", "over_limit", "damaged_body") or END_MARK not in body[-LOOK_FOR_END:]:
+    if page.note in ("truncated", "over_limit", "damaged_body") or END_MARK not in _end(body):
         return "pdf_cut"
     if unfolds(body):
         return "pdf_too_large"
@@ -87,6 +81,11 @@ def finish(page: Page, body: bytes) -> bool | str:
             return _read(page, document, pdfium)
         finally:
             document.close()
+
+
+def _end(body: bytes) -> bytes:
+    """What stands at the end of a file, without the padding behind it."""
+    return body.rstrip(b"\0 \t\r\n\f")[-LOOK_FOR_END:]
 
 
 def _read(page: Page, document: Any, pdfium: Any) -> bool | str:
@@ -128,60 +127,52 @@ def page_lines(document: Any, number: int, raw: Any) -> list[Line] | None:
         height = page.get_height()
         text = page.get_textpage()
         try:
-            return _lines(text.raw, raw, height)
+            return lines_of(_Characters(text.raw, raw, height))
         finally:
             text.close()
     finally:
         page.close()
 
 
-def _lines(handle: Any, raw: Any, height: float) -> list[Line]:
-    found: list[Line] = []
-    box = [ctypes.c_double() for _ in range(4)]
-    left, right, bottom, top = box
-    pointers = [ctypes.byref(one) for one in box]
-    line: Line | None = None
-    raised = False
-    size = 0.0
-    previous = 0
-    for index in range(min(raw.FPDFText_CountChars(handle), MAX_CHARACTERS)):
-        code = raw.FPDFText_GetUnicode(handle, index)
-        if code in _LINE_ENDS or code == 0:
-            line = None
-            continue
-        code = _paired(previous, code)
-        previous = code
-        if 0xD800 <= code < 0xDC00:
-            continue  # its other half follows
-        if code in _HYPHENS:  # PDFium ends the line before it, and its box is thin
-            if found:
-                found[-1].text = found[-1].text.rstrip() + "\u00ad"
-            continue
-        if code <= 32 or code == 0xA0:
-            if line is not None:
-                line.text += " "
-            continue
-        if not raw.FPDFText_GetCharBox(handle, index, *pointers):
-            continue
-        x0, x1, y0, y1 = left.value, right.value, height - top.value, height - bottom.value
-        if not (math.isfinite(x0) and math.isfinite(x1) and math.isfinite(y0) and math.isfinite(y1)):
-            continue
-        if line is not None and _is_apart(line, x0, y0, y1, size):
-            line = None
-        if line is None:
-            size = max(1.0, min(raw.FPDFText_GetFontSize(handle, index), 200.0))
-            line = Line(chr(code), x0, y0, x1, y1, size)
-            found.append(line)
-            continue
-        if 48 <= code < 58 and not line.text.endswith(" "):
-            small = raw.FPDFText_GetFontSize(handle, index) < RAISED * line.size
-            if small and not raised and y1 < line.y1 - 0.15 * line.size:
-                line.text += "^" if line.text[-1:].isdigit() else " "
-            raised = small
-        line.text += chr(code)
-        line.x0, line.x1 = min(line.x0, x0), max(line.x1, x1)
-        line.y0, line.y1 = min(line.y0, y0), max(line.y1, y1)
-    return [one for one in found if one.text.strip()]
+class _Characters(Characters):
+    """Those of a page, from PDFium."""
+
+    def __init__(self, handle: Any, raw: Any, height: float) -> None:
+        self.handle, self.raw, self.height = handle, raw, height
+        self.left, self.right, self.bottom, self.top = (ctypes.c_double() for _ in range(4))
+        self.pointers = [ctypes.byref(one) for one in (self.left, self.right, self.bottom, self.top)]
+        self.loose = raw.FS_RECTF()
+        self.num = min(raw.FPDFText_CountChars(handle), MAX_CHARACTERS)
+
+    def codes(self) -> list[int]:
+        """The characters beyond U+FFFF come as two halves, of which the second is the whole and the first is 0x7F."""
+        found = [self.raw.FPDFText_GetUnicode(self.handle, index) for index in range(self.num)]
+        for index, code in enumerate(found):
+            if 0xDC00 <= code < 0xE000:
+                found[index] = _paired(found[index - 1] if index else 0, code)
+        return [HALF if 0xD800 <= code < 0xDC00 else code for code in found]
+
+    def box(self, index: int) -> Box | None:
+        """Left, right, top and bottom of its ink."""
+        if not self.raw.FPDFText_GetCharBox(self.handle, index, *self.pointers):
+            return None
+        box = self.left.value, self.right.value, self.height - self.top.value, self.height - self.bottom.value
+        return box if math.isfinite(sum(box)) else None
+
+    def room(self, index: int) -> Box | None:
+        """Likewise of the room that its font gives it."""
+        if not self.raw.FPDFText_GetLooseCharBox(self.handle, index, ctypes.byref(self.loose)):
+            return None
+        loose = self.loose
+        box = loose.left, loose.right, self.height - loose.top, self.height - loose.bottom
+        return box if math.isfinite(sum(box)) else None
+
+    def size(self, index: int) -> float:
+        return float(self.raw.FPDFText_GetFontSize(self.handle, index))
+
+    def angle(self, index: int) -> float:
+        """Radians by which it is turned, clockwise."""
+        return float(self.raw.FPDFText_GetCharAngle(self.handle, index))
 
 
 def _paired(high: int, code: int) -> int:
@@ -189,11 +180,3 @@ def _paired(high: int, code: int) -> int:
     if 0xDC00 <= code < 0xE000:
         return 0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00) if 0xD800 <= high < 0xDC00 else 0xFFFD
     return code
-
-
-def _is_apart(line: Line, x0: float, y0: float, y1: float, size: float) -> bool:
-    """Whether a character does not go on where a line is: far to the right, back to the left, or at another height."""
-    em = max(line.size, line.y1 - line.y0, 1.0)
-    if x0 - line.x1 > WIDE_GAP * em or x0 < line.x1 - 4 * em:
-        return True
-    return (y0 > line.y1 + 0.3 * size) or (y1 < line.y0 - 0.3 * size)

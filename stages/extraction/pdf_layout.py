@@ -16,6 +16,7 @@ Pure: a list of pages, each a list of `Line`, to one text. Price: some microseco
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
@@ -48,7 +49,12 @@ SMALL = 0.93
 _FIGURE = re.compile(r"\d+|\b[ivxlc]+\b")
 _LAST_FIGURE = re.compile(r"(?:\d+|\b[ivxlc]+\b)(?!.*(?:\d|\b[ivxlc]+\b))")
 _OF = re.compile(r"\d+\s*(?:/|of|von|de|sur)\s*\d+")
+_SENTENCE_END = re.compile(r"[.!?:;…。！？：؟۔׃।॥][\"'”’»」』)\]]*\s*$")
 _WORD = re.compile(r"[^\W\d_]+(?:[-\u2010][^\W\d_]+)*")
+UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]"
+)
+"""Characters of scripts that are written without spaces, and their punctuation."""
 
 
 @dataclass
@@ -77,7 +83,7 @@ def ordered(lines: list[Line]) -> list[Line]:
     """The lines of a page as they are read."""
     if len(lines) < 4 or not (jumps_up(lines) or alternates(lines)):
         return lines
-    return _cut(lines, 0)
+    return by_gaps(lines)
 
 
 def jumps_up(lines: list[Line]) -> bool:
@@ -120,7 +126,7 @@ def _overlap(a: Line, b: Line) -> float:
     return (min(a.x1, b.x1) - max(a.x0, b.x0)) / width if width > 0 else 0.0
 
 
-def _cut(lines: list[Line], depth: int) -> list[Line]:
+def by_gaps(lines: list[Line], depth: int = 0) -> list[Line]:
     """X-Y cut: the parts of the widest gap that goes through, down the page first, then side by side."""
     if len(lines) < 2 or depth > 40:
         return lines
@@ -133,7 +139,7 @@ def _cut(lines: list[Line], depth: int) -> list[Line]:
         parts = [[line for line in lines if line.y1 <= down[1]], [line for line in lines if line.y1 > down[1]]]
     else:
         return sorted(lines, key=lambda line: (round(line.y0 / max(size, 1)), line.x0))
-    return [line for part in parts for line in _cut(part, depth + 1)]
+    return [line for part in parts for line in by_gaps(part, depth + 1)]
 
 
 def _gap(spans: list[tuple[float, float]]) -> tuple[float, float]:
@@ -297,7 +303,7 @@ class _Flow:
         elif self._is_cut(row):
             self.parts[-1] = _mended(self.parts[-1], row.text, self.known)
         elif _goes_on(self.last, row):
-            self.parts[-1] += " " + row.text
+            self.parts[-1] += _between(self.parts[-1], row.text) + row.text
         else:
             self.parts.append("\n" + row.text if _is_far(self.last, row) else row.text)
         self.last = row
@@ -315,9 +321,18 @@ def _goes_on(last: _Row, row: _Row, hyphen: bool = False) -> bool:
     return is_full and (below or _is_new_column(a, b)) and not row.text.startswith(("•", "–", "▪"))
 
 
+def _between(before: str, text: str) -> str:
+    """What stands between two lines of a paragraph: nothing where their script has no spaces."""
+    return "" if UNSPACED.match(before[-1:]) and UNSPACED.match(text[:1]) else " "
+
+
 def _is_new_column(a: Line, b: Line) -> bool:
-    """Whether b is at the top of the next column or page, and goes on in small letters."""
-    return b.y1 < a.y0 and b.text.lstrip()[:1].islower()
+    """Whether b is at the top of the next column or page and goes on: in small letters, or in a script that has none
+    behind a line that ends no sentence.
+    """
+    first = b.text.lstrip()[:1]
+    is_amid = unicodedata.category(first or " ") == "Lo" and not _SENTENCE_END.search(a.text)
+    return b.y1 < a.y0 and (first.islower() or is_amid)
 
 
 def _is_far(last: _Row, row: _Row) -> bool:
