@@ -31,6 +31,8 @@ def _email_bytes() -> npt.NDArray[np.uint8]:
     table[list(letters)] = 3
     table[list(b"!#$%&'*+/=?^_`{|}~-")] = 1
     table[list(b"[")] = 2
+    table[0x80:] = 1  # the end of an accented letter, or of what stands before '@'
+    table[0xC3:0xCA] = 3
     return table
 
 
@@ -159,14 +161,18 @@ def _kind(data, i, start, stop):  # type: ignore[no-untyped-def]
     if b == 65:  # AKIA, ASIA, AIza
         begins = _is(data, i + 1, stop, 75, 73, 65) or _is(data, i + 1, stop, 83, 73, 65)
         return SECRET if begins or _is(data, i + 1, stop, 73, 122, 97) else -1
-    if b == 95:  # gh?_ and sk_live_
+    if b == 95:  # gh?_, github_, hf_, sk_live_ and rk_live_
         github = i >= start + 3 and data[i - 3] == 103 and data[i - 2] == 104
-        return SECRET if github or (i >= start + 2 and _is(data, i - 2, stop, 115, 107, 95)) else -1
+        github = github or (i >= start + 6 and _is(data, i - 3, stop, 104, 117, 98))
+        hugging_face = i >= start + 2 and _is(data, i - 2, stop, 104, 102, 95)
+        stripe = i >= start + 2 and (data[i - 2] == 114 or data[i - 2] == 115) and data[i - 1] == 107
+        return SECRET if github or hugging_face or stripe else -1
     if _american(data, i, start, stop):
         return PHONE
-    if b == 45:  # xox?- and -BEGIN
+    if b == 45:  # xox?-, sk- and -BEGIN
         slack = i >= start + 4 and _is(data, i - 4, stop, 120, 111, 120)
-        return SECRET if slack or _is(data, i + 1, stop, 66, 69, 71) else -1
+        openai = i >= start + 2 and _is(data, i - 2, stop, 115, 107, 45)
+        return SECRET if slack or openai or _is(data, i + 1, stop, 66, 69, 71) else -1
     if b == 46 and i > start and _digits(data, i - 1, stop, 1) and _digits(data, i + 1, stop, 1):
         return IP if _first_dot(data, i, start, stop) else -1
     return -1
@@ -191,11 +197,12 @@ def _triggers(data, i):  # type: ignore[no-untyped-def]
 def _candidates(data, start, stop, tail, found_C2):  # type: ignore[no-untyped-def]
     """Fill ``found_C2``; how many there are, which may be more than it holds."""
     num_found = 0
-    digit_before = h_before = k_before = x_before = np.uint64(0)
+    b_before = digit_before = h_before = k_before = x_before = np.uint64(0)
     for first in range(start, stop, 64):
         if first + 67 <= stop:
             look, split, digit, dash, low = _triggers(data, first)
-            h, k, x = (
+            b, h, k, x = (
+                block_bits(data, first, 98, 0, 0),
                 block_bits(data, first, 104, 0, 0),
                 block_bits(data, first, 107, 0, 0),
                 block_bits(data, first, 120, 0, 0),
@@ -204,11 +211,12 @@ def _candidates(data, start, stop, tail, found_C2):  # type: ignore[no-untyped-d
             for t in range(192):
                 tail[t] = data[first + t] if first + t < stop else 0
             look, split, digit, dash, low = _triggers(tail, 0)
-            h, k, x = block_bits(tail, 0, 104, 0, 0), block_bits(tail, 0, 107, 0, 0), block_bits(tail, 0, 120, 0, 0)
+            b, h = block_bits(tail, 0, 98, 0, 0), block_bits(tail, 0, 104, 0, 0)
+            k, x = block_bits(tail, 0, 107, 0, 0), block_bits(tail, 0, 120, 0, 0)
         look |= split & (digit << _ONE | digit_before)
-        look |= dash & (x << _TWO | x_before)
-        look |= low & (h << _TWO | h_before | k << _ONE | k_before)
-        digit_before, k_before = digit >> _TOP, k >> _TOP
+        look |= dash & (x << _TWO | x_before | k << _ONE | k_before)
+        look |= low & (h << _TWO | h_before | (b | k) << _ONE | b_before | k_before)
+        digit_before, b_before, k_before = digit >> _TOP, b >> _TOP, k >> _TOP
         h_before, x_before = h >> (_TOP - _ONE), x >> (_TOP - _ONE)
         while look:
             i = first + lowest(look)
