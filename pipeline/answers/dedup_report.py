@@ -37,7 +37,8 @@ def text(store: Store, name: str | None, largest: int) -> str:
     """
     snapshot = snapshots.load(store, name)
     folder = snapshot.data.get("clusters")
-    if not folder or not store.exists(f"{folder}/summary.json"):
+    snapshot.check_there()
+    if not folder or (not snapshot.complete and not store.exists(f"{folder}/summary.json")):
         raise UserError(f"mixture {snapshot.name} has no clusters: deduplication is off, or its run is not so far")
     splits = []
     read = graph.BY_NAME["families"].inputs

@@ -146,6 +146,7 @@ def verify(root: str, name: str | None) -> None:
     type=click.Path(dir_okay=False),
     help="Judge it instead: a file of labelled pairs (a, b: doc_ids or URLs; duplicate: true or false).",
 )
+@reading
 def dedup_report(root: str, name: str | None, largest: int, pairs: str | None) -> None:
     """Show what deduplication removed: similarities, cluster sizes, losses, the largest clusters with excerpts.
 
@@ -178,6 +179,7 @@ def dedup_report(root: str, name: str | None, largest: int, pairs: str | None) -
 @click.option("--as-extracted", is_flag=True, help="Of text: without the views of the mixture (redaction, repeats).")
 @click.option("--licence", help="Of text: for its card, as the Hub spells it.")
 @click.option("--workers", type=Count(1), default=4, show_default=True, help="Of text: threads.")
+@reading
 def export(
     trainer: str,
     folder: str,

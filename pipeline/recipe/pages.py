@@ -49,8 +49,8 @@ def index_of(snapshot: snapshots.Snapshot, say: Callable[[str], None] = tell) ->
     Raises:
         UserError: they are not all there yet.
     """
-    address = snapshot.data["products"].get("documents")
-    if address is None or not snapshot.store.exists(address):
+    address = snapshot.manifest_of("documents")
+    if address is None:
         raise UserError(
             f"the pages of mixture {snapshot.name} are not all read yet; `gristmill status` shows how far it is"
         )

@@ -40,22 +40,26 @@ class Snapshot:
     complete: bool
 
     def product(self, name: str) -> Iterator[Entry]:
-        """The files of a product, one a split, in order; none when the product is not there (yet)."""
-        address = self.data["products"].get(name)
-        if address is not None and self.store.exists(address):
+        """The files of a product, one a split, in order; none when the product is not there (yet).
+
+        Raises:
+            RunError: the mixture is finished, and the manifest is gone.
+        """
+        address = self.manifest_of(name)
+        if address is not None:
             yield from manifest.read(self.store, address)
 
     def addresses(self, name: str) -> list[str]:
         """Where the files of a product lie, one a split, in order."""
-        address = self.data["products"].get(name)
-        if address is None or not self.store.exists(address):
+        address = self.manifest_of(name)
+        if address is None:
             return []
         return facts.read(self.store, address, ["address"]).column("address")
 
     def entry(self, name: str, split: int) -> Entry | None:
         """The file of one split, by its number."""
-        address = self.data["products"].get(name)
-        if address is None or not self.store.exists(address):
+        address = self.manifest_of(name)
+        if address is None:
             return None
         return manifest.nth(self.store, address, split)
 
@@ -68,8 +72,24 @@ class Snapshot:
         places = [*self.data["products"].values(), *self.corpora().values()] if self.complete else []
         for address in places:
             if not self.store.exists(address):
-                told = f"{self.store.uri(address)} is missing: mixture {self.name} is not whole"
-                raise RunError(f"{told}; its next run makes it again")
+                raise self._gone(address)
+
+    def manifest_of(self, name: str) -> str | None:
+        """Where the manifest of a product lies; None where it is not there (yet).
+
+        Raises:
+            RunError: the mixture is finished, and the manifest is gone.
+        """
+        address: str | None = self.data["products"].get(name)
+        if address is None or self.store.exists(address):
+            return address
+        if self.complete:
+            raise self._gone(address)
+        return None
+
+    def _gone(self, address: str) -> RunError:
+        told = f"{self.store.uri(address)} is missing: mixture {self.name} is not whole"
+        return RunError(f"{told}; its next run makes it again")
 
     def splits(self) -> list[dict[str, Any]]:
         return list(self.store.read_json(self.data["sources"]))

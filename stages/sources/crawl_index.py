@@ -218,8 +218,13 @@ def _json_row(line: bytes, seen: set[str]) -> tuple[Any, ...]:
     if not isinstance(told, dict):
         told = {}
     seen.update(told)
-    values = [next((str(told[key]) for key in JSON[name] if told.get(key)), None) for name in COLUMNS]
+    values = [next((str(told[key]) for key in JSON[name] if _says(told.get(key))), None) for name in COLUMNS]
     return _row(values)
+
+
+def _says(value: Any) -> bool:
+    """Whether a field says anything: 0 does, the place of a file's first record."""
+    return value is not None and value is not False and value not in ("", [])
 
 
 def _legend(line: bytes, needed: Sequence[str]) -> Callable[[bytes], Any]:

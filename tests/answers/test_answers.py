@@ -245,11 +245,18 @@ def test_trace_takes_a_path_an_address_or_a_name_and_refuses_the_rest(finished: 
         ("corpus", "trace"),
         ("manifests/kept", "why"),
         ("manifests/kept", "status"),
+        ("manifests/documents", "dedup-report"),
+        ("clusters", "dedup-report"),
+        ("documents", "export"),
+        ("mixtures", "export"),
+        ("mixtures", "dedup-report"),
         ("mixtures", "stats"),
         ("report", "stats"),
     ],
 )
-def test_a_half_written_file_is_named_in_one_line(finished: Path, snapshot: Snapshot, kind: str, command: str) -> None:
+def test_a_half_written_file_is_named_in_one_line(
+    finished: Path, snapshot: Snapshot, tmp_path: Path, kind: str, command: str
+) -> None:
     files = [path for path in (finished / "root").rglob("*") if path.is_file()]
     files = [path for path in files if str(path.relative_to(finished / "root")).startswith(kind)]
     files = [path for path in files if path.suffix in (".parquet", ".arrow", ".zst") or kind in ("mixtures", "report")]
@@ -257,6 +264,7 @@ def test_a_half_written_file_is_named_in_one_line(finished: Path, snapshot: Snap
     entry = snapshot.store.read_json(snapshot.data["corpus"])["shards"][0]
     shard = f"{snapshot.data['corpus'].rpartition('/')[0]}/{entry['path']}:{entry['rows'] - 1}:1"
     page = {"why": ["https://docs.example/argparse.ArgumentParser"], "find": ["parser"], "trace": [shard]}
+    page |= {"export": ["jsonl", str(tmp_path / "text")]}
     try:
         for path, data in whole.items():
             path.write_bytes(data[: len(data) // 2])
@@ -267,6 +275,28 @@ def test_a_half_written_file_is_named_in_one_line(finished: Path, snapshot: Snap
     assert result.exit_code == 2
     assert result.stderr.count("\n") == 1
     assert any(str(path) in result.stderr for path in files)
+
+
+@pytest.mark.parametrize("product", ["documents", "kept", "clusters"])
+@pytest.mark.parametrize("command", ["why", "show", "find", "dedup-report", "export", "path", "status"])
+def test_a_manifest_that_is_gone_is_named_by_what_needs_it(
+    finished: Path, snapshot: Snapshot, tmp_path: Path, product: str, command: str
+) -> None:
+    manifest = finished / "root" / snapshot.data["products"][product]
+    page = "https://docs.example/argparse.ArgumentParser"
+    asked = {"why": [page], "show": [page], "find": ["parser"], "path": [product]}
+    asked["export"] = ["jsonl", str(tmp_path / "text")]
+    aside = manifest.rename(tmp_path / "aside")
+    try:
+        result = call(command, *asked.get(command, []), "--root", finished / "root")
+    finally:
+        aside.rename(manifest)
+    if (command, product) == ("find", "clusters"):
+        assert result.exit_code == 0  # it asks nothing of these
+        return
+    assert result.exit_code in (1, 2)
+    assert f"{manifest} is missing" in result.stderr
+    assert "its next run makes it again" in result.stderr
 
 
 def test_status_names_the_file_of_a_group_that_is_damaged() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -191,6 +192,22 @@ def test_each_condition_chooses_what_it_says(
         for (file, _, _), encoded in zip(split.parts, split.ranges, strict=True):
             found |= {(file, offset) for offset in Wanted.decoded(encoded).offsets_N.tolist()}
     assert found == expected
+
+
+def test_numbers_that_are_no_text_name_a_place_and_the_first_record_of_a_file_too(tmp_path: Path) -> None:
+    """As indices of WACZ packages have them."""
+    lines, held = [], b""
+    for page in range(3):
+        data = gzip.compress(record(PAGE, url=f"https://one.example/{page}"), mtime=0)
+        told = {"url": f"https://one.example/{page}", "offset": len(held), "length": len(data), "filename": "a.warc.gz"}
+        lines.append(json.dumps({**told, "status": 200, "truncated": False}))
+        held += data
+    (tmp_path / "a.warc.gz").write_bytes(held)
+    (tmp_path / "index.cdxj").write_text("\n".join(lines))
+    for where in ({}, {"status": 200, "truncated": False}):
+        rows, _ = read(SourceParams(index=(f"{tmp_path}/index.cdxj",), where=where))
+        assert [row["url"] for row in rows] == [f"https://one.example/{page}" for page in range(3)]
+        assert rows[0]["offset"] == 0
 
 
 def test_a_list_of_addresses(dump: tuple[Path, Rows], tmp_path: Path) -> None:
