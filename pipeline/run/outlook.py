@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.answers import stats
+from pipeline.errors import RunError
 from pipeline.progress import human_bytes, human_seconds
 from pipeline.recipe import Recipe, graph
 from pipeline.recipe import snapshot as snapshots
@@ -79,6 +80,10 @@ def rates(recipe: Recipe, store: Store, steps: Sequence[Step]) -> Rates | None:
 
 def _rates_of(store: Store, name: str) -> Rates | None:
     snapshot = snapshots.load(store, name)
+    try:
+        snapshot.check_there()
+    except RunError:  # the sizes of what is left say nothing of the whole
+        return None
     sizes = [split["size"] for split in snapshot.splits()]
     if not sum(sizes) or not snapshot.data.get("corpus"):
         return None

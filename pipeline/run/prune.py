@@ -86,7 +86,11 @@ def with_earlier(store: Store, names: Sequence[str]) -> list[str]:
 
 
 def reach(snapshot: Snapshot) -> Iterable[str]:
-    """Every file that a mixture consists of."""
+    """Every file that a mixture consists of.
+
+    Raises:
+        RunError: a manifest is gone, so that what it names is not known.
+    """
     store = snapshot.store
     yield from verify_files.named(snapshot, stats.folder_of(snapshot))
     yield from (address for product in snapshot.data["products"] for address in snapshot.addresses(product))

@@ -48,6 +48,23 @@ def test_what_no_mixture_needs_goes_and_nothing_else(tmp_path: Path) -> None:
     assert prune(root).startswith("0 files")
 
 
+def test_what_a_lost_manifest_named_is_not_removed(tmp_path: Path) -> None:
+    folder, root = write_corpus(tmp_path / "in", files=1), tmp_path / "root"
+    mixture = write_mixture(tmp_path / "a.yaml", folder)
+    run_inline(mixture, root)
+    lost = next((root / "manifests").glob("documents-*.jsonl.zst"))
+    lost.unlink()
+    before = tree(root)
+    for args in ((), ("--dry-run",)):
+        result = CliRunner().invoke(main, ["prune", str(root), *args])
+        assert result.exit_code == 1
+        assert f"{lost} is missing" in result.stderr
+        assert tree(root) == before
+    assert CliRunner().invoke(main, ["plan", str(mixture), "--root", str(root)]).exit_code == 0
+    assert set(made(run_inline(mixture, root))) <= {"manifests"}
+    assert prune(root).startswith("0 files")
+
+
 def test_with_keep_the_other_mixtures_go_too(tmp_path: Path) -> None:
     folder, root = write_corpus(tmp_path / "in", files=1), tmp_path / "root"
     mixture = write_mixture(tmp_path / "a.yaml", folder)
