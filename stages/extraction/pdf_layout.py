@@ -32,6 +32,8 @@ SAME_HEIGHT = 3.0
 """Points by which heads of different pages may differ in height."""
 FILLS = 0.85
 """Share of its column's width from which a line goes on in the next."""
+NARROW = 9.0
+"""Widths of an em below which lines fill no column of prose: rows of a small table, items of a list, lines of code."""
 BACK = 0.08
 """Share of lines that may jump up in their column before the order of the content is given up."""
 PROSE = 24
@@ -316,7 +318,7 @@ def _goes_on(last: _Row, row: _Row, hyphen: bool = False) -> bool:
         return False
     if hyphen or "\t" in last.text:
         return hyphen
-    is_full = a.x1 - a.x0 >= FILLS * last.width
+    is_full = a.x1 - a.x0 >= max(FILLS * last.width, NARROW * a.size)
     below = 0 <= b.y0 - a.y1 + a.size < 1.9 * a.size
     return is_full and (below or _is_new_column(a, b)) and not row.text.startswith(("•", "–", "▪"))
 

@@ -13,6 +13,7 @@ Pure but for `Characters`, which a library fills. Price: some microseconds a cha
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
@@ -23,14 +24,16 @@ from stages.extraction.pdf_right_to_left import Glyph, pieces_of, runs_right_to_
 
 WIDE_GAP = 1.4
 """Widths of an em between two characters of one line from which they are of different columns, or cells."""
-RAISED = 0.8
-"""Size of a digit against its line's from which it is raised: a power behind a digit, the mark of a note elsewhere."""
+RAISED = 0.86
+"""Size of a digit against its line's up to which it may be raised: a power behind a digit or a letter that stands alone,
+the mark of a note elsewhere. Browsers write .83."""
 TURNED = math.radians(20)
 """From a whole quarter up to which text counts as turned by it; what is turned otherwise is read as if it were not."""
 VERTICAL = 4
 """Characters of a column from which it is vertical writing."""
 HALF = -1
 """In the place of the first half of a character that comes as two."""
+_BASE = re.compile(r"(?:\d|(?<![^\W\d_])[^\W\d_])$")
 _LINE_ENDS = (10, 13, 0)
 _HYPHENS = (2, 0xFFFE, 0xAD)
 """What PDFium has in the place of a hyphen at the end of a line."""
@@ -117,12 +120,13 @@ def _forwards(characters: Characters, codes: list[int], indices: range | list[in
     """Lines with the quarters by which each is turned; places as if it were upright."""
     found: list[tuple[Line, int]] = []
     line: Line | None = None
+    ended: Line | None = None
     quarter = 0
-    raised = False
+    raised = is_spaced = False
     for index in indices:
         code = codes[index]
         if code in _LINE_ENDS:
-            line = None
+            ended, line = line or ended, None
             continue
         if code == HALF:
             continue
@@ -133,6 +137,7 @@ def _forwards(characters: Characters, codes: list[int], indices: range | list[in
         if code <= 32 or code == 0xA0:
             if line is not None:
                 line.text += " "
+            is_spaced = True
             continue
         place = characters.box(index)
         if place is None:
@@ -143,6 +148,10 @@ def _forwards(characters: Characters, codes: list[int], indices: range | list[in
             if turned != quarter:
                 line, quarter, box = None, turned, _turned(place, turned)
         x0, x1, y0, y1 = box
+        if line is None and ended is not None and found[-1] == (ended, quarter) and _is_behind(ended, box):
+            line = ended  # PDFium ends lines behind what is raised
+            line.text += " " * (is_spaced and not line.text.endswith(" "))
+        ended, is_spaced = None, False
         if line is not None and _is_apart(line, x0, y0, y1) and not _goes_down(line, code, box):
             line = None
         if line is None:
@@ -152,8 +161,10 @@ def _forwards(characters: Characters, codes: list[int], indices: range | list[in
         if 48 <= code < 58 and not line.text.endswith(" "):
             small = characters.size(index) < RAISED * line.size
             if small and not raised and y1 < line.y1 - 0.15 * line.size:
-                line.text += "^" if line.text[-1:].isdigit() else " "
+                line.text += "^" if _BASE.search(line.text) else " "
             raised = small
+        else:
+            raised = False
         line.text += chr(code)
         line.x0, line.x1 = min(line.x0, x0), max(line.x1, x1)
         line.y0, line.y1 = min(line.y0, y0), max(line.y1, y1)
@@ -170,6 +181,13 @@ def _is_apart(line: Line, x0: float, y0: float, y1: float) -> bool:
     if x0 - line.x1 > WIDE_GAP * em or x0 < line.x1 - 4 * em:
         return True
     return (y0 > line.y1 + 0.3 * line.size) or (y1 < line.y0 - 0.3 * line.size)
+
+
+def _is_behind(line: Line, box: Box) -> bool:
+    """Whether a character goes on where a line was said to end."""
+    x0, _, y0, y1 = box
+    shared = min(line.y1, y1) - max(line.y0, y0)
+    return -0.3 * line.size < x0 - line.x1 < WIDE_GAP * line.size and shared > 0.5 * (y1 - y0) > 0
 
 
 def _goes_down(line: Line, code: int, box: Box) -> bool:

@@ -6,8 +6,9 @@ puts them in the order in which they are seen, cuts them where a gap is as wide 
 gap is as wide as one, and takes the order in which they are read from that: the way back from what the bidirectional
 algorithm (Unicode Standard Annex 9) does to show a line.
 
-- A line of which half of the letters run right to left (on pages of which most do, a third) is read from the right, words of
-  other scripts and numbers in it from the left. Others are read from the left, words right to left in them from the right.
+- A line of which half of the letters run right to left (on pages of which most do: one that does not begin and end in
+  another script) is read from the right, words of other scripts and numbers in it from the left. Others are read from
+  the left, words right to left in them from the right.
 - Marks (vowels) follow the letter over or under which they stand.
 - What a glyph of several letters stands for is put in order: lam-alef and what Unicode has as a presentation form by
   its own table, others by the way in which PDFium turned what stands beside it.
@@ -173,9 +174,11 @@ def _kind(text: str) -> str:
 
 
 def _is_right_to_left(text: str, on_such_a_page: bool) -> bool:
-    kinds = [unicodedata.bidirectional(char) for char in text]
-    from_right = sum(kind in ("R", "AL") for kind in kinds)
-    return from_right > 0 and from_right * (2 if on_such_a_page else 1) >= kinds.count("L")
+    kinds = [kind for kind in map(unicodedata.bidirectional, text) if kind in ("R", "AL", "L")]
+    from_left = kinds.count("L")
+    if 2 * from_left <= len(kinds):
+        return from_left < len(kinds)
+    return on_such_a_page and from_left < len(kinds) and {kinds[0], kinds[-1]} != {"L"}
 
 
 def _is_inside_out(text: str) -> bool:

@@ -294,6 +294,12 @@ def test_cells_of_a_row_stay_on_a_line() -> None:
     assert text_of([rows]).split("\n") == [f"{row}0\t{row}1\t{row}2" for row in range(5)]
 
 
+def test_lines_too_narrow_for_prose_stay_lines() -> None:
+    rows = [f"row {n} {n * 7} some" for n in range(6)]
+    assert text_of([column(50, rows, width=80)]).split("\n") == rows
+    assert text_of([column(50, rows, width=120)]).count("\n") == 0
+
+
 EDGES = st.sampled_from([-5.0, 0.0, 0.0, 3.0, 90.0, 500.0])
 
 
