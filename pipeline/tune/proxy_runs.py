@@ -112,8 +112,11 @@ def read_mixtures(path: str) -> Mixtures:
     rows = [{name: columns[name][row] for name in names} for row in range(table.rows)]
     for row, shares in enumerate(rows):
         total = sum(shares.values())
-        if min(shares.values(), default=-1) < 0 or abs(total - 1) > _SUM_TOLERANCE:
-            raise UserError(f"{table.place(row)}: shares must not be negative and sum to 1, found {total:.4g}")
+        negative = next((f"{name} {share:.4g}" for name, share in shares.items() if share < 0), None)
+        if negative:
+            raise UserError(f"{table.place(row)}: shares must not be negative, found {negative}")
+        if abs(total - 1) > _SUM_TOLERANCE:
+            raise UserError(f"{table.place(row)}: shares must sum to 1, found {total:.4g}")
     return Mixtures(path, dict(zip(map(str, range(table.rows)), rows, strict=True)), table=table)
 
 

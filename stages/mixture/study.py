@@ -106,10 +106,9 @@ class Study:
 
     @property
     def binding(self) -> tuple[str, ...]:
-        """Domains that the caps keep from more."""
-        return tuple(
-            n for n, x, cap in zip(self.runs.domains, self.proposed, self.caps, strict=True) if x >= cap * 0.9999
-        )
+        """Domains that the caps keep from more; what is all of a mixture lacks nothing."""
+        shares = zip(self.runs.domains, self.proposed, self.caps, strict=True)
+        return tuple(name for name, share, cap in shares if cap < 1 and share >= cap * 0.9999)
 
     @property
     def predicts(self) -> bool:

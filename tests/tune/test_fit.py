@@ -151,6 +151,27 @@ def test_tables_of_shares_give_weights_that_a_mixture_takes(small: Path, tmp_pat
     recipes.load(tmp_path / "taken.yaml", Store(str(tmp_path / "root")))
 
 
+def test_what_is_all_of_a_proposal_is_at_no_cap_and_wrong_shares_are_named(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    shares = draw.dirichlet(np.ones(3), 24)
+    mixtures: Rows = [{"name": f"r{k}", "web": x[0], "code": x[1], "math": x[2]} for k, x in enumerate(shares)]
+    write_rows(tmp_path / "m.csv", mixtures)
+    losses: Rows = [{"name": f"r{k}", "loss": 1 + np.exp(x @ [0.6, -0.3, 0.9])} for k, x in enumerate(shares)]
+    write_rows(tmp_path / "l.csv", losses)
+    told = call("fit", tmp_path / "m.csv", tmp_path / "l.csv", "--out", tmp_path / "o.json", "--resamples", 2)
+    assert told.exit_code == 0, told.stderr
+    assert json.loads((tmp_path / "o.json").read_text())["shares"]["code"] == pytest.approx(1, abs=1e-5)
+    assert "caps bind" not in told.stdout
+    for wrong, message in (
+        ({"web": 1.2, "code": -0.2, "math": 0.0}, "row 3: shares must not be negative, found code -0.2"),
+        ({"web": 0.5, "code": 0.2, "math": 0.2}, "row 3: shares must sum to 1, found 0.9"),
+    ):
+        write_rows(tmp_path / "m.csv", changed(mixtures, 2, **wrong))
+        refused = call("fit", tmp_path / "m.csv", tmp_path / "l.csv", "--out", tmp_path / "p.json")
+        assert refused.exit_code == 2
+        assert message in refused.stderr
+
+
 def changed(rows: Rows, row: int, **values: Any) -> Rows:
     return [{**each, **(values if k == row else {})} for k, each in enumerate(rows)]
 
