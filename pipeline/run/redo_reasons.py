@@ -55,6 +55,8 @@ def differences(old: Any, new: Any, key: str = "") -> list[str]:
         return found
     if old == new:
         return []
+    if key == "source":  # whose files it is compared with is chance
+        return [f"source {short(new)} is new, or has another name"]
     before, after = named(old), named(new)
     if before is not None and after is not None:
         return _of_entries(before, after, key) or [f"{key}: in another order"]

@@ -124,6 +124,8 @@ def test_a_setting_that_was_not_there_is_called_not_set() -> None:
     assert not redo_reasons._looks_equal("share: 0.15 -> 0.2")
     hashes = ({"identity": {"model": "4003b44a1ed25146"}}, {"identity": {"model": "3f294d253821de10"}})
     assert redo_reasons.differences(*hashes) == ["model: its content changed"]
+    sources = {"source": "web", "version": 1}, {"source": "news", "version": 1}
+    assert redo_reasons.differences(*sources) == ["source news is new, or has another name"]
     assert redo_reasons.differences({"params": {"x": None}}, {"params": {"x": 30.0}}) == ["x: not set -> 30"]
 
 
