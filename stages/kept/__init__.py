@@ -85,8 +85,8 @@ __all__ = [
     "without_conditions",
 ]
 
-VERSION = 9
-ELIGIBLE_VERSION = 2
+VERSION = 10
+ELIGIBLE_VERSION = 3
 
 
 def deciding(params: Params) -> dict[str, Any]:

@@ -183,7 +183,9 @@ class Conditions:
         group, within, percentile = limit
         if kind == "from":
             return np.asarray(values >= self._limits(group, within, percentile, -np.inf))
-        return np.asarray(values < self._limits(group, within, percentile, np.inf))
+        limits = self._limits(group, within, percentile, np.inf)
+        has_none = np.isposinf(limits) & np.isneginf(self._limits(group, within, percentile, -np.inf))
+        return np.asarray((values < limits) | (has_none & ~np.isnan(values)))  # scores may be infinite
 
     def _limits(self, group: str, within: str | None, percentile: float, without: float) -> Numbers:
         """The edge of a percentile for each page, by its language and label: ``without`` where it sets no limit.

@@ -110,6 +110,28 @@ def test_domains_divide_each_language_at_its_own_edges() -> None:
         assert dict(zip(names, counts, strict=True)) == {"best": 100, "middle": 400, "rest": 500}
 
 
+def test_infinite_scores_are_in_the_buckets_at_the_ends() -> None:
+    scores = [-math.inf, *range(8), math.inf, None]
+    pages = pa.table(
+        {
+            "source": ["web"] * 11,
+            "language": ["en"] * 11,
+            "confidence": [1.0] * 11,
+            "text_bytes": [10] * 11,
+            "x_score": pa.array(scores, pa.float64()),
+        }
+    )
+    domains = [
+        kept.Domain(name="best", percentiles={"x_score": (80, 100)}),
+        kept.Domain(name="worst", percentiles={"x_score": (0, 20)}),
+        kept.Domain(name="rest"),
+    ]
+    wanted = buckets.wanted_of(domains)
+    edges = buckets.edges(buckets.histograms(pages, buckets.columns_of(wanted)), wanted)
+    decided = kept.prepare(kept.Params(families=()), domains, edges=edges)(pages)
+    assert decided.column("domain").to_pylist() == ["worst"] * 2 + ["rest"] * 6 + ["best"] * 2 + ["rest"]
+
+
 @pytest.mark.slow
 def test_a_run_finds_its_edges_and_a_moved_percentile_redoes_kept_alone(tmp_path: Path) -> None:
     mixture, root = write_mixture(tmp_path / "a.yaml", write_corpus(tmp_path / "in", files=2)), tmp_path / "root"
