@@ -17,6 +17,7 @@ from functools import cache, cached_property
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
@@ -24,6 +25,7 @@ from stages.contract import StageParams
 from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
 from stages.kernels.unicode import characters
 from stages.kernels.unicode.bitmaps import find_planes
+from stages.kernels.words.as_written import split_as_written
 from stages.kernels.words.c4_lines import C4Lines, c4_lines
 from stages.kernels.words.code import Facts, code_facts
 from stages.kernels.words.line_kinds import LineKinds, line_kinds
@@ -49,7 +51,7 @@ Unit = Literal["as_written", "white_space", "spacy", "script"]
 Splitter = Callable[..., Words]
 """``(data, offsets, planes)`` to words; the planes are found where they are not given."""
 UNITS: dict[str, Splitter] = {
-    "as_written": split_words,  # a batch is divided before (`prepare`)
+    "as_written": split_as_written,
     "white_space": split_words,
     "spacy": split_spacy_words,
     "script": split_script_words,
@@ -169,21 +171,9 @@ def identity(params: Params) -> dict[str, Any]:
 def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
     """The function returned measures one batch of `documents`."""
     columns = schema(params)
-    spaced, scripts = (params.model_copy(update={"unit": unit}) for unit in ("white_space", "script"))
 
     def measure(batch: pa.RecordBatch) -> pa.RecordBatch:
-        texts = batch.column("text")
-        if params.unit != "as_written":
-            return measured(texts, params)
-        cut = mostly_unspaced(*text_buffers(texts))
-        if not cut.any():
-            return measured(texts, spaced)
-        halves = [measured(texts.filter(pa.array(rows)), unit) for rows, unit in ((~cut, spaced), (cut, scripts))]
-        order = np.argsort(np.argsort(cut, kind="stable"), kind="stable")
-        return pa.concat_batches(halves).take(pa.array(order))
-
-    def measured(texts: pa.Array, params: Params) -> pa.RecordBatch:
-        data, offsets = text_buffers(texts)
+        data, offsets = text_buffers(batch.column("text"))
         parts = [
             pa.RecordBatch.from_arrays(measure_piece(data, piece, params), schema=columns) for piece in pieces(offsets)
         ]
@@ -208,7 +198,14 @@ class Found:
         self.planes_BK = find_planes(data, offsets)
 
     @cached_property
+    def unspaced_D(self) -> npt.NDArray[np.bool_]:
+        """Documents whose words and sentences go by script where the unit is `as_written`."""
+        return mostly_unspaced(self.data, self.offsets, self.planes_BK)
+
+    @cached_property
     def words(self) -> Words:
+        if self._split is split_as_written:
+            return split_as_written(self.data, self.offsets, self.planes_BK, self.unspaced_D)
         return self._split(self.data, self.offsets, self.planes_BK)
 
     @cached_property
@@ -222,9 +219,13 @@ class Found:
     @cached_property
     def sentences(self) -> C4Lines:
         lines = c4_lines(self.data, self.offsets, self.planes_BK)
-        if self._split is split_words:
+        by_words_D, split = np.full(len(self.offsets) - 1, self._split is not split_words), self._split
+        if self._split is split_as_written:
+            by_words_D, split = self.unspaced_D, split_script_words
+        if not by_words_D.any():
             return lines
-        return replace(lines, sentences_L=count_sentences(self.data, self.offsets, lines, self.words, self._split))
+        found = count_sentences(self.data, self.offsets, lines, self.words, split, by_words_D)
+        return replace(lines, sentences_L=found)
 
     @cached_property
     def kinds(self) -> LineKinds:

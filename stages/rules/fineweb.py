@@ -16,12 +16,16 @@ thresholds of datatrove 0.10.1, which made FineWeb (the paper says 0.1 for repea
 Price: nothing beside the lines and words that the other families need.
 """
 
+# Kernel bodies are typed by Numba.
+# mypy: disable-error-code="assignment"
+
 from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
 
-from stages.kernels.words.lines import CHARACTERS, ENDS_SENTENCE, FEEDS, HAS_TEXT, REPEATED, Lines, sums
+from stages.kernels.jit import lean_kernel
+from stages.kernels.words.lines import CHARACTERS, ENDS_SENTENCE, FEEDS, HAS_TEXT, REPEATED, Lines
 from stages.kernels.words.words import Words
 from stages.rules.rule import Rule, fractions
 
@@ -42,19 +46,30 @@ RULES = (
     Rule("too_many_line_breaks", "fineweb_line_breaks_per_word", "max", 0.3),
 )
 
+_LINES, _PUNCTUATED, _SHORT, _REPEATED_CHARACTERS = range(4)  # columns of counts_D4
+
 
 def measure(words: Words, lines: Lines) -> list[pa.Array]:
     """One array per entry of `FIELDS`, a row per document."""
-    has_text = lines.kinds_L & HAS_TEXT != 0
-    punctuated = has_text & (lines.kinds_L & ENDS_SENTENCE != 0)
-    short = has_text & (lines.characters_L <= SHORT_CHARACTERS)
-    repeated = (has_text & (lines.kinds_L & REPEATED != 0)) * lines.characters_L
-    num_lines = sums(has_text, lines.lines_D1)
-    feeds = lines.totals_D3[:, FEEDS]
+    counts_D4 = np.zeros((len(lines.lines_D1) - 1, 4), np.int64)
+    _count_lines(lines.lines_D1, lines.kinds_L, lines.characters_L, counts_D4)
+    num_lines, feeds = counts_D4[:, _LINES], lines.totals_D3[:, FEEDS]
     return [
         pa.array(num_lines),
-        fractions(sums(punctuated, lines.lines_D1), num_lines),
-        fractions(sums(short, lines.lines_D1), num_lines),
-        fractions(sums(repeated, lines.lines_D1), lines.totals_D3[:, CHARACTERS] - feeds),
+        fractions(counts_D4[:, _PUNCTUATED], num_lines),
+        fractions(counts_D4[:, _SHORT], num_lines),
+        fractions(counts_D4[:, _REPEATED_CHARACTERS], lines.totals_D3[:, CHARACTERS] - feeds),
         fractions(feeds, np.diff(words.words_D1)),
     ]
+
+
+@lean_kernel
+def _count_lines(lines_D1, kinds_L, characters_L, counts_D4):  # type: ignore[no-untyped-def]
+    for d in range(len(lines_D1) - 1):
+        for k in range(lines_D1[d], lines_D1[d + 1]):
+            kind, characters = np.int64(kinds_L[k]), np.int64(characters_L[k])
+            has_text = kind & HAS_TEXT != 0
+            counts_D4[d, _LINES] += has_text
+            counts_D4[d, _PUNCTUATED] += has_text & (kind & ENDS_SENTENCE != 0)
+            counts_D4[d, _SHORT] += has_text & (characters <= SHORT_CHARACTERS)
+            counts_D4[d, _REPEATED_CHARACTERS] += (has_text & (kind & REPEATED != 0)) * characters

@@ -75,14 +75,14 @@ RULES = (
     Rule("too_few_stop_words", "gopher_num_stop_words", "min", 2),
 )
 
+_STOP_HASHES = np.array([word_hash(word) for word in STOP_WORDS], np.uint64)
 _TOKENS, _REAL, _REAL_CHARACTERS, _ALPHABETIC, _STOP_WORDS = range(5)  # columns of counts_D5
 
 
 def measure(words: Words) -> list[pa.Array]:
     """One array per entry of `FIELDS`, a row per document."""
-    stop_words = np.array([word_hash(word) for word in STOP_WORDS], np.uint64)
     counts_D5 = np.zeros((len(words.words_D1) - 1, 5), np.int64)
-    _count_words(words.words_D1, words.hashes_W, words.characters_W, words.kinds_W, stop_words, counts_D5)
+    _count_words(words.words_D1, words.hashes_W, words.characters_W, words.kinds_W, _STOP_HASHES, counts_D5)
     tokens, real = counts_D5[:, _TOKENS], counts_D5[:, _REAL]
     marks = words.marks_D5
     return [
@@ -100,27 +100,22 @@ def measure(words: Words) -> list[pa.Array]:
 
 @lean_kernel
 def _count_words(words_D1, hashes_W, characters_W, kinds_W, stop_words, counts_D5):  # type: ignore[no-untyped-def]
-    some = np.uint64(0)  # the last six bits of the stop words' hashes
-    for k in range(len(stop_words)):
-        some |= np.uint64(1) << (stop_words[k] & np.uint64(63))
     for d in range(len(words_D1) - 1):
-        real = characters = alphabetic = 0
-        found = 0
-        for w in range(words_D1[d], words_D1[d + 1]):
-            kind = np.int64(kinds_W[w])
+        begin, stop = words_D1[d], words_D1[d + 1]
+        hashes, characters, kinds = hashes_W[begin:stop], characters_W[begin:stop], kinds_W[begin:stop]
+        real = real_characters = alphabetic = 0
+        for w in range(len(kinds)):
+            kind = np.int64(kinds[w])
             is_real = (kind & HAS_TEXT) >> 1
             real += is_real
-            characters += characters_W[w] * is_real
+            real_characters += characters[w] * is_real
             alphabetic += kind & HAS_ALPHA
-        for w in range(words_D1[d], words_D1[d + 1]):
-            if some >> (hashes_W[w] & np.uint64(63)) & np.uint64(1):
-                for k in range(len(stop_words)):
-                    if hashes_W[w] == stop_words[k]:
-                        found |= 1 << k
-        counts_D5[d, _TOKENS] = words_D1[d + 1] - words_D1[d]
+        counts_D5[d, _TOKENS] = len(kinds)
         counts_D5[d, _REAL] = real
-        counts_D5[d, _REAL_CHARACTERS] = characters
+        counts_D5[d, _REAL_CHARACTERS] = real_characters
         counts_D5[d, _ALPHABETIC] = alphabetic
-        while found:
-            counts_D5[d, _STOP_WORDS] += found & 1
-            found >>= 1
+        for k in range(len(stop_words)):  # four words at once: a branch for each would often be guessed wrong
+            found = np.uint64(0)
+            for w in range(len(hashes)):
+                found |= np.uint64(hashes[w] == stop_words[k])
+            counts_D5[d, _STOP_WORDS] += np.int64(found)

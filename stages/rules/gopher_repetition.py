@@ -23,9 +23,12 @@ Price: one pass over the bytes and about three table look-ups a word; the cost a
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from stages.kernels.words.lines import CHARACTERS, OUTER_FEEDS, REPEATED, Lines, sums
+from stages.kernels.columns.ragged import Offsets
+from stages.kernels.jit import lean_kernel
+from stages.kernels.words.lines import CHARACTERS, OUTER_FEEDS, REPEATED, Lines
 from stages.kernels.words.ngrams import REPEATED as REPEATED_N
 from stages.kernels.words.ngrams import TOP as TOP_N
 from stages.kernels.words.ngrams import Repetition
@@ -64,19 +67,37 @@ RULES = (
 def measure(words: Words, lines: Lines, repetition: Repetition) -> list[pa.Array]:
     """One array per entry of `FIELDS`, a row per document."""
     characters = lines.totals_D3[:, CHARACTERS]
-    again_L, again_P = lines.kinds_L & REPEATED != 0, lines.kinds_P & REPEATED != 0
+    again_lines, again_line_characters = _repeated(lines.lines_D1, lines.kinds_L, lines.characters_L)
+    again_paragraphs, again_paragraph_characters = _repeated(lines.paragraphs_D1, lines.kinds_P, lines.characters_P)
     # A line feed first and one last make two empty lines, the second a repetition of the first.
     outer = lines.totals_D3[:, OUTER_FEEDS]
     # An empty text is one empty line and one empty paragraph.
     num_lines = np.maximum(np.diff(lines.lines_D1) + outer, 1)
     num_paragraphs = np.maximum(np.diff(lines.paragraphs_D1), 1)
     num_words = np.diff(words.words_D1)
-    repeated_lines = sums(again_L, lines.lines_D1) + (outer == 2)
     return [
-        fractions(sums(again_P, lines.paragraphs_D1), num_paragraphs),
-        fractions(sums(again_P * lines.characters_P, lines.paragraphs_D1), characters),
-        fractions(repeated_lines, num_lines),
-        fractions(sums(again_L * lines.characters_L, lines.lines_D1), characters),
+        fractions(again_paragraphs, num_paragraphs),
+        fractions(again_paragraph_characters, characters),
+        fractions(again_lines + (outer == 2), num_lines),
+        fractions(again_line_characters, characters),
         *(fractions(repetition.top_D3[:, k], np.where(num_words < n, 0, characters)) for k, n in enumerate(TOP_N)),
         *(fractions(counts, characters) for counts in repetition.repeated_D6.T),
     ]
+
+
+def _repeated(
+    pieces_D1: Offsets, kinds_P: npt.NDArray[np.uint8], characters_P: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """(number, characters) of the lines or paragraphs of each document that stood in it before."""
+    counts_2D = np.zeros((2, len(pieces_D1) - 1), np.int64)
+    _count_repeated(pieces_D1, kinds_P, characters_P, counts_2D)
+    return counts_2D
+
+
+@lean_kernel
+def _count_repeated(pieces_D1, kinds_P, characters_P, counts_2D):  # type: ignore[no-untyped-def]
+    for d in range(len(pieces_D1) - 1):
+        for k in range(pieces_D1[d], pieces_D1[d + 1]):
+            again = kinds_P[k] & REPEATED != 0
+            counts_2D[0, d] += again
+            counts_2D[1, d] += again * characters_P[k]

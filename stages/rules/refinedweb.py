@@ -15,11 +15,12 @@ Price: one pass over the bytes, shared with `redpajama`.
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 
+from stages.kernels.jit import lean_kernel
 from stages.kernels.words import line_kinds
 from stages.kernels.words.line_kinds import LineKinds
-from stages.kernels.words.lines import sums
 from stages.rules.rule import Rule, fractions
 
 KINDS = {
@@ -40,8 +41,20 @@ RULES = (Rule("too_many_corrected_words", "refinedweb_corrected_word_fraction", 
 
 def measure(lines: LineKinds) -> list[pa.Array]:
     """One array per entry of `FIELDS`, a row per document."""
-    corrected = sums((lines.kinds_L != line_kinds.ORDINARY) * lines.words_L, lines.lines_D1)
+    num_documents = len(lines.lines_D1) - 1
+    lines_6D = np.zeros((1 + len(KINDS), num_documents), np.int64)
+    corrected_D = np.zeros(num_documents, np.int64)
+    _count_kinds(lines.lines_D1, lines.kinds_L, lines.words_L, lines_6D, corrected_D)
     return [
-        *(pa.array(sums(lines.kinds_L == kind, lines.lines_D1)) for kind in KINDS.values()),
-        fractions(corrected, lines.totals_D6[:, line_kinds.WORDS]),
+        *(pa.array(lines_6D[kind]) for kind in KINDS.values()),
+        fractions(corrected_D, lines.totals_D6[:, line_kinds.WORDS]),
     ]
+
+
+@lean_kernel
+def _count_kinds(lines_D1, kinds_L, words_L, lines_6D, corrected_D):  # type: ignore[no-untyped-def]
+    """Lines of each kind, and the words of all that are not ordinary."""
+    for d in range(len(lines_D1) - 1):
+        for k in range(lines_D1[d], lines_D1[d + 1]):
+            lines_6D[kinds_L[k], d] += 1
+            corrected_D[d] += (kinds_L[k] != line_kinds.ORDINARY) * words_L[k]

@@ -79,6 +79,12 @@ def count(planes_BK, plane, start, stop):  # type: ignore[no-untyped-def]
 
 
 @lean_inline_kernel
+def at_bit(planes_BK, plane, at):  # type: ignore[no-untyped-def]
+    """Whether the bit of byte ``at`` (of the piece) is set."""
+    return planes_BK[at >> 6, plane] >> (np.uint64(at) & _LOW) & _ONE != _ZERO
+
+
+@lean_inline_kernel
 def next_bit(planes_BK, plane, flip, start, stop):  # type: ignore[no-untyped-def]
     """The first byte of start:stop whose bit is set (``flip`` = 0) or is not (all ones), or ``stop``."""
     at = start
@@ -103,20 +109,6 @@ def count_words(planes_BK, start, stop):  # type: ignore[no-untyped-def]
         before = blank >> _LOW
         at += 64
     return words
-
-
-def any_of(planes_BK: Planes, plane: int, offsets: Offsets) -> npt.NDArray[np.bool_]:
-    """Which documents have a bit of a plane set."""
-    chosen_D = np.zeros(len(offsets) - 1, np.bool_)
-    _any_of(planes_BK, plane, offsets, chosen_D)
-    return chosen_D
-
-
-@lean_kernel
-def _any_of(planes_BK, plane, offsets, chosen_D):  # type: ignore[no-untyped-def]
-    for d in range(len(chosen_D)):
-        start, stop = offsets[d] - offsets[0], offsets[d + 1] - offsets[0]
-        chosen_D[d] = next_bit(planes_BK, plane, np.uint64(0), start, stop) < stop
 
 
 @lean_inline_kernel

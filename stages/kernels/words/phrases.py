@@ -4,8 +4,7 @@ A phrase stands where its characters do, compared in small letters, with no lett
 behind; a phrase with a character of a script without spaces (Han, kana, Thai, ...) stands anywhere. White space in a
 phrase is compared like any character.
 
-Single words go through a hash table (`word_set`), all others through an automaton (`phrase_automaton`); where each of
-these has a character of a script without spaces, documents without such characters are passed over.
+Single words go through a hash table (`word_set`), all others through an automaton (`phrase_automaton`).
 
 Legend: D documents, L lists.
 """
@@ -19,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.kernels.columns.ragged import Bytes, Offsets
-from stages.kernels.unicode import bitmaps, characters
-from stages.kernels.unicode.bitmaps import IN_WORD, Planes, any_of, find_planes
+from stages.kernels.unicode import characters
+from stages.kernels.unicode.bitmaps import IN_WORD, Planes, find_planes
 from stages.kernels.words import phrase_automaton, word_set
 
 MAX_CHARACTERS = 255
@@ -31,8 +30,6 @@ class Phrases(NamedTuple):
 
     words: word_set.WordSet | None
     others: phrase_automaton.Automaton | None
-    unspaced: bool
-    """Whether each of the others has a character of a script without spaces."""
     num_lists: int
 
 
@@ -75,7 +72,6 @@ def build_phrases(lists: Sequence[Sequence[str]], once: int = 0) -> Phrases:
     return Phrases(
         word_set.build_word_set(words, once) if words else None,
         phrase_automaton.build_automaton(others, [anywhere(phrase) for phrase in others], once) if others else None,
-        all(map(anywhere, others)),
         len(lists),
     )
 
@@ -90,9 +86,5 @@ def count_phrases(
     if phrases.words is not None:
         word_set.count_set(phrases.words, data, offsets, planes_BK, counts_DL)
     if phrases.others is not None:
-        chosen_D = np.ones(len(counts_DL), np.bool_)
-        if phrases.unspaced:
-            chosen_D = any_of(planes_BK, bitmaps.UNSPACED, offsets)
-        if chosen_D.any():
-            phrase_automaton.count_with(phrases.others, data, offsets, chosen_D, counts_DL)
+        phrase_automaton.count_with(phrases.others, data, offsets, planes_BK, counts_DL)
     return counts_DL

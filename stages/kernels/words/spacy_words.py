@@ -59,21 +59,31 @@ def split_spacy_words(data: Bytes, offsets: Offsets, planes_BK: Planes | None = 
     """Words of every document of (data, offsets)."""
     if planes_BK is None:
         planes_BK = find_planes(data, offsets)
-    return measure_words(data, offsets, planes_BK, *_bounds(data, offsets, planes_BK))
+    every_D = np.ones(len(offsets) - 1, np.bool_)
+    return measure_words(data, offsets, planes_BK, *_bounds(data, offsets, planes_BK, every_D))
 
 
 def split_script_words(data: Bytes, offsets: Offsets, planes_BK: Planes | None = None) -> Words:
     """The same, scripts without spaces cut as `stages.kernels.words.unspaced` says."""
     if planes_BK is None:
         planes_BK = find_planes(data, offsets)
-    found = _bounds(data, offsets, planes_BK)
-    return measure_words(data, offsets, planes_BK, *cut_unspaced(data, offsets, planes_BK, *found))
+    every_D = np.ones(len(offsets) - 1, np.bool_)
+    return measure_words(data, offsets, planes_BK, *script_bounds(data, offsets, planes_BK, every_D))
 
 
-def _bounds(data: Bytes, offsets: Offsets, planes_BK: Planes) -> tuple[Offsets, npt.NDArray[np.int32]]:
+def script_bounds(
+    data: Bytes, offsets: Offsets, planes_BK: Planes, wanted_D: npt.NDArray[np.bool_]
+) -> tuple[Offsets, npt.NDArray[np.int32]]:
+    """(words_D1, bounds_W2) of the unit `script`; of the documents that are not wanted, none."""
+    return cut_unspaced(data, offsets, planes_BK, *_bounds(data, offsets, planes_BK, wanted_D))
+
+
+def _bounds(
+    data: Bytes, offsets: Offsets, planes_BK: Planes, wanted_D: npt.NDArray[np.bool_]
+) -> tuple[Offsets, npt.NDArray[np.int32]]:
     words_D1 = np.zeros(len(offsets), np.int64)
     bounds = np.empty(2 * int(offsets[-1] - offsets[0]) + 2, np.int32)
-    num_words = _split(data, offsets, planes_BK, kinds(), *special_table(), unit_table(), words_D1, bounds)
+    num_words = _split(data, offsets, planes_BK, wanted_D, kinds(), *special_table(), unit_table(), words_D1, bounds)
     return words_D1, bounds[: 2 * num_words].reshape(-1, 2)
 
 
@@ -396,12 +406,14 @@ def _join(data, base, begin, n, keys_E, first_E, sizes, bounds):  # type: ignore
 
 
 @lean_kernel
-def _split(data, offsets, planes_BK, table, keys_E, first_E, sizes, units, words_D1, bounds):  # type: ignore[no-untyped-def]
+def _split(  # type: ignore[no-untyped-def]
+    data, offsets, planes_BK, wanted_D, table, keys_E, first_E, sizes, units, words_D1, bounds
+):
     n = 0
     base = offsets[0]
     for d in range(len(offsets) - 1):
         at, stop = offsets[d] - base, offsets[d + 1] - base
-        while at < stop:
+        while wanted_D[d] and at < stop:
             start = next_bit(planes_BK, bitmaps.SPACE, _FULL, at, stop)
             end = next_bit(planes_BK, bitmaps.SPACE, _ZERO, start, stop)
             at = end

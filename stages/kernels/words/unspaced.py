@@ -31,7 +31,6 @@ import numpy.typing as npt
 
 from stages.kernels.columns.ragged import Bytes, Offsets
 from stages.kernels.jit import lean_kernel
-from stages.kernels.simd import block_bits, ones
 from stages.kernels.unicode import bitmaps, characters
 from stages.kernels.unicode.bitmaps import Planes, find_planes, next_bit
 
@@ -63,52 +62,29 @@ def groups() -> npt.NDArray[np.uint8]:
     return table
 
 
-def count_letters(data: Bytes, offsets: Offsets, planes_BK: Planes) -> npt.NDArray[np.int64]:
-    """(letters of these scripts, letters) of each document, int64."""
-    counts_D2 = np.zeros((len(offsets) - 1, 2), np.int64)
-    _letters(data, offsets, planes_BK, groups(), counts_D2)
-    return counts_D2
-
-
-def mostly_unspaced(data: Bytes, offsets: Offsets) -> npt.NDArray[np.bool_]:
+def mostly_unspaced(data: Bytes, offsets: Offsets, planes_BK: Planes | None = None) -> npt.NDArray[np.bool_]:
     """Which documents have more letters of these scripts than of others."""
+    if planes_BK is None:
+        planes_BK = find_planes(data, offsets)
     chosen_D = np.zeros(len(offsets) - 1, np.bool_)
-    _maybe(data, offsets, chosen_D)
-    for d in np.flatnonzero(chosen_D).tolist():
-        one = offsets[d : d + 2]
-        ours, all_letters = count_letters(data, one, find_planes(data, one))[0].tolist()
-        chosen_D[d] = 2 * ours > all_letters
+    _mostly_unspaced(data, offsets, planes_BK, groups(), chosen_D)
     return chosen_D
 
 
 @lean_kernel
-def _maybe(data, offsets, chosen_D):  # type: ignore[no-untyped-def]
-    """Where characters of three bytes and more, as all letters of these scripts are, outnumber the letters of ASCII."""
+def _mostly_unspaced(data, offsets, planes_BK, groups, chosen_D):  # type: ignore[no-untyped-def]
     for d in range(len(chosen_D)):
-        i, stop = offsets[d], offsets[d + 1]
-        wide = ascii_letters = 0
-        while i + 64 <= stop:
-            wide += ones(block_bits(data, i, 0xE0, 0x1F, 0))
-            ascii_letters += ones(block_bits(data, i, 97, 25, 32))
-            i += 64
-        while i < stop:
-            wide += data[i] >= 0xE0
-            ascii_letters += 97 <= data[i] | 32 <= 122
-            i += 1
-        chosen_D[d] = wide > ascii_letters
-
-
-@lean_kernel
-def _letters(data, offsets, planes_BK, groups, counts_D2):  # type: ignore[no-untyped-def]
-    for d in range(len(offsets) - 1):
         first, stop = offsets[d] - offsets[0], offsets[d + 1] - offsets[0]
-        counts_D2[d, 1] = bitmaps.count(planes_BK, bitmaps.ALPHA, first, stop)
-        i = next_bit(planes_BK, bitmaps.UNSPACED, np.uint64(0), first, stop)
-        while i < stop:
-            cp, behind = characters.code_point(data, offsets[0] + i, offsets[0] + stop)
-            here = np.int64(groups[cp])
-            counts_D2[d, 0] += here > SPACED and here < EXTENDS
-            i = next_bit(planes_BK, bitmaps.UNSPACED, np.uint64(0), behind - offsets[0], stop)
+        letters = bitmaps.count(planes_BK, bitmaps.ALPHA, first, stop)
+        ours = 0
+        if 2 * bitmaps.count(planes_BK, bitmaps.UNSPACED, first, stop) > letters:  # which has marks, too
+            i = next_bit(planes_BK, bitmaps.UNSPACED, np.uint64(0), first, stop)
+            while i < stop:
+                cp, behind = characters.code_point(data, offsets[0] + i, offsets[0] + stop)
+                here = np.int64(groups[cp])
+                ours += here > SPACED and here < EXTENDS
+                i = next_bit(planes_BK, bitmaps.UNSPACED, np.uint64(0), behind - offsets[0], stop)
+        chosen_D[d] = 2 * ours > letters
 
 
 def cut_unspaced(

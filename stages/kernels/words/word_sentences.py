@@ -29,50 +29,67 @@ _OTHER, _PUNCTUATION, _TERMINAL = range(3)
 
 
 def count_sentences(
-    data: Bytes, offsets: Offsets, lines: C4Lines, words: Words, split: Callable[[Bytes, Offsets], Words]
+    data: Bytes,
+    offsets: Offsets,
+    lines: C4Lines,
+    words: Words,
+    split: Callable[[Bytes, Offsets], Words],
+    wanted_D: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.int64]:
-    """Sentences of each line of ``lines`` without its citation marks, one at least, int64.
+    """Sentences of each line of ``lines`` without its citation marks, one at least, int64; in documents that are not
+    wanted those that ``lines`` has.
 
     ``words`` are those of (data, offsets), ``split`` is what made them.
     """
-    sentences_L = _counted(data, int(offsets[0]), lines.starts_L, lines.stops_L, words)
-    cited = np.flatnonzero(lines.facts_L & CITATION)
+    sentences_L = lines.sentences_L.copy()
+    _count(
+        data, offsets[0], wanted_D, lines.lines_D1, lines.starts_L, lines.stops_L, words.words_D1, words.bounds_W2,
+        characters.classes(), sentences_L,
+    )  # fmt: skip
+    cited = np.flatnonzero((lines.facts_L & CITATION != 0) & np.repeat(wanted_D, np.diff(lines.lines_D1)))
     if len(cited):
         bounds = zip(lines.starts_L[cited].tolist(), lines.stops_L[cited].tolist(), strict=True)
         texts = [CITATION_PATTERN.sub(b"", data[first:last].tobytes()) for first, last in bounds]
         edges = np.concatenate([[0], np.cumsum([len(text) for text in texts])]).astype(np.int64)
         joined = np.frombuffer(b"".join(texts), np.uint8)
-        sentences_L[cited] = _counted(joined, 0, edges[:-1], edges[1:], split(joined, edges))
-    return sentences_L
-
-
-def _counted(data: Bytes, base: int, starts_L: Offsets, stops_L: Offsets, words: Words) -> npt.NDArray[np.int64]:
-    sentences_L = np.ones(len(starts_L), np.int64)
-    _count(data, np.int64(base), starts_L, stops_L, words.bounds_W2, characters.classes(), sentences_L)
+        again, found = split(joined, edges), np.empty(len(cited), np.int64)
+        one_each = np.arange(len(cited) + 1)
+        _count(
+            joined, edges[0], np.ones(len(cited), np.bool_), one_each, edges[:-1], edges[1:], again.words_D1,
+            again.bounds_W2, characters.classes(), found,
+        )  # fmt: skip
+        sentences_L[cited] = found
     return sentences_L
 
 
 @lean_kernel
-def _count(data, base, starts_L, stops_L, bounds_W2, classes, sentences_L):  # type: ignore[no-untyped-def]
-    w = 0
-    for k in range(len(starts_L)):
-        while w < len(bounds_W2) and base + bounds_W2[w, 0] < starts_L[k]:
-            w += 1
-        ended = False
-        last = np.int64(-1)  # behind the word before
-        while w < len(bounds_W2) and base + bounds_W2[w, 1] <= stops_L[k]:
-            first, behind = base + bounds_W2[w, 0], base + bounds_W2[w, 1]
-            if ended and first > last and (first - last > 1 or data[last] != 32):
-                sentences_L[k] += 1
-                ended = False
-            kind = _kind(data, first, behind, classes)
-            if kind == _TERMINAL:
-                ended = True
-            elif ended and kind == _OTHER:
-                sentences_L[k] += 1
-                ended = False
-            last = behind
-            w += 1
+def _count(  # type: ignore[no-untyped-def]
+    data, base, wanted_D, lines_D1, starts_L, stops_L, words_D1, bounds_W2, classes, sentences_L
+):
+    for d in range(len(wanted_D)):
+        if not wanted_D[d]:
+            continue
+        w, behind_words = words_D1[d], words_D1[d + 1]
+        for k in range(lines_D1[d], lines_D1[d + 1]):
+            while w < behind_words and base + bounds_W2[w, 0] < starts_L[k]:
+                w += 1
+            sentences = 1
+            ended = False
+            last = np.int64(-1)  # behind the word before
+            while w < behind_words and base + bounds_W2[w, 1] <= stops_L[k]:
+                first, behind = base + bounds_W2[w, 0], base + bounds_W2[w, 1]
+                if ended and first > last and (first - last > 1 or data[last] != 32):
+                    sentences += 1
+                    ended = False
+                kind = _kind(data, first, behind, classes)
+                if kind == _TERMINAL:
+                    ended = True
+                elif ended and kind == _OTHER:
+                    sentences += 1
+                    ended = False
+                last = behind
+                w += 1
+            sentences_L[k] = sentences
 
 
 @lean_inline_kernel

@@ -60,12 +60,20 @@ def split_words(data: Bytes, offsets: Offsets, planes_BK: Planes | None = None) 
     """White-space words of every document of (data, offsets)."""
     if planes_BK is None:
         planes_BK = find_planes(data, offsets)
+    return measure_words(data, offsets, planes_BK, *word_bounds(offsets, planes_BK))
+
+
+def word_bounds(
+    offsets: Offsets, planes_BK: Planes, wanted_D: npt.NDArray[np.bool_] | None = None
+) -> tuple[Offsets, npt.NDArray[np.int32]]:
+    """(words_D1, bounds_W2) of white-space words; of the documents that are not wanted, none."""
     num_documents = len(offsets) - 1
+    if wanted_D is None:
+        wanted_D = np.ones(num_documents, np.bool_)
     words_D1 = np.zeros(num_documents + 1, np.int64)
     bounds = np.empty(int(offsets[-1] - offsets[0]) + 2 * num_documents, np.int32)
-    num_words = _word_bounds(offsets, planes_BK, words_D1, bounds)
-    bounds_W2 = bounds[: 2 * num_words].reshape(-1, 2)
-    return measure_words(data, offsets, planes_BK, words_D1, bounds_W2)
+    num_words = _word_bounds(offsets, planes_BK, wanted_D, words_D1, bounds)
+    return words_D1, bounds[: 2 * num_words].reshape(-1, 2)
 
 
 def measure_words(
@@ -132,12 +140,12 @@ def span_hash(data, start, stop):  # type: ignore[no-untyped-def]
 
 
 @lean_kernel
-def _word_bounds(offsets, planes_BK, words_D1, bounds):  # type: ignore[no-untyped-def]
+def _word_bounds(offsets, planes_BK, wanted_D, words_D1, bounds):  # type: ignore[no-untyped-def]
     """Where words begin and end in turn; how many there are."""
     n = 0
     for d in range(len(offsets) - 1):
         start, stop = offsets[d] - offsets[0], offsets[d + 1] - offsets[0]
-        if start < stop:
+        if start < stop and wanted_D[d]:
             before = _ONE
             first, last = start >> 6, (stop - 1) >> 6
             for block in range(first, last + 1):
