@@ -185,7 +185,7 @@ def test_bad_input_has_defined_values(unit: str) -> None:
 )
 def test_extreme_pages_are_measured(text: str) -> None:
     batch = pa.RecordBatch.from_arrays([pa.array([text], pa.large_string())], ["text"])
-    for unit in sorted(set(quality.UNITS) - {"as_written"}):  # which is one of the others
+    for unit in quality.UNITS:
         (row,) = quality.prepare(quality.Params(unit=unit))(batch).to_pylist()
         assert all(math.isfinite(value) for value in row.values() if isinstance(value, float))
         assert row["gopher_num_tokens"] == len(row_words(unit, text))
@@ -214,6 +214,23 @@ def test_pages_of_scripts_without_spaces_are_those_with_more_of_their_letters(te
     expected = [2 * count > len(kinds_of) for count, kinds_of in zip(ours, letters, strict=True)]
     column = pa.array(texts, pa.large_string())
     assert unspaced.mostly_unspaced(*text_buffers(column)).tolist() == expected
+
+
+@given(
+    st.lists(
+        st.sampled_from(["The mill[1] stands. It turns!", "磨坊在河边[2]。水很快。", "", "mill 磨坊在河边。", "a\n"])
+    )
+)
+@settings(max_examples=100, deadline=None)
+def test_pages_of_both_kinds_are_measured_as_alone(texts: list[str]) -> None:
+    """The unit `as_written`: each by script or white space, in its words, sentences and all that follows from them."""
+    column = pa.array(texts, pa.large_string())
+    measured = quality.prepare(quality.Params())(pa.RecordBatch.from_arrays([column], ["text"])).to_pylist()
+    by_script = unspaced.mostly_unspaced(*text_buffers(column)).tolist()
+    alone = {unit: quality.prepare(quality.Params(unit=unit)) for unit in ("white_space", "script")}
+    for text, script, row in zip(texts, by_script, measured, strict=True):
+        page = pa.RecordBatch.from_arrays([pa.array([text], pa.large_string())], ["text"])
+        assert [row] == alone["script" if script else "white_space"](page).to_pylist()
 
 
 @given(MIXED, st.integers(1, 200))

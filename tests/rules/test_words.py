@@ -20,6 +20,8 @@ from stages.kernels.words.phrases import build_phrases, count_phrases
 from tests.support.corpora import write_mixture
 
 LISTS = [["bad", "very bad", "ad", "x_y"], ["Über", "bad"], ["色情", "ก"]]
+UNSPACED = [["色情", "色", "情色b"], ["ก", "情ad"]]
+"""All begin with a character of a script without spaces: what lies between such characters is passed over."""
 
 
 def slow(text: str, words: list[str]) -> tuple[int, int]:
@@ -33,14 +35,23 @@ def slow(text: str, words: list[str]) -> tuple[int, int]:
     return sum(found), sum(count > 0 for count in found)
 
 
+@pytest.mark.parametrize("lists", [LISTS, UNSPACED], ids=["mixed", "unspaced"])
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.text("badvery x_üÜBR色情ก\n.é", max_size=24), max_size=6))
-def test_the_kernel_agrees_with_the_published_expression(texts: list[str]) -> None:
-    phrases = build_phrases([*LISTS, *LISTS], once=len(LISTS))
+@given(texts=st.lists(st.text("badvery x_üÜBR色情ก\n.é", max_size=24), max_size=6))
+def test_the_kernel_agrees_with_the_published_expression(lists: list[list[str]], texts: list[str]) -> None:
+    phrases = build_phrases([*lists, *lists], once=len(lists))
     counts = count_phrases(*text_buffers(pa.array(texts, pa.large_string())), phrases)
     for d, text in enumerate(texts):
-        different, places = counts[d, : len(LISTS)], counts[d, len(LISTS) :]
-        assert list(zip(places, different, strict=True)) == [slow(text, words) for words in LISTS]
+        different, places = counts[d, : len(lists)], counts[d, len(lists) :]
+        assert list(zip(places, different, strict=True)) == [slow(text, words) for words in lists]
+
+
+def test_words_of_long_lists_are_all_found() -> None:
+    """Whatever slots they get: each has two, and moves over for others."""
+    words = [f"word{number}" for number in range(3_000)]
+    texts = pa.array([" ".join(words[::2]), "word word3000 words1"], pa.large_string())
+    counts = count_phrases(*text_buffers(texts), build_phrases([words, words[:1_000]], once=1))
+    assert counts.tolist() == [[1_500, 500], [0, 0]]
 
 
 @settings(max_examples=300, deadline=None)

@@ -1,7 +1,8 @@
 """Which keys are equal, and how many equal each: in linear time, at nearly the same cost a key whatever the size.
 
 Each different key gets a number; a table of numbers alone, four bytes an entry, leads to the keys, which are compared
-in full: what is equal here is equal. Whether a key is new is computed, not branched on: the processor cannot guess it,
+in full: what is equal here is equal. Indices are unsigned: of others Numba asks at every use whether they count from
+the end (a fifth of the time here). Whether a key is new is computed, not branched on: the processor cannot guess it,
 and half of the time went there. A table larger than the processor's cache costs a memory access a key, several times
 the price of a small one; so for many keys the lines of memory they will need are asked for in advance.
 
@@ -26,9 +27,10 @@ KEY, COUNT = range(2)
 """Columns of ``known_M2``; see `count_of` and `first_of`."""
 FEW_KEYS = 8192
 """Up to so many, table and keys fit the second-level cache."""
-_AHEAD = 12  # keys; twice as many for the table
+_SOON = np.uint64(24)  # keys ahead for the table; half as many for what it leads to
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _HALF = np.uint64(32)
+_ONE = np.uint64(1)
 _ONE_MORE, _TWO = np.uint64(1 << 32), np.uint64(2 << 32)
 _ENTRIES = 16  # of the smallest table
 
@@ -72,44 +74,46 @@ def number_equals(keys_K, num_keys, numbers_K, work):  # type: ignore[no-untyped
     known_M2, table = work
     many = num_keys > FEW_KEYS
     entries, shift = np.int64(_ENTRIES), np.uint64(60)
-    while entries < 2 * num_keys and entries < max(2 * FEW_KEYS, num_keys >> 1):
+    while entries < 4 * num_keys and entries < max(2 * FEW_KEYS, num_keys >> 1):
         entries, shift = entries * 2, shift - np.uint64(1)
     for slot in range(entries):
         table[slot] = -1
-    different = k = np.int64(0)
+    different, k, stop = np.uint64(0), np.uint64(0), np.uint64(num_keys)
     while True:
-        while k < num_keys and 2 * different <= entries:
-            if many and k + 2 * _AHEAD < num_keys:
-                prefetch(table, np.int64(keys_K[k + 2 * _AHEAD] * _MIX >> shift))
-                soon = np.int64(table[np.int64(keys_K[k + _AHEAD] * _MIX >> shift)])
+        last, most = np.uint64(entries - 1), np.uint64(entries >> 1)
+        while k < stop and different <= most:
+            if many and k + _SOON < stop:
+                prefetch(table, np.int64(keys_K[k + _SOON] * _MIX >> shift))
+                soon = np.int64(table[keys_K[k + (_SOON >> _ONE)] * _MIX >> shift])
                 prefetch(known_M2, 2 * soon)
             key = keys_K[k]
-            slot = np.int64(key * _MIX >> shift)
-            there = np.int64(table[slot])
-            while there >= 0 and known_M2[there, KEY] != key:
-                slot = (slot + 1) & (entries - 1)
-                there = np.int64(table[slot])
+            slot = key * _MIX >> shift
+            there = table[slot]
+            while there >= 0 and known_M2[np.uint32(there), KEY] != key:
+                slot = (slot + _ONE) & last
+                there = table[slot]
             new = there < 0
-            number = different if new else there
-            table[slot] = number
-            numbers_K[k] = number
+            number = different if new else np.uint64(np.uint32(there))
+            table[slot] = np.int32(number)
+            numbers_K[k] = np.int32(number)
             known_M2[number, KEY] = key
-            known_M2[number, COUNT] = (np.uint64(k) if new else known_M2[number, COUNT]) + _ONE_MORE
-            different += new
-            k += 1
-        if k == num_keys:
+            known_M2[number, COUNT] = (k if new else known_M2[number, COUNT]) + _ONE_MORE
+            different += np.uint64(new)
+            k += _ONE
+        if k == stop:
             break
         entries, shift = entries * 4, shift - np.uint64(2)
         for slot in range(entries):
             table[slot] = -1
+        last = np.uint64(entries - 1)
         for m in range(different):
-            if m + _AHEAD < different:
-                prefetch(table, np.int64(known_M2[m + _AHEAD, KEY] * _MIX >> shift))
-            slot = np.int64(known_M2[m, KEY] * _MIX >> shift)
+            if m + _SOON < different:
+                prefetch(table, np.int64(known_M2[m + _SOON, KEY] * _MIX >> shift))
+            slot = known_M2[m, KEY] * _MIX >> shift
             while table[slot] >= 0:
-                slot = (slot + 1) & (entries - 1)
-            table[slot] = m
-    for k in range(num_keys):
+                slot = (slot + _ONE) & last
+            table[slot] = np.int32(m)
+    for k in range(stop):
         number = numbers_K[k]
-        numbers_K[k] = number if known_M2[number, COUNT] >= _TWO else ~number
-    return different
+        numbers_K[k] = number if known_M2[np.uint32(number), COUNT] >= _TWO else ~number
+    return np.int64(different)

@@ -6,7 +6,8 @@ The kernels behind (`words`, `lines`, `line_kinds`, `c4_lines`) then count bits 
 Price: about 2 GB/s of ASCII, 0.4 of other text; 1.5 bytes a byte of text.
 
 Legend: N bytes of data, D documents, B blocks of 64 bytes from ``offsets_D1[0]`` on, K planes. planes_BK uint64: bit p
-of block b is byte ``64 b + p`` of these. One block more, of zeros, follows the last.
+of block b is byte ``64 b + p`` of these. One block more, of zeros, follows the last. Numbers of blocks are unsigned
+where they are indices: of others Numba asks at every use whether they count from the end.
 """
 
 # Kernel bodies are typed by Numba.
@@ -52,10 +53,9 @@ def find_planes(data: Bytes, offsets: Offsets) -> Planes:
 @lean_inline_kernel
 def window(planes_BK, plane, at):  # type: ignore[no-untyped-def]
     """The 64 bits of a plane from byte ``at`` (of the piece) on."""
-    block = at >> 6
-    shift = np.uint64(at) & _LOW
+    block, shift = np.uint64(at) >> _SIX, np.uint64(at) & _LOW
     # Two shifts, since one by 64 is undefined.
-    return planes_BK[block, plane] >> shift | planes_BK[block + 1, plane] << _ONE << (_LOW - shift)
+    return planes_BK[block, plane] >> shift | planes_BK[block + _ONE, plane] << _ONE << (_LOW - shift)
 
 
 @lean_inline_kernel
@@ -69,9 +69,9 @@ def count(planes_BK, plane, start, stop):  # type: ignore[no-untyped-def]
     """How many bits of a plane are set in start:stop (bytes of the piece)."""
     if stop - start <= 64:
         return ones(window(planes_BK, plane, start) & first_bits(stop - start)) if stop > start else 0
-    block, last = start >> 6, stop >> 6
+    block, last = np.uint64(start) >> _SIX, np.uint64(stop) >> _SIX
     found = ones(planes_BK[block, plane] >> (np.uint64(start) & _LOW))
-    for b in range(block + 1, last):
+    for b in range(block + _ONE, last):
         found += ones(planes_BK[b, plane])
     if stop & 63:
         found += ones(planes_BK[last, plane] & first_bits(stop & 63))
@@ -81,7 +81,7 @@ def count(planes_BK, plane, start, stop):  # type: ignore[no-untyped-def]
 @lean_inline_kernel
 def at_bit(planes_BK, plane, at):  # type: ignore[no-untyped-def]
     """Whether the bit of byte ``at`` (of the piece) is set."""
-    return planes_BK[at >> 6, plane] >> (np.uint64(at) & _LOW) & _ONE != _ZERO
+    return planes_BK[np.uint64(at) >> _SIX, plane] >> (np.uint64(at) & _LOW) & _ONE != _ZERO
 
 
 @lean_inline_kernel
@@ -89,7 +89,7 @@ def next_bit(planes_BK, plane, flip, start, stop):  # type: ignore[no-untyped-de
     """The first byte of start:stop whose bit is set (``flip`` = 0) or is not (all ones), or ``stop``."""
     at = start
     while at < stop:
-        bits = (planes_BK[at >> 6, plane] ^ flip) >> (np.uint64(at) & _LOW)
+        bits = (planes_BK[np.uint64(at) >> _SIX, plane] ^ flip) >> (np.uint64(at) & _LOW)
         if bits:
             return min(at + lowest(bits), stop)
         at = (at | 63) + 1

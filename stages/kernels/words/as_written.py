@@ -31,19 +31,18 @@ def split_as_written(
         return split_words(data, offsets, planes_BK)
     spaced_D1, spaced_V2 = word_bounds(offsets, planes_BK, ~unspaced_D)
     cut_D1, cut_W2 = script_bounds(data, offsets, planes_BK, unspaced_D)
-    bounds_2 = np.empty((len(spaced_V2) + len(cut_W2), 2), np.int32)
-    _merge(spaced_D1, spaced_V2, cut_D1, cut_W2, bounds_2)
-    return measure_words(data, offsets, planes_BK, spaced_D1 + cut_D1, bounds_2)
+    words_D1 = spaced_D1 + cut_D1
+    bounds = np.empty(2 * words_D1[-1], np.int32)
+    for some_D1, some_V2 in ((spaced_D1, spaced_V2), (cut_D1, cut_W2)):
+        _move(some_D1, some_V2.reshape(-1), words_D1, bounds)
+    return measure_words(data, offsets, planes_BK, words_D1, bounds.reshape(-1, 2))
 
 
 @lean_kernel
-def _merge(spaced_D1, spaced_V2, cut_D1, cut_W2, bounds_2):  # type: ignore[no-untyped-def]
-    """The bounds of both, document by document: none has words of both kinds."""
-    for d in range(len(spaced_D1) - 1):
-        first = spaced_D1[d] + cut_D1[d]
-        for v in range(spaced_D1[d], spaced_D1[d + 1]):
-            bounds_2[first + v - spaced_D1[d], 0] = spaced_V2[v, 0]
-            bounds_2[first + v - spaced_D1[d], 1] = spaced_V2[v, 1]
-        for w in range(cut_D1[d], cut_D1[d + 1]):
-            bounds_2[first + w - cut_D1[d], 0] = cut_W2[w, 0]
-            bounds_2[first + w - cut_D1[d], 1] = cut_W2[w, 1]
+def _move(some_D1, some, words_D1, bounds):  # type: ignore[no-untyped-def]
+    """Put the bounds of each document where it has its words: none has words of both kinds."""
+    for d in range(len(some_D1) - 1):
+        ours = some[2 * some_D1[d] : 2 * some_D1[d + 1]]
+        there = bounds[2 * words_D1[d] :]
+        for k in range(len(ours)):
+            there[k] = ours[k]

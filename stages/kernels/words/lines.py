@@ -19,7 +19,7 @@ from stages.kernels.columns.ragged import Bytes, Offsets
 from stages.kernels.jit import lean_inline_kernel, lean_kernel
 from stages.kernels.unicode import bitmaps
 from stages.kernels.unicode import characters as unicode
-from stages.kernels.unicode.bitmaps import Planes, count, find_planes, next_bit
+from stages.kernels.unicode.bitmaps import Planes, at_bit, count, find_planes, next_bit
 from stages.kernels.words.words import span_hash
 
 HAS_TEXT = 1  # a character that is no white space
@@ -86,18 +86,18 @@ def sums(values_L: npt.NDArray[np.generic], lines_D1: Offsets) -> npt.NDArray[np
 def strip(planes_BK, start, stop):  # type: ignore[no-untyped-def]
     """(start, stop) of a text without the white space around it; equal where there is nothing else."""
     start = next_bit(planes_BK, bitmaps.SPACE, _FULL, start, stop)
-    while stop > start and planes_BK[(stop - 1) >> 6, bitmaps.SPACE] >> (np.uint64(stop - 1) & _LOW) & _ONE:
+    while stop > start and at_bit(planes_BK, bitmaps.SPACE, stop - 1):
         stop -= 1
     return start, stop
 
 
 @lean_inline_kernel
 def _last_is(planes_BK, plane, start, stop):  # type: ignore[no-untyped-def]
-    """Whether the last character of start:stop is in a plane: 0 or 1."""
+    """Whether the last character of start:stop is in a plane."""
     i = stop - 1
-    while i > start and not planes_BK[i >> 6, bitmaps.STARTS] >> (np.uint64(i) & _LOW) & _ONE:
+    while i > start and not at_bit(planes_BK, bitmaps.STARTS, i):
         i -= 1
-    return planes_BK[i >> 6, plane] >> (np.uint64(i) & _LOW) & _ONE
+    return at_bit(planes_BK, plane, i)
 
 
 @lean_kernel

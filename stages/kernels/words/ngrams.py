@@ -113,16 +113,16 @@ def _clogc_sum(known_M2, different, clogc):  # type: ignore[no-untyped-def]
 @lean_inline_kernel
 def _next_keys(num_keys, at, numbers, keys):  # type: ignore[no-untyped-def]
     """Pairs of n-grams that repeat and follow each other: the (n+1)-grams that may; how many they are."""
-    num_next = 0
+    num_next = np.uint64(0)
     before, before_at, before_repeats = np.uint64(0), np.int32(-2), False
     for k in range(num_keys):
         number, here = numbers[k], at[k]
         repeats = number >= 0
         keys[num_next] = before << _HALF | np.uint64(number)
         at[num_next] = before_at  # num_next <= k, and at[k] has been read
-        num_next += before_repeats & repeats & (here == before_at + 1)
+        num_next += np.uint64(before_repeats & repeats & (here == before_at + 1))
         before, before_at, before_repeats = np.uint64(number), here, repeats
-    return num_next
+    return np.int64(num_next)
 
 
 def _sieve_words(num_keys: int) -> int:
@@ -141,17 +141,17 @@ def _sift(num_keys, at, keys, sieve):  # type: ignore[no-untyped-def]
         sieve[i] = np.uint64(0)
     for k in range(num_keys):
         place = keys[k] * _MIX >> shift
-        word = np.int64(place >> _SIX) * 2
+        word = (place >> _SIX) << _ONE
         bit = _ONE << (place & _LOW)
-        sieve[word + 1] |= sieve[word] & bit
+        sieve[word | _ONE] |= sieve[word] & bit
         sieve[word] |= bit
-    num_left = 0
+    num_left = np.uint64(0)
     for k in range(num_keys):
         place = keys[k] * _MIX >> shift
-        word = np.int64(place >> _SIX) * 2
+        word = (place >> _SIX) << _ONE
         keys[num_left], at[num_left] = keys[k], at[k]
-        num_left += (sieve[word + 1] >> (place & _LOW)) & _ONE != 0
-    return num_left
+        num_left += (sieve[word | _ONE] >> (place & _LOW)) & _ONE
+    return np.int64(num_left)
 
 
 @lean_inline_kernel

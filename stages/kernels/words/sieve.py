@@ -62,8 +62,9 @@ def _with_beginnings(data: Bytes, offsets: Offsets, found_C2: npt.NDArray[np.int
             extra.append((at + dot, IP))
     if not extra:
         return found_C2
-    both = np.unique(np.concatenate([found_C2, np.asarray(extra, np.int64)]), axis=0)
-    return both[np.argsort(both[:, 0], kind="stable")]
+    both = np.concatenate([found_C2, np.asarray(extra, np.int64)])
+    both = both[np.lexsort((both[:, 1], both[:, 0]))]
+    return both[np.any(np.diff(both, axis=0, prepend=-1) != 0, axis=1)]
 
 
 @lean_inline_kernel

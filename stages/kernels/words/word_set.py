@@ -30,6 +30,7 @@ from stages.kernels.words.words import FIRST_BYTES, SECOND_BYTES, fold, part
 MAX_BYTES = 16
 _SEED = np.uint64(0x9E3779B97F4A7C15)
 _ONE = np.uint64(1)
+_SIX = np.uint64(6)
 _LOW = np.uint64(63)
 _FULL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _EIGHT = np.uint64(8)
@@ -148,10 +149,9 @@ def _bounds(start, stop, planes_BK, bounds):  # type: ignore[no-untyped-def]
     """Where the words of start:stop (bytes of the piece) begin and end in turn; how many there are."""
     if start == stop:
         return 0
-    n = 0
-    before = np.uint64(0)
-    first_block, last_block = start >> 6, (stop - 1) >> 6
-    for block in range(first_block, last_block + 1):
+    n = before = np.uint64(0)
+    first_block, last_block = np.uint64(start) >> _SIX, np.uint64(stop - 1) >> _SIX
+    for block in range(first_block, last_block + _ONE):
         # All bytes of the characters of words.
         held, rest = planes_BK[block, bitmaps.WORD], ~planes_BK[block, bitmaps.STARTS]
         if block == first_block:
@@ -164,13 +164,13 @@ def _bounds(start, stop, planes_BK, bounds):  # type: ignore[no-untyped-def]
         turns = held ^ (held << _ONE | before)
         before = held >> _LOW
         while turns:
-            bounds[n] = (block << 6) + lowest(turns)
-            n += 1
+            bounds[n] = np.int64(block << _SIX) + lowest(turns)
+            n += _ONE
             turns &= turns - _ONE
-    if n & 1:
+    if n & _ONE:
         bounds[n] = stop
-        n += 1
-    return n >> 1
+        n += _ONE
+    return np.int64(n >> _ONE)
 
 
 @lean_inline_kernel
@@ -181,7 +181,7 @@ def _find(data, base, num_words, planes_BK, lower, hashes_T, bounds, slots):  # 
     """
     last_slot = np.uint64(len(hashes_T) - 1)
     last_sixteen = len(data) - 16
-    found = 0
+    found = np.uint64(0)
     for w in range(num_words):
         start, stop = np.int64(bounds[2 * w]), np.int64(bounds[2 * w + 1])
         size = stop - start
@@ -203,5 +203,5 @@ def _find(data, base, num_words, planes_BK, lower, hashes_T, bounds, slots):  # 
         one, two = h >> _ONE & last_slot, h >> _HALF & last_slot
         slot = two if hashes_T[two] == h else one
         slots[found] = slot
-        found += hashes_T[slot] == h
-    return found
+        found += np.uint64(hashes_T[slot] == h)
+    return np.int64(found)

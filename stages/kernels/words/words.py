@@ -22,7 +22,7 @@ from stages.kernels.columns.ragged import Bytes, Offsets
 from stages.kernels.jit import lean_inline_kernel, lean_kernel
 from stages.kernels.simd import load_8, lowest, ones
 from stages.kernels.unicode import bitmaps
-from stages.kernels.unicode.bitmaps import Planes, count, find_planes, first_bits, next_bit
+from stages.kernels.unicode.bitmaps import Planes, at_bit, count, find_planes, first_bits, next_bit
 
 HAS_ALPHA = 1  # a character of category L*
 HAS_TEXT = 2  # a character that is no symbol: a "real" word of Gopher's counts
@@ -38,6 +38,7 @@ _MIX = np.uint64(0xFF51AFD7ED558CCD)
 _SHIFT = np.uint64(32)
 _FULL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _ONE = np.uint64(1)
+_SIX = np.uint64(6)
 _LOW = np.uint64(63)
 FIRST_BYTES = np.array([(1 << 8 * min(size, 8)) - 1 for size in range(17)], np.uint64)
 SECOND_BYTES = np.array([(1 << 8 * max(size - 8, 0)) - 1 for size in range(17)], np.uint64)
@@ -142,13 +143,13 @@ def span_hash(data, start, stop):  # type: ignore[no-untyped-def]
 @lean_kernel
 def _word_bounds(offsets, planes_BK, wanted_D, words_D1, bounds):  # type: ignore[no-untyped-def]
     """Where words begin and end in turn; how many there are."""
-    n = 0
+    n = np.uint64(0)
     for d in range(len(offsets) - 1):
         start, stop = offsets[d] - offsets[0], offsets[d + 1] - offsets[0]
         if start < stop and wanted_D[d]:
             before = _ONE
-            first, last = start >> 6, (stop - 1) >> 6
-            for block in range(first, last + 1):
+            first, last = np.uint64(start) >> _SIX, np.uint64(stop - 1) >> _SIX
+            for block in range(first, last + _ONE):
                 blank = planes_BK[block, bitmaps.SPACE]
                 if block == first:
                     blank |= (_ONE << (np.uint64(start) & _LOW)) - _ONE
@@ -157,14 +158,14 @@ def _word_bounds(offsets, planes_BK, wanted_D, words_D1, bounds):  # type: ignor
                 turns = blank ^ (blank << _ONE | before)
                 before = blank >> _LOW
                 while turns:
-                    bounds[n] = (block << 6) + lowest(turns)
-                    n += 1
+                    bounds[n] = np.int64(block << _SIX) + lowest(turns)
+                    n += _ONE
                     turns &= turns - _ONE
             if not before:
                 bounds[n] = stop
-                n += 1
-        words_D1[d + 1] = n >> 1
-    return n >> 1
+                n += _ONE
+        words_D1[d + 1] = n >> _ONE
+    return np.int64(n >> _ONE)
 
 
 @lean_kernel
@@ -175,10 +176,10 @@ def _measure_words(data, base, planes_BK, bounds_W2, hashes_W, characters_W, kin
         size = stop - start
         if size <= 64:
             mask = first_bits(size)
-            block, shift = start >> 6, np.uint64(start) & _LOW
+            block, shift = np.uint64(start) >> _SIX, np.uint64(start) & _LOW
             back = _LOW - shift
             # All of it computed, nothing branched on: words are too various to be guessed.
-            row, next_row = planes_BK[block], planes_BK[block + 1]
+            row, next_row = planes_BK[block], planes_BK[block + _ONE]
             starts = (row[bitmaps.STARTS] >> shift | next_row[bitmaps.STARTS] << _ONE << back) & mask
             alpha = (row[bitmaps.ALPHA] >> shift | next_row[bitmaps.ALPHA] << _ONE << back) & mask
             text = (row[bitmaps.TEXT] >> shift | next_row[bitmaps.TEXT] << _ONE << back) & mask
@@ -230,7 +231,7 @@ def _marks(data, offsets, planes_BK, marks_D5):  # type: ignore[no-untyped-def]
             marks_D5[d, LINES] += 1
             if first < end:
                 last = end
-                while planes_BK[(last - 1) >> 6, bitmaps.SPACE] >> (np.uint64(last - 1) & _LOW) & _ONE:
+                while at_bit(planes_BK, bitmaps.SPACE, last - 1):
                     last -= 1
                 marks_D5[d, BULLET_LINES] += _is_bullet(data, base + first, base + last)
                 marks_D5[d, ELLIPSIS_LINES] += _is_ellipsis(data, base + first, base + last)
