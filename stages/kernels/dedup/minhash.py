@@ -20,6 +20,8 @@ from stages.kernels.jit import kernel, lean_inline_kernel, lean_kernel
 Words = npt.NDArray[np.uint32]
 _S32 = np.uint64(32)
 _ONE = np.uint64(1)
+CACHED_SLOTS = 1 << 15
+"""Slots of a set of shingles that fit the second-level cache."""
 
 
 def permutations(count: int, seed: int) -> tuple[Words, Words]:
@@ -39,7 +41,7 @@ def minhash(
     longest = int(np.diff(offsets).max()) if num_texts else 0
     ring = np.zeros(ngram, np.uint64)
     hashes, inputs = np.empty(longest + 1, np.uint64), np.empty(longest + 1, np.uint32)
-    table = np.empty(1 << max(4, (2 * longest + 1).bit_length()), np.uint64)
+    table = np.empty(max(CACHED_SLOTS, 1 << (2 * longest + 1).bit_length()), np.uint64)
     _minhash(
         data, offsets, spaceless, ngram, multipliers, increments, ring, hashes, inputs, table, minima, num_shingles
     )
@@ -69,24 +71,26 @@ def _minima_of_sets(hashes, starts, sizes, multipliers, increments, minima):  # 
 
 @lean_inline_kernel
 def _distinct(hashes, count, table):  # type: ignore[no-untyped-def]
-    """Keep the first of each value, in order, by a hash set of at least 2 * count slots; 0 marks a free slot."""
+    """Keep the first of each value, in order, by a hash set of at least 2 * count slots; 0 marks a free slot.
+
+    Few of a set that fits the cache are taken, and whether a value is new is computed: both are hard to guess.
+    """
     capacity = 16
-    while capacity < 2 * count:
+    while capacity < 2 * count or (capacity < 4 * count and capacity < CACHED_SLOTS):
         capacity *= 2
     mask = np.uint64(capacity - 1)
     table[:capacity] = np.uint64(0)
-    kept = 0
+    kept = np.uint64(0)
     for k in range(count):
         found = hashes[k]
         value = found | _ONE
         slot = (value >> _S32) & mask
         while table[slot] != 0 and table[slot] != value:
             slot = (slot + _ONE) & mask
-        fresh = table[slot] == 0
+        hashes[kept] = found
+        kept += np.uint64(table[slot] == 0)
         table[slot] = value
-        hashes[np.uint64(kept)] = found
-        kept += 1 if fresh else 0
-    return kept
+    return np.int64(kept)
 
 
 @lean_kernel

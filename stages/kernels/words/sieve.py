@@ -64,7 +64,8 @@ def _with_beginnings(data: Bytes, offsets: Offsets, found_C2: npt.NDArray[np.int
         return found_C2
     both = np.concatenate([found_C2, np.asarray(extra, np.int64)])
     both = both[np.lexsort((both[:, 1], both[:, 0]))]
-    return both[np.any(np.diff(both, axis=0, prepend=-1) != 0, axis=1)]
+    once: npt.NDArray[np.int64] = both[np.any(np.diff(both, axis=0, prepend=-1) != 0, axis=1)]
+    return once
 
 
 @lean_inline_kernel
