@@ -81,7 +81,7 @@ def life(snapshot: Snapshot, found: Found, index: KeyIndex, say: Callable[[str],
         first = {name: page.column(name)[0].as_py() for name in dict.fromkeys(others) if name in page.column_names}
         told["measurements"] = measurements(first | numbers, rules)
     if kept:
-        told["decision"] = decision(kept, rules, page) | {"buckets": buckets(snapshot, kept, page)}
+        told["decision"] = decision(kept, rules) | {"buckets": buckets(snapshot, kept, page)}
         told["decision"]["asked"] = asked(snapshot, kept, document["url"])
     if "repeats" in rows:
         told["repeats"] = repeated(snapshot, rows, text, index)
@@ -230,7 +230,7 @@ def measurements(row: dict[str, Any], rules: list[dict[str, Any]]) -> list[dict[
     ]
 
 
-def decision(kept: tuple[Any, pa.Table], rules: list[dict[str, Any]], page: pa.Table) -> dict[str, Any]:
+def decision(kept: tuple[Any, pa.Table], rules: list[dict[str, Any]]) -> dict[str, Any]:
     """What `kept` decided, and every rule that failed with its value and threshold, and in words (``says``)."""
     entry, table = kept
     row = table.to_pylist()[0]

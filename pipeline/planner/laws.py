@@ -38,10 +38,6 @@ class Optimum:
     tokens: float
     loss: float | None = None
 
-    @property
-    def tokens_per_parameter(self) -> float:
-        return self.tokens / self.parameters
-
 
 @dataclass(frozen=True)
 class Parametric:
@@ -72,10 +68,6 @@ class Parametric:
         slope = self.beta * self.b / (self.alpha * self.a)
         tokens = (slope * _positive(parameters, "model size") ** self.alpha) ** (1 / self.beta)
         return Optimum(parameters, tokens, self.loss(parameters, tokens))
-
-    def tokens_until(self, gain: float) -> float:
-        """Tokens after which doubling them improves the loss by less than ``gain`` nats, at any model size."""
-        return float((self.b * -expm1(-self.beta * log(2)) / _positive(gain, "gain")) ** (1 / self.beta))
 
     def interval(self, compute: float, excess: float = 1e-3) -> tuple[float, float]:
         """Smallest and largest model whose loss is within ``excess`` nats of the optimum: it is flat."""

@@ -46,7 +46,6 @@ except ModuleNotFoundError as _error:
 THREADS = 4
 MOST_OFFSETS = 16
 MOST_OPEN = 32
-_NOTHING = np.empty(0, np.uint16)
 
 
 class RemoteShards(TokenShards):

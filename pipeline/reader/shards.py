@@ -177,10 +177,6 @@ class TokenShards:
         number, batch = self._segments[segment]
         return self.shards[number], batch
 
-    def segment_rows(self, segment: int) -> tuple[int, int]:
-        """Global rows [start, stop) of a record batch."""
-        return self._row_starts[segment], self._row_starts[segment + 1]
-
     def segment_tokens(self, segment: int) -> tuple[int, int]:
         """Global token positions [start, stop) of a record batch."""
         return self._token_starts[segment], self._token_starts[segment + 1]

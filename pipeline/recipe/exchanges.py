@@ -172,7 +172,7 @@ def bucket_plan(
 
 
 def surveyed(
-    recipe: Recipe, files: Sequence[dict[str, str]], kept: Sequence[str], labels: Sequence[str]
+    files: Sequence[dict[str, str]], kept: Sequence[str], labels: Sequence[str]
 ) -> tuple[str, Sequence[str], Callable[[], list[Wave]]]:
     """What the report says beyond counts: addresses of the whole survey and of each split's, and how to plan it.
 

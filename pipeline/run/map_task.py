@@ -32,7 +32,7 @@ from pipeline.engine.process import give_back_memory
 from pipeline.run.spool import pack
 from pipeline.store.storage import Store
 from stages import schemas
-from stages.contract import Split, StageParams
+from stages.contract import DocumentReader, Split, StageParams
 
 ISOLATED_SECONDS = 600.0
 ISOLATED_SECONDS_PER_RECORD = 1.0
@@ -149,11 +149,12 @@ def _no_documents() -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema)
 
 
-def open_split(split: dict[str, Any], documents: dict[str, Any], **options: Any) -> Any:
-    """The reader of a split's records (`stages.contract.DocumentReader`)."""
+def open_split(split: dict[str, Any], documents: dict[str, Any], **options: Any) -> DocumentReader:
+    """The reader of a split's records."""
     stage: Any = importlib.import_module(documents["module"])
     params: StageParams = stage.Params.model_validate(documents["params"])
-    return stage.read(Split(**split), params, **options)
+    reader: DocumentReader = stage.read(Split(**split), params, **options)
+    return reader
 
 
 def stored_batches(store: Store, address: str) -> Iterator[pa.RecordBatch]:

@@ -22,7 +22,7 @@ def survey(recipe: Recipe, steps: Steps, measured: dict[str, Product], kept: Pro
     """Distributions, hosts and samples for the report."""
     files = files_of({**measured, "kept": kept}, graph.BY_NAME["survey"].inputs)
     labels = Each(lambda index: steps.splits[index].label, len(steps.splits))
-    address, outputs, phases = exchanges.surveyed(recipe, files, kept.addresses, labels)
+    address, outputs, phases = exchanges.surveyed(files, kept.addresses, labels)
     steps.snapshot["survey"] = address
     sizes = f"{address.rpartition('/')[0]}/sizes.json"
     missing = steps.unsound(sizes, [*outputs, address])

@@ -121,7 +121,7 @@ class KeyIndex:
         for i, segment in enumerate(cut):
             outputs = tuple(f"{segment['folder']}/{column}.keys" for column in self.columns)
             if not all(self.store.exists(address) for address in outputs):
-                args = segment | {"columns": list(self.columns)}
+                args = {"files": segment["files"], "columns": list(self.columns), "folder": segment["folder"]}
                 cost = PAGE_BYTES * sum(rows[address] for address in segment["files"])
                 copies = self.columns == ("doc_id",)  # of a URL there is more to do: that kernel is compiled
                 label = f"index of {self.title} {i + 1}/{len(cut)}"
@@ -178,7 +178,7 @@ class KeyIndex:
                 for segment in parts:
                     addresses = [f"{segment['folder']}/{column}.keys" for column in self.columns]
                     if not all(self.store.exists(address) for address in addresses):
-                        make(self.store, columns=list(self.columns), **segment)
+                        make(self.store, files=segment["files"], columns=list(self.columns), folder=segment["folder"])
                 self.close()
                 return
             except OSError:
@@ -219,8 +219,8 @@ def segments(files: Sequence[File]) -> list[dict[str, Any]]:
     return found
 
 
-def make(store: Store, *, files: list[str], columns: list[str], folder: str, first: int) -> dict[str, Any]:
-    """Job: one segment; ``first`` is told by the list of segments, no part of it."""
+def make(store: Store, *, files: list[str], columns: list[str], folder: str) -> dict[str, Any]:
+    """Job: one segment."""
     rows = 0
     for column, entries in entries_of(store, files, columns).items():
         store.write_bytes(f"{folder}/{column}.keys", sealed(entries))

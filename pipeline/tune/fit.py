@@ -107,7 +107,7 @@ def propose(mixtures: str, results: str, out: str, store: Store | None, request:
     proposed = supply.units.divided(dict(zip(found.runs.domains, study.proposed.tolist(), strict=True)))
     parts, shares = whole_parts(proposed, supply.caps)
     available = supply.units.added(supply.available) if supply.available is not None else None
-    content = _mixture_text(found, study, supply, parts, shares, out)
+    content = _mixture_text(study, supply, parts, shares, out)
     shown = request.page or f"{os.path.splitext(out)[0]}.html"
     for file, text in ((shown, page(study, supply.budget, available, warnings)), (out, content)):
         _write(file, text)
@@ -150,7 +150,7 @@ def _supply(found: ProxyRuns, store: Store | None, request: Request, out: str) -
         )
     available = {domain.name: int(solved.available[domain.name]) for domain in domains}
     budget = tokens_of(request.budget) if request.budget else solved.mixture.requested_budget
-    prior = _prior(found, request, path, available, {d.name: d.requested_share for d in domains}, store)
+    prior = _prior(found, request, available, {d.name: d.requested_share for d in domains}, store)
     epochs = {domain.name: domain.max_epochs for domain in domains}
     return Supply(prior, budget, available, epochs, tokenizer, recipe, found.units)
 
@@ -190,7 +190,6 @@ def _check_meanings(found: ProxyRuns, recipe: recipes.Recipe, store: Store) -> N
 def _prior(
     found: ProxyRuns,
     request: Request,
-    path: str,
     available: Mapping[str, int],
     of_mixture: Mapping[str, float],
     store: Store,
@@ -235,7 +234,7 @@ def _doubts(study: Study) -> list[str]:
     return doubts
 
 
-def _mixture_text(found: ProxyRuns, study: Study, supply: Supply, parts: int, shares: dict[str, int], out: str) -> str:
+def _mixture_text(study: Study, supply: Supply, parts: int, shares: dict[str, int], out: str) -> str:
     digits = len(str(parts)) - 1
     written = {name: f"{part / parts:.{digits}f}" for name, part in sorted(shares.items())}
     rho = round(study.trial.objective, 4)

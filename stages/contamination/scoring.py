@@ -67,11 +67,7 @@ def hits_of(known: KnownItems, weights: Weights, runs_R6: npt.NDArray[np.int64])
             passages[hit.item] = hit
         if hit is not None and hit.part == "solution":
             solutions[hit.item] = max(solutions.get(hit.item, 0), hit.support)
-    whole = [
-        _completed(hit, known, weights, passages.get(hit.item), solutions.get(hit.item, 0))
-        for hit in found
-        if hit is not None
-    ]
+    whole = [_completed(hit, passages.get(hit.item), solutions.get(hit.item, 0)) for hit in found if hit is not None]
     ranked = sorted((hit for hit in whole if hit.score >= LEAST_SCORE), key=_order)
     return _apart(ranked[: 4 * MOST_HITS])[:MOST_HITS]
 
@@ -108,7 +104,7 @@ def _alignment(known: KnownItems, weights: Weights, runs: npt.NDArray[np.int64],
     return Hit(min(1.0, score), support, item, part, start, stop, words)
 
 
-def _completed(hit: Hit, known: KnownItems, weights: Weights, passage: Hit | None, solution: float) -> Hit:
+def _completed(hit: Hit, passage: Hit | None, solution: float) -> Hit:
     """The hit with what else of its item is on the page."""
     support, part, start, stop = hit.support, hit.part, hit.start, hit.stop
     if hit.part in ("question", "question_answer"):

@@ -78,9 +78,6 @@ def _read_domain(store: Store, wanted: dict[str, Any], tokenizer: dict[str, Any]
     return manifest
 
 
-_PER_DOMAIN = ("domains", "domain_documents", "domain_text_bytes")
-
-
 def _per_domain(docs: pa.Table) -> dict[str, dict[str, int]]:
     sums = docs.group_by("domain").aggregate([("num_tokens", "sum"), ("num_tokens", "count"), ("text_bytes", "sum")])
     columns = {

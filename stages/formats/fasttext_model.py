@@ -232,7 +232,7 @@ class Model:
         """
         file = Reader(Path(path))
         found = read_arguments(file)
-        words, kept = self._dictionary(file, found)
+        words, kept = self._dictionary(file)
         matrix = read_matrix(file, quantised := bool(file.take("<?")[0]))
         quantised_output = bool(file.take("<?")[0])
         output = read_matrix(file, quantised and quantised_output)
@@ -271,7 +271,7 @@ class Model:
         self._output = tuple(map(read_only, (*weights, scales, tree, sigmoids())))
         self._many = found["word_ngrams"] > 1
 
-    def _dictionary(self, file: Reader, found: dict[str, int]) -> tuple[tables.Words, npt.NDArray[np.int32] | None]:
+    def _dictionary(self, file: Reader) -> tuple[tables.Words, npt.NDArray[np.int32] | None]:
         """Words and labels, and the pairs (bucket, row) of a pruned model; None of one that has all buckets."""
         size, num_words, num_labels = file.take("<3i")
         num_kept = file.take("<2q")[1]

@@ -116,7 +116,7 @@ class HttpRanges:
             enforce_content_length=False,  # what came before a break is kept; what is missing is seen below
         )
         try:
-            self._check(answer, first)
+            self._check(answer)
             self._answered = True
             told = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
             if told is None or int(told[1]) != first:
@@ -136,7 +136,7 @@ class HttpRanges:
             answer.release_conn()
         return stop
 
-    def _check(self, answer: Any, first: int) -> None:
+    def _check(self, answer: Any) -> None:
         """Refuse an answer that holds no range."""
         status = answer.status
         if status == 206:

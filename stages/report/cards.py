@@ -51,6 +51,12 @@ CONTEXT: dict[str, Any] = {
     "sc": "https://schema.org/",
     "source": "cr:source",
 }
+USAGE = (
+    "```python\nfrom datasets import load_from_disk\n\ncorpus = load_from_disk('PATH')\n"
+    "tokens = corpus['train'][0]['input_ids']\n```\n\n"
+    "Each row is a document: `input_ids` end with the end token, once; `train/docs-*.parquet` says, row for row,"
+    " where it came from. `manifest.json` has rows, tokens and checksums of every file."
+)
 # Columns of the Parquet beside each shard, as `stages.corpus` writes it.
 DOCS = pa.schema([*schemas.DOCS, pa.field("domain", pa.string()), pa.field("pass", pa.int32())])
 ABOUT = {
@@ -94,7 +100,7 @@ def dataset_card(
     if description:
         parts.append(description)
     parts.append(summary(stats))
-    parts.append("## Use\n\n" + usage(stats))
+    parts.append("## Use\n\n" + USAGE)
     for heading, table in (
         ("Mixture", mixture(stats)),
         ("Tokens by domain, before the mixture", domains(stats)),
@@ -152,15 +158,6 @@ def summary(stats: Mapping[str, Any]) -> str:
 
 def shards_text(files: int) -> str:
     return "1 Arrow shard" if files == 1 else f"{exact(files)} Arrow shards"
-
-
-def usage(stats: Mapping[str, Any]) -> str:
-    return (
-        "```python\nfrom datasets import load_from_disk\n\ncorpus = load_from_disk('PATH')\n"
-        "tokens = corpus['train'][0]['input_ids']\n```\n\n"
-        "Each row is a document: `input_ids` end with the end token, once; `train/docs-*.parquet` says, row for row,"
-        " where it came from. `manifest.json` has rows, tokens and checksums of every file."
-    )
 
 
 def markdown(table: Table, limit: int = 30) -> str:

@@ -30,7 +30,6 @@ _CODE_POINTS = 0x110000
 _BITS_A_PAIR = 32
 _MIN_BITS = 1 << 16
 _LINE = 64
-_WORD_BYTE = WORD_MARK.encode()[0]
 
 
 class Unsuited(ValueError):

@@ -33,7 +33,7 @@ def test_bins_rise_with_the_numbers_and_begin_at_or_below_them(values: list[floa
     ordered = np.sort(np.array(values))
     places = number_bins.bins(ordered)
     assert (np.diff(places) >= 0).all()
-    ends = number_bins.lower_ends(places)
+    ends = number_bins.numbers_of_orders(number_bins.first_orders(places))
     assert (ends <= ordered).all()
     assert (number_bins.bins(ends) == places).all()
     assert ((ordered - ends) <= np.abs(ordered) * 2**-15 + 1e-300).all()

@@ -94,7 +94,8 @@ def test_laws_at_the_compute_of_gopher(law: Parametric, parameters: float, token
 
 def test_muennighoffs_ratio_is_the_same_at_every_compute() -> None:
     for compute in (1e18, 1e22, 1e26):
-        assert MUENNIGHOFF.optimum(compute).tokens_per_parameter == pytest.approx(19.6, abs=0.05)
+        best = MUENNIGHOFF.optimum(compute)
+        assert best.tokens / best.parameters == pytest.approx(19.6, abs=0.05)
 
 
 def test_kaplan_at_a_petaflop_day() -> None:
@@ -191,11 +192,6 @@ def test_without_scarcity_the_constrained_optimum_is_the_law_itself(compute: flo
     # Muennighoff's parameters saturate beyond 0.051 of the unique tokens, which the optimum does not reach then.
     free, best = MUENNIGHOFF.optimum(compute), data_constrained_optimum(compute, 1e18)
     assert best.parameters == pytest.approx(free.parameters, rel=1e-3)
-
-
-def test_a_gain_of_doubling_is_what_the_law_says() -> None:
-    tokens = BESIROGLU.tokens_until(0.01)
-    assert BESIROGLU.loss(7e9, tokens) - BESIROGLU.loss(7e9, 2 * tokens) == pytest.approx(0.01)
 
 
 def test_inference_makes_models_smaller_and_none_gives_the_training_optimum() -> None:

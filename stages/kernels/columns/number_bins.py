@@ -38,8 +38,3 @@ def first_orders(bins: Ints) -> Ints:
 def bins(values: npt.NDArray[np.float64]) -> Ints:
     """The bin of each number."""
     return bins_of_orders(orders(values))
-
-
-def lower_ends(places: Ints) -> npt.NDArray[np.float64]:
-    """The smallest number of each bin."""
-    return numbers_of_orders(first_orders(places))
