@@ -24,15 +24,8 @@ import pyarrow as pa
 from pipeline.exports import link, prefixes
 from pipeline.reader import Packed, Permutation, Stream, TokenShards, Windows, pack
 from pipeline.store.storage import Store
-from stages.shard_format import (
-    ShardNames,
-    open_shard,
-    read_entries,
-    shard_schema,
-    write_docs,
-    write_entry,
-    write_manifest,
-)
+from stages.shard_format import ShardNames, read_entries, write_entry, write_manifest
+from stages.shard_writer import open_shard, shard_schema, write_docs
 
 EOS = 2
 SHARD_TOKENS = 1 << 25

@@ -41,14 +41,12 @@ from stages.shard_format import (
     ShardNames,
     fixed_bytes,
     hugging_face_names,
-    open_shard,
     read_entries,
-    shard_schema,
     sum_domains,
-    write_docs,
     write_entry,
     write_manifest,
 )
+from stages.shard_writer import open_shard, shard_schema, write_docs
 
 VERSION = 2
 KEY_SPACE = 1 << 64

@@ -39,9 +39,9 @@ PIPELINE = {
 }
 """Rooms of the pipeline, and those that each may import beside itself and `GROUND`."""
 
-MADE_WITH = {"contract", "reports", "schemas", "kernels", "rules", "models", "formats", "shard_format", "exchange_file"}
+MADE_WITH = {"contract", "reports", "schemas", "kernels", "rules", "models", "formats", "shard_format", "shard_writer"}
 MADE_WITH |= {"scopes", "percentiles", "extraction", "tokenizers", "mixture", "seal", "own_modules", "transforms"}
-MADE_WITH |= {"pandas_later"}
+MADE_WITH |= {"exchange_file", "pandas_later"}
 """What products are made with: they know these, and never each other."""
 
 

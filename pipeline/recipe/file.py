@@ -5,37 +5,28 @@
 
 from __future__ import annotations
 
-import inspect
-import re
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.errors import told
 from pipeline.recipe import graph
 from pipeline.recipe.checks import check_files
+from pipeline.recipe.entries import MOST_LETTERS, check_name, read_source, read_transforms
 from pipeline.recipe.graph import SECTIONS, TOP_KEYS
 from pipeline.recipe.grids import Grids, cells_of, is_grid, written_out
 from pipeline.recipe.input import check_functions, check_input, check_scorers
-from pipeline.recipe.measured import check_columns, check_languages, columns_of, measured_columns, place_of
-from pipeline.recipe.named_labels import check_labels, known_labels
-from pipeline.recipe.named_sources import check_named
+from pipeline.recipe.named_labels import known_labels
 from pipeline.recipe.own_rules import share_rules
-from pipeline.recipe.paths import is_path, resolve, resolve_files, resolve_models, source_paths
-from pipeline.recipe.products import Recipe, Source, mixtures_of
-from pipeline.recipe.reach import check_reach
+from pipeline.recipe.paths import resolve, resolve_files, resolve_models
+from pipeline.recipe.products import Recipe, Source
+from pipeline.recipe.references import check_references
 from pipeline.recipe.sections import SampleParams, dump
-from pipeline.recipe.yaml_file import Key, YamlFile, dotted, nearest, read_yaml, validate
+from pipeline.recipe.yaml_file import Key, YamlFile, nearest, read_yaml, validate
 from pipeline.store.storage import Store, filesystem_of
-from stages import clusters, kept, mixture, own_lines, own_modules, schemas, sources, token_counts
+from stages import kept, mixture, own_lines, own_modules, schemas, token_counts
 from stages.contract import Split
-from stages.documents import derived
 from stages.kept.grid import Cell
-from stages.rules import own_functions
-
-MOST_LETTERS = 100
-"""Of a name: it is part of file names, with a digest beside it."""
 
 
 def load(path: str | Path, store: Store, tokenizer: bool = True, look: bool = False) -> Recipe:
@@ -71,7 +62,7 @@ def load(path: str | Path, store: Store, tokenizer: bool = True, look: bool = Fa
         for name, model in SECTIONS.items()
         if name != "mixture"
     }
-    found = {str(name): _source(str(name), raw, yaml_file, store) for name, raw in data["sources"].items()}
+    found = {str(name): read_source(str(name), raw, yaml_file, store) for name, raw in data["sources"].items()}
     found |= read_transforms(yaml_file, store, found, sections)
     _share_benchmarks(yaml_file, sections, found)
     _share_line_rules(sections)
@@ -79,8 +70,8 @@ def load(path: str | Path, store: Store, tokenizer: bool = True, look: bool = Fa
     domains, grids = _domains(yaml_file, found, sections, store)
     sections |= _blends(yaml_file, store, sections["corpus"], grids)
     name = str(data.get("name") or Path(path).stem)
-    _check_name(name, ("name",), yaml_file)
-    _check_references(yaml_file, found, domains, sections)
+    check_name(name, ("name",), yaml_file)
+    check_references(yaml_file, found, domains, sections)
     check_files(yaml_file, sections, found, store, tokenizer)
     listed: dict[str, tuple[list[Split], list[str]]] = {}
     if look and "sample" not in data:  # whose pages are made first
@@ -89,31 +80,6 @@ def load(path: str | Path, store: Store, tokenizer: bool = True, look: bool = Fa
         listed = check_input(yaml_file, found, store)
     yaml_file.check()
     return Recipe(str(path), name, sample, found, domains, sections, listed)  # type: ignore[arg-type]
-
-
-def _source(name: str, raw: Any, yaml_file: YamlFile, store: Store) -> Source | None:
-    key: Key = ("sources", name)
-    if not isinstance(raw, dict):
-        yaml_file.add(key, "expected a mapping with at least `paths` or `index`")
-        return None
-    _check_name(name, key, yaml_file)
-    own = {field: value for field, value in raw.items() if field not in graph.overridable()}
-    for field in ("paths", "index"):
-        if field in own:
-            own[field] = source_paths(own[field], (*key, field), yaml_file, store)
-    if not {"paths", "index"} & set(own):
-        yaml_file.add((*key, "paths"), "this key is needed, or `index`")
-        own["paths"] = ["."]  # told; what else is wrong here is told too
-    where = own.get("where")
-    if isinstance(where, dict) and isinstance(where.get("urls"), str):
-        own["where"] = {**where, "urls": resolve(where["urls"], (*key, "where", "urls"), yaml_file, store)}
-    if isinstance(own.get("base"), str):
-        own["base"] = resolve(own["base"], (*key, "base"), yaml_file, store)
-    params = validate(sources.SourceParams, own, yaml_file, key)
-    sections = overridden(raw, key, yaml_file)
-    if params is not None and sections.get("documents") is not None:
-        sections["documents"] = sections["documents"].model_copy(update=params.reading())
-    return Source(name, params, sections) if params is not None else None
 
 
 def _share_line_rules(sections: dict[str, Any]) -> None:
@@ -142,15 +108,8 @@ def _share_benchmarks(yaml_file: YamlFile, sections: dict[str, Any], found: dict
             yaml_file.add(key, "benchmarks are the same for all sources, whose pages tell what is common: set one list")
 
 
-def _check_name(name: str, key: Key, yaml_file: YamlFile) -> None:
-    """Names become folders and stand in reports: ASCII letters, digits, ``.``, ``_``, ``-``, up to `MOST_LETTERS`."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name, re.ASCII) or len(name) > MOST_LETTERS:
-        found = repr(name) if len(name) <= MOST_LETTERS else f"{len(name)} of them"
-        yaml_file.add(key, f"expected letters, digits, '.', '_' and '-' in a name, found {found}")
-
-
 def _domain(name: str, raw: Any, yaml_file: YamlFile) -> kept.Domain | None:
-    _check_name(name, ("domains", name), yaml_file)
+    check_name(name, ("domains", name), yaml_file)
     if not isinstance(raw, dict):
         yaml_file.add(
             ("domains", name), "expected a mapping of conditions, such as {sources: [NAME]}; {} takes every page"
@@ -178,7 +137,7 @@ def _domains(
         if not is_grid(raw):
             domains[str(name)] = _domain(str(name), raw, yaml_file)
             continue
-        _check_name(str(name), key, yaml_file)
+        check_name(str(name), key, yaml_file)
         if raw.get("by") in unread:
             grids[str(name)] = []  # `checks` tells what is wrong with its model
             continue
@@ -191,201 +150,6 @@ def _domains(
                 yaml_file.add(key, f"expected names of {MOST_LETTERS} letters at most, found {cell.domain.name!r}")
             domains[cell.domain.name] = cell.domain
     return domains, grids
-
-
-def overridden(raw: dict[str, Any], key: Key, yaml_file: YamlFile) -> dict[str, Any]:
-    """The sections that an entry may override, with what it overrides."""
-    sections: dict[str, Any] = {}
-    for section in graph.overridable():
-        override = raw.get(section) or {}
-        if not isinstance(override, dict):
-            yaml_file.add((*key, section), "expected a mapping")
-            continue
-        known = SECTIONS[section].model_fields
-        for name in override:
-            if name not in known:
-                yaml_file.add((*key, section, name), f"no such key{nearest(str(name), list(known))}")
-        merged = merge(yaml_file.data.get(section) or {}, {k: v for k, v in override.items() if k in known})
-        scratch = YamlFile(yaml_file.path, yaml_file.data, yaml_file.lines)
-        sections[section] = validate(SECTIONS[section], merged, scratch, (*key, section), mend=section == "kept")
-        own_keys = {
-            dotted(place) for place in yaml_file.lines
-        }  # the common section's mistakes are told where they stand
-        yaml_file.problems += [problem for problem in scratch.problems if problem.key in own_keys]
-    return sections
-
-
-def read_transforms(
-    yaml_file: YamlFile, store: Store, found: dict[str, Source | None], sections: dict[str, Any]
-) -> dict[str, Source | None]:
-    """The entries of `transforms` as sources."""
-    entries = yaml_file.data.get("transforms") or {}
-    if not isinstance(entries, dict):
-        yaml_file.add(("transforms",), "expected a mapping of names")
-        return {}
-    resolve_files(yaml_file.data, ("transforms", "*", "kept", "urls", "*", "paths"), (), yaml_file, store)
-    made: dict[str, Source | None] = {}
-    for name, raw in entries.items():
-        key: Key = ("transforms", str(name))
-        if not isinstance(raw, dict):
-            yaml_file.add(key, "expected a mapping with `function` and `inputs`")
-            continue
-        _check_name(str(name), key, yaml_file)
-        if name in found:
-            yaml_file.add(key, "there is a source of this name already")
-        own = {field: value for field, value in raw.items() if field not in graph.overridable()}
-        if isinstance(own.get("params"), dict):
-            own["params"] = {
-                field: resolve(value, (*key, "params", field), yaml_file, store)
-                if isinstance(value, str) and is_path(value) and not re.search(r"\s", value)
-                else value
-                for field, value in own["params"].items()
-            }
-        if "documents" in raw:
-            yaml_file.add((*key, "documents"), "a transform reads no files: it has no such section")
-        transform = validate(derived.Transform, own, yaml_file, key)
-        nothing = sources.SourceParams.model_validate({"paths": (str(name),)})
-        own_sections = overridden({k: v for k, v in raw.items() if k != "documents"}, key, yaml_file)
-        made[str(name)] = Source(str(name), nothing, own_sections, transform) if transform is not None else None
-        if transform is not None:
-            check_transform(yaml_file, key, transform, found, sections)
-    return made
-
-
-def check_transform(
-    yaml_file: YamlFile,
-    key: Key,
-    transform: derived.Transform,
-    found: dict[str, Source | None],
-    sections: dict[str, Any],
-) -> None:
-    """Its function can be called with its arguments, its sources are there, and its conditions are measured."""
-    try:
-        inspect.signature(own_functions.load(transform.function)).bind(None, **transform.params)
-    except (ValueError, TypeError) as error:
-        yaml_file.add(
-            (*key, "function"),
-            f"{transform.function}: {told(error)}".replace(f"{transform.function}: " * 2, f"{transform.function}: "),
-        )
-    known = {name: params for name, params in sections.items() if params is not None}
-    products = (
-        [graph.BY_NAME[name] for name in graph.together(known)] if {"quality", "clusters", "labels"} <= {*known} else []
-    )
-    for name in transform.inputs.sources:
-        if name not in found:
-            hint = nearest(name, list(found))
-            is_one = name in (yaml_file.data.get("transforms") or {})
-            yaml_file.add(
-                (*key, "inputs", "sources"),
-                f"{name!r} is a transform: only pages that were read can be taken"
-                if is_one
-                else f"no such source {name!r}{hint}",
-            )
-        source = found.get(name)
-        if source is None or not products:
-            continue
-        there = [*schemas.DOCUMENTS.names, *(c for product in products for c in columns_of(product, source, sections))]
-        for column in transform.inputs.columns():
-            if column not in there:
-                yaml_file.add(
-                    (*key, "inputs"),
-                    f"no column {column!r} is measured with the text of source {name}{nearest(column, there)}",
-                )
-
-
-def merge(common: Any, own: Any) -> Any:
-    """``own`` laid over ``common``: mappings key by key, everything else replaced."""
-    if isinstance(common, dict) and isinstance(own, dict):
-        return {**common, **{key: merge(common.get(key), value) for key, value in own.items()}}
-    return own
-
-
-def _check_references(
-    yaml_file: YamlFile, found: dict[str, Source | None], domains: dict[str, Any], sections: dict[str, Any]
-) -> None:
-    check_named(yaml_file, list(found), list(domains))
-    measured = [
-        columns for source in found.values() if source for columns in measured_columns(source, sections).values()
-    ]
-    for position, name in enumerate(getattr(sections.get("tokens"), "scores", ())):
-        if measured and not any(name in columns for columns in measured):
-            there = sorted({column for columns in measured for column in columns})
-            yaml_file.add(("tokens", "scores", position), f"no column {name!r} is measured{nearest(name, there)}")
-    check_labels(yaml_file, found, sections)
-    _check_ensembles(yaml_file, found, sections)
-    check_languages(yaml_file, found, domains, sections)
-    check_columns(yaml_file, found, [domain for domain in domains.values() if domain is not None], sections)
-    _check_ranked(yaml_file, [domain for domain in domains.values() if domain is not None])
-    _check_thresholds(yaml_file, found)
-    check_reach(yaml_file, found, domains, [(place, blend.domains) for place, blend in mixtures_of(sections)])
-    if sections.get("clusters") is not None and sections.get("signatures") is not None:
-        try:
-            clusters.check_permutations(sections["clusters"], sections["signatures"].permutations)
-        except ValueError as error:
-            yaml_file.add(("clusters", "bands"), str(error))
-    named = [(place, list(blend.domains)) for place, blend in mixtures_of(sections)]
-    raw = yaml_file.data.get("mixture")
-    if sections["mixture"] is None and isinstance(raw, dict) and isinstance(raw.get("domains"), dict):
-        grids = {str(name) for name, own in yaml_file.data["domains"].items() if is_grid(own)}
-        named.append((("mixture",), [name for name in raw["domains"] if name not in grids]))  # something else is wrong
-    for place, names in named:
-        for name in names:
-            if domains and name not in domains:
-                yaml_file.add((*place, "domains", name), f"no such domain{nearest(name, list(domains))}")
-
-
-def _check_ensembles(yaml_file: YamlFile, found: dict[str, Source | None], sections: dict[str, Any]) -> None:
-    """Ensembles are of all sources, and of scores that one of them is measured for at least."""
-    if sections.get("quality") is None:
-        return
-    for name in found:
-        key = ("sources", name, "quality", "ensembles")
-        if key in yaml_file.lines:
-            yaml_file.add(key, "ensembles rank the pages of all sources: give them in the section `quality`")
-    there: set[str] = set()
-    for source in found.values():
-        for product, columns in measured_columns(source, sections).items() if source else ():
-            there |= set(columns) if product != "ensembles" else set()
-    for name, ensemble in sections["quality"].ensembles.items():
-        for column in ensemble.of if there else ():
-            if column not in there:
-                scores = [other for other in sorted(there) if other.endswith("_score")]
-                told = nearest(column, scores) or f"; there is {', '.join(scores) or 'none'}"
-                yaml_file.add(("quality", "ensembles", name, "of"), f"no score {column!r} is measured{told}")
-        if f"{name}_score" in there:
-            yaml_file.add(("quality", "ensembles", name), f"there is another score {name}_score already")
-
-
-def _check_thresholds(yaml_file: YamlFile, found: dict[str, Source | None]) -> None:
-    """Refuse a threshold that no source has the rule on for, and a source's own where it is off."""
-    if any("kept" in problem.key for problem in yaml_file.problems):  # families may be wrong
-        return
-    decides = {name: source.sections.get("kept") for name, source in found.items() if source is not None}
-    idle = {name: kept.idle_thresholds(params) for name, params in decides.items() if params is not None}
-    told = set()
-    for source, rules in idle.items():
-        for rule in rules:
-            own: Key = ("sources", source, "kept", "rules", rule)
-            if own in yaml_file.lines:
-                yaml_file.add(own, f"{kept.threshold_hint(rule)}; nothing does in source {source}")
-            elif rule not in told and all(rule in others for others in idle.values()):
-                told.add(rule)
-                yaml_file.add(_place_of(rule, yaml_file), kept.threshold_hint(rule))
-
-
-def _place_of(rule: str, yaml_file: YamlFile) -> Key:
-    """Where the common section first sets a rule."""
-    keys = [key for key in yaml_file.lines if key[:1] == ("kept",) and key[-2:] == ("rules", rule)]
-    return keys[0] if keys else ("kept",)
-
-
-def _check_ranked(yaml_file: YamlFile, domains: list[kept.Domain]) -> None:
-    """Percentiles are known before `repeats` is measured, among the pages that all else keeps."""
-    late = dict.fromkeys((place_of(d, "percentiles", c), c) for d in domains for c in d.percentiles)
-    for place, column in late:
-        if column in schemas.REPEATS.names:
-            limits = "`min` and `max` of a domain may name it"
-            yaml_file.add(place, f"pages are ranked before `repeats` measures {column!r}: {limits}")
 
 
 def _blends(yaml_file: YamlFile, store: Store, corpus_params: Any, grids: Grids) -> dict[str, Any]:

@@ -5,17 +5,15 @@ Nothing here touches files of a run: `pipeline.run.run` does, with what this mod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from pipeline.recipe import graph, robots_files
-from pipeline.recipe.paths import root_of, unlisted
 from pipeline.recipe.sections import ClustersSection, LinesSection, RepeatsSection, SampleParams, dump
 from pipeline.recipe.yaml_file import Key
 from pipeline.store.address import Fingerprint, digest, split_id
-from pipeline.store.storage import Store
 from stages import (
     clusters,
     contamination,
@@ -143,9 +141,8 @@ class Recipe:
         return replace(made, params={**made.params, "benchmarks": {"files": [], "ngram": 13}})
 
     def _overlaps(self, source: str) -> Fingerprint:
-        stage = overlaps
         upstream = (self.fingerprint("documents", source).hex,)
-        return Fingerprint("overlaps", stage.VERSION, {}, stage.identity(self.sections["overlaps"]), upstream)
+        return Fingerprint("overlaps", overlaps.VERSION, {}, overlaps.identity(self.sections["overlaps"]), upstream)
 
     def _token_counts(self, source: str) -> Fingerprint:
         upstream = (self.fingerprint("documents", source).hex,)
@@ -160,13 +157,12 @@ class Recipe:
 
     def _measured(self, product: str, source: str) -> Fingerprint:
         stage: Any = graph.BY_NAME[product].module
-        params = self.sources[source].sections.get(product) or self.sections[product]
+        params = self._section(product, source)
         upstream = (self.fingerprint("documents", source).hex,)
         return Fingerprint(product, stage.VERSION, placeless(product, dump(params)), stage.identity(params), upstream)
 
     def map_params(self, product: str, source: str) -> dict[str, Any]:
-        here = self.sources[source]
-        section = here.sections.get(product) or self.sections[product]
+        section = self._section(product, source)
         if product == "quality":  # benchmarks are no matter of its own
             section = section.model_copy(update={"benchmarks": Benchmarks()})
         return dump(section)
@@ -301,80 +297,6 @@ class Recipe:
             identity["phases"] = [asdict(phase) for phase in phases]
         return Fingerprint("corpus", corpus.VERSION, dump(self.sections["corpus"]), identity)
 
-    def list_splits(
-        self, say: Callable[[str], None] = lambda _: None, store: Store | None = None, keep: bool = False
-    ) -> list[Split]:
-        """Every split of every source, sorted: the same list whatever the order in which files are found.
-
-        Args:
-            say: told of every file that is left out.
-            store: where scanned indices of `sources.NAME.index` may stand already.
-            keep: put what is scanned there.
-        """
-        splits: list[Split] = []
-        wrong: list[tuple[Key, sources.SourceError]] = []
-
-        def keeper(identity: str, find: Callable[[], sources.Index]) -> sources.Index:
-            address = f"sources/index-{identity}.parquet"
-            if store is not None and store.exists(address):
-                return sources.from_table(store.read_table(address), store.metadata(address))
-            found = find()
-            if store is not None and keep:
-                store.write_table(address, *sources.to_table(found))
-            return found
-
-        for name in sorted(self.sources):
-            if self.sources[name].transform is not None:
-                continue  # `derived_splits`
-            if name in self.listed:
-                found, lines = self.listed[name]
-                splits += found
-                for line in lines:
-                    say(line)
-                continue
-            params = self.sources[name].params
-            try:
-                splits += sources.list_splits(name, params, say, keeper, without=root_of(store) if store else "")
-            except sources.SourceError as error:
-                wrong.append((("sources", name, "index" if params.index else "paths"), error))
-        if wrong:
-            raise unlisted(self.path, wrong)
-        return splits
-
-    def index_costs(self, splits: list[Split]) -> list[str]:
-        """What the records that indices name will take to read, in a line a source."""
-        lines = []
-        for name, cost in sources.costs(splits).items():
-            share = f" ({cost.bytes_asked / cost.bytes_there:.2%} of those files)" if cost.bytes_there else ""
-            lines.append(
-                f"source {name}: {cost.wanted:,} records of {cost.files:,} files in {cost.requests:,} requests of"
-                f" {cost.bytes_asked:,} bytes{share}, {cost.bytes_asked / cost.bytes_wanted:.3f} times what is wanted"
-            )
-        return lines
-
-    def index_requests(self, splits: list[Split]) -> int:
-        """Requests for the records that indices name."""
-        return sum(cost.requests for cost in sources.costs(splits).values())
-
-    def warnings(self) -> list[str]:
-        """What is doubtful about the mixture, known before any work is done."""
-        found = [warning for source in self.sources.values() for warning in unused(source)]
-        blends = [blend for _, blend in mixtures_of(self.sections)]
-        if all(blend.imported is None for blend in blends):
-            return found
-        tokenizer = tokens.identity(self.sections["tokens"])["tokenizer"]
-        doubts = [warning for blend in blends for warning in mixture.weight_warnings(blend, tokenizer)]
-        return [*found, *(f"mixture: {warning}" for warning in dict.fromkeys(doubts))]
-
-    def idle(self) -> list[str]:
-        """A remark for each source with rules that are given a threshold and are off there."""
-        off = {name: kept.idle_thresholds(source.sections["kept"]) for name, source in self.sources.items()}
-        return [
-            f"source {name}: {', '.join(rules)}: off, whatever the threshold; true or the rule's family switches one on"
-            for name, rules in off.items()
-            if rules
-        ]
-
     def definitions(self) -> dict[str, str]:
         """What makes each domain the same domain: its conditions, and those of the domains that come before it."""
         before: list[Any] = []
@@ -392,20 +314,6 @@ def mixtures_of(sections: dict[str, Any]) -> Iterator[tuple[Key, mixture.Mixture
     if sections.get("phases") is not None:
         for position, phase in enumerate(sections["phases"].phases):
             yield ("phases", "phases", position, "mixture"), phase.mixture
-
-
-def unused(source: Source) -> Iterator[str]:
-    """What is measured for a source because somebody named it, and then neither drops nor cuts anything."""
-    measured, decides = source.sections["quality"], source.sections["kept"]
-    active = kept.active_rules(decides)
-    looked_for = measured.benchmarks.files and "contamination" in measured.families
-    if looked_for and "contaminated" not in active and "decontaminated" not in decides.views:
-        yield (
-            f"source {source.name}: quality.benchmarks are looked for, but what is found stays: add contamination to"
-            " kept.families, or decontaminated to kept.views"
-        )
-    if measured.bad_words and "has_bad_words" not in active:
-        yield f"source {source.name}: quality.bad_words are counted, but drop nothing: add bad_words to kept.families"
 
 
 def placeless(product: str, params: dict[str, Any]) -> dict[str, Any]:

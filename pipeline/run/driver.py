@@ -23,7 +23,7 @@ from pipeline.engine.ray import RayExecutor, shutdown
 from pipeline.engine.scheduler import Executor, InlineExecutor, Scheduler
 from pipeline.errors import UserError
 from pipeline.progress import Reporter, human_bytes, human_seconds, render
-from pipeline.recipe import exchanges, graph
+from pipeline.recipe import doubts, exchanges, graph, listing
 from pipeline.recipe import snapshot as snapshots
 from pipeline.run import outlook
 from pipeline.run import part as parts
@@ -101,7 +101,7 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
     started, repeated = time.monotonic(), retries.repeated()
     whole = recipes.load(mixture, store, look=True)
     recipe = parts.of_part(whole, part) if part is not None else whole
-    for warning in recipe.warnings():
+    for warning in doubts.warnings(recipe):
         reporter.say(warning)
     executor = LazyExecutor(engine, store, workers, reporter)
     with RootLock(store):
@@ -224,12 +224,12 @@ def plan(mixture: str, store: Store, training: Training | None = None, prices: o
     known = outlook.rates(recipe, store, steps)
     needs = outlook.needs(steps, job.made.splits, known)
     left_out = [line for _, lines in recipe.listed.values() for line in lines]
-    remarks = [*left_out, *recipe.warnings(), *recipe.idle()]
+    remarks = [*left_out, *doubts.warnings(recipe), *doubts.idle(recipe)]
     text = plan_text(steps, needs) + "".join(f"\n{remark}\n" for remark in remarks)
     sums = outlook.text(recipe, store, needs, job.made.splits, known, prices or outlook.Prices())
     text += f"\n{sums}" if sums else ""
     text += "".join(f"\n{moved.line()}\n" for moved in job.made.traffic)
-    asked = recipe.index_costs(job.made.splits)
+    asked = listing.index_costs(job.made.splits)
     text += "\n" + "\n".join(asked) + "\n" if asked else ""
     if job.solved and job.solved.phases:
         text += "\n" + planner.render(planner.phase_table(job.solved.phases)) + "\n"

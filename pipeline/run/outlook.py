@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pipeline.answers import stats
 from pipeline.errors import RunError
 from pipeline.progress import human_bytes, human_seconds
-from pipeline.recipe import Recipe, graph
+from pipeline.recipe import Recipe, graph, listing
 from pipeline.recipe import snapshot as snapshots
 from pipeline.run.part import about
 from pipeline.run.steps import Step
@@ -175,7 +175,7 @@ def text(
         f" ({human_seconds(seconds / cores)} on {cores} cores) and {human_bytes(disk)} of disk,"
         f" by what {known.mixture} took for {human_bytes(known.input_bytes)} of input"
     ]
-    far, made = requests(found, splits, store, recipe.index_requests(list(splits)))
+    far, made = requests(found, splits, store, listing.index_requests(list(splits)))
     if far or made:
         lines.append(f"requests: about {about(far)} for the input, {about(made)} for the root")
     lines += _money(seconds / 3600, far + made, disk, prices)

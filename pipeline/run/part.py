@@ -21,7 +21,7 @@ from rich.table import Table
 from pipeline.answers import stats
 from pipeline.errors import UserError
 from pipeline.progress import human_bytes, human_seconds, render
-from pipeline.recipe import Recipe
+from pipeline.recipe import Recipe, listing
 from pipeline.recipe import snapshot as snapshots
 from pipeline.store.address import digest, split_id
 from pipeline.store.storage import Store
@@ -68,7 +68,7 @@ def chosen(splits: Sequence[Split], fraction: float) -> list[Split]:
 
 def extrapolated(recipe: Recipe, store: Store) -> str:
     """What a run of everything would give and cost, from a finished part."""
-    everything = replace(recipe, part=None).list_splits(store=store)
+    everything = listing.list_splits(replace(recipe, part=None), store=store)
     part = chosen(everything, recipe.part or 1)
     factors = {}
     for source in {split.source for split in everything}:

@@ -16,7 +16,7 @@ from pipeline.engine.process import rare_collections
 from pipeline.engine.scheduler import Scheduler
 from pipeline.errors import RunError
 from pipeline.progress import Reporter
-from pipeline.recipe import Recipe, graph
+from pipeline.recipe import Recipe, graph, listing
 from pipeline.run import deduplication, keeping, measuring, writing
 from pipeline.run.kept_inputs import robots_tables
 from pipeline.run.pages import make_indices, page_index
@@ -94,7 +94,7 @@ class Run:
     def select(self) -> tuple[dict[str, Product], Product]:
         """Everything up to the decision which pages are kept: the measured products, and `kept`."""
         recipe, steps = self.recipe, self.made
-        steps.splits = recipe.list_splits(steps.reporter.say, steps.store, keep=not steps.dry)
+        steps.splits = listing.list_splits(recipe, steps.reporter.say, steps.store, keep=not steps.dry)
         if recipe.part is not None:
             steps.splits = chosen(steps.splits, recipe.part)
         steps.splits = [*steps.splits, *recipe.derived_splits(steps.splits)]

@@ -17,17 +17,8 @@ from stages.corpus.selection import Selection
 from stages.corpus.sequence import Piece, Sequence
 from stages.kernels.columns.ragged import offsets_of, row_cuts
 from stages.reports import Realised, Shard, ShardManifest, Totals
-from stages.shard_format import (
-    ShardNames,
-    open_shard,
-    read_entries,
-    read_manifest,
-    shard_schema,
-    sum_domains,
-    write_docs,
-    write_entry,
-    write_manifest,
-)
+from stages.shard_format import ShardNames, read_entries, read_manifest, sum_domains, write_entry, write_manifest
+from stages.shard_writer import open_shard, shard_schema, write_docs
 
 
 def shard(

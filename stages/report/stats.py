@@ -47,23 +47,20 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from stages.kernels.columns import bins
+from stages.report.corpus_figures import bucket_rows, length_figures, mixture_rows, phase_rows, shard_figures
 from stages.report.funnel import (
     STEPS,
     Rates,
     Row,
     build_funnel,
-    by_reason,
     check_funnel,
     corpus_account,
-    record_drops,
     removed_rows,
-    step_of,
     token_rows,
 )
 from stages.report.ledger import ConservationError, Counted, Ledger, add_up
+from stages.report.rule_figures import asked_rows, reason_rows, rule_row, rules_in_force, with_thresholds
 from stages.reports import DocumentsReport, KeptReport, TokensReport
-from stages.rules import families, rights, robots_files
 
 __all__ = ["VERSION", "ConservationError", "build_stats", "encode"]
 
@@ -76,15 +73,6 @@ CLUSTER_FIGURES = (
 CONTAMINATION_FIGURES = ("benchmarks", "num_short_items", "verdicts", "items", "examples")
 REPEAT_FIGURES = ("min_bytes", "repeats", "repeats_bytes", "cut_bytes", "kept_bytes", "sources", "most_repeated")
 NO_NAME = "(none)"
-FAMILY_OF = {rule.name: family for family, rules in families.RULES.items() for rule in rules}
-RULES = {rule.name: rule for rules in families.RULES.values() for rule in rules}
-OUTSIDE = {
-    "low_language_confidence": {"family": "language", "column": "confidence", "side": "min"},
-    "near_duplicate": {"family": "clusters", "column": "similarity", "side": "from"},
-}
-"""Rules with a threshold outside the families; ``from``: a page fails from the threshold on."""
-LIMITS = {"below_min_": "min", "above_max_": "max"}
-"""How limits on any column are named (`stages.kept`), and their side."""
 
 
 def encode(stats: Mapping[str, Any]) -> bytes:
@@ -134,24 +122,12 @@ def build_stats(
     rates = Rates(ledger)
     removed, tokenized = removed_rows(ledger, rates), token_rows(ledger)
     funnel = build_funnel(ledger, removed, tokenized)
-    sources = list(ledger.sources.values())
     mixture = mixture_rows(corpus)
     stats: Row = {
         "version": VERSION,
         "name": name,
         "complete": corpus is not None,
-        "totals": {
-            "files": sum(reading.files for reading in sources),
-            "records": sum(reading.records for reading in sources),
-            "raw_bytes": sum(reading.raw_bytes for reading in sources),
-            "pages": sum(reading.pages for reading in sources),
-            "text_bytes": sum(reading.text_bytes for reading in sources),
-            "kept": sum(count for key, (count, _) in ledger.pages.items() if key[3] is None)
-            if ledger.has_kept
-            else None,
-            "tokens": sum(row["tokens"] for row in tokenized) if ledger.has_tokens else None,
-            "training_tokens": sum(row["tokens"] for row in mixture) if corpus is not None else None,
-        },
+        "totals": total_figures(ledger, tokenized, mixture if corpus is not None else None),
         "funnel": funnel,
         "corpus": corpus_account(tokenized, mixture),
         "removed": removed,
@@ -184,6 +160,22 @@ def build_stats(
     }
     check_funnel(stats)
     return stats
+
+
+def total_figures(ledger: Ledger, tokenized: list[Row], mixture: list[Row] | None) -> Row:
+    """From files and records to tokens, all sources together; None of what is not known yet."""
+    sources = ledger.sources.values()
+    kept = sum(documents for group, (documents, _) in ledger.pages.items() if group[3] is None)
+    return {
+        "files": sum(reading.files for reading in sources),
+        "records": sum(reading.records for reading in sources),
+        "raw_bytes": sum(reading.raw_bytes for reading in sources),
+        "pages": sum(reading.pages for reading in sources),
+        "text_bytes": sum(reading.text_bytes for reading in sources),
+        "kept": kept if ledger.has_kept else None,
+        "tokens": sum(row["tokens"] for row in tokenized) if ledger.has_tokens else None,
+        "training_tokens": None if mixture is None else sum(row["tokens"] for row in mixture),
+    }
 
 
 def totals_by(keys: tuple[str, ...], ledger: Ledger, removed: list[Row], tokenized: list[Row]) -> list[Row]:
@@ -259,111 +251,6 @@ def domain_rows(ledger: Ledger, removed: list[Row], tokenized: list[Row]) -> lis
     return sorted(pages.values(), key=lambda row: (-row["tokens"], row["domain"]))
 
 
-def reason_rows(ledger: Ledger, removed: list[Row], rules: Mapping[str, Row]) -> list[Row]:
-    """One row a reason, those of records first: where the rule stands, what it dropped, what it would drop alone."""
-    rows: list[Row] = [
-        {"step": "documents", "bytes": None, "rule": None, "fails": None, "alone": None, **row}
-        for row in record_drops(ledger)
-    ]
-    for row in by_reason(removed):
-        counts = ledger.failed.get(row["reason"])
-        rows.append(
-            {
-                "step": step_of(row["reason"]),
-                **row,
-                "raw_bytes": None,
-                "rule": rules.get(row["reason"]),
-                "fails": counts[0] if counts else None,
-                "alone": counts[3] if counts else None,
-            }
-        )
-    return rows
-
-
-def rules_in_force(thresholds: Mapping[str, float], own: Mapping[str, Row]) -> dict[str, Row]:
-    """Family, column, side and threshold of every rule that looks at a column: published ones, limits on a column that
-    a mixture sets (family ``limit``), rules of the user's own (``own``), and those of `OUTSIDE`."""
-    found: dict[str, Row] = {
-        name: {"family": FAMILY_OF[name], "column": rule.column, "side": rule.side, "threshold": rule.threshold}
-        for name, rule in RULES.items()
-    }
-    found |= {name: {**rule, "threshold": thresholds[name]} for name, rule in OUTSIDE.items() if name in thresholds}
-    found |= {name: {"family": "own", **rule} for name, rule in own.items()}
-    for name, threshold in thresholds.items():
-        side = next((side for prefix, side in LIMITS.items() if name.startswith(prefix)), None)
-        if name in found:
-            found[name] = {**found[name], "threshold": threshold}
-        elif side is not None:
-            column = name[len("below_min_") :]  # the other is as long
-            found[name] = {"family": "limit", "column": column, "side": side, "threshold": threshold}
-    return found
-
-
-def with_thresholds(
-    survey: Mapping[str, Any], ledger: Ledger, thresholds: Mapping[str, float], overrides: list[Row]
-) -> Row:
-    """The survey, its histograms with the thresholds that were in force, and for whom where not for all."""
-    histograms = []
-    for entry in survey["histograms"]:
-        active = [mark for mark in entry["thresholds"] if mark["rule"] in ledger.active]
-        marks = [mark | {"value": thresholds[mark["rule"]], "for": ""} for mark in active]
-        marks += [
-            mark | {"value": other["value"], "for": other["for"]}
-            for mark in active
-            for other in overrides
-            if other["rule"] == mark["rule"] and other["value"] != thresholds[mark["rule"]]
-        ]
-        histograms.append(entry | {"thresholds": marks})
-    return {**survey, "histograms": histograms}
-
-
-def rule_row(name: str, counts: list[int], rules: Mapping[str, Row]) -> Row:
-    documents, num_bytes, first, alone = counts
-    figures = {"rule": name, "documents": documents, "bytes": num_bytes, "first": first, "alone": alone}
-    return figures | rules.get(name, {})
-
-
-ASKED_BY = {
-    rights.ASKED: "the page",
-    robots_files.UNREACHABLE: "robots.txt not to be had",
-    robots_files.MISSING: "no robots.txt",
-    robots_files.AI: "ai.txt",
-    robots_files.TDM: "tdmrep.json",
-}
-
-
-def asked_rows(ledger: Ledger, removed: list[Row]) -> list[Row]:
-    """Pages that somebody asked not to use: by who asks, for which agent, and source; most pages first."""
-    rates = Rates(ledger)
-    found: dict[tuple[str, str], list[Any]] = {}
-
-    def add(rule: str, source: str, documents: int, size: int, tokens: int | None, alone: int | None) -> None:
-        row = found.setdefault((rule, source), [0, 0, None, None])
-        row[0] += documents
-        row[1] += size
-        row[2] = tokens if row[2] is None else row[2] + (tokens or 0)
-        row[3] = alone if row[3] is None else row[3] + (alone or 0)
-
-    for (source, language, rule), (documents, size, alone) in sorted(ledger.asked.items()):
-        add(rule, source, documents, size, rates.estimate(language, size), alone)
-    for row in removed:
-        if row["reason"] == rights.ASKED:  # by the first reason: little comes before it
-            add(rights.ASKED, row["source"], row["documents"], row["bytes"], row["tokens"], None)
-    rows = [
-        {
-            "asked_by": ASKED_BY.get(rule, "robots.txt"),
-            "agent": rule.removeprefix(robots_files.DISALLOWS) if rule not in ASKED_BY else None,
-            "source": source,
-            "documents": documents,
-            "bytes": size,
-            "tokens": tokens,
-            "alone": alone,
-        }
-        for (rule, source), (documents, size, tokens, alone) in found.items()
-    ]
-    return sorted(rows, key=lambda row: (-row["documents"], row["asked_by"], row["agent"] or "", row["source"]))
-
-
 def transform_rows(ledger: Ledger) -> list[Row]:
     """One row a transform."""
     counted = ("parents", "taken", "nothing", "made", "left_out")
@@ -381,71 +268,6 @@ def view_rows(ledger: Ledger) -> list[Row]:
     rows = [{"view": view, **dict(zip(columns, counts, strict=True))} for view, counts in sorted(ledger.views.items())]
     kinds = sorted(ledger.redacted.items())
     return rows + [{"view": kind, "documents": None, "spans": spans, "bytes": None} for kind, spans in kinds]
-
-
-def mixture_rows(corpus: Mapping[str, Any] | None) -> list[Row]:
-    """The domains of the corpus manifest, given as a list with names or as a mapping."""
-    if corpus is None:
-        return []
-    domains = corpus["domains"]
-    if isinstance(domains, Mapping):
-        domains = [{"domain": name, **entry} for name, entry in domains.items()]
-    columns = ["requested_share", "requested_tokens", "target_tokens", "realised_share", "epochs"]
-    columns += ["available_tokens", "unique_tokens", "documents", "text_bytes"]
-    return [
-        {
-            "domain": str(entry.get("domain", entry.get("name"))),
-            **{column: entry.get(column) for column in columns},
-            "tokens": int(entry["tokens"]),
-        }
-        for entry in sorted(domains, key=lambda entry: (-entry["tokens"], str(entry.get("domain"))))
-    ]
-
-
-def phase_rows(corpus: Mapping[str, Any] | None) -> list[Row]:
-    """The domains of every phase of training, in order of the phases; none where there is one mixture."""
-    phases: Mapping[str, Any] = (corpus or {}).get("phases") or {}
-    return [{"phase": name} | row for name, domains in phases.items() for row in mixture_rows({"domains": domains})]
-
-
-def bucket_rows(buckets: Iterable[Row], ledger: Ledger) -> list[Row]:
-    """Buckets with what they hold, those without a page left out."""
-    sums: dict[tuple[str, str], list[int]] = {}
-    for (_, language, domain), (documents, _, tokens) in ledger.tokens.items():
-        found = sums.setdefault((domain, language), [0, 0])
-        sums[domain, language] = [found[0] + documents, found[1] + tokens]
-    rows = []
-    for row in buckets:
-        documents, tokens = sums.get((row["domain"], row["language"]), [0, 0])
-        if documents or not ledger.has_tokens:
-            counts = (documents, tokens) if ledger.has_tokens else (None, None)
-            rows.append({**row, "documents": counts[0], "tokens": counts[1]})
-    return rows
-
-
-def length_figures(ledger: Ledger) -> Row | None:
-    """Documents by number of tokens, all and per domain."""
-    if not ledger.lengths:
-        return None
-    total = sum(ledger.lengths.values(), bins.unpacked("counts", {"first": 0, "counts": []}))
-    domains = [{"domain": domain, **bins.packed(counts)} for domain, counts in sorted(ledger.lengths.items())]
-    return {"edges": bins.edges("counts").tolist(), "documents": total.tolist(), "domains": domains}
-
-
-def shard_figures(corpus: Mapping[str, Any] | None) -> Row | None:
-    """Number, sizes and tokens of the shards, as a trainer reads them."""
-    if corpus is None or not corpus.get("shards"):
-        return None
-    shards = corpus["shards"]
-    sizes = sorted(int(shard["bytes"]) for shard in shards)
-    return {
-        "files": len(shards),
-        "bytes": sum(sizes),
-        "smallest": sizes[0],
-        "largest": sizes[-1],
-        "rows": sum(int(shard["rows"]) for shard in shards),
-        "tokens": sum(int(shard["tokens"]) for shard in shards),
-    }
 
 
 def input_figures(ledger: Ledger) -> Row:

@@ -20,7 +20,8 @@ from pipeline.store.storage import Store
 from stages import schemas, shards, tokens, verify
 from stages.kernels.columns import rows
 from stages.kernels.columns.ragged import offsets_of, row_cuts
-from stages.shard_format import open_shard, read_manifest, shard_schema
+from stages.shard_format import read_manifest
+from stages.shard_writer import open_shard, shard_schema
 from stages.tokenizers import load
 from tests.support.token_files import doc_id, read_docs, read_documents, run, write_split
 

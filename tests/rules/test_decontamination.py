@@ -14,6 +14,7 @@ import zstandard
 
 from pipeline import recipe as recipes
 from pipeline.answers.why import lives
+from pipeline.recipe import doubts
 from pipeline.recipe.snapshot import load
 from pipeline.recipe.yaml_file import ConfigError
 from pipeline.store.storage import Store
@@ -57,7 +58,7 @@ def test_benchmarks_of_three_kinds_drop_pages_or_cut_spans(tmp_path: Path) -> No
         "      - {path: read.parquet, name: reading, fields: [passage]}\n      - {path: plain.txt}\n"
     )
     mixture.write_text(text)
-    [warning, _] = recipes.load(mixture, Store(str(root))).warnings()
+    [warning, _] = doubts.warnings(recipes.load(mixture, Store(str(root))))
     assert "add contamination to kept.families" in warning
     mixture.write_text(text.replace("families: [gopher_quality]", "families: [gopher_quality, contamination]"))
     run_inline(mixture, root)

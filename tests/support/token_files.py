@@ -15,14 +15,8 @@ from pipeline.store.storage import Store
 from stages import schemas
 from stages.contract import Wave
 from stages.kernels.columns.ragged import offsets_of
-from stages.shard_format import (
-    ShardNames,
-    open_shard,
-    shard_schema,
-    write_docs,
-    write_entry,
-    write_manifest,
-)
+from stages.shard_format import ShardNames, write_entry, write_manifest
+from stages.shard_writer import open_shard, shard_schema, write_docs
 
 TOKENIZER = {
     "name": "made",

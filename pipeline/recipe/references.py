@@ -1,0 +1,102 @@
+"""What one section of a mixture file names of another: is it there, is it measured, is it on?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.recipe.grids import is_grid
+from pipeline.recipe.measured import check_columns, check_languages, measured_columns, place_of
+from pipeline.recipe.named_labels import check_labels
+from pipeline.recipe.named_sources import check_named
+from pipeline.recipe.products import Source, mixtures_of
+from pipeline.recipe.reach import check_reach
+from pipeline.recipe.yaml_file import Key, YamlFile, nearest
+from stages import clusters, kept, schemas
+
+
+def check_references(
+    yaml_file: YamlFile, found: dict[str, Source | None], domains: dict[str, Any], sections: dict[str, Any]
+) -> None:
+    check_named(yaml_file, list(found), list(domains))
+    measured = [
+        columns for source in found.values() if source for columns in measured_columns(source, sections).values()
+    ]
+    for position, name in enumerate(getattr(sections.get("tokens"), "scores", ())):
+        if measured and not any(name in columns for columns in measured):
+            there = sorted({column for columns in measured for column in columns})
+            yaml_file.add(("tokens", "scores", position), f"no column {name!r} is measured{nearest(name, there)}")
+    check_labels(yaml_file, found, sections)
+    _check_ensembles(yaml_file, found, sections)
+    check_languages(yaml_file, found, domains, sections)
+    check_columns(yaml_file, found, [domain for domain in domains.values() if domain is not None], sections)
+    _check_ranked(yaml_file, [domain for domain in domains.values() if domain is not None])
+    _check_thresholds(yaml_file, found)
+    check_reach(yaml_file, found, domains, [(place, blend.domains) for place, blend in mixtures_of(sections)])
+    if sections.get("clusters") is not None and sections.get("signatures") is not None:
+        try:
+            clusters.check_permutations(sections["clusters"], sections["signatures"].permutations)
+        except ValueError as error:
+            yaml_file.add(("clusters", "bands"), str(error))
+    named = [(place, list(blend.domains)) for place, blend in mixtures_of(sections)]
+    raw = yaml_file.data.get("mixture")
+    if sections["mixture"] is None and isinstance(raw, dict) and isinstance(raw.get("domains"), dict):
+        grids = {str(name) for name, own in yaml_file.data["domains"].items() if is_grid(own)}
+        named.append((("mixture",), [name for name in raw["domains"] if name not in grids]))  # something else is wrong
+    for place, names in named:
+        for name in names:
+            if domains and name not in domains:
+                yaml_file.add((*place, "domains", name), f"no such domain{nearest(name, list(domains))}")
+
+
+def _check_ensembles(yaml_file: YamlFile, found: dict[str, Source | None], sections: dict[str, Any]) -> None:
+    """Ensembles are of all sources, and of scores that one of them is measured for at least."""
+    if sections.get("quality") is None:
+        return
+    for name in found:
+        key = ("sources", name, "quality", "ensembles")
+        if key in yaml_file.lines:
+            yaml_file.add(key, "ensembles rank the pages of all sources: give them in the section `quality`")
+    there: set[str] = set()
+    for source in found.values():
+        for product, columns in measured_columns(source, sections).items() if source else ():
+            there |= set(columns) if product != "ensembles" else set()
+    for name, ensemble in sections["quality"].ensembles.items():
+        for column in ensemble.of if there else ():
+            if column not in there:
+                scores = [other for other in sorted(there) if other.endswith("_score")]
+                told = nearest(column, scores) or f"; there is {', '.join(scores) or 'none'}"
+                yaml_file.add(("quality", "ensembles", name, "of"), f"no score {column!r} is measured{told}")
+        if f"{name}_score" in there:
+            yaml_file.add(("quality", "ensembles", name), f"there is another score {name}_score already")
+
+
+def _check_thresholds(yaml_file: YamlFile, found: dict[str, Source | None]) -> None:
+    """Refuse a threshold that no source has the rule on for, and a source's own where it is off."""
+    if any("kept" in problem.key for problem in yaml_file.problems):  # families may be wrong
+        return
+    decides = {name: source.sections.get("kept") for name, source in found.items() if source is not None}
+    idle = {name: kept.idle_thresholds(params) for name, params in decides.items() if params is not None}
+    told = set()
+    for source, rules in idle.items():
+        for rule in rules:
+            own: Key = ("sources", source, "kept", "rules", rule)
+            if own in yaml_file.lines:
+                yaml_file.add(own, f"{kept.threshold_hint(rule)}; nothing does in source {source}")
+            elif rule not in told and all(rule in others for others in idle.values()):
+                told.add(rule)
+                yaml_file.add(_place_of(rule, yaml_file), kept.threshold_hint(rule))
+
+
+def _place_of(rule: str, yaml_file: YamlFile) -> Key:
+    """Where the common section first sets a rule."""
+    keys = [key for key in yaml_file.lines if key[:1] == ("kept",) and key[-2:] == ("rules", rule)]
+    return keys[0] if keys else ("kept",)
+
+
+def _check_ranked(yaml_file: YamlFile, domains: list[kept.Domain]) -> None:
+    """Percentiles are known before `repeats` is measured, among the pages that all else keeps."""
+    late = dict.fromkeys((place_of(d, "percentiles", c), c) for d in domains for c in d.percentiles)
+    for place, column in late:
+        if column in schemas.REPEATS.names:
+            limits = "`min` and `max` of a domain may name it"
+            yaml_file.add(place, f"pages are ranked before `repeats` measures {column!r}: {limits}")

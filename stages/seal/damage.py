@@ -1,0 +1,28 @@
+"""What all seals share: their mark, the name of a file that goes into them, and the error of a file that is damaged."""
+
+from __future__ import annotations
+
+import re
+
+MARK = b"GMSEAL01"
+MISPLACED = "or the file of another name"
+_OPTIONS = re.compile(r"\?[^?=]*=[^?]*$")
+"""What may follow a URI: no file of ours has such a name."""
+
+
+class DamagedFile(RuntimeError):
+    """A file under the root is not what was written: altered, cut off or gone. It is named, and made again by a run."""
+
+    def __init__(self, address: str, what: str) -> None:
+        super().__init__(address, what)
+        self.address, self.what = address, what
+
+    def __str__(self) -> str:
+        return f"{self.address}: {self.what}; the next run of its mixture makes it again"
+
+
+def name_of(address: str) -> bytes:
+    """What of an address goes into a seal: its last two parts, so that a root may be moved and read by its URI."""
+    if "://" in address:
+        address = _OPTIONS.sub("", address)
+    return "/".join(address.split("/")[-2:]).encode("utf-8", "surrogateescape")
