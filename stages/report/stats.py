@@ -62,7 +62,7 @@ from stages.report.ledger import ConservationError, Counted, Ledger, add_up
 from stages.report.rule_figures import asked_rows, reason_rows, rule_row, rules_in_force, with_thresholds
 from stages.reports import DocumentsReport, KeptReport, TokensReport
 
-__all__ = ["VERSION", "ConservationError", "build_stats", "encode"]
+__all__ = ["VERSION", "ConservationError", "build_stats", "encode", "shard_figures"]
 
 VERSION = 7
 MAX_ENTRIES = 200
