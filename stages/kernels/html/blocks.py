@@ -155,7 +155,7 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
     is_stacked, is_block = flags & t.STACKED != 0, flags & t.BLOCK != 0
     opened = not flags & (t.VOID | t.RAW | t.ESCAPABLE | t.DROPPED) and (is_stacked or (not is_block and tag > 0))
     if is_block:
-        o = break_text(data, tag, False, W, blocks, T, out, o)
+        o = break_text(data, tag, False, W, blocks, out, o)
         if flags & t.CLOSES_P or t.TABLE <= tag <= t.TFOOT or tag == t.BUTTON:
             close_implied(W, nodes, T, tag)
             if W[s.REGION_OVER] + W[s.PRE_OVER] > 0:
@@ -165,10 +165,10 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
         opened = not orphan and not (tag == t.FORM and W[s.OPEN + t.FORM] > 0)
         if opened:
             if (kinds & (LINES | ITEM_LINES | GUTTER) or tag == t.THEAD) and W[s.REGION] == 0 and not in_code(W):
-                depth = begins_lines(data, tag, kinds, pos, after, end, T, W, nodes, o)
+                depth = begins_lines(data, tag, kinds, pos, after, end, W, nodes, o)
                 if depth:
                     open_code(data, W, nodes, depth, False, T)
-            opened = open_element(W, nodes, T, tag, hints & HINT_MASK, signature, kinds)
+            opened = open_element(W, nodes, tag, hints & HINT_MASK, signature, kinds)
             if opened and found & NAMED_BY:
                 note_names(found, W, nodes)
             if opened and (tag == t.LI or tag == t.OL or found & VALUES):
@@ -257,7 +257,7 @@ def end_tag(data, pos, end, T, W, blocks, nodes, out, o):  # type: ignore[no-unt
         return end, o
     flags = T[TAG_FLAGS + tag]
     if flags & t.BLOCK:
-        o = break_text(data, tag, True, W, blocks, T, out, o)
+        o = break_text(data, tag, True, W, blocks, out, o)
         if flags & t.STACKED:
             close_element(W, nodes, T, tag)
     elif flags & t.STACKED:
@@ -289,7 +289,7 @@ def letter_at(data, pos, end):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def begin_page(data, pos, end, W, nodes, pages, d, T, o):  # type: ignore[no-untyped-def]
+def begin_page(data, pos, end, W, nodes, pages, d, o):  # type: ignore[no-untyped-def]
     """Clear the state and open the root."""
     blocks_before, nodes_before, marks_before, show_all = W[s.BLOCKS], W[s.NODES], W[s.MARKS], W[s.SHOW_ALL]
     for i in range(s.NUM_SLOTS):
@@ -311,13 +311,13 @@ def begin_page(data, pos, end, W, nodes, pages, d, T, o):  # type: ignore[no-unt
         pages[row, d] = OFF if TITLE_FROM <= row <= DATE_TO else 0
     pages[BLOCKS_FROM, d] = blocks_before
     pages[NODES_FROM, d] = nodes_before
-    open_element(W, nodes, T, t.BODY, 0, 0, 0)
+    open_element(W, nodes, t.BODY, 0, 0, 0)
 
 
 @inline_kernel
 def scan_page(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: ignore[no-untyped-def]
     """Scan one page: next o."""
-    begin_page(data, pos, end, W, nodes, pages, d, T, o)
+    begin_page(data, pos, end, W, nodes, pages, d, o)
     if end - pos >= 3 and data[pos] == 0xEF and data[pos + 1] == 0xBB and data[pos + 2] == 0xBF:
         pos += 3
     while pos < end:

@@ -132,7 +132,7 @@ def open_code(data, W, nodes, depth, breaks, T):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def begins_lines(data, tag, kinds, pos, after, end, T, W, nodes, o):  # type: ignore[no-untyped-def]
+def begins_lines(data, tag, kinds, pos, after, end, W, nodes, o):  # type: ignore[no-untyped-def]
     """The place of the open element that shows code because the block at ``pos``, whose start tag ends at ``after``, is its first line; 0: none.
 
     That is a `div` of class ``line`` first in an element that says that it is code, an item of GeSHi's, or a table's first cell if it is the number of a line.
@@ -282,6 +282,6 @@ def begin_code(data, tag, after, end, found, hints, signature, T, W, blocks, nod
     lines = lines_ahead(data, after, end, tag, is_sure, T)
     if lines:
         o = end_block(data, W, blocks, out, o, PARTS)
-        if open_element(W, nodes, T, t.PRE, hints & HINT_MASK, signature, kinds):
+        if open_element(W, nodes, t.PRE, hints & HINT_MASK, signature, kinds):
             W[s.CODE_TAG], W[s.HAS_BREAKS] = tag, lines == BY_BREAKS
     return o

@@ -120,7 +120,7 @@ def close_implied(W, nodes, T, tag):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def open_element(W, nodes, T, tag, hints, signature, kinds):  # type: ignore[no-untyped-def]
+def open_element(W, nodes, tag, hints, signature, kinds):  # type: ignore[no-untyped-def]
     """Push an element and make its node; too deep, it is only counted and False."""
     depth = W[s.DEPTH]
     if depth >= MAX_DEPTH:

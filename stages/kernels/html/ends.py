@@ -175,7 +175,7 @@ def break_line(tag, closing, W, out, o):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def break_text(data, tag, closing, W, blocks, T, out, o):  # type: ignore[no-untyped-def]
+def break_text(data, tag, closing, W, blocks, out, o):  # type: ignore[no-untyped-def]
     """A tag before or after which text stands apart: end the block, or write a line feed in code. Next o."""
     if W[s.REGION] != 0:
         if W[s.REGION] != s.TEX_REGION:

@@ -260,7 +260,7 @@ def fill_row(X, row, num, value):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def describe_page(X, num, block0, blocks, nodes, node0, inherited, measures, pages, d, L, long_blocks):  # type: ignore[no-untyped-def]
+def describe_page(X, num, block0, blocks, node0, inherited, measures, pages, d, L, long_blocks):  # type: ignore[no-untyped-def]
     """The features all blocks of the page share: computed once, written along each row."""
     chars = measures[m.SUM_CHARS, num]
     unspaced, in_p, in_table, in_list, in_main = 0, 0, 0, 0, 0
@@ -306,7 +306,7 @@ def measure_page(out, blocks, nodes, pages, d, L, measures, inherited, slots):  
         measures[row, 0] = 0
     long_blocks = 0
     for b in range(num):
-        key = measure_text(out, block0 + b, b, blocks, measures, L)
+        key = measure_text(out, block0 + b, b, blocks, measures)
         chars = measures[m.M_CHARS, b]
         links = min(chars, blocks[h.LINK_BYTES, block0 + b])
         measures[m.M_TEXT_SLOT, b] = count_slot(slots, 4, size - 1, key, 0, 0)
@@ -345,7 +345,7 @@ def fill_features(X, data, out, blocks, nodes, pages, d, L, measures, inherited,
         describe_repeats(X, b, measures, slots, L)
     describe_places(X, num, block0, blocks, nodes, measures, page_chars, L)
     describe_neighbours(X, num)
-    describe_page(X, num, block0, blocks, nodes, node0, inherited, measures, pages, d, L, long_blocks)
+    describe_page(X, num, block0, blocks, node0, inherited, measures, pages, d, L, long_blocks)
     find_titles(X, _TITLES, data, out, blocks, nodes, pages, d, titles_H)
 
 

@@ -18,16 +18,12 @@ from stages.kernels.html.entities import write_code_point
 from stages.kernels.html.formula_nodes import (
     brackets,
     first_leaf,
-    names_function,
-    needs_braces,
-    num_primes,
-    only_code,
     sign_of_fence,
     take_brackets,
 )
+from stages.kernels.html.formula_scripts import ACCENT, SET, open_limit, open_limits, open_script
 from stages.kernels.html.mathml import (
     ANY_SCRIPT,
-    BRACED,
     IN_BOX,
     LINE_ABOVE,
     LINE_BELOW,
@@ -60,7 +56,6 @@ from stages.kernels.html.mathml import (
     MSQRT,
     MSUB,
     MSUBSUP,
-    MSUP,
     MTABLE,
     MTEXT,
     MTR,
@@ -75,76 +70,13 @@ from stages.kernels.html.mathml import (
     UNDER_ROOT,
 )
 from stages.kernels.html.tex_output import (
-    is_letter,
     next_code,
-    plain_letter,
     put_code,
     put_leaf,
     put_row,
     put_symbol,
 )
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
-
-_SCRIPT, _ACCENT, _SET = 1, 2, 3
-
-
-@inline_kernel
-def takes_limits(data, k, T, nodes, base, out, o):  # type: ignore[no-untyped-def]
-    """Whether node ``k`` is a sum, an integral, a union or a function such as lim: what stands under it is a subscript."""
-    c = base + first_leaf(k, nodes, base)
-    if nodes[M_KIND, c] <= MACTION and names_function(data, c - base, T, nodes, base, out, o):
-        c += 1
-    kind = nodes[M_KIND, c]
-    if kind in (MUNDER, MOVER):
-        return nodes[M_FLAGS, c] // MODE == _ACCENT
-    if not MI <= kind <= MTEXT or nodes[M_FROM, c] < 0:
-        return False
-    code, pos = next_code(data, nodes[M_FROM, c], nodes[M_TO, c], T, out, o)
-    if 0x220F <= code <= 0x2211 or 0x222B <= code <= 0x2233 or 0x22C0 <= code <= 0x22C3 or 0x2A00 <= code <= 0x2A1C:
-        return True
-    more, _ = next_code(data, pos, nodes[M_TO, c], T, out, o)
-    return is_letter(code) and is_letter(more)
-
-
-@inline_kernel
-def accent_of(code, over, single):  # type: ignore[no-untyped-def]
-    """Row of the accent that a character above or below means; 0: none."""
-    if not over:
-        if code == 95 or code == 0xAF or code == 0x2015 or code == 0x332 or code == 0x203E or code == 0x305:
-            return tex_output.UNDERLINE
-        return tex_output.UNDERBRACE if code == 0x23DF else 0
-    if code == 94 or code == 0x2C6 or code == 0x302:
-        return tex_output.HAT if single else tex_output.WIDEHAT
-    if code == 126 or code == 0x2DC or code == 0x303 or code == 0x223C:
-        return tex_output.TILDE if single else tex_output.WIDETILDE
-    if (
-        code == 0xAF
-        or code == 0x203E
-        or code == 0x2015
-        or code == 0x305
-        or code == 95
-        or code == 0x2C9
-        or code == 0x304
-    ):
-        stretched = code == 0x203E or code == 0x2015
-        return tex_output.BAR if single and not stretched else tex_output.OVERLINE
-    if code == 0x2192 or code == 0x20D7:
-        return tex_output.VEC if single else tex_output.OVERARROW
-    if code == 46 or code == 0x2D9 or code == 0x307:
-        return tex_output.DOT
-    if code == 0xA8 or code == 0x308:
-        return tex_output.DDOT
-    if code == 0x2C7 or code == 0x30C:
-        return tex_output.CHECK
-    if code == 0x2D8 or code == 0x306:
-        return tex_output.BREVE
-    if code == 0xB4 or code == 0x301:
-        return tex_output.ACUTE
-    if code == 96 or code == 0x300:
-        return tex_output.GRAVE
-    if code == 0x2DA or code == 0x30A:
-        return tex_output.RING
-    return tex_output.OVERBRACE if code == 0x23DE else 0
 
 
 @inline_kernel
@@ -158,15 +90,6 @@ def rotate(out, first, middle, last):  # type: ignore[no-untyped-def]
             out[i], out[k] = out[k], out[i]
             i += 1
             k -= 1
-
-
-@inline_kernel
-def begin_script(data, k, row, single_row, T, W, nodes, base, out, o):  # type: ignore[no-untyped-def]
-    """``_`` or ``^`` before node ``k``, with a brace unless it is one letter or digit: (next o, whether without)."""
-    code, variant = plain_letter(only_code(data, k, T, nodes, base, out, o), 0, T)
-    bare = variant == 0 and (is_letter(code) or 48 <= code <= 57)
-    bare &= nodes[M_FLAGS, base + first_leaf(k, nodes, base)] & 15 == 0
-    return put_row(single_row if bare else row, T, W, out, o), bare
 
 
 @inline_kernel
@@ -187,109 +110,32 @@ def table_name(data, k, K, T, nodes, base, out, o):  # type: ignore[no-untyped-d
 
 
 @inline_kernel
-def open_limits(data, k, over, T, W, nodes, base, out, o):  # type: ignore[no-untyped-def]
-    """Begin `munder` or `mover`: an accent, a script, or something set above or below."""
-    c = base + k
-    second = nodes[M_SECOND, c]
-    accent = 0
-    if second:
-        code = only_code(data, second, T, nodes, base, out, o)
-        accent = accent_of(code, over, only_code(data, k + 1, T, nodes, base, out, o) != 0)
-    if accent:
-        nodes[M_FLAGS, c] += _ACCENT * MODE
-        return put_row(accent, T, W, out, o)
-    if not second or takes_limits(data, k + 1, T, nodes, base, out, o):
-        nodes[M_FLAGS, c] += _SCRIPT * MODE
-        return o
-    nodes[M_FLAGS, c] += _SET * MODE
-    o = put_row(tex_output.OVERSET if over else tex_output.UNDERSET, T, W, out, o)
-    nodes[M_AT, c], nodes[M_SECOND, c] = o, -1
-    return o
-
-
-@inline_kernel
 def open_child(data, k, T, W, nodes, base, out, o):  # type: ignore[no-untyped-def]
     """What its parent writes before node ``k``: (next o, whether it is left out)."""
     c = base + k
     p = base + nodes[M_PARENT, c]
     kind, index = nodes[M_KIND, p], nodes[M_INDEX, c]
-    if nodes[M_FLAGS, c] & SKIPPED:
+    if nodes[M_FLAGS, c] & SKIPPED or (kind == MLABELEDTR and index == 0):
         return o, True
+    if MSUB <= kind <= MSUBSUP:
+        return open_script(data, k, T, W, nodes, base, out, o)
+    if index == 0:
+        return o, False
+    if MUNDER <= kind <= MUNDEROVER:
+        return open_limit(data, k, T, W, nodes, base, out, o)
     if kind == MFRAC and index == 1:
         o = put_row(tex_output.BETWEEN, T, W, out, o)
     elif kind == MROOT and index == 1:
         nodes[M_SECOND, p] = o
-    elif MSUB <= kind <= MSUBSUP:
-        if index == 0:
-            if needs_braces(data, k, T, nodes, base, out, o):
-                nodes[M_FLAGS, p] |= BRACED
-                o = put_row(tex_output.OPEN, T, W, out, o)
-            return o, False
-        if index == 1 and nodes[M_FLAGS, p] & BRACED:
-            o = put_row(tex_output.CLOSE, T, W, out, o)
-        elif index == 1 and o == nodes[M_AT, p] and o > nodes[M_AT, base] and out[o - 1] != 32 and out[o - 1] != 123:
-            o = put_row(tex_output.EMPTY, T, W, out, o)  # else what stands before would take the script
-        raised = k
-        if kind == MSUBSUP and index == 1:
-            raised = nodes[M_END, c] if nodes[M_END, c] < nodes[M_END, p] else -1
-        primes = num_primes(data, raised, T, nodes, base, out, o) if raised >= 0 and kind != MSUB else 0
-        if index == 2 and primes:
-            return o, True
-        for _ in range(primes):
-            o = put_row(tex_output.QUOTE, T, W, out, o)
-        if kind == MSUP and primes:
-            nodes[M_FLAGS, p] |= SINGLE
-            return o, True
-        if index == 2 and not nodes[M_FLAGS, p] & SINGLE:
-            o = put_row(tex_output.CLOSE, T, W, out, o)
-        lower = kind == MSUB or (kind == MSUBSUP and index == 1)
-        o, bare = begin_script(
-            data,
-            k,
-            tex_output.SUB if lower else tex_output.SUP,
-            tex_output.SUB1 if lower else tex_output.SUP1,
-            T,
-            W,
-            nodes,
-            base,
-            out,
-            o,
-        )
-        nodes[M_FLAGS, p] = (nodes[M_FLAGS, p] & ~SINGLE) | (SINGLE if bare else 0) | ANY_SCRIPT
-    elif MUNDER <= kind <= MUNDEROVER and index > 0:
-        mode = nodes[M_FLAGS, p] // MODE
-        if mode == _ACCENT:
-            return o, True
-        if mode == _SET:
-            nodes[M_SECOND, p] = o
-        else:
-            if index == 2 and not nodes[M_FLAGS, p] & SINGLE:
-                o = put_row(tex_output.CLOSE, T, W, out, o)
-            lower = kind == MUNDER or (kind == MUNDEROVER and index == 1)
-            o, bare = begin_script(
-                data,
-                k,
-                tex_output.SUB if lower else tex_output.SUP,
-                tex_output.SUB1 if lower else tex_output.SUP1,
-                T,
-                W,
-                nodes,
-                base,
-                out,
-                o,
-            )
-            nodes[M_FLAGS, p] = (nodes[M_FLAGS, p] & ~SINGLE) | (SINGLE if bare else 0) | ANY_SCRIPT
-    elif kind == MMULTI and index > 0:
+    elif kind == MMULTI:
         if nodes[M_KIND, c] == NONE or nodes[M_KIND, c] == MPRESCRIPTS:
             return o, True
         o = put_row(tex_output.SUB if index & 1 else tex_output.SUP, T, W, out, o)
-    elif (kind in (MTR, MLABELEDTR)) and index > (kind == MLABELEDTR):
+    elif kind == MTR or (kind == MLABELEDTR and index > 1):
         o = put_row(tex_output.NEW_CELL, T, W, out, o)
-    elif kind == MLABELEDTR and index == 0:
-        return o, True
-    elif kind == MTABLE and index > 0:
+    elif kind == MTABLE:
         o = put_row(tex_output.NEW_ROW, T, W, out, o)
-    elif kind == MFENCED and index > 0:
+    elif kind == MFENCED:
         o = put_row(tex_output.COMMA, T, W, out, o)
     return o, False
 
@@ -337,7 +183,7 @@ def open_math(data, k, K, T, W, nodes, base, out, o):  # type: ignore[no-untyped
         nodes[M_SECOND, c] = row
         o = put_row(tex_output.BEGIN, T, W, out, o)
         o = put_row(row, T, W, out, o)
-        o = put_code(32, T, W, out, o)
+        o = put_code(32, W, out, o)
     elif kind == MFENCED:
         sign = sign_of_fence(data, nodes[M_OPEN, c], 40, T, out, o)
         o = put_symbol(sign, 0, T, W, out, o) if sign else o
@@ -348,7 +194,7 @@ def open_math(data, k, K, T, W, nodes, base, out, o):  # type: ignore[no-untyped
         o = put_row(tex_output.PHANTOM, T, W, out, o)
     elif kind == MSPACE:
         if out[o - 1] != 32 and nodes[M_END, c] < nodes[M_END, base + nodes[M_PARENT, c]]:
-            o = put_code(32, T, W, out, o)
+            o = put_code(32, W, out, o)
     elif nodes[M_FROM, c] >= 0 and kind <= MACTION:
         nodes[M_KIND, c] = MTEXT
         o = put_leaf(data, c, T, W, nodes, out, o)
@@ -363,19 +209,19 @@ def close_math(data, k, T, W, nodes, base, out, o):  # type: ignore[no-untyped-d
     kind, flags = nodes[M_KIND, c], nodes[M_FLAGS, c]
     if kind in (MFRAC, MSQRT, MPHANTOM) or (kind == MENCLOSE and flags // MODE):
         o = put_row(tex_output.CLOSE, T, W, out, o)
-    elif kind == MROOT or ((kind in (MUNDER, MOVER)) and flags // MODE == _SET):
+    elif kind == MROOT or ((kind in (MUNDER, MOVER)) and flags // MODE == SET):
         second = nodes[M_SECOND, c] if nodes[M_SECOND, c] >= 0 else o  # where the second child, if any, was written
         o = put_row(tex_output.ROOT_OF if kind == MROOT else tex_output.BETWEEN, T, W, out, o)
         if not W[s.FULL]:
             rotate(out, nodes[M_AT, c], second, o)
         o = put_row(tex_output.CLOSE, T, W, out, o)
-    elif (kind in (MUNDER, MOVER)) and flags // MODE == _ACCENT:
+    elif (kind in (MUNDER, MOVER)) and flags // MODE == ACCENT:
         o = put_row(tex_output.CLOSE, T, W, out, o)
     elif MSUB <= kind <= MUNDEROVER:
         if flags & ANY_SCRIPT and not flags & SINGLE:
             o = put_row(tex_output.CLOSE, T, W, out, o)
     elif kind == MTABLE:
-        o = put_code(32, T, W, out, o)
+        o = put_code(32, W, out, o)
         o = put_row(tex_output.END, T, W, out, o)
         o = put_row(nodes[M_SECOND, c], T, W, out, o)
     elif kind == MFENCED:
@@ -426,7 +272,7 @@ def write_characters(data, K, T, W, nodes, out, o):  # type: ignore[no-untyped-d
 
 
 @inline_kernel
-def is_simple_fraction(data, K, nodes, W, T, out, o):  # type: ignore[no-untyped-def]
+def simple_fraction(K, nodes, W):  # type: ignore[no-untyped-def]
     """The column of an `mfrac` of two numbers that is the whole formula; -1 otherwise."""
     base = W[s.NODES]
     c = base + first_leaf(0, nodes, base)
@@ -442,5 +288,5 @@ def write_fraction(data, c, T, W, nodes, out, o, limit):  # type: ignore[no-unty
     if nodes[M_FROM, c + 1] < 0 or nodes[M_FROM, c + 2] < 0:
         return o
     o = put_leaf(data, c + 1, T, W, nodes, out, o)
-    o = put_code(47, T, W, out, o)
+    o = put_code(47, W, out, o)
     return put_leaf(data, c + 2, T, W, nodes, out, o)

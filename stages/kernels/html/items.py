@@ -120,7 +120,7 @@ def is_roman(text, start, stop):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def list_around(blocks, nodes, node0, item, block, inherited):  # type: ignore[no-untyped-def]
+def list_around(nodes, node0, item, block, inherited):  # type: ignore[no-untyped-def]
     """The `li` of which a `dl` with ``block`` in its item ``item`` is the first thing; -1."""
     outer = inherited[e.I_ITEM, nodes[h.PARENT, node0 + item] - node0]
     if outer < 0 or nodes[h.TAG, node0 + outer] != t.LI or nodes[h.FIRST_BLOCK, node0 + outer] != block:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from stages.kernels.html import state as s
 from stages.kernels.html import tokens as t
+from stages.kernels.html.symbols import V_BOLD, V_BOLD_ITALIC, V_DOUBLE, V_FRAKTUR, V_MONO, V_NORMAL, V_SANS, V_SCRIPT
 from stages.kernels.html.tables import FNV_START, MATH_TABLE, TAG_FLAGS, look_up, mix
 from stages.kernels.html.tokens import find_byte, find_raw_end, is_space, read_attributes, read_tag_name, skip_markup
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
@@ -59,8 +60,9 @@ BRACED, SKIPPED, RIGHT, SINGLE, ANY_SCRIPT, NO_LINE = 16, 32, 64, 128, 256, 512
 MODE = 1 << 12
 IN_BOX, STRUCK, LINE_ABOVE, LINE_BELOW, UNDER_ROOT = 1, 2, 3, 4, 5
 """Modes of `menclose`."""
-VARIANT_NAMES = {"normal": 1, "bold": 2, "double-struck": 3, "script": 4, "fraktur": 5, "sans-serif": 6, "monospace": 7,
-                  "bold-italic": 8, "-tex-calligraphic": 4, "bold-script": 4, "bold-fraktur": 5, "-tex-bold-calligraphic": 4}  # fmt: skip
+VARIANT_NAMES = {"normal": V_NORMAL, "bold": V_BOLD, "double-struck": V_DOUBLE, "script": V_SCRIPT, "fraktur": V_FRAKTUR,
+                 "sans-serif": V_SANS, "monospace": V_MONO, "bold-italic": V_BOLD_ITALIC, "-tex-calligraphic": V_SCRIPT,
+                 "bold-script": V_SCRIPT, "bold-fraktur": V_FRAKTUR, "-tex-bold-calligraphic": V_SCRIPT}  # fmt: skip
 FIRST_VARIANT_NAME = 100
 
 

@@ -70,7 +70,7 @@ def char_class(b):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def measure_text(out, b, i, blocks, measures, L):  # type: ignore[no-untyped-def]
+def measure_text(out, b, i, blocks, measures):  # type: ignore[no-untyped-def]
     """Count what block ``b``'s text is made of, into column ``i``; gives the hash of its beginning."""
     start, stop = blocks[h.TEXT_START, b], blocks[h.TEXT_STOP, b]
     digits, capitals, punctuation, marks, unspaced, spaces = 0, 0, 0, 0, 0, 0

@@ -27,7 +27,7 @@ _CODE, _HIGHLIGHTER = fnv(b"code"), fnv(b"syntaxhighlighter")
 def copy_raw(data, pos, stop, found, kinds, references, W, nodes, blocks, T, out, o):  # type: ignore[no-untyped-def]
     """Text that stands for itself as a preformatted block, its references decoded if ``references``. Next o."""
     o = end_block(data, W, blocks, out, o, PARTS)
-    open_element(W, nodes, T, t.PRE, 0, 0, kinds)
+    open_element(W, nodes, t.PRE, 0, 0, kinds)
     if kinds:
         note_language(data, t.PRE, found, kinds, W, T)
     start = W[s.TEXT]

@@ -183,46 +183,58 @@ def prompt_ahead(data, pos, end):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def find_region(data, tag, found, kinds, after, end, W, T, nodes, out, o, is_stacked, is_block):  # type: ignore[no-untyped-def]
-    """Begin a region if the tag just read is of an element that nobody sees, of line numbers or of a formula: next o."""
-    hides = kinds & (UNSEEN | EXTRA) != 0
-    if in_code(W):
-        hides |= tag == t.BUTTON or tag == t.THEAD or kinds & TOOLS != 0
+def is_unseen(data, tag, found, kinds, after, end, W, nodes, is_stacked):  # type: ignore[no-untyped-def]
+    """Whether the tag just read, which ends at ``after``, begins what nobody sees, or no part of a text: tools of code, menus, prompts."""
+    if kinds & (UNSEEN | EXTRA):
+        return True
+    if in_code(W) and (tag == t.BUTTON or tag == t.THEAD or kinds & TOOLS):
+        return True
     if kinds & BOOK_MENU and tag == t.H1:
         parent = nodes[PARENT, W[s.NODES] - 1]
-        hides |= (nodes[KINDS, parent] | nodes[KINDS, nodes[PARENT, parent]]) & BOOK_MENU != 0
-    if kinds & PROMPT:
-        hides |= prompt_ahead(data, after, end)
-    if (found & HIDING or kinds & STYLED) and not kinds & SOURCE and not W[s.SHOW_ALL]:
-        if (
-            kinds & STYLED
-            or (found >> t.HIDDEN) & 1
-            or (
-                (found >> t.STYLE_ATTR) & 1
-                and shows_nothing(data, W[s.SPANS + 2 * t.STYLE_ATTR], W[s.SPANS + 2 * t.STYLE_ATTR + 1])
-            )
-        ):
-            hides |= not (is_stacked and unfolds(data, found, W, nodes))
-    if hides:
+        if (nodes[KINDS, parent] | nodes[KINDS, nodes[PARENT, parent]]) & BOOK_MENU:
+            return True
+    if kinds & PROMPT and prompt_ahead(data, after, end):
+        return True
+    if kinds & SOURCE or W[s.SHOW_ALL]:
+        return False
+    hides = kinds & STYLED != 0 or (found >> t.HIDDEN) & 1 != 0
+    if not hides and (found >> t.STYLE_ATTR) & 1:
+        hides = shows_nothing(data, W[s.SPANS + 2 * t.STYLE_ATTR], W[s.SPANS + 2 * t.STYLE_ATTR + 1])
+    return hides and not (is_stacked and unfolds(data, found, W, nodes))
+
+
+@inline_kernel
+def begins_numbers(data, tag, kinds, after, end, W):  # type: ignore[no-untyped-def]
+    """Whether the tag just read begins the numbers of lines of code."""
+    if not kinds & GUTTER and not (tag == t.TH and in_code(W)):
+        return False
+    return tag != t.PRE and tag != t.CODE and tag != t.TR and number_ahead(data, after, end) > 0
+
+
+@inline_kernel
+def rendered_source(data, found, W, T, nodes, out, o):  # type: ignore[no-untyped-def]
+    """The source that a formula MathJax rendered has in its own start tag, if any: next o."""
+    W[s.TEX_SURE] = 0
+    W[s.TEX_DISPLAY] = (found >> t.DISPLAY) & 1 and data[W[s.SPANS + 2 * t.DISPLAY]] | 0x20 == 116
+    if found & TEX_ATTRIBUTES:
+        return rendered_tex(data, found, W, T, out, o)
+    if (found >> t.DATA_MATHML) & 1:
+        a, b = W[s.SPANS + 2 * t.DATA_MATHML], W[s.SPANS + 2 * t.DATA_MATHML + 1]
+        return quoted_formula(data, a, b, False, T, W, nodes, out, o)
+    return o
+
+
+@inline_kernel
+def find_region(data, tag, found, kinds, after, end, W, T, nodes, out, o, is_stacked, is_block):  # type: ignore[no-untyped-def]
+    """Begin a region if the tag just read is of an element that nobody sees, of line numbers or of a formula: next o."""
+    if is_unseen(data, tag, found, kinds, after, end, W, nodes, is_stacked):
         is_sign = tag == t.A and not kinds & (UNSEEN | STYLED) and not found & HIDING
         start_region(W, s.SIGN_REGION if is_sign else s.HIDDEN_REGION, tag, is_stacked, is_block, o)
-    elif (
-        (kinds & GUTTER or (tag == t.TH and in_code(W)))
-        and tag != t.PRE
-        and tag != t.CODE
-        and tag != t.TR
-        and number_ahead(data, after, end) > 0
-    ):
+    elif begins_numbers(data, tag, kinds, after, end, W):
         start_region(W, s.NUMBER_REGION, tag, is_stacked, False, o)
     elif kinds & RENDERED or tag == t.MJX_CONTAINER or (kinds & GLYPHS and W[s.MATH_TO] == o):
         start_region(W, s.RENDERED_REGION, tag, is_stacked, False, o)
-        W[s.TEX_SURE] = 0
-        W[s.TEX_DISPLAY] = (found >> t.DISPLAY) & 1 and data[W[s.SPANS + 2 * t.DISPLAY]] | 0x20 == 116
-        if found & TEX_ATTRIBUTES:
-            o = rendered_tex(data, found, W, T, out, o)
-        elif (found >> t.DATA_MATHML) & 1:
-            a, b = W[s.SPANS + 2 * t.DATA_MATHML], W[s.SPANS + 2 * t.DATA_MATHML + 1]
-            o = quoted_formula(data, a, b, False, T, W, nodes, out, o)
+        o = rendered_source(data, found, W, T, nodes, out, o)
     elif kinds & FORMULA and (found >> t.DATA_VALUE) & 1:
         start_region(W, s.RENDERED_REGION, tag, is_stacked, False, o)
         a, b = W[s.SPANS + 2 * t.DATA_VALUE], W[s.SPANS + 2 * t.DATA_VALUE + 1]

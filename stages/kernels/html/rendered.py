@@ -42,8 +42,9 @@ from stages.kernels.html.mathml import (
     NO_LINE,
     add_math_node,
 )
+from stages.kernels.html.symbols import V_FRAKTUR, V_MONO, V_NORMAL, V_SANS, V_SCRIPT
 from stages.kernels.html.tables import FNV_START, MATH_TABLE, fnv, look_up, mix
-from stages.kernels.html.tex_output import V_MONO, V_NORMAL, V_SANS, code_of_glyph, glyph_of, is_letter
+from stages.kernels.html.tex_output import code_of_glyph, glyph_of, is_letter
 from stages.kernels.html.tokens import find_byte, is_space, read_attributes, skip_markup
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
@@ -161,9 +162,9 @@ def variant_of_font(data, pos, after):  # type: ignore[no-untyped-def]
         if data[i] == 84 and data[i + 1] == 69 and data[i + 2] == 88 and data[i + 3] == 45:
             first, second = data[i + 4], data[i + 5]
             if first == 67:
-                return 4
+                return V_SCRIPT
             if first == 70:
-                return 5
+                return V_FRAKTUR
             if first == 83 and second == 83:
                 return V_SANS
             return V_MONO if first == 84 else 0
@@ -210,20 +211,70 @@ def end_node(data, k, K, nodes, base):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def note_drawn_text(data, pos, lt, nodes, leaf):  # type: ignore[no-untyped-def]
+    """Plain text at ``data[pos:lt]`` in a leaf."""
+    while pos < lt and is_space(data[pos]):
+        pos += 1
+    if pos < lt:
+        if nodes[M_FROM, leaf] < 0:
+            nodes[M_FROM, leaf] = pos
+        nodes[M_TO, leaf] = lt
+
+
+@inline_kernel
+def end_drawn(data, h, depth, over, K, W, nodes, base):  # type: ignore[no-untyped-def]
+    """The end tag of an element named ``h``: closes the innermost that is open, and all in it. (how many stay open, ``over``, number of nodes)."""
+    k = 0 if h == _CONTAINER else depth - 1
+    while k >= 0 and h != _CONTAINER and W[s.DRAWN + 3 * k] != h:
+        k -= 1
+    while k >= 0 and depth > k:
+        depth -= 1
+        node = W[s.DRAWN + 3 * depth + 1]
+        if over == depth:
+            over = -1
+        elif over < 0 and node >= 0 and (depth == 0 or W[s.DRAWN + 3 * depth - 2] != node):
+            K = end_node(data, node, K, nodes, base)
+    return depth, over, K
+
+
+@inline_kernel
+def begins_node(data, h, inner, found, K, now, is_svg, W, T, nodes, base):  # type: ignore[no-untyped-def]
+    """The MathML element that the tag just read begins in node ``now``; 0: none."""
+    kind = kind_of(data, h, inner, found, W, T)
+    if kind == 0 and h in _ROLES and now >= 0:
+        kind = MROW
+    if kind == MUNDER and now >= 0 and nodes[M_KIND, base + now] == MUNDEROVER and not is_svg:
+        kind = 0  # of what it draws itself
+    in_leaf = now >= 0 and MI <= nodes[M_KIND, base + now] <= MS
+    return kind if (kind != MATH) != (K == 0) and not in_leaf else 0
+
+
+@inline_kernel
+def begin_node(data, pos, after, h, kind, K, now, is_svg, W, T, nodes, base):  # type: ignore[no-untyped-def]
+    """Add node ``K`` of ``kind`` to node ``now``, and what its tag at ``data[pos:after]`` tells of the order it is drawn in."""
+    add_math_node(data, nodes, base, K, max(0, now), kind, W, T, 0)
+    nodes[M_FLAGS, base + K] |= NO_LINE if kind == MFRAC else 0
+    nodes[M_OPEN, base + K] = 0
+    if K > 0 and nodes[M_INDEX, base + K] == 0 and h in _ABOVE:
+        nodes[M_OPEN, base + now] = OVER_FIRST
+    elif K > 0 and is_svg and nodes[M_INDEX, base + K] == 1 and stands_below(data, pos, after):
+        nodes[M_OPEN, base + now] = LOWER_FIRST
+
+
+@inline_kernel
 def read_drawn(data, pos, end, T, W, nodes):  # type: ignore[no-untyped-def]
     """Read what stands in the `mjx-container` whose start tag ends at ``pos``: (position where
-    it ends, number of nodes); 0 nodes if it has another source or cannot be read."""
+    it ends, number of nodes); 0 nodes if it has another source or cannot be read.
+
+    Open elements stand in ``W[s.DRAWN:]``, three numbers each: name, node, nodes around it. Nothing is read inside the one ``over``.
+    """
     base, K, depth, over, is_svg = W[s.NODES], 0, 0, -1, False
     while pos < end:
         lt = find_byte(data, pos, end, 60)
         now = W[s.DRAWN + 3 * depth - 2] if depth > 0 else -1
-        if over < 0 and now >= 0 and MI <= nodes[M_KIND, base + now] <= MS:
-            while pos < lt and is_space(data[pos]):
-                pos += 1
-            if pos < lt:
-                if nodes[M_FROM, base + now] < 0:
-                    nodes[M_FROM, base + now] = pos
-                nodes[M_TO, base + now] = lt
+        kind_now = nodes[M_KIND, base + now] if over < 0 and now >= 0 else 0
+        if MI <= kind_now <= MS:
+            note_drawn_text(data, pos, lt, nodes, base + now)
         pos = lt
         if pos + 2 >= end:
             break
@@ -236,16 +287,7 @@ def read_drawn(data, pos, end, T, W, nodes):  # type: ignore[no-untyped-def]
         if after < 0:
             break
         if closing:
-            k = 0 if h == _CONTAINER else depth - 1
-            while k >= 0 and h != _CONTAINER and W[s.DRAWN + 3 * k] != h:
-                k -= 1
-            while k >= 0 and depth > k:
-                depth -= 1
-                node = W[s.DRAWN + 3 * depth + 1]
-                if over == depth:
-                    over = -1
-                elif over < 0 and node >= 0 and (depth == 0 or W[s.DRAWN + 3 * depth - 2] != node):
-                    K = end_node(data, node, K, nodes, base)
+            depth, over, K = end_drawn(data, h, depth, over, K, W, nodes, base)
             if h == _CONTAINER:
                 return pos, K
             pos = after
@@ -253,35 +295,22 @@ def read_drawn(data, pos, end, T, W, nodes):  # type: ignore[no-untyped-def]
         if h == _CONTAINER or h in _SOURCES or depth >= DEPTH or (found >> t.DATA_LATEX) & 1:
             break
         is_svg |= h == _SVG
-        if over < 0 and now >= 0:
-            kind_now = nodes[M_KIND, base + now]
-            if MI <= kind_now <= MS:
-                note_glyph(data, pos, after, nodes, base + now)
-            elif kind_now == MFRAC and (h in (_LINE, _RECT)):
-                nodes[M_FLAGS, base + now] &= ~NO_LINE
+        if MI <= kind_now <= MS:
+            note_glyph(data, pos, after, nodes, base + now)
+        elif kind_now == MFRAC and (h in (_LINE, _RECT)):
+            nodes[M_FLAGS, base + now] &= ~NO_LINE
         if empty or h in _VOID:
             pos = after if empty else skip_end(data, after, end)
             continue
         node, level = now, W[s.DRAWN + 3 * depth - 1] if depth > 0 else 0
-        if over < 0:
-            if h in _LEFT_OUT or (found >> t.DATA_LABELS) & 1:
-                over = depth
-            else:
-                kind = kind_of(data, h, inner, found, W, T)
-                if kind == 0 and h in _ROLES and now >= 0:
-                    kind = MROW
-                if kind == MUNDER and now >= 0 and nodes[M_KIND, base + now] == MUNDEROVER and not is_svg:
-                    kind = 0  # of what it draws itself
-                if kind and (kind != MATH) != (K == 0) and not (now >= 0 and MI <= nodes[M_KIND, base + now] <= MS):
-                    add_math_node(data, nodes, base, K, max(0, now), kind, W, T, 0)
-                    nodes[M_FLAGS, base + K] |= NO_LINE if kind == MFRAC else 0
-                    nodes[M_OPEN, base + K] = 0
-                    if K > 0 and nodes[M_INDEX, base + K] == 0 and h in _ABOVE:
-                        nodes[M_OPEN, base + now] = OVER_FIRST
-                    elif K > 0 and is_svg and nodes[M_INDEX, base + K] == 1 and stands_below(data, pos, after):
-                        nodes[M_OPEN, base + now] = LOWER_FIRST
-                    node, level = K, level + 1
-                    K += 1
+        if over < 0 and (h in _LEFT_OUT or (found >> t.DATA_LABELS) & 1):
+            over = depth
+        elif over < 0:
+            kind = begins_node(data, h, inner, found, K, now, is_svg, W, T, nodes, base)
+            if kind:
+                begin_node(data, pos, after, h, kind, K, now, is_svg, W, T, nodes, base)
+                node, level = K, level + 1
+                K += 1
         if level >= s.MATH_DEPTH:
             break
         W[s.DRAWN + 3 * depth], W[s.DRAWN + 3 * depth + 1], W[s.DRAWN + 3 * depth + 2] = h, node, level

@@ -77,11 +77,11 @@ _PLAIN = {"−": "-", "‐": "-", "–": "-", "∶": ":", "{": "\\{", "}": "\\}"
           "″": "''", "‴": "'''", "′": "'", "’": "'", "≔": ":=", "⩴": "::=", "﹣": "-", "\ufeff": "", "∕": "/",
           "⁄": "/", "∗": "*", "ℎ": "h", "ˆ": "^", "^": "\\wedge", "~": "\\sim", "˜": "\\sim", "⋅": "\\cdot"}  # fmt: skip
 VARIANTS = ("", "mathrm", "mathbf", "mathbb", "mathcal", "mathfrak", "mathsf", "mathtt", "boldsymbol")
-RM, BF, BB, CAL, FRAK, SF, TT, BS = range(1, 9)
+V_NORMAL, V_BOLD, V_DOUBLE, V_SCRIPT, V_FRAKTUR, V_SANS, V_MONO, V_BOLD_ITALIC = range(1, len(VARIANTS))
 _LETTERS = {"mathbb": "ℝR ℕN ℤZ ℂC ℚQ ℙP ℍH", "mathcal": "ℬB ℰE ℱF ℋH ℐI ℒL ℳM ℛR ℯe ℊg ℴo", "mathfrak": "ℭC ℌH ℨZ"}
-_STYLES = {"BOLD": BF, "ITALIC": 0, "BOLD ITALIC": BS, "SCRIPT": CAL, "BOLD SCRIPT": CAL, "FRAKTUR": FRAK, "DOUBLE-STRUCK": BB,
-           "BOLD FRAKTUR": FRAK, "SANS-SERIF": SF, "SANS-SERIF BOLD": SF, "SANS-SERIF ITALIC": SF,
-           "SANS-SERIF BOLD ITALIC": SF, "MONOSPACE": TT}  # fmt: skip
+_STYLES = {"BOLD": V_BOLD, "ITALIC": 0, "BOLD ITALIC": V_BOLD_ITALIC, "SCRIPT": V_SCRIPT, "BOLD SCRIPT": V_SCRIPT, "FRAKTUR": V_FRAKTUR,
+           "DOUBLE-STRUCK": V_DOUBLE, "BOLD FRAKTUR": V_FRAKTUR, "SANS-SERIF": V_SANS, "SANS-SERIF BOLD": V_SANS, "SANS-SERIF ITALIC": V_SANS,
+           "SANS-SERIF BOLD ITALIC": V_SANS, "MONOSPACE": V_MONO}  # fmt: skip
 ALPHABETS_FROM, ALPHABETS_TO = 0x1D400, 0x1D800
 
 

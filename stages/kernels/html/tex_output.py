@@ -19,7 +19,16 @@ from stages.kernels.html.mathml import (
     MTEXT,
     VARIANT_NAMES,
 )
-from stages.kernels.html.symbols import ALPHABETS_FROM, ALPHABETS_TO, VARIANTS, symbol_byte, symbol_of
+from stages.kernels.html.symbols import (
+    ALPHABETS_FROM,
+    ALPHABETS_TO,
+    V_MONO,
+    V_NORMAL,
+    V_SANS,
+    VARIANTS,
+    symbol_byte,
+    symbol_of,
+)
 from stages.kernels.html.tables import (
     ALPHABETS,
     COMMAND_TABLE,
@@ -83,7 +92,6 @@ _ROW = {text: _FIRST_STRING + number for number, text in enumerate(_STRINGS)}
  CHECK, BREVE, OVERBRACE, UNDERLINE, UNDERBRACE, BOXED, BINOM, WIDEHAT, WIDETILDE, OVERARROW, PHANTOM, COMMA, LIMITS,
  SUB1, SUP1, QUOTE, PRIME, EMPTY, MATHRM, ACUTE, GRAVE, RING, CANCEL) = range(_FIRST_STRING, _FIRST_STRING + 53)  # fmt: skip
 FIRST_VARIANT, FIRST_COMMAND = 460, 470
-(V_NORMAL, _V_BOLD, _V_DOUBLE, _V_SCRIPT, _V_FRAKTUR, V_SANS, V_MONO, _V_BOLD_ITALIC) = range(1, 9)
 
 
 def _store(T: npt.NDArray[np.int64], row: int, text: str) -> None:
@@ -226,7 +234,7 @@ def put_row(row, T, W, out, o):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def put_code(code, T, W, out, o):  # type: ignore[no-untyped-def]
+def put_code(code, W, out, o):  # type: ignore[no-untyped-def]
     """One code point as it is: next o."""
     if o + (2 if code < 128 else 5) > W[s.LIMIT]:
         W[s.FULL] = 1
@@ -263,13 +271,13 @@ def put_symbol(code, variant, T, W, out, o):  # type: ignore[no-untyped-def]
         else:
             o = put_row(FIRST_VARIANT + variant, T, W, out, o)
         row = symbol_of(code, T)
-        o = put_row(row, T, W, out, o) if row >= 0 else put_code(code, T, W, out, o)
+        o = put_row(row, T, W, out, o) if row >= 0 else put_code(code, W, out, o)
         o = put_row(CLOSE, T, W, out, o)
         if makes_words(variant):
             W[s.STYLE], W[s.STYLE_TO] = variant, o
         return o
     row = symbol_of(code, T)
-    return put_row(row, T, W, out, o) if row >= 0 else put_code(code, T, W, out, o)
+    return put_row(row, T, W, out, o) if row >= 0 else put_code(code, W, out, o)
 
 
 @inline_kernel
@@ -331,15 +339,15 @@ def put_text(data, start, stop, T, W, out, o):  # type: ignore[no-untyped-def]
             continue
         code, _ = plain_letter(code, 0, T)
         if space:
-            o = put_code(32, T, W, out, o)
+            o = put_code(32, W, out, o)
             space = False
         if code == 123 or code == 125 or 35 <= code <= 38 or code == 95:
-            o = put_code(92, T, W, out, o)
-        o = put_code(code, T, W, out, o)
+            o = put_code(92, W, out, o)
+        o = put_code(code, W, out, o)
         any_text = True
     if not any_text:
         W[s.COMMAND] = 0
         return before
     if space:
-        o = put_code(32, T, W, out, o)
+        o = put_code(32, W, out, o)
     return put_row(CLOSE, T, W, out, o)

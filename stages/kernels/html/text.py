@@ -70,7 +70,7 @@ def write_separator(out, o, before, block, blocks, nodes, node0, m, n, inherited
         return put(out, o, 10, 0, 1)
     if item >= 0 and item != last_item and last_item >= 0:
         begins_terms = nodes[h.TAG, node0 + item] == t.DT and nodes[h.TAG, node0 + last_item] == t.LI
-        begins_terms &= list_around(blocks, nodes, node0, item, block, inherited) < 0
+        begins_terms &= list_around(nodes, node0, item, block, inherited) < 0
         return put(out, o, 10, 0, 1 + begins_terms)
     if block == before + 1 and blocks[h.BREAK, block] == h.LINE:
         return put(out, o, 10, 0, 1)
@@ -78,7 +78,7 @@ def write_separator(out, o, before, block, blocks, nodes, node0, m, n, inherited
 
 
 @inline_kernel
-def write_prefix(blocks, nodes, node0, n, block, is_new_item, is_code, inherited, markdown, out, o):  # type: ignore[no-untyped-def]
+def write_prefix(nodes, node0, n, block, is_new_item, is_code, inherited, markdown, out, o):  # type: ignore[no-untyped-def]
     """Marks before a block: of its quote, item or heading. Next o."""
     tag = nodes[h.TAG, node0 + n]
     if markdown and inherited[e.I_QUOTE, n] >= 0 and not is_code:
@@ -89,9 +89,9 @@ def write_prefix(blocks, nodes, node0, n, block, is_new_item, is_code, inherited
         if kind == t.LI:
             o = put(out, o, 32, 0, inherited[e.I_INDENT, n])
             o = put_mark(nodes, node0 + item, out, o)
-        elif kind == t.DT and list_around(blocks, nodes, node0, item, block, inherited) >= 0:
+        elif kind == t.DT and list_around(nodes, node0, item, block, inherited) >= 0:
             o = put(out, o, 32, 0, inherited[e.I_INDENT, n])
-            o = put_mark(nodes, node0 + list_around(blocks, nodes, node0, item, block, inherited), out, o)
+            o = put_mark(nodes, node0 + list_around(nodes, node0, item, block, inherited), out, o)
         elif kind == t.DD and markdown and not is_code:
             o = put(out, o, 58, 32, 1)
     if markdown and t.H1 <= tag <= t.H6 and not is_code:
@@ -201,7 +201,7 @@ def is_label(text, blocks, nodes, block, last, m, inherited, node0):  # type: ig
 
 
 @inline_kernel
-def judge_tables(blocks, nodes, first, last, inherited, layout_M, block0, chosen_B):  # type: ignore[no-untyped-def]
+def judge_tables(blocks, nodes, first, last, layout_M, block0, chosen_B):  # type: ignore[no-untyped-def]
     """A data table is kept whole, if three eighths of its text are chosen (half and a quarter give the same F1 within .0005), or not at all."""
     for n in range(first, last):
         if nodes[h.TAG, n] != t.TABLE or not is_data(layout_M[n - first]):
@@ -222,7 +222,7 @@ def write_page(text, blocks, nodes, pages, d, chosen_B, inherited, layout_M, col
     node0, last_node = pages[h.NODES_FROM, d], pages[h.NODES_TO, d]
     any_table = mark_tables(text, blocks, nodes, node0, last_node, inherited, layout_M, block0, num)
     if any_table:
-        judge_tables(blocks, nodes, node0, last_node, inherited, layout_M, block0, chosen_B)
+        judge_tables(blocks, nodes, node0, last_node, layout_M, block0, chosen_B)
     complete(blocks, nodes, node0, block0, num, inherited, chosen_B)
     before, m, fence, written_to, joined = -1, 0, 0, 0, False
     for b in range(num):
@@ -261,7 +261,7 @@ def write_page(text, blocks, nodes, pages, d, chosen_B, inherited, layout_M, col
             before, m, joined = block, n, True
             continue
         if not joined:
-            o = write_prefix(blocks, nodes, node0, n, block, is_new_item, pre >= 0, inherited, markdown, out, o)
+            o = write_prefix(nodes, node0, n, block, is_new_item, pre >= 0, inherited, markdown, out, o)
         joined = False
         if pre >= 0:
             if markdown and not fence:

@@ -72,7 +72,7 @@ def place_of_formula(W, out, o, source):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def written(W, o, now):  # type: ignore[no-untyped-def]
+def written(W, now):  # type: ignore[no-untyped-def]
     """A formula was written up to ``now``: what a renderer adds to it is dropped from there on."""
     if W[s.REGION] == s.RENDERED_REGION:
         W[s.REGION_FROM] = now
@@ -108,15 +108,15 @@ def formula_element(data, tag_at, pos, end, found, T, W, nodes, out, o):  # type
             stop = start
     if stop == start:
         limit = start + after - tag_at - (8 if display else 2)  # room for what stands around it
-        c = formulas.is_simple_fraction(data, K, nodes, W, T, out, start)
+        c = formulas.simple_fraction(K, nodes, W)
         if c >= 0:
             stop = formulas.write_fraction(data, c, T, W, nodes, out, start, limit)
         else:
             stop = formulas.write_math(data, K, T, W, nodes, out, start, limit)
         if W[s.FULL]:
-            return after, written(W, o, formulas.write_characters(data, K, T, W, nodes, out, place))
+            return after, written(W, formulas.write_characters(data, K, T, W, nodes, out, place))
     now = put_dollars(W, out, place, start, stop, display, FROM_MATHML)
-    return after, written(W, o, now) if now > place else o
+    return after, written(W, now) if now > place else o
 
 
 @inline_kernel
@@ -130,7 +130,7 @@ def formula_tree(data, K, size, display, source, T, W, nodes, out, o):  # type: 
     if W[s.FULL]:
         return o
     now = put_dollars(W, out, place, start, stop, display, source)
-    return written(W, o, now) if now > place else o
+    return written(W, now) if now > place else o
 
 
 @inline_kernel
@@ -186,7 +186,7 @@ def json_formula(data, start, stop, T, W, out, o):  # type: ignore[no-untyped-de
         to += 1
         k += 1
     now = put_dollars(W, out, place, first, to, True, FROM_ATTRIBUTE)
-    return written(W, o, now) if now > place else o
+    return written(W, now) if now > place else o
 
 
 @inline_kernel
@@ -200,7 +200,7 @@ def formula_span(data, start, stop, is_url, display, source, T, W, out, o):  # t
     stop = tex.copy_tex(data, start, stop, is_url, T, out, o + 3)
     start = skip_settings(out, o + 3, stop) if is_url else o + 3
     now = put_dollars(W, out, place, start, stop, display, source)
-    return written(W, o, now) if now > place else o
+    return written(W, now) if now > place else o
 
 
 @inline_kernel
