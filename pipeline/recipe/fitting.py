@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from pathlib import Path
 
 from pipeline.errors import UserError
 from stages import mixture
@@ -32,8 +30,8 @@ __all__ = [
     "read_weights",
     "rehydrate",
     "tokens_of",
+    "weights_text",
     "whole_parts",
-    "write_weights",
 ]
 
 
@@ -86,18 +84,9 @@ def read_weights(path: str) -> dict[str, float]:
         raise UserError(f"{path} cannot be read as weights: {str(error).partition(chr(10))[0]}") from error
 
 
-def write_weights(path: str, languages: Mapping[str, Sequence[Mapping[str, int | None]]]) -> None:
-    """Write weights by copies as grids of domains read them (`stages.kept.copies`): whole or not at all.
-
-    Raises:
-        UserError: it cannot be written.
-    """
-    partial = f"{path}.partial"
-    try:
-        Path(partial).write_text(copies.text_of(languages), encoding="utf-8")
-        os.replace(partial, path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}") from error
+def weights_text(languages: Mapping[str, Sequence[Mapping[str, int | None]]]) -> str:
+    """Weights by copies as grids of domains read them (`stages.kept.copies`)."""
+    return copies.text_of(languages)
 
 
 def caps_of(available: Mapping[str, int], max_epochs: Mapping[str, float], budget: int) -> dict[str, Fraction]:

@@ -33,6 +33,7 @@ from pipeline.recipe.fitting import (
 )
 from pipeline.store.storage import Store
 from pipeline.tune.fit_page import page
+from pipeline.tune.output import write_whole
 from pipeline.tune.proxy_runs import Mixtures, ProxyRuns, read_runs
 from pipeline.tune.swarm import check_same, counted, rewritten
 from pipeline.tune.units import Units
@@ -110,7 +111,7 @@ def propose(mixtures: str, results: str, out: str, store: Store | None, request:
     content = _mixture_text(study, supply, parts, shares, out)
     shown = request.page or f"{os.path.splitext(out)[0]}.html"
     for file, text in ((shown, page(study, supply.budget, available, warnings)), (out, content)):
-        _write(file, text)
+        write_whole(file, text)
     if supply.recipe is not None and store is not None:
         check_same(supply.recipe, recipes.load(out, store))
     printed = [*tables(study, supply.budget, available), *([unseen] if unseen else [])]
@@ -276,21 +277,6 @@ def _unseen_table(study: Study, request: Request) -> Table | None:
     rows = [(name, f"{rho:.3f}") for name, rho in zip(study.runs.metrics, ranks, strict=True)]
     rows.append(("mean", f"{sum(ranks) / len(ranks):.3f}"))
     return Table(f"{len(runs.names)} unseen runs", ("metric", "rank"), tuple(rows))
-
-
-def _write(path: str, text: str) -> None:
-    """Whole or not at all.
-
-    Raises:
-        UserError: when it cannot be written.
-    """
-    partial = f"{path}.partial"
-    try:
-        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-        Path(partial).write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def tables(study: Study, budget: int | None, available: Mapping[str, int] | None) -> list[Table]:

@@ -19,6 +19,7 @@ from pipeline.planner.fitting import DELTA, RESAMPLES, FittedLaw, Prediction, Tr
 from pipeline.planner.own_law import law_text
 from pipeline.planner.tables import Table, amount, render
 from pipeline.tune.fit_law_page import digits, page
+from pipeline.tune.output import write_whole
 from pipeline.tune.run_tables import KEYS, RunTable, read_table, run_names
 
 SPELLINGS = {
@@ -64,7 +65,7 @@ def fit_and_write(runs: str, out: str, request: LawRequest) -> str:
     shown = request.page or f"{os.path.splitext(out)[0]}.html"
     name = request.name or Path(out).stem
     for file, text in ((shown, page(law, name, foreseen, doubts(law))), (out, law_text(law, name))):
-        _write(file, text)
+        write_whole(file, text)
     text = "".join(render(table) + "\n" for table in tables(law, foreseen))
     return text + "".join(f"note: {doubt}\n" for doubt in doubts(law)) + f"{out}\n{shown}\n"
 
@@ -214,13 +215,3 @@ def _predictions(title: str, foreseen: tuple[Prediction, ...]) -> Table:
         for one in foreseen
     )
     return Table(title, ("run", "N", "D", "loss", "interval", "found", "off"), rows)
-
-
-def _write(path: str, text: str) -> None:
-    partial = f"{path}.partial"
-    try:
-        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-        Path(partial).write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}") from error

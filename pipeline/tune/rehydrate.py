@@ -19,8 +19,9 @@ from pipeline import recipe as recipes
 from pipeline.errors import UserError
 from pipeline.planner.tables import Table, render
 from pipeline.recipe import snapshot as snapshots
-from pipeline.recipe.fitting import Copies, rehydrate, write_weights
+from pipeline.recipe.fitting import Copies, rehydrate, weights_text
 from pipeline.store.storage import Store
+from pipeline.tune.output import write_whole
 
 NO_EVIDENCE = ("language_not_selected", "low_language_confidence", "no_domain", "empty_text")
 """Reasons that say nothing about a page's quality."""
@@ -52,7 +53,7 @@ def rehydrate_text(mixture: str, store: Store, max_repeats: int, min_families: i
         name: [{"first": row.first, "last": row.last, "repeats": row.repeats} for row in rows]
         for name, rows in found.items()
     }
-    write_weights(output, weights)
+    write_whole(output, weights_text(weights))
     usage = [f"# {NOTE}", "domains:", f"  web: {{copies: {output}}}", "mixture:", "  domains:", "    web: {}"]
     return "\n".join([*printed, output, "", *usage]) + "\n"
 
