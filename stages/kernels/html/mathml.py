@@ -211,6 +211,34 @@ def close_math(nodes, base, K, W, depth, kind):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def ends_formula(flags, closing, kind):  # type: ignore[no-untyped-def]
+    """Whether a tag that is none of MathML, with ``flags`` (`tokens`), ends a formula whose innermost element is of ``kind``."""
+    if MTEXT <= kind <= MS and not flags & t.BLOCK:
+        return False
+    return flags & (t.BLOCK if closing else t.BREAKOUT) != 0
+
+
+@inline_kernel
+def skip_foreign(data, name_end, end, closing, T, W, tag):  # type: ignore[no-untyped-def]
+    """Position behind the tag that is none of MathML and whose name ends at ``name_end``, and behind its raw text; -1 if it does not end."""
+    pos, _, _ = read_attributes(data, name_end, end, T, W)
+    if pos >= 0 and not closing and T[TAG_FLAGS + tag] & (t.RAW | t.ESCAPABLE):
+        return find_raw_end(data, pos, end, T, tag)
+    return pos
+
+
+@inline_kernel
+def read_annotation(data, pos, end, kind, found, T, W):  # type: ignore[no-untyped-def]
+    """Note where the TeX of the annotation at ``pos`` stands, if it is the first that has any: position behind it."""
+    stop, marked = skip_annotation(data, pos, end, T, W, kind)
+    is_first = kind == ANNOTATION and not marked and W[s.TEX_FROM] < 0 and stop > pos
+    if is_first and (found >> t.ENCODING) & 1:
+        if holds_tex(data, W[s.SPANS + 2 * t.ENCODING], W[s.SPANS + 2 * t.ENCODING + 1]):
+            W[s.TEX_FROM], W[s.TEX_TO] = pos, stop
+    return stop
+
+
+@inline_kernel
 def read_math(data, pos, end, T, W, nodes):  # type: ignore[no-untyped-def]
     """Read a formula from behind its start tag, its attributes in ``W``: (position after it, number of its nodes).
 
@@ -236,17 +264,12 @@ def read_math(data, pos, end, T, W, nodes):  # type: ignore[no-untyped-def]
         name_end, kind = read_math_name(data, first, end, T)
         if kind < 0:
             _, tag = read_tag_name(data, first, end, T)
-            flags = T[TAG_FLAGS + tag]
-            if flags & (t.BREAKOUT if not closing else t.BLOCK) and not (
-                MTEXT <= nodes[M_KIND, top] <= MS and not flags & t.BLOCK
-            ):
+            if ends_formula(T[TAG_FLAGS + tag], closing, nodes[M_KIND, top]):
                 after = pos
                 break
-            pos, _, _ = read_attributes(data, name_end, end, T, W)
+            pos = skip_foreign(data, name_end, end, closing, T, W, tag)
             if pos < 0:
                 break
-            if not closing and flags & (t.RAW | t.ESCAPABLE):
-                pos = find_raw_end(data, pos, end, T, tag)
             continue
         pos, found, empty = read_attributes(data, name_end, end, T, W)
         if pos < 0:
@@ -267,12 +290,7 @@ def read_math(data, pos, end, T, W, nodes):  # type: ignore[no-untyped-def]
             depth = close_math(nodes, base, K, W, depth, kind)
             continue
         if kind >= ANNOTATION:
-            stop, marked = skip_annotation(data, pos, end, T, W, kind)
-            if kind == ANNOTATION and not marked and W[s.TEX_FROM] < 0 and stop > pos and (found >> t.ENCODING) & 1:
-                if holds_tex(data, W[s.SPANS + 2 * t.ENCODING], W[s.SPANS + 2 * t.ENCODING + 1]):
-                    W[s.TEX_FROM] = pos
-                    W[s.TEX_TO] = stop
-            pos = stop
+            pos = read_annotation(data, pos, end, kind, found, T, W)
             continue
         if MI <= nodes[M_KIND, top] <= MS and (nodes[M_KIND, top] > MO or nodes[M_FROM, top] >= 0):
             continue  # in a leaf

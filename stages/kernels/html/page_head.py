@@ -230,6 +230,13 @@ def _json_date(data, i, stop, name, span):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def _note(spans, slot, found, k, base):  # type: ignore[no-untyped-def]
+    """Attribute ``k`` of the tag just read as the span of ``slot``."""
+    spans[slot, 0] = found[k, 0] - base
+    spans[slot, 1] = found[k, 1] - base
+
+
+@inline_kernel
 def _meta(data, found, base, meta_keys, meta_values, spans, names, rank, num_robots):  # type: ignore[no-untyped-def]
     """Note what one ``<meta>`` says; (rank of the date held, robots' slots in use)."""
     if found[_CONTENT, 0] < 0:
@@ -255,10 +262,38 @@ def _meta(data, found, base, meta_keys, meta_values, spans, names, rank, num_rob
             rank = value
         else:
             continue
-        spans[slot, 0] = found[_CONTENT, 0] - base
-        spans[slot, 1] = found[_CONTENT, 1] - base
+        _note(spans, slot, found, _CONTENT, base)
         break
     return rank, num_robots
+
+
+@inline_kernel
+def _link(data, found, base, spans):  # type: ignore[no-untyped-def]
+    """Note where the first canonical ``<link>`` leads, and the first one to a licence."""
+    if found[_REL, 0] < 0 or found[_HREF, 0] < 0:
+        return
+    slot = -1
+    if _has_word(data, found[_REL, 0], found[_REL, 1], _CANONICAL_KEY):
+        slot = CANONICAL
+    elif _has_word(data, found[_REL, 0], found[_REL, 1], _LICENCE_KEY):
+        slot = LICENCE
+    if slot >= 0 and spans[slot, 0] < 0:
+        _note(spans, slot, found, _HREF, base)
+
+
+@inline_kernel
+def _title(data, i, stop, base, spans):  # type: ignore[no-untyped-def]
+    """Note the text of the first ``<title>`` that ends; where to go on, within its tag or behind its text."""
+    while i < stop and data[i] != 62:
+        i += 1
+    i += 1
+    last = min(stop, i + MAX_TITLE_BYTES)
+    end = _closing(data, i, last, _WORD_TITLE)
+    if spans[TITLE, 0] >= 0 or end >= last:
+        return i
+    spans[TITLE, 0] = i - base
+    spans[TITLE, 1] = end - base
+    return end
 
 
 @kernel
@@ -277,59 +312,39 @@ def _page_heads(data, offsets, meta_keys, meta_values, attribute_keys, date_publ
             i += 1
             letter = data[i] | 32
             if letter == 109 and _starts(data, i, stop, _WORD_META):  # <meta
-                after = _attributes(data, i + 4, stop, attribute_keys, found)
-                if after < 0:
+                i = _attributes(data, i + 4, stop, attribute_keys, found)
+                if i < 0:
                     break
                 rank, num_robots = _meta(data, found, base, meta_keys, meta_values, spans, names, rank, num_robots)
-                i = after
             elif letter == 108 and _starts(data, i, stop, _WORD_LINK):  # <link
-                after = _attributes(data, i + 4, stop, attribute_keys, found)
-                if after < 0:
+                i = _attributes(data, i + 4, stop, attribute_keys, found)
+                if i < 0:
                     break
-                i = after
-                if found[_REL, 0] >= 0 and found[_HREF, 0] >= 0:
-                    slot = -1
-                    if _has_word(data, found[_REL, 0], found[_REL, 1], _CANONICAL_KEY):
-                        slot = CANONICAL
-                    elif _has_word(data, found[_REL, 0], found[_REL, 1], _LICENCE_KEY):
-                        slot = LICENCE
-                    if slot >= 0 and spans[slot, 0] < 0:
-                        spans[slot, 0] = found[_HREF, 0] - base
-                        spans[slot, 1] = found[_HREF, 1] - base
+                _link(data, found, base, spans)
             elif letter == 116 and _starts(data, i, stop, _WORD_TITLE):  # <title
-                while i < stop and data[i] != 62:
-                    i += 1
-                i += 1
-                end = _closing(data, i, min(stop, i + MAX_TITLE_BYTES), _WORD_TITLE)
-                if spans[TITLE, 0] < 0 and end < min(stop, i + MAX_TITLE_BYTES):
-                    spans[TITLE, 0] = i - base
-                    spans[TITLE, 1] = end - base
-                    i = end
+                i = _title(data, i, stop, base, spans)
             elif letter == 115 and (_starts(data, i, stop, _WORD_SCRIPT) or _starts(data, i, stop, _WORD_STYLE)):
                 word = _WORD_SCRIPT if data[i + 1] | 32 == 99 else _WORD_STYLE
                 after = _attributes(data, i + 5, stop, attribute_keys, found)
                 if after < 0:
                     break
-                end = _closing(data, after, stop, word)
+                i = _closing(data, after, stop, word)
                 if (
                     rank > _JSON_RANK
                     and found[_TYPE, 0] >= 0
                     and _hash_of(data, found[_TYPE, 0], found[_TYPE, 1]) == _LD_KEY
-                    and _json_date(data, after, end, date_published, date)
+                    and _json_date(data, after, i, date_published, date)
                 ):
                     rank = np.int64(_JSON_RANK)
                     spans[PUBLISHED, 0] = date[0] - base
                     spans[PUBLISHED, 1] = date[1] - base
-                i = end
             elif letter == 104 and _starts(data, i, stop, _WORD_HTML):  # <html
-                after = _attributes(data, i + 4, stop, attribute_keys, found)
-                if after < 0:
+                i = _attributes(data, i + 4, stop, attribute_keys, found)
+                if i < 0:
                     break
-                i = after
                 k = _LANG if found[_LANG, 0] >= 0 else _XML_LANG
                 if found[k, 0] >= 0 and spans[LANGUAGE, 0] < 0:
-                    spans[LANGUAGE, 0] = found[k, 0] - base
-                    spans[LANGUAGE, 1] = found[k, 1] - base
+                    _note(spans, LANGUAGE, found, k, base)
             elif data[i] == 33 and i + 2 < stop and data[i + 1] == 45 and data[i + 2] == 45:  # <!--
                 i += 3
                 while i < stop - 2 and not (data[i] == 45 and data[i + 1] == 45 and data[i + 2] == 62):
