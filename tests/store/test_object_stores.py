@@ -20,7 +20,6 @@ from stages.formats import retries, s3
 from stages.formats.listing import entries
 from stages.formats.locations import Place, locate, open_file, place_of, s3_of
 from stages.sources import SourceParams, list_splits
-from tests.support import fault_proxy
 from tests.support.archives import read
 from tests.support.fault_proxy import FAULTS, FaultProxy
 from tests.support.runs import tree
@@ -157,7 +156,7 @@ def behind(odd: str) -> Iterator[Any]:
 
     def opened(rate: float, *faults: str) -> tuple[str, FaultProxy]:
         proxies.append(FaultProxy(server(odd), rate, seed=7, faults=faults or FAULTS).__enter__())
-        return f"?endpoint_override={proxies[-1].address}&scheme=http&region=us-east-1", proxies[-1]
+        return f"?endpoint_override={proxies[-1].place}&scheme=http&region=us-east-1", proxies[-1]
 
     yield opened
     for proxy in proxies:
@@ -320,10 +319,8 @@ def test_a_run_through_faults_has_the_bytes_of_one_on_a_disk(
     behind: Any,
     quick: None,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(fault_proxy, "SLOW_SECONDS", 0.02)
     client.create_bucket(Bucket="crawl")
     words = [f"word{number}" for number in range(40)]
     for number in range(2):

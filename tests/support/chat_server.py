@@ -6,9 +6,9 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any
+
+from tests.support.local_server import Handler, LocalServer
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -19,7 +19,7 @@ def completion(text: Any, reason: str = "stop") -> Answer:
     return 200, {"Content-Type": "application/json"}, json.dumps({"choices": [choice]}).encode()
 
 
-class ChatServer:
+class ChatServer(LocalServer):
     """``answer`` is called with the request's last message and how often it came before; it may take its time."""
 
     def __init__(self, answer: Callable[[str, int], Answer]) -> None:
@@ -29,22 +29,10 @@ class ChatServer:
         self.most = 0
         self._under_way = 0
         self._lock = threading.Lock()
-        outer = self
+        super().__init__(_Handler)
+        self.url = f"http://{self.place}/v1"
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                outer.handle(self)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
-
-    def handle(self, request: BaseHTTPRequestHandler) -> None:
+    def handle(self, request: Handler) -> None:
         body = json.loads(request.rfile.read(int(request.headers["Content-Length"])))
         text = body["messages"][-1]["content"]
         with self._lock:
@@ -63,12 +51,9 @@ class ChatServer:
         request.end_headers()
         request.wfile.write(data)
 
-    def __enter__(self) -> ChatServer:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+class _Handler(Handler):
+    about: ChatServer
+
+    def do_POST(self) -> None:
+        self.about.handle(self)

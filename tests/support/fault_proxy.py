@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import http.client
-import http.server
 import random
 import socket
 import struct
 import threading
 import time
 from collections import Counter
-from types import TracebackType
-from typing import Any
+
+from tests.support.local_server import Handler, LocalServer
 
 FAULTS = ("503", "500", "reset", "cut", "slow")
 """SlowDown, InternalError, a connection that is reset, a body that ends early, an answer that comes late."""
@@ -30,10 +29,10 @@ ERRORS = {
 """Answers that are an error: HTTP status, code and message; the last where something is written. Beside these and
 `FAULTS`, ``whole`` is an answer to a request for a range that gives all of the object."""
 BODY = "<?xml version='1.0' encoding='UTF-8'?>\n<Error><Code>{code}</Code><Message>{told}</Message></Error>"
-SLOW_SECONDS = 0.2
+SLOW_SECONDS = 0.02
 
 
-class FaultProxy:
+class FaultProxy(LocalServer):
     """Passes requests on to ``host:port``; each suffers each of ``faults`` with probability ``rate``, by ``seed``."""
 
     def __init__(self, server: str, rate: float, seed: int = 0, faults: tuple[str, ...] = FAULTS) -> None:
@@ -41,10 +40,7 @@ class FaultProxy:
         self.counts: Counter[str] = Counter()
         self._random = random.Random(seed)
         self._lock = threading.Lock()
-        handler = type("Handler", (_Handler,), {"proxy": self})
-        self._http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._http.daemon_threads = True
-        self.address = f"127.0.0.1:{self._http.server_port}"
+        super().__init__(_Handler)
 
     def fault(self) -> str:
         """The fault of the next request, or an empty text."""
@@ -54,23 +50,9 @@ class FaultProxy:
             self.counts[found] += 1
         return found
 
-    def __enter__(self) -> FaultProxy:
-        threading.Thread(target=self._http.serve_forever, daemon=True).start()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    proxy: FaultProxy
-
-    def log_message(self, *_: Any) -> None:
-        pass
+class _Handler(Handler):
+    about: FaultProxy
 
     def handle_one_request(self) -> None:
         try:
@@ -80,7 +62,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _pass(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        fault = self.proxy.fault()
+        fault = self.about.fault()
         if fault == "said in 200" and self.command not in ("PUT", "POST"):
             fault = ""
         if fault == "whole":
@@ -88,11 +70,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if fault in ERRORS:
             status, code, told = ERRORS[fault]
             return self._answer(status, {}, BODY.format(code=code, told=told).encode())
-        if fault == "reset" and self.proxy._random.random() < 0.5:
+        if fault == "reset" and self.about._random.random() < 0.5:
             return self._reset()  # before anything was done; else after it
         if fault == "slow":
             time.sleep(SLOW_SECONDS)
-        server = http.client.HTTPConnection(self.proxy.server, timeout=60)
+        server = http.client.HTTPConnection(self.about.server, timeout=60)
         try:
             server.request(self.command, self.path, body, dict(self.headers.items()))
             answer = server.getresponse()

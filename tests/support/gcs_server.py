@@ -72,6 +72,7 @@ class Objects:
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # as in `tests.support.local_server`
 
     def __init__(self, server: Objects, *args: Any) -> None:
         self.gcs = server

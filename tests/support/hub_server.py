@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import http.server
 import json
 import random
 import re
-import threading
 from collections import Counter
-from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from tests.support.local_server import Handler, LocalServer
 
-class HubServer:
+
+class HubServer(LocalServer):
     """Serves ``folder`` as the dataset ``org/pages``, branch ``main``; ``rate`` of the requests for bytes fail."""
 
     def __init__(self, folder: Path, rate: float = 0, private: bool = False) -> None:
         self.folder, self.rate, self.private = folder, rate, private
         self.counts: Counter[str] = Counter()
         self.random = random.Random(1)
-        self._http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
-        self._http.daemon_threads = True
-        self.address = f"http://127.0.0.1:{self._http.server_port}"
-
-    def __enter__(self) -> HubServer:
-        threading.Thread(target=self._http.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._http.shutdown()
-        self._http.server_close()
+        super().__init__(_Handler)
+        self.address = f"http://{self.place}"
 
     def tree(self, below: str, recursive: bool) -> list[dict[str, Any]] | None:
         folder = self.folder / below
@@ -52,13 +39,9 @@ class HubServer:
         return found
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
-    def __init__(self, server: HubServer, *arguments: Any) -> None:
-        self.about = server
-        super().__init__(*arguments)
-
-    def log_message(self, *arguments: Any) -> None:
-        pass
+class _Handler(Handler):
+    protocol_version = "HTTP/1.0"
+    about: HubServer
 
     def do_GET(self) -> None:
         place = urlsplit(self.path)

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import http.server
 import random
 import re
 import socket
 import threading
 import time
 from collections import Counter
-from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any
 from urllib.parse import unquote
+
+from tests.support.local_server import Handler, LocalServer
 
 FAULTS = ("503", "reset", "cut", "empty")
 """An error, no answer, a body that ends in the middle, and one that ends at once."""
 
 
-class RangeServer:
+class RangeServer(LocalServer):
     """Serves ``folder``; each request of a file's bytes suffers one of `FAULTS` with probability ``rate``.
 
     Paths below ``/moved/`` are redirected; ``status`` answers all requests with that code; ``ranges=False`` ignores
@@ -44,9 +42,8 @@ class RangeServer:
         """``connections``, ``requests`` for bytes, ``bytes`` sent, and the faults."""
         self._random = random.Random(seed)
         self._lock = threading.Lock()
-        self._http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
-        self._http.daemon_threads = True
-        self.address = f"http://127.0.0.1:{self._http.server_port}"
+        super().__init__(_Handler)
+        self.address = f"http://{self.place}"
 
     def fault(self) -> str:
         with self._lock:
@@ -56,32 +53,14 @@ class RangeServer:
         with self._lock:
             self.counts.update(numbers)
 
-    def __enter__(self) -> RangeServer:
-        threading.Thread(target=self._http.serve_forever, daemon=True).start()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def __init__(self, server: RangeServer, *arguments: Any) -> None:
-        self.about = server
-        super().__init__(*arguments)
+class _Handler(Handler):
+    about: RangeServer
 
     def setup(self) -> None:
         self.about.count(connections=1)
         time.sleep(self.about.connecting)
         super().setup()
-        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def log_message(self, *_: Any) -> None:
-        pass
 
     def do_HEAD(self) -> None:
         if (path := self._found()) is not None:
