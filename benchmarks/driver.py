@@ -284,7 +284,7 @@ def make_recipe(folder: Path, store: PretendedStore, count: int) -> Any:
     recipe = recipes.load(mixture, store)
     files = (f"s{n % 100:02}/{n:06}.warc.gz" for n in range(count))
     splits = [Split("web", file, 0, 0, "file", f"/nowhere/{file}", 10**9, f"{n}") for n, file in enumerate(files)]
-    object.__setattr__(recipe, "list_splits", lambda *_, **__: splits)
+    recipe.listed["web"] = (splits, [])
     return recipe
 
 
