@@ -15,17 +15,15 @@ from typing import Any
 
 import llvmlite.binding
 import numba
-from numba.core import codegen, compiler
 from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic
 
 from stages.kernels.cache import KernelCache, is_stage
+from stages.kernels.code_generation import CalleeCompiler, KernelCompiler
 
 CONFIG: Any = numba.config
 COMPILE: Any = numba.njit
 """Untyped: Numba's stubs do not know all of its options."""
-CodeLibrary: Any = codegen.JITCodeLibrary
-Compiler: Any = compiler.Compiler
 INTRINSIC: Callable[[Callable[..., Any]], Callable[..., Any]] = intrinsic
 LEVELS = {
     "x86_64": ("x86-64-v3", "avx2 bmi bmi2 f16c fma lzcnt movbe popcnt"),
@@ -48,41 +46,18 @@ if CONFIG.CPU_NAME is None and (_level := named_level()) is not None:
     CONFIG.CPU_NAME, CONFIG.CPU_FEATURES = _level, ""
 
 
-class KernelLibrary(CodeLibrary):  # type: ignore[misc]
-    """The machine code of one kernel, which nothing else is linked with: only the kernel itself is seen from outside.
-
-    So LLVM may change how the kernel calls its own functions: an array is seven words on the stack of each call, of
-    which most functions need two, and a function with one caller becomes part of it (the HTML scanner: a sixth faster).
-    """
-
-    def _optimize_final_module(self) -> None:
-        for function in self._final_module.functions:
-            if not function.is_declaration and function.linkage == llvmlite.binding.Linkage.linkonce_odr:
-                function.linkage = llvmlite.binding.Linkage.internal
-        super()._optimize_final_module()
-
-
-class KernelCompiler(Compiler):  # type: ignore[misc]
-    """Numba's compiler, which puts what it makes into a `KernelLibrary`."""
-
-    def __init__(self, typing_context: Any, target_context: Any, library: Any, *rest: Any) -> None:
-        if library is None:
-            library = KernelLibrary(target_context.codegen(), "kernel")
-            library.enable_object_caching()
-        super().__init__(typing_context, target_context, library, *rest)
-
-
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile `function` at its first call: no GIL, exact floats, kept on disk.
 
-    Only unsigned integers wrap around: LLVM may take it that a signed product or sum never overflows.
+    Only unsigned integers wrap around: LLVM may take it that a signed product or sum never overflows. An index counts
+    from the front: ``a[-1]`` of a variable is no element (`stages.kernels.code_generation`).
     """
     return _cached(COMPILE(nogil=True, no_cfunc_wrapper=True, pipeline_class=KernelCompiler)(function))
 
 
 def inline_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """A small function that only other kernels call: compiled into them, so it has no cache entry of its own."""
-    return _callee(COMPILE(nogil=True, inline="never")(function))
+    return _callee(COMPILE(nogil=True, inline="never", pipeline_class=CalleeCompiler)(function))
 
 
 def lean_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -97,7 +72,8 @@ def lean_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def lean_inline_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """`inline_kernel` for the callees of a `lean_kernel`."""
-    return _callee(COMPILE(nogil=True, inline="never", _nrt=False, error_model="numpy")(function))
+    options = {"_nrt": False, "error_model": "numpy", "pipeline_class": CalleeCompiler}
+    return _callee(COMPILE(nogil=True, inline="never", **options)(function))
 
 
 def _cached(dispatcher: Any) -> Callable[..., Any]:

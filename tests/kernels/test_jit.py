@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numba
 import numpy as np
+import pytest
 
 from stages.kernels.jit import kernel, lean_inline_kernel, lean_kernel
 
@@ -44,3 +46,32 @@ def test_only_a_kernel_itself_can_be_called_from_outside() -> None:
         assert outside
         assert all(compiled.__name__ in line for line in outside)
     assert any("total" in line for line in defined(lean))
+
+
+def element(data, i):  # type: ignore[no-untyped-def]
+    return data[i]
+
+
+def cell(table, i, j):  # type: ignore[no-untyped-def]
+    table[i, j] += 1
+    return table[i, j]
+
+
+def last(data):  # type: ignore[no-untyped-def]
+    return data[-1]
+
+
+def test_a_negative_index_is_no_element_of_a_kernel_and_a_written_one_is_the_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(numba.config, "BOUNDSCHECK", 1)
+    numbers, table = np.arange(5), np.zeros((2, 3), np.int64)
+    assert kernel(last)(numbers) == 4
+    assert kernel(element)(numbers, 4) == 4
+    assert lean_kernel(cell)(table, 1, 2) == 1
+    for outside in (-1, 5):
+        with pytest.raises(IndexError):
+            kernel(element)(numbers, outside)
+        with pytest.raises(IndexError):
+            lean_kernel(cell)(table, 0, outside)
+    assert table.tolist() == [[0, 0, 0], [0, 0, 1]]
