@@ -112,13 +112,15 @@ def page_spans(page: bytes, places: list[tuple[int, str]]) -> list[tuple[int, in
     spans: list[tuple[int, int, str]] = []
     for kind in KINDS:
         taken = list(spans)
-        done = 0
+        done = looked = 0
         for at, what in places:
-            if what == kind and at >= done:
-                for first, last in _at(page, at, done, kind):
-                    done = max(done, last)
-                    if all(last <= a or first >= b for a, b, _ in taken):
-                        spans.append((first, last, kind))
+            if what != kind or at < max(done, looked):
+                continue
+            found, looked = _emails(page, at, done) if kind == "email" else (list(_at(page, at, done, kind)), 0)
+            for first, last in found:
+                done = max(done, last)
+                if all(last <= a or first >= b for a, b, _ in taken):
+                    spans.append((first, last, kind))
     return sorted(spans)
 
 
@@ -131,9 +133,7 @@ def is_global(address: str) -> bool:
 
 
 def _at(page: bytes, at: int, done: int, kind: str) -> Iterator[tuple[int, int]]:
-    if kind == "email":
-        yield from _emails(page, at, done)
-    elif kind == "ip":
+    if kind == "ip":
         first, last = at, at
         while first > done and page[first - 1] in b"0123456789.":
             first -= 1
@@ -151,15 +151,17 @@ def _at(page: bytes, at: int, done: int, kind: str) -> Iterator[tuple[int, int]]
                 yield match.span()
 
 
-def _emails(page: bytes, at: int, done: int) -> Iterator[tuple[int, int]]:
-    """Addresses in the run of address characters around an '@': the pattern's \\b sees one character before it."""
+def _emails(page: bytes, at: int, done: int) -> tuple[list[tuple[int, int]], int]:
+    """Addresses in the run of address characters around an '@', and up to where every '@' has been looked at: all of
+    the run, or half of what lies behind the '@' of one that goes on. The pattern's \\b sees one character before it."""
     first, last = at, at + 1
     while first > max(done, at - _LONGEST_ADDRESS):
         size = 1 if page[first - 1] in _ATOM_BYTES else 2 * _is_accented(page, first - 2)
         if not size or first - size < done:
             break
         first -= size
-    while last < min(len(page), at + _LONGEST_ADDRESS):
+    furthest = min(len(page), at + _LONGEST_ADDRESS)
+    while last < furthest:
         size = 1 if page[last] in _HOST_BYTES or page[last] == 64 else 2 * _is_accented(page, last)
         if not size:
             break
@@ -170,12 +172,18 @@ def _emails(page: bytes, at: int, done: int) -> Iterator[tuple[int, int]]:
     before = max(before - 1, 0)
     head = page[before:first].decode("utf-8", "replace")
     run = page[first:last].decode("utf-8", "surrogateescape")
-    for match in EMAIL.finditer(head + run, len(head)):
-        start, stop = match.start() - len(head), match.end() - len(head)
-        address = run[start:stop]
+    found: list[tuple[int, int]] = []
+    place = len(head)
+    while match := EMAIL.search(head + run, place):
+        start, place = match.start() - len(head), match.end()
+        address = match.group()
         begin = _behind_path(address)
         if begin < address.rindex("@") and not _NO_ADDRESS.search(address):
-            yield first + _num_bytes(run[: start + begin]), first + _num_bytes(run[:stop])
+            stop = place - len(head)
+            found.append((first + _num_bytes(run[: start + begin]), first + _num_bytes(run[:stop])))
+        else:
+            place = match.start() + address.index("@") + 1
+    return found, last if last < furthest else at + _LONGEST_ADDRESS // 2
 
 
 def _is_accented(page: bytes, at: int) -> bool:

@@ -262,6 +262,16 @@ def test_personal_data_and_what_stands_beside_it(text: str, found: list[tuple[st
     assert spans_of(text) == found
 
 
+@pytest.mark.parametrize(("unit", "address"), [("joe@x.org@", "joe@x.org"), ("é@b.de, ", "é@b.de"), ("é@", None)])
+def test_every_address_of_a_long_run_is_found_and_its_signs_are_looked_at_once(unit: str, address: str | None) -> None:
+    (spans,) = measure([unit * 3000], families=("privacy",)).column("privacy_spans").to_pylist()
+    size = len(unit.encode())
+    stops = [k * size + len(address.encode()) for k in range(3000)] if address else []
+    assert [(span["start"], span["stop"]) for span in spans] == list(
+        zip(range(0, size * 3000, size), stops, strict=False)
+    )
+
+
 def test_a_slice_and_a_division_into_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     batch = batch_of(AWKWARD)
     run = quality.prepare(quality.Params())
