@@ -248,3 +248,11 @@ def test_the_title_of_a_book_stands_in_its_bar_and_is_no_heading() -> None:
 def test_a_mark_of_code_stands_between_characters(page: str) -> None:
     for around in ("<h2>é{}", "<table><tr><th>a<th>b<tr><td>é{}<td>c</table>"):
         assert "�" not in text_of(around.format(page))
+
+
+@pytest.mark.parametrize("page", ["éx<sup>a</sup>", "日<sub>b", "<pre>  <span class=classifier>c"])
+def test_nothing_before_the_text_is_looked_at(page: str) -> None:
+    """A debug build raises `IndexError` where a page begins with these; here other text stands before."""
+    alone = text_of(page)
+    for before in ("<p>:</p>", "<p>\u2019</p>", "<p>\u3000\u2000a</p>"):
+        assert text_of(before + page).endswith(alone.strip())

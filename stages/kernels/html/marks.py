@@ -93,7 +93,7 @@ def put_colon(W, out, o):  # type: ignore[no-untyped-def]
     last = o
     while last > W[s.TEXT] and out[last - 1] == 32:
         last -= 1
-    if out[last - 1] == 58:
+    if last > W[s.TEXT] and out[last - 1] == 58:
         return o
     out[last] = 32
     out[last + 1] = 58

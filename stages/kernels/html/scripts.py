@@ -86,7 +86,7 @@ def end_script(data, pos, end, W, out, o):  # type: ignore[no-untyped-def]
         letters += is_alnum(out[i]) and not 48 <= out[i] <= 57
     word = at - 1
     while word > W[s.TEXT] and ((out[word - 1] | 0x20 >= 97 and out[word - 1] | 0x20 <= 122) or out[word - 1] >= 128):
-        if out[word - 2] == 0x80 and out[word - 3] == 0xE2:
+        if word - 3 >= W[s.TEXT] and out[word - 2] == 0x80 and out[word - 3] == 0xE2:
             break  # spaces, dashes and quotes
         word -= 1
     word_size = at - word if (before | 0x20 >= 97 and before | 0x20 <= 122) or before >= 128 else 0
