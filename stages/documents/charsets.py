@@ -52,7 +52,7 @@ def plain_survey(page: bytes) -> Survey:
         valid = len(page)
     except UnicodeDecodeError as error:
         valid = error.start
-    return Survey(page.isascii(), b"\0" in page, b"\x1b" in page, valid)
+    return Survey(page.isascii(), b"\0" in page, b"\x1b" in page, b"~" in page or b"\x0e" in page, valid)
 
 
 def to_utf8(page: bytes, content_type: str = "", survey: Callable[[bytes], Survey] = survey) -> tuple[bytes, str]:
@@ -81,7 +81,7 @@ def decoded(
     found = survey(page)
     if found.has_nul and (wide := _wide(page)):
         return _decoded(page, wide)
-    if found.is_ascii and (b"~{" in page or b"\x0e" in page):
+    if found.is_ascii and found.may_shift and (b"~{" in page or b"\x0e" in page):
         said = header_label(content_type) or page_label(page)
         if between := shifted(page, said):
             return _decoded(page, between)

@@ -27,6 +27,8 @@ class Survey(NamedTuple):
     has_nul: bool
     has_escape: bool
     """ESC, with which stateful charsets begin."""
+    may_shift: bool
+    """A tilde or SO (0E), with which those begin that are ASCII throughout (HZ, ISO-2022-KR)."""
     valid: int
     """Bytes from the start that are UTF-8; the page's size if all are."""
 
@@ -34,7 +36,7 @@ class Survey(NamedTuple):
 def survey(page: bytes) -> Survey:
     """One pass over a page. Price: 0.1 ns a byte; a second pass of 1 ns a byte where it is not UTF-8."""
     flags, valid = _survey(np.frombuffer(page, np.uint8))
-    return Survey(not flags & 1, bool(flags & 2), bool(flags & 4), valid)
+    return Survey(not flags & 1, bool(flags & 2), bool(flags & 4), bool(flags & 8), valid)
 
 
 def start_tags(page: bytes) -> int:
@@ -71,9 +73,9 @@ def count_byte(data, byte):  # type: ignore[no-untyped-def]
 
 @kernel
 def _survey(data):  # type: ignore[no-untyped-def]
-    """(1: bytes above 127, 2: NUL, 4: ESC, together; bytes from the start that are UTF-8)."""
+    """(1: bytes above 127, 2: NUL, 4: ESC, 8: a tilde or SO, together; bytes from the start that are UTF-8)."""
     size = np.uint64(len(data))
-    high, nul, escape, wrong = np.uint8(0), np.uint8(0), np.uint8(0), np.uint8(0)
+    high, nul, escape, shift, wrong = np.uint8(0), np.uint8(0), np.uint8(0), np.uint8(0), np.uint8(0)
     base = np.uint64(0)
     while base < size:
         stop = min(base + _B, size)
@@ -84,12 +86,14 @@ def _survey(data):  # type: ignore[no-untyped-def]
                 block_high = max(block_high, byte)
                 nul = max(nul, np.uint8(byte == np.uint8(0)))
                 escape = max(escape, np.uint8(byte == np.uint8(27)))
+                shift = max(shift, np.uint8(byte == np.uint8(126)), np.uint8(byte == np.uint8(14)))
         else:
             for k in range(base, stop):
                 byte = data[k]
                 block_high = max(block_high, byte)
                 nul = max(nul, np.uint8(byte == np.uint8(0)))
                 escape = max(escape, np.uint8(byte == np.uint8(27)))
+                shift = max(shift, np.uint8(byte == np.uint8(126)), np.uint8(byte == np.uint8(14)))
         # A character that begins in a block is looked at in the next one too, unless the page ends between.
         if (block_high >= 128 or (base > 0 and data[base - _1] >= 128)) and not wrong:
             if base > 0 and stop - base == _B:
@@ -98,7 +102,7 @@ def _survey(data):  # type: ignore[no-untyped-def]
                 wrong = np.uint8(_valid_to(data, base, stop, size) < stop)
         high = max(high, block_high)
         base = stop
-    flags = np.int64(high >= 128) | np.int64(nul) << 1 | np.int64(escape) << 2
+    flags = np.int64(high >= 128) | np.int64(nul) << 1 | np.int64(escape) << 2 | np.int64(shift) << 3
     if size > 0 and _is_open(data, size):
         wrong = np.uint8(1)
     return flags, np.int64(_valid_to(data, np.uint64(0), size, size)) if wrong else np.int64(size)
