@@ -14,6 +14,9 @@ another script, as Chinese and Japanese have it (`联系joe@a.example`), and one
 longer row (`1.2.3.4.5`, a version, a section, an object identifier) are no IP address; an e-mail address in a URL
 (`/path?mail=a@b.c`) begins behind its path, and one of which nothing is left so (`/@joe.example`, a user's page) is
 none; `react@18.2.0` and `logo@2x.png` are none; a number in parentheses behind a country code is one telephone number.
+What looks like a key and is words is none: keys that OpenAI's prefix begins have capitals and digits
+(`/sk-proj-a-title-of-many-words`), `xoxo-` goes on with a digit, and between the two lines of a private key stands no
+third, and no prose (words of `_BLOCK_WORD` bytes at the mean).
 Services: AWS, GitHub, Google, Slack, Stripe, OpenAI, Anthropic, Hugging Face. No rule: a page is not dropped for an
 address.
 
@@ -23,10 +26,11 @@ Method: a kernel finds the places (`stages.kernels.words.sieve`), the patterns l
 
 from __future__ import annotations
 
+import bisect
 import ipaddress
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -49,16 +53,16 @@ FIELDS = (
 )
 RULES: tuple[Rule, ...] = ()
 
-_ACCENTED = "\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f"
-_ATOM = rf"[A-Za-z0-9{_ACCENTED}!#$%&'*+/=?^_`{{|}}~-]+"
-_NAME = rf"[A-Za-z0-9{_ACCENTED}](?:[A-Za-z0-9{_ACCENTED}-]*[A-Za-z0-9{_ACCENTED}])?"
+_LETTERS = "A-Za-z0-9\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f"
+_ATOM = rf"[{_LETTERS}!#$%&'*+/=?^_`{{|}}~-]"
+_NAME = rf"[{_LETTERS}](?:[{_LETTERS}-]*[{_LETTERS}])?"
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|[01]?[0-9][0-9]?)"
 _ATOM_BYTES = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+/=?^_`{|}~-.")
 _HOST_BYTES = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.[]:")
-EMAIL = re.compile(
-    rf"(?:\b|(?<=[^\W\u0000-\u024f])){_ATOM}(?:\.{_ATOM})*@(?:(?:{_NAME}\.)+{_NAME}|"
-    rf"\[(?:{_OCTET}\.){{3}}(?:{_OCTET}|[A-Za-z0-9-]*[A-Za-z0-9]:)])"
-)
+_NAME_BACKWARDS = re.compile(rf"{_ATOM}+(?:\.{_ATOM}+)*")
+"""What may stand before the '@', and as long as it may be."""
+_NAME_BEGINS = re.compile(rf"(?:\b|(?<=[^\W\u0000-\u024f])){_ATOM}")
+_HOST = re.compile(rf"(?:{_NAME}\.)+{_NAME}|\[(?:{_OCTET}\.){{3}}(?:{_OCTET}|[A-Za-z0-9-]*[A-Za-z0-9]:)]")
 _NO_ADDRESS = re.compile(r"@(?:[^\[]*\.)?\d+$|@\d(?:\.\d)?x\.(?:png|jpe?g|gif|webp|svg|avif)$", re.IGNORECASE)
 """A version (``react@18.2.0``), for no domain ends in a number, or a picture for screens (``logo@2x.png``)."""
 IP = re.compile(rf"(?<![0-9])(?<![0-9]\.)(?:{_OCTET}\.){{3}}{_OCTET}(?![0-9]|\.[0-9])".encode())
@@ -67,15 +71,22 @@ PHONE = re.compile(
     rb"(?:[ .-]?\(?\d{1,4}\)?)(?:[ .-]?\d{2,4}){1,5}(?![\w-])"
     rb"|(?<![\w.-])(?:\(\d{3}\) ?|\d{3}[.-])\d{3}[.-]\d{4}(?![\w-])"
 )
-SECRET = re.compile(
-    rb"(?<!\w)(?:A[KS]IA[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{35}|gh[pousr]_[0-9A-Za-z]{36,}|xox[abeoprs]-[0-9A-Za-z-]{10,}"
+KEY = re.compile(
+    rb"(?<!\w)(?:A[KS]IA[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{35}|gh[pousr]_[0-9A-Za-z]{36,}"
+    rb"|xox(?:[abepr]-[0-9A-Za-z]|[os]-\d)[0-9A-Za-z-]{9,}"
     rb"|[rs]k_live_[0-9A-Za-z]{24,}|github_pat_[0-9A-Za-z]{22}_[0-9A-Za-z]{59}|hf_[0-9A-Za-z]{34}"
-    rb"|sk-(?:(?:proj|svcacct|admin|ant-[0-9a-z]+)-[0-9A-Za-z_-]{40,}|[0-9A-Za-z]{48}))(?!\w)"
-    rb"|-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----[\s\S]{0,32000}?-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----"
+    rb"|sk-(?:(?:(?:proj|svcacct|admin)-(?=[0-9a-z_-]{0,200}[A-Z])(?=[A-Za-z_-]{0,200}[0-9])|ant-[a-z]{1,20}\d+-)"
+    rb"[0-9A-Za-z_-]{40,}|[0-9A-Za-z]{48}))(?!\w)"
 )
-_AROUND = {"phone": 32, "secret": 512}
+_KEY_BEFORE = {b"A": (0,), b"_": (2, 3, 6), b"-": (2, 4)}
+"""Bytes from the beginning of a key to the byte at which the kernel finds it."""
+_BLOCK = re.compile(rb"-----BEGIN ([A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?)-----")
+_BLOCK_ENDS = re.compile(rb"-----+END ([A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?)-----")
+_LONGEST_BLOCK = 32_000
+_BLOCK_WORD = 12
+"""Bytes for each word of a block, at least: a key's are lines of 64, those of prose about keys have five letters."""
+_PHONE_AROUND = 32
 _LONGEST_ADDRESS = 2_000
-_LONGEST_KEY_BLOCK = 32_768
 
 
 def measure(data: Bytes, offsets: Offsets) -> list[pa.Array]:
@@ -111,15 +122,15 @@ def page_spans(page: bytes, places: list[tuple[int, str]]) -> list[tuple[int, in
     """(start, stop, kind) of what stands at the places (byte, kind) of a page; sorted, not overlapping."""
     spans: list[tuple[int, int, str]] = []
     for kind in KINDS:
-        taken = list(spans)
+        taken = sorted(spans)
         done = looked = 0
         for at, what in places:
             if what != kind or at < max(done, looked):
                 continue
-            found, looked = _emails(page, at, done) if kind == "email" else (list(_at(page, at, done, kind)), 0)
+            found, looked = _FIND[kind](page, at, done)
             for first, last in found:
                 done = max(done, last)
-                if all(last <= a or first >= b for a, b, _ in taken):
+                if _is_free(taken, first, last):
                     spans.append((first, last, kind))
     return sorted(spans)
 
@@ -132,26 +143,50 @@ def is_global(address: str) -> bool:
         return False
 
 
-def _at(page: bytes, at: int, done: int, kind: str) -> Iterator[tuple[int, int]]:
-    if kind == "ip":
-        first, last = at, at
-        while first > done and page[first - 1] in b"0123456789.":
-            first -= 1
-        while last < len(page) and page[last] in b"0123456789.":
-            last += 1
-        for match in IP.finditer(page, first, last):
-            if is_global(match.group().decode()):
-                yield match.span()
-    else:
-        around = _AROUND[kind]
-        last = at + (_LONGEST_KEY_BLOCK if page[at : at + 6] == b"-BEGIN" else around)
-        pattern = PHONE if kind == "phone" else SECRET
-        for match in pattern.finditer(page, max(done, at - around), min(len(page), last)):
-            if match.start() <= at <= match.end():
-                yield match.span()
+def _is_free(taken: list[tuple[int, int, str]], first: int, last: int) -> bool:
+    """Whether no span of a sorted list without overlaps shares a byte with this one."""
+    behind = bisect.bisect_left(taken, (last,))
+    return behind == 0 or taken[behind - 1][1] <= first
 
 
-def _emails(page: bytes, at: int, done: int) -> tuple[list[tuple[int, int]], int]:
+Found = tuple[list[tuple[int, int]], int]
+"""Spans that stand around a place, rising; and up to where every place has been looked at."""
+
+
+def _ips(page: bytes, at: int, done: int) -> Found:
+    first, last = at, at
+    while first > done and page[first - 1] in b"0123456789.":
+        first -= 1
+    while last < len(page) and page[last] in b"0123456789.":
+        last += 1
+    return [match.span() for match in IP.finditer(page, first, last) if is_global(match.group().decode())], last
+
+
+def _phones(page: bytes, at: int, done: int) -> Found:
+    around = PHONE.finditer(page, max(done, at - _PHONE_AROUND), min(len(page), at + _PHONE_AROUND))
+    return [match.span() for match in around if match.start() <= at <= match.end()], 0
+
+
+def _secrets(page: bytes, at: int, done: int) -> Found:
+    """A key whose prefix ends at a place, or the block of a private key whose first word stands behind it."""
+    if page.startswith(b"-BEGIN", at):
+        begin = _BLOCK.match(page, at - 4) if at - 4 >= done else None
+        dashes = page.find(b"-----", begin.end(), begin.end() + _LONGEST_BLOCK + 5) if begin else -1
+        end = _BLOCK_ENDS.match(page, dashes) if dashes >= 0 else None
+        if begin is None or end is None or not _is_key(page[begin.end() : dashes]):
+            return [], 0
+        return [(begin.start(), end.end())], 0
+    starts = (at - before for before in _KEY_BEFORE[page[at : at + 1]] if at - before >= done)
+    return [match.span() for match in (KEY.match(page, start) for start in starts) if match][:1], 0
+
+
+def _is_key(block: bytes) -> bool:
+    """Whether a private key stands between two lines of dashes, and no prose that tells of them."""
+    num_words = len(block.split())
+    return num_words == 1 or len(block) >= _BLOCK_WORD * num_words > 0
+
+
+def _emails(page: bytes, at: int, done: int) -> Found:
     """Addresses in the run of address characters around an '@', and up to where every '@' has been looked at: all of
     the run, or half of what lies behind the '@' of one that goes on. The pattern's \\b sees one character before it."""
     first, last = at, at + 1
@@ -172,18 +207,28 @@ def _emails(page: bytes, at: int, done: int) -> tuple[list[tuple[int, int]], int
     before = max(before - 1, 0)
     head = page[before:first].decode("utf-8", "replace")
     run = page[first:last].decode("utf-8", "surrogateescape")
-    found: list[tuple[int, int]] = []
-    place = len(head)
-    while match := EMAIL.search(head + run, place):
-        start, place = match.start() - len(head), match.end()
-        address = match.group()
-        begin = _behind_path(address)
-        if begin < address.rindex("@") and not _NO_ADDRESS.search(address):
-            stop = place - len(head)
-            found.append((first + _num_bytes(run[: start + begin]), first + _num_bytes(run[:stop])))
-        else:
-            place = match.start() + address.index("@") + 1
+    found = [(first + _num_bytes(run[:start]), first + _num_bytes(run[:stop])) for start, stop in _in_run(head, run)]
     return found, last if last < furthest else at + _LONGEST_ADDRESS // 2
+
+
+def _in_run(head: str, run: str) -> Iterator[tuple[int, int]]:
+    """Where addresses stand in a run, behind a character of another kind. From each '@' on: a pattern of the whole
+    would try every beginning of a long run without an address up to its end."""
+    text = head + run
+    free = len(head)
+    at = text.find("@", free)
+    while at >= 0:
+        host = _HOST.match(text, at + 1)
+        name = _NAME_BACKWARDS.match(text[free:at][::-1]) if host else None
+        begin = _NAME_BEGINS.search(text, at - name.end(), at) if name else None
+        free = at + 1
+        if host and begin:
+            address = text[begin.start() : host.end()]
+            behind_path = _behind_path(address)
+            if behind_path < address.rindex("@") and not _NO_ADDRESS.search(address):
+                yield begin.start() + behind_path - len(head), host.end() - len(head)
+                free = host.end()
+        at = text.find("@", free)
 
 
 def _is_accented(page: bytes, at: int) -> bool:
@@ -204,3 +249,11 @@ def _behind_path(address: str) -> int:
     if "/" not in name and "?" not in name:
         return 0
     return max(name.rfind(mark) for mark in "?&=;/") + 1
+
+
+_FIND: dict[str, Callable[[bytes, int, int], Found]] = {
+    "email": _emails,
+    "ip": _ips,
+    "phone": _phones,
+    "secret": _secrets,
+}

@@ -244,7 +244,7 @@ def spans_of(text: str) -> list[tuple[str, str]]:
         ("github_pat_short, github_actions_is_no_key, half_" + "a" * 34, []),
         ("hf_" + "Ab" * 17, [("hf_" + "Ab" * 17, "secret")]),
         ("rk_live_" + "c" * 24, [("rk_live_" + "c" * 24, "secret")]),
-        ("sk-proj-" + "Ab_-" * 40, [("sk-proj-" + "Ab_-" * 39 + "Ab_-", "secret")]),
+        ("sk-proj-" + "A7_-" * 40, [("sk-proj-" + "A7_-" * 40, "secret")]),
         ("sk-ant-api03-" + "Ab" * 45, [("sk-ant-api03-" + "Ab" * 45, "secret")]),
         (
             "sk-" + "Ab" * 24 + " task-sk-learn risk-free-of-any-key-that-has-forty-characters-in-it",
@@ -254,6 +254,31 @@ def spans_of(text: str) -> list[tuple[str, str]]:
         (
             f"-----BEGIN PGP PRIVATE KEY BLOCK-----\n{'x' * 20_000}\n-----END PGP PRIVATE KEY BLOCK-----",
             [(f"-----BEGIN PGP PRIVATE KEY BLOCK-----\n{'x' * 20_000}\n-----END PGP PRIVATE KEY BLOCK-----", "secret")],
+        ),
+        (
+            "/sk-proj-a-title-of-very-many-words-that-is-no-key.html sk-admin-dashboard-template-for-bootstrap-five",
+            [],
+        ),
+        ("sk-ant-colony-simulation-library-for-teaching-young-people-about-ants xoxo-hugs-and-kisses", []),
+        ("xoxs-12345678-12345678", [("xoxs-12345678-12345678", "secret")]),
+        ("xoxb-" + "1a" * 400 + "!", [("xoxb-" + "1a" * 400, "secret")]),
+        ("begins with -----BEGIN PRIVATE KEY----- and ends with -----END PRIVATE KEY-----", []),
+        (
+            "-----BEGIN PRIVATE KEY----- is cut\n-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY-----",
+            [("-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY-----", "secret")],
+        ),
+        (
+            '"-----BEGIN PRIVATE KEY-----\\n" +\n'
+            + ('        "' + "Ab" * 32 + '\\n" +\n') * 9
+            + '"-----END PRIVATE KEY-----"',
+            [
+                (
+                    '-----BEGIN PRIVATE KEY-----\\n" +\n'
+                    + ('        "' + "Ab" * 32 + '\\n" +\n') * 9
+                    + '"-----END PRIVATE KEY-----',
+                    "secret",
+                )
+            ],
         ),
         ("+49 (0)30 123456 or tel:+15551234567", [("+49 (0)30 123456", "phone"), ("+15551234567", "phone")]),
     ],
@@ -270,6 +295,28 @@ def test_every_address_of_a_long_run_is_found_and_its_signs_are_looked_at_once(u
     assert [(span["start"], span["stop"]) for span in spans] == list(
         zip(range(0, size * 3000, size), stops, strict=False)
     )
+
+
+@pytest.mark.parametrize(
+    ("unit", "num"),
+    [
+        ("-----BEGIN PRIVATE KEY-----", 0),
+        ("-----BEGIN ", 0),
+        ("sk-", 0),
+        ("sk-proj-", 0),
+        ("10.1.1.1..", 0),
+        ("1.1..", 0),
+        ("a-" * 990 + "a@a ", 0),
+        ("a@" + "a-" * 99, 0),
+        ("a@b.cd 8.8.8.8 ", 2),
+        ("ghp_" + "a1" * 18 + " 212-555-0199 ", 2),
+    ],
+)
+def test_long_pages_of_one_kind_are_looked_through_once(unit: str, num: int) -> None:
+    """Each took half a minute to hours, a step for every two places."""
+    repeats = 1_000_000 // len(unit)
+    (spans,) = measure([unit * repeats], families=("privacy",)).column("privacy_spans")
+    assert len(spans) == num * repeats
 
 
 def test_a_slice_and_a_division_into_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -313,11 +313,21 @@ def redpajama(text: str) -> dict[str, float | None]:
     }
 
 
+_LATIN = "A-Za-z0-9\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f"
+_ATOM = rf"[{_LATIN}!#$%&'*+/=?^_`{{|}}~-]+"
+_NAME = rf"[{_LATIN}](?:[{_LATIN}-]*[{_LATIN}])?"
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|[01]?[0-9][0-9]?)"
+EMAIL = re.compile(
+    rf"(?:\b|(?<=[^\W\u0000-\u024f])){_ATOM}(?:\.{_ATOM})*@(?:(?:{_NAME}\.)+{_NAME}|"
+    rf"\[(?:{_OCTET}\.){{3}}(?:{_OCTET}|[A-Za-z0-9-]*[A-Za-z0-9]:)])"
+)
+
+
 def privacy(text: str) -> dict[str, float | None]:
     """The patterns over the whole text, without any sieve."""
     from ipaddress import AddressValueError, IPv4Address
 
-    from stages.rules.privacy import EMAIL, IP, PHONE, SECRET
+    from stages.rules.privacy import IP, KEY, PHONE
 
     def public(text: str) -> bool:
         try:
@@ -328,8 +338,16 @@ def privacy(text: str) -> dict[str, float | None]:
     raw = text.encode("utf-8", "surrogatepass")
     taken = [(len(text[: m.start()].encode()), len(text[: m.end()].encode())) for m in EMAIL.finditer(text)]
     counts = [len(taken)]
-    for pattern in (IP, PHONE, SECRET):
+    line = rb"PRIVATE KEY(?: BLOCK)?-----"
+    block = rb"-----BEGIN [A-Z ]*" + line + rb"(?P<key>(?:(?!-----)[\s\S])+)-----+END [A-Z ]*" + line
+    for pattern in (IP, PHONE, re.compile(KEY.pattern + b"|" + block)):
         found = [m for m in pattern.finditer(raw) if pattern is not IP or public(m.group().decode())]
+        keys = [m.groupdict().get("key") or b"key" for m in found]
+        found = [
+            m
+            for m, key in zip(found, keys, strict=True)
+            if len(key.split()) == 1 or len(key) >= 12 * len(key.split()) > 0
+        ]
         spans = [m.span() for m in found if all(m.end() <= a or m.start() >= b for a, b in taken)]
         counts.append(len(spans))
         taken += spans

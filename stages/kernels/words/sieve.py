@@ -89,7 +89,7 @@ def _first_dot(data, i, start, stop):  # type: ignore[no-untyped-def]
         return False
     dots = 0
     k = i
-    while k < stop and (data[k] == 46 or 48 <= data[k] <= 57):
+    while k < stop and dots < 3 and (data[k] == 46 or 48 <= data[k] <= 57):
         dots += data[k] == 46
         k += 1
     return dots >= 3
