@@ -38,7 +38,7 @@ MIN_CHARACTERS = 8
 MAX_PAGES = 2000
 MAX_CHARACTERS = 200_000
 MAX_OBJECTS = 300_000
-VERSION = 4
+VERSION = 5
 END_MARK = b"%%EOF"
 LOOK_FOR_END = 8 << 10
 """Bytes at the end of a file in which its end mark stands; web servers append some, beside zeros and white space."""
@@ -142,6 +142,7 @@ class _Characters(Characters):
         self.left, self.right, self.bottom, self.top = (ctypes.c_double() for _ in range(4))
         self.pointers = [ctypes.byref(one) for one in (self.left, self.right, self.bottom, self.top)]
         self.loose = raw.FS_RECTF()
+        self.matrix = raw.FS_MATRIX()
         self.num = min(raw.FPDFText_CountChars(handle), MAX_CHARACTERS)
 
     def codes(self) -> list[int]:
@@ -168,7 +169,19 @@ class _Characters(Characters):
         return box if math.isfinite(sum(box)) else None
 
     def size(self, index: int) -> float:
-        return float(self.raw.FPDFText_GetFontSize(self.handle, index))
+        """That of its font as it is seen: files state one, or as well a size of 1 that the page scales."""
+        size = float(self.raw.FPDFText_GetFontSize(self.handle, index))
+        if not self.raw.FPDFText_GetMatrix(self.handle, index, ctypes.byref(self.matrix)):
+            return size
+        scale = math.hypot(self.matrix.c, self.matrix.d)
+        return size * scale if math.isfinite(scale) and scale > 0 else size
+
+    def origin(self, index: int) -> tuple[float, float]:
+        """Where its baseline begins."""
+        x, y, *_ = self.pointers
+        if not self.raw.FPDFText_GetCharOrigin(self.handle, index, x, y):
+            return 0.0, 0.0
+        return self.left.value, self.height - self.right.value
 
     def angle(self, index: int) -> float:
         """Radians by which it is turned, clockwise."""

@@ -25,15 +25,20 @@ from stages.extraction.pdf_right_to_left import Glyph, pieces_of, runs_right_to_
 WIDE_GAP = 1.4
 """Widths of an em between two characters of one line from which they are of different columns, or cells."""
 RAISED = 0.86
-"""Size of a digit against its line's up to which it may be raised: a power behind a digit or a letter that stands alone,
-the mark of a note elsewhere. Browsers write .83."""
+"""Size of a digit against its line's up to which it may be raised: a power behind a digit, a letter that stands alone or
+a metre, the mark of a note elsewhere. Browsers write .83."""
+LIFTED = 0.15
+"""Widths of an em over the character before it from which what is small is raised."""
 TURNED = math.radians(20)
 """From a whole quarter up to which text counts as turned by it; what is turned otherwise is read as if it were not."""
 VERTICAL = 4
 """Characters of a column from which it is vertical writing."""
 HALF = -1
 """In the place of the first half of a character that comes as two."""
-_BASE = re.compile(r"(?:\d|(?<![^\W\d_])[^\W\d_])$")
+_BASE = re.compile(r"(?:\d|(?<![^\W\d_])(?:[^\W\d_]|[cdkmnµ]m))$")
+_SIGNS = frozenset(map(ord, "-+\u2212\u2013"))
+_RAISABLE = _SIGNS | frozenset(map(ord, "0123456789,;[(*"))
+"""What is asked whether it is raised: digits, and what stands before and between them in marks and powers."""
 _LINE_ENDS = (10, 13, 0)
 _HYPHENS = (2, 0xFFFE, 0xAD)
 """What PDFium has in the place of a hyphen at the end of a line."""
@@ -49,6 +54,7 @@ class Characters(Protocol):
     def box(self, index: int) -> Box | None: ...
     def room(self, index: int) -> Box | None: ...
     def size(self, index: int) -> float: ...
+    def origin(self, index: int) -> tuple[float, float]: ...
     def angle(self, index: int) -> float: ...
 
 
@@ -121,7 +127,7 @@ def _forwards(characters: Characters, codes: list[int], indices: range | list[in
     found: list[tuple[Line, int]] = []
     line: Line | None = None
     ended: Line | None = None
-    quarter = 0
+    quarter = base = 0
     raised = is_spaced = False
     for index in indices:
         code = codes[index]
@@ -157,18 +163,33 @@ def _forwards(characters: Characters, codes: list[int], indices: range | list[in
         if line is None:
             line = Line(chr(code), x0, y0, x1, y1, _size(characters, index))
             found.append((line, quarter))
+            raised, base = False, index
             continue
-        if 48 <= code < 58 and not line.text.endswith(" "):
-            small = characters.size(index) < RAISED * line.size
-            if small and not raised and y1 < line.y1 - 0.15 * line.size:
-                line.text += "^" if _BASE.search(line.text) else " "
-            raised = small
-        else:
-            raised = False
+        was_raised, raised = raised, code in _RAISABLE and _is_raised(characters, index, base, line.size, quarter)
+        if not raised:
+            base = index
+        elif not was_raised:
+            line.text += _before_raised(line.text, code)
         line.text += chr(code)
         line.x0, line.x1 = min(line.x0, x0), max(line.x1, x1)
         line.y0, line.y1 = min(line.y0, y0), max(line.y1, y1)
     return found
+
+
+def _is_raised(characters: Characters, index: int, base: int, size: float, quarter: int) -> bool:
+    """Whether a character is smaller than those of its line, and stands higher than another."""
+    if characters.size(index) >= RAISED * size:
+        return False
+    (x, y), (base_x, base_y) = characters.origin(index), characters.origin(base)
+    height, base_height = _turned((x, x, y, y), quarter)[2], _turned((base_x, base_x, base_y, base_y), quarter)[2]
+    return height < base_height - LIFTED * size
+
+
+def _before_raised(text: str, code: int) -> str:
+    """What stands between a text and a raised character: ^ before a power; a space before the number of a note."""
+    if text.endswith(" ") or not (code in _SIGNS or 48 <= code < 58):
+        return ""
+    return "^" if _BASE.search(text) else "" if code in _SIGNS else " "
 
 
 def _size(characters: Characters, index: int) -> float:
@@ -184,9 +205,9 @@ def _is_apart(line: Line, x0: float, y0: float, y1: float) -> bool:
 
 
 def _is_behind(line: Line, box: Box) -> bool:
-    """Whether a character goes on where a line was said to end."""
+    """Whether a character goes on where a line was said to end, a comma or what is raised behind low letters too."""
     x0, _, y0, y1 = box
-    shared = min(line.y1, y1) - max(line.y0, y0)
+    shared = min(line.y1 + 0.2 * line.size, y1) - max(min(line.y0, line.y1 - 0.7 * line.size), y0)
     return -0.3 * line.size < x0 - line.x1 < WIDE_GAP * line.size and shared > 0.5 * (y1 - y0) > 0
 
 
@@ -204,8 +225,8 @@ def _goes_down(line: Line, code: int, box: Box) -> bool:
 
 def _both_ways(characters: Characters, codes: list[int], runs_left: bool) -> Iterator[tuple[Line, int]]:
     """Lines of a page on which some run from right to left."""
-    for indices in _stretches(codes):
-        if not any(runs_right_to_left(codes[index]) for index in indices):
+    for indices, goes_left in _stretches(codes):
+        if not goes_left:
             yield from _forwards(characters, codes, indices)
             continue
         for strip, quarter, is_hyphened in _strips(characters, codes, indices):
@@ -215,17 +236,19 @@ def _both_ways(characters: Characters, codes: list[int], runs_left: bool) -> Ite
                 yield Line(text + "\u00ad" * is_hyphened, x0, y0, x1, y1, glyphs[0].size), quarter
 
 
-def _stretches(codes: list[int]) -> Iterator[list[int]]:
-    """The characters between line ends."""
-    indices: list[int] = []
-    for index, code in enumerate(codes):
-        if code not in _LINE_ENDS:
-            indices.append(index)
-        elif indices:
-            yield indices
-            indices = []
-    if indices:
-        yield indices
+def _stretches(codes: list[int]) -> Iterator[tuple[list[int], bool]]:
+    """Lines of which something runs from right to left, each alone, and what stands between two of them."""
+    between: list[int] = []
+    first = 0
+    for stop in [index for index, code in enumerate(codes) if code in _LINE_ENDS] + [len(codes)]:
+        if any(runs_right_to_left(codes[index]) for index in range(first, stop)):
+            yield between, False
+            yield list(range(first, stop)), True
+            between = []
+        else:
+            between += range(first, min(stop + 1, len(codes)))
+        first = stop + 1
+    yield between, False
 
 
 def _strips(characters: Characters, codes: list[int], indices: list[int]) -> Iterator[tuple[list[Glyph], int, bool]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 import zlib
 
 import pytest
@@ -32,6 +33,9 @@ class Set:
 
     def size(self, index: int) -> float:
         return 8.3 if index in self.raised else 10.0
+
+    def origin(self, index: int) -> tuple[float, float]:
+        return self.found[index][2][0], self.found[index][1][3]
 
     def angle(self, index: int) -> float:
         return self.found[index][3]
@@ -175,6 +179,60 @@ def test_raised_digits_are_powers_and_marks_and_end_no_line() -> None:
     page = with_raised("about 10^12 and x^2 of H2O, see note^14. Area m^2")
     (line,) = lines_of(page)
     assert line.text == "about 10^12 and x^2 of H2O, see note 14. Area m^2"
+
+
+def test_raised_digits_and_lines_with_letters_from_the_right_share_a_page() -> None:
+    page = with_raised("about 10^12 and x^2 of it").line("", 0, 0).line("םולש םלוע", 50, 130)
+    assert [line.text for line in lines_of(page)] == ["about 10^12 and x^2 of it", "עולם שלום"]
+
+
+def drawn(content: str) -> bytes:
+    """A PDF of one page with this content."""
+    packed = zlib.compress(content.encode("latin-1"))
+    objects = (
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 600]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>",
+        b"<</Length %d/Filter/FlateDecode>>stream\n%b\nendstream" % (len(packed), packed),
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>",
+    )
+    body = b"".join(b"%d 0 obj%b\nendobj\n" % (number, one) for number, one in enumerate(objects, 1))
+    return b"%PDF-1.4\n" + body + b"trailer<</Size 6/Root 1 0 R>>\n%%EOF\n"
+
+
+@pytest.mark.parametrize(
+    ("marked", "text"),
+    [
+        ("paging <12> and <13> of them", "paging 12 and 13 of them"),
+        ("of 10^12^ and 10^-3^ kg", "of 10^12 and 10^-3 kg"),
+        ("x^2^, x^-1^, 5 km^2^ and m^3^/s^2^ here", "x^2, x^-1, 5 km^2 and m^3/s^2 here"),
+        ("as said^[4]^ by him^1,2^ and her.^3^ Next", "as said[4] by him 1,2 and her. 3 Next"),
+        ("of ^235^U and ^14^C, Ca^2+^ and Cl^-^ too", "of 235U and 14C, Ca 2+ and Cl- too"),
+    ],
+)
+@pytest.mark.parametrize("small", [7, 8.3])
+def test_what_is_small_is_raised_where_it_stands_higher(marked: str, text: str, small: float) -> None:
+    """Between < and > it is small; between two ^, small and raised."""
+    parts = ["BT /F1 10 Tf 50 500 Td"]
+    is_small = is_raised = False
+    for part in re.split(r"([<>^])", marked):
+        is_small = part == "<" or (is_small and part != ">")
+        is_raised ^= part == "^"
+        if part and part not in "<>^":
+            parts.append(f"/F1 {small if is_small or is_raised else 10} Tf {4 * is_raised} Ts ({part}) Tj")
+    assert text_by_pdfium(drawn("\n".join([*parts, "ET"]))) == text
+
+
+@pytest.mark.parametrize("scale", [1, 0.75, 12, 0.01])
+def test_sizes_are_those_that_are_seen(scale: float) -> None:
+    """Many makers write a size of 1 and scale it, browsers three quarters of a larger one."""
+    size = 12 / scale
+    shown = "\n".join(
+        f"BT /F1 {size} Tf {scale} 0 0 {scale} 50 {500 - 14 * n} Tm ({text}) Tj ET"
+        for n, text in enumerate([PROSE[0]] * 3)
+    )
+    far = f"BT /F1 {size} Tf {scale} 0 0 {scale} 50 440 Tm (Another paragraph.) Tj ET"
+    assert text_by_pdfium(drawn(f"{shown}\n{far}")).split("\n") == [" ".join([PROSE[0]] * 3), "", "Another paragraph."]
 
 
 # Turned pages, through PDFium
