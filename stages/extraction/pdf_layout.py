@@ -21,6 +21,8 @@ from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
+
 SOFT_HYPHEN = "\u00ad"
 HYPHENS = "-\u2010" + SOFT_HYPHEN
 LIGATURES = str.maketrans(
@@ -36,6 +38,8 @@ NARROW = 9.0
 """Widths of an em below which lines fill no column of prose: rows of a small table, items of a list, lines of code."""
 BACK = 0.08
 """Share of lines that may jump up in their column before the order of the content is given up."""
+NEAR = 400
+"""Lines above and below that say how wide a line's column is: pages of thousands are maps and tables of single figures."""
 PROSE = 24
 """Characters of a line, at the median, from which two columns side by side are prose and no table."""
 _NUMBER = re.compile(
@@ -254,12 +258,29 @@ def _rows(lines: list[Line], notes: set[int]) -> list[_Row]:
             last.line = Line(last.text, last.line.x0, last.line.y0, line.x1, max(last.line.y1, line.y1), line.size)
         else:
             rows.append(_Row(text, line, 0.0, id(line) in notes))
-    for row in rows:
-        near = [one.line for one in rows if abs(one.line.y0 - row.line.y0) < 300 and _overlap(one.line, row.line) > 0.5]
-        near = near or [row.line]  # of no width
-        ends = sorted(one.x1 for one in near)
-        row.width = ends[int(0.9 * (len(ends) - 1))] - min(row.line.x0, sorted(one.x0 for one in near)[len(near) // 10])
+    for row, width in zip(rows, _column_widths([row.line for row in rows]), strict=True):
+        row.width = width
     return rows
+
+
+def _column_widths(lines: list[Line]) -> list[float]:
+    """The widths of the columns in which lines stand: of those over and under each, nine tenths, the nearest `NEAR`."""
+    places = np.array([(line.x0, line.x1, line.y0) for line in lines]).reshape(-1, 3)
+    order = np.argsort(places[:, 2], kind="stable")
+    x0, x1, y0 = places[order].T
+    widths = np.zeros(len(lines))
+    for at in range(len(lines)):
+        some = slice(max(0, at - NEAR), at + NEAR + 1)
+        narrower = np.minimum(x1[some] - x0[some], x1[at] - x0[at])
+        shared = np.minimum(x1[some], x1[at]) - np.maximum(x0[some], x0[at])
+        near = (np.abs(y0[some] - y0[at]) < 300) & (narrower > 0) & (shared > 0.5 * narrower)
+        num = int(near.sum())
+        if not num:  # of no width
+            widths[order[at]] = x1[at] - x0[at]
+            continue
+        ends, starts = np.sort(x1[some][near]), np.sort(x0[some][near])
+        widths[order[at]] = ends[int(0.9 * (num - 1))] - min(x0[at], starts[num // 10])
+    return [float(width) for width in widths]
 
 
 def _beside(a: Line, b: Line) -> bool:

@@ -20,6 +20,7 @@ a line that is all of another script is read from the left wherever it stands.
 
 from __future__ import annotations
 
+import bisect
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from functools import lru_cache
 
 SPACE, LEAST_SPACE = 0.17, 0.05
 """Height of a line of which a gap between two characters is a space; and one in which the document has one."""
+NEIGHBOURS = 8
+"""Letters to either side of a mark that are asked whether it stands over them."""
 _CONTROLS = dict.fromkeys([0x200E, 0x200F, 0x061C, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 _SEPARATORS = ",.:/"
 _SIGNS = "-+"
@@ -61,7 +64,7 @@ def pieces_of(glyphs: Sequence[Glyph], wide_gap: float, on_such_a_page: bool = F
         on_such_a_page: most letters of its page run from right to left.
         wide_gap: widths of an em from which what stands behind a gap is of another column, or cell.
     """
-    spaces = [(glyph.x0 + glyph.x1) / 2 for glyph in glyphs if glyph.text == " "]
+    spaces = sorted((glyph.x0 + glyph.x1) / 2 for glyph in glyphs if glyph.text == " ")
     glyphs = [glyph for glyph in glyphs if glyph.text != " "]
     height = max((glyph.height for glyph in glyphs), default=1.0)
     units = sorted(_with_marks(_units(glyphs)), key=lambda unit: (unit[1][0].x0 + unit[1][0].x1) / 2)
@@ -72,7 +75,7 @@ def pieces_of(glyphs: Sequence[Glyph], wide_gap: float, on_such_a_page: bool = F
         gap = first.x0 - end
         if not parts or gap > wide_gap * height / 1.2:
             parts.append([])
-        elif gap > SPACE * height or (gap > LEAST_SPACE * height and any(end <= x <= first.x0 for x in spaces)):
+        elif gap > SPACE * height or (gap > LEAST_SPACE * height and _is_between(spaces, end, first.x0)):
             parts[-1].append((" ", []))
         end = max(end, first.x1) if parts[-1] else first.x1
         parts[-1].append((text, members))
@@ -82,6 +85,12 @@ def pieces_of(glyphs: Sequence[Glyph], wide_gap: float, on_such_a_page: bool = F
     ]
     whole = "".join(glyph.text for glyph in glyphs)
     return found[::-1] if _is_right_to_left(whole, on_such_a_page) else found
+
+
+def _is_between(places: list[float], start: float, stop: float) -> bool:
+    """Whether one of some rising places is from start to stop."""
+    at = bisect.bisect_left(places, start)
+    return at < len(places) and places[at] <= stop
 
 
 def as_read(seen: Sequence[str], on_such_a_page: bool = False) -> str:
@@ -233,15 +242,22 @@ def _with_marks(units: list[tuple[str, list[Glyph]]]) -> list[tuple[str, list[Gl
     """Units with the marks that stand over or under them behind them."""
     bases = [(text, members) for text, members in units if not unicodedata.combining(text[0])]
     marks = [(text, members) for text, members in units if unicodedata.combining(text[0])]
+    if not bases:
+        return [("".join(text for text, _ in marks), marks[0][1])] if marks else []
+    order = sorted(range(len(bases)), key=lambda index: _middle(bases[index][1]))
+    middles = [_middle(bases[index][1]) for index in order]
+    found = [[text] for text, _ in bases]
     for text, members in marks:
-        middle = (members[0].x0 + members[0].x1) / 2
-        near = min(
-            range(len(bases)),
-            key=lambda index: max(bases[index][1][0].x0 - middle, middle - bases[index][1][0].x1, 0.0),
-            default=None,
-        )
-        if near is None:
-            bases.append((text, members))
-        else:
-            bases[near] = (bases[near][0] + text, bases[near][1])
-    return bases
+        middle = _middle(members)
+        at = bisect.bisect(middles, middle)
+
+        def away(index: int, middle: float = middle) -> tuple[float, int]:
+            base = bases[index][1][0]
+            return max(base.x0 - middle, middle - base.x1, 0.0), index
+
+        found[min(order[max(0, at - NEIGHBOURS) : at + NEIGHBOURS], key=away)].append(text)
+    return [("".join(texts), members) for texts, (_, members) in zip(found, bases, strict=True)]
+
+
+def _middle(members: list[Glyph]) -> float:
+    return (members[0].x0 + members[0].x1) / 2

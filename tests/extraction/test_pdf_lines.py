@@ -235,6 +235,23 @@ def test_sizes_are_those_that_are_seen(scale: float) -> None:
     assert text_by_pdfium(drawn(f"{shown}\n{far}")).split("\n") == [" ".join([PROSE[0]] * 3), "", "Another paragraph."]
 
 
+def test_a_page_of_thousands_of_scattered_figures_is_laid_out_at_once() -> None:
+    """A map or a plot; took a step for every two."""
+    draw = random.Random(1)
+    places = [(draw.uniform(0, 600), draw.uniform(0, 800), draw.choice([8, 10])) for _ in range(20_000)]
+    lines = [Line(f"n{n}", x, y, x + 5, y + 7, size) for n, (x, y, size) in enumerate(places)]
+    assert sorted(text_of([lines]).split()) == sorted(line.text for line in lines)
+
+
+def test_thousands_of_marks_stand_with_their_letters() -> None:
+    seen = "בָ" * 10_000
+    page = Set()
+    for n, char in enumerate(seen):
+        x = 6 * (n // 2)
+        page.found.append((ord(char), (x + 1, x + 5, 93, 100), (x, x + 6, 91, 103), 0.0))
+    assert [line.text for line in lines_of(page)] == [seen]
+
+
 # Turned pages, through PDFium
 
 PROSE = [
