@@ -50,6 +50,34 @@ PAGES = [*sorted((ROOT / "docs").rglob("*.md")), *(ROOT / name for name in ("REA
 PAGES += [ROOT / "examples" / "README.md"]
 
 
+SOURCES = sorted(path for room in ("pipeline", "stages", "tools") for path in (ROOT / room).rglob("*.py"))
+PAST = ROOT / "docs" / "log.md"
+"""What it names stood on its day."""
+
+
+def module(name: str) -> Path | None:
+    """The file or folder of a dotted name; None where there is none."""
+    path = ROOT.joinpath(*name.split("."))
+    return next((one for one in (path.with_suffix(".py"), path) if one.exists()), None)
+
+
+@pytest.mark.parametrize("path", [*PAGES, *SOURCES], ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_and_modules_that_a_page_or_a_docstring_names_exist(path: Path) -> None:
+    if path == PAST:
+        return
+    text = path.read_text(encoding="utf-8")
+    files = re.findall(r"`((?:stages|pipeline|tests|tools|benchmarks|cluster)/[\w/.-]+\.(?:py|md|sh|yaml))`", text)
+    assert [name for name in files if "NAME" not in name and not (ROOT / name).exists()] == []
+    names = re.findall(r"`((?:stages|pipeline|tools|benchmarks)(?:\.\w+)+)`", text)
+    for name in names:
+        before, _, last = name.rpartition(".")
+        found = module(name) or module(before) or module(before.rpartition(".")[0])
+        assert found is not None, name
+        if module(name) is None:  # something of a module, or of a class in it
+            source = found / "__init__.py" if found.is_dir() else found
+            assert re.search(rf"\b{last}\b", source.read_text(encoding="utf-8")), name
+
+
 def prose(path: Path) -> str:
     """A page without its blocks of code, in which brackets are no links and # begins no heading."""
     return re.sub(r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)

@@ -26,7 +26,7 @@ the view `c4_cleaned` of `kept`. Definitions are those of datatrove 0.10.1, its 
 (`stages.kernels.words.word_sentences`); but for three deliberate differences: braces of formulas are no sign of code
 (`stages.kernels.words.formulas`; text of 2019 had lost its TeX); columns count the whole page, where the reference
 stops at the first line that fails it (so a page with a bracket has all its lines counted); and letters beyond ASCII
-have no other case (the Kelvin sign is no k). The paper's list of bad words is `stages.rules.bad_words`.
+have no other case (the Kelvin sign is no k). Lists of bad words are `stages.rules.word_lists`.
 
 Price: one pass over the bytes for both families.
 """

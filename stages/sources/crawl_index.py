@@ -224,7 +224,7 @@ def _json_row(line: bytes, seen: set[str]) -> tuple[Any, ...]:
 
 def _says(value: Any) -> bool:
     """Whether a field says anything: 0 does, the place of a file's first record."""
-    return value is not None and value is not False and value not in ("", [])
+    return value is not None and value is not False and value not in ("", [], {})
 
 
 def _legend(line: bytes, needed: Sequence[str]) -> Callable[[bytes], Any]:
