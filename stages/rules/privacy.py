@@ -15,8 +15,8 @@ longer row (`1.2.3.4.5`, a version, a section, an object identifier) are no IP a
 (`/path?mail=a@b.c`) begins behind its path, and one of which nothing is left so (`/@joe.example`, a user's page) is
 none; `react@18.2.0` and `logo@2x.png` are none; a number in parentheses behind a country code is one telephone number.
 What looks like a key and is words is none: keys that OpenAI's prefix begins have capitals and digits
-(`/sk-proj-a-title-of-many-words`), `xoxo-` goes on with a digit, and between the two lines of a private key stands no
-third, and no prose (words of `_BLOCK_WORD` bytes at the mean).
+(`/sk-proj-a-title-of-many-words`), Slack's have digits (`xoxb-your-token-here`), `xoxo-` goes on with one; and between
+the two lines of a private key stands no third, and no prose (words of `_BLOCK_WORD` bytes at the mean).
 Services: AWS, GitHub, Google, Slack, Stripe, OpenAI, Anthropic, Hugging Face. No rule: a page is not dropped for an
 address.
 
@@ -73,7 +73,7 @@ PHONE = re.compile(
 )
 KEY = re.compile(
     rb"(?<!\w)(?:A[KS]IA[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{35}|gh[pousr]_[0-9A-Za-z]{36,}"
-    rb"|xox(?:[abepr]-[0-9A-Za-z]|[os]-\d)[0-9A-Za-z-]{9,}"
+    rb"|xox(?:[abepr]-(?=[A-Za-z-]{0,60}\d)|[os]-(?=\d))[0-9A-Za-z-]{10,}"
     rb"|[rs]k_live_[0-9A-Za-z]{24,}|github_pat_[0-9A-Za-z]{22}_[0-9A-Za-z]{59}|hf_[0-9A-Za-z]{34}"
     rb"|sk-(?:(?:(?:proj|svcacct|admin)-(?=[0-9a-z_-]{0,200}[A-Z])(?=[A-Za-z_-]{0,200}[0-9])|ant-[a-z]{1,20}\d+-)"
     rb"[0-9A-Za-z_-]{40,}|[0-9A-Za-z]{48}))(?!\w)"

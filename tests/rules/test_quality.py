@@ -259,7 +259,10 @@ def spans_of(text: str) -> list[tuple[str, str]]:
             "/sk-proj-a-title-of-very-many-words-that-is-no-key.html sk-admin-dashboard-template-for-bootstrap-five",
             [],
         ),
-        ("sk-ant-colony-simulation-library-for-teaching-young-people-about-ants xoxo-hugs-and-kisses", []),
+        (
+            "sk-ant-colony-simulation-library-for-teaching-people-about-ants xoxo-hugs-and-kisses xoxb-your-token-here",
+            [],
+        ),
         ("xoxs-12345678-12345678", [("xoxs-12345678-12345678", "secret")]),
         ("xoxb-" + "1a" * 400 + "!", [("xoxb-" + "1a" * 400, "secret")]),
         ("begins with -----BEGIN PRIVATE KEY----- and ends with -----END PRIVATE KEY-----", []),
