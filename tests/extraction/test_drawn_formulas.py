@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
 import pytest
 
+from stages.extraction import visible_text
+from stages.extraction.scanning import Scanner
+from stages.kernels.columns.ragged import text_buffers
+from stages.kernels.html import layout
 from tests.extraction.test_structure import text_of
 
 
@@ -271,3 +276,22 @@ def test_a_formula_at_the_end_of_a_block_is_not_that_of_the_next() -> None:
 def test_what_only_begins_like_a_source_gives_no_part_of_a_character(page: str) -> None:
     for text in ("é" * 12, "e" + "é" * 12, "日" * 12, "e日" * 6, "ee" + "日" * 12):
         assert text_of(page.format(text)) == "So holds"
+
+
+@pytest.mark.parametrize(
+    "page", [r"<span class=math>\(</span>", r"<p><span class=math>\[</span> 1", r"<math-field>\(</math-field>"]
+)
+def test_a_delimiter_at_the_beginning_of_a_page_is_one_whatever_page_stands_before(page: str) -> None:
+    alone = text_of(page)
+    assert not alone.startswith("$")
+    for before in ("", "a", "a\\"):
+        texts = visible_text(pa.array([before.encode(), page.encode()], pa.large_binary())).text.to_pylist()
+        assert texts[1] == alone
+
+
+def test_what_is_drawn_beside_a_formula_changes_no_element_of_the_page() -> None:
+    """A symbol below the others, where no element of the formula is open: nothing is noted for the one it stands in."""
+    inside = node("math", node("mi", use("1D465"))) + node("mi", use("1D466"), "1,-2")
+    page = f"<ul><li>a<li><mjx-container jax=SVG><svg>{inside}</svg></mjx-container> b</ul>"
+    scanned = Scanner().scan(*text_buffers(pa.array([page.encode()], pa.large_binary())), 0, 1)
+    assert not scanned.nodes[layout.CLASS_AT, : scanned.num_nodes].any()

@@ -255,9 +255,11 @@ def begin_node(data, pos, after, h, kind, K, now, is_svg, W, T, nodes, base):  #
     add_math_node(data, nodes, base, K, max(0, now), kind, W, T, 0)
     nodes[M_FLAGS, base + K] |= NO_LINE if kind == MFRAC else 0
     nodes[M_OPEN, base + K] = 0
-    if K > 0 and nodes[M_INDEX, base + K] == 0 and h in _ABOVE:
+    if now < 0:  # the formula itself, or what stands beside it
+        return
+    if nodes[M_INDEX, base + K] == 0 and h in _ABOVE:
         nodes[M_OPEN, base + now] = OVER_FIRST
-    elif K > 0 and is_svg and nodes[M_INDEX, base + K] == 1 and stands_below(data, pos, after):
+    elif is_svg and nodes[M_INDEX, base + K] == 1 and stands_below(data, pos, after):
         nodes[M_OPEN, base + now] = LOWER_FIRST
 
 

@@ -277,9 +277,10 @@ def formula_image(data, found, kinds, T, W, nodes, out, o):  # type: ignore[no-u
 
 
 @inline_kernel
-def opens_formula(out, i):  # type: ignore[no-untyped-def]
-    """Whether the backslash at ``i`` begins ``\\(`` or ``\\[``, behind the number of an equation for example; ``\\\\[2pt]`` does not."""
-    return (out[i + 1] == 40 or out[i + 1] == 91) and out[i - 1] != 92
+def opens_formula(out, i, start):  # type: ignore[no-untyped-def]
+    """Whether the backslash at ``i`` begins ``\\(`` or ``\\[``, behind the number of an equation for example; ``\\\\[2pt]`` does not.
+    Nothing before ``start`` is looked at."""
+    return (out[i + 1] == 40 or out[i + 1] == 91) and (i == start or out[i - 1] != 92)
 
 
 @inline_kernel
@@ -294,7 +295,7 @@ def end_tex(W, out, o, sure, display):  # type: ignore[no-untyped-def]
     if start >= stop or begins_with_delimiter(out, start, stop) or W[s.MATH_TO] > start:
         return o
     for i in range(start, stop):
-        if out[i] == 36 or (i + 1 < stop and out[i] == 92 and opens_formula(out, i)):
+        if out[i] == 36 or (i + 1 < stop and out[i] == 92 and opens_formula(out, i, start)):
             return o
     if not sure and not tex.looks_like_tex(out, start, stop):
         return o
