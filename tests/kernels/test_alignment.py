@@ -129,6 +129,21 @@ def test_alignments_equal_their_twin(data: st.DataObject) -> None:
     assert aligner.runs(fold_words(*buffers), buffers[1]).tolist() == expected, "nothing stays of the last batch"
 
 
+def test_a_companion_does_not_go_on_in_the_next_page() -> None:
+    """It begins with the words of its sequence, which are the last of a page; the next page has the rest of it."""
+    sequence = ["what", "is", "the", "capital", "of", "the", "old", "country", "by", "the", "sea"]
+    companion = [*sequence, "a", "port"]
+    known = fold_words(*text_buffers(pa.array([" ".join(sequence), " ".join(companion)], pa.large_string())))
+    tokens = (known.hashes_W >> np.uint64(32)).astype(np.uint32)
+    index = build(tokens, known.offsets_D1, np.array([True, False]), np.array([[1, 2], [0, 0]], np.int32))
+    pages = ["so " + " ".join(sequence), "a port", " ".join(sequence)]
+    buffers = text_buffers(pa.array(pages, pa.large_string()))
+    found = Aligner(index).runs(fold_words(*buffers), buffers[1])
+    twin = [slow.runs(page, [sequence, companion], [True, False], [(1, 2), (0, 0)]) for page in pages]
+    assert found.tolist() == [[d, *run] for d, runs in enumerate(twin) for run in runs]
+    assert found[:, :2].tolist() == [[0, 0], [2, 0]]
+
+
 def test_many_seeds_and_long_pages_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     """A page of one phrase over and over has more hits than words, and grows the scratch memory."""
     sequences = ["the mill stood by the river and the people of the mill stood by the river"] * 40

@@ -383,7 +383,7 @@ def _finish(  # type: ignore[no-untyped-def]
             t0, t1 = np.int64(starts_S1[c]), np.int64(starts_S1[c + 1])
             place = _find(tokens_T[t0:t1], words, high, highest)
             if place < 0:
-                place = _find(tokens_T[t0:t1], words, lowest, low + (t1 - t0))
+                place = _find(tokens_T[t0:t1], words, lowest, min(np.int64(len(words)), low + (t1 - t0)))
             if place >= 0 and t1 > t0:
                 if found < len(runs_R7):
                     runs_R7[found, 0], runs_R7[found, 1], runs_R7[found, 2] = d, c, alignment
