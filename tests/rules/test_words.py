@@ -54,6 +54,15 @@ def test_words_of_long_lists_are_all_found() -> None:
     assert counts.tolist() == [[1_500, 500], [0, 0]]
 
 
+@pytest.mark.parametrize("long", ["ẞ", "\u212a", "\u212b", "\u2126"], ids=["sharp s", "kelvin", "angstrom", "ohm"])
+def test_capitals_of_more_bytes_than_their_small_letters_count_as_those(long: str) -> None:
+    """Up to words of 16 bytes in small letters, which have up to 48 in capitals, and longer ones in the automaton."""
+    for word in (long * 5, long + "a" * (16 - len(long.lower().encode())), "ab" + long, long + "a" * 16):
+        texts = pa.array([word, f"a {word}, {word.lower()} {word}a", "-" * 63 + word], pa.large_string())
+        counts = count_phrases(*text_buffers(texts), build_phrases([[word.lower()]]))
+        assert counts[:, 0].tolist() == [1, 2, 1]
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     st.lists(st.text("abA_ -.色é", min_size=1, max_size=5).filter(lambda word: word.strip()), min_size=1, max_size=6),

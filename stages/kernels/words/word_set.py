@@ -28,6 +28,7 @@ from stages.kernels.words.holders import Holders, count_phrase, holders
 from stages.kernels.words.words import FIRST_BYTES, SECOND_BYTES, fold, part
 
 MAX_BYTES = 16
+_MOST_BYTES = 3 * MAX_BYTES  # of a word whose capitals have more bytes than its small letters
 _SEED = np.uint64(0x9E3779B97F4A7C15)
 _ONE = np.uint64(1)
 _SIX = np.uint64(6)
@@ -186,22 +187,29 @@ def _find(data, base, num_words, planes_BK, lower, hashes_T, bounds, slots):  # 
         start, stop = np.int64(bounds[2 * w]), np.int64(bounds[2 * w + 1])
         size = stop - start
         if size > MAX_BYTES:
-            continue
-        if base + start <= last_sixteen:
+            if size > _MOST_BYTES or not _has_long_capital(planes_BK, start, size):
+                continue
+            first = second = _TOP_BITS
+        elif base + start <= last_sixteen:
             first = load_8(data, base + start) & FIRST_BYTES[size]
             second = load_8(data, base + start + 8) & SECOND_BYTES[size]
         else:
             first = part(data, base + start, base + stop)
             second = part(data, base + start + 8, base + stop)
-        if (first | second) & _TOP_BITS:
-            capitals = window(planes_BK, bitmaps.UPPER, start) & first_bits(size)
-            if capitals & ~(window(planes_BK, bitmaps.STARTS, start) >> _ONE):  # one of several bytes
-                first, second, short = _small_points(data, base + start, base + stop, lower)
-                if not short:
-                    continue
+        if (first | second) & _TOP_BITS and _has_long_capital(planes_BK, start, size):
+            first, second, short = _small_points(data, base + start, base + stop, lower)
+            if not short:
+                continue
         h = _hash(_small(first), _small(second))
         one, two = h >> _ONE & last_slot, h >> _HALF & last_slot
         slot = two if hashes_T[two] == h else one
         slots[found] = slot
         found += np.uint64(hashes_T[slot] == h)
     return np.int64(found)
+
+
+@lean_inline_kernel
+def _has_long_capital(planes_BK, start, size):  # type: ignore[no-untyped-def]
+    """Whether a word of at most 64 bytes has a capital of several bytes."""
+    capitals = window(planes_BK, bitmaps.UPPER, start) & first_bits(size)
+    return capitals & ~(window(planes_BK, bitmaps.STARTS, start) >> _ONE) != np.uint64(0)
