@@ -199,11 +199,8 @@ def _planes(data, offsets, classes, tail, flags, planes_BK):  # type: ignore[no-
         while blank:
             p = lowest(blank)
             blank &= blank - _ONE
-            planes_BK[block, SPACE] |= _ONE << np.uint64(p)
-            k = p + 1
-            while k < 128 and first + k < end and data[first + k] & 0xC0 == 0x80:
+            for k in range(p, p + (2 if data[first + p] < 0xE0 else 3)):  # white space has no more bytes
                 planes_BK[block + (k >> 6), SPACE] |= _ONE << (np.uint64(k) & _LOW)
-                k += 1
 
 
 @lean_inline_kernel

@@ -100,7 +100,8 @@ def _cut_lines(data, offsets, max_bytes, pieces, divided, out, ends, bounds):  #
             last = min(first + piece, stop)
             while first < last and data[first] & 0xC0 == 0x80:
                 first += 1
-            while first < last < stop and data[last] & 0xC0 == 0x80:
+            most = min(last + 3, stop)  # bytes of characters cut in two; more are no UTF-8
+            while first < last < most and data[last] & 0xC0 == 0x80:
                 last += 1
             if first >= last:
                 continue

@@ -95,8 +95,8 @@ def _kind_before(data, i, start, table):  # type: ignore[no-untyped-def]
     i -= 1
     if data[i] < 0x80:
         return np.int64(table[data[i]]), i
-    first = i
-    while first > start and data[first] & 0xC0 == 0x80:
+    first, least = i, max(start, i - 3)  # where bytes are no UTF-8, any number could stand before
+    while first > least and data[first] & 0xC0 == 0x80:
         first -= 1
     cp, end = characters.code_point(data, first, i + 1)
     if end != i + 1:
