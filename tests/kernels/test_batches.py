@@ -33,7 +33,7 @@ from stages.kernels.words.line_hashes import hash_lines
 from stages.kernels.words.line_kinds import line_kinds
 from stages.kernels.words.lines import split_lines
 from stages.kernels.words.literals import find_literals, literals
-from stages.kernels.words.mark_sentences import mark_sentences
+from stages.kernels.words.mark_sentences import SPACED, mark_sentences
 from stages.kernels.words.ngrams import repeated_ngrams
 from stages.kernels.words.phrases import build_phrases, count_phrases
 from stages.kernels.words.sieve import candidates
@@ -97,6 +97,7 @@ def of_words(cut: Callable[..., Words]) -> Callable[[Bytes, Offsets], list[Any]]
 
 
 def of_lines(data: Bytes, offsets: Offsets) -> list[Any]:
+    """All but `SPACED`, which says where to look closer and may say so of white space before the text."""
     c4, kinds, lines, marks = (f(data, offsets) for f in (c4_lines, line_kinds, split_lines, mark_sentences))
     hashed = hash_lines(data, offsets, np.full(len(offsets) - 1, 7, np.uint64))
     return [
@@ -107,7 +108,9 @@ def of_lines(data: Bytes, offsets: Offsets) -> list[Any]:
             split(offsets, lines.lines_D1, lines.characters_L, lines.kinds_L),
             split(offsets, lines.paragraphs_D1, lines.characters_P, lines.kinds_P),
             lines.totals_D3.tolist(),
-            split(offsets, marks.sentences_D1, marks.starts_S, marks.stops_S, marks.numbers_S6, places=(0, 1)),
+            split(
+                offsets, marks.sentences_D1, marks.starts_S, marks.stops_S, marks.numbers_S6[:, :SPACED], places=(0, 1)
+            ),
             split(offsets, hashed.lines_D1, *hashed[1:], places=(0, 1)),
             strict=True,
         )
