@@ -99,6 +99,7 @@ def of_words(cut: Callable[..., Words]) -> Callable[[Bytes, Offsets], list[Any]]
 def of_lines(data: Bytes, offsets: Offsets) -> list[Any]:
     """All but `SPACED`, which says where to look closer and may say so of white space before the text."""
     c4, kinds, lines, marks = (f(data, offsets) for f in (c4_lines, line_kinds, split_lines, mark_sentences))
+    numbers_S5 = marks.numbers_S6[:, :SPACED]
     hashed = hash_lines(data, offsets, np.full(len(offsets) - 1, 7, np.uint64))
     return [
         *zip(
@@ -108,9 +109,7 @@ def of_lines(data: Bytes, offsets: Offsets) -> list[Any]:
             split(offsets, lines.lines_D1, lines.characters_L, lines.kinds_L),
             split(offsets, lines.paragraphs_D1, lines.characters_P, lines.kinds_P),
             lines.totals_D3.tolist(),
-            split(
-                offsets, marks.sentences_D1, marks.starts_S, marks.stops_S, marks.numbers_S6[:, :SPACED], places=(0, 1)
-            ),
+            split(offsets, marks.sentences_D1, marks.starts_S, marks.stops_S, numbers_S5, places=(0, 1)),
             split(offsets, hashed.lines_D1, *hashed[1:], places=(0, 1)),
             strict=True,
         )
