@@ -43,7 +43,7 @@ from stages.rules.ensembles import Ensemble
 from stages.rules.families import FAMILIES, MEASURED, versions
 from stages.rules.names import check_languages, check_names
 
-VERSION = 4
+VERSION = 5
 PIECE_BYTES = 1 << 20
 
 
