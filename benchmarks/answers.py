@@ -28,7 +28,8 @@ import pyarrow.compute as pc
 from pipeline.recipe import pages
 from pipeline.recipe import snapshot as snapshots
 from pipeline.store import key_index, manifest
-from pipeline.store.storage import Store, encode
+from pipeline.store.sinks import encode
+from pipeline.store.storage import Store
 
 ROWS = 25_000
 

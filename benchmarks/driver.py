@@ -40,7 +40,8 @@ from pipeline.run.run import UNPLANNED, Run
 from pipeline.run.spool import Packed, pack
 from pipeline.store import manifest
 from pipeline.store.costs import Costs
-from pipeline.store.storage import Checksum, Store, encode
+from pipeline.store.sinks import Checksum, encode
+from pipeline.store.storage import Store
 from stages import seal
 from stages.contract import Split, Task
 from stages.report import sums

@@ -27,7 +27,8 @@ from typing import Any, Literal, Protocol, overload
 
 from pipeline.engine.process import give_back_memory
 from pipeline.errors import RunError
-from pipeline.store.storage import Checksum, Store
+from pipeline.store.sinks import Checksum
+from pipeline.store.storage import Store
 from stages.contract import Task
 from stages.formats import retries
 from stages.seal import DamagedFile

@@ -19,7 +19,8 @@ import zstandard
 
 from pipeline.store import facts as columns
 from pipeline.store import manifest
-from pipeline.store.storage import Checksum, Store, encode
+from pipeline.store.sinks import Checksum, encode
+from pipeline.store.storage import Store
 
 
 @dataclass(frozen=True)

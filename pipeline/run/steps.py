@@ -29,7 +29,8 @@ from pipeline.store import manifest
 from pipeline.store.address import Fingerprint, split_ids
 from pipeline.store.costs import Costs
 from pipeline.store.facts import Facts
-from pipeline.store.storage import Checksum, Store
+from pipeline.store.sinks import Checksum
+from pipeline.store.storage import Store
 from stages.contract import Split, Task, Wave
 
 T = TypeVar("T")

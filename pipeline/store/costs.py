@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.store.storage import METADATA_KEY, Store
+from pipeline.store.sinks import METADATA_KEY
+from pipeline.store.storage import Store
 from stages.contract import Task
 from stages.kernels.columns.distinct import distinct
 

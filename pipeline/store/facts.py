@@ -26,7 +26,8 @@ import pyarrow.parquet as pq
 import xxhash
 
 from pipeline.store import manifest
-from pipeline.store.storage import METADATA_KEY, Checksum, Store
+from pipeline.store.sinks import METADATA_KEY, Checksum
+from pipeline.store.storage import Store
 from stages.seal import DamagedFile
 
 NESTED = ("reasons", "domains", "domain_digests", "groups")

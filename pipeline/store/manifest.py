@@ -19,7 +19,8 @@ from typing import Any, cast
 import zstandard
 
 from pipeline.store.address import digest
-from pipeline.store.storage import Checksum, HashingSink, Store, encode
+from pipeline.store.sinks import Checksum, HashingSink, encode
+from pipeline.store.storage import Store
 from stages import seal
 from stages.seal import DamagedFile
 

@@ -21,6 +21,7 @@ from stages.kernels.columns.keyed_hash import hash_names
 from stages.kernels.columns.ragged import offsets_of, text_buffers
 from stages.kernels.columns.rows import append_token, take_rows
 from stages.tokenizers import FastEncoderError, load
+from stages.tokens import encoding, output
 from tests.support.token_files import doc_id, write_split
 
 TEXTS = [f"page {i} " + "wörd " * (i % 7) for i in range(30)]
@@ -52,7 +53,7 @@ def test_ids_are_those_of_the_library_with_eos(store: Store) -> None:
 
 
 def test_report_counts_every_row_and_batch(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokens, "BATCH_BYTES", 64)
+    monkeypatch.setattr(output, "BATCH_BYTES", 64)
     domains = [("de", "en", None)[i % 3] for i in range(30)]
     arguments = write_split(store, "s", TEXTS, domains=domains)
     table, report = tokenize(store, arguments)
@@ -142,7 +143,7 @@ def test_how_many_row_groups_are_encoded_together_changes_nothing(
 ) -> None:
     addresses = write_split(store, "s", TEXTS, rows_per_group=4)
     together, report = tokenize(store, addresses)
-    monkeypatch.setattr(tokens, "ENCODED_BYTES", 1)
+    monkeypatch.setattr(encoding, "ENCODED_BYTES", 1)
     apart, other = tokenize(store, addresses)
     assert together.equals(apart)
     assert report["groups"] == other["groups"]

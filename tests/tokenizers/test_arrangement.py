@@ -20,6 +20,7 @@ from stages import tokens
 from stages.kernels.columns.ragged import offsets_of
 from stages.tokenizers import TokenizerError, load
 from stages.tokenizers.arrangement import FimParams, arrange, arrangement, cut
+from stages.tokens import encoding
 from stages.verify import verify
 from tests.support.corpora import write_corpus, write_mixture
 from tests.support.runs import run_inline
@@ -97,7 +98,7 @@ def test_how_documents_are_batched_changes_nothing_and_the_seed_does(
 ) -> None:
     fim = {"domains": ["code"], "rate": 0.5}
     whole, _ = tokenize(store, write_split(store, "a", TEXTS, domains=["code"] * 200), fim=fim)
-    monkeypatch.setattr(tokens, "ENCODED_BYTES", 1)
+    monkeypatch.setattr(encoding, "ENCODED_BYTES", 1)
     arguments = write_split(store, "a", TEXTS, domains=["code"] * 200)
     assert tokenize(store, arguments, fim=fim)[0] == whole
     assert tokenize(store, arguments, fim={**fim, "seed": 1})[0] != whole
