@@ -111,7 +111,7 @@ def is_safe(found: os.stat_result) -> bool:
 
 
 def read(path: Path) -> Any:
-    """What `write` stored under a name; None if it is not there, not whole, or not to be trusted."""
+    """The bytes that `write` stored under a name; None if it is not there, not whole, or not to be trusted."""
     try:
         if not is_safe(path.parent.stat()):
             return None

@@ -94,7 +94,7 @@ class ShingleSets:
         return cls(hashes, starts, sizes, np.zeros(len(starts), np.bool_), none, 0.0)
 
     def arrays(self) -> tuple[Any, ...]:
-        """What kernels take, in order."""
+        """The arrays that kernels take, in order."""
         return read_only(self.hashes), self.starts, self.sizes, self.signed, self.minima, self.margin
 
 

@@ -52,7 +52,7 @@ def kept_intervals(intervals_D1: Offsets, starts_I: Places, stops_I: Places, cop
 def cut_spans(
     intervals_D1: Offsets, starts_I: Places, stops_I: Places, copies_I: Places, at_I: Places, kept: Intervals
 ) -> CutSpans:
-    """What the other intervals cover and none keeps; a byte goes with the interval that begins first."""
+    """The bytes that the other intervals cover and none keeps; a byte goes with the interval that begins first."""
     room = 2 * len(starts_I) + len(kept.starts)
     spans_D1 = np.zeros(len(intervals_D1), np.int64)
     columns = [np.empty(room, np.int64) for _ in range(4)]

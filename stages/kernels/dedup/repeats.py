@@ -1,7 +1,7 @@
 """Who keeps which window: contexts of one anchor compared window by window, byte for byte.
 
-Contexts of one anchor (`stages.kernels.dedup.anchors`) differ at their ends. Their windows are told apart by where they
-begin, seen from the anchor, and by their bytes; of equal ones the first in the order of contexts owns them all. A piece
+Contexts of one anchor (`stages.kernels.dedup.anchors`) differ at their ends. Their windows are distinguished by where
+they begin, seen from the anchor, and by their bytes; of equal ones the first in the order of contexts owns them all. A piece
 is a row of windows of a context that begin next to each other and have one owner, of those that stand in more than one
 place.
 

@@ -1,1 +1,1 @@
-"""What a supervised fastText model says of texts: features, their mean, and probabilities of labels."""
+"""Supervised fastText models on many texts: features, their mean, and probabilities of labels."""

@@ -1,4 +1,4 @@
-"""What words say of a block: a weight for each word of its text and for each word of the classes and ids around it.
+"""Evidence of words for and against a block: a weight for each word of its text and for each word of the classes and ids around it.
 
 For `stages.extraction`, between the two block classifiers. A word is hashed to one of `PLACES`; learned weights (int8, 32nds of a logit,
 `tools.train_extractor`) stand in tables of that size, and what a list of words says is their sum divided by the square root of their number.
@@ -138,7 +138,7 @@ def list_text(text, start, stop, places):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def said(total, num, bias, roots):  # type: ignore[no-untyped-def]
-    """What ``num`` words of weights ``total`` say, as a byte; a sum is in 32nds, what it says in 16ths of a logit."""
+    """Evidence of ``num`` words of weights ``total`` as a byte; the sum is in 32nds, the byte in 16ths of a logit."""
     return min(255, max(0, 128 + ((bias + ((total * roots[num]) >> 16)) >> 1)))
 
 
@@ -156,7 +156,7 @@ def weigh_node(data, nodes, node, weights_W, places, held_HM, m):  # type: ignor
 
 @inline_kernel
 def weigh_names(data, nodes, node, node0, weights_W, bias, roots, places, held_HM):  # type: ignore[no-untyped-def]
-    """What the names around a block say as a byte; what each element weighs is held for the next block."""
+    """Evidence of the names around a block as a byte; the weight of each element is held for the next block."""
     total, num, role = 0, 0, 0
     while True:
         m = node - node0
@@ -172,7 +172,7 @@ def weigh_names(data, nodes, node, node0, weights_W, bias, roots, places, held_H
 
 @inline_kernel
 def weigh_text(text, start, stop, weights_W, bias, roots, places):  # type: ignore[no-untyped-def]
-    """What the text of a block says, as a byte."""
+    """Evidence of the text of a block, as a byte."""
     n = list_text(text, start, stop, places)
     total = 0
     for k in range(n):

@@ -21,7 +21,7 @@ _1, _2, _3 = np.uint64(1), np.uint64(2), np.uint64(3)
 
 
 class Survey(NamedTuple):
-    """What kinds of bytes a page has."""
+    """The kinds of bytes that a page has."""
 
     is_ascii: bool
     has_nul: bool

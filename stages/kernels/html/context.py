@@ -1,4 +1,4 @@
-"""What the first block classifier said of the blocks around: rows that the second one looks at beside `features.FEATURES`.
+"""Scores of the first block classifier around a block: rows that the second one looks at beside `features.FEATURES`.
 
 For `stages.extraction`. Scores are 0 to 255, so are the rows. Legend: X_FB features, B blocks of a page; see `features`.
 """

@@ -17,12 +17,12 @@ SIZE = s.RULE_SIZE
 MAX_RULES, MAX_HIDDEN = SIZE // 2, SIZE // 4
 D_SHOWN, V_SHOWN = 1, 2
 GROUP, RULE = 0, 4
-"""What a block of a style sheet is, beside `SURE` ... `NEVER`."""
+"""Kinds of a block of a style sheet, beside `SURE` ... `NEVER`."""
 HIDE, SHOW, IMPORTANT = 1, 2, 4
-"""What a rule says of display, and of visibility."""
+"""The values of a rule for display, and for visibility."""
 HIDES, NOTES = 1, 2
 BOTH = HIDES | NOTES
-"""What a reading is for. One for both is enough where the table has room for all that is displayed."""
+"""Purposes of a reading. One for both is enough where the table has room for all that is displayed."""
 KIND, FROM, TO, DISPLAYS, SHOWS, MOVES, AGAIN = range(7)
 """Columns of the stack of open blocks."""
 _PSEUDO_ELEMENTS = tuple(fnv(name) for name in (b"before", b"after", b"first-line", b"first-letter"))

@@ -86,7 +86,7 @@ def end_rule(data, at, reading, T, W):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def end_declaration(data, begin, colon, stop, at, W):  # type: ignore[no-untyped-def]
-    """What ``data[begin:stop]``, with its colon at ``colon``, says for the rule whose place in the stack is ``W[at]``."""
+    """Enter the declaration ``data[begin:stop]``, with its colon at ``colon``, for the rule whose place in the stack is ``W[at]``."""
     if colon < 0 or not W[at + KIND] & RULE:
         return
     i = skip_blank(data, begin, colon)
@@ -139,7 +139,7 @@ def open_block(data, begin, stop, level, W):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def end_declarations(data, begin, stop, at, W):  # type: ignore[no-untyped-def]
-    """What stands between two braces, for the rule whose place in the stack is ``W[at]``: where its last part, without a semicolon, begins."""
+    """Read what stands between two braces, for the rule whose place in the stack is ``W[at]``: where its last part, without a semicolon, begins."""
     i, colon = begin, -1
     while i < stop:
         b = data[i]

@@ -81,7 +81,7 @@ def find_open(W, T, first_tag, last_tag, boundary):  # type: ignore[no-untyped-d
 
 @inline_kernel
 def close_implied(W, nodes, T, tag):  # type: ignore[no-untyped-def]
-    """What a start tag ends before it begins: a paragraph, a list item, a cell, a heading, ..."""
+    """End the elements that a start tag ends before it begins: a paragraph, a list item, a cell, a heading, ..."""
     if T[TAG_FLAGS + tag] & t.CLOSES_P and W[s.OPEN + t.P] > 0:
         i = find_open(W, T, t.P, t.P, t.SCOPE)
         if i > 0:

@@ -240,7 +240,7 @@ def describe_repeats(X, b, measures, slots, L):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def describe_neighbours(X, num):  # type: ignore[no-untyped-def]
-    """What the two blocks before and the two after each are like."""
+    """Features of the two blocks before and the two after each."""
     for b in range(num):
         for k in range(4):
             other = b - 2 + k if k < 2 else b - 1 + k

@@ -1,4 +1,4 @@
-"""What stands where in a formula's tree: single characters, words, primes, brackets around a node. For `formulas`.
+"""Questions about nodes of a formula's tree: single characters, words, primes, brackets around a node. For `formulas`.
 
 Legend: k a node, K nodes of the formula; T tables, W state; ``out[o:]`` is scratch where nothing is written.
 """

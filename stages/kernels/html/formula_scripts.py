@@ -1,4 +1,4 @@
-"""What stands beside, above and below in a formula: scripts, limits and accents as TeX. For `formulas`.
+"""Scripts, limits and accents of a formula as TeX: its parts beside, above and below others. For `formulas`.
 
 Legend: k a node, K nodes of the formula; T tables, W state; ``out[o:]`` is scratch where nothing is written.
 """
@@ -46,7 +46,7 @@ from stages.kernels.html.tex_output import (
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
 SCRIPT, ACCENT, SET = 1, 2, 3
-"""What `munder` and `mover` mean, in their flags from `MODE` on: scripts, an accent, something set above or below."""
+"""Meanings of `munder` and `mover`, in their flags from `MODE` on: scripts, an accent, something set above or below."""
 
 
 @inline_kernel

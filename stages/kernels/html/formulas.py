@@ -111,7 +111,7 @@ def table_name(data, k, K, T, nodes, base, out, o):  # type: ignore[no-untyped-d
 
 @inline_kernel
 def open_child(data, k, T, W, nodes, base, out, o):  # type: ignore[no-untyped-def]
-    """What its parent writes before node ``k``: (next o, whether it is left out)."""
+    """Write the separator of its parent before node ``k``: (next o, whether it is left out)."""
     c = base + k
     p = base + nodes[M_PARENT, c]
     kind, index = nodes[M_KIND, p], nodes[M_INDEX, c]

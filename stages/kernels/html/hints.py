@@ -1,4 +1,4 @@
-"""What class, id, role and schema.org words say of an element: one bit for each kind of thing web pages are made of.
+"""Hints of class, id, role and schema.org words about an element: one bit for each kind of thing web pages are made of.
 
 For `blocks`. A value is cut into words at everything but letters and at `aB`; a word that is not in `HINTS` is
 cut again at its longest known beginning of four letters or more, so `commentlist` means comment and list, `maincontent`

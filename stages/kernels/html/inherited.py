@@ -1,7 +1,7 @@
-"""What each element takes from those around it: what it stands in, the row and cell, the item and its indent, the code, the section.
+"""Properties that each element takes from those around it: its containers, the row and cell, the item and its indent, the code, the section.
 
 For `features`, which asks what a block stands in, and for the writer (`text`, `rows`, `items`). Rows of ``inherited_IM`` are the `I_*` of each node;
-elements are told by their number in the page, `_NONE` where there is none.
+elements are named by their number in the page, `_NONE` where there is none.
 
 Legend: M nodes of the page; L table of logarithms and bits (`features.measure_tables`).
 """
@@ -33,7 +33,7 @@ _NONE = -1
 
 @inline_kernel
 def inherit(nodes, first, last, inherited, L, chars_total, measures, base):  # type: ignore[no-untyped-def]
-    """What each node takes from those around it; a parent stands before its children."""
+    """Fill in what each node takes from those around it; a parent stands before its children."""
     for n in range(first, last):
         m = n - first
         tag, parent = nodes[h.TAG, n], nodes[h.PARENT, n] - first

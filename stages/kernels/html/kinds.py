@@ -1,4 +1,4 @@
-"""What class words say of an element beyond hints: gutters, formulas, code without `pre`, languages, what nobody sees.
+"""Kinds of elements by their class words, beyond hints: gutters, formulas, code without `pre`, languages, what nobody sees.
 
 For `blocks`. Unlike hints (`hints`), which a classifier weighs, these words decide how text is written, so a word counts
 only as a whole class word between white space. `read_kinds` gives a bit mask of `GUTTER` ... `NAMED`; with `LANGUAGE` or

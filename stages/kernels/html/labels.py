@@ -1,4 +1,4 @@
-"""What stands beside code and is none of the text: the name of its language, ``Copy``.
+"""Labels beside code that are none of its text: the name of its language, ``Copy``.
 
 For `blocks` and `text`. A label is dropped only right before code. It is ``Code:`` as forums write it, or, if the page names the language in its
 markup too (`kinds`), that name or a longer or shorter form of it: `js` and JavaScript, `cpp` and C++.

@@ -118,7 +118,7 @@ def skip_annotation(data, pos, end, T, W, tag):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def mode_of_notation(data, start, stop):  # type: ignore[no-untyped-def]
-    """What `menclose` draws, if it is one thing that TeX has a command for, else 0."""
+    """The shape that `menclose` draws, if it is one that TeX has a command for, else 0."""
     if stop - start >= 6 and data[stop - 1] | 0x20 == 101 and data[stop - 2] | 0x20 == 107:
         return STRUCK  # updiagonalstrike and the like
     for i in range(start, stop):

@@ -1,4 +1,4 @@
-"""What a block's text is made of, by counting: characters, words, digits, punctuation; and running sums of it along a page.
+"""Counts of a block's text: characters, words, digits, punctuation; and running sums of it along a page.
 
 For `features`, `context`, `inherited` and `text`. Rows of ``measures_RB`` are the `M_*` of each block and the `SUM_*` before it. Counts become
 bytes as eighths of an octave (`log_bins`), shares as 255ths (`share`): integers throughout, so they are the same on every machine.

@@ -1,4 +1,4 @@
-"""What the head of a page says of it: spans of title, language, address, date and licence, for `stages.kernels.html.blocks`."""
+"""Statements in the head of a page: spans of title, language, address, date and licence, for `stages.kernels.html.blocks`."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def note_linked_data(data, pos, stop, T, pages, d):  # type: ignore[no-untyped-d
 
 @inline_kernel
 def note_element(data, tag, W, T, found, pages, d):  # type: ignore[no-untyped-def]
-    """What `html`, `body`, `meta`, `link` and linked licences say of the page."""
+    """Note what `html`, `body`, `meta`, `link` and linked licences state."""
     if tag == t.META:
         note_meta(data, W, T, found, pages, d)
     elif tag == t.HTML:

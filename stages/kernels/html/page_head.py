@@ -1,4 +1,4 @@
-"""What pages say of themselves in their heads: where title, language, canonical address and the rest stand.
+"""Statements of pages about themselves in their heads: where title, language, canonical address and the rest stand.
 
 Legend: N bytes of P pages, data_N uint8, offsets_P1 int64. spans_PS2 int32: for each page and slot the first byte and
 the byte after the last of a value, counted from the page's start; -1 where there is none. Of several dates the one

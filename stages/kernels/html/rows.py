@@ -109,7 +109,7 @@ def note_row(text, blocks, nodes, n, row, cells, table, layout_M):  # type: igno
 
 @inline_kernel
 def join_code(nodes, first, last, inherited, layout_M):  # type: ignore[no-untyped-def]
-    """A table of nothing but `pre` is one piece of code: what stands in it is told to stand in the same."""
+    """A table of nothing but `pre` is one piece of code: all that stands in it gets the same number."""
     for n in range(last - first):
         table = inherited[e.I_TABLE, n]
         if table < 0 or layout_M[table] & (IS_LAYOUT | HAS_TEXT):
@@ -168,7 +168,7 @@ def next_free(columns, c, row, steps):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def put_bar(out, o, is_first, markdown):  # type: ignore[no-untyped-def]
-    """What stands before a cell: next o."""
+    """Write the separator before a cell: next o."""
     if is_first:
         if markdown:
             out[o] = 124

@@ -1,4 +1,4 @@
-"""What a page's own `style` elements hide: classes and ids whose rules say ``display:none`` or ``visibility:hidden``.
+"""Elements that a page's own `style` sheets hide: classes and ids whose rules say ``display:none`` or ``visibility:hidden``.
 
 For `blocks`, before a page is scanned. `read_style_sheets` reads every `style` element that a browser would (none in comments, scripts,
 `noscript` or templates) and keeps the hidden selectors in the state; `is_hidden` asks for an element. Method (CSS Syntax 3, Cascade 4):

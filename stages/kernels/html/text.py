@@ -63,7 +63,7 @@ def put(out, o, a, b, n):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def write_separator(out, o, before, block, blocks, nodes, node0, m, n, inherited):  # type: ignore[no-untyped-def]
-    """What stands between written block ``before`` (node ``m``) and ``block`` (node ``n``): next o."""
+    """Write the separator between written block ``before`` (node ``m``) and ``block`` (node ``n``): next o."""
     item, last_item = inherited[e.I_ITEM, n], inherited[e.I_ITEM, m]
     pre = inherited[e.I_PRE, n]
     if pre >= 0 and pre == inherited[e.I_PRE, m]:
@@ -123,7 +123,7 @@ def complete(blocks, nodes, node0, block0, num, inherited, chosen_B):  # type: i
 
 @inline_kernel
 def mark_of_item(text, blocks, nodes, node0, block, inherited):  # type: ignore[no-untyped-def]
-    """What mark of its `li` the first block of one is, if more of the item, no code and no table, follows, or of the
+    """The mark of its `li` that the first block of one is, if more of the item, no code and no table, follows, or of the
     `dd` behind it a `dt`, or of the next cell one (`items.own_mark`)."""
     n, other = blocks[h.NODE, block] - node0, blocks[h.NODE, block + 1] - node0
     item = inherited[e.I_ITEM, n]

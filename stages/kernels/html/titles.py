@@ -53,7 +53,7 @@ def place_in(H, word):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def kind_of(b):  # type: ignore[no-untyped-def]
-    """What a byte may begin: a word of letters, a number, a sign of kana or Han; or 0."""
+    """Kind of word that a byte may begin: one of letters, a number, a sign of kana or Han; or 0."""
     if 48 <= b <= 57:
         return _DIGIT
     if _HAN <= b <= _LAST_HAN:

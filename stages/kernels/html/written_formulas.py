@@ -135,7 +135,7 @@ def formula_tree(data, K, size, display, source, T, W, nodes, out, o):  # type: 
 
 @inline_kernel
 def drawn_formula(data, pos, end, found, T, W, nodes, out, o):  # type: ignore[no-untyped-def]
-    """What MathJax drew in the `mjx-container` whose start tag, its attributes in ``W``, ends at ``pos``, if its source is not there too:
+    """The formula that MathJax drew in the `mjx-container` whose start tag, its attributes in ``W``, ends at ``pos``, if its source is not there too:
     (position behind what was read, next o)."""
     display = (found >> t.DISPLAY) & 1 != 0 and data[W[s.SPANS + 2 * t.DISPLAY]] | 0x20 == 116
     stop, K = rendered.read_drawn(data, pos, end, T, W, nodes)

@@ -1,4 +1,4 @@
-"""What kind of character stands at every byte of many texts: one bit a byte and class, found once for all kernels.
+"""Kinds of characters at every byte of many texts: one bit a byte and class, found once for all kernels.
 
 ASCII goes sixty-four bytes at a time (`stages.kernels.simd`), other characters one by one through `unicode.classes()`.
 The kernels behind (`words`, `lines`, `line_kinds`, `c4_lines`) then count bits instead of reading bytes.

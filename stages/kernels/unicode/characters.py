@@ -1,4 +1,4 @@
-"""What kind of character a code point is: one table for all kernels, made from the Unicode data of one version.
+"""Kinds of characters by code point: one table for all kernels, made from the Unicode data of one version.
 
 `unicode_ranges.json` holds the general category and the script of every code point (Unicode 14.0.0, the version the
 reference decisions were made with), as ranges: hexadecimal distance to the range before, value. Nothing here asks

@@ -1,4 +1,4 @@
-"""What C4's rules ask of each line, in one pass: words, citations, phrases, brackets, sentences.
+"""Facts of each line for C4's rules, in one pass: words, citations, phrases, brackets, sentences.
 
 Legend: N bytes of data, D documents, L lines (``str.splitlines``, white space around them cut). lines_D1 int64;
 starts_L, stops_L int64 (bytes of data); facts_L, sentences_L int64.

@@ -1,4 +1,4 @@
-"""What tells code that people wrote from data, minified and generated files: lines, letters, and encoded stretches.
+"""Measurements that separate code written by people from data, minified and generated files: lines, letters, encoded parts.
 
 Legend: N bytes of data, D documents. facts_DF int64; planes_BK: `stages.kernels.unicode.bitmaps`.
 

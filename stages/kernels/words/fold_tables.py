@@ -1,4 +1,4 @@
-"""What letters, digits and words are folded to before known texts are looked for, as tables.
+"""Tables of what letters, digits and words are folded to before known texts are looked for.
 
 For `stages.kernels.words.folded_words`, which says what is folded, how a word is hashed and what the tables hold.
 """

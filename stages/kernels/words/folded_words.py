@@ -335,7 +335,7 @@ def _with_character(h, group, size, cp):  # type: ignore[no-untyped-def]
 
 @lean_inline_kernel
 def _replaced(key, keys, values):  # type: ignore[no-untyped-def]
-    """What stands for the word: itself, another, or 0: nothing."""
+    """The word to put in its place: itself, another, or 0: nothing."""
     slot = np.int64(key >> TOP)
     while keys[slot & (SLOTS - 1)] != 0:
         if keys[slot & (SLOTS - 1)] == key:

@@ -39,7 +39,7 @@ INFIXES = (b"items in cart",)
 _BEGINS = PREFIXES[0][0]
 _ENDS = tuple(sorted({suffix[-1] for suffix in SUFFIXES}))
 _IN_INFIX = ord("m")
-"""What stands in every infix where `bitmaps.RARE` is set, and nowhere else (`bitmaps.PAIRS`): ite``ms`` in cart."""
+"""A letter of every infix; `bitmaps.RARE` is set there, and nowhere else (`bitmaps.PAIRS`): ite``ms`` in cart."""
 _ZERO = np.uint64(0)
 _FULL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _ONE = np.uint64(1)

@@ -152,7 +152,7 @@ def _american(data, i, start, stop):  # type: ignore[no-untyped-def]
 
 @lean_inline_kernel
 def _kind(data, i, start, stop):  # type: ignore[no-untyped-def]
-    """What may stand around the trigger byte i, -1 for nothing."""
+    """The pattern that may stand around the trigger byte i, -1 for none."""
     b = data[i]
     if b == 64:
         if i == start or i + 1 == stop:

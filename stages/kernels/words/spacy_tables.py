@@ -77,7 +77,7 @@ def kinds() -> npt.NDArray[np.uint16]:
 
 
 def special_cases() -> dict[str, tuple[str, ...]]:
-    """What is cut otherwise than the rules say: the text and its pieces."""
+    """Exceptions to the rules: a text and its pieces."""
     cut = [text.split("|") for text in (_CUT + " " + _CUT_SMALL + " " + _DEGREES).split()]
     cut += [text.split("|") for text in (small[0].upper() + small[1:] for small in _CUT.split())]
     cut += [["How", quote + "d", quote + "y"] for quote in "'’"]

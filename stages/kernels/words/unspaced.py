@@ -35,7 +35,7 @@ from stages.kernels.unicode import bitmaps, characters
 from stages.kernels.unicode.bitmaps import Planes, find_planes, next_bit
 
 SPACED, HAN, HIRAGANA, KATAKANA, THAI, LAO, KHMER, BURMESE, TIBETAN, EXTENDS, STACKS, SILENCES, ENDS = range(13)
-"""What a code point does: a letter of a script (`SPACED`: of any other, or no letter), is part of the word before it,
+"""Role of a code point: a letter of a script (`SPACED`: of any other, or no letter), is part of the word before it,
 joins the next letter to it, silences the letter before it, ends the syllable."""
 
 SCRIPTS = ("Hani", "Hira", "Kana", "Thai", "Laoo", "Khmr", "Mymr", "Tibt")
