@@ -1,9 +1,9 @@
 """Who keeps which window: contexts of one anchor compared window by window, byte for byte.
 
 Contexts of one anchor (`stages.kernels.dedup.anchors`) differ at their ends. Their windows are distinguished by where
-they begin, seen from the anchor, and by their bytes; of equal ones the first in the order of contexts owns them all. A piece
-is a row of windows of a context that begin next to each other and have one owner, of those that stand in more than one
-place.
+they begin, seen from the anchor, and by their bytes; of equal ones the first in the order of contexts owns them all. A
+piece is a row of windows of a context that begin next to each other and have one owner, of those that stand in more
+than one place.
 
 Price: linear in the windows, about 30 ns each. Legend: C contexts, in the order in which they keep, those of one anchor
 side by side; G anchors, P pieces, E different windows of an anchor, W windows of an anchor, S slots of a table.

@@ -1,4 +1,4 @@
-"""Measurements that separate code written by people from data, minified and generated files: lines, letters, encoded parts.
+"""Measurements that separate code by people from data, minified and generated files: lines, letters, encoded parts.
 
 Legend: N bytes of data, D documents. facts_DF int64; planes_BK: `stages.kernels.unicode.bitmaps`.
 
