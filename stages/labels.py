@@ -131,13 +131,13 @@ def schema(params: Params) -> pa.Schema:
     return pa.schema(fields)
 
 
-def columns_of(params: Params) -> list[str]:
-    """Names of the columns; of labellers that cannot be read, none (who checks files tells that they cannot)."""
-    found: list[str] = []
+def known_schema(params: Params) -> pa.Schema:
+    """The columns; of labellers that cannot be read, none (who checks files tells that they cannot)."""
+    found: list[pa.Field] = []
     for name, labeller in params.labellers.items():
         with suppress(ValueError, OSError):
-            found += schema(Params(labellers={name: labeller})).names
-    return found
+            found += schema(Params(labellers={name: labeller}))
+    return pa.schema(found)
 
 
 def identity(params: Params) -> dict[str, Any]:

@@ -67,7 +67,8 @@ class Params(StageParams):
     top_k: int = Field(default=0, ge=0)
     """How many of the best labels to list beside the best one; 0: none."""
     segments: int = Field(default=0, ge=0)
-    """Of how many pieces each is labelled alone too, to find mixed pages; 0: none."""
+    """How many stretches of what is read are labelled alone too, at most: the share of those in another language is
+    `other_language_fraction`, for limits and domains (mixed pages); 0: none."""
     lower_case: bool = False
     """Lower-case the text first: for models trained on lower-cased text. lid.176 was not."""
 

@@ -20,7 +20,7 @@ Price: distinct numbers are held twelve bytes each, of a group of files at a tim
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -43,6 +43,7 @@ COUNTS = pa.schema(
 )
 NEAR = ("column", "language", "number")
 Ints = npt.NDArray[np.int64]
+_LARGEST = np.finfo(np.float64).max
 Ranked = tuple[str, tuple[str, ...] | None, tuple[Fraction, ...]]
 """A column, the sources that are ranked together (None: all), and the parts of their weight at which it is cut."""
 
@@ -51,7 +52,7 @@ def counted(column: str, source: pa.Array | str, language: pa.Array, values: Any
     """Weight by number, of one column of some pages.
 
     Args:
-        values: float64 without NaN.
+        values: float64 without NaN; infinite ones rank as the largest and the smallest finite number (`finite`).
     """
     rows = len(values)
     table = pa.table(
@@ -59,12 +60,18 @@ def counted(column: str, source: pa.Array | str, language: pa.Array, values: Any
             pa.array([column]).take(pa.array(np.zeros(rows, np.int64))),
             pa.array([source] * rows, pa.string()) if isinstance(source, str) else source,
             language,
-            pa.array(orders(values)),
+            pa.array(orders(finite(values))),
             pa.array(np.full(rows, weights) if isinstance(weights, int) else weights),
         ],
         schema=COUNTS,
     )
     return added([table])
+
+
+def finite(values: Any) -> npt.NDArray[np.float64]:
+    """Numbers as they are ranked: infinite ones at the ends of float64, so that a cut above all numbers lies above them
+    too; NaN stays."""
+    return np.asarray(np.clip(values, -_LARGEST, _LARGEST))
 
 
 def added(tables: Iterable[pa.Table]) -> pa.Table:
@@ -172,7 +179,8 @@ def refined(counts: pa.Table, near: pa.Table, narrowed: Iterable[pa.Table]) -> p
 
 def cuts(weights: pa.Table, column: str, sources: tuple[str, ...] | None, parts: Sequence[Fraction]) -> dict[str, Any]:
     """Of each language the smallest number below which at least these parts of the weight lie: exact where ``weights``
-    are `refined` (or all there are) for these parts. Above the largest number lies the next float64."""
+    are `refined` (or all there are) for these parts. Above the largest number lies the next float64, which
+    may be infinite; numbers are compared with it as `finite` has them."""
     found = {}
     for language, numbers, held in _ranked(weights, column, sources):
         ends = np.concatenate((numbers, numbers[-1:] + 1))
@@ -220,6 +228,12 @@ def _first_rows(weights: Ints, parts: Sequence[Fraction]) -> Ints:
     return np.searchsorted(below, np.array(least, np.int64), side="left").astype(np.int64)
 
 
-def parts_of(percentiles: Mapping[str, Any] | Iterable[float]) -> tuple[Fraction, ...]:
+def parts_of(percentiles: Iterable[float]) -> tuple[Fraction, ...]:
     """Percentiles as written, as parts of all: 99.5 is 199 / 200."""
-    return tuple(Fraction(f"{percentile:g}") / 100 for percentile in percentiles)
+    return tuple(Fraction(spelt(percentile)) / 100 for percentile in percentiles)
+
+
+def spelt(percentile: float) -> str:
+    """A percentile as written, whole ones without a point: different ones differently, 99.99999 not as 100."""
+    short = f"{percentile:g}"
+    return short if float(short) == percentile else repr(float(percentile))

@@ -37,7 +37,17 @@ from stages.kernels.words.spacy_words import split_script_words, split_spacy_wor
 from stages.kernels.words.unspaced import mostly_unspaced
 from stages.kernels.words.word_sentences import count_sentences
 from stages.kernels.words.words import Words, split_words
-from stages.rules import chrome, classifiers, contamination, madlad, own_functions, own_rules, views, word_lists
+from stages.rules import (
+    chrome,
+    classifiers,
+    contamination,
+    fineweb_cleaned,
+    madlad,
+    own_functions,
+    own_rules,
+    views,
+    word_lists,
+)
 from stages.rules.classifiers import Classifier
 from stages.rules.ensembles import Ensemble
 from stages.rules.families import FAMILIES, MEASURED, versions
@@ -193,7 +203,7 @@ class Found:
     """What several families need of the documents of (data, offsets), found when the first of them asks."""
 
     def __init__(self, data: Bytes, offsets: Offsets, params: Params) -> None:
-        self.data, self.offsets = data, offsets
+        self.data, self.offsets, self.params = data, offsets, params
         self._split = UNITS[params.unit]
         self.planes_BK = find_planes(data, offsets)
 
@@ -226,6 +236,18 @@ class Found:
             return lines
         found = count_sentences(self.data, self.offsets, lines, self.words, split, by_words_D)
         return replace(lines, sentences_L=found)
+
+    @cached_property
+    def _cleaned(self) -> Found:
+        return Found(*fineweb_cleaned.cleaned(self.data, self.offsets, self.sentences), self.params)
+
+    @property
+    def cleaned_words(self) -> Words:
+        return self._cleaned.words
+
+    @property
+    def cleaned_lines(self) -> Lines:
+        return self._cleaned.lines
 
     @cached_property
     def kinds(self) -> LineKinds:

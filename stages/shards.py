@@ -11,7 +11,9 @@ comes first: groups of inputs become files of one range of keys each (the record
 
 Documents held out for validation and tests go to folders of their own. A hash of the extracted text alone decides,
 so neither seed nor tokenizer nor new input moves a text between splits, and exact copies of a text are in one
-split even where nothing was deduplicated. The manifest's documents and tokens are those of training.
+split even where nothing was deduplicated. Pieces of a long document (`tokens.max_document_tokens`) are held out each by
+its own text, so that a domain of books has the split asked for, and parts of a book are then on both sides; or, with
+``hold_out: documents``, all as the first of them. The manifest's documents and tokens are those of training.
 
 Price: one sequential read of the tokens, one write; memory of a task is at most twice its shard. Nothing is compiled,
 so a fresh process begins at once. Shard sizes scatter around the target like a sample of their documents: by
@@ -24,12 +26,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from stages import schemas
 from stages.contract import StageParams, Store, Task, Wave
@@ -64,6 +66,17 @@ class Params(StageParams):
     merged_bytes: int = Field(1 << 29, ge=1, description="size to aim at for merged inputs")
     valid_fraction: float = Field(0.0, ge=0, lt=0.5, description="part of the documents held out for validation")
     test_fraction: float = Field(0.0, ge=0, lt=0.5, description="part of the documents held out for tests")
+    hold_out: Literal["pieces", "documents"] = Field(
+        "pieces",
+        description="of documents that `tokens.max_document_tokens` cuts: each piece by itself, so that splits of a "
+        "domain of books have the size asked for, or the document whole, so that no part of it is trained on",
+    )
+
+    @model_serializer(mode="wrap")
+    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what came later and is not set: shards made before stand."""
+        plain: dict[str, Any] = handler(self)
+        return {name: value for name, value in plain.items() if name != "hold_out" or value != "pieces"}
 
     def parts(self) -> dict[str, tuple[int, int]]:
         """Splits and their ranges of the 64-bit hash that decides them: validation lowest, then test, then training."""
@@ -148,6 +161,7 @@ def _shard_task(
             "directory": names.directory,
             "split": names.split,
             "hashes": list(params.parts()[names.split]),
+            **({"whole": True} if params.hold_out == "documents" else {}),
             "index": names.index,
             "count": names.count,
             "batch_tokens": params.batch_tokens,
@@ -215,12 +229,13 @@ def shard(
     count: int,
     batch_tokens: int,
     tokenizer: dict[str, Any],
+    whole: bool = False,
 ) -> dict[str, Any]:
     """Job: write shard ``index`` of ``count`` of one split of a domain, the docs beside it and its entry.
 
-    ``hashes`` is the range of the split's held-out hashes.
+    ``hashes`` is the range of the split's held-out hashes; ``whole``: all pieces of a document go where its first goes.
     """
-    rows = _Rows(store, inputs, domain, key_range(index, count), (hashes[0], hashes[1]))
+    rows = _Rows(store, inputs, domain, key_range(index, count), (hashes[0], hashes[1]), whole)
     names = ShardNames(directory, index, count, split)
     schema = shard_schema(tokenizer["dtype"], {"kind": "domain", "name": domain, "tokenizer": tokenizer})
     with open_shard(store, f"{directory}/{names.data}", schema, tokenizer["eos_id"], tokenizer.get("fim")) as writer:
@@ -304,6 +319,7 @@ class _Rows:
         domain: str,
         keys: tuple[int, int],
         hashes: tuple[int, int] = (0, KEY_SPACE),
+        whole: bool = False,
     ) -> None:
         batches, self.schema = _overlapping(store, inputs, domain, *keys)
         tables = [pa.Table.from_batches([batch]).drop_columns("input_ids") for batch in batches]
@@ -322,7 +338,8 @@ class _Rows:
         )
         order = pc.sort_indices(columns, [("order_key", "ascending"), ("doc_id", "ascending")])
         if hashes != (0, KEY_SPACE):
-            order = order.filter(_within(columns.take(order)["text_hash"], *hashes))
+            texts = _deciding(columns.take(order), whole)
+            order = order.filter(_within(texts, *hashes))
         self._order = order.to_numpy().astype(np.int64)
         self.columns = columns.take(order).combine_chunks()
         found: Offsets = np.concatenate(sizes or [np.empty(0, np.int64)])
@@ -337,6 +354,15 @@ class _Rows:
     def blocks(self, start: int, stop: int) -> Iterator[Unsigned]:
         """The same ids, some rows at a time; a block is overwritten by the next one."""
         return self._values.blocks(self._order[start:stop])
+
+
+def _deciding(columns: pa.Table, whole: bool) -> pa.ChunkedArray:
+    """The text hash by which each row is held out: its own, or with ``whole`` that of its document's first piece."""
+    texts, piece = columns["text_hash"], schemas.PIECE.name
+    if not whole or piece not in columns.column_names:
+        return texts
+    first = columns[piece].to_numpy() == 0
+    return texts.take(pa.array(np.flatnonzero(first)[np.cumsum(first) - 1]))
 
 
 def _within(text_hashes: pa.ChunkedArray, first: int, stop: int) -> pa.Array:

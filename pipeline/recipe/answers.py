@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pyarrow as pa
 from pipeline.errors import UserError
 from pipeline.recipe import finished, robots_files
 from pipeline.store.storage import Store
-from stages import clusters, documents, exchange_file, kept, tokens
+from stages import clusters, documents, exchange_file, kept, percentiles, tokens
 from stages import verify as shard_verify
 from stages.clusters import explain, judge
 from stages.contract import Split
@@ -186,9 +188,14 @@ def bucket_edges(domains: list[tuple[str, dict[str, Any]]], edges: dict[str, Any
                     continue
                 place = {"domain": name, "column": column, "language": language, "from": limits[0], "to": limits[1]}
                 place |= {"label": label} if domain.within is not None else {}
-                least, below = (values[f"{percentile:g}"] for percentile in limits)
-                rows.append(place | {"least": least, "below": below})
+                least, below = (values[percentiles.spelt(percentile)] for percentile in limits)
+                rows.append(place | {"least": at_most(least), "below": None if below == math.inf else below})
     return rows
+
+
+def at_most(edge: float | None) -> float | None:
+    """An edge as JSON can say it: that above all numbers, infinite ones too, as the largest there is."""
+    return None if edge is None else min(edge, sys.float_info.max)
 
 
 CONTAMINATED = contamination.SCORE

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal
 
+import pyarrow as pa
 from pydantic import BaseModel
 
 from pipeline.recipe.sections import ClustersSection, LinesSection, RepeatsSection, RunParams, SampleParams
@@ -103,7 +104,7 @@ class Product:
     job: str = ""
     memory: int = 1 << 30
     tally: str = ""
-    columns: Callable[[Any], list[str]] | None = None
+    columns: Callable[[Any], pa.Schema] | None = None
     per_source: bool = False
     models: tuple[Place, ...] = ()
     files: tuple[Place, ...] = ()
@@ -140,7 +141,7 @@ _EACH = (
         ("documents",),
         params=language.Params,
         together=True,
-        columns=lambda params: list(schemas.LANGUAGE.names),
+        columns=language.schema,
         per_source=True,
         models=(("model",),),
     ),
@@ -151,7 +152,7 @@ _EACH = (
         ("documents",),
         params=quality.Params,
         together=True,
-        columns=lambda params: list(quality.schema(params).names),
+        columns=quality.schema,
         per_source=True,
         models=(("classifiers", "*", "model"), ("benchmarks", "files", "*", "path")),
         files=(("stop_words", "*"), ("bad_words", "*")),
@@ -164,7 +165,7 @@ _EACH = (
         on=lambda sections: bool(sections["labels"].labellers),
         params=labels.Params,
         together=True,
-        columns=labels.columns_of,
+        columns=labels.known_schema,
         per_source=True,
         models=(("labellers", "*", "model"), ("labellers", "*", "params", "*")),
     ),
@@ -175,7 +176,7 @@ _EACH = (
         ("documents",),
         on=lambda sections: bool((own := sections.get("own_lines")) and own.rules),
         together=True,
-        columns=lambda params: list(own_lines.schema(params).names),
+        columns=own_lines.schema,
         missing="give lines.rules",
     ),
     Product("overlaps", overlaps, "map", ("documents",), on=decontaminated, together=True),
@@ -188,7 +189,7 @@ _EACH = (
         ("documents",),
         on=lambda sections: bool(sections["lines"].enabled),
         params=LinesSection,
-        columns=lambda params: list(schemas.LINES.names),
+        columns=lambda params: schemas.LINES,
         missing="set lines.enabled: true",
     ),
     Product(
@@ -197,7 +198,7 @@ _EACH = (
         "exchange",
         ("documents", "overlaps"),
         on=decontaminated,
-        columns=lambda params: list(schemas.CONTAMINATION.names),
+        columns=lambda params: schemas.CONTAMINATION,
         missing="give quality.benchmarks.files",
     ),
     Product(
@@ -208,7 +209,7 @@ _EACH = (
         on=lambda sections: bool(sections["scores"].scorers),
         params=scores.Params,
         job="score",
-        columns=lambda params: list(scores.schema(params).names),
+        columns=scores.schema,
         models=(("scorers", "*", "params", "*"),),
     ),
     Product(
@@ -217,7 +218,7 @@ _EACH = (
         "exchange",
         ("documents", "language", "quality", "scores", "token_counts"),
         on=lambda sections: bool(sections["quality"].ensembles),
-        columns=lambda params: list(ensembles.schema(params.ensembles).names),
+        columns=lambda params: ensembles.schema(params.ensembles),
         section="quality",
     ),
 )
@@ -244,7 +245,7 @@ MEASURED = (
         ("documents", "language", "families", "eligible"),
         on=deduplicated,
         params=ClustersSection,
-        columns=lambda params: list(schemas.CLUSTERS.names),
+        columns=lambda params: schemas.CLUSTERS,
         models=(("earlier", "*"),),
     ),
     Product(
@@ -254,7 +255,7 @@ MEASURED = (
         (*RULED, "clusters"),
         on=lambda sections: bool(sections["repeats"].enabled),
         params=RepeatsSection,
-        columns=lambda params: list(schemas.REPEATS.names),
+        columns=lambda params: schemas.REPEATS,
         missing="set repeats.enabled: true",
     ),
 )

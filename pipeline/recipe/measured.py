@@ -6,13 +6,18 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import pyarrow as pa
+
 from pipeline.recipe import graph
 from pipeline.recipe.products import Source
 from pipeline.recipe.yaml_file import Key, YamlFile, nearest
 from stages import kept, schemas
+from stages.kept import params as kept_params
 from stages.rules import families
 from stages.rules.names import LID176, codes_of
 
+OF_ALL = ("cluster_size", "confidence", "text_bytes")
+"""Numbers that every page has, and that domains and limits may name too."""
 SOURCES = "\0"
 """Stands for the sources that lack the same."""
 
@@ -118,7 +123,7 @@ def _unmeasured(place: Key, column: str, columns: list[str], source: Source, sec
         left_out = "" if place[-1] == "families" else f"; left out, kept.families is {', '.join(decides.families)}"
         hint = f"add it to quality.families, or name others here{left_out}"
         return f"family {family} is not measured in {SOURCES}: {hint}"
-    hint = f"; add {family} to quality.families" if family else nearest(column, columns)
+    hint = f"; add {family} to quality.families" if family else nearest(column, [*{*columns, *OF_ALL}])
     return f"no column {column!r} is measured in {SOURCES}{hint}"
 
 
@@ -133,9 +138,53 @@ def measured_columns(source: Source, sections: dict[str, Any]) -> dict[str, list
 
 
 def columns_of(product: graph.Product, source: Source, sections: dict[str, Any]) -> list[str]:
+    return list(_schema_of(product, source, sections).names)
+
+
+def _schema_of(product: graph.Product, source: Source, sections: dict[str, Any]) -> pa.Schema:
     section = product.section or product.name
     params = source.sections.get(section) or sections.get(section)
-    return product.columns(params) if product.columns and params is not None else []
+    return product.columns(params) if product.columns and params is not None else pa.schema([])
+
+
+def check_numbers(
+    yaml_file: YamlFile, found: dict[str, Source | None], domains: list[kept.Domain], sections: dict[str, Any]
+) -> None:
+    """Refuse limits, conditions and percentiles of columns that are no numbers."""
+    known = {name: params for name, params in sections.items() if params is not None}
+    told: dict[Key, str] = {}
+    for name, source in found.items():
+        if source is None or not source.sections.get("kept") or not source.sections.get("quality"):
+            continue
+        types = {name: schemas.DOCUMENTS.field(name).type for name in ("source", "text_bytes")}
+        for product in graph.MEASURED:
+            if product.columns and (product.section or product.name) in known and product.on(known):
+                types |= {field.name: field.type for field in _schema_of(product, source, sections)}
+        asked = [*_asked_by([domain for domain in domains if domain.sources is None or name in domain.sources])]
+        for column, place in (*asked, *_limited(yaml_file, name, source.sections["kept"])):
+            kind = types.get(column)
+            if kind is not None and not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+                told[place] = f"the column {column!r} is no number, but {_in_words(kind)}"
+    for place, wrong in told.items():
+        yaml_file.add(place, wrong)
+
+
+def _limited(yaml_file: YamlFile, source: str, decides: kept.Params) -> Iterator[tuple[str, Key]]:
+    """The columns that limits of `kept.rules` and its overrides name, each with its place."""
+    places: list[tuple[Key, dict[str, Any]]] = [(("rules",), dict(decides.rules))]
+    places += [(("overrides", row, "rules"), dict(override.rules)) for row, override in enumerate(decides.overrides)]
+    for place, rules in places:
+        for name in rules:
+            for prefix in kept_params.LIMITS:
+                if name.startswith(prefix):
+                    own: Key = ("sources", source, "kept", *place, name)
+                    yield name.removeprefix(prefix), own if own in yaml_file.lines else ("kept", *place, name)
+
+
+def _in_words(kind: pa.DataType) -> str:
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return "text"
+    return "a list" if pa.types.is_list(kind) else str(kind)
 
 
 def place_of(domain: kept.Domain, side: str, column: str) -> Key:

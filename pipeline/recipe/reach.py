@@ -88,24 +88,36 @@ def empty_domains(recipe: Recipe, lacking: Iterable[str], reports: Iterable[Mapp
 
 def _taken(recipe: Recipe, name: str, groups: Sequence[Mapping[str, Any]]) -> str:
     domain = recipe.domains[name]
-    reasons, elsewhere, dropped = Counter[str](), Counter[str](), Counter[str]()
+    before = set(list(recipe.domains)[: list(recipe.domains).index(name)])
+    reasons, taken, dropped, others = Counter[str](), Counter[str](), Counter[str](), 0
     for group in groups:
-        pages, reason = group["documents"], group["reason"]
-        if group["domain"] == name:
+        pages, reason, place = group["documents"], group["reason"], group["domain"]
+        if place == name:
             reasons[reason] += pages
         elif (domain.sources is None or group["source"] in domain.sources) and (
             domain.languages is None or group["language"] in domain.languages
         ):
-            (elsewhere if reason is None else dropped)[group["domain"] if reason is None else reason] += pages
+            if place not in before:
+                others += pages
+            elif reason is None:
+                taken[place] += pages
+            else:
+                dropped[reason] += pages
     if reasons:
         return f"of the {reasons.total():,} pages that meet its conditions, {_listed(reasons)} took all"
-    if elsewhere or dropped:
-        told = [f"{_listed(counts)} {what}" for counts, what in ((elsewhere, "took"), (dropped, "dropped")) if counts]
-        others = elsewhere.total() + dropped.total()
-        return (
-            f"of the {others:,} pages of its sources and languages {', '.join(told)}; a page goes to the first it meets"
-        )
+    parts = [f"{_listed(taken)} took: a page goes to the first it meets"] if taken else []
+    parts += [f"{_listed(dropped)} dropped"] if dropped else []
+    parts += [f"{others:,} do not meet {_conditions(domain)}"] if others else []
+    count = taken.total() + dropped.total() + others
+    if parts:
+        return f"of the {count:,} pages of its sources and languages " + ", ".join(parts)
     return "no page of its sources and languages was read"
+
+
+def _conditions(domain: Any) -> str:
+    """What a domain asks beside sources and languages, by name: `min.x_score`."""
+    named = [f"{key}.{name}" for key in ("labels", "min", "max", "percentiles") for name in getattr(domain, key)]
+    return " and ".join(named) or "its conditions"
 
 
 def _listed(counts: Counter[str]) -> str:

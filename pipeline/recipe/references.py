@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.recipe.grids import is_grid
-from pipeline.recipe.measured import check_columns, check_languages, measured_columns, place_of
+from pipeline.recipe.measured import check_columns, check_languages, check_numbers, measured_columns, place_of
 from pipeline.recipe.named_labels import check_labels
 from pipeline.recipe.named_sources import check_named
 from pipeline.recipe.products import Source, mixtures_of
@@ -28,8 +28,10 @@ def check_references(
     check_labels(yaml_file, found, sections)
     _check_ensembles(yaml_file, found, sections)
     check_languages(yaml_file, found, domains, sections)
-    check_columns(yaml_file, found, [domain for domain in domains.values() if domain is not None], sections)
-    _check_ranked(yaml_file, [domain for domain in domains.values() if domain is not None])
+    right = [domain for domain in domains.values() if domain is not None]
+    check_columns(yaml_file, found, right, sections)
+    check_numbers(yaml_file, found, right, sections)
+    _check_ranked(yaml_file, right)
     _check_thresholds(yaml_file, found)
     check_reach(yaml_file, found, domains, [(place, blend.domains) for place, blend in mixtures_of(sections)])
     if sections.get("clusters") is not None and sections.get("signatures") is not None:

@@ -31,7 +31,7 @@ from stages.kept.inputs import read_pages
 from stages.kept.params import Domain, Params
 from stages.rules import robots_files, url_lists
 
-VERSION = 2
+VERSION = 3
 WITHIN = " within "
 
 Wanted = dict[str, dict[str, Any]]
@@ -157,7 +157,7 @@ def edges(counts: pa.Table, wanted: Wanted) -> Edges:
         cuts = percentiles.cuts(counts, *ranking(entry))
         found[group] = {
             language: {
-                f"{percentile:g}": None if percentile in (0, 100) else float(value)
+                percentiles.spelt(percentile): None if percentile in (0, 100) else float(value)
                 for percentile, value in zip(entry["percentiles"], values, strict=True)
             }
             for language, values in cuts.items()

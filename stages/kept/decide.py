@@ -28,6 +28,7 @@ from stages.kept.params import (
     span_columns,
 )
 from stages.kept.spans import all_cut, merged_spans
+from stages.percentiles import finite, spelt
 from stages.rules import contamination, rights
 from stages.rules.names import UNSPACED, codes_of
 from stages.rules.robots_files import MISSING, RobotsTable, is_rule
@@ -181,11 +182,10 @@ class Conditions:
         if kind == "max":
             return np.asarray(values <= limit)
         group, within, percentile = limit
+        values = finite(values)
         if kind == "from":
             return np.asarray(values >= self._limits(group, within, percentile, -np.inf))
-        limits = self._limits(group, within, percentile, np.inf)
-        has_none = np.isposinf(limits) & np.isneginf(self._limits(group, within, percentile, -np.inf))
-        return np.asarray((values < limits) | (has_none & ~np.isnan(values)))  # scores may be infinite
+        return np.asarray(values < self._limits(group, within, percentile, np.inf))
 
     def _limits(self, group: str, within: str | None, percentile: float, without: float) -> Numbers:
         """The edge of a percentile for each page, by its language and label: ``without`` where it sets no limit.
@@ -196,7 +196,7 @@ class Conditions:
             self._keys[within] = page_keys(self.pages, within)
         codes, names = self._keys[within]
         own = self.edges.get(group, {})
-        found = [own[name][f"{percentile:g}"] if name in own else np.nan for name in names]
+        found = [own[name][spelt(percentile)] if name in own else np.nan for name in names]
         limits = np.array([*(without if edge is None else edge for edge in found), np.nan], np.float64)
         return limits[codes]
 

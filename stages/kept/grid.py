@@ -20,6 +20,7 @@ from pydantic import Field, field_validator, model_validator
 from stages.contract import StageParams
 from stages.kept.copies import Weights
 from stages.kept.params import Domain, Labels, check_labels
+from stages.percentiles import spelt
 from stages.rules.names import check_languages, some
 from stages.schemas import GRID_MARK
 
@@ -158,4 +159,5 @@ def spellings(labels: Sequence[str]) -> dict[str, str]:
 
 def spelt_edge(edge: float) -> str:
     """A percentile as part of a name: whole ones with two digits, so that names sort as buckets do."""
-    return f"{int(edge):02d}" if edge == int(edge) else f"{edge:g}".zfill(len(f"{edge:g}") + (edge < 10))
+    text = spelt(edge)
+    return f"{int(edge):02d}" if edge == int(edge) else text.zfill(len(text) + (edge < 10))

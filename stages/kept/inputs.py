@@ -33,7 +33,7 @@ def read_pages(
     Raises:
         ValueError: the files have not the same number of rows, or none has a column that is asked for.
     """
-    measured = {name: _columns(store, address) for name, address in files.items() if name not in ALWAYS}
+    measured = {name: _columns(store, files[name]) for name in files if name not in ALWAYS or name == "language"}
     asked = quality_columns(params, domains, [column for columns in measured.values() for column in columns])
     wanted: dict[str, list[str]] = {name: list(ALWAYS[name]) for name in files if name in ALWAYS}
     for column in asked:

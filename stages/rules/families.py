@@ -17,6 +17,7 @@ from stages.rules import (
     code,
     contamination,
     fineweb,
+    fineweb_cleaned,
     gopher_quality,
     gopher_repetition,
     madlad,
@@ -71,6 +72,7 @@ FAMILIES: dict[str, Family] = {
     "madlad": replace(_family(madlad, "data", "offsets", "planes_BK", "marked", "literals", "hits"), by_default=False),
     "chrome": replace(_family(chrome, "data", "kinds", "chrome_string", "hits"), by_default=False),
     "opencoder": replace(_family(opencoder, "offsets", "code", "lines"), by_default=False),
+    "fineweb_cleaned": replace(_family(fineweb_cleaned, "cleaned_words", "cleaned_lines"), by_default=False),
     "bad_words": Family(rules=word_lists.RULES),  # columns by language: `quality.bad_words`
     "contamination": Family(rules=contamination.RULES),  # columns of `contamination`
     "recurring_lines": Family(rules=recurring_lines.RULES),  # columns of `lines`
@@ -84,7 +86,7 @@ where it is named and benchmarks are given."""
 RULES: dict[str, tuple[Rule, ...]] = {name: family.rules for name, family in FAMILIES.items()}
 
 DEFAULT = ("gopher_quality", "gopher_repetition", "c4", "fineweb")
-"""Families that decide when a mixture names none: those of the FineWeb recipe."""
+"""Families that decide when a mixture names none: those of FineWeb, each on the text as it was extracted."""
 
 
 def versions(names: tuple[str, ...]) -> dict[str, int]:

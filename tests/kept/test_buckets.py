@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,11 +17,13 @@ from hypothesis import strategies as st
 from pipeline import recipe as recipes
 from pipeline.answers import stats as reporting
 from pipeline.answers.why import lives
+from pipeline.recipe import answers
 from pipeline.recipe.snapshot import load
 from pipeline.recipe.yaml_file import ConfigError
 from pipeline.store.storage import Store
 from stages import kept, percentiles
 from stages.kept import buckets
+from stages.kept.grid import Grid
 from stages.kernels.columns import number_bins
 from tests.support.corpora import write_corpus, write_mixture
 from tests.support.runs import made, run_inline
@@ -130,6 +134,57 @@ def test_infinite_scores_are_in_the_buckets_at_the_ends() -> None:
     edges = buckets.edges(buckets.histograms(pages, buckets.columns_of(wanted)), wanted)
     decided = kept.prepare(kept.Params(families=()), domains, edges=edges)(pages)
     assert decided.column("domain").to_pylist() == ["worst"] * 2 + ["rest"] * 6 + ["best"] * 2 + ["rest"]
+
+
+def test_where_most_scores_are_infinite_the_lower_bucket_has_all_and_the_report_is_json() -> None:
+    pages = pa.table(
+        {
+            "source": ["web"] * 10,
+            "language": ["en"] * 10,
+            "confidence": [1.0] * 10,
+            "text_bytes": [10] * 10,
+            "x_score": [-math.inf, 1.0, 2.0, *[math.inf] * 7],
+        }
+    )
+    domains = [
+        kept.Domain(name="upper", percentiles={"x_score": (50, 100)}),
+        kept.Domain(name="lower", percentiles={"x_score": (20, 50)}),
+        kept.Domain(name="rest"),
+    ]
+    wanted = buckets.wanted_of(domains)
+    edges = buckets.edges(buckets.histograms(pages, buckets.columns_of(wanted)), wanted)
+    decided = kept.prepare(kept.Params(families=()), domains, edges=edges)(pages)
+    assert decided.column("domain").to_pylist() == ["rest"] * 2 + ["lower"] * 8
+    rows = answers.bucket_edges([(domain.name, domain.model_dump()) for domain in domains], edges)
+    assert [(row["domain"], row["least"], row["below"]) for row in rows] == [
+        ("upper", sys.float_info.max, None),
+        ("lower", 2.0, None),
+    ]
+    json.dumps(rows, allow_nan=False)
+
+
+def test_percentiles_that_six_digits_do_not_tell_apart_are_two() -> None:
+    pages = pa.table(
+        {
+            "source": ["web"] * 1000,
+            "language": ["en"] * 1000,
+            "confidence": [1.0] * 1000,
+            "text_bytes": [10] * 1000,
+            "x_score": np.arange(1000.0),
+        }
+    )
+    domains = [kept.Domain(name="best", percentiles={"x_score": (99.99999, 100)}), kept.Domain(name="rest")]
+    wanted = buckets.wanted_of(domains)
+    edges = buckets.edges(buckets.histograms(pages, buckets.columns_of(wanted)), wanted)
+    assert edges == {"x_score": {"en": {"99.99999": math.nextafter(999.0, math.inf), "100": None}}}
+    decided = kept.prepare(kept.Params(families=()), domains, edges=edges)(pages)
+    assert set(decided.column("domain").to_pylist()) == {"rest"}
+    grid = Grid.model_validate({"percentiles": {"of": "x_score", "edges": (33.333333, 33.333334, 99.99999, 100)}})
+    assert [cell.domain.name for cell in grid.cells("g", None)] == [
+        "g--33.333333-33.333334",
+        "g--33.333334-99.99999",
+        "g--99.99999-100",
+    ]
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """`language`: labels, scripts, and what is not a language at all."""
 
+import json
 import subprocess
 import sys
 import unicodedata
@@ -15,6 +16,7 @@ from stages import language, schemas
 from stages.kernels.columns.ragged import text_buffers
 from stages.kernels.unicode.lines import cases, cut_lines, mostly_capitals
 from tests.slow.fasttext import library
+from tests.support.runs import run_inline
 
 PAGES = {
     "en": "The mill stood by the river, and the people of the village brought their grain there every autumn.",
@@ -77,6 +79,26 @@ def test_top_labels_and_mixed_pages_are_told() -> None:
     assert mixed["languages"][0] == mixed["language"]
     assert mixed["other_language_fraction"] >= 0.25
     assert plain["other_language_fraction"] == 0
+
+
+def test_mixed_pages_can_be_dropped_and_put_into_a_domain(tmp_path: Path) -> None:
+    texts = [PAGES["de"] * 20 + PAGES["en"] * 18, PAGES["de"] * 20, PAGES["de"] * 28 + PAGES["en"] * 8]
+    (tmp_path / "a.jsonl").write_text(
+        "".join(json.dumps({"id": str(k), "text": t}) + "\n" for k, t in enumerate(texts))
+    )
+    text = "sources: {a: {paths: a.jsonl}}\nlanguage: {segments: 8}\nclusters: {enabled: false}\n"
+    text += "kept: {families: [], rules: {above_max_other_language_fraction: 0.3}}\n"
+    text += "domains: {mixed: {min: {other_language_fraction: 0.1}}, pure: {}}\n"
+    text += "mixture: {domains: {mixed: {epochs: 1}, pure: {epochs: 1}}}\n"
+    (tmp_path / "m.yaml").write_text(text)
+    run_inline(tmp_path / "m.yaml", tmp_path / "root")
+    [kept] = (tmp_path / "root" / "kept").glob("*/*.parquet")
+    rows = pq.read_table(kept).to_pylist()
+    assert [(row["reason"], row["domain"]) for row in rows] == [
+        ("above_max_other_language_fraction", None),
+        (None, "pure"),
+        (None, "mixed"),
+    ]
 
 
 def test_a_piece_never_ends_inside_a_character() -> None:

@@ -150,6 +150,18 @@ def test_a_domain_without_a_page_names_what_took_its_pages_before_tokens(tmp_pat
     assert not (tmp_path / "root" / "tokens").exists()
 
 
+def test_a_domain_without_a_page_is_not_blamed_on_those_behind_it(tmp_path: Path) -> None:
+    mixture = write_mixture(tmp_path / "m.yaml", write_corpus(tmp_path / "in", files=1))
+    text = mixture.read_text()
+    text = text.replace("domains:\n", "domains:\n  short: {sources: [code], max: {text_bytes: 1}}\n", 1)
+    at = text.index("domains:", text.index("mixture:"))
+    text = text[:at] + text[at:].replace("code:", "short: {epochs: 1}\n    code:", 1)
+    mixture.write_text(text)
+    told = r"'short' has no page: of the 5\d pages of its sources and languages 5\d do not meet max.text_bytes;"
+    with pytest.raises(RunError, match=told):
+        run_inline(mixture, tmp_path / "root")
+
+
 SCORER = "def score(texts):\n    return [1.0] * (len(texts) - 1)\n"
 
 

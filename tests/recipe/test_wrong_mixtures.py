@@ -132,6 +132,26 @@ NOT_READ = "most of it cannot be read: {} at 0; is it another format? `format` n
         ),
         (
             "[a, b]}",
+            "[a, b], min: {language: 3}}",
+            "7: domains.d.min.language: the column 'language' is no number, but text",
+        ),
+        (
+            "[a, b]}",
+            "[a, b], percentiles: {script: [0, 50]}}",
+            "7: domains.d.percentiles.script: the column 'script' is no number, but text",
+        ),
+        (
+            "families: [gopher_quality]}\ndomains",
+            "families: [], overrides: [{languages: [en], rules: {above_max_source: 3}}]}\ndomains",
+            "5: kept.overrides[0].rules.above_max_source: the column 'source' is no number, but text",
+        ),
+        (
+            "[a, b]}",
+            "[a, b], min: {text_byts: 3}}",
+            "7: domains.d.min.text_byts: no column 'text_byts' is measured in sources a, b; did you mean 'text_bytes'?",
+        ),
+        (
+            "[a, b]}",
             "[a, b], min: {c4_num_sentences: 3}}",
             "7: domains.d.min.c4_num_sentences: no column 'c4_num_sentences' is measured in sources a, b;"
             " add c4 to quality.families",

@@ -151,7 +151,7 @@ ENTRY = """    Product(
         on=lambda sections: bool(sections["topics"].words),
         params=topics.Params,
         together=True,
-        columns=lambda params: list(schemas.TOPICS.names),
+        columns=lambda params: schemas.TOPICS,
     ),
 """
 TEST = '''"""`topics`: the word of the list that a page has most of."""

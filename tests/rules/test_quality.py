@@ -17,7 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages import quality
+from stages.kernels.columns.ragged import text_buffers
 from stages.kernels.words import unspaced
+from stages.kernels.words.c4_lines import c4_lines
+from stages.rules import fineweb_cleaned
 from tests.slow import rules as slow_rules
 from tests.support import characters
 
@@ -159,6 +162,24 @@ def apply(text: str, spans: list[dict[str, Any]]) -> str:
     return b"".join([*parts, raw[at:]]).decode()
 
 
+def fated(text: str, strict: bool = False) -> list[tuple[str, str]]:
+    return [slow_rules.c4_line(line, strict) for line in text.splitlines()]
+
+
+def test_fineweb_s_rules_see_what_c4_s_leave_of_a_page() -> None:
+    text = "Menu\nHome page\nThe mill stands by the river.[1]\nHe owned two mills [2]\n"
+    text += "Needs javascript to run.\n[3] [4] [5]"
+    row = measure([text], families=("fineweb", "fineweb_cleaned"), unit="white_space").to_pylist()[0]
+    assert (row["fineweb_num_lines"], row["fineweb_cleaned_num_lines"]) == (6, 2)
+    assert (row["fineweb_punctuated_line_fraction"], row["fineweb_cleaned_punctuated_line_fraction"]) == (1 / 6, 0.5)
+    assert (row["fineweb_short_line_fraction"], row["fineweb_cleaned_short_line_fraction"]) == (5 / 6, 1.0)
+    assert (row["fineweb_line_breaks_per_word"], row["fineweb_cleaned_line_breaks_per_word"]) == (5 / 21, 1 / 10)
+    assert measure(["Menu"], families=("fineweb_cleaned",)).to_pylist()[0] == {
+        "fineweb_cleaned_num_lines": 0,
+        **dict.fromkeys(measure(["Menu"], families=("fineweb_cleaned",)).schema.names[1:]),
+    }
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     TEXTS
@@ -167,8 +188,14 @@ def apply(text: str, spans: list[dict[str, Any]]) -> str:
 def test_cleaned_views_leave_what_the_twins_leave(text: str) -> None:
     row = measure([text], families=(), views=("c4_cleaned", "c4_strict_cleaned", "refinedweb_corrected")).to_pylist()[0]
     for name, strict in (("c4_cleaned_spans", False), ("c4_strict_cleaned_spans", True)):
-        lines = [slow_rules.c4_line(line, strict) for line in text.splitlines()]
-        assert apply(text, row[name]) == "\n".join(line for fate, line in lines if fate == "kept").strip()
+        assert apply(text, row[name]) == "\n".join(line for fate, line in fated(text, strict) if fate == "kept").strip()
+    data, offsets = text_buffers(
+        pa.array(["before it", "", text, "and one line behind it."], pa.large_string()).slice(1)
+    )
+    cleaned, bounds = fineweb_cleaned.cleaned(data, offsets, c4_lines(data, offsets))
+    texts = ["", "\n".join(line for fate, line in fated(text) if fate == "kept").strip(), "and one line behind it."]
+    assert cleaned.tobytes().decode() == "".join(texts)
+    assert bounds.tolist() == [0, *itertools.accumulate(len(one.encode()) for one in texts)]
     kept = [line for line in text.split("\n") if slow_rules.line_kind(line) in (None, "ordinary")]
     assert apply(text, row["refinedweb_corrected_spans"]).split() == " ".join(kept).split()
 

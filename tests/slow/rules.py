@@ -174,6 +174,12 @@ def fineweb(text: str) -> dict[str, float | None]:
     }
 
 
+def fineweb_cleaned(text: str) -> dict[str, float | None]:
+    lines = [c4_line(line, False) for line in text.splitlines()]
+    found = fineweb("\n".join(line for fate, line in lines if fate == "kept").strip())
+    return {name.replace("fineweb_", "fineweb_cleaned_"): value for name, value in found.items()}
+
+
 def line_kind(line: str) -> str | None:
     words, lower = line.split(), ascii_lower(line.strip())
     if not words:

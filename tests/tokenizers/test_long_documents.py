@@ -108,6 +108,29 @@ def test_a_share_of_books_and_their_validation_split_have_the_size_asked_for(boo
     assert all(Path(line.split()[1]).is_dir() for line in lines)
 
 
+@pytest.mark.parametrize("hold_out", ["pieces", "documents"])
+def test_pieces_of_a_document_are_held_out_each_or_all_together(hold_out: str, books: Path, tmp_path: Path) -> None:
+    mixture, root = books / f"{hold_out}.yaml", tmp_path / "root"
+    text = MIXTURE.format(tokens="tokens: {max_document_tokens: 64, cut: line}")
+    text = text.replace("valid_fraction: 0.05", f"valid_fraction: 0.2, test_fraction: 0.1, hold_out: {hold_out}")
+    mixture.write_text(text)
+    run_inline(mixture, root)
+    docs = [
+        {**row, "split": path.parent.name}
+        for path in root.glob("shards/**/docs-*.parquet")
+        for row in pq.read_table(path).to_pylist()
+    ]
+    splits: dict[bytes, set[str]] = {}
+    for row in docs:
+        splits.setdefault(row["doc_id"], set()).add(row["split"])
+    assert len(docs) == len({(row["doc_id"], row["piece"]) for row in docs})
+    assert len(splits) == 404
+    assert {split for found in splits.values() for split in found} == {"train", "valid", "test"}
+    divided = [found for found in splits.values() if len(found) > 1]
+    assert len(divided) == (4 if hold_out == "pieces" else 0)
+    assert "documents tokenized again" in verify_root(Store(str(root)), None)
+
+
 def test_whole_books_are_remarked_on(books: Path, tmp_path: Path) -> None:
     from stages.report.remarks import remarks
 
