@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from stages.documents.account import Account
 from stages.documents.charsets import Decoded, decoded, plain_survey
 from stages.documents.files import CUT, problem_of
+from stages.documents.json_values import Unrolled
 from stages.documents.page import Page
 from stages.documents.values import lookup, rows_of, string, time_of, without_surrogates
 
@@ -58,7 +59,7 @@ def json_pages(
             before = _line_ends(stream, first)
         return before + number
 
-    account.line = line_number
+    account.line = None if isinstance(stream, Unrolled) else line_number
     first = -1
     account.unseen = {ours: theirs for ours, theirs in columns.items() if ours != "text"}
     for offset, line, over in lines(stream, account, max_line, span, is_json_object):
