@@ -1,9 +1,9 @@
 """The way back: from a document's file and offset to the record it was made of, byte for byte where that is kept.
 
-For `show --raw`. Archives give the record's head and content, JSON Lines and CSV the line (of UTF-16 as UTF-8; of a list the object), files
-their bytes, Parquet and Arrow the row as JSON, MediaWiki dumps the page's XML; `tars` has the way into tar archives,
-`zips` into zip archives. Price: archives in members of their own are entered at the offset; other compressed files are
-read up to it.
+For `show --raw`. Archives give the record's head and content, JSON Lines and CSV the line (of UTF-16 as UTF-8; of a
+list the object), files their bytes, Parquet and Arrow the row as JSON, MediaWiki dumps the page's XML; `tars` has the
+way into tar archives, `zips` into zip archives. Price: archives in members of their own are entered at the offset;
+other compressed files are read up to it.
 """
 
 from __future__ import annotations
