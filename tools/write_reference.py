@@ -118,15 +118,16 @@ def input_page() -> str:
         [
             "# Input files\n",
             note(),
-            "The kind of a file is told by its suffix; `sources.NAME.format` names it where there is none, or another one. Capital letters are as small"
+            "The suffix of a file names its kind; `sources.NAME.format` names it where there is none, or another one. Capital letters are as small"
             " ones. Files of unknown suffix in a folder are left out, and `plan` and `run` say which suffixes they have; named itself, one is"
-            " refused. `.json` is one of them: name `format: jsonl` where each line is an object.\n",
+            " refused. `.json` is one of them: name `format: jsonl` where each line, or each item of a list, is a page.\n",
             table(("format", "suffixes", "a large file is"), kinds),
             "Behind any of these, a suffix of compression (`.tgz` is `.tar.gz`, and so on: `.tbz2`, `.txz`, `.tzst`):\n",
             table(("compression", "suffixes"), ((name, spelt(suffixes)) for name, suffixes in packed.items())),
             "A compressed file that is entered at its end (Parquet, Arrow) is inflated to a temporary copy first. JSON Lines and CSV are UTF-8,"
-            " or UTF-16 or UTF-32 throughout (read whole); a row that is none of these is decoded as a page is. A list of JSON is read if it has an item a"
-            " line and its brackets on lines of their own. A quote opens a CSV value only where the value begins. A tar or zip archive may hold all of these but another and dumps.\n",
+            " or UTF-16 or UTF-32 throughout (read whole); a row that is none of these is decoded as a page is. A list of JSON"
+            " (`[{...}, {...}]`), on one line or laid out over many, is read too, and so are objects laid out over lines or one behind the other on the"
+            " only line: whole, but for a list with an item a line and its brackets on lines of their own, which is divided. A quote opens a CSV value only where the value begins. A tar or zip archive may hold all of these but another and dumps.\n",
             "The columns that each gives: [formats.md](formats.md#documents); what is left out, with which reason: [rules.md](rules.md#when-reading)."
             " Formats of your own: [extending.md](extending.md).\n",
             "## Columns\n",

@@ -107,7 +107,7 @@ def nothing_readable(splits: list[Split], params: Any) -> Exception | None:
             return None
         reason = troubles[0]["reason"]
         said = f"{split.file}: most of it cannot be read: {reason} at {troubles[0]['offset']}"
-    hint = "JSON Lines have an object a line; `jq -c '.[]'` makes them of a list" if reason == "not_json_object" else ""
+    hint = "JSON Lines have an object a line; `jq -c '.[]'` makes them of lists" if reason == "not_json_object" else ""
     return ValueError(f"{said}; {hint or 'is it another format? `format` names one'}")
 
 

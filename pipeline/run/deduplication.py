@@ -25,6 +25,7 @@ from pipeline.run.steps import UNCHANGED, Step, Steps
 from pipeline.store import manifest
 from pipeline.store.address import Fingerprint, digest, digest_of_list, digests, encoded, encoded_lists
 from pipeline.store.facts import Facts
+from pipeline.store.storage import Store
 from stages.contract import Each, Task, Tasks, Wave
 
 
@@ -34,6 +35,17 @@ class Families:
 
     folder: str
     inputs: Sequence[Any]
+
+
+def check_earlier(recipe: Recipe, store: Store) -> None:
+    """Raises UserError: earlier mixtures are not there, or cannot be compared with; before any page is measured."""
+    if recipe.families() is not None:
+        earlier.check(store, recipe.section("clusters").earlier, _signed(recipe))
+
+
+def _signed(recipe: Recipe) -> list[dict[str, Any]]:
+    """What decides the signatures, source by source."""
+    return [recipe.fingerprint("signatures", source).about() for source in sorted(recipe.sources)]
 
 
 def find_families(
@@ -50,7 +62,7 @@ def find_families(
     sizes = {key: facts.numbers(key).tolist() for key in ("rows", "text_bytes")}
     told = exchanges.cluster_inputs(recipe, steps.ids, [split.source for split in steps.splits], every, sizes)
     entries = recipe.section("clusters").earlier
-    known = [recipe.fingerprint("signatures", source).about() for source in sorted(recipe.sources)]
+    known = _signed(recipe)
     others = earlier.splits(steps.store, entries, steps.ids, known)
     if entries:
         steps.snapshot["earlier"] = [(snapshots.elsewhere(entry) or (None, entry))[1] for entry in entries]

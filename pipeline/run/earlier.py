@@ -41,6 +41,23 @@ def splits(
     return found
 
 
+def check(store: Store, entries: Iterable[str], known: list[dict[str, Any]]) -> None:
+    """Look at earlier mixtures before any work is done; arguments and errors are those of `splits`."""
+    for entry in entries:
+        try:
+            snapshot = _finished(store, entry)
+            kinds = {file.address.rpartition("/")[0] for file in snapshot.product("signatures")}
+            for kind in sorted(kinds):
+                _check(snapshot, entry, kind, known)
+        except DamagedFile as damage:
+            raise _damaged(entry, damage) from damage
+
+
+def _damaged(entry: str, damage: DamagedFile) -> UserError:
+    """This run does not make such a file, and may not remove it."""
+    return UserError(f"clusters.earlier: mixture {entry}: {damage.address} is damaged: {damage.what}")
+
+
 def _splits(store: Store, entry: str, seen: set[str], known: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Those of one mixture; ``seen`` are the ids that are left out, and grows."""
     found: list[dict[str, Any]] = []
@@ -64,8 +81,8 @@ def _splits(store: Store, entry: str, seen: set[str], known: list[dict[str, Any]
                 found[-1]["documents"] = None
         for kind in sorted(kinds):
             _check(snapshot, entry, kind, known)
-    except DamagedFile as damage:  # this run does not make it, and may not remove it
-        raise UserError(f"clusters.earlier: mixture {entry}: {damage.address} is damaged: {damage.what}") from damage
+    except DamagedFile as damage:
+        raise _damaged(entry, damage) from damage
     return found
 
 

@@ -102,6 +102,7 @@ class Run:
             steps.snapshot["transforms"] = {
                 name: list(transform.inputs.sources) for name, transform in recipe.transforms().items()
             }
+        deduplication.check_earlier(recipe, steps.store)
         robots_tables(recipe, steps.store, steps.reporter.say, steps.dry)  # a damaged file is told before any work
         measuring.write_listing(recipe, steps)
         steps.save()

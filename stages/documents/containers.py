@@ -19,6 +19,7 @@ from stages.documents.page import Page
 from stages.documents.readers import Opened, Span, reader_of
 from stages.formats import Format, format_of
 from stages.formats.locations import is_far, open_file
+from stages.formats.watched import Watched, watched_file
 
 
 def pages_of_split(split: Split, params: Any, account: Account) -> Iterator[Page]:
@@ -26,6 +27,7 @@ def pages_of_split(split: Split, params: Any, account: Account) -> Iterator[Page
 
     Raises:
         FileNotFoundError: a file that is gone, unless ``params.missing`` is ``skip``.
+        OSError: bytes that could not be had, which a reader may have taken for damage.
     """
     if split.unit == "ranges":
         yield from indexed_pages(split, params, account)
@@ -45,9 +47,12 @@ def pages_of_split(split: Split, params: Any, account: Account) -> Iterator[Page
             account.damage(0, "missing_file")
             continue
         with file:
-            for page in pages_of_file(file, kind, params, account, span, is_far(uri)):
+            watched = Watched(file)
+            for page in pages_of_file(watched, kind, params, account, span, is_far(uri)):
+                watched.check()
                 page.file, page.part = name, number
                 yield page
+            watched.check()
 
 
 def pages_of_file(
@@ -73,7 +78,7 @@ def raw_record(split: Split, params: Any, file: str, offset: int) -> bytes:
     kind = format_of(file, params.format)
     if file not in names or kind is None:
         raise LookupError(f"{file} is no file of this split ({', '.join(sorted(names)[:5])})")
-    with open_file(names[file]) as source:
+    with watched_file(names[file]) as source:
         reader = reader_of(kind.container)
         with reader.opened(source, kind) as opened:
             found = reader.raw(opened, params, file, offset)

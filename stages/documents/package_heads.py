@@ -58,11 +58,11 @@ def _entry(file: Any, place: int) -> tuple[zipfile.ZipInfo, int] | None:
     entry = zipfile.ZipInfo(name.decode("utf-8", "replace"))
     entry.header_offset, entry.flag_bits, entry.compress_type = place, flags, how
     entry.compress_size, entry.file_size = packed, plain
-    _widen(entry, file.read(extra_size))
+    widen(entry, file.read(extra_size))
     return entry, place + HEAD.size + name_size + extra_size
 
 
-def _widen(entry: zipfile.ZipInfo, extra: bytes) -> None:
+def widen(entry: zipfile.ZipInfo, extra: bytes) -> None:
     """Take sizes of more than 32 bits from where they are."""
     while len(extra) >= 4:
         kind, count = struct.unpack("<HH", extra[:4])

@@ -1,9 +1,9 @@
 """The way back: from a document's file and offset to the record it was made of, byte for byte where that is kept.
 
-For `show --raw`. Archives give the record's head and content, JSON Lines and CSV the line (of UTF-16 as UTF-8), files
-their bytes, Parquet and Arrow the row as JSON, MediaWiki dumps the page's XML; `tars` has the way into tar archives,
-`zips` into zip archives. Price: archives in members of their own are entered at the offset; other compressed files are
-read up to it.
+For `show --raw`. Archives give the record's head and content, JSON Lines and CSV the line (of UTF-16 as UTF-8; of a
+list the object), files their bytes, Parquet and Arrow the row as JSON, MediaWiki dumps the page's XML; `tars` has the
+way into tar archives, `zips` into zip archives. Price: archives in members of their own are entered at the offset;
+other compressed files are read up to it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from stages.documents.account import Account
 from stages.documents.archives import Limits, archive_records
+from stages.documents.arrow_batches import batches
 from stages.documents.heads import Dialect
 from stages.documents.records import Record
 from stages.documents.tables import lines
@@ -55,28 +56,31 @@ def whole(stream: Any, params: Any, file: str, offset: int) -> bytes | None:
 
 def parquet_row(source: Any, params: Any, file: str, offset: int) -> bytes | None:
     """A row as JSON."""
-    return _row(pq.ParquetFile(source).iter_batches(1024), offset)
+    return _row(_numbered(pq.ParquetFile(source).iter_batches(1024)), offset)
+
+
+def _numbered(found: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, pa.RecordBatch]]:
+    start = 0
+    for batch in found:
+        yield start, batch
+        start += batch.num_rows
 
 
 def arrow_row(source: Any, params: Any, file: str, offset: int) -> bytes | None:
     """A row as JSON."""
-    is_file = source.read(6) == b"ARROW1"
-    source.seek(0)
-    reader: Any = pa.ipc.open_file(source) if is_file else pa.ipc.open_stream(source)
-    return _row((reader.get_batch(i) for i in range(reader.num_record_batches)) if is_file else iter(reader), offset)
+    return _row(batches(source, lambda names: [*range(len(names))], lambda *_: None), offset)
 
 
-def _row(batches: Iterable[pa.RecordBatch], offset: int) -> bytes | None:
-    start = 0
-    for batch in batches:
-        if offset < start + batch.num_rows:
+def _row(numbered: Iterable[tuple[int, pa.RecordBatch]], offset: int) -> bytes | None:
+    """The row of a number in batches, each with the number of its first row."""
+    for start, batch in numbered:
+        if start <= offset < start + batch.num_rows:
             row = batch.slice(offset - start, 1)
             try:
                 values = row.to_pylist()[0]
             except (ValueError, OverflowError, ImportError, pa.ArrowException):  # times that Python has no date for
                 values = rows_of(row)[0]
             return json.dumps(values, ensure_ascii=False, default=str).encode("utf-8", "replace")
-        start += batch.num_rows
     return None
 
 

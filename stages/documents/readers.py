@@ -16,6 +16,7 @@ from stages.documents.account import Account
 from stages.documents.archives import Limits, archive_pages
 from stages.documents.heads import ARC, WARC, Dialect
 from stages.documents.inflated import plain
+from stages.documents.json_values import Unrolled, by_line
 from stages.documents.page import Page
 from stages.documents.wide import Narrowed, narrowed
 from stages.formats import Format
@@ -44,20 +45,21 @@ class Opened:
 class Reader:
     """Pages of a file in order, and the record at a position: (file, params, name, position) to bytes or None.
 
-    ``needs``: uncompressed bytes from first to last (``stream``; as UTF-8: ``lines``), or anywhere in them (``file``: a
+    ``needs``: uncompressed bytes from first to last (``stream``; as UTF-8: ``lines``, with an object a line:
+    ``objects``), or anywhere in them (``file``: a
     compressed one is inflated to a copy before), or the file as it is (``packed``).
     """
 
     pages: Callable[[Opened], Iterator[Page]]
     raw: Callable[[Any, Any, str, int], bytes | None]
-    needs: Literal["stream", "lines", "file", "packed"] = "stream"
+    needs: Literal["stream", "lines", "objects", "file", "packed"] = "stream"
 
     @contextmanager
     def opened(self, file: Any, kind: Format, far: bool = False) -> Iterator[Any]:
         """An open file as the reader needs it."""
         stream = file if self.needs == "packed" else plain(file, kind, far)
-        if self.needs == "lines":
-            yield narrowed(stream)
+        if self.needs in ("lines", "objects"):
+            yield narrowed(stream) if self.needs == "lines" else by_line(narrowed(stream))
             return
         if stream is file or self.needs == "stream":
             yield stream
@@ -85,7 +87,7 @@ def _rows(pages: Callable[..., Iterator[Page]], one: Opened) -> Iterator[Page]:
 
 def _lines(pages: Callable[[Opened], Iterator[Page]], one: Opened) -> Iterator[Page]:
     """Of a file that is not divided after all, the first part has everything."""
-    if not isinstance(one.file, Narrowed):
+    if not isinstance(one.file, (Narrowed, Unrolled)):
         yield from pages(one)
     elif one.span is None or one.span[0] == 0:
         yield from pages(replace(one, span=None))
@@ -162,7 +164,7 @@ READERS = {
     "warc": _archive_reader(WARC),
     "arc": _archive_reader(ARC),
     "wacz": Reader(_package, packages.package_record, "packed"),
-    "jsonl": Reader(partial(_lines, _json), raw.line, "lines"),
+    "jsonl": Reader(partial(_lines, _json), raw.line, "objects"),
     "parquet": Reader(partial(_rows, tables.parquet_pages), raw.parquet_row, "file"),
     "arrow": Reader(partial(_rows, tables.arrow_pages), raw.arrow_row, "file"),
     "csv": Reader(partial(_lines, partial(_values, ",")), raw.line, "lines"),

@@ -16,7 +16,7 @@ from typing import Any
 from stages.documents.account import Account
 from stages.documents.charsets import Decoded, decoded, plain_survey
 from stages.documents.page import Page
-from stages.documents.tables import lines, page_of_row, wanted_columns
+from stages.documents.tables import ColumnError, lines, page_of_row, wanted_columns
 
 
 def _patterns(delimiter: str) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
@@ -42,7 +42,10 @@ def csv_pages(
     first = next((found for found in source if found[2] or found[1].removeprefix(b"\xef\xbb\xbf").strip()), None)
     if first is None:
         return
-    names = _csv_fields(first[1].removeprefix(b"\xef\xbb\xbf"), delimiter)[0] or []
+    head = first[1].removeprefix(b"\xef\xbb\xbf")
+    names = _csv_fields(head, delimiter)[0] or []
+    if not set(columns.values()).intersection(names):
+        _check_head(head, names, delimiter, account.file)
     wanted_columns(names, columns, account.file)
     if span is not None:
         source = _csv_records(stream, account, max_line, span, delimiter)
@@ -62,6 +65,16 @@ def csv_pages(
         page = page_of_row(row, offset, len(record), account, columns, decoding)
         if page is not None:
             yield page
+
+
+def _check_head(head: bytes, names: list[str], delimiter: str, file: str) -> None:
+    """Raises ColumnError: the head line is one of another format than CSV or TSV as they are read."""
+    if not names and b"\r" in head.rstrip(b"\r"):
+        raise ColumnError(f"{file}: its lines end with a carriage return alone; expected line feeds (`tr '\\r' '\\n'`)")
+    other = next((sign for sign in ";\t|," if sign != delimiter and len(names) == 1 and sign in names[0]), None)
+    if other is not None:
+        hint = {"\t": "; name `format: tsv`", ",": "; name `format: csv`"}.get(other, "")
+        raise ColumnError(f"{file}: its values are separated by {other!r}, expected {delimiter!r}{hint}")
 
 
 def _csv_records(

@@ -18,8 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages.documents.account import Account
+from stages.documents.arrow_batches import batches
 from stages.documents.charsets import Decoded, decoded, plain_survey
 from stages.documents.files import CUT, problem_of
+from stages.documents.json_values import Unrolled
 from stages.documents.page import Page
 from stages.documents.values import lookup, rows_of, string, time_of, without_surrogates
 
@@ -58,7 +60,7 @@ def json_pages(
             before = _line_ends(stream, first)
         return before + number
 
-    account.line = line_number
+    account.line = None if isinstance(stream, Unrolled) else line_number
     first = -1
     account.unseen = {ours: theirs for ours, theirs in columns.items() if ours != "text"}
     for offset, line, over in lines(stream, account, max_line, span, is_json_object):
@@ -221,30 +223,18 @@ def _after_line_end(stream: Any, offset: int) -> int:
     return -1
 
 
-def arrow_pages(
-    file: Any, account: Account, columns: Mapping[str, str], batches: range | None = None
-) -> Iterator[Page]:
+def arrow_pages(file: Any, account: Account, columns: Mapping[str, str], chosen: range | None = None) -> Iterator[Page]:
     """Pages of an Arrow IPC file or stream; ``offset`` is the row number."""
-    row = 0
+
+    def wanted(names: Sequence[str]) -> list[int]:
+        return [names.index(name) for name in wanted_columns(names, columns, account.file)]
+
     try:
-        is_file = file.read(6) == b"ARROW1"
-        file.seek(0)
-        reader: Any = pa.ipc.open_file(file) if is_file else pa.ipc.open_stream(file)
-        wanted = wanted_columns(reader.schema.names, columns, account.file)
-        if is_file:
-            chosen = range(reader.num_record_batches) if batches is None else batches
-            row = sum(reader.get_batch(i).num_rows for i in range(chosen.start))
-            source: Iterator[pa.RecordBatch] = (reader.get_batch(i) for i in chosen)
-        else:
-            source = iter(reader)
-        for batch in source:
+        for row, batch in batches(file, wanted, account.damage, chosen):
             for start in range(0, batch.num_rows, ROWS):
-                yield from _table_pages(batch.select(wanted).slice(start, ROWS), row + start, account, columns)
-            row += batch.num_rows
+                yield from _table_pages(batch.slice(start, ROWS), row + start, account, columns)
     except pa.ArrowNotImplementedError as error:
         raise ColumnError(f"{account.file}: cannot be read: {error}") from None
-    except (pa.ArrowInvalid, OSError):
-        account.damage(row, "not_arrow" if row == 0 else "damaged_batch")
 
 
 def parquet_pages(file: Any, account: Account, columns: Mapping[str, str], groups: range | None) -> Iterator[Page]:

@@ -15,16 +15,16 @@ Price: a table is copied out of the archive first, on disk if it is over `HELD`,
 
 from __future__ import annotations
 
-import tarfile
 from collections.abc import Callable, Iterator
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
 from stages.documents.account import Account
 from stages.documents.archives import Limits
-from stages.documents.files import PAPERS, not_text, page_of_bytes, problem_of
+from stages.documents.files import PAPERS, not_text, page_of_bytes
 from stages.documents.page import Page
 from stages.documents.tables import ColumnError
+from stages.documents.tar_members import Member, members
 from stages.formats import Format, format_of
 from stages.formats.listing import shown
 
@@ -33,50 +33,36 @@ TABLES = ("jsonl", "csv", "tsv", "parquet", "arrow")
 ARCHIVES = ("warc", "arc", "wacz")
 HELD = 64 << 20
 """Bytes of a table that are held in memory."""
-UTF8: dict[str, Any] = {"encoding": "utf-8", "errors": "replace"}
-"""How names are read: not as the machine has its own; a byte that is no UTF-8 is U+FFFD."""
-BLOCK = 32 << 10
-"""Bytes copied at a time; less than `_LastBlocks` remembers, so that what a cut archive has of a member is found."""
 
 Rows = Callable[[Any, Format, Account], Iterator[Page]]
 """Pages of an open table of a format; what is none goes to the account."""
 
 
 def tar_pages(stream: Any, account: Account, limits: Limits, rows: Rows) -> Iterator[Page]:
-    """The pages of a tar archive, in order."""
-    place = free = 0
-    kept = _LastBlocks(stream)
+    """The pages of the tar archives in a stream, in order."""
+    free = 0
     others = False
     missing: ColumnError | None = None
-    try:
-        with tarfile.open(fileobj=kept, mode="r|", **UTF8) as archive:  # type: ignore[call-overload]
-            for member in archive:
-                place = max(member.offset, free)
-                kind = format_of(member.name) if member.isfile() else None
-                if kind is not None and is_copied(kind):
-                    try:
-                        for page in _table_pages(archive, kept, member, kind, place, account, rows):
-                            free = page.offset + 1
-                            yield page
-                    except ColumnError as error:
-                        missing = missing or error
-                        account.drop("no_text_column", member.size)
-                elif kind is not None and kind.container in PAGES:
-                    whole = _page(archive, member, kind, place, account, limits)
-                    if whole is not None:
-                        free = place + 1
-                        yield whole
-                elif member.isfile():
-                    others = True
-                    account.drop("other_file", member.size)
-            place = archive.offset
-        while stream.read(BLOCK):  # to its end, where a checksum stands
-            pass
-        problem = problem_of(stream) or (None if kept.is_end(place) else "damaged_tar")
-    except tarfile.TarError:
-        problem = problem_of(stream) or "damaged_tar"
-    if problem is not None:
-        account.damage(place, problem)
+    for member in members(stream, account.damage):
+        info = member.info
+        place = max(member.place, free)
+        kind = format_of(info.name) if info.isfile() else None
+        if kind is not None and is_copied(kind):
+            try:
+                for page in _table_pages(member, kind, place, account, rows):
+                    free = page.offset + 1
+                    yield page
+            except ColumnError as error:
+                missing = missing or error
+                account.drop("no_text_column", info.size)
+        elif kind is not None and kind.container in PAGES:
+            whole = _page(member, kind, place, account, limits)
+            if whole is not None:
+                free = place + 1
+                yield whole
+        elif info.isfile():
+            others = True
+            account.drop("other_file", info.size)
     if missing is not None and not free and not others:
         raise missing
 
@@ -86,56 +72,50 @@ def is_copied(kind: Format) -> bool:
     return kind.container in TABLES + ARCHIVES or (kind.container in PAGES and kind.compression != "none")
 
 
-def _page(
-    archive: tarfile.TarFile, member: tarfile.TarInfo, kind: Format, place: int, account: Account, limits: Limits
-) -> Page | None:
-    content = archive.extractfile(member)
-    assert content is not None  # isfile() said so
+def _page(member: Member, kind: Format, place: int, account: Account, limits: Limits) -> Page | None:
     most = limits.max_record_bytes if kind.container in PAPERS else limits.max_html_bytes
-    body = content.read(most + 1)
-    if len(body) < min(member.size, most + 1):
-        account.damage(place, "truncated_file")
-    if not_text(body, member.size, account, kind.container, limits):
+    held: list[bytes] = []
+    size = 0
+    for piece in member.pieces():
+        held.append(piece)
+        size += len(piece)
+        if size > most:
+            break
+    body = b"".join(held)[: most + 1]
+    is_cut = len(body) < min(member.info.size, most + 1)
+    if is_cut and not body:  # the archive ends behind its header, which is told
         return None
-    page = page_of_bytes(body, member.size, place, kind.container, limits)
-    page.url = member.name
+    if not_text(body, member.info.size, account, kind.container, limits):
+        return None
+    page = page_of_bytes(body, member.info.size, place, kind.container, limits)
+    page.url = member.info.name
+    if is_cut:
+        page.note = page.note or "truncated"
     return page
 
 
-def _table_pages(
-    archive: tarfile.TarFile,
-    stream: _LastBlocks,
-    member: tarfile.TarInfo,
-    kind: Format,
-    place: int,
-    account: Account,
-    rows: Rows,
-) -> Iterator[Page]:
-    inner = Account(f"{account.file}: {shown(member.name)}")
+def _table_pages(member: Member, kind: Format, place: int, account: Account, rows: Rows) -> Iterator[Page]:
+    name, size = member.info.name, member.info.size
+    inner = Account(f"{account.file}: {shown(name)}")
     with Copy(max_size=HELD) as copy:
-        if _copied(archive, stream, member, copy) < member.size:
+        if _copied(member, copy) < size:
             account.damage(place, "truncated_file")
-        if member.size == 0:
+        if size == 0:
             account.damage(place, "empty_file")
             return
         try:
             for page in rows(copy, kind, inner):
                 page.offset += place
-                page.url = page.url or member.name
+                page.url = page.url or name
                 yield page
         finally:
             account.add(inner, place)
 
 
-def _copied(archive: tarfile.TarFile, stream: _LastBlocks, member: tarfile.TarInfo, copy: Any) -> int:
-    """Bytes of a member, copied to a file that is then at its start; fewer than its size where the archive is cut."""
-    content = archive.extractfile(member)
-    assert content is not None  # isfile() said so
-    try:
-        while block := content.read(BLOCK):
-            copy.write(block)
-    except tarfile.TarError:  # what follows in the archive says it again
-        copy.write(stream.since(member.offset_data + copy.tell()))
+def _copied(member: Member, copy: Any) -> int:
+    """Bytes of a member, copied to a file that is then at its start."""
+    for piece in member.pieces():
+        copy.write(piece)
     size: int = copy.tell()
     copy.seek(0)
     return size
@@ -151,25 +131,22 @@ def tar_record(stream: Any, offset: int, rows: Rows, record: Record) -> bytes | 
     All tables before it are read again.
     """
     free = 0
-    kept = _LastBlocks(stream)
-    with tarfile.open(fileobj=kept, mode="r|", **UTF8) as archive:  # type: ignore[call-overload]
-        for member in archive:
-            kind = format_of(member.name) if member.isfile() else None
-            place = max(member.offset, free)
-            if place > offset:
-                return None
-            if kind is None or not is_copied(kind):
-                content = archive.extractfile(member) if place == offset else None
-                if place == offset:
-                    return content.read() if content is not None else None
-                free = place + 1 if kind is not None and kind.container in PAGES else free
-                continue
-            with Copy(max_size=HELD) as copy:
-                _copied(archive, kept, member, copy)
-                found, end = member_record(copy, kind, offset - place, rows, record)
-            if found is not None:
-                return found
-            free = place + end if end else free
+    for member in members(stream, lambda *_: None):
+        kind = format_of(member.info.name) if member.info.isfile() else None
+        place = max(member.place, free)
+        if place > offset:
+            return None
+        if kind is None or not is_copied(kind):
+            if place == offset:
+                return b"".join(member.pieces()) if member.info.isfile() else None
+            free = place + 1 if kind is not None and kind.container in PAGES else free
+            continue
+        with Copy(max_size=HELD) as copy:
+            _copied(member, copy)
+            found, end = member_record(copy, kind, offset - place, rows, record)
+        if found is not None:
+            return found
+        free = place + end if end else free
     return None
 
 
@@ -198,31 +175,3 @@ class Copy(SpooledTemporaryFile[bytes]):
         size = self.seek(0, 2)
         self.seek(place)
         return size
-
-
-class _LastBlocks:
-    """A stream that remembers what was read last: `tarfile` ends at a header that is none as it does at the end."""
-
-    KEPT = 1 << 16
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-        self._last = b""
-        self._at = 0
-        """Where what is remembered ends."""
-
-    def read(self, size: int) -> bytes:
-        data: bytes = self._stream.read(size)
-        self._last = (self._last + data)[-self.KEPT :]
-        self._at += len(data)
-        return data
-
-    def since(self, place: int) -> bytes:
-        """What was read from a byte of the stream on."""
-        begin = place - (self._at - len(self._last))
-        return self._last[begin:] if begin >= 0 else b""
-
-    def is_end(self, place: int) -> bool:
-        """Whether an archive may end here: NULs, or the end of the stream."""
-        begin = place - (self._at - len(self._last))
-        return begin >= 0 and not self._last[begin : begin + 512].strip(b"\0")

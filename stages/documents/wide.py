@@ -72,6 +72,12 @@ class Narrowed(Forwards):
         data, self._held = self._held[:size], self._held[size:]
         return data
 
+    def peek_start(self, size: int) -> bytes:
+        """As of `inflated.Inflated`."""
+        head = self.read(size)
+        self._held = head + self._held
+        return head
+
     def resume(self) -> bool:
         """Go on behind a problem; False where nothing follows."""
         self._ended = False

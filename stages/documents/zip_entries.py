@@ -89,6 +89,7 @@ class _Lzma:
     """LZMA as zip files have it (APPNOTE 5.8): version, properties, and a stream without a head."""
 
     eof = False
+    unused_data = b""
 
     def __init__(self) -> None:
         self._head = b""
@@ -107,7 +108,7 @@ class _Lzma:
             self._inflater = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[settings])
             data = self._head[_LZMA_HEAD.size :]
         out: bytes = self._inflater.decompress(data)
-        self.eof = self._inflater.eof
+        self.eof, self.unused_data = self._inflater.eof, self._inflater.unused_data
         return out
 
 

@@ -5,10 +5,10 @@ its member's header, a row's its position in the member more; where that would c
 the member before, its positions begin there. Where nothing else tells where a page came from, its ``url`` is the
 member's name. What programs for the Macintosh leave beside files (``__MACOSX/``, ``._x``) is none of them.
 
-What is wrong is damage, counted with its place: `not_a_zip`, `truncated_file` (no directory: cut off) and
-`damaged_directory` (of both nothing is read), `encrypted_member`, `unknown_compression`, `overlapping_members` (a bomb;
-the second is not read), `damaged_member` (what came before the wrong byte is kept, all of it if only the checksum is
-false).
+What is wrong is damage, counted with its place: `not_a_zip` (nothing is read), `truncated_file` (no directory: cut off)
+and `damaged_directory` (of both, what the heads of members lead to is read: `zip_heads`), `encrypted_member`,
+`unknown_compression`, `overlapping_members` (a bomb; the second is not read), `damaged_member` (what came before the
+wrong byte is kept, all of it if only the checksum is false).
 
 Price: inflating, and a copy of each member, on disk if it is over `tars.HELD`. Of a page no more is inflated than is
 held of a record; tables unfold to what they are.
@@ -18,9 +18,10 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from stages.documents import zip_heads
 from stages.documents.account import Account
 from stages.documents.archives import Limits
 from stages.documents.page import Page
@@ -69,12 +70,13 @@ def zip_pages(file: Any, account: Account, limits: Limits, rows: Rows) -> Iterat
 
 def _members(file: Any, source: ReadAhead, account: Account) -> Iterator[Member]:
     """Files of an archive as they lie in it; ``source``: the same file, asked for much at a time."""
+    size = file.size()
+    entries: Iterable[zipfile.ZipInfo]
     try:
         entries = directory(file).infolist()
     except ValueError as error:
         account.damage(0, str(error))
-        return
-    size = file.size()
+        entries = zip_heads.entries(source, size) if str(error) != "not_a_zip" else ()
     free = 0
     for entry in sorted(entries, key=lambda one: (one.header_offset, one.filename)):
         if entry.is_dir():

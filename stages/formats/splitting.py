@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from stages.formats import Format, container_of
-from stages.formats.locations import open_file
+from stages.formats.watched import watched_file
 
 Range = tuple[int, int, str, int]
 """(start, end, unit, bytes) of a split."""
@@ -51,11 +51,11 @@ def _edges(count: int, parts: int) -> list[int]:
 
 
 def _row_groups(uri: str, size: int, target: int) -> list[Range]:
-    try:
-        with open_file(uri) as file:
+    with watched_file(uri) as file:
+        try:
             metadata = pq.ParquetFile(file).metadata
-    except pa.ArrowInvalid:
-        return []  # the reader reports it
+        except (pa.ArrowInvalid, OSError):
+            return []  # the reader reports it
     found: list[Range] = []
     start = held = 0
     for group in range(metadata.num_row_groups):
@@ -68,11 +68,11 @@ def _row_groups(uri: str, size: int, target: int) -> list[Range]:
 
 
 def _record_batches(uri: str, size: int, target: int) -> list[Range]:
-    try:
-        with open_file(uri) as file:
+    with watched_file(uri) as file:
+        try:
             count = pa.ipc.open_file(file).num_record_batches
-    except pa.ArrowInvalid:
-        return []  # a stream, or not Arrow at all: read whole
+        except (pa.ArrowInvalid, OSError):
+            return []  # a stream, or not Arrow at all: read whole
     edges = _edges(count, min(count, -(-size // target)) or 1)
     return [(a, b, "batches", size * (b - a) // count) for a, b in pairwise(edges) if b > a]
 

@@ -85,3 +85,29 @@ def test_a_head_with_two_columns_of_one_name_is_refused(tmp_path: Path) -> None:
         read(whole(tmp_path / "a.csv"))
     (tmp_path / "b.csv").write_text("text,note,note\na,1,b\n")  # nobody asks for these
     assert [row["text"] for row in read(whole(tmp_path / "b.csv"))[0]] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.csv", b"id;text\n1;Words\n", "separated by ';', expected ','$"),
+        ("a.csv", b"sep=;\r\nid;text\r\n", "separated by ';', expected ','$"),
+        ("a.csv", b"id\ttext\n1\tWords\n", "separated by .*; name `format: tsv`$"),
+        ("a.tsv", b"id,text\n1,Words\n", "separated by ',', expected .*; name `format: csv`$"),
+        ("a.csv", b"id,text\r1,Words\r", "lines end with a carriage return alone; expected line feeds"),
+    ],
+)
+def test_a_head_of_another_format_says_which(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ColumnError, match=said):
+        read(whole(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    "head", [b"text", b"text\r", b'"text"', b'"text, all of it",text', b'"a\rb",text', b"text\r\r"]
+)
+def test_heads_of_one_column_and_odd_names_are_heads(tmp_path: Path, head: bytes) -> None:
+    values = b",".join([b"Words"] * (2 if b"," in head else 1))
+    (tmp_path / "a.csv").write_bytes(head + b"\n" + values + b"\n")
+    rows, _ = read(whole(tmp_path / "a.csv"))
+    assert [row["text"] for row in rows] == ["Words"]

@@ -8,11 +8,13 @@ import io
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
 
 from stages import documents
+from stages.documents.tar_members import members
 from tests.support.archives import PAGE, read, record, whole
 
 TEXT = b"Plain words of a file.\n" * 20
@@ -104,3 +106,74 @@ def test_what_stands_behind_a_table_that_cannot_be_read_is_found(tmp_path: Path,
     split = whole(tmp_path / "a.tar")
     [row], _ = read(split)
     assert documents.raw_record(split, documents.Params(), "a.tar", row["offset"]) == TEXT
+
+
+def texts_of(path: Path) -> list[tuple[str, str]]:
+    return [(row["url"], row["text"]) for row in read(whole(path))[0]]
+
+
+@pytest.mark.parametrize("between", [0, 1 << 17])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_archives_one_behind_the_other_are_all_read(tmp_path: Path, between: int, pack: Any) -> None:
+    first = tar_of(**{"a.txt": b"Words one.", "b.jsonl": b'{"text": "Words two."}\n'})
+    path = tmp_path / "a.tar"
+    path = path if pack is bytes else path.with_suffix(".tar.gz")
+    path.write_bytes(pack(first) + pack(bytes(between)) + pack(tar_of(**{"c.txt": b"Words three."})) + pack(first))
+    rows, report = read(whole(path))
+    found = [("a.txt", "Words one."), ("b.jsonl", "Words two."), ("c.txt", "Words three.")]
+    assert [(row["url"], row["text"]) for row in rows] == found + found[:2]
+    assert len({row["doc_id"] for row in rows}) == 5
+    assert report["num_bad"] == 0
+    for row in rows:
+        raw = documents.raw_record(whole(path), documents.Params(), path.name, row["offset"])
+        assert row["text"].encode() in raw
+
+
+def test_garbage_behind_the_end_of_a_tar_is_none_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    path.write_bytes(tar_of(**{"a.txt": b"Words."}) + b"signature" * 1000 + tar_of(**{"b.txt": b"Others."}))
+    assert texts_of(path) == [("a.txt", "Words.")]
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_a_damaged_header_costs_its_member_alone(tmp_path: Path, kind: int) -> None:
+    sink = io.BytesIO()
+    content = {f"{number:02}-{'long' * 40}.txt": b"Words %d. " % number * 300 for number in range(40)}
+    with tarfile.open(fileobj=sink, mode="w", format=kind) as archive:
+        for name, text in content.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(text)
+            archive.addfile(info, io.BytesIO(text))
+    data = bytearray(sink.getvalue())
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        places = {info.name: info.offset for info in archive}
+    names = list(content)
+    for number in (0, 17, 18, 39):  # the first of the blocks of a long name
+        data[places[names[number]]] ^= 0xFF
+    path = tmp_path / "a.tar"
+    path.write_bytes(bytes(data))
+    rows, report = read(whole(path))
+    sound = {row["url"]: row["text"].encode() for row in rows if row["url"] in content}
+    assert sound == {name: text for name, text in content.items() if names.index(name) not in (0, 17, 18, 39)}
+    assert len(rows) == 36  # without its long name, the short one behind it ends before the suffix
+    assert [bad["offset"] for bad in report["bad"]] == [places[names[number]] for number in (0, 17, 18, 39)]
+    assert {bad["reason"] for bad in report["bad"]} == {"damaged_tar"}
+
+
+@pytest.mark.parametrize("lost", [0, 1, 299, 300, 511, 512])
+def test_a_page_at_the_end_of_a_cut_tar_keeps_what_is_there(tmp_path: Path, lost: int) -> None:
+    text = b"x" * 11 + b" words" * 200
+    whole_tar = tar_of(**{"a.txt": b"First.", "b.txt": text})
+    size = whole_tar.index(text) + len(text) - lost
+    (tmp_path / "a.tar").write_bytes(whole_tar[:size])
+    rows, report = read(whole(tmp_path / "a.tar"))
+    assert [row["text"].encode() for row in rows] == [b"First.", text[: len(text) - lost]]
+    assert [row["note"] for row in rows] == [None, "truncated" if lost else None]
+    assert {bad["reason"] for bad in report["bad"]} <= {"damaged_tar"}
+    assert report["num_bad"] == 1 or not lost
+
+
+def test_however_many_members_there_are_no_more_is_held(tmp_path: Path) -> None:
+    stream = io.BytesIO(tar_of(**{f"{number}.bin": b"x" for number in range(2000)}))
+    most = [len(member.archive.members) for member in members(stream, lambda *_: None)]
+    assert (len(most), max(most)) == (2000, 0)

@@ -130,14 +130,14 @@ def test_what_is_no_whole_zip_is_damage_with_its_reason(tmp_path: Path) -> None:
     sound = zipped({"x.txt": TEXT, "y.txt": TEXT})
     wrong = bytearray(sound)
     wrong[sound.rfind(b"PK\1\2")] ^= 1
-    for content, reason in (
-        (sound[:-30], "truncated_file"),
-        (bytes(wrong), "damaged_directory"),
-        (b"no zip at all", "not_a_zip"),
+    for content, reason, urls in (
+        (sound[:-30], "truncated_file", ["x.txt", "y.txt"]),
+        (bytes(wrong), "damaged_directory", ["x.txt", "y.txt"]),
+        (b"no zip at all", "not_a_zip", []),
     ):
         path.write_bytes(content)
         rows, report = read(whole(path))
-        assert (rows, reasons(report)) == ([], [(0, reason)])
+        assert ([row["url"] for row in rows], reasons(report)) == (urls, [(0, reason)])
 
 
 def test_a_page_of_a_zip_unfolds_to_no_more_than_is_held(tmp_path: Path) -> None:

@@ -89,9 +89,9 @@ mixture:
     return text
 
 
-A_LIST = (
+LISTS = (
     "most of it cannot be read: not_json_object at 0; JSON Lines have an object a line;"
-    " `jq -c '.[]'` makes them of a list"
+    " `jq -c '.[]'` makes them of lists"
 )
 NOT_READ = "most of it cannot be read: {} at 0; is it another format? `format` names one"
 
@@ -177,14 +177,14 @@ NOT_READ = "most of it cannot be read: {} at 0; is it another format? `format` n
             "name: a: b\nsources:\n",
             "1: file: no YAML: mapping values are not allowed here; a value with ': ' in it must stand in quotes",
         ),
-        ("a.jsonl}", "array.jsonl}", f"2: sources.a.paths: array.jsonl: {A_LIST}"),
+        ("a.jsonl}", "array.jsonl}", f"2: sources.a.paths: array.jsonl: {LISTS}"),
         ("a.jsonl}", "lines.jsonl}", f"2: sources.a.paths: lines.jsonl: {NOT_READ.format('not_json')}"),
         ("a.jsonl}", "a.parquet, format: jsonl}", f"2: sources.a.paths: a.parquet: {NOT_READ.format('not_json')}"),
     ],
 )
 def test_one_mistake_is_one_line(tmp_path: Path, old: str, new: str, line: str) -> None:
-    (tmp_path / "array.jsonl").write_text('[{"text": "The mill turns."}, {"text": "And turns."}]\n')
-    (tmp_path / "lines.jsonl").write_text('{\n"text": "The mill turns."\n}\n')
+    (tmp_path / "array.jsonl").write_text('["The mill turns."]\n["And turns."]\n')
+    (tmp_path / "lines.jsonl").write_text("{text: The mill turns.}\n")
     pq.write_table(pa.table({"text": ["The mill turns."]}), tmp_path / "a.parquet")
     assert refused(tmp_path, mill(tmp_path, (old, new))) == [line]
 

@@ -165,3 +165,6 @@ def test_an_earlier_mixture_must_be_there_and_the_policy_must_say_who_wins(crawl
     )
     with pytest.raises(UserError, match=r"no finished mixture 'odl'"):
         run_inline(path, crawls / "root")
+    with pytest.raises(UserError, match=r"no finished mixture 'odl'"):
+        run_inline(path, tmp_path / "root")
+    assert not (tmp_path / "root" / "documents").exists()  # it is told before any page is measured
