@@ -1,4 +1,4 @@
-"""What `verify` asks of shards beyond their bytes: nothing held out is trained on, and the ids are those of the texts.
+"""Checks of `verify` on shards beyond their bytes: nothing held out is trained on, and the ids are those of the texts.
 
 `held_out_problems` compares the doc_ids of held-out splits with those of every corpus; it holds the former, 16
 bytes each. `Sample` follows a few documents of every folder of shards back to their page, cuts its spans, tokenizes
@@ -158,7 +158,7 @@ class Sample:
         return None
 
     def line(self) -> str:
-        """What was done, for people."""
+        """The number of documents compared, or why none were, for people."""
         return f"{self.compared} documents tokenized again" if not self.why_not else f"not done: {self.why_not}"
 
 

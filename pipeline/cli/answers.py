@@ -177,7 +177,7 @@ def decontaminate(out: str | None, as_json: bool, **wanted: Any) -> None:
     if as_json:
         terminal.show_json(counts)
     else:
-        terminal.show(decontamination.told(found, safe_text.safe(counts)))
+        terminal.show(decontamination.as_text(found, safe_text.safe(counts)))
 
 
 @command()
