@@ -37,7 +37,7 @@ __all__ = ["Mixture", "Step", "load", "opened"]
 
 @dataclass(frozen=True)
 class Step:
-    """What a run would do about one product: files in all, files to make, and why."""
+    """The work of a run on one product: files in all, files to make, and why."""
 
     product: str
     files: int
@@ -49,14 +49,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Mixture:
-    """A mixture under a root; ``path`` is its file, or None where only what stands under the root is asked."""
+    """A mixture under a root; ``path`` is its file, or None where only what stands under the root is read."""
 
     name: str
     root: str
     path: str | None = None
 
     def plan(self) -> list[Step]:
-        """What `run` would do, redo and reuse; changes nothing.
+        """The steps that `run` would make, redo or reuse; changes nothing.
 
         Raises:
             UserError: the mixture file is wrong, or there is none.
@@ -127,7 +127,7 @@ class Mixture:
         views: bool = True,
         limit: int | None = None,
     ) -> pa.Table:
-        """The same as one table in memory, of at most ``limit`` rows."""
+        """The pages of `batches` as one table in memory, of at most ``limit`` rows."""
         found: list[pa.Table] = []
         rows = 0
         for part in self.batches(columns, kept=kept, domain=domain, views=views):

@@ -59,7 +59,7 @@ def decontaminate(wanted: Wanted) -> tuple[pa.Table, dict[str, Any]]:
     try:
         looked_for = answers.benchmarks(wanted.benchmarks, wanted.parts)
     except (ValueError, OSError) as error:
-        raise UserError(f"--benchmarks: {errors.told(error)}") from error
+        raise UserError(f"--benchmarks: {errors.one_line(error)}") from error
     tokens = folder.is_dir() and (folder / "manifest.json").exists()
     batches = _of_tokens(folder, wanted.tokenizer) if tokens else _of_texts(folder, wanted.text)
     try:

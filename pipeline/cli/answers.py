@@ -46,7 +46,7 @@ def why(page: str, root: str, name: str | None, as_json: bool, raw: bool) -> Non
     if as_json:
         terminal.show_json(lives)
     else:
-        terminal.show("\n".join(why_text.life_text(safe_text.safe(told)) for told in lives), end="")
+        terminal.show("\n".join(why_text.life_text(safe_text.safe(one)) for one in lives), end="")
 
 
 @command()

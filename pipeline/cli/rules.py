@@ -42,7 +42,7 @@ def calibrate(mixture: str, root: str, **wanted: Any) -> None:
 
 
 def training_options(dimensions: int, buckets: int, max_bytes: int, max_model_bytes: int) -> Decorator:
-    """What both commands that train a classifier take, with these defaults: files, root, and settings of fastText."""
+    """Options of both commands that train a classifier, with these defaults: files, root, and settings of fastText."""
     text = "Field of files that holds the text."
     options = [
         click.argument("output", type=Local(dir_okay=False)),
