@@ -1,4 +1,4 @@
-"""What stands in `manifest.json` of a folder of token shards, and the questions a trainer asks of it first.
+"""Contents of `manifest.json` of a folder of token shards, and the questions a trainer asks of it first.
 
 Reads the format ``gristmill-shards`` version 1 (`docs/formats.md`): the tokenizer's identity, and for each shard
 its rows, tokens, bytes, checksum and the byte positions of the Arrow buffers. Keys this module does not know are
@@ -63,9 +63,9 @@ class Shard:
     domains: Mapping[str, int]
     batches: tuple[Batch, ...]
     blocks: tuple[str, ...] = ()
-    """XXH3-64 of consecutive blocks of `BLOCK_BYTES`, where the writer gave them: damage is then named by block."""
+    """XXH3-64 of consecutive blocks of `BLOCK_BYTES`, where the writer gave them: damage is then located by block."""
     multiplicity: int = 1
-    """How often a corpus that only refers to shards reads this one."""
+    """Number of times that a corpus that only refers to shards reads this one."""
 
     split: str = "train"
     """``train``, ``valid`` or ``test``."""
@@ -130,7 +130,7 @@ def _near(folder: Path) -> str:
 
 
 def manifest_of(content: bytes, path: str, folder: Path, split: str | None) -> Manifest:
-    """What `read_manifest` makes of the bytes of a manifest; ``path`` is named in errors."""
+    """The manifest of `read_manifest`, from its bytes; ``path`` is named in errors."""
     try:
         data = decode_json(content, path)
     except DamagedFile as damage:

@@ -6,7 +6,7 @@
     stream = Stream(Windows(shards, 4096), global_batch_size=512, seed=None, rank=rank, world_size=world_size)
 
 The same as `TokenShards` in all else: positions, windows, resume. The manifest is read once; blocks of 16 MiB come
-when they are asked for, and before: `Stream` says what the next batches need (`ahead`). Each block is checked by its
+when they are asked for, and before: `Stream` names what the next batches need (`ahead`). Each block is checked by its
 checksum in the manifest; one that is not what was written raises `DamagedShard`. The ranks of a node share the cache
 (`pipeline.reader.block_cache`).
 
@@ -89,7 +89,7 @@ class RemoteShards(TokenShards):
         super().__init__(manifest, verify="structure", tokenizer=tokenizer)
 
     def _start(self) -> None:
-        """What belongs to one process."""
+        """Make the state that belongs to one process."""
         self._process = os.getpid()
         self._guard = Lock()
         self._threads = ThreadPoolExecutor(THREADS)
@@ -188,7 +188,7 @@ class RemoteShards(TokenShards):
             yield from ((number, block) for block in range(first, last + 1))
             start, segment = end, segment + 1
 
-    # What TokenShards reads by maps
+    # Reads that TokenShards makes by maps
 
     def _values(self, segment: int, start: int, stop: int) -> Tokens:
         number, batch = self._segments[segment]
