@@ -70,7 +70,7 @@ class Mixture:
         Args:
             engine: ``ray`` (the cluster of RAY_ADDRESS, else one on this machine) or ``inline`` (this process).
             workers: processes at most; none: every CPU.
-            quiet: say nothing on the way.
+            quiet: print nothing on the way.
 
         Raises:
             UserError, RunError: as the command.
@@ -90,7 +90,7 @@ class Mixture:
         store = Store(self.root)
         found = paths.addresses(self._snapshot(), product)
         if not found:
-            paths.paths_of(store, self.name, product)  # says why
+            paths.paths_of(store, self.name, product)  # raises, with the reason
         stream = product in ("shards", "corpus")
         if stream:
             tables = [pa.ipc.open_stream(store.open(address)) for address in found]

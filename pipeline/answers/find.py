@@ -101,7 +101,7 @@ def find(
     ]
     if not files:
         raise UserError(
-            f"the pages of mixture {snapshot.name} are not all read yet; `gristmill status` tells how far it is"
+            f"the pages of mixture {snapshot.name} are not all read yet; `gristmill status` shows how far it is"
         )
     found = 0
     size = 0

@@ -48,7 +48,7 @@ def library() -> Any:
     """DuckDB.
 
     Raises:
-        UserError: it is not installed; the message says how it is.
+        UserError: it is not installed; the message shows how to install it.
     """
     try:
         import duckdb

@@ -36,7 +36,7 @@ def status_text(store: Store) -> str:
         if holder
         else f"{'failed' if failed else 'stopped'}; the same run command continues it"
     )
-    parts: list[Any] = [f"{snapshot.name}: {state}", *(f"last said: {text}" for _, text in failed[-1:])]
+    parts: list[Any] = [f"{snapshot.name}: {state}", *(f"last message: {text}" for _, text in failed[-1:])]
     if holder and store.exists("runs/progress.json"):
         parts.append(progress_line(store.read_json("runs/progress.json")))
     table = Table("product", "files", "rows", box=None, pad_edge=False)
@@ -122,4 +122,4 @@ def progress_line(progress: dict[str, Any]) -> str:
     parts = [f"{progress['phase']}: {progress['done']} of {progress['tasks']} tasks in {human_seconds(seconds)}"]
     parts += [f"{progress['pages']:,} pages"] if progress.get("pages") else []
     parts += [f"about {human_seconds(left)} left"] if left is not None else []
-    return f"{', '.join(parts)} (said {human_seconds(age)} ago)"
+    return f"{', '.join(parts)} (reported {human_seconds(age)} ago)"

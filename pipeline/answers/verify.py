@@ -42,7 +42,7 @@ def verify_root(store: Store, name: str | None) -> str:
     try:
         snapshot = snapshots.load(store, name)
         return _verify(snapshot)
-    except DamagedFile as damage:  # what leads to all else: nothing can be said without it
+    except DamagedFile as damage:  # it leads to all other files: nothing can be checked without it
         raise RunError(f"{damage.address}: {damage.what}: run the mixture again, which makes it again") from damage
 
 
@@ -59,7 +59,7 @@ def _verify(snapshot: Snapshot) -> str:
         account = verify_files.check(snapshot, named)
         problems += account.problems
         lines += account.lines()
-    else:  # manifests may be among what is damaged, and they say what there should be
+    else:  # a damaged file may be a manifest, which names the files there should be
         problems += verify_files.check(snapshot, snapshot.data["products"].values()).problems
     if not problems and whole:  # what follows reads files that are known to be good
         problems += verify_shards.held_out_problems(snapshot)

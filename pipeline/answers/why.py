@@ -69,7 +69,7 @@ def life(snapshot: Snapshot, found: Found, index: KeyIndex, say: Callable[[str],
     rows = sidecars(snapshot, found)
     if "language" in rows:
         sections["language"] = plain(rows["language"][1].to_pylist()[0])
-    page = together(found, rows)
+    page = joined_columns(found, rows)
     kept = rows.get("kept")
     rules = page_rules(snapshot, kept, page) if kept else []
     if "quality" in rows:
@@ -149,7 +149,7 @@ def sidecars(snapshot: Snapshot, found: Found) -> Rows:
     return rows
 
 
-def together(found: Found, rows: Rows) -> pa.Table:
+def joined_columns(found: Found, rows: Rows) -> pa.Table:
     """All columns of a page that rules and domains may name, side by side."""
     page = found.table.select(["source", "text_bytes"])  # making an array of values would load pandas: half a second
     for product in (name for name in graph.DECIDING if name in rows):

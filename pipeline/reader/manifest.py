@@ -184,7 +184,7 @@ def check_tokenizer(
     """Refuse shards of another tokenizer. Returns the manifest's tokenizer block.
 
     ``file`` is the tokenizer's own file, compared by SHA-256. ``expected`` names keys of the block and the values
-    they must have, such as ``probe_sha256="..."`` (what the library gives for the fixed probe text, which tells
+    they must have, such as ``probe_sha256="..."`` (the library's ids of the fixed probe text, which show
     another library version), ``eos_id=2`` or ``vocab_size=32000``.
 
     Raises:

@@ -94,13 +94,13 @@ class RemoteShards(TokenShards):
         self._guard = Lock()
         self._threads = ThreadPoolExecutor(THREADS)
         self._files: OrderedDict[int, Ranged] = OrderedDict()
-        self._asked: OrderedDict[tuple[int, int], None] = OrderedDict()
+        self._requested: OrderedDict[tuple[int, int], None] = OrderedDict()
         self._lists: OrderedDict[int, Positions] = OrderedDict()
         self._last: dict[int, tuple[int, Tokens]] = {}
         """Of one shard: where the block that was read last begins, and its bytes as ids."""
 
     def __getstate__(self) -> dict[str, Any]:
-        own = ("_guard", "_threads", "_files", "_asked", "_lists", "_last", "cache")
+        own = ("_guard", "_threads", "_files", "_requested", "_lists", "_last", "cache")
         state = {key: value for key, value in super().__getstate__().items() if key not in own}
         return {**state, "cache": (str(self.cache.folder), self.cache.max_bytes)}
 
@@ -168,11 +168,11 @@ class RemoteShards(TokenShards):
         most = max(1, self.cache.max_bytes // BLOCK_BYTES // 2)
         for start, stop in ranges:
             for number, block in self._blocks_of(start, min(stop, self.num_tokens)):
-                if (number, block) in self._asked:
+                if (number, block) in self._requested:
                     continue
-                self._asked[number, block] = None
-                while len(self._asked) > most:
-                    self._asked.popitem(last=False)
+                self._requested[number, block] = None
+                while len(self._requested) > most:
+                    self._requested.popitem(last=False)
                 shard = self.shards[number]
                 fetch = partial(self._fetch, number, block)
                 self._threads.submit(self.cache.bring, f"{shard.xxh3_128}-{block}", shard.blocks[block], fetch)

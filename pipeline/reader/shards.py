@@ -211,7 +211,7 @@ class TokenShards:
             base = starts[segment]
             offsets = self._offsets(segment)
             low, high = offsets.searchsorted(start - base, "right"), offsets.searchsorted(stop - base, "left")
-            # The last offset is the end of the batch: a start only if the next batch says so.
+            # The last offset is the end of the batch: a start only if a batch follows.
             pieces.append(offsets[low : min(high, len(offsets) - 1)] + (base - origin))
             segment += 1
         return pieces[0] if len(pieces) == 1 else np.concatenate([np.empty(0, np.int64), *pieces])
