@@ -1,1 +1,1 @@
-"""How a run happens: configuration, addresses, files, tasks, engines, the command line."""
+"""The machinery of a run: configuration, addresses, files, tasks, engines, the command line."""

@@ -37,7 +37,7 @@ __all__ = ["Mixture", "Step", "load", "opened"]
 
 @dataclass(frozen=True)
 class Step:
-    """What a run would do about one product: files in all, files to make, and why."""
+    """The work of a run on one product: files in all, files to make, and why."""
 
     product: str
     files: int
@@ -49,14 +49,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Mixture:
-    """A mixture under a root; ``path`` is its file, or None where only what stands under the root is asked."""
+    """A mixture under a root; ``path`` is its file, or None where only what stands under the root is read."""
 
     name: str
     root: str
     path: str | None = None
 
     def plan(self) -> list[Step]:
-        """What `run` would do, redo and reuse; changes nothing.
+        """The steps that `run` would make, redo or reuse; changes nothing.
 
         Raises:
             UserError: the mixture file is wrong, or there is none.
@@ -70,7 +70,7 @@ class Mixture:
         Args:
             engine: ``ray`` (the cluster of RAY_ADDRESS, else one on this machine) or ``inline`` (this process).
             workers: processes at most; none: every CPU.
-            quiet: say nothing on the way.
+            quiet: print nothing on the way.
 
         Raises:
             UserError, RunError: as the command.
@@ -90,7 +90,7 @@ class Mixture:
         store = Store(self.root)
         found = paths.addresses(self._snapshot(), product)
         if not found:
-            paths.paths_of(store, self.name, product)  # says why
+            paths.paths_of(store, self.name, product)  # raises, with the reason
         stream = product in ("shards", "corpus")
         if stream:
             tables = [pa.ipc.open_stream(store.open(address)) for address in found]
@@ -127,7 +127,7 @@ class Mixture:
         views: bool = True,
         limit: int | None = None,
     ) -> pa.Table:
-        """The same as one table in memory, of at most ``limit`` rows."""
+        """The pages of `batches` as one table in memory, of at most ``limit`` rows."""
         found: list[pa.Table] = []
         rows = 0
         for part in self.batches(columns, kept=kept, domain=domain, views=views):

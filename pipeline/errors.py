@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 
-def told(error: Exception) -> str:
-    """One line; a file stands before what is wrong with it: ``/a/b: Permission denied``; of two, where one would go."""
+def one_line(error: Exception) -> str:
+    """An error in one line, its file first: ``/a/b: Permission denied``; of two files, the one to be written."""
     if isinstance(error, OSError) and isinstance(error.filename, str) and error.strerror:
         return f"{error.filename2 or error.filename}: {error.strerror}"
     return str(error).partition("\n")[0]

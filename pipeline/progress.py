@@ -1,4 +1,4 @@
-"""What a run shows: bars with rate and time left on a terminal, a plain line now and then in a job log."""
+"""Progress of a run: bars with rate and time left on a terminal, a plain line now and then in a job log."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pipeline.terminal import safe
 
 LINE_SECONDS = 10.0
 FIRST_LINE_SECONDS = 3.0
-TELLING = 0.02
-SAID = 30
+MIN_DONE_FRACTION = 0.02
+MAX_LINES = 30
 WIDE = 76
 
 
@@ -41,24 +41,24 @@ def human_seconds(seconds: float) -> str:
 
 
 def seconds_left(seconds: float, done: int, cost: int) -> float | None:
-    """How long what is left of ``cost`` will take, at the rate so far.
+    """Seconds that the rest of ``cost`` will take, at the rate so far.
 
-    None before `TELLING` of it is done: a small task a slot comes first, and says little of the rest.
+    None before `MIN_DONE_FRACTION` of it is done: a small task a slot comes first, and predicts little of the rest.
     """
-    return seconds * (cost / done - 1) if done and done >= TELLING * cost else None
+    return seconds * (cost / done - 1) if done and done >= MIN_DONE_FRACTION * cost else None
 
 
 class Reporter:
-    """Tells the user how far the run is. Lines go to standard error, so standard output holds results alone."""
+    """Shows the user how far the run is. Lines go to standard error, so standard output holds results alone."""
 
     def __init__(self, quiet: bool = False) -> None:
         self.console = Console(stderr=True, highlight=False, quiet=quiet)
         self.bars = self.console.is_terminal and not quiet
-        self.said: deque[tuple[float, str]] = deque(maxlen=SAID)
+        self.last_lines: deque[tuple[float, str]] = deque(maxlen=MAX_LINES)
         """The last lines, with their times, for `watch`."""
 
     def say(self, line: str) -> None:
-        self.said.append((time.time(), line))
+        self.last_lines.append((time.time(), line))
         self.console.print(safe(line), markup=False, soft_wrap=True)
 
     def wave(self, name: str, tasks: int, cost: int) -> WaveProgress:
@@ -106,12 +106,12 @@ class WaveProgress:
             self.reporter.say(f"{self.name}: {self.done_tasks}/{self.tasks}  {self._rate()}".rstrip())
 
     def _rate(self) -> str:
-        told = [f"{self.pages:,} pages"] if self.pages else []
+        parts = [f"{self.pages:,} pages"] if self.pages else []
         seconds = max(1e-3, time.monotonic() - self.started)
         left = seconds_left(seconds, self.done_cost, self.cost)
         if left is not None:
-            told += [f"{human_bytes(self.done_cost / seconds)}/s", f"{human_seconds(left)} left"]
-        return ", ".join(told)
+            parts += [f"{human_bytes(self.done_cost / seconds)}/s", f"{human_seconds(left)} left"]
+        return ", ".join(parts)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -126,7 +126,7 @@ class WaveProgress:
 
 
 def flush() -> None:
-    """Everything said so far is on its way to whoever reads the log."""
+    """Send every line so far on its way to whoever reads the log."""
     sys.stderr.flush()
     sys.stdout.flush()
 

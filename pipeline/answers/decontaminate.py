@@ -34,7 +34,7 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to look through and for."""
+    """A folder to search, the benchmarks to look for in it, and how."""
 
     folder: str
     benchmarks: tuple[str, ...]
@@ -59,7 +59,7 @@ def decontaminate(wanted: Wanted) -> tuple[pa.Table, dict[str, Any]]:
     try:
         looked_for = answers.benchmarks(wanted.benchmarks, wanted.parts)
     except (ValueError, OSError) as error:
-        raise UserError(f"--benchmarks: {errors.told(error)}") from error
+        raise UserError(f"--benchmarks: {errors.one_line(error)}") from error
     tokens = folder.is_dir() and (folder / "manifest.json").exists()
     batches = _of_tokens(folder, wanted.tokenizer) if tokens else _of_texts(folder, wanted.text)
     try:
@@ -76,8 +76,8 @@ def write(table: pa.Table, path: str) -> None:
         pq.write_table(table, path, compression="zstd")
 
 
-def told(found: pa.Table, counts: dict[str, Any]) -> str:
-    """What was found, for a terminal."""
+def as_text(found: pa.Table, counts: dict[str, Any]) -> str:
+    """The documents found, counted, as text for a terminal."""
     megabytes = counts.get("bytes", 0) / 1e6
     lines = [
         f"{counts.get('pages', 0):,} documents ({megabytes:,.1f} MB), {counts['items']:,} items of"

@@ -78,9 +78,9 @@ def pairs_text(store: Store, name: str | None, path: str) -> str:
         for a, b, label in known
     ]
     ngram = store.read_json(f"{next(snapshot.product('signatures')).address.rpartition('/')[0]}/about.json")
-    told = judged_text([row["text"] for row in rows.values()], pairs, ngram["params"]["ngram"])
+    report = judged_text([row["text"] for row in rows.values()], pairs, ngram["params"]["ngram"])
     unknown = len(labelled) - len(known)
-    return told + (f"\n{unknown:,} pairs left out{notes}\n" if unknown else "")
+    return report + (f"\n{unknown:,} pairs left out{notes}\n" if unknown else "")
 
 
 def read_pairs(path: str) -> Iterator[tuple[str, str, bool]]:
@@ -121,7 +121,7 @@ def read_pairs(path: str) -> Iterator[tuple[str, str, bool]]:
 
 
 def find_places(snapshot: Snapshot, names: list[str]) -> tuple[dict[str, Place], str]:
-    """(split, row) of each page by doc_id or URL, and what to say of those that are none or several."""
+    """(split, row) of each page by doc_id or URL, and a note on names that no page or several have."""
     index = index_of(snapshot)
     files = [entry.address for entry in snapshot.product("documents")]
     places: dict[str, Place] = {}

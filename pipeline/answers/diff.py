@@ -48,10 +48,10 @@ def since_previous(store: Store, names: list[str]) -> tuple[Snapshot, Snapshot]:
 
 
 def difference(a: Snapshot, b: Snapshot) -> dict[str, Any]:
-    """What `stages.report.diff` makes of both sides' figures and pages."""
+    """Differences between the figures and pages of both sides, as `stages.report.diff` gives them."""
     stats = [reporting.stats_of(side) for side in (a, b)]
     if a.name == b.name:
-        stats = [told | {"name": f"{told['name']} {where}"} for told, where in zip(stats, _places(a, b), strict=True)]
+        stats = [one | {"name": f"{one['name']} {where}"} for one, where in zip(stats, _places(a, b), strict=True)]
     return reporting.difference(stats[0], stats[1], page_changes(a, b))
 
 
@@ -79,7 +79,7 @@ def files_of(snapshot: Snapshot) -> Files:
 
 
 def pages_of(store: Store, files: list[tuple[str, str, str]]) -> pa.Table | None:
-    """What is compared of the pages of some splits; None of no split."""
+    """The compared columns of the pages of some splits; None of no split."""
     tables = []
     for _, documents, kept in files:
         table = store.read_table(documents, ["doc_id", "url", "text_bytes"])

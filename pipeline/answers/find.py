@@ -27,13 +27,13 @@ from stages.schemas import is_label, label_column
 from stages.seal import DamagedFile
 
 CONTEXT = 60
-TELL_SECONDS = 5.0
-TOLD = ("doc_id", "url", "source", "file", "offset", "text_bytes", "text")
+PROGRESS_SECONDS = 5.0
+COLUMNS = ("doc_id", "url", "source", "file", "offset", "text_bytes", "text")
 
 
 @dataclass(frozen=True)
 class Phrase:
-    """What is looked for: a piece of text as it stands, or a regular expression (RE2)."""
+    """The phrase to look for: a piece of text as it stands, or a regular expression (RE2)."""
 
     text: str
     ignore_case: bool = False
@@ -51,8 +51,11 @@ class Phrase:
             raise UserError(f"{self.text!r} is no regular expression: {str(error).splitlines()[0]}") from error
 
     def matches(self, texts: Any) -> Any:
-        """Which texts hold it. Plain text too goes through RE2, which finds its first byte by SIMD: Arrow's own search
-        for plain text takes three times as long."""
+        """Of each text whether it holds the phrase.
+
+        Plain text too goes through RE2, which finds its first byte by SIMD: Arrow's own search for it takes three
+        times as long.
+        """
         pattern = self.text if self.regex else quoted(self.text)
         return pc.match_substring_regex(texts, pattern, ignore_case=self.ignore_case)
 
@@ -98,11 +101,11 @@ def find(
     ]
     if not files:
         raise UserError(
-            f"the pages of mixture {snapshot.name} are not all read yet; `gristmill status` tells how far it is"
+            f"the pages of mixture {snapshot.name} are not all read yet; `gristmill status` shows how far it is"
         )
     found = 0
     size = 0
-    started = told = time.monotonic()
+    started = last_progress = time.monotonic()
     with ThreadPoolExecutor(workers) as threads:
         rest = iter(files)
         waiting = [threads.submit(scan, snapshot.store, phrase, *each) for each in islice(rest, 2 * workers)]
@@ -118,9 +121,9 @@ def find(
                     for future in waiting:
                         future.cancel()
                     return
-            if time.monotonic() - told > TELL_SECONDS:
-                told = time.monotonic()
-                speed = human_bytes(int(size / (told - started)))
+            if time.monotonic() - last_progress > PROGRESS_SECONDS:
+                last_progress = time.monotonic()
+                speed = human_bytes(int(size / (last_progress - started)))
                 say(f"{done} of {len(files)} files, {human_bytes(size)} of text, {speed}/s, {found} found")
 
 
@@ -155,8 +158,8 @@ def search(
             pages = rows_group(store, documents, start).take(pa.array(rows)).to_pylist()
             found = [hit(store, phrase, page, kept, start + row) for page, row in zip(pages, rows, strict=True)]
             if of_pages is not None:
-                told = here.take(pa.array(rows)).to_pylist()
-                found = [one | {"labels": own} for one, own in zip(found, told, strict=True)]
+                own_labels = here.take(pa.array(rows)).to_pylist()
+                found = [one | {"labels": own} for one, own in zip(found, own_labels, strict=True)]
             hits += found
     return hits, size
 
@@ -178,14 +181,14 @@ def labels_of(store: Store, address: str, phrase: Phrase) -> pa.Table:
 
 
 def rows_group(store: Store, address: str, start: int) -> pa.Table:
-    """The row group that begins at a row, with what is told of a page."""
+    """The row group that begins at a row, with the columns that a hit shows."""
     with store.open(address) as file:
         parquet = pq.ParquetFile(file)
         group = 0
         while start:
             start -= parquet.metadata.row_group(group).num_rows
             group += 1
-        return parquet.read_row_group(group, columns=list(TOLD))
+        return parquet.read_row_group(group, columns=list(COLUMNS))
 
 
 def hit(store: Store, phrase: Phrase, page: dict[str, Any], kept: str | None, row: int) -> dict[str, Any]:
@@ -212,8 +215,8 @@ def hit_lines(found: dict[str, Any]) -> list[str]:
     fate = f"kept in {found['domain']}" if found["keep"] else f"dropped, {found['reason']}"
     fate = "not decided yet" if found["keep"] is None else fate
     labels = {name: label for name, label in found.get("labels", {}).items() if label is not None}
-    told = "".join(f"  {name.removesuffix('_label')}: {label}" for name, label in labels.items())
+    labels_text = "".join(f"  {name.removesuffix('_label')}: {label}" for name, label in labels.items())
     return [
-        f"{found['url'] or found['source'] + '/' + found['file']}  {found['doc_id']}  {fate}{told}",
+        f"{found['url'] or found['source'] + '/' + found['file']}  {found['doc_id']}  {fate}{labels_text}",
         f"    {found['context']}",
     ]

@@ -24,7 +24,7 @@ def paths_of(store: Store, name: str | None, product: str) -> list[str]:
 
 
 def addresses(snapshot: Snapshot, product: str) -> list[str]:
-    """The same as addresses under the root; none where there are none yet."""
+    """Addresses of a product's files under the root, as `paths_of` orders them; none where there are none yet."""
     if product not in graph.BY_NAME:
         raise UserError(f"no product {product!r}{nearest(product, list(graph.BY_NAME))}")
     if product == "sources":
@@ -37,8 +37,8 @@ def addresses(snapshot: Snapshot, product: str) -> list[str]:
         return [file for manifest in manifests for file in shard_files(snapshot.store, manifest)]
     if product in snapshot.data["products"]:
         return [entry.address for entry in snapshot.product(product)]
-    told = snapshot.data.get(product)
-    return [told] if isinstance(told, str) else []
+    address = snapshot.data.get(product)
+    return [address] if isinstance(address, str) else []
 
 
 def shard_files(store: Store, manifest: str) -> list[str]:

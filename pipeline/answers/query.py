@@ -48,7 +48,7 @@ def library() -> Any:
     """DuckDB.
 
     Raises:
-        UserError: it is not installed; the message says how it is.
+        UserError: it is not installed; the message shows how to install it.
     """
     try:
         import duckdb
@@ -181,7 +181,7 @@ def _streams(snapshot: Snapshot, addresses: Sequence[str]) -> Any:
     return ds.dataset(pa.concat_tables(tables))
 
 
-# What is said
+# Names of columns, and errors
 
 
 def _apart(names: Sequence[str]) -> list[str]:
@@ -195,12 +195,12 @@ def _apart(names: Sequence[str]) -> list[str]:
 
 
 def _one_line(error: Exception, snapshot: Snapshot) -> str:
-    """What DuckDB says without the picture of the statement, and which products there are where one is missing."""
+    """DuckDB's message without the picture of the statement, and the products there are where one is missing."""
     lines = [line.strip() for line in str(error).split("\n")]
-    told = lines[0]
-    if not told.startswith("Catalog Error: Table"):
-        return f"query: {told}"
-    wanted = re.search(r"name (\w+)", told)
+    message = lines[0]
+    if not message.startswith("Catalog Error: Table"):
+        return f"query: {message}"
+    wanted = re.search(r"name (\w+)", message)
     absent = wanted is not None and wanted[1].lower() in graph.BY_NAME
-    what = f"mixture {snapshot.name} has no table {wanted[1]} (yet)" if wanted and absent else told
+    what = f"mixture {snapshot.name} has no table {wanted[1]} (yet)" if wanted and absent else message
     return f"query: {what}; it has: {', '.join(_tables(snapshot)) or 'none'}"

@@ -15,7 +15,7 @@ from pipeline.store.storage import Store
 
 try:
     from fsspec.spec import AbstractFileSystem
-except ImportError:  # `query.library` says so
+except ImportError:  # `query.library` names the package to install
     AbstractFileSystem = object
 
 SCHEME = "gristmill"

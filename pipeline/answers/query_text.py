@@ -1,4 +1,4 @@
-"""What `query` prints: rows as a table for people, as CSV, or as JSON, an object a line.
+"""Output of `query`: rows as a table for people, as CSV, or as JSON, an object a line.
 
 Bytes (doc_ids) are hex digits and times ISO 8601 everywhere. The table cuts long values and keeps each row on a line;
 CSV is RFC 4180, text that a spreadsheet would run as a formula with an apostrophe in front; JSON has null for numbers

@@ -7,10 +7,10 @@ from typing import Any
 from stages.report import untrusted
 
 
-def safe(told: dict[str, Any]) -> dict[str, Any]:
+def safe(answer: dict[str, Any]) -> dict[str, Any]:
     """Plain data that holds strings from pages, made safe to show on a terminal; an excerpt keeps its lines."""
-    found: dict[str, Any] = untrusted.cleaned(told)
-    excerpt = told.get("document", {}).get("excerpt")
+    found: dict[str, Any] = untrusted.cleaned(answer)
+    excerpt = answer.get("document", {}).get("excerpt")
     if excerpt is not None:
         found["document"]["excerpt"] = untrusted.passage(excerpt, len(excerpt))
     return found

@@ -37,7 +37,7 @@ def stats_of(snapshot: Snapshot) -> dict[str, Any]:
     Those of a finished one stand in its stats.json, which the same products always lead to.
 
     Raises:
-        RunError: what a finished one is told by is missing.
+        RunError: a file that a finished one is read from is missing.
     """
     store = snapshot.store
     made = f"{folder_of(snapshot)}/stats.json"
@@ -86,10 +86,10 @@ def counted(snapshot: Snapshot, product: str) -> Counted[Any] | None:
     rows, text_bytes = (known["held_rows"], known["held_text_bytes"])
     listing = (known["num_quarantined"] > 0) | np.array([bool(bad) for bad in held.column("bad")], bool)
 
-    def told() -> Iterator[Any]:
+    def reports() -> Iterator[Any]:
         return (entry.report for entry in snapshot.product(product))
 
-    return Counted(found.counts, rows, text_bytes, known["kept"], told, listing if product == "documents" else None)
+    return Counted(found.counts, rows, text_bytes, known["kept"], reports, listing if product == "documents" else None)
 
 
 COUNTED = ("held_rows", "held_text_bytes", "kept", "num_quarantined", "bad")
@@ -104,7 +104,7 @@ def summary_of(snapshot: Snapshot, product: str) -> dict[str, Any] | None:
 
 
 def folder_of(snapshot: Snapshot) -> str:
-    """Where the report of a finished mixture is."""
+    """Folder of the report of a finished mixture."""
     return f"report/{snapshot.name}-{digest([snapshot.data, REPORT_VERSION])}"
 
 
@@ -160,7 +160,7 @@ def overrides_of(snapshot: Snapshot) -> list[dict[str, Any]]:
 
 
 def buckets_of(snapshot: Snapshot) -> list[dict[str, Any]]:
-    """Where the buckets lie that domains select by, by language."""
+    """Edges of the buckets that domains select by, by language."""
     address = snapshot.data.get("buckets")
     if not address or not snapshot.store.exists(address):
         return []
@@ -197,7 +197,7 @@ EXAMPLES, EXAMPLE_BYTES, SPLITS_LOOKED = 5, 160, 16
 
 
 def held_out_of(snapshot: Snapshot) -> list[dict[str, Any]]:
-    """What splits other than training hold of each domain."""
+    """Folder, documents and tokens of each domain's splits other than training."""
     rows = []
     for domain, address in sorted((snapshot.data.get("shards") or {}).items()):
         if snapshot.store.exists(address):
@@ -211,7 +211,7 @@ def held_out_of(snapshot: Snapshot) -> list[dict[str, Any]]:
 
 
 def held_out_lines(store: Store, name: str) -> list[str]:
-    """Where the held-out splits of each domain lie, and what they hold, a line each."""
+    """Folder, documents and tokens of the held-out splits of each domain, a line each."""
     snapshot = snapshots.load(store, name)
     return [
         f"{row['split']:<7} {store.uri(row['folder'])}"
@@ -221,13 +221,13 @@ def held_out_lines(store: Store, name: str) -> list[str]:
 
 
 def costs_of(snapshot: Snapshot) -> dict[str, dict[str, float]]:
-    """What making the files of this mixture cost, whichever run made them."""
+    """Costs of making the files of this mixture, whichever run made them."""
     found = [costs.hashes_of(snapshot.addresses(product)) for product in snapshot.data["products"]]
     return costs.gather(snapshot.store, np.concatenate([*found, costs.hashes_of(())]), graph.BY_SPLIT)
 
 
 def write(store: Store, name: str) -> str:
-    """Write the report of a finished mixture; where the page with costs lies."""
+    """Write the report of a finished mixture; the URI of its page with costs."""
     snapshot = snapshots.load(store, name)
     stats = stats_of(snapshot)
     folder = folder_of(snapshot)
@@ -252,7 +252,7 @@ def page_changes(before: pa.Table | None, after: pa.Table | None) -> dict[str, A
 
 
 def difference(a: dict[str, Any], b: dict[str, Any], parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """What differs between two stats, and the changes of all splits together."""
+    """Differences between two stats, and the changes of all splits together."""
     return diff.diff(a, b, changes.add_up(parts))
 
 

@@ -28,7 +28,7 @@ def status_text(store: Store) -> str:
     snapshot = snapshots.load(store)
     snapshot.check_there()
     holder = RootLock(store).holder()
-    failed = last_words(store) if not snapshot.complete and not holder else []
+    failed = last_messages(store) if not snapshot.complete and not holder else []
     state = (
         "finished"
         if snapshot.complete
@@ -36,7 +36,7 @@ def status_text(store: Store) -> str:
         if holder
         else f"{'failed' if failed else 'stopped'}; the same run command continues it"
     )
-    parts: list[Any] = [f"{snapshot.name}: {state}", *(f"last said: {text}" for _, text in failed[-1:])]
+    parts: list[Any] = [f"{snapshot.name}: {state}", *(f"last message: {text}" for _, text in failed[-1:])]
     if holder and store.exists("runs/progress.json"):
         parts.append(progress_line(store.read_json("runs/progress.json")))
     table = Table("product", "files", "rows", box=None, pad_edge=False)
@@ -75,8 +75,8 @@ def counted(store: Store, address: str) -> tuple[int, int]:
     return len(rows), int(rows.sum())
 
 
-def last_words(store: Store) -> list[tuple[float, str]]:
-    """What the last run said when it failed, with times; nothing where it did not fail, or was stopped or killed."""
+def last_messages(store: Store) -> list[tuple[float, str]]:
+    """The last messages of a run that failed, with times; none where it did not fail, or was stopped or killed."""
     return (
         [(when, text) for when, text in store.read_json(snapshots.FAILURE)["said"]]
         if store.exists(snapshots.FAILURE)
@@ -85,7 +85,7 @@ def last_words(store: Store) -> list[tuple[float, str]]:
 
 
 def indexed(snapshot: snapshots.Snapshot) -> list[str]:
-    """What was asked of the places where records of an index lie, in a line a source."""
+    """Records wanted of each index, pages read, and the requests and bytes that took, in a line a source."""
     sums: dict[str, Counter[str]] = {}
     for entry in snapshot.product("documents"):
         if "indexed" in entry.report:
@@ -119,7 +119,7 @@ def progress_line(progress: dict[str, Any]) -> str:
     seconds = max(1e-3, progress["time"] - progress["started"])
     left = seconds_left(seconds, progress["done_cost"], progress["cost"])
     age = time.time() - progress["time"]
-    told = [f"{progress['phase']}: {progress['done']} of {progress['tasks']} tasks in {human_seconds(seconds)}"]
-    told += [f"{progress['pages']:,} pages"] if progress.get("pages") else []
-    told += [f"about {human_seconds(left)} left"] if left is not None else []
-    return f"{', '.join(told)} (said {human_seconds(age)} ago)"
+    parts = [f"{progress['phase']}: {progress['done']} of {progress['tasks']} tasks in {human_seconds(seconds)}"]
+    parts += [f"{progress['pages']:,} pages"] if progress.get("pages") else []
+    parts += [f"about {human_seconds(left)} left"] if left is not None else []
+    return f"{', '.join(parts)} (reported {human_seconds(age)} ago)"

@@ -1,4 +1,4 @@
-"""Where things came from: from a token of a shard back to its document, and from a document to its raw record."""
+"""Origins: from a token of a shard back to its document, and from a document to its raw record."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def is_there(uri: str) -> bool:
 
 
 def input_uris(snapshot: Snapshot, source: str, file: str) -> list[str]:
-    """Where an input file may be."""
+    """The URIs at which an input file may be."""
     address = f"runs/inputs/{snapshot.name}.json"
     known = snapshot.store.read_json(address) if snapshot.store.exists(address) else {}
     mine = known.get(source, {"folders": [], "files": {}})
@@ -70,7 +70,7 @@ def input_uris(snapshot: Snapshot, source: str, file: str) -> list[str]:
 
 
 def trace(store: Store, name: str | None, place: str) -> dict[str, Any]:
-    """What stands at ``SHARD[:ROW[:TOKEN]]`` of a folder of shards, and the documents it came from.
+    """The shard, document and token at ``SHARD[:ROW[:TOKEN]]`` of a folder of shards, and their origin.
 
     ``SHARD`` is a file of the corpus or of a domain: its address under the root, its path, or its name where only one
     folder has it. ROW counts documents from 0, TOKEN the tokens of that document.
@@ -124,8 +124,8 @@ def parent_of(snapshot: Snapshot, doc_id: bytes) -> dict[str, Any]:
     """The page that a derived page was made of, and by which transform."""
     page = pages.find(snapshot, doc_id.hex())[0].document
     parent = pages.find(snapshot, page["derived_from"].hex())[0].document
-    told = {"transform": page["transform"], "ordinal": page["ordinal"], "doc_id": parent["doc_id"].hex()}
-    return told | {key: parent[key] for key in ("url", "source", "file", "offset", "text_bytes")}
+    origin = {"transform": page["transform"], "ordinal": page["ordinal"], "doc_id": parent["doc_id"].hex()}
+    return origin | {key: parent[key] for key in ("url", "source", "file", "offset", "text_bytes")}
 
 
 def find_shard(snapshot: Snapshot, shard: str) -> tuple[ShardManifest, str, Shard]:
@@ -147,9 +147,9 @@ def find_shard(snapshot: Snapshot, shard: str) -> tuple[ShardManifest, str, Shar
     if not found:
         folder = str(snapshot.data.get("corpus") or "").rpartition("/")[0]
         others = [name for name in snapshots.names(store) if name != snapshot.name]
-        told = f"; its corpus is {folder}" if folder else "; its corpus is not there yet"
-        told += f"; for other mixtures of this root give --mixture {' or '.join(others)}" if others else ""
-        raise UserError(f"{shard} is in no manifest of mixture {snapshot.name}{told}")
+        hint = f"; its corpus is {folder}" if folder else "; its corpus is not there yet"
+        hint += f"; for other mixtures of this root give --mixture {' or '.join(others)}" if others else ""
+        raise UserError(f"{shard} is in no manifest of mixture {snapshot.name}{hint}")
     if len(found) > 1:
         names = ", ".join(f"{folder}/{entry['path']}" for _, folder, entry in found[:4])
         raise UserError(f"{shard} could be any of {names}; give more of its path")

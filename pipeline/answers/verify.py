@@ -5,7 +5,7 @@ reports; alignment of sidecars with their documents; conservation (records in = 
 kept + dropped); hashes of the texts; the shards and the corpus byte by byte (`stages.verify`); that no corpus holds a
 document that is held out; for a few documents of every folder, ids against the text
 (`pipeline.answers.verify_shards`); and that every file there should be is there and is what its own checksum says
-(`pipeline.answers.verify_files`). What was not checked is said.
+(`pipeline.answers.verify_files`). What was not checked is named.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def verify_root(store: Store, name: str | None) -> str:
     try:
         snapshot = snapshots.load(store, name)
         return _verify(snapshot)
-    except DamagedFile as damage:  # what leads to all else: nothing can be said without it
+    except DamagedFile as damage:  # it leads to all other files: nothing can be checked without it
         raise RunError(f"{damage.address}: {damage.what}: run the mixture again, which makes it again") from damage
 
 
@@ -59,7 +59,7 @@ def _verify(snapshot: Snapshot) -> str:
         account = verify_files.check(snapshot, named)
         problems += account.problems
         lines += account.lines()
-    else:  # manifests may be among what is damaged, and they say what there should be
+    else:  # a damaged file may be a manifest, which names the files there should be
         problems += verify_files.check(snapshot, snapshot.data["products"].values()).problems
     if not problems and whole:  # what follows reads files that are known to be good
         problems += verify_shards.held_out_problems(snapshot)
@@ -128,9 +128,9 @@ def _check_folders(snapshot: Snapshot, problems: list[str], lines: list[str], se
         problems += found
         if not found:
             whole.append(manifest)
-            told = store.read_json(manifest)
-            seen |= {manifest, *files_of(manifest.rpartition("/")[0], told)}
-            lines.append(f"{product:<11} {of}{tokens_text(told)}")
+            content = store.read_json(manifest)
+            seen |= {manifest, *files_of(manifest.rpartition("/")[0], content)}
+            lines.append(f"{product:<11} {of}{tokens_text(content)}")
     return whole
 
 
@@ -216,11 +216,11 @@ def check_kept(address: str, parquet: pq.ParquetFile, report: dict[str, Any]) ->
     table = parquet.read(columns=["keep", "reason", "domain"])
     rows = zip(*(table.column(name).to_pylist() for name in ("keep", "reason", "domain")), strict=True)
     counted = Counter((reason, domain) for _, reason, domain in rows)
-    told: Counter[tuple[str | None, str | None]] = Counter()
+    expected: Counter[tuple[str | None, str | None]] = Counter()
     for group in report["groups"]:
         # the report knows the domain that a dropped page would have belonged to, the file does not
-        told[group["reason"], None if group["reason"] else group["domain"]] += group["documents"]
-    problems = [] if counted == told else [f"{address}: its reasons and domains are not those its report counts"]
+        expected[group["reason"], None if group["reason"] else group["domain"]] += group["documents"]
+    problems = [] if counted == expected else [f"{address}: its reasons and domains are not those its report counts"]
     if (pc.sum(table.column("keep")).as_py() or 0) != report["kept"]:
         problems.append(f"{address}: the number of kept pages is not what its report says")
     return problems

@@ -1,4 +1,4 @@
-"""What `verify` asks of the files beside the products' own: is each there, and what its own checksum says.
+"""Checks of `verify` on the files beside the products' own: each is there and matches its own checksum.
 
 A finished mixture names, by its snapshot and what that leads to, every file it consists of (`named`). The small files
 that mixtures of a root share (snapshots, manifests, listings, reports, indices, surveys, ...) are all checked, whoever
@@ -21,12 +21,12 @@ from pipeline.store.storage import Store
 SHARED = ("mixtures", "sources", "manifests", "buckets", "urls", "robots", "survey", "report", "takedown", "runs")
 """Folders whose files are checked whoever made them."""
 CHANGING = (lock.ADDRESS, lock.GUARD)
-"""What a run that is under way rewrites as it goes, and what it locks, which is empty."""
+"""The file that a run under way rewrites as it goes, and the one it locks, which is empty."""
 
 
 @dataclass
 class Account:
-    """What was found about the files beside the products' own."""
+    """Findings about the files beside the products' own."""
 
     problems: list[str] = field(default_factory=list)
     sound: int = 0
@@ -95,7 +95,7 @@ def check(snapshot: Snapshot, expected: Iterable[str]) -> Account:
 
 
 def problem(store: Store, address: str) -> str | None:
-    """What is wrong with a file; '' if there is nothing; None where it has no checksum of its own."""
+    """The fault of a file in words; '' if there is none; None where it has no checksum of its own."""
     if address.endswith(".part"):
         return exchange_problem(store, address) if store.exists(address) else store.problem(address)
     if not address.endswith(".keys"):
@@ -108,7 +108,7 @@ def problem(store: Store, address: str) -> str | None:
 
 
 def unnamed(store: Store, seen: Iterable[str]) -> str | None:
-    """How much the root holds that was not checked, as a line; None if it was all."""
+    """Number and size of the files of the root that were not checked, as a line; None if all were."""
     known = set(seen)
     folders = {product.name for product in graph.PRODUCTS} - set(SHARED)
     rest = [size for folder in sorted(folders) for address, size in store.list(folder) if address not in known]

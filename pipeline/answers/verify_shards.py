@@ -1,4 +1,4 @@
-"""What `verify` asks of shards beyond their bytes: nothing held out is trained on, and the ids are those of the texts.
+"""Checks of `verify` on shards beyond their bytes: nothing held out is trained on, and the ids are those of the texts.
 
 `held_out_problems` compares the doc_ids of held-out splits with those of every corpus; it holds the former, 16
 bytes each. `Sample` follows a few documents of every folder of shards back to their page, cuts its spans, tokenizes
@@ -36,7 +36,7 @@ def held_out_problems(snapshot: Snapshot) -> list[str]:
     problems: list[str] = []
     splits: dict[str, list[npt.NDArray[np.void]]] = {}
     for split, address in docs_of(snapshot, snapshot.data.get("shards", {}).values()):
-        splits.setdefault(split, []).append(names(identified(store, address)))
+        splits.setdefault(split, []).append(names(id_columns(store, address)))
     held = {split: np.sort(np.concatenate(found)) for split, found in splits.items() if split != "train"}
     if len(held) > 1 and len(np.unique(np.concatenate(list(held.values())))) < sum(map(len, held.values())):
         problems.append(f"documents are held out twice, in {' and '.join(sorted(held))}")
@@ -46,7 +46,7 @@ def held_out_problems(snapshot: Snapshot) -> list[str]:
     trained = [*snapshot.data.get("shards", {}).values(), *snapshot.corpora().values()]
     for split, address in docs_of(snapshot, trained):
         if split == "train":
-            found = names(identified(store, address))
+            found = names(id_columns(store, address))
             wrong = found[np.isin(found, everything)]
             if len(wrong):
                 first = wrong[0].tobytes().hex()
@@ -68,7 +68,7 @@ def docs_of(snapshot: Snapshot, manifests: Any) -> Iterator[tuple[str, str]]:
                 yield entry.get("split", "train"), address
 
 
-def identified(store: Any, address: str) -> pa.Table:
+def id_columns(store: Any, address: str) -> pa.Table:
     """The columns of the docs beside a shard that tell documents, and pieces of them, apart."""
     with store.open(address) as file:
         there = pq.read_schema(file).names
@@ -158,7 +158,7 @@ class Sample:
         return None
 
     def line(self) -> str:
-        """What was done, for people."""
+        """The number of documents compared, or why none were, for people."""
         return f"{self.compared} documents tokenized again" if not self.why_not else f"not done: {self.why_not}"
 
 

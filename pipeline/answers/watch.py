@@ -21,7 +21,7 @@ import jinja2
 from markupsafe import Markup
 
 from pipeline.answers import stats
-from pipeline.answers.status import last_words, products, status_text, troubles
+from pipeline.answers.status import last_messages, products, status_text, troubles
 from pipeline.errors import UserError
 from pipeline.progress import seconds_left
 from pipeline.recipe import snapshot as snapshots
@@ -45,30 +45,30 @@ def check(store: Store) -> None:
 
 
 def state(store: Store) -> dict[str, Any]:
-    """How the run is doing, as plain data."""
+    """State of the run as plain data: progress, products, troubles, slowest tasks and last messages."""
     snapshot = snapshots.load(store)
     holder = RootLock(store).holder()
-    failed = [] if holder or snapshot.complete else last_words(store)
+    failed = [] if holder or snapshot.complete else last_messages(store)
     progress = store.read_json("runs/progress.json") if store.exists("runs/progress.json") else {}
-    said = failed or (progress.get("said", []) if holder else [])
+    messages = failed or (progress.get("said", []) if holder else [])
     what = "finished" if snapshot.complete else "running" if holder else "failed" if failed else "stopped"
-    told: dict[str, Any] = {"mixture": snapshot.name, "state": what, "holder": holder or ""}
-    told |= {"complete": snapshot.complete, "running": holder is not None, "products": products(snapshot)}
+    run: dict[str, Any] = {"mixture": snapshot.name, "state": what, "holder": holder or ""}
+    run |= {"complete": snapshot.complete, "running": holder is not None, "products": products(snapshot)}
     if holder and progress:
-        told["progress"] = pace({key: value for key, value in progress.items() if key not in ("said", "slowest")})
+        run["progress"] = pace({key: value for key, value in progress.items() if key not in ("said", "slowest")})
     costs = [costs_of(store, address) for address in last_costs(store)]
     finished = [task for tasks, _ in costs for task in tasks]
     slowest = sorted([*finished, *(progress.get("slowest", []) if holder else [])], key=order)[:SLOWEST]
-    told |= {"slowest": slowest, "retries": sum(retries for _, retries in costs)}
-    told["troubles"] = [{"kind": "failed", "text": text} for _, text in failed[-1:]]
-    if told["retries"]:
-        told["troubles"].append({"kind": "run again", "text": f"{told['retries']} tasks, after losses"})
-    told["troubles"] += [
+    run |= {"slowest": slowest, "retries": sum(retries for _, retries in costs)}
+    run["troubles"] = [{"kind": "failed", "text": text} for _, text in failed[-1:]]
+    if run["retries"]:
+        run["troubles"].append({"kind": "run again", "text": f"{run['retries']} tasks, after losses"})
+    run["troubles"] += [
         dict(zip(("kind", "text"), line.split(": ", 1), strict=True)) if ": " in line else {"kind": "", "text": line}
         for line in troubles(snapshot)
     ]
-    told["said"] = [{"time": when, "text": text} for when, text in reversed(said)]
-    return told | {"status": status_text(store)}
+    run["said"] = [{"time": when, "text": text} for when, text in reversed(messages)]
+    return run | {"status": status_text(store)}
 
 
 def pace(progress: dict[str, Any]) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def pace(progress: dict[str, Any]) -> dict[str, Any]:
 
 
 def last_costs(store: Store) -> list[str]:
-    """Where the costs of the run last heard of stand."""
+    """Addresses of the costs of the latest run."""
     files = [address for address, _ in store.list("runs/costs")]
     run = max((address.rpartition("-")[0] for address in files), default="")
     return [address for address in files if address.startswith(run)]
@@ -98,19 +98,19 @@ def order(task: dict[str, Any]) -> tuple[Any, ...]:
     return (-task["seconds"], task["phase"], task["file"])
 
 
-def page(told: dict[str, Any]) -> str:
+def page(run: dict[str, Any]) -> str:
     """The state as a page that renews itself: its script asks for the state and draws it."""
     made = environment()
     style = made.get_template("watch.css.j2").render().strip()
     script = made.get_template("watch.js.j2").render(seconds=SECONDS).strip()
     return made.get_template("watch.html.j2").render(
-        told=told,
+        run=run,
         seconds=SECONDS,
         style=Markup(style),
         script=Markup(script),
         style_hash=content_hash(style),
         script_hash=content_hash(script),
-        data=Markup(json.dumps(told).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")),
+        data=Markup(json.dumps(run).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")),
     )
 
 

@@ -46,7 +46,7 @@ REPEAT_EXCERPT = 160
 """Bytes."""
 MAX_DOCUMENTS = 1000
 OWN_SECTIONS = ("language", "clusters")
-"""What decides and has a section of its own in a life; the columns of all else that decides are its measurements."""
+"""Products that decide and have a section of their own in a life; the columns of the others are its measurements."""
 
 
 def lives(snapshot: Snapshot, page: str, say: Callable[[str], None] = pages.tell) -> list[dict[str, Any]]:
@@ -59,17 +59,17 @@ def life(snapshot: Snapshot, found: Found, index: KeyIndex, say: Callable[[str],
     """See the module; plain data, doc_ids and hashes in hex."""
     document = dict(found.document)
     text = document.pop("text")
-    told: dict[str, Any] = {
+    sections: dict[str, Any] = {
         "mixture": snapshot.name,
         "where": {key: document.pop(key) for key in ("source", "file", "offset")}
         | {"split": found.split, "row": found.row},
         "document": plain(document) | {"excerpt": text[:EXCERPT], "characters": len(text)},
     }
-    told |= derivation(snapshot, found, index)
+    sections |= derivation(snapshot, found, index)
     rows = sidecars(snapshot, found)
     if "language" in rows:
-        told["language"] = plain(rows["language"][1].to_pylist()[0])
-    page = together(found, rows)
+        sections["language"] = plain(rows["language"][1].to_pylist()[0])
+    page = joined_columns(found, rows)
     kept = rows.get("kept")
     rules = page_rules(snapshot, kept, page) if kept else []
     if "quality" in rows:
@@ -79,27 +79,27 @@ def life(snapshot: Snapshot, found: Found, index: KeyIndex, say: Callable[[str],
             r["column"] for r in rules if r["side"] and r["column"] not in numbers and r["column"] != "text_bytes"
         ]
         first = {name: page.column(name)[0].as_py() for name in dict.fromkeys(others) if name in page.column_names}
-        told["measurements"] = measurements(first | numbers, rules)
+        sections["measurements"] = measurements(first | numbers, rules)
     if kept:
-        told["decision"] = decision(kept, rules) | {"buckets": buckets(snapshot, kept, page)}
-        told["decision"]["asked"] = asked(snapshot, kept, document["url"])
+        sections["decision"] = decision(kept, rules) | {"buckets": buckets(snapshot, kept, page)}
+        sections["decision"]["asked"] = robots_requests(snapshot, kept, document["url"])
     if "repeats" in rows:
-        told["repeats"] = repeated(snapshot, rows, text, index)
+        sections["repeats"] = repeated(snapshot, rows, text, index)
     if "clusters" in rows:
-        told["cluster"] = cluster(snapshot, rows["clusters"][1].to_pylist()[0], text, index)
-        told["cluster"] |= plain(rows["eligible"][1].to_pylist()[0]) if "eligible" in rows else {}
+        sections["cluster"] = cluster(snapshot, rows["clusters"][1].to_pylist()[0], text, index)
+        sections["cluster"] |= plain(rows["eligible"][1].to_pylist()[0]) if "eligible" in rows else {}
     entry = snapshot.entry("tokens", found.split)
     row = token_row(snapshot.store, entry.address, document["doc_id"]) if entry else None
     if row:
         ids = row["input_ids"]
-        told["tokens"] = {"domain": row["domain"], "tokens": len(ids), "text_bytes": row["text_bytes"]}
-        told["tokens"] |= {"order_key": f"{row['order_key']:016x}", "first_ids": ids[:FIRST_IDS]}
-        told["shards"] = training(snapshot, document["doc_id"], row["domain"], say)
-    return told
+        sections["tokens"] = {"domain": row["domain"], "tokens": len(ids), "text_bytes": row["text_bytes"]}
+        sections["tokens"] |= {"order_key": f"{row['order_key']:016x}", "first_ids": ids[:FIRST_IDS]}
+        sections["shards"] = training(snapshot, document["doc_id"], row["domain"], say)
+    return sections
 
 
 def derivation(snapshot: Snapshot, found: Found, index: KeyIndex) -> dict[str, Any]:
-    """What a page was made of, by what; and what was made of it. Nothing where the mixture has no transform."""
+    """The page and transform that a page was made by, or the pages made of it; nothing without transforms."""
     parents = lineage.parents(snapshot)
     if not parents:
         return {}
@@ -149,7 +149,7 @@ def sidecars(snapshot: Snapshot, found: Found) -> Rows:
     return rows
 
 
-def together(found: Found, rows: Rows) -> pa.Table:
+def joined_columns(found: Found, rows: Rows) -> pa.Table:
     """All columns of a page that rules and domains may name, side by side."""
     page = found.table.select(["source", "text_bytes"])  # making an array of values would load pandas: half a second
     for product in (name for name in graph.DECIDING if name in rows):
@@ -160,7 +160,7 @@ def together(found: Found, rows: Rows) -> pa.Table:
 
 
 def page_rules(snapshot: Snapshot, kept: tuple[Any, pa.Table], page: pa.Table) -> list[dict[str, Any]]:
-    """The rules that held for the page, each with ``value`` and whether it ``fails``; none where no file tells them."""
+    """The rules that held for the page, each with ``value`` and whether it ``fails``; none where no file holds them."""
     entry, table = kept
     about = f"{entry.address.rpartition('/')[0]}/about.json"
     if not snapshot.store.exists(about):
@@ -186,7 +186,7 @@ def page_rules(snapshot: Snapshot, kept: tuple[Any, pa.Table], page: pa.Table) -
 
 
 def likeness(snapshot: Snapshot) -> float | None:
-    """From which similarity on `clusters` took pages for duplicates."""
+    """The similarity from which on `clusters` took pages for duplicates."""
     about = f"{(snapshot.data.get('clusters') or '').rpartition('-')[0]}/about.json"
     if not snapshot.store.exists(about):
         return None
@@ -231,7 +231,7 @@ def measurements(row: dict[str, Any], rules: list[dict[str, Any]]) -> list[dict[
 
 
 def decision(kept: tuple[Any, pa.Table], rules: list[dict[str, Any]]) -> dict[str, Any]:
-    """What `kept` decided, and every rule that failed with its value and threshold, and in words (``says``)."""
+    """The decision of `kept`, and every rule that failed with its value and threshold, and in words (``says``)."""
     entry, table = kept
     row = table.to_pylist()[0]
     names = answers.failed_rules(row["failed"], entry.report["rules"])
@@ -253,8 +253,8 @@ def decision(kept: tuple[Any, pa.Table], rules: list[dict[str, Any]]) -> dict[st
     }
 
 
-def asked(snapshot: Snapshot, kept: tuple[Any, pa.Table], url: str | None) -> list[dict[str, Any]]:
-    """What the page's service asks: the rule, and the line of which file says so; of rules that it fails."""
+def robots_requests(snapshot: Snapshot, kept: tuple[Any, pa.Table], url: str | None) -> list[dict[str, Any]]:
+    """Requests of the page's service not to use it: each rule that it fails, and the line and file that state it."""
     entry, table = kept
     place = entry.report.get("robots")
     about = f"{entry.address.rpartition('/')[0]}/about.json"
@@ -262,7 +262,7 @@ def asked(snapshot: Snapshot, kept: tuple[Any, pa.Table], url: str | None) -> li
         return []
     failed = answers.failed_rules(table.column("failed")[0].as_py(), entry.report["rules"])
     found = answers.asked_of(snapshot.store, place, snapshot.store.read_json(about)["params"], url)
-    return [told for told in found if told["rule"] in failed]
+    return [request for request in found if request["rule"] in failed]
 
 
 def repeated(snapshot: Snapshot, rows: Rows, text: str, index: KeyIndex) -> dict[str, Any]:
@@ -270,7 +270,7 @@ def repeated(snapshot: Snapshot, rows: Rows, text: str, index: KeyIndex) -> dict
     row = rows["repeats"][1].to_pylist()[0]
     data = text.encode()
     stays: dict[str, dict[str, Any]] = {}
-    told = []
+    repeats = []
     for span in row["repeats"][:REPEATS_SHOWN]:
         name = span["doc_id"].hex()
         if name not in stays:
@@ -281,28 +281,28 @@ def repeated(snapshot: Snapshot, rows: Rows, text: str, index: KeyIndex) -> dict
                 stays[name] = {"problem": str(error)}
         shown = data[span["start"] : min(span["stop"], span["start"] + REPEAT_EXCERPT)].decode(errors="ignore")
         place = {key: span[key] for key in ("start", "stop", "at")}
-        told.append(place | {"stays_on": name, **stays[name], "excerpt": " ".join(shown.split())})
+        repeats.append(place | {"stays_on": name, **stays[name], "excerpt": " ".join(shown.split())})
     views: set[str] = set()
     if "kept" in rows:
         about = f"{rows['kept'][0].address.rpartition('/')[0]}/about.json"
         views = set(snapshot.store.read_json(about)["params"]["views"]) if snapshot.store.exists(about) else views
     counts = {key: row[key] for key in ("num_repeats", "repeats_bytes", "repeats_fraction", "repeats_kept_bytes")}
-    return counts | {"cut": "without_repeats" in views, "repeats": told}
+    return counts | {"cut": "without_repeats" in views, "repeats": repeats}
 
 
 def cluster(snapshot: Snapshot, row: dict[str, Any], text: str, index: KeyIndex) -> dict[str, Any]:
     """The page's cluster; of a copy, the page that stays in its place and how it differs from that."""
-    told = plain({key: value for key, value in row.items() if key != "copies"}) | {"copies": row.get("copies")}
+    details = plain({key: value for key, value in row.items() if key != "copies"}) | {"copies": row.get("copies")}
     if row["survivor"] is None:
-        return told
+        return details
     try:
         stays = survivor(snapshot, row["survivor"].hex(), index)
     except UserError as error:
-        return told | {"survivor_page": {"problem": str(error)}}
+        return details | {"survivor_page": {"problem": str(error)}}
     where = {key: as_json(stays[key]) for key in ("url", "source", "file", "offset", "title", "text_bytes")}
-    told["survivor_page"] = where
-    told["difference"] = difference(stays["text"], text)
-    return told
+    details["survivor_page"] = where
+    details["difference"] = difference(stays["text"], text)
+    return details
 
 
 def survivor(snapshot: Snapshot, doc_id: str, index: KeyIndex) -> dict[str, Any]:

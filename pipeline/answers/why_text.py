@@ -100,7 +100,7 @@ def measured(columns: list[dict[str, Any]]) -> list[str]:
 
 
 def kept_from(rule: dict[str, Any]) -> str:
-    """What is kept: near_duplicate drops from its threshold on, the others beyond it."""
+    """The side that is kept: near_duplicate drops from its threshold on, the others beyond it."""
     return "below" if rule["rule"] == "near_duplicate" else OPPOSITE[rule["side"]]
 
 
@@ -121,18 +121,18 @@ def decided(decision: dict[str, Any]) -> list[str]:
             lines.append(f"    {rule['rule']}: {value}{rule['says']}")
     if decision["listed"]:
         lines.append(f"  its address is in the list {decision['listed']}")
-    lines += [f"  {asked_text(told)}" for told in decision.get("asked", ())]
+    lines += [f"  {request_text(request)}" for request in decision.get("asked", ())]
     if decision["spans"]:
         lines.append(f"  {decision['spans']} spans cut or replaced, {decision['bytes_cut_or_replaced']:,} bytes")
     return lines
 
 
-def asked_text(told: dict[str, Any]) -> str:
-    """A rule about robots.txt and the line that says so."""
-    if told["text"] is None:
-        return f"{told['rule']}" + (f": {told['url']} ({told['file']})" if told["url"] else "")
-    where = "entry" if told["url"].endswith(".json") else "line"
-    return f"{told['rule']}: {where} {told['line']} of {told['url']} ({told['file']}): {told['text']}"
+def request_text(request: dict[str, Any]) -> str:
+    """A rule about robots.txt and the line that states it."""
+    if request["text"] is None:
+        return f"{request['rule']}" + (f": {request['url']} ({request['file']})" if request["url"] else "")
+    where = "entry" if request["url"].endswith(".json") else "line"
+    return f"{request['rule']}: {where} {request['line']} of {request['url']} ({request['file']}): {request['text']}"
 
 
 def repeated(found: dict[str, Any]) -> list[str]:

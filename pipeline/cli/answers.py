@@ -46,7 +46,7 @@ def why(page: str, root: str, name: str | None, as_json: bool, raw: bool) -> Non
     if as_json:
         terminal.show_json(lives)
     else:
-        terminal.show("\n".join(why_text.life_text(safe_text.safe(told)) for told in lives), end="")
+        terminal.show("\n".join(why_text.life_text(safe_text.safe(one)) for one in lives), end="")
 
 
 @command()
@@ -177,7 +177,7 @@ def decontaminate(out: str | None, as_json: bool, **wanted: Any) -> None:
     if as_json:
         terminal.show_json(counts)
     else:
-        terminal.show(decontamination.told(found, safe_text.safe(counts)))
+        terminal.show(decontamination.as_text(found, safe_text.safe(counts)))
 
 
 @command()

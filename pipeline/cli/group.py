@@ -1,7 +1,7 @@
-"""What all commands share: their group, which turns errors into one line and an exit code, and common options.
+"""Parts that all commands share: their group, which turns errors into one line and an exit code, and common options.
 
 Every command prints its result on standard output and its progress on standard error, ends with 0 only when all is
-well, says what is wrong in one line, and shows the traceback with ``--debug``.
+well, names what is wrong in one line, and shows the traceback with ``--debug``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import click
 from pipeline import terminal
 from pipeline.cli.values import Count, wrong_request
 from pipeline.engine.process import prepare_process
-from pipeline.errors import UserError, told
+from pipeline.errors import UserError, one_line
 from pipeline.store.storage import Store, is_path
 from stages.seal import DamagedFile
 
@@ -60,7 +60,7 @@ class Group(click.Group):
         debug = "--debug" in sys.argv
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _stop)
-        atexit.register(_deaf)  # first in, last out: after Ray's own
+        atexit.register(_ignore_signals)  # first in, last out: after Ray's own
         try:
             return super().main(*args, standalone_mode=False, **kwargs)  # type: ignore[call-overload]
         except click.exceptions.NoArgsIsHelpError as error:
@@ -85,7 +85,7 @@ class Group(click.Group):
                 traceback.print_exc(file=terminal.errors())
             kind = "" if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: "
             hint = "" if debug else " (--debug shows where)"
-            sys.exit(_say(f"{kind}{told(error)}{hint}", 1))
+            sys.exit(_say(f"{kind}{one_line(error)}{hint}", 1))
 
 
 def _say(message: str, code: int) -> int:
@@ -98,7 +98,7 @@ class Stopped(SystemExit):
 
 
 class _Stopping:
-    """When the first signal came, what is said of it and its exit code; further ones change neither."""
+    """Time of the first signal, the word shown for it and its exit code; further signals change none of them."""
 
     since: float | None = None
     word = ""
@@ -114,7 +114,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
         os._exit(_Stopping.code)
 
 
-def _deaf() -> None:
+def _ignore_signals() -> None:
     """Python gives its signals back to the system while it ends: one that came then would end it with another code."""
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -176,7 +176,7 @@ def _elsewhere(error: Exception, store: Any) -> bool:
 
 
 def write_page(path: str, text: str) -> None:
-    """Write a page where a command was told to, a path or a URI.
+    """Write a page to the path or URI that a command was given.
 
     Raises:
         UserError: when that cannot be done.
@@ -185,7 +185,7 @@ def write_page(path: str, text: str) -> None:
     try:
         Store(folder or ("." if is_path(path) else path)).write_bytes(name, text.encode("utf-8"))
     except OSError as error:
-        raise UserError(f"{path} cannot be written: {told(error)}") from error
+        raise UserError(f"{path} cannot be written: {one_line(error)}") from error
 
 
 def open_root(root: str) -> Any:

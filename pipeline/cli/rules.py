@@ -42,7 +42,7 @@ def calibrate(mixture: str, root: str, **wanted: Any) -> None:
 
 
 def training_options(dimensions: int, buckets: int, max_bytes: int, max_model_bytes: int) -> Decorator:
-    """What both commands that train a classifier take, with these defaults: files, root, and settings of fastText."""
+    """Options of both commands that train a classifier, with these defaults: files, root, and settings of fastText."""
     text = "Field of files that holds the text."
     options = [
         click.argument("output", type=Local(dir_okay=False)),
@@ -51,7 +51,7 @@ def training_options(dimensions: int, buckets: int, max_bytes: int, max_model_by
         ),
         click.option("--label-field", default="label", show_default=True, help="Field of --labelled with the label."),
         click.option("--text-field", default="text", show_default=True, help=text),
-        click.option("--url-field", default="url", show_default=True, help="Field that tells the site, where there."),
+        click.option("--url-field", default="url", show_default=True, help="Field of the address, for its site."),
         click.option("--root", envvar="GRISTMILL_ROOT", help="Root of source: and domain: [env: GRISTMILL_ROOT]."),
         NAME,
         click.option("--max-texts", type=Count(2), default=100_000, show_default=True, help="Of each label."),
@@ -121,7 +121,7 @@ def train_classifier(
 @click.option(
     "--positives", multiple=True, help="source:NAME, domain:NAME or a file of good texts; may be given again."
 )
-@click.option("--negatives", multiple=True, help="The same of texts to tell them from.")
+@click.option("--negatives", multiple=True, help="The same, of bad texts.")
 @click.option(
     "--positive-label", "positive_labels", multiple=True, default=["1", "positive", "true", "True"], show_default=True
 )

@@ -201,9 +201,9 @@ def export(
     and arrow write the text of the kept pages, a folder a domain, with manifest and card; FOLDER may be a URI there.
     """
     if trainer in text.SUFFIXES:
-        asked = tuple(part.strip() for part in columns.split(",") if part.strip())
+        extra = tuple(part.strip() for part in columns.split(",") if part.strip())
         only = (domain,) if domain else ()
-        wanted = text.Wanted(trainer, asked, only, selection == "corpus", phase, not as_extracted, licence)
+        wanted = text.Wanted(trainer, extra, only, selection == "corpus", phase, not as_extracted, licence)
         terminal.show(text.export_text(open_root(root), name, folder, wanted, workers), end="")
         return
     if not is_path(folder):

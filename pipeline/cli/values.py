@@ -1,4 +1,4 @@
-"""What options take: whole numbers, numbers and paths of this disk, each with the words for what is not one."""
+"""Types of options: whole numbers, numbers and paths of this disk, each with the words for what is not one."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ class Local(click.Path):
 
 
 def wrong_request(error: click.ClickException) -> str:
-    """What is wrong with the words of a command, in one line: the command, the option, what was expected."""
+    """The mistake in the words of a command, in one line: the command, the option, what was expected."""
     context = getattr(error, "ctx", None)
     name = context.info_name if context is not None and context.parent is not None else ""
-    said = " ".join(error.format_message().split()).rstrip(".")
-    said = re.sub(r"(?:File|Path) ('.*') is a directory$", r"expected a file, found the folder \1", said)
-    said = re.sub(r"Directory ('.*') is a file$", r"expected a folder, found the file \1", said)
+    message = " ".join(error.format_message().split()).rstrip(".")
+    message = re.sub(r"(?:File|Path) ('.*') is a directory$", r"expected a file, found the folder \1", message)
+    message = re.sub(r"Directory ('.*') is a file$", r"expected a folder, found the file \1", message)
     if not isinstance(error, click.BadParameter) or isinstance(error, click.MissingParameter):
-        said += f"; `{' '.join(filter(None, ('gristmill', name, '--help')))}` lists what it takes"
-    return f"{name}: {said}" if name else said
+        message += f"; `{' '.join(filter(None, ('gristmill', name, '--help')))}` lists what it takes"
+    return f"{name}: {message}" if name else message

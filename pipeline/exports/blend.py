@@ -2,7 +2,7 @@
 
 Megatron draws sample i from the data set that is furthest behind its weight, measured after max(i, 1) samples
 (`build_blending_indices` in megatron/core/datasets/helpers.cpp; nanotron's nanosets do the same). `greedy_order`
-is that rule, so a plan can say before a run which set is read when and how often.
+is that rule, so a plan can show before a run which set is read when and how often.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SPLITS = ("train", "valid", "test")
 
 
 def greedy_order(weights: Sequence[float], num_samples: int, normalise: bool = True) -> npt.NDArray[np.int64]:
-    """Which data set each sample comes from; of equal deficits the first set wins.
+    """The data set that each sample comes from; of equal deficits the first set wins.
 
     Megatron divides the weights by their sum first, nanosets takes them as they are. The last bit matters where
     deficits are equal: 0.1 + 0.5 + 0.3 + 0.1 is not 1 in floating point.
@@ -35,8 +35,6 @@ def greedy_order(weights: Sequence[float], num_samples: int, normalise: bool = T
     shares = np.asarray(weights, np.float64)
     if shares.ndim != 1 or not shares.size or (shares <= 0).any() or not np.isfinite(shares).all():
         raise UserError(f"blend weights must be positive numbers, found {list(weights)}")
-    # Here, because only this needs Numba, which takes a second to import.
-
     order = np.empty(num_samples, np.int64)
     fill_order(shares / shares.sum() if normalise else shares, order)
     return order
@@ -80,7 +78,7 @@ def megatron_flags(manifest: Manifest, blend_path: str | Path, sequence_length: 
     """The exact data flags of a Megatron run over a blend, one argument an item.
 
     The tokenizer is given by its vocabulary only: Megatron's `NullTokenizer` adds one end-of-document id to the
-    number it is told, so it is told one less. That last id is seldom our EOS, and then the three document switches
+    number it is given, so it is given one less. That last id is seldom our EOS, and then the three document switches
     would never fire: they are given only when it is.
     """
     vocabulary = int(manifest.tokenizer["vocab_size"])
@@ -98,7 +96,7 @@ def as_shell(flags: Sequence[str]) -> str:
 
 
 def blend_report(manifest: Manifest, flags: Sequence[str]) -> dict[str, Any]:
-    """What to tell a user beside the flags: tokenizer identity, and the traps that apply."""
+    """Flags for a user, the tokenizer's identity, and notes on the traps that apply."""
     notes = []
     vocabulary = int(manifest.tokenizer["vocab_size"])
     if 65500 <= vocabulary <= 65536:

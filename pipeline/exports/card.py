@@ -1,4 +1,4 @@
-"""What goes out with a corpus: the tables of the report as files, a dataset card and Croissant JSON-LD."""
+"""Companions of a corpus: the tables of the report as files, a dataset card and Croissant JSON-LD."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.store.storage import Store
 
 @dataclass(frozen=True)
 class About:
-    """What no file of a run knows, and nobody guesses."""
+    """Facts about a corpus that no file of a run holds, so its user gives them."""
 
     licence: str | None = None
     title: str | None = None
@@ -26,7 +26,7 @@ class About:
 
 
 def write_tables(store: Store, name: str | None, suffix: str, folder: str) -> str:
-    """Every table of the report as ``.csv`` or ``.parquet`` into a folder; what was written, in a line."""
+    """Every table of the report as ``.csv`` or ``.parquet`` into a folder; returns a line on what was written."""
     files = reporting.tables(store, name, suffix)
     out = Store(folder)
     for file, data in files.items():
@@ -36,7 +36,7 @@ def write_tables(store: Store, name: str | None, suffix: str, folder: str) -> st
 
 
 def write_cards(store: Store, name: str | None, phase: str | None, folder: str, about: About) -> list[str]:
-    """README.md and, with an address, croissant.json into a folder; what was written, in lines.
+    """README.md and, with an address, croissant.json into a folder; returns lines on what was written.
 
     Raises:
         UserError: the corpus is not finished.

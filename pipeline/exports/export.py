@@ -60,7 +60,7 @@ def export_text(
     phase: str | None = None,
     split: str = "train",
 ) -> str:
-    """Export, and say what was written and how to open it."""
+    """Export; returns lines on what was written and how to open it."""
     made = EXPORTS[trainer](TokenShards(shards_folder(store, name, domain, phase), split=split), folder)
     lost = f", {made.dropped_tokens:,} left out" if made.dropped_tokens else ""
     written = f"{len(made.files)} files, {human_bytes(made.bytes_written)} written"

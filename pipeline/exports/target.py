@@ -1,4 +1,4 @@
-"""Where an export goes: a folder that is new or empty, files that are whole or absent, and an account at the end.
+"""The target of an export: a folder that is new or empty, files that are whole or absent, and an account at the end.
 
 Every export is a pure function of the shards and its options: the same bytes each time, no clock, no host. Files
 get their names when they are whole and an index file comes last, so a killed export is seen as one; run it
@@ -25,14 +25,14 @@ UINT32_MAX = (1 << 32) - 1
 
 @dataclass(frozen=True)
 class Export:
-    """What an export wrote."""
+    """Files and counts of an export."""
 
     trainer: str
     folder: Path
     files: tuple[str, ...]
     documents: int
     tokens: int
-    """Tokens a trainer can reach in it; less than the shards hold only where `dropped_tokens` says so."""
+    """Tokens a trainer can reach in it; fewer than the shards hold only where `dropped_tokens` is above 0."""
     dropped_tokens: int
     bytes_written: int
     read_with: str

@@ -4,7 +4,7 @@ For whoever tokenizes elsewhere, shares a cleaned corpus, or looks at it with ot
 about `PART_BYTES` of text, and last ``manifest.json`` and ``README.md`` with the head that the Hugging Face Hub reads.
 
 Columns: those asked for, of any product (`pipeline.recipe.columns`); ``doc_id`` (32 hex digits) and ``text`` always.
-With the selection of the corpus a page is there if the corpus has it, once, and the column ``copies`` says how often.
+With the selection of the corpus a page is there if the corpus has it, once, and the column ``copies`` counts how often.
 
 Method: a part holds the pages of one domain of consecutive splits; it is a pure function of them, and is written under
 its final name when whole, so the same command goes on where it was stopped. The folder is on a disk, or an s3:// or
@@ -50,7 +50,7 @@ PLAN = "export.json"
 
 @dataclass(frozen=True)
 class Wanted:
-    """What of a mixture goes out.
+    """The selection of pages and columns that goes out.
 
     Attributes:
         format: one of `SUFFIXES`.
@@ -81,7 +81,7 @@ class Part:
 
 
 def export_text(store: Store, name: str | None, folder: str, wanted: Wanted, workers: int = 4) -> str:
-    """Write the text of a mixture into a folder, or go on with it; what was written, in lines.
+    """Write the text of a mixture into a folder, or go on with it; returns lines on what was written.
 
     Raises:
         UserError: nothing is kept yet, a column or domain is not there, or the folder holds something else.
@@ -99,11 +99,11 @@ def export_text(store: Store, name: str | None, folder: str, wanted: Wanted, wor
 
     def one(part: Part) -> tuple[str, dict[str, Any]]:
         address = f"{part.domain}/part-{part.number:05d}.{suffix}"
-        told = f"{address.partition('.')[0]}.json"
-        if not (out.exists(address) and out.exists(f"_parts/{told}")):
+        record = f"{address.partition('.')[0]}.json"
+        if not (out.exists(address) and out.exists(f"_parts/{record}")):
             rows, text_bytes = write_part(pages, part, columns, wanted, copies, out, address)
-            out.write_json(f"_parts/{told}", {"rows": rows, "text_bytes": text_bytes})
-        return address, out.read_json(f"_parts/{told}")
+            out.write_json(f"_parts/{record}", {"rows": rows, "text_bytes": text_bytes})
+        return address, out.read_json(f"_parts/{record}")
 
     with ThreadPoolExecutor(max(1, workers)) as threads:
         made = dict(threads.map(one, plan))

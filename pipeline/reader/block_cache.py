@@ -44,7 +44,7 @@ class BlockCache:
         self.folder, self.max_bytes = Path(folder), max_bytes
         self._mapped: OrderedDict[str, memoryview] = OrderedDict()
         self._guard = Lock()
-        with self._plainly():
+        with self._plain_errors():
             for name in ("blocks", "locks"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
             with self._locked("write"):
@@ -69,7 +69,7 @@ class BlockCache:
             with self._locked(f"{crc32(name.encode()) % NUM_LOCKS:02}"):
                 view = self._mapping(name, digest)  # another rank may have brought it
                 if view is None:
-                    view = self._brought(name, digest, fetch)
+                    view = self._fetched(name, digest, fetch)
         with self._guard:
             self._mapped[name] = view
             while len(self._mapped) > MAPPED:
@@ -89,7 +89,7 @@ class BlockCache:
     def _has(self, name: str) -> bool:
         return (self.folder / "blocks" / name).exists()
 
-    def _brought(self, name: str, digest: str, fetch: Callable[[], bytes]) -> memoryview:
+    def _fetched(self, name: str, digest: str, fetch: Callable[[], bytes]) -> memoryview:
         data = fetch()
         if xxhash.xxh3_64_hexdigest(data) != digest:
             raise ValueError(f"checksum {xxhash.xxh3_64_hexdigest(data)} instead of {digest}")
@@ -113,7 +113,7 @@ class BlockCache:
         return view
 
     def _keep(self, name: str, data: bytes) -> None:
-        with self._plainly(), self._locked("write"):
+        with self._plain_errors(), self._locked("write"):
             self._make_room(len(data))
             path = self.folder / "blocks" / f".{name}"
             try:
@@ -147,7 +147,7 @@ class BlockCache:
             yield
 
     @contextmanager
-    def _plainly(self) -> Iterator[None]:
+    def _plain_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:

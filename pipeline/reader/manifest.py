@@ -1,4 +1,4 @@
-"""What stands in `manifest.json` of a folder of token shards, and the questions a trainer asks of it first.
+"""Contents of `manifest.json` of a folder of token shards, and the questions a trainer asks of it first.
 
 Reads the format ``gristmill-shards`` version 1 (`docs/formats.md`): the tokenizer's identity, and for each shard
 its rows, tokens, bytes, checksum and the byte positions of the Arrow buffers. Keys this module does not know are
@@ -63,9 +63,9 @@ class Shard:
     domains: Mapping[str, int]
     batches: tuple[Batch, ...]
     blocks: tuple[str, ...] = ()
-    """XXH3-64 of consecutive blocks of `BLOCK_BYTES`, where the writer gave them: damage is then named by block."""
+    """XXH3-64 of consecutive blocks of `BLOCK_BYTES`, where the writer gave them: damage is then located by block."""
     multiplicity: int = 1
-    """How often a corpus that only refers to shards reads this one."""
+    """Number of times that a corpus that only refers to shards reads this one."""
 
     split: str = "train"
     """``train``, ``valid`` or ``test``."""
@@ -130,7 +130,7 @@ def _near(folder: Path) -> str:
 
 
 def manifest_of(content: bytes, path: str, folder: Path, split: str | None) -> Manifest:
-    """What `read_manifest` makes of the bytes of a manifest; ``path`` is named in errors."""
+    """The manifest of `read_manifest`, from its bytes; ``path`` is named in errors."""
     try:
         data = decode_json(content, path)
     except DamagedFile as damage:
@@ -184,7 +184,7 @@ def check_tokenizer(
     """Refuse shards of another tokenizer. Returns the manifest's tokenizer block.
 
     ``file`` is the tokenizer's own file, compared by SHA-256. ``expected`` names keys of the block and the values
-    they must have, such as ``probe_sha256="..."`` (what the library gives for the fixed probe text, which tells
+    they must have, such as ``probe_sha256="..."`` (the library's ids of the fixed probe text, which show
     another library version), ``eos_id=2`` or ``vocab_size=32000``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Which documents share a training sequence: best-fit packing without truncation.
+"""Documents that share a training sequence: best-fit packing without truncation.
 
 Method: Ding et al. 2024, "Fewer truncations improve language modeling" (arXiv 2404.10830), section 3: a document
 longer than the sequence is cut into whole sequences and a rest; the pieces, longest first, each go where they
@@ -33,7 +33,7 @@ _FILES = ("bins", "starts", "sizes")
 class PackingPlan:
     """Sequences made of pieces of documents.
 
-    ``bins`` (sequences + 1, int64) says which pieces make a sequence; a piece is ``sizes`` (int32) tokens from the
+    ``bins`` (sequences + 1, int64) gives the pieces of each sequence; a piece is ``sizes`` (int32) tokens from the
     global position ``starts`` (int64).
     """
 

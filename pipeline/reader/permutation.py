@@ -31,7 +31,7 @@ def mix(value: int) -> int:
 
 
 class Permutation:
-    """`Permutation(n, seed, epoch)(i)`: where the i-th of n samples comes from, in one epoch of one seed.
+    """`Permutation(n, seed, epoch)(i)`: the number of the i-th of n samples, in one epoch of one seed.
 
     Takes an int or an array of int64, gives the same. The result depends on nothing but (n, seed, epoch, i).
     """

@@ -6,7 +6,7 @@
     stream = Stream(Windows(shards, 4096), global_batch_size=512, seed=None, rank=rank, world_size=world_size)
 
 The same as `TokenShards` in all else: positions, windows, resume. The manifest is read once; blocks of 16 MiB come
-when they are asked for, and before: `Stream` says what the next batches need (`ahead`). Each block is checked by its
+when they are asked for, and before: `Stream` names what the next batches need (`ahead`). Each block is checked by its
 checksum in the manifest; one that is not what was written raises `DamagedShard`. The ranks of a node share the cache
 (`pipeline.reader.block_cache`).
 
@@ -89,18 +89,18 @@ class RemoteShards(TokenShards):
         super().__init__(manifest, verify="structure", tokenizer=tokenizer)
 
     def _start(self) -> None:
-        """What belongs to one process."""
+        """Make the state that belongs to one process."""
         self._process = os.getpid()
         self._guard = Lock()
         self._threads = ThreadPoolExecutor(THREADS)
         self._files: OrderedDict[int, Ranged] = OrderedDict()
-        self._asked: OrderedDict[tuple[int, int], None] = OrderedDict()
+        self._requested: OrderedDict[tuple[int, int], None] = OrderedDict()
         self._lists: OrderedDict[int, Positions] = OrderedDict()
         self._last: dict[int, tuple[int, Tokens]] = {}
         """Of one shard: where the block that was read last begins, and its bytes as ids."""
 
     def __getstate__(self) -> dict[str, Any]:
-        own = ("_guard", "_threads", "_files", "_asked", "_lists", "_last", "cache")
+        own = ("_guard", "_threads", "_files", "_requested", "_lists", "_last", "cache")
         state = {key: value for key, value in super().__getstate__().items() if key not in own}
         return {**state, "cache": (str(self.cache.folder), self.cache.max_bytes)}
 
@@ -168,11 +168,11 @@ class RemoteShards(TokenShards):
         most = max(1, self.cache.max_bytes // BLOCK_BYTES // 2)
         for start, stop in ranges:
             for number, block in self._blocks_of(start, min(stop, self.num_tokens)):
-                if (number, block) in self._asked:
+                if (number, block) in self._requested:
                     continue
-                self._asked[number, block] = None
-                while len(self._asked) > most:
-                    self._asked.popitem(last=False)
+                self._requested[number, block] = None
+                while len(self._requested) > most:
+                    self._requested.popitem(last=False)
                 shard = self.shards[number]
                 fetch = partial(self._fetch, number, block)
                 self._threads.submit(self.cache.bring, f"{shard.xxh3_128}-{block}", shard.blocks[block], fetch)
@@ -188,7 +188,7 @@ class RemoteShards(TokenShards):
             yield from ((number, block) for block in range(first, last + 1))
             start, segment = end, segment + 1
 
-    # What TokenShards reads by maps
+    # Reads that TokenShards makes by maps
 
     def _values(self, segment: int, start: int, stop: int) -> Tokens:
         number, batch = self._segments[segment]

@@ -27,7 +27,7 @@ from pipeline.reader.shards import TokenShards
 
 IGNORE = -100
 NEAR = 64
-"""Windows a window asked for, up to which a batch is said to be read in one piece."""
+"""A batch is announced as one range where it spans fewer than this many windows for each that it reads."""
 Sample = dict[str, Any]
 
 
@@ -49,7 +49,7 @@ class Samples(Protocol):
 
     @property
     def looks_ahead(self) -> bool:
-        """Whether it is worth saying `ahead` which samples will be asked for soon."""
+        """Whether it is worth announcing by `ahead` which samples will be asked for soon."""
         ...
 
     def ahead(self, numbers: npt.NDArray[np.int64]) -> None: ...

@@ -4,7 +4,7 @@ For trainers and exports. Opens the Arrow files by memory map at the buffer posi
 an Arrow reader nor an index of its own is needed, and memory stays flat whatever the corpus holds. A token has a
 global position (0 to `num_tokens`), a document a global row, both in the order of the manifest.
 
-Nothing is believed unread. ``verify`` says how much is checked and when:
+Nothing is believed unread. ``verify`` sets how much is checked and when:
     ``"open"``       sizes, end marker, buffer positions, and the checksum of every shard, at once (default)
     ``"lazy"``       the same, but checksums of the blocks that are read, when they are first read
     ``"structure"``  no checksums: for the other ranks once one rank has opened with ``"open"``
@@ -89,7 +89,7 @@ class TokenShards:
         self._arrays: dict[int, tuple[Tokens, Positions]] = {}
 
     looks_ahead = False
-    """Whether it is worth saying `ahead` what will be read."""
+    """Whether it is worth announcing by `ahead` what will be read."""
 
     def __len__(self) -> int:
         return self.num_documents
@@ -211,7 +211,7 @@ class TokenShards:
             base = starts[segment]
             offsets = self._offsets(segment)
             low, high = offsets.searchsorted(start - base, "right"), offsets.searchsorted(stop - base, "left")
-            # The last offset is the end of the batch: a start only if the next batch says so.
+            # The last offset is the end of the batch: a start only if a batch follows.
             pieces.append(offsets[low : min(high, len(offsets) - 1)] + (base - origin))
             segment += 1
         return pieces[0] if len(pieces) == 1 else np.concatenate([np.empty(0, np.int64), *pieces])
@@ -314,7 +314,7 @@ def _damaged_block(manifest: Manifest, shard: Shard, number: int) -> DamagedShar
 
 
 def locate_damage(manifest: Manifest, shard: Shard) -> str:
-    """Where a shard of the right size and the wrong checksum shows its damage, in words with a byte offset.
+    """The place where a shard of the right size and the wrong checksum shows its damage, in words with a byte offset.
 
     Sees bad list offsets, ids outside the range written, and EOS anywhere but at the end of a document. A changed
     id that is still a plausible id cannot be found without the original; then the whole range is named.

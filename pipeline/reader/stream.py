@@ -22,7 +22,7 @@ from pipeline.reader.samples import Sample, Samples
 
 STATE_FORMAT = "gristmill-reader-state"
 AHEAD = 8
-"""Batches that samples are told of before they are asked for."""
+"""Number of batches that are announced to the samples before they are asked for."""
 _FEW = 48  # below this the permutation is faster one by one
 
 
@@ -64,7 +64,7 @@ class Stream:
     Args:
         samples: `Windows` or `Packed`.
         global_batch_size: samples of one step over all ranks; need not be a multiple of ``world_size``.
-        epochs: None goes on for ever; else the run has ``epochs * len(samples)`` samples. A last, smaller batch
+        epochs: None goes on without end; else the run has ``epochs * len(samples)`` samples. A last, smaller batch
             may leave some ranks without one; ``drop_last`` leaves it out so that all ranks make equal steps.
         start: samples consumed before, or use `resume`.
     """
@@ -82,7 +82,7 @@ class Stream:
         start: int = 0,
     ) -> None:
         if epochs is not None and not (is_whole(epochs) and epochs >= 1):
-            raise UserError(f"epochs must be a whole number from 1 on, or None for ever; found {epochs!r}")
+            raise UserError(f"epochs must be a whole number from 1 on, or None for no end; found {epochs!r}")
         if seed is not None and not is_whole(seed):
             raise UserError(f"seed must be a whole number, or None for the order of the shards; found {seed!r}")
         if not (is_whole(start) and start >= 0):
@@ -100,12 +100,12 @@ class Stream:
         """Batches of this rank, of one of ``num_workers`` loader processes."""
         size = self.global_batch_size
         first = self.start + worker * size
-        told = first
+        announced = first
         while self.num_samples is None or first < self.num_samples:
             stop = first + size
-            while self.samples.looks_ahead and told <= first + AHEAD * num_workers * size:
-                self._say_ahead(told)
-                told += num_workers * size
+            while self.samples.looks_ahead and announced <= first + AHEAD * num_workers * size:
+                self._announce(announced)
+                announced += num_workers * size
             if self.num_samples is not None and stop > self.num_samples:
                 if self.drop_last:
                     return
@@ -116,8 +116,8 @@ class Stream:
                 yield batch
             first += num_workers * size
 
-    def _say_ahead(self, first: int) -> None:
-        """Tell the samples which of them the batch from ``first`` on will ask for."""
+    def _announce(self, first: int) -> None:
+        """Announce to the samples which of them the batch from ``first`` on will ask for."""
         stop = first + self.global_batch_size
         stop = stop if self.num_samples is None else min(stop, self.num_samples)
         if first + self.rank < stop:
@@ -127,7 +127,7 @@ class Stream:
         return self.batches()
 
     def state(self, consumed_samples: int) -> dict[str, Any]:
-        """What to save with a checkpoint after a batch; a small dict of JSON."""
+        """The state to save with a checkpoint after a batch; a small dict of JSON."""
         return {
             "format": STATE_FORMAT,
             "version": 1,
@@ -157,7 +157,7 @@ class Stream:
         self.start = int(consumed)
 
     def _hint(self, state: dict[str, Any]) -> str:
-        """What to do about a state of other shards."""
+        """Advice about a state of other shards; '' for one of these."""
         theirs = str(state.get("samples") or "").partition("/")[0]
         if not theirs or theirs == self.samples.identity.partition("/")[0]:
             return ""

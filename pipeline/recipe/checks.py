@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pipeline.errors import told
+from pipeline.errors import one_line
 from pipeline.recipe import robots_files
 from pipeline.recipe.products import Source
 from pipeline.recipe.yaml_file import Key, YamlFile
@@ -44,7 +44,7 @@ def check_files(
         try:
             check()
         except (ValueError, OSError, ImportError) as error:
-            yaml_file.add(key, told(error))
+            yaml_file.add(key, one_line(error))
 
 
 def _checks(prefix: Key, sections: dict[str, Any], store: Store) -> Iterator[Check]:

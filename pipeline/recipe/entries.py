@@ -6,7 +6,7 @@ import inspect
 import re
 from typing import Any
 
-from pipeline.errors import told
+from pipeline.errors import one_line
 from pipeline.recipe import graph
 from pipeline.recipe.graph import SECTIONS
 from pipeline.recipe.measured import columns_of
@@ -124,10 +124,8 @@ def check_transform(
     try:
         inspect.signature(own_functions.load(transform.function)).bind(None, **transform.params)
     except (ValueError, TypeError) as error:
-        yaml_file.add(
-            (*key, "function"),
-            f"{transform.function}: {told(error)}".replace(f"{transform.function}: " * 2, f"{transform.function}: "),
-        )
+        prefix = f"{transform.function}: "
+        yaml_file.add((*key, "function"), f"{prefix}{one_line(error)}".replace(prefix * 2, prefix))
     known = {name: params for name, params in sections.items() if params is not None}
     products = (
         [graph.BY_NAME[name] for name in graph.together(known)] if {"quality", "clusters", "labels"} <= {*known} else []

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.errors import told
+from pipeline.errors import one_line
 from pipeline.recipe.paths import resolve
 from pipeline.recipe.yaml_file import Key, YamlFile, nearest, validate
 from pipeline.store.storage import Store
@@ -55,7 +55,7 @@ def cells_of(
         try:
             return grid.by_copies(name, read_weights(grid.copies))
         except (ValueError, OSError) as error:
-            yaml_file.add((*key, "copies"), told(error))
+            yaml_file.add((*key, "copies"), one_line(error))
             return []
     labels = None
     for place, labeller in (("by", grid.by), ("percentiles", grid.percentiles.within if grid.percentiles else None)):

@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.errors import RunError, told
+from pipeline.errors import RunError, one_line
 from pipeline.recipe.paths import SHIPPED, root_of
 from pipeline.recipe.products import Recipe, Source
 from pipeline.recipe.sections import dump
@@ -68,9 +68,9 @@ def check_input(
                 params = params.model_copy(update={"extractor": "full_text"})
             problem = first_page(splits[0], params) or nothing_readable(splits, params)
             columns: Key = ("sources", name, "columns")
-            if problem is not None and told(problem) not in {one.message for one in yaml_file.problems}:
+            if problem is not None and one_line(problem) not in {one.message for one in yaml_file.problems}:
                 of_columns = isinstance(problem, ColumnError) and columns in yaml_file.lines
-                yaml_file.add(columns if of_columns else key, told(problem))
+                yaml_file.add(columns if of_columns else key, one_line(problem))
     if unread:
         raise RunError(str(ConfigError(yaml_file.path, yaml_file.problems)))
     return listed
@@ -150,7 +150,7 @@ def _tried(yaml_file: YamlFile, key: Key, call: Callable[[], Any]) -> None:
     try:
         call()
     except (ValueError, OSError, ImportError) as error:
-        yaml_file.add(key, told(error))
+        yaml_file.add(key, one_line(error))
 
 
 def _try_labeller(name: str, labeller: labels.Labeller) -> None:
@@ -203,7 +203,7 @@ def check_scorers(yaml_file: YamlFile, section: Any, store: Store) -> None:
         except Exception as error:  # noqa: BLE001 - a function of the user's own may raise anything
             kind = "" if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: "
             yaml_file.add(
-                ("scores", "scorers", name), f"called on ten texts, {scorer.function} fails: {kind}{told(error)}"
+                ("scores", "scorers", name), f"called on ten texts, {scorer.function} fails: {kind}{one_line(error)}"
             )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.errors import told
+from pipeline.errors import one_line
 from pipeline.recipe.yaml_file import Key, YamlFile
 from stages.rules import own_rules
 
@@ -35,7 +35,7 @@ def share_rules(yaml_file: YamlFile) -> None:
     try:
         limits: dict[str, Any] = {rule.name: rule.limit().model_dump() for rule in own_rules.load(names)}
     except (ValueError, OSError, ImportError) as error:
-        yaml_file.add(("quality", "rules"), told(error))
+        yaml_file.add(("quality", "rules"), one_line(error))
         del measures["rules"]
         return
     if decides is None or isinstance(decides, dict):

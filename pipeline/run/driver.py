@@ -122,7 +122,7 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
             snapshot, pages = job.whole(work)
             store.sweep()  # what workers that were killed on the way left behind
         except Exception as error:  # who stops a run (Ctrl-C, SIGTERM) knows that it did not fail
-            said = [*reporter.said, (time.time(), str(error).partition("\n")[0] or type(error).__name__)]
+            said = [*reporter.last_lines, (time.time(), str(error).partition("\n")[0] or type(error).__name__)]
             store.write_json(snapshots.FAILURE, {"time": time.time(), "said": said[-FAILURE_LINES:]})
             raise
         finally:

@@ -390,7 +390,7 @@ class Steps:
         told |= {"cost": progress.cost, "done_cost": progress.done_cost, "pages": progress.pages}
         told |= {"started": now - (time.monotonic() - progress.started), "time": now}
         told["slowest"] = self.costs.slowest(SLOWEST)
-        self.store.write_json("runs/progress.json", told | {"said": list(self.reporter.said)})
+        self.store.write_json("runs/progress.json", told | {"said": list(self.reporter.last_lines)})
 
     # Why something is to be done
 

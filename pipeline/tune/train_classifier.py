@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 import xxhash
 
 from pipeline import recipe as recipes
-from pipeline.errors import UserError, told
+from pipeline.errors import UserError, one_line
 from pipeline.recipe import snapshot as snapshots
 from pipeline.store.storage import Store
 
@@ -73,7 +73,7 @@ def train_classifier(output: str, store: Store | None, name: str | None, texts: 
         os.replace(f"{unfinished}.json", f"{output}.json")
         os.replace(unfinished, output)
     except (ValueError, OSError) as error:
-        raise UserError(told(error)) from error
+        raise UserError(one_line(error)) from error
     finally:
         for path in (unfinished, f"{unfinished}.json"):
             Path(path).unlink(missing_ok=True)

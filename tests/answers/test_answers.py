@@ -62,24 +62,24 @@ def test_why_tells_of_every_page_what_the_files_say(checked: Snapshot) -> None:
     places = slow_places(snapshot)
     known = {page["doc_id"]: page for page in everything}
     for page in random.Random(1).sample(everything, PAGES):
-        told = next(
+        life = next(
             one
             for one in why.lives(snapshot, page["doc_id"].hex())
             if one["document"]["doc_id"] == page["doc_id"].hex()
         )
         kept, cluster = decided[page["split"]][page["row"]], clustered[page["split"]][page["row"]]
-        assert told["decision"]["keep"] == kept["keep"]
-        assert told["decision"]["domain"] == kept["domain"]
-        failed = [rule["rule"] for rule in told["decision"]["failed"]]
+        assert life["decision"]["keep"] == kept["keep"]
+        assert life["decision"]["domain"] == kept["domain"]
+        failed = [rule["rule"] for rule in life["decision"]["failed"]]
         assert failed[:1] == ([kept["reason"]] if kept["reason"] else [])
         assert kept["failed"] == failed
-        assert ("tokens" in told) == kept["keep"]
-        assert (told["cluster"]["survivor"] or "") == (cluster["survivor"] or b"").hex()
+        assert ("tokens" in life) == kept["keep"]
+        assert (life["cluster"]["survivor"] or "") == (cluster["survivor"] or b"").hex()
         if cluster["survivor"]:
             stays = known[cluster["survivor"]]
-            assert told["cluster"]["survivor_page"]["url"] == stays["url"]
-            assert bool(told["cluster"]["difference"]) == (stays["text"] != page["text"])
-        shown = sorted((place["shard"], place["row"]) for place in told.get("shards", ()))
+            assert life["cluster"]["survivor_page"]["url"] == stays["url"]
+            assert bool(life["cluster"]["difference"]) == (stays["text"] != page["text"])
+        shown = sorted((place["shard"], place["row"]) for place in life.get("shards", ()))
         assert shown == sorted(places.get(page["doc_id"], []))
 
 
@@ -99,9 +99,9 @@ def slow_places(snapshot: Snapshot) -> dict[bytes, list[tuple[str, int]]]:
 def test_measurements_stand_beside_the_thresholds_that_decided(snapshot: Snapshot) -> None:
     dropped = 0
     for page in documents(snapshot):
-        for told in why.lives(snapshot, page["doc_id"].hex()) if page["text_bytes"] < 900 else ():
-            failed = {rule["rule"] for rule in told["decision"]["failed"]}
-            for entry in told["measurements"]:
+        for life in why.lives(snapshot, page["doc_id"].hex()) if page["text_bytes"] < 900 else ():
+            failed = {rule["rule"] for rule in life["decision"]["failed"]}
+            for entry in life["measurements"]:
                 for rule in entry["rules"]:
                     below = rule["side"] == "min" and entry["value"] is not None and entry["value"] < rule["threshold"]
                     above = rule["side"] == "max" and entry["value"] is not None and entry["value"] > rule["threshold"]
@@ -147,15 +147,15 @@ def test_why_as_text_begins_with_the_answer(finished: Path, snapshot: Snapshot) 
     older = {page["url"].rpartition("/")[2] for page in pages if (page["url"] or "").startswith("https://old.example/")}
     copies = (page for page in pages if matches[page["split"]][page["row"]].as_py() == "fuzzy")
     copy = next(page for page in copies if page["url"].rpartition("/")[2] in older)
-    told = call("why", copy["doc_id"].hex(), "--root", finished / "root").stdout
-    assert "similarity 0." in told
-    assert "This page describes an older version" in told
+    shown = call("why", copy["doc_id"].hex(), "--root", finished / "root").stdout
+    assert "similarity 0." in shown
+    assert "This page describes an older version" in shown
 
 
 def test_why_as_json_is_the_same_life(finished: Path, snapshot: Snapshot) -> None:
     url = "https://docs.example/argparse.ArgumentParser"
-    told = json.loads(call("why", url, "--root", finished / "root", "--json").stdout)
-    assert told == json.loads(json.dumps(why.lives(snapshot, url), default=str))
+    life = json.loads(call("why", url, "--root", finished / "root", "--json").stdout)
+    assert life == json.loads(json.dumps(why.lives(snapshot, url), default=str))
 
 
 def test_an_unknown_url_names_pages_of_its_host(finished: Path) -> None:

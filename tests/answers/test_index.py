@@ -111,11 +111,11 @@ def test_every_page_is_found_by_its_doc_id_and_by_its_url(snapshot: Snapshot) ->
 
 
 def test_a_finished_run_has_made_its_indices(snapshot: Snapshot) -> None:
-    told: list[str] = []
-    pages.index_of(snapshot, told.append).find("url", "x")
+    messages: list[str] = []
+    pages.index_of(snapshot, messages.append).find("url", "x")
     for manifest in (snapshot.data["corpus"], *snapshot.data["shards"].values()):
-        key_index.shard_index(snapshot.store, manifest, told.append).find("doc_id", b"x" * 16)
-    assert told == []
+        key_index.shard_index(snapshot.store, manifest, messages.append).find("doc_id", b"x" * 16)
+    assert messages == []
     files = [address for address, _ in snapshot.store.list("runs/index")]
     assert {address.rpartition("/")[2] for address in files} >= {"doc_id.keys", "url.keys", "host.keys"}
 
@@ -125,10 +125,10 @@ def test_without_an_index_the_first_question_makes_it(tmp_path: Path) -> None:
     run_inline(write_mixture(tmp_path / "m.yaml", tmp_path / "in"), tmp_path / "root")
     snapshot = snapshots.load(Store(str(tmp_path / "root")))
     snapshot.store.remove("runs/index")
-    told: list[str] = []
+    messages: list[str] = []
     for _ in range(2):
-        assert pages.index_of(snapshot, told.append).find("host", "docs.example")
-    assert len(told) == 1
+        assert pages.index_of(snapshot, messages.append).find("host", "docs.example")
+    assert len(messages) == 1
 
 
 def test_rows_without_a_url_are_found_by_doc_id_alone() -> None:
@@ -159,16 +159,16 @@ def test_a_damaged_index_is_noticed_made_again_and_answers_right(snapshot: Snaps
         bad = {"cut": whole[: len(whole) // 2], "empty": b"", "flipped in an entry": flipped(whole, place + 9)}
         path.unlink()  # another file: the old one is mapped
         path.write_bytes(bad.get(damage, flipped(whole, len(whole) - 30)))
-    told: list[str] = []
-    assert pages.index_of(snapshot, told.append).find("doc_id", page["doc_id"]) == expected
-    assert len(told) == 1
-    assert "\n" not in told[0]
+    messages: list[str] = []
+    assert pages.index_of(snapshot, messages.append).find("doc_id", page["doc_id"]) == expected
+    assert len(messages) == 1
+    assert "\n" not in messages[0]
     if damage in ("cut", "flipped in an entry", "flipped in a checksum", "empty"):
-        assert told[0].startswith(f"{folder}/doc_id.keys ")
+        assert messages[0].startswith(f"{folder}/doc_id.keys ")
     assert path.read_bytes() == whole
-    told.clear()
-    assert pages.index_of(snapshot, told.append).find("doc_id", page["doc_id"]) == expected
-    assert told == []
+    messages.clear()
+    assert pages.index_of(snapshot, messages.append).find("doc_id", page["doc_id"]) == expected
+    assert messages == []
 
 
 def flipped(data: bytes, place: int) -> bytes:
@@ -181,9 +181,9 @@ def test_an_index_of_another_version_is_none(snapshot: Snapshot) -> None:
     found = snapshot.store.read_json(index.address)
     snapshot.store.write_json(index.address, found | {"version": 1})
     assert not index.ready()
-    told: list[str] = []
-    assert pages.index_of(snapshot, told.append).find("host", "docs.example")
-    assert len(told) == 1
+    messages: list[str] = []
+    assert pages.index_of(snapshot, messages.append).find("host", "docs.example")
+    assert len(messages) == 1
 
 
 @given(st.integers(0, 40), st.data())

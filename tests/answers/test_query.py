@@ -59,7 +59,7 @@ def test_every_aligned_product_joins_by_split_and_row(root: Path, snapshot: Snap
 
 
 def test_tokens_shards_and_corpus_join_by_doc_id(root: Path, snapshot: Snapshot) -> None:
-    [told] = rows(
+    [joined] = rows(
         root,
         "select count(*) as n, count(distinct t.split) as splits, sum(len(s.input_ids)) as ids"
         " from shards s join tokens t using (doc_id) join documents d using (doc_id)",
@@ -68,20 +68,20 @@ def test_tokens_shards_and_corpus_join_by_doc_id(root: Path, snapshot: Snapshot)
     assert corpus is not None
     [held] = rows(root, "select count(*) as n, sum(len(input_ids)) as ids, count(distinct shard) as files from corpus")
     assert (held["n"], held["ids"]) == (sum(one["rows"] for one in corpus["shards"]), corpus["tokens"])
-    assert told["n"] == sum(entry.report["rows"] for entry in snapshot.product("tokens"))
-    assert told["splits"] == len(snapshot.splits())
+    assert joined["n"] == sum(entry.report["rows"] for entry in snapshot.product("tokens"))
+    assert joined["splits"] == len(snapshot.splits())
     assert rows(root, "select count(*) as n from sources") == [{"n": len(snapshot.splits())}]
 
 
 def test_forms_say_the_same(root: Path) -> None:
     sql = "select reason, count(*) as pages, avg(split) as mean from kept group by all order by pages desc, reason"
-    told = rows(root, sql)
+    reasons = rows(root, sql)
     read = list(csv.reader(io.StringIO(call("query", root, sql, "--csv").stdout)))
     assert read[0] == ["reason", "pages", "mean"]
-    assert [[one[0] or None, int(one[1])] for one in read[1:]] == [[one["reason"], one["pages"]] for one in told]
+    assert [[one[0] or None, int(one[1])] for one in read[1:]] == [[one["reason"], one["pages"]] for one in reasons]
     lines = call("query", root, sql).stdout.splitlines()
     assert lines[0].split() == ["reason", "pages", "mean"]
-    assert len(lines) == len(told) + 2
+    assert len(lines) == len(reasons) + 2
     short = call("query", root, "from documents", "--limit", 2)
     assert len(short.stdout.splitlines()) == 4
     assert "first 2 rows" in short.stderr
@@ -131,12 +131,12 @@ def test_hostile_text_is_harmless_in_every_form(root: Path) -> None:
 
 
 def test_values_of_every_kind_have_a_form(root: Path) -> None:
-    [told] = rows(
+    [values] = rows(
         root,
         "select 170141183460469231731687303715884105727 as big, 1.5::decimal(9, 2) as d, 'nan'::double as n,"
         " date '2020-01-02' as day, {'a': [1, 2]} as s, map {'k': 1} as m, '\\x00'::blob as b, 1 as big",
     )
-    assert told == {
+    assert values == {
         "big": 170141183460469231731687303715884105727,
         "d": 1.5,
         "n": None,
@@ -170,9 +170,9 @@ def test_a_root_on_an_object_store_is_asked_in_the_same_words(root: Path, s3: st
         "select reason, count(*) from kept join documents using (split, row) group by all order by all",
         "select count(*), sum(len(corpus.input_ids)) from corpus join tokens using (doc_id)",
     ):
-        told = call("query", far.root, sql, "--csv")
-        assert not told.stderr
-        assert told.stdout == call("query", root, sql, "--csv").stdout
+        result = call("query", far.root, sql, "--csv")
+        assert not result.stderr
+        assert result.stdout == call("query", root, sql, "--csv").stdout
     refused = call("query", far.root, "select * from read_text('/etc/passwd')")
     assert (refused.exit_code, "disabled by configuration" in refused.stderr) == (2, True)
 

@@ -34,7 +34,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def other(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same root as another version of this program might have written it."""
+    """A copy of the root as another version of this program might have written it."""
     root = tmp_path_factory.mktemp("other") / "root"
     shutil.copytree(finished / "root", root)
     path = root / "mixtures" / "small.json"
@@ -75,7 +75,7 @@ def test_an_unknown_url_names_the_nearest_of_its_host(finished: Path) -> None:
     assert "no page with doc_id" in refused("why", "f" * 32, "--root", finished / "root")
 
 
-def test_a_shard_of_no_manifest_is_refused_and_told_where_the_corpus_is(finished: Path, tmp_path: Path) -> None:
+def test_a_shard_of_no_manifest_is_refused_with_the_place_of_the_corpus(finished: Path, tmp_path: Path) -> None:
     stranger = tmp_path / "data-00000-of-00001.arrow"
     stranger.write_bytes(b"ARROW1")
     snapshot = snapshots.load(Store(str(finished / "root")))

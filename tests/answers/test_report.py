@@ -59,7 +59,7 @@ def test_costs_tell_pages_and_retries_of_every_stage(finished: Path, snapshot: S
     assert all(entry["retries"] == 0 for entry in costs.values())
 
 
-def test_retries_are_told_once_for_the_phase_they_happened_in(tmp_path: Path) -> None:
+def test_retries_are_reported_once_for_the_phase_they_happened_in(tmp_path: Path) -> None:
     from pipeline.store import costs
     from stages.contract import Task
 

@@ -75,8 +75,8 @@ def test_removed_pages_are_in_no_shard_and_all_others_stay(small: Path) -> None:
     result = remove(small, by_url["url"], by_id["doc_id"].hex(), "code.example", "https://nowhere.example/")
     assert result.exit_code == 1  # of the domain `code`, nothing is left
     assert "code" in result.stderr
-    told = call("why", "https://code.example/bisect", "--root", small / "root")
-    assert ": dropped, taken_down" in told.stdout.splitlines()[0]  # a stopped run answers too
+    result = call("why", "https://code.example/bisect", "--root", small / "root")
+    assert ": dropped, taken_down" in result.stdout.splitlines()[0]  # a stopped run answers too
     assert json.loads(call("stats", "--root", small / "root", "--json").stdout)["complete"] is False
     result = remove(small, by_url["url"], by_id["doc_id"].hex(), "old.example", "https://nowhere.example/")
     assert result.exit_code == 1  # the list holds what it held
@@ -101,8 +101,8 @@ def test_removed_pages_are_in_no_shard_and_all_others_stay(small: Path) -> None:
         else:
             assert new["reason"] == old["reason"]
     assert "all is well" in verify_root(Store(str(small / "root")), None)
-    told = call("why", by_url["url"], "--root", small / "root").stdout
-    assert ": dropped, taken_down" in told.splitlines()[0]
+    life = call("why", by_url["url"], "--root", small / "root").stdout
+    assert ": dropped, taken_down" in life.splitlines()[0]
     stats = json.loads(call("stats", "--root", small / "root", "--json").stdout)
     assert next(row for row in stats["reasons"] if row["reason"] == "taken_down")["documents"] == len(
         [page for page in after if page["reason"] == "taken_down"]
@@ -210,7 +210,7 @@ def test_a_list_with_a_byte_order_mark_names_its_first_page(tmp_path: Path, enco
     assert [(entry["kind"], entry["value"]) for entry in entries] == [("url", lines[0]), ("host", lines[1])]
 
 
-def test_a_list_that_is_no_utf8_is_told_with_its_line(tmp_path: Path) -> None:
+def test_a_list_that_is_no_utf8_is_refused_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_bytes(b"example.com\nhttps://example.org/\xe9\n")
     with pytest.raises(UserError, match=r"list\.txt:2: expected text in UTF-8"):
         takedown.read_list(tmp_path / "list.txt", False)

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline.answers import watch
-from pipeline.answers.status import last_words
+from pipeline.answers.status import last_messages
 from pipeline.cli import main
 from pipeline.errors import RunError
 from pipeline.run import driver
@@ -59,9 +59,9 @@ def test_a_finished_root_is_shown_with_its_slowest_tasks_and_its_report(address:
     assert code == 200
     assert "small: finished" in page
     assert "Slowest tasks" in page
-    told = json.loads(get(f"{address}/status.json")[1])
-    assert (told["complete"], told["running"]) == (True, False)
-    seconds = [task["seconds"] for task in told["slowest"]]
+    run = json.loads(get(f"{address}/status.json")[1])
+    assert (run["complete"], run["running"]) == (True, False)
+    seconds = [task["seconds"] for task in run["slowest"]]
     assert seconds == sorted(seconds, reverse=True)
     assert get(f"{address}/report")[1].startswith("<!doctype html>")
     assert get(f"{address}/../../etc/passwd")[0] == 404
@@ -82,11 +82,11 @@ def test_a_running_root_is_shown_with_rate_and_what_is_left(root: Path, address:
     other = {"host": socket.gethostname(), "pid": os.getppid(), "time": now, "started": None}
     store.write_json("runs/lock.json", other)
     store.write_json("runs/progress.json", progress)
-    told = json.loads(get(f"{address}/status.json")[1])["progress"]
+    pace = json.loads(get(f"{address}/status.json")[1])["progress"]
     page = get(f"{address}/")[1]
     store.remove("runs/lock.json")
-    assert told["bytes_per_second"] == pytest.approx(50)
-    assert told["seconds_left"] == pytest.approx(12)
+    assert pace["bytes_per_second"] == pytest.approx(50)
+    assert pace["seconds_left"] == pytest.approx(12)
     assert "measure: 4 of 10 tasks" in page
 
 
@@ -99,11 +99,11 @@ def test_a_failed_run_says_what_it_said_last_until_another_one_starts(tmp_path: 
     assert result.exit_code != 0
     store = Store(str(tmp_path / "root"))
     store.write_json("runs/current.json", {"mixture": "m", "complete": False, "snapshot": EMPTY})
-    told = watch.state(store)
-    assert told["state"] == "failed"
-    assert told["troubles"][0]["kind"] == "failed"
-    assert told["troubles"][0]["text"] in result.stderr
-    assert "failed; the same run command continues it" in told["status"]
+    run = watch.state(store)
+    assert run["state"] == "failed"
+    assert run["troubles"][0]["kind"] == "failed"
+    assert run["troubles"][0]["text"] in result.stderr
+    assert "failed; the same run command continues it" in run["status"]
     mixture.write_text(text)
     assert CliRunner().invoke(main, ["run", str(mixture), "--root", store.root, "--engine", "inline"]).exit_code == 0
     assert watch.state(store)["state"] == "finished"
@@ -124,7 +124,7 @@ def test_a_run_that_somebody_stopped_has_not_failed(
     store = Store(str(tmp_path / "root"))
     with pytest.raises(type(end)):
         driver.run(str(mixture), store, "inline", None, quiet=True)
-    assert [text for _, text in last_words(store)][-1:] == said
+    assert [text for _, text in last_messages(store)][-1:] == said
 
 
 def test_a_port_in_use_is_one_line_that_says_what_to_do(root: Path, address: str) -> None:

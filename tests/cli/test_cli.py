@@ -150,7 +150,7 @@ def test_a_mixture_file_that_is_not_there(tmp_path: Path) -> None:
     assert "does not exist" in refused("run", tmp_path / "none.yaml", "--root", tmp_path)
 
 
-def test_mistakes_in_a_mixture_are_told_all_at_once_with_their_lines(small: Path, tmp_path: Path) -> None:
+def test_mistakes_in_a_mixture_are_reported_all_at_once_with_their_lines(small: Path, tmp_path: Path) -> None:
     path, root = run_changed(small, tmp_path, "families: [gopher_quality]", "famlies: [gopher]")
     path.write_text(path.read_text().replace("docs: {sources: [web]}", "docs: {sources: [wep]}"))
     errors = refused("run", path, "--root", root).splitlines()
@@ -219,9 +219,9 @@ def test_a_cluster_that_does_not_answer_is_one_line(
 
 def test_nothing_kept_is_an_error_that_says_where_to_look(small: Path, tmp_path: Path) -> None:
     path, root = run_changed(small, tmp_path, "too_few_words: 50", "too_few_words: 1000000")
-    told = refused("run", path, "--root", root, "--engine", "inline", code=1)
-    assert "domain 'docs' has no page: of the " in told
-    assert "`gristmill stats` shows every reason" in told
+    message = refused("run", path, "--root", root, "--engine", "inline", code=1)
+    assert "domain 'docs' has no page: of the " in message
+    assert "`gristmill stats` shows every reason" in message
 
 
 def test_pages_that_do_not_belong_are_counted_and_the_run_goes_on(small: Path, tmp_path: Path) -> None:

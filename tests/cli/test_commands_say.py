@@ -1,4 +1,4 @@
-"""What commands say of themselves and of wrong options: whole sentences, and the file or name that is wrong."""
+"""Help texts of commands, and messages about wrong options: whole sentences, and the file or name that is wrong."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from pipeline.cli import group, main
 from pipeline.cli.values import Count, Number
-from pipeline.errors import told
+from pipeline.errors import one_line
 from pipeline.run import redo_reasons
 
 
@@ -47,7 +47,7 @@ def test_a_wrong_value_of_any_option_is_one_line_with_the_option_and_what_is_wan
         Number: ("x", "nan", "inf", "-1"),
         click.Choice: ("nosuch",),
     }
-    said = 0
+    num_messages = 0
     for name, command in main.commands.items():
         for option in command.params:
             values = wrong.get(type(option.type), ())
@@ -64,8 +64,8 @@ def test_a_wrong_value_of_any_option_is_one_line_with_the_option_and_what_is_wan
                     rf"gristmill: {name}: Invalid value for '{option.opts[0]}': .*(expected|is not one of).*\n",
                     result.stderr,
                 )
-                said += 1
-    assert said > 100
+                num_messages += 1
+    assert num_messages > 100
 
 
 WEIGHT = "fit: Invalid value for '--weight': expected METRIC=NUMBER, 0 or more,"
@@ -95,22 +95,22 @@ def test_a_root_that_is_a_file_is_refused_by_commands_that_read(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "line"),
     [
         (FileNotFoundError(2, "No such file or directory", "/a/b"), "/a/b: No such file or directory"),
         (OSError("disk is gone"), "disk is gone"),
         (ValueError("one\ntwo"), "one"),
     ],
 )
-def test_errors_of_the_system_name_the_file_first(error: Exception, said: str) -> None:
-    assert told(error) == said
+def test_errors_of_the_system_name_the_file_first(error: Exception, line: str) -> None:
+    assert one_line(error) == line
 
 
 def mixture(**domains: dict[str, float]) -> dict[str, object]:
     return {"identity": {"mixture": {"domains": domains}}}
 
 
-def test_a_changed_share_is_told_and_not_what_follows_from_it() -> None:
+def test_a_changed_share_is_reported_and_not_what_follows_from_it() -> None:
     old = mixture(a={"requested_share": 0.1 + 0.2, "target_tokens": 3}, b={"requested_share": 0.7, "target_tokens": 7})
     new = mixture(a={"requested_share": 0.4, "target_tokens": 4}, b={"requested_share": 0.6, "target_tokens": 6})
     assert redo_reasons.causes(redo_reasons.differences(old, new)) == [
@@ -129,7 +129,7 @@ def test_a_setting_that_was_not_there_is_called_not_set() -> None:
     assert redo_reasons.differences({"params": {"x": None}}, {"params": {"x": 30.0}}) == ["x: not set -> 30"]
 
 
-def test_an_edited_list_is_told_by_what_it_gained_and_lost() -> None:
+def test_an_edited_list_is_reported_by_what_it_gained_and_lost() -> None:
     old = {"params": {"families": ["a", "b"], "domains": [["d", {"languages": None}]], "order": ["x", "y"]}}
     new = {
         "params": {"families": ["a", "c"], "domains": [["d", {"languages": ["de"]}], ["e", {}]], "order": ["y", "x"]}
@@ -154,7 +154,7 @@ def test_what_cannot_be_written_is_blamed_on_no_file_of_the_root() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_is_told_even_where_a_library_ends_the_program_by_it(
+def test_a_signal_is_reported_even_where_a_library_ends_the_program_by_it(
     number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Ray's ``wait`` puts ``SystemExit(1)`` in the place of any other."""

@@ -88,7 +88,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_weights_that_cannot_be_used_are_told_with_their_line(name: str, small: Path, tmp_path: Path) -> None:
+def test_weights_that_cannot_be_used_are_reported_with_their_line(name: str, small: Path, tmp_path: Path) -> None:
     weights, line, message = WRONG[name]
     path = weighted(small, tmp_path, weights, line or "  weights_from: weights.json\n")
     result = call("plan", path, "--root", tmp_path / "root")

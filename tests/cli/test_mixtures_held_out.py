@@ -141,7 +141,7 @@ def test_a_blend_for_megatron_links_every_domain_and_split_with_the_mixtures_sha
 def test_a_blend_for_megatron_passes_no_cap_where_the_corpus_has_fewer_tokens_than_asked(
     held: Path, copied: Store, tmp_path: Path, policy: str
 ) -> None:
-    """What Megatron reads of a domain is its weight of the samples: as often as the corpus, and no more."""
+    """Megatron reads of a domain its weight of the samples: as often as the corpus, and no more."""
     text = (held / "small.yaml").read_text()
     available = copied.read_json(copied.read_json("mixtures/small.json")["shards"]["docs"])["tokens"]
     rest = f"  max_epochs: 2\n  on_shortfall: {policy}\n  domains: {{docs: {{share: 0.5}}, code: {{share: 0.5}}}}\n"

@@ -146,9 +146,9 @@ def test_verify_names_every_phase_and_finds_damage_in_each(phased: Path, tmp_pat
 
 
 def test_export_takes_one_phase_and_asks_which(phased: Path, tmp_path: Path) -> None:
-    asked = call("export", "nanosets", tmp_path / "none", "--root", phased / "root")
-    assert asked.exit_code == 2
-    assert "choose with --phase one of: stable, anneal" in asked.stderr
+    result = call("export", "nanosets", tmp_path / "none", "--root", phased / "root")
+    assert result.exit_code == 2
+    assert "choose with --phase one of: stable, anneal" in result.stderr
     wrong = call("export", "nanosets", tmp_path / "none", "--root", phased / "root", "--phase", "warm")
     assert wrong.exit_code == 2
     assert "no phase 'warm'" in wrong.stderr
@@ -173,7 +173,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_mistakes_are_told_with_file_line_and_key(name: str, phased: Path, tmp_path: Path) -> None:
+def test_mistakes_are_reported_with_file_line_and_key(name: str, phased: Path, tmp_path: Path) -> None:
     section, message = WRONG[name]
     text = mixture_text(phased / "in", section)
     if name == "reference":

@@ -1,4 +1,4 @@
-"""What is printed is safe: hostile text of pages, names and arguments through every command, read from a terminal."""
+"""Safe output: hostile text of pages, names and arguments through every command, read from a terminal."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tests.support.runs import CHECKOUT, command
 EVIL = "\x1b]52;c;ZXZpbA==\x07 \x1b[2J\x1b[1;31m red \u202e backwards \u2066 \x9b31m \x08\x08 \r over \x7f \U000e0041"
 UNSAFE = re.compile(f"[{''.join(chr(code) for code in untrusted.SPELT_CODES if code not in (9, 10, 13))}]")
 BARS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|\x1b\[\?25[lh]")
-"""What a progress bar writes: colours, movements of the cursor, and hiding it; never an OSC."""
+"""Sequences of a progress bar: colours, movements of the cursor, and hiding it; never an OSC."""
 
 
 def through_terminal(typed: list[str]) -> str:
-    """Everything a process writes to a terminal of 80 columns."""
+    """The output of a process on a terminal of 80 columns."""
     main, side = pty.openpty()
     process = subprocess.Popen(typed, stdin=side, stdout=side, stderr=side, cwd=CHECKOUT)
     os.close(side)
@@ -63,7 +63,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-ASKED = (
+COMMANDS = (
     *("plan MIXTURE", "status", "stats", "stats --json", "verify", "dedup-report", "show PAGE", "show PAGE --raw"),
     *("why PAGE", "why PAGE --json", "why PAGE --raw", "find start", "find start --json", "find EVIL"),
     *("trace SHARD:0:0", "trace SHARD:0:0 --json", "diff m m", "card CARD", "why EVIL", "show EVIL"),
@@ -86,30 +86,30 @@ for words in json.load(open(sys.argv[1])):
 
 @pytest.fixture(scope="module")
 def printed(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What each command of `ASKED` writes to a terminal, all typed in one process."""
+    """Output of each command of `COMMANDS` on a terminal, all typed in one process."""
     folder = tmp_path_factory.mktemp("asked")
     shard = next((root / "root" / "corpus").rglob("*.arrow"))
     places = {"MIXTURE": root / "m.yaml", "PAGE": page(root), "SHARD": shard, "EVIL": EVIL, "CARD": folder / "c"}
     typed = []
-    for asked in ASKED:
+    for line in COMMANDS:
         words = []
-        for word in asked.split():
+        for word in line.split():
             name, mark, rest = word.partition(":")
             words.append(f"{places.get(name, name)}{mark}{rest}")
         typed.append(words + ([] if "--root" in words else ["--root", str(root / "root")]))
     (folder / "typed.json").write_text(json.dumps(typed))
     out = through_terminal([sys.executable, "-c", ONE_AFTER_THE_OTHER, str(folder / "typed.json")])
     answers = out.split(MARK)
-    assert len(answers) == len(ASKED) + 1, out
-    return dict(zip(ASKED, answers, strict=False))
+    assert len(answers) == len(COMMANDS) + 1, out
+    return dict(zip(COMMANDS, answers, strict=False))
 
 
-@pytest.mark.parametrize("asked", ASKED)
-def test_a_command_prints_no_character_that_a_terminal_obeys(printed: dict[str, str], asked: str) -> None:
-    found = printed[asked]
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_command_prints_no_character_that_a_terminal_obeys(printed: dict[str, str], line: str) -> None:
+    found = printed[line]
     assert found.strip()
     assert not UNSAFE.search(found), repr(UNSAFE.search(found)) + found
-    if asked.startswith(("show PAGE", "why PAGE --raw", "find start")) and "json" not in asked:
+    if line.startswith(("show PAGE", "why PAGE --raw", "find start")) and "json" not in line:
         assert "\u2039U+202E\u203a" in found
 
 

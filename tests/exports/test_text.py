@@ -42,11 +42,11 @@ def export(made: Path, *args: str) -> str:
 
 
 def test_kept_pages_go_out_as_parquet_with_views_applied_and_columns_chosen(made: Path, tmp_path: Path) -> None:
-    said = export(made, "parquet", str(tmp_path / "out"), "--columns", "url,language,gopher_num_words,reason")
+    message = export(made, "parquet", str(tmp_path / "out"), "--columns", "url,language,gopher_num_words,reason")
     figures = api.opened(made / "root").stats()
     table = pq.read_table(sorted((tmp_path / "out").glob("*/part-*.parquet")))
     assert table.column_names == ["doc_id", "text", "url", "language", "gopher_num_words", "reason", "domain"]
-    assert f"{len(table):,} pages" in said
+    assert f"{len(table):,} pages" in message
     assert len(table) == figures["totals"]["kept"]
     assert pc.all(pc.is_null(table["reason"])).as_py()
     mail = next(text for text in table["text"].to_pylist() if "# write to" in text)

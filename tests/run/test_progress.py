@@ -26,7 +26,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def lines(reporter: Reporter) -> list[str]:
-    return [line for _, line in reporter.said]
+    return [line for _, line in reporter.last_lines]
 
 
 def test_a_log_gets_a_first_line_soon_and_then_one_every_ten_seconds(clock: Clock) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from pipeline.errors import UserError, told
+from pipeline.errors import UserError, one_line
 from pipeline.store.storage import TEMPORARY, Store
 
 
@@ -52,7 +52,7 @@ def test_a_folder_in_the_place_of_a_file_is_named(store: Store) -> None:
     os.makedirs(store.path("a/x.json/inner"))
     with pytest.raises(OSError, match="Is a directory") as caught:
         store.write_json("a/x.json", {})
-    assert told(caught.value) == f"{store.path('a/x.json')}: Is a directory"
+    assert one_line(caught.value) == f"{store.path('a/x.json')}: Is a directory"
 
 
 def test_a_rewritten_file_replaces_the_old_one_whole(store: Store) -> None:

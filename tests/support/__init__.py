@@ -1,1 +1,1 @@
-"""What several tests use: made archives, corpora, roots, servers and browsers."""
+"""Shared means of the tests: made archives, corpora, roots, servers and browsers."""

@@ -1,4 +1,4 @@
-"""A server with OpenAI's interface on this machine, which answers as a test tells it and notes what it is asked."""
+"""A server with OpenAI's interface on this machine, which answers as a test sets and keeps its requests."""
 
 from __future__ import annotations
 

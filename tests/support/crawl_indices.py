@@ -107,8 +107,8 @@ NAMES = {
 
 def cdxj_lines(rows: Iterable[Row]) -> Iterator[str]:
     for row in sorted(rows, key=lambda row: surt_of(row["url"])):
-        told = {ours: str(row[theirs]) for ours, theirs in NAMES.items() if row[theirs] is not None}
-        yield f"{surt_of(row['url'])} 20260101000000 {json.dumps(told)}\n"
+        fields = {ours: str(row[theirs]) for ours, theirs in NAMES.items() if row[theirs] is not None}
+        yield f"{surt_of(row['url'])} 20260101000000 {json.dumps(fields)}\n"
 
 
 def write_cdxj(path: Path, rows: Iterable[Row]) -> Path:

@@ -28,7 +28,7 @@ ERRORS = {
 }
 """Answers that are an error: HTTP status, code and message; the last where something is written. Beside these and
 `FAULTS`, ``whole`` is an answer to a request for a range that gives all of the object."""
-BODY = "<?xml version='1.0' encoding='UTF-8'?>\n<Error><Code>{code}</Code><Message>{told}</Message></Error>"
+BODY = "<?xml version='1.0' encoding='UTF-8'?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>"
 SLOW_SECONDS = 0.02
 
 
@@ -68,8 +68,8 @@ class _Handler(Handler):
         if fault == "whole":
             del self.headers["Range"]
         if fault in ERRORS:
-            status, code, told = ERRORS[fault]
-            return self._answer(status, {}, BODY.format(code=code, told=told).encode())
+            status, code, message = ERRORS[fault]
+            return self._answer(status, {}, BODY.format(code=code, message=message).encode())
         if fault == "reset" and self.about._random.random() < 0.5:
             return self._reset()  # before anything was done; else after it
         if fault == "slow":

@@ -29,8 +29,8 @@ def gcs_server(bucket: str, fail_every: int = 0) -> Iterator[str]:
 
     In a process of its own: Arrow holds Python's lock while it asks for the size of an object.
     """
-    told = [sys.executable, "-P", __file__, bucket, str(fail_every)]
-    with subprocess.Popen(told, stdout=subprocess.PIPE, text=True) as server:
+    arguments = [sys.executable, "-P", __file__, bucket, str(fail_every)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         try:
             yield f"?anonymous=true&scheme=http&endpoint_override=127.0.0.1%3A{int(server.stdout.readline())}"
@@ -88,11 +88,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def _json(self, told: Any, status: int = 200) -> None:
-        self._answer(status, json.dumps(told).encode(), Content_Type="application/json")
+    def _json(self, content: Any, status: int = 200) -> None:
+        self._answer(status, json.dumps(content).encode(), Content_Type="application/json")
 
-    def _error(self, status: int, said: str) -> None:
-        self._json({"error": {"code": status, "message": said, "errors": [{"message": said, "reason": said}]}}, status)
+    def _error(self, status: int, message: str) -> None:
+        self._json(
+            {"error": {"code": status, "message": message, "errors": [{"message": message, "reason": message}]}}, status
+        )
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
@@ -151,8 +153,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _media(self, bucket: str, name: str, stored: tuple[bytes, int]) -> None:
         data, generation = stored
-        told = self.gcs.about(bucket, name)
-        headers = {"x_goog_generation": str(generation), "x_goog_hash": f"md5={told['md5Hash']}"}
+        about = self.gcs.about(bucket, name)
+        headers = {"x_goog_generation": str(generation), "x_goog_hash": f"md5={about['md5Hash']}"}
         headers["x_goog_stored_content_length"] = str(len(data))
         found = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
         if not found:
@@ -178,20 +180,20 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         names = list(found)
         first = int(query.get("pageToken", 0))
         page = names[first : first + PAGE]
-        told: dict[str, Any] = {"kind": "storage#objects"}
-        told["items"] = [self.gcs.about(bucket, name) for name in page if not found[name]]
-        told["prefixes"] = [name for name in page if found[name]]
+        listing: dict[str, Any] = {"kind": "storage#objects"}
+        listing["items"] = [self.gcs.about(bucket, name) for name in page if not found[name]]
+        listing["prefixes"] = [name for name in page if found[name]]
         if first + PAGE < len(names):
-            told["nextPageToken"] = str(first + PAGE)
-        self._json(told)
+            listing["nextPageToken"] = str(first + PAGE)
+        self._json(listing)
 
     def _copy(self, bucket: str, name: str, other: str, new: str) -> None:
         if name not in self.gcs.buckets.get(bucket, {}):
             self._error(404, "notFound")
             return
         data = self.gcs.buckets[bucket][name][0]
-        told = {"kind": "storage#rewriteResponse", "done": True, "totalBytesRewritten": str(len(data))}
-        self._json(told | {"objectSize": str(len(data)), "resource": self.gcs.put(other, new, data)})
+        answer = {"kind": "storage#rewriteResponse", "done": True, "totalBytesRewritten": str(len(data))}
+        self._json(answer | {"objectSize": str(len(data)), "resource": self.gcs.put(other, new, data)})
 
     def _upload(self, bucket: str, query: dict[str, str], body: bytes) -> None:
         kind = query.get("uploadType", "media")

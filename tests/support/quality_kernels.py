@@ -33,7 +33,7 @@ ITEMS = (
     "Im Jahr 1851 brannte die alte Mühle ab",
     "磨坊坐落在河边村里的人们",
 )
-"""What the row `contamination` looks for."""
+"""Benchmark items of the row `contamination`."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class Row:
 
     name: str
     modules: str
-    """Where it is: names under `stages/kernels`."""
+    """Its modules: names under `stages/kernels`."""
     run: Callable[[Bytes, Offsets], Any]
     """The kernel on a batch: what the benchmark times."""
     results: Callable[[pa.LargeStringArray], list[Any]]
-    """What it says of each text, in a form to compare with the twin's."""
+    """Its result for each text, in a form to compare with the twin's."""
     twin: Callable[[str], Any]
 
 
@@ -97,7 +97,7 @@ def _slow_aligned(text: str) -> list[tuple[int, ...]]:
 
 
 LISTS = (("mill", "River", "the people"), ("磨坊", "Mühle"))
-"""What the row `word lists` counts."""
+"""Words and phrases that the row `word lists` counts."""
 
 
 def _phrases(data: Bytes, offsets: Offsets) -> list[list[int]]:

@@ -71,7 +71,7 @@ class _Handler(Handler):
             self._send(path)
 
     def _found(self) -> Path | None:
-        """The file asked for; None where the answer is given."""
+        """The file wanted for; None where the answer is given."""
         if self.path.startswith("/moved/"):
             place = self.about.address + self.path.removeprefix("/moved")
             self._say(302, {"Location": place, "Content-Length": "0"})
@@ -84,9 +84,9 @@ class _Handler(Handler):
 
     def _send(self, path: Path) -> None:
         data, status, headers = path.read_bytes(), 200, {}
-        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-        if asked and self.about.ranges:
-            first, last = int(asked[1]), min(int(asked[2] or len(data)), len(data) - 1)
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if wanted and self.about.ranges:
+            first, last = int(wanted[1]), min(int(wanted[2] or len(data)), len(data) - 1)
             if first >= len(data):
                 self._say(416)
                 return
@@ -107,7 +107,7 @@ class _Handler(Handler):
         self.about.count(bytes=len(sent))  # before they are sent: who has them all looks at the counts at once
         try:
             self.wfile.write(sent)
-        except ConnectionError:  # who asked is gone
+        except ConnectionError:  # who wanted is gone
             self.about.count(bytes=-len(sent))
 
     def _say(self, status: int, headers: dict[str, str] | None = None) -> None:

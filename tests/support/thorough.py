@@ -1,4 +1,4 @@
-"""How much of what could be tried is tried: a part in every run of the tests, all of it by ``make thorough``.
+"""The share of all cases that is tried: a part in every run of the tests, all of them by ``make thorough``.
 
 Tests that repeat one procedure over many moments or places (every rename of a run, every byte of a file) take a part
 that is fixed, so that a failure can be repeated; `THOROUGH` takes all. Before a release, and once a night.

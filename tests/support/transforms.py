@@ -32,7 +32,7 @@ def nothing(rows: pa.RecordBatch) -> list[None]:
 
 
 def as_asked(rows: pa.RecordBatch) -> list[Any]:
-    """What each text asks for."""
+    """The answer that each text asks for."""
     return [_one(text) for text in rows.column("text").to_pylist()]
 
 

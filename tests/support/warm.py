@@ -39,7 +39,7 @@ class Warm:
         assert self._server.stdout is not None
         assert self._server.stdout.readline() == b"ready\n"
         self.command = [sys.executable, "-I", "-S", script, "ask", path]
-        """What to type instead of ``gristmill``."""
+        """The words to type instead of ``gristmill``."""
 
     def close(self) -> None:
         self._server.communicate()
@@ -73,25 +73,25 @@ def serve(path: str) -> None:
         server.listen()
         print("ready", flush=True)
         while server in select.select([server, sys.stdin], [], [])[0]:
-            asked, _ = server.accept()
+            connection, _ = server.accept()
             if os.fork() == 0:
                 server.close()
                 if os.fork() != 0:
                     _, status = os.wait()
-                    asked.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+                    connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
                     os._exit(0)
-                become(asked)
+                become(connection)
                 pipeline.cli.main()
                 return
-            asked.close()
+            connection.close()
             reap()
     shutil.rmtree(os.path.dirname(path))
 
 
-def become(asked: socket.socket) -> None:
+def become(connection: socket.socket) -> None:
     """Take the streams, arguments, folder and environment of the one who asks."""
-    head, streams, _, _ = socket.recv_fds(asked, SIZE.size, 3)
-    with asked, asked.makefile("rb") as file:
+    head, streams, _, _ = socket.recv_fds(connection, SIZE.size, 3)
+    with connection, connection.makefile("rb") as file:
         arguments, folder, environment = json.loads(file.read(*SIZE.unpack(head)))
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
