@@ -1,4 +1,4 @@
-"""Which pages were made of which: the splits that transforms make, and the pages of a page, both ways.
+"""Parents of pages that were made of others: the splits that transforms make, and the pages of a page, both ways.
 
 A transform makes one split of each split whose source it takes, in the order of those, so places among a run's splits
 tell parents without another file.

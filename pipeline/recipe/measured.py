@@ -1,4 +1,4 @@
-"""Which columns are measured of a source, and what `kept` and the domains ask that is not: each lack in one line."""
+"""Columns measured of a source, and those that `kept` and the domains need and that are not: each lack in one line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SOURCES = "\0"
 def check_columns(
     yaml_file: YamlFile, found: dict[str, Source | None], domains: list[kept.Domain], sections: dict[str, Any]
 ) -> None:
-    """Whether all that `kept` and the domains ask of every source is measured there, each lack in one line."""
+    """Add a mistake for each column that `kept` or a domain needs of a source and that is not measured there."""
     wrong = {problem.key for problem in yaml_file.problems}
     lacking: dict[tuple[Key, str], list[str]] = {}
     for name, source in found.items():
@@ -30,19 +30,19 @@ def check_columns(
         columns = [column for names in measured_columns(source, sections).values() for column in names]
         here = [domain for domain in domains if domain.sources is None or name in domain.sources]
         doubted = any(_doubts(key.removeprefix(f"sources.{name}.")) for key in wrong)
-        asked = [] if doubted else kept.quality_columns(decides, ())  # of what is wrong nothing follows
-        places = {one: _of_kept(yaml_file, name, decides, one) for one in asked} | dict(_asked_by(here))
+        needed = [] if doubted else kept.quality_columns(decides, ())  # a doubted section needs nothing for certain
+        places = {one: _of_kept(yaml_file, name, decides, one) for one in needed} | dict(_asked_by(here))
         for column in kept.quality_columns(decides, here):
             place = places.get(column)
-            if place and column not in columns and not schemas.is_label(column):  # of labels `named_labels` tells
-                told = _unmeasured(place, column, columns, source, sections)
-                if name not in lacking.setdefault((place, told), []):
-                    lacking[place, told].append(name)
+            if place and column not in columns and not schemas.is_label(column):  # of labels `named_labels` reports
+                message = _unmeasured(place, column, columns, source, sections)
+                if name not in lacking.setdefault((place, message), []):
+                    lacking[place, message].append(name)
         if "has_bad_words" in kept.active_rules(decides) and not measures.bad_words and not doubted:
             key = _of_kept(yaml_file, name, decides, "bad_words")
             yaml_file.add(key, f"has_bad_words needs quality.bad_words, of which source {name} has none")
-    for (place, told), names in lacking.items():
-        yaml_file.add(place, told.replace(SOURCES, f"source{'s' if len(names) > 1 else ''} {', '.join(names)}"))
+    for (place, message), names in lacking.items():
+        yaml_file.add(place, message.replace(SOURCES, f"source{'s' if len(names) > 1 else ''} {', '.join(names)}"))
 
 
 def _doubts(key: str) -> bool:
@@ -108,7 +108,7 @@ def _of_kept(yaml_file: YamlFile, source: str, decides: kept.Params, column: str
 
 
 def _unmeasured(place: Key, column: str, columns: list[str], source: Source, sections: dict[str, Any]) -> str:
-    """What is said of a column that is not measured, `SOURCES` for the sources."""
+    """The message about a column that is not measured, `SOURCES` for the sources."""
     off = [p for p in graph.MEASURED if p.missing and column in columns_of(p, source, sections)]
     if off:
         return f"no column {column!r} is measured in {SOURCES}; {off[0].missing}"
@@ -139,6 +139,6 @@ def columns_of(product: graph.Product, source: Source, sections: dict[str, Any])
 
 
 def place_of(domain: kept.Domain, side: str, column: str) -> Key:
-    """Where a condition stands in the file: that of a domain in a grid at the grid."""
+    """The key of a condition in the file: that of a domain in a grid at the grid."""
     grid, mark, _ = domain.name.partition(schemas.GRID_MARK)
     return ("domains", grid, side, *(() if mark else (column,)))

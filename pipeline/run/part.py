@@ -67,7 +67,7 @@ def chosen(splits: Sequence[Split], fraction: float) -> list[Split]:
 
 
 def extrapolated(recipe: Recipe, store: Store) -> str:
-    """What a run of everything would give and cost, from a finished part."""
+    """Results and costs of a run of everything, estimated from a finished part."""
     everything = listing.list_splits(replace(recipe, part=None), store=store)
     part = chosen(everything, recipe.part or 1)
     factors = {}
