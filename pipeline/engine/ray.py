@@ -104,8 +104,8 @@ def few_processes() -> Iterator[None]:
 
 
 class Size(NamedTuple):
-    """What a cluster offers: CPUs in all, and the memory of its largest node in bytes (a task that asks for more would
-    wait for ever)."""
+    """Size of a cluster: CPUs in all, and memory of its largest node in bytes (a task that asks for more would never
+    start)."""
 
     cpus: int
     memory: int

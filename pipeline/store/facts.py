@@ -5,7 +5,7 @@
 what its counts must agree with (``held_*``). The report inside names the manifest it was made with, by the xxh3-128 of
 that, and holds the counts of all reports together where the product's reports are counted (`stages.report.tally`).
 
-It says nothing that the manifest does not: a root made by an earlier program has none, and one that belongs to another
+It holds nothing that the manifest does not: a root made by an earlier program has none, and one that belongs to another
 manifest or is damaged is passed over, and the next run makes it again; till then all is read from the manifest, at
 thirty times the price.
 """
@@ -104,7 +104,7 @@ class Facts(Sequence[Row]):
                 yield from _decoded(values) if key in NESTED else values
 
     def each(self, key: str) -> Sequence[Any]:
-        """The same, each made when it is looked at: strings of the files of a dump take a hundred megabytes."""
+        """`stream` as a sequence, made when it is looked at: strings of the files of a dump take 100 megabytes."""
         if "table" not in vars(self) or key not in self.table.column_names or key in NESTED:
             return self.column(key)
         return Held(self.table.column(key))
@@ -118,7 +118,7 @@ class Facts(Sequence[Row]):
         return _decoded(values) if key in NESTED else values
 
     def without(self, *keys: str) -> Facts:
-        """The same without facts that nobody asks for again, which take memory."""
+        """These facts without those that nobody asks for again, which take memory."""
         if "table" not in vars(self):
             return self
         return Facts(self.table.select([name for name in self.table.column_names if name not in keys]), self.beside)
@@ -131,8 +131,8 @@ class Facts(Sequence[Row]):
         step = max(1, AT_ONCE // max(1, len(self)))
         for first in range(0, len(names), step):
             found: dict[str, list[Any]] = {name: [] for name in names[first : first + step]}
-            for told in self.stream(key):
-                for name, value in told.items():
+            for fact in self.stream(key):
+                for name, value in fact.items():
                     if name in found:
                         found[name].append(value)
             yield from found.items()
@@ -235,7 +235,7 @@ class Builder:
 
 
 def address_of(address: str) -> str:
-    """Where the facts of a manifest's files stand."""
+    """Address of the facts of a manifest's files."""
     return address.removesuffix(".jsonl.zst") + SUFFIX
 
 

@@ -36,8 +36,8 @@ def sealed(entries: Any) -> bytes:
     step = BLOCK_ENTRIES * ENTRY_BYTES
     view = memoryview(data)
     sums = [xxhash.xxh3_64_intdigest(view[start : start + step]) for start in range(0, len(data), step)]
-    told = np.array(sums, "<u8").tobytes()
-    return b"".join([data, told, tail(len(data) // ENTRY_BYTES, told)])
+    checksums = np.array(sums, "<u8").tobytes()
+    return b"".join([data, checksums, tail(len(data) // ENTRY_BYTES, checksums)])
 
 
 def tail(rows: int, sums: bytes) -> bytes:
