@@ -6,7 +6,7 @@ tokens seen are worth (Muennighoff et al. 2023, arXiv 2305.16264, equation 5), i
 runs stand at levels of equal compute: the optimum of each level by a parabola over log N, and N* = k C^a through them
 (approach 2).
 
-Doubt is said in three ways: a bootstrap over runs gives intervals of *predictions*, which stay narrow where constants
+Doubt is shown in three ways: a bootstrap over runs gives intervals of *predictions*, which stay narrow where constants
 trade off against each other; the fit without the largest runs is held against them; every run's leverage is what
 leaving it out does to the prediction. E, A and B count as identified only if the loss says so: see `Identified`.
 
@@ -41,7 +41,7 @@ _LEVEL = 0.1
 
 @dataclass(frozen=True)
 class TrainingRuns:
-    """What was trained, and how well it went: all (R,). ``unique`` are the tokens before they were repeated."""
+    """Sizes, tokens and losses of trained models: all (R,). ``unique`` are the tokens before they were repeated."""
 
     names: tuple[str, ...]
     parameters: Array
@@ -177,7 +177,7 @@ def losses_at(constants: Array, parameters: Array, tokens: Array, unique: Array 
 
 
 def predictions(law: FittedLaw, wanted: TrainingRuns, known: bool = True) -> tuple[Prediction, ...]:
-    """What the law says of runs, with the interval of the resamples and the scatter of the fitted runs."""
+    """Losses of runs by the law, with the interval of the resamples and the scatter of the fitted runs."""
     return _predict(law.constants, law.resamples, law.runs, wanted, known)
 
 
@@ -337,7 +337,7 @@ def _identified(runs: TrainingRuns, constants: Array, objective: float) -> Ident
 def _from_neighbours(
     moved: npt.NDArray[np.int64], held: Array, grid: Array, best: float
 ) -> tuple[npt.NDArray[np.int64], Array]:
-    """Which values of E to try again, those one step further from the best than ``moved``, and from where."""
+    """The values of E to try again, those one step further from the best than ``moved``, and where to start."""
     outward = np.where(grid[moved] < best, moved - 1, moved + 1)
     inside = (outward >= 0) & (outward < len(grid))
     start = held[moved[inside]].copy()

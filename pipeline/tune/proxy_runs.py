@@ -1,7 +1,7 @@
-"""What `fit` reads: the mixtures of proxy runs and their losses, joined and checked before anything is fitted.
+"""Input of `fit`: the mixtures of proxy runs and their losses, joined and checked before anything is fitted.
 
 Mixtures are the files of a folder that `swarm` wrote, or a table of shares. A run of the folder that has no result is
-told and left out; all else that does not fit together is an error, because a law fitted to it would mean nothing.
+named and left out; all else that does not fit together is an error, because a law fitted to it would mean nothing.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Mixtures:
     sample: str | None = None
     """One of the files, where they are mixture files."""
     origin: dict[str, Any] | None = None
-    """What `swarm` says of where they come from."""
+    """Their origin, as `swarm` wrote it down."""
     table: RunTable | None = None
 
 

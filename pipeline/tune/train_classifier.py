@@ -44,7 +44,7 @@ Row = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Texts:
-    """Where labelled texts are."""
+    """Places of labelled texts."""
 
     places: tuple[tuple[str, str], ...]
     """(label, place) of places that hold texts of one label."""
@@ -58,7 +58,7 @@ class Texts:
 
 
 def train_classifier(output: str, store: Store | None, name: str | None, texts: Texts, settings: dict[str, Any]) -> str:
-    """Train, write model and sidecar, and say how good it is and how to use it.
+    """Train, write model and sidecar; returns its figures and how to use it.
 
     Raises:
         UserError: where texts cannot be read, or of fewer than two labels.
@@ -90,7 +90,7 @@ def train_classifier(output: str, store: Store | None, name: str | None, texts: 
 
 
 def report_lines(report: dict[str, Any]) -> list[str]:
-    """How good a model is, as text."""
+    """Figures of a model, as text."""
     held = report["held_out"]
     lines = [f"{key:<10} {held[key]:.4f}" for key in ("precision", "recall", "auc") if key in held]
     lines += [f"{'accuracy':<10} {held['accuracy']:.4f}", f"{'macro F1':<10} {held['macro_f1']:.4f}"]
@@ -125,7 +125,9 @@ def confusion_lines(confusion: dict[str, dict[str, int]]) -> list[str]:
             counts = "".join(f"{confusion[label].get(other, 0):>{width},}" for other in labels)
             lines.append(f"{label:<{width}}{counts}")
         return lines
-    wrong = [(n, label, other) for label, said in confusion.items() for other, n in said.items() if other != label]
+    wrong = [
+        (n, label, other) for label, predicted in confusion.items() for other, n in predicted.items() if other != label
+    ]
     wrong.sort(key=lambda entry: (-entry[0], entry[1:]))
     shown = [f"  {label} taken for {other}: {n:,}" for n, label, other in wrong[:MOST_CONFUSED]]
     return ["confused most", *(shown or ["  none"])]
