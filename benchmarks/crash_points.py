@@ -38,7 +38,7 @@ ROOT = "root"
 
 
 class Moment(NamedTuple):
-    """What is about to happen, and the bucket before it: objects, and (key, parts) of unfinished uploads."""
+    """A step about to happen, and the bucket before it: objects, and (key, parts) of unfinished uploads."""
 
     what: str
     objects: dict[str, bytes]
@@ -94,7 +94,7 @@ _CHANGES = (
 
 
 def kind_of(what: str) -> str:
-    """What is about to happen, without hashes and numbers."""
+    """The step about to happen, without hashes and numbers."""
     return re.sub(r"[0-9a-f]{16,}|\d+", "*", what)
 
 
@@ -137,7 +137,7 @@ def restored(client: Any, moment: Moment) -> None:
 
 
 def wrong(client: Any, expected: dict[str, str]) -> list[str]:
-    """What of the bucket is not as it should be."""
+    """Faults of the bucket: files that are not as expected, and uploads left over."""
     found = bytes_of(client)
     names = sorted(name for name in {*found, *expected} if found.get(name) != expected.get(name))
     left = client.list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])

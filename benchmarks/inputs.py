@@ -1,4 +1,4 @@
-"""What benchmarks read: real data where it is, else made here, the same bytes every time.
+"""Inputs of the benchmarks: real data where it is, else made here, the same bytes every time.
 
     python -m benchmarks.inputs FOLDER [--pages 2000]
 
@@ -50,7 +50,7 @@ mixture: {{max_epochs: 40, domains: {{web: {{share: 0.7}}, books: {{share: 0.3}}
 
 
 def real(data: Path, reference: Path) -> Inputs:
-    """What there is of the real data: folders as the project's own data has them."""
+    """The real data that is there: folders as the project's own data has them."""
     crawl, quality, dedup = data / "crawl", reference / "quality/dev.parquet", reference / "dedup"
     files = {
         "warcs": sorted(crawl.glob("crawl-0000[0-3].warc.gz")),

@@ -312,17 +312,17 @@ def growth(args: argparse.Namespace) -> None:
         settings = {"min_bytes": args.window, "passes": args.passes, "memory": args.memory}
         job = context.Process(target=measure, args=(store.root, inputs, settings, answer))
         job.start()
-        got = answer.get()
+        done = answer.get()
         job.join()
-        total = sum(got["spent"].values())
+        total = sum(done["spent"].values())
         relative = total / (size * math.log2(size))
         first = first or relative
         print(
             f"{size / 1e6:8.0f} MB: {total:7.1f} s CPU, {size / 1e6 / total:5.1f} MB/s, {relative / first:.2f} n log n,"
-            f" peak {got['peak'] / 1e9:.2f} GB (planned {got['planned'] / 1e9:.2f}), disk {got['disk'] / size:.1%}",
+            f" peak {done['peak'] / 1e9:.2f} GB (planned {done['planned'] / 1e9:.2f}), disk {done['disk'] / size:.1%}",
             flush=True,
         )
-        for name, value in got["spent"].items():
+        for name, value in done["spent"].items():
             print(f"    {name:32} {value:7.2f} s", flush=True)
     if not args.keep:
         shutil.rmtree(args.folder)

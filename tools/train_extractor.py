@@ -64,9 +64,9 @@ SECOND = {"subsample": 0.8, "rsm": 0.2}
 def second_features(
     pages: Sequence[Page], X: Bytes2, scores: npt.NDArray[np.uint8], words_of: Sequence[Words]
 ) -> Bytes2:
-    """What the second classifier sees, blocks x features: ``X``, the first ``scores`` around, and what a page's words say."""
+    """Features of the second classifier, blocks x features: ``X``, the first ``scores`` around, and those of a page's words."""
     scanner, parts, at = Scanner(), [], 0
-    for page, said in zip(pages, words_of, strict=True):
+    for page, words in zip(pages, words_of, strict=True):
         s, num = page.scanned, page.features.shape[1]
         m, own = scanner.measures(s), scores[at : at + num].copy()
         rows = np.zeros((len(CONTEXT) + len(WORDS), num), np.uint8)
@@ -75,7 +75,7 @@ def second_features(
         )
         measure_words(
             rows[len(CONTEXT) :], own, np.frombuffer(page.html, np.uint8), s.text, s.blocks, s.nodes, s.pages,
-            said.text_W, said.names_W, said.biases_2, said.roots, m.places, m.held,
+            words.text_W, words.names_W, words.biases_2, words.roots, m.places, m.held,
         )  # fmt: skip
         parts.append(rows)
         at += num
@@ -142,7 +142,7 @@ class Unseen:
     words: dict[tuple[int, int], Words]
 
     def second_features(self, t: Training, k: int | None = None) -> Bytes2:
-        """What the second classifier sees that judges fold ``k``; None: the one that ships."""
+        """Features of the second classifier that judges fold ``k``; None: the one that ships."""
         blocks = np.arange(len(t.y))
         scores = self.scores[t.fold, t.fold if k is None else k, blocks]
         return second_features(
@@ -190,8 +190,8 @@ def without_source(t: Training, trees: Sequence[int]) -> npt.NDArray[np.float64]
         held_out, scores = source == name, np.zeros(len(t.y), np.uint8)
         words = []
         for seen in (half == 0, half == 1, half >= 0):
-            first, said = t.first(seen & ~held_out, trees[0])
-            words.append(said)
+            first, found = t.first(seen & ~held_out, trees[0])
+            words.append(found)
             judged = held_out if seen.all() else ~held_out & ~seen
             scores[judged] = byte_scores(first.predict(t.X[judged], prediction_type="RawFormulaVal"))
         words_of = [words[2 if page.source == name else 1 - page.fold % 2] for page in t.pages]

@@ -118,8 +118,8 @@ def input_page() -> str:
         [
             "# Input files\n",
             note(),
-            "The kind of a file is told by its suffix; `sources.NAME.format` names it where there is none, or another one. Capital letters are as small"
-            " ones. Files of unknown suffix in a folder are left out, and `plan` and `run` say which suffixes they have; named itself, one is"
+            "The kind of a file follows from its suffix; `sources.NAME.format` names it where there is none, or another one. Capital letters are as small"
+            " ones. Files of unknown suffix in a folder are left out, and `plan` and `run` name their suffixes; named itself, one is"
             " refused. `.json` is one of them: name `format: jsonl` where each line is an object.\n",
             table(("format", "suffixes", "a large file is"), kinds),
             "Behind any of these, a suffix of compression (`.tgz` is `.tar.gz`, and so on: `.tbz2`, `.txz`, `.tzst`):\n",
@@ -170,12 +170,12 @@ def described(name: str, thing: object) -> str:
     lines.append(f"{prose(inspect.getdoc(thing) or '')}\n")
     if inspect.isclass(thing):
         for member, value in vars(thing).items():
-            said = inspect.getdoc(value.fget if isinstance(value, property) else value)
+            text = inspect.getdoc(value.fget if isinstance(value, property) else value)
             shown = inspect.isfunction(value) or isinstance(value, (property, classmethod, staticmethod))
-            if member.startswith("_") or not shown or not said:
+            if member.startswith("_") or not shown or not text:
                 continue
             call = "" if isinstance(value, property) else signature(getattr(thing, member))
-            lines.append(f"- `.{member}{call}`: {' '.join(said.partition(chr(10) * 2)[0].split())}")
+            lines.append(f"- `.{member}{call}`: {' '.join(text.partition(chr(10) * 2)[0].split())}")
         lines.append("")
     return "\n".join(lines)
 
