@@ -99,7 +99,7 @@ def kind_of(what: str) -> str:
 
 
 def chosen(moments: list[Moment], each: int, most: int) -> tuple[list[Moment], int]:
-    """Of every kind the first and the last (``each`` 2), the first (1) or all (0); and the number of kinds."""
+    """The first and the last moment of every kind (``each`` 2), the first (1) or all (0); and the number of kinds."""
     kinds: dict[str, list[Moment]] = {}
     for moment in moments:
         kinds.setdefault(kind_of(moment.what), []).append(moment)
@@ -111,7 +111,7 @@ def chosen(moments: list[Moment], each: int, most: int) -> tuple[list[Moment], i
 
 
 def bytes_of(client: Any) -> dict[str, str]:
-    """SHA-256 of every object of the root but those of ``runs/``, which tell of time and machine."""
+    """SHA-256 of every object of the root but those of ``runs/``, which depend on time and machine."""
     found: dict[str, str] = {}
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
         for entry in page.get("Contents", ()):

@@ -37,7 +37,7 @@ WARC_FILES = 4
 HTTP = "Content-Type: application/http; msgtype=response\r\n"
 """Without it FastWARC takes a response for no page of the web."""
 COPY_EVERY = 5
-"""Of so many pages in a row the last is a copy of the one before it, with some words replaced."""
+"""Pages in a row of which the last is a copy of the one before it, with some words replaced."""
 MIXTURE = """\
 name: made
 sources:

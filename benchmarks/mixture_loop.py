@@ -63,7 +63,7 @@ def label_of(url: str, labels: Mapping[str, str]) -> str | None:
 
 
 def write_labelled(snapshot: Snapshot, source: str, labels: Mapping[str, str], output: Path) -> dict[str, int]:
-    """Pages of a source whose addresses say what they are, as JSON lines; how many of each label."""
+    """Write pages of a source whose addresses show their label as JSON lines; returns the number of each label."""
     lines: dict[str, list[str]] = {label: [] for label in labels}
     for entry in snapshot.product("documents"):
         if entry.report["source"] != source:

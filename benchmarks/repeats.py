@@ -6,7 +6,7 @@
 
 `oracle` takes the first bytes of the documents, finds every window of T bytes that stands on two pages by sorting
 hashes of all windows, and compares what `repeats` cuts and keeps byte by byte, for both meanings of a repeat. In the
-same run it says what removing all copies would take (as deduplicate-text-datasets does, Lee et al. 2022: every place of
+same run it gives the cost of removing all copies (as deduplicate-text-datasets does, Lee et al. 2022: every place of
 every repeated window) and what `lines` calls frequent. `speed` gives CPU seconds and MB/s of every wave on one core,
 and the temporary disk. `growth` does the same on made pages, in a process of its own each, with its peak of memory.
 """

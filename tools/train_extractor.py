@@ -5,7 +5,7 @@
 Needs `catboost` (``pip install 'gristmill[train]'``) and files of pages with columns ``page_id, source, url, html, gold_text,
 must_contain, must_not_contain``, or, of pages whose source is known, ``id, url, html, markdown`` (source ``structure``). Labels: `tools.block_labels`; of a page without a gold text only the blocks that hold one of its strings count.
 Method: the first classifier sees a block, its elements, neighbours and page; the second sees that, the first one's scores
-around it, and what the words of its text and of the names around it say (`tools.word_weights`). Sites are dealt to five folds by a hash of their name. F1 is reported, over 4-grams and over words in any order (``tokens``, WCXB's own metric), for fold k by a second classifier that has not seen it,
+around it, and the weights of the words of its text and of the names around it (`tools.word_weights`). Sites are dealt to five folds by a hash of their name. F1 is reported, over 4-grams and over words in any order (``tokens``, WCXB's own metric), for fold k by a second classifier that has not seen it,
 trained on first scores for fold j by a first classifier, and words, that saw neither j nor k (`unseen_scores`): nothing of a site is known to either. A page
 weighs the same whatever its size, a source with the square root of its pages. Seeds are fixed; CatBoost's result may still differ between its versions.
 
@@ -55,7 +55,7 @@ SETTINGS = {
 LEARNING = 24
 """Learning rate times number of trees."""
 TREES = (120, 400)
-"""Of the first and the second classifier."""
+"""Trees of the first and the second classifier."""
 FIRST = {"subsample": 0.4, "rsm": 0.15}
 SECOND = {"subsample": 0.8, "rsm": 0.2}
 """Shares of blocks and features that a tree is made from: the first is trained again for every two folds, so it must be quick."""
@@ -105,7 +105,7 @@ class Training:
 
     @classmethod
     def of(cls, pages: Sequence[Page]) -> Training:
-        """Of these pages."""
+        """Training data of these pages."""
         return cls(
             pages,
             np.concatenate([page.features for page in pages], axis=1).T,
@@ -151,7 +151,7 @@ class Unseen:
 
 
 def unseen_scores(t: Training, trees: int, workers: int = 1) -> Unseen:
-    """By a first classifier and words of their own for each two folds."""
+    """Scores by a first classifier, and words, of their own for each two folds."""
     groups = int(t.fold.max()) + 1
     unseen = Unseen(np.zeros((groups, groups, len(t.y)), np.uint8), {})
 

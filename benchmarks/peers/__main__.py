@@ -1,4 +1,4 @@
-"""Other pipelines on the same pages in one run: environments are made, each is run, and a table says what came out.
+"""Other pipelines on the same pages in one run: environments are made, each is run, and a table shows what came out.
 
     python -m benchmarks.peers [FILES.warc.gz ...] [--pages 300] [--work FOLDER] [--only NAME ...] [--write PAGE.md]
 
@@ -11,7 +11,7 @@ Contestants, each by its own published steps: datatrove's FineWeb example withou
 deduplication (WARC, trafilatura, Gopher's, C4's and FineWeb's filters); dolma's taggers for Gopher and C4;
 data-juicer's operators for words, repetition and characters; NeMo Curator's filters for the same; and this pipeline
 with the families of FineWeb and nothing left out: language, deduplication, tokens, the report. They do not do the
-same: the table says what each read, and how many pages came out. What does not install or run stands below it with the
+same: the table shows what each read, and how many pages came out. What does not install or run stands below it with the
 last line of its error.
 """
 

@@ -8,7 +8,7 @@ runs stand at levels of equal compute: the optimum of each level by a parabola o
 
 Doubt is shown in three ways: a bootstrap over runs gives intervals of *predictions*, which stay narrow where constants
 trade off against each other; the fit without the largest runs is held against them; every run's leverage is what
-leaving it out does to the prediction. E, A and B count as identified only if the loss says so: see `Identified`.
+leaving it out does to the prediction. E, A and B count as identified only if the loss supports it: see `Identified`.
 
 Pure functions over arrays: R runs, P constants (log E, log A, log B, alpha, beta, and log R), B resamples.
 """
@@ -32,9 +32,9 @@ RESAMPLES = 400
 LEAST_RUNS = 7
 _STARTS = tuple(product((0.0, 0.7), (3.0, 7.0, 14.0), (3.0, 7.0, 14.0), (0.15, 0.4, 0.8), (0.15, 0.4, 0.8)))
 _LEAST_PART = 0.25
-"""Of E: where its range reaches below, it is not identified."""
+"""Part of E: where its range reaches below, it is not identified."""
 _GAIN = 0.01
-"""Of its loss: a search that fell by as much is gone on from."""
+"""Part of the loss of a search: one that fell by as much is gone on from."""
 _LEVEL = 0.1
 """Runs whose computes differ by less than this part are of one level."""
 
@@ -87,7 +87,7 @@ class Identified:
     e_low: float
     e_high: float
     condition: float
-    """Of the normal equations at the fit, parameters scaled alike."""
+    """Condition number of the normal equations at the fit, parameters scaled alike."""
     profile: tuple[tuple[float, float], ...]
     """E, and the least loss with it over the least of all."""
     certain: bool
@@ -121,7 +121,7 @@ class FittedLaw:
     held_out: tuple[Prediction, ...]
     """The runs of the largest model and that of most compute, as predicted by the fit to the others."""
     leverage: tuple[tuple[str, float, float], ...]
-    """By run: what leaving it out changes of beta, and of the loss predicted for ten times the largest compute."""
+    """Run, and the change from leaving it out of beta and of the loss predicted for ten times the largest compute."""
     isoflop: IsoFlop | None
 
     @property

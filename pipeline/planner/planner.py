@@ -94,7 +94,7 @@ class Plan:
 
     laws: tuple[LawRow, ...]
     domains: tuple[DomainRow, ...]
-    """For the tokens of the first law."""
+    """Tokens of the first law."""
     tokens: float
     largest_corpus: float
     binding: str | None

@@ -55,7 +55,7 @@ def amount(value: float | None) -> str:
 
 
 FEW_TOKENS = 100_000_000
-"""Below them no law here was fitted."""
+"""Tokens below which no law here was fitted."""
 
 
 def law_table(plan: Plan) -> Table:

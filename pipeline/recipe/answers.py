@@ -249,7 +249,7 @@ def write_rows(table: pa.Table, path: str) -> None:
 
 
 def decoder(identity: dict[str, Any], name: str | None) -> Callable[[Any], bytes]:
-    """From token ids to text, by the tokenizer that made them.
+    """A function from token ids to text, by the tokenizer that made them.
 
     Raises:
         ValueError: it is not at hand, or another one.

@@ -19,7 +19,7 @@ from stages.documents import derived
 from stages.rules import own_functions
 
 MOST_LETTERS = 100
-"""Of a name: it is part of file names, with a digest beside it."""
+"""Letters of a name: it is part of file names, with a digest beside it."""
 
 
 def read_source(name: str, raw: Any, yaml_file: YamlFile, store: Store) -> Source | None:

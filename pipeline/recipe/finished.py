@@ -52,7 +52,7 @@ class _Evidence:
     place: tuple[str, int, str | None]
     runs_R6: npt.NDArray[np.int64]
     text: bytes
-    """From its first run on."""
+    """The text from its first run on."""
     first: int
 
 

@@ -87,7 +87,7 @@ class Product:
         columns: what rules, domains and carried scores may name of it, by its section; None: nothing.
         per_source: sources may override its section.
         models, files: where its section names models or files by path (`paths.resolve`).
-        missing: what an error says of a column of it that is not measured.
+        missing: the message about a column of it that is not measured.
         section: the section that its columns depend on, where it has none of its own.
     """
 

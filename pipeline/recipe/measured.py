@@ -62,7 +62,7 @@ def check_languages(
     domains: dict[str, kept.Domain | None],
     sections: dict[str, Any],
 ) -> None:
-    """Refuse languages that the language model never says: lid.176 has codes of its own."""
+    """Refuse languages that the language model never gives: lid.176 has codes of its own."""
     labels = sections.get("language")
     if labels is None or labels.model != "lid.176":
         return

@@ -10,7 +10,7 @@ HOST is ``www.example.com`` or, with a port, ``www.example.com_8080``. Each may 
 are passed over. A name is relative to the folder given, or to what stands before the first wildcard: so a copy of the
 folder elsewhere is the same input.
 
-Price: every byte is read once to tell its content (SHA-256; what did not change is not read again in a process), and
+Price: every byte is read once for its digest (SHA-256; what did not change is not read again in a process), and
 once to compile, by the process that starts the run.
 """
 
@@ -95,7 +95,7 @@ def _listed(path: str) -> list[Named]:
 
 
 def served(name: str) -> str | None:
-    """The address that a file's name says it was served at, by https; None where it says none."""
+    """The address by https that a file's name stands for; None where it stands for none."""
     plain = name.removesuffix(".gz")
     for rest, path in _NAMES:
         match = re.search(rf"(?:^|/){_HOST}{rest}$", plain)  # compiled once, by the first file

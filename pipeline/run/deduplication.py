@@ -180,7 +180,7 @@ def plan_kept(
     steps: Steps,
     why: str,
 ) -> None:
-    """In a plan: a step for `kept`, which what comes next is for."""
+    """Plan a step for `kept`, which what comes next is for."""
     if steps.dry:
         fingerprints = partial(recipe.fingerprint, "kept")
         reasons = {steps.why_changed("kept", fingerprints(source)) for source in recipe.sources}

@@ -76,12 +76,12 @@ class LazyExecutor:
         return executor
 
     def start(self) -> None:
-        """Start Ray before there is a task: for whoever knows that one comes."""
+        """Start Ray before there is a task, where one is known to come."""
         if self._executor is None and self.engine == "ray":
             self._executor = self._start()
 
     def leave(self) -> None:
-        """Begin to stop the engine, which takes Ray a second: whoever has no more tasks need not wait for it."""
+        """Begin to stop the engine, which takes Ray a second: a caller without more tasks need not wait for it."""
         if self._executor is not None and self.engine == "ray" and self._closing is None:
             self._closing = Thread(target=shutdown)
             self._closing.start()

@@ -26,7 +26,7 @@ def exchange(
     Args:
         names: of the files, a split each.
         plan: the work, if any of it is missing.
-        check: raises where the summary says that the product must not be used.
+        check: raises where the summary shows that the product must not be used.
     """
     product = Product(Addresses([folder] * len(names), names))
     summary = f"{folder}/summary.json"
@@ -47,7 +47,7 @@ def exchange(
 
 
 def exchanged(steps: Steps, products: dict[str, Product], names: Iterable[str]) -> Sequence[str]:
-    """Of each split the digests of its rows in those products that are exchanges, as they stand in addresses."""
+    """Digests of each split's rows in those products that are exchanges, as they stand in addresses."""
     matched = [""] * len(steps.splits)
     for product in (products[name] for name in graph.exchanged(names) if name in products):
         matched = [f"{before}-{digest}" for before, digest in zip(matched, product.facts.column("digest"), strict=True)]

@@ -17,7 +17,7 @@ from stages.contract import Each, Task
 
 
 def rule_inputs(recipe: Recipe, steps: Steps, measured: dict[str, Product]) -> Sequence[dict[str, Any]]:
-    """Of each split what rules look at but for duplicates: files, compiled lists of addresses and robots.txt."""
+    """Inputs of the rules for each split but for duplicates: files, compiled lists of addresses and robots.txt."""
     about = steps.store, steps.reporter.say, steps.dry
     compiled = {"urls": url_files(recipe, *about), "robots": robots_tables(recipe, *about)}
     more = {
@@ -87,7 +87,7 @@ def repeated(recipe: Recipe, steps: Steps, measured: dict[str, Product], taking_
         exchanges.repeats_input(recipe, split, name, *rest)
         for split, name, *rest in zip(steps.splits, steps.ids, files, facts, strict=True)
     ]
-    # which pages take part decides, not the rules that say so
+    # the pages that take part decide, not the rules behind them
     content = [{**vars(entry), "decided": rows} for entry, rows in zip(inputs, decided, strict=True)]
     folder = f"{fingerprint.folder}-{digest(content)}"
     names = [entry.name for entry in inputs]

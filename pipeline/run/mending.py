@@ -79,7 +79,7 @@ class Mender:
 
 
 def lacking(listed: Mapping[str, int], expected: Mapping[str, int | None]) -> tuple[set[str], set[str]]:
-    """Of the files that should be there, those that are not, and those of another size (None: any will do)."""
+    """Files that should be there and are not, and those of another size (None: any will do)."""
     missing = {address for address in expected if address not in listed}
     wrong = {
         address for address, size in expected.items() if address not in missing and size not in (None, listed[address])

@@ -61,5 +61,5 @@ Numbers = Sequence[int]
 
 
 def files_of(products: dict[str, Product], names: Iterable[str]) -> Rows:
-    """Of each split the addresses of its files of those products that there are, by name."""
+    """Addresses of each split's files of those products that there are, by name."""
     return Rows({name: products[name].addresses for name in names if name in products})

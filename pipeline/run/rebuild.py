@@ -26,7 +26,7 @@ def to_run(waves: Sequence[Wave], is_missing: Callable[[str], bool]) -> list[Seq
     prefixes = tuple(dict.fromkeys(prefix.rstrip("/") for wave in waves for prefix in wave.discard))
     folders = tuple(f"{prefix}/" for prefix in prefixes)
     makers: dict[str, Place] = {}
-    """Of the files that are discarded; of the others it is known whether they are wanted."""
+    """Makers of the files that are discarded; of the others it is known whether they are wanted."""
     wanted: list[set[int]] = [set() for _ in waves]
     first = len(waves)
     for number, wave in enumerate(waves):

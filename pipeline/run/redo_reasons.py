@@ -38,7 +38,7 @@ def _looks_equal(line: str) -> bool:
 
 
 def causes(lines: list[str]) -> list[str]:
-    """Of `differences`, those that others follow from, or all where there is none."""
+    """Those `differences` that others follow from, or all where there is none."""
     keyed = [(line.partition(":")[0].rpartition(".")[2], line) for line in lines]
     return [line for cause in CAUSES for key, line in keyed if key == cause] or lines
 
@@ -68,7 +68,7 @@ def differences(old: Any, new: Any, key: str = "") -> list[str]:
 
 
 def _is_hash(value: Any) -> bool:
-    """Whether a value stands for a file's content, or a module's, and says nothing to a person."""
+    """Whether a value stands for a file's content, or a module's, and means nothing to a person."""
     return isinstance(value, str) and re.fullmatch(r"(?:\w+:)?[0-9a-f]{16,}", value) is not None
 
 

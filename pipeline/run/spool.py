@@ -29,7 +29,7 @@ class Packed:
 
     rows: int | None
     facts: columns.Row
-    """As columns (`pipeline.store.facts.flat`)."""
+    """The facts as columns (`pipeline.store.facts.flat`)."""
     encoded: bytes
     """The facts as JSON."""
     report: bytes

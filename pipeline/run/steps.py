@@ -83,7 +83,7 @@ class Steps:
         """Files that are read, but made by runs of other mixtures."""
         self.planned: list[Step] = []
         self.traffic: list[traffic.Traffic] = []
-        """In a plan, the traffic of the exchanges whose inputs are all known."""
+        """Traffic of the exchanges of a plan whose inputs are all known."""
         self.snapshot: dict[str, Any] = {"version": 1, "name": recipe.name, "products": {}}
 
     def whole(self, work: Callable[[], T]) -> T:
@@ -207,14 +207,14 @@ class Steps:
             self.store.remove(address)
 
     def lacking(self, listed: Mapping[str, int], expected: Mapping[str, int | None]) -> set[str]:
-        """Of the files that should be there, those that are not; those of another size are removed."""
+        """Files that should be there and are not; those of another size are removed."""
         missing, wrong = mending.lacking(listed, expected)
         for address in sorted(wrong):
             self._remove_wrong(address, expected[address], listed[address])
         return missing | wrong
 
     def unsound(self, sizes: str, addresses: Iterable[str]) -> set[str]:
-        """Of files without a manifest those that are not there; those of another size than the JSON file ``sizes`` has
+        """Files without a manifest that are not there; those of another size than the JSON file ``sizes`` has
         are removed, and where that is not there, those without an end."""
         expected: dict[str, int | None] = dict.fromkeys(addresses)
         listed = self.listed(expected)

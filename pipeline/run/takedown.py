@@ -91,7 +91,7 @@ def resolve(
     clusters: Sequence[str] | None,
     parents: Sequence[int | None] = (),
 ) -> dict[int, list[str]]:
-    """Of every split that holds pages to remove, their doc_ids in hex, sorted; what was made of them goes with them.
+    """The doc_ids to remove in hex, sorted, of every split that holds any; what was made of such pages goes with them.
 
     Args:
         documents, clusters: addresses of these products, one a split; clusters where there was deduplication.
@@ -117,7 +117,7 @@ def resolve(
 
 
 def derived(snapshot: Snapshot, removed: dict[int, list[str]]) -> list[dict[str, str]]:
-    """Of the pages removed those that a transform made of another one that is removed, each with that."""
+    """The removed pages that a transform made of another one that is removed, each with that."""
     documents = [entry.address for entry in snapshot.product("documents")]
     parents = lineage.parents(snapshot)
     made = [

@@ -123,7 +123,7 @@ def write_shards(recipe: Recipe, steps: Steps, tokens: Product, solved: Solved) 
 
 
 def held_by(tokens: Product, domains: Collection[str]) -> dict[str, list[tuple[str, int, int]]]:
-    """Of each of some domains the files of `tokens` that hold any of it: address, documents, tokens."""
+    """The files of `tokens` that hold any of each of some domains: address, documents, tokens."""
     found: dict[str, list[tuple[str, int, int]]] = {name: [] for name in domains}
     for address, groups in zip(tokens.addresses, tokens.facts.stream("groups") if domains else (), strict=False):
         for group in groups:

@@ -80,7 +80,7 @@ def make_sample(directory: Path, *, pages: int | None = None, stop: threading.Ev
     Args:
         directory: made if it is missing; other files in it are not touched.
         pages: how many HTML pages at most (default `PAGES`).
-        stop: may be set by whoever does not want the sample any more; it is set when all is made.
+        stop: may be set when the sample is not wanted any more; it is set when all is made.
 
     Returns:
         ``{"made": bool, "web"|"readmes"|"code": {"files", "documents", "bytes"}}``, bytes as they stand on disk.

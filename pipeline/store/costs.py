@@ -25,7 +25,7 @@ from stages.kernels.columns.distinct import distinct
 
 MAX_HELD = 20_000
 MIN_SECONDS = 1.0
-"""Of a core: tasks of finished phases that took less together wait for the next phase, as a file costs more to write
+"""Seconds of a core: tasks of finished phases that took less together wait for the next, as a file costs more to write
 and to read than most of a small run's phases took. A run that is killed loses them."""
 MAX_SLOWEST = 100
 SCHEMA = pa.schema(
@@ -59,7 +59,7 @@ class Costs:
         self.tasks = 0
         self.retries = 0
         self._held: list[Entry] = []
-        """Of small phases that are over."""
+        """Tasks of small phases that are over."""
         self._entries: list[Entry] = []
         self._slow: list[Entry] = []
         self._files = 0

@@ -45,7 +45,7 @@ class Facts(Sequence[Row]):
     """Facts of files, in their order: as dicts one by one, or as whole columns."""
 
     def __init__(self, table: pa.Table | None = None, beside: bool = False, rows: Sequence[Row] = ()) -> None:
-        """Of a table, or of rows as `flat` makes them. ``beside``: they stand beside a manifest."""
+        """Facts of a table, or of rows as `flat` makes them. ``beside``: they stand beside a manifest."""
         self.beside = beside
         self._rows = rows
         if table is not None:
@@ -53,7 +53,7 @@ class Facts(Sequence[Row]):
 
     @cached_property
     def table(self) -> pa.Table:
-        """Of rows only where it is asked for: making an array of values loads pandas, where that is installed."""
+        """A table of the rows, made only when asked for: an array of values loads pandas, where that is installed."""
         builder = Builder()
         for row in self._rows:
             builder.add(row)
@@ -104,7 +104,7 @@ class Facts(Sequence[Row]):
                 yield from _decoded(values) if key in NESTED else values
 
     def each(self, key: str) -> Sequence[Any]:
-        """`stream` as a sequence, made when it is looked at: strings of the files of a dump take 100 megabytes."""
+        """`column`, each value made when it is looked at: strings of the files of a dump take a hundred megabytes."""
         if "table" not in vars(self) or key not in self.table.column_names or key in NESTED:
             return self.column(key)
         return Held(self.table.column(key))
@@ -124,7 +124,7 @@ class Facts(Sequence[Row]):
         return Facts(self.table.select([name for name in self.table.column_names if name not in keys]), self.beside)
 
     def values(self, key: str, names: Sequence[str]) -> Iterator[tuple[str, list[Any]]]:
-        """Of a fact that is a dict, name by name: its values in the files that have one, in their order.
+        """The values of a fact that is a dict, name by name, in the files that have one, in their order.
 
         The files are gone through once for every `AT_ONCE` values that there may be.
         """

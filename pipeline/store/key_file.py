@@ -2,7 +2,7 @@
 
 Layout: the entries; an xxh3-64 of every block of `BLOCK_ENTRIES`; then `TAIL`: the number of entries, an xxh3-64 of
 the checksums and that number, and the mark. A file cut short has no mark at its end, one with a wrong byte has a block
-that is not what its checksum says: either is `DamagedIndex`, at the first question that reads there. A look-up reads
+that does not match its checksum: either is `DamagedIndex`, at the first question that reads there. A look-up reads
 and checks the one or two blocks where its key must be, so that it costs the same for ten pages and ten million.
 """
 

@@ -109,7 +109,7 @@ class HashingSink:
         self._sink.write(view)
 
     def begin_footer(self) -> None:
-        """Mark the start of the end of the file and its footer."""
+        """Hold back what comes from here on: the end of the file and its footer."""
         self._footer = bytearray()
 
     def seal(self) -> None:

@@ -296,7 +296,7 @@ class Store:
 
 @contextmanager
 def _naming_full_disks(path: str) -> Iterator[None]:
-    """Name ``path`` in the error of a full disk, which says of itself neither what nor where."""
+    """Name ``path`` in the error of a full disk, which of itself names neither the file nor the disk."""
     try:
         yield
     except OSError as error:

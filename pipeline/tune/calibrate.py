@@ -65,7 +65,7 @@ def of_languages(pages: pa.Table, recipe: recipes.Recipe, reference: str) -> pa.
 
 
 def sample(snapshot: snapshots.Snapshot, wanted: Wanted, rules: tuple[str, ...]) -> pa.Table:
-    """Of about ``wanted.pages`` pages the columns that rules look at, and ``file`` and ``row`` of `documents`.
+    """About ``wanted.pages`` pages: the columns that rules look at, and ``file`` and ``row`` of `documents`.
 
     Raises:
         UserError: where no file is measured.

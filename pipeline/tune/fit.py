@@ -1,4 +1,4 @@
-"""`fit`: from the losses of proxy runs to the best mixture: a mixture file, and a page that says how sure it is.
+"""`fit`: from the losses of proxy runs to the best mixture: a mixture file, and a page that shows how sure it is.
 
 The arithmetic is `stages.mixture.study`; here are the files around it. Runs are joined and checked
 (`pipeline.tune.proxy_runs`); prior, budget and caps come from the mixture that the swarm was drawn from, whose tokens

@@ -33,7 +33,7 @@ def round_numbers(low: float, high: float) -> list[float]:
 
 
 class Frame:
-    """From numbers to places in a drawing, the abscissa on a logarithmic scale or not."""
+    """A map from numbers to places in a drawing, the abscissa on a logarithmic scale or not."""
 
     def __init__(self, x: Sequence[float], y: Sequence[float], logarithmic: bool = True) -> None:
         self.logarithmic = logarithmic

@@ -22,7 +22,7 @@ from pipeline.tune.swarm import origin_of
 from pipeline.tune.units import Units
 
 _DIFFERENT = 2e-3
-"""By which a share in a table of results may differ from the mixture's: those tables round."""
+"""Difference allowed between a share in a table of results and the mixture's: those tables round."""
 _SUM_TOLERANCE = 0.02
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _COUNTED = ("tokenizer_sha256",)
@@ -48,10 +48,10 @@ class ProxyRuns:
     runs: Runs
     mixtures: Mixtures
     tokenizer: str | None
-    """SHA-256 of the tokenizer that the results say they were made with."""
+    """SHA-256 of the tokenizer that the results name."""
     warnings: tuple[str, ...]
     units: Units = field(default_factory=lambda: Units({}))
-    """Of domains that were drawn as one; the runs' domains are units then."""
+    """Units of domains that were drawn as one; the runs' domains are units then."""
 
 
 def read_runs(mixtures: str, results: str, metrics: Sequence[str] = ()) -> ProxyRuns:

@@ -34,7 +34,7 @@ class RunTable:
     rows: int
 
     def place(self, row: int) -> str:
-        """For messages."""
+        """The place of a row, for messages."""
         return f"{self.path}, row {row + 1}"
 
     def numbers(self, column: str) -> list[float]:

@@ -33,9 +33,9 @@ from pipeline.store.storage import Store
 PREFIXES = ("source:", "domain:")
 POSITIVE, NEGATIVE = "positive", "negative"
 FEW_TEXTS = 1_000
-"""Of a label, below which a model and its figures say little."""
+"""Texts of a label below which a model and its figures say little."""
 MATRIX_LABELS = 12
-"""Up to so many labels are shown as a matrix; of more, the pairs confused most."""
+"""Labels up to which they are shown as a matrix; of more, the pairs confused most."""
 MOST_CONFUSED = 20
 
 Row = tuple[str, str, str]
@@ -54,7 +54,7 @@ class Texts:
     url_field: str
     max_texts: int
     positive_labels: tuple[str, ...] | None = None
-    """Of quality: which labels of labelled files count as positive, all others being negative; None: as they are."""
+    """Labels of labelled files that count as positive, for quality, all others being negative; None: as they are."""
 
 
 def train_classifier(output: str, store: Store | None, name: str | None, texts: Texts, settings: dict[str, Any]) -> str:
@@ -116,7 +116,7 @@ def report_lines(report: dict[str, Any]) -> list[str]:
 
 
 def confusion_lines(confusion: dict[str, dict[str, int]]) -> list[str]:
-    """The confusion matrix, rows what texts are and columns what the model says; of many labels the largest errors."""
+    """The confusion matrix, rows the labels of texts and columns the model's; of many labels the largest errors."""
     labels = list(confusion)
     if len(labels) <= MATRIX_LABELS:
         width = max(8, *(len(label) + 2 for label in labels))
@@ -134,7 +134,7 @@ def confusion_lines(confusion: dict[str, dict[str, int]]) -> list[str]:
 
 
 def smallest(found: Iterator[Row], wanted: int) -> list[Row]:
-    """Of each label the texts with the smallest hashes, in order of these; a text that comes twice is taken once."""
+    """The texts of each label with the smallest hashes, in order of these; a text that comes twice is taken once."""
     heaps: dict[str, list[tuple[int, Row]]] = {}
     held: dict[str, set[int]] = {}
     for row in found:

@@ -1,6 +1,6 @@
 """`train-tokenizer` and `check-tokenizer`: a tokenizer from a mixture's own text, and whether shards were made with it.
 
-A tokenizer is a product like others: ``tokenizers/<address>/`` under the root, where the address tells the kept pages,
+A tokenizer is a product like others: ``tokenizers/<address>/`` under the root. The address stands for the kept pages,
 the shares of the domains and the settings. The sample is pages by keyed hash: the same pages and seed, the same file
 (`stages.tokenizers.train`). Pages are taken as they were extracted, before lines are cut or names replaced.
 """
@@ -33,7 +33,7 @@ KINDS = {"sentencepiece-bpe": "bpe", "sentencepiece-unigram": "unigram", "byte-b
 """Names for users, and those of `stages.tokenizers.train`."""
 
 MEMORY_PER_BYTE = 12
-"""Of the sample: `stages.tokenizers.train` says some ten times its text."""
+"""Bytes of memory a byte of the sample: `stages.tokenizers.train` needs some ten times its text."""
 
 
 @dataclass(frozen=True)
