@@ -38,7 +38,7 @@ def _looks_equal(line: str) -> bool:
 
 
 def causes(lines: list[str]) -> list[str]:
-    """Those `differences` that others follow from, or all where there is none."""
+    """Lines of `differences` that others follow from, or all where there is none."""
     keyed = [(line.partition(":")[0].rpartition(".")[2], line) for line in lines]
     return [line for cause in CAUSES for key, line in keyed if key == cause] or lines
 
