@@ -1,4 +1,4 @@
-"""What barriers between phases cost: a run of pretended tasks, one in a hundred a straggler, on a clock of its own.
+"""The cost of barriers between phases: a run of pretended tasks, one in a hundred a straggler, on a clock of its own.
 
     python -m benchmarks.barriers --splits 360000 --slots 1000
 

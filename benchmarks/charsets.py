@@ -172,7 +172,7 @@ def broken(page: bytes, spans: list[tuple[int, int]], count: int, dice: random.R
 
 
 def text_spans(page: bytes) -> list[tuple[int, int]]:
-    """Where text stands in a page's bytes."""
+    """Spans of text in a page's bytes."""
     spans, at = [], 0
     for found in re.finditer(_MARKUP.pattern.encode(), page, re.IGNORECASE | re.DOTALL):
         spans.append((at, found.start()))

@@ -1,4 +1,4 @@
-"""What it costs to check every byte that is read: the same run with and without, alternately, in CPU seconds.
+"""The cost of checking every byte that is read: the same run with and without, alternately, in CPU seconds.
 
     python -m benchmarks.checks [--pages 6000] [--rounds 5]
 

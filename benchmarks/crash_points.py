@@ -38,7 +38,7 @@ ROOT = "root"
 
 
 class Moment(NamedTuple):
-    """What is about to happen, and the bucket before it: objects, and (key, parts) of unfinished uploads."""
+    """A step about to happen, and the bucket before it: objects, and (key, parts) of unfinished uploads."""
 
     what: str
     objects: dict[str, bytes]
@@ -94,12 +94,12 @@ _CHANGES = (
 
 
 def kind_of(what: str) -> str:
-    """What is about to happen, without hashes and numbers."""
+    """The step about to happen, without hashes and numbers."""
     return re.sub(r"[0-9a-f]{16,}|\d+", "*", what)
 
 
 def chosen(moments: list[Moment], each: int, most: int) -> tuple[list[Moment], int]:
-    """Of every kind the first and the last (``each`` 2), the first (1) or all (0); and the number of kinds."""
+    """The first and the last moment of every kind (``each`` 2), the first (1) or all (0); and the number of kinds."""
     kinds: dict[str, list[Moment]] = {}
     for moment in moments:
         kinds.setdefault(kind_of(moment.what), []).append(moment)
@@ -111,7 +111,7 @@ def chosen(moments: list[Moment], each: int, most: int) -> tuple[list[Moment], i
 
 
 def bytes_of(client: Any) -> dict[str, str]:
-    """SHA-256 of every object of the root but those of ``runs/``, which tell of time and machine."""
+    """SHA-256 of every object of the root but those of ``runs/``, which depend on time and machine."""
     found: dict[str, str] = {}
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
         for entry in page.get("Contents", ()):
@@ -137,7 +137,7 @@ def restored(client: Any, moment: Moment) -> None:
 
 
 def wrong(client: Any, expected: dict[str, str]) -> list[str]:
-    """What of the bucket is not as it should be."""
+    """Faults of the bucket: files that are not as expected, and uploads left over."""
     found = bytes_of(client)
     names = sorted(name for name in {*found, *expected} if found.get(name) != expected.get(name))
     left = client.list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])

@@ -114,7 +114,7 @@ def batches(path: str) -> Iterator[pa.RecordBatch]:
 
 
 def frequencies(known: known_items.KnownItems) -> Callable[[pa.RecordBatch], Any]:
-    """What it costs to know how many pages have each word: the words of the pages in the sample, looked up."""
+    """Work of counting the pages that have each word: the words of the pages in the sample, looked up."""
     words_known = KnownWords(known.words_V)
 
     def counted(batch: pa.RecordBatch) -> Any:
@@ -173,9 +173,9 @@ def memory(given: argparse.Namespace) -> int:
             for batch in chain([first], pages):
                 writer.write(batch)
         command = [sys.executable, "-c", WORKER, many.model_dump_json(), given.folder]
-        told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-        print(f"{Path(path).parent.name}/{Path(path).name}\n{told}", end="")
-        peak = max(peak, *(float(line.split()[-1]) for line in told.splitlines()))
+        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        print(f"{Path(path).parent.name}/{Path(path).name}\n{output}", end="")
+        peak = max(peak, *(float(line.split()[-1]) for line in output.splitlines()))
     return int(peak > given.most)
 
 

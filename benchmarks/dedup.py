@@ -155,7 +155,7 @@ def our_signatures(batches: list[pa.RecordBatch]) -> np.ndarray:
 
 
 def word_shingles(text: str) -> list[str]:
-    """What users of datasketch and rensa write: words split at white space, joined by fives."""
+    """Shingles as users of datasketch and rensa write them: words split at white space, joined by fives."""
     words = text.lower().split()
     return [" ".join(words[start : start + 5]) for start in range(max(1, len(words) - 4))]
 

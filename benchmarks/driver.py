@@ -176,12 +176,12 @@ def report_of(address: str) -> dict[str, Any]:
 
 
 def result_of(task: Task) -> dict[str, Any]:
-    """What the job of a task would return."""
+    """A made-up result of the job of a task."""
     if task.job.endswith(":measure_packed"):
         names = [address.partition("/")[0] for address in task.outputs]
         tally = {"documents": task.args["documents"]["tally"]}
-        told = {name: packed_once(name, tally.get(name, "")) for name in names}
-        return {"packed": told, "rows": 1000, "pages": 1000, "seconds": dict.fromkeys(told, 2.0)}
+        packed = {name: packed_once(name, tally.get(name, "")) for name in names}
+        return {"packed": packed, "rows": 1000, "pages": 1000, "seconds": dict.fromkeys(packed, 2.0)}
     if task.job.endswith(":packed"):
         return {"packed": packed_of(task.outputs[0], task.args["tally"]), "rows": 1000}
     return {"rows": 1000}

@@ -140,8 +140,8 @@ def agreement(pages: Iterator[bytes], show: int, least: float) -> None:
         sys.exit("no page of HTML in these files")
     for name, counts in kinds.items():
         share = counts["same"] / max(1, counts["characters"])
-        said = f"{counts['pages']} pages, {counts['characters']} characters, {share:.5%} the same"
-        print(f"{name}: {said}; {counts['different']} pages differ")
+        summary = f"{counts['pages']} pages, {counts['characters']} characters, {share:.5%} the same"
+        print(f"{name}: {summary}; {counts['different']} pages differ")
     if plain["same"] < least * plain["characters"]:
         sys.exit(f"less than {least:.2%} of the characters are the same where nothing is changed by design")
 

@@ -77,7 +77,7 @@ def main() -> None:
     stored = sum(path.stat().st_size for path in paths)
     print(f"{len(paths)} files, {stored / 1e6:.0f} MB on the disk, {text / 1e6:.0f} MB of text; {workers} threads")
 
-    def told(name: str, spent: tuple[float, float]) -> None:
+    def report(name: str, spent: tuple[float, float]) -> None:
         wall, cpu = spent
         rate = f"{text / wall / 1e6:,.0f} MB of text a second ({stored / wall / 1e6:,.0f} MB of files)"
         print(f"{name:38s} {wall:6.3f} s, {cpu:6.3f} s of CPU: {rate}")
@@ -90,17 +90,17 @@ def main() -> None:
         return run
 
     forget(paths)
-    told("bytes, from the disk", best(each(through), 1))
-    told("bytes, from the page cache", best(each(through)))
-    told("column of text, decoded", best(each(decode)))
+    report("bytes, from the disk", best(each(through), 1))
+    report("bytes, from the page cache", best(each(through)))
+    report("column of text, decoded", best(each(decode)))
     for name, phrase in (
         ("find, as it stands", find.Phrase(arguments.phrase)),
         ("find, ignoring case", find.Phrase(arguments.phrase, ignore_case=True)),
         ("find, a pattern", find.Phrase(arguments.phrase.replace(" ", r"\s+"), regex=True)),
     ):
-        told(name, best(searching(snapshot, phrase, workers)))
+        report(name, best(searching(snapshot, phrase, workers)))
     forget(paths)
-    told("find, as it stands, from the disk", best(searching(snapshot, find.Phrase(arguments.phrase), workers), 1))
+    report("find, as it stands, from the disk", best(searching(snapshot, find.Phrase(arguments.phrase), workers), 1))
 
 
 if __name__ == "__main__":

@@ -55,19 +55,19 @@ def main() -> None:
             print(f"| {name} | 0 | | | | | |")
             continue
         for waste in WASTES:
-            records = asked = wanted = num_bytes = 0
+            records = num_requests = wanted = num_bytes = 0
             for rows in chosen:
                 places = np.array([[offset, size] for offset, size, _ in rows], np.int64).reshape(-1, 2)
                 one = Wanted(places[:, 0], places[:, 1], np.zeros(len(rows), np.uint32), waste)
                 found = requests(one)
                 records += len(rows)
-                asked += len(found)
+                num_requests += len(found)
                 wanted += int(one.sizes_N.sum())
                 num_bytes += sum(end - begin for _, _, begin, end in found)
-            seconds = max(asked * SECONDS / AHEAD, num_bytes / RATE)
+            seconds = max(num_requests * SECONDS / AHEAD, num_bytes / RATE)
             share = wanted / total
             print(
-                f"| {name} | {records:,} | {share:.1%} | {waste:g} | {asked:,} | {num_bytes / wanted:.3f}"
+                f"| {name} | {records:,} | {share:.1%} | {waste:g} | {num_requests:,} | {num_bytes / wanted:.3f}"
                 f" | {seconds:.1f} |"
             )
 

@@ -53,7 +53,7 @@ def bare_reading(files: list[Path]) -> Result:
 
 
 def our_reading(files: list[Path]) -> Result:
-    """The same, bodies decoded where they are encoded."""
+    """Pages by our reader, bodies decoded where they are encoded."""
     count = total = 0
     for path in files:
         with path.open("rb") as file:

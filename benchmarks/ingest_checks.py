@@ -109,7 +109,7 @@ def answer(process: subprocess.Popen[bytes]) -> dict[str, Any]:
 
 
 def read_one() -> None:
-    """In the child: read one split, and say what it took."""
+    """In the child: read one split, and report what it took."""
 
     def nothing() -> extraction.Extract:
         return lambda pages: pa.array([""] * len(pages), pa.large_string())

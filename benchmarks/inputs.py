@@ -1,4 +1,4 @@
-"""What benchmarks read: real data where it is, else made here, the same bytes every time.
+"""Inputs of the benchmarks: real data where it is, else made here, the same bytes every time.
 
     python -m benchmarks.inputs FOLDER [--pages 2000]
 
@@ -37,7 +37,7 @@ WARC_FILES = 4
 HTTP = "Content-Type: application/http; msgtype=response\r\n"
 """Without it FastWARC takes a response for no page of the web."""
 COPY_EVERY = 5
-"""Of so many pages in a row the last is a copy of the one before it, with some words replaced."""
+"""Pages in a row of which the last is a copy of the one before it, with some words replaced."""
 MIXTURE = """\
 name: made
 sources:
@@ -50,7 +50,7 @@ mixture: {{max_epochs: 40, domains: {{web: {{share: 0.7}}, books: {{share: 0.3}}
 
 
 def real(data: Path, reference: Path) -> Inputs:
-    """What there is of the real data: folders as the project's own data has them."""
+    """The real data that is there: folders as the project's own data has them."""
     crawl, quality, dedup = data / "crawl", reference / "quality/dev.parquet", reference / "dedup"
     files = {
         "warcs": sorted(crawl.glob("crawl-0000[0-3].warc.gz")),

@@ -1,4 +1,4 @@
-"""What labels cost: CPU time a page of `labels` by a fastText model, beside `language` on the same pages.
+"""The cost of labels: CPU time a page of `labels` by a fastText model, beside `language` on the same pages.
 
     python -m benchmarks.labels ROOT [--model MODEL] [--pages PAGES]
 

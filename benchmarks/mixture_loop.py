@@ -8,7 +8,7 @@ again that stays the same. The first source of MIXTURE becomes a grid of labels 
 other source is a domain. A swarm is drawn around equal shares of the labels; losses of two metrics come from a planted
 law, log-linear in the shares, with noise; `fit` proposes, and its proposal is run.
 
-Prints what each step said, CPU seconds of each, and two bounds. Status 1 where one is broken: the proposal must have
+Prints each step's output, CPU seconds of each, and two bounds. Status 1 where one is broken: the proposal must have
 lower planted losses than what it was drawn around, and of every domain the corpus must take its share to within one
 document of that domain.
 """
@@ -63,7 +63,7 @@ def label_of(url: str, labels: Mapping[str, str]) -> str | None:
 
 
 def write_labelled(snapshot: Snapshot, source: str, labels: Mapping[str, str], output: Path) -> dict[str, int]:
-    """Pages of a source whose addresses say what they are, as JSON lines; how many of each label."""
+    """Write pages of a source whose addresses show their label as JSON lines; returns the number of each label."""
     lines: dict[str, list[str]] = {label: [] for label in labels}
     for entry in snapshot.product("documents"):
         if entry.report["source"] != source:
@@ -115,7 +115,7 @@ def timed(what: str, function: Callable[[], T]) -> T:
     return result
 
 
-def beyond_a_document(snapshot: Snapshot, asked: Mapping[str, float]) -> tuple[list[str], float]:
+def beyond_a_document(snapshot: Snapshot, requested: Mapping[str, float]) -> tuple[list[str], float]:
     """Domains whose tokens differ from their share of the budget by more than their longest document; and, of all,
     the largest difference in documents."""
     wrong, worst = [], 0.0
@@ -128,7 +128,7 @@ def beyond_a_document(snapshot: Snapshot, asked: Mapping[str, float]) -> tuple[l
         folder = manifest.rpartition("/")[0]
         docs = [address for address, _ in snapshot.store.list(folder) if address.endswith(".parquet")]
         longest = max(max(pq.read_table(snapshot.store.open(a))["num_tokens"].to_pylist()) for a in docs)
-        share = abs(row["tokens"] - asked[row["domain"]] * budget) / longest
+        share = abs(row["tokens"] - requested[row["domain"]] * budget) / longest
         worst = max(worst, share)
         wrong += [row["domain"]] if share > 1 else []
     return wrong, worst
@@ -182,16 +182,16 @@ def main() -> int:
     print(timed("fit", lambda: propose(swarm, str(work / "results.csv"), out, store, request)))
 
     timed("run of the proposal", lambda: driver.run(out, store, "inline", None, quiet=True))
-    asked = recipes.load(out, store).section("mixture").imported.shares
+    requested = recipes.load(out, store).section("mixture").imported.shares
     solved = counted(recipes.load(mixture, store), store).mixture
     before = {row.name: row.requested_share for row in solved.domains}
     worse = []
     for metric in slopes:
-        old, new = (losses(units.added(shares), slopes, names)[metric] for shares in (before, asked))
+        old, new = (losses(units.added(shares), slopes, names)[metric] for shares in (before, requested))
         print(f"{metric}: planted loss {old:.4f} before, {new:.4f} of the proposal")
         worse += [metric] if new >= old else []
-    wrong, worst = beyond_a_document(load(store, recipes.load(out, store).name), asked)
-    print(f"{len(asked)} domains: shares realised within {worst:.3f} documents at worst")
+    wrong, worst = beyond_a_document(load(store, recipes.load(out, store).name), requested)
+    print(f"{len(requested)} domains: shares realised within {worst:.3f} documents at worst")
     if worse or wrong:
         print(f"BROKEN: worse {worse}, beyond a document {wrong}")
     return 1 if worse or wrong else 0

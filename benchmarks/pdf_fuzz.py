@@ -50,7 +50,7 @@ def seeds() -> list[bytes]:
 
 
 def inflated(body: bytes) -> bytes:
-    """The same with plain streams: what PDFium reads is then in reach of a broken byte."""
+    """A PDF with plain streams: what PDFium reads is then in reach of a broken byte."""
 
     def open_stream(found: re.Match[bytes]) -> bytes:
         try:

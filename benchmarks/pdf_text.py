@@ -57,7 +57,7 @@ def paragraphs(path: Path) -> list[str]:
 
 
 def pieces(texts: list[str]) -> Iterator[tuple[str, Any]]:
-    """What a document is made of: paragraphs with a heading, a table and a footnote now and then."""
+    """Pieces of a document: paragraphs with a heading, a table and a footnote now and then."""
     for number, text in enumerate(texts):
         if number % 10 == 4:
             yield "heading", f"Of part {number}"
@@ -74,19 +74,19 @@ NOTE = "Written down by a traveller who saw it."
 
 def words_of(texts: list[str]) -> list[str]:
     found = []
-    for kind, told in pieces(texts):
-        found += told.split() if kind != "table" else [word for row in told for cell in row for word in cell.split()]
+    for kind, piece in pieces(texts):
+        found += piece.split() if kind != "table" else [word for row in piece for cell in row for word in cell.split()]
         found += NOTE.split() if kind == "note" else []
     return found
 
 
 def by_typst(texts: list[str], columns: int, _: Path) -> bytes:
     body = []
-    for kind, told in pieces(texts):
+    for kind, piece in pieces(texts):
         if kind == "table":
-            body.append("#table(columns: 3, " + ", ".join(f"[{cell}]" for row in told for cell in row) + ")")
+            body.append("#table(columns: 3, " + ", ".join(f"[{cell}]" for row in piece for cell in row) + ")")
             continue
-        text = re.sub(r"([-+/=@#*_.])", r"\\\1", told)
+        text = re.sub(r"([-+/=@#*_.])", r"\\\1", piece)
         first, _, rest = text.partition(" ")
         made = {"heading": f"= {text}", "text": text, "note": f"{first}#footnote[{NOTE}] {rest}"}
         body.append(made[kind])
@@ -96,13 +96,13 @@ def by_typst(texts: list[str], columns: int, _: Path) -> bytes:
 
 def by_latex(texts: list[str], columns: int, folder: Path) -> bytes:
     body = []
-    for kind, told in pieces(texts):
+    for kind, piece in pieces(texts):
         if kind == "table":
-            rows = " \\\\ \\hline ".join(" & ".join(row) for row in told)
+            rows = " \\\\ \\hline ".join(" & ".join(row) for row in piece)
             body.append(f"\\begin{{tabular}}{{|l|l|l|}} \\hline {rows} \\\\ \\hline \\end{{tabular}}")
             continue
-        first, _, rest = told.partition(" ")
-        made = {"heading": f"\\section*{{{told}}}", "text": told, "note": f"{first}\\footnote{{{NOTE}}} {rest}"}
+        first, _, rest = piece.partition(" ")
+        made = {"heading": f"\\section*{{{piece}}}", "text": piece, "note": f"{first}\\footnote{{{NOTE}}} {rest}"}
         body.append(made[kind])
     option = "twocolumn," if columns > 1 else ""
     source = (
@@ -116,26 +116,26 @@ def by_latex(texts: list[str], columns: int, folder: Path) -> bytes:
 
 
 def flat_document(texts: list[str], columns: int) -> str:
-    """The same as a flat OpenDocument text."""
+    """The document as a flat OpenDocument text."""
     body = []
-    for kind, told in pieces(texts):
+    for kind, piece in pieces(texts):
         if kind == "table":
             rows = "".join(
                 "<table:table-row>"
                 + "".join(f"<table:table-cell><text:p>{cell}</text:p></table:table-cell>" for cell in row)
                 + "</table:table-row>"
-                for row in told
+                for row in piece
             )
             body.append(f'<table:table><table:table-column table:number-columns-repeated="3"/>{rows}</table:table>')
             continue
-        first, _, rest = told.partition(" ")
+        first, _, rest = piece.partition(" ")
         note = (
             '<text:note text:note-class="footnote"><text:note-citation>1</text:note-citation>'
             f"<text:note-body><text:p>{NOTE}</text:p></text:note-body></text:note>"
         )
         made = {
-            "heading": f'<text:h text:outline-level="1">{told}</text:h>',
-            "text": f'<text:p text:style-name="P">{told}</text:p>',
+            "heading": f'<text:h text:outline-level="1">{piece}</text:h>',
+            "text": f'<text:p text:style-name="P">{piece}</text:p>',
             "note": f'<text:p text:style-name="P">{first}{note} {rest}</text:p>',
         }
         body.append(made[kind])

@@ -1,4 +1,4 @@
-"""How often `quality` and `kept` agree with the recorded decisions and values of datatrove's filters.
+"""Agreement of `quality` and `kept` with the recorded decisions and values of datatrove's filters.
 
     python -m benchmarks.quality_agreement REFERENCE.parquet [--write FOLDER]
 

@@ -50,7 +50,7 @@ def serve(corpus: Path) -> tuple[ThreadedMotoServer, str]:
 
 
 def late(get: Callable[[Ranged, int, int], bytes]) -> Callable[[Ranged, int, int], bytes]:
-    """The same request, 50 ms later."""
+    """The request 50 ms later."""
 
     def later(self: Ranged, start: int, stop: int) -> bytes:
         time.sleep(0.05)

@@ -6,7 +6,7 @@
 
 `oracle` takes the first bytes of the documents, finds every window of T bytes that stands on two pages by sorting
 hashes of all windows, and compares what `repeats` cuts and keeps byte by byte, for both meanings of a repeat. In the
-same run it says what removing all copies would take (as deduplicate-text-datasets does, Lee et al. 2022: every place of
+same run it gives the cost of removing all copies (as deduplicate-text-datasets does, Lee et al. 2022: every place of
 every repeated window) and what `lines` calls frequent. `speed` gives CPU seconds and MB/s of every wave on one core,
 and the temporary disk. `growth` does the same on made pages, in a process of its own each, with its peak of memory.
 """
@@ -312,17 +312,17 @@ def growth(args: argparse.Namespace) -> None:
         settings = {"min_bytes": args.window, "passes": args.passes, "memory": args.memory}
         job = context.Process(target=measure, args=(store.root, inputs, settings, answer))
         job.start()
-        got = answer.get()
+        done = answer.get()
         job.join()
-        total = sum(got["spent"].values())
+        total = sum(done["spent"].values())
         relative = total / (size * math.log2(size))
         first = first or relative
         print(
             f"{size / 1e6:8.0f} MB: {total:7.1f} s CPU, {size / 1e6 / total:5.1f} MB/s, {relative / first:.2f} n log n,"
-            f" peak {got['peak'] / 1e9:.2f} GB (planned {got['planned'] / 1e9:.2f}), disk {got['disk'] / size:.1%}",
+            f" peak {done['peak'] / 1e9:.2f} GB (planned {done['planned'] / 1e9:.2f}), disk {done['disk'] / size:.1%}",
             flush=True,
         )
-        for name, value in got["spent"].items():
+        for name, value in done["spent"].items():
             print(f"    {name:32} {value:7.2f} s", flush=True)
     if not args.keep:
         shutil.rmtree(args.folder)

@@ -43,7 +43,7 @@ def many(reports: list[bytes], files: int) -> Iterator[Any]:
 
 
 def survey_of(rng: np.random.Generator, pages: int) -> sums.Survey:
-    """What a split of so many pages leaves: hosts as a crawl has them, 70 columns, groups, samples of 25 reasons."""
+    """The survey of a split of so many pages: hosts as a crawl has them, 70 columns, groups, samples of 25 reasons."""
     names, counts = np.unique(rng.zipf(1.3, pages) % 2_000_000, return_counts=True)
     columns = [pa.array([f"www.host{name}.example" for name in names]), *(pa.array(counts) for _ in naming.OF_HOSTS)]
     hosts = pa.table(dict(zip(("host", *naming.OF_HOSTS), columns, strict=True)))

@@ -1,4 +1,4 @@
-"""What robots.txt costs: compiling the files of many services, and microseconds of CPU a page of `kept.robots.files`.
+"""The cost of robots.txt: compiling the files of many services, and microseconds of CPU a page of `kept.robots.files`.
 
     python -m benchmarks.rights [--services N] [--pages N] [--agents N] [--most MICROSECONDS]
 

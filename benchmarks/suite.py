@@ -37,7 +37,7 @@ class Benchmark:
     module: str
     arguments: str = ""
     tiny: str = ""
-    """What is added for an input of some pages: the tests run it so."""
+    """Arguments added for an input of some pages: the tests run it so."""
 
     @property
     def name(self) -> str:
@@ -116,7 +116,7 @@ BENCHMARKS = (
 PARTS = {"inputs", "suite", "dedup_pages", "dedup_datatrove"}
 """Modules of this folder that measure nothing by themselves; `dedup_datatrove` runs in datatrove's environment."""
 ALONE = {"transforms", "crash_points"}
-"""Those that start Rays and kill them, or take an hour: run by themselves."""
+"""Benchmarks that start Rays and kill them, or take an hour: run by themselves."""
 
 
 def available(data: Path, reference: Path, work: Path) -> inputs.Inputs:

@@ -6,7 +6,7 @@
 `speed` runs text in, Arrow file out against the encoder it uses, gigatoken and the reference library, each alone, on
 the same texts in the same run. A Parquet file needs a string column `text`; of an archive the pages are extracted as a
 run would do it. Rounds alternate; printed are megabytes of text per second of CPU of one process (median of the rounds)
-and the ratios. The first round of the encoder alone is told apart, because it knows no words of this text yet. Our own
+and the ratios. The first round of the encoder alone is shown apart, because it knows no words of this text yet. Our own
 encoder puts EOS behind each text and writes the ids as the job does; gigatoken does neither. The reference library
 is slow and encodes only the first megabytes.
 
@@ -46,7 +46,7 @@ from stages.tokenizers.train import TrainParams, train
 TRAINED_PIECES = 8000
 BATCH_BYTES = 4 << 20
 Text = tuple[str, bytes]
-"""Where it comes from, for a message, and UTF-8."""
+"""Its origin, for a message, and UTF-8."""
 
 
 def aligned_files(store: Store, texts: pa.ChunkedArray, rows_per_group: int) -> dict[str, str]:
@@ -130,7 +130,7 @@ def _speed(file: str, texts: pa.ChunkedArray, name: str, arguments: argparse.Nam
 
 
 def encoder_of(tokenizer: Tokenizer) -> str:
-    """What a run encodes with."""
+    """Name of the encoder that a run encodes with."""
     if tokenizer.fast is None:
         return "the reference itself"
     return "our own encoder" if isinstance(tokenizer.fast, BpeEncoder) else "gigatoken"

@@ -95,7 +95,7 @@ def main() -> int:
             print(f"killed when {phase}, {time.perf_counter() - start:.0f} s", flush=True)
     code = run(mixture, killed, "ray") or code
     print(f"Ray, killed and ended: status {code}, {time.perf_counter() - start:.0f} s", flush=True)
-    left = {name: told for name, told in tree(killed).items() if not name.startswith(".tmp/")}
+    left = {name: content for name, content in tree(killed).items() if not name.startswith(".tmp/")}
     expected = tree(whole)
     different = sorted(name for name in left.keys() | expected.keys() if left.get(name) != expected.get(name))
     print(f"{len(expected)} files, {len(different)} differ {different[:3]}")

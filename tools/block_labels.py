@@ -1,4 +1,4 @@
-"""Which blocks of a page its gold text is made of, and what each choice is worth: labels to train on.
+"""Blocks of a page that its gold text is made of, and the worth of each choice: labels to train on.
 
 For `tools.train_extractor`. The metric is F1 over multisets of word 4-grams, as in the benchmark. A page's blocks are chosen by hill climbing
 on the F1 of the chosen blocks' joined words, starting from the blocks whose own 4-grams are mostly in the gold text.

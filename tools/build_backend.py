@@ -35,11 +35,11 @@ __all__ = [
 ]
 
 COMPILING = ("numba", "numpy", "pyarrow", "pydantic", "xxhash")
-"""What `stages.kernels.compile` imports, of the project's dependencies."""
+"""Imports of `stages.kernels.compile`, of the project's dependencies."""
 
 
 def get_requires_for_build_wheel(config_settings: Any = None) -> list[str]:
-    """What setuptools asks for, and what compiles kernels, in the versions that will run them."""
+    """Requirements of setuptools, and the packages that compile kernels, in the versions that will run them."""
     project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = [name for name in project["dependencies"] if name.startswith(COMPILING)]
     return [*build_meta.get_requires_for_build_wheel(config_settings), *wanted]

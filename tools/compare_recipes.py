@@ -48,7 +48,7 @@ def about(path: Path) -> str:
 
 
 def compared(path: Path) -> str:
-    """What the numbers of a recipe were compared with, as it says itself."""
+    """The numbers that a recipe was compared with, by its own comment."""
     head = path.read_text(encoding="utf-8").partition("# Left out")[0]
     return " ".join(line.lstrip("# ") for line in head.partition("# Compared with: ")[2].splitlines())
 

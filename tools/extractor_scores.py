@@ -1,4 +1,4 @@
-"""What an extractor is worth: F1 of the words it chooses, by source, ours beside others'.
+"""The worth of an extractor: F1 of the words it chooses, by source, ours beside others'.
 
 For `tools.train_extractor`.
 """

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NEEDS = ("numpy", "pyarrow", "xxhash")
 EXTRAS = {"remote": ("botocore",), "packing": ("numba",)}
 TORCH = "torch>=2"
-"""Of no version that the whole project asks for."""
+"""PyTorch, which the whole project does not require, so that no version of it is pinned."""
 
 
 def modules() -> list[Path]:

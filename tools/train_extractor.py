@@ -5,7 +5,7 @@
 Needs `catboost` (``pip install 'gristmill[train]'``) and files of pages with columns ``page_id, source, url, html, gold_text,
 must_contain, must_not_contain``, or, of pages whose source is known, ``id, url, html, markdown`` (source ``structure``). Labels: `tools.block_labels`; of a page without a gold text only the blocks that hold one of its strings count.
 Method: the first classifier sees a block, its elements, neighbours and page; the second sees that, the first one's scores
-around it, and what the words of its text and of the names around it say (`tools.word_weights`). Sites are dealt to five folds by a hash of their name. F1 is reported, over 4-grams and over words in any order (``tokens``, WCXB's own metric), for fold k by a second classifier that has not seen it,
+around it, and the weights of the words of its text and of the names around it (`tools.word_weights`). Sites are dealt to five folds by a hash of their name. F1 is reported, over 4-grams and over words in any order (``tokens``, WCXB's own metric), for fold k by a second classifier that has not seen it,
 trained on first scores for fold j by a first classifier, and words, that saw neither j nor k (`unseen_scores`): nothing of a site is known to either. A page
 weighs the same whatever its size, a source with the square root of its pages. Seeds are fixed; CatBoost's result may still differ between its versions.
 
@@ -55,7 +55,7 @@ SETTINGS = {
 LEARNING = 24
 """Learning rate times number of trees."""
 TREES = (120, 400)
-"""Of the first and the second classifier."""
+"""Trees of the first and the second classifier."""
 FIRST = {"subsample": 0.4, "rsm": 0.15}
 SECOND = {"subsample": 0.8, "rsm": 0.2}
 """Shares of blocks and features that a tree is made from: the first is trained again for every two folds, so it must be quick."""
@@ -64,9 +64,9 @@ SECOND = {"subsample": 0.8, "rsm": 0.2}
 def second_features(
     pages: Sequence[Page], X: Bytes2, scores: npt.NDArray[np.uint8], words_of: Sequence[Words]
 ) -> Bytes2:
-    """What the second classifier sees, blocks x features: ``X``, the first ``scores`` around, and what a page's words say."""
+    """Features of the second classifier, blocks x features: ``X``, the first ``scores`` around, and those of a page's words."""
     scanner, parts, at = Scanner(), [], 0
-    for page, said in zip(pages, words_of, strict=True):
+    for page, words in zip(pages, words_of, strict=True):
         s, num = page.scanned, page.features.shape[1]
         m, own = scanner.measures(s), scores[at : at + num].copy()
         rows = np.zeros((len(CONTEXT) + len(WORDS), num), np.uint8)
@@ -75,7 +75,7 @@ def second_features(
         )
         measure_words(
             rows[len(CONTEXT) :], own, np.frombuffer(page.html, np.uint8), s.text, s.blocks, s.nodes, s.pages,
-            said.text_W, said.names_W, said.biases_2, said.roots, m.places, m.held,
+            words.text_W, words.names_W, words.biases_2, words.roots, m.places, m.held,
         )  # fmt: skip
         parts.append(rows)
         at += num
@@ -105,7 +105,7 @@ class Training:
 
     @classmethod
     def of(cls, pages: Sequence[Page]) -> Training:
-        """Of these pages."""
+        """Training data of these pages."""
         return cls(
             pages,
             np.concatenate([page.features for page in pages], axis=1).T,
@@ -142,7 +142,7 @@ class Unseen:
     words: dict[tuple[int, int], Words]
 
     def second_features(self, t: Training, k: int | None = None) -> Bytes2:
-        """What the second classifier sees that judges fold ``k``; None: the one that ships."""
+        """Features of the second classifier that judges fold ``k``; None: the one that ships."""
         blocks = np.arange(len(t.y))
         scores = self.scores[t.fold, t.fold if k is None else k, blocks]
         return second_features(
@@ -151,7 +151,7 @@ class Unseen:
 
 
 def unseen_scores(t: Training, trees: int, workers: int = 1) -> Unseen:
-    """By a first classifier and words of their own for each two folds."""
+    """Scores by a first classifier, and words, of their own for each two folds."""
     groups = int(t.fold.max()) + 1
     unseen = Unseen(np.zeros((groups, groups, len(t.y)), np.uint8), {})
 
@@ -190,8 +190,8 @@ def without_source(t: Training, trees: Sequence[int]) -> npt.NDArray[np.float64]
         held_out, scores = source == name, np.zeros(len(t.y), np.uint8)
         words = []
         for seen in (half == 0, half == 1, half >= 0):
-            first, said = t.first(seen & ~held_out, trees[0])
-            words.append(said)
+            first, found = t.first(seen & ~held_out, trees[0])
+            words.append(found)
             judged = held_out if seen.all() else ~held_out & ~seen
             scores[judged] = byte_scores(first.predict(t.X[judged], prediction_type="RawFormulaVal"))
         words_of = [words[2 if page.source == name else 1 - page.fold % 2] for page in t.pages]

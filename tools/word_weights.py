@@ -1,7 +1,7 @@
-"""Learn what words say of a block: the tables of `stages.kernels.html.block_words` from labelled blocks.
+"""Learn the weights of a block's words: the tables of `stages.kernels.html.block_words` from labelled blocks.
 
 For `tools.train_extractor`. Two logistic regressions over hashed words, of a block's text and of the names around it, each by AdaGrad
-(Duchi et al. 2011) over shuffled blocks. What a list of words says is divided by the square root of their number, so that a long text
+(Duchi et al. 2011) over shuffled blocks. The sum over a list of words is divided by the square root of their number, so that a long text
 is not surer than a short one of the same words. Weights are kept as the kernels take them: whole 32nds of a logit in a signed byte.
 """
 
@@ -19,9 +19,9 @@ from stages.extraction.scanning import Scanned
 from stages.kernels.html import block_words as w
 
 ROUNDS, RATE = (4, 2), (0.2, 0.1)
-"""Of text and of names: times that all blocks are seen, and how far a step goes."""
+"""Rounds and step size, for text and for names: times that all blocks are seen, and how far a step goes."""
 DECAY, MAX_WEIGHT = 1e-5, 20.0
-"""Of a weight at each step; and of a block, in means."""
+"""Decay of a weight at each step; and the most that a block may weigh, in means."""
 UNKNOWN = -1
 
 
@@ -34,7 +34,7 @@ class WordLists:
 
     @classmethod
     def joined(cls, lists: Iterable[WordLists]) -> WordLists:
-        """Of all pages, one after the other."""
+        """Lists of all pages, one after the other."""
         held = list(lists)
         sizes = np.concatenate([np.diff(each.offsets_B1) for each in held])
         return cls(np.concatenate([each.places for each in held]), np.concatenate([[0], np.cumsum(sizes)]))

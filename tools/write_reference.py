@@ -171,12 +171,12 @@ def described(name: str, thing: object) -> str:
     lines.append(f"{prose(inspect.getdoc(thing) or '')}\n")
     if inspect.isclass(thing):
         for member, value in vars(thing).items():
-            said = inspect.getdoc(value.fget if isinstance(value, property) else value)
+            text = inspect.getdoc(value.fget if isinstance(value, property) else value)
             shown = inspect.isfunction(value) or isinstance(value, (property, classmethod, staticmethod))
-            if member.startswith("_") or not shown or not said:
+            if member.startswith("_") or not shown or not text:
                 continue
             call = "" if isinstance(value, property) else signature(getattr(thing, member))
-            lines.append(f"- `.{member}{call}`: {' '.join(said.partition(chr(10) * 2)[0].split())}")
+            lines.append(f"- `.{member}{call}`: {' '.join(text.partition(chr(10) * 2)[0].split())}")
         lines.append("")
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""Other pipelines on the same pages in one run: environments are made, each is run, and a table says what came out.
+"""Other pipelines on the same pages in one run: environments are made, each is run, and a table shows what came out.
 
     python -m benchmarks.peers [FILES.warc.gz ...] [--pages 300] [--work FOLDER] [--only NAME ...] [--write PAGE.md]
 
@@ -11,7 +11,7 @@ Contestants, each by its own published steps: datatrove's FineWeb example withou
 deduplication (WARC, trafilatura, Gopher's, C4's and FineWeb's filters); dolma's taggers for Gopher and C4;
 data-juicer's operators for words, repetition and characters; NeMo Curator's filters for the same; and this pipeline
 with the families of FineWeb and nothing left out: language, deduplication, tokens, the report. They do not do the
-same: the table says what each read, and how many pages came out. What does not install or run stands below it with the
+same: the table shows what each read, and how many pages came out. What does not install or run stands below it with the
 last line of its error.
 """
 
@@ -80,13 +80,13 @@ mixture: {{domains: {{web: {{share: 1.0}}}}}}
 
 @dataclass(frozen=True)
 class Cost:
-    """What a command took, and what it printed last."""
+    """Cost of a command, and its last output."""
 
     status: int
     seconds: float
     cpu: float
     memory: int
-    said: str
+    output: str
 
 
 def measured(command: list[str]) -> Cost:
@@ -107,8 +107,8 @@ def measured(command: list[str]) -> Cost:
                 psutil.Process(pid).kill()
         status = process.wait()
         output.seek(0)
-        said = output.read().decode("utf-8", "replace")
-    return Cost(status, time.perf_counter() - started, sum(spent.values()), most, said)
+        text = output.read().decode("utf-8", "replace")
+    return Cost(status, time.perf_counter() - started, sum(spent.values()), most, text)
 
 
 def _marked(mark: str) -> list[int]:
@@ -158,7 +158,7 @@ def environment(peer: Peer, work: Path) -> tuple[str, str]:
 
 def last_line(text: str) -> str:
     lines = [line for line in text.strip().splitlines() if line.strip()]
-    return lines[-1].strip()[:300] if lines else "it said nothing"
+    return lines[-1].strip()[:300] if lines else "it printed nothing"
 
 
 def write_inputs(files: list[Path], folder: Path, pages: int) -> dict[str, Path]:
@@ -205,7 +205,7 @@ def row(name: str, reads: str, does: str, pages: int, size: int, many: Cost, few
 
 
 def contest(name: str, commands: list[tuple[list[str], Path]]) -> tuple[Cost, Cost]:
-    """What the many and the few cost: the less of two runs, where the first took less than `LONG` CPU seconds.
+    """Costs of the many and the few: the less of two runs, where the first took less than `LONG` CPU seconds.
 
     With each command the folder it writes, which is removed before it runs.
 
@@ -220,17 +220,17 @@ def contest(name: str, commands: list[tuple[list[str], Path]]) -> tuple[Cost, Co
             shutil.rmtree(out, ignore_errors=True)
             runs.append(measured(command))
             if runs[-1].status:
-                raise RuntimeError(last_line(runs[-1].said))
+                raise RuntimeError(last_line(runs[-1].output))
         costs.append(min(runs, key=lambda cost: cost.cpu))
     return costs[0], costs[1]
 
 
-def kept_of(said: str, pages: int) -> str:
-    """How many pages a script of this folder says that came out."""
-    for line in reversed(said.splitlines()):
+def kept_of(output: str, pages: int) -> str:
+    """Pages that came out, by the output of a script of this folder."""
+    for line in reversed(output.splitlines()):
         if line.startswith("kept "):
             return f"{int(line.split()[1]):,} of {pages:,}"
-    return "not told"
+    return "unknown"
 
 
 def table(files: list[Path], work: Path, pages: int, only: list[str]) -> list[str]:
@@ -259,7 +259,7 @@ def table(files: list[Path], work: Path, pages: int, only: list[str]) -> list[st
                 for key, out in zip(places, outs, strict=True)
             ]
             many, few = contest(peer.name, commands)
-            kept = kept_of(many.said, pages)
+            kept = kept_of(many.output, pages)
             lines.append(row(f"{peer.name} {number}", peer.reads, peer.does, pages, sizes[peer.reads], many, few, kept))
         except RuntimeError as error:
             failed.append(f"- {peer.name} ({peer.requirement}): {error}")

@@ -261,7 +261,7 @@ def robots_requests(snapshot: Snapshot, kept: tuple[Any, pa.Table], url: str | N
     if not place or not snapshot.store.exists(place) or not snapshot.store.exists(about):
         return []
     failed = answers.failed_rules(table.column("failed")[0].as_py(), entry.report["rules"])
-    found = answers.asked_of(snapshot.store, place, snapshot.store.read_json(about)["params"], url)
+    found = answers.failed_robots(snapshot.store, place, snapshot.store.read_json(about)["params"], url)
     return [request for request in found if request["rule"] in failed]
 
 

@@ -1,1 +1,1 @@
-"""Where tasks run: the scheduler and its retries, one process or Ray, limits and costs. Knows no product."""
+"""Execution of tasks: the scheduler and its retries, one process or Ray, limits and costs. Knows no product."""

@@ -1,4 +1,4 @@
-"""What a process of ours sets before it loads anything with threads, when it looks for garbage, and the memory it gives
+"""Settings of a process before it loads anything with threads, how often it collects garbage, and the memory it gives
 back between waves."""
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ HUNG_SECONDS = 4 * 3600.0
 """Tasks take seconds to minutes; one that is not back after this long waits for something that never comes (a loop in
 native code ends sooner: `pipeline.engine.cpu_limit`)."""
 _watches: list[orphans.Watch] = []
-"""Of the Ray that was started here: its agents would outlive this process by a minute."""
+"""Watches over the Ray that was started here: its agents would outlive this process by a minute."""
 
 
 def connect(workers: int | None) -> None:
@@ -104,8 +104,8 @@ def few_processes() -> Iterator[None]:
 
 
 class Size(NamedTuple):
-    """What a cluster offers: CPUs in all, and the memory of its largest node in bytes (a task that asks for more would
-    wait for ever)."""
+    """Size of a cluster: CPUs in all, and memory of its largest node in bytes (a task that asks for more would never
+    start)."""
 
     cpus: int
     memory: int

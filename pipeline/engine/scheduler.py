@@ -41,7 +41,7 @@ Kind = Literal["done", "node", "crash", "memory", "error"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one attempt at a task ended. ``value`` is the job's result when done; ``message`` says why when not."""
+    """The end of one attempt at a task. ``value`` is the job's result when done; ``message`` the reason when not."""
 
     index: int
     kind: Kind
@@ -105,7 +105,7 @@ class Planned(Sequence[Task]):
 
 
 class Executor(Protocol):
-    """Where tasks run. ``alone`` asks that nothing else of ours runs beside it, with all the memory of a node."""
+    """A place to run tasks. ``alone`` asks that nothing else of ours runs beside it, with all the memory of a node."""
 
     name: str
 
@@ -220,7 +220,7 @@ class Scheduler:
         on_done: Callable[[Done], None],
         on_wait: Callable[[], None] = lambda: None,
     ) -> None:
-        """Run tasks, a small one a slot and then the largest first; returns when all are done.
+        """Run tasks, a small one a slot and then the largest first; return when all are done.
 
         ``on_wait`` is called every `WAIT_SECONDS` or so while tasks are under way.
 

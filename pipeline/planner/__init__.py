@@ -1,4 +1,4 @@
-"""The compute planner: scaling laws, what a mixture can give, and tables that say both. Pure functions, no files."""
+"""The compute planner: scaling laws, what a mixture can give, and tables of both. Pure functions, no files."""
 
 from pipeline.planner.laws import (
     BESIROGLU,

@@ -6,9 +6,9 @@ tokens seen are worth (Muennighoff et al. 2023, arXiv 2305.16264, equation 5), i
 runs stand at levels of equal compute: the optimum of each level by a parabola over log N, and N* = k C^a through them
 (approach 2).
 
-Doubt is said in three ways: a bootstrap over runs gives intervals of *predictions*, which stay narrow where constants
+Doubt is shown in three ways: a bootstrap over runs gives intervals of *predictions*, which stay narrow where constants
 trade off against each other; the fit without the largest runs is held against them; every run's leverage is what
-leaving it out does to the prediction. E, A and B count as identified only if the loss says so: see `Identified`.
+leaving it out does to the prediction. E, A and B count as identified only if the loss supports it: see `Identified`.
 
 Pure functions over arrays: R runs, P constants (log E, log A, log B, alpha, beta, and log R), B resamples.
 """
@@ -32,16 +32,16 @@ RESAMPLES = 400
 LEAST_RUNS = 7
 _STARTS = tuple(product((0.0, 0.7), (3.0, 7.0, 14.0), (3.0, 7.0, 14.0), (0.15, 0.4, 0.8), (0.15, 0.4, 0.8)))
 _LEAST_PART = 0.25
-"""Of E: where its range reaches below, it is not identified."""
+"""Part of E: where its range reaches below, it is not identified."""
 _GAIN = 0.01
-"""Of its loss: a search that fell by as much is gone on from."""
+"""Part of the loss of a search: one that fell by as much is gone on from."""
 _LEVEL = 0.1
 """Runs whose computes differ by less than this part are of one level."""
 
 
 @dataclass(frozen=True)
 class TrainingRuns:
-    """What was trained, and how well it went: all (R,). ``unique`` are the tokens before they were repeated."""
+    """Sizes, tokens and losses of trained models: all (R,). ``unique`` are the tokens before they were repeated."""
 
     names: tuple[str, ...]
     parameters: Array
@@ -87,7 +87,7 @@ class Identified:
     e_low: float
     e_high: float
     condition: float
-    """Of the normal equations at the fit, parameters scaled alike."""
+    """Condition number of the normal equations at the fit, parameters scaled alike."""
     profile: tuple[tuple[float, float], ...]
     """E, and the least loss with it over the least of all."""
     certain: bool
@@ -121,7 +121,7 @@ class FittedLaw:
     held_out: tuple[Prediction, ...]
     """The runs of the largest model and that of most compute, as predicted by the fit to the others."""
     leverage: tuple[tuple[str, float, float], ...]
-    """By run: what leaving it out changes of beta, and of the loss predicted for ten times the largest compute."""
+    """Run, and the change from leaving it out of beta and of the loss predicted for ten times the largest compute."""
     isoflop: IsoFlop | None
 
     @property
@@ -177,7 +177,7 @@ def losses_at(constants: Array, parameters: Array, tokens: Array, unique: Array 
 
 
 def predictions(law: FittedLaw, wanted: TrainingRuns, known: bool = True) -> tuple[Prediction, ...]:
-    """What the law says of runs, with the interval of the resamples and the scatter of the fitted runs."""
+    """Losses of runs by the law, with the interval of the resamples and the scatter of the fitted runs."""
     return _predict(law.constants, law.resamples, law.runs, wanted, known)
 
 
@@ -337,7 +337,7 @@ def _identified(runs: TrainingRuns, constants: Array, objective: float) -> Ident
 def _from_neighbours(
     moved: npt.NDArray[np.int64], held: Array, grid: Array, best: float
 ) -> tuple[npt.NDArray[np.int64], Array]:
-    """Which values of E to try again, those one step further from the best than ``moved``, and from where."""
+    """The values of E to try again, those one step further from the best than ``moved``, and where to start."""
     outward = np.where(grid[moved] < best, moved - 1, moved + 1)
     inside = (outward >= 0) & (outward < len(grid))
     start = held[moved[inside]].copy()

@@ -124,14 +124,14 @@ DEFAULT_LAWS = ("besiroglu", "hoffmann-1", "hoffmann-2", "hoffmann-3", "muennigh
 
 
 def effective_tokens(unique: float, seen: float, scale: float = R_STAR_TOKENS) -> float:
-    """What ``seen`` tokens drawn from ``unique`` ones are worth in unique tokens (Muennighoff, equation 5)."""
+    """The worth of ``seen`` tokens drawn from ``unique`` ones, in unique tokens (Muennighoff, equation 5)."""
     if unique <= 0 or seen <= 0:
         return 0.0
     return _saturating(unique, seen, scale)
 
 
 def effective_parameters(unique: float, parameters: float) -> float:
-    """What parameters are worth when there are only ``unique`` tokens to learn from (Muennighoff, equation 6)."""
+    """The worth of parameters when there are only ``unique`` tokens to learn from (Muennighoff, equation 6)."""
     return _saturating(min(UNIQUE_PARAMETERS_PER_TOKEN * unique, parameters), parameters, R_STAR_PARAMETERS)
 
 
@@ -181,7 +181,7 @@ def inference_aware_optimum(loss: float, inference_tokens: float, law: Parametri
 
 
 def golden_section(function: Callable[[float], float], low: float, high: float, tolerance: float = 1e-9) -> float:
-    """Where a function with one minimum between low and high has it."""
+    """The place of the least value of a function that has one minimum between low and high."""
     ratio = (sqrt(5) - 1) / 2
     left, right = high - ratio * (high - low), low + ratio * (high - low)
     at_left, at_right = function(left), function(right)
@@ -198,7 +198,7 @@ def golden_section(function: Callable[[float], float], low: float, high: float, 
 
 
 def bisect(function: Callable[[float], float], low: float, high: float) -> float:
-    """Where a function that is negative at low and positive at high changes sign."""
+    """The place where a function that is negative at low and positive at high changes sign."""
     for _ in range(100):
         middle = (low + high) / 2
         low, high = (middle, high) if function(middle) < 0 else (low, middle)

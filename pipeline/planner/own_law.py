@@ -25,7 +25,7 @@ _KEYS = ("e", "a", "b", "alpha", "beta")
 
 @dataclass(frozen=True)
 class OwnLaw(Parametric):
-    """A fitted law: `laws.Parametric`, with what its resamples say beside it."""
+    """A fitted law: `laws.Parametric`, with its resamples beside it."""
 
     resamples: tuple[tuple[float, ...], ...] = ()
     """(E, A, B, alpha, beta) each."""

@@ -41,7 +41,7 @@ PEAK_FLOPS = {
 
 @dataclass(frozen=True)
 class Supply:
-    """What there is of a domain and what the mixture wants of it."""
+    """The tokens of a domain and the share that the mixture wants of it."""
 
     name: str
     available_tokens: int
@@ -51,7 +51,7 @@ class Supply:
 
 @dataclass(frozen=True)
 class LawRow:
-    """What one law makes of the compute or the model size."""
+    """Model and corpus for the compute or the model size, by one law."""
 
     law: str
     source: str
@@ -94,14 +94,14 @@ class Plan:
 
     laws: tuple[LawRow, ...]
     domains: tuple[DomainRow, ...]
-    """For the tokens of the first law."""
+    """Tokens of the first law."""
     tokens: float
     largest_corpus: float
     binding: str | None
     constrained: Optimum | None
     """The best model for the compute with these domains at these shares, repeats and caps counted."""
     constrained_by: str = MUENNIGHOFF.name
-    """The law that says so."""
+    """The law of `constrained`."""
     notes: tuple[str, ...] = ()
 
 
@@ -181,7 +181,7 @@ def plan(
 
 
 def own_notes(law: OwnLaw, compute: float | None, row: LawRow) -> tuple[str, ...]:
-    """What is to be known of a law of the user's own: intervals, and how far it is stretched."""
+    """Remarks on a law of the user's own: intervals, and how far it is stretched."""
     notes = []
     (low, high), (least, most) = law.spread(compute or row.compute)
     notes.append(

@@ -55,7 +55,7 @@ def amount(value: float | None) -> str:
 
 
 FEW_TOKENS = 100_000_000
-"""Below them no law here was fitted."""
+"""Tokens below which no law here was fitted."""
 
 
 def law_table(plan: Plan) -> Table:
@@ -153,7 +153,7 @@ def disk_table(tokens: Mapping[str, float], vocabulary: int, shard_tokens: int =
 
 
 def repeats_table() -> Table:
-    """What an epoch is worth: multiples of the unique tokens."""
+    """The worth of an epoch: multiples of the unique tokens."""
     rows = tuple(
         (f"{epochs:g}", f"{effective_tokens(1.0, epochs):.4f}", f"{100 * effective_tokens(1.0, epochs) / epochs:.1f}%")
         for epochs in EPOCHS_SHOWN

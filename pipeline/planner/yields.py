@@ -1,4 +1,4 @@
-"""How many windows and learned tokens each trainer makes of the same shards. A budget in tokens must say which.
+"""Windows and learned tokens that each trainer makes of the same shards. A budget in tokens must name one of them.
 
 Arithmetic from the loaders' source: Megatron shares one token between windows and reads a prefix as one stream;
 OLMo-core shifts labels inside the window, and litdata, nanosets and OLMo-core drop the end of each file; torchtitan

@@ -1,4 +1,4 @@
-"""What the stages know of single pages, files and names: for the commands that answer questions."""
+"""Facts of the stages about single pages, files and names: for the commands that answer questions."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from stages.tokenizers import load as load_tokenizer
 
 
 def duplicates_text(store: Store, folder: str, splits: list[dict[str, Any]], largest: int) -> str:
-    """What deduplication did, for people; ``splits`` are the fields of `stages.clusters.ClusterInput`."""
+    """The report of deduplication, for people; ``splits`` are the fields of `stages.clusters.ClusterInput`."""
     report = explain.dedup_report(store, [clusters.ClusterInput(**split) for split in splits], folder, largest)
     return "\n".join(explain.report_lines(report)) + "\n"
 
 
 def exchange_problem(store: Store, address: str) -> str:
-    """What is wrong with a file of an exchange that stays (`stages.exchange_file`); '' if nothing."""
+    """The fault of a file of an exchange that stays (`stages.exchange_file`); '' if there is none."""
     return exchange_file.problem(store, address)
 
 
@@ -50,27 +50,27 @@ def judged_text(texts: Sequence[str], pairs: list[dict[str, Any]], ngram: int) -
 
 
 def compile_lists(params: kept.Params, store: Store, place: str) -> list[str]:
-    """Compile the lists of addresses of `kept` into one file under the root; what is doubtful about them.
+    """Compile the lists of addresses of `kept` into one file under the root; returns remarks about doubtful ones.
 
     Raises:
-        ValueError, OSError: a list cannot be read, or is none.
+        ValueError, OSError: a list cannot be read, or is no list of addresses.
     """
     url_lists.save(store, place, url_lists.compile_lists(params.urls))
     return list(url_lists.broad(params.urls))
 
 
 def compile_robots(params: kept.Params, store: Store, place: str) -> list[str]:
-    """Compile the files of `kept.robots` into one table under the root; what there is to say about them.
+    """Compile the files of `kept.robots` into one table under the root; returns remarks about them.
 
     Raises:
-        ValueError, OSError: a file is damaged, or says nothing of any service.
+        ValueError, OSError: a file is damaged, or names no service.
     """
     assert params.robots is not None
     return robots_files.compile_files(params.robots, store, place)
 
 
-def asked_of(store: Store, place: str, params: dict[str, Any], url: str | None) -> list[dict[str, Any]]:
-    """The rules of `kept.robots.files` that a page at ``url`` fails, each with the line that says so.
+def failed_robots(store: Store, place: str, params: dict[str, Any], url: str | None) -> list[dict[str, Any]]:
+    """The rules of `kept.robots.files` that a page at ``url`` fails, each with its line in the file.
 
     Args:
         place: of the compiled files.
@@ -113,7 +113,7 @@ def page_ids(store: Store, documents: str, kept: str, row: int, params: dict[str
 def train_classifier(
     texts: Iterable[tuple[str, str, str]], output: str, settings: dict[str, Any], data: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """Train a classifier (`stages.rules.classifier_training.train`); what its sidecar says.
+    """Train a classifier (`stages.rules.classifier_training.train`); returns the content of its sidecar.
 
     Args:
         texts: (label, text, URL or nothing).
@@ -139,7 +139,7 @@ def file_digest(path: str) -> str:
 
 
 def tokenizer_identity(name: str, eos: str | int | None = None) -> dict[str, Any]:
-    """What makes a tokenizer the same for a trainer (`stages.tokenizers`), by shipped name, path or URI.
+    """The identity of a tokenizer for a trainer (`stages.tokenizers`), by shipped name, path or URI.
 
     Raises:
         UserError: when it cannot be found or used.
@@ -167,7 +167,7 @@ def page_rules(about: dict[str, Any], page: pa.Table, edges: dict[str, Any] | No
 
 
 def says(reason: str) -> str:
-    """When a page has a reason, in words."""
+    """The condition under which a page gets a reason, in words."""
     return words_of(reason).replace("`", "")
 
 
@@ -226,7 +226,7 @@ def benchmarks(files: Sequence[str], parts: Sequence[str]) -> contamination.Benc
 def examine(
     looked_for: contamination.Benchmarks, texts: Iterator[pa.RecordBatch], threshold: float, workers: int
 ) -> tuple[pa.Table, dict[str, Any]]:
-    """Which of these texts give items away (`pipeline.recipe.finished`)."""
+    """The texts among these that contain items (`pipeline.recipe.finished`), and counts."""
     return finished.examine(looked_for, texts, threshold, workers)
 
 
@@ -256,7 +256,7 @@ def write_rows(table: pa.Table, path: str) -> None:
 
 
 def decoder(identity: dict[str, Any], name: str | None) -> Callable[[Any], bytes]:
-    """From token ids to text, by the tokenizer that made them.
+    """A function from token ids to text, by the tokenizer that made them.
 
     Raises:
         ValueError: it is not at hand, or another one.

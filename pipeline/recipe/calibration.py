@@ -1,4 +1,4 @@
-"""What `calibrate` asks of the stages: which rules a mixture uses, and proposals for them."""
+"""The stages' part of `calibrate`: rules that a mixture uses, and proposals for them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STOP_WORD_PAGES = 1000
 
 
 class Proposals(NamedTuple):
-    """Thresholds of rules, as they are told and as entries of ``kept.overrides``; and least confidences."""
+    """Thresholds of rules, for people and as entries of ``kept.overrides``; and least confidences."""
 
     proposals: list[calibrate.Proposal]
     overrides: list[dict[str, Any]]

@@ -1,4 +1,4 @@
-"""Files that a mixture names, looked at before any work is done: a wrong one is told with the key that names it."""
+"""Files that a mixture names, looked at before any work is done: a wrong one is reported with the key that names it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def check_files(
     for name, source in found.items():
         if source is not None:
             own = _checks(("sources", name), source.sections, store)
-            checks += [check for check in own if check[0] in yaml_file.lines]  # the others are told where they stand
+            checks += [check for check in own if check[0] in yaml_file.lines]  # others are reported where they stand
     for key, check in checks:
         try:
             check()
@@ -102,6 +102,6 @@ def _check_list(name: str, one: url_lists.UrlList, params: kept.Params, store: S
     try:
         compiled = store.exists(url_lists.address(params.urls))
     except (ValueError, OSError):
-        compiled = False  # another list is wrong, which is told at its own key
+        compiled = False  # another list is wrong, which is reported at its own key
     if not compiled:
         one.entries()

@@ -168,7 +168,7 @@ def shown_type(column: Column) -> pa.DataType:
 
 
 def facts(snapshot: Snapshot) -> list[dict[str, Any]]:
-    """What `kept` counts in each split: bytes and pages kept of every domain."""
+    """The counts of `kept` in each split: bytes and pages kept of every domain."""
     found = []
     for entry in snapshot.product("kept"):
         domains: dict[str, list[int]] = {}

@@ -1,4 +1,4 @@
-"""What is doubtful about a mixture, known before any work is done: a line each, and no mistake."""
+"""Doubtful settings of a mixture, known before any work is done: a line each, and no mistake."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from stages import kept, mixture, tokens
 
 
 def warnings(recipe: Recipe) -> list[str]:
-    """What is doubtful about the mixture, known before any work is done."""
+    """Remarks about doubtful settings of the mixture, known before any work is done."""
     found = [warning for source in recipe.sources.values() for warning in unused(source)]
     blends = [blend for _, blend in mixtures_of(recipe.sections)]
     if all(blend.imported is None for blend in blends):
@@ -30,7 +30,7 @@ def idle(recipe: Recipe) -> list[str]:
 
 
 def unused(source: Source) -> Iterator[str]:
-    """What is measured for a source because somebody named it, and then neither drops nor cuts anything."""
+    """Measurements switched on by name for a source, of which nothing drops or cuts anything."""
     measured, decides = source.sections["quality"], source.sections["kept"]
     active = kept.active_rules(decides)
     looked_for = measured.benchmarks.files and "contamination" in measured.families

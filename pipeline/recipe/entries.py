@@ -19,7 +19,7 @@ from stages.documents import derived
 from stages.rules import own_functions
 
 MOST_LETTERS = 100
-"""Of a name: it is part of file names, with a digest beside it."""
+"""Letters of a name: it is part of file names, with a digest beside it."""
 
 
 def read_source(name: str, raw: Any, yaml_file: YamlFile, store: Store) -> Source | None:
@@ -34,7 +34,7 @@ def read_source(name: str, raw: Any, yaml_file: YamlFile, store: Store) -> Sourc
             own[field] = source_paths(own[field], (*key, field), yaml_file, store)
     if not {"paths", "index"} & set(own):
         yaml_file.add((*key, "paths"), "this key is needed, or `index`")
-        own["paths"] = ["."]  # told; what else is wrong here is told too
+        own["paths"] = ["."]  # reported above; so is all else that is wrong here
     where = own.get("where")
     if isinstance(where, dict) and isinstance(where.get("urls"), str):
         own["where"] = {**where, "urls": resolve(where["urls"], (*key, "where", "urls"), yaml_file, store)}
@@ -71,7 +71,7 @@ def overridden(raw: dict[str, Any], key: Key, yaml_file: YamlFile) -> dict[str, 
         sections[section] = validate(SECTIONS[section], merged, scratch, (*key, section), mend=section == "kept")
         own_keys = {
             dotted(place) for place in yaml_file.lines
-        }  # the common section's mistakes are told where they stand
+        }  # the common section's mistakes are reported where they stand
         yaml_file.problems += [problem for problem in scratch.problems if problem.key in own_keys]
     return sections
 

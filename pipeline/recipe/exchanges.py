@@ -1,4 +1,4 @@
-"""The exchanges of a recipe: what each wants to know of the products before it, and its waves of tasks."""
+"""The exchanges of a recipe: the facts that each needs of the products before it, and its waves of tasks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from stages.report import survey
 def cluster_inputs(
     recipe: Recipe, names: Sequence[str], sources: Sequence[str], files: Rows, facts: dict[str, Any]
 ) -> Rows:
-    """What `clusters` must know of each split, as `cluster_input` takes it.
+    """The facts of each split that `clusters` needs, as `cluster_input` takes them.
 
     Args:
         names: of the splits, as their files have them.
@@ -35,13 +35,13 @@ def cluster_inputs(
     return Rows(columns, **{name: value for name, value in others.items() if name not in columns})
 
 
-def cluster_input(told: dict[str, Any]) -> Any:
+def cluster_input(facts: dict[str, Any]) -> Any:
     """A split as the tasks of `clusters` are planned by it."""
-    return clusters.ClusterInput(**told)
+    return clusters.ClusterInput(**facts)
 
 
 def earlier_input(recipe: Recipe, split: dict[str, Any]) -> Any:
-    """The same of a split of an earlier mixture (`pipeline.run.earlier`); files of another root by path or URI."""
+    """`cluster_input` of a split of an earlier mixture (`pipeline.run.earlier`); files of other roots by path or URI"""
     quality = split["quality"] if recipe.sections["clusters"].quality_column else None
     files = {**split, "quality": quality}
     root = files.pop("root")
@@ -52,21 +52,21 @@ def earlier_input(recipe: Recipe, split: dict[str, Any]) -> Any:
 
 
 def family_files(rows: int, folder: str) -> list[str]:
-    """What stands in ``folder`` when families of so many pages are found."""
+    """The files in ``folder`` once families of so many pages are found."""
     return clusters.family_files(rows, folder)
 
 
 def family_waves(recipe: Recipe, inputs: Sequence[Any], folder: str) -> list[Wave]:
-    """Phases that find and compare families, whoever may stay; the last two write what stands in ``folder``."""
+    """Waves that find and compare families, whoever may stay; the last two write the files in ``folder``."""
     return clusters.measure(_cluster_params(recipe), inputs, folder)
 
 
 def cluster_waves(
     recipe: Recipe, inputs: Sequence[Any], eligible: Sequence[str], families: str, folder: str
 ) -> list[Wave]:
-    """Phases that decide who stays among the pages that the files ``eligible`` of the first inputs say.
+    """Waves that decide who stays, among the pages that the files ``eligible`` of the first inputs name.
 
-    What `family_waves` makes stands before them, so that a damaged file of that is made again.
+    The waves of `family_waves` stand before them, so that a damaged file of those is made again.
     """
 
     def chosen(index: int) -> Any:
@@ -81,7 +81,7 @@ def cluster_waves(
 
 
 def lines_input(split: Split, name: str, documents: str, report: dict[str, Any]) -> Any:
-    """What `lines` must know of a split."""
+    """The facts of a split that `lines` needs."""
     return lines.LinesInput(name, split.source, documents, report["rows"], report["text_bytes"])
 
 
@@ -93,28 +93,28 @@ def lines_waves(recipe: Recipe, inputs: list[Any], folder: str) -> list[Wave]:
 
 
 def contamination_input(split: Split, name: str, files: dict[str, str]) -> Any:
-    """What `contamination` must know of a split."""
+    """The facts of a split that `contamination` needs."""
     return contamination.ContaminationInput(name, split.source, files["documents"], files["overlaps"])
 
 
 def contamination_waves(recipe: Recipe, inputs: list[Any], folder: str, labels: Mapping[str, str]) -> list[Wave]:
-    """``labels``: what people are shown of each input, by its name."""
+    """``labels``: each input for people, by its name."""
     return contamination.plan(recipe.sections["contamination"], inputs, folder, labels)
 
 
 def ensembles_waves(
     recipe: Recipe, splits: list[tuple[str, str, dict[str, str]]], folder: str, labels: Mapping[str, str]
 ) -> list[Wave]:
-    """Phases that make `ensembles` of splits: (name, source, addresses of the files that hold its scores).
+    """Waves that make `ensembles` of splits: (name, source, addresses of the files that hold its scores).
 
-    ``labels``: what people are shown of each, by its name.
+    ``labels``: each split for people, by its name.
     """
     inputs = [ensembles.EnsemblesInput(*split) for split in splits]
     return ensembles.plan(recipe.sections["quality"].ensembles, inputs, folder, labels)
 
 
 def repeats_input(recipe: Recipe, split: Split, name: str, files: dict[str, str], report: dict[str, Any]) -> Any:
-    """What `repeats` must know of a split: addresses of its files (``kept``: of the pages that take part)."""
+    """The facts of a split that `repeats` needs: addresses of its files (``kept``: of the pages that take part)."""
     quality = files["quality"] if recipe.sections["repeats"].quality_column else None
     sizes = (report["rows"], report["text_bytes"])
     return repeats.RepeatsInput(name, split.source, files["documents"], *sizes, files["kept"], quality)
@@ -125,7 +125,7 @@ def repeats_waves(recipe: Recipe, inputs: list[Any], folder: str) -> list[Wave]:
 
 
 def repeats_cost(recipe: Recipe, text_bytes: list[int]) -> str:
-    """What `repeats` reads and writes of splits of so much text, in a sentence."""
+    """The bytes that `repeats` reads and writes of splits of so much text, in a sentence."""
     return repeats.cost(_repeats_params(recipe), text_bytes)
 
 
@@ -142,7 +142,7 @@ def _cluster_params(recipe: Recipe) -> Any:
 
 
 def check_clusters(recipe: Recipe, summary: dict[str, Any]) -> list[str]:
-    """Apply the brakes; what they say where they only warn.
+    """Apply the brakes; returns the warnings of those that only warn.
 
     Raises:
         RunError: when deduplication took more of a source or language, or made a larger cluster, than allowed.
@@ -174,12 +174,12 @@ def bucket_plan(
 def surveyed(
     files: Sequence[dict[str, str]], kept: Sequence[str], labels: Sequence[str]
 ) -> tuple[str, Sequence[str], Callable[[], list[Wave]]]:
-    """What the report says beyond counts: addresses of the whole survey and of each split's, and how to plan it.
+    """The report beyond counts: addresses of the whole survey and of each split's, and a function that plans it.
 
     Args:
         files: addresses of each split's aligned products, by name.
-        kept: those of kept, whose addresses tell all others.
-        labels: what people are shown of each split.
+        kept: those of `kept`, which decide all other addresses.
+        labels: each split for people.
     """
     whole, outputs = survey_addresses(kept)
     return whole, outputs, lambda: survey.plan(files, outputs, whole.rpartition("/")[0], labels)
@@ -188,7 +188,7 @@ def surveyed(
 def shard_waves(
     recipe: Recipe, domain: str, holding: Iterable[tuple[str, int, int]], folder: str, tokenizer: dict[str, Any]
 ) -> list[Wave]:
-    """Phases that write one domain's shards from the (address, documents, tokens) of the files that hold it."""
+    """Waves that write one domain's shards from the (address, documents, tokens) of the files that hold it."""
     inputs = [shards.Input(*one) for one in sorted(holding)]
     seed = recipe.sections["tokens"].seed
     return shards.plan(recipe.sections["shards"], domain, inputs, folder, tokenizer=tokenizer, seed=seed)
@@ -212,7 +212,7 @@ def corpora(
 
 
 def survey_addresses(kept: Sequence[str]) -> tuple[str, list[str]]:
-    """Where the survey of some files of `kept` lies, and that of each of them."""
+    """Addresses of the survey of some files of `kept`, and of that of each of them."""
     version = survey.version()
     outputs = [f"survey/splits-v{version}/{name}.arrow" for name in digests(encoded(kept))]
     return f"survey/{digest([version, outputs])}/survey.arrow", outputs

@@ -1,4 +1,4 @@
-"""Reading a mixture file: every section checked, every mistake told at once, and a `Recipe` if there is none.
+"""Reading a mixture file: every section checked, every mistake reported at once, and a `Recipe` if there is none.
 
 `sources` may override the sections of the map products (`documents`, `language`, `quality`, `kept`) for one source.
 """
@@ -139,10 +139,10 @@ def _domains(
             continue
         check_name(str(name), key, yaml_file)
         if raw.get("by") in unread:
-            grids[str(name)] = []  # `checks` tells what is wrong with its model
+            grids[str(name)] = []  # `checks` reports what is wrong with its model
             continue
         if common is None and not raw.get("copies"):
-            grids[str(name)] = []  # told in the section `labels`
+            grids[str(name)] = []  # reported in the section `labels`
             continue
         grids[str(name)] = cells_of(str(name), raw, known, yaml_file, store)
         for cell in grids[str(name)]:
@@ -193,7 +193,7 @@ def _with_weights(raw: Any, key: Key, yaml_file: YamlFile, store: Store) -> Any:
         with filesystem.open_input_file(inside) as file:
             weights = mixture.read_weights(file.read())
     except (OSError, ValueError, KeyError, TypeError) as error:
-        told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        yaml_file.add(place, f"{path} cannot be read as weights: {told.removeprefix('Value error, ')}")
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        yaml_file.add(place, f"{path} cannot be read as weights: {reason.removeprefix('Value error, ')}")
         return None
     return {"solver": "imported", **raw, "imported": dump(weights)}

@@ -1,4 +1,4 @@
-"""Benchmarks looked for in a corpus that is there already, text or token ids, without the run that made it.
+"""Benchmarks looked for in an existing corpus, text or token ids, without the run that made it.
 
 The same functions as in a run, in one process: all texts are gone through once; of pages that share words with an item
 the evidence stays in memory (about 100 bytes an alignment), the rest is forgotten; then the whole corpus's counts give
@@ -27,7 +27,7 @@ from stages.kernels.columns.ragged import text_buffers
 from stages.rules import contamination, known_items
 
 TEXTS = pa.schema([("file", pa.string()), ("row", pa.int64()), ("doc_id", pa.string()), ("text", pa.large_string())])
-"""What is gone through: a page's file, row in it, id (null: none) and text."""
+"""The texts to search: a page's file, row in it, id (null: none) and text."""
 EXCERPT_BYTES = 200
 FOUND = pa.schema(
     [
@@ -47,12 +47,12 @@ FOUND = pa.schema(
 
 @dataclass
 class _Evidence:
-    """What stays of a page that shares words with an item."""
+    """The evidence kept of a page that shares words with an item."""
 
     place: tuple[str, int, str | None]
     runs_R6: npt.NDArray[np.int64]
     text: bytes
-    """From its first run on."""
+    """The text from its first run on."""
     first: int
 
 
@@ -82,8 +82,8 @@ def examine(
         hits = hits_of(known, weights, one.runs_R6)
         account.add(len(rows), hits)
         if hits:
-            told = columns_of([hits], known).to_pylist()[0]
-            rows.append(_row(one, told["contamination_hits"], threshold))
+            values = columns_of([hits], known).to_pylist()[0]
+            rows.append(_row(one, values["contamination_hits"], threshold))
     report = {**counts, "benchmarks": list(known.names), "items": len(known.row_I), "num_short_items": known.num_short}
     report["verdicts"] = [[*key, pages] for key, pages in sorted(account.pages.items())]
     report["pages_of_items"] = [[*key, pages] for key, pages in account.items.most_common(20)]

@@ -1,4 +1,4 @@
-"""What `fit` and `rehydrate` ask of the stages: a study of proxy runs, shares written so that caps hold, repeats."""
+"""The stages' part of `fit` and `rehydrate`: a study of proxy runs, shares written so that caps hold, repeats."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def fit(runs: Runs, wishes: Wishes, prior: Mapping[str, float], caps: Mapping[st
 
 
 def ranks_of(study: Study, unseen: Runs) -> tuple[float, ...]:
-    """Rank correlation of prediction and result of each metric, on runs that had no part in a study.
+    """Rank correlation of prediction and result of each metric, on runs that a study did not use.
 
     Raises:
         UserError: when they have other domains or metrics.

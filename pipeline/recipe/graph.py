@@ -70,7 +70,7 @@ def deduplicated(sections: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True)
 class Product:
-    """One product: who makes it from what, and what others may know of it without knowing it.
+    """One product: its maker and inputs, and all that others may know of it without knowing it.
 
     Attributes:
         name: the noun: module, folder under the root, section of the mixture file.
@@ -88,7 +88,7 @@ class Product:
         columns: what rules, domains and carried scores may name of it, by its section; None: nothing.
         per_source: sources may override its section.
         models, files: where its section names models or files by path (`paths.resolve`).
-        missing: what an error says of a column of it that is not measured.
+        missing: the message about a column of it that is not measured.
         section: the section that its columns depend on, where it has none of its own.
     """
 
@@ -224,7 +224,7 @@ _EACH = (
 )
 
 RULED = ("documents", *(product.name for product in _EACH if product.columns))
-"""What `eligible` looks at: all that rules may name but for duplicates."""
+"""The inputs of `eligible`: all that rules may name but for duplicates."""
 
 MEASURED = (
     *_EACH,
@@ -259,10 +259,10 @@ MEASURED = (
         missing="set repeats.enabled: true",
     ),
 )
-"""What is found out about pages, before it is decided which are kept."""
+"""Products that hold facts about pages, before it is decided which are kept."""
 
 DECIDING = ("documents", *(product.name for product in MEASURED if product.columns))
-"""What `kept` decides by."""
+"""The inputs of the decisions of `kept`."""
 
 PRODUCTS = (
     *MEASURED,
@@ -322,7 +322,7 @@ def together(sections: Mapping[str, Any]) -> tuple[str, ...]:
 def fingerprinted(sections: Mapping[str, Any]) -> tuple[str, ...]:
     """The map products that `kept` decides by, `documents` first: their fingerprints are part of its own.
 
-    What is exchanged between splits is told by the digests of its files instead.
+    Exchanges stand for themselves by the digests of their files instead.
     """
     return tuple(name for name in DECIDING if BY_NAME[name].shape == "map" and BY_NAME[name].on(sections))
 
@@ -333,17 +333,17 @@ def exchanged(names: Iterable[str] = DECIDING) -> tuple[str, ...]:
 
 
 def bound(name: str, splits: int, domains: int) -> int:
-    """How many files, or folders, of a product there are at most."""
+    """The largest number of files, or folders, of a product."""
     return {"split": splits, "domain": domains, "root": 1}[BY_NAME[name].per]
 
 
 def model_paths() -> tuple[Place, ...]:
-    """Where a mixture file may name a model or file by path."""
+    """Places where a mixture file may name a model or file by path."""
     return tuple((product.name, *place) for product in PRODUCTS for place in product.models)
 
 
 def file_paths() -> tuple[Place, ...]:
-    """Where it names files and nothing else."""
+    """Places where it names files and nothing else."""
     return tuple((product.name, *place) for product in PRODUCTS for place in product.files)
 
 

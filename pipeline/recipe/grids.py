@@ -30,7 +30,7 @@ Grids = Mapping[str, list[Cell]]
 """The domains of every grid, by its name."""
 MAX_EPOCHS = MixtureParams.model_fields["max_epochs"].default
 KEYS = ("share", "labels", "epochs", "max_epochs")
-"""What a mixture may say of a grid."""
+"""Keys that a mixture may set for a grid."""
 
 
 def is_grid(raw: Any) -> bool:
@@ -44,7 +44,7 @@ def is_grid(raw: Any) -> bool:
 def cells_of(
     name: str, raw: dict[str, Any], known: Mapping[str, tuple[str, ...] | None], yaml_file: YamlFile, store: Store
 ) -> list[Cell]:
-    """The domains of a grid; what is wrong with it is told."""
+    """The domains of a grid; its mistakes are added to the file's."""
     key = ("domains", name)
     if isinstance(raw.get("copies"), str):
         raw = {**raw, "copies": resolve(raw["copies"], (*key, "copies"), yaml_file, store)}
@@ -74,7 +74,7 @@ def cells_of(
 
 def written_out(raw: Any, key: Key, grids: Grids, yaml_file: YamlFile) -> Any:
     """A mixture section with the domains of grids in the place of their names; None where one of them is wrong, which
-    is told where it stands."""
+    is reported where it stands."""
     if not isinstance(raw, dict) or not isinstance(raw.get("domains"), dict):
         return raw
     named = [name for name in raw["domains"] if name in grids]
@@ -102,7 +102,7 @@ def written_out(raw: Any, key: Key, grids: Grids, yaml_file: YamlFile) -> Any:
 def _cells(
     name: str, entry: Any, place: Key, cells: list[Cell], curved: bool, most: Any, yaml_file: YamlFile
 ) -> dict[str, Any]:
-    """What stands for a grid in a mixture."""
+    """The entries of a mixture in the place of a grid."""
     if not isinstance(entry, dict):
         yaml_file.add(place, "expected a mapping with `share`, `labels` or `epochs`")
         return {}

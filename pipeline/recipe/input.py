@@ -1,8 +1,8 @@
 """The input of a mixture, looked at before any work: every source is listed, one page of it read, every scorer tried.
 
 For `run` and `plan`: a path that is missing, a column that is not there, a library that is not installed or a function
-that does not give a number a text is told with the key that names it, beside all other mistakes of the file, and not
-after minutes of work. Of a source the first file is opened; a scorer is called on ten short texts, unless it reserves a
+that gives no number a text is reported with the key that names it, beside all other mistakes of the file, and not after
+minutes of work. Of a source the first file is opened; a scorer is called on ten short texts, unless it reserves a
 GPU, which this machine need not have. What was looked at under a root is noted there and not looked at again.
 """
 
@@ -41,7 +41,7 @@ PAGE = "<!DOCTYPE html><title>Mills</title><p>The mill by the river turns when i
 def check_input(
     yaml_file: YamlFile, found: dict[str, Source | None], store: Store
 ) -> dict[str, tuple[list[Split], list[str]]]:
-    """Splits by source, and what is said of files left out; every mistake is added to the file's.
+    """Splits by source, and remarks about files left out; every mistake is added to the file's.
 
     Raises:
         RunError: a disk or store gives no answer, which is no mistake of the file.
@@ -54,15 +54,15 @@ def check_input(
         ):  # an index is read by the run, which keeps what it finds
             continue
         key: Key = ("sources", name, "paths")
-        said: list[str] = []
+        remarks: list[str] = []
         try:
-            splits = sources.list_splits(name, source.params, said.append, without=root_of(store))
+            splits = sources.list_splits(name, source.params, remarks.append, without=root_of(store))
         except sources.SourceError as error:
             yaml_file.add(key, _shipped(str(error).removeprefix(f"source {name}: ")))
             unread += [error] if error.__cause__ is not None else []
             continue
         params = source.sections.get("documents")
-        listed[name] = (splits, said)
+        listed[name] = (splits, remarks)
         if params is not None and splits and not store.exists(looked_at(splits[0], params)):
             if own_functions.is_own(params.extractor):  # which is tried for itself
                 params = params.model_copy(update={"extractor": "full_text"})
@@ -77,9 +77,9 @@ def check_input(
 
 
 def first_page(split: Split, params: Any) -> Exception | None:
-    """What is wrong with the first page of a split as it would be read; None where it can be read, or nothing is in it.
+    """The first fault of a split's first page as it would be read; None where it can be read, or the split is empty.
 
-    Damage is none of it: bad input is counted by the run, and up to a share of it borne.
+    Damage is no such fault: bad input is counted by the run, and up to a share of it borne.
     """
     reader = documents.read(split, params, window=(0, 1), max_rows=1)
     try:
@@ -91,8 +91,8 @@ def first_page(split: Split, params: Any) -> Exception | None:
 
 
 def nothing_readable(splits: list[Split], params: Any) -> Exception | None:
-    """That most of the first file, and of the last, is not what it is read as: no damage, but another format."""
-    said = reason = ""
+    """An error where most of the first file, and of the last, is in another format than the one it is read as."""
+    message = reason = ""
     for split in dict.fromkeys((splits[-1], splits[0])):
         reader = documents.read(split, params, window=(0, LOOK_FOR_COLUMNS), max_rows=1)
         try:
@@ -106,9 +106,9 @@ def nothing_readable(splits: list[Split], params: Any) -> Exception | None:
         if account.dropped or not troubles or account.rows > account.num_quarantined:
             return None
         reason = troubles[0]["reason"]
-        said = f"{split.file}: most of it cannot be read: {reason} at {troubles[0]['offset']}"
+        message = f"{split.file}: most of it cannot be read: {reason} at {troubles[0]['offset']}"
     hint = "JSON Lines have an object a line; `jq -c '.[]'` makes them of lists" if reason == "not_json_object" else ""
-    return ValueError(f"{said}; {hint or 'is it another format? `format` names one'}")
+    return ValueError(f"{message}; {hint or 'is it another format? `format` names one'}")
 
 
 def unseen_column(split: Split, params: Any) -> ColumnError | None:
@@ -160,7 +160,7 @@ def _try_labeller(name: str, labeller: labels.Labeller) -> None:
     try:
         labels.prepare(labels.Params(labellers={name: labeller}))(text)
     except ValueError as error:
-        if str(error).startswith(f"labeller {name}: "):  # what it gave is told in whole
+        if str(error).startswith(f"labeller {name}: "):  # its message holds what the labeller gave
             raise
         raise ValueError(f"called on ten texts, {own_functions.failure(labeller.function, error)}") from error
     except Exception as error:  # a function of the user's own may raise anything
@@ -168,7 +168,7 @@ def _try_labeller(name: str, labeller: labels.Labeller) -> None:
 
 
 def _is_there(function: str) -> bool:
-    """Whether a function can be loaded; what is wrong with it is told where files and functions are looked for."""
+    """Whether a function can be loaded; faults are reported where files and functions are looked for."""
     try:
         own_functions.load(function)
     except own_functions.OwnFunctionError:
@@ -192,9 +192,9 @@ def check_scorers(yaml_file: YamlFile, section: Any, store: Store) -> None:
     """Call every scorer that needs no GPU on ten texts, unless a run under this root has."""
     if section is None:
         return
-    told_of = {problem.key for problem in yaml_file.problems}
+    reported = {problem.key for problem in yaml_file.problems}
     for name, scorer in section.scorers.items():
-        if scorer.gpus or f"scores.scorers.{name}" in told_of:
+        if scorer.gpus or f"scores.scorers.{name}" in reported:
             continue
         try:
             mark = tried(name, section)

@@ -1,7 +1,7 @@
-"""Which pages were made of which: the splits that transforms make, and the pages of a page, both ways.
+"""Parents of pages that were made of others: the splits that transforms make, and the pages of a page, both ways.
 
 A transform makes one split of each split whose source it takes, in the order of those, so places among a run's splits
-tell parents without another file.
+give the parents without another file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from stages import schemas
 
 
 def parents_of(sources: Sequence[str], transforms: Mapping[str, Iterable[str]]) -> list[int | None]:
-    """Of every split the number of the one it is made of; None of those that are read.
+    """Number of the split that each split is made of; None of those that are read.
 
     Args:
         sources: of the splits, in order.
@@ -36,7 +36,7 @@ def parents(snapshot: Snapshot) -> list[int | None]:
 def children(
     store: Store, documents: Sequence[str], parents: Sequence[int | None], split: int, doc_ids: Iterable[bytes]
 ) -> dict[int, list[tuple[bytes, bytes]]]:
-    """Of pages of a split, (child, parent) by the split of the child.
+    """Children of pages of a split: (child, parent) by the split of the child.
 
     Args:
         documents: addresses of `documents`, one a split.

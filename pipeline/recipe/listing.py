@@ -21,7 +21,7 @@ def list_splits(
     """Every split of every source, sorted: the same list whatever the order in which files are found.
 
     Args:
-        say: told of every file that is left out.
+        say: called with a remark for every file that is left out.
         store: where scanned indices of `sources.NAME.index` may stand already.
         keep: put what is scanned there.
     """
@@ -57,7 +57,7 @@ def list_splits(
 
 
 def index_costs(splits: list[Split]) -> list[str]:
-    """What the records that indices name will take to read, in a line a source."""
+    """Requests and bytes of reading the records that indices name, in a line a source."""
     lines = []
     for name, cost in sources.costs(splits).items():
         share = f" ({cost.bytes_asked / cost.bytes_there:.2%} of those files)" if cost.bytes_there else ""

@@ -1,4 +1,4 @@
-"""Which columns are measured of a source, and what `kept` and the domains ask that is not: each lack in one line."""
+"""Columns measured of a source, and those that `kept` and the domains need and that are not: each lack in one line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SOURCES = "\0"
 def check_columns(
     yaml_file: YamlFile, found: dict[str, Source | None], domains: list[kept.Domain], sections: dict[str, Any]
 ) -> None:
-    """Whether all that `kept` and the domains ask of every source is measured there, each lack in one line."""
+    """Add a mistake for each column that `kept` or a domain needs of a source and that is not measured there."""
     wrong = {problem.key for problem in yaml_file.problems}
     lacking: dict[tuple[Key, str], list[str]] = {}
     for name, source in found.items():
@@ -35,19 +35,19 @@ def check_columns(
         columns = [column for names in measured_columns(source, sections).values() for column in names]
         here = [domain for domain in domains if domain.sources is None or name in domain.sources]
         doubted = any(_doubts(key.removeprefix(f"sources.{name}.")) for key in wrong)
-        asked = [] if doubted else kept.quality_columns(decides, ())  # of what is wrong nothing follows
-        places = {one: _of_kept(yaml_file, name, decides, one) for one in asked} | dict(_asked_by(here))
+        needed = [] if doubted else kept.quality_columns(decides, ())  # a doubted section needs nothing for certain
+        places = {one: _of_kept(yaml_file, name, decides, one) for one in needed} | dict(_asked_by(here))
         for column in kept.quality_columns(decides, here):
             place = places.get(column)
-            if place and column not in columns and not schemas.is_label(column):  # of labels `named_labels` tells
-                told = _unmeasured(place, column, columns, source, sections)
-                if name not in lacking.setdefault((place, told), []):
-                    lacking[place, told].append(name)
+            if place and column not in columns and not schemas.is_label(column):  # of labels `named_labels` reports
+                message = _unmeasured(place, column, columns, source, sections)
+                if name not in lacking.setdefault((place, message), []):
+                    lacking[place, message].append(name)
         if "has_bad_words" in kept.active_rules(decides) and not measures.bad_words and not doubted:
             key = _of_kept(yaml_file, name, decides, "bad_words")
             yaml_file.add(key, f"has_bad_words needs quality.bad_words, of which source {name} has none")
-    for (place, told), names in lacking.items():
-        yaml_file.add(place, told.replace(SOURCES, f"source{'s' if len(names) > 1 else ''} {', '.join(names)}"))
+    for (place, message), names in lacking.items():
+        yaml_file.add(place, message.replace(SOURCES, f"source{'s' if len(names) > 1 else ''} {', '.join(names)}"))
 
 
 def _doubts(key: str) -> bool:
@@ -67,7 +67,7 @@ def check_languages(
     domains: dict[str, kept.Domain | None],
     sections: dict[str, Any],
 ) -> None:
-    """Refuse languages that the language model never says: lid.176 has codes of its own."""
+    """Refuse languages that the language model never gives: lid.176 has codes of its own."""
     labels = sections.get("language")
     if labels is None or labels.model != "lid.176":
         return
@@ -113,7 +113,7 @@ def _of_kept(yaml_file: YamlFile, source: str, decides: kept.Params, column: str
 
 
 def _unmeasured(place: Key, column: str, columns: list[str], source: Source, sections: dict[str, Any]) -> str:
-    """What is said of a column that is not measured, `SOURCES` for the sources."""
+    """The message about a column that is not measured, `SOURCES` for the sources."""
     off = [p for p in graph.MEASURED if p.missing and column in columns_of(p, source, sections)]
     if off:
         return f"no column {column!r} is measured in {SOURCES}; {off[0].missing}"
@@ -152,7 +152,7 @@ def check_numbers(
 ) -> None:
     """Refuse limits, conditions and percentiles of columns that are no numbers."""
     known = {name: params for name, params in sections.items() if params is not None}
-    told: dict[Key, str] = {}
+    wrong_kinds: dict[Key, str] = {}
     for name, source in found.items():
         if source is None or not source.sections.get("kept") or not source.sections.get("quality"):
             continue
@@ -164,8 +164,8 @@ def check_numbers(
         for column, place in (*asked, *_limited(yaml_file, name, source.sections["kept"])):
             kind = types.get(column)
             if kind is not None and not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-                told[place] = f"the column {column!r} is no number, but {_in_words(kind)}"
-    for place, wrong in told.items():
+                wrong_kinds[place] = f"the column {column!r} is no number, but {_in_words(kind)}"
+    for place, wrong in wrong_kinds.items():
         yaml_file.add(place, wrong)
 
 
@@ -188,6 +188,6 @@ def _in_words(kind: pa.DataType) -> str:
 
 
 def place_of(domain: kept.Domain, side: str, column: str) -> Key:
-    """Where a condition stands in the file: that of a domain in a grid at the grid."""
+    """The key of a condition in the file: that of a domain in a grid at the grid."""
     grid, mark, _ = domain.name.partition(schemas.GRID_MARK)
     return ("domains", grid, side, *(() if mark else (column,)))

@@ -11,7 +11,7 @@ from stages import mixture
 
 
 def solve(recipe: Recipe, available: dict[str, int], tokenizer: dict[str, Any]) -> mixture.Mixture:
-    """How many tokens of each domain the corpus takes.
+    """Tokens of each domain that the corpus takes.
 
     Raises:
         RunError: when the mixture cannot be made from the tokens there are.

@@ -15,7 +15,7 @@ SHOWN = 12
 
 
 def check_labels(yaml_file: YamlFile, found: dict[str, Source | None], sections: dict[str, Any]) -> None:
-    """Tell every labeller and label that is named and not there, and columns that no source carries."""
+    """Report every labeller and label that is named and not there, and columns that no source carries."""
     common = sections.get("labels")
     if common is None:
         return
@@ -33,10 +33,10 @@ def check_labels(yaml_file: YamlFile, found: dict[str, Source | None], sections:
             continue
         for name, wanted in named.items():
             if name not in common.labellers:
-                told = nearest(str(name), list(common.labellers)) or (
+                hint = nearest(str(name), list(common.labellers)) or (
                     "" if common.labellers else "; the section `labels` has none"
                 )
-                yaml_file.add((*key, name), f"no such labeller {name!r}{told}")
+                yaml_file.add((*key, name), f"no such labeller {name!r}{hint}")
                 continue
             for where, label in _labels_at((*key, name), wanted):
                 there = known[name]
@@ -52,7 +52,7 @@ def known_labels(common: labels.Params, sources: list[Source]) -> dict[str, tupl
     for name in common.labellers:
         lists: list[tuple[str, ...] | None] = []
         for params in [source.sections["labels"] for source in sources] or [common]:
-            with suppress(ValueError, OSError):  # which `checks` tells
+            with suppress(ValueError, OSError):  # which `checks` reports
                 lists.append(params.labellers[name].known())
         every = {label for known in lists for label in known or ()}
         found[name] = None if not lists or None in lists else tuple(sorted(every))

@@ -20,17 +20,17 @@ SOURCES: tuple[Key, ...] = (
     ("repeats", "source_priority"),
     ("run", "allow_empty"),
 )
-"""Where sources are named, in a list or as keys. What transforms take is looked at with the transform."""
+"""Keys that name sources, in a list or as keys. Those of transforms are checked with the transform."""
 DOMAINS: tuple[Key, ...] = (
     ("kept", "overrides", "*", "domains"),
     ("sources", "*", "kept", "overrides", "*", "domains"),
     ("tokens", "fim", "domains"),
 )
-"""Where domains are named, grids and labels of grids too."""
+"""Keys that name domains, grids and labels of grids too."""
 
 
 def check_named(yaml_file: YamlFile, sources: Collection[str], domains: Collection[str]) -> None:
-    """Tell every name that is none, with the nearest one that is.
+    """Report every name that is none, with the nearest one that is.
 
     A page of an earlier crawl may be of a source that this file has not: where there are such, `clusters` may name any.
     """
@@ -50,7 +50,7 @@ def check_named(yaml_file: YamlFile, sources: Collection[str], domains: Collecti
 
 
 def _named(value: Any, pattern: Key, key: Key) -> Iterator[tuple[Key, str]]:
-    """Every name at a pattern of keys, with its place; what is of another type is told elsewhere."""
+    """Every name at a pattern of keys, with its place; a value of another type is reported elsewhere."""
     if not pattern:
         names = (
             enumerate(value) if isinstance(value, list) else ((one, one) for one in value) if _has_keys(value) else ()

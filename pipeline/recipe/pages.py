@@ -24,7 +24,7 @@ from pipeline.store.storage import Store
 MAX_SAME = 20
 """Pages of one URL that are looked at."""
 NEAR_FILES, NEAR_PAGES, NEAR_SECONDS = 100, 20_000, 0.7
-"""Where pages of the same host are looked for when a URL is unknown, and for how long."""
+"""Limits of the search for pages of the same host when a URL is unknown: files, pages and seconds."""
 NEAR_URLS = 400
 """Addresses that are compared letter by letter: those that begin alike, in their last part or as a whole."""
 
@@ -109,7 +109,7 @@ def matching_pages(
 
 
 def nearest_urls(snapshot: snapshots.Snapshot, index: KeyIndex, page: str) -> str:
-    """What to say of pages of the same host whose URLs are like this one."""
+    """A hint at pages of the same host whose URLs are like this one."""
     host = hosts_of(pa.array([page], pa.string()))[0].as_py()
     places = index.find("host", host, NEAR_PAGES) if host else []
     if not places:

@@ -17,7 +17,7 @@ from stages.formats.locations import is_uri
 
 UNDER_ROOT = "${root}/"
 SHIPPED = "/working_dir_files/"
-"""Where Ray unpacks what is submitted with a job."""
+"""Folder in which Ray unpacks what is submitted with a job."""
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
@@ -92,13 +92,13 @@ def resolve(path: str, key: Key, yaml_file: YamlFile, store: Store) -> str:
 
 
 def unlisted(path: str, wrong: list[tuple[Key, sources.SourceError]]) -> UserError:
-    """What is wrong with the paths of some sources, each with its place in the mixture file."""
+    """An error that names every wrong path of some sources, each with its place in the mixture file."""
     yaml_file = read_yaml(path)
     for key, error in wrong:
         yaml_file.add(key, str(error).removeprefix(f"source {key[1]}: "))
-    told = ConfigError(path, yaml_file.problems)
-    if os.environ.get("RAY_JOB_ID") and SHIPPED in str(told):
+    failure = ConfigError(path, yaml_file.problems)
+    if os.environ.get("RAY_JOB_ID") and SHIPPED in str(failure):
         shipped = "the job was shipped without these files: give absolute paths that every node has, or URIs"
-        told = ConfigError(path, [replace(one, message=f"{one.message} ({shipped})") for one in yaml_file.problems])
+        failure = ConfigError(path, [replace(one, message=f"{one.message} ({shipped})") for one in yaml_file.problems])
     unread = any(error.__cause__ is not None for _, error in wrong)  # a disk or store that gives no answer
-    return RunError(str(told)) if unread else told
+    return RunError(str(failure)) if unread else failure

@@ -1,4 +1,4 @@
-"""Phases of training in the eyes of `stats`, `status` and `export`: several corpora added up to one.
+"""Phases of training as `stats`, `status` and `export` see them: several corpora added up to one.
 
 Every phase has a corpus of its own (``corpus/<address>/<phase>/manifest.json``), which a trainer reads one after the
 other. Reports want the sums: what the whole of the training takes of each domain, and the parts beside it.

@@ -47,7 +47,7 @@ class Source:
     params: sources.SourceParams
     sections: dict[str, Any]
     transform: derived.Transform | None = None
-    """What makes its pages of others' pages; such a source reads no files, and its ``params`` say nothing."""
+    """The transform that makes its pages; such a source reads no files, and its ``params`` are unused."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,10 @@ class Recipe:
     domains: dict[str, kept.Domain]
     sections: dict[str, Any]
     listed: dict[str, tuple[list[Split], list[str]]] = field(default_factory=dict, compare=False, repr=False)
-    """Splits by source, and what was said of files left out, where the input was looked at already."""
+    """Splits by source, and remarks about files left out, where the input was looked at already."""
     part: float | None = None
-    """Of the input, where only a part of it is run (`pipeline.run.part`)."""
-    _prints: dict[tuple[str, ...], Fingerprint] = field(default_factory=dict, compare=False, repr=False)
+    """The share of the input that is run, where it is not all (`pipeline.run.part`)."""
+    _fingerprints: dict[tuple[str, ...], Fingerprint] = field(default_factory=dict, compare=False, repr=False)
     """Fingerprints made so far: an identity may read a model file."""
 
     def section(self, name: str) -> Any:
@@ -75,24 +75,24 @@ class Recipe:
         return graph.BY_NAME[product].on(self.sections)
 
     def fingerprint(self, product: str, source: str) -> Fingerprint:
-        """What decides a map product of one source."""
+        """The fingerprint of a map product of one source: of all that decides its bytes."""
         key = (product, source)
-        if key not in self._prints:
+        if key not in self._fingerprints:
             special = getattr(self, f"_{product}", None)  # of products whose settings are not all that decides
-            self._prints[key] = special(source) if special else self._measured(product, source)
-        return self._prints[key]
+            self._fingerprints[key] = special(source) if special else self._measured(product, source)
+        return self._fingerprints[key]
 
     def transforms(self) -> dict[str, derived.Transform]:
         """The sources whose pages are made of others' pages, with what makes them."""
         return {name: source.transform for name, source in self.sources.items() if source.transform is not None}
 
     def derived_splits(self, splits: Sequence[Split]) -> list[Split]:
-        """A split for each of ``splits`` and transform that takes its pages; ``etag`` tells what decides them."""
+        """A split for each of ``splits`` and transform that takes its pages; ``etag`` digests what decides them."""
         found = []
         for name, transform in self.transforms().items():
             for parent in (split for split in splits if split.source in transform.inputs.sources):
-                prints = [self.fingerprint(product, parent.source).hex for product in self.derived_inputs(name)]
-                place = (parent.start, parent.end, "derived", parent.uri, 0, digest([split_id(parent), prints]))
+                fingerprints = [self.fingerprint(product, parent.source).hex for product in self.derived_inputs(name)]
+                place = (parent.start, parent.end, "derived", parent.uri, 0, digest([split_id(parent), fingerprints]))
                 parts = tuple((f"{parent.source}/{file}", uri, 0) for file, uri, _ in parent.parts)
                 found.append(Split(name, f"{parent.source}/{parent.file}", *place, parts))
         return found
@@ -136,7 +136,7 @@ class Recipe:
         return Fingerprint("documents", documents.VERSION, dump(params), identity)
 
     def _quality(self, source: str) -> Fingerprint:
-        """Whatever the benchmarks, which others look for; told as if there were none, as roots made before have it."""
+        """Without the benchmarks, which other products look for: written as if there were none, as in earlier roots."""
         made = self._measured("quality", source)
         return replace(made, params={**made.params, "benchmarks": {"files": [], "ngram": 13}})
 
@@ -150,7 +150,7 @@ class Recipe:
         return Fingerprint("token_counts", token_counts.VERSION, {}, identity, upstream)
 
     def contamination(self) -> Fingerprint | None:
-        """What decides `contamination`, the set of pages apart; None when no benchmark is looked for."""
+        """The fingerprint of `contamination`, the set of pages apart; None when no benchmark is looked for."""
         if not self.on("contamination"):
             return None
         return Fingerprint("contamination", contamination.VERSION, {}, {})
@@ -168,12 +168,12 @@ class Recipe:
         return dump(section)
 
     def families(self) -> Fingerprint | None:
-        """What decides `families`, the set of pages apart; None when deduplication is off."""
+        """The fingerprint of `families`, the set of pages apart; None when deduplication is off."""
         decided = self.clusters()
         return Fingerprint("families", clusters.FAMILIES_VERSION, decided.params, {}) if decided else None
 
     def clusters(self) -> Fingerprint | None:
-        """What decides `clusters`, the set of pages and who may stay apart; None when deduplication is off."""
+        """The fingerprint of `clusters`, the set of pages and who may stay apart; None when deduplication is off."""
         if not self.on("clusters"):
             return None
         section: ClustersSection = self.sections["clusters"]
@@ -184,34 +184,34 @@ class Recipe:
         return Fingerprint("clusters", clusters.VERSION, deciding, {})
 
     def lines(self) -> Fingerprint | None:
-        """What decides `lines`, the set of pages apart; None when they are not measured."""
+        """The fingerprint of `lines`, the set of pages apart; None when they are not measured."""
         section: LinesSection = self.sections["lines"]
         deciding = {name: value for name, value in dump(section).items() if name not in (*lines.EFFORT, "rules")}
         return Fingerprint("lines", lines.VERSION, deciding, {}) if self.on("lines") else None
 
     def ensembles(self) -> Fingerprint | None:
-        """What decides `ensembles`, the set of pages and their scores apart; None when there are none."""
+        """The fingerprint of `ensembles`, the set of pages and their scores apart; None when there are none."""
         params = {name: dump(ensemble) for name, ensemble in self.sections["quality"].ensembles.items()}
         return Fingerprint("ensembles", ensembles.VERSION, params, {}) if params else None
 
     def repeats(self) -> Fingerprint | None:
-        """What decides `repeats`, the pages that take part apart; None when they are not measured."""
+        """The fingerprint of `repeats`, the pages that take part apart; None when they are not measured."""
         section: RepeatsSection = self.sections["repeats"]
         deciding = {name: value for name, value in dump(section).items() if name not in repeats.EFFORT}
         return Fingerprint("repeats", repeats.VERSION, deciding, {}) if self.on("repeats") else None
 
     def before_repeats(self) -> Recipe:
-        """The same recipe with nothing in it that asks for `repeats`: what it keeps takes part there."""
+        """This recipe with nothing in it that asks for `repeats`: the pages it keeps take part there."""
         columns = schemas.REPEATS.names
         found = {}
         for name, source in self.sources.items():
             stripped = kept.without_columns(source.sections["kept"], columns)
             found[name] = replace(source, sections={**source.sections, "kept": stripped})
         off = self.sections["repeats"].model_copy(update={"enabled": False})
-        prints = {key: print_ for key, print_ in self._prints.items() if key[0] not in ("kept", "eligible")}
+        fingerprints = {key: one for key, one in self._fingerprints.items() if key[0] not in ("kept", "eligible")}
         domains = {name: kept.without_conditions(domain, columns) for name, domain in self.domains.items()}
         sections = {**self.sections, "repeats": off}
-        return replace(self, sources=found, domains=domains, sections=sections, _prints=prints)
+        return replace(self, sources=found, domains=domains, sections=sections, _fingerprints=fingerprints)
 
     def _scores(self, source: str) -> Fingerprint:
         section: scores.Params = self.sections["scores"]
@@ -237,11 +237,11 @@ class Recipe:
         return Fingerprint("eligible", kept.ELIGIBLE_VERSION, self.eligible_rules(source), identity, upstream)
 
     def ranked(self, source: str) -> Fingerprint:
-        """What decides which pages percentiles rank: as `eligible`, whatever the domains."""
+        """The fingerprint of the pages that percentiles rank: as `eligible`, whatever the domains."""
         return replace(self.fingerprint("eligible", source), identity={"domains": None})
 
     def eligible_rules(self, source: str) -> dict[str, Any]:
-        """What decides which of a source's pages pass every rule but those about duplicates, domains apart."""
+        """Settings that decide which of a source's pages pass every rule but those about duplicates, domains apart."""
         return deciding(kept.eligibility(self.sources[source].sections["kept"]))
 
     def eligible_params(self, source: str) -> dict[str, Any]:
@@ -255,11 +255,11 @@ class Recipe:
 
     @cached_property
     def eligible_domains(self) -> list[dict[str, Any]]:
-        """The domains as far as they can be told before duplicates are known."""
+        """The domains as far as they are known before duplicates are."""
         return [dump(kept.eligible_domain(domain)) for domain in self.domains.values()]
 
     def kept_rules(self, source: str) -> dict[str, Any]:
-        """What decides which of a source's pages pass every rule, domains apart."""
+        """Settings that decide which of a source's pages pass every rule, domains apart."""
         return deciding(self.sources[source].sections["kept"])
 
     def percentiles(self) -> dict[str, Any]:
@@ -267,16 +267,16 @@ class Recipe:
         return buckets.wanted_of(self.domains.values())
 
     def counted_columns(self) -> list[Any]:
-        """What is counted for them, and how: columns, each within a labeller's labels where a domain says so."""
+        """Columns counted for percentiles, each within a labeller's labels where a domain names them."""
         return [buckets.VERSION, *buckets.columns_of(self.percentiles())]
 
     def url_lists(self, source: str) -> str | None:
-        """Where the compiled lists of addresses of a source's `kept` lie; None where there are none."""
+        """Address of the compiled lists of addresses of a source's `kept`; None where there are none."""
         lists = self.sources[source].sections["kept"].urls
         return url_lists.address(lists) if lists else None
 
     def robots_table(self, source: str) -> str | None:
-        """Where the compiled files of a source's `kept.robots` lie; None where there are none."""
+        """Address of the compiled files of a source's `kept.robots`; None where there are none."""
         robots = self.sources[source].sections["kept"].robots
         return robots_files.address(robots) if robots and robots.files else None
 
@@ -291,14 +291,14 @@ class Recipe:
         return Fingerprint("shards", shards.VERSION, dump(params), {}, ())
 
     def corpus(self, blend: mixture.Mixture, phases: list[mixture.PhasePlan]) -> Fingerprint:
-        """What decides `corpus`, its domains' shards apart: the name in its manifest and the tokens of each domain."""
+        """The fingerprint of `corpus`, its domains' shards apart: the name in its manifest, tokens of each domain."""
         identity: dict[str, Any] = {"name": self.name, "mixture": blend.as_dict()}
         if phases:
             identity["phases"] = [asdict(phase) for phase in phases]
         return Fingerprint("corpus", corpus.VERSION, dump(self.sections["corpus"]), identity)
 
     def definitions(self) -> dict[str, str]:
-        """What makes each domain the same domain: its conditions, and those of the domains that come before it."""
+        """Digest of each domain's definition: its conditions, and those of the domains that come before it."""
         before: list[Any] = []
         found = {}
         for name, domain in self.domains.items():

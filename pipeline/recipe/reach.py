@@ -1,7 +1,7 @@
-"""Domains that no page can reach, and what took the pages of a domain that has none.
+"""Domains that no page can reach, and the reasons why a domain has no page.
 
-A page goes to the first domain it meets, and only pages that every rule keeps go anywhere. What the file alone tells is
-told before any work; the rest as soon as `kept` is there, before anything is tokenized.
+A page goes to the first domain it meets, and only pages that every rule keeps go anywhere. Domains that no page can
+reach by the file alone are reported before any work; others once `kept` is there, before anything is tokenized.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def lacking_domains(recipe: Recipe, held: Set[str]) -> set[str]:
 
 
 def empty_domains(recipe: Recipe, lacking: Iterable[str], reports: Iterable[Mapping[str, Any]]) -> list[str]:
-    """What took the pages of each domain that has none, a sentence each.
+    """The reasons and domains that took the pages of each domain that has none, a sentence each.
 
     Args:
         reports: of the files of `kept`.

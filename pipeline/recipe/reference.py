@@ -22,7 +22,7 @@ from pipeline.recipe import graph, rules
 INTRODUCTION = """\
 # Mixture files
 
-YAML, read by the rules of YAML 1.2 (`no` is Norwegian, `1:30` text, `010` ten). All mistakes are told at once, with
+YAML, read by the rules of YAML 1.2 (`no` is Norwegian, `1:30` text, `010` ten). All mistakes are reported at once, with
 file, line and the nearest known key. Paths are relative to the file; `${root}` is the root of the run, `${NAME}` an
 environment variable.
 `mixtures/commoncrawl.yaml` is a commented file to start from. This page is written from the models that check files.
@@ -90,8 +90,8 @@ def descriptions(model: type[BaseModel]) -> dict[str, str]:
         assert isinstance(body, ast.ClassDef)
         for field, words in itertools.pairwise(body.body):
             match field, words:
-                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(told))):
-                    found[name] = inspect.cleandoc(told)
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                    found[name] = inspect.cleandoc(text)
     return found
 
 

@@ -1,4 +1,4 @@
-"""What one section of a mixture file names of another: is it there, is it measured, is it on?"""
+"""Names of one section of a mixture file in another: is it there, is it measured, is it on?"""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def _check_ensembles(yaml_file: YamlFile, found: dict[str, Source | None], secti
         for column in ensemble.of if there else ():
             if column not in there:
                 scores = [other for other in sorted(there) if other.endswith("_score")]
-                told = nearest(column, scores) or f"; there is {', '.join(scores) or 'none'}"
-                yaml_file.add(("quality", "ensembles", name, "of"), f"no score {column!r} is measured{told}")
+                hint = nearest(column, scores) or f"; there is {', '.join(scores) or 'none'}"
+                yaml_file.add(("quality", "ensembles", name, "of"), f"no score {column!r} is measured{hint}")
         if f"{name}_score" in there:
             yaml_file.add(("quality", "ensembles", name), f"there is another score {name}_score already")
 
@@ -78,19 +78,19 @@ def _check_thresholds(yaml_file: YamlFile, found: dict[str, Source | None]) -> N
         return
     decides = {name: source.sections.get("kept") for name, source in found.items() if source is not None}
     idle = {name: kept.idle_thresholds(params) for name, params in decides.items() if params is not None}
-    told = set()
+    reported = set()
     for source, rules in idle.items():
         for rule in rules:
             own: Key = ("sources", source, "kept", "rules", rule)
             if own in yaml_file.lines:
                 yaml_file.add(own, f"{kept.threshold_hint(rule)}; nothing does in source {source}")
-            elif rule not in told and all(rule in others for others in idle.values()):
-                told.add(rule)
+            elif rule not in reported and all(rule in others for others in idle.values()):
+                reported.add(rule)
                 yaml_file.add(_place_of(rule, yaml_file), kept.threshold_hint(rule))
 
 
 def _place_of(rule: str, yaml_file: YamlFile) -> Key:
-    """Where the common section first sets a rule."""
+    """The key at which the common section first sets a rule."""
     keys = [key for key in yaml_file.lines if key[:1] == ("kept",) and key[-2:] == ("rules", rule)]
     return keys[0] if keys else ("kept",)
 

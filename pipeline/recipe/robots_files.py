@@ -1,6 +1,6 @@
-"""The files of `kept.robots.files`: which they are, what tells their content, and how they become one compiled table.
+"""The files of `kept.robots.files`: their list, the digest of their content, and the table compiled of them.
 
-| file | what it is |
+| file | content |
 |---|---|
 | `*.warc`, `*.warc.gz`, `*.warc.zst` | answers of servers, status and redirects too (Common Crawl's ``robotstxt``) |
 | `HOST/robots.txt`, `HOST/ai.txt`, `HOST/.well-known/tdmrep.json` | what that host answers, by http and https |
@@ -10,7 +10,7 @@ HOST is ``www.example.com`` or, with a port, ``www.example.com_8080``. Each may 
 are passed over. A name is relative to the folder given, or to what stands before the first wildcard: so a copy of the
 folder elsewhere is the same input.
 
-Price: every byte is read once to tell its content (SHA-256; what did not change is not read again in a process), and
+Price: every byte is read once for its digest (SHA-256; what did not change is not read again in a process), and
 once to compile, by the process that starts the run.
 """
 
@@ -48,7 +48,7 @@ SHOWN = {"said": "have one", "free": "have none", "closed": "gave an error of th
 
 
 class Named(NamedTuple):
-    """A file: its name, for people and for what it says, where it is, and what changes with its content."""
+    """A file: its name, for people and for the service in it, its URI, and a tag that changes with its content."""
 
     name: str
     uri: str
@@ -59,7 +59,7 @@ def listed(params: rights.Robots) -> list[Named]:
     """The files, sorted by name.
 
     Raises:
-        FileNotFoundError, ValueError: nothing there, or no file that tells of a service.
+        FileNotFoundError, ValueError: nothing there, or no file that names a service.
     """
     found: dict[str, Named] = {}
     for path in params.files:
@@ -95,7 +95,7 @@ def _listed(path: str) -> list[Named]:
 
 
 def served(name: str) -> str | None:
-    """The address that a file's name says it was served at, by https; None where it says none."""
+    """The address by https that a file's name stands for; None where it stands for none."""
     plain = name.removesuffix(".gz")
     for rest, path in _NAMES:
         match = re.search(rf"(?:^|/){_HOST}{rest}$", plain)  # compiled once, by the first file
@@ -136,15 +136,15 @@ def check(params: rights.Robots) -> None:
 
 
 def address(params: rights.Robots) -> str:
-    """Where the compiled table of these files lies under a root."""
+    """Address of the compiled table of these files under a root."""
     return robots_files.address(params.agents, identity(params))
 
 
 def compile_files(params: rights.Robots, store: Store, place: str) -> list[str]:
-    """Write the compiled table; what there is to say about the files.
+    """Write the compiled table; returns remarks about the files.
 
     Raises:
-        ValueError, OSError: a file is damaged, or none says anything of any service.
+        ValueError, OSError: a file is damaged, or none names a service.
     """
     rows, counts = robots_answers.compile_answers(_answers(params), params.agents)
     if not rows:
@@ -170,16 +170,16 @@ def _answers(params: rights.Robots) -> Iterator[Answer]:
 
 
 def remarks(counts: Counter[str]) -> list[str]:
-    """What there is to say about the files that were read, a sentence a kind."""
-    told = []
+    """Remarks about the files that were read, a sentence a kind."""
+    sentences = []
     for kind, name in (("robots", "robots.txt"), ("ai", "ai.txt"), ("tdm", "tdmrep.json")):
         states = [
             f"{counts[f'{kind} {state}']:,} {words}" for state, words in SHOWN.items() if counts[f"{kind} {state}"]
         ]
         odd = [f"{counts[f'{kind} {note}']:,} {words}" for note, words in ODD.items() if counts[f"{kind} {note}"]]
         if states:
-            told.append(f"{name} of services: {', '.join([*states, *odd])}")
-    return told
+            sentences.append(f"{name} of services: {', '.join([*states, *odd])}")
+    return sentences
 
 
 ODD = {"cut": f"are read to their first {MAX_BYTES >> 10} KiB", "no_text": "are no text and say nothing"}

@@ -1,4 +1,4 @@
-"""What a root holds for a mixture: the snapshot of its last run, and the manifests it names.
+"""The results of a mixture under a root: the snapshot of its last run, and the manifests it names.
 
 ``runs/current.json`` names the mixture run last and holds the snapshot so far; ``mixtures/NAME.json`` is
 the snapshot of a finished run.
@@ -21,7 +21,7 @@ VERSION = 1
 PREVIOUS = "runs/previous"
 """Snapshots of mixtures as they were before the last run that changed them."""
 FAILURE = "runs/failure.json"
-"""What a run that failed said last; gone once another one starts."""
+"""Last messages of a run that failed; gone once another one starts."""
 ELSEWHERE = r"(?P<root>.+)/mixtures/(?P<name>[^/?]+)\.json(?P<query>\?.*)?"
 """A finished mixture of another root, by path or URI."""
 
@@ -50,7 +50,7 @@ class Snapshot:
             yield from manifest.read(self.store, address)
 
     def addresses(self, name: str) -> list[str]:
-        """Where the files of a product lie, one a split, in order."""
+        """Addresses of the files of a product, one a split, in order."""
         address = self.manifest_of(name)
         if address is None:
             return []
@@ -64,7 +64,7 @@ class Snapshot:
         return manifest.nth(self.store, address, split)
 
     def check_there(self) -> None:
-        """Refuse a finished mixture whose manifests are not all there: what is left would be told as all there is.
+        """Refuse a finished mixture whose manifests are not all there: else what is left would pass for all there is.
 
         Raises:
             RunError: naming the first that is missing.
@@ -75,7 +75,7 @@ class Snapshot:
                 raise self._gone(address)
 
     def manifest_of(self, name: str) -> str | None:
-        """Where the manifest of a product lies; None where it is not there (yet).
+        """Address of the manifest of a product; None where it is not there (yet).
 
         Raises:
             RunError: the mixture is finished, and the manifest is gone.
@@ -88,8 +88,8 @@ class Snapshot:
         return None
 
     def _gone(self, address: str) -> RunError:
-        told = f"{self.store.uri(address)} is missing: mixture {self.name} is not whole"
-        return RunError(f"{told}; its next run makes it again")
+        message = f"{self.store.uri(address)} is missing: mixture {self.name} is not whole"
+        return RunError(f"{message}; its next run makes it again")
 
     def splits(self) -> list[dict[str, Any]]:
         return list(self.store.read_json(self.data["sources"]))
@@ -160,7 +160,7 @@ def keep(store: Store, name: str, data: dict[str, Any]) -> None:
 
 
 def previous(store: Store, name: str) -> Snapshot:
-    """What a mixture was before its last run that changed anything.
+    """A mixture as it was before its last run that changed anything.
 
     Raises:
         UserError: there is nothing before it, or its files are gone.

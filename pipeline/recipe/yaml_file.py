@@ -41,7 +41,7 @@ _KINDS = {
     "text": "string_type",
 }
 KINDS = {name: kind for kind, names in _KINDS.items() for name in names.split()}
-"""What pydantic's errors about the kind of a value mean for somebody who writes YAML."""
+"""Names for writers of YAML of the kinds in pydantic's errors."""
 BOUNDS = {
     "greater_than": "more than {gt}",
     "greater_than_equal": "{ge} or more",
@@ -121,7 +121,7 @@ for _name, (_pattern, _letters) in _SCHEMA.items():
 
 
 class Refused(yaml.MarkedYAMLError):
-    """YAML that is none for a mixture file."""
+    """YAML that no mixture file may hold."""
 
 
 def _whole_number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
@@ -132,8 +132,8 @@ def _whole_number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
     except ValueError:
         raise Refused(None, None, f"expected a whole number, found {text!r}", node.start_mark) from None
     if not SMALLEST <= value <= LARGEST:
-        told = f"expected a whole number of at most 64 bits, found one of {len(text)} characters"
-        raise Refused(None, None, told, node.start_mark)
+        message = f"expected a whole number of at most 64 bits, found one of {len(text)} characters"
+        raise Refused(None, None, message, node.start_mark)
     return value
 
 
@@ -190,9 +190,9 @@ def parse_yaml(text: str, path: str) -> YamlFile:
         file.data = typing.cast(dict[str, Any], loader.construct_document(node))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        said = _no_yaml(error)
-        kind = "" if isinstance(error, Refused) or said == UNQUOTED else "no YAML: "
-        raise ConfigError(path, [Problem(line, "file", f"{kind}{said}")]) from error
+        message = _no_yaml(error)
+        kind = "" if isinstance(error, Refused) or message == UNQUOTED else "no YAML: "
+        raise ConfigError(path, [Problem(line, "file", f"{kind}{message}")]) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         found = f"no YAML: it holds the character U+{ord(text[error.position]):04X}, which YAML has no place for"
@@ -250,20 +250,20 @@ def _whole_characters(node: yaml.ScalarNode) -> str:
 
 
 def _no_yaml(error: yaml.MarkedYAMLError) -> str:
-    """What the parser says, with the place where that began which it could not read."""
+    """The parser's message, with the place where the part began that it could not read."""
     mark = error.problem_mark
     line = (mark.buffer or "")[: mark.pointer + 1].rpartition("\n")[2] if mark is not None else ""
     if line.endswith("${"):
         return 'a value with ${ inside braces or brackets must stand in quotes: {paths: "${NAME}/a.jsonl"}'
-    told = (error.problem or error.context or "").replace("but got", "found")
-    if "'\\t'" in told:
-        return f"{told}; indent with spaces"
-    if told.startswith("mapping values"):
-        return f"{told}; a value with ': ' in it must stand in quotes"
+    problem = (error.problem or error.context or "").replace("but got", "found")
+    if "'\\t'" in problem:
+        return f"{problem}; indent with spaces"
+    if problem.startswith("mapping values"):
+        return f"{problem}; a value with ': ' in it must stand in quotes"
     if error.context and error.problem and error.context_mark:
         hint = next((words for part, words in UNCLOSED.items() if part in error.context), "")
-        return f"{told} ({error.context}, which begins in line {error.context_mark.line + 1}){hint}"
-    return told
+        return f"{problem} ({error.context}, which begins in line {error.context_mark.line + 1}){hint}"
+    return problem
 
 
 UNCLOSED = {
@@ -272,7 +272,7 @@ UNCLOSED = {
     "quoted scalar": "; is a quote missing?",
     "block": "; is each line indented like its neighbours?",
 }
-"""By what the parser was reading, what people have then forgotten most often."""
+"""The closing mark that people forget most often, by what the parser was reading."""
 
 
 def _walk(node: yaml.Node, key: Key, file: YamlFile) -> None:
@@ -306,7 +306,7 @@ def validate(model: type[Model], data: Any, file: YamlFile, prefix: Key = (), me
     """A model of ``data``, which stands at ``prefix`` in the file; or None, with the mistakes added to it.
 
     Args:
-        mend: give a model without the wrong entries, so that what else is wrong, there and elsewhere, is told too.
+        mend: give a model without the wrong entries, so that other mistakes, there and elsewhere, are reported too.
     """
     while True:
         try:
@@ -329,7 +329,7 @@ def _add_mistakes(model: type[BaseModel], error: ValidationError, file: YamlFile
         else:
             kinds = wanted.setdefault(key, ([], entry["input"]))[0]
             kinds += [expected] if expected not in kinds else []
-    for key, (kinds, found) in wanted.items():  # what may be of several kinds is wrong for each, and told once
+    for key, (kinds, found) in wanted.items():  # what may be of several kinds is wrong for each, and reported once
         file.add(key, _unexpected(kinds, found))
 
 
@@ -372,7 +372,7 @@ def _is_union_tag(part: str | int) -> bool:
 
 
 def expected_of(entry: Any) -> str | None:
-    """What a value should have been, where it was of another kind or out of bounds; None for other mistakes."""
+    """The kind or bounds that a value should have had, where it has others; None for other mistakes."""
     if entry["type"] not in BOUNDS:
         return KINDS.get(entry["type"])
     bounds = {name: f"{bound:g}" if isinstance(bound, float) else bound for name, bound in entry["ctx"].items()}

@@ -1,1 +1,1 @@
-"""How a run happens: from a recipe and a root to the corpus, step by step, redoing only what is not there yet."""
+"""Running a recipe: from a mixture and a root to the corpus, step by step, redoing only what is not there yet."""

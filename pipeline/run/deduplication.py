@@ -54,13 +54,13 @@ def find_families(
     measured: dict[str, Product],
 ) -> Families | None:
     """The product `families`, where pages are deduplicated."""
-    print_ = recipe.families()
-    if print_ is None:
+    fingerprint = recipe.families()
+    if fingerprint is None:
         return None
     every = files_of(measured, graph.BY_NAME["families"].inputs)
     facts = measured["documents"].facts
     sizes = {key: facts.numbers(key).tolist() for key in ("rows", "text_bytes")}
-    told = exchanges.cluster_inputs(recipe, steps.ids, [split.source for split in steps.splits], every, sizes)
+    own = exchanges.cluster_inputs(recipe, steps.ids, [split.source for split in steps.splits], every, sizes)
     entries = recipe.section("clusters").earlier
     known = _signed(recipe)
     others = earlier.splits(steps.store, entries, steps.ids, known)
@@ -70,21 +70,21 @@ def find_families(
             steps.store.write_json(f"runs/earlier/{recipe.name}.json", list(entries))
     # not where another root lies, but what it holds, is part of the address
     foreign = [{**entry, "root": entry["root"] is not None} for entry in others]
-    folder = f"{print_.folder}-{digest_of_list(chain(told.encoded(), encoded(foreign)))}"
-    inputs: Sequence[Any] = Each(lambda index: exchanges.cluster_input(told[index]), len(told))
+    folder = f"{fingerprint.folder}-{digest_of_list(chain(own.encoded(), encoded(foreign)))}"
+    inputs: Sequence[Any] = Each(lambda index: exchanges.cluster_input(own[index]), len(own))
     inputs = joined(inputs, [exchanges.earlier_input(recipe, entry) for entry in others])
     made = exchanges.family_files(sum(sizes["rows"]) + sum(entry["rows"] for entry in others), folder)
     steps.foreign = {value for entry in others for value in entry.values() if isinstance(value, str)}
     steps.snapshot["families"] = made
     missing = steps.missing(made)
-    reason = steps.why_whole("families", print_, bool(missing), stood=False)
+    reason = steps.why_whole("families", fingerprint, bool(missing), stood=False)
     steps.planned.append(Step("families", 1, 1 if missing else 0, reason))
     if missing:
         inputs = list(inputs)
         steps.run_waves("clusters", exchanges.family_waves(recipe, inputs, folder))
     if not steps.dry:
         steps.store.remove(f"{folder}/work")  # of an interrupted run; `learnt` stays
-    steps.about([print_])
+    steps.about([fingerprint])
     return Families(folder, inputs)
 
 
@@ -100,18 +100,18 @@ def eligible_tasks(
     steps: Steps,
     measured: dict[str, Product],
     inputs: Sequence[dict[str, Any]],
-    prints: dict[str, Fingerprint],
+    fingerprints: dict[str, Fingerprint],
     more: dict[str, Any],
     removed: dict[int, list[str]],
 ) -> tuple[Sequence[str], Callable[[int], Task]]:
     """The addresses of `eligible`, and the task of a split by its number.
 
-    ``more``: the domains, and of percentiles that they name the address and how names of files tell them.
+    ``more``: the domains, and of percentiles that they name the address and its mark in names of files.
     """
     finding = graph.BY_NAME["eligible"]
     matched = exchanged(steps, measured, graph.RULED)
     edges = more.pop("ranked", "")
-    folders = {source: print_.folder for source, print_ in prints.items()}
+    folders = {source: fingerprint.folder for source, fingerprint in fingerprints.items()}
     params = {source: recipe.eligible_params(source) for source in recipe.sources}
     costs = measured["documents"].facts.column("text_bytes")
     addresses = steps.addresses(folders, named(steps, matched, removed, edges))
@@ -134,21 +134,21 @@ def cluster(
     families: Families | None,
 ) -> dict[str, Product]:
     """The products `eligible` and `clusters`, where pages are deduplicated."""
-    print_ = recipe.clusters()
-    if print_ is None or families is None:
+    fingerprint = recipe.clusters()
+    if fingerprint is None or families is None:
         return {}
-    print_of = partial(recipe.fingerprint, "eligible")
-    prints = {source: print_of(source) for source in recipe.sources}
+    fingerprint_of = partial(recipe.fingerprint, "eligible")
+    fingerprints = {source: fingerprint_of(source) for source in recipe.sources}
     more: dict[str, Any] = {"domains": recipe.eligible_domains}
     if edges:
         more |= {"edges": steps.snapshot["buckets"], "ranked": f"-{digest(edges)}"}
     addresses, make = eligible_tasks(
-        recipe, steps, measured, inputs, prints, more, taken_down(steps, measured, alone=True)
+        recipe, steps, measured, inputs, fingerprints, more, taken_down(steps, measured, alone=True)
     )
     eligible = Product(addresses)
-    steps.map_product("eligible", eligible, make, measured["documents"].facts.column("text_bytes"), print_of)
+    steps.map_product("eligible", eligible, make, measured["documents"].facts.column("text_bytes"), fingerprint_of)
     digests = eligible.facts.each("digest")
-    folder = f"{print_.folder}-{digest([families.folder, digests])}"
+    folder = f"{fingerprint.folder}-{digest([families.folder, digests])}"
     names = steps.ids
 
     def plan() -> list[Wave]:
@@ -158,20 +158,20 @@ def cluster(
         for warning in exchanges.check_clusters(recipe, summary):
             steps.reporter.say(warning)
 
-    return {"eligible": eligible, "clusters": exchange(steps, "clusters", print_, folder, names, plan, check)}
+    return {"eligible": eligible, "clusters": exchange(steps, "clusters", fingerprint, folder, names, plan, check)}
 
 
 def ranked_clusters(
     recipe: Recipe, steps: Steps, measured: dict[str, Product], inputs: Sequence[dict[str, Any]], families: Families
 ) -> Product:
     """`clusters` as decided among the pages that pass every rule whatever their domain: those percentiles rank."""
-    prints = {source: recipe.ranked(source) for source in recipe.sources}
-    addresses, make = eligible_tasks(recipe, steps, measured, inputs, prints, {"domains": None}, {})
+    fingerprints = {source: recipe.ranked(source) for source in recipe.sources}
+    addresses, make = eligible_tasks(recipe, steps, measured, inputs, fingerprints, {"domains": None}, {})
     if steps.missing(addresses):
         plan_kept(recipe, steps, "the pages that percentiles rank are not known")
         costs = measured["documents"].facts.column("text_bytes")
         steps.run_waves("eligible: percentiles", [Wave("eligible: percentiles", Tasks(make, addresses, costs))])
-    steps.about(prints.values())
+    steps.about(fingerprints.values())
     decided = recipe.clusters()
     assert decided is not None
     digests = [facts["digest"] for facts in steps.reports(addresses)]
@@ -192,12 +192,12 @@ def plan_kept(
     steps: Steps,
     why: str,
 ) -> None:
-    """In a plan: a step for `kept`, which what comes next is for."""
+    """Plan a step for `kept`, which what comes next is for."""
     if steps.dry:
-        prints = partial(recipe.fingerprint, "kept")
-        reasons = {steps.why_changed("kept", prints(source)) for source in recipe.sources}
-        told = "; ".join(sorted(reasons - {UNCHANGED})) or why
-        steps.planned.append(Step("kept", len(steps.splits), len(steps.splits), told, exact=False))
+        fingerprints = partial(recipe.fingerprint, "kept")
+        reasons = {steps.why_changed("kept", fingerprints(source)) for source in recipe.sources}
+        reasons_text = "; ".join(sorted(reasons - {UNCHANGED})) or why
+        steps.planned.append(Step("kept", len(steps.splits), len(steps.splits), reasons_text, exact=False))
 
 
 def edges_of(
@@ -219,8 +219,8 @@ def edges_of(
     matched = exchanged(steps, ranked, graph.DECIDING)
     every = files_of(ranked, graph.DECIDING)
     entries = [
-        {**told, "files": files, "params": params[split.source]}
-        for told, files, split in zip(inputs, every, steps.splits, strict=True)
+        {**entry, "files": files, "params": params[split.source]}
+        for entry, files, split in zip(inputs, every, steps.splits, strict=True)
     ]
     none = [None] * len(every)
     made = (every.columns.get(name, none) for name in maps)

@@ -1,4 +1,4 @@
-"""What `run` and `plan` do around `pipeline.run.run`: lock, sample, engine, report, and the words at the end."""
+"""`run` and `plan` around `pipeline.run.run`: lock, sample, engine, report, and the words at the end."""
 
 from __future__ import annotations
 
@@ -76,12 +76,12 @@ class LazyExecutor:
         return executor
 
     def start(self) -> None:
-        """Start Ray before there is a task: for whoever knows that one comes."""
+        """Start Ray before there is a task, where one is known to come."""
         if self._executor is None and self.engine == "ray":
             self._executor = self._start()
 
     def leave(self) -> None:
-        """Begin to stop the engine, which takes Ray a second: whoever has no more tasks need not wait for it."""
+        """Begin to stop the engine, which takes Ray a second: a caller without more tasks need not wait for it."""
         if self._executor is not None and self.engine == "ray" and self._closing is None:
             self._closing = Thread(target=shutdown)
             self._closing.start()
@@ -96,7 +96,7 @@ class LazyExecutor:
 
 @rare_collections()
 def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: bool, part: float | None = None) -> str:
-    """Run a mixture file, or a part of its input; the text that ends the run."""
+    """Run a mixture file, or a part of its input; returns the text that ends the run."""
     reporter = Reporter(quiet)
     started, repeated = time.monotonic(), retries.repeated()
     whole = recipes.load(mixture, store, look=True)
@@ -122,11 +122,11 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
             snapshot, pages = job.whole(work)
             store.sweep()  # what workers that were killed on the way left behind
         except Exception as error:  # who stops a run (Ctrl-C, SIGTERM) knows that it did not fail
-            said = [*reporter.last_lines, (time.time(), str(error).partition("\n")[0] or type(error).__name__)]
-            store.write_json(snapshots.FAILURE, {"time": time.time(), "said": said[-FAILURE_LINES:]})
+            messages = [*reporter.last_lines, (time.time(), str(error).partition("\n")[0] or type(error).__name__)]
+            store.write_json(snapshots.FAILURE, {"time": time.time(), "said": messages[-FAILURE_LINES:]})
             raise
         finally:
-            # Who is told to stop says so and gives up the root first: while Ray stops, another signal may be the last.
+            # A signal ends the run with a message and gives up the root first: while Ray stops, another may be the last
             if not isinstance(sys.exception(), SystemExit):
                 executor.close()
             again = retries.repeated() - repeated
@@ -139,8 +139,8 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
     corpora = snapshot.get("corpora", {"": snapshot["corpus"]})
     shards = "\nshards  ".join(store.uri(place.rpartition("/")[0]) for place in corpora.values())
     held_out = "".join(f"{line}\n" for line in stats.held_out_lines(store, recipe.name))
-    told = "" if part is None else f"{parts.extrapolated(recipe, store)}\n"
-    return f"{stats.text(store, recipe.name)}\n{told}{held_out}shards  {shards}\nreport  {pages}\n"
+    whole_text = "" if part is None else f"{parts.extrapolated(recipe, store)}\n"
+    return f"{stats.text(store, recipe.name)}\n{whole_text}{held_out}shards  {shards}\nreport  {pages}\n"
 
 
 def make_sample(recipe: recipes.Recipe, store: Store, reporter: Reporter, executor: LazyExecutor) -> None:
@@ -162,7 +162,7 @@ def make_sample(recipe: recipes.Recipe, store: Store, reporter: Reporter, execut
 
 
 def sample_text(made: dict[str, Any]) -> str:
-    """What the demo corpus holds, in one line."""
+    """The content of the demo corpus, in one line."""
     parts = [
         f"{name} {entry['documents']:,} documents in {entry['files']} files ({human_bytes(entry['bytes'])})"
         for name, entry in made.items()
@@ -173,7 +173,7 @@ def sample_text(made: dict[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Training:
-    """What a model is to be trained with: a compute in FLOP, or GPUs and days, or a number of parameters."""
+    """The training to plan for: a compute in FLOP, or GPUs and days, or a number of parameters."""
 
     compute: float | None = None
     gpus: int | None = None
@@ -185,7 +185,7 @@ class Training:
     laws: tuple[str, ...] = ()
     """Names of published laws, or files that `fit-law` wrote; the first decides the domains' table."""
 
-    def asked(self) -> bool:
+    def requested(self) -> bool:
         return any(value is not None for value in (self.compute, self.gpus, self.days, self.parameters))
 
     def chosen_laws(self) -> list[str | planner.Law]:
@@ -214,7 +214,7 @@ class Training:
 
 
 def plan(mixture: str, store: Store, training: Training | None = None, prices: outlook.Prices | None = None) -> str:
-    """What `run` would do and take, as a table; and, asked for a training run, what its compute and these tokens are
+    """A plan of `run`, and of what it takes, as a table; for a training run, too, what its compute and these tokens are
     worth."""
     recipe = recipes.load(mixture, store, look=True)
     if recipe.sample is not None and not store.exists("sample/sample.json"):
@@ -229,17 +229,17 @@ def plan(mixture: str, store: Store, training: Training | None = None, prices: o
     sums = outlook.text(recipe, store, needs, job.made.splits, known, prices or outlook.Prices())
     text += f"\n{sums}" if sums else ""
     text += "".join(f"\n{moved.line()}\n" for moved in job.made.traffic)
-    asked = listing.index_costs(job.made.splits)
-    text += "\n" + "\n".join(asked) + "\n" if asked else ""
+    index_lines = listing.index_costs(job.made.splits)
+    text += "\n" + "\n".join(index_lines) + "\n" if index_lines else ""
     if job.solved and job.solved.phases:
         text += "\n" + planner.render(planner.phase_table(job.solved.phases)) + "\n"
-    said = stats.repeated({row.name: row.epochs for row in job.solved.mixture.domains}) if job.solved else ""
-    text += f"\n{said}\n" if said else ""
+    repeated = stats.repeated({row.name: row.epochs for row in job.solved.mixture.domains}) if job.solved else ""
+    text += f"\n{repeated}\n" if repeated else ""
     if job.text_bytes and recipe.on("repeats"):
         text += f"\n{exchanges.repeats_cost(recipe, job.text_bytes)}\n"
     curve = exchanges.duplicate_curve(recipe)
     text += "\n" + "\n".join(curve) + "\n" if curve else ""
-    if training is not None and training.asked():
+    if training is not None and training.requested():
         if job.solved is None:
             raise UserError(f"the tokens of {recipe.name} are not counted yet: run it once, then plan a training run")
         text += "\n" + training_text(job.solved, recipe.section("corpus").target_tokens, training)
@@ -257,7 +257,7 @@ def dry_run(recipe: recipes.Recipe, store: Store) -> Run:
 
 
 def planned(mixture: str, store: Store) -> list[Step]:
-    """What `run` would do, product by product; nothing where the demo corpus of a mixture is not made yet."""
+    """The steps of `run`, product by product; none where the demo corpus of a mixture is not made yet."""
     recipe = recipes.load(mixture, store, look=True)
     if recipe.sample is not None and not store.exists("sample/sample.json"):
         return []
@@ -305,6 +305,6 @@ def plan_text(steps: list[Step], needs: Mapping[str, outlook.Need]) -> str:
     for step in steps:
         to_do = str(step.to_do) if step.exact else f"at most {step.to_do}"
         reused = str(step.total - step.to_do) if step.exact else "?"
-        told = outlook.shown(needs.get(step.product)) if known else ()
-        table.add_row(step.product, str(step.total), reused, to_do, *told, step.why)
+        takes_text = outlook.shown(needs.get(step.product)) if known else ()
+        table.add_row(step.product, str(step.total), reused, to_do, *takes_text, step.why)
     return render(table)

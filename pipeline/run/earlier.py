@@ -59,7 +59,7 @@ def _damaged(entry: str, damage: DamagedFile) -> UserError:
 
 
 def _splits(store: Store, entry: str, seen: set[str], known: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those of one mixture; ``seen`` are the ids that are left out, and grows."""
+    """The splits of one mixture; ``seen`` are the ids that are left out, and grows."""
     found: list[dict[str, Any]] = []
     try:
         snapshot = _finished(store, entry)

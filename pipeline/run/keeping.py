@@ -17,7 +17,7 @@ from stages.contract import Each, Task
 
 
 def rule_inputs(recipe: Recipe, steps: Steps, measured: dict[str, Product]) -> Sequence[dict[str, Any]]:
-    """Of each split what rules look at but for duplicates: files, compiled lists of addresses and robots.txt."""
+    """Inputs of the rules for each split but for duplicates: files, compiled lists of addresses and robots.txt."""
     about = steps.store, steps.reporter.say, steps.dry
     compiled = {"urls": url_files(recipe, *about), "robots": robots_tables(recipe, *about)}
     more = {
@@ -29,13 +29,13 @@ def rule_inputs(recipe: Recipe, steps: Steps, measured: dict[str, Product]) -> S
 
 
 def named(steps: Steps, matched: Sequence[str], removed: dict[int, list[str]], ranked: str) -> Sequence[str]:
-    """Names of files that hold what is decided of a split, told by its id and by what decides beside it."""
+    """Names of files that hold what is decided of a split: its id, and the digests of all else that decides."""
     if not ranked and not removed and not any(matched):
         return steps.ids
     gone = {index: f"-{digest(pages)}" for index, pages in removed.items() if pages}
     return [
-        f"{name}{told}{gone.get(index, '')}{ranked}"
-        for index, (name, told) in enumerate(zip(steps.ids, matched, strict=True))
+        f"{name}{decided_by}{gone.get(index, '')}{ranked}"
+        for index, (name, decided_by) in enumerate(zip(steps.ids, matched, strict=True))
     ]
 
 
@@ -52,9 +52,9 @@ def keep(
     domains = list(recipe.plain_domains.values())
     removed = taken_down(steps, measured)
     matched = exchanged(steps, measured, graph.DECIDING)
-    print_of = partial(recipe.fingerprint, "kept")
+    fingerprint_of = partial(recipe.fingerprint, "kept")
     ranked = f"-{digest(edges)}" if edges else ""
-    folders = {source: print_of(source).folder for source in recipe.sources}
+    folders = {source: fingerprint_of(source).folder for source in recipe.sources}
     params = {source: recipe.map_params("kept", source) for source in recipe.sources}
     product = Product(steps.addresses(folders, named(steps, matched, removed, ranked)))
     files = files_of(measured, graph.DECIDING)
@@ -68,7 +68,7 @@ def keep(
         args |= {"edges": steps.snapshot["buckets"]} if edges else {}
         return Task(keeping.task, args, (address,), split.label, costs[index], keeping.memory)
 
-    steps.map_product("kept", product, make, costs, print_of, step)
+    steps.map_product("kept", product, make, costs, fingerprint_of, step)
     if steps.planned[-1].to_do and not steps.dry:
         stay, pages = (int(product.facts.numbers(count).sum()) for count in ("kept", "rows"))
         steps.reporter.say(f"{step}: {stay:,} of {pages:,} pages")
@@ -77,8 +77,8 @@ def keep(
 
 def repeated(recipe: Recipe, steps: Steps, measured: dict[str, Product], taking_part: Product) -> dict[str, Product]:
     """The product `repeats`, where it is asked for; ``taking_part``: `kept` without what it measures."""
-    print_ = recipe.repeats()
-    if print_ is None:
+    fingerprint = recipe.repeats()
+    if fingerprint is None:
         return {}
     files = files_of({**measured, "kept": taking_part}, (*graph.BY_NAME["repeats"].inputs, "kept"))
     facts = measured["documents"].facts
@@ -87,9 +87,9 @@ def repeated(recipe: Recipe, steps: Steps, measured: dict[str, Product], taking_
         exchanges.repeats_input(recipe, split, name, *rest)
         for split, name, *rest in zip(steps.splits, steps.ids, files, facts, strict=True)
     ]
-    # which pages take part decides, not the rules that say so
-    content = [{**vars(entry), "decided": told} for entry, told in zip(inputs, decided, strict=True)]
-    folder = f"{print_.folder}-{digest(content)}"
+    # the pages that take part decide, not the rules behind them
+    content = [{**vars(entry), "decided": rows} for entry, rows in zip(inputs, decided, strict=True)]
+    folder = f"{fingerprint.folder}-{digest(content)}"
     names = [entry.name for entry in inputs]
     plan = partial(exchanges.repeats_waves, recipe, inputs, folder)
-    return {"repeats": exchange(steps, "repeats", print_, folder, names, plan)}
+    return {"repeats": exchange(steps, "repeats", fingerprint, folder, names, plan)}

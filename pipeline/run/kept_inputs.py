@@ -1,4 +1,4 @@
-"""What `kept` needs beside the measured files of its split: compiled addresses and robots.txt, edges of percentiles."""
+"""Inputs of `kept` beside the measured files of its split: compiled addresses and robots.txt, edges of percentiles."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ FILES_A_TASK = 64
 def bucket_waves(
     recipe: Recipe, inputs: list[dict[str, Any]], decides: list[str], labels: Sequence[str]
 ) -> tuple[str, list[Wave]] | None:
-    """Where the edges of the percentiles lie that domains name, and the work that makes them; None where none does.
+    """Address of the edges of the percentiles that domains name, and the waves that make them; None where none does.
 
     Args:
         inputs: of each split the files and settings that `kept` decides by.
-        decides: what tells the content of each: fingerprint and digests.
-        labels: what people are shown of each split.
+        decides: of each split the fingerprint and digests that decide its content.
+        labels: of each split, for people.
     """
     wanted = recipe.percentiles()
     if not wanted:

@@ -36,7 +36,7 @@ from stages.contract import DocumentReader, Split, StageParams
 
 ISOLATED_SECONDS = 600.0
 ISOLATED_SECONDS_PER_RECORD = 1.0
-"""Time by the clock for a child over some records, a hundred times what they take: past it something waits for ever."""
+"""Time by the clock for a child over some records, a hundred times what they take: past it the child hangs."""
 
 PAGES_IN_STEP = 60
 """Pages whose measurement may take as long as one page that hangs: a scorer of one's own may need a second for each."""
@@ -125,14 +125,14 @@ def measure(
 
 def measure_packed(store: Store, **args: Any) -> dict[str, Any]:
     """Job: `measure`, whose reports come back packed, with the pages read and the most rows of any product."""
-    told = measure(store, **args)
-    reports = told["reports"]
+    written = measure(store, **args)
+    reports = written["reports"]
     tally = {"documents": args["documents"].get("tally", "")}
     return {
         "packed": {name: pack(report, tally.get(name, "")) for name, report in reports.items()},
         "rows": max((report["rows"] for report in reports.values()), default=None),
         "pages": reports.get("documents", {}).get("rows", 0),
-        "seconds": told["seconds"],
+        "seconds": written["seconds"],
     }
 
 
@@ -206,7 +206,7 @@ def killers(
 
 
 def halved(request: dict[str, Any], positions: list[int], first: int) -> frozenset[int]:
-    """Those of the records from ``first`` on that end a process by themselves."""
+    """Records from ``first`` on that end a process by themselves."""
     found: set[int] = set()
     ranges = [(first, len(positions))]
     while ranges:
@@ -233,7 +233,7 @@ def last_begun(request: dict[str, Any]) -> int | None:
 
 
 def survives(request: dict[str, Any]) -> bool:
-    """Measure records ``first`` to ``last`` in a child process, writing nothing; whether it lived to the end.
+    """Measure records ``first`` to ``last`` in a child process, writing nothing; returns whether it lived to the end.
 
     Raises:
         RuntimeError: when the child raised an exception, which is no matter of one record.

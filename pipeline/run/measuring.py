@@ -1,4 +1,4 @@
-"""Steps of a run that find things out: the list of input, what is measured of every page, recurring lines, scores."""
+"""Steps of a run that measure: the list of input, what is measured of every page, recurring lines, scores."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def write_listing(recipe: Recipe, steps: Steps) -> None:
     steps.snapshot["sources"] = address
     steps.planned.append(Step("sources", len(steps.splits), 0, "listed"))
     if not steps.dry:
-        if steps.store.problem(address):  # all that it says is in its name, but for the words it says it in
+        if steps.store.problem(address):  # its content is in its name, but for the words it is written in
             steps.store.write_bytes(address, seal.encode_items(map(listed, steps.splits, steps.ids)))
         steps.store.write_json(f"runs/inputs/{recipe.name}.json", places(steps.splits))
 
@@ -53,7 +53,7 @@ def listed(split: Split, name: str) -> str:
 
 
 def places(splits: Iterable[Split]) -> dict[str, Any]:
-    """Where the input files of a run are: per source the folders their names are relative to, and the exceptions."""
+    """Places of the input files of a run: per source the folders their names are relative to, and the exceptions."""
     found: dict[str, tuple[dict[str, None], dict[str, str]]] = {}
     for split in splits:
         if split.unit == "derived":  # read from no file
@@ -92,16 +92,16 @@ def measure(recipe: Recipe, steps: Steps) -> dict[str, Product]:
         return Planned(make, numbers[derived], [steps.splits[index].size for index in numbers[derived]])
 
     def done(result: Done) -> None:
-        for name, told in result.value["packed"].items():
+        for name, packed in result.value["packed"].items():
             file = products[name].addresses[result.number]
-            fresh[name].add(result.number, file, result.files.pop(file), told)
+            fresh[name].add(result.number, file, result.files.pop(file), packed)
 
     numbered = {products["documents"].addresses[index]: index for index in missing["documents"] if numbers[True]}
 
     def derived(result: Done) -> None:
         file = result.task.outputs[0]
-        told = pack(result.value, graph.BY_NAME["documents"].tally)
-        fresh["documents"].add(numbered[file], file, result.files.pop(file), told)
+        packed = pack(result.value, graph.BY_NAME["documents"].tally)
+        fresh["documents"].add(numbered[file], file, result.files.pop(file), packed)
 
     steps.run("measure", planned(False), done)
     made = [task for task in derive_tasks(recipe, steps, products) if task.outputs[0] in numbered]
@@ -115,7 +115,7 @@ def measure(recipe: Recipe, steps: Steps) -> dict[str, Product]:
 
 
 def derive_tasks(recipe: Recipe, steps: Steps, products: dict[str, Product]) -> Iterator[Task]:
-    """What makes the `documents` of every derived split from the files of its parent."""
+    """Tasks that make the `documents` of every derived split from the files of its parent."""
     taken = {name: transform.inputs.sources for name, transform in recipe.transforms().items()}
     removed = [{key: entry[key] for key in ("kind", "value")} for entry in takedown.load(steps.store)] if taken else []
     for index, parent in enumerate(parents_of([split.source for split in steps.splits], taken)):
@@ -198,7 +198,7 @@ def check_input(recipe: Recipe, steps: Steps, documents: Product) -> None:
     sizes = np.fromiter((split.size for split in steps.splits), np.int64)
     sources = np.array([split.source for split in steps.splits], object)
     for source in sorted(recipe.sources):
-        said = f"transform {source}" if source in recipe.transforms() else f"source {source}"
+        title = f"transform {source}" if source in recipe.transforms() else f"source {source}"
         mine = sources == source
         quarantined = int(held[mine].sum()) / max(1, int(records[mine].sum()))
         unreadable = int(sizes[mine & unread].sum()) / max(1, int(sizes[mine].sum()))
@@ -206,20 +206,20 @@ def check_input(recipe: Recipe, steps: Steps, documents: Product) -> None:
         if worst > limits.max_bad_fraction:
             example = np.flatnonzero(mine & unread if (mine & unread).any() else mine & (held > 0))[0]
             raise RunError(
-                f"{said}: {worst:.2%} of its input is bad (for example {steps.splits[example].uri}"
+                f"{title}: {worst:.2%} of its input is bad (for example {steps.splits[example].uri}"
                 f"{reasons_of([facts[int(number)] for number in np.flatnonzero(mine)])}), above"
                 f" run.max_bad_fraction = {limits.max_bad_fraction:.2%}; `gristmill status` lists the files"
             )
         if not rows[mine].any() and source not in limits.allow_empty:
             raise RunError(
-                f"{said}: no document in its {int(mine.sum())} files;"
+                f"{title}: no document in its {int(mine.sum())} files;"
                 f" check {'`inputs`' if source in recipe.transforms() else '`paths` and `format`'}, or name it in"
                 " run.allow_empty"
             )
 
 
 def reasons_of(reports: list[dict[str, Any]]) -> str:
-    """Why pages of a transform are quarantined, the most frequent reasons first."""
+    """Reasons why pages of a transform are quarantined, the most frequent ones first."""
     counts: Counter[str] = Counter()
     for report in reports:
         counts.update(report.get("reasons", {}))
@@ -230,9 +230,9 @@ def score(recipe: Recipe, steps: Steps, documents: Product) -> dict[str, Product
     """The product `scores`, where the mixture has a scorer."""
     if not recipe.on("scores"):
         return {}
-    prints = {source: recipe.fingerprint("scores", source) for source in recipe.sources}
+    fingerprints = {source: recipe.fingerprint("scores", source) for source in recipe.sources}
     params, gpus, memory = recipe.scorers()
-    folders = {source: print_.folder for source, print_ in prints.items()}
+    folders = {source: fingerprint.folder for source, fingerprint in fingerprints.items()}
     product = Product(steps.addresses(folders))
     costs = documents.facts.column("text_bytes")
 
@@ -242,49 +242,48 @@ def score(recipe: Recipe, steps: Steps, documents: Product) -> dict[str, Product
         label = split.label
         return Task(graph.BY_NAME["scores"].task, args, (address,), label, costs[index], memory, gpus)
 
-    steps.map_product("scores", product, make, costs, prints.__getitem__)
+    steps.map_product("scores", product, make, costs, fingerprints.__getitem__)
     return {"scores": product}
 
 
 def contamination(recipe: Recipe, steps: Steps, measured: dict[str, Product]) -> dict[str, Product]:
     """The product `contamination`, where benchmarks are given."""
-    print_ = recipe.contamination()
-    if print_ is None:
+    fingerprint = recipe.contamination()
+    if fingerprint is None:
         return {}
     files = files_of(measured, ("documents", "overlaps"))
     inputs = list(map(exchanges.contamination_input, steps.splits, steps.ids, files))
-    folder = f"{print_.folder}-{digest([vars(entry) for entry in inputs])}"
+    folder = f"{fingerprint.folder}-{digest([vars(entry) for entry in inputs])}"
     names = [entry.name for entry in inputs]
     plan = partial(exchanges.contamination_waves, recipe, inputs, folder, labels_of(steps))
-    return {"contamination": exchange(steps, "contamination", print_, folder, names, plan)}
+    return {"contamination": exchange(steps, "contamination", fingerprint, folder, names, plan)}
 
 
 def recurring(recipe: Recipe, steps: Steps, documents: Product) -> dict[str, Product]:
     """The product `lines`, where it is asked for."""
-    print_ = recipe.lines()
-    if print_ is None:
+    fingerprint = recipe.lines()
+    if fingerprint is None:
         return {}
     inputs = list(map(exchanges.lines_input, steps.splits, steps.ids, documents.addresses, documents.facts))
-    folder = f"{print_.folder}-{digest([vars(entry) for entry in inputs])}"
+    folder = f"{fingerprint.folder}-{digest([vars(entry) for entry in inputs])}"
     names = [entry.name for entry in inputs]
-    return {
-        "lines": exchange(steps, "lines", print_, folder, names, lambda: exchanges.lines_waves(recipe, inputs, folder))
-    }
+    plan = partial(exchanges.lines_waves, recipe, inputs, folder)
+    return {"lines": exchange(steps, "lines", fingerprint, folder, names, plan)}
 
 
 def ensembled(recipe: Recipe, steps: Steps, measured: dict[str, Product]) -> dict[str, Product]:
     """The product `ensembles`, where several scores are to be one."""
-    print_ = recipe.ensembles()
-    if print_ is None:
+    fingerprint = recipe.ensembles()
+    if fingerprint is None:
         return {}
     files = files_of(measured, graph.BY_NAME["ensembles"].inputs)
     splits = [(name, split.source, own) for split, name, own in zip(steps.splits, steps.ids, files, strict=True)]
-    folder = f"{print_.folder}-{digest(splits)}"
+    folder = f"{fingerprint.folder}-{digest(splits)}"
     names = [name for name, _, _ in splits]
     plan = partial(exchanges.ensembles_waves, recipe, splits, folder, labels_of(steps))
-    return {"ensembles": exchange(steps, "ensembles", print_, folder, names, plan)}
+    return {"ensembles": exchange(steps, "ensembles", fingerprint, folder, names, plan)}
 
 
 def labels_of(steps: Steps) -> dict[str, str]:
-    """What people are shown of each split, by its id."""
+    """The label of each split for people, by its id."""
     return {name: split.label for split, name in zip(steps.splits, steps.ids, strict=True)}

@@ -20,7 +20,7 @@ from pipeline.store.storage import Store
 
 T = TypeVar("T")
 MAX_REBUILDS = 3
-"""How often one run makes the same file again: a disk that damages it more often than that is no disk."""
+"""Times that one run makes the same file again: a disk that damages it more often than that is no disk."""
 KEPT = ("takedown/", "sample/", "tokenizers/")
 """Folders of a root whose files no run of a mixture makes."""
 
@@ -33,9 +33,9 @@ class Mender:
         self._times: Counter[str] = Counter()
 
     def whole(self, work: Callable[[], T], again: Callable[[], None], foreign: Callable[[str], bool]) -> T:
-        """What ``work`` gives, begun anew (after ``again``) for as long as it fails on files that can be made again.
+        """The result of ``work``, begun anew (after ``again``) for as long as it fails on files that can be made again.
 
-        ``foreign`` tells files that other mixtures make.
+        ``foreign`` is true of files that other mixtures make.
         """
         while True:
             try:
@@ -79,7 +79,7 @@ class Mender:
 
 
 def lacking(listed: Mapping[str, int], expected: Mapping[str, int | None]) -> tuple[set[str], set[str]]:
-    """Of the files that should be there, those that are not, and those of another size (None: any will do)."""
+    """Files that should be there and are not, and those of another size (None: any will do)."""
     missing = {address for address in expected if address not in listed}
     wrong = {
         address for address, size in expected.items() if address not in missing and size not in (None, listed[address])

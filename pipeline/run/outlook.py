@@ -30,14 +30,14 @@ from stages.formats.locations import ReadAhead, is_far
 from stages.formats.s3 import PART_BYTES
 
 READS = 3
-"""Requests for a file that is read back: its size, its end, and what is wanted of it."""
+"""Requests for a file that is read back: its size, its end, and the part wanted."""
 LITTLE = 64 << 20
 """Bytes of input below which rates say little."""
 
 
 @dataclass(frozen=True)
 class Prices:
-    """What things cost, in any one currency; None: not asked."""
+    """Prices in any one currency; None: not to be counted."""
 
     per_core_hour: float | None = None
     per_million_requests: float | None = None
@@ -58,7 +58,7 @@ class Rates:
 
 @dataclass(frozen=True)
 class Need:
-    """What is to be made of one product: seconds of a core, bytes on disk, files; None: no run has shown it."""
+    """The work on one product: seconds of a core, bytes on disk, files; None: no run has shown it."""
 
     seconds: float | None
     disk: float | None
@@ -109,7 +109,7 @@ def _rates_of(store: Store, name: str) -> Rates | None:
 
 
 def needs(steps: Sequence[Step], splits: Sequence[Split], known: Rates | None) -> dict[str, Need]:
-    """What each product of a plan takes, by the rates."""
+    """The work on each product of a plan, by the rates."""
     size = sum(split.size for split in splits)
     found = {}
     for step in steps:
@@ -199,8 +199,8 @@ def _money(core_hours: float, count: int, disk: float, prices: Prices) -> list[s
     ]
     if not parts:
         return []
-    told = ", ".join(f"{name} {_amount(value)}" for name, value in parts)
-    return [f"price: about {_amount(sum(value for _, value in parts))} ({told})"]
+    shares = ", ".join(f"{name} {_amount(value)}" for name, value in parts)
+    return [f"price: about {_amount(sum(value for _, value in parts))} ({shares})"]
 
 
 def _amount(value: float) -> str:

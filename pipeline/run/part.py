@@ -5,8 +5,8 @@ the source's bytes is reached, one split at least: the same ones every time, on 
 a run of everything uses again; its mixture is called ``NAME-sample``, has no budget of its own, and leaves the results
 of ``NAME`` alone.
 
-What the whole would give is each source's figures times the bytes of the source over those of its part. Duplicates are
-found within the part alone, so the whole keeps fewer pages than it says; tasks of a whole run are longer, not other.
+The figures of the whole are each source's times the bytes of the source over those of its part. Duplicates are
+found within the part alone, so the whole keeps fewer pages than that; tasks of a whole run are longer, not different.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def chosen(splits: Sequence[Split], fraction: float) -> list[Split]:
 
 
 def extrapolated(recipe: Recipe, store: Store) -> str:
-    """What a run of everything would give and cost, from a finished part."""
+    """Results and costs of a run of everything, estimated from a finished part."""
     everything = listing.list_splits(replace(recipe, part=None), store=store)
     part = chosen(everything, recipe.part or 1)
     factors = {}

@@ -1,4 +1,4 @@
-"""A product of every split as a run knows it: where its files are, and what their reports say."""
+"""A product of every split as a run knows it: the addresses of its files, and the facts of their reports."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Product:
     _manifest: str = ""
 
     def manifest(self, name: str) -> str:
-        """Where the manifest of these files stands, of the product of that name."""
+        """Address of the manifest of these files, of the product of that name."""
         if not self._manifest:
             self._manifest = manifest.address_of(name, self.addresses)
         return self._manifest
@@ -61,5 +61,5 @@ Numbers = Sequence[int]
 
 
 def files_of(products: dict[str, Product], names: Iterable[str]) -> Rows:
-    """Of each split the addresses of its files of those products that there are, by name."""
+    """Addresses of each split's files of those products that there are, by name."""
     return Rows({name: products[name].addresses for name in names if name in products})

@@ -1,4 +1,4 @@
-"""`prune`: what no mixture of a root names any more, listed with sizes, and removed.
+"""`prune`: files that no mixture of a root names any more, listed with sizes, and removed.
 
 Every edit of a mixture leaves the files of before, so that going back costs nothing; here they go. Kept is whatever the
 snapshots of the mixtures lead to: of all finished ones and of one that was begun and is not finished, or of those
@@ -26,7 +26,7 @@ from pipeline.store.lock import RootLock
 from pipeline.store.storage import Store
 
 FOLDERS = (*(product.name for product in graph.PRODUCTS), "manifests", "buckets")
-"""What files are removed from."""
+"""Folders that files are removed from."""
 THREADS = 16
 
 

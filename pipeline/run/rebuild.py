@@ -1,4 +1,4 @@
-"""Which tasks of an exchange are still to run: make's question, asked of files that are thrown away when they are used.
+"""Tasks of an exchange that are still to run: make's question, asked of files that are thrown away when they are used.
 
 A final output is one that no wave discards. A task runs if a final output of it is missing, or if a task that runs
 reads an output of it that is missing. So what an interrupted run discarded is not made again for tasks that are done,
@@ -26,7 +26,7 @@ def to_run(waves: Sequence[Wave], is_missing: Callable[[str], bool]) -> list[Seq
     prefixes = tuple(dict.fromkeys(prefix.rstrip("/") for wave in waves for prefix in wave.discard))
     folders = tuple(f"{prefix}/" for prefix in prefixes)
     makers: dict[str, Place] = {}
-    """Of the files that are discarded; of the others it is known whether they are wanted."""
+    """Makers of the files that are discarded; of the others it is known whether they are wanted."""
     wanted: list[set[int]] = [set() for _ in waves]
     first = len(waves)
     for number, wave in enumerate(waves):
@@ -53,7 +53,7 @@ def to_run(waves: Sequence[Wave], is_missing: Callable[[str], bool]) -> list[Seq
 
 
 def outputs_of(tasks: Sequence[Task]) -> Iterator[Sequence[str]]:
-    """What each of the tasks writes."""
+    """Outputs of each of the tasks."""
     if isinstance(tasks, Tasks):
         return ((output,) for output in tasks.outputs)
     return (task.outputs for task in tasks)
@@ -82,9 +82,9 @@ def under(address: str, prefix: str) -> bool:
 def named(
     value: Any, made: Collection[str], known: Known, holders: tuple[type, ...] = (dict, list, tuple, Each)
 ) -> tuple[str, ...]:
-    """Those of the files ``made`` among the strings anywhere in a task's arguments.
+    """The files of ``made`` among the strings anywhere in a task's arguments.
 
-    ``known`` keeps those of lists, which tasks share, with the list: another one may get its number when it is gone.
+    ``known`` keeps the files of lists, which tasks share, with the list: another may get its number when it is gone.
     """
     if isinstance(value, str):
         return (value,) if value in made else ()

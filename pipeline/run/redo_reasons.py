@@ -11,24 +11,24 @@ from pipeline.store.storage import Store
 SHOWN = 40
 MOST = 6
 CAUSES = ("requested_share", "max_epochs", "available_tokens", "requested_budget")
-"""Of a solved mixture, what others of its numbers follow from."""
+"""Numbers of a solved mixture that others of its numbers follow from."""
 NEW_INPUT = "input that is new or changed"
 
 
-def changed(store: Store, product: str, print_: Fingerprint, read: dict[str, Any] | None = None) -> str:
-    """What makes this fingerprint new, from the ``about.json`` of the earlier ones; ``read``: those read before."""
+def changed(store: Store, product: str, fingerprint: Fingerprint, read: dict[str, Any] | None = None) -> str:
+    """Changes that make this fingerprint new, against ``about.json`` of earlier ones; ``read``: those read before."""
     known = {} if read is None else read
-    if store.exists(f"{print_.folder}/about.json"):
+    if store.exists(f"{fingerprint.folder}/about.json"):
         return NEW_INPUT
     files = [address for address, _ in store.list(product) if address.endswith("/about.json")]
     if not files:
         return "made for the first time"
     known |= {file: store.read_json(file) for file in files if file not in known}
-    about = print_.about()
+    about = fingerprint.about()
     changes = sorted((differences(known[file], about) for file in files), key=lambda lines: (len(lines), lines))
-    told = [line for line in causes(changes[0]) if not _looks_equal(line)] or causes(changes[0])
-    more = f", and {len(told) - MOST} more" if len(told) > MOST else ""
-    return ", ".join(told[:MOST]) + more or NEW_INPUT
+    lines = [line for line in causes(changes[0]) if not _looks_equal(line)] or causes(changes[0])
+    more = f", and {len(lines) - MOST} more" if len(lines) > MOST else ""
+    return ", ".join(lines[:MOST]) + more or NEW_INPUT
 
 
 def _looks_equal(line: str) -> bool:
@@ -38,13 +38,13 @@ def _looks_equal(line: str) -> bool:
 
 
 def causes(lines: list[str]) -> list[str]:
-    """Of `differences`, those that others follow from, or all where there is none."""
+    """Lines of `differences` that others follow from, or all where there is none."""
     keyed = [(line.partition(":")[0].rpartition(".")[2], line) for line in lines]
     return [line for cause in CAUSES for key, line in keyed if key == cause] or lines
 
 
 def differences(old: Any, new: Any, key: str = "") -> list[str]:
-    """What differs between two plain values, as ``key: old -> new`` lines, the stages before as one word."""
+    """Differences of two plain values, as ``key: old -> new`` lines, the stages before as one word."""
     if key == "upstream":
         return ["an earlier product changed"] if old != new else []
     if isinstance(old, dict) and isinstance(new, dict):
@@ -68,7 +68,7 @@ def differences(old: Any, new: Any, key: str = "") -> list[str]:
 
 
 def _is_hash(value: Any) -> bool:
-    """Whether a value stands for a file's content, or a module's, and says nothing to a person."""
+    """Whether a value stands for a file's content, or a module's, and means nothing to a person."""
     return isinstance(value, str) and re.fullmatch(r"(?:\w+:)?[0-9a-f]{16,}", value) is not None
 
 
@@ -98,7 +98,7 @@ def _is_words(value: Any) -> bool:
 
 
 def _of_words(old: list[str], new: list[str]) -> str:
-    """Which words a list gained and lost, where few did; else the two lists."""
+    """The words a list gained and lost, where few did; else the two lists."""
     added, gone = ([word for word in one if word not in other] for one, other in ((new, old), (old, new)))
     parts = [f"{mark}{word}" for mark, words in (("+", added), ("-", gone)) for word in words]
     return ", ".join(parts) if parts and len(parts) <= MOST else f"{short(old)} -> {short(new)}"

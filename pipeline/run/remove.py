@@ -14,7 +14,7 @@ SHOWN = 10
 
 
 def remove(listing: str, mixture: str, store: Store, copies: bool, engine: str, workers: int | None) -> str:
-    """Remove the pages of a list from a mixture; what came of it, as text.
+    """Remove the pages of a list from a mixture; returns the outcome as text.
 
     Raises:
         UserError: the list or the mixture file is wrong.
@@ -44,7 +44,7 @@ def remove(listing: str, mixture: str, store: Store, copies: bool, engine: str, 
         f"receipt  {store.uri(address)}",
     ]
     if receipt.get("asked"):
-        pages = len({told["doc_id"] for told in receipt["asked"]})
+        pages = len({line["doc_id"] for line in receipt["asked"]})
         lines.append(f"{pages} of them are asked not to be used by their services; the receipt cites the lines")
     if receipt.get("derived"):
         lines.insert(2, f"{len(receipt['derived'])} of them are what transforms made of the others")

@@ -49,16 +49,16 @@ class Run:
 
     @property
     def steps(self) -> list[Step]:
-        """What each product needed, in order."""
+        """The steps of the run, in order, with the files that each product needed."""
         return self.made.planned
 
     def whole(self, work: Callable[[], T]) -> T:
-        """What ``work`` gives, begun anew when damaged files were removed."""
+        """The result of ``work``, begun anew when damaged files were removed."""
         return self.made.whole(work)
 
     @rare_collections()
     def execute(self) -> dict[str, Any]:
-        """Make everything, in order; the snapshot of the finished run.
+        """Make everything, in order; returns the snapshot of the finished run.
 
         Raises:
             RunError: when the result cannot be right (conservation, bad input, empty sources, an impossible mixture).
@@ -68,11 +68,11 @@ class Run:
         held = kept.facts.distinct("domains")
         lacking = recipes.lacking_domains(recipe, {name for names in held for name in names})
         if lacking and not steps.dry:
-            steps.save()  # for `why` and `stats`, which say more
-            told = recipes.empty_domains(recipe, lacking, steps.reports(kept.addresses))
+            steps.save()  # for `why` and `stats`, which show more
+            reasons = recipes.empty_domains(recipe, lacking, steps.reports(kept.addresses))
             none = [] if kept.facts.numbers("kept").any() else ["no page was kept"]
             hint = "loosen what takes its pages, or take it out of the mixture; `gristmill stats` shows every reason"
-            raise RunError("; ".join([*none, *told, hint]))
+            raise RunError("; ".join([*none, *reasons, hint]))
         writing.survey(recipe, steps, measured, kept)
         steps.save()
         tokens = writing.tokenize(recipe, steps, measured, kept)
@@ -103,7 +103,7 @@ class Run:
                 name: list(transform.inputs.sources) for name, transform in recipe.transforms().items()
             }
         deduplication.check_earlier(recipe, steps.store)
-        robots_tables(recipe, steps.store, steps.reporter.say, steps.dry)  # a damaged file is told before any work
+        robots_tables(recipe, steps.store, steps.reporter.say, steps.dry)  # a damaged file is reported before any work
         measuring.write_listing(recipe, steps)
         steps.save()
         measured = measuring.measure(recipe, steps)
@@ -126,7 +126,7 @@ class Run:
         return measured, keeping.keep(recipe, steps, measured, inputs, edges)
 
     def plan(self) -> list[Step]:
-        """What `execute` would do, as far as it can be known before it is done."""
+        """The steps of `execute`, as far as they can be known before it runs."""
         try:
             self.execute()
         except Unknown:
@@ -141,6 +141,6 @@ class Run:
         """Why a product will be made whose addresses are not known yet: its own settings, where they changed."""
         changed: set[str] = set()
         if graph.BY_NAME[name].shape == "map" and graph.BY_NAME[name].per == "split":
-            prints = {source: self.recipe.fingerprint(name, source) for source in self.recipe.sources}
-            changed = {self.made.why_changed(name, print_) for print_ in prints.values()} - {NEW_INPUT}
+            fingerprints = {source: self.recipe.fingerprint(name, source) for source in self.recipe.sources}
+            changed = {self.made.why_changed(name, fingerprint) for fingerprint in fingerprints.values()} - {NEW_INPUT}
         return "; ".join(sorted(changed)) or "those whose input rows change"

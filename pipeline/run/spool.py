@@ -1,4 +1,4 @@
-"""What tasks told of their files, until the manifest is written: reports in a temporary file, facts as columns.
+"""Reports of tasks on their files, until the manifest is written: reports in a temporary file, facts as columns.
 
 A dump of a crawl has 360,000 files, and a report of `kept` some 25 KB. Workers hand them over packed (`Packed`): bytes
 that this process passes on, the few facts that later steps use, and the tally that makes the sums of the report.
@@ -29,7 +29,7 @@ class Packed:
 
     rows: int | None
     facts: columns.Row
-    """As columns (`pipeline.store.facts.flat`)."""
+    """The facts as columns (`pipeline.store.facts.flat`)."""
     encoded: bytes
     """The facts as JSON."""
     report: bytes
@@ -74,17 +74,17 @@ class Spool:
     def __contains__(self, number: int) -> bool:
         return self._starts[number] >= 0
 
-    def add(self, number: int, address: str, checksum: Checksum, told: Packed) -> None:
+    def add(self, number: int, address: str, checksum: Checksum, packed: Packed) -> None:
         self._starts[number] = self._end
-        self._sizes[2 * number], self._sizes[2 * number + 1] = len(told.encoded), len(told.report)
-        self._file.write(told.encoded)
-        self._file.write(told.report)
-        self._end += len(told.encoded) + len(told.report)
-        self._facts.add(columns.row_of(address, checksum, told.facts), number)
-        if told.tally is None:
+        self._sizes[2 * number], self._sizes[2 * number + 1] = len(packed.encoded), len(packed.report)
+        self._file.write(packed.encoded)
+        self._file.write(packed.report)
+        self._end += len(packed.encoded) + len(packed.report)
+        self._facts.add(columns.row_of(address, checksum, packed.facts), number)
+        if packed.tally is None:
             self._sums = None
         elif self._sums is not None:
-            self._sums.add(*told.tally)
+            self._sums.add(*packed.tally)
 
     def differs(self, known: columns.Facts) -> bool:
         """Whether files that were added are other ones than those of a manifest."""

@@ -1,4 +1,4 @@
-"""What the steps of a run share: which files of a product stand, tasks for the others, reports, and the manifest.
+"""The machinery that the steps of a run share: files of a product that stand, tasks for others, reports, the manifest.
 
 A step names the addresses of its product; `Steps` sees which files are missing, runs the tasks that make them, checks
 what an interrupted run left, and writes one manifest of addresses, checksums and reports. In a dry run it
@@ -48,7 +48,7 @@ LOCAL_KEYS = ("batches",)
 
 @dataclass(frozen=True)
 class Step:
-    """What one product needs: how many files in all, how many of them are to be made, and why."""
+    """The needs of one product: files in all, those to be made, and why."""
 
     product: str
     total: int
@@ -74,7 +74,7 @@ class Steps:
         self.checksums: dict[str, Checksum] = {}
         self.aside = False
         """True: the run of something else than a corpus, which `status` and `stats` do not take for the last run."""
-        self._told = 0.0
+        self._shown_at = 0.0
         self._splits: list[Split] = []
         self._ids: list[str] = []
         self._sources: list[str] = []
@@ -83,11 +83,11 @@ class Steps:
         """Files that are read, but made by runs of other mixtures."""
         self.planned: list[Step] = []
         self.traffic: list[traffic.Traffic] = []
-        """In a plan, what the exchanges move of which all is known that they take in."""
+        """Traffic of the exchanges of a plan whose inputs are all known."""
         self.snapshot: dict[str, Any] = {"version": 1, "name": recipe.name, "products": {}}
 
     def whole(self, work: Callable[[], T]) -> T:
-        """What ``work`` gives, begun anew when damaged files were removed."""
+        """The result of ``work``, begun anew when damaged files were removed."""
         try:
             return self.mender.whole(work, self.again, self.foreign.__contains__)
         finally:
@@ -129,7 +129,7 @@ class Steps:
         product: Product,
         make: Callable[[int], Task],
         costs: Sequence[int],
-        print_of: Callable[[str], Fingerprint],
+        fingerprint_of: Callable[[str], Fingerprint],
         step: str = "",
     ) -> None:
         """Make a map product.
@@ -137,11 +137,11 @@ class Steps:
         Args:
             make: the task of a split, by its number; its result is the file's report.
             costs: bytes of input of every split's task.
-            step: what the step is called, where a run makes the product twice.
+            step: the name of the step, where a run makes the product twice.
         """
         missing = self.standing(name, product)
         count = len(product.addresses)
-        self.planned.append(Step(step or name, count, len(missing), self.why(name, product, missing, print_of)))
+        self.planned.append(Step(step or name, count, len(missing), self.why(name, product, missing, fingerprint_of)))
         fresh = Spool(count)
 
         def one(number: int) -> Task:
@@ -155,7 +155,7 @@ class Steps:
 
         tasks = Planned(one, missing, [costs[number] for number in missing])
         self.run(step or name, tasks, done)
-        self.finish(name, product, fresh, {source: print_of(source) for source in self.recipe.sources})
+        self.finish(name, product, fresh, {source: fingerprint_of(source) for source in self.recipe.sources})
 
     def missing(self, addresses: Iterable[str]) -> set[str]:
         wanted = set(addresses)
@@ -181,7 +181,7 @@ class Steps:
         """The files of a product that are not there, by their numbers, and after them those of others made with them;
         fills in facts from its manifest.
 
-        A file of another size than its manifest says counts as not there, and is removed. ``listed``: what there is.
+        A file of another size than its manifest states counts as not there, and is removed. ``listed``: what there is.
         """
         address = product.manifest(name)
         sizes: list[int] = []
@@ -207,14 +207,14 @@ class Steps:
             self.store.remove(address)
 
     def lacking(self, listed: Mapping[str, int], expected: Mapping[str, int | None]) -> set[str]:
-        """Of the files that should be there, those that are not; those of another size are removed."""
+        """Files that should be there and are not; those of another size are removed."""
         missing, wrong = mending.lacking(listed, expected)
         for address in sorted(wrong):
             self._remove_wrong(address, expected[address], listed[address])
         return missing | wrong
 
     def unsound(self, sizes: str, addresses: Iterable[str]) -> set[str]:
-        """Of files without a manifest those that are not there; those of another size than the JSON file ``sizes`` says
+        """Files without a manifest that are not there; those of another size than the JSON file ``sizes`` has
         are removed, and where that is not there, those without an end."""
         expected: dict[str, int | None] = dict.fromkeys(addresses)
         listed = self.listed(expected)
@@ -305,12 +305,12 @@ class Steps:
         name: str,
         product: Product,
         fresh: Spool | None = None,
-        prints: dict[str, Fingerprint] | None = None,
+        fingerprints: dict[str, Fingerprint] | None = None,
     ) -> None:
         """Fill in the reports of a product: from its manifest, from the tasks just run, or from its files."""
         address = product.manifest(name)
         self.snapshot["products"][name] = address
-        self.about((prints or self._prints(name)).values())
+        self.about((fingerprints or self._fingerprints(name)).values())
         tally = graph.BY_NAME[name].tally
         if product.facts and not (fresh and fresh.differs(product.facts)):
             if not self.dry and not product.facts.beside:
@@ -343,7 +343,7 @@ class Steps:
                 yield from threads.map(self.report, addresses[start : start + READ_AHEAD])
 
     def _check_sums(self, name: str, addresses: list[str]) -> None:
-        """Read the files an interrupted run left without telling their checksums, on the workers."""
+        """Read the files an interrupted run left without their checksums, on the workers."""
         unknown = [address for address in addresses if address not in self.checksums]
         groups = [unknown[start : start + SUM_FILES] for start in range(0, len(unknown), SUM_FILES)]
         tasks = [
@@ -357,21 +357,21 @@ class Steps:
         report = self.store.metadata(address)
         return {key: value for key, value in report.items() if key not in LOCAL_KEYS}
 
-    def _prints(self, name: str) -> dict[str, Fingerprint]:
+    def _fingerprints(self, name: str) -> dict[str, Fingerprint]:
         if graph.BY_NAME[name].shape == "exchange":
             return {}
         return {source: self.recipe.fingerprint(name, source) for source in self.recipe.sources}
 
-    def about(self, prints: Iterable[Fingerprint]) -> None:
-        """What decided the files of products, beside them: written when they are whole, and again where it is not."""
+    def about(self, fingerprints: Iterable[Fingerprint]) -> None:
+        """Write the fingerprints of products beside their files: when these are whole, and again where one is gone."""
         if self.dry:
             return
-        found = {f"{print_.folder}/about.json": print_.about() for print_ in prints}
+        found = {f"{fingerprint.folder}/about.json": fingerprint.about() for fingerprint in fingerprints}
         with ThreadPoolExecutor(READ_THREADS) as threads:
             list(threads.map(self.store.keep_json, found, found.values()))
 
     def save(self, pending: dict[str, list[str]] | None = None, complete: bool = False) -> None:
-        """Tell `status` and `stats` how far this run is; and, once it is whole, keep its snapshot."""
+        """Write how far this run is, for `status` and `stats`; and, once it is whole, keep its snapshot."""
         if self.dry or self.aside:
             return
         snapshot = self.snapshot | ({"pending": pending} if pending else {})
@@ -383,29 +383,29 @@ class Steps:
 
     def _progress(self, wave: str, progress: WaveProgress) -> None:
         now = time.time()
-        if now - self._told < PROGRESS_SECONDS:
+        if now - self._shown_at < PROGRESS_SECONDS:
             return
-        self._told = now
-        told: dict[str, Any] = {"phase": wave, "tasks": progress.tasks, "done": progress.done_tasks}
-        told |= {"cost": progress.cost, "done_cost": progress.done_cost, "pages": progress.pages}
-        told |= {"started": now - (time.monotonic() - progress.started), "time": now}
-        told["slowest"] = self.costs.slowest(SLOWEST)
-        self.store.write_json("runs/progress.json", told | {"said": list(self.reporter.last_lines)})
+        self._shown_at = now
+        record: dict[str, Any] = {"phase": wave, "tasks": progress.tasks, "done": progress.done_tasks}
+        record |= {"cost": progress.cost, "done_cost": progress.done_cost, "pages": progress.pages}
+        record |= {"started": now - (time.monotonic() - progress.started), "time": now}
+        record["slowest"] = self.costs.slowest(SLOWEST)
+        self.store.write_json("runs/progress.json", record | {"said": list(self.reporter.last_lines)})
 
     # Why something is to be done
 
-    def why(self, name: str, product: Product, missing: Numbers, print_of: Callable[[str], Fingerprint]) -> str:
+    def why(self, name: str, product: Product, missing: Numbers, fingerprint_of: Callable[[str], Fingerprint]) -> str:
         if not missing or product.facts:
             return LOST if missing else UNCHANGED
         sources = sorted({self.splits[number].source for number in missing})
-        reasons = {self.why_changed(name, print_of(source)) for source in sources}
+        reasons = {self.why_changed(name, fingerprint_of(source)) for source in sources}
         return "; ".join(sorted(reasons))
 
-    def why_whole(self, name: str, print_: Fingerprint, missing: bool, stood: bool) -> str:
+    def why_whole(self, name: str, fingerprint: Fingerprint, missing: bool, stood: bool) -> str:
         """``stood``: it was whole once."""
         if not missing:
             return UNCHANGED
-        return LOST if stood else self.why_changed(name, print_)
+        return LOST if stood else self.why_changed(name, fingerprint)
 
-    def why_changed(self, name: str, print_: Fingerprint) -> str:
-        return redo_reasons.changed(self.store, name, print_, self._abouts)
+    def why_changed(self, name: str, fingerprint: Fingerprint) -> str:
+        return redo_reasons.changed(self.store, name, fingerprint, self._abouts)

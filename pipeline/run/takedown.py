@@ -4,7 +4,7 @@
 entries up in the key index of its pages and hands each split's doc_ids to `kept`, which drops them as ``taken_down``.
 Only splits that hold such pages are decided and tokenized again; of the shards, those of the domains they were in, and
 the corpus. With ``copies``, the page that stayed in the place of a removed duplicate goes too, and with it the text.
-What transforms made of a removed page goes with it, always; the receipt says which of which (``derived``).
+Pages that transforms made of a removed page go with it, always; the receipt states which of which (``derived``).
 
 The receipt (``takedown/receipts/<address>.json``) names the pages, and what was read to see that no shard of the
 mixture holds them: the doc_ids in every shard, and the URLs beside it. Where `kept.robots.files` asks not to use one of
@@ -68,12 +68,12 @@ def read_list(path: str | Path, copies: bool) -> list[Entry]:
 
 
 def load(store: Store) -> list[Entry]:
-    """What is to be removed from everything under this root."""
+    """The pages to remove from everything under this root."""
     return list(store.read_json(LIST)["entries"]) if store.exists(LIST) else []
 
 
 def add(store: Store, entries: Iterable[Entry]) -> int:
-    """Put entries on the root's list, those there already left alone; how many are new."""
+    """Put entries on the root's list, those there already left alone; returns the number of new ones."""
     known = {(entry["kind"], entry["value"]): entry for entry in load(store)}
     before = len(known)
     for entry in entries:
@@ -91,7 +91,7 @@ def resolve(
     clusters: Sequence[str] | None,
     parents: Sequence[int | None] = (),
 ) -> dict[int, list[str]]:
-    """Of every split that holds pages to remove, their doc_ids in hex, sorted; what was made of them goes with them.
+    """The doc_ids to remove in hex, sorted, of every split that holds any; what was made of such pages goes with them.
 
     Args:
         documents, clusters: addresses of these products, one a split; clusters where there was deduplication.
@@ -117,7 +117,7 @@ def resolve(
 
 
 def derived(snapshot: Snapshot, removed: dict[int, list[str]]) -> list[dict[str, str]]:
-    """Of the pages removed those that a transform made of another one that is removed, each with that."""
+    """The removed pages that a transform made of another one that is removed, each with that."""
     documents = [entry.address for entry in snapshot.product("documents")]
     parents = lineage.parents(snapshot)
     made = [
@@ -130,7 +130,7 @@ def derived(snapshot: Snapshot, removed: dict[int, list[str]]) -> list[dict[str,
 
 
 def matching(store: Store, address: str, rows: list[int], kind: str, value: bytes | str) -> list[tuple[int, bytes]]:
-    """Those of the rows that are what was looked for, not only of the same hash, each with its doc_id."""
+    """The rows that have the value itself and not only its hash, each with its doc_id."""
     table = store.read_table(address, ["doc_id", "url"]).take(pa.array(rows, pa.int64()))
     column = table.column("doc_id" if kind == "doc_id" else "url").combine_chunks()
     values = hosts_of(column) if kind == "host" else column
@@ -179,7 +179,7 @@ def receipt(snapshot: Snapshot, removed: dict[int, list[str]]) -> tuple[str, dic
         "shards": checked,
         "superseded": superseded(store, current),
     }
-    if cited := asked(snapshot, removed):
+    if cited := objections(snapshot, removed):
         written["asked"] = cited
     if "transforms" in snapshot.data:
         written["derived"] = derived(snapshot, removed)
@@ -188,8 +188,8 @@ def receipt(snapshot: Snapshot, removed: dict[int, list[str]]) -> tuple[str, dic
     return address, written
 
 
-def asked(snapshot: Snapshot, removed: dict[int, list[str]]) -> list[dict[str, Any]]:
-    """Of the removed pages those that the files of their services ask not to use, with the lines that say so."""
+def objections(snapshot: Snapshot, removed: dict[int, list[str]]) -> list[dict[str, Any]]:
+    """The removed pages that the files of their services ask not to use, with the lines that ask it."""
     store = snapshot.store
     found = []
     for split, doc_ids in removed.items():
@@ -201,8 +201,8 @@ def asked(snapshot: Snapshot, removed: dict[int, list[str]]) -> list[dict[str, A
         wanted = pa.array([bytes.fromhex(doc_id) for doc_id in doc_ids], pa.binary(16))
         table = store.read_table(documents.address, ["doc_id", "url"])
         for row in table.filter(pc.is_in(table.column("doc_id"), wanted)).to_pylist():
-            lines = answers.asked_of(store, place, params, row["url"])
-            found += [{"doc_id": row["doc_id"].hex(), "page": row["url"], **told} for told in lines]
+            lines = answers.failed_robots(store, place, params, row["url"])
+            found += [{"doc_id": row["doc_id"].hex(), "page": row["url"], **line} for line in lines]
     return found
 
 

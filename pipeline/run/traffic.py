@@ -1,4 +1,4 @@
-"""What an exchange moves, counted from its plan: phases, tasks, the files they write, and how often they read those.
+"""Traffic of an exchange, counted from its plan: phases, tasks, the files they write, and how often they read those.
 
 A read is a task and a file that its arguments list: one of an earlier phase, or one of another product that is read in
 parts by many tasks, as shards read token files. What a task reads of its own splits alone is not counted, nor are the
@@ -37,7 +37,7 @@ class Traffic:
 
 
 class _Files(set[str]):
-    """Files of an exchange; those of other products are told by their names."""
+    """Files of an exchange; those of other products are known by their names."""
 
     def __contains__(self, name: object) -> bool:
         return super().__contains__(name) or (isinstance(name, str) and name.endswith(SEALED))
@@ -68,14 +68,14 @@ def whole(name: str, waves: Sequence[Wave]) -> Traffic:
 
 
 def _reads(task: Task, made: _Files, known: rebuild.Known, shared: dict[tuple[int, ...], set[str]]) -> int:
-    """How many such files a task's arguments name, its outputs apart; what is told of its splits names others.
+    """The number of such files in a task's arguments, its outputs apart; the rows of its splits name other files.
 
-    ``shared`` keeps what lists name together, which many tasks hold; ``known`` keeps the lists.
+    ``shared`` keeps the files that lists name together, which many tasks hold; ``known`` keeps the lists.
     """
-    told = (
+    named = (
         value for value in task.args.values() if not (isinstance(value, Each) and value and isinstance(value[0], dict))
     )
-    values: list[Any] = list(told)
+    values: list[Any] = list(named)
     lists = [value for value in values if isinstance(value, list)]
     key = tuple(map(id, lists))
     if key not in shared:

@@ -38,13 +38,13 @@ def survey(recipe: Recipe, steps: Steps, measured: dict[str, Product], kept: Pro
 
 
 def tokenize(recipe: Recipe, steps: Steps, measured: dict[str, Product], kept: Product) -> Product:
-    print_of = partial(recipe.fingerprint, "tokens")
+    fingerprint_of = partial(recipe.fingerprint, "tokens")
     tokens = graph.BY_NAME["tokens"]
     files = files_of({**measured, "kept": kept}, tokens.inputs)
     suffixes = exchanged(steps, measured, ["clusters"])
     chosen = digests(encoded_lists(kept.facts.each("selection_digest"), suffixes))
     names = list(map("{}-{}".format, steps.ids, chosen))
-    folders = {source: print_of(source).folder for source in recipe.sources}
+    folders = {source: fingerprint_of(source).folder for source in recipe.sources}
     product = Product(steps.addresses(folders, names, ".arrow"))
     costs = measured["documents"].facts.column("text_bytes")
     params = dump(recipe.section("tokens"))
@@ -54,13 +54,13 @@ def tokenize(recipe: Recipe, steps: Steps, measured: dict[str, Product], kept: P
         args = {"files": files[index], "output": address, "params": params}
         return Task(tokens.task, args, (address,), split.label, costs[index], tokens.memory)
 
-    steps.map_product("tokens", product, make, costs, print_of)
+    steps.map_product("tokens", product, make, costs, fingerprint_of)
     return product
 
 
 @dataclass
 class Solved:
-    """How many tokens of each domain the corpus takes.
+    """Tokens of each domain that the corpus takes.
 
     Attributes:
         available: tokens of each domain: counted, and once there are shards of it, those for training.
@@ -95,13 +95,13 @@ def solve(recipe: Recipe, steps: Steps, tokens: Product) -> Solved:
 
 def write_shards(recipe: Recipe, steps: Steps, tokens: Product, solved: Solved) -> dict[str, str]:
     """Token shards of every domain the mixture takes anything of; the addresses of their manifests."""
-    print_ = recipe.shards()
+    fingerprint = recipe.shards()
     seed = recipe.section("tokens").seed
     manifests: dict[str, str] = {}
     lacking: dict[str, str] = {}
     wanted = sorted(domain for domain, target in solved.mixture.targets.items() if target)
     for name, contents in tokens.facts.values("domain_digests", wanted):
-        folder = f"{print_.folder}/{name}-{digest([solved.tokenizer, seed, sorted(contents)])}"
+        folder = f"{fingerprint.folder}/{name}-{digest([solved.tokenizer, seed, sorted(contents)])}"
         manifests[name] = f"{folder}/manifest.json"
         standing = holds(steps, manifests[name])
         if standing is not None:
@@ -114,16 +114,16 @@ def write_shards(recipe: Recipe, steps: Steps, tokens: Product, solved: Solved) 
         for name, folder in lacking.items()
     ]
     stood = all(map(steps.store.exists, manifests.values()))
-    reason = steps.why_whole("shards", print_, bool(plans), stood)
+    reason = steps.why_whole("shards", fingerprint, bool(plans), stood)
     steps.planned.append(Step("shards", len(manifests), len(plans), reason))
     steps.snapshot["shards"] = manifests
     steps.run_waves("shards", side_by_side(plans))
-    steps.about([print_])
+    steps.about([fingerprint])
     return manifests
 
 
 def held_by(tokens: Product, domains: Collection[str]) -> dict[str, list[tuple[str, int, int]]]:
-    """Of each of some domains the files of `tokens` that hold any of it: address, documents, tokens."""
+    """The files of `tokens` that hold any of each of some domains: address, documents, tokens."""
     found: dict[str, list[tuple[str, int, int]]] = {name: [] for name in domains}
     for address, groups in zip(tokens.addresses, tokens.facts.stream("groups") if domains else (), strict=False):
         for group in groups:
@@ -133,7 +133,7 @@ def held_by(tokens: Product, domains: Collection[str]) -> dict[str, list[tuple[s
 
 
 def holds(steps: Steps, address: str) -> ShardManifest | None:
-    """The manifest of a folder of shards that holds all it says, None of another; what does not belong there is
+    """The manifest of a folder of shards that holds all it states, None of another; what does not belong there is
     removed."""
     folder = address.rpartition("/")[0]
     listed = dict(steps.store.list(folder))
@@ -162,8 +162,8 @@ def write_corpus(recipe: Recipe, steps: Steps, domains: dict[str, str], solved: 
     late = {name for name, target in solved.mixture.targets.items() if target} - {*domains}
     for name in sorted(late):
         raise RunError(f"domain {name!r}: its share rounds to no token, and to one once others are held out: raise it")
-    print_ = recipe.corpus(solved.mixture, phases)
-    folder = f"{print_.folder}-{digest(sorted(domains.items()))}"
+    fingerprint = recipe.corpus(solved.mixture, phases)
+    folder = f"{fingerprint.folder}-{digest(sorted(domains.items()))}"
     corpora = exchanges.corpora(recipe, solved.mixture, phases, domains, folder, solved.tokenizer)
     steps.snapshot["corpus"] = list(corpora)[-1]
     if phases:
@@ -171,11 +171,11 @@ def write_corpus(recipe: Recipe, steps: Steps, domains: dict[str, str], solved: 
         steps.snapshot["corpora"] = {phase.name: place for phase, place in zip(phases, corpora, strict=True)}
     missing = [work for place, work in corpora.items() if holds(steps, place) is None]
     stood = all(map(steps.store.exists, corpora))
-    reason = steps.why_whole("corpus", print_, bool(missing), stood)
+    reason = steps.why_whole("corpus", fingerprint, bool(missing), stood)
     steps.planned.append(Step("corpus", len(corpora), len(missing), reason))
     if missing:
         steps.run_waves("corpus", side_by_side(missing))
-    steps.about([print_])
+    steps.about([fingerprint])
     return solved
 
 

@@ -80,7 +80,7 @@ def make_sample(directory: Path, *, pages: int | None = None, stop: threading.Ev
     Args:
         directory: made if it is missing; other files in it are not touched.
         pages: how many HTML pages at most (default `PAGES`).
-        stop: may be set by whoever does not want the sample any more; it is set when all is made.
+        stop: may be set when the sample is not wanted any more; it is set when all is made.
 
     Returns:
         ``{"made": bool, "web"|"readmes"|"code": {"files", "documents", "bytes"}}``, bytes as they stand on disk.
@@ -135,7 +135,7 @@ def whole_sample(directory: Path, wanted: dict[str, Any]) -> dict[str, Any] | No
 
 
 def identity(pages: int | None, installed: list[Distribution]) -> dict[str, Any]:
-    """What decides the bytes: this module's version, Python's, and those of the installed packages."""
+    """All that decides the bytes: this module's version, Python's, and those of the installed packages."""
     packages = sorted(f"{name}=={version}" for name, version, _ in installed)
     packages_hash = hashlib.sha256("\n".join(packages).encode()).hexdigest()
     python = sys.version.split()[0]
@@ -200,7 +200,7 @@ def rendered_pages(stop: threading.Event) -> Iterator[tuple[str, str]]:
 
 
 def module_groups() -> list[list[str]]:
-    """What each child renders: the topics, then modules of the standard library and of packages in turn."""
+    """Modules that each child renders: the topics, then modules of the standard library and of packages in turn."""
     standard = [name for root in sorted(sys.stdlib_module_names) for name in public_modules(root, stdlib_folder())]
     packages: list[list[list[str]]] = []
     for name in PACKAGES:

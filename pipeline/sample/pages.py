@@ -62,7 +62,7 @@ class Renderer(pydoc.HTMLDoc):
 
 @functools.lru_cache(maxsize=64)
 def links(classes: tuple[Any, ...]) -> re.Pattern[str]:
-    """What pydoc marks up: addresses, RFCs and PEPs, what belongs to ``self``, what is called, and these classes
+    """The words that pydoc marks up: addresses, RFCs and PEPs, what belongs to ``self``, calls, and these classes
     (by name; pydoc keeps the classes themselves among their names)."""
     named = "".join(f"|{re.escape(name)}(?!\\w)" for name in classes if isinstance(name, str))
     return re.compile(rf"\b(?:(?:https?|ftp)://\S+[\w/]|(?:RFC|PEP)[- ]?\d+|self\.\w+\(?|(?P<called>\w++)\({named})")
@@ -91,7 +91,7 @@ def once(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def paths() -> list[tuple[str, str]]:
-    """What to mask, longest first: where this environment's modules lie, and the home and temporary folders."""
+    """Folders to mask, longest first: those of this environment's modules, and the home and temporary folders."""
     folders = {os.path.realpath(entry) for entry in sys.path if entry} | {entry for entry in sys.path if entry}
     folders |= {sys.prefix, sys.base_prefix, sys.exec_prefix, os.path.dirname(os.__file__), os.getcwd()}
     folders.discard("/")

@@ -161,7 +161,7 @@ class Rows(Sequence[dict[str, Any]]):
 
 
 def encoded(values: Iterable[Any]) -> Iterator[str]:
-    """The canonical JSON of each of some values; those of one plain type are not asked one by one."""
+    """The canonical JSON of each of some values; those of one plain type are encoded together."""
     rest = iter(values)
     return chain.from_iterable(map(_encoded, iter(lambda: list(islice(rest, AT_ONCE)), [])))
 
@@ -184,7 +184,7 @@ FORMAT = 2
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What decides a stage's output, and the short name of it."""
+    """The name, version, parameters and identity that decide a stage's output, and a short name for them."""
 
     stage: str
     version: int
@@ -193,7 +193,7 @@ class Fingerprint:
     upstream: tuple[str, ...] = ()
 
     def about(self) -> dict[str, Any]:
-        """The content of ``about.json`` beside the product, from which `plan` tells what changed."""
+        """The content of ``about.json`` beside the product, by which `plan` names what changed."""
         return {
             "stage": self.stage,
             "version": self.version,
@@ -223,4 +223,4 @@ def split_ids(splits: Sequence[Split]) -> list[str]:
 
 
 IDENTITY = ("source", "file", "start", "end", "unit", "size", "etag")
-"""What of a split is its identity."""
+"""The fields of a split that make its identity."""

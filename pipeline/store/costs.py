@@ -1,6 +1,6 @@
-"""What tasks cost: seconds, bytes, memory. Kept under ``runs/``, apart from products, whose bytes must not know time.
+"""Costs of tasks: seconds, bytes, memory. Kept under ``runs/``, apart from products, whose bytes must not know time.
 
-A product keeps the cost of the run that made it, so the report of a run that reused everything still says what the
+A product keeps the cost of the run that made it, so the report of a run that reused everything still has what the
 corpus cost. Files are Parquet, a row a task: a run of one dump of a crawl has two million, and the report of each run
 adds up what all runs of the root have left. Those of earlier programs are JSON, and are read too.
 """
@@ -25,7 +25,7 @@ from stages.kernels.columns.distinct import distinct
 
 MAX_HELD = 20_000
 MIN_SECONDS = 1.0
-"""Of a core: tasks of finished phases that took less together wait for the next phase, as a file costs more to write
+"""Seconds of a core: tasks of finished phases that took less together wait for the next, as a file costs more to write
 and to read than most of a small run's phases took. A run that is killed loses them."""
 MAX_SLOWEST = 100
 SCHEMA = pa.schema(
@@ -59,11 +59,11 @@ class Costs:
         self.tasks = 0
         self.retries = 0
         self._held: list[Entry] = []
-        """Of small phases that are over."""
+        """Tasks of small phases that are over."""
         self._entries: list[Entry] = []
         self._slow: list[Entry] = []
         self._files = 0
-        self._told_retries = 0
+        self._written_retries = 0
 
     def add(self, phase: str, task: Task, value: dict[str, Any], cost: dict[str, float]) -> None:
         """A finished task, its job's result, and what it cost (seconds, cpu_seconds, peak_bytes)."""
@@ -81,7 +81,7 @@ class Costs:
             self._slow = slow
 
     def slowest(self, count: int) -> list[Entry]:
-        """Those of the phase under way that took longest so far, `MAX_SLOWEST` at most."""
+        """The tasks of the phase under way that took longest so far, `MAX_SLOWEST` at most."""
         return [shown(entry) for entry in self._slowest(count)]
 
     def _slowest(self, count: int) -> list[Entry]:
@@ -90,14 +90,14 @@ class Costs:
     def end_phase(self) -> None:
         """The phase under way is over: keep its tasks, if they and those held back took long enough."""
         seconds = sum(entry["seconds"] for entry in (*self._held, *self._entries))
-        if seconds >= MIN_SECONDS or self.retries > self._told_retries:
+        if seconds >= MIN_SECONDS or self.retries > self._written_retries:
             self.write()
         self._held += self._entries
         self._entries, self._slow = [], []
 
     def write(self) -> None:
-        """Keep all that came: at the end of a run, and before its costs are told."""
-        retries = self.retries - self._told_retries
+        """Keep all that came: at the end of a run, and before its costs are reported."""
+        retries = self.retries - self._written_retries
         if retries and self._held:  # those of a file count for its first phase
             self._keep(self._held, 0)
             self._held = []
@@ -109,7 +109,7 @@ class Costs:
             address = f"runs/costs/{self.run}-{self._files:03}.parquet"
             self.store.write_table(address, table_of(entries), {"run": self.run, "retries": retries})
             self._files += 1
-            self._told_retries += retries
+            self._written_retries += retries
 
 
 def table_of(entries: Sequence[Entry]) -> pa.Table:
@@ -140,7 +140,7 @@ def slowest(table: pa.Table, count: int) -> list[Entry]:
 
 
 def shown(entry: Entry) -> Entry:
-    """What `watch` shows of a task; ``file``: the input file, or what else its label says it works on."""
+    """The fields of a task that `watch` shows; ``file``: the input file, or what else its label names."""
     return {
         "phase": entry["phase"],
         "file": entry.get("label") or (entry["outputs"] or [""])[0],
@@ -151,7 +151,7 @@ def shown(entry: Entry) -> Entry:
 
 
 def pages_of(value: dict[str, Any]) -> int | None:
-    """Pages that a task looked at, by what its job returned; None where that does not say."""
+    """Pages that a task looked at, by its job's result; None where that holds none."""
     if "reports" not in value:
         return value.get("rows")
     rows = [report["rows"] for report in value["reports"].values()] or [value.get("rows")]
@@ -170,7 +170,7 @@ def hashes_of(addresses: Iterable[str]) -> Hashes:
 def gather(store: Store, addresses: Hashes, by_split: Collection[str]) -> dict[str, dict[str, float]]:
     """Cost per stage of the files at ``addresses``: seconds, bytes, pages (where known), tasks, peak_memory, retries.
 
-    The latest run that made a file counts. Stages measured in one pass over the text are told apart; a repeated pass is
+    The latest run that made a file counts. Stages measured in one pass over the text count apart; a repeated pass is
     counted for the first of them.
 
     Args:
@@ -213,7 +213,7 @@ def _add_up(total: dict[str, dict[str, float]], table: pa.Table, retries: int) -
 def _by_stage(
     table: pa.Table,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], list[str], npt.NDArray[np.int64]]:
-    """What stages tasks went through, in the order of tasks: (task, seconds of it, names of stages, which of them)."""
+    """Stages that tasks went through, in the order of tasks: (task, seconds, names of stages, index of a name)."""
     stages = table.column("stages").combine_chunks()
     stages = stages.chunk(0) if isinstance(stages, pa.ChunkedArray) else stages
     counts = np.diff(stages.offsets.to_numpy()) * stages.is_valid().to_numpy(zero_copy_only=False)
@@ -232,7 +232,7 @@ def _by_stage(
 
 
 class _Made:
-    """Which files the tasks of later costs made: a mark for each of those asked for, hashes of the others."""
+    """The files that tasks of later costs made: a mark for each of those asked for, hashes of the others."""
 
     def __init__(self, addresses: Hashes) -> None:
         self.known = distinct(addresses)
@@ -240,7 +240,7 @@ class _Made:
         self._others: set[int] = set()
 
     def counted(self, table: pa.Table, by_split: Collection[str]) -> npt.NDArray[np.bool_]:
-        """Which tasks of a file of costs count; what they made is marked."""
+        """A mask of the tasks of a file of costs that count; the files they made are marked."""
         lists = table.column("outputs").combine_chunks()
         lists = lists.chunk(0) if isinstance(lists, pa.ChunkedArray) else lists
         offsets = lists.offsets.to_numpy()
@@ -250,25 +250,25 @@ class _Made:
         order = np.argsort(outputs)  # in order they are looked up several times as fast
         places = np.empty(len(outputs), np.int64)
         places[order] = np.minimum(np.searchsorted(self.known, outputs[order]), max(0, len(self.known) - 1))
-        asked = self.known[places] == outputs if len(self.known) else np.zeros(len(outputs), bool)
+        requested = self.known[places] == outputs if len(self.known) else np.zeros(len(outputs), bool)
         counts = np.ones(len(table), bool)
         if len(self.known):
             phases = table.column("phase").combine_chunks()
             held = np.array([phase not in by_split for phase in phases.dictionary.to_pylist()], bool)
             counts = held[phases.indices.to_numpy()] if len(held) else counts
-            counts[task[asked]] = True
+            counts[task[requested]] = True
         again = np.zeros(len(outputs), bool)
-        again[asked] = self._marks[places[asked]]
-        others = outputs[~asked].tolist()
+        again[requested] = self._marks[places[requested]]
+        others = outputs[~requested].tolist()
         if len(distinct(outputs)) == len(outputs):
             if not self._others.isdisjoint(others):
-                again[~asked] = [other in self._others for other in others]
+                again[~requested] = [other in self._others for other in others]
             counts[task[again]] = False
         else:  # two tasks made the same file: the first of them counts
             self._one_by_one(counts, outputs.tolist(), offsets.tolist(), again)
         stay = counts[task]
-        self._marks[places[asked & stay]] = True
-        self._others.update(outputs[~asked & stay].tolist())
+        self._marks[places[requested & stay]] = True
+        self._others.update(outputs[~requested & stay].tolist())
         return counts
 
     def _one_by_one(

@@ -5,7 +5,7 @@
 what its counts must agree with (``held_*``). The report inside names the manifest it was made with, by the xxh3-128 of
 that, and holds the counts of all reports together where the product's reports are counted (`stages.report.tally`).
 
-It says nothing that the manifest does not: a root made by an earlier program has none, and one that belongs to another
+It holds nothing that the manifest does not: a root made by an earlier program has none, and one that belongs to another
 manifest or is damaged is passed over, and the next run makes it again; till then all is read from the manifest, at
 thirty times the price.
 """
@@ -45,7 +45,7 @@ class Facts(Sequence[Row]):
     """Facts of files, in their order: as dicts one by one, or as whole columns."""
 
     def __init__(self, table: pa.Table | None = None, beside: bool = False, rows: Sequence[Row] = ()) -> None:
-        """Of a table, or of rows as `flat` makes them. ``beside``: they stand beside a manifest."""
+        """Facts of a table, or of rows as `flat` makes them. ``beside``: they stand beside a manifest."""
         self.beside = beside
         self._rows = rows
         if table is not None:
@@ -53,7 +53,7 @@ class Facts(Sequence[Row]):
 
     @cached_property
     def table(self) -> pa.Table:
-        """Of rows only where it is asked for: making an array of values loads pandas, where that is installed."""
+        """A table of the rows, made only when asked for: an array of values loads pandas, where that is installed."""
         builder = Builder()
         for row in self._rows:
             builder.add(row)
@@ -104,7 +104,7 @@ class Facts(Sequence[Row]):
                 yield from _decoded(values) if key in NESTED else values
 
     def each(self, key: str) -> Sequence[Any]:
-        """The same, each made when it is looked at: strings of the files of a dump take a hundred megabytes."""
+        """`column`, each value made when it is looked at: strings of the files of a dump take a hundred megabytes."""
         if "table" not in vars(self) or key not in self.table.column_names or key in NESTED:
             return self.column(key)
         return Held(self.table.column(key))
@@ -118,21 +118,21 @@ class Facts(Sequence[Row]):
         return _decoded(values) if key in NESTED else values
 
     def without(self, *keys: str) -> Facts:
-        """The same without facts that nobody asks for again, which take memory."""
+        """These facts without those that nobody asks for again, which take memory."""
         if "table" not in vars(self):
             return self
         return Facts(self.table.select([name for name in self.table.column_names if name not in keys]), self.beside)
 
     def values(self, key: str, names: Sequence[str]) -> Iterator[tuple[str, list[Any]]]:
-        """Of a fact that is a dict, name by name: its values in the files that have one, in their order.
+        """The values of a fact that is a dict, name by name, in the files that have one, in their order.
 
         The files are gone through once for every `AT_ONCE` values that there may be.
         """
         step = max(1, AT_ONCE // max(1, len(self)))
         for first in range(0, len(names), step):
             found: dict[str, list[Any]] = {name: [] for name in names[first : first + step]}
-            for told in self.stream(key):
-                for name, value in told.items():
+            for fact in self.stream(key):
+                for name, value in fact.items():
                     if name in found:
                         found[name].append(value)
             yield from found.items()
@@ -235,7 +235,7 @@ class Builder:
 
 
 def address_of(address: str) -> str:
-    """Where the facts of a manifest's files stand."""
+    """Address of the facts of a manifest's files."""
     return address.removesuffix(".jsonl.zst") + SUFFIX
 
 

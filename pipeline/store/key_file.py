@@ -2,7 +2,7 @@
 
 Layout: the entries; an xxh3-64 of every block of `BLOCK_ENTRIES`; then `TAIL`: the number of entries, an xxh3-64 of
 the checksums and that number, and the mark. A file cut short has no mark at its end, one with a wrong byte has a block
-that is not what its checksum says: either is `DamagedIndex`, at the first question that reads there. A look-up reads
+that does not match its checksum: either is `DamagedIndex`, at the first question that reads there. A look-up reads
 and checks the one or two blocks where its key must be, so that it costs the same for ten pages and ten million.
 """
 
@@ -36,8 +36,8 @@ def sealed(entries: Any) -> bytes:
     step = BLOCK_ENTRIES * ENTRY_BYTES
     view = memoryview(data)
     sums = [xxhash.xxh3_64_intdigest(view[start : start + step]) for start in range(0, len(data), step)]
-    told = np.array(sums, "<u8").tobytes()
-    return b"".join([data, told, tail(len(data) // ENTRY_BYTES, told)])
+    checksums = np.array(sums, "<u8").tobytes()
+    return b"".join([data, checksums, tail(len(data) // ENTRY_BYTES, checksums)])
 
 
 def tail(rows: int, sums: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Where a page is, found by its doc_id, URL or host without a scan: sorted key indices over the files of a product.
+"""Pages found by doc_id, URL or host without a scan: sorted key indices over the files of a product.
 
 The files are cut into segments of about `SEGMENT_ROWS` pages; of each segment and column there is one file of sorted
 pairs of uint64 (little endian): the key of the value, and number of the file in its segment << 32 | row.
@@ -55,11 +55,11 @@ class KeyIndex:
     """The index of some Parquet files with a column ``doc_id`` and, where ``urls`` says so, ``url``.
 
     Args:
-        name: what the files are the content of: the address of their manifest.
+        name: the address of the manifest of the files.
         files: gives them, in order; asked only when there is no index yet.
-        say: told when it is made here.
+        say: called with a line when the index is made here.
         keep: False makes it for this object alone and writes nothing.
-        title: what people are shown of what it covers.
+        title: what the index covers, for people.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class KeyIndex:
         return found if limit is None else found[:limit]
 
     def tasks(self) -> list[Task]:
-        """What makes the segments that are not there, to be run before `close`."""
+        """Tasks that make the missing segments, to be run before `close`."""
         tasks = []
         files = self.files()
         rows = dict(files)
@@ -189,7 +189,7 @@ class KeyIndex:
 
 
 def index_name(manifest: str) -> str:
-    """What the index of a product is called: as its manifest."""
+    """The name of the index of a product: that of its manifest."""
     return manifest.rpartition("/")[2].partition(".")[0]
 
 

@@ -77,7 +77,7 @@ class RootLock:
                 self.store.remove(ADDRESS)
 
     def holder(self) -> str | None:
-        """Who holds the root and is alive, or None."""
+        """The live process that holds the root, or None."""
         found = self._read()
         return self._holder(found[0]) if found is not None else None
 

@@ -52,7 +52,7 @@ class Entry:
 
     @cached_property
     def report(self) -> dict[str, Any]:
-        """All that its task told."""
+        """The whole report of its task."""
         found: dict[str, Any] = json.loads(self.raw)["report"]
         return found
 
@@ -73,7 +73,7 @@ def line_of(address: str, checksum: Checksum, facts: dict[str, Any], report: byt
 
 
 def line_with(address: str, checksum: Checksum, facts: bytes, report: bytes) -> bytes:
-    """The same of facts that are encoded too."""
+    """`line_of` of facts that are encoded too."""
     name, xxh3 = encode_basestring(address).encode(), str(checksum["xxh3_128"]).encode()
     return b'{"address":%b,"bytes":%d,"facts":%b,"report":%b,"xxh3_128":"%b"}' % (
         name,
@@ -145,7 +145,7 @@ def frames(store: Store, address: str) -> memoryview:
 
 
 def head_of(line: bytes) -> dict[str, Any]:
-    """What stands before the report of a line."""
+    """The members before the report of a line."""
     found: dict[str, Any] = json.loads(line[: line.index(b',"report":')] + b"}")
     return found
 

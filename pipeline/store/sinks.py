@@ -1,4 +1,4 @@
-"""Where the bytes of a file of a root go through: sums, seals, an early way to the disk; and Parquet as we write it."""
+"""Sinks that files of a root are written through: sums, seals, an early way to the disk; and Parquet as we write it."""
 
 from __future__ import annotations
 
@@ -56,20 +56,20 @@ class TableWriter:
 class EarlySink:
     """A local file whose bytes go on their way to the disk as they come: its flush to the disk waits for the last only.
 
-    Linux begins to write what it is told will not be needed soon, and lets go only of what is written already.
+    Linux begins to write what is marked as not needed soon, and lets go only of what is written already.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._size = self._told = 0
+        self._size = self._advised = 0
 
     def write(self, data: Any) -> int:
         count = self._file.write(data)
         self._size += count
-        if self._size - self._told >= _EARLY_BYTES and hasattr(os, "posix_fadvise"):
+        if self._size - self._advised >= _EARLY_BYTES and hasattr(os, "posix_fadvise"):
             with suppress(OSError):  # it is advice: a file system need not take it
-                os.posix_fadvise(self._file.fileno(), self._told, self._size - self._told, os.POSIX_FADV_DONTNEED)
-            self._told = self._size
+                os.posix_fadvise(self._file.fileno(), self._advised, self._size - self._advised, os.POSIX_FADV_DONTNEED)
+            self._advised = self._size
         return count
 
     def flush(self) -> None:
@@ -109,7 +109,7 @@ class HashingSink:
         self._sink.write(view)
 
     def begin_footer(self) -> None:
-        """What follows is the end of the file and its footer."""
+        """Hold back what comes from here on: the end of the file and its footer."""
         self._footer = bytearray()
 
     def seal(self) -> None:

@@ -116,7 +116,7 @@ class Store:
         return file if sealed is None else seal.checked(file, sealed, isinstance(file, pa.MemoryMappedFile))
 
     def open_unchecked(self, address: str, mapped: bool = True) -> pa.NativeFile:
-        """The same of a file as it is, for those who check it themselves."""
+        """A reader of a file as it is, for those who check it themselves."""
         self.opened.append(address)
         fs, path = self._place(address)
         if not mapped or not isinstance(fs, pafs.LocalFileSystem):
@@ -124,7 +124,7 @@ class Store:
         return pa.memory_map(path) if os.path.getsize(path) else pa.BufferReader(b"")
 
     def problem(self, address: str) -> str | None:
-        """What is wrong with a file by its own seal, read from end to end (`stages.seal.problem`)."""
+        """The fault of a file by its own seal, read from end to end (`stages.seal.problem`)."""
         if not self.exists(address):
             return MISSING
         fs, path = self._place(address)
@@ -153,7 +153,7 @@ class Store:
         return None
 
     def unreadable(self, error: Exception) -> tuple[str, str]:
-        """Which file an error in reading comes from, and what is wrong with it, for people."""
+        """The file that an error in reading comes from, and its fault, for people."""
         damage = self.damage_behind(error)
         if damage is not None:
             return self.uri(damage.address), damage.what
@@ -296,7 +296,7 @@ class Store:
 
 @contextmanager
 def _naming_full_disks(path: str) -> Iterator[None]:
-    """Name ``path`` in the error of a full disk, which says of itself neither what nor where."""
+    """Name ``path`` in the error of a full disk, which of itself names neither the file nor the disk."""
     try:
         yield
     except OSError as error:

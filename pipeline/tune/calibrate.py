@@ -27,7 +27,7 @@ MAX_FILES = 2000
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to propose and from which pages."""
+    """The thresholds to propose, and the pages to propose them from."""
 
     method: str
     reference: str
@@ -65,7 +65,7 @@ def of_languages(pages: pa.Table, recipe: recipes.Recipe, reference: str) -> pa.
 
 
 def sample(snapshot: snapshots.Snapshot, wanted: Wanted, rules: tuple[str, ...]) -> pa.Table:
-    """Of about ``wanted.pages`` pages the columns that rules look at, and ``file`` and ``row`` of `documents`.
+    """About ``wanted.pages`` pages: the columns that rules look at, and ``file`` and ``row`` of `documents`.
 
     Raises:
         UserError: where no file is measured.
@@ -78,9 +78,9 @@ def sample(snapshot: snapshots.Snapshot, wanted: Wanted, rules: tuple[str, ...])
     ]
     if not chosen or not parts["quality"]:
         known = sorted({entry.report["source"] for entry in parts["documents"]})
-        asked = f" of source {', '.join(wanted.sources)}" if wanted.sources else ""
+        of_sources = f" of source {', '.join(wanted.sources)}" if wanted.sources else ""
         has = f"it has {', '.join(known)}" if known else "run the mixture first"
-        raise UserError(f"{snapshot.store.root}: nothing is measured{asked}; {has}")
+        raise UserError(f"{snapshot.store.root}: nothing is measured{of_sources}; {has}")
     chosen = chosen[:: -(-len(chosen) // MAX_FILES)]
     rows = sum(parts["documents"][number].report["rows"] for number in chosen)
     step = max(1, rows // wanted.pages)

@@ -1,4 +1,4 @@
-"""`fit`: from the losses of proxy runs to the best mixture: a mixture file, and a page that says how sure it is.
+"""`fit`: from the losses of proxy runs to the best mixture: a mixture file, and a page that shows how sure it is.
 
 The arithmetic is `stages.mixture.study`; here are the files around it. Runs are joined and checked
 (`pipeline.tune.proxy_runs`); prior, budget and caps come from the mixture that the swarm was drawn from, whose tokens
@@ -44,7 +44,7 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Supply:
-    """What a proposal may be made of."""
+    """Tokens, caps and prior that a proposal may be made of."""
 
     prior: dict[str, float]
     budget: int | None = None
@@ -63,7 +63,7 @@ class Supply:
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line asks for, beside the files."""
+    """Options of the command line, beside the files."""
 
     wishes: Wishes
     metrics: tuple[str, ...] = ()
@@ -77,7 +77,7 @@ class Request:
 
 
 def propose(mixtures: str, results: str, out: str, store: Store | None, request: Request) -> str:
-    """Fit, write the mixture and its page, and say what was found.
+    """Fit, write the mixture and its page; returns the findings as text.
 
     Raises:
         UserError: one line, where runs and mixture do not fit together, the law predicts nothing (unless forced), no
@@ -141,8 +141,8 @@ def _supply(found: ProxyRuns, store: Store | None, request: Request, out: str) -
     differing = sorted({*_trained_on(found)} ^ {domain.name for domain in domains})
     if differing:
         more = f" and {len(differing) - SHOWN} more" if len(differing) > SHOWN else ""
-        told = f"{', '.join(differing[:SHOWN])}{more}"
-        raise UserError(f"{found.mixtures.path}: runs and {path} have other domains; they differ in {told}")
+        listed = f"{', '.join(differing[:SHOWN])}{more}"
+        raise UserError(f"{found.mixtures.path}: runs and {path} have other domains; they differ in {listed}")
     tokenizer = str(solved.tokenizer["sha256"])
     if found.tokenizer not in (None, tokenizer):
         raise UserError(
@@ -265,7 +265,7 @@ def _mixture_text(study: Study, supply: Supply, parts: int, shares: dict[str, in
 
 
 def _unseen_table(study: Study, request: Request) -> Table | None:
-    """How well the law ranks runs that it has not seen.
+    """Rank correlations of the law on runs that it has not seen.
 
     Raises:
         UserError: when they have other domains or metrics.
@@ -280,7 +280,7 @@ def _unseen_table(study: Study, request: Request) -> Table | None:
 
 
 def tables(study: Study, budget: int | None, available: Mapping[str, int] | None) -> list[Table]:
-    """What was found, for a terminal: laws, metrics, domains, the runs predicted worst."""
+    """The findings for a terminal: laws, metrics, domains, the runs predicted worst."""
     metrics = study.runs.metrics
     laws = tuple(
         (

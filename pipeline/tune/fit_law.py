@@ -34,7 +34,7 @@ SPELLINGS = {
 
 @dataclass(frozen=True)
 class LawRequest:
-    """What the command line asks for, beside the files."""
+    """Options of the command line, beside the files."""
 
     loss: str | None = None
     """Column that holds the loss."""
@@ -47,7 +47,7 @@ class LawRequest:
 
 
 def fit_and_write(runs: str, out: str, request: LawRequest) -> str:
-    """Fit, write the law and its page, and say what was found.
+    """Fit, write the law and its page; returns the findings as text.
 
     Raises:
         UserError: one line, for runs that cannot be fitted or a file that cannot be written.
@@ -134,7 +134,7 @@ def _asked(wishes: tuple[str, ...], repeats: bool) -> TrainingRuns:
 
 
 def doubts(law: FittedLaw) -> list[str]:
-    """What is to be known before the law is believed."""
+    """Remarks that matter before the law is believed."""
     found = []
     e = exp(law.constants[0])
     if not law.identified.certain:
@@ -190,8 +190,8 @@ def _constants(law: FittedLaw) -> Table:
         own.append(exp(law.constants[5]))
         names.append("R")
     low, high = np.percentile(values, (5, 95), axis=0)
-    told = [f"{digits(least, 4)} to {digits(most, 4)}" for least, most in zip(low, high, strict=True)]
-    rows = tuple((name, digits(own[k], 5), told[k]) for k, name in enumerate(names))
+    intervals = [f"{digits(least, 4)} to {digits(most, 4)}" for least, most in zip(low, high, strict=True)]
+    rows = tuple((name, digits(own[k], 5), intervals[k]) for k, name in enumerate(names))
     notes = (
         f"{len(law.runs.names)} runs, Huber's loss on log loss with delta {DELTA:g}: {law.objective:.4e}, best of"
         f" {law.starts} starts",

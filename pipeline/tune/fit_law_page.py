@@ -33,7 +33,7 @@ def round_numbers(low: float, high: float) -> list[float]:
 
 
 class Frame:
-    """From numbers to places in a drawing, the abscissa on a logarithmic scale or not."""
+    """A map from numbers to places in a drawing, the abscissa on a logarithmic scale or not."""
 
     def __init__(self, x: Sequence[float], y: Sequence[float], logarithmic: bool = True) -> None:
         self.logarithmic = logarithmic
@@ -155,7 +155,7 @@ def residuals(law: FittedLaw) -> dict[str, Any]:
 
 
 def profile(law: FittedLaw) -> dict[str, Any]:
-    """How well the law fits with E held at other values: the loss over the least, up to three times it."""
+    """Fit of the law with E held at other values: the loss over the least, up to three times it."""
     points = [(e, min(ratio, 3.0)) for e, ratio in law.identified.profile]
     frame = Frame([e for e, _ in points], [1.0, 3.0], logarithmic=False)
     best = f"{frame.place(exp(law.constants[0]), 1.0)[0]:.1f}"

@@ -1,4 +1,4 @@
-"""Files that a command writes where it is told to: whole or not at all."""
+"""Files that a command writes for its user: whole or not at all."""
 
 from __future__ import annotations
 

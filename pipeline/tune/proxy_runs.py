@@ -1,7 +1,7 @@
-"""What `fit` reads: the mixtures of proxy runs and their losses, joined and checked before anything is fitted.
+"""Input of `fit`: the mixtures of proxy runs and their losses, joined and checked before anything is fitted.
 
 Mixtures are the files of a folder that `swarm` wrote, or a table of shares. A run of the folder that has no result is
-told and left out; all else that does not fit together is an error, because a law fitted to it would mean nothing.
+named and left out; all else that does not fit together is an error, because a law fitted to it would mean nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pipeline.tune.swarm import origin_of
 from pipeline.tune.units import Units
 
 _DIFFERENT = 2e-3
-"""By which a share in a table of results may differ from the mixture's: those tables round."""
+"""Difference allowed between a share in a table of results and the mixture's: those tables round."""
 _SUM_TOLERANCE = 0.02
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _COUNTED = ("tokenizer_sha256",)
@@ -37,7 +37,7 @@ class Mixtures:
     sample: str | None = None
     """One of the files, where they are mixture files."""
     origin: dict[str, Any] | None = None
-    """What `swarm` says of where they come from."""
+    """Their origin, as `swarm` wrote it down."""
     table: RunTable | None = None
 
 
@@ -48,10 +48,10 @@ class ProxyRuns:
     runs: Runs
     mixtures: Mixtures
     tokenizer: str | None
-    """SHA-256 of the tokenizer that the results say they were made with."""
+    """SHA-256 of the tokenizer that the results name."""
     warnings: tuple[str, ...]
     units: Units = field(default_factory=lambda: Units({}))
-    """Of domains that were drawn as one; the runs' domains are units then."""
+    """Units of domains that were drawn as one; the runs' domains are units then."""
 
 
 def read_runs(mixtures: str, results: str, metrics: Sequence[str] = ()) -> ProxyRuns:

@@ -34,7 +34,7 @@ class RunTable:
     rows: int
 
     def place(self, row: int) -> str:
-        """For messages."""
+        """The place of a row, for messages."""
         return f"{self.path}, row {row + 1}"
 
     def numbers(self, column: str) -> list[float]:
@@ -70,8 +70,8 @@ def read_table(path: str) -> RunTable:
     try:
         names, rows = _parquet(path) if Path(path).suffix == ".parquet" else _csv(path)
     except (OSError, UnicodeDecodeError, csv.Error, pa.ArrowInvalid) as error:
-        told = error.strerror if isinstance(error, OSError) and error.strerror else str(error).partition("\n")[0]
-        raise UserError(f"{path} cannot be read as CSV or Parquet: {told}") from error
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).partition("\n")[0]
+        raise UserError(f"{path} cannot be read as CSV or Parquet: {reason}") from error
     twice = [name for name, count in Counter(names).items() if count > 1 and name]
     if twice:
         raise UserError(f"{path}: two columns are called {twice[0]!r}; give each a name of its own")

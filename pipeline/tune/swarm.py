@@ -53,7 +53,7 @@ def write_swarm(
     frozen: Sequence[str] = (),
     every_domain: bool = False,
 ) -> list[str]:
-    """Write ``count`` mixture files into ``folder``; their paths.
+    """Write ``count`` mixture files into ``folder``; returns their paths.
 
     Args:
         budget: tokens of each, as in a mixture file.
@@ -117,7 +117,7 @@ def write_swarm(
 
 
 def origin_comment(path: str, folder: str, prior: str, frozen: Sequence[str], units: Units) -> str:
-    """Where a mixture of a swarm comes from, paths relative to its folder; `origin_of` reads it."""
+    """A comment with the origin of a mixture of a swarm, paths relative to its folder; `origin_of` reads it."""
 
     def moved(file: str) -> str:
         return os.path.relpath(os.path.abspath(file), os.path.abspath(folder))
@@ -128,7 +128,7 @@ def origin_comment(path: str, folder: str, prior: str, frozen: Sequence[str], un
 
 
 def origin_of(text: str) -> dict[str, Any] | None:
-    """What `origin_comment` wrote into a mixture file; None where it wrote nothing."""
+    """The origin that `origin_comment` wrote into a mixture file; None where it wrote nothing."""
     for line in text.splitlines():
         if line.strip().startswith(_ORIGIN):
             try:
@@ -272,7 +272,7 @@ def read(file: str) -> str:
 
 
 def enough_text(file: str, count: int, frozen: Sequence[str]) -> str:
-    """How many runs are enough for `fit`, against how many there are (``file``: one of them)."""
+    """A sentence: the runs that are enough for `fit`, against those there are (``file``: one of them)."""
     text = read(file)
     units = Units.of(origin_of(text))
     domains = len(units.added(dict.fromkeys(yaml.safe_load(text)["mixture"]["domains"], 1))) - max(0, len(frozen) - 1)

@@ -33,9 +33,9 @@ from pipeline.store.storage import Store
 PREFIXES = ("source:", "domain:")
 POSITIVE, NEGATIVE = "positive", "negative"
 FEW_TEXTS = 1_000
-"""Of a label, below which a model and its figures say little."""
+"""Texts of a label below which a model and its figures say little."""
 MATRIX_LABELS = 12
-"""Up to so many labels are shown as a matrix; of more, the pairs confused most."""
+"""Labels up to which they are shown as a matrix; of more, the pairs confused most."""
 MOST_CONFUSED = 20
 
 Row = tuple[str, str, str]
@@ -44,7 +44,7 @@ Row = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Texts:
-    """Where labelled texts are."""
+    """Places of labelled texts."""
 
     places: tuple[tuple[str, str], ...]
     """(label, place) of places that hold texts of one label."""
@@ -54,11 +54,11 @@ class Texts:
     url_field: str
     max_texts: int
     positive_labels: tuple[str, ...] | None = None
-    """Of quality: which labels of labelled files count as positive, all others being negative; None: as they are."""
+    """Labels of labelled files that count as positive, for quality, all others being negative; None: as they are."""
 
 
 def train_classifier(output: str, store: Store | None, name: str | None, texts: Texts, settings: dict[str, Any]) -> str:
-    """Train, write model and sidecar, and say how good it is and how to use it.
+    """Train, write model and sidecar; returns its figures and how to use it.
 
     Raises:
         UserError: where texts cannot be read, or of fewer than two labels.
@@ -90,7 +90,7 @@ def train_classifier(output: str, store: Store | None, name: str | None, texts: 
 
 
 def report_lines(report: dict[str, Any]) -> list[str]:
-    """How good a model is, as text."""
+    """Figures of a model, as text."""
     held = report["held_out"]
     lines = [f"{key:<10} {held[key]:.4f}" for key in ("precision", "recall", "auc") if key in held]
     lines += [f"{'accuracy':<10} {held['accuracy']:.4f}", f"{'macro F1':<10} {held['macro_f1']:.4f}"]
@@ -116,7 +116,7 @@ def report_lines(report: dict[str, Any]) -> list[str]:
 
 
 def confusion_lines(confusion: dict[str, dict[str, int]]) -> list[str]:
-    """The confusion matrix, rows what texts are and columns what the model says; of many labels the largest errors."""
+    """The confusion matrix, rows the labels of texts and columns the model's; of many labels the largest errors."""
     labels = list(confusion)
     if len(labels) <= MATRIX_LABELS:
         width = max(8, *(len(label) + 2 for label in labels))
@@ -125,14 +125,16 @@ def confusion_lines(confusion: dict[str, dict[str, int]]) -> list[str]:
             counts = "".join(f"{confusion[label].get(other, 0):>{width},}" for other in labels)
             lines.append(f"{label:<{width}}{counts}")
         return lines
-    wrong = [(n, label, other) for label, said in confusion.items() for other, n in said.items() if other != label]
+    wrong = [
+        (n, label, other) for label, predicted in confusion.items() for other, n in predicted.items() if other != label
+    ]
     wrong.sort(key=lambda entry: (-entry[0], entry[1:]))
     shown = [f"  {label} taken for {other}: {n:,}" for n, label, other in wrong[:MOST_CONFUSED]]
     return ["confused most", *(shown or ["  none"])]
 
 
 def smallest(found: Iterator[Row], wanted: int) -> list[Row]:
-    """Of each label the texts with the smallest hashes, in order of these; a text that comes twice is taken once."""
+    """The texts of each label with the smallest hashes, in order of these; a text that comes twice is taken once."""
     heaps: dict[str, list[tuple[int, Row]]] = {}
     held: dict[str, set[int]] = {}
     for row in found:

@@ -1,6 +1,6 @@
 """`train-tokenizer` and `check-tokenizer`: a tokenizer from a mixture's own text, and whether shards were made with it.
 
-A tokenizer is a product like others: ``tokenizers/<address>/`` under the root, where the address tells the kept pages,
+A tokenizer is a product like others: ``tokenizers/<address>/`` under the root. The address stands for the kept pages,
 the shares of the domains and the settings. The sample is pages by keyed hash: the same pages and seed, the same file
 (`stages.tokenizers.train`). Pages are taken as they were extracted, before lines are cut or names replaced.
 """
@@ -33,12 +33,12 @@ KINDS = {"sentencepiece-bpe": "bpe", "sentencepiece-unigram": "unigram", "byte-b
 """Names for users, and those of `stages.tokenizers.train`."""
 
 MEMORY_PER_BYTE = 12
-"""Of the sample: `stages.tokenizers.train` says some ten times its text."""
+"""Bytes of memory a byte of the sample: `stages.tokenizers.train` needs some ten times its text."""
 
 
 @dataclass(frozen=True)
 class Training:
-    """What to train; the fields of `stages.tokenizers.train.TrainParams`."""
+    """Settings of the tokenizer: the fields of `stages.tokenizers.train.TrainParams`."""
 
     kind: str
     vocab_size: int
@@ -49,7 +49,7 @@ class Training:
 def train(
     mixture: str, store: Store, output: str, training: Training, *, engine: str, workers: int | None, quiet: bool
 ) -> str:
-    """Train a tokenizer on the kept pages of a mixture and write it to ``output``; what was made, as text.
+    """Train a tokenizer on the kept pages of a mixture and write it to ``output``; returns a summary as text.
 
     Raises:
         UserError: when ``output`` holds another file.
@@ -78,7 +78,7 @@ def train(
 
 
 def train_on(job: Run, documents: Product, kept: Product, training: Training) -> str:
-    """Run the training as one task of a run; the address of the file."""
+    """Run the training as one task of a run; returns the address of the file."""
     text_bytes = dict.fromkeys(job.recipe.domains, 0)
     for entry in manifest.read(job.made.store, job.made.snapshot["products"]["kept"]):
         for group in entry.report["groups"]:
@@ -121,8 +121,8 @@ def check(folder: str, tokenizer: str, eos: str | None) -> str:
     """
     shards = read_manifest(folder, split=None)
     identity = recipes.tokenizer_identity(tokenizer, int(eos) if eos and eos.isdigit() else eos)
-    apart = ("name", "library", "library_version")  # say who made the ids, not which they are
-    chosen = ("add_bos",)  # said by the mixture file, not by the tokenizer
+    apart = ("name", "library", "library_version")  # name the maker of the ids, not the ids
+    chosen = ("add_bos",)  # stated by the mixture file, not by the tokenizer
     try:
         check_tokenizer(shards, **{key: value for key, value in identity.items() if key not in (*apart, *chosen)})
     except WrongTokenizer as error:

@@ -22,7 +22,7 @@ class Units:
 
     @classmethod
     def of(cls, origin: Mapping[str, Any] | None) -> Units:
-        """Those that a swarm says of itself."""
+        """The units that a swarm states in its files."""
         return cls(dict((origin or {}).get("groups", {})))
 
     @classmethod

@@ -20,10 +20,10 @@ def test_cost_is_of_all_processes_of_a_command() -> None:
     assert cost.status == 0
     assert cost.cpu > 0.2
     assert cost.memory > 1 << 20
-    assert peers.kept_of(cost.said, 9) == "7 of 9"
+    assert peers.kept_of(cost.output, 9) == "7 of 9"
 
 
-def test_what_fails_is_told_by_its_last_line(tmp_path: Path) -> None:
+def test_what_fails_is_reported_by_its_last_line(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="no such luck"):
         peers.contest("it", [([sys.executable, "-c", "raise SystemExit('no such luck')"], tmp_path / "out")])
 

@@ -83,8 +83,8 @@ def test_its_columns_are_shown_and_explained(finished: Snapshot, product: str) -
     assert not [name for name in columns if name not in shown]
     if product in ("signatures", "overlaps"):
         return  # hashes explain nothing; what evidence comes to, `contamination` says
-    told = json.dumps(lives(finished, address))
-    assert not [name for name in columns if name not in told]
+    lives_text = json.dumps(lives(finished, address))
+    assert not [name for name in columns if name not in lives_text]
 
 
 @pytest.mark.parametrize("product", ALIGNED)

@@ -1,4 +1,4 @@
-"""What a mixture file says is what a new user takes it to say: thresholds, languages, empty lists, mistakes."""
+"""Meanings of a mixture file as a new user takes them: thresholds, languages, empty lists, mistakes."""
 
 from __future__ import annotations
 
@@ -101,10 +101,10 @@ def test_stop_words_are_asked_of_languages_that_have_a_list() -> None:
     decided = kept.prepare(kept.Params(rules=off), [])(pages)
     few = "too_few_stop_words"
     assert decided.column("reason").to_pylist() == [None, few, None, None, None, few]
-    told = {rule["rule"]: rule["column"] for rule in kept.page_rules(pages.slice(3, 1), kept.Params(), [])}
-    assert few not in told
-    told = {rule["rule"]: rule["column"] for rule in kept.page_rules(pages.slice(0, 1), kept.Params(), [])}
-    assert told[few] == "stop_words_de"
+    columns = {rule["rule"]: rule["column"] for rule in kept.page_rules(pages.slice(3, 1), kept.Params(), [])}
+    assert few not in columns
+    columns = {rule["rule"]: rule["column"] for rule in kept.page_rules(pages.slice(0, 1), kept.Params(), [])}
+    assert columns[few] == "stop_words_de"
 
 
 def test_a_chinese_page_is_counted_by_its_script_and_kept_by_gophers_rules() -> None:
@@ -127,7 +127,7 @@ def test_an_empty_list_of_languages_or_sources_is_refused(lines: Path) -> None:
     assert found[0].endswith("expected at least one name, found []; leave the key out, and all are meant")
 
 
-def test_a_domain_that_no_page_can_reach_is_told_before_any_work(lines: Path) -> None:
+def test_a_domain_that_no_page_can_reach_is_reported_before_any_work(lines: Path) -> None:
     text = "sources: {a: {paths: a.jsonl}}\nkept: {languages: [en]}\n"
     text += "domains:\n  de: {languages: [de]}\n  all: {}\n  a: {sources: [a]}\n"
     assert refused(lines, text + "mixture: {domains: {de: {share: 0.2}, all: {share: 0.4}, a: {share: 0.4}}}\n") == [
@@ -142,10 +142,10 @@ def test_a_domain_without_a_page_names_what_took_its_pages_before_tokens(tmp_pat
         "families: [], rules: {low", "families: [], rules: {above_max_text_bytes: 10, low"
     )
     mixture.write_text(text)
-    told = (
+    message = (
         r"domain 'code' has no page: of the 5\d pages that meet its conditions, above_max_text_bytes \(5\d\) took all"
     )
-    with pytest.raises(RunError, match=told):
+    with pytest.raises(RunError, match=message):
         run_inline(mixture, tmp_path / "root")
     assert not (tmp_path / "root" / "tokens").exists()
 
@@ -165,7 +165,7 @@ def test_a_domain_without_a_page_is_not_blamed_on_those_behind_it(tmp_path: Path
 SCORER = "def score(texts):\n    return [1.0] * (len(texts) - 1)\n"
 
 
-def test_all_mistakes_are_told_at_once(lines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_mistakes_are_reported_at_once(lines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (lines / "my_scorer_of_nine.py").write_text(SCORER)
     monkeypatch.syspath_prepend(lines)
     text = """\

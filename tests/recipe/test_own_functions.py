@@ -1,4 +1,4 @@
-"""Extractors, rules and formats of the user's own, from modules beside the mixture file: found, told, shipped."""
+"""Extractors, rules and formats of the user's own, from modules beside the mixture file: found, reported, shipped."""
 
 from __future__ import annotations
 
@@ -159,11 +159,11 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("module", MISTAKES)
-def test_what_a_function_does_wrong_is_told_in_a_line_before_any_work(own: Path, module: str) -> None:
-    for source, told in MISTAKES[module].items():
+def test_what_a_function_does_wrong_is_reported_in_a_line_before_any_work(own: Path, module: str) -> None:
+    for source, message in MISTAKES[module].items():
         write(own, **{module: source})
         found = refused(own, MIXTURE)
-        assert any(told in line for line in found), (source, found)
+        assert any(message in line for line in found), (source, found)
         assert len(found) == 1, found
 
 
@@ -203,8 +203,8 @@ def test_a_rule_that_fails_on_a_page_fails_the_run_and_shows_the_page(own: Path,
         own,
         own_loudness=RULES.replace("    return", "    assert 'LOUD' not in str(texts), 'too loud for me'\n    return"),
     )
-    told = "rule too_loud: capitals raised AssertionError: too loud for me, of the text 'THE LOUD MILL"
-    with pytest.raises(RunError, match=told):
+    message = "rule too_loud: capitals raised AssertionError: too loud for me, of the text 'THE LOUD MILL"
+    with pytest.raises(RunError, match=message):
         run_inline(own / "m.yaml", tmp_path / "root")
 
 
@@ -232,7 +232,7 @@ def test_a_module_beside_the_file_comes_first_but_not_before_pythons_own(own: Pa
 
 @pytest.mark.parametrize("there", ["nothing", "open to all", "a link"])
 def test_packed_modules_are_found_on_another_machine(own: Path, tmp_path: Path, there: str) -> None:
-    """Where another user may write they are not looked for."""
+    """Modules in a folder where another user may write are not looked for."""
     shared = tmp_path / f"gristmill-modules-{os.getuid()}"
     if there == "open to all":
         shared.mkdir()
@@ -251,8 +251,8 @@ def test_packed_modules_are_found_on_another_machine(own: Path, tmp_path: Path, 
     )
     env = {"PYTHONPATH": str(CHECKOUT), "TMPDIR": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], cwd="/", env=env, capture_output=True, text=True, check=False)
-    told, place = done.stdout.splitlines()
-    assert told == "['u']", done.stderr
+    names, place = done.stdout.splitlines()
+    assert names == "['u']", done.stderr
     assert Path(place).is_relative_to(shared) == (there == "nothing")
     assert Path(place).parents[1].stat().st_mode & 0o077 == 0
 

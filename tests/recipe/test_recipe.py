@@ -83,7 +83,7 @@ def test_neither_root_nor_order_of_keys_nor_engine_is_in_a_fingerprint(tmp_path:
     assert here.fingerprint("kept", "code").hex == there.fingerprint("kept", "code").hex
 
 
-def test_one_wrong_common_key_is_told_once_where_it_stands(tmp_path: Path) -> None:
+def test_one_wrong_common_key_is_reported_once_where_it_stands(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, BASE.replace("too_few_words: 40", "too_few_wrods: 40"))
     assert [problem.line for problem in caught.value.problems] == [4]

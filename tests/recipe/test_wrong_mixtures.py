@@ -25,7 +25,7 @@ def refused(folder: Path, text: str, *, job: str = "") -> list[str]:
 MIXTURE = "domains: {d: {sources: [a, b]}}\nmixture: {domains: {d: {share: 1}}}\n"
 
 
-def test_all_sources_that_are_missing_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
+def test_all_sources_that_are_missing_are_reported_at_once_with_their_lines(tmp_path: Path) -> None:
     sources = "sources:\n  a: {paths: /nowhere/a.jsonl}\n  b: {paths: '/nowhere/*.gz'}\n"
     assert refused(tmp_path, sources + MIXTURE) == [
         "2: sources.a.paths: /nowhere/a.jsonl does not exist",
@@ -232,8 +232,8 @@ def test_what_people_write_first_is_answered_with_what_to_write(
     [line] = refused(tmp_path, "sources: {a: {paths: ${DATA}/a.jsonl}}\n" + MIXTURE)
     assert line.startswith('1: file: a value with ${ inside braces or brackets must stand in quotes: {paths: "${NAME}')
     [line] = refused(tmp_path, sources + "kept: {languages: [English, german]}\n" + MIXTURE.replace("a, b", "a"))
-    told = "unknown language 'English'; did you mean 'en'?; unknown language 'german'; did you mean 'de'?"
-    assert line == f"2: kept.languages: {told}; languages are written as codes: en, de, zh"
+    unknown = "unknown language 'English'; did you mean 'en'?; unknown language 'german'; did you mean 'de'?"
+    assert line == f"2: kept.languages: {unknown}; languages are written as codes: en, de, zh"
     [line] = refused(tmp_path, sources + "domains: {d: {}}\nmixture: {domains: {d: {share: 50%}}}\n")
     assert line == "3: mixture.domains.d.share: expected a number, found '50%'; write 0.5"
     monkeypatch.setitem(sys.modules, "trafilatura", None)
@@ -242,7 +242,7 @@ def test_what_people_write_first_is_answered_with_what_to_write(
     assert f"2: documents.extractor: {hint}" in found
 
 
-def test_a_column_that_no_row_of_json_lines_has_is_told_and_one_that_some_have_is_not(tmp_path: Path) -> None:
+def test_a_column_that_no_row_of_json_lines_has_is_reported_and_one_that_some_have_is_not(tmp_path: Path) -> None:
     rows = ['{"text": "some words", "meta": {"link": null}}'] * 50 + ['{"text": "some words", "when": "2020-01-01"}']
     (tmp_path / "a.jsonl").write_text("\n".join(rows))
     mixture = MIXTURE.replace("a, b", "a")
@@ -267,7 +267,7 @@ def test_a_wrong_value_of_kept_hides_no_wrong_name_in_it_or_in_domains(tmp_path:
     assert found[-1].endswith(" more")
 
 
-def test_a_scorer_that_cannot_be_found_is_told_once(tmp_path: Path) -> None:
+def test_a_scorer_that_cannot_be_found_is_reported_once(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"text": "some words"}\n')
     text = 'sources: {a: {paths: a.jsonl}}\nscores: {scorers: {s: {function: "no_such_module_here:f"}}}\n'
     [line] = refused(tmp_path, text + MIXTURE.replace("a, b", "a"))
@@ -292,7 +292,7 @@ def with_section(folder: Path, section: str) -> str:
 
 
 @pytest.mark.parametrize("key", NAMING_SOURCES)
-def test_a_source_that_is_none_is_told_wherever_it_is_named(tmp_path: Path, key: str) -> None:
+def test_a_source_that_is_none_is_reported_wherever_it_is_named(tmp_path: Path, key: str) -> None:
     (line,) = refused(tmp_path, with_section(tmp_path, NAMING_SOURCES[key]))
     assert line.partition(": ")[2] == f"{key}: no such source 'zz'"
 
@@ -305,7 +305,7 @@ def test_a_source_that_is_one_may_be_named_there(tmp_path: Path, key: str) -> No
     assert result.exit_code == 0, result.stderr
 
 
-def test_an_override_for_a_domain_that_is_none_is_told(tmp_path: Path) -> None:
+def test_an_override_for_a_domain_that_is_none_is_reported(tmp_path: Path) -> None:
     section = KEPT % "{domains: [d, dd], rules: {below_min_text_bytes: 3}}"
     (line,) = refused(tmp_path, with_section(tmp_path, section))
     assert line.partition(": ")[2] == "kept.overrides[0].domains[1]: no such domain 'dd'; did you mean 'd'?"
@@ -331,7 +331,7 @@ def test_true_is_no_number(tmp_path: Path, key: str, old: str, new: str) -> None
     assert line.partition(": ")[2] == f"{key}: expected a number, found true"
 
 
-def test_a_type_of_text_that_is_none_is_told(tmp_path: Path) -> None:
+def test_a_type_of_text_that_is_none_is_reported(tmp_path: Path) -> None:
     (line,) = refused(tmp_path, mill(tmp_path) + "documents: {text_types: [text/plain, doxc]}\n")
     wanted = "expected a media type such as text/plain, found 'doxc'; did you mean 'docx'?"
     assert line.partition(": ")[2] == f"documents.text_types: {wanted}"

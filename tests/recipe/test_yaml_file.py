@@ -43,7 +43,7 @@ def test_norwegian_is_not_false() -> None:
     assert parse_yaml("a: [no, on, yes, off, true]", "m.yaml").data == {"a": ["no", "on", "yes", "off", True]}
 
 
-def test_all_mistakes_are_told_at_once_in_order_of_lines() -> None:
+def test_all_mistakes_are_reported_at_once_in_order_of_lines() -> None:
     found = problems("count: many\ninner:\n  treshold: 0.3\n  languages: 5\ntable:\n  x:\n    threshold: 2\n")
     assert found == [
         "m.yaml:1: count: expected a whole number, found 'many'",
@@ -70,13 +70,13 @@ def test_a_key_given_twice_is_an_error_not_a_silent_choice() -> None:
     ]
 
 
-def test_a_section_given_twice_is_told_once_not_for_each_key_in_it() -> None:
+def test_a_section_given_twice_is_reported_once_not_for_each_key_in_it() -> None:
     assert problems("count: 1\ninner: {threshold: 0.1}\ninner: {threshold: 0.2}\n") == [
         "m.yaml:3: inner: this key stands here twice"
     ]
 
 
-def test_what_may_be_of_several_kinds_is_told_once_with_all_of_them() -> None:
+def test_what_may_be_of_several_kinds_is_reported_once_with_all_of_them() -> None:
     class Either(BaseModel):
         rules: dict[str, bool | float]
 
@@ -88,7 +88,7 @@ def test_what_may_be_of_several_kinds_is_told_once_with_all_of_them() -> None:
     ]
 
 
-def test_a_bracket_left_open_is_told_with_the_line_it_stands_in() -> None:
+def test_a_bracket_left_open_is_reported_with_the_line_it_stands_in() -> None:
     with pytest.raises(ConfigError, match=r"expected ',' or '\]', found '<stream end>'.* begins in line 2"):
         parse_yaml("a: 1\nb: [1, 2\n", "m.yaml")
 

@@ -184,8 +184,8 @@ def test_verify_finds_every_flipped_bit_of_every_kind_of_file(
             unfound += [] if path.name in said else [(kind, place, said)]
             if not leads:
                 address = path.relative_to(root).as_posix()
-                told = address in named or address.partition("/")[0] in verify_files.SHARED
-                layer = "manifests" if "manifest" in address else "named" if told else "in manifests"
+                is_named = address in named or address.partition("/")[0] in verify_files.SHARED
+                layer = "manifests" if "manifest" in address else "named" if is_named else "in manifests"
                 layer = "input" if address.startswith("sources/") else layer
                 together.setdefault(layer, {})[path] = good
                 break
@@ -280,7 +280,7 @@ def test_a_run_mends_damaged_lines_of_manifests(finished: Path, tmp_path: Path) 
         assert not differing(root, expected), k
 
 
-def test_a_run_mends_everything_it_is_told_by(finished: Path, tmp_path: Path) -> None:
+def test_a_run_mends_everything_it_reads(finished: Path, tmp_path: Path) -> None:
     """Manifests, snapshots, listings, reports, what decided a product: all damaged at once."""
     expected, root = tree(finished / "root"), tmp_path / "root"
     for k in some(range(ROUNDS), 3):
@@ -360,13 +360,13 @@ def test_verify_says_what_is_missing_and_what_is_incomplete(finished: Path, tmp_
 def test_files_without_checksums_are_read_and_counted_as_not_checked(finished: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
     copied(finished, root)
-    told = 0
+    sealed = 0
     for path in root.glob("**/*.json"):
         value = json.loads(path.read_bytes())
         if isinstance(value, dict) and str(value.pop("checksum", "")).startswith("xxh3_128:"):
-            told += 1
+            sealed += 1
             replaced(path, json.dumps(value["items"] if value.keys() == {"items"} else value).encode())
     said = verify_root(Store(str(root)), None)
-    assert told > 20
+    assert sealed > 20
     assert "files without a checksum of their own" in said
     assert "all is well" in said

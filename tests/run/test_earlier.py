@@ -76,8 +76,8 @@ def test_nothing_that_the_earlier_corpus_holds_is_kept_again(crawls: Path) -> No
     # a page the earlier mixture did not keep is no reason to drop one
     dropped = {row["doc_id"] for row in old if not row["keep"]}
     assert not dropped & {row["survivor"] for row in new}
-    told = why.lives(snapshots.load(store, "new"), gone[0]["doc_id"].hex())[0]
-    assert told["cluster"]["survivor_page"]["url"].startswith("https://")
+    life = why.lives(snapshots.load(store, "new"), gone[0]["doc_id"].hex())[0]
+    assert life["cluster"]["survivor_page"]["url"].startswith("https://")
 
 
 def test_earlier_pages_lose_where_the_policy_says_so_and_their_corpus_stays_as_it_is(crawls: Path) -> None:

@@ -46,13 +46,13 @@ def test_what_stands_beside_manifests_says_what_they_say_and_is_made_again(tmp_p
             entry.checksum for entry in entries
         ]
     assert all(stats.counted(snapshot, name) for name in ("kept", "tokens"))
-    told = store.read_json(f"{stats.folder_of(snapshot)}/stats.json")
+    written = store.read_json(f"{stats.folder_of(snapshot)}/stats.json")
     store.remove(f"{stats.folder_of(snapshot)}/stats.json")
-    assert stats.stats_of(snapshot) == told
+    assert stats.stats_of(snapshot) == written
     for place, data in before.items():
         (tmp_path / "root" / place).write_bytes(b"" if "kept" in place else data[:-9])
     assert all(stats.counted(snapshot, name) is None for name in ("kept", "tokens"))
-    assert stats.stats_of(snapshot) == told
+    assert stats.stats_of(snapshot) == written
     run_inline(mixture, tmp_path / "root")
     assert {place: store.read_bytes(place) for place in before} == before
 
@@ -67,8 +67,8 @@ def test_files_in_any_order_give_the_same_lines_and_facts() -> None:
     for order in ((0, 1, 2, 3), (3, 1, 0, 2)):
         spool = Spool(4)
         for number in order:
-            told = pack(reports[number], "stages.report.tally:kept")
-            spool.add(number, f"kept/{number}", {"bytes": number, "xxh3_128": "0"}, told)
+            packed = pack(reports[number], "stages.report.tally:kept")
+            spool.add(number, f"kept/{number}", {"bytes": number, "xxh3_128": "0"}, packed)
         found.append((list(spool.lines(spool.facts())), spool.facts().table.to_pylist(), spool.counts()))
     assert found[0] == found[1]
     assert [manifest.entry_of(line).report for line in found[0][0]] == reports
@@ -104,10 +104,10 @@ def test_a_fact_that_is_held_reads_as_its_column_does() -> None:
     rows = [{"digest": f"d{n}" if n % 3 else None, "rows": n or None} for n in range(10)]
     held = facts.Facts(facts.Facts.of(rows).table)
     each = held.each("digest")
-    told = held.column("digest")
-    assert list(each) == told
-    assert [each[n] for n in range(len(each))] == told
-    assert each[2:5] == told[2:5]
-    assert each[::3] == told[::3]
-    assert each[-1] == told[-1]
+    column = held.column("digest")
+    assert list(each) == column
+    assert [each[n] for n in range(len(each))] == column
+    assert each[2:5] == column[2:5]
+    assert each[::3] == column[::3]
+    assert each[-1] == column[-1]
     assert held.numbers("rows").tolist() == list(range(10))

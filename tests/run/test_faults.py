@@ -38,7 +38,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def to_the_end(small: Path, root: Path) -> None:
-    """What the same command does, in this process."""
+    """The result of the same command in this process."""
     driver.run(str(small / "small.yaml"), Store(str(root)), "inline", None, quiet=True)
 
 

@@ -98,9 +98,9 @@ def test_fifty_longer_copies_on_a_blocked_host_delete_no_good_page(blocked: Path
     assert reasons["exact_duplicate"] == summary["exact_removed"] == 10
     assert reasons["near_duplicate"] == summary["fuzzy_removed"] == 10
     assert (summary["rows"], summary["passing"]) == (120, 70)
-    [told] = lives(load(Store(str(blocked / "root"))), "https://scraper.example/3")
-    assert told["cluster"]["survivor_page"]["url"] == "https://good.example/3"
-    assert "this page fails another rule" in life_text(told)
+    [life] = lives(load(Store(str(blocked / "root"))), "https://scraper.example/3")
+    assert life["cluster"]["survivor_page"]["url"] == "https://good.example/3"
+    assert "this page fails another rule" in life_text(life)
 
 
 @pytest.mark.parametrize("words", [50, 145])
@@ -150,13 +150,13 @@ def test_labelled_pairs_are_judged_by_similarity(blocked: Path, tmp_path: Path) 
     lines += [f"{good}1,{good}2,yes", f"{good}1,https://scraper.example/1,1", f"{good}1,https://nowhere.example/,1"]
     path = tmp_path / "pairs.csv"
     path.write_text("a,b,duplicate\n" + "\n".join(lines) + "\n")
-    told = dedup_report.pairs_text(Store(str(blocked / "root")), None, str(path))
-    assert "21 pairs judged: 11 labelled duplicates, 11 found, 10 of these so labelled" in told
-    assert "recall 90.91%, precision 90.91%" in told
-    assert "1 pairs not judged: another rule drops one of their pages" in told
-    assert "1 pairs left out; 1 pages are not there, such as https://nowhere.example/" in told
-    assert f"{good}1  {good}2  similarity 0.000" in told
-    table = [line.split() for line in told.splitlines() if line.startswith(("  0.9 to 1.0", "  1.0 "))]
+    text = dedup_report.pairs_text(Store(str(blocked / "root")), None, str(path))
+    assert "21 pairs judged: 11 labelled duplicates, 11 found, 10 of these so labelled" in text
+    assert "recall 90.91%, precision 90.91%" in text
+    assert "1 pairs not judged: another rule drops one of their pages" in text
+    assert "1 pairs left out; 1 pages are not there, such as https://nowhere.example/" in text
+    assert f"{good}1  {good}2  similarity 0.000" in text
+    table = [line.split() for line in text.splitlines() if line.startswith(("  0.9 to 1.0", "  1.0 "))]
     assert table == [
         ["0.9", "to", "1.0", "10", "10", "10", "10", "100.00%", "100.00%"],
         ["1.0", "1", "0", "1", "0", "-", "0.00%"],
@@ -168,7 +168,7 @@ def test_labelled_pairs_are_judged_by_similarity(blocked: Path, tmp_path: Path) 
             for line in lines
         )
     )
-    assert dedup_report.pairs_text(Store(str(blocked / "root")), None, str(as_json)) == told
+    assert dedup_report.pairs_text(Store(str(blocked / "root")), None, str(as_json)) == text
 
 
 @pytest.mark.parametrize(

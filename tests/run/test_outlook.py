@@ -37,12 +37,12 @@ def test_a_plan_tells_time_disk_and_money_by_a_sample(tmp_path: Path, monkeypatc
     assert "core time" not in nothing
     assert call("run", mixture, "--root", root, "--engine", "inline", "--quiet", "--sample", "40%").exit_code == 0
     prices = ("--price-per-core-hour", 100_000, "--price-per-gib-month", 1024, "--cores", 64)
-    told = call("plan", mixture, "--root", root, *prices).stdout
-    assert "on 64 cores" in told
-    assert "by what small-sample took for" in told
-    assert re.search(r"price: about [\d,.]+ \(cores [\d,.]+, a month of disk [\d,.]+\)", told)
-    assert "rates of" in told, "so little input says little, which is said"
-    _, disk = sums(told)
+    text = call("plan", mixture, "--root", root, *prices).stdout
+    assert "on 64 cores" in text
+    assert "by what small-sample took for" in text
+    assert re.search(r"price: about [\d,.]+ \(cores [\d,.]+, a month of disk [\d,.]+\)", text)
+    assert "rates of" in text, "so little input says little, which is said"
+    _, disk = sums(text)
     run_inline(mixture, root)
     sizes = sum(
         path.stat().st_size

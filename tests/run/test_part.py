@@ -41,8 +41,8 @@ def test_a_sample_tells_what_everything_gives_and_its_files_are_used_again(tmp_p
     assert re.search(r"sample: [45] of 9 splits", result.output)
     before = tree(root)
     assert (root / "mixtures/small-sample.json").exists()
-    told = next(line.split() for line in result.output.splitlines() if re.match(r"web +[\d,]+ +[\d,]+ +[\d,]+$", line))
-    pages = int(told[1].replace(",", ""))
+    row = next(line.split() for line in result.output.splitlines() if re.match(r"web +[\d,]+ +[\d,]+ +[\d,]+$", line))
+    pages = int(row[1].replace(",", ""))
     whole = run_inline(mixture, root)
     assert made(whole)["documents"] in (4, 5)
     assert {name: found for name, found in tree(root).items() if name in before} == before

@@ -1,4 +1,4 @@
-"""What a run says while it works: lines in a log, pages measured, and no guess too early."""
+"""Messages of a run while it works: lines in a log, pages measured, and no guess too early."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def test_a_log_gets_a_first_line_soon_and_then_one_every_ten_seconds(clock: Cloc
         for _ in range(40):
             clock.now += 0.9
             wave.advance(100)
-    told = [line.partition("  ")[0] for line in lines(reporter)]
-    assert told[:-1] == ["measure: 4/100", "measure: 16/100", "measure: 28/100", "measure: 40/100"]
-    assert told[-1] == "measure: 40 tasks in 36.0 s at 111 B/s"
+    waves = [line.partition("  ")[0] for line in lines(reporter)]
+    assert waves[:-1] == ["measure: 4/100", "measure: 16/100", "measure: 28/100", "measure: 40/100"]
+    assert waves[-1] == "measure: 40 tasks in 36.0 s at 111 B/s"
 
 
 def test_what_is_left_is_not_guessed_from_a_small_task() -> None:

@@ -1,4 +1,4 @@
-"""What a plan says that its exchanges move is what running them does, file by file."""
+"""The traffic that a plan states is that of running it, file by file."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def counted(root: str, waves: Sequence[Wave], taken: Collection[str] = ()) -> li
     return found
 
 
-def told(waves: Sequence[Wave]) -> list[tuple[str, int, int, int]]:
+def stated(waves: Sequence[Wave]) -> list[tuple[str, int, int, int]]:
     return [(part.name, part.tasks, part.files, part.reads) for part in traffic.of_phases(waves)]
 
 
@@ -59,7 +59,7 @@ def test_of_clusters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     many_partitions(monkeypatch)
     inputs = split_up(Store(str(tmp_path)), all_families()[:200], 4)
     waves = clusters.plan(clusters.Params(memory=1 << 26, passes=2), inputs, "clusters/run")
-    expected = told(waves)
+    expected = stated(waves)
     assert expected == counted(str(tmp_path), waves)
     whole = traffic.whole("clusters", waves)
     assert (whole.files, whole.reads) == (sum(part[2] for part in expected), sum(part[3] for part in expected))
@@ -77,4 +77,4 @@ def test_of_shards(tmp_path: Path, max_reads: int) -> None:
         inputs.append(shards.Input(arguments["output"], report["rows"], report["tokens"]))
     params = shards.Params(target_tokens=40, max_reads=max_reads)
     waves = shards.plan(params, "en", inputs, "out", tokenizer=report["tokenizer"], seed=0)
-    assert told(waves) == counted(str(tmp_path), waves, {one.address for one in inputs})
+    assert stated(waves) == counted(str(tmp_path), waves, {one.address for one in inputs})

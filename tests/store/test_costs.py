@@ -15,43 +15,43 @@ from stages.contract import Task
 def test_a_long_phase_fills_several_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(costs, "MAX_HELD", 3)
     store = Store(str(tmp_path))
-    told = Costs(store, ["measure"])
+    run_costs = Costs(store, ["measure"])
     seconds = [1.0, 9.0, 2.0, 3.0, 8.0, 1.0, 4.0]
     for number, spent in enumerate(seconds):
         task = Task("m:f", {}, (f"documents/{number}.parquet",), str(number), cost=10)
-        told.add("measure", task, {"rows": 5}, {"seconds": spent, "cpu_seconds": spent, "peak_bytes": 7.0})
-    assert [one["seconds"] for one in told.slowest(3)] == [9.0, 8.0, 4.0]
-    told.write()
+        run_costs.add("measure", task, {"rows": 5}, {"seconds": spent, "cpu_seconds": spent, "peak_bytes": 7.0})
+    assert [one["seconds"] for one in run_costs.slowest(3)] == [9.0, 8.0, 4.0]
+    run_costs.write()
     assert len(store.list("runs/costs")) == 3
     found = gather(store, hashes_of([]), [])["measure"]
     assert (found["tasks"], found["seconds"], found["pages"], found["bytes"]) == (7, sum(seconds), 35, 70)
     task = Task("m:g", {}, ("kept/0.parquet",), "0")
-    told.add("kept", task, {}, {"seconds": 0.5, "cpu_seconds": 0.5, "peak_bytes": 1.0})
-    assert [one["phase"] for one in told.slowest(9)] == ["kept"]
+    run_costs.add("kept", task, {}, {"seconds": 0.5, "cpu_seconds": 0.5, "peak_bytes": 1.0})
+    assert [one["phase"] for one in run_costs.slowest(9)] == ["kept"]
 
 
 def test_small_phases_share_a_file_and_retries_stay_with_their_phase(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
-    told = Costs(store, [])
+    run_costs = Costs(store, [])
 
     def phase(name: str, seconds: float, retries: int = 0) -> None:
         cost = {"seconds": seconds, "cpu_seconds": seconds, "peak_bytes": 1.0}
-        told.add(name, Task("m:f", {}, (f"{name}/0",), "0", cost=1), {}, cost)
-        told.retries += retries
-        told.end_phase()
+        run_costs.add(name, Task("m:f", {}, (f"{name}/0",), "0", cost=1), {}, cost)
+        run_costs.retries += retries
+        run_costs.end_phase()
 
     phase("a", 0.25)
     phase("b", 0.5)
     assert store.list("runs/costs") == []
-    assert told.slowest(9) == []
+    assert run_costs.slowest(9) == []
     phase("c", 0.25)
     assert len(store.list("runs/costs")) == 1
     phase("d", 0.125)
     phase("e", 0.125, retries=3)  # what was held back is not what was run again
     assert len(store.list("runs/costs")) == 3
     phase("f", 0.5)
-    told.write()
-    told.write()
+    run_costs.write()
+    run_costs.write()
     assert len(store.list("runs/costs")) == 4
     found = gather(store, hashes_of([]), [])
     assert {stage: entry["seconds"] for stage, entry in sorted(found.items())} == dict(
@@ -66,14 +66,14 @@ def test_the_latest_run_that_made_a_file_counts_once(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
 
     def run(number: int, tasks: list[tuple[str, list[str], float]]) -> None:
-        told = Costs(store, ["kept"])
-        told.run = f"{number:08}"
+        run_costs = Costs(store, ["kept"])
+        run_costs.run = f"{number:08}"
         for phase, outputs, seconds in tasks:
             stages = {"seconds": {"a": seconds, "b": 2 * seconds}} if phase == "measure" else {}
             cost = {"seconds": seconds, "cpu_seconds": seconds, "peak_bytes": seconds, "requests_again": 0.0}
-            told.add(phase, Task("m:f", {}, tuple(outputs), "x", cost=1), {"rows": 3, **stages}, cost)
-        told.retries = number
-        told.write()
+            run_costs.add(phase, Task("m:f", {}, tuple(outputs), "x", cost=1), {"rows": 3, **stages}, cost)
+        run_costs.retries = number
+        run_costs.write()
 
     run(1, [("measure", ["a/1", "b/1"], 1.0), ("kept", ["k/1"], 2.0), ("shards", ["s"], 4.0), ("kept", ["k/2"], 8.0)])
     run(2, [("kept", ["k/1"], 16.0), ("kept", ["k/1"], 32.0), ("shards", ["s"], 64.0), ("kept", ["old"], 128.0)])
@@ -99,12 +99,12 @@ def test_costs_of_earlier_programs_are_read(tmp_path: Path) -> None:
 def test_a_run_of_which_nothing_is_left_adds_nothing(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     for number, output in enumerate(("kept/gone", "kept/here")):
-        told = Costs(store, [])
-        told.run = f"{number:08}"
+        run_costs = Costs(store, [])
+        run_costs.run = f"{number:08}"
         task = Task("m:f", {}, (output,), "0", cost=3)
         stages = {"rules": 0.5, "views": 1.5} if number else {}
-        told.add("kept", task, {"seconds": stages}, {"seconds": 2.0, "cpu_seconds": 2.0, "peak_bytes": 7.0})
-        told.write()
+        run_costs.add("kept", task, {"seconds": stages}, {"seconds": 2.0, "cpu_seconds": 2.0, "peak_bytes": 7.0})
+        run_costs.write()
     found = gather(store, hashes_of(["kept/here"]), ["kept"])
     assert {name: entry["seconds"] for name, entry in found.items()} == {"rules": 0.5, "views": 1.5}
     assert {entry["tasks"] for entry in found.values()} == {1}

@@ -119,7 +119,7 @@ def test_a_signal_just_when_the_lock_is_written_leaves_none(store: Store, monkey
     assert not store.exists(ADDRESS)
 
 
-def test_a_root_that_cannot_be_written_is_told_in_a_line(tmp_path: Path) -> None:
+def test_a_root_that_cannot_be_written_is_reported_in_a_line(tmp_path: Path) -> None:
     (tmp_path / "root").mkdir()
     (tmp_path / "root" / "runs").write_text("no folder")
     with (

@@ -92,7 +92,7 @@ def test_a_scheme_nobody_knows_and_a_missing_bucket_are_said() -> None:
 
 
 def text_of(key: str) -> str:
-    """What stands in the file of a key; a line separator is read as a line end."""
+    """Content of the file of a key; a line separator is read as a line end."""
     return f"text of {key}".replace("\u2028", "\n")
 
 

@@ -158,10 +158,10 @@ def test_what_is_all_of_a_proposal_is_at_no_cap_and_wrong_shares_are_named(tmp_p
     write_rows(tmp_path / "m.csv", mixtures)
     losses: Rows = [{"name": f"r{k}", "loss": 1 + np.exp(x @ [0.6, -0.3, 0.9])} for k, x in enumerate(shares)]
     write_rows(tmp_path / "l.csv", losses)
-    told = call("fit", tmp_path / "m.csv", tmp_path / "l.csv", "--out", tmp_path / "o.json", "--resamples", 2)
-    assert told.exit_code == 0, told.stderr
+    result = call("fit", tmp_path / "m.csv", tmp_path / "l.csv", "--out", tmp_path / "o.json", "--resamples", 2)
+    assert result.exit_code == 0, result.stderr
     assert json.loads((tmp_path / "o.json").read_text())["shares"]["code"] == pytest.approx(1, abs=1e-5)
-    assert "caps bind" not in told.stdout
+    assert "caps bind" not in result.stdout
     for wrong, message in (
         ({"web": 1.2, "code": -0.2, "math": 0.0}, "row 3: shares must not be negative, found code -0.2"),
         ({"web": 0.5, "code": 0.2, "math": 0.2}, "row 3: shares must sum to 1, found 0.9"),
@@ -238,7 +238,7 @@ def test_runs_of_domains_that_were_defined_otherwise_are_refused(small: Path, tm
     assert "cannot be fitted together" in fit(small, tmp_path / "best.yaml", *more, swarm=tmp_path / "swarm").stderr
 
 
-def test_missing_runs_and_few_runs_are_told(small: Path, tmp_path: Path) -> None:
+def test_missing_runs_and_few_runs_are_reported(small: Path, tmp_path: Path) -> None:
     table = write_rows(tmp_path / "results.csv", results(small / "swarm")[:5])
     result = fit(small, tmp_path / "best.yaml", "--force", table=table)
     assert result.exit_code == 0, result.stderr

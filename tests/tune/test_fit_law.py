@@ -116,7 +116,7 @@ def test_lines_of_a_drawing_stand_at_round_numbers(low: float, high: float, expe
     assert round_numbers(low, high) == pytest.approx(expected)
 
 
-def test_constants_are_told_in_digits_that_mean_something() -> None:
+def test_constants_are_reported_in_digits_that_mean_something() -> None:
     assert [digits(value, 4) for value in (6.05e-15, 1.85904, -0.1, 124.83, 1e300)] == [
         "0", "1.859", "-0.1", "124.8", "beyond 1e15",
     ]  # fmt: skip

@@ -116,7 +116,7 @@ def test_a_share_is_divided_by_tokens_times_repeats(tmp_path: Path) -> None:
     targets = mixing.solve(recipe, available, {"sha256": ""}).targets
     assert targets == {"docs--en--001-001": 420, "docs--en--002-up": 210, "docs--others": 70, "code": 300}
     good = (tmp_path / "w.json").read_text()
-    for content, told in (
+    for content, message in (
         ("no", "expected weights as `gristmill rehydrate --out` writes them, found something else"),
         (good.replace('"version": 1', '"version": 2'), "expected weights of version 1, found version 2"),
         (good.replace('"first": 2', '"first": 3'), "languages: en: expected sizes from 2 on, found 3 to None"),
@@ -126,7 +126,7 @@ def test_a_share_is_divided_by_tokens_times_repeats(tmp_path: Path) -> None:
         with pytest.raises(ConfigError) as caught:
             recipes.load(path, Store(str(tmp_path / "root")))
         [problem] = [one for one in caught.value.problems if one.key == "domains.docs.copies"]
-        assert told in problem.message
+        assert message in problem.message
     (tmp_path / "w.json").unlink()
     with pytest.raises(ConfigError, match=r"domains\.docs\.copies"):
         recipes.load(path, Store(str(tmp_path / "root")))

@@ -56,7 +56,7 @@ def test_labelled_rows_and_files_a_class_give_the_same_model(tmp_path: Path) -> 
     assert sorted(path.name for path in tmp_path.iterdir() if "unfinished" in path.name) == []
 
 
-def test_a_model_stays_as_small_as_it_may_be_reads_the_beginning_and_few_texts_are_told(tmp_path: Path) -> None:
+def test_a_model_stays_as_small_as_it_may_be_reads_the_beginning_and_few_texts_are_reported(tmp_path: Path) -> None:
     given = texts(labelled=(str(tmp_path / "both.jsonl"),))
     rows = [
         {"text": row + " " + " ".join(f"rare{k}x{j}" for j in range(300)), "label": int(row in GOOD)}
@@ -74,8 +74,8 @@ def test_a_model_stays_as_small_as_it_may_be_reads_the_beginning_and_few_texts_a
     assert "auc        1.0000" in said, "what is left out is rare"
     with pytest.raises(UserError, match="a larger --max-model-bytes"):
         train_classifier.train_classifier(str(model), None, None, given, {**settings, "max_model_bytes": 1000})
-    told = gristmill("train-quality", tmp_path / "q.bin", "--labelled", tmp_path / "both.jsonl")
-    assert "max_bytes: 10000" in told.stdout, told.stderr
+    done = gristmill("train-quality", tmp_path / "q.bin", "--labelled", tmp_path / "both.jsonl")
+    assert "max_bytes: 10000" in done.stdout, done.stderr
     assert (tmp_path / "q.bin").stat().st_size < 50e6
 
 
@@ -91,8 +91,8 @@ def test_many_labels_are_measured_on_sites_that_trained_nothing(tmp_path: Path) 
     with gzip.open(tmp_path / "all.jsonl.gz", "wt") as file:
         file.writelines(json.dumps(row) + "\n" for row in rows)
     args = ("--labelled", tmp_path / "all.jsonl.gz", "--label-field", "topic", "--buckets", 1000, "--dimensions", 8)
-    told = gristmill("train-classifier", tmp_path / "topic.bin", *args, "--epochs", 20, "--held-out", 0.2)
-    assert told.returncode == 0, told.stderr
+    done = gristmill("train-classifier", tmp_path / "topic.bin", *args, "--epochs", 20, "--held-out", 0.2)
+    assert done.returncode == 0, done.stderr
     about = json.loads((tmp_path / "topic.bin.json").read_text())
     assert about["sites"] == 19
     assert about["texts"] == {"cook": 120, "lonely": 20, "maths": 120, "shop": 120}
@@ -103,18 +103,18 @@ def test_many_labels_are_measured_on_sites_that_trained_nothing(tmp_path: Path) 
     assert held["accuracy"] == right / 120 > 0.9
     f1 = [row["f1"] for row in held["labels"].values() if row["num_texts"]]
     assert held["macro_f1"] == pytest.approx(sum(f1) / 3)
-    assert "not measured: its texts are of too few sites" in told.stdout
-    assert "labels:\n  labellers:\n    topic: {model: " in told.stdout
+    assert "not measured: its texts are of too few sites" in done.stdout
+    assert "labels:\n  labellers:\n    topic: {model: " in done.stdout
     for bad, message in (
         (("--texts", "maths"), "--texts: expected LABEL=PLACE, found 'maths'"),
         ((), "expected --labelled or --texts; found neither"),
         (("--texts", "a=source:x"), "source:x: which root? give --root"),
         (("--labelled", tmp_path / "all.jsonl.gz", "--label-field", "tpoic"), "no field 'tpoic'; it has text, topic"),
     ):
-        told = gristmill("train-classifier", tmp_path / "no.bin", *bad)
-        assert told.returncode == 2
-        assert message in told.stderr
-        assert len(told.stderr.splitlines()) == 1
+        done = gristmill("train-classifier", tmp_path / "no.bin", *bad)
+        assert done.returncode == 2
+        assert message in done.stderr
+        assert len(done.stderr.splitlines()) == 1
     assert not list(tmp_path.glob("no.bin*"))
 
 
@@ -165,9 +165,9 @@ def test_sources_and_domains_of_a_root_train_a_classifier_that_the_next_run_appl
 
 def test_what_cannot_be_trained_or_applied_is_said_in_a_line(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"txt": "x"}\n')
-    told = gristmill("train-quality", tmp_path / "m.bin", "--labelled", tmp_path / "a.jsonl")
-    assert told.returncode == 2
-    assert told.stderr.splitlines() == [f"gristmill: {tmp_path}/a.jsonl, row 1: no field 'text'; it has txt"]
+    done = gristmill("train-quality", tmp_path / "m.bin", "--labelled", tmp_path / "a.jsonl")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [f"gristmill: {tmp_path}/a.jsonl, row 1: no field 'text'; it has txt"]
     mixture = write_mixture(tmp_path / "small.yaml", tmp_path)
     text = mixture.read_text()
     for content, message in (
