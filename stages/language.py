@@ -65,7 +65,7 @@ class Params(StageParams):
     pieces: int = Field(default=8, ge=1)
     """Into how many pieces, spread evenly over a longer text, these bytes are divided; 1: the beginning."""
     top_k: int = Field(default=0, ge=0)
-    """How many of the best labels to list beside the best one; 0: none."""
+    """Number of the best labels to list beside the best one; 0: none."""
     segments: int = Field(default=0, ge=0)
     """Of how many pieces each is labelled alone too, to find mixed pages; 0: none."""
     lower_case: bool = False
@@ -73,7 +73,7 @@ class Params(StageParams):
 
 
 def model_path(params: Params) -> Path:
-    """Where the model file is."""
+    """Path of the model file."""
     path = MODELS.get(params.model) or Path(params.model)
     if not path.is_file():
         raise FileNotFoundError(

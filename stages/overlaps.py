@@ -59,7 +59,7 @@ def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
 
 
 def sampled_pages(hashes: pa.FixedSizeBinaryArray) -> npt.NDArray[np.bool_]:
-    """Which pages the sample holds: one in `SAMPLED`, by the first byte of the text's hash."""
+    """A mask of the pages in the sample: one in `SAMPLED`, by the first byte of the text's hash."""
     start = hashes.offset * 16
     found = np.frombuffer(hashes.buffers()[1], np.uint8)[start : start + 16 * len(hashes) : 16]
     sample: npt.NDArray[np.bool_] = found % SAMPLED == 0

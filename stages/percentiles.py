@@ -106,9 +106,14 @@ def narrowing(
         title: put before the names of the waves.
     """
     near = f"{folder}/near.parquet"
-    told = [[column, None if sources is None else [*sources], [*map(str, parts)]] for column, sources, parts in wanted]
+    requests = [
+        [column, None if sources is None else [*sources], [*map(str, parts)]] for column, sources, parts in wanted
+    ]
     first = Task(
-        "stages.percentiles:near_job", {"inputs": [*counts], "wanted": told, "output": near}, (near,), "bins of cuts"
+        "stages.percentiles:near_job",
+        {"inputs": [*counts], "wanted": requests, "output": near},
+        (near,),
+        "bins of cuts",
     )
     tasks = []
     for index, address in enumerate(values):

@@ -30,7 +30,7 @@ class Place(TypedDict):
 
 
 class Indexed(TypedDict):
-    """What reading records by an index asked of the place where they lie: ``bytes_used`` are the records' own."""
+    """Cost of reading records by an index at the place where they lie: ``bytes_used`` are the records' own."""
 
     wanted: int
     requests: int
@@ -61,9 +61,9 @@ class DocumentsReport(TypedDict):
     parents: NotRequired[int]
     """Of derived pages: the pages of the split they may be made of."""
     parents_taken: NotRequired[int]
-    """Those that were given to the transform."""
+    """Pages that were given to the transform."""
     reasons: NotRequired[dict[str, int]]
-    """Those that are quarantined, by reason."""
+    """Quarantined records by reason."""
 
 
 # ---- kept
@@ -86,13 +86,13 @@ class Failed(TypedDict):
     documents: int
     text_bytes: int
     first: int
-    """Those that name it as their reason."""
+    """Pages that name it as their reason."""
     alone: int
-    """Those that fail nothing else: what turning it off brings back."""
+    """Pages that fail nothing else: what turning it off brings back."""
 
 
 class Cut(TypedDict):
-    """What a view cuts or replaces in the pages kept."""
+    """Cuts or replacements of a view in the pages kept."""
 
     documents: int
     spans: int
@@ -170,7 +170,7 @@ class TokensReport(TypedDict):
     """Encoded by the reference library too."""
     fast: bool
     why_slow: str | None
-    """Why the whole split was encoded by the reference library."""
+    """The reason why the whole split was encoded by the reference library."""
     tokenizer: dict[str, Any]
     """`stages.tokenizers`: what its ids depend on."""
     seed: int
@@ -223,7 +223,7 @@ class Shard(TypedDict):
     """In a domain's shards, with ``last_key``: the range of order keys it holds."""
     last_key: NotRequired[str | None]
     multiplicity: NotRequired[int]
-    """How often a corpus of references reads it."""
+    """Number of times that a corpus of references reads it."""
 
 
 class Totals(TypedDict):
@@ -233,7 +233,7 @@ class Totals(TypedDict):
 
 
 class Realised(Totals):
-    """What a corpus asked of a domain, and what it holds of it."""
+    """A corpus's request to a domain, and what it holds of it."""
 
     requested_share: float
     requested_tokens: int

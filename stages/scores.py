@@ -99,7 +99,7 @@ def score(store: Store, *, documents: str, output: str, params: dict[str, Any]) 
 
 
 def numbers(name: str, scorer: Scorer, texts: pa.Array) -> pa.Array:
-    """What a scorer says of some texts, ``batch`` at a time."""
+    """Numbers that a scorer gives to some texts, ``batch`` at a time."""
     texts = texts.cast(pa.large_string())
     found = []
     for start in range(0, len(texts), scorer.batch):

@@ -57,7 +57,7 @@ def gather_passing(store: Store, *, splits: list[dict[str, Any]], output: str) -
 
 
 def passing_rows(store: Store, split: dict[str, Any]) -> Array:
-    """Which pages of a split may stay."""
+    """A mask of a split's pages: true where a page may stay."""
     if split.get("eligible") is None:
         return np.ones(split["rows"], np.bool_)
     rows: Array = store.read_table(split["eligible"], ["eligible"]).column(0).to_numpy()
@@ -161,7 +161,7 @@ def _remember(store: Store, learnt: str, pairs: Columns) -> None:
 
 
 def _records(columns: Columns, settled: Settled) -> Columns:
-    """What becomes of every page that is not alone."""
+    """The records of all pages that are not alone: their states, survivors and similarities."""
     rows = np.flatnonzero(settled.state_P != ALONE)
     text, stays = settled.text_P[rows], settled.stays_P[rows]
     live = settled.representative_T[text] >= 0

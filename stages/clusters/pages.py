@@ -43,10 +43,10 @@ RECORD_BYTES = 240
 URL_COLUMNS = ("url_hi", "url_lo")
 
 DERIVED = "preference_derived"
-"""What comes before the policy where there are transforms: a page that was read stays before one made of another."""
+"""Criterion before the policy where there are transforms: a page that was read stays before one made of another."""
 
 METHOD_KEY = b"signatures"
-"""Where the schema of `signatures` says how they were made."""
+"""Key in the schema metadata of `signatures` that holds how they were made."""
 
 
 def map_pages(
@@ -130,7 +130,7 @@ def _at_hand(unread: Array, text_numbers: Array, starts: Array) -> Array:
 
 
 def page_columns(settings: Params) -> list[str]:
-    """What is known of a page that decides whether it stays, or is told of it."""
+    """Columns of a page that decide whether it stays, or stand in its record."""
     return ["id_hi", "id_lo", "source", *preference_names(settings), *(URL_COLUMNS if settings.urls else ())]
 
 
@@ -252,7 +252,7 @@ def address_hashes(urls: pa.ChunkedArray, salts: Array) -> tuple[Array, Array]:
 
 
 def _stayed(store: Store, decided: str) -> Array:
-    """Which pages an earlier run left: by its `kept` file, or by its `clusters` file."""
+    """A mask of the pages that an earlier run left, by its `kept` file, or by its `clusters` file."""
     with store.open(decided) as file:
         reader = pq.ParquetFile(file)
         if "keep" in reader.schema_arrow.names:

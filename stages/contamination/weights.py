@@ -1,4 +1,4 @@
-"""What each word of an item is worth as evidence, from how the corpus uses it.
+"""The weight of each word of an item as evidence, from how the corpus uses it.
 
     weight = rarity x own share / (1 + excess / 2)
 

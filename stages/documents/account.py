@@ -38,7 +38,7 @@ class Account:
         self.names: tuple[str, ...] = ()
         """The columns of the last of these rows."""
         self.said = ""
-        """What a function of the user's own raised last: for who looks at the first page before a run, in no report."""
+        """The last error of a function of the user's own: for a look at the first page before a run, in no report."""
 
     def ask(self, wanted: int, requests: int, bytes_asked: int, bytes_used: int) -> None:
         """Records of an index, and what is asked of the place where they lie."""
@@ -74,7 +74,7 @@ class Account:
             self.bad.append({"file": self.file, "offset": offset, "reason": reason})
 
     def add(self, inner: Account, base: int) -> None:
-        """What was found in a member of this file that is a file itself; its positions count from ``base``."""
+        """Add the account of a member of this file that is a file itself; its positions count from ``base``."""
         self.records += inner.records
         self.raw_bytes += inner.raw_bytes
         self.num_quarantined += inner.num_quarantined

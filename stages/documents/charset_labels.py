@@ -1,4 +1,4 @@
-"""What a page and its header declare as charset: a name that `charset_names` knows, or None.
+"""The charset that a page and its header declare: a name that `charset_names` knows, or None.
 
 A page's ``<meta>`` is looked for as browsers do (WHATWG, prescan): comments count for nothing, nor do scripts, styles
 and titles; the attributes decide, not what stands in a description. Of several labels the first known one counts.

@@ -1,4 +1,4 @@
-"""Which of the charsets of one script makes words of a text: `words`, and how much better they must be, `margin`.
+"""The choice among charsets of one script by the words they make of a text: `words`, and the lead needed, `margin`.
 
 Each letter outside ASCII counts for a charset where words have such a letter, and against it where they have none: a
 capital behind a small letter or a small one before a capital, one that the page's language lacks, Russian ones beside
@@ -46,7 +46,7 @@ _PLACED = re.compile(
 )
 """Typographic marks where marks stand: quotes before or behind a word, dashes with spaces on both sides or on none."""
 _CONTROL = re.compile("[\x80-\x9f]")
-"""What no text of an ISO charset has: a wrong byte there, or a mark of the windows charset. Against the ISO one it
+"""Characters that no text of an ISO charset has: a wrong byte, or a mark of the windows charset. Against the ISO one it
 counts where it is no mark that may stand there; that it may tells for the windows charset a quarter, and no more."""
 _ODD_OE = re.compile("œ(?![uidcnst])|(?<=[aeiouyéè])œ|(?<=[^\\W\\d_])œ(?=[dcs])", re.IGNORECASE)
 _RUSSIAN, _SERBIAN = re.compile("[ёъыэ]"), re.compile("[ѓђѕјљњћќџ]")
@@ -103,13 +103,13 @@ def words(text: bytes, name: str, language: str = "") -> float:
 
 
 def _mark_of(control: re.Match[str]) -> str:
-    """What windows-1252 reads for a control; other windows charsets have the same quotes and dashes. No letter."""
+    """The mark, no letter, that windows-1252 has for a control; other windows charsets have the same quotes, dashes."""
     mark = decode(control[0].encode("latin-1"), "windows-1252")
     return control[0] if mark.isalpha() else mark
 
 
 def _word(word: str, size: int, letters: frozenset[str]) -> float:
-    """What a word of ``size`` letters outside ASCII says for its charset: those that may stand there, less the rest."""
+    """Evidence of a word of ``size`` letters outside ASCII for its charset: those that may stand there less others."""
     rest, small = word[1:], word.lower()
     if _RUSSIAN.search(small) and _SERBIAN.search(small):
         return -size / 2

@@ -128,7 +128,7 @@ def _steps(make: Callable[[], _Inflater], body: bytes, limit: int) -> tuple[byte
 
 
 def _fed(inflater: _Inflater, body: bytes, limit: int, sound: int) -> tuple[bytes, str | None, int]:
-    """What comes out, the note, and the bytes that went in; those from ``sound`` on go in one by one."""
+    """The output, the note, and the number of bytes that went in; those from ``sound`` on go in one by one."""
     out: list[bytes] = []
     total = position = 0
     while not inflater.eof and total <= limit:

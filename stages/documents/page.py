@@ -155,7 +155,7 @@ def licence(html: bytes, start: int) -> str | None:
 
 
 def directives(header: str, said: Sequence[tuple[str, str]]) -> str | None:
-    """What ``X-Robots-Tag`` and ``<meta>`` ask of robots, sorted: ``noai,noindex`` of all, ``ccbot:nofollow`` of one.
+    """Requests of ``X-Robots-Tag`` and ``<meta>``, sorted: ``noai,noindex`` to all, ``ccbot:nofollow`` to one.
 
     ``tdm-reservation`` stands for a reservation of text and data mining (W3C TDMRep).
     """

@@ -1,4 +1,4 @@
-"""Which reader each container has: pages out of an open file, and the raw record at a position of it.
+"""The reader of each container: pages out of an open file, and the raw record at a position of it.
 
 A kind of file is an entry of `stages.formats.CONTAINERS` (its suffixes, where it may be divided) and one here.
 """

@@ -212,7 +212,7 @@ def lines(
 
 
 def _after_line_end(stream: Any, offset: int) -> int:
-    """Where the line after the next line end starts; -1 if there is none."""
+    """Start of the line after the next line end; -1 if there is none."""
     while block := stream.read(BLOCK):
         found: int = block.find(b"\n")
         if found >= 0:

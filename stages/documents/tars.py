@@ -34,7 +34,7 @@ ARCHIVES = ("warc", "arc", "wacz")
 HELD = 64 << 20
 """Bytes of a table that are held in memory."""
 UTF8: dict[str, Any] = {"encoding": "utf-8", "errors": "replace"}
-"""How names are read: not as the machine has its own; a byte that is no UTF-8 is U+FFFD."""
+"""Encoding of names: not the machine's own; a byte that is no UTF-8 is U+FFFD."""
 BLOCK = 32 << 10
 """Bytes copied at a time; less than `_LastBlocks` remembers, so that what a cut archive has of a member is found."""
 
@@ -146,7 +146,7 @@ Record = Callable[[Any, Format, int], bytes | None]
 
 
 def tar_record(stream: Any, offset: int, rows: Rows, record: Record) -> bytes | None:
-    """What stands at a position of an archive: the bytes of a member, or the raw row of a table; None if nothing does.
+    """The record at a position of an archive: the bytes of a member, or the raw row of a table; None if there is none.
 
     All tables before it are read again.
     """
@@ -209,7 +209,7 @@ class _LastBlocks:
         self._stream = stream
         self._last = b""
         self._at = 0
-        """Where what is remembered ends."""
+        """End of the bytes that are remembered."""
 
     def read(self, size: int) -> bytes:
         data: bytes = self._stream.read(size)
@@ -218,7 +218,7 @@ class _LastBlocks:
         return data
 
     def since(self, place: int) -> bytes:
-        """What was read from a byte of the stream on."""
+        """The bytes that were read from a byte of the stream on."""
         begin = place - (self._at - len(self._last))
         return self._last[begin:] if begin >= 0 else b""
 

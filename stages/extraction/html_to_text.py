@@ -117,7 +117,7 @@ class _Output:
         self.num_pages = self.num_bytes = 0
 
     def room(self, size: int) -> Bytes:
-        """Where the next ``size`` bytes may be written."""
+        """Buffer for the next ``size`` bytes."""
         if len(self.data) < self.num_bytes + size:
             grown = np.empty(2 * (self.num_bytes + size), np.uint8)
             grown[: self.num_bytes] = self.data[: self.num_bytes]

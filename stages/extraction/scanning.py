@@ -32,7 +32,7 @@ GROUP_BYTES = 1 << 20
 
 @dataclass
 class Scanned:
-    """What `blocks.scan_pages` made of some pages: columns of blocks, nodes and pages, and their text."""
+    """The output of `blocks.scan_pages` for some pages: columns of blocks, nodes and pages, and their text."""
 
     blocks: Table
     nodes: Table
@@ -41,7 +41,7 @@ class Scanned:
     num_blocks: int
     num_nodes: int
     num_bytes: int
-    """How much of the first, second and fourth is filled; they are whole buffers, so kernels see one layout."""
+    """Filled part of the first, second and fourth; they are whole buffers, so kernels see one layout."""
 
     @classmethod
     def empty(cls) -> Scanned:

@@ -35,7 +35,7 @@ OPTIONS = frozenset(
     {"region", "scheme", "endpoint_override", "anonymous", "access_key", "secret_key", "session_token"}
     | {"tls_ca_file_path", "force_virtual_addressing", "allow_bucket_creation", "allow_bucket_deletion"}
 )
-"""What may follow the last ``?`` of a URI; the names are Arrow's."""
+"""Options that may follow the last ``?`` of a URI; the names are Arrow's."""
 
 
 class Listed(NamedTuple):

@@ -87,7 +87,7 @@ def plan(
 
 
 def ranking(entry: Mapping[str, Any]) -> percentiles.Ranked:
-    """What is cut where, of a group of `Wanted`."""
+    """The column, the sources and the percentiles of a group of `Wanted`."""
     sources = None if entry["sources"] is None else tuple(entry["sources"])
     return counted_as(entry), sources, percentiles.parts_of(entry["percentiles"])
 

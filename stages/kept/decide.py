@@ -232,7 +232,7 @@ def numbers(pages: pa.Table, column: str) -> Numbers:
 
 
 def rule_values(pages: pa.Table, column: str) -> Numbers:
-    """What a rule looks at: its column, or that of the page's language where there are word lists for languages.
+    """The values that a rule checks: its column, or that of the page's language where languages have word lists.
 
     Gopher's stop words are those of English pages; NaN where a language has no list.
     """

@@ -1,6 +1,6 @@
-"""What `kept` asked of one page: every rule that could have dropped it, with the threshold that held for it.
+"""The questions of `kept` to one page: every rule that could have dropped it, with the threshold that held for it.
 
-For whom: `why`. The same code that decides gives the thresholds, so what is told is what was done.
+For whom: `why`. The same code that decides gives the thresholds, so what is shown is what was done.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from stages.schemas import GRID_MARK
 
 
 class GridPercentiles(StageParams):
-    """How a grid divides pages by a score."""
+    """A division of pages by a score."""
 
     of: str
     """The column, as a classifier's or scorer's."""
@@ -50,7 +50,7 @@ class Cell:
     label: str | None
     bucket: tuple[float, float] | None
     repeats: int | None = None
-    """How often its pages are repeated, where the grid is by copies."""
+    """Number of times its pages are repeated, where the grid is by copies."""
 
 
 class Grid(StageParams):

@@ -89,7 +89,7 @@ def cross_validated(law: Law, shares: Array, losses: Array, whole: Regression, s
 
 
 def resamples_of(runs: int, count: int, seed: int) -> Array:
-    """How often each of ``count`` bootstrap resamples draws each run: (count, runs)."""
+    """Number of times that each of ``count`` bootstrap resamples draws each run: (count, runs)."""
     generator = np.random.Generator(np.random.PCG64(seed))
     drawn = generator.integers(0, runs, size=(count, runs))
     return np.stack([np.bincount(row, minlength=runs) for row in drawn]).astype(np.float64)
@@ -111,7 +111,7 @@ def _ranks(values: Array) -> Array:
 
 @dataclass(frozen=True)
 class _Form:
-    """What a law is: its values, its slopes, and where a fit starts."""
+    """Form of a law: its values, its slopes, and where a fit starts."""
 
     values: Callable[[Array, Array], Array]
     """(S, P), (R, M) -> (S, R)."""

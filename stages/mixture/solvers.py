@@ -22,7 +22,7 @@ Shares = dict[str, Fraction]
 
 
 def normalised(shares: Shares) -> Shares:
-    """The same proportions with sum 1, sorted by name; all zero stays all zero."""
+    """Shares in their proportions with sum 1, sorted by name; all zero stays all zero."""
     total = sum(shares.values(), Fraction(0))
     return {name: share / total if total else share for name, share in sorted(shares.items())}
 

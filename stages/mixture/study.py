@@ -37,7 +37,7 @@ class Runs:
 
 @dataclass(frozen=True)
 class Wishes:
-    """What is asked of a study."""
+    """Settings of a study."""
 
     law: Law = "log-linear"
     weights: Mapping[str, float] | None = None
@@ -53,7 +53,7 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Trial:
-    """How well a law predicts runs that it was not fitted to, metric by metric."""
+    """Quality of a law's predictions for runs to which it was not fitted, metric by metric."""
 
     law: Law
     correlations: tuple[float, ...]
@@ -65,13 +65,13 @@ class Trial:
 
 @dataclass(frozen=True)
 class Study:
-    """What came out. Shares are by domain, losses by metric, both in the order of the runs'."""
+    """Results of a study. Shares are by domain, losses by metric, both in the order of the runs'."""
 
     runs: Runs
     law: Law
     trials: tuple[Trial, ...]
     prior: Array
-    """What the caps allow of it."""
+    """The prior as far as the caps allow it."""
     proposed: Array
     low: Array
     high: Array

@@ -1,4 +1,4 @@
-"""What the charts of the report show, as numbers: widths and positions in hundredths of the chart."""
+"""The charts of the report as numbers: widths and positions in hundredths of the chart."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def histogram(entry: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def position(value: float, edges: list[float], first: int, step: float) -> float:
-    """Where a value lies on the axis, bins being equally wide on it."""
+    """Position of a value on the axis, bins being equally wide on it."""
     for i in range(len(edges) - 1):
         if value < edges[i + 1] or i == len(edges) - 2:
             inside = (value - edges[i]) / (edges[i + 1] - edges[i]) if edges[i + 1] > edges[i] else 0
@@ -154,13 +154,13 @@ def interval(low: float, high: float) -> str:
 
 
 def cluster_sizes(stats: Stats) -> list[dict[str, Any]]:
-    """How many clusters there are from each power of two up to the next."""
+    """Number of clusters from each power of two up to the next."""
     sizes = {int(size): count for size, count in ((stats["clusters"] or {}).get("cluster_sizes") or {}).items()}
     return counted({f"{size}–{2 * size - 1} pages": sizes[size] for size in sorted(sizes)})
 
 
 def similarities(stats: Stats) -> list[dict[str, Any]]:
-    """How many compared pairs have each similarity, in steps of 0.05."""
+    """Number of compared pairs by similarity, in steps of 0.05."""
     pairs = (stats["clusters"] or {}).get("pairs_by_similarity") or {}
     return counted({f"from {lower}": pairs[lower] for lower in sorted(pairs, key=float)})
 

@@ -43,7 +43,7 @@ class ConservationError(Exception):
 
 @dataclass
 class Reading:
-    """What `documents` says of one source."""
+    """Figures of one source from the reports of `documents`."""
 
     files: int = 0
     records: int = 0
@@ -90,7 +90,7 @@ class Ledger:
     notes: Counter[str] = field(default_factory=Counter)
     tokenizer: dict[str, Any] | None = None
     slow_files: Counter[str] = field(default_factory=Counter)
-    """Why files were tokenized by the reference library -> how many."""
+    """Number of files that were tokenized by the reference library, by reason."""
     has_kept: bool = False
     has_tokens: bool = False
 
@@ -251,7 +251,7 @@ def _equal(product: str, where: str, what: str, expected: int, found: int) -> No
 
 
 def name_of(report: DocumentsReport) -> str:
-    """What an error calls a file of `documents`."""
+    """Name of a file of `documents` in errors."""
     return f"{report['source']}/{report['file']}" if "file" in report else report["source"]
 
 
@@ -259,8 +259,8 @@ def list_places(ledger: Ledger, report: DocumentsReport) -> None:
     """List the quarantined records and bad stretches of a file, as long as there is room."""
     for kind, places in (("quarantined", report["quarantined"]), ("bad", report["bad"])):
         for place in places[: MAX_LISTED - len(ledger.listed)]:
-            told = {"source": report["source"], "file": str(place.get("file", report.get("file", "")))}
-            ledger.listed.append({**told, "offset": place["offset"], "reason": place["reason"], "kind": kind})
+            origin = {"source": report["source"], "file": str(place.get("file", report.get("file", "")))}
+            ledger.listed.append({**origin, "offset": place["offset"], "reason": place["reason"], "kind": kind})
 
 
 def add_documents(ledger: Ledger, report: DocumentsReport) -> None:

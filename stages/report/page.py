@@ -106,7 +106,7 @@ class Page:
 
 
 COSTS_LINK, COSTS_SECTION = "\0link\0", "\0section\0"
-"""Where costs are put in: no text that is shown has such a character (`cleaned`)."""
+"""Places where costs are put in: no text that is shown has such a character (`cleaned`)."""
 
 
 def draw(template: str, **values: Any) -> str:
@@ -295,7 +295,7 @@ def sample_groups(stats: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def measured(sample: Mapping[str, Any], rules: Mapping[str, Any]) -> str:
-    """What a sample was removed for: its value of the reason's column, and what would have been kept."""
+    """The measure for which a sample was removed: its value of the reason's column, and what would have been kept."""
     if not sample.get("column") or sample.get("value") is None:
         return ""
     value = sample["value"]

@@ -1,4 +1,4 @@
-"""What is worth a look: the few facts of a run that somebody would want to be told before reading any table.
+"""Remarks: the few facts of a run that somebody would want to know before reading any table.
 
 Each remark is true by its numbers alone, and says where to read on. Limits are ours, chosen on real crawls so that an
 ordinary run has about five remarks; nothing here decides anything.
@@ -104,7 +104,7 @@ def mixture(stats: Stats) -> Iterator[dict[str, str]]:
 
 
 def repeated(epochs: Mapping[str, float | None]) -> str:
-    """Which domains are read more than once, the most repeated first, in a line; nothing where none is."""
+    """Domains that are read more than once, the most repeated first, in a line; nothing where none is."""
     over = sorted((-number, name) for name, number in epochs.items() if number is not None and number > ONCE)
     return f"Repeated: {listed([f'{name} {-number:.2f} times' for number, name in over])}" if over else ""
 
@@ -165,7 +165,7 @@ def losses(stats: Stats) -> Iterator[dict[str, str]]:
 
 
 def labelled(stats: Stats, name: str, value: str) -> tuple[int, str]:
-    """How many pages of a source, language or domain the label of their language took, by its larger reason."""
+    """Number of pages of a source, language or domain that the label of their language took, by its larger reason."""
     counts = dict.fromkeys(LABELLED, 0)
     for row in stats["removed"]:
         if row[name] == value and row["reason"] in counts:

@@ -271,7 +271,7 @@ def view_rows(ledger: Ledger) -> list[Row]:
 
 
 def input_figures(ledger: Ledger) -> Row:
-    """What could not be read, and what kind of payloads there were."""
+    """Figures of what could not be read, and of the kinds of payloads."""
     readings = ledger.sources.values()
     return {
         "quarantined": sum(reading.quarantined for reading in readings),

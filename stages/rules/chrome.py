@@ -52,7 +52,7 @@ RULES = (Rule("too_much_page_chrome", "chrome_removed_word_fraction", "max", 0.0
 _COUNTED = "|".join(name.decode() for name in COUNTERS)
 _COUNTER = re.compile(rf"\W*\d[,.\d]*[KkMmBb]?\s+(?i:{_COUNTED})")
 PHRASES = ((rb"\s?items in cart\s?", " "), (rb"\s?Read more\.\.\.$", ""), (rb"^Sign-in\s?", ""))
-"""What is cut out of lines, and what stands there instead."""
+"""Phrases that are cut out of lines, and what stands there instead."""
 _PHRASES = [(re.compile(pattern), replacement) for pattern, replacement in PHRASES]
 ANYWHERE = {"items in cart": "ems"}
 """The fixed string among them that may stand anywhere in a line, and three rare bytes of it, as `madlad` has them."""

@@ -46,7 +46,7 @@ class Labelled(NamedTuple):
     label: str
     text: str
     site: str = ""
-    """Whose texts stay together; empty: not known."""
+    """Texts of one site stay together; empty: not known."""
 
 
 class Training(StageParams):
@@ -200,7 +200,7 @@ def _fit(path: Path, output: str, params: Training) -> None:
 
 
 def measured(model: str, held: Sequence[_Line], labels: Sequence[str]) -> dict[str, Any]:
-    """How well a model labels texts: accuracy, macro F1 over the labels that have any, and the confusion matrix.
+    """Quality of a model's labels of texts: accuracy, macro F1 over the labels that have any, and the confusion matrix.
 
     Returns:
         ``{"num_texts", "accuracy", "macro_f1", "labels": {label: {"num_texts", "precision", "recall", "f1"}},

@@ -1,4 +1,4 @@
-"""The items of benchmarks as sequences to look for, and what can be told of their words before any page is read.
+"""The items of benchmarks as sequences to look for, and what is known of their words before any page is read.
 
 For `overlaps`, which looks for them, and `contamination`, which weighs what was found. Every part of an item is a
 sequence of folded words: question, each choice, answer, solution, passage. Looked for are questions, passages and
@@ -51,14 +51,14 @@ _HALF = np.uint64(32)
 
 @dataclass(frozen=True)
 class KnownItems:
-    """What is looked for; see the module."""
+    """The items that are looked for; see the module."""
 
     names: tuple[str, ...]
     """Benchmarks."""
     num_items_of: npt.NDArray[np.int64]
     """By benchmark."""
     bounds_I1: npt.NDArray[np.int32]
-    """Where the sequences of each item begin, and the last end."""
+    """Start of the sequences of each item, and the end of the last."""
     kind_S: npt.NDArray[np.int8]
     sequences: Sequences
     words_V: npt.NDArray[np.uint32]

@@ -29,7 +29,7 @@ MAX_RULES = 64
 
 
 class LineRule(StageParams):
-    """Which lines a rule holds of: those of which all that is given holds."""
+    """Conditions of a rule on lines: it holds of lines that meet all those given."""
 
     pattern: str | None = None
     """An expression of RE2 that is found in the line; `(?i)` for any case."""
@@ -38,11 +38,11 @@ class LineRule(StageParams):
     max_bytes: int | None = Field(default=None, ge=1)
     """And at most."""
     position: Literal["head", "tail", "any"] = "any"
-    """Where it stands: among the first `edge_lines` lines of the page that have text, the last, or anywhere."""
+    """Place of the line: among the first `edge_lines` lines of the page that have text, the last, or anywhere."""
     edge_lines: int = Field(default=10, ge=1)
-    """How many lines are the head, and the tail."""
+    """Number of lines in the head, and in the tail."""
     max_share: float = Field(default=1.0, gt=0, le=1)
-    """Where such lines are more than this share of a page's bytes, they are counted and not marked."""
+    """Largest share of a page's bytes in such lines with which they are marked; beyond it they are only counted."""
     cut: bool = True
     """Whether the view `without_own_lines` cuts them."""
 
@@ -104,7 +104,7 @@ def lines_of(data: Bytes, offsets: Offsets) -> Lines:
 
 
 class Found(NamedTuple):
-    """What a rule holds of: lines, of those the ones to mark, and per document their number and bytes."""
+    """Lines of which a rule holds, those of them to mark, and per document their number and bytes."""
 
     holds_L: Mask
     marks_L: Mask
@@ -113,7 +113,7 @@ class Found(NamedTuple):
 
 
 def find(rule: LineRule, lines: Lines, text_bytes_D: npt.NDArray[np.int64]) -> Found:
-    """Where a rule holds."""
+    """The lines of which a rule holds."""
     holds = lines.sizes_L >= rule.min_bytes
     if rule.max_bytes is not None:
         holds &= lines.sizes_L <= rule.max_bytes

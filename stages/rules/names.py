@@ -70,12 +70,12 @@ def check_languages(languages: Languages) -> Languages:
     if languages is not None:
         known = [name for name in languages if re.fullmatch("[a-z]{3}", name) or name in LID176]
         unknown = [name for name in languages if name not in {*known, *LID176}]
-        told = []
+        problems = []
         for name in unknown:
             code = CODE_OF.get(name.lower()) or (name.lower() if name.lower() in LID176 else None)
-            told.append(f"unknown language {name!r}" + (f"; did you mean {code!r}?" if code else ""))
-        if told:
-            raise ValueError(f"{'; '.join(told)}; languages are written as codes: en, de, zh")
+            problems.append(f"unknown language {name!r}" + (f"; did you mean {code!r}?" if code else ""))
+        if problems:
+            raise ValueError(f"{'; '.join(problems)}; languages are written as codes: en, de, zh")
     return languages
 
 

@@ -1,4 +1,4 @@
-"""What services say in robots.txt, ai.txt and tdmrep.json, found among captured answers.
+"""Rules of services in robots.txt, ai.txt and tdmrep.json, found among captured answers.
 
 A service is scheme, host and port. Its newest answer counts; what came of it is its state (RFC 9309, 2.3.1):
 
@@ -32,7 +32,7 @@ PORTS = {"http": "80", "https": "443"}
 
 
 class Answer(NamedTuple):
-    """What a server answered when it was asked for an address."""
+    """A server's answer to the request for an address."""
 
     url: str
     date: str
@@ -43,7 +43,7 @@ class Answer(NamedTuple):
     body: bytes
     """At most `MAX_BYTES` and a byte."""
     file: str
-    """Where it stands, for people: a file's name, and the offset of the record in an archive."""
+    """Its place, for people: a file's name, and the offset of the record in an archive."""
 
 
 def parts_of(url: str) -> tuple[str, str] | None:
@@ -63,7 +63,7 @@ def parts_of(url: str) -> tuple[str, str] | None:
 
 
 class Row(NamedTuple):
-    """What a service says in one kind of file."""
+    """Rules of a service in one kind of file."""
 
     service: str
     kind: str
@@ -75,7 +75,7 @@ class Row(NamedTuple):
 
 
 class _Kept(NamedTuple):
-    """What stays of an answer in memory."""
+    """The part of an answer that stays in memory."""
 
     date: str
     status: int
@@ -86,7 +86,7 @@ class _Kept(NamedTuple):
 
 
 def compile_answers(answers: Iterable[Answer], agents: Sequence[str]) -> tuple[list[Row], Counter[str]]:
-    """What each service says, sorted, and counts: of states, and of files that were cut or no text.
+    """Rules of each service, sorted, and counts: of states, and of files that were cut or no text.
 
     The order of the answers does not matter.
     """

@@ -1,4 +1,4 @@
-"""What a robots.txt says to some agents (RFC 9309), an ai.txt (the same syntax), and a tdmrep.json (W3C TDMRep).
+"""Rules of a robots.txt for some agents (RFC 9309), of an ai.txt (the same syntax), and of a tdmrep.json (W3C TDMRep).
 
 `parse` gives the lines that hold for the agents asked about, each with its number and its own words; `Matcher` finds
 the line that decides about a path. As RFC 9309 has it: the groups of an agent are joined, `*` holds where it has none;
@@ -63,7 +63,7 @@ class Parsed(NamedTuple):
 
 
 def parse(data: bytes, agents: Sequence[str]) -> Parsed:
-    """What a robots.txt or ai.txt says to each of ``agents``, whatever the case of their names."""
+    """Rules of a robots.txt or ai.txt for each of ``agents``, whatever the case of their names."""
     text, notes = _text(data)
     if b"\0" in text:
         return Parsed((), (*notes, "no_text"))
@@ -96,7 +96,7 @@ _Said = tuple[int, bool, bytes, bytes]
 def _group(
     value: bytes, wanted: dict[bytes, int], common: list[_Said], own: dict[int, list[_Said]]
 ) -> list[_Said] | None:
-    """Where the lines go of whom a user-agent line names; None where that is nobody asked about."""
+    """The list for the lines of the agent that a user-agent line names; None where that is nobody asked about."""
     if value == b"*" or value[:2] in (b"* ", b"*\t"):
         return common
     token = _TOKEN.match(value)
@@ -133,7 +133,7 @@ def _field(raw: bytes) -> tuple[bytes, bytes]:
 
 
 def parse_reservations(data: bytes) -> Parsed:
-    """What a tdmrep.json reserves: a list of ``{"location": PATTERN, "tdm-reservation": 0 or 1}``.
+    """Reservations of a tdmrep.json: a list of ``{"location": PATTERN, "tdm-reservation": 0 or 1}``.
 
     Patterns are matched as those of robots.txt; of two that match the longer one decides.
     """
@@ -196,7 +196,7 @@ def _octet(plain: frozenset[int], special: frozenset[int]) -> Callable[[re.Match
 
 
 class Matcher:
-    """Which of some lines decides about a path."""
+    """Finds the one of some lines that decides about a path."""
 
     def __init__(self, lines: Sequence[Line]) -> None:
         self.lines = lines

@@ -43,7 +43,7 @@ def list_splits(
     """All splits of the source ``name``, sorted by (file, start).
 
     Args:
-        say: told in one line of every file that is left out, and why.
+        say: called with a line for every file that is left out, and why.
         keep: where scanned indices are kept, for sources that have one.
         without: the root of the run, a path or URI: a folder that it stands in is read without it.
 

@@ -198,7 +198,7 @@ def _table(rows: list[Any]) -> pa.Table:
 
 
 def _kind(line: bytes, needed: Sequence[str], seen: set[str]) -> Callable[[bytes], Any]:
-    """How the lines of a file are read that has no legend."""
+    """A parser for the lines of a file that has no legend."""
     if _JSON_AT.match(line):
         return lambda one: _json_row(one, seen)
     legend = LEGENDS.get(len(line.split()))
@@ -212,13 +212,13 @@ def _json_row(line: bytes, seen: set[str]) -> tuple[Any, ...]:
     """A line as a row; one that is none has no place."""
     found = _JSON_AT.match(line)
     try:
-        told = json.loads(line[found.end() :]) if found else {}
+        fields = json.loads(line[found.end() :]) if found else {}
     except ValueError:
-        told = {}
-    if not isinstance(told, dict):
-        told = {}
-    seen.update(told)
-    values = [next((str(told[key]) for key in JSON[name] if _says(told.get(key))), None) for name in COLUMNS]
+        fields = {}
+    if not isinstance(fields, dict):
+        fields = {}
+    seen.update(fields)
+    values = [next((str(fields[key]) for key in JSON[name] if _says(fields.get(key))), None) for name in COLUMNS]
     return _row(values)
 
 
@@ -291,7 +291,7 @@ _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2", b"\x0
 
 
 def surt(host: str) -> str | None:
-    """How the sort keys of a host and all below it begin (SURT, as Common Crawl's ``url_surtkey``); None of numbers."""
+    """Start of the sort keys of a host and all below it (SURT, as Common Crawl's ``url_surtkey``); None of numbers."""
     name = re.sub(r"^www\d*\.", "", host)
     if not name or ":" in name or re.fullmatch(r"[\d.]+", name):
         return None

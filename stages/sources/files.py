@@ -39,7 +39,7 @@ MAX_MESSAGE = 400
 """Characters of a library's error that are shown; Google's go on for thousands."""
 _WILDCARD = re.compile(r"[*?\[{]")
 _IN_BRACKETS = re.compile(r"[\\\[\]^&~|]")
-"""What means something inside the brackets of a regular expression, and nothing inside those of a glob."""
+"""Characters with a meaning inside the brackets of a regular expression, and none inside those of a glob."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def file_splits(name: str, params: SourceParams, say: Say, without: str = "") ->
     """All splits of the files under ``paths``, sorted by (file, start).
 
     Args:
-        say: told in one line of every file that is left out, and why.
+        say: called with a line for every file that is left out, and why.
         without: the root of the run, a path or URI: a folder that it stands in is read without it.
 
     Raises:
@@ -163,7 +163,7 @@ def _listed_uri(path: str, entry: str, prefix: str | None) -> str:
 
 
 def _listed_file(path: str, entry: str, prefix: str | None) -> Found | None:
-    """What one line of a list names; None where that is no file, or a comment: on web servers nobody is asked."""
+    """The file that a line of a list names; None where that is no file, or a comment: web servers are not asked."""
     uri = _listed_uri(path, entry, prefix)
     if is_http(uri):
         return None if entry.startswith("#") or entry != entry.strip() else Found(entry, uri, 0, "listed")
@@ -186,7 +186,7 @@ def opened_text(path: str) -> str:
 
 
 def _beside(path: str, entry: str, prefix: str | None) -> str:
-    """Where an entry of a list lies: behind ``prefix``, or in the folder of the list."""
+    """Location of an entry of a list: behind ``prefix``, or in the folder of the list."""
     if prefix is not None:
         return prefix + entry
     if is_http(path):

@@ -1,4 +1,4 @@
-"""What a listing leaves out by name, told in a line a kind: hidden files, and files of no known format in a folder."""
+"""Files that a listing leaves out by name, reported in a line a kind: hidden ones, and unknown formats in a folder."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Unsuited(ValueError):
 
 @dataclass(frozen=True)
 class Tables:
-    """What `encode_units` reads; names as there."""
+    """The arrays that `encode_units` reads; names as there."""
 
     symbols_R: npt.NDArray[np.int32]
     ascii_J: Bytes
@@ -143,7 +143,7 @@ def _spellings(letters: set[str]) -> set[str]:
 
 
 def _cuts(pairs: set[tuple[str, str]], starts_256: Bytes) -> tuple[Bytes, Bytes]:
-    """Which neighbours may be merged across: by two ASCII characters (128 * 128), and a bitmap of all pairs."""
+    """Neighbours that may be merged across: by two ASCII characters (128 * 128), and a bitmap of all pairs."""
     codes = np.array([(ord(a), ord(b)) for a, b in pairs], np.uint64).reshape(-1, 2)
     num_bits = max(_MIN_BITS, 1 << (_BITS_A_PAIR * len(codes)).bit_length())
     bits = np.zeros(num_bits, np.uint8)

@@ -108,7 +108,7 @@ def ask(
 
 
 ask.EFFORT = ("url", "in_flight", "timeout", "retries", "key_variable")  # type: ignore[attr-defined]
-"""Arguments that decide no text: the model is told by its name, wherever it is served."""
+"""Arguments that decide no text: the model is known by its name, wherever it is served."""
 
 
 def texts(answer: str | Refused, separator: str) -> Iterator[str]:
@@ -162,7 +162,7 @@ def request(url: str, body: bytes, key: str, timeout: float, retries: int, stop:
         Unavailable: it takes none, or another thread found so.
     """
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
-    told = ""
+    answer = ""
     for number in range(retries + 1):
         if stop.is_set():
             raise Unavailable("another request had no answer")
@@ -170,22 +170,22 @@ def request(url: str, body: bytes, key: str, timeout: float, retries: int, stop:
         try:
             status, wait, data = _posted(url, body, headers, timeout)
         except (OSError, http.client.HTTPException) as error:
-            told = f"{type(error).__name__}: {error}"
+            answer = f"{type(error).__name__}: {error}"
         else:
-            told = f"{status}: {data[:SHOWN].decode(errors='replace')}"
+            answer = f"{status}: {data[:SHOWN].decode(errors='replace')}"
             if status == 200:
                 try:
                     return json.loads(data)
                 except ValueError as error:
-                    raise Refused(f"expected JSON, found {told}") from error
+                    raise Refused(f"expected JSON, found {answer}") from error
             if status in WRONG_SERVER or 300 <= status < 400:
-                raise Unavailable(f"{url} answers {told}")
+                raise Unavailable(f"{url} answers {answer}")
             if status not in AGAIN and status < 500:
-                raise Refused(told)
+                raise Refused(answer)
             asked = wait
         if number < retries:
             stop.wait(min(MOST_WAIT, max(asked, FIRST_WAIT * 2**number)))
-    raise Unavailable(f"{url} gave no answer to {retries + 1} requests, the last time {told}")
+    raise Unavailable(f"{url} gave no answer to {retries + 1} requests, the last time {answer}")
 
 
 def _posted(url: str, body: bytes, headers: dict[str, str], timeout: float) -> tuple[int, float, bytes]:

@@ -148,7 +148,7 @@ class Rewriter:
         return self._process
 
     def _answer(self, seconds: float) -> Any:
-        """What the process says next.
+        """The next answer of the process.
 
         Raises:
             TimeoutError, EOFError: it does not say it in time, or ended.
@@ -199,7 +199,7 @@ def applied(function: Callable[..., Any], rows: pa.RecordBatch, params: Mapping[
 
 
 def texts_of(made: Any, limits: Limits) -> Texts:
-    """What a function gave for a row as UTF-8, or what is wrong with it."""
+    """The texts that a function returned for a row, as UTF-8, or what is wrong with them."""
     texts: list[bytes] = []
     size = 0
     values: Iterable[Any] = () if made is None else (made,) if isinstance(made, (str, bytes)) else made
@@ -246,7 +246,7 @@ def _serve() -> None:
     try:
         function: Any = own_functions.load(settings["function"])
         _write(answers, pickle.dumps(True))
-    except Exception as error:  # noqa: BLE001 - whatever an import raises is told
+    except Exception as error:  # noqa: BLE001 - whatever an import raises is reported
         _write(answers, pickle.dumps(f"{type(error).__name__}: {error}"))
         return
     limits = Limits(**settings["limits"])
