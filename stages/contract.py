@@ -111,7 +111,7 @@ class Split:
     parts: tuple[tuple[str, str, int], ...] = ()
     """(file, uri, size) of each."""
     ranges: tuple[str, ...] = ()
-    """Of each part the records to read (`stages.formats.ranges.Wanted`, encoded)."""
+    """The records to read of each part (`stages.formats.ranges.Wanted`, encoded)."""
 
     @property
     def label(self) -> str:

@@ -39,7 +39,7 @@ VERSION = 3
 FILES_A_TASK = 64
 Ensembles = Mapping[str, Ensemble]
 Cuts = dict[str, dict[str, list[float]]]
-"""By member (`spelt`) and language, where the parts after the first begin."""
+"""Start of the parts after the first, by member (`spelt`) and language."""
 WEIGHTS = {"tokens": "num_tokens", "bytes": "text_bytes"}
 """The column of what pages weigh."""
 

@@ -191,7 +191,7 @@ class _Reader:
             yield columns
 
     def _bytes(self, start: int, stop: int) -> memoryview:
-        """Of the tail where it holds them."""
+        """Bytes of the file, from the tail where it holds them."""
         if start >= self.tail_start:
             return self.tail[start - self.tail_start : stop - self.tail_start]
         return self._read(start, stop)

@@ -132,7 +132,7 @@ def schema(params: Params) -> pa.Schema:
 
 
 def columns_of(params: Params) -> list[str]:
-    """Names of the columns; of labellers that cannot be read, none (who checks files tells that they cannot)."""
+    """Names of the columns; of labellers that cannot be read, none (the check of files reports that they cannot)."""
     found: list[str] = []
     for name, labeller in params.labellers.items():
         with suppress(ValueError, OSError):

@@ -67,7 +67,7 @@ class Params(StageParams):
     top_k: int = Field(default=0, ge=0)
     """Number of the best labels to list beside the best one; 0: none."""
     segments: int = Field(default=0, ge=0)
-    """Of how many pieces each is labelled alone too, to find mixed pages; 0: none."""
+    """Number of pieces that are labelled alone too, to find mixed pages; 0: none."""
     lower_case: bool = False
     """Lower-case the text first: for models trained on lower-cased text. lid.176 was not."""
 
@@ -143,7 +143,7 @@ def _other_segments(
     best: npt.NDArray[np.int32],
     params: Params,
 ) -> npt.NDArray[np.float64]:
-    """Of every text the share of segments of another language; ``codes`` of labels are equal where languages are."""
+    """The share of segments of another language in every text; ``codes`` of labels are equal where languages are."""
     segments: list[bytes] = []
     rows: list[int] = []
     for d, start in enumerate(offsets[:-1].tolist()):

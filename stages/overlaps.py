@@ -76,7 +76,7 @@ def _pieces(offsets: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
 
 
 class _Found(NamedTuple):
-    """Of some documents: runs_R7 (`stages.kernels.words.alignment`), words of items, and where those of each begin."""
+    """For some documents: runs_R7 (`stages.kernels.words.alignment`), words of items, and where those of each begin."""
 
     runs_R7: npt.NDArray[np.int64]
     words: npt.NDArray[np.int32]

@@ -218,7 +218,7 @@ def _ranked(counts: pa.Table, column: str, sources: tuple[str, ...] | None) -> I
 
 
 def _first_rows(weights: Ints, parts: Sequence[Fraction]) -> Ints:
-    """Of each part the first row below which at least that much of the weight lies; all rows where only all do."""
+    """The first row, for each part, below which at least that much of the weight lies; all rows where only all do."""
     below = np.concatenate(([0], np.cumsum(weights)))
     whole = int(below[-1])
     least = [-(-part.numerator * whole // part.denominator) for part in parts]

@@ -20,13 +20,13 @@ class Dropped(TypedDict):
 
 
 class Place(TypedDict):
-    """A record that could not be read as what it says it is, or a stretch of a file in which none can be read."""
+    """A record that could not be read as what it claims to be, or a stretch of a file in which none can be read."""
 
     file: str
     offset: int
     reason: str
     line: NotRequired[int]
-    """From 1, in files of lines."""
+    """Number of the line from 1, in files of lines."""
 
 
 class Indexed(TypedDict):
@@ -57,9 +57,9 @@ class DocumentsReport(TypedDict):
     content_types: NotRequired[dict[str, int]]
     notes: NotRequired[dict[str, int]]
     indexed: NotRequired[Indexed]
-    """Of records read by ranges."""
+    """Figures of records read by ranges."""
     parents: NotRequired[int]
-    """Of derived pages: the pages of the split they may be made of."""
+    """Pages of the split of which derived pages may be made."""
     parents_taken: NotRequired[int]
     """Pages that were given to the transform."""
     reasons: NotRequired[dict[str, int]]
@@ -98,7 +98,7 @@ class Cut(TypedDict):
     spans: int
     bytes: int
     kinds: NotRequired[dict[str, int]]
-    """Of personal data, spans of each kind."""
+    """Spans of each kind, for personal data."""
 
 
 class AskedGroup(TypedDict):
@@ -144,7 +144,7 @@ class TokensGroup(TypedDict):
     text_bytes: int
     tokens: int
     further_pieces: NotRequired[int]
-    """Of the documents, pieces beyond the first of their page, where long ones are cut."""
+    """Documents that are pieces beyond the first of their page, where long ones are cut."""
 
 
 class TokensBatch(TypedDict):
@@ -220,7 +220,7 @@ class Shard(TypedDict):
     domain_documents: dict[str, int]
     domain_text_bytes: dict[str, int]
     first_key: NotRequired[str | None]
-    """In a domain's shards, with ``last_key``: the range of order keys it holds."""
+    """With ``last_key``, in a domain's shards: the range of order keys it holds."""
     last_key: NotRequired[str | None]
     multiplicity: NotRequired[int]
     """Number of times that a corpus of references reads it."""
@@ -243,7 +243,7 @@ class Realised(Totals):
     available_tokens: int
     unique_tokens: int
     window: NotRequired[list[int]]
-    """In phases of training: first token and the one after the last of the domain's sequence."""
+    """Place in phases of training: first token and the one after the last of the domain's sequence."""
 
 
 class ShardManifest(TypedDict):

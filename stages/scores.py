@@ -72,7 +72,7 @@ def schema(params: Params) -> pa.Schema:
 
 
 def identity(params: Params) -> dict[str, Any]:
-    """Of each scorer the SHA-256 of its module's source and of every file its arguments name.
+    """SHA-256 of each scorer's module source and of every file that its arguments name.
 
     Raises:
         ValueError: the module or the function is not there.

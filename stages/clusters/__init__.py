@@ -48,7 +48,7 @@ from stages.exchange_file import CorruptIntermediate
 
 VERSION = 5
 FAMILIES_VERSION = 1
-"""Of what `measure` leaves."""
+"""Version of what `measure` leaves."""
 
 __all__ = [
     "BRAKES",

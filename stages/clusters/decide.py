@@ -100,7 +100,7 @@ def decide(
 
 
 def _passing(store: Store, passing: list[str], splits: Array, rows: Array) -> Array:
-    """Of pages whether they may stay."""
+    """Whether each page may stay."""
     found = np.zeros(len(splits), np.bool_)
     for address in passing:
         entries = read_about(store, address)[0]["splits"]
@@ -186,7 +186,7 @@ def _records(columns: Columns, settled: Settled) -> Columns:
 
 
 def _stand_ins(columns: Columns, settled: Settled, may_stay: Array) -> Columns:
-    """Of every page that may stay and is not alone: where the page stands that stays in its place, and its source."""
+    """The place and source of the page that stays, for every page that may stay and is not alone."""
     rows = np.flatnonzero(may_stay & (settled.state_P != ALONE))
     survivor = settled.representative_T[settled.stays_P[rows]]
     return {

@@ -130,7 +130,7 @@ def _addresses(shelf: Columns, ranks: Array, passing: Array) -> tuple[Array, Arr
 
 
 def _first_of(groups: Array, ranks: Array, values: Array, count: int) -> npt.NDArray[np.int64]:
-    """Of every group from 0 to ``count`` - 1 the value of least rank; -1 where there is none."""
+    """The value of least rank of every group from 0 to ``count`` - 1; -1 where there is none."""
     found = np.full(count, -1, np.int64)
     order = np.argsort(groups * (ranks.max(initial=0) + 1) + ranks)  # ranks are whole and distinct
     begins = np.diff(groups[order], prepend=-1) != 0
@@ -190,7 +190,7 @@ def _pages(
     stays: Array,
     similarities: Array,
 ) -> Settled:
-    """From texts to pages."""
+    """Decisions about texts as decisions about their pages."""
     live = representative >= 0
     chosen = representative[text] == np.arange(len(text))
     state = np.where(chosen, np.where(removed[text], FUZZY, STAYS), EXACT)

@@ -188,10 +188,10 @@ class Account:
             return "passage_alone"
         if hit.score > SCORE:
             return "found"
-        asked = int(self.known.question_I[hit.item])
-        if asked >= 0 and self.weights.excess_S[asked] > 1:
+        question = int(self.known.question_I[hit.item])
+        if question >= 0 and self.weights.excess_S[question] > 1:
             return "common_text"
-        return "shared_by_items" if asked >= 0 and self.weights.shared_S[asked] < FEW_WORDS else "in_part"
+        return "shared_by_items" if question >= 0 and self.weights.shared_S[question] < FEW_WORDS else "in_part"
 
     def as_dict(self, store: Store, documents: str) -> dict[str, Any]:
         """The report; reads the text of the rows that are shown."""

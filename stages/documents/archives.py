@@ -70,7 +70,7 @@ class Head:
     url: str | None
     date: str | None
     content_type: str
-    """Of the body, parameters included."""
+    """Content-Type of the body, parameters included."""
     payload_type: str = ""
     """Media type of the body as the crawler identified it."""
     languages: str = ""

@@ -37,7 +37,7 @@ RARE_MARKS = frozenset("\u02c7\u02c9\xa8\u3003\u301d\u301e\ufe3f\u2199")
 """Marks that stand where the other Chinese charset has common ones, and in hardly any text."""
 FALLBACK = "windows-1252"
 MULTIBYTE = ("euc-kr", "euc-jp", "shift_jis", "gb18030", "big5")
-"""In the order in which they are believed: Korean in EUC-KR also reads as common Chinese, hardly the other way."""
+"""Charsets in the order of belief: Korean in EUC-KR also reads as common Chinese, hardly the other way."""
 MIN_FAMILIAR = 12
 """Characters that must be there to say so without the detector."""
 ODD = 0.15

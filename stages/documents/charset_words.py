@@ -3,7 +3,7 @@
 Each letter outside ASCII counts for a charset where words have such a letter, and against it where they have none: a
 capital behind a small letter or a small one before a capital, one that the page's language lacks, Russian ones beside
 Serbian ones; symbols that cut words, quotes and dashes where none stand. So a wrong byte, which is out of place in
-every charset, tells for none.
+every charset, is evidence for none.
 Price: some milliseconds a charset for 64 KiB.
 """
 
@@ -76,7 +76,7 @@ def different(text: bytes, one: str, other: str) -> int:
 
 
 def margin(text: bytes, one: str, other: str) -> float:
-    """By how much words must be better to leave a charset for another: the fewer bytes they read otherwise, the less,
+    """The lead that words must have to leave a charset for another: the fewer bytes they read otherwise, the less,
     for as few can be wrong. A letter for a symbol inside a word counts 2, and a wrong byte is a symbol in both."""
     pairs = zip(decode(text[:SCORED], one), decode(text[:SCORED], other), strict=False)
     count = sum(a != b and not _CONTROL.match(b) for a, b in pairs)

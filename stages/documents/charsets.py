@@ -82,8 +82,8 @@ def decoded(
     if found.has_nul and (wide := _wide(page)):
         return _decoded(page, wide)
     if found.is_ascii and found.may_shift and (b"~{" in page or b"\x0e" in page):
-        said = header_label(content_type) or page_label(page)
-        if between := shifted(page, said):
+        declared = header_label(content_type) or page_label(page)
+        if between := shifted(page, declared):
             return _decoded(page, between)
     if not found.has_escape:
         if found.valid == len(page):

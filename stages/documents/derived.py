@@ -68,9 +68,9 @@ class Inputs(StageParams):
     languages: tuple[str, ...] | None = None
     """Languages of the pages; none: all."""
     min: dict[str, float] = Field(default={})
-    """Least values of columns of `documents`, `language`, `quality` or `labels`; a page without one is not taken."""
+    """Smallest values of columns of `documents`, `language`, `quality` or `labels`; a page without one is not taken."""
     max: dict[str, float] = Field(default={})
-    """Most values, in the same way."""
+    """Largest values, in the same way."""
 
     _some = field_validator("languages")(some)
     _languages = field_validator("languages")(check_languages)
@@ -96,7 +96,7 @@ class Transform(StageParams):
     batch: int = Field(default=64, ge=1)
     """Pages given at once."""
     seconds: float = Field(default=300, gt=0)
-    """By the clock, that a batch may take; past it its pages are tried one by one, each for as long."""
+    """Seconds by the clock that a batch may take; past it its pages are tried one by one, each for as long."""
     max_rows: int = Field(default=1000, ge=1)
     """Texts that may be made of a page; a page of which more are made is quarantined."""
     max_bytes: int = Field(default=16 << 20, ge=1, le=1 << 30)
@@ -195,17 +195,17 @@ def _taken_rows(
     store: Store, settings: Transform, files: dict[str, str], counts: Counter[str]
 ) -> Iterator[pa.RecordBatch]:
     """The pages taken, in order, of each batch of the parents' `documents`."""
-    asked = {"language": ["language"]} if "language" in files else {}
+    columns_of = {"language": ["language"]} if "language" in files else {}
     measured = {product: _columns(store, address) for product, address in files.items()}
     for column in settings.inputs.columns():
         holder = next((product for product, columns in measured.items() if column in columns), None)
         if holder is None:
             raise ValueError(f"transform: no product of {', '.join(files)} has the column {column!r}")
         if holder != "documents":
-            asked.setdefault(holder, []).append(column)
+            columns_of.setdefault(holder, []).append(column)
     sidecars = {
         column: store.read_table(files[product], [column]).column(0)
-        for product, columns in asked.items()
+        for product, columns in columns_of.items()
         for column in dict.fromkeys(columns)
     }
     own = [

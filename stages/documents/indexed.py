@@ -69,12 +69,12 @@ def indexed_pages(split: Split, params: Any, account: Account) -> Iterator[Page]
 
 def _payloads(file: Ranged, wanted: Wanted, account: Account, limits: Limits, dialect: Dialect) -> Iterator[Payload]:
     """Head and body of those records that may be pages."""
-    asked = requests(wanted)
-    account.ask(len(wanted), len(asked), sum(end - begin for _, _, begin, end in asked), int(wanted.sizes_N.sum()))
+    reads = requests(wanted)
+    account.ask(len(wanted), len(reads), sum(end - begin for _, _, begin, end in reads), int(wanted.sizes_N.sum()))
     offsets, sizes = wanted.offsets_N.tolist(), wanted.sizes_N.tolist()
     checks = dict(zip(offsets, wanted.checks_N.tolist(), strict=True))
     dictionary: bytes | None = None
-    for (first, last, begin, _), data in zip(asked, fetched(file, asked), strict=True):
+    for (first, last, begin, _), data in zip(reads, fetched(file, reads), strict=True):
         view = memoryview(data)
         if dictionary is None:
             dictionary = _dictionary(file) if sniff(data[:16]) == "zstd" else b""

@@ -75,7 +75,7 @@ class Refused(Exception):
 
 
 def finish(page: Page, body: bytes, kind: str, markdown: bool = False) -> bool | str:
-    """Fill in a page's text and what is said of it; or the reason why there is none. ``kind``: of `TYPES`."""
+    """Fill in a page's text and metadata; or the reason why there is none. ``kind``: of `TYPES`."""
     try:
         if page.note in ("truncated", "over_limit", "damaged_body"):
             raise Refused("cut")
@@ -140,24 +140,24 @@ def _sound(read: Any, *arguments: Any) -> Any:
 
 def _describe(page: Page, data: bytes) -> None:
     """Title and language from Dublin Core elements."""
-    said: dict[str, str] = {}
+    elements: dict[str, str] = {}
     inside = ""
 
     def start(name: str, _: Any) -> None:
         nonlocal inside
-        inside = name if name in ("title", "language") and name not in said else ""
+        inside = name if name in ("title", "language") and name not in elements else ""
 
     def text(data: str) -> None:
         if inside:
-            said[inside] = said.get(inside, "") + data
+            elements[inside] = elements.get(inside, "") + data
 
     def end(_: str) -> None:
         nonlocal inside
         inside = ""
 
     _sound(parse, data, start, end, text)
-    page.title = " ".join(said.get("title", "").split())[:MAX_TITLE] or None
-    page.language_declared = said.get("language", "").strip()[:35] or None
+    page.title = " ".join(elements.get("title", "").split())[:MAX_TITLE] or None
+    page.language_declared = elements.get("language", "").strip()[:35] or None
 
 
 # DOCX

@@ -105,7 +105,7 @@ def records(name: str, stream: Any, account: Account) -> Iterator[tuple[int, Map
     except _HangsError:
         account.damage(number, "format_hangs")
     except Exception as error:  # noqa: BLE001 - a function of the user's own may raise anything
-        account.said = own_functions.failure(name, error)
+        account.last_error = own_functions.failure(name, error)
         account.damage(number, "format_failed")
         return
     if (problem := problem_of(stream)) is not None:

@@ -17,7 +17,7 @@ from typing import Any
 HEAD = struct.Struct("<4s2xHH8xIIHH")
 MAGIC = b"PK\3\4"
 NAMES = (b"archive/", b"indexes/", b"pages/", b"datapackage", b"logs/", b"fuzzy", b"extra")
-"""With what the names of entries begin; what looks like a head inside a page has none of them."""
+"""Beginnings of the names of entries; what looks like a head inside a page has none of them."""
 PIECE = 1 << 20
 MAX_NAME = 1 << 10
 _UNKNOWN = 8

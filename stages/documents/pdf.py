@@ -66,7 +66,7 @@ def identity() -> dict[str, str]:
 
 
 def finish(page: Page, body: bytes) -> bool | str:
-    """Fill in a page's text and what is said of it; or the reason why there is none."""
+    """Fill in a page's text and metadata; or the reason why there is none."""
     if page.note in ("truncated", "over_limit", "damaged_body") or END_MARK not in _end(body):
         return "pdf_cut"
     if unfolds(body):

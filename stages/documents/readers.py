@@ -84,7 +84,7 @@ def _rows(pages: Callable[..., Iterator[Page]], one: Opened) -> Iterator[Page]:
 
 
 def _lines(pages: Callable[[Opened], Iterator[Page]], one: Opened) -> Iterator[Page]:
-    """Of a file that is not divided after all, the first part has everything."""
+    """All pages for the first part of a file that is not divided after all, none for the others."""
     if not isinstance(one.file, Narrowed):
         yield from pages(one)
     elif one.span is None or one.span[0] == 0:

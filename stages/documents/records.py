@@ -33,7 +33,7 @@ class Record:
     start: int
     stop: int
     num_bytes: int
-    """Of the whole content, as far as it is there."""
+    """Size of the whole content, as far as it is there."""
     note: str | None
 
     @property

@@ -343,7 +343,7 @@ def page_of_row(
 
 
 def carried_names(columns: Mapping[str, str]) -> tuple[str, ...]:
-    """Of the columns a source maps, those beyond `ALIASES`: what it carries, in order."""
+    """The columns that a source maps beyond `ALIASES`, which it carries, in order."""
     return tuple(name for name in columns if name not in ALIASES)
 
 

@@ -117,7 +117,7 @@ INFLATERS: dict[int, Callable[[], Any]] = {
     zipfile.ZIP_BZIP2: bz2.BZ2Decompressor,
     zipfile.ZIP_LZMA: _Lzma,
 }
-"""By method of compression; all that are read."""
+"""Inflaters by method of compression; all that are read."""
 
 
 class Stored:

@@ -101,7 +101,7 @@ def _spans(data: Bytes, pages: Table) -> dict[str, list[str | None]]:
 
 
 def _scanner() -> Scanner:
-    """This thread's: its tables take ten milliseconds to make."""
+    """This thread's scanner: its tables take ten milliseconds to make."""
     if not hasattr(_held, "scanner"):
         _held.scanner = Scanner()
     scanner: Scanner = _held.scanner

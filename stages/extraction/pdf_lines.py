@@ -30,11 +30,11 @@ a metre, the mark of a note elsewhere. Browsers write .83."""
 LIFTED = 0.15
 """Widths of an em over the character before it from which what is small is raised."""
 TURNED = math.radians(20)
-"""From a whole quarter up to which text counts as turned by it; what is turned otherwise is read as if it were not."""
+"""Angle from a whole quarter up to which text counts as turned by it; what is turned otherwise is read as if it were not."""
 VERTICAL = 4
 """Characters of a column from which it is vertical writing."""
 HALF = -1
-"""In the place of the first half of a character that comes as two."""
+"""Stands for the first half of a character that comes as two."""
 _BASE = re.compile(r"(?:\d|(?<![^\W\d_])(?:[^\W\d_]|[cdkmnµ]m))$")
 _SIGNS = frozenset(map(ord, "-+\u2212\u2013"))
 _RAISABLE = _SIGNS | frozenset(map(ord, "0123456789,;[(*"))

@@ -27,7 +27,7 @@ from stages.kernels.html.titles import title_table
 
 Table = npt.NDArray[np.int64]
 GROUP_BYTES = 1 << 20
-"""Of HTML scanned at a time: what is written stays in the processor's cache."""
+"""Bytes of HTML scanned at a time: what is written stays in the processor's cache."""
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Scanned:
 
     @classmethod
     def empty(cls) -> Scanned:
-        """Of no page."""
+        """The output for no page."""
         rows = (layout.BLOCK_ROWS, layout.NODE_ROWS, layout.PAGE_ROWS)
         blocks, nodes, pages = (np.empty((num, 0), np.int64) for num in rows)
         return cls(blocks, nodes, pages, np.empty(0, np.uint8), 0, 0, 0)

@@ -95,13 +95,13 @@ def _far_entries(filesystem: Any, folder: str, recursive: bool, say: Say) -> Ite
 
 def _outside(found: Iterator[Entry], without: str, say: Say) -> Iterator[Entry]:
     """The entries that are not below a folder."""
-    said = not without
+    reported = not without
     for one in found:
         if not without or not one.path.startswith(f"{without}/"):
             yield one
-        elif not said:
+        elif not reported:
             say(f"{shown(without)} {OWN_ROOT}")
-            said = True
+            reported = True
 
 
 Key = tuple[int, int]

@@ -63,7 +63,7 @@ def page_rules(
 
 
 def no_list(page: pa.Table, column: str) -> bool:
-    """Whether a page's language has no stop words, so that nothing is asked of it."""
+    """Whether a page's language has no stop words, so that no rule checks them."""
     return math.isnan(float(rule_values(page, column)[0]))
 
 

@@ -59,7 +59,7 @@ class Grid(StageParams):
     sources: tuple[str, ...] | None = None
     languages: tuple[str, ...] | None = None
     labels: Labels = Field(default={})
-    """As of a domain; those of the labeller ``by`` say which labels the grid has."""
+    """Labels as of a domain; those of the labeller ``by`` are the labels of the grid."""
     min: dict[str, float] = Field(default={})
     max: dict[str, float] = Field(default={})
     by: str | None = None

@@ -31,12 +31,12 @@ def read_pages(
         files: addresses of the split's aligned products, by name.
 
     Raises:
-        ValueError: the files have not the same number of rows, or none has a column that is asked for.
+        ValueError: the files have not the same number of rows, or none has a column that is needed.
     """
     measured = {name: _columns(store, address) for name, address in files.items() if name not in ALWAYS}
-    asked = quality_columns(params, domains, [column for columns in measured.values() for column in columns])
+    needed = quality_columns(params, domains, [column for columns in measured.values() for column in columns])
     wanted: dict[str, list[str]] = {name: list(ALWAYS[name]) for name in files if name in ALWAYS}
-    for column in asked:
+    for column in needed:
         holder = next((name for name, columns in measured.items() if column in columns), None)
         if holder is None:
             raise ValueError(f"no product has the column {column!r}; looked in {', '.join(map(files.get, measured))}")  # type: ignore[arg-type]

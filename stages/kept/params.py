@@ -56,7 +56,7 @@ VIEWS = ("redacted", "decontaminated", *views.VIEWS, *LINE_VIEWS, *OWN_VIEWS, *R
 REDACTION = {"email": "email@example.com", "ip": "192.0.2.1", "phone": "+1 555 0100", "secret": "SECRET"}
 
 Setting = bool | float
-"""Of a rule: off, on, or its threshold where its family or a ``true`` switches it on (`set_rule`)."""
+"""Setting of a rule: off, on, or its threshold where its family or a ``true`` switches it on (`set_rule`)."""
 
 
 def set_rule(name: str, state: tuple[bool, float], setting: Setting) -> tuple[bool, float]:
@@ -303,9 +303,9 @@ def active_rules(params: Params) -> list[str]:
     names = []
     limits = sorted({name for given in settings for name in given if name.startswith(LIMITS)})
     listed, unwanted = list_rules(params), label_rules(params)
-    asked = right_rules(params)
+    requests = right_rules(params)
     measured = (*PUBLISHED, *params.own, *limits)
-    for name in (FIRST[0], *listed, *asked, *FIRST[1:], *unwanted, *measured, *LAST, *DUPLICATES):
+    for name in (FIRST[0], *listed, *requests, *FIRST[1:], *unwanted, *measured, *LAST, *DUPLICATES):
         if name == NOTHING_LEFT and not params.views:
             continue
         states = [(by_default(name, params), 0.0)]
@@ -352,12 +352,12 @@ def _overlap(one: Override, other: Override) -> bool:
 
 def threshold_hint(name: str) -> str:
     """A hint what to write instead of the threshold of a rule that is off."""
-    said = "a number is a threshold and switches no rule on"
+    reason = "a number is a threshold and switches no rule on"
     rule = PUBLISHED.get(name)
     if rule is None:
-        return f"{said}: write true where it is false"
+        return f"{reason}: write true where it is false"
     limit = f"{LIMITS[0] if rule.side == 'min' else LIMITS[1]}{rule.column}"
-    return f"{said}: add {FAMILY_OF[name]} to kept.families, or set a limit of your own, {limit}"
+    return f"{reason}: add {FAMILY_OF[name]} to kept.families, or set a limit of your own, {limit}"
 
 
 def right_rules(params: Params) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The `mixture` section of a YAML: what a user may say, checked before any work starts."""
+"""The `mixture` section of a YAML: the settings, checked before any work starts."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class MixtureParams(StageParams):
     imported: ImportedWeights | None = None
     weights_from: str | None = Field(None, description="JSON file of shares to read as `imported`; implies that solver")
     max_epochs: float | None = Field(
-        None, gt=0, description="a domain is never read more often; none: once, or as often as its own `epochs` say"
+        None, gt=0, description="a domain is never read more often; none: once, or as often as its own `epochs` states"
     )
     on_shortfall: Literal["error", "shrink", "redistribute"] = "error"
     domains: dict[str, DomainShare] = Field(min_length=1)

@@ -1,4 +1,4 @@
-"""From the losses of proxy runs to a law of mixtures: what a loss would be at other shares. Pure arithmetic, no files.
+"""Laws of mixtures from the losses of proxy runs: the loss to expect at other shares. Pure arithmetic, no files.
 
 | law | loss at shares x | fitted by | source |
 |---|---|---|---|
@@ -236,7 +236,7 @@ def _power_at(theta: Array, x: Array) -> tuple[Array, Array]:
 
 
 def _power_starts(shares: Array, losses: Array) -> Array:
-    """All domains alike, from two places: no domain starts with so small a factor that no step moves it."""
+    """Starts with all domains alike, two of them: no domain starts with so small a factor that no step moves it."""
     domains = shares.shape[1]
     ends = [np.repeat(np.log(alike), domains) for alike in ((0.6, 0.2, 1.0), (0.3, 0.1, 1.0))]
     return np.array([np.concatenate([[0.9 * losses.min()], end]) for end in ends])

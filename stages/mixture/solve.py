@@ -64,7 +64,7 @@ class Mixture:
         return {domain.name: domain.target_tokens for domain in self.domains}
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: the fields, domains keyed by name."""
+        """The fields as JSON, domains keyed by name."""
         domains = {domain.name: {k: v for k, v in vars(domain).items() if k != "name"} for domain in self.domains}
         return {
             "requested_budget": self.requested_budget,

@@ -1,4 +1,4 @@
-"""From tokens available to shares: the published rules, as exact arithmetic.
+"""Shares from the tokens available: the published rules, as exact arithmetic.
 
 | solver | rule | source |
 |---|---|---|
@@ -28,12 +28,12 @@ def normalised(shares: Shares) -> Shares:
 
 
 def natural(available: dict[str, int]) -> Shares:
-    """In proportion to the tokens there are."""
+    """Shares in proportion to the tokens there are."""
     return normalised({name: Fraction(tokens) for name, tokens in available.items()})
 
 
 def temperature(available: dict[str, int], alpha: float) -> Shares:
-    """In proportion to tokens ** alpha: 1 is natural, 0 is uniform."""
+    """Shares in proportion to tokens ** alpha: 1 is natural, 0 is uniform."""
     return normalised(
         {name: Fraction(float(tokens) ** alpha) if tokens else Fraction(0) for name, tokens in available.items()}
     )

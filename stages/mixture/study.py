@@ -41,7 +41,7 @@ class Wishes:
 
     law: Law = "log-linear"
     weights: Mapping[str, float] | None = None
-    """Of metrics; those not named count nothing. None: all alike."""
+    """Weights of metrics; those not named count nothing. None: all alike."""
     higher: Sequence[str] = ()
     """Metrics of which more is better."""
     not_worse: Sequence[str] = ()
@@ -84,7 +84,7 @@ class Study:
     """Runs that are predicted worst: name, objective as predicted and as found."""
     fitted: Regression
     higher: tuple[bool, ...]
-    """Of which metrics more is better."""
+    """Metrics of which more is better."""
 
     def ranks(self, unseen: Runs) -> tuple[float, ...]:
         """Rank correlation of prediction and result of each metric, on runs that had no part in the study.

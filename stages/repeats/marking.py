@@ -157,7 +157,7 @@ def _numbered(here: Columns) -> tuple[Array, Array]:
 def _columns(
     offsets: Array, takes: Array, spans: CutSpans, shown: Intervals, kept: Intervals, ids: Array
 ) -> tuple[pa.RecordBatch, list[Array]]:
-    """The rows of `schemas.REPEATS`, and the arrays that tell them from others."""
+    """The rows of `schemas.REPEATS`, and the arrays that identify them, for a digest."""
     sizes = np.diff(offsets)
     num_bytes, kept_bytes = (
         _per_page(each.stops_S - each.starts_S, each.spans_D1)

@@ -66,7 +66,7 @@ class Ledger:
     tokens: dict[tuple[str, str, str], list[int]] = field(default_factory=dict)
     """(source, language, domain) -> [documents, bytes of the text that was tokenized, tokens]"""
     pieces: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    """Of the documents tokenized, pieces beyond the first of each page."""
+    """Pieces beyond the first of each page among the documents tokenized."""
     lengths: dict[str, Counts] = field(default_factory=dict)
     """domain -> documents by number of tokens, in the bins ``counts``"""
     failed: dict[str, list[int]] = field(default_factory=dict)
@@ -101,19 +101,19 @@ class Counted(Generic[R]):
 
     counts: Mapping[str, list[int]]
     rows: npt.NDArray[np.int64]
-    """Of every file the pages that the product before it must have for it; of `documents` those it has."""
+    """Pages by file that the product before it must have for it; for `documents` those it has."""
     text_bytes: npt.NDArray[np.int64]
     left: npt.NDArray[np.int64]
-    """Of every file of `kept` the pages that stay."""
+    """Pages that stay by file of `kept`."""
     reports: Callable[[], Iterable[R]]
     """The reports one by one, where the sums are not enough."""
     listing: npt.NDArray[np.bool_] | None = None
-    """Of every file of `documents` whether it has something to list."""
+    """Whether there is something to list, by file of `documents`."""
 
 
 @dataclass(frozen=True)
 class Files:
-    """Of every file of `documents` its pages and bytes of text, and on demand its name."""
+    """Pages and bytes of text by file of `documents`, and on demand its name."""
 
     rows: npt.NDArray[np.int64]
     text_bytes: npt.NDArray[np.int64]

@@ -163,7 +163,7 @@ def build_stats(
 
 
 def total_figures(ledger: Ledger, tokenized: list[Row], mixture: list[Row] | None) -> Row:
-    """From files and records to tokens, all sources together; None of what is not known yet."""
+    """Figures from files and records to tokens, all sources together; None for those not known yet."""
     sources = ledger.sources.values()
     kept = sum(documents for group, (documents, _) in ledger.pages.items() if group[3] is None)
     return {

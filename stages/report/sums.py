@@ -166,7 +166,7 @@ def smallest(samples: Sequence[Sample]) -> list[Sample]:
 
 
 def write(store: Store, address: str, survey: Survey) -> None:
-    """One file."""
+    """Write one file."""
     survey = survey if len(survey.histograms) == 1 else with_one_layout(survey)
     ((layout, counts),) = survey.histograms.items()
     details = {key: getattr(survey, key) for key in ("rows", "groups", "samples", "left_out")}
@@ -186,7 +186,7 @@ def with_one_layout(survey: Survey) -> Survey:
 
 
 def read(store: Store, address: str) -> Survey:
-    """One file, by one read."""
+    """Read one file, by one read."""
     options = pa.ipc.IpcReadOptions(use_threads=False)  # of a small file, threads take longer than the reading
     with store.open(address) as file:
         reader = pa.ipc.open_file(file, options=options)

@@ -40,7 +40,7 @@ def build_tables(stats: Stats, costs: Mapping[str, Any] | None = None) -> list[T
 
 
 def fate(row: Mapping[str, Any]) -> list[int] | None:
-    """Of the pages of a source, language or domain, how many each of `FATES` has."""
+    """The number of pages of a source, language or domain by `FATES`."""
     if not row.get("removed") or not row.get("pages"):
         return None
     steps = ("kept", "quality", "clusters", "language", "addresses", "documents")
@@ -180,8 +180,8 @@ def taken(name: str, caption: str, keys: list[Column], rows: Sequence[Mapping[st
     """The parts of domains in the corpus, requested and realised."""
     records = []
     for row in rows:
-        asked, got = row["requested_share"], row["realised_share"]
-        difference = got - asked if asked is not None and got is not None else None
+        requested, realised = row["requested_share"], row["realised_share"]
+        difference = realised - requested if requested is not None and realised is not None else None
         worth = effective(row["tokens"], row["unique_tokens"])
         records.append({**row, "difference": difference, "effective": worth})
     columns = [

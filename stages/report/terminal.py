@@ -191,8 +191,8 @@ def domains(stats: Mapping[str, Any]) -> str:
     if mixture:
         total += [exact(stats["totals"]["training_tokens"]), "", "", ""]
     heads = ["domain", "documents", "tokens"] + (["corpus", "asked", "got", "epochs"] if mixture else [])
-    said = remarks.repeated({row["domain"]: row["epochs"] for row in stats["mixture"]})
-    return "\n\n".join([table(heads, [*lines, total]), *([said] if said else [])])
+    repeats_line = remarks.repeated({row["domain"]: row["epochs"] for row in stats["mixture"]})
+    return "\n\n".join([table(heads, [*lines, total]), *([repeats_line] if repeats_line else [])])
 
 
 def phases(stats: Mapping[str, Any]) -> str:

@@ -71,7 +71,7 @@ class Proposal:
         return "".join(_BLOCKS[-(-8 * count // most)] for count in self.histogram)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The fields, for JSON."""
         return asdict(self)
 
 

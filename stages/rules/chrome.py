@@ -68,9 +68,9 @@ class Chrome(NamedTuple):
 
 def find(data: Bytes, lines: LineKinds, string: int, hits: Hits) -> Chrome:
     """The chrome of all lines; ``hits`` are of several strings, of which ``string`` is that of `ANYWHERE`."""
-    kinds, asked = chrome_lines(data, lines, hits, string)
+    kinds, candidates = chrome_lines(data, lines, hits, string)
     phrases = []
-    for k in np.flatnonzero(asked).tolist():
+    for k in np.flatnonzero(candidates).tolist():
         first = int(lines.starts_L[k])
         line = data[first : int(lines.stops_L[k])].tobytes()
         if _COUNTER.match(line.decode("utf-8", "replace")):

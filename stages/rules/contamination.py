@@ -45,13 +45,13 @@ FOUND = ("question", "question_answer", "solution", "passage")
 """Parts of an item that are found: its question alone, with answer, choices or passage, its solution alone, its
 passage alone."""
 SCORE = 0.7
-"""Of the rule; measured on pages with planted items and with common texts (`docs/decisions/decontamination.md`)."""
+"""Threshold; measured on pages with planted items and with common texts (`docs/decisions/decontamination.md`)."""
 
 LEAST_WORDS = 4
-"""Of an item that can be found (`stages.kernels.words.seeds`)."""
+"""Least words of an item that can be found (`stages.kernels.words.seeds`)."""
 _WORD = re.compile(r"[^\W\d_]+|\d+")
 _UNSPACED = "\u0e00"
-"""From here on are the scripts without spaces, whose letters are words."""
+"""First of the scripts without spaces, whose letters are words."""
 
 RULES = (Rule("contaminated", "contamination_score", "max", SCORE),)
 COLUMNS = ("contamination_score", "contamination_spans")

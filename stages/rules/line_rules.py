@@ -1,7 +1,7 @@
 """Lines of one's own (`lines.rules`): rules that a mixture file names, found in texts as counts and spans.
 
 A line is what stands between line feeds, without the ASCII white space at its ends; one of nothing else is none. A rule
-holds of a line when all it says does: ``pattern`` (RE2, found anywhere in the line; ``^`` and ``$`` are its ends),
+holds of a line when all its conditions do: ``pattern`` (RE2, found anywhere in the line; ``^`` and ``$`` are its ends),
 ``min_bytes`` and ``max_bytes`` of the line, ``position``. Where the lines that a rule holds of make up more than
 ``max_share`` of a page's bytes they are counted and not marked: they are what the page is about.
 
@@ -36,7 +36,7 @@ class LineRule(StageParams):
     min_bytes: int = Field(default=1, ge=1)
     """Bytes of the line without the white space around it, at least."""
     max_bytes: int | None = Field(default=None, ge=1)
-    """And at most."""
+    """Bytes of the line without the white space around it, at most."""
     position: Literal["head", "tail", "any"] = "any"
     """Place of the line: among the first `edge_lines` lines of the page that have text, the last, or anywhere."""
     edge_lines: int = Field(default=10, ge=1)

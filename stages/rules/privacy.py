@@ -181,7 +181,7 @@ def _secrets(page: bytes, at: int, done: int) -> Found:
 
 
 def _is_key(block: bytes) -> bool:
-    """Whether a private key stands between two lines of dashes, and no prose that tells of them."""
+    """Whether a private key stands between two lines of dashes, and no prose about them."""
     num_words = len(block.split())
     return num_words == 1 or len(block) >= _BLOCK_WORD * num_words > 0
 

@@ -1,4 +1,4 @@
-"""Rights: what pages and servers ask of robots, and the licence a page states, as rules of `kept`.
+"""Rights: requests of pages and servers to robots, and the licence a page states, as rules of `kept`.
 
 | rule (reason of a drop) | column of `documents` | fails when |
 |---|---|---|
@@ -75,7 +75,7 @@ class Robots(StageParams):
 
     @model_serializer(mode="wrap")
     def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """As it was before `files` were known where there are none: so what was decided then stands."""
+        """The settings as they were before `files` were known, where there are none: what was decided then stands."""
         plain: dict[str, Any] = handler(self)
         return plain if self.files else {name: plain[name] for name in ("directives", "agents")}
 
@@ -110,9 +110,9 @@ class Licences(StageParams):
         return self
 
 
-def asked(said: str | None, robots: Robots) -> bool:
+def asked(requests: str | None, robots: Robots) -> bool:
     """Whether a value of ``robots`` asks one of the things that are honoured."""
-    for request in (said or "").split(","):
+    for request in (requests or "").split(","):
         agent, mark, directive = request.rpartition(":")
         if directive in robots.directives and (not mark or agent in robots.agents):
             return True

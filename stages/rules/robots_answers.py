@@ -36,10 +36,10 @@ class Answer(NamedTuple):
 
     url: str
     date: str
-    """As ISO 8601; of two answers the later counts."""
+    """Time as ISO 8601; of two answers the later counts."""
     status: int
     location: str
-    """Of a redirect; empty where none is given."""
+    """Target of a redirect; empty where none is given."""
     body: bytes
     """At most `MAX_BYTES` and a byte."""
     file: str
@@ -69,7 +69,7 @@ class Row(NamedTuple):
     kind: str
     state: str
     url: str
-    """Of the file that was read in the end."""
+    """Address of the file that was read in the end."""
     file: str
     lines: tuple[Line, ...]
 
@@ -140,8 +140,8 @@ def _resolved(service: str, kind: str, url: str, known: Mapping[str, _Kept], cou
     if 300 <= answer.status < 400:  # another redirect after all these
         counts[f"{kind} free"] += 1
         return Row(service, kind, "free", url, answer.file, ())
-    said = 200 <= answer.status < 300
-    state = "said" if said else "closed" if answer.status >= 500 or answer.status < 200 else "free"
+    is_found = 200 <= answer.status < 300
+    state = "said" if is_found else "closed" if answer.status >= 500 or answer.status < 200 else "free"
     counts[f"{kind} {state}"] += 1
     counts.update(f"{kind} {note}" for note in answer.parsed.notes)
-    return Row(service, kind, state, url, answer.file, answer.parsed.lines if said else ())
+    return Row(service, kind, state, url, answer.file, answer.parsed.lines if is_found else ())

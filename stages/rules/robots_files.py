@@ -28,7 +28,7 @@ from stages.rules.robots_txt import MAX_BYTES, Line, Matcher, normal_path
 
 VERSION = 1
 DISALLOWS = "robots_txt_disallows_"
-"""And the name of an agent: the rule of pages that robots.txt disallows it."""
+"""With the name of an agent behind it: the rule of pages that robots.txt disallows it."""
 UNREACHABLE, MISSING, AI, TDM = "robots_txt_unreachable", "robots_txt_missing", "ai_txt_disallows", "tdmrep_reserves"
 MAX_AGENTS = 48
 _URL = (
@@ -145,7 +145,7 @@ class _Service(NamedTuple):
 
 
 class RobotsTable:
-    """A compiled table: what services say to ``agents``, by service."""
+    """A compiled table: the rules of services for ``agents``, by service."""
 
     def __init__(self, table: pa.Table, agents: Sequence[str]) -> None:
         self.table, self.agents = table, tuple(agents)
@@ -259,7 +259,7 @@ def _matcher(group: dict[str, Any]) -> Matcher:
 def _disallowed(
     data: Bytes, offsets: Offsets, rows: npt.NDArray[np.int64], own: npt.NDArray[np.int64], groups: Sequence[_Group]
 ) -> npt.NDArray[np.bool_]:
-    """Of pairs of a path and a group whether the group disallows the path."""
+    """Whether the group disallows the path, for pairs of a path and a group."""
     if not len(rows):
         return np.zeros(0, np.bool_)
     bytes_of = np.frombuffer(b"".join(group.patterns for group in groups), np.uint8)
@@ -332,7 +332,7 @@ def split_urls(urls: pa.Array) -> tuple[pa.DictionaryArray, pa.Array]:
 
 
 def load(store: Store, place: str) -> RobotsTable:
-    """A compiled table from an address, which tells its content: kept in the process, whatever root it came from."""
+    """A compiled table by its address, which fixes its content: kept in the process, whatever root it came from."""
     if place not in _LOADED:
         while len(_LOADED) >= MAX_LOADED:
             _LOADED.pop(next(iter(_LOADED)))

@@ -48,11 +48,11 @@ class Line(NamedTuple):
     """Bit i: it holds for the i-th agent."""
     allow: bool
     number: int
-    """From 1; of tdmrep.json the entry's."""
+    """Number of the line from 1; of tdmrep.json the entry's."""
     pattern: bytes
-    """In normal form (`normal_pattern`)."""
+    """The pattern in normal form (`normal_pattern`)."""
     text: str
-    """As it stands there, at most `MAX_TEXT` bytes."""
+    """The line as it stands there, at most `MAX_TEXT` bytes."""
 
 
 class Parsed(NamedTuple):
@@ -107,14 +107,14 @@ def _group(
 def _joined(groups: dict[int, list[_Said]]) -> tuple[Line, ...]:
     """Lines by number, one that holds for several agents once; ``groups``: by the bits of the agents."""
     masks: dict[int, int] = {}
-    said: dict[int, _Said] = {}
+    by_number: dict[int, _Said] = {}
     for mask, lines in groups.items():
         for line in lines if mask else ():
             masks[line[0]] = masks.get(line[0], 0) | mask
-            said[line[0]] = line
+            by_number[line[0]] = line
     found = []
-    for number in sorted(said):
-        _, allow, pattern, raw = said[number]
+    for number in sorted(by_number):
+        _, allow, pattern, raw = by_number[number]
         shown = raw.strip()[:MAX_TEXT].decode("utf-8", "replace")
         found.append(Line(masks[number], allow, number, normal_pattern(pattern), shown))
     return tuple(found)
@@ -200,7 +200,7 @@ class Matcher:
 
     def __init__(self, lines: Sequence[Line]) -> None:
         self.lines = lines
-        """In their order."""
+        """The lines in their order."""
         self.exact: dict[bytes, tuple[int, bool, int]] = {}
         self.prefixes: dict[bytes, tuple[int, bool, int]] = {}
         self.starred: list[tuple[tuple[int, bool, int], list[bytes], bool]] = []

@@ -33,7 +33,7 @@ from stages.rules.urls import is_public_suffix, registered_domain, suffix_list_v
 
 VERSION = 1
 RULE = "listed_in_"
-"""And the name of a list: the rule that its pages fail."""
+"""With the name of a list behind it: the rule that its pages fail."""
 
 
 class UrlList(StageParams):
@@ -281,7 +281,7 @@ def save(store: Store, place: str, lists: UrlLists) -> None:
 
 
 def load(store: Store, place: str) -> UrlLists:
-    """Compiled lists from an address, which tells their content: kept in the process, whatever root they came from."""
+    """Compiled lists by their address, which fixes their content: kept in the process, whatever root they came from."""
     if place not in _LOADED:
         while len(_LOADED) >= MAX_LOADED:
             _LOADED.pop(next(iter(_LOADED)))

@@ -49,7 +49,7 @@ def list_splits(
 
     Raises:
         SourceError: a path that is missing or cannot be read, a glob that matches nothing, a file whose format its
-            name does not tell, two files with one name; an index that does not say what is asked of it.
+            name does not show, two files with one name; an index without the columns that are needed.
     """
     if not params.index:
         return file_splits(name, params, say, without)

@@ -10,7 +10,7 @@
 - CDX with its legend (` CDX N b a m s k r M S V g`; https://archive.org/web/researcher/cdx_legend.php), or without one
   where a line has the eleven or nine usual fields.
 
-Text may be compressed (gzip in members, zstd, bz2, lz4). What kind a file is tell its first bytes.
+Text may be compressed (gzip in members, zstd, bz2, lz4). The first bytes of a file show its kind.
 
 Price: Parquet some ten million rows a second; text about 200,000 lines, in Python.
 """
@@ -64,7 +64,7 @@ _JSON_AT = re.compile(rb"^(?:\S+ \S+ )?(?=\{)")
 
 
 class MissingColumns(ValueError):
-    """An index that does not say what is asked of it; the message names what is missing and what is there."""
+    """An index without the columns that are needed; the message names what is missing and what is there."""
 
     def __init__(self, missing: Sequence[str], there: Sequence[str]) -> None:
         there = list(there)

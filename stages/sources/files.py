@@ -61,7 +61,7 @@ def file_splits(name: str, params: SourceParams, say: Say, without: str = "") ->
 
     Raises:
         SourceError: a path that is missing or cannot be read, a glob that matches nothing, a file whose format its
-            name does not tell, two files with one name.
+            name does not show, two files with one name.
     """
     found: dict[str, Found] = {}
     for path in params.paths:
@@ -119,8 +119,8 @@ def files_of(name: str, path: str, params: SourceParams, say: Say, without: str 
     except SourceError:
         raise
     except (OSError, ValueError) as error:
-        said = one_line(error).removeprefix(f"{path}: ")
-        raise SourceError(f"source {name}: cannot list {path}: {said}") from error
+        message = one_line(error).removeprefix(f"{path}: ")
+        raise SourceError(f"source {name}: cannot list {path}: {message}") from error
 
 
 def _relative(uri: str, params: SourceParams) -> str:
@@ -282,7 +282,7 @@ def _matching(
             f"source {name}: no file of a known format lies in {shown(root)}; it has {left_out.suffixes()};"
             " set `format:`"
         )
-    left_out.tell(say)
+    left_out.report(say)
     return found
 
 

@@ -61,7 +61,7 @@ class Cost(NamedTuple):
     bytes_wanted: int
     bytes_asked: int
     bytes_there: int
-    """Of the files, as far as the index or a store tells."""
+    """Bytes of the files, as far as the index or a store states them."""
 
 
 def listed_indices(
@@ -111,7 +111,7 @@ def find(name: str, params: SourceParams, indices: Sequence[Found], say: Say) ->
 
 
 def _first_of_each(places: pa.Table) -> Any:
-    """Of rows in order, the first of each file and offset."""
+    """The first row of each file and offset, of rows in order."""
     if not places.num_rows:
         return pa.array([], pa.bool_())
     file = places["file"].combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
@@ -162,7 +162,7 @@ def _ends(table: pa.Table) -> list[dict[str, Any]]:
 
 def needed(where: Where) -> list[str]:
     """The columns of `crawl_index.COLUMNS` that the conditions look at."""
-    asked = {
+    conditions = {
         "url": where.urls is not None,
         "host": bool(where.hosts),
         "languages": bool(where.languages),
@@ -170,7 +170,7 @@ def needed(where: Where) -> list[str]:
         "status": bool(where.status),
         "truncated": where.truncated is not None,
     }
-    return [name for name, is_asked in asked.items() if is_asked]
+    return [name for name, is_set in conditions.items() if is_set]
 
 
 def sort_keys(where: Where) -> list[str] | None:
@@ -364,14 +364,14 @@ def costs(made: Iterable[Split]) -> dict[str, Cost]:
     for split in made:
         for (file, _, size), encoded in zip(split.parts, split.ranges, strict=bool(split.ranges)):
             records = Wanted.decoded(encoded)
-            asked = requests(records)
+            reads = requests(records)
             sizes.setdefault(split.source, {})[file] = size
             old = found.get(split.source, Cost(0, 0, 0, 0, 0, 0))
             found[split.source] = old._replace(
                 wanted=old.wanted + len(records),
-                requests=old.requests + len(asked),
+                requests=old.requests + len(reads),
                 bytes_wanted=old.bytes_wanted + int(records.sizes_N.sum()),
-                bytes_asked=old.bytes_asked + sum(end - begin for _, _, begin, end in asked),
+                bytes_asked=old.bytes_asked + sum(end - begin for _, _, begin, end in reads),
             )
     return {
         source: cost._replace(files=len(sizes[source]), bytes_there=sum(sizes[source].values()))

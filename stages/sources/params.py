@@ -87,7 +87,7 @@ class SourceParams(StageParams):
     where: Where = Field(default_factory=lambda: Where.model_validate({}))
     """Records of ``index`` that are read; by default all."""
     format: str | None = None
-    """Container of all its files; by default each file's suffix tells. Or a function of your own that reads them, as
+    """Container of all its files; by default by each file's suffix. Or a function of your own that reads them, as
     `module:function`, the module beside this file ([extending.md](extending.md))."""
     columns: dict[Literal["text", "id", "url", "language", "licence", "title", "time"], str] = Field(
         default_factory=dict

@@ -130,7 +130,7 @@ class Cuts:
     """Division of the documents of a batch: R documents, and the texts that are tokenized instead of them."""
 
     offsets: Offsets
-    """Of the texts, in the same bytes: a document of FIM is three of them."""
+    """Offsets of the texts, in the same bytes: a document of FIM is three of them."""
     first: Offsets
     """(R + 1,), the number of each document's first text."""
     suffix_first: npt.NDArray[np.bool_]

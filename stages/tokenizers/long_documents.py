@@ -30,7 +30,7 @@ SLACK = 4
 LEAST_TOKENS = 64
 CutAt = Literal["paragraph", "line", "word"]
 MARKS = (b"\n\n", b"\n", b" ")
-"""Behind what a paragraph, a line, a word is cut."""
+"""Marks behind which a paragraph, a line, a word is cut."""
 FIRST_MARK = {"paragraph": 0, "line": 1, "word": 2}
 
 

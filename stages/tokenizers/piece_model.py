@@ -1,7 +1,7 @@
 """The content of a SentencePiece model file: its pieces, their scores and kinds, and how it prepares text.
 
 Read from the bytes of the file (protocol buffers' wire format: numbered fields, each a number, four or eight bytes, or
-a counted string), because the library tells neither the kinds of all pieces nor the settings.
+a counted string), because the library gives neither the kinds of all pieces nor the settings.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ class Tokenizer:
     eos_id: int
     probe_sha256: str
     proven: Callable[[], Proven]
-    """Made and proven when it is first asked for: who only needs the identity does not wait for it."""
+    """Makes and proves the fast encoder at its first use: who only needs the identity does not wait for it."""
 
     @property
     def fast(self) -> FastEncode | None:

@@ -68,7 +68,7 @@ def ask(
     key_variable: str = "",
     more: Mapping[str, Any] | None = None,
 ) -> Iterator[Iterator[str]]:
-    """Of each page the server's answer, as one text or several.
+    """The server's answer to each page, as one text or several.
 
     Args:
         url: the server's address up to ``/v1``.
@@ -166,7 +166,7 @@ def request(url: str, body: bytes, key: str, timeout: float, retries: int, stop:
     for number in range(retries + 1):
         if stop.is_set():
             raise Unavailable("another request had no answer")
-        asked = 0.0
+        server_wait = 0.0
         try:
             status, wait, data = _posted(url, body, headers, timeout)
         except (OSError, http.client.HTTPException) as error:
@@ -182,9 +182,9 @@ def request(url: str, body: bytes, key: str, timeout: float, retries: int, stop:
                 raise Unavailable(f"{url} answers {answer}")
             if status not in AGAIN and status < 500:
                 raise Refused(answer)
-            asked = wait
+            server_wait = wait
         if number < retries:
-            stop.wait(min(MOST_WAIT, max(asked, FIRST_WAIT * 2**number)))
+            stop.wait(min(MOST_WAIT, max(server_wait, FIRST_WAIT * 2**number)))
     raise Unavailable(f"{url} gave no answer to {retries + 1} requests, the last time {answer}")
 
 
