@@ -176,7 +176,7 @@ def refined(counts: pa.Table, near: pa.Table, narrowed: Iterable[pa.Table]) -> p
 
 
 def cuts(weights: pa.Table, column: str, sources: tuple[str, ...] | None, parts: Sequence[Fraction]) -> dict[str, Any]:
-    """Of each language the smallest number below which at least these parts of the weight lie: exact where ``weights``
+    """The smallest number of each language below which at least these parts of the weight lie: exact where ``weights``
     are `refined` (or all there are) for these parts. Above the largest number lies the next float64."""
     found = {}
     for language, numbers, held in _ranked(weights, column, sources):

@@ -132,11 +132,11 @@ class Work:
         return f"{self.directory}/{self._names[split]}.parquet"
 
     def of(self, members: Sequence[int]) -> Sequence[dict[str, Any]]:
-        """Made where a task needs them: those of all splits would be most of the memory of a plan."""
+        """Splits by number, made where a task needs them: all of them would be most of the memory of a plan."""
         return Each(lambda place: self.splits[members[place]], len(members))
 
     def rows(self, members: Sequence[int]) -> int:
-        """Of splits that follow each other, as those of a group do."""
+        """Rows of splits that follow each other, as those of a group do."""
         return self._rows_before[members[-1] + 1] - self._rows_before[members[0]] if members else 0
 
     def text(self, members: Sequence[int]) -> int:

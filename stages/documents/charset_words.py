@@ -20,7 +20,7 @@ SCORED = 64 << 10
 MARGIN = 4.0
 """Letters by which another charset must make better words (`words`), where many bytes differ."""
 RELATED = 4
-"""Of so many characters outside ASCII two related charsets read at most one otherwise."""
+"""Characters outside ASCII of which two related charsets read at most one otherwise."""
 LETTERS = {
     "cs": "áčďéěíňóřšťúůýž", "sk": "áäčďéíĺľňóôŕšťúýž", "pl": "ąćęłńóśźż", "hu": "áéíóöőúüű", "sl": "čšžćđ",
     "hr": "čćđšž", "bs": "čćđšž", "ro": "ăâîșțşţ", "fr": "àâæçéèêëîïôœùûü", "de": "äöüß", "es": "áéíñóúüªº",

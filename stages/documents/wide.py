@@ -55,7 +55,7 @@ class Narrowed(Forwards):
 
     @property
     def problem(self) -> str | None:
-        """As of `inflated.Inflated`."""
+        """The reason why the stream ended early, as `inflated.Inflated` has it."""
         found: str | None = getattr(self._stream, "problem", None)
         return found
 

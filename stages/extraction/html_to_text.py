@@ -57,7 +57,7 @@ class ExtractionResult:
     licence: pa.StringArray
     """Target of the first ``rel=license``."""
     date: pa.StringArray
-    """As published, in the page's own words."""
+    """Date of publication, in the page's own words."""
 
 
 _FIELDS = {

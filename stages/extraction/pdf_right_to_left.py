@@ -47,7 +47,7 @@ class Glyph:
     y0: float
     y1: float
     height: float
-    """Of its font, in points: about 1.2 em."""
+    """Height of its font, in points: about 1.2 em."""
     size: float
 
 

@@ -122,9 +122,9 @@ class _Form:
     starts: Callable[[Array, Array], Array] | None = None
     """(R, M), losses (R,) -> (starts, P)."""
     steps: int = 150
-    """At most, from each start."""
+    """Most steps from each start."""
     curve: int = -1
-    """Of `stages.kernels.fitting.robust_fit`, where a search fits it."""
+    """Number of the curve in `stages.kernels.fitting.robust_fit`, where a search fits it."""
     unit: float = 1.0
     """The share that counts as 1 in the curve."""
     huber: float = HUBER

@@ -67,7 +67,7 @@ def add(into: Crossed, other: Crossed) -> None:
 
 
 def largest(crossed: Crossed) -> Crossed:
-    """The same counts with at most `MAX_LABELS` labels of each, those of most pages; in order of names."""
+    """Counts with at most `MAX_LABELS` labels of each, those of most pages; in order of names."""
     found: Crossed = {}
     for label, scores in crossed.items():
         for score, names in scores.items():

@@ -81,8 +81,8 @@ class Ledger:
     views: dict[str, list[int]] = field(default_factory=dict)
     """view -> [kept documents it changes, spans, bytes cut or replaced]"""
     transforms: dict[str, Counter[str]] = field(default_factory=dict)
-    """Of each transform the pages it may take and takes, those of which nothing was made, the texts that became a page
-    and that did not, and quarantined pages by reason"""
+    """Counts by transform: pages it may take and takes, those of which nothing was made, texts that became a page and
+    that did not, and quarantined pages by reason"""
     redacted: Counter[str] = field(default_factory=Counter)
     """View and kind (of personal data, of rules of one's own) -> places cut or replaced in kept pages."""
     listed: list[dict[str, Any]] = field(default_factory=list)
