@@ -68,7 +68,7 @@ def ask(
     key_variable: str = "",
     more: Mapping[str, Any] | None = None,
 ) -> Iterator[Iterator[str]]:
-    """The server's answer to each page, as one text or several.
+    """Of each page the server's answer, as one text or several.
 
     Args:
         url: the server's address up to ``/v1``.
@@ -108,7 +108,7 @@ def ask(
 
 
 ask.EFFORT = ("url", "in_flight", "timeout", "retries", "key_variable")  # type: ignore[attr-defined]
-"""Arguments that decide no text: the model is known by its name, wherever it is served."""
+"""Arguments that decide no text: the model is told by its name, wherever it is served."""
 
 
 def texts(answer: str | Refused, separator: str) -> Iterator[str]:
@@ -162,30 +162,30 @@ def request(url: str, body: bytes, key: str, timeout: float, retries: int, stop:
         Unavailable: it takes none, or another thread found so.
     """
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
-    answer = ""
+    told = ""
     for number in range(retries + 1):
         if stop.is_set():
             raise Unavailable("another request had no answer")
-        server_wait = 0.0
+        asked = 0.0
         try:
             status, wait, data = _posted(url, body, headers, timeout)
         except (OSError, http.client.HTTPException) as error:
-            answer = f"{type(error).__name__}: {error}"
+            told = f"{type(error).__name__}: {error}"
         else:
-            answer = f"{status}: {data[:SHOWN].decode(errors='replace')}"
+            told = f"{status}: {data[:SHOWN].decode(errors='replace')}"
             if status == 200:
                 try:
                     return json.loads(data)
                 except ValueError as error:
-                    raise Refused(f"expected JSON, found {answer}") from error
+                    raise Refused(f"expected JSON, found {told}") from error
             if status in WRONG_SERVER or 300 <= status < 400:
-                raise Unavailable(f"{url} answers {answer}")
+                raise Unavailable(f"{url} answers {told}")
             if status not in AGAIN and status < 500:
-                raise Refused(answer)
-            server_wait = wait
+                raise Refused(told)
+            asked = wait
         if number < retries:
-            stop.wait(min(MOST_WAIT, max(server_wait, FIRST_WAIT * 2**number)))
-    raise Unavailable(f"{url} gave no answer to {retries + 1} requests, the last time {answer}")
+            stop.wait(min(MOST_WAIT, max(asked, FIRST_WAIT * 2**number)))
+    raise Unavailable(f"{url} gave no answer to {retries + 1} requests, the last time {told}")
 
 
 def _posted(url: str, body: bytes, headers: dict[str, str], timeout: float) -> tuple[int, float, bytes]:

@@ -35,7 +35,7 @@ Entry = tuple[str, str]
 
 
 def questions(rows: pa.RecordBatch, *, question: str = "What is {term}?", least: int = 3) -> Iterator[list[str]]:
-    """The definition lists of each page as questions and answers, a text a list.
+    """Of each page its definition lists as questions and answers, a text a list.
 
     Args:
         question: what is asked, with ``{term}`` in it.
