@@ -1,1 +1,1 @@
-"""What happens to documents: one module per product, pure functions over Arrow batches."""
+"""The stages that documents pass: one module per product, pure functions over Arrow batches."""

@@ -1,4 +1,4 @@
-"""What every stage and the pipeline agree on: parameters, splits, tasks and the store.
+"""The contract of every stage with the pipeline: parameters, splits, tasks and the store.
 
 A stage is a module named after its product (`stages/language.py` makes `language`). It offers, by kind:
 
@@ -111,11 +111,11 @@ class Split:
     parts: tuple[tuple[str, str, int], ...] = ()
     """(file, uri, size) of each."""
     ranges: tuple[str, ...] = ()
-    """Of each part the records to read (`stages.formats.ranges.Wanted`, encoded)."""
+    """The records to read of each part (`stages.formats.ranges.Wanted`, encoded)."""
 
     @property
     def label(self) -> str:
-        """What people are shown of it: source and file, with which part of the file or how many files more."""
+        """Source and file for people, with which part of the file or how many files more."""
         named = f"{self.source}/{self.file}"
         if len(self.parts) > 1:
             return and_more(named, len(self.parts) - 1)
@@ -123,7 +123,7 @@ class Split:
 
 
 PLACES = {"bytes": "byte", "row_groups": "row group", "batches": "batch"}
-"""What `Split.start` counts, in words."""
+"""Units of `Split.start`, in words."""
 
 
 def and_more(first: str, others: int) -> str:
@@ -204,7 +204,7 @@ class Store(Protocol):
         ...
 
     def open_unchecked(self, address: str) -> pa.NativeFile:
-        """The same of a file as it is, for those who check it themselves."""
+        """A file opened for random reads as it is, for those who check it themselves."""
         ...
 
     def read_bytes(self, address: str) -> bytes: ...
@@ -249,7 +249,7 @@ class Store(Protocol):
 
 
 class DocumentReader(Protocol):
-    """What `stages.documents` gives for one split: batches to iterate, then the account of what made no row."""
+    """The reader that `stages.documents` gives for a split: batches to iterate, then an account of what made no row."""
 
     def __iter__(self) -> Iterator[pa.RecordBatch]: ...
 

@@ -39,7 +39,7 @@ VERSION = 3
 FILES_A_TASK = 64
 Ensembles = Mapping[str, Ensemble]
 Cuts = dict[str, dict[str, list[float]]]
-"""By member (`spelt`) and language, where the parts after the first begin."""
+"""Start of the parts after the first, by member (`spelt`) and language."""
 WEIGHTS = {"tokens": "num_tokens", "bytes": "text_bytes"}
 """The column of what pages weigh."""
 
@@ -109,7 +109,7 @@ def spelt(member: Member) -> str:
 
 
 def read(store: Store, split: Mapping[str, Any], members: Sequence[Member]) -> pa.Table:
-    """What pages weigh, ``language`` and those of the members' columns that were measured, side by side."""
+    """Sizes of pages, ``language`` and those of the members' columns that were measured, side by side."""
     files = dict(split["files"])
     pages = store.read_table(files.pop("documents"), ["text_bytes"])
     pages = pages.append_column("language", store.read_table(files.pop("language"), ["language"]).column("language"))
@@ -129,14 +129,14 @@ def read(store: Store, split: Mapping[str, Any], members: Sequence[Member]) -> p
 
 
 def ranking(ensembles: Ensembles) -> list[percentiles.Ranked]:
-    """Which members are cut, and at which parts of the text."""
+    """The members that are cut, and the parts of the text at which they are."""
     parts = {parts for ensemble in ensembles.values() for parts in ends_of(ensemble.parts)}
     members = sorted({member for ensemble in ensembles.values() for member in ensemble.members})
     return [(spelt(member), None, tuple(sorted(parts))) for member in members]
 
 
 def ends_of(parts: int) -> tuple[Fraction, ...]:
-    """Where each part but the first begins."""
+    """Start of each part but the first."""
     return tuple(Fraction(k, parts) for k in range(1, parts))
 
 

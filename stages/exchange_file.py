@@ -56,7 +56,7 @@ def order_by_partition(partitions: Array, count: int) -> tuple[Array, Array]:
 
 
 def partition_of(hashes: Array, count: int) -> Array:
-    """Which of ``count`` equal ranges of the 64-bit numbers a hash lies in, so that order and partition agree."""
+    """The one of ``count`` equal ranges of the 64-bit numbers in which a hash lies: order and partition agree."""
     return ((hashes >> np.uint64(32)) * np.uint64(count)) >> np.uint64(32)
 
 
@@ -116,7 +116,7 @@ def _blocks(column: Array | Gathered, start: int, stop: int) -> Iterator[Array]:
 
 
 def read_about(store: Store, address: str) -> tuple[dict[str, Any], dict[str, int]]:
-    """What the writer said of the file, and how many values each column has over all partitions."""
+    """The writer's notes about the file, and the number of values of each column over all partitions."""
     with store.open(address) as file:
         footer = _Reader(store, address, file).footer
     totals = {name: total for (name, _), total in zip(footer["columns"], footer["totals"], strict=True)}
@@ -191,7 +191,7 @@ class _Reader:
             yield columns
 
     def _bytes(self, start: int, stop: int) -> memoryview:
-        """Of the tail where it holds them."""
+        """Bytes of the file, from the tail where it holds them."""
         if start >= self.tail_start:
             return self.tail[start - self.tail_start : stop - self.tail_start]
         return self._read(start, stop)
@@ -207,7 +207,7 @@ def _corrupt(store: Store, address: str, what: str) -> CorruptIntermediate:
 
 
 def problem(store: Store, address: str) -> str:
-    """What is wrong with a file, read from end to end; '' if nothing. It is left where it is."""
+    """The fault of a file, read from end to end; '' if there is none. It is left where it is."""
     looking: Any = SimpleNamespace(open=store.open, remove=lambda address: None)
     try:
         read_partitions(looking, address)

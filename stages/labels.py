@@ -62,7 +62,7 @@ class Labeller(StageParams):
     params: dict[str, Any] = Field(default={})
     """Arguments of the function by name; text with a slash or a known suffix is a path, from the mixture file's."""
     labels: tuple[str, ...] = ()
-    """Which labels a function or column may give, where domains make a grid of them; a model knows its own."""
+    """Labels that a function or column may give, where domains make a grid of them; a model knows its own."""
     probabilities: bool = False
     """Write the probability of every label too, as `NAME_probability_LABEL`."""
     max_bytes: int = Field(default=1_000, ge=0)
@@ -132,7 +132,7 @@ def schema(params: Params) -> pa.Schema:
 
 
 def known_schema(params: Params) -> pa.Schema:
-    """The columns; of labellers that cannot be read, none (who checks files tells that they cannot)."""
+    """Schema of the columns; of labellers that cannot be read, none (the check of files reports that they cannot)."""
     found: list[pa.Field] = []
     for name, labeller in params.labellers.items():
         with suppress(ValueError, OSError):

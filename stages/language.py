@@ -65,16 +65,16 @@ class Params(StageParams):
     pieces: int = Field(default=8, ge=1)
     """Into how many pieces, spread evenly over a longer text, these bytes are divided; 1: the beginning."""
     top_k: int = Field(default=0, ge=0)
-    """How many of the best labels to list beside the best one; 0: none."""
+    """Number of the best labels to list beside the best one; 0: none."""
     segments: int = Field(default=0, ge=0)
-    """How many stretches of what is read are labelled alone too, at most: the share of those in another language is
+    """Number of stretches of the text that are labelled alone too, at most: the share of those in another language is
     `other_language_fraction`, for limits and domains (mixed pages); 0: none."""
     lower_case: bool = False
     """Lower-case the text first: for models trained on lower-cased text. lid.176 was not."""
 
 
 def model_path(params: Params) -> Path:
-    """Where the model file is."""
+    """Path of the model file."""
     path = MODELS.get(params.model) or Path(params.model)
     if not path.is_file():
         raise FileNotFoundError(
@@ -144,7 +144,7 @@ def _other_segments(
     best: npt.NDArray[np.int32],
     params: Params,
 ) -> npt.NDArray[np.float64]:
-    """Of every text the share of segments of another language; ``codes`` of labels are equal where languages are."""
+    """The share of segments of another language in every text; ``codes`` of labels are equal where languages are."""
     segments: list[bytes] = []
     rows: list[int] = []
     for d, start in enumerate(offsets[:-1].tolist()):

@@ -59,7 +59,7 @@ def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
 
 
 def sampled_pages(hashes: pa.FixedSizeBinaryArray) -> npt.NDArray[np.bool_]:
-    """Which pages the sample holds: one in `SAMPLED`, by the first byte of the text's hash."""
+    """A mask of the pages in the sample: one in `SAMPLED`, by the first byte of the text's hash."""
     start = hashes.offset * 16
     found = np.frombuffer(hashes.buffers()[1], np.uint8)[start : start + 16 * len(hashes) : 16]
     sample: npt.NDArray[np.bool_] = found % SAMPLED == 0
@@ -76,7 +76,7 @@ def _pieces(offsets: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
 
 
 class _Found(NamedTuple):
-    """Of some documents: runs_R7 (`stages.kernels.words.alignment`), words of items, and where those of each begin."""
+    """For some documents: runs_R7 (`stages.kernels.words.alignment`), words of items, and where those of each begin."""
 
     runs_R7: npt.NDArray[np.int64]
     words: npt.NDArray[np.int32]

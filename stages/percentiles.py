@@ -113,9 +113,14 @@ def narrowing(
         title: put before the names of the waves.
     """
     near = f"{folder}/near.parquet"
-    told = [[column, None if sources is None else [*sources], [*map(str, parts)]] for column, sources, parts in wanted]
+    requests = [
+        [column, None if sources is None else [*sources], [*map(str, parts)]] for column, sources, parts in wanted
+    ]
     first = Task(
-        "stages.percentiles:near_job", {"inputs": [*counts], "wanted": told, "output": near}, (near,), "bins of cuts"
+        "stages.percentiles:near_job",
+        {"inputs": [*counts], "wanted": requests, "output": near},
+        (near,),
+        "bins of cuts",
     )
     tasks = []
     for index, address in enumerate(values):
@@ -178,7 +183,7 @@ def refined(counts: pa.Table, near: pa.Table, narrowed: Iterable[pa.Table]) -> p
 
 
 def cuts(weights: pa.Table, column: str, sources: tuple[str, ...] | None, parts: Sequence[Fraction]) -> dict[str, Any]:
-    """Of each language the smallest number below which at least these parts of the weight lie: exact where ``weights``
+    """The smallest number of each language below which at least these parts of the weight lie: exact where ``weights``
     are `refined` (or all there are) for these parts. Above the largest number lies the next float64, which
     may be infinite; numbers are compared with it as `finite` has them."""
     found = {}
@@ -221,7 +226,7 @@ def _ranked(counts: pa.Table, column: str, sources: tuple[str, ...] | None) -> I
 
 
 def _first_rows(weights: Ints, parts: Sequence[Fraction]) -> Ints:
-    """Of each part the first row below which at least that much of the weight lies; all rows where only all do."""
+    """The first row, for each part, below which at least that much of the weight lies; all rows where only all do."""
     below = np.concatenate(([0], np.cumsum(weights)))
     whole = int(below[-1])
     least = [-(-part.numerator * whole // part.denominator) for part in parts]

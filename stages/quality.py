@@ -72,7 +72,7 @@ class Params(StageParams):
     """Settings of `quality`."""
 
     unit: Unit = "as_written"
-    """What a word is to Gopher's rules, FineWeb's line breaks, RedPajama's words and C4's sentences: `as_written`, by
+    """The word of Gopher's rules, FineWeb's line breaks, RedPajama's words and C4's sentences: `as_written`, by
     `script` on pages most of whose letters are of scripts without spaces, by `white_space` on others; what stands
     between `white_space` on all; what `spacy`'s English tokenizer makes of it, punctuation apart, as the recipe that
     made FineWeb counts on every page; or by `script`: as spacy, and scripts without spaces are cut too."""
@@ -200,7 +200,7 @@ def _literals() -> Literals:
 
 
 class Found:
-    """What several families need of the documents of (data, offsets), found when the first of them asks."""
+    """Results that several families need of the documents of (data, offsets), made when the first of them asks."""
 
     def __init__(self, data: Bytes, offsets: Offsets, params: Params) -> None:
         self.data, self.offsets, self.params = data, offsets, params

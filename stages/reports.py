@@ -20,17 +20,17 @@ class Dropped(TypedDict):
 
 
 class Place(TypedDict):
-    """A record that could not be read as what it says it is, or a stretch of a file in which none can be read."""
+    """A record that could not be read as what it claims to be, or a stretch of a file in which none can be read."""
 
     file: str
     offset: int
     reason: str
     line: NotRequired[int]
-    """From 1, in files of lines."""
+    """Number of the line from 1, in files of lines."""
 
 
 class Indexed(TypedDict):
-    """What reading records by an index asked of the place where they lie: ``bytes_used`` are the records' own."""
+    """Cost of reading records by an index at the place where they lie: ``bytes_used`` are the records' own."""
 
     wanted: int
     requests: int
@@ -57,13 +57,13 @@ class DocumentsReport(TypedDict):
     content_types: NotRequired[dict[str, int]]
     notes: NotRequired[dict[str, int]]
     indexed: NotRequired[Indexed]
-    """Of records read by ranges."""
+    """Figures of records read by ranges."""
     parents: NotRequired[int]
-    """Of derived pages: the pages of the split they may be made of."""
+    """Pages of the split of which derived pages may be made."""
     parents_taken: NotRequired[int]
-    """Those that were given to the transform."""
+    """Pages that were given to the transform."""
     reasons: NotRequired[dict[str, int]]
-    """Those that are quarantined, by reason."""
+    """Quarantined records by reason."""
 
 
 # ---- kept
@@ -86,19 +86,19 @@ class Failed(TypedDict):
     documents: int
     text_bytes: int
     first: int
-    """Those that name it as their reason."""
+    """Pages that name it as their reason."""
     alone: int
-    """Those that fail nothing else: what turning it off brings back."""
+    """Pages that fail nothing else: what turning it off brings back."""
 
 
 class Cut(TypedDict):
-    """What a view cuts or replaces in the pages kept."""
+    """Cuts or replacements of a view in the pages kept."""
 
     documents: int
     spans: int
     bytes: int
     kinds: NotRequired[dict[str, int]]
-    """Of personal data, spans of each kind."""
+    """Spans of each kind, for personal data."""
 
 
 class AskedGroup(TypedDict):
@@ -144,7 +144,7 @@ class TokensGroup(TypedDict):
     text_bytes: int
     tokens: int
     further_pieces: NotRequired[int]
-    """Of the documents, pieces beyond the first of their page, where long ones are cut."""
+    """Documents that are pieces beyond the first of their page, where long ones are cut."""
 
 
 class TokensBatch(TypedDict):
@@ -170,7 +170,7 @@ class TokensReport(TypedDict):
     """Encoded by the reference library too."""
     fast: bool
     why_slow: str | None
-    """Why the whole split was encoded by the reference library."""
+    """The reason why the whole split was encoded by the reference library."""
     tokenizer: dict[str, Any]
     """`stages.tokenizers`: what its ids depend on."""
     seed: int
@@ -220,10 +220,10 @@ class Shard(TypedDict):
     domain_documents: dict[str, int]
     domain_text_bytes: dict[str, int]
     first_key: NotRequired[str | None]
-    """In a domain's shards, with ``last_key``: the range of order keys it holds."""
+    """With ``last_key``, in a domain's shards: the range of order keys it holds."""
     last_key: NotRequired[str | None]
     multiplicity: NotRequired[int]
-    """How often a corpus of references reads it."""
+    """Number of times that a corpus of references reads it."""
 
 
 class Totals(TypedDict):
@@ -233,7 +233,7 @@ class Totals(TypedDict):
 
 
 class Realised(Totals):
-    """What a corpus asked of a domain, and what it holds of it."""
+    """A corpus's request to a domain, and what it holds of it."""
 
     requested_share: float
     requested_tokens: int
@@ -243,7 +243,7 @@ class Realised(Totals):
     available_tokens: int
     unique_tokens: int
     window: NotRequired[list[int]]
-    """In phases of training: first token and the one after the last of the domain's sequence."""
+    """Place in phases of training: first token and the one after the last of the domain's sequence."""
 
 
 class ShardManifest(TypedDict):

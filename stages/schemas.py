@@ -249,7 +249,7 @@ def tokens(id_type: pa.DataType, scores: Sequence[str] = ()) -> pa.Schema:
 
 
 PIECE = pa.field("piece", pa.int32(), nullable=False)
-"""Which piece of its document a row is, from 0 on: a column more where long ones are cut
+"""Number of a row's piece of its document, from 0 on: a column more where long ones are cut
 (`tokens.max_document_tokens`)."""
 
 

@@ -72,7 +72,7 @@ def schema(params: Params) -> pa.Schema:
 
 
 def identity(params: Params) -> dict[str, Any]:
-    """Of each scorer the SHA-256 of its module's source and of every file its arguments name.
+    """SHA-256 of each scorer's module source and of every file that its arguments name.
 
     Raises:
         ValueError: the module or the function is not there.
@@ -99,7 +99,7 @@ def score(store: Store, *, documents: str, output: str, params: dict[str, Any]) 
 
 
 def numbers(name: str, scorer: Scorer, texts: pa.Array) -> pa.Array:
-    """What a scorer says of some texts, ``batch`` at a time."""
+    """Numbers that a scorer gives to some texts, ``batch`` at a time."""
     texts = texts.cast(pa.large_string())
     found = []
     for start in range(0, len(texts), scorer.batch):

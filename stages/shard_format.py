@@ -78,8 +78,8 @@ class ShardNames:
 
 def write_entry(store: Store, names: ShardNames, entry: dict[str, Any]) -> None:
     """The shard's own line of the manifest, beside it: its presence says that the shard is whole."""
-    told = {"path": names.data, "docs": names.docs, "split": names.split, **entry}
-    store.write_json(names.addresses()[2], told)
+    record = {"path": names.data, "docs": names.docs, "split": names.split, **entry}
+    store.write_json(names.addresses()[2], record)
 
 
 def read_entries(store: Store, directory: str, counts: dict[str, int]) -> list[Shard]:
@@ -153,7 +153,7 @@ def _totals(entries: list[Shard]) -> dict[str, int]:
 
 
 def hugging_face(directory: str, entries: list[Shard]) -> dict[str, bytes]:
-    """What `load_from_disk` reads beside the shards, by address; nothing where the shards lie in other folders."""
+    """Files that `load_from_disk` reads beside the shards, by address; none where the shards lie in other folders."""
     return {address: _pretty(value) for address, value in _hugging_face(directory, entries).items()}
 
 
@@ -210,7 +210,7 @@ def files_of(directory: str, manifest: ShardManifest) -> dict[str, int]:
 
 def open_data(store: Store, address: str, entry: Shard) -> pa.NativeFile:
     """A shard whose every block is checked against its line of the manifest before it is handed out."""
-    sums = [int(told, 16) for told in entry.get("blocks_xxh3_64", ())]
+    sums = [int(digits, 16) for digits in entry.get("blocks_xxh3_64", ())]
     sealed = Seal(address, sums, BLOCK_BYTES, entry["bytes"]) if sums else None
     file = store.open_unchecked(address)
     if file.size() != entry["bytes"]:

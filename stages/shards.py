@@ -58,7 +58,7 @@ _HELD_OUT_SEED = 0x68656C64
 
 
 class Params(StageParams):
-    """How a domain's tokens are cut into shards."""
+    """Settings by which a domain's tokens are cut into shards."""
 
     target_tokens: int = Field(1 << 28, ge=1, description="tokens a shard, about")
     batch_tokens: int = Field(1 << 27, ge=1, lt=1 << 31, description="tokens a record batch of a shard, at most")
@@ -88,7 +88,7 @@ class Params(StageParams):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What `plan` must know of one tokens file: its address and, for this domain, what its report counts."""
+    """Facts about one tokens file for `plan`: its address and, for this domain, what its report counts."""
 
     address: str
     documents: int
@@ -352,7 +352,7 @@ class _Rows:
         return self._values.take(self._order[start:stop])
 
     def blocks(self, start: int, stop: int) -> Iterator[Unsigned]:
-        """The same ids, some rows at a time; a block is overwritten by the next one."""
+        """The ids of these rows, some rows at a time; a block is overwritten by the next one."""
         return self._values.blocks(self._order[start:stop])
 
 
@@ -366,7 +366,7 @@ def _deciding(columns: pa.Table, whole: bool) -> pa.ChunkedArray:
 
 
 def _within(text_hashes: pa.ChunkedArray, first: int, stop: int) -> pa.Array:
-    """Which texts a split of held-out hashes from ``first`` to ``stop - 1`` takes."""
+    """A mask of the texts that a split of held-out hashes from ``first`` to ``stop - 1`` takes."""
     hashes = hash_names(fixed_bytes(text_hashes), _HELD_OUT_SEED)
     return pa.array((hashes >= np.uint64(first)) & (hashes <= np.uint64(stop - 1)))
 

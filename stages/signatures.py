@@ -43,7 +43,7 @@ METHOD_KEY = "signatures"
 
 
 class Params(StageParams):
-    """How texts are cut and hashed. Every change makes signatures that cannot be compared with the old ones."""
+    """Settings by which texts are cut and hashed. A change makes signatures that cannot be compared with old ones."""
 
     ngram: int = Field(default=5, ge=1, le=64)
     """Units in a shingle."""

@@ -49,9 +49,12 @@ def verify(store: Store, manifest_address: str, tokenizer: dict[str, Any] | None
     train = [entry for entry in manifest["shards"] if entry.get("split", "train") == "train"]
     documents = sum(entry["rows"] * entry.get("multiplicity", 1) for entry in train)
     tokens = sum(entry["tokens"] * entry.get("multiplicity", 1) for entry in train)
-    for what, told, found in (("documents", manifest["documents"], documents), ("tokens", manifest["tokens"], tokens)):
-        if found != told:
-            problems.append(f"{manifest_address}: {what} is {told}, its shards for training sum to {found}")
+    for what, stated, found in (
+        ("documents", manifest["documents"], documents),
+        ("tokens", manifest["tokens"], tokens),
+    ):
+        if found != stated:
+            problems.append(f"{manifest_address}: {what} is {stated}, its shards for training sum to {found}")
     return problems
 
 

@@ -87,7 +87,7 @@ def first_page(split: Split, params: Any) -> Exception | None:
             return unseen_column(split, params) if reader.account.unseen else None
     except (ValueError, OSError, ImportError) as error:
         return error
-    return ValueError(f"{split.file}: {reader.account.said}") if reader.account.said else None
+    return ValueError(f"{split.file}: {reader.account.last_error}") if reader.account.last_error else None
 
 
 def nothing_readable(splits: list[Split], params: Any) -> Exception | None:

@@ -15,8 +15,8 @@ Jaccard index of their shingle sets, taken from the text. (4) Survivors are chos
 policy; a text is removed only for a survivor it was compared with and whose similarity reaches the threshold.
 The cluster of a page is its connected component over pairs that reach the threshold; it may keep several survivors.
 (5) A copy of a text that goes for another is an exact copy, `via` its representative, of the same similarity to the
-survivor as that. (6) A page that fails another rule takes nobody with it, counts in no cluster and in no loss; it is
-told which page that stays says the same, so that it bears the rule's bit too.
+survivor as that. (6) A page that fails another rule takes nobody with it, counts in no cluster and in no loss; its
+record names the page with the same content that stays, so that it bears the rule's bit too.
 
 Nothing depends on the order, number or division of the input: ties go to the smaller doc_id.
 
@@ -48,7 +48,7 @@ from stages.exchange_file import CorruptIntermediate
 
 VERSION = 5
 FAMILIES_VERSION = 1
-"""Of what `measure` leaves."""
+"""Version of what `measure` leaves."""
 
 __all__ = [
     "BRAKES",

@@ -1,4 +1,4 @@
-"""Where ``urls`` asks for it: texts that pages of one address have, as links that keep them in one family.
+"""Links between texts of pages at one address, where ``urls`` asks for them: such texts stay in one family.
 
 `map_addresses` (a range of texts) writes a record (address, text) per page that has an address, by range of address;
 `reduce_addresses` (a range of addresses) links the texts of each. Which page of an address stands for the others is

@@ -1,4 +1,4 @@
-"""From candidate pairs to families: texts that may have to do with each other, and where their shingles meet.
+"""Families from candidate pairs: texts that may have to do with each other, and where their shingles meet.
 
 A family is what candidate pairs join, and the texts of one large bucket or of one address: whichever of its pages may
 stay, no run over those would compare a page of it with one outside (`stages.clusters.settle`).
@@ -191,7 +191,7 @@ class _Sets:
     pieces: Pieces
     order: Array
     offsets: Array
-    """In hashes, of the sets in this order."""
+    """Bounds of the sets in this order, in hashes."""
     dtype = np.dtype(np.uint64)
 
     def blocks(self, start: int, stop: int) -> Iterator[Array]:

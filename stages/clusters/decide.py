@@ -57,7 +57,7 @@ def gather_passing(store: Store, *, splits: list[dict[str, Any]], output: str) -
 
 
 def passing_rows(store: Store, split: dict[str, Any]) -> Array:
-    """Which pages of a split may stay."""
+    """A mask of a split's pages: true where a page may stay."""
     if split.get("eligible") is None:
         return np.ones(split["rows"], np.bool_)
     rows: Array = store.read_table(split["eligible"], ["eligible"]).column(0).to_numpy()
@@ -100,7 +100,7 @@ def decide(
 
 
 def _passing(store: Store, passing: list[str], splits: Array, rows: Array) -> Array:
-    """Of pages whether they may stay."""
+    """Whether each page may stay."""
     found = np.zeros(len(splits), np.bool_)
     for address in passing:
         entries = read_about(store, address)[0]["splits"]
@@ -161,7 +161,7 @@ def _remember(store: Store, learnt: str, pairs: Columns) -> None:
 
 
 def _records(columns: Columns, settled: Settled) -> Columns:
-    """What becomes of every page that is not alone."""
+    """The records of all pages that are not alone: their states, survivors and similarities."""
     rows = np.flatnonzero(settled.state_P != ALONE)
     text, stays = settled.text_P[rows], settled.stays_P[rows]
     live = settled.representative_T[text] >= 0
@@ -186,7 +186,7 @@ def _records(columns: Columns, settled: Settled) -> Columns:
 
 
 def _stand_ins(columns: Columns, settled: Settled, may_stay: Array) -> Columns:
-    """Of every page that may stay and is not alone: where the page stands that stays in its place, and its source."""
+    """The place and source of the page that stays, for every page that may stay and is not alone."""
     rows = np.flatnonzero(may_stay & (settled.state_P != ALONE))
     survivor = settled.representative_T[settled.stays_P[rows]]
     return {

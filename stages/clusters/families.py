@@ -1,8 +1,8 @@
 """Families on their shelves: pages that may have to do with each other, and every similarity known of their texts.
 
-What `clusters` decides from, whichever pages may stay. `shelve` (a shelf) joins what ranges of texts and places of
-comparison say of its families. The number of shelves depends on the number of pages alone, so a file's bytes depend on
-the pages and the parameters, not on how the work was cut.
+`clusters` decides from these, whichever pages may stay. `shelve` (a shelf) joins the records of its families from the
+ranges of texts and the places of comparison. The number of shelves depends on the number of pages alone, so a file's
+bytes depend on the pages and the parameters, not on how the work was cut.
 
 A shelf, one partition; texts are numbered from 0 in the order of their hashes:
 

@@ -70,13 +70,13 @@ def judge(pairs: Sequence[Judged]) -> dict[str, Any]:
         "right": len(right),
         "recall": len(right) / len(true) if true else None,
         "precision": len(right) / len(found) if found else None,
-        "missed": [_told(pair) for pair in missed],
-        "wrong": [_told(pair) for pair in wrong],
+        "missed": [_as_record(pair) for pair in missed],
+        "wrong": [_as_record(pair) for pair in wrong],
         "by_similarity": _by_similarity(judged),
     }
 
 
-def _told(pair: Judged) -> dict[str, Any]:
+def _as_record(pair: Judged) -> dict[str, Any]:
     return {"pages": list(pair.pages), "similarity": pair.similarity, "stays": list(pair.stays)}
 
 
@@ -93,18 +93,18 @@ def _by_similarity(judged: Sequence[Judged]) -> list[dict[str, Any]]:
     return rows
 
 
-def judged_lines(told: dict[str, Any]) -> list[str]:
+def judged_lines(judgement: dict[str, Any]) -> list[str]:
     """`judge` as text."""
-    judged = told["pairs"] - told["not_judged"]
+    judged = judgement["pairs"] - judgement["not_judged"]
     lines = [
-        f"{judged:,} pairs judged: {told['duplicates']:,} labelled duplicates, {told['found']:,} found,"
-        f" {told['right']:,} of these so labelled",
-        f"recall {_share(told['recall'])}, precision {_share(told['precision'])}",
+        f"{judged:,} pairs judged: {judgement['duplicates']:,} labelled duplicates, {judgement['found']:,} found,"
+        f" {judgement['right']:,} of these so labelled",
+        f"recall {_share(judgement['recall'])}, precision {_share(judgement['precision'])}",
     ]
-    if told["not_judged"]:
-        lines.append(f"{told['not_judged']:,} pairs not judged: another rule drops one of their pages")
+    if judgement["not_judged"]:
+        lines.append(f"{judgement['not_judged']:,} pairs not judged: another rule drops one of their pages")
     lines += ["", "similarity        pairs  duplicates  found  right   recall  precision"]
-    for row in told["by_similarity"]:
+    for row in judgement["by_similarity"]:
         end = " to " + f"{row['from'] + 1 / BINS:.1f}" if row["from"] < 1 else "       "
         recall = row["right"] / row["duplicates"] if row["duplicates"] else None
         precision = row["right"] / row["found"] if row["found"] else None
@@ -112,9 +112,9 @@ def judged_lines(told: dict[str, Any]) -> list[str]:
         lines.append(f"  {row['from']:.1f}{end}    {counts}  {_share(recall):>7}  {_share(precision):>9}")
     titles = {"missed": "labelled duplicates that were not found", "wrong": "found, but labelled otherwise"}
     for kind, title in titles.items():
-        if told[kind]:
-            lines += ["", f"{title}: {len(told[kind]):,}"]
-            for entry in told[kind][:SHOWN]:
+        if judgement[kind]:
+            lines += ["", f"{title}: {len(judgement[kind]):,}"]
+            for entry in judgement[kind][:SHOWN]:
                 lines.append(f"  {entry['pages'][0]}  {entry['pages'][1]}  similarity {entry['similarity']:.3f}")
     return lines
 

@@ -2,7 +2,7 @@
 
 `write_splits` (a group of splits) puts what `decide` says of pages in row order and counts losses, with examples;
 `summarise` (one task) adds the reports up. Losses are of pages that pass every other rule (``passing``): no other page
-is removed as a duplicate, though it may be told which page that stays says the same.
+is removed as a duplicate, though its record may name the page with the same content that stays.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 `map_pages` (a group of splits) writes one record per page that has a shingle; `reduce_texts` (a range of hashes)
 sorts them by text and survivor policy, the smaller doc_id where that leaves a tie. A text's number is its place in
 the order of hashes (scope mixed in), so it depends on the texts alone, not on splits or tasks. Of each text one page is
-read further on; which, no result hangs on, for all say the same.
+read further on; no result depends on which, for all have the same text.
 
 Record columns: hash_hi, hash_lo (exact_hash; scope mixed into hi), id_hi, id_lo (doc_id, big-endian), split, row,
 source (hash of its name; ``about`` has the names), shingles, unread (its text is not at hand), preference_0.. (float64,
@@ -43,10 +43,10 @@ RECORD_BYTES = 240
 URL_COLUMNS = ("url_hi", "url_lo")
 
 DERIVED = "preference_derived"
-"""What comes before the policy where there are transforms: a page that was read stays before one made of another."""
+"""Criterion before the policy where there are transforms: a page that was read stays before one made of another."""
 
 METHOD_KEY = b"signatures"
-"""Where the schema of `signatures` says how they were made."""
+"""Key in the schema metadata of `signatures` that holds how they were made."""
 
 
 def map_pages(
@@ -121,7 +121,7 @@ def reduce_texts(
 
 
 def _at_hand(unread: Array, text_numbers: Array, starts: Array) -> Array:
-    """Of every text the place of the first page whose text is at hand; of the first, where none is."""
+    """The place of each text's first page whose text is at hand; of its first page where none is."""
     if not unread.any():
         return starts
     order = np.lexsort((unread, text_numbers))
@@ -130,7 +130,7 @@ def _at_hand(unread: Array, text_numbers: Array, starts: Array) -> Array:
 
 
 def page_columns(settings: Params) -> list[str]:
-    """What is known of a page that decides whether it stays, or is told of it."""
+    """Columns of a page that decide whether it stays, or stand in its record."""
     return ["id_hi", "id_lo", "source", *preference_names(settings), *(URL_COLUMNS if settings.urls else ())]
 
 
@@ -200,8 +200,8 @@ def page_records(store: Store, settings: Params, split: dict[str, Any]) -> tuple
         method = (reader.schema_arrow.metadata or {}).get(METHOD_KEY, b"{}").decode()
         _check_bands(settings, reader.schema_arrow, split["signatures"])
         signed = reader.read(columns=["doc_id", "exact_hash", "num_shingles"])
-    asked = ["source", "time", "text_bytes", *(["url"] if settings.urls else [])]
-    documents = document_columns(store, split, asked)
+    wanted = ["source", "time", "text_bytes", *(["url"] if settings.urls else [])]
+    documents = document_columns(store, split, wanted)
     if documents.num_rows != signed.num_rows:
         found = f"{signed.num_rows} rows, but {split['documents']} has {documents.num_rows}"
         raise ValueError(f"{split['signatures']}: {found}")
@@ -252,7 +252,7 @@ def address_hashes(urls: pa.ChunkedArray, salts: Array) -> tuple[Array, Array]:
 
 
 def _stayed(store: Store, decided: str) -> Array:
-    """Which pages an earlier run left: by its `kept` file, or by its `clusters` file."""
+    """A mask of the pages that an earlier run left, by its `kept` file, or by its `clusters` file."""
     with store.open(decided) as file:
         reader = pq.ParquetFile(file)
         if "keep" in reader.schema_arrow.names:

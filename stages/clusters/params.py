@@ -1,4 +1,4 @@
-"""What a user sets for `clusters`, and what `plan` must know of each split."""
+"""Parameters of `clusters`, and what `plan` must know of each split."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EFFORT = ("memory", "passes", "rounds")
 
 
 class Params(StageParams):
-    """How duplicates are found, decided, and when to stop instead."""
+    """Parameters of deduplication: how duplicates are found and decided, and when to stop instead."""
 
     bands: int = Field(default=18, ge=1, le=256, description="bands of the signature that nominate candidates")
     rows: int = Field(default=6, ge=1, le=64, description="minima that must agree in a band")

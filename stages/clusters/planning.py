@@ -1,4 +1,4 @@
-"""The waves of `clusters`, task by task; `stages.clusters.work` says how the work is cut."""
+"""The waves of `clusters`, task by task; `stages.clusters.work` cuts the work."""
 
 from __future__ import annotations
 

@@ -1,14 +1,15 @@
-"""Who stays, decided on one shelf among the pages that may stay: numbers in, numbers out.
+"""The choice of the pages that stay, on one shelf, among the pages that may stay: numbers in, numbers out.
 
 The definition: what a run over those pages alone would keep. So, among them: (1) of the pages of one address, where
 ``urls`` asks for it, the policy's first stands for all, and the others count as copies of its text; (2) of the pages of
 one text the policy's first represents it; (3) candidates are the texts that a small bucket nominates, and what large
 buckets nominate with the texts that are left in them; (4) survivors are chosen greedily
 (`stages.kernels.dedup.survivors`) from similarities that are known. A similarity that nobody has computed yet is
-missing: then nothing is decided, and the pairs are told.
+missing: then nothing is decided, and the pairs are returned.
 
-A page that may not stay is told which page that stays says the same, as far as that is known: it stands for its
-address, has its text, or is the most similar one (ties: the better rank) of those compared that reach the threshold.
+The record of a page that may not stay names the page with the same content that stays, as far as one is known: it
+stands for its address, has its text, or is the most similar one (ties: the better rank) of those compared that reach
+the threshold.
 
 Legend: P pages, T texts, K known pairs, H records of large buckets; all numbers of texts are those of the shelf.
 """
@@ -29,7 +30,7 @@ from stages.kernels.dedup import band_buckets, unionfind
 from stages.kernels.dedup.survivors import choose_again
 
 ALONE, STAYS, EXACT, FUZZY, SAME_ADDRESS = range(5)
-"""What a page is: without duplicate, the survivor of a cluster, an exact copy, removed for its similarity, removed for
+"""State of a page: without duplicate, the survivor of a cluster, an exact copy, removed for its similarity, removed for
 its address."""
 
 
@@ -58,7 +59,7 @@ class Settled:
 def settle(
     params: Params, shelf: Columns, about: dict[str, int], known: tuple[Array, Array], passing: Array
 ) -> Settled | npt.NDArray[np.int64]:
-    """Decide, or tell the pairs of texts that are to be compared first.
+    """Decide, or return the pairs of texts that are to be compared first.
 
     Args:
         shelf: see `stages.clusters.families`; ``about`` has its ``near`` and ``far``.
@@ -129,7 +130,7 @@ def _addresses(shelf: Columns, ranks: Array, passing: Array) -> tuple[Array, Arr
 
 
 def _first_of(groups: Array, ranks: Array, values: Array, count: int) -> npt.NDArray[np.int64]:
-    """Of every group from 0 to ``count`` - 1 the value of least rank; -1 where there is none."""
+    """The value of least rank of every group from 0 to ``count`` - 1; -1 where there is none."""
     found = np.full(count, -1, np.int64)
     order = np.argsort(groups * (ranks.max(initial=0) + 1) + ranks)  # ranks are whole and distinct
     begins = np.diff(groups[order], prepend=-1) != 0
@@ -189,7 +190,7 @@ def _pages(
     stays: Array,
     similarities: Array,
 ) -> Settled:
-    """From texts to pages."""
+    """Decisions about texts as decisions about their pages."""
     live = representative >= 0
     chosen = representative[text] == np.arange(len(text))
     state = np.where(chosen, np.where(removed[text], FUZZY, STAYS), EXACT)
@@ -205,7 +206,7 @@ def _pages(
     known = ~live[dead] & live[other] & ~removed[other]
     dead, other, weight = dead[known], other[known], weight[known]
     best = _first_of(dead, ranks_of([-weight, ranks[representative[other]]]), np.arange(len(dead)), len(live))
-    told = np.flatnonzero(~live[text] & (best[text] >= 0))
-    state[told] = FUZZY
-    page_stays[told], similarity[told] = other[best[text[told]]], weight[best[text[told]]]
+    similar = np.flatnonzero(~live[text] & (best[text] >= 0))
+    state[similar] = FUZZY
+    page_stays[similar], similarity[similar] = other[best[text[similar]]], weight[best[text[similar]]]
     return Settled(text, state, representative, first, pages, removed, stays, similarities, page_stays, similarity)

@@ -47,7 +47,7 @@ def contract(store: Store, *, texts: list[str], pairs: str, output: str) -> dict
 
 
 def edges_of(found: Columns) -> list[tuple[Nodes, Nodes]]:
-    """What joins texts to families in a file of pairs, of links, or of both."""
+    """Links that join texts to families, in a file of pairs, of links, or of both."""
     names = [("left", "right"), ("link_left", "link_right")]
     return [(found[a].astype(np.int64), found[b].astype(np.int64)) for a, b in names if a in found]
 

@@ -1,4 +1,4 @@
-"""How the work of `clusters` is cut so that every task stays within its memory, and the address of every file."""
+"""The plan of the work of `clusters`: tasks that stay within their memory, and the address of every file."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from stages.contract import Each, Task
 from stages.exchange_file import grouped
 
 BASE_MEMORY = 384 << 20
-"""What a worker holds before any data: interpreter, Arrow, compiled kernels."""
+"""Memory of a worker before any data: interpreter, Arrow, compiled kernels."""
 SHINGLE_BYTES = 1.5
 """Bytes of shingle hashes per byte of text: 8 for a word of 5.8 in English, less in most scripts; see the benchmark."""
 SHINGLE_COPIES = 2.5
-"""How often a task holds them: as read, joined, ordered."""
+"""Copies of shingle hashes that a task holds: as read, joined, ordered."""
 SHINGLE_TASK_BYTES = 192 << 20
 """Shingle hashes of a task, all copies: some 50 MB of text, a second of work, so that few splits use every core."""
 EARLY_SHINGLE_TASKS = 64
@@ -34,7 +34,7 @@ SHELF_ROWS = 1 << 21
 
 
 def family_files(rows: int, directory: str) -> list[str]:
-    """What is kept of families of so many pages: their shelves, and last their summary."""
+    """Files that are kept of families of so many pages: their shelves, and last their summary."""
     count = max(1, ceil(rows / SHELF_ROWS))
     return [*(f"{directory}/shelf-{shelf:05d}.part" for shelf in range(count)), f"{directory}/summary.part"]
 
@@ -101,7 +101,7 @@ class Work:
         return f"{self.directory}/work/{self.key}/{name}"
 
     def files(self, name: str, count: int) -> list[str]:
-        """The same list for the same words: thousands of tasks hold one of thousands of addresses."""
+        """Addresses by name and count, one list for equal arguments: thousands of tasks hold one of thousands."""
         if (name, count) not in self._files:
             self._files[name, count] = [f"{self.folder(name)}/{index:05d}.part" for index in range(count)]
         return self._files[name, count]
@@ -132,11 +132,11 @@ class Work:
         return f"{self.directory}/{self._names[split]}.parquet"
 
     def of(self, members: Sequence[int]) -> Sequence[dict[str, Any]]:
-        """Made where a task needs them: those of all splits would be most of the memory of a plan."""
+        """Splits by number, made where a task needs them: all of them would be most of the memory of a plan."""
         return Each(lambda place: self.splits[members[place]], len(members))
 
     def rows(self, members: Sequence[int]) -> int:
-        """Of splits that follow each other, as those of a group do."""
+        """Rows of splits that follow each other, as those of a group do."""
         return self._rows_before[members[-1] + 1] - self._rows_before[members[0]] if members else 0
 
     def text(self, members: Sequence[int]) -> int:

@@ -95,15 +95,15 @@ def score(
                 found[row] = hits_of(known, weights, runs[bounds[row] : bounds[row + 1]])
                 report.add(writer.rows + row, found[row])
             made = columns_of(found, known)
-            digest.update(_told(made))
+            digest.update(_row_bytes(made))
             writer.write(made)
         about = {"rows": writer.rows, "source": source, "digest": digest.hexdigest()}
-        writer.report = {**about, **report.told(store, documents)}
+        writer.report = {**about, **report.as_dict(store, documents)}
     return dict(about)
 
 
 _WEIGHTS: dict[tuple[int, str, str], Weights] = {}
-"""Those of the last file of counts: a worker scores many splits by them."""
+"""Weights of the last file of counts: a worker scores many splits by them."""
 
 
 def _weights(store: Store, known: KnownItems, counts: str) -> Weights:
@@ -146,8 +146,8 @@ def _row(hit: Hit, known: KnownItems) -> dict[str, Any]:
     return {**place, "part": hit.part, "score": hit.score, "start": hit.start, "stop": hit.stop}
 
 
-def _told(batch: pa.RecordBatch) -> bytes:
-    """What tells the rows from others."""
+def _row_bytes(batch: pa.RecordBatch) -> bytes:
+    """The values of all rows as bytes, for a digest: other rows have other bytes."""
     hits = batch.column("contamination_hits")
     values = hits.flatten()
     parts = [hits.value_lengths().to_numpy().tobytes()]
@@ -159,7 +159,7 @@ def _told(batch: pa.RecordBatch) -> bytes:
 
 
 class Account:
-    """What a split's report says: hits by benchmark, verdict and reason, items, and excerpts of a few."""
+    """Figures of a split's report: hits by benchmark, verdict and reason, items, and excerpts of a few."""
 
     def __init__(self, known: KnownItems, weights: Weights) -> None:
         self.known, self.weights = known, weights
@@ -188,12 +188,12 @@ class Account:
             return "passage_alone"
         if hit.score > SCORE:
             return "found"
-        asked = int(self.known.question_I[hit.item])
-        if asked >= 0 and self.weights.excess_S[asked] > 1:
+        question = int(self.known.question_I[hit.item])
+        if question >= 0 and self.weights.excess_S[question] > 1:
             return "common_text"
-        return "shared_by_items" if asked >= 0 and self.weights.shared_S[asked] < FEW_WORDS else "in_part"
+        return "shared_by_items" if question >= 0 and self.weights.shared_S[question] < FEW_WORDS else "in_part"
 
-    def told(self, store: Store, documents: str) -> dict[str, Any]:
+    def as_dict(self, store: Store, documents: str) -> dict[str, Any]:
         """The report; reads the text of the rows that are shown."""
         wanted = sorted({row for shown in self.examples.values() for row, _ in shown})
         texts = _texts(store, documents, wanted)
@@ -247,7 +247,7 @@ def summarise(store: Store, *, params: dict[str, Any], outputs: list[str], count
             )
     held = Counter(known.benchmark_I.tolist())
     found = Counter(name for name, _ in items)
-    told = {
+    figures = {
         "benchmarks": [
             {"benchmark": name, "items": held[number], "items_found": found[name]}
             for number, name in enumerate(known.names)
@@ -268,7 +268,7 @@ def summarise(store: Store, *, params: dict[str, Any], outputs: list[str], count
             for entry in sorted(shown, key=lambda one: (-one["score"], one["doc_id"]))[:EXAMPLES]
         ],
     }
-    store.write_json(summary, told)
+    store.write_json(summary, figures)
     return {"verdicts": sum(verdicts.values())}
 
 

@@ -31,7 +31,7 @@ INFORMATION = 1.0
 LEAST_SCORE = 0.1
 """Hits below are not worth a row."""
 MOST_HITS = 200
-"""Of a page."""
+"""Most hits of a page."""
 SAME_PLACE = 0.8
 """Share of a hit's bytes that a better hit of another item has too: it is left out."""
 

@@ -1,4 +1,4 @@
-"""What each word of an item is worth as evidence, from how the corpus uses it.
+"""The weight of each word of an item as evidence, from how the corpus uses it.
 
     weight = rarity x own share / (1 + excess / 2)
 
@@ -84,7 +84,7 @@ def _whole(known: KnownItems, pages_T: npt.NDArray[np.int64]) -> npt.NDArray[np.
     for s in np.unique(sequence_T[pages_T > 0]).tolist():
         counts = np.sort(pages_T[starts[s] : starts[s + 1]])
         whole[s] = counts[min(len(counts) - 1, max(2, len(counts) // RAREST))]
-    asked = known.question_I[known.item_S]
-    beside = (known.kind_S != QUESTION) & (known.kind_S != PASSAGE) & (asked >= 0)
-    found: npt.NDArray[np.int64] = np.where(beside, whole[np.maximum(asked, 0)], whole)
+    question_S = known.question_I[known.item_S]
+    beside = (known.kind_S != QUESTION) & (known.kind_S != PASSAGE) & (question_S >= 0)
+    found: npt.NDArray[np.int64] = np.where(beside, whole[np.maximum(question_S, 0)], whole)
     return found

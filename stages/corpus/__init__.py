@@ -36,7 +36,7 @@ VERSION = 3
 
 
 class Params(StageParams):
-    """How the corpus is written."""
+    """Settings by which the corpus is written."""
 
     target_tokens: int = Field(1 << 28, ge=1, description="tokens a shard, about")
     batch_tokens: int = Field(1 << 27, ge=1, lt=1 << 31, description="tokens a record batch of a shard, at most")

@@ -19,7 +19,7 @@ class Piece:
 
     domain: str
     number: int
-    """Which pass over the domain."""
+    """Number of the pass over the domain."""
     values: Bytes
     """Token bytes of the rows, from the first row's on."""
     offsets: Offsets
@@ -64,11 +64,11 @@ class Sequence:
         return self._first, self._stop
 
     def unique(self, tokens: int) -> int:
-        """How many different tokens so many tokens of whole documents in a row are."""
+        """Number of different tokens in so many tokens of whole documents in a row."""
         return min(tokens, self._stop - self._first)
 
     def _next_document(self, position: int) -> int:
-        """Where the first document begins that does not begin before ``position``; the end if there is none."""
+        """Start of the first document that does not begin before ``position``; the end if there is none."""
         if position >= self._starts[-1]:
             return int(self._starts[-1])
         k = int(np.searchsorted(self._starts, position, side="right")) - 1

@@ -46,7 +46,7 @@ SHORT = {"pdf": pdf.TYPE, **{name: kind for kind, name in office.TYPES.items()}}
 
 
 class Params(StageParams):
-    """How records become text. ``format`` and ``columns`` come from the source's entry (`SourceParams.reading`)."""
+    """Settings of reading. ``format`` and ``columns`` come from the source's entry (`SourceParams.reading`)."""
 
     extractor: str = "gristmill"
     """`gristmill`, `resiliparse`, `full_text`, `trafilatura`, or a function of your own as `module:function`, the
@@ -103,7 +103,7 @@ class Params(StageParams):
 
 
 def identity(params: Params) -> dict[str, Any]:
-    """What decides the rows beside the parameters: versions of the libraries that make text."""
+    """Everything beside the parameters that decides the rows: versions of the libraries that make text."""
     own = params.format if params.format is not None and own_functions.is_own(params.format) else None
     return (
         versions(params.extractor)

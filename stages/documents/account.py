@@ -29,7 +29,7 @@ class Account:
         self.content_types: dict[str, int] = {}
         self.notes: dict[str, int] = {}
         self.indexed: Indexed | None = None
-        """Of records read by ranges: how many were wanted, the requests for them, and the bytes asked and used."""
+        """Records read by ranges: how many were wanted, the requests for them, and the bytes asked and used."""
         self.line: Callable[[], int] | None = None
         """The number of the line being read, from 1, in files of lines."""
         self.unseen: dict[str, str] = {}
@@ -37,8 +37,8 @@ class Account:
         own: for who looks at the first pages before a run, in no report."""
         self.names: tuple[str, ...] = ()
         """The columns of the last of these rows."""
-        self.said = ""
-        """What a function of the user's own raised last: for who looks at the first page before a run, in no report."""
+        self.last_error = ""
+        """The last error of a function of the user's own: for a look at the first page before a run, in no report."""
 
     def ask(self, wanted: int, requests: int, bytes_asked: int, bytes_used: int) -> None:
         """Records of an index, and what is asked of the place where they lie."""
@@ -59,7 +59,7 @@ class Account:
         count[1] += num_bytes
 
     def quarantine(self, offset: int, reason: str, num_bytes: int = 0, file: str | None = None) -> None:
-        """A record that could not be read as what it says it is."""
+        """A record that could not be read as what it claims to be."""
         self.records += 1
         self.raw_bytes += num_bytes
         self.num_quarantined += 1
@@ -74,7 +74,7 @@ class Account:
             self.bad.append({"file": self.file, "offset": offset, "reason": reason})
 
     def add(self, inner: Account, base: int) -> None:
-        """What was found in a member of this file that is a file itself; its positions count from ``base``."""
+        """Add the account of a member of this file that is a file itself; its positions count from ``base``."""
         self.records += inner.records
         self.raw_bytes += inner.raw_bytes
         self.num_quarantined += inner.num_quarantined

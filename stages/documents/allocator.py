@@ -1,4 +1,4 @@
-"""glibc's allocator and Python's collector, told to leave this process's memory alone between pages.
+"""glibc's allocator and Python's collector, set to leave this process's memory alone between pages.
 
 By default glibc gives the top of the heap back to the system whenever a large piece at its end is freed, and faults it
 in again for the next page: half the time of reading a WARC (`docs/decisions/reading.md`). Kept instead: at most

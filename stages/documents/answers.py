@@ -1,4 +1,4 @@
-"""What servers answered, whatever it was: the responses of a WARC file, for those who ask for no page (robots.txt)."""
+"""Answers of servers, whatever they are: the responses of a WARC file, for those who ask for no page (robots.txt)."""
 
 from __future__ import annotations
 

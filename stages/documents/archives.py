@@ -44,7 +44,7 @@ PAPERS = frozenset((pdf.TYPE, *office.TYPES))
 """Types of files that are no text, of which a library takes it; they are as long as a record may be."""
 
 UNTOLD_TYPES = ("application/zlib", "application/octet-stream")
-"""What `type_of_body` makes of a page whose coding nothing tells."""
+"""Results of `type_of_body` for a page whose coding is declared nowhere."""
 
 
 class Limits:
@@ -58,21 +58,21 @@ class Limits:
         self.text_types = text_types
         self.markdown = markdown
         self.papers = text_types & PAPERS
-        """Those of `PAPERS` that are wanted."""
+        """Types of `PAPERS` that are wanted."""
 
 
 @dataclass(slots=True)
 class Head:
-    """What the heads of a record say of its page."""
+    """Facts about a page from the heads of its record."""
 
     offset: int
     num_bytes: int
     url: str | None
     date: str | None
     content_type: str
-    """Of the body, parameters included."""
+    """Content-Type of the body, parameters included."""
     payload_type: str = ""
-    """What the crawler took the body for."""
+    """Media type of the body as the crawler identified it."""
     languages: str = ""
     transfer_encoding: str = ""
     content_encoding: str = ""
@@ -135,7 +135,7 @@ def _read(
 
 
 def framed_payloads(framed: Framed, account: Account) -> Iterator[tuple[Head, bytes]]:
-    """Those of a stretch; what is none is counted together."""
+    """Payloads of a stretch of records; records without one are counted together."""
     frames = framed.frames
     kind, size, status = frames[:, columns.KIND], frames[:, columns.SIZE], frames[:, columns.STATUS]
     reasons = {f"{name}_record": kind == number for name, number in zip(PLAIN_RECORDS, _PLAIN_KINDS, strict=True)}
@@ -230,7 +230,7 @@ def _answered(head: Head, response: Response, account: Account) -> bytes | None:
 
 
 def opt_outs(robots: str, reservation: str) -> str | None:
-    """What the HTTP head asks of robots: ``X-Robots-Tag``, and ``TDM-Reservation: 1`` (W3C TDMRep)."""
+    """Requests of the HTTP head to robots: ``X-Robots-Tag``, and ``TDM-Reservation: 1`` (W3C TDMRep)."""
     found = [robots] if robots else []
     if reservation.startswith("1"):
         found.append("tdm-reservation")
@@ -285,7 +285,7 @@ def page_of_payload(head: Head, body: bytes, account: Account, limits: Limits) -
 
 
 def paper_reader(kind: str, body: bytes, limits: Limits) -> Callable[[Page], bool | str] | None:
-    """What takes the text of a file of one of `PAPERS`; None for other types."""
+    """A function that takes the text of a file of one of `PAPERS`; None for other types."""
     if kind == pdf.TYPE:
         return partial(pdf.finish, body=body)
     return partial(office.finish, body=body, kind=kind, markdown=limits.markdown) if kind in office.TYPES else None
@@ -295,8 +295,8 @@ def _may_be_paper(head: Head, body: bytes, limits: Limits) -> bool:
     """Whether one of `PAPERS` is wanted, and this may be one: such are not cut where pages are."""
     if not limits.papers:
         return False
-    told = {media_type(head.content_type), media_type(head.payload_type)}
-    return bool(told & limits.papers) or body.startswith((b"%PDF-", b"PK\3\4"))
+    types = {media_type(head.content_type), media_type(head.payload_type)}
+    return bool(types & limits.papers) or body.startswith((b"%PDF-", b"PK\3\4"))
 
 
 def _finish(page: Page, body: bytes, head: Head, is_html: bool) -> bool:

@@ -1,4 +1,4 @@
-"""Which charset a page is in that is not ASCII, not UTF-8 throughout, and has no byte order mark.
+"""The charset of a page that is not ASCII, not UTF-8 throughout, and has no byte order mark.
 
 Order: HTTP header, then the page's own declaration, then what the crawler identified, then detection, as browsers
 have it (WHATWG). A declaration stays unless the bytes refute it clearly: more than `FEW` wrong characters, and more
@@ -37,7 +37,7 @@ RARE_MARKS = frozenset("\u02c7\u02c9\xa8\u3003\u301d\u301e\ufe3f\u2199")
 """Marks that stand where the other Chinese charset has common ones, and in hardly any text."""
 FALLBACK = "windows-1252"
 MULTIBYTE = ("euc-kr", "euc-jp", "shift_jis", "gb18030", "big5")
-"""In the order in which they are believed: Korean in EUC-KR also reads as common Chinese, hardly the other way."""
+"""Charsets in the order of belief: Korean in EUC-KR also reads as common Chinese, hardly the other way."""
 MIN_FAMILIAR = 12
 """Characters that must be there to say so without the detector."""
 ODD = 0.15
@@ -76,7 +76,7 @@ LEGACY = {
 _LANG = re.compile(rb"""<html[^>]{0,300}?\blang\s*=\s*["']?\s*([A-Za-z]{2})\b""", re.IGNORECASE)
 _MARKUP = re.compile(rb"<(script|style)\b.*?</\1|<!--.*?-->|<[/!A-Za-z][^>]{0,4000}>", re.IGNORECASE | re.DOTALL)
 _ESCAPES = re.compile(rb"\x1b(?:\$[@B]|\([BJI])")
-"""What shifts ISO-2022-JP; no other text has ESC before these."""
+"""Escape sequences that shift ISO-2022-JP; no other text has ESC before these."""
 _CONTROLS = re.compile(rb"[\x80-\x9f]")
 _HIGH = re.compile(rb"[\x80-\xff]+")
 _BETWEEN = re.compile(r"(?<=[A-Za-z])[^\w\s\x00-\x7f\u2010-\u2027\u00b7\ufffd](?=[A-Za-z])")
@@ -84,7 +84,7 @@ _REPEATED = re.compile(r"([^\x00-\x7f])\1+")
 _SUPERSETS = {"koi8-r": "koi8-u", "gbk": "gb18030"}
 """koi8-u has Ukrainian letters where koi8-r has box drawings, and gb18030 is read for both."""
 _STRANGE = re.compile(r"(?<=[a-z])[\x80-\x9fŠŽŸ§‡ˆ‰™À-Þ]|(?<=[A-Z])[\x80-\x9fŠŽŸ§‡ˆ‰™À-Þ](?=[a-z])")
-"""What MacRoman's letters are in windows-1252 and no word of it has: a capital, a symbol or nothing behind a letter."""
+"""MacRoman's letters read as windows-1252 that no word has there: a capital, a symbol or nothing behind a letter."""
 STRANGE, MAC_WORDS = 0.1, 0.35
 """Shares of the characters outside ASCII: strange ones in windows-1252, and letters of good words in MacRoman (of 84
 pages in it 0.21 and 0.49 at least; no page of 252 in other Western charsets has a strange one in a hundred)."""
@@ -101,7 +101,7 @@ class Fit(NamedTuple):
 
 
 def fit(sample: bytes, name: str) -> Fit:
-    """How well a charset decodes a sample; the character that the sample's end cuts is not counted."""
+    """Right and wrong characters of a sample in a charset; the character that the sample's end cuts is not counted."""
     if name == "utf-8":
         right, wrong = utf8_characters(sample)
     else:

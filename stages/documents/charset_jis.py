@@ -85,7 +85,7 @@ def _mended(stretch: bytes, shifted: bytes) -> bytes:
 
 
 def _turn(stretch: bytes) -> int:
-    """Where characters go over from even places to odd ones: the common ones before and behind are the most there."""
+    """The place where characters turn from even places to odd: the common ones before and behind are the most there."""
     leads = np.frombuffer(stretch, np.uint8)
     common = ((leads >= 0x30) & (leads <= 0x4F)) | ((leads >= 0x24) & (leads <= 0x25)) | (leads == 0x21)
     before = np.concatenate([[0], np.cumsum(common[0:-1:2])])

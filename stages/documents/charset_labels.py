@@ -1,4 +1,4 @@
-"""What a page and its header declare as charset: a name that `charset_names` knows, or None.
+"""The charset that a page and its header declare: a name that `charset_names` knows, or None.
 
 A page's ``<meta>`` is looked for as browsers do (WHATWG, prescan): comments count for nothing, nor do scripts, styles
 and titles; the attributes decide, not what stands in a description. Of several labels the first known one counts.
@@ -44,11 +44,11 @@ def page_label(page: bytes) -> str | None:
     for found in _META.finditer(head):
         if found["attributes"] is None:
             continue
-        said = _attributes(found["attributes"])
-        content = said.get("content", "")
-        if "charset" in said:
-            surely.append(said["charset"])
-        elif said.get("http-equiv", "").strip().lower() == "content-type":
+        attributes = _attributes(found["attributes"])
+        content = attributes.get("content", "")
+        if "charset" in attributes:
+            surely.append(attributes["charset"])
+        elif attributes.get("http-equiv", "").strip().lower() == "content-type":
             surely += _LABEL.findall(content)
         elif _TYPE.match(content):
             perhaps += _LABEL.findall(content)

@@ -62,7 +62,7 @@ def _decoded(page: bytes, tokens: re.Pattern[bytes], begin: bytes, end: bytes, c
 
 
 def _begin(text: bytes) -> int:
-    """Where characters begin that end with ``text`` and whose mark before them is lost: behind a space or a tag."""
+    """Start of the characters that end with ``text`` and whose mark before them is lost: behind a space or a tag."""
     for found in _BEGINS.finditer(text):
         for begin in (found.end(), found.end() + found[0].startswith(b"~")):  # of ~{ the second may be another byte
             run = text[begin:]

@@ -1,9 +1,9 @@
-"""Which of the charsets of one script makes words of a text: `words`, and how much better they must be, `margin`.
+"""The choice among charsets of one script by the words they make of a text: `words`, and the lead needed, `margin`.
 
 Each letter outside ASCII counts for a charset where words have such a letter, and against it where they have none: a
 capital behind a small letter or a small one before a capital, one that the page's language lacks, Russian ones beside
 Serbian ones; symbols that cut words, quotes and dashes where none stand. So a wrong byte, which is out of place in
-every charset, tells for none.
+every charset, is evidence for none.
 Price: some milliseconds a charset for 64 KiB.
 """
 
@@ -20,7 +20,7 @@ SCORED = 64 << 10
 MARGIN = 4.0
 """Letters by which another charset must make better words (`words`), where many bytes differ."""
 RELATED = 4
-"""Of so many characters outside ASCII two related charsets read at most one otherwise."""
+"""Characters outside ASCII of which two related charsets read at most one otherwise."""
 LETTERS = {
     "cs": "áčďéěíňóřšťúůýž", "sk": "áäčďéíĺľňóôŕšťúýž", "pl": "ąćęłńóśźż", "hu": "áéíóöőúüű", "sl": "čšžćđ",
     "hr": "čćđšž", "bs": "čćđšž", "ro": "ăâîșțşţ", "fr": "àâæçéèêëîïôœùûü", "de": "äöüß", "es": "áéíñóúüªº",
@@ -46,7 +46,7 @@ _PLACED = re.compile(
 )
 """Typographic marks where marks stand: quotes before or behind a word, dashes with spaces on both sides or on none."""
 _CONTROL = re.compile("[\x80-\x9f]")
-"""What no text of an ISO charset has: a wrong byte there, or a mark of the windows charset. Against the ISO one it
+"""Characters that no text of an ISO charset has: a wrong byte, or a mark of the windows charset. Against the ISO one it
 counts where it is no mark that may stand there; that it may tells for the windows charset a quarter, and no more."""
 _ODD_OE = re.compile("œ(?![uidcnst])|(?<=[aeiouyéè])œ|(?<=[^\\W\\d_])œ(?=[dcs])", re.IGNORECASE)
 _RUSSIAN, _SERBIAN = re.compile("[ёъыэ]"), re.compile("[ѓђѕјљњћќџ]")
@@ -76,7 +76,7 @@ def different(text: bytes, one: str, other: str) -> int:
 
 
 def margin(text: bytes, one: str, other: str) -> float:
-    """By how much words must be better to leave a charset for another: the fewer bytes they read otherwise, the less,
+    """The lead that words must have to leave a charset for another: the fewer bytes they read otherwise, the less,
     for as few can be wrong. A letter for a symbol inside a word counts 2, and a wrong byte is a symbol in both."""
     pairs = zip(decode(text[:SCORED], one), decode(text[:SCORED], other), strict=False)
     count = sum(a != b and not _CONTROL.match(b) for a, b in pairs)
@@ -103,13 +103,13 @@ def words(text: bytes, name: str, language: str = "") -> float:
 
 
 def _mark_of(control: re.Match[str]) -> str:
-    """What windows-1252 reads for a control; other windows charsets have the same quotes and dashes. No letter."""
+    """The mark, no letter, that windows-1252 has for a control; other windows charsets have the same quotes, dashes."""
     mark = decode(control[0].encode("latin-1"), "windows-1252")
     return control[0] if mark.isalpha() else mark
 
 
 def _word(word: str, size: int, letters: frozenset[str]) -> float:
-    """What a word of ``size`` letters outside ASCII says for its charset: those that may stand there, less the rest."""
+    """Evidence of a word of ``size`` letters outside ASCII for its charset: those that may stand there less others."""
     rest, small = word[1:], word.lower()
     if _RUSSIAN.search(small) and _SERBIAN.search(small):
         return -size / 2

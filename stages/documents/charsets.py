@@ -1,6 +1,6 @@
 """Bytes of a page to UTF-8, as browsers read them.
 
-Order: byte order mark, unless the bytes behind it refute it; UTF-16 told by its NULs; bytes that are valid UTF-8
+Order: byte order mark, unless the bytes behind it refute it; UTF-16 recognised by its NULs; bytes that are valid UTF-8
 whatever is declared; then what HTTP header, page and crawler declare (`charset_labels`), unless the bytes refute it
 clearly; then detection (`charset_choice`). Labels and decoding as browsers have them (`charset_names`): what cannot be
 decoded becomes U+FFFD and is counted, all else stays.
@@ -82,8 +82,8 @@ def decoded(
     if found.has_nul and (wide := _wide(page)):
         return _decoded(page, wide)
     if found.is_ascii and found.may_shift and (b"~{" in page or b"\x0e" in page):
-        said = header_label(content_type) or page_label(page)
-        if between := shifted(page, said):
+        declared = header_label(content_type) or page_label(page)
+        if between := shifted(page, declared):
             return _decoded(page, between)
     if not found.has_escape:
         if found.valid == len(page):

@@ -47,7 +47,7 @@ def undone(body: bytes, header: str, limit: int) -> tuple[bytes, str | None]:
 
 
 def unmarked(body: bytes, limit: int) -> tuple[bytes, str | None]:
-    """The body without a coding that neither a header nor its first bytes tell, if one makes text of it, whole."""
+    """The body without a coding that neither a header nor its first bytes name, if undoing one gives whole text."""
     for makers in _MARKLESS.values():
         for maker in makers:
             plain, note = _steps(maker, body, limit)
@@ -57,7 +57,7 @@ def unmarked(body: bytes, limit: int) -> tuple[bytes, str | None]:
 
 
 def coding_of(body: bytes) -> str | None:
-    """The coding that the first bytes tell, whatever is declared; None where they tell none."""
+    """The coding that the first bytes show, whatever is declared; None where they show none."""
     if body.startswith(GZIP):
         return "gzip"
     if body.startswith((ZSTD, *ZSTD_SKIPPABLE)):
@@ -128,7 +128,7 @@ def _steps(make: Callable[[], _Inflater], body: bytes, limit: int) -> tuple[byte
 
 
 def _fed(inflater: _Inflater, body: bytes, limit: int, sound: int) -> tuple[bytes, str | None, int]:
-    """What comes out, the note, and the bytes that went in; those from ``sound`` on go in one by one."""
+    """The output, the note, and the number of bytes that went in; those from ``sound`` on go in one by one."""
     out: list[bytes] = []
     total = position = 0
     while not inflater.eof and total <= limit:

@@ -61,16 +61,16 @@ INHERITED = ("url", "time", "title", "licence", "canonical", "published", "robot
 
 
 class Inputs(StageParams):
-    """Which pages are rewritten: those that meet every condition, whatever `kept` decides about them."""
+    """Pages that are rewritten: those that meet every condition, whatever `kept` decides about them."""
 
     sources: tuple[str, ...] = Field(min_length=1)
     """Sources whose pages are taken; no transform can be one."""
     languages: tuple[str, ...] | None = None
     """Languages of the pages; none: all."""
     min: dict[str, float] = Field(default={})
-    """Least values of columns of `documents`, `language`, `quality` or `labels`; a page without one is not taken."""
+    """Smallest values of columns of `documents`, `language`, `quality` or `labels`; a page without one is not taken."""
     max: dict[str, float] = Field(default={})
-    """Most values, in the same way."""
+    """Largest values, in the same way."""
 
     _some = field_validator("languages")(some)
     _languages = field_validator("languages")(check_languages)
@@ -96,7 +96,7 @@ class Transform(StageParams):
     batch: int = Field(default=64, ge=1)
     """Pages given at once."""
     seconds: float = Field(default=300, gt=0)
-    """By the clock, that a batch may take; past it its pages are tried one by one, each for as long."""
+    """Seconds by the clock that a batch may take; past it its pages are tried one by one, each for as long."""
     max_rows: int = Field(default=1000, ge=1)
     """Texts that may be made of a page; a page of which more are made is quarantined."""
     max_bytes: int = Field(default=16 << 20, ge=1, le=1 << 30)
@@ -172,9 +172,9 @@ def derive(
             step = own.resume_rows or MAX_ROWS
             for start in range(0, rows.num_rows, step):
                 piece = f"{work}/{number:06d}.parquet" if own.resume_rows else ""
-                table, told = _kept_piece(store, piece, name, own, settings, rows.slice(start, step), removed)
-                _add(account, told)
-                reasons.update(place["reason"] for place in told["quarantined"])
+                table, made = _kept_piece(store, piece, name, own, settings, rows.slice(start, step), removed)
+                _add(account, made)
+                reasons.update(place["reason"] for place in made["quarantined"])
                 parts.append(table)
                 number += 1
             table = pa.concat_tables(parts).combine_chunks()
@@ -195,17 +195,17 @@ def _taken_rows(
     store: Store, settings: Transform, files: dict[str, str], counts: Counter[str]
 ) -> Iterator[pa.RecordBatch]:
     """The pages taken, in order, of each batch of the parents' `documents`."""
-    asked = {"language": ["language"]} if "language" in files else {}
+    columns_of = {"language": ["language"]} if "language" in files else {}
     measured = {product: _columns(store, address) for product, address in files.items()}
     for column in settings.inputs.columns():
         holder = next((product for product, columns in measured.items() if column in columns), None)
         if holder is None:
             raise ValueError(f"transform: no product of {', '.join(files)} has the column {column!r}")
         if holder != "documents":
-            asked.setdefault(holder, []).append(column)
+            columns_of.setdefault(holder, []).append(column)
     sidecars = {
         column: store.read_table(files[product], [column]).column(0)
-        for product, columns in asked.items()
+        for product, columns in columns_of.items()
         for column in dict.fromkeys(columns)
     }
     own = [
@@ -237,7 +237,7 @@ def _columns(store: Store, address: str) -> set[str]:
 
 
 def _taken(table: pa.Table, inputs: Inputs) -> pa.Array:
-    """Which rows meet every condition."""
+    """A mask of the rows that meet every condition."""
     meets = np.ones(table.num_rows, np.bool_)
     if inputs.languages is not None:
         among = pc.is_in(table.column("language"), pa.array(inputs.languages, pa.string()))
@@ -258,16 +258,16 @@ def _kept_piece(
     rows: pa.RecordBatch,
     removed: Sequence[dict[str, Any]],
 ) -> tuple[pa.Table, dict[str, Any]]:
-    """The children of some pages and what is told of them: from a run that was killed, or made now and kept."""
+    """The children of some pages and their report: from a run that was killed, or made now and kept."""
     if address and store.exists(address):
         return store.read_table(address).cast(SCHEMA), store.metadata(address)
     gone = taken_down(rows, removed)
-    table, told = children(name, transform, settings, rows.filter(pc.invert(gone)))
+    table, report = children(name, transform, settings, rows.filter(pc.invert(gone)))
     for _ in range(gone.true_count):
-        _drop(told["dropped"], "taken_down", 0)
+        _drop(report["dropped"], "taken_down", 0)
     if address:
-        store.write_table(address, table, report=told)
-    return table, told
+        store.write_table(address, table, report=report)
+    return table, report
 
 
 def children(name: str, transform: Transform, settings: str, rows: pa.RecordBatch) -> tuple[pa.Table, dict[str, Any]]:
@@ -307,7 +307,7 @@ def children(name: str, transform: Transform, settings: str, rows: pa.RecordBatc
 
 
 def taken_down(rows: pa.RecordBatch, removed: Sequence[dict[str, Any]]) -> pa.BooleanArray:
-    """Which rows entries of the take-down list name."""
+    """A mask of the rows that entries of the take-down list name."""
     named: dict[str, set[str]] = {"doc_id": set(), "url": set(), "host": set()}
     for entry in removed:
         named[entry["kind"]].add(entry["value"])
@@ -322,7 +322,7 @@ def taken_down(rows: pa.RecordBatch, removed: Sequence[dict[str, Any]]) -> pa.Bo
 
 
 def _no_row(text: str, parent: str, siblings: set[str]) -> str:
-    """Why a text becomes no page; '' where it does."""
+    """The reason why a text becomes no page; '' where it becomes one."""
     if not text.strip():
         return "empty_text"
     if text == parent:
@@ -353,16 +353,16 @@ def _table(name: str, settings: str, rows: pa.RecordBatch, found: Sequence[tuple
     return pa.Table.from_arrays(arrays, schema=SCHEMA)
 
 
-def _add(account: Account, told: dict[str, Any]) -> None:
+def _add(account: Account, report: dict[str, Any]) -> None:
     """A piece's counts in the account of the file."""
-    for reason, (records, num_bytes) in told["dropped"].items():
+    for reason, (records, num_bytes) in report["dropped"].items():
         account.drop(reason, num_bytes, records)
-    for place in told["quarantined"]:
+    for place in report["quarantined"]:
         account.quarantine(place["offset"], place["reason"], place["bytes"], place["file"])
-    account.records += told["rows"]
-    account.rows += told["rows"]
-    account.raw_bytes += told["text_bytes"]
-    account.text_bytes += told["text_bytes"]
+    account.records += report["rows"]
+    account.rows += report["rows"]
+    account.raw_bytes += report["text_bytes"]
+    account.text_bytes += report["text_bytes"]
 
 
 def _cuts(table: pa.Table) -> Iterator[tuple[int, int]]:

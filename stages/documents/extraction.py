@@ -124,11 +124,11 @@ def own_extractor(name: str) -> Extract:
 
 
 class WrongTextsError(ValueError):
-    """What a function gave is not one text a page."""
+    """A function returned something else than one text a page."""
 
 
 def as_texts(name: str, found: Any, count: int) -> pa.LargeStringArray:
-    """What a function gave as texts.
+    """The values that a function returned, as texts.
 
     Raises:
         WrongTextsError: it is not one text, or None, a page.
@@ -155,7 +155,7 @@ def extractor(name: str, markdown: bool = False) -> Extract:
 
 
 def versions(name: str) -> dict[str, Any]:
-    """What decides an extractor's output beside its name: the version of its library, and of a trained model."""
+    """Everything beside its name that decides an extractor's output: versions of its library, and of a trained model."""
     if own_functions.is_own(name):
         return {"extractor": own_functions.identity(name, {})}
     if name == "gristmill":

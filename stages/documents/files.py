@@ -46,7 +46,7 @@ CUT = ("truncated_member", "damaged_member")
 
 
 def problem_of(stream: Any) -> str | None:
-    """Why a stream ended before its file did; None where it did not."""
+    """The reason why a stream ended before its file did; None where it did not."""
     return getattr(stream, "problem", None)
 
 

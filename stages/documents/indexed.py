@@ -69,12 +69,12 @@ def indexed_pages(split: Split, params: Any, account: Account) -> Iterator[Page]
 
 def _payloads(file: Ranged, wanted: Wanted, account: Account, limits: Limits, dialect: Dialect) -> Iterator[Payload]:
     """Head and body of those records that may be pages."""
-    asked = requests(wanted)
-    account.ask(len(wanted), len(asked), sum(end - begin for _, _, begin, end in asked), int(wanted.sizes_N.sum()))
+    reads = requests(wanted)
+    account.ask(len(wanted), len(reads), sum(end - begin for _, _, begin, end in reads), int(wanted.sizes_N.sum()))
     offsets, sizes = wanted.offsets_N.tolist(), wanted.sizes_N.tolist()
     checks = dict(zip(offsets, wanted.checks_N.tolist(), strict=True))
     dictionary: bytes | None = None
-    for (first, last, begin, _), data in zip(asked, fetched(file, asked), strict=True):
+    for (first, last, begin, _), data in zip(reads, fetched(file, reads), strict=True):
         view = memoryview(data)
         if dictionary is None:
             dictionary = _dictionary(file) if sniff(data[:16]) == "zstd" else b""
@@ -91,7 +91,7 @@ def _payloads(file: Ranged, wanted: Wanted, account: Account, limits: Limits, di
 
 
 def _checked(found: Iterator[Payload], checks: dict[int, int], account: Account) -> Iterator[Payload]:
-    """Those that are of the address the index gives, as far as it gives one."""
+    """Payloads that are of the address the index gives, as far as it gives one."""
     for head, body in found:
         check = checks[head.offset]
         if check and head.url is not None and not _is_same(head.url, check):
@@ -130,7 +130,7 @@ class _Records:
             yield from self.rest()
 
     def rest(self) -> Iterator[Payload]:
-        """What is in the records that wait."""
+        """Payloads of the records that wait."""
         run, sources = self.run, self.sources
         self.run, self.sources, self.held = Run([], []), [], 0
         if not run.members:
@@ -168,7 +168,7 @@ class _Records:
             source, inner, self.dialect, plain=compression == "none", max_content=self.limits.max_record_bytes
         )
         record = next(found, None)
-        for _ in found:  # damage is told behind the record that it cuts
+        for _ in found:  # damage is reported behind the record that it cuts
             pass
         wrong = [entry for entry in (*inner.bad, *inner.quarantined) if entry["offset"] == len(prefix)]
         if record is not None and record.offset == len(prefix) and not wrong:

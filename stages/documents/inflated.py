@@ -39,7 +39,7 @@ def plain(file: Any, kind: Format, far: bool = False) -> Any:
 
 
 class Forwards:
-    """What Python and Arrow ask of a stream that is read forwards once."""
+    """The methods that Python and Arrow call on a stream that is read forwards once."""
 
     closed = False
 
@@ -143,7 +143,7 @@ _TEXT_BYTES = bytes([9, 10, 13, *range(0x20, 0x100)])
 
 
 def salvage(file: Any, compression: str, start: int) -> Iterator[bytes]:
-    """What can be inflated of the damaged member at ``start``, up to the wrong byte."""
+    """The bytes that can be inflated of the damaged member at ``start``, up to the wrong byte."""
     if compression == "lz4":
         yield from _salvage_lz4(file, start)
         return
@@ -151,7 +151,7 @@ def salvage(file: Any, compression: str, start: int) -> Iterator[bytes]:
 
 
 def up_to_wrong_byte(file: Any, make: Callable[[], Any], start: int) -> Iterator[bytes]:
-    """The same of compressed bytes of any kind, of which ``make`` gives an inflater."""
+    """Bytes inflated up to the first wrong one, of any compressed bytes of which ``make`` gives an inflater."""
     good = start
     inflater = make()
     file.seek(start)
@@ -171,7 +171,7 @@ def up_to_wrong_byte(file: Any, make: Callable[[], Any], start: int) -> Iterator
 
 
 def _last_bytes(file: Any, make: Callable[[], Any], start: int, good: int) -> Iterator[bytes]:
-    """What the bytes of the step at ``good`` give one by one, before the one that is wrong."""
+    """Output of the bytes of the step at ``good``, fed one by one, before the one that is wrong."""
     inflater = make()
     file.seek(start)
     left = good - start

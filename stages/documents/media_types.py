@@ -1,4 +1,4 @@
-"""What a body is: HTML, text or neither, by what the crawler identified, its first bytes, and its Content-Type.
+"""The type of a body: HTML, text or neither, by what the crawler identified, its first bytes, and its Content-Type.
 
 Order: bytes that begin another format (`magic`) are no text, whatever is declared; then the type the crawler identified
 (``WARC-Identified-Payload-Type``, as Common Crawl's own WET files go by); then the header, read as the MIME Sniffing
@@ -40,7 +40,7 @@ ALIASES = {
     "text/txt": "text/plain",
 }
 UNSURE_TYPES = frozenset(("text/plain", "text/xml", "application/xml"))
-"""What identification calls HTML whose first tags it does not know: the header's HTML is believed over it."""
+"""Types that identification gives to HTML whose first tags it does not know: the header's HTML is believed over it."""
 
 MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x89PNG\r\n\x1a\n", "image/png"),

@@ -56,7 +56,7 @@ class Chunk(NamedTuple):
 
     data: bytes
     offset: int
-    """Where the member starts in the file; in an uncompressed file, where ``data`` starts."""
+    """Start of the member in the file; in an uncompressed file, where ``data`` starts."""
     fresh: bool
     """The first bytes of a member."""
     problem: str | None = None
@@ -118,7 +118,7 @@ class Window:
 
 
 class Inflater(Protocol):
-    """What igzip, zstandard and LZ4 are made to look like."""
+    """Interface that igzip, zstandard and LZ4 are given here."""
 
     eof: bool
     needs_input: bool
@@ -185,7 +185,7 @@ class Lz4Inflater:
         return out
 
     def _frame_end(self) -> int:
-        """Where the frame ends in what has come so far, -1 if not yet (LZ4 frame format 1.6.1)."""
+        """End of the frame in what has come so far, -1 if it is not there yet (LZ4 frame format 1.6.1)."""
         frame = self._frame
         if len(frame) < 7:
             return -1

@@ -43,7 +43,7 @@ MAX_PLAIN = 64 << 20
 """Bytes of text parts that a file may inflate to."""
 ENCRYPTED = 1
 OLE = b"\xd0\xcf\x11\xe0"
-"""What Word puts a document with a password in."""
+"""First bytes of the container in which Word puts a document with a password."""
 DRM = "META-INF/encryption.xml"
 _EPUB_MARK = b"mimetypeapplication/epub+zip"
 _ERRORS: Any = (
@@ -59,23 +59,23 @@ _ERRORS: Any = (
 
 
 def identity() -> dict[str, Any]:
-    """What decides the text beside the parameters."""
+    """Everything beside the parameters that decides the text."""
     return {"office": VERSION, "office_html": EXTRACTOR}
 
 
 def type_of(body: bytes) -> str | None:
-    """Which of `TYPES` the bytes of a zip file are."""
+    """Type of a zip file, one of `TYPES`, by its bytes."""
     if body[30 : 30 + len(_EPUB_MARK)] == _EPUB_MARK or b"META-INF/container.xml" in body:
         return EPUB
     return DOCX if b"word/document" in body else None
 
 
 class Refused(Exception):
-    """Why there is no text: the reason without the kind in front."""
+    """There is no text; its message is the reason without the kind in front."""
 
 
 def finish(page: Page, body: bytes, kind: str, markdown: bool = False) -> bool | str:
-    """Fill in a page's text and what is said of it; or the reason why there is none. ``kind``: of `TYPES`."""
+    """Fill in a page's text and metadata; or the reason why there is none. ``kind``: of `TYPES`."""
     try:
         if page.note in ("truncated", "over_limit", "damaged_body"):
             raise Refused("cut")
@@ -127,7 +127,7 @@ class _Zip:
 
 
 def _sound(read: Any, *arguments: Any) -> Any:
-    """What a reader of XML makes of a part.
+    """The result of a reader of XML for a part.
 
     Raises:
         Refused: nothing, it is damaged.
@@ -140,24 +140,24 @@ def _sound(read: Any, *arguments: Any) -> Any:
 
 def _describe(page: Page, data: bytes) -> None:
     """Title and language from Dublin Core elements."""
-    said: dict[str, str] = {}
+    elements: dict[str, str] = {}
     inside = ""
 
     def start(name: str, _: Any) -> None:
         nonlocal inside
-        inside = name if name in ("title", "language") and name not in said else ""
+        inside = name if name in ("title", "language") and name not in elements else ""
 
     def text(data: str) -> None:
         if inside:
-            said[inside] = said.get(inside, "") + data
+            elements[inside] = elements.get(inside, "") + data
 
     def end(_: str) -> None:
         nonlocal inside
         inside = ""
 
     _sound(parse, data, start, end, text)
-    page.title = " ".join(said.get("title", "").split())[:MAX_TITLE] or None
-    page.language_declared = said.get("language", "").strip()[:35] or None
+    page.title = " ".join(elements.get("title", "").split())[:MAX_TITLE] or None
+    page.language_declared = elements.get("language", "").strip()[:35] or None
 
 
 # DOCX
@@ -187,10 +187,10 @@ def _docx(parts: _Zip, page: Page) -> Iterator[bytes]:
 def _epub(parts: _Zip, page: Page) -> Iterator[bytes]:
     package = ""
 
-    def start(name: str, told: Any) -> None:
+    def start(name: str, attributes: Any) -> None:
         nonlocal package
         if name == "rootfile" and not package:
-            package = told.get("full-path", "")
+            package = attributes.get("full-path", "")
 
     _sound(parse, parts.read("META-INF/container.xml"), start, lambda _: None)
     data = parts.read(package)
@@ -216,12 +216,12 @@ def _spine(data: bytes, folder: str) -> list[str]:
     items: dict[str, tuple[str, str, str]] = {}
     order: list[str] = []
 
-    def start(name: str, told: Any) -> None:
+    def start(name: str, attributes: Any) -> None:
         if name == "item":
-            about = (told.get("href", ""), told.get("media-type", ""), told.get("properties", ""))
-            items[told.get("id", "")] = about
+            about = (attributes.get("href", ""), attributes.get("media-type", ""), attributes.get("properties", ""))
+            items[attributes.get("id", "")] = about
         elif name == "itemref":
-            order.append(told.get("idref", ""))
+            order.append(attributes.get("idref", ""))
 
     _sound(parse, data, start, lambda _: None)
     found = []
@@ -242,9 +242,9 @@ def _encrypted(parts: _Zip) -> set[str]:
     data = parts.optional(DRM)
     if data is not None:
 
-        def start(name: str, told: Any) -> None:
+        def start(name: str, attributes: Any) -> None:
             if name == "CipherReference":
-                found.add(posixpath.normpath(unquote(told.get("URI", ""))))
+                found.add(posixpath.normpath(unquote(attributes.get("URI", ""))))
 
         _sound(parse, data, start, lambda _: None)
     return found

@@ -8,9 +8,10 @@ mapping as a row of JSON Lines is: ``text`` (text), or ``html`` (text, or bytes 
 Records have their number in the file as position, from 0, so the function must give the same ones in the same order
 every time.
 
-Where the function raises, the rest of the file is damaged (``format_failed``), counted and told; where it takes more
-than `RECORD_SECONDS` of processor time for one record in Python code, likewise (``format_hangs``). What is no mapping
-fails the run in a line that names the function. A file is read by one task: a format of one's own is not split.
+Where the function raises, the rest of the file is damaged (``format_failed``), counted and reported; where it takes
+more than `RECORD_SECONDS` of processor time for one record in Python code, likewise (``format_hangs``). What is no
+mapping fails the run in a line that names the function. A file is read by one task: a format of one's own is not
+split.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ def records(name: str, stream: Any, account: Account) -> Iterator[tuple[int, Map
     except _HangsError:
         account.damage(number, "format_hangs")
     except Exception as error:  # noqa: BLE001 - a function of the user's own may raise anything
-        account.said = own_functions.failure(name, error)
+        account.last_error = own_functions.failure(name, error)
         account.damage(number, "format_failed")
         return
     if (problem := problem_of(stream)) is not None:

@@ -17,7 +17,7 @@ from typing import Any
 HEAD = struct.Struct("<4s2xHH8xIIHH")
 MAGIC = b"PK\3\4"
 NAMES = (b"archive/", b"indexes/", b"pages/", b"datapackage", b"logs/", b"fuzzy", b"extra")
-"""With what the names of entries begin; what looks like a head inside a page has none of them."""
+"""Beginnings of the names of entries; what looks like a head inside a page has none of them."""
 PIECE = 1 << 20
 MAX_NAME = 1 << 10
 _UNKNOWN = 8
@@ -46,7 +46,7 @@ def entries(file: Any, size: int) -> Iterator[tuple[zipfile.ZipInfo, int]]:
 
 
 def _entry(file: Any, place: int) -> tuple[zipfile.ZipInfo, int] | None:
-    """What the head at a place says, and where the bytes behind it begin; None where no head of a package stands."""
+    """The entry of the head at a place, and where the bytes behind it begin; None where no head of a package stands."""
     file.seek(place)
     data = file.read(HEAD.size)
     if len(data) < HEAD.size or not data.startswith(MAGIC):
@@ -87,7 +87,7 @@ def next_head(file: Any, place: int, size: int) -> int:
 
 
 def _without_descriptor(file: Any, start: int, stop: int) -> int:
-    """Where an entry's bytes end before its sizes, which stand behind it in 16 bytes, or 24."""
+    """End of an entry's bytes before its sizes, which stand behind it in 16 bytes, or 24."""
     for size in (16, 24):
         if stop - size >= start:
             file.seek(stop - size)

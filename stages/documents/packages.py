@@ -161,7 +161,7 @@ def package_record(file: Any, params: Any, name: str, offset: int) -> bytes | No
 
 
 class _Inflated:
-    """A compressed member; it ends where it is damaged, which the account is told once."""
+    """A compressed member; it ends where it is damaged, which is entered in the account once."""
 
     def __init__(self, package: zipfile.ZipFile, entry: zipfile.ZipInfo, account: Account) -> None:
         self._package, self._entry, self._account = package, entry, account

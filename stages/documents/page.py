@@ -1,5 +1,5 @@
-"""A page of a crawl or a row of a table on its way to `documents`, and what HTML says of itself in its head: title,
-declared language, canonical address, date of publication, licence, and what it asks of robots.
+"""A page of a crawl or a row of a table on its way to `documents`, and the metadata in the head of its HTML: title,
+declared language, canonical address, date of publication, licence, and its requests to robots.
 
 Independent of the extractor, so the columns are the same whichever is chosen. One kernel finds the values of a whole
 batch (`kernels.page_head`); here they are decoded. Price: about 5 microseconds a page. Limit: a page that builds its
@@ -74,7 +74,7 @@ class Page:
 
 
 def describe(pages: Sequence[Page], column: pa.LargeBinaryArray) -> None:
-    """Fill in what each page says of itself; ``column`` holds their HTML, row for row."""
+    """Fill in each page's own metadata; ``column`` holds their HTML, row for row."""
     data, offsets = text_buffers(column)
     spans, names = page_head.page_heads(data, offsets)
     for page, row, whom in zip(pages, spans.reshape(len(pages), -1).tolist(), names.tolist(), strict=True):
@@ -98,14 +98,14 @@ def describe(pages: Sequence[Page], column: pa.LargeBinaryArray) -> None:
             stated = licence(html[start : row[2 * page_head.LICENCE + 1]], 0) if start >= 0 else None
             page.licence = stated or licence(html, row[2 * page_head.COMMONS] - len(_CREATIVE_COMMONS))
         if row[2 * page_head.ROBOTS] >= 0 or page.robots is not None:
-            said = [
+            metas = [
                 (page_head.ROBOT_NAMES[who], plain(html[first:last]))
                 for who, first, last in zip(
                     whom, row[2 * page_head.ROBOTS :: 2], row[2 * page_head.ROBOTS + 1 :: 2], strict=True
                 )
                 if first >= 0
             ]
-            page.robots = directives(page.robots or "", said)
+            page.robots = directives(page.robots or "", metas)
 
 
 def plain(value: bytes) -> str:
@@ -154,13 +154,13 @@ def licence(html: bytes, start: int) -> str | None:
     return None
 
 
-def directives(header: str, said: Sequence[tuple[str, str]]) -> str | None:
-    """What ``X-Robots-Tag`` and ``<meta>`` ask of robots, sorted: ``noai,noindex`` of all, ``ccbot:nofollow`` of one.
+def directives(header: str, metas: Sequence[tuple[str, str]]) -> str | None:
+    """Requests of ``X-Robots-Tag`` and ``<meta>``, sorted: ``noai,noindex`` to all, ``ccbot:nofollow`` to one.
 
     ``tdm-reservation`` stands for a reservation of text and data mining (W3C TDMRep).
     """
     found = {_squeezed(part) for part in _DIRECTIVE.findall(header)}
-    for name, content in said:
+    for name, content in metas:
         if name == "tdm-reservation":
             found |= {name} if content.startswith("1") else set()
             continue

@@ -66,7 +66,7 @@ def identity() -> dict[str, str]:
 
 
 def finish(page: Page, body: bytes) -> bool | str:
-    """Fill in a page's text and what is said of it; or the reason why there is none."""
+    """Fill in a page's text and metadata; or the reason why there is none."""
     if page.note in ("truncated", "over_limit", "damaged_body") or END_MARK not in _end(body):
         return "pdf_cut"
     if unfolds(body):
@@ -84,7 +84,7 @@ def finish(page: Page, body: bytes) -> bool | str:
 
 
 def _end(body: bytes) -> bytes:
-    """What stands at the end of a file, without the padding behind it."""
+    """The end of a file, without the padding behind it."""
     return body.rstrip(b"\0 \t\r\n\f")[-LOOK_FOR_END:]
 
 
@@ -135,7 +135,7 @@ def page_lines(document: Any, number: int, raw: Any) -> list[Line] | None:
 
 
 class _Characters(Characters):
-    """Those of a page, from PDFium."""
+    """Characters of a page, from PDFium."""
 
     def __init__(self, handle: Any, raw: Any, height: float) -> None:
         self.handle, self.raw, self.height = handle, raw, height
@@ -177,7 +177,7 @@ class _Characters(Characters):
         return size * scale if math.isfinite(scale) and scale > 0 else size
 
     def origin(self, index: int) -> tuple[float, float]:
-        """Where its baseline begins."""
+        """Start of its baseline."""
         x, y, *_ = self.pointers
         if not self.raw.FPDFText_GetCharOrigin(self.handle, index, x, y):
             return 0.0, 0.0

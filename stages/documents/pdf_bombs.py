@@ -1,4 +1,4 @@
-"""PDFs of few bytes that unfold to many: told before PDFium opens one, and a limit on its memory while it works.
+"""PDFs of few bytes that unfold to many: recognised before PDFium opens one, and a limit on its memory while it works.
 
 `unfolds` looks at the streams themselves (a stream's stated length is not believed): those behind one or several Flate
 filters whose bytes could make more than `MAX_STREAM` are inflated in small pieces and counted, not kept. Pictures
@@ -80,7 +80,7 @@ def _size(data: bytes, layers: int, limit: int) -> int:
 
 
 def _inflated(source: Iterable[bytes]) -> Iterator[bytes]:
-    """What a zlib stream makes, in pieces, to its end or to the first byte that is wrong."""
+    """Output of a zlib stream, in pieces, to its end or to the first byte that is wrong."""
     inflater = zlib.decompressobj()
     try:
         for data in source:

@@ -1,4 +1,4 @@
-"""Which reader each container has: pages out of an open file, and the raw record at a position of it.
+"""The reader of each container: pages out of an open file, and the raw record at a position of it.
 
 A kind of file is an entry of `stages.formats.CONTAINERS` (its suffixes, where it may be divided) and one here.
 """
@@ -86,7 +86,7 @@ def _rows(pages: Callable[..., Iterator[Page]], one: Opened) -> Iterator[Page]:
 
 
 def _lines(pages: Callable[[Opened], Iterator[Page]], one: Opened) -> Iterator[Page]:
-    """Of a file that is not divided after all, the first part has everything."""
+    """All pages for the first part of a file that is not divided after all, none for the others."""
     if not isinstance(one.file, (Narrowed, Unrolled)):
         yield from pages(one)
     elif one.span is None or one.span[0] == 0:

@@ -33,7 +33,7 @@ class Record:
     start: int
     stop: int
     num_bytes: int
-    """Of the whole content, as far as it is there."""
+    """Size of the whole content, as far as it is there."""
     note: str | None
 
     @property
@@ -268,7 +268,7 @@ def records(source: Pieces, account: Account, dialect: Dialect, *, plain: bool, 
 def framed_records(
     source: Pieces, account: Account, dialect: Dialect, *, plain: bool, max_content: int
 ) -> Iterator[Record | Framed]:
-    """The same records in the same order, sound ones in stretches."""
+    """The records of `records` in the same order, sound ones in stretches."""
     return _records(Inlet(source, framing=dialect is WARC and not plain), account, dialect, plain, max_content)
 
 
@@ -305,5 +305,5 @@ def _size(headers: Fields) -> int:
 
 
 def _declared(headers: Fields) -> str | None:
-    """What a record says of its content: cut, or the first of several segments (ISO 28500, 7)."""
+    """Statement of a record about its content: cut, or the first of several segments (ISO 28500, 7)."""
     return "truncated" if "warc-truncated" in headers or "warc-segment-number" in headers else None

@@ -21,7 +21,7 @@ class Framed:
     members: list[bytearray]
     places: list[int]
     heads: bytes
-    """What the spans of ``frames`` point into."""
+    """The bytes into which the spans of ``frames`` point."""
     frames: Frames
 
 

@@ -214,7 +214,7 @@ def lines(
 
 
 def _after_line_end(stream: Any, offset: int) -> int:
-    """Where the line after the next line end starts; -1 if there is none."""
+    """Start of the line after the next line end; -1 if there is none."""
     while block := stream.read(BLOCK):
         found: int = block.find(b"\n")
         if found >= 0:
@@ -333,7 +333,7 @@ def page_of_row(
 
 
 def carried_names(columns: Mapping[str, str]) -> tuple[str, ...]:
-    """Of the columns a source maps, those beyond `ALIASES`: what it carries, in order."""
+    """The columns that a source maps beyond `ALIASES`, which it carries, in order."""
     return tuple(name for name in columns if name not in ALIASES)
 
 

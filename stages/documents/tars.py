@@ -126,7 +126,7 @@ Record = Callable[[Any, Format, int], bytes | None]
 
 
 def tar_record(stream: Any, offset: int, rows: Rows, record: Record) -> bytes | None:
-    """What stands at a position of an archive: the bytes of a member, or the raw row of a table; None if nothing does.
+    """The record at a position of an archive: the bytes of a member, or the raw row of a table; None if there is none.
 
     All tables before it are read again.
     """

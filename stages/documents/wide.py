@@ -18,7 +18,7 @@ MARKS = (
     (b"\xfe\xff", "utf-16-be"),
 )
 NULS: dict[tuple[int, ...], str] = {(0, 1, 0, 1): "utf-16-le", (1, 0, 1, 0): "utf-16-be"}
-"""Which of the first four bytes are NUL where the first two characters are ASCII."""
+"""NULs among the first four bytes where the first two characters are ASCII."""
 WIDE_NULS: dict[tuple[int, ...], str] = {(0, 1, 1, 1, 0, 1, 1, 1): "utf-32-le", (1, 1, 1, 0, 1, 1, 1, 0): "utf-32-be"}
 LOOK = 8
 
@@ -55,7 +55,7 @@ class Narrowed(Forwards):
 
     @property
     def problem(self) -> str | None:
-        """As of `inflated.Inflated`."""
+        """The reason why the stream ended early, as `inflated.Inflated` has it."""
         found: str | None = getattr(self._stream, "problem", None)
         return found
 

@@ -48,7 +48,7 @@ def directory(file: Any) -> zipfile.ZipFile:
 
 
 def problem_of(entry: zipfile.ZipInfo, free: int, size: int) -> str | None:
-    """Why an entry of a file of ``size`` bytes is not read; those before it end at byte ``free``."""
+    """The reason why an entry of a file of ``size`` bytes is not read; those before it end at byte ``free``."""
     if entry.flag_bits & ENCRYPTED:
         return "encrypted_member"
     if entry.compress_type not in INFLATERS:
@@ -63,7 +63,7 @@ def problem_of(entry: zipfile.ZipInfo, free: int, size: int) -> str | None:
 
 
 def data_of(file: Any, entry: zipfile.ZipInfo) -> int:
-    """Where the bytes of an entry begin; -1 where no entry stands at its place."""
+    """Start of the bytes of an entry; -1 where no entry stands at its place."""
     file.seek(entry.header_offset)
     head = file.read(_LOCAL_HEAD.size)
     if len(head) < _LOCAL_HEAD.size:  # a read may end where what is held ends
@@ -118,7 +118,7 @@ INFLATERS: dict[int, Callable[[], Any]] = {
     zipfile.ZIP_BZIP2: bz2.BZ2Decompressor,
     zipfile.ZIP_LZMA: _Lzma,
 }
-"""By method of compression; all that are read."""
+"""Inflaters by method of compression; all that are read."""
 
 
 class Stored:
@@ -143,7 +143,7 @@ class Stored:
 
 
 class _Bounded:
-    """A file of which no more than a directory is read at once, for `zipfile`, which believes what sizes it is told."""
+    """A file of which no more than a directory is read at once, for `zipfile`, which believes every stated size."""
 
     def __init__(self, file: Any) -> None:
         self._file = file

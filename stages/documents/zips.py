@@ -40,9 +40,9 @@ class Member(NamedTuple):
     kind: Format | None
     """None for what is not read."""
     start: int
-    """Where its bytes begin."""
+    """Start of its bytes."""
     problem: str | None
-    """Why they are not read."""
+    """The reason why they are not read."""
 
 
 def zip_pages(file: Any, account: Account, limits: Limits, rows: Rows) -> Iterator[Page]:
@@ -141,7 +141,7 @@ def _copied(source: ReadAhead, member: Member, copy: Any, most: int | None) -> s
 
 
 def zip_record(file: Any, offset: int, rows: Rows, record: Record) -> bytes | None:
-    """What stands at a position of an archive: the bytes of a member, or the raw row of a table; None if nothing does.
+    """The record at a position of an archive: the bytes of a member, or the raw row of a table; None if there is none.
 
     All members before it are read again.
     """

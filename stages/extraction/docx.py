@@ -63,7 +63,7 @@ def _local(name: str) -> str:
 
 @dataclass
 class Style:
-    """What is asked of a style: its heading level from 1 (0: none), and its list."""
+    """Properties of a style that matter: its heading level from 1 (0: none), and its list."""
 
     level: int = 0
     based_on: str = ""
@@ -76,11 +76,11 @@ def styles_of(data: bytes) -> dict[str, Style]:
     found: dict[str, Style] = {}
     current = Style()
 
-    def start(name: str, told: Attributes) -> None:
+    def start(name: str, attributes: Attributes) -> None:
         nonlocal current
-        value = told.get("val", "")
+        value = attributes.get("val", "")
         if name == "style":
-            current = found.setdefault(told.get("styleId", ""), Style())
+            current = found.setdefault(attributes.get("styleId", ""), Style())
         elif name == "name" and (match := _HEADING.match(value)):
             current.level = int(match[1])
         elif name == "name" and value.lower() == "title":
@@ -106,7 +106,7 @@ def styles_of(data: bytes) -> dict[str, Style]:
 
 @dataclass
 class Level:
-    """How a level of a list is marked: its format and first number."""
+    """Marks of a level of a list: its format and first number."""
 
     form: str = "decimal"
     first: int = 1
@@ -119,17 +119,17 @@ def numbering_of(data: bytes) -> dict[str, dict[int, Level]]:
     levels: dict[int, Level] = {}
     number, level = "", Level()
 
-    def start(name: str, told: Attributes) -> None:
+    def start(name: str, attributes: Attributes) -> None:
         nonlocal levels, number, level
-        value = told.get("val", "")
+        value = attributes.get("val", "")
         if name == "abstractNum":
-            levels = abstract.setdefault(told.get("abstractNumId", ""), {})
+            levels = abstract.setdefault(attributes.get("abstractNumId", ""), {})
         elif name == "num":
-            number = told.get("numId", "")
+            number = attributes.get("numId", "")
         elif name == "abstractNumId":
             found[number] = abstract.get(value, {})
-        elif name == "lvl" and told.get("ilvl", "").isdigit():
-            level = levels.setdefault(int(told["ilvl"]), Level())
+        elif name == "lvl" and attributes.get("ilvl", "").isdigit():
+            level = levels.setdefault(int(attributes["ilvl"]), Level())
         elif name == "numFmt":
             level.form = value
         elif name == "start" and value.isdigit():
@@ -144,7 +144,7 @@ def numbering_of(data: bytes) -> dict[str, dict[int, Level]]:
 
 @dataclass
 class Parts:
-    """What the body refers to."""
+    """Parts to which the body refers."""
 
     styles: dict[str, Style] = field(default_factory=dict)
     lists: dict[str, dict[int, Level]] = field(default_factory=dict)
@@ -170,12 +170,12 @@ def notes_html(data: bytes, kind: str) -> dict[str, str]:
     body = _Body(Parts())
     key = ""
 
-    def start(name: str, told: Attributes) -> None:
+    def start(name: str, attributes: Attributes) -> None:
         nonlocal key
         if name == kind:
-            key = f"{kind} {told.get('id', '')}" if told.get("type", "normal") == "normal" else ""
+            key = f"{kind} {attributes.get('id', '')}" if attributes.get("type", "normal") == "normal" else ""
             body.out.clear()
-        body.start(name, told)
+        body.start(name, attributes)
 
     def end(name: str) -> None:
         body.end(name)
@@ -214,11 +214,11 @@ class _Body:
         self.hidden = False
         self.raised = ""
 
-    def start(self, name: str, told: Attributes) -> None:
+    def start(self, name: str, attributes: Attributes) -> None:
         if self.skipping or name in SKIPPED:
             self.skipping += 1
             return
-        value = told.get("val", "")
+        value = attributes.get("val", "")
         if name == "p":
             self.paragraphs.append(_Paragraph())
         elif name in ("tbl", "tr"):
@@ -233,9 +233,9 @@ class _Body:
         elif name == "t":
             self.in_text = True
         elif self.paragraphs:
-            self._inside(name, told, value, self.paragraphs[-1])
+            self._inside(name, attributes, value, self.paragraphs[-1])
 
-    def _inside(self, name: str, told: Attributes, value: str, here: _Paragraph) -> None:
+    def _inside(self, name: str, attributes: Attributes, value: str, here: _Paragraph) -> None:
         if name == "pStyle":
             here.style = value
         elif name == "numId":
@@ -249,13 +249,13 @@ class _Body:
         elif name == "vertAlign":
             self.raised = {"superscript": "sup", "subscript": "sub"}.get(value, "")
         elif name in ("br", "cr"):
-            here.words.append(" " if told.get("type", "") in ("page", "column") else "<br>")
+            here.words.append(" " if attributes.get("type", "") in ("page", "column") else "<br>")
         elif name in ("tab", "ptab"):
             here.words.append(" ")
         elif name == "noBreakHyphen":
             here.words.append("\u2011")
         elif name in ("footnoteReference", "endnoteReference"):
-            here.notes.append(f"{name.removesuffix('Reference')} {told.get('id', '')}")
+            here.notes.append(f"{name.removesuffix('Reference')} {attributes.get('id', '')}")
 
     def text(self, data: str) -> None:
         if self.in_text and not self.skipping and not self.hidden and self.paragraphs:

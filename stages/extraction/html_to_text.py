@@ -57,7 +57,7 @@ class ExtractionResult:
     licence: pa.StringArray
     """Target of the first ``rel=license``."""
     date: pa.StringArray
-    """As published, in the page's own words."""
+    """Date of publication, in the page's own words."""
 
 
 _FIELDS = {
@@ -101,7 +101,7 @@ def _spans(data: Bytes, pages: Table) -> dict[str, list[str | None]]:
 
 
 def _scanner() -> Scanner:
-    """This thread's: its tables take ten milliseconds to make."""
+    """This thread's scanner: its tables take ten milliseconds to make."""
     if not hasattr(_held, "scanner"):
         _held.scanner = Scanner()
     scanner: Scanner = _held.scanner
@@ -117,7 +117,7 @@ class _Output:
         self.num_pages = self.num_bytes = 0
 
     def room(self, size: int) -> Bytes:
-        """Where the next ``size`` bytes may be written."""
+        """Buffer for the next ``size`` bytes."""
         if len(self.data) < self.num_bytes + size:
             grown = np.empty(2 * (self.num_bytes + size), np.uint8)
             grown[: self.num_bytes] = self.data[: self.num_bytes]

@@ -41,7 +41,7 @@ class Classifier:
 
 @dataclass(frozen=True)
 class Words:
-    """What words weigh, as `block_words.score_words` takes it: of text by place, of names by place and role, in 32nds of a logit."""
+    """Weights of words, as `block_words.score_words` takes them: of text by place, of names by place and role, in 32nds of a logit."""
 
     text_W: npt.NDArray[np.int8]
     names_W: npt.NDArray[np.int8]

@@ -109,7 +109,7 @@ def alternates(lines: list[Line]) -> bool:
 
 
 def gutter(lines: list[Line]) -> float | None:
-    """Where a page of two columns of prose is divided; None where it is none."""
+    """Position of the gap in a page of two columns of prose; None where it has no two columns."""
     left, right = min(line.x0 for line in lines), max(line.x1 for line in lines)
     best = None
     for step in range(30, 71, 2):
@@ -188,7 +188,7 @@ def _outermost(lines: list[Line]) -> list[Line]:
 
 
 def _keys(line: Line) -> set[tuple[str, int]]:
-    """What a running head is known by: its height, and its text without its first, its last number, or ``1 of 9``."""
+    """Keys of a running head: its height, and its text without its first, its last number, or ``1 of 9``."""
     text = " ".join(line.text.lower().split())
     first, last = _FIGURE.sub("#", text, count=1), _LAST_FIGURE.sub("#", text, count=1)
     height = round(line.y0 / SAME_HEIGHT)
@@ -237,7 +237,7 @@ def footnotes(lines: list[Line]) -> set[int]:
 
 @dataclass
 class _Row:
-    """What is read as one line: its text, its place, the width of its column."""
+    """A stretch that is read as one line: its text, its place, the width of its column."""
 
     text: str
     line: Line
@@ -345,7 +345,7 @@ def _goes_on(last: _Row, row: _Row, hyphen: bool = False) -> bool:
 
 
 def _between(before: str, text: str) -> str:
-    """What stands between two lines of a paragraph: nothing where their script has no spaces."""
+    """The separator of two lines of a paragraph: nothing where their script has no spaces."""
     return "" if UNSPACED.match(before[-1:]) and UNSPACED.match(text[:1]) else " "
 
 

@@ -30,25 +30,25 @@ a metre, the mark of a note elsewhere. Browsers write .83."""
 LIFTED = 0.15
 """Widths of an em over the character before it from which what is small is raised."""
 TURNED = math.radians(20)
-"""From a whole quarter up to which text counts as turned by it; what is turned otherwise is read as if it were not."""
+"""Angle from a whole quarter up to which text counts as turned by it; what is turned otherwise is read as if it were not."""
 VERTICAL = 4
 """Characters of a column from which it is vertical writing."""
 HALF = -1
-"""In the place of the first half of a character that comes as two."""
+"""Stands for the first half of a character that comes as two."""
 _BASE = re.compile(r"(?:\d|(?<![^\W\d_])(?:[^\W\d_]|[cdkmnµ]m))$")
 _SIGNS = frozenset(map(ord, "-+\u2212\u2013"))
 _RAISABLE = _SIGNS | frozenset(map(ord, "0123456789,;[(*"))
-"""What is asked whether it is raised: digits, and what stands before and between them in marks and powers."""
+"""Characters that may be raised: digits, and what stands before and between them in marks and powers."""
 _LINE_ENDS = (10, 13, 0)
 _HYPHENS = (2, 0xFFFE, 0xAD)
-"""What PDFium has in the place of a hyphen at the end of a line."""
+"""Characters that PDFium has in the place of a hyphen at the end of a line."""
 
 Box = tuple[float, float, float, float]
 """Left, right, top and bottom in points, from the top left of the page."""
 
 
 class Characters(Protocol):
-    """What a library says of the characters of a page, in the order of its content; by number."""
+    """A library's answers about the characters of a page, in the order of its content; by number."""
 
     def codes(self) -> list[int]: ...
     def box(self, index: int) -> Box | None: ...
@@ -186,7 +186,7 @@ def _is_raised(characters: Characters, index: int, base: int, size: float, quart
 
 
 def _before_raised(text: str, code: int) -> str:
-    """What stands between a text and a raised character: ^ before a power; a space before the number of a note."""
+    """The separator of a text and a raised character: ^ before a power; a space before the number of a note."""
     if text.endswith(" ") or not (code in _SIGNS or 48 <= code < 58):
         return ""
     return "^" if _BASE.search(text) else "" if code in _SIGNS else " "

@@ -47,7 +47,7 @@ class Glyph:
     y0: float
     y1: float
     height: float
-    """Of its font, in points: about 1.2 em."""
+    """Height of its font, in points: about 1.2 em."""
     size: float
 
 
@@ -94,7 +94,7 @@ def _is_between(places: list[float], start: float, stop: float) -> bool:
 
 
 def as_read(seen: Sequence[str], on_such_a_page: bool = False) -> str:
-    """What stands in a line from left to right, in the order in which it is read."""
+    """The text of a line in the order in which it is read, from its characters from left to right."""
     whole = "".join(seen).translate(_CONTROLS)
     kinds = [_kind(text) for text in seen]
     if "R" not in kinds:
@@ -147,7 +147,7 @@ def _from_right(seen: list[str], kinds: list[str]) -> str:
 
 
 def _run(seen: list[str], kinds: list[str], at: int, is_arabic: bool) -> int:
-    """Where the run ends that is read from the left and begins here; one further where none begins."""
+    """End of the run that is read from the left and begins here; one further where none begins."""
     if kinds[at] not in "LN" and not (kinds[at] == "T" and not is_arabic):
         return at + 1
     stop = index = at
@@ -207,7 +207,7 @@ def _is_inside_out(text: str) -> bool:
 
 
 def _units(glyphs: Sequence[Glyph]) -> list[tuple[str, list[Glyph]]]:
-    """What stands at one place is of one glyph: its letters in their order."""
+    """Glyphs by place: those at one place are one glyph, its letters in their order."""
     groups: list[list[Glyph]] = []
     for glyph in glyphs:
         if groups and (groups[-1][0].x0, groups[-1][0].x1) == (glyph.x0, glyph.x1) and glyph.x1 > glyph.x0:
@@ -233,7 +233,7 @@ def _in_order(text: str, is_turned: bool) -> str:
 
 @lru_cache(maxsize=1)
 def _presentation_forms() -> frozenset[str]:
-    """What glyphs of several letters stand for, by Unicode: lam-alef and the ligatures of Arabic, Hebrew letters with marks."""
+    """Letters that Unicode's glyphs of several letters stand for: lam-alef and ligatures of Arabic, Hebrew letters with marks."""
     forms = (unicodedata.normalize("NFKC", chr(code)) for code in (*range(0xFB1D, 0xFE00), *range(0xFE70, 0xFEFD)))
     return frozenset(form for form in forms if len(form) > 1)
 

@@ -27,12 +27,12 @@ from stages.kernels.html.titles import title_table
 
 Table = npt.NDArray[np.int64]
 GROUP_BYTES = 1 << 20
-"""Of HTML scanned at a time: what is written stays in the processor's cache."""
+"""Bytes of HTML scanned at a time: what is written stays in the processor's cache."""
 
 
 @dataclass
 class Scanned:
-    """What `blocks.scan_pages` made of some pages: columns of blocks, nodes and pages, and their text."""
+    """The output of `blocks.scan_pages` for some pages: columns of blocks, nodes and pages, and their text."""
 
     blocks: Table
     nodes: Table
@@ -41,11 +41,11 @@ class Scanned:
     num_blocks: int
     num_nodes: int
     num_bytes: int
-    """How much of the first, second and fourth is filled; they are whole buffers, so kernels see one layout."""
+    """Filled part of the first, second and fourth; they are whole buffers, so kernels see one layout."""
 
     @classmethod
     def empty(cls) -> Scanned:
-        """Of no page."""
+        """The output for no page."""
         rows = (layout.BLOCK_ROWS, layout.NODE_ROWS, layout.PAGE_ROWS)
         blocks, nodes, pages = (np.empty((num, 0), np.int64) for num in rows)
         return cls(blocks, nodes, pages, np.empty(0, np.uint8), 0, 0, 0)

@@ -1,4 +1,4 @@
-"""Which container and compression a file name stands for.
+"""The container and compression for which a file name stands.
 
 Shared by `stages.sources` (lists and splits files) and `stages.documents` (reads them). A name gives a `Format`
 by its suffixes (`x.warc.gz` is warc and gzip); the YAML's ``format:`` may override the container. Compression is
@@ -15,7 +15,7 @@ TAR_SUFFIXES = {".tgz": ".tar.gz", ".tbz2": ".tar.bz2", ".txz": ".tar.xz", ".tzs
 """Short forms of two suffixes."""
 
 Division = Literal["members", "packed members", "lines", "records", "row groups", "batches", "whole"]
-"""Where a file may be entered in the middle: at compressed members (``packed members``: of archives that a package
+"""Places where a file may be entered in the middle: at compressed members (``packed members``: of archives a package
 holds as they are), at line ends (``records``: where values may hold
 line ends, only if the source says that none do), at the parts its footer names, or nowhere."""
 

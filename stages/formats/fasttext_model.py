@@ -62,7 +62,7 @@ class ModelError(ValueError):
 
 @dataclass(frozen=True)
 class Matrix:
-    """Where a matrix lies: of a plain one ``at`` is the place of its floats, of a quantised one that of its codes."""
+    """Place of a matrix: of a plain one ``at`` is the place of its floats, of a quantised one that of its codes."""
 
     rows: int
     columns: int
@@ -338,7 +338,7 @@ class Model:
         return scores
 
     def _room(self, offsets: Offsets) -> tuple[Any, ...]:
-        """What the kernels write to on their way."""
+        """Buffers in which the kernels work."""
         longest = int(np.diff(offsets).max()) if self._many and len(offsets) > 1 else 0
         nodes = 2 * len(self.labels) + 2
         return (

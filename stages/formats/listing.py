@@ -1,4 +1,4 @@
-"""What lies in a folder, on disks and in object stores alike: names as they are, sizes, and tags of content.
+"""Files of a folder, on disks and in object stores alike: names as they are, sizes, and tags of content.
 
 The tag is an object's ETag on S3 (a copy has that of its original), a hash of its content on the
 Hugging Face Hub, elsewhere the time of last change and the size.
@@ -68,7 +68,7 @@ def entries(filesystem: Any, folder: str, recursive: bool, say: Say, without: st
     """The files in a folder, or below it, in no order that means anything.
 
     Args:
-        say: told of what is left out.
+        say: called with a line about what is left out.
         without: a folder that is not entered; empty for none.
     """
     if not isinstance(filesystem, fs.LocalFileSystem):
@@ -94,14 +94,14 @@ def _far_entries(filesystem: Any, folder: str, recursive: bool, say: Say) -> Ite
 
 
 def _outside(found: Iterator[Entry], without: str, say: Say) -> Iterator[Entry]:
-    """What is not below a folder."""
-    said = not without
+    """The entries that are not below a folder."""
+    reported = not without
     for one in found:
         if not without or not one.path.startswith(f"{without}/"):
             yield one
-        elif not said:
+        elif not reported:
             say(f"{shown(without)} {OWN_ROOT}")
-            said = True
+            reported = True
 
 
 Key = tuple[int, int]
@@ -146,7 +146,7 @@ def _walk(folder: str, recursive: bool, above: dict[Key, str], without: Key | No
 
 
 def special(mode: int) -> str:
-    """What a place on a disk is that is neither file nor folder; empty for those."""
+    """Kind of a place on a disk that is neither file nor folder; empty for those."""
     kinds = (modes.S_ISFIFO, "a pipe"), (modes.S_ISSOCK, "a socket"), (modes.S_ISCHR, "a device")
     return next((kind for is_kind, kind in (*kinds, (modes.S_ISBLK, "a device")) if is_kind(mode)), "")
 

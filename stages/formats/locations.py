@@ -1,4 +1,4 @@
-"""Where files lie: a path or URI taken apart, its file system, and a file opened wherever that is.
+"""Locations of files: a path or URI taken apart, its file system, and a file opened wherever that is.
 
 Local paths, ``s3://`` (`stages.formats.s3`), ``gs://`` through Arrow, ``hf://`` (`stages.formats.hugging_face`, read
 alone), ``https://`` by range requests.
@@ -35,7 +35,7 @@ from stages.formats.s3 import S3
 from stages.formats.web import TIMEOUT, HttpRanges, is_passing, quoted
 
 GCS_SECONDS = "60"
-"""How long Google's client tries again; its own limit is a quarter of an hour, also where credentials are missing."""
+"""Time that Google's client tries again; its own limit is a quarter of an hour, also where credentials are missing."""
 HTTP_SCHEMES = ("http://", "https://")
 OPTIONS = S3_OPTIONS | {"retry_limit_seconds", "project_id"}
 SCHEMES = ("file", "s3", "gs", "gcs", "hf")
@@ -118,7 +118,7 @@ def place_of(uri: str) -> Place:
 
 
 def _split_options(rest: str) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """What stands before the last ``?``, and the options behind it; all of it where none of ours stand there."""
+    """The name before the last ``?`` and the options behind it; all of it is the name where none of ours are there."""
     before, mark, text = rest.rpartition("?")
     if mark and not text:
         return before, ()
@@ -147,19 +147,19 @@ def _file_system(scheme: str, bucket: str, options: tuple[tuple[str, str], ...])
         return fs.PyFileSystem(S3(dict(options)))
     if scheme == "hf":
         return fs.PyFileSystem(hugging_face.connected())
-    told = {"retry_limit_seconds": GCS_SECONDS, **dict(options)}
-    anonymous = "anonymous@" if told.pop("anonymous", "") in ("true", "1") else ""
-    return fs.PyFileSystem(Patient(fs.FileSystem.from_uri(f"gs://{anonymous}{bucket}?{urlencode(told)}")[0]))
+    query = {"retry_limit_seconds": GCS_SECONDS, **dict(options)}
+    anonymous = "anonymous@" if query.pop("anonymous", "") in ("true", "1") else ""
+    return fs.PyFileSystem(Patient(fs.FileSystem.from_uri(f"gs://{anonymous}{bucket}?{urlencode(query)}")[0]))
 
 
 def s3_of(filesystem: Any) -> S3 | None:
-    """What is behind a file system of `locate`, where that is S3."""
+    """The client behind a file system of `locate`, where that is S3."""
     handler = getattr(filesystem, "handler", None)
     return handler if isinstance(handler, S3) else None
 
 
 def tagging(filesystem: Any) -> S3 | Hub | None:
-    """What is behind a file system of `locate`, where that knows tags of content by itself."""
+    """The client behind a file system of `locate`, where that knows tags of content by itself."""
     handler = getattr(filesystem, "handler", None)
     return handler if isinstance(handler, (S3, Hub)) else None
 
@@ -177,7 +177,7 @@ def open_file(uri: str) -> Any:
 
 
 def open_random(uri: str) -> Any:
-    """The same for who reads here and there: on web servers each read is a request of its own."""
+    """A file opened for reads here and there: on web servers each read is a request of its own."""
     return pa.PythonFile(RandomFile(uri), mode="r") if is_http(uri) else open_file(uri)
 
 
@@ -190,7 +190,7 @@ class ReadAhead:
         self.file = file
         self._held = b""
         self._at = 0
-        """Where ``_held`` begins."""
+        """Position in the file at which ``_held`` begins."""
         self._position = 0
 
     def read(self, size: int) -> bytes:

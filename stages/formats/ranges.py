@@ -78,7 +78,7 @@ class Wanted:
 
     @staticmethod
     def decoded(text: str) -> Wanted:
-        """What `encoded` made a text of."""
+        """The ranges of which `encoded` made this text."""
         data = zlib.decompress(base64.b85decode(text))
         count, waste, max_request = np.frombuffer(data, "<i8", 3).tolist()
         numbers = np.frombuffer(data, "<i8", 2 * count, 24).astype(np.int64)

@@ -27,7 +27,7 @@ _count = 0
 
 
 def repeated() -> int:
-    """Requests made again so far, by this process and by those it was told of (`add`)."""
+    """Requests made again so far, by this process and by those reported to it (`add`)."""
     return _count
 
 

@@ -35,7 +35,7 @@ OPTIONS = frozenset(
     {"region", "scheme", "endpoint_override", "anonymous", "access_key", "secret_key", "session_token"}
     | {"tls_ca_file_path", "force_virtual_addressing", "allow_bucket_creation", "allow_bucket_deletion"}
 )
-"""What may follow the last ``?`` of a URI; the names are Arrow's."""
+"""Options that may follow the last ``?`` of a URI; the names are Arrow's."""
 
 
 class Listed(NamedTuple):
@@ -336,9 +336,9 @@ class S3File(RangedFile):
     def _fetch(self, held: bytearray, start: int, wanted: int) -> None:
         """Append what one request gives of what is missing of the ``wanted`` bytes from ``start`` on."""
         first = start + len(held)
-        asked = f"bytes={first}-{start + wanted - 1}"
+        byte_range = f"bytes={first}-{start + wanted - 1}"
         same = {"IfMatch": f'"{self._etag}"'} if self._etag else {}
-        answer = self.store.ask("get_object", self.path, Range=asked, **same)
+        answer = self.store.ask("get_object", self.path, Range=byte_range, **same)
         with answer["Body"] as body:
             if first and not answer.get("ContentRange", "").startswith(f"bytes {first}-"):
                 raise OSError(f"s3://{self.path}: {NO_RANGES}")

@@ -80,20 +80,20 @@ def as_os_error(error: Exception, path: str) -> OSError:
     uri = f"s3://{path}"
     if isinstance(error, (exceptions.NoCredentialsError, exceptions.PartialCredentialsError)):
         return PermissionError(f"{uri}: no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE")
-    told = str(error).strip().partition("\n")[0]
+    message = str(error).strip().partition("\n")[0]
     if isinstance(error, RecursionError):  # botocore asks where the bucket is, and is sent away again
         return OSError(f"{uri}: sent on, HTTP 301: {ELSEWHERE}")
     if not isinstance(error, exceptions.ClientError):
-        return OSError(f"{uri}: {told}")
+        return OSError(f"{uri}: {message}")
     status = status_of(error)
     why = error.response.get("Error", {}).get("Message") or code_of(error)
-    told = f"{uri}: {error.operation_name}: HTTP {status} {why}{f'; {ELSEWHERE}' if status in (301, 307) else ''}"
+    message = f"{uri}: {error.operation_name}: HTTP {status} {why}{f'; {ELSEWHERE}' if status in (301, 307) else ''}"
     if status == 404:
-        return FileNotFoundError(errno.ENOENT, told, uri)
+        return FileNotFoundError(errno.ENOENT, message, uri)
     if status in (401, 403):
-        return PermissionError(told)
+        return PermissionError(message)
     if status == 412 and error.operation_name == "GetObject":
         return OSError(f"{uri} was replaced by another object while it was read")
     if status in (409, 412):
-        return FileExistsError(told)
-    return OSError(told)
+        return FileExistsError(message)
+    return OSError(message)

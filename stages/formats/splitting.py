@@ -1,4 +1,4 @@
-"""Where files are divided and how small ones are grouped: arithmetic over sizes, and Parquet and Arrow footers.
+"""Division of files and grouping of small ones: arithmetic over sizes, and Parquet and Arrow footers.
 
 `ranges` divides what can be entered in the middle: WARC and ARC in gzip or zstd members (byte ranges; a reader takes
 the members that start in its range and begin a record), WACZ packages likewise, uncompressed JSON Lines and CSV without
@@ -81,7 +81,7 @@ BY_FOOTER: dict[str, Callable[[str, int, int], list[Range]]] = {
     "row groups": _row_groups,
     "batches": _record_batches,
 }
-"""How files are divided that name their parts at their end."""
+"""Division of files that name their parts at their end."""
 
 
 def groups(files: Sequence[tuple[str, int]], target: int) -> list[list[int]]:

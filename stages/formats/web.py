@@ -96,11 +96,11 @@ class HttpRanges:
             except BROKEN as error:
                 failures = failures + 1 if len(held) == before else 1
                 if failures >= (retries.TRIES if self._answered else retries.FIRST_TRIES):
-                    raise OSError(self._told(error, start + len(held), failures)) from error
+                    raise OSError(self._message(error, start + len(held), failures)) from error
                 retries.pause(failures)
         return bytes(held)
 
-    def _told(self, error: Exception, place: int, failures: int) -> str:
+    def _message(self, error: Exception, place: int, failures: int) -> str:
         reason = getattr(error, "reason", None)  # urllib3 wraps what went wrong
         return f"{self.uri}: byte {place}: {reason or error or type(error).__name__}, {failures} times"
 
@@ -118,11 +118,11 @@ class HttpRanges:
         try:
             self._check(answer)
             self._answered = True
-            told = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-            if told is None or int(told[1]) != first:
-                raise OSError(f"{self.uri}: asked for byte {first}, answered {told[0] if told else 'none'}")
-            if told[2] != "*":
-                stop = min(stop, int(told[2]))
+            served = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+            if served is None or int(served[1]) != first:
+                raise OSError(f"{self.uri}: asked for byte {first}, answered {served[0] if served else 'none'}")
+            if served[2] != "*":
+                stop = min(stop, int(served[2]))
             while piece := answer.read(min(PIECE, stop - start - len(held))):
                 held += piece
             if start + len(held) < stop:
@@ -141,13 +141,13 @@ class HttpRanges:
         status = answer.status
         if status == 206:
             return
-        told = f"HTTP {status} {answer.reason or ''}".rstrip()
+        message = f"HTTP {status} {answer.reason or ''}".rstrip()
         if is_passing(status):
-            raise ConnectionError(told)
+            raise ConnectionError(message)
         if status in (404, 410):
-            raise FileNotFoundError(f"{self.uri}: {told}")
+            raise FileNotFoundError(f"{self.uri}: {message}")
         if status == 416:
-            raise PastEnd(f"{self.uri}: {told}")
+            raise PastEnd(f"{self.uri}: {message}")
         if status == 200:
             raise OSError(f"{self.uri}: the server does not answer range requests")
-        raise Refused(f"{self.uri}: {told}")
+        raise Refused(f"{self.uri}: {message}")

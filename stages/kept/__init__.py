@@ -13,7 +13,7 @@ behind ``empty_text``, then the rule families in the order of `stages.rules.fami
 (`below_min_<column>`, `above_max_<column>`),
 `nothing_left` (the views cut everything), `no_domain`, in the splits that hold pages of the take-down list
 `taken_down`, and the duplicates, who are found among the pages that pass every other rule (`stages.kept.eligible`),
-so they come last; a page that fails another rule and says the same as one that stays bears that bit too.
+so they come last; a page that fails another rule and has the text of one that stays bears that bit too.
 Equality passes. A null (nothing to measure, no duplicate) passes. A rule is on by its family or by a ``true``, off by a
 ``false``; a number is its threshold where it is on, and switches nothing on. ``rules`` stand over the family and the
 published threshold, then every override that matches the page, the last one winning.
@@ -90,7 +90,7 @@ ELIGIBLE_VERSION = 3
 
 
 def deciding(params: Params) -> dict[str, Any]:
-    """The settings as plain data that tells what decides, whatever file it comes from (`url_lists.deciding`).
+    """The settings that decide as plain data, whatever file they come from (`url_lists.deciding`).
 
     Raises:
         FileNotFoundError, ValueError: a list of addresses cannot be read.

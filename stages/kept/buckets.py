@@ -35,7 +35,7 @@ VERSION = 3
 WITHIN = " within "
 
 Wanted = dict[str, dict[str, Any]]
-"""By group: ``{"column", "sources" (null: all), "percentiles"}``, and ``"within"`` where a label is given."""
+"""Settings by group: ``{"column", "sources" (null: all), "percentiles"}``, and ``"within"`` where a label is given."""
 
 
 def wanted_of(domains: Iterable[Domain]) -> Wanted:
@@ -87,7 +87,7 @@ def plan(
 
 
 def ranking(entry: Mapping[str, Any]) -> percentiles.Ranked:
-    """What is cut where, of a group of `Wanted`."""
+    """The column, the sources and the percentiles of a group of `Wanted`."""
     sources = None if entry["sources"] is None else tuple(entry["sources"])
     return counted_as(entry), sources, percentiles.parts_of(entry["percentiles"])
 
@@ -117,8 +117,8 @@ def count(
         params, urls = Params(**split["params"]), split.get("urls")
         free = tuple(override for override in params.overrides if override.domains is None)
         params = params.model_copy(update={"overrides": free})
-        asked = [named(counted) for counted in columns]
-        ranked = [Domain(name="all", percentiles={column: (0, 100)}, within=within) for column, within in asked]
+        scores = [named(counted) for counted in columns]
+        ranked = [Domain(name="all", percentiles={column: (0, 100)}, within=within) for column, within in scores]
         pages = read_pages(store, split["files"], params, ranked, urls=bool(urls))
         lists = url_lists.load(store, urls) if urls else None
         robots = robots_files.load(store, split["robots"]) if split.get("robots") else None

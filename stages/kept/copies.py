@@ -29,7 +29,7 @@ class Sizes(StageParams):
 
 
 class Weights(StageParams):
-    """What the file says."""
+    """The content of the file."""
 
     kind: str
     version: int
@@ -71,6 +71,6 @@ def read_weights(path: str) -> Weights:
     try:
         return Weights.model_validate(raw)
     except ValidationError as error:
-        told = error.errors()[0]
-        place = ".".join(map(str, told["loc"]))
-        raise ValueError(f"{path}: {place or 'languages'}: {told['msg'].removeprefix('Value error, ')}") from error
+        mistake = error.errors()[0]
+        place = ".".join(map(str, mistake["loc"]))
+        raise ValueError(f"{path}: {place or 'languages'}: {mistake['msg'].removeprefix('Value error, ')}") from error

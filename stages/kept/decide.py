@@ -39,7 +39,7 @@ from stages.schemas import is_within, label_column
 Mask = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.float64]
 Edges = dict[str, dict[str, dict[str, float | None]]]
-"""Of percentiles: `Domain.group` -> language -> percentile as text -> where it begins (`stages.kept.buckets`)."""
+"""Edges of percentiles: `Domain.group` -> language -> percentile as text -> where it begins (`stages.kept.buckets`)."""
 
 ENGLISH = "en"
 LANGUAGE_COLUMNS = ("language", "confidence")
@@ -101,7 +101,7 @@ def prepare(
         pages = contamination.applied(pages, params.contamination)
         domain_of = first_domain(pages, chosen, edges)
         found = lists.match(pages.column("url")) if lists else None
-        asked = robots.match(pages.column("url"), MISSING in by_files).failed if robots and by_files else None
+        robots_failed = robots.match(pages.column("url"), MISSING in by_files).failed if robots and by_files else None
         failing = []
         spans = merged_spans(pages, params)
         first = np.full(pages.num_rows, -1, np.int64)
@@ -114,8 +114,8 @@ def prepare(
                 fails = _fails(name, pages, domain_of, chosen, params)
             if found and name.startswith(LISTED):
                 fails &= (found.failed >> np.uint64(list_rules(params).index(name)) & np.uint64(1)).astype(np.bool_)
-            if asked is not None and is_rule(name):
-                fails &= (asked >> np.uint64(by_files.index(name)) & np.uint64(1)).astype(np.bool_)
+            if robots_failed is not None and is_rule(name):
+                fails &= (robots_failed >> np.uint64(by_files.index(name)) & np.uint64(1)).astype(np.bool_)
             failing.append(np.flatnonzero(fails))
             first[fails & (first < 0)] = bit
         failed = failures.gather(failing, pages.num_rows).column(active)
@@ -232,7 +232,7 @@ def numbers(pages: pa.Table, column: str) -> Numbers:
 
 
 def rule_values(pages: pa.Table, column: str) -> Numbers:
-    """What a rule looks at: its column, or that of the page's language where there are word lists for languages.
+    """The values that a rule checks: its column, or that of the page's language where languages have word lists.
 
     Gopher's stop words are those of English pages; NaN where a language has no list.
     """

@@ -82,8 +82,8 @@ def find_eligible(
     lists = url_lists.load(store, urls) if urls else None
     edges = store.read_json(edges) if isinstance(edges, str) else edges
     pages = read_pages(store, files, settings, chosen, urls=bool(lists))
-    asked = robots_files.load(store, robots) if robots else None
-    passes = prepare(settings, chosen, lists, edges, asked)(pages).column("keep").combine_chunks()
+    robots_rules = robots_files.load(store, robots) if robots else None
+    passes = prepare(settings, chosen, lists, edges, robots_rules)(pages).column("keep").combine_chunks()
     if remove:
         names = pa.array([bytes.fromhex(doc_id) for doc_id in remove], schemas.DOC_ID)
         doc_ids = store.read_table(files["documents"], ["doc_id"]).column("doc_id").combine_chunks()

@@ -1,6 +1,6 @@
-"""What `kept` asked of one page: every rule that could have dropped it, with the threshold that held for it.
+"""The questions of `kept` to one page: every rule that could have dropped it, with the threshold that held for it.
 
-For whom: `why`. The same code that decides gives the thresholds, so what is told is what was done.
+For whom: `why`. The same code that decides gives the thresholds, so what is shown is what was done.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def page_rules(
 
 
 def no_list(page: pa.Table, column: str) -> bool:
-    """Whether a page's language has no stop words, so that nothing is asked of it."""
+    """Whether a page's language has no stop words, so that no rule checks them."""
     return math.isnan(float(rule_values(page, column)[0]))
 
 

@@ -26,7 +26,7 @@ from stages.schemas import GRID_MARK
 
 
 class GridPercentiles(StageParams):
-    """How a grid divides pages by a score."""
+    """A division of pages by a score."""
 
     of: str
     """The column, as a classifier's or scorer's."""
@@ -51,7 +51,7 @@ class Cell:
     label: str | None
     bucket: tuple[float, float] | None
     repeats: int | None = None
-    """How often its pages are repeated, where the grid is by copies."""
+    """Number of times its pages are repeated, where the grid is by copies."""
 
 
 class Grid(StageParams):
@@ -60,7 +60,7 @@ class Grid(StageParams):
     sources: tuple[str, ...] | None = None
     languages: tuple[str, ...] | None = None
     labels: Labels = Field(default={})
-    """As of a domain; those of the labeller ``by`` say which labels the grid has."""
+    """Labels as of a domain; those of the labeller ``by`` are the labels of the grid."""
     min: dict[str, float] = Field(default={})
     max: dict[str, float] = Field(default={})
     by: str | None = None

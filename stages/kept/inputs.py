@@ -14,29 +14,29 @@ from stages.kept.params import Domain, Params, right_rules
 from stages.rules import rights
 
 ALWAYS = {"documents": DOCUMENT_COLUMNS, "language": LANGUAGE_COLUMNS, "clusters": CLUSTER_COLUMNS}
-"""What is read of these products whatever is asked; of the others, what rules and domains name."""
+"""Columns of these products that are always read; of the others, those that rules and domains name."""
 
 PARENT = "derived_from"
 """The column of `documents` that names the page a derived page was made of."""
 PAIRED = ("match", "similarity", "via")
-"""What `clusters` says of a page and the one that stays in its place."""
+"""Columns of `clusters` about a page and the one that stays in its place."""
 
 
 def read_pages(
     store: Store, files: Mapping[str, str], params: Params, domains: Sequence[Domain], *, urls: bool
 ) -> pa.Table:
-    """What `decide.prepare` reads; with ``urls`` the addresses too.
+    """The table that `decide.prepare` reads; with ``urls`` the addresses too.
 
     Args:
         files: addresses of the split's aligned products, by name.
 
     Raises:
-        ValueError: the files have not the same number of rows, or none has a column that is asked for.
+        ValueError: the files have not the same number of rows, or none has a column that is needed.
     """
     measured = {name: _columns(store, files[name]) for name in files if name not in ALWAYS or name == "language"}
-    asked = quality_columns(params, domains, [column for columns in measured.values() for column in columns])
+    needed = quality_columns(params, domains, [column for columns in measured.values() for column in columns])
     wanted: dict[str, list[str]] = {name: list(ALWAYS[name]) for name in files if name in ALWAYS}
-    for column in asked:
+    for column in needed:
         holder = next((name for name, columns in measured.items() if column in columns), None)
         if holder is None:
             raise ValueError(f"no product has the column {column!r}; looked in {', '.join(map(files.get, measured))}")  # type: ignore[arg-type]

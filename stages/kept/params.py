@@ -56,7 +56,7 @@ VIEWS = ("redacted", "decontaminated", *views.VIEWS, *LINE_VIEWS, *OWN_VIEWS, *R
 REDACTION = {"email": "email@example.com", "ip": "192.0.2.1", "phone": "+1 555 0100", "secret": "SECRET"}
 
 Setting = bool | float
-"""Of a rule: off, on, or its threshold where its family or a ``true`` switches it on (`set_rule`)."""
+"""Setting of a rule: off, on, or its threshold where its family or a ``true`` switches it on (`set_rule`)."""
 
 
 def set_rule(name: str, state: tuple[bool, float], setting: Setting) -> tuple[bool, float]:
@@ -76,7 +76,7 @@ def _check_names(rules: Sequence[str], own: Sequence[str]) -> None:
 
 
 def _check_rules(rules: dict[str, Setting]) -> dict[str, Setting]:
-    """What rules are set to; which names there are is checked where the user's own are known."""
+    """Settings of rules, checked; which names there are is checked where the user's own are known."""
     for name in ALWAYS:
         if name in rules:
             raise ValueError(f"{name} is always on: such a page has no place in a corpus")
@@ -141,7 +141,7 @@ class Override(_Grown):
 
 
 class LabelChoice(StageParams):
-    """Which labels of a labeller stay: all but those to drop, or none but those to keep."""
+    """Labels of a labeller that stay: all but those to drop, or none but those to keep."""
 
     keep: tuple[str, ...] | None = None
     """Pages with another label, or with none, are dropped."""
@@ -164,7 +164,7 @@ class Params(_Grown):
     min_confidence: float = Field(default=0.0, ge=0, le=1)
     """Least confidence of the language label."""
     min_confidences: dict[str, float] = Field(default={})
-    """The same for single languages."""
+    """Least confidences for single languages."""
     families: tuple[str, ...] = families.DEFAULT
     """Rule families switched on, each at its published thresholds."""
     own: dict[str, OwnLimit] = Field(default={})
@@ -173,15 +173,15 @@ class Params(_Grown):
     """Single rules: true switches one on, false off; a number is its threshold where it is on, and switches nothing on.
     ``near_duplicate: 0.9`` drops from that similarity on."""
     views: tuple[str, ...] = ()
-    """What to cut or replace in kept pages: spans that `quality` measured, put together here."""
+    """Views that cut or replace parts of kept pages: spans that `quality` measured, put together here."""
     redaction: dict[str, str] = Field(default=REDACTION)
-    """What stands in the place of each kind of personal data in the view `redacted`."""
+    """Text in the place of each kind of personal data in the view `redacted`."""
     labels: dict[str, LabelChoice] = Field(default={})
     """By labeller of `labels` the labels that stay: a page of another label of `x` is dropped as `unwanted_x`."""
     robots: rights.Robots | None = None
-    """What pages and servers ask of robots, where it is honoured: such a page is `asked_not_to_be_used`."""
+    """Requests of pages and servers to robots that are honoured: such a page is `asked_not_to_be_used`."""
     licences: rights.Licences | None = None
-    """Which licences stay: a page of another is dropped as `licence_not_wanted`."""
+    """Licences that stay: a page of another is dropped as `licence_not_wanted`."""
     contamination: dict[str, Thresholds] = Field(default={})
     """Scores from which what is found of a benchmark counts, by benchmark; `*`: of all others."""
     urls: dict[str, UrlList] = Field(default={})
@@ -303,9 +303,9 @@ def active_rules(params: Params) -> list[str]:
     names = []
     limits = sorted({name for given in settings for name in given if name.startswith(LIMITS)})
     listed, unwanted = list_rules(params), label_rules(params)
-    asked = right_rules(params)
+    requests = right_rules(params)
     measured = (*PUBLISHED, *params.own, *limits)
-    for name in (FIRST[0], *listed, *asked, *FIRST[1:], *unwanted, *measured, *LAST, *DUPLICATES):
+    for name in (FIRST[0], *listed, *requests, *FIRST[1:], *unwanted, *measured, *LAST, *DUPLICATES):
         if name == NOTHING_LEFT and not params.views:
             continue
         states = [(by_default(name, params), 0.0)]
@@ -351,13 +351,13 @@ def _overlap(one: Override, other: Override) -> bool:
 
 
 def threshold_hint(name: str) -> str:
-    """What to write instead of the threshold of a rule that is off."""
-    said = "a number is a threshold and switches no rule on"
+    """A hint what to write instead of the threshold of a rule that is off."""
+    reason = "a number is a threshold and switches no rule on"
     rule = PUBLISHED.get(name)
     if rule is None:
-        return f"{said}: write true where it is false"
+        return f"{reason}: write true where it is false"
     limit = f"{LIMITS[0] if rule.side == 'min' else LIMITS[1]}{rule.column}"
-    return f"{said}: add {FAMILY_OF[name]} to kept.families, or set a limit of your own, {limit}"
+    return f"{reason}: add {FAMILY_OF[name]} to kept.families, or set a limit of your own, {limit}"
 
 
 def right_rules(params: Params) -> tuple[str, ...]:
@@ -389,7 +389,7 @@ def rule_of(name: str, params: Params) -> Rule | None:
 
 
 def without_columns(params: Params, columns: Sequence[str]) -> Params:
-    """The same settings without every rule and view that reads one of these columns."""
+    """These settings without every rule and view that reads one of these columns."""
 
     def other(rules: dict[str, Setting]) -> dict[str, Setting]:
         looked = {name: rule.column for name in rules if (rule := rule_of(name, params))}
@@ -410,7 +410,7 @@ def without_columns(params: Params, columns: Sequence[str]) -> Params:
 
 
 def without_conditions(domain: Domain, columns: Sequence[str]) -> Domain:
-    """The same domain without every condition on one of these columns."""
+    """This domain without every condition on one of these columns."""
     conditions = {
         side: {name: value for name, value in getattr(domain, side).items() if name not in columns}
         for side in ("min", "max", "percentiles")

@@ -57,7 +57,7 @@ def account(
 
 
 def _asked(pages: pa.Table, failed: Failures, rules: list[str]) -> list[AskedGroup]:
-    """What the files of services ask, by source, language and rule; several may ask about the same page."""
+    """Requests of the files of services, by source, language and rule; several may concern the same page."""
     sources, text_bytes = pages.column("source").to_numpy(), pages.column("text_bytes").to_numpy()
     languages = pages.column("language").to_numpy()
     found: list[AskedGroup] = []
@@ -88,18 +88,18 @@ def _entries(kept: pa.Table) -> dict[str, int]:
 
 
 def _cut(spans: pa.ChunkedArray, keep: pa.ChunkedArray) -> Cut:
-    """What a view cuts or replaces in the kept pages; of personal data, how many of each kind."""
+    """Counts of the cuts or replacements of a view in the kept pages; of personal data, how many of each kind."""
     lists = spans.filter(keep).combine_chunks()
     flat = lists.flatten()
-    told: Cut = {
+    cut: Cut = {
         "documents": pc.sum(pc.greater(lists.value_lengths(), 0)).as_py() or 0,
         "spans": len(flat),
         "bytes": pc.sum(pc.subtract(flat.field("stop"), flat.field("start"))).as_py() or 0,
     }
     if flat.type.get_field_index("kind") >= 0:
         counted = pc.value_counts(flat.field("kind")).to_pylist()
-        told["kinds"] = {row["values"]: row["counts"] for row in sorted(counted, key=lambda row: row["values"])}
-    return told
+        cut["kinds"] = {row["values"]: row["counts"] for row in sorted(counted, key=lambda row: row["values"])}
+    return cut
 
 
 def selection_digest(kept: pa.Table) -> str:

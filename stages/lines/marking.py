@@ -99,7 +99,7 @@ def _most(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _columns(text: pa.Array, lines: HashedLines, repeated: Mask, frequent: Mask) -> tuple[list[pa.Array], list[Any]]:
-    """The columns of `schemas.LINES` for lines or paragraphs, and the arrays that tell them from others."""
+    """The columns of `schemas.LINES` for lines or paragraphs, and the arrays that identify them, for a digest."""
     _, offsets = text_buffers(text)
     num_lines = np.diff(lines.lines_D1)
     line_bytes = _per_page(lines.sizes_L, lines)

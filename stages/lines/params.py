@@ -1,4 +1,4 @@
-"""What a user sets for `lines`, and what `plan` must know of each split."""
+"""Parameters of `lines`, and what `plan` must know of each split."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EFFORT = ("memory",)
 
 
 class Params(StageParams):
-    """Which lines and paragraphs are called frequent."""
+    """Conditions under which lines and paragraphs are called frequent."""
 
     min_pages: int = Field(
         default=20, ge=2, description="pages of its scope that have a frequent line or paragraph, at least"

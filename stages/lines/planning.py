@@ -16,13 +16,13 @@ from stages.lines.marking import mark_splits, summarise
 from stages.lines.params import LinesInput, Params
 
 BASE_MEMORY = 256 << 20
-"""What a worker holds before any data: interpreter, Arrow, compiled kernels."""
+"""Memory of a worker before any data: interpreter, Arrow, compiled kernels."""
 LINES_PER_BYTE = 1 / 30
 """Lines and paragraphs per byte of text, rather too many."""
 COUNT_BYTES = 64
 """Bytes of memory a line costs while a group's are counted: keys, pages, sort order, copies."""
 RANGE_BYTES = 96
-"""The same while a range is added up."""
+"""Bytes of memory a line costs while a range is added up."""
 
 
 def plan(params: Params, splits: list[LinesInput], directory: str) -> list[Wave]:

@@ -46,7 +46,7 @@ class Curve:
 
 @lru_cache(maxsize=1 << 16)  # buckets share their ends, and labels of a grid their buckets
 def integral(x: float, power: float, rate: float) -> float:
-    """Of t^power e^(rate t) for t from 0 to x: a series of positive terms, the last ones of no account left out."""
+    """Integral of t^power e^(rate t) from 0 to x: a series of positive terms without the last ones of no account."""
     if x <= 0:
         return 0.0
     total, term, k = 1.0 / (power + 1), 1.0, 0

@@ -1,4 +1,4 @@
-"""The `mixture` section of a YAML: what a user may say, checked before any work starts."""
+"""The `mixture` section of a YAML: the settings, checked before any work starts."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ Budget = Annotated[int | str | None, AfterValidator(_budget)]
 
 
 class DomainShare(StageParams):
-    """What a mixture takes of one domain: a share of its tokens, or a number of passes over the domain."""
+    """The part of one domain in a mixture: a share of its tokens, or a number of passes over the domain."""
 
     share: float | None = Field(None, ge=0, le=1, description="share of the tokens that domains with epochs leave")
     epochs: float | None = Field(None, ge=0, description="passes over all tokens of the domain")
@@ -110,13 +110,13 @@ class MixtureParams(StageParams):
     imported: ImportedWeights | None = None
     weights_from: str | None = Field(None, description="JSON file of shares to read as `imported`; implies that solver")
     max_epochs: float | None = Field(
-        None, gt=0, description="a domain is never read more often; none: once, or as often as its own `epochs` say"
+        None, gt=0, description="a domain is never read more often; none: once, or as often as its own `epochs` states"
     )
     on_shortfall: Literal["error", "shrink", "redistribute"] = "error"
     domains: dict[str, DomainShare] = Field(min_length=1)
 
     def cap(self, name: str) -> float:
-        """How often a domain is read at most: its own number, the mixture's, or once where nobody says more."""
+        """Most passes over a domain: its own number, the mixture's, or one where neither gives more."""
         own = self.domains[name]
         return next(
             number

@@ -27,12 +27,12 @@ PULL = 0.05
 _STEPS, _ROUNDS = 2000, 40
 _SETTLED = 1e-9
 _SETTLED_OF_MANY = 1e-5
-"""How far a share may still move in a step: of one proposal, and of each of many resamples."""
+"""Largest movement of a share in a step that counts as settled: of one proposal, and of each of many resamples."""
 
 
 @dataclass(frozen=True)
 class Objective:
-    """What a proposal is to be good at."""
+    """Goal of a proposal."""
 
     weights: Array
     """(K,), of the metrics; they sum to 1."""

@@ -1,4 +1,4 @@
-"""From the losses of proxy runs to a law of mixtures: what a loss would be at other shares. Pure arithmetic, no files.
+"""Laws of mixtures from the losses of proxy runs: the loss to expect at other shares. Pure arithmetic, no files.
 
 | law | loss at shares x | fitted by | source |
 |---|---|---|---|
@@ -89,7 +89,7 @@ def cross_validated(law: Law, shares: Array, losses: Array, whole: Regression, s
 
 
 def resamples_of(runs: int, count: int, seed: int) -> Array:
-    """How often each of ``count`` bootstrap resamples draws each run: (count, runs)."""
+    """Number of times that each of ``count`` bootstrap resamples draws each run: (count, runs)."""
     generator = np.random.Generator(np.random.PCG64(seed))
     drawn = generator.integers(0, runs, size=(count, runs))
     return np.stack([np.bincount(row, minlength=runs) for row in drawn]).astype(np.float64)
@@ -111,7 +111,7 @@ def _ranks(values: Array) -> Array:
 
 @dataclass(frozen=True)
 class _Form:
-    """What a law is: its values, its slopes, and where a fit starts."""
+    """Form of a law: its values, its slopes, and where a fit starts."""
 
     values: Callable[[Array, Array], Array]
     """(S, P), (R, M) -> (S, R)."""
@@ -122,9 +122,9 @@ class _Form:
     starts: Callable[[Array, Array], Array] | None = None
     """(R, M), losses (R,) -> (starts, P)."""
     steps: int = 150
-    """At most, from each start."""
+    """Most steps from each start."""
     curve: int = -1
-    """Of `stages.kernels.fitting.robust_fit`, where a search fits it."""
+    """Number of the curve in `stages.kernels.fitting.robust_fit`, where a search fits it."""
     unit: float = 1.0
     """The share that counts as 1 in the curve."""
     huber: float = HUBER
@@ -236,7 +236,7 @@ def _power_at(theta: Array, x: Array) -> tuple[Array, Array]:
 
 
 def _power_starts(shares: Array, losses: Array) -> Array:
-    """All domains alike, from two places: no domain starts with so small a factor that no step moves it."""
+    """Starts with all domains alike, two of them: no domain starts with so small a factor that no step moves it."""
     domains = shares.shape[1]
     ends = [np.repeat(np.log(alike), domains) for alike in ((0.6, 0.2, 1.0), (0.3, 0.1, 1.0))]
     return np.array([np.concatenate([[0.9 * losses.min()], end]) for end in ends])

@@ -27,14 +27,14 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class DomainPlan:
-    """What the corpus takes of one domain."""
+    """The part of one domain in the corpus."""
 
     name: str
     available_tokens: int
     requested_tokens: int
-    """What its share or epochs of the budget as written come to."""
+    """Tokens of its share or epochs of the budget as written."""
     target_tokens: int
-    """What it gets: the same, unless a cap and the shortfall policy changed it."""
+    """Tokens it gets: those requested, unless a cap and the shortfall policy changed them."""
     requested_share: float
     """requested_tokens as a fraction of the requested budget."""
     target_share: float
@@ -64,7 +64,7 @@ class Mixture:
         return {domain.name: domain.target_tokens for domain in self.domains}
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: the fields, domains keyed by name."""
+        """The fields as JSON, domains keyed by name."""
         domains = {domain.name: {k: v for k, v in vars(domain).items() if k != "name"} for domain in self.domains}
         return {
             "requested_budget": self.requested_budget,
@@ -297,7 +297,7 @@ def _within_caps(problem: _Problem, free: int) -> dict[str, int]:
 
 
 def weight_warnings(params: MixtureParams, tokenizer: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """What is doubtful about imported weights: that another tokenizer counted the tokens they are shares of."""
+    """Doubts about imported weights: that another tokenizer counted the tokens they are shares of."""
     imported = params.imported
     if params.solver != "imported" or imported is None or tokenizer is None:
         return ()

@@ -1,4 +1,4 @@
-"""From tokens available to shares: the published rules, as exact arithmetic.
+"""Shares from the tokens available: the published rules, as exact arithmetic.
 
 | solver | rule | source |
 |---|---|---|
@@ -22,18 +22,18 @@ Shares = dict[str, Fraction]
 
 
 def normalised(shares: Shares) -> Shares:
-    """The same proportions with sum 1, sorted by name; all zero stays all zero."""
+    """Shares in their proportions with sum 1, sorted by name; all zero stays all zero."""
     total = sum(shares.values(), Fraction(0))
     return {name: share / total if total else share for name, share in sorted(shares.items())}
 
 
 def natural(available: dict[str, int]) -> Shares:
-    """In proportion to the tokens there are."""
+    """Shares in proportion to the tokens there are."""
     return normalised({name: Fraction(tokens) for name, tokens in available.items()})
 
 
 def temperature(available: dict[str, int], alpha: float) -> Shares:
-    """In proportion to tokens ** alpha: 1 is natural, 0 is uniform."""
+    """Shares in proportion to tokens ** alpha: 1 is natural, 0 is uniform."""
     return normalised(
         {name: Fraction(float(tokens) ** alpha) if tokens else Fraction(0) for name, tokens in available.items()}
     )

@@ -37,11 +37,11 @@ class Runs:
 
 @dataclass(frozen=True)
 class Wishes:
-    """What is asked of a study."""
+    """Settings of a study."""
 
     law: Law = "log-linear"
     weights: Mapping[str, float] | None = None
-    """Of metrics; those not named count nothing. None: all alike."""
+    """Weights of metrics; those not named count nothing. None: all alike."""
     higher: Sequence[str] = ()
     """Metrics of which more is better."""
     not_worse: Sequence[str] = ()
@@ -53,7 +53,7 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Trial:
-    """How well a law predicts runs that it was not fitted to, metric by metric."""
+    """Quality of a law's predictions for runs to which it was not fitted, metric by metric."""
 
     law: Law
     correlations: tuple[float, ...]
@@ -65,13 +65,13 @@ class Trial:
 
 @dataclass(frozen=True)
 class Study:
-    """What came out. Shares are by domain, losses by metric, both in the order of the runs'."""
+    """Results of a study. Shares are by domain, losses by metric, both in the order of the runs'."""
 
     runs: Runs
     law: Law
     trials: tuple[Trial, ...]
     prior: Array
-    """What the caps allow of it."""
+    """The prior as far as the caps allow it."""
     proposed: Array
     low: Array
     high: Array
@@ -84,7 +84,7 @@ class Study:
     """Runs that are predicted worst: name, objective as predicted and as found."""
     fitted: Regression
     higher: tuple[bool, ...]
-    """Of which metrics more is better."""
+    """Metrics of which more is better."""
 
     def ranks(self, unseen: Runs) -> tuple[float, ...]:
         """Rank correlation of prediction and result of each metric, on runs that had no part in the study.

@@ -125,7 +125,7 @@ def _found(settings: Params, batch: Batch, contexts: Array, table: Any) -> tuple
 
 
 def _page_of(settings: Params, splits: list[dict[str, Any]], orders: list[Columns], records: Columns) -> Columns:
-    """Of each record: the number of its page in the group (``page``), its rank there, and what decides it."""
+    """For each record the number of its page in the group (``page``), its rank there, and what decides it."""
     bases = np.zeros(max((split["number"] for split in splits), default=0) + 1, np.int64)
     bases[[split["number"] for split in splits]] = offsets_of(np.array([split["rows"] for split in splits]))[:-1]
     columns = concatenate(orders)

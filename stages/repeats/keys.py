@@ -54,7 +54,7 @@ def count_keys(
 
 
 def anchor_keys(anchors: Columns) -> tuple[int, Array]:
-    """How many contexts there are, each once a page, and all their keys."""
+    """Number of contexts, each once a page, and all their keys."""
     fresh = first_of_page(anchors)
     full, left, right = (anchors[name][fresh] for name in ("full", "left", "right"))
     return len(full), np.concatenate([full, left[left != full], right[right != full]])

@@ -157,7 +157,7 @@ def _numbered(here: Columns) -> tuple[Array, Array]:
 def _columns(
     offsets: Array, takes: Array, spans: CutSpans, shown: Intervals, kept: Intervals, ids: Array
 ) -> tuple[pa.RecordBatch, list[Array]]:
-    """The rows of `schemas.REPEATS`, and the arrays that tell them from others."""
+    """The rows of `schemas.REPEATS`, and the arrays that identify them, for a digest."""
     sizes = np.diff(offsets)
     num_bytes, kept_bytes = (
         _per_page(each.stops_S - each.starts_S, each.spans_D1)
@@ -194,8 +194,8 @@ def _columns(
         pa.ListArray.from_arrays(pa.array(shown.bounds_D1.astype(np.int32)), cuts, type=pa.list_(schemas.SPAN)),
         pa.ListArray.from_arrays(pa.array(spans.spans_D1.astype(np.int32)), copies, type=pa.list_(schemas.REPEAT)),
     ]
-    told = [num_bytes, kept_bytes, unknown, shown.bounds_D1, shown.starts, shown.stops]
-    return pa.RecordBatch.from_arrays(arrays, schema=schemas.REPEATS), told
+    details = [num_bytes, kept_bytes, unknown, shown.bounds_D1, shown.starts, shown.stops]
+    return pa.RecordBatch.from_arrays(arrays, schema=schemas.REPEATS), details
 
 
 def _counted(offsets: Array, takes: Array, spans: CutSpans, shown: Intervals, kept: Intervals) -> dict[str, int]:

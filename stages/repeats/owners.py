@@ -1,4 +1,4 @@
-"""Second exchange, back: which copy of every repeated window stays, told to every group that has its context.
+"""Second exchange, back: which copy of every repeated window stays, sent to every group that has its context.
 
 `choose_owners` (a place of decision) joins equal contexts of all groups, puts those of one anchor in the order in which
 they keep, and lets `stages.kernels.dedup.repeats` find who owns which of their windows. Its work is linear in the

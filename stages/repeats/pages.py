@@ -1,4 +1,4 @@
-"""What `repeats` reads of pages: their anchors, row group by row group, and the order in which they keep."""
+"""The reading of pages for `repeats`: their anchors, row group by row group, and the order in which they keep."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def row_groups(store: Store, split: dict[str, Any], names: list[str]) -> Iterato
 
 
 def chosen(columns: Columns, which: Array) -> Columns:
-    """Those records of all columns."""
+    """All columns of the records at ``which``."""
     return {name: column[which] for name, column in columns.items()}
 
 
@@ -90,7 +90,7 @@ def second_hash(batch: Batch, anchors: Columns, settings: Params) -> Array:
 
 
 def taking_part(store: Store, split: dict[str, Any]) -> Mask:
-    """Which pages of a split take part."""
+    """A mask of a split's pages that take part."""
     if split["decided"] is None:
         return np.ones(split["rows"], np.bool_)
     keep: Mask = store.read_table(split["decided"], ["keep"]).column(0).to_numpy()
@@ -107,7 +107,7 @@ def preference_names(settings: Params) -> list[str]:
 
 
 def page_order(store: Store, settings: Params, split: dict[str, Any]) -> Columns:
-    """What decides which page keeps, of every page of a split: the criteria (smaller is better), then its doc_id."""
+    """Criteria by which pages keep, of every page of a split: the policy's (smaller is better), then its doc_id."""
     documents = store.read_table(split["documents"], ["doc_id", "source", "time", "text_bytes"])
     ids = documents.column("doc_id").combine_chunks()
     pairs = np.frombuffer(ids.buffers()[1] or b"", ">u8")[2 * ids.offset : 2 * (ids.offset + len(ids))].reshape(-1, 2)

@@ -1,4 +1,4 @@
-"""What a user sets for `repeats`, and what `plan` must know of each split."""
+"""Parameters of `repeats`, and what `plan` must know of each split."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_ANCHOR_BYTES = 32
 
 
 class Params(StageParams):
-    """Which stretches of text are repeats, and which of their copies stays."""
+    """Stretches of text that are repeats, and which of their copies stays."""
 
     min_bytes: int = Field(default=500, ge=32, description="bytes of the shortest stretch that counts as repeated")
     anchor_bytes: int | None = Field(

@@ -18,7 +18,7 @@ from stages.repeats.owners import choose_owners
 from stages.repeats.params import Params, RepeatsInput
 
 BASE_MEMORY = 320 << 20
-"""What a worker holds before any data: interpreter, Arrow, compiled kernels, a row group."""
+"""Memory of a worker before any data: interpreter, Arrow, compiled kernels, a row group."""
 KEY_BYTES = 144
 """Bytes of memory an anchor costs while keys are counted or added up: three keys, their counts, sort order, copies."""
 CONTEXT_BYTES = 480
@@ -34,7 +34,7 @@ DISK_BYTES = 120
 
 
 class Work:
-    """How the work is cut, and the address of every file."""
+    """The plan of the work: its tasks, and the address of every file."""
 
     def __init__(self, params: Params, splits: Sequence[RepeatsInput], directory: str) -> None:
         self.directory, self.passes = directory, params.passes
@@ -94,7 +94,7 @@ def plan(params: Params, splits: list[RepeatsInput], directory: str) -> list[Wav
 
 
 def cost(params: Params, text_bytes: Sequence[int]) -> str:
-    """What the work takes for splits of so much text, in a sentence: readings of the text, temporary disk, tasks."""
+    """Cost of the work for splits of so much text, in a sentence: readings of the text, temporary disk, tasks."""
     splits = [RepeatsInput(f"{number:09d}", "", "", 0, size) for number, size in enumerate(text_bytes)]
     work = Work(params, splits, "")
     each = work.total * work.anchors_per_byte / params.passes

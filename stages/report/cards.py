@@ -24,7 +24,7 @@ from stages.report.untrusted import cleaned, line
 
 MAX_LANGUAGES = 100
 LEAST_SHARE = 0.01
-"""Of the tokens, from which on a card names a language."""
+"""Share of the tokens from which on a card names a language."""
 SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
 """Bounds of the Hub's classes, from 1,000 on by factors of ten."""
 CONTEXT: dict[str, Any] = {

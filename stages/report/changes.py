@@ -1,4 +1,4 @@
-"""Which pages two runs treat differently: gained, lost, moved to another domain, dropped for another reason.
+"""Pages that two runs treat differently: gained, lost, moved to another domain, dropped for another reason.
 
 For whom: `diff` of two roots or two mixtures. The pipeline calls `compare` for each pair of splits whose `kept` files
 have different addresses (equal addresses are equal files, so unchanged splits cost nothing), adds the results up with
@@ -35,7 +35,7 @@ Changes = dict[str, Any]
 
 
 def compare(before: pa.Table | None, after: pa.Table | None) -> Changes:
-    """What changed between two tables of pages; pages are told apart by doc_id."""
+    """Changes between two tables of pages; pages are matched by doc_id."""
     sides = [stated(table, name) for table, name in ((before, "before"), (after, "after"))]
     both = sides[0].join(sides[1], "doc_id", join_type="full outer", left_suffix="", right_suffix="_after")
     absent = pa.scalar(ABSENT)

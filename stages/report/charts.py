@@ -1,4 +1,4 @@
-"""What the charts of the report show, as numbers: widths and positions in hundredths of the chart."""
+"""The charts of the report as numbers: widths and positions in hundredths of the chart."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def shares(stats: Stats) -> list[dict[str, Any]]:
     top = max((max(row["realised"], row["requested"] or 0) for row in rows), default=0) or 1
     views = []
     for row in rows:
-        asked, got, most = row["requested"], row["realised"], row["most_epochs"]
+        requested, realised, most = row["requested"], row["realised"], row["most_epochs"]
         views.append(
             {
                 "domain": row["domain"],
                 "buckets": row["domains"] if row["domains"] > 1 else None,
-                "asked": None if asked is None else round(100 * asked / top, 2),
-                "got": round(100 * got / top, 2),
-                "asked_text": percent(asked, 1),
-                "got_text": percent(got, 1),
-                "short": asked is not None and got < asked - max(0.001, 0.01 * asked),
+                "requested": None if requested is None else round(100 * requested / top, 2),
+                "realised": round(100 * realised / top, 2),
+                "requested_text": percent(requested, 1),
+                "realised_text": percent(realised, 1),
+                "short": requested is not None and realised < requested - max(0.001, 0.01 * requested),
                 "epochs": f"{'to ' if row['domains'] > 1 else ''}{most:.2f}" if most is not None else "–",
                 "repeated": most is not None and most > 1,
             }
@@ -120,7 +120,7 @@ def histogram(entry: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def position(value: float, edges: list[float], first: int, step: float) -> float:
-    """Where a value lies on the axis, bins being equally wide on it."""
+    """Position of a value on the axis, bins being equally wide on it."""
     for i in range(len(edges) - 1):
         if value < edges[i + 1] or i == len(edges) - 2:
             inside = (value - edges[i]) / (edges[i + 1] - edges[i]) if edges[i + 1] > edges[i] else 0
@@ -129,7 +129,7 @@ def position(value: float, edges: list[float], first: int, step: float) -> float
 
 
 def quantile(counts: list[int], edges: list[float], q: float) -> float:
-    """Within a bin values are taken as evenly spread; bins of one whole number, or of 0, say it."""
+    """Within a bin values are taken as evenly spread; bins of one whole number, or of 0, state it."""
     wanted = q * sum(counts)
     for i, count in enumerate(counts):
         if count and wanted <= count:
@@ -154,13 +154,13 @@ def interval(low: float, high: float) -> str:
 
 
 def cluster_sizes(stats: Stats) -> list[dict[str, Any]]:
-    """How many clusters there are from each power of two up to the next."""
+    """Number of clusters from each power of two up to the next."""
     sizes = {int(size): count for size, count in ((stats["clusters"] or {}).get("cluster_sizes") or {}).items()}
     return counted({f"{size}–{2 * size - 1} pages": sizes[size] for size in sorted(sizes)})
 
 
 def similarities(stats: Stats) -> list[dict[str, Any]]:
-    """How many compared pairs have each similarity, in steps of 0.05."""
+    """Number of compared pairs by similarity, in steps of 0.05."""
     pairs = (stats["clusters"] or {}).get("pairs_by_similarity") or {}
     return counted({f"from {lower}": pairs[lower] for lower in sorted(pairs, key=float)})
 

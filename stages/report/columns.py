@@ -15,7 +15,7 @@ from stages.report.figures import duration, exact, percent, short, size
 
 Stats = Mapping[str, Any]
 FATES = ("kept", "in no domain or taken down", "failed a rule", "duplicate", "language", "listed address", "no text")
-"""What becomes of a page: the parts of a bar, in the order of the steps from the last one."""
+"""Fates of a page: the parts of a bar, in the order of the steps from the last one."""
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def add(into: Crossed, other: Crossed) -> None:
 
 
 def largest(crossed: Crossed) -> Crossed:
-    """With at most `MAX_LABELS` labels of each, those of most pages; in order of names."""
+    """Counts with at most `MAX_LABELS` labels of each, those of most pages; in order of names."""
     found: Crossed = {}
     for label, scores in crossed.items():
         for score, names in scores.items():
@@ -99,7 +99,7 @@ def rows(crossed: Crossed) -> list[dict[str, Any]]:
 
 
 def _fifths(totals: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Of each bin the share that lies in each fifth: [fifths, bins]."""
+    """The share of each bin that lies in each fifth: [fifths, bins]."""
     ends = np.cumsum(totals)
     starts = ends - totals
     cuts = ends[-1] * np.arange(PARTS + 1) / PARTS

@@ -1,4 +1,4 @@
-"""What changed between two runs: every figure of two stats.json side by side, as data, text and a page.
+"""Changes between two runs: every figure of two stats.json side by side, as data, text and a page.
 
 For whom: the researcher who changed a threshold or a share and wants to see what came of it, and scripts that ask
 whether anything did (``equal``). Figures are compared, and pages where `stages.report.changes` was asked too: without

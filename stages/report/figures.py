@@ -40,7 +40,7 @@ def digits(value: float, *, whole: bool) -> str:
 
 
 def exact(count: float | None) -> str:
-    """All digits, in groups of three."""
+    """A whole number with all digits, in groups of three."""
     if count is None:
         return "–"
     return f"{count:,}" if isinstance(count, int) else f"{count:,.6g}"

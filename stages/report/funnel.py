@@ -96,7 +96,7 @@ def token_rows(ledger: Ledger) -> list[Row]:
 
 
 def build_funnel(ledger: Ledger, removed: list[Row], tokenized: list[Row]) -> list[Row]:
-    """What is left after each step, from the end backwards, so that estimates add up to the exact count of tokens."""
+    """Figures of what is left after each step, from the end backwards, so that estimates add up to the exact count."""
     readings = list(ledger.sources.values())
     first = {
         "step": "records",

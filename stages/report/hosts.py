@@ -111,7 +111,7 @@ def take(table: pa.Table, name: str, rows: Indices) -> pa.Array:
 
 
 def largest(hosts: pa.Table, left_out: LeftOut) -> pa.Table:
-    """Of each level the `MAX_HOSTS` largest, of equal ones those of smaller keys; the rest is added to ``left_out``."""
+    """The `MAX_HOSTS` largest of each level, of equal ones those of smaller keys; the rest is added to ``left_out``."""
     levels, pages = hosts.column("level").to_numpy(), hosts.column("pages").to_numpy()
     gone = []
     for number, level in enumerate(LEVELS):

@@ -43,7 +43,7 @@ class ConservationError(Exception):
 
 @dataclass
 class Reading:
-    """What `documents` says of one source."""
+    """Figures of one source from the reports of `documents`."""
 
     files: int = 0
     records: int = 0
@@ -66,7 +66,7 @@ class Ledger:
     tokens: dict[tuple[str, str, str], list[int]] = field(default_factory=dict)
     """(source, language, domain) -> [documents, bytes of the text that was tokenized, tokens]"""
     pieces: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    """Of the documents tokenized, pieces beyond the first of each page."""
+    """Pieces beyond the first of each page among the documents tokenized."""
     lengths: dict[str, Counts] = field(default_factory=dict)
     """domain -> documents by number of tokens, in the bins ``counts``"""
     failed: dict[str, list[int]] = field(default_factory=dict)
@@ -81,8 +81,8 @@ class Ledger:
     views: dict[str, list[int]] = field(default_factory=dict)
     """view -> [kept documents it changes, spans, bytes cut or replaced]"""
     transforms: dict[str, Counter[str]] = field(default_factory=dict)
-    """Of each transform the pages it may take and takes, those of which nothing was made, the texts that became a page
-    and that did not, and quarantined pages by reason"""
+    """Counts by transform: pages it may take and takes, those of which nothing was made, texts that became a page and
+    that did not, and quarantined pages by reason"""
     redacted: Counter[str] = field(default_factory=Counter)
     """View and kind (of personal data, of rules of one's own) -> places cut or replaced in kept pages."""
     listed: list[dict[str, Any]] = field(default_factory=list)
@@ -90,7 +90,7 @@ class Ledger:
     notes: Counter[str] = field(default_factory=Counter)
     tokenizer: dict[str, Any] | None = None
     slow_files: Counter[str] = field(default_factory=Counter)
-    """Why files were tokenized by the reference library -> how many."""
+    """Number of files that were tokenized by the reference library, by reason."""
     has_kept: bool = False
     has_tokens: bool = False
 
@@ -101,19 +101,19 @@ class Counted(Generic[R]):
 
     counts: Mapping[str, list[int]]
     rows: npt.NDArray[np.int64]
-    """Of every file the pages that the product before it must have for it; of `documents` those it has."""
+    """Pages by file that the product before it must have for it; for `documents` those it has."""
     text_bytes: npt.NDArray[np.int64]
     left: npt.NDArray[np.int64]
-    """Of every file of `kept` the pages that stay."""
+    """Pages that stay by file of `kept`."""
     reports: Callable[[], Iterable[R]]
     """The reports one by one, where the sums are not enough."""
     listing: npt.NDArray[np.bool_] | None = None
-    """Of every file of `documents` whether it has something to list."""
+    """Whether there is something to list, by file of `documents`."""
 
 
 @dataclass(frozen=True)
 class Files:
-    """Of every file of `documents` its pages and bytes of text, and on demand its name."""
+    """Pages and bytes of text by file of `documents`, and on demand its name."""
 
     rows: npt.NDArray[np.int64]
     text_bytes: npt.NDArray[np.int64]
@@ -251,7 +251,7 @@ def _equal(product: str, where: str, what: str, expected: int, found: int) -> No
 
 
 def name_of(report: DocumentsReport) -> str:
-    """What an error calls a file of `documents`."""
+    """Name of a file of `documents` in errors."""
     return f"{report['source']}/{report['file']}" if "file" in report else report["source"]
 
 
@@ -259,8 +259,8 @@ def list_places(ledger: Ledger, report: DocumentsReport) -> None:
     """List the quarantined records and bad stretches of a file, as long as there is room."""
     for kind, places in (("quarantined", report["quarantined"]), ("bad", report["bad"])):
         for place in places[: MAX_LISTED - len(ledger.listed)]:
-            told = {"source": report["source"], "file": str(place.get("file", report.get("file", "")))}
-            ledger.listed.append({**told, "offset": place["offset"], "reason": place["reason"], "kind": kind})
+            origin = {"source": report["source"], "file": str(place.get("file", report.get("file", "")))}
+            ledger.listed.append({**origin, "offset": place["offset"], "reason": place["reason"], "kind": kind})
 
 
 def add_documents(ledger: Ledger, report: DocumentsReport) -> None:

@@ -1,4 +1,4 @@
-"""report.html: one file that answers, and asks nobody: no request, no library, no clock.
+"""report.html: one file that needs nothing else: no request, no library, no clock.
 
 Everything is drawn on the server side of things, here: numbers, bars, tables with their first rows. The script in the
 page only sorts, filters and lengthens the tables, and shows exact numbers. A policy in the page itself forbids all
@@ -106,7 +106,7 @@ class Page:
 
 
 COSTS_LINK, COSTS_SECTION = "\0link\0", "\0section\0"
-"""Where costs are put in: no text that is shown has such a character (`cleaned`)."""
+"""Places where costs are put in: no text that is shown has such a character (`cleaned`)."""
 
 
 def draw(template: str, **values: Any) -> str:
@@ -139,7 +139,7 @@ def read(name: str) -> str:
 
 
 def content_hash(text: str) -> str:
-    """For the content security policy: the browser hashes what stands between the tags."""
+    """The hash of a text for the content security policy: the browser hashes what stands between the tags."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
@@ -295,12 +295,12 @@ def sample_groups(stats: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def measured(sample: Mapping[str, Any], rules: Mapping[str, Any]) -> str:
-    """What a sample was removed for: its value of the reason's column, and what would have been kept."""
+    """The measure for which a sample was removed: its value of the reason's column, and what would have been kept."""
     if not sample.get("column") or sample.get("value") is None:
         return ""
     value = sample["value"]
-    said = f"{sample['column']} {f'{value:g}' if isinstance(value, float) else value}"
+    text = f"{sample['column']} {f'{value:g}' if isinstance(value, float) else value}"
     rule = rules.get(sample["reason"])
     if not rule:
-        return said
-    return f"{said}, kept {KEPT[rule['side']]} {rule['threshold']:g}"
+        return text
+    return f"{text}, kept {KEPT[rule['side']]} {rule['threshold']:g}"

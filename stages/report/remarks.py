@@ -1,4 +1,4 @@
-"""What is worth a look: the few facts of a run that somebody would want to be told before reading any table.
+"""Remarks: the few facts of a run that somebody would want to know before reading any table.
 
 Each remark is true by its numbers alone, and says where to read on. Limits are ours, chosen on real crawls so that an
 ordinary run has about five remarks; nothing here decides anything.
@@ -20,7 +20,7 @@ ONCE = 1.005
 """Epochs above which a domain counts as repeated: the last document of a pass is taken whole."""
 SHORT = 0.01
 SEEN = 0.005
-"""Of the corpus: a domain that takes less than this beyond its part takes nothing that others miss."""
+"""Fraction of the corpus: a domain that takes less than this beyond its part takes nothing that others miss."""
 FELL = {
     "documents": "had no text",
     "addresses": "stood on a list of addresses",
@@ -49,8 +49,8 @@ def remark(text: str, anchor: str, level: str = "note") -> dict[str, str]:
 def trouble(stats: Stats) -> Iterator[dict[str, str]]:
     figures = stats["input"]
     if figures["quarantined"] or figures["bad"]:
-        said = [some(figures["quarantined"], "record", "quarantined"), some(figures["bad"], "stretch", "unreadable")]
-        yield remark(" and ".join(part for part in said if part), "trouble", "warn")
+        notes = [some(figures["quarantined"], "record", "quarantined"), some(figures["bad"], "stretch", "unreadable")]
+        yield remark(" and ".join(part for part in notes if part), "trouble", "warn")
     for why, files in sorted(figures["reference_tokenized_files"].items()):
         yield remark(f"{exact(files)} files were tokenized by the slow reference library: {why}", "about")
 
@@ -67,13 +67,13 @@ def mixture(stats: Stats) -> Iterator[dict[str, str]]:
     given = sum(row.get("target_tokens") or 0 for row in stats["mixture"])
     over = [row for row in over if row["realised_share"] - row["target_tokens"] / given > SEEN]
     for row in sorted(over, key=excess, reverse=True)[:1]:
-        got, asked = percent(row["realised_share"], 1), percent(row["requested_share"], 1)
+        realised, requested = percent(row["realised_share"], 1), percent(row["requested_share"], 1)
         solved = percent(row["target_tokens"] / given, 1)
-        asked += " requested" + (f", {solved} to take because others are short" if solved != asked else "")
+        more = f", {solved} to take because others are short" if solved != requested else ""
         mean = short(row["tokens"] / row["documents"])
         yield remark(
-            f"Domain {row['domain']} takes more than its part: {got} of the corpus, {asked}; documents are"
-            f" taken whole, {mean} tokens on average; tokens.max_document_tokens cuts long ones",
+            f"Domain {row['domain']} takes more than its part: {realised} of the corpus, {requested} requested{more};"
+            f" documents are taken whole, {mean} tokens on average; tokens.max_document_tokens cuts long ones",
             "mixture",
             "warn",
         )
@@ -81,10 +81,12 @@ def mixture(stats: Stats) -> Iterator[dict[str, str]]:
     under = [row for row in lacking if is_short(row["requested_share"], row["realised_share"])]
     short_of = [row for row in under if not over or row["tokens"] < row["target_tokens"] or is_capped(row)]
     for row in short_of[:1]:
-        got, asked = percent(row["realised_share"], 1), percent(row["requested_share"], 1)
+        realised, requested = percent(row["realised_share"], 1), percent(row["requested_share"], 1)
         others = f"; so did {listed([other['domain'] for other in short_of[1:]])}" if len(short_of) > 1 else ""
         yield remark(
-            f"Domain {row['domain']} came out short: {got} of the corpus, {asked} requested{others}", "mixture", "warn"
+            f"Domain {row['domain']} came out short: {realised} of the corpus, {requested} requested{others}",
+            "mixture",
+            "warn",
         )
     tokens = {row["domain"]: row["tokens"] for row in stats["domains"]}
     for row in stats.get("held_out") or []:
@@ -98,13 +100,13 @@ def mixture(stats: Stats) -> Iterator[dict[str, str]]:
                 "warn",
             )
             break
-    said = repeated({row["domain"]: row["epochs"] for row in stats["mixture"]})
-    if said:
-        yield remark(said, "mixture")
+    repeats = repeated({row["domain"]: row["epochs"] for row in stats["mixture"]})
+    if repeats:
+        yield remark(repeats, "mixture")
 
 
 def repeated(epochs: Mapping[str, float | None]) -> str:
-    """Which domains are read more than once, the most repeated first, in a line; nothing where none is."""
+    """Domains that are read more than once, the most repeated first, in a line; nothing where none is."""
     over = sorted((-number, name) for name, number in epochs.items() if number is not None and number > ONCE)
     return f"Repeated: {listed([f'{name} {-number:.2f} times' for number, name in over])}" if over else ""
 
@@ -119,8 +121,8 @@ def is_capped(row: Mapping[str, Any]) -> bool:
     return int(row["target_tokens"]) < (1 - SHORT) * int(row["requested_tokens"])
 
 
-def is_short(asked: float | None, got: float | None) -> bool:
-    return bool(asked and got is not None and got < asked * (1 - SHORT))
+def is_short(requested: float | None, realised: float | None) -> bool:
+    return bool(requested and realised is not None and realised < requested * (1 - SHORT))
 
 
 def listed(names: list[str]) -> str:
@@ -165,7 +167,7 @@ def losses(stats: Stats) -> Iterator[dict[str, str]]:
 
 
 def labelled(stats: Stats, name: str, value: str) -> tuple[int, str]:
-    """How many pages of a source, language or domain the label of their language took, by its larger reason."""
+    """Number of pages of a source, language or domain that the label of their language took, by its larger reason."""
     counts = dict.fromkeys(LABELLED, 0)
     for row in stats["removed"]:
         if row[name] == value and row["reason"] in counts:

@@ -23,7 +23,7 @@ OUTSIDE = {
 }
 """Rules with a threshold outside the families; ``from``: a page fails from the threshold on."""
 LIMITS = {"below_min_": "min", "above_max_": "max"}
-"""How limits on any column are named (`stages.kept`), and their side."""
+"""Names of limits on any column (`stages.kept`), and their side."""
 
 
 def reason_rows(ledger: Ledger, removed: list[Row], rules: Mapping[str, Row]) -> list[Row]:

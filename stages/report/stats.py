@@ -163,7 +163,7 @@ def build_stats(
 
 
 def total_figures(ledger: Ledger, tokenized: list[Row], mixture: list[Row] | None) -> Row:
-    """From files and records to tokens, all sources together; None of what is not known yet."""
+    """Figures from files and records to tokens, all sources together; None for those not known yet."""
     sources = ledger.sources.values()
     kept = sum(documents for group, (documents, _) in ledger.pages.items() if group[3] is None)
     return {
@@ -271,7 +271,7 @@ def view_rows(ledger: Ledger) -> list[Row]:
 
 
 def input_figures(ledger: Ledger) -> Row:
-    """What could not be read, and what kind of payloads there were."""
+    """Figures of what could not be read, and of the kinds of payloads."""
     readings = ledger.sources.values()
     return {
         "quarantined": sum(reading.quarantined for reading in readings),

@@ -1,4 +1,4 @@
-"""What a survey holds, and surveys added up: sums alone, in arrays, so that a hundred thousand take a minute or two.
+"""The layout of a survey, and surveys added up: sums alone, in arrays, so that a hundred thousand take a minute or two.
 
 A survey is an Arrow IPC file (LZ4): a row a host or registered domain (`stages.report.hosts`), and in the metadata of
 its schema
@@ -166,13 +166,13 @@ def smallest(samples: Sequence[Sample]) -> list[Sample]:
 
 
 def write(store: Store, address: str, survey: Survey) -> None:
-    """One file."""
+    """Write one file."""
     survey = survey if len(survey.histograms) == 1 else with_one_layout(survey)
     ((layout, counts),) = survey.histograms.items()
-    told = {key: getattr(survey, key) for key in ("rows", "groups", "samples", "left_out")}
-    told |= {"crossed": survey.crossed} if survey.crossed else {}
+    details = {key: getattr(survey, key) for key in ("rows", "groups", "samples", "left_out")}
+    details |= {"crossed": survey.crossed} if survey.crossed else {}
     metadata = {
-        "gristmill": json.dumps(told, sort_keys=True),
+        "gristmill": json.dumps(details, sort_keys=True),
         "layout": json.dumps(layout),
         "histograms": squeezed(counts),
     }
@@ -186,16 +186,16 @@ def with_one_layout(survey: Survey) -> Survey:
 
 
 def read(store: Store, address: str) -> Survey:
-    """One file, by one read."""
+    """Read one file, by one read."""
     options = pa.ipc.IpcReadOptions(use_threads=False)  # of a small file, threads take longer than the reading
     with store.open(address) as file:
         reader = pa.ipc.open_file(file, options=options)
         metadata, hosts = reader.schema.metadata, reader.read_all().replace_schema_metadata()
-    told = json.loads(metadata[b"gristmill"])
+    details = json.loads(metadata[b"gristmill"])
     layout = layout_of(metadata[b"layout"])
     histograms = {layout: loosened(metadata[b"histograms"], sum(width(kind) for _, kind in layout))}
-    samples: list[Sample] = [tuple(sample) for sample in told.pop("samples")]
-    return Survey(hosts=hosts, histograms=histograms, samples=samples, **told)
+    samples: list[Sample] = [tuple(sample) for sample in details.pop("samples")]
+    return Survey(hosts=hosts, histograms=histograms, samples=samples, **details)
 
 
 def squeezed(counts: Counts) -> bytes:

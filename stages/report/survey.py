@@ -48,13 +48,13 @@ COLUMNS = {
     "kept": ("keep", "reason"),
     "clusters": ("similarity", "cluster_size"),
 }
-"""What is looked at of these products; of every other one each column with one value a page."""
+"""Columns of these products that are surveyed; of every other one each column with one value a page."""
 RULE_COLUMNS = {rule.name: rule.column for rules in families.RULES.values() for rule in rules}
 RULE_COLUMNS |= {"near_duplicate": "similarity", "low_language_confidence": "confidence"}
 
 
 def version() -> str:
-    """What decides a survey beside its input: this program, and the list of public suffixes."""
+    """Everything beside its input that decides a survey: this program, and the list of public suffixes."""
     return f"{VERSION}-{suffix_list_version()}"
 
 
@@ -155,7 +155,7 @@ def histogram(name: str, column: pa.ChunkedArray, keep: npt.NDArray[np.bool_]) -
 
 
 def group_columns(pages: pa.Table) -> dict[str, pa.ChunkedArray]:
-    """What pages are counted by, beside hosts."""
+    """Columns by which pages are counted, beside hosts."""
     months = pc.fill_null(pc.strftime(pages.column("time"), format="%Y-%m"), "")
     others = [
         name
@@ -216,7 +216,7 @@ def merge(store: Store, *, inputs: list[str], output: str) -> dict[str, Any]:
 
 
 def finish(store: Store, address: str, *, max_hosts: int = 10_000, texts: bool = True) -> dict[str, Any]:
-    """What `build_stats` takes as ``survey``: the last merge, with the text of the samples (or without samples)."""
+    """The ``survey`` of `build_stats`: the last merge, with the text of the samples (or without samples)."""
     found = sums.read(store, address)
     return {
         "histograms": [

@@ -35,7 +35,7 @@ def names(stats: Stats, name: str, label: str, caption: str) -> Table:
 
 
 def personal_data(stats: Stats) -> Table:
-    """What `privacy` found: addresses, numbers, keys."""
+    """Findings of `privacy`: addresses, numbers, keys."""
     totals = stats["totals"]
     records = []
     for entry in (stats["survey"] or {}).get("histograms", []):
@@ -83,7 +83,7 @@ VERDICTS = {
 
 
 def verdicts(stats: Stats) -> Table:
-    """What pages hold of benchmarks, by benchmark and source: items, and what looks like them and is not counted."""
+    """Text of benchmarks in pages, by benchmark and source: items, and what looks like them and is not counted."""
     found = (stats.get("contamination") or {}).get("verdicts") or []
     columns = [
         Column("benchmark", "Benchmark", "text"),
@@ -113,7 +113,7 @@ def overlaps(stats: Stats) -> Table:
 
 
 def group_names(stats: Stats) -> list[str]:
-    """What pages were counted by: the usual, then whatever else the survey met, but benchmarks."""
+    """Names of the groups by which pages were counted: the usual, then whatever else the survey met, but benchmarks."""
     found = (stats["survey"] or {}).get("groups", {})
     return [*GROUPS, *(name for name in found if name not in (*GROUPS, "contamination_benchmark"))]
 

@@ -40,7 +40,7 @@ def build_tables(stats: Stats, costs: Mapping[str, Any] | None = None) -> list[T
 
 
 def fate(row: Mapping[str, Any]) -> list[int] | None:
-    """Of the pages of a source, language or domain, how many each of `FATES` has."""
+    """The number of pages of a source, language or domain by `FATES`."""
     if not row.get("removed") or not row.get("pages"):
         return None
     steps = ("kept", "quality", "clusters", "language", "addresses", "documents")
@@ -48,7 +48,7 @@ def fate(row: Mapping[str, Any]) -> list[int] | None:
 
 
 def effective(tokens: float | None, unique: float | None) -> int | None:
-    """What tokens are worth, repeats counted for less: U + U R* (1 - exp(-R / R*)) for R = tokens / U - 1 repeats."""
+    """Value of tokens, repeats counted for less: U + U R* (1 - exp(-R / R*)) for R = tokens / U - 1 repeats."""
     if tokens is None or not unique:
         return None
     repeats = max(0.0, tokens / unique - 1)
@@ -73,7 +73,7 @@ def removed(stats: Stats) -> Table:
 
 
 def reasons(stats: Stats) -> Table:
-    """Why records and pages were removed."""
+    """Reasons why records and pages were removed."""
     pages = stats["totals"]["pages"]
     records = []
     for row in stats["reasons"]:
@@ -102,7 +102,7 @@ def reasons(stats: Stats) -> Table:
 
 
 def listed(stats: Stats) -> Table:
-    """Which entries of which lists of addresses pages fall under."""
+    """Pages by the entries of lists of addresses under which they fall."""
     columns = [Column("entry", "List and entry", "text"), Column("documents", "Pages, at least", "count", bar=True)]
     return make("listed", "Pages under lists of addresses, by entry", columns, stats.get("listed") or [])
 
@@ -124,7 +124,7 @@ def asked(stats: Stats) -> Table:
 
 
 def transforms(stats: Stats) -> Table:
-    """What functions made of pages."""
+    """Pages that functions made of pages."""
     rows = [
         {**row, "quarantined": ", ".join(f"{reason} {pages:,}" for reason, pages in row["quarantined"].items())}
         for row in stats.get("transforms") or []
@@ -144,7 +144,7 @@ def transforms(stats: Stats) -> Table:
 
 
 def views(stats: Stats) -> Table:
-    """What was cut or replaced in the pages kept."""
+    """Cuts and replacements in the pages kept."""
     columns = [
         Column("view", "View", "text"),
         Column("documents", "Documents changed", "count"),
@@ -177,11 +177,11 @@ def phases(stats: Stats) -> Table:
 
 
 def taken(name: str, caption: str, keys: list[Column], rows: Sequence[Mapping[str, Any]]) -> Table:
-    """What a corpus takes of its domains."""
+    """The parts of domains in the corpus, requested and realised."""
     records = []
     for row in rows:
-        asked, got = row["requested_share"], row["realised_share"]
-        difference = got - asked if asked is not None and got is not None else None
+        requested, realised = row["requested_share"], row["realised_share"]
+        difference = realised - requested if requested is not None and realised is not None else None
         worth = effective(row["tokens"], row["unique_tokens"])
         records.append({**row, "difference": difference, "effective": worth})
     columns = [
@@ -247,7 +247,7 @@ def bucket_names(stats: Stats) -> dict[str, str]:
 
 
 def buckets(stats: Stats) -> Table:
-    """Where the buckets of each language lie, beside what they hold."""
+    """Edges of the buckets of each language, beside what they hold."""
     records = [row | {"part": f"{row['from']:g}–{row['to']:g}%"} for row in stats.get("buckets") or []]
     columns = [
         Column("domain", "Domain", "text"),
@@ -264,7 +264,7 @@ def buckets(stats: Stats) -> Table:
 
 
 def held_out(stats: Stats) -> Table:
-    """What is kept from training, for validation and tests."""
+    """Pages that are held out of training, for validation and tests."""
     columns = [
         Column("domain", "Domain", "text"),
         Column("split", "Split", "text"),
@@ -335,7 +335,7 @@ REMOVED = ("exact_removed", "fuzzy_removed", "url_removed")
 
 
 def duplicates(stats: Stats, kind: str) -> Table:
-    """What deduplication removed, per source or language."""
+    """Pages that deduplication removed, per source or language."""
     found = (stats["clusters"] or {}).get(f"{kind}s") or {}
     records = [
         {kind: name, "url_removed": 0, **counts, "removed": sum(counts.get(part, 0) for part in REMOVED)}
@@ -358,7 +358,7 @@ def duplicates(stats: Stats, kind: str) -> Table:
 
 
 def repeats(stats: Stats) -> Table:
-    """What stands in several places, per source."""
+    """Text that stands in several places, per source."""
     found = (stats.get("repeats") or {}).get("sources") or {}
     records = [{"source": name, **counts} for name, counts in found.items()]
     for record in records:

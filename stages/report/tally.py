@@ -29,7 +29,7 @@ READING = ("files", "records", "pages", "raw_bytes", "text_bytes", "quarantined"
 
 @dataclass(frozen=True)
 class Tally:
-    """Names, a line each, with `WIDTH` int64 for each of them; and the two numbers that tell the file's size."""
+    """Names, a line each, with `WIDTH` int64 for each of them; and the two numbers that give the file's size."""
 
     names: str
     numbers: bytes
@@ -38,18 +38,18 @@ class Tally:
 
 
 def documents(report: DocumentsReport) -> Tally | None:
-    """Of a report of `documents`; what it lists stays in it."""
+    """Tally of a report of `documents`; what it lists stays in it."""
     return _taken(lambda ledger: ledgers.add_documents(ledger, report), report["rows"], report["text_bytes"])
 
 
 def kept(report: KeptReport) -> Tally | None:
-    """Of a report of `kept`: ``rows`` and ``text_bytes`` are those that `documents` must have; None: it is in error."""
+    """Tally of a report of `kept`: ``rows`` and ``text_bytes`` are those `documents` must have; None: it is wrong."""
     size = sum(group["text_bytes"] for group in report["groups"])
     return _taken(lambda ledger: ledgers.add_kept(ledger, report, "", report["rows"], size), report["rows"], size)
 
 
 def tokens(report: TokensReport) -> Tally | None:
-    """Of a report of `tokens`: ``rows`` are the pages that `kept` must keep."""
+    """Tally of a report of `tokens`: ``rows`` are the pages that `kept` must keep."""
     whole = report["rows"] - report.get("further_pieces", 0) + report.get("empty_documents", 0)
     return _taken(lambda ledger: ledgers.add_tokens(ledger, report, "", whole), whole, 0)
 

@@ -46,7 +46,7 @@ def headline(stats: Mapping[str, Any]) -> str:
 
 
 def funnel(stats: Mapping[str, Any]) -> str:
-    """What is left after each step."""
+    """Figures of what is left after each step."""
     rows = []
     start = stats["totals"]["pages"]
     before = None
@@ -62,7 +62,7 @@ def funnel(stats: Mapping[str, Any]) -> str:
 
 
 def reasons(stats: Mapping[str, Any]) -> str:
-    """What was removed and why."""
+    """Removed records and pages, with reasons."""
     rows = sorted(stats["reasons"], key=lambda row: (-row["documents"], row["reason"]))
     lines = []
     for row in rows[:SHOWN]:
@@ -90,7 +90,7 @@ def asked(stats: Mapping[str, Any]) -> str:
 
 
 def views(stats: Mapping[str, Any]) -> str:
-    """What was cut or replaced in the pages kept, where any view is on."""
+    """Cuts and replacements in the pages kept, where any view is on."""
     lines = [
         [row["view"], exact(row["documents"]) if row["documents"] is not None else "", exact(row["spans"])]
         for row in stats.get("views") or []
@@ -105,7 +105,7 @@ def own_lines(stats: Mapping[str, Any]) -> str:
 
 
 def repeats(stats: Mapping[str, Any]) -> str:
-    """What stands in several places, by source, where that was looked for."""
+    """Text that stands in several places, by source, where that was looked for."""
     found = (stats.get("repeats") or {}).get("sources") or {}
     lines = [
         [
@@ -120,7 +120,7 @@ def repeats(stats: Mapping[str, Any]) -> str:
 
 
 def transforms(stats: Mapping[str, Any]) -> str:
-    """What functions made of pages, where the mixture has any."""
+    """Pages that functions made of pages, where the mixture has any."""
     lines = [
         [
             row["transform"],
@@ -137,7 +137,7 @@ def transforms(stats: Mapping[str, Any]) -> str:
 
 
 def sources(stats: Mapping[str, Any]) -> str:
-    """What became of each source, where there are several."""
+    """Fate of each source's pages, where there are several sources."""
     rows = sorted(stats["sources"], key=lambda row: (-row["pages"], row["source"]))
     if stats["totals"]["tokens"] is None or len(rows) < 2:
         return ""
@@ -191,12 +191,12 @@ def domains(stats: Mapping[str, Any]) -> str:
     if mixture:
         total += [exact(stats["totals"]["training_tokens"]), "", "", ""]
     heads = ["domain", "documents", "tokens"] + (["corpus", "asked", "got", "epochs"] if mixture else [])
-    said = remarks.repeated({row["domain"]: row["epochs"] for row in stats["mixture"]})
-    return "\n\n".join([table(heads, [*lines, total]), *([said] if said else [])])
+    repeats_line = remarks.repeated({row["domain"]: row["epochs"] for row in stats["mixture"]})
+    return "\n\n".join([table(heads, [*lines, total]), *([repeats_line] if repeats_line else [])])
 
 
 def phases(stats: Mapping[str, Any]) -> str:
-    """What every phase of training takes of each domain, where there are phases."""
+    """The part of each domain in every phase of training, where there are phases."""
     rows = stats.get("phases") or []
     lines = []
     for row in rows:
@@ -207,7 +207,7 @@ def phases(stats: Mapping[str, Any]) -> str:
 
 
 def trouble(stats: Mapping[str, Any]) -> str:
-    """What could not be read, and where."""
+    """Input that could not be read, and where."""
     figures = stats["input"]
     if not figures["quarantined"] and not figures["bad"]:
         return ""

@@ -12,7 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 MAX_CHARACTERS = 200
-"""Of a name; samples of text have a limit of their own."""
+"""Most characters of a name; samples of text have a limit of their own."""
 
 _BIDI = (*range(0x202A, 0x202F), *range(0x2066, 0x2070), 0x200E, 0x200F, 0x061C)
 _TAGS = range(0xE0000, 0xE0080)

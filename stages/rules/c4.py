@@ -99,7 +99,7 @@ def _counts(lines: C4Lines, family: str) -> list[pa.Array]:
 
 
 def fates(lines: C4Lines, strict: bool) -> npt.NDArray[np.int64]:
-    """What happens to each line: `KEPT`, `LONG_WORD`, ..."""
+    """Fate of each line: `KEPT`, `LONG_WORD`, ..."""
     fates_L = np.empty(len(lines.facts_L), np.int64)
     _fates(lines.facts_L, np.int64(strict), fates_L)
     return fates_L

@@ -71,7 +71,7 @@ class Proposal:
         return "".join(_BLOCKS[-(-8 * count // most)] for count in self.histogram)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The fields, for JSON."""
         return asdict(self)
 
 
@@ -127,7 +127,7 @@ def _rules(quality: pa.Table, names: tuple[str, ...]) -> list[Rule]:
 
 
 def _values(quality: pa.Table, rule: Rule, language: str) -> Numbers:
-    """What a rule looks at on pages of a language: of stop words, those of its own list; nothing where it has none."""
+    """The values that a rule checks on pages of a language: of stop words, its own list's; NaN where it has none."""
     column = rule.column
     if column == STOP_WORDS:
         own = f"{word_lists.STOP_WORDS}{language}"

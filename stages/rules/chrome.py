@@ -52,7 +52,7 @@ RULES = (Rule("too_much_page_chrome", "chrome_removed_word_fraction", "max", 0.0
 _COUNTED = "|".join(name.decode() for name in COUNTERS)
 _COUNTER = re.compile(rf"\W*\d[,.\d]*[KkMmBb]?\s+(?i:{_COUNTED})")
 PHRASES = ((rb"\s?items in cart\s?", " "), (rb"\s?Read more\.\.\.$", ""), (rb"^Sign-in\s?", ""))
-"""What is cut out of lines, and what stands there instead."""
+"""Phrases that are cut out of lines, and what stands there instead."""
 _PHRASES = [(re.compile(pattern), replacement) for pattern, replacement in PHRASES]
 ANYWHERE = {"items in cart": "ems"}
 """The fixed string among them that may stand anywhere in a line, and three rare bytes of it, as `madlad` has them."""
@@ -68,9 +68,9 @@ class Chrome(NamedTuple):
 
 def find(data: Bytes, lines: LineKinds, string: int, hits: Hits) -> Chrome:
     """The chrome of all lines; ``hits`` are of several strings, of which ``string`` is that of `ANYWHERE`."""
-    kinds, asked = chrome_lines(data, lines, hits, string)
+    kinds, candidates = chrome_lines(data, lines, hits, string)
     phrases = []
-    for k in np.flatnonzero(asked).tolist():
+    for k in np.flatnonzero(candidates).tolist():
         first = int(lines.starts_L[k])
         line = data[first : int(lines.stops_L[k])].tobytes()
         if _COUNTER.match(line.decode("utf-8", "replace")):

@@ -37,7 +37,7 @@ from stages.rules.text_models import PREFIX, load_model, spread_pieces
 
 _LINE_BREAKS = bytes.maketrans(b"\n\r\0", b"   ")
 MAX_OF_A_LABEL = 0.5
-"""Of its texts that may be held out, however large its sites are."""
+"""Largest share of a label's texts that may be held out, however large its sites are."""
 
 
 class Labelled(NamedTuple):
@@ -46,7 +46,7 @@ class Labelled(NamedTuple):
     label: str
     text: str
     site: str = ""
-    """Whose texts stay together; empty: not known."""
+    """Texts of one site stay together; empty: not known."""
 
 
 class Training(StageParams):
@@ -200,7 +200,7 @@ def _fit(path: Path, output: str, params: Training) -> None:
 
 
 def measured(model: str, held: Sequence[_Line], labels: Sequence[str]) -> dict[str, Any]:
-    """How well a model labels texts: accuracy, macro F1 over the labels that have any, and the confusion matrix.
+    """Quality of a model's labels of texts: accuracy, macro F1 over the labels that have any, and the confusion matrix.
 
     Returns:
         ``{"num_texts", "accuracy", "macro_f1", "labels": {label: {"num_texts", "precision", "recall", "f1"}},
@@ -220,8 +220,8 @@ def measured(model: str, held: Sequence[_Line], labels: Sequence[str]) -> dict[s
         )
     scores = {label: np.array(values) for label, values in by_label.items()}
     right = np.diag(counts_TP)
-    truth, said = counts_TP.sum(axis=1), counts_TP.sum(axis=0)
-    f1 = 2 * right / np.maximum(truth + said, 1)
+    truth, predicted = counts_TP.sum(axis=1), counts_TP.sum(axis=0)
+    f1 = 2 * right / np.maximum(truth + predicted, 1)
     report: dict[str, Any] = {
         "num_texts": len(held),
         "accuracy": float(right.sum() / len(held)),
@@ -229,7 +229,7 @@ def measured(model: str, held: Sequence[_Line], labels: Sequence[str]) -> dict[s
         "labels": {
             label: {
                 "num_texts": int(truth[k]),
-                "precision": float(right[k] / max(said[k], 1)),
+                "precision": float(right[k] / max(predicted[k], 1)),
                 "recall": float(right[k] / max(truth[k], 1)),
                 "f1": float(f1[k]),
             }

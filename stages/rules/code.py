@@ -16,7 +16,7 @@ al. 2024, arXiv 2402.19173, section 2.3).
 Equality keeps. Lines are what line feeds separate, blank ones too. The encoded fraction is that of the pattern
 (`stages.kernels.words.code`) that covers most. Marks of generators are the five phrases of StarCoder2 in the first five
 lines, in any case. What these papers ask of file names (XSLT may declare XML; HTML, JSON, Markdown, TeX and others may
-have long lines; go-enry's list of generated files) is for `kept.overrides` and sources: text alone does not tell.
+have long lines; go-enry's list of generated files) is for `kept.overrides` and sources: text alone does not show it.
 
 Price: two passes over the bytes, shared with `opencoder`.
 """

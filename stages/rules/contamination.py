@@ -42,16 +42,16 @@ USUAL: dict[Part, tuple[str, ...]] = {
 }
 """Names of fields by part, for files whose parts are not named; the first that a row has is taken."""
 FOUND = ("question", "question_answer", "solution", "passage")
-"""What is found of an item: its question alone, its question with answer, choices or passage, its solution alone, its
+"""Parts of an item that are found: its question alone, with answer, choices or passage, its solution alone, its
 passage alone."""
 SCORE = 0.7
-"""Of the rule; measured on pages with planted items and with common texts (`docs/decisions/decontamination.md`)."""
+"""Threshold; measured on pages with planted items and with common texts (`docs/decisions/decontamination.md`)."""
 
 LEAST_WORDS = 4
-"""Of an item that can be found (`stages.kernels.words.seeds`)."""
+"""Least words of an item that can be found (`stages.kernels.words.seeds`)."""
 _WORD = re.compile(r"[^\W\d_]+|\d+")
 _UNSPACED = "\u0e00"
-"""From here on are the scripts without spaces, whose letters are words."""
+"""First of the scripts without spaces, whose letters are words."""
 
 RULES = (Rule("contaminated", "contamination_score", "max", SCORE),)
 COLUMNS = ("contamination_score", "contamination_spans")
@@ -64,7 +64,7 @@ class Benchmark(StageParams):
 
     path: str
     name: str = ""
-    """How it is called in the columns; the file's name without its endings if empty."""
+    """Its name in the columns; the file's name without its endings if empty."""
     parts: dict[Part, str | tuple[str, ...]] = Field(default={})
     """Fields (JSONL) or columns (Parquet, CSV) of each part: question, answer, choices, passage, solution."""
     fields: tuple[str, ...] = ()
@@ -147,11 +147,11 @@ class Item:
 
 
 def identity(params: Benchmarks) -> list[dict[str, Any]]:
-    """What decides what is looked for: of each file its name, parts and SHA-256, and how it is written."""
+    """Everything that decides what is looked for: of each file its name, parts and SHA-256, and how it is written."""
     found = []
     for one in params.files:
-        told = {"name": one.label(), "parts": one.parts, "fields": one.fields, "sha256": sha256(one.path)}
-        found.append(told | ({"encoding": written} if (written := mark(one.path)) else {}))
+        entry = {"name": one.label(), "parts": one.parts, "fields": one.fields, "sha256": sha256(one.path)}
+        found.append(entry | ({"encoding": written} if (written := mark(one.path)) else {}))
     return found
 
 
@@ -168,7 +168,7 @@ def check(benchmark: Benchmark) -> None:
         if any(len(_WORD.findall(text)) >= LEAST_WORDS or max(text) >= _UNSPACED for text in texts):
             return
     if num_items:
-        found = f"found {num_items} of fewer: pages cannot be told by them"
+        found = f"found {num_items} of fewer: pages cannot be recognised by them"
         raise ValueError(f"{benchmark.path}: expected an item of {LEAST_WORDS} words or more, {found}")
     fields = f" in the fields {', '.join(benchmark.columns())}" if benchmark.columns() else ""
     raise ValueError(f"{benchmark.path}: no text{fields}")

@@ -1,4 +1,4 @@
-"""What an ensemble of scores is: settings of `quality.ensembles`, for the product `ensembles`."""
+"""Settings of an ensemble of scores: `quality.ensembles`, for the product `ensembles`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Ensemble(StageParams):
     parts: int = Field(default=20, ge=2, le=1000)
     """Into how many parts of equal text the pages of a language are divided by each score."""
     weigh: Weigh = "tokens"
-    """What makes parts equal: `tokens`, which are then counted of all pages, or `bytes` of text, which are known."""
+    """Measure by which parts are equal: `tokens`, then counted of all pages, or `bytes` of text, which are known."""
 
     @property
     def members(self) -> tuple[Member, ...]:

@@ -13,7 +13,7 @@
 | `too_few_alphabetic_words` | `gopher_alphabetic_word_fraction` | < 0.8 |
 | `too_few_stop_words` | `gopher_num_stop_words` | < 2 of the, be, to, of, and, that, have, with |
 
-The list is English, and so the last rule is asked of English pages; of those of other languages by their own list
+The list is English, and so the last rule is applied to English pages; to those of other languages by their own list
 (`stages.rules.word_lists`), where there is one. The rules on the length of words and on alphabetic words are off for
 languages written without spaces, where a word is two characters by the cut of `stages.kernels.words.unspaced`.
 

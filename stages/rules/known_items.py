@@ -1,4 +1,4 @@
-"""The items of benchmarks as sequences to look for, and what can be told of their words before any page is read.
+"""The items of benchmarks as sequences to look for, and what is known of their words before any page is read.
 
 For `overlaps`, which looks for them, and `contamination`, which weighs what was found. Every part of an item is a
 sequence of folded words: question, each choice, answer, solution, passage. Looked for are questions, passages and
@@ -51,14 +51,14 @@ _HALF = np.uint64(32)
 
 @dataclass(frozen=True)
 class KnownItems:
-    """What is looked for; see the module."""
+    """The items that are looked for; see the module."""
 
     names: tuple[str, ...]
     """Benchmarks."""
     num_items_of: npt.NDArray[np.int64]
-    """By benchmark."""
+    """Number of items by benchmark."""
     bounds_I1: npt.NDArray[np.int32]
-    """Where the sequences of each item begin, and the last end."""
+    """Start of the sequences of each item, and the end of the last."""
     kind_S: npt.NDArray[np.int8]
     sequences: Sequences
     words_V: npt.NDArray[np.uint32]
@@ -200,7 +200,7 @@ def _items_of(bounds_I1: Any) -> npt.NDArray[np.int32]:
 
 
 def _questions(item_S: Any, kind_S: Any, num_items: int) -> npt.NDArray[np.int64]:
-    """Of each item the sequence of its question; -1: it has none."""
+    """The sequence of each item's question; -1: it has none."""
     question_I = np.full(num_items, -1, np.int64)
     questions = np.flatnonzero(kind_S == QUESTION)
     question_I[item_S[questions]] = questions
@@ -219,16 +219,16 @@ def _companions(item_S: Any, kind_S: Any, helped_S: Any) -> npt.NDArray[np.int32
     """(first, behind the last) sequence that is looked for beside each: of a question its choices and answer, of a
     choice that is looked for the question too."""
     bounds = np.zeros((len(item_S), 2), np.int32)
-    asked = kind_S == QUESTION
-    at = np.flatnonzero(asked | helped_S)
+    is_question = kind_S == QUESTION
+    at = np.flatnonzero(is_question | helped_S)
     places = item_S.astype(np.int64) * len(KINDS) + kind_S
-    bounds[at, 0] = np.where(asked[at], at + 1, np.searchsorted(item_S, item_S[at]))
+    bounds[at, 0] = np.where(is_question[at], at + 1, np.searchsorted(item_S, item_S[at]))
     bounds[at, 1] = np.searchsorted(places, item_S[at].astype(np.int64) * len(KINDS) + SOLUTION)
     return bounds
 
 
 def _classes(tokens_T: Any, starts_S1: Any, bounds_I1: Any) -> npt.NDArray[np.int32]:
-    """Of each sequence the number of its item, the same for items of the same words in all parts."""
+    """The number of each sequence's item, the same for items of the same words in all parts."""
     bounds = starts_S1[bounds_I1].tolist()
     digests = b"".join(xxh3_128_digest(tokens_T[first:behind]) for first, behind in pairwise(bounds))
     _, class_I = np.unique(np.frombuffer(digests, "V16"), return_inverse=True)
@@ -237,7 +237,7 @@ def _classes(tokens_T: Any, starts_S1: Any, bounds_I1: Any) -> npt.NDArray[np.in
 
 
 def _seed_shares(tokens_T: Any, starts_S1: Any, class_S: Any) -> npt.NDArray[np.float32]:
-    """Of the seed that begins at each word, one over the number of items that have it; 0 where none begins."""
+    """One over the number of items that have the seed that begins at each word; 0 where none begins."""
     shares_T = np.zeros(len(tokens_T), np.float32)
     every = np.ones(len(class_S), np.bool_)
     for part in range(PARTS):
@@ -247,7 +247,7 @@ def _seed_shares(tokens_T: Any, starts_S1: Any, class_S: Any) -> npt.NDArray[np.
 
 
 def _num_classes(hashes: Any, class_P: Any) -> npt.NDArray[np.int64]:
-    """Of each seed how many classes have one of the same hash."""
+    """Number of classes that have a seed of the same hash as each seed."""
     order = np.lexsort((class_P, hashes))
     hashes, class_P = hashes[order], class_P[order]
     first = np.ones(len(order), np.bool_)  # of a hash

@@ -1,7 +1,7 @@
 """Lines of one's own (`lines.rules`): rules that a mixture file names, found in texts as counts and spans.
 
 A line is what stands between line feeds, without the ASCII white space at its ends; one of nothing else is none. A rule
-holds of a line when all it says does: ``pattern`` (RE2, found anywhere in the line; ``^`` and ``$`` are its ends),
+holds of a line when all its conditions do: ``pattern`` (RE2, found anywhere in the line; ``^`` and ``$`` are its ends),
 ``min_bytes`` and ``max_bytes`` of the line, ``position``. Where the lines that a rule holds of make up more than
 ``max_share`` of a page's bytes they are counted and not marked: they are what the page is about.
 
@@ -29,20 +29,20 @@ MAX_RULES = 64
 
 
 class LineRule(StageParams):
-    """Which lines a rule holds of: those of which all that is given holds."""
+    """Conditions of a rule on lines: it holds of lines that meet all those given."""
 
     pattern: str | None = None
     """An expression of RE2 that is found in the line; `(?i)` for any case."""
     min_bytes: int = Field(default=1, ge=1)
     """Bytes of the line without the white space around it, at least."""
     max_bytes: int | None = Field(default=None, ge=1)
-    """And at most."""
+    """Bytes of the line without the white space around it, at most."""
     position: Literal["head", "tail", "any"] = "any"
-    """Where it stands: among the first `edge_lines` lines of the page that have text, the last, or anywhere."""
+    """Place of the line: among the first `edge_lines` lines of the page that have text, the last, or anywhere."""
     edge_lines: int = Field(default=10, ge=1)
-    """How many lines are the head, and the tail."""
+    """Number of lines in the head, and in the tail."""
     max_share: float = Field(default=1.0, gt=0, le=1)
-    """Where such lines are more than this share of a page's bytes, they are counted and not marked."""
+    """Largest share of a page's bytes in such lines with which they are marked; beyond it they are only counted."""
     cut: bool = True
     """Whether the view `without_own_lines` cuts them."""
 
@@ -104,7 +104,7 @@ def lines_of(data: Bytes, offsets: Offsets) -> Lines:
 
 
 class Found(NamedTuple):
-    """What a rule holds of: lines, of those the ones to mark, and per document their number and bytes."""
+    """Lines of which a rule holds, those of them to mark, and per document their number and bytes."""
 
     holds_L: Mask
     marks_L: Mask
@@ -113,7 +113,7 @@ class Found(NamedTuple):
 
 
 def find(rule: LineRule, lines: Lines, text_bytes_D: npt.NDArray[np.int64]) -> Found:
-    """Where a rule holds."""
+    """The lines of which a rule holds."""
     holds = lines.sizes_L >= rule.min_bytes
     if rule.max_bytes is not None:
         holds &= lines.sizes_L <= rule.max_bytes

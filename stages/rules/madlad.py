@@ -66,7 +66,7 @@ PRINTS = (
 """Three bytes of each of `ANYWHERE` that are rare in text, for `stages.kernels.words.literals`."""
 _PLAIN = {one: one.replace("\\", "") for one in LITERAL}
 ENDINGS = tuple(_PLAIN[one].replace("s*", "").rstrip("$").encode() for one in LITERAL if one.endswith("$"))
-"""What may end a sentence: no white space stands behind."""
+"""Ends of sentences: no white space stands behind."""
 ANYWHERE = dict(zip((_PLAIN[one] for one in LITERAL if "$" not in one and ".," not in one), PRINTS, strict=True))
 """Fixed strings, and of each what `PRINTS` has."""
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 Languages = TypeVar("Languages", bound=Collection[str] | None)
 
-# What lid.176 can say. Other models (GlotLID, OpenLID) use the three letters of ISO 639-3.
+# The labels of lid.176. Other models (GlotLID, OpenLID) use the three letters of ISO 639-3.
 _LID176 = """
 af als am an ar arz as ast av az azb ba bar bcl be bg bh bn bo bpy br bs bxr ca cbk ce ceb ckb co cs cv cy da de
     diq dsb dty dv el eml en eo es et eu fa fi fr frr fy ga gd gl gn gom gu gv he hi hif hr hsb ht hu hy ia id ie ilo io
@@ -37,9 +37,9 @@ ara bul ben cat ces dan deu ell eng spa fas fin fra heb hin hrv hun ind ita jpn 
 """
 _SHORT = "ar bg bn ca cs da de el en es fa fi fr he hi hr hu id it ja ko lt nl no pl pt ro ru sk sl sr sv tr uk vi zh"
 LONG_CODES = dict(zip(_SHORT.split(), _LONG.split(), strict=True))
-"""ISO 639-3 by ISO 639-1, of languages with stop words; other models say the one, lid.176 the other."""
+"""ISO 639-3 by ISO 639-1, of languages with stop words; other models use the one, lid.176 the other."""
 OTHER_CODES = {"ar": ("arb",), "fa": ("pes",), "no": ("nob", "nno", "nn"), "zh": ("cmn",)}
-"""More codes of the same."""
+"""More codes of the same languages."""
 
 
 def codes_of(language: str) -> tuple[str, ...]:
@@ -70,12 +70,12 @@ def check_languages(languages: Languages) -> Languages:
     if languages is not None:
         known = [name for name in languages if re.fullmatch("[a-z]{3}", name) or name in LID176]
         unknown = [name for name in languages if name not in {*known, *LID176}]
-        told = []
+        problems = []
         for name in unknown:
             code = CODE_OF.get(name.lower()) or (name.lower() if name.lower() in LID176 else None)
-            told.append(f"unknown language {name!r}" + (f"; did you mean {code!r}?" if code else ""))
-        if told:
-            raise ValueError(f"{'; '.join(told)}; languages are written as codes: en, de, zh")
+            problems.append(f"unknown language {name!r}" + (f"; did you mean {code!r}?" if code else ""))
+        if problems:
+            raise ValueError(f"{'; '.join(problems)}; languages are written as codes: en, de, zh")
     return languages
 
 

@@ -40,7 +40,7 @@ def checked(name: str) -> str:
 
 
 def attribute(name: str) -> Any:
-    """What a module has under that name.
+    """The attribute of a module, by ``module:attribute``.
 
     Raises:
         ValueError: the module or the attribute is not there.
@@ -86,9 +86,9 @@ def identity(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def failure(name: str, error: BaseException) -> str:
-    """What a function of the user's own raised, in a line."""
-    told = str(error).strip().splitlines()
-    return f"{name} raised {type(error).__name__}{': ' + told[0] if told else ''}"
+    """The error of a function of the user's own, in a line."""
+    lines = str(error).strip().splitlines()
+    return f"{name} raised {type(error).__name__}{': ' + lines[0] if lines else ''}"
 
 
 def is_file(value: Any) -> bool:

@@ -35,7 +35,7 @@ KEYS = ("name", "column", "measure", "min", "max")
 
 
 class OwnLimit(StageParams):
-    """What `kept` must know of a rule: `stages.rules.rule.Rule` without its name."""
+    """A rule's settings for `kept`: `stages.rules.rule.Rule` without its name."""
 
     column: str
     side: Literal["min", "max"]
@@ -135,11 +135,11 @@ def _said(rule: OwnRule, error: Exception) -> str:
 
 
 class WrongNumbersError(ValueError):
-    """What a function gave is not one number a text."""
+    """A function returned something else than one number a text."""
 
 
 def as_numbers(found: Any, count: int) -> pa.Array:
-    """What a function gave as float64 with nulls for NaN.
+    """The values that a function returned, as float64 with nulls for NaN.
 
     Raises:
         WrongNumbersError: it is not one number a text.

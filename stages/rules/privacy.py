@@ -60,7 +60,7 @@ _OCTET = r"(?:25[0-5]|2[0-4][0-9]|[01]?[0-9][0-9]?)"
 _ATOM_BYTES = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+/=?^_`{|}~-.")
 _HOST_BYTES = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.[]:")
 _NAME_BACKWARDS = re.compile(rf"{_ATOM}+(?:\.{_ATOM}+)*")
-"""What may stand before the '@', and as long as it may be."""
+"""Name before the '@', read backwards, as long as it may be."""
 _NAME_BEGINS = re.compile(rf"(?:\b|(?<=[^\W\u0000-\u024f])){_ATOM}")
 _HOST = re.compile(rf"(?:{_NAME}\.)+{_NAME}|\[(?:{_OCTET}\.){{3}}(?:{_OCTET}|[A-Za-z0-9-]*[A-Za-z0-9]:)]")
 _NO_ADDRESS = re.compile(r"@(?:[^\[]*\.)?\d+$|@\d(?:\.\d)?x\.(?:png|jpe?g|gif|webp|svg|avif)$", re.IGNORECASE)
@@ -181,7 +181,7 @@ def _secrets(page: bytes, at: int, done: int) -> Found:
 
 
 def _is_key(block: bytes) -> bool:
-    """Whether a private key stands between two lines of dashes, and no prose that tells of them."""
+    """Whether a private key stands between two lines of dashes, and no prose about them."""
     num_words = len(block.split())
     return num_words == 1 or len(block) >= _BLOCK_WORD * num_words > 0
 
@@ -212,7 +212,7 @@ def _emails(page: bytes, at: int, done: int) -> Found:
 
 
 def _in_run(head: str, run: str) -> Iterator[tuple[int, int]]:
-    """Where addresses stand in a run, behind a character of another kind. From each '@' on: a pattern of the whole
+    """Addresses in a run, behind a character of another kind. From each '@' on: a pattern of the whole
     would try every beginning of a long run without an address up to its end."""
     text = head + run
     free = len(head)
@@ -241,7 +241,7 @@ def _num_bytes(text: str) -> int:
 
 
 def _behind_path(address: str) -> int:
-    """Where an address begins that the pattern took with the URL it stands in: behind the last of ``?&=;/`` before it.
+    """Start of an address that the pattern took with the URL it stands in: behind the last of ``?&=;/`` before it.
 
     An address by itself may hold these too, so only where it has a ``/`` or a ``?`` is it taken to be part of a URL.
     """

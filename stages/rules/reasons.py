@@ -1,4 +1,4 @@
-"""When a record or a page has a reason, in words: one table for the report, `why` and docs/rules.md.
+"""Reasons of records and pages in words: one table for the report, `why` and docs/rules.md.
 
 For whom: everybody who is shown a reason. Rules of families say it by column and threshold (`stages.rules.families`),
 limits and rules of the user's own likewise; all other reasons stand here, and a test finds one that does not.
@@ -40,7 +40,7 @@ PAPERS = {
     "too_large": "it unfolds to more than is held",
     "without_text": "it has no text (a scan, pictures)",
 }
-"""The same of PDF, DOCX and EPUB files, behind ``pdf_``, ``docx_``, ``epub_``."""
+"""Reasons of PDF, DOCX and EPUB files, behind ``pdf_``, ``docx_``, ``epub_``."""
 READING |= {f"{kind}_{end}": words for kind in ("pdf", "docx", "epub") for end, words in PAPERS.items()}
 OUTSIDE = {
     "empty_text": "the page has no text; always on",
@@ -74,7 +74,7 @@ BELOW_OR_ABOVE = {"min": "below", "max": "above"}
 
 
 def words_of(reason: str) -> str:
-    """When a record or page has the reason, as a clause; a name that nobody knows says itself."""
+    """The condition under which a record or page has the reason, as a clause; an unknown name is returned as it is."""
     for table in (OUTSIDE, READING, SERVICES):
         if reason in table:
             return table[reason]

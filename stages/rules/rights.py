@@ -1,4 +1,4 @@
-"""Rights: what pages and servers ask of robots, and the licence a page states, as rules of `kept`.
+"""Rights: requests of pages and servers to robots, and the licence a page states, as rules of `kept`.
 
 | rule (reason of a drop) | column of `documents` | fails when |
 |---|---|---|
@@ -39,7 +39,7 @@ _COMMONS = re.compile(r"creativecommons\.org/(?:licen[sc]es|publicdomain)/([a-z+
 
 
 class Robots(StageParams):
-    """Which requests of pages and servers are honoured."""
+    """Requests of pages and servers that are honoured."""
 
     directives: tuple[str, ...] = ("noai", "noimageai", TDM)
     """Pages that ask any of this of all robots are dropped; `noindex` and `none` may be wanted too."""
@@ -49,7 +49,7 @@ class Robots(StageParams):
     """robots.txt, ai.txt and tdmrep.json of the services that pages are from, applied to them for `agents`: Common
     Crawl's `robotstxt` WARC files, or folders of files named after hosts; paths, folders and globs."""
     missing: Literal["keep", "drop"] = "keep"
-    """What becomes of pages of which `files` has no robots.txt."""
+    """Treatment of pages of which `files` has no robots.txt."""
 
     @field_validator("files", mode="before")
     @classmethod
@@ -75,7 +75,7 @@ class Robots(StageParams):
 
     @model_serializer(mode="wrap")
     def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """As it was before `files` were known where there are none: so what was decided then stands."""
+        """The settings as they were before `files` were known, where there are none: what was decided then stands."""
         plain: dict[str, Any] = handler(self)
         return plain if self.files else {name: plain[name] for name in ("directives", "agents")}
 
@@ -94,14 +94,14 @@ class Robots(StageParams):
 
 
 class Licences(StageParams):
-    """Which licences stay."""
+    """Licences that stay."""
 
     keep: tuple[str, ...] | None = None
     """Pages that state another licence are dropped."""
     drop: tuple[str, ...] | None = None
     """Pages that state one of these are dropped."""
     missing: Literal["keep", "drop"] = Field(default="keep")
-    """What becomes of pages that state none."""
+    """Treatment of pages that state none."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Licences:
@@ -110,9 +110,9 @@ class Licences(StageParams):
         return self
 
 
-def asked(said: str | None, robots: Robots) -> bool:
+def asked(requests: str | None, robots: Robots) -> bool:
     """Whether a value of ``robots`` asks one of the things that are honoured."""
-    for request in (said or "").split(","):
+    for request in (requests or "").split(","):
         agent, mark, directive = request.rpartition(":")
         if directive in robots.directives and (not mark or agent in robots.agents):
             return True

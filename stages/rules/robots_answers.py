@@ -1,4 +1,4 @@
-"""What services say in robots.txt, ai.txt and tdmrep.json, found among captured answers.
+"""Rules of services in robots.txt, ai.txt and tdmrep.json, found among captured answers.
 
 A service is scheme, host and port. Its newest answer counts; what came of it is its state (RFC 9309, 2.3.1):
 
@@ -32,18 +32,18 @@ PORTS = {"http": "80", "https": "443"}
 
 
 class Answer(NamedTuple):
-    """What a server answered when it was asked for an address."""
+    """A server's answer to the request for an address."""
 
     url: str
     date: str
-    """As ISO 8601; of two answers the later counts."""
+    """Time as ISO 8601; of two answers the later counts."""
     status: int
     location: str
-    """Of a redirect; empty where none is given."""
+    """Target of a redirect; empty where none is given."""
     body: bytes
     """At most `MAX_BYTES` and a byte."""
     file: str
-    """Where it stands, for people: a file's name, and the offset of the record in an archive."""
+    """Its place, for people: a file's name, and the offset of the record in an archive."""
 
 
 def parts_of(url: str) -> tuple[str, str] | None:
@@ -63,19 +63,19 @@ def parts_of(url: str) -> tuple[str, str] | None:
 
 
 class Row(NamedTuple):
-    """What a service says in one kind of file."""
+    """Rules of a service in one kind of file."""
 
     service: str
     kind: str
     state: str
     url: str
-    """Of the file that was read in the end."""
+    """Address of the file that was read in the end."""
     file: str
     lines: tuple[Line, ...]
 
 
 class _Kept(NamedTuple):
-    """What stays of an answer in memory."""
+    """The part of an answer that stays in memory."""
 
     date: str
     status: int
@@ -86,7 +86,7 @@ class _Kept(NamedTuple):
 
 
 def compile_answers(answers: Iterable[Answer], agents: Sequence[str]) -> tuple[list[Row], Counter[str]]:
-    """What each service says, sorted, and counts: of states, and of files that were cut or no text.
+    """Rules of each service, sorted, and counts: of states, and of files that were cut or no text.
 
     The order of the answers does not matter.
     """
@@ -140,8 +140,8 @@ def _resolved(service: str, kind: str, url: str, known: Mapping[str, _Kept], cou
     if 300 <= answer.status < 400:  # another redirect after all these
         counts[f"{kind} free"] += 1
         return Row(service, kind, "free", url, answer.file, ())
-    said = 200 <= answer.status < 300
-    state = "said" if said else "closed" if answer.status >= 500 or answer.status < 200 else "free"
+    is_found = 200 <= answer.status < 300
+    state = "said" if is_found else "closed" if answer.status >= 500 or answer.status < 200 else "free"
     counts[f"{kind} {state}"] += 1
     counts.update(f"{kind} {note}" for note in answer.parsed.notes)
-    return Row(service, kind, state, url, answer.file, answer.parsed.lines if said else ())
+    return Row(service, kind, state, url, answer.file, answer.parsed.lines if is_found else ())

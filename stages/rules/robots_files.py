@@ -1,4 +1,4 @@
-"""What services ask of their pages, as a table that workers map into memory: for a column of URLs.
+"""Rules of services for their pages, as a table that workers map into memory: for a column of URLs.
 
 `save` and `load` a table of what `robots_answers` finds; a service's patterns are made ready when a page of
 it comes. An ``http`` service and its ``https`` twin, states and what follows from them: see there.
@@ -28,7 +28,7 @@ from stages.rules.robots_txt import MAX_BYTES, Line, Matcher, normal_path
 
 VERSION = 1
 DISALLOWS = "robots_txt_disallows_"
-"""And the name of an agent: the rule of pages that robots.txt disallows it."""
+"""With the name of an agent behind it: the rule of pages that robots.txt disallows it."""
 UNREACHABLE, MISSING, AI, TDM = "robots_txt_unreachable", "robots_txt_missing", "ai_txt_disallows", "tdmrep_reserves"
 MAX_AGENTS = 48
 _URL = (
@@ -80,9 +80,9 @@ _ALL = (1 << 64) - 1
 
 
 def address(agents: Sequence[str], identity: Sequence[Any]) -> str:
-    """Where the compiled table lies under a root; ``identity``: of the files, their content."""
-    told = json.dumps([VERSION, MAX_BYTES, list(agents), list(identity)])
-    return f"robots/{hashlib.sha256(told.encode()).hexdigest()[:24]}.arrow"
+    """Address of the compiled table under a root; ``identity``: of the files, their content."""
+    key = json.dumps([VERSION, MAX_BYTES, list(agents), list(identity)])
+    return f"robots/{hashlib.sha256(key.encode()).hexdigest()[:24]}.arrow"
 
 
 def save(store: Store, place: str, rows: Sequence[Row], agents: Sequence[str]) -> None:
@@ -130,11 +130,11 @@ class _Group(NamedTuple):
     mask: int
     """Bits of what they disallow."""
     patterns: bytes
-    """Those that decide first first."""
+    """Patterns, those that decide first in front."""
     sizes: npt.NDArray[np.int64]
     flags: npt.NDArray[np.uint8]
     matcher: Matcher | None
-    """Where there is so much with ``*`` that each pattern is better looked for as a whole."""
+    """Matcher of whole patterns, where there is so much with ``*`` that looking for each as a whole is better."""
 
 
 class _Service(NamedTuple):
@@ -145,7 +145,7 @@ class _Service(NamedTuple):
 
 
 class RobotsTable:
-    """A compiled table: what services say to ``agents``, by service."""
+    """A compiled table: the rules of services for ``agents``, by service."""
 
     def __init__(self, table: pa.Table, agents: Sequence[str]) -> None:
         self.table, self.agents = table, tuple(agents)
@@ -153,7 +153,7 @@ class RobotsTable:
         self._ready: dict[tuple[str, bool], _Service] = {}
 
     def rows(self, service: str) -> list[Row]:
-        """What a service says, a row a kind of file."""
+        """Rules of a service, a row a kind of file."""
         found = []
         for row in self._of([service], SCHEMA.names[2:-1]):
             lines = tuple(Line(**line) for line in row.pop("lines"))
@@ -172,7 +172,7 @@ class RobotsTable:
         return found
 
     def match(self, urls: pa.Array | pa.ChunkedArray, drop_missing: bool) -> Asked:
-        """What the pages at these addresses fail; a page without an address of the web has no robots.txt."""
+        """Rules that the pages at these addresses fail; a page without an address of the web has no robots.txt."""
         column = urls.combine_chunks() if isinstance(urls, pa.ChunkedArray) else urls
         services, paths = split_urls(column)
         codes, names = services.indices.fill_null(-1).to_numpy(zero_copy_only=False), services.dictionary.to_pylist()
@@ -194,10 +194,10 @@ class RobotsTable:
     def _services(self, names: Sequence[str], drop_missing: bool) -> list[_Service]:
         """These services made ready; those of earlier calls are."""
         new = [name for name in names if (name, drop_missing) not in self._ready]
-        told: dict[str, list[dict[str, Any]]] = {name: [] for name in new}
+        rows_of: dict[str, list[dict[str, Any]]] = {name: [] for name in new}
         for row in self._of(new, ["kind", "state", "groups"]):
-            told.get(row["service"], []).append(row)
-        made = {name: self._made(rows, drop_missing) for name, rows in told.items()}
+            rows_of.get(row["service"], []).append(row)
+        made = {name: self._made(rows, drop_missing) for name, rows in rows_of.items()}
         found = [made[name] if name in made else self._ready[name, drop_missing] for name in names]
         if len(self._ready) + len(made) > MAX_READY:
             self._ready.clear()
@@ -221,12 +221,12 @@ class RobotsTable:
         services, paths = split_urls(pa.array([url], pa.string()))
         service = services[0].as_py()
         rows = self.rows(service) if service else []
-        told: dict[str, dict[str, Any]] = {}
+        cited: dict[str, dict[str, Any]] = {}
         for row in rows:
             if row.kind == "robots" and row.state == "closed":
-                told[UNREACHABLE] = _cited(row, None)
+                cited[UNREACHABLE] = _cited(row, None)
         if drop_missing and not any(row.kind == "robots" for row in rows):
-            told[MISSING] = dict.fromkeys(("url", "file", "line", "text"))
+            cited[MISSING] = dict.fromkeys(("url", "file", "line", "text"))
         path = normal_path(paths[0].as_py() or b"/")
         for row in rows:
             for mask, lines in _groups(row, len(self.agents)):
@@ -235,8 +235,8 @@ class RobotsTable:
                     continue
                 own = [DISALLOWS + agent for at, agent in enumerate(self.agents) if mask >> at & 1]
                 for name in own if row.kind == "robots" else [AI if row.kind == "ai" else TDM]:
-                    told.setdefault(name, _cited(row, lines[matcher.find(path)]))
-        return [{"rule": name, **told[name]} for name in rules_of(self.agents, drop_missing) if name in told]
+                    cited.setdefault(name, _cited(row, lines[matcher.find(path)]))
+        return [{"rule": name, **cited[name]} for name in rules_of(self.agents, drop_missing) if name in cited]
 
 
 def _ready(mask: int, group: dict[str, Any]) -> _Group:
@@ -259,7 +259,7 @@ def _matcher(group: dict[str, Any]) -> Matcher:
 def _disallowed(
     data: Bytes, offsets: Offsets, rows: npt.NDArray[np.int64], own: npt.NDArray[np.int64], groups: Sequence[_Group]
 ) -> npt.NDArray[np.bool_]:
-    """Of pairs of a path and a group whether the group disallows the path."""
+    """Whether the group disallows the path, for pairs of a path and a group."""
     if not len(rows):
         return np.zeros(0, np.bool_)
     bytes_of = np.frombuffer(b"".join(group.patterns for group in groups), np.uint8)
@@ -332,7 +332,7 @@ def split_urls(urls: pa.Array) -> tuple[pa.DictionaryArray, pa.Array]:
 
 
 def load(store: Store, place: str) -> RobotsTable:
-    """A compiled table from an address, which tells its content: kept in the process, whatever root it came from."""
+    """A compiled table by its address, which fixes its content: kept in the process, whatever root it came from."""
     if place not in _LOADED:
         while len(_LOADED) >= MAX_LOADED:
             _LOADED.pop(next(iter(_LOADED)))

@@ -1,4 +1,4 @@
-"""What a robots.txt says to some agents (RFC 9309), an ai.txt (the same syntax), and a tdmrep.json (W3C TDMRep).
+"""Rules of a robots.txt for some agents (RFC 9309), of an ai.txt (the same syntax), and of a tdmrep.json (W3C TDMRep).
 
 `parse` gives the lines that hold for the agents asked about, each with its number and its own words; `Matcher` finds
 the line that decides about a path. As RFC 9309 has it: the groups of an agent are joined, `*` holds where it has none;
@@ -48,11 +48,11 @@ class Line(NamedTuple):
     """Bit i: it holds for the i-th agent."""
     allow: bool
     number: int
-    """From 1; of tdmrep.json the entry's."""
+    """Number of the line from 1; of tdmrep.json the entry's."""
     pattern: bytes
-    """In normal form (`normal_pattern`)."""
+    """The pattern in normal form (`normal_pattern`)."""
     text: str
-    """As it stands there, at most `MAX_TEXT` bytes."""
+    """The line as it stands there, at most `MAX_TEXT` bytes."""
 
 
 class Parsed(NamedTuple):
@@ -63,7 +63,7 @@ class Parsed(NamedTuple):
 
 
 def parse(data: bytes, agents: Sequence[str]) -> Parsed:
-    """What a robots.txt or ai.txt says to each of ``agents``, whatever the case of their names."""
+    """Rules of a robots.txt or ai.txt for each of ``agents``, whatever the case of their names."""
     text, notes = _text(data)
     if b"\0" in text:
         return Parsed((), (*notes, "no_text"))
@@ -96,7 +96,7 @@ _Said = tuple[int, bool, bytes, bytes]
 def _group(
     value: bytes, wanted: dict[bytes, int], common: list[_Said], own: dict[int, list[_Said]]
 ) -> list[_Said] | None:
-    """Where the lines go of whom a user-agent line names; None where that is nobody asked about."""
+    """The list for the lines of the agent that a user-agent line names; None where that is nobody asked about."""
     if value == b"*" or value[:2] in (b"* ", b"*\t"):
         return common
     token = _TOKEN.match(value)
@@ -107,14 +107,14 @@ def _group(
 def _joined(groups: dict[int, list[_Said]]) -> tuple[Line, ...]:
     """Lines by number, one that holds for several agents once; ``groups``: by the bits of the agents."""
     masks: dict[int, int] = {}
-    said: dict[int, _Said] = {}
+    by_number: dict[int, _Said] = {}
     for mask, lines in groups.items():
         for line in lines if mask else ():
             masks[line[0]] = masks.get(line[0], 0) | mask
-            said[line[0]] = line
+            by_number[line[0]] = line
     found = []
-    for number in sorted(said):
-        _, allow, pattern, raw = said[number]
+    for number in sorted(by_number):
+        _, allow, pattern, raw = by_number[number]
         shown = raw.strip()[:MAX_TEXT].decode("utf-8", "replace")
         found.append(Line(masks[number], allow, number, normal_pattern(pattern), shown))
     return tuple(found)
@@ -133,7 +133,7 @@ def _field(raw: bytes) -> tuple[bytes, bytes]:
 
 
 def parse_reservations(data: bytes) -> Parsed:
-    """What a tdmrep.json reserves: a list of ``{"location": PATTERN, "tdm-reservation": 0 or 1}``.
+    """Reservations of a tdmrep.json: a list of ``{"location": PATTERN, "tdm-reservation": 0 or 1}``.
 
     Patterns are matched as those of robots.txt; of two that match the longer one decides.
     """
@@ -196,11 +196,11 @@ def _octet(plain: frozenset[int], special: frozenset[int]) -> Callable[[re.Match
 
 
 class Matcher:
-    """Which of some lines decides about a path."""
+    """Finds the one of some lines that decides about a path."""
 
     def __init__(self, lines: Sequence[Line]) -> None:
         self.lines = lines
-        """In their order."""
+        """The lines in their order."""
         self.exact: dict[bytes, tuple[int, bool, int]] = {}
         self.prefixes: dict[bytes, tuple[int, bool, int]] = {}
         self.starred: list[tuple[tuple[int, bool, int], list[bytes], bool]] = []

@@ -1,7 +1,7 @@
 """Files of texts that a user supplies: benchmarks, training sets, labelled pages; read as a stream of rows.
 
 JSONL (.jsonl, .json, .ndjson), CSV (.csv, .tsv, with a head), Parquet, or text (a line a row, under the key ``text``);
-.gz and .zst behind any of them but Parquet. Text is UTF-8, or what its byte order mark says. Price: a Python object a
+.gz and .zst behind any of them but Parquet. Text is UTF-8, or as its byte order mark states. Price: a Python object a
 row.
 """
 
@@ -24,7 +24,7 @@ import zstandard
 
 JSON_SUFFIXES = (".jsonl", ".json", ".ndjson")
 TABLE_SUFFIXES = {".csv": ",", ".tsv": "\t"}
-"""And what stands between their columns."""
+"""Suffixes of tables, and the separators of their columns."""
 
 
 MARKS = (
@@ -131,6 +131,6 @@ def mark(path: str) -> str:
 
 
 def sha256(path: str) -> str:
-    """Of the file's bytes."""
+    """SHA-256 of the file's bytes, hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""What a rule is: a measured column, the side on which it fails, and the published threshold.
+"""A rule: a measured column, the side on which it fails, and the published threshold.
 
 A rule's name is the reason given for a drop. It fails where the column is below ``threshold`` (``side="min"``) or above
 it (``side="max"``); equality passes, and so does null (nothing was there to measure).

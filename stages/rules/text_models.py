@@ -1,4 +1,4 @@
-"""Supervised fastText models: what a file says of itself, the labels it knows, and the part of a text it reads.
+"""Supervised fastText models: the settings in a file, the labels it knows, and the part of a text it reads.
 
 For `language`, `labels` and classifiers of quality. Labels are read from the dictionary of the file alone, so that a
 model of gigabytes is asked for them without being loaded. Price: a microsecond a word of the dictionary.
@@ -21,7 +21,7 @@ Predict = Callable[[bytes, int, float, str], list[tuple[float, str]]]
 PREFIX = "__label__"
 MAGIC, FORMAT, SUPERVISED = 793712314, 12, 3
 HEAD_BYTES = 64
-"""Two numbers that tell the format, twelve settings, and one more in double precision."""
+"""Two numbers that identify the format, twelve settings, and one more in double precision."""
 _SIZES = struct.Struct("<iiiqq")
 _LABEL = 1
 

@@ -75,11 +75,11 @@ def identity(path: str) -> list[str]:
     """
     digests = []
     for name in files_of(path):
-        told = (0, 0)
+        stamp = (0, 0)
         if not is_uri(name):
             about = Path(name).stat()
-            told = (about.st_mtime_ns, about.st_size)
-        digests.append(_sha256(name, told))
+            stamp = (about.st_mtime_ns, about.st_size)
+        digests.append(_sha256(name, stamp))
     return digests
 
 

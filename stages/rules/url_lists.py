@@ -33,7 +33,7 @@ from stages.rules.urls import is_public_suffix, registered_domain, suffix_list_v
 
 VERSION = 1
 RULE = "listed_in_"
-"""And the name of a list: the rule that its pages fail."""
+"""With the name of a list behind it: the rule that its pages fail."""
 
 
 class UrlList(StageParams):
@@ -42,7 +42,7 @@ class UrlList(StageParams):
     paths: tuple[str, ...] = ()
     """Files, or folders as UT1 has them: domains, hosts files, addresses, one entry a line."""
     kind: Kind | None = None
-    """What the entries of its files are; none: told by their names and lines."""
+    """Kind of the entries of its files; none: recognised by their names and lines."""
     domains: tuple[str, ...] = ()
     """Hosts, with all below them."""
     hosts: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ class UrlList(StageParams):
     urls: tuple[str, ...] = ()
     """Addresses, with what lies below them."""
     substrings: tuple[str, ...] = ()
-    """What an address may not contain, in any case."""
+    """Texts that an address may not contain, in any case."""
     expressions: tuple[str, ...] = ()
     """Regular expressions (RE2) that may not be found in an address; `(?i)` for any case."""
     allow: bool = False
@@ -113,9 +113,9 @@ def deciding(lists: Lists) -> dict[str, Any]:
 
 
 def address(lists: Lists) -> str:
-    """Where the compiled lists lie under a root."""
-    told = json.dumps([VERSION, suffix_list_version(), deciding(lists)], sort_keys=True)
-    return f"urls/{hashlib.sha256(told.encode()).hexdigest()[:24]}.arrow"
+    """Address of the compiled lists under a root."""
+    key = json.dumps([VERSION, suffix_list_version(), deciding(lists)], sort_keys=True)
+    return f"urls/{hashlib.sha256(key.encode()).hexdigest()[:24]}.arrow"
 
 
 class Found(NamedTuple):
@@ -143,7 +143,7 @@ class UrlLists:
         return self.names[self.num_allow :]
 
     def match(self, urls: pa.Array | pa.ChunkedArray) -> Found:
-        """Which lists each URL falls under; none for null."""
+        """Lists under which each URL falls; none for null."""
         column = urls.combine_chunks() if isinstance(urls, pa.ChunkedArray) else urls
         found = kernels.match(*text_buffers(column), self.suffixes, self.prefixes, self.automaton)
         masks = found.masks_U
@@ -169,10 +169,10 @@ class UrlLists:
             wanted = pa.array(first[rows], mask=first[rows] < 0)
             expressions = pa.array([expression for _, expression in self.expressions], pa.string())
             entries = pc.coalesce(expressions.take(wanted), entries)
-        told = pc.binary_join_element_wise(names, entries, ": ")
+        labels = pc.binary_join_element_wise(names, entries, ": ")
         places = np.full(len(column), -1, np.int64)
         places[rows] = np.arange(len(rows))
-        return told.take(pa.array(places, mask=places < 0))
+        return labels.take(pa.array(places, mask=places < 0))
 
 
 def _slices(data: Bytes, offsets: Offsets, rows: npt.NDArray[np.int64], starts: Any, stops: Any) -> pa.Array:
@@ -281,7 +281,7 @@ def save(store: Store, place: str, lists: UrlLists) -> None:
 
 
 def load(store: Store, place: str) -> UrlLists:
-    """Compiled lists from an address, which tells their content: kept in the process, whatever root they came from."""
+    """Compiled lists by their address, which fixes their content: kept in the process, whatever root they came from."""
     if place not in _LOADED:
         while len(_LOADED) >= MAX_LOADED:
             _LOADED.pop(next(iter(_LOADED)))

@@ -1,6 +1,6 @@
 """Addresses of pages: one spelling of each, the host, and the domain that somebody registered.
 
-The registered domain (`news.bbc.co.uk` -> `bbc.co.uk`) is told by the Public Suffix List, private part included
+The registered domain (`news.bbc.co.uk` -> `bbc.co.uk`) is found by the Public Suffix List, private part included
 (`a.github.io` is somebody's own), from the package `publicsuffixlist`, which has the list inside.
 """
 
@@ -43,7 +43,7 @@ def suffix_list(only_icann: bool = False) -> Any:
 
 
 def suffix_list_version() -> str:
-    """What decides `registered_domain` beside the name: the release of the list."""
+    """Everything beside the name that decides `registered_domain`: the release of the list."""
     return version("publicsuffixlist")
 
 

@@ -69,7 +69,7 @@ __all__ = [
 
 
 def problem(data: pa.Buffer, address: str) -> str | None:
-    """What is wrong with a whole file by its own seal; '' if there is nothing.
+    """The fault of a whole file by its own seal; '' if there is none.
 
     None where it has no seal; then it was only tried whether it can be read.
     """
@@ -98,7 +98,7 @@ def problem(data: pa.Buffer, address: str) -> str | None:
 
 
 def _unreadable(data: pa.Buffer, address: str) -> str | None:
-    """Why a Parquet or Arrow file without a seal cannot be read; None if it can."""
+    """The reason why a Parquet or Arrow file without a seal cannot be read; None if it can."""
     try:
         if address.endswith(".parquet"):
             pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True).read()

@@ -58,7 +58,7 @@ def footer_bytes(tail: bytes) -> int | None:
 
 
 def footer_seal(blocks: Blocks, footer: bytes, address: str) -> bytes:
-    """What is to stand between the data and the footer of the file of that address."""
+    """The bytes between the data and the footer of the file of that address."""
     sums = struct.pack(f"<{len(blocks.sums())}Q", *blocks.sums())
     numbers = _SUMS.pack(blocks.size, blocks.block_bytes, xxhash.xxh3_64_intdigest(footer))
     return sums + numbers + xxhash.xxh3_64_digest(sums + numbers + name_of(address))[::-1] + MARK
@@ -137,7 +137,7 @@ def read_seal(file: pa.NativeFile, address: str) -> Seal | None:
 
 
 class CheckedFile:
-    """What `pyarrow.PythonFile` reads through: every block is checked when it is first touched, and nothing is copied.
+    """A file for `pyarrow.PythonFile`: every block is checked when it is first touched, and nothing is copied.
 
     ``whole`` are the bytes of the file where they are in memory or mapped; else each read asks ``file``, for whole
     blocks.

@@ -1,4 +1,4 @@
-"""What all seals share: their mark, the name of a file that goes into them, and the error of a file that is damaged."""
+"""Parts that all seals share: their mark, the name of a file as it goes into them, and the error of damage."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 MARK = b"GMSEAL01"
 MISPLACED = "or the file of another name"
 _OPTIONS = re.compile(r"\?[^?=]*=[^?]*$")
-"""What may follow a URI: no file of ours has such a name."""
+"""Options behind a URI: no file of ours has such a name."""
 
 
 class DamagedFile(RuntimeError):
@@ -22,7 +22,7 @@ class DamagedFile(RuntimeError):
 
 
 def name_of(address: str) -> bytes:
-    """What of an address goes into a seal: its last two parts, so that a root may be moved and read by its URI."""
+    """The part of an address that goes into a seal: its last two names: a root may be moved and read by its URI."""
     if "://" in address:
         address = _OPTIONS.sub("", address)
     return "/".join(address.split("/")[-2:]).encode("utf-8", "surrogateescape")

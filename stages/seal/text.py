@@ -15,7 +15,7 @@ _SKIPPABLE = b"\x50\x2a\x4d\x18" + (24).to_bytes(4, "little") + MARK
 _ZEROS = b"0" * 32
 _JSON = re.compile(rb'^ "checksum": "xxh3_128:([0-9a-f]{32})",?$', re.MULTILINE)
 _JSON_TRACE = re.compile(rb'^ (?:"checksum"|[^\n]*"xxh3_128:)', re.MULTILINE)
-"""What a damaged checksum leaves of itself."""
+"""Traces that a damaged checksum leaves."""
 _HTML = re.compile(rb"<!-- xxh3_128:([0-9a-f]{32}) -->\n\Z")
 _HTML_TRACE = re.compile(rb"<!-- xxh3_128:|[0-9a-f]{32} -->")
 
@@ -26,9 +26,9 @@ def encode_json(value: Any, errors: str = "strict", address: str = "") -> bytes:
     ``address``: the only one under which it may stand; by default any. ``errors`` says what becomes of characters that
     are none in UTF-8.
     """
-    told = value if isinstance(value, dict) else {"items": value}
-    told = told | {"checksum": f"xxh3_128:{_ZEROS.decode()}"}
-    text = json.dumps(told, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
+    content = value if isinstance(value, dict) else {"items": value}
+    content = content | {"checksum": f"xxh3_128:{_ZEROS.decode()}"}
+    text = json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
     return _filled(_JSON, text.encode("utf-8", errors), name_of(address))
 
 
@@ -52,7 +52,7 @@ def _breaks(value: Any, level: int) -> int:
 
 
 def encode_items(items: Iterable[str]) -> bytes:
-    """What `encode_json` gives of a list, whose items are such JSON already: of hundreds of thousands in a second."""
+    """The bytes of `encode_json` for a list whose items are such JSON already: of hundreds of thousands in a second."""
     data = bytearray(f'{{\n "checksum": "xxh3_128:{_ZEROS.decode()}",\n "items": ['.encode())
     mark = b"\n  "
     for item in items:

@@ -43,13 +43,13 @@ def list_splits(
     """All splits of the source ``name``, sorted by (file, start).
 
     Args:
-        say: told in one line of every file that is left out, and why.
+        say: called with a line for every file that is left out, and why.
         keep: where scanned indices are kept, for sources that have one.
         without: the root of the run, a path or URI: a folder that it stands in is read without it.
 
     Raises:
         SourceError: a path that is missing or cannot be read, a glob that matches nothing, a file whose format its
-            name does not tell, two files with one name; an index that does not say what is asked of it.
+            name does not show, two files with one name; an index without the columns that are needed.
     """
     if not params.index:
         return file_splits(name, params, say, without)

@@ -10,7 +10,7 @@
 - CDX with its legend (` CDX N b a m s k r M S V g`; https://archive.org/web/researcher/cdx_legend.php), or without one
   where a line has the eleven or nine usual fields.
 
-Text may be compressed (gzip in members, zstd, bz2, lz4). What kind a file is tell its first bytes.
+Text may be compressed (gzip in members, zstd, bz2, lz4). The first bytes of a file show its kind.
 
 Price: Parquet some ten million rows a second; text about 200,000 lines, in Python.
 """
@@ -64,7 +64,7 @@ _JSON_AT = re.compile(rb"^(?:\S+ \S+ )?(?=\{)")
 
 
 class MissingColumns(ValueError):
-    """An index that does not say what is asked of it; the message names what is missing and what is there."""
+    """An index without the columns that are needed; the message names what is missing and what is there."""
 
     def __init__(self, missing: Sequence[str], there: Sequence[str]) -> None:
         there = list(there)
@@ -198,7 +198,7 @@ def _table(rows: list[Any]) -> pa.Table:
 
 
 def _kind(line: bytes, needed: Sequence[str], seen: set[str]) -> Callable[[bytes], Any]:
-    """How the lines of a file are read that has no legend."""
+    """A parser for the lines of a file that has no legend."""
     if _JSON_AT.match(line):
         return lambda one: _json_row(one, seen)
     legend = LEGENDS.get(len(line.split()))
@@ -212,13 +212,13 @@ def _json_row(line: bytes, seen: set[str]) -> tuple[Any, ...]:
     """A line as a row; one that is none has no place."""
     found = _JSON_AT.match(line)
     try:
-        told = json.loads(line[found.end() :]) if found else {}
+        fields = json.loads(line[found.end() :]) if found else {}
     except ValueError:
-        told = {}
-    if not isinstance(told, dict):
-        told = {}
-    seen.update(told)
-    values = [next((str(told[key]) for key in JSON[name] if _says(told.get(key))), None) for name in COLUMNS]
+        fields = {}
+    if not isinstance(fields, dict):
+        fields = {}
+    seen.update(fields)
+    values = [next((str(fields[key]) for key in JSON[name] if _says(fields.get(key))), None) for name in COLUMNS]
     return _row(values)
 
 
@@ -291,7 +291,7 @@ _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2", b"\x0
 
 
 def surt(host: str) -> str | None:
-    """How the sort keys of a host and all below it begin (SURT, as Common Crawl's ``url_surtkey``); None of numbers."""
+    """Start of the sort keys of a host and all below it (SURT, as Common Crawl's ``url_surtkey``); None of numbers."""
     name = re.sub(r"^www\d*\.", "", host)
     if not name or ":" in name or re.fullmatch(r"[\d.]+", name):
         return None

@@ -39,7 +39,7 @@ MAX_MESSAGE = 400
 """Characters of a library's error that are shown; Google's go on for thousands."""
 _WILDCARD = re.compile(r"[*?\[{]")
 _IN_BRACKETS = re.compile(r"[\\\[\]^&~|]")
-"""What means something inside the brackets of a regular expression, and nothing inside those of a glob."""
+"""Characters with a meaning inside the brackets of a regular expression, and none inside those of a glob."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +56,12 @@ def file_splits(name: str, params: SourceParams, say: Say, without: str = "") ->
     """All splits of the files under ``paths``, sorted by (file, start).
 
     Args:
-        say: told in one line of every file that is left out, and why.
+        say: called with a line for every file that is left out, and why.
         without: the root of the run, a path or URI: a folder that it stands in is read without it.
 
     Raises:
         SourceError: a path that is missing or cannot be read, a glob that matches nothing, a file whose format its
-            name does not tell, two files with one name.
+            name does not show, two files with one name.
     """
     found: dict[str, Found] = {}
     for path in params.paths:
@@ -119,8 +119,8 @@ def files_of(name: str, path: str, params: SourceParams, say: Say, without: str 
     except SourceError:
         raise
     except (OSError, ValueError) as error:
-        said = one_line(error).removeprefix(f"{path}: ")
-        raise SourceError(f"source {name}: cannot list {path}: {said}") from error
+        message = one_line(error).removeprefix(f"{path}: ")
+        raise SourceError(f"source {name}: cannot list {path}: {message}") from error
 
 
 def _relative(uri: str, params: SourceParams) -> str:
@@ -163,7 +163,7 @@ def _listed_uri(path: str, entry: str, prefix: str | None) -> str:
 
 
 def _listed_file(path: str, entry: str, prefix: str | None) -> Found | None:
-    """What one line of a list names; None where that is no file, or a comment: on web servers nobody is asked."""
+    """The file that a line of a list names; None where that is no file, or a comment: web servers are not asked."""
     uri = _listed_uri(path, entry, prefix)
     if is_http(uri):
         return None if entry.startswith("#") or entry != entry.strip() else Found(entry, uri, 0, "listed")
@@ -186,7 +186,7 @@ def opened_text(path: str) -> str:
 
 
 def _beside(path: str, entry: str, prefix: str | None) -> str:
-    """Where an entry of a list lies: behind ``prefix``, or in the folder of the list."""
+    """Location of an entry of a list: behind ``prefix``, or in the folder of the list."""
     if prefix is not None:
         return prefix + entry
     if is_http(path):
@@ -282,7 +282,7 @@ def _matching(
             f"source {name}: no file of a known format lies in {shown(root)}; it has {left_out.suffixes()};"
             " set `format:`"
         )
-    left_out.tell(say)
+    left_out.report(say)
     return found
 
 

@@ -42,7 +42,7 @@ FOUND = pa.schema([("file", pa.string()), ("offset", pa.int64()), ("length", pa.
 
 @dataclass
 class Index:
-    """What an index says: the wanted places (`FOUND`), and about all its rows."""
+    """Content of an index: the wanted places (`FOUND`), and figures of all its rows."""
 
     places: pa.Table
     rows: int = 0
@@ -53,7 +53,7 @@ class Index:
 
 
 class Cost(NamedTuple):
-    """What reading the wanted records of a source takes."""
+    """Cost of reading the wanted records of a source."""
 
     wanted: int
     files: int
@@ -61,7 +61,7 @@ class Cost(NamedTuple):
     bytes_wanted: int
     bytes_asked: int
     bytes_there: int
-    """Of the files, as far as the index or a store tells."""
+    """Bytes of the files, as far as the index or a store states them."""
 
 
 def listed_indices(
@@ -74,7 +74,7 @@ def listed_indices(
 
 
 def identity(params: SourceParams, indices: Sequence[Found]) -> str:
-    """What decides `find`: the index files, the conditions, and the content of a list of addresses."""
+    """Everything that decides `find`: the index files, the conditions, and the content of a list of addresses."""
     conditions = params.where.model_dump(mode="json")
     listed = splitting.digest(sorted(_addresses(params.where).to_pylist())) if params.where.urls else ""
     return splitting.digest([[[one.file, one.size, one.etag] for one in indices], conditions, listed, 1])
@@ -104,14 +104,14 @@ def find(name: str, params: SourceParams, indices: Sequence[Found], say: Say) ->
     places = places.take(pc.sort_indices(places, sort_keys=order))
     whole.places = places.filter(_first_of_each(places))
     twice = places.num_rows - whole.places.num_rows
-    told = f"source {name}: {whole.places.num_rows:,} of {whole.rows:,} rows of the index are wanted"
-    told += f"; {twice:,} places are named twice" if twice else ""
-    say(told + (f"; {whole.useless:,} rows name no file, offset and length" if whole.useless else ""))
+    summary = f"source {name}: {whole.places.num_rows:,} of {whole.rows:,} rows of the index are wanted"
+    summary += f"; {twice:,} places are named twice" if twice else ""
+    say(summary + (f"; {whole.useless:,} rows name no file, offset and length" if whole.useless else ""))
     return whole
 
 
 def _first_of_each(places: pa.Table) -> Any:
-    """Of rows in order, the first of each file and offset."""
+    """The first row of each file and offset, of rows in order."""
     if not places.num_rows:
         return pa.array([], pa.bool_())
     file = places["file"].combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
@@ -143,7 +143,7 @@ def _read(name: str, one: Found, where: Where, choose: Callable[[pa.Table], Any]
 
 
 def _sound(table: pa.Table) -> Any:
-    """Which rows name a place."""
+    """A mask of the rows that name a place."""
     length, offset = table["length"], table["offset"]
     fits = pc.and_(pc.and_(pc.greater(length, 0), pc.less_equal(length, MAX_RECORD)), pc.greater_equal(offset, 0))
     named = pc.greater(pc.binary_length(table["file"]), 0)
@@ -162,7 +162,7 @@ def _ends(table: pa.Table) -> list[dict[str, Any]]:
 
 def needed(where: Where) -> list[str]:
     """The columns of `crawl_index.COLUMNS` that the conditions look at."""
-    asked = {
+    conditions = {
         "url": where.urls is not None,
         "host": bool(where.hosts),
         "languages": bool(where.languages),
@@ -170,7 +170,7 @@ def needed(where: Where) -> list[str]:
         "status": bool(where.status),
         "truncated": where.truncated is not None,
     }
-    return [name for name, is_asked in asked.items() if is_asked]
+    return [name for name, is_set in conditions.items() if is_set]
 
 
 def sort_keys(where: Where) -> list[str] | None:
@@ -319,7 +319,7 @@ def _split(name: str, members: list[tuple[Found, Wanted]]) -> Split:
 
 
 def _there(name: str, params: SourceParams, files: list[str], ends: dict[str, int]) -> dict[str, Found]:
-    """Where each file lies; those of web servers are not asked for."""
+    """The files of the index as they lie, by name; those of web servers are not asked for."""
     base = params.base
     if base is None:
         base = COMMON_CRAWL if files and files[0].startswith("crawl-data/") else _folder(params.index[0])
@@ -358,20 +358,20 @@ def _folder(path: str) -> str:
 
 
 def costs(made: Iterable[Split]) -> dict[str, Cost]:
-    """What the splits of each source with an index ask for."""
+    """Costs of the splits of each source with an index."""
     found: dict[str, Cost] = {}
     sizes: dict[str, dict[str, int]] = {}
     for split in made:
         for (file, _, size), encoded in zip(split.parts, split.ranges, strict=bool(split.ranges)):
             records = Wanted.decoded(encoded)
-            asked = requests(records)
+            reads = requests(records)
             sizes.setdefault(split.source, {})[file] = size
             old = found.get(split.source, Cost(0, 0, 0, 0, 0, 0))
             found[split.source] = old._replace(
                 wanted=old.wanted + len(records),
-                requests=old.requests + len(asked),
+                requests=old.requests + len(reads),
                 bytes_wanted=old.bytes_wanted + int(records.sizes_N.sum()),
-                bytes_asked=old.bytes_asked + sum(end - begin for _, _, begin, end in asked),
+                bytes_asked=old.bytes_asked + sum(end - begin for _, _, begin, end in reads),
             )
     return {
         source: cost._replace(files=len(sizes[source]), bytes_there=sum(sizes[source].values()))
@@ -385,5 +385,5 @@ def to_table(index: Index) -> tuple[pa.Table, dict[str, Any]]:
 
 
 def from_table(places: pa.Table, report: dict[str, Any]) -> Index:
-    """What `to_table` gave."""
+    """The index of which `to_table` made this table and report."""
     return Index(places.cast(FOUND), report["rows_of_index"], report["useless"], report["ends"])

@@ -1,4 +1,4 @@
-"""What a listing leaves out by name, told in a line a kind: hidden files, and files of no known format in a folder."""
+"""Files that a listing leaves out by name, reported in a line a kind: hidden ones, and unknown formats in a folder."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class LeftOut:
         self._suffixes: Counter[str] = Counter()
 
     def hidden(self, path: str) -> None:
-        """One whose name begins with ``.`` or ``_``."""
+        """Count a file whose name begins with ``.`` or ``_``."""
         self._hidden += 1
         self._keep("hidden", path)
 
     def unknown(self, path: str) -> None:
-        """One of whose suffix nobody knows what it holds."""
+        """Count a file whose suffix stands for no known format."""
         self._suffixes[suffix_of(path)] += 1
         self._keep("unknown", path)
 
@@ -33,7 +33,7 @@ class LeftOut:
         path = shown(path)
         self._first[kind] = min(path, self._first.get(kind, path))
 
-    def tell(self, say: Say) -> None:
+    def report(self, say: Say) -> None:
         if self._hidden:
             them = "them" if self._hidden > 1 else "it"
             what = _and_more(self._first["hidden"], self._hidden)

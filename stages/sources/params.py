@@ -1,4 +1,4 @@
-"""What a user sets for one entry under ``sources:``."""
+"""Parameters of one entry under ``sources:``."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SourceError(ValueError):
 
 
 class Where(StageParams):
-    """Which rows of an index are wanted: those that meet every condition given."""
+    """Rows of an index that are wanted: those that meet every condition given."""
 
     languages: tuple[str, ...] = ()
     """Pages in which one of these was found (`content_languages`): `deu` or `de`."""
@@ -85,9 +85,9 @@ class SourceParams(StageParams):
     """Index files of WARC or ARC files, of which only the records that ``where`` wants are read, by ranges: Common
     Crawl's columnar index (Parquet; its ``cc-index-table.paths.gz`` too), CDXJ, CDX; written as ``paths``."""
     where: Where = Field(default_factory=lambda: Where.model_validate({}))
-    """Which records of ``index`` are read; by default all."""
+    """Records of ``index`` that are read; by default all."""
     format: str | None = None
-    """Container of all its files; by default each file's suffix tells. Or a function of your own that reads them, as
+    """Container of all its files; by default by each file's suffix. Or a function of your own that reads them, as
     `module:function`, the module beside this file ([extending.md](extending.md))."""
     columns: dict[Literal["text", "id", "url", "language", "licence", "title", "time"], str] = Field(
         default_factory=dict
@@ -102,12 +102,12 @@ class SourceParams(StageParams):
     newlines_in_values: bool = True
     """Whether quoted CSV values may hold line ends; false lets large CSV files be split."""
     prefix: str | None = None
-    """What stands before each line of a ``.paths`` or ``.paths.gz`` list; by default the folder of the list, or Common
+    """Prefix of each line of a ``.paths`` or ``.paths.gz`` list; by default the folder of the list, or Common
     Crawl's own address for its lists."""
     first: int | None = Field(None, ge=1)
     """Only so many lines of each list."""
     missing: Literal["fail", "skip"] = "fail"
-    """What to do about a listed file that is gone."""
+    """Treatment of a listed file that is gone."""
     base: str | None = None
     """Folder the files' names are relative to; by default what stands before the first wildcard of each path. With
     ``index``: where the files it names lie; by default Common Crawl's own address for its files, else the folder of
@@ -150,7 +150,7 @@ class SourceParams(StageParams):
         return self
 
     def reading(self) -> dict[str, Any]:
-        """What `stages.documents.Params` must know of this source."""
+        """Facts about this source for `stages.documents.Params`."""
         columns: dict[str, str] = dict(self.columns.items())
         columns |= {carried_column(ours): theirs for ours, theirs in self.carry.items()}
         return {"format": self.format, "columns": columns, "missing": self.missing}

@@ -153,7 +153,7 @@ def read_model(name: str) -> tuple[bytes, str]:
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of model file: how its content or name tells it, and who opens it."""
+    """One kind of model file: how its content or name shows it, and who opens it."""
 
     name: str
     is_one: Callable[[bytes, str], bool]

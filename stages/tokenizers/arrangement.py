@@ -1,4 +1,4 @@
-"""What stands around and between the ids of a document: the token that begins it, and fill-in-the-middle.
+"""Tokens around and between the ids of a document: the token that begins it, and fill-in-the-middle.
 
 FIM (Bavarian et al. 2022, arXiv 2207.14255): a document is cut at two random characters into prefix, middle and suffix,
 each tokenized alone, and written so that a model learns to fill the middle in:
@@ -35,7 +35,7 @@ SENTINELS = (
     ("[PREFIX]", "[MIDDLE]", "[SUFFIX]"),
     ("▁<PRE>", "▁<MID>", "▁<SUF>"),
 )
-"""How models spell prefix, middle and suffix: Qwen and OpenAI, StarCoder, SantaCoder, Mistral, Code Llama."""
+"""Spellings of prefix, middle and suffix: Qwen and OpenAI, StarCoder, SantaCoder, Mistral, Code Llama."""
 _CONTINUES = 0b10
 """The two highest bits of a byte of UTF-8 that continues a character."""
 
@@ -63,7 +63,7 @@ class FimParams(StageParams):
 
 @dataclass(frozen=True)
 class Arrangement:
-    """What is put around the ids of every document."""
+    """Tokens that are put around the ids of every document."""
 
     bos_id: int | None = None
     fim: FimParams | None = None
@@ -76,7 +76,7 @@ class Arrangement:
         return self.bos_id is None and self.fim is None
 
     def identity(self) -> dict[str, Any]:
-        """What it adds to the `tokenizer` block of manifests; nothing where it does nothing."""
+        """Its entries in the `tokenizer` block of manifests; none where it does nothing."""
         found: dict[str, Any] = {} if self.bos_id is None else {"add_bos": True}
         if self.fim is not None:
             ids = {"prefix_id": self.prefix_id, "middle_id": self.middle_id, "suffix_id": self.suffix_id}
@@ -127,10 +127,10 @@ def _sentinel(tokenizer: Tokenizer, piece: str | int) -> int | None:
 
 @dataclass(frozen=True)
 class Cuts:
-    """How the documents of a batch are divided: R documents, and the texts that are tokenized instead of them."""
+    """Division of the documents of a batch: R documents, and the texts that are tokenized instead of them."""
 
     offsets: Offsets
-    """Of the texts, in the same bytes: a document of FIM is three of them."""
+    """Offsets of the texts, in the same bytes: a document of FIM is three of them."""
     first: Offsets
     """(R + 1,), the number of each document's first text."""
     suffix_first: npt.NDArray[np.bool_]

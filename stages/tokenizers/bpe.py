@@ -1,7 +1,7 @@
 """SentencePiece BPE models by our own kernels (`stages.kernels.bpe.units`): the tables they need, and the encoder.
 
 Taken are models whose ids follow from pieces, scores and bytes alone: BPE with byte fallback, no normalisation, white
-space kept, no unused pieces. `Unsuited` says what else a model asks for; others encode it then. Price: a quarter of a
+space kept, no unused pieces. `Unsuited` names what else a model needs; others encode it then. Price: a quarter of a
 second and 2 MB for the tables of 32,000 pieces, and `CACHE_BYTES` for the units of text known, in each process. A unit
 without any cut takes 36 bytes a character while it is encoded.
 """
@@ -33,12 +33,12 @@ _LINE = 64
 
 
 class Unsuited(ValueError):
-    """The model asks for something that the kernels do not do."""
+    """The model needs something that the kernels do not do."""
 
 
 @dataclass(frozen=True)
 class Tables:
-    """What `encode_units` reads; names as there."""
+    """The arrays that `encode_units` reads; names as there."""
 
     symbols_R: npt.NDArray[np.int32]
     ascii_J: Bytes
@@ -54,7 +54,7 @@ class Tables:
     num_ids: int
 
     def arguments(self) -> tuple[Any, ...]:
-        """In the order of the kernel's parameters; read-only, as it is compiled for."""
+        """The arrays in the order of the kernel's parameters; read-only, as it is compiled for."""
         values = vars(self).values()
         return tuple(read_only(value) if isinstance(value, np.ndarray) else value for value in values)
 
@@ -98,7 +98,7 @@ def tables_of(model: PieceModel) -> Tables:
 
 
 def _check(model: PieceModel) -> None:
-    asked = {
+    unsuited = {
         "not BPE": model.model_type != piece_model.BPE,
         "no byte fallback": not model.byte_fallback,
         "text is normalised": model.normalised,
@@ -119,7 +119,7 @@ def _check(model: PieceModel) -> None:
         ),
         "too many pieces": len(model.pieces) + _CODE_POINTS >= MAX_SYMBOLS,
     }
-    reasons = [reason for reason, found in asked.items() if found]
+    reasons = [reason for reason, found in unsuited.items() if found]
     if reasons:
         raise Unsuited(", ".join(reasons))
 
@@ -143,7 +143,7 @@ def _spellings(letters: set[str]) -> set[str]:
 
 
 def _cuts(pairs: set[tuple[str, str]], starts_256: Bytes) -> tuple[Bytes, Bytes]:
-    """Which neighbours may be merged across: by two ASCII characters (128 * 128), and a bitmap of all pairs."""
+    """Neighbours that may be merged across: by two ASCII characters (128 * 128), and a bitmap of all pairs."""
     codes = np.array([(ord(a), ord(b)) for a, b in pairs], np.uint64).reshape(-1, 2)
     num_bits = max(_MIN_BITS, 1 << (_BITS_A_PAIR * len(codes)).bit_length())
     bits = np.zeros(num_bits, np.uint8)

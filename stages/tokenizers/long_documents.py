@@ -24,13 +24,13 @@ from stages.tokenizers.tokenizer import Tokenizer
 MARGIN = 8
 """Tokens that are not of the text: EOS, BOS, those of fill-in-the-middle, a space put before the first word."""
 FILLED = 0.9
-"""What a part is to have of what it may."""
+"""Fraction of the size it may have that a part is to have."""
 SLACK = 4
 """A cut moves back by at most this part (one in so many) of a part's size."""
 LEAST_TOKENS = 64
 CutAt = Literal["paragraph", "line", "word"]
 MARKS = (b"\n\n", b"\n", b" ")
-"""Behind what a paragraph, a line, a word is cut."""
+"""Marks behind which a paragraph, a line, a word is cut."""
 FIRST_MARK = {"paragraph": 0, "line": 1, "word": 2}
 
 
@@ -79,7 +79,7 @@ def _count(text: Bytes, tokenizer: Tokenizer, fast: bool) -> int:
 
 
 def cut_places(data: Bytes, first: int, stop: int, parts: int, marks: tuple[bytes, ...] = MARKS) -> list[int]:
-    """Where a text is cut to give so many parts, in order; a place may be missing where a text has no room for it."""
+    """Places to cut a text into so many parts, in order; one may be missing where a text has no room for it."""
     size = (stop - first) / parts
     found: list[int] = []
     for k in range(1, parts):
@@ -95,6 +95,6 @@ def cut_places(data: Bytes, first: int, stop: int, parts: int, marks: tuple[byte
 
 
 def best_cut(before: bytes, marks: tuple[bytes, ...]) -> int | None:
-    """How far into the bytes before a place to cut: behind the last of the first mark that is there."""
+    """Offset in the bytes before a place at which to cut: behind the last of the first mark that is there."""
     found = ((before.rfind(mark), mark) for mark in marks)
     return next((at + len(mark) for at, mark in found if at >= 0), None)

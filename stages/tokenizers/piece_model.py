@@ -1,7 +1,7 @@
-"""What a SentencePiece model file says: its pieces, their scores and kinds, and how it prepares text.
+"""The content of a SentencePiece model file: its pieces, their scores and kinds, and how it prepares text.
 
 Read from the bytes of the file (protocol buffers' wire format: numbered fields, each a number, four or eight bytes, or
-a counted string), because the library tells neither the kinds of all pieces nor the settings.
+a counted string), because the library gives neither the kinds of all pieces nor the settings.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy.typing as npt
 UNIGRAM, BPE = 1, 2
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 WORD_MARK = "\u2581"
-"""What stands for a space in pieces."""
+"""Sign of a space in pieces."""
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def _id_or_none(number: int) -> int | None:
 
 
 def own_fast(model: bytes) -> FastEncode:
-    """Our own kernels on the same model, where they do all that it asks for."""
+    """Our own kernels on the same model, where they do all that it needs."""
     return bpe.BpeEncoder(model)
 
 

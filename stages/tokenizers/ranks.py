@@ -36,7 +36,7 @@ _TEKKEN_SPECIALS = (
 
 
 _SCHEMES = {"gpt2": "gpt2", "r50k_base": "gpt2", "cl100k_base": "gpt4", "o200k_base": "o200k"}
-"""What gigatoken calls the patterns of tiktoken's encodings."""
+"""gigatoken's names for the patterns of tiktoken's encodings."""
 
 
 class RankReference:

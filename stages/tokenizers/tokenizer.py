@@ -1,4 +1,4 @@
-"""What a tokenizer is: its reference, its fast encoder where one is proven equal, and its identity."""
+"""A tokenizer: its reference, its fast encoder where one is proven equal, and its identity."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Tokenizer:
     eos_id: int
     probe_sha256: str
     proven: Callable[[], Proven]
-    """Made and proven when it is first asked for: who only needs the identity does not wait for it."""
+    """Makes and proves the fast encoder at its first use: who only needs the identity does not wait for it."""
 
     @property
     def fast(self) -> FastEncode | None:
@@ -79,7 +79,7 @@ class Tokenizer:
 
     @property
     def why_slow(self) -> str | None:
-        """Why there is no fast encoder; None if there is one."""
+        """The reason why there is no fast encoder; None if there is one."""
         return self.proven()[1]
 
     @property
@@ -87,7 +87,7 @@ class Tokenizer:
         return np.dtype(np.uint16 if self.reference.vocab_size <= 1 << 16 else np.uint32)
 
     def identity(self) -> dict[str, Any]:
-        """What makes two tokenizers the same for a trainer; the `tokenizer` block of every manifest."""
+        """Facts that make two tokenizers the same for a trainer; the `tokenizer` block of every manifest."""
         reference = self.reference
         return {
             "name": self.name,

@@ -38,7 +38,7 @@ _LONGEST_SENTENCE = 1 << 16
 
 
 class TrainParams(StageParams):
-    """What kind of tokenizer, how large, and from how much text."""
+    """Kind of tokenizer, its size, and the amount of text to learn it from."""
 
     kind: Literal["bpe", "unigram", "byte-bpe"] = "bpe"
     vocab_size: int = Field(32000, ge=300, le=1 << 20)

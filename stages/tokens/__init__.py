@@ -45,7 +45,7 @@ VERSION = 4
 
 
 def identity(params: Params) -> dict[str, Any]:
-    """What decides the ids beside the parameters: the tokenizer's model, library and behaviour."""
+    """Everything beside the parameters that decides the ids: the tokenizer's model, library and behaviour."""
     tokenizer = load(params.tokenizer, params.eos)
     return {"tokenizer": tokenizer.identity() | arrangement(tokenizer, params.bos, params.fim).identity()}
 

@@ -106,7 +106,7 @@ class Difference(Exception):
 
 
 def _gathered(groups: Iterator[Pages]) -> Iterator[Pages]:
-    """The same pages in groups of about ENCODED_BYTES of text."""
+    """These pages in groups of about ENCODED_BYTES of text."""
     waiting: list[Pages] = []
     for group in groups:
         waiting.append(group)

@@ -1,4 +1,4 @@
-"""How kept pages become tokens: the parameters of `tokens`, and the key that documents are ordered by."""
+"""The parameters of `tokens`: how kept pages become tokens, and the key that documents are ordered by."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PIECE = schemas.PIECE.name
 
 
 class Params(StageParams):
-    """How kept pages become tokens."""
+    """Settings by which kept pages become tokens."""
 
     tokenizer: str = Field(DEFAULT, description="a shipped name, or path or URI of a model file")
     eos: str | int | None = Field(None, description="token that ends a document, where the model names none")

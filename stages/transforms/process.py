@@ -46,12 +46,12 @@ Texts = list[bytes] | str
 START_SECONDS = 600.0
 ORPHAN_SECONDS = 2.0
 MOST_SECONDS = 1e5
-"""Of one look for an answer; the system's counter has 32 bits of milliseconds."""
+"""Longest wait of one look for an answer; the system's counter has 32 bits of milliseconds."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Of a batch (seconds), of a page (rows, bytes)."""
+    """Limits of a batch (seconds), of a page (rows, bytes)."""
 
     seconds: float
     max_rows: int
@@ -148,7 +148,7 @@ class Rewriter:
         return self._process
 
     def _answer(self, seconds: float) -> Any:
-        """What the process says next.
+        """The next answer of the process.
 
         Raises:
             TimeoutError, EOFError: it does not say it in time, or ended.
@@ -161,7 +161,7 @@ class Rewriter:
 
 
 def _read(stream: IO[bytes], size: int, end: float) -> bytes:
-    """So many bytes of an unbuffered pipe, before ``end``."""
+    """``size`` bytes of an unbuffered pipe, before ``end``."""
     poller = select.poll()
     poller.register(stream, select.POLLIN)
     parts: list[bytes] = []
@@ -186,7 +186,7 @@ def _write(stream: IO[bytes], payload: bytes) -> None:
 
 
 def applied(function: Callable[..., Any], rows: pa.RecordBatch, params: Mapping[str, Any], limits: Limits) -> Any:
-    """Of each row its texts or a reason; text, where the function as a whole raised; or that it cannot work now."""
+    """The texts of each row or a reason; text, where the function as a whole raised; or that it cannot work now."""
     try:
         found = [texts_of(one, limits) for one in islice(function(rows, **params), rows.num_rows + 1)]
     except Unavailable as error:
@@ -199,7 +199,7 @@ def applied(function: Callable[..., Any], rows: pa.RecordBatch, params: Mapping[
 
 
 def texts_of(made: Any, limits: Limits) -> Texts:
-    """What a function gave for a row as UTF-8, or what is wrong with it."""
+    """The texts that a function returned for a row, as UTF-8, or what is wrong with them."""
     texts: list[bytes] = []
     size = 0
     values: Iterable[Any] = () if made is None else (made,) if isinstance(made, (str, bytes)) else made
@@ -246,7 +246,7 @@ def _serve() -> None:
     try:
         function: Any = own_functions.load(settings["function"])
         _write(answers, pickle.dumps(True))
-    except Exception as error:  # noqa: BLE001 - whatever an import raises is told
+    except Exception as error:  # noqa: BLE001 - whatever an import raises is reported
         _write(answers, pickle.dumps(f"{type(error).__name__}: {error}"))
         return
     limits = Limits(**settings["limits"])

@@ -58,9 +58,9 @@ def test_a_copy_of_a_page_that_goes_is_an_exact_copy_of_that_page_and_of_its_sim
     pages += [Page("alone", " ".join(words(random.Random(5), 90)))]
     rows = {page.key: cluster(store, split_up(store, pages, 2), PARAMS)[page.doc_id] for page in pages}
     by_id = {page.doc_id: page.key for page in pages}
-    told = {key: (row["match"], by_id.get(row["survivor"]), by_id.get(row["via"])) for key, row in rows.items()}
+    decisions = {key: (row["match"], by_id.get(row["survivor"]), by_id.get(row["via"])) for key, row in rows.items()}
     stays, same = sorted(("stays", "same"), key=lambda key: Page(key, "").doc_id)
-    assert told == {
+    assert decisions == {
         stays: (None, None, None),
         same: ("exact", stays, None),
         "goes": ("fuzzy", stays, None),

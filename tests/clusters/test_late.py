@@ -92,7 +92,7 @@ def late(
     chosen = eligible(store, inputs, passing, f"eligible-{name}")
     results = run_phases(store, clusters.settle_all(params, chosen, "families", f"late-{name}"))
     assert not any("/work/" in address for address, _ in store.list(f"late-{name}"))
-    return rows_of(store, inputs, f"late-{name}"), sum(told["compared"] for told in results["clusters: decide"])
+    return rows_of(store, inputs, f"late-{name}"), sum(report["compared"] for report in results["clusters: decide"])
 
 
 def alone(store: Store, pages: Sequence[Page], params: clusters.Params, passing: set[bytes], name: str) -> Rows:

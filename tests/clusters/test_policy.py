@@ -110,9 +110,9 @@ def test_pages_of_one_address_are_one_page_where_asked_for(
     rows = cluster(store, inputs, params)
     found = {page.key: rows[page.doc_id] for page in pages}
     by_id = {page.doc_id: page.key for page in pages}
-    told = {key: (row["match"], by_id.get(row["survivor"])) for key, row in found.items() if row["survivor"]}
+    decisions = {key: (row["match"], by_id.get(row["survivor"])) for key, row in found.items() if row["survivor"]}
     # whoever goes for its address names the page that stays, here one that the winner of the address went for
-    assert told == {"new": ("fuzzy", "near new"), "old": ("url", "near new"), "older": ("url", "near new")}
+    assert decisions == {"new": ("fuzzy", "near new"), "old": ("url", "near new"), "older": ("url", "near new")}
     assert [found[key]["similarity"] for key in ("old", "older")] == [None, None]
     assert found["near new"]["cluster_size"] == 4
     assert found["near new"]["copies"] == [{"source": "web", "pages": 4}]
@@ -124,8 +124,8 @@ def test_pages_of_one_address_are_one_page_where_asked_for(
 def test_the_address_says_nothing_unless_asked_for(store: Store) -> None:
     pages = address_pages()
     rows = cluster(store, split_up(store, pages, 2), clusters.Params(survivor=("newest",)))
-    told = {page.key: rows[page.doc_id]["match"] for page in pages if rows[page.doc_id]["survivor"]}
-    assert told == {"new": "fuzzy", "old": "exact"}
+    decisions = {page.key: rows[page.doc_id]["match"] for page in pages if rows[page.doc_id]["survivor"]}
+    assert decisions == {"new": "fuzzy", "old": "exact"}
 
 
 # Refusals

@@ -1,4 +1,4 @@
-"""What deduplication tells: brakes with examples, the S-curve, the report."""
+"""Reports of deduplication: brakes with examples, the S-curve, the report."""
 
 from __future__ import annotations
 
@@ -124,14 +124,14 @@ def test_the_report_of_no_duplicates_is_short(store: Store) -> None:
 
 def test_why_says_by_which_way_a_page_goes() -> None:
     row = {"cluster": "c1", "cluster_size": 3, "survivor": "5a", "survivor_page": {"url": "https://a.example/"}}
-    told = {
+    ways = {
         "exact copy, similarity 1.0000, of 5a": {"match": "exact", "similarity": 1.0, "via": None},
         "fuzzy copy, similarity 0.9000, of 5a": {"match": "fuzzy", "similarity": 0.9, "via": None},
         "exact copy of 7b, which goes too; similarity 0.9000 to 5a": {"match": "exact", "similarity": 0.9, "via": "7b"},
         "same address as 5a": {"match": "url", "similarity": None, "via": None},
         "same address as 7b, which goes too; in its place stays 5a": {"match": "url", "similarity": None, "via": "7b"},
     }
-    for expected, way in told.items():
+    for expected, way in ways.items():
         lines = [line.strip() for line in duplicates(row | way)]
         assert "; ".join(lines[1:-1]) == expected
         assert lines[-1] == "https://a.example/"

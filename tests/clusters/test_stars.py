@@ -32,7 +32,7 @@ def smallest(edges: Edges) -> dict[int, int]:
 
 
 def by_stars(store: Store, edges: Edges, nodes: int, ranges: int, files: int, memory: int = 0) -> dict[int, int]:
-    """The same by `stars`; ``nodes`` in equal ranges, the edges dealt out to files."""
+    """Families by `stars`; ``nodes`` in equal ranges, the edges dealt out to files."""
     bases = [nodes * part // ranges for part in range(ranges + 1)]
     texts = [f"texts/{part}" for part in range(ranges)]
     for part, address in enumerate(texts):

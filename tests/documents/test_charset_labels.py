@@ -1,4 +1,4 @@
-"""What a page and its header declare, where it stands in odd places."""
+"""Charsets that a page and its header declare in odd places."""
 
 from __future__ import annotations
 

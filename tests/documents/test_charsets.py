@@ -315,7 +315,7 @@ BOXES = "┌" + "─" * 29 + "┐\n" + "│ docs │\n" * 30
         ("gbk", "It’s mostly English — “quoted” words, the author’s, aren’t they… " * 6 + "简体中文说明。"),
     ],
 )
-def test_chinese_pages_of_marks_and_boxes_are_told(codec: str, text: str) -> None:
+def test_chinese_pages_of_marks_and_boxes_are_recognised(codec: str, text: str) -> None:
     html = page(text, language="zh").encode(codec)
     for damaged in (html, html.replace(b"English", b"Engl\xa9ish", 1)):
         utf8, name = to_utf8(damaged)
@@ -323,7 +323,7 @@ def test_chinese_pages_of_marks_and_boxes_are_told(codec: str, text: str) -> Non
 
 
 @pytest.mark.parametrize("wrong", [b"", b"\xff", b"\x9a\x8e"])
-def test_a_short_page_of_macroman_is_told(wrong: bytes) -> None:
+def test_a_short_page_of_macroman_is_recognised(wrong: bytes) -> None:
     text = "Séances publiées à l'été : élèves, français, hôtel, forêt, déjà là."
     html = page(text, language="fr").encode("mac_roman") + b" abc" + wrong + b"def"
     utf8, name = to_utf8(html)
@@ -399,5 +399,5 @@ def test_a_stray_nul_makes_no_utf16(data: bytes) -> None:
 
 @pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("text", ["a", "A.", "abc", "plain words", "Été à l’hôtel", "русский текст, два слова"])
-def test_utf16_without_a_mark_is_told_by_its_nuls(codec: str, text: str) -> None:
+def test_utf16_without_a_mark_is_recognised_by_its_nuls(codec: str, text: str) -> None:
     assert to_utf8(text.encode(codec))[0].decode() == text

@@ -25,7 +25,7 @@ def chunks(body: bytes, size: int, end: bytes = b"\r\n") -> bytes:
 
 
 def answer(path: Path, content: bytes, kind: str = "x", **more: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """What comes of a record whose content is these bytes, head and body."""
+    """Pages of a record whose content is these bytes, head and body."""
     made = record(content, kind=kind, **{"extra": "Content-Type: application/http\r\n", **more})
     return read(write(path, [made.replace(b"WARC-Type: x", b"WARC-Type: response")]))
 

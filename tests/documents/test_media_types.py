@@ -1,4 +1,4 @@
-"""What is a page: by the type the crawler identified, the first bytes, and headers as servers write them."""
+"""Which bodies are pages: by the type the crawler identified, the first bytes, and headers as servers write them."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_neighbours_that_are_text(text: bytes) -> None:
     assert magic(text) is None
 
 
-def test_every_magic_is_told(tmp_path: Path) -> None:
+def test_every_magic_is_recognised(tmp_path: Path) -> None:
     for place, needle, kind in MAGIC:
         assert magic((bytes(place) + needle).ljust(300, b"\0")) in {kind, *(k for p, n, k in MAGIC if p == 0)}
 

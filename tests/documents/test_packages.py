@@ -205,7 +205,7 @@ def test_what_is_no_whole_package_is_damage_with_its_reason(tmp_path: Path) -> N
 
 
 def directory(content: bytes, number: int) -> int:
-    """Where the number-th entry of the directory stands."""
+    """Start of the number-th entry of the directory."""
     at = content.index(b"PK\1\2")
     for _ in range(number):
         at = content.index(b"PK\1\2", at + 4)

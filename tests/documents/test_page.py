@@ -1,4 +1,4 @@
-"""What a page says of itself, and what kinds of bytes it has."""
+"""A page's own metadata, and the kinds of its bytes."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_heads_that_end_in_the_middle_say_nothing(tmp_path: Path, head: str) -> 
     assert (rows[0]["title"], rows[0]["robots"], rows[0]["canonical"]) == (None, None, None)
 
 
-def test_directives_are_sorted_and_told_once() -> None:
+def test_directives_are_sorted_and_listed_once() -> None:
     assert (
         directives("noindex;NOAI , noai", [("robots", "all"), ("gptbot", "noindex")])
         == "all,gptbot:noindex,noai,noindex"

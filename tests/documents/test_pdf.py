@@ -276,7 +276,7 @@ def column(x: float, texts: list[str], y: float = 100, width: float = 200, size:
 PROSE = [f"line {number} of one column of prose that is long" for number in range(12)]
 
 
-def test_two_columns_of_prose_told_to_and_fro_are_read_one_after_the_other() -> None:
+def test_two_columns_of_prose_written_to_and_fro_are_read_one_after_the_other() -> None:
     left, right = column(50, PROSE), column(300, [text.replace("one", "two") for text in PROSE])
     mixed = [line for pair in zip(left, right, strict=True) for line in pair]
     assert text_of([mixed]).split() == " ".join(line.text for line in left + right).split()

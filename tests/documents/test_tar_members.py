@@ -80,7 +80,7 @@ def test_archives_in_a_tar_give_the_pages_they_give_alone(tmp_path: Path, name: 
     assert b"https://e.org/20\r\n" in raw
 
 
-def test_damage_in_a_compressed_member_is_told_with_its_place(tmp_path: Path) -> None:
+def test_damage_in_a_compressed_member_is_reported_with_its_place(tmp_path: Path) -> None:
     cut = gzip.compress(b"".join(b"%d words\n" % (number * 7919) for number in range(5000)))[:-3000]
     (tmp_path / "a.tar").write_bytes(tar_of(**{"x.txt.gz": cut, "y.txt": TEXT}))
     rows, report = read(whole(tmp_path / "a.tar"))

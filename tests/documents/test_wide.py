@@ -92,7 +92,7 @@ def test_a_cut_compressed_wide_file_keeps_what_came_before(tmp_path: Path) -> No
         (b"\0{\0\r", "utf-16-be"),
     ],
 )
-def test_codecs_are_told_by_marks_and_nuls(head: bytes, codec: str | None) -> None:
+def test_codecs_are_recognised_by_marks_and_nuls(head: bytes, codec: str | None) -> None:
     assert codec_of(head) == codec
 
 

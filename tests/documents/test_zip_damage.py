@@ -1,4 +1,4 @@
-"""Damaged, hostile and odd zip archives: what is before the wrong byte is read, and the rest is told with its place."""
+"""Damaged, hostile and odd zip archives: what is before the wrong byte is read, the rest is reported with its place."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def test_a_damaged_member_keeps_what_came_before_and_the_next_is_read(tmp_path: 
     assert (place, "damaged_member") in reasons(report)
 
 
-def test_members_that_are_locked_or_of_unknown_compression_are_told(tmp_path: Path) -> None:
+def test_members_that_are_locked_or_of_unknown_compression_are_reported(tmp_path: Path) -> None:
     data = bytearray(zipped({"x.txt": TEXT, "y.txt": TEXT, "z.txt": TEXT}, zipfile.ZIP_STORED))
     heads = [place for place in range(len(data)) if data[place : place + 4] == b"PK\1\2"]
     data[heads[0] + 8] |= 1  # encrypted

@@ -1,4 +1,4 @@
-"""What the block classifiers know of a page's title and of its best element, beside plain twins."""
+"""Features of the block classifiers from a page's title and of its best element, beside plain twins."""
 
 from __future__ import annotations
 

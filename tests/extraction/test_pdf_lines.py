@@ -41,7 +41,7 @@ class Set:
         return self.found[index][3]
 
     def line(self, seen: str, x: float, y: float, order: list[int] | None = None) -> Set:
-        """What is seen from left to right, six points a character; held in the order of these places."""
+        """Characters seen from left to right, six points a character; held in the order of these places."""
         places = [
             (code, (x + 6 * n + 1, x + 6 * n + 5, y - 7, y), (x + 6 * n, x + 6 * n + 6, y - 9, y + 3))
             for n, code in enumerate(map(ord, seen))
@@ -52,7 +52,7 @@ class Set:
 
 
 def with_raised(text: str) -> Set:
-    """What stands behind ^ is raised, as browsers print it; PDFium has the end of a line behind it."""
+    """Characters behind ^ are raised, as browsers print it; PDFium has the end of a line behind it."""
     page = Set()
     x = 50
     is_raised = False

@@ -1,4 +1,4 @@
-"""What a page's own style sheets hide is no text; what they show again, or may show, is."""
+"""Style sheets of a page: what they hide is no text; what they show again, or may show, is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What words say of a block: places and weights beside a plain twin, names where the scanner says they stand, the model's tables."""
+"""Words as evidence about a block: places and weights beside a plain twin, names where the scanner says they stand, the model's tables."""
 
 from __future__ import annotations
 

@@ -49,11 +49,11 @@ def test_reasons_lists_and_counts_are_those_of_one_rule_after_another(num_rules:
     assert {own[-1] for own in slow if own} >= {f"below_min_n{num_rules - 1:03d}"} or num_rules < 65
     report = kept.account(table, decided, rules, kept.decide.domains_of(table, []))
     for rule in rules:
-        told = report["failed"][rule]
-        assert told["documents"] == sum(rule in own for own in slow)
-        assert told["first"] == sum(own[:1] == [rule] for own in slow)
-        assert told["alone"] == sum(own == [rule] for own in slow)
-        assert told["text_bytes"] == PASSES["text_bytes"] * told["documents"]
+        counts = report["failed"][rule]
+        assert counts["documents"] == sum(rule in own for own in slow)
+        assert counts["first"] == sum(own[:1] == [rule] for own in slow)
+        assert counts["alone"] == sum(own == [rule] for own in slow)
+        assert counts["text_bytes"] == PASSES["text_bytes"] * counts["documents"]
     ids = pa.chunked_array([pa.array([row.to_bytes(16) for row in range(300)], schemas.DOC_ID)])
     gone = [row.to_bytes(16).hex() for row in range(0, 300, 7)]
     after = taken_down(decided, ids, gone, rules)

@@ -141,7 +141,7 @@ def test_a_run_of_a_grid_spreads_each_label_over_its_buckets(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ("by: size", "by: sise", "domains.web.by: no such labeller 'sise'; did you mean 'size'?"),
         ("within: size", "within: topic", "domains.web.percentiles: no such labeller 'topic'"),
@@ -168,7 +168,7 @@ def test_a_run_of_a_grid_spreads_each_label_over_its_buckets(tmp_path: Path) -> 
         ("by: size, perc", "labels: {size: [shrt]}, by: size, perc", "labeller 'size' has no label 'shrt'"),
     ],
 )
-def test_mistakes_are_told_in_a_line_with_their_key(tmp_path: Path, old: str, new: str, told: str) -> None:
+def test_mistakes_are_reported_in_a_line_with_their_key(tmp_path: Path, old: str, new: str, message: str) -> None:
     mixture = gridded(tmp_path)
     text = mixture.read_text()
     assert old in text
@@ -176,13 +176,13 @@ def test_mistakes_are_told_in_a_line_with_their_key(tmp_path: Path, old: str, ne
     with pytest.raises(ConfigError) as caught:
         recipes.load(mixture, Store(str(tmp_path / "root")))
     problems = caught.value.problems
-    assert any(told in f"{problem.key}: {problem.message}" for problem in problems), problems
+    assert any(message in f"{problem.key}: {problem.message}" for problem in problems), problems
     assert all(problem.line > 1 for problem in problems)
     # nothing that only follows from it, but where the mixture names what is gone now
     assert len(problems) == 1 or "my--code" in new or "shrt" in new, problems
 
 
-def test_an_empty_bucket_gives_nothing_and_an_empty_label_is_told(tmp_path: Path) -> None:
+def test_an_empty_bucket_gives_nothing_and_an_empty_label_is_reported(tmp_path: Path) -> None:
     recipe = recipes.load(gridded(tmp_path), Store(str(tmp_path / "root")))
     available = dict.fromkeys(recipe.domains, 1000)
     available["web--short--50-90"] = 0

@@ -68,7 +68,7 @@ def test_an_edited_list_redoes_what_is_decided_and_nothing_that_is_measured(corp
     )
 
 
-def test_wrong_lists_are_told_with_their_key_before_any_work(corpus: Path, tmp_path: Path) -> None:
+def test_wrong_lists_are_reported_with_their_key_before_any_work(corpus: Path, tmp_path: Path) -> None:
     store = Store(str(tmp_path / "root"))
     (tmp_path / "empty.txt").write_text("# nothing\n")
     wrong = "  urls:\n    gone: {paths: gone.txt}\n    none: {paths: empty.txt}\n    odd: {kinds: domains}\n"
@@ -77,11 +77,11 @@ def test_wrong_lists_are_told_with_their_key_before_any_work(corpus: Path, tmp_p
     assert "kept.urls.odd.kinds: no such key; did you mean 'kind'?" in str(caught.value)
     with pytest.raises(ConfigError) as caught:
         recipes.load(with_lists(tmp_path / "b.yaml", corpus, wrong.replace("kinds: domains", "hosts: [a.b]")), store)
-    told = str(caught.value)
-    assert ":9: kept.urls.gone: " in told
-    assert ":10: kept.urls.none: " in told
-    assert len(told.splitlines()) == 2
-    assert "no entry in this list" in told
+    message = str(caught.value)
+    assert ":9: kept.urls.gone: " in message
+    assert ":10: kept.urls.none: " in message
+    assert len(message.splitlines()) == 2
+    assert "no entry in this list" in message
     lists = "  urls: {adult: {hosts: [a.b]}}\n  overrides: [{sources: [web], rules: {listed_in_adlut: false}}]\n"
     with pytest.raises(ConfigError, match="unknown rule 'listed_in_adlut'; did you mean 'listed_in_adult'"):
         recipes.load(with_lists(tmp_path / "c.yaml", corpus, lists), store)

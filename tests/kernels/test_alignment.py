@@ -102,9 +102,9 @@ def test_known_words_are_found_in_the_texts_that_are_wanted(
     known = KnownWords(known_V)
     for _ in range(2):  # nothing stays of the last batch
         found, bounds = known.of_texts(pages.hashes_W, pages.offsets_D1, wanted_D)
-        told = [found[first:behind].tolist() for first, behind in pairwise(bounds.tolist())]
+        found_words = [found[first:behind].tolist() for first, behind in pairwise(bounds.tolist())]
         rows = [{hash_of(word) >> 32 for word in text} if w else set() for text, w in zip(texts, wanted_D, strict=True)]
-        assert told == [[v for v, word in enumerate(known_V.tolist()) if word in row] for row in rows]
+        assert found_words == [[v for v, word in enumerate(known_V.tolist()) if word in row] for row in rows]
 
 
 @pytest.mark.slow

@@ -117,7 +117,7 @@ def of_lines(data: Bytes, offsets: Offsets) -> list[Any]:
 
 
 def of_columns(data: Bytes, offsets: Offsets) -> list[Any]:
-    """What is one value or row a text."""
+    """Arrays with one value or row a text."""
     counts_KH, totals_KH = np.ones((3, 64), np.uint32), np.full((3, 64), 99, np.uint32)
     spans, names = page_heads(data, offsets)
     columns = (
@@ -195,7 +195,7 @@ def test_a_text_is_read_in_a_batch_as_alone(name: str, texts: list[bytes]) -> No
 @settings(max_examples=100, deadline=None)
 @given(st.lists(TEXT, max_size=6))
 def test_what_is_found_alone_is_found_in_a_batch(texts: list[bytes]) -> None:
-    """Where strings and candidates may reach over the end of a text, a batch has more of them."""
+    """A batch has more strings and candidates where they may reach over the end of a text."""
     for data, offsets in batches(texts):
         hits = find_literals(data, offsets, LITERALS)
         sieved, found = candidates(data, offsets).tolist(), [*zip(*(c.tolist() for c in hits), strict=True)]

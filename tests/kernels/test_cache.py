@@ -45,7 +45,7 @@ def start(folder: Path, **environment: str) -> subprocess.Popen[str]:
 
 
 def call(folder: Path, **environment: str) -> str:
-    """What a process says that uses a kernel with its own cache in ``folder``."""
+    """The output of a process that uses a kernel with its own cache in ``folder``."""
     process = start(folder, **environment)
     output, _ = process.communicate()
     assert process.returncode == 0

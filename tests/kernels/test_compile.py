@@ -53,7 +53,7 @@ NOT_BY_DEFAULT = {
 
 @pytest.fixture(scope="module")
 def set_up() -> None:
-    """What `make` does; a matter of seconds where it was done."""
+    """The compilation of `make`; a matter of seconds where it was done."""
     subprocess.run([sys.executable, "-m", "stages.kernels.compile"], cwd=CHECKOUT, check=True)
 
 

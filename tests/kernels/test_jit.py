@@ -1,4 +1,4 @@
-"""How kernels are compiled: what of a kernel can be seen from outside."""
+"""Compilation of kernels, as far as it can be seen from outside."""
 
 from __future__ import annotations
 

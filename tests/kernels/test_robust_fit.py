@@ -92,7 +92,7 @@ def test_weights_are_points_written_so_often(drawn: list[int]) -> None:
     assert loss == pytest.approx(other, rel=1e-6)
 
 
-def test_problems_do_not_touch_each_other_and_a_hopeless_start_is_told() -> None:
+def test_problems_do_not_touch_each_other_and_a_hopeless_start_is_reported() -> None:
     points, theta = problem(LOG_LINEAR, np.random.default_rng(5))
     wanted = np.array([[slow_value(LOG_LINEAR, point, theta + k) for point in points] for k in range(3)])
     starts = np.array([theta, theta, np.full(4, 1e4), theta])

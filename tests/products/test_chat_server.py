@@ -102,7 +102,7 @@ def test_a_server_that_answers_nobody_is_no_page_s_fault(status: int) -> None:
     assert len(server.asked) <= 4 * 3, "the others are not asked any more"
 
 
-def test_settings_that_cannot_be_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_that_cannot_be_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MILL_KEY", raising=False)
     for params in ({"prompt": "no field"}, {"url": "ftp://x"}, {"in_flight": 0}):
         with pytest.raises(ValueError, match="expected an http address"):

@@ -180,8 +180,8 @@ def test_parts_fields_and_usual_names_read_the_same_items(tmp_path: Path) -> Non
         next(contamination.items(Benchmark(path=str(tmp_path / name), parts=parts.get(name, {}))))
         for name in ("a.csv", "b.parquet", "c.jsonl", "d.txt")
     ]
-    told = [(item.question, item.answer, item.choices) for item in read]
-    assert told == [
+    fields = [(item.question, item.answer, item.choices) for item in read]
+    assert fields == [
         ("What is it,\n then?", "mill", ()),
         ("What is it?", "weir", ("mill", "weir")),
         ("What?", "y", ("x", "y")),
@@ -190,7 +190,7 @@ def test_parts_fields_and_usual_names_read_the_same_items(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("quality", "kept", "told"),
+    ("quality", "kept", "message"),
     [
         ("{benchmarks: {ngram: 8}}", "{}", "`ngram` is no more"),
         ("{benchmarks: {files: [{path: e.txt, parts: {answer: a}}]}}", "{}", "expected a question"),
@@ -199,12 +199,12 @@ def test_parts_fields_and_usual_names_read_the_same_items(tmp_path: Path) -> Non
         ("{benchmarks: {files: [{path: e.txt}]}}", "{contamination: {e: {passage: 7}}}", "score from 0 to 1 or false"),
     ],
 )
-def test_wrong_settings_are_told_in_a_line(tmp_path: Path, quality: str, kept: str, told: str) -> None:
+def test_wrong_settings_are_reported_in_a_line(tmp_path: Path, quality: str, kept: str, message: str) -> None:
     (tmp_path / "e.txt").write_text("a b c d\n")
     mixture = write_mixture(tmp_path / "a.yaml", tmp_path)
     text = mixture.read_text().replace("kept:\n", f"quality: {quality}\nkept:\n", 1)
     mixture.write_text(text if kept == "{}" else re.sub(r"  rules: .*", f"  {kept[1:-1]}", text))
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         recipes.load(mixture, Store(str(tmp_path)))
 
 
@@ -310,8 +310,8 @@ def test_token_shards_are_decoded_and_answered_as_their_texts_are(tmp_path: Path
     assert [row["row"] for row in of_text.to_pylist() if row["contaminated"]] == [0, 2, 4, 6]
     places = [("train/data-00000-of-00002.arrow", n) for n in (0, 1)] * 2
     places += [("train/data-00001-of-00002.arrow", n) for n in (0, 1, 2)]
-    told = of_tokens.to_pylist()
-    assert [(row["file"], row["row"]) for row in told] == [places[row["row"]] for row in of_text.to_pylist()]
+    rows = of_tokens.to_pylist()
+    assert [(row["file"], row["row"]) for row in rows] == [places[row["row"]] for row in of_text.to_pylist()]
     same = [name for name in finished.FOUND.names if name not in ("file", "row")]
     assert of_tokens.select(same).equals(of_text.select(same))
     assert decoded == counts
@@ -322,7 +322,7 @@ def test_token_shards_are_decoded_and_answered_as_their_texts_are(tmp_path: Path
 LEAST = {"precision": 0.98, "recall": 0.97}
 
 
-def test_the_development_set_is_told_apart(shared: Path) -> None:
+def test_the_development_set_is_separated(shared: Path) -> None:
     """A third of `reference/decontamination`; the figures wanted are those of the whole."""
     folder = shared / "reference" / "decontamination"
     if not folder.is_dir():

@@ -26,7 +26,7 @@ from tests.support.runs import made, run_inline
 
 
 def slow_part(value: float, pages: list[tuple[float, int]], parts: int) -> int:
-    """How many of the cuts between parts of equal text lie at or below a score."""
+    """Number of cuts between parts of equal text at or below a score."""
     total = sum(size for _, size in pages)
     scores = sorted({score for score, _ in pages})
     below = {score: sum(size for other, size in pages if other < score) for score in scores}
@@ -132,7 +132,7 @@ def test_an_ensemble_is_a_score_like_any_other(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         (
             "[size, small_score]",
@@ -151,7 +151,7 @@ def test_an_ensemble_is_a_score_like_any_other(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_mistakes_are_told_in_a_line_with_their_key(tmp_path: Path, old: str, new: str, told: str) -> None:
+def test_mistakes_are_reported_in_a_line_with_their_key(tmp_path: Path, old: str, new: str, message: str) -> None:
     mixture = write_mixture(tmp_path / "a.yaml", tmp_path)
     text = mixture.read_text().replace("rules: {too_few", "rules: {below_min_q_score: 0.6, too_few") + SCORERS
     assert old in text
@@ -159,7 +159,7 @@ def test_mistakes_are_told_in_a_line_with_their_key(tmp_path: Path, old: str, ne
     with pytest.raises(ConfigError) as caught:
         recipes.load(mixture, Store(str(tmp_path / "root")))
     problems = caught.value.problems
-    assert any(told in f"{problem.key}: {problem.message}" for problem in problems), problems
+    assert any(message in f"{problem.key}: {problem.message}" for problem in problems), problems
 
 
 def test_tokens_of_a_tokenizer_that_is_still_to_be_trained_cannot_be_counted(tmp_path: Path) -> None:

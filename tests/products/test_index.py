@@ -199,8 +199,13 @@ def test_numbers_that_are_no_text_name_a_place_and_the_first_record_of_a_file_to
     lines, held = [], b""
     for page in range(3):
         data = gzip.compress(record(PAGE, url=f"https://one.example/{page}"), mtime=0)
-        told = {"url": f"https://one.example/{page}", "offset": len(held), "length": len(data), "filename": "a.warc.gz"}
-        lines.append(json.dumps({**told, "status": 200, "truncated": False}))
+        entry = {
+            "url": f"https://one.example/{page}",
+            "offset": len(held),
+            "length": len(data),
+            "filename": "a.warc.gz",
+        }
+        lines.append(json.dumps({**entry, "status": 200, "truncated": False}))
         held += data
     (tmp_path / "a.warc.gz").write_bytes(held)
     (tmp_path / "index.cdxj").write_text("\n".join(lines))
@@ -354,7 +359,7 @@ def test_other_compressions_are_read_by_ranges_too(tmp_path: Path, kind: str) ->
 
 
 @pytest.mark.parametrize(("status", "said"), [(403, "HTTP 403"), (404, "HTTP 404"), (500, "HTTP 500")])
-def test_a_server_that_refuses_is_told_in_one_line(tmp_path: Path, quick: None, status: int, said: str) -> None:
+def test_a_server_that_refuses_is_reported_in_one_line(tmp_path: Path, quick: None, status: int, said: str) -> None:
     params = small(tmp_path)
     with RangeServer(tmp_path, status=status) as server:
         params = params.model_copy(update={"base": server.address})
@@ -385,7 +390,7 @@ def test_a_wrong_base_names_the_first_file_that_is_not_there(tmp_path: Path, pla
             read(params.model_copy(update={"base": base}))
 
 
-def test_a_server_without_ranges_is_told(tmp_path: Path) -> None:
+def test_a_server_without_ranges_is_reported(tmp_path: Path) -> None:
     with RangeServer(tmp_path, ranges=False) as server:
         params = small(tmp_path).model_copy(update={"base": server.address})
         with pytest.raises(OSError, match="does not answer range requests"):
@@ -418,7 +423,7 @@ def test_files_that_are_gone_are_an_error_or_counted(tmp_path: Path, place: str)
         (gzip.compress(b"x" * 9, mtime=0)[:-5], "that cannot be read to its end"),
     ],
 )
-def test_what_is_no_index_is_told_with_what_it_lacks(tmp_path: Path, content: Any, said: str) -> None:
+def test_what_is_no_index_is_reported_with_what_it_lacks(tmp_path: Path, content: Any, said: str) -> None:
     params = small(tmp_path)
     path = tmp_path / "index.parquet"
     if content == "missing":
@@ -448,7 +453,7 @@ def test_rows_that_name_no_place_are_counted(tmp_path: Path) -> None:
         ({"index": ["b"], "where": {"languages": ["german"]}}, "expected codes of ISO 639"),
     ],
 )
-def test_wrong_settings_are_told(settings: dict[str, Any], said: str) -> None:
+def test_wrong_settings_are_reported(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=re.escape(said)):
         SourceParams(**settings)
 
@@ -470,9 +475,9 @@ def test_a_run_keeps_the_scan_and_other_requests_redo_nothing(dump: tuple[Path, 
     folder, rows = dump
     path, root = tmp_path / "m.yaml", tmp_path / "root"
     path.write_text(MIXTURE.format(folder=folder, extra=""))
-    told = driver.plan(str(path), Store(str(root)))
+    text = driver.plan(str(path), Store(str(root)))
     wanted = places(rows, lambda row: "deu" in (row["content_languages"] or "") and row["fetch_status"] == 200)
-    assert f"source web: {len(wanted)} records of 3 files in " in told
+    assert f"source web: {len(wanted)} records of 3 files in " in text
     assert not (root / "sources").exists()
     assert files_made(run_inline(path, root))["documents"] > 0
     kept = list((root / "sources").glob("index-*.parquet"))

@@ -115,20 +115,20 @@ def test_functions_and_columns_label_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "told"),
+    ("function", "message"),
     [
         ("too_few", "labeller x: expected 10 labels, one a text, found 9"),
         ("raising", "called on ten texts, tests.products.test_labels:raising raised KeyError: 'oh'"),
     ],
 )
-def test_functions_are_called_on_ten_texts_before_a_run(tmp_path: Path, function: str, told: str) -> None:
+def test_functions_are_called_on_ten_texts_before_a_run(tmp_path: Path, function: str, message: str) -> None:
     mixture = write_mixture(tmp_path / "a.yaml", write_corpus(tmp_path / "in", files=1))
     text = f'labels: {{labellers: {{x: {{function: "tests.products.test_labels:{function}"}}}}}}\n'
     mixture.write_text(mixture.read_text() + text)
     with pytest.raises(ConfigError) as caught:
         recipes.load(mixture, Store(str(tmp_path / "root")), look=True)
     [problem] = caught.value.problems
-    assert (problem.key, problem.message) == ("labels.labellers.x.function", told)
+    assert (problem.key, problem.message) == ("labels.labellers.x.function", message)
 
 
 def test_fifths_are_of_all_kept_pages() -> None:
@@ -233,13 +233,13 @@ def test_labels_decide_and_are_shown_everywhere(tmp_path: Path, model: str) -> N
     for row in (row for doc in docs for row in doc.to_pylist()):
         assert row["topic_label"] == by_url[row["url"]]["topic_label"]
     verify_root(store, None)
-    told = gristmill("find", "the", "--root", root, "--label", "topic=web_&_net", "--limit", 0, "--json")
-    hits = [json.loads(line) for line in told.stdout.splitlines()]
+    result = gristmill("find", "the", "--root", root, "--label", "topic=web_&_net", "--limit", 0, "--json")
+    hits = [json.loads(line) for line in result.stdout.splitlines()]
     wanted = [page for page in pages if page["topic_label"] == "web_&_net" and "the" in page["text"]]
     assert len(hits) == len(wanted) > 0
     assert {hit["labels"]["topic_label"] for hit in hits} == {"web_&_net"}
-    told = gristmill("find", "the", "--root", root, "--label", "tpic=x")
-    assert (told.returncode, told.stderr) == (2, "gristmill: no labeller 'tpic'; there is section, size, topic\n")
+    result = gristmill("find", "the", "--root", root, "--label", "tpic=x")
+    assert (result.returncode, result.stderr) == (2, "gristmill: no labeller 'tpic'; there is section, size, topic\n")
 
 
 def test_another_labeller_redoes_labels_and_what_decides_by_them(tmp_path: Path, model: str) -> None:
@@ -261,7 +261,7 @@ def test_what_was_decided_without_labels_stays_decided() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ('topic: ["web_&_net"]', 'topic: ["web_and"]', "domains.net.labels.topic[0]: labeller 'topic' has no label"),
         ('topic: ["web_&_net"]', 'topic: ["sports"]', "known: data, other, web_&_net"),
@@ -278,14 +278,18 @@ def test_what_was_decided_without_labels_stays_decided() -> None:
         ("overrides: [{labels: {size: [long]", "overrides: [{labels: {sise: [long]", "no such labeller 'sise'"),
     ],
 )
-def test_mistakes_are_told_in_a_line_with_their_key(tmp_path: Path, model: str, old: str, new: str, told: str) -> None:
+def test_mistakes_are_reported_in_a_line_with_their_key(
+    tmp_path: Path, model: str, old: str, new: str, message: str
+) -> None:
     mixture = labelled_mixture(tmp_path, model)
     text = mixture.read_text()
     assert old in text
     mixture.write_text(text.replace(old, new, 1))
     with pytest.raises(ConfigError) as caught:
         recipes.load(mixture, Store(str(tmp_path / "root")))
-    assert any(told in f"{problem.key}: {problem.message}" for problem in caught.value.problems), caught.value.problems
+    assert any(message in f"{problem.key}: {problem.message}" for problem in caught.value.problems), (
+        caught.value.problems
+    )
     assert all(problem.line for problem in caught.value.problems)
     assert not (tmp_path / "root").exists()
 
@@ -293,7 +297,7 @@ def test_mistakes_are_told_in_a_line_with_their_key(tmp_path: Path, model: str, 
 @pytest.mark.parametrize(
     "content", [b"no model", b"\xba\x16\x4f\x2f\x0c\0\0\0" + bytes(28) + b"\x03\0\0\0" + bytes(60)]
 )
-def test_a_file_that_is_no_model_is_told(tmp_path: Path, model: str, content: bytes) -> None:
+def test_a_file_that_is_no_model_is_reported(tmp_path: Path, model: str, content: bytes) -> None:
     mixture = labelled_mixture(tmp_path, model)
     (tmp_path / "bad.bin").write_bytes(content)
     mixture.write_text(mixture.read_text().replace(f"topic: {{model: {model}", "topic: {model: bad.bin"))

@@ -73,7 +73,7 @@ def test_short_texts_are_read_whole() -> None:
     assert (row["language"], row["confidence"]) == (language.language_of(name), pytest.approx(confidence, rel=1e-6))
 
 
-def test_top_labels_and_mixed_pages_are_told() -> None:
+def test_top_labels_and_mixed_pages_are_found() -> None:
     mixed, plain = label([PAGES["de"] * 20 + PAGES["ru"] * 20, PAGES["de"] * 20], top_k=3, segments=4)
     assert len(mixed["languages"]) == len(mixed["confidences"]) == 3
     assert mixed["languages"][0] == mixed["language"]
@@ -180,10 +180,10 @@ def test_text_with_some_capitals_is_read_as_it_is() -> None:
 
 
 def test_every_code_point_has_the_case_that_python_says() -> None:
-    told = cases() & 3
-    for code in range(len(told)):
+    kinds = cases() & 3
+    for code in range(len(kinds)):
         letter = chr(code)
-        assert told[code] == (1 if letter.isupper() else 2 if letter.islower() else 0), hex(code)
+        assert kinds[code] == (1 if letter.isupper() else 2 if letter.islower() else 0), hex(code)
 
 
 CAPITALS = {

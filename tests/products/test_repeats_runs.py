@@ -87,9 +87,9 @@ def test_why_names_the_page_that_keeps_each_cut_and_the_report_shows_them(corpus
         (doc_id, text, row) for doc_id, text, row, decision in decided(store) if row["num_repeats"] and decision["keep"]
     )
     (life,) = lives(snapshots.load(store), doc_id.hex(), lambda _: None)
-    told = life["repeats"]
-    assert told["cut"]
-    for shown, span in zip(told["repeats"], row["repeats"], strict=False):
+    repeats = life["repeats"]
+    assert repeats["cut"]
+    for shown, span in zip(repeats["repeats"], row["repeats"], strict=False):
         assert (shown["start"], shown["stop"], shown["at"]) == (span["start"], span["stop"], span["at"])
         assert shown["stays_on"] == span["doc_id"].hex()
         assert shown["url"].startswith(("https://docs.example/", "https://mirror.", "https://old.", "https://code."))
@@ -97,7 +97,7 @@ def test_why_names_the_page_that_keeps_each_cut_and_the_report_shows_them(corpus
         assert shown["excerpt"][:20] == " ".join(piece.split())[:20]
     said = life_text(life)
     assert f"{row['num_repeats']:,} stretches stay elsewhere, {row['repeats_bytes']:,} bytes" in said
-    assert f"stay on {told['repeats'][0]['url']}, from byte {row['repeats'][0]['at']:,}" in said
+    assert f"stay on {repeats['repeats'][0]['url']}, from byte {row['repeats'][0]['at']:,}" in said
     stats = stats_of(snapshots.load(store))
     assert "bytes that stay elsewhere" in render_text(stats)
     page = render_html(stats)
@@ -121,7 +121,7 @@ def test_an_edit_that_keeps_the_same_pages_finds_no_repeats_again(corpus: Path, 
     assert "temporary disk" in text
 
 
-def test_mistakes_in_the_section_are_told_with_their_line(corpus: Path, tmp_path: Path) -> None:
+def test_mistakes_in_the_section_are_reported_with_their_line(corpus: Path, tmp_path: Path) -> None:
     path = with_repeats(tmp_path / "a.yaml", corpus / "in")
     good = path.read_text()
     ranked = good.replace("docs: {sources: [web]}", "docs: {sources: [web], percentiles: {repeats_fraction: [0, 50]}}")

@@ -104,18 +104,18 @@ def test_scorers_make_a_product_of_their_own(tmp_path: Path) -> None:
     assert not {"documents", "language", "quality", "signatures", "clusters"} & set(again)
 
 
-def test_what_a_scorer_does_wrong_is_told(tmp_path: Path) -> None:
+def test_what_a_scorer_does_wrong_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="scorer x: expected 2 numbers, one a text, found 1"):
         scores.numbers("x", scores.Scorer(function="tests.products.test_scores:too_few"), pa.array(["a", "b"]))
     mixture = write_mixture(tmp_path / "a.yaml", tmp_path)
     text = mixture.read_text()
-    for function, told in (
+    for function, message in (
         ("tests.products.test_scores:nothing", r"scores\.scorers\.x: .*no attribute 'nothing'"),
         ("no.module:f", r"scores\.scorers\.x: .*No module named 'no'"),
         ("f", "expected module:function, found 'f'"),
     ):
         mixture.write_text(text + f'scores: {{scorers: {{x: {{function: "{function}"}}}}}}\n')
-        with pytest.raises(ConfigError, match=told):
+        with pytest.raises(ConfigError, match=message):
             recipes.load(mixture, Store(str(tmp_path)))
 
 

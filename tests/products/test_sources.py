@@ -46,8 +46,8 @@ def test_hidden_files_and_folders_are_left_out_and_said_unless_a_path_says_so(tm
     said: list[str] = []
     splits = list_splits("web", SourceParams(paths=(str(tmp_path),), group_bytes=0), said.append)
     assert [split.file for split in splits] == ["a.jsonl"]
-    told = f"source web: left out for a name that begins with . or _: {tmp_path}/.git/b.jsonl and 3 more"
-    assert said == [f"{told}; a path that says so reads them"]
+    line = f"source web: left out for a name that begins with . or _: {tmp_path}/.git/b.jsonl and 3 more"
+    assert said == [f"{line}; a path that says so reads them"]
     assert names(f"{tmp_path}/_*.jsonl") == ["_d.jsonl"]
     assert names(f"{tmp_path}/**/_temporary/**/*.jsonl") == ["x/_temporary/0/c.jsonl"]
     assert names(f"{tmp_path}/.git") == ["b.jsonl"]
@@ -60,9 +60,9 @@ def test_files_of_no_known_format_in_a_folder_are_said_with_their_suffixes(tmp_p
     said: list[str] = []
     splits = list_splits("web", SourceParams(paths=(str(tmp_path),), group_bytes=0), said.append)
     assert [split.file for split in splits] == ["a.jsonl"]
-    told = f"source web: left out for a suffix of no known format: {tmp_path}/00.json.gz and 16 more"
+    line = f"source web: left out for a suffix of no known format: {tmp_path}/00.json.gz and 16 more"
     assert said == [
-        f"{told} (.json.gz 12, no suffix 2, .rar 2, .br 1); a source with `format:` and a pattern such as *.json reads"
+        f"{line} (.json.gz 12, no suffix 2, .rar 2, .br 1); a source with `format:` and a pattern such as *.json reads"
         " such files"
     ]
     said.clear()
@@ -94,10 +94,10 @@ def test_the_root_of_a_run_is_no_input_of_it_under_any_name(tmp_path: Path) -> N
         splits = list_splits("web", SourceParams(paths=(path,), group_bytes=0), said.append, without=root)
         return [split.file for split in splits], said
 
-    told = "is not entered: it is the root of this run, whose files are no input"
+    line = "is not entered: it is the root of this run, whose files are no input"
     files, said = found(str(tmp_path))
     assert files == ["a.jsonl"]
-    assert sorted(said) == [f"source web: {tmp_path}/{name} {told}" for name in ("link", "root")]
+    assert sorted(said) == [f"source web: {tmp_path}/{name} {line}" for name in ("link", "root")]
     assert found(f"{root}/sample")[0] == found(f"{root}/sample/*")[0] == ["y.jsonl"]
     for path in (root, f"{tmp_path}/link", f"{root}/**/*.jsonl"):
         with pytest.raises(SourceError, match="it is the root of this run"):

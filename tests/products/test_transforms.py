@@ -87,19 +87,19 @@ def test_bad_pages_are_quarantined_with_a_reason_and_their_neighbours_are_not() 
     texts = [text for bad in asked for text in ("before " + bad, bad)]
     texts += ["nothing", "empty", "parent", "twice", "print", "last"]
     settings = transform("as_asked", batch=26, seconds=1, max_rows=50, max_bytes=2000)
-    table, told = children("made", settings, parents(texts))
-    reasons = {texts[place["offset"] - 100]: place["reason"] for place in told["quarantined"]}
+    table, report = children("made", settings, parents(texts))
+    reasons = {texts[place["offset"] - 100]: place["reason"] for place in report["quarantined"]}
     assert reasons == asked
-    counts = {reason: count for reason, (count, _) in told["dropped"].items()}
+    counts = {reason: count for reason, (count, _) in report["dropped"].items()}
     assert counts == {"made_nothing": 1, "empty_text": 1, "unchanged": 1, "repeats_a_sibling": 1}
     good = [f"before {bad} again" for bad in asked] + ["same", "other", "said", "last again"]
     assert table.column("text").to_pylist() == good
-    assert told["rows"] == len(good)
+    assert report["rows"] == len(good)
 
 
-def test_a_function_that_gives_another_number_of_results_or_is_not_there_is_told() -> None:
-    _, told = children("made", transform("too_many"), parents(["a", "b"]))
-    assert [place["reason"] for place in told["quarantined"]] == ["raised_an_error"] * 2
+def test_a_function_that_gives_another_number_of_results_or_is_not_there_is_reported() -> None:
+    _, report = children("made", transform("too_many"), parents(["a", "b"]))
+    assert [place["reason"] for place in report["quarantined"]] == ["raised_an_error"] * 2
     with pytest.raises(ValueError, match="cannot be loaded in its process"):
         derived.children("made", transform("absent"), "", parents(["a"]))
 
@@ -241,7 +241,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_derived_pages_go_the_way_of_all_pages_and_the_chain_is_told(finished: Path) -> None:
+def test_derived_pages_go_the_way_of_all_pages_and_the_chain_is_shown(finished: Path) -> None:
     store = Store(str(finished / "root"))
     snapshot = load(store)
     pages = rows_of(snapshot, "documents", "language", "quality", "clusters", "kept")
@@ -261,8 +261,8 @@ def test_derived_pages_go_the_way_of_all_pages_and_the_chain_is_told(finished: P
     ]
     shard, row, doc_id = next(one for one in ids_in_shards(snapshot) if "/new-" in one[0])
     parent = by_id[by_id[doc_id]["derived_from"]]
-    told = trace.trace(store, None, f"{shard}:{row}")
-    assert told["derived_from"]["doc_id"] == parent["doc_id"].hex()
+    traced = trace.trace(store, None, f"{shard}:{row}")
+    assert traced["derived_from"]["doc_id"] == parent["doc_id"].hex()
     [life] = lives(snapshot, doc_id.hex())
     assert life["derived_from"]["page"]["url"] == parent["url"]
     assert life["derived_from"]["function"] == f"{HERE}:halves"
@@ -398,14 +398,15 @@ def test_a_run_killed_at_any_moment_of_a_transform_ends_in_the_same_bytes(
     for state in [*some(pieces, 5), *some(states, max(1, len(states) // 4))]:
         if state.exists():
             run_inline(mixture, state)
-            left = {name: told for name, told in tree(state).items() if not name.startswith(".tmp/")}  # swept by `run`
+            files = tree(state)
+            left = {name: files[name] for name in files if not name.startswith(".tmp/")}  # swept by `run`
             assert left == expected, state.name
             assert not any((state / "runs" / "transforms").rglob("*.parquet"))
             shutil.rmtree(state)
 
 
 @pytest.mark.parametrize(
-    ("entry", "told"),
+    ("entry", "message"),
     [
         ('{function: "tests.support.transforms:halves"}', "inputs: this key is needed"),
         ('{function: "tests.support.transforms:halve", inputs: {sources: [web]}}', "no attribute 'halve'"),
@@ -418,12 +419,12 @@ def test_a_run_killed_at_any_moment_of_a_transform_ends_in_the_same_bytes(
         ('{function: "tests.support.transforms:halves", inputs: {sources: [web]}, rows: 3}', "no such key"),
     ],
 )
-def test_wrong_settings_are_told_in_a_line(tmp_path: Path, entry: str, told: str) -> None:
+def test_wrong_settings_are_reported_in_a_line(tmp_path: Path, entry: str, message: str) -> None:
     path = write_mixture(tmp_path / "a.yaml", tmp_path)
     path.write_text(path.read_text() + f"transforms:\n  new: {entry}\n")
     with pytest.raises(ConfigError) as error:
         recipes.load(path, Store(str(tmp_path)))
-    assert told in str(error.value)
+    assert message in str(error.value)
     assert "transforms.new" in str(error.value)
 
 

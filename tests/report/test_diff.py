@@ -1,4 +1,4 @@
-"""What changed between two runs, and the tables as files."""
+"""Changes between two runs, and the tables as files."""
 
 from __future__ import annotations
 

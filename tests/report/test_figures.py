@@ -113,7 +113,7 @@ def test_the_real_run_has_of_everything(run: Checked) -> None:
 def test_why_tells_the_bucket_of_a_page_with_the_edges_of_its_language(run: Checked) -> None:
     if not run.files.edges:
         pytest.skip("no domain of this run selects by percentiles")
-    told = 0
+    num_pages = 0
     for (domain, column), edges in run.files.edges.items():
         text = "SELECT doc_id, language FROM pages WHERE keep AND domain = ? ORDER BY doc_id LIMIT 3"
         for row in run.files.rows(text, domain):
@@ -122,11 +122,11 @@ def test_why_tells_the_bucket_of_a_page_with_the_edges_of_its_language(run: Chec
             assert (bucket["least"], bucket["below"]) == edges[row["language"]]
             assert bucket["least"] is None or bucket["least"] <= bucket["value"]
             assert bucket["below"] is None or bucket["value"] < bucket["below"]
-            told += 1
+            num_pages += 1
             columns = {entry["column"]: entry for entry in found["measurements"]}
             assert "frequent_lines_fraction" in columns
             assert columns["confidence"]["rules"][0]["threshold"] == 0.3
-    assert told > 3
+    assert num_pages > 3
 
 
 def test_costs_are_those_of_the_tasks_that_made_the_files(run: Checked) -> None:
@@ -136,7 +136,7 @@ def test_costs_are_those_of_the_tasks_that_made_the_files(run: Checked) -> None:
         pytest.skip("made by several runs: the latest that made a file counts")
     expected: dict[str, Row] = {}
     for address, report in reports.items():
-        told = 0
+        num_stages = 0
         for task in run.files.rows(f"SELECT * FROM '{store.path(address)}'"):
             for stage, seconds in (task["stages"] or {task["phase"]: task["seconds"]}).items():
                 fresh = {"seconds": 0.0, "bytes": 0, "tasks": 0, "peak_memory": 0, "retries": 0}
@@ -147,8 +147,8 @@ def test_costs_are_those_of_the_tasks_that_made_the_files(run: Checked) -> None:
                 found["peak_memory"] = max(found["peak_memory"], task["peak_bytes"])
                 if task["pages"] is not None:
                     found["pages"] = found.get("pages", 0) + task["pages"]
-                found["retries"] += 0 if told else report["retries"]
-                told += 1
+                found["retries"] += 0 if num_stages else report["retries"]
+                num_stages += 1
     assert run.costs.keys() == expected.keys()
     for stage, entry in expected.items():
         assert run.costs[stage] == pytest.approx(entry, rel=1e-9)
@@ -174,7 +174,7 @@ def worth(row: Row, stats: Row) -> int:
 
 
 def median(row: Row, stats: Row) -> int:
-    """Where half of the documents are shorter, evenly spread within a bin."""
+    """The size below which half of the documents are, evenly spread within a bin."""
     (found,) = (entry for entry in stats["lengths"]["domains"] if entry["domain"] == row["domain"])
     half, edges = sum(found["counts"]) / 2, stats["lengths"]["edges"]
     for place, count in enumerate(found["counts"], found["first"]):
@@ -284,8 +284,8 @@ def test_buckets_of_a_large_grid_are_one_bar_a_label() -> None:
     stats = {"mixture": rows, "domains": []}
     drawn = {row["domain"]: row for row in charts.shares(stats)}
     assert [*drawn] == ["web--a", "web--b", "code"]
-    assert drawn["web--a"]["got_text"] == "40.0%" == drawn["web--a"]["asked_text"]
+    assert drawn["web--a"]["realised_text"] == "40.0%" == drawn["web--a"]["requested_text"]
     assert (drawn["web--a"]["buckets"], drawn["web--a"]["epochs"], drawn["web--a"]["repeated"]) == (20, "to 2.00", True)
-    assert (drawn["code"]["asked"], drawn["code"]["got"], drawn["code"]["epochs"]) == (None, 50.0, "0.50")
+    assert (drawn["code"]["requested"], drawn["code"]["realised"], drawn["code"]["epochs"]) == (None, 50.0, "0.50")
     few = charts.shares({"mixture": rows[:3], "domains": []})
     assert [row["domain"] for row in few] == names[:3]

@@ -288,8 +288,8 @@ def test_nothing_is_wider_than_the_window_and_wide_tables_say_so(browser: Browse
     browser.open(page)
     assert browser.run("document.documentElement.scrollWidth") <= width
     wide = "[...document.querySelectorAll('.scroll')].filter((box) => box.scrollWidth > box.clientWidth + 1)"
-    told = "[...document.querySelectorAll('.sideways')].filter((note) => !note.hidden)"
-    assert browser.run(f"{wide}.length") == browser.run(f"{told}.length")
+    shown = "[...document.querySelectorAll('.sideways')].filter((note) => !note.hidden)"
+    assert browser.run(f"{wide}.length") == browser.run(f"{shown}.length")
     caption = browser.run(f"{wide}.map((box) => box.getAttribute('aria-label'))")
     strip = "document.querySelector('nav ul')"
     hidden = browser.run(f"{strip}.scrollWidth > {strip}.clientWidth + 1")

@@ -337,11 +337,11 @@ def test_a_source_is_said_to_have_lost_pages_to_what_took_most_of_its_own(run: R
         for source, reasons in counts.items()
         for reason, documents in reasons.items()
     ]
-    told = next(one["text"] for one in remarks(stats) if one["text"].startswith("Source wiki"))
-    assert told.endswith("most others had a label of too little confidence")
+    text = next(one["text"] for one in remarks(stats) if one["text"].startswith("Source wiki"))
+    assert text.endswith("most others had a label of too little confidence")
     stats["removed"][0]["documents"] = 400
-    told = next(one["text"] for one in remarks(stats) if one["text"].startswith("Source wiki"))
-    assert "many others" in told
+    text = next(one["text"] for one in remarks(stats) if one["text"].startswith("Source wiki"))
+    assert "many others" in text
 
 
 def test_limits_and_rules_of_ones_own_have_their_thresholds_beside_their_reasons(run: Row) -> None:

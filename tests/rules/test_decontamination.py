@@ -106,13 +106,13 @@ def test_a_byte_order_mark_says_how_a_benchmark_is_written(
     (tmp_path / name).write_bytes(packed)
     benchmark = contamination.Benchmark(path=str(tmp_path / name))
     [item] = contamination.items(benchmark)
-    [told] = contamination.identity(contamination.Benchmarks(files=(benchmark,)))
-    assert told.get("encoding", "utf-8") in (encoding, "utf-16" if encoding == "utf-16-be" else encoding)
+    [entry] = contamination.identity(contamination.Benchmarks(files=(benchmark,)))
+    assert entry.get("encoding", "utf-8") in (encoding, "utf-16" if encoding == "utf-16-be" else encoding)
     assert (item.question, item.answer) == ("Who ground it?", "" if name == "a.txt" else "Müller")
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
         ("gone.jsonl", None, "gone.jsonl"),
         ("no.parquet", "PAR1", "no.parquet: expected what its name says"),
@@ -124,11 +124,13 @@ def test_a_byte_order_mark_says_how_a_benchmark_is_written(
         ("other.jsonl", '{"a": "text"}\n', "no text in the fields question"),
     ],
 )
-def test_a_wrong_benchmark_is_told_before_any_work(tmp_path: Path, name: str, content: str | None, told: str) -> None:
+def test_a_wrong_benchmark_is_reported_before_work(
+    tmp_path: Path, name: str, content: str | None, message: str
+) -> None:
     if content:
         (tmp_path / name).write_text(content)
     mixture = write_mixture(tmp_path / "a.yaml", tmp_path)
     extra = f"quality: {{benchmarks: {{files: [{{path: {name}, fields: [question]}}]}}}}\n"
     mixture.write_text(mixture.read_text() + extra)
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         recipes.load(mixture, Store(str(tmp_path)))

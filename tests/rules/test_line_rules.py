@@ -116,7 +116,7 @@ def test_a_run_cuts_the_lines_shows_them_and_measures_no_text_again_for_another_
 
 
 @pytest.mark.parametrize(
-    ("rules", "told"),
+    ("rules", "message"),
     [
         ("x: {pattern: '(a'}", "is no expression of RE2"),
         ("x: {pattern: '(?=a)'}", "is no expression of RE2"),
@@ -129,15 +129,15 @@ def test_a_run_cuts_the_lines_shows_them_and_measures_no_text_again_for_another_
         ("x: {patern: a}", "patern"),
     ],
 )
-def test_mistakes_are_told_with_their_key(rules: str, told: str, tmp_path: Path) -> None:
+def test_mistakes_are_reported_with_their_key(rules: str, message: str, tmp_path: Path) -> None:
     folder = write_corpus(tmp_path / "in", files=1)
     mixture = write_mixture(tmp_path / "a.yaml", folder, extra=f"lines:\n  rules:\n    {rules}\n")
     with pytest.raises(ConfigError) as found:
         recipes.load(mixture, Store(str(tmp_path / "root")))
-    assert any(told in line and "lines.rules" in line for line in str(found.value).splitlines()), str(found.value)
+    assert any(message in line and "lines.rules" in line for line in str(found.value).splitlines()), str(found.value)
 
 
-def test_a_view_without_rules_is_told(tmp_path: Path) -> None:
+def test_a_view_without_rules_is_reported(tmp_path: Path) -> None:
     folder = write_corpus(tmp_path / "in", files=1)
     mixture = write_mixture(tmp_path / "a.yaml", folder)
     mixture.write_text(mixture.read_text().replace("kept:\n", "kept:\n  views: [without_own_lines]\n", 1))

@@ -34,7 +34,7 @@ def test_the_first_entry_of_a_marked_list_counts(
 
 
 def test_a_mark_makes_another_list_of_a_file(tmp_path: Path) -> None:
-    """What was decided by a list that was read with its mark does not stand."""
+    """Decisions by a list that was read with its mark do not stand."""
     for name, encoding in (("plain", "utf-8"), ("marked", "utf-8-sig"), ("wide", "utf-16")):
         (tmp_path / name).write_bytes("bad.com\n".encode(encoding))
     plain, marked, wide = (url_files.identity(str(tmp_path / name)) for name in ("plain", "marked", "wide"))

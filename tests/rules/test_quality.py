@@ -229,7 +229,7 @@ def test_redaction_equals_the_reference(shared: Path) -> None:
 
 
 def spans_of(text: str) -> list[tuple[str, str]]:
-    """What is found in the second of three texts that begin and end like it: neighbours must not matter."""
+    """Measurements of the second of three texts that begin and end like it: neighbours must not matter."""
     measured = measure([text, text, text], families=("privacy",)).column("privacy_spans").to_pylist()
     assert measured[0] == measured[1] == measured[2]
     raw = text.encode()

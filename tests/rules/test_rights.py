@@ -25,7 +25,7 @@ kept:
 
 
 @pytest.mark.slow
-def test_pages_that_ask_are_dropped_told_and_counted(tmp_path: Path) -> None:
+def test_pages_that_ask_are_dropped_reported_and_counted(tmp_path: Path) -> None:
     folder = write_corpus(tmp_path / "in", files=1)
     name, text = documented()[0]
     plain = page(name, text + " Told apart.")
@@ -54,7 +54,7 @@ def test_pages_that_ask_are_dropped_told_and_counted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kept", "told"),
+    ("kept", "message"),
     [
         ("rules: {asked_not_to_be_used: true}", "asked_not_to_be_used needs kept.robots"),
         ("licences: {keep: [by], drop: [by-nc]}", "one of the two"),
@@ -62,8 +62,8 @@ def test_pages_that_ask_are_dropped_told_and_counted(tmp_path: Path) -> None:
         ("robots: {agents: [CCBot]}\n  rules: {asked_not_to_be_used: 0.5}", "has no threshold"),
     ],
 )
-def test_wrong_settings_are_told(tmp_path: Path, kept: str, told: str) -> None:
+def test_wrong_settings_are_reported(tmp_path: Path, kept: str, message: str) -> None:
     mixture = write_mixture(tmp_path / "a.yaml", tmp_path)
     mixture.write_text(mixture.read_text().replace("  rules: {too_few_words: 50}", f"  {kept}"))
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         recipes.load(mixture, Store(str(tmp_path)))

@@ -96,8 +96,8 @@ def test_every_state_has_its_verdict_whatever_the_order_of_answers(tmp_path: Pat
             found = [{name for bit, name in enumerate(names) if bits >> bit & 1} for bits in failed.tolist()]
             assert dict(zip(urls, found, strict=True)) == {**EXPECTED, None: {"robots_txt_missing"}}
     for url in urls:
-        told = table.explain(url, True)
-        assert {entry["rule"] for entry in told} == EXPECTED.get(url, {"robots_txt_missing"})  # type: ignore[arg-type]
+        entries = table.explain(url, True)
+        assert {entry["rule"] for entry in entries} == EXPECTED.get(url, {"robots_txt_missing"})  # type: ignore[arg-type]
     kept = table.match(pa.array(urls), False).failed
     names = rules_of(AGENTS, False)
     wanted = [sum(1 << names.index(rule) for rule in EXPECTED.get(url, ()) if rule in names) for url in urls]  # type: ignore[call-overload]
@@ -153,5 +153,5 @@ def test_the_kernel_says_what_the_lines_quoted_say(files: list[Any], paths: list
         failed = table.match(pa.array(urls), False).failed.tolist()
         names = rules_of(AGENTS, False)
         for url, bits in zip(urls, failed, strict=True):
-            told = {entry["rule"] for entry in table.explain(url, False)}
-            assert told == {name for bit, name in enumerate(names) if bits >> bit & 1}, url
+            rules = {entry["rule"] for entry in table.explain(url, False)}
+            assert rules == {name for bit, name in enumerate(names) if bits >> bit & 1}, url

@@ -77,11 +77,11 @@ def write_crawl(folder: Path, files: int) -> Path:
 
 def write_recipe(path: Path, folder: Path, kept: str) -> Path:
     mixture = write_mixture(path, folder, min_words=1)
-    told = mixture.read_text().replace(
+    text = mixture.read_text().replace(
         "kept:\n  families: [gopher_quality]\n  rules: {too_few_words: 1}", f"kept:\n  families: []\n{kept}", 1
     )
     mixture.write_text(
-        told.replace("kept: {families: [], rules: {low_language_confidence: false}}", "kept: {robots: null}")
+        text.replace("kept: {families: [], rules: {low_language_confidence: false}}", "kept: {robots: null}")
     )
     return mixture
 
@@ -140,8 +140,8 @@ def test_a_folder_of_files_is_quoted_line_by_line(finished: tuple[Path, Path, Pa
     assert asked(snapshot) == {("robots.txt", "ccbot"): 2 + PAGES, ("robots.txt", "gptbot"): PAGES - 1 + PAGES}
     [life] = lives(snapshot, "https://cc.example/private/0")
     assert life["decision"]["reason"] == "robots_txt_disallows_ccbot"
-    told = {entry["rule"]: (entry["line"], entry["text"], entry["file"]) for entry in life["decision"]["asked"]}
-    assert told == {
+    cited = {entry["rule"]: (entry["line"], entry["text"], entry["file"]) for entry in life["decision"]["asked"]}
+    assert cited == {
         "robots_txt_disallows_ccbot": (3, "Disallow: /private/", "cc.example/robots.txt"),
         "robots_txt_disallows_gptbot": (6, "Disallow: /", "cc.example/robots.txt"),
     }
@@ -172,8 +172,8 @@ def test_an_edited_file_redoes_kept_and_what_follows(finished: tuple[Path, Path,
 def test_a_receipt_of_remove_cites_the_line(finished: tuple[Path, Path, Path], tmp_path: Path) -> None:
     mixture, _, root = finished
     (tmp_path / "list.txt").write_text("https://cc.example/private/0\nhttps://open.example/p/3\n")
-    told = remove(str(tmp_path / "list.txt"), str(mixture), Store(str(root)), False, "inline", 1)
-    assert "1 of them are asked not to be used" in told
+    text = remove(str(tmp_path / "list.txt"), str(mixture), Store(str(root)), False, "inline", 1)
+    assert "1 of them are asked not to be used" in text
     store = Store(str(root))
     [address] = [name for name, _ in store.list("takedown/receipts")]
     cited = store.read_json(address)["asked"]
@@ -183,7 +183,7 @@ def test_a_receipt_of_remove_cites_the_line(finished: tuple[Path, Path, Path], t
     }
 
 
-def test_a_damaged_file_is_told_before_any_page_is_read(tmp_path: Path) -> None:
+def test_a_damaged_file_is_reported_before_any_page_is_read(tmp_path: Path) -> None:
     folder = write_crawl(tmp_path / "in", 1)
     file = folder / "robotstxt" / "a.warc.gz"
     file.write_bytes(file.read_bytes()[:-30])
@@ -194,7 +194,7 @@ def test_a_damaged_file_is_told_before_any_page_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("robots", "told"),
+    ("robots", "words"),
     [
         ("{files: /nowhere/at/all, agents: [CCBot]}", ["kept.robots.files", "does not exist"]),
         ("{files: FOLDER, agents: [CCBot]}", ["kept.robots.files", "expected WARC files"]),
@@ -207,12 +207,12 @@ def test_a_damaged_file_is_told_before_any_page_is_read(tmp_path: Path) -> None:
         ("{agents: [CCBot], files: FOLDER, missing: maybe}", ["missing"]),
     ],
 )
-def test_mistakes_are_told_with_their_key(robots: str, told: list[str], tmp_path: Path) -> None:
+def test_mistakes_are_reported_with_their_key(robots: str, words: list[str], tmp_path: Path) -> None:
     folder = write_crawl(tmp_path / "in", 1)
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "empty.warc.gz").write_bytes(b"")
     (tmp_path / "odd" / "readme.md").write_text("x")
-    if told[-1] == "expected WARC files":
+    if words[-1] == "expected WARC files":
         (tmp_path / "odd" / "empty.warc.gz").unlink()
     mixture = write_recipe(
         tmp_path / "a.yaml", folder, f"  robots: {robots.replace('FOLDER', str(tmp_path / 'odd'))}\n"
@@ -220,4 +220,4 @@ def test_mistakes_are_told_with_their_key(robots: str, told: list[str], tmp_path
     with pytest.raises(ConfigError) as found:
         recipes.load(mixture, Store(str(tmp_path / "root")))
     lines = str(found.value).splitlines()
-    assert any(all(word in line for word in told) for line in lines), lines
+    assert any(all(word in line for word in words) for line in lines), lines

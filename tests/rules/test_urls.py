@@ -142,7 +142,7 @@ def test_files_are_read_as_people_have_them(tmp_path: Path) -> None:
         UrlList(paths=(str(tmp_path / "ut1"),)).entries()
 
 
-def test_a_wrong_list_is_told_in_a_line(tmp_path: Path) -> None:
+def test_a_wrong_list_is_reported_in_a_line(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is no expression of RE2"):
         UrlList(expressions=("(",))
     with pytest.raises(ValueError, match="expected paths or entries"):

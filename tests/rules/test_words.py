@@ -125,7 +125,7 @@ def test_a_page_is_held_to_the_lists_of_its_language(tmp_path: Path) -> None:
     assert own_column(pages.slice(3, 1), "bad_words") == "bad_words_all"
 
 
-def test_lists_are_known_by_their_words_and_wrong_ones_told(tmp_path: Path) -> None:
+def test_lists_are_known_by_their_words_and_wrong_ones_reported(tmp_path: Path) -> None:
     path = tmp_path / "words"
     path.write_text("one\ntwo\n")
     inline, named = (quality.Params.model_validate({"bad_words": {"en": w}}) for w in (("one", "two"), str(path)))
@@ -140,7 +140,7 @@ def test_lists_are_known_by_their_words_and_wrong_ones_told(tmp_path: Path) -> N
         recipes.load(mixture, Store(str(tmp_path)))
 
 
-def test_a_rule_whose_measurement_is_off_is_told_before_any_work(tmp_path: Path) -> None:
+def test_a_rule_whose_measurement_is_off_is_reported_before_any_work(tmp_path: Path) -> None:
     mixture = write_mixture(tmp_path / "a.yaml", tmp_path)
     mixture.write_text(mixture.read_text().replace("[gopher_quality]", "[gopher_quality, contamination, bad_words]"))
     with pytest.raises(ConfigError) as caught:
