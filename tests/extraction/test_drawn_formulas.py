@@ -136,6 +136,8 @@ ESCAPED = QUOTED.replace("«", "&lt;").replace("»", "&gt;").replace("¨", "&quo
         "<tex>E=mc^2</tex>",
         "<tex-math>$E=mc^2$</tex-math>",
         "<la-tex>E=mc^2</la-tex>",
+        "<span class=zenn-katex><embed-katex><eq class=zenn-katex>E=mc^2</eq></embed-katex></span>",
+        "<img class='formula inline' alt='E=mc^2' src=https://pictures.example/a.svg>",
     ],
 )
 def test_formulas_in_attributes_addresses_and_elements_for_tex(page: str) -> None:

@@ -56,14 +56,18 @@ from stages.kernels.html.elements import (
 from stages.kernels.html.ends import break_text, end_block, in_code
 from stages.kernels.html.entities import fill_reference_tables, read_reference
 from stages.kernels.html.hints import fill_hint_table
+from stages.kernels.html.katex import fill_box_table
 from stages.kernels.html.kinds import (
     CODE,
     CODE_WORD,
+    GLYPHS,
+    GRID,
     GUTTER,
     ITEM_LINES,
     LANGUAGE,
     LINES,
     NAMED,
+    SOURCE,
     STYLED,
     fill_kind_table,
 )
@@ -74,6 +78,7 @@ from stages.kernels.html.layout import (
     HIDING,
     HINT_MASK,
     KIND_SHIFT,
+    KINDS,
     LEVEL,
     NODES_FROM,
     NODES_TO,
@@ -81,6 +86,7 @@ from stages.kernels.html.layout import (
     NUM_TAGS,
     OFF,
     PAGE_ROWS,
+    PARENT,
     PARTS,
     TITLE_FROM,
 )
@@ -97,13 +103,13 @@ from stages.kernels.html.regions import (
     rendered_tex,
     settle,
 )
-from stages.kernels.html.stand_ins import begin_item, level_of_list, note_role, put_box
+from stages.kernels.html.stand_ins import begin_item, level_of_list, note_grid, note_role, put_box
 from stages.kernels.html.style_sheets import is_hidden, read_style_sheets
 from stages.kernels.html.symbols import fill_symbol_table
 from stages.kernels.html.tables import BYTE_CLASSES, TABLE_SLOTS, TAG_FLAGS
 from stages.kernels.html.tex_output import fill_math_tables
 from stages.kernels.html.tokens import find_byte, find_raw_end, is_space, read_attributes, read_tag_name, skip_markup
-from stages.kernels.html.written_formulas import drawn_formula, formula_element
+from stages.kernels.html.written_formulas import annotated_text, boxed_formula, drawn_formula, formula_element
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 from stages.kernels.jit import lean_kernel as kernel
 
@@ -121,6 +127,7 @@ def scan_tables() -> npt.NDArray[np.int64]:
     fill_kind_table(T)
     fill_symbol_table(T)
     fill_math_tables(T)
+    fill_box_table(T)
     classes = T[BYTE_CLASSES:]
     classes[[9, 10, 12, 13, 32]] = 1
     classes[[ord("<"), ord("&")]] = 2
@@ -195,6 +202,8 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
                     nodes[LEVEL, W[s.NODES] - 1] = level_of_list(data, start, stop)
                 if tag == t.DIV and (found >> t.ROLE) & 1:
                     note_role(data, W, nodes)
+                if tag == t.DIV and (kinds | nodes[KINDS, nodes[PARENT, W[s.NODES] - 1]]) & GRID:
+                    note_grid(data, kinds, W, nodes)
                 if kinds & (CODE | CODE_WORD) or found & (1 << t.STYLE_ATTR):
                     kinds = begin_named_code(data, tag, found, kinds, after, end, T, W, blocks, nodes, out)
     elif not is_block and (W[s.REGION] == 0 or W[s.REGION] == s.TEX_REGION):
@@ -236,6 +245,11 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
                 o = rendered_tex(data, found, W, T, out, o)
         if tag == t.MJX_CONTAINER and (W[s.REGION] == s.RENDERED_REGION or W[s.REGION] == s.TEX_REGION):
             after, o = drawn_formula(data, after, end, found, T, W, nodes, out, o)
+        elif kinds & (GLYPHS | SOURCE) and tag == t.SPAN and (W[s.REGION] == 0 or W[s.REGION] == s.TEX_REGION):
+            if kinds & GLYPHS:
+                after, o = boxed_formula(data, pos, after, end, T, W, nodes, out, o)
+            else:
+                after, o = annotated_text(data, pos, after, end, T, W, out, o)
     if tag == t.INPUT:
         pages[NUM_INPUTS, d] += 1
         if W[s.REGION] == 0 and (found >> t.TYPE) & 1:
@@ -307,7 +321,7 @@ def begin_page(data, pos, end, W, nodes, pages, d, o):  # type: ignore[no-untype
     W[s.MATH_TO] = W[s.LANG_LAST] = W[s.LINE_OVER] = W[s.LINE_SPAN] = OFF
     for i in range(s.LINK, s.LINK + 3):
         W[i] = OFF
-    W[s.BREAK] = PARTS
+    W[s.BREAK], W[s.PAGE_FROM] = PARTS, pos
     for i in range(s.OPEN, s.SPANS):
         W[i] = 0
     while pos < end and is_space(data[pos]):

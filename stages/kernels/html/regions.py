@@ -34,6 +34,7 @@ from stages.kernels.html.signs import MAX_SIGN, is_number_text, number_ahead
 from stages.kernels.html.tokens import find_byte, is_space
 from stages.kernels.html.written_formulas import (
     FROM_ATTRIBUTE,
+    FROM_BOXES,
     FROM_GLYPHS,
     attribute_with_tex,
     begins_with_delimiter,
@@ -204,9 +205,21 @@ def is_unseen(data, tag, found, kinds, after, end, W, nodes, is_stacked):  # typ
 
 
 @inline_kernel
-def begins_numbers(data, tag, kinds, after, end, W):  # type: ignore[no-untyped-def]
+def cannot_be_marked(data, W):  # type: ignore[no-untyped-def]
+    """Whether the style of the tag just read holds ``user-select:none``: numbers of lines that Chroma writes without classes."""
+    for i in range(W[s.SPANS + 2 * t.STYLE_ATTR], W[s.SPANS + 2 * t.STYLE_ATTR + 1] - 15):
+        if data[i] == 117 and data[i + 1] == 115 and data[i + 5] == 115 and data[i + 10] == 116 and data[i + 11] == 58:
+            k = i + 12 + (data[i + 12] == 32)
+            return data[k] == 110 and data[k + 1] == 111 and data[k + 2] == 110
+    return False
+
+
+@inline_kernel
+def begins_numbers(data, tag, found, kinds, after, end, W):  # type: ignore[no-untyped-def]
     """Whether the tag just read begins the numbers of lines of code."""
-    if not kinds & GUTTER and not (tag == t.TH and in_code(W)):
+    if not kinds & GUTTER and not (
+        in_code(W) and (tag == t.TH or (tag == t.SPAN and (found >> t.STYLE_ATTR) & 1 and cannot_be_marked(data, W)))
+    ):
         return False
     return tag != t.PRE and tag != t.CODE and tag != t.TR and number_ahead(data, after, end) > 0
 
@@ -230,9 +243,13 @@ def find_region(data, tag, found, kinds, after, end, W, T, nodes, out, o, is_sta
     if is_unseen(data, tag, found, kinds, after, end, W, nodes, is_stacked):
         is_sign = tag == t.A and not kinds & (UNSEEN | STYLED) and not found & HIDING
         start_region(W, s.SIGN_REGION if is_sign else s.HIDDEN_REGION, tag, is_stacked, is_block, o)
-    elif begins_numbers(data, tag, kinds, after, end, W):
+    elif begins_numbers(data, tag, found, kinds, after, end, W):
         start_region(W, s.NUMBER_REGION, tag, is_stacked, False, o)
-    elif kinds & RENDERED or tag == t.MJX_CONTAINER or (kinds & GLYPHS and W[s.MATH_TO] == o):
+    elif (
+        kinds & RENDERED
+        or tag == t.MJX_CONTAINER
+        or (kinds & GLYPHS and W[s.MATH_TO] == o and W[s.MATH_SOURCE] != FROM_BOXES)
+    ):
         start_region(W, s.RENDERED_REGION, tag, is_stacked, False, o)
         o = rendered_source(data, found, W, T, nodes, out, o)
     elif kinds & FORMULA and (found >> t.DATA_VALUE) & 1:

@@ -11,14 +11,26 @@ import numpy as np
 
 from stages.kernels.html import state as s
 from stages.kernels.html import tokens as t
-from stages.kernels.html.kinds import TASK
-from stages.kernels.html.layout import CAPITAL, IS_NUMBERED, KINDS, LETTERS, LEVEL, PARENT, TAG, VALUE, ZERO
+from stages.kernels.html.kinds import GRID, TASK
+from stages.kernels.html.layout import (
+    CAPITAL,
+    CLASS_AT,
+    IS_NUMBERED,
+    KINDS,
+    LETTERS,
+    LEVEL,
+    NAME_SHIFT,
+    PARENT,
+    TAG,
+    VALUE,
+    ZERO,
+)
 from stages.kernels.html.tables import FNV_START, fnv, mix
 from stages.kernels.html.tokens import find_byte, is_space
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
 MAX_MARK, MAX_LEVEL = 600, 8
-_TABLES = tuple(fnv(name) for name in (b"table", b"grid"))
+_TABLES = tuple(fnv(name) for name in (b"table", b"grid", b"treegrid"))
 _ROW, _CELLS = fnv(b"row"), tuple(fnv(name) for name in (b"cell", b"gridcell"))
 _HEADERS = tuple(fnv(name) for name in (b"columnheader", b"rowheader"))
 
@@ -39,6 +51,25 @@ def note_role(data, W, nodes):  # type: ignore[no-untyped-def]
         if tag and nodes[TAG, around] == (t.TABLE if tag == t.TR else t.TR):
             nodes[TAG, node] = tag
         around = nodes[PARENT, around]
+
+
+@inline_kernel
+def note_grid(data, kinds, W, nodes):  # type: ignore[no-untyped-def]
+    """The `div` just opened is a table of Javadoc's by its class ``summary-table``, or a cell of one: its node becomes it.
+
+    No element holds a row: one ends behind a cell of class ``col-last``. `LEVEL` of a cell is how many nodes before it its row begins; `VALUE` of the table is
+    the node of the first cell of the row that is not full, 0 if none is.
+    """
+    node = W[s.NODES] - 1
+    table = nodes[PARENT, node]
+    if nodes[TAG, table] == t.TABLE and nodes[KINDS, table] & GRID:
+        first = nodes[VALUE, table] if nodes[VALUE, table] else node
+        nodes[TAG, node], nodes[LEVEL, node] = t.TD, node - first
+        nodes[VALUE, table] = 0 if kinds & GRID else first
+    elif kinds & GRID:
+        start = nodes[CLASS_AT, node] >> NAME_SHIFT
+        if data[start] == 115:  # not ``col-last``
+            nodes[TAG, node] = t.TABLE
 
 
 @inline_kernel
