@@ -288,3 +288,23 @@ def test_what_cannot_be_marked_and_is_no_number_is_code() -> None:
         assert text_of(f"<pre><span style='user-select:none'>{shown}</span>x</pre>") == f"```\n{shown}x\n```"
     assert text_of("<pre><span data-lines>a</span><span data-line-x>b</span></pre>") == "```\nab\n```"
     assert text_of("<p>a<textarea class=code>b</textarea>") == "a"
+
+
+SCRIPTER = (
+    "<div class=colorscripter-code style='font-family:Consolas,monospace !important'><table class=colorscripter-code-table><tr><td style='padding:6px'><div style='line-height:130%'>{numbers}</div></td>"
+    "<td><div>{rows}</div><div style='text-align:right'><a href='http://colorscripter.com/info#e'>Colored by Color Scripter</a></div></td><td><a href='http://colorscripter.com/info#e'><span>cs</span></a></td></tr></table></div>"
+)  # fmt: skip
+
+
+def test_numbers_in_a_cell_before_code_and_what_it_was_drawn_with_are_no_code() -> None:
+    page = SCRIPTER.format(
+        numbers=lines("<div>{n}</div>"), rows=lines("<div style='white-space:pre'>{text}</div>", empty=" ")
+    )
+    assert text_of(f"<p>a{page}<p>b") == f"a\n\n{FENCED}\n\nb"
+    assert text_of("<pre>x <a href=http://colorscripters.example>y</a></pre>") == "```\nx y\n```"
+
+
+def test_a_line_of_code_that_is_a_number_alone_stays() -> None:
+    rows = "<tr><td class=blob-num data-line-number=1></td><td class=blob-code>1</td></tr><tr><td class=blob-num data-line-number=2></td><td class=blob-code>2</td></tr>"
+    assert text_of(f"<table class=js-file-line-container>{rows}</table>") == "```\n1\n2\n```"
+    assert text_of("<table class=RktBlk><tr><td>5</td></tr><tr><td>x</td></tr></table>") == "```\n5\nx\n```"

@@ -192,6 +192,23 @@ def test_what_is_no_formula_or_has_none_gives_its_text(page: str, text: str) -> 
     assert text_of(page) == text
 
 
+@pytest.mark.parametrize("markdown", [True, False])
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("$$$n$$$ and $$$1 \\le a_i$$$, $$$$$$ \\sum_i a_i $$$$$$ é", "$n$ and $1 \\le a_i$, $$ \\sum_i a_i $$ é"),
+        ("$$$a$$$$$$b$$$", "$$$a$$$$$$b$$$"),
+        ("$$$-$$$, $$$ or $$$, $$$ a$$$", "$$$-$$$, $$$ or $$$, $$$ a$$$"),
+        ("$5, $$x$$ and $y$", "$5, $$x$$ and $y$"),
+        ("x $$$, F$$$J$$$N", "x $$$, F$$$J$$$N"),
+        ("$$$x$$$", "$x$"),
+        ("$$$", "$$$"),
+    ],
+)
+def test_three_dollars_around_a_formula_are_one_and_prices_stay(page: str, text: str, markdown: bool) -> None:
+    assert text_of(f"<p>{page}</p>", markdown) == text
+
+
 @pytest.mark.parametrize(
     "address",
     [

@@ -57,6 +57,33 @@ def test_words_of_javadoc_elsewhere_mean_no_table() -> None:
     )
 
 
+LATEXML = (
+    "<span class=ltx_tabular><span class=ltx_tbody>",
+    "<span class=ltx_tr>{}</span>",
+    "<span class='ltx_td ltx_align_left'>{}</span>",
+)
+ROLES = ("<span role=table><span>", "<span role=row>{}</span>", "<span role=cell>{}</span>")
+
+
+@pytest.mark.parametrize("parts", [LATEXML, ROLES])
+def test_a_table_of_spans_is_a_table(parts: tuple[str, str, str]) -> None:
+    table, row, cell = parts
+    cells = (
+        ("a", "<span><span>b</span></span>"),
+        ("<span class=ltx_text>1</span>", "<math alttext='2'><mn>2</mn></math>"),
+        ("3", ""),
+    )
+    rows = "".join(row.format("".join(cell.format(text) for text in line)) for line in cells)
+    expected = TABLE.replace("| 2 |", "| $2$ |")
+    assert text_of(f"<p>x {table}{rows}</span></span> <span>y</span></p><p>z") == f"x\n\n{expected}\n\ny\n\nz"
+
+
+def test_rows_and_cells_of_spans_outside_of_a_table_are_words() -> None:
+    assert text_of("<p>a <span class=ltx_td>b</span> <span role=row>c</span> <span role=img>d</span>") == "a b c d"
+    page = "<table class=ltx_tabular><tr class=ltx_tr><td class=ltx_td>a<td>b<tr><td>1<td><span class=ltx_td>2</span></table>"
+    assert text_of(page) == "| a | b |\n| --- | --- |\n| 1 | 2 |"
+
+
 def word(level: int, mark: str, text: str, names: str = "style='text-indent:-.25in;mso-list:l0 level{} lfo1'") -> str:
     spaces = "<span style='font:7.0pt \"Times New Roman\"'>&nbsp;&nbsp;&nbsp; </span>"
     mark = f"<![if !supportLists]><span style='font-family:Symbol'><span style='mso-list:Ignore'>{mark}{spaces}</span></span><![endif]>"

@@ -328,7 +328,7 @@ HOSTILE = (
     "<msup><mi>x</mi><mo>′</mo>", "<mo>(</mo><mrow>", "<td class=gutter><i>",
     "<mjx-container><mjx-math><mjx-mover><mjx-over>", "<mjx-container><mjx-math><mjx-mi><mjx-c class=mjx-c78></mjx-container>", "<img data-mathml='«math»«mi»x'>",
     "<span class=katex-html><span class=base>", "<span class=katex-html><span class=mord>x</span></span>", "<span class=katex-html><span class=mtable><span class=col-align-c>",
-    "<span class=katex-html><svg>", "<span class=katex-mathml>\n\nx</span>", "<tfoot><tr><td>x<tbody><tr><td>y", "<div class=summary-table><div class=col-first>x",
+    "<span class=katex-html><svg>", "<span class=katex-mathml>\n\nx</span>", "<tfoot><tr><td>x<tbody><tr><td>y", "<pre><table><tr><td>1<b>", "$$$x ", "$$$x$$$", "<div class=summary-table><div class=col-first>x", "<span class=ltx_tabular><span class=ltx_tr><span class=ltx_td>x",
     "<pre><span data-line>x</span>", "<p style='mso-list:l0 level2'>", "<div role=table><div role=row><div role=cell>x", "<textarea name=code>x</textarea>", "<table><td class=lineno>1", "<var>\\a",
     "<div class=verbatim>", "<div class=prompt>[", "<pre><span class=line>x</span>", "<li><input type=checkbox disabled>", "<img src='/latex.php?a=b&a=b&a=b'>",
 )  # fmt: skip

@@ -90,7 +90,7 @@ from stages.kernels.html.layout import (
     PARTS,
     TITLE_FROM,
 )
-from stages.kernels.html.marks import end_inline, is_edit_link, is_permalink, start_inline
+from stages.kernels.html.marks import end_inline, is_credit, is_edit_link, is_permalink, start_inline
 from stages.kernels.html.notes import note_element
 from stages.kernels.html.raw_text import copy_raw, start_raw
 from stages.kernels.html.regions import (
@@ -103,7 +103,15 @@ from stages.kernels.html.regions import (
     rendered_tex,
     settle,
 )
-from stages.kernels.html.stand_ins import begin_item, level_of_list, note_grid, note_role, put_box
+from stages.kernels.html.stand_ins import (
+    begin_item,
+    close_span,
+    level_of_list,
+    note_grid,
+    note_role,
+    open_span,
+    put_box,
+)
 from stages.kernels.html.style_sheets import is_hidden, read_style_sheets
 from stages.kernels.html.symbols import fill_symbol_table
 from stages.kernels.html.tables import BYTE_CLASSES, TABLE_SLOTS, TAG_FLAGS
@@ -183,6 +191,8 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
             close_implied(W, nodes, T, tag)
             if W[s.REGION_OVER] + W[s.PRE_OVER] > 0:
                 o = settle(data, W, blocks, nodes, out, o)
+    if tag == t.SPAN and W[s.REGION] == 0 and (kinds & GRID or (found >> t.ROLE) & 1 or W[s.OPEN + t.SPAN] > 0):
+        o = open_span(data, found, kinds, hints, signature, W, blocks, nodes, out, o)
     if is_stacked:
         orphan = t.TABLE < tag <= t.TFOOT and W[s.OPEN + t.TABLE] == 0
         opened = not orphan and not (tag == t.FORM and W[s.OPEN + t.FORM] > 0)
@@ -218,6 +228,7 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
     dropped &= not (tag == t.TEMPLATE and (found >> t.SHADOWROOTMODE) & 1 != 0)
     if tag == t.A:
         dropped |= (found >> t.HREF) & 1 != 0 and is_permalink(data, W[s.SPANS + 2 * t.HREF], after, end)
+        dropped |= (found >> t.HREF) & 1 != 0 and in_code(W) and is_credit(data, W[s.SPANS + 2 * t.HREF], end)
         if dropped and W[s.LINK] != OFF:
             W[s.LINK] = OFF
             W[s.LINKS] -= 1 - W[s.SELF_LINK]
@@ -290,6 +301,8 @@ def end_tag(data, pos, end, T, W, blocks, nodes, out, o):  # type: ignore[no-unt
             if W[s.REGION_COUNT] == 0:
                 W[s.REGION_OVER] = 1
                 o = settle(data, W, blocks, nodes, out, o)
+        if tag == t.SPAN and W[s.OPEN + t.SPAN] > 0 and W[s.REGION] == 0:
+            o = close_span(data, W, blocks, nodes, out, o)
         if W[s.REGION] == 0 or W[s.REGION] == s.TEX_REGION:
             o = end_inline(data, tag, after, end, W, blocks, out, o)
         if pos == W[s.LINE_END] and in_code(W) and after < end and data[after] != 10 and data[after] != 60:

@@ -52,7 +52,7 @@ KIND_WORDS: dict[int, str] = {
     CODE: "syntaxhighlighter crayon-pre urvanov-syntax-highlighter-pre dp-highlighter highlighttable rouge-table lntable "
     "hljs-ln codehilitetable js-file-line-container codemirror-code cm-content ace_text-layer view-lines "
     "codecolorer blob-code-content linenodiv-code enlighter-code code-table highlight-table codetable ql-code-block-container code-view "
-    "geshifilter rouge-line-table w3-code codemain verbatim rktblk documentation-examplecode ltx_lstlisting lstlisting lstinputlisting linenums react-code-lines",
+    "geshifilter rouge-line-table w3-code codemain verbatim rktblk colorscripter-code-table documentation-examplecode ltx_lstlisting lstlisting lstinputlisting linenums react-code-lines",
     CODE_WORD: "sourcecode hljs highlight code syntaxhighlighter prettyprint prism prism-code codehilite src source "
     "chroma rouge codecolorer listing example geshi mw-highlight de1 programlisting enlighter-code brush snippet "
     "syntax highlighter-rouge codeblock code-block literal-block crayon-plain verbatim fragment ql-code-block bbcode_code bbcodecode bbc_code codebox code-frame cnblogs_code enlighterjsraw page_body",
@@ -298,11 +298,11 @@ TASK = 1 << 22
 PROMPT = 1 << 20
 """Of ``In [1]:`` beside the code of a notebook (nbsphinx), or of anything else."""
 GRID = 1 << 23
-"""Of a table that is a `div` whose cells follow each other, or the last cell of a row of it (Javadoc); anywhere else the word means nothing."""
+"""Of a table that is a `div` whose cells follow each other, or the last cell of a row of it (Javadoc), and of tables of `span` (LaTeXML); anywhere else the words mean nothing."""
 _FURTHER = {
     BOOK_MENU: "menu-bar menu-title",
     CLASSIFIER: "classifier",
-    GRID: "summary-table col-last",
+    GRID: "summary-table col-last ltx_tabular ltx_tr ltx_td",
     ITEM_LINES: "li1 li2 pre",
     PROMPT: "prompt",
     TASK: "task-list contains-task-list task-list-item task-list-item-checkbox todo-list",
