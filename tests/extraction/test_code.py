@@ -256,3 +256,55 @@ def test_nothing_before_the_text_is_looked_at(page: str) -> None:
     alone = text_of(page)
     for before in ("<p>:</p>", "<p>\u2019</p>", "<p>\u3000\u2000a</p>"):
         assert text_of(before + page).endswith(alone.strip())
+
+
+def test_words_of_code_in_a_line_of_its_own_are_no_lines() -> None:
+    """SyntaxHighlighter draws every word and every indent as `code` in the `div` of its line."""
+    rows = "".join(
+        f"<div class='line number{n}'><code class='python spaces'>{'&nbsp;' * spaces}</code><code class='python keyword'>{a}</code><code class='python plain'>{b}</code></div>"
+        for n, (spaces, a, b) in enumerate(((0, "if", " x:"), (4, "return", " 1")), 1)
+    )
+    page = f"<div class='syntaxhighlighter python'><table><tr><td class=code><div class=container>{rows}</div></td></tr></table></div>"
+    assert text_of(page) == "```python\nif x:\n    return 1\n```"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<pre><code data-language=go><span data-line>a</span><span data-line='2'>b</span></code></pre>",
+        "<pre><code class=language-go><span class=highlight-line>a</span><span class=highlight-line><span>b</span>\n</span></code></pre>",
+        "<pre><code class=language-go><span style='display:flex;'><span style='white-space:pre;-webkit-user-select:none;user-select:none;color:#7f7f7f'>1</span><span>a\n</span></span>"
+        "<span style='display:flex;'><span style='user-select: none'>2</span><span>b\n</span></span></code></pre>",
+        "<textarea class='Documentation-exampleCode code language-go' spellcheck=false>a\nb\n</textarea>",
+        "<pre class=language-go><code>a\nb</code></pre><a class=test-arrow href=/play>Run</a>",
+    ],
+)  # fmt: skip
+def test_lines_numbers_and_text_fields_that_tools_write_into_code(page: str) -> None:
+    assert text_of(f"<p>x</p>{page}<p>y</p>") == "x\n\n```go\na\nb\n```\n\ny"
+
+
+def test_what_cannot_be_marked_and_is_no_number_is_code() -> None:
+    for shown in ("$ ", "1 a", ">>>"):
+        assert text_of(f"<pre><span style='user-select:none'>{shown}</span>x</pre>") == f"```\n{shown}x\n```"
+    assert text_of("<pre><span data-lines>a</span><span data-line-x>b</span></pre>") == "```\nab\n```"
+    assert text_of("<p>a<textarea class=code>b</textarea>") == "a"
+
+
+SCRIPTER = (
+    "<div class=colorscripter-code style='font-family:Consolas,monospace !important'><table class=colorscripter-code-table><tr><td style='padding:6px'><div style='line-height:130%'>{numbers}</div></td>"
+    "<td><div>{rows}</div><div style='text-align:right'><a href='http://colorscripter.com/info#e'>Colored by Color Scripter</a></div></td><td><a href='http://colorscripter.com/info#e'><span>cs</span></a></td></tr></table></div>"
+)  # fmt: skip
+
+
+def test_numbers_in_a_cell_before_code_and_what_it_was_drawn_with_are_no_code() -> None:
+    page = SCRIPTER.format(
+        numbers=lines("<div>{n}</div>"), rows=lines("<div style='white-space:pre'>{text}</div>", empty=" ")
+    )
+    assert text_of(f"<p>a{page}<p>b") == f"a\n\n{FENCED}\n\nb"
+    assert text_of("<pre>x <a href=http://colorscripters.example>y</a></pre>") == "```\nx y\n```"
+
+
+def test_a_line_of_code_that_is_a_number_alone_stays() -> None:
+    rows = "<tr><td class=blob-num data-line-number=1></td><td class=blob-code>1</td></tr><tr><td class=blob-num data-line-number=2></td><td class=blob-code>2</td></tr>"
+    assert text_of(f"<table class=js-file-line-container>{rows}</table>") == "```\n1\n2\n```"
+    assert text_of("<table class=RktBlk><tr><td>5</td></tr><tr><td>x</td></tr></table>") == "```\n5\nx\n```"

@@ -136,6 +136,8 @@ ESCAPED = QUOTED.replace("«", "&lt;").replace("»", "&gt;").replace("¨", "&quo
         "<tex>E=mc^2</tex>",
         "<tex-math>$E=mc^2$</tex-math>",
         "<la-tex>E=mc^2</la-tex>",
+        "<span class=zenn-katex><embed-katex><eq class=zenn-katex>E=mc^2</eq></embed-katex></span>",
+        "<img class='formula inline' alt='E=mc^2' src=https://pictures.example/a.svg>",
     ],
 )
 def test_formulas_in_attributes_addresses_and_elements_for_tex(page: str) -> None:
@@ -188,6 +190,23 @@ def test_references_in_an_attribute_are_escaped_twice() -> None:
 )  # fmt: skip
 def test_what_is_no_formula_or_has_none_gives_its_text(page: str, text: str) -> None:
     assert text_of(page) == text
+
+
+@pytest.mark.parametrize("markdown", [True, False])
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("$$$n$$$ and $$$1 \\le a_i$$$, $$$$$$ \\sum_i a_i $$$$$$ é", "$n$ and $1 \\le a_i$, $$ \\sum_i a_i $$ é"),
+        ("$$$a$$$$$$b$$$", "$$$a$$$$$$b$$$"),
+        ("$$$-$$$, $$$ or $$$, $$$ a$$$", "$$$-$$$, $$$ or $$$, $$$ a$$$"),
+        ("$5, $$x$$ and $y$", "$5, $$x$$ and $y$"),
+        ("F$$$J$$$N, x $$$", "F$$$J$$$N, x $$$"),
+        ("$$$x$$$", "$x$"),
+        ("$$$", "$$$"),
+    ],
+)
+def test_three_dollars_around_a_formula_are_one_and_prices_stay(page: str, text: str, markdown: bool) -> None:
+    assert text_of(f"<p>{page}</p>", markdown) == text
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ def by_role(rows: list[tuple[str, ...]], cell: str = "cell") -> str:
     return "".join(f"<div role=rowgroup><div role=row>{row}</div></div>" for row in (head, *body))
 
 
-@pytest.mark.parametrize(("table", "cell"), [("table", "cell"), ("grid", "gridcell")])
+@pytest.mark.parametrize(("table", "cell"), [("table", "cell"), ("grid", "gridcell"), ("treegrid", "gridcell")])
 def test_a_table_of_divs_is_a_table_by_its_roles(table: str, cell: str) -> None:
     page = f"<p>x<div role={table}>{by_role([('a', 'b'), ('1', '2'), ('3', '')], cell)}</div><p>y"
     assert text_of(page) == f"x\n\n{TABLE}\n\ny"
@@ -24,6 +24,64 @@ def test_a_table_of_divs_is_a_table_by_its_roles(table: str, cell: str) -> None:
 
 def test_rows_and_cells_outside_of_a_table_are_blocks() -> None:
     assert text_of("<div role=row><div role=cell>a</div><div role=cell>b</div></div>") == "a\n\nb"
+
+
+def javadoc(*cells: str, last: str = "col-last") -> str:
+    names = (
+        "table-header col-first",
+        "table-header " + last,
+        "col-first even-row-color",
+        "col-last even-row-color method-summary-table",
+    )
+    return "".join(f"<div class='{names[n % 2 + 2 * (n > 1)]}'>{cell}</div>" for n, cell in enumerate(cells))
+
+
+def test_a_table_of_javadoc_has_rows_that_no_element_holds() -> None:
+    cells = javadoc("a", "b", "1", "<div class=block>2</div>", "3", "")
+    page = f"<p>x<div class=caption><span>T</span></div><div class='summary-table two-column-summary'>{cells}</div><p>y"
+    assert text_of(page) == f"x\n\nT\n\n{TABLE}\n\ny"
+    three = javadoc("a", "b", "c", "1", "2", "", last="col-second").replace(
+        "col-first even-row-color'>c", "col-last'>c"
+    )
+    three = three.replace("col-last even-row-color method-summary-table'>1", "col-constructor-name'>1").replace(
+        "col-first even-row-color'>2", "col-second'>2"
+    )
+    page = f"<div class='summary-table three-column-summary'>{three}</div><p>y"
+    assert text_of(page) == "| a | b | c |\n| --- | --- | --- |\n| 1 | 2 |  |\n\ny"
+
+
+def test_words_of_javadoc_elsewhere_mean_no_table() -> None:
+    assert (
+        text_of("<div class=col-last>a</div><div class=col-first>b</div><div class='x summary-table'><p>c</div>")
+        == "a\n\nb\n\nc"
+    )
+
+
+LATEXML = (
+    "<span class=ltx_tabular><span class=ltx_tbody>",
+    "<span class=ltx_tr>{}</span>",
+    "<span class='ltx_td ltx_align_left'>{}</span>",
+)
+ROLES = ("<span role=table><span>", "<span role=row>{}</span>", "<span role=cell>{}</span>")
+
+
+@pytest.mark.parametrize("parts", [LATEXML, ROLES])
+def test_a_table_of_spans_is_a_table(parts: tuple[str, str, str]) -> None:
+    table, row, cell = parts
+    cells = (
+        ("a", "<span><span>b</span></span>"),
+        ("<span class=ltx_text>1</span>", "<math alttext='2'><mn>2</mn></math>"),
+        ("3", ""),
+    )
+    rows = "".join(row.format("".join(cell.format(text) for text in line)) for line in cells)
+    expected = TABLE.replace("| 2 |", "| $2$ |")
+    assert text_of(f"<p>x {table}{rows}</span></span> <span>y</span></p><p>z") == f"x\n\n{expected}\n\ny\n\nz"
+
+
+def test_rows_and_cells_of_spans_outside_of_a_table_are_words() -> None:
+    assert text_of("<p>a <span class=ltx_td>b</span> <span role=row>c</span> <span role=img>d</span>") == "a b c d"
+    page = "<table class=ltx_tabular><tr class=ltx_tr><td class=ltx_td>a<td>b<tr><td>1<td><span class=ltx_td>2</span></table>"
+    assert text_of(page) == "| a | b |\n| --- | --- |\n| 1 | 2 |"
 
 
 def word(level: int, mark: str, text: str, names: str = "style='text-indent:-.25in;mso-list:l0 level{} lfo1'") -> str:

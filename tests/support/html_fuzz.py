@@ -59,6 +59,22 @@ SEEDS = (
     "<table class=code><thead><tr><th class=lineno>L</th><tbody><tr><th>1</th><td>a</td></tr></table><table><tr><td class=lineno>1</td><td>b</td></table><div class=prompt>[1]:</div>"
     "<pre><span class=line></span><span class=line>a</span><span id=a>b</span><span id=c>d</span><code>e</code><code>f</code></pre><div style='white-space:pre;font:9px mono'><div>a</div>"
     "<br></div><textarea name=code class=python>a &lt; b\n c</textarea><script type=syntaxhighlighter class='brush: js'><![CDATA[\nx]]></script><d-code block>a\nb</d-code>".encode(),
+    "<p>a <span class=katex-display><span class=katex><span class=katex-html><span class=base><span class=strut style='height:1em'></span><span class='mord'><span class='mord mathnormal'>xé</span><span class=msupsub>"
+    "<span class='vlist-t vlist-t2'><span class=vlist-r><span class=vlist style='height:1em'><span style='top:-2.44em;margin-left:0em;'><span class=pstrut style='height:2.7em'></span><span class='mord mtight'>i</span></span>"
+    "<span style='top:-3.06em'><span class=pstrut style='height:2.7em'></span><span class='mord mtight'>2</span></span></span><span class=vlist-s>​</span></span></span></span></span><span class=mfrac><span class=vlist>"
+    "<span style='top:-2em'><span class=pstrut style='height:3em'></span><span class=mord>b</span></span><span style='top:-3em'><span class=pstrut style='height:3em'></span><span class=frac-line></span></span><span style='top:-4em'>"
+    "<span class=pstrut style='height:3em'></span><span class='mop op-limits'><span class=vlist><span style='top:-1em;margin-left:0em'><span class=pstrut style='height:3em'></span>n</span><span style='top:-3em'><span class=pstrut "
+    "style='height:3em'></span><span><span class=mop>∑</span></span></span></span></span></span></span></span><span class=minner><span class='mopen'><span class='delimsizing mult'><span class=vlist><span style='top:-3em'><span "
+    "class=pstrut style='height:3em'></span><span><svg width='1em' viewBox='0 0 875 6000'><path d='M863,9c0'/></svg></span></span></span></span></span><span class=mtable><span class=col-align-r><span class=vlist><span style='top:-3.6em'>"
+    "<span class=pstrut style='height:3em'></span><span class=mord>p</span></span><span style='top:-2.4em'><span class=pstrut style='height:3em'></span><span class=mord>q</span></span></span></span><span class=col-align-l><span class=vlist>"
+    "<span style='top:-2.4em'><span class=pstrut style='height:3em'></span><span class='mord text'><span class=mord>日 r</span></span></span></span></span></span><span class=mclose>)</span></span><span class='mord sqrt'><span class=root>"
+    "<span class=vlist><span style='top:-2em'><span class=pstrut style='height:2em'></span>3</span></span></span><span class=vlist><span class=svg-align style='top:-3em'><span class=pstrut style='height:3em'></span><span class=mord>y</span></span></span>"
+    "</span><span class=mrel><span class=mrel>∈</span><span class=mord><span class=llap><span class=inner><span class=mord>/</span></span></span></span></span><span class='mord accent'><span class=vlist><span style='top:-3em'><span class=pstrut "
+    "style='height:3em'></span>z</span><span style='top:-3em'><span class=pstrut style='height:3em'></span><span class=accent-body>^</span></span></span></span></span></span></span></span><span class=katex-mathml>\n\n x\n\n x^2\n</span>"
+    "<span class=katex-mathml>xx</span><span class='katex-html'><span class=mord>x</span></span><table><tfoot><tr><td>a<td>b<tbody><tr><td rowspan=2>c<td>d<tr><td>e</table><div class='summary-table'><div class='table-header col-first'>a</div>"
+    "<div class='table-header col-last'>b</div><div class=col-first>c</div><div class='col-last'>d</div></div><pre><code><span data-line>a</span><span data-line=''>b</span><span style='user-select:none'>1</span></code></pre>"
+    "<span class=ltx_tabular><span class=ltx_tr><span class=ltx_td>a<span>é</span></span><span class=ltx_td>b</span></span><span role=row><span role=cell>c</span></span></span>"
+    "<textarea class='Documentation-exampleCode'>a &lt; b</textarea><div class='syntaxhighlighter js'><div class=line><code class=spaces>&nbsp;</code><code>x</code></div></div>".encode(),
 )
 PIECES = (
     b"<", b">", b"</", b"<!--", b"-->", b"&", b"&#", b";", b'"', b"'", b"=", b"<script>", b"</script>", b"<pre>", b"<table>",
@@ -73,6 +89,8 @@ PIECES = (
     "«".encode(), "»".encode(), "¨".encode(), "§lt;".encode(), b"&quot;", b" role=row", b" role=table", b"<textarea name=code>", b" class='li1 python'", b" class=verbatim",
     "<mjx-container>éé".encode(), b" alttext='$ $'", b"<math alttext='$ $'></math>", b"<script type='math/tex'>$ $</script>", b"<mjx-mroot>", b"<mjx-mtable>",
     b" style='mso-list:l0;font:7.0pt'", b"<input type=checkbox disabled>", b"<img src='/latex.php?a=b&", b"<span class=line>", b"<tex>", b"<var>\\a", b"<thead>",
+    b"<span class=katex-html>", b"<span class=mfrac>", b"<span class=vlist>", b"<span style='top:-3em'>", b"<span class=pstrut style='height:3em'>", b"<span class=msupsub>", b"<span class=mtable>",
+    b"<span class=col-align-c>", b"<svg viewBox='0 0 333 9'><path d='M1'/></svg>", b"<span class=mord>", b"<tfoot>", b"<div class=summary-table>", b"<div class=col-last>", b"<span class=ltx_tabular>", b"$$$", b"$$$x$$$", b"<table class=colorscripter-code-table><tr><td>1</td><td>x</td>", b"<span class=ltx_tr>", b"<span class=ltx_td>", b"<span role=table>", b"<span>", b"\n\n", "∣∥".encode(),
 )  # fmt: skip
 
 

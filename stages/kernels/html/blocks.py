@@ -56,14 +56,18 @@ from stages.kernels.html.elements import (
 from stages.kernels.html.ends import break_text, end_block, in_code
 from stages.kernels.html.entities import fill_reference_tables, read_reference
 from stages.kernels.html.hints import fill_hint_table
+from stages.kernels.html.katex import fill_box_table
 from stages.kernels.html.kinds import (
     CODE,
     CODE_WORD,
+    GLYPHS,
+    GRID,
     GUTTER,
     ITEM_LINES,
     LANGUAGE,
     LINES,
     NAMED,
+    SOURCE,
     STYLED,
     fill_kind_table,
 )
@@ -74,6 +78,7 @@ from stages.kernels.html.layout import (
     HIDING,
     HINT_MASK,
     KIND_SHIFT,
+    KINDS,
     LEVEL,
     NODES_FROM,
     NODES_TO,
@@ -81,10 +86,11 @@ from stages.kernels.html.layout import (
     NUM_TAGS,
     OFF,
     PAGE_ROWS,
+    PARENT,
     PARTS,
     TITLE_FROM,
 )
-from stages.kernels.html.marks import end_inline, is_edit_link, is_permalink, start_inline
+from stages.kernels.html.marks import end_inline, is_credit, is_edit_link, is_permalink, start_inline
 from stages.kernels.html.notes import note_element
 from stages.kernels.html.raw_text import copy_raw, start_raw
 from stages.kernels.html.regions import (
@@ -97,13 +103,21 @@ from stages.kernels.html.regions import (
     rendered_tex,
     settle,
 )
-from stages.kernels.html.stand_ins import begin_item, level_of_list, note_role, put_box
+from stages.kernels.html.stand_ins import (
+    begin_item,
+    close_span,
+    level_of_list,
+    note_grid,
+    note_role,
+    open_span,
+    put_box,
+)
 from stages.kernels.html.style_sheets import is_hidden, read_style_sheets
 from stages.kernels.html.symbols import fill_symbol_table
 from stages.kernels.html.tables import BYTE_CLASSES, TABLE_SLOTS, TAG_FLAGS
 from stages.kernels.html.tex_output import fill_math_tables
 from stages.kernels.html.tokens import find_byte, find_raw_end, is_space, read_attributes, read_tag_name, skip_markup
-from stages.kernels.html.written_formulas import drawn_formula, formula_element
+from stages.kernels.html.written_formulas import annotated_text, boxed_formula, drawn_formula, formula_element
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 from stages.kernels.jit import lean_kernel as kernel
 
@@ -121,6 +135,7 @@ def scan_tables() -> npt.NDArray[np.int64]:
     fill_kind_table(T)
     fill_symbol_table(T)
     fill_math_tables(T)
+    fill_box_table(T)
     classes = T[BYTE_CLASSES:]
     classes[[9, 10, 12, 13, 32]] = 1
     classes[[ord("<"), ord("&")]] = 2
@@ -176,6 +191,8 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
             close_implied(W, nodes, T, tag)
             if W[s.REGION_OVER] + W[s.PRE_OVER] > 0:
                 o = settle(data, W, blocks, nodes, out, o)
+    if tag == t.SPAN and W[s.REGION] == 0 and (kinds & GRID or (found >> t.ROLE) & 1 or W[s.OPEN + t.SPAN] > 0):
+        o = open_span(data, found, kinds, hints, signature, W, blocks, nodes, out, o)
     if is_stacked:
         orphan = t.TABLE < tag <= t.TFOOT and W[s.OPEN + t.TABLE] == 0
         opened = not orphan and not (tag == t.FORM and W[s.OPEN + t.FORM] > 0)
@@ -195,6 +212,8 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
                     nodes[LEVEL, W[s.NODES] - 1] = level_of_list(data, start, stop)
                 if tag == t.DIV and (found >> t.ROLE) & 1:
                     note_role(data, W, nodes)
+                if tag == t.DIV and (kinds | nodes[KINDS, nodes[PARENT, W[s.NODES] - 1]]) & GRID:
+                    note_grid(data, kinds, W, nodes)
                 if kinds & (CODE | CODE_WORD) or found & (1 << t.STYLE_ATTR):
                     kinds = begin_named_code(data, tag, found, kinds, after, end, T, W, blocks, nodes, out)
     elif not is_block and (W[s.REGION] == 0 or W[s.REGION] == s.TEX_REGION):
@@ -209,6 +228,7 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
     dropped &= not (tag == t.TEMPLATE and (found >> t.SHADOWROOTMODE) & 1 != 0)
     if tag == t.A:
         dropped |= (found >> t.HREF) & 1 != 0 and is_permalink(data, W[s.SPANS + 2 * t.HREF], after, end)
+        dropped |= (found >> t.HREF) & 1 != 0 and in_code(W) and is_credit(data, W[s.SPANS + 2 * t.HREF], end)
         if dropped and W[s.LINK] != OFF:
             W[s.LINK] = OFF
             W[s.LINKS] -= 1 - W[s.SELF_LINK]
@@ -236,6 +256,11 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
                 o = rendered_tex(data, found, W, T, out, o)
         if tag == t.MJX_CONTAINER and (W[s.REGION] == s.RENDERED_REGION or W[s.REGION] == s.TEX_REGION):
             after, o = drawn_formula(data, after, end, found, T, W, nodes, out, o)
+        elif kinds & (GLYPHS | SOURCE) and tag == t.SPAN and (W[s.REGION] == 0 or W[s.REGION] == s.TEX_REGION):
+            if kinds & GLYPHS:
+                after, o = boxed_formula(data, pos, after, end, T, W, nodes, out, o)
+            else:
+                after, o = annotated_text(data, pos, after, end, T, W, out, o)
     if tag == t.INPUT:
         pages[NUM_INPUTS, d] += 1
         if W[s.REGION] == 0 and (found >> t.TYPE) & 1:
@@ -276,6 +301,8 @@ def end_tag(data, pos, end, T, W, blocks, nodes, out, o):  # type: ignore[no-unt
             if W[s.REGION_COUNT] == 0:
                 W[s.REGION_OVER] = 1
                 o = settle(data, W, blocks, nodes, out, o)
+        if tag == t.SPAN and W[s.OPEN + t.SPAN] > 0 and W[s.REGION] == 0:
+            o = close_span(data, W, blocks, nodes, out, o)
         if W[s.REGION] == 0 or W[s.REGION] == s.TEX_REGION:
             o = end_inline(data, tag, after, end, W, blocks, out, o)
         if pos == W[s.LINE_END] and in_code(W) and after < end and data[after] != 10 and data[after] != 60:
@@ -307,7 +334,7 @@ def begin_page(data, pos, end, W, nodes, pages, d, o):  # type: ignore[no-untype
     W[s.MATH_TO] = W[s.LANG_LAST] = W[s.LINE_OVER] = W[s.LINE_SPAN] = OFF
     for i in range(s.LINK, s.LINK + 3):
         W[i] = OFF
-    W[s.BREAK] = PARTS
+    W[s.BREAK], W[s.PAGE_FROM] = PARTS, pos
     for i in range(s.OPEN, s.SPANS):
         W[i] = 0
     while pos < end and is_space(data[pos]):

@@ -173,21 +173,31 @@ def names_numbers(data, pos, end):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def is_data_line(data, pos, after):  # type: ignore[no-untyped-def]
+    """Whether the first attribute of the `span` at ``data[pos:after]`` is ``data-line`` (rehype-pretty-code)."""
+    i = pos + 6
+    if after - i < 10 or data[i] != 100 or data[i + 4] != 45 or data[i + 5] != 108 or data[i + 8] != 101:
+        return False
+    return data[i + 9] == 61 or data[i + 9] == 62 or data[i + 9] == 32
+
+
+@inline_kernel
 def begin_line(data, pos, after, end, tag, found, kinds, W, out, o):  # type: ignore[no-untyped-def]
     """At the start tag at ``pos`` in code: end the line before it if nothing but the end tag before it does. Next o.
 
-    Those are `span` of class ``line`` and `code` that a style sheet makes blocks, and the `span` with an id of Medium, between which a line is empty.
+    Those are `span` of class ``line`` or with ``data-line`` and `code` that a style sheet makes blocks, and the `span` with an id of Medium, between which a line is empty.
     Behind Gatsby's ``gatsby-highlight-code-line`` the line feed is missing.
     """
-    is_line = kinds & LINES != 0 or tag == t.CODE
+    in_pre = W[s.STACK_TAGS + W[s.DEPTH] - 1] == t.PRE  # else words of code: SyntaxHighlighter
+    is_line = kinds & LINES != 0 or (tag == t.CODE and in_pre) or (tag == t.SPAN and is_data_line(data, pos, after))
     was_empty = is_line and W[s.LINE_SPAN] == o
     closed = pos > 7 and data[pos - 1] == 62 and data[pos - 7] == 60 and data[pos - 6] == 47
     if closed and o > W[s.TEXT] and (was_empty or out[o - 1] != 10):
         before = data[pos - 5]
-        if (tag == t.CODE and before == 99) or (tag == t.SPAN and before == 115 and is_line):
+        if (tag == t.CODE and before == 99 and in_pre) or (tag == t.SPAN and before == 115 and is_line):
             out[o] = 10
             o += 1
-        elif tag == t.SPAN and before == 115 and (found >> t.ID) & 1 and W[s.STACK_TAGS + W[s.DEPTH] - 1] == t.PRE:
+        elif tag == t.SPAN and before == 115 and (found >> t.ID) & 1 and in_pre:
             out[o] = 10
             out[o + 1] = 10
             o += 2

@@ -99,9 +99,9 @@ def accent_of(code, over, single):  # type: ignore[no-untyped-def]
         return tex_output.CHECK
     if code == 0x2D8 or code == 0x306:
         return tex_output.BREVE
-    if code == 0xB4 or code == 0x301:
+    if code == 0xB4 or code == 0x301 or code == 0x2CA:
         return tex_output.ACUTE
-    if code == 96 or code == 0x300:
+    if code == 96 or code == 0x300 or code == 0x2CB:
         return tex_output.GRAVE
     if code == 0x2DA or code == 0x30A:
         return tex_output.RING

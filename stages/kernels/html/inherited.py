@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from stages.kernels.html import layout as h
 from stages.kernels.html import tokens as t
-from stages.kernels.html.kinds import CODE
+from stages.kernels.html.kinds import CODE, GRID
 from stages.kernels.html.measures import NUM_LOGS, SUM_CHARS
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
@@ -58,6 +58,8 @@ def inherit(nodes, first, last, inherited, L, chars_total, measures, base):  # t
             inherited[I_ROW, m] = m
         elif t.TD <= tag <= t.CAPTION:
             inherited[I_CELL, m] = m
+            if tag == t.TD and nodes[h.TAG, parent + first] == t.TABLE and nodes[h.KINDS, parent + first] & GRID:
+                inherited[I_ROW, m] = m - nodes[h.LEVEL, n]
         elif tag == t.LI or tag == t.DD or tag == t.DT:
             inherited[I_ITEM, m] = m
             inherited[I_INDENT, m] += LEVEL_INDENT * nodes[h.LEVEL, n]

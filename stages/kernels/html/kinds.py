@@ -37,7 +37,7 @@ KIND_WORDS: dict[int, str] = {
     "direct-link permalink-anchor anchor-link mathjax_preview copybtn copy-button clip-button clipboard-button btn-clipboard "
     "copy-code-button clipboard-copy jp-inputprompt jp-outputprompt input_prompt output_prompt crayon-toolbar code-toolbar-item toolbar-item crayon-main-toolbar "
     "urvanov-syntax-highlighter-toolbar copy-code-btn code-copy-btn copy-to-clipboard-button btn-copy copy-btn copybutton "
-    "code-block-extension-header codemirror-measure gist-meta cnblogs_code_toolbar ltx_listing_data hljs-button highlight-tools toolbar_item snippet-clipboard-content-button",
+    "code-block-extension-header codemirror-measure gist-meta test-arrow cnblogs_code_toolbar ltx_listing_data hljs-button highlight-tools toolbar_item snippet-clipboard-content-button",
     # what a formula looks like, where its source stands inside or behind
     RENDERED: "mq-root-block mathjax mathjax_display mathjax_svg mathjax_svg_display mathjax_chtml mathjax_mathml mjx-chtml mjx-mathml "
     "mjxc-display mathjax_error",
@@ -52,7 +52,7 @@ KIND_WORDS: dict[int, str] = {
     CODE: "syntaxhighlighter crayon-pre urvanov-syntax-highlighter-pre dp-highlighter highlighttable rouge-table lntable "
     "hljs-ln codehilitetable js-file-line-container codemirror-code cm-content ace_text-layer view-lines "
     "codecolorer blob-code-content linenodiv-code enlighter-code code-table highlight-table codetable ql-code-block-container code-view "
-    "geshifilter rouge-line-table w3-code codemain verbatim rktblk ltx_lstlisting lstlisting lstinputlisting linenums react-code-lines",
+    "geshifilter rouge-line-table w3-code codemain verbatim rktblk colorscripter-code-table documentation-examplecode ltx_lstlisting lstlisting lstinputlisting linenums react-code-lines",
     CODE_WORD: "sourcecode hljs highlight code syntaxhighlighter prettyprint prism prism-code codehilite src source "
     "chroma rouge codecolorer listing example geshi mw-highlight de1 programlisting enlighter-code brush snippet "
     "syntax highlighter-rouge codeblock code-block literal-block crayon-plain verbatim fragment ql-code-block bbcode_code bbcodecode bbc_code codebox code-frame cnblogs_code enlighterjsraw page_body",
@@ -60,11 +60,11 @@ KIND_WORDS: dict[int, str] = {
     # images of formulas
     PICTURE: "mwe-math-fallback-image-inline mwe-math-fallback-image-display tex latex math mathjax ql-img-inline-formula "
     "ql-img-displayed-equation equation_image texrender latex-image formula-image mathtex mimetex tex-image codecogs ltx_math "
-    "latexmathimage mathimg texhtml latex-formula inlineformula displayformula numberedequation",
+    "latexmathimage mathimg texhtml formula latex-formula inlineformula displayformula numberedequation",
     # around the MathML of a formula that pages hide for programs
     SOURCE: "mwe-math-mathml-a11y mwe-math-mathml-inline mwe-math-mathml-display mjx_assistive_mathml katex-mathml "
     "mjx-assistive-mml",
-    LINES: "line gatsby-highlight-code-line code-line crayon-line view-line ltx_listingline token-line",
+    LINES: "line gatsby-highlight-code-line code-line crayon-line view-line highlight-line ltx_listingline token-line",
 }
 NAMES = [
     "abap",
@@ -297,9 +297,12 @@ TASK = 1 << 22
 """Of a list of tasks with check boxes, or an item or box of one."""
 PROMPT = 1 << 20
 """Of ``In [1]:`` beside the code of a notebook (nbsphinx), or of anything else."""
+GRID = 1 << 23
+"""Of a table that is a `div` whose cells follow each other, or the last cell of a row of it (Javadoc), and of tables of `span` (LaTeXML); anywhere else the words mean nothing."""
 _FURTHER = {
     BOOK_MENU: "menu-bar menu-title",
     CLASSIFIER: "classifier",
+    GRID: "summary-table col-last ltx_tabular ltx_tr ltx_td",
     ITEM_LINES: "li1 li2 pre",
     PROMPT: "prompt",
     TASK: "task-list contains-task-list task-list-item task-list-item-checkbox todo-list",

@@ -22,6 +22,22 @@ _MARKS = tuple(
 
 
 @inline_kernel
+def is_credit(data, href, end):  # type: ignore[no-untyped-def]
+    """Whether the address at ``href`` is that of Color Scripter, which stands below the code that it drew."""
+    i = href + 7 + (href + 4 < end and data[href + 4] == 115)  # http://, https://
+    if i + 13 >= end:
+        return False
+    return (
+        data[i] == 99
+        and data[i + 1] == 111
+        and data[i + 4] == 114
+        and data[i + 5] == 115
+        and data[i + 12] == 114
+        and data[i + 13] == 46
+    )
+
+
+@inline_kernel
 def is_permalink(data, href, pos, end):  # type: ignore[no-untyped-def]
     """Whether the link whose address begins at ``href`` leads into the page and its text, from ``pos`` on, is a mark
     alone: a pilcrow or the arrow behind a footnote, as bytes or references, `#` or `^`."""

@@ -56,7 +56,7 @@ M_KIND, M_PARENT, M_FROM, M_TO, M_END, M_SECOND, M_INDEX, M_FLAGS, M_AT, M_OPEN,
 """`M_OPEN`, `M_CLOSE`: where the brackets of `mfenced` stand in the page << `SIGN_SHIFT`, and their size; -1: they are round."""
 SIGN_SHIFT = 4
 # what M_FLAGS holds beside a variant (lowest 4 bits) and a mode
-BRACED, SKIPPED, RIGHT, SINGLE, ANY_SCRIPT, NO_LINE = 16, 32, 64, 128, 256, 512
+BRACED, SKIPPED, RIGHT, SINGLE, ANY_SCRIPT, NO_LINE, RELATION = 16, 32, 64, 128, 256, 512, 1024
 MODE = 1 << 12
 IN_BOX, STRUCK, LINE_ABOVE, LINE_BELOW, UNDER_ROOT = 1, 2, 3, 4, 5
 """Modes of `menclose`."""

@@ -1,6 +1,6 @@
 """Elements whose content is no markup: scripts, titles, `xmp`, and the scripts and text fields that are code or formulas. For `blocks`.
 
-SyntaxHighlighter takes code from ``<textarea name="code" class="python">`` and ``<script type="syntaxhighlighter" class="brush: python">``; MathJax 2
+Code stands in text fields of a class for it (pkg.go.dev); SyntaxHighlighter takes it from ``<textarea name="code" class="python">`` and ``<script type="syntaxhighlighter" class="brush: python">``; MathJax 2
 formulas from ``<script type="math/tex">``. Price: linear in the content.
 """
 
@@ -12,6 +12,7 @@ from stages.kernels.html.copying import copy_text
 from stages.kernels.html.elements import close_element, open_element
 from stages.kernels.html.ends import end_block, in_code
 from stages.kernels.html.entities import read_reference
+from stages.kernels.html.kinds import CODE
 from stages.kernels.html.layout import NUM_SCRIPTS, PARTS, TITLE_FROM
 from stages.kernels.html.notes import hash_value, is_linked_data, note_linked_data, note_span
 from stages.kernels.html.regions import is_math_script, note_language
@@ -69,8 +70,9 @@ def start_raw(data, tag, found, kinds, empty, after, end, W, T, blocks, nodes, p
     stop = find_raw_end(data, after, end, T, tag)
     if tag == t.TITLE:
         note_span(pages, d, TITLE_FROM, after, stop)
-    elif tag == t.TEXTAREA and (found >> t.NAME) & 1 and W[s.REGION] == 0 and not in_code(W):
-        if hash_value(data, W[s.SPANS + 2 * t.NAME], W[s.SPANS + 2 * t.NAME + 1]) == _CODE:
+    elif tag == t.TEXTAREA and ((found >> t.NAME) & 1 or kinds & CODE) and W[s.REGION] == 0 and not in_code(W):
+        a, b = W[s.SPANS + 2 * t.NAME], W[s.SPANS + 2 * t.NAME + 1]
+        if kinds & CODE or hash_value(data, a, b) == _CODE:
             o = copy_raw(data, after, stop, found, kinds, True, W, nodes, blocks, T, out, o)
     elif tag == t.SCRIPT:
         pages[NUM_SCRIPTS, d] += 1

@@ -34,6 +34,7 @@ from stages.kernels.html.signs import MAX_SIGN, is_number_text, number_ahead
 from stages.kernels.html.tokens import find_byte, is_space
 from stages.kernels.html.written_formulas import (
     FROM_ATTRIBUTE,
+    FROM_BOXES,
     FROM_GLYPHS,
     attribute_with_tex,
     begins_with_delimiter,
@@ -47,6 +48,8 @@ from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
 TEX_ATTRIBUTES = sum(1 << which for which in range(t.DATA_TEX, t.DATA_EQUATION + 1))
 LANG_ATTRIBUTES = sum(1 << which for which in range(t.DATA_LANG, t.LANGUAGE + 1))
+MAX_CELL = 1 << 14
+"""Bytes of a cell that may be the numbers of lines of code."""
 _UNFOLDING, _CONSENT = 1 << HINT_BITS["faq"] | 1 << HINT_BITS["hero"], HINT_BITS["consent"]
 
 
@@ -204,10 +207,47 @@ def is_unseen(data, tag, found, kinds, after, end, W, nodes, is_stacked):  # typ
 
 
 @inline_kernel
-def begins_numbers(data, tag, kinds, after, end, W):  # type: ignore[no-untyped-def]
-    """Whether the tag just read begins the numbers of lines of code."""
-    if not kinds & GUTTER and not (tag == t.TH and in_code(W)):
+def cannot_be_marked(data, W):  # type: ignore[no-untyped-def]
+    """Whether the style of the tag just read holds ``user-select:none``: numbers of lines that Chroma writes without classes."""
+    for i in range(W[s.SPANS + 2 * t.STYLE_ATTR], W[s.SPANS + 2 * t.STYLE_ATTR + 1] - 15):
+        if data[i] == 117 and data[i + 1] == 115 and data[i + 5] == 115 and data[i + 10] == 116 and data[i + 11] == 58:
+            k = i + 12 + (data[i + 12] == 32)
+            return data[k] == 110 and data[k + 1] == 111 and data[k + 2] == 110
+    return False
+
+
+@inline_kernel
+def is_numbers_cell(data, after, end, W, nodes):  # type: ignore[no-untyped-def]
+    """Whether the cell just opened in code, whose start tag ends at ``after``, is the first of its row, begins with a number that stands alone and has another
+    cell behind it: line numbers without a class (Color Scripter)."""
+    node = W[s.NODES] - 1
+    if nodes[PARENT, node] != node - 1 or number_ahead(data, after, end) != 1:
         return False
+    i, end = after, min(end, after + MAX_CELL)
+    while i + 8 < end:
+        i = find_byte(data, i, end, 60)
+        if i + 8 >= end:
+            return False
+        closing = data[i + 1] == 47
+        a, b = data[i + 1 + closing] | 0x20, data[i + 2 + closing] | 0x20
+        if a == 116 and (b == 100 or b == 114):  # td, tr
+            if not closing or b == 114:
+                return False
+            i = find_byte(data, i, end, 62) + 1
+            while i < end and is_space(data[i]):
+                i += 1
+            return i + 2 < end and data[i] == 60 and data[i + 1] | 0x20 == 116 and data[i + 2] | 0x20 == 100
+        i += 1
+    return False
+
+
+@inline_kernel
+def begins_numbers(data, tag, found, kinds, after, end, W, nodes):  # type: ignore[no-untyped-def]
+    """Whether the tag just read begins the numbers of lines of code."""
+    if not kinds & GUTTER and not (
+        in_code(W) and (tag == t.TH or (tag == t.SPAN and (found >> t.STYLE_ATTR) & 1 and cannot_be_marked(data, W)))
+    ):
+        return tag == t.TD and in_code(W) and is_numbers_cell(data, after, end, W, nodes)
     return tag != t.PRE and tag != t.CODE and tag != t.TR and number_ahead(data, after, end) > 0
 
 
@@ -230,9 +270,13 @@ def find_region(data, tag, found, kinds, after, end, W, T, nodes, out, o, is_sta
     if is_unseen(data, tag, found, kinds, after, end, W, nodes, is_stacked):
         is_sign = tag == t.A and not kinds & (UNSEEN | STYLED) and not found & HIDING
         start_region(W, s.SIGN_REGION if is_sign else s.HIDDEN_REGION, tag, is_stacked, is_block, o)
-    elif begins_numbers(data, tag, kinds, after, end, W):
+    elif begins_numbers(data, tag, found, kinds, after, end, W, nodes):
         start_region(W, s.NUMBER_REGION, tag, is_stacked, False, o)
-    elif kinds & RENDERED or tag == t.MJX_CONTAINER or (kinds & GLYPHS and W[s.MATH_TO] == o):
+    elif (
+        kinds & RENDERED
+        or tag == t.MJX_CONTAINER
+        or (kinds & GLYPHS and W[s.MATH_TO] == o and W[s.MATH_SOURCE] != FROM_BOXES)
+    ):
         start_region(W, s.RENDERED_REGION, tag, is_stacked, False, o)
         o = rendered_source(data, found, W, T, nodes, out, o)
     elif kinds & FORMULA and (found >> t.DATA_VALUE) & 1:

@@ -124,6 +124,17 @@ def exchange(nodes, base, p, a, b, c):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def number_children(nodes, base, p):  # type: ignore[no-untyped-def]
+    """Note which child of node ``p``, which has two or more, is which."""
+    k, index = p + 1, 0
+    nodes[M_SECOND, base + p] = nodes[M_END, base + k]
+    while k < nodes[M_END, base + p]:
+        nodes[M_INDEX, base + k] = index
+        index += 1
+        k = nodes[M_END, base + k]
+
+
+@inline_kernel
 def reorder(nodes, base, p):  # type: ignore[no-untyped-def]
     """Put the children of node ``p``, which has been read, into MathML's order."""
     order, end = nodes[M_OPEN, base + p], nodes[M_END, base + p]
@@ -138,12 +149,7 @@ def reorder(nodes, base, p):  # type: ignore[no-untyped-def]
         exchange(nodes, base, p, a, b, end)
     elif order == 0 and c < end and nodes[M_END, base + c] == end and nodes[M_KIND, base + p] in (MSUBSUP, MUNDEROVER):
         exchange(nodes, base, p, b, c, end)
-    nodes[M_SECOND, base + p] = nodes[M_END, base + a]
-    k, index = a, 0
-    while k < end:
-        nodes[M_INDEX, base + k] = index
-        index += 1
-        k = nodes[M_END, base + k]
+    number_children(nodes, base, p)
 
 
 @inline_kernel

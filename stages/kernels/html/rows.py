@@ -130,12 +130,39 @@ def end_of_element(nodes, n, last):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def early_foot(nodes, n, end):  # type: ignore[no-untyped-def]
+    """(node, number of nodes) of the `tfoot` of the table at node ``n`` that stands before a `tbody` (HTML 4): it is shown last. (``end``, 0) if none does."""
+    foot, size, k = end, 0, n + 1
+    while k < end:
+        tag = nodes[h.TAG, k]
+        if tag == t.TFOOT and size == 0 and nodes[h.PARENT, k] == n:
+            foot = k
+            k = end_of_element(nodes, k, end)
+            size = k - foot
+            continue
+        if tag == t.TBODY and size > 0 and nodes[h.PARENT, k] == n:
+            return foot, size
+        k += 1
+    return end, 0
+
+
+@inline_kernel
+def in_order(step, foot, size, end):  # type: ignore[no-untyped-def]
+    """The node that is written at ``step``: the ``size`` nodes from ``foot`` on come last."""
+    if step < foot:
+        return step
+    return step + size if step + size < end else step + size - end + foot
+
+
+@inline_kernel
 def fits(nodes, n, end, inherited, node0, columns):  # type: ignore[no-untyped-def]
     """(number of columns, whether spans may be looked at) of the table at node ``n``."""
     row, last_row, c, width, cells, steps = -1, -2, 0, 0, 0, 0
     for k in range(MAX_COLUMNS):
         columns[k] = 0
-    for k in range(n + 1, end):
+    foot, size = early_foot(nodes, n, end)
+    for step in range(n + 1, end):
+        k = in_order(step, foot, size, end)
         tag = nodes[h.TAG, k]
         if tag != t.TD and tag != t.TH:
             continue
@@ -266,7 +293,9 @@ def write_rows(text, blocks, nodes, n, end, inherited, node0, columns, markdown,
     row, last_row, c, start, any_text, steps, written, begin = -1, -2, 0, o, False, 0, 0, o
     if not spans:
         width = 0
-    for k in range(n + 1, end):
+    foot, size = early_foot(nodes, n, end)
+    for step in range(n + 1, end):
+        k = in_order(step, foot, size, end)
         tag = nodes[h.TAG, k]
         if tag != t.TD and tag != t.TH:
             continue

@@ -1,4 +1,4 @@
-"""Elements that stand for others: tables by ``role``, paragraphs of Word that are items of lists, check boxes before tasks, levels of lists in Google Docs.
+"""Elements that stand for others: tables by ``role``, of Javadoc and LaTeXML, paragraphs of Word that are items of lists, check boxes before tasks, levels of lists in Google Docs.
 
 For `blocks`. The node of such an element gets the tag that it stands for, and `layout.LEVEL`; the stack of open elements keeps its own.
 Word writes the mark of an item as text and fills the rest of its width with spaces of 7 points: from that the mark is known for one, whatever
@@ -11,34 +11,118 @@ import numpy as np
 
 from stages.kernels.html import state as s
 from stages.kernels.html import tokens as t
-from stages.kernels.html.kinds import TASK
-from stages.kernels.html.layout import CAPITAL, IS_NUMBERED, KINDS, LETTERS, LEVEL, PARENT, TAG, VALUE, ZERO
+from stages.kernels.html.elements import open_element, pop_to
+from stages.kernels.html.ends import break_text, in_code
+from stages.kernels.html.kinds import GRID, TASK
+from stages.kernels.html.layout import (
+    CAPITAL,
+    CLASS_AT,
+    HINT_MASK,
+    IS_NUMBERED,
+    KINDS,
+    LETTERS,
+    LEVEL,
+    MAX_DEPTH,
+    NAME_SHIFT,
+    PARENT,
+    TAG,
+    VALUE,
+    ZERO,
+)
 from stages.kernels.html.tables import FNV_START, fnv, mix
 from stages.kernels.html.tokens import find_byte, is_space
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
 MAX_MARK, MAX_LEVEL = 600, 8
-_TABLES = tuple(fnv(name) for name in (b"table", b"grid"))
+_TABLES = tuple(fnv(name) for name in (b"table", b"grid", b"treegrid"))
 _ROW, _CELLS = fnv(b"row"), tuple(fnv(name) for name in (b"cell", b"gridcell"))
 _HEADERS = tuple(fnv(name) for name in (b"columnheader", b"rowheader"))
 
 
 @inline_kernel
-def note_role(data, W, nodes):  # type: ignore[no-untyped-def]
-    """The `div` just opened has a role: its node is a table, or a row or cell of one, if it says so."""
+def tag_of_role(data, W):  # type: ignore[no-untyped-def]
+    """The element of a table that the role of the tag just read names; 0."""
     start, stop = W[s.SPANS + 2 * t.ROLE], W[s.SPANS + 2 * t.ROLE + 1]
-    h, node = FNV_START, W[s.NODES] - 1
+    h = FNV_START
     for i in range(start, min(stop, start + 16)):
         h = mix(h, data[i] | 0x20)
     if h in _TABLES:
-        nodes[TAG, node] = t.TABLE
+        return t.TABLE
+    return t.TR if h == _ROW else t.TD if h in _CELLS else t.TH if h in _HEADERS else 0
+
+
+@inline_kernel
+def note_role(data, W, nodes):  # type: ignore[no-untyped-def]
+    """The `div` just opened has a role: its node is a table, or a row or cell of one, if it says so."""
+    tag, node = tag_of_role(data, W), W[s.NODES] - 1
+    if tag == t.TABLE:
+        nodes[TAG, node] = tag
         return
-    tag = t.TR if h == _ROW else t.TD if h in _CELLS else t.TH if h in _HEADERS else 0
     around = nodes[PARENT, node]
     for _ in range(4):
         if tag and nodes[TAG, around] == (t.TABLE if tag == t.TR else t.TR):
             nodes[TAG, node] = tag
         around = nodes[PARENT, around]
+
+
+@inline_kernel
+def tag_of_span(data, found, kinds, W):  # type: ignore[no-untyped-def]
+    """The element of a table that the `span` just read stands for, by its role or by LaTeXML's ``ltx_tabular``, ``ltx_tr``, ``ltx_td``; 0."""
+    if kinds & GRID and (found >> t.CLASS) & 1:
+        i = W[s.SPANS + 2 * t.CLASS]
+        if i + 5 < W[s.SPANS + 2 * t.CLASS + 1] and data[i] == 108 and data[i + 4] == 116:
+            return t.TABLE if data[i + 5] == 97 else t.TR if data[i + 5] == 114 else t.TD if data[i + 5] == 100 else 0
+    return tag_of_role(data, W) if (found >> t.ROLE) & 1 else 0
+
+
+@inline_kernel
+def open_span(data, found, kinds, hints, signature, W, blocks, nodes, out, o):  # type: ignore[no-untyped-def]
+    """A `span` that is a table, or a row or cell in one, becomes an element; any other right inside of one is counted in `LEVEL`, so that its end tag ends
+    nothing else. Next o."""
+    top, depth = W[s.STACK_NODES + W[s.DEPTH] - 1], W[s.DEPTH]
+    tag = tag_of_span(data, found, kinds, W)
+    fits = tag == t.TABLE or (tag > 0 and nodes[TAG, top] == (t.TABLE if tag == t.TR else t.TR))
+    if fits and depth < MAX_DEPTH and not in_code(W):
+        o = break_text(data, tag, False, W, blocks, out, o)
+        open_element(W, nodes, t.SPAN, hints & HINT_MASK, signature, kinds & ~GRID)
+        nodes[TAG, W[s.NODES] - 1] = tag
+    elif W[s.STACK_TAGS + depth - 1] == t.SPAN:
+        nodes[LEVEL, top] += 1
+    return o
+
+
+@inline_kernel
+def close_span(data, W, blocks, nodes, out, o):  # type: ignore[no-untyped-def]
+    """The end tag of a `span` where one is an open element: it ends that one if none inside is open. Next o."""
+    depth = W[s.DEPTH] - 1
+    node = W[s.STACK_NODES + depth]
+    if W[s.STACK_TAGS + depth] != t.SPAN:
+        return o
+    if nodes[LEVEL, node] > 0:
+        nodes[LEVEL, node] -= 1
+        return o
+    o = break_text(data, nodes[TAG, node], True, W, blocks, out, o)
+    pop_to(W, nodes, depth)
+    return o
+
+
+@inline_kernel
+def note_grid(data, kinds, W, nodes):  # type: ignore[no-untyped-def]
+    """The `div` just opened is a table of Javadoc's by its class ``summary-table``, or a cell of one: its node becomes it.
+
+    No element holds a row: one ends behind a cell of class ``col-last``. `LEVEL` of a cell is how many nodes before it its row begins; `VALUE` of the table is
+    the node of the first cell of the row that is not full, 0 if none is.
+    """
+    node = W[s.NODES] - 1
+    table = nodes[PARENT, node]
+    if nodes[TAG, table] == t.TABLE and nodes[KINDS, table] & GRID:
+        first = nodes[VALUE, table] if nodes[VALUE, table] else node
+        nodes[TAG, node], nodes[LEVEL, node] = t.TD, node - first
+        nodes[VALUE, table] = 0 if kinds & GRID else first
+    elif kinds & GRID:
+        start = nodes[CLASS_AT, node] >> NAME_SHIFT
+        if data[start] == 115:  # not ``col-last``
+            nodes[TAG, node] = t.TABLE
 
 
 @inline_kernel

@@ -75,7 +75,7 @@ _PLAIN = {"−": "-", "‐": "-", "–": "-", "∶": ":", "{": "\\{", "}": "\\}"
           "\\": "\\backslash", "∣": "\\mid", "‖": "\\|", "∥": "\\parallel", "\u2061": "", "\u2062": "", "\u2063": "", "\u2064": "",
           "\u200b": "", "\xa0": "", "\u2009": "", "\u200a": "", "\u2005": "", "\u2004": "", "\u205f": "", "\u2003": "", "\u2002": "",
           "″": "''", "‴": "'''", "′": "'", "’": "'", "≔": ":=", "⩴": "::=", "﹣": "-", "\ufeff": "", "∕": "/",
-          "⁄": "/", "∗": "*", "ℎ": "h", "ˆ": "^", "^": "\\wedge", "~": "\\sim", "˜": "\\sim", "⋅": "\\cdot"}  # fmt: skip
+          "⁄": "/", "∗": "*", "ℎ": "h", "ˆ": "^", "^": "\\wedge", "~": "\\sim", "˜": "\\sim", "⋅": "\\cdot", "\ue020": "\\not"}  # fmt: skip
 VARIANTS = ("", "mathrm", "mathbf", "mathbb", "mathcal", "mathfrak", "mathsf", "mathtt", "boldsymbol")
 V_NORMAL, V_BOLD, V_DOUBLE, V_SCRIPT, V_FRAKTUR, V_SANS, V_MONO, V_BOLD_ITALIC = range(1, len(VARIANTS))
 _LETTERS = {"mathbb": "ℝR ℕN ℤZ ℂC ℚQ ℙP ℍH", "mathcal": "ℬB ℰE ℱF ℋH ℐI ℒL ℳM ℛR ℯe ℊg ℴo", "mathfrak": "ℭC ℌH ℨZ"}

@@ -17,6 +17,7 @@ from stages.kernels.html.mathml import (
     MN,
     MS,
     MTEXT,
+    RELATION,
     VARIANT_NAMES,
 )
 from stages.kernels.html.symbols import (
@@ -125,6 +126,10 @@ def next_code(data, pos, stop, T, out, o):  # type: ignore[no-untyped-def]
             code = glyph_of(data, pos, min(after, stop))
             if code:
                 return code, after
+        elif pos + 2 < stop and data[pos + 1] == 115 and data[pos + 2] == 118:
+            code = code_of_svg(data, pos, stop)
+            if code:
+                return code, stop
         pos = after
     if pos >= stop:
         return -1, stop
@@ -142,7 +147,7 @@ def next_code(data, pos, stop, T, out, o):  # type: ignore[no-untyped-def]
     size = 1 if b < 0xC0 else 2 if b < 0xE0 else 3 if b < 0xF0 else 4
     if pos + size > stop:
         return 0xFFFD, stop
-    return code_at(data, pos), pos + size
+    return whole_bracket(code_at(data, pos)), pos + size
 
 
 @inline_kernel
@@ -179,17 +184,73 @@ def code_of_glyph(data, pos, after):  # type: ignore[no-untyped-def]
 def glyph_of(data, pos, after):  # type: ignore[no-untyped-def]
     """`code_of_glyph`, of the first piece of a tall bracket the bracket."""
     code = code_of_glyph(data, pos, after)
-    if code == 0x239B:
+    return whole_bracket(code)
+
+
+@inline_kernel
+def whole_bracket(code):  # type: ignore[no-untyped-def]
+    """The bracket of which a code point is the uppermost or lowest piece; any other as it is."""
+    if not 0x239B <= code <= 0x23AD:
+        return code
+    if code == 0x239B or code == 0x239D:
         return np.int64(40)
-    if code == 0x239E:
+    if code == 0x239E or code == 0x23A0:
         return np.int64(41)
-    if code == 0x23A1:
+    if code == 0x23A1 or code == 0x23A3:
         return np.int64(91)
-    if code == 0x23A4:
+    if code == 0x23A4 or code == 0x23A6:
         return np.int64(93)
-    if code == 0x23A7:
+    if code == 0x23A7 or code == 0x23A9:
         return np.int64(123)
-    return np.int64(125) if code == 0x23AB else code
+    return np.int64(125) if code == 0x23AB or code == 0x23AD else code
+
+
+@inline_kernel
+def number_at(data, i, stop):  # type: ignore[no-untyped-def]
+    """(the number at ``i``, behind white space, position behind it)."""
+    while i < stop and data[i] == 32:
+        i += 1
+    value = np.int64(0)
+    while i < stop and 48 <= data[i] <= 57 and value < 1 << 40:
+        value = 10 * value + np.int64(data[i]) - 48
+        i += 1
+    return value, i
+
+
+@inline_kernel
+def code_of_svg(data, pos, stop):  # type: ignore[no-untyped-def]
+    """The code point that the `svg` at ``data[pos:stop]`` of KaTeX draws, by the size of its ``viewBox`` and the beginning of its path; 0: none."""
+    after = find_byte(data, pos, stop, 62)
+    i = pos
+    while i + 12 < after and not (data[i] == 119 and data[i + 1] == 66 and data[i + 4] == 61):  # viewBox=
+        i += 1
+    if i + 12 >= after:
+        return np.int64(0)
+    width, k = number_at(data, i + 10, after)
+    height, _ = number_at(data, k, after)
+    path = after
+    while path + 9 < stop and path < after + 20 and not (data[path] == 100 and data[path + 1] == 61):  # d=
+        path += 1
+    if path + 9 >= stop or data[path + 3] != 77:
+        return np.int64(0)
+    first, k = number_at(data, path + 4, stop)
+    if width == 333 or width == 556:
+        return np.int64(124) if width == 333 else np.int64(0x2016)
+    if width == 875:
+        return np.int64(40) if first == 863 else np.int64(41) if first == 76 else np.int64(0)
+    if width == 667 and k + 1 < stop and data[k + 1] == 49:  # M403 1759, M347 1759; not those of floors
+        return np.int64(91) if first == 403 else np.int64(93) if first == 347 else np.int64(0)
+    if width == 471 and height == 714:
+        return np.int64(0x2192)
+    if width == 1062 or width == 2364:
+        return np.int64(94)
+    if width in (600, 1033, 2339, 2340):
+        return np.int64(126)
+    if width == 400000 and height == 548:
+        return np.int64(0x23DF) if first == 0 else np.int64(0x23DE)
+    if width == 400000 and height == 522:
+        return np.int64(0x2192) if first == 0 else np.int64(0x2190)
+    return np.int64(0)
 
 
 @inline_kernel
@@ -281,6 +342,31 @@ def put_symbol(code, variant, T, W, out, o):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def bar_of(code):  # type: ignore[no-untyped-def]
+    """The bracket that looks like "divides" or "is parallel to", which only a bare `mo` or a relation of KaTeX means; any other code point as it is."""
+    return np.int64(124) if code == 0x2223 else np.int64(0x2016) if code == 0x2225 else code
+
+
+@inline_kernel
+def negates(out, o):  # type: ignore[no-untyped-def]
+    """Whether ``\\not`` stands before ``o``, behind at least one byte."""
+    return out[o - 1] == 116 and out[o - 2] == 111 and out[o - 3] == 110 and out[o - 4] == 92
+
+
+@inline_kernel
+def put_negated(code, W, out, o):  # type: ignore[no-untyped-def]
+    """Make ``\\neq`` or ``\\notin`` of the ``\\not`` before ``o``: next o."""
+    if code == 61:
+        out[o - 2], out[o - 1] = 101, 113
+        return o
+    if o + 3 > W[s.LIMIT]:
+        W[s.FULL] = 1
+        return o
+    out[o], out[o + 1] = 105, 110
+    return o + 2
+
+
+@inline_kernel
 def put_leaf(data, column, T, W, nodes, out, o):  # type: ignore[no-untyped-def]
     """The text of `mi`, `mn`, `mo`, `mtext`, `ms`: next o."""
     kind, variant = nodes[M_KIND, column], nodes[M_FLAGS, column] & 15
@@ -293,9 +379,15 @@ def put_leaf(data, column, T, W, nodes, out, o):  # type: ignore[no-untyped-def]
     if kind in (MTEXT, MS):
         return put_text(data, start, stop, T, W, out, o)
     following, _ = next_code(data, pos, stop, T, out, o)
+    is_bracket = data[start] != 60 and not (data[start - 1] == 62 and data[start - 2] == 111)
+    is_bracket &= nodes[M_FLAGS, column] & RELATION == 0
     if following < 0:
-        if code == 0x2223 and data[start] != 60 and not (data[start - 1] == 62 and data[start - 2] == 111):
-            code = 124  # a bracket: only a bare `mo` is "divides"
+        if nodes[M_FLAGS, column] & RELATION and code == 47:
+            code = np.int64(0xE020)  # a stroke over the sign beside it
+        if is_bracket and 0x2223 <= code <= 0x2225:
+            code = bar_of(code)
+        if W[s.COMMAND] and (code == 61 or code == 0x2208) and negates(out, o):
+            return put_negated(code, W, out, o)
         return put_symbol(code, variant, T, W, out, o)
     letters, h, i = True, FNV_START, start
     while True:
@@ -318,6 +410,7 @@ def put_leaf(data, column, T, W, nodes, out, o):  # type: ignore[no-untyped-def]
         code, i = next_code(data, i, stop, T, out, o)
         if code < 0:
             break
+        code = bar_of(code) if is_bracket and 0x2223 <= code <= 0x2225 else code
         o = put_symbol(code, max(0, variant), T, W, out, o)
     return put_row(CLOSE, T, W, out, o) if variant < 0 else o
 

@@ -19,6 +19,7 @@ from stages.kernels.html import inherited as e
 from stages.kernels.html import layout as h
 from stages.kernels.html import tokens as t
 from stages.kernels.html.context import CONTEXT, score_context
+from stages.kernels.html.dollars import shorten_dollars
 from stages.kernels.html.fences import (
     are_numbers_of,
     close_fence,
@@ -272,9 +273,9 @@ def write_page(text, blocks, nodes, pages, d, chosen_B, inherited, layout_M, col
                 o = open_fence(text, blocks, block, fence, out, o)
             o = write_code(text, start, stop, out, o)
         elif markdown:
-            o = write_inline(text, blocks, block, out, o)
+            o = shorten_dollars(out, o, write_inline(text, blocks, block, out, o))
         else:
-            o = copy_text(text, start, stop, out, o)
+            o = shorten_dollars(out, o, copy_text(text, start, stop, out, o))
         before, m = block, n
     return close_fence(fence, out, o) if fence else o
 

@@ -121,7 +121,7 @@ for _name in ("math", "mml:math", "m:math", "mjx-container", "mjx-math", "label"
 TAG_NAMES = ("", *TAGS)
 assert len(TAG_NAMES) <= 128  # `tables.TAG_FLAGS` and features of pairs of elements
 """Names by number; 0 is every element we do not know, which is treated as inline."""
-ALIASES = {"tex": "d-math", "tex-math": "d-math", "la-tex": "d-math"}
+ALIASES = {"tex": "d-math", "tex-math": "d-math", "la-tex": "d-math", "embed-katex": "d-math"}
 _N = {name: number for number, name in enumerate(TAG_NAMES)}
 P, LI, DD, DT, PRE, LISTING, XMP, PLAINTEXT = (
     _N[n] for n in ["p", "li", "dd", "dt", "pre", "listing", "xmp", "plaintext"]

@@ -9,16 +9,16 @@ Legend: T tables, W state (`state`).
 
 from __future__ import annotations
 
-from stages.kernels.html import formulas, mathml, quoted, rendered, tex
+from stages.kernels.html import formulas, katex, mathml, quoted, rendered, tex
 from stages.kernels.html import state as s
 from stages.kernels.html import tokens as t
 from stages.kernels.html.formula_sources import query_of_formula, skip_settings
 from stages.kernels.html.kinds import DISPLAY, FORMULA, MATH, PICTURE
 from stages.kernels.html.layout import KINDS, PARENT
-from stages.kernels.html.tokens import is_space
+from stages.kernels.html.tokens import find_byte, is_space
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
-FROM_MATHML, FROM_IMAGE, FROM_SCRIPT, FROM_ATTRIBUTE, FROM_DRAWING, FROM_GLYPHS = 1, 2, 3, 4, 5, 6
+FROM_MATHML, FROM_IMAGE, FROM_SCRIPT, FROM_ATTRIBUTE, FROM_DRAWING, FROM_GLYPHS, FROM_BOXES = 1, 2, 3, 4, 5, 6, 7
 
 
 @inline_kernel
@@ -143,6 +143,75 @@ def drawn_formula(data, pos, end, found, T, W, nodes, out, o):  # type: ignore[n
     if now > o and W[s.REGION] == s.TEX_REGION:
         W[s.REGION], W[s.REGION_FROM] = s.RENDERED_REGION, now
     return (stop if now > o else pos), now
+
+
+@inline_kernel
+def is_displayed(data, tag_at, first):  # type: ignore[no-untyped-def]
+    """Whether ``katex-display`` stands in the 80 bytes before the tag at ``tag_at``, not before ``first`` or the end of another element."""
+    i = tag_at - 1
+    while i >= max(first + 7, tag_at - 80) and not (data[i] == 47 and data[i - 1] == 60):
+        if data[i] == 121 and data[i - 7] == 45 and data[i - 6] == 100 and data[i - 5] == 105 and data[i - 4] == 115:
+            return True
+        i -= 1
+    return False
+
+
+@inline_kernel
+def boxed_formula(data, tag_at, pos, end, T, W, nodes, out, o):  # type: ignore[no-untyped-def]
+    """What KaTeX drew in the `span` of class ``katex-html`` at ``tag_at``, whose start tag ends at ``pos``: (position behind what was read, next o)."""
+    display = W[s.DISPLAY] == 1 or is_displayed(data, tag_at, W[s.PAGE_FROM])
+    W[s.DISPLAY] = 0
+    stop, K = katex.read_boxes(data, pos, end, T, W, nodes)
+    now = formula_tree(data, K, stop - pos, display, FROM_BOXES, T, W, nodes, out, o)
+    if now > o and W[s.REGION] == s.TEX_REGION:
+        W[s.REGION], W[s.REGION_FROM] = s.RENDERED_REGION, now
+    return (stop if now > o else pos), now
+
+
+@inline_kernel
+def is_blank(data, pos, stop):  # type: ignore[no-untyped-def]
+    """Whether ``data[pos:stop]`` is white space alone."""
+    while pos < stop and is_space(data[pos]):
+        pos += 1
+    return pos >= stop
+
+
+@inline_kernel
+def boxes_ahead(data, pos, end):  # type: ignore[no-untyped-def]
+    """Whether a `span` of class ``katex-html`` follows the end tag at ``pos`` at once."""
+    i = find_byte(data, pos, end, 62) + 1
+    if i + 24 >= end or data[i] != 60 or data[i + 1] | 0x20 != 115 or data[i + 2] | 0x20 != 112:
+        return False
+    i += 12  # <span class=
+    i += data[i] == 34 or data[i] == 39
+    return data[i] == 107 and data[i + 1] == 97 and data[i + 5] == 45 and data[i + 6] == 104 and data[i + 7] == 116
+
+
+@inline_kernel
+def annotated_text(data, tag_at, pos, end, T, W, out, o):  # type: ignore[no-untyped-def]
+    """The text of the `span` of class ``katex-mathml`` at ``tag_at``, whose start tag ends at ``pos``, if its elements are lost (CSDN): lines with the characters of
+    the formula, each apart, and then its TeX. Where both run together and `katex.read_boxes` can read the formula behind it, it is passed over. (position behind what was read, next o)."""
+    lt = find_byte(data, pos, end, 60)
+    if lt + 2 >= end or data[lt + 1] != 47 or data[lt + 2] | 0x20 != 115:
+        return pos, o
+    stop = lt
+    while stop > pos and is_space(data[stop - 1]):
+        stop -= 1
+    start, line, is_apart = stop, stop, False
+    while start > pos and not is_apart:
+        line = start - 1
+        while line > pos and data[line - 1] != 10:
+            line -= 1
+        if is_blank(data, line, start):
+            is_apart = start < stop
+            break
+        start = line
+    display = is_displayed(data, tag_at, W[s.PAGE_FROM])
+    if not is_apart:
+        W[s.DISPLAY] = display
+        return (lt if boxes_ahead(data, lt, end) else pos), o
+    now = formula_span(data, start, stop, False, display, FROM_MATHML, T, W, out, o)
+    return (lt if now > o else pos), now
 
 
 @inline_kernel
