@@ -209,7 +209,7 @@ def score(pages: pa.Table, ensemble: Ensemble, cuts: Cuts) -> npt.NDArray[np.flo
         if column not in pages.column_names:
             continue
         own = cuts.get(spelt(member), {})
-        values = pages.column(column).to_numpy()
+        values = percentiles.finite(pages.column(column).to_numpy())
         for code, language in enumerate(languages.dictionary.to_pylist()):
             mine = (codes == code) & ~np.isnan(values)
             if mine.any():

@@ -20,7 +20,7 @@ Price: distinct numbers are held twelve bytes each, of a group of files at a tim
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -242,3 +242,9 @@ def spelt(percentile: float) -> str:
     """A percentile as written, whole ones without a point: different ones differently, 99.99999 not as 100."""
     short = f"{percentile:g}"
     return short if float(short) == percentile else repr(float(percentile))
+
+
+def edge_at(edges: Mapping[str, float | None], percentile: float) -> float | None:
+    """The edge at a percentile, of edges by `spelt` percentiles; files made before have six digits of each."""
+    name = spelt(percentile)
+    return edges[name if name in edges else f"{percentile:g}"]

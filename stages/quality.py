@@ -227,8 +227,13 @@ class Found:
         return repeated_ngrams(self.words)
 
     @cached_property
+    def c4_lines(self) -> C4Lines:
+        return c4_lines(self.data, self.offsets, self.planes_BK)
+
+    @cached_property
     def sentences(self) -> C4Lines:
-        lines = c4_lines(self.data, self.offsets, self.planes_BK)
+        """The same lines, with the sentences that words make where the unit has them do so."""
+        lines = self.c4_lines
         by_words_D, split = np.full(len(self.offsets) - 1, self._split is not split_words), self._split
         if self._split is split_as_written:
             by_words_D, split = self.unspaced_D, split_script_words
@@ -239,7 +244,7 @@ class Found:
 
     @cached_property
     def _cleaned(self) -> Found:
-        return Found(*fineweb_cleaned.cleaned(self.data, self.offsets, self.sentences), self.params)
+        return Found(*fineweb_cleaned.cleaned(self.data, self.c4_lines), self.params)
 
     @property
     def cleaned_words(self) -> Words:

@@ -1,8 +1,9 @@
 """Checks of `verify` on shards beyond their bytes: nothing held out is trained on, and the ids are those of the texts.
 
-`held_out_problems` compares the doc_ids of held-out splits with those of every corpus; it holds the former, 16
-bytes each. `Sample` follows a few documents of every folder of shards back to their page, cuts its spans, tokenizes
-it by the reference library and compares the ids: the whole path from text to shard, on a sample.
+`held_out_problems` compares the doc_ids of held-out splits with those of every corpus, with the numbers of pieces where
+each piece is held out by itself; it holds the former, 16 bytes each. `Sample` follows a few documents of every folder
+of shards back to their page, cuts its spans, tokenizes it by the reference library and compares the ids: the whole path
+from text to shard, on a sample.
 """
 
 from __future__ import annotations
@@ -34,19 +35,20 @@ def held_out_problems(snapshot: Snapshot) -> list[str]:
     """Documents of a corpus that are held out for validation or tests, or are in two splits; the first of each file."""
     store = snapshot.store
     problems: list[str] = []
+    shards = snapshot.data.get("shards", {}).values()
+    whole = any(_held_out_whole(store, manifest) for manifest in shards)
     splits: dict[str, list[npt.NDArray[np.void]]] = {}
-    for split, address in docs_of(snapshot, snapshot.data.get("shards", {}).values()):
-        splits.setdefault(split, []).append(names(id_columns(store, address)))
-    held = {split: np.sort(np.concatenate(found)) for split, found in splits.items() if split != "train"}
+    for split, address in docs_of(snapshot, shards):
+        splits.setdefault(split, []).append(names(id_columns(store, address, whole)))
+    held = {split: np.unique(np.concatenate(found)) for split, found in splits.items() if split != "train"}
     if len(held) > 1 and len(np.unique(np.concatenate(list(held.values())))) < sum(map(len, held.values())):
         problems.append(f"documents are held out twice, in {' and '.join(sorted(held))}")
     if not held:
         return problems
     everything = np.concatenate(list(held.values()))
-    trained = [*snapshot.data.get("shards", {}).values(), *snapshot.corpora().values()]
-    for split, address in docs_of(snapshot, trained):
+    for split, address in docs_of(snapshot, [*shards, *snapshot.corpora().values()]):
         if split == "train":
-            found = names(id_columns(store, address))
+            found = np.unique(names(id_columns(store, address, whole)))
             wrong = found[np.isin(found, everything)]
             if len(wrong):
                 first = wrong[0].tobytes().hex()
@@ -68,11 +70,17 @@ def docs_of(snapshot: Snapshot, manifests: Any) -> Iterator[tuple[str, str]]:
                 yield entry.get("split", "train"), address
 
 
-def id_columns(store: Any, address: str) -> pa.Table:
-    """The columns of the docs beside a shard that tell documents, and pieces of them, apart."""
+def _held_out_whole(store: Any, manifest: str) -> bool:
+    """Whether the shards of a manifest hold documents out with all their pieces (`shards.hold_out`)."""
+    about = f"{manifest.rsplit('/', 2)[0]}/about.json"
+    return bool(store.exists(about) and store.read_json(about)["params"].get("hold_out") == "documents")
+
+
+def id_columns(store: Any, address: str, whole: bool) -> pa.Table:
+    """The columns of the docs beside a shard that tell documents apart, and unless they are whole, pieces of them."""
     with store.open(address) as file:
         there = pq.read_schema(file).names
-    return store.read_table(address, ["doc_id", *(["piece"] if "piece" in there else [])])
+    return store.read_table(address, ["doc_id", *(["piece"] if "piece" in there and not whole else [])])
 
 
 def names(table: pa.Table) -> npt.NDArray[np.void]:

@@ -109,7 +109,7 @@ def decided(decision: dict[str, Any]) -> list[str]:
     for bucket in decision.get("buckets", []):
         limits = [f"from {value_text(bucket['least'])}"] if bucket["least"] is not None else []
         limits += [f"below {value_text(bucket['below'])}"] if bucket["below"] is not None else []
-        part = f"{bucket['from']:g} to {bucket['to']:g}% of {bucket['language']}: {' and '.join(limits) or 'all'}"
+        part = f"{bucket['from']:.15g} to {bucket['to']:.15g}% of {bucket['language']}: {' and '.join(limits) or 'all'}"
         lines.append(f"    {bucket['column']} {value_text(bucket['value'])}, its bucket is {part}")
     lines.append(f"  {len(decision['failed'])} of {decision['rules_asked']} rules failed")
     for rule in decision["failed"]:

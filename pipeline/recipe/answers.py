@@ -188,7 +188,7 @@ def bucket_edges(domains: list[tuple[str, dict[str, Any]]], edges: dict[str, Any
                     continue
                 place = {"domain": name, "column": column, "language": language, "from": limits[0], "to": limits[1]}
                 place |= {"label": label} if domain.within is not None else {}
-                least, below = (values[percentiles.spelt(percentile)] for percentile in limits)
+                least, below = (percentiles.edge_at(values, percentile) for percentile in limits)
                 rows.append(place | {"least": at_most(least), "below": None if below == math.inf else below})
     return rows
 

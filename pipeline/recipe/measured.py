@@ -123,6 +123,8 @@ def _unmeasured(place: Key, column: str, columns: list[str], source: Source, sec
         left_out = "" if place[-1] == "families" else f"; left out, kept.families is {', '.join(decides.families)}"
         hint = f"add it to quality.families, or name others here{left_out}"
         return f"family {family} is not measured in {SOURCES}: {hint}"
+    if column == "other_language_fraction":
+        return f"no column {column!r} is measured in {SOURCES}; set language.segments"
     hint = f"; add {family} to quality.families" if family else nearest(column, [*{*columns, *OF_ALL}])
     return f"no column {column!r} is measured in {SOURCES}{hint}"
 

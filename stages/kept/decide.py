@@ -28,7 +28,7 @@ from stages.kept.params import (
     span_columns,
 )
 from stages.kept.spans import all_cut, merged_spans
-from stages.percentiles import finite, spelt
+from stages.percentiles import edge_at, finite
 from stages.rules import contamination, rights
 from stages.rules.names import UNSPACED, codes_of
 from stages.rules.robots_files import MISSING, RobotsTable, is_rule
@@ -196,7 +196,7 @@ class Conditions:
             self._keys[within] = page_keys(self.pages, within)
         codes, names = self._keys[within]
         own = self.edges.get(group, {})
-        found = [own[name][spelt(percentile)] if name in own else np.nan for name in names]
+        found = [edge_at(own[name], percentile) if name in own else np.nan for name in names]
         limits = np.array([*(without if edge is None else edge for edge in found), np.nan], np.float64)
         return limits[codes]
 

@@ -39,7 +39,7 @@ class GridPercentiles(StageParams):
     @classmethod
     def _rising(cls, edges: tuple[float, ...]) -> tuple[float, ...]:
         if edges[0] < 0 or edges[-1] > 100 or any(low >= high for low, high in pairwise(edges)):
-            raise ValueError(f"expected rising percentiles from 0 to 100, found {', '.join(f'{e:g}' for e in edges)}")
+            raise ValueError(f"expected rising percentiles from 0 to 100, found {', '.join(map(spelt, edges))}")
         return edges
 
 

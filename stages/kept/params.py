@@ -289,7 +289,8 @@ class Domain(_Grown):
     def _percentiles(cls, columns: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
         for name, (low, high) in columns.items():
             if not 0 <= low < high <= 100:
-                raise ValueError(f"{name}: expected two rising percentiles from 0 to 100, found {low:g} and {high:g}")
+                found = f"{low:.15g} and {high:.15g}"
+                raise ValueError(f"{name}: expected two rising percentiles from 0 to 100, found {found}")
         return columns
 
     _some = field_validator("sources", "languages")(some)

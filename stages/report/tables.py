@@ -241,14 +241,14 @@ def bucket_names(stats: Stats) -> dict[str, str]:
     """The buckets of each domain in words."""
     found: dict[str, dict[str, str]] = {}
     for row in stats.get("buckets") or []:
-        limits = f"{row['from']:g}–{row['to']:g}%"
+        limits = f"{row['from']:.15g}–{row['to']:.15g}%"
         found.setdefault(row["domain"], {})[row["column"]] = f"{row['column']} {limits}"
     return {domain: ", ".join(columns.values()) for domain, columns in found.items()}
 
 
 def buckets(stats: Stats) -> Table:
     """Edges of the buckets of each language, beside what they hold."""
-    records = [row | {"part": f"{row['from']:g}–{row['to']:g}%"} for row in stats.get("buckets") or []]
+    records = [row | {"part": f"{row['from']:.15g}–{row['to']:.15g}%"} for row in stats.get("buckets") or []]
     columns = [
         Column("domain", "Domain", "text"),
         Column("column", "By", "text"),

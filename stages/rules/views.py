@@ -137,8 +137,8 @@ class View:
 
 
 VIEWS = {
-    "c4_cleaned": View(("data", "offsets", "sentences"), partial(c4_cleaned, strict=False)),
-    "c4_strict_cleaned": View(("data", "offsets", "sentences"), partial(c4_cleaned, strict=True)),
+    "c4_cleaned": View(("data", "offsets", "c4_lines"), partial(c4_cleaned, strict=False)),
+    "c4_strict_cleaned": View(("data", "offsets", "c4_lines"), partial(c4_cleaned, strict=True)),
     "refinedweb_corrected": View(("data", "offsets", "kinds"), refinedweb_corrected),
     "chrome_cleaned": View(("data", "offsets", "kinds", "chrome_string", "hits"), chrome_cleaned),
 }

@@ -179,6 +179,11 @@ def test_percentiles_that_six_digits_do_not_tell_apart_are_two() -> None:
     assert edges == {"x_score": {"en": {"99.99999": math.nextafter(999.0, math.inf), "100": None}}}
     decided = kept.prepare(kept.Params(families=()), domains, edges=edges)(pages)
     assert set(decided.column("domain").to_pylist()) == {"rest"}
+    [(_, settings)] = [(domain.name, domain.model_dump()) for domain in domains[:1]]
+    assert answers.bucket_edges([("best", settings)], edges)[0]["least"] == math.nextafter(999.0, math.inf)
+    before = {"x_score": {"en": {"33.3333": 7.0, "100": None}}}  # six digits of each, as roots made before have them
+    settings["percentiles"] = {"x_score": (33.333333, 100)}
+    assert answers.bucket_edges([("best", settings)], before)[0]["least"] == 7.0
     grid = Grid.model_validate({"percentiles": {"of": "x_score", "edges": (33.333333, 33.333334, 99.99999, 100)}})
     assert [cell.domain.name for cell in grid.cells("g", None)] == [
         "g--33.333333-33.333334",

@@ -30,6 +30,7 @@ NOT_BY_DEFAULT = {
     "stages.kernels.dedup.minhash._minima_of_sets": "no run by default",
     "stages.kernels.columns.gather._splice": "views",
     "stages.kernels.columns.gather._spliced_sizes": "views",
+    "stages.kernels.words.c4_cleaned._cleaned": "the family `fineweb_cleaned`",
     "stages.rules.c4._fates": "C4's cut of lines",
     "stages.kernels.words.alignment._align": "decontamination",
     "stages.kernels.words.sequences._admit": "decontamination",

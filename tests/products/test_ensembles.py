@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,17 @@ def test_scores_are_those_of_the_slow_twin_however_the_input_is_divided(
             continue
         assert best[row] == max(found) / parts
         assert mean[row] == pytest.approx(sum(found) / len(found) / parts)
+
+
+def test_infinite_scores_lie_below_a_cut_above_all_scores() -> None:
+    scores = [-math.inf, 1.0, 2.0, *[math.inf] * 7]
+    pages = pa.table({"a_score": scores, "text_bytes": [10] * 10, "language": ["en"] * 10})
+    ensemble = Ensemble(of=("a",), parts=5, weigh="bytes")
+    cuts = ensembles.cuts(ensembles.histogram(pages, ensemble.members), ensemble.members, 5)
+    found = ensembles.score(pages, ensemble, cuts)
+    ranked = [(min(max(score, -sys.float_info.max), sys.float_info.max), 10) for score in scores]
+    assert found.tolist() == [0.0, 0.0, *[1 / 5] * 8]
+    assert found.tolist() == [min(slow_part(score, ranked, 5), 1) / 5 for score, _ in ranked]
 
 
 SCORERS = """

@@ -147,6 +147,12 @@ NOT_READ = "most of it cannot be read: {} at 0; is it another format? `format` n
         ),
         (
             "[a, b]}",
+            "[a, b], max: {other_language_fraction: 0.1}}",
+            "7: domains.d.max.other_language_fraction: no column 'other_language_fraction' is measured in sources a, b;"
+            " set language.segments",
+        ),
+        (
+            "[a, b]}",
             "[a, b], min: {text_byts: 3}}",
             "7: domains.d.min.text_byts: no column 'text_byts' is measured in sources a, b; did you mean 'text_bytes'?",
         ),

@@ -192,7 +192,7 @@ def test_cleaned_views_leave_what_the_twins_leave(text: str) -> None:
     data, offsets = text_buffers(
         pa.array(["before it", "", text, "and one line behind it."], pa.large_string()).slice(1)
     )
-    cleaned, bounds = fineweb_cleaned.cleaned(data, offsets, c4_lines(data, offsets))
+    cleaned, bounds = fineweb_cleaned.cleaned(data, c4_lines(data, offsets))
     texts = ["", "\n".join(line for fate, line in fated(text) if fate == "kept").strip(), "and one line behind it."]
     assert cleaned.tobytes().decode() == "".join(texts)
     assert bounds.tolist() == [0, *itertools.accumulate(len(one.encode()) for one in texts)]

@@ -127,7 +127,7 @@ ROWS = (
     _family("madlad", "bitmaps, mark_sentences, literals, questionable", slow_rules.madlad),
     _family("chrome", "bitmaps, line_kinds, literals, chrome_lines", slow_rules.chrome),
     _family("opencoder", "bitmaps, code, lines", slow_rules.opencoder),
-    _family("fineweb_cleaned", "bitmaps, c4_lines, words, lines", slow_rules.fineweb_cleaned),
+    _family("fineweb_cleaned", "bitmaps, c4_lines, c4_cleaned, words, lines", slow_rules.fineweb_cleaned),
     _unit("white_space", "bitmaps, words", slow_words.white_space),
     _unit("spacy", "bitmaps, spacy_words", slow_words.spacy),
     _unit("script", "bitmaps, spacy_words, unspaced", slow_words.script),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from pipeline.answers.stats import held_out_lines, stats_of
 from pipeline.answers.verify import verify_root
+from pipeline.answers.verify_shards import held_out_problems
 from pipeline.recipe.snapshot import load as snapshot_of
 from pipeline.store.storage import Store
 from stages.kernels.columns.ragged import offsets_of
@@ -128,7 +129,17 @@ def test_pieces_of_a_document_are_held_out_each_or_all_together(hold_out: str, b
     assert {split for found in splits.values() for split in found} == {"train", "valid", "test"}
     divided = [found for found in splits.values() if len(found) > 1]
     assert len(divided) == (4 if hold_out == "pieces" else 0)
-    assert "documents tokenized again" in verify_root(Store(str(root)), None)
+    store = Store(str(root))
+    assert "documents tokenized again" in verify_root(store, None)
+    [about] = (address for address, _ in store.list("shards") if address.endswith("about.json"))
+    said = store.read_json(about)
+    store.write_json(about, said | {"params": said["params"] | {"hold_out": "documents"}})
+    problems = held_out_problems(snapshot_of(store))
+    if hold_out == "documents":
+        assert not problems
+    else:  # pieces on both sides, and the documents should be whole
+        assert problems[0] == "documents are held out twice, in test and valid"
+        assert "4 documents to train on are held out" in problems[1]
 
 
 def test_whole_books_are_remarked_on(books: Path, tmp_path: Path) -> None:

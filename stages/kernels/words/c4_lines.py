@@ -146,7 +146,7 @@ def _c4_lines(  # type: ignore[no-untyped-def]
             facts = _rare_facts(data, base, planes_BK, begin, end, phrase_bytes, phrases, letters)
             facts |= _word_facts(planes_BK, begin, end)
             if facts & CITATION:
-                size = _without_citations(data, base + begin, base + end, copy)
+                size = without_citations(data, base + begin, base + end, copy)
                 words = facts & (LONG_WORD | FEW_WORDS)
                 facts, sentences = _facts(copy, 0, size, classes, kinds, phrase_bytes, phrases, letters)
                 facts = facts & ~(LONG_WORD | FEW_WORDS) | words | CITATION
@@ -383,7 +383,7 @@ def _citation(data, i, end):  # type: ignore[no-untyped-def]
 
 
 @lean_inline_kernel
-def _without_citations(data, begin, end, copy):  # type: ignore[no-untyped-def]
+def without_citations(data, begin, end, copy):  # type: ignore[no-untyped-def]
     """Copy begin:end without its citation marks; how many bytes were copied."""
     size = 0
     i = begin
