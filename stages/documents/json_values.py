@@ -2,10 +2,10 @@
 
 A list on one line or laid out over many (``[{...}, {...}]``), objects laid out over several lines, and objects one
 behind the other on the only line. Told by the first bytes (`is_unrolled`). Each object is given on a line: line ends in
-it are blanks, commas between objects and a blank behind one are line ends; other values between them are lines of their own, to be counted as
-such. No byte is added or taken away, so positions are those of the uncompressed file; but between objects that have
-nothing between them (``}{``) a line end is added, which counts in the positions behind it. Such a file is not divided:
-its first part has all of it.
+it are blanks, commas between objects and a blank behind one are line ends; other values between them are lines of their
+own, to be counted as such. No byte is added or taken away, so positions are those of the uncompressed file; but between
+objects that have nothing between them (``}{``) a line end is added, which counts in the positions behind it. Such a
+file is not divided: its first part has all of it.
 
 A string that is not closed where its line ends is taken to end there. What stands behind damage of a compressed file is
 not read, and what stands behind the end of a list is read line for line.
