@@ -84,6 +84,8 @@ class Unrolled(Forwards):
         self._in_string = False
         self._is_closed = False
         """An object ended, and no line end since."""
+        self._is_directly_behind = False
+        """An object ended, and nothing since."""
         self._is_behind = False
         """The list has ended."""
 
@@ -117,10 +119,12 @@ class Unrolled(Forwards):
                 continue
             found = _MARKS.search(block, at)
             stop = found.start() if found is not None else len(block)
-            if self._is_closed and stop > at and block[at] in BLANKS:
-                self._ready += b"\n"
-                self._is_closed = False
-                at += 1
+            if self._is_directly_behind and stop > at:
+                self._is_directly_behind = False
+                if block[at] in BLANKS:
+                    self._ready += b"\n"
+                    self._is_closed = False
+                    at += 1
             self._ready += block[at:stop]
             if found is not None:
                 self._mark(found[0])
@@ -166,4 +170,5 @@ class Unrolled(Forwards):
             self._depth = max(self._depth - 1, base or 0)
             mark = b"\n" if self._is_behind else mark
         self._is_closed = mark == b"}" and self._depth == (self._base or 0)
+        self._is_directly_behind = self._is_closed
         self._ready += mark

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stages import documents
@@ -110,6 +110,7 @@ def test_objects_are_those_of_pythons_json(
 
 
 @given(st.binary(max_size=60), st.integers(1, 7))
+@example(b"}\x00\t", 1)
 def test_no_bytes_are_lost(data: bytes, block: int) -> None:
     found = unrolled(data, block)
     assert 0 <= len(found) - len(data) <= data.count(b"{") + data.count(b"[")
