@@ -2,12 +2,13 @@
 
 A list on one line or laid out over many (``[{...}, {...}]``), objects laid out over several lines, and objects one
 behind the other on the only line. Told by the first bytes (`is_unrolled`). Each object is given on a line: line ends in
-it are blanks, commas between objects are line ends; other values between them are lines of their own, to be counted as
-such. No byte is added or taken away but a line end between objects that have nothing between them, so positions are
-those of the uncompressed file. Such a file is not divided: its first part has all of it.
+it are blanks, commas between objects and a blank behind one are line ends; other values between them are lines of their
+own, to be counted as such. No byte is added or taken away, so positions are those of the uncompressed file; but between
+objects that have nothing between them (``}{``) a line end is added, which counts in the positions behind it. Such a
+file is not divided: its first part has all of it.
 
-A string that is not closed where its line ends is taken to end there. What stands behind damage
-of a compressed file is not read, nor is anything behind the end of a list but line for line.
+A string that is not closed where its line ends is taken to end there. What stands behind damage of a compressed file is
+not read, and what stands behind the end of a list is read line for line.
 
 Price: one search for brackets and quotes outside strings, and their ends; blocks of 1 MiB.
 """
@@ -35,14 +36,14 @@ def by_line(stream: Any) -> Any:
     else:
         head = stream.read(LOOK)
         stream.seek(0)
-    return Unrolled(stream) if is_unrolled(head) else stream
+    is_all = len(head) < LOOK and getattr(stream, "problem", None) is None
+    return Unrolled(stream) if is_unrolled(head, is_all) else stream
 
 
-def is_unrolled(head: bytes) -> bool:
-    """Whether a file that begins so has objects that are not a line each."""
+def is_unrolled(head: bytes, is_all: bool) -> bool:
+    """Whether a file that begins so has objects that are not a line each; ``is_all``: nothing follows."""
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip(BLANKS)
     first, _, rest = text.partition(b"\n")
-    is_all = len(head) < LOOK
     if first.startswith(b"["):
         if first.strip(BLANKS) != b"[":
             return first[1:].lstrip(BLANKS).startswith(b"{") and (not _is_json(first) or not rest.strip(BLANKS))
@@ -83,6 +84,8 @@ class Unrolled(Forwards):
         self._in_string = False
         self._is_closed = False
         """An object ended, and no line end since."""
+        self._is_directly_behind = False
+        """An object ended, and nothing since."""
         self._is_behind = False
         """The list has ended."""
 
@@ -116,6 +119,12 @@ class Unrolled(Forwards):
                 continue
             found = _MARKS.search(block, at)
             stop = found.start() if found is not None else len(block)
+            if self._is_directly_behind and stop > at:
+                self._is_directly_behind = False
+                if block[at] in BLANKS:
+                    self._ready += b"\n"
+                    self._is_closed = False
+                    at += 1
             self._ready += block[at:stop]
             if found is not None:
                 self._mark(found[0])
@@ -161,4 +170,5 @@ class Unrolled(Forwards):
             self._depth = max(self._depth - 1, base or 0)
             mark = b"\n" if self._is_behind else mark
         self._is_closed = mark == b"}" and self._depth == (self._base or 0)
+        self._is_directly_behind = self._is_closed
         self._ready += mark

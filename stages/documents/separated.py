@@ -69,7 +69,7 @@ def csv_pages(
 
 def _check_head(head: bytes, names: list[str], delimiter: str, file: str) -> None:
     """Raises ColumnError: the head line is one of another format than CSV or TSV as they are read."""
-    if not names and b"\r" in head.rstrip(b"\r"):
+    if not names and b"\r" in head.rstrip(b"\r") and b"\n" not in head:
         raise ColumnError(f"{file}: its lines end with a carriage return alone; expected line feeds (`tr '\\r' '\\n'`)")
     other = next((sign for sign in ";\t|," if sign != delimiter and len(names) == 1 and sign in names[0]), None)
     if other is not None:

@@ -65,7 +65,9 @@ def members(stream: Any, damage: Callable[[int, str], None]) -> Iterator[Member]
         problem = problem_of(stream) or (None if is_end else "damaged_tar")
         if problem is not None:
             damage(place, problem)
-        base = kept.go_to_header(behind + (0 if is_end else HEADER), is_end)
+        base, garbage = kept.go_to_header(behind + (0 if is_end else HEADER), is_end)
+        if base >= 0 and garbage >= 0:
+            damage(garbage, "damaged_tar")
     if problem is None and problem_of(stream) is not None:
         damage(behind, problem_of(stream))  # type: ignore[arg-type]
 
@@ -75,6 +77,9 @@ class LastBlocks:
     has then read more than it gives."""
 
     KEPT = 1 << 16
+    MOST_EMPTY = 8
+    """Reads of an archive behind the end of the stream: `tarfile` goes on to any place in steps, and a damaged size
+    takes it as many steps as there are to exabytes."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -83,11 +88,16 @@ class LastBlocks:
         """To be read before what the stream has."""
         self._at = 0
         """Where what is remembered ends."""
+        self._num_empty = 0
 
     def read(self, size: int) -> bytes:
+        """Raises tarfile.ReadError: the end is long gone."""
         data, self._ahead = self._ahead[:size], self._ahead[size:]
         if len(data) < size:
             data += self._stream.read(size - len(data))
+        self._num_empty += not data
+        if self._num_empty > self.MOST_EMPTY:
+            raise tarfile.ReadError("read behind the end")
         self._last = (self._last + data)[-self.KEPT :]
         self._at += len(data)
         return data
@@ -102,27 +112,28 @@ class LastBlocks:
         begin = place - (self._at - len(self._last))
         return begin >= 0 and not self._last[begin : begin + HEADER].strip(b"\0")
 
-    def go_to_header(self, place: int, is_end: bool) -> int:
-        """Go on at the first header from a place on and say where it is; -1 behind the last byte of the stream, if
-        there is none. Behind an end (``is_end``) it is the first block that is not all NULs, or there is none."""
+    def go_to_header(self, place: int, is_end: bool) -> tuple[int, int]:
+        """Go on at the first header from a place on; its place, -1 behind the last byte of the stream, if there is
+        none. Behind an end (``is_end``) it is the first block that is not all NULs; where that is none, its place is
+        the second number (else -1), and the next header is looked for."""
+        self._num_empty = 0
         held = self.since(place)
         self._last = self._last[: len(self._last) - len(held)]
         self._at -= len(held)
         self._ahead = held + self._ahead
         while self._at < place and self.read(min(BLOCK, place - self._at)):
             pass
-        is_looking = True
+        garbage = -1
         while block := self._blocks():
-            if not is_looking:
-                continue
             at = _first(block) if is_end else block.find(MAGIC, MAGIC_AT)
             while at >= 0:
                 start = at - at % HEADER
                 if (is_end or at % HEADER == MAGIC_AT) and is_header(block[start : start + HEADER]):
-                    return self.go_to_start(block, start)
-                is_looking = not is_end
-                at = block.find(MAGIC, at + 1) if is_looking else -1
-        return -1
+                    return self.go_to_start(block, start), garbage
+                if is_end:
+                    garbage, is_end = self._at - len(block) + start, False
+                at = block.find(MAGIC, at + 1)
+        return -1, garbage
 
     def go_to_start(self, block: bytes, start: int) -> int:
         """Go back to a byte of the block that was read last, and say where it is in the stream."""

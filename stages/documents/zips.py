@@ -73,12 +73,12 @@ def _members(file: Any, source: ReadAhead, account: Account) -> Iterator[Member]
     size = file.size()
     entries: Iterable[zipfile.ZipInfo]
     try:
-        entries = directory(file).infolist()
+        entries = sorted(directory(file).infolist(), key=lambda one: (one.header_offset, one.filename))
     except ValueError as error:
         account.damage(0, str(error))
         entries = zip_heads.entries(source, size) if str(error) != "not_a_zip" else ()
     free = 0
-    for entry in sorted(entries, key=lambda one: (one.header_offset, one.filename)):
+    for entry in entries:
         if entry.is_dir():
             continue
         kind = format_of(entry.filename)

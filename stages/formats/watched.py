@@ -8,7 +8,7 @@ read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +16,8 @@ from stages.formats.locations import open_file
 
 
 class Watched:
-    """An open file; all but ``read`` is the file's own."""
+    """An open file. All is the file's own; each of its ways to read is watched (Arrow asks for `read_buffer` where a
+    file has one)."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -24,14 +25,21 @@ class Watched:
         """The first failed read."""
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
+        found = getattr(self._file, name)
+        if not name.startswith("read") or name == "readable":
+            return found
+        setattr(self, name, self._watched(found))
+        return getattr(self, name)
 
-    def read(self, *size: Any) -> Any:
-        try:
-            return self._file.read(*size)
-        except OSError as error:
-            self.failure = self.failure or error
-            raise
+    def _watched(self, reading: Callable[..., Any]) -> Callable[..., Any]:
+        def read(*arguments: Any, **named: Any) -> Any:
+            try:
+                return reading(*arguments, **named)
+            except OSError as error:
+                self.failure = self.failure or error
+                raise
+
+        return read
 
     def check(self) -> None:
         """Raises OSError: a read failed."""

@@ -77,20 +77,22 @@ class Failing(io.BytesIO):
 
 
 @pytest.mark.parametrize("name", CONTENT)
+@pytest.mark.parametrize("opened", [lambda file: file, lambda file: pa.PythonFile(file, mode="r")])
 @pytest.mark.parametrize("error", [OSError("gave up"), PermissionError("expired"), OSError(5, "Input/output error")])
 def test_whichever_read_fails_the_split_fails(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, error: OSError
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, opened: Callable[[Any], Any], error: OSError
 ) -> None:
+    """Files of disks and stores are Arrow's own, which Arrow reads by other ways than Python does (``opened``)."""
     (tmp_path / name).write_bytes(CONTENT[name]())
     split = whole(tmp_path / name)
     sound = Failing(CONTENT[name](), error, 0)
-    monkeypatch.setattr(containers, "open_file", lambda uri: sound)
+    monkeypatch.setattr(containers, "open_file", lambda uri: opened(sound))
     rows, report = read(split)
     assert rows
     assert report["num_bad"] == 0
     for after in range(1, sound.reads + 1):
         failing = Failing(sound.data, error, after)
-        monkeypatch.setattr(containers, "open_file", lambda uri, failing=failing: failing)
+        monkeypatch.setattr(containers, "open_file", lambda uri, failing=failing: opened(failing))
         with pytest.raises(type(error), match=str(error.args[-1])):
             read(split)
 
@@ -105,7 +107,7 @@ def test_a_footer_that_cannot_be_had_is_an_error_and_a_damaged_one_the_readers(
     path.write_bytes(data)
     error = OSError("gave up")
     with monkeypatch.context() as patch:
-        patch.setattr(watched, "open_file", lambda uri: Failing(bytes(data), error, 1))
+        patch.setattr(watched, "open_file", lambda uri: pa.PythonFile(Failing(bytes(data), error, 1), mode="r"))
         with pytest.raises(OSError, match="gave up"):
             splitting.ranges(str(path), kind, len(data), 1000, newlines_in_values=True)
     assert len(splitting.ranges(str(path), kind, len(data), 1000, newlines_in_values=True)) == 10

@@ -34,6 +34,10 @@ def samples() -> dict[str, bytes]:
     }
 
 
+HEAD_HIT = ("no row has", "no text column", "its lines end with", "its values are separated by")
+"""What is said of a file whose head line or rows name no text."""
+
+
 def survive(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     rows, report = read(whole(path))  # `report` itself checks that records add up
@@ -49,7 +53,7 @@ def test_made_files_survive_damage(tmp_path: Path, name: str) -> None:
         try:
             survive(tmp_path / name, mutate(content, seed))
         except Exception as error:
-            if "no row has" in str(error) or "no text column" in str(error):  # the head itself was hit
+            if any(message in str(error) for message in HEAD_HIT):
                 continue
             raise AssertionError(f"{name}, seed {seed}") from error
 

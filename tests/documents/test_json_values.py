@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stages import documents
@@ -110,6 +110,7 @@ def test_objects_are_those_of_pythons_json(
 
 
 @given(st.binary(max_size=60), st.integers(1, 7))
+@example(b"}\x00\t", 1)
 def test_no_bytes_are_lost(data: bytes, block: int) -> None:
     found = unrolled(data, block)
     assert 0 <= len(found) - len(data) <= data.count(b"{") + data.count(b"[")
@@ -132,7 +133,31 @@ def test_no_bytes_are_lost(data: bytes, block: int) -> None:
     ],
 )
 def test_lines_stay_lines(head: bytes) -> None:
-    assert not is_unrolled(head[: json_values.LOOK])
+    assert not is_unrolled(head[: json_values.LOOK], len(head) < json_values.LOOK)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_positions_are_those_of_the_file(tmp_path: Path, layout: str) -> None:
+    """Only objects with nothing between them count one more."""
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(LAYOUTS[layout].encode())
+    rows, _ = read(whole(path))
+    for number, row in enumerate(rows):
+        place = row["offset"] - (number if layout == "objects on one line" else 0)
+        rest = path.read_bytes()[place:].decode().lstrip(" \r\n[,")
+        assert json.JSONDecoder().raw_decode(rest)[0] == ROWS[number]
+
+
+def test_a_list_in_members_of_which_the_first_is_damaged_goes_on_at_the_next(tmp_path: Path) -> None:
+    """A list with an item a line: the damage ends the first item, and all that is known of the file."""
+    lines = [json.dumps(row) + "," for row in ROWS]
+    first = gzip.compress(f"[\n{lines[0]}\n{lines[1]}\n".encode())
+    rest = gzip.compress("\n".join([*lines[2:-1], lines[-1][:-1], "]\n"]).encode())
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(first[:40] + rest)
+    rows, report = read(whole(path))
+    assert [row["text"] for row in rows][-7:] == [row["text"] for row in ROWS[3:]]  # 2 may be the rest of a line
+    assert report["num_bad"] == 1
 
 
 def test_what_is_no_object_in_a_list_is_counted(tmp_path: Path) -> None:

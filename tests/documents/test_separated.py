@@ -111,3 +111,11 @@ def test_heads_of_one_column_and_odd_names_are_heads(tmp_path: Path, head: bytes
     (tmp_path / "a.csv").write_bytes(head + b"\n" + values + b"\n")
     rows, _ = read(whole(tmp_path / "a.csv"))
     assert [row["text"] for row in rows] == ["Words"]
+
+
+def test_a_head_of_many_lines_is_no_file_of_carriage_returns(tmp_path: Path) -> None:
+    """A quote that is not closed swallows lines that end as those of Windows do."""
+    path = tmp_path / "a.csv"
+    path.write_bytes(b'"url,text\r\na,Words.\r\n')
+    with pytest.raises(ValueError, match="no text column"):
+        read(whole(path))

@@ -177,3 +177,28 @@ def test_however_many_members_there_are_no_more_is_held(tmp_path: Path) -> None:
     stream = io.BytesIO(tar_of(**{f"{number}.bin": b"x" for number in range(2000)}))
     most = [len(member.archive.members) for member in members(stream, lambda *_: None)]
     assert (len(most), max(most)) == (2000, 0)
+
+
+def test_a_damaged_first_header_of_a_second_archive_is_told_and_costs_its_member_alone(tmp_path: Path) -> None:
+    first = tar_of(**{"a.txt": b"Words."})
+    second = bytearray(tar_of(**{"b.txt": b"Lost.", "c.txt": b"Others."}))
+    second[150] ^= 1
+    path = tmp_path / "a.tar"
+    path.write_bytes(first + bytes(second))
+    rows, report = read(whole(path))
+    assert [(row["url"], row["text"]) for row in rows] == [("a.txt", "Words."), ("c.txt", "Others.")]
+    assert [(bad["offset"], bad["reason"]) for bad in report["bad"]] == [(len(first), "damaged_tar")]
+
+
+def test_a_size_of_exabytes_ends_the_archive_and_not_the_patience(tmp_path: Path) -> None:
+    data = bytearray(tar_of(**{"a.txt": b"Words.", "b.bin": b"x", "c.txt": b"Others."}))
+    head = data[1024:1536]
+    head[124:136] = b"\x80" + (1 << 62).to_bytes(11, "big")
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    data[1024:1536] = head
+    path = tmp_path / "a.tar"
+    path.write_bytes(bytes(data))
+    rows, report = read(whole(path))
+    assert [row["text"] for row in rows] == ["Words."]
+    assert [(bad["offset"], bad["reason"]) for bad in report["bad"]] == [(1024, "damaged_tar")]

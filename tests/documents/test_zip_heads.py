@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+import struct
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from stages import documents
+from stages.documents import zip_heads
 from tests.documents.test_zips import METHODS, TEXT, reasons
 from tests.support.archives import read, whole
 
@@ -125,3 +127,53 @@ def test_cuts_and_damage_anywhere_give_beginnings_or_reasons(tmp_path: Path) -> 
             len(rows) + report["num_quarantined"] + sum(one["records"] for one in report["dropped"].values())
             == report["records"]
         )
+
+
+class Counted(io.BytesIO):
+    """A file that counts the bytes read of it."""
+
+    count = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        self.count += len(data)
+        return data
+
+
+def head(how: int, extra: int = 0, name: int = 1) -> bytes:
+    """A head that does not state the size of its member."""
+    return struct.pack("<4sHHHIIIIHH", b"PK\3\4", 20, 8, how, 0, 0, 0, 0, name, extra) + b"a"
+
+
+def stored_block(data: bytes) -> bytes:
+    """A block of a deflated stream that is not the last (RFC 1951, 3.2.4)."""
+    return b"\0" + struct.pack("<HH", len(data), len(data) ^ 0xFFFF) + data
+
+
+def heads_in_each_other(count: int) -> bytes:
+    """Each head's stream goes on behind the last head, in the stream of all, which is wrong at its end."""
+    size = len(stored_block(head(8)))
+    heads = (head(8) + stored_block(b"x" * (size * left))[:5] for left in reversed(range(count)))
+    return b"".join(heads) + stored_block(b"x" * 60_000) * 20 + b"\7\7\7"
+
+
+@pytest.mark.parametrize(
+    ("data", "num_found"),
+    [
+        (heads_in_each_other(500), 500),
+        (head(0) * 20_000, 20_000),
+        (head(0) + b"PK\7\x08" * 50_000, 1),
+        (b"PK\3\4" * 50_000, 0),
+        (head(8, 60_000, 60_000) * 5_000, 0),
+        (head(8, 60_000) * 5_000, 5_000 * 31 // 60_031 + 1),
+    ],
+)
+def test_hostile_heads_cost_a_few_readings_of_the_file(
+    monkeypatch: pytest.MonkeyPatch, data: bytes, num_found: int
+) -> None:
+    monkeypatch.setattr(zip_heads, "VAIN", 0)
+    file = Counted(data)
+    found = [entry.header_offset for entry in zip_heads.entries(file, len(data))]
+    assert abs(len(found) - num_found) <= 1
+    assert found == sorted(set(found))
+    assert file.count < 40 * len(data) + 2_000_000
