@@ -72,7 +72,8 @@ PEERS = (
 MIXTURE = """\
 name: ours
 sources: {{web: {{paths: "{file}", group_bytes: 0}}}}
-kept: {{families: [gopher_repetition, gopher_quality, c4, fineweb]}}
+quality: {{families: [gopher_repetition, gopher_quality, c4, fineweb_cleaned], views: [c4_cleaned]}}
+kept: {{families: [gopher_repetition, gopher_quality, c4, fineweb_cleaned], views: [c4_cleaned]}}
 domains: {{web: {{}}}}
 mixture: {{domains: {{web: {{share: 1.0}}}}}}
 """
