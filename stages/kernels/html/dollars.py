@@ -23,7 +23,8 @@ def run_of_dollars(out, i, stop):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def holds_formula(out, start, stop):  # type: ignore[no-untyped-def]
-    """Whether ``out[start:stop]`` may be TeX: it has a letter or digit, and a backslash unless there is no word of four letters or more with a capital in any."""
+    """Whether ``out[start:stop]`` may be TeX: it has a letter or digit, and no word of four letters or more beside a capital, or else
+    a backslash."""
     run, any_letter, any_word, any_capital, any_command = 0, False, False, False, False
     for i in range(start, stop):
         letter = 97 <= out[i] | 0x20 <= 122
@@ -37,8 +38,11 @@ def holds_formula(out, start, stop):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def shorten_dollars(out, start, stop):  # type: ignore[no-untyped-def]
-    """``$$$x$$$`` in ``out[start:stop]`` becomes ``$x$``, and ``$$$$$$x$$$$$$`` ``$$x$$``, if TeX may stand between (`holds_formula`), no letter, digit or tick of code before, no letter or digit behind and, of three, no space
-    at the ends: next o. Prices (``$$$-$$$``, ``$$$CASH$$$``) stay. Price: one search for a dollar where there is none, else linear."""
+    """``$$$x$$$`` in ``out[start:stop]`` becomes ``$x$``, and ``$$$$$$x$$$$$$`` ``$$x$$``: next o.
+
+    If TeX may stand between (`holds_formula`), no letter, digit or tick of code before, no letter or digit behind and, of three, no
+    space at the ends. Prices (``$$$-$$$``, ``$$$CASH$$$``) stay. Price: one search for a dollar where there is none, else linear.
+    """
     i = o = find_byte(out, start, stop, 36)
     while i < stop:
         run = run_of_dollars(out, i, stop)

@@ -52,7 +52,10 @@ def end_of_svg(data, pos, end):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def open_box(data, found, depth, K, W, T, nodes, base):  # type: ignore[no-untyped-def]
-    """The tag just read begins open element number ``depth``: (number of nodes, -1 if it cannot be read; whether nothing is read inside; whether it has a node)."""
+    """The tag just read begins open element number ``depth``.
+
+    (Number of nodes, -1 if it cannot be read; whether nothing is read inside; whether it has a node.)
+    """
     role, now, top, at = np.int64(0), np.int64(0), np.int64(0), s.DRAWN + 3 * depth
     if depth > 0:
         role, now, top = W[at - 3], W[at - 2], W[at - 1]
@@ -82,7 +85,8 @@ def open_box(data, found, depth, K, W, T, nodes, base):  # type: ignore[no-untyp
 
 @inline_kernel
 def read_boxes(data, pos, end, T, W, nodes):  # type: ignore[no-untyped-def]
-    """Read what stands in the `span` of class ``katex-html`` whose start tag ends at ``pos``: (position of its end tag, number of nodes); 0 nodes if it cannot be read.
+    """Read what stands in the `span` of class ``katex-html`` whose start tag ends at ``pos``: (position of its end tag, number of
+    nodes); 0 nodes if it cannot be read.
 
     Open elements stand in ``W[s.DRAWN:]``, three numbers each: role, node, ``top`` of an item. Nothing is read inside the one ``over``.
     """

@@ -1,4 +1,7 @@
-"""Nodes of a formula that KaTeX has drawn, as its boxes begin and end: for `katex`. Legend: K nodes of the formula, ``base`` the column of its first; T tables, W state."""
+"""Nodes of a formula that KaTeX has drawn, as its boxes begin and end: for `katex`.
+
+Legend: K nodes of the formula, ``base`` the column of its first; T tables, W state.
+"""
 
 from __future__ import annotations
 
@@ -255,7 +258,10 @@ def begin_scripts(data, now, K, W, T, nodes, base):  # type: ignore[no-untyped-d
 
 @inline_kernel
 def begin_box(data, is_item, mask, before, now, K, W, T, nodes, base):  # type: ignore[no-untyped-def]
-    """The element just read, an item of a list or not, begins in node ``now``, in one of role ``before``: (its role, number of nodes). The role is -1 if it is left out, K if it cannot be read."""
+    """The element just read, an item of a list or not, begins in node ``now``, in one of role ``before``: (its role, number of nodes).
+
+    The role is -1 if it is left out, the number if it cannot be read.
+    """
     role = (
         (before & (IN_TEXT | IN_STROKE))
         | (IN_TEXT if mask & TEXT else 0)
