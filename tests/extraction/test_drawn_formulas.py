@@ -201,12 +201,21 @@ def test_what_is_no_formula_or_has_none_gives_its_text(page: str, text: str) -> 
         ("$$$-$$$, $$$ or $$$, $$$ a$$$", "$$$-$$$, $$$ or $$$, $$$ a$$$"),
         ("$5, $$x$$ and $y$", "$5, $$x$$ and $y$"),
         ("F$$$J$$$N, x $$$", "F$$$J$$$N, x $$$"),
+        ('=!"$$$m$$$m$J, r3+$$$F$$$k', '=!"$$$m$$$m$J, r3+$$$F$$$k'),
         ("$$$x$$$", "$x$"),
         ("$$$", "$$$"),
+        ("$$$CASH$$$ and $$$Italian, French$$$", "$$$CASH$$$ and $$$Italian, French$$$"),
+        ("$$$abacaba$$$, $$$\\mathtt{ABAC}$$$, $$$YES$$$", "$abacaba$, $\\mathtt{ABAC}$, $YES$"),
     ],
 )
 def test_three_dollars_around_a_formula_are_one_and_prices_stay(page: str, text: str, markdown: bool) -> None:
     assert text_of(f"<p>{page}</p>", markdown) == text
+
+
+def test_three_dollars_are_one_in_cells_too_and_stay_in_code() -> None:
+    table = "<table><tr><th>a<th>b<tr><td>$$$n$$$<td><code>$$$n$$$</code></table>"
+    assert text_of(table) == "| a | b |\n| --- | --- |\n| $n$ | `$$$n$$$` |"
+    assert text_of("<p>a <code>$$$n$$$</code>") == "a `$$$n$$$`"
 
 
 @pytest.mark.parametrize(

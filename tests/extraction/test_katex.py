@@ -117,6 +117,27 @@ def test_formulas_that_stand_side_by_side_are_all_read() -> None:
     assert text_of(f"<p>{katex(X)}{katex(Y)} a") == "$x$$y$ a"
 
 
+def test_words_beside_formulas_in_an_element_for_formulas_stay() -> None:
+    page = f"<span class=math>Let {katex(X)} and {katex(Y)} be so</span> z"
+    assert text_of(f"<p>{page}") == "Let $x$ and $y$ be so z"
+    page = f"<div class=math>Solve {katex(X)} for y <br>and<p>more</p></div><p>z"
+    assert text_of(page) == "Solve $x$ for y\nand\n\nmore\n\nz"
+
+
+def test_the_place_of_an_item_may_stand_behind_its_width() -> None:
+    """Wide accents over slanted letters."""
+    hat = f'<span class="svg-align" style="width:calc(100% - 0.1em);margin-left:0.1em;top:-3.7em;"><span class="pstrut" style="height:3em;"></span><span>{drawing(2364, 300, "M1181 0h2l")}</span></span>'
+    assert text_of(f"<p>{katex(atom('mord accent', stack(item(3, X, 3), hat)))} a") == r"$\hat{x}$ a"
+    other = f'<span style="margin-top:-3em">{Y}</span>'
+    assert text_of(f"<p>{katex(atom('mord', stack(item(3, X, 3), other)))} a") == "$xy$ a"
+
+
+def test_a_cell_may_be_a_list_itself() -> None:
+    """Where a cell lies is no mark of what its children are."""
+    cells = column(X, N).replace('<span class="mord"><span', '<span class="vlist"><span')
+    assert text_of(f"<p>{katex(table(cells, column(Y, TWO)))} a") == r"$\begin{matrix} x & y \\ n & 2 \end{matrix}$ a"
+
+
 OLD = '<span class="msupsub"><span class="vlist"><span style="top:-0.36em;"><span class="fontsize-ensurer"></span><span class="mtight">2</span></span></span></span>'
 
 
@@ -128,6 +149,8 @@ OLD = '<span class="msupsub"><span class="vlist"><span style="top:-0.36em;"><spa
         (f"{X}<img src=a>{Y}", "xy"),
         ("<span>" * 300 + "x" + "</span>" * 300, "x"),
         (f"<span class=mtable>{column(X)}{Y}</span>", "xy"),
+        ("<span class=mord>a<span class=mord>b</span>c</span>", "abc"),
+        (f"<span class=mfrac>a{stack(item(2, Y, 3), item(3, X, 3))}</span>", "ayx"),
     ],
 )
 def test_what_cannot_be_read_stays_as_it_was_drawn(body: str, text: str) -> None:

@@ -50,6 +50,25 @@ def test_a_table_of_javadoc_has_rows_that_no_element_holds() -> None:
     assert text_of(page) == "| a | b | c |\n| --- | --- | --- |\n| 1 | 2 |  |\n\ny"
 
 
+@pytest.mark.parametrize(
+    "names",
+    ["sidebar col-last", "summary-table", "summary-table wide", "summary-tables two-column-summary", "s col-last"],
+)
+def test_words_of_javadoc_on_a_page_of_others_mean_no_table(names: str) -> None:
+    rows = "<div class=row><div>a</div><div>b</div></div><div class='col-last'><p>c</div><div>d</div>"
+    assert text_of(f"<p>x<div class='{names}'>{rows}</div><p>y") == "x\n\na\n\nb\n\nc\n\nd\n\ny"
+    assert text_of(f"<p>x<div role='{names}'>{rows}</div><p>y") == "x\n\na\n\nb\n\nc\n\nd\n\ny"
+
+
+def test_tables_that_are_no_div_keep_their_rows_whatever_their_class() -> None:
+    for names in ("summary-table two-column-summary", "ltx_tabular", "col-last"):
+        assert text_of(f"<table class='{names}'><tr><td>a<td>b<tr><td>1<td>2</table>").endswith("| 1 | 2 |")
+        div = (
+            f"<div role=table class='{names.replace('two-column-', '')}'>{by_role([('a', 'b'), ('1', '2'), ('3', '')])}"
+        )
+        assert text_of(div) == TABLE
+
+
 def test_words_of_javadoc_elsewhere_mean_no_table() -> None:
     assert (
         text_of("<div class=col-last>a</div><div class=col-first>b</div><div class='x summary-table'><p>c</div>")
@@ -76,6 +95,19 @@ def test_a_table_of_spans_is_a_table(parts: tuple[str, str, str]) -> None:
     rows = "".join(row.format("".join(cell.format(text) for text in line)) for line in cells)
     expected = TABLE.replace("| 2 |", "| $2$ |")
     assert text_of(f"<p>x {table}{rows}</span></span> <span>y</span></p><p>z") == f"x\n\n{expected}\n\ny\n\nz"
+
+
+def test_spans_that_end_at_once_or_are_left_out_keep_the_cells_of_a_table_apart() -> None:
+    row = "<span class='ltx_tr'><span class='ltx_td'>{}</span>{}</span>"
+    cells = row.format("a<span class='x'/>", "<span class='ltx_td'>b</span>") + row.format(
+        "1", "<span class='ltx_td'/>"
+    )
+    page = f"<?xml version='1.0'?><html><body><p>x <span class='ltx_tabular'>{cells}</span> y</p></body></html>"
+    assert text_of(page) == "x\n\n| a | b |\n| --- | --- |\n| 1 |  |\n\ny"
+    cell = "<span role=cell>{}</span>"
+    rows = f"<span role=row>{cell.format('a<span class=mw-editsection>[edit]</span>')}{cell.format('b')}</span>"
+    rows += f"<span role=row>{cell.format('1')}{cell.format('2')}</span>"
+    assert text_of(f"<p><span role=table>{rows}</span> y") == "| a | b |\n| --- | --- |\n| 1 | 2 |\n\ny"
 
 
 def test_rows_and_cells_of_spans_outside_of_a_table_are_words() -> None:

@@ -248,7 +248,7 @@ def test_a_table_of_one_row_is_layout() -> None:
 def test_the_foot_of_a_table_that_stands_before_its_body_is_shown_last() -> None:
     foot, body = "<tfoot><tr><td>sum<td>3</tfoot>", "<tbody><tr><td rowspan=2>p<td>1<tr><td>2</tbody>"
     expected = "| a | b |\n| --- | --- |\n| p | 1 |\n|  | 2 |\n| sum | 3 |"
-    for rows in (foot + body, body + foot):
+    for rows in (foot + body, body + foot, foot + body.replace("<tbody>", "").replace("</tbody>", "")):
         assert text_of(f"<table><thead><tr><th>a<th>b</thead>{rows}</table>") == expected
     nested = f"<table><tr><td>x<td><table>{foot}{body}</table></table>"
     assert text_of(nested) == "x\n\n| p | 1 |\n| --- | --- |\n|  | 2 |\n| sum | 3 |"
@@ -328,7 +328,7 @@ HOSTILE = (
     "<msup><mi>x</mi><mo>′</mo>", "<mo>(</mo><mrow>", "<td class=gutter><i>",
     "<mjx-container><mjx-math><mjx-mover><mjx-over>", "<mjx-container><mjx-math><mjx-mi><mjx-c class=mjx-c78></mjx-container>", "<img data-mathml='«math»«mi»x'>",
     "<span class=katex-html><span class=base>", "<span class=katex-html><span class=mord>x</span></span>", "<span class=katex-html><span class=mtable><span class=col-align-c>",
-    "<span class=katex-html><svg>", "<span class=katex-mathml>\n\nx</span>", "<tfoot><tr><td>x<tbody><tr><td>y", "<pre><table><tr><td>1<b>", "$$$x ", "$$$x$$$", "<div class=summary-table><div class=col-first>x", "<span class=ltx_tabular><span class=ltx_tr><span class=ltx_td>x",
+    "<span class=katex-html><svg>", "<span class=katex-mathml>\n\nx</span>", "<tfoot><tr><td>x<tbody><tr><td>y", "<pre><table><tr><td>1<b>", "$$$x ", "$$$x$$$", "<div class='summary-table two-column-summary'><div class=col-first>x", "<div class='s col-last'><div>x", "<div role=summary-table><div>x", "<p>`$$$x$$$", "<span class=ltx_tabular><span class=ltx_tr><span class=ltx_td>x",
     "<pre><span data-line>x</span>", "<p style='mso-list:l0 level2'>", "<div role=table><div role=row><div role=cell>x", "<textarea name=code>x</textarea>", "<table><td class=lineno>1", "<var>\\a",
     "<div class=verbatim>", "<div class=prompt>[", "<pre><span class=line>x</span>", "<li><input type=checkbox disabled>", "<img src='/latex.php?a=b&a=b&a=b'>",
 )  # fmt: skip

@@ -71,7 +71,7 @@ SEEDS = (
     "<span class=vlist><span style='top:-2em'><span class=pstrut style='height:2em'></span>3</span></span></span><span class=vlist><span class=svg-align style='top:-3em'><span class=pstrut style='height:3em'></span><span class=mord>y</span></span></span>"
     "</span><span class=mrel><span class=mrel>∈</span><span class=mord><span class=llap><span class=inner><span class=mord>/</span></span></span></span></span><span class='mord accent'><span class=vlist><span style='top:-3em'><span class=pstrut "
     "style='height:3em'></span>z</span><span style='top:-3em'><span class=pstrut style='height:3em'></span><span class=accent-body>^</span></span></span></span></span></span></span></span><span class=katex-mathml>\n\n x\n\n x^2\n</span>"
-    "<span class=katex-mathml>xx</span><span class='katex-html'><span class=mord>x</span></span><table><tfoot><tr><td>a<td>b<tbody><tr><td rowspan=2>c<td>d<tr><td>e</table><div class='summary-table'><div class='table-header col-first'>a</div>"
+    "<span class=katex-mathml>xx</span><span class='katex-html'><span class=mord>x</span></span><table><tfoot><tr><td>a<td>b<tbody><tr><td rowspan=2>c<td>d<tr><td>e</table><div class='summary-table two-column-summary'><div class='table-header col-first'>a</div>"
     "<div class='table-header col-last'>b</div><div class=col-first>c</div><div class='col-last'>d</div></div><pre><code><span data-line>a</span><span data-line=''>b</span><span style='user-select:none'>1</span></code></pre>"
     "<span class=ltx_tabular><span class=ltx_tr><span class=ltx_td>a<span>é</span></span><span class=ltx_td>b</span></span><span role=row><span role=cell>c</span></span></span>"
     "<textarea class='Documentation-exampleCode'>a &lt; b</textarea><div class='syntaxhighlighter js'><div class=line><code class=spaces>&nbsp;</code><code>x</code></div></div>".encode(),
@@ -90,7 +90,7 @@ PIECES = (
     "<mjx-container>éé".encode(), b" alttext='$ $'", b"<math alttext='$ $'></math>", b"<script type='math/tex'>$ $</script>", b"<mjx-mroot>", b"<mjx-mtable>",
     b" style='mso-list:l0;font:7.0pt'", b"<input type=checkbox disabled>", b"<img src='/latex.php?a=b&", b"<span class=line>", b"<tex>", b"<var>\\a", b"<thead>",
     b"<span class=katex-html>", b"<span class=mfrac>", b"<span class=vlist>", b"<span style='top:-3em'>", b"<span class=pstrut style='height:3em'>", b"<span class=msupsub>", b"<span class=mtable>",
-    b"<span class=col-align-c>", b"<svg viewBox='0 0 333 9'><path d='M1'/></svg>", b"<span class=mord>", b"<tfoot>", b"<div class=summary-table>", b"<div class=col-last>", b"<span class=ltx_tabular>", b"$$$", b"$$$x$$$", b"<table class=colorscripter-code-table><tr><td>1</td><td>x</td>", b"<span class=ltx_tr>", b"<span class=ltx_td>", b"<span role=table>", b"<span>", b"\n\n", "∣∥".encode(),
+    b"<span class=col-align-c>", b"<svg viewBox='0 0 333 9'><path d='M1'/></svg>", b"<span class=mord>", b"<tfoot>", b"<div class='summary-table two-column-summary'>", b"<div class='s col-last'>", b"<span/>", b"<?xml version='1.0'?>", b"<span class=mw-editsection>", b"<span style='width:1em;top:-3em'>", b"<div class=col-last>", b"<span class=ltx_tabular>", b"$$$", b"$$$x$$$", b"<table class=colorscripter-code-table><tr><td>1</td><td>x</td>", b"<span class=ltx_tr>", b"<span class=ltx_td>", b"<span role=table>", b"<span>", b"\n\n", "∣∥".encode(),
 )  # fmt: skip
 
 

@@ -56,7 +56,7 @@ from stages.kernels.html.elements import (
 from stages.kernels.html.ends import break_text, end_block, in_code
 from stages.kernels.html.entities import fill_reference_tables, read_reference
 from stages.kernels.html.hints import fill_hint_table
-from stages.kernels.html.katex import fill_box_table
+from stages.kernels.html.katex_classes import fill_box_table
 from stages.kernels.html.kinds import (
     CODE,
     CODE_WORD,
@@ -193,6 +193,8 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
                 o = settle(data, W, blocks, nodes, out, o)
     if tag == t.SPAN and W[s.REGION] == 0 and (kinds & GRID or (found >> t.ROLE) & 1 or W[s.OPEN + t.SPAN] > 0):
         o = open_span(data, found, kinds, hints, signature, W, blocks, nodes, out, o)
+        if empty and W[s.XML] and W[s.OPEN + t.SPAN] > 0:
+            o = close_span(data, W, blocks, nodes, out, o)
     if is_stacked:
         orphan = t.TABLE < tag <= t.TFOOT and W[s.OPEN + t.TABLE] == 0
         opened = not orphan and not (tag == t.FORM and W[s.OPEN + t.FORM] > 0)
@@ -201,7 +203,9 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
                 depth = begins_lines(data, tag, kinds, pos, after, end, W, nodes, o)
                 if depth:
                     open_code(data, W, nodes, depth, False, T)
-            opened = open_element(W, nodes, tag, hints & HINT_MASK, signature, kinds)
+            opened = open_element(
+                W, nodes, tag, hints & HINT_MASK, signature, kinds & ~GRID if tag == t.TABLE else kinds
+            )
             if opened:
                 if found & NAMED_BY:
                     note_names(found, W, nodes)
@@ -235,6 +239,8 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
             W[s.SELF_LINK] = 0
     elif tag == t.SPAN and (found >> t.CLASS) & 1:
         dropped |= is_edit_link(data, W[s.SPANS + 2 * t.CLASS], W[s.SPANS + 2 * t.CLASS + 1])
+        if dropped and W[s.OPEN + t.SPAN] > 0 and W[s.REGION] == 0:
+            o = close_span(data, W, blocks, nodes, out, o)
     if opened and not dropped and not (empty and W[s.XML]):
         if W[s.REGION] == 0:
             if W[s.NUM_HIDDEN] > 0 and found & NAMED_BY and is_hidden(data, tag, found, T, W):

@@ -22,25 +22,41 @@ def run_of_dollars(out, i, stop):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def holds_formula(out, start, stop):  # type: ignore[no-untyped-def]
+    """Whether ``out[start:stop]`` may be TeX: it has a letter or digit, and no word of four letters or more beside a capital, or else
+    a backslash."""
+    run, any_letter, any_word, any_capital, any_command = 0, False, False, False, False
+    for i in range(start, stop):
+        letter = 97 <= out[i] | 0x20 <= 122
+        run = run + 1 if letter else 0
+        any_letter |= is_letter(out[i])
+        any_word |= run >= 4
+        any_capital |= 65 <= out[i] <= 90
+        any_command |= out[i] == 92
+    return any_letter and (any_command or not (any_word and any_capital))
+
+
+@inline_kernel
 def shorten_dollars(out, start, stop):  # type: ignore[no-untyped-def]
-    """``$$$x$$$`` in ``out[start:stop]`` becomes ``$x$``, and ``$$$$$$x$$$$$$`` ``$$x$$``, if a letter or digit stands between, no letter or digit before and, of three, no space
-    at the ends: next o. Prices (``$$$-$$$``) stay. Price: one search for a dollar where there is none, else linear."""
+    """``$$$x$$$`` in ``out[start:stop]`` becomes ``$x$``, and ``$$$$$$x$$$$$$`` ``$$x$$``: next o.
+
+    If TeX may stand between (`holds_formula`), no letter, digit or tick of code before, no letter or digit behind and, of three, no
+    space at the ends. Prices (``$$$-$$$``, ``$$$CASH$$$``) stay. Price: one search for a dollar where there is none, else linear.
+    """
     i = o = find_byte(out, start, stop, 36)
     while i < stop:
         run = run_of_dollars(out, i, stop)
-        last, behind = i + run, o > start and is_letter(out[o - 1])
+        last, behind = i + run, o > start and (is_letter(out[o - 1]) or out[o - 1] == 96)
         end = find_byte(out, last, stop, 36) if run == 3 or run == 6 else stop
         closing = run_of_dollars(out, end, stop)
         is_formula = (
             closing == run
             and end > last
             and not behind
+            and not (end + run < stop and is_letter(out[end + run]))
             and (run == 6 or not (is_space(out[last]) or is_space(out[end - 1])))
         )
-        any_letter = False
-        for k in range(last, end if is_formula else last):
-            any_letter |= is_letter(out[k])
-        if is_formula and any_letter:
+        if is_formula and holds_formula(out, last, end):
             run, closing = run // 3, run // 3
         else:
             end, closing = last, 0

@@ -6,6 +6,7 @@ Legend: k a node, K nodes of the formula; T tables, W state; ``out[o:]`` is scra
 from __future__ import annotations
 
 from stages.kernels.html import state as s
+from stages.kernels.html.glyphs import is_letter, next_code
 from stages.kernels.html.mathml import (
     M_AT,
     M_CLOSE,
@@ -31,7 +32,7 @@ from stages.kernels.html.mathml import (
     SIGN_SHIFT,
     SKIPPED,
 )
-from stages.kernels.html.tex_output import is_letter, makes_words, next_code, plain_letter
+from stages.kernels.html.tex_output import makes_words, plain_letter
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
 

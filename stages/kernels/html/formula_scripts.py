@@ -13,6 +13,7 @@ from stages.kernels.html.formula_nodes import (
     num_primes,
     only_code,
 )
+from stages.kernels.html.glyphs import is_letter, next_code
 from stages.kernels.html.mathml import (
     ANY_SCRIPT,
     BRACED,
@@ -37,12 +38,7 @@ from stages.kernels.html.mathml import (
     MUNDEROVER,
     SINGLE,
 )
-from stages.kernels.html.tex_output import (
-    is_letter,
-    next_code,
-    plain_letter,
-    put_row,
-)
+from stages.kernels.html.tex_output import plain_letter, put_row
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
 SCRIPT, ACCENT, SET = 1, 2, 3

@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
+from stages.kernels.html.glyphs import is_letter
 from stages.kernels.html.tables import FNV_START, fnv, mix
-from stages.kernels.html.tex_output import is_letter
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
 _PICTURES = tuple(fnv(name) for name in (b"jpg", b"png", b"gif", b"svg", b"bmp", b"jpeg", b"webp", b"avif"))

@@ -22,6 +22,7 @@ from stages.kernels.html.formula_nodes import (
     take_brackets,
 )
 from stages.kernels.html.formula_scripts import ACCENT, SET, open_limit, open_limits, open_script
+from stages.kernels.html.glyphs import next_code
 from stages.kernels.html.mathml import (
     ANY_SCRIPT,
     IN_BOX,
@@ -70,7 +71,6 @@ from stages.kernels.html.mathml import (
     UNDER_ROOT,
 )
 from stages.kernels.html.tex_output import (
-    next_code,
     put_code,
     put_leaf,
     put_row,

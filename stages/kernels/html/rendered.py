@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from stages.kernels.html import state as s
 from stages.kernels.html import tokens as t
+from stages.kernels.html.glyphs import code_of_glyph, glyph_of, is_letter
 from stages.kernels.html.mathml import (
     FIRST_VARIANT_NAME,
     M_AT,
@@ -44,7 +45,6 @@ from stages.kernels.html.mathml import (
 )
 from stages.kernels.html.symbols import V_FRAKTUR, V_MONO, V_NORMAL, V_SANS, V_SCRIPT
 from stages.kernels.html.tables import FNV_START, MATH_TABLE, fnv, look_up, mix
-from stages.kernels.html.tex_output import code_of_glyph, glyph_of, is_letter
 from stages.kernels.html.tokens import find_byte, is_space, read_attributes, skip_markup
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 

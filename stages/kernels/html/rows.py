@@ -17,6 +17,7 @@ from __future__ import annotations
 from stages.kernels.html import inherited as e
 from stages.kernels.html import layout as h
 from stages.kernels.html import tokens as t
+from stages.kernels.html.dollars import shorten_dollars
 from stages.kernels.html.items import NO_MARK, own_mark
 from stages.kernels.html.kinds import CODE, LAYOUT
 from stages.kernels.html.tokens import find_byte
@@ -131,7 +132,7 @@ def end_of_element(nodes, n, last):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def early_foot(nodes, n, end):  # type: ignore[no-untyped-def]
-    """(node, number of nodes) of the `tfoot` of the table at node ``n`` that stands before a `tbody` (HTML 4): it is shown last. (``end``, 0) if none does."""
+    """(node, number of nodes) of the `tfoot` of the table at node ``n`` that stands before a `tbody` or a row (HTML 4): it is shown last. (``end``, 0) if none does."""
     foot, size, k = end, 0, n + 1
     while k < end:
         tag = nodes[h.TAG, k]
@@ -140,7 +141,7 @@ def early_foot(nodes, n, end):  # type: ignore[no-untyped-def]
             k = end_of_element(nodes, k, end)
             size = k - foot
             continue
-        if tag == t.TBODY and size > 0 and nodes[h.PARENT, k] == n:
+        if (tag == t.TBODY or tag == t.TR) and size > 0 and nodes[h.PARENT, k] == n:
             return foot, size
         k += 1
     return end, 0
@@ -239,6 +240,8 @@ def write_cell(text, blocks, first, last, inherited, node0, markdown, out, o):  
             o += 1
         if ticked:
             o = put_tick(out, begin, o, True)
+        if not is_pre:
+            o = shorten_dollars(out, begin, o)
     return o
 
 

@@ -36,6 +36,7 @@ from stages.kernels.jit import lean_inline_kernel as inline_kernel
 MAX_MARK, MAX_LEVEL = 600, 8
 _TABLES = tuple(fnv(name) for name in (b"table", b"grid", b"treegrid"))
 _ROW, _CELLS = fnv(b"row"), tuple(fnv(name) for name in (b"cell", b"gridcell"))
+_SUMMARY = fnv(b"summary-table ")
 _HEADERS = tuple(fnv(name) for name in (b"columnheader", b"rowheader"))
 
 
@@ -107,8 +108,23 @@ def close_span(data, W, blocks, nodes, out, o):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def is_summary(data, class_at):  # type: ignore[no-untyped-def]
+    """Whether a class (`layout.CLASS_AT`) is ``summary-table two-column-summary``, or another number."""
+    start, stop = class_at >> NAME_SHIFT, (class_at >> NAME_SHIFT) + (class_at & ((1 << NAME_SHIFT) - 1))
+    h = FNV_START
+    for i in range(start, min(stop, start + 14)):
+        h = mix(h, data[i])
+    if h != _SUMMARY:
+        return False
+    for i in range(start + 14, stop - 7):  # -column-
+        if data[i] == 45 and data[i + 1] == 99 and data[i + 2] == 111 and data[i + 3] == 108 and data[i + 7] == 45:
+            return True
+    return False
+
+
+@inline_kernel
 def note_grid(data, kinds, W, nodes):  # type: ignore[no-untyped-def]
-    """The `div` just opened is a table of Javadoc's by its class ``summary-table``, or a cell of one: its node becomes it.
+    """The `div` just opened is a table of Javadoc's by its class (`is_summary`), or a cell of one: its node becomes it. Of any other the word means nothing.
 
     No element holds a row: one ends behind a cell of class ``col-last``. `LEVEL` of a cell is how many nodes before it its row begins; `VALUE` of the table is
     the node of the first cell of the row that is not full, 0 if none is.
@@ -119,10 +135,10 @@ def note_grid(data, kinds, W, nodes):  # type: ignore[no-untyped-def]
         first = nodes[VALUE, table] if nodes[VALUE, table] else node
         nodes[TAG, node], nodes[LEVEL, node] = t.TD, node - first
         nodes[VALUE, table] = 0 if kinds & GRID else first
-    elif kinds & GRID:
-        start = nodes[CLASS_AT, node] >> NAME_SHIFT
-        if data[start] == 115:  # not ``col-last``
-            nodes[TAG, node] = t.TABLE
+    elif is_summary(data, nodes[CLASS_AT, node]):
+        nodes[TAG, node] = t.TABLE
+    else:
+        nodes[KINDS, node] &= ~GRID
 
 
 @inline_kernel

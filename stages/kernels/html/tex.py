@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from stages.kernels.html.entities import read_reference
+from stages.kernels.html.glyphs import is_letter
 from stages.kernels.html.tables import FNV_START, fnv, mix
-from stages.kernels.html.tex_output import is_letter
 from stages.kernels.html.tokens import is_space
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 

@@ -163,8 +163,6 @@ def boxed_formula(data, tag_at, pos, end, T, W, nodes, out, o):  # type: ignore[
     W[s.DISPLAY] = 0
     stop, K = katex.read_boxes(data, pos, end, T, W, nodes)
     now = formula_tree(data, K, stop - pos, display, FROM_BOXES, T, W, nodes, out, o)
-    if now > o and W[s.REGION] == s.TEX_REGION:
-        W[s.REGION], W[s.REGION_FROM] = s.RENDERED_REGION, now
     return (stop if now > o else pos), now
 
 
