@@ -3,7 +3,8 @@
     python examples/read_products.py ROOT
 
 A product has one Parquet file per split; row i of `quality` is about row i of `documents`, and so for every sidecar.
-So (split, row) is the key, and nothing has to be copied or sorted.
+So (split, row) is the key, and nothing has to be copied or sorted. Sources may have other columns than each other
+(`sources.NAME.carry`, pages that a transform made): they are joined by name.
 """
 
 from __future__ import annotations
@@ -34,9 +35,15 @@ def views(root: str, name: str | None = None) -> duckdb.DuckDBPyConnection:
             connection.execute(
                 f"create view {product} as select list_position({listed}, filename) as split, file_row_number as row,"
                 f" * exclude (filename, file_row_number)"
-                f" from read_parquet({listed}, filename = true, file_row_number = true)"
+                f" from read_parquet({listed}, filename = true, file_row_number = true,"
+                " union_by_name = true)"
             )
     return connection
+
+
+def columns_of(root: str, product: str, columns: list[str]) -> polars.DataFrame:
+    """Columns of a product, all splits in order."""
+    return polars.concat([polars.read_parquet(file, columns=columns) for file in files_of(root, product)])
 
 
 def main(root: str) -> None:
@@ -50,9 +57,14 @@ def main(root: str) -> None:
             " where gopher_num_words < 100 group by all order by pages desc"
         )
     )
-    pages = polars.read_parquet(files_of(root, "documents"), columns=["url", "text_bytes"])
-    pages = pages.hstack(polars.read_parquet(files_of(root, "language"), columns=["language"]))
-    pages = pages.hstack(polars.read_parquet(files_of(root, "kept"), columns=["keep"]))
+    pages = polars.concat(
+        [
+            columns_of(root, "documents", ["url", "text_bytes"]),
+            columns_of(root, "language", ["language"]),
+            columns_of(root, "kept", ["keep"]),
+        ],
+        how="horizontal",
+    )
     kept = pages.filter(polars.col("keep"))
     print(kept.group_by("language").agg(polars.len(), polars.col("text_bytes").median()).sort("len", descending=True))
 

@@ -11,7 +11,8 @@ from pipeline.reader import read_manifest
 from pipeline.recipe import snapshot as snapshots
 from pipeline.recipe.snapshot import Snapshot
 from pipeline.store.storage import Store
-from tests.support.runs import gristmill
+from tests.support.corpora import write_corpus, write_mixture
+from tests.support.runs import gristmill, run_inline
 from tests.support.shard_folders import random_documents, write_folder
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -55,6 +56,23 @@ def test_products_are_read_as_tables(scored: Snapshot, capsys: pytest.CaptureFix
     assert all(told == found for told, found in sizes)
     main(scored.store.root)
     assert "too_few_words" in capsys.readouterr().out
+
+
+def test_sources_with_other_columns_are_read_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("duckdb")
+    pytest.importorskip("polars")
+    from examples.read_products import main, views
+
+    mixture = write_mixture(tmp_path / "small.yaml", write_corpus(tmp_path / "in", files=1))
+    mixture.write_text(mixture.read_text().replace("  code:\n", "  code:\n    carry: {name: id}\n"))
+    run_inline(mixture, tmp_path / "root")
+    tables = views(str(tmp_path / "root"))
+    found = tables.sql("select source, count(*), count(input_name) from documents group by 1").fetchall()
+    counts = {source: (pages, carried) for source, pages, carried in found}
+    assert counts["web"][1] == 0 < counts["code"][1] == counts["code"][0]
+    [(kept,)] = tables.sql("select count(*) from kept join language using (split, row) where keep").fetchall()
+    main(str(tmp_path / "root"))
+    assert f"│ en       ┆ {kept} ┆" in capsys.readouterr().out
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,8 @@ A folder of files ``blocks/NAME``, each renamed when whole. Who writes one holds
 removes the blocks that nobody has used for the longest time until the new one fits, so the files never take more than
 ``max_bytes``, whatever other processes do (a block that somebody reads stays readable when it is removed, and takes
 its room until it is let go; a process holds `MAPPED` at most). Who brings a block holds one of `NUM_LOCKS` other locks,
-so that ranks that want the same one bring it once. Locks are the kernel's (``flock``): a killed process leaves none.
+so that ranks that want the same one bring it once. Locks are the kernel's (``flock``): a killed process leaves none,
+and who is done lets go of it by name, for a loader's worker that was forked meanwhile holds the same open file.
 
 Every block is checked by its XXH3-64 when a process maps it, be it fresh or found. Nothing here knows where blocks come
 from.
@@ -144,7 +145,10 @@ class BlockCache:
     def _locked(self, name: str) -> Iterator[None]:
         with (self.folder / "locks" / name).open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+            try:
+                yield
+            finally:
+                fcntl.flock(file, fcntl.LOCK_UN)
 
     @contextmanager
     def _plain_errors(self) -> Iterator[None]:

@@ -16,7 +16,7 @@ from pipeline.recipe.answers import (
     verify_corpus,
 )
 from pipeline.recipe.exchanges import survey_addresses
-from pipeline.recipe.file import load
+from pipeline.recipe.file import load, modules_beside
 from pipeline.recipe.input import note_tried
 from pipeline.recipe.products import Recipe, Source
 from pipeline.recipe.reach import empty_domains, lacking_domains
@@ -37,6 +37,7 @@ __all__ = [
     "judged_text",
     "lacking_domains",
     "load",
+    "modules_beside",
     "note_tried",
     "page_ids",
     "raw_record",

@@ -32,6 +32,15 @@ def rules_of(recipe: Recipe) -> tuple[str, ...]:
     return tuple(name for name in kept.PUBLISHED if any(name in names for names in active))
 
 
+def rules_by_source(recipe: Recipe, rules: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Rules for which the pages of each source count: those on for it, and those that are on for none."""
+    active = {name: kept.active_rules(source.sections["kept"]) for name, source in recipe.sources.items()}
+    nowhere = [name for name in rules if not any(name in names for names in active.values())]
+    return {
+        source: tuple(name for name in rules if name in names or name in nowhere) for source, names in active.items()
+    }
+
+
 def columns_of(rules: tuple[str, ...], measured: list[str]) -> list[str]:
     """The measured columns that rules look at."""
     wanted = [kept.PUBLISHED[name].column for name in rules if name in kept.PUBLISHED]

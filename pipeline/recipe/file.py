@@ -82,6 +82,12 @@ def load(path: str | Path, store: Store, tokenizer: bool = True, look: bool = Fa
     return Recipe(str(path), name, sample, found, domains, sections, listed)  # type: ignore[arg-type]
 
 
+def modules_beside(path: str | Path, store: Store) -> dict[str, bytes]:
+    """Sources of the modules beside a mixture file that it uses, with those that these import, by path from there."""
+    load(path, store)
+    return own_modules.packed()
+
+
 def _share_line_rules(sections: dict[str, Any]) -> None:
     """The rules of `lines` as the settings of the product that looks for them."""
     if sections["lines"] is not None:

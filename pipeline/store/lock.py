@@ -167,7 +167,11 @@ class RootLock:
         with file as guard:
             with suppress(OSError):  # a file system without locks: as on stores that have none
                 fcntl.flock(guard, fcntl.LOCK_EX)
-            yield
+            try:
+                yield
+            finally:  # by name: a process that was forked meanwhile holds the same open file
+                with suppress(OSError):
+                    fcntl.flock(guard, fcntl.LOCK_UN)
 
     def _renew(self) -> None:
         while not self._stop.wait(HEARTBEAT_SECONDS):

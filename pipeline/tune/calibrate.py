@@ -1,12 +1,15 @@
 """`calibrate`: thresholds for each language from what a root measured, printed with histograms and as YAML to paste.
 
 Nothing is decided or changed: a person reads the proposals and puts into the mixture file what is right. The sample is
-every n-th page of all that are no duplicates, the same one every time.
+every n-th page of all that are no duplicates, the same one every time; for a rule, of the sources for which it is on
+(all where it is on for none): thresholds of prose are not made of code to which they do not apply. Sources that are
+named count for every rule.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +49,8 @@ def calibrate(mixture: str, store: Store, wanted: Wanted) -> str:
     """
     recipe = recipes.load(mixture, store)
     names = wanted.rules or calibration.rules_of(recipe)
-    pages = of_languages(sample(snapshots.load(store, recipe.name), wanted, names), recipe, wanted.reference)
+    on = {} if wanted.sources or not names else calibration.rules_by_source(recipe, names)
+    pages = of_languages(sample(snapshots.load(store, recipe.name), wanted, names, on), recipe, wanted.reference)
     try:
         found = calibration.propose(pages, names, wanted.method, wanted.reference, wanted.min_pages)
         words = calibration.stop_words(store, pages, wanted.min_pages) if wanted.stop_words else {}
@@ -64,8 +68,17 @@ def of_languages(pages: pa.Table, recipe: recipes.Recipe, reference: str) -> pa.
     return pages.filter(pc.is_in(pages.column("language"), pa.array(wanted, pa.string()))).combine_chunks()
 
 
-def sample(snapshot: snapshots.Snapshot, wanted: Wanted, rules: tuple[str, ...]) -> pa.Table:
+def sample(
+    snapshot: snapshots.Snapshot,
+    wanted: Wanted,
+    rules: tuple[str, ...],
+    on: Mapping[str, tuple[str, ...]],
+) -> pa.Table:
     """About ``wanted.pages`` pages: the columns that rules look at, and ``file`` and ``row`` of `documents`.
+
+    Args:
+        on: rules for which pages of a source count, where not all do: other columns are null, and a source without
+            any is left out.
 
     Raises:
         UserError: where no file is measured.
@@ -74,7 +87,7 @@ def sample(snapshot: snapshots.Snapshot, wanted: Wanted, rules: tuple[str, ...])
     chosen = [
         number
         for number, entry in enumerate(parts["documents"])
-        if not wanted.sources or entry.report["source"] in wanted.sources
+        if (not wanted.sources or entry.report["source"] in wanted.sources) and on.get(entry.report["source"], rules)
     ]
     if not chosen or not parts["quality"]:
         known = sorted({entry.report["source"] for entry in parts["documents"]})
@@ -86,13 +99,16 @@ def sample(snapshot: snapshots.Snapshot, wanted: Wanted, rules: tuple[str, ...])
     step = max(1, rows // wanted.pages)
     tables, passed = [], 0
     for number in chosen:
+        own_rules = on.get(parts["documents"][number].report["source"], rules)
         table = snapshot.store.read_table(parts["language"][number].address, ["language", "confidence"])
         for address in (entries[number].address for name, entries in parts.items() if entries and name != "language"):
             with snapshot.store.open(address) as file:
                 columns = calibration.columns_of(rules, pq.read_schema(file).names)
+            counting = set(calibration.columns_of(own_rules, columns))
             measured = snapshot.store.read_table(address, columns)
             for name in columns:
-                table = table.append_column(name, measured.column(name))
+                column = measured.column(name)
+                table = table.append_column(name, column if name in counting else pa.nulls(table.num_rows, column.type))
         take = np.arange(-passed % step, table.num_rows, step)
         passed += table.num_rows
         if parts["clusters"]:

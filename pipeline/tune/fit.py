@@ -33,7 +33,7 @@ from pipeline.recipe.fitting import (
 )
 from pipeline.store.storage import Store
 from pipeline.tune.fit_page import page
-from pipeline.tune.output import write_whole
+from pipeline.tune.output import copy_modules, write_whole
 from pipeline.tune.proxy_runs import Mixtures, ProxyRuns, read_runs
 from pipeline.tune.swarm import check_same, counted, rewritten
 from pipeline.tune.units import Units
@@ -113,6 +113,7 @@ def propose(mixtures: str, results: str, out: str, store: Store | None, request:
     for file, text in ((shown, page(study, supply.budget, available, warnings)), (out, content)):
         write_whole(file, text)
     if supply.recipe is not None and store is not None:
+        copy_modules(str(supply.recipe.path), store, os.path.dirname(os.path.abspath(out)))
         check_same(supply.recipe, recipes.load(out, store))
     printed = [*tables(study, supply.budget, available), *([unseen] if unseen else [])]
     text = "".join(render(table) + "\n" for table in printed)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pipeline import recipe as recipes
 from pipeline.errors import UserError
+from pipeline.store.storage import Store
 
 
 def write_whole(path: str, text: str) -> None:
@@ -21,3 +23,28 @@ def write_whole(path: str, text: str) -> None:
         os.replace(partial, path)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def copy_modules(mixture: str, store: Store, folder: str) -> list[str]:
+    """Copy the modules that lie beside a mixture file, and that it uses, beside the files made of it in ``folder``.
+
+    Returns:
+        The files that were not there before.
+
+    Raises:
+        UserError: another file is in the way, or one cannot be written.
+    """
+    if os.path.realpath(folder) == os.path.realpath(os.path.dirname(os.path.abspath(mixture))):
+        return []
+    modules = {Path(folder, place): source for place, source in recipes.modules_beside(mixture, store).items()}
+    new = [file for file in modules if not file.exists()]
+    for file in modules.keys() - set(new):
+        if file.read_bytes() != modules[file]:
+            raise UserError(f"{file} is there, and is not the module of that name beside {mixture}")
+    for file in new:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(modules[file])
+        except OSError as error:
+            raise UserError(f"{file} cannot be written: {error.strerror}") from error
+    return [str(file) for file in new]

@@ -27,6 +27,7 @@ NO_EVIDENCE = ("language_not_selected", "low_language_confidence", "no_domain", 
 """Reasons that say nothing about a page's quality."""
 DUPLICATES = ("exact_duplicate", "near_duplicate", "same_address")
 """Reasons of pages that passed every filter."""
+ALONE = "pages without copies are repeated: here the filters remove pages that have copies more often"
 NOTE = "sizes count exact copies, the only ones known of pages that fail; cluster_size counts near copies as well"
 
 
@@ -93,8 +94,9 @@ def table(language: str, rows: list[Copies]) -> Table:
     kept, families = sum(row.kept for row in rows), sum(row.families for row in rows)
     grown = sum(row.kept * row.repeats for row in rows) / max(1, kept)
     note = f"all: {families:,} families, {100 * (1 - kept / families):.2f}% removed; {grown:.2f} times the pages"
+    notes = (note, ALONE) if rows and rows[0].first == 1 and rows[0].repeats > 1 else (note,)
     return Table(
-        f"{language}: repeats by copies", ("pages", "families", "removed", "repeats", "pages out"), lines, (note,)
+        f"{language}: repeats by copies", ("pages", "families", "removed", "repeats", "pages out"), lines, notes
     )
 
 

@@ -2,8 +2,8 @@
 
 Methods that fit shares by regression (RegMix, Olmix) train many small models on such mixtures, and give weights that
 `mixture.weights_from` reads. The files differ from the original in ``name``, in their mixture and in where relative
-paths start; comments and all other sections stay as they stand. As they have the tokens in common, a run of each
-under the same root only copies.
+paths start; comments and all other sections stay as they stand, and modules of the user's own that lie beside it are
+copied beside them. As they have the tokens in common, a run of each under the same root only copies.
 
 Where a quality curve spreads shares of groups over buckets, a share is drawn for each group (`pipeline.tune.units`).
 
@@ -32,6 +32,7 @@ from pipeline.run.run import Run
 from pipeline.run.writing import Solved
 from pipeline.store.costs import Costs
 from pipeline.store.storage import Store
+from pipeline.tune.output import copy_modules
 from pipeline.tune.units import Units
 from stages.contract import Task
 
@@ -105,8 +106,9 @@ def write_swarm(
         raise UserError(f"{mixed[0]} is of another swarm; choose another folder: `fit` reads all that are in one")
     new = [file for file in made if not os.path.exists(file)]
     os.makedirs(folder, exist_ok=True)
+    new += copy_modules(path, store, folder)
     try:
-        for file in new:
+        for file in set(new) & set(made):
             Path(file).write_text(made[file], encoding="utf-8")
         check_same(recipe, recipes.load(next(iter(made)), store))
     except (UserError, OSError):

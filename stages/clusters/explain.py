@@ -61,7 +61,7 @@ def report_lines(report: dict[str, Any]) -> list[str]:
     most = max(report["pairs_by_similarity"].values(), default=1)
     for similarity, count in sorted(report["pairs_by_similarity"].items()):
         lines.append(f"  {similarity}  {count:10,}  {'#' * round(40 * count / most)}")
-    lines += ["", "clusters by size (from this size up to the next)"]
+    lines += ["", "pages that stay, by the size of their cluster (from this size up to the next)"]
     for size, count in sorted(report["cluster_sizes"].items(), key=lambda entry: int(entry[0])):
         lines.append(f"  {int(size):8,}  {count:10,}")
     for kind in ("sources", "languages"):

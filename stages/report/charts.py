@@ -154,7 +154,7 @@ def interval(low: float, high: float) -> str:
 
 
 def cluster_sizes(stats: Stats) -> list[dict[str, Any]]:
-    """Number of clusters from each power of two up to the next."""
+    """Pages that stay in a cluster, by its size from each power of two up to the next; a chain has several of them."""
     sizes = {int(size): count for size, count in ((stats["clusters"] or {}).get("cluster_sizes") or {}).items()}
     return counted({f"{size}–{2 * size - 1} pages": sizes[size] for size in sorted(sizes)})
 

@@ -263,6 +263,7 @@ def test_dedup_report_explains_the_largest_clusters(small: Path) -> None:
     shown = call("dedup-report", "--root", small / "root", "--largest", 2).stdout
     assert shown.count("\ncluster ") == 2
     assert "(stays)" in shown
+    assert "\npages that stay, by the size of their cluster" in shown  # a chain of pages has several that stay
 
 
 def test_export_writes_the_corpus_or_a_domain_and_says_how_to_open_it(small: Path, tmp_path: Path) -> None:

@@ -154,6 +154,37 @@ def test_relative_paths_of_a_swarm_lead_to_the_same_files_and_comments_stay(smal
     assert found == expected
 
 
+def test_modules_beside_the_mixture_file_are_beside_those_of_a_swarm(small: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "swarm_scores.py").write_text(
+        "from swarm_parts import one\n\ndef size(texts):\n    return [one(t) for t in texts]\n"
+    )
+    (own / "swarm_parts.py").write_text("def one(text):\n    return float(len(text.as_py()))\n")
+    scores = "scores: {scorers: {size: {function: 'swarm_scores:size'}}}\nmixture:"
+    (own / "m.yaml").write_text((small / "small.yaml").read_text().replace("mixture:", scores))
+    root = tmp_path / "root"
+    run_inline(own / "m.yaml", root)
+    given = ("swarm", own / "m.yaml", tmp_path / "made", "--root", root, "--budget", "60k", "--count", 2)
+    for _ in range(2):  # the second finds all there
+        result = call(*given)
+        assert result.exit_code == 0, result.stderr
+    assert sorted(tree(tmp_path / "made")) == [
+        "small-swarm-0.yaml",
+        "small-swarm-1.yaml",
+        "swarm_parts.py",
+        "swarm_scores.py",
+    ]
+    own.rename(tmp_path / "gone")
+    job = run_inline(tmp_path / "made" / "small-swarm-0.yaml", root)
+    assert {step.product for step in job.steps if step.to_do} == {"corpus"}  # the same modules: nothing is measured
+    (tmp_path / "gone").rename(own)
+    (tmp_path / "made" / "swarm_parts.py").write_text("def one(text):\n    return 0.0\n")
+    other = call(*given)
+    assert other.exit_code == 2
+    assert "swarm_parts.py is there, and is not the module of that name beside" in other.stderr
+
+
 def test_paths_of_models_move_with_the_file_and_names_stay() -> None:
     text = (
         "sources: {web: {paths: [in/a, /in/b, 's3://c/d'], language: {model: ../own.bin}}}\n"

@@ -8,10 +8,12 @@ import pickle
 import signal
 import time
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
 import pytest
+import xxhash
 
 from pipeline.errors import RunError, UserError
 from pipeline.reader import DamagedShard, Packed, Stream, TokenShards, Windows, remote
@@ -135,6 +137,40 @@ def test_ranks_that_are_killed_leave_a_cache_that_serves_and_keeps_its_bound(fol
 
 
 # What is wrong
+
+
+def test_a_loader_that_is_forked_while_a_block_is_brought_waits_for_nobody(tmp_path: Path) -> None:
+    cache = BlockCache(tmp_path, 64, 32)
+    brought, forked = Event(), Event()
+
+    def slowly() -> bytes:
+        brought.set()
+        assert forked.wait(60)
+        return b"block"
+
+    digest = xxhash.xxh3_64_hexdigest(b"block")
+    thread = Thread(target=cache.bring, args=("a", digest, slowly))
+    thread.start()
+    assert brought.wait(60)
+    context = multiprocessing.get_context("fork")  # as PyTorch's loader starts workers; it holds the open lock, too
+    worker = context.Process(target=_bring_when_there, args=(tmp_path, digest))
+    worker.start()
+    forked.set()
+    thread.join(60)
+    (tmp_path / "blocks" / "a").unlink()
+    (tmp_path / "go").touch()
+    worker.join(30)
+    try:
+        assert worker.exitcode == 0
+        assert (tmp_path / "blocks" / "a").read_bytes() == b"block"
+    finally:
+        worker.kill()
+
+
+def _bring_when_there(folder: Path, digest: str) -> None:
+    while not (folder / "go").exists():
+        time.sleep(0.01)
+    assert BlockCache(folder, 64, 32).get("a", digest, lambda: b"block") == b"block"
 
 
 def test_a_block_that_is_not_what_was_written_is_named(folder: Path, tmp_path: Path) -> None:

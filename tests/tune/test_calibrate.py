@@ -11,6 +11,8 @@ import pytest
 
 from pipeline import recipe as recipes
 from pipeline.errors import UserError
+from pipeline.recipe import snapshot as snapshots
+from pipeline.recipe.calibration import rules_by_source
 from pipeline.recipe.yaml_file import parse_yaml
 from pipeline.store.storage import Store
 from pipeline.tune import calibrate as calibration
@@ -97,3 +99,31 @@ def test_the_command_prints_yaml_that_a_mixture_takes(tmp_path: Path) -> None:
         calibration.calibrate(str(mixture), store, replace(wanted, sources=("wbe",)))
     with pytest.raises(UserError, match="did you mean 'too_few_words'"):
         calibration.calibrate(str(mixture), store, replace(wanted, rules=("too_few_wrods",)))
+
+
+def test_pages_count_for_the_rules_that_are_on_for_their_source(tmp_path: Path) -> None:
+    mixture = write_mixture(tmp_path / "small.yaml", write_corpus(tmp_path / "in", files=2))
+    text = mixture.read_text()
+    store, columns = Store(str(tmp_path / "root")), ("gopher_num_words", "gopher_mean_word_characters")
+    run_inline(mixture, tmp_path / "root")
+    rules = ("too_few_words", "words_too_long")
+
+    def counted(of_code: str, **more: tuple[str, ...]) -> tuple[list[int], set[str]]:
+        """Pages that have each column, and the files they are of."""
+        assert "{families: [], rules: {low_language_confidence: false}}" in text
+        mixture.write_text(text.replace("{families: [], rules: {low_language_confidence: false}}", of_code))
+        recipe = recipes.load(mixture, store)
+        wanted = calibration.Wanted("tail", "en", 10_000, 1, **more)
+        on = {} if wanted.sources else rules_by_source(recipe, rules)
+        pages = calibration.sample(snapshots.load(store), wanted, rules, on)
+        return [pages.num_rows - pages.column(name).null_count for name in columns], set(
+            pages.column("file").to_pylist()
+        )
+
+    both, files = counted("{families: [gopher_quality]}")
+    web, files_of_web = counted("{families: [gopher_quality]}", sources=("web",))
+    assert both[0] > web[0] > 0
+    assert both[1] > web[1] > 0
+    assert counted("{families: []}") == (web, files_of_web)  # no rule is on for code: it is left out
+    some, all_files = counted("{families: [gopher_quality], rules: {words_too_long: false, words_too_short: false}}")
+    assert (some, all_files) == ([both[0], web[1]], files)

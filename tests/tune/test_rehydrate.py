@@ -17,6 +17,7 @@ from pipeline.recipe import mixing
 from pipeline.recipe import snapshot as snapshots
 from pipeline.recipe.yaml_file import ConfigError
 from pipeline.store.storage import Store
+from pipeline.tune.rehydrate import ALONE, table
 from stages.mixture.rehydrate import Copies, rehydrate, repeats_of
 from tests.support.corpora import write_corpus, write_mixture
 from tests.support.runs import run_inline
@@ -40,17 +41,45 @@ def test_five_sizes_are_smoothed_and_the_two_at_either_end_are_not() -> None:
 def test_sizes_with_few_families_are_pooled_with_all_larger_ones() -> None:
     sizes = np.array([1] * 100 + [2] * 60 + [3] * 50 + [4] * 10 + [5] * 50)
     kept = np.array(
-        [k % 2 == 0 for k in range(100)] + [True] * 60 + [k % 5 > 0 for k in range(50)] + [True] * 30 + [False] * 30
+        [k % 2 == 0 for k in range(100)] + [True] * 60 + [k % 10 > 0 for k in range(50)] + [True] * 30 + [False] * 30
     )
     found = rehydrate(sizes, kept, 10, 50)
-    # removed of all: 50 + 0 + 10 + 30 of 270 = .333; of the sizes .5, 0, .2, .5
+    # removed of all: 50 + 0 + 5 + 30 of 270 = .315; of the sizes .5, 0, .1, .5; of 3: 1 + 9 * .215 / .315 = 7.1
     assert found == [
         Copies(1, 1, 100, 50, 1),
         Copies(2, 2, 60, 60, 10),
-        Copies(3, 3, 50, 40, 5),
+        Copies(3, 3, 50, 45, 7),
         Copies(4, None, 60, 30, 1),
     ]
     assert rehydrate(np.empty(0, np.int64), np.empty(0, bool)) == []
+
+
+def test_a_rate_that_chance_explains_repeats_nothing() -> None:
+    # pages of ten real crawl files: English, 34.92% of 5,730 families without copies, 37.66% of 77 with
+    sizes = np.array([1] * 5730 + [2] * 77)
+    kept = np.array([k >= 2001 for k in range(5730)] + [k >= 29 for k in range(77)])
+    assert rehydrate(sizes, kept, 10, 50) == [Copies(1, None, 5807, 3777, 1)]
+    assert repeats_of([2001 / 5730, 29 / 77], 2030 / 5807, 10) == [10, 1]  # as FineWeb-2's code has it
+    # standard error of .5 among 100: .05; two are .1
+    assert repeats_of([0.39, 0.41, 0.9], 0.5, 10, [100, 100, 100]) == [10, 1, 1]
+    assert repeats_of([0.39, 0.41, 0.9], 0.5, 10, [100, 10_000, 100]) == [10, 8, 1]  # 1 + 9 * 9 / 11 = 8.4
+
+
+def test_a_tail_of_few_families_has_no_rate_of_its_own() -> None:
+    one = rehydrate(np.array([1] * 397 + [7]), np.array([k >= 185 for k in range(397)] + [True]), 10, 50)
+    assert one == [Copies(1, None, 398, 213, 1)]
+    sizes = np.array([1] * 100 + [2] * 50 + [3] * 30 + [9] * 19)  # 49 of three and more
+    kept = np.array([False] * 50 + [True] * 50 + [True] * 50 + [True] * 30 + [False] * 19)
+    # removed of all: 69 of 199 = .35; of one .5, of two and more 19 of 99 = .19
+    assert rehydrate(sizes, kept, 10, 50) == [Copies(1, 1, 100, 50, 1), Copies(2, None, 99, 80, 10)]
+    assert rehydrate(sizes, kept, 10, 49)[-1] == Copies(3, None, 49, 30, 1)
+    assert rehydrate(sizes, kept, 10, 1000) == [Copies(1, None, 199, 130, 1)]  # too few for any size
+
+
+def test_the_table_states_when_pages_without_copies_are_repeated() -> None:
+    rows = [Copies(1, 1, 1000, 900, 10), Copies(2, None, 100, 20, 1)]
+    assert ALONE in table("xx", rows).notes
+    assert ALONE not in table("xx", [Copies(1, 1, 100, 20, 1), Copies(2, None, 100, 90, 10)]).notes
 
 
 def test_a_run_gives_a_table_and_domains_that_make_a_mixture(tmp_path: Path) -> None:
@@ -88,8 +117,8 @@ def test_weights_in_a_file_make_domains_that_are_repeated_so(tmp_path: Path) -> 
     assert result.exit_code == 0, result.stderr
     assert "repeats by copies" in result.stdout
     known = json.loads(weights.read_text())["languages"]["en"]
-    assert len(known) > 1
-    known[1]["repeats"] = 9  # above the cap
+    assert [known[0]["first"], known[-1]["last"]] == [1, None]
+    known = [{"first": 1, "last": 1, "repeats": 2}, {"first": 2, "last": None, "repeats": 9}]  # 9: above the cap
     weights.write_text(json.dumps({"kind": "rehydration", "version": 1, "languages": {"en": known}}))
     text = path.read_text().replace("docs: {sources: [web]}", "docs: {sources: [web], copies: weights.json}")
     path.write_text(text.replace("docs: {share: 0.7}", "docs: {max_epochs: 3}").replace("{share: 0.3}", "{epochs: 1}"))
