@@ -228,12 +228,12 @@ class Recipe:
     def _kept(self, source: str) -> Fingerprint:
         params = self.kept_rules(source)
         upstream = tuple(self.fingerprint(name, source).hex for name in graph.fingerprinted(self.sections))
-        identity = {"domains": [[name, domain] for name, domain in self.plain_domains.items()]}
+        identity = {"domains": [[name, domain] for name, domain in self.plain_domains.items()]} | self.compiled(source)
         return Fingerprint("kept", kept.VERSION, params, identity, upstream)
 
     def _eligible(self, source: str) -> Fingerprint:
         upstream = tuple(self.fingerprint(name, source).hex for name in graph.fingerprinted(self.sections))
-        identity = {"domains": self.eligible_domains}
+        identity = {"domains": self.eligible_domains} | self.compiled(source)
         return Fingerprint("eligible", kept.ELIGIBLE_VERSION, self.eligible_rules(source), identity, upstream)
 
     def ranked(self, source: str) -> Fingerprint:
@@ -274,6 +274,11 @@ class Recipe:
         """Address of the compiled lists of addresses of a source's `kept`; None where there are none."""
         lists = self.sources[source].sections["kept"].urls
         return url_lists.address(lists) if lists else None
+
+    def compiled(self, source: str) -> dict[str, Any]:
+        """The address of a source's lists, which names how they are compiled too; nothing where there are none."""
+        place = self.url_lists(source)
+        return {"urls": place} if place else {}
 
     def robots_table(self, source: str) -> str | None:
         """Address of the compiled files of a source's `kept.robots`; None where there are none."""

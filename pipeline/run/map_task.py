@@ -33,6 +33,7 @@ from pipeline.run.spool import pack
 from pipeline.store.storage import Store
 from stages import schemas
 from stages.contract import DocumentReader, Split, StageParams
+from stages.formats.listing import check_unchanged
 
 ISOLATED_SECONDS = 600.0
 ISOLATED_SECONDS_PER_RECORD = 1.0
@@ -111,6 +112,7 @@ def measure(
         for product, _, writer in writers:
             writer.report = reports[product] = {"rows": writer.rows, "doc_ids": alignment.hexdigest()}
         if reader is not None:
+            check_unchanged(Split(**split))
             if text_writer is None:
                 text_writer = files.enter_context(store.table_writer(documents["address"], _no_documents().schema))
             report = {

@@ -39,7 +39,7 @@ from stages.kernels.columns.ragged import text_buffers
 from stages.kernels.urls.keys import key_of, url_keys
 from stages.seal import DamagedFile
 
-VERSION = 2
+VERSION = 3
 SEGMENT_ROWS = 4_000_000
 PAGE_BYTES = 100
 THREADS = 16
@@ -278,8 +278,8 @@ def keys_of(table: pa.Table, columns: Sequence[str]) -> dict[str, tuple[Keys, Ke
 
 
 def hosts_of(urls: Any) -> pa.Array:
-    """Host names in lower case; empty where there is none."""
-    host = pc.struct_field(pc.extract_regex(urls, HOST), "host")
+    """Host names in lower case, without dots at their end; empty where there is none."""
+    host = pc.ascii_rtrim(pc.struct_field(pc.extract_regex(urls, HOST), "host"), characters=".")
     found = pc.fill_null(pc.ascii_lower(host), "")
     return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
 

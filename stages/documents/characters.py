@@ -1,10 +1,11 @@
-"""Characters of a text that are no text: soft hyphens and controls go, other line ends become line feeds.
+"""Characters of a text that are no text: soft hyphens and controls go, every line end becomes a line feed.
 
 Inside words U+00AD, U+2060 and controls make other tokens and hide copies, and so do code points that are no
 characters (U+FFFE); of what steers a terminal (the colours of a log) the whole sequence goes. U+2028, U+2029, U+0085,
 vertical tabs and form feeds end lines for every reader but those that look for line feeds. A text in which nothing can
-be seen is empty: white space of any script, zero-width characters, fillers. Tabs, carriage returns, joiners (U+200C,
-U+200D) and directional marks stay: they carry meaning inside words.
+be seen is empty: white space of any script, zero-width characters, fillers. Tabs, joiners (U+200C, U+200D) and
+directional marks stay: they carry meaning inside words. A carriage return, with the line feed behind it or alone, ends
+a line (`docs/decisions/line-ends.md`).
 
 Price: 0.1 ns a byte to look (`odd_texts`); only the texts that have one are rewritten.
 """
@@ -13,14 +14,13 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.kernels.columns.ragged import text_buffers
 from stages.kernels.unicode.odd_texts import odd_or_blank, ranges_of
 
-LINE_ENDS = "\x0b\x0c\x85\u2028\u2029"
+LINE_ENDS = "\r\x0b\x0c\x85\u2028\u2029"
 NO_CHARACTERS = [*range(0xFDD0, 0xFDF0), *(plane << 16 | last for plane in range(17) for last in (0xFFFE, 0xFFFF))]
 _CONTROLS = [*range(9), *range(0x0E, 0x20), *range(0x7F, 0x85), *range(0x86, 0xA0)]
 REMOVED = "".join(map(chr, [*_CONTROLS, 0xAD, 0x2060, 0xFEFF, *NO_CHARACTERS]))
@@ -34,7 +34,6 @@ _STEERING = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]{0,
 """Sequences that steer a terminal: colours and cursor (CSI), titles and links (OSC), as ECMA-48 writes them."""
 _TABLE = {**dict.fromkeys(map(ord, REMOVED)), **dict.fromkeys(map(ord, LINE_ENDS), "\n")}
 _BLANK_TEXT = re.compile(r"\A[" + UNSEEN + REMOVED + LINE_ENDS + r"]*\Z")
-
 _ODD = ranges_of(map(ord, REMOVED + LINE_ENDS))
 _UNSEEN = ranges_of(
     code
@@ -46,15 +45,18 @@ _UNSEEN = ranges_of(
 def cleaned(texts: pa.LargeStringArray) -> pa.LargeStringArray:
     """The texts, row for row, nulls too, as `clean` has them."""
     odd = odd_or_blank(*text_buffers(texts), _ODD, _UNSEEN)
-    rows = np.flatnonzero(odd)
-    if not len(rows):
+    if not odd.any():
         return texts
-    new = [None if text is None else clean(text) for text in texts.take(rows).to_pylist()]
-    return pc.replace_with_mask(texts, pa.array(odd), pa.array(new, pa.large_string()))
+    new = pc.replace_substring(pc.replace_substring(texts.filter(pa.array(odd)), "\r\n", "\n"), "\r", "\n")
+    still_odd = odd_or_blank(*text_buffers(new), _ODD, _UNSEEN)  # of most, the line ends were all
+    made = [clean(text) for text in new.filter(pa.array(still_odd)).to_pylist()]
+    new = pc.replace_with_mask(new, pa.array(still_odd), pa.array(made, pa.large_string()))
+    return pc.replace_with_mask(texts, pa.array(odd), new)
 
 
 def clean(text: str) -> str:
     """One text without soft hyphens and controls, its lines ended by line feeds; empty where nothing can be seen."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     if "\x1b" in text or "\x9b" in text:
         text = _STEERING.sub("", text)
     return "" if _BLANK_TEXT.match(text) else text.translate(_TABLE)

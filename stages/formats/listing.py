@@ -18,7 +18,9 @@ from typing import Any, NamedTuple
 
 from pyarrow import fs
 
-from stages.formats.locations import tagging
+from stages.contract import Split
+from stages.formats import splitting
+from stages.formats.locations import is_uri, tagging
 
 Say = Callable[[str], None]
 OWN_ROOT = "is not entered: it is the root of this run, whose files are no input"
@@ -152,7 +154,32 @@ def special(mode: int) -> str:
 
 
 def _local_entry(path: str, about: os.stat_result) -> Entry:
-    return Entry(path, about.st_size, f"{about.st_mtime_ns}-{about.st_size}")
+    return Entry(path, about.st_size, local_etag(about))
+
+
+def check_unchanged(split: Split) -> None:
+    """Check, when a split has been read, that its files are those that were listed, where they are on a disk.
+
+    What was read of a file that grew is not what its etag stands for. Records read by an index are checked one by one,
+    and stores have etags of their own.
+
+    Raises:
+        ValueError: a file changed since.
+    """
+    files = split.parts or ((split.file, split.uri, split.size),)
+    if split.unit == "ranges" or any(is_uri(uri) for _, uri, _ in files):
+        return
+    try:
+        found = [(file, about.st_size, local_etag(about)) for file, uri, _ in files for about in [os.stat(uri)]]
+    except FileNotFoundError:
+        return  # it was read whole, and is gone
+    if (splitting.digest(found) if split.parts else found[0][2]) != split.etag:
+        raise ValueError(f"{split.label} changed while the run read it; start the run again when nothing writes to it")
+
+
+def local_etag(about: os.stat_result) -> str:
+    """The etag of a file on a disk: nanoseconds of its last change, and bytes."""
+    return f"{about.st_mtime_ns}-{about.st_size}"
 
 
 def _arrow_entry(info: Any) -> Entry:

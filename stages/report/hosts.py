@@ -46,8 +46,8 @@ def nothing_left_out() -> LeftOut:
 
 
 def hosts_of(urls: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Host names in lower case, without user and port; empty where there is none."""
-    host = pc.struct_field(pc.extract_regex(urls, HOST), "host")
+    """Host names in lower case, without user, port and dots at their end; empty where there is none."""
+    host = pc.ascii_rtrim(pc.struct_field(pc.extract_regex(urls, HOST), "host"), characters=".")
     return pc.fill_null(pc.utf8_lower(host), "")
 
 

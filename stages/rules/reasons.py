@@ -52,7 +52,7 @@ OUTSIDE = {
     "nothing_left": "the views cut all of its text; always on",
     "no_domain": "it meets the conditions of no domain; always on",
     "taken_down": "`gristmill remove` took it out",
-    "exact_duplicate": "another page has the same normalised text and stays",
+    "exact_duplicate": "another page has the same normalised text and stays (a text of signs alone has none)",
     "near_duplicate": "a page that stays is at least `clusters.threshold` similar, compared on the text",
     "same_address": "a page that stays has the same address (`clusters.urls`)",
 }

@@ -21,6 +21,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
+import unicodedata
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -36,7 +37,10 @@ _FOLDER = ("domains", "urls", "expressions")
 _PLAIN = bytes(range(0x61, 0x7B)) + b"0123456789.-_\n"
 _SCHEME = re.compile(rb"^[a-z][a-z0-9+.-]*://")
 _NUMBER = re.compile(rb"[0-9]+(\.[0-9]+){3}|[0-9a-f]*:[0-9a-f:]*")
-_LOCAL = frozenset((b"localhost", b"localhost.localdomain", b"broadcasthost", b"local", b"0.0.0.0", b"::1"))
+_HOST = re.compile(rb"([^/?#]*)(.*)", re.DOTALL)
+_PORT = re.compile(rb":[0-9]*$")
+_IPV6 = re.compile(rb"\[[0-9a-f]*:[0-9a-f:.]*\]")
+_LOCAL = frozenset((b"localhost", b"localhost.localdomain", b"broadcasthost", b"local", b"0.0.0.0", b"[::1]"))
 
 
 def files_of(path: str) -> list[str]:
@@ -114,18 +118,63 @@ def parse(data: bytes, name: str, kind: Kind | None = None) -> Entries:
     if not data.translate(None, _PLAIN) and own != "urls":  # names alone, as the large lists are
         found[own or "domains"] = [line for line in data.split(b"\n") if line and line not in _LOCAL]
         return found
-    for line in data.lower().split(b"\n"):
+    for line in in_lower_case(data).split(b"\n"):
         for entry in _entries(line):
-            bare = _SCHEME.sub(b"", entry).rstrip(b"/")
-            if bare and bare not in _LOCAL:
-                found[own or ("urls" if b"/" in bare or b"?" in bare else "domains")].append(bare)
+            host, rest = _parts(entry)
+            if own in (None, "domains", "registered_domains"):
+                host = host.removeprefix(b"*.")
+            if host and host + rest not in _LOCAL:
+                found["urls" if rest or own == "urls" else own or "domains"].append(host + rest)
     return found
+
+
+def in_lower_case(data: bytes) -> bytes:
+    """Text in lower case, letters beyond ASCII too where it is UTF-8."""
+    try:
+        return data.lower() if data.isascii() else data.decode("utf-8").lower().encode("utf-8")
+    except UnicodeDecodeError:
+        return data.lower()
+
+
+def spellings(entry: bytes) -> list[bytes]:
+    """The entry, and with the labels of its host in the other spelling of names beyond ASCII: punycode or letters."""
+    if entry.isascii() and b"xn--" not in entry:
+        return [entry]
+    end = min((entry.find(sign) for sign in (b"/", b"?", b"#") if sign in entry), default=len(entry))
+    try:
+        labels = entry[:end].decode("utf-8").split(".")
+        other = ".".join(
+            label[4:].encode().decode("punycode") if label.startswith("xn--") else label for label in labels
+        )
+        if other.encode() == entry[:end]:
+            other = ".".join(map(_punycode, labels))
+        return [entry, other.encode() + entry[end:]]
+    except UnicodeError:
+        return [entry]
+
+
+def _letters(label: str) -> str:
+    return label[4:].encode().decode("punycode") if label.startswith("xn--") else label
+
+
+def _punycode(label: str) -> str:
+    return label if label.isascii() else "xn--" + unicodedata.normalize("NFKC", label).encode("punycode").decode()
+
+
+def _parts(entry: bytes) -> tuple[bytes, bytes]:
+    """The host of an entry as hosts are compared, without user, port and a dot at its end; and what follows it."""
+    bare = _SCHEME.sub(b"", entry).rstrip(b"/")
+    host, rest = _HOST.match(bare).groups()  # type: ignore[union-attr]
+    host = host.rpartition(b"@")[2]
+    if _NUMBER.fullmatch(host) and b":" in host:
+        return b"[" + host + b"]", rest
+    return _PORT.sub(b"", host).rstrip(b"."), rest
 
 
 def _entries(line: bytes) -> list[bytes]:
     """The entries of one line: none, one, or the names of a line of a hosts file."""
     line = line.strip()
-    if line.startswith((b"#", b"!", b"[")):
+    if line.startswith((b"#", b"!")) or (line.startswith(b"[") and not _IPV6.match(line)):
         return []
     words = re.split(rb"\s#|\s//", line, maxsplit=1)[0].split()
     if len(words) > 1 and _NUMBER.fullmatch(words[0]):

@@ -6,8 +6,9 @@ into memory (`load`), and matched a column at a time (`UrlLists.match`), at more
 core. A page under a list that blocks fails the rule ``listed_in_<name>``; one that any allow-list covers fails none.
 
 Method: hash tables over host suffixes and address prefixes, Aho-Corasick over substrings
-(`stages.kernels.urls.lists`), RE2 for expressions. Limits: names are compared as the crawl wrote them: punycode is not
-decoded, percent signs neither; an expression costs a pass over the addresses of its own.
+(`stages.kernels.urls.lists`), RE2 for expressions. Hosts are compared without user, port and a dot at their end; a name
+beyond ASCII covers its punycode and the other way round. Limits: percent signs are not decoded; a host of an address
+whose letters beyond ASCII are capitals is none of a list; an expression costs a pass over the addresses of its own.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from stages.rules import url_files
 from stages.rules.url_files import KINDS, Entries, Kind
 from stages.rules.urls import is_public_suffix, registered_domain, suffix_list_version
 
-VERSION = 1
+VERSION = 2
 RULE = "listed_in_"
 """With the name of a list behind it: the rule that its pages fail."""
 
@@ -84,7 +85,8 @@ class UrlList(StageParams):
                 found[kind] += read[kind]
         for kind in KINDS:
             own = ("\n".join(getattr(self, kind))).encode()
-            found[kind] += url_files.parse(own, kind, kind)[kind]
+            for meant, entries in url_files.parse(own, kind, kind).items():
+                found[meant] += entries
         return found
 
 
@@ -224,9 +226,12 @@ def compile_lists(lists: Lists) -> UrlLists:
 
 
 def _named(kind: Kind, entries: list[bytes]) -> list[bytes]:
+    """The names that are looked up: of hosts beyond ASCII both spellings."""
     if kind == "registered_domains":
-        return [registered_domain(entry.decode("utf-8", "replace").strip(".")).encode() for entry in entries]
-    return entries if kind == "urls" else [entry.strip(b".") for entry in entries]
+        entries = [registered_domain(entry.decode("utf-8", "replace").strip(".")).encode() for entry in entries]
+    elif kind != "urls":
+        entries = [entry.strip(b".") for entry in entries]
+    return [name for entry in entries for name in url_files.spellings(entry)]
 
 
 def _table(

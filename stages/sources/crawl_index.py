@@ -159,8 +159,9 @@ def _cast(column: Any, name: str, kind: pa.DataType) -> Any:
 
 
 def hosts_of(urls: Any) -> Any:
-    """The host of each address in lower case; null where it has none."""
-    return pc.utf8_lower(pc.struct_field(pc.extract_regex(urls, _HOST), "host"))
+    """The host of each address in lower case, without dots at its end; null where it has none."""
+    host = pc.struct_field(pc.extract_regex(urls, _HOST), "host")
+    return pc.utf8_lower(pc.ascii_rtrim(host, characters="."))
 
 
 # Lines

@@ -19,6 +19,8 @@ from pipeline.store import key_file, key_index
 from pipeline.store.storage import Store
 from stages.kernels.columns.ragged import text_buffers
 from stages.kernels.urls import keys as url_keys
+from stages.report import hosts as report_hosts
+from stages.sources import crawl_index
 from tests.support.answers import documents, made
 from tests.support.corpora import write_corpus, write_mixture
 from tests.support.runs import run_inline
@@ -53,12 +55,22 @@ def test_places_of_a_key_are_all_its_places_in_order(values: list[int], repeats:
 @settings(deadline=None)  # the first example loads the kernel
 @given(st.lists(st.text(st.sampled_from("ab:/@?#.+-1 AZ\u00c9\U0001f680"), max_size=24), max_size=30))
 def test_compiled_keys_of_urls_and_hosts_are_those_of_single_strings(texts: list[str]) -> None:
-    urls = [*texts, *(f"http://{text}" for text in texts)]
+    urls = [*texts, *(f"http://{text}" for text in texts), "http://a./b", "http://a..:80", "http://u@./"]
     found, hosts = url_keys.url_keys(*text_buffers(pa.array(urls, pa.string())))
     assert found.tolist() == [url_keys.key_of(url.encode()) for url in urls]
     names = [url_keys.host_of(url) for url in urls]
     assert names == key_index.hosts_of(pa.array(urls, pa.string())).to_pylist()
     assert hosts.tolist() == [url_keys.key_of(name.encode()) if name else 0 for name in names]
+
+
+def test_a_dot_at_the_end_of_a_host_names_the_same_host() -> None:
+    urls = ["http://bad.example/1", "http://BAD.example./2", "http://u:p@bad.example.:8080/3", "http://bad.examples/4"]
+    names = ["bad.example"] * 3 + ["bad.examples"]
+    assert key_index.hosts_of(pa.array(urls)).to_pylist() == names
+    _, hosts = url_keys.url_keys(*text_buffers(pa.array(urls)))
+    assert [key == url_keys.key_of(b"bad.example") for key in hosts.tolist()] == [True, True, True, False]
+    assert report_hosts.hosts_of(pa.chunked_array([urls])).to_pylist() == names
+    assert crawl_index.hosts_of(pa.array(urls)).to_pylist() == names
 
 
 def test_segments_hold_whole_files_up_to_a_size_and_more_files_leave_the_full_ones_alone(

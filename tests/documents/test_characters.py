@@ -8,10 +8,12 @@ import unicodedata
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stages import quality
 from stages.documents.characters import clean, cleaned
 from tests.support.archives import read, record, whole, write
 
@@ -26,11 +28,12 @@ def no_character(code: int) -> bool:
 def slow_clean(text: str) -> str:
     """`clean`, a character at a time and by Unicode's own categories."""
     out = []
+    text = re.sub("\r\n|\r", "\n", text)
     text = re.sub("\x1b\\[[0-?]*[ -/]*[@-~]|\x9b[0-?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b\n]*(\x07|\x1b\\\\)", "", text)
     for c in text:
         if c in "\x0b\x0c\x85\u2028\u2029":
             out.append("\n")
-        elif c in "\t\n\r" or (
+        elif c in "\t\n" or (
             unicodedata.category(c) != "Cc" and c not in "\xad\ufeff\u2060" and not no_character(ord(c))
         ):
             out.append(c)
@@ -72,7 +75,10 @@ def test_a_column_is_cleaned_row_for_row(texts: list[str | None]) -> None:
         ("\u3164\u2800", ""),
         ("می\u200cخواهم", "می\u200cخواهم"),
         ("👩\u200d💻", "👩\u200d💻"),
-        ("a\tb\r\nc", "a\tb\r\nc"),
+        ("a\tb\r\nc", "a\tb\nc"),
+        ("one\r\n\r\ntwo\rthree\r\r\nfour\n\rfive\r", "one\n\ntwo\nthree\n\nfour\n\nfive\n"),
+        ("日\xad本\r\n語", "日本\n語"),
+        ("\r\n \r", ""),
         ("\u200b.", "\u200b."),
         ("in\u2060vis\ufeffible", "invisible"),
         ("no\ufffe cha\ufdd0racter\U0010ffff", "no character"),
@@ -128,3 +134,26 @@ def test_marks_and_readings_of_pages(tmp_path: Path, html: str, right: str) -> N
     body = f"<html><head><title>T</title></head><body><article>{html}<p>{REST}</p></article></body></html>"
     rows, _ = read(write(tmp_path / "a.warc.gz", [record(body.encode())]))
     assert [row["text"] for row in rows] == [right + REST]
+
+
+def test_texts_that_differ_in_line_ends_are_one_text_with_one_measure(tmp_path: Path) -> None:
+    text = f"The river\n\n{REST}\n\n{REST}\nThe river\n\nIt ends here."
+    ways = {"lf": text, "crlf": text.replace("\n", "\r\n"), "cr": text.replace("\n", "\r")}
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"text": way}) + "\r\n" for way in ways.values()), newline="")
+    table = "id,text\r\n" + "".join(f'{name},"{way}"\r\n' for name, way in ways.items())
+    (tmp_path / "a.csv").write_text(table, newline="")
+    pq.write_table(pa.table({"text": list(ways.values())}), tmp_path / "a.parquet")
+    for name, way in ways.items():
+        (tmp_path / f"{name}.txt").write_text(way, newline="")
+    rows = [row for file in sorted(tmp_path.iterdir()) for row in read(whole(file))[0]]
+    assert [row["text"] for row in rows] == [text] * 12
+    assert len({row["text_hash"] for row in rows}) == 1
+    measure = quality.prepare(quality.Params())
+    [first, *others] = measure(
+        pa.record_batch({"text": pa.array([row["text"] for row in rows], pa.large_string())})
+    ).to_pylist()
+    assert all(other == first for other in others)
+    assert first["fineweb_num_lines"] == 5
+    assert first["fineweb_punctuated_line_fraction"] == 0.6
+    assert first["repetition_line_fraction"] == 0.4
+    assert first["repetition_paragraph_fraction"] == 0.0

@@ -37,7 +37,7 @@ def slow(url: str) -> tuple[list[str], str | None]:
         places += [(0, -len(name), name) for e in one.hosts if name == e.lower()]
         for raw in one.urls:
             entry, full = re.sub("^[a-z]+://", "", raw.lower()).rstrip("/"), name + tail
-            if full == entry or (full.startswith(entry) and full[len(entry)] in "/?" and len(entry) >= len(name)):
+            if full == entry or (full.startswith(entry) and full[len(entry)] in "/?#" and len(entry) >= len(name)):
                 places.append((1, len(entry), entry))
         for raw in one.substrings:
             if raw.lower() in url.lower():
@@ -140,6 +140,32 @@ def test_files_are_read_as_people_have_them(tmp_path: Path) -> None:
         UrlList(paths=(str(tmp_path / "empty"),)).entries()
     with pytest.raises(ValueError, match="give each of its categories a list of its own: adult"):
         UrlList(paths=(str(tmp_path / "ut1"),)).entries()
+
+
+@pytest.mark.parametrize(
+    ("kind", "entry", "covered", "beside"),
+    [
+        ("domains", "*.bad.com", "http://a.bad.com/", "http://notbad.com/"),
+        ("domains", "https://bad.com:8443/", "https://bad.com/x", "https://bad.org/x"),
+        ("domains", "user@bad.com:80", "https://bad.com:8443/x", "https://user/x"),
+        ("hosts", "bad.com.:443", "https://bad.com/", "https://www.bad.com/"),
+        ("domains", "münchen.de", "https://www.xn--mnchen-3ya.de/x", "https://mnchen.de/"),
+        ("domains", "MÜNCHEN.de", "https://münchen.de/x", "https://munchen.de/"),
+        ("domains", "xn--mnchen-3ya.de", "https://münchen.de/x", "https://xn--mnchen.de/"),
+        ("hosts", "straße.de", "https://xn--strae-oqa.de/", "https://strasse.de/"),
+        ("registered_domains", "www.münchen.de", "https://a.xn--mnchen-3ya.de/", "https://xn--a-3ya.de/"),
+        ("registered_domains", "https://www.shop.co.uk:80", "https://a.shop.co.uk/", "https://a.co.uk/"),
+        ("urls", "https://münchen.de/bad", "https://xn--mnchen-3ya.de/bad/1", "https://xn--mnchen-3ya.de/good"),
+        ("urls", "http://u@mixed.net:8080/adult", "http://mixed.net/adult?x", "http://mixed.net/"),
+        ("urls", "mixed.net/adult", "http://mixed.net/adult#top", "http://mixed.net/adult1"),
+        ("domains", "bad.com/path", "http://bad.com/path/1", "http://bad.com/"),
+        ("hosts", "[2001:db8::1]:80", "http://[2001:DB8::1]/x", "http://[2001:db8::2]/x"),
+        ("domains", "2001:db8::1", "http://[2001:db8::1]:8080/x", "http://[2001:db8::11]/x"),
+    ],
+)
+def test_entries_cover_a_host_however_it_is_written(kind: str, entry: str, covered: str, beside: str) -> None:
+    found = compile_lists({"x": UrlList(**{kind: (entry,)})}).match(pa.array([covered, beside]))
+    assert found.failed.tolist() == [1, 0]
 
 
 def test_a_wrong_list_is_reported_in_a_line(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pipeline.engine.scheduler import Done, Scheduler
 from pipeline.run.map_task import measure
 from pipeline.store.storage import Store
 from stages.contract import Task
+from stages.sources import SourceParams, list_splits
 from tests.support.archives import record, write
 from tests.support.corpora import documented, page
 from tests.support.deadly_stage import HANG, MARK
@@ -56,6 +57,22 @@ def test_a_missing_sidecar_is_made_from_the_stored_text_alone(store: Store, tmp_
     assert set(done["reports"]) == {"quality"}
     assert store.read_bytes("documents.parquet") == before
     assert store.read_table("stages.quality.parquet").num_rows == 10
+
+
+@pytest.mark.parametrize("names", [["a"], ["a", "b"]])
+def test_a_file_that_changes_while_it_is_read_makes_no_product(store: Store, tmp_path: Path, names: list[str]) -> None:
+    line = '{"text": "The river rises in the northern hills."}\n'
+    for name in names:
+        (tmp_path / f"{name}.jsonl").write_text(line)
+    [split] = list_splits("web", SourceParams(paths=(f"{tmp_path}/*.jsonl",)))
+    with (tmp_path / f"{names[-1]}.jsonl").open("a") as file:
+        file.write(line)
+    with pytest.raises(ValueError, match=r"web/a.jsonl.* changed while the run read it"):
+        measure(store, **arguments(split, "stages.language"))
+    assert not store.exists("documents.parquet")
+    assert not store.exists("stages.language.parquet")
+    [split] = list_splits("web", SourceParams(paths=(f"{tmp_path}/*.jsonl",)))
+    assert measure(store, **arguments(split, "stages.language"))["reports"]["language"]["rows"] == len(names) + 1
 
 
 def test_records_that_kill_the_process_are_found_and_the_rest_is_kept(store: Store, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from stages import documents
 from stages.contract import Split
+from stages.formats.listing import local_etag
 
 PAGE = (
     b"<!DOCTYPE html><html lang=en><head><title>A &amp; B</title></head>"
@@ -45,7 +46,7 @@ def write(path: Path, records: Iterable[bytes]) -> Split:
 
 
 def whole(path: Path) -> Split:
-    return Split("web", path.name, 0, 0, "file", str(path), path.stat().st_size, "0")
+    return Split("web", path.name, 0, 0, "file", str(path), path.stat().st_size, local_etag(path.stat()))
 
 
 def read(split: Split, **params: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:

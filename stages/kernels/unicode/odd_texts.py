@@ -63,7 +63,7 @@ def _is_blank(data, i, stop, unseen):  # type: ignore[no-untyped-def]
 @inline_kernel
 def _has_odd(data, i, stop, odd):  # type: ignore[no-untyped-def]
     while i + _BLOCK <= stop:
-        bits = block_bits(data, i, 0, 31, 0) & ~(block_bits(data, i, 9, 1, 0) | block_bits(data, i, 13, 0, 0))
+        bits = block_bits(data, i, 0, 31, 0) & ~block_bits(data, i, 9, 1, 0)
         bits |= block_bits(data, i, 127, 0, 0)
         bits |= block_bits(data, i, 0xC2, 0, 0) | block_bits(data, i, 0xE2, 0, 0) | block_bits(data, i, 0xEF, 5, 0)
         while bits:

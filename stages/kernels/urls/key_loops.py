@@ -37,7 +37,7 @@ def _is_letter(byte):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def _host(data, start, stop):  # type: ignore[no-untyped-def]
-    """(first, last) byte of the host: what `url_keys.HOST` finds; first = last where there is none."""
+    """(first, last) byte of the host: what `keys.HOST` finds, without dots at its end; first = last: there is none."""
     at = start
     if at == stop or not _is_letter(data[at]):
         return start, start
@@ -60,6 +60,8 @@ def _host(data, start, stop):  # type: ignore[no-untyped-def]
         first = last = begin
         while last < stop and data[last] not in (47, 63, 35, 58):
             last += 1
+    while last > first and data[last - 1] == 46:
+        last -= 1
     return first, last
 
 

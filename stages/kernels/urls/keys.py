@@ -37,9 +37,11 @@ def _mixed(key: int) -> int:
 
 
 def host_of(url: str) -> str:
-    """The host of a URL in lower case (of ASCII letters alone), without user and port; empty where there is none."""
+    """The host of a URL in lower case (of ASCII letters alone), without user, port and dots at its end; empty where
+    there is none."""
     match = HOST.match(url)
-    return match["host"].encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass") if match else ""
+    name = match["host"].rstrip(".") if match else ""
+    return name.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
 
 
 def url_keys(data_N: Any, offsets_U1: Any) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
