@@ -115,7 +115,7 @@ def _taken(recipe: Recipe, name: str, groups: Sequence[Mapping[str, Any]]) -> st
 
 
 def _conditions(domain: Any) -> str:
-    """What a domain asks beside sources and languages, by name: `min.x_score`."""
+    """Conditions of a domain beside sources and languages, by name: `min.x_score`."""
     named = [f"{key}.{name}" for key in ("labels", "min", "max", "percentiles") for name in getattr(domain, key)]
     return " and ".join(named) or "its conditions"
 

@@ -44,7 +44,7 @@ def check_earlier(recipe: Recipe, store: Store) -> None:
 
 
 def _signed(recipe: Recipe) -> list[dict[str, Any]]:
-    """What decides the signatures, source by source."""
+    """Parameters that decide the signatures, source by source."""
     return [recipe.fingerprint("signatures", source).about() for source in sorted(recipe.sources)]
 
 

@@ -31,7 +31,7 @@ def batches(
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
     """(number of the first row, batch) of the batches ``chosen`` by number, None for all.
 
-    ``damage`` is told (row, reason).
+    ``damage`` is called with (row, reason).
     """
     is_file = file.read(len(MAGIC)) == MAGIC
     file.seek(0)

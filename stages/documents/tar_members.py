@@ -46,7 +46,7 @@ class Member(NamedTuple):
 
 
 def members(stream: Any, damage: Callable[[int, str], None]) -> Iterator[Member]:
-    """The members of all archives in a stream; ``damage`` is told (place, reason) of what cannot be read."""
+    """The members of all archives in a stream; ``damage`` is called with (place, reason) of each unreadable stretch."""
     kept = LastBlocks(stream)
     base = 0
     while base >= 0:
@@ -103,7 +103,7 @@ class LastBlocks:
         return data
 
     def since(self, place: int) -> bytes:
-        """What was read from a byte of the stream on."""
+        """The bytes that were read from a byte of the stream on."""
         begin = place - (self._at - len(self._last))
         return self._last[begin:] if begin >= 0 else b""
 

@@ -83,7 +83,7 @@ def _page(member: Member, kind: Format, place: int, account: Account, limits: Li
             break
     body = b"".join(held)[: most + 1]
     is_cut = len(body) < min(member.info.size, most + 1)
-    if is_cut and not body:  # the archive ends behind its header, which is told
+    if is_cut and not body:  # the archive ends behind its header, which is reported
         return None
     if not_text(body, member.info.size, account, kind.container, limits):
         return None

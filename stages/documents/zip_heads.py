@@ -70,7 +70,7 @@ class _Bytes:
         """Bytes that may still be looked at in vain."""
         self._source = source
         self._held = b""
-        """What was searched last: signatures may follow each other closely."""
+        """The stretch that was searched last: signatures may follow each other closely."""
         self._held_at = 0
 
     def at(self, place: int, size: int) -> bytes:
@@ -94,7 +94,7 @@ class _Bytes:
 
 
 def _entry(file: _Bytes, place: int) -> tuple[zipfile.ZipInfo, int] | None:
-    """What the head at a place says, and where the bytes behind it begin; None where none stands."""
+    """The entry of the head at a place, and where the bytes behind it begin; None where none stands."""
     data = file.at(place, HEAD.size)
     if len(data) < HEAD.size or not data.startswith(MAGIC):
         return None

@@ -3,7 +3,7 @@
 
 Its output is boxes. Their classes tell what they are (`mfrac`, `sqrt`, `msupsub`, `op-limits`, `mtable`, ``mathbb``), and what lies above and below is a
 `vlist`: items in the order they are drawn in, each with a ``top`` beside the height of its ``pstrut``; both together say how far it is moved down. Tables are
-drawn column by column (`katex_tables`). Stretched brackets, arrows and accents are drawings, told by their size (`code_of_svg`). Struts, spaces,
+drawn column by column (`katex_tables`). Stretched brackets, arrows and accents are drawings, recognised by their size (`code_of_svg`). Struts, spaces,
 lines and numbers of equations are left out. What is nested deeper than `DEPTH`, does not end or holds anything else is not read.
 
 Price: linear in the element, which is read twice. Legend: K nodes of the formula; T tables, W state. Classes are those of KaTeX 0.10 to 0.17.

@@ -1,4 +1,4 @@
-"""What classes and styles say of the boxes that KaTeX draws: for `katex` and `katex_nodes`.
+"""Classes and styles of the boxes that KaTeX draws: for `katex` and `katex_nodes`.
 
 Legend: T tables, W state. Classes are those of KaTeX 0.10 to 0.17.
 """
@@ -64,7 +64,7 @@ def fill_box_table(T: npt.NDArray[np.int64]) -> None:
 
 @inline_kernel
 def read_box(data, start, stop, T):  # type: ignore[no-untyped-def]
-    """What the words of a class mean; ``katex-`` before a word is passed over."""
+    """The meaning of the words of a class; ``katex-`` before a word is passed over."""
     mask, i = 0, start
     while i < stop:
         h = FNV_START

@@ -203,7 +203,7 @@ def add_drawing(data, pos, after, stop, now, K, W, T, nodes, base):  # type: ign
 
 @inline_kernel
 def enclose(now, mode, nodes, base):  # type: ignore[no-untyped-def]
-    """What holds item ``now`` is boxed or struck."""
+    """Mark the holder of item ``now`` as boxed or struck."""
     p = base + nodes[M_PARENT, base + now]
     if nodes[M_KIND, p] == MROW and nodes[M_OPEN, p] == 0:
         nodes[M_KIND, p] = MENCLOSE

@@ -158,7 +158,7 @@ def is_displayed(data, tag_at, first):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def boxed_formula(data, tag_at, pos, end, T, W, nodes, out, o):  # type: ignore[no-untyped-def]
-    """What KaTeX drew in the `span` of class ``katex-html`` at ``tag_at``, whose start tag ends at ``pos``: (position behind what was read, next o)."""
+    """The formula that KaTeX drew in the `span` of class ``katex-html`` at ``tag_at``, whose start tag ends at ``pos``: (position behind what was read, next o)."""
     display = W[s.DISPLAY] == 1 or is_displayed(data, tag_at, W[s.PAGE_FROM])
     W[s.DISPLAY] = 0
     stop, K = katex.read_boxes(data, pos, end, T, W, nodes)
