@@ -92,8 +92,8 @@ def test_a_scheme_nobody_knows_and_a_missing_bucket_are_said() -> None:
 
 
 def text_of(key: str) -> str:
-    """Content of the file of a key; a line separator is read as a line end."""
-    return f"text of {key}".replace("\u2028", "\n")
+    """Content of the file of a key; line separators and carriage returns are read as line ends."""
+    return f"text of {key}".replace("\u2028", "\n").replace("\r", "\n")
 
 
 def test_a_folder_of_odd_keys_gives_each_file_its_own_text(odd: str) -> None:
