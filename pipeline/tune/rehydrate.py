@@ -27,7 +27,7 @@ NO_EVIDENCE = ("language_not_selected", "low_language_confidence", "no_domain", 
 """Reasons that say nothing about a page's quality."""
 DUPLICATES = ("exact_duplicate", "near_duplicate", "same_address")
 """Reasons of pages that passed every filter."""
-ALONE = "pages without copies are repeated: here the filters remove pages that have copies more often"
+ALONE = "pages without copies are repeated: in this language the filters remove pages with copies more often"
 NOTE = "sizes count exact copies, the only ones known of pages that fail; cluster_size counts near copies as well"
 
 
