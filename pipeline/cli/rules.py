@@ -34,7 +34,7 @@ Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 @click.option("--source", "sources", multiple=True, help="Look at this source alone; may be given again.")
 @click.option("--rule", "rules", multiple=True, help="Propose for this rule alone; may be given again.")
 @click.option("--pages", type=Count(1), default=1_000_000, show_default=True, help="Pages to look at.")
-@click.option("--min-pages", type=Count(1), default=100, show_default=True, help="Least pages of a language.")
+@click.option("--min-pages", type=Count(1), default=100, show_default=True, help="Least pages a language and rule.")
 @click.option("--stop-words", is_flag=True, help="Propose stop words too, from the text of the pages.")
 def calibrate(mixture: str, root: str, **wanted: Any) -> None:
     """Propose thresholds per language from what ROOT measured for MIXTURE, with histograms, as YAML to paste."""

@@ -4,8 +4,9 @@ A folder of files ``blocks/NAME``, each renamed when whole. Who writes one holds
 removes the blocks that nobody has used for the longest time until the new one fits, so the files never take more than
 ``max_bytes``, whatever other processes do (a block that somebody reads stays readable when it is removed, and takes
 its room until it is let go; a process holds `MAPPED` at most). Who brings a block holds one of `NUM_LOCKS` other locks,
-so that ranks that want the same one bring it once. Locks are the kernel's (``flock``): a killed process leaves none,
-and who is done lets go of it by name, for a loader's worker that was forked meanwhile holds the same open file.
+so that ranks that want the same one bring it once. Locks are the kernel's (``flock``): a killed process leaves none. A
+loader's worker that is forked while a thread holds one shares it: it closes its copy at once, so that the lock goes
+with the process that took it.
 
 Every block is checked by its XXH3-64 when a process maps it, be it fresh or found. Nothing here knows where blocks come
 from.
@@ -21,6 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
+from typing import IO
 from zlib import crc32
 
 import xxhash
@@ -30,6 +32,18 @@ from pipeline.errors import UserError
 NUM_LOCKS = 64
 MAPPED = 8
 """Blocks that a process keeps mapped."""
+_LOCK_FILES: set[IO[str]] = set()
+"""Files of the locks that threads of this process hold or wait for."""
+
+
+def _close_lock_files() -> None:
+    """In a forked process: close what it shares with threads of its parent, whose locks they stay."""
+    for file in _LOCK_FILES:
+        file.close()
+    _LOCK_FILES.clear()
+
+
+os.register_at_fork(after_in_child=_close_lock_files)
 
 
 class BlockCache:
@@ -44,12 +58,16 @@ class BlockCache:
             raise UserError(f"cache_bytes is {max_bytes:,}: expected at least two blocks, {2 * block_bytes:,} bytes")
         self.folder, self.max_bytes = Path(folder), max_bytes
         self._mapped: OrderedDict[str, memoryview] = OrderedDict()
-        self._guard = Lock()
+        self.start()
         with self._plain_errors():
             for name in ("blocks", "locks"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
             with self._locked("write"):
                 pass
+
+    def start(self) -> None:
+        """Make the state that belongs to one process: a thread of the parent may have held the guard when it forked."""
+        self._guard = Lock()
 
     def get(self, name: str, digest: str, fetch: Callable[[], bytes]) -> memoryview:
         """The bytes of a block: from the folder, or brought by ``fetch`` and kept there.
@@ -144,11 +162,14 @@ class BlockCache:
     @contextmanager
     def _locked(self, name: str) -> Iterator[None]:
         with (self.folder / "locks" / name).open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            _LOCK_FILES.add(file)
             try:
+                fcntl.flock(file, fcntl.LOCK_EX)
                 yield
             finally:
-                fcntl.flock(file, fcntl.LOCK_UN)
+                with suppress(OSError):  # by name: a process that was forked before the file was noted shares it still
+                    fcntl.flock(file, fcntl.LOCK_UN)
+                _LOCK_FILES.discard(file)
 
     @contextmanager
     def _plain_errors(self) -> Iterator[None]:

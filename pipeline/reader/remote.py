@@ -92,6 +92,7 @@ class RemoteShards(TokenShards):
         """Make the state that belongs to one process."""
         self._process = os.getpid()
         self._guard = Lock()
+        self.cache.start()
         self._threads = ThreadPoolExecutor(THREADS)
         self._files: OrderedDict[int, Ranged] = OrderedDict()
         self._requested: OrderedDict[tuple[int, int], None] = OrderedDict()

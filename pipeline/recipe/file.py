@@ -84,7 +84,9 @@ def load(path: str | Path, store: Store, tokenizer: bool = True, look: bool = Fa
 
 def modules_beside(path: str | Path, store: Store) -> dict[str, bytes]:
     """Sources of the modules beside a mixture file that it uses, with those that these import, by path from there."""
-    load(path, store)
+    recipe = load(path, store)
+    for source in recipe.sources:
+        recipe.fingerprint("documents", source)  # loads formats and extractors
     return own_modules.packed()
 
 

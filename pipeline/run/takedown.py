@@ -58,8 +58,8 @@ def read_list(path: str | Path, copies: bool) -> list[Entry]:
             entries.append({"kind": "doc_id", "value": value.lower(), "copies": copies})
         elif "://" in value:
             entries.append({"kind": "url", "value": value, "copies": copies})
-        elif HOST.match(value) and "." in value:
-            entries.append({"kind": "host", "value": value.lower(), "copies": copies})
+        elif HOST.match(host := value.rstrip(".")) and "." in host:
+            entries.append({"kind": "host", "value": host.lower(), "copies": copies})
         else:
             raise UserError(f"{path}:{number}: expected a URL, a host or a doc_id by itself, found {value[:80]!r}")
     if not entries:

@@ -1,9 +1,9 @@
 """`calibrate`: thresholds for each language from what a root measured, printed with histograms and as YAML to paste.
 
 Nothing is decided or changed: a person reads the proposals and puts into the mixture file what is right. The sample is
-every n-th page of all that are no duplicates, the same one every time; for a rule, of the sources for which it is on
-(all where it is on for none): thresholds of prose are not made of code to which they do not apply. Sources that are
-named count for every rule.
+every n-th page of all that are no duplicates, the same one every time. A page counts for a rule where the rule is on
+for its source (or for none), or another rule on the same column is: code makes no thresholds of prose that do not apply
+to it. Pages of sources that are named count for every rule.
 """
 
 from __future__ import annotations

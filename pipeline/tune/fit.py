@@ -110,10 +110,11 @@ def propose(mixtures: str, results: str, out: str, store: Store | None, request:
     available = supply.units.added(supply.available) if supply.available is not None else None
     content = _mixture_text(study, supply, parts, shares, out)
     shown = request.page or f"{os.path.splitext(out)[0]}.html"
+    if supply.recipe is not None and store is not None:  # first: a module in the way leaves nothing written
+        copy_modules(str(supply.recipe.path), store, os.path.dirname(os.path.abspath(out)))
     for file, text in ((shown, page(study, supply.budget, available, warnings)), (out, content)):
         write_whole(file, text)
     if supply.recipe is not None and store is not None:
-        copy_modules(str(supply.recipe.path), store, os.path.dirname(os.path.abspath(out)))
         check_same(supply.recipe, recipes.load(out, store))
     printed = [*tables(study, supply.budget, available), *([unseen] if unseen else [])]
     text = "".join(render(table) + "\n" for table in printed)

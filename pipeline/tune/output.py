@@ -10,7 +10,7 @@ from pipeline.errors import UserError
 from pipeline.store.storage import Store
 
 
-def write_whole(path: str, text: str) -> None:
+def write_whole(path: str, content: str | bytes) -> None:
     """Write a file of this disk, in the place of one that is there; its folder is made.
 
     Raises:
@@ -19,7 +19,7 @@ def write_whole(path: str, text: str) -> None:
     partial = f"{path}.partial"
     try:
         os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-        Path(partial).write_text(text, encoding="utf-8")
+        Path(partial).write_bytes(content if isinstance(content, bytes) else content.encode())
         os.replace(partial, path)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}") from error
@@ -38,13 +38,9 @@ def copy_modules(mixture: str, store: Store, folder: str) -> list[str]:
         return []
     modules = {Path(folder, place): source for place, source in recipes.modules_beside(mixture, store).items()}
     new = [file for file in modules if not file.exists()]
-    for file in modules.keys() - set(new):
-        if file.read_bytes() != modules[file]:
+    for file in sorted(modules.keys() - set(new)):
+        if not file.is_file() or file.read_bytes() != modules[file]:
             raise UserError(f"{file} is there, and is not the module of that name beside {mixture}")
     for file in new:
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(modules[file])
-        except OSError as error:
-            raise UserError(f"{file} cannot be written: {error.strerror}") from error
+        write_whole(str(file), modules[file])
     return [str(file) for file in new]

@@ -27,7 +27,7 @@ NO_EVIDENCE = ("language_not_selected", "low_language_confidence", "no_domain", 
 """Reasons that say nothing about a page's quality."""
 DUPLICATES = ("exact_duplicate", "near_duplicate", "same_address")
 """Reasons of pages that passed every filter."""
-ALONE = "pages without copies are repeated: here the filters remove pages that have copies more often"
+ALONE = "pages without copies are repeated: in this language the filters remove pages with copies more often"
 NOTE = "sizes count exact copies, the only ones known of pages that fail; cluster_size counts near copies as well"
 
 
@@ -66,17 +66,28 @@ def _families(snapshot: snapshots.Snapshot, store: Store) -> pa.Table:
         raise UserError(f"{store.root}: no families yet: run the mixture once, with clusters enabled")
     tables = []
     for signatures, kept, language in zip(*parts, strict=True):
-        pages = store.read_table(signatures.address, ["exact_hash"])
+        pages = store.read_table(signatures.address, ["exact_hash", "num_shingles"])
         decided = store.read_table(kept.address, ["keep", "reason"])
         passed = pc.or_(decided["keep"], pc.is_in(decided["reason"], value_set=pa.array(DUPLICATES)))
         labels = store.read_table(language.address, ["language"])["language"].cast(pa.string())
         pages = pages.append_column("passed", passed).append_column("language", labels)
         tables.append(pages.filter(pc.invert(pc.is_in(decided["reason"], value_set=pa.array(NO_EVIDENCE)))))
-    found = pa.concat_tables(tables).group_by("exact_hash")
+    return families_of(pa.concat_tables(tables))
+
+
+def families_of(pages: pa.Table) -> pa.Table:
+    """Families of pages (``exact_hash``, ``num_shingles``, ``passed``, ``language``).
+
+    Texts without a word are nobody's copies, though all have one hash: each is a family of one page, as in `clusters`.
+    """
+    has_words = pc.greater(pages["num_shingles"], 0)
+    names = ["language", "cluster_size", "keep"]
+    found = pages.filter(has_words).group_by("exact_hash")
     families = found.aggregate([("language", "min"), ("passed", "count"), ("passed", "max")])
-    return families.select(["language_min", "passed_count", "passed_max"]).rename_columns(
-        ["language", "cluster_size", "keep"]
-    )
+    families = families.select(["language_min", "passed_count", "passed_max"]).rename_columns(names)
+    alone = pages.filter(pc.invert(has_words))
+    ones = pa.array([1] * alone.num_rows, families.schema.field("cluster_size").type)
+    return pa.concat_tables([families, pa.table([alone["language"], ones, alone["passed"]], families.schema)])
 
 
 def table(language: str, rows: list[Copies]) -> Table:

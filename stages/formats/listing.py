@@ -158,13 +158,13 @@ def _local_entry(path: str, about: os.stat_result) -> Entry:
 
 
 def check_unchanged(split: Split) -> None:
-    """Check, when a split has been read, that its files are those that were listed, where they are on a disk.
+    """Check, when a split has been read, that its local files are as they were when they were listed.
 
-    What was read of a file that grew is not what its etag stands for. Records read by an index are checked one by one,
-    and stores have etags of their own.
+    Otherwise what was read, of a file that grew, would stand under the etag of the file before. Records read by an
+    index are checked one by one; files in stores are not checked.
 
     Raises:
-        ValueError: a file changed since.
+        ValueError: a file has another size or time of change.
     """
     files = split.parts or ((split.file, split.uri, split.size),)
     if split.unit == "ranges" or any(is_uri(uri) for _, uri, _ in files):
@@ -172,7 +172,7 @@ def check_unchanged(split: Split) -> None:
     try:
         found = [(file, about.st_size, local_etag(about)) for file, uri, _ in files for about in [os.stat(uri)]]
     except FileNotFoundError:
-        return  # it was read whole, and is gone
+        return  # removed after it was read: what was read is what was listed, as far as can be known
     if (splitting.digest(found) if split.parts else found[0][2]) != split.etag:
         raise ValueError(f"{split.label} changed while the run read it; start the run again when nothing writes to it")
 

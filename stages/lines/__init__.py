@@ -26,7 +26,7 @@ from typing import Any
 from stages.lines.params import EFFORT, LinesInput, Params
 from stages.lines.planning import plan
 
-VERSION = 3
+VERSION = 4
 
 __all__ = ["EFFORT", "VERSION", "LinesInput", "Params", "identity", "plan"]
 

@@ -31,7 +31,7 @@ from typing import Any
 from stages.repeats.params import EFFORT, Params, RepeatsInput
 from stages.repeats.planning import cost, plan
 
-VERSION = 2
+VERSION = 3
 
 __all__ = ["EFFORT", "VERSION", "Params", "RepeatsInput", "cost", "identity", "plan"]
 

@@ -16,7 +16,7 @@ Beside thresholds: `least_confidences` of the language label (a standard deviati
 0.9), and `stop_words` (words that are 0.8% or more of a language's words, eight at least), as they have them.
 
 Nothing is decided here: the proposals are YAML for ``kept.overrides``, for a person to read. Nulls are left out. A
-language of fewer than ``min_pages`` pages gets no proposal.
+language gets no proposal for a rule where fewer than ``min_pages`` of its pages, or of the reference's, have a value.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def calibrate(
         rules: names of published rules; none: all whose column is there.
         reference: the language the published thresholds were made for.
         method: see the top of this module.
-        min_pages: least pages of a language.
+        min_pages: least pages of a language that have a value.
 
     Raises:
         ValueError: where the reference language has too few pages.
@@ -107,7 +107,7 @@ def calibrate(
     for language in enough:
         for rule in _rules(quality, rules):
             own, theirs = (_present(_values(quality, rule, name)[labels == name]) for name in (language, reference))
-            if language != reference and len(own) and len(theirs):
+            if language != reference and min(len(own), len(theirs)) >= max(min_pages, 1):
                 proposals.append(_propose(language, rule, own, theirs, method))
     return proposals
 

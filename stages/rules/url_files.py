@@ -22,6 +22,7 @@ import gzip
 import hashlib
 import re
 import unicodedata
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -118,7 +119,7 @@ def parse(data: bytes, name: str, kind: Kind | None = None) -> Entries:
     if not data.translate(None, _PLAIN) and own != "urls":  # names alone, as the large lists are
         found[own or "domains"] = [line for line in data.split(b"\n") if line and line not in _LOCAL]
         return found
-    for line in in_lower_case(data).split(b"\n"):
+    for line in data.lower().split(b"\n"):
         for entry in _entries(line):
             host, rest = _parts(entry)
             if own in (None, "domains", "registered_domains"):
@@ -128,27 +129,15 @@ def parse(data: bytes, name: str, kind: Kind | None = None) -> Entries:
     return found
 
 
-def in_lower_case(data: bytes) -> bytes:
-    """Text in lower case, letters beyond ASCII too where it is UTF-8."""
-    try:
-        return data.lower() if data.isascii() else data.decode("utf-8").lower().encode("utf-8")
-    except UnicodeDecodeError:
-        return data.lower()
-
-
 def spellings(entry: bytes) -> list[bytes]:
-    """The entry, and with the labels of its host in the other spelling of names beyond ASCII: punycode or letters."""
+    """The entry and, where its host has labels beyond ASCII, with all of these in letters, and all in punycode."""
     if entry.isascii() and b"xn--" not in entry:
         return [entry]
     end = min((entry.find(sign) for sign in (b"/", b"?", b"#") if sign in entry), default=len(entry))
     try:
-        labels = entry[:end].decode("utf-8").split(".")
-        other = ".".join(
-            label[4:].encode().decode("punycode") if label.startswith("xn--") else label for label in labels
-        )
-        if other.encode() == entry[:end]:
-            other = ".".join(map(_punycode, labels))
-        return [entry, other.encode() + entry[end:]]
+        labels = [_letters(label) for label in entry[:end].decode("utf-8").split(".")]
+        hosts = (".".join(labels).encode(), ".".join(map(_punycode, labels)).encode())
+        return list(dict.fromkeys([entry, *(host + entry[end:] for host in hosts)]))
     except UnicodeError:
         return [entry]
 
@@ -162,11 +151,16 @@ def _punycode(label: str) -> str:
 
 
 def _parts(entry: bytes) -> tuple[bytes, bytes]:
-    """The host of an entry as hosts are compared, without user, port and a dot at its end; and what follows it."""
+    """The host of an entry as hosts are compared, without user, port and dots at its end; and what follows it.
+
+    Of what follows only ASCII is in lower case, as in the addresses that it is compared with.
+    """
     bare = _SCHEME.sub(b"", entry).rstrip(b"/")
     host, rest = _HOST.match(bare).groups()  # type: ignore[union-attr]
     host = host.rpartition(b"@")[2]
-    if _NUMBER.fullmatch(host) and b":" in host:
+    with suppress(UnicodeDecodeError):
+        host = host.decode("utf-8").lower().encode("utf-8")
+    if _NUMBER.fullmatch(host) and host.count(b":") > 1:
         return b"[" + host + b"]", rest
     return _PORT.sub(b"", host).rstrip(b"."), rest
 

@@ -6,9 +6,10 @@ into memory (`load`), and matched a column at a time (`UrlLists.match`), at more
 core. A page under a list that blocks fails the rule ``listed_in_<name>``; one that any allow-list covers fails none.
 
 Method: hash tables over host suffixes and address prefixes, Aho-Corasick over substrings
-(`stages.kernels.urls.lists`), RE2 for expressions. Hosts are compared without user, port and a dot at their end; a name
+(`stages.kernels.urls.lists`), RE2 for expressions. Hosts are compared without user, port and dots at their end; a name
 beyond ASCII covers its punycode and the other way round. Limits: percent signs are not decoded; a host of an address
-whose letters beyond ASCII are capitals is none of a list; an expression costs a pass over the addresses of its own.
+with capitals beyond ASCII is in no list, and those of a path are compared as they are; an expression costs a pass over
+the addresses of its own.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from stages.rules import url_files
 from stages.rules.url_files import KINDS, Entries, Kind
 from stages.rules.urls import is_public_suffix, registered_domain, suffix_list_version
 
-VERSION = 2
+VERSION = 3
 RULE = "listed_in_"
 """With the name of a list behind it: the rule that its pages fail."""
 
@@ -226,7 +227,7 @@ def compile_lists(lists: Lists) -> UrlLists:
 
 
 def _named(kind: Kind, entries: list[bytes]) -> list[bytes]:
-    """The names that are looked up: of hosts beyond ASCII both spellings."""
+    """The names that are looked up: of hosts beyond ASCII every spelling."""
     if kind == "registered_domains":
         entries = [registered_domain(entry.decode("utf-8", "replace").strip(".")).encode() for entry in entries]
     elif kind != "urls":

@@ -169,11 +169,16 @@ def test_a_root_made_with_the_list_from_the_start_has_the_same_bytes(small: Path
     assert {name: mine[name] for name in fresh} == fresh
 
 
-@pytest.mark.parametrize("line", ["what is this", "localhost", "f" * 31, "-.example"])
+@pytest.mark.parametrize("line", ["what is this", "localhost", "localhost.", "f" * 31, "-.example", "..."])
 def test_a_list_with_a_line_that_means_nothing_is_refused(tmp_path: Path, line: str) -> None:
     (tmp_path / "list").write_text(f"https://a.example/\n{line}\n")
     with pytest.raises(UserError, match="list:2: expected a URL"):
         takedown.read_list(tmp_path / "list", copies=False)
+
+
+def test_a_host_with_a_dot_at_its_end_is_that_host(tmp_path: Path) -> None:
+    (tmp_path / "list").write_text("Bad.example.\n")
+    assert takedown.read_list(tmp_path / "list", False) == [{"kind": "host", "value": "bad.example", "copies": False}]
 
 
 def test_a_page_dropped_before_keeps_its_reason_and_what_it_failed() -> None:

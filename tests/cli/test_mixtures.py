@@ -12,8 +12,10 @@ from click.testing import CliRunner, Result
 
 from pipeline import recipe as recipes
 from pipeline.cli import main
+from pipeline.errors import UserError
 from pipeline.recipe import listing, mixing
 from pipeline.store.storage import Store
+from pipeline.tune.output import copy_modules
 from pipeline.tune.swarm import rewritten
 from tests.support.corpora import write_corpus, write_mixture
 from tests.support.runs import run_inline, tree
@@ -183,6 +185,34 @@ def test_modules_beside_the_mixture_file_are_beside_those_of_a_swarm(small: Path
     other = call(*given)
     assert other.exit_code == 2
     assert "swarm_parts.py is there, and is not the module of that name beside" in other.stderr
+
+
+def test_modules_of_every_kind_are_those_beside_the_mixture_file(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": "a"}\n')
+    (tmp_path / "m.yaml").write_text(
+        "sources: {web: {paths: in.jsonl, format: 'kinds_format:read'}}\n"
+        "documents: {extractor: 'kinds_extractor:text'}\n"
+        "labels: {labellers: {l: {function: 'kinds_label:label'}}}\n"
+        "transforms: {t: {inputs: {sources: [web]}, function: 'kinds_transform:rows'}}\n"
+        "domains: {d: {sources: [web, t]}}\nmixture: {domains: {d: {share: 1.0}}}\n"
+    )
+    for name in ("format:read", "extractor:text", "label:label", "transform:rows"):
+        module, _, function = name.partition(":")
+        (tmp_path / f"kinds_{module}.py").write_text(
+            f"import kinds_common\n\ndef {function}(given):\n    return given\n"
+        )
+    (tmp_path / "kinds_common.py").write_text("")
+    (tmp_path / "kinds_unused.py").write_text("")
+    store, folder = Store(str(tmp_path / "root")), tmp_path / "made"
+    names = [f"kinds_{name}.py" for name in ("common", "extractor", "format", "label", "transform")]
+    made = copy_modules(str(tmp_path / "m.yaml"), store, str(folder))
+    assert sorted(made) == [str(folder / name) for name in names]
+    assert sorted(tree(folder)) == names
+    assert copy_modules(str(tmp_path / "m.yaml"), store, str(folder)) == []
+    (folder / names[0]).unlink()
+    (folder / names[0]).mkdir()
+    with pytest.raises(UserError, match="is not the module of that name"):
+        copy_modules(str(tmp_path / "m.yaml"), store, str(folder))
 
 
 def test_paths_of_models_move_with_the_file_and_names_stay() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from pipeline.recipe import snapshot as snapshots
 from pipeline.run import driver, rebuild
 from pipeline.store.storage import Store
 from stages import lines, schemas
+from stages.scopes import scope_salts
 from tests.slow import lines as slow
 from tests.support.corpora import write_corpus, write_mixture
 from tests.support.dedup_corpus import Page, documents_table
@@ -196,3 +198,10 @@ def test_what_lines_measures_is_not_asked_for_where_it_is_off(corpus: Path, tmp_
     path.write_text(path.read_text().replace("  families: [gopher_quality]\n", "  families: [recurring_lines]\n"))
     with pytest.raises(UserError, match=r"frequent_lines_fraction.*set lines.enabled: true"):
         recipes.load(path, Store(str(tmp_path / "root")))
+
+
+def test_a_dot_at_the_end_of_a_host_is_the_same_scope() -> None:
+    urls = ["http://a.example/1", "http://A.example./2", "http://u@a.example.:80/3", "http://a.examples/", None]
+    salts = scope_salts("web", pa.chunked_array([urls]), len(urls)).tolist()
+    assert salts[0] == salts[1] == salts[2]
+    assert len(set(salts)) == 3

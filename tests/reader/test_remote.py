@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import pickle
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -165,6 +167,49 @@ def test_a_loader_that_is_forked_while_a_block_is_brought_waits_for_nobody(tmp_p
         assert (tmp_path / "blocks" / "a").read_bytes() == b"block"
     finally:
         worker.kill()
+
+
+def test_a_loader_whose_parent_is_killed_while_it_brings_a_block_holds_no_lock(tmp_path: Path) -> None:
+    digest = xxhash.xxh3_64_hexdigest(b"block")
+    parent = multiprocessing.get_context("fork").Process(target=_fork_while_it_brings, args=(tmp_path, digest))
+    parent.start()
+    until(lambda: (tmp_path / "forked").exists())
+    parent.kill()
+    parent.join()
+    (tmp_path / "go").touch()
+    try:
+        until(lambda: (tmp_path / "blocks" / "a").exists())
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int((tmp_path / "forked").read_text()), signal.SIGKILL)
+
+
+def until(reached: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not reached():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def _fork_while_it_brings(folder: Path, digest: str) -> None:
+    begun = Event()
+
+    def never() -> bytes:
+        begun.set()
+        time.sleep(600)
+        return b""
+
+    Thread(target=BlockCache(folder, 64, 32).bring, args=("a", digest, never), daemon=True).start()
+    assert begun.wait(60)
+    child = os.fork()
+    if not child:
+        try:
+            _bring_when_there(folder, digest)
+        finally:
+            os._exit(0)
+    (folder / "pid").write_text(str(child))
+    (folder / "pid").rename(folder / "forked")
+    time.sleep(600)
 
 
 def _bring_when_there(folder: Path, digest: str) -> None:

@@ -37,7 +37,7 @@ def paragraphs_of(text: str) -> list[tuple[int, int, tuple[bytes, ...]]]:
 
 
 def scope_of(page: Page, scope: str) -> tuple[str, str]:
-    return page.source, (urlsplit(page.url or "").hostname or "") if scope == "host" else ""
+    return page.source, (urlsplit(page.url or "").hostname or "").rstrip(".") if scope == "host" else ""
 
 
 def recurring(pages: Sequence[Page], min_pages: int, scope: str, min_bytes: int = 1) -> list[dict[str, Any]]:

@@ -56,6 +56,19 @@ def test_too_few_pages_of_the_reference_are_refused() -> None:
     assert calibrate(quality.slice(0, 1050), languages.slice(0, 1050)) == []
 
 
+@pytest.mark.parametrize("few", ["en", "de"])
+def test_few_pages_that_count_for_a_rule_make_no_threshold(few: str) -> None:
+    quality, languages = sample()
+    for values in (99, 100):  # the others are of sources for which the rule is off
+        start = 0 if few == "en" else 1000
+        counts = np.full(2000, True)
+        counts[start + values : start + 1000] = False
+        column = pa.array(quality["gopher_num_words"].to_numpy(), mask=~counts)
+        found = calibrate(quality.set_column(0, "gopher_num_words", column), languages)
+        assert ("too_few_words" in {proposal.rule for proposal in found}) == (values == 100)
+        assert "words_too_long" in {proposal.rule for proposal in found}
+
+
 @pytest.mark.parametrize(("method", "proposed"), [("median", 10 * 14 / 8), ("tail", 6 + 16 * 0.9)])
 def test_the_other_published_methods(method: Method, proposed: float) -> None:
     [proposal] = calibrate(*sample(), rules=("words_too_long",), method=method)

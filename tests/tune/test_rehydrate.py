@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -17,7 +18,7 @@ from pipeline.recipe import mixing
 from pipeline.recipe import snapshot as snapshots
 from pipeline.recipe.yaml_file import ConfigError
 from pipeline.store.storage import Store
-from pipeline.tune.rehydrate import ALONE, table
+from pipeline.tune.rehydrate import ALONE, families_of, table
 from stages.mixture.rehydrate import Copies, rehydrate, repeats_of
 from tests.support.corpora import write_corpus, write_mixture
 from tests.support.runs import run_inline
@@ -74,6 +75,22 @@ def test_a_tail_of_few_families_has_no_rate_of_its_own() -> None:
     assert rehydrate(sizes, kept, 10, 50) == [Copies(1, 1, 100, 50, 1), Copies(2, None, 99, 80, 10)]
     assert rehydrate(sizes, kept, 10, 49)[-1] == Copies(3, None, 49, 30, 1)
     assert rehydrate(sizes, kept, 10, 1000) == [Copies(1, None, 199, 130, 1)]  # too few for any size
+
+
+def test_texts_of_signs_alone_are_families_of_one_page() -> None:
+    pages = pa.table(
+        {
+            "exact_hash": pa.array([b"a" * 16, b"0" * 16, b"a" * 16, b"0" * 16], pa.binary(16)),
+            "num_shingles": pa.array([3, 0, 3, 0], pa.int32()),
+            "passed": [False, False, True, True],
+            "language": ["en", "und", "en", "en"],
+        }
+    )
+    assert families_of(pages).to_pylist() == [
+        {"language": "en", "cluster_size": 2, "keep": True},
+        {"language": "und", "cluster_size": 1, "keep": False},
+        {"language": "en", "cluster_size": 1, "keep": True},
+    ]
 
 
 def test_the_table_states_when_pages_without_copies_are_repeated() -> None:
