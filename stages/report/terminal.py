@@ -190,7 +190,7 @@ def domains(stats: Mapping[str, Any]) -> str:
     total = ["total", *(exact(sum(row[c] for row in stats["domains"])) for c in ("documents", "tokens"))]
     if mixture:
         total += [exact(stats["totals"]["training_tokens"]), "", "", ""]
-    heads = ["domain", "documents", "tokens"] + (["corpus", "asked", "got", "epochs"] if mixture else [])
+    heads = ["domain", "documents", "tokens"] + (["corpus", "requested", "realised", "epochs"] if mixture else [])
     repeats_line = remarks.repeated({row["domain"]: row["epochs"] for row in stats["mixture"]})
     return "\n\n".join([table(heads, [*lines, total]), *([repeats_line] if repeats_line else [])])
 
@@ -203,7 +203,7 @@ def phases(stats: Mapping[str, Any]) -> str:
         epochs = f"{row['epochs']:.2f}" if row["epochs"] is not None else "–"
         shares = [percent(row["requested_share"], 1), percent(row["realised_share"], 1)]
         lines.append([f"{row['phase']}: {row['domain']}", exact(row["tokens"]), *shares, epochs])
-    return table(["phase", "corpus", "asked", "got", "epochs"], lines) if lines else ""
+    return table(["phase", "corpus", "requested", "realised", "epochs"], lines) if lines else ""
 
 
 def trouble(stats: Mapping[str, Any]) -> str:
