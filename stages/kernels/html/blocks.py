@@ -98,10 +98,13 @@ from stages.kernels.html.regions import (
     TEX_ATTRIBUTES,
     find_region,
     holds_command,
+    is_drawn_math,
     is_tex_element,
+    labelled_tex,
     note_language,
     rendered_tex,
     settle,
+    titled_tex,
 )
 from stages.kernels.html.stand_ins import (
     begin_item,
@@ -258,8 +261,11 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
         else:
             if tag == W[s.REGION_TAG] and W[s.DEPTH] == W[s.REGION_DEPTH]:
                 W[s.REGION_COUNT] += 1
-            if found & TEX_ATTRIBUTES and W[s.REGION] == s.RENDERED_REGION and tag == t.MJX_MATH:
-                o = rendered_tex(data, found, W, T, out, o)
+            if W[s.REGION] == s.RENDERED_REGION:
+                if found & TEX_ATTRIBUTES and tag == t.MJX_MATH:
+                    o = rendered_tex(data, found, W, T, out, o)
+                elif (found >> t.ARIA_LABEL) & 1 and tag == t.SPAN and is_drawn_math(data, found, W):
+                    o = labelled_tex(data, W, T, out, o)
         if tag == t.MJX_CONTAINER and (W[s.REGION] == s.RENDERED_REGION or W[s.REGION] == s.TEX_REGION):
             after, o = drawn_formula(data, after, end, found, T, W, nodes, out, o)
         elif kinds & (GLYPHS | SOURCE) and tag == t.SPAN and (W[s.REGION] == 0 or W[s.REGION] == s.TEX_REGION):
@@ -367,7 +373,7 @@ def scan_page(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
             if pos < end:
                 pos = skip_dropped(data, pos, end, T, W)
             if W[s.DRAWN_TEX]:
-                o = rendered_tex(data, W[s.DRAWN_TEX], W, T, out, o)
+                o = titled_tex(data, W, T, out, o)
                 W[s.DRAWN_TEX] = 0
             continue
         hard = in_code(W)

@@ -244,9 +244,9 @@ def stands_alone(data, pos, end, T):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def lines_ahead(data, pos, end, tag, is_sure, T):  # type: ignore[no-untyped-def]
+def lines_ahead(data, pos, end, tag, sure, T):  # type: ignore[no-untyped-def]
     """Whether the `code` (or `tt`) whose text begins at ``pos`` is several lines that stand alone in their block: `BY_BREAKS`,
-    `BY_FEEDS`, 0. Two line feeds in it tell so, or one if ``is_sure`` (its style or class says that it is code)."""
+    `BY_FEEDS`, 0. Two line feeds in it tell so, one if ``sure`` is 1 (its style or class says that it is code), none if it is 2."""
     end = min(end, pos + MAX_LINES)
     breaks, feeds, waiting, any_text = 0, 0, 0, False
     while pos < end:
@@ -267,7 +267,7 @@ def lines_ahead(data, pos, end, tag, is_sure, T):  # type: ignore[no-untyped-def
             feeds += waiting
             waiting, any_text = 0, True
         pos += 1
-    if pos >= end or (breaks == 0 and feeds < 2 - is_sure) or not stands_alone(data, pos, end, T):
+    if pos >= end or (breaks == 0 and feeds < 2 - sure) or not stands_alone(data, pos, end, T):
         return 0
     return BY_BREAKS if breaks else BY_FEEDS
 
@@ -289,7 +289,9 @@ def begin_code(data, tag, after, end, found, hints, signature, T, W, blocks, nod
     is_sure = kinds & LANGUAGE != 0 or tag == t.D_CODE
     if (found >> t.STYLE_ATTR) & 1:
         is_sure |= keeps_lines(data, W[s.SPANS + 2 * t.STYLE_ATTR], W[s.SPANS + 2 * t.STYLE_ATTR + 1])
-    lines = lines_ahead(data, after, end, tag, is_sure, T)
+    holder = nodes[PARENT, W[s.STACK_NODES + W[s.DEPTH] - 1]]
+    boxed = top == t.DD and nodes[KINDS, holder] & CODE_WORD != 0  # phpBB 3.0
+    lines = lines_ahead(data, after, end, tag, 2 if boxed else 1 if is_sure else 0, T)
     if lines:
         o = end_block(data, W, blocks, out, o, PARTS)
         if open_element(W, nodes, t.PRE, hints & HINT_MASK, signature, kinds):

@@ -7,7 +7,7 @@ import numpy as np
 from stages.kernels.html import state as s
 from stages.kernels.html import tokens as t
 from stages.kernels.html.tables import BYTE_CLASSES, TAG_FLAGS
-from stages.kernels.html.tokens import find_raw_end, is_space, read_attributes, read_tag_name, skip_markup
+from stages.kernels.html.tokens import find_byte, find_raw_end, is_space, read_attributes, read_tag_name, skip_markup
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 from stages.kernels.simd import block_bits, copy_block, lowest
 
@@ -95,6 +95,19 @@ def fold_reference(out, before, o, start, hard):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def is_drawing(data, start, stop):  # type: ignore[no-untyped-def]
+    """Whether an id is that of the title MathJax 2 gives to its drawings: ``MathJax-SVG-1-Title``."""
+    return (
+        stop - start > 17
+        and data[start] == 77
+        and data[start + 4] == 74
+        and data[start + 7] == 45
+        and data[start + 8] == 83
+        and data[stop - 5] == 84
+    )
+
+
+@inline_kernel
 def skip_dropped(data, pos, end, T, W):  # type: ignore[no-untyped-def]
     """Inside a dropped element: read one tag at ``pos``, or move on to the next; gives the next position.
 
@@ -130,7 +143,17 @@ def skip_dropped(data, pos, end, T, W):  # type: ignore[no-untyped-def]
     after, found, empty = read_attributes(data, after, end, T, W)
     if after < 0:
         return end
-    W[s.DRAWN_TEX] = found & (1 << t.DATA_LATEX) if drop == t.SVG and W[s.REGION] == s.RENDERED_REGION else 0
+    W[s.DRAWN_TEX] = 0
+    if drop == t.SVG and not closing:
+        if (found >> t.DATA_LATEX) & 1:
+            W[s.DRAWN_TEX] = W[s.REGION] == s.RENDERED_REGION
+        elif (
+            tag == t.TITLE
+            and (found >> t.ID) & 1
+            and is_drawing(data, W[s.SPANS + 2 * t.ID], W[s.SPANS + 2 * t.ID + 1])
+        ):
+            W[s.SPANS + 2 * t.DATA_LATEX], W[s.SPANS + 2 * t.DATA_LATEX + 1] = after, find_byte(data, after, end, 60)
+            W[s.DRAWN_TEX] = 2
     if tag == drop:
         if not (empty and drop == t.SVG and not closing):
             W[s.DROP_DEPTH] += -1 if closing else 1

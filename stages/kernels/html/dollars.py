@@ -1,4 +1,4 @@
-"""Formulas between three or six dollars (Codeforces) get the dollars of all others. For `text`."""
+"""Formulas between three or six dollars (Codeforces) or in the brackets of forums, ``[tex]x[/tex]``, get the dollars of all others. For `text`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,81 @@ from stages.kernels.jit import lean_inline_kernel as inline_kernel
 def is_letter(byte):  # type: ignore[no-untyped-def]
     """Whether a byte is a letter or digit of ASCII."""
     return 48 <= byte <= 57 or 97 <= byte | 0x20 <= 122
+
+
+@inline_kernel
+def bracket_size(out, i, stop):  # type: ignore[no-untyped-def]
+    """Bytes of ``tex]``, ``itex]``, ``math]`` or ``latex]`` at ``i``; 0: none of them."""
+    if i + 5 < stop and out[i] == 105:
+        return 5 if out[i + 1] == 116 and out[i + 2] == 101 and out[i + 3] == 120 and out[i + 4] == 93 else 0
+    if i + 6 < stop and out[i] == 108 and out[i + 1] == 97:
+        return 6 if out[i + 2] == 116 and out[i + 3] == 101 and out[i + 4] == 120 and out[i + 5] == 93 else 0
+    if i + 5 < stop and out[i] == 109 and out[i + 1] == 97:
+        return 5 if out[i + 2] == 116 and out[i + 3] == 104 and out[i + 4] == 93 else 0
+    if i + 4 < stop and out[i] == 116:
+        return 4 if out[i + 1] == 101 and out[i + 2] == 120 and out[i + 3] == 93 else 0
+    return 0
+
+
+@inline_kernel
+def end_of_bracket(out, name, size, stop):  # type: ignore[no-untyped-def]
+    """Place of the ``[/`` before the ``size`` bytes at ``name`` once more; ``stop``: none, or another opens first."""
+    i = name + size
+    while True:
+        i = find_byte(out, i, stop, 91)
+        if i + 1 + size >= stop or out[i + 1] != 47:
+            if i >= stop or bracket_size(out, i + 1, stop):
+                return stop
+            i += 1
+            continue
+        same = 0
+        while same < size and out[i + 2 + same] == out[name + same]:
+            same += 1
+        if same == size:
+            return i
+        i += 2
+
+
+@inline_kernel
+def unwrap_brackets(out, start, stop):  # type: ignore[no-untyped-def]
+    """``[tex]x[/tex]``, ``[itex]``, ``[latex]`` and ``[math]`` in ``out[start:stop]`` become ``$x$``, but not behind a tick of code: next o.
+
+    Price: one search for a bracket where there is none, else linear.
+    """
+    i = o = find_byte(out, start, stop, 91)
+    while i < stop:
+        size = bracket_size(out, i + 1, stop)
+        end = end_of_bracket(out, i + 1, size, stop) if size and out[max(start, i - 1)] != 96 else stop
+        first = i + 1 + size
+        if end < stop:
+            while first < end and is_space(out[first]):
+                first += 1
+            last = end
+            while last > first and is_space(out[last - 1]):
+                last -= 1
+        else:
+            last = first
+        if first < last:
+            out[o] = 36
+            o += 1
+            for k in range(first, last):
+                out[o] = out[k]
+                o += 1
+            out[o] = 36
+            o += 1
+            i = end + 2 + size
+        else:
+            out[o] = out[i]
+            o += 1
+            i += 1
+        last = find_byte(out, i, stop, 91)
+        if o == i:
+            i = o = last
+        while i < last:
+            out[o] = out[i]
+            o += 1
+            i += 1
+    return o
 
 
 @inline_kernel
@@ -43,6 +118,7 @@ def shorten_dollars(out, start, stop):  # type: ignore[no-untyped-def]
     If TeX may stand between (`holds_formula`), no letter, digit or tick of code before, no letter or digit behind and, of three, no
     space at the ends. Prices (``$$$-$$$``, ``$$$CASH$$$``) stay. Price: one search for a dollar where there is none, else linear.
     """
+    stop = unwrap_brackets(out, start, stop)
     i = o = find_byte(out, start, stop, 36)
     while i < stop:
         run = run_of_dollars(out, i, stop)

@@ -55,6 +55,18 @@ def only_code(data, k, T, nodes, base, out, o):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def shows_nothing(k, nodes, base):  # type: ignore[no-untyped-def]
+    """Whether node ``k`` is at most a few rows and spaces without any character."""
+    last = nodes[M_END, base + k]
+    if last > k + 4:
+        return False
+    for i in range(k, last):
+        if nodes[M_FROM, base + i] >= 0 or (nodes[M_KIND, base + i] > MACTION and nodes[M_KIND, base + i] != MSPACE):
+            return False
+    return True
+
+
+@inline_kernel
 def first_leaf(k, nodes, base):  # type: ignore[no-untyped-def]
     """Node ``k``, or what a row of one child holds."""
     c = base + k

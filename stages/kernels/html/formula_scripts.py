@@ -12,6 +12,7 @@ from stages.kernels.html.formula_nodes import (
     needs_braces,
     num_primes,
     only_code,
+    shows_nothing,
 )
 from stages.kernels.html.glyphs import is_letter, next_code
 from stages.kernels.html.mathml import (
@@ -135,7 +136,17 @@ def open_script(data, k, T, W, nodes, base, out, o):  # type: ignore[no-untyped-
         return o, False
     if index == 1 and nodes[M_FLAGS, p] & BRACED:
         o = put_row(tex_output.CLOSE, T, W, out, o)
-    elif index == 1 and o == nodes[M_AT, p] and o > nodes[M_AT, base] and out[o - 1] != 32 and out[o - 1] != 123:
+    if shows_nothing(k, nodes, base):
+        nodes[M_FLAGS, p] |= SINGLE if index == 1 else 0
+        return o, True
+    if (
+        index == 1
+        and not nodes[M_FLAGS, p] & BRACED
+        and o == nodes[M_AT, p]
+        and o > nodes[M_AT, base]
+        and out[o - 1] != 32
+        and out[o - 1] != 123
+    ):
         o = put_row(tex_output.EMPTY, T, W, out, o)  # else what stands before would take the script
     raised = k
     if kind == MSUBSUP and index == 1:
@@ -183,5 +194,8 @@ def open_limit(data, k, T, W, nodes, base, out, o):  # type: ignore[no-untyped-d
     if mode == SET:
         nodes[M_SECOND, p] = o
         return o, False
+    if shows_nothing(k, nodes, base):
+        nodes[M_FLAGS, p] |= SINGLE if nodes[M_INDEX, c] == 1 else 0
+        return o, True
     lower = kind == MUNDER or (kind == MUNDEROVER and nodes[M_INDEX, c] == 1)
     return begin_script(data, k, lower, T, W, nodes, base, out, o), False

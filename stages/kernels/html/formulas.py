@@ -58,6 +58,7 @@ from stages.kernels.html.mathml import (
     MSUB,
     MSUBSUP,
     MTABLE,
+    MTD,
     MTEXT,
     MTR,
     MUNDER,
@@ -132,6 +133,8 @@ def open_child(data, k, T, W, nodes, base, out, o):  # type: ignore[no-untyped-d
             return o, True
         o = put_row(tex_output.SUB if index & 1 else tex_output.SUP, T, W, out, o)
     elif kind == MTR or (kind == MLABELEDTR and index > 1):
+        if k >= nodes[M_CLOSE, p]:
+            return o, True  # nothing but empty cells
         o = put_row(tex_output.NEW_CELL, T, W, out, o)
     elif kind == MTABLE:
         o = put_row(tex_output.NEW_ROW, T, W, out, o)
@@ -152,6 +155,12 @@ def row_of_mode(mode):  # type: ignore[no-untyped-def]
     if mode == LINE_BELOW:
         return tex_output.UNDERLINE
     return tex_output.SQRT if mode == UNDER_ROOT else 0
+
+
+@inline_kernel
+def is_plain(kind):  # type: ignore[no-untyped-def]
+    """Whether an element without characters shows nothing: a cell, a row of a formula, a space."""
+    return kind <= MACTION or kind in (MTD, MSPACE)
 
 
 @inline_kernel
@@ -184,6 +193,11 @@ def open_math(data, k, K, T, W, nodes, base, out, o):  # type: ignore[no-untyped
         o = put_row(tex_output.BEGIN, T, W, out, o)
         o = put_row(row, T, W, out, o)
         o = put_code(32, W, out, o)
+    elif kind in (MTR, MLABELEDTR):
+        last = nodes[M_END, c]
+        while last > k + 1 and nodes[M_FROM, base + last - 1] < 0 and is_plain(nodes[M_KIND, base + last - 1]):
+            last -= 1
+        nodes[M_CLOSE, c] = last  # behind what the row shows
     elif kind == MFENCED:
         sign = sign_of_fence(data, nodes[M_OPEN, c], 40, T, out, o)
         o = put_symbol(sign, 0, T, W, out, o) if sign else o

@@ -23,6 +23,8 @@ def next_code(data, pos, stop, T, out, o):  # type: ignore[no-untyped-def]
             if code:
                 return code, stop
         pos = after
+    while pos + 2 < stop and data[pos] == 0xEF and data[pos + 1] == 0xB8 and data[pos + 2] <= 0x8F:
+        pos += 3  # how the character before is to be drawn: U+FE0E
     if pos >= stop:
         return -1, stop
     b = np.int64(data[pos])
@@ -39,7 +41,26 @@ def next_code(data, pos, stop, T, out, o):  # type: ignore[no-untyped-def]
     size = 1 if b < 0xC0 else 2 if b < 0xE0 else 3 if b < 0xF0 else 4
     if pos + size > stop:
         return 0xFFFD, stop
-    return whole_bracket(code_at(data, pos)), pos + size
+    code, pos = code_at(data, pos), pos + size
+    if pos + 1 < stop and data[pos] == 0xCC and data[pos + 1] == 0xB8 and negated(code):
+        return negated(code), pos + 2  # a stroke that is drawn over it, U+0338
+    return whole_bracket(code), pos
+
+
+@inline_kernel
+def negated(code):  # type: ignore[no-untyped-def]
+    """The relation that a sign with a stroke over it is, as Unicode composes it; 0: none."""
+    if code == 61:
+        return 0x2260
+    if code == 60 or code == 62:
+        return 0x226E + (code == 62)
+    if code in (0x2208, 0x220B, 0x2223, 0x2225, 0x223C, 0x2261):
+        return code + 1
+    if code in (0x2282, 0x2283, 0x2286, 0x2287):
+        return code + 2
+    if code == 0x2248:
+        return 0x2249
+    return 0x2270 + (code == 0x2265) if code in (0x2264, 0x2265) else 0
 
 
 @inline_kernel

@@ -37,15 +37,15 @@ KIND_WORDS: dict[int, str] = {
     "direct-link permalink-anchor anchor-link mathjax_preview copybtn copy-button clip-button clipboard-button btn-clipboard "
     "copy-code-button clipboard-copy jp-inputprompt jp-outputprompt input_prompt output_prompt crayon-toolbar code-toolbar-item toolbar-item crayon-main-toolbar "
     "urvanov-syntax-highlighter-toolbar copy-code-btn code-copy-btn copy-to-clipboard-button btn-copy copy-btn copybutton "
-    "code-block-extension-header codemirror-measure gist-meta test-arrow cnblogs_code_toolbar ltx_listing_data hljs-button highlight-tools toolbar_item snippet-clipboard-content-button",
+    "code-block-extension-header codemirror-measure gist-meta test-arrow enlighter-raw cnblogs_code_toolbar ltx_listing_data hljs-button highlight-tools toolbar_item snippet-clipboard-content-button",
     # what a formula looks like, where its source stands inside or behind
     RENDERED: "mq-root-block mathjax mathjax_display mathjax_svg mathjax_svg_display mathjax_chtml mathjax_mathml mjx-chtml mjx-mathml "
-    "mjxc-display mathjax_error",
+    "mjxc-display mathjax_error mjpage",
     GLYPHS: "katex-html",
     MATH: "math tex latex maths equation formula math-container asciimath tex2jax_process math-expression tex-math",
     FORMULA: "math-inline math-display math-tex math-block inline-math display-math language-math js-render-math arithmatex "
     "inlinemath displaymath latex-inline latex-block katex-inline katex-block math-formula katex-eq wp-katex-eq ql-formula latex-rendered",
-    DISPLAY: "katex-display katex-block math-display display-math displaymath mathjax_display mjxc-display math-block "
+    DISPLAY: "katex-display katex-block math-display display-math displaymath mathjax_display mjxc-display mjpage__block math-block "
     "mwe-math-mathml-display mwe-math-element-block mwe-math-fallback-image-display display ql-img-displayed-equation "
     "latex-block latex-display latex-rendered displayformula numberedequation",
     # code that is no `pre`

@@ -40,6 +40,7 @@ from stages.kernels.html.written_formulas import (
     begins_with_delimiter,
     end_tex,
     formula_span,
+    is_source,
     is_tex,
     json_formula,
     quoted_formula,
@@ -134,6 +135,37 @@ def rendered_tex(data, found, W, T, out, o):  # type: ignore[no-untyped-def]
         return o  # of a part of the formula
     W[s.TEX_SURE] = 1
     return formula_span(data, start, stop, False, W[s.TEX_DISPLAY], FROM_ATTRIBUTE, T, W, out, o)
+
+
+@inline_kernel
+def is_drawn_math(data, found, W):  # type: ignore[no-untyped-def]
+    """Whether a class is ``mjx-math``: what MathJax 2 draws, with its source as a label."""
+    start = W[s.SPANS + 2 * t.CLASS]
+    is_name = (found >> t.CLASS) & 1 and W[s.SPANS + 2 * t.CLASS + 1] - start == 8
+    return (
+        is_name and data[start] == 109 and data[start + 3] == 45 and data[start + 4] == 109 and data[start + 7] == 104
+    )
+
+
+@inline_kernel
+def labelled_tex(data, W, T, out, o):  # type: ignore[no-untyped-def]
+    """TeX that is the label of what MathJax 2 drew, if it is no speech: next o."""
+    start, stop = W[s.SPANS + 2 * t.ARIA_LABEL], W[s.SPANS + 2 * t.ARIA_LABEL + 1]
+    if not is_source(data, start, stop, T, out, o):
+        return o
+    return formula_span(data, start, stop, False, W[s.TEX_DISPLAY], FROM_ATTRIBUTE, T, W, out, o)
+
+
+@inline_kernel
+def titled_tex(data, W, T, out, o):  # type: ignore[no-untyped-def]
+    """TeX that MathJax gave to its drawing, as ``data-latex`` or as a title: next o."""
+    if W[s.REGION] == s.RENDERED_REGION and W[s.DRAWN_TEX] == 1:
+        return rendered_tex(data, 1 << t.DATA_LATEX, W, T, out, o)
+    start, stop = W[s.SPANS + 2 * t.DATA_LATEX], W[s.SPANS + 2 * t.DATA_LATEX + 1]
+    if not is_source(data, start, stop, T, out, o):
+        return o
+    display = W[s.REGION] == s.RENDERED_REGION and W[s.TEX_DISPLAY]
+    return formula_span(data, start, stop, False, display, FROM_ATTRIBUTE, T, W, out, o)
 
 
 @inline_kernel
@@ -252,10 +284,12 @@ def begins_numbers(data, tag, found, kinds, after, end, W, nodes):  # type: igno
 
 
 @inline_kernel
-def rendered_source(data, found, W, T, nodes, out, o):  # type: ignore[no-untyped-def]
+def rendered_source(data, found, kinds, W, T, nodes, out, o):  # type: ignore[no-untyped-def]
     """The source that a formula MathJax rendered has in its own start tag, if any: next o."""
     W[s.TEX_SURE] = 0
-    W[s.TEX_DISPLAY] = (found >> t.DISPLAY) & 1 and data[W[s.SPANS + 2 * t.DISPLAY]] | 0x20 == 116
+    W[s.TEX_DISPLAY] = kinds & DISPLAY != 0 or (
+        (found >> t.DISPLAY) & 1 != 0 and data[W[s.SPANS + 2 * t.DISPLAY]] | 0x20 == 116
+    )
     if found & TEX_ATTRIBUTES:
         return rendered_tex(data, found, W, T, out, o)
     if (found >> t.DATA_MATHML) & 1:
@@ -278,7 +312,7 @@ def find_region(data, tag, found, kinds, after, end, W, T, nodes, out, o, is_sta
         or (kinds & GLYPHS and W[s.MATH_TO] == o and W[s.MATH_SOURCE] != FROM_BOXES)
     ):
         start_region(W, s.RENDERED_REGION, tag, is_stacked, False, o)
-        o = rendered_source(data, found, W, T, nodes, out, o)
+        o = rendered_source(data, found, kinds, W, T, nodes, out, o)
     elif kinds & FORMULA and (found >> t.DATA_VALUE) & 1:
         start_region(W, s.RENDERED_REGION, tag, is_stacked, False, o)
         a, b = W[s.SPANS + 2 * t.DATA_VALUE], W[s.SPANS + 2 * t.DATA_VALUE + 1]
@@ -324,7 +358,12 @@ def settle(data, W, blocks, nodes, out, o):  # type: ignore[no-untyped-def]
             out[start] = 32 if spaced else out[start]
         elif kind == s.TEX_REGION:
             o = end_tex(W, out, o, W[s.TEX_SURE], W[s.TEX_DISPLAY])
-            if W[s.REGION_TAG] == t.CODE and W[s.MATH_TO] == o and W[s.MATH_FROM] == start and W[s.CODE] == start:
+            if (
+                t.CODE <= W[s.REGION_TAG] <= t.SAMP
+                and W[s.MATH_TO] == o
+                and W[s.MATH_FROM] == start
+                and W[s.CODE] == start
+            ):
                 W[s.MARKS] -= 1  # a formula and no code
                 W[s.CODE] = OFF
         if W[s.REGION_BLOCK] and not in_code(W):

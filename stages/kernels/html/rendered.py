@@ -37,10 +37,12 @@ from stages.kernels.html.mathml import (
     MS,
     MSQRT,
     MSUBSUP,
+    MTD,
     MTR,
     MUNDER,
     MUNDEROVER,
     NO_LINE,
+    RIGHT,
     add_math_node,
 )
 from stages.kernels.html.symbols import V_FRAKTUR, V_MONO, V_NORMAL, V_SANS, V_SCRIPT
@@ -256,10 +258,21 @@ def begins_node(data, h, inner, found, K, now, is_svg, W, T, nodes, base):  # ty
 
 
 @inline_kernel
+def is_right(data, pos, after):  # type: ignore[no-untyped-def]
+    """Whether the tag at ``data[pos:after]`` says ``text-align: right; padding-right: 0``: the left side of an aligned equation."""
+    for i in range(pos, after - 34):
+        if data[i] == 97 and data[i + 5] == 58 and data[i + 1] == 108 and data[i + 2] == 105 and data[i + 7] == 114:
+            return data[i + 14] == 112 and data[i + 22] == 114 and data[i + 29] == 48
+    return False
+
+
+@inline_kernel
 def begin_node(data, pos, after, h, kind, K, now, is_svg, W, T, nodes, base):  # type: ignore[no-untyped-def]
     """Add node ``K`` of ``kind`` to node ``now``, and what its tag at ``data[pos:after]`` tells of the order it is drawn in."""
     add_math_node(data, nodes, base, K, max(0, now), kind, W, T, 0)
     nodes[M_FLAGS, base + K] |= NO_LINE if kind == MFRAC else 0
+    if kind == MTD and now >= 0 and nodes[M_INDEX, base + K] == 0 and is_right(data, pos, after):
+        nodes[M_FLAGS, base + nodes[M_PARENT, base + now]] |= RIGHT
     nodes[M_OPEN, base + K] = 0
     if now < 0:  # the formula itself, or what stands beside it
         return

@@ -40,11 +40,18 @@ def insert(out, at, o, first, last):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def is_sign(out, i):  # type: ignore[no-untyped-def]
+    """Whether a space or sign outside ASCII begins at ``i``: U+00D7, U+2005, U+2208; a letter or a sign of the first Latin block does not."""
+    return out[i] == 0xE2 or (out[i] == 0xC3 and (out[i + 1] == 0x97 or out[i + 1] == 0xB7))
+
+
+@inline_kernel
 def insert_mark(out, at, o, mark):  # type: ignore[no-untyped-def]
     """``^`` or ``_`` before a script, which gets brackets unless it is one word or number, with a sign: next o."""
     inner = 0
     for i in range(at, o):
         inner += not is_alnum(out[i]) and out[i] < 128 and i != at and i != o - 1
+        inner += i > at and is_sign(out, i)
     plain = o - at == 1 or (inner == 0 and (is_alnum(out[at]) or is_alnum(out[o - 1]) or out[at] >= 128))
     if plain and not is_alnum(out[at]) and not is_alnum(out[o - 1]) and out[at] < 128 and o - at > 1:
         plain = False
@@ -90,6 +97,7 @@ def end_script(data, pos, end, W, out, o):  # type: ignore[no-untyped-def]
             break  # spaces, dashes and quotes
         word -= 1
     word_size = at - word if (before | 0x20 >= 97 and before | 0x20 <= 122) or before >= 128 else 0
+    is_letter = word_size == 1 or (out[word] >= 0xC0 and word_size == 2 + (out[word] >= 0xE0) + (out[word] >= 0xF0))
     if out[at] == 91 or out[at] == 40 or out[at] == 36:
         return o
     if not raised:
@@ -102,7 +110,7 @@ def end_script(data, pos, end, W, out, o):  # type: ignore[no-untyped-def]
         return o
     if letters == size:
         ordinal = size > 1 or out[at] in (101, 97, 111)
-        if (48 <= before <= 57 and ordinal) or word_size > 1 or (word_size == 1 and size > 1):
+        if (48 <= before <= 57 and ordinal) or (word_size and not (is_letter and size == 1)):
             return o
         return insert_mark(out, at, o, 94)
     if digits + letters == 0 and size == 1 and out[at] != 43 and out[at] != 45:

@@ -75,7 +75,8 @@ _PLAIN = {"−": "-", "‐": "-", "–": "-", "∶": ":", "{": "\\{", "}": "\\}"
           "\\": "\\backslash", "∣": "\\mid", "‖": "\\|", "∥": "\\parallel", "\u2061": "", "\u2062": "", "\u2063": "", "\u2064": "",
           "\u200b": "", "\xa0": "", "\u2009": "", "\u200a": "", "\u2005": "", "\u2004": "", "\u205f": "", "\u2003": "", "\u2002": "",
           "″": "''", "‴": "'''", "′": "'", "’": "'", "≔": ":=", "⩴": "::=", "﹣": "-", "\ufeff": "", "∕": "/",
-          "⁄": "/", "∗": "*", "ℎ": "h", "ˆ": "^", "^": "\\wedge", "~": "\\sim", "˜": "\\sim", "⋅": "\\cdot", "\ue020": "\\not"}  # fmt: skip
+          "⁄": "/", "∗": "*", "ℎ": "h", "ˆ": "^", "^": "\\wedge", "~": "\\sim", "˜": "\\sim", "⋅": "\\cdot", "\ue020": "\\not",
+          "≢": "\\not\\equiv", "≉": "\\not\\approx", "⊄": "\\not\\subset", "⊅": "\\not\\supset", "∌": "\\not\\ni"}  # fmt: skip
 VARIANTS = ("", "mathrm", "mathbf", "mathbb", "mathcal", "mathfrak", "mathsf", "mathtt", "boldsymbol")
 V_NORMAL, V_BOLD, V_DOUBLE, V_SCRIPT, V_FRAKTUR, V_SANS, V_MONO, V_BOLD_ITALIC = range(1, len(VARIANTS))
 _LETTERS = {"mathbb": "ℝR ℕN ℤZ ℂC ℚQ ℙP ℍH", "mathcal": "ℬB ℰE ℱF ℋH ℐI ℒL ℳM ℛR ℯe ℊg ℴo", "mathfrak": "ℭC ℌH ℨZ"}
@@ -105,10 +106,11 @@ def _alphabets() -> list[int]:
     """Of every letter of the mathematical alphabets, the plain letter and its place in `VARIANTS` << 32."""
     rows = []
     for code in range(ALPHABETS_FROM, ALPHABETS_TO):
-        plain = unicodedata.normalize("NFKC", chr(code))
+        parts = unicodedata.decomposition(chr(code)).split()
+        plain = chr(int(parts[1], 16)) if parts else chr(code)  # not NFKC, to which both kinds of phi are one
         name = unicodedata.name(chr(code), "").removeprefix("MATHEMATICAL ")
         style = max((style for style in _STYLES if name.startswith(style + " ")), key=len, default="ITALIC")
-        rows.append((ord(plain) if len(plain) == 1 else code) | _STYLES[style] << 32)
+        rows.append(ord(plain) | _STYLES[style] << 32)
     return rows
 
 

@@ -144,6 +144,13 @@ def copy_tex(data, pos, stop, is_url, T, out, o):  # type: ignore[no-untyped-def
         pos += 1
         if is_url and b == 37 and pos + 1 < stop:
             high, low = hex_digit(data[pos]), hex_digit(data[pos + 1])
+            size = encoded_size(data, pos - 1, stop)
+            if size:
+                for k in range(size):
+                    out[o + k] = 16 * hex_digit(data[pos + 3 * k]) + hex_digit(data[pos + 3 * k + 1])
+                o += size
+                pos += 3 * size - 1
+                continue
             if high >= 0 and low >= 0 and 0 < high * 16 + low < 128:
                 b = np.uint8(high * 16 + low)
                 pos += 2
@@ -190,6 +197,35 @@ def hex_digit(b):  # type: ignore[no-untyped-def]
         return np.int64(b) - 48
     b |= 0x20
     return np.int64(b) - 87 if 97 <= b <= 102 else -1
+
+
+@inline_kernel
+def encoded_size(data, pos, stop):  # type: ignore[no-untyped-def]
+    """Bytes of the character outside ASCII that ``%E2%8B%99`` at ``pos`` stands for in UTF-8; 0: none does."""
+    first = 16 * hex_digit(data[pos + 1]) + hex_digit(data[pos + 2])
+    size = 2 + (first >= 0xE0) + (first >= 0xF0)
+    if hex_digit(data[pos + 2]) < 0 or first < 0xC2 or first > 0xF4 or pos + 3 * size > stop:
+        return 0
+    for k in range(1, size):
+        i = pos + 3 * k
+        byte = 16 * hex_digit(data[i + 1]) + hex_digit(data[i + 2])
+        low = 0xA0 if k == 1 and first == 0xE0 else 0x90 if k == 1 and first == 0xF0 else 0x80
+        high = 0x9F if k == 1 and first == 0xED else 0x8F if k == 1 and first == 0xF4 else 0xBF
+        if data[i] != 37 or hex_digit(data[i + 2]) < 0 or not low <= byte <= high:
+            return 0
+    return size
+
+
+@inline_kernel
+def has_no_word(out, start, stop):  # type: ignore[no-untyped-def]
+    """Whether text holds a letter or digit and no three letters of ASCII in a row: ``(a, b, c)``, ``n - 1``."""
+    run, any_letter = 0, False
+    for i in range(start, stop):
+        run = run + 1 if 97 <= out[i] | 0x20 <= 122 else 0
+        any_letter |= is_letter(out[i]) or 48 <= out[i] <= 57
+        if run > 2 or out[i] >= 128:
+            return False
+    return any_letter
 
 
 @inline_kernel

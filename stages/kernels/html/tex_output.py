@@ -190,6 +190,12 @@ def bar_of(code):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def is_drawn_norm(data, start):  # type: ignore[no-untyped-def]
+    """Whether the glyph at ``start`` stands in an element without the space of a relation: the bars of a norm that MathJax drew."""
+    return data[start] == 60 and data[start - 1] == 62 and data[start - 3] != 52
+
+
+@inline_kernel
 def negates(out, o):  # type: ignore[no-untyped-def]
     """Whether ``\\not`` stands before ``o``, behind at least one byte."""
     return out[o - 1] == 116 and out[o - 2] == 111 and out[o - 3] == 110 and out[o - 4] == 92
@@ -226,7 +232,7 @@ def put_leaf(data, column, T, W, nodes, out, o):  # type: ignore[no-untyped-def]
     if following < 0:
         if nodes[M_FLAGS, column] & RELATION and code == 47:
             code = np.int64(0xE020)  # a stroke over the sign beside it
-        if is_bracket and 0x2223 <= code <= 0x2225:
+        if (is_bracket and 0x2223 <= code <= 0x2225) or (code == 0x2225 and is_drawn_norm(data, start)):
             code = bar_of(code)
         if W[s.COMMAND] and (code == 61 or code == 0x2208) and negates(out, o):
             return put_negated(code, W, out, o)

@@ -29,6 +29,7 @@ from stages.kernels.html.fences import (
     write_code,
     write_inline,
 )
+from stages.kernels.html.hints import HINT_BITS
 from stages.kernels.html.items import BULLET, MAX_MARK, NO_MARK, list_around, own_mark, put_mark
 from stages.kernels.html.labels import MAX_LABEL, names_language, says_code, says_copy
 from stages.kernels.html.measures import M_WORDS, SUM_CHARS
@@ -43,6 +44,9 @@ RUN_BLOCKS, RUN_NODES, RUN_PAGES = 512, 4096, 64
 """Pages that are judged together have at most so many, or are one page."""
 MAX_SEPARATOR, MAX_CELL = 128, 96
 """Bytes that may be written around a block, and for a cell of a table, beside its own."""
+SHORT_CODE = 512
+"""Bytes of code that belongs to the chosen text around it. Longer code, logs for example, is judged like any text: main text F1 is lower with all of it."""
+_HIDDEN = 1 << HINT_BITS["hidden"]
 
 
 def room(num_bytes: int, num_blocks: int, num_nodes: int) -> int:
@@ -111,12 +115,38 @@ def is_mark_cell(blocks, nodes, node0, block, inherited):  # type: ignore[no-unt
 
 
 @inline_kernel
-def complete(blocks, nodes, node0, block0, num, inherited, chosen_B):  # type: ignore[no-untyped-def]
-    """Choose the term of a chosen definition."""
+def is_displayed(text, start, stop):  # type: ignore[no-untyped-def]
+    """Whether ``text[start:stop]`` is a displayed formula and nothing else."""
+    if stop - start < 5:
+        return False
+    a, b, y, z = text[start], text[start + 1], text[stop - 2], text[stop - 1]
+    return (a == 36 and b == 36 and y == 36 and z == 36) or (a == 92 and b == 91 and y == 92 and z == 93)
+
+
+@inline_kernel
+def complete(text, blocks, nodes, node0, block0, num, inherited, chosen_B):  # type: ignore[no-untyped-def]
+    """Choose the term of a chosen definition, and a displayed formula (its number aside) or short code between chosen blocks."""
     for b in range(num - 1):
+        if chosen_B[b]:
+            continue
+        n = blocks[h.NODE, block0 + b] - node0
+        pre = inherited[e.I_PRE, n]
+        if pre >= 0 and b > 0 and chosen_B[b - 1] and not inherited[e.I_HINTS, n] & _HIDDEN:
+            last = b + 1
+            while (
+                last < num and not chosen_B[last] and inherited[e.I_PRE, blocks[h.NODE, block0 + last] - node0] == pre
+            ):
+                last += 1
+            size = blocks[h.TEXT_STOP, block0 + last - 1] - blocks[h.TEXT_START, block0 + b]
+            if last < num and chosen_B[last] and size <= SHORT_CODE:
+                chosen_B[b:last] = True
+                continue
+        if b > 0 and chosen_B[b - 1] and (chosen_B[b + 1] or (b + 2 < num and chosen_B[b + 2])):
+            block = block0 + b
+            chosen_B[b] = is_displayed(text, blocks[h.TEXT_START, block], blocks[h.TEXT_STOP, block])
         if chosen_B[b] or not chosen_B[b + 1]:
             continue
-        n, other = blocks[h.NODE, block0 + b] - node0, blocks[h.NODE, block0 + b + 1] - node0
+        other = blocks[h.NODE, block0 + b + 1] - node0
         item, behind = inherited[e.I_ITEM, n], inherited[e.I_ITEM, other]
         if item >= 0 and behind >= 0 and nodes[h.TAG, node0 + item] == t.DT and nodes[h.TAG, node0 + behind] == t.DD:
             chosen_B[b] = True
@@ -183,8 +213,8 @@ def is_label(text, blocks, nodes, block, last, m, inherited, node0):  # type: ig
         and tag != t.BUTTON
         and tag != t.FIGCAPTION
         and tag != t.FIGURE
-        and not (is_copy and tag == t.P)
-        and not (is_title and tag == t.TD)
+        and not (is_copy and (tag == t.P or tag == t.DT))
+        and not (is_title and (tag == t.TD or tag == t.DT))
     ):
         return False  # an author's words
     if is_copy and m >= 0 and inherited[e.I_PRE, m] >= 0:
@@ -224,7 +254,7 @@ def write_page(text, blocks, nodes, pages, d, chosen_B, inherited, layout_M, col
     any_table = mark_tables(text, blocks, nodes, node0, last_node, inherited, layout_M, block0, num)
     if any_table:
         judge_tables(blocks, nodes, node0, last_node, layout_M, block0, chosen_B)
-    complete(blocks, nodes, node0, block0, num, inherited, chosen_B)
+    complete(text, blocks, nodes, node0, block0, num, inherited, chosen_B)
     before, m, fence, written_to, joined = -1, 0, 0, 0, False
     for b in range(num):
         block = block0 + b

@@ -140,8 +140,6 @@ def drawn_formula(data, pos, end, found, T, W, nodes, out, o):  # type: ignore[n
     display = (found >> t.DISPLAY) & 1 != 0 and data[W[s.SPANS + 2 * t.DISPLAY]] | 0x20 == 116
     stop, K = rendered.read_drawn(data, pos, end, T, W, nodes)
     now = formula_tree(data, K, stop - pos, display, FROM_DRAWING, T, W, nodes, out, o)
-    if now > o and W[s.REGION] == s.TEX_REGION:
-        W[s.REGION], W[s.REGION_FROM] = s.RENDERED_REGION, now
     return (stop if now > o else pos), now
 
 
@@ -287,6 +285,13 @@ def is_tex(data, start, stop, T, out, o):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def is_source(data, start, stop, T, out, o):  # type: ignore[no-untyped-def]
+    """Whether what an element names as a formula's source looks like TeX or holds no word; ``out[o:]`` is scratch."""
+    stop = tex.copy_tex(data, start, min(stop, start + 400), False, T, out, o)
+    return stop > o and (tex.looks_like_tex(out, o, stop) or tex.has_no_word(out, o, stop))
+
+
+@inline_kernel
 def is_word(data, start, stop):  # type: ignore[no-untyped-def]
     """Whether an attribute is two letters or more and nothing else."""
     for i in range(start, stop):
@@ -328,7 +333,10 @@ def formula_image(data, found, kinds, T, W, nodes, out, o):  # type: ignore[no-u
     if (
         stop == 0
         and has_alt
-        and ((kinds & PICTURE and is_tex(data, alt, alt_stop, T, out, o)) or begins_with_delimiter(data, alt, alt_stop))
+        and (
+            (kinds & PICTURE and is_source(data, alt, alt_stop, T, out, o))
+            or begins_with_delimiter(data, alt, alt_stop)
+        )
     ):
         start, stop = alt, alt_stop
     if stop == 0 and (found >> t.SRC) & 1:

@@ -1,0 +1,102 @@
+"""What tools that draw formulas and code leave in a page: MathJax 2 without scripts, docutils, forums, drawn characters, images that are all of a formula."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from stages.extraction.html_to_text import ExtractionParams, main_text
+from tests.extraction.test_drawn_formulas import EQUALS, E, X, Y, chtml, leaf
+from tests.extraction.test_structure import text_of
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        # MathJax 2 drawn beforehand: its source is a label or a title
+        (r"<p>So <span class=mjx-chtml><span class=mjx-math aria-label='\frac{a}{b}'><span class=mjx-mrow aria-hidden=true><span class=mjx-char>a</span>"
+         r"<span class=mjx-char>b</span></span></span></span> holds", r"So $\frac{a}{b}$ holds"),
+        ("<p>So <span class=mjx-chtml><span class=mjx-math aria-label='(a, b)'><span class=mjx-char>(a,b)</span></span></span> holds", "So $(a, b)$ holds"),
+        ("<p>So <span class=mjx-chtml><span class=mjx-math aria-label='a plus b'><span class=mjx-char>a+b</span></span></span> holds", "So a+b holds"),
+        (r"<p>So <svg role=img aria-labelledby=MathJax-SVG-1-Title><title id=MathJax-SVG-1-Title>E = mc^2 &lt; 1</title><g><path d='M1'/></g></svg> holds",
+         "So $E = mc^2 < 1$ holds"),
+        ("<p>So <span class='mjpage mjpage__block'><svg><title id=MathJax-SVG-2-Title>x^2</title><path d='M1'/></svg></span> holds", "So\n$$x^2$$\nholds"),
+        ("<p>So <svg role=img><title id=logo>x^2</title><path d='M1'/></svg> holds", "So holds"),
+        # docutils
+        (r"<p>So <tt class=math>\alpha_i</tt> and <samp class=math>b^2</samp> hold", r"So $\alpha_i$ and $b^2$ hold"),
+        # an image that is all of a formula
+        ("<p>On <img class=math src=a.png alt='[-1, 1]'> it is", "On $[-1, 1]$ it is"),
+        ("<p>On <img class=math src=a.png alt='(a, b, c, d)'> it is", "On $(a, b, c, d)$ it is"),
+        ("<p>On <img class=math src=a.png alt='Two lines'> it is", "On it is"),
+        # an address in UTF-8
+        (r"<p>So <img src='https://latex.codecogs.com/svg.image?X%20%E2%8B%99%207'> holds", "So $X ⋙ 7$ holds"),
+        (r"<p>So <img src='https://latex.codecogs.com/svg.image?X%5E2%E2%8B'> holds", "So $X^2%E2%8B$ holds"),
+        (r"<p>So <img src='https://latex.codecogs.com/svg.image?X%5E2%E%ED%A0%80'> holds", "So $X^2%E%ED%A0%80$ holds"),
+        # forums
+        (r"<p>If [tex] x = \sqrt{2} [/tex] and [itex]y[/itex], [latex]z^2[/latex] or [math]w[/math], then", r"If $x = \sqrt{2}$ and $y$, $z^2$ or $w$, then"),
+        ("<p>Use <code>[tex]x[/tex]</code>, [tex] without end, [tex][/tex] or [url]x[/url]", "Use `[tex]x[/tex]`, [tex] without end, [tex][/tex] or [url]x[/url]"),
+        ("<p>one [tex]a[itex]b[/itex] two [/tex]", "one [tex]a$b$ two [/tex]"),
+        # raised letters behind one letter, and a product as an exponent
+        ("<p>in ℝ<sup>n</sup> and ℝ<sup>1 × <em>n</em></sup>, Ω<sub>i</sub>", "in ℝ^n and ℝ^(1 × n), Ω_i"),
+        ("<p>le 1<sup>er</sup> mot, Mr<sup>s</sup>, пер<sup>й</sup>, x<sup>n</sup>", "le 1er mot, Mrs, перй, x^n"),
+    ],
+)  # fmt: skip
+def test_sources_of_formulas_are_found(page: str, text: str) -> None:
+    assert text_of(page) == text
+
+
+@pytest.mark.parametrize(
+    ("mathml", "tex"),
+    [
+        ("<munderover><mo>→</mo><mrow></mrow><mrow></mrow></munderover><mi>x</mi>", r"\to x"),
+        ("<munderover><mo>∑</mo><mrow></mrow><mi>n</mi></munderover>", r"\sum^n"),
+        ("<msubsup><mi>x</mi><mrow></mrow><mi>n</mi></msubsup><msubsup><mi>y</mi><mi>i</mi><mrow/></msubsup>", "x^ny_i"),
+        ("<mi>a</mi><mo>⊕︎</mo><mi>b</mi>", r"a\oplus b"),
+        ("<mi>a</mi><mo>≠</mo><mi>b</mi><mo>∉</mo><mi>C</mi><mo>≢</mo><mi>d</mi>", r"a\neq b\notin C\not\equiv d"),
+        ("<mi>𝜙</mi><mi>𝜑</mi><mi>𝜖</mi><mi>𝜀</mi><mi>𝜗</mi>", r"\phi\varphi\epsilon\varepsilon\vartheta"),
+        ("<mtable><mtr><mtd><mi>a</mi></mtd><mtd><mi>b</mi></mtd><mtd></mtd></mtr><mtr><mtd></mtd><mtd><mrow></mrow></mtd><mtd><mi>c</mi></mtd></mtr>"
+         "<mtr><mtd></mtd><mtd></mtd><mtd></mtd></mtr></mtable>", r"\begin{matrix} a & b \\  &  & c \\  \end{matrix}"),
+    ],
+)  # fmt: skip
+def test_mathml_writes_nothing_for_what_is_empty(mathml: str, tex: str) -> None:
+    assert text_of(f"<p>So <math>{mathml}</math> holds") == f"So ${tex}$ holds"
+
+
+def test_norms_and_aligned_equations_that_mathjax_drew() -> None:
+    bar, parallel = leaf("mo", "2225"), "<mjx-mo class='mjx-n' space='4'><mjx-c class='mjx-c2225'></mjx-c></mjx-mo>"
+    assert text_of(f"<p>So {chtml(bar + X + bar + EQUALS + Y)} holds") == r"So $\|x\|=y$ holds"
+    assert text_of(f"<p>So {chtml(X + parallel + Y)} holds") == r"So $x\parallel y$ holds"
+    left, right = "text-align: right; padding-right: 0; padding-bottom: 0.15em;", "text-align: left; padding-left: 0;"
+    cells = f"<mjx-mtd style='{left}'>{E}</mjx-mtd><mjx-mtd style='{right}'>{EQUALS}{X}</mjx-mtd>"
+    table = "<mjx-mtable><mjx-table><mjx-itable><mjx-mtr>{}</mjx-mtr></mjx-itable></mjx-table></mjx-mtable>"
+    assert text_of(f"<p>So {chtml(table.format(cells))}") == r"So $\begin{aligned} E & =x \end{aligned}$"
+    assert (
+        text_of(f"<p>So {chtml(table.format(cells.replace(left, right)))}")
+        == r"So $\begin{matrix} E & =x \end{matrix}$"
+    )
+    words = f"<div class=math>Solve {chtml(X)} for y <br>and<p>more</p></div><p>z"
+    assert text_of(words) == "Solve $x$ for y\nand\n\nmore\n\nz"
+
+
+def test_code_of_phpbb_is_a_block_without_its_label() -> None:
+    label = "<dl class=codebox><dt>Code: <a href=#>Select all</a></dt><dd><code>{}</code></dd></dl>"
+    page = "<p>Run" + label.format("make all") + "<p>or" + label.format("if x:<br>&nbsp;&nbsp;y()") + "<p>now"
+    assert text_of(page) == "Run\n\n```\nmake all\n```\n\nor\n\n```\nif x:\n  y()\n```\n\nnow"
+    assert text_of("<dl><dt>Code: x</dt><dd><code>make</code></dd></dl>") == "Code: x\n: `make`"
+
+
+FIRST = "<p>The first paragraph of a page that explains something at some length, as pages do, so that nobody takes it for a menu.</p>"
+SECOND = "<p>The second paragraph of that page goes on to explain what the first has begun, in as many words as the first has used.</p>"
+
+
+def chosen(middle: str) -> str:
+    """Main text of a page with ``middle`` between two paragraphs, as Markdown."""
+    nav = "<nav><ul>" + "".join(f"<li><a href=/{n}>Section {n}</a></li>" for n in range(9)) + "</ul></nav>"
+    page = f"<html><body>{nav}<main><h1>Title of it</h1>{FIRST}{middle}{SECOND}</main><footer><p>All rights reserved</footer></body></html>"
+    return main_text(pa.array([page.encode()], pa.large_binary()), ExtractionParams(markdown=True))[0].as_py() or ""
+
+
+def test_displayed_formulas_and_short_code_between_chosen_text_stay() -> None:
+    for formula in (r"\[y = x^2\]", "$$y$$"):
+        assert formula in chosen(f"<div><div><span>{formula}</span></div><div>(1)</div></div>"), formula
+    assert "```\nDROP ROLE jonathan;\n```" in chosen("<pre>DROP ROLE jonathan;</pre>")
