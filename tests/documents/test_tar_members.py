@@ -44,10 +44,10 @@ def wacz() -> bytes:
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("x.txt.gz", gzip.compress(TEXT)),
+        ("x.txt.gz", gzip.compress(TEXT, mtime=0)),
         ("x.md.bz2", bz2.compress(TEXT)),
         ("x.txt.zst", zstandard.compress(TEXT)),
-        ("x.html.gz", gzip.compress(PAGE)),
+        ("x.html.gz", gzip.compress(PAGE, mtime=0)),
     ],
 )
 def test_compressed_pages_of_a_tar_are_pages(tmp_path: Path, name: str, content: bytes) -> None:
