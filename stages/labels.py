@@ -223,7 +223,7 @@ def _by_column(name: str, labeller: Labeller) -> Label:
 
 def _by_function(name: str, labeller: Labeller) -> Label:
     assert labeller.function is not None
-    function = own_functions.load(labeller.function)
+    function = own_functions.load(labeller.function, labeller.params)
 
     def label(batch: pa.RecordBatch) -> list[pa.Array]:
         if not batch.num_rows:

@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from pydantic import Field, field_validator
 
 from stages.contract import StageParams, Store
+from stages.formats.file_states import is_file
 from stages.rules import own_functions
 
 VERSION = 1
@@ -46,7 +47,7 @@ class Scorer(StageParams):
 
     def deciding(self) -> dict[str, Any]:
         """The settings that decide the numbers: not where files lie, nor what is reserved."""
-        plain = {key: value for key, value in self.params.items() if not own_functions.is_file(value)}
+        plain = {key: value for key, value in self.params.items() if not is_file(value)}
         return {"function": self.function, "params": plain}
 
     _named = field_validator("function")(own_functions.checked)
@@ -104,7 +105,7 @@ def numbers(name: str, scorer: Scorer, texts: pa.Array) -> pa.Array:
     found = []
     for start in range(0, len(texts), scorer.batch):
         part = texts.slice(start, scorer.batch)
-        values = own_functions.load(scorer.function)(part, **scorer.params)
+        values = own_functions.load(scorer.function, scorer.params)(part, **scorer.params)
         array = values if isinstance(values, pa.Array) else pa.array(np.asarray(values, np.float64))
         if len(array) != len(part):
             raise ValueError(f"scorer {name}: expected {len(part)} numbers, one a text, found {len(array)}")

@@ -24,6 +24,7 @@ from pydantic import Field
 
 from stages.contract import StageParams
 from stages.formats.fasttext_model import Model
+from stages.formats.file_states import State, state
 from stages.kernels.columns.ragged import Bytes, Offsets, offsets_of, read_only
 from stages.rules.row_files import sha256
 from stages.rules.text_models import check_header
@@ -73,13 +74,18 @@ def check(classifier: Classifier) -> None:
         scorer(classifier)
 
 
-@lru_cache(maxsize=8)
 def scorer(classifier: Classifier) -> Scorer:
-    """Load the model.
+    """Load the model; once a process, and again where another file stands under its name.
 
     Raises:
         ValueError: for a file that is no supervised fastText model, or that does not know the label.
+        OSError: it is not there.
     """
+    return _scorer(classifier, state(classifier.model))
+
+
+@lru_cache(maxsize=8)
+def _scorer(classifier: Classifier, _: State) -> Scorer:
     model = Model(classifier.model)
     if classifier.label not in model.labels:
         raise ValueError(
