@@ -32,14 +32,14 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from stages.contract import Store
-from stages.tokenizers import FastEncoderError, load
+from stages.tokenizers import FastEncoderError, check_eos, load
 from stages.tokenizers.arrangement import arrange, arrangement
 from stages.tokens.encoding import Difference, cuts_of, divided, encode
 from stages.tokens.output import write
 from stages.tokens.pages import READ, Pages, pages_of, read_pages, read_scores
 from stages.tokens.params import Params, deciding, order_keys
 
-__all__ = ["READ", "VERSION", "Params", "deciding", "identity", "order_keys", "page_ids", "tokenize"]
+__all__ = ["READ", "VERSION", "Params", "check", "deciding", "identity", "order_keys", "page_ids", "tokenize"]
 
 VERSION = 4
 
@@ -48,6 +48,16 @@ def identity(params: Params) -> dict[str, Any]:
     """Everything beside the parameters that decides the ids: the tokenizer's model, library and behaviour."""
     tokenizer = load(params.tokenizer, params.eos)
     return {"tokenizer": tokenizer.identity() | arrangement(tokenizer, params.bos, params.fim).identity()}
+
+
+def check(params: Params) -> None:
+    """Whether pages can be made tokens so.
+
+    Raises:
+        TokenizerError: no such tokenizer, or it has not the tokens that are wanted, or its EOS may stand in a text.
+    """
+    identity(params)
+    check_eos(load(params.tokenizer, params.eos))
 
 
 def tokenize(store: Store, *, files: dict[str, str], output: str, params: dict[str, Any]) -> dict[str, Any]:
