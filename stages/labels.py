@@ -152,7 +152,7 @@ def identity(params: Params) -> dict[str, Any]:
 
 
 def check(labeller: Labeller) -> None:
-    """Whether a labeller can be applied, without loading a model.
+    """Whether a labeller can be applied; a very large model is read to its end only when it is loaded.
 
     Raises:
         ValueError, OSError: it cannot.
@@ -161,6 +161,7 @@ def check(labeller: Labeller) -> None:
         own_functions.load(labeller.function)
     if labeller.model is not None:
         count = len(labeller.known() or ())
+        text_models.check_model(labeller.model)
         if labeller.probabilities and count > MAX_PROBABILITIES:
             raise ValueError(f"expected at most {MAX_PROBABILITIES} labels with `probabilities`, found {count}")
 

@@ -76,7 +76,7 @@ def _check_counting(params: token_counts.Params) -> None:
 
 def _check_language(params: language.Params) -> None:
     language.identity(params)
-    text_models.check_header(str(language.model_path(params)))
+    text_models.check_model(str(language.model_path(params)))
 
 
 def _quality(key: Key, params: quality.Params) -> Iterator[Check]:

@@ -27,7 +27,7 @@ from stages.formats.fasttext_model import Model
 from stages.formats.file_states import State, state
 from stages.kernels.columns.ragged import Bytes, Offsets, offsets_of, read_only
 from stages.rules.row_files import sha256
-from stages.rules.text_models import check_header
+from stages.rules.text_models import LARGE_BYTES, check_header
 
 Scorer = Callable[[Bytes, Offsets], npt.NDArray[np.float64]]
 """A batch of texts to one number each."""
@@ -58,9 +58,6 @@ def field(name: str) -> pa.Field:
 def identity(classifiers: dict[str, Classifier]) -> dict[str, str]:
     """SHA-256 of each model, and the version of what is done with it."""
     return {name: f"{sha256(classifier.model)}-v{SCORES}" for name, classifier in classifiers.items()}
-
-
-LARGE_BYTES = 256 << 20
 
 
 def check(classifier: Classifier) -> None:

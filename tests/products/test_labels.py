@@ -18,7 +18,7 @@ from pipeline.answers.why import lives
 from pipeline.recipe.snapshot import load
 from pipeline.recipe.yaml_file import ConfigError
 from pipeline.store.storage import Store
-from stages import labels
+from stages import labels, language
 from stages.report import crossed
 from stages.report.page import build_tables
 from stages.rules import classifier_training, text_models
@@ -66,6 +66,25 @@ def raising(texts: pa.LargeStringArray) -> list[str]:
 def batch(texts: list[str], **more: list[str | None]) -> pa.RecordBatch:
     columns = {"text": pa.array(texts, pa.large_string()), **{k: pa.array(v, pa.string()) for k, v in more.items()}}
     return pa.RecordBatch.from_pydict(columns)
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.999, -1])
+def test_a_model_that_is_cut_off_is_refused_before_it_is_loaded(model: str, tmp_path: Path, kept: float) -> None:
+    whole = Path(model).read_bytes()
+    path = tmp_path / "cut.bin"
+    path.write_bytes(whole[: int(kept * len(whole)) if kept > 0 else -1])
+    labeller = labels.Labeller(model=str(path))
+    with pytest.raises(ValueError, match=r"cut\.bin: .*cut off"):
+        labels.check(labeller)
+    with pytest.raises(ValueError, match=r"cut\.bin: .*cut off"):
+        labels.prepare(labels.Params(labellers={"topic": labeller}))
+
+
+def test_a_quantised_model_that_is_cut_off_is_refused_and_ends_no_process(tmp_path: Path) -> None:
+    path = tmp_path / "cut.ftz"
+    path.write_bytes(language.MODELS["lid.176"].read_bytes()[:700_000])
+    with pytest.raises(ValueError, match=r"it ends at byte 700000, .*cut off"):
+        labels.prepare(labels.Params(labellers={"topic": labels.Labeller(model=str(path))}))
 
 
 def test_a_model_gives_what_fasttext_gives(model: str) -> None:
