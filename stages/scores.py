@@ -17,6 +17,8 @@ What decides: the source of the function's module, its `params`, and the content
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -25,7 +27,7 @@ import pyarrow.parquet as pq
 from pydantic import Field, field_validator
 
 from stages.contract import StageParams, Store
-from stages.formats.file_states import is_file
+from stages.formats.file_states import check_digests, is_file
 from stages.rules import own_functions
 
 VERSION = 1
@@ -81,11 +83,21 @@ def identity(params: Params) -> dict[str, Any]:
     return {name: own_functions.identity(scorer.function, scorer.params) for name, scorer in params.scorers.items()}
 
 
-def score(store: Store, *, documents: str, output: str, params: dict[str, Any]) -> dict[str, Any]:
+def score(
+    store: Store,
+    *,
+    documents: str,
+    output: str,
+    params: dict[str, Any],
+    digests: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
     """Job: the scores of one split. Returns the report of the file.
 
+    Args:
+        digests: of the files that the settings name (`stages.formats.file_states`).
+
     Raises:
-        ValueError: where a scorer does not give one number a text.
+        ValueError: where a scorer does not give one number a text, or a file was replaced.
     """
     settings = Params(**params)
     columns = schema(settings)
@@ -94,6 +106,7 @@ def score(store: Store, *, documents: str, output: str, params: dict[str, Any]) 
         for batch in pq.ParquetFile(file).iter_batches(batch_size, columns=["text"]):
             arrays = [numbers(name, scorer, batch.column("text")) for name, scorer in settings.scorers.items()]
             writer.write(pa.RecordBatch.from_arrays(arrays, schema=columns))
+        check_digests(digests)
         report = {"rows": writer.rows, "doc_ids": store.metadata(documents)["doc_ids"]}
         writer.report = report
     return report

@@ -61,7 +61,7 @@ def measure(
     Args:
         split: fields of a `stages.contract.Split`.
         documents: ``{"module", "params", "address"}`` of the stage that reads records.
-        sidecars: the same and ``"product"`` for each aligned stage.
+        sidecars: the same, ``"product"``, and the ``"digests"`` of files (`file_states`) for each aligned stage.
         isolate: find records that kill the process first, and leave them out.
         page_seconds: CPU time for a page or a few of them together, and, for measurements, for every `PAGES_IN_STEP`
             pages of a batch; past it the process ends, if it is one that may (`pipeline.engine.cpu_limit`). 0: without
@@ -109,6 +109,8 @@ def measure(
             cpu_limit.disarm()  # writing, reading, and the rest of the file's records take what they take
             started = time.perf_counter()
             del batch  # before the next is made
+        for entry in missing:
+            file_states.check_digests(entry.get("digests", {}))
         reports: dict[str, Any] = {}
         for product, _, writer in writers:
             writer.report = reports[product] = {"rows": writer.rows, "doc_ids": alignment.hexdigest()}

@@ -3,13 +3,18 @@
 A model, a list or a module may be replaced under its name between two runs of one process (`pipeline.api`, a notebook).
 Its content decides addresses, so what was made of the old one must not be written there. States are compared where
 contents would take too long to read: bytes, time of the last change and number of the file.
+
+Nor may a file be replaced while a run goes on: a task gets the `digests` of the files that decided its address, and
+checks them before its file is whole.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +47,46 @@ def is_file(value: Any) -> bool:
 def states(value: Any) -> tuple[Any, ...]:
     """What decides, beside settings themselves, what is made of them in a process: the state of every file that a text
     in them names, and the sources of every module beside the mixture file (``module:function``)."""
-    if isinstance(value, Mapping):
-        return tuple(found for key in sorted(value) for found in states(value[key]))
-    if isinstance(value, (list, tuple)):
-        return tuple(found for one in value for found in states(one))
-    if not isinstance(value, str):
-        return ()
-    if is_file(value):
-        return (state(value),)
-    module, mark, _ = value.partition(":")
-    return tuple(sorted(own_modules.digests(module).items())) if mark else ()
+    found: list[Any] = []
+    for text in _texts(value):
+        module, mark, _ = text.partition(":")
+        if is_file(text):
+            found.append(state(text))
+        elif mark:
+            found += sorted(own_modules.digests(module).items())
+    return tuple(found)
+
+
+def digests(value: Any) -> dict[str, str]:
+    """SHA-256 of every file that a text in settings names, by path."""
+    return {text: _sha256(state(text)) for text in _texts(value) if is_file(text)}
+
+
+def check_digests(expected: Mapping[str, str]) -> None:
+    """Check that files are what they were when a run began.
+
+    Raises:
+        ValueError: one is another now.
+        OSError: one is not there.
+    """
+    for path, digest in expected.items():
+        if _sha256(state(path)) != digest:
+            raise ValueError(f"{path} was replaced while the run went on; start the run again: it takes the new file")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text among settings, wherever in them."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key in sorted(value):
+            yield from _texts(value[key])
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            yield from _texts(one)
+
+
+@lru_cache(maxsize=256)
+def _sha256(found: State) -> str:
+    with open(found[0], "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

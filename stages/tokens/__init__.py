@@ -25,6 +25,7 @@ Price: tokenization, then two copies of the ids; memory is about twice the ids o
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from stages.contract import Store
+from stages.formats.file_states import check_digests
 from stages.tokenizers import FastEncoderError, check_eos, load
 from stages.tokenizers.arrangement import arrange, arrangement
 from stages.tokens.encoding import Difference, cuts_of, divided, encode
@@ -60,10 +62,21 @@ def check(params: Params) -> None:
     check_eos(load(params.tokenizer, params.eos))
 
 
-def tokenize(store: Store, *, files: dict[str, str], output: str, params: dict[str, Any]) -> dict[str, Any]:
+def tokenize(
+    store: Store,
+    *,
+    files: dict[str, str],
+    output: str,
+    params: dict[str, Any],
+    digests: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
     """Job: tokenize the kept pages of one split; returns the report without its batches.
 
-    ``files``: addresses by product: those of `READ`, and those that have the scores to carry.
+    ``files``: addresses by product: those of `READ`, and those that have the scores to carry; ``digests``: of the files
+    that the settings name (`stages.formats.file_states`).
+
+    Raises:
+        ValueError: the tokenizer was replaced while the run went on.
     """
     settings = Params.model_validate(params)
     tokenizer = load(settings.tokenizer, settings.eos)
@@ -72,6 +85,7 @@ def tokenize(store: Store, *, files: dict[str, str], output: str, params: dict[s
         encoded = encode(read_pages(store, files, carried), tokenizer, settings, tokenizer.why_slow)
     except (Difference, FastEncoderError) as difference:
         encoded = encode(read_pages(store, files, carried), tokenizer, settings, str(difference))
+    check_digests(digests)
     report = write(store, output, encoded, tokenizer, settings)
     return {key: value for key, value in report.items() if key != "batches"}
 

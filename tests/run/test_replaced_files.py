@@ -10,12 +10,18 @@ import pyarrow as pa
 import pytest
 
 from pipeline import api
+from pipeline.engine.scheduler import TasksFailed
+from pipeline.store.storage import Store
+from stages import tokens
 from stages.formats import file_states
 from stages.rules import classifier_training, contamination, known_items
 from stages.rules.classifiers import Classifier, scorer
+from stages.tokenizers import read_model
 from stages.transforms import process
 from tests.rules.test_classifiers import BAD, GOOD, SMALL
 from tests.support.corpora import write_corpus, write_mixture
+from tests.support.runs import made, run_inline
+from tests.support.token_files import write_split
 
 OWN = """
 from functools import lru_cache
@@ -148,3 +154,61 @@ def test_a_text_too_long_for_a_path_is_no_file(tmp_path: Path) -> None:
     assert file_states.states({"prompt": long, "file": str(tmp_path)}) == ()
     (tmp_path / "a").write_text("12345")
     assert [found[:2] for found in file_states.states([{"file": str(tmp_path / "a")}])] == [(str(tmp_path / "a"), 5)]
+
+
+REPLACING = """
+import os
+
+import numpy as np
+
+
+def size(texts, *, file):
+    new = f"{file}.next"
+    if os.path.exists(new):
+        os.replace(new, file)
+    return np.full(len(texts), float(os.path.getsize(file)))
+
+
+def label(texts, *, file):
+    return [f"{size(texts, file=file)[0]:g}"] * len(texts)
+"""
+
+
+@pytest.mark.parametrize(
+    ("section", "product"),
+    [
+        ("scores: {{scorers: {{x: {{function: 'replacing:size', params: {{file: {file}}}}}}}}}", "scores"),
+        ("labels: {{labellers: {{x: {{function: 'replacing:label', params: {{file: {file}}}}}}}}}", "labels"),
+    ],
+)
+def test_a_file_replaced_while_a_run_goes_on_fails_it_and_makes_no_product(
+    tmp_path: Path, section: str, product: str
+) -> None:
+    (tmp_path / "replacing.py").write_text(REPLACING)
+    file = tmp_path / "own.txt"
+    file.write_text("one")
+    path = write_mixture(tmp_path / "small.yaml", write_corpus(tmp_path / "in", files=1))
+    path.write_text(path.read_text() + section.format(file=file) + "\n")
+    (tmp_path / "own.txt.next").write_text("three")
+    with pytest.raises(TasksFailed, match=r"own\.txt was replaced while the run went on; start the run again"):
+        run_inline(path, tmp_path / "root")
+    assert not list((tmp_path / "root" / product).rglob("*.parquet"))
+    assert made(run_inline(path, tmp_path / "root"))[product] > 0
+    file.write_text("one")
+    assert made(run_inline(path, tmp_path / "root"))[product] > 0, "nothing stands at the address of the first"
+
+
+def test_a_tokenizer_that_is_another_than_planned_encodes_nothing(tmp_path: Path) -> None:
+    model = tmp_path / "own.model"
+    model.write_bytes(read_model("mistral-v1")[0])
+    params = {"tokenizer": str(model)}
+    planned = file_states.digests(params)
+    model.write_bytes(read_model("mistral-v3")[0])
+    store = Store(str(tmp_path / "root"))
+    split = write_split(store, "s", ["a page", "another one"])
+    split |= {"output": "x.arrow", "params": params}
+    with pytest.raises(ValueError, match=r"own\.model was replaced while the run went on"):
+        tokens.tokenize(store, **split, digests=planned)
+    assert not store.exists("x.arrow")
+    tokens.tokenize(store, **split, digests=file_states.digests(params))
+    assert store.exists("x.arrow")
