@@ -87,6 +87,52 @@ def test_a_quantised_model_that_is_cut_off_is_refused_and_ends_no_process(tmp_pa
         labels.prepare(labels.Params(labellers={"topic": labels.Labeller(model=str(path))}))
 
 
+GIVEN: dict[str, object] = {
+    "logits": np.array([[5.0, -2.0]] * 3),
+    "sure": (["a", "b", "c"], [0.5, 1.5, 0.5]),
+    "endless": (["a", "b", "c"], [0.5, float("inf"), 0.5]),
+    "numbers": [1, 2, 3],
+    "nothing": None,
+    "text": "abc",
+    "words": (["a", "b", "c"], ["0.5", "x", "0.5"]),
+    "rounded": (["a", "b", None], np.array([1.0039062, -0.001, np.nan])),
+    "generator": ("abc"[k] for k in range(3)),
+}
+
+
+def given_by(texts: pa.LargeStringArray, *, name: str) -> object:
+    return GIVEN[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("logits", "labeller x: expected probabilities of 0 to 1, found 5"),
+        ("sure", "labeller x: expected probabilities of 0 to 1, found 1.5"),
+        ("endless", "labeller x: expected probabilities of 0 to 1, found inf"),
+        ("numbers", "labeller x: expected labels, one a text, or "),
+        ("nothing", "labeller x: expected labels, one a text, or "),
+        ("text", "labeller x: expected labels, one a text, or .*: a text"),
+        ("words", "labeller x: expected labels, one a text, or .*could not convert"),
+    ],
+)
+def test_what_is_no_label_or_no_probability_names_its_labeller(name: str, message: str) -> None:
+    own = labels.Labeller(
+        function="tests.products.test_labels:given_by",
+        params={"name": name},
+        labels=("p", "q") if name == "logits" else (),
+    )
+    with pytest.raises(ValueError, match=message):
+        labels.prepare(labels.Params(labellers={"x": own}))(batch(["1", "2", "3"]))
+
+
+@pytest.mark.parametrize(("name", "found"), [("rounded", ["a", "b", None]), ("generator", ["a", "b", "c"])])
+def test_labels_of_any_kind_of_sequence_are_taken(name: str, found: list[str | None]) -> None:
+    own = labels.Labeller(function="tests.products.test_labels:given_by", params={"name": name})
+    table = labels.prepare(labels.Params(labellers={"x": own}))(batch(["1", "2", "3"]))
+    assert table["x_label"].to_pylist() == found
+
+
 def test_a_model_gives_what_fasttext_gives(model: str) -> None:
     known = text_models.model_labels(model)
     assert known == ("data", "other", "web_&_net") == tuple(sorted(x[9:] for x in fasttext.load_model(model).labels))
