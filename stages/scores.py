@@ -119,9 +119,12 @@ def numbers(name: str, scorer: Scorer, texts: pa.Array) -> pa.Array:
     for start in range(0, len(texts), scorer.batch):
         part = texts.slice(start, scorer.batch)
         values = own_functions.load(scorer.function, scorer.params)(part, **scorer.params)
-        array = values if isinstance(values, pa.Array) else pa.array(np.asarray(values, np.float64))
+        try:
+            array = values if isinstance(values, pa.Array) else pa.array(np.asarray(values, np.float64))
+            plain = np.asarray(array.cast(pa.float64()).to_numpy(zero_copy_only=False))
+        except (TypeError, ValueError, pa.ArrowException) as error:
+            raise ValueError(f"scorer {name}: expected {len(part)} numbers, one a text: {error}") from error
         if len(array) != len(part):
             raise ValueError(f"scorer {name}: expected {len(part)} numbers, one a text, found {len(array)}")
-        plain = np.asarray(array.cast(pa.float64()).to_numpy(zero_copy_only=False))
         found.append(pa.array(plain, mask=np.isnan(plain)))
     return pa.concat_arrays(found) if found else pa.array([], pa.float64())
