@@ -190,7 +190,7 @@ def worker(params: str, folder: str) -> None:
     """Measure the pages that stand there, and print the memory resident now and at the peak, in MiB, at each step."""
     prepare_process()
     _say("loaded")
-    measure = map_task.prepared("stages.overlaps", params)
+    measure = map_task.prepared("stages.overlaps", json.loads(params))
     for number, batch in enumerate(map_task.stored_batches(Store(folder), "pages.parquet")):
         measure(batch)
         del batch  # as a map task does

@@ -15,7 +15,7 @@ spread evenly over it, as one line. ``function``: ``module:function`` of the use
 
     def label(texts: pa.LargeStringArray, **params)
 
-which gives labels, one a text; or a pair (labels, confidences); or, where ``labels`` lists them, a matrix of
+which gives labels, one a text; or a pair (labels, confidences of 0 to 1); or, where ``labels`` lists them, a matrix of
 probabilities with a row a text and a column a label, of which the largest is the best (of equals the first).
 ``column``: text that came with the input; its source says ``carry: {NAME: theirs}``.
 
@@ -44,6 +44,8 @@ from stages.schemas import carried_column, label_column
 VERSION = 1
 MAX_PROBABILITIES = 1000
 """Columns of probabilities of one labeller."""
+ROUNDED = 0.01
+"""A probability of 16 bits may lie outside of 0 to 1 by less."""
 _LINE_BREAKS = bytes.maketrans(b"\n\r\0", b"   ")
 
 Label = Callable[[pa.RecordBatch], list[pa.Array]]
@@ -152,7 +154,7 @@ def identity(params: Params) -> dict[str, Any]:
 
 
 def check(labeller: Labeller) -> None:
-    """Whether a labeller can be applied, without loading a model.
+    """Whether a labeller can be applied; a very large model is read to its end only when it is loaded.
 
     Raises:
         ValueError, OSError: it cannot.
@@ -161,6 +163,7 @@ def check(labeller: Labeller) -> None:
         own_functions.load(labeller.function)
     if labeller.model is not None:
         count = len(labeller.known() or ())
+        text_models.check_model(labeller.model)
         if labeller.probabilities and count > MAX_PROBABILITIES:
             raise ValueError(f"expected at most {MAX_PROBABILITIES} labels with `probabilities`, found {count}")
 
@@ -223,7 +226,7 @@ def _by_column(name: str, labeller: Labeller) -> Label:
 
 def _by_function(name: str, labeller: Labeller) -> Label:
     assert labeller.function is not None
-    function = own_functions.load(labeller.function)
+    function = own_functions.load(labeller.function, labeller.params)
 
     def label(batch: pa.RecordBatch) -> list[pa.Array]:
         if not batch.num_rows:
@@ -231,16 +234,28 @@ def _by_function(name: str, labeller: Labeller) -> Label:
         return given(name, labeller, function(batch.column("text").cast(pa.large_string()), **labeller.params))
 
     def given(name: str, labeller: Labeller, found: Any) -> list[pa.Array]:
-        rows = len(found[0]) if isinstance(found, tuple) else len(found)
         if isinstance(found, np.ndarray) and found.ndim == 2:
             return _of_matrix(name, labeller, found)
         if labeller.probabilities:
             raise ValueError(f"labeller {name}: expected a matrix of probabilities, found {type(found).__name__}")
-        labels, confidences = found if isinstance(found, tuple) else (found, pa.nulls(rows, pa.float32()))
-        numbers = confidences if isinstance(confidences, pa.Array) else pa.array(np.asarray(confidences, np.float32))
-        plain = np.asarray(numbers.cast(pa.float32()).to_numpy(zero_copy_only=False))
-        names = labels if isinstance(labels, pa.Array) else pa.array(list(labels), pa.string())
-        return [names.cast(pa.string()), pa.array(plain, mask=np.isnan(plain))]
+        try:
+            labels, confidences = found if isinstance(found, tuple) else (found, None)
+            if isinstance(labels, str):
+                raise TypeError("a text")
+            names = labels if isinstance(labels, pa.Array) else pa.array(list(labels), pa.string())
+            names = names.cast(pa.string())
+            if confidences is None:
+                return [names, pa.nulls(len(names), pa.float32())]
+            numbers = (
+                confidences if isinstance(confidences, pa.Array) else pa.array(np.asarray(confidences, np.float32))
+            )
+            plain = np.asarray(numbers.cast(pa.float32()).to_numpy(zero_copy_only=False))
+        except (TypeError, ValueError, pa.ArrowException) as error:
+            raise ValueError(
+                f"labeller {name}: expected labels, one a text, or (labels, confidences): {error}"
+            ) from error
+        _check_probable(name, plain)
+        return [names, pa.array(plain, mask=np.isnan(plain))]
 
     def counted(batch: pa.RecordBatch) -> list[pa.Array]:
         arrays = label(batch)
@@ -252,6 +267,17 @@ def _by_function(name: str, labeller: Labeller) -> Label:
     return counted
 
 
+def _check_probable(name: str, values: npt.NDArray[np.float32]) -> None:
+    """Whether numbers are probabilities, or NaN.
+
+    Raises:
+        ValueError: they are none, as logits.
+    """
+    odd = np.abs(values - np.float32(0.5)) > 0.5 + ROUNDED
+    if odd.any():
+        raise ValueError(f"labeller {name}: expected probabilities of 0 to 1, found {values[odd].flat[0]:g}")
+
+
 def _of_matrix(name: str, labeller: Labeller, found: npt.NDArray[Any]) -> list[pa.Array]:
     """Best labels, confidences and, where asked for, all probabilities, from a row a text and a column a label."""
     if found.shape[1] != len(labeller.labels):
@@ -260,6 +286,7 @@ def _of_matrix(name: str, labeller: Labeller, found: npt.NDArray[Any]) -> list[p
             f" {found.shape[1]} columns"
         )
     values_DL = np.asarray(found, np.float32)
+    _check_probable(name, values_DL)
     known = ~np.isnan(values_DL).any(axis=1)
     best = np.where(known, np.nan_to_num(values_DL).argmax(axis=1), 0)
     names = pa.array(labeller.labels, pa.string()).take(pa.array(best, mask=~known))

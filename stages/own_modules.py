@@ -85,6 +85,15 @@ def load(module: str) -> ModuleType:
     return made
 
 
+def forget(module: str) -> None:
+    """Empty the caches of functions of a module; one of the folder is loaded anew at its next use."""
+    _loaded.pop(module, None)
+    for value in vars(sys.modules.get(module, object)).values():
+        clear = getattr(value, "cache_clear", None)
+        if callable(clear):
+            clear()
+
+
 def sources(module: str) -> dict[str, bytes]:
     """Source of a module of the folder and of those there that it imports, by path from the folder, sorted."""
     found: dict[str, bytes] = {}

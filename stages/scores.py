@@ -17,6 +17,8 @@ What decides: the source of the function's module, its `params`, and the content
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ import pyarrow.parquet as pq
 from pydantic import Field, field_validator
 
 from stages.contract import StageParams, Store
+from stages.formats.file_states import check_digests, is_file
 from stages.rules import own_functions
 
 VERSION = 1
@@ -46,7 +49,7 @@ class Scorer(StageParams):
 
     def deciding(self) -> dict[str, Any]:
         """The settings that decide the numbers: not where files lie, nor what is reserved."""
-        plain = {key: value for key, value in self.params.items() if not own_functions.is_file(value)}
+        plain = {key: value for key, value in self.params.items() if not is_file(value)}
         return {"function": self.function, "params": plain}
 
     _named = field_validator("function")(own_functions.checked)
@@ -80,11 +83,21 @@ def identity(params: Params) -> dict[str, Any]:
     return {name: own_functions.identity(scorer.function, scorer.params) for name, scorer in params.scorers.items()}
 
 
-def score(store: Store, *, documents: str, output: str, params: dict[str, Any]) -> dict[str, Any]:
+def score(
+    store: Store,
+    *,
+    documents: str,
+    output: str,
+    params: dict[str, Any],
+    digests: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
     """Job: the scores of one split. Returns the report of the file.
 
+    Args:
+        digests: of the files that the settings name (`stages.formats.file_states`).
+
     Raises:
-        ValueError: where a scorer does not give one number a text.
+        ValueError: where a scorer does not give one number a text, or a file was replaced.
     """
     settings = Params(**params)
     columns = schema(settings)
@@ -93,6 +106,7 @@ def score(store: Store, *, documents: str, output: str, params: dict[str, Any]) 
         for batch in pq.ParquetFile(file).iter_batches(batch_size, columns=["text"]):
             arrays = [numbers(name, scorer, batch.column("text")) for name, scorer in settings.scorers.items()]
             writer.write(pa.RecordBatch.from_arrays(arrays, schema=columns))
+        check_digests(digests)
         report = {"rows": writer.rows, "doc_ids": store.metadata(documents)["doc_ids"]}
         writer.report = report
     return report
@@ -104,10 +118,13 @@ def numbers(name: str, scorer: Scorer, texts: pa.Array) -> pa.Array:
     found = []
     for start in range(0, len(texts), scorer.batch):
         part = texts.slice(start, scorer.batch)
-        values = own_functions.load(scorer.function)(part, **scorer.params)
-        array = values if isinstance(values, pa.Array) else pa.array(np.asarray(values, np.float64))
+        values = own_functions.load(scorer.function, scorer.params)(part, **scorer.params)
+        try:
+            array = values if isinstance(values, pa.Array) else pa.array(np.asarray(values, np.float64))
+            plain = np.asarray(array.cast(pa.float64()).to_numpy(zero_copy_only=False))
+        except (TypeError, ValueError, pa.ArrowException) as error:
+            raise ValueError(f"scorer {name}: expected {len(part)} numbers, one a text: {error}") from error
         if len(array) != len(part):
             raise ValueError(f"scorer {name}: expected {len(part)} numbers, one a text, found {len(array)}")
-        plain = np.asarray(array.cast(pa.float64()).to_numpy(zero_copy_only=False))
         found.append(pa.array(plain, mask=np.isnan(plain)))
     return pa.concat_arrays(found) if found else pa.array([], pa.float64())

@@ -51,7 +51,7 @@ def training_options(dimensions: int, buckets: int, max_bytes: int, max_model_by
         ),
         click.option("--label-field", default="label", show_default=True, help="Field of --labelled with the label."),
         click.option("--text-field", default="text", show_default=True, help=text),
-        click.option("--url-field", default="url", show_default=True, help="Field of the address, for its site."),
+        click.option("--url-field", help=f"Field of the address, for its site.  [default: {training.URL_FIELD}]"),
         click.option("--root", envvar="GRISTMILL_ROOT", help="Root of source: and domain: [env: GRISTMILL_ROOT]."),
         NAME,
         click.option("--max-texts", type=Count(2), default=100_000, show_default=True, help="Of each label."),
@@ -122,9 +122,7 @@ def train_classifier(
     "--positives", multiple=True, help="source:NAME, domain:NAME or a file of good texts; may be given again."
 )
 @click.option("--negatives", multiple=True, help="The same, of bad texts.")
-@click.option(
-    "--positive-label", "positive_labels", multiple=True, default=["1", "positive", "true", "True"], show_default=True
-)
+@click.option("--positive-label", "positive_labels", multiple=True, default=training.POSITIVE_LABELS, show_default=True)
 def train_quality(
     output: str,
     root: str | None,

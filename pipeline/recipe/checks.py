@@ -29,7 +29,7 @@ def check_files(
     for name, scorer in sections["scores"].scorers.items() if sections["scores"] is not None else ():
         checks.append((("scores", "scorers", name), lambda name=scorer.function: own_functions.load(name)))  # type: ignore[misc]
     if tokenizer and sections["tokens"] is not None:
-        checks.append((("tokens", "tokenizer"), lambda: tokens.identity(sections["tokens"])))
+        checks.append((("tokens", "tokenizer"), lambda: tokens.check(sections["tokens"])))
     elif sections["tokens"] is not None and sections["quality"] is not None:
         for name, ensemble in sections["quality"].ensembles.items():
             if ensemble.weigh == "tokens":
@@ -76,7 +76,7 @@ def _check_counting(params: token_counts.Params) -> None:
 
 def _check_language(params: language.Params) -> None:
     language.identity(params)
-    text_models.check_header(str(language.model_path(params)))
+    text_models.check_model(str(language.model_path(params)))
 
 
 def _quality(key: Key, params: quality.Params) -> Iterator[Check]:

@@ -33,6 +33,7 @@ from pipeline.run.spool import pack
 from pipeline.store.storage import Store
 from stages import schemas
 from stages.contract import DocumentReader, Split, StageParams
+from stages.formats import file_states
 from stages.formats.listing import check_unchanged
 
 ISOLATED_SECONDS = 600.0
@@ -60,7 +61,7 @@ def measure(
     Args:
         split: fields of a `stages.contract.Split`.
         documents: ``{"module", "params", "address"}`` of the stage that reads records.
-        sidecars: the same and ``"product"`` for each aligned stage.
+        sidecars: the same, ``"product"``, and the ``"digests"`` of files (`file_states`) for each aligned stage.
         isolate: find records that kill the process first, and leave them out.
         page_seconds: CPU time for a page or a few of them together, and, for measurements, for every `PAGES_IN_STEP`
             pages of a batch; past it the process ends, if it is one that may (`pipeline.engine.cpu_limit`). 0: without
@@ -87,7 +88,7 @@ def measure(
         text_writer = None
         alignment = xxhash.xxh3_128()
         for entry in missing:
-            process = prepared(entry["module"], json.dumps(entry["params"], sort_keys=True))
+            process = prepared(entry["module"], entry["params"])
             schema = process(_no_documents()).schema
             writers.append(
                 (entry["product"], process, files.enter_context(store.table_writer(entry["address"], schema)))
@@ -108,6 +109,8 @@ def measure(
             cpu_limit.disarm()  # writing, reading, and the rest of the file's records take what they take
             started = time.perf_counter()
             del batch  # before the next is made
+        for entry in missing:
+            file_states.check_digests(entry.get("digests", {}))
         reports: dict[str, Any] = {}
         for product, _, writer in writers:
             writer.report = reports[product] = {"rows": writer.rows, "doc_ids": alignment.hexdigest()}
@@ -138,9 +141,14 @@ def measure_packed(store: Store, **args: Any) -> dict[str, Any]:
     }
 
 
+def prepared(module: str, params: Any) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
+    """The batch function of a stage with these parameters, its models loaded once per process, and again where another
+    file stands under the name of one."""
+    return _prepared(module, json.dumps(params, sort_keys=True), file_states.states(params))
+
+
 @lru_cache(maxsize=32)
-def prepared(module: str, params: str) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
-    """The batch function of a stage with these parameters (JSON), its models loaded once per process."""
+def _prepared(module: str, params: str, _: tuple[Any, ...]) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
     stage: Any = importlib.import_module(module)
     measure: Callable[[pa.RecordBatch], pa.RecordBatch] = stage.prepare(stage.Params.model_validate_json(params))
     return measure
@@ -253,9 +261,7 @@ def survives(request: dict[str, Any]) -> bool:
 
 def _isolated() -> None:
     request = json.load(sys.stdin)
-    functions = [
-        prepared(entry["module"], json.dumps(entry["params"], sort_keys=True)) for entry in request["sidecars"]
-    ]
+    functions = [prepared(entry["module"], entry["params"]) for entry in request["sidecars"]]
     note = os.open(request["note"], os.O_WRONLY) if "note" in request else None
 
     def step(number: int) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import heapq
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,9 @@ from pipeline.store.storage import Store
 
 PREFIXES = ("source:", "domain:")
 POSITIVE, NEGATIVE = "positive", "negative"
+POSITIVE_LABELS = ("1", "positive", "true", "True")
+"""Labels that count as positive where the user names none."""
+URL_FIELD = "url"
 FEW_TEXTS = 1_000
 """Texts of a label below which a model and its figures say little."""
 MATRIX_LABELS = 12
@@ -51,10 +54,12 @@ class Texts:
     labelled: tuple[str, ...]
     text_field: str
     label_field: str
-    url_field: str
+    url_field: str | None
+    """None: `URL_FIELD`, in files that have it."""
     max_texts: int
     positive_labels: tuple[str, ...] | None = None
-    """Labels of labelled files that count as positive, for quality, all others being negative; None: as they are."""
+    """Labels of labelled files that count as positive, for quality, all others being negative: each is that of a row,
+    or, of `POSITIVE_LABELS`, one is. None: labels as they are."""
 
 
 def train_classifier(output: str, store: Store | None, name: str | None, texts: Texts, settings: dict[str, Any]) -> str:
@@ -99,6 +104,8 @@ def report_lines(report: dict[str, Any]) -> list[str]:
         f"{'held out':<10} {held['num_texts']:,} of {total:,} texts; {report['sites']:,} sites, none on both sides"
     ]
     divided = report["sites_divided"]
+    if report["texts_without_site"]:
+        lines[-1] += f"; {report['texts_without_site']:,} texts without an address, each a site of its own"
     if divided:
         lines[-1] = lines[-1].replace(
             "none on both sides", f"{', '.join(divided)} is of one site, which is on both sides"
@@ -151,6 +158,8 @@ def smallest(found: Iterator[Row], wanted: int) -> list[Row]:
 
 def given(texts: Texts, snapshot: snapshots.Snapshot | None, data: list[dict[str, Any]]) -> Iterator[Row]:
     """All labelled texts; what they are from is added to ``data``."""
+    labels: set[str] = set()
+    addressed: list[bool] = []
     for label, place in texts.places:
         if place.startswith(PREFIXES):
             if snapshot is None:
@@ -159,26 +168,57 @@ def given(texts: Texts, snapshot: snapshots.Snapshot | None, data: list[dict[str
             yield from ((label, text, url) for text, url in pages(snapshot, place))
         else:
             data.append({"class": label, "from": Path(place).name, "sha256": recipes.file_digest(place)})
-            yield from ((label, text, url) for text, url in fields(place, (texts.text_field,), texts.url_field))
+            for text, url in fields(place, (texts.text_field,), texts.url_field or URL_FIELD):
+                addressed.append(bool(url))
+                yield label, text, url
     for place in texts.labelled:
         data.append({"class": None, "from": Path(place).name, "sha256": recipes.file_digest(place)})
-        for text, own, url in fields(place, (texts.text_field, texts.label_field), texts.url_field):
+        for text, own, url in fields(place, (texts.text_field, texts.label_field), texts.url_field or URL_FIELD):
+            addressed.append(bool(url))
+            labels.add(own)
             if texts.positive_labels is not None:
                 own = POSITIVE if own in texts.positive_labels else NEGATIVE
             yield own, text, url
+    if texts.url_field is not None and addressed and not any(addressed):
+        raise UserError(f"--url-field {texts.url_field}: no row has it, so no site can be held out")
+    if texts.labelled and texts.positive_labels is not None:
+        check_positive(texts, labels)
+
+
+def check_positive(texts: Texts, labels: set[str]) -> None:
+    """Whether the labels that count as positive are those of rows: of a misspelt one all texts would be negative.
+
+    Raises:
+        UserError: one is not, or of those that count by default none is.
+    """
+    wanted = texts.positive_labels or ()
+    missing = [label for label in wanted if label not in labels]
+    if wanted == POSITIVE_LABELS:
+        positive_places = any(label == POSITIVE for label, _ in texts.places)
+        missing = missing if len(missing) == len(wanted) and not positive_places else []
+    if missing:
+        shown, more = sorted(labels)[:MATRIX_LABELS], len(labels) - MATRIX_LABELS
+        listed = ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+        raise UserError(f"--positive-label: no row has the label {' or '.join(missing)}; the labels are {listed}")
 
 
 def fields(path: str, names: tuple[str, ...], url_field: str) -> Iterator[tuple[str, ...]]:
-    """The named fields of every row of a file as text, and behind them its URL, or nothing.
+    """The named fields of every row of a file as text, and behind them its URL, or nothing; rows of a blank text none.
 
     Raises:
-        UserError: a row has none of that name.
+        UserError: a row has none of that name, one that is no text or number, or a blank label.
     """
     for number, row in enumerate(recipes.file_rows(path, names, (url_field,)), 1):
-        missing = next((name for name in names if row.get(name) is None), None)
-        if missing:
-            raise UserError(f"{path}, row {number}: no field {missing!r}; it has {', '.join(row)}")
-        yield (*(str(row[name]) for name in names), str(row.get(url_field) or ""))
+        for place, name in enumerate(names):
+            value = row.get(name)
+            if value is None:
+                raise UserError(f"{path}, row {number}: no field {name!r}; it has {', '.join(row)}")
+            if isinstance(value, (bytes, Mapping, Sequence)) and not isinstance(value, str):
+                raise UserError(f"{path}, row {number}: expected text as {name!r}, found {type(value).__name__}")
+            if place and not str(value).strip():
+                raise UserError(f"{path}, row {number}: expected a label as {name!r}, found none")
+        if str(row[names[0]]).strip():
+            yield (*(str(row[name]) for name in names), str(row.get(url_field) or ""))
 
 
 def products(snapshot: snapshots.Snapshot, place: str) -> dict[str, str]:

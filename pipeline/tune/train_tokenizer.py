@@ -74,6 +74,8 @@ def train(
     save(store.read_bytes(address), output)
     identity = recipes.tokenizer_identity(output)
     lines = [f"{key:<13} {identity[key]}" for key in ("library", "vocab_size", "eos_id", "sha256")]
+    if identity["vocab_size"] < training.vocab_size:
+        lines.append(f"note: {training.vocab_size} ids were asked for, and the text gives {identity['vocab_size']}")
     return "\n".join([*lines, f"tokenizer     {output}"]) + "\n"
 
 
@@ -120,7 +122,7 @@ def check(folder: str, tokenizer: str, eos: str | None) -> str:
         RunError: naming every difference.
     """
     shards = read_manifest(folder, split=None)
-    identity = recipes.tokenizer_identity(tokenizer, int(eos) if eos and eos.isdigit() else eos)
+    identity = recipes.tokenizer_identity(tokenizer, int(eos) if eos and eos.isdecimal() else eos)
     apart = ("name", "library", "library_version")  # name the maker of the ids, not the ids
     chosen = ("add_bos",)  # stated by the mixture file, not by the tokenizer
     try:

@@ -44,6 +44,7 @@ from stages.contract import StageParams, Store
 from stages.documents.account import Account
 from stages.documents.batches import MAX_BYTES, MAX_ROWS, measure
 from stages.documents.characters import clean
+from stages.formats.file_states import is_file
 from stages.rules import own_functions
 from stages.rules.names import check_languages, some
 from stages.rules.urls import host
@@ -112,7 +113,7 @@ class Transform(StageParams):
         in its attribute ``EFFORT`` (a server's address, say)."""
         effort = getattr(own_functions.load(self.function), "EFFORT", ())
         named = {key: value for key, value in self.params.items() if key not in effort}
-        plain = {key: value for key, value in named.items() if not own_functions.is_file(value)}
+        plain = {key: value for key, value in named.items() if not is_file(value)}
         limits = {"max_rows": self.max_rows, "max_bytes": self.max_bytes}
         return {"function": self.function, "params": plain, "inputs": self.inputs.model_dump(mode="json"), **limits}
 

@@ -25,6 +25,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 from typing import Any, Literal
 
 import numpy as np
@@ -41,6 +42,8 @@ TAIL = 0.1
 CONFIDENCE_RANGE = (0.3, 0.9)
 STOP_WORD_SHARE = 0.008
 MIN_STOP_WORDS, MAX_STOP_WORDS = 8, 64
+DIGITS = 4
+"""Digits of a proposed threshold."""
 _WORD = re.compile(r"[^\W\d_]+")
 Numbers = npt.NDArray[np.float64]
 NUM_BINS = 20
@@ -116,7 +119,7 @@ def overrides(proposals: list[Proposal]) -> list[dict[str, Any]]:
     """The proposals as entries of ``kept.overrides``, one a language."""
     languages = dict.fromkeys(proposal.language for proposal in proposals)
     return [
-        {"languages": [name], "rules": {p.rule: float(f"{p.proposed:.4g}") for p in proposals if p.language == name}}
+        {"languages": [name], "rules": {p.rule: p.proposed for p in proposals if p.language == name}}
         for name in languages
     ]
 
@@ -144,13 +147,19 @@ def _present(values: Numbers) -> Numbers:
 
 
 def _propose(language: str, rule: Rule, own: Numbers, theirs: Numbers, method: Method) -> Proposal:
-    proposed = _METHODS[method](rule, own, theirs)
+    proposed = rounded(rule, _METHODS[method](rule, own, theirs))
     first, last = (float(value) for value in np.percentile(own, (1, 99)))
     bins = np.histogram(np.clip(own, first, last), NUM_BINS, (first, last) if last > first else (first, first + 1))[0]
     return Proposal(
         language, rule.name, rule.column, rule.threshold, proposed, len(own),
         _dropped(rule, own, rule.threshold), _dropped(rule, own, proposed), bins.tolist(), first, last,
     )  # fmt: skip
+
+
+def rounded(rule: Rule, threshold: float) -> float:
+    """A threshold to four digits, towards what passes: so that pages whose value it was do not fail by its rounding."""
+    towards = ROUND_FLOOR if rule.side == "min" else ROUND_CEILING
+    return float(Context(prec=DIGITS, rounding=towards).create_decimal(repr(threshold)))
 
 
 def _dropped(rule: Rule, values: Numbers, threshold: float) -> float:

@@ -86,13 +86,14 @@ def train(
         origins: where the texts are from, as it is to stand in that file.
 
     Raises:
-        ValueError: fewer than two labels, or no label with texts on both sides.
+        ValueError: fewer than two labels, no label with texts on both sides, or settings that fastText cannot train by.
     """
     lines = sorted((_line_of(text, params) for text in texts), key=lambda line: (line.key, line.label))
     counts = _counted(line.label for line in lines)
     if len(counts) < 2:
         raise ValueError(f"expected texts of two labels or more, found those of {', '.join(counts) or 'none'}")
     sites, held_sites, divided = len({line.site for line in lines}), held_out(lines, params.held_out), set()
+    unknown = sum(line.site.startswith("\0") for line in lines)
     if params.divide_lone_sites:
         divided = counts.keys() - {line.label for line in lines if line.site in held_sites}
         lines = [replace(line, site=f"\0{line.key:016x}") if line.label in divided else line for line in lines]
@@ -120,6 +121,7 @@ def train(
         "model_sha256": sha256(output),
         "texts": counts,
         "sites": sites,
+        "texts_without_site": unknown,
         "sites_divided": sorted(divided),
         "held_out": measured(output, held, sorted(counts)),
     }
@@ -136,7 +138,8 @@ def _line_of(text: Labelled, params: Training) -> _Line:
     line = data.translate(_LINE_BREAKS).replace(PREFIX.encode(), b"label ")
     line = (line.decode("utf-8", "replace").lower().encode() if params.lower_case else line) + b"\n"
     key = xxhash.xxh3_64_intdigest(line)
-    return _Line("_".join(text.label.split()), line, text.site or f"\0{key:016x}", key)
+    label = text.label.encode("utf-8", "replace").decode().replace("\0", " ")
+    return _Line("_".join(label.split()), line, text.site or f"\0{key:016x}", key)
 
 
 def _counted(labels: Iterable[str]) -> dict[str, int]:
@@ -169,7 +172,7 @@ def _fit(path: Path, output: str, params: Training) -> None:
     """Write the model: with one thread the same lines give the same bytes.
 
     Raises:
-        ValueError: buckets and vectors alone are larger than the model may be.
+        ValueError: buckets and vectors alone are larger than the model may be, or training fails.
     """
     most, vectors = params.max_model_bytes, 4 * params.dimensions * (params.buckets if params.word_ngrams > 1 else 0)
     if most and vectors > most:
@@ -192,8 +195,10 @@ def _fit(path: Path, output: str, params: Training) -> None:
                 verbose=0,
             )
             model.save_model(output)
-        except (ValueError, RuntimeError) as error:
-            raise RuntimeError(f"fastText could not train {output}: {error}") from error
+        except (ValueError, RuntimeError, MemoryError) as error:
+            hint = "; a smaller learning rate may help" if "NaN" in str(error) else ""
+            hint = "; fewer dimensions or buckets take less memory" if isinstance(error, MemoryError) else hint
+            raise ValueError(f"fastText could not train the model: {error}{hint}") from error
         if not most or Path(output).stat().st_size <= most or len(model.words) < 2:
             return
         least *= 2  # words that are rarer than that are left out

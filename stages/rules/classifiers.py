@@ -24,9 +24,10 @@ from pydantic import Field
 
 from stages.contract import StageParams
 from stages.formats.fasttext_model import Model
+from stages.formats.file_states import State, state
 from stages.kernels.columns.ragged import Bytes, Offsets, offsets_of, read_only
 from stages.rules.row_files import sha256
-from stages.rules.text_models import check_header
+from stages.rules.text_models import LARGE_BYTES, check_header
 
 Scorer = Callable[[Bytes, Offsets], npt.NDArray[np.float64]]
 """A batch of texts to one number each."""
@@ -59,9 +60,6 @@ def identity(classifiers: dict[str, Classifier]) -> dict[str, str]:
     return {name: f"{sha256(classifier.model)}-v{SCORES}" for name, classifier in classifiers.items()}
 
 
-LARGE_BYTES = 256 << 20
-
-
 def check(classifier: Classifier) -> None:
     """Whether a classifier can be applied; the label of a very large model is found wrong only when it is loaded.
 
@@ -73,13 +71,18 @@ def check(classifier: Classifier) -> None:
         scorer(classifier)
 
 
-@lru_cache(maxsize=8)
 def scorer(classifier: Classifier) -> Scorer:
-    """Load the model.
+    """Load the model; once a process, and again where another file stands under its name.
 
     Raises:
         ValueError: for a file that is no supervised fastText model, or that does not know the label.
+        OSError: it is not there.
     """
+    return _scorer(classifier, state(classifier.model))
+
+
+@lru_cache(maxsize=8)
+def _scorer(classifier: Classifier, _: State) -> Scorer:
     model = Model(classifier.model)
     if classifier.label not in model.labels:
         raise ValueError(

@@ -29,6 +29,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from xxhash import xxh3_128_digest
 
+from stages.formats.file_states import State, state
 from stages.kernels.columns.ragged import text_buffers
 from stages.kernels.words.folded_words import fold_words
 from stages.kernels.words.seeds import PARTS, SEED_WORDS, num_holders, seeds_of_part
@@ -118,11 +119,11 @@ class KnownItems:
 
 def load(params: Benchmarks) -> KnownItems:
     """The items of these files, made ready once a process."""
-    return _load(params.model_dump_json())
+    return _load(params.model_dump_json(), tuple(state(benchmark.path) for benchmark in params.files))
 
 
 @lru_cache(maxsize=2)
-def _load(params: str) -> KnownItems:
+def _load(params: str, _: tuple[State, ...]) -> KnownItems:
     benchmarks = Benchmarks.model_validate_json(params)
     num_items_of, bounds_I1, kind_S = [0] * len(benchmarks.files), array("i", [0]), array("b")
 

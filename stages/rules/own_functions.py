@@ -9,13 +9,15 @@ these name.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from stages import own_modules
+from stages.formats.file_states import State, is_file, state
 from stages.rules.row_files import sha256
 
 Function = Callable[..., Any]
+_states: dict[tuple[str, str], State] = {}
+"""By module and path the state of the file when a function of the module was last loaded for it."""
 
 
 class OwnFunctionError(ValueError):
@@ -54,12 +56,21 @@ def attribute(name: str) -> Any:
         raise OwnFunctionError(f"{name}: {error}{where if missing else ''}") from error
 
 
-def load(name: str) -> Function:
+def load(name: str, params: Mapping[str, Any] | None = None) -> Function:
     """The function of that name.
+
+    Args:
+        params: its arguments. Where a file that they name has changed since the function was last loaded for it, what
+            the module keeps of files (`functools.lru_cache`, or its own) is forgotten.
 
     Raises:
         ValueError: it is not there, or cannot be called.
     """
+    module = name.partition(":")[0]
+    found_states = {(module, value): state(value) for value in (params or {}).values() if is_file(value)}
+    if any(_states.get(key, one) != one for key, one in found_states.items()):
+        own_modules.forget(module)
+    _states.update(found_states)
     found = attribute(name)
     if not callable(found):
         raise OwnFunctionError(f"{name}: expected a function, found {type(found).__name__}")
@@ -89,8 +100,3 @@ def failure(name: str, error: BaseException) -> str:
     """The error of a function of the user's own, in a line."""
     lines = str(error).strip().splitlines()
     return f"{name} raised {type(error).__name__}{': ' + lines[0] if lines else ''}"
-
-
-def is_file(value: Any) -> bool:
-    """Whether an argument names a file."""
-    return isinstance(value, str) and Path(value).is_file()

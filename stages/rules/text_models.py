@@ -13,8 +13,11 @@ from pathlib import Path
 
 import fasttext
 
+from stages.formats.fasttext_model import Model
 from stages.kernels.columns.ragged import Bytes
 
+LARGE_BYTES = 256 << 20
+"""Bytes of a model from which on it is checked to its end only when it is loaded."""
 Predict = Callable[[bytes, int, float, str], list[tuple[float, str]]]
 """(line, k, threshold, 'strict') -> [(probability, label)], best first."""
 
@@ -80,11 +83,29 @@ def _model_labels(path: str, size: int, changed: int) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def check_model(path: str) -> None:
+    """Whether a file is a supervised fastText model; to its end, if it is none of the very large ones.
+
+    Raises:
+        ValueError: it is not.
+        OSError: it is not there.
+    """
+    check_header(path)
+    if Path(path).stat().st_size <= LARGE_BYTES:
+        Model(path)
+
+
 def load_model(path: Path) -> Predict:
     """The model's own predict function: (line, k, threshold, 'strict') -> [(probability, label)], best first.
 
-    The Python wrapper around it builds NumPy arrays in a way NumPy 2 refuses, so it is not used.
+    The Python wrapper around it builds NumPy arrays in a way NumPy 2 refuses, so it is not used. The file is checked by
+    our own reader first: the library takes one that is cut off, gives other numbers by it, or ends the process.
+
+    Raises:
+        ValueError: the file is no supervised fastText model, or not a whole one.
+        OSError: it is not there.
     """
+    Model(path)
     try:
         predict: Predict = fasttext.load_model(str(path)).f.predict
         predict(b"text\n", 1, 0.0, "strict")

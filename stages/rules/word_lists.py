@@ -33,6 +33,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from stages.formats.file_states import State, state
 from stages.kernels.columns.ragged import Bytes, Offsets
 from stages.kernels.unicode.bitmaps import Planes
 from stages.kernels.words.phrases import Phrases, build_phrases, check_phrases, count_phrases
@@ -90,7 +91,7 @@ def _compiled(lists: tuple[tuple[str, ...], ...], once: int) -> Phrases:
 
 
 @lru_cache(maxsize=4)
-def _words(lists: tuple[tuple[str, Words], ...]) -> tuple[tuple[str, ...], ...]:
+def _words(lists: tuple[tuple[str, Words], ...], _: tuple[State, ...]) -> tuple[tuple[str, ...], ...]:
     return tuple(read(words) for _, words in lists)
 
 
@@ -98,6 +99,9 @@ def measure(
     data: Bytes, offsets: Offsets, stop_words: Lists, bad_words: Lists, planes_BK: Planes | None = None
 ) -> list[pa.Array]:
     """One array per field of `fields`, a row per document."""
-    stops, bads = (_words(tuple(sorted(lists.items()))) for lists in (stop_words, bad_words))
+    stops, bads = (
+        _words(tuple(sorted(lists.items())), tuple(state(words) for words in lists.values() if isinstance(words, str)))
+        for lists in (stop_words, bad_words)
+    )
     counts_DL = count_phrases(data, offsets, _compiled((*stops, *bads), len(stops)), planes_BK)
     return [pa.array(column) for column in np.ascontiguousarray(counts_DL.T)]

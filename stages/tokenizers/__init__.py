@@ -53,6 +53,7 @@ __all__ = [
     "Reference",
     "Tokenizer",
     "TokenizerError",
+    "check_eos",
     "encode_by_reference",
     "first_difference",
     "load",
@@ -131,6 +132,29 @@ def _choose_eos(reference: Reference, shown: str, eos: str | int | None) -> int:
     return chosen
 
 
+def check_eos(tokenizer: Tokenizer) -> None:
+    """Whether the token that ends documents is inside none: nothing that a page spells may become it.
+
+    Raises:
+        TokenizerError: the spelling of the token, in a text, is the token.
+    """
+    reference, number = tokenizer.reference, tokenizer.eos_id
+    spellings = [spelling for spelling in reference.special_spellings if reference.id_of(spelling) == number]
+    for text in (*(spelling.encode() for spelling in spellings), *_ordinary(reference, number)):
+        if number in reference.encode(text):
+            raise TokenizerError(
+                f"tokenizer {tokenizer.name!r}: a page that holds {text.decode(errors='replace')!r} would hold id"
+                f" {number}, which ends every document; choose another `eos`, a special token that texts are not made"
+                " of (in a tokenizer.json `special: true` makes one; of a Unigram one, take the SentencePiece model)"
+            )
+
+
+def _ordinary(reference: Reference, number: int) -> tuple[bytes, ...]:
+    """The text of an id, if it has one."""
+    text = reference.decode([number])
+    return (text, b" " + text, b"a" + text) if text else ()
+
+
 def read_model(name: str) -> tuple[bytes, str]:
     """The bytes of a model and the name to show for it: a shipped name, or the file name of a path or URI."""
     if name in SHIPPED:
@@ -160,21 +184,26 @@ class Kind:
     open: Callable[[bytes, str], Opened]
 
 
+def _is_json(data: bytes) -> bool:
+    """Whether a file begins as a JSON object does, behind white space; a line feed begins SentencePiece models too."""
+    return data[:64].lstrip(b" \t\r\n")[:1] == b"{"
+
+
 def _json_with(key: str, inner: str = "") -> Callable[[bytes, str], bool]:
     def is_one(data: bytes, shown: str) -> bool:
-        if data[:1] != b"{":
+        if not _is_json(data):
             return False
         try:
             config = json.loads(data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise TokenizerError(f"tokenizer {shown!r}: not JSON: {error}") from error
-        return key in config and (not inner or inner in config[key])
+        return key in config and (not inner or (isinstance(config[key], dict) and inner in config[key]))
 
     return is_one
 
 
 KINDS = (
-    Kind("a SentencePiece model", lambda data, shown: data[:1] == b"\x0a", pieces.open_model),
+    Kind("a SentencePiece model", lambda data, shown: data[:1] == b"\x0a" and not _is_json(data), pieces.open_model),
     Kind("a Tekken JSON file", _json_with("config", "pattern"), ranks.open_tekken),
     Kind("a tokenizer.json", _json_with("model"), hugging_face.open_model),
     Kind("a .tiktoken file", lambda data, shown: shown.endswith(".tiktoken"), ranks.open_tiktoken),

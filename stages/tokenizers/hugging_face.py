@@ -12,6 +12,8 @@ import numpy as np
 from stages.tokenizers.giga import from_tokenizer_json
 from stages.tokenizers.tokenizer import FastEncode, Ids, Opened, TokenizerError
 
+MOST_IDS = 1 << 24
+"""Ids that a vocabulary may have: tables of them are made in memory, and published ones have a fiftieth of that."""
 _EOS_SPELLINGS = ("</s>", "<|endoftext|>", "<|end_of_text|>", "<eos>", "<|im_end|>")
 _BOS_SPELLINGS = ("<s>", "<|begin_of_text|>", "<bos>")
 _PAD_SPELLINGS = ("<pad>", "[PAD]", "<|padding|>")
@@ -50,7 +52,12 @@ class HuggingFaceReference:
         return self._tokenizer.token_to_id(found[0]) if len(found) == 1 else None
 
     def encode(self, text: bytes) -> Ids:
-        return np.array(self._tokenizer.encode(text.decode(), add_special_tokens=False).ids, np.uint32)
+        try:
+            return np.array(self._tokenizer.encode(text.decode(), add_special_tokens=False).ids, np.uint32)
+        except Exception as error:  # bare: of a model without a token for what it does not know
+            raise TokenizerError(
+                f"its library cannot encode {text[:40].decode(errors='replace')!r}: {error}"
+            ) from error
 
     def decode(self, ids: Sequence[int]) -> bytes:
         return str(self._tokenizer.decode([int(one) for one in ids], skip_special_tokens=True)).encode()
@@ -68,6 +75,24 @@ def hugging_face_fast(config: dict[str, Any]) -> FastEncode:
 
 
 def open_model(data: bytes, shown: str) -> Opened:
-    """A tokenizer.json, opened (`stages.tokenizers.KINDS`)."""
+    """A tokenizer.json, opened (`stages.tokenizers.KINDS`).
+
+    ``dropout`` (BPE-dropout, Provilkov et al. 2020, arXiv 1910.13267) is for a model in training, and left out: by it
+    the ids of a text are drawn anew each time.
+    """
     config = json.loads(data)
+    model = config["model"]
+    if isinstance(model, dict) and model.get("dropout") is not None:
+        config = {**config, "model": {**model, "dropout": None}}
+        data = json.dumps(config, ensure_ascii=False).encode()
+    if _most_ids(config) > MOST_IDS:
+        raise TokenizerError(f"tokenizer {shown!r}: expected ids below {MOST_IDS:,}, found {_most_ids(config) - 1:,}")
     return HuggingFaceReference(data, config), [lambda: hugging_face_fast(config)]
+
+
+def _most_ids(config: dict[str, Any]) -> int:
+    """Its largest id and one; entries that are none are left to the library, which names them."""
+    vocabulary = config["model"].get("vocab") if isinstance(config["model"], dict) else None
+    added = [token.get("id") for token in config.get("added_tokens") or [] if isinstance(token, dict)]
+    listed = vocabulary.values() if isinstance(vocabulary, dict) else [len(vocabulary or []) - 1]
+    return max((found for found in (*listed, *added) if isinstance(found, int)), default=-1) + 1

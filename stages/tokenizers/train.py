@@ -95,8 +95,11 @@ def train(texts: Iterable[str], params: TrainParams) -> bytes:
     """The model file: a SentencePiece .model, or a tokenizer.json.
 
     Raises:
-        TokenizerError: the text is too little for the vocabulary.
+        TokenizerError: there is no text, or too little for the vocabulary.
     """
+    texts = list(texts)
+    if not any(texts):
+        raise TokenizerError("expected text to train a tokenizer on, found none: no page is kept, or none has text")
     if params.kind == "byte-bpe":
         return _train_bytes(texts, params)
     model = io.BytesIO()
@@ -121,12 +124,17 @@ def train(texts: Iterable[str], params: TrainParams) -> bytes:
             minloglevel=2,
         )
     except RuntimeError as error:
-        needed = re.search(r"required_chars\. (\d+) vs (\d+)", str(error))
-        if needed:
+        if needed := re.search(r"required_chars\. (\d+) vs (\d+)", str(error)):
             found, least = needed.groups()
             raise TokenizerError(
                 f"vocab_size {found} is less than the {least} characters and special tokens that the text needs;"
-                f" set it to more than {least}"
+                f" set it to {least} or more"
+            ) from error
+        if most := re.search(r"size too high \((\d+)\).* value <= (\d+)", str(error)):
+            found, gives = most.groups()
+            raise TokenizerError(
+                f"vocab_size {found} is more than the {gives} pieces that the text gives; set it to {gives} or less, or"
+                " give more text"
             ) from error
         raise TokenizerError(f"training failed: {error}; a smaller vocab_size or more text may help") from error
     return model.getvalue()

@@ -25,6 +25,7 @@ Price: tokenization, then two copies of the ids; memory is about twice the ids o
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -32,14 +33,15 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from stages.contract import Store
-from stages.tokenizers import FastEncoderError, load
+from stages.formats.file_states import check_digests
+from stages.tokenizers import FastEncoderError, check_eos, load
 from stages.tokenizers.arrangement import arrange, arrangement
 from stages.tokens.encoding import Difference, cuts_of, divided, encode
 from stages.tokens.output import write
 from stages.tokens.pages import READ, Pages, pages_of, read_pages, read_scores
 from stages.tokens.params import Params, deciding, order_keys
 
-__all__ = ["READ", "VERSION", "Params", "deciding", "identity", "order_keys", "page_ids", "tokenize"]
+__all__ = ["READ", "VERSION", "Params", "check", "deciding", "identity", "order_keys", "page_ids", "tokenize"]
 
 VERSION = 4
 
@@ -50,10 +52,31 @@ def identity(params: Params) -> dict[str, Any]:
     return {"tokenizer": tokenizer.identity() | arrangement(tokenizer, params.bos, params.fim).identity()}
 
 
-def tokenize(store: Store, *, files: dict[str, str], output: str, params: dict[str, Any]) -> dict[str, Any]:
+def check(params: Params) -> None:
+    """Whether pages can be made tokens so.
+
+    Raises:
+        TokenizerError: no such tokenizer, or it has not the tokens that are wanted, or its EOS may stand in a text.
+    """
+    identity(params)
+    check_eos(load(params.tokenizer, params.eos))
+
+
+def tokenize(
+    store: Store,
+    *,
+    files: dict[str, str],
+    output: str,
+    params: dict[str, Any],
+    digests: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
     """Job: tokenize the kept pages of one split; returns the report without its batches.
 
-    ``files``: addresses by product: those of `READ`, and those that have the scores to carry.
+    ``files``: addresses by product: those of `READ`, and those that have the scores to carry; ``digests``: of the files
+    that the settings name (`stages.formats.file_states`).
+
+    Raises:
+        ValueError: the tokenizer was replaced while the run went on.
     """
     settings = Params.model_validate(params)
     tokenizer = load(settings.tokenizer, settings.eos)
@@ -62,6 +85,7 @@ def tokenize(store: Store, *, files: dict[str, str], output: str, params: dict[s
         encoded = encode(read_pages(store, files, carried), tokenizer, settings, tokenizer.why_slow)
     except (Difference, FastEncoderError) as difference:
         encoded = encode(read_pages(store, files, carried), tokenizer, settings, str(difference))
+    check_digests(digests)
     report = write(store, output, encoded, tokenizer, settings)
     return {key: value for key, value in report.items() if key != "batches"}
 

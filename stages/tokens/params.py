@@ -24,7 +24,9 @@ class Params(StageParams):
     """Settings by which kept pages become tokens."""
 
     tokenizer: str = Field(DEFAULT, description="a shipped name, or path or URI of a model file")
-    eos: str | int | None = Field(None, description="token that ends a document, where the model names none")
+    eos: str | int | None = Field(
+        None, description="token that ends a document, where the model names none; no text may spell it"
+    )
     seed: int = Field(0, ge=0, lt=1 << 63, description="seed of the document order")
     scores: tuple[str, ...] = Field(
         (),

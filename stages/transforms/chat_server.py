@@ -12,11 +12,13 @@ Each page is one request, ``POST URL/chat/completions`` with the prompt in which
 page, or, cut at `separator`, several. vLLM, SGLang, llama.cpp, Ollama and hosted services speak it. The key is read
 from the environment variable that `key_variable` names, so it stands in no file.
 
-At most `in_flight` requests are under way at once. One that gets no answer, or 408, 409, 425, 429 or 5xx, is made
-again up to `retries` times, after twice as long each time or as long as the server asks (Retry-After). If there is
-still none, or the server refuses the key or the address (401, 403, 404), the run stops: no page is at fault. What was
-made until then stays (`transforms.NAME.resume_rows`), and the next run asks for the rest alone. Another refusal (400,
-413, 422: too long a page, say) and an answer cut at `max_tokens` quarantine their page.
+At most `in_flight` requests are under way at once. One that gets no answer, one that is cut off or is no JSON, or 408,
+409, 425, 429 or 5xx, is made again up to `retries` times, after twice as long each time or as long as the server asks
+(Retry-After). If there is still none, the server refuses the key or the address (401, 403, 404), or a setting is wrong,
+the run stops: no page is at fault. What was made until then stays (`transforms.NAME.resume_rows`), and the next run
+asks for the rest alone. Another refusal (400, 413, 422: too long a page, say) and an answer that ends before its end
+(`max_tokens`, a filter) quarantine their page; an answer without a text (an error in its place, or one that the server
+broke off), if it is none when asked again.
 
 Address, key, bound, time and retries decide nothing: another server of the same model goes on where the first left off.
 A server need not answer the same twice; each page is asked once, and its answer is what all later runs read.
@@ -27,6 +29,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +41,7 @@ from urllib.parse import urlsplit
 
 import pyarrow as pa
 
+from stages.formats.file_states import is_file
 from stages.transforms.process import Unavailable
 
 AGAIN = {408, 409, 425, 429}
@@ -45,10 +49,20 @@ WRONG_SERVER = {401, 403, 404}
 MOST_WAIT = 60.0
 FIRST_WAIT = 0.5
 SHOWN = 200
+CUT = {"length": "was cut at max_tokens", "content_filter": "was cut by a filter"}
+"""Why an answer is none, by the reason that the server gives for its end."""
+BROKEN_OFF = "abort"
+"""The reason of servers that end a request before its answer, as when they are stopped."""
+PATH = re.compile(r"[^\s{}]*(/[^\s{}]*|\.(txt|md|prompt))|/[^{}\n]*\.(txt|md|prompt)")
+"""What is written as the path of a file: no fields, a slash or a suffix of text, no spaces or both."""
 
 
 class Refused(ValueError):
     """The server does not take a page, or its answer is none."""
+
+
+class NoText(Refused):
+    """An answer without a text, which there may be when the server is asked again."""
 
 
 def ask(
@@ -78,14 +92,16 @@ def ask(
         more: other fields of the request, as the server has them.
 
     Raises:
-        Unavailable: the server gives no answer, or refuses every request.
-        ValueError: a setting is wrong.
+        Unavailable: the server gives no answer, or refuses every request, or a setting is wrong.
     """
     if urlsplit(url).scheme not in ("http", "https") or "{text}" not in template(prompt) or in_flight < 1:
-        raise ValueError("expected an http address, {text} in the prompt and in_flight of 1 or more")
-    key = os.environ.get(key_variable, "") if key_variable else ""
+        raise Unavailable("expected an http address, {text} in the prompt and in_flight of 1 or more")
+    template(system)
+    key = os.environ.get(key_variable, "").strip() if key_variable else ""
     if key_variable and not key:
         raise Unavailable(f"the environment variable {key_variable} (key_variable) is not set")
+    if not (key.isascii() and key.isprintable()):
+        raise Unavailable(f"the environment variable {key_variable} (key_variable) holds what is no key")
     stop = Event()
     settings = {"model": model, "max_tokens": max_tokens, "temperature": temperature, "seed": seed, **(more or {})}
 
@@ -95,7 +111,7 @@ def ask(
             messages.insert(0, {"role": "system", "content": filled(template(system), row)})
         body = json.dumps({**settings, "messages": messages}).encode()
         try:
-            return content(request(f"{url.rstrip('/')}/chat/completions", body, key, timeout, retries, stop))
+            return request(f"{url.rstrip('/')}/chat/completions", body, key, timeout, retries, stop)
         except Refused as error:
             return error
         except Unavailable:
@@ -124,8 +140,16 @@ def texts(answer: str | Refused, separator: str) -> Iterator[str]:
 
 @lru_cache(maxsize=8)
 def template(text: str) -> str:
-    """A prompt: the text itself, or what stands in the file of that name."""
-    return Path(text).read_text(encoding="utf-8") if len(text) < 1024 and Path(text).is_file() else text
+    """A prompt: the text itself, or what stands in the file of that name.
+
+    Raises:
+        Unavailable: it is a path, and there is no file.
+    """
+    if is_file(text):
+        return Path(text).read_text(encoding="utf-8")
+    if PATH.fullmatch(text):
+        raise Unavailable(f"expected a prompt, or a file that holds one, found {text}: there is no such file")
+    return text
 
 
 def filled(text: str, row: Mapping[str, Any]) -> str:
@@ -140,25 +164,27 @@ def content(answer: Any) -> str:
     """The text of a chat completion.
 
     Raises:
-        Refused: it is none, or was cut at its most tokens.
+        Refused: it is none, or was cut.
     """
     try:
         choice = answer["choices"][0]
-        text = choice["message"]["content"]
-    except (LookupError, TypeError) as error:
-        raise Refused(f"expected a chat completion, found {str(answer)[:SHOWN]}") from error
-    if choice.get("finish_reason") == "length":
-        raise Refused("the answer was cut at max_tokens")
+        text, reason = choice["message"]["content"], choice.get("finish_reason")
+    except (LookupError, TypeError, AttributeError) as error:
+        raise NoText(f"expected a chat completion, found {str(answer)[:SHOWN]}") from error
+    if reason == BROKEN_OFF:
+        raise NoText("the server broke its answer off")
+    if isinstance(reason, str) and reason in CUT:
+        raise Refused(f"the answer {CUT[reason]}")
     if not isinstance(text, str):
         raise Refused(f"expected text in the answer, found {type(text).__name__}")
     return text
 
 
-def request(url: str, body: bytes, key: str, timeout: float, retries: int, stop: Event) -> Any:
-    """The JSON that the server answers, after as many tries as it takes.
+def request(url: str, body: bytes, key: str, timeout: float, retries: int, stop: Event) -> str:
+    """The text that the server answers, after as many tries as it takes.
 
     Raises:
-        Refused: the server does not take this request.
+        Refused: the server does not take this request, or its answer to it has no text.
         Unavailable: it takes none, or another thread found so.
     """
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
@@ -175,12 +201,17 @@ def request(url: str, body: bytes, key: str, timeout: float, retries: int, stop:
             told = f"{status}: {data[:SHOWN].decode(errors='replace')}"
             if status == 200:
                 try:
-                    return json.loads(data)
-                except ValueError as error:
-                    raise Refused(f"expected JSON, found {told}") from error
+                    return content(json.loads(data))
+                except NoText:
+                    if number == retries:
+                        raise
+                except Refused:
+                    raise
+                except (ValueError, RecursionError):
+                    told = f"no JSON: {told}"
             if status in WRONG_SERVER or 300 <= status < 400:
                 raise Unavailable(f"{url} answers {told}")
-            if status not in AGAIN and status < 500:
+            if status != 200 and status not in AGAIN and status < 500:
                 raise Refused(told)
             asked = wait
         if number < retries:
@@ -202,6 +233,8 @@ def _posted(url: str, body: bytes, headers: dict[str, str], timeout: float) -> t
             parts.append(part)
             if time.monotonic() > end:
                 raise TimeoutError(f"no whole answer within {timeout:g} s")
+        if response.length:
+            raise http.client.IncompleteRead(b"".join(parts), response.length)
         wait = response.headers.get("Retry-After", "")
         return response.status, float(wait) if wait.isdecimal() else 0.0, b"".join(parts)
     finally:

@@ -39,6 +39,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
+from stages.formats.file_states import states
 from stages.rules import own_functions
 
 Texts = list[bytes] | str
@@ -66,8 +67,10 @@ _LIVE: dict[str, Rewriter] = {}
 
 
 def rewriter(function: str, params: Mapping[str, Any], limits: Limits) -> Callable[[pa.RecordBatch], list[Texts]]:
-    """The callable; its process is that of the last function with these settings, if there is one."""
-    key = json.dumps([function, dict(params), asdict(limits)], sort_keys=True)
+    """The callable; its process is that of the last function with these settings, if there is one, and neither its
+    source nor a file that they name has changed."""
+    settings = [function, dict(params), asdict(limits)]
+    key = json.dumps([settings, states(settings)], sort_keys=True)
     if key not in _LIVE:
         close()
         _LIVE[key] = Rewriter(function, params, limits)

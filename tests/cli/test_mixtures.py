@@ -324,7 +324,7 @@ def test_training_refuses_files_in_the_way_and_too_little_text(small: Path, tmp_
     assert "holds something else" in refused.stderr
     little = train(small, small / "root", tmp_path / "own", "--vocab-size", 60_000, "--sample-bytes", 9_000, "--quiet")
     assert little.exit_code == 1
-    assert "a smaller vocab_size or more text may help" in little.stderr
+    assert "pieces that the text gives; set it to" in little.stderr
     few = train(small, small / "root", tmp_path / "own", "--vocab-size", 300, "--quiet")
     assert "vocab_size 300 is less than the " in few.stderr
     assert "a smaller vocab_size" not in few.stderr

@@ -76,7 +76,17 @@ def test_what_may_be_answered_later_is_asked_again_and_refusals_are_their_page_s
             case "cut":
                 return completion("half of", "length")
             case "odd":
-                return 200, {}, b"<html>"
+                return (200, {}, b"<html>") if before < 2 else completion("proxy is back")
+            case "part":
+                return (200, {}, completion("of")[2][:30]) if before < 2 else completion("whole")
+            case "nested":
+                return (200, {}, b"[" * 100_000) if before < 2 else completion("flat")
+            case "overloaded":
+                return (200, {}, b'{"error": {"message": "overloaded"}}') if before < 2 else completion("free")
+            case "aborted":
+                return completion("half", "abort") if before < 2 else completion("and half")
+            case "filtered":
+                return completion("half of", "content_filter")
             case "empty":
                 return 200, {}, b'{"choices": []}'
             case "null":
@@ -84,12 +94,15 @@ def test_what_may_be_answered_later_is_asked_again_and_refusals_are_their_page_s
         return completion("fine")
 
     with ChatServer(answer) as server:
-        found = asked(server, "busy", "broken", "long", "cut", "odd", "empty", "null", "good", key_variable="MILL_KEY")
-    assert found == [[b"at last"], [b"mended"], *["raised_an_error"] * 5, [b"fine"]]
+        later = ["busy", "broken", "odd", "part", "nested", "overloaded", "aborted"]
+        never = ["long", "cut", "filtered", "null", "empty"]
+        found = asked(server, *later, *never, "good", key_variable="MILL_KEY")
+    answers = [b"at last", b"mended", b"proxy is back", b"whole", b"flat", b"free", b"and half"]
+    assert found == [*([text] for text in answers), *["raised_an_error"] * 5, [b"fine"]]
     counts = [
-        sum(entry["messages"][-1]["content"].endswith(name) for entry in server.asked) for name in ("busy", "long")
+        sum(entry["messages"][-1]["content"] == f"Rewrite {name}" for entry in server.asked) for name in later + never
     ]
-    assert counts == [3, 1]
+    assert counts == [3, 4, 3, 3, 3, 3, 3, 1, 1, 1, 1, 5]
     assert {headers["Authorization"] for headers in server.headers} == {"Bearer secret"}
 
 
@@ -105,10 +118,50 @@ def test_a_server_that_answers_nobody_is_no_page_s_fault(status: int) -> None:
 def test_settings_that_cannot_be_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MILL_KEY", raising=False)
     for params in ({"prompt": "no field"}, {"url": "ftp://x"}, {"in_flight": 0}):
-        with pytest.raises(ValueError, match="expected an http address"):
+        with pytest.raises(Unavailable, match="expected an http address"):
             ask(pages("a"), **{"url": "http://x", "model": "m", "prompt": "{text}", **params})
+    for missing in ("missing.txt", "/a folder/missing.txt", "prompts/system"):
+        with pytest.raises(Unavailable, match=f"found {missing}: there is no such file"):
+            ask(pages("a"), url="http://x", model="m", prompt="{text}", system=missing)
     with pytest.raises(Unavailable, match="MILL_KEY"):
         ask(pages("a"), url="http://x", model="m", prompt="{text}", key_variable="MILL_KEY")
+
+
+@pytest.mark.parametrize("body", [b"<html>maintenance</html>", completion("cut")[2][:-3], b""])
+def test_answers_that_are_no_json_are_no_page_s_fault(body: bytes) -> None:
+    with ChatServer(lambda *_: (200, {}, body)) as server:
+        found = asked(server, "a", "b", retries=1)
+    assert isinstance(found, Unavailable)
+    assert f"no JSON: 200: {body.decode()}" in str(found)
+
+
+def test_an_answer_that_ends_before_its_size_is_asked_for_again() -> None:
+    tries: list[int] = []
+
+    def answer(text: str, before: int) -> Answer:
+        tries.append(before)
+        status, headers, data = completion("whole")
+        size = str(len(data) + 5 * (before < 2))
+        return status, {**headers, "Content-Length": size, "Connection": "close"}, data
+
+    with ChatServer(answer) as server:
+        assert asked(server, "a", in_flight=1) == [[b"whole"]]
+    assert tries == [0, 1, 2]
+
+
+def test_a_long_prompt_is_text_and_a_key_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    prompt = "Rewrite the page in plain words. " * 20 + "{text}"
+    for key, sent in (("secret\n", "Bearer secret"), (" secret ", "Bearer secret")):
+        monkeypatch.setenv("MILL_KEY", key)
+        with ChatServer(lambda *_: completion("fine")) as server:
+            assert asked(server, "a", prompt=prompt, key_variable="MILL_KEY") == [[b"fine"]]
+        assert [headers["Authorization"] for headers in server.headers] == [sent]
+        assert server.asked[0]["messages"][0]["content"] == prompt.replace("{text}", "a")
+    for key in ("sec\nret", "sécret", "\x7f"):
+        monkeypatch.setenv("MILL_KEY", key)
+        with pytest.raises(Unavailable) as error:
+            ask(pages("a"), url="http://x", model="m", prompt="{text}", key_variable="MILL_KEY")
+        assert str(error.value) == "the environment variable MILL_KEY (key_variable) holds what is no key"
 
 
 def test_a_run_goes_on_where_the_server_left_it_and_then_asks_nothing_more(tmp_path: Path) -> None:

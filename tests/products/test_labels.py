@@ -18,7 +18,7 @@ from pipeline.answers.why import lives
 from pipeline.recipe.snapshot import load
 from pipeline.recipe.yaml_file import ConfigError
 from pipeline.store.storage import Store
-from stages import labels
+from stages import labels, language
 from stages.report import crossed
 from stages.report.page import build_tables
 from stages.rules import classifier_training, text_models
@@ -66,6 +66,71 @@ def raising(texts: pa.LargeStringArray) -> list[str]:
 def batch(texts: list[str], **more: list[str | None]) -> pa.RecordBatch:
     columns = {"text": pa.array(texts, pa.large_string()), **{k: pa.array(v, pa.string()) for k, v in more.items()}}
     return pa.RecordBatch.from_pydict(columns)
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.999, -1])
+def test_a_model_that_is_cut_off_is_refused_before_it_is_loaded(model: str, tmp_path: Path, kept: float) -> None:
+    whole = Path(model).read_bytes()
+    path = tmp_path / "cut.bin"
+    path.write_bytes(whole[: int(kept * len(whole)) if kept > 0 else -1])
+    labeller = labels.Labeller(model=str(path))
+    with pytest.raises(ValueError, match=r"cut\.bin: .*cut off"):
+        labels.check(labeller)
+    with pytest.raises(ValueError, match=r"cut\.bin: .*cut off"):
+        labels.prepare(labels.Params(labellers={"topic": labeller}))
+
+
+def test_a_quantised_model_that_is_cut_off_is_refused_and_ends_no_process(tmp_path: Path) -> None:
+    path = tmp_path / "cut.ftz"
+    path.write_bytes(language.MODELS["lid.176"].read_bytes()[:700_000])
+    with pytest.raises(ValueError, match=r"it ends at byte 700000, .*cut off"):
+        labels.prepare(labels.Params(labellers={"topic": labels.Labeller(model=str(path))}))
+
+
+GIVEN: dict[str, object] = {
+    "logits": np.array([[5.0, -2.0]] * 3),
+    "sure": (["a", "b", "c"], [0.5, 1.5, 0.5]),
+    "endless": (["a", "b", "c"], [0.5, float("inf"), 0.5]),
+    "numbers": [1, 2, 3],
+    "nothing": None,
+    "text": "abc",
+    "words": (["a", "b", "c"], ["0.5", "x", "0.5"]),
+    "rounded": (["a", "b", None], np.array([1.0039062, -0.001, np.nan])),
+    "generator": ("abc"[k] for k in range(3)),
+}
+
+
+def given_by(texts: pa.LargeStringArray, *, name: str) -> object:
+    return GIVEN[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("logits", "labeller x: expected probabilities of 0 to 1, found 5"),
+        ("sure", "labeller x: expected probabilities of 0 to 1, found 1.5"),
+        ("endless", "labeller x: expected probabilities of 0 to 1, found inf"),
+        ("numbers", "labeller x: expected labels, one a text, or "),
+        ("nothing", "labeller x: expected labels, one a text, or "),
+        ("text", "labeller x: expected labels, one a text, or .*: a text"),
+        ("words", "labeller x: expected labels, one a text, or .*could not convert"),
+    ],
+)
+def test_what_is_no_label_or_no_probability_names_its_labeller(name: str, message: str) -> None:
+    own = labels.Labeller(
+        function="tests.products.test_labels:given_by",
+        params={"name": name},
+        labels=("p", "q") if name == "logits" else (),
+    )
+    with pytest.raises(ValueError, match=message):
+        labels.prepare(labels.Params(labellers={"x": own}))(batch(["1", "2", "3"]))
+
+
+@pytest.mark.parametrize(("name", "found"), [("rounded", ["a", "b", None]), ("generator", ["a", "b", "c"])])
+def test_labels_of_any_kind_of_sequence_are_taken(name: str, found: list[str | None]) -> None:
+    own = labels.Labeller(function="tests.products.test_labels:given_by", params={"name": name})
+    table = labels.prepare(labels.Params(labellers={"x": own}))(batch(["1", "2", "3"]))
+    assert table["x_label"].to_pylist() == found
 
 
 def test_a_model_gives_what_fasttext_gives(model: str) -> None:

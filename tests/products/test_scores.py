@@ -119,6 +119,21 @@ def test_what_a_scorer_does_wrong_is_reported(tmp_path: Path) -> None:
             recipes.load(mixture, Store(str(tmp_path)))
 
 
+def texts_for_numbers(texts: pa.LargeStringArray) -> list[str]:
+    return ["x"] * len(texts)
+
+
+def a_table(texts: pa.LargeStringArray) -> np.ndarray:
+    return np.ones((len(texts), 2))
+
+
+@pytest.mark.parametrize("function", ["texts_for_numbers", "a_table"])
+def test_what_is_no_number_names_its_scorer(function: str) -> None:
+    own = scores.Scorer(function=f"tests.products.test_scores:{function}")
+    with pytest.raises(ValueError, match="scorer x: expected 2 numbers, one a text: "):
+        scores.numbers("x", own, pa.array(["a", "b"]))
+
+
 def test_a_task_with_gpus_asks_ray_for_them() -> None:
     asked = {}
 

@@ -46,7 +46,7 @@ class ChatServer(LocalServer):
         with self._lock:
             self._under_way -= 1
         request.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(data))}.items():
+        for name, value in {"Content-Length": str(len(data)), **headers}.items():
             request.send_header(name, value)
         request.end_headers()
         request.wfile.write(data)

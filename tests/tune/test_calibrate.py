@@ -17,9 +17,12 @@ from pipeline.recipe.yaml_file import parse_yaml
 from pipeline.store.storage import Store
 from pipeline.tune import calibrate as calibration
 from stages import kept
-from stages.rules.calibrate import Method, calibrate, least_confidences, overrides, stop_words
+from stages.rules.calibrate import Method, calibrate, least_confidences, overrides, rounded, stop_words
+from stages.rules.rule import Rule
 from tests.support.corpora import write_corpus, write_mixture
 from tests.support.runs import run_inline
+
+RULE_OF = {"gopher_ellipsis_line_fraction": ("too_many_ellipsis_lines",), "gopher_num_words": ("too_few_words",)}
 
 
 def sample() -> tuple[pa.Table, pa.ChunkedArray]:
@@ -42,6 +45,29 @@ def test_quantiles_drop_the_same_share() -> None:
 def test_spreads_scale_with_the_language() -> None:
     (proposal,) = calibrate(*sample(), rules=("words_too_long",), method="spread")
     assert proposal.proposed == pytest.approx(18, rel=0.01)
+
+
+@pytest.mark.parametrize(("value", "column"), [(1 / 3, "gopher_ellipsis_line_fraction"), (2 / 3, "gopher_num_words")])
+def test_the_rounding_of_a_threshold_drops_no_page_that_it_stands_on(value: float, column: str) -> None:
+    """Most pages have one value in common, which is no round number: all of them pass."""
+    steps = np.arange(1000) / 1000
+    english = steps if column != "gopher_num_words" else 1000 * steps
+    own = np.concatenate([np.full(900, value), np.full(50, value - 0.2), np.full(50, value + 0.2)])
+    languages = pa.chunked_array([["en"] * 1000 + ["de"] * 1000])
+    [proposal] = calibrate(pa.table({column: np.concatenate([english, own])}), languages, rules=RULE_OF[column])
+    [override] = overrides([proposal])
+    limit = override["rules"][proposal.rule]
+    assert limit == proposal.proposed == pytest.approx(value, rel=1e-3)
+    fails = own < limit if column == "gopher_num_words" else own > limit
+    assert fails.mean() == proposal.drops_proposed == 0.05
+
+
+def test_a_round_threshold_stays_as_it_is() -> None:
+    for side in ("min", "max"):
+        rule = Rule("a_rule", "a_column", side, 1)  # type: ignore[arg-type]
+        assert [rounded(rule, value) for value in (0.3, 0.0, -2.5, 12345.0)] == [
+            *(0.3, 0.0, -2.5), 12340.0 if side == "min" else 12350.0
+        ]  # fmt: skip
 
 
 def test_proposals_are_settings_of_kept() -> None:

@@ -33,7 +33,9 @@ def texts(
     positives: tuple[str, ...] = (), negatives: tuple[str, ...] = (), labelled: tuple[str, ...] = ()
 ) -> train_classifier.Texts:
     places = [*(("positive", place) for place in positives), *(("negative", place) for place in negatives)]
-    return train_classifier.Texts(tuple(places), labelled, "text", "label", "url", 1000, ("1",))
+    return train_classifier.Texts(
+        tuple(places), labelled, "text", "label", None, 1000, train_classifier.POSITIVE_LABELS
+    )
 
 
 def test_labelled_rows_and_files_a_class_give_the_same_model(tmp_path: Path) -> None:
@@ -181,3 +183,84 @@ def test_what_cannot_be_trained_or_applied_is_said_in_a_line(tmp_path: Path) -> 
         [problem] = caught.value.problems
         assert problem.key == "quality.classifiers.good"
         assert message in problem.message
+
+
+def jsonl(path: Path, rows: list[dict[str, object]]) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def labelled_rows(good: object, bad: object) -> list[dict[str, object]]:
+    return [{"text": row, "label": good if row in GOOD else bad} for row in GOOD + BAD]
+
+
+def trained(tmp_path: Path, command: str, *args: object, rows: list[dict[str, object]]) -> tuple[int, str]:
+    small = ("--dimensions", 8, "--buckets", 1000)
+    done = gristmill(command, tmp_path / "m.bin", "--labelled", jsonl(tmp_path / "rows.jsonl", rows), *small, *args)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("odd", "message"),
+    [
+        ({"label": ""}, "row 2: expected a label as 'label', found none"),
+        ({"label": " \n"}, "row 2: expected a label as 'label', found none"),
+        ({"label": None}, "row 2: no field 'label'"),
+        ({"label": ["a", "b"]}, "row 2: expected text as 'label', found list"),
+        ({"text": {"a": 1}}, "row 2: expected text as 'text', found dict"),
+    ],
+)
+@pytest.mark.parametrize("command", ["train-classifier", "train-quality"])
+def test_rows_without_a_label_or_text_teach_nothing(
+    tmp_path: Path, odd: dict[str, object], message: str, command: str
+) -> None:
+    rows = labelled_rows("1", "0")
+    rows[1] |= odd
+    code, found = trained(tmp_path, command, rows=rows)
+    assert code == 2
+    assert message in found
+    assert len(found.splitlines()) == 1
+
+
+def test_blank_texts_are_left_out_and_labels_may_be_of_any_characters(tmp_path: Path) -> None:
+    rows = labelled_rows("a\0b", "Überß 中\ud800")
+    blank: list[dict[str, object]] = [{"text": " \n" * k, "label": "a\0b"} for k in range(30)]
+    code, found = trained(tmp_path, "train-classifier", rows=rows + blank)
+    assert code == 0, found
+    about = json.loads((tmp_path / "m.bin.json").read_text())
+    assert about["texts"] == {"a_b": len(GOOD), "Überß_中?": len(BAD)}
+    assert about["held_out"]["accuracy"] == 1
+
+
+def test_a_positive_label_that_no_row_has_is_refused(tmp_path: Path) -> None:
+    rows = labelled_rows("good", "bad")
+    code, found = trained(tmp_path, "train-quality", "--positive-label", "god", "--positive-label", "good", rows=rows)
+    assert (code, found) == (2, "gristmill: --positive-label: no row has the label god; the labels are bad, good\n")
+    code, found = trained(tmp_path, "train-quality", rows=labelled_rows(1.0, 0.0))
+    assert code == 2
+    assert "no row has the label 1 or positive or true or True; the labels are 0.0, 1.0" in found
+    assert trained(tmp_path, "train-quality", "--positive-label", "good", rows=rows)[0] == 0
+    good = jsonl(tmp_path / "good.jsonl", [{"text": row} for row in GOOD])
+    negatives: list[dict[str, object]] = [{"text": row, "label": "0"} for row in BAD]
+    assert trained(tmp_path, "train-quality", "--positives", good, "--negatives", good, rows=negatives)[0] == 0
+
+
+def test_texts_without_an_address_are_counted_and_a_field_that_no_row_has_is_refused(tmp_path: Path) -> None:
+    rows = labelled_rows("1", "0")
+    code, found = trained(tmp_path, "train-quality", rows=rows)
+    assert code == 0
+    assert f"none on both sides; {len(rows)} texts without an address, each a site of its own" in found
+    code, found = trained(tmp_path, "train-quality", "--url-field", "link", rows=rows)
+    assert (code, found) == (2, "gristmill: --url-field link: no row has it, so no site can be held out\n")
+    for number, row in enumerate(rows):
+        row["link"] = f"https://www.site{number % 7}.example/{number}"
+    code, found = trained(tmp_path, "train-quality", "--url-field", "link", rows=rows)
+    assert code == 0
+    assert "7 sites, none on both sides\n" in found
+
+
+def test_settings_that_fasttext_cannot_train_by_are_one_line(tmp_path: Path) -> None:
+    code, found = trained(tmp_path, "train-quality", "--learning-rate", "1e30", rows=labelled_rows("1", "0"))
+    assert code == 2
+    assert "fastText could not train the model: Encountered NaN.; a smaller learning rate may help\n" in found
+    assert not (tmp_path / "m.bin").exists()

@@ -1,0 +1,214 @@
+"""Files replaced under the same name: what one process kept of the old ones never stands at the address of the new."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from pipeline import api
+from pipeline.engine.scheduler import TasksFailed
+from pipeline.store.storage import Store
+from stages import tokens
+from stages.formats import file_states
+from stages.rules import classifier_training, contamination, known_items
+from stages.rules.classifiers import Classifier, scorer
+from stages.tokenizers import read_model
+from stages.transforms import process
+from tests.rules.test_classifiers import BAD, GOOD, SMALL
+from tests.support.corpora import write_corpus, write_mixture
+from tests.support.runs import made, run_inline
+from tests.support.token_files import write_split
+
+OWN = """
+from functools import lru_cache
+
+import numpy as np
+import pyarrow as pa
+
+
+@lru_cache(maxsize=1)
+def read(path):
+    return open(path).read()
+
+
+def size(texts, *, file):
+    return np.full(len(texts), float(len(read(file))))
+
+
+def label(texts, *, file):
+    return [read(file)] * len(texts)
+
+
+def rewrite(rows, *, file):
+    return [read(file)] * rows.num_rows
+"""
+
+SECTIONS = """
+quality:
+  classifiers: {{q: {{model: {folder}/q.bin}}}}
+  bad_words: {{own: {folder}/words.txt}}
+labels:
+  labellers:
+    m: {{model: {folder}/q.bin}}
+    f: {{function: "kept_files:label", params: {{file: {folder}/own.txt}}}}
+scores:
+  scorers:
+    bits: {{function: "stages.scorers.byte_model:bits_per_byte", params: {{train: {folder}/train.jsonl}}}}
+    size: {{function: "kept_files:size", params: {{file: {folder}/own.txt}}}}
+transforms:
+  new:
+    function: kept_files:rewrite
+    params: {{file: {folder}/own.txt}}
+    inputs: {{sources: [web], min: {{text_bytes: 2000}}}}
+"""
+
+
+def write_files(folder: Path, words: str, flipped: bool) -> None:
+    """A model, word list, benchmark, training text and file of one's own, each moved over the one of before."""
+    good, bad = ("negative", "positive") if flipped else ("positive", "negative")
+    texts = [classifier_training.Labelled(label, text) for label, rows in ((good, GOOD), (bad, BAD)) for text in rows]
+    classifier_training.train(texts, str(folder / "new.bin"), SMALL)
+    os.replace(folder / "new.bin", folder / "q.bin")
+    for name, text in {
+        "words.txt": words,
+        "items.jsonl": json.dumps({"question": f"{words} of the river and the forest and the mountain"}),
+        "train.jsonl": json.dumps({"text": f"{words} " * 500}),
+        "own.txt": f"{words} " * 3 + "\n",
+    }.items():
+        (folder / f"{name}.new").write_text(text + "\n")
+        os.replace(folder / f"{name}.new", folder / name)
+
+
+COLUMNS = ["q_score", "bad_words_own", "m_label", "f_label", "bits_score", "size_score"]
+
+
+def values(path: Path, root: Path) -> tuple[list[dict[str, object]], set[str]]:
+    """The columns that files decide, of the pages in order, and the texts that a transform made."""
+    mixture = api.load(path, root)
+    mixture.run(engine="inline", quiet=True)
+    rows = mixture.table([*COLUMNS, "source", "text"], kept=False).to_pylist()
+    made = {row["text"].strip() for row in rows if row["source"] == "new"}
+    return [{name: row[name] for name in COLUMNS} for row in rows if row["source"] == "web"], made
+
+
+def test_a_second_run_in_one_process_reads_what_stands_there_now(tmp_path: Path) -> None:
+    (tmp_path / "kept_files.py").write_text(OWN)
+    write_files(tmp_path, "the", flipped=False)
+    extra = SECTIONS.format(folder=tmp_path)
+    path = write_mixture(tmp_path / "small.yaml", write_corpus(tmp_path / "in", files=1), extra=extra)
+    first, made = values(path, tmp_path / "root")
+    write_files(tmp_path, "and also", flipped=True)
+    second, made_again = values(path, tmp_path / "root")
+    assert (first[0]["f_label"], second[0]["f_label"]) == ("the the the \n\n", "and also and also and also \n\n")
+    assert {row["size_score"] for row in first} == {14.0}
+    assert {row["size_score"] for row in second} == {29.0}
+    assert (made, made_again) == ({"the the the"}, {"and also and also and also"})
+    for name in ("q_score", "m_label", "bad_words_own", "bits_score"):
+        assert [row[name] for row in first] != [row[name] for row in second], name
+    assert all(a["q_score"] + b["q_score"] == pytest.approx(1, abs=1e-3) for a, b in zip(first, second, strict=True))
+
+
+def test_a_classifier_is_loaded_once_and_again_when_its_file_is_another(tmp_path: Path) -> None:
+    write_files(tmp_path, "the", flipped=False)
+    classifier = Classifier(model=str(tmp_path / "q.bin"))
+    first = scorer(classifier)
+    assert scorer(classifier) is first
+    write_files(tmp_path, "the", flipped=True)
+    assert scorer(classifier) is not first
+
+
+def test_benchmarks_are_read_again_when_their_file_is_another(tmp_path: Path) -> None:
+    write_files(tmp_path, "the", flipped=False)
+    params = contamination.Benchmarks.model_validate({"files": [{"path": str(tmp_path / "items.jsonl")}]})
+    first = known_items.load(params)
+    assert known_items.load(params) is first
+    write_files(tmp_path, "and also", flipped=False)
+    assert len(known_items.load(params).words_V) == len(first.words_V) + 1
+
+
+def test_a_process_of_a_transform_goes_on_until_source_or_file_is_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRISTMILL_MODULES", str(tmp_path))
+    (tmp_path / "kept_files.py").write_text(OWN)
+    (tmp_path / "own.txt").write_text("a")
+    settings = ("kept_files:rewrite", {"file": str(tmp_path / "own.txt")}, process.Limits(60, 10, 1000))
+    rows = pa.record_batch({"text": ["x"]})
+    one = process.rewriter(*settings)
+    assert one(rows) == [[b"a"]]
+    assert process.rewriter(*settings) is one
+    (tmp_path / "own.txt").write_text("bc")
+    assert process.rewriter(*settings)(rows) == [[b"bc"]]
+    (tmp_path / "kept_files.py").write_text(OWN.replace("[read(file)] * rows", "[read(file) + '!'] * rows"))
+    assert process.rewriter(*settings)(rows) == [[b"bc!"]]
+    process.close()
+
+
+def test_a_text_too_long_for_a_path_is_no_file(tmp_path: Path) -> None:
+    long = "Rewrite the text. " * 40 + "{text}"
+    assert not file_states.is_file(long)
+    assert file_states.states({"prompt": long, "file": str(tmp_path)}) == ()
+    (tmp_path / "a").write_text("12345")
+    assert [found[:2] for found in file_states.states([{"file": str(tmp_path / "a")}])] == [(str(tmp_path / "a"), 5)]
+
+
+REPLACING = """
+import os
+
+import numpy as np
+
+
+def size(texts, *, file):
+    new = f"{file}.next"
+    if os.path.exists(new):
+        os.replace(new, file)
+    return np.full(len(texts), float(os.path.getsize(file)))
+
+
+def label(texts, *, file):
+    return [f"{size(texts, file=file)[0]:g}"] * len(texts)
+"""
+
+
+@pytest.mark.parametrize(
+    ("section", "product"),
+    [
+        ("scores: {{scorers: {{x: {{function: 'replacing:size', params: {{file: {file}}}}}}}}}", "scores"),
+        ("labels: {{labellers: {{x: {{function: 'replacing:label', params: {{file: {file}}}}}}}}}", "labels"),
+    ],
+)
+def test_a_file_replaced_while_a_run_goes_on_fails_it_and_makes_no_product(
+    tmp_path: Path, section: str, product: str
+) -> None:
+    (tmp_path / "replacing.py").write_text(REPLACING)
+    file = tmp_path / "own.txt"
+    file.write_text("one")
+    path = write_mixture(tmp_path / "small.yaml", write_corpus(tmp_path / "in", files=1))
+    path.write_text(path.read_text() + section.format(file=file) + "\n")
+    (tmp_path / "own.txt.next").write_text("three")
+    with pytest.raises(TasksFailed, match=r"own\.txt was replaced while the run went on; start the run again"):
+        run_inline(path, tmp_path / "root")
+    assert not list((tmp_path / "root" / product).rglob("*.parquet"))
+    assert made(run_inline(path, tmp_path / "root"))[product] > 0
+    file.write_text("one")
+    assert made(run_inline(path, tmp_path / "root"))[product] > 0, "nothing stands at the address of the first"
+
+
+def test_a_tokenizer_that_is_another_than_planned_encodes_nothing(tmp_path: Path) -> None:
+    model = tmp_path / "own.model"
+    model.write_bytes(read_model("mistral-v1")[0])
+    params = {"tokenizer": str(model)}
+    planned = file_states.digests(params)
+    model.write_bytes(read_model("mistral-v3")[0])
+    store = Store(str(tmp_path / "root"))
+    split = write_split(store, "s", ["a page", "another one"])
+    split |= {"output": "x.arrow", "params": params}
+    with pytest.raises(ValueError, match=r"own\.model was replaced while the run went on"):
+        tokens.tokenize(store, **split, digests=planned)
+    assert not store.exists("x.arrow")
+    tokens.tokenize(store, **split, digests=file_states.digests(params))
+    assert store.exists("x.arrow")
