@@ -87,7 +87,7 @@ def measure(
         text_writer = None
         alignment = xxhash.xxh3_128()
         for entry in missing:
-            process = prepared(entry["module"], json.dumps(entry["params"], sort_keys=True))
+            process = _function_of(entry)
             schema = process(_no_documents()).schema
             writers.append(
                 (entry["product"], process, files.enter_context(store.table_writer(entry["address"], schema)))
@@ -138,9 +138,18 @@ def measure_packed(store: Store, **args: Any) -> dict[str, Any]:
     }
 
 
+def _function_of(entry: dict[str, Any]) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
+    folder = entry["address"].rpartition("/")[0]
+    return prepared(entry["module"], json.dumps(entry["params"], sort_keys=True), folder)
+
+
 @lru_cache(maxsize=32)
-def prepared(module: str, params: str) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
-    """The batch function of a stage with these parameters (JSON), its models loaded once per process."""
+def prepared(module: str, params: str, folder: str) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
+    """The batch function of a stage with these parameters (JSON), its models loaded once per process.
+
+    The folder of its files bears the fingerprint: where a file that the parameters name has other contents, in a later
+    run of this process, it is another folder, and the function is made anew.
+    """
     stage: Any = importlib.import_module(module)
     measure: Callable[[pa.RecordBatch], pa.RecordBatch] = stage.prepare(stage.Params.model_validate_json(params))
     return measure
@@ -253,9 +262,7 @@ def survives(request: dict[str, Any]) -> bool:
 
 def _isolated() -> None:
     request = json.load(sys.stdin)
-    functions = [
-        prepared(entry["module"], json.dumps(entry["params"], sort_keys=True)) for entry in request["sidecars"]
-    ]
+    functions = [_function_of(entry) for entry in request["sidecars"]]
     note = os.open(request["note"], os.O_WRONLY) if "note" in request else None
 
     def step(number: int) -> None:

@@ -25,7 +25,7 @@ from pydantic import Field
 from stages.contract import StageParams
 from stages.formats.fasttext_model import Model
 from stages.kernels.columns.ragged import Bytes, Offsets, offsets_of, read_only
-from stages.rules.row_files import sha256
+from stages.rules.row_files import sha256, stamp
 from stages.rules.text_models import check_header
 
 Scorer = Callable[[Bytes, Offsets], npt.NDArray[np.float64]]
@@ -73,13 +73,17 @@ def check(classifier: Classifier) -> None:
         scorer(classifier)
 
 
-@lru_cache(maxsize=8)
 def scorer(classifier: Classifier) -> Scorer:
-    """Load the model.
+    """Load the model, once a process, and again where its file changed.
 
     Raises:
         ValueError: for a file that is no supervised fastText model, or that does not know the label.
     """
+    return _loaded(classifier, stamp(classifier.model))
+
+
+@lru_cache(maxsize=8)
+def _loaded(classifier: Classifier, changed: tuple[int, int]) -> Scorer:
     model = Model(classifier.model)
     if classifier.label not in model.labels:
         raise ValueError(

@@ -34,6 +34,7 @@ from stages.kernels.words.folded_words import fold_words
 from stages.kernels.words.seeds import PARTS, SEED_WORDS, num_holders, seeds_of_part
 from stages.kernels.words.sequences import Sequences, build
 from stages.rules.contamination import Benchmarks, Item, items
+from stages.rules.row_files import stamp
 
 KINDS = QUESTION, CHOICE, ANSWER, SOLUTION, PASSAGE = range(5)
 SAYS_LITTLE = 2.5
@@ -117,12 +118,12 @@ class KnownItems:
 
 
 def load(params: Benchmarks) -> KnownItems:
-    """The items of these files, made ready once a process."""
-    return _load(params.model_dump_json())
+    """The items of these files, made ready once a process, and again where a file changed."""
+    return _load(params.model_dump_json(), tuple(stamp(benchmark.path) for benchmark in params.files))
 
 
 @lru_cache(maxsize=2)
-def _load(params: str) -> KnownItems:
+def _load(params: str, stamps: tuple[tuple[int, int], ...]) -> KnownItems:
     benchmarks = Benchmarks.model_validate_json(params)
     num_items_of, bounds_I1, kind_S = [0] * len(benchmarks.files), array("i", [0]), array("b")
 

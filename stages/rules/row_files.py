@@ -130,6 +130,16 @@ def mark(path: str) -> str:
         raise ValueError(f"{path}: expected what its name says, whole: {error}") from error
 
 
+def stamp(path: str) -> tuple[int, int]:
+    """(time of the last change in ns, bytes) of a file: keys of what a process keeps of it, so that a later run in the
+    same process reads a file that was edited; (0, 0) where there is none."""
+    file = Path(path)
+    if not file.is_file():
+        return 0, 0
+    state = file.stat()
+    return state.st_mtime_ns, state.st_size
+
+
 def sha256(path: str) -> str:
     """SHA-256 of the file's bytes, hexadecimal."""
     with open(path, "rb") as file:

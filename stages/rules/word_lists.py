@@ -36,7 +36,7 @@ import pyarrow as pa
 from stages.kernels.columns.ragged import Bytes, Offsets
 from stages.kernels.unicode.bitmaps import Planes
 from stages.kernels.words.phrases import Phrases, build_phrases, check_phrases, count_phrases
-from stages.rules.row_files import in_utf8
+from stages.rules.row_files import in_utf8, stamp
 from stages.rules.rule import Rule
 
 Words = str | tuple[str, ...]
@@ -90,14 +90,18 @@ def _compiled(lists: tuple[tuple[str, ...], ...], once: int) -> Phrases:
 
 
 @lru_cache(maxsize=4)
-def _words(lists: tuple[tuple[str, Words], ...]) -> tuple[tuple[str, ...], ...]:
+def _words(lists: tuple[tuple[str, Words], ...], changed: tuple[tuple[int, int], ...]) -> tuple[tuple[str, ...], ...]:
     return tuple(read(words) for _, words in lists)
+
+
+def _stamps(lists: Lists) -> tuple[tuple[int, int], ...]:
+    return tuple(stamp(words) for _, words in sorted(lists.items()) if isinstance(words, str))
 
 
 def measure(
     data: Bytes, offsets: Offsets, stop_words: Lists, bad_words: Lists, planes_BK: Planes | None = None
 ) -> list[pa.Array]:
     """One array per field of `fields`, a row per document."""
-    stops, bads = (_words(tuple(sorted(lists.items()))) for lists in (stop_words, bad_words))
+    stops, bads = (_words(tuple(sorted(lists.items())), _stamps(lists)) for lists in (stop_words, bad_words))
     counts_DL = count_phrases(data, offsets, _compiled((*stops, *bads), len(stops)), planes_BK)
     return [pa.array(column) for column in np.ascontiguousarray(counts_DL.T)]

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from stages.kernels import byte_model
 from stages.kernels.columns.ragged import text_buffers
-from stages.rules.row_files import rows
+from stages.rules.row_files import rows, stamp
 
 
 def bits_per_byte(
@@ -43,12 +43,12 @@ def bits_per_byte(
     Raises:
         ValueError: for other settings, or a file without text.
     """
-    return byte_model.bits_per_byte(*text_buffers(texts), *_model(train, field, order, slots, max_bytes))
+    return byte_model.bits_per_byte(*text_buffers(texts), *_model(train, stamp(train), field, order, slots, max_bytes))
 
 
 @lru_cache(maxsize=2)
 def _model(
-    train: str, field: str, order: int, slots: int, max_bytes: int
+    train: str, changed: tuple[int, int], field: str, order: int, slots: int, max_bytes: int
 ) -> tuple[byte_model.Counts, byte_model.Counts]:
     if not 1 <= order <= 8 or slots < 256 or slots & (slots - 1):
         raise ValueError(f"expected an order of 1 to 8 and a power of two of slots, found {order} and {slots}")
