@@ -190,6 +190,39 @@ def test_parts_fields_and_usual_names_read_the_same_items(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
+    ("row", "answer", "choices"),
+    [
+        ({"choices": ["mill", "weir"], "answer": 0}, "mill", ("mill", "weir")),
+        ({"choices": ["mill", "weir"], "answer": 1}, "weir", ("mill", "weir")),
+        ({"choices": ["mill", "weir"], "answer": False}, "", ("mill", "weir")),
+        ({"answer": "", "target": "weir"}, "weir", ()),
+        ({"mc1_targets": {"choices": ["mill", "weir"], "labels": [1, 0]}}, "", ("mill", "weir")),
+        ({"answers": {"text": ["weir"], "answer_start": [159]}}, "weir", ()),
+    ],
+)
+def test_answers_and_choices_are_read_as_benchmarks_have_them(
+    tmp_path: Path, row: dict[str, Any], answer: str, choices: tuple[str, ...]
+) -> None:
+    [item] = contamination.items(looked_for(tmp_path, [{"question": QUESTION, **row}]).files[0])
+    assert (item.question, item.answer, item.choices) == (QUESTION, answer, choices)
+
+
+@pytest.mark.parametrize("name", ["e.jsonl", "e.csv", "e.parquet"])
+def test_a_field_that_no_row_has_is_named(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name == "e.jsonl":
+        rows = [{"q": QUESTION, "meta": {"a": "15"}}, {"q": SHORT, "options": ["Weir"]}]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    elif name == "e.csv":
+        path.write_text(f'q,options,meta\n"{QUESTION}",Weir,15\n')
+    else:
+        pq.write_table(pa.table({"q": [QUESTION], "options": ["Weir"], "meta": ["15"]}), path)
+    contamination.check(Benchmark(path=str(path), parts={"question": "q", "choices": "options"}))
+    with pytest.raises(ValueError, match=r"(no row has|no column) 'optoins'; it has q, (meta|options), (meta|options)"):
+        contamination.check(Benchmark(path=str(path), parts={"question": "q", "choices": "optoins"}))
+
+
+@pytest.mark.parametrize(
     ("quality", "kept", "message"),
     [
         ("{benchmarks: {ngram: 8}}", "{}", "`ngram` is no more"),
