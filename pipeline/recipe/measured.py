@@ -43,6 +43,9 @@ def check_columns(
                 message = _unmeasured(place, column, columns, source, sections)
                 if name not in lacking.setdefault((place, message), []):
                     lacking[place, message].append(name)
+        for column, place in (*_asked_by(here), *_limited(yaml_file, name, decides)):
+            if column in schemas.CLUSTERS.names and column not in columns:  # always read, where it is there
+                lacking.setdefault((place, _unmeasured(place, column, columns, source, sections)), []).append(name)
         if "has_bad_words" in kept.active_rules(decides) and not measures.bad_words and not doubted:
             key = _of_kept(yaml_file, name, decides, "bad_words")
             yaml_file.add(key, f"has_bad_words needs quality.bad_words, of which source {name} has none")

@@ -126,6 +126,18 @@ NOT_READ = "most of it cannot be read: {} at 0; is it another format? `format` n
             "7: domains.d: expected a mapping of conditions, such as {sources: [NAME]}; {} takes every page",
         ),
         (
+            "d: {sources: [a, b]}",
+            "d: {sources: [a, b], min: {cluster_size: 2}}\nclusters: {enabled: false}",
+            "7: domains.d.min.cluster_size: no column 'cluster_size' is measured in sources a, b;"
+            " set clusters.enabled: true",
+        ),
+        (
+            "families: [gopher_quality]}\ndomains",
+            "families: [], rules: {above_max_similarity: 0.5}}\nclusters: {enabled: false}\ndomains",
+            "5: kept.rules.above_max_similarity: no column 'similarity' is measured in sources a, b;"
+            " set clusters.enabled: true",
+        ),
+        (
             "languages: [en]",
             "languages: [eng]",
             "5: kept.languages: lid.176 knows no language 'eng'; did you mean 'en'?",
