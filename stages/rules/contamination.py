@@ -159,14 +159,15 @@ def check(benchmark: Benchmark, *, every_field: bool = True) -> None:
     """Read a benchmark once, as far as needed.
 
     Args:
-        every_field: whether each field named has to be in some row of a JSONL or CSV file.
+        every_field: whether each field of a part has to be in some row of a JSONL or CSV file.
 
     Raises:
-        ValueError, OSError: it cannot be read, has no item, none has text in the fields named, no row has one of these
-            fields, or no item has four words.
+        ValueError, OSError: it cannot be read, has no item, none has text in the fields named, no row has a field of
+            a part, or no item has four words.
     """
     num_items, findable = 0, False
-    missing, others = set(benchmark.columns() if every_field else ()), dict[str, None]()
+    missing = {name for named in benchmark.parts.values() for name in _names(named)} if every_field else set()
+    others: dict[str, None] = {}
     for row in rows(benchmark.path, benchmark.columns()):
         texts = [] if findable else _looked_for(_item(row, benchmark))
         num_items += bool(texts)
