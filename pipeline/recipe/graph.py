@@ -247,6 +247,7 @@ MEASURED = (
         params=ClustersSection,
         columns=lambda params: schemas.CLUSTERS,
         models=(("earlier", "*"),),
+        missing="set clusters.enabled: true",
     ),
     Product(
         "repeats",

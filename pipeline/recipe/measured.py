@@ -18,6 +18,8 @@ from stages.rules.names import LID176, codes_of
 
 OF_ALL = ("cluster_size", "confidence", "text_bytes")
 """Numbers that every page has, and that domains and limits may name too."""
+OF_SECTIONS = {"lines": schemas.LINES, "repeats": schemas.REPEATS, "clusters": schemas.CLUSTERS}
+"""Columns that such a section switches on, with those of rules of one's own beside `lines`."""
 SOURCES = "\0"
 """Stands for the sources that lack the same."""
 
@@ -39,15 +41,26 @@ def check_columns(
         places = {one: _of_kept(yaml_file, name, decides, one) for one in needed} | dict(_asked_by(here))
         for column in kept.quality_columns(decides, here):
             place = places.get(column)
-            if place and column not in columns and not schemas.is_label(column):  # of labels `named_labels` reports
+            if (
+                place and column not in columns and not _doubtful(column, sections) and not schemas.is_label(column)
+            ):  # of labels `named_labels` reports
                 message = _unmeasured(place, column, columns, source, sections)
                 if name not in lacking.setdefault((place, message), []):
                     lacking[place, message].append(name)
+        for column, place in (*_asked_by(here), *_limited(yaml_file, name, decides)):
+            if column in schemas.CLUSTERS.names and column not in columns and not _doubtful(column, sections):
+                lacking.setdefault((place, _unmeasured(place, column, columns, source, sections)), []).append(name)
         if "has_bad_words" in kept.active_rules(decides) and not measures.bad_words and not doubted:
             key = _of_kept(yaml_file, name, decides, "bad_words")
             yaml_file.add(key, f"has_bad_words needs quality.bad_words, of which source {name} has none")
     for (place, message), names in lacking.items():
         yaml_file.add(place, message.replace(SOURCES, f"source{'s' if len(names) > 1 else ''} {', '.join(names)}"))
+
+
+def _doubtful(column: str, sections: dict[str, Any]) -> bool:
+    """Whether a column is of a section that is wrong: nobody knows whether it is measured."""
+    wrong = [name for name in OF_SECTIONS if sections.get(name, OF_SECTIONS) is None]
+    return any(column in OF_SECTIONS[name].names or column.startswith(f"own_{name}_") for name in wrong)
 
 
 def _doubts(key: str) -> bool:

@@ -31,6 +31,7 @@ def check_references(
     right = [domain for domain in domains.values() if domain is not None]
     check_columns(yaml_file, found, right, sections)
     check_numbers(yaml_file, found, right, sections)
+    _check_benchmarks(yaml_file, found, sections)
     _check_ranked(yaml_file, right)
     _check_thresholds(yaml_file, found)
     check_reach(yaml_file, found, domains, [(place, blend.domains) for place, blend in mixtures_of(sections)])
@@ -70,6 +71,23 @@ def _check_ensembles(yaml_file: YamlFile, found: dict[str, Source | None], secti
                 yaml_file.add(("quality", "ensembles", name, "of"), f"no score {column!r} is measured{hint}")
         if f"{name}_score" in there:
             yaml_file.add(("quality", "ensembles", name), f"there is another score {name}_score already")
+
+
+def _check_benchmarks(yaml_file: YamlFile, found: dict[str, Source | None], sections: dict[str, Any]) -> None:
+    """Thresholds are of benchmarks that are looked for."""
+    if sections.get("contamination") is None:
+        return
+    there = [one.label() for one in sections["contamination"].files]
+    wrong: dict[Key, str] = {}
+    for source in filter(None, found.values()):
+        for name in getattr(source.sections.get("kept"), "contamination", ()):
+            own: Key = ("sources", source.name, "kept", "contamination", name)
+            place = own if own in yaml_file.lines else ("kept", "contamination", name)
+            if name not in (*there, "*"):
+                hint = nearest(name, there) if there else "; quality.benchmarks.files has none"
+                wrong[place] = f"no such benchmark {name!r}{hint}"
+    for place, message in wrong.items():
+        yaml_file.add(place, message)
 
 
 def _check_thresholds(yaml_file: YamlFile, found: dict[str, Source | None]) -> None:

@@ -168,13 +168,13 @@ class Account:
         self.examples: dict[tuple[str, str], list[tuple[int, Hit]]] = {}
 
     def add(self, row: int, hits: list[Hit]) -> None:
-        """Count one page: for each benchmark, the verdict on its best hit."""
+        """Count one page: each item found once, and for each benchmark the best verdict, those found first."""
+        judged = [(hit, self.known.names[self.known.benchmark_I[hit.item]], self.verdict(hit)) for hit in hits]
+        self.items.update(
+            {(name, int(self.known.row_I[hit.item])) for hit, name, verdict in judged if verdict == "found"}
+        )
         seen = set()
-        for hit in hits:
-            name = self.known.names[self.known.benchmark_I[hit.item]]
-            verdict = self.verdict(hit)
-            if verdict == "found":
-                self.items[name, int(self.known.row_I[hit.item])] += 1
+        for hit, name, verdict in sorted(judged, key=lambda entry: entry[2] != "found"):
             if name not in seen:
                 seen.add(name)
                 self.pages[name, verdict] += 1

@@ -9,7 +9,9 @@ that says next to nothing, its choices count with it, if both are there. *Inform
 choices and answer beside it and the item's passage on the page included, over `INFORMATION`: 'Is it?' tells nothing.
 A passage alone is scored in the same way, apart: it is the source of an item, not the item.
 
-Of hits of several items on the same words the best is kept, and those whose own words elsewhere speak for them.
+Of hits of several items on the same words the best of each benchmark and part is kept, since each has a threshold of
+its own, and those whose own words elsewhere speak for them. A question that stands in its item's own passage says no
+more than the passage.
 
 Legend: see `stages.contamination.weights`; runs_R6 int64: sequence, alignment, first, behind, start, stop.
 """
@@ -69,7 +71,7 @@ def hits_of(known: KnownItems, weights: Weights, runs_R6: npt.NDArray[np.int64])
             solutions[hit.item] = max(solutions.get(hit.item, 0), hit.support)
     whole = [_completed(hit, passages.get(hit.item), solutions.get(hit.item, 0)) for hit in found if hit is not None]
     ranked = sorted((hit for hit in whole if hit.score >= LEAST_SCORE), key=_order)
-    return _apart(ranked[: 4 * MOST_HITS])[:MOST_HITS]
+    return _apart(known, ranked[: 4 * MOST_HITS])[:MOST_HITS]
 
 
 def _order(hit: Hit) -> Any:
@@ -119,15 +121,23 @@ def _completed(hit: Hit, passage: Hit | None, solution: float) -> Hit:
     return Hit(score, support, hit.item, part, start, stop, hit.words)
 
 
-def _apart(ranked: list[Hit]) -> list[Hit]:
-    """Without hits whose place a better one of another item has; of one item at one place the best part."""
+def _apart(known: KnownItems, ranked: list[Hit]) -> list[Hit]:
+    """Without hits whose place a better one has that counts wherever they count."""
     kept: list[Hit] = []
     for hit in ranked:
         size = max(1, hit.stop - hit.start)
         for other in kept:
             common = min(hit.stop, other.stop) - max(hit.start, other.start)
-            if common > SAME_PLACE * size and (hit.part == "passage") <= (other.part == "passage"):
+            if common > SAME_PLACE * size and _stands_for(known, other, hit):
                 break
         else:
             kept.append(hit)
     return kept
+
+
+def _stands_for(known: KnownItems, other: Hit, hit: Hit) -> bool:
+    """Whether a better hit at the same place makes one superfluous: one of the same benchmark and part, which the same
+    threshold judges, or the passage of the same item."""
+    if other.item == hit.item:
+        return other.part in (hit.part, "passage")
+    return other.part == hit.part and bool(known.benchmark_I[other.item] == known.benchmark_I[hit.item])

@@ -183,7 +183,8 @@ class Params(_Grown):
     licences: rights.Licences | None = None
     """Licences that stay: a page of another is dropped as `licence_not_wanted`."""
     contamination: dict[str, Thresholds] = Field(default={})
-    """Scores from which what is found of a benchmark counts, by benchmark; `*`: of all others."""
+    """Scores from which what is found of a benchmark counts, by benchmark; `*`: of all others. They are meant beside
+    `rules.contaminated` at 0.7: where that is another number, pages are dropped from scores as far above or below."""
     urls: dict[str, UrlList] = Field(default={})
     """Lists of addresses by name: a page under the list `x` is dropped as `listed_in_x`."""
     against_parent: bool = False

@@ -5,9 +5,9 @@ For `kept`, which drops by these columns or cuts those lines or paragraphs (view
 recur most. Off by default: it reads all text twice more. Input: `documents` per split. Output: `schemas.LINES`, row for
 row, one file per split.
 
-A line is what stands between line feeds without the white space at its ends, a paragraph what stands between lines of
-nothing but white space; paragraphs are equal when their lines are (`stages.kernels.words.line_hashes`). Either is
-*frequent* where at least ``min_pages`` pages of its scope (the source, or one host of it) have it. Counts are exact:
+A line is what stands between line feeds without the ASCII white space at its ends, a paragraph what stands between
+lines of nothing but white space; paragraphs are equal when their lines are (`stages.kernels.words.line_hashes`). Either
+is *frequent* where at least ``min_pages`` pages of its scope (the source, or one host of it) have it. Counts are exact:
 they are exchanged by ranges of hashes, and one page counts a line or paragraph once. Nothing depends on the order,
 number or division of the input.
 

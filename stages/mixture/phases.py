@@ -109,7 +109,9 @@ def solve_phases(
         try:
             mixture = solve(budget, here, tokenizer, used={name: windows[name].start for name in here})
         except MixtureError as error:
-            raise MixtureError(f"phase {phase.name!r}: {error}") from error
+            blamed = [name for name in here if f"domain {name!r} has no tokens" in str(error)]
+            emptied = [_emptied(phase, name, reserves[name], available[name]) for name in blamed]
+            raise MixtureError(f"phase {phase.name!r}: {'; '.join(filter(None, emptied)) or error}") from error
         if not mixture.tokens:
             raise MixtureError(f"phase {phase.name!r}: its part of the budget is not one token; raise the budget")
         for name, target in mixture.targets.items():
@@ -157,6 +159,19 @@ def _reserves(params: PhasesParams, available: dict[str, int]) -> dict[str, dict
             if name in available:
                 found[name][phase.name] = int(exact(fraction) * available[name])
     return found
+
+
+def _emptied(phase: PhaseParams, domain: str, reserves: dict[str, int], tokens: int) -> str:
+    """The reserve that leaves a phase no token of a domain, in words; '' where the domain has none itself."""
+    if not tokens:
+        return ""
+    if phase.name in reserves:
+        fraction = phase.reserve[domain]
+        return (
+            f"its reserve of {domain!r}, {fraction:g} of {tokens:,} tokens, is not one token; raise it or take it out"
+        )
+    others = ", ".join(reserves)
+    return f"domain {domain!r} is reserved whole for {others}; lower that reserve, or take the domain out of this phase"
 
 
 def _reserve_of(reserves: dict[str, int], common: int, phase: str) -> tuple[int, int]:

@@ -155,23 +155,43 @@ def identity(params: Benchmarks) -> list[dict[str, Any]]:
     return found
 
 
-def check(benchmark: Benchmark) -> None:
-    """Read a benchmark once.
+def check(benchmark: Benchmark, *, every_field: bool = True) -> None:
+    """Read a benchmark once, as far as needed.
+
+    Args:
+        every_field: whether each field of a part has to be in some row of a JSONL or CSV file.
 
     Raises:
-        ValueError, OSError: it cannot be read, has no item, none has text in the fields named, or none has four words.
+        ValueError, OSError: it cannot be read, has no item, none has text in the fields named, no row has a field of
+            a part, or no item has four words.
     """
-    num_items = 0
-    for item in items(benchmark):
-        texts = [text for text in (item.question, item.passage, item.solution) if text.strip()]
+    num_items, findable = 0, False
+    missing = {name for named in benchmark.parts.values() for name in _names(named)} if every_field else set()
+    others: dict[str, None] = {}
+    for row in rows(benchmark.path, benchmark.columns()):
+        texts = [] if findable else _looked_for(_item(row, benchmark))
         num_items += bool(texts)
-        if any(len(_WORD.findall(text)) >= LEAST_WORDS or max(text) >= _UNSPACED for text in texts):
+        findable = findable or any(_has_words(text) for text in texts)
+        missing.difference_update(row)
+        others.update(dict.fromkeys(row))
+        if findable and not missing:
             return
-    if num_items:
-        found = f"found {num_items} of fewer: pages cannot be recognised by them"
-        raise ValueError(f"{benchmark.path}: expected an item of {LEAST_WORDS} words or more, {found}")
     fields = f" in the fields {', '.join(benchmark.columns())}" if benchmark.columns() else ""
-    raise ValueError(f"{benchmark.path}: no text{fields}")
+    if not num_items:
+        raise ValueError(f"{benchmark.path}: no text{fields}")
+    if missing:
+        raise ValueError(f"{benchmark.path}: no row has {min(missing)!r}; it has {', '.join(others)}")
+    found = f"found {num_items} of fewer: pages cannot be recognised by them"
+    raise ValueError(f"{benchmark.path}: expected an item of {LEAST_WORDS} words or more, {found}")
+
+
+def _looked_for(item: Item) -> list[str]:
+    return [text for text in (item.question, item.passage, item.solution) if text.strip()]
+
+
+def _has_words(text: str) -> bool:
+    """Whether a text may have the words by which an item is found."""
+    return len(_WORD.findall(text)) >= LEAST_WORDS or max(text) >= _UNSPACED
 
 
 def items(benchmark: Benchmark) -> Iterator[Item]:
@@ -190,13 +210,16 @@ def _item(row: dict[str, Any], benchmark: Benchmark) -> Item:
     elif benchmark.fields:
         values = {"question": [row.get(name) for name in benchmark.fields]}
     else:
-        taken = {part: next((name for name in names if row.get(name)), None) for part, names in USUAL.items()}
+        taken = {
+            part: next((name for name in names if _is_given(row.get(name))), None) for part, names in USUAL.items()
+        }
         values = {part: [row[name]] for part, name in taken.items() if name is not None}
         if not {"question", "passage", "solution"}.intersection(values):
             values = {"question": [row]}
     choices = tuple(text for text in _choices(values.get("choices", [])) if text.strip())
+    values["answer"] = [_listed(value) for value in values.get("answer", [])]
     text = {part: " ".join(_strings(values.get(part, []))) for part in PARTS if part != "choices"}
-    answer = _answer(values.get("answer", []), choices) or text["answer"]
+    answer = _answer(values["answer"], choices) or text["answer"]
     return Item(text["question"], answer, choices, text["passage"], text["solution"])
 
 
@@ -207,12 +230,24 @@ def _answer(values: list[Any], choices: Sequence[str]) -> str:
     value = values[0]
     if isinstance(value, str) and len(value.strip()) == 1 and value.strip().isalpha():
         value = ord(value.strip().upper()) - ord("A")
-    return choices[value] if isinstance(value, int) and 0 <= value < len(choices) else ""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return choices[value] if is_number and 0 <= value < len(choices) else ""
+
+
+def _is_given(value: Any) -> bool:
+    """Whether a field has a value; 0 is one, as the number of the first choice."""
+    return bool(value) or (value == 0 and not isinstance(value, bool))
+
+
+def _listed(value: Any) -> Any:
+    """The texts of a value that keeps them in a list with others beside: labels (ARC, TruthfulQA) or places (SQuAD)."""
+    if isinstance(value, dict):
+        return next((value[name] for name in ("text", "choices") if isinstance(value.get(name), list)), value)
+    return value
 
 
 def _choices(value: Any) -> Iterator[str]:
-    if isinstance(value, dict) and isinstance(value.get("text"), list):
-        value = value["text"]  # as ARC has them, labels beside
+    value = _listed(value)
     if isinstance(value, list):
         for part in value:
             yield from _choices(part)

@@ -126,6 +126,38 @@ NOT_READ = "most of it cannot be read: {} at 0; is it another format? `format` n
             "7: domains.d: expected a mapping of conditions, such as {sources: [NAME]}; {} takes every page",
         ),
         (
+            "d: {sources: [a, b]}",
+            "d: {sources: [a, b], min: {cluster_size: 2}}\nclusters: {enabled: false}",
+            "7: domains.d.min.cluster_size: no column 'cluster_size' is measured in sources a, b;"
+            " set clusters.enabled: true",
+        ),
+        (
+            "families: [gopher_quality]}\ndomains",
+            "families: [], rules: {above_max_similarity: 0.5}}\nclusters: {enabled: false}\ndomains",
+            "5: kept.rules.above_max_similarity: no column 'similarity' is measured in sources a, b;"
+            " set clusters.enabled: true",
+        ),
+        (
+            "families: [gopher_quality]}\ndomains",
+            "views: [without_repeats], families: []}\nrepeats: {enabled: true, min_bytes: 3}\ndomains",
+            "6: repeats.min_bytes: expected 32 or more, found 3",
+        ),
+        (
+            "families: [gopher_quality]}\ndomains",
+            "families: [recurring_lines]}\nlines: {enabled: true, min_pages: 1}\ndomains",
+            "6: lines.min_pages: expected 2 or more, found 1",
+        ),
+        (
+            "families: [gopher_quality]}\ndomains",
+            "families: [], rules: {below_min_cluster_size: 2}}\nclusters: {threshold: 7}\ndomains",
+            "6: clusters.threshold: expected 1 or less, found 7",
+        ),
+        (
+            "families: [gopher_quality]}\ndomains",
+            "families: [], contamination: {exam: {question: 0.5}, '*': {passage: 0.5}}}\ndomains",
+            "5: kept.contamination.exam: no such benchmark 'exam'; quality.benchmarks.files has none",
+        ),
+        (
             "languages: [en]",
             "languages: [eng]",
             "5: kept.languages: lid.176 knows no language 'eng'; did you mean 'en'?",
