@@ -70,9 +70,9 @@ class LazyExecutor:
 
     def _start(self) -> RayExecutor:
         started = time.monotonic()
-        executor = RayExecutor(self.store.root, self.workers)
+        executor = RayExecutor(self.store.root, self.workers, self.reporter.say)
         where = os.environ.get("RAY_ADDRESS", "this machine")
-        self.reporter.say(f"Ray on {where}: {executor.slots()} CPUs ({time.monotonic() - started:.1f} s)")
+        self.reporter.say(f"Ray on {where}: {executor.cpus()} CPUs ({time.monotonic() - started:.1f} s)")
         return executor
 
     def start(self) -> None:
