@@ -104,7 +104,7 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
     for warning in doubts.warnings(recipe):
         reporter.say(warning)
     executor = LazyExecutor(engine, store, workers, reporter)
-    with RootLock(store):
+    with RootLock(store, reporter.say):
         store.sweep()
         recipes.note_tried(whole, store)
         store.remove(snapshots.FAILURE)
