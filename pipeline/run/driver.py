@@ -28,7 +28,7 @@ from pipeline.recipe import snapshot as snapshots
 from pipeline.run import outlook
 from pipeline.run import part as parts
 from pipeline.run.run import Run
-from pipeline.run.steps import Step
+from pipeline.run.steps import PROGRESS, Step
 from pipeline.run.writing import Solved
 from pipeline.store.costs import Costs
 from pipeline.store.lock import RootLock
@@ -107,7 +107,8 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
     with RootLock(store, reporter.say):
         store.sweep()
         recipes.note_tried(whole, store)
-        store.remove(snapshots.FAILURE)
+        for left in (snapshots.FAILURE, PROGRESS):
+            store.remove(left)
         try:
             make_sample(recipe, store, reporter, executor)
             costs = Costs(store, graph.PAGED)

@@ -36,6 +36,7 @@ from stages.contract import Split, Task, Wave
 T = TypeVar("T")
 READ_THREADS = 16
 READ_AHEAD = 1024
+PROGRESS = "runs/progress.json"
 PROGRESS_SECONDS = 3.0
 SLOWEST = 10
 """Tasks of the wave under way that `watch` names."""
@@ -389,7 +390,7 @@ class Steps:
         record |= {"cost": progress.cost, "done_cost": progress.done_cost, "pages": progress.pages}
         record |= {"started": now - (time.monotonic() - progress.started), "time": now}
         record["slowest"] = self.costs.slowest(SLOWEST)
-        self.store.write_json("runs/progress.json", record | {"said": list(self.reporter.last_lines)})
+        self.store.write_json(PROGRESS, record | {"said": list(self.reporter.last_lines)})
 
     # Why something is to be done
 

@@ -20,13 +20,13 @@ from urllib.request import getproxies, proxy_bypass
 import urllib3
 
 from stages.formats import retries
+from stages.formats.ranged_file import REPLACED
 
 TIMEOUT = 60.0
 PIECE = 1 << 20
 KEPT = 16
 """Connections to one server that are kept open at most."""
 REDIRECTS = 10
-REPLACED = " was replaced by another file while it was read"
 CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _FOLLOW = urllib3.Retry(total=None, connect=0, read=0, status=0, other=0, redirect=REDIRECTS, raise_on_status=False)
 BROKEN: Any = (TimeoutError, ConnectionError, urllib3.exceptions.HTTPError)

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from stages.formats import retries
-from stages.formats.ranged_file import RangedFile
-from stages.formats.web import CONTENT_RANGE, PIECE, REPLACED, TIMEOUT, HttpRanges, is_passing, quoted
+from stages.formats.ranged_file import REPLACED, RangedFile
+from stages.formats.web import CONTENT_RANGE, PIECE, TIMEOUT, HttpRanges, is_passing, quoted
 
 _BROKEN = (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException)
 _answered: set[str] = set()

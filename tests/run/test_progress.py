@@ -11,8 +11,9 @@ from rich.console import Console
 
 from pipeline import progress
 from pipeline.answers.status import progress_line
+from pipeline.errors import RunError
 from pipeline.progress import Reporter, seconds_left
-from pipeline.run import steps
+from pipeline.run import driver, steps
 from pipeline.store.costs import Costs
 from pipeline.store.storage import Store
 
@@ -87,3 +88,16 @@ def test_a_clock_that_is_set_back_by_hours_stops_no_progress(
             assert shown["time"] - shown["started"] == clock.now - 100
     monkeypatch.setattr(steps.time, "time", lambda: 1e9)
     assert progress_line(shown).endswith("of 10 tasks in 35 s, about 1 min 21 s left (reported 0 s ago)")
+
+
+def test_progress_of_an_earlier_run_is_not_shown_for_that_of_this(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "root"))
+    store.write_json(steps.PROGRESS, {"phase": "measure", "done": 1})
+    line = '{"text": "The river rises in the northern hills and runs to the sea."}\n'
+    (tmp_path / "in.jsonl").write_text(line + "{broken\n" * 9)
+    (tmp_path / "m.yaml").write_text(
+        "sources: {web: {paths: in.jsonl}}\ndomains: {all: {sources: [web]}}\nmixture: {domains: {all: {share: 1}}}\n"
+    )
+    with pytest.raises(RunError, match=r"90\.00% of its input is bad"):
+        driver.run(str(tmp_path / "m.yaml"), store, "inline", None, quiet=True)
+    assert not store.exists(steps.PROGRESS) or store.read_json(steps.PROGRESS)["tasks"] == 1
