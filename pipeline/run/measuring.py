@@ -191,6 +191,10 @@ def measure_task(
     return Task("pipeline.run.map_task:measure_packed", args, outputs, split.label, split.size, MAP_MEMORY)
 
 
+MISSING = "missing_file"
+"""The reason of a file that is gone, with ``missing: skip``: passed over, and not bad."""
+
+
 def check_input(recipe: Recipe, steps: Steps, documents: Product) -> None:
     """Fail on a source that is too bad or yields nothing."""
     limits = recipe.section("run")
@@ -198,7 +202,12 @@ def check_input(recipe: Recipe, steps: Steps, documents: Product) -> None:
     rows, records, held = (facts.numbers(key) for key in ("rows", "records", "num_quarantined"))
     bad = np.array([bool(bad) for bad in facts.column("bad")], bool)
     unread = np.where(records == 0, bad, held == records)  # nothing in them could be read
-    sizes = np.fromiter((np.nan if split.etag == LISTED else split.size for split in steps.splits), np.float64)
+    listed = np.fromiter((split.etag == LISTED for split in steps.splits), np.bool_, len(steps.splits))
+    sizes = np.fromiter((split.size for split in steps.splits), np.float64, len(steps.splits))
+    sizes[listed] = np.nan
+    gone = [*map(int, np.flatnonzero(unread & listed & (records == 0)))]  # perhaps, where those are passed over
+    for number, report in zip(gone, steps.reports([documents.addresses[number] for number in gone]), strict=True):
+        unread[number] = any(one["reason"] != MISSING for one in report["bad"])
     sources = np.array([split.source for split in steps.splits], object)
     for source in sorted(recipe.sources):
         title = f"transform {source}" if source in recipe.transforms() else f"source {source}"

@@ -69,8 +69,8 @@ def is_uri(text: str) -> bool:
 
 
 def meant_uri(path: str) -> str:
-    """The URI that a path with one slash too few was meant to be, as a question; nothing for other paths."""
-    found = _ONE_SLASH.search(path)
+    """The URI that a path with one slash too few was meant to be, as a question; nothing for others and for URIs."""
+    found = None if is_uri(path) else _ONE_SLASH.search(path)
     return f"; did you mean {found[1]}://{'/' * (found[1] == 'file')}{found[2]}?" if found else ""
 
 

@@ -205,6 +205,10 @@ def test_files_of_a_list_on_a_web_server_count_for_the_bad_though_their_sizes_ar
         )
         with pytest.raises(RunError, match=r"source web: 25.00% of its input is bad .*/1.jsonl"):
             run_inline(mixture, tmp_path / "root")
+        (web / "1.jsonl").unlink()
+        mixture.write_text(mixture.read_text().replace("all.paths}", "all.paths, missing: skip}"))
+        [documents] = [step for step in run_inline(mixture, tmp_path / "skipped").steps if step.product == "documents"]
+        assert documents.total == 4
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from pipeline.run import driver
 from pipeline.store.storage import Store, inside
 from stages.formats import retries, s3
 from stages.formats.listing import check_unchanged, entries
-from stages.formats.locations import Place, locate, open_file, place_of, s3_of
+from stages.formats.locations import Place, locate, meant_uri, open_file, place_of, s3_of
 from stages.sources import SourceParams, list_splits
 from tests.support.archives import read
 from tests.support.fault_proxy import FAULTS, FaultProxy
@@ -79,6 +79,14 @@ def test_a_place_is_written_as_it_is_read(uri: str) -> None:
 def test_every_key_survives_being_written_as_a_uri(key: str, options: tuple[tuple[str, str], ...]) -> None:
     place = Place("s3", f"bucket/{key}", options)
     assert place_of(place.uri()) == place
+
+
+def test_a_uri_is_proposed_for_one_with_a_slash_too_few_and_for_no_other() -> None:
+    assert meant_uri("s3:/bucket/a") == "; did you mean s3://bucket/a?"
+    assert meant_uri("/tmp/https:/host/a") == "; did you mean https://host/a?"
+    assert meant_uri("file:/tmp/a") == "; did you mean file:///tmp/a?"
+    for right in ("s3://bucket/a", "https://host/a", "/tmp/a", "a"):
+        assert meant_uri(right) == ""
 
 
 def test_a_scheme_nobody_knows_and_a_missing_bucket_are_said() -> None:
