@@ -141,7 +141,7 @@ class HttpRanges:
         return stop
 
     def _check_same(self, size: str, etag: str) -> None:
-        for name, stated in (("size", size.removeprefix("*")), ("etag", etag)):
+        for name, stated in (("size", size.removeprefix("*")), ("etag", etag.removeprefix("W/"))):
             if stated and self._identity.setdefault(name, stated) != stated:
                 raise Refused(f"{self.uri}{REPLACED}")
 

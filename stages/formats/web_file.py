@@ -165,9 +165,10 @@ class HttpFile(io.RawIOBase):
             size = str(self._size) if served[2] == "*" else served[2]
         elif self._position and answer.status == 200:
             return ": the server does not answer range requests"
-        same = (
-            size == str(self._size) and answer.status != 416 and (not self._etag or _etag(answer) in ("", self._etag))
-        )
+        kind = "ETag" if '"' in self._etag else "Last-Modified"  # a head may have one alone, and call a tag weak
+        tag = answer.headers.get(kind) or self._etag
+        same = size == str(self._size) and tag.removeprefix("W/") == self._etag.removeprefix("W/")
+        same = same and answer.status != 416
         return "" if same else REPLACED
 
     def _hang_up(self) -> None:

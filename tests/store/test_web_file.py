@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from stages import documents
-from stages.formats import retries
+from stages.formats import retries, web_file
 from stages.formats.listing import check_unchanged
 from stages.formats.locations import open_file
 from stages.formats.ranges import Ranged
-from stages.formats.web_file import stat_http
+from stages.formats.web_file import Remote, stat_http
 from stages.sources import SourceError, SourceParams, list_splits
-from tests.support.range_server import FAULTS, RangeServer
+from tests.support.range_server import FAULTS, RangeServer, etag
 
 PAGES = 3_000
 REPLACED = "was replaced by another file while it was read"
@@ -123,6 +123,23 @@ def test_a_file_that_is_replaced_between_two_requests_is_an_error(file: Path, gr
         with pytest.raises(OSError, match=REPLACED):
             ranged.get(50_000, 50_100)
         assert open_file(address).read() == after
+
+
+@pytest.mark.parametrize(
+    ("tag", "same"),
+    [("", True), ("W/{etag}", True), ("Mon, 01 Jan 2024 00:00:00 GMT", True), ('"other"', False), ('W/"other"', False)],
+)
+def test_a_head_may_call_a_tag_weak_or_have_a_date_alone(
+    file: Path, monkeypatch: pytest.MonkeyPatch, tag: str, same: bool
+) -> None:
+    whole = file.read_bytes()
+    monkeypatch.setattr(web_file, "stat_http", lambda _: Remote(len(whole), tag.format(etag=etag(whole))))
+    with RangeServer(file.parent) as server, open_file(f"{server.address}/a.jsonl") as far:
+        if same:
+            assert far.read() == whole
+        else:
+            with pytest.raises(OSError, match=REPLACED):
+                far.read()
 
 
 @pytest.mark.parametrize("names", [["a"], ["a", "b"]])
