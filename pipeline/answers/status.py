@@ -118,7 +118,7 @@ def progress_line(progress: dict[str, Any]) -> str:
     """One line on the phase under way, from what the run wrote last."""
     seconds = max(1e-3, progress["time"] - progress["started"])
     left = seconds_left(seconds, progress["done_cost"], progress["cost"])
-    age = time.time() - progress["time"]
+    age = max(0.0, time.time() - progress["time"])  # the clock of the run may be ahead of this one
     parts = [f"{progress['phase']}: {progress['done']} of {progress['tasks']} tasks in {human_seconds(seconds)}"]
     parts += [f"{progress['pages']:,} pages"] if progress.get("pages") else []
     parts += [f"about {human_seconds(left)} left"] if left is not None else []

@@ -3,7 +3,8 @@
 Nothing of size goes through the object store, ``max_retries=0`` leaves every retry to `pipeline.engine.scheduler`, and
 a task reserves one CPU and its stated memory. Without RAY_ADDRESS a local Ray is started (no dashboard, a small object
 store, `few_processes`, ``RAY_AUTH_MODE=disabled`` because it listens on loopback only); with it the cluster is joined
-as it is. Every node proves that it can read and write the root before work starts (`probe`).
+as it is. Every node proves that it can read and write the root before work starts (`probe`), and one that comes later
+before its first task (`pipeline.engine.node_proof`).
 """
 
 from __future__ import annotations
@@ -13,17 +14,16 @@ import signal
 import socket
 import threading
 import time
-import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from pipeline.engine import cpu_limit, orphans
+from pipeline.engine import cpu_limit, node_proof, orphans
 from pipeline.engine.process import prepare_process
 from pipeline.engine.scheduler import Outcome, Result, call_job, failure
 from pipeline.errors import RunError, UserError
-from pipeline.store.storage import TEMPORARY, Store
+from pipeline.store.storage import Store
 from stages import own_modules
 from stages.contract import Task
 from stages.formats import retries
@@ -32,6 +32,7 @@ LOCAL_OBJECT_STORE = 128 << 20
 PROBE_SECONDS = 120.0
 SLOTS_SECONDS = 5.0
 MAX_RESTARTS = 3
+IDLE_SECONDS = 60.0
 HEAD_SECONDS = 30.0
 """Ray gives its head up after a minute, and the process with it."""
 HUNG_SECONDS = 4 * 3600.0
@@ -104,8 +105,8 @@ def few_processes() -> Iterator[None]:
 
 
 class Size(NamedTuple):
-    """Size of a cluster: CPUs in all, and memory of its largest node in bytes (a task that asks for more would never
-    start)."""
+    """Size of a cluster: CPUs in all, and memory in bytes of its largest node that has one (a task that asks for more
+    would never start); without a CPU, of its largest node."""
 
     cpus: int
     memory: int
@@ -116,27 +117,36 @@ class RayExecutor:
 
     name = "ray"
 
-    def __init__(self, root: str, workers: int | None = None) -> None:
+    def __init__(self, root: str, workers: int | None = None, say: Callable[[str], None] = lambda _: None) -> None:
         connect(workers)
         import ray
 
         self._ray = ray
         self._root = root
         self._limit = workers
+        self._say = say
         self._remote = ray.remote(num_cpus=1, max_retries=0)(_run)
         self._running: dict[Any, int] = {}
         self._submitted: dict[Any, float] = {}
+        self._memory: dict[Any, int] = {}
+        """Memory that each task under way asked for."""
         self._unsent: list[int] = []
         self._size, self._sized = self._ask_size(), time.monotonic()
         self._lost_here = False
         self._restarts = 0
-        self._asked = self._heard = time.monotonic()
-        probe(root)
+        self._asked = self._heard = self._idle_since = time.monotonic()
+        self._proof = node_proof.expected(Store(root)) if os.environ.get("RAY_ADDRESS") else {}
+        if self._proof:
+            probe(root, self._proof)
+
+    def cpus(self) -> int:
+        """CPUs of the cluster now, of those that the run may have; none before the first node came."""
+        cpus = self._measured().cpus
+        return min(cpus, self._limit or cpus)
 
     def slots(self) -> int:
-        """CPUs of the cluster now, at least 1: nodes come and go."""
-        cpus = self._measured().cpus
-        return max(1, min(cpus, self._limit or cpus))
+        """`cpus`, at least 1: nodes come and go."""
+        return max(1, self.cpus())
 
     def submit(self, index: int, task: Task) -> None:
         if head_died():
@@ -144,8 +154,9 @@ class RayExecutor:
             return
         memory = min(task.memory, self._measured().memory)
         options = {"memory": memory, "name": task.label} | ({"num_gpus": task.gpus} if task.gpus else {})
-        ref = self._remote.options(**options).remote(self._root, task.job, task.args, own_modules.packed())
+        ref = self._remote.options(**options).remote(self._root, task.job, task.args, own_modules.packed(), self._proof)
         self._running[ref] = index
+        self._memory[ref] = memory
         self._submitted[ref] = time.monotonic()
 
     def _measured(self) -> Size:
@@ -157,6 +168,7 @@ class RayExecutor:
 
     def _ask_size(self) -> Size:
         nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        nodes = [node for node in nodes if node.get("CPU", 0) >= 1] or nodes
         memory = max((node.get("memory", 0) for node in nodes), default=0)
         return Size(int(sum(node.get("CPU", 0) for node in nodes)), int(memory) or (1 << 30))
 
@@ -164,11 +176,34 @@ class RayExecutor:
         if self._lost_here or head_died():
             return self._start_again()
         self._listen()
+        if too_large := self._too_large():
+            return too_large
         ready, late = self._ray.wait(list(self._running), num_returns=1, timeout=seconds, fetch_local=False)
         for ref in late:
             if time.monotonic() - self._submitted[ref] > HUNG_SECONDS:
                 self._ray.cancel(ref, force=True)  # comes back as a crash: tried again, then isolated
         return [self._outcome(ref) for ref in ready]
+
+    def _too_large(self) -> list[Outcome]:
+        """Tasks taken back because no node is left that has the memory they asked for: they would wait for ever."""
+        size = self._measured()
+        if size.cpus:
+            self._idle_since = time.monotonic()
+        elif time.monotonic() - self._idle_since > IDLE_SECONDS:
+            self._say(f"no node of the cluster has a CPU; tasks that wait for one: {len(self._running)}")
+            self._idle_since = time.monotonic()
+            self._submitted = dict.fromkeys(self._submitted, time.monotonic())
+        lost = [ref for ref, memory in self._memory.items() if size.cpus and memory > size.memory]
+        for ref in lost:
+            self._ray.cancel(ref, force=True)
+        return [
+            Outcome(self._forget(ref), "node", message="no node is left with the memory it asked for") for ref in lost
+        ]
+
+    def _forget(self, ref: Any) -> int:
+        """Take a task out of those under way; its index."""
+        del self._submitted[ref], self._memory[ref]
+        return self._running.pop(ref)
 
     def _start_again(self) -> list[Outcome]:
         """Start the Ray of this machine anew after its raylet died; every task under way counts as lost."""
@@ -180,6 +215,7 @@ class RayExecutor:
         self._unsent.clear()
         self._running.clear()
         self._submitted.clear()
+        self._memory.clear()
         shutdown()
         connect(self._limit)
         self._lost_here = False
@@ -208,8 +244,7 @@ class RayExecutor:
                 ) from error
 
     def _outcome(self, ref: Any) -> Outcome:
-        index = self._running.pop(ref)
-        del self._submitted[ref]
+        index = self._forget(ref)
         errors = self._ray.exceptions
         try:
             value, cost, files = self._ray.get(ref)
@@ -235,10 +270,13 @@ class RayExecutor:
             self._ray.cancel(ref, force=True)
         self._running.clear()
         self._submitted.clear()
+        self._memory.clear()
 
 
-def _run(root: str, job: str, args: dict[str, Any], modules: dict[str, bytes]) -> Result:
+def _run(root: str, job: str, args: dict[str, Any], modules: dict[str, bytes], proof: dict[str, str]) -> Result:
     prepare_process()
+    if proof:
+        node_proof.check(Store(root), proof)
     if modules:  # of the user's own, from beside the mixture file, which may lie on another machine
         own_modules.unpack(modules)
     cpu_limit.allow()
@@ -248,53 +286,46 @@ def _run(root: str, job: str, args: dict[str, Any], modules: dict[str, bytes]) -
         cpu_limit.disarm()
 
 
-def probe(root: str) -> None:
-    """Every node reads the driver's token under the root and writes one back.
+def probe(root: str, proof: dict[str, str]) -> None:
+    """Every node that is there proves itself (`node_proof`) and writes a file under the root that is seen here.
 
     Raises:
-        UserError: when a node cannot, which is what a node-local root or a missing right looks like.
+        UserError: when a node cannot, which is what a node-local root, a missing right or another version looks like.
     """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) > 0]
-    if len(nodes) < 2:
-        return
     store = Store(root)
-    token = uuid.uuid4().hex
-    address = f"{TEMPORARY}/probe-{token}"
-    store.write_bytes(address, token.encode())
     remote = ray.remote(num_cpus=0, max_retries=0)(_probe_node)
     answers = {}
     for node in nodes:
         strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        ref = remote.options(scheduling_strategy=strategy).remote(root, address, token, node["NodeID"])
+        ref = remote.options(scheduling_strategy=strategy).remote(root, proof, node["NodeID"])
         answers[ref] = node["NodeManagerAddress"]
+    if not answers:
+        return
     ready, late = ray.wait(list(answers), num_returns=len(answers), timeout=PROBE_SECONDS)
     problems = [f"{answers[ref]}: no answer in {PROBE_SECONDS:.0f} s" for ref in late]
     for ref in ready:
         try:
-            problem = ray.get(ref)
+            answer = ray.get(ref)
         except ray.exceptions.RayError as error:
-            problem = str(error).splitlines()[0]
-        written = store.exists(f"{address}-{problem['node']}") if isinstance(problem, dict) else False
-        if not written:
-            problems.append(
-                f"{answers[ref]}: {problem if isinstance(problem, str) else 'wrote a file nobody else sees'}"
-            )
+            answer = str(error).splitlines()[0]
+        if isinstance(answer, str):
+            problems.append(f"{answers[ref]}: {answer}")
+        elif not store.exists(f"{proof['address']}-{answer['node']}"):
+            problems.append(f"{answers[ref]}: wrote a file nobody else sees: {node_proof.SHARED}")
     if problems:
-        raise UserError(
-            f"root {root} is not shared by all nodes ({'; '.join(problems[:3])}); use a shared disk or s3://, gs://"
-        )
+        raise UserError(f"root {root} is not shared by all nodes, or these differ ({'; '.join(problems[:3])})")
 
 
-def _probe_node(root: str, address: str, token: str, node: str) -> dict[str, str] | str:
+def _probe_node(root: str, proof: dict[str, str], node: str) -> dict[str, str] | str:
     store = Store(root)
     try:
-        if store.read_bytes(address).decode() != token:
-            return "read another token"
-        store.write_bytes(f"{address}-{node}", token.encode())
-    except OSError as error:
+        node_proof.check(store, proof)
+        store.write_bytes(f"{proof['address']}-{node}", proof["token"].encode())
+    except (OSError, RunError) as error:
         return str(error).splitlines()[0]
     return {"node": node}
 

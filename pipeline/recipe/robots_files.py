@@ -28,7 +28,8 @@ from typing import NamedTuple
 from pipeline.store.storage import Store
 from stages.documents.answers import answers
 from stages.formats.listing import entries, is_folder, stat
-from stages.formats.locations import is_http, locate, open_file, place_of, stat_http
+from stages.formats.locations import is_http, locate, open_file, place_of
+from stages.formats.web_file import stat_http
 from stages.rules import rights, robots_answers, robots_files
 from stages.rules.robots_answers import Answer
 from stages.rules.robots_txt import MAX_BYTES

@@ -28,7 +28,7 @@ from pipeline.recipe import snapshot as snapshots
 from pipeline.run import outlook
 from pipeline.run import part as parts
 from pipeline.run.run import Run
-from pipeline.run.steps import Step
+from pipeline.run.steps import PROGRESS, Step
 from pipeline.run.writing import Solved
 from pipeline.store.costs import Costs
 from pipeline.store.lock import RootLock
@@ -70,9 +70,9 @@ class LazyExecutor:
 
     def _start(self) -> RayExecutor:
         started = time.monotonic()
-        executor = RayExecutor(self.store.root, self.workers)
+        executor = RayExecutor(self.store.root, self.workers, self.reporter.say)
         where = os.environ.get("RAY_ADDRESS", "this machine")
-        self.reporter.say(f"Ray on {where}: {executor.slots()} CPUs ({time.monotonic() - started:.1f} s)")
+        self.reporter.say(f"Ray on {where}: {executor.cpus()} CPUs ({time.monotonic() - started:.1f} s)")
         return executor
 
     def start(self) -> None:
@@ -104,10 +104,11 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
     for warning in doubts.warnings(recipe):
         reporter.say(warning)
     executor = LazyExecutor(engine, store, workers, reporter)
-    with RootLock(store):
+    with RootLock(store, reporter.say):
         store.sweep()
         recipes.note_tried(whole, store)
-        store.remove(snapshots.FAILURE)
+        for left in (snapshots.FAILURE, PROGRESS):
+            store.remove(left)
         try:
             make_sample(recipe, store, reporter, executor)
             costs = Costs(store, graph.PAGED)

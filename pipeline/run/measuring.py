@@ -10,6 +10,7 @@ from json.encoder import encode_basestring
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.engine.scheduler import Done, Planned
 from pipeline.errors import RunError
@@ -24,6 +25,7 @@ from pipeline.store.address import digest, digest_of_list, encoded_lists
 from stages import seal
 from stages.contract import Split, Task
 from stages.formats import file_states
+from stages.formats.listing import LISTED
 
 NEW_LINE = "\n"
 MAP_MEMORY = 1536 << 20
@@ -193,19 +195,29 @@ def measure_task(
     return Task("pipeline.run.map_task:measure_packed", args, outputs, split.label, split.size, MAP_MEMORY)
 
 
+MISSING = "missing_file"
+"""The reason of a file that is gone, with ``missing: skip``: passed over, and not bad."""
+
+
 def check_input(recipe: Recipe, steps: Steps, documents: Product) -> None:
     """Fail on a source that is too bad or yields nothing."""
     limits = recipe.section("run")
     facts = documents.facts
     rows, records, held = (facts.numbers(key) for key in ("rows", "records", "num_quarantined"))
-    unread = np.array([bool(bad) for bad in facts.column("bad")], bool) & (records == 0)
-    sizes = np.fromiter((split.size for split in steps.splits), np.int64)
+    bad = np.array([bool(bad) for bad in facts.column("bad")], bool)
+    unread = np.where(records == 0, bad, held == records)  # nothing in them could be read
+    listed = np.fromiter((split.etag == LISTED for split in steps.splits), np.bool_, len(steps.splits))
+    sizes = np.fromiter((split.size for split in steps.splits), np.float64, len(steps.splits))
+    sizes[listed] = np.nan
+    gone = [*map(int, np.flatnonzero(unread & listed & (records == 0)))]  # perhaps, where those are passed over
+    for number, report in zip(gone, steps.reports([documents.addresses[number] for number in gone]), strict=True):
+        unread[number] = any(one["reason"] != MISSING for one in report["bad"])
     sources = np.array([split.source for split in steps.splits], object)
     for source in sorted(recipe.sources):
         title = f"transform {source}" if source in recipe.transforms() else f"source {source}"
         mine = sources == source
         quarantined = int(held[mine].sum()) / max(1, int(records[mine].sum()))
-        unreadable = int(sizes[mine & unread].sum()) / max(1, int(sizes[mine].sum()))
+        unreadable = share_of(sizes[mine], unread[mine])
         worst = max(quarantined, unreadable)
         if worst > limits.max_bad_fraction:
             example = np.flatnonzero(mine & unread if (mine & unread).any() else mine & (held > 0))[0]
@@ -220,6 +232,13 @@ def check_input(recipe: Recipe, steps: Steps, documents: Product) -> None:
                 f" check {'`inputs`' if source in recipe.transforms() else '`paths` and `format`'}, or name it in"
                 " run.allow_empty"
             )
+
+
+def share_of(sizes: npt.NDArray[np.float64], chosen: npt.NDArray[np.bool_]) -> float:
+    """The share of some files of all, by bytes; files of unknown size (NaN) count as the others do on average."""
+    known = ~np.isnan(sizes)
+    weights = np.where(known, sizes, sizes[known].mean() if known.any() else 1.0)
+    return float(weights[chosen].sum() / max(1.0, weights.sum()))
 
 
 def reasons_of(reports: list[dict[str, Any]]) -> str:

@@ -36,6 +36,7 @@ from stages.contract import Split, Task, Wave
 T = TypeVar("T")
 READ_THREADS = 16
 READ_AHEAD = 1024
+PROGRESS = "runs/progress.json"
 PROGRESS_SECONDS = 3.0
 SLOWEST = 10
 """Tasks of the wave under way that `watch` names."""
@@ -74,7 +75,7 @@ class Steps:
         self.checksums: dict[str, Checksum] = {}
         self.aside = False
         """True: the run of something else than a corpus, which `status` and `stats` do not take for the last run."""
-        self._shown_at = 0.0
+        self._shown_at = -PROGRESS_SECONDS
         self._splits: list[Split] = []
         self._ids: list[str] = []
         self._sources: list[str] = []
@@ -382,15 +383,14 @@ class Steps:
         )
 
     def _progress(self, wave: str, progress: WaveProgress) -> None:
-        now = time.time()
-        if now - self._shown_at < PROGRESS_SECONDS:
+        if time.monotonic() - self._shown_at < PROGRESS_SECONDS:
             return
-        self._shown_at = now
+        self._shown_at, now = time.monotonic(), time.time()
         record: dict[str, Any] = {"phase": wave, "tasks": progress.tasks, "done": progress.done_tasks}
         record |= {"cost": progress.cost, "done_cost": progress.done_cost, "pages": progress.pages}
         record |= {"started": now - (time.monotonic() - progress.started), "time": now}
         record["slowest"] = self.costs.slowest(SLOWEST)
-        self.store.write_json("runs/progress.json", record | {"said": list(self.reporter.last_lines)})
+        self.store.write_json(PROGRESS, record | {"said": list(self.reporter.last_lines)})
 
     # Why something is to be done
 

@@ -7,6 +7,7 @@ adds up what all runs of the root have left. Those of earlier programs are JSON,
 
 from __future__ import annotations
 
+import calendar
 import heapq
 import json
 import time
@@ -28,6 +29,8 @@ MIN_SECONDS = 1.0
 """Seconds of a core: tasks of finished phases that took less together wait for the next, as a file costs more to write
 and to read than most of a small run's phases took. A run that is killed loses them."""
 MAX_SLOWEST = 100
+FOLDER = "runs/costs"
+STAMP = "%Y%m%dT%H%M%S"
 SCHEMA = pa.schema(
     [
         ("phase", pa.dictionary(pa.int32(), pa.string())),
@@ -55,7 +58,8 @@ class Costs:
 
     def __init__(self, store: Store, paged: Collection[str]) -> None:
         self.store, self.paged = store, paged
-        self.run = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"
+        self.run = run_name(time.time())
+        """Begins with the time; what files of later runs say counts before those of earlier ones."""
         self.tasks = 0
         self.retries = 0
         self._held: list[Entry] = []
@@ -106,10 +110,27 @@ class Costs:
 
     def _keep(self, entries: Sequence[Entry], retries: int) -> None:
         if entries:
-            address = f"runs/costs/{self.run}-{self._files:03}.parquet"
+            if not self._files:
+                self.run = after(self.run, (address for address, _ in self.store.list(FOLDER)))
+            address = f"{FOLDER}/{self.run}-{self._files:03}.parquet"
             self.store.write_table(address, table_of(entries), {"run": self.run, "retries": retries})
             self._files += 1
             self._written_retries += retries
+
+
+def run_name(seconds: float) -> str:
+    return f"{time.strftime(STAMP, time.gmtime(seconds))}-{uuid.uuid4().hex[:6]}"
+
+
+def after(run: str, addresses: Iterable[str]) -> str:
+    """The name of a run, or a later one, where files of a run before have one: its clock was ahead of this."""
+    last = max((address.rpartition("/")[2][: len(run)] for address in addresses), default="")
+    if last < run:
+        return run
+    try:
+        return run_name(calendar.timegm(time.strptime(last.partition("-")[0], STAMP)) + 1)
+    except ValueError:  # no name of ours
+        return run
 
 
 def table_of(entries: Sequence[Entry]) -> pa.Table:
@@ -179,7 +200,7 @@ def gather(store: Store, addresses: Hashes, by_split: Collection[str]) -> dict[s
     """
     total: dict[str, dict[str, float]] = {}
     made = _Made(addresses)
-    for address in sorted((address for address, _ in store.list("runs/costs")), reverse=True):
+    for address in sorted((address for address, _ in store.list(FOLDER)), reverse=True):
         table, retries = read(store, address, _ADDED_UP)
         _add_up(total, table.filter(pa.array(made.counted(table, by_split))), retries)
     return total

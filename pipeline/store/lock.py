@@ -5,10 +5,10 @@ and sweep each other's temporary files. Of starts at the same moment one gets in
 while a file beside it is locked by the system (``flock``), on S3 it is written only where there is none, or the one
 that was read (conditional PUT); where a store has neither, the lock is read again after `SETTLE_SECONDS`.
 
-A lock whose owner is gone (a dead process on this host, or a heartbeat older than ``STALE_SECONDS`` elsewhere) is taken
-over, so that a killed run needs no cleaning up. One whose heartbeat lies in the future (clocks differ, or somebody
-wrote it) is watched for two heartbeats: its owner is alive
-if it changes.
+A lock whose owner is gone is taken over, so that a killed run needs no cleaning up. Of a process of this machine the
+system knows; elsewhere its heartbeat tells. One that is not older than ``STALE_SECONDS`` is alive. One that is older,
+or lies in the future, proves nothing, as clocks differ and jump: it is watched for two heartbeats, and its owner is
+alive if it changes. So is that of a process on a machine of this name that is another (or a container of its own).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any
@@ -38,10 +38,15 @@ SETTLE_SECONDS = 2.0
 
 
 class RootLock:
-    """Context manager: holds ``runs/lock.json`` and renews it from a thread."""
+    """Context manager: holds ``runs/lock.json`` and renews it from a thread.
 
-    def __init__(self, store: Store) -> None:
+    Args:
+        say: called with a line before it waits for the owner of a lock.
+    """
+
+    def __init__(self, store: Store, say: Callable[[str], None] = lambda _: None) -> None:
         self.store = store
+        self._say = say
         self.owner = f"{socket.gethostname()}:{os.getpid()}"
         self._token = uuid.uuid4().hex
         self._stop = threading.Event()
@@ -49,12 +54,13 @@ class RootLock:
 
     def __enter__(self) -> RootLock:
         found = self._read()
-        if found is not None and _ahead(found[0]) and self._renewed(found[0]):
-            raise self._taken(f"on {found[0]['host']}, whose clock is ahead")
+        watched = found[0] if found is not None and _is_doubtful(found[0]) else None
+        if watched is not None and self._renewed(watched):
+            raise self._taken(f"process {watched['pid']} on {watched['host']}, found by its heartbeat")
         try:
             with self._guarded():
                 found = self._read()
-                holder = self.holder()
+                holder = self._holder(found[0]) if found is not None and found[0] != watched else None
                 if holder is not None or not self._write(found[1] if found is not None else ""):
                     raise self._taken(holder or "started at the same moment")
             self._thread.start()
@@ -86,10 +92,10 @@ class RootLock:
             host, pid, beat = lock["host"], int(lock["pid"]), float(lock["time"])
         except (ValueError, KeyError, TypeError):
             return None
-        if host == socket.gethostname():
+        if _is_here(lock):
             alive = pid != os.getpid() and _process_runs(pid, lock.get("started"))
         else:
-            alive = abs(time.time() - beat) < STALE_SECONDS
+            alive = _is_fresh(beat)
         return f"process {pid} on {host}" if alive else None
 
     def _taken(self, by: str) -> UserError:
@@ -99,7 +105,12 @@ class RootLock:
 
     def _renewed(self, lock: dict[str, Any]) -> bool:
         """Whether a lock is written anew within two heartbeats."""
-        end = time.monotonic() + 2.25 * HEARTBEAT_SECONDS
+        seconds = 2.25 * HEARTBEAT_SECONDS
+        self._say(
+            f"{self.store.root} was left locked by process {lock['pid']} on {lock['host']}:"
+            f" waiting {seconds:.0f} s to see whether that still runs"
+        )
+        end = time.monotonic() + seconds
         while time.monotonic() < end:
             time.sleep(HEARTBEAT_SECONDS / 8)
             found = self._read()
@@ -135,6 +146,7 @@ class RootLock:
             "pid": os.getpid(),
             "time": time.time(),
             "started": start_time(os.getpid()),
+            "machine": machine(),
         }
         body = (json.dumps(lock | {"token": self._token}, sort_keys=True, indent=1) + "\n").encode()
         s3 = s3_of(self.store.fs)
@@ -184,10 +196,34 @@ class RootLock:
                     self._write(found[1] if found is not None else "")
 
 
-def _ahead(lock: dict[str, Any]) -> bool:
-    """Whether the heartbeat lies so far in the future that time alone would keep the lock for long."""
-    beat, elsewhere = lock.get("time"), lock.get("host") not in (None, socket.gethostname())
-    return isinstance(beat, (int, float)) and elsewhere and beat - time.time() > STALE_SECONDS
+def _is_doubtful(lock: dict[str, Any]) -> bool:
+    """Whether only time can tell if the owner of a lock is alive."""
+    try:
+        beat, _ = float(lock["time"]), int(lock["pid"])
+    except (ValueError, KeyError, TypeError):
+        return False
+    if _is_here(lock) or "host" not in lock:
+        return False
+    return lock["host"] == socket.gethostname() or not _is_fresh(beat)
+
+
+def _is_fresh(beat: float) -> bool:
+    return abs(time.time() - beat) < STALE_SECONDS
+
+
+def _is_here(lock: dict[str, Any]) -> bool:
+    """Whether the process of a lock is one of those that this one sees."""
+    return lock.get("host") == socket.gethostname() and lock.get("machine") in (None, "", machine())
+
+
+def machine() -> str:
+    """Names the start of this machine and the container of this process, where the system tells (Linux): machines may
+    have one name, and containers that of their host."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            return f"{file.read().strip()} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return ""
 
 
 def start_time(pid: int) -> str | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import stat as modes
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -20,9 +21,13 @@ from pyarrow import fs
 
 from stages.contract import Split
 from stages.formats import splitting
-from stages.formats.locations import is_uri, tagging
+from stages.formats.locations import is_http, locate, tagging
+from stages.formats.web_file import stat_http
 
 Say = Callable[[str], None]
+LISTED = "listed"
+"""The tag of a file on a web server that a list names: it is asked for only when it is read."""
+LOOKING = 16
 OWN_ROOT = "is not entered: it is the root of this run, whose files are no input"
 
 
@@ -158,23 +163,37 @@ def _local_entry(path: str, about: os.stat_result) -> Entry:
 
 
 def check_unchanged(split: Split) -> None:
-    """Check, when a split has been read, that its local files are as they were when they were listed.
+    """Check, when a split has been read, that its files are as they were when they were listed.
 
-    Otherwise what was read, of a file that grew, would stand under the etag of the file before. Records read by an
-    index are checked one by one; files in stores are not checked.
+    Otherwise what was read, of a file that grew or was replaced, would stand under the etag of the file before. Records
+    read by an index are checked one by one, and a file that a list names on a web server was not looked at before.
+
+    Price: a request for each file that is far away, `LOOKING` at a time.
 
     Raises:
-        ValueError: a file has another size or time of change.
+        ValueError: a file has another size or tag.
     """
     files = split.parts or ((split.file, split.uri, split.size),)
-    if split.unit == "ranges" or any(is_uri(uri) for _, uri, _ in files):
+    if split.unit == "ranges" or split.etag == LISTED:
         return
-    try:
-        found = [(file, about.st_size, local_etag(about)) for file, uri, _ in files for about in [os.stat(uri)]]
-    except FileNotFoundError:
+    with ThreadPoolExecutor(LOOKING) as threads:
+        found = list(threads.map(_looked_at, files))
+    if None in found:
         return  # removed after it was read: what was read is what was listed, as far as can be known
-    if (splitting.digest(found) if split.parts else found[0][2]) != split.etag:
+    if (splitting.digest(found) if split.parts else found[0][2]) != split.etag:  # type: ignore[index]
         raise ValueError(f"{split.label} changed while the run read it; start the run again when nothing writes to it")
+
+
+def _looked_at(part: tuple[str, str, int]) -> tuple[str, int, str] | None:
+    """Name, size and tag of a file of a split as it is now; None where it is gone."""
+    file, uri, _ = part
+    try:
+        if not is_http(uri):
+            found = stat(*locate(uri))
+            return found and (file, found.size, found.tag)
+        return (file, *stat_http(uri))
+    except FileNotFoundError:
+        return None
 
 
 def local_etag(about: os.stat_result) -> str:

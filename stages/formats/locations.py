@@ -14,11 +14,8 @@ What is far away is asked again when it gives no answer (`stages.formats.retries
 
 from __future__ import annotations
 
-import io
 import os
 import re
-import urllib.error
-import urllib.request
 from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlencode
@@ -26,13 +23,12 @@ from urllib.parse import quote, unquote, urlencode
 import pyarrow as pa
 from pyarrow import fs
 
-from stages.formats import hugging_face, retries
+from stages.formats import hugging_face
 from stages.formats.hugging_face import Hub
 from stages.formats.patient import Patient
-from stages.formats.ranged_file import RangedFile
 from stages.formats.s3 import OPTIONS as S3_OPTIONS
 from stages.formats.s3 import S3
-from stages.formats.web import TIMEOUT, HttpRanges, is_passing, quoted
+from stages.formats.web_file import HttpFile, RandomFile
 
 GCS_SECONDS = "60"
 """Time that Google's client tries again; its own limit is a quarter of an hour, also where credentials are missing."""
@@ -73,8 +69,8 @@ def is_uri(text: str) -> bool:
 
 
 def meant_uri(path: str) -> str:
-    """The URI that a path with one slash too few was meant to be, as a question; nothing for other paths."""
-    found = _ONE_SLASH.search(path)
+    """The URI that a path with one slash too few was meant to be, as a question; nothing for others and for URIs."""
+    found = None if is_uri(path) else _ONE_SLASH.search(path)
     return f"; did you mean {found[1]}://{'/' * (found[1] == 'file')}{found[2]}?" if found else ""
 
 
@@ -221,122 +217,3 @@ def below(base: str, file: str) -> str:
 def is_far(uri: str) -> bool:
     """Whether every read of this file is a request over the network."""
     return is_uri(uri) and not uri.startswith("file://")
-
-
-class Remote(NamedTuple):
-    size: int
-    etag: str
-
-
-def stat_http(uri: str) -> Remote:
-    """Size and identity of a file on a web server."""
-    with _request(uri, method="HEAD") as answer:
-        etag = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
-        return Remote(int(answer.headers.get("Content-Length") or 0), etag)
-
-
-def _request(uri: str, *, method: str = "GET", start: int = 0) -> Any:
-    headers = {"User-Agent": "gristmill"} | ({"Range": f"bytes={start}-"} if start else {})
-
-    def attempt() -> Any:  # a request counts the redirects that it has followed: each try has its own
-        request = urllib.request.Request(quoted(uri), method=method, headers=headers)
-        return urllib.request.urlopen(request, timeout=TIMEOUT)
-
-    try:
-        return retries.patiently(attempt, _passes, lambda _: retries.FIRST_TRIES)
-    except urllib.error.HTTPError as error:
-        if error.code in (404, 410):
-            raise FileNotFoundError(f"{uri}: HTTP {error.code}") from None
-        raise OSError(f"{uri}: HTTP {error.code} {error.reason}") from None
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-        raise OSError(f"{uri}: {error}, {retries.FIRST_TRIES} times") from error
-
-
-def _passes(error: Exception) -> bool:
-    if isinstance(error, urllib.error.HTTPError):
-        return is_passing(error.code)
-    return isinstance(error, (urllib.error.URLError, TimeoutError, ConnectionError))
-
-
-class HttpFile(io.RawIOBase):
-    """A file on a web server, read forwards over one connection; a seek opens another at that byte."""
-
-    def __init__(self, uri: str) -> None:
-        super().__init__()
-        self.uri = uri
-        self._position = 0
-        self._answer: Any = None
-        self._size = stat_http(uri).size
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        if base + offset != self._position:
-            self._hang_up()
-        self._position = base + offset
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
-    def size(self) -> int:
-        return self._size
-
-    def read(self, size: int = -1) -> bytes:
-        wanted = max(0, self._size - self._position)
-        wanted = wanted if size is None or size < 0 else min(size, wanted)
-        parts: list[bytes] = []
-        failures = 0
-        while wanted:
-            try:
-                if self._answer is None:
-                    self._answer = self._open()
-                data = self._answer.read(wanted)
-            except (TimeoutError, ConnectionError, urllib.error.URLError) as error:
-                data = b""
-                if failures + 1 >= retries.TRIES:
-                    raise OSError(f"{self.uri}: byte {self._position}: {error}") from error
-            if not data:
-                self._hang_up()
-                failures += 1
-                if failures >= retries.TRIES:
-                    raise OSError(f"{self.uri}: ends at byte {self._position} of {self._size}")
-                retries.pause(failures)
-                continue
-            failures = 0
-            parts.append(data)
-            self._position += len(data)
-            wanted -= len(data)
-        return b"".join(parts)
-
-    def _open(self) -> Any:
-        answer = _request(self.uri, start=self._position)
-        if self._position and answer.status != 206:
-            answer.close()
-            raise OSError(f"{self.uri}: the server does not answer range requests")
-        return answer
-
-    def _hang_up(self) -> None:
-        if self._answer is not None:
-            self._answer.close()
-            self._answer = None
-
-    def close(self) -> None:
-        self._hang_up()
-        super().close()
-
-
-class RandomFile(RangedFile):
-    """A file on a web server, read by ranges."""
-
-    def __init__(self, uri: str) -> None:
-        super().__init__(stat_http(uri).size)
-        self._ranges = HttpRanges(uri)
-
-    def range(self, start: int, stop: int) -> bytes:
-        return self._ranges.get(start, stop)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from typing import Any
 
+REPLACED = " was replaced by another file while it was read"
+
 
 class RangedFile(io.RawIOBase):
     """A seekable file of ``size`` bytes over `range`."""

@@ -23,7 +23,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from stages.formats import retries
-from stages.formats.ranged_file import RangedFile
+from stages.formats.ranged_file import REPLACED, RangedFile
 
 PART_BYTES = 64 << 20
 """Objects above this size are sent in parts of at least this size."""
@@ -340,8 +340,15 @@ class S3File(RangedFile):
         same = {"IfMatch": f'"{self._etag}"'} if self._etag else {}
         answer = self.store.ask("get_object", self.path, Range=byte_range, **same)
         with answer["Body"] as body:
-            if first and not answer.get("ContentRange", "").startswith(f"bytes {first}-"):
-                raise OSError(f"s3://{self.path}: {NO_RANGES}")
+            served = answer.get("ContentRange", "")
+            if (first or served) and not served.startswith(f"bytes {first}-"):
+                why = f"asked for byte {first}, answered {served}" if served else NO_RANGES
+                raise OSError(f"s3://{self.path}: {why}")
+            if self._etag and answer.get("ETag", "").strip('"') not in (
+                "",
+                self._etag,
+            ):  # a server that knows no conditions
+                raise OSError(f"s3://{self.path}{REPLACED}")
             while piece := body.read(min(PIECE, wanted - len(held))):
                 held += piece
         if len(held) < wanted:

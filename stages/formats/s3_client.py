@@ -10,6 +10,8 @@ import botocore.session
 from botocore import UNSIGNED, exceptions, parsers
 from botocore.config import Config
 
+from stages.formats.ranged_file import REPLACED
+
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
 _PASSING_CODES = (
@@ -93,7 +95,7 @@ def as_os_error(error: Exception, path: str) -> OSError:
     if status in (401, 403):
         return PermissionError(message)
     if status == 412 and error.operation_name == "GetObject":
-        return OSError(f"{uri} was replaced by another object while it was read")
+        return OSError(f"{uri}{REPLACED}")
     if status in (409, 412):
         return FileExistsError(message)
     return OSError(message)

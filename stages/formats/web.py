@@ -20,13 +20,14 @@ from urllib.request import getproxies, proxy_bypass
 import urllib3
 
 from stages.formats import retries
+from stages.formats.ranged_file import REPLACED
 
 TIMEOUT = 60.0
 PIECE = 1 << 20
 KEPT = 16
 """Connections to one server that are kept open at most."""
 REDIRECTS = 10
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _FOLLOW = urllib3.Retry(total=None, connect=0, read=0, status=0, other=0, redirect=REDIRECTS, raise_on_status=False)
 BROKEN: Any = (TimeoutError, ConnectionError, urllib3.exceptions.HTTPError)
 
@@ -77,13 +78,15 @@ class HttpRanges:
         self._address = quoted(uri)
         self._proxy = _proxy(self._address)
         self._answered = False
+        self._identity: dict[str, str] = {}
+        """Size and ETag of the file, once an answer stated them: what is read is of that file."""
 
     def get(self, start: int, stop: int) -> bytes:
         """The bytes [start, stop), or those of them that the file has; a broken answer goes on where it broke.
 
         Raises:
             FileNotFoundError: where there is no such file.
-            OSError: a refusal, a server that knows no ranges, or none that answers.
+            OSError: a refusal, a server that knows no ranges, or none that answers; a file that was replaced meanwhile.
         """
         held = bytearray()
         failures = 0
@@ -118,9 +121,10 @@ class HttpRanges:
         try:
             self._check(answer)
             self._answered = True
-            served = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+            served = CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
             if served is None or int(served[1]) != first:
                 raise OSError(f"{self.uri}: asked for byte {first}, answered {served[0] if served else 'none'}")
+            self._check_same(served[2], answer.headers.get("ETag", ""))
             if served[2] != "*":
                 stop = min(stop, int(served[2]))
             while piece := answer.read(min(PIECE, stop - start - len(held))):
@@ -135,6 +139,11 @@ class HttpRanges:
         else:
             answer.release_conn()
         return stop
+
+    def _check_same(self, size: str, etag: str) -> None:
+        for name, stated in (("size", size.removeprefix("*")), ("etag", etag.removeprefix("W/"))):
+            if stated and self._identity.setdefault(name, stated) != stated:
+                raise Refused(f"{self.uri}{REPLACED}")
 
     def _check(self, answer: Any) -> None:
         """Refuse an answer that holds no range."""

@@ -27,8 +27,9 @@ from pyarrow import fs
 
 from stages.contract import Split
 from stages.formats import SUFFIXES, format_of, splitting
-from stages.formats.listing import Entry, Say, entries, is_folder, is_utf8, shown, stat
-from stages.formats.locations import is_http, is_uri, locate, meant_uri, open_file, place_of, stat_http
+from stages.formats.listing import LISTED, Entry, Say, entries, is_folder, is_utf8, shown, stat
+from stages.formats.locations import is_http, is_uri, locate, meant_uri, open_file, place_of
+from stages.formats.web_file import stat_http
 from stages.sources.left_out import LeftOut
 from stages.sources.params import SourceError, SourceParams
 
@@ -166,7 +167,7 @@ def _listed_file(path: str, entry: str, prefix: str | None) -> Found | None:
     """The file that a line of a list names; None where that is no file, or a comment: web servers are not asked."""
     uri = _listed_uri(path, entry, prefix)
     if is_http(uri):
-        return None if entry.startswith("#") or entry != entry.strip() else Found(entry, uri, 0, "listed")
+        return None if entry.startswith("#") or entry != entry.strip() else Found(entry, uri, 0, LISTED)
     about = stat(*locate(uri))
     return about and Found(entry, uri, about.size, about.tag)
 

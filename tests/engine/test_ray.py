@@ -1,7 +1,8 @@
-"""The executor over Ray, where the Ray of this machine dies between two of its calls."""
+"""The executor over Ray, where the Ray of this machine dies between two of its calls, and where nodes come and go."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,42 @@ engine.shutdown()
 """
 
 
+NODES = """
+import os, sys
+from ray.cluster_utils import Cluster
+from pipeline.engine import ray as engine
+from stages.contract import Task
+
+few = {"no_monitor": True, "include_log_monitor": False, "include_dashboard": False, "object_store_memory": 80 << 20}
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "memory": 16 << 30} | few)
+os.environ["RAY_ADDRESS"] = cluster.address
+said = []
+engine.IDLE_SECONDS = 0
+executor = engine.RayExecutor(sys.argv[1], say=said.append)
+task = Task("tests.engine.test_ray:answer", {}, (), "answer", memory=8 << 30)
+assert (executor.cpus(), executor.slots()) == (0, 1)
+executor.submit(0, task)
+assert executor.wait(0.1) == []
+assert said == ["no node of the cluster has a CPU; tasks that wait for one: 1"]
+cluster.add_node(num_cpus=1, memory=2 << 30, object_store_memory=80 << 20)
+engine.SLOTS_SECONDS = 0
+[outcome] = executor.wait(1)
+assert (outcome.index, outcome.kind) == (0, "node"), outcome
+assert outcome.message == "no node is left with the memory it asked for"
+executor.submit(0, task)
+[outcome] = executor.wait(120)
+assert (outcome.index, outcome.kind, outcome.value) == (0, "done", 42), outcome
+executor._proof |= {"token": "another", "pyarrow": "0.0.1"}
+engine.Store(sys.argv[1]).write_bytes(executor._proof["address"], b"another")
+executor.submit(1, task)
+[outcome] = executor.wait(120)
+assert (outcome.index, outcome.kind) == (1, "error"), outcome
+assert "would make other bytes: pyarrow is " in outcome.message, outcome
+engine.shutdown()
+cluster.shutdown()
+"""
+
+
 def answer(store: Any) -> int:
     return 42
 
@@ -43,5 +80,17 @@ def answer(store: Any) -> int:
 def test_tasks_sent_to_a_dead_head_are_lost_and_its_ray_is_started_again(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path)], cwd=CHECKOUT, capture_output=True, text=True, timeout=180
+    )
+    assert run.returncode == 0, run.stderr
+
+
+def test_a_cluster_whose_nodes_come_late_or_are_smaller_or_other_than_the_head(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", NODES, str(tmp_path)],
+        cwd=CHECKOUT,
+        env={**os.environ, "RAY_AUTH_MODE": "disabled"},
+        capture_output=True,
+        text=True,
+        timeout=180,
     )
     assert run.returncode == 0, run.stderr

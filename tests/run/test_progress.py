@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
 from pipeline import progress
+from pipeline.answers.status import progress_line
+from pipeline.errors import RunError
 from pipeline.progress import Reporter, seconds_left
+from pipeline.run import driver, steps
+from pipeline.store.costs import Costs
+from pipeline.store.storage import Store
 
 
 class Clock:
@@ -62,3 +69,35 @@ def test_a_narrow_terminal_loses_the_bar_and_not_the_numbers(clock: Clock, width
     assert "1/1234" in last
     assert "0:00:00" in last  # of a clock that the test does not turn
     assert ("━" in last) == bar
+
+
+def test_a_clock_that_is_set_back_by_hours_stops_no_progress(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(str(tmp_path / "root"))
+    reporter = Reporter(quiet=True)
+    made = steps.Steps(SimpleNamespace(name="mine"), store, None, reporter, Costs(store, []))  # type: ignore[arg-type]
+    with reporter.wave("measure", 10, 1000) as wave:
+        for seconds, wall in ((10.0, 1e9), (20.0, 1e9 - 7200), (5.0, 1e9 + 7200)):
+            clock.now += seconds
+            monkeypatch.setattr(steps.time, "time", lambda wall=wall: wall)
+            wave.advance(100)
+            made._progress("measure", wave)
+            shown = store.read_json("runs/progress.json")
+            assert (shown["done"], shown["time"]) == (wave.done_tasks, wall)
+            assert shown["time"] - shown["started"] == clock.now - 100
+    monkeypatch.setattr(steps.time, "time", lambda: 1e9)
+    assert progress_line(shown).endswith("of 10 tasks in 35 s, about 1 min 21 s left (reported 0 s ago)")
+
+
+def test_progress_of_an_earlier_run_is_not_shown_for_that_of_this(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "root"))
+    store.write_json(steps.PROGRESS, {"phase": "measure", "done": 1})
+    line = '{"text": "The river rises in the northern hills and runs to the sea."}\n'
+    (tmp_path / "in.jsonl").write_text(line + "{broken\n" * 9)
+    (tmp_path / "m.yaml").write_text(
+        "sources: {web: {paths: in.jsonl}}\ndomains: {all: {sources: [web]}}\nmixture: {domains: {all: {share: 1}}}\n"
+    )
+    with pytest.raises(RunError, match=r"90\.00% of its input is bad"):
+        driver.run(str(tmp_path / "m.yaml"), store, "inline", None, quiet=True)
+    assert not store.exists(steps.PROGRESS) or store.read_json(steps.PROGRESS)["tasks"] == 1

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gc
+import gzip
 import hashlib
 import json
+import math
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -15,9 +18,11 @@ from pipeline.answers.verify import verify_root
 from pipeline.errors import RunError
 from pipeline.progress import Reporter
 from pipeline.recipe import snapshot as snapshots
+from pipeline.run.measuring import share_of
 from pipeline.store.storage import Store
 from tests.support.archives import record, write
 from tests.support.corpora import documented, page, write_corpus, write_mixture
+from tests.support.range_server import RangeServer
 from tests.support.runs import made, run_inline, tree
 
 
@@ -179,6 +184,47 @@ def test_too_much_bad_input_fails_the_run_and_names_an_example(tmp_path: Path) -
         run_inline(mixture, tmp_path / "root")
     mixture.write_text(mixture.read_text() + "run: {max_bad_fraction: 0.9}\n")
     run_inline(mixture, tmp_path / "root")
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>maintenance</html>\n", gzip.compress(b"\0" * 3000)])
+def test_files_of_a_list_on_a_web_server_count_for_the_bad_though_their_sizes_are_not_asked_for(
+    tmp_path: Path, content: bytes
+) -> None:
+    web = tmp_path / "web"
+    web.mkdir()
+    line = json.dumps({"text": "The river rises in the northern hills and runs to the sea."}) + "\n"
+    for number in range(4):
+        (web / f"{number}.jsonl").write_text(line * 200)
+    (web / "1.jsonl").write_bytes(content)
+    with RangeServer(web) as server:
+        (tmp_path / "all.paths").write_text("".join(f"{server.address}/{number}.jsonl\n" for number in range(4)))
+        mixture = tmp_path / "m.yaml"
+        mixture.write_text(
+            "sources: {web: {paths: all.paths}}\nkept: {families: []}\ndomains: {all: {sources: [web]}}\n"
+            "mixture: {domains: {all: {share: 1}}}\n"
+        )
+        with pytest.raises(RunError, match=r"source web: 25.00% of its input is bad .*/1.jsonl"):
+            run_inline(mixture, tmp_path / "root")
+        (web / "1.jsonl").unlink()
+        mixture.write_text(mixture.read_text().replace("all.paths}", "all.paths, missing: skip}"))
+        [documents] = [step for step in run_inline(mixture, tmp_path / "skipped").steps if step.product == "documents"]
+        assert documents.total == 4
+
+
+@pytest.mark.parametrize(
+    ("sizes", "chosen", "share"),
+    [
+        ([10, 30], [True, False], 0.25),
+        ([math.nan, math.nan, math.nan, math.nan], [True, False, False, True], 0.5),
+        ([math.nan, 10, 50], [True, False, False], 30 / 90),
+        ([0, 0], [True, True], 0.0),
+        ([], [], 0.0),
+    ],
+)
+def test_files_of_unknown_size_count_as_the_others_do_on_average(
+    sizes: list[float], chosen: list[bool], share: float
+) -> None:
+    assert share_of(np.array(sizes, float), np.array(chosen, bool)) == share
 
 
 def test_too_many_quarantined_lines_fail_the_run_and_name_their_file(tmp_path: Path) -> None:

@@ -30,6 +30,22 @@ def test_a_long_phase_fills_several_files(tmp_path: Path, monkeypatch: pytest.Mo
     assert [one["phase"] for one in run_costs.slowest(9)] == ["kept"]
 
 
+def test_a_run_whose_clock_was_set_back_still_counts_as_the_latest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(str(tmp_path))
+    for clock, seconds in ((2_000_000_000.0, 5.0), (1_900_000_000.0, 2.0), (1_900_000_100.0, 3.0)):
+        monkeypatch.setattr(costs.time, "time", lambda clock=clock: clock)
+        run_costs = Costs(store, [])
+        task = Task("m:f", {}, ("documents/0.parquet",), "0", cost=10)
+        run_costs.add("measure", task, {}, {"seconds": seconds, "cpu_seconds": seconds, "peak_bytes": 7.0})
+        run_costs.write()
+        found = gather(store, hashes_of(["documents/0.parquet"]), ["measure"])["measure"]
+        assert (found["tasks"], found["seconds"]) == (1, seconds)
+    stamps = [address.partition("-")[0] for address, _ in store.list("runs/costs")]
+    assert stamps == [f"runs/costs/20330518T0333{second}" for second in (20, 21, 22)]
+
+
 def test_small_phases_share_a_file_and_retries_stay_with_their_phase(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     run_costs = Costs(store, [])

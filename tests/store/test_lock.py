@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -21,8 +22,10 @@ from tests.support.runs import CHECKOUT
 START = """
 import sys, time
 from pipeline.errors import UserError
+from pipeline.store import lock
 from pipeline.store.lock import RootLock
 from pipeline.store.storage import Store
+lock.HEARTBEAT_SECONDS = 0.5
 held = RootLock(Store(sys.argv[1]))
 held._read()  # connections stand, modules are loaded: the start that follows is at the same moment
 print("ready", flush=True)
@@ -60,7 +63,8 @@ def test_of_simultaneous_starts_one_gets_in(tmp_path: Path, s3: str, where: str)
         assert not Store(root).exists(ADDRESS)
 
 
-def test_a_live_owner_elsewhere_keeps_it_and_a_dead_one_does_not(store: Store) -> None:
+def test_a_live_owner_elsewhere_keeps_it_and_a_dead_one_does_not(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.1)
     for seconds, alive in ((0.0, True), (-30.0, True), (30.0, True), (-1000.0, False)):
         store.write_json(ADDRESS, ELSEWHERE | {"time": time.time() + seconds})
         assert (RootLock(store).holder() is not None) == alive
@@ -69,28 +73,50 @@ def test_a_live_owner_elsewhere_keeps_it_and_a_dead_one_does_not(store: Store) -
 
 
 @pytest.mark.parametrize("renewed", [True, False])
-def test_a_heartbeat_in_the_future_counts_only_while_it_is_renewed(
-    store: Store, monkeypatch: pytest.MonkeyPatch, renewed: bool
+@pytest.mark.parametrize(
+    ("host", "seconds"), [("elsewhere", 1e6), ("elsewhere", -300.0), ("elsewhere", -1e6), (socket.gethostname(), 0.0)]
+)
+def test_a_heartbeat_by_another_clock_or_of_a_machine_of_this_name_counts_only_while_it_is_renewed(
+    store: Store, monkeypatch: pytest.MonkeyPatch, renewed: bool, host: str, seconds: float
 ) -> None:
     monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.4)
-    store.write_json(ADDRESS, ELSEWHERE | {"time": time.time() + 1e6})
+    said: list[str] = []
+    owner = {"host": host, "pid": 1, "started": None, "machine": "another"}
+
+    def write() -> None:
+        store.write_json(ADDRESS, owner | {"time": time.time() + seconds})
+
+    write()
     stop = threading.Event()
 
     def renew() -> None:
         while not stop.wait(0.2):
-            store.write_json(ADDRESS, ELSEWHERE | {"time": time.time() + 1e6})
+            write()
 
     thread = threading.Thread(target=renew)
     if renewed:
         thread.start()
-        with pytest.raises(UserError, match="whose clock is ahead"), RootLock(store):
+        with pytest.raises(UserError, match=r"process 1 on .*, found by its heartbeat"), RootLock(store, said.append):
             pass
         stop.set()
         thread.join()
     else:
-        with RootLock(store):
-            pass
+        with RootLock(store, said.append):
+            assert json.loads(store.read_bytes(ADDRESS))["machine"] == lock.machine()
         assert not store.exists(ADDRESS)
+    assert said == [f"{store.root} was left locked by process 1 on {host}: waiting 1 s to see whether that still runs"]
+
+
+def test_a_dead_process_of_this_machine_is_not_waited_for(store: Store) -> None:
+    said: list[str] = []
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    here = {"host": socket.gethostname(), "pid": ended.pid, "started": "1", "time": time.time()}
+    for owner in (here, here | {"machine": lock.machine()}, here | {"time": time.time() - 1e6}):
+        store.write_json(ADDRESS, owner)
+        with RootLock(store, said.append):
+            pass
+    assert said == []
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b"7", b'{"host": 1, "pid": "x", "time": null}'])

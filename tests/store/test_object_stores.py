@@ -17,8 +17,8 @@ from pipeline.errors import UserError
 from pipeline.run import driver
 from pipeline.store.storage import Store, inside
 from stages.formats import retries, s3
-from stages.formats.listing import entries
-from stages.formats.locations import Place, locate, open_file, place_of, s3_of
+from stages.formats.listing import check_unchanged, entries
+from stages.formats.locations import Place, locate, meant_uri, open_file, place_of, s3_of
 from stages.sources import SourceParams, list_splits
 from tests.support.archives import read
 from tests.support.fault_proxy import FAULTS, FaultProxy
@@ -79,6 +79,14 @@ def test_a_place_is_written_as_it_is_read(uri: str) -> None:
 def test_every_key_survives_being_written_as_a_uri(key: str, options: tuple[tuple[str, str], ...]) -> None:
     place = Place("s3", f"bucket/{key}", options)
     assert place_of(place.uri()) == place
+
+
+def test_a_uri_is_proposed_for_one_with_a_slash_too_few_and_for_no_other() -> None:
+    assert meant_uri("s3:/bucket/a") == "; did you mean s3://bucket/a?"
+    assert meant_uri("/tmp/https:/host/a") == "; did you mean https://host/a?"
+    assert meant_uri("file:/tmp/a") == "; did you mean file:///tmp/a?"
+    for right in ("s3://bucket/a", "https://host/a", "/tmp/a", "a"):
+        assert meant_uri(right) == ""
 
 
 def test_a_scheme_nobody_knows_and_a_missing_bucket_are_said() -> None:
@@ -296,8 +304,46 @@ def test_an_object_replaced_while_it_is_read_is_an_error(odd: str, client: Any) 
     file = open_file(f"s3://odd/moving{odd}")
     assert file.read(10) == b"1" * 10
     client.put_object(Bucket="odd", Key="moving", Body=b"2" * 100)
-    with pytest.raises(OSError, match="was replaced by another object"):
+    with pytest.raises(OSError, match="was replaced by another file"):
         file.read(10)
+
+
+def test_no_server_can_give_bytes_of_another_object_or_place(
+    odd: str, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.put_object(Bucket="odd", Key="careless", Body=b"1" * 100)
+    ask, shift = s3.S3.ask, 0
+
+    def careless(self: s3.S3, operation: str, path: str, **arguments: Any) -> Any:
+        arguments.pop("IfMatch", None)
+        if "Range" in arguments and shift:
+            arguments["Range"] = f"bytes={shift}-99"
+        return ask(self, operation, path, **arguments)
+
+    monkeypatch.setattr(s3.S3, "ask", careless)
+    file = open_file(f"s3://odd/careless{odd}")
+    assert file.read(10) == b"1" * 10
+    shift = 7
+    for place in (0, 10):
+        file.seek(place)
+        with pytest.raises(OSError, match=f"asked for byte {place}, answered bytes 7-99/100"):
+            file.read(10)
+    shift = 0
+    client.put_object(Bucket="odd", Key="careless", Body=b"2" * 100)
+    with pytest.raises(OSError, match="odd/careless was replaced by another file while it was read"):
+        file.read(10)
+
+
+def test_an_object_replaced_after_it_was_listed_makes_no_product(odd: str, client: Any) -> None:
+    line = b'{"text": "The river rises in the northern hills."}\n'
+    client.put_object(Bucket="odd", Key="listed/a.jsonl", Body=line)
+    [split] = list_splits("web", SourceParams(paths=(f"s3://odd/listed/a.jsonl{odd}",)))
+    check_unchanged(split)
+    client.put_object(Bucket="odd", Key="listed/a.jsonl", Body=line.replace(b"river", b"ocean"))
+    with pytest.raises(ValueError, match=r"web/a.jsonl changed while the run read it"):
+        check_unchanged(split)
+    client.put_object(Bucket="odd", Key="listed/a.jsonl", Body=line)
+    check_unchanged(split)
 
 
 def test_an_object_is_made_only_where_there_is_none_or_the_one_expected(odd: str) -> None:

@@ -7,6 +7,7 @@ import re
 import socket
 import threading
 import time
+import zlib
 from collections import Counter
 from pathlib import Path
 from urllib.parse import unquote
@@ -22,7 +23,8 @@ class RangeServer(LocalServer):
 
     Paths below ``/moved/`` are redirected; ``status`` answers all requests with that code; ``ranges=False`` ignores
     ranges; ``connecting`` and ``answering`` are the seconds that a new connection and an answer take;
-    ``keep=False`` ends each connection behind its answer.
+    ``keep=False`` ends each connection behind its answer; ``sizes`` are stated in all answers, in those of ``GET``, in
+    those of ranges, or in none (what has none comes in chunks); ``shift`` is added to the first byte of each range.
     """
 
     def __init__(
@@ -35,9 +37,12 @@ class RangeServer(LocalServer):
         connecting: float = 0,
         answering: float = 0,
         keep: bool = True,
+        sizes: str = "all",
+        shift: int = 0,
     ) -> None:
         self.folder, self.rate, self.status, self.ranges = folder, rate, status, ranges
         self.connecting, self.answering, self.keep = connecting, answering, keep
+        self.sizes, self.shift = sizes, shift
         self.counts: Counter[str] = Counter()
         """``connections``, ``requests`` for bytes, ``bytes`` sent, and the faults."""
         self._random = random.Random(seed)
@@ -54,6 +59,10 @@ class RangeServer(LocalServer):
             self.counts.update(numbers)
 
 
+def etag(data: bytes) -> str:
+    return f'"{zlib.crc32(data):x}"'
+
+
 class _Handler(Handler):
     about: RangeServer
 
@@ -64,7 +73,9 @@ class _Handler(Handler):
 
     def do_HEAD(self) -> None:
         if (path := self._found()) is not None:
-            self._say(200, {"Content-Length": str(path.stat().st_size), "ETag": '"1"'})
+            data = path.read_bytes()
+            size = {"Content-Length": str(len(data))} if self.about.sizes == "all" else {"Transfer-Encoding": "chunked"}
+            self._say(200, {**size, "ETag": etag(data)})
 
     def do_GET(self) -> None:
         if (path := self._found()) is not None:
@@ -83,14 +94,15 @@ class _Handler(Handler):
         return path
 
     def _send(self, path: Path) -> None:
-        data, status, headers = path.read_bytes(), 200, {}
+        data, status = path.read_bytes(), 200
+        headers = {"ETag": etag(data)}
         wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         if wanted and self.about.ranges:
-            first, last = int(wanted[1]), min(int(wanted[2] or len(data)), len(data) - 1)
+            first, last = int(wanted[1]) + self.about.shift, min(int(wanted[2] or len(data)), len(data) - 1)
             if first >= len(data):
                 self._say(416)
                 return
-            headers = {"Content-Range": f"bytes {first}-{last}/{len(data)}"}
+            headers["Content-Range"] = f"bytes {first}-{last}/{len(data)}"
             data, status = data[first : last + 1], 206
         fault = self.about.fault()
         self.about.count(requests=1, **({fault: 1} if fault else {}))
@@ -103,7 +115,12 @@ class _Handler(Handler):
             return
         time.sleep(self.about.answering)
         sent = data[: len(data) // 2] if fault == "cut" else b"" if fault == "empty" else data
-        self._say(status, {"Content-Length": str(len(data)), **headers})
+        if self.about.sizes in ("all", "get") or (self.about.sizes == "ranges" and status == 206):
+            headers["Content-Length"] = str(len(data))
+        else:
+            headers["Transfer-Encoding"] = "chunked"
+            sent = b"%x\r\n%s" % (len(data), sent) + (b"" if fault else b"\r\n0\r\n\r\n")
+        self._say(status, headers)
         self.about.count(bytes=len(sent))  # before they are sent: who has them all looks at the counts at once
         try:
             self.wfile.write(sent)

@@ -1,0 +1,156 @@
+"""Files on web servers: what is read is all of one file, or an error that says why not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages import documents
+from stages.formats import retries, web_file
+from stages.formats.listing import check_unchanged
+from stages.formats.locations import open_file
+from stages.formats.ranges import Ranged
+from stages.formats.web_file import Remote, stat_http
+from stages.sources import SourceError, SourceParams, list_splits
+from tests.support.range_server import FAULTS, RangeServer, etag
+
+PAGES = 3_000
+REPLACED = "was replaced by another file while it was read"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retries, "FIRST_PAUSE", 0.001)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps({"text": f"Page {number} of the river."}) + "\n" for number in range(PAGES)))
+    return path
+
+
+def read(address: str) -> tuple[list[str], list[dict[str, Any]]]:
+    """Texts, and what could not be read, of a source of one path."""
+    texts, bad = [], []
+    for split in list_splits("web", SourceParams(paths=(address,))):
+        reader = documents.read(split, documents.Params())
+        for batch in reader:
+            texts += batch.column("text").to_pylist()
+        check_unchanged(split)
+        bad += reader.report["bad"]
+    return texts, bad
+
+
+@pytest.mark.parametrize("sizes", ["all", "get", "ranges"])
+def test_a_file_whose_head_states_no_size_is_read_and_not_taken_for_empty(file: Path, sizes: str) -> None:
+    with RangeServer(file.parent, sizes=sizes) as server:
+        assert stat_http(f"{server.address}/a.jsonl").size == file.stat().st_size
+        texts, bad = read(f"{server.address}/a.jsonl")
+    assert texts == [f"Page {number} of the river." for number in range(PAGES)]
+    assert bad == []
+
+
+def test_an_empty_file_is_one_whatever_its_head_states(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b"")
+    for sizes in ("all", "get", "ranges"):
+        with RangeServer(tmp_path, sizes=sizes) as server:
+            assert read(f"{server.address}/a.jsonl") == ([], [{"file": "a.jsonl", "offset": 0, "reason": "empty_file"}])
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_file_whose_size_is_stated_nowhere_is_refused_by_name(file: Path, listed: bool) -> None:
+    (file.parent / "all.paths").write_text("a.jsonl\n")
+    said = "a.jsonl: the server does not state the size of the file; read a copy of it"
+    with RangeServer(file.parent, sizes="none", ranges=False) as server:
+        address = f"{file.parent}/all.paths" if listed else f"{server.address}/a.jsonl"
+        if listed:
+            (file.parent / "all.paths").write_text(f"{server.address}/a.jsonl\n")
+        with pytest.raises((SourceError, OSError), match=said):
+            read(address)
+
+
+@pytest.mark.parametrize("sizes", ["all", "ranges", "none"])
+def test_bodies_that_break_are_gone_on_with_where_they_broke(file: Path, sizes: str) -> None:
+    whole = file.read_bytes()
+    with RangeServer(file.parent, rate=0.6, seed=5, sizes=sizes) as server:
+        for place in range(0, 100_000, 1_801):
+            with open_file(f"{server.address}/a.jsonl") as far:
+                far.seek(place)
+                assert far.read() == whole[place:]
+    assert min(server.counts[fault] for fault in FAULTS) > 0
+
+
+def test_a_server_that_has_answered_is_waited_for_and_one_that_never_did_is_not(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[int] = []
+    monkeypatch.setattr(retries, "pause", pauses.append)
+    with RangeServer(file.parent, status=503) as server:
+        with pytest.raises(OSError, match="HTTP 503"):
+            open_file(f"{server.address}/a.jsonl")
+        assert len(pauses) == retries.FIRST_TRIES - 1
+        server.status = 0
+        far = open_file(f"{server.address}/a.jsonl")
+        pauses.clear()
+        server.status = 503
+        with pytest.raises(OSError, match="HTTP 503"):
+            far.read()
+    assert len(pauses) == retries.TRIES - 1
+
+
+def test_a_range_of_other_bytes_than_were_asked_for_is_an_error(file: Path) -> None:
+    with RangeServer(file.parent, shift=7) as server, open_file(f"{server.address}/a.jsonl") as far:
+        far.seek(10)
+        with pytest.raises(OSError, match=r"a.jsonl: asked for byte 10, answered bytes 17-\d+/\d+"):
+            far.read(5)
+
+
+@pytest.mark.parametrize("grown", [False, True])
+def test_a_file_that_is_replaced_between_two_requests_is_an_error(file: Path, grown: bool) -> None:
+    after = file.read_bytes().replace(b"river", b"ocean") + (b'{"text": "more"}\n' if grown else b"")
+    with RangeServer(file.parent) as server:
+        address = f"{server.address}/a.jsonl"
+        far, ranged = open_file(address), Ranged(address)
+        assert far.read(100) == ranged.get(0, 100) == file.read_bytes()[:100]
+        file.write_bytes(after)
+        far.seek(50_000)
+        with pytest.raises(OSError, match=REPLACED):
+            far.read(100)
+        with pytest.raises(OSError, match=REPLACED):
+            ranged.get(50_000, 50_100)
+        assert open_file(address).read() == after
+
+
+@pytest.mark.parametrize(
+    ("tag", "same"),
+    [("", True), ("W/{etag}", True), ("Mon, 01 Jan 2024 00:00:00 GMT", True), ('"other"', False), ('W/"other"', False)],
+)
+def test_a_head_may_call_a_tag_weak_or_have_a_date_alone(
+    file: Path, monkeypatch: pytest.MonkeyPatch, tag: str, same: bool
+) -> None:
+    whole = file.read_bytes()
+    monkeypatch.setattr(web_file, "stat_http", lambda _: Remote(len(whole), tag.format(etag=etag(whole))))
+    with RangeServer(file.parent) as server, open_file(f"{server.address}/a.jsonl") as far:
+        if same:
+            assert far.read() == whole
+        else:
+            with pytest.raises(OSError, match=REPLACED):
+                far.read()
+
+
+@pytest.mark.parametrize("names", [["a"], ["a", "b"]])
+def test_a_file_that_is_replaced_after_it_was_listed_makes_no_product(file: Path, names: list[str]) -> None:
+    (file.parent / "b.jsonl").write_bytes(file.read_bytes())
+    with RangeServer(file.parent) as server:
+        paths = tuple(f"{server.address}/{name}.jsonl" for name in names)
+        [split] = list_splits("web", SourceParams(paths=paths))
+        check_unchanged(split)
+        (file.parent / f"{names[-1]}.jsonl").write_bytes(file.read_bytes().replace(b"river", b"ocean"))
+        with pytest.raises(ValueError, match=r"web/a.jsonl.* changed while the run read it"):
+            check_unchanged(split)
+        (file.parent / f"{names[-1]}.jsonl").unlink()
+        check_unchanged(split)
