@@ -98,12 +98,7 @@ def write_swarm(
         name = f"{recipe.name}-swarm-{index:0{digits}d}"
         section = mixture_section(shares, epochs, tokens, f"mixture {index} of {count} drawn with seed {seed}", origin)
         made[os.path.join(folder, f"{name}.yaml")] = rewritten(text, path, folder, name, section)
-    in_the_way = [file for file, content in made.items() if os.path.exists(file) and content != read(file)]
-    if in_the_way:
-        raise UserError(f"{in_the_way[0]} is there and holds something else; choose another folder")
-    others = [str(file) for file in sorted(Path(folder).glob("*.y*ml")) if str(file) not in made]
-    if mixed := [file for file in others if origin_of(read(file)) is not None]:
-        raise UserError(f"{mixed[0]} is of another swarm; choose another folder: `fit` reads all that are in one")
+    check_folder(folder, made)
     new = [file for file in made if not os.path.exists(file)]
     os.makedirs(folder, exist_ok=True)
     new += copy_modules(path, store, folder)
@@ -116,6 +111,20 @@ def write_swarm(
             Path(file).unlink(missing_ok=True)
         raise
     return list(made)
+
+
+def check_folder(folder: str, made: Mapping[str, str]) -> None:
+    """Check that a folder holds no other content under the paths of a swarm's files, and no file of another swarm.
+
+    Raises:
+        UserError: it does; names the first such file.
+    """
+    in_the_way = [file for file, content in made.items() if os.path.exists(file) and content != read(file)]
+    if in_the_way:
+        raise UserError(f"{in_the_way[0]} is there and holds something else; choose another folder")
+    others = [str(file) for file in sorted(Path(folder).glob("*.y*ml")) if str(file) not in made]
+    if mixed := [file for file in others if origin_of(read(file)) is not None]:
+        raise UserError(f"{mixed[0]} is of another swarm; choose another folder: `fit` reads all that are in one")
 
 
 def origin_comment(path: str, folder: str, prior: str, frozen: Sequence[str], units: Units) -> str:

@@ -89,24 +89,17 @@ def plan(
         task = Task("stages.corpus.jobs:refer", args, (manifest_address,), "corpus manifest", copies=True)
         return [Wave("manifest", (task,))]
     count = max(1, -(-mixture.tokens // params.target_tokens))
-    width = np.dtype(tokenizer["dtype"]).itemsize
-    tasks = []
-    for k in range(count):
-        names = ShardNames(directory, k, count)
-        args = {
-            "name": name,
-            "domains": domains,
-            "directory": directory,
-            "index": k,
-            "count": count,
-            "seed": params.seed,
-            "batch_tokens": params.batch_tokens,
-            "tokenizer": tokenizer,
-        }
-        size = mixture.tokens * width // count
-        memory = (1 << 28) + 2 * size
-        label = f"corpus shard {k + 1}/{count}"
-        tasks.append(Task("stages.corpus.jobs:shard", args, names.addresses(), label, size, memory, copies=True))
+    shared = {
+        "name": name,
+        "domains": domains,
+        "directory": directory,
+        "count": count,
+        "seed": params.seed,
+        "batch_tokens": params.batch_tokens,
+        "tokenizer": tokenizer,
+    }
+    size = mixture.tokens * np.dtype(tokenizer["dtype"]).itemsize // count
+    tasks = tuple(_shard_task(shared, k, count, directory, size) for k in range(count))
     finish = Task(
         job="stages.corpus.jobs:manifest",
         args={**described, "count": count, "tokenizer": tokenizer, **({"windows": domains} if windows else {})},
@@ -114,7 +107,20 @@ def plan(
         label="corpus manifest",
         copies=True,
     )
-    return [Wave("corpus", tuple(tasks)), Wave("manifest", (finish,))]
+    return [Wave("corpus", tasks), Wave("manifest", (finish,))]
+
+
+def _shard_task(shared: dict[str, Any], index: int, count: int, directory: str, size: int) -> Task:
+    """The task that writes shard ``index`` of a corpus, of ``size`` bytes of tokens."""
+    return Task(
+        job="stages.corpus.jobs:shard",
+        args={**shared, "index": index},
+        outputs=ShardNames(directory, index, count).addresses(),
+        label=f"corpus shard {index + 1}/{count}",
+        cost=size,
+        memory=(1 << 28) + 2 * size,
+        copies=True,
+    )
 
 
 def plan_phases(

@@ -115,12 +115,12 @@ def is_mark_cell(blocks, nodes, node0, block, inherited):  # type: ignore[no-unt
 
 
 @inline_kernel
-def is_displayed(text, start, stop):  # type: ignore[no-untyped-def]
-    """Whether ``text[start:stop]`` is a displayed formula and nothing else."""
+def is_formula(text, start, stop):  # type: ignore[no-untyped-def]
+    """Whether ``text[start:stop]`` is one formula between its delimiters and nothing else."""
     if stop - start < 5:
         return False
     a, b, y, z = text[start], text[start + 1], text[stop - 2], text[stop - 1]
-    return (a == 36 and b == 36 and y == 36 and z == 36) or (a == 92 and b == 91 and y == 92 and z == 93)
+    return (a == 36 and z == 36) or (a == 92 and b == 91 and y == 92 and z == 93)
 
 
 @inline_kernel
@@ -143,7 +143,7 @@ def complete(text, blocks, nodes, node0, block0, num, inherited, chosen_B):  # t
                 continue
         if b > 0 and chosen_B[b - 1] and (chosen_B[b + 1] or (b + 2 < num and chosen_B[b + 2])):
             block = block0 + b
-            chosen_B[b] = is_displayed(text, blocks[h.TEXT_START, block], blocks[h.TEXT_STOP, block])
+            chosen_B[b] = is_formula(text, blocks[h.TEXT_START, block], blocks[h.TEXT_STOP, block])
         if chosen_B[b] or not chosen_B[b + 1]:
             continue
         other = blocks[h.NODE, block0 + b + 1] - node0
