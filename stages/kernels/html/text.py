@@ -44,8 +44,9 @@ RUN_BLOCKS, RUN_NODES, RUN_PAGES = 512, 4096, 64
 """Pages that are judged together have at most so many, or are one page."""
 MAX_SEPARATOR, MAX_CELL = 128, 96
 """Bytes that may be written around a block, and for a cell of a table, beside its own."""
-SHORT_CODE = 512
-"""Bytes of code that belongs to the chosen text around it. Longer code, logs for example, is judged like any text: main text F1 is lower with all of it."""
+SHORT_CODE, SHORT_TABLE = 512, 4096
+"""Bytes of code, and of a table, that belong to the chosen text around them. Longer code, logs for example, is judged like any text: main text F1 is lower
+with all of it."""
 _HIDDEN = 1 << HINT_BITS["hidden"]
 
 
@@ -232,18 +233,21 @@ def is_label(text, blocks, nodes, block, last, m, inherited, node0):  # type: ig
 
 
 @inline_kernel
-def judge_tables(blocks, nodes, first, last, layout_M, block0, chosen_B):  # type: ignore[no-untyped-def]
-    """A data table is kept whole, if three eighths of its text are chosen (half and a quarter give the same F1 within .0005), or not at all."""
+def judge_tables(blocks, nodes, first, last, layout_M, block0, num, chosen_B):  # type: ignore[no-untyped-def]
+    """A data table is kept whole or not at all: if three eighths of its text are chosen (half and a quarter give the same F1 within .0005), or if it
+    stands between chosen blocks, is no longer than `SHORT_TABLE` and mostly no links."""
     for n in range(first, last):
         if nodes[h.TAG, n] != t.TABLE or not is_data(layout_M[n - first]):
             continue
-        kept, held = 0, 0
+        kept, held, linked = 0, 0, 0
         for b in range(nodes[h.FIRST_BLOCK, n], nodes[h.LAST_BLOCK, n]):
             size = blocks[h.TEXT_STOP, b] - blocks[h.TEXT_START, b]
             held += size
+            linked += blocks[h.LINK_BYTES, b]
             kept += size if chosen_B[b - block0] else 0
-        for b in range(nodes[h.FIRST_BLOCK, n], nodes[h.LAST_BLOCK, n]):
-            chosen_B[b - block0] = 8 * kept >= 3 * held
+        start, stop = nodes[h.FIRST_BLOCK, n] - block0, nodes[h.LAST_BLOCK, n] - block0
+        within = 0 < start < stop < num and chosen_B[start - 1] and chosen_B[stop]
+        chosen_B[start:stop] = 8 * kept >= 3 * held or (within and held <= SHORT_TABLE and 2 * linked < held)
 
 
 @inline_kernel
@@ -253,7 +257,7 @@ def write_page(text, blocks, nodes, pages, d, chosen_B, inherited, layout_M, col
     node0, last_node = pages[h.NODES_FROM, d], pages[h.NODES_TO, d]
     any_table = mark_tables(text, blocks, nodes, node0, last_node, inherited, layout_M, block0, num)
     if any_table:
-        judge_tables(blocks, nodes, node0, last_node, layout_M, block0, chosen_B)
+        judge_tables(blocks, nodes, node0, last_node, layout_M, block0, num, chosen_B)
     complete(text, blocks, nodes, node0, block0, num, inherited, chosen_B)
     before, m, fence, written_to, joined = -1, 0, 0, 0, False
     for b in range(num):
