@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
 import pytest
 
-from stages.extraction.html_to_text import ExtractionParams, main_text
 from tests.extraction.test_drawn_formulas import EQUALS, E, X, Y, chtml, leaf
 from tests.extraction.test_structure import text_of
 
@@ -83,20 +81,3 @@ def test_code_of_phpbb_is_a_block_without_its_label() -> None:
     page = "<p>Run" + label.format("make all") + "<p>or" + label.format("if x:<br>&nbsp;&nbsp;y()") + "<p>now"
     assert text_of(page) == "Run\n\n```\nmake all\n```\n\nor\n\n```\nif x:\n  y()\n```\n\nnow"
     assert text_of("<dl><dt>Code: x</dt><dd><code>make</code></dd></dl>") == "Code: x\n: `make`"
-
-
-FIRST = "<p>The first paragraph of a page that explains something at some length, as pages do, so that nobody takes it for a menu.</p>"
-SECOND = "<p>The second paragraph of that page goes on to explain what the first has begun, in as many words as the first has used.</p>"
-
-
-def chosen(middle: str) -> str:
-    """Main text of a page with ``middle`` between two paragraphs, as Markdown."""
-    nav = "<nav><ul>" + "".join(f"<li><a href=/{n}>Section {n}</a></li>" for n in range(9)) + "</ul></nav>"
-    page = f"<html><body>{nav}<main><h1>Title of it</h1>{FIRST}{middle}{SECOND}</main><footer><p>All rights reserved</footer></body></html>"
-    return main_text(pa.array([page.encode()], pa.large_binary()), ExtractionParams(markdown=True))[0].as_py() or ""
-
-
-def test_displayed_formulas_and_short_code_between_chosen_text_stay() -> None:
-    for formula in (r"\[y = x^2\]", "$$y$$"):
-        assert formula in chosen(f"<div><div><span>{formula}</span></div><div>(1)</div></div>"), formula
-    assert "```\nDROP ROLE jonathan;\n```" in chosen("<pre>DROP ROLE jonathan;</pre>")
