@@ -331,6 +331,8 @@ HOSTILE = (
     "<span class=katex-html><svg>", "<span class=katex-mathml>\n\nx</span>", "<tfoot><tr><td>x<tbody><tr><td>y", "<pre><table><tr><td>1<b>", "$$$x ", "$$$x$$$", "<div class='summary-table two-column-summary'><div class=col-first>x", "<div class='s col-last'><div>x", "<div role=summary-table><div>x", "<p>`$$$x$$$", "<span class=ltx_tabular><span class=ltx_tr><span class=ltx_td>x",
     "<pre><span data-line>x</span>", "<p style='mso-list:l0 level2'>", "<div role=table><div role=row><div role=cell>x", "<textarea name=code>x</textarea>", "<table><td class=lineno>1", "<var>\\a",
     "<div class=verbatim>", "<div class=prompt>[", "<pre><span class=line>x</span>", "<li><input type=checkbox disabled>", "<img src='/latex.php?a=b&a=b&a=b'>",
+    "[tex]x ", "[tex]x[/tex]", "[tex][/x", "<svg><title id=MathJax-SVG-1-Title>x", "<span class=mjx-chtml><span class=mjx-math aria-label=x>", "<dl class=codebox><dt>Code:<dd><code>x</code>",
+    "<mtable><mtr><mtd><mtd>", "<msubsup><mi>x</mi><mrow></mrow>", "<pre>x</pre><p>a</p>", "<img src='/latex.php?latex=%E2%8B%99%E2'>", "<mjx-container><mjx-mtable><mjx-mtr><mjx-mtd style='text-align: right; padding-right: 0'>",
 )  # fmt: skip
 
 
