@@ -7,7 +7,7 @@ whom each speaks to (an index of `ROBOT_NAMES`).
 
 One pass over the tags up to ``<body>`` or ``</head>``, at most the first `HEAD` bytes: quotes, comments, scripts and
 styles are passed over as HTML has them, ``datePublished`` is looked for in JSON-LD. `COMMONS` is where the first
-``creativecommons.org/`` of the whole page ends. Price: about 1 ns a byte of head, 0.1 ns a byte of the rest.
+``creativecommons.org`` of the whole page ends. Price: about 1 ns a byte of head, 0.1 ns a byte of the rest.
 """
 
 from __future__ import annotations
@@ -21,14 +21,27 @@ from stages.kernels.jit import inline_kernel, kernel
 
 Spans = npt.NDArray[np.int32]
 
-HEAD = 64 << 10
+HEAD = 256 << 10
 MAX_TITLE_BYTES = 8000
-MAX_ROBOTS = 4
+MAX_ROBOTS = 16
 TITLE, LANGUAGE, CANONICAL, PUBLISHED, LICENCE, COMMONS, ROBOTS = range(7)
 SLOTS = ROBOTS + MAX_ROBOTS
 ROBOT_NAMES = (
     *("robots", "tdm-reservation", "googlebot", "bingbot", "ccbot", "gptbot", "google-extended", "claudebot"),
     *("anthropic-ai", "applebot-extended", "meta-externalagent", "bytespider", "perplexitybot", "cohere-ai"),
+    *(
+        "ai2bot",
+        "amazonbot",
+        "applebot",
+        "baiduspider",
+        "chatgpt-user",
+        "claude-searchbot",
+        "claude-user",
+        "claude-web",
+    ),
+    *("diffbot", "duckassistbot", "facebookbot", "google-cloudvertexbot", "googlebot-news", "googleother"),
+    *("imagesiftbot", "img2dataset", "meta-externalfetcher", "mistralai-user", "msnbot", "oai-searchbot", "omgili"),
+    *("omgilibot", "pangubot", "perplexity-user", "petalbot", "slurp", "timpibot", "yandex", "yandexbot", "youbot"),
 )
 """Names of ``<meta>`` that speak to crawlers; the first to all of them."""
 
@@ -70,7 +83,7 @@ _ATTRIBUTE_KEYS = np.asarray(
 _CANONICAL_KEY, _LICENCE_KEY, _LD_KEY = (
     np.uint64(_hash(name)) for name in ("canonical", "license", "application/ld+json")
 )
-_COMMONS_NAME = np.frombuffer(b"creativecommons.org/", np.uint8)
+_COMMONS_NAME = np.frombuffer(b"creativecommons.org", np.uint8)
 _VEC = 6
 """Where the rarest three letters of it are."""
 _DATE_PUBLISHED = np.frombuffer(b'"datePublished"', np.uint8)
