@@ -25,14 +25,15 @@ from stages.kernels.columns.ragged import Bytes, Offsets, offsets_of, read_only,
 from stages.kernels.urls.patterns import ALLOWS, ANCHORED, disallowed
 from stages.rules.robots_answers import Row
 from stages.rules.robots_txt import MAX_BYTES, Line, Matcher, normal_path
+from stages.rules.urls import ascii_host
 
-VERSION = 1
+VERSION = 2
 DISALLOWS = "robots_txt_disallows_"
 """With the name of an agent behind it: the rule of pages that robots.txt disallows it."""
 UNREACHABLE, MISSING, AI, TDM = "robots_txt_unreachable", "robots_txt_missing", "ai_txt_disallows", "tdmrep_reserves"
 MAX_AGENTS = 48
 _URL = (
-    r"^(?P<scheme>[Hh][Tt][Tt][Pp][Ss]?)://(?:[^/?#@]*@)?(?P<host>[^/?#:\[\]@]+|\[[^\]]*\])"
+    r"(?s)^\s*(?P<scheme>[Hh][Tt][Tt][Pp][Ss]?)://(?:[^/?#@]*@)?(?P<host>[^/?#:\[\]@]+|\[[^\]]*\])"
     r"(?::(?P<port>[0-9]*))?(?P<path>[/?][^#]*)?(?:#.*)?$"
 )
 
@@ -314,6 +315,9 @@ def split_urls(urls: pa.Array) -> tuple[pa.DictionaryArray, pa.Array]:
     """Service of each URL as a dictionary (null where it has none), and its path as bytes."""
     found = pc.extract_regex(urls.cast(pa.string()), _URL)
     scheme, host = (pc.utf8_lower(found.field(name)) for name in ("scheme", "host"))
+    if not pc.all(pc.string_is_ascii(host), min_count=0).as_py():
+        hosts = host.dictionary_encode()
+        host = pa.array([ascii_host(name) for name in hosts.dictionary.to_pylist()], pa.string()).take(hosts.indices)
     port = found.field("port")
     plain = pc.or_(
         pc.equal(port, ""),

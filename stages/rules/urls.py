@@ -7,6 +7,7 @@ The registered domain (`news.bbc.co.uk` -> `bbc.co.uk`) is found by the Public S
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import version
@@ -24,6 +25,14 @@ def host(url: str) -> str:
     end = min((rest.find(c) for c in "/?#" if c in rest), default=len(rest))
     name = rest[:end].rpartition("@")[2].lower()
     return re.sub(r":[0-9]*$", "", name).rstrip(".")
+
+
+def ascii_host(name: str) -> str:
+    """A host in lower case with its labels beyond ASCII in punycode, so that both spellings are one."""
+    if name.isascii():
+        return name
+    labels = unicodedata.normalize("NFKC", name).lower().split(".")
+    return ".".join(label if label.isascii() else "xn--" + label.encode("punycode").decode() for label in labels)
 
 
 def registered_domain(name: str) -> str:

@@ -48,6 +48,11 @@ ANSWERS = [
     answer("https://tdm.example/ai.txt", status=503),
     answer("https://twice.example/robots.txt", b"user-agent: *\ndisallow: /", date="2024-01-02"),
     answer("https://twice.example/robots.txt", b"user-agent: *\ndisallow:", date="2024-03-01"),
+    answer("https://same.example/robots.txt", b"user-agent: *\ndisallow: /", date="2024-01-02"),
+    answer("https://same.example/robots.txt", status=304, date="2024-03-01"),
+    answer("https://münchen.example/robots.txt", b"user-agent: *\ndisallow: /"),
+    answer("https://xn--kln-sna.example/robots.txt", b"user-agent: *\ndisallow: /"),
+    answer("https://under_score.example/robots.txt", b"user-agent: *\ndisallow: /"),
     *HOPS,
     answer("https://hop9.example/robots.txt", b"user-agent: *\ndisallow: /"),
 ]
@@ -55,6 +60,13 @@ CC, GPT = "robots_txt_disallows_ccbot", "robots_txt_disallows_gptbot"
 EXPECTED = {
     "https://plain.example/private/a": {CC},
     "https://plain.example/public": set(),
+    " https://plain.example/private/a\n": {CC},
+    "https://plain.example/private/a#one\ntwo": {CC},
+    "https://same.example/": {CC, GPT},
+    "https://xn--mnchen-3ya.example/": {CC, GPT},
+    "https://MÜNCHEN.example/": {CC, GPT},
+    "https://Ko\u0308ln.example/": {CC, GPT},
+    "https://under_score.example/a": {CC, GPT},
     "HTTP://user@plain.example.:80/private/a#x": {CC},
     "http://only-https.example/private/": {CC},
     "https://port.example:8443": {CC, GPT},
@@ -120,7 +132,7 @@ def test_what_decides_is_quoted(tmp_path: Path) -> None:
 def test_states_are_counted() -> None:
     counts = compile_answers(ANSWERS, AGENTS)[1]
     assert {key: counts[f"robots {key}"] for key in ("said", "free", "closed", "elsewhere")} == {
-        "said": 13,
+        "said": 17,
         "free": 7,
         "closed": 1,
         "elsewhere": 1,
