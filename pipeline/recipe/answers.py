@@ -56,7 +56,7 @@ def compile_lists(params: kept.Params, store: Store, place: str) -> list[str]:
         ValueError, OSError: a list cannot be read, or is no list of addresses.
     """
     url_lists.save(store, place, url_lists.compile_lists(params.urls))
-    return list(url_lists.broad(params.urls))
+    return list(url_lists.doubtful(params.urls))
 
 
 def compile_robots(params: kept.Params, store: Store, place: str) -> list[str]:

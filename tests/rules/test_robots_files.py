@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import tempfile
 from pathlib import Path
@@ -46,6 +47,11 @@ ANSWERS = [
     answer("https://ai.example/robots.txt"),
     answer("https://tdm.example/.well-known/tdmrep.json", b'[{"location": "/a*", "tdm-reservation": 1}]'),
     answer("https://tdm.example/ai.txt", status=503),
+    answer(
+        "https://first.example/.well-known/tdmrep.json",
+        b'[{"location": "/b*", "tdm-reservation": 0}, {"location": "/", "tdm-reservation": "1"},'
+        b' {"location": "/open/", "tdm-reservation": 0}, {"location": "/bad/", "tdm-reservation": 1}]',
+    ),
     answer("https://twice.example/robots.txt", b"user-agent: *\ndisallow: /", date="2024-01-02"),
     answer("https://twice.example/robots.txt", b"user-agent: *\ndisallow:", date="2024-03-01"),
     answer("https://same.example/robots.txt", b"user-agent: *\ndisallow: /", date="2024-01-02"),
@@ -63,6 +69,8 @@ EXPECTED = {
     " https://plain.example/private/a\n": {CC},
     "https://plain.example/private/a#one\ntwo": {CC},
     "https://same.example/": {CC, GPT},
+    "https://first.example/open/a": {"robots_txt_missing", "tdmrep_reserves"},
+    "https://first.example/bad/a": {"robots_txt_missing"},
     "https://xn--mnchen-3ya.example/": {CC, GPT},
     "https://MÜNCHEN.example/": {CC, GPT},
     "https://Ko\u0308ln.example/": {CC, GPT},
@@ -158,6 +166,8 @@ def test_the_kernel_says_what_the_lines_quoted_say(files: list[Any], paths: list
         said = "".join(f"{name}: {pattern}\n" for name, pattern in lines)
         body = f"User-agent: {('*', 'CCBot')[number % 2]}\n{said}".encode()
         answers.append(answer(f"https://h{number}.example/robots.txt", body))
+        entries = [{"location": pattern, "tdm-reservation": int(name == "Disallow")} for name, pattern in lines]
+        answers.append(answer(f"https://h{number}.example/.well-known/tdmrep.json", json.dumps(entries).encode()))
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(robots_files, "HEAVY", -1 if heavy else 1 << 14)
         table = table_of(Path(folder), answers)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.store.storage import Store
-from stages.rules import url_lists
+from stages.rules import url_files, url_lists
 from stages.rules.url_lists import UrlList, compile_lists
 from stages.rules.urls import host, normalise, registered_domain
 
@@ -135,6 +135,10 @@ def test_files_are_read_as_people_have_them(tmp_path: Path) -> None:
     assert UrlList(paths=(str(tmp_path / "hosts.txt"),)).entries()["domains"] == [b"ads.example", b"tracker.example"]
     mixed = UrlList(paths=(str(tmp_path / "mixed.txt"),)).entries()
     assert (mixed["domains"], mixed["urls"]) == ([b"ads.example"], [b"c.com/path"])
+    for name, data in (("names.txt", b"a.com\rb.com\r"), ("mixed.txt", b"# note\rhttp://c.com/x\r\nA.com\rb.com")):
+        (tmp_path / name).write_bytes(data)
+        assert UrlList(paths=(str(tmp_path / name),)).entries()["domains"] == [b"a.com", b"b.com"]
+    assert url_files.parse(b"casino\rpoker\r\n", "substrings")["substrings"] == [b"casino", b"poker"]
     (tmp_path / "empty").write_text("# nothing\n")
     with pytest.raises(ValueError, match="no entry"):
         UrlList(paths=(str(tmp_path / "empty"),)).entries()
@@ -177,9 +181,19 @@ def test_a_wrong_list_is_reported_in_a_line(tmp_path: Path) -> None:
         UrlList(expressions=("(",))
     with pytest.raises(ValueError, match="expected paths or entries"):
         UrlList()
-    assert list(url_lists.broad({"x": UrlList(domains=("co.uk", "bad.co.uk"))})) == [
+    assert list(url_lists.doubtful({"x": UrlList(domains=("co.uk", "bad.co.uk"))})) == [
         "x: co.uk covers every address under that suffix"
     ]
+    (tmp_path / "table.csv").write_text("Domain,why\nbad.com,asked\ngood_one.com\nmünchen.de\n[2001:db8::1]\n*.x.com\n")
+    assert list(url_lists.doubtful({"x": UrlList(paths=(str(tmp_path / "table.csv"),))})) == [
+        "x: 2 entries are no names of hosts and cover nothing: 'domain,why' ..."
+    ]
+    (tmp_path / "files.txt").write_text("bad.com\nfile:///data/pages\n")
+    for one in (UrlList(urls=("file:///data/pages",)), UrlList(paths=(str(tmp_path / "files.txt"),))):
+        with pytest.raises(ValueError, match="'file:///data/pages' has no host: list it under `substrings`"):
+            one.entries()
+    found = compile_lists({"x": UrlList(substrings=("file:///data/pages",))})
+    assert found.match(pa.array(["file:///data/pages/1.html", "file:///data/other"])).failed.tolist() == [1, 0]
 
 
 def test_what_decides_is_the_content_of_files_not_their_place(tmp_path: Path) -> None:
