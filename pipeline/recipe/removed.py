@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+
 from pipeline.recipe.snapshot import Snapshot
 from stages.kept import failures
 from stages.kept.takedown import TAKEN_DOWN
@@ -23,6 +25,6 @@ def removed_ids(snapshot: Snapshot) -> frozenset[str]:
             continue
         failed = store.read_table(kept.address, ["failed"]).column(0).to_pylist()
         rows = [row for row, names in enumerate(failed) if TAKEN_DOWN in failures.names_of(names, rules)]
-        ids = store.read_table(documents.address, ["doc_id"]).column(0).take(rows).to_pylist()
+        ids = store.read_table(documents.address, ["doc_id"]).column(0).take(pa.array(rows, pa.int64())).to_pylist()
         found.update(doc_id.hex() for doc_id in ids)
     return frozenset(found)

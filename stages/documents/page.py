@@ -35,10 +35,18 @@ _LICENCE = re.compile(rb"/(?:licenses|licences|publicdomain)/[a-z+-]+(?:/\d\.\d(
 _DAY = re.compile(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})")
 _STATED = re.compile(rb"<(?:a|area|link)(?=\s)[^<>]*\srel\s*=\s*(?:\"[^\"<>]*|'[^'<>]*|)\blicen[sc]e\b", re.IGNORECASE)
 """A link to the licence of the page, from its beginning."""
-_AGENT = re.compile(r"([a-z0-9_.*-]+) ?:(.+)")
+_AGENT = re.compile(r"([a-z0-9_.*-]+) ?: ?([a-z].*)")
+"""A robot and what is asked of it; what begins with a digit is the value of a setting (`revisit-after: 7 days`)."""
 _WORDS = re.compile(r"[a-z-]+(?: [a-z-]+)+")
-_SETTINGS = frozenset(("max-snippet", "max-image-preview", "max-video-preview", "unavailable_after"))
-"""Directives with a value behind a colon; any other word before a colon is a robot."""
+_NO_ROBOTS = frozenset(
+    (
+        *("max-snippet", "max-image-preview", "max-video-preview", "unavailable_after"),
+        *("revisit-after", "crawl-delay", "tdm-reservation", "tdm-policy"),
+        *("all", "none", "index", "noindex", "follow", "nofollow", "noarchive", "nocache", "nosnippet", "noai"),
+        *("noimageai", "noimageindex", "notranslate", "indexifembedded"),
+    )
+)
+"""Words that stand before a colon as settings, or by mistake as directives; any other one is a robot."""
 
 
 @dataclass(slots=True)
@@ -194,7 +202,7 @@ def directives(header: str | None, metas: Sequence[tuple[str, str]]) -> str | No
         if name == "tdm-reservation":
             found |= {name} if content.startswith("1") else set()
         else:
-            found |= _requests(content, "" if name == "robots" else name)
+            found |= _requests(content, "" if name == "robots" else name, names_robots=False)
     return _joined(found)
 
 
@@ -205,18 +213,22 @@ def header_directives(tags: Sequence[str], reservation: str) -> str | None:
         tags: the fields ``X-Robots-Tag``; a robot that one names is meant by what follows in that field.
         reservation: the field ``TDM-Reservation`` (W3C TDMRep).
     """
-    found = {request for tag in tags for request in _requests(tag, "")}
+    found = {request for tag in tags for request in _requests(tag, "", names_robots=True)}
     return _joined(found | ({"tdm-reservation"} if reservation.startswith("1") else set()))
 
 
-def _requests(value: str, agent: str) -> set[str]:
-    """The directives of a field or attribute, with the robot that they are for."""
+def _requests(value: str, agent: str, names_robots: bool) -> set[str]:
+    """The directives of a field or attribute, with the robot that they are for.
+
+    Args:
+        names_robots: a field may name other robots, each meant from there on; an attribute (``<meta>``) may not.
+    """
     found = set()
     for part in re.split("[,;]", value.lower()):
         directive = " ".join(part.split())
-        named = _AGENT.fullmatch(directive)
-        if named and named[1] not in _SETTINGS:
-            agent, directive = "" if named[1] == "*" else named[1], named[2].strip()
+        named = _AGENT.fullmatch(directive) if names_robots else None
+        if named and named[1] not in _NO_ROBOTS:
+            agent, directive = "" if named[1] == "*" else named[1], named[2]
         prefix = f"{agent}:" if agent else ""
         words = directive.split() if _WORDS.fullmatch(directive) else [directive]
         found |= {prefix + ":".join(piece.strip() for piece in word.split(":")) for word in words if word.strip(" :")}
@@ -224,11 +236,10 @@ def _requests(value: str, agent: str) -> set[str]:
 
 
 def _joined(found: set[str]) -> str | None:
-    """Directives in one value; where they are too many, those to all robots first."""
+    """Directives in one value; where they are too many, those to all robots first, without those that find no room."""
     kept, room = [], MAX_ROBOTS
     for request in sorted(found - {""}, key=lambda one: (":" in one, one)):
-        room -= len(request) + 1
-        if room < 0:
-            break
-        kept.append(request)
+        if len(request) < room:
+            kept.append(request)
+            room -= len(request) + 1
     return ",".join(sorted(kept)) or None

@@ -140,7 +140,10 @@ def called(licence: str) -> str:
     if found:
         return found[1]
     short = _SHORT.fullmatch(text.strip())
-    return _PUBLIC.get(short[1], re.sub("[ _]", "-", short[1])) if short else text
+    if not short:
+        return text
+    first, *others = re.split("[ _-]", short[1])
+    return _PUBLIC.get(first, "-".join((first, *sorted(others))))  # in the order of the addresses: nc, nd or sa
 
 
 def failing(

@@ -147,8 +147,9 @@ def parse_reservations(data: bytes) -> Parsed:
     for number, entry in enumerate(entries if isinstance(entries, list) else [entries], 1):
         location = entry.get("location") if isinstance(entry, dict) else None
         if isinstance(location, str) and location.startswith(("/", "*")) and "tdm-reservation" in entry:
-            shown = json.dumps(entry, ensure_ascii=False)[:MAX_TEXT]
-            reserved = entry["tdm-reservation"] in (1, "1", "true")
+            shown = json.dumps(entry, ensure_ascii=False)[:MAX_TEXT].encode("utf-8", "replace").decode()
+            value = entry["tdm-reservation"]
+            reserved = (value.strip().lower() if isinstance(value, str) else value) in (1, "1", "true")
             pattern = normal_pattern(location.encode("utf-8", "replace"))
             lines.append(Line(~0, not reserved, number, pattern, shown))
     return Parsed(tuple(lines), notes)

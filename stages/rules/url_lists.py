@@ -261,7 +261,7 @@ def doubtful(lists: Lists) -> Iterator[str]:
             odd += [entry for entry in entries[kind] if entry.translate(None, _HOST_BYTES)] if wrong else []
             for entry in entries[kind] if kind != "hosts" else ():
                 if entry.count(b".") < 3 and len(entry) < 16 and _is_suffix(entry):
-                    yield f"{name}: {entry.decode()} covers every address under that suffix"
+                    yield f"{name}: {entry.decode('utf-8', 'replace')} covers every address under that suffix"
         if odd:
             more = " ..." if len(odd) > 1 else ""
             shown = odd[0][:80].decode("utf-8", "replace")

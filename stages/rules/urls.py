@@ -28,11 +28,22 @@ def host(url: str) -> str:
 
 
 def ascii_host(name: str) -> str:
-    """A host in lower case with its labels beyond ASCII in punycode, so that both spellings are one."""
+    """A host in lower case with its labels beyond ASCII in punycode, so that both spellings are one.
+
+    Labels of more than `MAX_LABEL` characters, which no host has, stay: punycode takes the square of their length.
+    """
     if name.isascii():
         return name
     labels = unicodedata.normalize("NFKC", name).lower().split(".")
-    return ".".join(label if label.isascii() else "xn--" + label.encode("punycode").decode() for label in labels)
+    plain = (label.isascii() or len(label) > MAX_LABEL for label in labels)
+    return ".".join(
+        label if stays else "xn--" + label.encode("punycode").decode()
+        for label, stays in zip(labels, plain, strict=True)
+    )
+
+
+MAX_LABEL = 63
+"""Characters of a label of a host (RFC 1035, 2.3.4)."""
 
 
 def registered_domain(name: str) -> str:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from stages.documents.charsets import plain_survey
 from stages.documents.page import date, directives, header_directives
+from stages.kernels.html import page_head
 from stages.kernels.html.byte_scan import start_tags, survey
 from stages.kernels.html.depth import depth
 from tests.support.archives import read, record, write
@@ -82,6 +83,13 @@ def test_date_of_publication(tmp_path: Path, head: str, expected: str | None) ->
         ),
         ("", "X-Robots-Tag: max-snippet: 50, noai", "max-snippet:50,noai"),
         ("", "X-Robots-Tag: *: noai", "noai"),
+        ("", "X-Robots-Tag: revisit-after: 7 days, NOAI", "noai,revisit-after:7 days"),
+        ("", "X-Robots-Tag: revisit-after: weekly, preview: 20, noai", "noai,preview:20,revisit-after:weekly"),
+        ("", "X-Robots-Tag: tdm-policy: https://a.example/p, noai", "noai,tdm-policy:https://a.example/p"),
+        ("", "X-Robots-Tag: unavailable_after: 2026-08-03, 17:00, noai", "17:00,noai,unavailable_after:2026-08-03"),
+        ("", "X-Robots-Tag: index: follow, noai", "index:follow,noai"),
+        ('<meta name="robots" content="generator: x, noai">', "", "generator:x,noai"),
+        ('<meta name="GPTBot" content="index:follow, noai">', "", "gptbot:index:follow,gptbot:noai"),
         (
             "",
             "X-Robots-Tag: unavailable_after: 25 Jun 2010 15:00:00 PST, noai",
@@ -107,6 +115,18 @@ def test_many_requests_are_cut_behind_those_to_all_robots(tmp_path: Path) -> Non
     assert asked[-2:] == ["noai", "tdm-reservation"]
     assert asked[:-2] == [f"bot-{number:03}:noindex" for number in range(len(asked) - 2)]
     assert 3900 < len(",".join(asked)) <= 4000
+
+
+def test_a_request_that_finds_no_room_takes_none_from_the_others() -> None:
+    assert directives(None, [("robots", f"{'a' * 5000}, noai"), ("ccbot", "noindex")]) == "ccbot:noindex,noai"
+
+
+def test_requests_to_all_robots_find_room_behind_those_to_many(tmp_path: Path) -> None:
+    names = page_head.ROBOT_NAMES[page_head.NUM_COMMON :][:20]
+    head = "".join(f'<meta name="{name}" content="noindex">' for name in names)
+    head += '<meta name="robots" content="noai"><meta name="tdm-reservation" content="1">'
+    asked = [*(f"{name}:noindex" for name in names[: page_head.MAX_NAMED]), "noai", "tdm-reservation"]
+    assert row_of(tmp_path, head)["robots"] == ",".join(sorted(asked))
 
 
 @pytest.mark.parametrize("name", ["a.warc", "a.warc.gz"])

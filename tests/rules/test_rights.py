@@ -78,6 +78,7 @@ def test_wrong_settings_are_reported(tmp_path: Path, kept: str, message: str) ->
         ("CC-BY-NC-4.0", "by-nc"),
         ("CC BY-NC-SA 3.0 DE", "by-nc-sa"),
         ("cc_by_nd", "by-nd"),
+        ("CC BY-SA-NC 4.0", "by-nc-sa"),
         ("CC0-1.0", "zero"),
         ("cc0", "zero"),
         ("CC-PDM-1.0", "mark"),

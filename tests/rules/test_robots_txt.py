@@ -192,5 +192,9 @@ def test_reservations_of_tdmrep() -> None:
     assert [found.disallows(path) for path in (b"/a", b"/open/a", b"/open/not/a")] == [True, False, False]
     assert found.lines[found.find(b"/a")].text.startswith('{"location": "/"')
     assert parse_reservations(b"[[[").notes == ("no_text",)
+    for value, reserved in ((b'"1"', True), (b'" TRUE "', True), (b"true", True), (b'"0"', False), (b"[1]", False)):
+        [line] = parse_reservations(b'{"location": "/", "tdm-reservation": %s, "x": "\\ud800"}' % value).lines
+        assert line.allow is not reserved
+        assert line.text.endswith('"x": "?"}')
     for odd in (b"", b"7", b'{"location": 3}', b'[{"location": "/"}]', b"\xff\xfe\0\0", b"[" * 100_000):
         assert parse_reservations(odd).lines == ()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipeline.store.storage import Store
 from stages.rules import url_files, url_lists
 from stages.rules.url_lists import UrlList, compile_lists
-from stages.rules.urls import host, normalise, registered_domain
+from stages.rules.urls import ascii_host, host, normalise, registered_domain
 
 LISTS = {
     "adult": UrlList(domains=("bad.com", "Worse.org."), hosts=("alone.net",)),
@@ -176,6 +176,15 @@ def test_entries_cover_a_host_however_it_is_written(kind: str, entry: str, cover
     assert found.failed.tolist() == [1, 0]
 
 
+def test_hosts_have_one_spelling_and_labels_that_no_host_has_stay() -> None:
+    assert ascii_host("MÜNCHEN.Example") == ascii_host("mu\u0308nchen.example") == "xn--mnchen-3ya.example"
+    assert ascii_host("a.xn--kln-sna.example") == "a.xn--kln-sna.example"
+    longest = "".join(chr(0x4E00 + number) for number in range(63))
+    assert ascii_host(f"{longest}.example").startswith("xn--")
+    hostile = "".join(chr(0x4E00 + number) for number in range(20_000))  # as punycode: 40 seconds
+    assert ascii_host(f"{hostile}.köln.example") == f"{hostile}.xn--kln-sna.example"
+
+
 def test_a_wrong_list_is_reported_in_a_line(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is no expression of RE2"):
         UrlList(expressions=("(",))
@@ -187,6 +196,10 @@ def test_a_wrong_list_is_reported_in_a_line(tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text("Domain,why\nbad.com,asked\ngood_one.com\nmünchen.de\n[2001:db8::1]\n*.x.com\n")
     assert list(url_lists.doubtful({"x": UrlList(paths=(str(tmp_path / "table.csv"),))})) == [
         "x: 2 entries are no names of hosts and cover nothing: 'domain,why' ..."
+    ]
+    (tmp_path / "latin.txt").write_bytes(b"\xe4\xf6\nbad.com\n")
+    assert list(url_lists.doubtful({"x": UrlList(paths=(str(tmp_path / "latin.txt"),))})) == [
+        "x: \ufffd\ufffd covers every address under that suffix"
     ]
     (tmp_path / "files.txt").write_text("bad.com\nfile:///data/pages\n")
     for one in (UrlList(urls=("file:///data/pages",)), UrlList(paths=(str(tmp_path / "files.txt"),))):

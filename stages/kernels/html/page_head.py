@@ -24,6 +24,10 @@ Spans = npt.NDArray[np.int32]
 HEAD = 256 << 10
 MAX_TITLE_BYTES = 8000
 MAX_ROBOTS = 16
+MAX_NAMED = 12
+"""Slots that robots with a name may fill: however many there are, requests to all of them find room behind."""
+NUM_COMMON = 2
+"""Names of `ROBOT_NAMES` that are no single robot's."""
 TITLE, LANGUAGE, CANONICAL, PUBLISHED, LICENCE, COMMONS, ROBOTS = range(7)
 SLOTS = ROBOTS + MAX_ROBOTS
 ROBOT_NAMES = (
@@ -43,7 +47,7 @@ ROBOT_NAMES = (
     *("imagesiftbot", "img2dataset", "meta-externalfetcher", "mistralai-user", "msnbot", "oai-searchbot", "omgili"),
     *("omgilibot", "pangubot", "perplexity-user", "petalbot", "slurp", "timpibot", "yandex", "yandexbot", "youbot"),
 )
-"""Names of ``<meta>`` that speak to crawlers; the first to all of them."""
+"""Names of ``<meta>`` that speak to crawlers; the first `NUM_COMMON` to all of them."""
 
 # Names and properties of <meta> that hold the date of publication, those that tell most first.
 DATE_NAMES = (
@@ -266,7 +270,7 @@ def _meta(data, found, base, meta_keys, meta_values, spans, names, rank, num_rob
         value = meta_values[place]
         slot = np.int64(PUBLISHED)
         if value >= 100:
-            if num_robots == MAX_ROBOTS:
+            if num_robots >= (MAX_ROBOTS if value < 100 + NUM_COMMON else MAX_NAMED):
                 continue
             slot = ROBOTS + num_robots
             names[num_robots] = value - 100
