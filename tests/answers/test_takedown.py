@@ -184,25 +184,34 @@ def test_a_host_with_a_dot_at_its_end_is_that_host(tmp_path: Path) -> None:
 
 
 SHORT = "below_min_gopher_num_words"
+PASSAGE = (
+    "A Quetzalcoatlus glided over the marsh while seventeen curious otters catalogued every shimmering pebble along the"
+    " riverbank and asked whether the keeper of the old lighthouse would ever bring the salted plums he had promised."
+)
 
 
 def test_the_report_shows_no_text_of_a_page_taken_down(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     rows = [{"url": f"https://stays.example/{n}", "text": text} for n, (_, text) in enumerate(documented()[:3])]
     rows += [
-        {"url": f"https://goes.example/{n}", "text": f"Quetzalcoatlus {n}\n\n{text if n else 'Short.'}"}
+        {"url": f"https://goes.example/{n}", "text": f"Quetzalcoatlus {n}\n\n{f'{PASSAGE} {text}' if n else 'Short.'}"}
         for n, (_, text) in enumerate(documented()[20:26])
     ]
     (tmp_path / "in" / "code.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (tmp_path / "small.yaml").write_text(
         f"name: small\nsources: {{code: {{paths: {tmp_path}/in/code.jsonl}}}}\n"
-        "lines: {rules: {named: {pattern: Quetzalcoatlus}}}\n"
+        "lines: {rules: {named: {pattern: Quetzalcoatlus}}}\nrepeats: {enabled: true, min_bytes: 100}\n"
+        "quality:\n  families: [gopher_quality, contamination]\n  benchmarks:\n    files:\n"
+        f"      - {{path: {tmp_path}/items.jsonl, fields: [question]}}\n"
         "kept: {families: [], rules: {low_language_confidence: false, below_min_gopher_num_words: 20}}\n"
         "domains: {all: {}}\nmixture: {domains: {all: {share: 1}}}\n"
     )
+    (tmp_path / "items.jsonl").write_text(json.dumps({"question": PASSAGE}) + "\n")
     root = tmp_path / "root"
     run_inline(tmp_path / "small.yaml", root)
     before = json.loads(call("stats", "--root", root, "--json").stdout)
+    shown = (before["repeats"]["most_repeated"], before["contamination"]["examples"])
+    assert all("Quetzal" in json.dumps(one) for one in shown)
     assert {one["rule"] for one in before["own_lines"]} == {"named"}
     assert {one["reason"] for one in before["survey"]["samples"] if "Quetzal" in one["text"]} == {None, SHORT}
     assert "Quetzalcoatlus" in (root / "runs" / "small" / "report.html").read_text()
