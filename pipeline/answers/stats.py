@@ -1,6 +1,6 @@
 """The stats report of a root: gathered from the reports inside its files, written beside the corpus.
 
-Pages taken down (`remove`) are counted, and none of their text is shown.
+Pages taken down (`remove`) are counted, and none of their text is shown, nor of copies that went with them.
 
 ``report/<address>/stats.json`` and ``report.html`` are reproducible like every product: they hold no times. The page
 that a user is pointed to, ``runs/<mixture>/report.html``, adds what the run cost.

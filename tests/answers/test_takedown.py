@@ -15,6 +15,7 @@ from pipeline.answers.verify import verify_root
 from pipeline.cli import main
 from pipeline.errors import RunError, UserError
 from pipeline.recipe import snapshot as snapshots
+from pipeline.recipe.removed import removed_ids
 from pipeline.recipe.snapshot import Snapshot
 from pipeline.run import takedown
 from pipeline.store.storage import Store
@@ -223,6 +224,31 @@ def test_the_report_shows_no_text_of_a_page_taken_down(tmp_path: Path) -> None:
     assert not {"taken_down", SHORT} & {one["reason"] for one in after["survey"]["samples"]}
     assert "Quetzalcoatlus" not in json.dumps(after)
     assert "Quetzalcoatlus" not in (root / "runs" / "small" / "report.html").read_text()
+
+
+@pytest.mark.parametrize("copies", [False, True])
+def test_the_report_shows_copies_only_where_they_stay(tmp_path: Path, copies: bool) -> None:
+    (tmp_path / "in").mkdir()
+    texts = [text for _, text in documented()]
+    rows = [{"url": f"https://other.example/{n}", "text": text} for n, text in enumerate(texts[:3])]
+    rows += [{"url": f"https://{host}.example/", "text": f"{PASSAGE}\n\n{texts[20]}"} for host in ("goes", "a", "b")]
+    (tmp_path / "in" / "code.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "small.yaml").write_text(
+        f"name: small\nsources: {{code: {{paths: {tmp_path}/in/code.jsonl}}}}\n"
+        "kept: {families: [], rules: {low_language_confidence: false}}\n"
+        "domains: {all: {}}\nmixture: {domains: {all: {share: 1}}}\n"
+    )
+    run_inline(tmp_path / "small.yaml", tmp_path / "root")
+    assert remove(tmp_path, "goes.example", options=("--copies",) if copies else ()).exit_code == 0
+    with pytest.MonkeyPatch.context() as patch:  # which reads the manifest to that place, for every split
+        patch.setattr(Snapshot, "entry", None)
+        removed = removed_ids(load(tmp_path))
+    after = pages(load(tmp_path))
+    gone = {page["url"].split("/")[2][:-8] for page in after if page["doc_id"].hex() in removed}
+    assert gone == ({"goes", "a", "b"} if copies else {"goes"})
+    samples = json.loads(call("stats", "--root", tmp_path / "root", "--json").stdout)["survey"]["samples"]
+    assert any("Quetzalcoatlus" in one["text"] for one in samples) is not copies
+    assert {one["url"] for one in samples} >= {"https://other.example/1", "https://other.example/2"}
 
 
 def test_a_host_is_found_in_either_spelling_and_with_underscores(tmp_path: Path) -> None:
