@@ -1,5 +1,7 @@
 """The stats report of a root: gathered from the reports inside its files, written beside the corpus.
 
+Pages taken down (`remove`) are counted, and none of their text is shown, nor of copies that went with them.
+
 ``report/<address>/stats.json`` and ``report.html`` are reproducible like every product: they hold no times. The page
 that a user is pointed to, ``runs/<mixture>/report.html``, adds what the run cost.
 """
@@ -18,6 +20,7 @@ from pipeline.answers.why import likeness
 from pipeline.recipe import answers, graph
 from pipeline.recipe import snapshot as snapshots
 from pipeline.recipe.pages import rows_of
+from pipeline.recipe.removed import removed_ids
 from pipeline.recipe.snapshot import Snapshot
 from pipeline.store import costs, facts
 from pipeline.store.address import digest
@@ -54,6 +57,7 @@ def stats_of(snapshot: Snapshot) -> dict[str, Any]:
     if pending:
         documents = (store.metadata(address) for address in pending if store.exists(address))
     clusters, repeats, contamination = (summary_of(snapshot, name) for name in ("clusters", "repeats", "contamination"))
+    removed = removed_ids(snapshot)
     return report.build_stats(
         snapshot.name,
         documents,
@@ -61,16 +65,23 @@ def stats_of(snapshot: Snapshot) -> dict[str, Any]:
         clusters,
         counted(snapshot, "tokens") or reports("tokens"),
         snapshot.corpus(),
-        repeats=repeats,
-        contamination=contamination,
-        survey=survey_of(snapshot),
+        repeats=_without(removed, repeats, "most_repeated"),
+        contamination=_without(removed, contamination, "examples"),
+        survey=_without(removed, survey_of(snapshot), "samples"),
         thresholds=thresholds_of(snapshot),
         own=own_rules_of(snapshot),
         overrides=overrides_of(snapshot),
         buckets=buckets_of(snapshot),
         held_out=held_out_of(snapshot),
-        own_lines=own_lines_of(snapshot),
+        own_lines=own_lines_of(snapshot, removed),
     )
+
+
+def _without(removed: frozenset[str], figures: dict[str, Any] | None, key: str) -> dict[str, Any] | None:
+    """Figures whose examples (``key``) are of other pages than these."""
+    if not removed or figures is None or key not in figures:
+        return figures
+    return figures | {key: [example for example in figures[key] if example["doc_id"] not in removed]}
 
 
 def counted(snapshot: Snapshot, product: str) -> Counted[Any] | None:
@@ -172,8 +183,8 @@ def buckets_of(snapshot: Snapshot) -> list[dict[str, Any]]:
     return answers.bucket_edges(domains, snapshot.store.read_json(address))
 
 
-def own_lines_of(snapshot: Snapshot) -> list[dict[str, Any]]:
-    """Of each rule of `lines.rules` the first lines that it marks, in the first splits."""
+def own_lines_of(snapshot: Snapshot, removed: frozenset[str]) -> list[dict[str, Any]]:
+    """Of each rule of `lines.rules` the first lines that it marks, in the first splits; none of ``removed`` pages."""
     shown: dict[str, list[dict[str, Any]]] = {}
     for split, entry in enumerate(islice(snapshot.product("own_lines"), SPLITS_LOOKED)):
         documents = snapshot.entry("documents", split)
@@ -183,7 +194,7 @@ def own_lines_of(snapshot: Snapshot) -> list[dict[str, Any]]:
             if not wanted or documents is None:
                 continue
             [page] = rows_of(snapshot.store, documents.address, row).select(["doc_id", "text"]).to_pylist()
-            for span in wanted:
+            for span in wanted if page["doc_id"].hex() not in removed else ():
                 found = shown.setdefault(span["kind"], [])
                 line = (
                     page["text"].encode()[span["start"] : span["stop"]].strip()[:EXAMPLE_BYTES].decode(errors="ignore")

@@ -19,7 +19,7 @@ from stages import verify as shard_verify
 from stages.clusters import explain, judge
 from stages.contract import Split
 from stages.kept import failures
-from stages.rules import classifier_training, contamination, families, row_files, url_lists, urls
+from stages.rules import classifier_training, contamination, families, row_files, url_files, url_lists, urls
 from stages.rules import robots_files as robots_table
 from stages.rules.reasons import words_of
 from stages.tokenizers import load as load_tokenizer
@@ -56,7 +56,7 @@ def compile_lists(params: kept.Params, store: Store, place: str) -> list[str]:
         ValueError, OSError: a list cannot be read, or is no list of addresses.
     """
     url_lists.save(store, place, url_lists.compile_lists(params.urls))
-    return list(url_lists.broad(params.urls))
+    return list(url_lists.doubtful(params.urls))
 
 
 def compile_robots(params: kept.Params, store: Store, place: str) -> list[str]:
@@ -67,6 +67,11 @@ def compile_robots(params: kept.Params, store: Store, place: str) -> list[str]:
     """
     assert params.robots is not None
     return robots_files.compile_files(params.robots, store, place)
+
+
+def host_spellings(host: str) -> list[str]:
+    """A host in lower case and, beyond ASCII, in letters and in punycode."""
+    return [name.decode() for name in url_files.spellings(host.encode())]
 
 
 def failed_robots(store: Store, place: str, params: dict[str, Any], url: str | None) -> list[dict[str, Any]]:

@@ -36,7 +36,7 @@ from stages.rules.robots_txt import MAX_BYTES
 from stages.sources.files import anchor, glob_regex
 
 _ARCHIVE = re.compile(r"\.warc(\.\w+)?$")
-_HOST = r"(?P<host>[A-Za-z0-9\u0080-\U0010ffff](?:[A-Za-z0-9.-]|[\u0080-\U0010ffff])*?)(?:_(?P<port>[0-9]{1,5}))?"
+_HOST = r"(?P<host>[A-Za-z0-9_\u0080-\U0010ffff](?:[A-Za-z0-9._-]|[\u0080-\U0010ffff])*?)(?:_(?P<port>[0-9]{1,5}))?"
 _NAMES = (
     (r"/robots\.txt", "/robots.txt"),
     (r"/ai\.txt", "/ai.txt"),

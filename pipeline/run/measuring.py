@@ -121,7 +121,8 @@ def measure(recipe: Recipe, steps: Steps) -> dict[str, Product]:
 def derive_tasks(recipe: Recipe, steps: Steps, products: dict[str, Product]) -> Iterator[Task]:
     """Tasks that make the `documents` of every derived split from the files of its parent."""
     taken = {name: transform.inputs.sources for name, transform in recipe.transforms().items()}
-    removed = [{key: entry[key] for key in ("kind", "value")} for entry in takedown.load(steps.store)] if taken else []
+    listed = takedown.spelled(takedown.load(steps.store)) if taken else ()
+    removed = [{key: entry[key] for key in ("kind", "value")} for entry in listed]
     for index, parent in enumerate(parents_of([split.source for split in steps.splits], taken)):
         if parent is None:
             continue

@@ -7,10 +7,16 @@ from pipeline.recipe import lineage
 from pipeline.recipe import snapshot as snapshots
 from pipeline.recipe.pages import addresses, index_of
 from pipeline.run import driver, takedown
+from pipeline.store.key_index import KeyIndex
 from pipeline.store.lock import RootLock
 from pipeline.store.storage import Store
 
 SHOWN = 10
+
+
+def _is_there(index: KeyIndex, entry: takedown.Entry) -> bool:
+    """Whether a page may have the address, host or doc_id of an entry."""
+    return any(index.find(one["kind"], takedown.sought(one), 1) for one in takedown.spelled([entry]))
 
 
 def remove(listing: str, mixture: str, store: Store, copies: bool, engine: str, workers: int | None) -> str:
@@ -31,13 +37,7 @@ def remove(listing: str, mixture: str, store: Store, copies: bool, engine: str, 
     parents = lineage.parents(snapshot)
     removed = takedown.resolve(store, takedown.load(store), index, addresses(snapshot), clusters, parents)
     address, receipt = takedown.receipt(snapshot, removed)
-    missing = [
-        entry["value"]
-        for entry in entries
-        if not index.find(
-            entry["kind"], bytes.fromhex(entry["value"]) if entry["kind"] == "doc_id" else entry["value"], 1
-        )
-    ]
+    missing = [entry["value"] for entry in entries if not _is_there(index, entry)]
     lines = [
         f"{len(entries)} entries, {new} of them new on the list of {store.root}, which every run heeds from now on",
         f"{len(receipt['pages'])} pages taken down; {len(receipt['shards'])} shards searched, none holds any of them",

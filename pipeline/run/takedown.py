@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ import pyarrow.compute as pc
 from pipeline.errors import RunError, UserError
 from pipeline.recipe import answers, lineage
 from pipeline.recipe.pages import rows_of
+from pipeline.recipe.removed import LIST as LIST
 from pipeline.recipe.snapshot import Snapshot
 from pipeline.store.address import digest
 from pipeline.store.key_index import KeyIndex, hosts_of
@@ -34,9 +36,8 @@ from pipeline.store.storage import Store
 from stages.reports import Shard
 from stages.shard_format import open_data
 
-LIST = "takedown/list.json"
 KINDS = ("url", "host", "doc_id")
-HOST = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$")
+HOST = re.compile(r"^\w(?:[\w.-]*\w)?$")
 Entry = dict[str, Any]
 
 
@@ -58,8 +59,8 @@ def read_list(path: str | Path, copies: bool) -> list[Entry]:
             entries.append({"kind": "doc_id", "value": value.lower(), "copies": copies})
         elif "://" in value:
             entries.append({"kind": "url", "value": value, "copies": copies})
-        elif HOST.match(host := value.rstrip(".")) and "." in host:
-            entries.append({"kind": "host", "value": host.lower(), "copies": copies})
+        elif HOST.match(host := unicodedata.normalize("NFC", value.rstrip(".").lower())) and "." in host:
+            entries.append({"kind": "host", "value": host, "copies": copies})
         else:
             raise UserError(f"{path}:{number}: expected a URL, a host or a doc_id by itself, found {value[:80]!r}")
     if not entries:
@@ -83,6 +84,20 @@ def add(store: Store, entries: Iterable[Entry]) -> int:
     return len(known) - before
 
 
+def spelled(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """The entries, and a host beyond ASCII in letters and in punycode: pages have one or the other."""
+    for entry in entries:
+        if entry["kind"] == "host":
+            yield from (entry | {"value": name} for name in answers.host_spellings(entry["value"]))
+        else:
+            yield entry
+
+
+def sought(entry: Entry) -> bytes | str:
+    """The value of an entry as the index has it."""
+    return bytes.fromhex(entry["value"]) if entry["kind"] == "doc_id" else str(entry["value"])
+
+
 def resolve(
     store: Store,
     entries: Sequence[Entry],
@@ -98,8 +113,8 @@ def resolve(
         parents: of every split the one its pages were made of (`pipeline.recipe.lineage`).
     """
     found: dict[int, set[bytes]] = {}
-    for entry in entries:
-        value = bytes.fromhex(entry["value"]) if entry["kind"] == "doc_id" else entry["value"]
+    for entry in spelled(entries):
+        value = sought(entry)
         rows: dict[int, list[int]] = {}
         for split, row in index.find(entry["kind"], value, None):
             rows.setdefault(split, []).append(row)
@@ -152,7 +167,7 @@ def receipt(snapshot: Snapshot, removed: dict[int, list[str]]) -> tuple[str, dic
     entries = load(store)
     wanted = sorted({doc_id for ids in removed.values() for doc_id in ids})
     urls = pa.array(sorted(entry["value"] for entry in entries if entry["kind"] == "url"), pa.string())
-    hosts = pa.array(sorted(entry["value"] for entry in entries if entry["kind"] == "host"), pa.string())
+    hosts = pa.array(sorted(entry["value"] for entry in spelled(entries) if entry["kind"] == "host"), pa.string())
     current = [*snapshot.corpora().values(), *snapshot.data.get("shards", {}).values()]
     checked, problems = [], []
     for address in dict.fromkeys(current):

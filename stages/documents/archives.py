@@ -29,7 +29,7 @@ from stages.documents.heads import WARC, Dialect
 from stages.documents.http import Response, decode_body, is_head, parse_response
 from stages.documents.media_types import HTML_TYPES, LOOKS_HTML, is_vague, media_type, type_of_body
 from stages.documents.members import Pieces, pieces, sniff
-from stages.documents.page import Page
+from stages.documents.page import Page, header_directives
 from stages.documents.records import Record, framed_records, records
 from stages.documents.runs import Framed
 from stages.kernels.warc import record_heads as columns
@@ -177,7 +177,7 @@ def _framed_head(row: list[int], text: str, offset: int) -> Head:
     head.transfer_encoding, head.content_encoding = text[transfer:transfer_stop], text[encoding:encoding_stop]
     robots, stop, reserved, reserved_stop = row[columns.HTTP_ROBOTS : columns.WIDTH]
     if robots >= 0 or reserved >= 0:
-        head.robots = opt_outs(text[robots:stop], text[reserved:reserved_stop])
+        head.robots = header_directives([text[robots:stop]], text[reserved:reserved_stop])
     return head
 
 
@@ -225,16 +225,8 @@ def _answered(head: Head, response: Response, account: Account) -> bytes | None:
     head.content_type, head.languages = http.get("content-type", ""), http.get("content-language", "")
     head.transfer_encoding = ", ".join(http.every("transfer-encoding"))
     head.content_encoding = ", ".join(http.every("content-encoding"))
-    head.robots = opt_outs(", ".join(http.every("x-robots-tag")), ", ".join(http.every("tdm-reservation")))
+    head.robots = header_directives(http.every("x-robots-tag"), ", ".join(http.every("tdm-reservation")))
     return response.body
-
-
-def opt_outs(robots: str, reservation: str) -> str | None:
-    """Requests of the HTTP head to robots: ``X-Robots-Tag``, and ``TDM-Reservation: 1`` (W3C TDMRep)."""
-    found = [robots] if robots else []
-    if reservation.startswith("1"):
-        found.append("tdm-reservation")
-    return ", ".join(found) or None
 
 
 def page_of_payload(head: Head, body: bytes, account: Account, limits: Limits) -> Page | None:

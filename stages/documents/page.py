@@ -23,14 +23,30 @@ from stages.kernels.html import page_head
 
 MAX_TITLE = 500
 MAX_URL = 2048
-MAX_ROBOTS = 300
+MAX_ROBOTS = 4000
+"""Characters of a page's requests to robots; of more those to all robots stay first."""
+MAX_LICENCES = 100
+"""Creative Commons addresses of a page that are looked at for one that is stated as its licence."""
 FIRST_YEAR, LAST_YEAR = 1900, 2100
 
 _LANGUAGE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,34}")
-_CREATIVE_COMMONS = b"creativecommons.org/"
-_LICENCE = re.compile(rb"(?:licenses|licences|publicdomain)/[a-z+-]+(?:/\d\.\d(?:/[a-z]{2}\b(?!\.))?)?", re.IGNORECASE)
+_CREATIVE_COMMONS = b"creativecommons.org"
+_LICENCE = re.compile(rb"/(?:licenses|licences|publicdomain)/[a-z+-]+(?:/\d\.\d(?:/[a-z]{2}\b(?!\.))?)?", re.IGNORECASE)
 _DAY = re.compile(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})")
-_DIRECTIVE = re.compile(r"[\s,;]*([^,;]+)")
+_STATED = re.compile(rb"<(?:a|area|link)(?=\s)[^<>]*\srel\s*=\s*(?:\"[^\"<>]*|'[^'<>]*|)\blicen[sc]e\b", re.IGNORECASE)
+"""A link to the licence of the page, from its beginning."""
+_AGENT = re.compile(r"([a-z0-9_.*-]+) ?: ?([a-z].*)")
+"""A robot and what is asked of it; what begins with a digit is the value of a setting (`revisit-after: 7 days`)."""
+_WORDS = re.compile(r"[a-z-]+(?: [a-z-]+)+")
+_NO_ROBOTS = frozenset(
+    (
+        *("max-snippet", "max-image-preview", "max-video-preview", "unavailable_after"),
+        *("revisit-after", "crawl-delay", "tdm-reservation", "tdm-policy"),
+        *("all", "none", "index", "noindex", "follow", "nofollow", "noarchive", "nocache", "nosnippet", "noai"),
+        *("noimageai", "noimageindex", "notranslate", "indexifembedded"),
+    )
+)
+"""Words that stand before a colon as settings, or by mistake as directives; any other one is a robot."""
 
 
 @dataclass(slots=True)
@@ -95,7 +111,7 @@ def describe(pages: Sequence[Page], column: pa.LargeBinaryArray) -> None:
             page.published = date(plain(html[start : row[2 * page_head.PUBLISHED + 1]]))
         if row[2 * page_head.COMMONS] >= 0:
             start = row[2 * page_head.LICENCE]
-            stated = licence(html[start : row[2 * page_head.LICENCE + 1]], 0) if start >= 0 else None
+            stated = licence(html, start, row[2 * page_head.LICENCE + 1]) if start >= 0 else None
             page.licence = stated or licence(html, row[2 * page_head.COMMONS] - len(_CREATIVE_COMMONS))
         if row[2 * page_head.ROBOTS] >= 0 or page.robots is not None:
             metas = [
@@ -105,7 +121,7 @@ def describe(pages: Sequence[Page], column: pa.LargeBinaryArray) -> None:
                 )
                 if first >= 0
             ]
-            page.robots = directives(page.robots or "", metas)
+            page.robots = directives(page.robots, metas)
 
 
 def plain(value: bytes) -> str:
@@ -143,31 +159,87 @@ def date(value: str) -> int | None:
     return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())
 
 
-def licence(html: bytes, start: int) -> str | None:
-    """The first Creative Commons address from ``start`` on, as ``creativecommons.org/licenses/by-sa/4.0``."""
-    start = html.find(_CREATIVE_COMMONS, start)
-    while start >= 0:
-        found = _LICENCE.match(html, start + len(_CREATIVE_COMMONS))
+def licence(html: bytes, start: int, stop: int | None = None) -> str | None:
+    """The Creative Commons address, as ``creativecommons.org/licenses/by-sa/4.0``, that a page states as its licence.
+
+    That is the first one from ``start`` on to which a link with ``rel=license`` leads; else the first of all. Slashes
+    may be escaped, as in JSON.
+    """
+    first = None
+    for _ in range(MAX_LICENCES):
+        start = html.find(_CREATIVE_COMMONS, start, len(html) if stop is None else stop)
+        if start < 0:
+            break
+        end = start + len(_CREATIVE_COMMONS)
+        found = _LICENCE.match(html[end : end + MAX_LICENCE_BYTES].replace(b"\\/", b"/"))
         if found:
-            return (_CREATIVE_COMMONS + found.group()).decode("ascii").lower()
-        start = html.find(_CREATIVE_COMMONS, start + len(_CREATIVE_COMMONS))
-    return None
+            name = (_CREATIVE_COMMONS + found.group()).decode("ascii").lower()
+            if _is_stated(html, start):
+                return name
+            first = first or name
+        start = end
+    return first
 
 
-def directives(header: str, metas: Sequence[tuple[str, str]]) -> str | None:
-    """Requests of ``X-Robots-Tag`` and ``<meta>``, sorted: ``noai,noindex`` to all, ``ccbot:nofollow`` to one.
+MAX_LICENCE_BYTES = 100
+MAX_TAG_BYTES = 2000
+
+
+def _is_stated(html: bytes, at: int) -> bool:
+    """Whether the tag around a place is a link to the page's licence."""
+    begin = html.rfind(b"<", max(0, at - MAX_TAG_BYTES), at)
+    end = html.find(b">", at, at + MAX_TAG_BYTES)
+    return begin >= 0 and end >= 0 and _STATED.match(html[begin:end]) is not None
+
+
+def directives(header: str | None, metas: Sequence[tuple[str, str]]) -> str | None:
+    """Requests of the HTTP head (as `header_directives` gives them) and of ``<meta>``, in the same form.
 
     ``tdm-reservation`` stands for a reservation of text and data mining (W3C TDMRep).
     """
-    found = {_squeezed(part) for part in _DIRECTIVE.findall(header)}
+    found = set((header or "").split(","))
     for name, content in metas:
         if name == "tdm-reservation":
             found |= {name} if content.startswith("1") else set()
-            continue
-        prefix = "" if name == "robots" else name + ":"
-        found |= {prefix + _squeezed(part) for part in _DIRECTIVE.findall(content)}
-    return ",".join(sorted(part for part in found if part.strip(":")))[:MAX_ROBOTS] or None
+        else:
+            found |= _requests(content, "" if name == "robots" else name, names_robots=False)
+    return _joined(found)
 
 
-def _squeezed(part: str) -> str:
-    return ":".join(" ".join(word.split()) for word in part.lower().split(":"))
+def header_directives(tags: Sequence[str], reservation: str) -> str | None:
+    """Requests of the HTTP head, sorted: ``noai,noindex`` to all, ``ccbot:nofollow`` to one.
+
+    Args:
+        tags: the fields ``X-Robots-Tag``; a robot that one names is meant by what follows in that field.
+        reservation: the field ``TDM-Reservation`` (W3C TDMRep).
+    """
+    found = {request for tag in tags for request in _requests(tag, "", names_robots=True)}
+    return _joined(found | ({"tdm-reservation"} if reservation.startswith("1") else set()))
+
+
+def _requests(value: str, agent: str, names_robots: bool) -> set[str]:
+    """The directives of a field or attribute, with the robot that they are for.
+
+    Args:
+        names_robots: a field may name other robots, each meant from there on; an attribute (``<meta>``) may not.
+    """
+    found = set()
+    for part in re.split("[,;]", value.lower()):
+        directive = " ".join(part.split())
+        named = _AGENT.fullmatch(directive) if names_robots else None
+        if named and named[1] not in _NO_ROBOTS:
+            agent, directive = "" if named[1] == "*" else named[1], named[2]
+        prefix = f"{agent}:" if agent else ""
+        words = directive.split() if _WORDS.fullmatch(directive) else [directive]
+        found |= {prefix + ":".join(piece.strip() for piece in word.split(":")) for word in words if word.strip(" :")}
+    return found
+
+
+def _joined(found: set[str]) -> str | None:
+    """Directives in one value; where they are too many, those to all robots first, without those that find no room."""
+    kept, room = [], MAX_ROBOTS
+    for request in sorted(found - {""}, key=lambda one: (":" in one, one)):
+        if len(request) < room:
+            kept.append(request)
+            room -= len(request) + 1
+    return ",".join(sorted(kept)) or None

@@ -23,7 +23,7 @@ from stages.documents.charsets import Decoded, decoded, plain_survey
 from stages.documents.files import CUT, problem_of
 from stages.documents.json_values import Unrolled
 from stages.documents.page import Page
-from stages.documents.values import lookup, rows_of, string, time_of, without_surrogates
+from stages.documents.values import address, lookup, rows_of, string, time_of, without_surrogates
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "text": ("text", "content"),
@@ -320,7 +320,7 @@ def page_of_row(
         offset=offset,
         raw_bytes=num_bytes,
         text=without_surrogates(text),
-        url=value("url", string),
+        url=value("url", address),
         time=value("time", time_of),
         language_declared=value("language", string),
         title=value("title", string),

@@ -112,6 +112,12 @@ def lookup(row: Mapping[str, Any], names: tuple[str, ...], path: str | None) -> 
     return value
 
 
+def address(value: Any) -> str | None:
+    """The address of a page without white space around it: it is compared as it stands."""
+    text = string(value)
+    return (text.strip() or None) if text else None
+
+
 def string(value: Any) -> str | None:
     """A metadata value as a string; a list gives its first. None where there is nothing that can be read."""
     if isinstance(value, list):

@@ -85,7 +85,7 @@ __all__ = [
     "without_conditions",
 ]
 
-VERSION = 10
+VERSION = 11
 ELIGIBLE_VERSION = 3
 
 

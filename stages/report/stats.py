@@ -64,7 +64,7 @@ from stages.reports import DocumentsReport, KeptReport, TokensReport
 
 __all__ = ["VERSION", "ConservationError", "build_stats", "encode", "shard_figures"]
 
-VERSION = 7
+VERSION = 8
 MAX_ENTRIES = 200
 CLUSTER_FIGURES = (
     "rows", "passing", "exact_removed", "fuzzy_removed", "pairs_compared", "pairs_verified", "pairs_by_similarity",

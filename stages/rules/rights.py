@@ -12,9 +12,10 @@
 All are off until their section stands in the mixture file; `stages.rules.robots_files` has those on `url`. ``robots``
 holds what ``<meta>`` and ``X-Robots-Tag`` say, ``noai,noindex`` of all robots, ``ccbot:noindex`` of one, and
 ``tdm-reservation`` (W3C TDMRep). What is said of all counts for every agent; what is said of one counts where it is
-named. A licence is called by its Creative Commons name
-(``by``, ``by-sa``, ``by-nc-nd``; ``zero`` and ``mark`` of the public domain), whatever version or country its address
-has, or, where it is none of those, by its whole text in small letters.
+named; a robot that a field ``X-Robots-Tag`` names is meant by the rest of that field. A licence is called by its
+Creative Commons name (``by``, ``by-sa``, ``by-nc-nd``; ``zero`` and ``mark`` of the public domain), whatever version or
+country its address or its short name (``CC-BY-NC-4.0``) has, or, where it is none of those, by its whole text in small
+letters.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ RULES = (ASKED, LICENCE)
 COLUMNS = {ASKED: "robots", LICENCE: "licence"}
 TDM = "tdm-reservation"
 _COMMONS = re.compile(r"creativecommons\.org/(?:licen[sc]es|publicdomain)/([a-z+-]+)")
+_SHORT = re.compile(r"cc[ _-]?(by(?:[ _-](?:nc|nd|sa))*|0|zero|pdm)(?:[ _-]?v?\d(?:\.\d)?(?:[ _-][a-z]{2,3})?)?")
+"""Short names, as SPDX and people have them: ``CC-BY-NC-4.0``, ``CC BY-SA 3.0 DE``, ``CC0``."""
+_PUBLIC = {"0": "zero", "pdm": "mark"}
 
 
 class Robots(StageParams):
@@ -130,9 +134,16 @@ def unwanted(licence: str | None, licences: Licences) -> bool:
 
 
 def called(licence: str) -> str:
-    """The name of a licence: 'by-sa' of a Creative Commons address, else its text in small letters."""
-    found = _COMMONS.search(licence.lower())
-    return found[1] if found else licence.lower()
+    """The name of a licence: 'by-sa' of a Creative Commons address or short name, else its text in small letters."""
+    text = licence.lower()
+    found = _COMMONS.search(text)
+    if found:
+        return found[1]
+    short = _SHORT.fullmatch(text.strip())
+    if not short:
+        return text
+    first, *others = re.split("[ _-]", short[1])
+    return _PUBLIC.get(first, "-".join((first, *sorted(others))))  # in the order of the addresses: nc, nd or sa
 
 
 def failing(

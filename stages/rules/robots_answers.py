@@ -1,6 +1,7 @@
 """Rules of services in robots.txt, ai.txt and tdmrep.json, found among captured answers.
 
-A service is scheme, host and port. Its newest answer counts; what came of it is its state (RFC 9309, 2.3.1):
+A service is scheme, host (labels beyond ASCII in punycode) and port. Its newest answer counts (a 304 is none); what
+came of it is its state (RFC 9309, 2.3.1):
 
 | state | when | what follows |
 |---|---|---|
@@ -25,8 +26,11 @@ from urllib.parse import urljoin, urlsplit
 import xxhash
 
 from stages.rules.robots_txt import Line, Parsed, parse, parse_reservations
+from stages.rules.urls import ascii_host
 
 MAX_REDIRECTS = 5
+UNCHANGED = 304
+"""Status of an answer that says nothing new: the one before it counts."""
 KINDS = {"/robots.txt": "robots", "/ai.txt": "ai", "/.well-known/tdmrep.json": "tdm"}
 PORTS = {"http": "80", "https": "443"}
 
@@ -53,7 +57,7 @@ def parts_of(url: str) -> tuple[str, str] | None:
         port = parts.port
     except ValueError:
         return None
-    scheme, host = parts.scheme.lower(), (parts.hostname or "").rstrip(".")
+    scheme, host = parts.scheme.lower(), ascii_host((parts.hostname or "").rstrip("."))
     if scheme not in PORTS or not host:
         return None
     named = f"[{host}]" if ":" in host else host
@@ -93,7 +97,7 @@ def compile_answers(answers: Iterable[Answer], agents: Sequence[str]) -> tuple[l
     known: dict[str, _Kept] = {}
     for answer in answers:
         parts = parts_of(answer.url)
-        if parts is None:
+        if parts is None or answer.status == UNCHANGED:
             continue
         reads = parse_reservations(answer.body) if parts[1].endswith(".json") else parse(answer.body, agents)
         parsed = reads if 200 <= answer.status < 300 else Parsed(())

@@ -25,14 +25,17 @@ from stages.kernels.columns.ragged import Bytes, Offsets, offsets_of, read_only,
 from stages.kernels.urls.patterns import ALLOWS, ANCHORED, disallowed
 from stages.rules.robots_answers import Row
 from stages.rules.robots_txt import MAX_BYTES, Line, Matcher, normal_path
+from stages.rules.urls import ascii_host
 
-VERSION = 1
+VERSION = 2
 DISALLOWS = "robots_txt_disallows_"
 """With the name of an agent behind it: the rule of pages that robots.txt disallows it."""
 UNREACHABLE, MISSING, AI, TDM = "robots_txt_unreachable", "robots_txt_missing", "ai_txt_disallows", "tdmrep_reserves"
+ORDERED = ("tdm",)
+"""Kinds of files of which the first line that matches decides."""
 MAX_AGENTS = 48
 _URL = (
-    r"^(?P<scheme>[Hh][Tt][Tt][Pp][Ss]?)://(?:[^/?#@]*@)?(?P<host>[^/?#:\[\]@]+|\[[^\]]*\])"
+    r"(?s)^\s*(?P<scheme>[Hh][Tt][Tt][Pp][Ss]?)://(?:[^/?#@]*@)?(?P<host>[^/?#:\[\]@]+|\[[^\]]*\])"
     r"(?::(?P<port>[0-9]*))?(?P<path>[/?][^#]*)?(?:#.*)?$"
 )
 
@@ -96,7 +99,7 @@ def save(store: Store, place: str, rows: Sequence[Row], agents: Sequence[str]) -
             columns = [pa.array([number for number, _ in part], pa.uint64())]
             columns += [pa.array([row[at] for _, row in part], pa.string()) for at in range(5)]
             columns.append(pa.array(lines, SCHEMA.field("lines").type))
-            groups = [[_packed(*group) for group in _groups(row, len(agents))] for _, row in part]
+            groups = [[_packed(*group, row.kind in ORDERED) for group in _groups(row, len(agents))] for _, row in part]
             columns.append(pa.array(groups, SCHEMA.field("groups").type))
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
 
@@ -110,8 +113,9 @@ def _groups(row: Row, agents: int) -> list[tuple[int, tuple[Line, ...]]]:
     return [(mask, lines) for lines, mask in groups.items() if not all(line.allow for line in lines)]
 
 
-def _packed(mask: int, lines: Sequence[Line]) -> dict[str, Any]:
-    ranked = sorted(lines, key=lambda line: (len(line.pattern), line.allow, -line.number), reverse=True)
+def _packed(mask: int, lines: Sequence[Line], ordered: bool) -> dict[str, Any]:
+    rank = lambda line: (0 if ordered else len(line.pattern), line.allow and not ordered, -line.number)  # noqa: E731
+    ranked = sorted(lines, key=rank, reverse=True)
     patterns = [line.pattern.removesuffix(b"$") for line in ranked]
     flags = [line.allow * ALLOWS | line.pattern.endswith(b"$") * ANCHORED for line in ranked]
     sizes = np.array([len(pattern) for pattern in patterns], np.int64)
@@ -230,7 +234,7 @@ class RobotsTable:
         path = normal_path(paths[0].as_py() or b"/")
         for row in rows:
             for mask, lines in _groups(row, len(self.agents)):
-                matcher = Matcher(lines)
+                matcher = Matcher(lines, row.kind in ORDERED)
                 if not matcher.disallows(path):
                     continue
                 own = [DISALLOWS + agent for at, agent in enumerate(self.agents) if mask >> at & 1]
@@ -253,7 +257,7 @@ def _matcher(group: dict[str, Any]) -> Matcher:
         pattern = group["patterns"][at:end] + (b"$" if flag & ANCHORED else b"")
         lines.append(Line(0, bool(flag & ALLOWS), number, pattern, ""))
         at = end
-    return Matcher(lines)
+    return Matcher(lines, ordered=True)
 
 
 def _disallowed(
@@ -314,6 +318,9 @@ def split_urls(urls: pa.Array) -> tuple[pa.DictionaryArray, pa.Array]:
     """Service of each URL as a dictionary (null where it has none), and its path as bytes."""
     found = pc.extract_regex(urls.cast(pa.string()), _URL)
     scheme, host = (pc.utf8_lower(found.field(name)) for name in ("scheme", "host"))
+    if not pc.all(pc.string_is_ascii(host), min_count=0).as_py():
+        hosts = host.dictionary_encode()
+        host = pa.array([ascii_host(name) for name in hosts.dictionary.to_pylist()], pa.string()).take(hosts.indices)
     port = found.field("port")
     plain = pc.or_(
         pc.equal(port, ""),

@@ -135,7 +135,8 @@ def _field(raw: bytes) -> tuple[bytes, bytes]:
 def parse_reservations(data: bytes) -> Parsed:
     """Reservations of a tdmrep.json: a list of ``{"location": PATTERN, "tdm-reservation": 0 or 1}``.
 
-    Patterns are matched as those of robots.txt; of two that match the longer one decides.
+    Patterns are matched as those of robots.txt; of those that match the first in the list decides (TDMRep, "The most
+    specific match is the first in sequence").
     """
     text, notes = _text(data)
     try:
@@ -146,8 +147,9 @@ def parse_reservations(data: bytes) -> Parsed:
     for number, entry in enumerate(entries if isinstance(entries, list) else [entries], 1):
         location = entry.get("location") if isinstance(entry, dict) else None
         if isinstance(location, str) and location.startswith(("/", "*")) and "tdm-reservation" in entry:
-            shown = json.dumps(entry, ensure_ascii=False)[:MAX_TEXT]
-            reserved = str(entry["tdm-reservation"]).lower() in ("1", "true")
+            shown = json.dumps(entry, ensure_ascii=False)[:MAX_TEXT].encode("utf-8", "replace").decode()
+            value = entry["tdm-reservation"]
+            reserved = (value.strip().lower() if isinstance(value, str) else value) in (1, "1", "true")
             pattern = normal_pattern(location.encode("utf-8", "replace"))
             lines.append(Line(~0, not reserved, number, pattern, shown))
     return Parsed(tuple(lines), notes)
@@ -196,9 +198,9 @@ def _octet(plain: frozenset[int], special: frozenset[int]) -> Callable[[re.Match
 
 
 class Matcher:
-    """Finds the one of some lines that decides about a path."""
+    """Finds the one of some lines that decides about a path: the longest that matches, or (``ordered``) the first."""
 
-    def __init__(self, lines: Sequence[Line]) -> None:
+    def __init__(self, lines: Sequence[Line], ordered: bool = False) -> None:
         self.lines = lines
         """The lines in their order."""
         self.exact: dict[bytes, tuple[int, bool, int]] = {}
@@ -206,7 +208,7 @@ class Matcher:
         self.starred: list[tuple[tuple[int, bool, int], list[bytes], bool]] = []
         for number, line in enumerate(lines):
             pattern = line.pattern
-            rank = (len(pattern), line.allow, -number)
+            rank = (len(lines) - number if ordered else len(pattern), line.allow, -number)
             anchored = pattern.endswith(b"$")
             body = pattern[:-1] if anchored else pattern.rstrip(b"*")
             if b"*" in body:

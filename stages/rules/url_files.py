@@ -107,8 +107,14 @@ def read(path: str, kind: Kind | None = None) -> Entries:
 
 
 def parse(data: bytes, name: str, kind: Kind | None = None) -> Entries:
-    """The entries of one file's content."""
+    """The entries of one file's content, whatever its line ends.
+
+    Raises:
+        ValueError: an address without a host.
+    """
     found: Entries = {one: [] for one in KINDS}
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     stem = Path(name.removesuffix(".gz")).stem
     own = kind or next((one for one in KINDS if one == stem and one != "hosts"), None)
     if own in ("expressions", "substrings"):
@@ -122,6 +128,9 @@ def parse(data: bytes, name: str, kind: Kind | None = None) -> Entries:
     for line in data.lower().split(b"\n"):
         for entry in _entries(line):
             host, rest = _parts(entry)
+            if not host and entry.startswith(b"file:"):
+                shown = entry.decode("utf-8", "replace")
+                raise ValueError(f"{name}: {shown!r} has no host: list it under `substrings`")
             if own in (None, "domains", "registered_domains"):
                 host = host.removeprefix(b"*.")
             if host and host + rest not in _LOCAL:

@@ -33,7 +33,7 @@ from stages.rules import url_files
 from stages.rules.url_files import KINDS, Entries, Kind
 from stages.rules.urls import is_public_suffix, registered_domain, suffix_list_version
 
-VERSION = 3
+VERSION = 4
 RULE = "listed_in_"
 """With the name of a list behind it: the rule that its pages fail."""
 
@@ -249,15 +249,31 @@ def _table(
     return table
 
 
-def broad(lists: Lists) -> Iterator[str]:
-    """Entries that cover all that is registered under a suffix (`com`, `co.uk`): meant, or a mistake."""
+def doubtful(lists: Lists) -> Iterator[str]:
+    """Remarks about entries that are meant, or a mistake: those that cover all that is registered under a suffix
+    (`com`, `co.uk`), and those that are no names of hosts (rows of a table) and cover nothing."""
     for name, one in sorted(lists.items()):
         entries = one.entries()
-        kinds: tuple[Kind, ...] = ("domains", "registered_domains")
+        kinds: tuple[Kind, ...] = ("domains", "hosts", "registered_domains")
+        odd: list[bytes] = []
         for kind in kinds:
-            for entry in entries[kind]:
-                if entry.count(b".") < 3 and len(entry) < 16 and is_public_suffix(entry.decode("utf-8", "replace")):
-                    yield f"{name}: {entry.decode()} covers every address under that suffix"
+            wrong = b"".join(entries[kind]).translate(None, _HOST_BYTES)
+            odd += [entry for entry in entries[kind] if entry.translate(None, _HOST_BYTES)] if wrong else []
+            for entry in entries[kind] if kind != "hosts" else ():
+                if entry.count(b".") < 3 and len(entry) < 16 and _is_suffix(entry):
+                    yield f"{name}: {entry.decode('utf-8', 'replace')} covers every address under that suffix"
+        if odd:
+            more = " ..." if len(odd) > 1 else ""
+            shown = odd[0][:80].decode("utf-8", "replace")
+            yield f"{name}: {len(odd):,} entries are no names of hosts and cover nothing: {shown!r}{more}"
+
+
+def _is_suffix(entry: bytes) -> bool:
+    plain = not entry.startswith(b"[") and not entry.translate(None, _HOST_BYTES)
+    return plain and is_public_suffix(entry.decode("utf-8", "replace"))
+
+
+_HOST_BYTES = bytes(byte for byte in range(256) if byte >= 128 or chr(byte).isalnum() or chr(byte) in ".-_:[]")
 
 
 # The compiled file: an Arrow IPC file of one row an array, mapped into memory where the root is local

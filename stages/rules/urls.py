@@ -7,6 +7,7 @@ The registered domain (`news.bbc.co.uk` -> `bbc.co.uk`) is found by the Public S
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import version
@@ -24,6 +25,25 @@ def host(url: str) -> str:
     end = min((rest.find(c) for c in "/?#" if c in rest), default=len(rest))
     name = rest[:end].rpartition("@")[2].lower()
     return re.sub(r":[0-9]*$", "", name).rstrip(".")
+
+
+def ascii_host(name: str) -> str:
+    """A host in lower case with its labels beyond ASCII in punycode, so that both spellings are one.
+
+    Labels of more than `MAX_LABEL` characters, which no host has, stay: punycode takes the square of their length.
+    """
+    if name.isascii():
+        return name
+    labels = unicodedata.normalize("NFKC", name).lower().split(".")
+    plain = (label.isascii() or len(label) > MAX_LABEL for label in labels)
+    return ".".join(
+        label if stays else "xn--" + label.encode("punycode").decode()
+        for label, stays in zip(labels, plain, strict=True)
+    )
+
+
+MAX_LABEL = 63
+"""Characters of a label of a host (RFC 1035, 2.3.4)."""
 
 
 def registered_domain(name: str) -> str:

@@ -15,13 +15,14 @@ from pipeline.answers.verify import verify_root
 from pipeline.cli import main
 from pipeline.errors import RunError, UserError
 from pipeline.recipe import snapshot as snapshots
+from pipeline.recipe.removed import removed_ids
 from pipeline.recipe.snapshot import Snapshot
 from pipeline.run import takedown
 from pipeline.store.storage import Store
 from stages import schemas
 from stages.kept.params import DUPLICATES
 from stages.kept.takedown import taken_down
-from tests.support.corpora import write_corpus, write_mixture
+from tests.support.corpora import documented, write_corpus, write_mixture
 from tests.support.runs import made, run_inline, tree
 
 
@@ -169,7 +170,9 @@ def test_a_root_made_with_the_list_from_the_start_has_the_same_bytes(small: Path
     assert {name: mine[name] for name in fresh} == fresh
 
 
-@pytest.mark.parametrize("line", ["what is this", "localhost", "localhost.", "f" * 31, "-.example", "..."])
+@pytest.mark.parametrize(
+    "line", ["what is this", "localhost", "localhost.", "f" * 31, "-.example", "...", "a b.example", "*.example"]
+)
 def test_a_list_with_a_line_that_means_nothing_is_refused(tmp_path: Path, line: str) -> None:
     (tmp_path / "list").write_text(f"https://a.example/\n{line}\n")
     with pytest.raises(UserError, match="list:2: expected a URL"):
@@ -179,6 +182,113 @@ def test_a_list_with_a_line_that_means_nothing_is_refused(tmp_path: Path, line: 
 def test_a_host_with_a_dot_at_its_end_is_that_host(tmp_path: Path) -> None:
     (tmp_path / "list").write_text("Bad.example.\n")
     assert takedown.read_list(tmp_path / "list", False) == [{"kind": "host", "value": "bad.example", "copies": False}]
+
+
+SHORT = "below_min_gopher_num_words"
+PASSAGE = (
+    "A Quetzalcoatlus glided over the marsh while seventeen curious otters catalogued every shimmering pebble along the"
+    " riverbank and asked whether the keeper of the old lighthouse would ever bring the salted plums he had promised."
+)
+
+
+def test_the_report_shows_no_text_of_a_page_taken_down(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    rows = [{"url": f"https://stays.example/{n}", "text": text} for n, (_, text) in enumerate(documented()[:3])]
+    rows += [
+        {"url": f"https://goes.example/{n}", "text": f"Quetzalcoatlus {n}\n\n{f'{PASSAGE} {text}' if n else 'Short.'}"}
+        for n, (_, text) in enumerate(documented()[20:26])
+    ]
+    (tmp_path / "in" / "code.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "small.yaml").write_text(
+        f"name: small\nsources: {{code: {{paths: {tmp_path}/in/code.jsonl}}}}\n"
+        "lines: {rules: {named: {pattern: Quetzalcoatlus}}}\nrepeats: {enabled: true, min_bytes: 100}\n"
+        "quality:\n  families: [gopher_quality, contamination]\n  benchmarks:\n    files:\n"
+        f"      - {{path: {tmp_path}/items.jsonl, fields: [question]}}\n"
+        "kept: {families: [], rules: {low_language_confidence: false, below_min_gopher_num_words: 20}}\n"
+        "domains: {all: {}}\nmixture: {domains: {all: {share: 1}}}\n"
+    )
+    (tmp_path / "items.jsonl").write_text(json.dumps({"question": PASSAGE}) + "\n")
+    root = tmp_path / "root"
+    run_inline(tmp_path / "small.yaml", root)
+    before = json.loads(call("stats", "--root", root, "--json").stdout)
+    shown = (before["repeats"]["most_repeated"], before["contamination"]["examples"])
+    assert all("Quetzal" in json.dumps(one) for one in shown)
+    assert {one["rule"] for one in before["own_lines"]} == {"named"}
+    assert {one["reason"] for one in before["survey"]["samples"] if "Quetzal" in one["text"]} == {None, SHORT}
+    assert "Quetzalcoatlus" in (root / "runs" / "small" / "report.html").read_text()
+    result = remove(tmp_path, "goes.example")
+    assert result.exit_code == 0, result.stderr
+    after = json.loads(call("stats", "--root", root, "--json").stdout)
+    assert {row["reason"]: row["documents"] for row in after["reasons"]}["taken_down"] == 5
+    assert after["own_lines"] == []
+    assert not {"taken_down", SHORT} & {one["reason"] for one in after["survey"]["samples"]}
+    assert "Quetzalcoatlus" not in json.dumps(after)
+    assert "Quetzalcoatlus" not in (root / "runs" / "small" / "report.html").read_text()
+
+
+@pytest.mark.parametrize("copies", [False, True])
+def test_the_report_shows_copies_only_where_they_stay(tmp_path: Path, copies: bool) -> None:
+    (tmp_path / "in").mkdir()
+    texts = [text for _, text in documented()]
+    rows = [{"url": f"https://other.example/{n}", "text": text} for n, text in enumerate(texts[:3])]
+    rows += [{"url": f"https://{host}.example/", "text": f"{PASSAGE}\n\n{texts[20]}"} for host in ("goes", "a", "b")]
+    (tmp_path / "in" / "code.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "small.yaml").write_text(
+        f"name: small\nsources: {{code: {{paths: {tmp_path}/in/code.jsonl}}}}\n"
+        "kept: {families: [], rules: {low_language_confidence: false}}\n"
+        "domains: {all: {}}\nmixture: {domains: {all: {share: 1}}}\n"
+    )
+    run_inline(tmp_path / "small.yaml", tmp_path / "root")
+    assert remove(tmp_path, "goes.example", options=("--copies",) if copies else ()).exit_code == 0
+    with pytest.MonkeyPatch.context() as patch:  # which reads the manifest to that place, for every split
+        patch.setattr(Snapshot, "entry", None)
+        removed = removed_ids(load(tmp_path))
+    after = pages(load(tmp_path))
+    gone = {page["url"].split("/")[2][:-8] for page in after if page["doc_id"].hex() in removed}
+    assert gone == ({"goes", "a", "b"} if copies else {"goes"})
+    samples = json.loads(call("stats", "--root", tmp_path / "root", "--json").stdout)["survey"]["samples"]
+    assert any("Quetzalcoatlus" in one["text"] for one in samples) is not copies
+    assert {one["url"] for one in samples} >= {"https://other.example/1", "https://other.example/2"}
+
+
+def test_a_host_is_found_in_either_spelling_and_with_underscores(tmp_path: Path) -> None:
+    hosts = ["münchen.example", "xn--mnchen-3ya.example", "xn--kln-sna.example", "my_shop.example", "other.example"]
+    (tmp_path / "in").mkdir()
+    rows = [
+        {"url": f" https://{host}/{n}", "text": text} for n, (_, text) in enumerate(documented()[:20]) for host in hosts
+    ]
+    rows = [row | {"text": f"{row['url']}\n\n{row['text']}"} for row in rows]
+    (tmp_path / "in" / "code.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "small.yaml").write_text(
+        f"name: small\nsources: {{code: {{paths: {tmp_path}/in/code.jsonl}}}}\nclusters: null\n"
+        "kept: {families: [], rules: {low_language_confidence: false}}\n"
+        "domains: {all: {}}\nmixture: {domains: {all: {share: 1}}}\n"
+    )
+    result = remove(tmp_path, "MÜNCHEN.example", "Ko\u0308ln.example", "My_Shop.example.", "nobody_here.example")
+    assert result.exit_code == 0, result.stderr
+    assert "80 pages taken down" in result.stdout
+    assert "no page of mixture small: nobody_here.example" in result.stdout
+    root = Path(tmp_path / "root")
+    entries = json.loads((root / takedown.LIST).read_text())["entries"]
+    assert [one["value"] for one in entries] == [
+        "köln.example",
+        "my_shop.example",
+        "münchen.example",
+        "nobody_here.example",
+    ]
+    snapshot = load(tmp_path)
+    kept = [
+        url
+        for texts, entry in zip(snapshot.product("documents"), snapshot.product("kept"), strict=True)
+        for url, keep in zip(
+            snapshot.store.read_table(texts.address, ["url"]).column("url").to_pylist(),
+            snapshot.store.read_table(entry.address, ["keep"]).column("keep").to_pylist(),
+            strict=True,
+        )
+        if keep
+    ]
+    assert {url.split("/")[2] for url in kept} == {"other.example"}
+    assert len(kept) > 15
 
 
 def test_a_page_dropped_before_keeps_its_reason_and_what_it_failed() -> None:

@@ -13,6 +13,7 @@ from pipeline.answers.why import lives
 from pipeline.recipe.snapshot import load
 from pipeline.recipe.yaml_file import ConfigError
 from pipeline.store.storage import Store
+from stages.rules.rights import Licences, called, unwanted
 from tests.support.archives import record
 from tests.support.corpora import documented, page, write_corpus, write_mixture
 from tests.support.runs import run_inline
@@ -67,3 +68,28 @@ def test_wrong_settings_are_reported(tmp_path: Path, kept: str, message: str) ->
     mixture.write_text(mixture.read_text().replace("  rules: {too_few_words: 50}", f"  {kept}"))
     with pytest.raises(ConfigError, match=message):
         recipes.load(mixture, Store(str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("licence", "name"),
+    [
+        ("creativecommons.org/licenses/by-sa/4.0", "by-sa"),
+        ("https://creativecommons.org/publicdomain/zero/1.0/", "zero"),
+        ("CC-BY-NC-4.0", "by-nc"),
+        ("CC BY-NC-SA 3.0 DE", "by-nc-sa"),
+        ("cc_by_nd", "by-nd"),
+        ("CC BY-SA-NC 4.0", "by-nc-sa"),
+        ("CC0-1.0", "zero"),
+        ("cc0", "zero"),
+        ("CC-PDM-1.0", "mark"),
+        ("CC BY or MIT", "cc by or mit"),
+        ("ccby-nothing", "ccby-nothing"),
+        ("MIT", "mit"),
+    ],
+)
+def test_a_licence_is_called_alike_by_address_and_by_short_name(licence: str, name: str) -> None:
+    assert called(licence) == name
+    assert unwanted(licence, Licences(drop=(name,)))
+    assert unwanted(licence, Licences(drop=(licence,)))
+    assert not unwanted(licence, Licences(keep=(name,)))
+    assert unwanted(licence, Licences(keep=("another",)))

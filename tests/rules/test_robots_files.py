@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import tempfile
 from pathlib import Path
@@ -46,8 +47,18 @@ ANSWERS = [
     answer("https://ai.example/robots.txt"),
     answer("https://tdm.example/.well-known/tdmrep.json", b'[{"location": "/a*", "tdm-reservation": 1}]'),
     answer("https://tdm.example/ai.txt", status=503),
+    answer(
+        "https://first.example/.well-known/tdmrep.json",
+        b'[{"location": "/b*", "tdm-reservation": 0}, {"location": "/", "tdm-reservation": "1"},'
+        b' {"location": "/open/", "tdm-reservation": 0}, {"location": "/bad/", "tdm-reservation": 1}]',
+    ),
     answer("https://twice.example/robots.txt", b"user-agent: *\ndisallow: /", date="2024-01-02"),
     answer("https://twice.example/robots.txt", b"user-agent: *\ndisallow:", date="2024-03-01"),
+    answer("https://same.example/robots.txt", b"user-agent: *\ndisallow: /", date="2024-01-02"),
+    answer("https://same.example/robots.txt", status=304, date="2024-03-01"),
+    answer("https://münchen.example/robots.txt", b"user-agent: *\ndisallow: /"),
+    answer("https://xn--kln-sna.example/robots.txt", b"user-agent: *\ndisallow: /"),
+    answer("https://under_score.example/robots.txt", b"user-agent: *\ndisallow: /"),
     *HOPS,
     answer("https://hop9.example/robots.txt", b"user-agent: *\ndisallow: /"),
 ]
@@ -55,6 +66,15 @@ CC, GPT = "robots_txt_disallows_ccbot", "robots_txt_disallows_gptbot"
 EXPECTED = {
     "https://plain.example/private/a": {CC},
     "https://plain.example/public": set(),
+    " https://plain.example/private/a\n": {CC},
+    "https://plain.example/private/a#one\ntwo": {CC},
+    "https://same.example/": {CC, GPT},
+    "https://first.example/open/a": {"robots_txt_missing", "tdmrep_reserves"},
+    "https://first.example/bad/a": {"robots_txt_missing"},
+    "https://xn--mnchen-3ya.example/": {CC, GPT},
+    "https://MÜNCHEN.example/": {CC, GPT},
+    "https://Ko\u0308ln.example/": {CC, GPT},
+    "https://under_score.example/a": {CC, GPT},
     "HTTP://user@plain.example.:80/private/a#x": {CC},
     "http://only-https.example/private/": {CC},
     "https://port.example:8443": {CC, GPT},
@@ -120,7 +140,7 @@ def test_what_decides_is_quoted(tmp_path: Path) -> None:
 def test_states_are_counted() -> None:
     counts = compile_answers(ANSWERS, AGENTS)[1]
     assert {key: counts[f"robots {key}"] for key in ("said", "free", "closed", "elsewhere")} == {
-        "said": 13,
+        "said": 17,
         "free": 7,
         "closed": 1,
         "elsewhere": 1,
@@ -146,6 +166,8 @@ def test_the_kernel_says_what_the_lines_quoted_say(files: list[Any], paths: list
         said = "".join(f"{name}: {pattern}\n" for name, pattern in lines)
         body = f"User-agent: {('*', 'CCBot')[number % 2]}\n{said}".encode()
         answers.append(answer(f"https://h{number}.example/robots.txt", body))
+        entries = [{"location": pattern, "tdm-reservation": int(name == "Disallow")} for name, pattern in lines]
+        answers.append(answer(f"https://h{number}.example/.well-known/tdmrep.json", json.dumps(entries).encode()))
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(robots_files, "HEAVY", -1 if heavy else 1 << 14)
         table = table_of(Path(folder), answers)

@@ -13,6 +13,7 @@ from pipeline.answers.verify import verify_root
 from pipeline.answers.why import lives
 from pipeline.answers.why_text import life_text
 from pipeline.errors import UserError
+from pipeline.recipe.robots_files import served
 from pipeline.recipe.snapshot import Snapshot, load
 from pipeline.recipe.yaml_file import ConfigError
 from pipeline.run.remove import remove
@@ -87,6 +88,23 @@ def write_recipe(path: Path, folder: Path, kept: str) -> Path:
 
 
 ASKED = "  robots: {agents: [CCBot, GPTBot], files: %s, missing: drop}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("a.example/robots.txt", "https://a.example/robots.txt"),
+        ("deep/a.example.txt.gz", "https://a.example/robots.txt"),
+        ("a.example_8080.ai.txt", "https://a.example:8080/ai.txt"),
+        ("my_shop.example.txt", "https://my_shop.example/robots.txt"),
+        ("_dmarc.example_81/robots.txt", "https://_dmarc.example:81/robots.txt"),
+        ("münchen.example.tdmrep.json", "https://münchen.example/.well-known/tdmrep.json"),
+        ("robots.txt", None),
+        ("a.example.md", None),
+    ],
+)
+def test_a_file_is_named_after_the_host_that_it_is_of(name: str, address: str | None) -> None:
+    assert served(name) == address
 
 
 def asked(snapshot: Snapshot) -> dict[tuple[str, str | None], int]:

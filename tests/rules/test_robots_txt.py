@@ -186,11 +186,15 @@ def test_no_file_costs_more_than_its_first_half_megabyte(file: bytes, notes: tup
 
 
 def test_reservations_of_tdmrep() -> None:
-    file = b'[{"location": "/", "tdm-reservation": 1, "tdm-policy": "https://x/p"},'
-    file += b' {"location": "/open/*", "tdm-reservation": 0}]'
-    found = Matcher(parse_reservations(file).lines)
-    assert [found.disallows(path) for path in (b"/a", b"/open/a")] == [True, False]
+    file = b'[{"location": "/open/*", "tdm-reservation": 0}, {"location": "/open/not/", "tdm-reservation": 1},'
+    file += b' {"location": "/", "tdm-reservation": 1.0, "tdm-policy": "https://x/p"}]'
+    found = Matcher(parse_reservations(file).lines, ordered=True)
+    assert [found.disallows(path) for path in (b"/a", b"/open/a", b"/open/not/a")] == [True, False, False]
     assert found.lines[found.find(b"/a")].text.startswith('{"location": "/"')
     assert parse_reservations(b"[[[").notes == ("no_text",)
+    for value, reserved in ((b'"1"', True), (b'" TRUE "', True), (b"true", True), (b'"0"', False), (b"[1]", False)):
+        [line] = parse_reservations(b'{"location": "/", "tdm-reservation": %s, "x": "\\ud800"}' % value).lines
+        assert line.allow is not reserved
+        assert line.text.endswith('"x": "?"}')
     for odd in (b"", b"7", b'{"location": 3}', b'[{"location": "/"}]', b"\xff\xfe\0\0", b"[" * 100_000):
         assert parse_reservations(odd).lines == ()

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.store.storage import Store
-from stages.rules import url_lists
+from stages.rules import url_files, url_lists
 from stages.rules.url_lists import UrlList, compile_lists
-from stages.rules.urls import host, normalise, registered_domain
+from stages.rules.urls import ascii_host, host, normalise, registered_domain
 
 LISTS = {
     "adult": UrlList(domains=("bad.com", "Worse.org."), hosts=("alone.net",)),
@@ -135,6 +135,10 @@ def test_files_are_read_as_people_have_them(tmp_path: Path) -> None:
     assert UrlList(paths=(str(tmp_path / "hosts.txt"),)).entries()["domains"] == [b"ads.example", b"tracker.example"]
     mixed = UrlList(paths=(str(tmp_path / "mixed.txt"),)).entries()
     assert (mixed["domains"], mixed["urls"]) == ([b"ads.example"], [b"c.com/path"])
+    for name, data in (("names.txt", b"a.com\rb.com\r"), ("mixed.txt", b"# note\rhttp://c.com/x\r\nA.com\rb.com")):
+        (tmp_path / name).write_bytes(data)
+        assert UrlList(paths=(str(tmp_path / name),)).entries()["domains"] == [b"a.com", b"b.com"]
+    assert url_files.parse(b"casino\rpoker\r\n", "substrings")["substrings"] == [b"casino", b"poker"]
     (tmp_path / "empty").write_text("# nothing\n")
     with pytest.raises(ValueError, match="no entry"):
         UrlList(paths=(str(tmp_path / "empty"),)).entries()
@@ -172,14 +176,37 @@ def test_entries_cover_a_host_however_it_is_written(kind: str, entry: str, cover
     assert found.failed.tolist() == [1, 0]
 
 
+def test_hosts_have_one_spelling_and_labels_that_no_host_has_stay() -> None:
+    assert ascii_host("MÜNCHEN.Example") == ascii_host("mu\u0308nchen.example") == "xn--mnchen-3ya.example"
+    assert ascii_host("a.xn--kln-sna.example") == "a.xn--kln-sna.example"
+    longest = "".join(chr(0x4E00 + number) for number in range(63))
+    assert ascii_host(f"{longest}.example").startswith("xn--")
+    hostile = "".join(chr(0x4E00 + number) for number in range(20_000))  # as punycode: 40 seconds
+    assert ascii_host(f"{hostile}.köln.example") == f"{hostile}.xn--kln-sna.example"
+
+
 def test_a_wrong_list_is_reported_in_a_line(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is no expression of RE2"):
         UrlList(expressions=("(",))
     with pytest.raises(ValueError, match="expected paths or entries"):
         UrlList()
-    assert list(url_lists.broad({"x": UrlList(domains=("co.uk", "bad.co.uk"))})) == [
+    assert list(url_lists.doubtful({"x": UrlList(domains=("co.uk", "bad.co.uk"))})) == [
         "x: co.uk covers every address under that suffix"
     ]
+    (tmp_path / "table.csv").write_text("Domain,why\nbad.com,asked\ngood_one.com\nmünchen.de\n[2001:db8::1]\n*.x.com\n")
+    assert list(url_lists.doubtful({"x": UrlList(paths=(str(tmp_path / "table.csv"),))})) == [
+        "x: 2 entries are no names of hosts and cover nothing: 'domain,why' ..."
+    ]
+    (tmp_path / "latin.txt").write_bytes(b"\xe4\xf6\nbad.com\n")
+    assert list(url_lists.doubtful({"x": UrlList(paths=(str(tmp_path / "latin.txt"),))})) == [
+        "x: \ufffd\ufffd covers every address under that suffix"
+    ]
+    (tmp_path / "files.txt").write_text("bad.com\nfile:///data/pages\n")
+    for one in (UrlList(urls=("file:///data/pages",)), UrlList(paths=(str(tmp_path / "files.txt"),))):
+        with pytest.raises(ValueError, match="'file:///data/pages' has no host: list it under `substrings`"):
+            one.entries()
+    found = compile_lists({"x": UrlList(substrings=("file:///data/pages",))})
+    assert found.match(pa.array(["file:///data/pages/1.html", "file:///data/other"])).failed.tolist() == [1, 0]
 
 
 def test_what_decides_is_the_content_of_files_not_their_place(tmp_path: Path) -> None:
