@@ -19,14 +19,14 @@ from stages.kept.params import DUPLICATES, FIRST, LAST, LINE_VIEWS, OWN_VIEWS, R
 from stages.kept.takedown import TAKEN_DOWN
 from stages.rules import families, reasons, rights
 from stages.rules import views as cuts
-from stages.rules.robots_files import AI, DISALLOWS, MISSING, TDM, UNREACHABLE
+from stages.rules.robots_files import AI, DISALLOWS, MISSING, RESERVES, TDM, UNREACHABLE
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMED = {
     "below_min_COLUMN, above_max_COLUMN": "a limit of your own in `kept.rules`, on any measured column",
     "listed_in_NAME": "the address is on the list NAME of `kept.urls`",
     "unwanted_NAME": "the label of the labeller NAME is not one that `kept.labels` keeps",
-    f"{DISALLOWS}AGENT, {UNREACHABLE}, {MISSING}, {AI}, {TDM}": "what robots.txt, ai.txt and tdmrep.json"
+    f"{DISALLOWS}AGENT, {UNREACHABLE}, {MISSING}, {AI}, {TDM}, {RESERVES}": "what robots.txt, ai.txt and tdmrep.json"
     " say to the agents of `kept.robots` ([mixtures.md](mixtures.md#keptrobots))",
     "the names in `quality.rules`": "rules of your own ([extending.md](extending.md))",
 }

@@ -173,7 +173,7 @@ def _answers(params: rights.Robots) -> Iterator[Answer]:
 def remarks(counts: Counter[str]) -> list[str]:
     """Remarks about the files that were read, a sentence a kind."""
     sentences = []
-    for kind, name in (("robots", "robots.txt"), ("ai", "ai.txt"), ("tdm", "tdmrep.json")):
+    for kind, name in KINDS.items():
         states = [
             f"{counts[f'{kind} {state}']:,} {words}" for state, words in SHOWN.items() if counts[f"{kind} {state}"]
         ]
@@ -183,4 +183,10 @@ def remarks(counts: Counter[str]) -> list[str]:
     return sentences
 
 
+KINDS = {
+    "robots": "robots.txt",
+    "ai": "ai.txt",
+    "tdm": "tdmrep.json",
+    robots_answers.USE: "preferences on training in robots.txt",
+}
 ODD = {"cut": f"are read to their first {MAX_BYTES >> 10} KiB", "no_text": "are no text and say nothing"}

@@ -225,7 +225,8 @@ def _answered(head: Head, response: Response, account: Account) -> bytes | None:
     head.content_type, head.languages = http.get("content-type", ""), http.get("content-language", "")
     head.transfer_encoding = ", ".join(http.every("transfer-encoding"))
     head.content_encoding = ", ".join(http.every("content-encoding"))
-    head.robots = header_directives(http.every("x-robots-tag"), ", ".join(http.every("tdm-reservation")))
+    usages = [*http.every("content-signal"), *http.every("content-usage")]
+    head.robots = header_directives(http.every("x-robots-tag"), ", ".join(http.every("tdm-reservation")), usages)
     return response.body
 
 

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from stages.kernels.columns.ragged import text_buffers
 from stages.kernels.html import page_head
+from stages.rules.robots_txt import reserves
 
 MAX_TITLE = 500
 MAX_URL = 2048
@@ -206,15 +207,19 @@ def directives(header: str | None, metas: Sequence[tuple[str, str]]) -> str | No
     return _joined(found)
 
 
-def header_directives(tags: Sequence[str], reservation: str) -> str | None:
+def header_directives(tags: Sequence[str], reservation: str, usages: Sequence[str] = ()) -> str | None:
     """Requests of the HTTP head, sorted: ``noai,noindex`` to all, ``ccbot:nofollow`` to one.
 
     Args:
         tags: the fields ``X-Robots-Tag``; a robot that one names is meant by what follows in that field.
         reservation: the field ``TDM-Reservation`` (W3C TDMRep).
+        usages: the fields ``Content-Signal`` and ``Content-Usage`` (`stages.rules.robots_txt`); ``ai-train=no`` is
+            kept where one of them reserves training.
     """
     found = {request for tag in tags for request in _requests(tag, "", names_robots=True)}
-    return _joined(found | ({"tdm-reservation"} if reservation.startswith("1") else set()))
+    found |= {"tdm-reservation"} if reservation.startswith("1") else set()
+    found |= {"ai-train=no"} if any(reserves(usage.encode("utf-8", "replace")) for usage in usages) else set()
+    return _joined(found)
 
 
 def _requests(value: str, agent: str, names_robots: bool) -> set[str]:

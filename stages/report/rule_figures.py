@@ -96,6 +96,7 @@ ASKED_BY = {
     robots_files.MISSING: "no robots.txt",
     robots_files.AI: "ai.txt",
     robots_files.TDM: "tdmrep.json",
+    robots_files.RESERVES: "robots.txt, of training",
 }
 
 

@@ -7,7 +7,7 @@ limits and rules of the user's own likewise; all other reasons stand here, and a
 from __future__ import annotations
 
 from stages.rules import families, rights
-from stages.rules.robots_files import AI, DISALLOWS, MISSING, TDM, UNREACHABLE
+from stages.rules.robots_files import AI, DISALLOWS, MISSING, RESERVES, TDM, UNREACHABLE
 
 READING = {
     "quarantined": "it cannot be read as what it says it is, or kills the library that reads it",
@@ -68,6 +68,7 @@ SERVICES = {
     MISSING: "no robots.txt of the service is known",
     AI: "ai.txt of the service forbids it",
     TDM: "tdmrep.json of the service reserves its rights",
+    RESERVES: "robots.txt of the service reserves training (Content-Signal, Content-Usage)",
 }
 PUBLISHED = {rule.name: rule for rules in families.RULES.values() for rule in rules}
 BELOW_OR_ABOVE = {"min": "below", "max": "above"}

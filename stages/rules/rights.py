@@ -8,13 +8,14 @@
 | `robots_txt_unreachable` | `url` | the server answered with an error of its own when asked for robots.txt |
 | `robots_txt_missing` | `url` | no answer is among the files (with ``missing: drop``) |
 | `ai_txt_disallows`, `tdmrep_reserves` | `url` | ai.txt or tdmrep.json says so, where the files have one |
+| `robots_txt_reserves` | `url` | robots.txt has ``Content-Signal: ai-train=no`` or ``Content-Usage: train-ai=n`` |
 
 All are off until their section stands in the mixture file; `stages.rules.robots_files` has those on `url`. ``robots``
-holds what ``<meta>`` and ``X-Robots-Tag`` say, ``noai,noindex`` of all robots, ``ccbot:noindex`` of one, and
-``tdm-reservation`` (W3C TDMRep). What is said of all counts for every agent; what is said of one counts where it is
-named; a robot that a field ``X-Robots-Tag`` names is meant by the rest of that field. A licence is called by its
-Creative Commons name (``by``, ``by-sa``, ``by-nc-nd``; ``zero`` and ``mark`` of the public domain), whatever version or
-country its address or its short name (``CC-BY-NC-4.0``) has, or, where it is none of those, by its whole text in small
+holds what ``<meta>`` and ``X-Robots-Tag`` say, ``noai,noindex`` of all robots, ``ccbot:noindex`` of one,
+``tdm-reservation`` (W3C TDMRep), and ``ai-train=no`` of the fields ``Content-Signal`` and ``Content-Usage``. What is
+said of all counts for every agent; what is said of one counts where it is named; a robot that a field
+``X-Robots-Tag`` names is meant by the rest of that field. A licence is called by its Creative Commons name (``by``,
+``by-sa``, ``by-nc-nd``; ``zero`` and ``mark`` of the public domain), whatever version or country its address or its short name (``CC-BY-NC-4.0``) has, or, where it is none of those, by its whole text in small
 letters.
 """
 
@@ -36,6 +37,7 @@ LICENCE = "licence_not_wanted"
 RULES = (ASKED, LICENCE)
 COLUMNS = {ASKED: "robots", LICENCE: "licence"}
 TDM = "tdm-reservation"
+NO_TRAINING = "ai-train=no"
 _COMMONS = re.compile(r"creativecommons\.org/(?:licen[sc]es|publicdomain)/([a-z+-]+)")
 _SHORT = re.compile(r"cc[ _-]?(by(?:[ _-](?:nc|nd|sa))*|0|zero|pdm)(?:[ _-]?v?\d(?:\.\d)?(?:[ _-][a-z]{2,3})?)?")
 """Short names, as SPDX and people have them: ``CC-BY-NC-4.0``, ``CC BY-SA 3.0 DE``, ``CC0``."""
@@ -45,7 +47,7 @@ _PUBLIC = {"0": "zero", "pdm": "mark"}
 class Robots(StageParams):
     """Requests of pages and servers that are honoured."""
 
-    directives: tuple[str, ...] = ("noai", "noimageai", TDM)
+    directives: tuple[str, ...] = ("noai", "noimageai", TDM, NO_TRAINING)
     """Pages that ask any of this of all robots are dropped; `noindex` and `none` may be wanted too."""
     agents: tuple[str, ...] = ()
     """Robots in whose name pages are read (`CCBot`, `GPTBot`): what is asked of these alone counts too."""
@@ -92,8 +94,8 @@ class Robots(StageParams):
     @classmethod
     def _small(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
-            if not re.fullmatch(r"[A-Za-z0-9_.*-]+", name):
-                raise ValueError(f"expected one word of letters, digits, '-', '_' and '.', found {name!r}")
+            if not re.fullmatch(r"[A-Za-z0-9_.*=-]+", name):
+                raise ValueError(f"expected one word of letters, digits, '-', '_', '=' and '.', found {name!r}")
         return tuple(sorted({name.lower() for name in names}))
 
 

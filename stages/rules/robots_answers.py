@@ -11,7 +11,7 @@ came of it is its state (RFC 9309, 2.3.1):
 | (none) | no answer, or a redirect that leads out of the answers | ``missing`` decides |
 
 What answers to ``http`` stands in for ``https`` where that has no answer of its own, and the other way round. Of ai.txt
-and tdmrep.json only what is `said` counts.
+and tdmrep.json only what is `said` counts, and so of preferences on training in robots.txt (kind `use`).
 
 `compile_answers` keeps of every file the lines that hold for the agents named. Price: 1 µs a line.
 """
@@ -25,13 +25,15 @@ from urllib.parse import urljoin, urlsplit
 
 import xxhash
 
-from stages.rules.robots_txt import Line, Parsed, parse, parse_reservations
+from stages.rules.robots_txt import Line, Parsed, parse, parse_preferences, parse_reservations
 from stages.rules.urls import ascii_host
 
 MAX_REDIRECTS = 5
 UNCHANGED = 304
 """Status of an answer that says nothing new: the one before it counts."""
 KINDS = {"/robots.txt": "robots", "/ai.txt": "ai", "/.well-known/tdmrep.json": "tdm"}
+USE = "use"
+"""Kind of the preferences in a robots.txt."""
 PORTS = {"http": "80", "https": "443"}
 
 
@@ -86,6 +88,7 @@ class _Kept(NamedTuple):
     location: str
     file: str
     parsed: Parsed
+    preferences: tuple[Line, ...]
     digest: bytes
 
 
@@ -100,9 +103,11 @@ def compile_answers(answers: Iterable[Answer], agents: Sequence[str]) -> tuple[l
         if parts is None or answer.status == UNCHANGED:
             continue
         reads = parse_reservations(answer.body) if parts[1].endswith(".json") else parse(answer.body, agents)
-        parsed = reads if 200 <= answer.status < 300 else Parsed(())
+        is_found = 200 <= answer.status < 300
+        parsed = reads if is_found else Parsed(())
+        preferences = parse_preferences(answer.body, agents) if is_found else ()
         digest = xxhash.xxh3_128_digest(answer.body)
-        kept = _Kept(answer.date, answer.status, answer.location, answer.file, parsed, digest)
+        kept = _Kept(answer.date, answer.status, answer.location, answer.file, parsed, preferences, digest)
         other = known.get("".join(parts))
         if other is None or _later(kept) > _later(other):
             known["".join(parts)] = kept
@@ -114,10 +119,15 @@ def compile_answers(answers: Iterable[Answer], agents: Sequence[str]) -> tuple[l
         row = _resolved(service, kind, url, known, counts) if kind else None
         if row is not None:
             rows[service, row.kind] = row
+        if row is not None and row.kind == "robots" and row.state == "said" and (lines := known[row.url].preferences):
+            rows[service, USE] = row._replace(kind=USE, lines=lines)
+            counts[f"{USE} said"] += 1
+    answered = set(rows)
     for (service, kind), row in list(rows.items()):
         scheme, _, rest = service.partition("://")
         twin = f"{'http' if scheme == 'https' else 'https'}://{rest}"
-        rows.setdefault((twin, kind), row._replace(service=twin))
+        if (twin, "robots" if kind == USE else kind) not in answered:
+            rows[twin, kind] = row._replace(service=twin)
     return [rows[key] for key in sorted(rows)], counts
 
 

@@ -23,7 +23,7 @@ import xxhash
 from stages.contract import Store
 from stages.kernels.columns.ragged import Bytes, Offsets, offsets_of, read_only, text_buffers
 from stages.kernels.urls.patterns import ALLOWS, ANCHORED, disallowed
-from stages.rules.robots_answers import Row
+from stages.rules.robots_answers import USE, Row
 from stages.rules.robots_txt import MAX_BYTES, Line, Matcher, normal_path
 from stages.rules.urls import ascii_host
 
@@ -31,6 +31,9 @@ VERSION = 2
 DISALLOWS = "robots_txt_disallows_"
 """With the name of an agent behind it: the rule of pages that robots.txt disallows it."""
 UNREACHABLE, MISSING, AI, TDM = "robots_txt_unreachable", "robots_txt_missing", "ai_txt_disallows", "tdmrep_reserves"
+RESERVES = "robots_txt_reserves"
+_RULE_OF = {"ai": AI, "tdm": TDM, USE: RESERVES}
+"""Rules by the kind of their lines, but for those of robots.txt, which has one an agent."""
 ORDERED = ("tdm",)
 """Kinds of files of which the first line that matches decides."""
 MAX_AGENTS = 48
@@ -43,12 +46,12 @@ _URL = (
 def rules_of(agents: Sequence[str], drop_missing: bool) -> tuple[str, ...]:
     """The rules that pages may fail, in the order of their bits (`Asked`)."""
     named = tuple(DISALLOWS + agent for agent in agents)
-    return (*named, UNREACHABLE, *((MISSING,) if drop_missing else ()), AI, TDM)
+    return (*named, UNREACHABLE, *((MISSING,) if drop_missing else ()), AI, TDM, RESERVES)
 
 
 def is_rule(name: str) -> bool:
     """Whether a rule is one of these."""
-    return name.startswith(DISALLOWS) or name in (UNREACHABLE, MISSING, AI, TDM)
+    return name.startswith(DISALLOWS) or name in (UNREACHABLE, MISSING, AI, TDM, RESERVES)
 
 
 # The compiled table: an Arrow IPC file, mapped into memory where the root is local
@@ -212,7 +215,7 @@ class RobotsTable:
         bit = {name: 1 << number for number, name in enumerate(rules_of(self.agents, drop_missing))}
         state = next((row["state"] for row in rows if row["kind"] == "robots"), "")
         always = bit[UNREACHABLE] if state == "closed" else bit.get(MISSING, 0) if not state else 0
-        other = {"ai": bit[AI], "tdm": bit[TDM]}
+        other = {kind: bit[rule] for kind, rule in _RULE_OF.items()}
         groups = [
             _ready(other.get(row["kind"], group["agents"]), group)  # bit i is that of the i-th agent's rule
             for row in rows
@@ -238,7 +241,7 @@ class RobotsTable:
                 if not matcher.disallows(path):
                     continue
                 own = [DISALLOWS + agent for at, agent in enumerate(self.agents) if mask >> at & 1]
-                for name in own if row.kind == "robots" else [AI if row.kind == "ai" else TDM]:
+                for name in own if row.kind == "robots" else [_RULE_OF[row.kind]]:
                     cited.setdefault(name, _cited(row, lines[matcher.find(path)]))
         return [{"rule": name, **cited[name]} for name in rules_of(self.agents, drop_missing) if name in cited]
 

@@ -1,4 +1,5 @@
-"""Rules of a robots.txt for some agents (RFC 9309), of an ai.txt (the same syntax), and of a tdmrep.json (W3C TDMRep).
+"""Rules of a robots.txt for some agents (RFC 9309), of an ai.txt (the same syntax), and of a tdmrep.json (W3C TDMRep);
+preferences on training in a robots.txt (`parse_preferences`).
 
 `parse` gives the lines that hold for the agents asked about, each with its number and its own words; `Matcher` finds
 the line that decides about a path. As RFC 9309 has it: the groups of an agent are joined, `*` holds where it has none;
@@ -11,6 +12,11 @@ Google's parser does, and digits belong to an agent's name (``AI2Bot``). Unknown
 
 Read are the first 500 KiB (2.5 of the RFC asks for no less), to the last whole line; UTF-16 by its mark; bytes that are
 no UTF-8 as they are. What holds a NUL is no text and says nothing.
+
+Preferences are Cloudflare's ``Content-Signal: ai-train=no`` and ``Content-Usage: train-ai=n`` of the IETF's AIPREF
+(draft-ietf-aipref-attach: rules of a group, with a path before them or for all paths). They end the names of a group
+as rules do. Before any group they hold for all agents; an agent whose own groups have none has those of ``*``. Of two
+for one path the one that reserves counts.
 
 Price: 1 µs a line; a path is looked up in a table of the patterns' lengths, and goes once through each pattern with
 ``*`` that is longer than what was found. No expression is compiled, so nothing backtracks.
@@ -30,6 +36,9 @@ MAX_TEXT = 240
 
 ALLOW = frozenset((b"allow",))
 DISALLOW = frozenset((b"disallow", b"dissallow", b"dissalow", b"disalow", b"diasllow", b"disallaw"))
+USAGE = frozenset((b"content-signal", b"content-usage"))
+TRAINING = frozenset((b"ai-train", b"train-ai", b"train-genai"))
+"""Names of the use that a corpus is made for, in `USAGE`."""
 AGENT = frozenset((b"user-agent", b"useragent", b"user agent"))
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _TOKEN = re.compile(rb"[A-Za-z0-9_-]+")
@@ -67,10 +76,55 @@ def parse(data: bytes, agents: Sequence[str]) -> Parsed:
     text, notes = _text(data)
     if b"\0" in text:
         return Parsed((), (*notes, "no_text"))
+    common, own = _grouped(text, agents, _access, [])
+    rest = sum(1 << number for number in range(len(agents)) if number not in own)
+    return Parsed(_joined({rest: common} | {1 << number: lines for number, lines in own.items()}), notes)
+
+
+def parse_preferences(data: bytes, agents: Sequence[str]) -> tuple[Line, ...]:
+    """Preferences on training in a robots.txt for each of ``agents``: lines that reserve it, and that allow it."""
+    text, _ = _text(data)
+    if b"\0" in text or not _USAGE.search(text):
+        return ()
+    everybody: list[_Said] = []
+    common, own = _grouped(text, agents, _preference, everybody)
+    groups = {number: lines for number, lines in own.items() if lines}
+    rest = sum(1 << number for number in range(len(agents)) if number not in groups)
+    joined = {rest: everybody + common} | {1 << number: everybody + lines for number, lines in groups.items()}
+    return _joined({mask: _reserving(lines) for mask, lines in joined.items()})
+
+
+def reserves(value: bytes) -> bool | None:
+    """Whether the value of a ``Content-Signal`` or ``Content-Usage`` reserves training; None where it says nothing
+    of it."""
+    found = set()
+    for entry in value.lower().split(b","):
+        name, _, preference = entry.partition(b";")[0].partition(b"=")
+        if name.strip() in TRAINING:
+            found.add(_PREFERENCES.get(preference.strip()))
+    return True if True in found else False if False in found else None
+
+
+_USAGE = re.compile(rb"(?i)content-(?:signal|usage)")
+_PREFERENCES = {b"no": True, b"n": True, b"yes": False, b"y": False}
+
+
+def _grouped(
+    text: bytes,
+    agents: Sequence[str],
+    read: Callable[[bytes, bytes], tuple[bool, bytes] | None],
+    ungrouped: list[_Said],
+) -> tuple[list[_Said], dict[int, list[_Said]]]:
+    """Lines of the groups of ``*``, and of each agent that has groups of its own, by its number.
+
+    Args:
+        read: whether a line allows, and its pattern; None for one that is left out.
+        ungrouped: gets the lines before any group.
+    """
     wanted = {agent.lower().encode(): number for number, agent in enumerate(agents)}
     common: list[_Said] = []
     own: dict[int, list[_Said]] = {}
-    current: list[list[_Said]] = []
+    current: list[list[_Said]] = [ungrouped]
     closed = True
     for number, raw in enumerate(_LINE_END.split(text), 1):
         field, value = _field(raw)
@@ -80,13 +134,33 @@ def parse(data: bytes, agents: Sequence[str]) -> Parsed:
             target = _group(value, wanted, common, own)
             if target is not None and all(target is not other for other in current):
                 current.append(target)
-        elif field in ALLOW or field in DISALLOW:
+        elif field in ALLOW or field in DISALLOW or field in USAGE:
             closed = True
-            if current and value.startswith((b"/", b"*")):
+            rule = read(field, value)
+            if rule is not None:
                 for lines in current:
-                    lines.append((number, field in ALLOW, value, raw))
-    rest = sum(1 << number for number in range(len(agents)) if number not in own)
-    return Parsed(_joined({rest: common} | {1 << number: lines for number, lines in own.items()}), notes)
+                    lines.append((number, *rule, raw))
+    return common, own
+
+
+def _access(field: bytes, value: bytes) -> tuple[bool, bytes] | None:
+    """Whether a line allows access, and to which paths."""
+    return (field in ALLOW, value) if field not in USAGE and value.startswith((b"/", b"*")) else None
+
+
+def _preference(field: bytes, value: bytes) -> tuple[bool, bytes] | None:
+    """Whether a line allows training, and on which paths."""
+    if field not in USAGE:
+        return None
+    first, _, rest = value.partition(b" ") if value.startswith((b"/", b"*")) else (b"/", b"", value)
+    reserved = reserves(rest)
+    return None if reserved is None else (not reserved, first)
+
+
+def _reserving(lines: list[_Said]) -> list[_Said]:
+    """Lines without those that allow what another reserves for the same paths."""
+    reserved = {pattern for _, allow, pattern, _ in lines if not allow}
+    return [line for line in lines if not (line[1] and line[2] in reserved)]
 
 
 _Said = tuple[int, bool, bytes, bytes]

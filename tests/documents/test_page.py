@@ -187,6 +187,8 @@ def test_heads_that_end_in_the_middle_say_nothing(tmp_path: Path, head: str) -> 
 
 
 def test_directives_are_sorted_and_listed_once() -> None:
+    assert header_directives(["noai"], "1", ["search=yes, ai-train=no"]) == "ai-train=no,noai,tdm-reservation"
+    assert header_directives([], "", ["train-ai=y", "search=n"]) is None
     header = header_directives(["noindex;NOAI , noai"], "")
     assert header == "noai,noindex"
     assert directives(header, [("robots", "all"), ("gptbot", "noindex")]) == "all,gptbot:noindex,noai,noindex"

@@ -59,6 +59,9 @@ ANSWERS = [
     answer("https://münchen.example/robots.txt", b"user-agent: *\ndisallow: /"),
     answer("https://xn--kln-sna.example/robots.txt", b"user-agent: *\ndisallow: /"),
     answer("https://under_score.example/robots.txt", b"user-agent: *\ndisallow: /"),
+    answer("https://signal.example/robots.txt", b"user-agent: *\ncontent-signal: ai-train=no\nallow: /"),
+    answer("http://signal.example/robots.txt", b"user-agent: *\ndisallow: /x"),
+    answer("https://usage.example/robots.txt", b"user-agent: gptbot\ncontent-usage: /a train-ai=n\ndisallow: /b"),
     *HOPS,
     answer("https://hop9.example/robots.txt", b"user-agent: *\ndisallow: /"),
 ]
@@ -75,6 +78,11 @@ EXPECTED = {
     "https://MÜNCHEN.example/": {CC, GPT},
     "https://Ko\u0308ln.example/": {CC, GPT},
     "https://under_score.example/a": {CC, GPT},
+    "https://signal.example/a": {"robots_txt_reserves"},
+    "http://signal.example/a": set(),
+    "http://usage.example/a/b": {"robots_txt_reserves"},
+    "https://usage.example/b": {GPT},
+    "https://usage.example/c": set(),
     "HTTP://user@plain.example.:80/private/a#x": {CC},
     "http://only-https.example/private/": {CC},
     "https://port.example:8443": {CC, GPT},
@@ -135,12 +143,21 @@ def test_what_decides_is_quoted(tmp_path: Path) -> None:
             "text": "Disallow: /private/",
         }
     ]
+    assert table.explain("http://usage.example/a/b", False) == [
+        {
+            "rule": "robots_txt_reserves",
+            "url": "https://usage.example/robots.txt",
+            "file": "robots.warc.gz at 0",
+            "line": 2,
+            "text": "content-usage: /a train-ai=n",
+        }
+    ]
 
 
 def test_states_are_counted() -> None:
     counts = compile_answers(ANSWERS, AGENTS)[1]
     assert {key: counts[f"robots {key}"] for key in ("said", "free", "closed", "elsewhere")} == {
-        "said": 17,
+        "said": 20,
         "free": 7,
         "closed": 1,
         "elsewhere": 1,

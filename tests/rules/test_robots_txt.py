@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.rules.robots_txt import MAX_BYTES, Matcher, normal_path, normal_pattern, parse, parse_reservations
+from stages.rules.robots_txt import (
+    MAX_BYTES,
+    Matcher,
+    normal_path,
+    normal_pattern,
+    parse,
+    parse_preferences,
+    parse_reservations,
+    reserves,
+)
 
 
 def allows(file: str | bytes, agent: str, path: str) -> bool:
@@ -198,3 +207,41 @@ def test_reservations_of_tdmrep() -> None:
         assert line.text.endswith('"x": "?"}')
     for odd in (b"", b"7", b'{"location": 3}', b'[{"location": "/"}]', b"\xff\xfe\0\0", b"[" * 100_000):
         assert parse_reservations(odd).lines == ()
+
+
+def reserved(file: str, path: str = "/a/b") -> str:
+    """Numbers of the agents, of mill, loom and kiln, for whom a path is reserved."""
+    lines = parse_preferences(file.encode(), ["mill", "loom", "kiln"])
+    own = [[line for line in lines if line.agents >> agent & 1] for agent in range(3)]
+    return "".join(str(agent) for agent, some in enumerate(own) if Matcher(some).disallows(normal_path(path.encode())))
+
+
+@pytest.mark.parametrize(
+    ("file", "agents"),
+    [
+        ("user-agent: *\ncontent-signal: search=yes, ai-train=no\nallow: /\n", "012"),
+        ("User-Agent: *\nContent-Signal: AI-Train = No ; x=1,search=yes\n", "012"),
+        ("user-agent: *\nContent-Usage: train-ai=n\n", "012"),
+        ("user-agent: *\nContent-Usage: /a train-ai=n, search=y\n", "012"),
+        ("user-agent: *\nContent-Usage: /b train-ai=n\nContent-Usage: search=n\n", ""),
+        ("user-agent: *\nContent-Usage: train-ai=n\nContent-Usage: /a/ train-ai=y\n", ""),
+        ("user-agent: *\nContent-Usage: train-ai=y\nContent-Usage: /a/*b$ train-ai=n\n", "012"),
+        ("user-agent: *\nContent-Signal: ai-train=yes\nContent-Usage: train-ai=n\n", "012"),
+        ("user-agent: *\nContent-Signal: ai-train=maybe, ai-input=no, search=no\n", ""),
+        ("Content-Usage: train-ai=n\nuser-agent: mill\ndisallow: /\n", "012"),
+        ("user-agent: *\ncontent-signal: ai-train=no\nuser-agent: mill\ncontent-signal: ai-train=yes\n", "12"),
+        ("user-agent: *\ncontent-signal: ai-train=no\nuser-agent: mill\ndisallow: /\n", "012"),
+        ("user-agent: loom\nuser-agent: kiln\ncontent-signal: ai-train=no\n", "12"),
+        ("# content-signal: ai-train=no\nuser-agent: *\nallow: /\n", ""),
+    ],
+)
+def test_preferences_on_training(file: str, agents: str) -> None:
+    assert reserved(file) == agents
+
+
+def test_a_preference_ends_the_names_of_a_group() -> None:
+    assert allows("user-agent: *\ncontent-signal: ai-train=no\nuser-agent: loom\ndisallow: /\n", "mill", "/x")
+    assert not allows("user-agent: *\nunknown: 1\nuser-agent: loom\ndisallow: /\n", "mill", "/x")
+    assert reserves(b"search=yes") is None
+    assert reserves(b"ai-train=no, train-ai=y") is True
+    assert reserves(b"ai-train") is None
