@@ -199,8 +199,8 @@ def parsed(status: int, data: bytes) -> tuple[int, Any]:
         answer = json.loads(data.decode("utf-8-sig"), strict=False)
     except UnicodeDecodeError as error:
         raise NoText(f"expected UTF-8, found {data[:SHOWN].decode(errors='replace')}") from error
-    error = answer.get("error") if isinstance(answer, dict) and not answer.get("choices") else None
-    code = error.get("code") if isinstance(error, dict) else None
+    found = answer.get("error") if isinstance(answer, dict) and not answer.get("choices") else None
+    code = found.get("code") if isinstance(found, dict) else None
     return (code if isinstance(code, int) and 400 <= code < 600 else status), answer
 
 
