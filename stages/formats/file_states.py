@@ -71,7 +71,12 @@ def check_digests(expected: Mapping[str, str]) -> None:
     """
     for path, digest in expected.items():
         if _sha256(state(path)) != digest:
-            raise ValueError(f"{path} was replaced while the run went on; start the run again: it takes the new file")
+            raise ValueError(replaced(path))
+
+
+def replaced(path: str) -> str:
+    """What is said of a file that is another than when the run began."""
+    return f"{path} was replaced while the run went on; start the run again: it takes the new file"
 
 
 def _texts(value: Any) -> Iterator[str]:
