@@ -198,6 +198,30 @@ def test_a_file_replaced_while_a_run_goes_on_fails_it_and_makes_no_product(
     assert made(run_inline(path, tmp_path / "root"))[product] > 0, "nothing stands at the address of the first"
 
 
+def test_a_word_that_is_a_file_where_the_run_was_started_need_not_be_one_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("driver", "worker"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "driver" / "c4").write_text("notes")
+    monkeypatch.chdir(tmp_path / "driver")
+    found = file_states.digests({"families": ["c4"], "file": str(tmp_path / "driver" / "c4")})
+    assert len(found) == 2
+    monkeypatch.chdir(tmp_path / "worker")
+    file_states.check_digests(found)
+    (tmp_path / "driver" / "c4").unlink()
+    with pytest.raises(FileNotFoundError):
+        file_states.check_digests(found)
+
+
+def test_a_text_in_a_folder_that_is_closed_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    assert not file_states.is_file("/closed/words")
+
+
 REPLACED_BETWEEN = """
 import os
 
