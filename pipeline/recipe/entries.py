@@ -10,7 +10,7 @@ from pipeline.errors import one_line
 from pipeline.recipe import graph
 from pipeline.recipe.graph import SECTIONS
 from pipeline.recipe.measured import columns_of
-from pipeline.recipe.paths import is_path, resolve, resolve_files, source_paths
+from pipeline.recipe.paths import resolve, resolve_argument, resolve_files, source_paths
 from pipeline.recipe.products import Source
 from pipeline.recipe.yaml_file import Key, YamlFile, dotted, nearest, validate
 from pipeline.store.storage import Store
@@ -97,8 +97,8 @@ def read_transforms(
         own = {field: value for field, value in raw.items() if field not in graph.overridable()}
         if isinstance(own.get("params"), dict):
             own["params"] = {
-                field: resolve(value, (*key, "params", field), yaml_file, store)
-                if isinstance(value, str) and is_path(value) and not re.search(r"\s", value)
+                field: resolve_argument(value, (*key, "params", field), yaml_file, store)
+                if isinstance(value, str) and not re.search(r"\s", value)
                 else value
                 for field, value in own["params"].items()
             }

@@ -45,6 +45,8 @@ def resolve_models(
         value = holder[name]
         if rest:
             resolve_models(value, rest, (*key, name), yaml_file, store, names)
+        elif isinstance(value, str) and key[-1:] == ("params",):
+            holder[name] = resolve_argument(value, (*key, name), yaml_file, store)
         elif isinstance(value, str) and (not names or is_path(value)):
             holder[name] = resolve(value, (*key, name), yaml_file, store)
 
@@ -52,6 +54,21 @@ def resolve_models(
 def is_path(text: str) -> bool:
     """Whether a text that may be a name or a path is a path."""
     return "/" in text or "${" in text or Path(text).suffix in MODEL_SUFFIXES
+
+
+def resolve_argument(text: str, key: Key, yaml_file: YamlFile, store: Store) -> str:
+    """`resolve` of an argument of a user's function, where it is a path: with a known suffix or a variable, or with a
+    slash and in a folder that is there. Others are names (``Qwen/Qwen3-8B``) and words (``text/html``, ``/no_think``).
+    """
+    if not is_path(text):
+        return text
+    written_as_one = "${" in text or Path(text).suffix in MODEL_SUFFIXES or text.startswith(("./", "../", "~"))
+    found = resolve(text, key, yaml_file, store)
+    try:
+        there = Path(found).parent.is_dir()
+    except OSError:  # too long for a path
+        there = False
+    return found if written_as_one or there else text
 
 
 def source_paths(raw: Any, key: Key, yaml_file: YamlFile, store: Store) -> Any:

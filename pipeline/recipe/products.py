@@ -34,6 +34,7 @@ from stages import (
 )
 from stages.contract import Split
 from stages.documents import derived
+from stages.formats import file_states
 from stages.kept import buckets
 from stages.rules import url_lists
 from stages.rules.contamination import Benchmarks
@@ -66,6 +67,8 @@ class Recipe:
     """The share of the input that is run, where it is not all (`pipeline.run.part`)."""
     _fingerprints: dict[tuple[str, ...], Fingerprint] = field(default_factory=dict, compare=False, repr=False)
     """Fingerprints made so far: an identity may read a model file."""
+    _digests: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict, compare=False, repr=False)
+    """Of products with fingerprints, SHA-256 of the files that their settings named then."""
 
     def section(self, name: str) -> Any:
         return self.sections[name]
@@ -78,9 +81,16 @@ class Recipe:
         """The fingerprint of a map product of one source: of all that decides its bytes."""
         key = (product, source)
         if key not in self._fingerprints:
+            if product == "scores" or (product != "documents" and graph.BY_NAME[product].together):
+                self._digests[key] = file_states.digests(self.map_params(product, source))
             special = getattr(self, f"_{product}", None)  # of products whose settings are not all that decides
             self._fingerprints[key] = special(source) if special else self._measured(product, source)
         return self._fingerprints[key]
+
+    def digests(self, product: str, source: str) -> dict[str, str]:
+        """SHA-256 by path of the files by which the fingerprint of a measurement was made: its tasks check them."""
+        self.fingerprint(product, source)
+        return self._digests[product, source]
 
     def transforms(self) -> dict[str, derived.Transform]:
         """The sources whose pages are made of others' pages, with what makes them."""

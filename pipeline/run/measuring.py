@@ -24,7 +24,6 @@ from pipeline.run.steps import Step, Steps
 from pipeline.store.address import digest, digest_of_list, encoded_lists
 from stages import seal
 from stages.contract import Split, Task
-from stages.formats import file_states
 from stages.formats.listing import LISTED
 
 NEW_LINE = "\n"
@@ -81,7 +80,6 @@ def measure(recipe: Recipe, steps: Steps) -> dict[str, Product]:
         reason = steps.why(name, product, missing[name], partial(recipe.fingerprint, name))
         steps.planned.append(Step(name, len(product.addresses), len(missing[name]), reason))
     params = cache(recipe.map_params)  # one object for all tasks of a source
-    digests = cache(lambda name, source: file_states.digests(params(name, source)))
     numbers: dict[bool, list[int]] = {False: [], True: []}
     if any(missing.values()):
         for index in sorted({number for lacking in missing.values() for number in lacking}):
@@ -91,7 +89,7 @@ def measure(recipe: Recipe, steps: Steps) -> dict[str, Product]:
 
     def planned(derived: bool) -> Planned:
         def make(index: int) -> Task:
-            return measure_task(recipe, index, steps.splits[index], products, params, digests)
+            return measure_task(recipe, index, steps.splits[index], products, params)
 
         return Planned(make, numbers[derived], [steps.splits[index].size for index in numbers[derived]])
 
@@ -167,9 +165,8 @@ def measure_task(
     split: Split,
     products: dict[str, Product],
     params: Callable[[str, str], dict[str, Any]],
-    digests: Callable[[str, str], dict[str, str]],
 ) -> Task:
-    """``params``: those of a product for a source; ``digests``: of the files that they name."""
+    """``params``: those of a product for a source."""
     args = {
         "split": dict(vars(split)),  # `asdict` would copy the names of every small file
         "documents": {
@@ -183,7 +180,7 @@ def measure_task(
                 "product": name,
                 "module": graph.BY_NAME[name].module.__name__,
                 "params": params(name, split.source),
-                "digests": digests(name, split.source),
+                "digests": recipe.digests(name, split.source),
                 "address": product.addresses[index],
             }
             for name, product in products.items()
@@ -259,11 +256,11 @@ def score(recipe: Recipe, steps: Steps, documents: Product) -> dict[str, Product
     folders = {source: fingerprint.folder for source, fingerprint in fingerprints.items()}
     product = Product(steps.addresses(folders))
     costs = documents.facts.column("text_bytes")
-    digests = file_states.digests(params)
 
     def make(index: int) -> Task:
         split, address = steps.splits[index], product.addresses[index]
-        args = {"documents": documents.addresses[index], "output": address, "params": params, "digests": digests}
+        args = {"documents": documents.addresses[index], "output": address, "params": params}
+        args["digests"] = recipe.digests("scores", split.source)
         label = split.label
         return Task(graph.BY_NAME["scores"].task, args, (address,), label, costs[index], memory, gpus)
 

@@ -14,7 +14,6 @@ from pipeline.run.product import Product, files_of
 from pipeline.run.steps import UNCHANGED, Step, Steps
 from pipeline.store.address import digest, digests, encoded_lists
 from stages.contract import Each, Task, Wave
-from stages.formats import file_states
 from stages.reports import ShardManifest
 from stages.shard_format import files_of as shard_files_of
 
@@ -49,11 +48,11 @@ def tokenize(recipe: Recipe, steps: Steps, measured: dict[str, Product], kept: P
     product = Product(steps.addresses(folders, names, ".arrow"))
     costs = measured["documents"].facts.column("text_bytes")
     params = dump(recipe.section("tokens"))
-    models = file_states.digests(params)
+    model = {source: fingerprint_of(source).identity["tokenizer"]["sha256"] for source in recipe.sources}
 
     def make(index: int) -> Task:
         split, address = steps.splits[index], product.addresses[index]
-        args = {"files": files[index], "output": address, "params": params, "digests": models}
+        args = {"files": files[index], "output": address, "params": params, "tokenizer": model[split.source]}
         return Task(tokens.task, args, (address,), split.label, costs[index], tokens.memory)
 
     steps.map_product("tokens", product, make, costs, fingerprint_of)

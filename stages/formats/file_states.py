@@ -35,11 +35,12 @@ def state(path: str) -> State:
 
 
 def is_file(value: Any) -> bool:
-    """Whether a value is the path of a file; a text that is too long for a path is none."""
+    """Whether a value is the path of a file; a text that is too long for a path, or in a folder that may not be looked
+    into, is none."""
     try:
         return isinstance(value, str) and Path(value).is_file()
     except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
+        if error.errno not in (errno.ENAMETOOLONG, errno.EACCES):
             raise
         return False
 
@@ -65,13 +66,22 @@ def digests(value: Any) -> dict[str, str]:
 def check_digests(expected: Mapping[str, str]) -> None:
     """Check that files are what they were when a run began.
 
+    A word that names a file in the folder of one process need not name one in that of another: it is passed over there.
+
     Raises:
         ValueError: one is another now.
         OSError: one is not there.
     """
     for path, digest in expected.items():
+        if not os.path.isabs(path) and not is_file(path):
+            continue
         if _sha256(state(path)) != digest:
-            raise ValueError(f"{path} was replaced while the run went on; start the run again: it takes the new file")
+            raise ValueError(replaced(path))
+
+
+def replaced(path: str) -> str:
+    """What is said of a file that is another than when the run began."""
+    return f"{path} was replaced while the run went on; start the run again: it takes the new file"
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -145,7 +145,7 @@ def check_eos(tokenizer: Tokenizer) -> None:
             raise TokenizerError(
                 f"tokenizer {tokenizer.name!r}: a page that holds {text.decode(errors='replace')!r} would hold id"
                 f" {number}, which ends every document; choose another `eos`, a special token that texts are not made"
-                " of (in a tokenizer.json `special: true` makes one; of a Unigram one, take the SentencePiece model)"
+                " of (in a tokenizer.json `special: true` makes one)"
             )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import json
 from collections.abc import Sequence
@@ -29,6 +30,9 @@ class HuggingFaceReference:
             import tokenizers
         except ImportError as error:
             raise TokenizerError("a tokenizer.json needs the package tokenizers: pip install tokenizers") from error
+        plain, self._hidden = without_spellings(config)
+        if self._hidden:
+            data = json.dumps(plain, ensure_ascii=False).encode("utf-8", "surrogatepass")
         try:
             self._tokenizer = tokenizers.Tokenizer.from_str(data.decode())
         except Exception as error:  # the library raises bare Exception for a file it cannot read
@@ -44,12 +48,12 @@ class HuggingFaceReference:
         self.eos_id = self._first(_EOS_SPELLINGS)
         self.pad_id = self._first(_PAD_SPELLINGS)
         unknown = config["model"].get("unk_token")
-        self.unk_id = self._tokenizer.token_to_id(unknown) if isinstance(unknown, str) else None
+        self.unk_id = self.id_of(unknown) if isinstance(unknown, str) else None
 
     def _first(self, spellings: tuple[str, ...]) -> int | None:
         """The id of the first of these spellings that is a special token; only one may be one."""
         found = [spelling for spelling in spellings if spelling in self.special_spellings]
-        return self._tokenizer.token_to_id(found[0]) if len(found) == 1 else None
+        return self.id_of(found[0]) if len(found) == 1 else None
 
     def encode(self, text: bytes) -> Ids:
         try:
@@ -60,11 +64,46 @@ class HuggingFaceReference:
             ) from error
 
     def decode(self, ids: Sequence[int]) -> bytes:
-        return str(self._tokenizer.decode([int(one) for one in ids], skip_special_tokens=True)).encode()
+        hidden = set(self._hidden.values())
+        plain = [int(one) for one in ids if int(one) not in hidden]
+        return str(self._tokenizer.decode(plain, skip_special_tokens=True)).encode()
 
     def id_of(self, piece: str) -> int | None:
-        found = self._tokenizer.token_to_id(piece)
+        found = self._hidden.get(piece, self._tokenizer.token_to_id(piece))
         return None if found is None else int(found)
+
+
+def without_spellings(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, int]]:
+    """The settings without spellings of special tokens that a model would find in a text, and the ids of these tokens.
+
+    Unigram, WordLevel and WordPiece models look up pieces of a text among all of their vocabulary, special tokens
+    included (T5, XLM-R): these get spellings there that no text has, as SentencePiece leaves its control pieces out.
+    The token for what is unknown stays where the model finds it by its spelling. BPE models make pieces by merges.
+    """
+    model, added = config["model"], config.get("added_tokens") or []
+    if not isinstance(model, dict) or model.get("merges") is not None:
+        return config, {}
+    vocabulary = model.get("vocab") or {}
+    special = {token["content"] for token in added if isinstance(token, dict) and token.get("special")}
+    if isinstance(vocabulary, list):  # [piece, score] by id
+        hidden = {one[0]: number for number, one in enumerate(vocabulary) if _is_piece(one) and one[0] in special}
+        changed: Any = [
+            [_unspelt(one[0]), one[1]] if _is_piece(one) and one[0] in hidden else one for one in vocabulary
+        ]
+    else:
+        special -= {model.get("unk_token")}
+        hidden = {piece: number for piece, number in vocabulary.items() if piece in special}
+        changed = {_unspelt(piece) if piece in hidden else piece: number for piece, number in vocabulary.items()}
+    left = [token for token in added if not (isinstance(token, dict) and token.get("content") in hidden)]
+    return {**config, "model": {**model, "vocab": changed}, "added_tokens": left}, hidden
+
+
+def _is_piece(one: Any) -> bool:
+    return isinstance(one, list) and len(one) == 2 and isinstance(one[0], str)
+
+
+def _unspelt(piece: str) -> str:
+    return f"\0 {hashlib.sha256(piece.encode()).hexdigest()}"
 
 
 def hugging_face_fast(config: dict[str, Any]) -> FastEncode:

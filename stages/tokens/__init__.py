@@ -25,7 +25,6 @@ Price: tokenization, then two copies of the ids; memory is about twice the ids o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -33,7 +32,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from stages.contract import Store
-from stages.formats.file_states import check_digests
+from stages.formats.file_states import replaced
 from stages.tokenizers import FastEncoderError, check_eos, load
 from stages.tokenizers.arrangement import arrange, arrangement
 from stages.tokens.encoding import Difference, cuts_of, divided, encode
@@ -58,8 +57,9 @@ def check(params: Params) -> None:
     Raises:
         TokenizerError: no such tokenizer, or it has not the tokens that are wanted, or its EOS may stand in a text.
     """
-    identity(params)
-    check_eos(load(params.tokenizer, params.eos))
+    tokenizer = load(params.tokenizer, params.eos)
+    arrangement(tokenizer, params.bos, params.fim)
+    check_eos(tokenizer)
 
 
 def tokenize(
@@ -68,25 +68,26 @@ def tokenize(
     files: dict[str, str],
     output: str,
     params: dict[str, Any],
-    digests: Mapping[str, str] = MappingProxyType({}),
+    tokenizer: str = "",
 ) -> dict[str, Any]:
     """Job: tokenize the kept pages of one split; returns the report without its batches.
 
-    ``files``: addresses by product: those of `READ`, and those that have the scores to carry; ``digests``: of the files
-    that the settings name (`stages.formats.file_states`).
+    ``files``: addresses by product: those of `READ`, and those that have the scores to carry; ``tokenizer``: SHA-256 of
+    the model by which the address was made.
 
     Raises:
         ValueError: the tokenizer was replaced while the run went on.
     """
     settings = Params.model_validate(params)
-    tokenizer = load(settings.tokenizer, settings.eos)
+    model = load(settings.tokenizer, settings.eos)
+    if tokenizer and model.sha256 != tokenizer:
+        raise ValueError(replaced(settings.tokenizer))
     carried = read_scores(store, files, settings.scores)
     try:
-        encoded = encode(read_pages(store, files, carried), tokenizer, settings, tokenizer.why_slow)
+        encoded = encode(read_pages(store, files, carried), model, settings, model.why_slow)
     except (Difference, FastEncoderError) as difference:
-        encoded = encode(read_pages(store, files, carried), tokenizer, settings, str(difference))
-    check_digests(digests)
-    report = write(store, output, encoded, tokenizer, settings)
+        encoded = encode(read_pages(store, files, carried), model, settings, str(difference))
+    report = write(store, output, encoded, model, settings)
     return {key: value for key, value in report.items() if key != "batches"}
 
 

@@ -14,11 +14,12 @@ from the environment variable that `key_variable` names, so it stands in no file
 
 At most `in_flight` requests are under way at once. One that gets no answer, one that is cut off or is no JSON, or 408,
 409, 425, 429 or 5xx, is made again up to `retries` times, after twice as long each time or as long as the server asks
-(Retry-After). If there is still none, the server refuses the key or the address (401, 403, 404), or a setting is wrong,
+(Retry-After). If there is still none, the server refuses key, account or address (401 to 405), or a setting is wrong,
 the run stops: no page is at fault. What was made until then stays (`transforms.NAME.resume_rows`), and the next run
 asks for the rest alone. Another refusal (400, 413, 422: too long a page, say) and an answer that ends before its end
-(`max_tokens`, a filter) quarantine their page; an answer without a text (an error in its place, or one that the server
-broke off), if it is none when asked again.
+(`max_tokens`, a filter) quarantine their page; an answer without a text (an error without a status in its place, one
+that the server broke off, or one that is no UTF-8), if it is none when asked again. An error in the place of an answer
+that names a status (``{"error": {"code": 429}}``) is an answer of that status.
 
 Address, key, bound, time and retries decide nothing: another server of the same model goes on where the first left off.
 A server need not answer the same twice; each page is asked once, and its answer is what all later runs read.
@@ -45,16 +46,23 @@ from stages.formats.file_states import is_file
 from stages.transforms.process import Unavailable
 
 AGAIN = {408, 409, 425, 429}
-WRONG_SERVER = {401, 403, 404}
+WRONG_SERVER = {401, 402, 403, 404, 405}
+"""The key, the account or the address is wrong, for all pages alike."""
 MOST_WAIT = 60.0
 FIRST_WAIT = 0.5
 SHOWN = 200
-CUT = {"length": "was cut at max_tokens", "content_filter": "was cut by a filter"}
+CUT = {
+    "length": "was cut at max_tokens",
+    "model_length": "was cut at the most tokens that the model takes",
+    "content_filter": "was cut by a filter",
+    "repetition": "was cut for repeating itself",
+}
 """Why an answer is none, by the reason that the server gives for its end."""
-BROKEN_OFF = "abort"
-"""The reason of servers that end a request before its answer, as when they are stopped."""
-PATH = re.compile(r"[^\s{}]*(/[^\s{}]*|\.(txt|md|prompt))|/[^{}\n]*\.(txt|md|prompt)")
-"""What is written as the path of a file: no fields, a slash or a suffix of text, no spaces or both."""
+BROKEN_OFF = {"abort", "error", "insufficient_system_resource"}
+"""Reasons of servers that end a request before its answer, as when they are stopped or have no room."""
+PATH = re.compile(r"[^\s{}]*\.(txt|md|prompt)|/[^{}\n]*\.(txt|md|prompt)|[\w.~-]+(/[\w.-]+)+|(/[\w.-]+){2,}", re.ASCII)
+"""What is written as the path of a file: no fields, and a suffix of text or names between slashes; ``/no_think`` and
+what has letters of other scripts (which write no spaces) is a prompt."""
 
 
 class Refused(ValueError):
@@ -171,13 +179,29 @@ def content(answer: Any) -> str:
         text, reason = choice["message"]["content"], choice.get("finish_reason")
     except (LookupError, TypeError, AttributeError) as error:
         raise NoText(f"expected a chat completion, found {str(answer)[:SHOWN]}") from error
-    if reason == BROKEN_OFF:
-        raise NoText("the server broke its answer off")
+    if isinstance(reason, str) and reason in BROKEN_OFF:
+        raise NoText(f"the server broke its answer off: {reason}")
     if isinstance(reason, str) and reason in CUT:
         raise Refused(f"the answer {CUT[reason]}")
     if not isinstance(text, str):
         raise Refused(f"expected text in the answer, found {type(text).__name__}")
     return text
+
+
+def parsed(status: int, data: bytes) -> tuple[int, Any]:
+    """The JSON of an answer, and its status: that of an error in its place where it has one, as gateways send it.
+
+    Raises:
+        NoText: what it holds is no UTF-8.
+        ValueError, RecursionError: it is no JSON.
+    """
+    try:
+        answer = json.loads(data.decode("utf-8-sig"), strict=False)
+    except UnicodeDecodeError as error:
+        raise NoText(f"expected UTF-8, found {data[:SHOWN].decode(errors='replace')}") from error
+    found = answer.get("error") if isinstance(answer, dict) and not answer.get("choices") else None
+    code = found.get("code") if isinstance(found, dict) else None
+    return (code if isinstance(code, int) and 400 <= code < 600 else status), answer
 
 
 def request(url: str, body: bytes, key: str, timeout: float, retries: int, stop: Event) -> str:
@@ -201,7 +225,9 @@ def request(url: str, body: bytes, key: str, timeout: float, retries: int, stop:
             told = f"{status}: {data[:SHOWN].decode(errors='replace')}"
             if status == 200:
                 try:
-                    return content(json.loads(data))
+                    status, answer = parsed(status, data)
+                    if status == 200:
+                        return content(answer)
                 except NoText:
                     if number == retries:
                         raise

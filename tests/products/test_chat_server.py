@@ -85,6 +85,20 @@ def test_what_may_be_answered_later_is_asked_again_and_refusals_are_their_page_s
                 return (200, {}, b'{"error": {"message": "overloaded"}}') if before < 2 else completion("free")
             case "aborted":
                 return completion("half", "abort") if before < 2 else completion("and half")
+            case "failed":
+                return completion("half", "error") if before < 2 else completion("the rest")
+            case "room":
+                return completion("half", "insufficient_system_resource") if before < 2 else completion("all")
+            case "gateway":
+                return (200, {}, b'{"error": {"code": 502, "message": "no"}}') if before < 2 else completion("again")
+            case "refused":
+                return 200, {}, b'{"error": {"code": 400, "message": "too long"}}'
+            case "latin":
+                return 200, {}, completion("caf")[2].replace(b"caf", b"caf\xe9")
+            case "raw":
+                return 200, {}, completion("a\tb")[2].replace(b"\\t", b"\t")
+            case "most":
+                return completion("half of", "model_length")
             case "filtered":
                 return completion("half of", "content_filter")
             case "empty":
@@ -94,21 +108,26 @@ def test_what_may_be_answered_later_is_asked_again_and_refusals_are_their_page_s
         return completion("fine")
 
     with ChatServer(answer) as server:
-        later = ["busy", "broken", "odd", "part", "nested", "overloaded", "aborted"]
-        never = ["long", "cut", "filtered", "null", "empty"]
-        found = asked(server, *later, *never, "good", key_variable="MILL_KEY")
+        later = ["busy", "broken", "odd", "part", "nested", "overloaded", "aborted", "failed", "room", "gateway"]
+        never = ["long", "cut", "filtered", "null", "refused", "most", "empty", "latin"]
+        found = asked(server, *later, *never, "raw", "good", key_variable="MILL_KEY")
     answers = [b"at last", b"mended", b"proxy is back", b"whole", b"flat", b"free", b"and half"]
-    assert found == [*([text] for text in answers), *["raised_an_error"] * 5, [b"fine"]]
+    answers += [b"the rest", b"all", b"again"]
+    assert found == [*([text] for text in answers), *["raised_an_error"] * 8, [b"a\tb"], [b"fine"]]
     counts = [
         sum(entry["messages"][-1]["content"] == f"Rewrite {name}" for entry in server.asked) for name in later + never
     ]
-    assert counts == [3, 4, 3, 3, 3, 3, 3, 1, 1, 1, 1, 5]
+    assert counts == [3, 4, 3, 3, 3, 3, 3, 3, 3, 3, 1, 1, 1, 1, 1, 1, 5, 5]
     assert {headers["Authorization"] for headers in server.headers} == {"Bearer secret"}
 
 
-@pytest.mark.parametrize("status", [401, 404, 302, 500])
-def test_a_server_that_answers_nobody_is_no_page_s_fault(status: int) -> None:
-    with ChatServer(lambda *_: (status, {}, b"no")) as server:
+@pytest.mark.parametrize("place", ["status", "body"])
+@pytest.mark.parametrize("status", [401, 402, 404, 405, 302, 500])
+def test_a_server_that_answers_nobody_is_no_page_s_fault(status: int, place: str) -> None:
+    body = f'{{"error": {{"code": {status}, "message": "no"}}}}'.encode()
+    if place == "body" and status == 302:
+        return
+    with ChatServer(lambda *_: (status, {}, b"no") if place == "status" else (200, {}, body)) as server:
         found = asked(server, *map(str, range(50)), in_flight=4, retries=2)
     assert isinstance(found, Unavailable)
     assert str(status) in str(found)
@@ -120,11 +139,28 @@ def test_settings_that_cannot_be_are_reported(monkeypatch: pytest.MonkeyPatch) -
     for params in ({"prompt": "no field"}, {"url": "ftp://x"}, {"in_flight": 0}):
         with pytest.raises(Unavailable, match="expected an http address"):
             ask(pages("a"), **{"url": "http://x", "model": "m", "prompt": "{text}", **params})
-    for missing in ("missing.txt", "/a folder/missing.txt", "prompts/system"):
+    for missing in ("missing.txt", "/a folder/missing.txt", "prompts/system", "/prompts/system", "指令/系统.txt"):
         with pytest.raises(Unavailable, match=f"found {missing}: there is no such file"):
             ask(pages("a"), url="http://x", model="m", prompt="{text}", system=missing)
     with pytest.raises(Unavailable, match="MILL_KEY"):
         ask(pages("a"), url="http://x", model="m", prompt="{text}", key_variable="MILL_KEY")
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        "/no_think",
+        "/think",
+        "请将文本翻译成英文/中文。",
+        "Antworte/nicht!",
+        "https://x.example/a?b",
+        "Say it in {language}/plain.",
+    ],
+)
+def test_a_short_prompt_with_a_slash_is_no_missing_file(system: str) -> None:
+    with ChatServer(lambda *_: completion("fine")) as server:
+        assert asked(server, "a", system=system) == [[b"fine"]]
+    assert server.asked[0]["messages"][0]["content"] == system.replace("{language}", "en")
 
 
 @pytest.mark.parametrize("body", [b"<html>maintenance</html>", completion("cut")[2][:-3], b""])

@@ -11,6 +11,7 @@ from pipeline import recipe as recipes
 from pipeline.recipe import Recipe
 from pipeline.recipe.yaml_file import ConfigError
 from pipeline.store.storage import Store
+from tests.support.corpora import write_corpus, write_mixture
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = """\
@@ -45,6 +46,40 @@ def test_paths_are_relative_to_the_mixture_file_and_uris_stay(tmp_path: Path) ->
     recipe = load(tmp_path)
     assert recipe.sources["web"].params.paths == (f"{tmp_path}/a/*.warc.gz",)
     assert recipe.sources["code"].params.paths == (f"{tmp_path}/b/*.jsonl", "s3://bucket/c.parquet")
+
+
+ARGUMENTS = """
+transforms:
+  new: {{function: "stages.transforms.chat_server:ask", params: {{{params}}}, inputs: {{sources: [web]}}}}
+scores:
+  scorers: {{x: {{function: "beside:score", params: {{{scored}}}}}}}
+"""
+
+
+def test_arguments_are_paths_where_they_are_written_so_or_their_folder_is_there(tmp_path: Path) -> None:
+    (tmp_path / "beside.py").write_text("def score(texts, **params): return [0] * len(texts)\n")
+    (tmp_path / "made").mkdir()
+    names = {
+        "model": "Qwen/Qwen2.5-7B-Instruct",
+        "system": "请翻译成英文/中文。",
+        "separator": "/no_think",
+        "key_variable": "a" * 300 + "/b",
+    }
+    paths = {"prompt": "gone/prompt.txt", "url": "./gone"}
+    extra = ARGUMENTS.format(
+        params=", ".join(f'{key}: "{value}"' for key, value in (names | paths).items()),
+        scored='a: text/html, b: made/new, c: own.bin, d: "HuggingFaceFW/fineweb-edu-classifier"',
+    )
+    path = write_mixture(tmp_path / "small.yaml", write_corpus(tmp_path / "in", files=1), extra=extra)
+    found = recipes.load(path, Store(str(tmp_path / "root")))
+    [transform] = found.transforms().values()
+    assert transform.params == names | {key: str(tmp_path / value) for key, value in paths.items()}
+    assert found.section("scores").scorers["x"].params == {
+        "a": "text/html",
+        "b": f"{tmp_path}/made/new",
+        "c": f"{tmp_path}/own.bin",
+        "d": "HuggingFaceFW/fineweb-edu-classifier",
+    }
 
 
 def test_variables_are_filled_in_and_a_missing_one_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

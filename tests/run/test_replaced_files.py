@@ -198,17 +198,95 @@ def test_a_file_replaced_while_a_run_goes_on_fails_it_and_makes_no_product(
     assert made(run_inline(path, tmp_path / "root"))[product] > 0, "nothing stands at the address of the first"
 
 
-def test_a_tokenizer_that_is_another_than_planned_encodes_nothing(tmp_path: Path) -> None:
+def test_a_word_that_is_a_file_where_the_run_was_started_need_not_be_one_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("driver", "worker"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "driver" / "c4").write_text("notes")
+    monkeypatch.chdir(tmp_path / "driver")
+    found = file_states.digests({"families": ["c4"], "file": str(tmp_path / "driver" / "c4")})
+    assert len(found) == 2
+    monkeypatch.chdir(tmp_path / "worker")
+    file_states.check_digests(found)
+    (tmp_path / "driver" / "c4").unlink()
+    with pytest.raises(FileNotFoundError):
+        file_states.check_digests(found)
+
+
+def test_a_text_in_a_folder_that_is_closed_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    assert not file_states.is_file("/closed/words")
+
+
+REPLACED_BETWEEN = """
+import os
+
+
+def label(texts, *, file):
+    return [open(file).read()] * len(texts)
+
+
+def rewrite(rows, *, folder):
+    if os.path.exists(f"{folder}/own.txt.next"):
+        os.replace(f"{folder}/own.txt.next", f"{folder}/own.txt")
+    return ["a page of its own"] * rows.num_rows
+"""
+
+
+def test_a_file_replaced_before_the_pages_of_a_transform_are_measured_fails_the_run(tmp_path: Path) -> None:
+    (tmp_path / "between.py").write_text(REPLACED_BETWEEN)
+    file = tmp_path / "own.txt"
+    file.write_text("old")
+    extra = f"""
+labels:
+  labellers: {{x: {{function: "between:label", params: {{file: {file}}}}}}}
+transforms:
+  new:
+    function: between:rewrite
+    params: {{folder: {tmp_path}}}
+    inputs: {{sources: [web], min: {{text_bytes: 2000}}}}
+"""
+    path = write_mixture(tmp_path / "small.yaml", write_corpus(tmp_path / "in", files=1), extra=extra)
+    (tmp_path / "own.txt.next").write_text("new")
+    with pytest.raises(TasksFailed, match=r"own\.txt was replaced while the run went on; start the run again"):
+        run_inline(path, tmp_path / "root")
+    run_inline(path, tmp_path / "root")
+    rows = api.load(path, tmp_path / "root").table(["x_label"], kept=False).to_pylist()
+    assert {row["x_label"] for row in rows} == {"new"}
+
+
+def test_a_file_that_is_touched_or_moved_and_holds_the_same_is_not_replaced(tmp_path: Path) -> None:
+    file, link = tmp_path / "own.txt", tmp_path / "link.txt"
+    file.write_text("same")
+    link.symlink_to(file)
+    found = file_states.digests({"a": str(file), "b": [str(link), "own text: same"]})
+    assert len(found) == 2
+    os.utime(file, ns=(1, 1))
+    file_states.check_digests(found)
+    (tmp_path / "other").write_text("same")
+    os.replace(tmp_path / "other", file)
+    file_states.check_digests(found)
+    file.write_text("else")
+    with pytest.raises(ValueError, match="was replaced while the run went on"):
+        file_states.check_digests(found)
+
+
+@pytest.mark.parametrize("place", ["{folder}/own.model", "file://{folder}/own.model"])
+def test_a_tokenizer_that_is_another_than_planned_encodes_nothing(tmp_path: Path, place: str) -> None:
     model = tmp_path / "own.model"
     model.write_bytes(read_model("mistral-v1")[0])
-    params = {"tokenizer": str(model)}
-    planned = file_states.digests(params)
+    params = {"tokenizer": place.format(folder=tmp_path)}
+    planned = tokens.identity(tokens.Params(**params))["tokenizer"]["sha256"]
     model.write_bytes(read_model("mistral-v3")[0])
     store = Store(str(tmp_path / "root"))
     split = write_split(store, "s", ["a page", "another one"])
     split |= {"output": "x.arrow", "params": params}
     with pytest.raises(ValueError, match=r"own\.model was replaced while the run went on"):
-        tokens.tokenize(store, **split, digests=planned)
+        tokens.tokenize(store, **split, tokenizer=planned)
     assert not store.exists("x.arrow")
-    tokens.tokenize(store, **split, digests=file_states.digests(params))
+    tokens.tokenize(store, **split, tokenizer=tokens.identity(tokens.Params(**params))["tokenizer"]["sha256"])
     assert store.exists("x.arrow")

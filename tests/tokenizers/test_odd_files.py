@@ -31,10 +31,11 @@ def bpe(path: Path, change: Callable[[dict[str, Any]], Any]) -> str:
     return str(path)
 
 
-def unigram(path: Path, **model: Any) -> str:
+def unigram(path: Path, special: bool = True, **model: Any) -> str:
     pieces = [("</s>", 0.0), ("▁the", -1.0), ("▁", -2.0), ("<unk>", -9.0)]
     made = library.Tokenizer(library.models.Unigram(pieces, **model))
-    made.add_special_tokens(["</s>"])
+    if special:
+        made.add_special_tokens(["</s>"])
     path.write_text(made.to_str())
     return str(path)
 
@@ -110,9 +111,58 @@ def test_an_eos_that_a_text_can_spell_is_refused_before_any_work(tmp_path: Path)
     path.write_text(path.read_text() + f'tokens: {{tokenizer: {added}, eos: "</s>"}}\n')
     with pytest.raises(ConfigError, match=r"tokens\.tokenizer: .*a page that holds '</s>' would hold id 2, which ends"):
         load_recipe(path, Store(str(tmp_path / "root")))
-    for model, eos in ((added, "the"), (added, 30), (unigram(tmp_path / "u.json", unk_id=3), None), ("tekken", " ")):
+    listed = unigram(tmp_path / "u.json", special=False, unk_id=3)
+    for model, eos in ((added, "the"), (added, 30), (listed, "</s>"), ("tekken", " ")):
         with pytest.raises(TokenizerError, match="which ends every document; choose another `eos`"):
             tokens.check(tokens.Params(tokenizer=model, eos=eos))
+
+
+SPECIAL = ("<pad>", "</s>", "<unk>")
+LETTERS = "▁abcdefghijklmnopqrstuvwxyz<>/[]"
+
+
+def looked_up(kind: str) -> Any:
+    """A model that looks pieces up in all of its vocabulary, as T5's, BERT's or one of whole words, before special
+    tokens are named."""
+    if kind == "unigram":
+        pieces = [*((one, 0.0) for one in SPECIAL), *((letter, -4 - n / 8) for n, letter in enumerate(LETTERS))]
+        made = library.Tokenizer(library.models.Unigram([*pieces, ("▁the", -3.0), ("the", -3.5)], unk_id=2))
+        made.pre_tokenizer = library.pre_tokenizers.Metaspace()
+        made.decoder = library.decoders.Metaspace()
+        return made
+    vocabulary = {piece: number for number, piece in enumerate((*SPECIAL, "the", "fox", "a"))}
+    model = library.models.WordLevel if kind == "words" else library.models.WordPiece
+    made = library.Tokenizer(model(vocabulary, unk_token="<unk>"))
+    made.pre_tokenizer = library.pre_tokenizers.WhitespaceSplit()
+    return made
+
+
+@pytest.mark.parametrize(("kind", "spelt"), [("unigram", [35, 3, 30, 32, 22, 31, 3, 4]), ("words", [3, 2, 5])])
+def test_models_that_look_pieces_up_find_no_special_token_in_a_text(
+    tmp_path: Path, kind: str, spelt: list[int]
+) -> None:
+    made = looked_up(kind)
+    made.add_special_tokens([*SPECIAL, "<extra>"])
+    (tmp_path / "looked.json").write_text(made.to_str())
+    found = load(str(tmp_path / "looked.json"))
+    check_eos(found)
+    reference = found.reference
+    assert (found.eos_id, reference.pad_id, reference.vocab_size) == (1, 0, made.get_vocab_size())
+    assert [reference.id_of(piece) for piece in (*SPECIAL, "<extra>")] == [0, 1, 2, made.get_vocab_size() - 1]
+    for text in ("the fox", "a the  fox thethe", "the 狐 fox", ""):
+        assert reference.encode(text.encode()).tolist() == made.encode(text, add_special_tokens=False).ids
+        assert found.encode(*buffers([text]))[0].tolist() == [*reference.encode(text.encode()).tolist(), 1]
+    assert reference.encode(b"the </s> a").tolist() == spelt
+    assert reference.decode([spelt[0], 1, 0]) == b"the"
+
+
+@pytest.mark.parametrize("entry", ["x", None, [], ["</s>"], [1, 2], {"a": 1}])
+def test_odd_entries_of_a_vocabulary_are_refused_in_a_line(tmp_path: Path, entry: Any) -> None:
+    config = json.loads(looked_up("unigram").to_str())
+    config["model"]["vocab"].append(entry)
+    (tmp_path / "odd.json").write_text(json.dumps(config))
+    with pytest.raises(TokenizerError, match=r"not a tokenizer\.json"):
+        load(str(tmp_path / "odd.json"))
 
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram", "byte-bpe"])
