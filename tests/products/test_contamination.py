@@ -198,6 +198,13 @@ def test_parts_fields_and_usual_names_read_the_same_items(tmp_path: Path) -> Non
         ({"answer": "", "target": "weir"}, "weir", ()),
         ({"mc1_targets": {"choices": ["mill", "weir"], "labels": [1, 0]}}, "", ("mill", "weir")),
         ({"answers": {"text": ["weir"], "answer_start": [159]}}, "weir", ()),
+        ({"answers": [{"text": "weir", "answer_start": 159}]}, "weir", ()),
+        (
+            {"options": [{"text": "mill", "label": "A"}, {"text": "weir", "label": "B"}], "gold": "b"},
+            "weir",
+            ("mill", "weir"),
+        ),
+        ({"choices": ["ss", "weir"], "answer": "ß"}, "ß", ("ss", "weir")),
     ],
 )
 def test_answers_and_choices_are_read_as_benchmarks_have_them(
@@ -205,6 +212,12 @@ def test_answers_and_choices_are_read_as_benchmarks_have_them(
 ) -> None:
     [item] = contamination.items(looked_for(tmp_path, [{"question": QUESTION, **row}]).files[0])
     assert (item.question, item.answer, item.choices) == (QUESTION, answer, choices)
+
+
+def test_a_number_0_is_an_answer_and_no_other_part(tmp_path: Path) -> None:
+    rows = [{"question": 0, "prompt": QUESTION, "solution": 0, "explanation": SOLUTION, "label": 0}]
+    [item] = contamination.items(looked_for(tmp_path, rows).files[0])
+    assert (item.question, item.answer, item.solution) == (QUESTION, "0", SOLUTION)
 
 
 @pytest.mark.parametrize("name", ["e.jsonl", "e.csv", "e.parquet"])
