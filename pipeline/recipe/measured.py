@@ -49,7 +49,11 @@ def check_columns(
                     lacking[place, message].append(name)
         for column, place in (*_asked_by(here), *_limited(yaml_file, name, decides)):
             if column in schemas.CLUSTERS.names and column not in columns and not _doubtful(column, sections):
-                lacking.setdefault((place, _unmeasured(place, column, columns, source, sections)), []).append(name)
+                grid = (*place[:2], "copies")  # makes conditions that the file does not have
+                message = _unmeasured(place, column, columns, source, sections)
+                there = place if place in yaml_file.lines or grid not in yaml_file.lines else grid
+                if name not in lacking.setdefault((there, message), []):  # a grid's domains have one place
+                    lacking[there, message].append(name)
         if "has_bad_words" in kept.active_rules(decides) and not measures.bad_words and not doubted:
             key = _of_kept(yaml_file, name, decides, "bad_words")
             yaml_file.add(key, f"has_bad_words needs quality.bad_words, of which source {name} has none")

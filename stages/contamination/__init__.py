@@ -28,7 +28,7 @@ from typing import Any
 from stages.contamination.planning import ContaminationInput, plan
 from stages.rules.contamination import Benchmarks as Params
 
-VERSION = 4
+VERSION = 5
 
 __all__ = ["VERSION", "ContaminationInput", "Params", "identity", "plan"]
 

@@ -11,7 +11,8 @@ A passage alone is scored in the same way, apart: it is the source of an item, n
 
 Of hits of several items on the same words the best of each benchmark and part is kept, since each has a threshold of
 its own, and those whose own words elsewhere speak for them. A question that stands in its item's own passage says no
-more than the passage.
+more than the passage; beside the passage it is found for itself, as are other questions about the same passage. All are
+given: a page may mirror a whole benchmark, and what is cut are their places. Price: linear in the hits of a page.
 
 Legend: see `stages.contamination.weights`; runs_R6 int64: sequence, alignment, first, behind, start, stop.
 """
@@ -19,6 +20,7 @@ Legend: see `stages.contamination.weights`; runs_R6 int64: sequence, alignment, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -32,10 +34,10 @@ ENOUGH = 6.0
 INFORMATION = 1.0
 LEAST_SCORE = 0.1
 """Hits below are not worth a row."""
-MOST_HITS = 200
-"""Most hits of a page."""
 SAME_PLACE = 0.8
 """Share of a hit's bytes that a better hit of another item has too: it is left out."""
+BLOCK = 1024
+"""Bytes of a page: hits at one place are looked for among those that reach into the same block."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Hit:
     stop: int
     words: int
     """Words of the item that are there."""
+    own: tuple[int, int]
+    """Where they stand, (start, stop), without the passage beside a question."""
 
 
 def hits_of(known: KnownItems, weights: Weights, runs_R6: npt.NDArray[np.int64]) -> list[Hit]:
@@ -71,7 +75,7 @@ def hits_of(known: KnownItems, weights: Weights, runs_R6: npt.NDArray[np.int64])
             solutions[hit.item] = max(solutions.get(hit.item, 0), hit.support)
     whole = [_completed(hit, passages.get(hit.item), solutions.get(hit.item, 0)) for hit in found if hit is not None]
     ranked = sorted((hit for hit in whole if hit.score >= LEAST_SCORE), key=_order)
-    return _apart(known, ranked[: 4 * MOST_HITS])[:MOST_HITS]
+    return _apart(known, ranked)
 
 
 def _order(hit: Hit) -> Any:
@@ -103,7 +107,7 @@ def _alignment(known: KnownItems, weights: Weights, runs: npt.NDArray[np.int64],
         score = max(score, min(1.0, here / ENOUGH))
     support = here + beside
     start, stop = int(runs[:, 4].min()), int(runs[:, 5].max())
-    return Hit(min(1.0, score), support, item, part, start, stop, words)
+    return Hit(min(1.0, score), support, item, part, start, stop, words, (start, stop))
 
 
 def _completed(hit: Hit, passage: Hit | None, solution: float) -> Hit:
@@ -118,26 +122,34 @@ def _completed(hit: Hit, passage: Hit | None, solution: float) -> Hit:
             if stop - start > 2 * (hit.stop - hit.start + passage.stop - passage.start):  # far apart
                 start, stop = hit.start, hit.stop
     score = hit.score * min(1.0, support / INFORMATION)
-    return Hit(score, support, hit.item, part, start, stop, hit.words)
+    return Hit(score, support, hit.item, part, start, stop, hit.words, hit.own)
 
 
 def _apart(known: KnownItems, ranked: list[Hit]) -> list[Hit]:
     """Without hits whose place a better one has that counts wherever they count."""
     kept: list[Hit] = []
+    kept_in: dict[int, list[Hit]] = {}  # by block; a hit at the same place reaches over the middle
+    passages: dict[int, list[Hit]] = {}  # by item: those left out too, which items of one passage share
     for hit in ranked:
-        size = max(1, hit.stop - hit.start)
-        for other in kept:
-            common = min(hit.stop, other.stop) - max(hit.start, other.start)
-            if common > SAME_PLACE * size and _stands_for(known, other, hit):
-                break
-        else:
-            kept.append(hit)
+        start, stop = hit.own
+        better = chain(kept_in.get((start + stop) // 2 // BLOCK, ()), passages.get(hit.item, ()))
+        superfluous = any(_stands_for(known, other, hit) for other in better)
+        if hit.part == "passage":
+            passages.setdefault(hit.item, []).append(hit)
+        if superfluous:
+            continue
+        kept.append(hit)
+        for block in range(start // BLOCK, stop // BLOCK + 1):
+            kept_in.setdefault(block, []).append(hit)
     return kept
 
 
 def _stands_for(known: KnownItems, other: Hit, hit: Hit) -> bool:
-    """Whether a better hit at the same place makes one superfluous: one of the same benchmark and part, which the same
+    """Whether a better hit makes one superfluous: at the same place one of the same benchmark and part, which the same
     threshold judges, or the passage of the same item."""
+    (start, stop), (first, behind) = hit.own, other.own
+    if min(stop, behind) - max(start, first) <= SAME_PLACE * max(1, stop - start):
+        return False
     if other.item == hit.item:
         return other.part in (hit.part, "passage")
     return other.part == hit.part and bool(known.benchmark_I[other.item] == known.benchmark_I[hit.item])

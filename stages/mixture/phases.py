@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 
 from stages.contract import StageParams
 from stages.mixture.params import Budget, MixtureError, MixtureParams, exact
-from stages.mixture.solve import DomainPlan, Mixture, solve
+from stages.mixture.solve import DomainPlan, Mixture, no_tokens, solve
 
 
 class PhaseParams(StageParams):
@@ -109,9 +109,12 @@ def solve_phases(
         try:
             mixture = solve(budget, here, tokenizer, used={name: windows[name].start for name in here})
         except MixtureError as error:
-            blamed = [name for name in here if f"domain {name!r} has no tokens" in str(error)]
-            emptied = [_emptied(phase, name, reserves[name], available[name]) for name in blamed]
-            raise MixtureError(f"phase {phase.name!r}: {'; '.join(filter(None, emptied)) or error}") from error
+            message = str(error)
+            for name in here:
+                message = message.replace(
+                    no_tokens(name), _emptied(phase, name, reserves[name], available[name]) or no_tokens(name)
+                )
+            raise MixtureError(f"phase {phase.name!r}: {message}") from error
         if not mixture.tokens:
             raise MixtureError(f"phase {phase.name!r}: its part of the budget is not one token; raise the budget")
         for name, target in mixture.targets.items():

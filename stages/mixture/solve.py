@@ -250,6 +250,11 @@ def _asked_of(params: MixtureParams, name: str) -> bool:
     return domain.share != 0 and domain.epochs != 0
 
 
+def no_tokens(domain: str) -> str:
+    """The message about a domain that a mixture takes and that is empty."""
+    return f"domain {domain!r} has no tokens; take it out of the mixture or loosen its selection"
+
+
 def _check_available(params: MixtureParams, available: dict[str, int]) -> None:
     problems = []
     for name in sorted(params.domains):
@@ -258,7 +263,7 @@ def _check_available(params: MixtureParams, available: dict[str, int]) -> None:
                 f"domain {name!r} is not among those with tokens ({', '.join(sorted(available)) or 'none'})"
             )
         elif available[name] == 0 and _asked_of(params, name) and not _spared(name, params, available):
-            problems.append(f"domain {name!r} has no tokens; take it out of the mixture or loosen its selection")
+            problems.append(no_tokens(name))
     tokens = dict.fromkeys(params.groups, 0)
     for name, domain in params.domains.items():
         if domain.group in tokens:  # an empty bucket gives nothing; an empty group cannot

@@ -211,7 +211,8 @@ def _item(row: dict[str, Any], benchmark: Benchmark) -> Item:
         values = {"question": [row.get(name) for name in benchmark.fields]}
     else:
         taken = {
-            part: next((name for name in names if _is_given(row.get(name))), None) for part, names in USUAL.items()
+            part: next((name for name in names if _is_given(part, row.get(name))), None)
+            for part, names in USUAL.items()
         }
         values = {part: [row[name]] for part, name in taken.items() if name is not None}
         if not {"question", "passage", "solution"}.intersection(values):
@@ -228,21 +229,27 @@ def _answer(values: list[Any], choices: Sequence[str]) -> str:
     if len(values) != 1 or not choices:
         return ""
     value = values[0]
-    if isinstance(value, str) and len(value.strip()) == 1 and value.strip().isalpha():
-        value = ord(value.strip().upper()) - ord("A")
+    letter = value.strip().upper() if isinstance(value, str) else ""
+    if len(letter) == 1 and letter.isalpha():
+        value = ord(letter) - ord("A")
     is_number = isinstance(value, int) and not isinstance(value, bool)
     return choices[value] if is_number and 0 <= value < len(choices) else ""
 
 
-def _is_given(value: Any) -> bool:
-    """Whether a field has a value; 0 is one, as the number of the first choice."""
-    return bool(value) or (value == 0 and not isinstance(value, bool))
+def _is_given(part: Part, value: Any) -> bool:
+    """Whether a field has a value of a part; of an answer 0 is one, as the number of the first choice."""
+    return bool(value) or (part == "answer" and value == 0 and not isinstance(value, bool))
 
 
 def _listed(value: Any) -> Any:
-    """The texts of a value that keeps them in a list with others beside: labels (ARC, TruthfulQA) or places (SQuAD)."""
+    """The texts of a value that keeps others beside them, labels (ARC, TruthfulQA) or places (SQuAD): lists of both, or
+    a list with each text beside its own."""
+    if isinstance(value, list):
+        return [_listed(one) for one in value]
     if isinstance(value, dict):
-        return next((value[name] for name in ("text", "choices") if isinstance(value.get(name), list)), value)
+        if isinstance(value.get("text"), str | list):
+            return value["text"]
+        return value["choices"] if isinstance(value.get("choices"), list) else value
     return value
 
 

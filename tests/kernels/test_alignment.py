@@ -39,6 +39,9 @@ PIECES = [
         "ГОД",
         "naïveté",
         "العربية",
+        "الدَّوْلَة",
+        "أ\u0640\u0654",
+        "שָׁ",
         "हिन्दी",
     ),
 ]
@@ -74,11 +77,18 @@ def test_folded_words_equal_their_twin(texts: list[str]) -> None:
         ("<p>Why&#39;s it <b>so</b>?</p>", "Why's it so?"),
         ('{"q": "Why\\nis it \\u00e9?"}', '{ "q" Why\nis it é'),
         ("a\u00a0b\u3000c １２", "a b c 12"),
+        ("عَاصِمَةُ الدَّوْلَةِ هٰذا", "عاصـــمة الدولة هذا"),
+        ("בְּרֵאשִׁית \ufb1d", "בראשית י"),
     ],
 )
 def test_ways_to_write_the_same_are_the_same_words(one: str, other: str) -> None:
     left, right = folded([one, other])
     assert [word for word, _, _ in left] == [word for word, _, _ in right]
+
+
+def test_letters_and_points_of_hebrew_and_arabic_equal_their_twin() -> None:
+    texts = [f"ab{chr(cp)}ba" for cp in (*range(0x590, 0x700), *range(0xFB1D, 0xFB50), *range(0xFE70, 0xFEFD))]
+    assert folded(texts) == [[(hash_of(word), a, b) for word, a, b in slow.words(text)] for text in texts]
 
 
 def test_awkward_bytes_are_read_without_harm() -> None:

@@ -198,6 +198,13 @@ def test_parts_fields_and_usual_names_read_the_same_items(tmp_path: Path) -> Non
         ({"answer": "", "target": "weir"}, "weir", ()),
         ({"mc1_targets": {"choices": ["mill", "weir"], "labels": [1, 0]}}, "", ("mill", "weir")),
         ({"answers": {"text": ["weir"], "answer_start": [159]}}, "weir", ()),
+        ({"answers": [{"text": "weir", "answer_start": 159}]}, "weir", ()),
+        (
+            {"options": [{"text": "mill", "label": "A"}, {"text": "weir", "label": "B"}], "gold": "b"},
+            "weir",
+            ("mill", "weir"),
+        ),
+        ({"choices": ["ss", "weir"], "answer": "ß"}, "ß", ("ss", "weir")),
     ],
 )
 def test_answers_and_choices_are_read_as_benchmarks_have_them(
@@ -205,6 +212,12 @@ def test_answers_and_choices_are_read_as_benchmarks_have_them(
 ) -> None:
     [item] = contamination.items(looked_for(tmp_path, [{"question": QUESTION, **row}]).files[0])
     assert (item.question, item.answer, item.choices) == (QUESTION, answer, choices)
+
+
+def test_a_number_0_is_an_answer_and_no_other_part(tmp_path: Path) -> None:
+    rows = [{"question": 0, "prompt": QUESTION, "solution": 0, "explanation": SOLUTION, "label": 0}]
+    [item] = contamination.items(looked_for(tmp_path, rows).files[0])
+    assert (item.question, item.answer, item.solution) == (QUESTION, "0", SOLUTION)
 
 
 @pytest.mark.parametrize("name", ["e.jsonl", "e.csv", "e.parquet"])
@@ -259,33 +272,6 @@ def test_thresholds_by_benchmark_and_part_decide_from_the_hits() -> None:
     assert judged(a=Thresholds(question=0.85)) == (False, [])
     assert judged(a=Thresholds(question=False), b=Thresholds(passage=0.5)) == (True, [(15, 40)])
     assert judged(**{"*": Thresholds(passage=0.5)}) == (True, [(10, 40)])
-
-
-def test_an_item_of_two_benchmarks_is_found_for_both_and_counted_once_a_page(tmp_path: Path) -> None:
-    rows = [{"question": QUESTION}, {"question": ASKED}]
-    files = []
-    for name, items in (("a", rows[:1]), ("b", rows)):
-        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in items))
-        files.append(Benchmark(path=str(tmp_path / f"{name}.jsonl")))
-    pages = [f"{prose(1)}\n{QUESTION}\n{prose(2)}\n{QUESTION}", f"{prose(3)}\n{ASKED}"]
-    table, counts = finished.examine(Benchmarks(files=tuple(files)), [texts_of(pages)], contamination.SCORE, 1)
-    named = [(row["row"], set(zip(row["benchmark"], row["item"], strict=True))) for row in table.to_pylist()]
-    assert named == [(0, {("a", 0), ("b", 0)}), (1, {("b", 1)})]
-    assert sorted(counts["pages_of_items"]) == [["a", 0, 1], ["b", 0, 1], ["b", 1, 1]]
-    assert counts["verdicts"] == [["a", "found", 1], ["b", "found", 2]]
-    judged = table.select([]).append_column("contamination_hits", table.column("hits"))
-    judged = judged.append_column("contamination_score", pa.nulls(len(table), pa.float32()))
-    scores = contamination.applied(judged, {"a": Thresholds(question=False)}).column("contamination_score")
-    assert [score > contamination.SCORE for score in scores.to_pylist()] == [True, True], "b wants it out all the same"
-
-
-def test_a_question_inside_the_passage_of_another_item_is_found(tmp_path: Path) -> None:
-    passage = f"{prose(5, 20)} {ASKED} {prose(6, 20)}"
-    rows = [{"passage": passage, "question": "What did the cooper sell?"}, {"question": ASKED}]
-    row = found(looked_for(tmp_path, rows), [f"{prose(1)}\n{passage}\n{prose(2)}"])[0]
-    assert (row["item"], row["part"]) == ([1], ["question"])
-    assert [(hit["item"], hit["part"]) for hit in row["hits"]] == [(0, "passage"), (1, "question")]
-    assert row["contaminated"]
 
 
 def test_neither_order_nor_division_nor_a_second_count_changes_a_byte(exam: Benchmarks, tmp_path: Path) -> None:

@@ -248,12 +248,18 @@ def test_caps_hold_over_all_phases_together() -> None:
         ([{"a": 0.1}, {}], {"a": 7}, "phase 'p0': its reserve of 'a', 0.1 of 7 tokens, is not one token; raise it"),
         ([{}, {"a": 1}], {"a": 50}, "phase 'p0': domain 'a' is reserved whole for p1; lower that reserve"),
         ([{}, {"a": 1}], {"a": 0}, "phase 'p0': domain 'a' has no tokens; take it out of the mixture"),
+        (
+            [{}, {"a": 1}],
+            {"a": 50, "b": 0},
+            "phase 'p0': domain 'a' is reserved whole for p1; lower that reserve, or take the domain out of this phase;"
+            " domain 'b' has no tokens; take it out",
+        ),
     ],
 )
 def test_a_reserve_that_leaves_a_phase_no_token_is_named(
     reserves: list[dict[str, float]], available: dict[str, int], message: str
 ) -> None:
-    mixture = {"domains": {"a": {"share": 1}}}
+    mixture = {"domains": {name: {"share": 1 / len(available)} for name in available}}
     phases = [
         {"name": f"p{i}", "until": until, "mixture": mixture, "reserve": reserves[i]}
         for i, until in enumerate((0.5, 1))

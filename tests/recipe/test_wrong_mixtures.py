@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -373,3 +374,13 @@ def test_a_type_of_text_that_is_none_is_reported(tmp_path: Path) -> None:
     (line,) = refused(tmp_path, mill(tmp_path) + "documents: {text_types: [text/plain, doxc]}\n")
     wanted = "expected a media type such as text/plain, found 'doxc'; did you mean 'docx'?"
     assert line.partition(": ")[2] == f"documents.text_types: {wanted}"
+
+
+def test_a_grid_by_copies_without_clusters_is_one_mistake(tmp_path: Path) -> None:
+    rows = [{"first": 1, "last": 1, "repeats": 2}, {"first": 2, "last": None, "repeats": 3}]
+    weights = {"kind": "rehydration", "version": 1, "languages": {"en": rows, "de": rows}}
+    (tmp_path / "w.json").write_text(json.dumps(weights))
+    grid = ("d: {sources: [a, b]}", "d: {sources: [a, b], copies: w.json}\nclusters: {enabled: false}")
+    assert refused(
+        tmp_path, mill(tmp_path, grid, ("{share: 1}}", "{share: 1}}\n  solver: quality-curve\n  budget: 1000"))
+    ) == ["7: domains.d.copies: no column 'cluster_size' is measured in sources a, b; set clusters.enabled: true"]

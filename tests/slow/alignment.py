@@ -90,19 +90,23 @@ def _folded(character: str) -> str | None:
     if not character:
         return ""
     cp = ord(character)
-    if unicodedata.category(character) == "Cf" or 0x300 <= cp < 0x370 or 0xFE00 <= cp < 0xFE10:
+    if unicodedata.category(character) == "Cf" or POINTS.match(character):
         return None
     if characters.classes()[cp] & characters.DIGIT:
         return str(unicodedata.decimal(character, character))
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).lower())
     if cp >= 0x20000 or 0xAC00 <= cp < 0xD7A4:
         plain = character
-    parts = "".join(one for one in plain if _is_word(one) and not 0x300 <= ord(one) < 0x370)[:4]
+    parts = "".join(one for one in plain if _is_word(one) and not POINTS.match(one))[:4]
     if parts and all(_is_word(one) or unicodedata.combining(one) for one in plain):
         return parts
     return character if _is_word(character) else ""
 
 
+POINTS = re.compile(
+    "[\u0300-\u036f\ufe00-\ufe0f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"
+    "\u0640\u064b-\u0652\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed]"
+)
 UNSPACED = re.compile("[\u0e00-\u109f\u1780-\u17ff\u2e80-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff]")
 
 

@@ -23,6 +23,16 @@ SLOTS = 1024
 """Of the table of words that stand for others: so many that next to no other word meets one."""
 _LAST_FOLDED = 0x20000
 """Code points from here on are Han, private, or unassigned: they fold to themselves."""
+_LEFT_OUT = (
+    *range(0x300, 0x370),  # combining diacritics
+    *(0xFE00 + n for n in range(16)),  # selectors of variants
+    *(cp for cp in range(0x591, 0x5C8) if unicodedata.category(chr(cp)) == "Mn"),  # points and accents of Hebrew
+    0x640,  # tatweel, which makes an Arabic word wider
+    *range(0x64B, 0x653),  # vowel points of Arabic
+    0x670,
+    *(cp for cp in range(0x6D6, 0x6EE) if unicodedata.category(chr(cp)) == "Mn"),  # marks of the Koran
+)
+"""Characters that are not there, beside those of format: texts are written with them and without."""
 _UP_TO_TWENTY = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
     *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
@@ -81,17 +91,18 @@ def fold_table() -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     word = (classes & (characters.ALPHA | characters.DIGIT | characters.MARK)) != 0
     fold_C = np.where(word, np.arange(len(classes)), 0).astype(np.int32)
     expansions: list[list[int]] = []
+    left_out = frozenset(_LEFT_OUT)
     for cp in range(_LAST_FOLDED):
         character = chr(cp)
         category = unicodedata.category(character)
-        if category == "Cf" or 0x300 <= cp < 0x370 or 0xFE00 <= cp < 0xFE10:
+        if category == "Cf" or cp in left_out:
             fold_C[cp] = -1
             continue
         plain = unicodedata.normalize("NFKD", character).lower()
         if plain == character or 0xAC00 <= cp < 0xD7A4:
             continue
         plain = unicodedata.normalize("NFKD", plain)
-        parts = [ord(one) for one in plain if word[ord(one)] and not 0x300 <= ord(one) < 0x370][:4]
+        parts = [ord(one) for one in plain if word[ord(one)] and ord(one) not in left_out][:4]
         if not parts or parts == [cp] or any(not word[ord(one)] for one in plain if not unicodedata.combining(one)):
             continue
         if len(parts) == 1:

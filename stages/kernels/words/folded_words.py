@@ -4,7 +4,8 @@ For looking for known texts in pages (`stages.kernels.words.alignment`). A word 
 a letter of a script without spaces (Han, kana, Thai, ...) is a word of its own. Folded before words are cut:
 
 - letters to the base letters of their compatibility decomposition, in small letters ('Ｆ', 'ﬁ', 'É': 'f', 'fi', 'e');
-  combining diacritics, soft hyphens and other characters of format are not there; other digits are 0-9;
+  combining diacritics, vowel points of Arabic and Hebrew, tatweel, soft hyphens and other characters of format are not
+  there; other digits are 0-9;
 - markup ends a word and holds none: a tag (``<``, a letter, ``/`` or ``!``, up to ``>`` within 200 bytes, no ``<`` in
   it), a named entity (``&quot;``), the escapes ``\\n``, ``\\t`` and ``\\r``. ``&#233;``, ``&#xE9;`` and ``\\u00e9`` are
   the character;
