@@ -15,8 +15,8 @@ holds what ``<meta>`` and ``X-Robots-Tag`` say, ``noai,noindex`` of all robots, 
 ``tdm-reservation`` (W3C TDMRep), and ``ai-train=no`` of the fields ``Content-Signal`` and ``Content-Usage``. What is
 said of all counts for every agent; what is said of one counts where it is named; a robot that a field
 ``X-Robots-Tag`` names is meant by the rest of that field. A licence is called by its Creative Commons name (``by``,
-``by-sa``, ``by-nc-nd``; ``zero`` and ``mark`` of the public domain), whatever version or country its address or its short name (``CC-BY-NC-4.0``) has, or, where it is none of those, by its whole text in small
-letters.
+``by-sa``, ``by-nc-nd``; ``zero`` and ``mark`` of the public domain), whatever version or country its address or its
+short name (``CC-BY-NC-4.0``) has, or, where it is none of those, by its whole text in small letters.
 """
 
 from __future__ import annotations
