@@ -119,7 +119,7 @@ class S3(fs.FileSystemHandler):  # type: ignore[misc]
                     raise
                 self._hear_why(path)
             retries.pause(tried)
-        return Listed(path, head["ContentLength"], head.get("ETag", "").strip('"'), head["LastModified"])
+        return Listed(path, head["ContentLength"], _tag(head), head["LastModified"])
 
     def _hear_why(self, path: str) -> None:
         """Ask for the first byte of an object whose head was refused: that answer had no body, and so no reason.
@@ -350,7 +350,7 @@ class S3File(RangedFile):
             if (first or served) and not served.startswith(f"bytes {first}-"):
                 why = f"asked for byte {first}, answered {served}" if served else NO_RANGES
                 raise OSError(f"s3://{self.path}: {why}")
-            etag = answer.get("ETag", "").strip('"')
+            etag = _tag(answer)
             if self._etag and etag and etag != self._etag:  # a server that knows no conditions
                 raise OSError(f"s3://{self.path}{REPLACED}")
             while piece := body.read(min(PIECE, wanted - len(held))):
@@ -360,7 +360,12 @@ class S3File(RangedFile):
 
 
 def _listed(bucket: str, entry: dict[str, Any]) -> Listed:
-    return Listed(f"{bucket}/{entry['Key']}", entry["Size"], entry.get("ETag", "").strip('"'), entry["LastModified"])
+    return Listed(f"{bucket}/{entry['Key']}", entry["Size"], _tag(entry), entry["LastModified"])
+
+
+def _tag(about: dict[str, Any]) -> str:
+    """The ETag of an answer or an entry of a list; a proxy may call that of one answer weak and not of the next."""
+    return str(about.get("ETag", "")).removeprefix("W/").strip('"')
 
 
 def _md5(body: bytes) -> str:

@@ -346,6 +346,23 @@ def test_an_object_replaced_after_it_was_listed_makes_no_product(odd: str, clien
     check_unchanged(split)
 
 
+def test_a_proxy_that_calls_the_tag_of_an_answer_weak_changes_nothing(
+    odd: str, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.put_object(Bucket="odd", Key="weak/a.jsonl", Body=b"1" * 100)
+    ask = s3.S3.ask
+    for weak in ("get_object", "head_object"):
+
+        def weakening(self: s3.S3, operation: str, path: str, weak: str = weak, **arguments: Any) -> Any:
+            answer = ask(self, operation, path, **arguments)
+            return {**answer, "ETag": f"W/{answer['ETag']}"} if operation == weak else answer
+
+        monkeypatch.setattr(s3.S3, "ask", weakening)
+        [split] = list_splits("web", SourceParams(paths=(f"s3://odd/weak{odd}",)))
+        assert open_file(split.uri).read() == b"1" * 100
+        check_unchanged(split)
+
+
 def test_a_server_whose_lists_have_other_etags_than_its_heads_changes_nothing(
     odd: str, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
