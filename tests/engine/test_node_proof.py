@@ -69,6 +69,9 @@ def test_every_source_file_counts_by_name_and_content(tmp_path: Path, monkeypatc
     (tmp_path / "stages" / "a.py").rename(tmp_path / "pipeline" / "a.py")
     found.append(digest())
     (tmp_path / "pipeline" / "a.nbi").write_bytes(b"a stored kernel")
+    (tmp_path / "pipeline" / ".#a.py").symlink_to("somebody@somewhere.1")
+    (tmp_path / "stages" / ".ipynb_checkpoints").mkdir()
+    (tmp_path / "stages" / ".ipynb_checkpoints" / "a-checkpoint.py").write_text("A = 3\n")
     assert len(set(found)) == 3
     assert digest() == found[2]
     node_proof.versions.cache_clear()
