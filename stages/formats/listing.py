@@ -24,7 +24,7 @@ from stages.contract import Split
 from stages.formats import splitting
 from stages.formats.locations import is_http, locate, tagging
 from stages.formats.s3 import S3
-from stages.formats.web_file import stat_http
+from stages.formats.web_file import has_tag, stat_http
 
 Say = Callable[[str], None]
 LISTED = "listed"
@@ -188,9 +188,10 @@ def check_unchanged(split: Split) -> None:
             found = list(threads.map(look, files))
             if None in found:
                 return  # removed after it was read: what was read is what was listed, as far as can be known
-            if (splitting.digest(found) if split.parts else found[0][2]) == split.etag:  # type: ignore[index]
+            resized = split.unit in ("file", "files") and [one[1] for one in found if one] != [one[2] for one in files]
+            tag = splitting.digest(found) if split.parts else found[0][2]  # type: ignore[index]
+            if tag == split.etag and not resized:
                 return
-        resized = [one[1] for one in found if one] != [size for *_, size in files] and split.unit in ("file", "files")
         if resized or all(threads.map(_has_steady_tag, files[:LOOKING])):
             raise ValueError(
                 f"{split.label} changed while the run read it; start the run again when nothing writes to it"
@@ -221,9 +222,11 @@ def _listed_anew(part: Part) -> tuple[str, int, str] | None:
 
 def _has_steady_tag(part: Part) -> bool:
     """Whether a file has one tag, or one after another, and none that comes back: servers behind one address may each
-    have a tag of their own for the same file. True of what lies on no web server."""
+    have a tag of their own for the same file, or state the time of each answer. True of what lies on no web server."""
     if not is_http(part[1]):
         return True
+    if not has_tag(part[1]):
+        return False
     seen = [stat_http(part[1]) for _ in range(LOOKS)]
     changes = sum(one != other for one, other in pairwise(seen))
     return len({one.size for one in seen}) > 1 or changes < len(set(seen))

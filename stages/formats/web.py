@@ -51,6 +51,13 @@ def is_passing(status: int) -> bool:
     return (status >= 500 and status != 501) or status in (408, 429)
 
 
+def tags_of(headers: Any) -> dict[str, str]:
+    """What an answer states of its file that changes with it: ETag, and time of last change where that is not the time
+    of the answer, as servers state that make each answer anew."""
+    stated = {name: headers.get(name, "").removeprefix("W/") for name in TAGS}
+    return {name: tag for name, tag in stated.items() if tag and (name == "ETag" or tag != headers.get("Date"))}
+
+
 class Identity:
     """What the answers about one file have stated of it: its size, its ETag, its time of last change."""
 
@@ -66,12 +73,11 @@ class Identity:
         Args:
             size: bytes of the whole file; empty or ``*`` where the answer does not say.
         """
-        stated = {name: headers.get(name, "").removeprefix("W/") for name in TAGS}
-        same = {name: self._stated[name] == tag for name, tag in stated.items() if tag and name in self._stated}
+        stated = tags_of(headers)
+        same = {name: self._stated[name] == tag for name, tag in stated.items() if name in self._stated}
         resized = size not in ("", "*") and self._stated.setdefault("size", size) != size
         for name, tag in stated.items():
-            if tag:
-                self._stated.setdefault(name, tag)
+            self._stated.setdefault(name, tag)
         return resized or (bool(same) and not any(same.values()))
 
 

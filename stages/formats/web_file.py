@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from stages.formats import retries
 from stages.formats.ranged_file import REPLACED, RangedFile
-from stages.formats.web import CONTENT_RANGE, PIECE, TAGS, TIMEOUT, HttpRanges, Identity, is_passing, quoted
+from stages.formats.web import CONTENT_RANGE, PIECE, TAGS, TIMEOUT, HttpRanges, Identity, is_passing, quoted, tags_of
 
 _BROKEN = (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException)
 _BEYOND = re.compile(r"bytes \*/(\d+)")
@@ -43,6 +43,11 @@ def stat_http(uri: str) -> Remote:
     """
     size, headers = _look(uri)
     return Remote(size, next((headers[name] for name in TAGS if headers.get(name)), ""))
+
+
+def has_tag(uri: str) -> bool:
+    """Whether a server states of a file what changes with it (`tags_of`)."""
+    return bool(tags_of(_look(uri)[1]))
 
 
 def _look(uri: str) -> tuple[int, Any]:

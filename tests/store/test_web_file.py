@@ -141,6 +141,7 @@ TAG, OTHER = {"ETag": "{etag}"}, {"ETag": '"another"'}
         ({"ETag": "0x8D2"} | DATE, {"ETag": "0x8D2"} | DATE, True),  # Azure quotes no tag for who is anonymous
         (TAG | DATE, OTHER | DATE, True),  # mirrors with inodes in their tags
         (TAG | DATE, TAG | LATER, True),  # mirrors that were filled one after the other
+        ({**DATE, "Date": DATE["Last-Modified"]}, {**LATER, "Date": LATER["Last-Modified"]}, True),
         (OTHER, TAG, False),
         ({"ETag": 'W/"another"'}, TAG, False),
         ({"ETag": "0x8D2"} | DATE, {"ETag": "0x8D3"} | LATER, False),
@@ -212,6 +213,12 @@ def test_tags_that_come_and_go_are_no_change_and_other_sizes_are(file: Path, nam
         (file.parent / f"{names[-1]}.jsonl").write_bytes(file.read_bytes() + b"{}\n")
         with pytest.raises(ValueError, match=r"web/a.jsonl.* changed while the run read it"):
             check_unchanged(split)
+
+
+def test_a_server_that_states_the_time_of_its_answers_changes_nothing(file: Path) -> None:
+    now = [{"Last-Modified": f"second {second}", "Date": f"second {second}"} for second in range(50)]
+    with RangeServer(file.parent, identities=now) as server:
+        assert read(f"{server.address}/a.jsonl") == ([f"Page {number} of the river." for number in range(PAGES)], [])
 
 
 def test_a_file_of_a_list_is_looked_at_once_when_it_is_read(file: Path) -> None:
