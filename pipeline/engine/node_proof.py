@@ -21,6 +21,7 @@ import xxhash
 from pipeline.errors import RunError
 from pipeline.store.storage import TEMPORARY, Store
 
+NONE = "none"
 CODE = Path(__file__).resolve().parents[2]
 FOLDERS = ("pipeline", "stages")
 PACKAGES = (
@@ -28,7 +29,8 @@ PACKAGES = (
     *("gigatoken", "mistral-common", "tiktoken", "tokenizers", "awkward", "xxhash", "zstandard", "isal", "deflate"),
     *("brotli", "publicsuffixlist", "pypdfium2", "mwparserfromhell", "pydantic"),
 )
-"""Packages that read, measure or write pages; the others change no byte."""
+"""Packages that read, measure or write pages; the others change no byte. One that is not there makes none either: what
+needs it fails by its name."""
 _proven: set[str] = set()
 """Tokens that this process has read."""
 
@@ -47,13 +49,15 @@ def versions() -> dict[str, str]:
     digest = xxhash.xxh3_64()
     for folder in FOLDERS:
         for path in sorted((CODE / folder).rglob("*.py")):
-            digest.update(path.relative_to(CODE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+            name = path.relative_to(CODE).as_posix()
+            if "/." not in name and path.is_file():  # what editors leave beside a file is imported by nobody
+                digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
     found = {"Python": platform.python_version(), "gristmill's code": digest.hexdigest()}
     for name in PACKAGES:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            found[name] = "none"
+            found[name] = NONE
     return found
 
 
@@ -73,9 +77,9 @@ def check(store: Store, wanted: dict[str, str]) -> None:
         raise RunError(f"node {socket.gethostname()} does not see the root {store.root}: {SHARED}")
     mine = versions()
     other = [
-        f"{name} is {found} there and {wanted.get(name, 'none')} here"
+        f"{name} is {found} there and {wanted[name]} here"
         for name, found in mine.items()
-        if wanted.get(name) != found
+        if wanted.get(name, NONE) != found and NONE not in (found, wanted.get(name, NONE))
     ]
     if other:
         raise RunError(f"node {socket.gethostname()} would make other bytes: {'; '.join(other)}: {SAME}")

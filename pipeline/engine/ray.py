@@ -33,6 +33,8 @@ PROBE_SECONDS = 120.0
 SLOTS_SECONDS = 5.0
 MAX_RESTARTS = 3
 IDLE_SECONDS = 60.0
+LARGER_SECONDS = 300.0
+"""How long a node as large as the largest that was there is waited for: an autoscaler replaces one in a few minutes."""
 HEAD_SECONDS = 30.0
 """Ray gives its head up after a minute, and the process with it."""
 HUNG_SECONDS = 4 * 3600.0
@@ -105,8 +107,8 @@ def few_processes() -> Iterator[None]:
 
 
 class Size(NamedTuple):
-    """Size of a cluster: CPUs in all, and memory in bytes of its largest node that has one (a task that asks for more
-    would never start); without a CPU, of its largest node."""
+    """Size of a cluster: CPUs in all, and memory in bytes of the largest node that has one, of those that are there or
+    were within `LARGER_SECONDS` (a task that asks for more would never start); without a CPU, of the largest node."""
 
     cpus: int
     memory: int
@@ -131,7 +133,8 @@ class RayExecutor:
         self._memory: dict[Any, int] = {}
         """Memory that each task under way asked for."""
         self._unsent: list[int] = []
-        self._size, self._sized = self._ask_size(), time.monotonic()
+        self._size = self._ask_size()
+        self._sized = self._largest_at = time.monotonic()
         self._lost_here = False
         self._restarts = 0
         self._asked = self._heard = self._idle_since = time.monotonic()
@@ -163,7 +166,13 @@ class RayExecutor:
         """The size of the cluster, at most `SLOTS_SECONDS` old. The Ray of this machine keeps its size and is asked
         once: asking a head that has just died would wait until Ray ends this process."""
         if os.environ.get("RAY_ADDRESS") and time.monotonic() - self._sized > SLOTS_SECONDS:
-            self._size, self._sized = self._ask_size(), time.monotonic()
+            self._sized = time.monotonic()
+            size = self._ask_size()
+            if size.memory >= self._size.memory or self._sized - self._largest_at > LARGER_SECONDS:
+                self._largest_at = self._sized
+            else:
+                size = size._replace(memory=self._size.memory)
+            self._size = size
         return self._size
 
     def _ask_size(self) -> Size:
@@ -185,7 +194,8 @@ class RayExecutor:
         return [self._outcome(ref) for ref in ready]
 
     def _too_large(self) -> list[Outcome]:
-        """Tasks taken back because no node is left that has the memory they asked for: they would wait for ever."""
+        """Tasks taken back because no node is left that has the memory they asked for, and none came for
+        `LARGER_SECONDS`: they would wait for ever."""
         size = self._measured()
         if size.cpus:
             self._idle_since = time.monotonic()

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from pipeline.answers import stats, verify_files
 from pipeline.errors import UserError
-from pipeline.progress import human_bytes
+from pipeline.progress import Reporter, human_bytes
 from pipeline.recipe import graph
 from pipeline.recipe import snapshot as snapshots
 from pipeline.recipe.snapshot import Snapshot
@@ -38,7 +38,7 @@ def prune_text(store: Store, keep: Sequence[str], dry: bool) -> str:
     """
     if dry:
         return _listed(store, *_spare(store, keep), dry)
-    with RootLock(store):
+    with RootLock(store, Reporter().say):
         dropped, spare = _spare(store, keep)
         if dropped and snapshots.load(store).name in dropped:
             store.write_json("runs/current.json", {"mixture": keep[0], "complete": True})

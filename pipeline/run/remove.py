@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline import recipe as recipes
+from pipeline.progress import Reporter
 from pipeline.recipe import lineage
 from pipeline.recipe import snapshot as snapshots
 from pipeline.recipe.pages import addresses, index_of
@@ -28,7 +29,7 @@ def remove(listing: str, mixture: str, store: Store, copies: bool, engine: str, 
     """
     entries = takedown.read_list(listing, copies)
     name = recipes.load(mixture, store).name
-    with RootLock(store):
+    with RootLock(store, Reporter().say):
         new = takedown.add(store, entries)
     driver.run(mixture, store, engine, workers, quiet=False)
     snapshot = snapshots.load(store, name)

@@ -57,7 +57,7 @@ def train(
     reporter = Reporter(quiet)
     recipe = recipes.load(mixture, store, tokenizer=False)
     executor = LazyExecutor(engine, store, workers, reporter)
-    with RootLock(store):
+    with RootLock(store, reporter.say):
         store.sweep()
         try:
             make_sample(recipe, store, reporter, executor)

@@ -15,6 +15,7 @@ import stat as modes
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from pyarrow import fs
@@ -22,12 +23,17 @@ from pyarrow import fs
 from stages.contract import Split
 from stages.formats import splitting
 from stages.formats.locations import is_http, locate, tagging
-from stages.formats.web_file import stat_http
+from stages.formats.s3 import S3
+from stages.formats.web_file import has_tag, stat_http
 
 Say = Callable[[str], None]
 LISTED = "listed"
 """The tag of a file on a web server that a list names: it is asked for only when it is read."""
 LOOKING = 16
+LOOKS = 12
+"""Requests by which it is seen whether the tag of a file on a web server stays."""
+Part = tuple[str, str, int]
+"""A file of a split: its name, URI and bytes."""
 OWN_ROOT = "is not entered: it is the root of this run, whose files are no input"
 
 
@@ -168,7 +174,8 @@ def check_unchanged(split: Split) -> None:
     Otherwise what was read, of a file that grew or was replaced, would stand under the etag of the file before. Records
     read by an index are checked one by one, and a file that a list names on a web server was not looked at before.
 
-    Price: a request for each file that is far away, `LOOKING` at a time.
+    Price: a request for each file that is far away, `LOOKING` at a time; more where the tag is another.
+    Limit: of servers whose tags come and go (`_has_steady_tag`) nothing but sizes is known.
 
     Raises:
         ValueError: a file has another size or tag.
@@ -177,14 +184,21 @@ def check_unchanged(split: Split) -> None:
     if split.unit == "ranges" or split.etag == LISTED:
         return
     with ThreadPoolExecutor(LOOKING) as threads:
-        found = list(threads.map(_looked_at, files))
-    if None in found:
-        return  # removed after it was read: what was read is what was listed, as far as can be known
-    if (splitting.digest(found) if split.parts else found[0][2]) != split.etag:  # type: ignore[index]
-        raise ValueError(f"{split.label} changed while the run read it; start the run again when nothing writes to it")
+        for look in (_looked_at, _listed_anew):
+            found = list(threads.map(look, files))
+            if None in found:
+                return  # removed after it was read: what was read is what was listed, as far as can be known
+            resized = split.unit in ("file", "files") and [one[1] for one in found if one] != [one[2] for one in files]
+            tag = splitting.digest(found) if split.parts else found[0][2]  # type: ignore[index]
+            if tag == split.etag and not resized:
+                return
+        if resized or all(threads.map(_has_steady_tag, files[:LOOKING])):
+            raise ValueError(
+                f"{split.label} changed while the run read it; start the run again when nothing writes to it"
+            )
 
 
-def _looked_at(part: tuple[str, str, int]) -> tuple[str, int, str] | None:
+def _looked_at(part: Part) -> tuple[str, int, str] | None:
     """Name, size and tag of a file of a split as it is now; None where it is gone."""
     file, uri, _ = part
     try:
@@ -194,6 +208,28 @@ def _looked_at(part: tuple[str, str, int]) -> tuple[str, int, str] | None:
         return (file, *stat_http(uri))
     except FileNotFoundError:
         return None
+
+
+def _listed_anew(part: Part) -> tuple[str, int, str] | None:
+    """The same, of an object on S3 as a listing states it, which is how most files were found."""
+    filesystem, path = (None, "") if is_http(part[1]) else locate(part[1])
+    tags = tagging(filesystem)
+    if not isinstance(tags, S3):
+        return _looked_at(part)
+    found = tags.listed_alone(path)
+    return found and (part[0], found.size, found.etag)
+
+
+def _has_steady_tag(part: Part) -> bool:
+    """Whether a file has one tag, or one after another, and none that comes back: servers behind one address may each
+    have a tag of their own for the same file, or state the time of each answer. True of what lies on no web server."""
+    if not is_http(part[1]):
+        return True
+    if not has_tag(part[1]):
+        return False
+    seen = [stat_http(part[1]) for _ in range(LOOKS)]
+    changes = sum(one != other for one, other in pairwise(seen))
+    return len({one.size for one in seen}) > 1 or changes < len(set(seen))
 
 
 def local_etag(about: os.stat_result) -> str:

@@ -119,7 +119,7 @@ class S3(fs.FileSystemHandler):  # type: ignore[misc]
                     raise
                 self._hear_why(path)
             retries.pause(tried)
-        return Listed(path, head["ContentLength"], head.get("ETag", "").strip('"'), head["LastModified"])
+        return Listed(path, head["ContentLength"], _tag(head), head["LastModified"])
 
     def _hear_why(self, path: str) -> None:
         """Ask for the first byte of an object whose head was refused: that answer had no body, and so no reason.
@@ -139,8 +139,7 @@ class S3(fs.FileSystemHandler):  # type: ignore[misc]
         for page in self._pages(bucket, f"{key}/" if key else "", recursive):
             for entry in page.get("Contents", ()):
                 if not (entry["Key"].endswith("/") and entry["Size"] == 0):
-                    path = f"{bucket}/{entry['Key']}"
-                    yield Listed(path, entry["Size"], entry.get("ETag", "").strip('"'), entry["LastModified"])
+                    yield _listed(bucket, entry)
 
     def _pages(self, bucket: str, prefix: str, recursive: bool) -> Iterator[dict[str, Any]]:
         more: dict[str, str] = {} if recursive else {"Delimiter": "/"}
@@ -152,6 +151,13 @@ class S3(fs.FileSystemHandler):  # type: ignore[misc]
             if not page.get("NextContinuationToken"):
                 raise OSError(f"s3://{bucket}/{prefix}: the server cuts its list off and does not say how it goes on")
             more["ContinuationToken"] = page["NextContinuationToken"]
+
+    def listed_alone(self, path: str) -> Listed | None:
+        """The object of exactly this name as a listing states it: not all servers give it the ETag that its head has
+        (MinIO has given that of the encrypted bytes)."""
+        bucket, _, key = path.partition("/")
+        page = self.ask("list_objects_v2", bucket, Prefix=key, MaxKeys=1)
+        return next((_listed(bucket, entry) for entry in page.get("Contents", ()) if entry["Key"] == key), None)
 
     def is_folder(self, path: str) -> bool:
         """Whether an object lies below; a bucket is a folder, empty or not."""
@@ -344,15 +350,22 @@ class S3File(RangedFile):
             if (first or served) and not served.startswith(f"bytes {first}-"):
                 why = f"asked for byte {first}, answered {served}" if served else NO_RANGES
                 raise OSError(f"s3://{self.path}: {why}")
-            if self._etag and answer.get("ETag", "").strip('"') not in (
-                "",
-                self._etag,
-            ):  # a server that knows no conditions
+            etag = _tag(answer)
+            if self._etag and etag and etag != self._etag:  # a server that knows no conditions
                 raise OSError(f"s3://{self.path}{REPLACED}")
             while piece := body.read(min(PIECE, wanted - len(held))):
                 held += piece
         if len(held) < wanted:
             raise ConnectionError(f"the answer ends at byte {start + len(held)}")
+
+
+def _listed(bucket: str, entry: dict[str, Any]) -> Listed:
+    return Listed(f"{bucket}/{entry['Key']}", entry["Size"], _tag(entry), entry["LastModified"])
+
+
+def _tag(about: dict[str, Any]) -> str:
+    """The ETag of an answer or an entry of a list; a proxy may call that of one answer weak and not of the next."""
+    return str(about.get("ETag", "")).removeprefix("W/").strip('"')
 
 
 def _md5(body: bytes) -> str:

@@ -27,6 +27,7 @@ PIECE = 1 << 20
 KEPT = 16
 """Connections to one server that are kept open at most."""
 REDIRECTS = 10
+TAGS = ("ETag", "Last-Modified")
 CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _FOLLOW = urllib3.Retry(total=None, connect=0, read=0, status=0, other=0, redirect=REDIRECTS, raise_on_status=False)
 BROKEN: Any = (TimeoutError, ConnectionError, urllib3.exceptions.HTTPError)
@@ -46,8 +47,38 @@ def quoted(uri: str) -> str:
 
 
 def is_passing(status: int) -> bool:
-    """Whether the same request may well be answered when it is made again."""
-    return status >= 500 or status in (408, 429)
+    """Whether the same request may well be answered when it is made again; 501: a server that does not know it."""
+    return (status >= 500 and status != 501) or status in (408, 429)
+
+
+def tags_of(headers: Any) -> dict[str, str]:
+    """What an answer states of its file that changes with it: ETag, and time of last change where that is not the time
+    of the answer, as servers state that make each answer anew."""
+    stated = {name: headers.get(name, "").removeprefix("W/") for name in TAGS}
+    return {name: tag for name, tag in stated.items() if tag and (name == "ETag" or tag != headers.get("Date"))}
+
+
+class Identity:
+    """What the answers about one file have stated of it: its size, its ETag, its time of last change."""
+
+    def __init__(self) -> None:
+        self._stated: dict[str, str] = {}
+
+    def is_other(self, size: str, headers: Any) -> bool:
+        """Whether an answer is of another file than those before it.
+
+        It is where the size is another, or none of the tags that both state is the same. One of them is enough: servers
+        behind one address may each have ETags of their own (Apache's may hold the inode), or other times.
+
+        Args:
+            size: bytes of the whole file; empty or ``*`` where the answer does not say.
+        """
+        stated = tags_of(headers)
+        same = {name: self._stated[name] == tag for name, tag in stated.items() if name in self._stated}
+        resized = size not in ("", "*") and self._stated.setdefault("size", size) != size
+        for name, tag in stated.items():
+            self._stated.setdefault(name, tag)
+        return resized or (bool(same) and not any(same.values()))
 
 
 @lru_cache(maxsize=4)
@@ -73,13 +104,13 @@ def _proxy(uri: str) -> str | None:
 class HttpRanges:
     """Ranges of a file on a web server, each a request that says where it ends; several threads may ask at once."""
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, identity: Identity | None = None) -> None:
         self.uri = uri
         self._address = quoted(uri)
         self._proxy = _proxy(self._address)
         self._answered = False
-        self._identity: dict[str, str] = {}
-        """Size and ETag of the file, once an answer stated them: what is read is of that file."""
+        self._identity = identity or Identity()
+        """What is read is of the file that the first answers were of."""
 
     def get(self, start: int, stop: int) -> bytes:
         """The bytes [start, stop), or those of them that the file has; a broken answer goes on where it broke.
@@ -124,7 +155,8 @@ class HttpRanges:
             served = CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
             if served is None or int(served[1]) != first:
                 raise OSError(f"{self.uri}: asked for byte {first}, answered {served[0] if served else 'none'}")
-            self._check_same(served[2], answer.headers.get("ETag", ""))
+            if self._identity.is_other(served[2], answer.headers):
+                raise Refused(f"{self.uri}{REPLACED}")
             if served[2] != "*":
                 stop = min(stop, int(served[2]))
             while piece := answer.read(min(PIECE, stop - start - len(held))):
@@ -139,11 +171,6 @@ class HttpRanges:
         else:
             answer.release_conn()
         return stop
-
-    def _check_same(self, size: str, etag: str) -> None:
-        for name, stated in (("size", size.removeprefix("*")), ("etag", etag.removeprefix("W/"))):
-            if stated and self._identity.setdefault(name, stated) != stated:
-                raise Refused(f"{self.uri}{REPLACED}")
 
     def _check(self, answer: Any) -> None:
         """Refuse an answer that holds no range."""

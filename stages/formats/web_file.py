@@ -1,13 +1,15 @@
 """Files on web servers, read forwards over one connection each, or by ranges here and there.
 
-A file is known by its size and ETag: an answer that is of another, or of other bytes than were asked for, is an error
-and no data. What breaks is gone on with from the byte where it broke (`stages.formats.retries`).
+A file is known by its size, ETag and time of last change (`stages.formats.web.Identity`): an answer that is of another,
+or of other bytes than were asked for, is an error and no data. What breaks is gone on with from the byte where it broke
+(`stages.formats.retries`). A server that denies ``HEAD`` is asked for a file's first byte in its stead.
 """
 
 from __future__ import annotations
 
 import http.client
 import io
+import re
 import urllib.error
 import urllib.request
 from typing import Any, NamedTuple
@@ -15,9 +17,10 @@ from urllib.parse import urlsplit
 
 from stages.formats import retries
 from stages.formats.ranged_file import REPLACED, RangedFile
-from stages.formats.web import CONTENT_RANGE, PIECE, TIMEOUT, HttpRanges, is_passing, quoted
+from stages.formats.web import CONTENT_RANGE, PIECE, TAGS, TIMEOUT, HttpRanges, Identity, is_passing, quoted, tags_of
 
 _BROKEN = (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException)
+_BEYOND = re.compile(r"bytes \*/(\d+)")
 _answered: set[str] = set()
 """Hosts that have answered this process."""
 
@@ -27,6 +30,10 @@ class Remote(NamedTuple):
     etag: str
 
 
+class Denied(OSError):
+    """A refusal that may be of the method alone: addresses may be signed for ``GET``, and servers know no ``HEAD``."""
+
+
 def stat_http(uri: str) -> Remote:
     """Size and identity of a file on a web server.
 
@@ -34,24 +41,42 @@ def stat_http(uri: str) -> Remote:
         FileNotFoundError: where there is none.
         OSError: a refusal, or a server that does not state the size: what ends early could not be told from a whole.
     """
-    with _request(uri, method="HEAD") as answer:
-        size = int(answer.headers.get("Content-Length") or 0)
-        etag = _etag(answer)
-    return Remote(size or _size_of_first_byte(uri), etag)  # a head may have no size, or 0 for want of a body
+    size, headers = _look(uri)
+    return Remote(size, next((headers[name] for name in TAGS if headers.get(name)), ""))
 
 
-def _size_of_first_byte(uri: str) -> int:
+def has_tag(uri: str) -> bool:
+    """Whether a server states of a file what changes with it (`tags_of`)."""
+    return bool(tags_of(_look(uri)[1]))
+
+
+def _look(uri: str) -> tuple[int, Any]:
+    """Size of a file and the fields of the answer that its head is; where a server denies that, of its first byte."""
+    size = 0
+    try:
+        with _request(uri, method="HEAD") as answer:
+            size, headers = int(answer.headers.get("Content-Length") or 0), answer.headers
+    except Denied:
+        headers = None
+    if not size:  # a head may have no size, or 0 for want of a body
+        with _request(uri, start=0, stop=1) as answer:
+            size, headers = _whole_size(uri, answer), headers or answer.headers
+    return size, headers
+
+
+def _whole_size(uri: str, answer: Any) -> int:
     """Bytes of a file by the answer to a request for its first."""
-    with _request(uri, start=0, stop=1) as answer:
-        served = CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-        size = served[2] if served else answer.headers.get("Content-Length") if answer.status == 200 else "0"
-    if size is None or size == "*":
+    stated = answer.headers.get("Content-Range", "")
+    served, empty = CONTENT_RANGE.fullmatch(stated), answer.status == 416 and _BEYOND.fullmatch(stated)
+    if served:
+        size = served[2]
+    elif answer.status == 416:
+        size = empty[1] if empty else "0"
+    else:
+        size = answer.headers.get("Content-Length", "*") if answer.status == 200 else "*"
+    if size == "*":
         raise OSError(f"{uri}: the server does not state the size of the file; read a copy of it")
     return int(size)
-
-
-def _etag(answer: Any) -> str:
-    return answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
 
 
 def _request(uri: str, *, method: str = "GET", start: int = 0, stop: int | None = None) -> Any:
@@ -78,7 +103,8 @@ def _request(uri: str, *, method: str = "GET", start: int = 0, stop: int | None 
     except urllib.error.HTTPError as error:
         if error.code in (404, 410):
             raise FileNotFoundError(f"{uri}: HTTP {error.code}") from None
-        raise OSError(f"{uri}: HTTP {error.code} {error.reason}") from None
+        denied = Denied if error.code in (400, 401, 403, 405, 501) and method == "HEAD" else OSError
+        raise denied(f"{uri}: HTTP {error.code} {error.reason}") from None
     except _BROKEN as error:
         raise OSError(f"{uri}: {error or type(error).__name__}, {tries(error)} times") from error
 
@@ -92,7 +118,7 @@ def _passes(error: Exception) -> bool:
 class HttpFile(io.RawIOBase):
     """A file on a web server, read forwards over one connection; a seek opens another at that byte.
 
-    What is read is of the file that stood there when this was made: another size or ETag is an error.
+    What is read is of the file that stood there when this was made: bytes of another are an error.
     """
 
     def __init__(self, uri: str) -> None:
@@ -100,7 +126,9 @@ class HttpFile(io.RawIOBase):
         self.uri = uri
         self._position = 0
         self._answer: Any = None
-        self._size, self._etag = stat_http(uri)
+        self._size, headers = _look(uri)
+        self._identity = Identity()
+        self._identity.is_other(str(self._size), headers)
 
     def readable(self) -> bool:
         return True
@@ -157,19 +185,15 @@ class HttpFile(io.RawIOBase):
 
     def _problem(self, answer: Any) -> str:
         """Why an answer is not what is missing of this file, to stand behind its address."""
-        size = answer.headers.get("Content-Length", str(self._size))
+        size = answer.headers.get("Content-Length", "")
         if answer.status == 206:
             served = CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
             if served is None or int(served[1]) != self._position:
                 return f": asked for byte {self._position}, answered {served[0] if served else 'none'}"
-            size = str(self._size) if served[2] == "*" else served[2]
+            size = served[2]
         elif self._position and answer.status == 200:
             return ": the server does not answer range requests"
-        kind = "ETag" if '"' in self._etag else "Last-Modified"  # a head may have one alone, and call a tag weak
-        tag = answer.headers.get(kind) or self._etag
-        same = size == str(self._size) and tag.removeprefix("W/") == self._etag.removeprefix("W/")
-        same = same and answer.status != 416
-        return "" if same else REPLACED
+        return REPLACED if answer.status == 416 or self._identity.is_other(size, answer.headers) else ""
 
     def _hang_up(self) -> None:
         if self._answer is not None:
@@ -185,8 +209,11 @@ class RandomFile(RangedFile):
     """A file on a web server, read by ranges."""
 
     def __init__(self, uri: str) -> None:
-        super().__init__(stat_http(uri).size)
-        self._ranges = HttpRanges(uri)
+        size, headers = _look(uri)
+        super().__init__(size)
+        identity = Identity()
+        identity.is_other(str(size), headers)
+        self._ranges = HttpRanges(uri, identity)
 
     def range(self, start: int, stop: int) -> bytes:
         return self._ranges.get(start, stop)

@@ -42,6 +42,18 @@ def test_a_node_with_another_version_is_named_with_both(store: Store, name: str)
     assert f"{name} is {mine} there and 0.0.1 here: install the same on every node" in str(caught.value)
 
 
+def test_a_package_that_one_of_both_lacks_is_no_other_version(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = node_proof.expected(store)
+    both = node_proof.versions()
+    for here, there in (("5.15.2", "none"), ("none", "5.15.2"), ("none", "none")):
+        monkeypatch.setattr(node_proof, "_proven", set())
+        monkeypatch.setattr(node_proof, "versions", lambda there=there: both | {"pypdfium2": there})
+        node_proof.check(store, wanted | {"pypdfium2": here})
+    monkeypatch.setattr(node_proof, "_proven", set())
+    with pytest.raises(RunError, match=r"other bytes: numpy is .* there and 1\.0 here: install"):
+        node_proof.check(store, wanted | {"pypdfium2": "none", "numpy": "1.0"})
+
+
 def test_every_source_file_counts_by_name_and_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def digest() -> str:
         node_proof.versions.cache_clear()
@@ -57,6 +69,9 @@ def test_every_source_file_counts_by_name_and_content(tmp_path: Path, monkeypatc
     (tmp_path / "stages" / "a.py").rename(tmp_path / "pipeline" / "a.py")
     found.append(digest())
     (tmp_path / "pipeline" / "a.nbi").write_bytes(b"a stored kernel")
+    (tmp_path / "pipeline" / ".#a.py").symlink_to("somebody@somewhere.1")
+    (tmp_path / "stages" / ".ipynb_checkpoints").mkdir()
+    (tmp_path / "stages" / ".ipynb_checkpoints" / "a-checkpoint.py").write_text("A = 3\n")
     assert len(set(found)) == 3
     assert digest() == found[2]
     node_proof.versions.cache_clear()

@@ -56,6 +56,9 @@ assert executor.wait(0.1) == []
 assert said == ["no node of the cluster has a CPU; tasks that wait for one: 1"]
 cluster.add_node(num_cpus=1, memory=2 << 30, object_store_memory=80 << 20)
 engine.SLOTS_SECONDS = 0
+assert executor.wait(0.1) == []
+assert executor._measured() == engine.Size(1, 16 << 30)
+engine.LARGER_SECONDS = 0
 [outcome] = executor.wait(1)
 assert (outcome.index, outcome.kind) == (0, "node"), outcome
 assert outcome.message == "no node is left with the memory it asked for"

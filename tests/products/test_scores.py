@@ -147,6 +147,7 @@ def test_a_task_with_gpus_asks_ray_for_them() -> None:
 
     executor = RayExecutor.__new__(RayExecutor)
     executor._remote, executor._root, executor._running, executor._submitted = Remote(), "", {}, {}
+    executor._memory, executor._proof = {}, {}
     executor._unsent, executor._size, executor._sized = [], Size(1, 1 << 40), time.monotonic()
     executor._proof, executor._memory = {}, {}
     executor.submit(0, Task("a:b", {}, (), "x", gpus=0.5))

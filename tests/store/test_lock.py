@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import UserError
+from pipeline.run.prune import prune_text
 from pipeline.store import lock
 from pipeline.store.lock import ADDRESS, RootLock
 from pipeline.store.storage import Store
@@ -105,6 +106,16 @@ def test_a_heartbeat_by_another_clock_or_of_a_machine_of_this_name_counts_only_w
             assert json.loads(store.read_bytes(ADDRESS))["machine"] == lock.machine()
         assert not store.exists(ADDRESS)
     assert said == [f"{store.root} was left locked by process 1 on {host}: waiting 1 s to see whether that still runs"]
+
+
+def test_commands_that_remove_files_say_that_they_wait_too(
+    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.1)
+    store.write_json(ADDRESS, ELSEWHERE | {"time": time.time() - 1e6})
+    with pytest.raises(UserError, match="has no finished mixture mine"):
+        prune_text(store, ["mine"], dry=False)
+    assert f"{store.root} was left locked by process 1 on elsewhere: waiting 0 s" in capsys.readouterr().err
 
 
 def test_a_dead_process_of_this_machine_is_not_waited_for(store: Store) -> None:

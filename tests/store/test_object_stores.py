@@ -346,6 +346,48 @@ def test_an_object_replaced_after_it_was_listed_makes_no_product(odd: str, clien
     check_unchanged(split)
 
 
+def test_a_proxy_that_calls_the_tag_of_an_answer_weak_changes_nothing(
+    odd: str, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.put_object(Bucket="odd", Key="weak/a.jsonl", Body=b"1" * 100)
+    ask = s3.S3.ask
+    for weak in ("get_object", "head_object"):
+
+        def weakening(self: s3.S3, operation: str, path: str, weak: str = weak, **arguments: Any) -> Any:
+            answer = ask(self, operation, path, **arguments)
+            return {**answer, "ETag": f"W/{answer['ETag']}"} if operation == weak else answer
+
+        monkeypatch.setattr(s3.S3, "ask", weakening)
+        [split] = list_splits("web", SourceParams(paths=(f"s3://odd/weak{odd}",)))
+        assert open_file(split.uri).read() == b"1" * 100
+        check_unchanged(split)
+
+
+def test_a_server_whose_lists_have_other_etags_than_its_heads_changes_nothing(
+    odd: str, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = b'{"text": "The river rises in the northern hills."}\n'
+    for name in ("a", "ab"):
+        client.put_object(Bucket="odd", Key=f"encrypted/{name}.jsonl", Body=line)
+    ask = s3.S3.ask
+
+    def encrypting(self: s3.S3, operation: str, path: str, **arguments: Any) -> Any:
+        answer = ask(self, operation, path, **arguments)
+        for entry in answer.get("Contents", ()) if operation == "list_objects_v2" else ():
+            entry["ETag"] = f'"encrypted {entry["ETag"]}"'
+        return answer
+
+    monkeypatch.setattr(s3.S3, "ask", encrypting)
+    alone, both = [SourceParams(paths=(f"s3://odd/encrypted/{names}{odd}",)) for names in ("a.*", "")]
+    for params in (alone, both):
+        [split] = list_splits("web", params)
+        check_unchanged(split)
+        client.put_object(Bucket="odd", Key="encrypted/a.jsonl", Body=line.replace(b"river", b"ocean"))
+        with pytest.raises(ValueError, match=r"a.jsonl.* changed while the run read it"):
+            check_unchanged(split)
+        client.put_object(Bucket="odd", Key="encrypted/a.jsonl", Body=line)
+
+
 def test_an_object_is_made_only_where_there_is_none_or_the_one_expected(odd: str) -> None:
     handler = s3_of(locate(f"s3://odd/{odd}")[0])
     assert handler is not None

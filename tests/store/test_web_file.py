@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,11 +13,11 @@ import pytest
 from stages import documents
 from stages.formats import retries, web_file
 from stages.formats.listing import check_unchanged
-from stages.formats.locations import open_file
+from stages.formats.locations import open_file, open_random
 from stages.formats.ranges import Ranged
-from stages.formats.web_file import Remote, stat_http
+from stages.formats.web_file import stat_http
 from stages.sources import SourceError, SourceParams, list_splits
-from tests.support.range_server import FAULTS, RangeServer, etag
+from tests.support.range_server import FAULTS, RangeServer
 
 PAGES = 3_000
 REPLACED = "was replaced by another file while it was read"
@@ -125,21 +127,105 @@ def test_a_file_that_is_replaced_between_two_requests_is_an_error(file: Path, gr
         assert open_file(address).read() == after
 
 
+DATE, LATER = {"Last-Modified": "Mon, 01 Jan 2024 00:00:00 GMT"}, {"Last-Modified": "Tue, 02 Jan 2024 00:00:00 GMT"}
+TAG, OTHER = {"ETag": "{etag}"}, {"ETag": '"another"'}
+
+
 @pytest.mark.parametrize(
-    ("tag", "same"),
-    [("", True), ("W/{etag}", True), ("Mon, 01 Jan 2024 00:00:00 GMT", True), ('"other"', False), ('W/"other"', False)],
+    ("head", "got", "same"),
+    [
+        ({}, TAG, True),
+        ({"ETag": "W/{etag}"}, TAG, True),
+        (DATE, TAG | DATE, True),
+        (DATE, TAG, True),
+        ({"ETag": "0x8D2"} | DATE, {"ETag": "0x8D2"} | DATE, True),  # Azure quotes no tag for who is anonymous
+        (TAG | DATE, OTHER | DATE, True),  # mirrors with inodes in their tags
+        (TAG | DATE, TAG | LATER, True),  # mirrors that were filled one after the other
+        ({**DATE, "Date": DATE["Last-Modified"]}, {**LATER, "Date": LATER["Last-Modified"]}, True),
+        (OTHER, TAG, False),
+        ({"ETag": 'W/"another"'}, TAG, False),
+        ({"ETag": "0x8D2"} | DATE, {"ETag": "0x8D3"} | LATER, False),
+        (DATE, LATER, False),
+        (OTHER | DATE, TAG | LATER, False),
+    ],
 )
-def test_a_head_may_call_a_tag_weak_or_have_a_date_alone(
-    file: Path, monkeypatch: pytest.MonkeyPatch, tag: str, same: bool
+def test_another_file_is_one_of_which_neither_tag_nor_date_is_the_same(
+    file: Path, head: dict[str, str], got: dict[str, str], same: bool
 ) -> None:
     whole = file.read_bytes()
-    monkeypatch.setattr(web_file, "stat_http", lambda _: Remote(len(whole), tag.format(etag=etag(whole))))
-    with RangeServer(file.parent) as server, open_file(f"{server.address}/a.jsonl") as far:
-        if same:
-            assert far.read() == whole
-        else:
-            with pytest.raises(OSError, match=REPLACED):
-                far.read()
+    for opened in (open_file, open_random):
+        with RangeServer(file.parent, identities=[head, got]) as server, opened(f"{server.address}/a.jsonl") as far:
+            if same:
+                assert far.read() == whole
+            else:
+                with pytest.raises(OSError, match=REPLACED):
+                    far.read()
+
+
+@pytest.mark.parametrize("head", [400, 401, 403, 405, 501])
+def test_a_server_that_denies_heads_is_asked_for_the_first_byte(file: Path, head: int) -> None:
+    with RangeServer(file.parent, head=head) as server:
+        assert read(f"{server.address}/a.jsonl") == ([f"Page {number} of the river." for number in range(PAGES)], [])
+        assert open_random(f"{server.address}/a.jsonl").read() == file.read_bytes()
+        with pytest.raises(FileNotFoundError):
+            stat_http(f"{server.address}/b.jsonl")
+        server.status, server.counts = 403, Counter()
+        with pytest.raises(OSError, match=r"a\.jsonl: HTTP 403"):
+            stat_http(f"{server.address}/a.jsonl")
+    assert server.counts == {"connections": 2, "heads": 1}
+
+
+@pytest.mark.parametrize(
+    ("status", "stated", "size"),
+    [
+        (206, "bytes 0-0/70", 70),
+        (206, "bytes 0-0/*", None),
+        (206, "of 70", None),
+        (206, "", None),
+        (204, "", None),
+        (200, "", 5),
+        (416, "bytes */0", 0),
+        (416, "bytes */70", 70),
+        (416, "", 0),
+    ],
+)
+def test_a_size_that_is_not_stated_is_no_size_of_none(status: int, stated: str, size: int | None) -> None:
+    headers = {"Content-Length": "5"} | ({"Content-Range": stated} if stated else {})
+    answer = SimpleNamespace(status=status, headers=headers)
+    if size is None:
+        with pytest.raises(OSError, match="a: the server does not state the size of the file"):
+            web_file._whole_size("a", answer)
+    else:
+        assert web_file._whole_size("a", answer) == size
+
+
+@pytest.mark.parametrize("names", [["a"], ["a", "b"]])
+def test_tags_that_come_and_go_are_no_change_and_other_sizes_are(file: Path, names: list[str]) -> None:
+    other = file.parent / "b.jsonl"
+    other.write_bytes(file.read_bytes())
+    with RangeServer(
+        file.parent, identities=[{"ETag": '"1"'} | DATE, {"ETag": '"2"'} | DATE] * 3 + [TAG | DATE]
+    ) as server:
+        paths = tuple(f"{server.address}/{name}.jsonl" for name in names)
+        [split] = list_splits("web", SourceParams(paths=paths))
+        for _ in range(3):
+            check_unchanged(split)
+        (file.parent / f"{names[-1]}.jsonl").write_bytes(file.read_bytes() + b"{}\n")
+        with pytest.raises(ValueError, match=r"web/a.jsonl.* changed while the run read it"):
+            check_unchanged(split)
+
+
+def test_a_server_that_states_the_time_of_its_answers_changes_nothing(file: Path) -> None:
+    now = [{"Last-Modified": f"second {second}", "Date": f"second {second}"} for second in range(50)]
+    with RangeServer(file.parent, identities=now) as server:
+        assert read(f"{server.address}/a.jsonl") == ([f"Page {number} of the river." for number in range(PAGES)], [])
+
+
+def test_a_file_of_a_list_is_looked_at_once_when_it_is_read(file: Path) -> None:
+    with RangeServer(file.parent) as server:
+        (file.parent / "all.paths").write_text(f"{server.address}/a.jsonl\n")
+        assert len(read(f"{file.parent}/all.paths")[0]) == PAGES
+    assert server.counts["heads"] == 1
 
 
 @pytest.mark.parametrize("names", [["a"], ["a", "b"]])

@@ -9,6 +9,8 @@ import threading
 import time
 import zlib
 from collections import Counter
+from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -24,7 +26,9 @@ class RangeServer(LocalServer):
     Paths below ``/moved/`` are redirected; ``status`` answers all requests with that code; ``ranges=False`` ignores
     ranges; ``connecting`` and ``answering`` are the seconds that a new connection and an answer take;
     ``keep=False`` ends each connection behind its answer; ``sizes`` are stated in all answers, in those of ``GET``, in
-    those of ranges, or in none (what has none comes in chunks); ``shift`` is added to the first byte of each range.
+    those of ranges, or in none (what has none comes in chunks); ``shift`` is added to the first byte of each range;
+    ``head`` answers ``HEAD`` with that code; ``identities`` are the fields of answers one after the other, from the
+    first again behind the last, in place of an ETag (``{etag}`` is what that would be).
     """
 
     def __init__(
@@ -39,12 +43,15 @@ class RangeServer(LocalServer):
         keep: bool = True,
         sizes: str = "all",
         shift: int = 0,
+        head: int = 0,
+        identities: Sequence[dict[str, str]] = (),
     ) -> None:
         self.folder, self.rate, self.status, self.ranges = folder, rate, status, ranges
         self.connecting, self.answering, self.keep = connecting, answering, keep
-        self.sizes, self.shift = sizes, shift
+        self.sizes, self.shift, self.head = sizes, shift, head
+        self._identities = cycle(identities or [{"ETag": "{etag}"}])
         self.counts: Counter[str] = Counter()
-        """``connections``, ``requests`` for bytes, ``bytes`` sent, and the faults."""
+        """``connections``, ``heads``, ``requests`` for bytes, ``bytes`` sent, and the faults."""
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         super().__init__(_Handler)
@@ -53,6 +60,10 @@ class RangeServer(LocalServer):
     def fault(self) -> str:
         with self._lock:
             return self._random.choice(FAULTS) if self._random.random() < self.rate else ""
+
+    def identity(self, data: bytes) -> dict[str, str]:
+        with self._lock:
+            return {name: value.format(etag=etag(data)) for name, value in next(self._identities).items()}
 
     def count(self, **numbers: int) -> None:
         with self._lock:
@@ -72,10 +83,13 @@ class _Handler(Handler):
         super().setup()
 
     def do_HEAD(self) -> None:
-        if (path := self._found()) is not None:
+        self.about.count(heads=1)
+        if self.about.head:
+            self._say(self.about.head)
+        elif (path := self._found()) is not None:
             data = path.read_bytes()
             size = {"Content-Length": str(len(data))} if self.about.sizes == "all" else {"Transfer-Encoding": "chunked"}
-            self._say(200, {**size, "ETag": etag(data)})
+            self._say(200, {**size, **self.about.identity(data)})
 
     def do_GET(self) -> None:
         if (path := self._found()) is not None:
@@ -95,7 +109,7 @@ class _Handler(Handler):
 
     def _send(self, path: Path) -> None:
         data, status = path.read_bytes(), 200
-        headers = {"ETag": etag(data)}
+        headers = self.about.identity(data)
         wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         if wanted and self.about.ranges:
             first, last = int(wanted[1]) + self.about.shift, min(int(wanted[2] or len(data)), len(data) - 1)
