@@ -62,8 +62,11 @@ def label_of(url: str, labels: Mapping[str, str]) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def write_labelled(snapshot: Snapshot, source: str, labels: Mapping[str, str], output: Path) -> dict[str, int]:
-    """Write pages of a source whose addresses show their label as JSON lines; returns the number of each label."""
+def write_labelled(
+    snapshot: Snapshot, source: str, labels: Mapping[str, str], output: Path, with_addresses: bool
+) -> dict[str, int]:
+    """Write pages of a source whose addresses show their label as JSON lines, with their addresses, by whose sites texts
+    are held out, or without; returns the number of each label."""
     lines: dict[str, list[str]] = {label: [] for label in labels}
     for entry in snapshot.product("documents"):
         if entry.report["source"] != source:
@@ -71,7 +74,8 @@ def write_labelled(snapshot: Snapshot, source: str, labels: Mapping[str, str], o
         for page in snapshot.store.read_table(entry.address, ["url", "text"]).to_pylist():
             label = label_of(page["url"] or "", labels)
             if label is not None and page["text"]:
-                lines[label].append(json.dumps({**page, "label": label}))
+                address = {"url": page["url"]} if with_addresses else {}
+                lines[label].append(json.dumps({"text": page["text"], "label": label} | address))
     chosen = {label: found for label, found in lines.items() if len(found) >= LEAST}
     output.write_text("\n".join(line for found in chosen.values() for line in found) + "\n", encoding="utf-8")
     return {label: len(found) for label, found in chosen.items()}
@@ -152,10 +156,12 @@ def main() -> int:
     source = next(iter(recipe.sources))
 
     pages = work / "labelled.jsonl"
-    counts = timed("labels by addresses", lambda: write_labelled(load(store, recipe.name), source, labels, pages))
+    addressed = not given.one_site
+    snapshot = load(store, recipe.name)
+    counts = timed("labels by addresses", lambda: write_labelled(snapshot, source, labels, pages, addressed))
     print(f"{sum(counts.values()):,} pages: {', '.join(f'{name} {n:,}' for name, n in counts.items())}")
     texts, model = (
-        Texts((), (str(pages),), "text", "label", "none" if given.one_site else "url", MOST),
+        Texts((), (str(pages),), "text", "label", None, MOST),
         str(work / "format.bin"),
     )
     settings = {"dimensions": 16, "buckets": 1 << 16, "max_bytes": 1000, "max_model_bytes": 0, "pieces": 8}

@@ -273,6 +273,8 @@ class Served(http.server.SimpleHTTPRequestHandler):
         start = int(asked[1]) if asked else 0
         self.send_response(206 if asked else 200)
         self.send_header("Content-Length", str(len(data) - start))
+        if asked:
+            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
         self.end_headers()
         if Served.hang_ups:
             Served.hang_ups -= 1
