@@ -65,8 +65,10 @@ def label_of(url: str, labels: Mapping[str, str]) -> str | None:
 def write_labelled(
     snapshot: Snapshot, source: str, labels: Mapping[str, str], output: Path, with_addresses: bool
 ) -> dict[str, int]:
-    """Write pages of a source whose addresses show their label as JSON lines, with their addresses, by whose sites texts
-    are held out, or without; returns the number of each label."""
+    """Write pages of a source whose addresses show their label as JSON lines; returns the number of each label.
+
+    Without addresses texts are held out one by one, not by site.
+    """
     lines: dict[str, list[str]] = {label: [] for label in labels}
     for entry in snapshot.product("documents"):
         if entry.report["source"] != source:
