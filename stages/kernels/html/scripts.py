@@ -46,12 +46,22 @@ def is_sign(out, i):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def is_symbol(out, i, size):  # type: ignore[no-untyped-def]
+    """Whether the ``size`` bytes at ``i`` are one letter that formulas have outside ASCII: Greek, ``ℝ`` (not ``№``), ``∂``, the mathematical alphabets."""
+    if size == 2:
+        return 0xCE <= out[i] <= 0xCF
+    if size == 3:
+        return out[i] == 0xE2 and ((out[i + 1] == 0x84 and out[i + 2] != 0x96) or 0x88 <= out[i + 1] <= 0x8B)
+    return size == 4 and out[i] == 0xF0 and out[i + 1] == 0x9D
+
+
+@inline_kernel
 def insert_mark(out, at, o, mark):  # type: ignore[no-untyped-def]
     """``^`` or ``_`` before a script, which gets brackets unless it is one word or number, with a sign: next o."""
     inner = 0
     for i in range(at, o):
         inner += not is_alnum(out[i]) and out[i] < 128 and i != at and i != o - 1
-        inner += i > at and is_sign(out, i)
+        inner += i > at and is_sign(out, i) and i + (3 if out[i] == 0xE2 else 2) < o
     plain = o - at == 1 or (inner == 0 and (is_alnum(out[at]) or is_alnum(out[o - 1]) or out[at] >= 128))
     if plain and not is_alnum(out[at]) and not is_alnum(out[o - 1]) and out[at] < 128 and o - at > 1:
         plain = False
@@ -97,7 +107,7 @@ def end_script(data, pos, end, W, out, o):  # type: ignore[no-untyped-def]
             break  # spaces, dashes and quotes
         word -= 1
     word_size = at - word if (before | 0x20 >= 97 and before | 0x20 <= 122) or before >= 128 else 0
-    is_letter = word_size == 1 or (out[word] >= 0xC0 and word_size == 2 + (out[word] >= 0xE0) + (out[word] >= 0xF0))
+    is_letter = word_size == 1 or is_symbol(out, word, word_size)
     if out[at] == 91 or out[at] == 40 or out[at] == 36:
         return o
     if not raised:
