@@ -45,6 +45,7 @@ from tests.extraction.test_structure import text_of
         ("<p>in ℝ<sup>n</sup> and ℝ<sup>1 × <em>n</em></sup>, Ω<sub>i</sub>", "in ℝ^n and ℝ^(1 × n), Ω_i"),
         ("<p>le 1<sup>er</sup> mot, Mr<sup>s</sup>, пер<sup>й</sup>, x<sup>n</sup>", "le 1er mot, Mrs, перй, x^n"),
         ("<p>à<sup>a</sup> я<sup>а</sup> 表<sup>a</sup> 5€<sup>a</sup> “5”<sup>a</sup> 10°<sup>C</sup> №<sup>a</sup> π<sup>i</sup> ∂<sup>n</sup>", "àa яа 表a 5€a “5”a 10°C №a π^i ∂^n"),
+        ("<p>x∈ℝ<sup>n</sup>×ℤ<sup>m</sup>, 𝕂<sup>n</sup>, Brand™<sup>a</sup>, 5℃<sup>a</sup>, ≥<sup>a</sup>", "x∈ℝ^n×ℤ^m, 𝕂^n, Brand™a, 5℃a, ≥a"),
         ("<p>SO<sub>4</sub><sup>2−</sup>, x<sub>n′</sub>, x<sup>n−1</sup>, 5<sup>99€</sup>", "SO4^2−, x_n′, x^(n−1), 5^99€"),
     ],
 )  # fmt: skip
@@ -61,6 +62,7 @@ def test_sources_of_formulas_are_found(page: str, text: str) -> None:
         ("<msubsup><mi>x</mi><mrow></mrow><mo>′</mo></msubsup><mi>T</mi><msubsup><mrow/><mrow/><mi>j</mi></msubsup>", "x'T{}^j"),
         ("<mi>a</mi><mmultiscripts><mi>F</mi><mn>1</mn><none/><mprescripts/><mn>2</mn><none/></mmultiscripts><mi>b</mi>", "a{}_{2}F_{1}b"),
         ("<mmultiscripts><mi>Γ</mi><mi>i</mi><mi>j</mi><mprescripts/><mrow/><none/></mmultiscripts><mi>x</mi>", r"\Gamma_{i}^{j}x"),
+        ("<mmultiscripts><mi>R</mi><mi>i</mi><none/><none/><mi>j</mi><mi>k</mi><mi>l</mi></mmultiscripts>", "R_{i}{}^{j}{}_{k}^{l}"),
         ("<mmultiscripts><mi>Γ</mi><mprescripts/><mi>i</mi><mi>j</mi></mmultiscripts><mi>x</mi>", r"{}_{i}^{j}\Gamma x"),
         ("<mi>a</mi><mo>⊕︎</mo><mi>b</mi>", r"a\oplus b"),
         ("<mi>a</mi><mo>≠</mo><mi>b</mi><mo>∉</mo><mi>C</mi><mo>≢</mo><mi>d</mi>", r"a\neq b\notin C\not\equiv d"),

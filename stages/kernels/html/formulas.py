@@ -136,6 +136,8 @@ def open_child(data, k, T, W, nodes, base, out, o):  # type: ignore[no-untyped-d
         if nodes[M_KIND, c] == NONE or nodes[M_KIND, c] == MPRESCRIPTS or shows_nothing(k, nodes, base):
             return o, True
         lower = (index & 1 == 1) == (nodes[M_SECOND, p] < 0)
+        if index > 2 and nodes[M_SECOND, p] < 0 and (lower or shows_nothing(k - 1, nodes, base)):
+            o = put_row(tex_output.EMPTY, T, W, out, o)  # the indices of a tensor stand one behind the other
         o = put_row(tex_output.SUB if lower else tex_output.SUP, T, W, out, o)
     elif kind == MTR or (kind == MLABELEDTR and index > 1):
         if k >= nodes[M_CLOSE, p]:

@@ -47,12 +47,15 @@ def is_sign(out, i):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def is_symbol(out, i, size):  # type: ignore[no-untyped-def]
-    """Whether the ``size`` bytes at ``i`` are one letter that formulas have outside ASCII: Greek, ``ℝ`` (not ``№``), ``∂``, the mathematical alphabets."""
-    if size == 2:
-        return 0xCE <= out[i] <= 0xCF
-    if size == 3:
-        return out[i] == 0xE2 and ((out[i + 1] == 0x84 and out[i + 2] != 0x96) or 0x88 <= out[i + 1] <= 0x8B)
-    return size == 4 and out[i] == 0xF0 and out[i + 1] == 0x9D
+    """Whether the ``size`` bytes at ``i`` are a letter of formulas alone: ``ℝ``, ``ℓ``, ``∂``, ``∑`` or one of the mathematical alphabets, not ``№`` or ``℃``."""
+    if size != 3 or out[i] != 0xE2:
+        return size == 4 and out[i] == 0xF0 and out[i + 1] == 0x9D
+    b = out[i + 2]
+    if out[i + 1] == 0x88:
+        return b in (0x82, 0x86, 0x87, 0x8F, 0x91, 0xAB)
+    return out[i + 1] == 0x84 and (
+        b in (0x82, 0x95, 0xA4, 0xB3, 0xB4) or 0x8A <= b <= 0x93 or 0x98 <= b <= 0x9D or 0xAC <= b <= 0xB1
+    )
 
 
 @inline_kernel
@@ -102,12 +105,17 @@ def end_script(data, pos, end, W, out, o):  # type: ignore[no-untyped-def]
         digits += 48 <= out[i] <= 57
         letters += is_alnum(out[i]) and not 48 <= out[i] <= 57
     word = at - 1
-    while word > W[s.TEXT] and ((out[word - 1] | 0x20 >= 97 and out[word - 1] | 0x20 <= 122) or out[word - 1] >= 128):
+    while word > max(W[s.TEXT], at - MAX_SCRIPT) and (
+        (out[word - 1] | 0x20 >= 97 and out[word - 1] | 0x20 <= 122) or out[word - 1] >= 128
+    ):
         if word - 3 >= W[s.TEXT] and out[word - 2] == 0x80 and out[word - 3] == 0xE2:
             break  # spaces, dashes and quotes
         word -= 1
     word_size = at - word if (before | 0x20 >= 97 and before | 0x20 <= 122) or before >= 128 else 0
-    is_letter = word_size == 1 or is_symbol(out, word, word_size)
+    last = at - 1
+    while last > word and out[last] & 0xC0 == 0x80:
+        last -= 1
+    is_letter = word_size == 1 or (word_size == 2 and 0xCE <= out[word] <= 0xCF) or is_symbol(out, last, at - last)
     if out[at] == 91 or out[at] == 40 or out[at] == 36:
         return o
     if not raised:
