@@ -16,9 +16,11 @@ from tests.extraction.test_structure import text_of
          r"<span class=mjx-char>b</span></span></span></span> holds", r"So $\frac{a}{b}$ holds"),
         ("<p>So <span class=mjx-chtml><span class=mjx-math aria-label='(a, b)'><span class=mjx-char>(a,b)</span></span></span> holds", "So $(a, b)$ holds"),
         ("<p>So <span class=mjx-chtml><span class=mjx-math aria-label='a plus b'><span class=mjx-char>a+b</span></span></span> holds", "So a+b holds"),
+        ("<p>So <span class=mjx-chtml><span class=mjx-math aria-label=alpha><span class=mjx-char>α</span></span></span> holds", "So α holds"),
         (r"<p>So <svg role=img aria-labelledby=MathJax-SVG-1-Title><title id=MathJax-SVG-1-Title>E = mc^2 &lt; 1</title><g><path d='M1'/></g></svg> holds",
          "So $E = mc^2 < 1$ holds"),
         ("<p>So <span class='mjpage mjpage__block'><svg><title id=MathJax-SVG-2-Title>x^2</title><path d='M1'/></svg></span> holds", "So\n$$x^2$$\nholds"),
+        ("<p>So <div class=MathJax_SVG_Display><span class=MathJax_SVG><svg><title id=MathJax-SVG-3-Title>x^2</title></svg></span></div> holds", "So\n\n$$x^2$$\nholds"),
         ("<p>So <svg role=img><title id=logo>x^2</title><path d='M1'/></svg> holds", "So holds"),
         # docutils
         (r"<p>So <tt class=math>\alpha_i</tt> and <samp class=math>b^2</samp> hold", r"So $\alpha_i$ and $b^2$ hold"),
