@@ -24,8 +24,8 @@ def completed(text, blocks, nodes, num, inherited, chosen_B):  # type: ignore[no
 
 
 @lean_kernel
-def judged(blocks, nodes, layout_M, num, chosen_B):  # type: ignore[no-untyped-def]
-    judge_tables(blocks, nodes, 0, nodes.shape[1], layout_M, 0, num, chosen_B)
+def judged(blocks, nodes, inherited, layout_M, num, chosen_B):  # type: ignore[no-untyped-def]
+    judge_tables(blocks, nodes, 0, nodes.shape[1], inherited, layout_M, 0, num, chosen_B)
     return 0
 
 
@@ -47,6 +47,13 @@ def page(texts: list[str]) -> tuple[npt.NDArray[np.uint8], Array, Array, Array]:
         (["a", "$$y = x$$", "(1)", "b"], [], [], "1001", "1101"),
         (["a", "$y$ costs", "b"], [], [], "101", "101"),
         (["a", "$y = x$", "b"], [], [], "100", "100"),
+        (["a", "$y$", "b"], [], [], "101", "111"),
+        (["a", "$$$y$$$", "b"], [], [], "101", "111"),
+        (["a", r"$\text{by $x$ or \$5}$", "b"], [], [], "101", "111"),
+        (["a", r"$k$ heads of $n$ are $$\binom{n}{k}$$", "b"], [], [], "101", "111"),
+        (["a", "$5, $7 or 10$", "b"], [], [], "101", "101"),
+        (["a", "$ echo $$", "b"], [], [], "101", "101"),
+        (["a", "$$", "b"], [], [], "101", "101"),
         (["$y = x$", "b", "c"], [], [], "011", "011"),
         (["a", "x = 1", "y = 2", "b"], [1, 2], [], "1001", "1111"),
         (["a", "x = 1", "y = 2", "b"], [1, 2], [1, 2], "1001", "1001"),
@@ -78,11 +85,15 @@ def test_formulas_and_short_code(texts: list[str], code: list[int], hidden: list
     ],
 )
 def test_data_tables(cells: list[str], linked: int, layout: int, chosen: str, after: str) -> None:
-    _, blocks, nodes, _ = page(["before", *cells, "after"])
+    _, blocks, nodes, inherited = page(["before", *cells, "after"])
     nodes[h.TAG, 1], nodes[h.FIRST_BLOCK, 1], nodes[h.LAST_BLOCK, 1] = t.TABLE, 1, 3
     blocks[h.LINK_BYTES, 1] = linked
     layout_M = np.zeros(nodes.shape[1], np.int64)
     layout_M[1] = layout
     chosen_B = np.array([mark == "1" for mark in chosen])
-    judged(blocks, nodes, layout_M, len(chosen), chosen_B)
+    judged(blocks, nodes, inherited, layout_M, len(chosen), chosen_B)
     assert "".join(str(int(mark)) for mark in chosen_B) == after
+    inherited[e.I_HINTS, 1] = 1 << HINT_BITS["hidden"]
+    chosen_B = np.array([mark == "1" for mark in chosen])
+    judged(blocks, nodes, inherited, layout_M, len(chosen), chosen_B)
+    assert "".join(str(int(mark)) for mark in chosen_B) == (chosen if chosen == "1001" else after)

@@ -16,9 +16,11 @@ from tests.extraction.test_structure import text_of
          r"<span class=mjx-char>b</span></span></span></span> holds", r"So $\frac{a}{b}$ holds"),
         ("<p>So <span class=mjx-chtml><span class=mjx-math aria-label='(a, b)'><span class=mjx-char>(a,b)</span></span></span> holds", "So $(a, b)$ holds"),
         ("<p>So <span class=mjx-chtml><span class=mjx-math aria-label='a plus b'><span class=mjx-char>a+b</span></span></span> holds", "So a+b holds"),
+        ("<p>So <span class=mjx-chtml><span class=mjx-math aria-label=alpha><span class=mjx-char>α</span></span></span> holds", "So α holds"),
         (r"<p>So <svg role=img aria-labelledby=MathJax-SVG-1-Title><title id=MathJax-SVG-1-Title>E = mc^2 &lt; 1</title><g><path d='M1'/></g></svg> holds",
          "So $E = mc^2 < 1$ holds"),
         ("<p>So <span class='mjpage mjpage__block'><svg><title id=MathJax-SVG-2-Title>x^2</title><path d='M1'/></svg></span> holds", "So\n$$x^2$$\nholds"),
+        ("<p>So <div class=MathJax_SVG_Display><span class=MathJax_SVG><svg><title id=MathJax-SVG-3-Title>x^2</title></svg></span></div> holds", "So\n\n$$x^2$$\nholds"),
         ("<p>So <svg role=img><title id=logo>x^2</title><path d='M1'/></svg> holds", "So holds"),
         # docutils
         (r"<p>So <tt class=math>\alpha_i</tt> and <samp class=math>b^2</samp> hold", r"So $\alpha_i$ and $b^2$ hold"),
@@ -29,14 +31,24 @@ from tests.extraction.test_structure import text_of
         # an address in UTF-8
         (r"<p>So <img src='https://latex.codecogs.com/svg.image?X%20%E2%8B%99%207'> holds", "So $X ⋙ 7$ holds"),
         (r"<p>So <img src='https://latex.codecogs.com/svg.image?X%5E2%E2%8B'> holds", "So $X^2%E2%8B$ holds"),
+        ("<p>So <img src='https://latex.codecogs.com/svg.image?X%5E2%C2%80'> holds", "So $X^2%C2%80$ holds"),
         (r"<p>So <img src='https://latex.codecogs.com/svg.image?X%5E2%E%ED%A0%80'> holds", "So $X^2%E%ED%A0%80$ holds"),
         # forums
         (r"<p>If [tex] x = \sqrt{2} [/tex] and [itex]y[/itex], [latex]z^2[/latex] or [math]w[/math], then", r"If $x = \sqrt{2}$ and $y$, $z^2$ or $w$, then"),
         ("<p>Use <code>[tex]x[/tex]</code>, [tex] without end, [tex][/tex] or [url]x[/url]", "Use `[tex]x[/tex]`, [tex] without end, [tex][/tex] or [url]x[/url]"),
         ("<p>one [tex]a[itex]b[/itex] two [/tex]", "one [tex]a$b$ two [/tex]"),
+        ("<p>The tags [math] opens and [/math] closes, \"[tex]\" and \"[/tex]\", [math]-Tag und [/math], [tex] or [/tex], [tex]和[/tex], [math]...[/math]",
+         'The tags [math] opens and [/math] closes, "[tex]" and "[/tex]", [math]-Tag und [/math], [tex] or [/tex], [tex]和[/tex], [math]...[/math]'),
+        (r"<p>If [tex]$x$[/tex], [math]\(y\)[/math], [tex]sin a[/tex], [tex] v = speed [/tex] or [tex]α[/tex]", r"If $x$, \(y\), $sin a$, $v = speed$ or $α$"),
+        ("<p>price [math]5 $ [/math] of <code>a [tex]x[/tex] b</code> is [tex]y[/tex]", "price [math]5 $ [/math] of `a [tex]x[/tex] b` is $y$"),
+        # an image of something else
+        ("<p>On <img class=math alt='No. 1'><img class=math alt='UK, US'><img class=tex alt='11/12/2003'><img alt='$5 off'><img alt='$x$'> it is", "On $x$ it is"),
         # raised letters behind one letter, and a product as an exponent
         ("<p>in ℝ<sup>n</sup> and ℝ<sup>1 × <em>n</em></sup>, Ω<sub>i</sub>", "in ℝ^n and ℝ^(1 × n), Ω_i"),
         ("<p>le 1<sup>er</sup> mot, Mr<sup>s</sup>, пер<sup>й</sup>, x<sup>n</sup>", "le 1er mot, Mrs, перй, x^n"),
+        ("<p>à<sup>a</sup> я<sup>а</sup> 表<sup>a</sup> 5€<sup>a</sup> “5”<sup>a</sup> 10°<sup>C</sup> №<sup>a</sup> π<sup>i</sup> ∂<sup>n</sup>", "àa яа 表a 5€a “5”a 10°C №a π^i ∂^n"),
+        ("<p>x∈ℝ<sup>n</sup>×ℤ<sup>m</sup>, 𝕂<sup>n</sup>, Brand™<sup>a</sup>, 5℃<sup>a</sup>, ≥<sup>a</sup>", "x∈ℝ^n×ℤ^m, 𝕂^n, Brand™a, 5℃a, ≥a"),
+        ("<p>SO<sub>4</sub><sup>2−</sup>, x<sub>n′</sub>, x<sup>n−1</sup>, 5<sup>99€</sup>", "SO4^2−, x_n′, x^(n−1), 5^99€"),
     ],
 )  # fmt: skip
 def test_sources_of_formulas_are_found(page: str, text: str) -> None:
@@ -49,9 +61,15 @@ def test_sources_of_formulas_are_found(page: str, text: str) -> None:
         ("<munderover><mo>→</mo><mrow></mrow><mrow></mrow></munderover><mi>x</mi>", r"\to x"),
         ("<munderover><mo>∑</mo><mrow></mrow><mi>n</mi></munderover>", r"\sum^n"),
         ("<msubsup><mi>x</mi><mrow></mrow><mi>n</mi></msubsup><msubsup><mi>y</mi><mi>i</mi><mrow/></msubsup>", "x^ny_i"),
+        ("<msubsup><mi>x</mi><mrow></mrow><mo>′</mo></msubsup><mi>T</mi><msubsup><mrow/><mrow/><mi>j</mi></msubsup>", "x'T{}^j"),
+        ("<mi>a</mi><mmultiscripts><mi>F</mi><mn>1</mn><none/><mprescripts/><mn>2</mn><none/></mmultiscripts><mi>b</mi>", "a{}_{2}F_{1}b"),
+        ("<mmultiscripts><mi>Γ</mi><mi>i</mi><mi>j</mi><mprescripts/><mrow/><none/></mmultiscripts><mi>x</mi>", r"\Gamma_{i}^{j}x"),
+        ("<mmultiscripts><mi>R</mi><mi>i</mi><none/><none/><mi>j</mi><mi>k</mi><mi>l</mi></mmultiscripts>", "R_{i}{}^{j}{}_{k}^{l}"),
+        ("<mmultiscripts><mi>Γ</mi><mprescripts/><mi>i</mi><mi>j</mi></mmultiscripts><mi>x</mi>", r"{}_{i}^{j}\Gamma x"),
         ("<mi>a</mi><mo>⊕︎</mo><mi>b</mi>", r"a\oplus b"),
         ("<mi>a</mi><mo>≠</mo><mi>b</mi><mo>∉</mo><mi>C</mi><mo>≢</mo><mi>d</mi>", r"a\neq b\notin C\not\equiv d"),
         ("<mi>𝜙</mi><mi>𝜑</mi><mi>𝜖</mi><mi>𝜀</mi><mi>𝜗</mi>", r"\phi\varphi\epsilon\varepsilon\vartheta"),
+        ("<mi>𝛟</mi><mi>𝝓</mi><mi>𝚹</mi><mi mathvariant=bold>ϵ</mi>", r"\mathbf{\phi}\boldsymbol{\phi}\mathbf{\Theta}\mathbf{\epsilon}"),
         ("<mtable><mtr><mtd><mi>a</mi></mtd><mtd><mi>b</mi></mtd><mtd></mtd></mtr><mtr><mtd></mtd><mtd><mrow></mrow></mtd><mtd><mi>c</mi></mtd></mtr>"
          "<mtr><mtd></mtd><mtd></mtd><mtd></mtd></mtr></mtable>", r"\begin{matrix} a & b \\  &  & c \\  \end{matrix}"),
     ],
@@ -80,4 +98,7 @@ def test_code_of_phpbb_is_a_block_without_its_label() -> None:
     label = "<dl class=codebox><dt>Code: <a href=#>Select all</a></dt><dd><code>{}</code></dd></dl>"
     page = "<p>Run" + label.format("make all") + "<p>or" + label.format("if x:<br>&nbsp;&nbsp;y()") + "<p>now"
     assert text_of(page) == "Run\n\n```\nmake all\n```\n\nor\n\n```\nif x:\n  y()\n```\n\nnow"
+    terms = "<dl><dt>Copy</dt><dd><pre>cp a b</pre></dd><dt>Code</dt><dd><pre>x</pre></dd></dl>"
+    assert text_of(terms, False) == "Copy\ncp a b\nCode\nx"
+    assert text_of("<p>in <code>[tex]x[/tex]</code>", False) == "in [tex]x[/tex]"
     assert text_of("<dl><dt>Code: x</dt><dd><code>make</code></dd></dl>") == "Code: x\n: `make`"

@@ -332,7 +332,7 @@ HOSTILE = (
     "<pre><span data-line>x</span>", "<p style='mso-list:l0 level2'>", "<div role=table><div role=row><div role=cell>x", "<textarea name=code>x</textarea>", "<table><td class=lineno>1", "<var>\\a",
     "<div class=verbatim>", "<div class=prompt>[", "<pre><span class=line>x</span>", "<li><input type=checkbox disabled>", "<img src='/latex.php?a=b&a=b&a=b'>",
     "[tex]x ", "[tex]x[/tex]", "[tex][/x", "<svg><title id=MathJax-SVG-1-Title>x", "<span class=mjx-chtml><span class=mjx-math aria-label=x>", "<dl class=codebox><dt>Code:<dd><code>x</code>",
-    "<mtable><mtr><mtd><mtd>", "<msubsup><mi>x</mi><mrow></mrow>", "<pre>x</pre><p>a</p>", "<img src='/latex.php?latex=%E2%8B%99%E2'>", "<mjx-container><mjx-mtable><mjx-mtr><mjx-mtd style='text-align: right; padding-right: 0'>",
+    "<mtable><mtr><mtd><mtd>", "<msubsup><mi>x</mi><mrow></mrow>", "<pre>x</pre><p>a</p>", "<math><mmultiscripts><mi>x<mprescripts/><mi>a", "[tex]`x[/tex]", "[math] x [/math]", "[math] and [/math]", "<img src='/latex.php?latex=%E2%8B%99%E2'>", "<mjx-container><mjx-mtable><mjx-mtr><mjx-mtd style='text-align: right; padding-right: 0'>",
 )  # fmt: skip
 
 

@@ -19,7 +19,8 @@ from stages.extraction import ExtractionParams, extract, visible_text
 SEEDS = (
     b"<p>So <span class=mjx-chtml><span class=mjx-math aria-label='\\frac{a}{b}'><span class=mjx-char>a</span></span></span><svg><title id=MathJax-SVG-1-Title>E = mc^2</title><g/></svg>"
     b"<img class=math alt='(a, b)'><img src='/svg.image?X%20%E2%8B%99%207'>[tex]x[/tex] [itex]y[itex] [/itex]<dl class=codebox><dt>Code: <a>Select all</a></dt><dd><code>a<br>b</code></dd></dl>"
-    b"<math><munderover><mo>\xe2\x86\x92</mo><mrow/><mrow/></munderover><mtable><mtr><mtd/><mtd><mi>a</mi></mtd><mtd/></mtr></mtable><mo>=\xcc\xb8</mo></math><tt class=math>x_i</tt>",
+    b"<math><munderover><mo>\xe2\x86\x92</mo><mrow/><mrow/></munderover><mtable><mtr><mtd/><mtd><mi>a</mi></mtd><mtd/></mtr></mtable><mo>=\xcc\xb8</mo></math><tt class=math>x_i</tt>"
+    b"<math><mmultiscripts><mi>F</mi><mn>1</mn><none/><mprescripts/><mn>2</mn><mrow/></mmultiscripts><msubsup><mi>x</mi><mrow/><mo>\xe2\x80\xb2</mo></msubsup></math><code>a [tex]x[/tex]</code> [math]$y$[/math]",
     b"<!doctype html><html lang=en><head><title>A &amp; B</title><meta property=og:type content=article></head><body>"
     b"<nav><ul><li><a href=/>Home</a><li><a href=/x>News</a></ul></nav><article><h1>Title</h1><p>One &mdash; two, "
     b"<b>three</b>.<br>Four<pre>\n  code &lt;x&gt;\r\n\ty</pre><table><tr><th>a<td>b<tr><td>c<table><td>d</table></table>"

@@ -46,32 +46,104 @@ def end_of_bracket(out, name, size, stop):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def unwrap_brackets(out, start, stop):  # type: ignore[no-untyped-def]
-    """``[tex]x[/tex]``, ``[itex]``, ``[latex]`` and ``[math]`` in ``out[start:stop]`` become ``$x$``, but not behind a tick of code: next o.
+def is_formula(text, start, stop):  # type: ignore[no-untyped-def]
+    """Whether ``text[start:stop]`` is one formula between its delimiters, or more with a command of TeX in them: ``$x$``, not ``$ echo $`` or ``$5, 3$ or 2$``."""
+    if stop - start < 3:
+        return False
+    a, b, y, z = text[start], text[start + 1], text[stop - 2], text[stop - 1]
+    if a == 92 and b == 91:
+        return stop - start >= 5 and y == 92 and z == 93
+    if a != 36 or z != 36 or b == 32 or y == 32 or y == 92:
+        return False
+    while start < stop and text[start] == 36 and text[stop - 1] == 36:
+        start += 1
+        stop -= 1
+    depth, apart, any_command = 0, False, False
+    for i in range(start, stop):
+        depth += (text[i] == 123) - (text[i] == 125)
+        apart |= text[i] == 36 and depth <= 0 and text[i - 1] != 92
+        any_command |= text[i] == 92 and 97 <= text[i + 1] | 0x20 <= 122
+    return start < stop and (any_command or not apart)
+
+
+@inline_kernel
+def wraps_formula(out, start, stop):  # type: ignore[no-untyped-def]
+    """Whether ``out[start:stop]``, between a name in brackets and its end, is TeX and no words about such names.
+
+    It has no dollar, and a backslash, or a letter of Latin or Greek or a digit and no sign of a sentence at its beginning. If it begins or ends with a space
+    (``[tex] and [/tex]``), it is no word of two letters, and has none of three without a sign of TeX.
+    """
+    first = start
+    while first < stop and is_space(out[first]):
+        first += 1
+    any_letter, any_command, any_sign, all_letters, run, most = False, False, False, True, 0, 0
+    for i in range(first, stop):
+        b = out[i]
+        if b == 36:
+            return False
+        letter = 97 <= b | 0x20 <= 122
+        run = run + 1 if letter else 0
+        most = max(most, run)
+        any_letter |= letter or 48 <= b <= 57 or 0xCE <= b <= 0xCF
+        any_command |= b == 92
+        any_sign |= b in (42, 43, 60, 61, 62, 94, 95, 123, 124)
+        all_letters &= letter or b >= 128 or is_space(b)
+    if not any_letter or any_command:
+        return any_command
+    b = out[first]
+    if b in (34, 39, 41, 44, 58, 59, 63) or (b == 0xE2 and out[first + 1] == 0x80):
+        return False
+    if first == start and not is_space(out[stop - 1]):
+        return True
+    return not (all_letters and most > 1) and (any_sign or most < 3)
+
+
+@inline_kernel
+def dollars_around(out, start, stop):  # type: ignore[no-untyped-def]
+    """Whether text is between delimiters of its own, ``$x$``, ``\\(x\\)`` or ``\\[x\\]``, and has no dollar but those."""
+    if stop - start < 3:
+        return False
+    a, b, z = out[start], out[start + 1], out[stop - 1]
+    if a == 92 and out[stop - 2] == 92:
+        return (b == 40 and z == 41) or (b == 91 and z == 93)
+    return a == 36 and is_formula(out, start, stop)
+
+
+@inline_kernel
+def unwrap_brackets(out, start, stop, in_code):  # type: ignore[no-untyped-def]
+    """``[tex]x[/tex]``, ``[itex]``, ``[latex]`` and ``[math]`` in ``out[start:stop]`` become ``$x$``, but not between ticks of code, none if ``in_code``: next o.
 
     Price: one search for a bracket where there is none, else linear.
     """
     i = o = find_byte(out, start, stop, 91)
+    if in_code:
+        return stop
+    seen, ticks = start, 0
     while i < stop:
         size = bracket_size(out, i + 1, stop)
-        end = end_of_bracket(out, i + 1, size, stop) if size and out[max(start, i - 1)] != 96 else stop
+        while size and seen < o:
+            ticks += out[seen] == 96 and (seen == start or out[seen - 1] != 96)
+            seen += 1
+        end = end_of_bracket(out, i + 1, size, stop) if size and ticks & 1 == 0 else stop
         first = i + 1 + size
+        last, wrapped, found = end, False, False
         if end < stop:
+            found = wraps_formula(out, first, end)
             while first < end and is_space(out[first]):
                 first += 1
-            last = end
             while last > first and is_space(out[last - 1]):
                 last -= 1
-        else:
-            last = first
-        if first < last:
-            out[o] = 36
-            o += 1
+            wrapped = dollars_around(out, first, last)
+        if first < last and (found or wrapped) and end < stop:
+            if not wrapped:
+                out[o] = 36
+                o += 1
             for k in range(first, last):
                 out[o] = out[k]
                 o += 1
-            out[o] = 36
-            o += 1
+            if not wrapped:
+                out[o] = 36
+                o += 1
             i = end + 2 + size
         else:
             out[o] = out[i]
@@ -112,13 +184,13 @@ def holds_formula(out, start, stop):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def shorten_dollars(out, start, stop):  # type: ignore[no-untyped-def]
+def shorten_dollars(out, start, stop, in_code):  # type: ignore[no-untyped-def]
     """``$$$x$$$`` in ``out[start:stop]`` becomes ``$x$``, and ``$$$$$$x$$$$$$`` ``$$x$$``: next o.
 
     If TeX may stand between (`holds_formula`), no letter, digit or tick of code before, no letter or digit behind and, of three, no
     space at the ends. Prices (``$$$-$$$``, ``$$$CASH$$$``) stay. Price: one search for a dollar where there is none, else linear.
     """
-    stop = unwrap_brackets(out, start, stop)
+    stop = unwrap_brackets(out, start, stop, in_code)
     i = o = find_byte(out, start, stop, 36)
     while i < stop:
         run = run_of_dollars(out, i, stop)

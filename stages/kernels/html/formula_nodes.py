@@ -29,6 +29,7 @@ from stages.kernels.html.mathml import (
     MTABLE,
     MUNDER,
     MUNDEROVER,
+    NONE,
     SIGN_SHIFT,
     SKIPPED,
 )
@@ -61,7 +62,8 @@ def shows_nothing(k, nodes, base):  # type: ignore[no-untyped-def]
     if last > k + 4:
         return False
     for i in range(k, last):
-        if nodes[M_FROM, base + i] >= 0 or (nodes[M_KIND, base + i] > MACTION and nodes[M_KIND, base + i] != MSPACE):
+        kind = nodes[M_KIND, base + i]
+        if nodes[M_FROM, base + i] >= 0 or (kind > MACTION and kind != MSPACE and kind != NONE):
             return False
     return True
 

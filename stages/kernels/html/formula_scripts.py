@@ -136,11 +136,10 @@ def open_script(data, k, T, W, nodes, base, out, o):  # type: ignore[no-untyped-
         return o, False
     if index == 1 and nodes[M_FLAGS, p] & BRACED:
         o = put_row(tex_output.CLOSE, T, W, out, o)
-    if shows_nothing(k, nodes, base):
-        nodes[M_FLAGS, p] |= SINGLE if index == 1 else 0
-        return o, True
+    nothing = shows_nothing(k, nodes, base)
     if (
         index == 1
+        and (not nothing or kind == MSUBSUP)
         and not nodes[M_FLAGS, p] & BRACED
         and o == nodes[M_AT, p]
         and o > nodes[M_AT, base]
@@ -156,8 +155,8 @@ def open_script(data, k, T, W, nodes, base, out, o):  # type: ignore[no-untyped-
         return o, True
     for _ in range(primes):
         o = put_row(tex_output.QUOTE, T, W, out, o)
-    if kind == MSUP and primes:
-        nodes[M_FLAGS, p] |= SINGLE
+    if nothing or (kind == MSUP and primes):
+        nodes[M_FLAGS, p] |= SINGLE if index == 1 else 0
         return o, True
     return begin_script(data, k, kind == MSUB or (kind == MSUBSUP and index == 1), T, W, nodes, base, out, o), False
 

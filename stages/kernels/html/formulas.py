@@ -18,11 +18,12 @@ from stages.kernels.html.entities import write_code_point
 from stages.kernels.html.formula_nodes import (
     brackets,
     first_leaf,
+    shows_nothing,
     sign_of_fence,
     take_brackets,
 )
 from stages.kernels.html.formula_scripts import ACCENT, SET, open_limit, open_limits, open_script
-from stages.kernels.html.glyphs import next_code
+from stages.kernels.html.glyphs import is_letter, next_code
 from stages.kernels.html.mathml import (
     ANY_SCRIPT,
     IN_BOX,
@@ -129,9 +130,15 @@ def open_child(data, k, T, W, nodes, base, out, o):  # type: ignore[no-untyped-d
     elif kind == MROOT and index == 1:
         nodes[M_SECOND, p] = o
     elif kind == MMULTI:
-        if nodes[M_KIND, c] == NONE or nodes[M_KIND, c] == MPRESCRIPTS:
+        if nodes[M_KIND, c] == MPRESCRIPTS and nodes[M_SECOND, p] < 0:
+            nodes[M_SECOND, p] = o
+            return put_row(tex_output.EMPTY, T, W, out, o), True
+        if nodes[M_KIND, c] == NONE or nodes[M_KIND, c] == MPRESCRIPTS or shows_nothing(k, nodes, base):
             return o, True
-        o = put_row(tex_output.SUB if index & 1 else tex_output.SUP, T, W, out, o)
+        lower = (index & 1 == 1) == (nodes[M_SECOND, p] < 0)
+        if index > 2 and nodes[M_SECOND, p] < 0 and (lower or shows_nothing(k - 1, nodes, base)):
+            o = put_row(tex_output.EMPTY, T, W, out, o)  # the indices of a tensor stand one behind the other
+        o = put_row(tex_output.SUB if lower else tex_output.SUP, T, W, out, o)
     elif kind == MTR or (kind == MLABELEDTR and index > 1):
         if k >= nodes[M_CLOSE, p]:
             return o, True  # nothing but empty cells
@@ -184,6 +191,8 @@ def open_math(data, k, K, T, W, nodes, base, out, o):  # type: ignore[no-untyped
     elif kind == MROOT:
         o = put_row(tex_output.ROOT, T, W, out, o)
         nodes[M_AT, c], nodes[M_SECOND, c] = o, -1
+    elif kind == MMULTI:
+        nodes[M_SECOND, c] = -1
     elif kind in (MUNDER, MOVER):
         o = open_limits(data, k, kind == MOVER, T, W, nodes, base, out, o)
     elif kind == MTABLE:
@@ -217,6 +226,15 @@ def open_math(data, k, K, T, W, nodes, base, out, o):  # type: ignore[no-untyped
 
 
 @inline_kernel
+def set_before(out, first, scripts, o):  # type: ignore[no-untyped-def]
+    """Put the scripts from ``scripts`` on, which begin with ``{}``, before what they stand before, ``out[first:scripts]``: next o."""
+    if o == scripts + 2:
+        return scripts  # none
+    rotate(out, first, scripts, o)
+    return o
+
+
+@inline_kernel
 def close_math(data, k, T, W, nodes, base, out, o):  # type: ignore[no-untyped-def]
     """End node ``k``, and what its parent opened before it: next o."""
     c = base + k
@@ -234,6 +252,9 @@ def close_math(data, k, T, W, nodes, base, out, o):  # type: ignore[no-untyped-d
     elif MSUB <= kind <= MUNDEROVER:
         if flags & ANY_SCRIPT and not flags & SINGLE:
             o = put_row(tex_output.CLOSE, T, W, out, o)
+    elif kind == MMULTI and nodes[M_SECOND, c] >= 0 and not W[s.FULL]:
+        o = set_before(out, nodes[M_AT, c], nodes[M_SECOND, c], o)
+        W[s.COMMAND] = is_letter(out[o - 1])
     elif kind == MTABLE:
         o = put_code(32, W, out, o)
         o = put_row(tex_output.END, T, W, out, o)

@@ -42,6 +42,7 @@ from stages.kernels.html.written_formulas import (
     formula_span,
     is_source,
     is_tex,
+    is_word,
     json_formula,
     quoted_formula,
 )
@@ -149,9 +150,9 @@ def is_drawn_math(data, found, W):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def labelled_tex(data, W, T, out, o):  # type: ignore[no-untyped-def]
-    """TeX that is the label of what MathJax 2 drew, if it is no speech: next o."""
+    """TeX that is the label of what MathJax 2 drew, if it is no speech (``a plus b``, ``alpha``): next o."""
     start, stop = W[s.SPANS + 2 * t.ARIA_LABEL], W[s.SPANS + 2 * t.ARIA_LABEL + 1]
-    if not is_source(data, start, stop, T, out, o):
+    if is_word(data, start, stop) or not is_source(data, start, stop, T, out, o):
         return o
     return formula_span(data, start, stop, False, W[s.TEX_DISPLAY], FROM_ATTRIBUTE, T, W, out, o)
 

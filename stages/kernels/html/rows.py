@@ -241,8 +241,14 @@ def write_cell(text, blocks, first, last, inherited, node0, markdown, out, o):  
         if ticked:
             o = put_tick(out, begin, o, True)
         if not is_pre:
-            o = shorten_dollars(out, begin, o)
+            o = shorten_dollars(out, begin, o, not markdown and holds_code(blocks, b))
     return o
+
+
+@inline_kernel
+def holds_code(blocks, block):  # type: ignore[no-untyped-def]
+    """Whether any of a block is inline code."""
+    return blocks[h.MARKS_FROM, block] & 1 != 0 or blocks[h.MARKS_TO, block] > blocks[h.MARKS_FROM, block] // 2
 
 
 @inline_kernel

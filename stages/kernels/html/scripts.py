@@ -46,12 +46,25 @@ def is_sign(out, i):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def is_symbol(out, i, size):  # type: ignore[no-untyped-def]
+    """Whether the ``size`` bytes at ``i`` are a letter of formulas alone: ``ℝ``, ``ℓ``, ``∂``, ``∑`` or one of the mathematical alphabets, not ``№`` or ``℃``."""
+    if size != 3 or out[i] != 0xE2:
+        return size == 4 and out[i] == 0xF0 and out[i + 1] == 0x9D
+    b = out[i + 2]
+    if out[i + 1] == 0x88:
+        return b in (0x82, 0x86, 0x87, 0x8F, 0x91, 0xAB)
+    return out[i + 1] == 0x84 and (
+        b in (0x82, 0x95, 0xA4, 0xB3, 0xB4) or 0x8A <= b <= 0x93 or 0x98 <= b <= 0x9D or 0xAC <= b <= 0xB1
+    )
+
+
+@inline_kernel
 def insert_mark(out, at, o, mark):  # type: ignore[no-untyped-def]
     """``^`` or ``_`` before a script, which gets brackets unless it is one word or number, with a sign: next o."""
     inner = 0
     for i in range(at, o):
         inner += not is_alnum(out[i]) and out[i] < 128 and i != at and i != o - 1
-        inner += i > at and is_sign(out, i)
+        inner += i > at and is_sign(out, i) and i + (3 if out[i] == 0xE2 else 2) < o
     plain = o - at == 1 or (inner == 0 and (is_alnum(out[at]) or is_alnum(out[o - 1]) or out[at] >= 128))
     if plain and not is_alnum(out[at]) and not is_alnum(out[o - 1]) and out[at] < 128 and o - at > 1:
         plain = False
@@ -92,12 +105,17 @@ def end_script(data, pos, end, W, out, o):  # type: ignore[no-untyped-def]
         digits += 48 <= out[i] <= 57
         letters += is_alnum(out[i]) and not 48 <= out[i] <= 57
     word = at - 1
-    while word > W[s.TEXT] and ((out[word - 1] | 0x20 >= 97 and out[word - 1] | 0x20 <= 122) or out[word - 1] >= 128):
+    while word > max(W[s.TEXT], at - MAX_SCRIPT) and (
+        (out[word - 1] | 0x20 >= 97 and out[word - 1] | 0x20 <= 122) or out[word - 1] >= 128
+    ):
         if word - 3 >= W[s.TEXT] and out[word - 2] == 0x80 and out[word - 3] == 0xE2:
             break  # spaces, dashes and quotes
         word -= 1
     word_size = at - word if (before | 0x20 >= 97 and before | 0x20 <= 122) or before >= 128 else 0
-    is_letter = word_size == 1 or (out[word] >= 0xC0 and word_size == 2 + (out[word] >= 0xE0) + (out[word] >= 0xF0))
+    last = at - 1
+    while last > word and out[last] & 0xC0 == 0x80:
+        last -= 1
+    is_letter = word_size == 1 or (word_size == 2 and 0xCE <= out[word] <= 0xCF) or is_symbol(out, last, at - last)
     if out[at] == 91 or out[at] == 40 or out[at] == 36:
         return o
     if not raised:

@@ -108,6 +108,7 @@ def _alphabets() -> list[int]:
     for code in range(ALPHABETS_FROM, ALPHABETS_TO):
         parts = unicodedata.decomposition(chr(code)).split()
         plain = chr(int(parts[1], 16)) if parts else chr(code)  # not NFKC, to which both kinds of phi are one
+        plain = "Θ" if plain == "ϴ" else plain
         name = unicodedata.name(chr(code), "").removeprefix("MATHEMATICAL ")
         style = max((style for style in _STYLES if name.startswith(style + " ")), key=len, default="ITALIC")
         rows.append(ord(plain) | _STYLES[style] << 32)

@@ -201,7 +201,7 @@ def hex_digit(b):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def encoded_size(data, pos, stop):  # type: ignore[no-untyped-def]
-    """Bytes of the character outside ASCII that ``%E2%8B%99`` at ``pos`` stands for in UTF-8; 0: none does."""
+    """Bytes of the character outside ASCII that ``%E2%8B%99`` at ``pos`` stands for in UTF-8; 0: none does, or a control character."""
     first = 16 * hex_digit(data[pos + 1]) + hex_digit(data[pos + 2])
     size = 2 + (first >= 0xE0) + (first >= 0xF0)
     if hex_digit(data[pos + 2]) < 0 or first < 0xC2 or first > 0xF4 or pos + 3 * size > stop:
@@ -209,7 +209,7 @@ def encoded_size(data, pos, stop):  # type: ignore[no-untyped-def]
     for k in range(1, size):
         i = pos + 3 * k
         byte = 16 * hex_digit(data[i + 1]) + hex_digit(data[i + 2])
-        low = 0xA0 if k == 1 and first == 0xE0 else 0x90 if k == 1 and first == 0xF0 else 0x80
+        low = 0xA0 if k == 1 and (first == 0xE0 or first == 0xC2) else 0x90 if k == 1 and first == 0xF0 else 0x80
         high = 0x9F if k == 1 and first == 0xED else 0x8F if k == 1 and first == 0xF4 else 0xBF
         if data[i] != 37 or hex_digit(data[i + 2]) < 0 or not low <= byte <= high:
             return 0
@@ -226,6 +226,18 @@ def has_no_word(out, start, stop):  # type: ignore[no-untyped-def]
         if run > 2 or out[i] >= 128:
             return False
     return any_letter
+
+
+@inline_kernel
+def holds_operator(out, start, stop):  # type: ignore[no-untyped-def]
+    """Whether text without a word has a bracket, bar or operator and no abbreviation: not ``No. 1``, ``UK, US`` or ``11/12/2003``."""
+    found = False
+    for i in range(start, stop):
+        b = out[i]
+        found |= 40 <= b <= 43 or b == 45 or b == 91 or b == 124
+        if b == 46 and i > start and is_letter(out[i - 1]):
+            return False
+    return found
 
 
 @inline_kernel

@@ -165,10 +165,16 @@ def plain_letter(code, variant, T):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def is_greek(code):  # type: ignore[no-untyped-def]
+    """Whether a code point is a letter of Greek or another form of one: U+03D1, U+03D5, U+03D6, U+03F0, U+03F1, U+03F5."""
+    return 0x391 <= code <= 0x3C9 or code in (0x3D1, 0x3D5, 0x3D6, 0x3F0, 0x3F1, 0x3F5)
+
+
+@inline_kernel
 def put_symbol(code, variant, T, W, out, o):  # type: ignore[no-untyped-def]
     """A character of mathematics: next o."""
     code, variant = plain_letter(code, variant, T)
-    if variant > 0 and (is_letter(code) or 48 <= code <= 57 or (variant != V_NORMAL and 0x391 <= code <= 0x3C9)):
+    if variant > 0 and (is_letter(code) or 48 <= code <= 57 or (variant != V_NORMAL and is_greek(code))):
         if W[s.STYLE_TO] == o and W[s.STYLE] == variant:
             o -= 1  # one more letter of a word
         else:

@@ -19,7 +19,7 @@ from stages.kernels.html import inherited as e
 from stages.kernels.html import layout as h
 from stages.kernels.html import tokens as t
 from stages.kernels.html.context import CONTEXT, score_context
-from stages.kernels.html.dollars import shorten_dollars
+from stages.kernels.html.dollars import is_formula, shorten_dollars
 from stages.kernels.html.fences import (
     are_numbers_of,
     close_fence,
@@ -31,9 +31,10 @@ from stages.kernels.html.fences import (
 )
 from stages.kernels.html.hints import HINT_BITS
 from stages.kernels.html.items import BULLET, MAX_MARK, NO_MARK, list_around, own_mark, put_mark
+from stages.kernels.html.kinds import CODE_WORD
 from stages.kernels.html.labels import MAX_LABEL, names_language, says_code, says_copy
 from stages.kernels.html.measures import M_WORDS, SUM_CHARS
-from stages.kernels.html.rows import end_of_element, is_data, mark_tables, write_rows
+from stages.kernels.html.rows import end_of_element, holds_code, is_data, mark_tables, write_rows
 from stages.kernels.html.signs import is_number_text
 from stages.kernels.html.trees import byte_scores, sum_trees
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
@@ -113,15 +114,6 @@ def is_mark_cell(blocks, nodes, node0, block, inherited):  # type: ignore[no-unt
     if cell < 0 or next_cell < 0 or cell == next_cell or inherited[e.I_ROW, n] != inherited[e.I_ROW, other]:
         return False
     return nodes[h.FIRST_BLOCK, node0 + cell] == block and nodes[h.FIRST_BLOCK, node0 + next_cell] == block + 1
-
-
-@inline_kernel
-def is_formula(text, start, stop):  # type: ignore[no-untyped-def]
-    """Whether ``text[start:stop]`` is one formula between its delimiters and nothing else."""
-    if stop - start < 5:
-        return False
-    a, b, y, z = text[start], text[start + 1], text[stop - 2], text[stop - 1]
-    return (a == 36 and z == 36) or (a == 92 and b == 91 and y == 92 and z == 93)
 
 
 @inline_kernel
@@ -209,13 +201,14 @@ def is_label(text, blocks, nodes, block, last, m, inherited, node0):  # type: ig
         return False
     tag, is_copy = nodes[h.TAG, blocks[h.NODE, block]], says_copy(text, start, stop)
     is_title = says_code(text, start, stop)
+    in_box = tag == t.DT and nodes[h.KINDS, nodes[h.PARENT, blocks[h.NODE, block]]] & CODE_WORD != 0  # phpBB 3.0
     if (
         tag != t.DIV
         and tag != t.BUTTON
         and tag != t.FIGCAPTION
         and tag != t.FIGURE
-        and not (is_copy and (tag == t.P or tag == t.DT))
-        and not (is_title and (tag == t.TD or tag == t.DT))
+        and not (is_copy and (tag == t.P or in_box))
+        and not (is_title and (tag == t.TD or in_box))
     ):
         return False  # an author's words
     if is_copy and m >= 0 and inherited[e.I_PRE, m] >= 0:
@@ -233,9 +226,9 @@ def is_label(text, blocks, nodes, block, last, m, inherited, node0):  # type: ig
 
 
 @inline_kernel
-def judge_tables(blocks, nodes, first, last, layout_M, block0, num, chosen_B):  # type: ignore[no-untyped-def]
+def judge_tables(blocks, nodes, first, last, inherited, layout_M, block0, num, chosen_B):  # type: ignore[no-untyped-def]
     """A data table is kept whole or not at all: if three eighths of its text are chosen (half and a quarter give the same F1 within .0005), or if it
-    stands between chosen blocks, is no longer than `SHORT_TABLE` and mostly no links."""
+    stands between chosen blocks, is no longer than `SHORT_TABLE`, mostly no links and not hidden by a class."""
     for n in range(first, last):
         if nodes[h.TAG, n] != t.TABLE or not is_data(layout_M[n - first]):
             continue
@@ -247,6 +240,7 @@ def judge_tables(blocks, nodes, first, last, layout_M, block0, num, chosen_B):  
             kept += size if chosen_B[b - block0] else 0
         start, stop = nodes[h.FIRST_BLOCK, n] - block0, nodes[h.LAST_BLOCK, n] - block0
         within = 0 < start < stop < num and chosen_B[start - 1] and chosen_B[stop]
+        within = within and not inherited[e.I_HINTS, n - first] & _HIDDEN
         chosen_B[start:stop] = 8 * kept >= 3 * held or (within and held <= SHORT_TABLE and 2 * linked < held)
 
 
@@ -257,7 +251,7 @@ def write_page(text, blocks, nodes, pages, d, chosen_B, inherited, layout_M, col
     node0, last_node = pages[h.NODES_FROM, d], pages[h.NODES_TO, d]
     any_table = mark_tables(text, blocks, nodes, node0, last_node, inherited, layout_M, block0, num)
     if any_table:
-        judge_tables(blocks, nodes, node0, last_node, layout_M, block0, num, chosen_B)
+        judge_tables(blocks, nodes, node0, last_node, inherited, layout_M, block0, num, chosen_B)
     complete(text, blocks, nodes, node0, block0, num, inherited, chosen_B)
     before, m, fence, written_to, joined = -1, 0, 0, 0, False
     for b in range(num):
@@ -307,9 +301,9 @@ def write_page(text, blocks, nodes, pages, d, chosen_B, inherited, layout_M, col
                 o = open_fence(text, blocks, block, fence, out, o)
             o = write_code(text, start, stop, out, o)
         elif markdown:
-            o = shorten_dollars(out, o, write_inline(text, blocks, block, out, o))
+            o = shorten_dollars(out, o, write_inline(text, blocks, block, out, o), False)
         else:
-            o = shorten_dollars(out, o, copy_text(text, start, stop, out, o))
+            o = shorten_dollars(out, o, copy_text(text, start, stop, out, o), holds_code(blocks, block))
         before, m = block, n
     return close_fence(fence, out, o) if fence else o
 

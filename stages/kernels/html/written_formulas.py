@@ -292,6 +292,23 @@ def is_source(data, start, stop, T, out, o):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def is_pictured(data, start, stop, T, out, o):  # type: ignore[no-untyped-def]
+    """`is_source` of an image, whose text may be that of a figure (``No. 1``); ``out[o:]`` is scratch."""
+    stop = tex.copy_tex(data, start, min(stop, start + 400), False, T, out, o)
+    if stop <= o:
+        return False
+    return tex.looks_like_tex(out, o, stop) or (tex.has_no_word(out, o, stop) and tex.holds_operator(out, o, stop))
+
+
+@inline_kernel
+def is_delimited(data, start, stop):  # type: ignore[no-untyped-def]
+    """Whether an attribute begins with a delimiter, and ends with a dollar if it begins with one: no price."""
+    while stop > start and is_space(data[stop - 1]):
+        stop -= 1
+    return begins_with_delimiter(data, start, stop) and (data[start] != 36 or data[stop - 1] == 36)
+
+
+@inline_kernel
 def is_word(data, start, stop):  # type: ignore[no-untyped-def]
     """Whether an attribute is two letters or more and nothing else."""
     for i in range(start, stop):
@@ -333,10 +350,7 @@ def formula_image(data, found, kinds, T, W, nodes, out, o):  # type: ignore[no-u
     if (
         stop == 0
         and has_alt
-        and (
-            (kinds & PICTURE and is_source(data, alt, alt_stop, T, out, o))
-            or begins_with_delimiter(data, alt, alt_stop)
-        )
+        and ((kinds & PICTURE and is_pictured(data, alt, alt_stop, T, out, o)) or is_delimited(data, alt, alt_stop))
     ):
         start, stop = alt, alt_stop
     if stop == 0 and (found >> t.SRC) & 1:
