@@ -28,6 +28,10 @@ from tests.extraction.test_structure import text_of
         ("<p>On <img class=math src=a.png alt='[-1, 1]'> it is", "On $[-1, 1]$ it is"),
         ("<p>On <img class=math src=a.png alt='(a, b, c, d)'> it is", "On $(a, b, c, d)$ it is"),
         ("<p>On <img class=math src=a.png alt='Two lines'> it is", "On it is"),
+        # Zhihu: a line that ends is a displayed formula
+        (r"<p>So <span class=ztext-math data-tex='E=mc^2\\'>x</span> holds", "So\n$$E=mc^2$$\nholds"),
+        (r"<p>So <img src='https://www.zhihu.com/equation?tex=E%3Dmc%5E2%5C%5C' alt='E=mc^2 \\' eeimg=1> holds", "So\n$$E=mc^2$$\nholds"),
+        (r"<p>So <script type='math/tex'>a \\</script> and <span class=math-tex>\(b\\ \)</span> hold", r"So $a$ and \(b\\ \) hold"),
         # an address in UTF-8
         (r"<p>So <img src='https://latex.codecogs.com/svg.image?X%20%E2%8B%99%207'> holds", "So $X ⋙ 7$ holds"),
         (r"<p>So <img src='https://latex.codecogs.com/svg.image?X%5E2%E2%8B'> holds", "So $X^2%E2%8B$ holds"),

@@ -30,9 +30,15 @@ def put_dollars(W, out, place, start, stop, display, source):  # type: ignore[no
     """
     start, stop = tex.skip_wrapper(out, start, stop)
     o = place
+    displayed = display != 0
+    if stop - start > 2 and out[stop - 1] == 92 and out[stop - 2] == 92 and out[stop - 3] != 92:
+        stop -= 2  # a line that ends: Zhihu's sign of a displayed formula
+        while stop > start and out[stop - 1] == 32:
+            stop -= 1
+        displayed |= source in (FROM_ATTRIBUTE, FROM_IMAGE)
     if start >= stop:
         return place
-    if display:
+    if displayed:
         while o > W[s.TEXT] and out[o - 1] == 32:
             o -= 1
         if o > W[s.TEXT] and out[o - 1] != 10:
@@ -48,7 +54,7 @@ def put_dollars(W, out, place, start, stop, display, source):  # type: ignore[no
         o += 1
     out[o] = 36
     o += 1
-    if display:
+    if displayed:
         out[o] = 36
         out[o + 1] = 10
         o += 2
