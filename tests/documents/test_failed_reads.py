@@ -27,7 +27,7 @@ def tables(options: Any = None) -> bytes:
     sink = io.BytesIO()
     table = pa.Table.from_pylist(ROWS)
     with pa.ipc.new_file(sink, table.schema, options=options) as writer:
-        writer.write_table(table, max_chunksize=50)
+        writer.write_table(table, max_chunksize=len(ROWS) // 4)
     return sink.getvalue()
 
 
