@@ -23,11 +23,11 @@ from tests.documents.test_zips import zipped
 from tests.support.archives import PAGE, read, record, whole
 
 
-def tables(options: Any = None) -> bytes:
+def tables(options: Any = None, rows: int = 50) -> bytes:
     sink = io.BytesIO()
     table = pa.Table.from_pylist(ROWS)
     with pa.ipc.new_file(sink, table.schema, options=options) as writer:
-        writer.write_table(table, max_chunksize=len(ROWS) // 4)
+        writer.write_table(table, max_chunksize=rows)
     return sink.getvalue()
 
 
@@ -44,9 +44,9 @@ def package() -> bytes:
 CONTENT: dict[str, Callable[[], bytes]] = {
     **{name: make for name, make in FILES.items() if name not in ("a.parquet", "a.arrow")},
     "a.parquet": groups,
-    "a.arrow": tables,
-    "packed.arrow": lambda: tables(pa.ipc.IpcWriteOptions(compression="zstd")),
-    "a.arrow.gz": lambda: gzip.compress(tables()),
+    "a.arrow": lambda: tables(rows=len(ROWS) // 4),
+    "packed.arrow": lambda: tables(pa.ipc.IpcWriteOptions(compression="zstd"), len(ROWS) // 4),
+    "a.arrow.gz": lambda: gzip.compress(tables(rows=len(ROWS) // 4)),
     "a.jsonl.lz4": lambda: pa.compress(jsonl(ROWS), "lz4", asbytes=True),
     "a.zip": lambda: zipped({"x.jsonl": jsonl(ROWS), "y.txt": b"Words.", "z.parquet": groups()}),
     "a.wacz": package,
