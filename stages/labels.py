@@ -62,8 +62,8 @@ class Labeller(StageParams):
     column: str | None = None
     """A column of the input, by the name under which its source carries it."""
     params: dict[str, Any] = Field(default={})
-    """Arguments of the function by name. Text with a known suffix, or with a slash and in a folder that is there, is a
-    path, relative to the mixture file."""
+    """Arguments of the function by name. Text with a known suffix, or with a slash and below a folder that is there, is
+    a path, relative to the mixture file; so is any that begins with ``./``."""
     labels: tuple[str, ...] = ()
     """Labels that a function or column may give, where domains make a grid of them; a model knows its own."""
     probabilities: bool = False

@@ -39,8 +39,8 @@ class Scorer(StageParams):
     function: str
     """As `module:function`, the module beside this file or installed ([extending.md](extending.md))."""
     params: dict[str, Any] = Field(default={})
-    """Its arguments by name. Text with a known suffix, or with a slash and in a folder that is there, is a path,
-    relative to the mixture file."""
+    """Its arguments by name. Text with a known suffix, or with a slash and below a folder that is there, is a path,
+    relative to the mixture file; so is any that begins with ``./``."""
     gpus: float = Field(default=0, ge=0)
     """GPUs a process reserves; 0.25: four share one."""
     memory: int = Field(default=2 << 30, ge=1)

@@ -135,6 +135,8 @@ class RayExecutor:
         self._unsent: list[int] = []
         self._size = self._ask_size()
         self._sized = self._largest_at = time.monotonic()
+        self._there = self._said_of = self._size.memory
+        """Memory of the largest node that is there, and that of which was said that tasks wait for a larger one."""
         self._lost_here = False
         self._restarts = 0
         self._asked = self._heard = self._idle_since = time.monotonic()
@@ -168,6 +170,7 @@ class RayExecutor:
         if os.environ.get("RAY_ADDRESS") and time.monotonic() - self._sized > SLOTS_SECONDS:
             self._sized = time.monotonic()
             size = self._ask_size()
+            self._there = size.memory
             if size.memory >= self._size.memory or self._sized - self._largest_at > LARGER_SECONDS:
                 self._largest_at = self._sized
             else:
@@ -203,6 +206,10 @@ class RayExecutor:
             self._say(f"no node of the cluster has a CPU; tasks that wait for one: {len(self._running)}")
             self._idle_since = time.monotonic()
             self._submitted = dict.fromkeys(self._submitted, time.monotonic())
+        larger = sum(self._there < memory <= size.memory for memory in self._memory.values())
+        if size.cpus and larger and self._there != self._said_of:
+            self._say(f"tasks that wait {LARGER_SECONDS:.0f} s at most for a node as large as they ask for: {larger}")
+            self._said_of = self._there
         lost = [ref for ref, memory in self._memory.items() if size.cpus and memory > size.memory]
         for ref in lost:
             self._ray.cancel(ref, force=True)

@@ -58,17 +58,16 @@ def is_path(text: str) -> bool:
 
 def resolve_argument(text: str, key: Key, yaml_file: YamlFile, store: Store) -> str:
     """`resolve` of an argument of a user's function, where it is a path: with a known suffix or a variable, or with a
-    slash and in a folder that is there. Others are names (``Qwen/Qwen3-8B``) and words (``text/html``, ``/no_think``).
+    slash and below a folder that is there (which may have no such file yet, or many: ``data/*/words``). Others are
+    names (``Qwen/Qwen3-8B``) and words (``text/html``, ``/no_think``).
     """
     if not is_path(text):
         return text
     written_as_one = "${" in text or Path(text).suffix in MODEL_SUFFIXES or text.startswith(("./", "../", "~"))
     found = resolve(text, key, yaml_file, store)
-    try:
-        there = Path(found).parent.is_dir()
-    except OSError:  # too long for a path
-        there = False
-    return found if written_as_one or there else text
+    first = os.path.join(os.path.dirname(os.path.abspath(yaml_file.path)), text.partition("/")[0])
+    below = not text.startswith("/") and os.path.isdir(first)
+    return found if written_as_one or below or os.path.isdir(os.path.dirname(found)) else text
 
 
 def source_paths(raw: Any, key: Key, yaml_file: YamlFile, store: Store) -> Any:

@@ -87,8 +87,8 @@ class Transform(StageParams):
     function: str
     """As `module:function`, found as Python finds modules; `stages.transforms` has some."""
     params: dict[str, Any] = Field(default={})
-    """Its arguments by name. Text without white space that has a known suffix, or a slash and a folder that is there,
-    is a path, relative to the mixture file."""
+    """Its arguments by name. Text without white space that has a known suffix, or a slash and is below a folder that
+    is there, is a path, relative to the mixture file; so is any that begins with ``./``."""
     inputs: Inputs
     gpus: float = Field(default=0, ge=0)
     """GPUs its process reserves; 0.25: four share one."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import stat as modes
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -30,6 +31,8 @@ Say = Callable[[str], None]
 LISTED = "listed"
 """The tag of a file on a web server that a list names: it is asked for only when it is read."""
 LOOKING = 16
+NEXT_SECOND = 1.1
+"""Seconds after which a date in HTTP, which counts whole ones, is another."""
 LOOKS = 12
 """Requests by which it is seen whether the tag of a file on a web server stays."""
 Part = tuple[str, str, int]
@@ -216,7 +219,10 @@ def _listed_anew(part: Part) -> tuple[str, int, str] | None:
     tags = tagging(filesystem)
     if not isinstance(tags, S3):
         return _looked_at(part)
-    found = tags.listed_alone(path)
+    try:
+        found = tags.listed_alone(path)
+    except PermissionError:  # whoever names each object needs no right to list them
+        return _looked_at(part)
     return found and (part[0], found.size, found.etag)
 
 
@@ -226,7 +232,9 @@ def _has_steady_tag(part: Part) -> bool:
     if not is_http(part[1]):
         return True
     if not has_tag(part[1]):
-        return False
+        time.sleep(NEXT_SECOND)  # a file that was replaced in the second of the answer has a tag in the next
+        if not has_tag(part[1]):
+            return False
     seen = [stat_http(part[1]) for _ in range(LOOKS)]
     changes = sum(one != other for one, other in pairwise(seen))
     return len({one.size for one in seen}) > 1 or changes < len(set(seen))

@@ -58,6 +58,8 @@ cluster.add_node(num_cpus=1, memory=2 << 30, object_store_memory=80 << 20)
 engine.SLOTS_SECONDS = 0
 assert executor.wait(0.1) == []
 assert executor._measured() == engine.Size(1, 16 << 30)
+assert executor.wait(0.1) == []
+assert said[1:] == ["tasks that wait 300 s at most for a node as large as they ask for: 1"]
 engine.LARGER_SECONDS = 0
 [outcome] = executor.wait(1)
 assert (outcome.index, outcome.kind) == (0, "node"), outcome

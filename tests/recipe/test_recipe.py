@@ -68,7 +68,7 @@ def test_arguments_are_paths_where_they_are_written_so_or_their_folder_is_there(
     paths = {"prompt": "gone/prompt.txt", "url": "./gone"}
     extra = ARGUMENTS.format(
         params=", ".join(f'{key}: "{value}"' for key, value in (names | paths).items()),
-        scored='a: text/html, b: made/new, c: own.bin, d: "HuggingFaceFW/fineweb-edu-classifier"',
+        scored='a: text/html, b: made/new, c: own.bin, d: "HuggingFaceFW/fineweb-edu-classifier", e: made/*/deep/words',
     )
     path = write_mixture(tmp_path / "small.yaml", write_corpus(tmp_path / "in", files=1), extra=extra)
     found = recipes.load(path, Store(str(tmp_path / "root")))
@@ -79,6 +79,7 @@ def test_arguments_are_paths_where_they_are_written_so_or_their_folder_is_there(
         "b": f"{tmp_path}/made/new",
         "c": f"{tmp_path}/own.bin",
         "d": "HuggingFaceFW/fineweb-edu-classifier",
+        "e": f"{tmp_path}/made/*/deep/words",
     }
 
 

@@ -346,6 +346,26 @@ def test_an_object_replaced_after_it_was_listed_makes_no_product(odd: str, clien
     check_unchanged(split)
 
 
+def test_an_object_replaced_where_nobody_may_list_is_named_as_changed(
+    odd: str, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = b'{"text": "The river rises in the northern hills."}\n'
+    client.put_object(Bucket="odd", Key="unlisted/a.jsonl", Body=line)
+    [split] = list_splits("web", SourceParams(paths=(f"s3://odd/unlisted/a.jsonl{odd}",)))
+    ask = s3.S3.ask
+
+    def denying(self: s3.S3, operation: str, path: str, **arguments: Any) -> Any:
+        if operation == "list_objects_v2":
+            raise PermissionError(f"s3://{path}: ListObjectsV2: HTTP 403 Access Denied")
+        return ask(self, operation, path, **arguments)
+
+    monkeypatch.setattr(s3.S3, "ask", denying)
+    check_unchanged(split)
+    client.put_object(Bucket="odd", Key="unlisted/a.jsonl", Body=line.replace(b"river", b"ocean"))
+    with pytest.raises(ValueError, match=r"web/a.jsonl changed while the run read it"):
+        check_unchanged(split)
+
+
 def test_a_proxy_that_calls_the_tag_of_an_answer_weak_changes_nothing(
     odd: str, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

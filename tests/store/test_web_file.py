@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from stages import documents
-from stages.formats import retries, web_file
+from stages.formats import listing, retries, web_file
 from stages.formats.listing import check_unchanged
 from stages.formats.locations import open_file, open_random
 from stages.formats.ranges import Ranged
@@ -219,6 +219,19 @@ def test_a_server_that_states_the_time_of_its_answers_changes_nothing(file: Path
     now = [{"Last-Modified": f"second {second}", "Date": f"second {second}"} for second in range(50)]
     with RangeServer(file.parent, identities=now) as server:
         assert read(f"{server.address}/a.jsonl") == ([f"Page {number} of the river." for number in range(PAGES)], [])
+
+
+def test_a_file_replaced_in_the_second_of_the_answer_makes_no_product(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "NEXT_SECOND", 0.0)
+    changes = [(1, 5), (9, 9), (9, 9), (9, 9), *((9, 10) for _ in range(20))]  # with the time of the answer
+    stated = [{"Last-Modified": f"second {change}", "Date": f"second {now}"} for change, now in changes]
+    with RangeServer(file.parent, identities=stated) as server:
+        [split] = list_splits("web", SourceParams(paths=(f"{server.address}/a.jsonl",)))
+        assert split.etag == "second 1"
+        with pytest.raises(ValueError, match=r"web/a.jsonl changed while the run read it"):
+            check_unchanged(split)
 
 
 def test_a_file_of_a_list_is_looked_at_once_when_it_is_read(file: Path) -> None:
