@@ -27,7 +27,7 @@ from stages.kernels.words.folded_words import fold_words
 from stages.kernels.words.known_words import KnownWords
 from stages.rules import contamination, known_items
 
-VERSION = 6
+VERSION = 7
 Params = contamination.Benchmarks
 SAMPLED = 16
 PIECE_BYTES = 1 << 19

@@ -129,17 +129,18 @@ def _apart(known: KnownItems, ranked: list[Hit]) -> list[Hit]:
     """Without hits whose place a better one has that counts wherever they count."""
     kept: list[Hit] = []
     kept_in: dict[int, list[Hit]] = {}  # by block; a hit at the same place reaches over the middle
-    passages: dict[int, list[Hit]] = {}  # by item: those left out too, which items of one passage share
+    passages: dict[tuple[int, int], list[Hit]] = {}  # by item and block: those left out too, which items share
     for hit in ranked:
         start, stop = hit.own
-        better = chain(kept_in.get((start + stop) // 2 // BLOCK, ()), passages.get(hit.item, ()))
+        middle, blocks = (start + stop) // 2 // BLOCK, range(start // BLOCK, stop // BLOCK + 1)
+        better = chain(kept_in.get(middle, ()), passages.get((hit.item, middle), ()))
         superfluous = any(_stands_for(known, other, hit) for other in better)
-        if hit.part == "passage":
-            passages.setdefault(hit.item, []).append(hit)
+        for block in blocks if hit.part == "passage" else ():
+            passages.setdefault((hit.item, block), []).append(hit)
         if superfluous:
             continue
         kept.append(hit)
-        for block in range(start // BLOCK, stop // BLOCK + 1):
+        for block in blocks:
             kept_in.setdefault(block, []).append(hit)
     return kept
 

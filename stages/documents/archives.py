@@ -175,9 +175,10 @@ def _framed_head(row: list[int], text: str, offset: int) -> Head:
     ]
     head.content_type, head.languages = text[kind:kind_stop], text[language:stop]
     head.transfer_encoding, head.content_encoding = text[transfer:transfer_stop], text[encoding:encoding_stop]
-    robots, stop, reserved, reserved_stop = row[columns.HTTP_ROBOTS : columns.WIDTH]
-    if robots >= 0 or reserved >= 0:
-        head.robots = header_directives([text[robots:stop]], text[reserved:reserved_stop])
+    asked = row[columns.HTTP_ROBOTS : columns.WIDTH]
+    if max(asked) >= 0:
+        tags, reservation, *usages = (text[first:last] for first, last in zip(asked[::2], asked[1::2], strict=True))
+        head.robots = header_directives([tags], reservation, usages)
     return head
 
 

@@ -27,7 +27,7 @@ from stages.rules.robots_answers import USE, Row
 from stages.rules.robots_txt import MAX_BYTES, Line, Matcher, normal_path
 from stages.rules.urls import ascii_host
 
-VERSION = 2
+VERSION = 3
 DISALLOWS = "robots_txt_disallows_"
 """With the name of an agent behind it: the rule of pages that robots.txt disallows it."""
 UNREACHABLE, MISSING, AI, TDM = "robots_txt_unreachable", "robots_txt_missing", "ai_txt_disallows", "tdmrep_reserves"

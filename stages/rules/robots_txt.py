@@ -152,15 +152,15 @@ def _preference(field: bytes, value: bytes) -> tuple[bool, bytes] | None:
     """Whether a line allows training, and on which paths."""
     if field not in USAGE:
         return None
-    first, _, rest = value.partition(b" ") if value.startswith((b"/", b"*")) else (b"/", b"", value)
-    reserved = reserves(rest)
+    first, *rest = value.split(None, 1) if value.startswith((b"/", b"*")) else (b"/", value)
+    reserved = reserves(b"".join(rest))
     return None if reserved is None else (not reserved, first)
 
 
 def _reserving(lines: list[_Said]) -> list[_Said]:
     """Lines without those that allow what another reserves for the same paths."""
-    reserved = {pattern for _, allow, pattern, _ in lines if not allow}
-    return [line for line in lines if not (line[1] and line[2] in reserved)]
+    reserved = {normal_pattern(pattern) for _, allow, pattern, _ in lines if not allow}
+    return [line for line in lines if not (line[1] and normal_pattern(line[2]) in reserved)]
 
 
 _Said = tuple[int, bool, bytes, bytes]

@@ -139,6 +139,10 @@ def test_requests_to_all_robots_find_room_behind_those_to_many(tmp_path: Path) -
             "ccbot:noai,noindex,tdm-reservation",
         ),
         ("X-Robots-Tag: ,", None),
+        ("Content-Signal: search=yes, ai-train=no", "ai-train=no"),
+        ("content-usage: train-ai=n\r\nX-Robots-Tag: noai", "ai-train=no,noai"),
+        ("Content-Signal: search=yes\r\nContent-Signal: ai-train=no", "ai-train=no"),
+        ("Content-Signal: ai-train=yes, search=no", None),
     ],
 )
 def test_what_is_asked_for_files_that_are_no_html(tmp_path: Path, name: str, http: str, expected: str | None) -> None:

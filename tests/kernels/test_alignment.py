@@ -79,6 +79,7 @@ def test_folded_words_equal_their_twin(texts: list[str]) -> None:
         ("a\u00a0b\u3000c １２", "a b c 12"),
         ("عَاصِمَةُ الدَّوْلَةِ هٰذا", "عاصـــمة الدولة هذا"),
         ("בְּרֵאשִׁית \ufb1d", "בראשית י"),
+        ("ﻛ\ufe77ﺘ\ufcf3ﺐ", "كتب"),
     ],
 )
 def test_ways_to_write_the_same_are_the_same_words(one: str, other: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pyarrow as pa
+import pytest
 
 from pipeline.recipe import finished
 from stages.contamination import scoring
@@ -100,3 +101,15 @@ def test_hits_at_one_place_are_those_that_every_better_one_is_asked_for() -> Non
             expected.append(hit)
     assert scoring._apart(known, ranked) == expected  # type: ignore[arg-type]
     assert 100 < len(expected) < 390
+
+
+def test_hits_of_a_passage_are_compared_with_those_near_them_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page may repeat one passage: its price is linear."""
+    compared: list[scoring.Hit] = []
+    stands_for = scoring._stands_for
+    monkeypatch.setattr(scoring, "_stands_for", lambda *three: compared.append(three[1]) or stands_for(*three))
+    known = SimpleNamespace(benchmark_I=[0])
+    places = [(part, 60 * n, 60 * n + 50) for n in range(3000) for part in ("passage", "question_answer")]
+    ranked = [scoring.Hit(1.0, 1.0, 0, part, start, stop, 4, (start, stop)) for part, start, stop in places]
+    assert scoring._apart(known, ranked) == ranked[::2]  # type: ignore[arg-type]
+    assert len(compared) < 40 * len(ranked), "at most those of a block, from both lists"

@@ -97,6 +97,8 @@ def _folded(character: str) -> str | None:
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).lower())
     if cp >= 0x20000 or 0xAC00 <= cp < 0xD7A4:
         plain = character
+    if plain and all(POINTS.match(one) for one in plain):
+        return None
     parts = "".join(one for one in plain if _is_word(one) and not POINTS.match(one))[:4]
     if parts and all(_is_word(one) or unicodedata.combining(one) for one in plain):
         return parts

@@ -32,8 +32,9 @@ KINDS = ("", "warcinfo", "request", "response", "resource", "metadata", "revisit
 # Columns: numbers, then spans.
 KIND, START, SIZE, STATUS, BODY, TRUNCATED = range(6)
 URL, DATE, PAYLOAD_TYPE, LANGUAGES, TYPE = range(6, 16, 2)
-HTTP_TYPE, HTTP_ENCODING, HTTP_TRANSFER, HTTP_LANGUAGE, HTTP_ROBOTS, HTTP_RESERVED = range(16, 28, 2)
-WIDTH = 28
+HTTP_TYPE, HTTP_ENCODING, HTTP_TRANSFER, HTTP_LANGUAGE = range(16, 24, 2)
+HTTP_ROBOTS, HTTP_RESERVED, HTTP_SIGNAL, HTTP_USAGE = range(24, 32, 2)
+WIDTH = 32
 _SIZE_FIELD, _KIND_FIELD, _TRUNCATED_FIELD = -2, -3, -4
 
 WARC_FIELDS = {
@@ -54,6 +55,8 @@ HTTP_FIELDS = {
     "content-language": HTTP_LANGUAGE,
     "x-robots-tag": HTTP_ROBOTS,
     "tdm-reservation": HTTP_RESERVED,
+    "content-signal": HTTP_SIGNAL,
+    "content-usage": HTTP_USAGE,
 }
 
 
@@ -194,7 +197,7 @@ def _fields(data, start, stop, keys, columns, kinds, row):  # type: ignore[no-un
                             final -= 1
                         row[column] = first
                         row[column + 1] = final
-                    elif column in (HTTP_ROBOTS, HTTP_RESERVED, HTTP_ENCODING, HTTP_TRANSFER):
+                    elif column >= HTTP_ROBOTS or column in (HTTP_ENCODING, HTTP_TRANSFER):
                         return np.int64(-1)
                 elif column == _SIZE_FIELD:
                     if row[SIZE] < 0:

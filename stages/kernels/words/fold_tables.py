@@ -102,6 +102,9 @@ def fold_table() -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
         if plain == character or 0xAC00 <= cp < 0xD7A4:
             continue
         plain = unicodedata.normalize("NFKD", plain)
+        if left_out.issuperset(map(ord, plain)):  # vowel points of Arabic on a tatweel, as presentation forms
+            fold_C[cp] = -1
+            continue
         parts = [ord(one) for one in plain if word[ord(one)] and ord(one) not in left_out][:4]
         if not parts or parts == [cp] or any(not word[ord(one)] for one in plain if not unicodedata.combining(one)):
             continue
