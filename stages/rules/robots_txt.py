@@ -98,8 +98,8 @@ def reserves(value: bytes) -> bool | None:
     """Whether the value of a ``Content-Signal`` or ``Content-Usage`` reserves training; None where it says nothing
     of it."""
     found = set()
-    for entry in value.lower().split(b","):
-        name, _, preference = entry.partition(b";")[0].partition(b"=")
+    for entry in re.split(b"[,;]", value.lower()):
+        name, _, preference = entry.partition(b"=")
         if name.strip() in TRAINING:
             found.add(_PREFERENCES.get(preference.strip()))
     return True if True in found else False if False in found else None

@@ -245,5 +245,6 @@ def test_a_preference_ends_the_names_of_a_group() -> None:
     assert allows("user-agent: *\ncontent-signal: ai-train=no\nuser-agent: loom\ndisallow: /\n", "mill", "/x")
     assert not allows("user-agent: *\nunknown: 1\nuser-agent: loom\ndisallow: /\n", "mill", "/x")
     assert reserves(b"search=yes") is None
+    assert reserves(b"search=yes; ai-train=no") is True
     assert reserves(b"ai-train=no, train-ai=y") is True
     assert reserves(b"ai-train") is None
