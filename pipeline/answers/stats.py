@@ -8,6 +8,7 @@ that a user is pointed to, ``runs/<mixture>/report.html``, adds what the run cos
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -114,9 +115,19 @@ def summary_of(snapshot: Snapshot, product: str) -> dict[str, Any] | None:
     return found
 
 
-def folder_of(snapshot: Snapshot) -> str:
-    """Folder of the report of a finished mixture."""
-    return f"report/{snapshot.name}-{digest([snapshot.data, REPORT_VERSION])}"
+def folder_of(snapshot: Snapshot, version: tuple[int, ...] | None = None) -> str:
+    """Folder of the report of a finished mixture, as this program or one of an earlier version writes it."""
+    return f"report/{snapshot.name}-{digest([snapshot.data, version or REPORT_VERSION])}"
+
+
+def made_folder(snapshot: Snapshot) -> str:
+    """Folder of the report that is there: of an earlier version where only that wrote one."""
+    now = folder_of(snapshot)
+    there = {address.rpartition("/")[0] for address, _ in snapshot.store.list("report")}
+    if now in there:
+        return now
+    earlier = itertools.product(*(range(version, 0, -1) for version in REPORT_VERSION))
+    return next((folder for version in earlier if (folder := folder_of(snapshot, version)) in there), now)
 
 
 def survey_of(snapshot: Snapshot) -> dict[str, Any] | None:

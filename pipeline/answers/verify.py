@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from pipeline.answers import verify_files, verify_shards
-from pipeline.answers.stats import folder_of
+from pipeline.answers.stats import folder_of, made_folder
 from pipeline.errors import RunError
 from pipeline.recipe import graph, verify_corpus
 from pipeline.recipe import snapshot as snapshots
@@ -54,11 +54,14 @@ def _verify(snapshot: Snapshot) -> str:
         problems += _check_product(snapshot, product, lines, seen)
     whole = _check_folders(snapshot, problems, lines, seen)
     if not problems:
-        named = verify_files.named(snapshot, folder_of(snapshot))
+        report = made_folder(snapshot)
+        named = verify_files.named(snapshot, report)
         seen.update(named)
         account = verify_files.check(snapshot, named)
         problems += account.problems
         lines += account.lines()
+        if snapshot.complete and report != folder_of(snapshot):
+            lines.append("the report was written by an earlier version; a run writes it again")
     else:  # a damaged file may be a manifest, which names the files there should be
         problems += verify_files.check(snapshot, snapshot.data["products"].values()).problems
     if not problems and whole:  # what follows reads files that are known to be good

@@ -92,7 +92,7 @@ def reach(snapshot: Snapshot) -> Iterable[str]:
         RunError: a manifest is gone, so that what it names is not known.
     """
     store = snapshot.store
-    yield from verify_files.named(snapshot, stats.folder_of(snapshot))
+    yield from verify_files.named(snapshot, stats.made_folder(snapshot))
     yield from (address for product in snapshot.data["products"] for address in snapshot.addresses(product))
     yield from (address for found in snapshot.data.get("pending", {}).values() for address in found)
     folders = [*(snapshot.data.get("shards") or {}).values(), *snapshot.corpora().values()]

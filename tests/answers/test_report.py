@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.answers import stats
+from pipeline.answers.verify import verify_root
+from pipeline.errors import RunError
 from pipeline.recipe import graph
 from pipeline.recipe import snapshot as snapshots
 from pipeline.recipe.snapshot import Snapshot
+from pipeline.run import prune
 from pipeline.store.costs import Costs
 from pipeline.store.storage import Store
 from tests.support.answers import call, documents, made
@@ -77,3 +81,25 @@ def test_retries_are_reported_once_for_the_phase_they_happened_in(tmp_path: Path
         "kept": (1, 6),
         "tokens": (1, 6),
     }
+
+
+def test_a_report_of_an_earlier_version_is_no_damage_and_stays_until_a_run_writes_todays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_corpus(tmp_path / "in", files=1)
+    mixture = write_mixture(tmp_path / "small.yaml", tmp_path / "in")
+    run_inline(mixture, tmp_path / "root")
+    store = Store(str(tmp_path / "root"))
+    [old] = {address.split("/")[1] for address, _ in store.list("report")}
+    monkeypatch.setattr(stats, "REPORT_VERSION", (stats.REPORT_VERSION[0] + 2, stats.REPORT_VERSION[1] + 1))
+    assert "the report was written by an earlier version; a run writes it again" in verify_root(store, None)
+    assert f"report/{old}/stats.json" in set(prune.reach(snapshots.load(store)))
+    page = tmp_path / "root" / "report" / old / "report.html"
+    whole = page.read_bytes()
+    page.write_bytes(whole[:-200] + whole[-199:])
+    with pytest.raises(RunError, match=f"report/{old}/report.html"):
+        verify_root(store, None)
+    page.write_bytes(whole)
+    run_inline(mixture, tmp_path / "root")
+    assert len({address.split("/")[1] for address, _ in store.list("report")}) == 2
+    assert "earlier version" not in verify_root(store, None)
