@@ -109,8 +109,7 @@ def read(path: str, kind: Kind | None = None) -> Entries:
 def parse(data: bytes, name: str, kind: Kind | None = None) -> Entries:
     """The entries of one file's content, whatever its line ends.
 
-    Raises:
-        ValueError: an address without a host.
+    An address without a host, ``file:///data/pages``, is a substring of those that it covers.
     """
     found: Entries = {one: [] for one in KINDS}
     if b"\r" in data:
@@ -128,9 +127,8 @@ def parse(data: bytes, name: str, kind: Kind | None = None) -> Entries:
     for line in data.lower().split(b"\n"):
         for entry in _entries(line):
             host, rest = _parts(entry)
-            if not host and entry.startswith(b"file:"):
-                shown = entry.decode("utf-8", "replace")
-                raise ValueError(f"{name}: {shown!r} has no host: list it under `substrings`")
+            if not host and entry.startswith(b"file:") and len(entry.strip(b"/")) > len(b"file:"):
+                found["substrings"].append(entry)  # an address without a host
             if own in (None, "domains", "registered_domains"):
                 host = host.removeprefix(b"*.")
             if host and host + rest not in _LOCAL:

@@ -202,11 +202,12 @@ def test_a_wrong_list_is_reported_in_a_line(tmp_path: Path) -> None:
         "x: \ufffd\ufffd covers every address under that suffix"
     ]
     (tmp_path / "files.txt").write_text("bad.com\nfile:///data/pages\n")
-    for one in (UrlList(urls=("file:///data/pages",)), UrlList(paths=(str(tmp_path / "files.txt"),))):
-        with pytest.raises(ValueError, match="'file:///data/pages' has no host: list it under `substrings`"):
-            one.entries()
-    found = compile_lists({"x": UrlList(substrings=("file:///data/pages",))})
-    assert found.match(pa.array(["file:///data/pages/1.html", "file:///data/other"])).failed.tolist() == [1, 0]
+    addresses = pa.array(["file:///data/pages/1.html", "file:///data/other", "https://bad.com/", "https://a.com/file:"])
+    inline, listed = UrlList(urls=("file:///data/pages",)), UrlList(paths=(str(tmp_path / "files.txt"),))
+    assert compile_lists({"x": inline}).match(addresses).failed.tolist() == [1, 0, 0, 0]
+    assert compile_lists({"x": listed}).match(addresses).failed.tolist() == [1, 0, 1, 0]
+    (tmp_path / "files.txt").write_text("bad.com\nfile:///\n")
+    assert compile_lists({"x": listed}).match(addresses).failed.tolist() == [0, 0, 1, 0]
 
 
 def test_what_decides_is_the_content_of_files_not_their_place(tmp_path: Path) -> None:
