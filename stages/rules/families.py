@@ -69,7 +69,9 @@ FAMILIES: dict[str, Family] = {
     "redpajama": _family(redpajama, "words", "kinds", "repetition"),
     "privacy": replace(_family(privacy, "data", "offsets"), version=4),
     "code": replace(_family(code, "code"), by_default=False),
-    "madlad": replace(_family(madlad, "data", "offsets", "planes_BK", "marked", "literals", "hits"), by_default=False),
+    "madlad": replace(
+        _family(madlad, "data", "offsets", "planes_BK", "marked", "literals", "hits"), by_default=False, version=2
+    ),
     "chrome": replace(_family(chrome, "data", "kinds", "chrome_string", "hits"), by_default=False),
     "opencoder": replace(_family(opencoder, "offsets", "code", "lines"), by_default=False),
     "fineweb_cleaned": replace(_family(fineweb_cleaned, "cleaned_words", "cleaned_lines"), by_default=False),

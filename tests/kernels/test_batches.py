@@ -184,6 +184,7 @@ def tight(texts: list[bytes]) -> tuple[Bytes, Offsets]:
 @example([b""])
 @example([b"", b"", b"a", b""])
 @example([b"a" + b"\x80" * 200, b"\x80" * 200, "é".encode() * 100])
+@example([b"a", b"a" * 63 + "’s".encode()])
 @given(st.lists(TEXT, max_size=6))
 def test_a_text_is_read_in_a_batch_as_alone(name: str, texts: list[bytes]) -> None:
     kernel = KERNELS[name]

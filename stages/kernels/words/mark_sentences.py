@@ -97,6 +97,9 @@ def _own(data, start, stop, planes_BK, tail, own_BK):  # type: ignore[no-untyped
         if inner:
             for _ in range(3):
                 word |= _behind(word, word_before, _ONE) & inner
+        if (
+            inner or not planes_BK[block + 1, bitmaps.STARTS] & _ONE
+        ):  # an apostrophe may be the last byte and two of the next block
             curly = _curly(data, i) if inside else _curly(tail, 0)
         if straight | curly:
             behind = _behind(word, word_before, _ONE)
