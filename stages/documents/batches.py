@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import xxhash
 
 from stages.documents.account import Account
@@ -52,6 +51,11 @@ class Batches:
         self.source = source
         self.pages: list[Page] = []
         self.num_bytes = 0
+        self.is_html: list[bool] = []
+        self.waiting: list[Page] = []
+        """Pages of HTML that the extractor has not seen."""
+        self.waiting_bytes = 0
+        self.extracted: list[pa.LargeStringArray] = []
 
     def add(self, page: Page) -> bool:
         """Take a page; True when the batch is full and `flush` is due."""
@@ -68,8 +72,18 @@ class Batches:
             self.account.drop("nested_too_deep", page.raw_bytes)
             return False
         self.pages.append(page)
+        self.is_html.append(page.html is not None)
         self.num_bytes += len(page.html) if page.html is not None else len(page.text or "")
+        if page.html is not None:
+            self._wait(page, len(page.html))
         return len(self.pages) >= self.max_rows or self.num_bytes >= MAX_BYTES
+
+    def _wait(self, page: Page, size: int) -> None:
+        """Keep a page for the extractor, and let it have those before it that are enough for a step."""
+        if self.waiting and self.waiting_bytes + size > SLICE_BYTES:
+            self._extract()
+        self.waiting.append(page)
+        self.waiting_bytes += size
 
     def _too_deep(self, html: bytes) -> bool:
         """Counting start tags is enough for most pages: one with few cannot be deep."""
@@ -91,33 +105,29 @@ class Batches:
         return cleaned(self._raw_texts())
 
     def _raw_texts(self) -> pa.LargeStringArray:
-        with_html = [page for page in self.pages if page.html is not None]
-        if not with_html:
+        if self.waiting:
+            self._extract()
+        is_html, self.is_html = self.is_html, []
+        found, self.extracted = self.extracted, []
+        if not found:
             return pa.array([page.text for page in self.pages], pa.large_string())
-        column = binary_column([page.html or b"" for page in with_html])
-        describe(with_html, column)
-        extracted = self._extracted(column)
-        if len(with_html) == len(self.pages):
-            return extracted
-        answers = iter(extracted.to_pylist())
-        return pa.array([page.text if page.html is None else next(answers) for page in self.pages], pa.large_string())
+        texts = pa.concat_arrays(found)
+        if all(is_html):
+            return texts
+        answers = iter(texts.to_pylist())
+        pairs = zip(self.pages, is_html, strict=True)
+        return pa.array([next(answers) if of_html else page.text for page, of_html in pairs], pa.large_string())
 
-    def _extracted(self, column: pa.LargeBinaryArray) -> pa.LargeStringArray:
-        """The text of each page, extracted a few at a time."""
-        found: list[pa.LargeStringArray] = []
-        start = held = 0
-        for index, size in enumerate(pc.binary_length(column).to_pylist()):
-            if index > start and held + size > SLICE_BYTES:
-                found.append(self._slice(column, start, index))
-                start, held = index, 0
-            held += size
-        found.append(self._slice(column, start, len(column)))
-        return pa.concat_arrays(found)
-
-    def _slice(self, column: pa.LargeBinaryArray, start: int, stop: int) -> pa.LargeStringArray:
+    def _extract(self) -> None:
+        """The text of the pages that wait. Their HTML is let go: its memory, still in a cache, takes the next ones."""
         if self.step is not None:
             self.step()
-        return self.extract(column.slice(start, stop - start))
+        column = binary_column([page.html or b"" for page in self.waiting])
+        describe(self.waiting, column)
+        self.extracted.append(self.extract(column))
+        for page in self.waiting:
+            page.html = None
+        self.waiting, self.waiting_bytes = [], 0
 
     def _without_failures(
         self, pages: list[Page], texts: pa.LargeStringArray
