@@ -10,6 +10,7 @@ Price: some milliseconds a charset for 64 KiB.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -19,6 +20,8 @@ SCORED = 64 << 10
 """Bytes whose words or characters are looked at one by one."""
 MARGIN = 4.0
 """Letters by which another charset must make better words (`words`), where many bytes differ."""
+MANY = 20
+"""Words with bytes that two charsets read otherwise: in more of them no wrong byte is looked for."""
 RELATED = 4
 """Characters outside ASCII of which two related charsets read at most one otherwise."""
 LETTERS = {
@@ -36,10 +39,16 @@ charset, which foreign names do in all charsets alike."""
 
 _WORD = re.compile(r"[^\W\d_]{2,}|(?<!\d)[^\W\d_](?!\d)")
 """Letters that stand together; a single one that touches a digit is part of a number or reference."""
+_HIGH = re.compile(rb"[\x80-\xff]")
+_BYTES = re.compile(rb"[A-Za-z\x80-\x9f\xa1-\xff]{6,}")
+"""Words of bytes, whatever the charset."""
+_WHOLE = rb"(?<![A-Za-z\x80-\x9f\xa1-\xff])%s(?![A-Za-z\x80-\x9f\xa1-\xff])"
 _ROW = re.compile(rb"([\x80-\xff])\1{3,}")
 """A line of a table or a bar of a chart: the same character, which is a letter in some charsets, many times."""
 _LINES = re.compile("(?<![^\\W\\d_])[\u2500-\u259f]+(?![^\\W\\d_])")
 """Lines and corners of tables that no letter touches: nothing against a charset."""
+_TORN = re.compile(r"[^\x00-\x7f\w\u2018-\u201f\u2010-\u2015](?=[^\W\d_]{2})")
+"""A sign between the first letter of a word and the others: a wrong byte."""
 _PLACED = re.compile(
     r"(?<![^\W_])[\u2018\u2019\u201a\u201c\u201d\u201e\xab\xbb](?=\S)|(?<=\S)[\u2018\u2019\u201c\u201d\u2026\xab\xbb\u2122](?![^\W_])"
     r"|(?<=\w)\u2019(?=\w)|(?<=\s)[\xab\xbb\u2013\u2014\u2022](?=\s)|(?<=\w)[\u2013\u2014](?=\w)|\u20ac(?=\s?\d)|(?<=\d)\s?\u20ac"
@@ -65,8 +74,33 @@ def best_single(text: bytes, names: Sequence[str], found: str | None, language: 
     first = found if found in found_words else names[0]
     if different(text, first, names[0]) * RELATED <= outside(decode(text[:SCORED], first)):
         first = names[0]
-    best = max(names, key=found_words.__getitem__)
-    return best if found_words[best] - found_words[first] > margin(text, first, best) else first
+    best = max((name for name in names if name != first), key=found_words.__getitem__, default=first)
+    sound = as_elsewhere(text, first, best)
+    if sound != text:
+        found_words = {name: words(sound, name, language) for name in (first, best)}
+    return best if found_words[best] - found_words[first] > margin(sound, first, best) else first
+
+
+def as_elsewhere(text: bytes, one: str, other: str) -> bytes:
+    """The text in which a word with a byte that two charsets read otherwise is as the page has it elsewhere, without
+    that byte or with another: that byte is a wrong one, and tells for neither."""
+    head = text[:SCORED]
+    told = {b for b in set(_HIGH.findall(head)) if decode(b, one) != decode(b, other)}
+    counts = Counter(_BYTES.findall(head)) if told else Counter[bytes]()
+    doubtful = [word for word in counts if not told.isdisjoint(word[at : at + 1] for at in range(len(word)))]
+    if len(doubtful) > MANY:
+        return text
+    for word in doubtful:
+        for at in (at for at in range(len(word)) if word[at : at + 1] in told):
+            before, after = word[:at], word[at + 1 :]
+            known = (
+                w for w in counts if len(w) == len(word) and w.startswith(before) and w.endswith(after) and w != word
+            )
+            sound = before + after if before + after in counts else next(known, None)
+            if sound is not None and counts[sound] >= counts[word]:
+                head = re.sub(_WHOLE % re.escape(word), sound, head)
+                break
+    return head + text[SCORED:]
 
 
 def different(text: bytes, one: str, other: str) -> int:
@@ -87,17 +121,18 @@ def words(text: bytes, name: str, language: str = "") -> float:
     """Letters outside ASCII in words written as words are, in lower case or with a capital first; those of a word in
     capitals count half, those that the language lacks against it, and so do Russian letters beside Serbian ones. A
     typographic mark counts a quarter; what is neither letter nor mark, or cuts a word, counts against it, but for
-    lines of tables. Many of one character in a row are one; a capital alone is nothing."""
+    lines of tables. Many of one character in a row are one; a capital alone is nothing, unless cut off a word."""
     decoded = decode(_ROW.sub(rb"\1", text[:SCORED]), name)
     letters = frozenset(LETTERS.get(language, ""))
     score = 0.0
-    for word in _WORD.findall(decoded):
+    for found in _WORD.finditer(decoded):
+        word = found[0]
         size = outside(word)
-        if size and (len(word) > 1 or word.islower()):
+        if size and (len(word) > 1 or word.islower() or _TORN.match(decoded, found.end())):
             score += _word(word, size, letters)
     seen = _CONTROL.sub(_mark_of, decoded) if name.startswith("iso-8859") else decoded
     others = [c for c in _LINES.sub("", seen) if c > "\x7f" and not c.isalpha()]
-    placed = [found.start() for found in _PLACED.finditer(seen)]
+    placed = [mark.start() for mark in _PLACED.finditer(seen)]
     own = sum(not _CONTROL.match(decoded, at) for at in placed)
     return score + own / 4 - (len(others) - len(placed))
 
@@ -119,5 +154,5 @@ def _word(word: str, size: int, letters: frozenset[str]) -> float:
     odd = {found.start() for found in _ODD_OE.finditer(word)}
     odd |= {at for at, c in enumerate(small) if c > "\x7f" and letters and c not in letters}
     odd |= {at for at, c in enumerate(word) if at and c > "\x7f" and c.isupper() and not is_upper}
-    odd |= {at for at, (c, after) in enumerate(pairwise(word)) if c > "\x7f" and c.islower() and "A" <= after <= "Z"}
+    odd |= {at for at, (c, after) in enumerate(pairwise(word)) if c > "\x7f" and "A" <= after <= "Z" and not is_upper}
     return (size - 2 * len(odd)) * (0.5 if is_upper else 1.0)

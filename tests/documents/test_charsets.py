@@ -304,6 +304,28 @@ def test_a_quote_among_controls_tells_less_than_a_letter(
     assert decoded(damaged).charset == charset
 
 
+PLAIN_CZECH = "Začátečník čte knihu o řece, která protéká několika obcemi, a začátečník ji má rád. " * 3
+WORDS_ELSEWHERE = [
+    ("cs", "iso-8859-2", PLAIN_CZECH + "Začátečník a spouštěcí modul.", ("Začátečník a", "Za\x9eátečník a")),
+    ("cs", "iso-8859-2", PLAIN_CZECH + "Začátečník a spouštěcí modul.", ("Začátečník a", "Začá\x9etečník a")),
+    ("cs", "windows-1250", PLAIN_CZECH + "Začátečník tam.", ("Začátečník tam", "Začáteąčník tam")),
+    ("el", "windows-1253", GREEK + "Αναζήτηση Experience", ("Αναζήτηση Exp", "Α¶ναζήτηση ExpΆ")),
+    ("et", "windows-1257", "Võistlus algab järgmisel päeval. " * 4 + "Web Experience", ("Exp", "®Exp")),
+]
+
+
+@pytest.mark.parametrize(("language", "charset", "text", "change"), WORDS_ELSEWHERE)
+def test_a_word_that_a_wrong_byte_spoiled_tells_for_no_charset(
+    language: str, charset: str, text: str, change: tuple[str, str]
+) -> None:
+    """The page has the word elsewhere without the wrong byte, or it stands behind the capital that begins it."""
+    page_ = page(text, language=language).encode(charset)
+    assert decoded(page_).charset == charset
+    sound, broken = (part.encode(charset) for part in change)
+    assert page_.count(sound) == 1
+    assert decoded(page_.replace(sound, broken)).charset == charset
+
+
 BOXES = "┌" + "─" * 29 + "┐\n" + "│ docs │\n" * 30
 
 
