@@ -71,7 +71,7 @@ class Hub(fs.FileSystemHandler):  # type: ignore[misc]
             FileNotFoundError, PermissionError, OSError: in one line that names the path.
         """
         try:
-            return retries.patiently(request, passes, lambda _: retries.FIRST_TRIES)
+            return retries.patiently(request, passes, _tries)
         except Exception as error:  # of three libraries under it
             raise as_os_error(error, path) from error
 
@@ -188,6 +188,10 @@ def _object(one: dict[str, Any], path: str) -> Object:
 
 def _status(error: Exception) -> int:
     return int(getattr(getattr(error, "response", None), "status_code", 0) or 0)
+
+
+def _tries(error: Exception) -> int:
+    return retries.TRIES if _status(error) else retries.FIRST_TRIES
 
 
 def passes(error: Exception) -> bool:

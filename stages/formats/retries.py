@@ -4,8 +4,9 @@ What is tried again: answers of 5xx, 429 and 408 (``SlowDown``, ``InternalError`
 refused connections, timeouts, bodies that end early. What is not: a missing object, a missing right, a wrong request.
 The pause after failure n is drawn evenly from 0 to ``FIRST_PAUSE * 2**(n - 1)`` seconds, at most ``LONGEST_PAUSE``
 ("full jitter": M. Brooker, Exponential Backoff And Jitter, AWS Architecture Blog, 2015); `TRIES` of them last about a
-minute. A place that never answered in this process is given up sooner (`FIRST_TRIES`): that is a wrong address, not a
-busy server.
+minute. A server that says when to come again (``Retry-After``, RFC 9110, 10.2.3) is left alone until then, for at most
+`LONGEST_WAIT`. A place that never answered in this process is given up sooner (`FIRST_TRIES`): that is a wrong address,
+not a busy server.
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 from threading import Lock
-from typing import TypeVar
+from typing import Any, TypeVar
 
 TRIES = 16
 FIRST_TRIES = 5
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 10.0
+LONGEST_WAIT = 120.0
+"""Seconds that a server may ask to be left alone before each further try."""
 
 Answer = TypeVar("Answer")
 _lock = Lock()
@@ -38,10 +42,32 @@ def add(requests: int) -> None:
         _count += requests
 
 
-def pause(failures: int) -> None:
-    """Count one more repeated request, and wait before it; ``failures`` in a row came before (1 or more)."""
+def pause(failures: int, error: Exception | None = None) -> None:
+    """Count one more repeated request, and wait before it; ``failures`` in a row came before (1 or more), the last of
+    them ``error``."""
     add(1)
-    time.sleep(random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (failures - 1))))
+    time.sleep(asked_wait(error) + random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (failures - 1))))
+
+
+def asked_wait(error: Exception | None) -> float:
+    """Seconds for which an answer of failure asks not to be asked again, 0 to `LONGEST_WAIT`; 0 without a request.
+
+    Knows the errors of urllib (``headers``), of requests and httpx (``response``) and of botocore (a dict).
+    """
+    response: Any = getattr(error, "response", None)
+    if isinstance(response, dict):
+        fields: Any = response.get("ResponseMetadata", {}).get("HTTPHeaders")
+    else:
+        fields = getattr(error, "headers", None) or getattr(response, "headers", None)
+    stated = next((value for name, value in dict(fields or {}).items() if name.lower() == "retry-after"), "").strip()
+    if stated.isascii() and stated.isdecimal():
+        seconds = float(stated[:9])
+    else:
+        try:
+            seconds = parsedate_to_datetime(stated).timestamp() - time.time()
+        except (ValueError, TypeError):
+            return 0.0
+    return min(max(seconds, 0.0), LONGEST_WAIT)
 
 
 def patiently(
@@ -60,8 +86,8 @@ def patiently(
         try:
             return attempt()
         except Exception as error:
-            failures += 1
+            failures, failed = failures + 1, error
             most = TRIES if tries is None else tries(error)
             if not passes(error) or failures >= most:
                 raise
-        pause(failures)
+        pause(failures, failed)

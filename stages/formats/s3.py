@@ -336,7 +336,7 @@ class S3File(RangedFile):
                 failures = failures + 1 if len(held) == before else 1
                 if not aws().passes(error) or failures >= retries.TRIES:
                     raise aws().as_os_error(error, self.path) from error
-                retries.pause(failures)
+                retries.pause(failures, error)
         return bytes(held)
 
     def _fetch(self, held: bytearray, start: int, wanted: int) -> None:

@@ -81,6 +81,14 @@ class Identity:
         return resized or (bool(same) and not any(same.values()))
 
 
+class Busy(ConnectionError):
+    """An answer of a server that cannot serve now, with the fields of its head."""
+
+    def __init__(self, message: str, headers: Any) -> None:
+        super().__init__(message)
+        self.headers = headers
+
+
 @lru_cache(maxsize=4)
 def _pool(process: int, proxy: str | None) -> Any:
     """Connections of this process, which are not those of the one it was forked from."""
@@ -131,7 +139,7 @@ class HttpRanges:
                 failures = failures + 1 if len(held) == before else 1
                 if failures >= (retries.TRIES if self._answered else retries.FIRST_TRIES):
                     raise OSError(self._message(error, start + len(held), failures)) from error
-                retries.pause(failures)
+                retries.pause(failures, error)
         return bytes(held)
 
     def _message(self, error: Exception, place: int, failures: int) -> str:
@@ -179,7 +187,8 @@ class HttpRanges:
             return
         message = f"HTTP {status} {answer.reason or ''}".rstrip()
         if is_passing(status):
-            raise ConnectionError(message)
+            self._answered = True  # it is there, and busy
+            raise Busy(message, answer.headers)
         if status in (404, 410):
             raise FileNotFoundError(f"{self.uri}: {message}")
         if status == 416:

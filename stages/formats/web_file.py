@@ -91,6 +91,7 @@ def _request(uri: str, *, method: str = "GET", start: int = 0, stop: int | None 
         except urllib.error.HTTPError as error:
             if error.code == 416 and asked:
                 return error
+            _answered.add(host)  # it is there, and busy or of another opinion
             raise
         _answered.add(host)
         return answer

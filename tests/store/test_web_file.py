@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
+import urllib.error
 from collections import Counter
+from email.utils import formatdate
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -90,11 +94,13 @@ def test_a_server_that_has_answered_is_waited_for_and_one_that_never_did_is_not(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[int] = []
-    monkeypatch.setattr(retries, "pause", pauses.append)
+    monkeypatch.setattr(retries, "pause", lambda failures, _=None: pauses.append(failures))
     with RangeServer(file.parent, status=503) as server:
-        with pytest.raises(OSError, match="HTTP 503"):
-            open_file(f"{server.address}/a.jsonl")
-        assert len(pauses) == retries.FIRST_TRIES - 1
+        for busy in (lambda: open_file(f"{server.address}/a.jsonl"), lambda: Ranged(f"{server.address}/a").get(0, 9)):
+            pauses.clear()
+            with pytest.raises(OSError, match="HTTP 503"):
+                busy()
+            assert len(pauses) == retries.TRIES - 1
         server.status = 0
         far = open_file(f"{server.address}/a.jsonl")
         pauses.clear()
@@ -102,6 +108,51 @@ def test_a_server_that_has_answered_is_waited_for_and_one_that_never_did_is_not(
         with pytest.raises(OSError, match="HTTP 503"):
             far.read()
     assert len(pauses) == retries.TRIES - 1
+    with socket.create_server(("127.0.0.1", 0)) as place:
+        nobody = f"http://127.0.0.1:{place.getsockname()[1]}/a.jsonl"
+    for deaf in (lambda: open_file(nobody), lambda: Ranged(nobody).get(0, 9)):
+        pauses.clear()
+        with pytest.raises(OSError, match="refused"):
+            deaf()
+        assert len(pauses) == retries.FIRST_TRIES - 1
+
+
+BUSY = [(503, "7"), (429, "Wed, 21 Oct 2015 07:28:00 GMT"), (503, "soon"), (429, "86400")]
+
+
+@pytest.mark.parametrize("ranged", [False, True])
+def test_a_server_that_says_when_to_come_again_is_left_alone_until_then(
+    file: Path, monkeypatch: pytest.MonkeyPatch, ranged: bool
+) -> None:
+    sleeps: list[float] = []
+    monkeypatch.setattr(retries, "time", SimpleNamespace(sleep=sleeps.append, time=time.time))
+    with RangeServer(file.parent, busy=BUSY) as server:
+        address = f"{server.address}/a.jsonl"
+        held = Ranged(address).get(0, 100) if ranged else open_file(address).read(100)
+    assert held == file.read_bytes()[:100]
+    assert [7 <= sleeps[0] < 8, sleeps[1] < 1, sleeps[2] < 1, 120 <= sleeps[3] < 121] == [True] * 4
+    assert len(sleeps) == 4
+
+
+def test_what_an_error_asks_for_is_read_from_all_libraries() -> None:
+    date = formatdate(time.time() + 40, usegmt=True)
+    answered: list[tuple[Exception, float, float]] = [
+        (urllib.error.HTTPError("http://a/", 503, "", {"Retry-After": "3"}, None), 3, 3),  # type: ignore[arg-type]
+        (urllib.error.HTTPError("http://a/", 503, "", {"retry-after": date}, None), 35, 40),  # type: ignore[arg-type]
+        (_with_response({"ResponseMetadata": {"HTTPHeaders": {"retry-after": "9"}}}), 9, 9),
+        (_with_response(SimpleNamespace(headers={"Retry-After": "11"})), 11, 11),
+        (_with_response({}), 0, 0),
+        (ConnectionError("reset"), 0, 0),
+    ]
+    for error, least, most in answered:
+        assert least <= retries.asked_wait(error) <= most
+    assert retries.asked_wait(None) == 0
+
+
+def _with_response(response: object) -> Exception:
+    error = OSError("busy")
+    error.response = response  # type: ignore[attr-defined]
+    return error
 
 
 def test_a_range_of_other_bytes_than_were_asked_for_is_an_error(file: Path) -> None:

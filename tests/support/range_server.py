@@ -45,11 +45,14 @@ class RangeServer(LocalServer):
         shift: int = 0,
         head: int = 0,
         identities: Sequence[dict[str, str]] = (),
+        busy: Sequence[tuple[int, str]] = (),
     ) -> None:
         self.folder, self.rate, self.status, self.ranges = folder, rate, status, ranges
         self.connecting, self.answering, self.keep = connecting, answering, keep
         self.sizes, self.shift, self.head = sizes, shift, head
         self._identities = cycle(identities or [{"ETag": "{etag}"}])
+        self.busy = list(busy)
+        """Status and ``Retry-After`` of the first answers."""
         self.counts: Counter[str] = Counter()
         """``connections``, ``heads``, ``requests`` for bytes, ``bytes`` sent, and the faults."""
         self._random = random.Random(seed)
@@ -84,6 +87,8 @@ class _Handler(Handler):
 
     def do_HEAD(self) -> None:
         self.about.count(heads=1)
+        if self._is_busy():
+            return
         if self.about.head:
             self._say(self.about.head)
         elif (path := self._found()) is not None:
@@ -91,8 +96,15 @@ class _Handler(Handler):
             size = {"Content-Length": str(len(data))} if self.about.sizes == "all" else {"Transfer-Encoding": "chunked"}
             self._say(200, {**size, **self.about.identity(data)})
 
+    def _is_busy(self) -> bool:
+        if self.about.busy:
+            status, wait = self.about.busy.pop(0)
+            self._say(status, {"Content-Length": "0", "Retry-After": wait})
+            return True
+        return False
+
     def do_GET(self) -> None:
-        if (path := self._found()) is not None:
+        if not self._is_busy() and (path := self._found()) is not None:
             self._send(path)
 
     def _found(self) -> Path | None:
