@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from pipeline.store.address import Fingerprint
@@ -29,6 +30,13 @@ def changed(store: Store, product: str, fingerprint: Fingerprint, read: dict[str
     lines = [line for line in causes(changes[0]) if not _looks_equal(line)] or causes(changes[0])
     more = f", and {len(lines) - MOST} more" if len(lines) > MOST else ""
     return ", ".join(lines[:MOST]) + more or NEW_INPUT
+
+
+def joined(reasons: Iterable[str]) -> str:
+    """The reasons of several sources in a line, without those that are a part of another's."""
+    found = sorted(set(reasons))
+    whole = [one for one in found if not any(one != other and f", {one}, " in f", {other}, " for other in found)]
+    return "; ".join(whole)
 
 
 def _looks_equal(line: str) -> bool:

@@ -129,6 +129,13 @@ def test_a_setting_that_was_not_there_is_called_not_set() -> None:
     assert redo_reasons.differences({"params": {"x": None}}, {"params": {"x": 30.0}}) == ["x: not set -> 30"]
 
 
+def test_a_change_that_several_sources_have_is_told_once() -> None:
+    one, more = "domains.d.labels.kind: +A, -a", "domains.d.labels.kind: +A, -a, rules.too_few_words: 50 -> 30"
+    assert redo_reasons.joined([one, more, one]) == more
+    assert redo_reasons.joined(["seed: 1 -> 2", "seed: 1 -> 21"]) == "seed: 1 -> 2; seed: 1 -> 21"
+    assert redo_reasons.joined([]) == ""
+
+
 def test_an_edited_list_is_reported_by_what_it_gained_and_lost() -> None:
     old = {"params": {"families": ["a", "b"], "domains": [["d", {"languages": None}]], "order": ["x", "y"]}}
     new = {

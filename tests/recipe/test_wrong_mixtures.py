@@ -348,6 +348,20 @@ def test_numbers_that_a_column_can_have_are_taken(tmp_path: Path, rule: str, num
     assert result.exit_code == 0, result.stderr
 
 
+def test_papers_that_text_types_does_not_take_are_told_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "papers").mkdir()
+    for name in ("a.pdf", "b.PDF", "c.docx"):
+        (tmp_path / "papers" / name).write_bytes(b"%PDF-1.4 cut")
+    text = mill(tmp_path, ("paths: a.jsonl", "paths: papers"))
+    advice = "no text is read from {} files: to read it, documents: {{text_types: [{}]}}"
+    assert refused(tmp_path, text) == ["2: sources.a.paths: " + advice.format("1 docx, 2 pdf", "docx, pdf")]
+    text += "documents: {text_types: [pdf]}\n"
+    (tmp_path / "m.yaml").write_text(text)
+    result = CliRunner().invoke(main, ["plan", str(tmp_path / "m.yaml"), "--root", str(tmp_path / "root")])
+    assert result.exit_code == 0, result.stderr
+    assert f"source a: {advice.format('1 docx', 'pdf, docx')}" in result.stdout
+
+
 def test_a_damaged_first_line_is_no_other_format(tmp_path: Path) -> None:
     text = mill(tmp_path)
     (tmp_path / "a.jsonl").write_text("{cut\n" + (tmp_path / "a.jsonl").read_text())
