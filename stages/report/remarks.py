@@ -17,6 +17,8 @@ MOST = 10
 LARGE_REASON, LARGE_HOST = 0.15, 0.10
 FEW_KEPT, LARGE_LANGUAGE = 0.35, 0.01
 FEW_HELD_OUT, LARGE_HELD_OUT = 10, 0.02
+LONG = 2
+"""Times the mean from which a document is a long one."""
 ONCE = 1.005
 """Epochs above which a domain counts as repeated: the last document of a pass is taken whole."""
 FELL = {
@@ -82,14 +84,18 @@ def mixture(stats: Stats) -> Iterator[dict[str, str]]:
             "mixture",
             "warn",
         )
-    tokens = {row["domain"]: row["tokens"] for row in stats["domains"]}
+    domains = {row["domain"]: row for row in stats["domains"]}
     for row in stats.get("held_out") or []:
-        share = row["tokens"] / max(1, tokens.get(row["domain"]) or 0)
+        whole = domains.get(row["domain"], {})
+        share = row["tokens"] / max(1, whole.get("tokens") or 0)
         if row["documents"] < FEW_HELD_OUT and share > LARGE_HELD_OUT:
             what = "1 document" if row["documents"] == 1 else f"{row['documents']} documents"
+            there = whole.get("documents") or 0
+            long = share > LONG * row["documents"] / max(1, there)  # than those of the domain are on average
+            why = "tokens.max_document_tokens cuts long ones" if long else f"the domain has {exact(there)} in all"
             yield remark(
                 f"Split {row['split']} of domain {row['domain']} is {what} with {percent(share, 1)} of its tokens;"
-                " tokens.max_document_tokens cuts long ones",
+                f" {why}",
                 "mixture",
                 "warn",
             )

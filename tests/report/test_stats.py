@@ -304,6 +304,19 @@ def test_a_domain_whose_last_document_is_large_explains_why_others_have_less(run
     assert f"Domain {stats['mixture'][1]['domain']} came out short" in " ".join(one["text"] for one in remarks(stats))
 
 
+def test_a_split_of_few_documents_is_blamed_on_long_ones_only_where_they_are_long(run: Row) -> None:
+    stats = build_stats("made-up", **run)
+    row = stats["domains"][0]
+    row |= {"documents": 12, "tokens": 6_000}
+    stats["held_out"] = [{"domain": row["domain"], "split": "valid", "documents": 1, "tokens": 500}]
+    said = f"Split valid of domain {row['domain']} is 1 document with "
+    assert f"{said}8.3% of its tokens; the domain has 12 in all" in [one["text"] for one in remarks(stats)]
+    stats["held_out"][0]["tokens"] = 3_000
+    assert f"{said}50.0% of its tokens; tokens.max_document_tokens cuts long ones" in [
+        one["text"] for one in remarks(stats)
+    ]
+
+
 def test_what_others_lack_and_a_domain_takes_is_no_fault_of_its_documents(run: Row) -> None:
     """``on_shortfall: redistribute``: one domain has a fifth of what it was to give, the others take the rest."""
     stats = build_stats("made-up", **run)
