@@ -141,6 +141,14 @@ def test_a_page_opens_without_request_message_or_error(browser: Browser, page: P
         assert (browser.requests, browser.messages, browser.errors) == ([page.as_uri()], [], [])
 
 
+def test_sentences_at_the_end_of_a_row_are_wide_enough_to_read_on_a_phone(browser: Browser, page: Path) -> None:
+    browser.size(400, 900)
+    browser.open(page)
+    widths = browser.run("[...document.querySelectorAll('td.reason:last-child')].map(cell => cell.offsetWidth)")
+    assert widths
+    assert min(widths) >= 15 * 16
+
+
 def test_injected_markup_is_shown_as_text(browser: Browser, page: Path) -> None:
     browser.size(1280, 900)
     browser.open(page)
