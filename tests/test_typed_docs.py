@@ -24,7 +24,7 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 BLOCK = re.compile(r"^```(sh|yaml|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ELSEWHERE = {"slurm.md", "docker.md", "index.md"}
 """Pages that need what a test machine has not, and the list of pages."""
-BESIDE = ("extending.md", "transforms.md")
+BESIDE = ("extending.md", "reading-products.md", "transforms.md")
 TYPED = [page for page in sorted((DOCS / "how-to").glob("*.md")) if page.name not in ELSEWHERE]
 TYPED += [DOCS / name for name in BESIDE]
 

@@ -127,7 +127,7 @@ def input_page() -> str:
             "A compressed file that is entered at its end (Parquet, Arrow) is inflated to a temporary copy first. JSON Lines and CSV are UTF-8,"
             " or UTF-16 or UTF-32 throughout (read whole); a row that is none of these is decoded as a page is. A list of JSON"
             " (`[{...}, {...}]`), on one line or laid out over many, is read too, and so are objects laid out over lines or one behind the other on the"
-            " only line: whole, but for a list with an item a line and its brackets on lines of their own, which is divided. A quote opens a CSV value only where the value begins. A tar or zip archive may hold all of these but another and dumps.\n",
+            " only line: whole, but for a list with an item a line and its brackets on lines of their own, which is divided. A quote opens a CSV value only where the value begins. A tar or zip archive may hold all of these but another and dumps. The text of PDF, DOCX and EPUB files is read where `documents.text_types` names them (`[pdf, docx, epub]`); `plan` and `run` say where it does not.\n",
             "The columns that each gives: [formats.md](formats.md#documents); what is left out, with which reason: [rules.md](rules.md#when-reading)."
             " Formats of your own: [extending.md](extending.md).\n",
             "## Columns\n",

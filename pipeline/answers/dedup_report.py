@@ -100,7 +100,8 @@ def read_pairs(path: str) -> Iterator[tuple[str, str, bool]]:
         else:
             raise UserError(f"{path}: expected a .csv, .tsv, .jsonl or .parquet file of labelled pairs")
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: {error}") from error
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise UserError(f"{path}: {why}") from error
     for position, row in enumerate(rows, 1):
         missing = [name for name in COLUMNS if row.get(name) is None]
         if missing:

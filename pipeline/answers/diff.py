@@ -32,7 +32,9 @@ def sides(roots: list[Store], names: list[str]) -> tuple[Snapshot, Snapshot]:
     if len(roots) == 2 and len(names) <= 2:
         pair = [*names, None, None][:2] if len(names) != 1 else [names[0], names[0]]
         return load(roots[0], pair[0]), load(roots[1], pair[1])
-    raise UserError("give two roots, or one root and two mixtures: diff ROOT --mixture A --mixture B")
+    raise UserError(
+        "give two roots, or one root and two mixtures: diff ROOT --mixture A --mixture B; or diff ROOT --previous"
+    )
 
 
 def since_previous(store: Store, names: list[str]) -> tuple[Snapshot, Snapshot]:

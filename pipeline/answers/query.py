@@ -194,12 +194,21 @@ def _apart(names: Sequence[str]) -> list[str]:
     return found
 
 
+def _near(lines: list[str]) -> str:
+    """What DuckDB proposes in the place of a name: columns that are spelt like it, or a function."""
+    for line in lines[1:]:
+        if line.startswith(("Candidate bindings:", "Did you mean")):
+            names = [f"'{name}'" for name in re.findall('"([^"]+)"', line)[:2]]
+            return f"; did you mean {' or '.join(names)}?" if names else ""
+    return ""
+
+
 def _one_line(error: Exception, snapshot: Snapshot) -> str:
-    """DuckDB's message without the picture of the statement, and the products there are where one is missing."""
+    """DuckDB's message without the picture of the statement: names that are near, and the products there are."""
     lines = [line.strip() for line in str(error).split("\n")]
-    message = lines[0]
+    message = lines[0].removesuffix("!").replace("Values list", "Table")
     if not message.startswith("Catalog Error: Table"):
-        return f"query: {message}"
+        return f"query: {message}{_near(lines)}"
     wanted = re.search(r"name (\w+)", message)
     absent = wanted is not None and wanted[1].lower() in graph.BY_NAME
     what = f"mixture {snapshot.name} has no table {wanted[1]} (yet)" if wanted and absent else message

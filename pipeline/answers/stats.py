@@ -236,9 +236,9 @@ def held_out_lines(store: Store, name: str) -> list[str]:
     """Folder, documents and tokens of the held-out splits of each domain, a line each."""
     snapshot = snapshots.load(store, name)
     return [
-        f"{row['split']:<7} {store.uri(row['folder'])}"
-        f" ({row['documents']:,} documents, {row['tokens']:,} tokens of {row['domain']})"
+        f"{row['split']:<7} {store.uri(row['folder'])} ({named}, {row['tokens']:,} tokens of {row['domain']})"
         for row in held_out_of(snapshot)
+        for named in ("1 document" if row["documents"] == 1 else f"{row['documents']:,} documents",)
     ]
 
 

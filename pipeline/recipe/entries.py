@@ -12,7 +12,7 @@ from pipeline.recipe.graph import SECTIONS
 from pipeline.recipe.measured import columns_of
 from pipeline.recipe.paths import resolve, resolve_argument, resolve_files, source_paths
 from pipeline.recipe.products import Source
-from pipeline.recipe.yaml_file import Key, YamlFile, dotted, nearest, validate
+from pipeline.recipe.yaml_file import Key, YamlFile, dotted, nearest, no_such_key, validate
 from pipeline.store.storage import Store
 from stages import schemas, sources
 from stages.documents import derived
@@ -25,7 +25,8 @@ MOST_LETTERS = 100
 def read_source(name: str, raw: Any, yaml_file: YamlFile, store: Store) -> Source | None:
     key: Key = ("sources", name)
     if not isinstance(raw, dict):
-        yaml_file.add(key, "expected a mapping with at least `paths` or `index`")
+        hint = f", found {raw!r}; write {{paths: {raw!r}}}" if isinstance(raw, (str, list)) and raw else ""
+        yaml_file.add(key, f"expected a mapping with at least `paths` or `index`{hint}")
         return None
     check_name(name, key, yaml_file)
     own = {field: value for field, value in raw.items() if field not in graph.overridable()}
@@ -65,7 +66,7 @@ def overridden(raw: dict[str, Any], key: Key, yaml_file: YamlFile) -> dict[str, 
         known = SECTIONS[section].model_fields
         for name in override:
             if name not in known:
-                yaml_file.add((*key, section, name), f"no such key{nearest(str(name), list(known))}")
+                yaml_file.add((*key, section, name), no_such_key(str(name), list(known)))
         merged = merge(yaml_file.data.get(section) or {}, {k: v for k, v in override.items() if k in known})
         scratch = YamlFile(yaml_file.path, yaml_file.data, yaml_file.lines)
         sections[section] = validate(SECTIONS[section], merged, scratch, (*key, section), mend=section == "kept")

@@ -22,7 +22,7 @@ from pipeline.recipe.paths import resolve, resolve_files, resolve_models
 from pipeline.recipe.products import Recipe, Source
 from pipeline.recipe.references import check_references
 from pipeline.recipe.sections import SampleParams, dump
-from pipeline.recipe.yaml_file import Key, YamlFile, nearest, read_yaml, validate
+from pipeline.recipe.yaml_file import Key, YamlFile, no_such_key, read_yaml, validate
 from pipeline.store.storage import Store, filesystem_of
 from stages import kept, mixture, own_lines, own_modules, schemas, token_counts
 from stages.contract import Split
@@ -44,10 +44,10 @@ def load(path: str | Path, store: Store, tokenizer: bool = True, look: bool = Fa
     own_modules.look_in(Path(path).resolve().parent)
     for key in data:
         if key not in TOP_KEYS:
-            yaml_file.add((key,), f"no such key{nearest(str(key), list(TOP_KEYS))}")
+            yaml_file.add((key,), no_such_key(str(key), list(TOP_KEYS)))
     for key in ("sources", "domains"):
         if not isinstance(data.get(key), dict) or not data[key]:
-            yaml_file.add((key,), "expected at least one entry: a mapping of names")
+            yaml_file.add((key,), f"expected at least one entry: a mapping of names{_found(data.get(key))}")
             data[key] = {}
     for place in graph.model_paths():
         resolve_models(data, place, (), yaml_file, store)
@@ -80,6 +80,13 @@ def load(path: str | Path, store: Store, tokenizer: bool = True, look: bool = Fa
         listed = check_input(yaml_file, found, store)
     yaml_file.check()
     return Recipe(str(path), name, sample, found, domains, sections, listed)  # type: ignore[arg-type]
+
+
+def _found(entries: Any) -> str:
+    """What stands in the place of a mapping of names, and what to write."""
+    if isinstance(entries, list):
+        return ", found a list: write `NAME: {...}`, without dashes"
+    return f", found {entries!r}" if entries else ""
 
 
 def modules_beside(path: str | Path, store: Store) -> dict[str, bytes]:

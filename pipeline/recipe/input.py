@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.errors import RunError, one_line
+from pipeline.recipe.papers import unwanted
 from pipeline.recipe.paths import SHIPPED, root_of
 from pipeline.recipe.products import Recipe, Source
 from pipeline.recipe.sections import dump
@@ -63,6 +64,11 @@ def check_input(
             continue
         params = source.sections.get("documents")
         listed[name] = (splits, remarks)
+        remark, alone = unwanted(splits, params) if params is not None else ("", False)
+        if alone and name not in _may_be_empty(yaml_file):
+            yaml_file.add(key, remark)
+        elif remark:
+            remarks.append(f"source {name}: {remark}")
         if params is not None and splits and not store.exists(looked_at(splits[0], params)):
             if own_functions.is_own(params.extractor):  # which is tried for itself
                 params = params.model_copy(update={"extractor": "full_text"})
@@ -74,6 +80,12 @@ def check_input(
     if unread:
         raise RunError(str(ConfigError(yaml_file.path, yaml_file.problems)))
     return listed
+
+
+def _may_be_empty(yaml_file: YamlFile) -> list[str]:
+    limits = yaml_file.data.get("run")
+    named = limits.get("allow_empty") if isinstance(limits, dict) else None
+    return named if isinstance(named, list) else []
 
 
 def first_page(split: Split, params: Any) -> Exception | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -36,7 +37,7 @@ def check_columns(
             continue
         columns = [column for names in measured_columns(source, sections).values() for column in names]
         here = [domain for domain in domains if domain.sources is None or name in domain.sources]
-        doubted = any(_doubts(key.removeprefix(f"sources.{name}.")) for key in wrong)
+        doubted = any(_doubts(key.removeprefix(f"sources.{name}.")) or _is_misspelt(key) for key in wrong)
         needed = [] if doubted else kept.quality_columns(decides, ())  # a doubted section needs nothing for certain
         places = {one: _of_kept(yaml_file, name, decides, one) for one in needed} | dict(_asked_by(here))
         for column in kept.quality_columns(decides, here):
@@ -72,6 +73,12 @@ def _doubts(key: str) -> bool:
     section, _, inner = key.partition(".")
     part = re.split(r"[.\[]", inner)[0]
     return section == "quality" or (section == "kept" and part not in {*kept.Params.model_fields} - DECIDING)
+
+
+def _is_misspelt(key: str) -> bool:
+    """Whether a section that nobody knows may have been meant for `quality` or `kept`."""
+    near = difflib.get_close_matches(key.lower(), graph.TOP_KEYS, 1, 0.6)
+    return key not in graph.TOP_KEYS and near in (["quality"], ["kept"])
 
 
 DECIDING = {"families", "rules", "views", "overrides"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.recipe.fractions import check_fractions
 from pipeline.recipe.grids import is_grid
 from pipeline.recipe.measured import check_columns, check_languages, check_numbers, measured_columns, place_of
 from pipeline.recipe.named_labels import check_labels
@@ -31,6 +32,7 @@ def check_references(
     right = [domain for domain in domains.values() if domain is not None]
     check_columns(yaml_file, found, right, sections)
     check_numbers(yaml_file, found, right, sections)
+    check_fractions(yaml_file)
     _check_benchmarks(yaml_file, found, sections)
     _check_ranked(yaml_file, right)
     _check_thresholds(yaml_file, found)
@@ -93,6 +95,8 @@ def _check_benchmarks(yaml_file: YamlFile, found: dict[str, Source | None], sect
 def _check_thresholds(yaml_file: YamlFile, found: dict[str, Source | None]) -> None:
     """Refuse a threshold that no source has the rule on for, and a source's own where it is off."""
     if any("kept" in problem.key for problem in yaml_file.problems):  # families may be wrong
+        return
+    if None in found.values():  # a source that is wrong may have the rule on
         return
     decides = {name: source.sections.get("kept") for name, source in found.items() if source is not None}
     idle = {name: kept.idle_thresholds(params) for name, params in decides.items() if params is not None}

@@ -19,6 +19,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from pipeline.errors import UserError
+from pipeline.recipe.syntax import UNQUOTED, no_yaml
 
 Key = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
@@ -29,7 +30,6 @@ MOST_DEEP = 40
 MOST_NODES = 200_000
 """Entries of a file with every alias written out."""
 MOST_DIGITS = 40
-UNQUOTED = 'a value with ${ inside braces or brackets must stand in quotes: {paths: "${NAME}/a.jsonl"}'
 SMALLEST, LARGEST = -(1 << 63), (1 << 64) - 1
 _KINDS = {
     "a list": "tuple_type list_type set_type frozen_set_type",
@@ -190,7 +190,7 @@ def parse_yaml(text: str, path: str) -> YamlFile:
         file.data = typing.cast(dict[str, Any], loader.construct_document(node))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        message = _no_yaml(error)
+        message = no_yaml(error)
         kind = "" if isinstance(error, Refused) or message == UNQUOTED else "no YAML: "
         raise ConfigError(path, [Problem(line, "file", f"{kind}{message}")]) from error
     except yaml.reader.ReaderError as error:
@@ -249,32 +249,6 @@ def _whole_characters(node: yaml.ScalarNode) -> str:
         raise Refused(None, None, f"half a character is no text: {text!a}", node.start_mark) from None
 
 
-def _no_yaml(error: yaml.MarkedYAMLError) -> str:
-    """The parser's message, with the place where the part began that it could not read."""
-    mark = error.problem_mark
-    line = (mark.buffer or "")[: mark.pointer + 1].rpartition("\n")[2] if mark is not None else ""
-    if line.endswith("${"):
-        return 'a value with ${ inside braces or brackets must stand in quotes: {paths: "${NAME}/a.jsonl"}'
-    problem = (error.problem or error.context or "").replace("but got", "found")
-    if "'\\t'" in problem:
-        return f"{problem}; indent with spaces"
-    if problem.startswith("mapping values"):
-        return f"{problem}; a value with ': ' in it must stand in quotes"
-    if error.context and error.problem and error.context_mark:
-        hint = next((words for part, words in UNCLOSED.items() if part in error.context), "")
-        return f"{problem} ({error.context}, which begins in line {error.context_mark.line + 1}){hint}"
-    return problem
-
-
-UNCLOSED = {
-    "flow mapping": "; is a } missing?",
-    "flow sequence": "; is a ] missing?",
-    "quoted scalar": "; is a quote missing?",
-    "block": "; is each line indented like its neighbours?",
-}
-"""The closing mark that people forget most often, by what the parser was reading."""
-
-
 def _walk(node: yaml.Node, key: Key, file: YamlFile) -> None:
     file.lines.setdefault(key, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
@@ -330,7 +304,9 @@ def _add_mistakes(model: type[BaseModel], error: ValidationError, file: YamlFile
             kinds = wanted.setdefault(key, ([], entry["input"]))[0]
             kinds += [expected] if expected not in kinds else []
     for key, (kinds, found) in wanted.items():  # what may be of several kinds is wrong for each, and reported once
-        file.add(key, _unexpected(kinds, found))
+        name, colon, value = str(key[-1]).partition(":")
+        close = f"; a colon has a space behind it: {name}: {value}" if colon and found is None else ""
+        file.add(key, f"{_unexpected(kinds, found)}{close}")
 
 
 def _entry_at(data: Any, location: tuple[str | int, ...]) -> Key:
@@ -384,7 +360,7 @@ def message_of(model: type[BaseModel], entry: Any) -> str:
     kind = entry["type"]
     if kind == "extra_forbidden":
         known = _fields_at(model, entry["loc"][:-1])
-        return f"no such key{nearest(str(entry['loc'][-1]), known)}"
+        return no_such_key(str(entry["loc"][-1]), known)
     if kind == "missing":
         return "this key is needed"
     found = entry.get("input")
@@ -393,8 +369,21 @@ def message_of(model: type[BaseModel], entry: Any) -> str:
     return message if kind == "value_error" else f"{message}; found {found!r}"
 
 
+def no_such_key(word: str, known: list[str]) -> str:
+    """The message about a key that is none of those known: what was meant by it, as far as it tells."""
+    key, colon, value = word.partition(":")
+    if word != word.strip():
+        blank = next(letter for letter in word if letter.isspace())
+        return f"no such key; it has a blank that is no plain space (U+{ord(blank):04X}): indent with spaces"
+    if colon and key in known:
+        return f"no such key; a colon has a space behind it: {key}: {value}"
+    if word.isdecimal():
+        return "no such key; is it part of a number? A decimal point is needed: 0.5, not 0,5"
+    return f"no such key{nearest(word, known)}"
+
+
 def nearest(word: str, known: list[str]) -> str:
-    """``; did you mean 'x'?`` or, where nothing is near, ``; known: a, b``."""
+    """``; did you mean 'x'?`` or, where nothing is near, ``; known: a, b``"""
     close = difflib.get_close_matches(word, known, 1, 0.6)
     if close:
         return f"; did you mean {close[0]!r}?"

@@ -15,7 +15,7 @@ from typing import Any
 
 from pipeline.recipe import Recipe, exchanges, graph
 from pipeline.recipe import snapshot as snapshots
-from pipeline.run import earlier
+from pipeline.run import earlier, redo_reasons
 from pipeline.run.exchanging import exchange, exchanged
 from pipeline.run.keeping import named
 from pipeline.run.kept_inputs import bucket_waves
@@ -196,7 +196,7 @@ def plan_kept(
     if steps.dry:
         fingerprints = partial(recipe.fingerprint, "kept")
         reasons = {steps.why_changed("kept", fingerprints(source)) for source in recipe.sources}
-        reasons_text = "; ".join(sorted(reasons - {UNCHANGED})) or why
+        reasons_text = redo_reasons.joined(reasons - {UNCHANGED}) or why
         steps.planned.append(Step("kept", len(steps.splits), len(steps.splits), reasons_text, exact=False))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from pipeline.store.address import Fingerprint
@@ -25,10 +26,23 @@ def changed(store: Store, product: str, fingerprint: Fingerprint, read: dict[str
         return "made for the first time"
     known |= {file: store.read_json(file) for file in files if file not in known}
     about = fingerprint.about()
-    changes = sorted((differences(known[file], about) for file in files), key=lambda lines: (len(lines), lines))
+    changes = sorted((differences(known[file], about) for file in files), key=_distance)
     lines = [line for line in causes(changes[0]) if not _looks_equal(line)] or causes(changes[0])
+    lines = [line for line in lines if not (line.endswith(OF_CONTENT) and _goes_on(line, lines))]
     more = f", and {len(lines) - MOST} more" if len(lines) > MOST else ""
     return ", ".join(lines[:MOST]) + more or NEW_INPUT
+
+
+def _distance(lines: list[str]) -> tuple[int, int, list[str]]:
+    """How far an earlier result is: by its changes, and of those what is there in one alone."""
+    return len(lines), sum(line.endswith(OF_CONTENT[:2]) for line in lines), lines
+
+
+def joined(reasons: Iterable[str]) -> str:
+    """The reasons of several sources in a line, without those that are a part of another's."""
+    found = sorted(set(reasons))
+    whole = [one for one in found if not any(one != other and f", {one}, " in f", {other}, " for other in found)]
+    return "; ".join(whole)
 
 
 def _looks_equal(line: str) -> bool:
@@ -60,16 +74,32 @@ def differences(old: Any, new: Any, key: str = "") -> list[str]:
     before, after = named(old), named(new)
     if before is not None and after is not None:
         return _of_entries(before, after, key) or [f"{key}: in another order"]
+    if _holds_hash(old) or _holds_hash(new):
+        return [f"{key}: {'added' if old is None else 'gone' if new is None else 'its content changed'}"]
     if _is_words(old) and _is_words(new):
         return [f"{key}: {_of_words(old, new)}"]
-    if _is_hash(old) or _is_hash(new):
-        return [f"{key}: {'added' if old is None else 'gone' if new is None else 'its content changed'}"]
     return [f"{key}: {short(old)} -> {short(new)}"]
 
 
 def _is_hash(value: Any) -> bool:
     """Whether a value stands for a file's content, or a module's, and means nothing to a person."""
     return isinstance(value, str) and re.fullmatch(r"(?:\w+:)?[0-9a-f]{16,}", value) is not None
+
+
+def _holds_hash(value: Any) -> bool:
+    """Whether it is one, an address that has one in its name, or has one somewhere in it."""
+    if isinstance(value, (dict, list)):
+        return any(map(_holds_hash, value.values() if isinstance(value, dict) else value))
+    return _is_hash(value) or (isinstance(value, str) and _is_hash(value.rpartition("/")[2].partition(".")[0]))
+
+
+def _goes_on(line: str, lines: list[str]) -> bool:
+    """Whether another line tells of a part of what this one tells of."""
+    key = line.partition(": ")[0]
+    return any(other.startswith(f"{key}.") for other in lines)
+
+
+OF_CONTENT = (": added", ": gone", ": its content changed")
 
 
 def named(value: Any) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from pipeline.engine.scheduler import Scheduler
 from pipeline.errors import RunError
 from pipeline.progress import Reporter
 from pipeline.recipe import Recipe, graph, listing
-from pipeline.run import deduplication, keeping, measuring, writing
+from pipeline.run import deduplication, keeping, measuring, redo_reasons, writing
 from pipeline.run.kept_inputs import robots_tables
 from pipeline.run.pages import make_indices, page_index
 from pipeline.run.part import chosen
@@ -143,4 +143,4 @@ class Run:
         if graph.BY_NAME[name].shape == "map" and graph.BY_NAME[name].per == "split":
             fingerprints = {source: self.recipe.fingerprint(name, source) for source in self.recipe.sources}
             changed = {self.made.why_changed(name, fingerprint) for fingerprint in fingerprints.values()} - {NEW_INPUT}
-        return "; ".join(sorted(changed)) or "those whose input rows change"
+        return redo_reasons.joined(changed) or "those whose input rows change"

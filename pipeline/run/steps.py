@@ -399,7 +399,7 @@ class Steps:
             return LOST if missing else UNCHANGED
         sources = sorted({self.splits[number].source for number in missing})
         reasons = {self.why_changed(name, fingerprint_of(source)) for source in sources}
-        return "; ".join(sorted(reasons))
+        return redo_reasons.joined(reasons)
 
     def why_whole(self, name: str, fingerprint: Fingerprint, missing: bool, stood: bool) -> str:
         """``stood``: it was whole once."""

@@ -63,9 +63,10 @@ class Params(StageParams):
     max_record_bytes: int = Field(64 << 20, ge=1 << 16, le=1 << 31)
     """Bytes of one archive record or JSON line that are held; the rest of a record is read past."""
     text_types: tuple[str, ...] = ()
-    """Media types beside HTML whose body is taken as text, such as `text/plain`; `application/pdf` takes the text layer
-    of PDFs (an extra: `pip install gristmill[pdf]`), `application/epub+zip` the text of EPUB books, and
-    `application/vnd.openxmlformats-officedocument.wordprocessingml.document`, or `docx` for short, that of DOCX."""
+    """Media types beside HTML whose body is taken as text, such as `text/plain`; `application/pdf`, or `pdf`
+    for short, takes the text layer of PDFs (an extra: `pip install gristmill[pdf]`), `application/epub+zip`, or `epub`,
+    the text of EPUB books, and `application/vnd.openxmlformats-officedocument.wordprocessingml.document`, or `docx`,
+    that of DOCX; files of their suffixes in folders as well."""
     format: str | None = None
     columns: dict[str, str] = Field(default_factory=dict)
     missing: Literal["fail", "skip"] = "fail"

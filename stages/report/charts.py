@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from stages.report import grids
-from stages.report.figures import exact, percent, short
+from stages.report.figures import exact, fixed, percent, short
+from stages.report.shortfall import came_short, is_short
+from stages.schemas import GRID_MARK
 
 Stats = Mapping[str, Any]
 TOKENS = "tokens of a document"
@@ -29,6 +31,8 @@ def shares(stats: Stats) -> list[dict[str, Any]]:
     """Requested against realised share of each of these, on one scale."""
     rows = share_rows(stats)[:MAX_SHARES]
     top = max((max(row["realised"], row["requested"] or 0) for row in rows), default=0) or 1
+    lacking = {row["domain"] for row in came_short(stats)}
+    lacking |= {grids.rows_of(name) for name in lacking if GRID_MARK in name}
     views = []
     for row in rows:
         requested, realised, most = row["requested"], row["realised"], row["most_epochs"]
@@ -40,8 +44,8 @@ def shares(stats: Stats) -> list[dict[str, Any]]:
                 "realised": round(100 * realised / top, 2),
                 "requested_text": percent(requested, 1),
                 "realised_text": percent(realised, 1),
-                "short": requested is not None and realised < requested - max(0.001, 0.01 * requested),
-                "epochs": f"{'to ' if row['domains'] > 1 else ''}{most:.2f}" if most is not None else "–",
+                "short": row["domain"] in lacking and is_short(requested, realised),
+                "epochs": f"{'to ' if row['domains'] > 1 else ''}{fixed(most, 2)}" if most is not None else "–",
                 "repeated": most is not None and most > 1,
             }
         )

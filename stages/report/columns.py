@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stages.report.figures import duration, exact, percent, short, size
+from stages.report.figures import duration, exact, fixed, percent, short, size
 
 Stats = Mapping[str, Any]
 FATES = ("kept", "in no domain or taken down", "failed a rule", "duplicate", "language", "listed address", "no text")
@@ -56,14 +56,14 @@ def shown(value: Any, kind: str) -> tuple[str, str]:
         case "bytes":
             return size(value), f"{exact(value)} bytes"
         case "number":
-            return f"{value:.2f}", f"{value:.6f}"
+            return fixed(value, 2), fixed(value, 6)
         case "number_change":
-            number = f"{abs(value):.2f}"
-            return ("" if number == "0.00" else sign(value)) + number, f"{sign(value)}{abs(value):.6f}"
+            number = fixed(abs(value), 2)
+            return ("" if number == "0.00" else sign(value)) + number, sign(value) + fixed(abs(value), 6)
         case "seconds":
-            return duration(value), f"{value:.3f} s"
+            return duration(value), f"{fixed(value, 3)} s"
         case "share":
-            return percent(value, 1), f"{100 * value:.4f}%"
+            return percent(value, 1), f"{fixed(100 * value, 4)}%"
         case "parts":
             whole = sum(value)
             named = [
@@ -73,9 +73,9 @@ def shown(value: Any, kind: str) -> tuple[str, str]:
             ]
             return "", ", ".join(named)
         case "points":
-            points = f"{abs(100 * value):.2f}"
+            points = fixed(abs(100 * value), 2)
             before = "" if points == "0.00" else sign(value)
-            return before + points, f"{sign(value)}{abs(100 * value):.4f} percentage points"
+            return before + points, f"{sign(value)}{fixed(abs(100 * value), 4)} percentage points"
         case _:
             return str(value), ""
 

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from stages.report import page
 from stages.report.changes import tables_of as page_changes
 from stages.report.columns import Column, Table, shown
+from stages.report.funnel import STEPS
 from stages.report.terminal import clean, table
 from stages.report.untrusted import cleaned
 
@@ -50,15 +51,31 @@ def diff(a: Stats, b: Stats, changes: Mapping[str, Any] | None = None) -> dict[s
     totals = [{"figure": key, "a": a["totals"].get(key), "b": b["totals"].get(key)} for key in b["totals"]]
     tables = {}
     for name, (_, keys, numbers) in COMPARED.items():
-        rows = changed(entries(a, name), entries(b, name), keys, numbers, name == "reasons")
+        before, after = entries(a, name), entries(b, name)
         if name == "funnel":
-            order = [step["step"] for step in b["funnel"]] + [step["step"] for step in a["funnel"]]
-            rows.sort(key=lambda row: order.index(row["step"]))
+            before, after = passed_over(before, after), passed_over(after, before)
+        rows = changed(before, after, keys, numbers, name == "reasons")
+        if name == "funnel":
+            rows.sort(key=lambda row: STEPS.index(row["step"]))
         if rows:
             tables[name] = rows
     equal = not tables and all(row["a"] == row["b"] for row in totals) and not (changes and changes["transitions"])
     found = {"a": a["name"], "b": b["name"], "equal": equal, "totals": totals, "tables": tables}
     return found | {"changes": dict(changes) if changes else None}
+
+
+def passed_over(funnel: Sequence[Mapping[str, Any]], other: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """A funnel with the steps that another has and that were not switched on here: they took nothing."""
+    there = {row["step"]: row for row in funnel}
+    known = {row["step"] for row in other}
+    last = max((STEPS.index(step) for step in there), default=-1)  # a run that is not finished has none behind
+    rows: list[Mapping[str, Any]] = []
+    for place, step in enumerate(STEPS):
+        if step in there:
+            rows.append(there[step])
+        elif step in known and rows and place < last:
+            rows.append({**rows[-1], "step": step})
+    return rows
 
 
 def entries(stats: Stats, name: str) -> Sequence[Mapping[str, Any]]:

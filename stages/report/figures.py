@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from decimal import ROUND_HALF_UP, Context, Decimal
+
 UNITS = ("", "K", "M", "B", "T", "P")
 BYTES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
@@ -32,11 +35,22 @@ def size(num_bytes: float | None) -> str:
     return str(num_bytes)
 
 
+def fixed(value: float, places: int) -> str:
+    """A number with so many decimals, halves away from zero, as ``toFixed`` of the page's script rounds them."""
+    if not math.isfinite(value):
+        return f"{value}"
+    return str(Decimal(float(value)).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, MANY))
+
+
+MANY = Context(prec=400)
+"""Digits of the largest double, and of its decimals."""
+
+
 def digits(value: float, *, whole: bool) -> str:
     """Three significant digits below 1,000; whole numbers without a fraction."""
     if whole:
-        return f"{value:.0f}"
-    return f"{value:.2f}" if abs(value) < 9.995 else f"{value:.1f}" if abs(value) < 99.95 else f"{value:.0f}"
+        return fixed(value, 0)
+    return fixed(value, 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0)
 
 
 def exact(count: float | None) -> str:
@@ -50,12 +64,12 @@ def percent(part: float | None, whole: float | None) -> str:
     """A share in percent, with more digits where it is small; a dash where it has no meaning."""
     if part is None or not whole:
         return "–"
-    value = 100 * part / whole
+    value = float(f"{100 * part / whole:.12g}")  # so that 28.05 is no 28.049999999999997
     if value == 0 or value == 100:
         return f"{value:.0f}%"
     if value > 99.9 or value < 0.1:
-        return ">99.9%" if value > 99.9 else "<0.1%" if value > 0 else f"{value:.1f}%"
-    return f"{value:.1f}%"
+        return ">99.9%" if value > 99.9 else "<0.1%" if value > 0 else f"{fixed(value, 1)}%"
+    return f"{fixed(value, 1)}%"
 
 
 def duration(seconds: float | None) -> str:
@@ -63,8 +77,8 @@ def duration(seconds: float | None) -> str:
     if seconds is None:
         return "–"
     if seconds < 99.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
+        return f"{fixed(seconds, 1)} s"
+    minutes, rest = divmod(int(fixed(seconds, 0)), 60)
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     hours, minutes = divmod(minutes, 60)

@@ -159,9 +159,11 @@ def cards(stats: Mapping[str, Any]) -> list[dict[str, str]]:
     mixture = stats["mixture"]
     kept = figures.percent(totals["kept"], totals["pages"])
     tokenized = sum(row["bytes"] for row in stats["tokens"])
-    rate = f"{tokenized / totals['tokens']:.2f} bytes of text per token" if totals["tokens"] else ""
+    rate = f"{figures.fixed(tokenized / totals['tokens'], 2)} bytes of text per token" if totals["tokens"] else ""
     unique = sum(row["unique_tokens"] or 0 for row in mixture)
-    times = f"{totals['training_tokens'] / unique:.2f} times each, on average" if unique and mixture else ""
+    times = (
+        f"{figures.fixed(totals['training_tokens'] / unique, 2)} times each, on average" if unique and mixture else ""
+    )
     found = [
         ("Records read", totals["records"], f"{figures.size(totals['raw_bytes'])} in {totals['files']:,} files"),
         ("Pages", totals["pages"], f"{figures.size(totals['text_bytes'])} of text"),

@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from stages.report.figures import exact, percent, short
+from stages.report.figures import exact, fixed, percent, short
+from stages.report.shortfall import came_short, given_tokens, over_filled
 
 Stats = Mapping[str, Any]
 MOST = 10
 LARGE_REASON, LARGE_HOST = 0.15, 0.10
 FEW_KEPT, LARGE_LANGUAGE = 0.35, 0.01
 FEW_HELD_OUT, LARGE_HELD_OUT = 10, 0.02
+LONG = 2
+"""Times the mean from which a document is a long one."""
 ONCE = 1.005
 """Epochs above which a domain counts as repeated: the last document of a pass is taken whole."""
-SHORT = 0.01
-SEEN = 0.005
-"""Fraction of the corpus: a domain that takes less than this beyond its part takes nothing that others miss."""
 FELL = {
     "documents": "had no text",
     "addresses": "stood on a list of addresses",
@@ -63,10 +63,8 @@ def some(count: int, thing: str, state: str) -> str:
 
 
 def mixture(stats: Stats) -> Iterator[dict[str, str]]:
-    over = [row for row in stats["mixture"] if row.get("target_tokens") and excess(row) > SHORT * row["target_tokens"]]
-    given = sum(row.get("target_tokens") or 0 for row in stats["mixture"])
-    over = [row for row in over if row["realised_share"] - row["target_tokens"] / given > SEEN]
-    for row in sorted(over, key=excess, reverse=True)[:1]:
+    given = given_tokens(stats)
+    for row in over_filled(stats)[:1]:
         realised, requested = percent(row["realised_share"], 1), percent(row["requested_share"], 1)
         solved = percent(row["target_tokens"] / given, 1)
         more = f", {solved} to take because others are short" if solved != requested else ""
@@ -77,9 +75,7 @@ def mixture(stats: Stats) -> Iterator[dict[str, str]]:
             "mixture",
             "warn",
         )
-    lacking = [row for row in stats["mixture"] if row["tokens"] < (1 - SHORT) * (row.get("requested_tokens") or 0)]
-    under = [row for row in lacking if is_short(row["requested_share"], row["realised_share"])]
-    short_of = [row for row in under if not over or row["tokens"] < row["target_tokens"] or is_capped(row)]
+    short_of = came_short(stats)
     for row in short_of[:1]:
         realised, requested = percent(row["realised_share"], 1), percent(row["requested_share"], 1)
         others = f"; so did {listed([other['domain'] for other in short_of[1:]])}" if len(short_of) > 1 else ""
@@ -88,14 +84,18 @@ def mixture(stats: Stats) -> Iterator[dict[str, str]]:
             "mixture",
             "warn",
         )
-    tokens = {row["domain"]: row["tokens"] for row in stats["domains"]}
+    domains = {row["domain"]: row for row in stats["domains"]}
     for row in stats.get("held_out") or []:
-        share = row["tokens"] / max(1, tokens.get(row["domain"]) or 0)
+        whole = domains.get(row["domain"], {})
+        share = row["tokens"] / max(1, whole.get("tokens") or 0)
         if row["documents"] < FEW_HELD_OUT and share > LARGE_HELD_OUT:
             what = "1 document" if row["documents"] == 1 else f"{row['documents']} documents"
+            there = whole.get("documents") or 0
+            long = share > LONG * row["documents"] / max(1, there)  # than those of the domain are on average
+            why = "tokens.max_document_tokens cuts long ones" if long else f"the domain has {exact(there)} in all"
             yield remark(
                 f"Split {row['split']} of domain {row['domain']} is {what} with {percent(share, 1)} of its tokens;"
-                " tokens.max_document_tokens cuts long ones",
+                f" {why}",
                 "mixture",
                 "warn",
             )
@@ -108,21 +108,7 @@ def mixture(stats: Stats) -> Iterator[dict[str, str]]:
 def repeated(epochs: Mapping[str, float | None]) -> str:
     """Domains that are read more than once, the most repeated first, in a line; nothing where none is."""
     over = sorted((-number, name) for name, number in epochs.items() if number is not None and number > ONCE)
-    return f"Repeated: {listed([f'{name} {-number:.2f} times' for number, name in over])}" if over else ""
-
-
-def excess(row: Mapping[str, Any]) -> int:
-    """Tokens of a domain beyond what the mixture gives it: the rest of its last document."""
-    return int(row["tokens"]) - int(row["target_tokens"])
-
-
-def is_capped(row: Mapping[str, Any]) -> bool:
-    """Whether a domain has less than its share of the budget comes to."""
-    return int(row["target_tokens"]) < (1 - SHORT) * int(row["requested_tokens"])
-
-
-def is_short(requested: float | None, realised: float | None) -> bool:
-    return bool(requested and realised is not None and realised < requested * (1 - SHORT))
+    return f"Repeated: {listed([f'{name} {fixed(-number, 2)} times' for number, name in over])}" if over else ""
 
 
 def listed(names: list[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stages.report import grids, remarks
-from stages.report.figures import exact, percent, short, size
+from stages.report.figures import exact, fixed, percent, short, size
 
 SHOWN = 12
 """Rows of a table; the rest is added up in its last line."""
@@ -167,7 +167,7 @@ def languages(stats: Mapping[str, Any]) -> str:
 
 def language_line(name: str, row: Mapping[str, Any], stats: Mapping[str, Any]) -> list[str]:
     share = percent(row["tokens"], stats["totals"]["tokens"])
-    rate = f"{row['tokenized_bytes'] / row['tokens']:.2f}" if row["tokens"] else "–"
+    rate = fixed(row["tokenized_bytes"] / row["tokens"], 2) if row["tokens"] else "–"
     return [name, exact(row["pages"]), percent(row["kept"], row["pages"]), exact(row["tokens"]), share, rate]
 
 
@@ -181,7 +181,7 @@ def domains(stats: Mapping[str, Any]) -> str:
         name = row["domain"] if row["domains"] == 1 else f"{row['domain']} ({row['domains']} buckets)"
         line = [name, exact(row["documents"]), exact(row["tokens"])]
         if row["corpus"] is not None:
-            epochs = f"{row['epochs']:.2f}" if row["epochs"] is not None else "–"
+            epochs = fixed(row["epochs"], 2) if row["epochs"] is not None else "–"
             shares = [percent(row["requested"], 1), percent(row["realised"], 1)]
             line += [exact(row["corpus"]), *shares, epochs]
         elif mixture:
@@ -200,7 +200,7 @@ def phases(stats: Mapping[str, Any]) -> str:
     rows = stats.get("phases") or []
     lines = []
     for row in rows:
-        epochs = f"{row['epochs']:.2f}" if row["epochs"] is not None else "–"
+        epochs = fixed(row["epochs"], 2) if row["epochs"] is not None else "–"
         shares = [percent(row["requested_share"], 1), percent(row["realised_share"], 1)]
         lines.append([f"{row['phase']}: {row['domain']}", exact(row["tokens"]), *shares, epochs])
     return table(["phase", "corpus", "requested", "realised", "epochs"], lines) if lines else ""

@@ -19,7 +19,8 @@ READING = {
     "status_not_ok": "the HTTP status is not 200 to 299",
     "no_body": "the response is empty",
     "not_html": "its type is none that is taken (`documents.text_types` takes more)",
-    "not_text": "it is declared as text, and its bytes are those of a picture, an archive or the like",
+    "not_text": "it is declared as text, and its bytes are those of a picture, an archive or the like;"
+    " or it is a PDF, DOCX or EPUB file, which `documents.text_types` does not take",
     "nested_too_deep": "elements nest deeper than `documents.max_depth`",
     "no_text": "the row has no text",
     "no_text_column": "no row of this file of the archive has text",

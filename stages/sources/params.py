@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -13,6 +13,8 @@ from stages.formats.ranges import MAX_REQUEST, WASTE
 from stages.rules import own_functions
 from stages.schemas import carried_column
 
+Ours = Literal["text", "id", "url", "language", "licence", "title", "time"]
+"""Columns of pages that rows may give."""
 _CODES = """\
 aa aar ab abk af afr ak aka am amh ar ara as asm ay aym az aze ba bak be bel bg bul bh bih bi bis bn ben bo bod br bre
 bs bos ca cat co cos cs ces cy cym da dan de deu dv div dz dzo ee ewe el ell en eng eo epo es spa et est eu eus fa fas
@@ -89,9 +91,7 @@ class SourceParams(StageParams):
     format: str | None = None
     """Container of all its files; by default by each file's suffix. Or a function of your own that reads them, as
     `module:function`, the module beside this file ([extending.md](extending.md))."""
-    columns: dict[Literal["text", "id", "url", "language", "licence", "title", "time"], str] = Field(
-        default_factory=dict
-    )
+    columns: dict[Ours, str] = Field(default_factory=dict)
     """Ours: theirs, for JSONL and tables; a dot goes into nested fields. Default: the same name, or its spellings."""
     carry: dict[str, str] = Field(default_factory=dict)
     """More columns of JSONL and tables to take along as text, ours: theirs, for labels that came with the input."""
@@ -130,6 +130,15 @@ class SourceParams(StageParams):
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _ours_first(cls, names: Any) -> Any:
+        ours = get_args(Ours)
+        for name, theirs in names.items() if isinstance(names, dict) else ():
+            if name not in ours and theirs in ours:
+                raise ValueError(f"expected ours: theirs, found {{{name}: {theirs}}}; write {{{theirs}: {name}}}")
+        return names
 
     @field_validator("carry")
     @classmethod

@@ -15,6 +15,7 @@ from pipeline.cli import group, main
 from pipeline.cli.values import Count, Number
 from pipeline.errors import one_line
 from pipeline.run import redo_reasons
+from pipeline.store.storage import Store
 
 
 def test_every_command_is_listed_with_a_whole_sentence() -> None:
@@ -127,6 +128,33 @@ def test_a_setting_that_was_not_there_is_called_not_set() -> None:
     sources = {"source": "web", "version": 1}, {"source": "news", "version": 1}
     assert redo_reasons.differences(*sources) == ["source news is new, or has another name"]
     assert redo_reasons.differences({"params": {"x": None}}, {"params": {"x": 30.0}}) == ["x: not set -> 30"]
+
+
+def test_a_list_that_is_added_is_told_by_its_name_and_by_no_hash(tmp_path: Path) -> None:
+    table = "urls/b6fffa9a99fc00caa28bf1f8.arrow"
+    listed = {"bl": {"paths": ["sha256:1d8342806df434a99e7b0d6f6d1d2ac3"], "kind": None}}
+    old, new = {"params": {"urls": {}}, "identity": {}}, {"params": {"urls": listed}, "identity": {"urls": table}}
+    assert redo_reasons.differences(old, new) == ["urls: added", "urls.bl: added"]
+    assert redo_reasons.differences(new, old) == ["urls: gone", "urls.bl: gone"]
+    other = {"urls": {"bl": {"paths": ["sha256:2d8342806df434a99e7b0d6f6d1d2ac3"], "kind": None}}}
+    assert redo_reasons.differences({"params": {"urls": listed}}, {"params": other}) == [
+        "urls.bl.paths: its content changed"
+    ]
+    store = Store(str(tmp_path))
+    store.write_json("kept/a/about.json", old)
+    fingerprint = SimpleNamespace(folder="kept/b", about=lambda: new)
+    assert redo_reasons.changed(store, "kept", fingerprint) == "urls.bl: added"
+    store.write_json(
+        "kept/c/about.json", {"params": other, "identity": {"urls": "urls/a6fffa9a99fc00caa28bf1f8.arrow"}}
+    )
+    assert redo_reasons.changed(store, "kept", fingerprint) == "urls.bl.paths: its content changed"
+
+
+def test_a_change_that_several_sources_have_is_told_once() -> None:
+    one, more = "domains.d.labels.kind: +A, -a", "domains.d.labels.kind: +A, -a, rules.too_few_words: 50 -> 30"
+    assert redo_reasons.joined([one, more, one]) == more
+    assert redo_reasons.joined(["seed: 1 -> 2", "seed: 1 -> 21"]) == "seed: 1 -> 2; seed: 1 -> 21"
+    assert redo_reasons.joined([]) == ""
 
 
 def test_an_edited_list_is_reported_by_what_it_gained_and_lost() -> None:

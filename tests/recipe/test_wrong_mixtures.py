@@ -216,6 +216,111 @@ NOT_READ = "most of it cannot be read: {} at 0; is it another format? `format` n
             "name: a: b\nsources:\n",
             "1: file: no YAML: mapping values are not allowed here; a value with ': ' in it must stand in quotes",
         ),
+        (
+            "paths: a.jsonl",
+            "paths: *.jsonl",
+            "2: file: no YAML: expected alphabetic or numeric character, but found '.' (while scanning an alias, which"
+            " begins in line 2); text that begins with * must stand in quotes",
+        ),
+        (
+            "paths: a.jsonl",
+            "paths: *a",
+            "2: file: no YAML: found undefined alias 'a'; text that begins with * must stand in quotes",
+        ),
+        (
+            "share: 1",
+            "share: %50",
+            "9: file: no YAML: found character '%' that cannot start any token; text that begins with % must stand in"
+            " quotes",
+        ),
+        (
+            "paths: a.jsonl",
+            "paths: x/{a,b}.jsonl",
+            "2: file: no YAML: expected ',' or '}', found '{' (while parsing a flow mapping, which begins in line 2);"
+            " is a comma missing, or are quotes around text with { in it?",
+        ),
+        (
+            "paths: a.jsonl",
+            'paths: "C:\\data"',
+            "2: file: no YAML: found unknown escape character 'd' (while scanning a double-quoted scalar, which begins"
+            " in line 2); in double quotes \\ begins an escape: write single quotes",
+        ),
+        (
+            "[en], families",
+            "[en] families",
+            "5: file: no YAML: expected ',' or '}', found '<scalar>' (while parsing a flow mapping, which begins in"
+            " line 5); is a comma missing, or a } before it?",
+        ),
+        (
+            "kept: {languages",
+            "kept:{languages",
+            "5: file: no YAML: expected <block end>, but found ',' (while parsing a block mapping, which begins in"
+            " line 1); a colon has a space behind it: kept: {languages: [en]",
+        ),
+        (
+            "mixture:",
+            "shards:\n  valid_fraction:0.1\n  test_fraction: 0.1\nmixture:",
+            "10: file: no YAML: mapping values are not allowed here; a colon has a space behind it:"
+            " valid_fraction: 0.1",
+        ),
+        (
+            "mixture:",
+            "shards:\n  valid_fraction: > 0.1\nmixture:",
+            "9: file: no YAML: expected a comment or a line break, but found '0' (while scanning a block scalar, which"
+            " begins in line 9); text that begins with > or | must stand in quotes",
+        ),
+        ("share: 1", "share:1", "9: mixture.domains.d.share:1: no such key; a colon has a space behind it: share: 1"),
+        (
+            "families: [gopher_quality]}\ndomains",
+            "families: [gopher_quality], rules: {too_few_words:9}}\ndomains",
+            "5: kept.rules.too_few_words:9: expected true or false, or a number, found nothing;"
+            " a colon has a space behind it: too_few_words: 9",
+        ),
+        (
+            "share: 1",
+            "share: 0,5",
+            "9: mixture.domains.d.5: no such key; is it part of a number? A decimal point is needed: 0.5, not 0,5",
+        ),
+        (
+            "quality: {",
+            "\u00a0quality: {",
+            "4: \u00a0quality: no such key; it has a blank that is no plain space (U+00A0): indent with spaces",
+        ),
+        ("quality: {", "Quality: {", "4: Quality: no such key; did you mean 'quality'?"),
+        (
+            "  d: {sources: [a, b]}",
+            "  - d: {sources: [a, b]}",
+            "6: domains: expected at least one entry: a mapping of names, found a list: write `NAME: {...}`,"
+            " without dashes",
+        ),
+        (
+            "a: {paths: a.jsonl}",
+            "a: a.jsonl",
+            "2: sources.a: expected a mapping with at least `paths` or `index`, found 'a.jsonl';"
+            " write {paths: 'a.jsonl'}",
+        ),
+        (
+            "a.jsonl}",
+            "a.jsonl, columns: {body: text}}",
+            "2: sources.a.columns: expected ours: theirs, found {body: text}; write {text: body}",
+        ),
+        (
+            "families: [gopher_quality]}\ndomains",
+            "families: [gopher_quality], rules: {too_few_alphabetic_words: 80}}\ndomains",
+            "5: kept.rules.too_few_alphabetic_words: gopher_alphabetic_word_fraction lies between 0 and 1, found 80;"
+            " write 0.8",
+        ),
+        (
+            "families: [gopher_quality]}\ndomains",
+            "families: [], overrides: [{languages: [en], rules: {near_duplicate: 85}}]}\ndomains",
+            "5: kept.overrides[0].rules.near_duplicate: similarity lies between 0 and 1, found 85; write 0.85",
+        ),
+        (
+            "[a, b]}",
+            "[a, b], max: {gopher_bullet_line_fraction: -0.5}}",
+            "7: domains.d.max.gopher_bullet_line_fraction: gopher_bullet_line_fraction lies between 0 and 1,"
+            " found -0.5",
+        ),
         ("a.jsonl}", "array.jsonl}", f"2: sources.a.paths: array.jsonl: {LISTS}"),
         ("a.jsonl}", "lines.jsonl}", f"2: sources.a.paths: lines.jsonl: {NOT_READ.format('not_json')}"),
         ("a.jsonl}", "a.parquet, format: jsonl}", f"2: sources.a.paths: a.parquet: {NOT_READ.format('not_json')}"),
@@ -226,6 +331,35 @@ def test_one_mistake_is_one_line(tmp_path: Path, old: str, new: str, line: str) 
     (tmp_path / "lines.jsonl").write_text("{text: The mill turns.}\n")
     pq.write_table(pa.table({"text": ["The mill turns."]}), tmp_path / "a.parquet")
     assert refused(tmp_path, mill(tmp_path, (old, new))) == [line]
+
+
+def test_a_source_that_is_wrong_blames_no_threshold_that_its_pages_have(tmp_path: Path) -> None:
+    changes = ("{paths: a.jsonl}", "a.jsonl"), ("{paths: b.jsonl}", "{paths: b.jsonl, kept: {families: []}}")
+    rules = ("families: [gopher_quality]}\ndomains", "families: [gopher_quality], rules: {too_few_words: 9}}\ndomains")
+    [line] = refused(tmp_path, mill(tmp_path, *changes, rules))
+    assert line.startswith("2: sources.a: expected a mapping")
+
+
+@pytest.mark.parametrize(("rule", "number"), [("too_few_words", 2), ("near_duplicate", 1), ("too_few_letters", 0)])
+def test_numbers_that_a_column_can_have_are_taken(tmp_path: Path, rule: str, number: float) -> None:
+    families = ("[gopher_quality]", "[gopher_quality, code]"), ("[en], ", f"[en], rules: {{{rule}: {number}}}, ")
+    (tmp_path / "m.yaml").write_text(mill(tmp_path, *families))
+    result = CliRunner().invoke(main, ["plan", str(tmp_path / "m.yaml"), "--root", str(tmp_path / "root")])
+    assert result.exit_code == 0, result.stderr
+
+
+def test_papers_that_text_types_does_not_take_are_told_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "papers").mkdir()
+    for name in ("a.pdf", "b.PDF", "c.docx"):
+        (tmp_path / "papers" / name).write_bytes(b"%PDF-1.4 cut")
+    text = mill(tmp_path, ("paths: a.jsonl", "paths: papers"))
+    advice = "no text is read from {} files: to read it, documents: {{text_types: [{}]}}"
+    assert refused(tmp_path, text) == ["2: sources.a.paths: " + advice.format("1 docx, 2 pdf", "docx, pdf")]
+    text += "documents: {text_types: [pdf]}\n"
+    (tmp_path / "m.yaml").write_text(text)
+    result = CliRunner().invoke(main, ["plan", str(tmp_path / "m.yaml"), "--root", str(tmp_path / "root")])
+    assert result.exit_code == 0, result.stderr
+    assert f"source a: {advice.format('1 docx', 'pdf, docx')}" in result.stdout
 
 
 def test_a_damaged_first_line_is_no_other_format(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from stages.report import build_stats
 from stages.report.diff import diff, render_diff_html, render_diff_text
 from stages.report.export import export_tables
+from stages.report.funnel import ADDRESSES
 from tests.report.test_page import COSTS, HOSTILE, hostile_run, survey
 from tests.support.browser import Browser, chromium
 from tests.support.report_runs import make_run
@@ -81,6 +82,20 @@ def test_what_is_only_in_one_of_them_is_shown(before: Stats, after: Stats) -> No
     row = diff(before, after)["tables"]["domains"][0]
     assert (row["domain"], row["tokens"]) == ("new", [None, 999_999_999])
     assert "+1.00 B" in render_diff_text(diff(before, after))
+
+
+def test_a_step_that_is_new_is_compared_with_what_was_there_before_it(before: Stats) -> None:
+    after = copy.deepcopy(before)
+    place = next(number for number, step in enumerate(after["funnel"]) if step["step"] == "language")
+    left = after["funnel"][place - 1]
+    step = {**left, "step": ADDRESSES, "documents": left["documents"] - 7, "bytes": left["bytes"] - 70}
+    before["funnel"] = [row for row in before["funnel"] if row["step"] != ADDRESSES]
+    after["funnel"] = [row for row in after["funnel"] if row["step"] != ADDRESSES]
+    place = next(number for number, row in enumerate(after["funnel"]) if row["step"] == "language")
+    after["funnel"].insert(place, step)
+    for a, b, sign in ((before, after, 1), (after, before, -1)):
+        [row] = diff(a, b)["tables"]["funnel"]
+        assert (row["step"], row["documents"][1] - row["documents"][0]) == (ADDRESSES, -7 * sign)
 
 
 def test_runs_at_different_stages_compare(before: Stats) -> None:

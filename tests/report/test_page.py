@@ -141,6 +141,14 @@ def test_a_page_opens_without_request_message_or_error(browser: Browser, page: P
         assert (browser.requests, browser.messages, browser.errors) == ([page.as_uri()], [], [])
 
 
+def test_sentences_at_the_end_of_a_row_are_wide_enough_to_read_on_a_phone(browser: Browser, page: Path) -> None:
+    browser.size(400, 900)
+    browser.open(page)
+    widths = browser.run("[...document.querySelectorAll('td.reason:last-child')].map(cell => cell.offsetWidth)")
+    assert widths
+    assert min(widths) >= 15 * 16
+
+
 def test_injected_markup_is_shown_as_text(browser: Browser, page: Path) -> None:
     browser.size(1280, 900)
     browser.open(page)
@@ -374,10 +382,26 @@ def test_counts_are_short_and_readable(count: float | None, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("part", "whole", "text"),
-    [(0, 5, "0%"), (5, 5, "100%"), (1, 3, "33.3%"), (1, 10_000, "<0.1%"), (99_999, 100_000, ">99.9%"), (1, 0, "–")],
-)
+    [(0, 5, "0%"), (5, 5, "100%"), (1, 3, "33.3%"), (1, 10_000, "<0.1%"), (99_999, 100_000, ">99.9%"), (1, 0, "–"),
+     (210, 800, "26.3%"), (561, 2000, "28.1%"), (1, 16, "6.3%")],
+)  # fmt: skip
 def test_shares_never_round_to_nothing_or_all(part: int, whole: int, text: str) -> None:
     assert figures.percent(part, whole) == text
+
+
+def test_halves_are_rounded_as_the_script_of_the_page_rounds_them(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    numbers = [26.25, 0.125, 0.375, 1.005, 2.5, 122.5, -0.5, 28.05, 0.0]
+    served = [[figures.fixed(value, places) for places in (0, 1, 2)] for value in numbers]
+    script = f"{json.dumps(numbers)}.map(value => [0, 1, 2].map(places => value.toFixed(places)))"
+    assert browser.run(script) == served
+    assert (figures.short(122_500), figures.size(10.25 * 1024), figures.duration(0.25)) == (
+        "123 K",
+        "10.3 KiB",
+        "0.3 s",
+    )
+    assert (figures.duration(100.5), figures.fixed(float("nan"), 2)) == ("1 min 41 s", "nan")
+    assert figures.fixed(1e300, 0)[:3] == "100"
 
 
 def test_what_views_cut_and_what_lists_matched_stand_on_the_page() -> None:

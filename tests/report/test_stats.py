@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.planner.laws import effective_tokens
 from stages.kept import params
-from stages.report import ConservationError, build_stats, encode, render_html, render_text
+from stages.report import ConservationError, build_stats, charts, encode, render_html, render_text
 from stages.report.figures import short
 from stages.report.funnel import ADDRESSES, STEPS, step_of
 from stages.report.remarks import losses, remarks
@@ -294,6 +294,7 @@ def test_a_domain_whose_last_document_is_large_explains_why_others_have_less(run
     assert found.startswith(f"Domain {large['domain']} takes more than its part: 30.0% of the corpus, 20.0% requested")
     assert f"taken whole, {short(others / 4)} tokens on average" in found
     assert found in render_text(stats)
+    assert not any(bar["short"] for bar in charts.shares(stats))  # as the text: all have what they are to have
     large |= {"requested_share": 0.001, "realised_share": 0.0013}  # a page too many in a corpus of thousands
     assert "takes more than its part" not in render_text(stats)
     large |= {"requested_share": 0.2, "realised_share": 0.3}
@@ -301,6 +302,19 @@ def test_a_domain_whose_last_document_is_large_explains_why_others_have_less(run
     assert "came out short" not in " ".join(one["text"] for one in remarks(stats))  # the tokens are there
     stats["mixture"][1]["requested_tokens"] = 2 * stats["mixture"][1]["tokens"]
     assert f"Domain {stats['mixture'][1]['domain']} came out short" in " ".join(one["text"] for one in remarks(stats))
+
+
+def test_a_split_of_few_documents_is_blamed_on_long_ones_only_where_they_are_long(run: Row) -> None:
+    stats = build_stats("made-up", **run)
+    row = stats["domains"][0]
+    row |= {"documents": 12, "tokens": 6_000}
+    stats["held_out"] = [{"domain": row["domain"], "split": "valid", "documents": 1, "tokens": 500}]
+    said = f"Split valid of domain {row['domain']} is 1 document with "
+    assert f"{said}8.3% of its tokens; the domain has 12 in all" in [one["text"] for one in remarks(stats)]
+    stats["held_out"][0]["tokens"] = 3_000
+    assert f"{said}50.0% of its tokens; tokens.max_document_tokens cuts long ones" in [
+        one["text"] for one in remarks(stats)
+    ]
 
 
 def test_what_others_lack_and_a_domain_takes_is_no_fault_of_its_documents(run: Row) -> None:
@@ -321,6 +335,8 @@ def test_what_others_lack_and_a_domain_takes_is_no_fault_of_its_documents(run: R
         "Domain large takes more than its part: 94.7% of the corpus, 60.0% requested, 92.0% to take because others"
     )
     assert found[1] == "Domain small came out short: 5.3% of the corpus, 40.0% requested"
+    stats["domains"] = []
+    assert {bar["domain"]: bar["short"] for bar in charts.shares(stats)} == {"small": True, "large": False}
 
 
 def test_a_source_is_said_to_have_lost_pages_to_what_took_most_of_its_own(run: Row) -> None:
