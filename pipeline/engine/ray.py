@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from pipeline.engine import cpu_limit, node_proof, orphans
+from pipeline.engine import cpu_limit, memory_limit, node_proof, orphans
 from pipeline.engine.process import prepare_process
 from pipeline.engine.scheduler import Outcome, Result, call_job, failure
 from pipeline.errors import RunError, UserError
@@ -159,7 +159,8 @@ class RayExecutor:
             return
         memory = min(task.memory, self._measured().memory)
         options = {"memory": memory, "name": task.label} | ({"num_gpus": task.gpus} if task.gpus else {})
-        ref = self._remote.options(**options).remote(self._root, task.job, task.args, own_modules.packed(), self._proof)
+        remote = self._remote.options(**options)
+        ref = remote.remote(self._root, task.job, task.args, own_modules.packed(), self._proof, memory)
         self._running[ref] = index
         self._memory[ref] = memory
         self._submitted[ref] = time.monotonic()
@@ -290,13 +291,16 @@ class RayExecutor:
         self._memory.clear()
 
 
-def _run(root: str, job: str, args: dict[str, Any], modules: dict[str, bytes], proof: dict[str, str]) -> Result:
+def _run(
+    root: str, job: str, args: dict[str, Any], modules: dict[str, bytes], proof: dict[str, str], memory: int
+) -> Result:
     prepare_process()
     if proof:
         node_proof.check(Store(root), proof)
     if modules:  # of the user's own, from beside the mixture file, which may lie on another machine
         own_modules.unpack(modules)
     cpu_limit.allow()
+    memory_limit.reserve(memory)
     try:
         return call_job(root, job, args)
     finally:
