@@ -6,7 +6,8 @@ from __future__ import annotations
 def one_line(error: Exception) -> str:
     """An error in one line, its file first: ``/a/b: Permission denied``; of two files, the one to be written."""
     if isinstance(error, OSError) and isinstance(error.filename, str) and error.strerror:
-        return f"{error.filename2 or error.filename}: {error.strerror}"
+        file = str(error.filename2 or error.filename)
+        return f"{file}: {error.strerror.removeprefix(f'{file}: ')}"
     return str(error).partition("\n")[0]
 
 

@@ -9,9 +9,11 @@ before its first task (`pipeline.engine.node_proof`).
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from pipeline.engine import cpu_limit, node_proof, orphans
+from pipeline.engine import cpu_limit, memory_limit, node_proof, orphans
 from pipeline.engine.process import prepare_process
 from pipeline.engine.scheduler import Outcome, Result, call_job, failure
 from pipeline.errors import RunError, UserError
@@ -31,6 +33,7 @@ from stages.formats import retries
 LOCAL_OBJECT_STORE = 128 << 20
 PROBE_SECONDS = 120.0
 SLOTS_SECONDS = 5.0
+ANSWER_SECONDS = 5.0
 MAX_RESTARTS = 3
 IDLE_SECONDS = 60.0
 LARGER_SECONDS = 300.0
@@ -40,6 +43,7 @@ HEAD_SECONDS = 30.0
 HUNG_SECONDS = 4 * 3600.0
 """Tasks take seconds to minutes; one that is not back after this long waits for something that never comes (a loop in
 native code ends sooner: `pipeline.engine.cpu_limit`)."""
+_head_lost = False
 _watches: list[orphans.Watch] = []
 """Watches over the Ray that was started here: its agents would outlive this process by a minute."""
 
@@ -49,6 +53,7 @@ def connect(workers: int | None) -> None:
     cluster = os.environ.get("RAY_ADDRESS")
     if not cluster:
         os.environ["RAY_AUTH_MODE"] = "disabled"
+    atexit.register(_end_without_head)  # Ray's own, which comes later, is called before
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
 
@@ -137,6 +142,7 @@ class RayExecutor:
         self._sized = self._largest_at = time.monotonic()
         self._there = self._said_of = self._size.memory
         """Memory of the largest node that is there, and that of which was said that tasks wait for a larger one."""
+        self._head = ray.get_runtime_context().gcs_address
         self._lost_here = False
         self._restarts = 0
         self._asked = self._heard = self._idle_since = time.monotonic()
@@ -159,16 +165,20 @@ class RayExecutor:
             return
         memory = min(task.memory, self._measured().memory)
         options = {"memory": memory, "name": task.label} | ({"num_gpus": task.gpus} if task.gpus else {})
-        ref = self._remote.options(**options).remote(self._root, task.job, task.args, own_modules.packed(), self._proof)
+        remote = self._remote.options(**options)
+        ref = remote.remote(self._root, task.job, task.args, own_modules.packed(), self._proof, memory)
         self._running[ref] = index
         self._memory[ref] = memory
         self._submitted[ref] = time.monotonic()
 
     def _measured(self) -> Size:
         """The size of the cluster, at most `SLOTS_SECONDS` old. The Ray of this machine keeps its size and is asked
-        once: asking a head that has just died would wait until Ray ends this process."""
+        once: asking a head that has died would wait until Ray ends this process, so the head of a cluster is asked only
+        where it answers."""
         if os.environ.get("RAY_ADDRESS") and time.monotonic() - self._sized > SLOTS_SECONDS:
             self._sized = time.monotonic()
+            if self._head_problem() is not None:
+                return self._size
             size = self._ask_size()
             self._there = size.memory
             if size.memory >= self._size.memory or self._sized - self._largest_at > LARGER_SECONDS:
@@ -248,17 +258,24 @@ class RayExecutor:
         if not os.environ.get("RAY_ADDRESS") or now - self._asked < SLOTS_SECONDS:
             return
         self._asked = now
-        address = self._ray.get_runtime_context().gcs_address
-        host, _, port = address.rpartition(":")
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), SLOTS_SECONDS).close()
+        error = self._head_problem()
+        if error is None:
             self._heard = time.monotonic()
+        elif now - self._heard > HEAD_SECONDS:
+            _leave_without_head()
+            raise RunError(
+                f"the head of the cluster at {self._head} does not answer any more ({error}); start it again, then"
+                " run the same command again to continue"
+            ) from error
+
+    def _head_problem(self) -> OSError | None:
+        """Why the head of the cluster does not answer; None where it does."""
+        host, _, port = self._head.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
         except OSError as error:
-            if now - self._heard > HEAD_SECONDS:
-                raise RunError(
-                    f"the head of the cluster at {address} does not answer any more ({error}); start it again, then"
-                    " run the same command again to continue"
-                ) from error
+            return error
+        return None
 
     def _outcome(self, ref: Any) -> Outcome:
         index = self._forget(ref)
@@ -290,13 +307,16 @@ class RayExecutor:
         self._memory.clear()
 
 
-def _run(root: str, job: str, args: dict[str, Any], modules: dict[str, bytes], proof: dict[str, str]) -> Result:
+def _run(
+    root: str, job: str, args: dict[str, Any], modules: dict[str, bytes], proof: dict[str, str], memory: int
+) -> Result:
     prepare_process()
     if proof:
         node_proof.check(Store(root), proof)
     if modules:  # of the user's own, from beside the mixture file, which may lie on another machine
         own_modules.unpack(modules)
     cpu_limit.allow()
+    memory_limit.reserve(memory)
     try:
         return call_job(root, job, args)
     finally:
@@ -361,11 +381,29 @@ def head_died() -> bool:
     return any(server.process.poll() is not None for server in servers)
 
 
+def _leave_without_head() -> None:
+    """Take no leave of a cluster whose head is gone: Ray would end this process while it waits for that, before the run
+    has said why it ends and has given up its root."""
+    global _head_lost
+    from ray._private import worker
+
+    _head_lost = True
+    atexit.unregister(worker.shutdown)
+
+
+def _end_without_head() -> None:
+    """End a failed process before Ray's native code takes itself apart, which crashes when the head is gone."""
+    if _head_lost:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1)
+
+
 def shutdown() -> None:
     """Leave Ray, and stop it if it was started here."""
     import ray
 
-    if ray.is_initialized():
+    if ray.is_initialized() and not _head_lost:
         if head_died():  # the others would wait for it, and end this process with them
             local_node().kill_all_processes(check_alive=False, allow_graceful=False)
         ray.shutdown()

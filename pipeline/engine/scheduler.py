@@ -7,7 +7,7 @@ What happens when a task does not come back (`docs/decisions/retries.md` has the
 | done     | its outputs exist                  | counted                                                           |
 | node     | the machine went away              | run again elsewhere; counts against nobody                        |
 | crash    | the process died (native code, kill) | run again; the third time with its records isolated, then it fails |
-| memory   | killed for memory                  | run again alone with twice the memory, then isolated, then it fails |
+| memory   | killed for memory, or `MemoryError` | run again alone with twice the memory, then isolated, then it fails |
 | error    | a Python exception                 | never run again: it would fail again                              |
 
 Failures are gathered until the wave is done or ``MAX_FAILURES`` are there; then the run fails, naming them.
@@ -164,13 +164,14 @@ def call_job(root: str, job: str, args: dict[str, Any]) -> Result:
 def failure(index: int, error: BaseException) -> Outcome:
     """The outcome of a job that raised: one line for the user, the traceback for ``--debug``."""
     message = str(error) or type(error).__name__
+    kind: Kind = "memory" if isinstance(error, MemoryError) else "error"
     if not isinstance(error, (RunError, ValueError, OSError, DamagedFile)):
         message = f"{type(error).__name__}: {message}"
     trace = "".join(traceback.format_exception(error))
     damaged = ""
     if isinstance(error, DamagedFile):
         damaged, message = error.address, error.what
-    return Outcome(index, "error", message=message.strip().split("\n")[0], trace=trace, damaged=damaged)
+    return Outcome(index, kind, message=message.strip().split("\n")[0], trace=trace, damaged=damaged)
 
 
 class InlineExecutor:
@@ -264,6 +265,8 @@ class Scheduler:
                     continue
                 retry = outcome.kind != "error" and crashes[outcome.index] < MAX_CRASHES
                 if not retry:
+                    if outcome.kind == "memory":
+                        outcome = replace(outcome, message=outcome.message + needs_more(task))
                     failures.append((task, outcome))
                     why = f"{outcome.damaged} is damaged: {outcome.message}" if outcome.damaged else outcome.message
                     self._say(f"{wave}: {task.label} failed: {why}")
@@ -286,10 +289,17 @@ def early_first(largest_first: list[int], slots: int) -> list[int]:
     return early + largest_first[: len(largest_first) - len(early)]
 
 
+def needs_more(task: Task) -> str:
+    """Words for a task that was killed for memory to the last: what to do."""
+    asked = f"{task.memory / 2**30:.1f} GiB"
+    return f", also when it ran alone and asked for {asked}: let nothing else run there, or use nodes with more memory"
+
+
 def changed(task: Task, kind: Kind, crashes: int) -> Task:
     """The task as it is tried again: with more memory after a memory kill, isolated after two deaths of its process."""
     if kind == "memory":
-        task = replace(task, memory=2 * task.memory)
+        args = task.args | ({"too_large": True} if "too_large" in task.args else {})
+        task = replace(task, memory=2 * task.memory, args=args)
     if crashes >= 2 and "isolate" in task.args:
         task = replace(task, args={**task.args, "isolate": True})
     return task

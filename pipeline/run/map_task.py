@@ -4,9 +4,9 @@ The job reads the split's records, hands each batch of `documents` to every stag
 commits each product as its own Parquet file, row for row beside the text. Where the text stands already,
 it is read back instead: a new version of one measurement costs one read of the text and nothing else.
 
-A record that kills the process (a fault in native code), or holds it for more than ``page_seconds`` of CPU time, is
-found in child processes when the engine asks for ``isolate``; it is then quarantined by its position and the split
-completes.
+A record that kills the process (a fault in native code), holds it for more than ``page_seconds`` of CPU time, or takes
+the memory of its node, is found in child processes when the engine asks for ``isolate``; it is then quarantined by its
+position and the split completes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,7 +28,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from pipeline.engine import cpu_limit
+from pipeline.engine import cpu_limit, memory_limit
 from pipeline.engine.process import give_back_memory
 from pipeline.run.spool import pack
 from pipeline.store.storage import Store
@@ -54,6 +55,7 @@ def measure(
     documents: dict[str, Any],
     sidecars: list[dict[str, Any]],
     isolate: bool = False,
+    too_large: bool = False,
     page_seconds: float = 0,
 ) -> dict[str, Any]:
     """Write the products of one split that are not there yet.
@@ -63,6 +65,7 @@ def measure(
         documents: ``{"module", "params", "address"}`` of the stage that reads records.
         sidecars: the same, ``"product"``, and the ``"digests"`` of files (`file_states`) for each aligned stage.
         isolate: find records that kill the process first, and leave them out.
+        too_large: the process was killed for its memory: so are records that take more than is reserved for the task.
         page_seconds: CPU time for a page or a few of them together, and, for measurements, for every `PAGES_IN_STEP`
             pages of a batch; past it the process ends, if it is one that may (`pipeline.engine.cpu_limit`). 0: without
             limit.
@@ -71,6 +74,7 @@ def measure(
         ``{"reports": {product: report}, "seconds": {product: seconds}}`` of what was written.
     """
     cpu_limit.disarm()
+    memory = memory_limit.reserved() if too_large else 0
     limit = 0 if isolate else page_seconds  # every page has been tried alone: what is left is slow, not hung
     missing = [entry for entry in sidecars if not store.exists(entry["address"])]
     seconds = dict.fromkeys([*(entry["product"] for entry in missing)], 0.0)
@@ -81,7 +85,7 @@ def measure(
         if store.exists(documents["address"]):
             batches = stored_batches(store, documents["address"])
         else:
-            skip = killers(split, documents, missing, page_seconds) if isolate else frozenset()
+            skip = killers(split, documents, missing, page_seconds, memory) if isolate else frozenset()
             reader = open_split(split, documents, skip=skip, step=lambda _: cpu_limit.arm(limit))
             batches = reader
             seconds["documents"] = 0.0
@@ -194,15 +198,16 @@ def stored_batches(store: Store, address: str) -> Iterator[pa.RecordBatch]:
 
 
 def killers(
-    split: dict[str, Any], documents: dict[str, Any], sidecars: list[dict[str, Any]], page_seconds: float
+    split: dict[str, Any], documents: dict[str, Any], sidecars: list[dict[str, Any]], page_seconds: float, memory: int
 ) -> frozenset[int]:
-    """Positions of the records that kill a process or hold it too long.
+    """Positions of the records that kill a process, hold it too long, or take more than ``memory`` bytes (0: any).
 
     A child process goes through the records one by one and notes each before it begins it; the one at which it ends is
     tried alone in another child, and only if it ends that too it is one of them. Where it does not (what came before
     matters), the rest of the split is halved until single records are left.
     """
-    request = {"split": split, "documents": documents, "sidecars": sidecars, "page_seconds": page_seconds}
+    request: dict[str, Any] = {"split": split, "documents": documents, "sidecars": sidecars}
+    request |= {"page_seconds": page_seconds, "memory": memory}
     stage: Any = importlib.import_module(documents["module"])
     positions = stage.positions(Split(**split), stage.Params.model_validate(documents["params"]))
     found: set[int] = set()
@@ -249,11 +254,13 @@ def survives(request: dict[str, Any]) -> bool:
         RuntimeError: when the child raised an exception, which is no matter of one record.
     """
     command = [sys.executable, "-m", "pipeline.run.map_task"]
-    limit = ISOLATED_SECONDS + ISOLATED_SECONDS_PER_RECORD * (request["last"] - request["first"])
-    try:
-        child = subprocess.run(command, input=json.dumps(request).encode(), timeout=limit, check=False)
-    except subprocess.TimeoutExpired:
-        return False
+    seconds = ISOLATED_SECONDS + ISOLATED_SECONDS_PER_RECORD * (request["last"] - request["first"])
+    with tempfile.TemporaryFile() as asked:
+        asked.write(json.dumps(request).encode())
+        asked.seek(0)
+        with subprocess.Popen(command, stdin=asked, stdout=subprocess.PIPE) as child:
+            if not memory_limit.ends_within(child, seconds, request.get("memory", 0)):
+                return False
     if child.returncode > 0:
         raise RuntimeError(f"the isolated run of {request['split']['file']} ended with exit code {child.returncode}")
     return child.returncode == 0
@@ -261,11 +268,15 @@ def survives(request: dict[str, Any]) -> bool:
 
 def _isolated() -> None:
     request = json.load(sys.stdin)
+    begun = os.dup(1)
+    os.dup2(2, 1)  # what functions of the user's own print is none of this process's output
     functions = [prepared(entry["module"], entry["params"]) for entry in request["sidecars"]]
     note = os.open(request["note"], os.O_WRONLY) if "note" in request else None
 
     def step(number: int) -> None:
         cpu_limit.arm(request["page_seconds"])
+        if number == request["first"]:
+            os.write(begun, b".")
         if note is not None:
             os.pwrite(note, number.to_bytes(8, "little"), 0)
 
@@ -283,4 +294,7 @@ if __name__ == "__main__":
 
     prepare_process()
     cpu_limit.allow()
-    _isolated()
+    try:
+        _isolated()
+    except MemoryError:  # a limit of the system's own on this process
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -187,6 +187,7 @@ def measure_task(
             if name != "documents"
         ],
         "isolate": False,
+        "too_large": False,
         "page_seconds": recipe.section("run").page_seconds,
     }
     outputs = tuple(product.addresses[index] for product in products.values())

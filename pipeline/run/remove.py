@@ -55,7 +55,8 @@ def remove(listing: str, mixture: str, store: Store, copies: bool, engine: str, 
     if receipt["superseded"]:
         lines.append(
             f"not searched, so they may hold some: {len(receipt['superseded'])} folders of shards of other runs and"
-            " mixtures; delete those that nobody needs, run the mixtures of the others again:"
+            " mixtures; run the others that held the pages again, then `gristmill prune` removes these, and the tokens"
+            " and reports of before:"
         )
         lines += [f"  {store.uri(folder)}" for folder in receipt["superseded"]]
     return "\n".join(lines) + "\n"

@@ -217,13 +217,14 @@ class Store:
     def _create_local(self, address: str) -> Iterator[BinaryIO]:
         final = self.path(address)
         temporary = f"{self.base}/{TEMPORARY}/{os.getpid()}-{uuid.uuid4().hex}"
-        os.makedirs(os.path.dirname(temporary), exist_ok=True)
-        os.makedirs(os.path.dirname(final), exist_ok=True)
         try:
-            with _naming_full_disks(final), open(temporary, "wb", buffering=1 << 20) as sink:
-                yield cast(BinaryIO, EarlySink(sink))
-                sink.flush()
-                os.fsync(sink.fileno())
+            with _naming_full_disks(final):
+                os.makedirs(os.path.dirname(temporary), exist_ok=True)
+                os.makedirs(os.path.dirname(final), exist_ok=True)
+                with open(temporary, "wb", buffering=1 << 20) as sink:
+                    yield cast(BinaryIO, EarlySink(sink))
+                    sink.flush()
+                    os.fsync(sink.fileno())
             os.replace(temporary, final)
         except BaseException:
             with suppress(OSError):  # it may be gone; the error under way is the one to see
@@ -296,13 +297,23 @@ class Store:
 
 @contextmanager
 def _naming_full_disks(path: str) -> Iterator[None]:
-    """Name ``path`` in the error of a full disk, which of itself names neither the file nor the disk."""
+    """Name ``path`` in the error of a full disk, which names no file or a temporary one, and what it is full of."""
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename is None:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno == errno.ENOSPC and _has_no_inode(path):
+                error.strerror = f"{error.strerror} for one more file, though for bytes (df -i)"
             error.filename = path
         raise
+
+
+def _has_no_inode(path: str) -> bool:
+    """Whether the disk of a path has room for bytes and for no file."""
+    while not os.path.lexists(path):
+        path = os.path.dirname(path)
+    disk = os.statvfs(path)
+    return disk.f_files > 0 and disk.f_favail == 0 and disk.f_bavail > 0
 
 
 def is_path(root: str) -> bool:

@@ -1,7 +1,8 @@
 """Requests to object stores and web servers are made again when the answer was no answer: bounded, and counted.
 
 What is tried again: answers of 5xx, 429 and 408 (``SlowDown``, ``InternalError``, ``RequestTimeout``), broken and
-refused connections, timeouts, bodies that end early. What is not: a missing object, a missing right, a wrong request.
+refused connections, timeouts, bodies that end early. What is not: a missing object, a missing right, a wrong request,
+a certificate that is not accepted (`stages.formats.certificates`).
 The pause after failure n is drawn evenly from 0 to ``FIRST_PAUSE * 2**(n - 1)`` seconds, at most ``LONGEST_PAUSE``
 ("full jitter": M. Brooker, Exponential Backoff And Jitter, AWS Architecture Blog, 2015); `TRIES` of them last about a
 minute. A server that says when to come again (``Retry-After``, RFC 9110, 10.2.3) is left alone until then, for at most

@@ -89,6 +89,7 @@ class S3(fs.FileSystemHandler):  # type: ignore[misc]
                 lambda: getattr(self.client(), operation)(Bucket=bucket, **arguments), aws().passes, self._tries
             )
         except Exception as error:
+            self._answered |= bool(aws().status_of(error))
             raise aws().as_os_error(error, path) from error
         self._answered = True
         return answer

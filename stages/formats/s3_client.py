@@ -10,6 +10,7 @@ import botocore.session
 from botocore import UNSIGNED, exceptions, parsers
 from botocore.config import Config
 
+from stages.formats import certificates
 from stages.formats.ranged_file import REPLACED
 
 CONNECT_SECONDS = 10
@@ -18,6 +19,7 @@ _PASSING_CODES = (
     *("SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "Throttling", "ThrottlingException"),
     *("BadDigest", "OperationAborted", "ConditionalRequestConflict", "TemporaryRedirect"),
 )
+TRUST = "name the file of an authority of your own in AWS_CA_BUNDLE or ?tls_ca_file_path="
 ELSEWHERE = "the bucket is at another endpoint or in another region: add ?region=NAME or ?endpoint_override=HOST"
 
 
@@ -51,9 +53,15 @@ def client_of(options: dict[str, str]) -> Any:
     )
 
 
+def is_untrusted(error: Exception) -> bool:
+    """Whether the certificate of a server is not accepted, which the next try does not change."""
+    return isinstance(error, exceptions.SSLError) and bool(certificates.fault(error))
+
+
 def is_unheard(error: Exception) -> bool:
-    """Whether nobody answered at all: a wrong address rather than a busy server."""
-    return isinstance(error, (exceptions.EndpointConnectionError, exceptions.ConnectTimeoutError))
+    """Whether nobody answered at all: a wrong address, or a proxy that is none, rather than a busy server."""
+    kinds = (exceptions.EndpointConnectionError, exceptions.ConnectTimeoutError, exceptions.ProxyConnectionError)
+    return isinstance(error, kinds)
 
 
 def passes(error: Exception) -> bool:
@@ -61,8 +69,10 @@ def passes(error: Exception) -> bool:
     if isinstance(error, exceptions.ClientError):
         status = status_of(error)
         return (status >= 500 and status != 501) or status in (408, 429) or code_of(error) in _PASSING_CODES
+    if is_untrusted(error):
+        return False
     kinds = (exceptions.HTTPClientError, exceptions.IncompleteReadError, parsers.ResponseParserError)
-    return isinstance(error, (*kinds, ConnectionError, TimeoutError))
+    return isinstance(error, (*kinds, exceptions.ConnectionError, ConnectionError, TimeoutError))
 
 
 def status_of(error: Any) -> int:
@@ -77,7 +87,8 @@ def code_of(error: Any) -> str:
 
 def as_os_error(error: Exception, path: str) -> OSError:
     """An error of botocore in one line that names the object."""
-    if isinstance(error, OSError) and not isinstance(error, (ConnectionError, TimeoutError)):
+    ours = not isinstance(error, (exceptions.BotoCoreError, ConnectionError, TimeoutError))
+    if isinstance(error, OSError) and ours:
         return error
     uri = f"s3://{path}"
     if isinstance(error, (exceptions.NoCredentialsError, exceptions.PartialCredentialsError)):
@@ -85,6 +96,8 @@ def as_os_error(error: Exception, path: str) -> OSError:
     message = str(error).strip().partition("\n")[0]
     if isinstance(error, RecursionError):  # botocore asks where the bucket is, and is sent away again
         return OSError(f"{uri}: sent on, HTTP 301: {ELSEWHERE}")
+    if is_untrusted(error):
+        return OSError(f"{uri}: {certificates.fault(error, TRUST)}")
     if not isinstance(error, exceptions.ClientError):
         return OSError(f"{uri}: {message}")
     status = status_of(error)

@@ -3,7 +3,7 @@
 A request for a range costs a round trip; a new connection before it another, and two more where it is encrypted. So
 connections are kept and used again, by as many threads as ask at once, each its own (urllib3). ``http_proxy``,
 ``https_proxy`` and ``no_proxy`` are heeded, redirects followed. What gives no answer is asked again
-(`stages.formats.retries`), from the byte where it broke.
+(`stages.formats.retries`), from the byte where it broke, unless the server's certificate is not accepted.
 
 `stages.formats.locations` reads whole files, forwards, over one connection each.
 """
@@ -19,7 +19,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 
-from stages.formats import retries
+from stages.formats import certificates, retries
 from stages.formats.ranged_file import REPLACED
 
 TIMEOUT = 60.0
@@ -109,6 +109,18 @@ def _proxy(uri: str) -> str | None:
     return found if "://" in found else f"http://{found}"
 
 
+def no_answer(uri: str, error: Exception, tries: int) -> str:
+    """Why there is no answer: the fault of a certificate, or what went wrong, how often, and through which proxy."""
+    if fault := certificates.fault(error):
+        return fault
+    reason = getattr(error, "reason", None)  # urllib wraps what went wrong, and urllib3 twice
+    if isinstance(reason, urllib3.exceptions.ProxyError):
+        reason = reason.original_error
+    proxy = _proxy(quoted(uri))
+    through = f" through the proxy {urlsplit(proxy).netloc.rpartition('@')[2]}" if proxy else ""
+    return f"{reason or error or type(error).__name__}{through}, {tries} times"
+
+
 class HttpRanges:
     """Ranges of a file on a web server, each a request that says where it ends; several threads may ask at once."""
 
@@ -137,14 +149,13 @@ class HttpRanges:
                 break
             except BROKEN as error:
                 failures = failures + 1 if len(held) == before else 1
-                if failures >= (retries.TRIES if self._answered else retries.FIRST_TRIES):
+                if certificates.fault(error) or failures >= (retries.TRIES if self._answered else retries.FIRST_TRIES):
                     raise OSError(self._message(error, start + len(held), failures)) from error
                 retries.pause(failures, error)
         return bytes(held)
 
     def _message(self, error: Exception, place: int, failures: int) -> str:
-        reason = getattr(error, "reason", None)  # urllib3 wraps what went wrong
-        return f"{self.uri}: byte {place}: {reason or error or type(error).__name__}, {failures} times"
+        return f"{self.uri}: byte {place}: {no_answer(self.uri, error, failures)}"
 
     def _fetch(self, held: bytearray, start: int, stop: int) -> int:
         """Append what one request gives of what is missing; where the range ends, as far as the server says."""

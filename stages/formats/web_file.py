@@ -15,9 +15,20 @@ import urllib.request
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from stages.formats import retries
+from stages.formats import certificates, retries
 from stages.formats.ranged_file import REPLACED, RangedFile
-from stages.formats.web import CONTENT_RANGE, PIECE, TAGS, TIMEOUT, HttpRanges, Identity, is_passing, quoted, tags_of
+from stages.formats.web import (
+    CONTENT_RANGE,
+    PIECE,
+    TAGS,
+    TIMEOUT,
+    HttpRanges,
+    Identity,
+    is_passing,
+    no_answer,
+    quoted,
+    tags_of,
+)
 
 _BROKEN = (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException)
 _BEYOND = re.compile(r"bytes \*/(\d+)")
@@ -107,13 +118,13 @@ def _request(uri: str, *, method: str = "GET", start: int = 0, stop: int | None 
         denied = Denied if error.code in (400, 401, 403, 405, 501) and method == "HEAD" else OSError
         raise denied(f"{uri}: HTTP {error.code} {error.reason}") from None
     except _BROKEN as error:
-        raise OSError(f"{uri}: {error or type(error).__name__}, {tries(error)} times") from error
+        raise OSError(f"{uri}: {no_answer(uri, error, tries(error))}") from error
 
 
 def _passes(error: Exception) -> bool:
     if isinstance(error, urllib.error.HTTPError):
         return is_passing(error.code)
-    return isinstance(error, _BROKEN)
+    return isinstance(error, _BROKEN) and not certificates.fault(error)
 
 
 class HttpFile(io.RawIOBase):

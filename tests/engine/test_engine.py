@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
-from pipeline.engine.scheduler import Done, InlineExecutor, Kind, Outcome, Scheduler, TasksFailed
+from pipeline.engine.scheduler import Done, InlineExecutor, Kind, Outcome, Scheduler, TasksFailed, failure
 from pipeline.store.storage import Store
 from stages.contract import Task
 
@@ -102,6 +103,25 @@ def test_a_memory_kill_is_tried_alone_with_more_memory() -> None:
     assert again[1].memory == 2 * again[0].memory
     assert executor.submitted[-1].label == "big"
     assert executor.beside["big"] == 0
+
+
+def test_a_task_killed_for_memory_again_and_again_is_isolated_by_memory_and_says_what_to_do() -> None:
+    executor, _ = play({"a": ["memory", "memory"]}, [make("a", isolate=False, too_large=False)])
+    assert [(task.args["isolate"], task.args["too_large"]) for task in executor.submitted] == [
+        (False, False),
+        (False, True),
+        (True, True),
+    ]
+    with pytest.raises(
+        TasksFailed, match=r"phase: a: played memory, also when it ran alone and asked for 16\.0 GiB: let"
+    ):
+        play({"a": ["memory"] * 99}, [make("a"), make("b")])
+
+
+def test_python_that_gets_no_memory_is_a_memory_kill() -> None:
+    assert failure(3, MemoryError()).kind == "memory"
+    assert failure(3, pa.ArrowMemoryError("malloc of size 9 failed")).kind == "memory"
+    assert failure(3, ValueError("expected a page")).kind == "error"
 
 
 def test_an_error_is_never_tried_again_but_the_others_finish() -> None:

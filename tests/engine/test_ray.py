@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,42 @@ engine.shutdown()
 cluster.shutdown()
 """
 
+HEAD = """
+import os, sys, time
+from ray.cluster_utils import Cluster
+from pipeline.engine import ray as engine
+from pipeline.errors import RunError
+from stages.contract import Task
+
+few = {"no_monitor": True, "include_log_monitor": False, "include_dashboard": False, "object_store_memory": 80 << 20}
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1} | few)
+os.environ["RAY_ADDRESS"] = cluster.address
+engine.SLOTS_SECONDS, engine.HEAD_SECONDS = 0.2, 1
+executor = engine.RayExecutor(sys.argv[1])
+executor.submit(0, Task("tests.engine.test_ray:rest", {}, (), "rest"))
+[server] = cluster.head_node.all_processes["gcs_server"]
+server.process.kill()
+server.process.wait()
+time.sleep(0.3)
+begin = time.monotonic()
+try:
+    while time.monotonic() < begin + 100:
+        executor.slots()
+        executor.wait(0.1)
+except RunError as error:
+    assert "does not answer any more" in str(error), error
+else:
+    raise AssertionError("nobody saw that the head is gone")
+engine.shutdown()
+assert time.monotonic() < begin + 20  # Ray would end this process after a minute
+cluster.head_node.kill_all_processes(check_alive=False, allow_graceful=False)
+print("given up", flush=True)
+"""
+
+
+def rest(store: Any) -> None:
+    time.sleep(60)
+
 
 def answer(store: Any) -> int:
     return 42
@@ -99,3 +136,15 @@ def test_a_cluster_whose_nodes_come_late_or_are_smaller_or_other_than_the_head(t
         timeout=180,
     )
     assert run.returncode == 0, run.stderr
+
+
+def test_a_cluster_without_its_head_is_given_up_before_ray_ends_this_process(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", HEAD, str(tmp_path)],
+        cwd=CHECKOUT,
+        env={**os.environ, "RAY_AUTH_MODE": "disabled"},
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert (run.returncode, run.stdout) == (1, "given up\n"), run.stderr

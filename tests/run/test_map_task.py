@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipeline.engine import memory_limit
 from pipeline.engine.scheduler import Done, Scheduler
 from pipeline.run.map_task import measure
 from pipeline.store.storage import Store
@@ -15,7 +18,7 @@ from stages.contract import Task
 from stages.sources import SourceParams, list_splits
 from tests.support.archives import record, write
 from tests.support.corpora import documented, page
-from tests.support.deadly_stage import HANG, MARK
+from tests.support.deadly_stage import BLOAT, HANG, MARK, MOST_BYTES
 
 
 def arguments(split: Any, *modules: str) -> dict[str, Any]:
@@ -30,8 +33,10 @@ def arguments(split: Any, *modules: str) -> dict[str, Any]:
     }
 
 
-def pages(count: int, deadly: tuple[int, ...] = (), hanging: tuple[int, ...] = ()) -> list[bytes]:
-    marks = {**dict.fromkeys(deadly, MARK), **dict.fromkeys(hanging, HANG)}
+def pages(
+    count: int, deadly: tuple[int, ...] = (), hanging: tuple[int, ...] = (), bloated: tuple[int, ...] = ()
+) -> list[bytes]:
+    marks = {**dict.fromkeys(deadly, MARK), **dict.fromkeys(hanging, HANG), **dict.fromkeys(bloated, BLOAT)}
     return [
         record(page(name, f"{text}\n\n{marks.get(number, '')}"), url=f"https://d.example/{name}")
         for number, (name, text) in enumerate(documented()[:count])
@@ -95,6 +100,26 @@ def test_records_that_hold_the_process_are_found_and_the_rest_is_kept(store: Sto
     offsets = store.read_table("documents.parquet", ["offset"]).column("offset").to_pylist()
     assert not set(offsets) & {entry["offset"] for entry in report["quarantined"]}
     assert store.read_table("tests.support.deadly_stage.parquet").num_rows == 11
+
+
+def test_a_record_that_takes_more_memory_than_its_task_reserved_is_found_after_a_memory_kill(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray's monitor ends the worker, not the child of it that holds the memory: the worker must be first."""
+    monkeypatch.setattr(memory_limit, "_reserved", MOST_BYTES // 4)
+    split = write(tmp_path / "a.warc.gz", pages(3, bloated=(1,)))
+    done = measure(store, **arguments(split, "tests.support.deadly_stage"), isolate=True, too_large=True)
+    [found] = done["reports"]["documents"]["quarantined"]
+    assert found["reason"] == "killed_the_process"
+    assert store.read_table("documents.parquet").num_rows == 2
+
+
+@pytest.mark.parametrize(("limit", "lives"), [(MOST_BYTES // 4, False), (2 * MOST_BYTES, True), (0, True)])
+def test_a_child_may_hold_its_limit_beyond_what_it_began_with(limit: int, lives: bool) -> None:
+    script = f"import os, time; models = b'x' * {MOST_BYTES // 2}; os.write(1, b'.'); time.sleep(0.3)\n"
+    script += f"page = b'x' * {MOST_BYTES // 2}; time.sleep(0.5)"
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as child:
+        assert memory_limit.ends_within(child, 60, limit) == lives
 
 
 def test_a_record_that_kills_only_in_company_is_not_blamed_alone(

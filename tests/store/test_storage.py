@@ -7,6 +7,7 @@ import pickle
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -129,5 +130,18 @@ def test_a_full_disk_is_an_error_and_leaves_no_half_file(tmp_path: Path) -> None
             store.write_bytes("big", b"x" * (4 << 20))
         assert store.list("") == []
         assert os.listdir(store.path(TEMPORARY)) == []
+        subprocess.run(["mount", "-o", "remount,size=1m,nr_inodes=8", str(disk)], check=True)
+        for number in range(9):
+            with suppress(OSError):
+                store.write_bytes(f"small{number}", b"x")
+        with pytest.raises(OSError, match=r"No space left on device for one more file, though for bytes") as caught:
+            store.write_bytes("more/small", b"x")
+        assert one_line(caught.value).startswith(f"{disk}/root/more/small: No space")
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_an_error_that_names_its_file_twice_is_told_once() -> None:
+    told = FileNotFoundError(2, "s3://b/k: PutObject: HTTP 404 The specified bucket does not exist", "s3://b/k")
+    assert one_line(told) == "s3://b/k: PutObject: HTTP 404 The specified bucket does not exist"
+    assert one_line(FileNotFoundError(2, "No such file or directory", "/a")) == "/a: No such file or directory"
