@@ -22,6 +22,8 @@ from dataclasses import dataclass, field
 from types import UnionType
 from typing import Any, BinaryIO, Protocol, TypeVar, Union, get_args, get_origin, overload
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
@@ -215,6 +217,19 @@ class Store(Protocol):
 
     def read_table(self, address: str, columns: Sequence[str] | None = None) -> pa.Table:
         """A whole Parquet file."""
+        ...
+
+    def row_groups(self, address: str, columns: Sequence[str] | None = None) -> Iterator[tuple[int, pa.Table]]:
+        """Row groups of a Parquet file in turn, each with the number of its first row."""
+        ...
+
+    def read_rows(
+        self, address: str, rows: Sequence[int] | npt.NDArray[np.integer], columns: Sequence[str] | None = None
+    ) -> Iterator[tuple[slice, pa.Table]]:
+        """Rows of a Parquet file by their numbers, ascending: (which of ``rows``, their table), a row group at a time.
+
+        Row groups that hold none of them are not read.
+        """
         ...
 
     def metadata(self, address: str) -> dict[str, Any]:

@@ -131,3 +131,14 @@ def test_a_full_disk_is_an_error_and_leaves_no_half_file(tmp_path: Path) -> None
         assert os.listdir(store.path(TEMPORARY)) == []
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_rows_are_read_by_their_numbers_from_the_row_groups_that_hold_them(store: Store) -> None:
+    schema = pa.schema([("n", pa.int64())])
+    with store.table_writer("a.parquet", schema) as writer:
+        for numbers in (range(3), range(3, 4), range(4, 8)):
+            writer.write(pa.record_batch([pa.array(numbers, pa.int64())], schema=schema))
+    found = [(which, table.to_pylist()) for which, table in store.read_rows("a.parquet", [1, 2, 7], ["n"])]
+    assert found == [(slice(0, 2), [{"n": 1}, {"n": 2}]), (slice(2, 3), [{"n": 7}])]
+    assert [*store.read_rows("a.parquet", [], ["n"])] == []
+    assert [(first, len(table)) for first, table in store.row_groups("a.parquet")] == [(0, 3), (3, 1), (4, 4)]
