@@ -35,7 +35,7 @@ from pipeline.store.key_file import DamagedIndex, Entries, places, sealed
 from pipeline.store.storage import Store
 from stages.contract import Task
 from stages.kernels.columns.ragged import text_buffers
-from stages.kernels.urls.keys import key_of, url_keys
+from stages.kernels.urls.keys import hosts_as_written, key_of, url_keys
 from stages.seal import DamagedFile
 
 VERSION = 3
@@ -44,7 +44,6 @@ PAGE_BYTES = 100
 THREADS = 16
 """Segments looked into side by side: an object store answers slowly, but many at once."""
 URL_COLUMNS = ("doc_id", "url", "host")
-HOST = r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(?P<host>[^/?#:]+)"
 Keys = npt.NDArray[np.uint64]
 File = tuple[str, int]
 """Address and rows of a Parquet file."""
@@ -278,6 +277,5 @@ def keys_of(table: pa.Table, columns: Sequence[str]) -> dict[str, tuple[Keys, Ke
 
 def hosts_of(urls: Any) -> pa.Array:
     """Host names in lower case, without dots at their end; empty where there is none."""
-    host = pc.ascii_rtrim(pc.struct_field(pc.extract_regex(urls, HOST), "host"), characters=".")
-    found = pc.fill_null(pc.ascii_lower(host), "")
+    found = pc.fill_null(pc.ascii_lower(hosts_as_written(urls)), "")
     return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
