@@ -30,7 +30,7 @@ from resiliparse.parse.encoding import bytes_to_str, detect_encoding
 from resiliparse.parse.html import HTMLTree
 
 from stages.documents.extraction import close_empty_elements, extractor
-from stages.extraction import extract, visible_text
+from stages.extraction.html_to_text import extract, visible_text
 from stages.extraction.scanning import Scanner
 from stages.kernels.columns.ragged import text_buffers
 

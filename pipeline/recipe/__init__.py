@@ -13,7 +13,7 @@ from pipeline.recipe.answers import (
 from pipeline.recipe.exchanges import survey_addresses
 from pipeline.recipe.file import load, modules_beside
 from pipeline.recipe.input import note_tried
-from pipeline.recipe.products import Recipe, Source
+from pipeline.recipe.products import Recipe
 from pipeline.recipe.reach import empty_domains, lacking_domains
 from pipeline.recipe.sections import MODEL_SUFFIXES, dump
 from stages.exchange_file import problem as exchange_problem
@@ -25,7 +25,6 @@ from stages.verify import verify as verify_corpus
 __all__ = [
     "MODEL_SUFFIXES",
     "Recipe",
-    "Source",
     "compile_lists",
     "compile_robots",
     "dump",

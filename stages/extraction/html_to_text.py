@@ -225,11 +225,10 @@ def extract(
 def main_text(
     pages: pa.Array | tuple[Bytes, Offsets],
     params: ExtractionParams | None = None,
-    model: Model | None = None,
     is_utf8: bool = False,
 ) -> pa.LargeStringArray:
     """`extract` without the fields: no object a page is made. With ``is_utf8`` the caller vouches for a column without nulls."""
-    return _extract(pages, params or ExtractionParams(), model or load_model(), is_utf8=is_utf8)
+    return _extract(pages, params or ExtractionParams(), load_model(), is_utf8=is_utf8)
 
 
 def visible_text(pages: pa.Array | tuple[Bytes, Offsets]) -> ExtractionResult:

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from stages.extraction import ExtractionParams, extract, main_text, visible_text
+from stages.extraction import ExtractionParams, main_text
+from stages.extraction.html_to_text import extract, visible_text
 from stages.extraction.model import parse_model
 from stages.extraction.scanning import groups
 from stages.kernels.html.byte_scan import count_byte

@@ -11,7 +11,7 @@ import time
 import pyarrow as pa
 import pytest
 
-from stages.extraction import visible_text
+from stages.extraction.html_to_text import visible_text
 from stages.extraction.scanning import Scanner
 from stages.kernels.columns.ragged import text_buffers
 from stages.kernels.html import layout

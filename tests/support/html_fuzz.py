@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from stages.extraction import ExtractionParams, extract, visible_text
+from stages.extraction import ExtractionParams
+from stages.extraction.html_to_text import extract, visible_text
 
 SEEDS = (
     b"<p>So <span class=mjx-chtml><span class=mjx-math aria-label='\\frac{a}{b}'><span class=mjx-char>a</span></span></span><svg><title id=MathJax-SVG-1-Title>E = mc^2</title><g/></svg>"
