@@ -247,7 +247,7 @@ class Store(Protocol):
     def read_rows(
         self, address: str, rows: Sequence[int] | npt.NDArray[np.integer], columns: Sequence[str] | None = None
     ) -> Iterator[tuple[slice, pa.Table]]:
-        """Rows of a Parquet file by their numbers, ascending: (which of ``rows``, their table), a row group at a time.
+        """Rows of a Parquet file by their numbers, rising: (which of ``rows``, their table), a row group at a time.
 
         Row groups that hold none of them are not read.
         """

@@ -196,7 +196,7 @@ class Store:
     def read_rows(
         self, address: str, rows: Sequence[int] | npt.NDArray[np.integer], columns: Sequence[str] | None = None
     ) -> Iterator[tuple[slice, pa.Table]]:
-        """Rows of a Parquet file by their numbers, ascending: (which of ``rows``, their table), a row group at a time.
+        """Rows of a Parquet file by their numbers, rising: (which of ``rows``, their table), a row group at a time.
 
         Row groups that hold none of them are not read.
         """
@@ -210,7 +210,9 @@ class Store:
                 start, stop = np.searchsorted(rows, (first, last)).tolist()
                 if stop > start:
                     table = parquet.read_row_group(group, columns=columns and [*columns])
-                    yield slice(start, stop), table.take(pa.array(np.asarray(rows[start:stop]) - first))
+                    if stop - start < len(table):
+                        table = table.take(pa.array(np.asarray(rows[start:stop]) - first))
+                    yield slice(start, stop), table
                 first = last
 
     def metadata(self, address: str) -> dict[str, Any]:

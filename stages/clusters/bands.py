@@ -136,7 +136,7 @@ def minima_of_rows(store: Store, signatures: str, rows: Array) -> Iterator[tuple
     """
     for place, table in store.read_rows(signatures, rows, ["minhash"]):
         column = table.column(0).combine_chunks()
-        yield place, column.flatten().to_numpy().reshape(len(column), -1)
+        yield place, column.flatten().to_numpy(zero_copy_only=False, writable=True).reshape(len(column), -1)
 
 
 def _salts(store: Store, settings: Params, split: dict[str, Any]) -> Array:
